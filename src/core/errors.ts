@@ -1,0 +1,152 @@
+/**
+ * The closed catalogue of what can go wrong for a caller. `code` is stable: it is the last segment of the
+ * problem's `type` (RFC 9457 §3.1.1), and what the client rebuilds the error from.
+ */
+export const PROBLEMS = {
+  "malformed-json": {
+    status: 400,
+    title: "The body is not JSON",
+    remedy: "Send one well-formed JSON text (RFC 8259) in UTF-8, without duplicate member names.",
+  },
+  "invalid-parameter": {
+    status: 400,
+    title: "A parameter or header is not valid",
+    remedy: "Correct or leave out the parameters that `errors` names.",
+  },
+  "cursor-beyond-head": {
+    status: 400,
+    title: "The cursor is beyond the end of the log",
+    remedy:
+      "Use the id of an event read from this log. After a restore from an older backup, start again from `head` or an earlier cursor.",
+  },
+  "not-found": {
+    status: 404,
+    title: "There is nothing at this address",
+    remedy: "See /openapi.json for the addresses there are.",
+  },
+  "stream-not-found": {
+    status: 404,
+    title: "There is no such stream",
+    remedy: "Append to the stream to create it, or follow it with `timeout` or as an event stream.",
+  },
+  "method-not-allowed": {
+    status: 405,
+    title: "The resource does not support this method",
+    remedy: "Use one of the methods in the Allow header.",
+  },
+  "not-acceptable": {
+    status: 406,
+    title: "None of the accepted media types can be served",
+    remedy:
+      "Accept application/cloudevents-batch+json, application/json, application/x-ndjson or text/event-stream.",
+  },
+  "version-conflict": {
+    status: 409,
+    title: "The stream is not at the expected version",
+    remedy: "Read what was appended since, decide again, and append with `currentVersion`.",
+  },
+  "stream-erased": {
+    status: 409,
+    title: "The stream was erased",
+    remedy: "To begin the stream anew, append with the tombstone's version as the expected version.",
+  },
+  "precondition-failed": {
+    status: 412,
+    title: "The stream is not at the version the precondition names",
+    remedy: "Read what was appended since, decide again, and append with the current ETag.",
+  },
+  "body-too-large": {
+    status: 413,
+    title: "The body is too large",
+    remedy: "Split the append, or raise the limit that `limit` names.",
+  },
+  "unsupported-media-type": {
+    status: 415,
+    title: "The body's media type is not supported",
+    remedy:
+      "Send application/json, application/cloudevents+json or application/cloudevents-batch+json; `data` must be JSON.",
+  },
+  "invalid-body": {
+    status: 422,
+    title: "The body is JSON, but not what is expected here",
+    remedy: "Correct the members that `errors` points to.",
+  },
+  "limit-exceeded": {
+    status: 422,
+    title: "A limit is exceeded",
+    remedy: "Send less at once, or raise the limit that `limit` names.",
+  },
+  "idempotency-key-reused": {
+    status: 422,
+    title: "The idempotency key was used with another request",
+    remedy: "Use a new key for a new request; repeat a request byte for byte to get its first answer again.",
+  },
+  "too-many-followers": {
+    status: 503,
+    title: "Too many requests follow the log already",
+    remedy: "Try again after Retry-After, or poll without `timeout`.",
+  },
+  overloaded: {
+    status: 503,
+    title: "Too many appends are waiting",
+    remedy: "Try again after Retry-After. Nothing of this request was written.",
+  },
+  "storage-full": {
+    status: 507,
+    title: "The disk is full",
+    remedy: "Free disk space. Nothing of this request was written.",
+  },
+  "storage-unavailable": {
+    status: 503,
+    title: "The database cannot be used now",
+    remedy: "Try again after Retry-After, with the same Idempotency-Key: the write may have gone through.",
+  },
+  "shutting-down": {
+    status: 503,
+    title: "The server is shutting down",
+    remedy: "Try again after Retry-After. Nothing of this request was written.",
+  },
+  internal: {
+    status: 500,
+    title: "Something went wrong inside Kilde",
+    remedy: "Look up the request id in the server's log and report it.",
+  },
+} as const satisfies Record<string, { status: number; title: string; remedy: string }>;
+
+export type ProblemCode = keyof typeof PROBLEMS;
+
+/** One thing that is wrong in a request: a JSON pointer into the body, or a parameter's name. */
+export interface ProblemDetail {
+  readonly pointer?: string;
+  readonly parameter?: string;
+  readonly detail: string;
+}
+
+/** Members a program can act on, beside the ones RFC 9457 defines. */
+export interface ProblemMembers {
+  readonly currentVersion?: number;
+  readonly stream?: string;
+  readonly head?: number;
+  readonly limit?: string;
+  readonly errors?: readonly ProblemDetail[];
+}
+
+/** An error a caller is told of, at the place it was noticed. */
+export class KildeError extends Error {
+  override readonly name = "KildeError";
+  readonly code: ProblemCode;
+  readonly members: ProblemMembers;
+
+  constructor(code: ProblemCode, detail: string, members: ProblemMembers = {}, options?: ErrorOptions) {
+    super(detail, options);
+    this.code = code;
+    this.members = members;
+  }
+}
+
+/** Where problem types are documented, and the prefix of their `type`. */
+export const PROBLEM_PATH = "/problems/";
+
+export function isProblemCode(code: string): code is ProblemCode {
+  return Object.hasOwn(PROBLEMS, code);
+}

@@ -1,0 +1,39 @@
+/** Types that Kilde itself writes begin with this; appends may not use it. */
+export const RESERVED_TYPE_PREFIX = "kilde.";
+
+/** Type of the tombstone that erasing a stream leaves behind. */
+export const ERASED_TYPE = "kilde.erased";
+
+/** An event on its way into a log: everything checked, everything text. */
+export interface NewEvent {
+  readonly type: string;
+  /** When it happened, RFC 3339, as given; absent means when it was recorded. */
+  readonly time: string | null;
+  /** JSON text, byte for byte as received; absent for an event without data. */
+  readonly data: string | null;
+  /** JSON text of an object: the event's CloudEvents extension attributes. */
+  readonly extensions: string | null;
+}
+
+/**
+ * The version a subject must have for an append to be accepted: a number (0: it must not exist),
+ * `"exists"`, or `"any"`.
+ */
+export type ExpectedVersion = number | "exists" | "any";
+
+/** Events for one subject; part of a transaction. */
+export interface SubjectAppend {
+  readonly subject: string;
+  readonly expectedVersion: ExpectedVersion;
+  readonly events: readonly NewEvent[];
+}
+
+/** Where the events of one {@link SubjectAppend} ended up. */
+export interface Appended {
+  readonly subject: string;
+  /** The subject's version after it: the version of the last event. */
+  readonly version: number;
+  /** Position of the last event. */
+  readonly position: number;
+  readonly count: number;
+}

@@ -1,0 +1,123 @@
+import { findNodeAtLocation, type Node, parseTree } from "jsonc-parser";
+
+import { KildeError } from "./errors.ts";
+
+type Path = readonly (string | number)[];
+
+/** A JSON text that was parsed, and still knows how its parts were written. */
+export interface JsonText {
+  readonly value: unknown;
+  /**
+   * The text of the member at a path whose parsed value is `value`, as it was written: numbers that JavaScript
+   * cannot hold, escapes and spaces included.
+   */
+  textAt(path: Path, value: unknown): string;
+}
+
+const OPEN = new Set(["{", "["].map((character) => character.charCodeAt(0)));
+const CLOSE = new Set(["}", "]"].map((character) => character.charCodeAt(0)));
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/** Deepest nesting of arrays and objects in a JSON text; without parsing it, so that no depth is too deep. */
+export function jsonDepth(text: string): number {
+  let depth = 0;
+  let deepest = 0;
+  let inString = false;
+  for (let index = 0; index < text.length; index += 1) {
+    const character = text.charCodeAt(index);
+    if (inString) {
+      if (character === BACKSLASH) index += 1;
+      else if (character === QUOTE) inString = false;
+    } else if (character === QUOTE) inString = true;
+    else if (OPEN.has(character)) deepest = Math.max(deepest, (depth += 1));
+    else if (CLOSE.has(character)) depth -= 1;
+  }
+  return deepest;
+}
+
+/** JSON pointer (RFC 6901) of a path. */
+export function jsonPointer(path: readonly PropertyKey[]): string {
+  return path.map((key) => `/${String(key).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+}
+
+function refuseDuplicates(node: Node, path: (string | number)[]): void {
+  if (node.type === "array") {
+    for (const [index, child] of (node.children ?? []).entries()) refuseDuplicates(child, [...path, index]);
+    return;
+  }
+  if (node.type !== "object") return;
+  const names = new Set<string>();
+  for (const property of node.children ?? []) {
+    const [key, value] = property.children ?? [];
+    const name = String(key?.value);
+    if (names.has(name)) {
+      const pointer = jsonPointer([...path, name]);
+      throw new KildeError("malformed-json", `The object has two members named ${JSON.stringify(name)}`, {
+        errors: [{ pointer, detail: "This member occurs twice" }],
+      });
+    }
+    names.add(name);
+    if (value !== undefined) refuseDuplicates(value, [...path, name]);
+  }
+}
+
+/** An escaped surrogate may be half of a pair: only then is it worth parsing the text to find out. */
+const MAY_HAVE_LONE_SURROGATE = /\\u[dD][89a-fA-F]/;
+
+function refuseLoneSurrogates(value: unknown, path: (string | number)[]): void {
+  const refuse = (): never => {
+    throw new KildeError(
+      "malformed-json",
+      "A string holds half of a surrogate pair, which is not a character",
+      {
+        errors: [{ pointer: jsonPointer(path), detail: "Not well-formed Unicode" }],
+      },
+    );
+  };
+  if (typeof value === "string") {
+    if (!value.isWellFormed()) refuse();
+  } else if (Array.isArray(value)) {
+    for (const [index, item] of value.entries()) refuseLoneSurrogates(item, [...path, index]);
+  } else if (typeof value === "object" && value !== null) {
+    for (const [name, item] of Object.entries(value)) {
+      if (!name.isWellFormed()) refuse();
+      refuseLoneSurrogates(item, [...path, name]);
+    }
+  }
+}
+
+/**
+ * Parses a JSON text (RFC 8259), refusing what JSON readers disagree about (RFC 7493): members that occur twice
+ * and lone surrogates; and what is nested deeper than `maxDepth`.
+ *
+ * Most texts are as `JSON.stringify` writes them. Writing the value again shows it, and then every part can be
+ * written again as well; only other texts are parsed a second time, for where their parts stand.
+ */
+export function parseJson(text: string, maxDepth: number): JsonText {
+  if (text.length > 2 * maxDepth && jsonDepth(text) > maxDepth) {
+    throw new KildeError("limit-exceeded", `The body is nested deeper than ${maxDepth} arrays and objects`, {
+      limit: "jsonDepth",
+    });
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new KildeError("malformed-json", error instanceof Error ? error.message : String(error));
+  }
+  if (MAY_HAVE_LONE_SURROGATE.test(text)) refuseLoneSurrogates(value, []);
+  if (JSON.stringify(value) === text) return { value, textAt: (_path, part) => JSON.stringify(part) };
+
+  const root = parseTree(text);
+  if (root === undefined) throw new KildeError("malformed-json", "The text is not JSON");
+  refuseDuplicates(root, []);
+  return {
+    value,
+    textAt(path) {
+      const node = findNodeAtLocation(root, [...path]);
+      if (node === undefined) throw new Error(`no member at ${jsonPointer(path)}`);
+      return text.slice(node.offset, node.offset + node.length);
+    },
+  };
+}

@@ -1,0 +1,54 @@
+/**
+ * Every bound Kilde puts on what it takes and holds. Each is a setting of the same name
+ * (`kilde.config.ts`: `limits.eventBytes`, environment: `KILDE_LIMIT_EVENT_BYTES`).
+ */
+export interface Limits {
+  /** Largest `data` of one event, in bytes of JSON text. */
+  readonly eventBytes: number;
+  /** Largest request body, in bytes. Refused before it is buffered. */
+  readonly bodyBytes: number;
+  /** Most events in one append or transaction. */
+  readonly eventsPerAppend: number;
+  /** Most events or streams in one page; a larger `limit` is refused. */
+  readonly pageEvents: number;
+  /** Most bytes of event JSON in one page; a page that reaches it ends early. */
+  readonly pageBytes: number;
+  /** Longest stream name, in bytes of UTF-8. */
+  readonly streamNameBytes: number;
+  /** Longest event type, in bytes of UTF-8. */
+  readonly typeBytes: number;
+  /** Largest metadata of one event, in bytes of JSON text. */
+  readonly metadataBytes: number;
+  /** Deepest nesting of arrays and objects in `data`. */
+  readonly jsonDepth: number;
+  /** Longest idempotency key, in bytes of UTF-8. */
+  readonly idempotencyKeyBytes: number;
+  /** How long an idempotency key is remembered, in seconds. */
+  readonly idempotencySeconds: number;
+  /** Most requests that may follow a log at the same time (long-poll and server-sent events). */
+  readonly followers: number;
+  /** Longest long-poll, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Most appends that may wait for a commit; more are refused until some are done. */
+  readonly waitingAppends: number;
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  eventBytes: 1024 * 1024,
+  bodyBytes: 16 * 1024 * 1024,
+  eventsPerAppend: 10_000,
+  pageEvents: 10_000,
+  pageBytes: 16 * 1024 * 1024,
+  streamNameBytes: 256,
+  typeBytes: 256,
+  metadataBytes: 16 * 1024,
+  jsonDepth: 100,
+  idempotencyKeyBytes: 256,
+  idempotencySeconds: 7 * 24 * 60 * 60,
+  followers: 20_000,
+  timeoutMs: 60_000,
+  waitingAppends: 10_000,
+};
+
+/** Events in a page when the request states no `limit`. */
+export const DEFAULT_PAGE_EVENTS = 1_000;

@@ -1,0 +1,193 @@
+import { type OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
+
+import {
+  appendedSchema,
+  cloudEventSchema,
+  problemSchema,
+  type Schemas,
+  streamInfoSchema,
+  transactedSchema,
+} from "./schemas.ts";
+
+/*
+ * What the HTTP operations take and give, for /openapi.json. The schemas are the ones that validate.
+ */
+
+function json(schema: z.ZodType, description: string) {
+  return { description, content: { "application/json": { schema } } };
+}
+
+const problem = {
+  description: "What went wrong, and what to do",
+  content: { "application/problem+json": { schema: problemSchema } },
+};
+
+const pages = {
+  200: {
+    description: "Events in order; an empty list is the end of the log, for now",
+    content: {
+      "application/cloudevents-batch+json": { schema: z.array(cloudEventSchema) },
+      "application/x-ndjson": { schema: z.string().openapi({ description: "The same events, one a line" }) },
+      "text/event-stream": {
+        schema: z.string().openapi({
+          description: "Follows the log: `id` is the event's id, `event` its type, `data` the event as JSON",
+        }),
+      },
+    },
+  },
+  default: problem,
+};
+
+const preconditions = z.object({
+  "if-match": z
+    .string()
+    .optional()
+    .openapi({ description: '`"5"`: the stream must be at version 5; `*`: it must exist' }),
+  "if-none-match": z.string().optional().openapi({ description: "`*`: the stream must not exist" }),
+});
+
+const lastEventId = z.object({
+  "last-event-id": z
+    .string()
+    .optional()
+    .openapi({ description: "Where an event stream was left; wins over `lastEventId`" }),
+});
+
+export function operations(schemas: Schemas): RouteConfig[] {
+  const stream = z.object({ stream: schemas.streamName });
+  const key = { "idempotency-key": schemas.idempotencyKey.optional() };
+  return [
+    {
+      method: "post",
+      path: "/streams/{stream}",
+      operationId: "append",
+      tags: ["Append"],
+      summary: "Append events to a stream",
+      description: "All of the events are appended, or none. 201 means that they are on disk.",
+      request: {
+        params: stream,
+        headers: preconditions.extend(key),
+        body: {
+          required: true,
+          content: {
+            "application/json": { schema: schemas.appendBody },
+            "application/cloudevents+json": { schema: schemas.newCloudEvent },
+            "application/cloudevents-batch+json": { schema: schemas.newCloudEvents },
+          },
+        },
+      },
+      responses: { 201: json(appendedSchema, "Appended"), default: problem },
+    },
+    {
+      method: "post",
+      path: "/transactions",
+      operationId: "transact",
+      tags: ["Append"],
+      summary: "Append to several streams atomically",
+      description: "The appends are made in order, all or none; a stream may occur several times.",
+      request: {
+        headers: z.object(key),
+        body: { required: true, content: { "application/json": { schema: schemas.transactionBody } } },
+      },
+      responses: { 201: json(transactedSchema, "Appended"), default: problem },
+    },
+    {
+      method: "get",
+      path: "/events",
+      operationId: "readEvents",
+      tags: ["Read and follow"],
+      summary: "Read or follow the event log",
+      request: { query: schemas.logQuery, headers: lastEventId },
+      responses: pages,
+    },
+    {
+      method: "get",
+      path: "/streams/{stream}",
+      operationId: "readStream",
+      tags: ["Read and follow"],
+      summary: "Read or follow one stream",
+      description: "The ETag is the stream's version.",
+      request: { params: stream, query: schemas.streamQuery, headers: lastEventId },
+      responses: pages,
+    },
+    {
+      method: "get",
+      path: "/streams",
+      operationId: "listStreams",
+      tags: ["Streams"],
+      summary: "List streams",
+      description: "By name; with `changedSince` by the position of their last event.",
+      request: { query: schemas.streamsQuery },
+      responses: { 200: json(z.object({ streams: z.array(streamInfoSchema) }), "Streams"), default: problem },
+    },
+    {
+      method: "delete",
+      path: "/streams/{stream}",
+      operationId: "deleteStream",
+      tags: ["Streams"],
+      summary: "Truncate or erase a stream",
+      description:
+        "`before` removes the events below a version. `reason` removes all events and leaves a tombstone, an event of type `kilde.erased`, so that followers learn of it. Versions and positions are never used again.",
+      request: { params: stream, query: schemas.deleteQuery, headers: preconditions },
+      responses: {
+        200: json(
+          z.object({
+            stream: z.string(),
+            version: z.int(),
+            firstVersion: z.int().optional(),
+            position: z.int().optional(),
+          }),
+          "Done",
+        ),
+        default: problem,
+      },
+    },
+    {
+      method: "get",
+      path: "/health",
+      operationId: "health",
+      tags: ["Service"],
+      summary: "The process is alive",
+      responses: { 200: json(z.object({ status: z.literal("ok"), version: z.string() }), "Alive") },
+    },
+    {
+      method: "get",
+      path: "/ready",
+      operationId: "ready",
+      tags: ["Service"],
+      summary: "A write went through",
+      responses: {
+        200: json(z.object({ status: z.literal("ready"), writeMs: z.number() }), "Ready"),
+        default: problem,
+      },
+    },
+    {
+      method: "get",
+      path: "/problems/{code}",
+      operationId: "problemType",
+      tags: ["Service"],
+      summary: "What a problem type means",
+      request: { params: z.object({ code: z.string() }) },
+      responses: {
+        200: json(
+          z.object({ code: z.string(), status: z.int(), title: z.string(), remedy: z.string() }),
+          "The problem type",
+        ),
+        default: problem,
+      },
+    },
+  ];
+}
+
+/** The OpenAPI 3.1 description of the app. */
+export function openApiDocument(app: OpenAPIHono, version: string): unknown {
+  return app.getOpenAPI31Document({
+    openapi: "3.1.0",
+    info: {
+      title: "Kilde",
+      version,
+      description: "An event store that publishes versioned integration feeds.",
+      license: { name: "Apache-2.0", url: "https://www.apache.org/licenses/LICENSE-2.0" },
+    },
+  });
+}

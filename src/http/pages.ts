@@ -1,0 +1,182 @@
+import type { Context } from "hono";
+import type { z } from "zod";
+
+import { KildeError } from "../core/errors.ts";
+import { DEFAULT_PAGE_EVENTS } from "../core/limits.ts";
+import type { Filter } from "../log/pages.ts";
+import type { PageAnswer, PageQuery } from "../log/query.ts";
+import type { LogReader } from "../log/reader.ts";
+import type { AppDeps } from "./deps.ts";
+import { eventStream } from "./event-stream.ts";
+import { type Representation, representationOf } from "./negotiate.ts";
+import { validationError } from "./problems.ts";
+import type { Schemas } from "./schemas.ts";
+
+/** A year: what RFC 9111 caches take for ever. */
+const IMMUTABLE = "public, max-age=31536000, immutable";
+
+type LogQuery = z.output<Schemas["logQuery"]> & Partial<z.output<Schemas["streamQuery"]>>;
+
+/** The query parameters, checked: a list where a parameter is repeated. */
+export function queryOf<Schema extends z.ZodType>(c: Context, schema: Schema): z.output<Schema> {
+  const parameters = Object.entries(c.req.queries()).map(([name, values]) => [
+    name,
+    values.length === 1 ? values[0] : values,
+  ]);
+  const result = schema.safeParse(Object.fromEntries(parameters));
+  if (!result.success) throw validationError("invalid-parameter", result.error.issues);
+  return result.data;
+}
+
+/** The URL of this request with other query parameters. */
+export function hereWith(
+  c: Context,
+  parameters: Readonly<Record<string, string | number | undefined>>,
+): string {
+  const url = new URL(c.req.url);
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value === undefined) url.searchParams.delete(name);
+    else url.searchParams.set(name, String(value));
+  }
+  return url.pathname + url.search;
+}
+
+function link(url: string, relation: string): string {
+  return `<${url}>; rel="${relation}"`;
+}
+
+/** Links to walk the log (RFC 8288). The tail has a next page too: that is where to look for more. */
+function pageLinks(c: Context, page: PageAnswer, query: LogQuery): string {
+  const back = query.direction === "backwards";
+  const links = [link(hereWith(c, {}), "self"), link(hereWith(c, { lastEventId: undefined }), "first")];
+  if (page.count > 0 && (page.full || !back))
+    links.push(link(hereWith(c, { lastEventId: page.last }), "next"));
+  if (page.count > 0) {
+    const direction = back ? undefined : "backwards";
+    links.push(link(hereWith(c, { lastEventId: page.first, direction, timeout: undefined }), "prev"));
+  }
+  return links.join(", ");
+}
+
+function notModified(c: Context, etag: string): boolean {
+  const header = c.req.raw.headers.get("if-none-match");
+  return header !== null && header.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag);
+}
+
+function pageResponse(
+  c: Context,
+  page: PageAnswer,
+  query: LogQuery,
+  { mediaType, framing }: Representation,
+): Response {
+  const fixed = page.full && (query.direction !== "backwards" || query.lastEventId !== undefined);
+  const { subject } = page;
+  const etag =
+    subject === null ? `"${page.first}-${page.last}-${page.count}-${framing}"` : `"${subject.version}"`;
+  const headers: Record<string, string> = {
+    "Content-Type": mediaType,
+    "Cache-Control": fixed ? IMMUTABLE : "no-cache",
+    ETag: etag,
+    Link: pageLinks(c, page, query),
+    Vary: "Accept",
+    "Kilde-Head": String(page.head),
+  };
+  // A truncated stream keeps its version, but not its content.
+  if ((subject?.firstVersion ?? 1) === 1 && notModified(c, etag)) return c.body(null, 304, headers);
+  const text = framing === "array" ? `[${page.text}]` : page.count === 0 ? "" : `${page.text}\n`;
+  return c.body(text, 200, headers);
+}
+
+/** Waits until there is something after the page that was empty, or the time is up; then reads again. */
+async function longPoll(
+  c: Context,
+  deps: AppDeps,
+  log: LogReader,
+  query: PageQuery,
+  timeoutMs: number,
+  { framing }: Representation,
+  empty: PageAnswer,
+): Promise<PageAnswer> {
+  const leave = deps.followers.enter();
+  const done = new AbortController();
+  const end = () => done.abort();
+  c.req.raw.signal.addEventListener("abort", end);
+  deps.closing.addEventListener("abort", end);
+  if (deps.closing.aborted) end();
+  try {
+    void deps.clock.sleep(timeoutMs, done.signal).then(end);
+    const chunks = log.follow({ subject: query.subject, filter: query.filter }, empty.head, done.signal);
+    const first = await chunks.next();
+    return first.done === true ? empty : await log.page(query, framing, c.req.raw.signal);
+  } finally {
+    end();
+    c.req.raw.signal.removeEventListener("abort", end);
+    deps.closing.removeEventListener("abort", end);
+    leave();
+  }
+}
+
+/** Where server-sent events begin: the header is where a reconnecting client left off, so it wins. */
+function eventStreamStart(c: Context, query: LogQuery): number {
+  const header = c.req.raw.headers.get("last-event-id");
+  if (header === null || header === "") return query.lastEventId ?? 0;
+  if (/^\d{1,16}$/.test(header)) return Number(header);
+  const detail = "must be the id of an event";
+  throw new KildeError("invalid-parameter", `Last-Event-ID: ${detail}`, {
+    errors: [{ parameter: "Last-Event-ID", detail }],
+  });
+}
+
+function refuseCombination(parameter: string, detail: string): never {
+  throw new KildeError("invalid-parameter", `${parameter}: ${detail}`, { errors: [{ parameter, detail }] });
+}
+
+async function followResponse(
+  c: Context,
+  deps: AppDeps,
+  log: LogReader,
+  subject: string | null,
+  query: LogQuery,
+  filter: Filter,
+): Promise<Response> {
+  const { direction, limit, timeout, afterVersion, toVersion, asOf } = query;
+  const others = { direction, limit, timeout, afterVersion, toVersion, asOf };
+  for (const [name, value] of Object.entries(others)) {
+    if (value !== undefined) refuseCombination(name, "has no meaning for an event stream");
+  }
+  const after = eventStreamStart(c, query);
+  const head = await log.head();
+  if (after > head) {
+    const detail = `The cursor is ${after}, but the last event of ${log.name} is ${head}`;
+    throw new KildeError("cursor-beyond-head", detail, { head });
+  }
+  return eventStream(c, deps, log, { subject, filter }, after);
+}
+
+/** Reads or follows a log, or one subject of it, as the request says. */
+export async function readLog(
+  c: Context,
+  deps: AppDeps,
+  log: LogReader,
+  subject: string | null,
+  query: LogQuery,
+): Promise<Response> {
+  const representation = representationOf(c);
+  const filter: Filter = { types: query.type, subjectPrefix: query.subjectPrefix };
+  if (representation.framing === "event-stream") return followResponse(c, deps, log, subject, query, filter);
+
+  const { lastEventId, afterVersion, toVersion, asOf, direction = "forwards", timeout = 0 } = query;
+  if (timeout > 0 && direction === "backwards") refuseCombination("timeout", "waits for later events only");
+  const limit = query.limit ?? Math.min(DEFAULT_PAGE_EVENTS, deps.limits.pageEvents);
+  const page: PageQuery = { subject, lastEventId, direction, limit, filter, afterVersion, toVersion, asOf };
+  let answer = await log.page(page, representation.framing, c.req.raw.signal);
+  if (answer.count === 0 && timeout > 0) {
+    answer = await longPoll(c, deps, log, page, timeout, representation, answer);
+  }
+  if (subject !== null && answer.subject === null && timeout === 0) {
+    throw new KildeError("stream-not-found", `There is no stream ${JSON.stringify(subject)}`, {
+      stream: subject,
+    });
+  }
+  return pageResponse(c, answer, query, representation);
+}

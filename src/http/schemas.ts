@@ -1,0 +1,302 @@
+import { z } from "@hono/zod-openapi";
+
+import { RESERVED_TYPE_PREFIX } from "../core/event.ts";
+import type { Limits } from "../core/limits.ts";
+import { nameFault } from "../core/names.ts";
+
+/** A name of a stream, type or key: text without control characters that is not too long. */
+function name(maxBytes: number, description: string, example: string) {
+  return z
+    .string()
+    .superRefine((value, context) => {
+      const fault = nameFault(value, maxBytes);
+      if (fault !== null) context.addIssue({ code: "custom", message: fault });
+    })
+    .openapi({ description, example, minLength: 1, maxLength: maxBytes });
+}
+
+const time = z.iso
+  .datetime({ offset: true, message: "must be a time as RFC 3339 writes it, with an offset" })
+  .openapi({
+    description: "When it happened (RFC 3339). Kept as given.",
+    example: "2026-01-31T12:00:00.000Z",
+  });
+
+const version = z
+  .int()
+  .min(0)
+  .max(Number.MAX_SAFE_INTEGER)
+  .openapi({ description: "1-based and gapless within a stream; 0 is a stream that does not exist" });
+
+const position = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
+
+const attribute = z.string().min(1).max(1024);
+
+export const metadataSchema = z
+  .looseObject({
+    correlationId: attribute.optional(),
+    causationId: attribute.optional(),
+    traceparent: attribute.optional().openapi({ description: "W3C Trace Context" }),
+    tracestate: attribute.optional(),
+  })
+  .openapi("Metadata", {
+    description: "What is known about the event besides its data; further members are free",
+  });
+
+/** Names and values of CloudEvents 1.0 extension attributes. */
+const extensionName = /^[a-z0-9]{1,20}$/;
+const extensionValue = z.union([z.string(), z.boolean(), z.int().min(-2_147_483_648).max(2_147_483_647)]);
+
+const STRUCTURED = new Set([
+  "specversion",
+  "id",
+  "source",
+  "type",
+  "subject",
+  "time",
+  "datacontenttype",
+  "dataschema",
+  "data",
+]);
+
+const jsonMediaType = /^(application\/json|[^;\s]+\+json)\s*(;.*)?$/i;
+
+/** A whole number as a query parameter. */
+const wholeNumber = z
+  .string()
+  .regex(/^\d{1,16}$/, "must be a whole number")
+  .transform(Number)
+  .pipe(z.int())
+  .openapi({ type: "integer" });
+
+/** Schemas of what comes in, which depend on the limits. */
+export function createSchemas(limits: Limits) {
+  const streamName = name(limits.streamNameBytes, "Name of a stream", "user-1");
+  const type = name(limits.typeBytes, "What happened", "UserRegistered").refine(
+    (value) => !value.startsWith(RESERVED_TYPE_PREFIX),
+    `must not begin with "${RESERVED_TYPE_PREFIX}"`,
+  );
+
+  const newEvent = z
+    .strictObject({
+      type,
+      data: z.unknown().optional().openapi({ description: "Any JSON; kept as written" }),
+      metadata: metadataSchema.optional(),
+      time: time.optional(),
+    })
+    .openapi("NewEvent");
+
+  const expectedVersion = z
+    .union([version, z.literal("exists"), z.literal("any")])
+    .openapi("ExpectedVersion", {
+      description: 'The version the stream must have: a number (0: it must not exist), "exists", or "any"',
+    });
+
+  const newEvents = z.array(newEvent).min(1, "must hold at least one event");
+
+  const appendBody = z
+    .strictObject({ events: newEvents, expectedVersion: expectedVersion.optional() })
+    .openapi("Append");
+
+  const transactionBody = z
+    .strictObject({
+      appends: z
+        .array(
+          z.strictObject({
+            stream: streamName,
+            events: newEvents,
+            expectedVersion: expectedVersion.optional(),
+          }),
+        )
+        .min(1, "must hold at least one append"),
+    })
+    .openapi("Transaction");
+
+  const newCloudEvent = z
+    .looseObject({
+      specversion: z.literal("1.0"),
+      id: attribute,
+      source: attribute,
+      type,
+      subject: streamName.optional().openapi({ description: "If given, the name of the stream" }),
+      time: time.optional(),
+      datacontenttype: z.string().regex(jsonMediaType, "must be JSON").optional(),
+      dataschema: attribute.optional(),
+      data: z.unknown().optional(),
+    })
+    .superRefine((event, context) => {
+      for (const [member, value] of Object.entries(event)) {
+        if (STRUCTURED.has(member)) continue;
+        if (member === "data_base64") {
+          context.addIssue({ code: "custom", path: [member], message: "must be JSON in `data`" });
+        } else if (!extensionName.test(member)) {
+          context.addIssue({
+            code: "custom",
+            path: [member],
+            message: "is not a name of a CloudEvents attribute",
+          });
+        } else if (!extensionValue.safeParse(value).success) {
+          context.addIssue({
+            code: "custom",
+            path: [member],
+            message: "must be a string, boolean or 32-bit integer",
+          });
+        }
+      }
+    })
+    .openapi("NewCloudEvent");
+
+  const limit = wholeNumber.pipe(z.int().min(1).max(limits.pageEvents)).openapi({
+    type: "integer",
+    description: `Most items in the page (default 1000, at most ${limits.pageEvents})`,
+    example: 100,
+  });
+  const cursorPosition = wholeNumber;
+  const pageQuery = {
+    lastEventId: z
+      .union([z.literal("null").transform(() => undefined), cursorPosition])
+      .optional()
+      .openapi({
+        description: "Cursor: the id of the last event seen; the answer begins with the next one",
+        type: "integer",
+      }),
+    limit: limit.optional(),
+    timeout: wholeNumber.pipe(z.int().max(limits.timeoutMs)).optional().openapi({
+      type: "integer",
+      description: "Long-poll: how long to wait for an event when there is none, in milliseconds",
+      example: 5000,
+    }),
+    direction: z.enum(["forwards", "backwards"]).optional(),
+    type: z
+      .union([z.string(), z.array(z.string())])
+      .transform((types) => (Array.isArray(types) ? types : [types]))
+      .optional()
+      .openapi({ description: "Only events of these types; may be repeated" }),
+  };
+
+  return {
+    streamName,
+    appendBody,
+    transactionBody,
+    newCloudEvent,
+    newCloudEvents: z.array(newCloudEvent).min(1, "must hold at least one event"),
+    idempotencyKey: name(
+      limits.idempotencyKeyBytes,
+      "Makes a retry safe",
+      "8e03978e-40d5-43e8-bc93-6894a57f9324",
+    ),
+    logQuery: z.strictObject({
+      ...pageQuery,
+      subjectPrefix: z
+        .string()
+        .optional()
+        .openapi({ description: "Only events of subjects whose name begins so" }),
+    }),
+    streamQuery: z.strictObject({
+      ...pageQuery,
+      afterVersion: cursorPosition
+        .optional()
+        .openapi({ type: "integer", description: "Only events after this version" }),
+      toVersion: cursorPosition
+        .optional()
+        .openapi({ type: "integer", description: "The stream as of this version" }),
+      asOf: time
+        .transform((text) => new Date(text).toISOString())
+        .optional()
+        .openapi({
+          description: "The stream as of this time: what had been recorded by then",
+          type: "string",
+        }),
+    }),
+    streamsQuery: z.strictObject({
+      prefix: z.string().optional().openapi({ description: "Only streams whose name begins so" }),
+      cursor: z.string().optional().openapi({ description: "Only streams whose name sorts after this one" }),
+      changedSince: cursorPosition.optional().openapi({
+        type: "integer",
+        description: "Only streams with an event after this position, in order of their last position",
+      }),
+      limit: limit.optional(),
+    }),
+    deleteQuery: z.strictObject({
+      before: wholeNumber
+        .pipe(z.int().min(1))
+        .optional()
+        .openapi({ type: "integer", description: "Truncate: remove the events below this version" }),
+      reason: attribute.optional().openapi({ description: "Erase the stream, for this reason" }),
+    }),
+  };
+}
+
+export type Schemas = ReturnType<typeof createSchemas>;
+
+export const appendedSchema = z
+  .object({
+    stream: z.string(),
+    version: version.openapi({ description: "Version of the last event appended" }),
+    position: position.openapi({ description: "Position of the last event appended" }),
+    count: z.int().openapi({ description: "Events appended" }),
+  })
+  .openapi("Appended");
+
+export const transactedSchema = z
+  .object({ results: z.array(appendedSchema), position })
+  .openapi("Transacted");
+
+export const cloudEventSchema = z
+  .looseObject({
+    specversion: z.literal("1.0"),
+    id: z
+      .string()
+      .openapi({ description: "Position of the event in its log: any event is a cursor", example: "42" }),
+    source: z.string().openapi({ description: "Path of the log", example: "/events" }),
+    type: z.string(),
+    subject: z.string().openapi({ description: "The stream" }),
+    time: z.string().openapi({ description: "When it happened, or else when it was recorded" }),
+    recordedtime: z
+      .string()
+      .optional()
+      .openapi({ description: "When it was recorded, if `time` is the producer's" }),
+    sequence: z.string().openapi({ description: "Version within the stream, padded to sort as text" }),
+    correlationid: z.string().optional(),
+    causationid: z.string().optional(),
+    traceparent: z.string().optional(),
+    tracestate: z.string().optional(),
+    metadata: z.string().optional().openapi({ description: "JSON text of the free members of `metadata`" }),
+    originid: z.string().optional().openapi({ description: "`id` of an event that came as a CloudEvent" }),
+    originsource: z.string().optional(),
+    method: z.literal("DELETE").optional().openapi({ description: "The stream was erased" }),
+    reason: z.string().optional().openapi({ description: "Why the stream was erased" }),
+    datacontenttype: z.literal("application/json").optional(),
+    data: z.unknown().optional(),
+  })
+  .openapi("Event");
+
+export const streamInfoSchema = z
+  .object({
+    stream: z.string(),
+    version,
+    position: position.openapi({ description: "Position of the last event" }),
+    time: z.string().openapi({ description: "When the last event was recorded" }),
+    firstVersion: version.openapi({ description: "Events below it were truncated or erased" }),
+    erased: z.boolean(),
+  })
+  .openapi("Stream");
+
+export const problemSchema = z
+  .looseObject({
+    type: z.string().openapi({ example: "/problems/version-conflict" }),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    remedy: z.string().openapi({ description: "What to do about it" }),
+    currentVersion: version.optional(),
+    stream: z.string().optional(),
+    head: position.optional(),
+    limit: z.string().optional().openapi({ description: "Name of the limit that was exceeded" }),
+    errors: z
+      .array(
+        z.object({ pointer: z.string().optional(), parameter: z.string().optional(), detail: z.string() }),
+      )
+      .optional(),
+  })
+  .openapi("Problem", { description: "RFC 9457 problem details" });

@@ -1,0 +1,89 @@
+import type { Context } from "hono";
+
+import { KildeError } from "../core/errors.ts";
+import { DEFAULT_PAGE_EVENTS } from "../core/limits.ts";
+import type { SubjectInfo } from "../log/subjects.ts";
+import { erasure } from "../log/writer.ts";
+import { refusalError } from "./append.ts";
+import type { AppDeps } from "./deps.ts";
+import { hereWith, queryOf } from "./pages.ts";
+import { preconditionOf } from "./preconditions.ts";
+import { streamNameOf } from "./stream-name.ts";
+
+function infoOf({ name: stream, version, position, recorded: time, firstVersion, erased }: SubjectInfo) {
+  return { stream, version, position, time, firstVersion, erased };
+}
+
+/** `GET /streams` */
+export async function getStreams(c: Context, deps: AppDeps): Promise<Response> {
+  const { prefix = "", cursor, changedSince, ...query } = queryOf(c, deps.schemas.streamsQuery);
+  const limit = query.limit ?? Math.min(DEFAULT_PAGE_EVENTS, deps.limits.pageEvents);
+  if (changedSince !== undefined && cursor !== undefined) {
+    const detail = "cannot be combined with changedSince, which is a cursor itself";
+    throw new KildeError("invalid-parameter", `cursor: ${detail}`, {
+      errors: [{ parameter: "cursor", detail }],
+    });
+  }
+  const list =
+    changedSince === undefined
+      ? await deps.reader.subjects({ prefix, cursor: cursor ?? "", limit })
+      : await deps.reader.changedSubjects({ prefix, since: changedSince, limit });
+  const last = list.subjects.at(-1);
+  const links = [`<${hereWith(c, {})}>; rel="self"`];
+  if (list.full && last !== undefined) {
+    const next = changedSince === undefined ? { cursor: last.name } : { changedSince: last.position };
+    links.push(`<${hereWith(c, next)}>; rel="next"`);
+  }
+  return c.json({ streams: list.subjects.map(infoOf) }, 200, {
+    Link: links.join(", "),
+    "Cache-Control": "no-cache",
+  });
+}
+
+async function existing(deps: AppDeps, name: string): Promise<SubjectInfo> {
+  const info = await deps.reader.find(name);
+  if (info !== null) return info;
+  throw new KildeError("stream-not-found", `There is no stream ${JSON.stringify(name)}`, { stream: name });
+}
+
+async function truncate(c: Context, deps: AppDeps, stream: string, before: number): Promise<Response> {
+  const { version } = await existing(deps, stream);
+  if (before > version) {
+    const detail = `The stream is at version ${version}, and its last event always stays`;
+    throw new KildeError("invalid-parameter", `before: ${detail}`, {
+      errors: [{ parameter: "before", detail }],
+    });
+  }
+  const expected = preconditionOf(c.req.raw.headers);
+  if (typeof expected === "number" && expected !== version) {
+    const refusal = {
+      outcome: "version-conflict",
+      subject: stream,
+      currentVersion: version,
+      expectedVersion: expected,
+    };
+    throw refusalError({ ...refusal, outcome: "version-conflict" }, "header");
+  }
+  await deps.writer.truncate(stream, before);
+  const { firstVersion } = await existing(deps, stream);
+  return c.json({ stream, version, firstVersion });
+}
+
+async function erase(c: Context, deps: AppDeps, stream: string, reason: string): Promise<Response> {
+  await existing(deps, stream);
+  const expected = preconditionOf(c.req.raw.headers) ?? "exists";
+  const outcome = await deps.writer.append(erasure(stream, reason, expected));
+  if (outcome.outcome !== "appended") throw refusalError(outcome, "header");
+  const { version, position } = outcome.results[0] ?? { version: 0, position: 0 };
+  return c.json({ stream, version, position }, 200, { ETag: `"${version}"` });
+}
+
+/** `DELETE /streams/{stream}`: truncates with `before`, erases with `reason`, and never guesses which. */
+export async function deleteStream(c: Context, deps: AppDeps): Promise<Response> {
+  const stream = streamNameOf(c, deps);
+  const { before, reason } = queryOf(c, deps.schemas.deleteQuery);
+  if (before !== undefined && reason === undefined) return truncate(c, deps, stream, before);
+  if (reason !== undefined && before === undefined) return erase(c, deps, stream, reason);
+  const detail = "State `before` to remove the events below a version, or `reason` to erase the whole stream";
+  throw new KildeError("invalid-parameter", detail, { errors: [{ parameter: "before", detail }] });
+}

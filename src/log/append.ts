@@ -1,0 +1,100 @@
+import type { Appended } from "../core/event.ts";
+import { type Row, type Statement, textAt, integerAt } from "./database.ts";
+import type { LogAddress } from "./keys.ts";
+import type { FirstAnswer, SubjectState } from "./plan.ts";
+
+/*
+ * The SQL of the append, one of the two hot paths. Rows travel as one JSON parameter.
+ *
+ * Times are RFC 3339 in UTC with milliseconds, so that they sort as text. The statements carry the versions that were planned from what the process knows. If another process was
+ * faster, `events_subject_version` (or the index on subject names or keys) refuses a row and the whole
+ * transaction rolls back; the caller looks again and plans anew. Positions are counted from the head inside of
+ * the transaction, so they are gapless with any number of processes.
+ */
+
+/** Arguments: log id, base key, now, JSON `[[subject id, name, version, type, time, data, extensions], …]`. */
+export const INSERT_EVENTS = `
+insert into events (key, subject, version, type, time, recorded, data, extensions)
+select ?2 + log.head + 1 + event.key,
+  coalesce(event.value ->> 0, (select id from subjects where log = ?1 and name = event.value ->> 1)),
+  event.value ->> 2, event.value ->> 3, event.value ->> 4, max(?3, log.recorded), event.value ->> 5, event.value ->> 6
+from logs as log cross join json_each(?4) as event
+where log.id = ?1`;
+
+/** Arguments: log id, JSON `[name, …]`. */
+export const INSERT_SUBJECTS = `
+insert into subjects (log, name) select ?1, value from json_each(?2) where true returning name, id`;
+
+/** Arguments: log id, count of events, now. */
+export const ADVANCE_HEAD = `
+update logs set head = head + ?2, recorded = max(recorded, ?3) where id = ?1 returning head`;
+
+/** Arguments: log id, now, JSON `[[key, fingerprint, [[subject, version, offset, count], …]], …]`. */
+export const INSERT_KEYS = `
+insert into idempotency (key, fingerprint, base, results, recorded)
+select entry.value ->> 0, entry.value ->> 1, log.head, entry.value -> 2, ?2
+from logs as log cross join json_each(?3) as entry
+where log.id = ?1`;
+
+/** A few of the oldest at a time, so that an append never pays for many. Arguments: recorded before, count. */
+export const FORGET_KEYS = `
+delete from idempotency where id in
+  (select id from (select id, recorded from idempotency order by id limit ?2) where recorded < ?1)`;
+
+/** An erased subject begins with its tombstone. Arguments: log id, name, tombstone's version. */
+export const MARK_ERASED = `
+update subjects set first_version = ?3, erased = ?3, sweep = 1 where log = ?1 and name = ?2`;
+
+/** Arguments: log id, name. */
+export const UNMARK_ERASED = `
+update subjects set erased = null where log = ?1 and name = ?2`;
+
+/** Arguments: log id, JSON `[name, …]`. */
+export const SELECT_SUBJECTS = `
+select name.value, subject.id, subject.erased is not null,
+  (select version from events where subject = subject.id order by version desc limit 1)
+from json_each(?2) as name cross join subjects as subject on subject.log = ?1 and subject.name = name.value`;
+
+/** Arguments: JSON `[key, …]`. */
+export const SELECT_KEYS = `
+select first.key, first.fingerprint, first.base, first.results
+from json_each(?1) as wanted cross join idempotency as first on first.key = wanted.value`;
+
+export function selectSubjects(log: LogAddress, names: readonly string[]): Statement {
+  return { sql: SELECT_SUBJECTS, args: [log.id, JSON.stringify(names)] };
+}
+
+export function subjectStates(rows: readonly Row[]): Map<string, SubjectState> {
+  return new Map(
+    rows.map((row) => [
+      textAt(row, 0),
+      { id: integerAt(row, 1), erased: integerAt(row, 2) === 1, version: integerAt(row, 3) },
+    ]),
+  );
+}
+
+export function selectKeys(keys: readonly string[]): Statement {
+  return { sql: SELECT_KEYS, args: [JSON.stringify(keys)] };
+}
+
+type StoredResult = readonly [subject: string, version: number, offset: number, count: number];
+
+export function storedResults(results: readonly Appended[]): StoredResult[] {
+  return results.map(({ subject, version, position, count }) => [subject, version, position, count]);
+}
+
+export function firstAnswers(rows: readonly Row[]): Map<string, FirstAnswer> {
+  return new Map(
+    rows.map((row) => {
+      const base = integerAt(row, 2);
+      const stored = JSON.parse(textAt(row, 3)) as StoredResult[];
+      const results = stored.map(([subject, version, offset, count]) => ({
+        subject,
+        version,
+        position: base + offset,
+        count,
+      }));
+      return [textAt(row, 0), { fingerprint: textAt(row, 1), results }];
+    }),
+  );
+}

@@ -1,0 +1,44 @@
+import { drizzle, type SqliteRemoteDatabase } from "drizzle-orm/sqlite-proxy";
+
+export type Value = string | number | null;
+export type Row = readonly unknown[];
+
+export interface Statement {
+  readonly sql: string;
+  readonly args: readonly Value[];
+}
+
+/**
+ * The one way to storage, the same for an embedded file, a libSQL server and the edge.
+ * `write` is one atomic transaction in one round trip; there are no interactive transactions, because they
+ * behave differently in each deployment.
+ */
+export interface Database {
+  /** Runs the statements in one atomic write transaction and gives each statement's rows. */
+  write(statements: readonly Statement[]): Promise<readonly (readonly Row[])[]>;
+  /** Rows of one read. Sees every write that was acknowledged before. */
+  read(statement: Statement): Promise<readonly Row[]>;
+  /** True when the data lives in this process or in a file of this machine, so that calls block and answer at once. */
+  readonly embedded: boolean;
+  close(): void;
+}
+
+/** Builds everyday reads; the database runs them like any other. */
+export function queryOf(database: Database): SqliteRemoteDatabase {
+  return drizzle(async (sql, params: Value[], method) => {
+    const rows = await database.read({ sql, args: params });
+    return { rows: method === "get" ? ((rows[0] ?? []) as unknown[]) : [...rows] };
+  });
+}
+
+export function integerAt(row: Row | undefined, column: number): number {
+  const value = row?.[column];
+  if (typeof value !== "number") throw new TypeError(`column ${column} is not an integer: ${String(value)}`);
+  return value;
+}
+
+export function textAt(row: Row | undefined, column: number): string {
+  const value = row?.[column];
+  if (typeof value !== "string") throw new TypeError(`column ${column} is not text: ${String(value)}`);
+  return value;
+}

@@ -1,0 +1,96 @@
+import Connection from "libsql";
+
+import type { Database, Row, Statement } from "./database.ts";
+
+/** How long a connection waits for another process's write lock on the file. */
+const BUSY_TIMEOUT_MS = 5_000;
+
+/**
+ * Pages the write-ahead log may grow to before a commit copies it into the database: 40 MB. Larger than
+ * SQLite's 1,000, because pages of the index on (subject, version) that many commits touch are copied once.
+ */
+const CHECKPOINT_PAGES = 10_000;
+
+/** Page cache of a connection, in KiB. */
+const CACHE_KIB = 32 * 1024;
+
+/** Prepared statements kept by a connection: more than there are kinds of statements. */
+const PREPARED_STATEMENTS = 200;
+
+const SETTINGS = [
+  // Stays with the file, so that only the first process ever changes it.
+  "pragma journal_mode = wal",
+  // Every commit is on disk before it is acknowledged (guarantee 1).
+  "pragma synchronous = full",
+  `pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`,
+  `pragma cache_size = -${CACHE_KIB}`,
+  "pragma foreign_keys = on",
+];
+
+type Prepared = ReturnType<Connection.Database["prepare"]>;
+
+/** A connection that prepares each statement once: preparing costs more than running most of them. */
+function openConnection(path: string) {
+  const connection = new Connection(path, { timeout: BUSY_TIMEOUT_MS });
+  const statements = new Map<string, Prepared>();
+  const prepare = (sql: string): Prepared => {
+    const kept = statements.get(sql);
+    if (kept !== undefined) return kept;
+    if (statements.size >= PREPARED_STATEMENTS) statements.clear();
+    const statement = connection.prepare(sql);
+    if (statement.reader) statement.raw(true);
+    statements.set(sql, statement);
+    return statement;
+  };
+  /** Arguments are always given as an array: without one the driver aborts the process. */
+  const run = ({ sql, args }: Statement): readonly Row[] => {
+    const statement = prepare(sql);
+    if (statement.reader) return statement.all([...args]) as Row[];
+    statement.run([...args]);
+    return [];
+  };
+  return { connection, run };
+}
+
+const BEGIN: Statement = { sql: "begin immediate", args: [] };
+const COMMIT: Statement = { sql: "commit", args: [] };
+const ROLLBACK: Statement = { sql: "rollback", args: [] };
+
+/**
+ * A database in a file, or in memory (`:memory:`), with libSQL in this process. Calls block, so that they are kept
+ * short. Reads have a connection of their own: a snapshot, while another thread's write is under way.
+ */
+export function openEmbedded(path: string): Database {
+  const writer = openConnection(path);
+  let reader = writer;
+  try {
+    if (path !== ":memory:") reader = openConnection(path);
+    for (const sql of SETTINGS) {
+      for (const { connection } of new Set([writer, reader])) connection.exec(sql);
+    }
+  } catch (error) {
+    for (const { connection } of new Set([writer, reader])) connection.close();
+    throw error;
+  }
+  return {
+    embedded: true,
+    async write(statements) {
+      writer.run(BEGIN);
+      try {
+        const results = statements.map(writer.run);
+        writer.run(COMMIT);
+        return results;
+      } catch (error) {
+        // After some errors, such as a full disk, SQLite has rolled back already.
+        if (writer.connection.inTransaction) writer.run(ROLLBACK);
+        throw error;
+      }
+    },
+    async read(statement) {
+      return reader.run(statement);
+    },
+    close() {
+      for (const { connection } of new Set([writer, reader])) connection.close();
+    },
+  };
+}

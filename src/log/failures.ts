@@ -1,0 +1,55 @@
+import { KildeError } from "../core/errors.ts";
+
+/**
+ * What a failed write or read means. `conflict`: a unique index refused a row, so nothing was written.
+ * `unknown`: whether it was written cannot be told.
+ */
+export type StorageFailure = "conflict" | "busy" | "full" | "read-only" | "not-a-database" | "unknown";
+
+function codeOf(error: Error): string {
+  const { code, extendedCode } = error as { code?: unknown; extendedCode?: unknown };
+  return `${typeof code === "string" ? code : ""} ${typeof extendedCode === "string" ? extendedCode : ""}`;
+}
+
+/**
+ * Classifies by code and by text: an sqld replica and an embedded replica report a unique violation under
+ * codes of their own, but all of them keep SQLite's words.
+ */
+export function storageFailure(error: unknown): StorageFailure {
+  if (!(error instanceof Error)) return "unknown";
+  const code = codeOf(error);
+  const text = error.message;
+  if (text.includes("UNIQUE constraint failed") || code.includes("SQLITE_CONSTRAINT_UNIQUE"))
+    return "conflict";
+  if (code.includes("SQLITE_CONSTRAINT") && !/NOT NULL|FOREIGN KEY|CHECK/.test(text)) return "conflict";
+  if (code.includes("SQLITE_BUSY") || text.includes("database is locked")) return "busy";
+  if (code.includes("SQLITE_FULL") || text.includes("disk is full") || text.includes("ENOSPC")) return "full";
+  if (code.includes("SQLITE_READONLY") || text.includes("readonly database")) return "read-only";
+  if (code.includes("SQLITE_NOTADB") || text.includes("not a database")) return "not-a-database";
+  return "unknown";
+}
+
+/** The error a caller of the log is given when storage failed. */
+export function storageError(error: unknown): KildeError {
+  if (error instanceof KildeError) return error;
+  const cause = { cause: error };
+  const text = error instanceof Error ? error.message : String(error);
+  switch (storageFailure(error)) {
+    case "full":
+      return new KildeError("storage-full", `The database could not grow: ${text}`, {}, cause);
+    case "read-only":
+      return new KildeError("storage-unavailable", `The database is read-only: ${text}`, {}, cause);
+    case "busy":
+      return new KildeError("storage-unavailable", `Another process holds the database: ${text}`, {}, cause);
+    case "not-a-database":
+      return new KildeError("storage-unavailable", `The file is not a database: ${text}`, {}, cause);
+    case "conflict":
+    case "unknown":
+      return new KildeError(
+        "storage-unavailable",
+        `The database did not answer as it should: ${text}`,
+        {},
+        cause,
+      );
+  }
+}

@@ -1,0 +1,129 @@
+import type { NewEvent } from "../core/event.ts";
+import * as sql from "./append.ts";
+import { type Database, integerAt, type Row, type Statement, textAt } from "./database.ts";
+import type { LogAddress } from "./keys.ts";
+import { type Plan, planGroup, type SubjectState, type Transaction } from "./plan.ts";
+import type { SubjectCache } from "./subject-cache.ts";
+
+/** Idempotency keys that are old enough are forgotten this many at a time. */
+const FORGET_BATCH = 100;
+
+const ABSENT: SubjectState = { id: null, version: 0, erased: false };
+
+export interface GroupDeps {
+  readonly database: Database;
+  readonly log: LogAddress;
+  readonly cache: SubjectCache;
+  readonly idempotencyMs: number;
+}
+
+function namesOf(transactions: readonly Transaction[]): Set<string> {
+  return new Set(transactions.flatMap(({ parts }) => parts.map(({ subject }) => subject)));
+}
+
+async function readStates(
+  { database, log }: GroupDeps,
+  names: readonly string[],
+): Promise<Map<string, SubjectState>> {
+  return names.length === 0
+    ? new Map()
+    : sql.subjectStates(await database.read(sql.selectSubjects(log, names)));
+}
+
+async function readAnswers({ database }: GroupDeps, transactions: readonly Transaction[]) {
+  const keys = transactions.flatMap(({ idempotency }) => (idempotency === null ? [] : [idempotency.key]));
+  return keys.length === 0 ? new Map() : sql.firstAnswers(await database.read(sql.selectKeys(keys)));
+}
+
+/**
+ * Plans a group from what is cached, reading only what is not. A refusal must not rest on the cache, which
+ * another process may have outdated: its subjects are read again, and the group is planned anew.
+ */
+export async function preparePlan(deps: GroupDeps, transactions: readonly Transaction[]): Promise<Plan> {
+  const { cache } = deps;
+  const known = new Map<string, SubjectState>();
+  const unknown: string[] = [];
+  for (const name of namesOf(transactions)) {
+    const cached = cache.get(name);
+    if (cached === undefined) unknown.push(name);
+    else known.set(name, cached);
+  }
+  const answers = await readAnswers(deps, transactions);
+  const fresh = await readStates(deps, unknown);
+  const firstAnswerOf = (key: string) => answers.get(key);
+  const stateOf = (name: string) => fresh.get(name) ?? known.get(name) ?? ABSENT;
+
+  const plan = planGroup(transactions, stateOf, firstAnswerOf);
+  const doubtful = plan.decisions.flatMap((decision) => (decision.kind === "refuse" ? decision.basis : []));
+  if (!doubtful.some((name) => known.has(name))) return plan;
+
+  const all = await readStates(deps, [...known.keys()]);
+  return planGroup(transactions, (name) => all.get(name) ?? fresh.get(name) ?? ABSENT, firstAnswerOf);
+}
+
+function eventRow({ subject, subjectId, version, event }: Plan["events"][number]) {
+  const { type, time, data, extensions }: NewEvent = event;
+  return [subjectId, subjectId === null ? subject : null, version, type, time, data, extensions];
+}
+
+function keyRows(transactions: readonly Transaction[], plan: Plan) {
+  return transactions.flatMap(({ idempotency }, index) => {
+    const decision = plan.decisions[index];
+    if (idempotency === null || decision?.kind !== "append") return [];
+    return [[idempotency.key, idempotency.fingerprint, sql.storedResults(decision.results)]];
+  });
+}
+
+function tombstoneStatements(log: LogAddress, plan: Plan): Statement[] {
+  return [
+    ...plan.tombstones.map(({ subject, version }) => ({
+      sql: sql.MARK_ERASED,
+      args: [log.id, subject, version],
+    })),
+    ...plan.revived.map((subject) => ({ sql: sql.UNMARK_ERASED, args: [log.id, subject] })),
+  ];
+}
+
+export interface CommittedGroup {
+  /** Head before the group's first event. */
+  readonly base: number;
+  readonly head: number;
+  readonly ids: ReadonlyMap<string, number>;
+}
+
+/** Writes a plan in one transaction. Fails as a `conflict` when the plan rests on what is no longer so. */
+export async function commitPlan(
+  { database, log, idempotencyMs }: GroupDeps,
+  transactions: readonly Transaction[],
+  plan: Plan,
+  nowMs: number,
+): Promise<CommittedGroup> {
+  const now = new Date(nowMs).toISOString();
+  const statements: Statement[] = [];
+  if (plan.newSubjects.length > 0) {
+    statements.push({ sql: sql.INSERT_SUBJECTS, args: [log.id, JSON.stringify(plan.newSubjects)] });
+  }
+  statements.push({
+    sql: sql.INSERT_EVENTS,
+    args: [log.id, log.base, now, JSON.stringify(plan.events.map(eventRow))],
+  });
+  const keys = keyRows(transactions, plan);
+  if (keys.length > 0) {
+    statements.push({
+      sql: sql.FORGET_KEYS,
+      args: [new Date(nowMs - idempotencyMs).toISOString(), FORGET_BATCH],
+    });
+    statements.push({ sql: sql.INSERT_KEYS, args: [log.id, now, JSON.stringify(keys)] });
+  }
+  statements.push(...tombstoneStatements(log, plan));
+  statements.push({ sql: sql.ADVANCE_HEAD, args: [log.id, plan.events.length, now] });
+
+  const results = await database.write(statements);
+  const head = integerAt(results.at(-1)?.[0], 0);
+  const inserted: readonly Row[] = plan.newSubjects.length > 0 ? (results[0] ?? []) : [];
+  return {
+    base: head - plan.events.length,
+    head,
+    ids: new Map(inserted.map((row) => [textAt(row, 0), integerAt(row, 1)])),
+  };
+}

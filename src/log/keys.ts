@@ -1,0 +1,16 @@
+/** Positions a log has room for: 2^40, about 10^12. 2^13 logs of them fit a JavaScript integer. */
+const LOG_SPAN = 2 ** 40;
+
+/** A log as the queries need it: its id, its path, and the key its positions count from. */
+export interface LogAddress {
+  readonly id: number;
+  readonly name: string;
+  readonly base: number;
+}
+
+function logAddress(id: number, name: string): LogAddress {
+  return { id, name, base: id * LOG_SPAN };
+}
+
+/** The event log. Feeds are logs 1 and up. */
+export const EVENT_LOG_ADDRESS: LogAddress = logAddress(0, "/events");

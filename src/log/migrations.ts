@@ -1,0 +1,17 @@
+import journal from "../../migrations/meta/_journal.json" with { type: "json" };
+import log from "../../migrations/0000_log.sql" with { type: "text" };
+
+/** The SQL files of `migrations/`, as text in the bundle, so that the binary carries its own schema. */
+const texts: Readonly<Record<string, string>> = { "0000_log": log };
+
+export interface Migration {
+  readonly tag: string;
+  readonly when: number;
+  readonly text: string;
+}
+
+export const MIGRATIONS: readonly Migration[] = journal.entries.map(({ tag, when }) => {
+  const text = texts[tag];
+  if (text === undefined) throw new Error(`migrations/${tag}.sql is not listed in src/log/migrations.ts`);
+  return { tag, when, text };
+});

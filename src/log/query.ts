@@ -1,0 +1,90 @@
+import { KildeError } from "../core/errors.ts";
+import type { LogAddress } from "./keys.ts";
+import type { Direction, Filter, Selection } from "./pages.ts";
+import { type ReadDeps, readPage, type Page } from "./read.ts";
+import type { Framing } from "./render.ts";
+import { findSubject, type SubjectInfo, versionAt } from "./subjects.ts";
+import type { Tail } from "./tail.ts";
+
+/** A page of a log or of one of its subjects, as a caller asks for it. */
+export interface PageQuery {
+  readonly subject: string | null;
+  /** Only what lies beyond this position, in the direction of the page; absent: from its beginning. */
+  readonly lastEventId?: number | undefined;
+  readonly direction: Direction;
+  readonly limit: number;
+  readonly filter: Filter;
+  /** Only of a subject: versions after this one. */
+  readonly afterVersion?: number | undefined;
+  /** Only of a subject: versions up to this one. */
+  readonly toVersion?: number | undefined;
+  /** Only of a subject: what was recorded up to this time (UTC, ms). */
+  readonly asOf?: string | undefined;
+}
+
+export interface PageAnswer extends Page {
+  /** Position of the log's last event when the page was read. */
+  readonly head: number;
+  /** The subject asked for; null when a whole log was asked for, or the subject has no events. */
+  readonly subject: SubjectInfo | null;
+}
+
+export interface QueryDeps extends ReadDeps {
+  readonly tail: Tail;
+}
+
+const NOTHING: Page = { text: "", count: 0, first: 0, last: 0, full: false };
+
+function logSelection(query: PageQuery, head: number): Selection {
+  const { lastEventId, direction, filter, limit } = query;
+  const end = head + 1;
+  return direction === "forwards"
+    ? { source: "log", after: lastEventId ?? 0, before: end, direction, filter, limit }
+    : { source: "log", after: 0, before: Math.min(lastEventId ?? end, end), direction, filter, limit };
+}
+
+async function subjectSelection(
+  { database }: QueryDeps,
+  log: LogAddress,
+  query: PageQuery,
+  subject: SubjectInfo,
+): Promise<Selection> {
+  const { lastEventId, direction, filter, limit, afterVersion, toVersion, asOf } = query;
+  let after = Math.max(subject.firstVersion - 1, afterVersion ?? 0);
+  let before = Math.min(subject.version, toVersion ?? subject.version) + 1;
+  if (asOf !== undefined)
+    before = Math.min(before, (await versionAt(database, log, subject, { recorded: asOf })) + 1);
+  if (lastEventId !== undefined && direction === "forwards") {
+    after = Math.max(after, await versionAt(database, log, subject, { position: lastEventId }));
+  }
+  if (lastEventId !== undefined && direction === "backwards") {
+    before = Math.min(before, (await versionAt(database, log, subject, { position: lastEventId - 1 })) + 1);
+  }
+  return { source: { subjectId: subject.id }, after, before, direction, filter, limit };
+}
+
+/** Reads a page as it is now. */
+export async function queryPage(
+  deps: QueryDeps,
+  log: LogAddress,
+  query: PageQuery,
+  framing: Framing,
+  signal?: AbortSignal,
+): Promise<PageAnswer> {
+  const head = await deps.tail.refresh();
+  if (query.lastEventId !== undefined && query.lastEventId > head) {
+    throw new KildeError(
+      "cursor-beyond-head",
+      `lastEventId is ${query.lastEventId}, but the last event of ${log.name} is ${head}`,
+      { head },
+    );
+  }
+  if (query.subject === null) {
+    const page = await readPage(deps, log, logSelection(query, head), framing, signal);
+    return { ...page, head, subject: null };
+  }
+  const subject = await findSubject(deps.database, log, query.subject);
+  if (subject === null) return { ...NOTHING, head, subject };
+  const selection = await subjectSelection(deps, log, query, subject);
+  return { ...(await readPage(deps, log, selection, framing, signal)), head, subject };
+}

@@ -1,0 +1,98 @@
+import type { Clock } from "../core/clock.ts";
+import { type Database, integerAt } from "./database.ts";
+import type { LogAddress } from "./keys.ts";
+import { bytesStatement, countWithinStatement, pageStatement, type Selection } from "./pages.ts";
+import { type Framing, SEPARATORS } from "./render.ts";
+
+export interface Page {
+  /** The events as framed text; empty when there are none. */
+  readonly text: string;
+  readonly count: number;
+  /** Positions of the first and the last event, in the direction of the page; 0 when it is empty. */
+  readonly first: number;
+  readonly last: number;
+  /** The limit or the bytes were used up: what is in it cannot change by later appends, and there may be more. */
+  readonly full: boolean;
+}
+
+export interface ReadDeps {
+  readonly database: Database;
+  readonly clock: Clock;
+  /** Most bytes of event JSON in a page; one event may be larger. */
+  readonly pageBytes: number;
+}
+
+/** Positions or versions that one query of a filtered read looks through, so that none blocks for long. */
+const SCAN_WINDOW = 10_000;
+
+interface Piece extends Omit<Page, "full"> {
+  readonly cutByBytes: boolean;
+}
+
+async function readPiece(
+  { database, pageBytes }: ReadDeps,
+  log: LogAddress,
+  selection: Selection,
+  framing: Framing,
+): Promise<Piece> {
+  const [sizes] = await database.read(bytesStatement(log, selection));
+  const cutByBytes = integerAt(sizes, 0) > pageBytes;
+  let { limit } = selection;
+  if (cutByBytes) {
+    const [within] = await database.read(countWithinStatement(log, selection, pageBytes));
+    limit = Math.max(1, integerAt(within, 0));
+  }
+  const [row] = await database.read(pageStatement(log, { ...selection, limit }, framing));
+  const text = row?.[3];
+  const [low, high] = [integerAt(row, 1), integerAt(row, 2)];
+  const [first, last] = selection.direction === "forwards" ? [low, high] : [high, low];
+  return { text: typeof text === "string" ? text : "", count: integerAt(row, 0), first, last, cutByBytes };
+}
+
+/** Parts of the range that are read by one query each: all of it, unless a filter may leave out most events. */
+function* windows(selection: Selection): Generator<Selection> {
+  const { after, before, direction, filter } = selection;
+  if (filter.types === undefined && filter.subjectPrefix === undefined) {
+    yield selection;
+    return;
+  }
+  if (direction === "forwards") {
+    for (let low = after; low < before - 1; low += SCAN_WINDOW) {
+      yield { ...selection, after: low, before: Math.min(before, low + SCAN_WINDOW + 1) };
+    }
+    return;
+  }
+  for (let high = before; high > after + 1; high -= SCAN_WINDOW) {
+    yield { ...selection, before: high, after: Math.max(after, high - SCAN_WINDOW - 1) };
+  }
+}
+
+/** Reads one page. A filtered read goes on until the page is full or its range ends, in bounded queries. */
+export async function readPage(
+  deps: ReadDeps,
+  log: LogAddress,
+  selection: Selection,
+  framing: Framing,
+  signal?: AbortSignal,
+): Promise<Page> {
+  const pieces: Piece[] = [];
+  let count = 0;
+  let bytes = 0;
+  let full = false;
+  for (const window of windows(selection)) {
+    const piece = await readPiece(deps, log, { ...window, limit: selection.limit - count }, framing);
+    if (piece.count > 0) pieces.push(piece);
+    count += piece.count;
+    bytes += piece.text.length;
+    full = count >= selection.limit || piece.cutByBytes || bytes >= deps.pageBytes;
+    if (full || signal?.aborted === true) break;
+    if (window !== selection) await deps.clock.yield();
+  }
+  return {
+    text: pieces.map((piece) => piece.text).join(SEPARATORS[framing]),
+    count,
+    first: pieces[0]?.first ?? 0,
+    last: pieces.at(-1)?.last ?? 0,
+    full: full && count > 0,
+  };
+}

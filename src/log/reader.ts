@@ -1,0 +1,66 @@
+import type { Clock } from "../core/clock.ts";
+import type { Limits } from "../core/limits.ts";
+import type { Database } from "./database.ts";
+import { type Chunk, follow, type Interest } from "./follow.ts";
+import type { LogAddress } from "./keys.ts";
+import { type PageAnswer, type PageQuery, queryPage } from "./query.ts";
+import type { Framing } from "./render.ts";
+import {
+  findSubject,
+  listChangedSubjects,
+  listSubjects,
+  type SubjectInfo,
+  type SubjectList,
+} from "./subjects.ts";
+import { createTail } from "./tail.ts";
+import type { LogNews } from "./writer.ts";
+
+/** Reading any log: the event log, or a version of a feed. */
+export interface LogReader {
+  /** The log's path, and the `source` of its events. */
+  readonly name: string;
+  /** Position of the last event ever appended, looked up now. */
+  head(): Promise<number>;
+  find(subject: string): Promise<SubjectInfo | null>;
+  page(query: PageQuery, framing: Framing, signal?: AbortSignal): Promise<PageAnswer>;
+  /** Server-sent events after a position, for as long as the signal lets it. */
+  follow(interest: Interest, after: number, signal: AbortSignal): AsyncGenerator<Chunk, void, undefined>;
+  subjects(query: { prefix: string; cursor: string; limit: number }): Promise<SubjectList>;
+  changedSubjects(query: { prefix: string; since: number; limit: number }): Promise<SubjectList>;
+  /** Hastens followers; without it they look for themselves. */
+  learn(news: LogNews): void;
+  /** Ends all followers. */
+  close(): void;
+}
+
+export interface LogReaderDeps {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly limits: Limits;
+  /** How often the head is looked up for followers, for what other processes append; in milliseconds. */
+  readonly pollIntervalMs: number;
+}
+
+/** Opens a log for reading, on a database whose schema is up to date. */
+export function openLogReader(
+  { database, clock, limits, pollIntervalMs }: LogReaderDeps,
+  log: LogAddress,
+): LogReader {
+  const tail = createTail({ database, log, clock, pollIntervalMs });
+  const deps = { database, clock, pageBytes: limits.pageBytes, tail };
+  return {
+    name: log.name,
+    head: () => tail.refresh(),
+    find: (subject) => findSubject(database, log, subject),
+    page: (query, framing, signal) => queryPage(deps, log, query, framing, signal),
+    follow: (interest, after, signal) => follow(deps, log, interest, after, signal),
+    subjects: (query) => listSubjects(database, log, query),
+    changedSubjects: async (query) =>
+      listChangedSubjects(deps, log, { ...query, head: await tail.refresh() }),
+    learn(news) {
+      if (news === "truncated") tail.reset();
+      else tail.advance(news.head);
+    },
+    close: () => tail.close(),
+  };
+}

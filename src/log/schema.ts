@@ -1,0 +1,79 @@
+import { sql } from "drizzle-orm";
+import { index, integer, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+
+/** A log: the event log (id 0), or a version of a feed. */
+export const logs = sqliteTable("logs", {
+  id: integer().primaryKey(),
+  /** Path of the log on the wire, and the `source` of its events: `/events`. */
+  name: text().notNull().unique(),
+  /** Position of the last event ever appended; 0 when there is none. Only grows. */
+  head: integer().notNull().default(0),
+  /** Recorded time of the last event. Only grows, whatever the clock does. */
+  recorded: text().notNull().default(""),
+});
+
+/**
+ * The entities a log has events about, each with a number so that events need not repeat the name.
+ * Neither version nor position stands here: they are those of the subject's last event, which is never
+ * deleted, so they cannot disagree with the events.
+ */
+export const subjects = sqliteTable(
+  "subjects",
+  {
+    id: integer().primaryKey(),
+    log: integer()
+      .notNull()
+      .references(() => logs.id),
+    name: text().notNull(),
+    /** Events below it were truncated: readers must not see them, and the sweep deletes them. */
+    firstVersion: integer("first_version").notNull().default(1),
+    /** Version of the tombstone, while it is the subject's last event. */
+    erased: integer(),
+    /** 1 while truncated events wait to be deleted. */
+    sweep: integer().notNull().default(0),
+  },
+  (table) => [
+    uniqueIndex("subjects_log_name").on(table.log, table.name),
+    index("subjects_sweep")
+      .on(table.id)
+      .where(sql`sweep = 1`),
+  ],
+);
+
+/**
+ * The events of all logs. `key` holds log and position (see `keys.ts`), so that a log is a range of the
+ * table in order of position. The unique index on (subject, version) is what proves every append.
+ */
+export const events = sqliteTable(
+  "events",
+  {
+    key: integer().primaryKey(),
+    subject: integer()
+      .notNull()
+      .references(() => subjects.id),
+    version: integer().notNull(),
+    type: text().notNull(),
+    /** When it happened, RFC 3339, as the producer gave it; null: when it was recorded. */
+    time: text(),
+    /** When it was recorded, `2026-01-31T12:00:00.000Z`; never less than that of the event before it. */
+    recorded: text().notNull(),
+    /** JSON text as received. */
+    data: text(),
+    /** JSON text of an object: CloudEvents extension attributes. */
+    extensions: text(),
+  },
+  (table) => [uniqueIndex("events_subject_version").on(table.subject, table.version)],
+);
+
+/** What was answered to appends that carried an idempotency key. */
+export const idempotency = sqliteTable("idempotency", {
+  id: integer().primaryKey({ autoIncrement: true }),
+  key: text().notNull().unique(),
+  /** Digest of the request the key was first used with. */
+  fingerprint: text().notNull(),
+  /** The log's head before the append; positions in `results` count from here. */
+  base: integer().notNull(),
+  /** JSON: `[subject, version, position - base, count]` for each part of the append. */
+  results: text().notNull(),
+  recorded: text().notNull(),
+});

@@ -1,0 +1,160 @@
+import { and, asc, eq, gt, gte, lt, lte, type SQL, sql } from "drizzle-orm";
+
+import type { Clock } from "../core/clock.ts";
+import { prefixEnd } from "../core/names.ts";
+import { type Database, integerAt, queryOf } from "./database.ts";
+import type { LogAddress } from "./keys.ts";
+import { events, subjects } from "./schema.ts";
+
+/** A subject as it is now. */
+export interface SubjectInfo {
+  readonly id: number;
+  readonly name: string;
+  /** Version and position of its last event. */
+  readonly version: number;
+  readonly position: number;
+  /** When its last event was recorded. */
+  readonly recorded: string;
+  /** Events below it were truncated or erased. */
+  readonly firstVersion: number;
+  readonly erased: boolean;
+}
+
+const lastVersion = sql`(select version from events where subject = ${subjects.id} order by version desc limit 1)`;
+
+function infoColumns(log: LogAddress) {
+  return {
+    id: subjects.id,
+    name: subjects.name,
+    version: events.version,
+    position: sql<number>`${events.key} - ${log.base}`,
+    recorded: events.recorded,
+    firstVersion: subjects.firstVersion,
+    erased: sql<number>`${subjects.erased} is not null`,
+  };
+}
+
+type InfoRow = Omit<SubjectInfo, "erased"> & { readonly erased: number };
+
+function infoOf({ erased, ...row }: InfoRow): SubjectInfo {
+  return { ...row, erased: erased === 1 };
+}
+
+/** The subject of this name, or null when it never had an event. */
+export async function findSubject(
+  database: Database,
+  log: LogAddress,
+  name: string,
+): Promise<SubjectInfo | null> {
+  const [row] = await queryOf(database)
+    .select(infoColumns(log))
+    .from(subjects)
+    .innerJoin(events, and(eq(events.subject, subjects.id), eq(events.version, lastVersion)))
+    .where(and(eq(subjects.log, log.id), eq(subjects.name, name)));
+  return row === undefined ? null : infoOf(row);
+}
+
+export interface SubjectList {
+  readonly subjects: readonly SubjectInfo[];
+  /** The limit was used up: there may be more. */
+  readonly full: boolean;
+}
+
+function ofPrefix(prefix: string): (SQL | undefined)[] {
+  if (prefix === "") return [];
+  const end = prefixEnd(prefix);
+  return [gte(subjects.name, prefix), end === null ? undefined : lt(subjects.name, end)];
+}
+
+/** Subjects in order of name (code points), after the one named `cursor`. */
+export async function listSubjects(
+  database: Database,
+  log: LogAddress,
+  { prefix, cursor, limit }: { prefix: string; cursor: string; limit: number },
+): Promise<SubjectList> {
+  const rows = await queryOf(database)
+    .select(infoColumns(log))
+    .from(subjects)
+    .innerJoin(events, and(eq(events.subject, subjects.id), eq(events.version, lastVersion)))
+    .where(and(eq(subjects.log, log.id), gt(subjects.name, cursor), ...ofPrefix(prefix)))
+    .orderBy(asc(subjects.name))
+    .limit(limit);
+  return { subjects: rows.map(infoOf), full: rows.length === limit };
+}
+
+/** Positions that one query for changed subjects looks through. */
+const SCAN_WINDOW = 10_000;
+
+/**
+ * Subjects with an event after `since`, in order of their last position; the last position of a full list is
+ * where to go on. Costs as much as was appended since, whatever the number of subjects.
+ */
+export async function listChangedSubjects(
+  { database, clock }: { database: Database; clock: Clock },
+  log: LogAddress,
+  { prefix, since, head, limit }: { prefix: string; since: number; head: number; limit: number },
+): Promise<SubjectList> {
+  const found: SubjectInfo[] = [];
+  for (let low = since; low < head && found.length < limit; low += SCAN_WINDOW) {
+    const rows = await queryOf(database)
+      .select(infoColumns(log))
+      .from(events)
+      .innerJoin(subjects, eq(subjects.id, events.subject))
+      .where(
+        and(
+          gt(events.key, log.base + low),
+          lte(events.key, log.base + Math.min(head, low + SCAN_WINDOW)),
+          eq(events.version, lastVersion),
+          ...ofPrefix(prefix),
+        ),
+      )
+      .orderBy(asc(events.key))
+      .limit(limit - found.length);
+    found.push(...rows.map(infoOf));
+    await clock.yield();
+  }
+  return { subjects: found, full: found.length === limit };
+}
+
+/**
+ * A subject's versions are gapless from its first, and positions and recorded times grow with them: its version
+ * at a position or a time is found by halving, without reading the events in between.
+ * Arguments: subject id, least version less one, greatest version, bound.
+ */
+export function versionAtStatement(column: "key" | "recorded"): string {
+  return `with recursive search (low, high) as (
+    select ?2, ?3
+    union all
+    select case when reached then middle else low end, case when reached then high else middle - 1 end
+    from (select low, high, (low + high + 1) / 2 as middle,
+        exists (select 1 from events where subject = ?1 and version = (low + high + 1) / 2 and ${column} <= ?4) as reached
+      from search where low < high)
+  )
+  select low from search where low = high`;
+}
+
+/** Version of the subject's last event at or before a position, or a recorded time (UTC, ms); at least `firstVersion - 1`. */
+export async function versionAt(
+  database: Database,
+  log: LogAddress,
+  { id, firstVersion, version, position }: SubjectInfo,
+  bound: { position: number } | { recorded: string },
+): Promise<number> {
+  // Whoever follows a subject asks from its last event, mostly.
+  if ("position" in bound && bound.position >= position) return version;
+  const [column, value] =
+    "position" in bound
+      ? (["key", log.base + bound.position] as const)
+      : (["recorded", bound.recorded] as const);
+  const [row] = await database.read({
+    sql: versionAtStatement(column),
+    args: [id, firstVersion - 1, version, value],
+  });
+  return integerAt(row, 0);
+}
+
+/** Position of the last event of a log ever appended; 0 when there is none. */
+export async function readHead(database: Database, log: LogAddress): Promise<number> {
+  const [row] = await database.read({ sql: "select head from logs where id = ?", args: [log.id] });
+  return integerAt(row, 0);
+}

@@ -1,0 +1,170 @@
+import type { Clock } from "../core/clock.ts";
+import { ERASED_TYPE } from "../core/event.ts";
+import { type Database, integerAt, textAt } from "./database.ts";
+import type { LogAddress } from "./keys.ts";
+import { entriesStatement } from "./pages.ts";
+import { readHead } from "./subjects.ts";
+
+/** A recent event, ready to be sent. */
+export interface Entry {
+  readonly position: number;
+  readonly subject: string;
+  readonly type: string;
+  /** As a server-sent event. */
+  readonly text: string;
+}
+
+/** Entries that are kept at hand. A follower that falls behind them reads pages again. */
+const RING_ENTRIES = 4_096;
+/** Characters of text that are kept at hand. */
+const RING_CHARACTERS = 8 * 1024 * 1024;
+/** Entries one query adds; after a longer jump the ring begins anew at the end. */
+const FILL_ENTRIES = 1_000;
+
+/**
+ * The live end of a log, shared by all who follow it in this process: one wake-up, one read of what is new, one
+ * ring of recent events. It only hastens: whoever does not find an event here reads it from the log.
+ */
+export interface Tail {
+  /** The last known head. */
+  head(): number;
+  /** Tells of a head seen elsewhere, such as this process's own commits. */
+  advance(head: number): void;
+  /** Resolves when the head has passed `position`, or when the signal aborts. */
+  passed(position: number, signal: AbortSignal): Promise<void>;
+  /** Events after `position` and up to `end`, in order; null when they are no longer at hand. */
+  since(position: number): Promise<{ readonly entries: readonly Entry[]; readonly end: number } | null>;
+  /** Looks the head up now, for readers that must see what other processes appended. */
+  refresh(): Promise<number>;
+  /** Lets go of what is at hand: some of it was truncated. */
+  reset(): void;
+  close(): void;
+}
+
+export interface TailDeps {
+  readonly database: Database;
+  readonly log: LogAddress;
+  readonly clock: Clock;
+  /** How often the head is looked up while somebody waits, for what other processes append. */
+  readonly pollIntervalMs: number;
+}
+
+export function createTail({ database, log, clock, pollIntervalMs }: TailDeps): Tail {
+  let head = 0;
+  let ring: Entry[] = [];
+  let ringCharacters = 0;
+  /** Every event after it and up to the ring's end is in the ring. */
+  let ringStart = 0;
+  let ringEnd = 0;
+  let filling: Promise<void> | null = null;
+  const waiters = new Set<() => void>();
+  let polling = false;
+  const closed = new AbortController();
+
+  const wakeAll = () => {
+    for (const wake of Array.from(waiters)) wake();
+  };
+
+  const advance = (seen: number) => {
+    if (seen <= head) return;
+    head = seen;
+    wakeAll();
+  };
+
+  const reset = (position: number) => {
+    ring = [];
+    ringCharacters = 0;
+    ringStart = position;
+    ringEnd = position;
+  };
+
+  const refresh = async () => {
+    advance(await readHead(database, log));
+    return head;
+  };
+
+  const poll = async () => {
+    if (polling) return;
+    polling = true;
+    while (waiters.size > 0 && !closed.signal.aborted) {
+      await clock.sleep(pollIntervalMs, closed.signal);
+      // A database that cannot be read now is looked up again at the next turn; readers meet the error themselves.
+      await refresh().catch(() => head);
+    }
+    polling = false;
+  };
+
+  const fill = async () => {
+    const target = head;
+    if (target - ringEnd > FILL_ENTRIES) reset(target - FILL_ENTRIES);
+    const selection = { source: "log", after: ringEnd, before: target + 1, direction: "forwards" } as const;
+    const rows = await database.read(
+      entriesStatement(log, { ...selection, filter: {}, limit: FILL_ENTRIES }, "event-stream"),
+    );
+    for (const row of rows) {
+      const entry: Entry = {
+        position: integerAt(row, 0),
+        subject: textAt(row, 1),
+        type: textAt(row, 2),
+        text: textAt(row, 3),
+      };
+      // What was erased must not be sent on from here.
+      if (entry.type === ERASED_TYPE) ring = ring.filter(({ subject }) => subject !== entry.subject);
+      ring.push(entry);
+      ringCharacters += entry.text.length;
+    }
+    ringEnd = target;
+    let drop = 0;
+    while (ring.length - drop > RING_ENTRIES || ringCharacters > RING_CHARACTERS) {
+      const oldest = ring[drop];
+      if (oldest === undefined) break;
+      ringCharacters -= oldest.text.length;
+      ringStart = oldest.position;
+      drop += 1;
+    }
+    if (drop > 0) ring = ring.slice(drop);
+  };
+
+  /** Index of the first entry after a position. */
+  const indexAfter = (position: number): number => {
+    let [low, high] = [0, ring.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((ring[middle]?.position ?? 0) <= position) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  };
+
+  return {
+    head: () => head,
+    advance,
+    refresh,
+    reset: () => reset(head),
+    passed(position, signal) {
+      if (head > position || signal.aborted || closed.signal.aborted) return Promise.resolve();
+      return new Promise((resolve) => {
+        const wake = () => {
+          if (head <= position && !signal.aborted && !closed.signal.aborted) return;
+          waiters.delete(wake);
+          signal.removeEventListener("abort", wake);
+          resolve();
+        };
+        waiters.add(wake);
+        signal.addEventListener("abort", wake);
+        void poll();
+      });
+    },
+    async since(position) {
+      while (ringEnd < head) {
+        filling ??= fill().finally(() => (filling = null));
+        await filling;
+      }
+      return position < ringStart ? null : { entries: ring.slice(indexAfter(position)), end: ringEnd };
+    },
+    close() {
+      closed.abort();
+      wakeAll();
+    },
+  };
+}

@@ -1,0 +1,57 @@
+import type { Database, Row } from "./database.ts";
+import { integerAt } from "./database.ts";
+import type { LogAddress } from "./keys.ts";
+
+/** Events deleted by one write of the sweep: few enough that appends hardly wait. */
+const SWEEP_BATCH = 500;
+
+/** Hides events below a version from all readers; the sweep deletes them. Arguments: log id, name, version. */
+const TRUNCATE = `
+update subjects set first_version = ?3, sweep = 1 where log = ?1 and name = ?2 and first_version < ?3`;
+
+export async function truncateSubject(
+  database: Database,
+  log: LogAddress,
+  name: string,
+  before: number,
+): Promise<void> {
+  await database.write([{ sql: TRUNCATE, args: [log.id, name, before] }]);
+}
+
+const NEXT_TO_SWEEP =
+  "select id, first_version from subjects indexed by subjects_sweep where sweep = 1 limit 1";
+
+/** Arguments: subject id, first version to keep, count. */
+export const DELETE_TRUNCATED = `
+delete from events where key in
+  (select key from events where subject = ?1 and version < ?2 order by version limit ?3)
+returning 1`;
+
+/** Arguments: subject id, first version that was kept: more may have been truncated since. */
+const MARK_SWEPT = `
+update subjects set sweep = 0 where id = ?1 and first_version = ?2`;
+
+async function deleteSome(database: Database, id: number, keep: number): Promise<number> {
+  const statement = { sql: DELETE_TRUNCATED, args: [id, keep, SWEEP_BATCH] };
+  if (!database.embedded) return (await database.write([statement]))[0]?.length ?? 0;
+  // Erased bytes are overwritten, not left in free pages. Off again at once: it slows every other write.
+  const results = await database.write([
+    { sql: "pragma secure_delete = on", args: [] },
+    statement,
+    { sql: "pragma secure_delete = off", args: [] },
+  ]);
+  return results[1]?.length ?? 0;
+}
+
+/**
+ * Deletes a batch of truncated events, if any are left. Any process may call it at any time, also after a crash.
+ * @returns whether there is more to do.
+ */
+export async function sweepStep(database: Database): Promise<boolean> {
+  const [row]: readonly Row[] = await database.read({ sql: NEXT_TO_SWEEP, args: [] });
+  if (row === undefined) return false;
+  const [id, keep] = [integerAt(row, 0), integerAt(row, 1)];
+  const deleted = await deleteSome(database, id, keep);
+  if (deleted < SWEEP_BATCH) await database.write([{ sql: MARK_SWEPT, args: [id, keep] }]);
+  return true;
+}

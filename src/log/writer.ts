@@ -1,0 +1,80 @@
+import type { Clock } from "../core/clock.ts";
+import { ERASED_TYPE, type ExpectedVersion } from "../core/event.ts";
+import type { Limits } from "../core/limits.ts";
+import { createCommitQueue } from "./commit-queue.ts";
+import type { Database } from "./database.ts";
+import { EVENT_LOG_ADDRESS } from "./keys.ts";
+import type { AppendOutcome, Transaction } from "./plan.ts";
+import { sweepStep, truncateSubject } from "./truncate.ts";
+
+/** Writing the event log. */
+export interface LogWriter {
+  /** Appends a transaction, all or nothing. Throws a KildeError when storage fails. */
+  append(transaction: Transaction): Promise<AppendOutcome>;
+  /** Removes the events of a stream below a version, and leaves versions and positions as they are. */
+  truncate(subject: string, before: number): Promise<void>;
+  /** Resolves when a write has gone through to storage. */
+  probe(): Promise<void>;
+  /** Refuses new appends, and resolves when those accepted are committed. */
+  close(): Promise<void>;
+}
+
+/** What a writer tells the readers of its log; they would find out by themselves, but later. */
+export type LogNews = { readonly head: number } | "truncated";
+
+export interface LogWriterDeps {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly limits: Limits;
+  readonly onNews: (news: LogNews) => void;
+}
+
+/** Removes all events of a stream, and leaves a tombstone with the reason, so that followers learn of it. */
+export function erasure(subject: string, reason: string, expectedVersion: ExpectedVersion): Transaction {
+  const tombstone = { type: ERASED_TYPE, time: null, data: null, extensions: JSON.stringify({ reason }) };
+  return { parts: [{ subject, expectedVersion, events: [tombstone], erases: true }], idempotency: null };
+}
+
+/** Opens the event log for writing, on a database whose schema is up to date. One for a process. */
+export function openLogWriter({ database, clock, limits, onNews }: LogWriterDeps): LogWriter {
+  const log = EVENT_LOG_ADDRESS;
+  const queue = createCommitQueue({ database, log, clock, limits, onCommit: (head) => onNews({ head }) });
+  let closing = false;
+  let sweeping: Promise<void> | null = null;
+
+  const sweepAll = async () => {
+    try {
+      while (!closing && (await queue.exclusively(() => sweepStep(database)))) await clock.yield();
+    } catch {
+      // Truncated events are hidden already; what is left is deleted at the next start or truncation.
+    } finally {
+      sweeping = null;
+    }
+  };
+  const sweep = () => {
+    sweeping ??= sweepAll();
+  };
+  sweep();
+
+  return {
+    async append(transaction) {
+      const outcome = await queue.append(transaction);
+      if (transaction.parts.some(({ erases }) => erases)) sweep();
+      return outcome;
+    },
+    async truncate(subject, before) {
+      await queue.exclusively(() => truncateSubject(database, log, subject, before));
+      onNews("truncated");
+      sweep();
+    },
+    probe: () =>
+      queue.exclusively(async () => {
+        await database.write([{ sql: "update logs set head = head where id = ?", args: [log.id] }]);
+      }),
+    async close() {
+      closing = true;
+      await sweeping;
+      await queue.close();
+    },
+  };
+}

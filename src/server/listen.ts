@@ -1,0 +1,64 @@
+import type { Settings } from "../config/settings.ts";
+import { createApp } from "../http/app.ts";
+import type { LogReader } from "../log/reader.ts";
+import type { LogWriter } from "../log/writer.ts";
+import { docsFiles } from "./docs-files.ts";
+import type { ServerLog } from "./logger.ts";
+import { systemClock } from "./system-clock.ts";
+
+/** The application's own limit answers with a problem; the server's must not come first. */
+const MAX_REQUEST_BODY_BYTES = Number.MAX_SAFE_INTEGER;
+
+export interface Listening {
+  readonly port: number;
+  /** Takes no more connections, ends followers, and waits until every request is answered. */
+  close(): Promise<void>;
+}
+
+export interface ListenDeps {
+  readonly reader: LogReader;
+  readonly writer: LogWriter;
+  readonly settings: Settings;
+  readonly version: string;
+  readonly log: ServerLog;
+}
+
+/** Serves the HTTP surface in this thread. `shared`: other threads listen on the same port. */
+export function listen(
+  { reader, writer, settings, version, log }: ListenDeps,
+  port: number,
+  shared: boolean,
+): Listening {
+  const { logger } = log;
+  const closing = new AbortController();
+  const app = createApp({
+    reader,
+    writer,
+    limits: settings.limits,
+    clock: systemClock,
+    version,
+    corsOrigins: settings.corsOrigin,
+    closing: closing.signal,
+    onAccess: settings.accessLog ? (entry) => logger.info(entry, "request") : null,
+    onFault: (error, requestId) => logger.error({ err: error, requestId }, "request failed"),
+    docs: docsFiles,
+  });
+  const server = Bun.serve({
+    hostname: settings.host,
+    port,
+    reusePort: shared,
+    // Followers are silent between heartbeats.
+    idleTimeout: 0,
+    maxRequestBodySize: MAX_REQUEST_BODY_BYTES,
+    fetch: (request) => app.fetch(request),
+  });
+  return {
+    port: server.port ?? port,
+    async close() {
+      closing.abort();
+      await Promise.race([server.stop(), systemClock.sleep(settings.shutdownTimeoutMs)]);
+      await server.stop(true);
+      reader.close();
+    },
+  };
+}

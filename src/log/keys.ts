@@ -1,5 +1,5 @@
 /** Positions a log has room for: 2^40, about 10^12. 2^13 logs of them fit a JavaScript integer. */
-const LOG_SPAN = 2 ** 40;
+export const LOG_SPAN = 2 ** 40;
 
 /** A log as the queries need it: its id, its path, and the key its positions count from. */
 export interface LogAddress {

@@ -119,16 +119,16 @@ export async function listChangedSubjects(
 /**
  * A subject's versions are gapless from its first, and positions and recorded times grow with them: its version
  * at a position or a time is found by halving, without reading the events in between.
- * Arguments: subject id, least version less one, greatest version, bound.
+ * Arguments: subject id, least version less one, greatest version, bound. Drivers bind numbers as REAL, which
+ * would not halve to whole numbers.
  */
 export function versionAtStatement(column: "key" | "recorded"): string {
+  const middle = "(low + high + 1) / 2";
+  const reached = `exists (select 1 from events where subject = ?1 and version = ${middle} and ${column} <= ?4)`;
   return `with recursive search (low, high) as (
-    select ?2, ?3
+    values (cast(?2 as integer), cast(?3 as integer))
     union all
-    select case when reached then middle else low end, case when reached then high else middle - 1 end
-    from (select low, high, (low + high + 1) / 2 as middle,
-        exists (select 1 from events where subject = ?1 and version = (low + high + 1) / 2 and ${column} <= ?4) as reached
-      from search where low < high)
+    select iif(${reached}, ${middle}, low), iif(${reached}, high, ${middle} - 1) from search where low < high
   )
   select low from search where low = high`;
 }

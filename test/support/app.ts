@@ -1,0 +1,177 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import type { Clock } from "../../src/core/clock.ts";
+import { DEFAULT_LIMITS, type Limits } from "../../src/core/limits.ts";
+import { createApp } from "../../src/http/app.ts";
+import type { Database } from "../../src/log/database.ts";
+import { openDatabase } from "../../src/log/open.ts";
+import { openStore, type Store } from "../../src/log/store.ts";
+import { systemClock } from "../../src/server/system-clock.ts";
+
+/** A store with its HTTP surface, in this process: the real ones, without sockets. */
+export interface TestApp {
+  readonly store: Store;
+  readonly faults: unknown[];
+  /** Calls the app; `path` begins with a slash. */
+  fetch(path: string, init?: RequestInit): Promise<Response>;
+  /** Appends as JSON and gives the answer's body; fails the test unless it is 201. */
+  append(stream: string, ...events: NewTestEvent[]): Promise<Appended>;
+  /** Parsed body of a GET that must answer 200. */
+  get<Body = WireEvent[]>(path: string, headers?: Record<string, string>): Promise<Body>;
+  close(): Promise<void>;
+}
+
+export interface NewTestEvent {
+  readonly type: string;
+  readonly data?: unknown;
+  readonly metadata?: Record<string, unknown>;
+  readonly time?: string;
+}
+
+export interface Appended {
+  readonly stream: string;
+  readonly version: number;
+  readonly position: number;
+  readonly count: number;
+}
+
+export interface WireEvent {
+  readonly id: string;
+  readonly source: string;
+  readonly type: string;
+  readonly subject: string;
+  readonly time: string;
+  readonly sequence: string;
+  readonly data?: unknown;
+  readonly [extension: string]: unknown;
+}
+
+export interface Problem {
+  readonly type: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly remedy: string;
+  readonly currentVersion?: number;
+  readonly head?: number;
+  readonly limit?: string;
+  readonly errors?: readonly {
+    readonly pointer?: string;
+    readonly parameter?: string;
+    readonly detail: string;
+  }[];
+}
+
+export interface TestAppOptions {
+  readonly database?: Database;
+  readonly limits?: Partial<Limits>;
+  readonly clock?: Clock;
+  readonly corsOrigins?: string[];
+  readonly closing?: AbortSignal;
+}
+
+export async function openApp(options: TestAppOptions = {}): Promise<TestApp> {
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const clock = options.clock ?? systemClock;
+  const database = options.database ?? openDatabase({ url: ":memory:" });
+  const store = await openStore({ database, clock, limits, pollIntervalMs: 20 });
+  const faults: unknown[] = [];
+  const app = createApp({
+    ...store,
+    limits,
+    clock,
+    version: "test",
+    corsOrigins: options.corsOrigins ?? [],
+    closing: options.closing ?? new AbortController().signal,
+    onAccess: null,
+    onFault: (error) => faults.push(error),
+    docs: null,
+  });
+  const fetch = async (path: string, init?: RequestInit) =>
+    await app.fetch(new Request(`http://kilde.test${path}`, init));
+  return {
+    store,
+    faults,
+    fetch,
+    async append(stream, ...events) {
+      const response = await fetch(`/streams/${encodeURIComponent(stream)}`, jsonPost({ events }));
+      if (response.status !== 201) throw new Error(`${response.status}: ${await response.text()}`);
+      return (await response.json()) as Appended;
+    },
+    async get<Body>(path: string, headers: Record<string, string> = {}) {
+      const response = await fetch(path, { headers });
+      if (response.status !== 200) throw new Error(`${response.status}: ${await response.text()}`);
+      return (await response.json()) as Body;
+    },
+    close: () => store.close(),
+  };
+}
+
+/** A POST with a JSON body. A text is sent as it is. */
+export function jsonPost(body: unknown, headers: Record<string, string> = {}): RequestInit {
+  const text = typeof body === "string" ? body : JSON.stringify(body);
+  return { method: "POST", body: text, headers: { "content-type": "application/json", ...headers } };
+}
+
+/** Where a database of a kind can be opened, by several stores if it is not in memory. */
+export interface Deployment {
+  readonly name: string;
+  readonly shared: boolean;
+  open(): Promise<{ database(): Database; dispose(): Promise<void> }>;
+}
+
+export const memory: Deployment = {
+  name: "memory",
+  shared: false,
+  open: async () => ({ database: () => openDatabase({ url: ":memory:" }), dispose: async () => {} }),
+};
+
+export const file: Deployment = {
+  name: "file",
+  shared: true,
+  async open() {
+    const folder = mkdtempSync(join(tmpdir(), "kilde-test-"));
+    return {
+      database: () => openDatabase({ url: `file:${join(folder, "kilde.db")}` }),
+      dispose: async () => rmSync(folder, { recursive: true, force: true }),
+    };
+  },
+};
+
+export interface SentEvent {
+  readonly id: string;
+  readonly event: string;
+  readonly data: WireEvent;
+}
+
+/** Reads server-sent events until there are so many, or the stream ends. */
+export async function takeEvents(response: Response, count: number): Promise<SentEvent[]> {
+  const taken: SentEvent[] = [];
+  let text = "";
+  if (response.body === null) return taken;
+  const decoder = new TextDecoder();
+  for await (const bytes of response.body) {
+    text += decoder.decode(bytes, { stream: true });
+    for (let end = text.indexOf("\n\n"); end !== -1; end = text.indexOf("\n\n")) {
+      const fields = new Map(
+        text
+          .slice(0, end)
+          .split("\n")
+          .map(
+            (line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).trim()] as const,
+          ),
+      );
+      text = text.slice(end + 2);
+      const data = fields.get("data");
+      if (data === undefined) continue;
+      taken.push({
+        id: fields.get("id") ?? "",
+        event: fields.get("event") ?? "",
+        data: JSON.parse(data) as WireEvent,
+      });
+      if (taken.length === count) return taken;
+    }
+  }
+  return taken;
+}

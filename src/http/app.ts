@@ -63,6 +63,9 @@ function kildeErrorOf(error: unknown): KildeError | null {
   return error instanceof KildeError ? error : null;
 }
 
+/** Answers that may be large. Compressing the others would cost more than it saves. */
+const COMPRESSIBLE = ["/events", "/streams", "/streams/:stream", "/openapi.json", "/docs/:file"];
+
 /** The HTTP surface of the event log, as a Hono app: serve it, or mount it under a path of another. */
 export function createApp(options: AppOptions): OpenAPIHono {
   const { reader, writer, limits, clock, version, corsOrigins, closing, onAccess, onFault, docs } = options;
@@ -89,7 +92,7 @@ export function createApp(options: AppOptions): OpenAPIHono {
     app.use(cors({ origin: [...corsOrigins], exposeHeaders: EXPOSED_HEADERS }));
   }
   const compressed = compress();
-  app.use(async (c, next) => (c.req.method === "GET" ? compressed(c, next) : next()));
+  for (const path of COMPRESSIBLE) app.get(path, compressed);
 
   app.onError((error, c) => {
     const known = kildeErrorOf(error);

@@ -15,7 +15,7 @@ import type { Schemas } from "./schemas.ts";
  */
 
 /** Arrays and objects around `data` in the deepest body format. */
-const ENVELOPE_DEPTH = 5;
+const ENVELOPE_DEPTH = 6;
 
 type Path = readonly (string | number)[];
 

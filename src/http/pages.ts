@@ -3,6 +3,7 @@ import type { z } from "zod";
 
 import { KildeError } from "../core/errors.ts";
 import { DEFAULT_PAGE_EVENTS } from "../core/limits.ts";
+import { utf8Bytes } from "../core/names.ts";
 import type { Filter } from "../log/pages.ts";
 import type { PageAnswer, PageQuery } from "../log/query.ts";
 import type { LogReader } from "../log/reader.ts";
@@ -14,6 +15,9 @@ import type { Schemas } from "./schemas.ts";
 
 /** A year: what RFC 9111 caches take for ever. */
 const IMMUTABLE = "public, max-age=31536000, immutable";
+
+/** Characters from which on compressing a page pays. */
+const COMPRESSION_THRESHOLD = 1_024;
 
 type LogQuery = z.output<Schemas["logQuery"]> & Partial<z.output<Schemas["streamQuery"]>>;
 
@@ -84,6 +88,8 @@ function pageResponse(
   // A truncated stream keeps its version, but not its content.
   if ((subject?.firstVersion ?? 1) === 1 && notModified(c, etag)) return c.body(null, 304, headers);
   const text = framing === "array" ? `[${page.text}]` : page.count === 0 ? "" : `${page.text}\n`;
+  // A length that is stated keeps a small answer from being compressed.
+  if (text.length < COMPRESSION_THRESHOLD) headers["Content-Length"] = String(utf8Bytes(text));
   return c.body(text, 200, headers);
 }
 

@@ -1,0 +1,124 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+
+import { PROBLEMS } from "../../src/core/errors.ts";
+import { jsonPost, openApp, type TestApp } from "../support/app.ts";
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await openApp();
+  await app.append("s", ...Array.from({ length: 200 }, (_, n) => ({ type: "T", data: { n } })));
+});
+afterAll(() => app.close());
+
+interface OpenApi {
+  readonly openapi: string;
+  readonly paths: Record<string, Record<string, { parameters?: { name: string }[]; requestBody?: object }>>;
+  readonly components: { readonly schemas: Record<string, object> };
+}
+
+test("/openapi.json describes every operation, its parameters and its bodies", async () => {
+  const document = await app.get<OpenApi>("/openapi.json");
+  expect(document.openapi).toBe("3.1.0");
+  const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method} ${path}`),
+  );
+  expect(operations.toSorted()).toEqual(
+    [
+      "delete /streams/{stream}",
+      "get /events",
+      "get /health",
+      "get /problems/{code}",
+      "get /ready",
+      "get /streams",
+      "get /streams/{stream}",
+      "post /streams/{stream}",
+      "post /transactions",
+    ].toSorted(),
+  );
+  const parameters = document.paths["/events"]?.["get"]?.parameters?.map(({ name }) => name);
+  expect(parameters).toEqual(
+    expect.arrayContaining(["lastEventId", "limit", "timeout", "direction", "type", "subjectPrefix"]),
+  );
+  expect(JSON.stringify(document.paths["/streams/{stream}"]?.["post"])).toContain(
+    "#/components/schemas/Append",
+  );
+  expect(Object.keys(document.components.schemas)).toEqual(
+    expect.arrayContaining(["Append", "Event", "NewEvent", "Problem", "Transaction"]),
+  );
+});
+
+test("every problem type leads to its meaning", async () => {
+  for (const [code, { status, title, remedy }] of Object.entries(PROBLEMS)) {
+    expect(await app.get<object>(`/problems/${code}`)).toEqual({ code, status, title, remedy });
+  }
+});
+
+test("/health, /ready and / answer", async () => {
+  expect(await app.get<object>("/health")).toEqual({ status: "ok", version: "test" });
+  expect(await app.get<object>("/ready")).toMatchObject({ status: "ready" });
+  expect(await app.get<object>("/")).toMatchObject({ name: "kilde" });
+});
+
+test("pages are compressed for who asks, event streams are not", async () => {
+  const page = await app.fetch("/events", { headers: { "accept-encoding": "gzip" } });
+  expect(page.headers.get("content-encoding")).toBe("gzip");
+  expect(page.headers.get("vary")).toContain("Accept-Encoding");
+  const text = await new Response(page.body?.pipeThrough(new DecompressionStream("gzip"))).text();
+  expect(JSON.parse(text)).toEqual(await app.get("/events"));
+  const small = await app.fetch("/health", { headers: { "accept-encoding": "gzip" } });
+  expect(small.headers.get("content-encoding")).toBeNull();
+  const live = await app.fetch("/events", {
+    headers: { accept: "text/event-stream", "accept-encoding": "gzip" },
+  });
+  expect(live.headers.get("content-encoding")).toBeNull();
+  await live.body?.cancel();
+});
+
+test("requests have ids, taken over from the caller", async () => {
+  const own = await app.fetch("/health");
+  expect(own.headers.get("x-request-id")).toMatch(/^[0-9a-f-]{36}$/);
+  const given = await app.fetch("/nothing", { headers: { "x-request-id": "abc-1" } });
+  expect(given.headers.get("x-request-id")).toBe("abc-1");
+});
+
+test("CORS headers are there for the origins that are set, and only then", async () => {
+  const origin = "https://app.example";
+  const none = await app.fetch("/events", { headers: { origin } });
+  expect(none.headers.get("access-control-allow-origin")).toBeNull();
+  const open = await openApp({ corsOrigins: [origin] });
+  const allowed = await open.fetch("/events", { headers: { origin } });
+  expect(allowed.headers.get("access-control-allow-origin")).toBe(origin);
+  expect(allowed.headers.get("access-control-expose-headers")).toContain("ETag");
+  const other = await open.fetch("/events", { headers: { origin: "https://other.example" } });
+  expect(other.headers.get("access-control-allow-origin")).toBeNull();
+  const preflight = await open.fetch("/streams/s", {
+    method: "OPTIONS",
+    headers: {
+      origin,
+      "access-control-request-method": "POST",
+      "access-control-request-headers": "content-type",
+    },
+  });
+  expect(preflight.status).toBe(204);
+  expect(preflight.headers.get("access-control-allow-methods")).toContain("POST");
+  await open.close();
+});
+
+test("a fault that nobody foresaw is a 500 with the request's id, and is reported", async () => {
+  const broken = await openApp();
+  broken.store.reader.page = () => Promise.reject(new Error("boom"));
+  const app = broken;
+  await app.store.close();
+  const response = await app.fetch("/events");
+  expect(response.status).toBeGreaterThanOrEqual(500);
+  expect(await response.text()).not.toContain("boom");
+  expect(app.faults).toHaveLength(1);
+});
+
+test("after closing, appends are refused", async () => {
+  const closed = await openApp();
+  await closed.store.writer.close();
+  const response = await closed.fetch("/streams/s", jsonPost({ events: [{ type: "T" }] }));
+  expect(response.status).toBe(503);
+  expect(await response.json()).toMatchObject({ type: "/problems/shutting-down" });
+});

@@ -4,10 +4,10 @@ import {
   appendedSchema,
   cloudEventSchema,
   problemSchema,
-  type Schemas,
   streamInfoSchema,
   transactedSchema,
-} from "./schemas.ts";
+} from "./answers.ts";
+import type { Schemas } from "./schemas.ts";
 
 /*
  * What the HTTP operations take and give, for /openapi.json. The schemas are the ones that validate.

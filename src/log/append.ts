@@ -15,10 +15,10 @@ import type { FirstAnswer, SubjectState } from "./plan.ts";
 /** Arguments: log id, base key, now, JSON `[[subject id, name, version, type, time, data, extensions], …]`. */
 export const INSERT_EVENTS = `
 insert into events (key, subject, version, type, time, recorded, data, extensions)
-select ?2 + log.head + 1 + event.key,
-  coalesce(event.value ->> 0, (select id from subjects where log = ?1 and name = event.value ->> 1)),
-  event.value ->> 2, event.value ->> 3, event.value ->> 4, max(?3, log.recorded), event.value ->> 5, event.value ->> 6
-from logs as log cross join json_each(?4) as event
+select ?2 + log.head + 1 + entry.key,
+  coalesce(entry.value ->> 0, (select id from subjects where log = ?1 and name = entry.value ->> 1)),
+  entry.value ->> 2, entry.value ->> 3, entry.value ->> 4, max(?3, log.recorded), entry.value ->> 5, entry.value ->> 6
+from logs as log cross join json_each(?4) as entry
 where log.id = ?1`;
 
 /** Arguments: log id, JSON `[name, …]`. */

@@ -1,5 +1,6 @@
 import Connection from "libsql";
 
+import { storageFailure } from "./failures.ts";
 import type { Database, Row, Statement } from "./database.ts";
 
 /** How long a connection waits for another process's write lock on the file. */
@@ -17,9 +18,11 @@ const CACHE_KIB = 32 * 1024;
 /** Prepared statements kept by a connection: more than there are kinds of statements. */
 const PREPARED_STATEMENTS = 200;
 
+/** How long to wait between attempts to change the journal mode, and how many to make. */
+const RETRY_MS = 10;
+const ATTEMPTS = BUSY_TIMEOUT_MS / RETRY_MS;
+
 const SETTINGS = [
-  // Stays with the file, so that only the first process ever changes it.
-  "pragma journal_mode = wal",
   // Every commit is on disk before it is acknowledged (guarantee 1).
   "pragma synchronous = full",
   `pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`,
@@ -52,6 +55,22 @@ function openConnection(path: string) {
   return { connection, run };
 }
 
+/**
+ * Turns the write-ahead log on, which stays with the file. SQLite does not wait for others here, as the busy
+ * timeout would have it: processes that start together on a new file collide.
+ */
+function useWriteAheadLog(connection: Connection.Database): void {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      connection.exec("pragma journal_mode = wal");
+      return;
+    } catch (error) {
+      if (storageFailure(error) !== "busy" || attempt >= ATTEMPTS) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
+    }
+  }
+}
+
 const BEGIN: Statement = { sql: "begin immediate", args: [] };
 const COMMIT: Statement = { sql: "commit", args: [] };
 const ROLLBACK: Statement = { sql: "rollback", args: [] };
@@ -65,6 +84,7 @@ export function openEmbedded(path: string): Database {
   let reader = writer;
   try {
     if (path !== ":memory:") reader = openConnection(path);
+    useWriteAheadLog(writer.connection);
     for (const sql of SETTINGS) {
       for (const { connection } of new Set([writer, reader])) connection.exec(sql);
     }

@@ -1,16 +1,7 @@
-import { availableParallelism } from "node:os";
-
 import type { Settings } from "../config/settings.ts";
-import type { Database } from "../log/database.ts";
 import { migrate } from "../log/migrate.ts";
 import { openDatabase } from "../log/open.ts";
-import { openStore } from "../log/store.ts";
-import { type LogNews, openLogWriter } from "../log/writer.ts";
-import { serveWriter } from "../log/writer-port.ts";
-import type { ThreadCommand, ThreadReport } from "./http-thread.ts";
-import { listen } from "./listen.ts";
 import type { ServerLog } from "./logger.ts";
-import { systemClock } from "./system-clock.ts";
 
 /** A server that runs in this process. */
 export interface RunningServer {
@@ -25,136 +16,19 @@ export interface StartOptions {
   readonly log: ServerLog;
 }
 
-/** HTTP threads beside the one that writes: one leaves a core for the writer, more than two wait for it. */
-function threadCount(): number {
-  return Math.max(1, Math.min(2, availableParallelism() - 2));
-}
-
-interface Thread {
-  readonly port: number;
-  tell(news: LogNews): void;
-  close(): Promise<void>;
-}
-
-function startThread(
-  command: ThreadCommand & { kind: "listen" },
-  connect: (worker: Worker) => { tell: (news: LogNews) => void; receive: (message: string) => void },
-): Promise<Thread> {
-  // Bun bundles a worker that is named like this.
-  const worker = new Worker(new URL("./http-thread.ts", import.meta.url).href);
-  const { tell, receive } = connect(worker);
-  return new Promise((resolve, reject) => {
-    let closed: () => void = () => {};
-    worker.addEventListener("error", (event) => reject(new Error(event.message)));
-    worker.addEventListener("message", ({ data }: MessageEvent<string | ThreadReport>) => {
-      if (typeof data === "string") {
-        receive(data);
-        return;
-      }
-      switch (data.kind) {
-        case "listening":
-          resolve({
-            port: data.port,
-            tell,
-            close: () =>
-              new Promise<void>((done) => {
-                closed = done;
-                worker.postMessage({ kind: "close" } satisfies ThreadCommand);
-              }).finally(() => worker.terminate()),
-          });
-          return;
-        case "failed":
-          worker.terminate();
-          reject(Object.assign(new Error(data.message), { code: data.code }));
-          return;
-        case "closed":
-          closed();
-      }
-    });
-    worker.postMessage(command);
-  });
-}
-
-/** Fails when somebody listens on the port: threads that share it would share it with another process as well. */
-function claimPort(hostname: string, port: number): void {
-  void Bun.serve({ hostname, port, fetch: () => new Response() }).stop(true);
-}
-
-/**
- * An embedded file is written by this thread, whose commits block it, while others serve HTTP and read: parsing
- * and committing overlap.
- */
-async function startThreads(database: Database, { settings, version }: StartOptions): Promise<RunningServer> {
-  const threads: Thread[] = [];
-  const writer = openLogWriter({
-    database,
-    clock: systemClock,
-    limits: settings.limits,
-    onNews: (news) => {
-      for (const thread of threads) thread.tell(news);
-    },
-  });
-  const connect = (worker: Worker) => {
-    let receive: (message: string) => void = () => {};
-    const tell = serveWriter(
-      writer,
-      { post: (message) => worker.postMessage(message), listen: (receiver) => (receive = receiver) },
-      systemClock,
-    );
-    return { tell, receive: (message: string) => receive(message) };
-  };
-  const close = async () => {
-    await Promise.all(threads.map((thread) => thread.close()));
-    await writer.close();
-    database.close();
-  };
-
-  const count = threadCount();
-  const shared = count > 1;
-  let { port } = settings;
-  try {
-    if (shared) claimPort(settings.host, port);
-    for (let started = 0; started < count; started += 1) {
-      const thread = await startThread({ kind: "listen", settings, version, port, shared }, connect);
-      threads.push(thread);
-      port = thread.port;
-    }
-  } catch (error) {
-    await close();
-    throw error;
-  }
-  return { port, close };
-}
-
-/** Everything in one thread: for a database in memory, which has one connection, or on a server, which never blocks. */
-async function startHere(
-  database: Database,
-  { settings, version, log }: StartOptions,
-): Promise<RunningServer> {
-  const { limits, pollIntervalMs, port } = settings;
-  const store = await openStore({ database, clock: systemClock, limits, pollIntervalMs });
-  try {
-    const listening = listen({ ...store, settings, version, log }, port, false);
-    return {
-      port: listening.port,
-      async close() {
-        await listening.close();
-        await store.close();
-      },
-    };
-  } catch (error) {
-    await store.close();
-    throw error;
-  }
-}
-
 /** Starts serving on the database that the settings name, bringing its schema up to date first. */
 export async function startServer(options: StartOptions): Promise<RunningServer> {
   const { databaseUrl: url, databaseAuthToken: authToken } = options.settings;
   const database = openDatabase({ url, authToken });
   try {
     await migrate(database);
-    return await (url.startsWith("file:") ? startThreads : startHere)(database, options);
+    // Loaded when it is known which: a writing thread has no use for the HTTP surface, and its memory.
+    if (url.startsWith("file:")) {
+      const { startThreads } = await import("./threads.ts");
+      return await startThreads(database, options);
+    }
+    const { startOneThread } = await import("./one-thread.ts");
+    return await startOneThread(database, options);
   } catch (error) {
     database.close();
     throw error;

@@ -91,7 +91,7 @@ describe("migrations", () => {
       const database = openDatabase({ url: ":memory:" });
       await migrate(database);
       await database.write(statements.map((sql) => ({ sql, args: [] })));
-      expect(migrate(database)).rejects.toThrow(message);
+      await expect(migrate(database)).rejects.toThrow(message);
       database.close();
     });
   }
@@ -99,7 +99,7 @@ describe("migrations", () => {
   test("a database of another program is refused, and left as it is", async () => {
     const database = openDatabase({ url: ":memory:" });
     await database.write([{ sql: "create table theirs (id integer)", args: [] }]);
-    expect(migrate(database)).rejects.toThrow(/not one of Kilde's.*theirs/);
+    await expect(migrate(database)).rejects.toThrow(/not one of Kilde's.*theirs/);
     const tables = await database.read({ sql: "select name from sqlite_master", args: [] });
     expect(tables).toHaveLength(1);
     database.close();
@@ -129,7 +129,7 @@ describe("files that cannot be used", () => {
       chmodSync(path, 0o444);
       chmodSync(folder, 0o555);
       const again = openDatabase({ url: `file:${path}` });
-      expect(migrate(again)).rejects.toThrow(/read-?only/);
+      await expect(migrate(again)).rejects.toThrow(/read-?only/);
       again.close();
       chmodSync(folder, 0o755);
     }),

@@ -1,0 +1,69 @@
+import { ERASED_TYPE } from "../core/event.ts";
+import type { KildeEvent, Metadata } from "./types.ts";
+
+/** A CloudEvent as the server writes it. */
+export interface WireEvent {
+  readonly id: string;
+  readonly type: string;
+  readonly subject: string;
+  readonly time: string;
+  readonly sequence: string;
+  readonly recordedtime?: string;
+  readonly correlationid?: string;
+  readonly causationid?: string;
+  readonly traceparent?: string;
+  readonly tracestate?: string;
+  readonly metadata?: string;
+  readonly reason?: string;
+  readonly data?: unknown;
+}
+
+function metadataOf(event: WireEvent): Metadata {
+  const { correlationid, causationid, traceparent, tracestate, metadata } = event;
+  const free = metadata === undefined ? {} : (JSON.parse(metadata) as Metadata);
+  return {
+    ...free,
+    ...(correlationid === undefined ? {} : { correlationId: correlationid }),
+    ...(causationid === undefined ? {} : { causationId: causationid }),
+    ...(traceparent === undefined ? {} : { traceparent }),
+    ...(tracestate === undefined ? {} : { tracestate }),
+  };
+}
+
+/** Metadata is made when it is asked for: most readers of an event never do. */
+class ReadEvent implements KildeEvent {
+  readonly id: string;
+  readonly position: number;
+  readonly stream: string;
+  readonly version: number;
+  readonly type: string;
+  readonly time: string;
+  readonly recordedTime: string;
+  readonly data: unknown;
+  readonly erased: boolean;
+  readonly reason?: string;
+  readonly #wire: WireEvent;
+
+  constructor(wire: WireEvent) {
+    this.#wire = wire;
+    this.id = wire.id;
+    this.position = Number(wire.id);
+    this.stream = wire.subject;
+    this.version = Number(wire.sequence);
+    this.type = wire.type;
+    this.time = wire.time;
+    this.recordedTime = wire.recordedtime ?? wire.time;
+    this.data = wire.data;
+    this.erased = wire.type === ERASED_TYPE;
+    if (wire.reason !== undefined) this.reason = wire.reason;
+  }
+
+  get metadata(): Metadata {
+    return metadataOf(this.#wire);
+  }
+}
+
+export function eventOf<Data>(wire: WireEvent): KildeEvent<Data> {
+  // What `data` holds is the caller's claim: the log takes any JSON.
+  return new ReadEvent(wire) as KildeEvent<Data>;
+}

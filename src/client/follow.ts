@@ -1,0 +1,89 @@
+import { EventSourceParserStream } from "eventsource-parser/stream";
+
+import { eventOf, type WireEvent } from "./events.ts";
+import { logPath, queryString } from "./read.ts";
+import { backoffMs, isPassing, KildeUnreachableError, type RequestDeps, sendOnce } from "./request.ts";
+import type { FollowOptions, KildeEvent } from "./types.ts";
+
+/** The server sends something every 15 seconds: after three of these without, the connection is taken for dead. */
+const SILENCE_MS = 45_000;
+
+/** Passes bytes on, and fails the stream when none come for too long. */
+function watched(deps: RequestDeps, body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
+  const reader = body.getReader();
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const awake = new AbortController();
+      const silence = deps.sleep(SILENCE_MS, awake.signal).then(
+        () => "silence" as const,
+        () => new Promise<never>(() => {}),
+      );
+      try {
+        const result = await Promise.race([reader.read(), silence]);
+        if (result === "silence") throw new Error(`nothing came for ${SILENCE_MS} ms`);
+        if (result.done) controller.close();
+        else controller.enqueue(result.value);
+      } finally {
+        awake.abort();
+      }
+    },
+    cancel: (reason) => reader.cancel(reason),
+  });
+}
+
+/** Events of one connection, until it ends or fails. */
+async function* connection(
+  deps: RequestDeps,
+  options: FollowOptions,
+  lastEventId: string | number | undefined,
+): AsyncGenerator<WireEvent, void, undefined> {
+  const { stream, types, streamPrefix, signal } = options;
+  const path = logPath(stream) + queryString({ lastEventId, type: types, subjectPrefix: streamPrefix });
+  const headers = { accept: "text/event-stream" };
+  const response = await sendOnce(deps, path, signal === undefined ? { headers } : { headers, signal });
+  if (response.body === null) throw new KildeUnreachableError("The server sent no stream");
+  const text = watched(deps, response.body).pipeThrough(
+    new TextDecoderStream() as TransformStream<Uint8Array, string>,
+  );
+  try {
+    for await (const { data } of text.pipeThrough(new EventSourceParserStream())) {
+      if (data !== "") yield JSON.parse(data) as WireEvent;
+    }
+  } catch (error) {
+    if (signal?.aborted === true) return;
+    throw new KildeUnreachableError(`The stream was cut off: ${String(error)}`, { cause: error });
+  }
+}
+
+/**
+ * Follows a log for good: after a lost connection it goes on from the last event seen, so that none is missed
+ * and none comes twice. Ends when the signal aborts; throws what another attempt would not change.
+ */
+export async function* follow<Data>(
+  deps: RequestDeps,
+  options: FollowOptions,
+): AsyncGenerator<KildeEvent<Data>, void, undefined> {
+  const { signal } = options;
+  const aborted = () => signal?.aborted === true;
+  let { lastEventId } = options;
+  let failures = 0;
+  while (!aborted()) {
+    let failure: unknown = null;
+    try {
+      for await (const event of connection(deps, options, lastEventId)) {
+        failures = 0;
+        if (lastEventId !== undefined && Number(event.id) <= Number(lastEventId)) continue;
+        lastEventId = event.id;
+        yield eventOf<Data>(event);
+        if (aborted()) return;
+      }
+    } catch (error) {
+      if (aborted()) return;
+      if (!isPassing(error)) throw error;
+      failure = error;
+    }
+    failures += 1;
+    // The signal ends the wait and, with it, the loop.
+    await deps.sleep(backoffMs(deps, failures, failure), signal).catch(() => {});
+  }
+}

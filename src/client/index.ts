@@ -1,0 +1,149 @@
+import { follow } from "./follow.ts";
+import { listStreams, logPath, queryString, readPages } from "./read.ts";
+import { type RequestDeps, type Retry, send } from "./request.ts";
+import type * as types from "./types.ts";
+
+export { KildeError, type ProblemCode } from "../core/errors.ts";
+export { KildeUnreachableError, type Retry, UnexpectedAnswerError } from "./request.ts";
+export type * from "./types.ts";
+
+export interface ClientOptions {
+  /** Where the server is: `http://127.0.0.1:4000`. A path is kept: `https://example.org/kilde`. */
+  readonly url: string;
+  /** Sent with each request; `{ authorization: "Bearer …" }` for a proxy that asks for it. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Ask for compressed answers; worth it over slow networks only. Default false. */
+  readonly compression?: boolean;
+  /** How requests that may be repeated are; default: 5 attempts, 100 ms doubling up to 5,000 ms. */
+  readonly retry?: Partial<Retry>;
+  /** Default: the runtime's own. */
+  readonly fetch?: RequestDeps["fetch"];
+  /** Default: the runtime's timers and chance. */
+  readonly sleep?: RequestDeps["sleep"];
+  readonly random?: RequestDeps["random"];
+}
+
+/** A client of one server. Every method throws KildeError for what the server refuses, by its `code`. */
+export interface Client {
+  /** Appends one event or several to a stream, all or none. */
+  append(
+    stream: string,
+    events: types.NewEvent | readonly types.NewEvent[],
+    options?: types.AppendOptions,
+  ): Promise<types.Appended>;
+  /** Appends to several streams, all or none; a stream may occur several times. */
+  transact(
+    appends: readonly types.StreamAppend[],
+    options?: Omit<types.AppendOptions, "expectedVersion">,
+  ): Promise<readonly types.Appended[]>;
+  /** Events in order, up to the end of the log as it is when it is reached. */
+  read<Data = unknown>(options?: types.ReadOptions): AsyncGenerator<types.KildeEvent<Data>, void, undefined>;
+  /** The same events, a request's at a time. */
+  readPages<Data = unknown>(
+    options?: types.ReadOptions,
+  ): AsyncGenerator<types.KildeEvent<Data>[], void, undefined>;
+  /** Events in order, and those to come: reconnects by itself, without a gap or a repeat. */
+  follow<Data = unknown>(
+    options?: types.FollowOptions,
+  ): AsyncGenerator<types.KildeEvent<Data>, void, undefined>;
+  /** Streams by name, or those that changed. */
+  streams(options?: types.ListOptions): AsyncGenerator<types.StreamInfo, void, undefined>;
+  /** Position of the last event of the log; 0 when there is none. */
+  head(): Promise<number>;
+  /** Removes the events of a stream below a version. Gives the stream's first version. */
+  truncate(stream: string, before: number): Promise<number>;
+  /** Removes all events of a stream, and leaves a tombstone with the reason. Gives the tombstone's version. */
+  erase(stream: string, reason: string, options?: { readonly version?: number }): Promise<number>;
+}
+
+const RETRY: Retry = { attempts: 5, delayMs: 100, maxDelayMs: 5_000 };
+
+function sleepFor(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const abort = () => {
+      clearTimeout(timer);
+      reject(signal?.reason as Error);
+    };
+    if (signal?.aborted === true) {
+      reject(signal.reason as Error);
+      return;
+    }
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", abort);
+      resolve();
+    }, ms);
+    signal?.addEventListener("abort", abort, { once: true });
+  });
+}
+
+const json = { "content-type": "application/json" };
+
+/** Makes a client. It holds no connection and needs no closing. */
+export function createClient(options: ClientOptions): Client {
+  const deps: RequestDeps = {
+    url: options.url.replace(/\/+$/, ""),
+    fetch: options.fetch ?? ((url, init) => fetch(url, init)),
+    headers:
+      options.compression === true
+        ? { ...options.headers }
+        : { "accept-encoding": "identity", ...options.headers },
+    retry: { ...RETRY, ...options.retry },
+    sleep: options.sleep ?? sleepFor,
+    random: options.random ?? Math.random,
+  };
+
+  const post = <Body>(
+    path: string,
+    body: object,
+    { idempotencyKey = crypto.randomUUID(), signal }: types.AppendOptions,
+  ): Promise<Body> => {
+    const headers = idempotencyKey === null ? json : { ...json, "idempotency-key": idempotencyKey };
+    const init: RequestInit = { method: "POST", body: JSON.stringify(body), headers };
+    if (signal !== undefined) init.signal = signal;
+    return send(deps, path, init, (response) => response.json() as Promise<Body>, idempotencyKey !== null);
+  };
+
+  const remove = <Body>(stream: string, query: string, headers: Record<string, string>): Promise<Body> =>
+    send(
+      deps,
+      logPath(stream) + query,
+      { method: "DELETE", headers },
+      (response) => response.json() as Promise<Body>,
+      false,
+    );
+
+  return {
+    append(stream, events, appendOptions = {}) {
+      const { expectedVersion } = appendOptions;
+      return post(logPath(stream), { events: [events].flat(), expectedVersion }, appendOptions);
+    },
+    async transact(appends, transactOptions = {}) {
+      const { results } = await post<{ results: types.Appended[] }>(
+        "/transactions",
+        { appends },
+        transactOptions,
+      );
+      return results;
+    },
+    async *read<Data>(readOptions: types.ReadOptions = {}) {
+      for await (const page of readPages<Data>(deps, readOptions)) yield* page;
+    },
+    readPages: (readOptions = {}) => readPages(deps, readOptions),
+    follow: (followOptions = {}) => follow(deps, followOptions),
+    streams: (listOptions = {}) => listStreams(deps, listOptions),
+    head: () =>
+      send(
+        deps,
+        `/events${queryString({ limit: 1, direction: "backwards" })}`,
+        { method: "HEAD" },
+        async (response) => Number(response.headers.get("kilde-head")),
+      ),
+    async truncate(stream, before) {
+      return (await remove<{ firstVersion: number }>(stream, queryString({ before }), {})).firstVersion;
+    },
+    async erase(stream, reason, { version } = {}) {
+      const headers: Record<string, string> = version === undefined ? {} : { "if-match": `"${version}"` };
+      return (await remove<{ version: number }>(stream, queryString({ reason }), headers)).version;
+    },
+  };
+}

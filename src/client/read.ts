@@ -1,0 +1,83 @@
+import { eventOf, type WireEvent } from "./events.ts";
+import { type RequestDeps, send } from "./request.ts";
+import type { KildeEvent, ListOptions, ReadOptions, StreamInfo } from "./types.ts";
+
+const PAGE_SIZE = 1_000;
+
+/** The path of a stream, or of the whole log. */
+export function logPath(stream: string | undefined): string {
+  return stream === undefined ? "/events" : `/streams/${encodeURIComponent(stream)}`;
+}
+
+type Parameter = string | number | undefined;
+
+/** A query string of what is given; lists repeat the parameter. */
+export function queryString(parameters: Readonly<Record<string, Parameter | readonly string[]>>): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value === undefined) continue;
+    for (const item of typeof value === "object" ? value : [value]) query.append(name, String(item));
+  }
+  const text = query.toString();
+  return text === "" ? "" : `?${text}`;
+}
+
+/** Pages of events in order, each one request; the next is under way while one is worked on. */
+export async function* readPages<Data>(
+  deps: RequestDeps,
+  options: ReadOptions,
+): AsyncGenerator<KildeEvent<Data>[], void, undefined> {
+  const { stream, direction, types, streamPrefix, afterVersion, toVersion, asOf, signal } = options;
+  const fixed = {
+    direction,
+    type: types,
+    subjectPrefix: streamPrefix,
+    afterVersion,
+    toVersion,
+    asOf: asOf instanceof Date ? asOf.toISOString() : asOf,
+  };
+  const pageSize = options.pageSize ?? PAGE_SIZE;
+  let left = options.limit ?? Number.POSITIVE_INFINITY;
+
+  const request = async (lastEventId: string | number | undefined, limit: number): Promise<WireEvent[]> => {
+    const path = logPath(stream) + queryString({ ...fixed, lastEventId, limit });
+    const init: RequestInit = signal === undefined ? {} : { signal };
+    return send(deps, path, init, (response) => response.json() as Promise<WireEvent[]>);
+  };
+
+  let cursor = options.lastEventId;
+  let next: Promise<WireEvent[]> | null = left > 0 ? request(cursor, Math.min(left, pageSize)) : null;
+  while (next !== null) {
+    const page = await next;
+    const last = page.at(-1);
+    if (last === undefined) return;
+    cursor = last.id;
+    left -= page.length;
+    next = left > 0 ? request(cursor, Math.min(left, pageSize)) : null;
+    // Who stops reading early has no interest in how the page after went.
+    next?.catch(() => {});
+    yield page.map(eventOf<Data>);
+  }
+}
+
+/** Streams in order, page by page. */
+export async function* listStreams(
+  deps: RequestDeps,
+  { prefix, changedSince, pageSize = PAGE_SIZE, signal }: ListOptions,
+): AsyncGenerator<StreamInfo, void, undefined> {
+  const init: RequestInit = signal === undefined ? {} : { signal };
+  let cursor: { cursor?: string; changedSince?: number } = changedSince === undefined ? {} : { changedSince };
+  for (;;) {
+    const path = `/streams${queryString({ prefix, limit: pageSize, ...cursor })}`;
+    const { streams } = await send(
+      deps,
+      path,
+      init,
+      (response) => response.json() as Promise<{ streams: StreamInfo[] }>,
+    );
+    yield* streams;
+    const last = streams.at(-1);
+    if (last === undefined || streams.length < pageSize) return;
+    cursor = changedSince === undefined ? { cursor: last.stream } : { changedSince: last.position };
+  }
+}

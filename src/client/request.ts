@@ -1,0 +1,127 @@
+import { isProblemCode, KildeError, PROBLEM_PATH, type ProblemMembers } from "../core/errors.ts";
+
+/** The server could not be reached, or the connection was lost: whether the request was done cannot be told. */
+export class KildeUnreachableError extends Error {
+  override readonly name = "KildeUnreachableError";
+}
+
+/** The server answered with something that is not Kilde's: another program, or a proxy in between. */
+export class UnexpectedAnswerError extends Error {
+  override readonly name = "UnexpectedAnswerError";
+  readonly status: number;
+
+  constructor(status: number, detail: string) {
+    super(detail);
+    this.status = status;
+  }
+}
+
+export interface Retry {
+  /** How often a request is sent at most. */
+  readonly attempts: number;
+  /** Wait before the second attempt in milliseconds; each further one is twice as long, up to `maxDelayMs`. */
+  readonly delayMs: number;
+  readonly maxDelayMs: number;
+}
+
+export interface RequestDeps {
+  readonly url: string;
+  readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly retry: Retry;
+  /** Resolves after `ms`; rejects with the signal's reason when it aborts. */
+  readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
+  /** 0 up to 1; spreads the attempts of many clients. */
+  readonly random: () => number;
+}
+
+/** Answers of a proxy or of a server that starts or stops: the same request may well succeed soon. */
+const PASSING = new Set([429, 502, 503, 504]);
+
+export function isPassing(error: unknown): boolean {
+  if (error instanceof KildeUnreachableError) return true;
+  if (error instanceof UnexpectedAnswerError) return PASSING.has(error.status);
+  return error instanceof KildeError && retryAfter.has(error);
+}
+
+/** Errors that are worth another attempt, with when the server asks for it, in milliseconds. */
+const retryAfter = new WeakMap<Error, number>();
+
+function retryAfterMs(response: Response): number {
+  const seconds = Number(response.headers.get("retry-after") ?? "0");
+  return Number.isFinite(seconds) ? seconds * 1_000 : 0;
+}
+
+/** The error that an answer stands for, built again from the problem's type. */
+export async function errorOf(response: Response): Promise<Error> {
+  const text = await response.text().catch(() => "");
+  let error: Error = new UnexpectedAnswerError(
+    response.status,
+    `The server answered ${response.status}: ${text.slice(0, 200)}`,
+  );
+  if ((response.headers.get("content-type") ?? "").startsWith("application/problem+json")) {
+    const { type, detail, ...members } = JSON.parse(text) as {
+      type?: unknown;
+      detail?: unknown;
+    } & ProblemMembers;
+    const code = typeof type === "string" ? type.slice(type.lastIndexOf("/") + 1) : "";
+    if (typeof type === "string" && type.includes(PROBLEM_PATH) && isProblemCode(code)) {
+      error = new KildeError(code, String(detail), members);
+    }
+  }
+  if (PASSING.has(response.status)) retryAfter.set(error, retryAfterMs(response));
+  return error;
+}
+
+/** How long to wait before an attempt: half of it certain, half by chance, and no less than the server asks. */
+export function backoffMs({ retry, random }: RequestDeps, attempt: number, error: unknown): number {
+  const asked = error instanceof Error ? (retryAfter.get(error) ?? 0) : 0;
+  const delay = Math.min(retry.maxDelayMs, retry.delayMs * 2 ** (attempt - 1));
+  return Math.max(asked, delay / 2 + (delay / 2) * random());
+}
+
+/** Sends a request once. A `HEAD` or `GET` for what does not exist is an error like any other. */
+export async function sendOnce(deps: RequestDeps, path: string, init: RequestInit): Promise<Response> {
+  let response: Response;
+  try {
+    const headers = { ...deps.headers, ...(init.headers as Record<string, string> | undefined) };
+    response = await deps.fetch(deps.url + path, { ...init, headers });
+  } catch (error) {
+    if (init.signal?.aborted === true) throw error;
+    throw new KildeUnreachableError(`No answer from ${deps.url}: ${String(error)}`, { cause: error });
+  }
+  if (!response.ok) throw await errorOf(response);
+  return response;
+}
+
+/** Reads the body of an answer; a connection that is lost meanwhile is an error like one that was never there. */
+async function received<Body>(
+  response: Response,
+  read: (response: Response) => Promise<Body>,
+  signal: AbortSignal | null | undefined,
+): Promise<Body> {
+  try {
+    return await read(response);
+  } catch (error) {
+    if (signal?.aborted === true) throw error;
+    throw new KildeUnreachableError(`The answer was cut off: ${String(error)}`, { cause: error });
+  }
+}
+
+/** Sends a request that may be repeated, until an attempt succeeds, or fails for good, or they are used up. */
+export async function send<Body>(
+  deps: RequestDeps,
+  path: string,
+  init: RequestInit,
+  read: (response: Response) => Promise<Body>,
+  repeatable = true,
+): Promise<Body> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await received(await sendOnce(deps, path, init), read, init.signal);
+    } catch (error) {
+      if (!repeatable || attempt >= deps.retry.attempts || !isPassing(error)) throw error;
+      await deps.sleep(backoffMs(deps, attempt, error), init.signal ?? undefined);
+    }
+  }
+}

@@ -1,0 +1,127 @@
+/** An event to append. `Data` is any JSON value. */
+export interface NewEvent<Data = unknown> {
+  /** What happened: `UserRegistered`. */
+  readonly type: string;
+  readonly data?: Data;
+  readonly metadata?: Metadata;
+  /** When it happened (RFC 3339); absent means when the log takes it. */
+  readonly time?: string;
+}
+
+/** What is known about an event besides its data; further members are free, and any JSON. */
+export interface Metadata {
+  readonly correlationId?: string;
+  readonly causationId?: string;
+  /** W3C Trace Context. */
+  readonly traceparent?: string;
+  readonly tracestate?: string;
+  readonly [member: string]: unknown;
+}
+
+/** An event as it was read. */
+export interface KildeEvent<Data = unknown> {
+  /** Its position in the log as text: the cursor to go on from. */
+  readonly id: string;
+  /** 1-based and gapless in the log, but for events that were truncated. */
+  readonly position: number;
+  readonly stream: string;
+  /** 1-based and gapless in the stream. */
+  readonly version: number;
+  readonly type: string;
+  /** When it happened (RFC 3339), or else when it was recorded. */
+  readonly time: string;
+  /** When the log took it. */
+  readonly recordedTime: string;
+  /** Absent for an event without data. */
+  readonly data: Data;
+  readonly metadata: Metadata;
+  /** True for the tombstone of a stream that was erased; `reason` says why. */
+  readonly erased: boolean;
+  readonly reason?: string;
+}
+
+/** The version a stream must have: a number (0: it must not exist), `"exists"`, or `"any"`. */
+export type ExpectedVersion = number | "exists" | "any";
+
+export interface AppendOptions {
+  /** Default `"any"`. When the stream is at another version: a KildeError `version-conflict` with `currentVersion`. */
+  readonly expectedVersion?: ExpectedVersion;
+  /**
+   * Makes the append safe to repeat, also by another process. By default each call makes one of its own, so that
+   * the client may repeat it when an answer is lost; `null` sends none and never repeats.
+   */
+  readonly idempotencyKey?: string | null;
+  readonly signal?: AbortSignal;
+}
+
+/** Where events were appended. */
+export interface Appended {
+  readonly stream: string;
+  /** Version and position of the last event. */
+  readonly version: number;
+  readonly position: number;
+  readonly count: number;
+}
+
+export interface StreamAppend {
+  readonly stream: string;
+  readonly events: readonly NewEvent[];
+  readonly expectedVersion?: ExpectedVersion;
+}
+
+export interface Filter {
+  /** Only events of these types. */
+  readonly types?: readonly string[];
+  /** Only streams whose name begins so; of the whole log only. */
+  readonly streamPrefix?: string;
+}
+
+export interface ReadOptions extends Filter {
+  /** Read this stream; absent: the whole log. */
+  readonly stream?: string;
+  /** Go on after the event with this id (before it, when reading backwards). */
+  readonly lastEventId?: string | number;
+  /** Default `"forwards"`. */
+  readonly direction?: "forwards" | "backwards";
+  /** Most events to give; default: all there are. */
+  readonly limit?: number;
+  /** Events of one request; default 1,000. */
+  readonly pageSize?: number;
+  /** Of a stream: events after this version. */
+  readonly afterVersion?: number;
+  /** Of a stream: as of this version. */
+  readonly toVersion?: number;
+  /** Of a stream: as of this time; what had been recorded by then. */
+  readonly asOf?: string | Date;
+  readonly signal?: AbortSignal;
+}
+
+export interface FollowOptions extends Filter {
+  /** Follow this stream; absent: the whole log. */
+  readonly stream?: string;
+  /** Go on after the event with this id; default: from the beginning. */
+  readonly lastEventId?: string | number;
+  /** Ends the iteration. */
+  readonly signal?: AbortSignal;
+}
+
+export interface StreamInfo {
+  readonly stream: string;
+  /** Version and position of its last event. */
+  readonly version: number;
+  readonly position: number;
+  /** When its last event was recorded. */
+  readonly time: string;
+  /** Events below it were truncated or erased. */
+  readonly firstVersion: number;
+  readonly erased: boolean;
+}
+
+export interface ListOptions {
+  readonly prefix?: string;
+  /** Only streams with an event after this position, in order of their last position; absent: all, by name. */
+  readonly changedSince?: number;
+  /** Streams of one request; default 1,000. */
+  readonly pageSize?: number;
+  readonly signal?: AbortSignal;
+}

@@ -1,0 +1,313 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+
+import {
+  createClient,
+  type KildeEvent,
+  KildeError,
+  KildeUnreachableError,
+  UnexpectedAnswerError,
+} from "../../src/client/index.ts";
+import { openApp, type TestApp } from "../support/app.ts";
+
+const URL = "http://kilde.test";
+
+/** What happens to a request on its way; undefined lets it through. */
+type Fault = (url: string, init: RequestInit) => Promise<Response> | Response | undefined;
+
+let app: TestApp;
+let requests: string[];
+let faults: Fault[];
+let slept: number[];
+beforeEach(async () => {
+  app = await openApp();
+  requests = [];
+  faults = [];
+  slept = [];
+});
+afterEach(() => app.close());
+
+function client() {
+  return createClient({
+    url: URL,
+    fetch: async (url, init) => {
+      requests.push(`${init.method ?? "GET"} ${url.slice(URL.length)}`);
+      const answer = faults.shift()?.(url, init);
+      if (answer !== undefined) return await answer;
+      return await app.fetch(url.slice(URL.length), init);
+    },
+    sleep: (ms, signal) =>
+      new Promise((resolve, reject) => {
+        // The watchdog's waits never end by themselves here.
+        if (ms < 40_000) {
+          slept.push(ms);
+          setTimeout(resolve, 1);
+        }
+        signal?.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+      }),
+    random: () => 1,
+  });
+}
+
+const lost: Fault = () => Promise.reject(new TypeError("connection reset"));
+/** The request arrives, but its answer does not. */
+const lostAnswer: Fault = async (url, init) => {
+  await app.fetch(url.slice(URL.length), init);
+  throw new TypeError("connection reset");
+};
+const unavailable: Fault = () => new Response("busy", { status: 503, headers: { "retry-after": "2" } });
+
+async function all<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
+  const list: Item[] = [];
+  for await (const item of items) list.push(item);
+  return list;
+}
+
+describe("append", () => {
+  test("takes one event or several, and gives where they are", async () => {
+    expect(await client().append("user/1", { type: "A", data: { n: 1 } })).toEqual({
+      stream: "user/1",
+      version: 1,
+      position: 1,
+      count: 1,
+    });
+    expect(
+      await client().append("user/1", [{ type: "B" }, { type: "C" }], { expectedVersion: 1 }),
+    ).toMatchObject({
+      version: 3,
+      count: 2,
+    });
+  });
+
+  test("fails with the server's problem", async () => {
+    await client().append("s", { type: "A" });
+    const error = await client()
+      .append("s", { type: "A" }, { expectedVersion: 0 })
+      .catch((caught: unknown) => caught);
+    expect(error).toBeInstanceOf(KildeError);
+    expect(error).toMatchObject({ code: "version-conflict", members: { currentVersion: 1 } });
+    expect(requests).toHaveLength(2);
+  });
+
+  test("is repeated when an answer is lost, and done once", async () => {
+    faults = [lostAnswer, lost, unavailable];
+    expect(await client().append("s", { type: "A" })).toMatchObject({ version: 1 });
+    expect(requests).toHaveLength(4);
+    expect(slept).toEqual([100, 200, 2_000]);
+    expect(await app.store.reader.head()).toBe(1);
+  });
+
+  test("is not repeated without a key", async () => {
+    faults = [lostAnswer];
+    const appending = client().append("s", { type: "A" }, { idempotencyKey: null });
+    await expect(appending).rejects.toBeInstanceOf(KildeUnreachableError);
+    await appending.catch(() => {});
+    expect(requests).toHaveLength(1);
+  });
+
+  test("is given up after some attempts", async () => {
+    faults = Array.from({ length: 9 }, () => lost);
+    await expect(client().append("s", { type: "A" })).rejects.toBeInstanceOf(KildeUnreachableError);
+    await Bun.sleep(50);
+    expect(requests).toHaveLength(5);
+  });
+
+  test("tells an answer that is not Kilde's", async () => {
+    faults = [() => new Response("<html>", { status: 404 })];
+    const error = await client()
+      .append("s", { type: "A" })
+      .catch((caught: unknown) => caught);
+    expect(error).toBeInstanceOf(UnexpectedAnswerError);
+    faults = [() => Response.json({ type: "https://other.example/problems/x" }, { status: 400 })];
+    await expect(client().append("s", { type: "A" })).rejects.toBeInstanceOf(UnexpectedAnswerError);
+  });
+
+  test("transactions append to several streams", async () => {
+    const results = await client().transact([
+      { stream: "a", events: [{ type: "A" }] },
+      { stream: "b", events: [{ type: "B" }], expectedVersion: 0 },
+    ]);
+    expect(results.map(({ stream, version }) => [stream, version])).toEqual([
+      ["a", 1],
+      ["b", 1],
+    ]);
+  });
+});
+
+describe("read", () => {
+  beforeEach(async () => {
+    for (let n = 0; n < 25; n += 1) {
+      await app.append(`s-${n % 2}`, {
+        type: n % 5 === 0 ? "Five" : "Other",
+        data: { n },
+        metadata: { correlationId: "c", n },
+      });
+    }
+  });
+
+  const positions = (events: readonly KildeEvent[]) => events.map(({ position }) => position);
+
+  test("gives every event of the log, page by page", async () => {
+    expect(positions(await all(client().read({ pageSize: 10 })))).toEqual(
+      Array.from({ length: 25 }, (_, n) => n + 1),
+    );
+    expect(await all(client().readPages({ pageSize: 10 }))).toHaveLength(3);
+  });
+
+  test("gives what is asked for", async () => {
+    expect(positions(await all(client().read({ limit: 3 })))).toEqual([1, 2, 3]);
+    expect(positions(await all(client().read({ limit: 3, pageSize: 2, lastEventId: "20" })))).toEqual([
+      21, 22, 23,
+    ]);
+    expect(positions(await all(client().read({ direction: "backwards", pageSize: 4, limit: 6 })))).toEqual([
+      25, 24, 23, 22, 21, 20,
+    ]);
+    expect(positions(await all(client().read({ types: ["Five"], streamPrefix: "s-1" })))).toEqual([6, 16]);
+    expect(positions(await all(client().read({ stream: "s-0", afterVersion: 10 })))).toEqual([21, 23, 25]);
+    expect(positions(await all(client().read({ stream: "s-0", toVersion: 1 })))).toEqual([1]);
+    expect(await all(client().read({ stream: "s-0", asOf: new Date(0) }))).toEqual([]);
+    expect(await all(client().read({ limit: 0 }))).toEqual([]);
+  });
+
+  test("events have all that was appended", async () => {
+    const [event] = await all(client().read<{ n: number }>({ lastEventId: 10, limit: 1 }));
+    expect(event).toMatchObject({
+      id: "11",
+      stream: "s-0",
+      version: 6,
+      type: "Five",
+      data: { n: 10 },
+      erased: false,
+    });
+    expect(event?.metadata).toEqual({ correlationId: "c", n: 10 });
+    expect(event?.recordedTime).toBe(event?.time ?? "");
+  });
+
+  test("goes on after a page that was lost", async () => {
+    faults = [() => undefined, lost, unavailable, () => undefined];
+    expect(positions(await all(client().read({ pageSize: 10 })))).toHaveLength(25);
+  });
+
+  test("goes on after an answer that was cut off", async () => {
+    const cut: Fault = async (url, init) => {
+      const whole = await (await app.fetch(url.slice(URL.length), init)).text();
+      return new Response(whole.slice(0, 100), {
+        headers: { "content-type": "application/cloudevents-batch+json" },
+      });
+    };
+    faults = [cut, cut];
+    expect(positions(await all(client().read()))).toHaveLength(25);
+  });
+
+  test("ends early without asking on", async () => {
+    for await (const event of client().read({ pageSize: 5 })) if (event.position === 3) break;
+    expect(requests.length).toBeLessThanOrEqual(2);
+  });
+
+  test("streams are listed over pages", async () => {
+    await app.append("t", { type: "T" });
+    const names = async (options: object) =>
+      (await all(client().streams(options))).map(({ stream }) => stream);
+    expect(await names({ pageSize: 1 })).toEqual(["s-0", "s-1", "t"]);
+    expect(await names({ changedSince: 24, pageSize: 1 })).toEqual(["s-0", "t"]);
+    expect(await names({ prefix: "s" })).toEqual(["s-0", "s-1"]);
+  });
+
+  test("head, truncate and erase", async () => {
+    expect(await client().head()).toBe(25);
+    expect(await client().truncate("s-0", 5)).toBe(5);
+    expect(await client().erase("s-1", "asked for")).toBe(13);
+    const [tombstone] = await all(client().read({ stream: "s-1" }));
+    expect(tombstone).toMatchObject({ erased: true, reason: "asked for" });
+    await expect(client().erase("none", "r")).rejects.toMatchObject({ code: "stream-not-found" });
+    await expect(client().erase("s-0", "r", { version: 1 })).rejects.toMatchObject({
+      code: "precondition-failed",
+    });
+  });
+});
+
+describe("follow", () => {
+  /** Lets some of a stream through, and then breaks the connection in the middle of an event. */
+  const breakAfter =
+    (bytes: number): Fault =>
+    async (url, init) => {
+      const response = await app.fetch(url.slice(URL.length), init);
+      let left = bytes;
+      const cut = new TransformStream<Uint8Array, Uint8Array>({
+        transform(chunk, controller) {
+          controller.enqueue(chunk.subarray(0, left));
+          left -= chunk.byteLength;
+          if (left <= 0) controller.error(new Error("connection reset"));
+        },
+      });
+      return new Response(response.body?.pipeThrough(cut) ?? null, response);
+    };
+
+  async function take(count: number, options: object = {}): Promise<KildeEvent[]> {
+    const taken: KildeEvent[] = [];
+    for await (const event of client().follow(options)) if (taken.push(event) === count) break;
+    return taken;
+  }
+
+  test("sees each event once through connections that break anywhere", async () => {
+    const total = 60;
+    faults = Array.from({ length: 25 }, (_, n) => (n % 4 === 3 ? lost : breakAfter(100 + 97 * n)));
+    const taking = take(total);
+    for (let n = 0; n < total; n += 1) await app.append(`s-${n % 3}`, { type: "T", data: "x".repeat(n) });
+    expect((await taking).map(({ position }) => position)).toEqual(
+      Array.from({ length: total }, (_, n) => n + 1),
+    );
+  });
+
+  test("goes on from a cursor, filtered, on one stream", async () => {
+    await app.append("a", { type: "A" }, { type: "B" });
+    await app.append("b", { type: "A" });
+    expect((await take(2, { lastEventId: 1 })).map(({ position }) => position)).toEqual([2, 3]);
+    expect((await take(2, { types: ["A"] })).map(({ position }) => position)).toEqual([1, 3]);
+    expect((await take(1, { stream: "b" })).map(({ position }) => position)).toEqual([3]);
+  });
+
+  test("waits longer from attempt to attempt, until one succeeds", async () => {
+    await app.append("s", { type: "A" });
+    faults = [lost, lost, unavailable, lost];
+    await take(1);
+    expect(slept).toEqual([100, 200, 2_000, 800]);
+  });
+
+  test("ends when it is aborted, also while it waits", async () => {
+    const stop = new AbortController();
+    const following = all(client().follow({ signal: stop.signal }));
+    await Bun.sleep(10);
+    stop.abort();
+    expect(await following).toEqual([]);
+  });
+
+  test("fails for what another attempt would not change", async () => {
+    await expect(all(client().follow({ lastEventId: 5 }))).rejects.toMatchObject({
+      code: "cursor-beyond-head",
+    });
+  });
+
+  test("takes a connection that is silent for too long for dead", async () => {
+    await app.append("s", { type: "A" });
+    const silent: Fault = () =>
+      new Response(new ReadableStream({ pull: () => new Promise(() => {}) }), {
+        headers: { "content-type": "text/event-stream" },
+      });
+    faults = [silent];
+    const impatient = createClient({
+      url: URL,
+      fetch: async (url, init) =>
+        (await faults.shift()?.(url, init)) ?? (await app.fetch(url.slice(URL.length), init)),
+      sleep: (_ms, signal) =>
+        new Promise((resolve, reject) => {
+          setTimeout(resolve, 5);
+          signal?.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+        }),
+    });
+    for await (const event of impatient.follow()) {
+      expect(event.position).toBe(1);
+      break;
+    }
+    expect(faults).toEqual([]);
+  });
+});

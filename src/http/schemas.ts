@@ -28,7 +28,6 @@ const version = z
   .max(Number.MAX_SAFE_INTEGER)
   .openapi({ description: "1-based and gapless within a stream; 0 is a stream that does not exist" });
 
-
 const attribute = z.string().min(1).max(1024);
 
 export const metadataSchema = z

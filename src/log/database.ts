@@ -1,5 +1,3 @@
-import { drizzle, type SqliteRemoteDatabase } from "drizzle-orm/sqlite-proxy";
-
 export type Value = string | number | null;
 export type Row = readonly unknown[];
 
@@ -21,14 +19,6 @@ export interface Database {
   /** True when the data lives in this process or in a file of this machine, so that calls block and answer at once. */
   readonly embedded: boolean;
   close(): void;
-}
-
-/** Builds everyday reads; the database runs them like any other. */
-export function queryOf(database: Database): SqliteRemoteDatabase {
-  return drizzle(async (sql, params: Value[], method) => {
-    const rows = await database.read({ sql, args: params });
-    return { rows: method === "get" ? ((rows[0] ?? []) as unknown[]) : [...rows] };
-  });
 }
 
 export function integerAt(row: Row | undefined, column: number): number {

@@ -1,5 +1,3 @@
-import { createClient } from "@libsql/client";
-
 import type { Database } from "./database.ts";
 import { openEmbedded } from "./embedded.ts";
 import { remoteDatabase } from "./remote.ts";
@@ -16,9 +14,16 @@ export function filePathOf(url: string): string | null {
   return decodeURIComponent(url.slice("file:".length).replace(/^\/\/(?=\/)/, ""));
 }
 
-/** Opens a database by its URL alone. Fails when it cannot be used at all: no such folder, not a database. */
+/**
+ * Opens a database by its URL alone. A file fails at once when it cannot be used: no such folder, not a database;
+ * a server is spoken to when it is needed.
+ */
 export function openDatabase({ url, authToken }: DatabaseLocation): Database {
   const path = url === ":memory:" ? url : filePathOf(url);
   if (path !== null) return openEmbedded(path);
-  return remoteDatabase(createClient({ url, ...(authToken === undefined ? {} : { authToken }) }));
+  return remoteDatabase(async () => {
+    // Loaded only here: it is memory that an embedded database has no use for.
+    const { createClient } = await import("@libsql/client");
+    return createClient({ url, ...(authToken === undefined ? {} : { authToken }) });
+  });
 }

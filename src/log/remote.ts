@@ -11,18 +11,20 @@ function rowsOf(result: ResultSet): readonly Row[] {
 }
 
 /** A database on a libSQL server (sqld, Turso), over whatever client the runtime has. */
-export function remoteDatabase(client: Client): Database {
+export function remoteDatabase(connect: () => Promise<Client>): Database {
+  let connected: Promise<Client> | null = null;
+  const client = () => (connected ??= connect());
   return {
     embedded: false,
     async write(statements) {
-      const results = await client.batch(statements.map(inArgs), "write");
+      const results = await (await client()).batch(statements.map(inArgs), "write");
       return results.map(rowsOf);
     },
     async read(statement) {
-      return rowsOf(await client.execute(inArgs(statement)));
+      return rowsOf(await (await client()).execute(inArgs(statement)));
     },
     close() {
-      client.close();
+      void connected?.then((open) => open.close());
     },
   };
 }

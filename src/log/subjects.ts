@@ -1,10 +1,19 @@
+import { drizzle, type SqliteRemoteDatabase } from "drizzle-orm/sqlite-proxy";
 import { and, asc, eq, gt, gte, lt, lte, type SQL, sql } from "drizzle-orm";
 
 import type { Clock } from "../core/clock.ts";
 import { prefixEnd } from "../core/names.ts";
-import { type Database, integerAt, queryOf } from "./database.ts";
+import { type Database, integerAt, type Value } from "./database.ts";
 import type { LogAddress } from "./keys.ts";
 import { events, subjects } from "./schema.ts";
+
+/** Builds everyday reads; the database runs them like any other. */
+function queryOf(database: Database): SqliteRemoteDatabase {
+  return drizzle(async (sql, params: Value[], method) => {
+    const rows = await database.read({ sql, args: params });
+    return { rows: method === "get" ? ((rows[0] ?? []) as unknown[]) : [...rows] };
+  });
+}
 
 /** A subject as it is now. */
 export interface SubjectInfo {

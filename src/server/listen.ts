@@ -23,12 +23,8 @@ export interface ListenDeps {
   readonly log: ServerLog;
 }
 
-/** Serves the HTTP surface in this thread. `shared`: other threads listen on the same port. */
-export function listen(
-  { reader, writer, settings, version, log }: ListenDeps,
-  port: number,
-  shared: boolean,
-): Listening {
+/** Serves the HTTP surface on the port that the settings name; 0 takes any that is free. */
+export function listen({ reader, writer, settings, version, log }: ListenDeps): Listening {
   const { logger } = log;
   const closing = new AbortController();
   const app = createApp({
@@ -45,20 +41,18 @@ export function listen(
   });
   const server = Bun.serve({
     hostname: settings.host,
-    port,
-    reusePort: shared,
+    port: settings.port,
     // Followers are silent between heartbeats.
     idleTimeout: 0,
     maxRequestBodySize: MAX_REQUEST_BODY_BYTES,
     fetch: (request) => app.fetch(request),
   });
   return {
-    port: server.port ?? port,
+    port: server.port ?? settings.port,
     async close() {
       closing.abort();
       await Promise.race([server.stop(), systemClock.sleep(settings.shutdownTimeoutMs)]);
       await server.stop(true);
-      reader.close();
     },
   };
 }

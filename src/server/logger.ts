@@ -1,10 +1,7 @@
 import pino, { type Logger } from "pino";
 
-/**
- * Bytes gathered before they are written. Threads write to the same pipe: a write of up to 4,096 bytes (PIPE_BUF)
- * is never torn apart by another's.
- */
-const BUFFER_BYTES = 3_500;
+/** Bytes gathered before they are written: a write for each line would cost as much as the request it tells of. */
+const BUFFER_BYTES = 8 * 1024;
 const FLUSH_INTERVAL_MS = 1_000;
 
 export interface ServerLog {

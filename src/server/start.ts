@@ -1,7 +1,12 @@
 import type { Settings } from "../config/settings.ts";
+import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
 import { migrate } from "../log/migrate.ts";
 import { openDatabase } from "../log/open.ts";
+import { openLogReader } from "../log/reader.ts";
+import { listen } from "./listen.ts";
 import type { ServerLog } from "./logger.ts";
+import { systemClock } from "./system-clock.ts";
+import { startWriting } from "./writing.ts";
 
 /** A server that runs in this process. */
 export interface RunningServer {
@@ -17,20 +22,30 @@ export interface StartOptions {
 }
 
 /** Starts serving on the database that the settings name, bringing its schema up to date first. */
-export async function startServer(options: StartOptions): Promise<RunningServer> {
-  const { databaseUrl: url, databaseAuthToken: authToken } = options.settings;
+export async function startServer({ settings, version, log }: StartOptions): Promise<RunningServer> {
+  const { databaseUrl: url, databaseAuthToken: authToken, limits, pollIntervalMs } = settings;
   const database = openDatabase({ url, authToken });
+  const opened: (() => Promise<void> | void)[] = [() => database.close()];
+  const close = async () => {
+    for (const closeOne of opened.toReversed()) await closeOne();
+  };
   try {
     await migrate(database);
-    // Loaded when it is known which: a writing thread has no use for the HTTP surface, and its memory.
-    if (url.startsWith("file:")) {
-      const { startThreads } = await import("./threads.ts");
-      return await startThreads(database, options);
-    }
-    const { startOneThread } = await import("./one-thread.ts");
-    return await startOneThread(database, options);
+    const reader = openLogReader({ database, clock: systemClock, limits, pollIntervalMs }, EVENT_LOG_ADDRESS);
+    opened.push(() => reader.close());
+    const { writer, opened: writing } = startWriting({
+      url,
+      database,
+      limits,
+      onNews: (news) => reader.learn(news),
+    });
+    opened.push(() => writer.close());
+    const listening = listen({ reader, writer, settings, version, log });
+    opened.push(() => listening.close());
+    await writing;
+    return { port: listening.port, close };
   } catch (error) {
-    database.close();
+    await close();
     throw error;
   }
 }

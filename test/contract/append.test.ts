@@ -268,7 +268,7 @@ for (const deployment of [memory, file]) {
         const batch = [cloudEvent, { ...cloudEvent, id: "a2" }];
         expect((await send(one, batch, "application/cloudevents-batch+json")).status).toBe(201);
         const read = await app.get(`/streams/${one}`);
-        const again = read.map((event) => ({ ...event, subject: two }));
+        const again = read.map((copy) => ({ ...copy, subject: two }));
         expect((await send(two, again, "application/cloudevents-batch+json")).status).toBe(201);
         const copies = await app.get(`/streams/${two}`);
         const essence = ({ type, data, originid, sequence }: WireEvent) => ({

@@ -1,0 +1,107 @@
+import { Command, InvalidArgumentError, Option } from "commander";
+
+import { logPath } from "../client/read.ts";
+import type { Appended } from "../client/types.ts";
+import type { CliContext } from "./context.ts";
+import { CliError, EXIT } from "./exit.ts";
+import { jsonArgument, objectText } from "./json-argument.ts";
+import { examples, jsonOption, urlOption, wholeNumber } from "./options.ts";
+import { streamName, withServer } from "./server.ts";
+
+interface AppendFlags {
+  readonly url?: string;
+  readonly expectedVersion?: string | number;
+  readonly metadata?: string;
+  readonly time?: string;
+  readonly idempotencyKey?: string;
+  readonly json?: boolean;
+}
+
+function expectedVersion(text: string): string | number {
+  if (text === "none") return 0;
+  if (text === "any" || text === "exists") return text;
+  try {
+    return wholeNumber(text);
+  } catch {
+    throw new InvalidArgumentError("It must be a whole number, none, exists or any.");
+  }
+}
+
+function headerText(key: string): string {
+  if (/^[!-~]([ -~]*[!-~])?$/.test(key)) return key;
+  throw new CliError(EXIT.usage, `--idempotency-key: ${JSON.stringify(key)} must be printable ASCII`);
+}
+
+async function append(
+  context: CliContext,
+  [stream, type, data]: readonly [string, string, string | undefined],
+  flags: AppendFlags,
+): Promise<void> {
+  const text = data === "-" ? await new Response(context.stdin()).text() : data;
+  if (text !== undefined) jsonArgument(text, data === "-" ? "standard input" : "data");
+  if (flags.metadata !== undefined) jsonArgument(flags.metadata, "--metadata");
+
+  // Put together from the texts as they were given, so that numbers keep all of their digits.
+  const event = objectText({
+    type: JSON.stringify(type),
+    data: text ?? null,
+    metadata: flags.metadata ?? null,
+    time: flags.time === undefined ? null : JSON.stringify(flags.time),
+  });
+  const expected = flags.expectedVersion;
+  const body = objectText({
+    events: `[${event}]`,
+    expectedVersion: expected === undefined ? null : JSON.stringify(expected),
+  });
+  const key = flags.idempotencyKey;
+  const headers = {
+    "content-type": "application/json",
+    ...(key === undefined ? {} : { "idempotency-key": headerText(key) }),
+  };
+  const { answer, replayed } = await withServer(context, flags.url, ({ request }) =>
+    request(logPath(streamName(stream)), { method: "POST", headers, body }, async (response) => ({
+      answer: (await response.json()) as Appended,
+      replayed: response.headers.get("idempotency-replayed") === "true",
+    })),
+  );
+  const { version, position } = answer;
+  await context.stdout.write(
+    flags.json === true
+      ? `${JSON.stringify(answer)}\n`
+      : `${stream} is at version ${version}, position ${position}${replayed ? " (it was there already)" : ""}\n`,
+  );
+}
+
+/** `kilde append` */
+export function appendCommand(context: CliContext): Command {
+  return new Command("append")
+    .description("Appends one event to a stream, which is made if it is new.")
+    .argument("<stream>", "the stream's name")
+    .argument("<type>", "what happened")
+    .argument("[data]", "JSON; - reads it from standard input; none for an event without data")
+    .addOption(
+      new Option(
+        "--expected-version <version>",
+        "refuse unless the stream is at this version: a number, none, exists or any",
+      ).argParser(expectedVersion),
+    )
+    .option(
+      "--metadata <json>",
+      "object: correlationId, causationId, traceparent, tracestate, and whatever else",
+    )
+    .option("--time <time>", "when it happened (RFC 3339); else it is when it is recorded")
+    .option("--idempotency-key <key>", "makes a repetition safe: the same key appends once")
+    .addOption(urlOption())
+    .addOption(jsonOption())
+    .addHelpText(
+      "after",
+      examples(
+        `kilde append user-1 UserRegistered '{"name":"Ida"}'`,
+        `kilde append user-1 UserRenamed '{"name":"Ida B."}' --expected-version 1`,
+        "kilde append user-1 PhotoTaken - < photo.json",
+      ),
+    )
+    .action((stream: string, type: string, data: string | undefined, flags: AppendFlags) =>
+      append(context, [stream, type, data], flags),
+    );
+}

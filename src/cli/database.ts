@@ -1,0 +1,124 @@
+import { existsSync, mkdirSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+
+import { databaseFile, databaseFileUrl, shownDatabaseUrl } from "../config/database-file.ts";
+import type { Settings } from "../config/settings.ts";
+import { KildeError } from "../core/errors.ts";
+import type { Database } from "../log/database.ts";
+import { storageFailure } from "../log/failures.ts";
+import { SchemaError } from "../log/migrate.ts";
+import { openDatabase } from "../log/open.ts";
+import { CliError, EXIT, problemError } from "./exit.ts";
+
+type DatabaseSettings = Pick<Settings, "databaseUrl" | "databaseAuthToken">;
+
+/** The database's file; a verb that works on files only says so of any other database. */
+export function requireFile({ databaseUrl }: DatabaseSettings, cwd: string, remedy: string): string {
+  const file = databaseFile(databaseUrl);
+  if (file !== null) return resolve(cwd, file);
+  throw new CliError(EXIT.usage, `The database ${shownDatabaseUrl(databaseUrl)} is not a file`, remedy);
+}
+
+export function requireExisting(file: string): void {
+  if (existsSync(file)) return;
+  throw new CliError(
+    EXIT.failure,
+    `There is no database at ${file}`,
+    "Name one with --database-url or KILDE_DATABASE_URL; `kilde serve` makes it.",
+  );
+}
+
+/** What went wrong with a database, and what to do about it; other errors are left as they are. */
+export function databaseError(error: unknown, url: string): unknown {
+  const name = shownDatabaseUrl(url);
+  const tell = (message: string, remedy: string, exitCode: CliError["exitCode"] = EXIT.failure) =>
+    new CliError(exitCode, message, remedy, { cause: error });
+  if (error instanceof CliError) return error;
+  if (error instanceof SchemaError) return new CliError(EXIT.failure, `${name}: ${error.message}`);
+  const cause = error instanceof KildeError && error.cause !== undefined ? error.cause : error;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  switch (storageFailure(cause)) {
+    case "read-only":
+      return tell(
+        `The database ${name} is read-only: ${reason}`,
+        "Give this user the right to write the file and its folder.",
+      );
+    case "not-a-database":
+      return tell(
+        `${name} is not a database: ${reason}`,
+        "Name another file with --database-url; to put a backup in its place, use `kilde restore --force`.",
+      );
+    case "busy":
+      return tell(
+        `Another process holds the database ${name}: ${reason}`,
+        "Try again when it has finished.",
+        EXIT.unavailable,
+      );
+    case "full":
+      return tell(`The disk of ${name} is full: ${reason}`, "Free disk space.");
+    case "conflict":
+    case "unknown":
+      if (error instanceof KildeError) return problemError(error);
+      if (!isDriverError(error)) return error;
+      if (/no such (table|column)/.test(reason)) {
+        return tell(
+          `${name} has not the tables of this version of Kilde: ${reason}`,
+          "If it is one of Kilde's, `kilde migrate` brings it up to date.",
+        );
+      }
+      return tell(
+        `The database ${name} cannot be used: ${reason}`,
+        "See that it is there, and that this user may use it.",
+        databaseFile(url) === null ? EXIT.unavailable : EXIT.failure,
+      );
+  }
+}
+
+/** Errors of SQLite, of a libSQL server, and of the way to it. */
+function isDriverError(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code: unknown = "code" in error ? error.code : null;
+  return typeof code === "string" || /SQLITE_|fetch|connect|unable to open/i.test(error.message);
+}
+
+/** Makes the folder of a file, if there is none. */
+export function makeFolder(file: string): void {
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CliError(
+      EXIT.failure,
+      `The folder of the database ${file} cannot be made: ${reason}`,
+      "Name another with --database-url.",
+      { cause: error },
+    );
+  }
+}
+
+/** Opens the database, in a new folder if need be. */
+function openOrCreate(settings: DatabaseSettings, cwd: string): Database {
+  const { databaseUrl, databaseAuthToken } = settings;
+  const file = databaseFile(databaseUrl);
+  const url = file === null ? databaseUrl : databaseFileUrl(resolve(cwd, file));
+  if (file !== null) makeFolder(resolve(cwd, file));
+  return openDatabase({ url, authToken: databaseAuthToken });
+}
+
+/** Does something with a database, and closes it. Failures call it by `name`. */
+export async function withDatabase<Result>(
+  settings: DatabaseSettings,
+  cwd: string,
+  use: (database: Database) => Promise<Result>,
+  name = settings.databaseUrl,
+): Promise<Result> {
+  let database: Database | null = null;
+  try {
+    database = openOrCreate(settings, cwd);
+    return await use(database);
+  } catch (error) {
+    throw databaseError(error, name);
+  } finally {
+    database?.close();
+  }
+}

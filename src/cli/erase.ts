@@ -1,0 +1,36 @@
+import { Command } from "commander";
+
+import type { CliContext } from "./context.ts";
+import { examples, jsonOption, urlOption } from "./options.ts";
+import { streamName, withServer } from "./server.ts";
+
+interface EraseFlags {
+  readonly url?: string;
+  readonly reason: string;
+  readonly json?: boolean;
+}
+
+async function erase(context: CliContext, stream: string, flags: EraseFlags): Promise<void> {
+  const version = await withServer(context, flags.url, ({ client }) =>
+    client.erase(streamName(stream), flags.reason),
+  );
+  await context.stdout.write(
+    flags.json === true
+      ? `${JSON.stringify({ stream, version })}\n`
+      : `${stream} is erased; its tombstone has version ${version}\n`,
+  );
+}
+
+/** `kilde erase` */
+export function eraseCommand(context: CliContext): Command {
+  return new Command("erase")
+    .description(
+      "Removes all events of a stream, for good, and leaves an event of type kilde.erased, from which those who follow the log learn of it.",
+    )
+    .argument("<stream>", "the stream's name")
+    .requiredOption("--reason <text>", "why; the tombstone tells it")
+    .addOption(urlOption())
+    .addOption(jsonOption())
+    .addHelpText("after", examples("kilde erase user-1 --reason 'asked to be forgotten'"))
+    .action((stream: string, flags: EraseFlags) => erase(context, stream, flags));
+}

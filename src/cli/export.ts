@@ -1,0 +1,121 @@
+import { resolve } from "node:path";
+
+import { Command } from "commander";
+
+import { logPath } from "../client/read.ts";
+import type { CliContext } from "./context.ts";
+import { openExportFile } from "./export-file.ts";
+import { exportLine } from "./export-lines.ts";
+import { CliError, EXIT } from "./exit.ts";
+import { examples, jsonOption, repeatable, urlOption } from "./options.ts";
+import { readPages } from "./pages.ts";
+import { type Progress, showProgress, summary } from "./progress.ts";
+import { PATIENT, type Server, streamName, withServer } from "./server.ts";
+
+interface ExportFlags {
+  readonly url?: string;
+  readonly resume?: boolean;
+  readonly stream?: string;
+  readonly prefix?: string;
+  readonly type?: readonly string[];
+  readonly json?: boolean;
+}
+
+interface Sink {
+  readonly last: number;
+  write(lines: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+async function openSink(context: CliContext, target: string | undefined, flags: ExportFlags): Promise<Sink> {
+  if (target !== undefined && target !== "-") {
+    return openExportFile(resolve(context.cwd, target), target, flags.resume === true);
+  }
+  if (flags.resume === true) throw new CliError(EXIT.usage, "--resume needs the file to continue");
+  return { last: 0, write: (lines) => context.stdout.write(lines), close: () => Promise.resolve() };
+}
+
+function queryOf(flags: ExportFlags, after: number): URLSearchParams {
+  const query = new URLSearchParams({ lastEventId: String(after) });
+  if (flags.prefix !== undefined) query.set("subjectPrefix", flags.prefix);
+  for (const type of flags.type ?? []) query.append("type", type);
+  return query;
+}
+
+interface Totals {
+  events: number;
+  position: number;
+}
+
+async function exportPages(
+  context: CliContext,
+  server: Server,
+  sink: Sink,
+  flags: ExportFlags,
+): Promise<Totals> {
+  const path = logPath(flags.stream === undefined ? undefined : streamName(flags.stream));
+  const totals: Totals = { events: 0, position: sink.last };
+  let progress: Progress | null = null;
+  try {
+    for await (const { lines, last, head } of readPages(server, path, queryOf(flags, sink.last))) {
+      progress ??= showProgress(context, "exporting", head);
+      await sink.write(`${lines.map(exportLine).join("\n")}\n`);
+      totals.events += lines.length;
+      totals.position = last;
+      progress.update(last, totals.events);
+    }
+  } finally {
+    progress?.stop();
+  }
+  return totals;
+}
+
+async function exportEvents(
+  context: CliContext,
+  target: string | undefined,
+  flags: ExportFlags,
+): Promise<void> {
+  const started = context.clock.now();
+  const { events, position } = await withServer(
+    context,
+    flags.url,
+    async (server) => {
+      const sink = await openSink(context, target, flags);
+      try {
+        return await exportPages(context, server, sink, flags);
+      } finally {
+        await sink.close();
+      }
+    },
+    PATIENT,
+  );
+  const milliseconds = context.clock.now() - started;
+  const text =
+    flags.json === true
+      ? JSON.stringify({ events, position, seconds: milliseconds / 1_000 })
+      : `exported ${summary(events, milliseconds)}`;
+  // Where the events went, nothing else may go.
+  const report = target === undefined || target === "-" ? context.stderr : context.stdout;
+  await report.write(`${text}\n`);
+}
+
+/** `kilde export` */
+export function exportCommand(context: CliContext): Command {
+  return new Command("export")
+    .description(
+      [
+        "Writes events in the order of the log, as lines that `kilde import` takes:",
+        '  {"stream", "type", "time", "data"?, "metadata"?, "position", "version", "recordedtime"}',
+        "An export that was stopped is continued by the same command with --resume.",
+      ].join("\n"),
+    )
+    .argument("[file]", "the file to write, compressed if it ends in .gz; none or - for standard output")
+    .option("--resume", "continue the file after the last event in it")
+    .option("--stream <name>", "only one stream")
+    .option("--prefix <prefix>", "only streams whose name begins so")
+    .addOption(repeatable("--type <type>", "only events of this type; may be repeated"))
+    .addOption(urlOption())
+    .addOption(jsonOption("print the summary as JSON"))
+    .addHelpText("after", examples("kilde export events.ndjson.gz", "kilde export --prefix user- | wc -l"))
+    .action((target: string | undefined, flags: ExportFlags) => exportEvents(context, target, flags));
+}

@@ -1,0 +1,85 @@
+import { ERASED_TYPE } from "../core/event.ts";
+import { KildeError } from "../core/errors.ts";
+import { parseJson } from "../core/json.ts";
+import { nearest } from "../config/nearest.ts";
+import { CliError, EXIT } from "./exit.ts";
+import { MAX_DEPTH, objectText } from "./json-argument.ts";
+import type { Line } from "./lines.ts";
+
+/** An event to be imported, as the JSON text the server takes. */
+export interface ImportEvent {
+  readonly line: number;
+  readonly stream: string;
+  readonly text: string;
+}
+
+/** What an export says of an event beside what an append takes. */
+const IGNORED = new Set(["position", "version", "recordedtime"]);
+const TAKEN = new Set(["stream", "type", "id", "time", "data", "metadata"]);
+
+function refuse(line: number, detail: string, cause?: unknown): never {
+  throw new CliError(
+    EXIT.failure,
+    `line ${line}: ${detail}`,
+    'A line is an object: {"stream", "type", "data"?, "time"?, "metadata"?, "id"?}. Correct it and run the import again: what was imported before the line is not repeated.',
+    { cause },
+  );
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** `metadata`, with the source's own id of the event in it. */
+function metadataText(
+  number: number,
+  textOf: (member: string) => string,
+  { id, metadata }: Readonly<Record<string, unknown>>,
+): string | null {
+  if (metadata !== undefined && !isObject(metadata)) refuse(number, "metadata must be an object");
+  if (id === undefined) return metadata === undefined ? null : textOf("metadata");
+  if (typeof id !== "string" && typeof id !== "number") refuse(number, "id must be a text or a number");
+  if (metadata === undefined) return objectText({ id: textOf("id") });
+  if (Object.hasOwn(metadata, "id")) refuse(number, "id stands here and in metadata");
+  const members = textOf("metadata").replace(/^\{\s*|\s*\}$/g, "");
+  return members === "" ? objectText({ id: textOf("id") }) : `{"id":${textOf("id")},${members}}`;
+}
+
+/**
+ * Reads one line; null for a line that holds no event to append: an empty one, or the tombstone of an erased
+ * stream, which only erasing can write.
+ */
+export function importEvent({ number, text }: Line): ImportEvent | null {
+  if (text.trim() === "") return null;
+  let json;
+  try {
+    json = parseJson(text, MAX_DEPTH);
+  } catch (error) {
+    if (error instanceof KildeError) refuse(number, error.message, error);
+    throw error;
+  }
+  const { value } = json;
+  if (!isObject(value)) refuse(number, "not an object");
+  for (const member of Object.keys(value)) {
+    if (TAKEN.has(member) || IGNORED.has(member)) continue;
+    const near = nearest(member, [...TAKEN]);
+    const hint = near === null ? "" : `; did you mean ${near}?`;
+    refuse(number, `there is no member ${JSON.stringify(member)}${hint}`);
+  }
+  const { stream, type, time, data } = value;
+  if (typeof stream !== "string") refuse(number, "stream must be a text");
+  if (typeof type !== "string") refuse(number, "type must be a text");
+  if (time !== undefined && typeof time !== "string") refuse(number, "time must be a text (RFC 3339)");
+  if (type === ERASED_TYPE) return null;
+  const textOf = (member: string) => json.textAt([member], value[member]);
+  return {
+    line: number,
+    stream,
+    text: objectText({
+      type: JSON.stringify(type),
+      data: data === undefined ? null : textOf("data"),
+      time: time === undefined ? null : JSON.stringify(time),
+      metadata: metadataText(number, textOf, value),
+    }),
+  };
+}

@@ -1,0 +1,132 @@
+import { Command } from "commander";
+
+import { KildeError } from "../core/errors.ts";
+import type { CliContext } from "./context.ts";
+import { CliError, problemError } from "./exit.ts";
+import { type Batch, importBatches } from "./import-batches.ts";
+import { linesOf } from "./lines.ts";
+import { examples, jsonOption, urlOption } from "./options.ts";
+import { type Progress, showProgress, summary } from "./progress.ts";
+import { PATIENT, type Server, withServer } from "./server.ts";
+import { openSource, type Source } from "./source.ts";
+
+interface ImportFlags {
+  readonly url?: string;
+  readonly json?: boolean;
+}
+
+/** Tells of a refused batch by the line that it was refused for. */
+function withLine(error: KildeError, batch: Batch): CliError {
+  const told = problemError(error);
+  const [first] = error.members.errors ?? [];
+  const line = first?.pointer === undefined ? null : batch.lineAt(first.pointer);
+  const place = line === null ? `lines ${batch.firstLine} to ${batch.lastLine}` : `line ${line}`;
+  const detail = line === null ? told.message : (first?.detail ?? told.message);
+  const remedy = `${told.remedy ?? ""} Then run the import again: what was imported before is not repeated.`;
+  return new CliError(told.exitCode, `${place}: ${detail}`, remedy.trim(), { cause: error });
+}
+
+interface Sent {
+  readonly position: number;
+  readonly replayed: boolean;
+}
+
+async function send({ request }: Server, batch: Batch, body: string): Promise<Sent> {
+  const headers = { "content-type": "application/json", "idempotency-key": batch.idempotencyKey };
+  try {
+    return await request("/transactions", { method: "POST", headers, body }, async (response) => ({
+      position: ((await response.json()) as { position: number }).position,
+      replayed: response.headers.get("idempotency-replayed") === "true",
+    }));
+  } catch (error) {
+    throw error instanceof KildeError ? withLine(error, batch) : error;
+  }
+}
+
+interface Totals {
+  events: number;
+  replayed: number;
+  skipped: number;
+  position: number;
+}
+
+async function importFile(server: Server, source: Source, progress: Progress): Promise<Totals> {
+  const totals: Totals = { events: 0, replayed: 0, skipped: 0, position: 0 };
+  const take = async (batch: Batch, done: number): Promise<void> => {
+    totals.skipped += batch.skipped;
+    if (batch.body === null) return;
+    const { position, replayed } = await send(server, batch, batch.body);
+    totals.events += batch.events;
+    totals.position = position;
+    if (replayed) totals.replayed += batch.events;
+    progress.update(done, totals.events);
+  };
+
+  // The next batch is read while the last one is on its way; only one ever is, so that the order stays.
+  let sending: Promise<void> = Promise.resolve();
+  for await (const batch of importBatches(linesOf(source.bytes))) {
+    await sending;
+    sending = take(batch, source.done());
+    // It is awaited at the next turn; until then its failure must not count as unhandled.
+    sending.catch(() => {});
+  }
+  await sending;
+  return totals;
+}
+
+async function importEvents(context: CliContext, path: string, flags: ImportFlags): Promise<void> {
+  const started = context.clock.now();
+  const totals = await withServer(
+    context,
+    flags.url,
+    async (server) => {
+      const source = openSource(context, path);
+      const progress = showProgress(context, "importing", source.size);
+      try {
+        return await importFile(server, source, progress);
+      } finally {
+        progress.stop();
+      }
+    },
+    PATIENT,
+  );
+  await report(context, flags, totals, context.clock.now() - started);
+}
+
+async function report(context: CliContext, flags: ImportFlags, totals: Totals, ms: number): Promise<void> {
+  if (flags.json === true) {
+    await context.stdout.write(`${JSON.stringify({ ...totals, seconds: ms / 1_000 })}\n`);
+    return;
+  }
+  const notes = [
+    ...(totals.replayed > 0 ? [`${totals.replayed.toLocaleString("en")} of them were there already`] : []),
+    ...(totals.skipped > 0 ? [`${totals.skipped.toLocaleString("en")} tombstones left out`] : []),
+  ];
+  const text = [`imported ${summary(totals.events, ms)}`, ...notes].join("; ");
+  await context.stdout.write(`${text}\n`);
+}
+
+/** `kilde import` */
+export function importCommand(context: CliContext): Command {
+  return new Command("import")
+    .description(
+      [
+        "Appends the events of a file in its order. Each line is a JSON object:",
+        '  {"stream", "type", "data"?, "time"?, "metadata"?, "id"?}',
+        "An id of the source's own is kept as metadata.id; position, version and recordedtime are ignored.",
+        "",
+        "An import that was stopped can be run again: batches that were appended are not appended twice, for as long as the server remembers idempotency keys (7 days, unless set otherwise). So import a file when it is complete: one that grew is another source.",
+      ].join("\n"),
+    )
+    .argument("<file>", "NDJSON, plain or gzip; - for standard input")
+    .addOption(urlOption())
+    .addOption(jsonOption())
+    .addHelpText(
+      "after",
+      examples(
+        "kilde import events.ndjson.gz",
+        "generate-events | kilde import - --url http://127.0.0.1:4001",
+      ),
+    )
+    .action((path: string, flags: ImportFlags) => importEvents(context, path, flags));
+}

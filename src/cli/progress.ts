@@ -1,0 +1,44 @@
+import { Presets, SingleBar } from "cli-progress";
+
+import type { CliContext } from "./context.ts";
+
+/** Shows how far something is, on a terminal; nowhere else. */
+export interface Progress {
+  update(done: number, events: number): void;
+  stop(): void;
+}
+
+const SILENT: Progress = { update: () => {}, stop: () => {} };
+
+function rate(events: number, milliseconds: number): string {
+  return Math.round((events * 1_000) / Math.max(1, milliseconds)).toLocaleString("en");
+}
+
+/** A bar from 0 to `total` on standard error, with the events' number and rate, and the time left. */
+export function showProgress(context: CliContext, label: string, total: number | null): Progress {
+  if (!context.stderr.isTerminal || total === null || total === 0) return SILENT;
+  const started = context.clock.now();
+  const bar = new SingleBar(
+    {
+      format: `${label} {bar} {percentage}% | {count} events | {rate}/s | {eta_formatted} left`,
+      stream: context.stderr.stream,
+      clearOnComplete: true,
+      barsize: 30,
+    },
+    Presets.shades_classic,
+  );
+  bar.start(total, 0, { count: "0", rate: "0" });
+  return {
+    update(done, events) {
+      const elapsed = context.clock.now() - started;
+      bar.update(Math.min(done, total), { count: events.toLocaleString("en"), rate: rate(events, elapsed) });
+    },
+    stop: () => bar.stop(),
+  };
+}
+
+/** `55,628 events in 1.2 s (46,357/s)` */
+export function summary(events: number, milliseconds: number): string {
+  const seconds = (milliseconds / 1_000).toFixed(1);
+  return `${events.toLocaleString("en")} events in ${seconds} s (${rate(events, milliseconds)}/s)`;
+}

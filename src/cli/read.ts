@@ -1,0 +1,74 @@
+import { Command } from "commander";
+
+import { logPath } from "../client/read.ts";
+import type { CliContext } from "./context.ts";
+import { prettyEvent } from "./event-text.ts";
+import { examples, repeatable, urlOption, wholeNumber } from "./options.ts";
+import { readPages } from "./pages.ts";
+import { streamName, withServer } from "./server.ts";
+
+interface ReadFlags {
+  readonly url?: string;
+  readonly after?: number;
+  readonly limit?: number;
+  readonly backwards?: boolean;
+  readonly type?: readonly string[];
+  readonly prefix?: string;
+  readonly afterVersion?: number;
+  readonly toVersion?: number;
+  readonly asOf?: string;
+  readonly pretty?: boolean;
+}
+
+function queryOf(flags: ReadFlags): URLSearchParams {
+  const query = new URLSearchParams();
+  const parameters = {
+    lastEventId: flags.after,
+    direction: flags.backwards === true ? "backwards" : undefined,
+    subjectPrefix: flags.prefix,
+    afterVersion: flags.afterVersion,
+    toVersion: flags.toVersion,
+    asOf: flags.asOf,
+  };
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value !== undefined) query.set(name, String(value));
+  }
+  for (const type of flags.type ?? []) query.append("type", type);
+  return query;
+}
+
+async function read(context: CliContext, stream: string | undefined, flags: ReadFlags): Promise<void> {
+  const path = logPath(stream === undefined ? undefined : streamName(stream));
+  await withServer(context, flags.url, async (server) => {
+    for await (const { lines } of readPages(server, path, queryOf(flags), flags.limit)) {
+      const text = flags.pretty === true ? lines.map(prettyEvent).join("") : `${lines.join("\n")}\n`;
+      await context.stdout.write(text);
+    }
+  });
+}
+
+/** `kilde read` */
+export function readCommand(context: CliContext): Command {
+  return new Command("read")
+    .description("Prints events as CloudEvents in JSON, one a line.")
+    .argument("[stream]", "the stream's name; none for the whole log")
+    .option("--after <position>", "begin with the event after this position", wholeNumber)
+    .option("--limit <count>", "print at most so many events", wholeNumber)
+    .option("--backwards", "the newest first")
+    .addOption(repeatable("--type <type>", "only events of this type; may be repeated"))
+    .option("--prefix <prefix>", "of the whole log: only streams whose name begins so")
+    .option("--after-version <version>", "of a stream: begin with the event after this version", wholeNumber)
+    .option("--to-version <version>", "of a stream: as of this version", wholeNumber)
+    .option("--as-of <time>", "of a stream: as of this time (RFC 3339)")
+    .option("--pretty", "for people to read")
+    .addOption(urlOption())
+    .addHelpText(
+      "after",
+      examples(
+        "kilde read user-1",
+        "kilde read --backwards --limit 10 --pretty",
+        "kilde read --type UserRegistered --prefix user- | jq .data",
+      ),
+    )
+    .action((stream: string | undefined, flags: ReadFlags) => read(context, stream, flags));
+}

@@ -1,0 +1,126 @@
+import { resolve } from "node:path";
+
+import { Command } from "commander";
+
+import { databaseFile, shownDatabaseUrl } from "../config/database-file.ts";
+import { loadSettings } from "../config/load.ts";
+import type { Settings } from "../config/settings.ts";
+import { createLog, type ServerLog } from "../server/logger.ts";
+import { type RunningServer, startServer } from "../server/start.ts";
+import { banner } from "./banner.ts";
+import type { CliContext } from "./context.ts";
+import { databaseError, makeFolder } from "./database.ts";
+import { CliError, EXIT } from "./exit.ts";
+import { examples } from "./options.ts";
+import { settingOptions } from "./setting-options.ts";
+
+/** What a shutdown may take beyond the time that requests are given: the last commits. */
+const CLOSE_GRACE_MS = 10_000;
+
+/** Why it cannot listen, and what to do; null for an error of another kind. */
+function listenError(error: unknown, { host, port }: Settings): CliError | null {
+  const code: unknown = error instanceof Error && "code" in error ? error.code : null;
+  const cause = { cause: error };
+  switch (code) {
+    case "EADDRINUSE":
+      return new CliError(
+        EXIT.failure,
+        `Port ${port} of ${host} is in use`,
+        "Stop the process that has it, or choose another with --port or KILDE_PORT; 0 takes any that is free.",
+        cause,
+      );
+    case "EACCES":
+      return new CliError(
+        EXIT.failure,
+        `This user may not listen on port ${port}`,
+        "Choose a port from 1024 up with --port or KILDE_PORT.",
+        cause,
+      );
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+      return new CliError(
+        EXIT.failure,
+        `${host} is not an address of this machine`,
+        "Choose one with --host or KILDE_HOST; 0.0.0.0 is all of them.",
+        cause,
+      );
+    default:
+      return null;
+  }
+}
+
+async function start(context: CliContext, settings: Settings, log: ServerLog): Promise<RunningServer> {
+  const file = databaseFile(settings.databaseUrl);
+  if (file !== null) makeFolder(resolve(context.cwd, file));
+  try {
+    return await startServer({ settings, version: context.version, log });
+  } catch (error) {
+    throw listenError(error, settings) ?? databaseError(error, settings.databaseUrl);
+  }
+}
+
+/** Resolves at the first signal to stop; the second ends the process at once. */
+function stopRequested(context: CliContext): Promise<string> {
+  return new Promise((resolveSignal) => {
+    let signals = 0;
+    context.onStopSignal((signal) => {
+      signals += 1;
+      if (signals === 1) resolveSignal(signal);
+      else context.exit(EXIT.failure);
+    });
+  });
+}
+
+async function serve(context: CliContext, flags: Readonly<Record<string, unknown>>): Promise<void> {
+  const settings = await loadSettings({ ...context, flags });
+  const stop = stopRequested(context);
+  const log = createLog(settings.logLevel);
+  const running = await start(context, settings, log);
+  const host =
+    settings.host.includes(":") && !settings.host.startsWith("[") ? `[${settings.host}]` : settings.host;
+  const url = `http://${host}:${running.port}`;
+  const database = shownDatabaseUrl(settings.databaseUrl);
+
+  // The log is for programs; where it goes, the text for people must not.
+  const console = context.stdout.isTerminal ? context.stdout : context.stderr;
+  await console.write(banner({ version: context.version, url, database }));
+  log.logger.info({ url, database, version: context.version }, "listening");
+  log.flush();
+
+  log.logger.info({ signal: await stop }, "shutting down");
+  log.flush();
+  const closed = running.close().then(() => true);
+  const late = context.clock.sleep(settings.shutdownTimeoutMs + CLOSE_GRACE_MS).then(() => false);
+  if (!(await Promise.race([closed, late]))) {
+    throw new CliError(EXIT.failure, "The shutdown took too long", "What was acknowledged is safe.");
+  }
+  log.logger.info("stopped");
+  log.flush();
+}
+
+/** `kilde serve` */
+export function serveCommand(context: CliContext): Command {
+  const command = new Command("serve")
+    .description(
+      [
+        "Starts the server on a database, which is made if it is new. SIGTERM and SIGINT stop it in order: it takes no more requests, commits what it has, ends streams, and exits with 0; a second one stops it at once.",
+        "",
+        "Limits are set in kilde.config.ts (`limits`) or the environment (KILDE_LIMIT_EVENT_BYTES, …).",
+      ].join("\n"),
+    )
+    .addHelpText(
+      "after",
+      examples(
+        "kilde serve",
+        "kilde serve --port 8080 --database-url file:/var/lib/kilde/kilde.db",
+        "kilde serve --host 0.0.0.0 --behind-proxy",
+      ),
+    )
+    .action((flags: Readonly<Record<string, unknown>>) => serve(context, flags));
+  const options = settingOptions(
+    ...(["host", "port", "databaseUrl", "databaseAuthToken", "behindProxy", "corsOrigin"] as const),
+    ...(["accessLog", "logLevel", "pollIntervalMs", "shutdownTimeoutMs"] as const),
+  );
+  for (const option of options) command.addOption(option);
+  return command;
+}

@@ -1,0 +1,100 @@
+import {
+  type Client,
+  createClient,
+  KildeUnreachableError,
+  type Retry,
+  UnexpectedAnswerError,
+} from "../client/index.ts";
+import { type RequestDeps, send, sendOnce } from "../client/request.ts";
+import { KildeError } from "../core/errors.ts";
+import { nameFault } from "../core/names.ts";
+import type { CliContext } from "./context.ts";
+import { CliError, EXIT, problemError } from "./exit.ts";
+import { DEFAULT_URL } from "./options.ts";
+
+/** A server, as the verbs talk to it. */
+export interface Server {
+  readonly client: Client;
+  /** For requests of the verbs' own, which keep JSON in the form it was given or stored in. */
+  readonly deps: RequestDeps;
+  /** Sends a request, again if it may be and is worth it, and reads the answer. `path` begins with a slash. */
+  readonly request: <Body>(
+    path: string,
+    init: RequestInit,
+    read: (response: Response) => Promise<Body>,
+  ) => Promise<Body>;
+}
+
+/** For a person, who is told at once, and decides by himself. The waits are those of who connects again. */
+const ONCE: Retry = { attempts: 1, delayMs: 100, maxDelayMs: 5_000 };
+
+/** For what takes long, and is better not broken off by a server that restarts. */
+export const PATIENT: Retry = { attempts: 8, delayMs: 100, maxDelayMs: 5_000 };
+
+/** The failure of a request, as the command line tells it; other errors are left as they are. */
+export function serverError(error: unknown, url: string): unknown {
+  if (error instanceof KildeError) return problemError(error);
+  if (error instanceof KildeUnreachableError) {
+    const { cause } = error;
+    const code = cause instanceof Error && "code" in cause ? ` (${String(cause.code)})` : "";
+    return new CliError(
+      EXIT.unavailable,
+      `No answer from ${url}${code}`,
+      "Start a server there with `kilde serve`, or name another with --url or KILDE_URL.",
+      { cause: error },
+    );
+  }
+  if (error instanceof UnexpectedAnswerError) {
+    return new CliError(
+      error.status >= 500 ? EXIT.unavailable : EXIT.failure,
+      `${url} answered ${error.status}, and not as Kilde does`,
+      "See that --url or KILDE_URL names a Kilde server, and what stands between.",
+      { cause: error },
+    );
+  }
+  return error;
+}
+
+function urlOf({ environment }: CliContext, stated: string | undefined): string {
+  const source = stated === undefined ? "environment KILDE_URL" : "flag --url";
+  const url = stated ?? (environment["KILDE_URL"] || DEFAULT_URL);
+  if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return url.replace(/\/+$/, "");
+  throw new CliError(EXIT.usage, `url: ${JSON.stringify(url)} must be an http(s):// address (${source})`);
+}
+
+/** Does something with the server that `--url` or `KILDE_URL` names. */
+export async function withServer<Result>(
+  context: CliContext,
+  stated: string | undefined,
+  use: (server: Server) => Promise<Result>,
+  retry: Retry = ONCE,
+): Promise<Result> {
+  const url = urlOf(context, stated);
+  const { clock, random } = context;
+  const deps: RequestDeps = {
+    url,
+    fetch: (target, init) => context.fetch(target, init),
+    headers: { "accept-encoding": "identity" },
+    retry,
+    sleep: (ms, signal) => clock.sleep(ms, signal),
+    random,
+  };
+  try {
+    // A server that is not there at all is not waited for.
+    if (retry !== ONCE) await sendOnce(deps, "/health", {});
+    return await use({
+      deps,
+      client: createClient(deps),
+      request: (path, init, read) => send(deps, path, init, read),
+    });
+  } catch (error) {
+    throw serverError(error, url);
+  }
+}
+
+/** The name of a stream. Names that no server takes are refused here: some would be steps in a path. */
+export function streamName(name: string): string {
+  const fault = nameFault(name, Number.MAX_SAFE_INTEGER);
+  if (fault !== null) throw new CliError(EXIT.usage, `The stream name ${JSON.stringify(name)} ${fault}`);
+  return name;
+}

@@ -1,0 +1,34 @@
+import { Command } from "commander";
+
+import type { CliContext } from "./context.ts";
+import { examples, jsonOption, urlOption, wholeNumber } from "./options.ts";
+import { streamName, withServer } from "./server.ts";
+
+interface TruncateFlags {
+  readonly url?: string;
+  readonly before: number;
+  readonly json?: boolean;
+}
+
+async function truncate(context: CliContext, stream: string, flags: TruncateFlags): Promise<void> {
+  const firstVersion = await withServer(context, flags.url, ({ client }) =>
+    client.truncate(streamName(stream), flags.before),
+  );
+  await context.stdout.write(
+    flags.json === true
+      ? `${JSON.stringify({ stream, firstVersion })}\n`
+      : `${stream} now begins at version ${firstVersion}\n`,
+  );
+}
+
+/** `kilde truncate` */
+export function truncateCommand(context: CliContext): Command {
+  return new Command("truncate")
+    .description("Removes the events of a stream below a version, for good. Versions stay as they are.")
+    .argument("<stream>", "the stream's name")
+    .requiredOption("--before <version>", "the first version to keep", wholeNumber)
+    .addOption(urlOption())
+    .addOption(jsonOption())
+    .addHelpText("after", examples("kilde truncate user-1 --before 100"))
+    .action((stream: string, flags: TruncateFlags) => truncate(context, stream, flags));
+}

@@ -1,0 +1,105 @@
+import type { Command } from "commander";
+
+import type { CliContext } from "./context.ts";
+
+/** A verb of the command line. Its module is loaded only if it is called. */
+export interface Verb {
+  readonly name: string;
+  readonly summary: string;
+  readonly load: () => Promise<(context: CliContext) => Command>;
+}
+
+interface VerbGroup {
+  readonly heading: string;
+  readonly verbs: readonly Verb[];
+}
+
+export const VERB_GROUPS: readonly VerbGroup[] = [
+  {
+    heading: "Server:",
+    verbs: [
+      {
+        name: "serve",
+        summary: "start the server",
+        load: async () => (await import("./serve.ts")).serveCommand,
+      },
+    ],
+  },
+  {
+    heading: "Events (through a server):",
+    verbs: [
+      {
+        name: "append",
+        summary: "append an event to a stream",
+        load: async () => (await import("./append.ts")).appendCommand,
+      },
+      {
+        name: "read",
+        summary: "print the events of a stream, or of the whole log",
+        load: async () => (await import("./read.ts")).readCommand,
+      },
+      {
+        name: "follow",
+        summary: "print events as they are appended",
+        load: async () => (await import("./follow.ts")).followCommand,
+      },
+      {
+        name: "streams",
+        summary: "list streams",
+        load: async () => (await import("./streams.ts")).streamsCommand,
+      },
+      {
+        name: "truncate",
+        summary: "remove a stream's oldest events",
+        load: async () => (await import("./truncate.ts")).truncateCommand,
+      },
+      {
+        name: "erase",
+        summary: "remove a stream's events and leave a tombstone",
+        load: async () => (await import("./erase.ts")).eraseCommand,
+      },
+    ],
+  },
+  {
+    heading: "Files of events (through a server):",
+    verbs: [
+      {
+        name: "import",
+        summary: "append the events of an NDJSON file",
+        load: async () => (await import("./import.ts")).importCommand,
+      },
+      {
+        name: "export",
+        summary: "write the log to an NDJSON file",
+        load: async () => (await import("./export.ts")).exportCommand,
+      },
+    ],
+  },
+  {
+    heading: "Database:",
+    verbs: [
+      {
+        name: "migrate",
+        summary: "bring a database's schema up to date",
+        load: async () => (await import("./migrate.ts")).migrateCommand,
+      },
+      {
+        name: "backup",
+        summary: "copy a database file, also while it is served",
+        load: async () => (await import("./backup.ts")).backupCommand,
+      },
+      {
+        name: "restore",
+        summary: "put a backup in a database's place",
+        load: async () => (await import("./restore.ts")).restoreCommand,
+      },
+      {
+        name: "doctor",
+        summary: "check the invariants of a database",
+        load: async () => (await import("./doctor.ts")).doctorCommand,
+      },
+    ],
+  },
+];
+
+export const VERBS: readonly Verb[] = VERB_GROUPS.flatMap(({ verbs }) => verbs);

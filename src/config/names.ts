@@ -1,0 +1,64 @@
+import { DEFAULT_LIMITS, type Limits } from "../core/limits.ts";
+import type { Settings } from "./settings.ts";
+
+/** How a setting is written where there is only text: in a flag, or in the environment. */
+export type TextForm = "text" | "integer" | "boolean" | "list";
+
+/** A setting, under each of its names. */
+export interface SettingName {
+  /** Where it stands in `kilde.config.ts`: `port`, or `limits.eventBytes`. */
+  readonly path: readonly [string, ...string[]];
+  /** Null: it has no flag. */
+  readonly flag: string | null;
+  readonly environment: string;
+  readonly form: TextForm;
+  /** Its value must not be shown. */
+  readonly secret: boolean;
+}
+
+function words(name: string): string[] {
+  return name.split(/(?=[A-Z])/).map((word) => word.toLowerCase());
+}
+
+function setting(name: Exclude<keyof Settings, "limits">, form: TextForm): SettingName {
+  return {
+    path: [name],
+    flag: `--${words(name).join("-")}`,
+    environment: `KILDE_${words(name).join("_").toUpperCase()}`,
+    form,
+    secret: name === "databaseAuthToken",
+  };
+}
+
+function limit(name: keyof Limits): SettingName {
+  return {
+    path: ["limits", name],
+    flag: null,
+    environment: `KILDE_LIMIT_${words(name).join("_").toUpperCase()}`,
+    form: "integer",
+    secret: false,
+  };
+}
+
+const TEXT_FORMS: Readonly<Record<Exclude<keyof Settings, "limits">, TextForm>> = {
+  host: "text",
+  port: "integer",
+  databaseUrl: "text",
+  databaseAuthToken: "text",
+  behindProxy: "boolean",
+  corsOrigin: "list",
+  accessLog: "boolean",
+  logLevel: "text",
+  pollIntervalMs: "integer",
+  shutdownTimeoutMs: "integer",
+};
+
+/** Every setting there is. */
+export const SETTING_NAMES: readonly SettingName[] = [
+  ...Object.entries(TEXT_FORMS).map(([name, form]) => setting(name as keyof typeof TEXT_FORMS, form)),
+  ...Object.keys(DEFAULT_LIMITS).map((name) => limit(name as keyof Limits)),
+];
+
+export function pathText(path: readonly PropertyKey[]): string {
+  return path.map(String).join(".");
+}

@@ -1,0 +1,159 @@
+import { DEFAULT_LIMITS } from "../core/limits.ts";
+import { ConfigError } from "./config-error.ts";
+import { nearest } from "./nearest.ts";
+import { pathText, SETTING_NAMES, type SettingName } from "./names.ts";
+import { type Settings, settingsSchema } from "./settings.ts";
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Where settings come from; the first that has a setting wins. */
+export interface Sources {
+  /** By the setting's name in camel case: texts, lists of texts, or booleans for flags without a value. */
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly environment: Environment;
+  readonly file: { readonly path: string; readonly value: Readonly<Record<string, unknown>> } | null;
+}
+
+interface Found {
+  readonly name: SettingName;
+  readonly value: unknown;
+  /** `flag --port`, `environment KILDE_PORT`, or the path of the file. */
+  readonly source: string;
+  readonly written: unknown;
+}
+
+/** The value that a text stands for; a text that stands for none is left, for the schema to refuse. */
+function fromText({ form }: SettingName, written: unknown): unknown {
+  switch (form) {
+    case "integer":
+      return typeof written === "string" && /^\s*-?\d+\s*$/.test(written) ? Number(written) : written;
+    case "boolean":
+      if (written === "true" || written === "1") return true;
+      return written === "false" || written === "0" ? false : written;
+    case "list": {
+      const texts = Array.isArray(written) ? written : [written];
+      return texts
+        .flatMap((text) => String(text).split(","))
+        .map((text) => text.trim())
+        .filter(Boolean);
+    }
+    case "text":
+      return written;
+  }
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function memberAt(value: unknown, path: readonly string[]): unknown {
+  return path.reduce(
+    (part, key) => (isObject(part) && Object.hasOwn(part, key) ? part[key] : undefined),
+    value,
+  );
+}
+
+function find(name: SettingName, { flags, environment, file }: Sources): Found | null {
+  const key = name.path[0];
+  const flag = name.flag === null ? undefined : flags[key];
+  if (flag !== undefined) {
+    return { name, value: fromText(name, flag), source: `flag ${name.flag}`, written: flag };
+  }
+  const variable = environment[name.environment];
+  // A variable that is set to nothing is how shells and compose files leave it out.
+  if (variable !== undefined && variable.trim() !== "") {
+    const source = `environment ${name.environment}`;
+    return { name, value: fromText(name, variable), source, written: variable };
+  }
+  const member = memberAt(file?.value, name.path);
+  return file === null || member === undefined
+    ? null
+    : { name, value: member, source: file.path, written: member };
+}
+
+function shown({ name, written }: Found): string {
+  return name.secret ? "(not shown)" : (JSON.stringify(written) ?? String(written));
+}
+
+function unknownMembers({ file }: Sources): string[] {
+  if (file === null) return [];
+  const { limits, ...others } = file.value;
+  const faults = [
+    ...unknown(
+      Object.keys(others),
+      SETTING_NAMES.map(({ path }) => path[0]),
+      "",
+    ),
+    ...unknown(isObject(limits) ? Object.keys(limits) : [], Object.keys(DEFAULT_LIMITS), "limits."),
+  ];
+  if (limits !== undefined && !isObject(limits))
+    faults.push(`limits: ${JSON.stringify(limits)} must be an object`);
+  return faults.map((fault) => `${fault} (${file.path})`);
+}
+
+function unknown(keys: readonly string[], known: readonly string[], prefix: string): string[] {
+  return keys.flatMap((key) => {
+    if (known.includes(key)) return [];
+    const near = nearest(key, known);
+    const hint = near === null ? "" : `; did you mean ${prefix}${near}?`;
+    return [`${prefix}${key}: there is no such setting${hint}`];
+  });
+}
+
+function candidateOf(found: readonly Found[]): Record<string, unknown> {
+  const limits: Record<string, unknown> = {};
+  const candidate: Record<string, unknown> = { limits };
+  for (const { name, value } of found) {
+    const [first, second] = name.path;
+    if (second === undefined) candidate[first] = value;
+    else limits[second] = value;
+  }
+  return candidate;
+}
+
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/i;
+
+/** What each setting allows by itself, but not together. */
+function combined(settings: Settings, found: readonly Found[]): string[] {
+  const problems: string[] = [];
+  const told = (key: string) => {
+    const hit = found.find(({ name }) => pathText(name.path) === key);
+    return hit === undefined ? "default" : hit.source;
+  };
+  if (!LOOPBACK.test(settings.host) && !settings.behindProxy) {
+    problems.push(
+      `host: ${JSON.stringify(settings.host)} is open to others, and Kilde does not check who calls (${told("host")}). ` +
+        "Put a proxy that does in front of it and set --behind-proxy, or listen on 127.0.0.1",
+    );
+  }
+  const { eventBytes, bodyBytes } = settings.limits;
+  if (eventBytes > bodyBytes) {
+    const source =
+      told("limits.eventBytes") === "default" ? told("limits.bodyBytes") : told("limits.eventBytes");
+    problems.push(
+      `limits.eventBytes: ${eventBytes} is more than limits.bodyBytes, ${bodyBytes}: such an event has no body to come in (${source})`,
+    );
+  }
+  return problems;
+}
+
+/** Settings from all sources, or a {@link ConfigError} with everything that is wrong with them. */
+export function resolveSettings(sources: Sources): Settings {
+  const found = SETTING_NAMES.flatMap((name) => find(name, sources) ?? []);
+  const problems = unknownMembers(sources);
+  const result = settingsSchema.safeParse(candidateOf(found));
+  if (!result.success) {
+    const told = new Set<Found>();
+    for (const issue of result.error.issues) {
+      const hit = found.find(({ name }) => name.path.every((key, depth) => issue.path[depth] === key));
+      if (hit === undefined) problems.push(`${pathText(issue.path)}: ${issue.message}`);
+      else if (!told.has(hit))
+        problems.push(`${pathText(hit.name.path)}: ${shown(hit)} ${issue.message} (${hit.source})`);
+      if (hit !== undefined) told.add(hit);
+    }
+  } else {
+    problems.push(...combined(result.data, found));
+  }
+  if (!result.success || problems.length > 0) throw new ConfigError(problems);
+  return result.data;
+}

@@ -1,0 +1,51 @@
+#!/usr/bin/env bun
+import { isatty } from "node:tty";
+
+import { version } from "../package.json" with { type: "json" };
+import { runCli } from "./cli/cli.ts";
+import type { Output } from "./cli/context.ts";
+import { systemClock } from "./server/system-clock.ts";
+
+function output(stream: NodeJS.WriteStream, descriptor: number): Output {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    // Whoever read this has enough, as `| head` has: that is no failure.
+    if (error.code === "EPIPE") process.exit(0);
+    throw error;
+  });
+  return {
+    isTerminal: isatty(descriptor),
+    stream,
+    write: (text) =>
+      new Promise((resolve) => {
+        if (stream.write(text)) resolve();
+        else stream.once("drain", resolve);
+      }),
+  };
+}
+
+const stdout = output(process.stdout, 1);
+const stderr = output(process.stderr, 2);
+
+const exitCode = await runCli(process.argv.slice(2), {
+  environment: process.env,
+  cwd: process.cwd(),
+  version,
+  stdin: () => Bun.stdin.stream(),
+  stdout,
+  stderr,
+  clock: systemClock,
+  fetch,
+  random: Math.random,
+  onStopSignal(stop) {
+    for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => stop(signal));
+  },
+  exit: (code) => process.exit(code),
+});
+
+// Not before everything is written: to a pipe, that takes its time.
+await Promise.all(
+  [process.stdout, process.stderr].map(
+    (stream) => new Promise<void>((resolve) => stream.write("", () => resolve())),
+  ),
+);
+process.exit(exitCode);

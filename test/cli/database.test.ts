@@ -1,0 +1,205 @@
+import { Database } from "bun:sqlite";
+import { describe, expect, test } from "bun:test";
+import { copyFileSync, existsSync, mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+
+import { emptyFolder, jsonLines, launch, run, type Served, serve } from "./support.ts";
+
+/** A folder with a database of some events, that nobody has open. */
+async function folderWithEvents(count = 100): Promise<string> {
+  const server = await serve(emptyFolder());
+  await importNumbers(server, count);
+  await server.stop();
+  return server.cwd;
+}
+
+async function importNumbers(server: Served, count: number): Promise<void> {
+  const lines = Array.from({ length: count }, (_, n) => `{"stream":"s-${n % 7}","type":"N","data":${n}}\n`);
+  const { exitCode } = await server.kilde(["import", "-"], { stdin: lines.join("") });
+  expect(exitCode).toBe(0);
+}
+
+/** Changes a database behind Kilde's back. */
+function tamper(file: string, sql: string): void {
+  const database = new Database(file);
+  database.run("pragma foreign_keys = off");
+  database.run(sql);
+  database.close();
+}
+
+test("migrate makes a database, and then has nothing to do", async () => {
+  const cwd = emptyFolder();
+  const first = await run(["migrate", "--database-url", "file:new/folder/k.db"], { cwd });
+  expect(first).toEqual({ exitCode: 0, stdout: "applied 0000_log\n", stderr: "" });
+  const again = await run(["migrate", "--database-url", "file:new/folder/k.db", "--json"], { cwd });
+  expect(again.stdout).toBe('{"applied":[]}\n');
+});
+
+describe("backup", () => {
+  test("copies one moment, while events are appended", async () => {
+    const server = await serve(emptyFolder());
+    await importNumbers(server, 5_000);
+    const lines = Array.from(
+      { length: 200_000 },
+      (_, n) => `{"stream":"t-${n % 7}","type":"M","data":${n}}\n`,
+    );
+    const writing = launch(["import", "-", "--url", server.url], { cwd: server.cwd, stdin: lines.join("") });
+    for (const name of ["one.db", "two.db", "three.db"]) {
+      const backup = await server.kilde(["backup", name, "--json"]);
+      expect(backup.exitCode).toBe(0);
+      expect(JSON.parse(backup.stdout)).toMatchObject({ bytes: Bun.file(join(server.cwd, name)).size });
+    }
+    expect(writing.exitCode).toBeNull();
+    writing.kill("SIGKILL");
+    await writing.exited;
+    for (const name of ["one.db", "two.db", "three.db"]) {
+      expect(await server.kilde(["doctor", name])).toEqual({
+        exitCode: 0,
+        stdout: `file:${name} is sound\n`,
+        stderr: "",
+      });
+    }
+    // Nothing half-written is left behind.
+    expect(readdirSync(server.cwd).filter((name) => name.includes("unfinished"))).toEqual([]);
+  }, 60_000);
+
+  test("refuses what it cannot do", async () => {
+    const cwd = await folderWithEvents(1);
+    await Bun.write(join(cwd, "there.db"), "precious");
+    const there = await run(["backup", "there.db"], { cwd });
+    expect(there.exitCode).toBe(1);
+    expect(there.stderr).toStartWith("kilde: there.db is there already\n");
+    expect(await Bun.file(join(cwd, "there.db")).text()).toBe("precious");
+
+    const server = await run(["backup", "b.db", "--database-url", "http://user:secret@db.example:8080"], {
+      cwd,
+    });
+    expect(server.exitCode).toBe(2);
+    expect(server.stderr).toStartWith("kilde: The database http://db.example:8080 is not a file\n");
+
+    const none = await run(["backup", "b.db", "--database-url", "file:none.db"], { cwd });
+    expect(none.stderr).toContain("There is no database at ");
+    expect(existsSync(join(cwd, "none.db"))).toBe(false);
+
+    const folder = await run(["backup", "no/such/b.db"], { cwd });
+    expect(folder.exitCode).not.toBe(0);
+    expect(folder.stderr).not.toContain("    at ");
+  });
+});
+
+describe("restore", () => {
+  const events = async (cwd: string) => {
+    const server = await serve(cwd);
+    const { stdout } = await server.kilde(["read"]);
+    await server.stop();
+    return jsonLines(stdout).map((event) => event["data"]);
+  };
+
+  test("puts a backup in the place of a database that was damaged, lost or goes on", async () => {
+    const cwd = await folderWithEvents(50);
+    const numbers = Array.from({ length: 50 }, (_, n) => n);
+    expect((await run(["backup", "b.db"], { cwd })).exitCode).toBe(0);
+    const bytes = await Bun.file(join(cwd, "b.db")).bytes();
+
+    const elsewhere = emptyFolder();
+    copyFileSync(join(cwd, "b.db"), join(elsewhere, "b.db"));
+    expect((await run(["restore", "b.db"], { cwd: elsewhere })).exitCode).toBe(0);
+    expect(await events(elsewhere)).toEqual(numbers);
+
+    const server = await serve(cwd);
+    await server.kilde(["append", "s-1", "Later", '"later"']);
+    // A killed server leaves a write-ahead log, which must not be taken for the restored database's.
+    await server.stop("SIGKILL");
+    const refused = await run(["restore", "b.db"], { cwd });
+    expect(refused.exitCode).toBe(1);
+    expect(refused.stderr).toContain("state --force");
+    expect((await run(["restore", "b.db", "--force"], { cwd })).exitCode).toBe(0);
+    expect(await events(cwd)).toEqual(numbers);
+
+    await Bun.write(join(cwd, "data/kilde.db"), "x".repeat(10_000));
+    expect((await run(["restore", "b.db", "--force", "--json"], { cwd })).exitCode).toBe(0);
+    expect(await events(cwd)).toEqual(numbers);
+    // The backup is as it was.
+    expect(await Bun.file(join(cwd, "b.db")).bytes()).toEqual(bytes);
+    expect(readdirSync(cwd).toSorted()).toEqual(["b.db", "data"]);
+  });
+
+  test("not while a server has the database open", async () => {
+    const cwd = await folderWithEvents(10);
+    expect((await run(["backup", "b.db"], { cwd })).exitCode).toBe(0);
+    const server = await serve(cwd);
+    const { exitCode, stderr } = await run(["restore", "b.db", "--force"], { cwd });
+    expect(exitCode).toBe(4);
+    expect(stderr).toContain("Another process has ");
+    expect((await server.kilde(["append", "a", "StillThere"])).exitCode).toBe(0);
+  });
+
+  test("no backup that is not sound, or is none", async () => {
+    const cwd = await folderWithEvents(20);
+    expect((await run(["backup", "b.db"], { cwd })).exitCode).toBe(0);
+    tamper(join(cwd, "b.db"), "delete from events where key = 10");
+    await Bun.write(join(cwd, "text.db"), "x".repeat(10_000));
+    tamper(join(cwd, "foreign.db"), "create table things (x)");
+    const restore = async (name: string) => {
+      const { exitCode, stderr } = await run(["restore", name, "--force"], { cwd });
+      expect(stderr).not.toContain("    at ");
+      return [exitCode, stderr] as const;
+    };
+    expect(await restore("b.db")).toEqual([
+      5,
+      expect.stringContaining("b.db is not sound:\n  versions are gapless:"),
+    ]);
+    expect(await restore("text.db")).toEqual([1, expect.stringContaining("text.db is not a database")]);
+    expect(await restore("foreign.db")).toEqual([1, expect.stringContaining("not one of Kilde's")]);
+    expect(await restore("none.db")).toEqual([2, expect.stringContaining("There is no file none.db")]);
+    expect(await events(cwd)).toHaveLength(20);
+    expect(readdirSync(join(cwd, "data")).filter((name) => name.includes("restoring"))).toEqual([]);
+  });
+});
+
+describe("doctor", () => {
+  test("finds a sound database sound, also while it is served", async () => {
+    const server = await serve(emptyFolder());
+    await importNumbers(server, 100);
+    const { exitCode, stdout } = await server.kilde(["doctor", "--json"]);
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(stdout)).toEqual({ database: "file:data/kilde.db", healthy: true, findings: [] });
+  });
+
+  const faults: readonly (readonly [sql: string, finding: string])[] = [
+    ["delete from events where key = 50", "versions are gapless: s-0: has 14 events from version 1 to 15"],
+    ["update logs set head = head + 1", "heads: /events: the head is 101, but the last event is at 100"],
+    ["update events set data = '{' where key = 3", "events are JSON: key 3"],
+    ["update events set subject = 99 where key = 5", "foreign keys: events row 5"],
+  ];
+  for (const [sql, finding] of faults) {
+    test(`tells of: ${finding}`, async () => {
+      const cwd = await folderWithEvents(100);
+      tamper(join(cwd, "data/kilde.db"), sql);
+      const { exitCode, stdout, stderr } = await run(["doctor"], { cwd });
+      expect(stdout).toContain(finding);
+      expect(stderr).toMatch(/^kilde: file:data\/kilde\.db has (a fault|\d+ faults)\n {2}Keep a copy/);
+      expect(exitCode).toBe(5);
+    });
+  }
+
+  test("refuses what is no database of Kilde's", async () => {
+    const cwd = emptyFolder();
+    await Bun.write(join(cwd, "text.db"), "x".repeat(10_000));
+    tamper(join(cwd, "foreign.db"), "create table things (x)");
+    mkdirSync(join(cwd, "folder.db"));
+    const refused: readonly (readonly [string, string])[] = [
+      ["text.db", "file:text.db is not a database"],
+      ["foreign.db", "file:foreign.db has not the tables of this version of Kilde"],
+      ["folder.db", "The database file:folder.db cannot be used"],
+      ["none.db", "There is no database at "],
+    ];
+    for (const [name, message] of refused) {
+      const { exitCode, stdout, stderr } = await run(["doctor", name], { cwd });
+      expect(stderr).toStartWith(`kilde: ${message}`);
+      expect(stderr).not.toContain("    at ");
+      expect([exitCode, stdout]).toEqual([1, ""]);
+    }
+    expect(existsSync(join(cwd, "none.db"))).toBe(false);
+  });
+});

@@ -1,0 +1,178 @@
+import { describe, expect, test } from "bun:test";
+import { createServer } from "node:net";
+import { join } from "node:path";
+
+import { emptyFolder, jsonLines, launch, run, serve } from "./support.ts";
+
+describe("serve", () => {
+  test("says where it listens and what to try, and logs JSON", async () => {
+    const server = await serve(emptyFolder());
+    await fetch(`${server.url}/streams/none`);
+    const { stdout, stderr, exitCode } = await server.stop();
+    expect(exitCode).toBe(0);
+    expect(stderr).toContain(`listens on ${server.url} (database file:data/kilde.db)`);
+    expect(stderr).toContain(`curl ${server.url}/events`);
+    const log = jsonLines(stdout);
+    expect(log.map((entry) => entry["msg"])).toEqual(["listening", "request", "shutting down", "stopped"]);
+    expect(log[1]).toMatchObject({ method: "GET", path: "/streams/none", status: 404 });
+  });
+
+  test("the first of its suggestions works as printed", async () => {
+    const server = await serve(emptyFolder());
+    const shell = `curl -s ${server.url}/streams/user-1 -H 'Content-Type: application/json' \\
+      -d '{"events":[{"type":"UserRegistered","data":{"name":"Ida"}}]}'`;
+    const { stdout } = await run(["-c", shell], { cwd: server.cwd, program: ["bash"] });
+    expect(JSON.parse(stdout)).toEqual({ stream: "user-1", version: 1, position: 1, count: 1 });
+  });
+
+  test("logs no requests when it should not", async () => {
+    const server = await serve(emptyFolder(), ["--no-access-log"]);
+    await fetch(`${server.url}/health`);
+    expect((await server.stop()).stdout).not.toContain('"request"');
+  });
+
+  test("takes its settings from all sources", async () => {
+    const cwd = emptyFolder();
+    await Bun.write(
+      join(cwd, "kilde.config.ts"),
+      `import { defineConfig } from "kilde";
+       export default defineConfig({ port: 1, databaseUrl: "file:from-config.db", limits: { pageEvents: 5 } });`,
+    );
+    const server = await serve(cwd, [], { environment: { KILDE_CORS_ORIGIN: "https://app.example" } });
+    expect(await Bun.file(join(cwd, "from-config.db")).exists()).toBe(true);
+    const response = await fetch(`${server.url}/events?limit=6`, {
+      headers: { origin: "https://app.example" },
+    });
+    expect(response.status).toBe(400);
+    expect(response.headers.get("access-control-allow-origin")).toBe("https://app.example");
+  });
+
+  test("ends streams and answers what it has when it is told to stop", async () => {
+    const server = await serve(emptyFolder());
+    await server.kilde(["append", "a", "X"]);
+    const stream = await fetch(`${server.url}/events`, { headers: { accept: "text/event-stream" } });
+    const poll = fetch(`${server.url}/events?lastEventId=1&timeout=30000`);
+    const text = stream.text();
+    await Bun.sleep(100);
+    const started = performance.now();
+    const { exitCode } = await server.stop("SIGINT");
+    expect(exitCode).toBe(0);
+    expect(performance.now() - started).toBeLessThan(5_000);
+    expect(await text).toContain("id: 1\nevent: X\n");
+    expect(await (await poll).json()).toEqual([]);
+  });
+
+  test("a request that never ends does not hold a shutdown up for ever", async () => {
+    const server = await serve(emptyFolder(), ["--shutdown-timeout-ms", "300"]);
+    const { port } = new URL(server.url);
+    const socket = await Bun.connect({ hostname: "127.0.0.1", port: Number(port), socket: { data() {} } });
+    socket.write(
+      "POST /streams/a HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+    );
+    await Bun.sleep(100);
+    const started = performance.now();
+    expect((await server.stop()).exitCode).toBe(0);
+    expect(performance.now() - started).toBeLessThan(5_000);
+    socket.end();
+  });
+
+  test("a second signal stops it at once", async () => {
+    const server = await serve(emptyFolder(), ["--shutdown-timeout-ms", "60000"]);
+    const { port } = new URL(server.url);
+    const socket = await Bun.connect({ hostname: "127.0.0.1", port: Number(port), socket: { data() {} } });
+    socket.write(
+      "POST /streams/a HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+    );
+    await Bun.sleep(100);
+    const stopped = server.stop("SIGTERM");
+    await Bun.sleep(200);
+    expect((await server.stop("SIGTERM")).exitCode).toBe(1);
+    await stopped;
+    socket.end();
+  });
+});
+
+describe("serve refuses to start", () => {
+  const fails = async (args: string[], cwd = emptyFolder(), environment: Record<string, string> = {}) => {
+    const { exitCode, stdout, stderr } = await run(["serve", ...args], { cwd, environment });
+    expect(stdout).toBe("");
+    expect(stderr).toStartWith("kilde: ");
+    expect(stderr).not.toContain("    at ");
+    return { exitCode, stderr };
+  };
+
+  test("on a port in use", async () => {
+    const other = createServer();
+    const port = await new Promise<number>((resolve) => {
+      other.listen(0, "127.0.0.1", () => {
+        const address = other.address();
+        resolve(typeof address === "object" && address !== null ? address.port : 0);
+      });
+    });
+    const { exitCode, stderr } = await fails(["--port", String(port)]);
+    other.close();
+    expect(exitCode).toBe(1);
+    expect(stderr).toStartWith(
+      `kilde: Port ${port} of 127.0.0.1 is in use\n  Stop the process that has it, or choose`,
+    );
+  });
+
+  test("beside another Kilde on its port", async () => {
+    const server = await serve(emptyFolder());
+    const { port } = new URL(server.url);
+    const { stderr } = await fails(["--port", port]);
+    expect(stderr).toContain("is in use");
+    expect((await fetch(`${server.url}/health`)).status).toBe(200);
+  });
+
+  test("where others could reach it unguarded", async () => {
+    const { exitCode, stderr } = await fails([], emptyFolder(), { KILDE_HOST: "0.0.0.0" });
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain('host: "0.0.0.0" is open to others');
+    expect(stderr).toContain("(environment KILDE_HOST)");
+    const server = await serve(emptyFolder(), ["--host", "0.0.0.0", "--behind-proxy"]);
+    expect((await server.stop()).exitCode).toBe(0);
+  });
+
+  test("on an address of another machine", async () => {
+    const { exitCode, stderr } = await fails(["--host", "192.0.2.1", "--behind-proxy"]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain("192.0.2.1 is not an address of this machine");
+  });
+
+  test("on a file that is not a database, or not Kilde's", async () => {
+    const cwd = emptyFolder();
+    await Bun.write(join(cwd, "text.db"), "x".repeat(10_000));
+    const { exitCode, stderr } = await fails(["--port", "0", "--database-url", "file:text.db"], cwd);
+    expect(exitCode).toBe(1);
+    expect(stderr).toStartWith("kilde: file:text.db is not a database");
+    expect(await Bun.file(join(cwd, "text.db")).text()).toBe("x".repeat(10_000));
+  });
+
+  test("in a folder that cannot be made", async () => {
+    const cwd = emptyFolder();
+    await Bun.write(join(cwd, "file"), "");
+    const { stderr } = await fails(["--database-url", "file:file/kilde.db"], cwd);
+    expect(stderr).toContain("The folder of the database");
+  });
+
+  test("on a libSQL server that is not there", async () => {
+    const { exitCode, stderr } = await fails(["--port", "0", "--database-url", "http://127.0.0.1:1"]);
+    expect(exitCode).toBe(4);
+    expect(stderr).toContain("The database http://127.0.0.1:1 cannot be used");
+  });
+});
+
+test("a reader of the log that goes away does not stop the server", async () => {
+  const cwd = emptyFolder();
+  const child = launch(["serve", "--port", "0"], { cwd });
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const { value } = await reader.read();
+  const url = /"url":"([^"]+)"/.exec(value ?? "")?.[1] ?? "";
+  await reader.cancel();
+  for (let request = 0; request < 300; request += 1) await fetch(`${url}/health`);
+  await Bun.sleep(1_500);
+  expect((await fetch(`${url}/health`)).status).toBe(200);
+  child.kill("SIGTERM");
+  await child.exited;
+});

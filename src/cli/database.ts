@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 
-import { databaseFile, databaseFileUrl, shownDatabaseUrl } from "../config/database-file.ts";
+import { databaseFile, databaseFileUrl, shownDatabaseUrl } from "../core/database-url.ts";
 import type { Settings } from "../config/settings.ts";
 import { KildeError } from "../core/errors.ts";
 import type { Database } from "../log/database.ts";

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 
 import { Command } from "commander";
 
-import { databaseFile, databaseFileUrl, shownDatabaseUrl } from "../config/database-file.ts";
+import { databaseFile, databaseFileUrl, shownDatabaseUrl } from "../core/database-url.ts";
 import { loadSettings } from "../config/load.ts";
 import { examine } from "../log/doctor.ts";
 import type { CliContext } from "./context.ts";

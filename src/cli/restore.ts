@@ -4,7 +4,7 @@ import { dirname, resolve } from "node:path";
 import { Command } from "commander";
 import Connection from "libsql";
 
-import { databaseFileUrl } from "../config/database-file.ts";
+import { databaseFileUrl } from "../core/database-url.ts";
 import { loadSettings } from "../config/load.ts";
 import { examine, type Finding } from "../log/doctor.ts";
 import { storageFailure } from "../log/failures.ts";

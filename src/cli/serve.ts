@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 
 import { Command } from "commander";
 
-import { databaseFile, shownDatabaseUrl } from "../config/database-file.ts";
+import { databaseFile, shownDatabaseUrl } from "../core/database-url.ts";
 import { loadSettings } from "../config/load.ts";
 import type { Settings } from "../config/settings.ts";
 import { createLog, type ServerLog } from "../server/logger.ts";

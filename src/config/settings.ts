@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 import { DEFAULT_LIMITS, type Limits } from "../core/limits.ts";
-import { databaseFile } from "./database-file.ts";
+import { databaseFile } from "../core/database-url.ts";
 
 /** Longer waits than this overflow a timer. */
 const MAX_TIMER_MS = 2 ** 31 - 1;

@@ -21,14 +21,7 @@ export interface NewEvent {
  */
 export type ExpectedVersion = number | "exists" | "any";
 
-/** Events for one subject; part of a transaction. */
-export interface SubjectAppend {
-  readonly subject: string;
-  readonly expectedVersion: ExpectedVersion;
-  readonly events: readonly NewEvent[];
-}
-
-/** Where the events of one {@link SubjectAppend} ended up. */
+/** Where the events of an append to one subject ended up. */
 export interface Appended {
   readonly subject: string;
   /** The subject's version after it: the version of the last event. */

@@ -1,3 +1,4 @@
+import { databaseFile } from "../core/database-url.ts";
 import type { Database } from "./database.ts";
 import { openEmbedded } from "./embedded.ts";
 import { remoteDatabase } from "./remote.ts";
@@ -8,18 +9,12 @@ export interface DatabaseLocation {
   readonly authToken?: string | undefined;
 }
 
-/** The path of an embedded database's file; null for one in memory or on a server. */
-export function filePathOf(url: string): string | null {
-  if (!url.startsWith("file:")) return null;
-  return decodeURIComponent(url.slice("file:".length).replace(/^\/\/(?=\/)/, ""));
-}
-
 /**
  * Opens a database by its URL alone. A file fails at once when it cannot be used: no such folder, not a database;
  * a server is spoken to when it is needed.
  */
 export function openDatabase({ url, authToken }: DatabaseLocation): Database {
-  const path = url === ":memory:" ? url : filePathOf(url);
+  const path = url === ":memory:" ? url : databaseFile(url);
   if (path !== null) return openEmbedded(path);
   return remoteDatabase(async () => {
     // Loaded only here: it is memory that an embedded database has no use for.

@@ -9,8 +9,8 @@ import { events, subjects } from "./schema.ts";
 
 /** Builds everyday reads; the database runs them like any other. */
 function queryOf(database: Database): SqliteRemoteDatabase {
-  return drizzle(async (sql, params: Value[], method) => {
-    const rows = await database.read({ sql, args: params });
+  return drizzle(async (text, args: Value[], method) => {
+    const rows = await database.read({ sql: text, args });
     return { rows: method === "get" ? ((rows[0] ?? []) as unknown[]) : [...rows] };
   });
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 
 import { ConfigError } from "../../src/config/config-error.ts";
-import { databaseFile, databaseFileUrl, shownDatabaseUrl } from "../../src/config/database-file.ts";
+import { databaseFile, databaseFileUrl, shownDatabaseUrl } from "../../src/core/database-url.ts";
 import { nearest } from "../../src/config/nearest.ts";
 import { resolveSettings, type Sources } from "../../src/config/resolve.ts";
 import { DEFAULT_SETTINGS, settingsSchema } from "../../src/config/settings.ts";

@@ -23,6 +23,7 @@ import {
   listSubjects,
   versionAtStatement,
 } from "../../src/log/subjects.ts";
+import { DELETE_TRUNCATED } from "../../src/log/truncate.ts";
 import { systemClock } from "../../src/server/system-clock.ts";
 import { openApp } from "../support/app.ts";
 
@@ -181,6 +182,7 @@ describe("query plans", () => {
       { sql: INSERT_EVENTS, args: [0, 0, "", "[]"] },
       { sql: SELECT_SUBJECTS, args: [0, "[]"] },
       { sql: SELECT_KEYS, args: ["[]"] },
+      { sql: DELETE_TRUNCATED, args: [1, 5, 10] },
       { sql: versionAtStatement("key"), args: [1, 0, 10, 5] },
       { sql: versionAtStatement("recorded"), args: [1, 0, 10, ""] },
       ...selections.flatMap((selection) => [

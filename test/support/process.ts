@@ -1,0 +1,33 @@
+import { join } from "node:path";
+
+const MAIN = join(import.meta.dir, "../../src/main.ts");
+
+/** The real server in a process of its own. */
+export interface ServerProcess {
+  readonly url: string;
+  kill(signal: NodeJS.Signals): Promise<void>;
+}
+
+/** Starts `kilde serve` on a free port, and waits until it listens. */
+export async function startServer(databaseUrl: string): Promise<ServerProcess> {
+  const child = Bun.spawn([process.execPath, MAIN, "serve", "--port", "0", "--database-url", databaseUrl], {
+    env: { ...process.env, KILDE_ACCESS_LOG: "false" },
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  let output = "";
+  const decoder = new TextDecoder();
+  for await (const bytes of child.stderr) {
+    output += decoder.decode(bytes, { stream: true });
+    const url = /http:\/\/127\.0\.0\.1:\d+/.exec(output)?.[0];
+    if (url === undefined) continue;
+    return {
+      url,
+      async kill(signal) {
+        child.kill(signal);
+        await child.exited;
+      },
+    };
+  }
+  throw new Error(`the server did not start: ${output}`);
+}

@@ -11,7 +11,7 @@ import { streamName, withServer } from "./server.ts";
 
 interface FollowFlags {
   readonly url?: string;
-  readonly after?: number;
+  readonly lastEventId?: number;
   readonly type?: readonly string[];
   readonly prefix?: string;
   readonly pretty?: boolean;
@@ -50,11 +50,11 @@ async function followFrom(
   context: CliContext,
   deps: RequestDeps,
   path: string,
-  flags: FollowFlags & { readonly after: number },
+  flags: FollowFlags & { readonly lastEventId: number },
 ): Promise<never> {
   const query = new URLSearchParams(flags.prefix === undefined ? {} : { subjectPrefix: flags.prefix });
   for (const type of flags.type ?? []) query.append("type", type);
-  let { after } = flags;
+  let after = flags.lastEventId;
   let failures = 0;
   let wasConnected = false;
   for (;;) {
@@ -80,8 +80,8 @@ async function followFrom(
 async function follow(context: CliContext, stream: string | undefined, flags: FollowFlags): Promise<void> {
   const path = logPath(stream === undefined ? undefined : streamName(stream));
   await withServer(context, flags.url, async ({ client, deps }) => {
-    const after = flags.after ?? (await client.head());
-    await followFrom(context, deps, path, { ...flags, after });
+    const lastEventId = flags.lastEventId ?? (await client.head());
+    await followFrom(context, deps, path, { ...flags, lastEventId });
   });
 }
 
@@ -93,7 +93,7 @@ export function followCommand(context: CliContext): Command {
     )
     .argument("[stream]", "the stream's name, which need not exist yet; none for the whole log")
     .option(
-      "--after <position>",
+      "--last-event-id <position>",
       "begin with the event after this position; 0 for all (default: from now on)",
       wholeNumber,
     )
@@ -101,6 +101,6 @@ export function followCommand(context: CliContext): Command {
     .option("--prefix <prefix>", "of the whole log: only streams whose name begins so")
     .option("--pretty", "for people to read")
     .addOption(urlOption())
-    .addHelpText("after", examples("kilde follow", "kilde follow user-1 --after 0 --pretty"))
+    .addHelpText("after", examples("kilde follow", "kilde follow user-1 --last-event-id 0 --pretty"))
     .action((stream: string | undefined, flags: FollowFlags) => follow(context, stream, flags));
 }

@@ -9,7 +9,7 @@ import { streamName, withServer } from "./server.ts";
 
 interface ReadFlags {
   readonly url?: string;
-  readonly after?: number;
+  readonly lastEventId?: number;
   readonly limit?: number;
   readonly backwards?: boolean;
   readonly type?: readonly string[];
@@ -23,7 +23,7 @@ interface ReadFlags {
 function queryOf(flags: ReadFlags): URLSearchParams {
   const query = new URLSearchParams();
   const parameters = {
-    lastEventId: flags.after,
+    lastEventId: flags.lastEventId,
     direction: flags.backwards === true ? "backwards" : undefined,
     subjectPrefix: flags.prefix,
     afterVersion: flags.afterVersion,
@@ -52,7 +52,7 @@ export function readCommand(context: CliContext): Command {
   return new Command("read")
     .description("Prints events as CloudEvents in JSON, one a line.")
     .argument("[stream]", "the stream's name; none for the whole log")
-    .option("--after <position>", "begin with the event after this position", wholeNumber)
+    .option("--last-event-id <position>", "begin with the event after this position", wholeNumber)
     .option("--limit <count>", "print at most so many events", wholeNumber)
     .option("--backwards", "the newest first")
     .addOption(repeatable("--type <type>", "only events of this type; may be repeated"))

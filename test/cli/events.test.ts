@@ -69,7 +69,7 @@ describe("append and read", () => {
     const ids = async (...args: string[]) =>
       jsonLines((await server.kilde(["read", ...args])).stdout).map((event) => Number(event["id"]));
     expect(await ids()).toEqual([1, 2, 3, 4]);
-    expect(await ids("--after", "1", "--limit", "2")).toEqual([2, 3]);
+    expect(await ids("--last-event-id", "1", "--limit", "2")).toEqual([2, 3]);
     expect(await ids("--limit", "0")).toEqual([]);
     expect(await ids("--backwards", "--limit", "3")).toEqual([4, 3, 2]);
     expect(await ids("--type", "X", "--type", "Z")).toEqual([1, 3, 4]);
@@ -114,7 +114,7 @@ describe("follow", () => {
     const first = await serve(cwd);
     const port = new URL(first.url).port;
     await first.kilde(["append", "a", "Before"]);
-    const child = launch(["follow", "--after", "0", "--url", first.url], { cwd });
+    const child = launch(["follow", "--last-event-id", "0", "--url", first.url], { cwd });
     const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
     let text = "";
     const until = async (count: number) => {
@@ -221,7 +221,7 @@ describe("what is wrong with a command line is told in words", () => {
 
   test("a refusal by the server, with what to do", async () => {
     const server = await serve(emptyFolder());
-    const { exitCode, stderr } = await server.kilde(["read", "--after", "99"]);
+    const { exitCode, stderr } = await server.kilde(["read", "--last-event-id", "99"]);
     expect(exitCode).toBe(2);
     expect(stderr.split("\n")[0]).toContain("the last event of /events is 0");
     expect(stderr).toContain("\n  Use the id of an event read from this log.");

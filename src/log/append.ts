@@ -10,6 +10,10 @@ import type { FirstAnswer, SubjectState } from "./plan.ts";
  * faster, `events_subject_version` (or the index on subject names or keys) refuses a row and the whole
  * transaction rolls back; the caller looks again and plans anew. Positions are counted from the head inside of
  * the transaction, so they are gapless with any number of processes.
+ *
+ * Versions that were truncated are no longer in that index: a version that another process's truncation or
+ * erasure has put below the subject's first is raised to it, so that it collides there. The event of the first
+ * version is always there, because a stream's last event stays.
  */
 
 /** Arguments: log id, base key, now, JSON `[[subject id, name, version, type, time, data, extensions], …]`. */
@@ -17,7 +21,8 @@ export const INSERT_EVENTS = `
 insert into events (key, subject, version, type, time, recorded, data, extensions)
 select ?2 + log.head + 1 + entry.key,
   coalesce(entry.value ->> 0, (select id from subjects where log = ?1 and name = entry.value ->> 1)),
-  entry.value ->> 2, entry.value ->> 3, entry.value ->> 4, max(?3, log.recorded), entry.value ->> 5, entry.value ->> 6
+  max(entry.value ->> 2, coalesce((select first_version from subjects where id = entry.value ->> 0), 1)),
+  entry.value ->> 3, entry.value ->> 4, max(?3, log.recorded), entry.value ->> 5, entry.value ->> 6
 from logs as log cross join json_each(?4) as entry
 where log.id = ?1`;
 

@@ -30,7 +30,11 @@ const SETTINGS = [
   "pragma foreign_keys = on",
 ];
 
-type Prepared = ReturnType<Connection.Database["prepare"]>;
+interface Prepared {
+  readonly statement: ReturnType<Connection.Database["prepare"]>;
+  /** Kept, since asking the driver costs a call. */
+  readonly givesRows: boolean;
+}
 
 /** A connection that prepares each statement once: preparing costs more than running most of them. */
 function openConnection(path: string) {
@@ -41,14 +45,16 @@ function openConnection(path: string) {
     if (kept !== undefined) return kept;
     if (statements.size >= PREPARED_STATEMENTS) statements.clear();
     const statement = connection.prepare(sql);
-    if (statement.reader) statement.raw(true);
-    statements.set(sql, statement);
-    return statement;
+    const givesRows = statement.reader;
+    if (givesRows) statement.raw(true);
+    const prepared = { statement, givesRows };
+    statements.set(sql, prepared);
+    return prepared;
   };
   /** Arguments are always given as an array: without one the driver aborts the process. */
   const run = ({ sql, args }: Statement): readonly Row[] => {
-    const statement = prepare(sql);
-    if (statement.reader) return statement.all([...args]) as Row[];
+    const { statement, givesRows } = prepare(sql);
+    if (givesRows) return statement.all([...args]) as Row[];
     statement.run([...args]);
     return [];
   };

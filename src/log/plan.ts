@@ -128,11 +128,14 @@ export function planGroup(
     const results: Appended[] = [];
     const wasErased: string[] = [];
     const erasing: { subject: string; version: number }[] = [];
+    // Also the parts before a refused one: seen as they are now, one of them may be the first to be refused.
+    const basis: string[] = [];
     for (const part of transaction.parts) {
       const { subject } = part;
+      basis.push(subject);
       const state = changed.get(subject) ?? after.get(subject) ?? stateOf(subject);
       const refusal = refusalOf(part, state);
-      if (refusal !== null) return { kind: "refuse", refusal, basis: [subject] };
+      if (refusal !== null) return { kind: "refuse", refusal, basis };
       if (state.erased) wasErased.push(subject);
       let { version } = state;
       for (const event of part.events) {

@@ -20,6 +20,8 @@ export interface ReadDeps {
   readonly clock: Clock;
   /** Most bytes of event JSON in a page; one event may be larger. */
   readonly pageBytes: number;
+  /** Most bytes of JSON an event can have. */
+  readonly eventBytes: number;
 }
 
 /** Positions or versions that one query of a filtered read looks through, so that none blocks for long. */
@@ -29,14 +31,22 @@ interface Piece extends Omit<Page, "full"> {
   readonly cutByBytes: boolean;
 }
 
+/** Whether a selection may hold more bytes than a page; so few events cannot, however large they are. */
+function mayExceed({ pageBytes, eventBytes }: ReadDeps, { after, before, limit }: Selection): boolean {
+  return Math.min(limit, before - after - 1) * eventBytes > pageBytes;
+}
+
 async function readPiece(
-  { database, pageBytes }: ReadDeps,
+  deps: ReadDeps,
   log: LogAddress,
   selection: Selection,
   framing: Framing,
 ): Promise<Piece> {
-  const [sizes] = await database.read(bytesStatement(log, selection));
-  const cutByBytes = integerAt(sizes, 0) > pageBytes;
+  const { database, pageBytes } = deps;
+  const bytes = mayExceed(deps, selection)
+    ? integerAt((await database.read(bytesStatement(log, selection)))[0], 0)
+    : 0;
+  const cutByBytes = bytes > pageBytes;
   let { limit } = selection;
   if (cutByBytes) {
     const [within] = await database.read(countWithinStatement(log, selection, pageBytes));

@@ -47,7 +47,13 @@ export function openLogReader(
   log: LogAddress,
 ): LogReader {
   const tail = createTail({ database, log, clock, pollIntervalMs });
-  const deps = { database, clock, pageBytes: limits.pageBytes, tail };
+  const deps = {
+    database,
+    clock,
+    pageBytes: limits.pageBytes,
+    eventBytes: limits.eventBytes + limits.metadataBytes,
+    tail,
+  };
   return {
     name: log.name,
     head: () => tail.refresh(),

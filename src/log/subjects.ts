@@ -3,7 +3,7 @@ import { and, asc, eq, gt, gte, lt, lte, type SQL, sql } from "drizzle-orm";
 
 import type { Clock } from "../core/clock.ts";
 import { prefixEnd } from "../core/names.ts";
-import { type Database, integerAt, type Value } from "./database.ts";
+import { type Database, integerAt, textAt, type Value } from "./database.ts";
 import type { LogAddress } from "./keys.ts";
 import { events, subjects } from "./schema.ts";
 
@@ -49,18 +49,30 @@ function infoOf({ erased, ...row }: InfoRow): SubjectInfo {
   return { ...row, erased: erased === 1 };
 }
 
+/** Every read of a subject begins with it, so it is hand-written. Arguments: base key, log id, name. */
+export const FIND_SUBJECT = `
+select subject.id, event.version, event.key - ?1, event.recorded, subject.first_version, subject.erased is not null
+from subjects as subject cross join events as event on event.subject = subject.id and event.version =
+  (select version from events where subject = subject.id order by version desc limit 1)
+where subject.log = ?2 and subject.name = ?3`;
+
 /** The subject of this name, or null when it never had an event. */
 export async function findSubject(
   database: Database,
   log: LogAddress,
   name: string,
 ): Promise<SubjectInfo | null> {
-  const [row] = await queryOf(database)
-    .select(infoColumns(log))
-    .from(subjects)
-    .innerJoin(events, and(eq(events.subject, subjects.id), eq(events.version, lastVersion)))
-    .where(and(eq(subjects.log, log.id), eq(subjects.name, name)));
-  return row === undefined ? null : infoOf(row);
+  const [row] = await database.read({ sql: FIND_SUBJECT, args: [log.base, log.id, name] });
+  if (row === undefined) return null;
+  return {
+    id: integerAt(row, 0),
+    name,
+    version: integerAt(row, 1),
+    position: integerAt(row, 2),
+    recorded: textAt(row, 3),
+    firstVersion: integerAt(row, 4),
+    erased: integerAt(row, 5) === 1,
+  };
 }
 
 export interface SubjectList {

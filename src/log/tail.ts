@@ -109,7 +109,10 @@ export function createTail({ database, log, clock, pollIntervalMs }: TailDeps): 
         text: textAt(row, 3),
       };
       // What was erased must not be sent on from here.
-      if (entry.type === ERASED_TYPE) ring = ring.filter(({ subject }) => subject !== entry.subject);
+      if (entry.type === ERASED_TYPE) {
+        ring = ring.filter(({ subject }) => subject !== entry.subject);
+        ringCharacters = ring.reduce((total, { text }) => total + text.length, 0);
+      }
       ring.push(entry);
       ringCharacters += entry.text.length;
     }

@@ -33,16 +33,32 @@ type Reply =
   | { readonly id: number; readonly failure: Failure }
   | { readonly news: LogNews };
 
-/** Gathers what is posted in one turn of the event loop into one message. */
-function batched<Item>(port: Port, clock: Clock): (item: Item) => void {
+/**
+ * Requests of one message. All that arrive in one turn of the event loop would be too many: the writer would wait
+ * until they are parsed, and then the parser until they are written.
+ */
+const MESSAGE_REQUESTS = 8;
+
+/** Gathers what is posted in one turn of the event loop into messages of at most so many items. */
+function batched<Item>(port: Port, clock: Clock, most: number): (item: Item) => void {
   let batch: Item[] = [];
+  let scheduled = false;
+  const flush = () => {
+    if (batch.length === 0) return;
+    const items = batch;
+    batch = [];
+    port.post(JSON.stringify(items));
+  };
   return (item) => {
-    if (batch.push(item) > 1) return;
-    void clock.yield().then(() => {
-      const items = batch;
-      batch = [];
-      port.post(JSON.stringify(items));
-    });
+    batch.push(item);
+    if (batch.length >= most) flush();
+    else if (!scheduled) {
+      scheduled = true;
+      void clock.yield().then(() => {
+        scheduled = false;
+        flush();
+      });
+    }
   };
 }
 
@@ -54,7 +70,7 @@ function failureOf(error: unknown): Failure {
 
 /** Lets another thread use a writer. Gives what tells that thread the news. */
 export function serveWriter(writer: LogWriter, port: Port, clock: Clock): (news: LogNews) => void {
-  const reply = batched<Reply>(port, clock);
+  const reply = batched<Reply>(port, clock, Number.POSITIVE_INFINITY);
   const perform = (operation: Operation): Promise<unknown> => {
     switch (operation.kind) {
       case "append":
@@ -83,7 +99,7 @@ export function remoteWriter(port: Port, clock: Clock, onNews: (news: LogNews) =
     readonly reject: (error: KildeError) => void;
   }
   const pending = new Map<number, Pending>();
-  const request = batched<Request>(port, clock);
+  const request = batched<Request>(port, clock, MESSAGE_REQUESTS);
   let lastId = 0;
 
   const call = <Result>(operation: Operation): Promise<Result> =>

@@ -1,8 +1,11 @@
 import pino, { type Logger } from "pino";
 
-/** Bytes gathered before they are written: a write for each line would cost as much as the request it tells of. */
-const BUFFER_BYTES = 8 * 1024;
+/** Characters gathered before they are written: a write for each line would cost as much as the request it tells of. */
+const GATHERED_CHARACTERS = 8 * 1024;
 const FLUSH_INTERVAL_MS = 1_000;
+
+/** Characters that may wait for whoever reads the log; what comes while it does not read on is dropped. */
+const WAITING_CHARACTERS = 8 * 1024 * 1024;
 
 export interface ServerLog {
   readonly logger: Logger;
@@ -12,19 +15,16 @@ export interface ServerLog {
 
 /** Structured JSON, a line each, on standard output. */
 export function createLog(level: string): ServerLog {
-  const destination = pino.destination({ fd: 1, sync: true, minLength: BUFFER_BYTES });
-  // Nobody reads on: that is no reason to stop serving.
-  destination.on("error", () => {});
+  let gathered = "";
   const flush = () => {
-    try {
-      destination.flushSync();
-    } catch {
-      // The pipe is full or gone; what is gathered stays for the next time.
-    }
+    if (gathered === "") return;
+    if (process.stdout.writableLength < WAITING_CHARACTERS) process.stdout.write(gathered);
+    gathered = "";
+  };
+  const write = (line: string) => {
+    gathered += line;
+    if (gathered.length >= GATHERED_CHARACTERS) flush();
   };
   setInterval(flush, FLUSH_INTERVAL_MS).unref();
-  return {
-    logger: pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination),
-    flush,
-  };
+  return { logger: pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, { write }), flush };
 }

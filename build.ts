@@ -47,8 +47,9 @@ function thisMachine(): Target {
 }
 
 async function run(command: string[], cwd: string): Promise<void> {
-  const child = Bun.spawn(command, { cwd, stdout: "ignore", stderr: "inherit" });
-  if ((await child.exited) !== 0) throw new Error(`\`${command.join(" ")}\` failed`);
+  const child = Bun.spawn(command, { cwd, stdout: "pipe", stderr: "inherit" });
+  const [said, exitCode] = await Promise.all([new Response(child.stdout).text(), child.exited]);
+  if (exitCode !== 0) throw new Error(`\`${command.join(" ")}\` failed: ${said}`);
 }
 
 /** The addon's file: as installed for this machine, from npm for others. */
@@ -138,11 +139,12 @@ async function buildLibrary(outdir: string): Promise<void> {
     });
     report(join(outdir, `${name}.js`));
   }
-  const config = join(outdir, "tsconfig.json");
+  // Types of Bun are found from here.
+  const config = join(CACHE, "tsconfig.json");
   await Bun.write(
     config,
     JSON.stringify({
-      extends: relative(outdir, join(ROOT, "tsconfig.json")),
+      extends: join(ROOT, "tsconfig.json"),
       compilerOptions: {
         noEmit: false,
         declaration: true,
@@ -154,12 +156,8 @@ async function buildLibrary(outdir: string): Promise<void> {
       files: ["src/index.ts", "src/client/index.ts"].map((file) => join(ROOT, file)),
     }),
   );
-  try {
-    rmSync(join(outdir, "types"), { recursive: true, force: true });
-    await run([join(ROOT, "node_modules/.bin/tsc"), "--project", config], ROOT);
-  } finally {
-    rmSync(config);
-  }
+  rmSync(join(outdir, "types"), { recursive: true, force: true });
+  await run([join(ROOT, "node_modules/.bin/tsc"), "--project", config], ROOT);
 }
 
 const { values } = parseArgs({

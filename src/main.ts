@@ -6,8 +6,12 @@ import { runCli } from "./cli/cli.ts";
 import type { Output } from "./cli/context.ts";
 import { systemClock } from "./server/system-clock.ts";
 
+/** Whether the process goes on when nobody reads any more what it writes. */
+let outlivesReader = false;
+
 function output(stream: NodeJS.WriteStream, descriptor: number): Output {
   stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (outlivesReader) return;
     // Whoever read this has enough, as `| head` has: that is no failure.
     if (error.code === "EPIPE") process.exit(0);
     throw error;
@@ -36,6 +40,9 @@ const exitCode = await runCli(process.argv.slice(2), {
   clock: systemClock,
   fetch,
   random: Math.random,
+  outliveReader() {
+    outlivesReader = true;
+  },
   onStopSignal(stop) {
     for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => stop(signal));
   },

@@ -4,14 +4,32 @@ import { resolve } from "node:path";
 import { Command } from "commander";
 
 import { loadSettings } from "../config/load.ts";
+import type { Database } from "../log/database.ts";
+import { storageFailure } from "../log/failures.ts";
 import type { CliContext } from "./context.ts";
-import { requireExisting, requireFile, withDatabase } from "./database.ts";
+import { makeFolder, requireExisting, requireFile, withDatabase } from "./database.ts";
 import { CliError, EXIT } from "./exit.ts";
 import { putInPlace } from "./put-in-place.ts";
 import { examples, jsonOption } from "./options.ts";
 import { settingOptions } from "./setting-options.ts";
 
 type Flags = Readonly<Record<string, unknown>>;
+
+/** One read transaction: a copy of one moment, while others go on writing. */
+async function copyInto(database: Database, file: string, target: string): Promise<void> {
+  try {
+    await database.read({ sql: "vacuum into ?", args: [file] });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    if (storageFailure(error) !== "full" && !reason.includes("unable to open")) throw error;
+    throw new CliError(
+      EXIT.failure,
+      `${target} cannot be written: ${reason}`,
+      "Name a file on a disk with room for it, in a folder that this user may write.",
+      { cause: error },
+    );
+  }
+}
 
 async function backup(context: CliContext, target: string, flags: Flags): Promise<void> {
   const settings = await loadSettings({ ...context, flags });
@@ -26,12 +44,10 @@ async function backup(context: CliContext, target: string, flags: Flags): Promis
     );
   }
   const unfinished = `${place}.unfinished`;
+  makeFolder(place);
   rmSync(unfinished, { force: true });
   try {
-    // One read transaction: a copy of one moment, while others go on writing.
-    await withDatabase(settings, context.cwd, (database) =>
-      database.read({ sql: "vacuum into ?", args: [unfinished] }),
-    );
+    await withDatabase(settings, context.cwd, (database) => copyInto(database, unfinished, target));
     putInPlace(unfinished, place);
   } finally {
     rmSync(unfinished, { force: true });

@@ -23,6 +23,8 @@ export interface CliContext {
   readonly fetch: typeof fetch;
   /** 0 up to 1. */
   readonly random: () => number;
+  /** From now on, the process goes on when nobody reads any more what it writes; else that ends it quietly. */
+  readonly outliveReader: () => void;
   /** Calls back at SIGINT and SIGTERM; from then on they do not end the process by themselves. */
   readonly onStopSignal: (stop: (signal: string) => void) => void;
   /** Ends the process at once. */

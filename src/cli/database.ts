@@ -89,8 +89,8 @@ export function makeFolder(file: string): void {
     const reason = error instanceof Error ? error.message : String(error);
     throw new CliError(
       EXIT.failure,
-      `The folder of the database ${file} cannot be made: ${reason}`,
-      "Name another with --database-url.",
+      `The folder of ${file} cannot be made: ${reason}`,
+      "Name another file, where this user may write.",
       { cause: error },
     );
   }

@@ -64,13 +64,17 @@ async function importFile(server: Server, source: Source, progress: Progress): P
 
   // The next batch is read while the last one is on its way; only one ever is, so that the order stays.
   let sending: Promise<void> = Promise.resolve();
-  for await (const batch of importBatches(linesOf(source.bytes))) {
+  try {
+    for await (const batch of importBatches(linesOf(source.bytes))) {
+      await sending;
+      sending = take(batch, source.done());
+      // It is awaited at the next turn; until then its failure must not count as unhandled.
+      sending.catch(() => {});
+    }
+  } finally {
+    // Also when a line is wrong: what comes before it is imported, or says why not.
     await sending;
-    sending = take(batch, source.done());
-    // It is awaited at the next turn; until then its failure must not count as unhandled.
-    sending.catch(() => {});
   }
-  await sending;
   return totals;
 }
 

@@ -1,5 +1,5 @@
-import { copyFileSync, existsSync, mkdirSync, rmSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { copyFileSync, existsSync, rmSync } from "node:fs";
+import { resolve } from "node:path";
 
 import { Command } from "commander";
 import Connection from "libsql";
@@ -10,7 +10,7 @@ import { examine, type Finding } from "../log/doctor.ts";
 import { storageFailure } from "../log/failures.ts";
 import { migrate } from "../log/migrate.ts";
 import type { CliContext } from "./context.ts";
-import { databaseError, requireFile, withDatabase } from "./database.ts";
+import { databaseError, makeFolder, requireFile, withDatabase } from "./database.ts";
 import { CliError, EXIT } from "./exit.ts";
 import { putInPlace } from "./put-in-place.ts";
 import { examples, jsonOption } from "./options.ts";
@@ -89,7 +89,7 @@ async function restore(context: CliContext, backup: string, flags: Flags): Promi
 
   // The backup itself is never opened, so that it stays as it is.
   const copy = `${file}.restoring`;
-  mkdirSync(dirname(file), { recursive: true });
+  makeFolder(file);
   removeWithSidecars(copy);
   try {
     copyFileSync(source, copy);

@@ -74,6 +74,7 @@ function stopRequested(context: CliContext): Promise<string> {
 async function serve(context: CliContext, flags: Readonly<Record<string, unknown>>): Promise<void> {
   const settings = await loadSettings({ ...context, flags });
   const stop = stopRequested(context);
+  context.outliveReader();
   const log = createLog(settings.logLevel);
   const running = await start(context, settings, log);
   const host =

@@ -28,8 +28,8 @@ export interface Server {
 /** For a person, who is told at once, and decides by himself. The waits are those of who connects again. */
 const ONCE: Retry = { attempts: 1, delayMs: 100, maxDelayMs: 5_000 };
 
-/** For what takes long, and is better not broken off by a server that restarts. */
-export const PATIENT: Retry = { attempts: 8, delayMs: 100, maxDelayMs: 5_000 };
+/** For what takes long, and is better not broken off by a server that restarts: about a minute of attempts. */
+export const PATIENT: Retry = { attempts: 20, delayMs: 100, maxDelayMs: 5_000 };
 
 /** The failure of a request, as the command line tells it; other errors are left as they are. */
 export function serverError(error: unknown, url: string): unknown {

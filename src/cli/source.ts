@@ -16,6 +16,9 @@ export interface Source {
   done(): number;
 }
 
+/** Small enough that what was read says how far the import is. */
+const CHUNK_BYTES = 64 * 1024;
+
 const GZIP_MAGIC = [0x1f, 0x8b] as const;
 
 function fileFault(path: string, error: unknown): CliError {
@@ -41,7 +44,7 @@ async function* decompressed(stream: AsyncIterable<Uint8Array>, name: string): A
   }
   const gunzip = createGunzip();
   // What goes wrong is thrown to whoever reads, so there is nobody else to tell.
-  pipeline(Readable.from(whole()), gunzip, () => {});
+  pipeline(Readable.from(whole(), { highWaterMark: 1 }), gunzip, () => {});
   try {
     yield* gunzip as AsyncIterable<Uint8Array>;
   } catch (error) {
@@ -81,6 +84,6 @@ export function openSource(context: CliContext, path: string): Source {
   } catch (error) {
     throw error instanceof CliError ? error : fileFault(path, error);
   }
-  const stream = createReadStream(file, { highWaterMark: 256 * 1024 }) as AsyncIterable<Uint8Array>;
+  const stream = createReadStream(file, { highWaterMark: CHUNK_BYTES }) as AsyncIterable<Uint8Array>;
   return { bytes: decompressed(counted(stream), path), size, done: () => done };
 }

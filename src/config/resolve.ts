@@ -137,11 +137,14 @@ function combined(settings: Settings, found: readonly Found[]): string[] {
   return problems;
 }
 
+/** Compiling the check, as zod does by default, takes longer than one check is worth. */
+const ONCE = { jitless: true };
+
 /** Settings from all sources, or a {@link ConfigError} with everything that is wrong with them. */
 export function resolveSettings(sources: Sources): Settings {
   const found = SETTING_NAMES.flatMap((name) => find(name, sources) ?? []);
   const problems = unknownMembers(sources);
-  const result = settingsSchema.safeParse(candidateOf(found));
+  const result = settingsSchema.safeParse(candidateOf(found), ONCE);
   if (!result.success) {
     const told = new Set<Found>();
     for (const issue of result.error.issues) {

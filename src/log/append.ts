@@ -20,10 +20,10 @@ import type { FirstAnswer, SubjectState } from "./plan.ts";
 export const INSERT_EVENTS = `
 insert into events (key, subject, version, type, time, recorded, data, extensions)
 select ?2 + log.head + 1 + entry.key,
-  coalesce(entry.value ->> 0, (select id from subjects where log = ?1 and name = entry.value ->> 1)),
-  max(entry.value ->> 2, coalesce((select first_version from subjects where id = entry.value ->> 0), 1)),
+  coalesce(known.id, (select id from subjects where log = ?1 and name = entry.value ->> 1)),
+  max(entry.value ->> 2, coalesce(known.first_version, 1)),
   entry.value ->> 3, entry.value ->> 4, max(?3, log.recorded), entry.value ->> 5, entry.value ->> 6
-from logs as log cross join json_each(?4) as entry
+from logs as log cross join json_each(?4) as entry left join subjects as known on known.id = entry.value ->> 0
 where log.id = ?1`;
 
 /** Arguments: log id, JSON `[name, …]`. */

@@ -12,8 +12,14 @@ import { createSubjectCache } from "./subject-cache.ts";
 /** Most events one commit takes; what waits beyond it goes into the next. */
 const GROUP_EVENTS = 2_000;
 
-/** How often a group is planned anew because another process was faster, before its appends are given up. */
+/** How often a group is tried because another process was faster, before its appends are given up. */
 const COMMIT_ATTEMPTS = 50;
+
+/**
+ * How long to wait before a write is tried again that a libSQL server was too busy for, with nothing written. It
+ * says so at once, while an embedded database has waited for the lock already.
+ */
+const BUSY_PAUSE_MS = 10;
 
 /** After this long without an answer a write's outcome is unknown, and its callers are told so. */
 const WRITE_DEADLINE_MS = 10_000;
@@ -111,7 +117,9 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
       } catch (error) {
         forget(group);
         const failure = storageFailure(error);
-        if (failure !== "conflict" || attempt === COMMIT_ATTEMPTS) throw storageError(error);
+        const busy = failure === "busy" && !database.embedded;
+        if ((failure !== "conflict" && !busy) || attempt === COMMIT_ATTEMPTS) throw storageError(error);
+        if (busy) await clock.sleep(BUSY_PAUSE_MS);
       }
     }
   };

@@ -37,7 +37,8 @@ async function readAnswers({ database }: GroupDeps, transactions: readonly Trans
 
 /**
  * Plans a group from what is cached, reading only what is not. A refusal must not rest on the cache, which
- * another process may have outdated: its subjects are read again, and the group is planned anew.
+ * another process may have outdated: its subjects are read again, and the group is planned anew. Keys are read
+ * after subjects: a retry that races its original elsewhere must not meet its events without its key.
  */
 export async function preparePlan(deps: GroupDeps, transactions: readonly Transaction[]): Promise<Plan> {
   const { cache } = deps;
@@ -48,8 +49,8 @@ export async function preparePlan(deps: GroupDeps, transactions: readonly Transa
     if (cached === undefined) unknown.push(name);
     else known.set(name, cached);
   }
-  const answers = await readAnswers(deps, transactions);
   const fresh = await readStates(deps, unknown);
+  let answers = await readAnswers(deps, transactions);
   const firstAnswerOf = (key: string) => answers.get(key);
   const stateOf = (name: string) => fresh.get(name) ?? known.get(name) ?? ABSENT;
 
@@ -58,6 +59,7 @@ export async function preparePlan(deps: GroupDeps, transactions: readonly Transa
   if (!doubtful.some((name) => known.has(name))) return plan;
 
   const all = await readStates(deps, [...known.keys()]);
+  answers = await readAnswers(deps, transactions);
   return planGroup(transactions, (name) => all.get(name) ?? fresh.get(name) ?? ABSENT, firstAnswerOf);
 }
 

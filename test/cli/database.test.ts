@@ -81,9 +81,11 @@ describe("backup", () => {
     expect(none.stderr).toContain("There is no database at ");
     expect(existsSync(join(cwd, "none.db"))).toBe(false);
 
-    const folder = await run(["backup", "no/such/b.db"], { cwd });
-    expect(folder.exitCode).not.toBe(0);
-    expect(folder.stderr).not.toContain("    at ");
+    await Bun.write(join(cwd, "file"), "");
+    const folder = await run(["backup", "file/b.db"], { cwd });
+    expect(folder.exitCode).toBe(1);
+    expect(folder.stderr).toContain("cannot be made");
+    expect((await run(["backup", "new/folder/b.db"], { cwd })).exitCode).toBe(0);
   });
 });
 

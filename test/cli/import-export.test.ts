@@ -3,7 +3,7 @@ import { truncateSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 
-import { emptyFolder, jsonLines, launch, type Served, serve } from "./support.ts";
+import { emptyFolder, FROM_SOURCE, jsonLines, launch, run, type Served, serve } from "./support.ts";
 
 interface Exported {
   readonly stream: string;
@@ -80,10 +80,11 @@ describe("import", () => {
     const text = manyLines(2_500).join("\n");
     await Bun.write(file, text);
     await Bun.write(`${file}.gz`, gzipSync(text));
-    const run = async (path: string) => JSON.parse((await server.kilde(["import", path, "--json"])).stdout);
-    expect(await run(file)).toMatchObject({ events: 2_500, replayed: 0, skipped: 0, position: 2_500 });
-    expect(await run(file)).toMatchObject({ events: 2_500, replayed: 2_500, position: 2_500 });
-    expect(await run(`${file}.gz`)).toMatchObject({ events: 2_500, replayed: 2_500, position: 2_500 });
+    const imported = async (path: string) =>
+      JSON.parse((await server.kilde(["import", path, "--json"])).stdout);
+    expect(await imported(file)).toMatchObject({ events: 2_500, replayed: 0, skipped: 0, position: 2_500 });
+    expect(await imported(file)).toMatchObject({ events: 2_500, replayed: 2_500, position: 2_500 });
+    expect(await imported(`${file}.gz`)).toMatchObject({ events: 2_500, replayed: 2_500, position: 2_500 });
     expect(await exported(server)).toHaveLength(2_500);
   });
 
@@ -145,6 +146,15 @@ describe("import", () => {
       "kilde: There is no file none.ndjson\n",
     );
     expect((await server.kilde(["import", "."])).stderr).toContain("is a folder");
+  });
+
+  test.skipIf(Bun.which("script") === null)("shows how far it is, on a terminal", async () => {
+    const server = await serve(emptyFolder());
+    await Bun.write(join(server.cwd, "events.ndjson"), manyLines(3_000).join("\n"));
+    const command = [...FROM_SOURCE, "import", "events.ndjson", "--url", server.url].join(" ");
+    const { stdout } = await run(["-qec", command, "/dev/null"], { cwd: server.cwd, program: ["script"] });
+    expect(stdout).toMatch(/importing .* 100% \| 3,000 events \| [\d,]+\/s \| 0 s left/);
+    expect(stdout).toContain("imported 3,000 events");
   });
 
   test("a killed import is continued, and so is one whose server was killed", async () => {

@@ -23,6 +23,7 @@ test.skipIf(!existsSync(DATA))(
     expect(source).toHaveLength(55_628);
     const server = await serve(emptyFolder(), ["--no-access-log"]);
     const imported = await server.kilde(["import", DATA, "--json"]);
+    expect(imported.stderr).toBe("");
     expect(JSON.parse(imported.stdout)).toMatchObject({ events: 55_628, replayed: 0, position: 55_628 });
 
     const streams = jsonLines<{ stream: string; version: number }>(

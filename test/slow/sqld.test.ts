@@ -1,26 +1,29 @@
-import { describe, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 
-import { openApp } from "../support/app.ts";
-import { checkConcurrency } from "../support/concurrency.ts";
-import { checkAgainstModel } from "../support/model.ts";
+import { checkAgainstModel } from "../property/against-model.ts";
+import { concurrencyTests } from "../property/concurrency.ts";
 import { hasSqld, sqld } from "../support/sqld.ts";
+import { openCluster } from "../support/store.ts";
+import { checkKills } from "./kills.ts";
 
-describe.skipIf(!hasSqld)("on a real libSQL server", () => {
-  test("any work leaves what the model says", async () => {
-    await checkAgainstModel(async () => {
-      const opened = await sqld.open();
-      const app = await openApp({ database: opened.database() });
-      return {
-        ...app,
-        close: async () => {
-          await app.close();
-          await opened.dispose();
-        },
-      };
-    }, 25);
-  }, 300_000);
+const TIMEOUT_MS = 600_000;
 
-  test("concurrent appends through two stores", async () => {
-    await checkConcurrency(sqld.open, 2, 15);
-  }, 300_000);
+describe.skipIf(!hasSqld)("on a libSQL server", () => {
+  test(
+    "two servers answer as the model does",
+    () => checkAgainstModel(() => openCluster(sqld, 2), { runs: 20, actions: 30 }),
+    TIMEOUT_MS,
+  );
+
+  describe("one store", () => concurrencyTests(() => openCluster(sqld, 1), 5));
+  describe("two stores", () => concurrencyTests(() => openCluster(sqld, 2), 5));
+
+  test(
+    "kill -9 of two servers under load loses and repeats nothing",
+    async () => {
+      const { events } = await checkKills("sqld", { servers: 2, rounds: 10 });
+      expect(events).toBeGreaterThan(100);
+    },
+    TIMEOUT_MS,
+  );
 });

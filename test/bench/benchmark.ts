@@ -1,0 +1,143 @@
+import { tmpdir } from "node:os";
+
+import { type Contender, NotInstalled, type Start } from "./contender.ts";
+import { EVENTS_PER_SECOND, measureFollowers } from "./followers.ts";
+import { startKilde } from "./kilde.ts";
+import { describeMachine } from "./machine.ts";
+import { type Entry, measure } from "./measure.ts";
+import { startLibsql } from "./peers/libsql.ts";
+import { startMessageDb } from "./peers/message-db.ts";
+import { startNats } from "./peers/nats.ts";
+import { startRedis } from "./peers/redis.ts";
+import type { Results, Row, WorkResult } from "./results.ts";
+import { openSandbox, type Sandbox } from "./sandbox.ts";
+import { measureStart } from "./start.ts";
+import { machineLines } from "./table.ts";
+import { verdictsFor } from "./targets.ts";
+import { TIMED_WORKS, type TimedWork } from "./works.ts";
+
+export interface BenchmarkOptions {
+  /** How Kilde is started, without `serve`. */
+  readonly command: readonly string[];
+  /** How it is started from source; and the compiled program, where there is one. */
+  readonly source: readonly string[];
+  readonly binary: string | null;
+  /** Names of works. */
+  readonly works: readonly string[];
+  /** Whether the other servers take part. */
+  readonly peers: boolean;
+  readonly rounds: number;
+  readonly roundMs: number;
+  readonly followers: number;
+  readonly onResult: (work: WorkResult) => void;
+  readonly say: (text: string) => void;
+}
+
+const PEERS: Readonly<Record<string, Start>> = {
+  "NATS JetStream": startNats,
+  "Redis streams": startRedis,
+  "message-db": startMessageDb,
+};
+
+interface Field {
+  readonly contenders: readonly Contender[];
+  readonly missing: Readonly<Record<string, string>>;
+}
+
+/** Starts all that take part, each on an empty store; Kilde is the first. */
+async function startAll(sandbox: Sandbox, { command, peers }: BenchmarkOptions): Promise<Field> {
+  const contenders: Contender[] = [await startKilde(sandbox, { command }), await startLibsql(sandbox)];
+  const missing: Record<string, string> = {};
+  for (const [name, start] of peers ? Object.entries(PEERS) : []) {
+    try {
+      contenders.push(await start(sandbox));
+    } catch (error) {
+      if (!(error instanceof NotInstalled)) throw error;
+      missing[name] = `${error.message} is not installed`;
+    }
+  }
+  return { contenders, missing };
+}
+
+async function withAll<Result>(
+  sandbox: Sandbox,
+  options: BenchmarkOptions,
+  use: (field: Field) => Promise<Result>,
+): Promise<Result> {
+  const field = await startAll(sandbox, options);
+  const result = await use(field);
+  for (const contender of field.contenders) await contender.close();
+  return result;
+}
+
+function resultOf(name: string, title: string, unit: WorkResult["unit"], rows: readonly Row[]): WorkResult {
+  return { name, title, unit, rows, verdicts: verdictsFor(name, unit, rows) };
+}
+
+async function runTimed(work: TimedWork, field: Field, options: BenchmarkOptions): Promise<WorkResult> {
+  const entries: Entry[] = [];
+  for (const contender of field.contenders) {
+    for (const task of await work.tasks(contender)) entries.push({ contender, task });
+  }
+  const { rounds, roundMs } = options;
+  const rows = await measure(entries, { rounds, roundMs });
+  for (const { task } of entries) await task.close?.();
+  return resultOf(work.name, work.title, "events/s", rows);
+}
+
+async function runFollowers(field: Field, options: BenchmarkOptions): Promise<WorkResult[]> {
+  const { followers, rounds, roundMs } = options;
+  const { latency, memory } = await measureFollowers(field.contenders, followers, rounds, roundMs);
+  const title = `${followers} followers, ${EVENTS_PER_SECOND} events/s: from append to each follower, median`;
+  return [
+    resultOf("followers", title, "ms", latency),
+    resultOf("follower-memory", "Server memory for each follower", "KB", memory),
+  ];
+}
+
+async function runStart(sandbox: Sandbox, options: BenchmarkOptions): Promise<WorkResult[]> {
+  const programs = [
+    ...(options.binary === null ? [] : [{ name: "binary", command: [options.binary] }]),
+    { name: "source", command: options.source },
+  ];
+  const { time, memory } = await measureStart(sandbox, programs, options.rounds);
+  return [
+    resultOf("start", "From starting the process to its first 200", "ms", time),
+    resultOf("idle-memory", "Memory when idle", "MB", memory),
+  ];
+}
+
+/** Runs the works that are asked for. All servers and files are gone when it ends. */
+export async function runBenchmark(options: BenchmarkOptions): Promise<Results> {
+  const sandbox = openSandbox();
+  const results: WorkResult[] = [];
+  const take = (found: readonly WorkResult[]) => {
+    results.push(...found);
+    found.forEach(options.onResult);
+  };
+  const wanted = (name: string) => options.works.includes(name);
+  try {
+    const machine = await withAll(sandbox, options, async ({ contenders, missing }) => {
+      const versions = contenders.map(({ name, version, settings }) => [name, `${version}; ${settings}`]);
+      return describeMachine(tmpdir(), Object.fromEntries(versions), missing);
+    });
+    options.say(machineLines(machine));
+    options.say(`${options.rounds} rounds of ${options.roundMs} ms, in turn; medians, ratios within rounds`);
+
+    for (const reads of [false, true]) {
+      const works = TIMED_WORKS.filter((work) => work.reads === reads && wanted(work.name));
+      if (works.length === 0) continue;
+      await withAll(sandbox, options, async (field) => {
+        if (reads) for (const contender of field.contenders) await contender.fill?.();
+        for (const work of works) take([await runTimed(work, field, options)]);
+      });
+    }
+    if (wanted("followers")) {
+      take(await withAll(sandbox, options, (field) => runFollowers(field, options)));
+    }
+    if (wanted("start")) take(await runStart(sandbox, options));
+    return { machine, rounds: options.rounds, roundSeconds: options.roundMs / 1_000, works: results };
+  } finally {
+    await sandbox.close();
+  }
+}

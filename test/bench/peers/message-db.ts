@@ -1,0 +1,189 @@
+import { chownSync, readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+
+import { Client, Pool } from "pg";
+
+import { type Contender, executable, NotInstalled, type Start, versionOf } from "../contender.ts";
+import { closedLoop } from "../sample.ts";
+import { freePort, type Sandbox, type Server } from "../sandbox.ts";
+import * as work from "../workload.ts";
+
+/** Most calls in flight: message-db needs a connection for each. PostgreSQL's default is 100. */
+const MAX_CONNECTIONS = 300;
+
+const DEBIAN_FOLDER = "/usr/lib/postgresql";
+
+const WRITE = "select message_store.write_message($1, $2, $3, $4)";
+
+/** As many as there are ids; the function is called for each row in order. */
+const WRITE_MANY = `select message_store.write_message(id, $2, type, data::jsonb)
+from unnest($1::text[], $3::text[], $4::text[]) with ordinality as event (id, type, data, place) order by place`;
+
+/** Debian keeps the server's programs out of the path. */
+function programs(): string {
+  const initdb = Bun.which("initdb");
+  if (initdb !== null) return dirname(initdb);
+  try {
+    const newest = readdirSync(DEBIAN_FOLDER)
+      .toSorted((a, b) => Number(a) - Number(b))
+      .at(-1);
+    if (newest !== undefined) return join(DEBIAN_FOLDER, newest, "bin");
+  } catch {
+    // No such folder: not installed.
+  }
+  throw new NotInstalled("postgres");
+}
+
+/** PostgreSQL refuses to run as root; its Debian package makes this account. */
+function accountFor(folder: string): string | undefined {
+  if (process.getuid?.() !== 0) return undefined;
+  const id = (flag: string) => {
+    const { stdout, exitCode } = Bun.spawnSync(["id", flag, "postgres"]);
+    if (exitCode !== 0) throw new NotInstalled("the account postgres");
+    return Number(stdout.toString());
+  };
+  chownSync(folder, id("-u"), id("-g"));
+  return "postgres";
+}
+
+function runToEnd(command: readonly string[], env: Record<string, string | undefined>): void {
+  const { exitCode, stderr } = Bun.spawnSync([...command], { env: { ...process.env, ...env } });
+  if (exitCode !== 0) throw new Error(`${command.join(" ")}: ${stderr.toString()}`);
+}
+
+async function startPostgres(sandbox: Sandbox, port: number): Promise<{ server: Server; version: string }> {
+  const bin = programs();
+  executable("psql");
+  const folder = sandbox.folder("postgres");
+  const user = accountFor(folder);
+  const as = user === undefined ? [] : ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--init-groups"];
+  const data = join(folder, "data");
+  runToEnd([...as, join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8"], {});
+  const settings = {
+    listen_addresses: "127.0.0.1",
+    port: String(port),
+    unix_socket_directories: "",
+    max_connections: String(MAX_CONNECTIONS),
+  };
+  const server = await sandbox.start({
+    name: "postgres",
+    command: [
+      join(bin, "postgres"),
+      "-D",
+      data,
+      ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
+    ],
+    user,
+    ready: async () => {
+      const probe = new Client({ host: "127.0.0.1", port, user: "postgres", database: "postgres" });
+      await probe.connect();
+      await probe.end();
+    },
+  });
+  return { server, version: versionOf([join(bin, "postgres"), "--version"]) };
+}
+
+/** message-db on PostgreSQL: its own install script, and its functions called through a pool of `pg`. */
+export const startMessageDb: Start = async (sandbox) => {
+  const port = freePort();
+  const { server, version } = await startPostgres(sandbox, port);
+  const manifest = Bun.resolveSync("@eventide/message-db/package.json", import.meta.dir);
+  const { version: scripts } = (await Bun.file(manifest).json()) as { version: string };
+  runToEnd([join(dirname(manifest), "database/install.sh")], {
+    PGHOST: "127.0.0.1",
+    PGPORT: String(port),
+    PGUSER: "postgres",
+  });
+  const pool = new Pool({
+    host: "127.0.0.1",
+    port,
+    user: "postgres",
+    database: "message_store",
+    max: MAX_CONNECTIONS - 10,
+    // Its functions name each other without their schema.
+    options: "-c search_path=message_store,public",
+  });
+  // A lost connection fails the queries that wait for it; without a listener it would end the process too.
+  pool.on("error", () => {});
+  /** Prepared once a connection, under a name that PostgreSQL does not cut. */
+  const one = async (text: string, values: readonly unknown[] = []) =>
+    (await pool.query({ name: Bun.hash(text).toString(36), text, values: [...values] })).rows;
+  const stored = async () => Number((await one("select count(*) as count from messages"))[0]?.count);
+  const randomStream = () => work.streamName(work.randomBelow(work.STREAMS));
+  let next = 0;
+
+  const writeMany = async (stream: string, events: readonly work.BenchEvent[]) => {
+    const ids = events.map(() => crypto.randomUUID());
+    const types = events.map(({ type }) => type);
+    await one(WRITE_MANY, [ids, stream, types, events.map(({ data }) => data)]);
+    return events.length;
+  };
+
+  return {
+    name: "message-db",
+    version: `${scripts} on ${version}`,
+    settings: `max_connections ${MAX_CONNECTIONS}`,
+    pid: server.pid,
+    async singles(inFlight) {
+      const append = async () => {
+        const { type, data } = work.eventOf(next++);
+        await one(WRITE, [crypto.randomUUID(), randomStream(), type, data]);
+        return 1;
+      };
+      return [{ way: "write_message", run: (ms) => closedLoop(inFlight, ms, append), stored }];
+    },
+    async batches(inFlight) {
+      const append = async () => {
+        const events = work.eventsOf(next, work.BATCH);
+        next += work.BATCH;
+        return writeMany(randomStream(), events);
+      };
+      const way = `${work.BATCH} × write_message in one statement`;
+      return [{ way, run: (ms) => closedLoop(inFlight, ms, append), stored }];
+    },
+    async fill() {
+      // The functions would take a minute for it; the rows are the same.
+      await one(
+        `insert into messages (stream_name, position, type, data)
+        select stream, position, type, data::jsonb
+        from unnest($1::text[], $2::bigint[], $3::text[], $4::text[]) as event (stream, position, type, data)`,
+        historyColumns(),
+      );
+      await one("vacuum analyze messages");
+    },
+    async pages() {
+      let position = 1;
+      const read = async () => {
+        const text = "select * from get_category_messages($1, $2, $3)";
+        const page = await one(text, ["declaration", position, work.PAGE]);
+        position = page.length === work.PAGE ? Number(page.at(-1)?.global_position) + 1 : 1;
+        return page.length;
+      };
+      return [{ way: "get_category_messages", run: (ms) => closedLoop(1, ms, read) }];
+    },
+    async streams(inFlight) {
+      const read = async () => {
+        const stream = work.streamName(work.randomBelow(work.HISTORY_STREAMS));
+        const events = await one("select * from get_stream_messages($1)", [stream]);
+        if (events.length !== work.HISTORY_VERSIONS) throw new Error(`${events.length} events of ${stream}`);
+        return events.length;
+      };
+      return [{ way: "get_stream_messages", run: (ms) => closedLoop(inFlight, ms, read) }];
+    },
+    async close() {
+      await pool.end();
+      await server.stop();
+    },
+  } satisfies Contender;
+};
+
+function historyColumns(): readonly unknown[] {
+  const positions = Array.from({ length: work.HISTORY }, (_, position) => position);
+  const events = positions.map(work.eventOf);
+  return [
+    positions.map(work.historyStream),
+    positions.map((position) => Math.floor(position / work.HISTORY_STREAMS)),
+    events.map(({ type }) => type),
+    events.map(({ data }) => data),
+  ];
+}

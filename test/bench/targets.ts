@@ -1,0 +1,49 @@
+import type { Row, Verdict } from "./results.ts";
+
+interface RatioTarget {
+  readonly work: string;
+  readonly beside: string;
+  /** Where a contender does it in several ways. */
+  readonly way?: string;
+  /** Kilde's throughput over the other's. */
+  readonly atLeast: number;
+}
+
+interface ValueTarget {
+  readonly work: string;
+  readonly contender: string;
+  readonly way: string;
+  readonly atMost: number;
+}
+
+const RATIOS: readonly RatioTarget[] = [
+  { work: "append-64", beside: "NATS JetStream", atLeast: 0.75 },
+  { work: "append-64", beside: "message-db", atLeast: 8 },
+  { work: "batch-1", beside: "bare loop", way: "@libsql/client, batch", atLeast: 0.5 },
+  { work: "batch-64", beside: "bare loop", way: "@libsql/client, batch", atLeast: 0.5 },
+  { work: "pages", beside: "bare loop", atLeast: 0.5 },
+  { work: "stream-64", beside: "bare loop", atLeast: 0.5 },
+];
+
+const VALUES: readonly ValueTarget[] = [
+  { work: "start", contender: "binary", way: "new database", atMost: 60 },
+  { work: "idle-memory", contender: "binary", way: "idle", atMost: 80 },
+];
+
+/** What was to be reached in a work, and whether it was. Says nothing of what was not measured. */
+export function verdictsFor(work: string, unit: string, rows: readonly Row[]): Verdict[] {
+  const ratios = RATIOS.filter((target) => target.work === work).flatMap(({ beside, way, atLeast }) => {
+    const row = rows.find((each) => each.contender === beside && (way === undefined || each.way === way));
+    if (row === undefined || row.ratio === null) return [];
+    const text = `at least ${atLeast} of ${beside}${way === undefined ? "" : ` (${way})`}`;
+    return [{ text, measured: row.ratio, reached: row.ratio >= atLeast }];
+  });
+  const values = VALUES.filter((target) => target.work === work).flatMap(({ contender, way, atMost }) => {
+    const row = rows.find((each) => each.contender === contender && each.way === way);
+    if (row === undefined) return [];
+    return [
+      { text: `at most ${atMost} ${unit}, ${contender}`, measured: row.value, reached: row.value <= atMost },
+    ];
+  });
+  return [...ratios, ...values];
+}

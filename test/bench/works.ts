@@ -1,0 +1,63 @@
+import type { Contender, Task } from "./contender.ts";
+import { PAGE, HISTORY_VERSIONS, BATCH } from "./workload.ts";
+
+/** A work that all contenders do for as long as they are told to. */
+export interface TimedWork {
+  readonly name: string;
+  readonly title: string;
+  /** Reads need the history, appends an empty store. */
+  readonly reads: boolean;
+  readonly tasks: (contender: Contender) => Promise<readonly Task[]>;
+}
+
+function connections(count: number): string {
+  return count === 1 ? "1 connection" : `${count} connections`;
+}
+
+function append(inFlight: number): TimedWork {
+  return {
+    name: `append-${inFlight}`,
+    title: `Appends of one event, ${connections(inFlight)}`,
+    reads: false,
+    tasks: async (contender) => (await contender.singles?.(inFlight)) ?? [],
+  };
+}
+
+function batch(inFlight: number): TimedWork {
+  return {
+    name: `batch-${inFlight}`,
+    title: `Appends of ${BATCH} events, ${connections(inFlight)}`,
+    reads: false,
+    tasks: async (contender) => (await contender.batches?.(inFlight)) ?? [],
+  };
+}
+
+function stream(inFlight: number): TimedWork {
+  return {
+    name: `stream-${inFlight}`,
+    title: `One stream's ${HISTORY_VERSIONS} events, ${connections(inFlight)}`,
+    reads: true,
+    tasks: async (contender) => (await contender.streams?.(inFlight)) ?? [],
+  };
+}
+
+export const TIMED_WORKS: readonly TimedWork[] = [
+  append(1),
+  append(64),
+  append(256),
+  batch(1),
+  batch(64),
+  {
+    name: "pages",
+    title: `The log in pages of ${PAGE} events, 1 connection`,
+    reads: true,
+    tasks: async (contender) => (await contender.pages?.()) ?? [],
+  },
+  stream(1),
+  stream(64),
+];
+
+/** Works with a course of their own. */
+export const OTHER_WORKS = ["followers", "start"] as const;
+
+export const WORK_NAMES: readonly string[] = [...TIMED_WORKS.map(({ name }) => name), ...OTHER_WORKS];

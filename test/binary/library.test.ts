@@ -1,0 +1,100 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { run, serve, type Served } from "../cli/support.ts";
+
+const ROOT = join(import.meta.dir, "../..");
+
+/** A program that has Kilde installed from npm. */
+const project = mkdtempSync(join(tmpdir(), "kilde-library-"));
+const installed = join(project, "node_modules/kilde");
+
+beforeAll(async () => {
+  mkdirSync(installed, { recursive: true });
+  const child = Bun.spawn([process.execPath, "build.ts", "--library", "--outdir", join(installed, "dist")], {
+    cwd: ROOT,
+    stdout: "ignore",
+    stderr: "inherit",
+  });
+  expect(await child.exited).toBe(0);
+  await Bun.write(join(installed, "package.json"), Bun.file(join(ROOT, "package.json")));
+  symlinkSync(join(ROOT, "node_modules/zod"), join(project, "node_modules/zod"));
+  await Bun.write(join(project, "package.json"), '{"type":"module"}');
+}, 120_000);
+
+afterAll(() => rmSync(project, { recursive: true, force: true }));
+
+const PROGRAM = `
+  import { createClient, KildeError } from "kilde/client";
+  import { defineConfig } from "kilde";
+
+  const client = createClient({ url: process.argv[2] ?? "" });
+  const said: unknown[] = [];
+  said.push((await client.append("a", [{ type: "X", data: { n: 1 } }, { type: "Y" }])).version);
+  for await (const event of client.read<{ n: number }>({ types: ["X"] })) said.push(event.data.n.toFixed(1));
+  try {
+    await client.append("a", { type: "Z" }, { expectedVersion: 9 });
+  } catch (error) {
+    if (error instanceof KildeError) said.push(error.code, error.members.currentVersion);
+  }
+  const enough = new AbortController();
+  for await (const event of client.follow({ lastEventId: 1, signal: enough.signal })) {
+    said.push(event.type);
+    enough.abort();
+  }
+  said.push(defineConfig({ port: 1 }).port);
+  console.log(JSON.stringify(said));
+`;
+const SAID = [2, "1.0", "version-conflict", 2, "Y", 1];
+
+describe("the library, as npm installs it", () => {
+  let server: Served;
+  const runs = async (program: string[]) => {
+    server = await serve(project, ["--database-url", ":memory:"]);
+    const { stdout, stderr } = await run([server.url], { cwd: project, program });
+    expect(stderr).toBe("");
+    expect(JSON.parse(stdout)).toEqual(SAID);
+  };
+
+  test.skipIf(Bun.which("node") === null)("runs in Node", async () => {
+    const script = new Bun.Transpiler({ loader: "ts" }).transformSync(PROGRAM);
+    await Bun.write(join(project, "program.mjs"), script);
+    await runs(["node", "program.mjs"]);
+  });
+
+  test("runs in Bun", async () => {
+    await Bun.write(join(project, "program.ts"), PROGRAM);
+    await runs([process.execPath, "program.ts"]);
+  });
+
+  for (const [module, resolution] of [
+    ["ESNext", "bundler"],
+    ["NodeNext", "NodeNext"],
+  ] as const) {
+    test(`has types for ${resolution} resolution`, async () => {
+      const wrong = `\n// @ts-expect-error: there is no such setting\ndefineConfig({ prot: 1 });\n`;
+      await Bun.write(
+        join(project, "program.ts"),
+        `declare const process: { argv: string[] };${PROGRAM}${wrong}`,
+      );
+      const options = ["--ignoreConfig", "--noEmit", "--strict", "--target", "ESNext", "--types", ""];
+      const { exitCode, stdout } = await run(
+        [
+          ...options,
+          "--module",
+          module,
+          "--moduleResolution",
+          resolution,
+          "--lib",
+          "ESNext,DOM",
+          "program.ts",
+        ],
+        { cwd: project, program: [join(ROOT, "node_modules/.bin/tsc")] },
+      );
+      expect(stdout).toBe("");
+      expect(exitCode).toBe(0);
+    });
+  }
+});

@@ -88,7 +88,7 @@ export const PROBLEMS = {
   },
   overloaded: {
     status: 503,
-    title: "Too many appends are waiting",
+    title: "There are too many appends at once",
     remedy: "Try again after Retry-After. Nothing of this request was written.",
   },
   "storage-full": {

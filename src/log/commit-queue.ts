@@ -24,6 +24,11 @@ const BUSY_PAUSE_MS = 10;
 /** After this long without an answer a write's outcome is unknown, and its callers are told so. */
 const WRITE_DEADLINE_MS = 10_000;
 
+function outrun(cause: unknown): KildeError {
+  const detail = `Other processes that write the same streams were faster ${COMMIT_ATTEMPTS} times in a row`;
+  return new KildeError("overloaded", detail, {}, { cause });
+}
+
 export interface CommitQueue {
   /** Appends a transaction, together with whatever else is waiting. Throws a KildeError when storage fails. */
   append(transaction: Transaction): Promise<AppendOutcome>;
@@ -118,7 +123,8 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
         forget(group);
         const failure = storageFailure(error);
         const busy = failure === "busy" && !database.embedded;
-        if ((failure !== "conflict" && !busy) || attempt === COMMIT_ATTEMPTS) throw storageError(error);
+        if (failure !== "conflict" && !busy) throw storageError(error);
+        if (attempt === COMMIT_ATTEMPTS) throw outrun(error);
         if (busy) await clock.sleep(BUSY_PAUSE_MS);
       }
     }

@@ -58,7 +58,12 @@ function openConnection(path: string) {
     statement.run([...args]);
     return [];
   };
-  return { connection, run };
+  const close = () => {
+    // The driver lets go of the file when its statements are collected, and not before.
+    statements.clear();
+    connection.close();
+  };
+  return { connection, run, close };
 }
 
 /**
@@ -95,7 +100,7 @@ export function openEmbedded(path: string): Database {
       for (const { connection } of new Set([writer, reader])) connection.exec(sql);
     }
   } catch (error) {
-    for (const { connection } of new Set([writer, reader])) connection.close();
+    for (const { close } of new Set([writer, reader])) close();
     throw error;
   }
   return {
@@ -116,7 +121,7 @@ export function openEmbedded(path: string): Database {
       return reader.run(statement);
     },
     close() {
-      for (const { connection } of new Set([writer, reader])) connection.close();
+      for (const { close } of new Set([writer, reader])) close();
     },
   };
 }

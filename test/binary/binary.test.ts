@@ -3,7 +3,9 @@ import { chmodSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { emptyFolder, jsonLines, run, type Served, serve } from "../cli/support.ts";
+import { cleanUp, emptyFolder, jsonLines, run, type Served, serve } from "../cli/support.ts";
+
+cleanUp();
 
 const ROOT = join(import.meta.dir, "../..");
 const built = mkdtempSync(join(tmpdir(), "kilde-binary-"));

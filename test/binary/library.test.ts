@@ -3,7 +3,9 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { run, serve, type Served } from "../cli/support.ts";
+import { cleanUp, run, serve, type Served } from "../cli/support.ts";
+
+cleanUp();
 
 const ROOT = join(import.meta.dir, "../..");
 

@@ -3,7 +3,9 @@ import { describe, expect, test } from "bun:test";
 import { copyFileSync, existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
-import { emptyFolder, jsonLines, launch, run, type Served, serve } from "./support.ts";
+import { cleanUp, emptyFolder, jsonLines, launch, run, type Served, serve } from "./support.ts";
+
+cleanUp();
 
 /** A folder with a database of some events, that nobody has open. */
 async function folderWithEvents(count = 100): Promise<string> {

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 
-import { emptyFolder, FROM_SOURCE, jsonLines, launch, run, serve } from "./support.ts";
+import { cleanUp, emptyFolder, FROM_SOURCE, jsonLines, launch, run, serve } from "./support.ts";
+
+cleanUp();
 
 describe("append and read", () => {
   test("an event, its data as it was written", async () => {

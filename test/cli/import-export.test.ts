@@ -3,7 +3,9 @@ import { truncateSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 
-import { emptyFolder, FROM_SOURCE, jsonLines, launch, run, type Served, serve } from "./support.ts";
+import { cleanUp, emptyFolder, FROM_SOURCE, jsonLines, launch, run, type Served, serve } from "./support.ts";
+
+cleanUp();
 
 interface Exported {
   readonly stream: string;

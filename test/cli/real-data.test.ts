@@ -3,7 +3,9 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 
-import { emptyFolder, jsonLines, serve } from "./support.ts";
+import { cleanUp, emptyFolder, jsonLines, serve } from "./support.ts";
+
+cleanUp();
 
 /** Travel-expense declarations of a university, as its workflow system recorded them. */
 const DATA = join(import.meta.dir, "../../../shared/data/domestic-declarations.ndjson.gz");

@@ -2,7 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { createServer } from "node:net";
 import { join } from "node:path";
 
-import { emptyFolder, jsonLines, launch, run, serve } from "./support.ts";
+import { cleanUp, emptyFolder, jsonLines, launch, run, serve } from "./support.ts";
+
+cleanUp();
 
 describe("serve", () => {
   test("says where it listens and what to try, and logs JSON", async () => {

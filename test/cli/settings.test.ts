@@ -8,7 +8,9 @@ import { resolveSettings, type Sources } from "../../src/config/resolve.ts";
 import { DEFAULT_SETTINGS, settingsSchema } from "../../src/config/settings.ts";
 import { SETTING_NAMES } from "../../src/config/names.ts";
 import { DEFAULT_LIMITS } from "../../src/core/limits.ts";
-import { emptyFolder, run } from "./support.ts";
+import { cleanUp, emptyFolder, run } from "./support.ts";
+
+cleanUp();
 
 function sources(given: Partial<Sources>): Sources {
   return { flags: {}, environment: {}, file: null, ...given };

@@ -22,15 +22,17 @@ interface RunOptions {
 const running = new Set<Bun.Subprocess>();
 const folders: string[] = [];
 
-afterEach(async () => {
-  for (const child of running) child.kill("SIGKILL");
-  await Promise.all([...running].map((child) => child.exited));
-  running.clear();
-});
-
-afterAll(() => {
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
-});
+/** Ends what the tests of a file start, and removes what they make. Each file calls it: hooks are a file's own. */
+export function cleanUp(): void {
+  afterEach(async () => {
+    for (const child of running) child.kill("SIGKILL");
+    await Promise.all([...running].map((child) => child.exited));
+    running.clear();
+  });
+  afterAll(() => {
+    for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+  });
+}
 
 /** An empty folder, for one test. */
 export function emptyFolder(): string {

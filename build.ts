@@ -98,9 +98,20 @@ function report(path: string): void {
   console.log(`${shownPath(path)}  ${kibibytes.toLocaleString("en")} KiB`);
 }
 
+/** zod brings its messages in fifty languages, and all of them would be loaded. */
+const oneLanguage: BunPlugin = {
+  name: "one-language",
+  setup(build) {
+    build.onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, () => ({
+      contents: 'export { default as en } from "./en.js";',
+      loader: "js",
+    }));
+  },
+};
+
 async function buildBinary({ bun, addon }: Target, outfile: string, isHost: boolean): Promise<void> {
   await Bun.build({
-    entrypoints: [join(ROOT, "src/main.ts"), join(ROOT, "src/server/writer-thread.ts")],
+    entrypoints: [join(ROOT, "src/main.ts"), join(ROOT, "src/server/database-thread.ts")],
     target: "bun",
     format: "esm",
     // Without folders: a worker is found beside the program, by the name its source has.
@@ -119,7 +130,7 @@ async function buildBinary({ bun, addon }: Target, outfile: string, isHost: bool
       autoloadPackageJson: true,
       ...(isHost ? {} : { target: bun }),
     },
-    plugins: [libsqlAddon(await addonFile(addon))],
+    plugins: [libsqlAddon(await addonFile(addon)), oneLanguage],
   });
   report(existsSync(outfile) ? outfile : `${outfile}.exe`);
 }

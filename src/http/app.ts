@@ -2,7 +2,6 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context, Handler } from "hono";
 import { compress } from "hono/compress";
 import { cors } from "hono/cors";
-import { requestId } from "hono/request-id";
 
 import type { Clock } from "../core/clock.ts";
 import { KildeError } from "../core/errors.ts";
@@ -16,6 +15,7 @@ import { countFollowers } from "./followers.ts";
 import { openApiDocument, operations } from "./operations.ts";
 import { queryOf, readLog } from "./pages.ts";
 import { problemResponse } from "./problems.ts";
+import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
 import { createSchemas } from "./schemas.ts";
 import { getProblem, getReady } from "./service.ts";
 import { streamNameOf } from "./stream-name.ts";
@@ -49,13 +49,15 @@ export interface AppOptions {
   readonly docs: Docs | null;
 }
 
+type AppHono = OpenAPIHono<{ Variables: { requestId: string } }>;
+
 const EXPOSED_HEADERS = [
   "ETag",
   "Link",
   "Location",
   "Retry-After",
   "Kilde-Head",
-  "X-Request-Id",
+  REQUEST_ID_HEADER,
   "Idempotency-Replayed",
 ];
 
@@ -66,15 +68,35 @@ function kildeErrorOf(error: unknown): KildeError | null {
 /** Answers that may be large. Compressing the others would cost more than it saves. */
 const COMPRESSIBLE = ["/events", "/streams", "/streams/:stream", "/openapi.json", "/docs/:file"];
 
-/** The HTTP surface of the event log, as a Hono app: serve it, or mount it under a path of another. */
-export function createApp(options: AppOptions): OpenAPIHono {
-  const { reader, writer, limits, clock, version, corsOrigins, closing, onAccess, onFault, docs } = options;
+export function createDeps({ reader, writer, limits, clock, closing }: AppOptions): AppDeps {
   const schemas = createSchemas(limits);
   const followers = countFollowers(limits.followers);
-  const deps: AppDeps = { reader, writer, limits, clock, schemas, followers, closing };
-  const app = new OpenAPIHono();
+  return { reader, writer, limits, clock, schemas, followers, closing };
+}
 
-  app.use(requestId());
+/** The answer to a request that failed; tells of what should not happen. */
+export function failureResponse(
+  { onFault }: AppOptions,
+  error: unknown,
+  path: string,
+  requestId: string,
+): Response {
+  const known = kildeErrorOf(error);
+  if (known?.code === "storage-unavailable" || known === null) onFault(error, requestId);
+  return problemResponse(path, known ?? new KildeError("internal", `Request ${requestId} failed`));
+}
+
+/** The HTTP surface of the event log, as a Hono app: serve it, or mount it under a path of another. */
+export function createApp(options: AppOptions, deps = createDeps(options)): AppHono {
+  const { reader, clock, version, corsOrigins, onAccess, docs } = options;
+  const { schemas } = deps;
+  const app: AppHono = new OpenAPIHono();
+
+  app.use(async (c, next) => {
+    c.set("requestId", requestIdOf(c.req.raw.headers));
+    await next();
+    c.res.headers.set(REQUEST_ID_HEADER, c.get("requestId"));
+  });
   if (onAccess !== null) {
     app.use(async (c, next) => {
       const started = clock.now();
@@ -94,12 +116,10 @@ export function createApp(options: AppOptions): OpenAPIHono {
   const compressed = compress();
   for (const path of COMPRESSIBLE) app.get(path, compressed);
 
-  app.onError((error, c) => {
-    const known = kildeErrorOf(error);
-    if (known?.code === "storage-unavailable" || known === null) onFault(error, c.get("requestId"));
-    return problemResponse(c, known ?? new KildeError("internal", `Request ${c.get("requestId")} failed`));
-  });
-  app.notFound((c) => problemResponse(c, new KildeError("not-found", `There is nothing at ${c.req.path}`)));
+  app.onError((error, c) => failureResponse(options, error, c.req.path, c.get("requestId")));
+  app.notFound(({ req: { path } }) =>
+    problemResponse(path, new KildeError("not-found", `There is nothing at ${path}`)),
+  );
 
   for (const operation of operations(schemas)) app.openAPIRegistry.registerPath(operation);
 
@@ -108,19 +128,23 @@ export function createApp(options: AppOptions): OpenAPIHono {
     const allow = [...names, ...(names.includes("GET") ? ["HEAD"] : []), "OPTIONS"].join(", ");
     for (const [method, handler] of Object.entries(methods)) app.on(method, path, handler);
     app.all(path, (c) => {
-      c.header("Allow", allow);
-      if (c.req.method === "OPTIONS") return c.body(null, 204);
-      return problemResponse(c, new KildeError("method-not-allowed", `${c.req.method} ${c.req.path}`));
+      const { method, path: asked } = c.req;
+      const response =
+        method === "OPTIONS"
+          ? new Response(null, { status: 204 })
+          : problemResponse(asked, new KildeError("method-not-allowed", `${method} ${asked}`));
+      response.headers.set("Allow", allow);
+      return response;
     });
   };
 
   resource("/streams", { GET: (c) => getStreams(c, deps) });
   resource("/streams/:stream", {
     GET: (c) => readLog(c, deps, reader, streamNameOf(c, deps), queryOf(c, schemas.streamQuery)),
-    POST: (c) => postStream(c, deps),
+    POST: (c) => postStream(c.req.raw, c.req.param("stream") ?? "", deps),
     DELETE: (c) => deleteStream(c, deps),
   });
-  resource("/transactions", { POST: (c) => postTransaction(c, deps) });
+  resource("/transactions", { POST: (c) => postTransaction(c.req.raw, deps) });
   resource("/events", { GET: (c) => readLog(c, deps, reader, null, queryOf(c, schemas.logQuery)) });
   resource("/health", { GET: (c) => c.json({ status: "ok", version }) });
   resource("/ready", { GET: (c) => getReady(c, deps) });

@@ -1,5 +1,3 @@
-import type { Context } from "hono";
-
 import { KildeError } from "../core/errors.ts";
 import type { Appended, ExpectedVersion } from "../core/event.ts";
 import type { AppendOutcome, Part, Transaction } from "../log/plan.ts";
@@ -7,15 +5,14 @@ import type { AppDeps } from "./deps.ts";
 import { readAppend, readTransaction } from "./new-events.ts";
 import { preconditionOf } from "./preconditions.ts";
 import { validationError } from "./problems.ts";
-import { streamNameOf } from "./stream-name.ts";
+import { checkStreamName } from "./stream-name.ts";
 
+/** The idempotency key that the headers state, with a digest of what it was used for. */
 async function idempotencyOf(
-  c: Context,
+  header: string,
   { schemas }: AppDeps,
   parts: readonly Part[],
-): Promise<Transaction["idempotency"]> {
-  const header = c.req.raw.headers.get("idempotency-key");
-  if (header === null) return null;
+): Promise<NonNullable<Transaction["idempotency"]>> {
   const key = schemas.idempotencyKey.safeParse(header);
   if (!key.success) {
     const issues = key.error.issues.map((issue) => ({ ...issue, path: ["Idempotency-Key"] }));
@@ -23,6 +20,12 @@ async function idempotencyOf(
   }
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify(parts)));
   return { key: key.data, fingerprint: btoa(String.fromCharCode(...new Uint8Array(digest))) };
+}
+
+async function appendParts(headers: Headers, deps: AppDeps, parts: readonly Part[]): Promise<AppendOutcome> {
+  const key = headers.get("idempotency-key");
+  const idempotency = key === null ? null : await idempotencyOf(key, deps, parts);
+  return deps.writer.append({ parts, idempotency });
 }
 
 /** The error for an append that was refused; one that a header stated fails as that header says (RFC 9110). */
@@ -49,8 +52,16 @@ function resultOf({ subject: stream, version, position, count }: Appended) {
   return { stream, version, position, count };
 }
 
-function markReplayed(c: Context, replayed: boolean): void {
-  if (replayed) c.header("Idempotency-Replayed", "true");
+/** `201 Created`, with what was appended. Headers as a plain object: they are built faster than one by one. */
+function created(body: unknown, replayed: boolean, headers: Readonly<Record<string, string>>): Response {
+  return new Response(JSON.stringify(body), {
+    status: 201,
+    headers: {
+      "Content-Type": "application/json",
+      ...headers,
+      ...(replayed ? { "Idempotency-Replayed": "true" } : {}),
+    },
+  });
 }
 
 function statedOnce(header: ExpectedVersion | undefined, body: ExpectedVersion | undefined): ExpectedVersion {
@@ -62,39 +73,35 @@ function statedOnce(header: ExpectedVersion | undefined, body: ExpectedVersion |
 }
 
 /** `POST /streams/{stream}` */
-export async function postStream(c: Context, deps: AppDeps): Promise<Response> {
-  const subject = streamNameOf(c, deps);
-  const precondition = preconditionOf(c.req.raw.headers);
-  const { events, expectedVersion } = await readAppend(c.req.raw, subject, deps);
+export async function postStream(request: Request, subject: string, deps: AppDeps): Promise<Response> {
+  checkStreamName(subject, deps);
+  const precondition = preconditionOf(request.headers);
+  const { events, expectedVersion } = await readAppend(request, subject, deps);
   const parts = [
     { subject, events, expectedVersion: statedOnce(precondition, expectedVersion), erases: false },
   ];
-  const idempotency = await idempotencyOf(c, deps, parts);
-  const outcome = await deps.writer.append({ parts, idempotency });
+  const outcome = await appendParts(request.headers, deps, parts);
   if (outcome.outcome !== "appended") {
     throw refusalError(outcome, precondition === undefined ? "body" : "header");
   }
   const [result] = outcome.results;
   if (result === undefined) throw new Error("an append of one part has no result");
-  markReplayed(c, outcome.replayed);
-  return c.json(resultOf(result), 201, {
+  return created(resultOf(result), outcome.replayed, {
     ETag: `"${result.version}"`,
     Location: `/streams/${encodeURIComponent(subject)}`,
   });
 }
 
 /** `POST /transactions` */
-export async function postTransaction(c: Context, deps: AppDeps): Promise<Response> {
-  const incoming = await readTransaction(c.req.raw, deps);
+export async function postTransaction(request: Request, deps: AppDeps): Promise<Response> {
+  const incoming = await readTransaction(request, deps);
   const parts = incoming.map(({ expectedVersion, ...part }): Part => ({
     ...part,
     expectedVersion: expectedVersion ?? "any",
     erases: false,
   }));
-  const idempotency = await idempotencyOf(c, deps, parts);
-  const outcome = await deps.writer.append({ parts, idempotency });
+  const outcome = await appendParts(request.headers, deps, parts);
   if (outcome.outcome !== "appended") throw refusalError(outcome, "body");
-  markReplayed(c, outcome.replayed);
   const results = outcome.results.map(resultOf);
-  return c.json({ results, position: results.at(-1)?.position ?? 0 }, 201);
+  return created({ results, position: results.at(-1)?.position ?? 0 }, outcome.replayed, {});
 }

@@ -166,16 +166,16 @@ function cloudEvents(
 }
 
 /** CloudEvents' binary mode: attributes are `ce-` headers, the body is the data. */
-async function readBinary(
-  request: Request,
+function binaryEvent(
+  headers: Headers,
+  text: string,
   stream: string,
   { limits, schemas }: Reading,
-): Promise<NewEvent[]> {
+): NewEvent[] {
   const attributes: Record<string, unknown> = {};
-  for (const [name, value] of request.headers) {
+  for (const [name, value] of headers) {
     if (name.startsWith("ce-")) attributes[name.slice(3)] = decodeHeader(value);
   }
-  const text = await readText(request, limits.bodyBytes);
   const json = text === "" ? null : parseJson(text, limits.jsonDepth);
   const event = checked(
     schemas.newCloudEvent,
@@ -197,8 +197,8 @@ function decodeHeader(value: string): string {
   }
 }
 
-function mediaTypeOf(request: Request): string {
-  return (request.headers.get("content-type") ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
+function mediaTypeOf(headers: Headers): string {
+  return (headers.get("content-type") ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
 }
 
 function unsupported(mediaType: string): KildeError {
@@ -206,38 +206,50 @@ function unsupported(mediaType: string): KildeError {
   return new KildeError("unsupported-media-type", detail);
 }
 
-/** Reads the body of an append to one stream: our own JSON, a CloudEvent, a batch of them, or binary mode. */
+/** How an append to one stream may be written: our own JSON, a CloudEvent, a batch of them, or binary mode. */
+const FORMATS = {
+  "application/json": "events",
+  "application/cloudevents+json": "cloudevent",
+  "application/cloudevents-batch+json": "cloudevents",
+} as const;
+
+type Format = (typeof FORMATS)[keyof typeof FORMATS] | "binary";
+
+function formatOf(headers: Headers): Format {
+  const mediaType = mediaTypeOf(headers);
+  if (headers.has("ce-specversion")) {
+    if (mediaType === "" || /^application\/(.*\+)?json$/.test(mediaType)) return "binary";
+  } else if (Object.hasOwn(FORMATS, mediaType)) {
+    return FORMATS[mediaType as keyof typeof FORMATS];
+  }
+  throw unsupported(mediaType);
+}
+
+/** Reads the body of an append to one stream. */
 export async function readAppend(request: Request, stream: string, reading: Reading): Promise<Incoming> {
   const { limits, schemas } = reading;
-  const mediaType = mediaTypeOf(request);
-  const parse = async () =>
-    parseJson(await readText(request, limits.bodyBytes), limits.jsonDepth + ENVELOPE_DEPTH);
+  const { headers } = request;
+  const format = formatOf(headers);
+  const text = await readText(request, limits.bodyBytes);
   const within = (events: readonly NewEvent[], expectedVersion?: ExpectedVersion): Incoming => {
     refuseTooMany(events.length, limits);
     return { events, expectedVersion };
   };
-  if (request.headers.has("ce-specversion")) {
-    if (mediaType !== "" && !/^application\/(.*\+)?json$/.test(mediaType)) throw unsupported(mediaType);
-    return within(await readBinary(request, stream, reading));
-  }
-  switch (mediaType) {
-    case "application/json": {
-      const json = await parse();
+  if (format === "binary") return within(binaryEvent(headers, text, stream, reading));
+  const json = parseJson(text, limits.jsonDepth + ENVELOPE_DEPTH);
+  switch (format) {
+    case "events": {
       const { events, expectedVersion } = checked(schemas.appendBody, json.value);
       return within(plainEvents(json, ["events"], events, limits), expectedVersion);
     }
-    case "application/cloudevents+json": {
-      const json = await parse();
+    case "cloudevent": {
       const event = checked(schemas.newCloudEvent, json.value);
       return within(cloudEvents(json, [], [event], stream, limits));
     }
-    case "application/cloudevents-batch+json": {
-      const json = await parse();
+    case "cloudevents": {
       const events = checked(schemas.newCloudEvents, json.value);
       return within(cloudEvents(json, [], events, stream, limits));
     }
-    default:
-      throw unsupported(mediaType);
   }
 }
 
@@ -246,7 +258,7 @@ export async function readTransaction(
   request: Request,
   { limits, schemas }: Reading,
 ): Promise<IncomingPart[]> {
-  const mediaType = mediaTypeOf(request);
+  const mediaType = mediaTypeOf(request.headers);
   if (mediaType !== "application/json") throw unsupported(mediaType);
   const json = parseJson(await readText(request, limits.bodyBytes), limits.jsonDepth + ENVELOPE_DEPTH);
   const { appends } = checked(schemas.transactionBody, json.value);

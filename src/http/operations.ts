@@ -180,7 +180,7 @@ export function operations(schemas: Schemas): RouteConfig[] {
 }
 
 /** The OpenAPI 3.1 description of the app. */
-export function openApiDocument(app: OpenAPIHono, version: string): unknown {
+export function openApiDocument(app: Pick<OpenAPIHono, "getOpenAPI31Document">, version: string): unknown {
   return app.getOpenAPI31Document({
     openapi: "3.1.0",
     info: {

@@ -1,5 +1,3 @@
-import type { Context } from "hono";
-import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { z } from "zod";
 
 import { KildeError, PROBLEM_PATH, type ProblemCode, type ProblemDetail, PROBLEMS } from "../core/errors.ts";
@@ -14,16 +12,13 @@ function problemOf(error: KildeError): Record<string, unknown> {
   return { type: PROBLEM_PATH + error.code, title, status, detail: error.message, remedy, ...error.members };
 }
 
-/** The one place where an error becomes an answer. */
-export function problemResponse(c: Context, error: KildeError): Response {
+/** The one place where an error becomes an answer; `path` is what was asked for. */
+export function problemResponse(path: string, error: KildeError): Response {
   const { status } = PROBLEMS[error.code];
-  if (status === 503) c.header("Retry-After", String(RETRY_AFTER_SECONDS));
-  c.header("Cache-Control", "no-store");
-  if (error.members.currentVersion !== undefined) c.header("ETag", `"${error.members.currentVersion}"`);
-  const body = { ...problemOf(error), instance: c.req.path };
-  return c.body(JSON.stringify(body), status as ContentfulStatusCode, {
-    "Content-Type": "application/problem+json",
-  });
+  const headers = new Headers({ "Content-Type": "application/problem+json", "Cache-Control": "no-store" });
+  if (status === 503) headers.set("Retry-After", String(RETRY_AFTER_SECONDS));
+  if (error.members.currentVersion !== undefined) headers.set("ETag", `"${error.members.currentVersion}"`);
+  return new Response(JSON.stringify({ ...problemOf(error), instance: path }), { status, headers });
 }
 
 /** An error that names what is wrong with a body, by JSON pointer, or with parameters, by name. */

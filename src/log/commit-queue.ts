@@ -1,16 +1,13 @@
 import type { Clock } from "../core/clock.ts";
 import { KildeError } from "../core/errors.ts";
-import type { Appended } from "../core/event.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Database } from "./database.ts";
 import { storageError, storageFailure } from "./failures.ts";
-import { commitPlan, type GroupDeps, preparePlan } from "./group.ts";
+import { commitPlan, type GroupDeps, planBehind, preparePlan } from "./group.ts";
 import type { LogAddress } from "./keys.ts";
 import type { AppendOutcome, Plan, Transaction } from "./plan.ts";
 import { createSubjectCache } from "./subject-cache.ts";
-
-/** Most events one commit takes; what waits beyond it goes into the next. */
-const GROUP_EVENTS = 2_000;
+import { settle, takeGroup, transactionsOf, type Waiting } from "./waiting.ts";
 
 /** How often a group is tried because another process was faster, before its appends are given up. */
 const COMMIT_ATTEMPTS = 50;
@@ -47,86 +44,73 @@ export interface CommitQueueDeps {
   readonly onCommit: (head: number) => void;
 }
 
-interface Waiting {
-  readonly transaction: Transaction;
-  readonly resolve: (outcome: AppendOutcome) => void;
-  readonly reject: (error: KildeError) => void;
-}
-
-function takeGroup(queue: Waiting[]): Waiting[] {
-  let count = 0;
-  let events = 0;
-  for (const { transaction } of queue) {
-    for (const part of transaction.parts) events += part.events.length;
-    if (count > 0 && events > GROUP_EVENTS) break;
-    count += 1;
-  }
-  return queue.splice(0, count);
-}
-
-function settle(group: readonly Waiting[], plan: Plan, base: number): void {
-  const placed = (results: readonly Appended[]): Appended[] =>
-    results.map((result) => ({ ...result, position: base + result.position }));
-
-  const outcomeOf = (index: number): AppendOutcome => {
-    const decision = plan.decisions[index];
-    switch (decision?.kind) {
-      case "append":
-        return { outcome: "appended", results: placed(decision.results), replayed: false };
-      case "replay":
-        return { outcome: "appended", results: decision.answer.results, replayed: true };
-      case "same-as": {
-        const first = outcomeOf(decision.index);
-        return first.outcome === "appended" ? { ...first, replayed: true } : first;
-      }
-      case "refuse":
-        return decision.refusal;
-      case undefined:
-        throw new Error(`transaction ${index} of the group was not decided`);
-    }
-  };
-  for (const [index, waiting] of group.entries()) waiting.resolve(outcomeOf(index));
+/** A group whose write was given to the database. */
+interface Flight {
+  readonly group: readonly Waiting[];
+  /** When the write is done, with its callers answered: null. Otherwise what it failed with. */
+  readonly done: Promise<{ readonly error: unknown } | null>;
 }
 
 /**
  * The one way to write a log from this process. Group commit: what arrives while a commit is under way shares the
  * next one, so nobody waits on a timer, and one write batch is in flight (a libSQL server wedges under many).
+ *
+ * A database that runs writes on another thread is given the next group while it works on the one before, so that it
+ * need not wait for this thread: planned on what the one before will have made, and void if that fails.
  */
 export function createCommitQueue({ database, log, clock, limits, onCommit }: CommitQueueDeps): CommitQueue {
   const cache = createSubjectCache();
   const deps: GroupDeps = { database, log, cache, idempotencyMs: limits.idempotencySeconds * 1_000 };
-  const queue: Waiting[] = [];
+  let queue: Waiting[] = [];
   const jobs: (() => Promise<void>)[] = [];
   let running: Promise<void> | null = null;
   let closed = false;
+  /** Called by the append that makes the queue this long. */
+  let awaited: { readonly length: number; readonly reached: () => void } | null = null;
 
   const forget = (group: readonly Waiting[]) => {
     for (const { transaction } of group) for (const part of transaction.parts) cache.delete(part.subject);
   };
 
-  const commit = async (group: readonly Waiting[]): Promise<void> => {
-    const transactions = group.map((waiting) => waiting.transaction);
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        const plan = await preparePlan(deps, transactions);
-        if (plan.events.length === 0) {
-          settle(group, plan, 0);
-          return;
+  const launch = (group: readonly Waiting[], plan: Plan): Flight => {
+    if (plan.events.length === 0) {
+      settle(group, plan, 0);
+      return { group, done: Promise.resolve(null) };
+    }
+    const written = commitPlan(deps, transactionsOf(group), plan, clock.now());
+    // What is planned next comes after it. Ids of new subjects are not known yet.
+    for (const [name, state] of plan.after) {
+      if (state.id === null) cache.delete(name);
+      else cache.set(name, state);
+    }
+    const done = written.then(
+      ({ base, head, ids }) => {
+        for (const [name, id] of ids) {
+          const state = plan.after.get(name);
+          if (state !== undefined) cache.set(name, { ...state, id });
         }
-        const { base, head, ids } = await commitPlan(deps, transactions, plan, clock.now());
-        for (const [name, state] of plan.after)
-          cache.set(name, { ...state, id: state.id ?? ids.get(name) ?? null });
         onCommit(head);
         settle(group, plan, base);
-        return;
-      } catch (error) {
+        return null;
+      },
+      (error: unknown) => {
         forget(group);
-        const failure = storageFailure(error);
-        const busy = failure === "busy" && !database.embedded;
-        if (failure !== "conflict" && !busy) throw storageError(error);
-        if (attempt === COMMIT_ATTEMPTS) throw outrun(error);
-        if (busy) await clock.sleep(BUSY_PAUSE_MS);
-      }
+        return { error };
+      },
+    );
+    return { group, done };
+  };
+
+  /** Waits for a flight, and plans and writes its group anew for as long as others were faster. */
+  const land = async ({ group, done }: Flight): Promise<void> => {
+    let outcome = await done;
+    for (let attempt = 1; outcome !== null; attempt += 1) {
+      const failure = storageFailure(outcome.error);
+      const busy = failure === "busy" && !database.embedded;
+      if (failure !== "conflict" && !busy) throw storageError(outcome.error);
+      if (attempt === COMMIT_ATTEMPTS) throw outrun(outcome.error);
+      if (busy) await clock.sleep(BUSY_PAUSE_MS);
+      outcome = await launch(group, await preparePlan(deps, transactionsOf(group))).done;
     }
   };
 
@@ -148,6 +132,67 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
     await overdue;
   };
 
+  const landed = (group: readonly Waiting[], work: Promise<void>) =>
+    supervised(work, (error) => {
+      for (const waiting of group) waiting.reject(error);
+    });
+
+  /**
+   * Resolves when a flight is done, or when as much waits as it carries: smaller groups would share a commit among
+   * fewer.
+   */
+  const doneOrMatched = ({ group, done }: Flight): Promise<unknown> => {
+    if (queue.length >= group.length) return Promise.resolve();
+    const matched = new Promise<void>((reached) => {
+      awaited = { length: group.length, reached };
+    });
+    return Promise.race([done, matched]);
+  };
+
+  /** Sends what waits behind a flight, if nothing has to be read that the flight may change. */
+  const launchBehind = async (flight: Flight): Promise<Flight | null> => {
+    const group = takeGroup(queue);
+    if (group.length === 0) return null;
+    const plan = await planBehind(deps, transactionsOf(group), transactionsOf(flight.group));
+    if (plan !== null) return launch(group, plan);
+    queue = [...group, ...queue];
+    return null;
+  };
+
+  /**
+   * Commits a group, and on a database that is ordered those behind it, each sent while the one before is under way,
+   * until nothing more can be sent that way.
+   */
+  const commit = async (group: readonly Waiting[]): Promise<void> => {
+    const prepared = preparePlan(deps, transactionsOf(group));
+    if (!database.ordered) {
+      return landed(
+        group,
+        prepared.then((plan) => land(launch(group, plan))),
+      );
+    }
+    let flight: Flight | null = null;
+    await landed(
+      group,
+      prepared.then((plan) => {
+        flight = launch(group, plan);
+      }),
+    );
+    while (flight !== null) flight = await landAndFollow(flight);
+  };
+
+  const landAndFollow = async (flight: Flight): Promise<Flight | null> => {
+    await doneOrMatched(flight);
+    const behind = jobs.length > 0 ? null : await launchBehind(flight);
+    const failed = (await flight.done) !== null;
+    // What was sent behind a flight that failed is void; once that is known, it is no longer built upon.
+    if (failed) await behind?.done;
+    await landed(flight.group, land(flight));
+    if (!failed || behind === null) return behind;
+    await landed(behind.group, land(behind));
+    return null;
+  };
+
   const run = async (): Promise<void> => {
     // Requests that were read from their sockets in the same turn share the first commit.
     await clock.yield();
@@ -155,14 +200,16 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
       await jobs.shift()?.();
       const group = takeGroup(queue);
       if (group.length === 0) continue;
-      await supervised(commit(group), (error) => {
-        for (const waiting of group) waiting.reject(error);
-      });
+      await commit(group);
       if (database.embedded) await clock.yield();
     }
   };
 
   const wake = () => {
+    if (awaited !== null && queue.length >= awaited.length) {
+      awaited.reached();
+      awaited = null;
+    }
     running ??= run().finally(() => {
       running = null;
       if (queue.length > 0 || jobs.length > 0) wake();

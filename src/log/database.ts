@@ -18,6 +18,11 @@ export interface Database {
   read(statement: Statement): Promise<readonly Row[]>;
   /** True when the data lives in this process or in a file of this machine, so that calls block and answer at once. */
   readonly embedded: boolean;
+  /**
+   * True when a write may be given before the one before it is done: they run in the order they were given, and one
+   * that was given before it could be known that another failed fails too, as a conflict.
+   */
+  readonly ordered: boolean;
   close(): void;
 }
 

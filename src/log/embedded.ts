@@ -105,6 +105,7 @@ export function openEmbedded(path: string): Database {
   }
   return {
     embedded: true,
+    ordered: false,
     async write(statements) {
       writer.run(BEGIN);
       try {

@@ -6,6 +6,9 @@ import { KildeError } from "../core/errors.ts";
  */
 export type StorageFailure = "conflict" | "busy" | "full" | "read-only" | "not-a-database" | "unknown";
 
+/** Code of a write that was not run, because one that it was built upon had failed. */
+export const OUTRUN = "KILDE_OUTRUN";
+
 function codeOf(error: Error): string {
   const { code, extendedCode } = error as { code?: unknown; extendedCode?: unknown };
   return `${typeof code === "string" ? code : ""} ${typeof extendedCode === "string" ? extendedCode : ""}`;
@@ -19,6 +22,7 @@ export function storageFailure(error: unknown): StorageFailure {
   if (!(error instanceof Error)) return "unknown";
   const code = codeOf(error);
   const text = error.message;
+  if (code.includes(OUTRUN)) return "conflict";
   if (text.includes("UNIQUE constraint failed") || code.includes("SQLITE_CONSTRAINT_UNIQUE"))
     return "conflict";
   if (code.includes("SQLITE_CONSTRAINT") && !/NOT NULL|FOREIGN KEY|CHECK/.test(text)) return "conflict";

@@ -17,10 +17,6 @@ export interface GroupDeps {
   readonly idempotencyMs: number;
 }
 
-function namesOf(transactions: readonly Transaction[]): Set<string> {
-  return new Set(transactions.flatMap(({ parts }) => parts.map(({ subject }) => subject)));
-}
-
 async function readStates(
   { database, log }: GroupDeps,
   names: readonly string[],
@@ -35,28 +31,70 @@ async function readAnswers({ database }: GroupDeps, transactions: readonly Trans
   return keys.length === 0 ? new Map() : sql.firstAnswers(await database.read(sql.selectKeys(keys)));
 }
 
+interface Known {
+  readonly states: Map<string, SubjectState>;
+  readonly missing: readonly string[];
+}
+
+function lookUp(cache: SubjectCache, transactions: readonly Transaction[]): Known {
+  const states = new Map<string, SubjectState>();
+  const missing = new Set<string>();
+  for (const { parts } of transactions) {
+    for (const { subject } of parts) {
+      const cached = cache.get(subject);
+      if (cached === undefined) missing.add(subject);
+      else states.set(subject, cached);
+    }
+  }
+  return { states, missing: [...missing] };
+}
+
+/** Subjects whose cached state an append was refused by. */
+function doubtful(plan: Plan, known: ReadonlyMap<string, SubjectState>): boolean {
+  return plan.decisions.some(
+    (decision) => decision.kind === "refuse" && decision.basis.some((name) => known.has(name)),
+  );
+}
+
+/**
+ * Plans a group that is to be written behind one that is under way: on the cache, where subjects are as that one will
+ * leave them, and on what it does not touch. Null when that is not enough. A key that it has taken collides in
+ * the database.
+ */
+export async function planBehind(
+  deps: GroupDeps,
+  transactions: readonly Transaction[],
+  underWay: readonly Transaction[],
+): Promise<Plan | null> {
+  const { states, missing } = lookUp(deps.cache, transactions);
+  if (missing.length > 0) {
+    const touched = new Set(underWay.flatMap(({ parts }) => parts.map(({ subject }) => subject)));
+    if (missing.some((name) => touched.has(name))) return null;
+    for (const [name, state] of await readStates(deps, missing)) states.set(name, state);
+  }
+  const answers = await readAnswers(deps, transactions);
+  const plan = planGroup(
+    transactions,
+    (name) => states.get(name) ?? ABSENT,
+    (key) => answers.get(key),
+  );
+  return plan.decisions.some(({ kind }) => kind === "refuse") ? null : plan;
+}
+
 /**
  * Plans a group from what is cached, reading only what is not. A refusal must not rest on the cache, which
  * another process may have outdated: its subjects are read again, and the group is planned anew. Keys are read
  * after subjects: a retry that races its original elsewhere must not meet its events without its key.
  */
 export async function preparePlan(deps: GroupDeps, transactions: readonly Transaction[]): Promise<Plan> {
-  const { cache } = deps;
-  const known = new Map<string, SubjectState>();
-  const unknown: string[] = [];
-  for (const name of namesOf(transactions)) {
-    const cached = cache.get(name);
-    if (cached === undefined) unknown.push(name);
-    else known.set(name, cached);
-  }
-  const fresh = await readStates(deps, unknown);
+  const { states: known, missing } = lookUp(deps.cache, transactions);
+  const fresh = await readStates(deps, missing);
   let answers = await readAnswers(deps, transactions);
   const firstAnswerOf = (key: string) => answers.get(key);
   const stateOf = (name: string) => fresh.get(name) ?? known.get(name) ?? ABSENT;
 
   const plan = planGroup(transactions, stateOf, firstAnswerOf);
-  const doubtful = plan.decisions.flatMap((decision) => (decision.kind === "refuse" ? decision.basis : []));
-  if (!doubtful.some((name) => known.has(name))) return plan;
+  if (!doubtful(plan, known)) return plan;
 
   const all = await readStates(deps, [...known.keys()]);
   answers = await readAnswers(deps, transactions);

@@ -16,6 +16,7 @@ export function remoteDatabase(connect: () => Promise<Client>): Database {
   const client = () => (connected ??= connect());
   return {
     embedded: false,
+    ordered: false,
     async write(statements) {
       const results = await (await client()).batch(statements.map(inArgs), "write");
       return results.map(rowsOf);

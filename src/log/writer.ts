@@ -57,10 +57,9 @@ export function openLogWriter({ database, clock, limits, onNews }: LogWriterDeps
   sweep();
 
   return {
-    async append(transaction) {
-      const outcome = await queue.append(transaction);
-      if (transaction.parts.some(({ erases }) => erases)) sweep();
-      return outcome;
+    append(transaction) {
+      const outcome = queue.append(transaction);
+      return transaction.parts.some(({ erases }) => erases) ? outcome.finally(sweep) : outcome;
     },
     async truncate(subject, before) {
       await queue.exclusively(() => truncateSubject(database, log, subject, before));

@@ -1,5 +1,5 @@
 import type { Settings } from "../config/settings.ts";
-import { createApp } from "../http/app.ts";
+import { createFetch } from "../http/fetch.ts";
 import type { LogReader } from "../log/reader.ts";
 import type { LogWriter } from "../log/writer.ts";
 import { docsFiles } from "./docs-files.ts";
@@ -27,7 +27,7 @@ export interface ListenDeps {
 export function listen({ reader, writer, settings, version, log }: ListenDeps): Listening {
   const { logger } = log;
   const closing = new AbortController();
-  const app = createApp({
+  const fetch = createFetch({
     reader,
     writer,
     limits: settings.limits,
@@ -45,7 +45,7 @@ export function listen({ reader, writer, settings, version, log }: ListenDeps): 
     // Followers are silent between heartbeats.
     idleTimeout: 0,
     maxRequestBodySize: MAX_REQUEST_BODY_BYTES,
-    fetch: (request) => app.fetch(request),
+    fetch,
   });
   return {
     port: server.port ?? settings.port,

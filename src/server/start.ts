@@ -3,10 +3,11 @@ import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
 import { migrate } from "../log/migrate.ts";
 import { openDatabase } from "../log/open.ts";
 import { openLogReader } from "../log/reader.ts";
+import { openLogWriter } from "../log/writer.ts";
+import { writeFromThread } from "./database.ts";
 import { listen } from "./listen.ts";
 import type { ServerLog } from "./logger.ts";
 import { systemClock } from "./system-clock.ts";
-import { startWriting } from "./writing.ts";
 
 /** A server that runs in this process. */
 export interface RunningServer {
@@ -24,18 +25,21 @@ export interface StartOptions {
 /** Starts serving on the database that the settings name, bringing its schema up to date first. */
 export async function startServer({ settings, version, log }: StartOptions): Promise<RunningServer> {
   const { databaseUrl: url, databaseAuthToken: authToken, limits, pollIntervalMs } = settings;
-  const database = openDatabase({ url, authToken });
-  const opened: (() => Promise<void> | void)[] = [() => database.close()];
+  const local = openDatabase({ url, authToken });
+  const opened: (() => Promise<void> | void)[] = [];
   const close = async () => {
     for (const closeOne of opened.toReversed()) await closeOne();
   };
   try {
-    await migrate(database);
+    opened.push(() => local.close());
+    await migrate(local);
+    const { database, opened: writing, close: closeDatabase } = writeFromThread(local, { url });
+    opened.splice(0, 1, closeDatabase);
     const reader = openLogReader({ database, clock: systemClock, limits, pollIntervalMs }, EVENT_LOG_ADDRESS);
     opened.push(() => reader.close());
-    const { writer, opened: writing } = startWriting({
-      url,
+    const writer = openLogWriter({
       database,
+      clock: systemClock,
       limits,
       onNews: (news) => reader.learn(news),
     });

@@ -4,10 +4,11 @@ import { join } from "node:path";
 
 import type { Clock } from "../../src/core/clock.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../src/core/limits.ts";
-import { createApp } from "../../src/http/app.ts";
+import { createFetch } from "../../src/http/fetch.ts";
 import type { Database } from "../../src/log/database.ts";
 import { openDatabase } from "../../src/log/open.ts";
 import { openStore, type Store } from "../../src/log/store.ts";
+import { type ServerDatabase, writeFromThread } from "../../src/server/database.ts";
 import { systemClock } from "../../src/server/system-clock.ts";
 
 /** A store with its HTTP surface, in this process: the real ones, without sockets. */
@@ -77,7 +78,7 @@ export async function openApp(options: TestAppOptions = {}): Promise<TestApp> {
   const database = options.database ?? openDatabase({ url: ":memory:" });
   const store = await openStore({ database, clock, limits, pollIntervalMs: 20 });
   const faults: unknown[] = [];
-  const app = createApp({
+  const handle = createFetch({
     ...store,
     limits,
     clock,
@@ -89,7 +90,7 @@ export async function openApp(options: TestAppOptions = {}): Promise<TestApp> {
     docs: null,
   });
   const fetch = async (path: string, init?: RequestInit) =>
-    await app.fetch(new Request(`http://kilde.test${path}`, init));
+    await handle(new Request(`http://kilde.test${path}`, init));
   return {
     store,
     faults,
@@ -135,6 +136,28 @@ export const file: Deployment = {
     return {
       database: () => openDatabase({ url: `file:${join(folder, "kilde.db")}` }),
       dispose: async () => rmSync(folder, { recursive: true, force: true }),
+    };
+  },
+};
+
+/** As a server uses a file: its writes run in order on a thread, while the next ones are planned. */
+export const threadedFile: Deployment = {
+  name: "file, written from a thread",
+  shared: true,
+  async open() {
+    const folder = mkdtempSync(join(tmpdir(), "kilde-test-"));
+    const url = `file:${join(folder, "kilde.db")}`;
+    const opened: ServerDatabase[] = [];
+    return {
+      database() {
+        const threaded = writeFromThread(openDatabase({ url }), { url });
+        opened.push(threaded);
+        return { ...threaded.database, close: () => {} };
+      },
+      async dispose() {
+        for (const { close } of opened) await close();
+        rmSync(folder, { recursive: true, force: true });
+      },
     };
   },
 };

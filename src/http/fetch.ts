@@ -1,0 +1,48 @@
+import { postStream } from "./append.ts";
+import { type AppOptions, createApp, createDeps, failureResponse } from "./app.ts";
+import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
+
+/** The path of an append to one stream, with the stream's name as it is encoded there. */
+const STREAM_PATH = /^https?:\/\/[^/]+(\/streams\/([^/?#]+))$/;
+
+function decoded(name: string): string | null {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * The HTTP surface as a server's `fetch`. Appends to a stream are answered ahead of the router, which would cost
+ * a fifth of what such a request does; they get the same answers from both. Everything else, and everything
+ * that browsers of other origins may send, goes through the app.
+ */
+export function createFetch(options: AppOptions): (request: Request) => Response | Promise<Response> {
+  const deps = createDeps(options);
+  const app = createApp(options, deps);
+  const { onAccess, corsOrigins, clock } = options;
+  if (corsOrigins.length > 0) return (request) => app.fetch(request);
+
+  const append = async (request: Request, path: string, stream: string): Promise<Response> => {
+    const started = onAccess === null ? 0 : clock.now();
+    const requestId = requestIdOf(request.headers);
+    let response: Response;
+    try {
+      response = await postStream(request, stream, deps);
+    } catch (error) {
+      response = failureResponse(options, error, path, requestId);
+    }
+    response.headers.set(REQUEST_ID_HEADER, requestId);
+    const { status } = response;
+    onAccess?.({ requestId, method: "POST", path, status, durationMs: clock.now() - started });
+    return response;
+  };
+
+  return (request) => {
+    if (request.method !== "POST") return app.fetch(request);
+    const [, path, name] = STREAM_PATH.exec(request.url) ?? [];
+    const stream = name === undefined ? null : decoded(name);
+    return path === undefined || stream === null ? app.fetch(request) : append(request, path, stream);
+  };
+}

@@ -1,0 +1,78 @@
+import type { Database } from "../log/database.ts";
+import type { DatabaseLocation } from "../log/open.ts";
+import { remoteWrites } from "../log/write-port.ts";
+import type { ThreadCommand, ThreadReport } from "./database-thread.ts";
+
+interface WritingThread {
+  readonly write: Database["write"];
+  readonly opened: Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Writes a file from a thread of its own: its commits block that thread, and this one goes on. */
+function startThread(url: string): WritingThread {
+  // The bundler takes a worker in that is named like this.
+  const worker = new Worker(new URL("./database-thread.ts", import.meta.url).href);
+  const tell = (command: ThreadCommand) => worker.postMessage(command);
+  let receive: (message: unknown) => void = () => {};
+  const write = remoteWrites({
+    post: (message) => worker.postMessage(message),
+    listen(receiver) {
+      receive = receiver;
+    },
+  });
+  const opened = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<void>();
+  const fail = (message: string) => {
+    const error = new Error(`The thread that writes the database failed: ${message}`);
+    opened.reject(error);
+    closed.reject(error);
+    worker.terminate();
+  };
+  closed.promise.catch(() => {});
+  worker.addEventListener("error", (event) => fail(event.message));
+  worker.addEventListener("message", ({ data }: MessageEvent<unknown[] | ThreadReport>) => {
+    if (Array.isArray(data)) receive(data);
+    else if (data.kind === "failed") fail(data.message);
+    else if (data.kind === "closed") closed.resolve();
+    else opened.resolve();
+  });
+  tell({ kind: "open", url });
+  const close = async () => {
+    tell({ kind: "close" });
+    await closed.promise;
+    worker.terminate();
+  };
+  return { write, opened: opened.promise, close };
+}
+
+/** A database as a server uses it. */
+export interface ServerDatabase {
+  /** May be used at once; what it is given to write waits until it is open. */
+  readonly database: Database;
+  readonly opened: Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * Gives a database that was opened in this thread a thread to write from, if that suits it: one in memory has one
+ * connection, and one on a server never blocks, so that neither gains by it.
+ */
+export function writeFromThread(database: Database, { url }: DatabaseLocation): ServerDatabase {
+  if (!url.startsWith("file:")) {
+    return {
+      database,
+      opened: Promise.resolve(),
+      close: () => Promise.resolve(database.close()),
+    };
+  }
+  const thread = startThread(url);
+  return {
+    database: { ...database, ordered: true, write: thread.write },
+    opened: thread.opened,
+    async close() {
+      await thread.close();
+      database.close();
+    },
+  };
+}

@@ -1,0 +1,113 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+
+import type { Database } from "../../src/log/database.ts";
+import { storageFailure } from "../../src/log/failures.ts";
+import { openDatabase } from "../../src/log/open.ts";
+import { type Port, remoteWrites, serveWrites } from "../../src/log/write-port.ts";
+import { jsonPost, openApp } from "../support/app.ts";
+
+/** Two ends of a channel, whose messages arrive in order but late. */
+function channel(): [Port, Port] {
+  const end = () => {
+    let receive: (message: unknown) => void = () => {};
+    const listen = (receiver: typeof receive) => {
+      receive = receiver;
+    };
+    return { listen, deliver: (message: unknown) => setTimeout(() => receive(structuredClone(message)), 1) };
+  };
+  const [here, there] = [end(), end()];
+  return [
+    { post: there.deliver, listen: here.listen },
+    { post: here.deliver, listen: there.listen },
+  ];
+}
+
+/** A database in memory that is written through a channel; `failing` says which writes fail, and how. */
+function distantDatabase(failing: (write: number) => Error | null): Database {
+  const database = openDatabase({ url: ":memory:" });
+  const [here, there] = channel();
+  let writes = 0;
+  serveWrites(async (statements) => {
+    writes += 1;
+    const error = failing(writes);
+    if (error !== null) throw error;
+    return database.write(statements);
+  }, there);
+  return { ...database, ordered: true, write: remoteWrites(here) };
+}
+
+const insert = (value: number) => [{ sql: "insert into numbers values (?)", args: [value] }];
+
+test("a write that was sent before the failure of an earlier one was known does not run", async () => {
+  const database = distantDatabase((write) => (write === 3 ? new Error("disk is full") : null));
+  await database.write([{ sql: "create table numbers (value integer)", args: [] }]);
+
+  const sent = [1, 2, 3, 4].map((value) => database.write(insert(value)));
+  const outcomes = await Promise.allSettled(sent);
+  expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected", "rejected"]);
+  const failures = outcomes.map((outcome) => outcome.status === "rejected" && storageFailure(outcome.reason));
+  expect(failures).toEqual([false, "full", "conflict", "conflict"]);
+
+  await database.write(insert(5));
+  expect(await database.read({ sql: "select value from numbers", args: [] })).toEqual([[1], [5]]);
+});
+
+test(
+  "appends that are planned on a write that fails are planned anew, and nothing is lost or torn",
+  () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 20, maxLength: 80 }),
+        fc.infiniteStream(fc.constantFrom("none", "none", "none", "conflict", "full")),
+        async (streams, faults) => {
+          let armed = false;
+          const database = distantDatabase(() => {
+            const fault = armed ? faults.next().value : "none";
+            if (fault === "conflict") return new Error("UNIQUE constraint failed: events.subject");
+            return fault === "full" ? new Error("database or disk is full") : null;
+          });
+          const app = await openApp({ database });
+          armed = true;
+          const append = async (stream: number | undefined, number: number) => {
+            // Out of step, so that some come while a group is under way.
+            await new Promise((resolve) => setTimeout(resolve, number % 5));
+            const body = { events: [{ type: "Counted", data: number }] };
+            const response = await app.fetch(`/streams/s-${stream}`, jsonPost(body));
+            return {
+              number,
+              status: response.status,
+              body: (await response.json()) as { position?: number },
+            };
+          };
+          // Clients that each wait for an answer, as many as keep several groups under way.
+          const clients = Array.from({ length: 12 }, async (_, client) => {
+            const answers: Awaited<ReturnType<typeof append>>[] = [];
+            for (let number = client; number < streams.length; number += 12) {
+              answers.push(await append(streams[number], number));
+            }
+            return answers;
+          });
+          const answers = (await Promise.all(clients)).flat();
+          armed = false;
+
+          const log = await app.get("/events");
+          expect(log.map(({ id }) => Number(id))).toEqual(log.map((_, index) => index + 1));
+          const versions = new Map<string, number>();
+          for (const { subject, sequence } of log) {
+            expect(Number(sequence)).toBe((versions.get(subject) ?? 0) + 1);
+            versions.set(subject, Number(sequence));
+          }
+          const written = answers.filter(({ status }) => status === 201);
+          expect(answers.every(({ status }) => status === 201 || status === 507)).toBe(true);
+          expect(log.map(({ data }) => Number(data)).sort((a, b) => a - b)).toEqual(
+            written.map(({ number }) => number).sort((a, b) => a - b),
+          );
+          for (const { number, body } of written) expect(log[(body.position ?? 0) - 1]?.data).toBe(number);
+          await app.close();
+        },
+      ),
+      { numRuns: 30 },
+    ),
+  60_000,
+);

@@ -7,6 +7,8 @@ import { preconditionOf } from "./preconditions.ts";
 import { validationError } from "./problems.ts";
 import { checkStreamName } from "./stream-name.ts";
 
+const IDEMPOTENCY_KEY = "Idempotency-Key";
+
 /** The idempotency key that the headers state, with a digest of what it was used for. */
 async function idempotencyOf(
   header: string,
@@ -15,17 +17,11 @@ async function idempotencyOf(
 ): Promise<NonNullable<Transaction["idempotency"]>> {
   const key = schemas.idempotencyKey.safeParse(header);
   if (!key.success) {
-    const issues = key.error.issues.map((issue) => ({ ...issue, path: ["Idempotency-Key"] }));
+    const issues = key.error.issues.map((issue) => ({ ...issue, path: [IDEMPOTENCY_KEY] }));
     throw validationError("invalid-parameter", issues);
   }
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify(parts)));
   return { key: key.data, fingerprint: btoa(String.fromCharCode(...new Uint8Array(digest))) };
-}
-
-async function appendParts(headers: Headers, deps: AppDeps, parts: readonly Part[]): Promise<AppendOutcome> {
-  const key = headers.get("idempotency-key");
-  const idempotency = key === null ? null : await idempotencyOf(key, deps, parts);
-  return deps.writer.append({ parts, idempotency });
 }
 
 /** The error for an append that was refused; one that a header stated fails as that header says (RFC 9110). */
@@ -53,15 +49,10 @@ function resultOf({ subject: stream, version, position, count }: Appended) {
 }
 
 /** `201 Created`, with what was appended. Headers as a plain object: they are built faster than one by one. */
-function created(body: unknown, replayed: boolean, headers: Readonly<Record<string, string>>): Response {
-  return new Response(JSON.stringify(body), {
-    status: 201,
-    headers: {
-      "Content-Type": "application/json",
-      ...headers,
-      ...(replayed ? { "Idempotency-Replayed": "true" } : {}),
-    },
-  });
+function created(body: unknown, replayed: boolean, headers: Record<string, string>): Response {
+  headers["Content-Type"] = "application/json";
+  if (replayed) headers["Idempotency-Replayed"] = "true";
+  return new Response(JSON.stringify(body), { status: 201, headers });
 }
 
 function statedOnce(header: ExpectedVersion | undefined, body: ExpectedVersion | undefined): ExpectedVersion {
@@ -80,7 +71,9 @@ export async function postStream(request: Request, subject: string, deps: AppDep
   const parts = [
     { subject, events, expectedVersion: statedOnce(precondition, expectedVersion), erases: false },
   ];
-  const outcome = await appendParts(request.headers, deps, parts);
+  const key = request.headers.get(IDEMPOTENCY_KEY);
+  const idempotency = key === null ? null : await idempotencyOf(key, deps, parts);
+  const outcome = await deps.writer.append({ parts, idempotency });
   if (outcome.outcome !== "appended") {
     throw refusalError(outcome, precondition === undefined ? "body" : "header");
   }
@@ -100,7 +93,9 @@ export async function postTransaction(request: Request, deps: AppDeps): Promise<
     expectedVersion: expectedVersion ?? "any",
     erases: false,
   }));
-  const outcome = await appendParts(request.headers, deps, parts);
+  const key = request.headers.get(IDEMPOTENCY_KEY);
+  const idempotency = key === null ? null : await idempotencyOf(key, deps, parts);
+  const outcome = await deps.writer.append({ parts, idempotency });
   if (outcome.outcome !== "appended") throw refusalError(outcome, "body");
   const results = outcome.results.map(resultOf);
   return created({ results, position: results.at(-1)?.position ?? 0 }, outcome.replayed, {});

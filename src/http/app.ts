@@ -1,5 +1,4 @@
-import { OpenAPIHono } from "@hono/zod-openapi";
-import type { Context, Handler } from "hono";
+import { type Context, type Handler, Hono } from "hono";
 import { compress } from "hono/compress";
 import { cors } from "hono/cors";
 
@@ -12,7 +11,6 @@ import { postStream, postTransaction } from "./append.ts";
 import type { AppDeps } from "./deps.ts";
 import { type Docs, docsPage } from "./docs.ts";
 import { countFollowers } from "./followers.ts";
-import { openApiDocument, operations } from "./operations.ts";
 import { queryOf, readLog } from "./pages.ts";
 import { problemResponse } from "./problems.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
@@ -49,7 +47,7 @@ export interface AppOptions {
   readonly docs: Docs | null;
 }
 
-type AppHono = OpenAPIHono<{ Variables: { requestId: string } }>;
+type AppHono = Hono<{ Variables: { requestId: string } }>;
 
 const EXPOSED_HEADERS = [
   "ETag",
@@ -90,7 +88,7 @@ export function failureResponse(
 export function createApp(options: AppOptions, deps = createDeps(options)): AppHono {
   const { reader, clock, version, corsOrigins, onAccess, docs } = options;
   const { schemas } = deps;
-  const app: AppHono = new OpenAPIHono();
+  const app: AppHono = new Hono();
 
   app.use(async (c, next) => {
     c.set("requestId", requestIdOf(c.req.raw.headers));
@@ -121,8 +119,6 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
     problemResponse(path, new KildeError("not-found", `There is nothing at ${path}`)),
   );
 
-  for (const operation of operations(schemas)) app.openAPIRegistry.registerPath(operation);
-
   const resource = (path: string, methods: Partial<Record<"GET" | "POST" | "DELETE", Handler>>) => {
     const names = Object.keys(methods);
     const allow = [...names, ...(names.includes("GET") ? ["HEAD"] : []), "OPTIONS"].join(", ");
@@ -149,7 +145,13 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
   resource("/health", { GET: (c) => c.json({ status: "ok", version }) });
   resource("/ready", { GET: (c) => getReady(c, deps) });
   resource("/problems/:code", { GET: getProblem });
-  resource("/openapi.json", { GET: (c) => c.json(openApiDocument(app, version) as object) });
+  resource("/openapi.json", {
+    GET: async (c) => {
+      // Loaded when it is asked for: it takes as long as all the rest of starting.
+      const { openApiDocument } = await import("./operations.ts");
+      return c.json(openApiDocument(schemas, version));
+    },
+  });
   resource("/", { GET: (c: Context) => c.json(index(version)) });
   if (docs !== null) {
     resource("/docs", { GET: (c) => c.html(docsPage()) });

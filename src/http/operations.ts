@@ -1,4 +1,4 @@
-import { type OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
+import { OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
 
 import {
   appendedSchema,
@@ -53,7 +53,7 @@ const lastEventId = z.object({
     .openapi({ description: "Where an event stream was left; wins over `lastEventId`" }),
 });
 
-export function operations(schemas: Schemas): RouteConfig[] {
+function operations(schemas: Schemas): RouteConfig[] {
   const stream = z.object({ stream: schemas.streamName });
   const key = { "idempotency-key": schemas.idempotencyKey.optional() };
   return [
@@ -179,9 +179,11 @@ export function operations(schemas: Schemas): RouteConfig[] {
   ];
 }
 
-/** The OpenAPI 3.1 description of the app. */
-export function openApiDocument(app: Pick<OpenAPIHono, "getOpenAPI31Document">, version: string): unknown {
-  return app.getOpenAPI31Document({
+/** The OpenAPI 3.1 description of the HTTP surface. */
+export function openApiDocument(schemas: Schemas, version: string): object {
+  const described = new OpenAPIHono();
+  for (const operation of operations(schemas)) described.openAPIRegistry.registerPath(operation);
+  return described.getOpenAPI31Document({
     openapi: "3.1.0",
     info: {
       title: "Kilde",

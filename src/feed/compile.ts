@@ -54,7 +54,7 @@ export function compileFeed(
   const schemas = shaped ? publishedSchemas(definition.contract, faults) : {};
   if (shaped) faults.push(...initialFaults(definition));
   const label = `${String(name)}/v${String(version)}`;
-  if (faults.length > 0) throw new FeedDefinitionError(`The feed ${label}`, faults);
+  if (faults.length > 0) throw new FeedDefinitionError(label, faults);
 
   return {
     name,

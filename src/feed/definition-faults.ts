@@ -11,10 +11,13 @@ export type NameLimits = Pick<Limits, "typeBytes" | "streamNameBytes">;
 /** A definition that cannot be compiled: every fault of it, each with the member it is about. */
 export class FeedDefinitionError extends Error {
   override readonly name = "FeedDefinitionError";
+  /** What it is of: `declarations/v2`. */
+  readonly feed: string;
   readonly faults: readonly string[];
 
   constructor(feed: string, faults: readonly string[]) {
-    super(`${feed} is not valid:${faults.map((fault) => `\n  ${fault}`).join("")}`);
+    super(`The feed ${feed} is not valid:${faults.map((fault) => `\n  ${fault}`).join("")}`);
+    this.feed = feed;
     this.faults = faults;
   }
 }

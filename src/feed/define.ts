@@ -90,6 +90,20 @@ export interface FeedDefinition<
   readonly successor?: number;
 }
 
+/** A handler of whatever types: it can be held and checked, and not be called without a claim of what it takes. */
+type AnyHandler = (...parameters: never[]) => unknown;
+
+/** A definition of whatever types, as in a list of feeds. */
+export type AnyFeedDefinition = Omit<FeedDefinition, "subject" | "state" | "publish" | "erased"> & {
+  readonly subject?: AnyHandler;
+  readonly state?: {
+    readonly initial: unknown;
+    readonly evolve: Readonly<Record<string, AnyHandler | undefined>>;
+  };
+  readonly publish: Readonly<Record<string, AnyHandler | undefined>>;
+  readonly erased?: "erase" | AnyHandler;
+};
+
 /** Gives a feed its types: handlers know their events and the contract. */
 export function defineFeed<
   const Events extends EventSchemas,

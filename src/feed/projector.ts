@@ -26,7 +26,12 @@ const RATE_WEIGHT = 0.1;
 export type Step =
   | {
       readonly kind: "projected";
+      /** Position in the source up to which it is projected, and the source's head. */
+      readonly cursor: number;
       readonly head: number;
+      /** Source events a second. */
+      readonly rate: number;
+      /** How long the database took. */
       readonly writeMs: number;
       readonly building: boolean;
     }
@@ -112,7 +117,7 @@ export function createProjector(
       reached = cursor;
       return cursor >= head
         ? { kind: "caught-up", position: cursor, unwritten: lags > 0 }
-        : { kind: "projected", head, writeMs: 0, building: next === "building" };
+        : { kind: "projected", cursor, head, rate: record.rate, writeMs: 0, building: next === "building" };
     }
     const rate = measuredRate(record, cursor - after, startedMs);
     const advance = { epoch: record.epoch, lease, cursor, status: next, rate };
@@ -127,7 +132,8 @@ export function createProjector(
     reached = cursor;
     known = { ...record, epoch: record.epoch + 1, cursor, status: next, rate, failure };
     if (failure !== null) return { kind: "halted", failure };
-    return { kind: "projected", head, writeMs: committed.durationMs, building: next === "building" };
+    const { durationMs: writeMs } = committed;
+    return { kind: "projected", cursor, head, rate, writeMs, building: next === "building" };
   };
 
   return {

@@ -12,6 +12,9 @@ const FLUSH_MS = 250;
 /** How often a halted feed looks whether it is to go on. */
 const HALTED_MS = 500;
 
+/** How often the progress of a build is told. */
+const PROGRESS_MS = 5_000;
+
 /** After storage failed. */
 const BACKOFF_MS = 1_000;
 
@@ -31,7 +34,14 @@ export interface RunDeps extends FeedDeps {
 
 export type RunEvent =
   | { readonly kind: "live"; readonly feed: string }
-  | { readonly kind: "building"; readonly feed: string; readonly cursor: number; readonly head: number }
+  | {
+      readonly kind: "building";
+      readonly feed: string;
+      readonly cursor: number;
+      readonly head: number;
+      readonly eventsPerSecond: number;
+      readonly secondsLeft: number | null;
+    }
   | { readonly kind: "halted"; readonly feed: string; readonly position: number; readonly message: string }
   | { readonly kind: "failed"; readonly feed: string; readonly error: unknown };
 
@@ -73,12 +83,22 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
     ]).finally(() => done.abort());
   };
 
+  let toldMs = clock.now();
+  const tellProgress = ({ cursor, head, rate }: Extract<Step, { kind: "projected" }>) => {
+    if (clock.now() - toldMs < PROGRESS_MS) return;
+    toldMs = clock.now();
+    const secondsLeft = rate < 1 ? null : Math.ceil((head - cursor) / rate);
+    const eventsPerSecond = Math.round(rate);
+    onEvent({ kind: "building", feed: feed.path, cursor, head, eventsPerSecond, secondsLeft });
+  };
+
   /** What is to be waited for after a step. */
   const rest = async (step: Step): Promise<void> => {
     switch (step.kind) {
       case "projected": {
         if (wasBuilding && !step.building) onEvent({ kind: "live", feed: feed.path });
         wasBuilding = step.building;
+        if (step.building) tellProgress(step);
         const appending = step.head > lastHead;
         lastHead = step.head;
         if (step.building && appending) await clock.sleep(step.writeMs * (BUILD_SHARE - 1), signal);

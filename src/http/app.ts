@@ -80,8 +80,16 @@ function kildeErrorOf(error: unknown): KildeError | null {
 
 /** Answers that may be large. Compressing the others would cost more than it saves. */
 const COMPRESSIBLE = [
-  ...["/events", "/streams", "/streams/:stream", "/openapi.json", "/docs/:file"],
-  ...["/feeds", FEED_PATH, `${FEED_PATH}/subjects`, `${FEED_PATH}/subjects/:subject`, `${FEED_PATH}/schemas`],
+  "/events",
+  "/streams",
+  "/streams/:stream",
+  "/feeds",
+  FEED_PATH,
+  `${FEED_PATH}/subjects`,
+  `${FEED_PATH}/subjects/:subject`,
+  `${FEED_PATH}/schemas`,
+  "/openapi.json",
+  "/docs/:file",
 ];
 
 /** The HTTP surface of the event log, as a Hono app: serve it, or mount it under a path of another. */

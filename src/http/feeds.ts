@@ -75,7 +75,7 @@ export async function getFeeds(c: Context, deps: AppDeps): Promise<Response> {
   return c.json({ feeds: entries.filter((entry) => entry !== null) }, 200, FRESH);
 }
 
-async function entry(c: Context, deps: AppDeps, open: OpenFeed): Promise<Response> {
+async function entryAnswer(c: Context, deps: AppDeps, open: OpenFeed): Promise<Response> {
   const found = await entryOf(deps, open);
   if (found === null) throw unknownFeed(c);
   return c.json(found, 200, FRESH);
@@ -83,14 +83,14 @@ async function entry(c: Context, deps: AppDeps, open: OpenFeed): Promise<Respons
 
 /** `GET /feeds/{feed}/v{version}/status` */
 export function getFeedStatus(c: Context, deps: AppDeps): Promise<Response> {
-  return entry(c, deps, existingFeed(c, deps));
+  return entryAnswer(c, deps, existingFeed(c, deps));
 }
 
 /** `POST /feeds/{feed}/v{version}/resume`: a halted feed tries again; others just go on. */
 export async function resumeFeed(c: Context, deps: AppDeps): Promise<Response> {
   const open = existingFeed(c, deps);
   await deps.feeds.resume(open);
-  return entry(c, deps, open);
+  return entryAnswer(c, deps, open);
 }
 
 /** `GET /feeds/{feed}/v{version}/schemas`: JSON Schema of what is published, by type. */

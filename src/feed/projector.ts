@@ -98,13 +98,18 @@ export function createProjector(
     const head = await readHead(database, source);
     const after = Math.max(record.cursor, reached);
     const upTo = Math.min(head, after + WINDOW);
+    const asked = limit;
     const rows =
       after < head
-        ? await readSource(database, source, sourceStatement(source, feed.source, { after, upTo, limit }))
+        ? await readSource(
+            database,
+            source,
+            sourceStatement(source, feed.source, { after, upTo, limit: asked }),
+          )
         : [];
     adapt(rows.reduce((total, row) => total + row.characters, 0));
     const plan = rows.length === 0 ? NOTHING_PUBLISHED : await commits.plan(rows);
-    const last = rows.length === limit ? (rows.at(-1)?.position ?? upTo) : upTo;
+    const last = rows.length === asked ? (rows.at(-1)?.position ?? upTo) : upTo;
     const cursor = plan.failure === null ? Math.max(after, last) : plan.failure.position - 1;
     const failure = plan.failure === null ? null : failureOf(record, plan.failure);
     const next: FeedStatus =

@@ -30,7 +30,10 @@ const file = (value: Record<string, unknown>) => ({ path: "kilde.config.ts", val
 
 describe("settings", () => {
   test("have defaults", () => {
-    expect({ ...resolveSettings(sources({})), configFile: null }).toEqual(DEFAULT_SETTINGS);
+    expect({ ...resolveSettings(sources({})), configFile: null }).toEqual({
+      ...DEFAULT_SETTINGS,
+      configFile: null,
+    });
     expect(DEFAULT_SETTINGS).toMatchObject({
       host: "127.0.0.1",
       port: 4000,

@@ -85,6 +85,19 @@ describe("projecting", () => {
     );
   });
 
+  test("more events than a batch, a window or a page takes, of small and of large data", async () => {
+    const many = Array.from({ length: 10_000 }, (_, n) => ({ type: n % 3 === 0 ? "A" : "Other", data: n }));
+    for (let n = 0; n < 3; n += 1) await app.append(`s-${n}`, ...many);
+    const large = Array.from({ length: 12 }, () => ({ type: "A", data: "x".repeat(900_000) }));
+    await app.append("large", ...large);
+    await app.append("last", { type: "A", data: 1 });
+    const { get, drain, feeds } = await openProjection(deps(), [plain]);
+    await drain();
+    const { reader } = get(plain.path);
+    expect(await reader.head()).toBe(3 * 3_334 + 13);
+    expect(await feeds.state(get(plain.path))).toMatchObject({ status: "live", cursor: 30_013 });
+  });
+
   test("an erased stream is erased, and begins anew", async () => {
     await app.append("s-1", { type: "A", data: 1 }, { type: "A", data: 2 });
     const { get, drain } = await openProjection(deps(), [stateful]);

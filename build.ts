@@ -111,7 +111,11 @@ const oneLanguage: BunPlugin = {
 
 async function buildBinary({ bun, addon }: Target, outfile: string, isHost: boolean): Promise<void> {
   await Bun.build({
-    entrypoints: [join(ROOT, "src/main.ts"), join(ROOT, "src/server/database-thread.ts")],
+    entrypoints: [
+      join(ROOT, "src/main.ts"),
+      join(ROOT, "src/server/database-thread.ts"),
+      join(ROOT, "src/server/projector-thread.ts"),
+    ],
     target: "bun",
     format: "esm",
     // Without folders: a worker is found beside the program, by the name its source has.

@@ -5,7 +5,7 @@ import type { AppDeps } from "./deps.ts";
 import { readAppend, readTransaction } from "./new-events.ts";
 import { preconditionOf } from "./preconditions.ts";
 import { validationError } from "./problems.ts";
-import { checkStreamName } from "./stream-name.ts";
+import { checkSubjectName } from "./stream-name.ts";
 
 const IDEMPOTENCY_KEY = "Idempotency-Key";
 
@@ -65,7 +65,7 @@ function statedOnce(header: ExpectedVersion | undefined, body: ExpectedVersion |
 
 /** `POST /streams/{stream}` */
 export async function postStream(request: Request, subject: string, deps: AppDeps): Promise<Response> {
-  checkStreamName(subject, deps);
+  checkSubjectName(subject, deps);
   const precondition = preconditionOf(request.headers);
   const { events, expectedVersion } = await readAppend(request, subject, deps);
   const parts = [

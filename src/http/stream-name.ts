@@ -4,18 +4,22 @@ import { KildeError } from "../core/errors.ts";
 import { nameFault } from "../core/names.ts";
 import type { AppDeps } from "./deps.ts";
 
-/** The stream that the path names. */
-export function streamNameOf(c: Context, deps: AppDeps): string {
-  const name = c.req.param("stream") ?? "";
-  checkStreamName(name, deps);
+/** The subject that the path names, a `stream` of the event log or a `subject` of a feed. */
+export function subjectNameOf(c: Context, deps: AppDeps, parameter: "stream" | "subject" = "stream"): string {
+  const name = c.req.param(parameter) ?? "";
+  checkSubjectName(name, deps, parameter);
   return name;
 }
 
-/** Refuses a name that no stream can have. */
-export function checkStreamName(name: string, { limits }: AppDeps): void {
+/** Refuses a name that no subject can have. */
+export function checkSubjectName(
+  name: string,
+  { limits }: AppDeps,
+  parameter: "stream" | "subject" = "stream",
+): void {
   const fault = nameFault(name, limits.streamNameBytes);
   if (fault === null) return;
-  throw new KildeError("invalid-parameter", `The stream name ${fault}`, {
-    errors: [{ parameter: "stream", detail: fault }],
+  throw new KildeError("invalid-parameter", `The ${parameter} name ${fault}`, {
+    errors: [{ parameter, detail: fault }],
   });
 }

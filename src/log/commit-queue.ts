@@ -5,7 +5,7 @@ import type { Database } from "./database.ts";
 import { storageError, storageFailure } from "./failures.ts";
 import { commitPlan, type GroupDeps, planBehind, preparePlan } from "./group.ts";
 import type { LogAddress } from "./keys.ts";
-import type { AppendOutcome, Plan, Transaction } from "./plan.ts";
+import type { AppendOutcome, Plan, SubjectState, Transaction } from "./plan.ts";
 import { createSubjectCache } from "./subject-cache.ts";
 import { settle, takeGroup, transactionsOf, type Waiting } from "./waiting.ts";
 
@@ -59,7 +59,7 @@ interface Flight {
  * need not wait for this thread: planned on what the one before will have made, and void if that fails.
  */
 export function createCommitQueue({ database, log, clock, limits, onCommit }: CommitQueueDeps): CommitQueue {
-  const cache = createSubjectCache();
+  const cache = createSubjectCache<SubjectState>();
   const deps: GroupDeps = { database, log, cache, idempotencyMs: limits.idempotencySeconds * 1_000 };
   let queue: Waiting[] = [];
   const jobs: (() => Promise<void>)[] = [];

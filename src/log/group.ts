@@ -13,7 +13,7 @@ const ABSENT: SubjectState = { id: null, version: 0, erased: false };
 export interface GroupDeps {
   readonly database: Database;
   readonly log: LogAddress;
-  readonly cache: SubjectCache;
+  readonly cache: SubjectCache<SubjectState>;
   readonly idempotencyMs: number;
 }
 
@@ -36,7 +36,7 @@ interface Known {
   readonly missing: readonly string[];
 }
 
-function lookUp(cache: SubjectCache, transactions: readonly Transaction[]): Known {
+function lookUp(cache: SubjectCache<SubjectState>, transactions: readonly Transaction[]): Known {
   const states = new Map<string, SubjectState>();
   const missing = new Set<string>();
   for (const { parts } of transactions) {

@@ -1,13 +1,18 @@
+import type { Database } from "../log/database.ts";
 import { openDatabase } from "../log/open.ts";
 import { type Port, serveWrites } from "../log/write-port.ts";
+import { portOf } from "./message-port.ts";
 
 /*
  * The thread that writes an embedded database, whose commits block it. What is said to it in arrays are the
- * writes; commands are objects.
+ * writes; commands are objects. Other threads are connected by channels of their own.
  */
 
 /** What the main thread says. */
-export type ThreadCommand = { readonly kind: "open"; readonly url: string } | { readonly kind: "close" };
+export type ThreadCommand =
+  | { readonly kind: "open"; readonly url: string }
+  | { readonly kind: "connect"; readonly channel: MessagePort }
+  | { readonly kind: "close" };
 
 /** What this thread says. */
 export type ThreadReport =
@@ -18,7 +23,6 @@ export type ThreadReport =
 declare const self: Worker;
 
 let receive: (message: unknown) => void = () => {};
-let close: () => void = () => {};
 const port: Port = {
   post: (message) => self.postMessage(message),
   listen(receiver) {
@@ -28,15 +32,26 @@ const port: Port = {
 
 const report = (message: ThreadReport) => self.postMessage(message);
 
+let opened: Database | null = null;
+
+function serve(to: Port): void {
+  serveWrites((statements) => {
+    if (opened === null) throw new Error("the database is not open");
+    return opened.write(statements);
+  }, to);
+}
+
 function obey(command: ThreadCommand): void {
-  if (command.kind === "open") {
-    const database = openDatabase({ url: command.url });
-    serveWrites((statements) => database.write(statements), port);
-    close = () => database.close();
-    report({ kind: "opened" });
-  } else {
-    close();
-    report({ kind: "closed" });
+  switch (command.kind) {
+    case "open":
+      opened = openDatabase({ url: command.url });
+      serve(port);
+      return report({ kind: "opened" });
+    case "connect":
+      return serve(portOf(command.channel));
+    case "close":
+      opened?.close();
+      return report({ kind: "closed" });
   }
 }
 

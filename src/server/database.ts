@@ -6,6 +6,7 @@ import type { ThreadCommand, ThreadReport } from "./database-thread.ts";
 interface WritingThread {
   readonly write: Database["write"];
   readonly opened: Promise<void>;
+  connect(): MessagePort;
   close(): Promise<void>;
 }
 
@@ -13,7 +14,8 @@ interface WritingThread {
 function startThread(url: string): WritingThread {
   // The bundler takes a worker in that is named like this.
   const worker = new Worker(new URL("./database-thread.ts", import.meta.url).href);
-  const tell = (command: ThreadCommand) => worker.postMessage(command);
+  const tell = (command: ThreadCommand, transfer: Transferable[] = []) =>
+    worker.postMessage(command, transfer);
   let receive: (message: unknown) => void = () => {};
   const write = remoteWrites({
     post: (message) => worker.postMessage(message),
@@ -43,7 +45,12 @@ function startThread(url: string): WritingThread {
     await closed.promise;
     worker.terminate();
   };
-  return { write, opened: opened.promise, close };
+  const connect = () => {
+    const { port1, port2 } = new MessageChannel();
+    tell({ kind: "connect", channel: port1 }, [port1]);
+    return port2;
+  };
+  return { write, opened: opened.promise, connect, close };
 }
 
 /** A database as a server uses it. */
@@ -51,6 +58,8 @@ export interface ServerDatabase {
   /** May be used at once; what it is given to write waits until it is open. */
   readonly database: Database;
   readonly opened: Promise<void>;
+  /** Gives a channel by which another thread may write as well; null where none is needed. */
+  readonly connect: (() => MessagePort) | null;
   close(): Promise<void>;
 }
 
@@ -63,6 +72,7 @@ export function writeFromThread(database: Database, { url }: DatabaseLocation): 
     return {
       database,
       opened: Promise.resolve(),
+      connect: null,
       close: () => Promise.resolve(database.close()),
     };
   }
@@ -70,6 +80,7 @@ export function writeFromThread(database: Database, { url }: DatabaseLocation): 
   return {
     database: { ...database, ordered: true, write: thread.write },
     opened: thread.opened,
+    connect: thread.connect,
     async close() {
       await thread.close();
       database.close();

@@ -1,12 +1,17 @@
 import type { Settings } from "../config/settings.ts";
+import { compileFeed } from "../feed/compile.ts";
+import { openFeeds } from "../feed/feeds.ts";
+import { registerFeeds } from "../feed/register.ts";
 import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
 import { migrate } from "../log/migrate.ts";
 import { openDatabase } from "../log/open.ts";
 import { openLogReader } from "../log/reader.ts";
-import { openLogWriter } from "../log/writer.ts";
+import { type LogNews, openLogWriter } from "../log/writer.ts";
 import { writeFromThread } from "./database.ts";
+import { logFeedEvent } from "./feed-events.ts";
 import { listen } from "./listen.ts";
 import type { ServerLog } from "./logger.ts";
+import { startProjecting } from "./projecting.ts";
 import { systemClock } from "./system-clock.ts";
 
 /** A server that runs in this process. */
@@ -33,18 +38,45 @@ export async function startServer({ settings, version, log }: StartOptions): Pro
   try {
     opened.push(() => local.close());
     await migrate(local);
-    const { database, opened: writing, close: closeDatabase } = writeFromThread(local, { url });
+    const { database, opened: writing, connect, close: closeDatabase } = writeFromThread(local, { url });
     opened.splice(0, 1, closeDatabase);
     const reader = openLogReader({ database, clock: systemClock, limits, pollIntervalMs }, EVENT_LOG_ADDRESS);
     opened.push(() => reader.close());
+    const registered = await registerFeeds(
+      database,
+      systemClock,
+      settings.feeds.map((definition) => compileFeed(definition, { limits })),
+    );
+    let tell = (_news: LogNews) => {};
     const writer = openLogWriter({
       database,
       clock: systemClock,
       limits,
-      onNews: (news) => reader.learn(news),
+      onNews(news) {
+        reader.learn(news);
+        tell(news);
+      },
     });
     opened.push(() => writer.close());
-    const listening = listen({ reader, writer, settings, version, log });
+    const feeds = openFeeds({ database, writer, clock: systemClock, limits, pollIntervalMs }, registered);
+    opened.push(() => feeds.close());
+    const projecting = startProjecting(
+      {
+        url,
+        database,
+        writer,
+        connect,
+        limits,
+        pollIntervalMs,
+        configFile: settings.configFile,
+        onNews: feeds.learn,
+        onEvent: (event) => logFeedEvent(log.logger, event),
+      },
+      registered,
+    );
+    opened.push(() => projecting.close());
+    tell = projecting.learn;
+    const listening = listen({ reader, writer, feeds, settings, version, log });
     opened.push(() => listening.close());
     await writing;
     return { port: listening.port, close };

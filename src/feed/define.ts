@@ -1,0 +1,114 @@
+import type { z } from "zod";
+
+/** Schemas of the `data` of events, by event type. */
+export type EventSchemas = Readonly<Record<string, z.ZodType>>;
+
+/** An event as a projection sees it: of the event log, or of the feed that is projected from. */
+export interface SourceEvent<Type extends string = string, Data = unknown> {
+  readonly type: Type;
+  /** The stream (or, in a feed, the subject) it is about. */
+  readonly subject: string;
+  /** 1-based and gapless within the subject. */
+  readonly version: number;
+  /** 1-based and gapless within the log. */
+  readonly position: number;
+  /** When it happened, or else when it was recorded; RFC 3339. */
+  readonly time: string;
+  readonly data: Data;
+  /** CloudEvents extension attributes: `correlationid`, `causationid`, `traceparent`, ... */
+  readonly extensions: Readonly<Record<string, unknown>>;
+}
+
+/** An integration event of one of the types of a contract. Its time is that of the event it comes from. */
+export type IntegrationEvent<Contract extends EventSchemas> = {
+  readonly [Type in keyof Contract & string]: { readonly type: Type; readonly data: z.input<Contract[Type]> };
+}[keyof Contract & string];
+
+/** Nothing, one or several integration events. */
+export type Published<Contract extends EventSchemas> =
+  | IntegrationEvent<Contract>
+  | readonly IntegrationEvent<Contract>[]
+  | null
+  | undefined
+  | void;
+
+type AnySourceEvent<Events extends EventSchemas> = {
+  readonly [Type in keyof Events & string]: SourceEvent<Type, z.output<Events[Type]>>;
+}[keyof Events & string];
+
+export interface FeedDefinition<
+  Events extends EventSchemas = EventSchemas,
+  Contract extends EventSchemas = EventSchemas,
+  State = unknown,
+> {
+  /** Lower-case letters, digits and hyphens: it stands in the URL, `/feeds/{name}/v{version}`. */
+  readonly name: string;
+  /** 1, 2, 3 ... */
+  readonly version: number;
+  readonly description?: string;
+  /** A draft may be rebuilt, and its contract may change in any way; nobody should rely on it. Default: false. */
+  readonly draft?: boolean;
+  /** What is projected: streams of the event log by prefix (default: all), or a version of another feed. */
+  readonly source?:
+    | { readonly streams: string | readonly string[] }
+    | { readonly feed: string; readonly version: number };
+  /** Schemas of the source's events, for types and checks; types that are not named here are not read. */
+  readonly events: Events;
+  /** Schemas of what is published. */
+  readonly contract: Contract;
+  /** Which subject an event counts for, if not its own; null: for none. It must not depend on state. */
+  readonly subject?: (event: AnySourceEvent<Events>) => string | null;
+  /** What is known of a subject, folded from its events. JSON values only. */
+  readonly state?: {
+    readonly initial: State;
+    readonly evolve: {
+      readonly [Type in keyof Events & string]?: (
+        state: State,
+        event: SourceEvent<Type, z.output<Events[Type]>>,
+      ) => State;
+    };
+  };
+  /** What an event is published as. The state is the one after the event. Pure: no clock, no chance, no I/O. */
+  readonly publish: {
+    readonly [Type in keyof Events & string]?: (
+      event: SourceEvent<Type, z.output<Events[Type]>>,
+      state: State,
+    ) => Published<Contract>;
+  };
+  /**
+   * What an erased stream becomes: `"erase"` (default) erases the subject in the feed, with a tombstone; a function
+   * publishes something instead, and what was published before stays.
+   */
+  readonly erased?:
+    | "erase"
+    | ((event: SourceEvent<"kilde.erased", null>, state: State) => Published<Contract>);
+  /** Since when it should no longer be used (`Deprecation`, RFC 9745); an RFC 3339 time or date. */
+  readonly deprecated?: string;
+  /** When it will be gone (`Sunset`, RFC 8594). */
+  readonly sunset?: string;
+  /** The version to use instead (`Link: rel="successor-version"`). */
+  readonly successor?: number;
+}
+
+/** A handler of whatever types: it can be held and checked, and not be called without a claim of what it takes. */
+type AnyHandler = (...parameters: never[]) => unknown;
+
+/** A definition of whatever types, as in a list of feeds. */
+export type AnyFeedDefinition = Omit<FeedDefinition, "subject" | "state" | "publish" | "erased"> & {
+  readonly subject?: AnyHandler;
+  readonly state?: {
+    readonly initial: unknown;
+    readonly evolve: Readonly<Record<string, AnyHandler | undefined>>;
+  };
+  readonly publish: Readonly<Record<string, AnyHandler | undefined>>;
+  readonly erased?: "erase" | AnyHandler;
+};
+
+/** Gives a feed its types: handlers know their events and the contract. */
+export function defineFeed<
+  const Events extends EventSchemas,
+  const Contract extends EventSchemas,
+  State = undefined,
+>(definition: FeedDefinition<Events, Contract, State>): FeedDefinition<Events, Contract, State> {
+  return definition;
+}

@@ -1,0 +1,111 @@
+import { z } from "zod";
+
+import { jsonPointer } from "../core/json.ts";
+import type { EventSchemas, SourceEvent } from "./define.ts";
+import { type FeedEvent, ProjectionError } from "./feed.ts";
+import { faultOf, type ValueFault, withoutUndefinedMembers } from "./json-value.ts";
+
+interface Issue {
+  readonly pointer: string;
+  readonly detail: string;
+}
+
+type Accepted = { readonly value: unknown } | { readonly issues: readonly Issue[] };
+
+/** What a schema says of a value; issues point into it from `path`. */
+export function accepted(schema: z.ZodType, value: unknown, path: readonly PropertyKey[]): Accepted {
+  let result: z.ZodSafeParseResult<unknown>;
+  try {
+    result = schema.safeParse(value);
+  } catch (error) {
+    const detail =
+      error instanceof z.core.$ZodAsyncError
+        ? "the schema checks asynchronously, which a projection cannot wait for"
+        : `the schema threw: ${error instanceof Error ? error.message : String(error)}`;
+    return { issues: [{ pointer: jsonPointer(path), detail }] };
+  }
+  if (result.success) return { value: result.data };
+  return {
+    issues: result.error.issues.map(({ path: inside, message }) => ({
+      pointer: jsonPointer([...path, ...inside]),
+      detail: message,
+    })),
+  };
+}
+
+/** JSON text of what a handler gave, or why the contract does not let it through. */
+function written(schema: z.ZodType, data: unknown, path: readonly PropertyKey[]): string | readonly Issue[] {
+  const outcome = accepted(schema, data, path);
+  if ("issues" in outcome) return outcome.issues;
+  const fault = faultOf(data, outcome.value);
+  if (fault === null) return JSON.stringify(data);
+  if (fault.undefinedMember) {
+    // JSON leaves the member out: so it is the value without it that the contract has to let through.
+    const stored = withoutUndefinedMembers(data);
+    const again = accepted(schema, stored, path);
+    if ("issues" in again) return again.issues;
+    const left = faultOf(stored, again.value);
+    return left === null ? JSON.stringify(stored) : issuesOf(left, path);
+  }
+  return issuesOf(fault, path);
+}
+
+function issuesOf({ path, detail }: ValueFault, prefix: readonly PropertyKey[]): Issue[] {
+  return [{ pointer: jsonPointer([...prefix, ...path]), detail }];
+}
+
+function shapeIssue(item: unknown, contract: ReadonlyMap<string, z.ZodType>): string | null {
+  if (typeof item !== "object" || item === null || Array.isArray(item)) {
+    return "must be an event, { type, data }, a list of events, or nothing";
+  }
+  for (const name of Object.keys(item)) {
+    if (name !== "type" && name !== "data") {
+      return `has a member ${JSON.stringify(name)}: an event published has a type and data, and all else comes from the event it is made of`;
+    }
+  }
+  if (!("type" in item) || typeof item.type !== "string") return "has no type";
+  return contract.has(item.type)
+    ? null
+    : `is of type ${JSON.stringify(item.type)}, which the contract does not name`;
+}
+
+const NOTHING: readonly FeedEvent[] = [];
+
+/**
+ * Checks what a handler gave against the contract and writes it as JSON text: byte for byte what the handler
+ * gave, with members in its order, and without those that are `undefined`. Members that the contract does not
+ * name are refused, so that nothing leaves by oversight.
+ */
+export function publishedBy(
+  contract: EventSchemas,
+): (label: string, subject: string, event: SourceEvent, given: unknown) => readonly FeedEvent[] {
+  const schemas = new Map(Object.entries(contract));
+
+  const one = (item: unknown, path: readonly PropertyKey[]): FeedEvent | readonly Issue[] => {
+    const wrong = shapeIssue(item, schemas);
+    if (wrong !== null) return [{ pointer: jsonPointer(path), detail: wrong }];
+    const { type, data } = item as { type: string; data: unknown };
+    const schema = schemas.get(type);
+    if (schema === undefined) throw new Error(`no schema of ${type}`);
+    const text = written(schema, data, [...path, "data"]);
+    return typeof text === "string" ? { type, data: text } : text;
+  };
+
+  return (label, subject, event, given) => {
+    if (given === undefined || given === null) return NOTHING;
+    const outcomes = Array.isArray(given) ? given.map((item, index) => one(item, [index])) : [one(given, [])];
+    const events: FeedEvent[] = [];
+    const issues: Issue[] = [];
+    for (const outcome of outcomes) {
+      if ("type" in outcome) events.push(outcome);
+      else issues.push(...outcome);
+    }
+    if (issues.length === 0) return events;
+    const first = issues.map(({ pointer, detail }) => `${pointer === "" ? "" : `${pointer}: `}${detail}`);
+    throw new ProjectionError(
+      `What ${label} published breaks the contract: ${first.join("; ")}`,
+      { position: event.position, subject },
+      issues,
+    );
+  };
+}

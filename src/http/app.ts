@@ -179,6 +179,13 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
   resource(`${FEED_PATH}/resume`, { POST: (c) => resumeFeed(c, deps) });
   resource("/health", { GET: (c) => c.json({ status: "ok", version }) });
   resource("/ready", { GET: (c) => getReady(c, deps) });
+  resource("/metrics", {
+    GET: async (c) => {
+      const { metricsOf } = await import("./metrics.ts");
+      const { text, mediaType } = await metricsOf(deps);
+      return c.body(text, 200, { "Content-Type": mediaType, "Cache-Control": "no-store" });
+    },
+  });
   resource("/problems/:code", { GET: getProblem });
   resource("/openapi.json", {
     GET: async (c) => {
@@ -218,6 +225,7 @@ function index(version: string) {
       docs: "/docs",
       health: "/health",
       ready: "/ready",
+      metrics: "/metrics",
     },
   };
 }

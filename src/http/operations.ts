@@ -128,6 +128,19 @@ function operations(schemas: Schemas): RouteConfig[] {
     },
     {
       method: "get",
+      path: "/metrics",
+      operationId: "metrics",
+      tags: ["Service"],
+      summary: "Heads, lag and progress, for Prometheus",
+      responses: {
+        200: {
+          description: "Prometheus' text format",
+          content: { "text/plain": { schema: z.string() } },
+        },
+      },
+    },
+    {
+      method: "get",
       path: "/problems/{code}",
       operationId: "problemType",
       tags: ["Service"],

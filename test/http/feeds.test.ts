@@ -152,3 +152,17 @@ test("what is not there, and what may not be done", async () => {
   expect((await app.fetch("/feeds/orders/v1/subjects/s-1", { method: "DELETE" })).status).toBe(405);
   expect((await app.fetch("/feeds/orders/1")).status).toBe(404);
 });
+
+test("metrics tell how far each feed is", async () => {
+  await app.append("s-1", { type: "A", data: 1 }, { type: "B", data: 2 });
+  const lineOf = async (metric: string) => {
+    const response = await app.fetch("/metrics");
+    expect(response.headers.get("content-type")).toStartWith("text/plain");
+    return (await response.text()).split("\n").find((line) => line.startsWith(metric));
+  };
+  expect(await lineOf("kilde_event_log_head")).toBe("kilde_event_log_head 2");
+  expect(await lineOf('kilde_feed_lag_events{feed="orders",version="1"}')).toEndWith(" 2");
+  await drain();
+  expect(await lineOf('kilde_feed_lag_events{feed="orders",version="1"}')).toEndWith(" 0");
+  expect(await lineOf('kilde_feed_status{feed="orders",version="1",status="live"}')).toEndWith(" 1");
+});

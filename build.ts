@@ -100,7 +100,11 @@ function report(path: string): void {
 
 async function buildBinary({ bun, addon }: Target, outfile: string, isHost: boolean): Promise<void> {
   await Bun.build({
-    entrypoints: [join(ROOT, "src/main.ts"), join(ROOT, "src/server/writer-thread.ts")],
+    entrypoints: [
+      join(ROOT, "src/main.ts"),
+      join(ROOT, "src/server/writer-thread.ts"),
+      join(ROOT, "src/server/projector-thread.ts"),
+    ],
     target: "bun",
     format: "esm",
     // Without folders: a worker is found beside the program, by the name its source has.

@@ -1,10 +1,10 @@
 import { Option } from "commander";
 
-import { pathText, SETTING_NAMES, type SettingName } from "../config/names.ts";
-import { DEFAULT_SETTINGS, LOG_LEVELS, type Settings } from "../config/settings.ts";
+import { pathText, SETTING_NAMES, type SettingName, type TextSetting } from "../config/names.ts";
+import { DEFAULT_SETTINGS, LOG_LEVELS } from "../config/settings.ts";
 import { collect } from "./options.ts";
 
-export type FlagSetting = Exclude<keyof Settings, "limits">;
+export type FlagSetting = TextSetting;
 
 const SETTING_HELP: Readonly<Record<FlagSetting, readonly [placeholder: string, description: string]>> = {
   host: ["<host>", "address to listen on; any but a loopback address needs --behind-proxy"],

@@ -10,6 +10,7 @@ export const CONFIG_FILE = "kilde.config.ts";
 interface ConfigFile {
   /** As to be shown: the name in the working directory, or the path that was stated. */
   readonly path: string;
+  readonly absolute: string;
   readonly value: Readonly<Record<string, unknown>>;
 }
 
@@ -46,5 +47,5 @@ export async function loadConfigFile(cwd: string, stated: string | undefined): P
   if (typeof exported !== "object" || exported === null || Array.isArray(exported)) {
     throw new ConfigError([`${path} must export its settings: export default defineConfig({ … })`]);
   }
-  return { path, value: exported as Readonly<Record<string, unknown>> };
+  return { path, absolute, value: exported as Readonly<Record<string, unknown>> };
 }

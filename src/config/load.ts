@@ -13,5 +13,5 @@ export interface SettingsRequest {
 export async function loadSettings({ flags, environment, cwd }: SettingsRequest): Promise<Settings> {
   const { config } = flags;
   const file = await loadConfigFile(cwd, typeof config === "string" ? config : undefined);
-  return resolveSettings({ flags, environment, file });
+  return { ...resolveSettings({ flags, environment, file }), configFile: file?.absolute ?? null };
 }

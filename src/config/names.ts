@@ -20,7 +20,7 @@ function words(name: string): string[] {
   return name.split(/(?=[A-Z])/).map((word) => word.toLowerCase());
 }
 
-function setting(name: Exclude<keyof Settings, "limits">, form: TextForm): SettingName {
+function setting(name: TextSetting, form: TextForm): SettingName {
   return {
     path: [name],
     flag: `--${words(name).join("-")}`,
@@ -40,7 +40,10 @@ function limit(name: keyof Limits): SettingName {
   };
 }
 
-const TEXT_FORMS: Readonly<Record<Exclude<keyof Settings, "limits">, TextForm>> = {
+/** Settings that a text can stand for. */
+export type TextSetting = Exclude<keyof Settings, "limits" | "feeds" | "configFile">;
+
+const TEXT_FORMS: Readonly<Record<TextSetting, TextForm>> = {
   host: "text",
   port: "integer",
   databaseUrl: "text",

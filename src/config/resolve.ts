@@ -2,7 +2,7 @@ import { DEFAULT_LIMITS } from "../core/limits.ts";
 import { ConfigError } from "./config-error.ts";
 import { nearest } from "./nearest.ts";
 import { pathText, SETTING_NAMES, type SettingName } from "./names.ts";
-import { type Settings, settingsSchema } from "./settings.ts";
+import { type SettingValues, settingsSchema } from "./settings.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -77,7 +77,7 @@ function shown({ name, written }: Found): string {
 
 function unknownMembers({ file }: Sources): string[] {
   if (file === null) return [];
-  const { limits, ...others } = file.value;
+  const { limits, feeds: _, ...others } = file.value;
   const faults = [
     ...unknown(
       Object.keys(others),
@@ -111,10 +111,15 @@ function candidateOf(found: readonly Found[]): Record<string, unknown> {
   return candidate;
 }
 
+/** Feeds hold functions, so that they are in the file or nowhere. */
+function feedsOf({ file }: Sources): { feeds?: unknown } {
+  return file?.value["feeds"] === undefined ? {} : { feeds: file.value["feeds"] };
+}
+
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/i;
 
 /** What each setting allows by itself, but not together. */
-function combined(settings: Settings, found: readonly Found[]): string[] {
+function combined(settings: SettingValues, found: readonly Found[]): string[] {
   const problems: string[] = [];
   const told = (key: string) => {
     const hit = found.find(({ name }) => pathText(name.path) === key);
@@ -141,10 +146,10 @@ function combined(settings: Settings, found: readonly Found[]): string[] {
 const ONCE = { jitless: true };
 
 /** Settings from all sources, or a {@link ConfigError} with everything that is wrong with them. */
-export function resolveSettings(sources: Sources): Settings {
+export function resolveSettings(sources: Sources): SettingValues {
   const found = SETTING_NAMES.flatMap((name) => find(name, sources) ?? []);
   const problems = unknownMembers(sources);
-  const result = settingsSchema.safeParse(candidateOf(found), ONCE);
+  const result = settingsSchema.safeParse({ ...candidateOf(found), ...feedsOf(sources) }, ONCE);
   if (!result.success) {
     const told = new Set<Found>();
     for (const issue of result.error.issues) {

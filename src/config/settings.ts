@@ -1,6 +1,7 @@
 import { z } from "zod";
 
 import { DEFAULT_LIMITS, type Limits } from "../core/limits.ts";
+import type { AnyFeedDefinition } from "../feed/define.ts";
 import { databaseFile } from "../core/database-url.ts";
 
 /** Longer waits than this overflow a timer. */
@@ -100,12 +101,33 @@ export const settingsSchema = z.strictObject({
   pollIntervalMs: wholeNumber(1, 60_000).default(DEFAULTS.pollIntervalMs),
   shutdownTimeoutMs: wholeNumber(0, MAX_TIMER_MS).default(DEFAULTS.shutdownTimeoutMs),
   limits: limitsSchema.prefault({}),
+  /** Only in `kilde.config.ts`. The definitions are checked where they are compiled. */
+  feeds: z
+    .array(
+      z.custom<AnyFeedDefinition>(
+        (value) => typeof value === "object" && value !== null,
+        "must be made by defineFeed",
+      ),
+      "must be a list of feeds",
+    )
+    .default([]),
 });
 
-export type Settings = z.output<typeof settingsSchema>;
+export type SettingValues = z.output<typeof settingsSchema>;
+
+export interface Settings extends SettingValues {
+  /** Absolute path of `kilde.config.ts`, for threads that load it too; null when there is none. */
+  readonly configFile: string | null;
+}
 
 /** What `kilde.config.ts` exports: any of the settings. */
 export type KildeConfig = z.input<typeof settingsSchema>;
 
 /** What settings are when nobody set them. */
-export const DEFAULT_SETTINGS: Settings = { ...DEFAULTS, corsOrigin: [], limits: DEFAULT_LIMITS };
+export const DEFAULT_SETTINGS: Settings = {
+  ...DEFAULTS,
+  corsOrigin: [],
+  limits: DEFAULT_LIMITS,
+  feeds: [],
+  configFile: null,
+};

@@ -29,6 +29,16 @@ export const PROBLEMS = {
     title: "There is no such stream",
     remedy: "Append to the stream to create it, or follow it with `timeout` or as an event stream.",
   },
+  "feed-not-found": {
+    status: 404,
+    title: "There is no such version of a feed",
+    remedy: "See /feeds for the feeds there are.",
+  },
+  "subject-not-found": {
+    status: 404,
+    title: "The feed has no events about this subject",
+    remedy: "See the feed's `subjects` for those it has, or follow the subject with `timeout`.",
+  },
   "method-not-allowed": {
     status: 405,
     title: "The resource does not support this method",
@@ -90,6 +100,16 @@ export const PROBLEMS = {
     status: 503,
     title: "There are too many appends at once",
     remedy: "Try again after Retry-After. Nothing of this request was written.",
+  },
+  "projection-failed": {
+    status: 500,
+    title: "The projection of the feed fails at an event of this subject",
+    remedy: "Correct the projection that `detail` tells of, and restart or resume the feed.",
+  },
+  "feed-behind": {
+    status: 503,
+    title: "The feed is not yet projected as far as this needs",
+    remedy: "Try again after Retry-After; the feed's status tells how far it is.",
   },
   "storage-full": {
     status: 507,

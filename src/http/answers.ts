@@ -40,6 +40,10 @@ export const cloudEventSchema = z
     traceparent: z.string().optional(),
     tracestate: z.string().optional(),
     metadata: z.string().optional().openapi({ description: "JSON text of the free members of `metadata`" }),
+    projectedfrom: z
+      .string()
+      .optional()
+      .openapi({ description: "In a feed: position in the event log of the event it was published for" }),
     originid: z.string().optional().openapi({ description: "`id` of an event that came as a CloudEvent" }),
     originsource: z.string().optional(),
     method: z.literal("DELETE").optional().openapi({ description: "The stream was erased" }),

@@ -7,19 +7,31 @@ import { requestId } from "hono/request-id";
 import type { Clock } from "../core/clock.ts";
 import { KildeError } from "../core/errors.ts";
 import type { Limits } from "../core/limits.ts";
+import type { Feeds } from "../feed/feeds.ts";
 import type { LogReader } from "../log/reader.ts";
 import type { LogWriter } from "../log/writer.ts";
 import { postStream, postTransaction } from "./append.ts";
 import type { AppDeps } from "./deps.ts";
 import { type Docs, docsPage } from "./docs.ts";
+import {
+  deprecation,
+  FEED_PATH,
+  getFeed,
+  getFeeds,
+  getFeedSchemas,
+  getFeedStatus,
+  getFeedSubject,
+  getFeedSubjects,
+  resumeFeed,
+} from "./feeds.ts";
 import { countFollowers } from "./followers.ts";
 import { openApiDocument, operations } from "./operations.ts";
 import { queryOf, readLog } from "./pages.ts";
 import { problemResponse } from "./problems.ts";
 import { createSchemas } from "./schemas.ts";
 import { getProblem, getReady } from "./service.ts";
-import { streamNameOf } from "./stream-name.ts";
-import { deleteStream, getStreams } from "./streams.ts";
+import { subjectNameOf } from "./stream-name.ts";
+import { deleteStream, listing } from "./streams.ts";
 
 /** What is known of a request when it was answered, for the access log. */
 export interface AccessEntry {
@@ -34,6 +46,7 @@ export interface AccessEntry {
 export interface AppOptions {
   readonly reader: LogReader;
   readonly writer: LogWriter;
+  readonly feeds: Feeds;
   readonly limits: Limits;
   readonly clock: Clock;
   /** Version of the program, as /health tells it. */
@@ -51,9 +64,11 @@ export interface AppOptions {
 
 const EXPOSED_HEADERS = [
   "ETag",
+  "Deprecation",
   "Link",
   "Location",
   "Retry-After",
+  "Sunset",
   "Kilde-Head",
   "X-Request-Id",
   "Idempotency-Replayed",
@@ -64,14 +79,26 @@ function kildeErrorOf(error: unknown): KildeError | null {
 }
 
 /** Answers that may be large. Compressing the others would cost more than it saves. */
-const COMPRESSIBLE = ["/events", "/streams", "/streams/:stream", "/openapi.json", "/docs/:file"];
+const COMPRESSIBLE = [
+  "/events",
+  "/streams",
+  "/streams/:stream",
+  "/feeds",
+  FEED_PATH,
+  `${FEED_PATH}/subjects`,
+  `${FEED_PATH}/subjects/:subject`,
+  `${FEED_PATH}/schemas`,
+  "/openapi.json",
+  "/docs/:file",
+];
 
 /** The HTTP surface of the event log, as a Hono app: serve it, or mount it under a path of another. */
 export function createApp(options: AppOptions): OpenAPIHono {
-  const { reader, writer, limits, clock, version, corsOrigins, closing, onAccess, onFault, docs } = options;
+  const { reader, writer, feeds, limits, clock, version, corsOrigins, closing, onAccess, onFault, docs } =
+    options;
   const schemas = createSchemas(limits);
   const followers = countFollowers(limits.followers);
-  const deps: AppDeps = { reader, writer, limits, clock, schemas, followers, closing };
+  const deps: AppDeps = { reader, writer, feeds, limits, clock, schemas, followers, closing };
   const app = new OpenAPIHono();
 
   app.use(requestId());
@@ -94,6 +121,8 @@ export function createApp(options: AppOptions): OpenAPIHono {
   const compressed = compress();
   for (const path of COMPRESSIBLE) app.get(path, compressed);
 
+  app.use(`${FEED_PATH}/*`, deprecation(deps));
+
   app.onError((error, c) => {
     const known = kildeErrorOf(error);
     if (known?.code === "storage-unavailable" || known === null) onFault(error, c.get("requestId"));
@@ -114,14 +143,21 @@ export function createApp(options: AppOptions): OpenAPIHono {
     });
   };
 
-  resource("/streams", { GET: (c) => getStreams(c, deps) });
+  resource("/streams", { GET: (c) => listing(c, deps, reader, "stream") });
   resource("/streams/:stream", {
-    GET: (c) => readLog(c, deps, reader, streamNameOf(c, deps), queryOf(c, schemas.streamQuery)),
+    GET: (c) => readLog(c, deps, reader, subjectNameOf(c, deps), queryOf(c, schemas.streamQuery)),
     POST: (c) => postStream(c, deps),
     DELETE: (c) => deleteStream(c, deps),
   });
   resource("/transactions", { POST: (c) => postTransaction(c, deps) });
   resource("/events", { GET: (c) => readLog(c, deps, reader, null, queryOf(c, schemas.logQuery)) });
+  resource("/feeds", { GET: (c) => getFeeds(c, deps) });
+  resource(FEED_PATH, { GET: (c) => getFeed(c, deps) });
+  resource(`${FEED_PATH}/subjects`, { GET: (c) => getFeedSubjects(c, deps) });
+  resource(`${FEED_PATH}/subjects/:subject`, { GET: (c) => getFeedSubject(c, deps) });
+  resource(`${FEED_PATH}/status`, { GET: (c) => getFeedStatus(c, deps) });
+  resource(`${FEED_PATH}/schemas`, { GET: (c) => getFeedSchemas(c, deps) });
+  resource(`${FEED_PATH}/resume`, { POST: (c) => resumeFeed(c, deps) });
   resource("/health", { GET: (c) => c.json({ status: "ok", version }) });
   resource("/ready", { GET: (c) => getReady(c, deps) });
   resource("/problems/:code", { GET: getProblem });
@@ -152,6 +188,7 @@ function index(version: string) {
       streams: "/streams",
       stream: "/streams/{stream}",
       transactions: "/transactions",
+      feeds: "/feeds",
       openapi: "/openapi.json",
       docs: "/docs",
       health: "/health",

@@ -7,7 +7,7 @@ import type { AppDeps } from "./deps.ts";
 import { readAppend, readTransaction } from "./new-events.ts";
 import { preconditionOf } from "./preconditions.ts";
 import { validationError } from "./problems.ts";
-import { streamNameOf } from "./stream-name.ts";
+import { subjectNameOf } from "./stream-name.ts";
 
 async function idempotencyOf(
   c: Context,
@@ -63,7 +63,7 @@ function statedOnce(header: ExpectedVersion | undefined, body: ExpectedVersion |
 
 /** `POST /streams/{stream}` */
 export async function postStream(c: Context, deps: AppDeps): Promise<Response> {
-  const subject = streamNameOf(c, deps);
+  const subject = subjectNameOf(c, deps);
   const precondition = preconditionOf(c.req.raw.headers);
   const { events, expectedVersion } = await readAppend(c.req.raw, subject, deps);
   const parts = [

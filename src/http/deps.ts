@@ -1,5 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import type { Limits } from "../core/limits.ts";
+import type { Feeds } from "../feed/feeds.ts";
 import type { LogReader } from "../log/reader.ts";
 import type { LogWriter } from "../log/writer.ts";
 import type { FollowerCount } from "./followers.ts";
@@ -9,6 +10,7 @@ import type { Schemas } from "./schemas.ts";
 export interface AppDeps {
   readonly reader: LogReader;
   readonly writer: LogWriter;
+  readonly feeds: Feeds;
   readonly limits: Limits;
   readonly clock: Clock;
   readonly schemas: Schemas;

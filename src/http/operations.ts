@@ -1,42 +1,13 @@
 import { type OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
 
-import {
-  appendedSchema,
-  cloudEventSchema,
-  problemSchema,
-  streamInfoSchema,
-  transactedSchema,
-} from "./answers.ts";
+import { appendedSchema, streamInfoSchema, transactedSchema } from "./answers.ts";
+import { feedOperations } from "./feed-operations.ts";
+import { json, lastEventId, pages, problem } from "./operation-parts.ts";
 import type { Schemas } from "./schemas.ts";
 
 /*
  * What the HTTP operations take and give, for /openapi.json. The schemas are the ones that validate.
  */
-
-function json(schema: z.ZodType, description: string) {
-  return { description, content: { "application/json": { schema } } };
-}
-
-const problem = {
-  description: "What went wrong, and what to do",
-  content: { "application/problem+json": { schema: problemSchema } },
-};
-
-const pages = {
-  200: {
-    description: "Events in order; an empty list is the end of the log, for now",
-    content: {
-      "application/cloudevents-batch+json": { schema: z.array(cloudEventSchema) },
-      "application/x-ndjson": { schema: z.string().openapi({ description: "The same events, one a line" }) },
-      "text/event-stream": {
-        schema: z.string().openapi({
-          description: "Follows the log: `id` is the event's id, `event` its type, `data` the event as JSON",
-        }),
-      },
-    },
-  },
-  default: problem,
-};
 
 const preconditions = z.object({
   "if-match": z
@@ -44,13 +15,6 @@ const preconditions = z.object({
     .optional()
     .openapi({ description: '`"5"`: the stream must be at version 5; `*`: it must exist' }),
   "if-none-match": z.string().optional().openapi({ description: "`*`: the stream must not exist" }),
-});
-
-const lastEventId = z.object({
-  "last-event-id": z
-    .string()
-    .optional()
-    .openapi({ description: "Where an event stream was left; wins over `lastEventId`" }),
 });
 
 export function operations(schemas: Schemas): RouteConfig[] {
@@ -142,6 +106,7 @@ export function operations(schemas: Schemas): RouteConfig[] {
         default: problem,
       },
     },
+    ...feedOperations(schemas),
     {
       method: "get",
       path: "/health",

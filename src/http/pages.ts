@@ -180,9 +180,13 @@ export async function readLog(
     answer = await longPoll(c, deps, log, page, timeout, representation, answer);
   }
   if (subject !== null && answer.subject === null && timeout === 0) {
-    throw new KildeError("stream-not-found", `There is no stream ${JSON.stringify(subject)}`, {
-      stream: subject,
-    });
+    if (log === deps.reader) {
+      throw new KildeError("stream-not-found", `There is no stream ${JSON.stringify(subject)}`, {
+        stream: subject,
+      });
+    }
+    const detail = `${log.name} has no events about ${JSON.stringify(subject)}`;
+    throw new KildeError("subject-not-found", detail);
   }
   return pageResponse(c, answer, query, representation);
 }

@@ -2,20 +2,31 @@ import type { Context } from "hono";
 
 import { KildeError } from "../core/errors.ts";
 import { DEFAULT_PAGE_EVENTS } from "../core/limits.ts";
+import type { LogReader } from "../log/reader.ts";
 import type { SubjectInfo } from "../log/subjects.ts";
 import { erasure } from "../log/writer.ts";
 import { refusalError } from "./append.ts";
 import type { AppDeps } from "./deps.ts";
 import { hereWith, queryOf } from "./pages.ts";
 import { preconditionOf } from "./preconditions.ts";
-import { streamNameOf } from "./stream-name.ts";
+import { subjectNameOf } from "./stream-name.ts";
 
-function infoOf({ name: stream, version, position, recorded: time, firstVersion, erased }: SubjectInfo) {
-  return { stream, version, position, time, firstVersion, erased };
+/** What the subjects of a log are called on the wire. */
+type SubjectTerm = "stream" | "subject";
+
+function infoOf(term: SubjectTerm) {
+  return ({ name, version, position, recorded: time, firstVersion, erased }: SubjectInfo) => {
+    return { [term]: name, version, position, time, firstVersion, erased };
+  };
 }
 
-/** `GET /streams` */
-export async function getStreams(c: Context, deps: AppDeps): Promise<Response> {
+/** The subjects of a log, by name, or by what changed since a position. */
+export async function listing(
+  c: Context,
+  deps: AppDeps,
+  log: LogReader,
+  term: SubjectTerm,
+): Promise<Response> {
   const { prefix = "", cursor, changedSince, ...query } = queryOf(c, deps.schemas.streamsQuery);
   const limit = query.limit ?? Math.min(DEFAULT_PAGE_EVENTS, deps.limits.pageEvents);
   if (changedSince !== undefined && cursor !== undefined) {
@@ -26,15 +37,15 @@ export async function getStreams(c: Context, deps: AppDeps): Promise<Response> {
   }
   const list =
     changedSince === undefined
-      ? await deps.reader.subjects({ prefix, cursor: cursor ?? "", limit })
-      : await deps.reader.changedSubjects({ prefix, since: changedSince, limit });
+      ? await log.subjects({ prefix, cursor: cursor ?? "", limit })
+      : await log.changedSubjects({ prefix, since: changedSince, limit });
   const last = list.subjects.at(-1);
   const links = [`<${hereWith(c, {})}>; rel="self"`];
   if (list.full && last !== undefined) {
     const next = changedSince === undefined ? { cursor: last.name } : { changedSince: last.position };
     links.push(`<${hereWith(c, next)}>; rel="next"`);
   }
-  return c.json({ streams: list.subjects.map(infoOf) }, 200, {
+  return c.json({ [`${term}s`]: list.subjects.map(infoOf(term)) }, 200, {
     Link: links.join(", "),
     "Cache-Control": "no-cache",
   });
@@ -80,7 +91,7 @@ async function erase(c: Context, deps: AppDeps, stream: string, reason: string):
 
 /** `DELETE /streams/{stream}`: truncates with `before`, erases with `reason`, and never guesses which. */
 export async function deleteStream(c: Context, deps: AppDeps): Promise<Response> {
-  const stream = streamNameOf(c, deps);
+  const stream = subjectNameOf(c, deps);
   const { before, reason } = queryOf(c, deps.schemas.deleteQuery);
   if (before !== undefined && reason === undefined) return truncate(c, deps, stream, before);
   if (reason !== undefined && before === undefined) return erase(c, deps, stream, reason);

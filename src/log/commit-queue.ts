@@ -6,7 +6,7 @@ import type { Database } from "./database.ts";
 import { storageError, storageFailure } from "./failures.ts";
 import { commitPlan, type GroupDeps, preparePlan } from "./group.ts";
 import type { LogAddress } from "./keys.ts";
-import type { AppendOutcome, Plan, Transaction } from "./plan.ts";
+import type { AppendOutcome, Plan, SubjectState, Transaction } from "./plan.ts";
 import { createSubjectCache } from "./subject-cache.ts";
 
 /** Most events one commit takes; what waits beyond it goes into the next. */
@@ -93,7 +93,7 @@ function settle(group: readonly Waiting[], plan: Plan, base: number): void {
  * next one, so nobody waits on a timer, and one write batch is in flight (a libSQL server wedges under many).
  */
 export function createCommitQueue({ database, log, clock, limits, onCommit }: CommitQueueDeps): CommitQueue {
-  const cache = createSubjectCache();
+  const cache = createSubjectCache<SubjectState>();
   const deps: GroupDeps = { database, log, cache, idempotencyMs: limits.idempotencySeconds * 1_000 };
   const queue: Waiting[] = [];
   const jobs: (() => Promise<void>)[] = [];

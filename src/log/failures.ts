@@ -1,7 +1,8 @@
 import { KildeError } from "../core/errors.ts";
 
 /**
- * What a failed write or read means. `conflict`: a unique index refused a row, so nothing was written.
+ * What a failed write or read means. `conflict`: a unique index, or the epoch of a feed, refused a plan that was out
+ * of date, so nothing was written.
  * `unknown`: whether it was written cannot be told.
  */
 export type StorageFailure = "conflict" | "busy" | "full" | "read-only" | "not-a-database" | "unknown";
@@ -19,6 +20,7 @@ export function storageFailure(error: unknown): StorageFailure {
   if (!(error instanceof Error)) return "unknown";
   const code = codeOf(error);
   const text = error.message;
+  if (text.includes("NOT NULL constraint failed: feeds.epoch")) return "conflict";
   if (text.includes("UNIQUE constraint failed") || code.includes("SQLITE_CONSTRAINT_UNIQUE"))
     return "conflict";
   if (code.includes("SQLITE_CONSTRAINT") && !/NOT NULL|FOREIGN KEY|CHECK/.test(text)) return "conflict";

@@ -13,7 +13,7 @@ const ABSENT: SubjectState = { id: null, version: 0, erased: false };
 export interface GroupDeps {
   readonly database: Database;
   readonly log: LogAddress;
-  readonly cache: SubjectCache;
+  readonly cache: SubjectCache<SubjectState>;
   readonly idempotencyMs: number;
 }
 

@@ -8,7 +8,8 @@ export interface LogAddress {
   readonly base: number;
 }
 
-function logAddress(id: number, name: string): LogAddress {
+/** The log of this id and path. */
+export function logAddress(id: number, name: string): LogAddress {
   return { id, name, base: id * LOG_SPAN };
 }
 

@@ -1,8 +1,9 @@
 import journal from "../../migrations/meta/_journal.json" with { type: "json" };
+import feeds from "../../migrations/0001_feeds.sql" with { type: "text" };
 import log from "../../migrations/0000_log.sql" with { type: "text" };
 
 /** The SQL files of `migrations/`, as text in the bundle, so that the binary carries its own schema. */
-const texts: Readonly<Record<string, string>> = { "0000_log": log };
+const texts: Readonly<Record<string, string>> = { "0000_log": log, "0001_feeds": feeds };
 
 export interface Migration {
   readonly tag: string;

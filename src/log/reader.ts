@@ -21,6 +21,8 @@ export interface LogReader {
   readonly name: string;
   /** Position of the last event ever appended, looked up now. */
   head(): Promise<number>;
+  /** Resolves when the head has passed a position, or the signal aborts; looks for itself at times, as followers do. */
+  passed(position: number, signal: AbortSignal): Promise<void>;
   find(subject: string): Promise<SubjectInfo | null>;
   page(query: PageQuery, framing: Framing, signal?: AbortSignal): Promise<PageAnswer>;
   /** Server-sent events after a position, for as long as the signal lets it. */
@@ -57,6 +59,7 @@ export function openLogReader(
   return {
     name: log.name,
     head: () => tail.refresh(),
+    passed: (position, signal) => tail.passed(position, signal),
     find: (subject) => findSubject(database, log, subject),
     page: (query, framing, signal) => queryPage(deps, log, query, framing, signal),
     follow: (interest, after, signal) => follow(deps, log, interest, after, signal),

@@ -1,5 +1,3 @@
-import type { SubjectState } from "./plan.ts";
-
 /** Subjects whose state is kept at hand; about 10 MB. */
 const CAPACITY = 50_000;
 
@@ -7,17 +5,18 @@ const CAPACITY = 50_000;
  * The state of recently written subjects. It only saves a read: an append that rests on an outdated entry is
  * refused by the database (guarantee 10).
  */
-export interface SubjectCache {
-  get(name: string): SubjectState | undefined;
-  set(name: string, state: SubjectState): void;
+export interface SubjectCache<State> {
+  get(name: string): State | undefined;
+  set(name: string, state: State): void;
   delete(name: string): void;
+  clear(): void;
 }
 
 /** Two generations instead of a full order of use: no bookkeeping on a hit, and never more than the capacity. */
-export function createSubjectCache(capacity = CAPACITY): SubjectCache {
-  let young = new Map<string, SubjectState>();
-  let old = new Map<string, SubjectState>();
-  const set = (name: string, state: SubjectState) => {
+export function createSubjectCache<State>(capacity = CAPACITY): SubjectCache<State> {
+  let young = new Map<string, State>();
+  let old = new Map<string, State>();
+  const set = (name: string, state: State) => {
     young.set(name, state);
     if (young.size < capacity / 2) return;
     old = young;
@@ -35,6 +34,10 @@ export function createSubjectCache(capacity = CAPACITY): SubjectCache {
     delete(name) {
       young.delete(name);
       old.delete(name);
+    },
+    clear() {
+      young = new Map();
+      old = new Map();
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { isProblemCode, KildeError, type ProblemMembers } from "../core/errors.ts";
+import type { Statement } from "./database.ts";
 import type { Transaction } from "./plan.ts";
 import type { LogNews, LogWriter } from "./writer.ts";
 
@@ -18,6 +19,8 @@ export interface Port {
 type Operation =
   | { readonly kind: "append"; readonly transaction: Transaction }
   | { readonly kind: "truncate"; readonly subject: string; readonly before: number }
+  | { readonly kind: "write"; readonly statements: readonly Statement[] }
+  | { readonly kind: "sweep" }
   | { readonly kind: "probe" };
 
 type Request = readonly [id: number, operation: Operation];
@@ -77,6 +80,11 @@ export function serveWriter(writer: LogWriter, port: Port, clock: Clock): (news:
         return writer.append(operation.transaction);
       case "truncate":
         return writer.truncate(operation.subject, operation.before);
+      case "write":
+        return writer.write(operation.statements);
+      case "sweep":
+        writer.sweep();
+        return Promise.resolve();
       case "probe":
         return writer.probe();
     }
@@ -129,6 +137,8 @@ export function remoteWriter(port: Port, clock: Clock, onNews: (news: LogNews) =
   return {
     append: (transaction) => call({ kind: "append", transaction }),
     truncate: (subject, before) => call({ kind: "truncate", subject, before }),
+    write: (statements) => call({ kind: "write", statements }),
+    sweep: () => void call({ kind: "sweep" }).catch(() => {}),
     probe: () => call({ kind: "probe" }),
     close: () => Promise.resolve(),
   };

@@ -2,17 +2,30 @@ import type { Clock } from "../core/clock.ts";
 import { ERASED_TYPE, type ExpectedVersion } from "../core/event.ts";
 import type { Limits } from "../core/limits.ts";
 import { createCommitQueue } from "./commit-queue.ts";
-import type { Database } from "./database.ts";
+import type { Database, Row, Statement } from "./database.ts";
+import { storageError, storageFailure } from "./failures.ts";
 import { EVENT_LOG_ADDRESS } from "./keys.ts";
 import type { AppendOutcome, Transaction } from "./plan.ts";
 import { sweepStep, truncateSubject } from "./truncate.ts";
 
-/** Writing the event log. */
+/** The outcome of a batch for another log: its rows, and how long the database took; or a plan that was out of date. */
+export type Written =
+  | { readonly outcome: "written"; readonly rows: readonly (readonly Row[])[]; readonly durationMs: number }
+  | { readonly outcome: "outdated" };
+
+/** Writing the event log; and the one way to write anything from this process. */
 export interface LogWriter {
   /** Appends a transaction, all or nothing. Throws a KildeError when storage fails. */
   append(transaction: Transaction): Promise<AppendOutcome>;
   /** Removes the events of a stream below a version, and leaves versions and positions as they are. */
   truncate(subject: string, before: number): Promise<void>;
+  /**
+   * Runs statements for another log in one atomic transaction, between two commits. Nothing is written when they
+   * rest on what is no longer so. Throws a KildeError when storage fails; then the outcome is unknown.
+   */
+  write(statements: readonly Statement[]): Promise<Written>;
+  /** Deletes in the background what batches have erased. */
+  sweep(): void;
   /** Resolves when a write has gone through to storage. */
   probe(): Promise<void>;
   /** Refuses new appends, and resolves when those accepted are committed. */
@@ -67,6 +80,21 @@ export function openLogWriter({ database, clock, limits, onNews }: LogWriterDeps
       onNews("truncated");
       sweep();
     },
+    write: (statements) =>
+      queue.exclusively(async (): Promise<Written> => {
+        const started = clock.now();
+        try {
+          const rows = await database.write(statements);
+          return { outcome: "written", rows, durationMs: clock.now() - started };
+        } catch (error) {
+          const failure = storageFailure(error);
+          // A libSQL server that is busy says so at once; whoever planned tries again as after a conflict.
+          if (failure === "conflict" || (failure === "busy" && !database.embedded))
+            return { outcome: "outdated" };
+          throw storageError(error);
+        }
+      }),
+    sweep,
     probe: () =>
       queue.exclusively(async () => {
         await database.write([{ sql: "update logs set head = head where id = ?", args: [log.id] }]);

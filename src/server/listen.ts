@@ -1,4 +1,5 @@
 import type { Settings } from "../config/settings.ts";
+import type { Feeds } from "../feed/feeds.ts";
 import { createApp } from "../http/app.ts";
 import type { LogReader } from "../log/reader.ts";
 import type { LogWriter } from "../log/writer.ts";
@@ -18,18 +19,20 @@ export interface Listening {
 export interface ListenDeps {
   readonly reader: LogReader;
   readonly writer: LogWriter;
+  readonly feeds: Feeds;
   readonly settings: Settings;
   readonly version: string;
   readonly log: ServerLog;
 }
 
 /** Serves the HTTP surface on the port that the settings name; 0 takes any that is free. */
-export function listen({ reader, writer, settings, version, log }: ListenDeps): Listening {
+export function listen({ reader, writer, feeds, settings, version, log }: ListenDeps): Listening {
   const { logger } = log;
   const closing = new AbortController();
   const app = createApp({
     reader,
     writer,
+    feeds,
     limits: settings.limits,
     clock: systemClock,
     version,

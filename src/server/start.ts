@@ -1,10 +1,16 @@
 import type { Settings } from "../config/settings.ts";
+import { compileFeed } from "../feed/compile.ts";
+import { openFeeds } from "../feed/feeds.ts";
+import { registerFeeds } from "../feed/register.ts";
 import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
 import { migrate } from "../log/migrate.ts";
 import { openDatabase } from "../log/open.ts";
 import { openLogReader } from "../log/reader.ts";
+import type { LogNews } from "../log/writer.ts";
+import { logFeedEvent } from "./feed-events.ts";
 import { listen } from "./listen.ts";
 import type { ServerLog } from "./logger.ts";
+import { startProjecting } from "./projecting.ts";
 import { systemClock } from "./system-clock.ts";
 import { startWriting } from "./writing.ts";
 
@@ -33,16 +39,47 @@ export async function startServer({ settings, version, log }: StartOptions): Pro
     await migrate(database);
     const reader = openLogReader({ database, clock: systemClock, limits, pollIntervalMs }, EVENT_LOG_ADDRESS);
     opened.push(() => reader.close());
-    const { writer, opened: writing } = startWriting({
+    const registered = await registerFeeds(
+      database,
+      systemClock,
+      settings.feeds.map((definition) => compileFeed(definition, { limits })),
+    );
+    let tell = (_news: LogNews) => {};
+    const {
+      writer,
+      opened: writing,
+      connect,
+    } = startWriting({
       url,
       database,
       limits,
-      onNews: (news) => reader.learn(news),
+      onNews(news) {
+        reader.learn(news);
+        tell(news);
+      },
     });
     opened.push(() => writer.close());
-    const listening = listen({ reader, writer, settings, version, log });
-    opened.push(() => listening.close());
+    const feeds = openFeeds({ database, writer, clock: systemClock, limits, pollIntervalMs }, registered);
+    opened.push(() => feeds.close());
     await writing;
+    const projecting = startProjecting(
+      {
+        url,
+        database,
+        writer,
+        connect,
+        limits,
+        pollIntervalMs,
+        configFile: settings.configFile,
+        onNews: feeds.learn,
+        onEvent: (event) => logFeedEvent(log.logger, event),
+      },
+      registered,
+    );
+    opened.push(() => projecting.close());
+    tell = projecting.learn;
+    const listening = listen({ reader, writer, feeds, settings, version, log });
+    opened.push(() => listening.close());
     return { port: listening.port, close };
   } catch (error) {
     await close();

@@ -1,17 +1,19 @@
 import type { Limits } from "../core/limits.ts";
 import { openDatabase } from "../log/open.ts";
-import { openLogWriter } from "../log/writer.ts";
+import { type LogNews, openLogWriter } from "../log/writer.ts";
 import { type Port, serveWriter } from "../log/writer-port.ts";
+import { portOf } from "./message-port.ts";
 import { systemClock } from "./system-clock.ts";
 
 /*
  * The thread that writes an embedded database, whose commits block it. It is told to open and to close in
- * objects; texts are the appends of the main thread.
+ * objects; texts are the appends of the main thread. Other threads are connected by channels of their own.
  */
 
 /** What the main thread says. */
 export type ThreadCommand =
   | { readonly kind: "open"; readonly url: string; readonly limits: Limits }
+  | { readonly kind: "connect"; readonly channel: MessagePort }
   | { readonly kind: "close" };
 
 /** What this thread says. */
@@ -32,24 +34,41 @@ const port: Port = {
 
 const report = (message: ThreadReport) => self.postMessage(message);
 
-function open(url: string, limits: Limits): () => Promise<void> {
+interface Open {
+  /** Lets one more thread write. */
+  connect(to: Port): void;
+  close(): Promise<void>;
+}
+
+function open(url: string, limits: Limits): Open {
   const database = openDatabase({ url });
-  const writer = openLogWriter({ database, clock: systemClock, limits, onNews: (news) => tell(news) });
-  const tell = serveWriter(writer, port, systemClock);
-  return async () => {
-    await writer.close();
-    database.close();
+  const told: ((news: LogNews) => void)[] = [];
+  const onNews = (news: LogNews) => {
+    for (const tell of told) tell(news);
+  };
+  const writer = openLogWriter({ database, clock: systemClock, limits, onNews });
+  return {
+    connect(to) {
+      told.push(serveWriter(writer, to, systemClock));
+    },
+    async close() {
+      await writer.close();
+      database.close();
+    },
   };
 }
 
-let close: () => Promise<void> = () => Promise.resolve();
+let opened: Open | null = null;
 
 async function obey(command: ThreadCommand): Promise<void> {
   if (command.kind === "open") {
-    close = open(command.url, command.limits);
+    opened = open(command.url, command.limits);
+    opened.connect(port);
     report({ kind: "opened" });
+  } else if (command.kind === "connect") {
+    opened?.connect(portOf(command.channel));
   } else {
-    await close();
+    await opened?.close();
     report({ kind: "closed" });
   }
 }

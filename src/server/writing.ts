@@ -19,7 +19,8 @@ export interface WritingOptions {
 function writeFromThread({ url, limits, onNews }: WritingOptions): Writing {
   // The bundler takes a worker in that is named like this.
   const worker = new Worker(new URL("./writer-thread.ts", import.meta.url).href);
-  const tell = (command: ThreadCommand) => worker.postMessage(command);
+  const tell = (command: ThreadCommand, transfer: Transferable[] = []) =>
+    worker.postMessage(command, transfer);
   let receive: (message: string) => void = () => {};
   const writer = remoteWriter(
     {
@@ -53,13 +54,20 @@ function writeFromThread({ url, limits, onNews }: WritingOptions): Writing {
     await closed.promise;
     worker.terminate();
   };
-  return { writer: { ...writer, close }, opened: opened.promise };
+  const connect = () => {
+    const { port1, port2 } = new MessageChannel();
+    tell({ kind: "connect", channel: port1 }, [port1]);
+    return port2;
+  };
+  return { writer: { ...writer, close }, opened: opened.promise, connect };
 }
 
 /** A writer that may be used at once; what it is given waits until it is open. */
 export interface Writing {
   readonly writer: LogWriter;
   readonly opened: Promise<void>;
+  /** Gives a channel by which another thread may write too; null: the writer is in this thread. */
+  readonly connect: (() => MessagePort) | null;
 }
 
 /**
@@ -68,5 +76,9 @@ export interface Writing {
  */
 export function startWriting(options: WritingOptions): Writing {
   if (options.url.startsWith("file:")) return writeFromThread(options);
-  return { writer: openLogWriter({ ...options, clock: systemClock }), opened: Promise.resolve() };
+  return {
+    writer: openLogWriter({ ...options, clock: systemClock }),
+    opened: Promise.resolve(),
+    connect: null,
+  };
 }

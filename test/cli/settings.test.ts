@@ -30,7 +30,10 @@ const file = (value: Record<string, unknown>) => ({ path: "kilde.config.ts", val
 
 describe("settings", () => {
   test("have defaults", () => {
-    expect(resolveSettings(sources({}))).toEqual(DEFAULT_SETTINGS);
+    expect({ ...resolveSettings(sources({})), configFile: null }).toEqual({
+      ...DEFAULT_SETTINGS,
+      configFile: null,
+    });
     expect(DEFAULT_SETTINGS).toMatchObject({
       host: "127.0.0.1",
       port: 4000,
@@ -46,8 +49,8 @@ describe("settings", () => {
     expect(resolveSettings(sources({ file: all.file })).port).toBe(3);
   });
 
-  test("are all reachable from each source", () => {
-    const paths = Object.keys(settingsSchema.shape).filter((key) => key !== "limits");
+  test("are all reachable from each source, but for feeds, which only the file can hold", () => {
+    const paths = Object.keys(settingsSchema.shape).filter((key) => key !== "limits" && key !== "feeds");
     const limits = Object.keys(DEFAULT_LIMITS).map((name) => `limits.${name}`);
     expect(SETTING_NAMES.map(({ path }) => path.join("."))).toEqual([...paths, ...limits]);
     expect(SETTING_NAMES.find(({ path }) => path[1] === "eventBytes")?.environment).toBe(

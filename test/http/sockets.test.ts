@@ -13,7 +13,10 @@ import { type RunningServer, startServer } from "../../src/server/start.ts";
 let server: RunningServer;
 let url: string;
 beforeAll(async () => {
-  const settings = settingsSchema.parse({ port: 0, databaseUrl: ":memory:", accessLog: false });
+  const settings = {
+    ...settingsSchema.parse({ port: 0, databaseUrl: ":memory:", accessLog: false }),
+    configFile: null,
+  };
   server = await startServer({ settings, version: "test", log: createLog("silent") });
   url = `http://127.0.0.1:${server.port}`;
 });

@@ -4,6 +4,9 @@ import { join } from "node:path";
 
 import type { Clock } from "../../src/core/clock.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../src/core/limits.ts";
+import type { Feed } from "../../src/feed/feed.ts";
+import { type Feeds, openFeeds } from "../../src/feed/feeds.ts";
+import { registerFeeds } from "../../src/feed/register.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { Database } from "../../src/log/database.ts";
 import { openDatabase } from "../../src/log/open.ts";
@@ -13,6 +16,7 @@ import { systemClock } from "../../src/server/system-clock.ts";
 /** A store with its HTTP surface, in this process: the real ones, without sockets. */
 export interface TestApp {
   readonly store: Store;
+  readonly feeds: Feeds;
   readonly faults: unknown[];
   /** Calls the app; `path` begins with a slash. */
   fetch(path: string, init?: RequestInit): Promise<Response>;
@@ -69,6 +73,8 @@ export interface TestAppOptions {
   readonly clock?: Clock;
   readonly corsOrigins?: string[];
   readonly closing?: AbortSignal;
+  /** Served, and not projected. */
+  readonly feeds?: readonly Feed[];
 }
 
 export async function openApp(options: TestAppOptions = {}): Promise<TestApp> {
@@ -76,9 +82,13 @@ export async function openApp(options: TestAppOptions = {}): Promise<TestApp> {
   const clock = options.clock ?? systemClock;
   const database = options.database ?? openDatabase({ url: ":memory:" });
   const store = await openStore({ database, clock, limits, pollIntervalMs: 20 });
+  const registered = await registerFeeds(database, clock, options.feeds ?? []);
+  const { writer } = store;
+  const feeds = openFeeds({ database, writer, clock, limits, pollIntervalMs: 20 }, registered);
   const faults: unknown[] = [];
   const app = createApp({
     ...store,
+    feeds,
     limits,
     clock,
     version: "test",
@@ -92,6 +102,7 @@ export async function openApp(options: TestAppOptions = {}): Promise<TestApp> {
     await app.fetch(new Request(`http://kilde.test${path}`, init));
   return {
     store,
+    feeds,
     faults,
     fetch,
     async append(stream, ...events) {
@@ -104,7 +115,10 @@ export async function openApp(options: TestAppOptions = {}): Promise<TestApp> {
       if (response.status !== 200) throw new Error(`${response.status}: ${await response.text()}`);
       return (await response.json()) as Body;
     },
-    close: () => store.close(),
+    close() {
+      feeds.close();
+      return store.close();
+    },
   };
 }
 

@@ -1,0 +1,106 @@
+import type { Database } from "../log/database.ts";
+import { createSubjectCache } from "../log/subject-cache.ts";
+import type { LogWriter } from "../log/writer.ts";
+import type { Feed } from "./feed.ts";
+import type { Lease } from "./lease.ts";
+import { assign, type FeedPlan, planBatch } from "./plan.ts";
+import type { FeedStatus } from "./record.ts";
+import type { RegisteredFeed } from "./register.ts";
+import type { SourceRow } from "./source.ts";
+import { type FeedSubject, readFeedSubjects, UNKNOWN_SUBJECT } from "./subjects.ts";
+import { feedBatch, headAfter, newIds } from "./write.ts";
+
+/** Subjects whose state a projector keeps at hand. */
+const CACHED_SUBJECTS = 20_000;
+
+/** Who is told that a feed has new events. */
+export type OnFeedNews = (path: string, head: number) => void;
+
+export interface FeedDeps {
+  readonly database: Database;
+  readonly writer: LogWriter;
+  readonly onNews: OnFeedNews;
+}
+
+export interface Advance {
+  readonly epoch: number;
+  readonly lease: Lease | null;
+  readonly cursor: number | null;
+  readonly status: FeedStatus | null;
+  readonly rate: number | null;
+  readonly failure: string | null;
+}
+
+export interface Committed {
+  readonly durationMs: number;
+}
+
+/** Plans batches for a feed, and writes them. What it remembers of subjects holds for one epoch after the other. */
+export interface FeedCommits {
+  /** Plans events that were read at the epoch that {@link commit} is given. */
+  plan(rows: readonly SourceRow[]): Promise<FeedPlan>;
+  /** Writes a plan; null when others wrote to the feed since, or it was taken over: read again, and plan anew. */
+  commit(advance: Advance, plan: FeedPlan): Promise<Committed | null>;
+  /** Lets go of what is remembered: others may have written. */
+  forget(): void;
+}
+
+async function statesOf(
+  { database }: FeedDeps,
+  { log }: RegisteredFeed,
+  names: ReadonlySet<string>,
+  cached: (name: string) => FeedSubject | undefined,
+): Promise<(name: string) => FeedSubject> {
+  const known = new Map<string, FeedSubject>();
+  const unknown: string[] = [];
+  for (const name of names) {
+    const state = cached(name);
+    if (state === undefined) unknown.push(name);
+    else known.set(name, state);
+  }
+  const fresh = await readFeedSubjects(database, log, unknown);
+  return (name) => known.get(name) ?? fresh.get(name) ?? UNKNOWN_SUBJECT;
+}
+
+/** What is written when nothing but the cursor or the status changes. */
+export const NOTHING_PUBLISHED: FeedPlan = {
+  events: [],
+  after: new Map(),
+  kept: [],
+  newSubjects: [],
+  tombstones: [],
+  revived: [],
+  failure: null,
+};
+
+export function createFeedCommits(deps: FeedDeps, registered: RegisteredFeed): FeedCommits {
+  const { log } = registered;
+  const feed: Feed = registered.feed;
+  const cache = createSubjectCache<FeedSubject>(CACHED_SUBJECTS);
+  return {
+    async plan(rows) {
+      const assignment = assign(feed, rows);
+      const names = new Set(assignment.assigned.map(({ subject }) => subject));
+      return planBatch(feed, assignment, await statesOf(deps, registered, names, cache.get));
+    },
+    async commit(advance, plan) {
+      const write = { ...advance, log, plan };
+      const written = await deps.writer.write(feedBatch(write)).catch((error: unknown) => {
+        cache.clear();
+        throw error;
+      });
+      if (written.outcome === "outdated") {
+        cache.clear();
+        return null;
+      }
+      const ids = newIds(written.rows);
+      for (const [name, subject] of plan.after)
+        cache.set(name, { ...subject, id: subject.id ?? ids.get(name) ?? null });
+      const head = headAfter(write, written.rows);
+      if (head !== null) deps.onNews(log.name, head);
+      if (plan.tombstones.length > 0) deps.writer.sweep();
+      return { durationMs: written.durationMs };
+    },
+    forget: () => cache.clear(),
+  };
+}

@@ -1,0 +1,175 @@
+import type { Clock } from "../core/clock.ts";
+import { KildeError } from "../core/errors.ts";
+import { findSubject, readHead, versionAt } from "../log/subjects.ts";
+import { createFeedCommits, type FeedCommits, type FeedDeps } from "./commit.ts";
+import type { FeedPlan } from "./plan.ts";
+import { readFeed } from "./record.ts";
+import type { RegisteredFeed } from "./register.ts";
+import { readSource, type SourceRow, sourceStatement, subjectStatement } from "./source.ts";
+import { readFeedSubjects, UNKNOWN_SUBJECT } from "./subjects.ts";
+
+/*
+ * Projecting one subject ahead of the rest of its feed. Any process may do so at any time: the feed's epoch makes
+ * whoever else was about to write plan anew, and the subject's `projected` makes the walker skip what is done.
+ */
+
+/** Source events of one write: a subject may have more than fit in memory. */
+const CHUNK_EVENTS = 1_000;
+
+/** Source positions that one query looks through for the events of a re-keyed subject. */
+const SCAN_EVENTS = 2_000;
+
+/** How often others may write to the feed first. */
+const ATTEMPTS = 100;
+
+/** A feed that is live is given this long to catch up by itself, in steps. */
+const PATIENCE_MS = [2, 4, 8, 16, 32];
+
+interface HydrateDeps extends FeedDeps {
+  readonly clock: Clock;
+}
+
+interface Chunk {
+  readonly rows: readonly SourceRow[];
+  /** Everything of the subject up to this position is in it, or was before. */
+  readonly upTo: number;
+}
+
+/** The next events of a subject that is named as in the source. */
+async function ownChunk(
+  { database }: HydrateDeps,
+  { feed, source }: RegisteredFeed,
+  subject: string,
+  after: number,
+  head: number,
+): Promise<Chunk> {
+  const info = await findSubject(database, source, subject);
+  if (info === null || info.position <= after) return { rows: [], upTo: head };
+  const afterVersion = await versionAt(database, source, info, { position: after });
+  const query = { subjectId: info.id, afterVersion, upTo: head, limit: CHUNK_EVENTS };
+  const rows = await readSource(database, source, subjectStatement(source, feed.source, query));
+  return { rows, upTo: rows.length === CHUNK_EVENTS ? (rows.at(-1)?.position ?? head) : head };
+}
+
+/** The next events that count for a subject of another name: found by looking through the source. */
+async function scannedChunk(
+  { database, clock }: HydrateDeps,
+  { feed, source }: RegisteredFeed,
+  subject: string,
+  after: number,
+  head: number,
+): Promise<Chunk> {
+  const rows: SourceRow[] = [];
+  let position = after;
+  while (position < head) {
+    const upTo = Math.min(head, position + SCAN_EVENTS);
+    const range = { after: position, upTo, limit: SCAN_EVENTS };
+    const found = await readSource(database, source, sourceStatement(source, feed.source, range));
+    rows.push(...found.filter(({ event }) => countsFor(event) === subject));
+    position = upTo;
+    if (rows.length >= CHUNK_EVENTS) return { rows, upTo: position };
+    await clock.yield();
+  }
+  return { rows, upTo: head };
+
+  function countsFor(event: SourceRow["event"]): string | null {
+    try {
+      return feed.subjectOf(event);
+    } catch {
+      // Whose event it is nobody can tell; the walker halts at it.
+      return null;
+    }
+  }
+}
+
+function failed({ feed }: RegisteredFeed, { failure }: FeedPlan): void {
+  if (failure === null) return;
+  const { position, error } = failure;
+  throw new KildeError(
+    "projection-failed",
+    `${feed.path} cannot project event ${position} of ${feed.source.log}: ${error.message}`,
+    {
+      errors: error.issues.map(({ pointer, detail }) => ({ pointer, detail })),
+    },
+    { cause: error },
+  );
+}
+
+/** Projects the subject's events up to a position of the source, a chunk at a time. */
+async function hydrateTo(
+  deps: HydrateDeps,
+  registered: RegisteredFeed,
+  commits: FeedCommits,
+  subject: string,
+  head: number,
+): Promise<void> {
+  const { log, feed } = registered;
+  const nextChunk = feed.rekeyed ? scannedChunk : ownChunk;
+  let looked = 0;
+  let patience = 0;
+  for (let attempt = 1; attempt <= ATTEMPTS;) {
+    const record = await readFeed(deps.database, log);
+    if (record === null || record.status === "retiring") return;
+    const states = await readFeedSubjects(deps.database, log, [subject]);
+    const state = states.get(subject) ?? UNKNOWN_SUBJECT;
+    const after = Math.max(record.cursor, state.projected, looked);
+    if (after >= head) return;
+    const { rows, upTo } = await nextChunk(deps, registered, subject, after, head);
+    if (rows.length === 0) {
+      // Nothing that counts for the subject, so nothing to write: the walker will find the same.
+      looked = upTo;
+      continue;
+    }
+    const wait = record.status === "live" ? PATIENCE_MS[patience] : undefined;
+    if (wait !== undefined) {
+      patience += 1;
+      await deps.clock.sleep(wait);
+      continue;
+    }
+    commits.forget();
+    const plan = await commits.plan(rows);
+    failed(registered, plan);
+    const { after: planned } = plan;
+    const known = planned.get(subject) ?? state;
+    const id = known.id;
+    const hydrated: FeedPlan = {
+      ...plan,
+      after: new Map([...planned, [subject, { ...known, projected: upTo }]]),
+      kept: [subject],
+      newSubjects: id === null ? [subject] : [],
+    };
+    const advance = { epoch: record.epoch, lease: null, cursor: null, status: null, rate: null };
+    const committed = await commits.commit({ ...advance, failure: null }, hydrated);
+    if (committed === null) attempt += 1;
+    else attempt = 1;
+  }
+  throw new KildeError("overloaded", `${feed.path} was written by others ${ATTEMPTS} times in a row`);
+}
+
+/**
+ * Makes a subject of a feed complete as of now: all that its source had about it when this was called is in the feed
+ * when it resolves. Throws a KildeError: `projection-failed`, or `feed-behind` for a feed that is projected from
+ * another by a key of its own, which only that feed's walker can complete.
+ */
+export async function hydrate(deps: HydrateDeps, registered: RegisteredFeed, subject: string): Promise<void> {
+  const { feed, source, upstream } = registered;
+  if (upstream !== null) {
+    if (feed.rekeyed) await awaitUpstream(deps, upstream);
+    else await hydrate(deps, upstream, subject);
+  }
+  const head = await readHead(deps.database, source);
+  await hydrateTo(deps, registered, createFeedCommits(deps, registered), subject, head);
+}
+
+/** Resolves when all that the source of a feed has is in the feed. */
+async function awaitUpstream(deps: HydrateDeps, registered: RegisteredFeed): Promise<void> {
+  const { database, clock } = deps;
+  const { feed, source, log, upstream } = registered;
+  if (upstream !== null) await awaitUpstream(deps, upstream);
+  const head = await readHead(database, source);
+  for (const ms of [...PATIENCE_MS, 64, 128, 256]) {
+    if (((await readFeed(database, log))?.cursor ?? 0) >= head) return;
+    await clock.sleep(ms);
+  }
+  throw new KildeError("feed-behind", `${feed.path} is not yet projected up to position ${head}`);
+}

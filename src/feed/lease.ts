@@ -1,0 +1,60 @@
+import { type Database, integerAt, type Statement } from "../log/database.ts";
+import type { LogWriter } from "../log/writer.ts";
+
+/*
+ * A lease is held by at most one process, by the database's clock. Its token grows with each change of holder and is
+ * checked inside of every write, so that a holder that was taken for dead cannot write any more.
+ */
+
+/** How long a lease outlives its holder's last sign of life. */
+export const LEASE_MS = 5_000;
+
+export interface Lease {
+  readonly name: string;
+  readonly holder: string;
+  readonly token: number;
+}
+
+const NOW = "cast(unixepoch('subsec') * 1000 as integer)";
+
+/** Arguments: name, holder, milliseconds. Gives a row with the token, or none when another holds it. */
+export const TAKE_LEASE = `
+insert into leases (name, holder, token, expires) values (?1, ?2, 1, ${NOW} + ?3)
+on conflict (name) do update set token = token + (holder <> excluded.holder), holder = excluded.holder,
+  expires = excluded.expires
+where holder = excluded.holder or expires <= ${NOW}
+returning token`;
+
+/** Takes a lease that is free, or renews it; null while another holds it. */
+export async function takeLease(writer: LogWriter, name: string, holder: string): Promise<Lease | null> {
+  const written = await writer.write([{ sql: TAKE_LEASE, args: [name, holder, LEASE_MS] }]);
+  const row = written.outcome === "written" ? written.rows[0]?.[0] : undefined;
+  return row === undefined ? null : { name, holder, token: integerAt(row, 0) };
+}
+
+/** Part of a batch: the holder is alive. */
+export function renewal({ name, holder, token }: Lease): Statement {
+  return {
+    sql: `update leases set expires = ${NOW} + ?4 where name = ?1 and holder = ?2 and token = ?3`,
+    args: [name, holder, token, LEASE_MS],
+  };
+}
+
+/** Lets others have it at once. */
+export async function releaseLease(writer: LogWriter, { name, holder, token }: Lease): Promise<void> {
+  await writer.write([
+    {
+      sql: "update leases set expires = 0 where name = ?1 and holder = ?2 and token = ?3",
+      args: [name, holder, token],
+    },
+  ]);
+}
+
+/** Whether nobody holds it now. */
+export async function isFree(database: Database, name: string): Promise<boolean> {
+  const [row] = await database.read({
+    sql: `select count(*) from leases where name = ?1 and expires > ${NOW}`,
+    args: [name],
+  });
+  return integerAt(row, 0) === 0;
+}

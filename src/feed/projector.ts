@@ -1,0 +1,162 @@
+import type { Clock } from "../core/clock.ts";
+import { readHead } from "../log/subjects.ts";
+import { createFeedCommits, type FeedDeps, NOTHING_PUBLISHED } from "./commit.ts";
+import type { Lease } from "./lease.ts";
+import type { PlanFailure } from "./plan.ts";
+import { type FeedRecord, type Failure, type FeedStatus, readFeed } from "./record.ts";
+import type { RegisteredFeed } from "./register.ts";
+import { readSource, sourceStatement } from "./source.ts";
+
+/** Source events one write projects: few enough that appends hardly wait for it. */
+const BATCH_EVENTS = 1_000;
+/** Events that one query may find before it is known how large they are. */
+const FIRST_EVENTS = 100;
+/** Characters of source data that a batch aims at. */
+const BATCH_CHARACTERS = 4 * 1024 * 1024;
+
+/** Source positions that one query looks through. */
+const WINDOW = 20_000;
+
+/** Positions that may pass without an event to publish before the cursor is written. */
+const CURSOR_STRIDE = 20_000;
+
+/** Weight of the last batch in the measured rate. */
+const RATE_WEIGHT = 0.1;
+
+export type Step =
+  | {
+      readonly kind: "projected";
+      /** Position in the source up to which it is projected, and the source's head. */
+      readonly cursor: number;
+      readonly head: number;
+      /** Source events a second. */
+      readonly rate: number;
+      /** How long the database took. */
+      readonly writeMs: number;
+      readonly building: boolean;
+    }
+  /** Everything up to `position` is projected, which is where to wait; `unwritten`: the cursor lags behind it. */
+  | { readonly kind: "caught-up"; readonly position: number; readonly unwritten: boolean }
+  /** Others wrote to the feed, or took it over: look again. */
+  | { readonly kind: "outdated" }
+  | { readonly kind: "halted"; readonly failure: Failure }
+  | { readonly kind: "gone" };
+
+export interface StepOptions {
+  readonly lease: Lease;
+  /** Try again what the feed is halted at. */
+  readonly retry: boolean;
+  /** Write a cursor that lags, though there is nothing to publish. */
+  readonly flush: boolean;
+}
+
+/** Projects one feed, a batch at a time. It may be dropped between any two writes. */
+export interface Projector {
+  step(options: StepOptions): Promise<Step>;
+  forget(): void;
+}
+
+export function createProjector(
+  deps: FeedDeps & { readonly clock: Clock; readonly batchEvents?: number },
+  registered: RegisteredFeed,
+): Projector {
+  const { database, clock, batchEvents = BATCH_EVENTS } = deps;
+  const { feed, log, source } = registered;
+  const commits = createFeedCommits(deps, registered);
+  /** As of this projector's own last write; null when others may have written since. */
+  let known: FeedRecord | null = null;
+  /** Position up to which there is nothing left to project; the cursor is written later. */
+  let reached = 0;
+  let limit = Math.min(FIRST_EVENTS, batchEvents);
+
+  const forget = () => {
+    known = null;
+    commits.forget();
+  };
+
+  const failureOf = ({ failure: earlier }: FeedRecord, { position, error }: PlanFailure): Failure => ({
+    position,
+    subject: error.subject,
+    message: error.message,
+    issues: error.issues,
+    since: earlier?.position === position ? earlier.since : new Date(clock.now()).toISOString(),
+  });
+
+  /** Takes more events the next time while they are small. */
+  const adapt = (characters: number) => {
+    if (characters > BATCH_CHARACTERS) limit = Math.max(1, limit >> 1);
+    else if (characters * 4 < BATCH_CHARACTERS) limit = Math.min(batchEvents, limit * 2);
+  };
+
+  const measuredRate = (record: FeedRecord, events: number, startedMs: number) => {
+    const rate = (events * 1_000) / Math.max(1, clock.now() - startedMs);
+    return record.rate === 0 ? rate : record.rate + RATE_WEIGHT * (rate - record.rate);
+  };
+
+  const stepFrom = async (record: FeedRecord, { lease, flush }: StepOptions): Promise<Step> => {
+    const startedMs = clock.now();
+    const head = await readHead(database, source);
+    const after = Math.max(record.cursor, reached);
+    const upTo = Math.min(head, after + WINDOW);
+    const asked = limit;
+    const rows =
+      after < head
+        ? await readSource(
+            database,
+            source,
+            sourceStatement(source, feed.source, { after, upTo, limit: asked }),
+          )
+        : [];
+    adapt(rows.reduce((total, row) => total + row.characters, 0));
+    const plan = rows.length === 0 ? NOTHING_PUBLISHED : await commits.plan(rows);
+    const last = rows.length === asked ? (rows.at(-1)?.position ?? upTo) : upTo;
+    const cursor = plan.failure === null ? Math.max(after, last) : plan.failure.position - 1;
+    const failure = plan.failure === null ? null : failureOf(record, plan.failure);
+    const next: FeedStatus =
+      failure !== null ? "halted" : cursor >= head || record.status === "live" ? "live" : "building";
+
+    const changes =
+      plan.events.length > 0 || plan.kept.length > 0 || next !== record.status || failure !== null;
+    const lags = cursor - record.cursor;
+    if (!changes && (lags === 0 || (lags < CURSOR_STRIDE && !flush))) {
+      reached = cursor;
+      return cursor >= head
+        ? { kind: "caught-up", position: cursor, unwritten: lags > 0 }
+        : { kind: "projected", cursor, head, rate: record.rate, writeMs: 0, building: next === "building" };
+    }
+    const rate = measuredRate(record, cursor - after, startedMs);
+    const advance = { epoch: record.epoch, lease, cursor, status: next, rate };
+    const committed = await commits.commit(
+      { ...advance, failure: failure === null ? null : JSON.stringify(failure) },
+      plan,
+    );
+    if (committed === null) {
+      forget();
+      return { kind: "outdated" };
+    }
+    reached = cursor;
+    known = { ...record, epoch: record.epoch + 1, cursor, status: next, rate, failure };
+    if (failure !== null) return { kind: "halted", failure };
+    const { durationMs: writeMs } = committed;
+    return { kind: "projected", cursor, head, rate, writeMs, building: next === "building" };
+  };
+
+  return {
+    forget,
+    async step(options) {
+      known ??= await readFeed(database, log);
+      const record = known;
+      if (record === null || record.status === "retiring") return { kind: "gone" };
+      if (record.status === "halted" && record.failure !== null && !options.retry) {
+        return { kind: "halted", failure: record.failure };
+      }
+      try {
+        return await stepFrom(record, options);
+      } catch (error) {
+        // Whether it was written cannot be told.
+        forget();
+        throw error;
+      }
+    },
+  };
+}

@@ -1,0 +1,62 @@
+import { type Database, integerAt, type Row, textAt } from "../log/database.ts";
+import { type LogAddress, logAddress } from "../log/keys.ts";
+
+export type FeedStatus = "building" | "live" | "halted" | "retiring";
+
+/** Why a feed is halted. */
+export interface Failure {
+  /** Position in the source of the event that cannot be projected. */
+  readonly position: number;
+  readonly subject: string;
+  readonly message: string;
+  readonly issues: readonly { readonly pointer: string; readonly detail: string }[];
+  /** Since when, RFC 3339: the first time it failed at this event. */
+  readonly since: string;
+}
+
+/** How far a feed is, as the database has it. */
+export interface FeedRecord {
+  readonly status: FeedStatus;
+  /** Position in the source up to which all of its events are projected. */
+  readonly cursor: number;
+  readonly epoch: number;
+  readonly head: number;
+  /** Head of the source when the build began, and when that was. */
+  readonly target: number;
+  readonly started: string;
+  /** Source events a second, as last measured. */
+  readonly rate: number;
+  readonly failure: Failure | null;
+}
+
+/** Arguments: log id. */
+export const SELECT_FEED = `
+select feed.status, feed.cursor, feed.epoch, log.head, feed.target, feed.started, feed.rate, feed.failure
+from feeds as feed cross join logs as log on log.id = feed.log where feed.log = ?1`;
+
+function failureOf(row: Row): Failure | null {
+  const text = row[7];
+  return typeof text === "string" ? (JSON.parse(text) as Failure) : null;
+}
+
+/** The record of a feed; null when it was retired. */
+export async function readFeed(database: Database, log: LogAddress): Promise<FeedRecord | null> {
+  const [row] = await database.read({ sql: SELECT_FEED, args: [log.id] });
+  if (row === undefined) return null;
+  return {
+    status: textAt(row, 0) as FeedStatus,
+    cursor: integerAt(row, 1),
+    epoch: integerAt(row, 2),
+    head: integerAt(row, 3),
+    target: integerAt(row, 4),
+    started: textAt(row, 5),
+    rate: integerAt(row, 6),
+    failure: failureOf(row),
+  };
+}
+
+/** The log at a path; null when there is none. */
+export async function findLog(database: Database, path: string): Promise<LogAddress | null> {
+  const [row] = await database.read({ sql: "select id from logs where name = ?", args: [path] });
+  return row === undefined ? null : logAddress(integerAt(row, 0), path);
+}

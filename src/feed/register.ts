@@ -1,0 +1,78 @@
+import type { Clock } from "../core/clock.ts";
+import type { Database } from "../log/database.ts";
+import { EVENT_LOG_ADDRESS, type LogAddress } from "../log/keys.ts";
+import type { Feed } from "./feed.ts";
+import { findLog } from "./record.ts";
+
+/** A feed with its place in the database. */
+export interface RegisteredFeed {
+  readonly feed: Feed;
+  readonly log: LogAddress;
+  readonly source: LogAddress;
+  /** The feed it is projected from; null: from the event log. */
+  readonly upstream: RegisteredFeed | null;
+}
+
+/** Feeds that cannot be served as they are configured, with what to do about it. */
+export class FeedsError extends Error {
+  override readonly name = "FeedsError";
+}
+
+/** Feeds in an order in which each comes after the one it is projected from. */
+function inOrder(feeds: readonly Feed[]): Feed[] {
+  const byPath = new Map<string, Feed>();
+  for (const feed of feeds) {
+    if (byPath.has(feed.path)) {
+      throw new FeedsError(`${feed.path} is defined twice. Give one of them another name or version.`);
+    }
+    byPath.set(feed.path, feed);
+  }
+  const ordered = new Set<Feed>();
+  const place = (feed: Feed, above: readonly Feed[]) => {
+    if (above.includes(feed)) {
+      throw new FeedsError(`${feed.path} is projected from itself, by way of other feeds.`);
+    }
+    const source = byPath.get(feed.source.log);
+    if (source !== undefined) place(source, [...above, feed]);
+    else if (feed.source.log !== EVENT_LOG_ADDRESS.name) {
+      throw new FeedsError(`${feed.path} is projected from ${feed.source.log}, which is not defined.`);
+    }
+    ordered.add(feed);
+  };
+  for (const feed of feeds) place(feed, []);
+  return [...ordered];
+}
+
+async function register(database: Database, clock: Clock, feed: Feed, source: LogAddress) {
+  const started = new Date(clock.now()).toISOString();
+  await database.write([
+    { sql: "insert into logs (name) values (?1) on conflict do nothing", args: [feed.path] },
+    {
+      sql: `insert into feeds (log, name, version, target, started, schemas)
+        select id, ?2, ?3, (select head from logs where id = ?4), ?5, ?6 from logs where name = ?1
+        on conflict do nothing`,
+      args: [feed.path, feed.name, feed.version, source.id, started, JSON.stringify(feed.schemas)],
+    },
+  ]);
+}
+
+/**
+ * Gives every feed its log, which is made when it is new. Any number of processes may do so at once, before or
+ * while others write. Throws a {@link FeedsError} for a feed that is there twice, or has no source.
+ */
+export async function registerFeeds(
+  database: Database,
+  clock: Clock,
+  feeds: readonly Feed[],
+): Promise<RegisteredFeed[]> {
+  const registered = new Map<string, RegisteredFeed>();
+  for (const feed of inOrder(feeds)) {
+    const upstream = registered.get(feed.source.log) ?? null;
+    const source = upstream?.log ?? EVENT_LOG_ADDRESS;
+    if ((await findLog(database, feed.path)) === null) await register(database, clock, feed, source);
+    const log = await findLog(database, feed.path);
+    if (log === null) throw new Error(`the log ${feed.path} was not made`);
+    registered.set(feed.path, { feed, log, source, upstream });
+  }
+  return [...registered.values()];
+}

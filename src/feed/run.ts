@@ -1,0 +1,148 @@
+import type { Clock } from "../core/clock.ts";
+import type { LogReader } from "../log/reader.ts";
+import type { FeedDeps } from "./commit.ts";
+import { isFree, type Lease, LEASE_MS, releaseLease, takeLease } from "./lease.ts";
+import { createProjector, type Step } from "./projector.ts";
+import { readFeed } from "./record.ts";
+import type { RegisteredFeed } from "./register.ts";
+
+/** What is tolerably late to see a cursor that lags though nothing is to be published. */
+const FLUSH_MS = 250;
+
+/** How often a halted feed looks whether it is to go on. */
+const HALTED_MS = 500;
+
+/** How often the progress of a build is told. */
+const PROGRESS_MS = 5_000;
+
+/** After storage failed. */
+const BACKOFF_MS = 1_000;
+
+/** A build takes one part in this many of the writer's time while others append. */
+const BUILD_SHARE = 6;
+
+export interface RunDeps extends FeedDeps {
+  readonly clock: Clock;
+  /** Name of this process among those on the database. */
+  readonly holder: string;
+  /** Reader of the feed's source; its news are what wakes the projection. */
+  readonly source: LogReader;
+  readonly signal: AbortSignal;
+  /** Told of each thing that went wrong, and of halts and ends of builds. */
+  readonly onEvent: (event: RunEvent) => void;
+}
+
+export type RunEvent =
+  | { readonly kind: "live"; readonly feed: string }
+  | {
+      readonly kind: "building";
+      readonly feed: string;
+      readonly cursor: number;
+      readonly head: number;
+      readonly eventsPerSecond: number;
+      readonly secondsLeft: number | null;
+    }
+  | { readonly kind: "halted"; readonly feed: string; readonly position: number; readonly message: string }
+  | { readonly kind: "failed"; readonly feed: string; readonly error: unknown };
+
+/** Projects a feed for as long as the signal lets it, whenever this process holds the lease. */
+export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promise<void> {
+  const { clock, database, writer, holder, source, signal, onEvent } = deps;
+  const { log, feed } = registered;
+  const projector = createProjector(deps, registered);
+  let lease: Lease | null = null;
+  let retry = true;
+  let flush = false;
+  let lastHead = 0;
+  let wasBuilding = false;
+  /** Nobody else is known to hold it. */
+  let fresh = true;
+
+  /**
+   * Takes the lease when there is something to do and its holder, who was given the time, does not do it; waits
+   * otherwise. A holder with nothing to do does not renew, and goes on as long as nobody needed to take over.
+   */
+  const obtain = async (): Promise<Lease | null> => {
+    const isBehind = async () => {
+      const record = await readFeed(database, log);
+      return record === null || record.status !== "live" || record.cursor < (await source.head());
+    };
+    if (!(await isBehind())) await source.passed((await readFeed(database, log))?.cursor ?? 0, signal);
+    if (!fresh) await clock.sleep(LEASE_MS / 5, signal);
+    fresh = false;
+    if (signal.aborted || !(await isBehind()) || !(await isFree(database, log.name))) return null;
+    return takeLease(writer, log.name, holder);
+  };
+
+  const passed = (position: number, ms: number | null) => {
+    if (ms === null) return source.passed(position, signal);
+    const done = new AbortController();
+    return Promise.race([
+      source.passed(position, AbortSignal.any([signal, done.signal])),
+      clock.sleep(ms, signal),
+    ]).finally(() => done.abort());
+  };
+
+  let toldMs = clock.now();
+  const tellProgress = ({ cursor, head, rate }: Extract<Step, { kind: "projected" }>) => {
+    if (clock.now() - toldMs < PROGRESS_MS) return;
+    toldMs = clock.now();
+    const secondsLeft = rate < 1 ? null : Math.ceil((head - cursor) / rate);
+    const eventsPerSecond = Math.round(rate);
+    onEvent({ kind: "building", feed: feed.path, cursor, head, eventsPerSecond, secondsLeft });
+  };
+
+  /** What is to be waited for after a step. */
+  const rest = async (step: Step): Promise<void> => {
+    switch (step.kind) {
+      case "projected": {
+        if (wasBuilding && !step.building) onEvent({ kind: "live", feed: feed.path });
+        wasBuilding = step.building;
+        if (step.building) tellProgress(step);
+        const appending = step.head > lastHead;
+        lastHead = step.head;
+        if (step.building && appending) await clock.sleep(step.writeMs * (BUILD_SHARE - 1), signal);
+        else await clock.yield();
+        return;
+      }
+      case "caught-up":
+        lastHead = step.position;
+        await passed(step.position, step.unwritten ? FLUSH_MS : null);
+        flush = step.unwritten && (await source.head()) === step.position;
+        return;
+      case "halted":
+        onEvent({
+          kind: "halted",
+          feed: feed.path,
+          position: step.failure.position,
+          message: step.failure.message,
+        });
+        while (!signal.aborted && (await readFeed(database, log))?.status === "halted")
+          await clock.sleep(HALTED_MS, signal);
+        projector.forget();
+        return;
+      case "outdated":
+        lease = null;
+        return;
+      case "gone":
+        return;
+    }
+  };
+
+  while (!signal.aborted) {
+    try {
+      lease ??= await obtain();
+      if (lease === null) continue;
+      const step = await projector.step({ lease, retry, flush });
+      retry = false;
+      flush = false;
+      if (step.kind === "gone") break;
+      await rest(step);
+    } catch (error) {
+      lease = null;
+      onEvent({ kind: "failed", feed: feed.path, error });
+      await clock.sleep(BACKOFF_MS, signal);
+    }
+  }
+  if (lease !== null) await releaseLease(writer, lease).catch(() => {});
+}

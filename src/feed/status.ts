@@ -1,0 +1,63 @@
+import type { Clock } from "../core/clock.ts";
+import { type Database, textAt } from "../log/database.ts";
+import { readHead } from "../log/subjects.ts";
+import { type Failure, type FeedStatus, readFeed } from "./record.ts";
+import type { RegisteredFeed } from "./register.ts";
+
+/** How a feed is doing. */
+export interface FeedState {
+  readonly status: FeedStatus;
+  /** Position of the feed's last event. */
+  readonly head: number;
+  /** Position in the source up to which it is projected, and the source's head. */
+  readonly cursor: number;
+  readonly sourceHead: number;
+  readonly lag: {
+    /** Positions of the source that are not yet projected. */
+    readonly events: number;
+    /** Age of the first of them; 0 when there is none. */
+    readonly seconds: number;
+  };
+  /** Of the build; null when it is done. */
+  readonly progress: {
+    readonly done: number;
+    readonly total: number;
+    readonly eventsPerSecond: number;
+    /** Null while it cannot be told. */
+    readonly secondsLeft: number | null;
+  } | null;
+  readonly failure: Failure | null;
+}
+
+/** Arguments: key, and that of the log's end. */
+const RECORDED_FROM = "select recorded from events where key >= ?1 and key <= ?2 order by key limit 1";
+
+/** How a feed is doing now, by the database; null when it was retired. */
+export async function feedState(
+  { database, clock }: { readonly database: Database; readonly clock: Clock },
+  { log, source }: RegisteredFeed,
+): Promise<FeedState | null> {
+  const record = await readFeed(database, log);
+  if (record === null) return null;
+  const { status, head, cursor, rate, failure } = record;
+  const sourceHead = await readHead(database, source);
+  const events = Math.max(0, sourceHead - cursor);
+  const [first] =
+    events === 0
+      ? []
+      : await database.read({
+          sql: RECORDED_FROM,
+          args: [source.base + cursor + 1, source.base + sourceHead],
+        });
+  const seconds = first === undefined ? 0 : Math.max(0, clock.now() - Date.parse(textAt(first, 0))) / 1_000;
+  const progress =
+    status === "live"
+      ? null
+      : {
+          done: cursor,
+          total: sourceHead,
+          eventsPerSecond: Math.round(rate),
+          secondsLeft: rate < 1 ? null : Math.ceil(events / rate),
+        };
+  return { status, head, cursor, sourceHead, lag: { events, seconds }, progress, failure };
+}

@@ -1,0 +1,53 @@
+import { type Database, integerAt, type Row, textAt } from "../log/database.ts";
+import type { LogAddress } from "../log/keys.ts";
+
+/** What the projection knows of one subject of a feed. */
+export interface FeedSubject {
+  /** Null while it has neither events nor state. */
+  readonly id: number | null;
+  /** Version of its last event; 0 while there is none. */
+  readonly version: number;
+  readonly erased: boolean;
+  /** JSON of the folded state. */
+  readonly state: string | null;
+  /** Source position up to which it was hydrated. */
+  readonly projected: number;
+}
+
+export const UNKNOWN_SUBJECT: FeedSubject = {
+  id: null,
+  version: 0,
+  erased: false,
+  state: null,
+  projected: 0,
+};
+
+/** Arguments: log id, JSON `[name, …]`. */
+export const SELECT_FEED_SUBJECTS = `
+select name.value, subject.id, subject.erased is not null,
+  coalesce((select version from events where subject = subject.id order by version desc limit 1), 0),
+  kept.state, coalesce(kept.projected, 0)
+from json_each(?2) as name cross join subjects as subject on subject.log = ?1 and subject.name = name.value
+left join feed_subjects as kept on kept.subject = subject.id`;
+
+function subjectOf(row: Row): FeedSubject {
+  const state = row[4];
+  return {
+    id: integerAt(row, 1),
+    erased: integerAt(row, 2) === 1,
+    version: integerAt(row, 3),
+    state: typeof state === "string" ? state : null,
+    projected: integerAt(row, 5),
+  };
+}
+
+/** Those of the named subjects that there are, in one query. */
+export async function readFeedSubjects(
+  database: Database,
+  log: LogAddress,
+  names: readonly string[],
+): Promise<Map<string, FeedSubject>> {
+  if (names.length === 0) return new Map();
+  const rows = await database.read({ sql: SELECT_FEED_SUBJECTS, args: [log.id, JSON.stringify(names)] });
+  return new Map(rows.map((row) => [textAt(row, 0), subjectOf(row)]));
+}

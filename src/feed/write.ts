@@ -1,0 +1,103 @@
+import { MARK_ERASED, UNMARK_ERASED } from "../log/append.ts";
+import { type Row, type Statement, integerAt, textAt } from "../log/database.ts";
+import type { LogAddress } from "../log/keys.ts";
+import { type Lease, renewal } from "./lease.ts";
+import type { FeedPlan } from "./plan.ts";
+import type { FeedStatus } from "./record.ts";
+
+/*
+ * The SQL of writing a feed: its events, the state of their subjects and the feed's cursor, in one atomic batch.
+ *
+ * The batch begins with the feed's epoch, which becomes NULL, and so is refused with everything else, if anybody
+ * wrote to the feed since the plan was made, or took over the lease. So versions and states may be planned in memory,
+ * by any process, and the unique index on (subject, version) proves them once more.
+ */
+
+/**
+ * Arguments: log id, epoch, cursor, status, failure (both as they are where the status is null), rate (null: as it is), lease: name, holder and token (null: not
+ * needed).
+ */
+export const ADVANCE_FEED = `
+update feeds set
+  epoch = case when epoch = ?2 and status <> 'retiring' and (?7 is null or
+    exists (select 1 from leases where name = ?7 and holder = ?8 and token = ?9)) then epoch + 1 end,
+  cursor = coalesce(?3, cursor), status = coalesce(?4, status),
+  failure = iif(?4 is null, failure, ?5), rate = coalesce(?6, rate)
+where log = ?1`;
+
+/** Arguments: log id, JSON `[name, …]`. */
+export const INSERT_FEED_SUBJECTS = `
+insert into subjects (log, name) select ?1, value from json_each(?2) where true returning name, id`;
+
+/** Arguments: log id, base key, JSON of `PlacedRow`s. */
+export const INSERT_FEED_EVENTS = `
+insert into events (key, subject, version, type, time, recorded, data, extensions)
+select ?2 + log.head + 1 + entry.key,
+  coalesce(entry.value ->> 0, (select id from subjects where log = ?1 and name = entry.value ->> 1)),
+  entry.value ->> 2, entry.value ->> 3, entry.value ->> 4, entry.value ->> 5, entry.value ->> 6, entry.value ->> 7
+from logs as log cross join json_each(?3) as entry
+where log.id = ?1`;
+
+/** Arguments: log id, JSON `[[subject id, name, state, projected], …]`. */
+export const KEEP_SUBJECTS = `
+insert into feed_subjects (subject, state, projected)
+select coalesce(entry.value ->> 0, (select id from subjects where log = ?1 and name = entry.value ->> 1)),
+  entry.value ->> 2, entry.value ->> 3
+from json_each(?2) as entry
+where true
+on conflict (subject) do update set state = excluded.state, projected = excluded.projected`;
+
+/** Arguments: log id, count of events, recorded time of the last. */
+const ADVANCE_HEAD = `
+update logs set head = head + ?2, recorded = max(recorded, ?3) where id = ?1 returning head`;
+
+export interface FeedWrite {
+  readonly log: LogAddress;
+  readonly epoch: number;
+  /** Null for who does not need to hold the feed: a hydration. */
+  readonly lease: Lease | null;
+  /** Null: as it is. */
+  readonly cursor: number | null;
+  readonly status: FeedStatus | null;
+  readonly rate: number | null;
+  /** JSON of a `Failure`. */
+  readonly failure: string | null;
+  readonly plan: FeedPlan;
+}
+
+/** The one batch that writes a plan. */
+export function feedBatch(write: FeedWrite): Statement[] {
+  const { log, epoch, lease, cursor, status, rate, failure, plan } = write;
+  const { name = null, holder = null, token = null } = lease ?? {};
+  const statements: Statement[] = [
+    { sql: ADVANCE_FEED, args: [log.id, epoch, cursor, status, failure, rate, name, holder, token] },
+    { sql: INSERT_FEED_SUBJECTS, args: [log.id, JSON.stringify(plan.newSubjects)] },
+  ];
+  if (lease !== null) statements.push(renewal(lease));
+  if (plan.kept.length > 0) {
+    const rows = plan.kept.map((subject) => {
+      const { id = null, state = null, projected = 0 } = plan.after.get(subject) ?? {};
+      return [id, id === null ? subject : null, state, projected];
+    });
+    statements.push({ sql: KEEP_SUBJECTS, args: [log.id, JSON.stringify(rows)] });
+  }
+  const last = plan.events.at(-1);
+  if (last !== undefined) {
+    statements.push({ sql: INSERT_FEED_EVENTS, args: [log.id, log.base, JSON.stringify(plan.events)] });
+    for (const { subject, version } of plan.tombstones)
+      statements.push({ sql: MARK_ERASED, args: [log.id, subject, version] });
+    for (const subject of plan.revived) statements.push({ sql: UNMARK_ERASED, args: [log.id, subject] });
+    statements.push({ sql: ADVANCE_HEAD, args: [log.id, plan.events.length, last[5]] });
+  }
+  return statements;
+}
+
+/** Ids that the batch gave to new subjects, from its rows. */
+export function newIds(rows: readonly (readonly Row[])[]): Map<string, number> {
+  return new Map((rows[1] ?? []).map((row) => [textAt(row, 0), integerAt(row, 1)]));
+}
+
+/** The feed's head after the batch; null when it published nothing. */
+export function headAfter({ plan }: FeedWrite, rows: readonly (readonly Row[])[]): number | null {
+  return plan.events.length === 0 ? null : integerAt(rows.at(-1)?.[0], 0);
+}

@@ -1,0 +1,118 @@
+import type { Context, MiddlewareHandler } from "hono";
+
+import { KildeError } from "../core/errors.ts";
+import type { OpenFeed } from "../feed/feeds.ts";
+import type { AppDeps } from "./deps.ts";
+import { tellDeprecation } from "./deprecation.ts";
+import { queryOf, readLog } from "./pages.ts";
+import { subjectNameOf } from "./stream-name.ts";
+import { listing } from "./streams.ts";
+
+/** A version of a feed, in the paths of Hono. */
+export const FEED_PATH = "/feeds/:feed/:version{v[0-9]+}";
+
+function unknownFeed(c: Context): KildeError {
+  const path = `/feeds/${c.req.param("feed") ?? ""}/${c.req.param("version") ?? ""}`;
+  return new KildeError("feed-not-found", `There is no feed ${path}`);
+}
+
+function feedOf(c: Context, { feeds }: AppDeps): OpenFeed | null {
+  return feeds.find(c.req.param("feed") ?? "", Number((c.req.param("version") ?? "").slice(1)));
+}
+
+function existingFeed(c: Context, deps: AppDeps): OpenFeed {
+  const feed = feedOf(c, deps);
+  if (feed === null) throw unknownFeed(c);
+  return feed;
+}
+
+/** Puts the headers of a deprecated version on whatever is answered about it. */
+export function deprecation(deps: AppDeps): MiddlewareHandler {
+  return async (c, next) => {
+    await next();
+    const found = feedOf(c, deps);
+    if (found !== null) tellDeprecation(c, found.feed);
+  };
+}
+
+/** Where a feed's parts are. */
+function linksOf({ path, name, successor }: OpenFeed["feed"]) {
+  return {
+    events: path,
+    subjects: `${path}/subjects`,
+    subject: `${path}/subjects/{subject}`,
+    status: `${path}/status`,
+    schemas: `${path}/schemas`,
+    ...(successor === null ? {} : { successor: `/feeds/${name}/v${successor}` }),
+  };
+}
+
+/** A feed in the catalogue; null when it was retired. */
+async function entryOf({ feeds }: AppDeps, open: OpenFeed) {
+  const state = await feeds.state(open);
+  if (state === null) return null;
+  const { name, version, description, draft, source, deprecated, sunset, successor, schemas } = open.feed;
+  return {
+    feed: name,
+    version,
+    description,
+    draft,
+    source: source.log,
+    types: Object.keys(schemas),
+    ...state,
+    deprecated,
+    sunset,
+    successor,
+    links: linksOf(open.feed),
+  };
+}
+
+const FRESH = { "Cache-Control": "no-cache" };
+
+/** `GET /feeds`: the catalogue. */
+export async function getFeeds(c: Context, deps: AppDeps): Promise<Response> {
+  const entries = await Promise.all(deps.feeds.all.map((open) => entryOf(deps, open)));
+  return c.json({ feeds: entries.filter((entry) => entry !== null) }, 200, FRESH);
+}
+
+async function entryAnswer(c: Context, deps: AppDeps, open: OpenFeed): Promise<Response> {
+  const found = await entryOf(deps, open);
+  if (found === null) throw unknownFeed(c);
+  return c.json(found, 200, FRESH);
+}
+
+/** `GET /feeds/{feed}/v{version}/status` */
+export function getFeedStatus(c: Context, deps: AppDeps): Promise<Response> {
+  return entryAnswer(c, deps, existingFeed(c, deps));
+}
+
+/** `POST /feeds/{feed}/v{version}/resume`: a halted feed tries again; others just go on. */
+export async function resumeFeed(c: Context, deps: AppDeps): Promise<Response> {
+  const open = existingFeed(c, deps);
+  await deps.feeds.resume(open);
+  return entryAnswer(c, deps, open);
+}
+
+/** `GET /feeds/{feed}/v{version}/schemas`: JSON Schema of what is published, by type. */
+export function getFeedSchemas(c: Context, deps: AppDeps): Response {
+  return c.json({ schemas: existingFeed(c, deps).feed.schemas }, 200, FRESH);
+}
+
+/** `GET /feeds/{feed}/v{version}`: reads or follows the feed. */
+export function getFeed(c: Context, deps: AppDeps): Promise<Response> {
+  return readLog(c, deps, existingFeed(c, deps).reader, null, queryOf(c, deps.schemas.logQuery));
+}
+
+/** `GET /feeds/{feed}/v{version}/subjects` */
+export function getFeedSubjects(c: Context, deps: AppDeps): Promise<Response> {
+  return listing(c, deps, existingFeed(c, deps).reader, "subject");
+}
+
+/** `GET /feeds/{feed}/v{version}/subjects/{subject}`: complete as of the request, whatever the feed's state. */
+export async function getFeedSubject(c: Context, deps: AppDeps): Promise<Response> {
+  const open = existingFeed(c, deps);
+  const subject = subjectNameOf(c, deps, "subject");
+  const query = queryOf(c, deps.schemas.streamQuery);
+  await deps.feeds.hydrate(open, subject);
+  return readLog(c, deps, open.reader, subject, query);
+}

@@ -1,0 +1,23 @@
+import type { Logger } from "pino";
+
+import type { RunEvent } from "../feed/run.ts";
+
+/** Writes what happens to feeds to the server's log. */
+export function logFeedEvent(logger: Logger, event: RunEvent): void {
+  const { feed } = event;
+  switch (event.kind) {
+    case "live":
+      logger.info({ feed }, "feed is live");
+      return;
+    case "building": {
+      const { cursor, head, eventsPerSecond, secondsLeft } = event;
+      logger.info({ feed, cursor, head, eventsPerSecond, secondsLeft }, "feed is being built");
+      return;
+    }
+    case "halted":
+      logger.error({ feed, position: event.position, reason: event.message }, "feed is halted");
+      return;
+    case "failed":
+      logger.error({ feed, err: event.error }, "projection failed, and is tried again");
+  }
+}

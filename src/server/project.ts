@@ -1,0 +1,64 @@
+import type { Limits } from "../core/limits.ts";
+import type { OnFeedNews } from "../feed/commit.ts";
+import type { RegisteredFeed } from "../feed/register.ts";
+import { runFeed, type RunEvent } from "../feed/run.ts";
+import type { Database } from "../log/database.ts";
+import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
+import { type LogReader, openLogReader } from "../log/reader.ts";
+import type { LogNews, LogWriter } from "../log/writer.ts";
+import { systemClock } from "./system-clock.ts";
+
+export interface ProjectOptions {
+  readonly database: Database;
+  readonly writer: LogWriter;
+  readonly limits: Limits;
+  readonly pollIntervalMs: number;
+  /** Name of this process among those on the database. */
+  readonly holder: string;
+  readonly onNews: OnFeedNews;
+  readonly onEvent: (event: RunEvent) => void;
+}
+
+/** Projections that run in this thread. */
+export interface Projecting {
+  /** Tells of what was appended to the event log. */
+  learn(news: LogNews): void;
+  /** Finishes what is being written, and lets others project. */
+  close(): Promise<void>;
+}
+
+/** Projects feeds in this thread until it is closed. */
+export function project(options: ProjectOptions, registered: readonly RegisteredFeed[]): Projecting {
+  const { onNews } = options;
+  const deps = { ...options, clock: systemClock };
+  const eventLog = openLogReader(deps, EVENT_LOG_ADDRESS);
+  const readers = new Map<string, LogReader>([[EVENT_LOG_ADDRESS.name, eventLog]]);
+  const readerOf = ({ source }: RegisteredFeed): LogReader => {
+    const reader = readers.get(source.name) ?? openLogReader(deps, source);
+    readers.set(source.name, reader);
+    return reader;
+  };
+  const stopping = new AbortController();
+  const running = registered.map((feed) =>
+    runFeed(
+      {
+        ...deps,
+        source: readerOf(feed),
+        signal: stopping.signal,
+        onNews(path, head) {
+          readers.get(path)?.learn({ head });
+          onNews(path, head);
+        },
+      },
+      feed,
+    ),
+  );
+  return {
+    learn: (news) => eventLog.learn(news),
+    async close() {
+      stopping.abort();
+      await Promise.all(running);
+      for (const reader of readers.values()) reader.close();
+    },
+  };
+}

@@ -1,0 +1,102 @@
+import { loadConfigFile } from "../config/file.ts";
+import type { Limits } from "../core/limits.ts";
+import { compileFeed } from "../feed/compile.ts";
+import type { AnyFeedDefinition } from "../feed/define.ts";
+import { registerFeeds } from "../feed/register.ts";
+import type { RunEvent } from "../feed/run.ts";
+import { openDatabase } from "../log/open.ts";
+import type { LogNews } from "../log/writer.ts";
+import { remoteWriter } from "../log/writer-port.ts";
+import { portOf } from "./message-port.ts";
+import { project } from "./project.ts";
+import { systemClock } from "./system-clock.ts";
+
+/*
+ * The thread that projects the feeds of an embedded database: it reads with a connection of its own, and writes
+ * through the thread that has the writer. Handlers do not pass between threads, so that it loads the
+ * configuration file itself.
+ */
+
+export interface OpenProjector {
+  readonly kind: "open";
+  readonly url: string;
+  readonly limits: Limits;
+  readonly pollIntervalMs: number;
+  readonly configFile: string;
+  readonly holder: string;
+  /** A channel to the thread that writes. */
+  readonly writing: MessagePort;
+}
+
+/** What the main thread says. */
+export type ProjectorCommand = OpenProjector | { readonly kind: "close" };
+
+/** What this thread says. An error travels as its text. */
+export type ProjectorReport =
+  | { readonly kind: "opened" | "closed" }
+  | { readonly kind: "failed"; readonly message: string }
+  | { readonly kind: "news"; readonly path: string; readonly head: number }
+  | { readonly kind: "event"; readonly event: RunEvent };
+
+declare const self: Worker;
+
+const report = (message: ProjectorReport) => self.postMessage(message);
+
+function reportable(event: RunEvent): RunEvent {
+  return event.kind === "failed" ? { ...event, error: String(event.error) } : event;
+}
+
+async function open({
+  url,
+  limits,
+  pollIntervalMs,
+  configFile,
+  holder,
+  writing,
+}: OpenProjector): Promise<() => Promise<void>> {
+  const file = await loadConfigFile("/", configFile);
+  const { feeds = [] } = (file?.value ?? {}) as { readonly feeds?: readonly AnyFeedDefinition[] };
+  const database = openDatabase({ url });
+  let learn: (news: LogNews) => void = () => {};
+  const writer = remoteWriter(portOf(writing), systemClock, (news) => learn(news));
+  const registered = await registerFeeds(
+    database,
+    systemClock,
+    feeds.map((definition) => compileFeed(definition, { limits })),
+  );
+  const projecting = project(
+    {
+      database,
+      writer,
+      limits,
+      pollIntervalMs,
+      holder,
+      onNews: (path, head) => report({ kind: "news", path, head }),
+      onEvent: (event) => report({ kind: "event", event: reportable(event) }),
+    },
+    registered,
+  );
+  learn = projecting.learn;
+  return async () => {
+    await projecting.close();
+    database.close();
+  };
+}
+
+let close: () => Promise<void> = () => Promise.resolve();
+
+async function obey(command: ProjectorCommand): Promise<void> {
+  if (command.kind === "open") {
+    close = await open(command);
+    report({ kind: "opened" });
+  } else {
+    await close();
+    report({ kind: "closed" });
+  }
+}
+
+self.addEventListener("message", ({ data }: MessageEvent<ProjectorCommand>) => {
+  obey(data).catch((error: unknown) => {
+    report({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
+  });
+});

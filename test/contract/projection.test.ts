@@ -1,0 +1,246 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+
+import { takeLease } from "../../src/feed/lease.ts";
+import type { LogReader } from "../../src/log/reader.ts";
+import { examine } from "../../src/log/doctor.ts";
+import { openDatabase } from "../../src/log/open.ts";
+import type { Database } from "../../src/log/database.ts";
+import { openApp, type TestApp, type WireEvent } from "../support/app.ts";
+import { counted, sketch } from "../support/feeds.ts";
+import { openProjection } from "../support/projection.ts";
+
+let database: Database;
+let app: TestApp;
+beforeEach(async () => {
+  database = openDatabase({ url: ":memory:" });
+  app = await openApp({ database });
+});
+afterEach(async () => {
+  expect(await examine(database)).toEqual([]);
+  await app.close();
+});
+
+const deps = () => ({ database, writer: app.store.writer });
+
+async function eventsOf(reader: LogReader, subject: string | null = null): Promise<WireEvent[]> {
+  const query = { subject, direction: "forwards", limit: 10_000, filter: {} } as const;
+  return JSON.parse(`[${(await reader.page(query, "array")).text}]`) as WireEvent[];
+}
+
+async function until(done: () => Promise<boolean> | boolean): Promise<void> {
+  for (let tries = 0; tries < 400; tries += 1) {
+    if (await done()) return;
+    await Bun.sleep(5);
+  }
+  throw new Error("it did not happen");
+}
+
+const plain = sketch({ name: "plain" });
+const stateful = sketch({ name: "stateful", project: counted });
+
+describe("projecting", () => {
+  test("publishes what the source has, with its times, trace and origin", async () => {
+    await app.append("s-1", {
+      type: "A",
+      data: { n: 1 },
+      time: "2020-01-01T00:00:00Z",
+      metadata: { correlationId: "c", causationId: "d", traceparent: "t", secret: "x" },
+    });
+    await app.append("s-2", { type: "Other" }, { type: "B", data: { n: 2 } });
+    const { get, drain } = await openProjection(deps(), [plain]);
+    await drain();
+    const source = await app.get<WireEvent[]>("/events");
+    const events = await eventsOf(get(plain.path).reader);
+    expect(events).toEqual([
+      {
+        specversion: "1.0",
+        id: "1",
+        source: "/feeds/plain/v1",
+        type: "PublicA",
+        subject: "s-1",
+        time: "2020-01-01T00:00:00Z",
+        recordedtime: source[0]?.["recordedtime"],
+        sequence: "0000000000000001",
+        correlationid: "c",
+        causationid: "d",
+        traceparent: "t",
+        projectedfrom: "1",
+        datacontenttype: "application/json",
+        data: { n: 1 },
+      },
+      expect.objectContaining({ id: "2", time: source[2]?.time ?? "", projectedfrom: "3", subject: "s-2" }),
+    ]);
+  });
+
+  test("folds state, whatever the batches", async () => {
+    for (let n = 0; n < 30; n += 1) await app.append(`s-${n % 3}`, { type: "A", data: n });
+    const { get, drain } = await openProjection(deps(), [stateful]);
+    await drain(4);
+    const events = await eventsOf(get(stateful.path).reader, "s-1");
+    expect(events.map(({ data }) => data)).toEqual(
+      Array.from({ length: 10 }, (_, n) => ({ count: n + 1, data: n * 3 + 1 })),
+    );
+    expect(events.map(({ sequence }) => Number(sequence))).toEqual(
+      Array.from({ length: 10 }, (_, n) => n + 1),
+    );
+  });
+
+  test("more events than a batch, a window or a page takes, of small and of large data", async () => {
+    const many = Array.from({ length: 10_000 }, (_, n) => ({ type: n % 3 === 0 ? "A" : "Other", data: n }));
+    for (let n = 0; n < 3; n += 1) await app.append(`s-${n}`, ...many);
+    const large = Array.from({ length: 12 }, () => ({ type: "A", data: "x".repeat(900_000) }));
+    await app.append("large", ...large);
+    await app.append("last", { type: "A", data: 1 });
+    const { get, drain, feeds } = await openProjection(deps(), [plain]);
+    await drain();
+    const { reader } = get(plain.path);
+    expect(await reader.head()).toBe(3 * 3_334 + 13);
+    expect(await feeds.state(get(plain.path))).toMatchObject({ status: "live", cursor: 30_013 });
+  });
+
+  test("an erased stream is erased, and begins anew", async () => {
+    await app.append("s-1", { type: "A", data: 1 }, { type: "A", data: 2 });
+    const { get, drain } = await openProjection(deps(), [stateful]);
+    await drain();
+    await app.fetch("/streams/s-1?reason=asked", { method: "DELETE" });
+    await drain();
+    const erased = await eventsOf(get(stateful.path).reader, "s-1");
+    expect(erased).toMatchObject([{ type: "kilde.erased", sequence: "0000000000000003", reason: "asked" }]);
+    expect(await get(stateful.path).reader.find("s-1")).toMatchObject({ erased: true, firstVersion: 3 });
+    await app.fetch("/streams/s-1", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ expectedVersion: 3, events: [{ type: "A", data: 3 }] }),
+    });
+    await drain();
+    const again = await eventsOf(get(stateful.path).reader, "s-1");
+    expect(again.map(({ data }) => data)).toEqual([undefined, { count: 1, data: 3 }]);
+    expect(await get(stateful.path).reader.find("s-1")).toMatchObject({ erased: false });
+  });
+
+  test("re-keyed by what the event says", async () => {
+    const byOwner = sketch({
+      name: "owners",
+      project: counted,
+      subject: ({ data }) => (data as { owner: string | null }).owner,
+    });
+    for (const [stream, owner] of [
+      ["a", "x"],
+      ["b", "y"],
+      ["c", "x"],
+      ["d", null],
+    ] as const)
+      await app.append(stream, { type: "A", data: { owner } });
+    const { get, drain, feeds } = await openProjection(deps(), [byOwner]);
+    await feeds.hydrate(get(byOwner.path), "x");
+    const hydrated = await eventsOf(get(byOwner.path).reader);
+    await drain(1);
+    expect((await eventsOf(get(byOwner.path).reader, "x")).map(({ id }) => id)).toEqual(
+      hydrated.map(({ id }) => id),
+    );
+    expect(hydrated.map(({ data }) => (data as { count: number }).count)).toEqual([1, 2]);
+    expect(await eventsOf(get(byOwner.path).reader)).toHaveLength(3);
+  });
+
+  test("a feed is a source too", async () => {
+    const upstream = sketch({ name: "up", project: counted });
+    const down = sketch({ name: "down", source: { log: upstream.path, types: ["PublicA"] } });
+    await app.append("s-1", { type: "A", data: 1 }, { type: "A", data: 2 });
+    const { get, drain, feeds } = await openProjection(deps(), [down, upstream]);
+    await feeds.hydrate(get(down.path), "s-1");
+    expect(await eventsOf(get(down.path).reader)).toMatchObject([
+      { type: "PublicPublicA", projectedfrom: "1" },
+      { type: "PublicPublicA", projectedfrom: "2" },
+    ]);
+    await drain();
+    expect(await eventsOf(get(down.path).reader)).toHaveLength(2);
+  });
+});
+
+describe("halting", () => {
+  test("at the event that fails, with what came before it; it goes on when it is resumed", async () => {
+    await app.append("s-1", { type: "A" }, { type: "Bad" }, { type: "A" });
+    await app.append("s-2", { type: "A" });
+    const { get, drain, feeds } = await openProjection(deps(), [plain, sketch({ name: "tolerant" })]);
+    await drain();
+    const halted = await feeds.state(get(plain.path));
+    expect(halted).toMatchObject({
+      status: "halted",
+      cursor: 1,
+      failure: { position: 2, subject: "s-1", message: "this is bad", issues: [{ pointer: "/bad" }] },
+    });
+    expect(await eventsOf(get(plain.path).reader)).toHaveLength(1);
+    expect(await feeds.state(get("/feeds/tolerant/v1"))).toMatchObject({ status: "live", cursor: 4 });
+    await expect(feeds.hydrate(get(plain.path), "s-1")).rejects.toMatchObject({ code: "projection-failed" });
+    await feeds.hydrate(get(plain.path), "s-2");
+    expect(await eventsOf(get(plain.path).reader, "s-2")).toHaveLength(1);
+    await drain();
+    expect((await feeds.state(get(plain.path)))?.failure?.since).toBe(halted?.failure?.since ?? "");
+
+    const mended = await openProjection(deps(), [
+      { ...sketch({ name: "tolerant" }), name: "plain", path: plain.path },
+    ]);
+    await mended.drain();
+    expect(await mended.feeds.state(mended.get(plain.path))).toMatchObject({ status: "live", failure: null });
+    expect(await eventsOf(get(plain.path).reader, "s-1")).toHaveLength(3);
+    expect(await eventsOf(get(plain.path).reader, "s-2")).toHaveLength(1);
+  });
+});
+
+describe("hydrating", () => {
+  test("completes one subject, and the walker repeats nothing", async () => {
+    for (let n = 0; n < 40; n += 1) await app.append(`s-${n % 4}`, { type: "A", data: n });
+    const { get, drain, feeds, projector } = await openProjection(deps(), [stateful]);
+    const lease = await takeLease(app.store.writer, stateful.path, "me");
+    if (lease === null) throw new Error("not free");
+    await projector(stateful.path, 10).step({ lease, retry: false, flush: false });
+    await feeds.hydrate(get(stateful.path), "s-2");
+    const { reader } = get(stateful.path);
+    expect(await eventsOf(reader, "s-2")).toHaveLength(10);
+    expect(await feeds.state(get(stateful.path))).toMatchObject({ status: "building", cursor: 10 });
+    await app.append("s-2", { type: "A", data: 40 });
+    await drain(7);
+    const events = await eventsOf(reader, "s-2");
+    expect(events.map(({ data }) => (data as { count: number }).count)).toEqual(
+      Array.from({ length: 11 }, (_, n) => n + 1),
+    );
+    expect(await eventsOf(reader)).toHaveLength(41);
+  });
+
+  test("a subject that is unknown leaves no trace", async () => {
+    const { get, feeds } = await openProjection(deps(), [plain]);
+    await feeds.hydrate(get(plain.path), "nobody");
+    expect(await get(plain.path).reader.find("nobody")).toBeNull();
+  });
+});
+
+describe("leases", () => {
+  test("a projector that lost its lease writes nothing", async () => {
+    await app.append("s-1", { type: "A" });
+    const { get, projector } = await openProjection(deps(), [plain]);
+    const old = await takeLease(app.store.writer, plain.path, "old");
+    if (old === null) throw new Error("not free");
+    expect(await takeLease(app.store.writer, plain.path, "new")).toBeNull();
+    await database.write([{ sql: "update leases set expires = 0", args: [] }]);
+    const taken = await takeLease(app.store.writer, plain.path, "new");
+    expect(taken?.token).toBe(old.token + 1);
+    const one = projector(plain.path);
+    expect(await one.step({ lease: old, retry: false, flush: false })).toEqual({ kind: "outdated" });
+    expect(await eventsOf(get(plain.path).reader)).toEqual([]);
+  });
+});
+
+describe("running", () => {
+  test("an append is soon in the feed, and in the feed of the feed; two processes publish once", async () => {
+    const down = sketch({ name: "down", source: { log: plain.path, types: ["PublicA"] } });
+    const { get, run } = await openProjection(deps(), [plain, down]);
+    const one = run("one", app.store.reader);
+    const two = run("two", app.store.reader);
+    for (let n = 0; n < 20; n += 1) await app.append(`s-${n}`, { type: "A", data: n });
+    const { reader } = get(down.path);
+    await until(async () => (await reader.head()) >= 20);
+    await Promise.all([one.stop(), two.stop()]);
+    expect((await eventsOf(reader)).map(({ data }) => data)).toEqual(Array.from({ length: 20 }, (_, n) => n));
+    expect([...one.events, ...two.events].filter(({ kind }) => kind === "failed")).toEqual([]);
+  });
+});

@@ -1,0 +1,101 @@
+import type { Feed } from "../../src/feed/feed.ts";
+import { type Feeds, openFeeds, type OpenFeed } from "../../src/feed/feeds.ts";
+import { takeLease } from "../../src/feed/lease.ts";
+import { createProjector, type Projector, type Step } from "../../src/feed/projector.ts";
+import { type RegisteredFeed, registerFeeds } from "../../src/feed/register.ts";
+import { runFeed, type RunEvent } from "../../src/feed/run.ts";
+import { EVENT_LOG_ADDRESS } from "../../src/log/keys.ts";
+import type { Database } from "../../src/log/database.ts";
+import { openLogReader, type LogReader } from "../../src/log/reader.ts";
+import type { LogWriter } from "../../src/log/writer.ts";
+import { DEFAULT_LIMITS } from "../../src/core/limits.ts";
+import { systemClock } from "../../src/server/system-clock.ts";
+
+export interface ProjectionDeps {
+  readonly database: Database;
+  readonly writer: LogWriter;
+}
+
+const POLL_INTERVAL_MS = 20;
+
+export interface Projection {
+  readonly feeds: Feeds;
+  readonly registered: readonly RegisteredFeed[];
+  get(path: string): OpenFeed;
+  /** A projector of its own, as a process that just started has it. */
+  projector(path: string, batchEvents?: number): Projector;
+  /** Steps new projectors of all feeds until nothing is left to do, or they halt. */
+  drain(batchEvents?: number): Promise<void>;
+  /** Projects as a server does, until it is stopped. */
+  run(holder: string, reader: LogReader): { readonly events: readonly RunEvent[]; stop(): Promise<void> };
+}
+
+/** The engine of feeds on a database. */
+export async function openProjection(
+  { database, writer }: ProjectionDeps,
+  definitions: readonly Feed[],
+): Promise<Projection> {
+  const registered = await registerFeeds(database, systemClock, definitions);
+  const deps = {
+    database,
+    writer,
+    clock: systemClock,
+    limits: DEFAULT_LIMITS,
+    pollIntervalMs: POLL_INTERVAL_MS,
+  };
+  const feeds = openFeeds(deps, registered);
+  const onNews = (path: string, head: number) => feeds.learn(path, head);
+  const get = (path: string) => {
+    const found = feeds.all.find(({ log }) => log.name === path);
+    if (found === undefined) throw new Error(`there is no ${path}`);
+    return found;
+  };
+  const projector = (path: string, batchEvents?: number) =>
+    createProjector({ ...deps, onNews, ...(batchEvents === undefined ? {} : { batchEvents }) }, get(path));
+  return {
+    feeds,
+    registered,
+    get,
+    projector,
+    async drain(batchEvents) {
+      for (const { log } of registered) {
+        const one = projector(log.name, batchEvents);
+        let step: Step | null = null;
+        for (let retry = true; step?.kind !== "caught-up" && step?.kind !== "halted"; retry = false) {
+          await database.write([{ sql: "update leases set expires = 0", args: [] }]);
+          const lease = await takeLease(writer, log.name, "drain");
+          if (lease === null) throw new Error("the lease is not free");
+          step = await one.step({ lease, retry, flush: true });
+        }
+      }
+    },
+    run(holder, reader) {
+      const events: RunEvent[] = [];
+      const stopping = new AbortController();
+      const sources = registered.map((feed) => ({
+        feed,
+        source: feed.source.id === EVENT_LOG_ADDRESS.id ? reader : openLogReader(deps, feed.source),
+      }));
+      const running = sources.map(({ feed, source }) =>
+        runFeed(
+          {
+            ...deps,
+            onNews,
+            holder,
+            source,
+            signal: stopping.signal,
+            onEvent: (event) => events.push(event),
+          },
+          feed,
+        ),
+      );
+      return {
+        events,
+        async stop() {
+          stopping.abort();
+          await Promise.all(running);
+        },
+      };
+    },
+  };
+}

@@ -16,13 +16,13 @@ const ANNOTATIONS = new Set(
 export const ANY: SchemaObject = {};
 const NEVER: SchemaObject = { not: {} };
 
-function isObject(value: unknown): value is SchemaObject {
+export function isSchemaObject(value: unknown): value is SchemaObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 export function schemaOf(value: unknown): SchemaObject {
   if (value === false) return NEVER;
-  return isObject(value) ? value : ANY;
+  return isSchemaObject(value) ? value : ANY;
 }
 
 export function listOf(value: unknown): readonly unknown[] {
@@ -30,7 +30,7 @@ export function listOf(value: unknown): readonly unknown[] {
 }
 
 export function membersOf(value: unknown): SchemaObject {
-  return isObject(value) ? value : {};
+  return isSchemaObject(value) ? value : {};
 }
 
 /** Without annotations, and without these keywords. */
@@ -45,7 +45,9 @@ export function isAny(schema: SchemaObject): boolean {
 }
 
 export function isNever(schema: SchemaObject): boolean {
-  return "not" in schema && (schema["not"] === true || (isObject(schema["not"]) && isAny(schema["not"])));
+  return (
+    "not" in schema && (schema["not"] === true || (isSchemaObject(schema["not"]) && isAny(schema["not"])))
+  );
 }
 
 function kindOf(value: unknown): Kind {
@@ -83,7 +85,7 @@ export function resolve(schema: SchemaObject, document: SchemaObject, depth = 0)
     (value, key) => membersOf(value)[decodeURIComponent(key).replaceAll("~1", "/").replaceAll("~0", "~")],
     document,
   );
-  return isObject(target) ? resolve(target, document, depth + 1) : null;
+  return isSchemaObject(target) ? resolve(target, document, depth + 1) : null;
 }
 
 /** The alternatives of a schema: of `anyOf` or `oneOf`, or one for each of several types. */

@@ -1,6 +1,6 @@
 import { ConfigError } from "../config/config-error.ts";
 import { loadSettings } from "../config/load.ts";
-import { compileFeeds, FeedsError } from "../feed/compile-all.ts";
+import { compileFeeds, FeedDefinitionsError } from "../feed/compile-all.ts";
 import type { Feed } from "../feed/feed.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, EXIT } from "./exit.ts";
@@ -15,7 +15,7 @@ async function configuredFeeds(context: CliContext, config: string | undefined):
   try {
     return compileFeeds(feeds, { limits });
   } catch (error) {
-    if (!(error instanceof FeedsError)) throw error;
+    if (!(error instanceof FeedDefinitionsError)) throw error;
     throw new ConfigError(
       error.faults.map((fault) => `feeds: ${fault}`),
       { cause: error },

@@ -53,7 +53,7 @@ export function compileFeed(
   const shaped = faults.length === 0;
   const schemas = shaped ? publishedSchemas(definition.contract, faults) : {};
   if (shaped) faults.push(...initialFaults(definition));
-  const label = `${String(name)}/v${String(version)}`;
+  const label = `${name}/v${version}`;
   if (faults.length > 0) throw new FeedDefinitionError(label, faults);
 
   return {

@@ -8,7 +8,7 @@ import type { EventSchemas } from "./define.ts";
  */
 function looseness(schema: z.core.$ZodTypes): string | null {
   const { def } = schema._zod;
-  if ("coerce" in def && def.coerce === true) return "`z.coerce` accepts what the published schema does not";
+  if ("coerce" in def && def.coerce) return "`z.coerce` accepts what the published schema does not";
   if (def.type === "catch") return "`.catch()` accepts anything, and the published schema does not";
   if (def.type === "pipe" && def.in._zod.def.type === "transform") {
     return "`z.preprocess` accepts anything, and the published schema does not";

@@ -93,7 +93,8 @@ function subjectOfWith(
     const fault =
       typeof given === "string" ? nameFault(given, options.subjectBytes) : "must be a text or null";
     if (fault === null) return given as string;
-    throw new ProjectionError(`What ${label} gave, ${JSON.stringify(given) ?? String(given)}, ${fault}`, {
+    const shown = typeof given === "string" ? JSON.stringify(given) : `a ${typeof given}`;
+    throw new ProjectionError(`What ${label} gave, ${shown}, ${fault}`, {
       position: event.position,
       subject: event.subject,
     });

@@ -308,7 +308,7 @@ describe("for any schemas", () => {
           for (const each of values) {
             if (!is(each)) continue;
             produced += 1;
-            expect(was(each), `${JSON.stringify({ before, now, each })}`).toBe(true);
+            expect(was(each), JSON.stringify({ before, now, each })).toBe(true);
           }
         },
       ),

@@ -13,7 +13,7 @@ import { declarations, sourceEvent } from "./declarations.ts";
 function faultsOf(changes: object): readonly string[] {
   try {
     // What a user without a type checker may write.
-    compileFeed({ ...declarations, ...changes } as AnyFeedDefinition);
+    compileFeed({ ...declarations, ...changes });
   } catch (error) {
     if (error instanceof FeedDefinitionError) return error.faults;
     throw error;
@@ -331,8 +331,7 @@ describe("handlers", () => {
   });
 
   test("say which subject an event counts for", () => {
-    const subjectOf = (subject: () => unknown) =>
-      compileFeed({ ...declarations, subject } as AnyFeedDefinition).subjectOf;
+    const subjectOf = (subject: () => unknown) => compileFeed({ ...declarations, subject }).subjectOf;
     const event = sourceEvent("Paid", { amount: 1 });
     expect(subjectOf(() => "trip-1")(event)).toBe("trip-1");
     expect(subjectOf(() => null)(event)).toBeNull();

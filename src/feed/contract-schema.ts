@@ -17,11 +17,15 @@ function looseness(schema: z.core.$ZodTypes): string | null {
 }
 
 /**
- * JSON Schema (draft 2020-12) of the `data` of each published type, as a handler gives it. Adds to `faults` what
- * cannot be published: dates, maps, transforms without a described input, coercion.
+ * JSON Schema (draft 2020-12) of the `data` of each published type, as a handler gives it; and what of the contract
+ * cannot be published: dates, maps, coercion.
  */
-export function publishedSchemas(contract: EventSchemas, faults: string[]): Record<string, unknown> {
+export function publishedSchemas(contract: EventSchemas): {
+  readonly schemas: Readonly<Record<string, unknown>>;
+  readonly faults: readonly string[];
+} {
   const schemas: Record<string, unknown> = {};
+  const faults: string[] = [];
   for (const [type, schema] of Object.entries(contract)) {
     try {
       schemas[type] = z.toJSONSchema(schema, {
@@ -33,10 +37,9 @@ export function publishedSchemas(contract: EventSchemas, faults: string[]): Reco
         },
       });
     } catch (error) {
-      faults.push(
-        `contract.${type}: cannot be published as JSON Schema: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      const reason = error instanceof Error ? error.message : String(error);
+      faults.push(`contract.${type}: cannot be published as JSON Schema: ${reason}`);
     }
   }
-  return schemas;
+  return { schemas, faults };
 }

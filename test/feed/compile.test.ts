@@ -114,6 +114,17 @@ describe("a definition", () => {
   });
 
   test("is told every fault at once, by name", () => {
+    const changes = {
+      sucessor: 3,
+      deprecated: "2026-02-01",
+      sunset: "2026-01-01",
+      contract: { At: z.date() },
+    };
+    expect(faultsOf(changes).map((fault) => fault.slice(0, fault.indexOf(":")))).toEqual([
+      "sucessor",
+      "contract.At",
+      "sunset",
+    ]);
     expect(() => compileFeed({ ...declarations, name: "X", version: -1 })).toThrow(
       /The feed X\/v-1 is not valid:\n {2}name: .*\n {2}version: /,
     );

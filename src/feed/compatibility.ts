@@ -1,4 +1,4 @@
-import { jsonPointer } from "../core/json.ts";
+import { jsonPointer } from "../core/json-pointer.ts";
 import { type Rule, widenings } from "./schema-widening.ts";
 
 /**

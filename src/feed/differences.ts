@@ -1,4 +1,4 @@
-import { jsonPointer } from "../core/json.ts";
+import { jsonPointer } from "../core/json-pointer.ts";
 
 /** An event of a feed, as it is read. */
 export interface ComparableEvent {

@@ -1,5 +1,5 @@
 import { ERASED_TYPE } from "../core/event.ts";
-import { jsonPointer } from "../core/json.ts";
+import { jsonPointer } from "../core/json-pointer.ts";
 import { nameFault } from "../core/names.ts";
 import type { AnyFeedDefinition, SourceEvent } from "./define.ts";
 import { type Feed, type Projected, ProjectionError } from "./feed.ts";

@@ -5,6 +5,8 @@ import { Command } from "commander";
 import { databaseFile, shownDatabaseUrl } from "../core/database-url.ts";
 import { loadSettings } from "../config/load.ts";
 import type { Settings } from "../config/settings.ts";
+import { FeedDefinitionError } from "../feed/definition-faults.ts";
+import { FeedsError } from "../feed/register.ts";
 import { createLog, type ServerLog } from "../server/logger.ts";
 import { type RunningServer, startServer } from "../server/start.ts";
 import { banner } from "./banner.ts";
@@ -49,13 +51,20 @@ function listenError(error: unknown, { host, port }: Settings): CliError | null 
   }
 }
 
+/** What is wrong with the feeds of the configuration file; null for an error of another kind. */
+function feedsError(error: unknown): CliError | null {
+  return error instanceof FeedDefinitionError || error instanceof FeedsError
+    ? new CliError(EXIT.usage, error.message, "Correct `feeds` in kilde.config.ts.", { cause: error })
+    : null;
+}
+
 async function start(context: CliContext, settings: Settings, log: ServerLog): Promise<RunningServer> {
   const file = databaseFile(settings.databaseUrl);
   if (file !== null) makeFolder(resolve(context.cwd, file));
   try {
     return await startServer({ settings, version: context.version, log });
   } catch (error) {
-    throw listenError(error, settings) ?? databaseError(error, settings.databaseUrl);
+    throw listenError(error, settings) ?? feedsError(error) ?? databaseError(error, settings.databaseUrl);
   }
 }
 

@@ -105,8 +105,8 @@ export function planBatch(
       events.push([before.id, name, version, type, row.time, row.recorded, data, written]);
     };
     for (const { type, data } of published) place(type, data, {});
-    const buried = erased && !(before.erased && version === before.version);
-    if (buried) {
+    // Also for a subject that is erased already: what is to be seen of it is its last tombstone, as in the source.
+    if (erased) {
       const { reason } = row.event.extensions;
       place(ERASED_TYPE, null, typeof reason === "string" ? { reason } : {});
       tombstones.push({ subject, version });
@@ -115,7 +115,7 @@ export function planBatch(
     if (version > before.version) touched.add(subject);
     if (nextState !== before.state) kept.add(subject);
     if (before.id === null && (version > 0 || nextState !== null)) newSubjects.add(subject);
-    const isErased = version > before.version ? buried : before.erased;
+    const isErased = version > before.version ? erased : before.erased;
     after.set(subject, { ...before, version, state: nextState, erased: isErased });
   };
 

@@ -30,7 +30,7 @@ export interface FeedState {
 }
 
 /** Arguments: key, and that of the log's end. */
-const RECORDED_FROM = "select recorded from events where key >= ?1 and key <= ?2 order by key limit 1";
+export const RECORDED_FROM = "select recorded from events where key >= ?1 and key <= ?2 order by key limit 1";
 
 /** How a feed is doing now, by the database; null when it was retired. */
 export async function feedState(

@@ -98,6 +98,29 @@ describe("projecting", () => {
     expect(await feeds.state(get(plain.path))).toMatchObject({ status: "live", cursor: 30_013 });
   });
 
+  test("a subject of which nothing is published is not there, but its state is kept", async () => {
+    const third = sketch({
+      name: "third",
+      project: (event, state) => {
+        const seen = counted(event, state);
+        return { state: seen.state, events: seen.state === 3 ? seen.events : [] };
+      },
+    });
+    await app.append("s-1", { type: "A" }, { type: "A" });
+    const { get, drain, feeds } = await openProjection(deps(), [third]);
+    await feeds.hydrate(get(third.path), "s-1");
+    await drain();
+    const { reader } = get(third.path);
+    expect(await reader.find("s-1")).toBeNull();
+    expect((await reader.subjects({ prefix: "", cursor: "", limit: 10 })).subjects).toEqual([]);
+    expect(await examine(database)).toEqual([]);
+    await app.append("s-1", { type: "A" });
+    await drain();
+    expect(await eventsOf(reader, "s-1")).toMatchObject([
+      { sequence: "0000000000000001", data: { count: 3 } },
+    ]);
+  });
+
   test("an erased stream is erased, and begins anew", async () => {
     await app.append("s-1", { type: "A", data: 1 }, { type: "A", data: 2 });
     const { get, drain } = await openProjection(deps(), [stateful]);

@@ -1,0 +1,50 @@
+import { expect, test } from "bun:test";
+
+import { RESUME_FEED } from "../../src/feed/feeds.ts";
+import { TAKE_LEASE } from "../../src/feed/lease.ts";
+import { SELECT_FEED } from "../../src/feed/record.ts";
+import { sourceStatement, subjectStatement } from "../../src/feed/source.ts";
+import { RECORDED_FROM } from "../../src/feed/status.ts";
+import { SELECT_FEED_SUBJECTS } from "../../src/feed/subjects.ts";
+import {
+  ADVANCE_FEED,
+  INSERT_FEED_EVENTS,
+  INSERT_FEED_SUBJECTS,
+  KEEP_SUBJECTS,
+} from "../../src/feed/write.ts";
+import type { Statement } from "../../src/log/database.ts";
+import { logAddress } from "../../src/log/keys.ts";
+import { migrate } from "../../src/log/migrate.ts";
+import { openDatabase } from "../../src/log/open.ts";
+
+const GROWING = /SCAN (events|event|subjects|subject|feed_subjects|kept|feeds|feed|leases|logs|log)\b/;
+
+test("no statement of projecting scans a table, or sorts what it reads", async () => {
+  const database = openDatabase({ url: ":memory:" });
+  await migrate(database);
+  const log = logAddress(1, "/feeds/a/v1");
+  const range = { after: 5, upTo: 50, limit: 10 };
+  const sources = [[], ["a"], ["a", "b"]].map((prefixes) => ({ log: log.name, prefixes, types: ["T"] }));
+  const statements: Statement[] = [
+    ...sources.flatMap((source) => [
+      sourceStatement(log, source, range),
+      subjectStatement(log, source, { subjectId: 1, afterVersion: 2, upTo: 50, limit: 10 }),
+    ]),
+    { sql: SELECT_FEED, args: [1] },
+    { sql: SELECT_FEED_SUBJECTS, args: [1, "[]"] },
+    { sql: ADVANCE_FEED, args: [1, 1, 1, "live", null, 1, "a", "b", 1] },
+    { sql: INSERT_FEED_SUBJECTS, args: [1, "[]"] },
+    { sql: INSERT_FEED_EVENTS, args: [1, 0, "[]"] },
+    { sql: KEEP_SUBJECTS, args: [1, "[]"] },
+    { sql: TAKE_LEASE, args: ["a", "b", 1] },
+    { sql: RESUME_FEED, args: [1] },
+    { sql: RECORDED_FROM, args: [1, 9] },
+  ];
+  for (const { sql, args } of statements) {
+    const rows = await database.read({ sql: `explain query plan ${sql}`, args });
+    const plan = rows.map((row) => String(row[3])).join("\n");
+    expect(plan).not.toMatch(GROWING);
+    expect(plan).not.toContain("ORDER BY");
+  }
+  database.close();
+});

@@ -1,0 +1,331 @@
+import { expect } from "bun:test";
+
+import fc from "fast-check";
+
+import type { SourceEvent } from "../../src/feed/define.ts";
+import type { Feed } from "../../src/feed/feed.ts";
+import { hydrate } from "../../src/feed/hydrate.ts";
+import { takeLease } from "../../src/feed/lease.ts";
+import { createProjector, type Projector } from "../../src/feed/projector.ts";
+import { type RegisteredFeed, registerFeeds } from "../../src/feed/register.ts";
+import type { Database } from "../../src/log/database.ts";
+import { examine } from "../../src/log/doctor.ts";
+import { openDatabase } from "../../src/log/open.ts";
+import { openLogReader } from "../../src/log/reader.ts";
+import type { LogWriter, Written } from "../../src/log/writer.ts";
+import { DEFAULT_LIMITS } from "../../src/core/limits.ts";
+import { KildeError } from "../../src/core/errors.ts";
+import { systemClock } from "../../src/server/system-clock.ts";
+import { openApp, type TestApp, type WireEvent } from "../support/app.ts";
+import { openProjection } from "../support/projection.ts";
+
+/*
+ * Random work on feeds: appends, erasures, projectors of two processes that race, crash between any two writes and
+ * lose their leases, and hydrations at any moment. Afterwards each feed must say what one uninterrupted run says.
+ */
+
+export type Action =
+  | { readonly kind: "append"; readonly stream: number; readonly types: readonly string[] }
+  | { readonly kind: "erase"; readonly stream: number }
+  | { readonly kind: "step"; readonly node: number; readonly feed: number; readonly batch: number }
+  | { readonly kind: "hydrate"; readonly node: number; readonly feed: number; readonly subject: number }
+  | { readonly kind: "crash"; readonly node: number }
+  /** The node's next write is lost, or is done and not answered. */
+  | { readonly kind: "fault"; readonly node: number; readonly written: boolean }
+  | { readonly kind: "lease-lost"; readonly feed: number }
+  /** All at the same time. */
+  | { readonly kind: "race"; readonly actions: readonly Action[] };
+
+const NODES = 2;
+const STREAMS = 4;
+const MOST_FEEDS = 4;
+
+const single: fc.Arbitrary<Action> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant("append" as const),
+      stream: fc.nat(STREAMS - 1),
+      types: fc.array(fc.constantFrom("A", "B", "Other"), { minLength: 1, maxLength: 6 }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("erase" as const), stream: fc.nat(STREAMS - 1) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant("step" as const),
+      node: fc.nat(NODES - 1),
+      feed: fc.nat(MOST_FEEDS - 1),
+      batch: fc.integer({ min: 1, max: 5 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant("hydrate" as const),
+      node: fc.nat(NODES - 1),
+      feed: fc.nat(MOST_FEEDS - 1),
+      subject: fc.nat(STREAMS - 1),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("crash" as const), node: fc.nat(NODES - 1) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant("fault" as const),
+      node: fc.nat(NODES - 1),
+      written: fc.boolean(),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant("lease-lost" as const), feed: fc.nat(MOST_FEEDS - 1) }),
+  },
+);
+
+export const actions: fc.Arbitrary<Action[]> = fc.array(
+  fc.oneof(
+    { weight: 3, arbitrary: single },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        kind: fc.constant("race" as const),
+        actions: fc.array(single, { minLength: 2, maxLength: 4 }),
+      }),
+    },
+  ),
+  { minLength: 1, maxLength: 60, size: "max" },
+);
+
+class Crash extends Error {}
+
+/** A process: its projectors, and a writer whose next write may fail as a kill would have it. */
+interface Node {
+  readonly projectors: Map<string, Projector>;
+  readonly writer: LogWriter;
+  fault: "lost" | "unanswered" | null;
+}
+
+function nodeOn(writer: LogWriter): Node {
+  const node: Node = {
+    projectors: new Map(),
+    fault: null,
+    writer: {
+      ...writer,
+      async write(statements): Promise<Written> {
+        const { fault } = node;
+        node.fault = null;
+        if (fault === "lost") throw new Crash("killed before the write");
+        const written = await writer.write(statements);
+        if (fault === "unanswered") throw new Crash("killed after the write");
+        return written;
+      },
+    },
+  };
+  return node;
+}
+
+/** The same database, with reads that take as many turns of the event loop as chance says. */
+function slowReads(database: Database, turns: () => number): Database {
+  return {
+    ...database,
+    async read(statement) {
+      for (let turn = turns(); turn > 0; turn -= 1) await systemClock.yield();
+      const rows = await database.read(statement);
+      for (let turn = turns(); turn > 0; turn -= 1) await systemClock.yield();
+      return rows;
+    },
+  };
+}
+
+async function perform(
+  app: TestApp,
+  database: Database,
+  nodes: readonly Node[],
+  feeds: readonly RegisteredFeed[],
+  action: Action,
+  mayErase: boolean,
+): Promise<void> {
+  const nodeOf = (number: number): Node => {
+    const node = nodes[number];
+    if (node === undefined) throw new Error("there is no such node");
+    return node;
+  };
+  const feedOf = (number: number): RegisteredFeed => {
+    const feed = feeds[number % feeds.length];
+    if (feed === undefined) throw new Error("there is no feed");
+    return feed;
+  };
+  /** What a process that is killed throws goes with it. */
+  const until = async (node: Node, work: () => Promise<unknown>) => {
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof Crash) && !(error instanceof KildeError && error.code === "feed-behind"))
+        throw error;
+      node.projectors.clear();
+    }
+  };
+  const onNews = () => {};
+
+  switch (action.kind) {
+    case "append": {
+      const name = `s-${action.stream}`;
+      const current = await app.store.reader.find(name);
+      const events = action.types.map((type, n) => ({ type, data: { n, other: `k-${n % 3}` } }));
+      const response = await app.fetch(`/streams/${name}`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ expectedVersion: current?.version ?? 0, events }),
+      });
+      // In a race another append may have been first.
+      if (response.status !== 201) expect(response.status).toBe(409);
+      return;
+    }
+    case "erase":
+      if (mayErase) await app.fetch(`/streams/s-${action.stream}?reason=asked`, { method: "DELETE" });
+      return;
+    case "step": {
+      const node = nodeOf(action.node);
+      const registered = feedOf(action.feed);
+      await until(node, async () => {
+        const lease = await takeLease(node.writer, registered.log.name, `node-${action.node}`);
+        if (lease === null) return;
+        const deps = { database, writer: node.writer, clock: systemClock, onNews, batchEvents: action.batch };
+        const projector = node.projectors.get(registered.log.name) ?? createProjector(deps, registered);
+        node.projectors.set(registered.log.name, projector);
+        await projector.step({ lease, retry: false, flush: action.batch % 2 === 0 });
+      });
+      return;
+    }
+    case "hydrate": {
+      const node = nodeOf(action.node);
+      const registered = feedOf(action.feed);
+      const subject = registered.feed.rekeyed ? `k-${action.subject}` : `s-${action.subject}`;
+      const deps = { database, writer: node.writer, clock: systemClock, onNews };
+      await until(node, () => hydrate(deps, registered, subject));
+      return;
+    }
+    case "crash":
+      nodeOf(action.node).projectors.clear();
+      return;
+    case "fault":
+      nodeOf(action.node).fault = action.written ? "unanswered" : "lost";
+      return;
+    case "lease-lost":
+      await database.write([
+        { sql: "update leases set expires = 0 where name = ?", args: [feedOf(action.feed).log.name] },
+      ]);
+      return;
+    case "race":
+      await Promise.all(action.actions.map((one) => perform(app, database, nodes, feeds, one, mayErase)));
+  }
+}
+
+async function allEvents(database: Database, { log }: Pick<RegisteredFeed, "log">): Promise<WireEvent[]> {
+  const deps = { database, clock: systemClock, limits: DEFAULT_LIMITS, pollIntervalMs: 1_000 };
+  const reader = openLogReader(deps, log);
+  const query = { subject: null, direction: "forwards", limit: 100_000, filter: {} } as const;
+  return JSON.parse(`[${(await reader.page(query, "array")).text}]`) as WireEvent[];
+}
+
+/** What is said of each subject, without where in the feed it stands. */
+function bySubject(events: readonly WireEvent[]): Map<string, object[]> {
+  const subjects = new Map<string, object[]>();
+  for (const { id: _, source: _source, ...event } of events) {
+    const told = subjects.get(event.subject) ?? [];
+    // What was erased before it was projected has no versions: a tombstone stands where it happened to be.
+    const erased =
+      subjects.get(event.subject)?.some((one) => "method" in one) ?? event.type === "kilde.erased";
+    told.push(erased || event.type === "kilde.erased" ? { ...event, sequence: "" } : event);
+    subjects.set(event.subject, told);
+  }
+  return subjects;
+}
+
+function sourceEvent(event: WireEvent): SourceEvent {
+  return {
+    type: event.type,
+    subject: event.subject,
+    version: Number(event.sequence),
+    position: Number(event["projectedfrom"] ?? event.id),
+    time: event.time,
+    data: event.data ?? null,
+    extensions: {},
+  };
+}
+
+/** What the handlers say, in a loop. */
+function folded(feed: Feed, source: readonly WireEvent[]): Map<string, string[]> {
+  const states = new Map<string, string | null>();
+  const told = new Map<string, string[]>();
+  for (const event of source.map(sourceEvent)) {
+    const { types, prefixes } = feed.source;
+    if (!types.includes(event.type)) continue;
+    if (prefixes.length > 0 && !prefixes.some((prefix) => event.subject.startsWith(prefix))) continue;
+    const subject = feed.subjectOf(event);
+    if (subject === null) continue;
+    const { state, events, erased } = feed.project(subject, event, states.get(subject) ?? null);
+    states.set(subject, state);
+    const published = erased ? ["kilde.erased"] : events.map(({ type, data }) => `${type} ${data}`);
+    told.set(subject, [...(told.get(subject) ?? []), ...published]);
+  }
+  return new Map([...told].filter(([, events]) => events.length > 0));
+}
+
+function shortForm(events: readonly WireEvent[]): Map<string, string[]> {
+  const told = new Map<string, string[]>();
+  for (const { subject, type, data } of events) {
+    const text = type === "kilde.erased" ? type : `${type} ${JSON.stringify(data)}`;
+    told.set(subject, [...(told.get(subject) ?? []), text]);
+  }
+  return told;
+}
+
+export interface Scenario {
+  readonly feeds: readonly Feed[];
+  readonly mayErase: boolean;
+}
+
+/** The same feed under another name, to be built from the start. */
+function renamed(feed: Feed): Feed {
+  const anew = (path: string) => path.replace("/feeds/", "/feeds/again-");
+  return {
+    ...feed,
+    name: `again-${feed.name}`,
+    path: anew(feed.path),
+    source: { ...feed.source, log: anew(feed.source.log) },
+  };
+}
+
+/** Does the work on a new database, lets it come to rest, and checks what the feeds say. */
+export async function checkProjections(
+  { feeds, mayErase }: Scenario,
+  work: readonly Action[],
+  turns: () => number,
+): Promise<void> {
+  const plain = openDatabase({ url: ":memory:" });
+  const database = slowReads(plain, turns);
+  const app = await openApp({ database: plain });
+  try {
+    const registered = await registerFeeds(plain, systemClock, feeds);
+    const { writer } = app.store;
+    const nodes = Array.from({ length: NODES }, () => nodeOn(writer));
+    for (const action of work) await perform(app, database, nodes, registered, action, mayErase);
+
+    await (await openProjection({ database: plain, writer }, feeds)).drain(3);
+    await (await openProjection({ database: plain, writer }, feeds.map(renamed))).drain();
+    const again = await registerFeeds(plain, systemClock, feeds.map(renamed));
+    expect(await examine(plain)).toEqual([]);
+    for (const [index, one] of registered.entries()) {
+      const events = await allEvents(plain, one);
+      const rebuilt = again[index];
+      if (rebuilt === undefined) throw new Error("it was not rebuilt");
+      const source = await allEvents(plain, { log: one.source });
+      expect(shortForm(events)).toEqual(folded(one.feed, source));
+      expect(bySubject(events)).toEqual(bySubject(await allEvents(plain, rebuilt)));
+    }
+  } finally {
+    await app.close();
+  }
+}

@@ -89,6 +89,7 @@ const COMPRESSIBLE = [
   `${FEED_PATH}/subjects/:subject`,
   `${FEED_PATH}/schemas`,
   "/openapi.json",
+  "/asyncapi.json",
   "/docs/:file",
 ];
 
@@ -194,6 +195,14 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
       return c.json(openApiDocument(schemas, version));
     },
   });
+  resource("/asyncapi.json", {
+    GET: async (c) => {
+      const { asyncApiDocument } = await import("../feed/asyncapi.ts");
+      const url = c.req.url.slice(0, c.req.url.lastIndexOf("/asyncapi.json"));
+      const all = deps.feeds.all.map(({ feed }) => feed);
+      return c.json(asyncApiDocument(all, { version, url }), 200);
+    },
+  });
   resource("/", { GET: (c: Context) => c.json(index(version)) });
   if (docs !== null) {
     resource("/docs", { GET: (c) => c.html(docsPage()) });
@@ -222,6 +231,7 @@ function index(version: string) {
       transactions: "/transactions",
       feeds: "/feeds",
       openapi: "/openapi.json",
+      asyncapi: "/asyncapi.json",
       docs: "/docs",
       health: "/health",
       ready: "/ready",

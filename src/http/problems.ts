@@ -1,7 +1,7 @@
 import type { z } from "zod";
 
 import { KildeError, PROBLEM_PATH, type ProblemCode, type ProblemDetail, PROBLEMS } from "../core/errors.ts";
-import { jsonPointer } from "../core/json.ts";
+import { jsonPointer } from "../core/json-pointer.ts";
 
 /** When a client may try again, in seconds. */
 const RETRY_AFTER_SECONDS = 1;

@@ -1,12 +1,12 @@
 import { loadConfigFile } from "../config/file.ts";
 import type { Limits } from "../core/limits.ts";
-import { compileFeed } from "../feed/compile.ts";
 import type { AnyFeedDefinition } from "../feed/define.ts";
 import { registerFeeds } from "../feed/register.ts";
 import type { RunEvent } from "../feed/run.ts";
 import { openDatabase } from "../log/open.ts";
 import { remoteWrites } from "../log/write-port.ts";
 import { type BatchWriter, type LogNews, writeBatch } from "../log/writer.ts";
+import { compileForServer } from "./compile.ts";
 import { portOf } from "./message-port.ts";
 import { type Projecting, project } from "./project.ts";
 import { systemClock } from "./system-clock.ts";
@@ -67,7 +67,7 @@ async function open({
   const registered = await registerFeeds(
     database,
     systemClock,
-    feeds.map((definition) => compileFeed(definition, { limits })),
+    feeds.map((definition) => compileForServer(definition, limits)),
   );
   const projecting = project(
     {

@@ -1,5 +1,4 @@
 import type { Settings } from "../config/settings.ts";
-import { compileFeed } from "../feed/compile.ts";
 import { openFeeds } from "../feed/feeds.ts";
 import { registerFeeds } from "../feed/register.ts";
 import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
@@ -7,6 +6,7 @@ import { migrate } from "../log/migrate.ts";
 import { openDatabase } from "../log/open.ts";
 import { openLogReader } from "../log/reader.ts";
 import { type LogNews, openLogWriter } from "../log/writer.ts";
+import { compileForServer } from "./compile.ts";
 import { writeFromThread } from "./database.ts";
 import { logFeedEvent } from "./feed-events.ts";
 import { listen } from "./listen.ts";
@@ -45,7 +45,7 @@ export async function startServer({ settings, version, log }: StartOptions): Pro
     const registered = await registerFeeds(
       database,
       systemClock,
-      settings.feeds.map((definition) => compileFeed(definition, { limits })),
+      settings.feeds.map((definition) => compileForServer(definition, limits)),
     );
     let tell = (_news: LogNews) => {};
     const writer = openLogWriter({

@@ -187,3 +187,17 @@ event 3        DeclarationPaid @1  DeclarationPaid @2
     channels: { "declarations.v1": {}, "declarations.v2": {}, "paid.v1": {} },
   });
 }, 30_000);
+
+test("serve refuses a published contract that has changed otherwise than by growing", async () => {
+  const cwd = await project();
+  expect((await (await serve(cwd)).stop()).exitCode).toBe(0);
+  await Bun.write(join(cwd, "kilde.config.ts"), CONFIG.replaceAll("currency", "coin"));
+  const { exitCode, stderr } = await run(["serve", "--port", "0"], { cwd });
+  expect(exitCode).toBe(2);
+  expect(stderr).toContain(
+    "DeclarationPaid /properties/currency: is not published any more (member-removed: a member that was published stays)",
+  );
+  expect(stderr).toContain("make it in a new version, such as 2, beside this one");
+  await Bun.write(join(cwd, "kilde.config.ts"), CONFIG);
+  expect((await (await serve(cwd)).stop()).exitCode).toBe(0);
+}, 30_000);

@@ -7,8 +7,8 @@ import { type FeedRecord, type Failure, type FeedStatus, readFeed } from "./reco
 import type { RegisteredFeed } from "./register.ts";
 import { readSource, sourceStatement } from "./source.ts";
 
-/** Source events one write projects: few enough that appends hardly wait for it. */
-const BATCH_EVENTS = 1_000;
+/** Source events one write projects: few enough that appends and hydrations hardly wait for it. */
+const BATCH_EVENTS = 500;
 /** Events that one query may find before it is known how large they are. */
 const FIRST_EVENTS = 100;
 /** Characters of source data that a batch aims at. */

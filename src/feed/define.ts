@@ -10,7 +10,10 @@ export interface SourceEvent<Type extends string = string, Data = unknown> {
   readonly subject: string;
   /** 1-based and gapless within the subject. */
   readonly version: number;
-  /** 1-based and gapless within the log. */
+  /**
+   * 1-based, in the event log. In a feed that is projected from another it is that of the event of the event log at
+   * the beginning, which is the same whenever a feed is built.
+   */
   readonly position: number;
   /** When it happened, or else when it was recorded; RFC 3339. */
   readonly time: string;

@@ -76,7 +76,7 @@ async function open({
     },
     registered,
   );
-  learn = projecting.learn;
+  learn = (news) => projecting.learn(news);
   return async () => {
     await projecting.close();
     database.close();

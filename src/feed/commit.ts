@@ -1,7 +1,6 @@
 import type { Database } from "../log/database.ts";
 import { createSubjectCache } from "../log/subject-cache.ts";
 import type { BatchWriter } from "../log/writer.ts";
-import type { Feed } from "./feed.ts";
 import type { Lease } from "./lease.ts";
 import { assign, type FeedPlan, planBatch } from "./plan.ts";
 import type { FeedStatus } from "./record.ts";
@@ -74,14 +73,13 @@ export const NOTHING_PUBLISHED: FeedPlan = {
 };
 
 export function createFeedCommits(deps: FeedDeps, registered: RegisteredFeed): FeedCommits {
-  const { log } = registered;
-  const feed: Feed = registered.feed;
+  const { log, feed } = registered;
   const cache = createSubjectCache<FeedSubject>(CACHED_SUBJECTS);
   return {
     async plan(rows) {
       const assignment = assign(feed, rows);
       const names = new Set(assignment.assigned.map(({ subject }) => subject));
-      return planBatch(feed, assignment, await statesOf(deps, registered, names, cache.get));
+      return planBatch(feed, assignment, await statesOf(deps, registered, names, (name) => cache.get(name)));
     },
     async commit(advance, plan) {
       const write = { ...advance, log, plan };

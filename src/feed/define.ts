@@ -10,7 +10,10 @@ export interface SourceEvent<Type extends string = string, Data = unknown> {
   readonly subject: string;
   /** 1-based and gapless within the subject. */
   readonly version: number;
-  /** 1-based and gapless within the log. */
+  /**
+   * 1-based, in the event log. In a feed that is projected from another it is that of the event of the event log at
+   * the beginning, which is the same whenever a feed is built.
+   */
   readonly position: number;
   /** When it happened, or else when it was recorded; RFC 3339. */
   readonly time: string;
@@ -56,7 +59,10 @@ export interface FeedDefinition<
   readonly events: Events;
   /** Schemas of what is published. */
   readonly contract: Contract;
-  /** Which subject an event counts for, if not its own; null: for none. It must not depend on state. */
+  /**
+   * Which subject an event counts for, if not its own; null: for none. It must not depend on state. It is asked
+   * about tombstones only if `events` names `kilde.erased` (with `z.null()`); else they count for none.
+   */
   readonly subject?: (event: AnySourceEvent<Events>) => string | null;
   /** What is known of a subject, folded from its events. JSON values only. */
   readonly state?: {
@@ -77,7 +83,7 @@ export interface FeedDefinition<
   };
   /**
    * What an erased stream becomes: `"erase"` (default) erases the subject in the feed, with a tombstone; a function
-   * publishes something instead, and what was published before stays.
+   * publishes something instead, and what was published before stays. The state is dropped in any case.
    */
   readonly erased?:
     | "erase"

@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import { KildeError } from "../core/errors.ts";
 import { findSubject, readHead, versionAt } from "../log/subjects.ts";
+import { type BatchSize, createBatchSize } from "./batch-size.ts";
 import { createFeedCommits, type FeedCommits, type FeedDeps } from "./commit.ts";
 import type { FeedPlan } from "./plan.ts";
 import { readFeed } from "./record.ts";
@@ -13,11 +14,8 @@ import { readFeedSubjects, UNKNOWN_SUBJECT } from "./subjects.ts";
  * whoever else was about to write plan anew, and the subject's `projected` makes the walker skip what is done.
  */
 
-/** Source events of one write: a subject may have more than fit in memory. */
+/** Most source events of one write: a subject may have more than fit in memory. */
 const CHUNK_EVENTS = 1_000;
-
-/** Source positions that one query looks through for the events of a re-keyed subject. */
-const SCAN_EVENTS = 2_000;
 
 /** How often others may write to the feed first. */
 const ATTEMPTS = 100;
@@ -35,20 +33,28 @@ interface Chunk {
   readonly upTo: number;
 }
 
+/** What is still to be looked at for the subject. */
+interface Range {
+  readonly after: number;
+  readonly head: number;
+  readonly size: BatchSize;
+}
+
 /** The next events of a subject that is named as in the source. */
 async function ownChunk(
   { database }: HydrateDeps,
   { feed, source }: RegisteredFeed,
   subject: string,
-  after: number,
-  head: number,
+  { after, head, size }: Range,
 ): Promise<Chunk> {
   const info = await findSubject(database, source, subject);
   if (info === null || info.position <= after) return { rows: [], upTo: head };
   const afterVersion = await versionAt(database, source, info, { position: after });
-  const query = { subjectId: info.id, afterVersion, upTo: head, limit: CHUNK_EVENTS };
+  const limit = size.now();
+  const query = { subjectId: info.id, afterVersion, upTo: head, limit };
   const rows = await readSource(database, source, subjectStatement(source, feed.source, query));
-  return { rows, upTo: rows.length === CHUNK_EVENTS ? (rows.at(-1)?.position ?? head) : head };
+  size.saw(rows);
+  return { rows, upTo: rows.length === limit ? (rows.at(-1)?.position ?? head) : head };
 }
 
 /** The next events that count for a subject of another name: found by looking through the source. */
@@ -56,18 +62,19 @@ async function scannedChunk(
   { database, clock }: HydrateDeps,
   { feed, source }: RegisteredFeed,
   subject: string,
-  after: number,
-  head: number,
+  { after, head, size }: Range,
 ): Promise<Chunk> {
   const rows: SourceRow[] = [];
   let position = after;
   while (position < head) {
-    const upTo = Math.min(head, position + SCAN_EVENTS);
-    const range = { after: position, upTo, limit: SCAN_EVENTS };
+    const limit = size.now();
+    const upTo = Math.min(head, position + limit);
+    const range = { after: position, upTo, limit };
     const found = await readSource(database, source, sourceStatement(source, feed.source, range));
     rows.push(...found.filter(({ event }) => countsFor(event) === subject));
+    size.saw(found);
     position = upTo;
-    if (rows.length >= CHUNK_EVENTS) return { rows, upTo: position };
+    if (rows.length >= size.now()) return { rows, upTo: position };
     await clock.yield();
   }
   return { rows, upTo: head };
@@ -105,6 +112,7 @@ async function hydrateTo(
 ): Promise<void> {
   const { log, feed } = registered;
   const nextChunk = feed.rekeyed ? scannedChunk : ownChunk;
+  const size = createBatchSize(CHUNK_EVENTS);
   let looked = 0;
   let patience = 0;
   for (let attempt = 1; attempt <= ATTEMPTS;) {
@@ -114,7 +122,7 @@ async function hydrateTo(
     const state = states.get(subject) ?? UNKNOWN_SUBJECT;
     const after = Math.max(record.cursor, state.projected, looked);
     if (after >= head) return;
-    const { rows, upTo } = await nextChunk(deps, registered, subject, after, head);
+    const { rows, upTo } = await nextChunk(deps, registered, subject, { after, head, size });
     if (rows.length === 0) {
       // Nothing that counts for the subject, so nothing to write: the walker will find the same.
       looked = upTo;

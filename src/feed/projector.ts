@@ -1,5 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { readHead } from "../log/subjects.ts";
+import { createBatchSize } from "./batch-size.ts";
 import { createFeedCommits, type FeedDeps, NOTHING_PUBLISHED } from "./commit.ts";
 import type { Lease } from "./lease.ts";
 import type { PlanFailure } from "./plan.ts";
@@ -7,12 +8,8 @@ import { type FeedRecord, type Failure, type FeedStatus, readFeed } from "./reco
 import type { RegisteredFeed } from "./register.ts";
 import { readSource, sourceStatement } from "./source.ts";
 
-/** Source events one write projects: few enough that appends hardly wait for it. */
-const BATCH_EVENTS = 1_000;
-/** Events that one query may find before it is known how large they are. */
-const FIRST_EVENTS = 100;
-/** Characters of source data that a batch aims at. */
-const BATCH_CHARACTERS = 4 * 1024 * 1024;
+/** Source events one write projects: few enough that appends and hydrations hardly wait for it. */
+const BATCH_EVENTS = 500;
 
 /** Source positions that one query looks through. */
 const WINDOW = 20_000;
@@ -67,7 +64,7 @@ export function createProjector(
   let known: FeedRecord | null = null;
   /** Position up to which there is nothing left to project; the cursor is written later. */
   let reached = 0;
-  let limit = Math.min(FIRST_EVENTS, batchEvents);
+  const batchSize = createBatchSize(batchEvents);
 
   const forget = () => {
     known = null;
@@ -82,12 +79,6 @@ export function createProjector(
     since: earlier?.position === position ? earlier.since : new Date(clock.now()).toISOString(),
   });
 
-  /** Takes more events the next time while they are small. */
-  const adapt = (characters: number) => {
-    if (characters > BATCH_CHARACTERS) limit = Math.max(1, limit >> 1);
-    else if (characters * 4 < BATCH_CHARACTERS) limit = Math.min(batchEvents, limit * 2);
-  };
-
   const measuredRate = (record: FeedRecord, events: number, startedMs: number) => {
     const rate = (events * 1_000) / Math.max(1, clock.now() - startedMs);
     return record.rate === 0 ? rate : record.rate + RATE_WEIGHT * (rate - record.rate);
@@ -98,18 +89,14 @@ export function createProjector(
     const head = await readHead(database, source);
     const after = Math.max(record.cursor, reached);
     const upTo = Math.min(head, after + WINDOW);
-    const asked = limit;
+    const limit = batchSize.now();
     const rows =
       after < head
-        ? await readSource(
-            database,
-            source,
-            sourceStatement(source, feed.source, { after, upTo, limit: asked }),
-          )
+        ? await readSource(database, source, sourceStatement(source, feed.source, { after, upTo, limit }))
         : [];
-    adapt(rows.reduce((total, row) => total + row.characters, 0));
+    batchSize.saw(rows);
     const plan = rows.length === 0 ? NOTHING_PUBLISHED : await commits.plan(rows);
-    const last = rows.length === asked ? (rows.at(-1)?.position ?? upTo) : upTo;
+    const last = rows.length === limit ? (rows.at(-1)?.position ?? upTo) : upTo;
     const cursor = plan.failure === null ? Math.max(after, last) : plan.failure.position - 1;
     const failure = plan.failure === null ? null : failureOf(record, plan.failure);
     const next: FeedStatus =

@@ -69,13 +69,13 @@ export async function startServer({ settings, version, log }: StartOptions): Pro
         limits,
         pollIntervalMs,
         configFile: settings.configFile,
-        onNews: feeds.learn,
+        onNews: (path, head) => feeds.learn(path, head),
         onEvent: (event) => logFeedEvent(log.logger, event),
       },
       registered,
     );
     opened.push(() => projecting.close());
-    tell = projecting.learn;
+    tell = (news) => projecting.learn(news);
     const listening = listen({ reader, writer, feeds, settings, version, log });
     opened.push(() => listening.close());
     await writing;

@@ -49,7 +49,7 @@ describe("projecting", () => {
     await app.append("s-2", { type: "Other" }, { type: "B", data: { n: 2 } });
     const { get, drain } = await openProjection(deps(), [plain]);
     await drain();
-    const source = await app.get<WireEvent[]>("/events");
+    const source = await app.get("/events");
     const events = await eventsOf(get(plain.path).reader);
     expect(events).toEqual([
       {

@@ -30,7 +30,6 @@ test("an erased stream, and other streams beside it", () => {
     { type: "Paid", data: { amount: 2 }, subject: "declaration-8" },
     { type: "Paid", data: { amount: 3 }, subject: "trip-1" },
     { type: "kilde.erased", subject: "declaration-7" },
-    { type: "kilde.erased", subject: "declaration-7" },
   ]).thenPublishes([
     { type: "DeclarationPaid", data: { cents: 100, submittedAt: null }, version: 1 },
     { type: "DeclarationPaid", data: { cents: 200, submittedAt: null }, version: 1 },

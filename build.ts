@@ -128,14 +128,20 @@ async function buildBinary({ bun, addon }: Target, outfile: string, isHost: bool
   report(existsSync(outfile) ? outfile : `${outfile}.exe`);
 }
 
+/** What programs import. `browser`: with nothing of Bun's or Node's, so that it runs in browsers too. */
+const LIBRARY = [
+  { name: "index", entry: "src/index.ts", target: "browser" },
+  { name: "client", entry: "src/client/index.ts", target: "browser" },
+  { name: "testing", entry: "src/testing.ts", target: "node" },
+] as const;
+
 async function buildLibrary(outdir: string): Promise<void> {
-  for (const [name, entry] of Object.entries({ index: "src/index.ts", client: "src/client/index.ts" })) {
+  for (const { name, entry, target } of LIBRARY) {
     await Bun.build({
       entrypoints: [join(ROOT, entry)],
       outdir,
       naming: `${name}.[ext]`,
-      // Nothing of Bun's or Node's: it runs in browsers too.
-      target: "browser",
+      target,
       format: "esm",
       sourcemap: "linked",
       // Part of what is public; whoever uses it has it installed.
@@ -157,7 +163,7 @@ async function buildLibrary(outdir: string): Promise<void> {
         outDir: join(outdir, "types"),
       },
       include: [],
-      files: ["src/index.ts", "src/client/index.ts"].map((file) => join(ROOT, file)),
+      files: LIBRARY.map(({ entry }) => join(ROOT, entry)),
     }),
   );
   rmSync(join(outdir, "types"), { recursive: true, force: true });

@@ -1,3 +1,7 @@
 import { defineConfig } from "drizzle-kit";
 
-export default defineConfig({ dialect: "sqlite", schema: ["./src/log/schema.ts", "./src/feed/schema.ts"], out: "./migrations" });
+export default defineConfig({
+  dialect: "sqlite",
+  schema: ["./src/log/schema.ts", "./src/feed/schema.ts"],
+  out: "./migrations",
+});

@@ -16,20 +16,24 @@ in the working directory (or --config <file>), then defaults.
 `;
 
 function rootCommand(context: CliContext): Command {
-  return new Command("kilde")
-    .description("Kilde, an event store: append events to streams, read them, and follow them, over HTTP.")
-    .version(context.version, "-v, --version", "print the version")
-    .configureOutput({
-      writeOut: (text) => void context.stdout.write(text),
-      writeErr: (text) => void context.stderr.write(text),
-      outputError: (text, write) => write(text.replace(/^error: /, "kilde: ")),
-      getOutHasColors: () => context.stdout.isTerminal,
-      getErrHasColors: () => context.stderr.isTerminal,
-    })
-    .exitOverride()
-    .showSuggestionAfterError()
-    .showHelpAfterError("  See `kilde --help`, and `kilde <command> --help`.")
-    .addHelpText("after", SETTINGS_HELP + exitCodes());
+  return (
+    new Command("kilde")
+      .description("Kilde, an event store: append events to streams, read them, and follow them, over HTTP.")
+      .version(context.version, "-v, --version", "print the version")
+      .configureOutput({
+        writeOut: (text) => void context.stdout.write(text),
+        writeErr: (text) => void context.stderr.write(text),
+        outputError: (text, write) => write(text.replace(/^error: /, "kilde: ")),
+        getOutHasColors: () => context.stdout.isTerminal,
+        getErrHasColors: () => context.stderr.isTerminal,
+      })
+      .exitOverride()
+      // `--version` after a verb is the verb's own, if it has one.
+      .enablePositionalOptions()
+      .showSuggestionAfterError()
+      .showHelpAfterError("  See `kilde --help`, and `kilde <command> --help`.")
+      .addHelpText("after", SETTINGS_HELP + exitCodes())
+  );
 }
 
 /**
@@ -44,6 +48,7 @@ async function program(args: readonly string[], context: CliContext): Promise<Co
     const command = verb === called || wantsAll ? (await verb.load())(context) : new Command(verb.name);
     // A completion's text is one line.
     if (args[0] === "complete") command.description(verb.summary);
+    for (const subcommand of command.commands) subcommand.copyInheritedSettings(root);
     return command.summary(verb.summary).copyInheritedSettings(root);
   };
   for (const { heading, verbs } of VERB_GROUPS) {

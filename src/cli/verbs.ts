@@ -76,6 +76,16 @@ export const VERB_GROUPS: readonly VerbGroup[] = [
     ],
   },
   {
+    heading: "Feeds:",
+    verbs: [
+      {
+        name: "feeds",
+        summary: "try feeds out, and compare versions of them",
+        load: async () => (await import("./feeds.ts")).feedsCommand,
+      },
+    ],
+  },
+  {
     heading: "Database:",
     verbs: [
       {

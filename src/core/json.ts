@@ -1,6 +1,7 @@
 import { findNodeAtLocation, type Node, parseTree } from "jsonc-parser";
 
 import { KildeError } from "./errors.ts";
+import { jsonPointer } from "./json-pointer.ts";
 
 type Path = readonly (string | number)[];
 
@@ -34,11 +35,6 @@ export function jsonDepth(text: string): number {
     else if (CLOSE.has(character)) depth -= 1;
   }
   return deepest;
-}
-
-/** JSON pointer (RFC 6901) of a path. */
-export function jsonPointer(path: readonly PropertyKey[]): string {
-  return path.map((key) => `/${String(key).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
 }
 
 function refuseDuplicates(node: Node, path: (string | number)[]): void {

@@ -19,8 +19,8 @@ function inOrder(feeds: readonly Feed[]): {
 }
 
 /** Feeds that cannot be served together: every fault, each with the feed it is of. */
-export class FeedsError extends Error {
-  override readonly name = "FeedsError";
+export class FeedDefinitionsError extends Error {
+  override readonly name = "FeedDefinitionsError";
   readonly faults: readonly string[];
 
   constructor(faults: readonly string[]) {
@@ -30,7 +30,7 @@ export class FeedsError extends Error {
 }
 
 /**
- * Compiles all feeds of a server, each after the one it is projected from. Throws a {@link FeedsError}
+ * Compiles all feeds of a server, each after the one it is projected from. Throws a {@link FeedDefinitionsError}
  * with the faults of them all: of each by itself, of names that are taken, of sources that do not exist.
  */
 export function compileFeeds(
@@ -64,6 +64,6 @@ export function compileFeeds(
     const names = circular.map(({ path }) => path).join(", ");
     faults.push(`source: these are projected from each other, and from no event: ${names}`);
   }
-  if (faults.length > 0) throw new FeedsError(faults);
+  if (faults.length > 0) throw new FeedDefinitionsError(faults);
   return sorted;
 }

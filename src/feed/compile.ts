@@ -4,7 +4,6 @@ import { publishedSchemas } from "./contract-schema.ts";
 import type { AnyFeedDefinition } from "./define.ts";
 import { definitionFaults, FeedDefinitionError, type NameLimits } from "./definition-faults.ts";
 import type { Feed } from "./feed.ts";
-import { faultOf, withoutUndefinedMembers } from "./json-value.ts";
 import { projectionOf } from "./projection.ts";
 
 export interface CompileOptions {
@@ -34,12 +33,6 @@ function sourceOf({ source, events }: AnyFeedDefinition): Feed["source"] {
   return { log: "/events", prefixes: widest.toSorted(), types };
 }
 
-function initialFaults({ state }: AnyFeedDefinition): string[] {
-  if (state === undefined) return [];
-  const fault = faultOf(withoutUndefinedMembers(state.initial));
-  return fault === null ? [] : [`${["state.initial", ...fault.path].join(".")}: ${fault.detail}`];
-}
-
 /**
  * Checks a definition and makes of it what the projector works with. Throws a {@link FeedDefinitionError} that
  * lists every fault and names the feed.
@@ -49,11 +42,8 @@ export function compileFeed(
   { strict = true, limits = DEFAULT_LIMITS }: CompileOptions = {},
 ): Feed {
   const { name, version } = definition;
+  const label = `${name}/v${version}`;
   const faults = definitionFaults(definition, limits);
-  const shaped = faults.length === 0;
-  const schemas = shaped ? publishedSchemas(definition.contract, faults) : {};
-  if (shaped) faults.push(...initialFaults(definition));
-  const label = `${String(name)}/v${String(version)}`;
   if (faults.length > 0) throw new FeedDefinitionError(label, faults);
 
   return {
@@ -64,7 +54,7 @@ export function compileFeed(
     draft: definition.draft ?? false,
     source: sourceOf(definition),
     rekeyed: definition.subject !== undefined,
-    schemas,
+    schemas: publishedSchemas(definition.contract).schemas,
     deprecated: definition.deprecated ?? null,
     sunset: definition.sunset ?? null,
     successor: definition.successor ?? null,

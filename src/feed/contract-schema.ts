@@ -8,7 +8,7 @@ import type { EventSchemas } from "./define.ts";
  */
 function looseness(schema: z.core.$ZodTypes): string | null {
   const { def } = schema._zod;
-  if ("coerce" in def && def.coerce === true) return "`z.coerce` accepts what the published schema does not";
+  if ("coerce" in def && def.coerce) return "`z.coerce` accepts what the published schema does not";
   if (def.type === "catch") return "`.catch()` accepts anything, and the published schema does not";
   if (def.type === "pipe" && def.in._zod.def.type === "transform") {
     return "`z.preprocess` accepts anything, and the published schema does not";
@@ -17,11 +17,15 @@ function looseness(schema: z.core.$ZodTypes): string | null {
 }
 
 /**
- * JSON Schema (draft 2020-12) of the `data` of each published type, as a handler gives it. Adds to `faults` what
- * cannot be published: dates, maps, transforms without a described input, coercion.
+ * JSON Schema (draft 2020-12) of the `data` of each published type, as a handler gives it; and what of the contract
+ * cannot be published: dates, maps, coercion.
  */
-export function publishedSchemas(contract: EventSchemas, faults: string[]): Record<string, unknown> {
+export function publishedSchemas(contract: EventSchemas): {
+  readonly schemas: Readonly<Record<string, unknown>>;
+  readonly faults: readonly string[];
+} {
   const schemas: Record<string, unknown> = {};
+  const faults: string[] = [];
   for (const [type, schema] of Object.entries(contract)) {
     try {
       schemas[type] = z.toJSONSchema(schema, {
@@ -33,10 +37,9 @@ export function publishedSchemas(contract: EventSchemas, faults: string[]): Reco
         },
       });
     } catch (error) {
-      faults.push(
-        `contract.${type}: cannot be published as JSON Schema: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      const reason = error instanceof Error ? error.message : String(error);
+      faults.push(`contract.${type}: cannot be published as JSON Schema: ${reason}`);
     }
   }
-  return schemas;
+  return { schemas, faults };
 }

@@ -59,7 +59,10 @@ export interface FeedDefinition<
   readonly events: Events;
   /** Schemas of what is published. */
   readonly contract: Contract;
-  /** Which subject an event counts for, if not its own; null: for none. It must not depend on state. */
+  /**
+   * Which subject an event counts for, if not its own; null: for none. It must not depend on state. It is asked
+   * about tombstones only if `events` names `kilde.erased` (with `z.null()`); else they count for none.
+   */
   readonly subject?: (event: AnySourceEvent<Events>) => string | null;
   /** What is known of a subject, folded from its events. JSON values only. */
   readonly state?: {
@@ -80,7 +83,7 @@ export interface FeedDefinition<
   };
   /**
    * What an erased stream becomes: `"erase"` (default) erases the subject in the feed, with a tombstone; a function
-   * publishes something instead, and what was published before stays.
+   * publishes something instead, and what was published before stays. The state is dropped in any case.
    */
   readonly erased?:
     | "erase"

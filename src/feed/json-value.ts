@@ -85,7 +85,9 @@ export function faultOf(value: unknown, accepted: unknown = ANYTHING, depth = 0)
       return objectFault(value, accepted, depth);
     case "undefined":
       return fault("is undefined, which JSON has no word for");
-    default:
+    case "bigint":
+    case "function":
+    case "symbol":
       return fault(`is a ${typeof value}, which JSON cannot carry`);
   }
 }

@@ -1,5 +1,5 @@
 import { ERASED_TYPE } from "../core/event.ts";
-import { jsonPointer } from "../core/json.ts";
+import { jsonPointer } from "../core/json-pointer.ts";
 import { nameFault } from "../core/names.ts";
 import type { AnyFeedDefinition, SourceEvent } from "./define.ts";
 import { type Feed, type Projected, ProjectionError } from "./feed.ts";
@@ -93,7 +93,8 @@ function subjectOfWith(
     const fault =
       typeof given === "string" ? nameFault(given, options.subjectBytes) : "must be a text or null";
     if (fault === null) return given as string;
-    throw new ProjectionError(`What ${label} gave, ${JSON.stringify(given) ?? String(given)}, ${fault}`, {
+    const shown = typeof given === "string" ? JSON.stringify(given) : `a ${typeof given}`;
+    throw new ProjectionError(`What ${label} gave, ${shown}, ${fault}`, {
       position: event.position,
       subject: event.subject,
     });

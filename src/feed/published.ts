@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-import { jsonPointer } from "../core/json.ts";
+import { jsonPointer } from "../core/json-pointer.ts";
 import type { EventSchemas, SourceEvent } from "./define.ts";
 import { type FeedEvent, ProjectionError } from "./feed.ts";
 import { faultOf, type ValueFault, withoutUndefinedMembers } from "./json-value.ts";

@@ -2,6 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Database } from "../log/database.ts";
 import { EVENT_LOG_ADDRESS, type LogAddress } from "../log/keys.ts";
 import type { Feed } from "./feed.ts";
+import { keepPromise, promisedBy } from "./promise.ts";
 import { findLog } from "./record.ts";
 
 /** A feed with its place in the database. */
@@ -51,14 +52,15 @@ async function register(database: Database, clock: Clock, feed: Feed, source: Lo
       sql: `insert into feeds (log, name, version, target, started, schemas)
         select id, ?2, ?3, (select head from logs where id = ?4), ?5, ?6 from logs where name = ?1
         on conflict do nothing`,
-      args: [feed.path, feed.name, feed.version, source.id, started, JSON.stringify(feed.schemas)],
+      args: [feed.path, feed.name, feed.version, source.id, started, promisedBy(feed)],
     },
   ]);
 }
 
 /**
  * Gives every feed its log, which is made when it is new. Any number of processes may do so at once, before or
- * while others write. Throws a {@link FeedsError} for a feed that is there twice, or has no source.
+ * while others write. Throws a {@link FeedsError} for a feed that is there twice, or has no source, and
+ * a `BrokenPromiseError` for one whose contract has changed otherwise than by growing.
  */
 export async function registerFeeds(
   database: Database,
@@ -72,6 +74,7 @@ export async function registerFeeds(
     if ((await findLog(database, feed.path)) === null) await register(database, clock, feed, source);
     const log = await findLog(database, feed.path);
     if (log === null) throw new Error(`the log ${feed.path} was not made`);
+    await keepPromise(database, feed, log);
     registered.set(feed.path, { feed, log, source, upstream });
   }
   return [...registered.values()];

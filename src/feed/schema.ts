@@ -26,7 +26,7 @@ export const feeds = sqliteTable(
     rate: real().notNull().default(0),
     /** JSON of a `Failure`, while the feed is halted. */
     failure: text(),
-    /** JSON: the JSON Schema of each published type, as first registered. */
+    /** JSON: the JSON Schema of each published type, as promised to consumers; a draft promises none. */
     schemas: text().notNull(),
   },
   (table) => [uniqueIndex("feeds_name_version").on(table.name, table.version)],

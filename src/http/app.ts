@@ -6,6 +6,7 @@ import { requestId } from "hono/request-id";
 
 import type { Clock } from "../core/clock.ts";
 import { KildeError } from "../core/errors.ts";
+import { asyncApiDocument } from "../feed/asyncapi.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Feeds } from "../feed/feeds.ts";
 import type { LogReader } from "../log/reader.ts";
@@ -89,6 +90,7 @@ const COMPRESSIBLE = [
   `${FEED_PATH}/subjects/:subject`,
   `${FEED_PATH}/schemas`,
   "/openapi.json",
+  "/asyncapi.json",
   "/docs/:file",
 ];
 
@@ -162,6 +164,18 @@ export function createApp(options: AppOptions): OpenAPIHono {
   resource("/ready", { GET: (c) => getReady(c, deps) });
   resource("/problems/:code", { GET: getProblem });
   resource("/openapi.json", { GET: (c) => c.json(openApiDocument(app, version) as object) });
+  resource("/asyncapi.json", {
+    GET: (c) => {
+      const url = c.req.url.slice(0, c.req.url.lastIndexOf("/asyncapi.json"));
+      return c.json(
+        asyncApiDocument(
+          feeds.all.map(({ feed }) => feed),
+          { version, url },
+        ),
+        200,
+      );
+    },
+  });
   resource("/", { GET: (c: Context) => c.json(index(version)) });
   if (docs !== null) {
     resource("/docs", { GET: (c) => c.html(docsPage()) });
@@ -190,6 +204,7 @@ function index(version: string) {
       transactions: "/transactions",
       feeds: "/feeds",
       openapi: "/openapi.json",
+      asyncapi: "/asyncapi.json",
       docs: "/docs",
       health: "/health",
       ready: "/ready",

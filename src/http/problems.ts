@@ -3,7 +3,7 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { z } from "zod";
 
 import { KildeError, PROBLEM_PATH, type ProblemCode, type ProblemDetail, PROBLEMS } from "../core/errors.ts";
-import { jsonPointer } from "../core/json.ts";
+import { jsonPointer } from "../core/json-pointer.ts";
 
 /** When a client may try again, in seconds. */
 const RETRY_AFTER_SECONDS = 1;

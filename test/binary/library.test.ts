@@ -30,7 +30,9 @@ afterAll(() => rmSync(project, { recursive: true, force: true }));
 
 const PROGRAM = `
   import { createClient, KildeError } from "kilde/client";
-  import { defineConfig } from "kilde";
+  import { defineConfig, defineFeed } from "kilde";
+  import { given } from "kilde/testing";
+  import { z } from "zod";
 
   const client = createClient({ url: process.argv[2] ?? "" });
   const said: unknown[] = [];
@@ -47,9 +49,22 @@ const PROGRAM = `
     enough.abort();
   }
   said.push(defineConfig({ port: 1 }).port);
+  const feed = defineFeed({
+    name: "names",
+    version: 1,
+    events: { X: z.object({ n: z.number() }) },
+    contract: { Named: z.string() },
+    publish: { X: ({ data }) => ({ type: "Named", data: data.n.toFixed(2) }) },
+  });
+  given(feed, [{ type: "X", data: { n: 1 } }]).thenPublishes([{ type: "Named", data: "1.00" }]);
+  try {
+    given(feed, []).thenPublishes([{ type: "Named", data: "" }]);
+  } catch (error) {
+    said.push(error instanceof Error ? error.name : "");
+  }
   console.log(JSON.stringify(said));
 `;
-const SAID = [2, "1.0", "version-conflict", 2, "Y", 1];
+const SAID = [2, "1.0", "version-conflict", 2, "Y", 1, "AssertionError"];
 
 describe("the library, as npm installs it", () => {
   let server: Served;

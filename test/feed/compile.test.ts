@@ -13,7 +13,7 @@ import { declarations, sourceEvent } from "./declarations.ts";
 function faultsOf(changes: object): readonly string[] {
   try {
     // What a user without a type checker may write.
-    compileFeed({ ...declarations, ...changes } as AnyFeedDefinition);
+    compileFeed({ ...declarations, ...changes });
   } catch (error) {
     if (error instanceof FeedDefinitionError) return error.faults;
     throw error;
@@ -114,6 +114,17 @@ describe("a definition", () => {
   });
 
   test("is told every fault at once, by name", () => {
+    const changes = {
+      sucessor: 3,
+      deprecated: "2026-02-01",
+      sunset: "2026-01-01",
+      contract: { At: z.date() },
+    };
+    expect(faultsOf(changes).map((fault) => fault.slice(0, fault.indexOf(":")))).toEqual([
+      "sucessor",
+      "contract.At",
+      "sunset",
+    ]);
     expect(() => compileFeed({ ...declarations, name: "X", version: -1 })).toThrow(
       /The feed X\/v-1 is not valid:\n {2}name: .*\n {2}version: /,
     );
@@ -331,8 +342,7 @@ describe("handlers", () => {
   });
 
   test("say which subject an event counts for", () => {
-    const subjectOf = (subject: () => unknown) =>
-      compileFeed({ ...declarations, subject } as AnyFeedDefinition).subjectOf;
+    const subjectOf = (subject: () => unknown) => compileFeed({ ...declarations, subject }).subjectOf;
     const event = sourceEvent("Paid", { amount: 1 });
     expect(subjectOf(() => "trip-1")(event)).toBe("trip-1");
     expect(subjectOf(() => null)(event)).toBeNull();

@@ -1,0 +1,116 @@
+import { Command } from "commander";
+
+import { type ComparableEvent, type Correspondence, correspondences } from "../feed/differences.ts";
+import type { CliContext } from "./context.ts";
+import { versionNumber } from "./feeds-test.ts";
+import { examples, jsonOption, urlOption } from "./options.ts";
+import { readPages } from "./pages.ts";
+import { type Server, streamName, withServer } from "./server.ts";
+
+interface DiffFlags {
+  readonly subject: string;
+  readonly url?: string;
+  readonly json?: boolean;
+}
+
+interface WireEvent {
+  readonly type: string;
+  readonly sequence: string;
+  readonly data?: unknown;
+  readonly projectedfrom?: string;
+}
+
+async function subjectEvents(
+  server: Server,
+  feed: string,
+  version: number,
+  subject: string,
+): Promise<ComparableEvent[]> {
+  const path = `/feeds/${encodeURIComponent(feed)}/v${version}/subjects/${encodeURIComponent(subject)}`;
+  const events: ComparableEvent[] = [];
+  for await (const { lines } of readPages(server, path, new URLSearchParams())) {
+    for (const line of lines) {
+      const { type, sequence, data, projectedfrom } = JSON.parse(line) as WireEvent;
+      const projectedFrom = projectedfrom === undefined ? null : Number(projectedfrom);
+      events.push({ type, version: Number(sequence), data, projectedFrom });
+    }
+  }
+  return events;
+}
+
+const NOTHING = "–";
+
+function jsonOf(value: unknown): string {
+  return value === undefined ? NOTHING : JSON.stringify(value);
+}
+
+function eventName(event: ComparableEvent | null): string {
+  return event === null ? "(nothing)" : `${event.type} @${event.version}`;
+}
+
+type Row = readonly [member: string, left: string, right: string];
+
+function rowsOf({ projectedFrom, left, right, differences }: Correspondence): Row[] {
+  const heading = projectedFrom === null ? "" : `event ${projectedFrom}`;
+  const same = left !== null && right !== null && differences.length === 0 ? "  (same data)" : "";
+  return [
+    [heading, eventName(left), eventName(right) + same],
+    ...differences.map((each): Row => [`  ${each.pointer}`, jsonOf(each.left), jsonOf(each.right)]),
+  ];
+}
+
+/** Columns as wide as what stands in them, up to a width that leaves room for the others. */
+function table(rows: readonly Row[]): string {
+  const widths = ([0, 1] as const).map((column) =>
+    Math.min(
+      60,
+      rows.reduce((most, row) => Math.max(most, row[column].length), 0),
+    ),
+  );
+  return rows
+    .map(
+      ([member, left, right]) =>
+        `${member.padEnd(widths[0] ?? 0)}  ${left.padEnd(widths[1] ?? 0)}  ${right}\n`,
+    )
+    .join("");
+}
+
+async function diffVersions(
+  context: CliContext,
+  feed: string,
+  [leftVersion, rightVersion]: readonly [number, number],
+  { subject, url, json }: DiffFlags,
+): Promise<void> {
+  const name = streamName(subject);
+  const [left, right] = await withServer(context, url, (server) =>
+    Promise.all([
+      subjectEvents(server, feed, leftVersion, name),
+      subjectEvents(server, feed, rightVersion, name),
+    ]),
+  );
+  const found = correspondences(left, right);
+  if (json === true) {
+    await context.stdout.write(found.map((each) => `${JSON.stringify(each)}\n`).join(""));
+    return;
+  }
+  const heading: Row = [subject, `${feed}/v${leftVersion}`, `${feed}/v${rightVersion}`];
+  await context.stdout.write(table([heading, ...found.flatMap(rowsOf)]));
+}
+
+/** `kilde feeds diff` */
+export function feedsDiffCommand(context: CliContext): Command {
+  return new Command("diff")
+    .description(
+      "Prints what two versions of a feed say of one subject, side by side: which events are made of the same event, and where their data differs.",
+    )
+    .argument("<feed>", "the feed's name")
+    .argument("<left>", "a version", versionNumber)
+    .argument("<right>", "another version", versionNumber)
+    .requiredOption("--subject <name>", "the subject")
+    .addOption(urlOption())
+    .addOption(jsonOption("print a pair of events a line, as JSON"))
+    .addHelpText("after", examples("kilde feeds diff declarations v1 v2 --subject declaration-81250"))
+    .action((feed: string, left: number, right: number, flags: DiffFlags) =>
+      diffVersions(context, feed, [left, right], flags),
+    );
+}

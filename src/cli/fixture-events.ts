@@ -1,0 +1,69 @@
+import { z } from "zod";
+
+import type { SourceEvent } from "../feed/define.ts";
+import { CliError, EXIT } from "./exit.ts";
+
+/** A line of a file: an event as `kilde import` takes it, or as `kilde read` prints it. */
+const lineSchema = z.looseObject({
+  type: z.string().min(1),
+  stream: z.string().min(1).optional(),
+  subject: z.string().min(1).optional(),
+  id: z.string().regex(/^\d+$/, "must be a position").optional(),
+  sequence: z.string().regex(/^\d+$/, "must be a version").optional(),
+  time: z.string().optional(),
+  data: z.unknown().optional(),
+});
+
+/** Members of a CloudEvent, and of a line to import, that are not extension attributes. */
+const OWN = new Set(
+  "type stream subject id sequence time recordedtime data specversion source datacontenttype metadata".split(
+    " ",
+  ),
+);
+
+function extensionsOf(line: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(line).filter(([name]) => !OWN.has(name)));
+}
+
+function parsed(text: string, number: number): z.output<typeof lineSchema> {
+  const refuse = (reason: string): CliError =>
+    new CliError(
+      EXIT.usage,
+      `line ${number}: ${reason}`,
+      'A line is {"stream", "type", "data"?, "time"?}, or a CloudEvent as `kilde read` prints it.',
+    );
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw refuse(error instanceof Error ? error.message : String(error));
+  }
+  const result = lineSchema.safeParse(value);
+  if (result.success) return result.data;
+  throw refuse(result.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; "));
+}
+
+/**
+ * Reads lines as the events they stand for. Where they do not say, positions and versions count on, the stream is
+ * `defaultStream`, and each event happened a second after the one before.
+ */
+export function fixtureReader(defaultStream: string): (text: string, number: number) => SourceEvent {
+  const versions = new Map<string, number>();
+  let position = 0;
+  return (text, number) => {
+    const line = parsed(text, number);
+    const subject = line.subject ?? line.stream ?? defaultStream;
+    position = line.id === undefined ? position + 1 : Number(line.id);
+    const version = line.sequence === undefined ? (versions.get(subject) ?? 0) + 1 : Number(line.sequence);
+    versions.set(subject, version);
+    return {
+      type: line.type,
+      subject,
+      version,
+      position,
+      time: line.time ?? new Date(Date.UTC(2026, 0, 1) + position * 1_000).toISOString(),
+      data: line.data ?? null,
+      extensions: extensionsOf(line),
+    };
+  };
+}

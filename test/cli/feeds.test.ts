@@ -1,89 +1,203 @@
-import { describe, expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { expect, test } from "bun:test";
 import { join } from "node:path";
 
-import { jsonPost, type WireEvent } from "../support/app.ts";
 import { cleanUp, emptyFolder, jsonLines, run, serve } from "./support.ts";
 
 cleanUp();
 
-function folderWith(feeds: string): string {
+const CONFIG = `
+import { defineConfig, defineFeed } from "kilde";
+import { z } from "zod";
+
+const events = { Submitted: z.object({ amount: z.number() }), Paid: z.object({ amount: z.number() }) };
+const v1 = defineFeed({
+  name: "declarations",
+  version: 1,
+  source: { streams: "declaration-" },
+  events,
+  contract: { DeclarationPaid: z.object({ amount: z.number(), currency: z.string() }) },
+  publish: { Paid: ({ data }) => ({ type: "DeclarationPaid", data: { amount: data.amount, currency: "EUR" } }) },
+});
+const v2 = defineFeed({
+  name: "declarations",
+  version: 2,
+  source: { streams: "declaration-" },
+  events,
+  contract: {
+    DeclarationSubmitted: z.object({ cents: z.int() }),
+    DeclarationPaid: z.object({ cents: z.int(), currency: z.string() }),
+  },
+  publish: {
+    Submitted: ({ data }) => ({ type: "DeclarationSubmitted", data: { cents: data.amount * 100 } }),
+    Paid: ({ data }) => ({ type: "DeclarationPaid", data: { cents: data.amount * 100, currency: "EUR" } }),
+  },
+});
+const paid = defineFeed({
+  name: "paid",
+  version: 1,
+  source: { feed: "declarations", version: 2 },
+  events: { DeclarationPaid: z.object({ cents: z.int() }) },
+  contract: { Paid: z.int() },
+  subject: () => "all",
+  publish: { DeclarationPaid: ({ data }) => ({ type: "Paid", data: data.cents }) },
+});
+const late = defineFeed({
+  name: "late",
+  version: 1,
+  events: { Paid: z.object({ amount: z.number() }) },
+  contract: { Late: z.string() },
+  publish: { Paid: () => ({ type: "Late", data: new Date().toISOString() }) },
+});
+export default defineConfig({ feeds: [v1, v2, paid] });
+export { late };
+`;
+
+const FIXTURES = `{"stream":"declaration-1","type":"Submitted","data":{"amount":12.5}}
+{"stream":"trip-1","type":"Paid","data":{"amount":1}}
+
+{"stream":"declaration-1","type":"Paid","data":{"amount":12.5},"time":"2026-02-01T00:00:00Z"}
+`;
+
+async function project(config = CONFIG): Promise<string> {
   const cwd = emptyFolder();
-  const text = `
-    import { defineConfig, defineFeed } from "kilde";
-    import { z } from "zod";
-    const events = { Added: z.object({ n: z.int() }) };
-    const contract = { Doubled: z.object({ n: z.int().max(100) }) };
-    const doubles = (name, more = {}) => defineFeed({
-      name, version: 1, events, contract,
-      publish: { Added: ({ data }) => ({ type: "Doubled", data: { n: data.n * 2 } }) },
-      ...more,
-    });
-    export default defineConfig({ accessLog: false, feeds: [${feeds}] });`;
-  writeFileSync(join(cwd, "kilde.config.ts"), text);
+  await Bun.write(join(cwd, "kilde.config.ts"), config);
+  await Bun.write(join(cwd, "events.ndjson"), FIXTURES);
   return cwd;
 }
 
-async function append(url: string, ...numbers: number[]): Promise<void> {
-  const events = numbers.map((n) => ({ type: "Added", data: { n } }));
-  const response = await fetch(`${url}/streams/s-1`, jsonPost({ events }));
-  expect(response.status).toBe(201);
-}
+const overFixtures = ["--fixtures", "events.ndjson"];
 
-describe.each([
-  ["in a file, from a thread of its own", "file:kilde.db"],
-  ["in memory, in the one thread", ":memory:"],
-])("kilde serve projects the feeds of kilde.config.ts, %s", (_, databaseUrl) => {
-  test("what is appended is in the feed, and in the feed of the feed", async () => {
-    const down = `defineFeed({ name: "down", version: 1, source: { feed: "doubles", version: 1 },
-      events: contract, contract, publish: { Doubled: ({ data }) => ({ type: "Doubled", data }) } })`;
-    const cwd = folderWith(`doubles("doubles"), ${down}`);
-    const server = await serve(cwd, ["--database-url", databaseUrl]);
-    const polled = fetch(`${server.url}/feeds/down/v1?timeout=10000`);
-    await append(server.url, 21);
-    expect((await (await polled).json()) as WireEvent[]).toMatchObject([
-      { source: "/feeds/down/v1", type: "Doubled", subject: "s-1", data: { n: 42 }, projectedfrom: "1" },
-    ]);
-    const { exitCode, stdout, stderr } = await server.stop();
-    expect([exitCode, stderr.includes("rror")]).toEqual([0, false]);
-    expect(jsonLines(stdout)).not.toContainEqual(expect.objectContaining({ level: 50 }));
-  });
-
-  test("what breaks the contract halts its feed alone, and is told of", async () => {
-    const cwd = folderWith(
-      `doubles("strict"), doubles("loose", { contract: { Doubled: z.object({ n: z.int() }) } })`,
-    );
-    const server = await serve(cwd, ["--database-url", databaseUrl]);
-    await append(server.url, 1, 51, 2);
-    const loose = await fetch(`${server.url}/feeds/loose/v1?timeout=10000&lastEventId=0&limit=3`);
-    expect((await loose.json()) as WireEvent[]).not.toEqual([]);
-    const status = async () => (await (await fetch(`${server.url}/feeds/strict/v1/status`)).json()) as object;
-    for (let tries = 0; tries < 100; tries += 1) {
-      if (((await status()) as { status: string }).status === "halted") break;
-      await Bun.sleep(20);
-    }
-    expect(await status()).toMatchObject({
-      status: "halted",
-      head: 1,
-      failure: { position: 2, subject: "s-1", issues: [{ pointer: "/data/n" }] },
-    });
-    const { stdout } = await server.stop();
-    expect(jsonLines(stdout)).toContainEqual(
-      expect.objectContaining({ level: 50, feed: "/feeds/strict/v1", position: 2, msg: "feed is halted" }),
-    );
-  });
+test("feeds test prints what the last version would publish", async () => {
+  const cwd = await project();
+  const { stdout, stderr, exitCode } = await run(["feeds", "test", "declarations", ...overFixtures], { cwd });
+  expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
+  expect(stdout).toBe(
+    `1  declaration-1@1  Submitted
+  → DeclarationSubmitted  declaration-1@1
+    {"cents":1250}
+2  trip-1@1  Paid
+  (nothing)
+3  declaration-1@2  Paid
+  → DeclarationPaid  declaration-1@2
+    {"cents":1250,"currency":"EUR"}
+/feeds/declarations/v2 would publish 2 for 3 events read
+`,
+  );
 });
 
-test.each([
-  ["a feed that is there twice", `doubles("a"), doubles("a")`, /\/feeds\/a\/v1 is defined twice/],
-  [
-    "a source that is not there",
-    `doubles("a", { source: { feed: "b", version: 1 } })`,
-    /projected from \/feeds\/b\/v1, which is not defined/,
-  ],
-  ["a definition that is not valid", `doubles("Not A Name")`, /Not A Name/],
-])("kilde serve refuses %s", async (_, feeds, message) => {
-  const { exitCode, stderr } = await run(["serve", "--port", "0"], { cwd: folderWith(feeds) });
+test("feeds test takes a version, standard input, and prints JSON", async () => {
+  const cwd = await project();
+  const args = ["feeds", "test", "declarations", "--version", "v1", "--fixtures", "-", "--json"];
+  const { stdout } = await run(args, { cwd, stdin: FIXTURES });
+  expect(jsonLines(stdout)).toEqual([
+    {
+      type: "DeclarationPaid",
+      subject: "declaration-1",
+      version: 1,
+      time: "2026-02-01T00:00:00Z",
+      data: { amount: 12.5, currency: "EUR" },
+      projectedFrom: 3,
+    },
+  ]);
+});
+
+test("feeds test goes through the feed that a feed is projected from", async () => {
+  const cwd = await project();
+  const { stdout } = await run(["feeds", "test", "paid", ...overFixtures, "--json"], { cwd });
+  expect(jsonLines(stdout)).toMatchObject([{ type: "Paid", subject: "all", data: 1250 }]);
+});
+
+test("feeds test says where the feed would halt", async () => {
+  const cwd = await project(CONFIG.replace("feeds: [v1", "feeds: [late, v1"));
+  const { stderr, exitCode } = await run(["feeds", "test", "late", ...overFixtures], { cwd });
+  expect(exitCode).toBe(1);
+  expect(stderr).toContain('/feeds/late/v1 would halt at event 2 (subject "trip-1")');
+  expect(stderr).toContain("used new Date() without arguments: use `event.time`");
+});
+
+test.each<[string[], RegExp]>([
+  [["declarations"], /--fixtures <file>, or --stream <name>/],
+  [["declarations", "--stream", "a", ...overFixtures], /--fixtures <file>, or --stream <name>/],
+  [["declaration", ...overFixtures], /no feed declaration\n.*declarations\/v1, declarations\/v2, paid\/v1/],
+  [["declarations", "--version", "3", ...overFixtures], /no feed declarations\/v3/],
+  [["declarations", "--version", "x", ...overFixtures], /must be a version/],
+  [["declarations", "--fixtures", "none.ndjson"], /no file none\.ndjson/],
+  [["declarations", "--fixtures", "kilde.config.ts"], /line 2: /],
+])("feeds test %j is refused", async (args, message) => {
+  const { stderr, exitCode } = await run(["feeds", "test", ...args], { cwd: await project() });
   expect(stderr).toMatch(message);
   expect(exitCode).toBe(2);
 });
+
+test("feeds test tells every fault of the definitions", async () => {
+  const cwd = await project(CONFIG.replace("version: 2,", "version: 2, successor: 1, sucessor: 3,"));
+  const { stderr, exitCode } = await run(["feeds", "test", "declarations", ...overFixtures], { cwd });
+  expect(exitCode).toBe(2);
+  expect(stderr).toContain("feeds: declarations/v2: sucessor: there is no such member");
+});
+
+test("against a server: what a stream would be published as, and what two versions say of a subject", async () => {
+  const server = await serve(await project());
+  expect((await server.kilde(["import", "events.ndjson"])).exitCode).toBe(0);
+
+  const tested = await server.kilde(["feeds", "test", "declarations", "--stream", "declaration-1", "--json"]);
+  expect(jsonLines(tested.stdout)).toMatchObject([
+    { type: "DeclarationSubmitted", version: 1, projectedFrom: 1 },
+    { type: "DeclarationPaid", version: 2, projectedFrom: 3 },
+  ]);
+
+  const diff = await server.kilde(["feeds", "diff", "declarations", "v1", "2", "--subject", "declaration-1"]);
+  expect(diff.stderr).toBe("");
+  expect(diff.stdout).toBe(
+    `declaration-1  declarations/v1     declarations/v2
+event 1        (nothing)           DeclarationSubmitted @1
+event 3        DeclarationPaid @1  DeclarationPaid @2
+  /amount      12.5                –
+  /cents       –                   1250
+`,
+  );
+  const json = await server.kilde([
+    "feeds",
+    "diff",
+    "declarations",
+    "1",
+    "2",
+    "--subject",
+    "declaration-1",
+    "--json",
+  ]);
+  expect(jsonLines(json.stdout)).toMatchObject([
+    { projectedFrom: 1, left: null, right: { type: "DeclarationSubmitted" } },
+    {
+      projectedFrom: 3,
+      differences: [
+        { pointer: "/amount", left: 12.5 },
+        { pointer: "/cents", right: 1250 },
+      ],
+    },
+  ]);
+  const none = await server.kilde(["feeds", "diff", "none", "1", "2", "--subject", "declaration-1"]);
+  expect(none.exitCode).not.toBe(0);
+  expect(none.stderr).toContain("/feeds/none/v1");
+
+  const asyncapi = (await (await fetch(`${server.url}/asyncapi.json`)).json()) as Record<string, unknown>;
+  expect(asyncapi).toMatchObject({
+    asyncapi: "3.0.0",
+    servers: { kilde: { host: new URL(server.url).host } },
+    channels: { "declarations.v1": {}, "declarations.v2": {}, "paid.v1": {} },
+  });
+}, 30_000);
+
+test("serve refuses a published contract that has changed otherwise than by growing", async () => {
+  const cwd = await project();
+  expect((await (await serve(cwd)).stop()).exitCode).toBe(0);
+  await Bun.write(join(cwd, "kilde.config.ts"), CONFIG.replaceAll("currency", "coin"));
+  const { exitCode, stderr } = await run(["serve", "--port", "0"], { cwd });
+  expect(exitCode).toBe(2);
+  expect(stderr).toContain(
+    "DeclarationPaid /properties/currency: is not published any more (member-removed: a member that was published stays)",
+  );
+  expect(stderr).toContain("make it in a new version, such as 2, beside this one");
+  await Bun.write(join(cwd, "kilde.config.ts"), CONFIG);
+  expect((await (await serve(cwd)).stop()).exitCode).toBe(0);
+}, 30_000);

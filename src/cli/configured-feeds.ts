@@ -1,5 +1,6 @@
 import { ConfigError } from "../config/config-error.ts";
 import { loadSettings } from "../config/load.ts";
+import { compileFeed } from "../feed/compile.ts";
 import { compileFeeds, FeedDefinitionsError } from "../feed/compile-all.ts";
 import type { Feed } from "../feed/feed.ts";
 import type { CliContext } from "./context.ts";
@@ -13,7 +14,7 @@ function said(feeds: readonly Feed[]): string {
 async function configuredFeeds(context: CliContext, config: string | undefined): Promise<readonly Feed[]> {
   const { feeds, limits } = await loadSettings({ ...context, flags: config === undefined ? {} : { config } });
   try {
-    return compileFeeds(feeds, { limits });
+    return compileFeeds(feeds, (definition) => compileFeed(definition, { limits }));
   } catch (error) {
     if (!(error instanceof FeedDefinitionsError)) throw error;
     throw new ConfigError(

@@ -5,9 +5,8 @@ import { Command } from "commander";
 import { databaseFile, shownDatabaseUrl } from "../core/database-url.ts";
 import { loadSettings } from "../config/load.ts";
 import type { Settings } from "../config/settings.ts";
-import { FeedDefinitionError } from "../feed/definition-faults.ts";
+import { FeedDefinitionsError } from "../feed/compile-all.ts";
 import { BrokenPromiseError } from "../feed/promise.ts";
-import { FeedsError } from "../feed/register.ts";
 import { createLog, type ServerLog } from "../server/logger.ts";
 import { type RunningServer, startServer } from "../server/start.ts";
 import { banner } from "./banner.ts";
@@ -54,9 +53,7 @@ function listenError(error: unknown, { host, port }: Settings): CliError | null 
 
 /** What is wrong with the feeds of the configuration file; null for an error of another kind. */
 function feedsError(error: unknown): CliError | null {
-  return error instanceof FeedDefinitionError ||
-    error instanceof BrokenPromiseError ||
-    error instanceof FeedsError
+  return error instanceof FeedDefinitionsError || error instanceof BrokenPromiseError
     ? new CliError(EXIT.usage, error.message, "Correct `feeds` in kilde.config.ts.", { cause: error })
     : null;
 }

@@ -1,4 +1,4 @@
-import { type CompileOptions, compileFeed, feedPath } from "./compile.ts";
+import { compileFeed, feedPath } from "./compile.ts";
 import type { AnyFeedDefinition } from "./define.ts";
 import { FeedDefinitionError } from "./definition-faults.ts";
 import type { Feed } from "./feed.ts";
@@ -35,12 +35,12 @@ export class FeedDefinitionsError extends Error {
  */
 export function compileFeeds(
   definitions: readonly AnyFeedDefinition[],
-  options: CompileOptions = {},
+  compile: (definition: AnyFeedDefinition) => Feed = (definition) => compileFeed(definition),
 ): readonly Feed[] {
   const faults: string[] = [];
   const feeds = definitions.flatMap((definition) => {
     try {
-      return [compileFeed(definition, options)];
+      return [compile(definition)];
     } catch (error) {
       if (!(error instanceof FeedDefinitionError)) throw error;
       faults.push(...error.faults.map((fault) => `${error.feed}: ${fault}`));

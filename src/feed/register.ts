@@ -14,36 +14,6 @@ export interface RegisteredFeed {
   readonly upstream: RegisteredFeed | null;
 }
 
-/** Feeds that cannot be served as they are configured, with what to do about it. */
-export class FeedsError extends Error {
-  override readonly name = "FeedsError";
-}
-
-/** Feeds in an order in which each comes after the one it is projected from. */
-function inOrder(feeds: readonly Feed[]): Feed[] {
-  const byPath = new Map<string, Feed>();
-  for (const feed of feeds) {
-    if (byPath.has(feed.path)) {
-      throw new FeedsError(`${feed.path} is defined twice. Give one of them another name or version.`);
-    }
-    byPath.set(feed.path, feed);
-  }
-  const ordered = new Set<Feed>();
-  const place = (feed: Feed, above: readonly Feed[]) => {
-    if (above.includes(feed)) {
-      throw new FeedsError(`${feed.path} is projected from itself, by way of other feeds.`);
-    }
-    const source = byPath.get(feed.source.log);
-    if (source !== undefined) place(source, [...above, feed]);
-    else if (feed.source.log !== EVENT_LOG_ADDRESS.name) {
-      throw new FeedsError(`${feed.path} is projected from ${feed.source.log}, which is not defined.`);
-    }
-    ordered.add(feed);
-  };
-  for (const feed of feeds) place(feed, []);
-  return [...ordered];
-}
-
 async function register(database: Database, clock: Clock, feed: Feed, source: LogAddress) {
   const started = new Date(clock.now()).toISOString();
   await database.write([
@@ -59,8 +29,9 @@ async function register(database: Database, clock: Clock, feed: Feed, source: Lo
 
 /**
  * Gives every feed its log, which is made when it is new. Any number of processes may do so at once, before or
- * while others write. Throws a {@link FeedsError} for a feed that is there twice, or has no source, and
- * a `BrokenPromiseError` for one whose contract has changed otherwise than by growing.
+ * while others write. Throws a `BrokenPromiseError` for a feed whose contract has changed otherwise than by growing.
+ *
+ * @param feeds each after the one it is projected from, as `compileFeeds` gives them
  */
 export async function registerFeeds(
   database: Database,
@@ -68,9 +39,10 @@ export async function registerFeeds(
   feeds: readonly Feed[],
 ): Promise<RegisteredFeed[]> {
   const registered = new Map<string, RegisteredFeed>();
-  for (const feed of inOrder(feeds)) {
+  for (const feed of feeds) {
     const upstream = registered.get(feed.source.log) ?? null;
     const source = upstream?.log ?? EVENT_LOG_ADDRESS;
+    if (source.name !== feed.source.log) throw new Error(`${feed.path} comes before its source`);
     if ((await findLog(database, feed.path)) === null) await register(database, clock, feed, source);
     const log = await findLog(database, feed.path);
     if (log === null) throw new Error(`the log ${feed.path} was not made`);

@@ -1,5 +1,6 @@
 import type { Limits } from "../core/limits.ts";
 import { compileFeed } from "../feed/compile.ts";
+import { compileFeeds } from "../feed/compile-all.ts";
 import type { AnyFeedDefinition } from "../feed/define.ts";
 import type { Feed } from "../feed/feed.ts";
 
@@ -11,7 +12,7 @@ const WATCHED_EVENTS = 2_000;
  * what it is given shows after a start; watching all of a long build would nearly halve its speed. What is projected
  * does not depend on it.
  */
-export function compileForServer(definition: AnyFeedDefinition, limits: Limits): Feed {
+function compileForServer(definition: AnyFeedDefinition, limits: Limits): Feed {
   const watched = compileFeed(definition, { limits, strict: true });
   const trusted = compileFeed(definition, { limits, strict: false });
   let left = WATCHED_EVENTS;
@@ -24,4 +25,9 @@ export function compileForServer(definition: AnyFeedDefinition, limits: Limits):
       return watched.project(subject, event, state);
     },
   };
+}
+
+/** The feeds of a server, each after the one it is projected from. Throws a `FeedDefinitionsError`. */
+export function serverFeeds(definitions: readonly AnyFeedDefinition[], limits: Limits): readonly Feed[] {
+  return compileFeeds(definitions, (definition) => compileForServer(definition, limits));
 }

@@ -80,7 +80,7 @@ export function writeFromThread(database: Database, { url }: DatabaseLocation): 
   return {
     database: { ...database, ordered: true, write: thread.write },
     opened: thread.opened,
-    connect: thread.connect,
+    connect: () => thread.connect(),
     async close() {
       await thread.close();
       database.close();

@@ -6,7 +6,7 @@ import type { RunEvent } from "../feed/run.ts";
 import { openDatabase } from "../log/open.ts";
 import { remoteWrites } from "../log/write-port.ts";
 import { type BatchWriter, type LogNews, writeBatch } from "../log/writer.ts";
-import { compileForServer } from "./compile.ts";
+import { serverFeeds } from "./compile.ts";
 import { portOf } from "./message-port.ts";
 import { type Projecting, project } from "./project.ts";
 import { systemClock } from "./system-clock.ts";
@@ -64,11 +64,7 @@ async function open({
     write: (statements) => writeBatch(database, systemClock, statements),
     sweep: () => report({ kind: "sweep" }),
   };
-  const registered = await registerFeeds(
-    database,
-    systemClock,
-    feeds.map((definition) => compileForServer(definition, limits)),
-  );
+  const registered = await registerFeeds(database, systemClock, serverFeeds(feeds, limits));
   const projecting = project(
     {
       database,
@@ -82,7 +78,7 @@ async function open({
     registered,
   );
   return {
-    learn: projecting.learn,
+    learn: (news) => projecting.learn(news),
     async close() {
       await projecting.close();
       database.close();

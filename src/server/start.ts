@@ -6,7 +6,7 @@ import { migrate } from "../log/migrate.ts";
 import { openDatabase } from "../log/open.ts";
 import { openLogReader } from "../log/reader.ts";
 import { type LogNews, openLogWriter } from "../log/writer.ts";
-import { compileForServer } from "./compile.ts";
+import { serverFeeds } from "./compile.ts";
 import { writeFromThread } from "./database.ts";
 import { logFeedEvent } from "./feed-events.ts";
 import { listen } from "./listen.ts";
@@ -38,15 +38,12 @@ export async function startServer({ settings, version, log }: StartOptions): Pro
   try {
     opened.push(() => local.close());
     await migrate(local);
-    const { database, opened: writing, connect, close: closeDatabase } = writeFromThread(local, { url });
-    opened.splice(0, 1, closeDatabase);
+    const storage = writeFromThread(local, { url });
+    opened.splice(0, 1, () => storage.close());
+    const { database } = storage;
     const reader = openLogReader({ database, clock: systemClock, limits, pollIntervalMs }, EVENT_LOG_ADDRESS);
     opened.push(() => reader.close());
-    const registered = await registerFeeds(
-      database,
-      systemClock,
-      settings.feeds.map((definition) => compileForServer(definition, limits)),
-    );
+    const registered = await registerFeeds(database, systemClock, serverFeeds(settings.feeds, limits));
     let tell = (_news: LogNews) => {};
     const writer = openLogWriter({
       database,
@@ -65,7 +62,7 @@ export async function startServer({ settings, version, log }: StartOptions): Pro
         url,
         database,
         writer,
-        connect,
+        connect: storage.connect,
         limits,
         pollIntervalMs,
         configFile: settings.configFile,
@@ -78,7 +75,7 @@ export async function startServer({ settings, version, log }: StartOptions): Pro
     tell = (news) => projecting.learn(news);
     const listening = listen({ reader, writer, feeds, settings, version, log });
     opened.push(() => listening.close());
-    await writing;
+    await storage.opened;
     return { port: listening.port, close };
   } catch (error) {
     await close();

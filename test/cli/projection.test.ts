@@ -75,11 +75,11 @@ describe.each([
 });
 
 test.each([
-  ["a feed that is there twice", `doubles("a"), doubles("a")`, /\/feeds\/a\/v1 is defined twice/],
+  ["a feed that is there twice", `doubles("a"), doubles("a")`, /a\/v1: is defined twice/],
   [
     "a source that is not there",
     `doubles("a", { source: { feed: "b", version: 1 } })`,
-    /projected from \/feeds\/b\/v1, which is not defined/,
+    /a\/v1: source: there is no feed \/feeds\/b\/v1/,
   ],
   ["a definition that is not valid", `doubles("Not A Name")`, /Not A Name/],
 ])("kilde serve refuses %s", async (_, feeds, message) => {

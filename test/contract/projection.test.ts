@@ -169,7 +169,7 @@ describe("projecting", () => {
     const upstream = sketch({ name: "up", project: counted });
     const down = sketch({ name: "down", source: { log: upstream.path, types: ["PublicA"] } });
     await app.append("s-1", { type: "A", data: 1 }, { type: "A", data: 2 });
-    const { get, drain, feeds } = await openProjection(deps(), [down, upstream]);
+    const { get, drain, feeds } = await openProjection(deps(), [upstream, down]);
     await feeds.hydrate(get(down.path), "s-1");
     expect(await eventsOf(get(down.path).reader)).toMatchObject([
       { type: "PublicPublicA", projectedfrom: "1" },

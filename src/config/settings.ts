@@ -36,6 +36,8 @@ const LIMIT_RANGES: Readonly<Record<keyof Limits, readonly [min: number, max: nu
   followers: [1, 1_000_000],
   timeoutMs: [0, 60 * 60 * 1_000],
   waitingAppends: [1, 1_000_000],
+  consumers: [1, 1_000_000],
+  consumerSeconds: [1, 366 * 24 * 3_600],
 };
 
 function limit(name: keyof Limits) {
@@ -58,6 +60,8 @@ const limitsSchema = z.strictObject({
   followers: limit("followers"),
   timeoutMs: limit("timeoutMs"),
   waitingAppends: limit("waitingAppends"),
+  consumers: limit("consumers"),
+  consumerSeconds: limit("consumerSeconds"),
 } satisfies Record<keyof Limits, z.ZodType>);
 
 export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;

@@ -19,6 +19,16 @@ export const PROBLEMS = {
     remedy:
       "Use the id of an event read from this log. After a restore from an older backup, start again from `head` or an earlier cursor.",
   },
+  "cursor-moved-back": {
+    status: 409,
+    title: "The consumer has committed a later position already",
+    remedy: "To go back and read again, commit with `rewind`: true.",
+  },
+  "consumer-not-found": {
+    status: 404,
+    title: "There is no such consumer",
+    remedy: "A consumer appears when it reads with the Kilde-Consumer header, or commits a position.",
+  },
   "not-found": {
     status: 404,
     title: "There is nothing at this address",
@@ -147,6 +157,7 @@ export interface ProblemMembers {
   readonly currentVersion?: number;
   readonly stream?: string;
   readonly head?: number;
+  readonly position?: number;
   readonly limit?: string;
   readonly errors?: readonly ProblemDetail[];
 }

@@ -31,6 +31,10 @@ export interface Limits {
   readonly timeoutMs: number;
   /** Most appends that may wait for a commit; more are refused until some are done. */
   readonly waitingAppends: number;
+  /** Most consumers of one log that name themselves. */
+  readonly consumers: number;
+  /** How long after it last read a consumer still counts as one, in seconds: its feed is not retired. */
+  readonly consumerSeconds: number;
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -48,6 +52,8 @@ export const DEFAULT_LIMITS: Limits = {
   followers: 20_000,
   timeoutMs: 60_000,
   waitingAppends: 10_000,
+  consumers: 1_000,
+  consumerSeconds: 7 * 24 * 3_600,
 };
 
 /** Events in a page when the request states no `limit`. */

@@ -6,13 +6,17 @@ import type { Clock } from "../core/clock.ts";
 import { KildeError } from "../core/errors.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Feeds } from "../feed/feeds.ts";
+import type { Database } from "../log/database.ts";
 import type { LogReader } from "../log/reader.ts";
+import type { Sightings } from "../log/sightings.ts";
 import type { LogWriter } from "../log/writer.ts";
 import { postStream, postTransaction } from "./append.ts";
+import { deleteConsumer, getConsumer, getConsumers, putConsumer } from "./consumers.ts";
 import type { AppDeps } from "./deps.ts";
 import { type Docs, docsPage } from "./docs.ts";
 import {
   deprecation,
+  existingFeed,
   FEED_PATH,
   getFeed,
   getFeeds,
@@ -45,6 +49,8 @@ export interface AppOptions {
   readonly reader: LogReader;
   readonly writer: LogWriter;
   readonly feeds: Feeds;
+  readonly database: Database;
+  readonly sightings: Sightings;
   readonly limits: Limits;
   readonly clock: Clock;
   /** Version of the program, as /health tells it. */
@@ -93,10 +99,9 @@ const COMPRESSIBLE = [
   "/docs/:file",
 ];
 
-export function createDeps({ reader, writer, feeds, limits, clock, closing }: AppOptions): AppDeps {
+export function createDeps({ limits, ...options }: AppOptions): AppDeps {
   const schemas = createSchemas(limits);
-  const followers = countFollowers(limits.followers);
-  return { reader, writer, feeds, limits, clock, schemas, followers, closing };
+  return { ...options, limits, schemas, followers: countFollowers(limits.followers) };
 }
 
 /** The answer to a request that failed; tells of what should not happen. */
@@ -148,7 +153,7 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
     problemResponse(path, new KildeError("not-found", `There is nothing at ${path}`)),
   );
 
-  const resource = (path: string, methods: Partial<Record<"GET" | "POST" | "DELETE", Handler>>) => {
+  const resource = (path: string, methods: Partial<Record<"GET" | "POST" | "PUT" | "DELETE", Handler>>) => {
     const names = Object.keys(methods);
     const allow = [...names, ...(names.includes("GET") ? ["HEAD"] : []), "OPTIONS"].join(", ");
     for (const [method, handler] of Object.entries(methods)) app.on(method, path, handler);
@@ -171,6 +176,16 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
   });
   resource("/transactions", { POST: (c) => postTransaction(c.req.raw, deps) });
   resource("/events", { GET: (c) => readLog(c, deps, reader, null, queryOf(c, schemas.logQuery)) });
+  const consumersAt = (path: string, logOf: (c: Context) => LogReader) => {
+    resource(`${path}/consumers`, { GET: (c) => getConsumers(c, deps, logOf(c)) });
+    resource(`${path}/consumers/:consumer`, {
+      GET: (c) => getConsumer(c, deps, logOf(c)),
+      PUT: (c) => putConsumer(c, deps, logOf(c)),
+      DELETE: (c) => deleteConsumer(c, deps, logOf(c)),
+    });
+  };
+  consumersAt("/events", () => reader);
+  consumersAt(FEED_PATH, (c) => existingFeed(c, deps).reader);
   resource("/feeds", { GET: (c) => getFeeds(c, deps) });
   resource(FEED_PATH, { GET: (c) => getFeed(c, deps) });
   resource(`${FEED_PATH}/subjects`, { GET: (c) => getFeedSubjects(c, deps) });

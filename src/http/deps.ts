@@ -1,7 +1,9 @@
 import type { Clock } from "../core/clock.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Feeds } from "../feed/feeds.ts";
+import type { Database } from "../log/database.ts";
 import type { LogReader } from "../log/reader.ts";
+import type { Sightings } from "../log/sightings.ts";
 import type { LogWriter } from "../log/writer.ts";
 import type { FollowerCount } from "./followers.ts";
 import type { Schemas } from "./schemas.ts";
@@ -11,6 +13,9 @@ export interface AppDeps {
   readonly reader: LogReader;
   readonly writer: LogWriter;
   readonly feeds: Feeds;
+  /** For what is looked up about consumers. */
+  readonly database: Database;
+  readonly sightings: Sightings;
   readonly limits: Limits;
   readonly clock: Clock;
   readonly schemas: Schemas;

@@ -22,6 +22,8 @@ export function eventStream(
   log: LogReader,
   interest: Interest,
   after: number,
+  /** Name of who reads, if it gave one. */
+  consumer: string | null,
 ): Response {
   const leave = deps.followers.enter();
   const gone = new AbortController();
@@ -35,6 +37,12 @@ export function eventStream(
   deps.closing.addEventListener("abort", end);
   if (deps.closing.aborted || c.req.raw.signal.aborted) end();
 
+  const saw = (cursor: number) => {
+    if (consumer !== null)
+      deps.sightings.saw(log.address, consumer, interest.subject === null ? cursor : null);
+  };
+  saw(after);
+  let cursor = after;
   const encoder = new TextEncoder();
   const chunks = log.follow(interest, after, gone.signal);
   let next: Promise<IteratorResult<Chunk, void>> | null = null;
@@ -53,6 +61,7 @@ export function eventStream(
         ]);
         quiet.abort();
         if (result === "quiet") {
+          saw(cursor);
           controller.enqueue(encoder.encode(HEARTBEAT));
           return;
         }
@@ -61,6 +70,8 @@ export function eventStream(
           end();
           controller.close();
         } else {
+          cursor = result.value.cursor;
+          saw(cursor);
           controller.enqueue(encoder.encode(result.value.text));
         }
       },

@@ -20,7 +20,8 @@ function feedOf(c: Context, { feeds }: AppDeps): OpenFeed | null {
   return feeds.find(c.req.param("feed") ?? "", Number((c.req.param("version") ?? "").slice(1)));
 }
 
-function existingFeed(c: Context, deps: AppDeps): OpenFeed {
+/** The feed that the path names. */
+export function existingFeed(c: Context, deps: AppDeps): OpenFeed {
   const feed = feedOf(c, deps);
   if (feed === null) throw unknownFeed(c);
   return feed;

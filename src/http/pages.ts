@@ -7,6 +7,7 @@ import { utf8Bytes } from "../core/names.ts";
 import type { Filter } from "../log/pages.ts";
 import type { PageAnswer, PageQuery } from "../log/query.ts";
 import type { LogReader } from "../log/reader.ts";
+import { consumerOf } from "./consumer-name.ts";
 import type { AppDeps } from "./deps.ts";
 import { eventStream } from "./event-stream.ts";
 import { type Representation, representationOf } from "./negotiate.ts";
@@ -156,7 +157,7 @@ async function followResponse(
     const detail = `The cursor is ${after}, but the last event of ${log.name} is ${head}`;
     throw new KildeError("cursor-beyond-head", detail, { head });
   }
-  return eventStream(c, deps, log, { subject, filter }, after);
+  return eventStream(c, deps, log, { subject, filter }, after, consumerOf(c, deps));
 }
 
 /** Reads or follows a log, or one subject of it, as the request says. */
@@ -175,6 +176,7 @@ export async function readLog(
   if (timeout > 0 && direction === "backwards") refuseCombination("timeout", "waits for later events only");
   const limit = query.limit ?? Math.min(DEFAULT_PAGE_EVENTS, deps.limits.pageEvents);
   const page: PageQuery = { subject, lastEventId, direction, limit, filter, afterVersion, toVersion, asOf };
+  const consumer = consumerOf(c, deps);
   let answer = await log.page(page, representation.framing, c.req.raw.signal);
   if (answer.count === 0 && timeout > 0) {
     answer = await longPoll(c, deps, log, page, timeout, representation, answer);
@@ -188,5 +190,12 @@ export async function readLog(
     const detail = `${log.name} has no events about ${JSON.stringify(subject)}`;
     throw new KildeError("subject-not-found", detail);
   }
+  if (consumer !== null) deps.sightings.saw(log.address, consumer, sentUpTo(page, answer));
   return pageResponse(c, answer, query, representation);
+}
+
+/** The position that a page leaves nothing before; null where that cannot be said of the log. */
+function sentUpTo({ subject, direction }: PageQuery, { full, last, head }: PageAnswer): number | null {
+  if (subject !== null || direction === "backwards") return null;
+  return full ? last : head;
 }

@@ -183,6 +183,25 @@ export function createSchemas(limits: Limits) {
       "Makes a retry safe",
       "8e03978e-40d5-43e8-bc93-6894a57f9324",
     ),
+    consumer: name(limits.streamNameBytes, "Name of a consumer", "cards"),
+    consumersQuery: z.strictObject({
+      prefix: z.string().optional().openapi({ description: "Only names that begin so" }),
+      cursor: z.string().optional().openapi({ description: "Only names after this one" }),
+      limit: limit.optional(),
+    }),
+    committedBody: z
+      .strictObject({
+        position: z
+          .int()
+          .min(0)
+          .max(Number.MAX_SAFE_INTEGER)
+          .openapi({ description: "Everything up to this event is dealt with; 0: nothing yet", example: 42 }),
+        rewind: z
+          .boolean()
+          .optional()
+          .openapi({ description: "The position may be before the one committed so far" }),
+      })
+      .openapi("Committed"),
     logQuery: z.strictObject({
       ...pageQuery,
       subjectPrefix: z

@@ -19,6 +19,7 @@ import type { LogNews } from "./writer.ts";
 export interface LogReader {
   /** The log's path, and the `source` of its events. */
   readonly name: string;
+  readonly address: LogAddress;
   /** Position of the last event ever appended, looked up now. */
   head(): Promise<number>;
   /** Resolves when the head has passed a position, or the signal aborts; looks for itself at times, as followers do. */
@@ -58,6 +59,7 @@ export function openLogReader(
   };
   return {
     name: log.name,
+    address: log,
     head: () => tail.refresh(),
     passed: (position, signal) => tail.passed(position, signal),
     find: (subject) => findSubject(database, log, subject),

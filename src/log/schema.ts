@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { index, integer, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 
 /** A log: the event log (id 0), or a version of a feed. */
 export const logs = sqliteTable("logs", {
@@ -77,3 +77,23 @@ export const idempotency = sqliteTable("idempotency", {
   results: text().notNull(),
   recorded: text().notNull(),
 });
+
+/** Readers of a log that named themselves. */
+export const consumers = sqliteTable(
+  "consumers",
+  {
+    log: integer()
+      .notNull()
+      .references(() => logs.id),
+    name: text().notNull(),
+    /** Position it stated it has dealt with everything up to. */
+    committed: integer(),
+    /** Position it was sent everything up to, when it last read. */
+    sent: integer(),
+    /** When it was first seen, RFC 3339. */
+    since: text().notNull(),
+    /** When it last read or committed. */
+    seen: text().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.log, table.name] })],
+);

@@ -1,7 +1,9 @@
 import type { Settings } from "../config/settings.ts";
 import type { Feeds } from "../feed/feeds.ts";
 import { createFetch } from "../http/fetch.ts";
+import type { Database } from "../log/database.ts";
 import type { LogReader } from "../log/reader.ts";
+import type { Sightings } from "../log/sightings.ts";
 import type { LogWriter } from "../log/writer.ts";
 import { docsFiles } from "./docs-files.ts";
 import type { ServerLog } from "./logger.ts";
@@ -20,19 +22,19 @@ export interface ListenDeps {
   readonly reader: LogReader;
   readonly writer: LogWriter;
   readonly feeds: Feeds;
+  readonly database: Database;
+  readonly sightings: Sightings;
   readonly settings: Settings;
   readonly version: string;
   readonly log: ServerLog;
 }
 
 /** Serves the HTTP surface on the port that the settings name; 0 takes any that is free. */
-export function listen({ reader, writer, feeds, settings, version, log }: ListenDeps): Listening {
+export function listen({ settings, version, log, ...deps }: ListenDeps): Listening {
   const { logger } = log;
   const closing = new AbortController();
   const fetch = createFetch({
-    reader,
-    writer,
-    feeds,
+    ...deps,
     limits: settings.limits,
     clock: systemClock,
     version,

@@ -5,6 +5,7 @@ import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
 import { migrate } from "../log/migrate.ts";
 import { openDatabase } from "../log/open.ts";
 import { openLogReader } from "../log/reader.ts";
+import { createSightings } from "../log/sightings.ts";
 import { type LogNews, openLogWriter } from "../log/writer.ts";
 import { serverFeeds } from "./compile.ts";
 import { writeFromThread } from "./database.ts";
@@ -55,6 +56,8 @@ export async function startServer({ settings, version, log }: StartOptions): Pro
       },
     });
     opened.push(() => writer.close());
+    const sightings = createSightings({ writer, clock: systemClock, mostConsumers: limits.consumers });
+    opened.push(() => sightings.close());
     const feeds = openFeeds({ database, writer, clock: systemClock, limits, pollIntervalMs }, registered);
     opened.push(() => feeds.close());
     const projecting = startProjecting(
@@ -73,7 +76,7 @@ export async function startServer({ settings, version, log }: StartOptions): Pro
     );
     opened.push(() => projecting.close());
     tell = (news) => projecting.learn(news);
-    const listening = listen({ reader, writer, feeds, settings, version, log });
+    const listening = listen({ reader, writer, feeds, database, sightings, settings, version, log });
     opened.push(() => listening.close());
     await storage.opened;
     return { port: listening.port, close };

@@ -10,6 +10,7 @@ import { registerFeeds } from "../../src/feed/register.ts";
 import { createFetch } from "../../src/http/fetch.ts";
 import type { Database } from "../../src/log/database.ts";
 import { openDatabase } from "../../src/log/open.ts";
+import { createSightings } from "../../src/log/sightings.ts";
 import { openStore, type Store } from "../../src/log/store.ts";
 import { type ServerDatabase, writeFromThread } from "../../src/server/database.ts";
 import { systemClock } from "../../src/server/system-clock.ts";
@@ -86,10 +87,13 @@ export async function openApp(options: TestAppOptions = {}): Promise<TestApp> {
   const registered = await registerFeeds(database, clock, options.feeds ?? []);
   const { writer } = store;
   const feeds = openFeeds({ database, writer, clock, limits, pollIntervalMs: 20 }, registered);
+  const sightings = createSightings({ writer, clock, mostConsumers: limits.consumers });
   const faults: unknown[] = [];
   const handle = createFetch({
     ...store,
+    database,
     feeds,
+    sightings,
     limits,
     clock,
     version: "test",

@@ -1,0 +1,91 @@
+import type { Context } from "hono";
+
+import { KildeError } from "../core/errors.ts";
+import { parseJson } from "../core/json.ts";
+import { DEFAULT_PAGE_EVENTS } from "../core/limits.ts";
+import {
+  commitConsumer,
+  type Consumer,
+  findConsumer,
+  listConsumers,
+  removeConsumer,
+} from "../log/consumers.ts";
+import type { LogReader } from "../log/reader.ts";
+import { readText } from "./body.ts";
+import { consumerInPath } from "./consumer-name.ts";
+import type { AppDeps } from "./deps.ts";
+import { hereWith, queryOf } from "./pages.ts";
+import { validationError } from "./problems.ts";
+
+/** Depth of the body of a commit. */
+const BODY_DEPTH = 2;
+
+const FRESH = { "Cache-Control": "no-cache" };
+
+/** Whether it read within the window in which a feed is not retired under it. */
+function entryOf(consumer: Consumer, { limits, clock }: AppDeps) {
+  const { name, committed, sent, lag, since, seen } = consumer;
+  const active = clock.now() - Date.parse(seen) < limits.consumerSeconds * 1_000;
+  return { consumer: name, committed, sent, lag, active, since, seen };
+}
+
+/** `GET …/consumers` */
+export async function getConsumers(c: Context, deps: AppDeps, log: LogReader): Promise<Response> {
+  const { prefix = "", cursor = "", ...query } = queryOf(c, deps.schemas.consumersQuery);
+  const limit = query.limit ?? Math.min(DEFAULT_PAGE_EVENTS, deps.limits.pageEvents);
+  await deps.sightings.flush();
+  const found = await listConsumers(deps.database, log.address, { prefix, cursor, limit }, deps.clock.now());
+  const links = [`<${hereWith(c, {})}>; rel="self"`];
+  const last = found.at(-1);
+  if (found.length === limit && last !== undefined)
+    links.push(`<${hereWith(c, { cursor: last.name })}>; rel="next"`);
+  return c.json({ consumers: found.map((consumer) => entryOf(consumer, deps)) }, 200, {
+    ...FRESH,
+    Link: links.join(", "),
+  });
+}
+
+async function answer(c: Context, deps: AppDeps, log: LogReader, name: string): Promise<Response> {
+  const consumer = await findConsumer(deps.database, log.address, name, deps.clock.now());
+  if (consumer === null) throw unknownConsumer(log, name);
+  return c.json(entryOf(consumer, deps), 200, FRESH);
+}
+
+function unknownConsumer(log: LogReader, name: string): KildeError {
+  return new KildeError("consumer-not-found", `${log.name} has no consumer ${JSON.stringify(name)}`);
+}
+
+/** `GET …/consumers/{consumer}` */
+export async function getConsumer(c: Context, deps: AppDeps, log: LogReader): Promise<Response> {
+  const name = consumerInPath(c, deps);
+  await deps.sightings.flush();
+  return answer(c, deps, log, name);
+}
+
+/** `PUT …/consumers/{consumer}`: commits a position. */
+export async function putConsumer(c: Context, deps: AppDeps, log: LogReader): Promise<Response> {
+  const { limits, schemas, clock, writer } = deps;
+  const name = consumerInPath(c, deps);
+  const body = schemas.committedBody.safeParse(
+    parseJson(await readText(c.req.raw, limits.bodyBytes), BODY_DEPTH).value,
+  );
+  if (!body.success) throw validationError("invalid-body", body.error.issues);
+  const { position, rewind = false } = body.data;
+  const head = await log.head();
+  if (position > head) {
+    const detail = `The position is ${position}, but the last event of ${log.name} is ${head}`;
+    throw new KildeError("cursor-beyond-head", detail, { head });
+  }
+  const now = new Date(clock.now()).toISOString();
+  const mostConsumers = limits.consumers;
+  await commitConsumer(writer, { log: log.address, name, position, rewind, now, mostConsumers });
+  return answer(c, deps, log, name);
+}
+
+/** `DELETE …/consumers/{consumer}`: forgets it, until it reads again. */
+export async function deleteConsumer(c: Context, deps: AppDeps, log: LogReader): Promise<Response> {
+  const name = consumerInPath(c, deps);
+  await deps.sightings.flush();
+  if (!(await removeConsumer(deps.writer, log.address, name))) throw unknownConsumer(log, name);
+  return c.body(null, 204);
+}

@@ -1,0 +1,181 @@
+import { KildeError } from "../core/errors.ts";
+import { prefixEnd } from "../core/names.ts";
+import { type Database, integerAt, type Row, type Statement, textAt } from "./database.ts";
+import type { LogAddress } from "./keys.ts";
+import type { BatchWriter } from "./writer.ts";
+
+/*
+ * Who reads a log, and how far they are. Readers that name themselves are seen; how far they have dealt with what
+ * they were sent only they can say, by committing a position.
+ */
+
+/** A reader of a log that named itself. */
+export interface Consumer {
+  readonly name: string;
+  /** Position it stated it has dealt with everything up to; null when it never stated one. */
+  readonly committed: number | null;
+  /** Position up to which it was sent what it asked for, when it last read; null when it never read the log. */
+  readonly sent: number | null;
+  /** When it was first seen, and when it last read or committed; RFC 3339. */
+  readonly since: string;
+  readonly seen: string;
+  readonly lag: {
+    /** Positions it has not committed, or else was not sent. */
+    readonly events: number;
+    /** Age of the first of them; 0 when there is none. */
+    readonly seconds: number;
+  };
+}
+
+/** A reader as a process saw it. */
+export interface Sighting {
+  readonly log: number;
+  readonly name: string;
+  readonly sent: number | null;
+  readonly seen: string;
+}
+
+const COLUMNS = `consumer.name, consumer.committed, consumer.sent, consumer.since, consumer.seen,
+  max(0, log.head - coalesce(consumer.committed, consumer.sent, 0)),
+  (select recorded from events
+    where key > ?2 + coalesce(consumer.committed, consumer.sent, 0) and key <= ?2 + log.head
+    order by key limit 1)`;
+
+/** Arguments: log id, base key, names from, names before (null: no end), names after, limit. */
+export const LIST_CONSUMERS = `
+select ${COLUMNS} from consumers as consumer cross join logs as log on log.id = consumer.log
+where consumer.log = ?1 and consumer.name >= ?3 and (?4 is null or consumer.name < ?4) and consumer.name > ?5
+order by consumer.name limit ?6`;
+
+/** Arguments: log id, base key, name. */
+export const FIND_CONSUMER = `
+select ${COLUMNS} from consumers as consumer cross join logs as log on log.id = consumer.log
+where consumer.log = ?1 and consumer.name = ?3`;
+
+/** Arguments: log id, seen since. */
+export const ACTIVE_CONSUMERS = `
+select name from consumers where log = ?1 and seen >= ?2 order by name`;
+
+/**
+ * What was seen last holds, whoever saw it: a consumer that reads again from the beginning is behind. Arguments:
+ * JSON `[[log id, name, sent, seen], …]`, most consumers of a log.
+ */
+export const RECORD_SIGHTINGS = `
+insert into consumers (log, name, sent, seen, since)
+select entry.value ->> 0, entry.value ->> 1, entry.value ->> 2, entry.value ->> 3, entry.value ->> 3
+from json_each(?1) as entry
+where exists (select 1 from consumers where log = entry.value ->> 0 and name = entry.value ->> 1)
+  or (select count(*) from consumers where log = entry.value ->> 0) < ?2
+on conflict (log, name) do update set
+  sent = iif(excluded.seen >= seen, coalesce(excluded.sent, sent), sent), seen = max(seen, excluded.seen)`;
+
+/** Arguments: log id, name, position, now, 1 if it may move back, most consumers of a log. */
+export const COMMIT_CONSUMER = `
+insert into consumers (log, name, committed, seen, since)
+select ?1, ?2, ?3, ?4, ?4
+where exists (select 1 from consumers where log = ?1 and name = ?2)
+  or (select count(*) from consumers where log = ?1) < ?6
+on conflict (log, name) do update set
+  committed = iif(?5 or committed is null or excluded.committed > committed, excluded.committed, committed),
+  seen = max(seen, excluded.seen)
+returning committed`;
+
+const DELETE_CONSUMER = "delete from consumers where log = ?1 and name = ?2 returning name";
+
+function consumerOf(row: Row, nowMs: number): Consumer {
+  const position = (column: number) => (row[column] === null ? null : integerAt(row, column));
+  const oldest = row[6];
+  return {
+    name: textAt(row, 0),
+    committed: position(1),
+    sent: position(2),
+    since: textAt(row, 3),
+    seen: textAt(row, 4),
+    lag: {
+      events: integerAt(row, 5),
+      seconds: typeof oldest === "string" ? Math.max(0, nowMs - Date.parse(oldest)) / 1_000 : 0,
+    },
+  };
+}
+
+export interface ConsumersQuery {
+  readonly prefix: string;
+  /** Only names after this one. */
+  readonly cursor: string;
+  readonly limit: number;
+}
+
+/** The consumers of a log, in order of name. */
+export async function listConsumers(
+  database: Database,
+  log: LogAddress,
+  { prefix, cursor, limit }: ConsumersQuery,
+  nowMs: number,
+): Promise<Consumer[]> {
+  const args = [log.id, log.base, prefix, prefixEnd(prefix), cursor, limit];
+  const rows = await database.read({ sql: LIST_CONSUMERS, args });
+  return rows.map((row) => consumerOf(row, nowMs));
+}
+
+/** The consumer of this name; null when it was never seen. */
+export async function findConsumer(
+  database: Database,
+  log: LogAddress,
+  name: string,
+  nowMs: number,
+): Promise<Consumer | null> {
+  const [row] = await database.read({ sql: FIND_CONSUMER, args: [log.id, log.base, name] });
+  return row === undefined ? null : consumerOf(row, nowMs);
+}
+
+/** Names of those who read or committed since a time (RFC 3339): who would miss the log. */
+export async function activeConsumers(database: Database, log: LogAddress, since: string): Promise<string[]> {
+  const rows = await database.read({ sql: ACTIVE_CONSUMERS, args: [log.id, since] });
+  return rows.map((row) => textAt(row, 0));
+}
+
+export function sightingsStatement(sightings: readonly Sighting[], mostConsumers: number): Statement {
+  const rows = sightings.map(({ log, name, sent, seen }) => [log, name, sent, seen]);
+  return { sql: RECORD_SIGHTINGS, args: [JSON.stringify(rows), mostConsumers] };
+}
+
+async function writeOne(writer: BatchWriter, statement: Statement): Promise<Row | undefined> {
+  const written = await writer.write([statement]);
+  if (written.outcome === "outdated") throw new KildeError("overloaded", "The database is busy");
+  return written.rows[0]?.[0];
+}
+
+export interface CommitOptions {
+  readonly log: LogAddress;
+  readonly name: string;
+  readonly position: number;
+  /** Whether it may be before the position committed so far: the consumer goes back to read again. */
+  readonly rewind: boolean;
+  readonly now: string;
+  readonly mostConsumers: number;
+}
+
+/**
+ * Keeps what a consumer states. Throws `cursor-moved-back` when it stated more before, and `limit-exceeded`
+ * when there are too many consumers.
+ */
+export async function commitConsumer(writer: BatchWriter, options: CommitOptions): Promise<void> {
+  const { log, name, position, rewind, now, mostConsumers } = options;
+  const row = await writeOne(writer, {
+    sql: COMMIT_CONSUMER,
+    args: [log.id, name, position, now, rewind ? 1 : 0, mostConsumers],
+  });
+  if (row === undefined) {
+    const detail = `${log.name} has ${mostConsumers} consumers already`;
+    throw new KildeError("limit-exceeded", detail, { limit: "consumers" });
+  }
+  const committed = integerAt(row, 0);
+  if (committed <= position) return;
+  const detail = `${JSON.stringify(name)} has committed ${committed} already, and ${position} is before it`;
+  throw new KildeError("cursor-moved-back", detail, { position: committed });
+}
+
+/** Forgets a consumer; false when there was none. */
+export async function removeConsumer(writer: BatchWriter, log: LogAddress, name: string): Promise<boolean> {
+  return (await writeOne(writer, { sql: DELETE_CONSUMER, args: [log.id, name] })) !== undefined;
+}

@@ -134,7 +134,7 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
       lease ??= await obtain();
       if (lease === null) continue;
       const step = await projector.step({ lease, retry, flush });
-      retry = false;
+      if (step.kind !== "outdated") retry = false;
       flush = false;
       if (step.kind === "gone") break;
       await rest(step);

@@ -122,7 +122,8 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
         projector.forget();
         return;
       case "outdated":
-        lease = null;
+        // Most likely a subject was hydrated, and the lease is still this process's.
+        lease = await takeLease(writer, log.name, holder);
         return;
       case "gone":
         return;

@@ -291,6 +291,42 @@ describe("running", () => {
     });
   }
 
+  test("a build goes on at once when a subject was hydrated in between", async () => {
+    for (let n = 0; n < 20; n += 1)
+      await app.append(`s-${n}`, ...Array.from({ length: 200 }, () => ({ type: "A" })));
+    const { writer } = app.store;
+    let writes = 0;
+    const { feeds, get, run } = await openProjection(
+      {
+        database,
+        writer: {
+          ...writer,
+          async write(statements) {
+            writes += 1;
+            // What the walker has planned is out of date by the time it is written.
+            if (writes === 4) await feeds.hydrate(get(stateful.path), "s-19");
+            return writer.write(statements);
+          },
+        },
+      },
+      [stateful],
+    );
+    const slept: number[] = [];
+    const clock: Clock = {
+      ...systemClock,
+      sleep(ms, signal) {
+        slept.push(ms);
+        return systemClock.sleep(ms, signal);
+      },
+    };
+    const running = run("one", app.store.reader, clock);
+    await until(async () => (await feeds.state(get(stateful.path)))?.status === "live");
+    await running.stop();
+    expect(slept.filter((ms) => ms >= 500)).toEqual([]);
+    expect(await get(stateful.path).reader.head()).toBe(4_000);
+    expect(await get(stateful.path).reader.find("s-19")).toMatchObject({ version: 200 });
+  });
+
   test("an append is soon in the feed, and in the feed of the feed; two processes publish once", async () => {
     const down = sketch({ name: "down", source: { log: plain.path, types: ["PublicA"] } });
     const { get, run } = await openProjection(deps(), [plain, down]);

@@ -50,11 +50,11 @@ export async function releaseLease(writer: BatchWriter, { name, holder, token }:
   ]);
 }
 
-/** Whether nobody holds it now. */
-export async function isFree(database: Database, name: string): Promise<boolean> {
+/** Whether no other than the holder has it now. */
+export async function isFreeFor(database: Database, name: string, holder: string): Promise<boolean> {
   const [row] = await database.read({
-    sql: `select count(*) from leases where name = ?1 and expires > ${NOW}`,
-    args: [name],
+    sql: `select count(*) from leases where name = ?1 and holder <> ?2 and expires > ${NOW}`,
+    args: [name, holder],
   });
   return integerAt(row, 0) === 0;
 }

@@ -1,7 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import type { LogReader } from "../log/reader.ts";
 import type { FeedDeps } from "./commit.ts";
-import { isFree, type Lease, LEASE_MS, releaseLease, takeLease } from "./lease.ts";
+import { isFreeFor, type Lease, LEASE_MS, releaseLease, takeLease } from "./lease.ts";
 import { createProjector, type Step } from "./projector.ts";
 import { readFeed } from "./record.ts";
 import type { RegisteredFeed } from "./register.ts";
@@ -70,7 +70,7 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
     if (!(await isBehind())) await source.passed((await readFeed(database, log))?.cursor ?? 0, signal);
     if (!fresh) await clock.sleep(LEASE_MS / 5, signal);
     fresh = false;
-    if (signal.aborted || !(await isBehind()) || !(await isFree(database, log.name))) return null;
+    if (signal.aborted || !(await isBehind()) || !(await isFreeFor(database, log.name, holder))) return null;
     return takeLease(writer, log.name, holder);
   };
 
@@ -122,7 +122,8 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
         projector.forget();
         return;
       case "outdated":
-        lease = null;
+        // Most likely a subject was hydrated, and the lease is still this process's.
+        lease = await takeLease(writer, log.name, holder);
         return;
       case "gone":
         return;
@@ -134,7 +135,7 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
       lease ??= await obtain();
       if (lease === null) continue;
       const step = await projector.step({ lease, retry, flush });
-      retry = false;
+      if (step.kind !== "outdated") retry = false;
       flush = false;
       if (step.kind === "gone") break;
       await rest(step);

@@ -3,6 +3,7 @@ import type { RegisteredFeed } from "../feed/register.ts";
 import type { RunEvent } from "../feed/run.ts";
 import type { LogNews } from "../log/writer.ts";
 import { type Projecting, project, type ProjectOptions } from "./project.ts";
+import { systemClock } from "./system-clock.ts";
 import type { ProjectorCommand, ProjectorReport } from "./projector-thread.ts";
 
 export interface ProjectingOptions extends Omit<ProjectOptions, "holder"> {
@@ -21,35 +22,66 @@ interface Thread extends ProjectingOptions {
   readonly onEvent: (event: RunEvent) => void;
 }
 
-/** Projects in a thread of its own, so that neither requests nor appends wait for handlers. */
-function projectFromThread(options: Thread): Projecting {
+/** How long after it failed the thread is started anew. */
+const RESTART_MS = 1_000;
+
+interface RunningThread {
+  learn(news: LogNews): void;
+  /** Asks it to end. */
+  readonly close: () => void;
+  readonly ended: Promise<{ readonly failure: string | null }>;
+}
+
+function startThread(options: Thread): RunningThread {
   const { url, writer, limits, pollIntervalMs, configFile, holder, connect, onNews, onEvent } = options;
   // The bundler takes a worker in that is named like this.
   const worker = new Worker(new URL("./projector-thread.ts", import.meta.url).href);
   const tell = (command: ProjectorCommand, transfer: Transferable[] = []) =>
     worker.postMessage(command, transfer);
-  const closed = Promise.withResolvers<void>();
-  const fail = (message: string) => {
-    onEvent({ kind: "failed", feed: "all", error: new Error(`The projecting thread failed: ${message}`) });
-    closed.resolve();
+  const { promise: ended, resolve } = Promise.withResolvers<{ readonly failure: string | null }>();
+  const end = (failure: string | null) => {
     worker.terminate();
+    resolve({ failure });
   };
-  worker.addEventListener("error", (event) => fail(event.message));
+  worker.addEventListener("error", (event) => end(event.message));
   worker.addEventListener("message", ({ data }: MessageEvent<ProjectorReport>) => {
     if (data.kind === "news") onNews(data.path, data.head);
     else if (data.kind === "event") onEvent(data.event);
     else if (data.kind === "sweep") writer.sweep();
-    else if (data.kind === "failed") fail(data.message);
-    else if (data.kind === "closed") closed.resolve();
+    else if (data.kind === "failed") end(data.message);
+    else if (data.kind === "closed") end(null);
   });
   const writing = connect();
   tell({ kind: "open", url, limits, pollIntervalMs, configFile, holder, writing }, [writing]);
+  return { learn: (news) => tell({ kind: "news", news }), close: () => tell({ kind: "close" }), ended };
+}
+
+/**
+ * Projects in a thread of its own, so that neither requests nor appends wait for handlers. If it fails, which is
+ * for code beside the handlers to bring about, it is started anew.
+ */
+function projectFromThread(options: Thread): Projecting {
+  const stopping = new AbortController();
+  let running: RunningThread | null = null;
+  const runUntilStopped = async () => {
+    while (!stopping.signal.aborted) {
+      const thread = startThread(options);
+      running = thread;
+      stopping.signal.addEventListener("abort", thread.close);
+      const { failure } = await thread.ended;
+      stopping.signal.removeEventListener("abort", thread.close);
+      if (failure === null) return;
+      const error = new Error(`The projecting thread failed: ${failure}`);
+      options.onEvent({ kind: "failed", feed: "all", error });
+      await systemClock.sleep(RESTART_MS, stopping.signal);
+    }
+  };
+  const ended = runUntilStopped();
   return {
-    learn: (news) => tell({ kind: "news", news }),
-    async close() {
-      tell({ kind: "close" });
-      await closed.promise;
-      worker.terminate();
+    learn: (news) => running?.learn(news),
+    close() {
+      stopping.abort();
+      return ended;
     },
   };
 }

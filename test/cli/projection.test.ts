@@ -74,6 +74,20 @@ describe.each([
   });
 });
 
+test("a projecting thread that fails is started anew", async () => {
+  const cwd = folderWith(
+    `...(Bun.isMainThread ? [] : [setTimeout(() => { throw new Error("stray"); }, 300)].slice(1)), doubles("doubles")`,
+  );
+  const server = await serve(cwd, ["--database-url", "file:kilde.db"]);
+  await Bun.sleep(700);
+  await append(server.url, 1);
+  const events = await fetch(`${server.url}/feeds/doubles/v1?timeout=10000`);
+  expect((await events.json()) as WireEvent[]).toMatchObject([{ data: { n: 2 } }]);
+  const { exitCode, stdout } = await server.stop();
+  expect(exitCode).toBe(0);
+  expect(stdout).toMatch(/The projecting thread failed: .*stray/);
+});
+
 test.each([
   ["a feed that is there twice", `doubles("a"), doubles("a")`, /a\/v1: is defined twice/],
   [

@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 
+import type { Clock } from "../../src/core/clock.ts";
 import { takeLease } from "../../src/feed/lease.ts";
 import type { LogReader } from "../../src/log/reader.ts";
+import type { LogWriter } from "../../src/log/writer.ts";
+import { systemClock } from "../../src/server/system-clock.ts";
 import { examine } from "../../src/log/doctor.ts";
 import { openDatabase } from "../../src/log/open.ts";
 import type { Database } from "../../src/log/database.ts";
@@ -254,6 +257,76 @@ describe("leases", () => {
 });
 
 describe("running", () => {
+  for (const appending of [true, false]) {
+    test(`a build ${appending ? "rests while others append" : "goes on while nobody appends"}`, async () => {
+      const many = Array.from({ length: 3_000 }, (_, n) => ({ type: "A", data: n }));
+      await app.append("s-1", ...many);
+      const { writer } = app.store;
+      let writes = 0;
+      const slow: LogWriter = {
+        ...writer,
+        async write(statements) {
+          const written = await writer.write(statements);
+          writes += 1;
+          // For as long as there is something left to build.
+          if (appending && writes < 8) await app.append("other", { type: "Other" });
+          return written.outcome === "written" ? { ...written, durationMs: 3 } : written;
+        },
+      };
+      const rests: number[] = [];
+      const clock: Clock = {
+        ...systemClock,
+        sleep(ms, signal) {
+          if (ms === 3 * 5) rests.push(ms);
+          return systemClock.sleep(ms, signal);
+        },
+      };
+      const { feeds, get, run } = await openProjection({ database, writer: slow }, [plain]);
+      const running = run("one", app.store.reader, clock);
+      await until(async () => (await feeds.state(get(plain.path)))?.status === "live");
+      await running.stop();
+      expect(await get(plain.path).reader.head()).toBe(3_000);
+      if (appending) expect(rests.length).toBeGreaterThan(3);
+      else expect(rests.length).toBeLessThanOrEqual(1);
+    });
+  }
+
+  test("a build goes on at once when a subject was hydrated in between", async () => {
+    for (let n = 0; n < 20; n += 1)
+      await app.append(`s-${n}`, ...Array.from({ length: 200 }, () => ({ type: "A" })));
+    const { writer } = app.store;
+    let writes = 0;
+    const { feeds, get, run } = await openProjection(
+      {
+        database,
+        writer: {
+          ...writer,
+          async write(statements) {
+            writes += 1;
+            // What the walker has planned is out of date by the time it is written.
+            if (writes === 4) await feeds.hydrate(get(stateful.path), "s-19");
+            return writer.write(statements);
+          },
+        },
+      },
+      [stateful],
+    );
+    const slept: number[] = [];
+    const clock: Clock = {
+      ...systemClock,
+      sleep(ms, signal) {
+        slept.push(ms);
+        return systemClock.sleep(ms, signal);
+      },
+    };
+    const running = run("one", app.store.reader, clock);
+    await until(async () => (await feeds.state(get(stateful.path)))?.status === "live");
+    await running.stop();
+    expect(slept.filter((ms) => ms >= 500)).toEqual([]);
+    expect(await get(stateful.path).reader.head()).toBe(4_000);
+    expect(await get(stateful.path).reader.find("s-19")).toMatchObject({ version: 200 });
+  });
+
   test("an append is soon in the feed, and in the feed of the feed; two processes publish once", async () => {
     const down = sketch({ name: "down", source: { log: plain.path, types: ["PublicA"] } });
     const { get, run } = await openProjection(deps(), [plain, down]);

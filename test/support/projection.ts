@@ -8,6 +8,7 @@ import { EVENT_LOG_ADDRESS } from "../../src/log/keys.ts";
 import type { Database } from "../../src/log/database.ts";
 import { openLogReader, type LogReader } from "../../src/log/reader.ts";
 import type { LogWriter } from "../../src/log/writer.ts";
+import type { Clock } from "../../src/core/clock.ts";
 import { DEFAULT_LIMITS } from "../../src/core/limits.ts";
 import { systemClock } from "../../src/server/system-clock.ts";
 
@@ -27,7 +28,11 @@ export interface Projection {
   /** Steps new projectors of all feeds until nothing is left to do, or they halt. */
   drain(batchEvents?: number): Promise<void>;
   /** Projects as a server does, until it is stopped. */
-  run(holder: string, reader: LogReader): { readonly events: readonly RunEvent[]; stop(): Promise<void> };
+  run(
+    holder: string,
+    reader: LogReader,
+    clock?: Clock,
+  ): { readonly events: readonly RunEvent[]; stop(): Promise<void> };
 }
 
 /** The engine of feeds on a database. */
@@ -69,7 +74,7 @@ export async function openProjection(
         }
       }
     },
-    run(holder, reader) {
+    run(holder, reader, clock = systemClock) {
       const events: RunEvent[] = [];
       const stopping = new AbortController();
       const sources = registered.map((feed) => ({
@@ -80,6 +85,7 @@ export async function openProjection(
         runFeed(
           {
             ...deps,
+            clock,
             onNews,
             holder,
             source,

@@ -1,3 +1,14 @@
+CREATE TABLE `consumers` (
+	`log` integer NOT NULL,
+	`name` text NOT NULL,
+	`committed` integer,
+	`sent` integer,
+	`since` text NOT NULL,
+	`seen` text NOT NULL,
+	PRIMARY KEY(`log`, `name`),
+	FOREIGN KEY (`log`) REFERENCES `logs`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
 CREATE TABLE `feed_subjects` (
 	`subject` integer PRIMARY KEY NOT NULL,
 	`state` text,
@@ -14,6 +25,7 @@ CREATE TABLE `feeds` (
 	`epoch` integer DEFAULT 0 NOT NULL,
 	`target` integer DEFAULT 0 NOT NULL,
 	`started` text NOT NULL,
+	`cleared` integer DEFAULT 0 NOT NULL,
 	`rate` real DEFAULT 0 NOT NULL,
 	`failure` text,
 	`schemas` text NOT NULL,

@@ -24,6 +24,21 @@ export const PROBLEMS = {
     title: "The consumer has committed a later position already",
     remedy: "To go back and read again, commit with `rewind`: true.",
   },
+  "feed-retired": {
+    status: 410,
+    title: "This version of the feed was retired",
+    remedy: "Read another version; GET /feeds lists those there are.",
+  },
+  "feed-in-use": {
+    status: 409,
+    title: "The feed is still read",
+    remedy: "Move its readers to another version first; `force` retires it nevertheless.",
+  },
+  "feed-published": {
+    status: 409,
+    title: "Only a draft can be built anew",
+    remedy: "Define a new version beside it, or resume it if it is halted.",
+  },
   "consumer-not-found": {
     status: 404,
     title: "There is no such consumer",

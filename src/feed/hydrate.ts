@@ -118,6 +118,8 @@ async function hydrateTo(
   for (let attempt = 1; attempt <= ATTEMPTS;) {
     const record = await readFeed(deps.database, log);
     if (record === null || record.status === "retiring") return;
+    if (record.status === "rebuilding")
+      throw new KildeError("feed-behind", `${feed.path} is about to be built anew`);
     const states = await readFeedSubjects(deps.database, log, [subject]);
     const state = states.get(subject) ?? UNKNOWN_SUBJECT;
     const after = Math.max(record.cursor, state.projected, looked);

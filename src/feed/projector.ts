@@ -37,6 +37,8 @@ export type Step =
   /** Others wrote to the feed, or took it over: look again. */
   | { readonly kind: "outdated" }
   | { readonly kind: "halted"; readonly failure: Failure }
+  /** It is being deleted, to begin anew. */
+  | { readonly kind: "emptied" }
   | { readonly kind: "gone" };
 
 export interface StepOptions {
@@ -134,6 +136,7 @@ export function createProjector(
       known ??= await readFeed(database, log);
       const record = known;
       if (record === null || record.status === "retiring") return { kind: "gone" };
+      if (record.status === "rebuilding") return { kind: "emptied" };
       if (record.status === "halted" && record.failure !== null && !options.retry) {
         return { kind: "halted", failure: record.failure };
       }

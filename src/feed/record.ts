@@ -1,7 +1,8 @@
 import { type Database, integerAt, type Row, textAt } from "../log/database.ts";
 import { type LogAddress, logAddress } from "../log/keys.ts";
 
-export type FeedStatus = "building" | "live" | "halted" | "retiring";
+/** A feed that is being emptied is `rebuilding`, if it is then to begin anew, or `retiring`. */
+export type FeedStatus = "building" | "live" | "halted" | "rebuilding" | "retiring";
 
 /** Why a feed is halted. */
 export interface Failure {
@@ -42,7 +43,8 @@ function failureOf(row: Row): Failure | null {
 /** The record of a feed; null when it was retired. */
 export async function readFeed(database: Database, log: LogAddress): Promise<FeedRecord | null> {
   const [row] = await database.read({ sql: SELECT_FEED, args: [log.id] });
-  if (row === undefined) return null;
+  // What is left of a retired feed only keeps its path from being taken again.
+  if (row === undefined || row[0] === "retired") return null;
   return {
     status: textAt(row, 0) as FeedStatus,
     cursor: integerAt(row, 1),

@@ -1,9 +1,10 @@
 import type { Clock } from "../core/clock.ts";
 import type { Database } from "../log/database.ts";
 import { EVENT_LOG_ADDRESS, type LogAddress } from "../log/keys.ts";
+import { FeedDefinitionsError } from "./compile-all.ts";
 import type { Feed } from "./feed.ts";
 import { keepPromise, promisedBy } from "./promise.ts";
-import { findLog } from "./record.ts";
+import { findLog, readFeed } from "./record.ts";
 
 /** A feed with its place in the database. */
 export interface RegisteredFeed {
@@ -29,7 +30,7 @@ async function register(database: Database, clock: Clock, feed: Feed, source: Lo
 
 /**
  * Gives every feed its log, which is made when it is new. Any number of processes may do so at once, before or
- * while others write. Throws a `BrokenPromiseError` for a feed whose contract has changed otherwise than by growing.
+ * while others write. A version that was retired is left out, and feeds that are projected from it. Throws a `BrokenPromiseError` for a feed whose contract has changed otherwise than by growing.
  *
  * @param feeds each after the one it is projected from, as `compileFeeds` gives them
  */
@@ -42,10 +43,12 @@ export async function registerFeeds(
   for (const feed of feeds) {
     const upstream = registered.get(feed.source.log) ?? null;
     const source = upstream?.log ?? EVENT_LOG_ADDRESS;
-    if (source.name !== feed.source.log) throw new Error(`${feed.path} comes before its source`);
+    if (source.name !== feed.source.log)
+      throw new FeedDefinitionsError([`${feed.path}: source: ${feed.source.log} was retired`]);
     if ((await findLog(database, feed.path)) === null) await register(database, clock, feed, source);
     const log = await findLog(database, feed.path);
     if (log === null) throw new Error(`the log ${feed.path} was not made`);
+    if ((await readFeed(database, log)) === null) continue;
     await keepPromise(database, feed, log);
     registered.set(feed.path, { feed, log, source, upstream });
   }

@@ -3,14 +3,17 @@ import type { LogReader } from "../log/reader.ts";
 import type { FeedDeps } from "./commit.ts";
 import { isFreeFor, type Lease, LEASE_MS, releaseLease, takeLease } from "./lease.ts";
 import { createProjector, type Step } from "./projector.ts";
-import { readFeed } from "./record.ts";
+import { type FeedStatus, readFeed } from "./record.ts";
 import type { RegisteredFeed } from "./register.ts";
 
 /** What is tolerably late to see a cursor that lags though nothing is to be published. */
 const FLUSH_MS = 250;
 
-/** How often a halted feed looks whether it is to go on. */
+/** How often it looks whether a feed that is halted, or emptied, is to go on. */
 const HALTED_MS = 500;
+
+/** How often a draft with nothing to do looks whether it is to be built anew. */
+const DRAFT_MS = 500;
 
 /** How often the progress of a build is told. */
 const PROGRESS_MS = 5_000;
@@ -67,7 +70,7 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
       const record = await readFeed(database, log);
       return record === null || record.status !== "live" || record.cursor < (await source.head());
     };
-    if (!(await isBehind())) await source.passed((await readFeed(database, log))?.cursor ?? 0, signal);
+    if (!(await isBehind())) await idle((await readFeed(database, log))?.cursor ?? 0);
     if (!fresh) await clock.sleep(LEASE_MS / 5, signal);
     fresh = false;
     if (signal.aborted || !(await isBehind()) || !(await isFreeFor(database, log.name, holder))) return null;
@@ -81,6 +84,14 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
       source.passed(position, AbortSignal.any([signal, done.signal])),
       clock.sleep(ms, signal),
     ]).finally(() => done.abort());
+  };
+
+  const idle = (position: number) => passed(position, feed.draft ? DRAFT_MS : null);
+
+  const waitWhile = async (status: FeedStatus) => {
+    while (!signal.aborted && (await readFeed(database, log))?.status === status)
+      await clock.sleep(HALTED_MS, signal);
+    projector.forget();
   };
 
   let toldMs = clock.now();
@@ -107,7 +118,9 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
       }
       case "caught-up":
         lastHead = step.position;
-        await passed(step.position, step.unwritten ? FLUSH_MS : null);
+        if (step.unwritten) await passed(step.position, FLUSH_MS);
+        else await idle(step.position);
+        if (feed.draft) projector.forget();
         flush = step.unwritten && (await source.head()) === step.position;
         return;
       case "halted":
@@ -117,9 +130,10 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
           position: step.failure.position,
           message: step.failure.message,
         });
-        while (!signal.aborted && (await readFeed(database, log))?.status === "halted")
-          await clock.sleep(HALTED_MS, signal);
-        projector.forget();
+        await waitWhile("halted");
+        return;
+      case "emptied":
+        await waitWhile("rebuilding");
         return;
       case "outdated":
         // Most likely a subject was hydrated, and the lease is still this process's.

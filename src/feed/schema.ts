@@ -11,7 +11,7 @@ export const feeds = sqliteTable(
       .references(() => logs.id),
     name: text().notNull(),
     version: integer().notNull(),
-    status: text({ enum: ["building", "live", "halted", "retiring"] })
+    status: text({ enum: ["building", "live", "halted", "rebuilding", "retiring", "retired"] })
       .notNull()
       .default("building"),
     /** Position in the source up to which all of its events are projected. */
@@ -22,6 +22,8 @@ export const feeds = sqliteTable(
     target: integer().notNull().default(0),
     /** When it was registered, by the clock of the process that did; RFC 3339. */
     started: text().notNull(),
+    /** Head when the feed was last emptied: events up to it are gone, and positions go on after it. */
+    cleared: integer().notNull().default(0),
     /** Source events a second, as measured over the last of the build. */
     rate: real().notNull().default(0),
     /** JSON of a `Failure`, while the feed is halted. */

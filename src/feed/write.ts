@@ -19,7 +19,7 @@ import type { FeedStatus } from "./record.ts";
  */
 export const ADVANCE_FEED = `
 update feeds set
-  epoch = case when epoch = ?2 and status <> 'retiring' and (?7 is null or
+  epoch = case when epoch = ?2 and status in ('building', 'live', 'halted') and (?7 is null or
     exists (select 1 from leases where name = ?7 and holder = ?8 and token = ?9)) then epoch + 1 end,
   cursor = coalesce(?3, cursor), status = coalesce(?4, status),
   failure = iif(?4 is null, failure, ?5), rate = coalesce(?6, rate)

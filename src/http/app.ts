@@ -15,6 +15,7 @@ import { deleteConsumer, getConsumer, getConsumers, putConsumer } from "./consum
 import type { AppDeps } from "./deps.ts";
 import { type Docs, docsPage } from "./docs.ts";
 import {
+  deleteFeed,
   deprecation,
   existingFeed,
   FEED_PATH,
@@ -24,6 +25,7 @@ import {
   getFeedStatus,
   getFeedSubject,
   getFeedSubjects,
+  rebuildDraft,
   resumeFeed,
 } from "./feeds.ts";
 import { countFollowers } from "./followers.ts";
@@ -176,22 +178,23 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
   });
   resource("/transactions", { POST: (c) => postTransaction(c.req.raw, deps) });
   resource("/events", { GET: (c) => readLog(c, deps, reader, null, queryOf(c, schemas.logQuery)) });
-  const consumersAt = (path: string, logOf: (c: Context) => LogReader) => {
-    resource(`${path}/consumers`, { GET: (c) => getConsumers(c, deps, logOf(c)) });
+  const consumersAt = (path: string, logOf: (c: Context) => Promise<LogReader>) => {
+    resource(`${path}/consumers`, { GET: (c) => logOf(c).then((log) => getConsumers(c, deps, log)) });
     resource(`${path}/consumers/:consumer`, {
-      GET: (c) => getConsumer(c, deps, logOf(c)),
-      PUT: (c) => putConsumer(c, deps, logOf(c)),
-      DELETE: (c) => deleteConsumer(c, deps, logOf(c)),
+      GET: (c) => logOf(c).then((log) => getConsumer(c, deps, log)),
+      PUT: (c) => logOf(c).then((log) => putConsumer(c, deps, log)),
+      DELETE: (c) => logOf(c).then((log) => deleteConsumer(c, deps, log)),
     });
   };
-  consumersAt("/events", () => reader);
-  consumersAt(FEED_PATH, (c) => existingFeed(c, deps).reader);
+  consumersAt("/events", () => Promise.resolve(reader));
+  consumersAt(FEED_PATH, async (c) => (await existingFeed(c, deps)).reader);
   resource("/feeds", { GET: (c) => getFeeds(c, deps) });
-  resource(FEED_PATH, { GET: (c) => getFeed(c, deps) });
+  resource(FEED_PATH, { GET: (c) => getFeed(c, deps), DELETE: (c) => deleteFeed(c, deps) });
   resource(`${FEED_PATH}/subjects`, { GET: (c) => getFeedSubjects(c, deps) });
   resource(`${FEED_PATH}/subjects/:subject`, { GET: (c) => getFeedSubject(c, deps) });
   resource(`${FEED_PATH}/status`, { GET: (c) => getFeedStatus(c, deps) });
   resource(`${FEED_PATH}/schemas`, { GET: (c) => getFeedSchemas(c, deps) });
+  resource(`${FEED_PATH}/rebuild`, { POST: (c) => rebuildDraft(c, deps) });
   resource(`${FEED_PATH}/resume`, { POST: (c) => resumeFeed(c, deps) });
   resource("/health", { GET: (c) => c.json({ status: "ok", version }) });
   resource("/ready", { GET: (c) => getReady(c, deps) });

@@ -33,7 +33,7 @@ export const feedSchema = z
     draft: z.boolean(),
     source: z.string().openapi({ description: "Path of the log it is projected from" }),
     types: z.array(z.string()).openapi({ description: "Types of events it publishes" }),
-    status: z.enum(["building", "live", "halted", "retiring"]),
+    status: z.enum(["building", "live", "halted", "rebuilding", "retiring"]),
     head: position.openapi({ description: "Position of the feed's last event" }),
     cursor: position.openapi({ description: "Position in the source up to which it is projected" }),
     sourceHead: position,

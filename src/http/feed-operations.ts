@@ -75,6 +75,26 @@ export function feedOperations(schemas: Schemas): RouteConfig[] {
       responses: { 200: json(feedSchemasSchema, "Schemas"), default: problem },
     },
     {
+      method: "delete",
+      path: FEED,
+      operationId: "retireFeed",
+      tags,
+      summary: "Retire a version of a feed",
+      description:
+        "It is gone at once, and deleted in the background. Refused while another feed is projected from it, or a consumer has read it within its window.",
+      request: { params: feed, query: schemas.retireQuery },
+      responses: { 202: json(feedSchema, "It is being deleted"), default: problem },
+    },
+    {
+      method: "post",
+      path: `${FEED}/rebuild`,
+      operationId: "rebuildFeed",
+      tags,
+      summary: "Build a draft anew",
+      request: { params: feed },
+      responses: { 202: json(feedSchema, "It is being emptied"), default: problem },
+    },
+    {
       method: "post",
       path: `${FEED}/resume`,
       operationId: "resumeFeed",

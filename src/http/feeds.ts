@@ -20,11 +20,18 @@ function feedOf(c: Context, { feeds }: AppDeps): OpenFeed | null {
   return feeds.find(c.req.param("feed") ?? "", Number((c.req.param("version") ?? "").slice(1)));
 }
 
-/** The feed that the path names. */
-export function existingFeed(c: Context, deps: AppDeps): OpenFeed {
+/** The feed that the path names, which may be retired. */
+function knownFeed(c: Context, deps: AppDeps): OpenFeed {
   const feed = feedOf(c, deps);
   if (feed === null) throw unknownFeed(c);
   return feed;
+}
+
+/** The feed that the path names. */
+export async function existingFeed(c: Context, deps: AppDeps): Promise<OpenFeed> {
+  const feed = knownFeed(c, deps);
+  if (await deps.feeds.isServed(feed)) return feed;
+  throw new KildeError("feed-retired", `${feed.feed.path} was retired`);
 }
 
 /** Puts the headers of a deprecated version on whatever is answered about it. */
@@ -76,42 +83,67 @@ export async function getFeeds(c: Context, deps: AppDeps): Promise<Response> {
   return c.json({ feeds: entries.filter((entry) => entry !== null) }, 200, FRESH);
 }
 
-async function entryAnswer(c: Context, deps: AppDeps, open: OpenFeed): Promise<Response> {
+async function entryAnswer(
+  c: Context,
+  deps: AppDeps,
+  open: OpenFeed,
+  status: 200 | 202 = 200,
+): Promise<Response> {
   const found = await entryOf(deps, open);
-  if (found === null) throw unknownFeed(c);
-  return c.json(found, 200, FRESH);
+  if (found === null) throw new KildeError("feed-retired", `${open.feed.path} was retired`);
+  return c.json(found, status, FRESH);
 }
 
 /** `GET /feeds/{feed}/v{version}/status` */
-export function getFeedStatus(c: Context, deps: AppDeps): Promise<Response> {
-  return entryAnswer(c, deps, existingFeed(c, deps));
+export async function getFeedStatus(c: Context, deps: AppDeps): Promise<Response> {
+  return entryAnswer(c, deps, knownFeed(c, deps));
 }
 
 /** `POST /feeds/{feed}/v{version}/resume`: a halted feed tries again; others just go on. */
 export async function resumeFeed(c: Context, deps: AppDeps): Promise<Response> {
-  const open = existingFeed(c, deps);
+  const open = await existingFeed(c, deps);
   await deps.feeds.resume(open);
   return entryAnswer(c, deps, open);
 }
 
+/** `DELETE /feeds/{feed}/v{version}`: removes it for good, unless it is still read. */
+export async function deleteFeed(c: Context, deps: AppDeps): Promise<Response> {
+  const open = await existingFeed(c, deps);
+  const { force = false } = queryOf(c, deps.schemas.retireQuery);
+  await deps.sightings.flush();
+  const since = new Date(deps.clock.now() - deps.limits.consumerSeconds * 1_000).toISOString();
+  await deps.feeds.retire(open, force ? null : since);
+  return entryAnswer(c, deps, open, 202);
+}
+
+/** `POST /feeds/{feed}/v{version}/rebuild`: a draft is emptied, and built anew. */
+export async function rebuildDraft(c: Context, deps: AppDeps): Promise<Response> {
+  const open = await existingFeed(c, deps);
+  await deps.feeds.rebuild(open);
+  return entryAnswer(c, deps, open, 202);
+}
+
 /** `GET /feeds/{feed}/v{version}/schemas`: JSON Schema of what is published, by type. */
-export function getFeedSchemas(c: Context, deps: AppDeps): Response {
-  return c.json({ schemas: existingFeed(c, deps).feed.schemas }, 200, FRESH);
+export async function getFeedSchemas(c: Context, deps: AppDeps): Promise<Response> {
+  const { feed } = await existingFeed(c, deps);
+  return c.json({ schemas: feed.schemas }, 200, FRESH);
 }
 
 /** `GET /feeds/{feed}/v{version}`: reads or follows the feed. */
-export function getFeed(c: Context, deps: AppDeps): Promise<Response> {
-  return readLog(c, deps, existingFeed(c, deps).reader, null, queryOf(c, deps.schemas.logQuery));
+export async function getFeed(c: Context, deps: AppDeps): Promise<Response> {
+  const { reader } = await existingFeed(c, deps);
+  return readLog(c, deps, reader, null, queryOf(c, deps.schemas.logQuery));
 }
 
 /** `GET /feeds/{feed}/v{version}/subjects` */
-export function getFeedSubjects(c: Context, deps: AppDeps): Promise<Response> {
-  return listing(c, deps, existingFeed(c, deps).reader, "subject");
+export async function getFeedSubjects(c: Context, deps: AppDeps): Promise<Response> {
+  const { reader } = await existingFeed(c, deps);
+  return listing(c, deps, reader, "subject");
 }
 
 /** `GET /feeds/{feed}/v{version}/subjects/{subject}`: complete as of the request, whatever the feed's state. */
 export async function getFeedSubject(c: Context, deps: AppDeps): Promise<Response> {
-  const open = existingFeed(c, deps);
+  const open = await existingFeed(c, deps);
   const subject = subjectNameOf(c, deps, "subject");
   const query = queryOf(c, deps.schemas.streamQuery);
   await deps.feeds.hydrate(open, subject);

@@ -44,7 +44,7 @@ const FEED_METRICS: readonly FeedMetric[] = [
   },
 ];
 
-const STATUSES = ["building", "live", "halted", "retiring"] as const;
+const STATUSES = ["building", "live", "halted", "rebuilding", "retiring"] as const;
 
 /** The metrics, and their media type. */
 export async function metricsOf({ reader, feeds, followers }: AppDeps) {

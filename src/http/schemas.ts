@@ -189,6 +189,13 @@ export function createSchemas(limits: Limits) {
       cursor: z.string().optional().openapi({ description: "Only names after this one" }),
       limit: limit.optional(),
     }),
+    retireQuery: z.strictObject({
+      force: z
+        .enum(["true", "false"])
+        .transform((value) => value === "true")
+        .optional()
+        .openapi({ type: "boolean", description: "Also if somebody still reads it" }),
+    }),
     committedBody: z
       .strictObject({
         position: z

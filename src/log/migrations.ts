@@ -1,5 +1,4 @@
 import journal from "../../migrations/meta/_journal.json" with { type: "json" };
-import consumers from "../../migrations/0002_consumers.sql" with { type: "text" };
 import feeds from "../../migrations/0001_feeds.sql" with { type: "text" };
 import log from "../../migrations/0000_log.sql" with { type: "text" };
 
@@ -7,7 +6,6 @@ import log from "../../migrations/0000_log.sql" with { type: "text" };
 const texts: Readonly<Record<string, string>> = {
   "0000_log": log,
   "0001_feeds": feeds,
-  "0002_consumers": consumers,
 };
 
 export interface Migration {

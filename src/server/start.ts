@@ -44,7 +44,12 @@ export async function startServer({ settings, version, log }: StartOptions): Pro
     const { database } = storage;
     const reader = openLogReader({ database, clock: systemClock, limits, pollIntervalMs }, EVENT_LOG_ADDRESS);
     opened.push(() => reader.close());
-    const registered = await registerFeeds(database, systemClock, serverFeeds(settings.feeds, limits));
+    const defined = serverFeeds(settings.feeds, limits);
+    const registered = await registerFeeds(database, systemClock, defined);
+    for (const { path } of defined) {
+      if (registered.some(({ feed }) => feed.path === path)) continue;
+      log.logger.warn({ feed: path }, "feed was retired, and can be removed from the configuration");
+    }
     let tell = (_news: LogNews) => {};
     const writer = openLogWriter({
       database,

@@ -1,8 +1,10 @@
 import { expect, test } from "bun:test";
 
+import { CLEAR_EVENTS, CLEAR_FEED_SUBJECTS, CLEAR_SUBJECTS } from "../../src/feed/clear.ts";
 import { RESUME_FEED } from "../../src/feed/feeds.ts";
 import { TAKE_LEASE } from "../../src/feed/lease.ts";
 import { SELECT_FEED } from "../../src/feed/record.ts";
+import { BEGIN_CLEARING } from "../../src/feed/retire.ts";
 import { sourceStatement, subjectStatement } from "../../src/feed/source.ts";
 import { RECORDED_FROM } from "../../src/feed/status.ts";
 import { SELECT_FEED_SUBJECTS } from "../../src/feed/subjects.ts";
@@ -38,6 +40,10 @@ test("no statement of projecting scans a table, or sorts what it reads", async (
     { sql: KEEP_SUBJECTS, args: [1, "[]"] },
     { sql: TAKE_LEASE, args: ["a", "b", 1] },
     { sql: RESUME_FEED, args: [1] },
+    { sql: BEGIN_CLEARING, args: [1, "retiring"] },
+    { sql: CLEAR_EVENTS, args: [1, 2, 10] },
+    { sql: CLEAR_FEED_SUBJECTS, args: [1, 10] },
+    { sql: CLEAR_SUBJECTS, args: [1, 10] },
     { sql: RECORDED_FROM, args: [1, 9] },
   ];
   for (const { sql, args } of statements) {

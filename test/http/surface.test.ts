@@ -24,6 +24,7 @@ test("/openapi.json describes every operation, its parameters and its bodies", a
   );
   expect(operations.toSorted()).toEqual(
     [
+      "delete /feeds/{feed}/v{version}",
       "delete /streams/{stream}",
       "get /events",
       "get /feeds",
@@ -38,6 +39,7 @@ test("/openapi.json describes every operation, its parameters and its bodies", a
       "get /ready",
       "get /streams",
       "get /streams/{stream}",
+      "post /feeds/{feed}/v{version}/rebuild",
       "post /feeds/{feed}/v{version}/resume",
       "post /streams/{stream}",
       "post /transactions",

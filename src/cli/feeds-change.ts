@@ -1,0 +1,67 @@
+import { Command } from "commander";
+
+import type { CliContext } from "./context.ts";
+import { changeFeed, type FeedEntry, feedPath } from "./feed-versions.ts";
+import { versionNumber } from "./feeds-test.ts";
+import { examples, jsonOption, urlOption } from "./options.ts";
+import { withServer } from "./server.ts";
+
+interface ChangeFlags {
+  readonly url?: string;
+  readonly json?: boolean;
+  readonly force?: boolean;
+}
+
+interface Change {
+  readonly verb: "retire" | "rebuild" | "resume";
+  readonly description: string;
+  readonly method: "POST" | "DELETE";
+  /** What comes after the feed's path. */
+  readonly suffix: (flags: ChangeFlags) => string;
+  readonly done: (feed: string, entry: FeedEntry) => string;
+}
+
+const CHANGES: readonly Change[] = [
+  {
+    verb: "retire",
+    description:
+      "Removes a version of a feed for good. Refused while a consumer has read it within its window, or another feed is projected from it.",
+    method: "DELETE",
+    suffix: ({ force }) => (force === true ? "?force=true" : ""),
+    done: (feed) => `${feed} is retired. Its events are being deleted; take it out of kilde.config.ts.`,
+  },
+  {
+    verb: "rebuild",
+    description: "Empties a draft of a feed, and builds it anew. Its positions go on where they were.",
+    method: "POST",
+    suffix: () => "/rebuild",
+    done: (feed) => `${feed} is being emptied, and then built anew; \`kilde feeds\` shows how far it is.`,
+  },
+  {
+    verb: "resume",
+    description: "Lets a halted feed try again, at the event that it halted at.",
+    method: "POST",
+    suffix: () => "/resume",
+    done: (feed, { status }) => `${feed} is ${status}.`,
+  },
+];
+
+/** `kilde feeds retire`, `rebuild` and `resume`: what is done to a version of a feed. */
+export function feedsChangeCommands(context: CliContext): Command[] {
+  return CHANGES.map(({ verb, description, method, suffix, done }) => {
+    const command = new Command(verb)
+      .description(description)
+      .argument("<feed>", "the feed's name")
+      .argument("<version>", "its version", versionNumber)
+      .addOption(urlOption())
+      .addOption(jsonOption("print how the feed is then, as JSON"))
+      .addHelpText("after", examples(`kilde feeds ${verb} declarations v1`));
+    if (verb === "retire") command.option("--force", "also if somebody still reads it");
+    return command.action(async (feed: string, version: number, flags: ChangeFlags) => {
+      const path = feedPath(feed, version) + suffix(flags);
+      const entry = await withServer(context, flags.url, (server) => changeFeed(server, method, path));
+      const said = flags.json === true ? JSON.stringify(entry) : done(`${feed}/v${version}`, entry);
+      await context.stdout.write(`${said}\n`);
+    });
+  });
+}

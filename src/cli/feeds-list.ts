@@ -1,0 +1,63 @@
+import { Command } from "commander";
+
+import type { CliContext } from "./context.ts";
+import type { FeedEntry } from "./feed-versions.ts";
+import { examples, jsonOption, urlOption } from "./options.ts";
+import { withServer } from "./server.ts";
+
+interface ListFlags {
+  readonly url?: string;
+  readonly json?: boolean;
+}
+
+function progressOf({ progress, failure, deprecated, sunset, draft }: FeedEntry): string {
+  const notes: string[] = [];
+  if (progress !== null && failure === null) {
+    const { done, total, eventsPerSecond, secondsLeft } = progress;
+    const percent = total === 0 ? 100 : Math.floor((100 * done) / total);
+    const left = secondsLeft === null ? "" : `, ${secondsLeft} s left`;
+    notes.push(`${percent}% of ${total} events, ${eventsPerSecond}/s${left}`);
+  }
+  if (failure !== null) {
+    const { position, subject, message, since } = failure;
+    notes.push(`since ${since} at event ${position} (${subject}): ${message}`);
+  }
+  if (draft) notes.push("draft");
+  if (deprecated !== null) notes.push(`deprecated ${deprecated}`);
+  if (sunset !== null) notes.push(`gone ${sunset}`);
+  return notes.join("; ");
+}
+
+function row(entry: FeedEntry): string {
+  const { feed, version, status, head, lag } = entry;
+  const columns = [
+    `${feed}/v${version}`.padEnd(24),
+    status.padEnd(10),
+    String(head).padStart(10),
+    `${lag.events} events, ${lag.seconds} s`.padEnd(22),
+    progressOf(entry),
+  ];
+  return `${columns.join("  ").trimEnd()}\n`;
+}
+
+async function listFeeds({ stdout, ...context }: CliContext, { url, json }: ListFlags): Promise<void> {
+  const { feeds } = await withServer({ stdout, ...context }, url, ({ request }) =>
+    request("/feeds", {}, (response) => response.json() as Promise<{ feeds: FeedEntry[] }>),
+  );
+  if (json === true) {
+    await stdout.write(feeds.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
+    return;
+  }
+  const heading = `${"FEED".padEnd(24)}  ${"STATUS".padEnd(10)}  ${"HEAD".padStart(10)}  ${"LAG".padEnd(22)}\n`;
+  await stdout.write(heading + feeds.map(row).join(""));
+}
+
+/** `kilde feeds list` */
+export function feedsListCommand(context: CliContext): Command {
+  return new Command("list")
+    .description("Lists the feeds that a server has, with their status, lag and progress.")
+    .addOption(urlOption())
+    .addOption(jsonOption("print JSON, one version of a feed a line"))
+    .addHelpText("after", examples("kilde feeds", "kilde feeds list --json"))
+    .action((flags: ListFlags) => listFeeds(context, flags));
+}

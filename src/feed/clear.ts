@@ -1,0 +1,104 @@
+import type { Clock } from "../core/clock.ts";
+import { type Database, integerAt, type Statement, textAt } from "../log/database.ts";
+import { type LogAddress, LOG_SPAN, logAddress } from "../log/keys.ts";
+import type { BatchWriter } from "../log/writer.ts";
+
+/*
+ * Deleting all that a feed has published: to retire it, or to build a draft anew. The feed's status says which, and
+ * keeps everybody from writing to it; the deleting goes on after a restart, in any process, and in several as well.
+ */
+
+/** Rows of one write: few enough that appends hardly wait. */
+const STEP_ROWS = 500;
+
+/** After storage failed. */
+const BACKOFF_MS = 1_000;
+
+export interface ClearDeps {
+  readonly database: Database;
+  readonly writer: BatchWriter;
+  readonly clock: Clock;
+}
+
+/** Arguments: first key, last key, count. */
+export const CLEAR_EVENTS = `
+delete from events where key in (select key from events where key >= ?1 and key <= ?2 order by key limit ?3) returning 1`;
+
+const SOME_SUBJECTS = "select id from subjects where log = ?1 order by name limit ?2";
+
+/** Arguments: log id, count. */
+export const CLEAR_FEED_SUBJECTS = `delete from feed_subjects where subject in (${SOME_SUBJECTS})`;
+
+/** Arguments: log id, count. The same subjects as those whose state is deleted before it. */
+export const CLEAR_SUBJECTS = `delete from subjects where id in (${SOME_SUBJECTS}) returning 1`;
+
+const HEAD = "(select head from logs where id = feeds.log)";
+
+/** Arguments: log id. What is left says that the path was taken, and its positions were used. */
+const END_RETIRING = [
+  "delete from consumers where log = ?1",
+  `update feeds set status = 'retired', cleared = ${HEAD} where log = ?1 and status = 'retiring'`,
+];
+
+/** Arguments: log id, now. Positions go on where they were. */
+const END_REBUILDING = `
+update feeds set status = 'building', cursor = 0, rate = 0, failure = null, epoch = epoch + 1, started = ?2,
+  cleared = ${HEAD}
+where log = ?1 and status = 'rebuilding'`;
+
+/** Runs one write, and gives how many rows its last statement deleted. */
+async function deleted({ writer, clock }: ClearDeps, statements: readonly Statement[]): Promise<number> {
+  for (;;) {
+    const written = await writer.write(statements);
+    if (written.outcome === "written") {
+      // As long again for whoever appends.
+      await clock.sleep(written.durationMs);
+      return written.rows.at(-1)?.length ?? 0;
+    }
+    await clock.yield();
+  }
+}
+
+async function clear(deps: ClearDeps, log: LogAddress, signal: AbortSignal): Promise<void> {
+  const events = { sql: CLEAR_EVENTS, args: [log.base + 1, log.base + LOG_SPAN - 1, STEP_ROWS] };
+  const subjects = [CLEAR_FEED_SUBJECTS, CLEAR_SUBJECTS].map((sql) => ({ sql, args: [log.id, STEP_ROWS] }));
+  for (const step of [[events], subjects]) {
+    while (!signal.aborted && (await deleted(deps, step)) === STEP_ROWS);
+  }
+}
+
+interface Clearing {
+  readonly log: LogAddress;
+  readonly retiring: boolean;
+}
+
+async function nextToClear(database: Database): Promise<Clearing | null> {
+  const [row] = await database.read({
+    sql: `select log.id, log.name, feed.status = 'retiring' from feeds as feed cross join logs as log on log.id = feed.log
+      where feed.status in ('retiring', 'rebuilding') order by log.id limit 1`,
+    args: [],
+  });
+  if (row === undefined) return null;
+  return { log: logAddress(integerAt(row, 0), textAt(row, 1)), retiring: integerAt(row, 2) === 1 };
+}
+
+/** Deletes what there is to be deleted, until nothing is left or the signal aborts. */
+export async function clearAll(deps: ClearDeps, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      const next = await nextToClear(deps.database);
+      if (next === null) return;
+      const { log, retiring } = next;
+      await clear(deps, log, signal);
+      if (signal.aborted) return;
+      const now = new Date(deps.clock.now()).toISOString();
+      await deps.writer.write(
+        retiring
+          ? END_RETIRING.map((sql) => ({ sql, args: [log.id] }))
+          : [{ sql: END_REBUILDING, args: [log.id, now] }],
+      );
+    } catch {
+      await deps.clock.sleep(BACKOFF_MS, signal);
+    }
+  }
+}

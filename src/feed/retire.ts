@@ -1,0 +1,59 @@
+import { KildeError } from "../core/errors.ts";
+import { activeConsumers } from "../log/consumers.ts";
+import type { Database } from "../log/database.ts";
+import type { BatchWriter } from "../log/writer.ts";
+import type { RegisteredFeed } from "./register.ts";
+
+/** Consumers that an error names. */
+const NAMED_CONSUMERS = 10;
+
+interface RetireDeps {
+  readonly database: Database;
+  readonly writer: BatchWriter;
+}
+
+/** Arguments: log id, the status that tells what is deleted for. Nobody can write to the feed from then on. */
+export const BEGIN_CLEARING = `
+update feeds set status = ?2, epoch = epoch + 1
+where log = ?1 and status in ('building', 'live', 'halted') returning log`;
+
+async function begin({ writer }: RetireDeps, { log }: RegisteredFeed, status: "retiring" | "rebuilding") {
+  await writer.write([{ sql: BEGIN_CLEARING, args: [log.id, status] }]);
+}
+
+function listed(names: readonly string[]): string {
+  const some = names.slice(0, NAMED_CONSUMERS).map((name) => JSON.stringify(name));
+  const others = names.length - some.length;
+  return `${some.join(", ")}${others > 0 ? ` and ${others} others` : ""}`;
+}
+
+/**
+ * Hides a feed for good; `clearAll` then deletes it. Throws `feed-in-use` while another feed is projected from it, or
+ * somebody read it since a time (RFC 3339; null: whoever reads it).
+ */
+export async function retireFeed(
+  deps: RetireDeps,
+  feed: RegisteredFeed,
+  all: readonly RegisteredFeed[],
+  readSince: string | null,
+): Promise<void> {
+  const { path } = feed.feed;
+  const dependents = all.filter(({ source }) => source.id === feed.log.id).map((other) => other.feed.path);
+  if (dependents.length > 0) {
+    throw new KildeError("feed-in-use", `${path} is the source of ${dependents.join(", ")}`);
+  }
+  const readers = readSince === null ? [] : await activeConsumers(deps.database, feed.log, readSince);
+  if (readers.length > 0) {
+    throw new KildeError("feed-in-use", `${path} has been read since ${readSince} by ${listed(readers)}`);
+  }
+  await begin(deps, feed, "retiring");
+}
+
+/** Has a draft built anew from its source. Throws `feed-published` for any other feed. */
+export async function rebuildFeed(deps: RetireDeps, feed: RegisteredFeed): Promise<void> {
+  if (!feed.feed.draft) {
+    const detail = `${feed.feed.path} is published: what it says does not change any more`;
+    throw new KildeError("feed-published", detail);
+  }
+  await begin(deps, feed, "rebuilding");
+}

@@ -1,0 +1,153 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+
+import { examine } from "../../src/log/doctor.ts";
+import type { Database } from "../../src/log/database.ts";
+import { openDatabase } from "../../src/log/open.ts";
+import type { Feed } from "../../src/feed/feed.ts";
+import { openApp, type Problem, type TestApp } from "../support/app.ts";
+import { counted, sketch } from "../support/feeds.ts";
+import { openProjection } from "../support/projection.ts";
+
+const OLD = sketch({ name: "orders" });
+const NEW = sketch({ name: "orders", version: 2, project: counted });
+const DRAFT: Feed = { ...sketch({ name: "orders", version: 3, project: counted }), draft: true };
+const ALL = [OLD, NEW, DRAFT];
+
+let database: Database;
+let app: TestApp;
+beforeEach(async () => {
+  database = openDatabase({ url: ":memory:" });
+  app = await openApp({ database, feeds: ALL });
+});
+afterEach(async () => {
+  expect(await examine(database)).toEqual([]);
+  await app.close();
+});
+
+const projection = (feeds: readonly Feed[] = ALL) =>
+  openProjection({ database, writer: app.store.writer }, feeds);
+
+async function problemOf(path: string, init?: RequestInit): Promise<Problem> {
+  return (await (await app.fetch(path, init)).json()) as Problem;
+}
+
+async function rowsOf(sql: string): Promise<readonly unknown[]> {
+  return (await database.read({ sql, args: [] })).map(([value]) => value);
+}
+
+async function until(done: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; tries < 400; tries += 1) {
+    if (await done()) return;
+    await Bun.sleep(5);
+  }
+  throw new Error("it did not happen");
+}
+
+const isRetired = async () =>
+  (await rowsOf("select status from feeds where name = 'orders' and version = 1"))[0] === "retired";
+
+/** Enough that it is deleted in several steps. */
+async function fill(count = 1_200): Promise<void> {
+  for (let done = 0; done < count; done += 400) {
+    const events = Array.from({ length: 400 }, (_, n) => ({ type: "A", data: done + n }));
+    for (let n = 0; n < 400; n += 100) await app.append(`s-${done}-${n}`, ...events.slice(n, n + 100));
+  }
+}
+
+test("a retired version is gone at once, then deleted; others and the event log are untouched", async () => {
+  await fill();
+  const { drain } = await projection();
+  await drain();
+  const before = await app.get("/feeds/orders/v2?limit=2000");
+  const retiring = await app.fetch("/feeds/orders/v1", { method: "DELETE" });
+  expect(retiring.status).toBe(202);
+  expect(await retiring.json()).toMatchObject({ feed: "orders", version: 1, status: "retiring" });
+  for (const path of ["", "/subjects", "/subjects/s-0-0", "/schemas", "/consumers"]) {
+    expect(await problemOf(`/feeds/orders/v1${path}`)).toMatchObject({
+      type: "/problems/feed-retired",
+      status: 410,
+    });
+  }
+  // Appends go on meanwhile.
+  await app.append("s-1", { type: "A" });
+  await until(isRetired);
+  const left = "select count(*) from events where key / 1099511627776 = 1";
+  expect(await rowsOf(left)).toEqual([0]);
+  expect(await rowsOf("select count(*) from subjects where log = 1")).toEqual([0]);
+  expect(await problemOf("/feeds/orders/v1/status")).toMatchObject({ status: 410 });
+  const { feeds } = await app.get<{ feeds: object[] }>("/feeds");
+  expect(feeds).toMatchObject([{ version: 2 }, { version: 3 }]);
+  expect(await app.get("/feeds/orders/v2?limit=2000")).toEqual(before);
+  expect(await app.get("/events?limit=2000")).toHaveLength(1_201);
+});
+
+test("what was retired does not come back, and what a restart left is deleted", async () => {
+  await fill(400);
+  const { drain } = await projection();
+  await drain();
+  // As a process that was killed just after the answer leaves it.
+  await database.write([
+    { sql: "update feeds set status = 'retiring', epoch = epoch + 1 where version = 1", args: [] },
+  ]);
+  const again = await projection();
+  expect(again.registered.map(({ feed }) => feed.path)).toEqual(
+    [NEW.path, DRAFT.path].toSpliced(0, 0, OLD.path),
+  );
+  await until(isRetired);
+  const later = await projection();
+  expect(later.registered.map(({ feed }) => feed.path)).toEqual([NEW.path, DRAFT.path]);
+  await later.drain();
+  expect(await rowsOf("select count(*) from subjects where log = 1")).toEqual([0]);
+});
+
+test("a version that is read is not retired, unless by force", async () => {
+  await app.append("s-1", { type: "A" });
+  await (await projection()).drain();
+  await app.get("/feeds/orders/v1", { "kilde-consumer": "cards" });
+  const refused = await problemOf("/feeds/orders/v1", { method: "DELETE" });
+  expect(refused).toMatchObject({ type: "/problems/feed-in-use", status: 409 });
+  expect(refused.detail).toContain('"cards"');
+  expect(await app.get("/feeds/orders/v1")).toHaveLength(1);
+  expect((await app.fetch("/feeds/orders/v1?force=true", { method: "DELETE" })).status).toBe(202);
+  await until(isRetired);
+});
+
+test("a consumer that has not read for long does not keep a version", async () => {
+  await app.append("s-1", { type: "A" });
+  await app.get("/feeds/orders/v1", { "kilde-consumer": "gone" });
+  await app.get("/feeds/orders/v1/consumers");
+  await database.write([{ sql: "update consumers set seen = '2020-01-01T00:00:00.000Z'", args: [] }]);
+  expect((await app.fetch("/feeds/orders/v1", { method: "DELETE" })).status).toBe(202);
+});
+
+test("a version that is a source of another is not retired", async () => {
+  const down = sketch({ name: "down", source: { log: OLD.path, types: ["PublicA"] } });
+  const own = await openApp({ feeds: [OLD, down] });
+  const response = await own.fetch("/feeds/orders/v1?force=true", { method: "DELETE" });
+  expect(response.status).toBe(409);
+  expect(((await response.json()) as Problem).detail).toContain("/feeds/down/v1");
+  await own.close();
+});
+
+test("a draft is built anew, on the positions that follow; a published version is not", async () => {
+  await app.append("s-1", { type: "A", data: 1 }, { type: "A", data: 2 });
+  const { drain, run } = await projection();
+  await drain();
+  expect(await problemOf("/feeds/orders/v2/rebuild", { method: "POST" })).toMatchObject({
+    type: "/problems/feed-published",
+  });
+  await database.write([{ sql: "update leases set expires = 0", args: [] }]);
+  const running = run("one", app.store.reader);
+  const before = await app.get("/feeds/orders/v3");
+  expect((await app.fetch("/feeds/orders/v3/rebuild", { method: "POST" })).status).toBe(202);
+  await until(async () => {
+    const { status } = await app.get<{ status: string }>("/feeds/orders/v3/status");
+    return status === "live";
+  });
+  const after = await app.get("/feeds/orders/v3");
+  const moved = before.map((event) => ({ ...event, id: String(Number(event.id) + 2) }));
+  expect(after).toEqual(moved);
+  await app.append("s-1", { type: "A", data: 3 });
+  await until(async () => (await app.get("/feeds/orders/v3/subjects/s-1")).length === 3);
+  await running.stop();
+});

@@ -201,3 +201,33 @@ test("serve refuses a published contract that has changed otherwise than by grow
   await Bun.write(join(cwd, "kilde.config.ts"), CONFIG);
   expect((await (await serve(cwd)).stop()).exitCode).toBe(0);
 }, 30_000);
+
+test("feeds lists what a server has; retire and resume say what became of it", async () => {
+  const cwd = await project();
+  const { kilde } = await serve(cwd);
+  await kilde(["import", "events.ndjson"]);
+  const listed = async () => {
+    const { stdout } = await kilde(["feeds", "--json"]);
+    return jsonLines(stdout) as { feed: string; version: number; status: string; head: number }[];
+  };
+  for (let tries = 0; tries < 100; tries += 1) {
+    if ((await listed()).every(({ feed, status }) => feed === "late" || status === "live")) break;
+    await Bun.sleep(50);
+  }
+  expect(await listed()).toContainEqual(
+    expect.objectContaining({ feed: "declarations", version: 2, status: "live", head: 2 }),
+  );
+  const { stdout } = await kilde(["feeds", "list"]);
+  expect(stdout).toContain("FEED");
+  expect(stdout).toMatch(/declarations\/v1 +live +1 +0 events, 0 s/);
+
+  const resumed = await kilde(["feeds", "resume", "declarations", "v1"]);
+  expect(resumed.stdout).toBe("declarations/v1 is live.\n");
+  const source = await kilde(["feeds", "retire", "declarations", "v2"]);
+  expect(source).toMatchObject({ exitCode: 1, stdout: "" });
+  expect(source.stderr).toContain("is the source of /feeds/paid/v1");
+  const retired = await kilde(["feeds", "retire", "declarations", "v1"]);
+  expect(retired.stdout).toStartWith("declarations/v1 is retired.");
+  const rebuilt = await kilde(["feeds", "rebuild", "declarations", "v2"]);
+  expect(rebuilt.stderr).toContain("is published");
+});

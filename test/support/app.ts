@@ -120,9 +120,10 @@ export async function openApp(options: TestAppOptions = {}): Promise<TestApp> {
       if (response.status !== 200) throw new Error(`${response.status}: ${await response.text()}`);
       return (await response.json()) as Body;
     },
-    close() {
-      feeds.close();
-      return store.close();
+    async close() {
+      await sightings.close();
+      await feeds.close();
+      await store.close();
     },
   };
 }

@@ -32,7 +32,7 @@ export const PROBLEMS = {
   "feed-in-use": {
     status: 409,
     title: "The feed is still read",
-    remedy: "Move its readers to another version first; `force` retires it nevertheless.",
+    remedy: "Move its readers to another version first. `force=true` (`--force`) retires it nevertheless.",
   },
   "feed-published": {
     status: 409,

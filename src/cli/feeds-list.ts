@@ -48,7 +48,7 @@ async function listFeeds({ stdout, ...context }: CliContext, { url, json }: List
     await stdout.write(feeds.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
     return;
   }
-  const heading = `${"FEED".padEnd(24)}  ${"STATUS".padEnd(10)}  ${"HEAD".padStart(10)}  ${"LAG".trimEnd()}\n`;
+  const heading = `${"FEED".padEnd(24)}  ${"STATUS".padEnd(10)}  ${"HEAD".padStart(10)}  LAG\n`;
   await stdout.write(heading + feeds.map(row).join(""));
 }
 

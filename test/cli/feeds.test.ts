@@ -208,7 +208,7 @@ test("feeds lists what a server has; retire and resume say what became of it", a
   await kilde(["import", "events.ndjson"]);
   const listed = async () => {
     const { stdout } = await kilde(["feeds", "--json"]);
-    return jsonLines(stdout) as { feed: string; version: number; status: string; head: number }[];
+    return jsonLines<{ feed: string; version: number; status: string; head: number }>(stdout);
   };
   for (let tries = 0; tries < 100; tries += 1) {
     if ((await listed()).every(({ feed, status }) => feed === "late" || status === "live")) break;

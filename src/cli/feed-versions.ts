@@ -1,25 +1,11 @@
+import type { FeedState } from "../feed/status.ts";
 import type { Server } from "./server.ts";
 
 /** A version of a feed in the server's catalogue. */
-export interface FeedEntry {
+export interface FeedEntry extends FeedState {
   readonly feed: string;
   readonly version: number;
   readonly draft: boolean;
-  readonly status: string;
-  readonly head: number;
-  readonly lag: { readonly events: number; readonly seconds: number };
-  readonly progress: {
-    readonly done: number;
-    readonly total: number;
-    readonly eventsPerSecond: number;
-    readonly secondsLeft: number | null;
-  } | null;
-  readonly failure: {
-    readonly position: number;
-    readonly subject: string;
-    readonly message: string;
-    readonly since: string;
-  } | null;
   readonly deprecated: string | null;
   readonly sunset: string | null;
 }

@@ -1,13 +1,11 @@
 import type { Database } from "../log/database.ts";
 import { createSubjectCache } from "../log/subject-cache.ts";
 import type { BatchWriter } from "../log/writer.ts";
-import type { Lease } from "./lease.ts";
 import { assign, type FeedPlan, planBatch } from "./plan.ts";
-import type { FeedStatus } from "./record.ts";
 import type { RegisteredFeed } from "./register.ts";
 import type { SourceRow } from "./source.ts";
 import { type FeedSubject, readFeedSubjects, UNKNOWN_SUBJECT } from "./subjects.ts";
-import { feedBatch, headAfter, newIds } from "./write.ts";
+import { type Advance, feedBatch, headAfter, newIds } from "./write.ts";
 
 /** Subjects whose state a projector keeps at hand. */
 const CACHED_SUBJECTS = 20_000;
@@ -19,15 +17,6 @@ export interface FeedDeps {
   readonly database: Database;
   readonly writer: BatchWriter;
   readonly onNews: OnFeedNews;
-}
-
-export interface Advance {
-  readonly epoch: number;
-  readonly lease: Lease | null;
-  readonly cursor: number | null;
-  readonly status: FeedStatus | null;
-  readonly rate: number | null;
-  readonly failure: string | null;
 }
 
 export interface Committed {

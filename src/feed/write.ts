@@ -51,8 +51,8 @@ on conflict (subject) do update set state = excluded.state, projected = excluded
 const ADVANCE_HEAD = `
 update logs set head = head + ?2, recorded = max(recorded, ?3) where id = ?1 returning head`;
 
-export interface FeedWrite {
-  readonly log: LogAddress;
+/** What changes of a feed beside what it publishes. */
+export interface Advance {
   readonly epoch: number;
   /** Null for who does not need to hold the feed: a hydration. */
   readonly lease: Lease | null;
@@ -62,6 +62,10 @@ export interface FeedWrite {
   readonly rate: number | null;
   /** JSON of a `Failure`. */
   readonly failure: string | null;
+}
+
+export interface FeedWrite extends Advance {
+  readonly log: LogAddress;
   readonly plan: FeedPlan;
 }
 

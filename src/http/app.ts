@@ -2,14 +2,8 @@ import { type Context, type Handler, Hono } from "hono";
 import { compress } from "hono/compress";
 import { cors } from "hono/cors";
 
-import type { Clock } from "../core/clock.ts";
 import { KildeError } from "../core/errors.ts";
-import type { Limits } from "../core/limits.ts";
-import type { Feeds } from "../feed/feeds.ts";
-import type { Database } from "../log/database.ts";
 import type { LogReader } from "../log/reader.ts";
-import type { Sightings } from "../log/sightings.ts";
-import type { LogWriter } from "../log/writer.ts";
 import { postStream, postTransaction } from "./append.ts";
 import { deleteConsumer, getConsumer, getConsumers, putConsumer } from "./consumers.ts";
 import type { AppDeps } from "./deps.ts";
@@ -47,20 +41,11 @@ export interface AccessEntry {
   readonly durationMs: number;
 }
 
-export interface AppOptions {
-  readonly reader: LogReader;
-  readonly writer: LogWriter;
-  readonly feeds: Feeds;
-  readonly database: Database;
-  readonly sightings: Sightings;
-  readonly limits: Limits;
-  readonly clock: Clock;
+export interface AppOptions extends Omit<AppDeps, "schemas" | "followers"> {
   /** Version of the program, as /health tells it. */
   readonly version: string;
   /** Origins that browsers may call from; `["*"]` for all, none for no CORS headers. */
   readonly corsOrigins: readonly string[];
-  /** Aborts when the server begins to shut down. */
-  readonly closing: AbortSignal;
   readonly onAccess: ((entry: AccessEntry) => void) | null;
   /** Told of what should not happen; the caller only sees `internal` and the request's id. */
   readonly onFault: (error: unknown, requestId: string) => void;

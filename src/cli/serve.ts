@@ -5,8 +5,6 @@ import { Command } from "commander";
 import { databaseFile, shownDatabaseUrl } from "../core/database-url.ts";
 import { loadSettings } from "../config/load.ts";
 import type { Settings } from "../config/settings.ts";
-import { FeedDefinitionsError } from "../feed/compile-all.ts";
-import { BrokenPromiseError } from "../feed/promise.ts";
 import { createLog, type ServerLog } from "../server/logger.ts";
 import { type RunningServer, startServer } from "../server/start.ts";
 import { banner } from "./banner.ts";
@@ -52,7 +50,11 @@ function listenError(error: unknown, { host, port }: Settings): CliError | null 
 }
 
 /** What is wrong with the feeds of the configuration file; null for an error of another kind. */
-function feedsError(error: unknown): CliError | null {
+async function feedsError(error: unknown): Promise<CliError | null> {
+  const [{ FeedDefinitionsError }, { BrokenPromiseError }] = await Promise.all([
+    import("../feed/compile-all.ts"),
+    import("../feed/promise.ts"),
+  ]);
   return error instanceof FeedDefinitionsError || error instanceof BrokenPromiseError
     ? new CliError(EXIT.usage, error.message, "Correct `feeds` in kilde.config.ts.", { cause: error })
     : null;
@@ -64,7 +66,9 @@ async function start(context: CliContext, settings: Settings, log: ServerLog): P
   try {
     return await startServer({ settings, version: context.version, log });
   } catch (error) {
-    throw listenError(error, settings) ?? feedsError(error) ?? databaseError(error, settings.databaseUrl);
+    throw (
+      listenError(error, settings) ?? (await feedsError(error)) ?? databaseError(error, settings.databaseUrl)
+    );
   }
 }
 

@@ -1,12 +1,11 @@
 import { loadConfigFile } from "../config/file.ts";
 import type { Limits } from "../core/limits.ts";
 import type { AnyFeedDefinition } from "../feed/define.ts";
-import { registerFeeds } from "../feed/register.ts";
 import type { RunEvent } from "../feed/run.ts";
 import { openDatabase } from "../log/open.ts";
 import { remoteWrites } from "../log/write-port.ts";
 import { type BatchWriter, type LogNews, writeBatch } from "../log/writer.ts";
-import { serverFeeds } from "./compile.ts";
+import { configuredFeeds } from "./configured-feeds.ts";
 import { portOf } from "./message-port.ts";
 import { type Projecting, project } from "./project.ts";
 import { systemClock } from "./system-clock.ts";
@@ -64,7 +63,7 @@ async function open({
     write: (statements) => writeBatch(database, systemClock, statements),
     sweep: () => report({ kind: "sweep" }),
   };
-  const registered = await registerFeeds(database, systemClock, serverFeeds(feeds, limits));
+  const { registered } = await configuredFeeds(database, feeds, limits);
   const projecting = project(
     {
       database,

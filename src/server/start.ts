@@ -1,13 +1,12 @@
 import type { Settings } from "../config/settings.ts";
 import { openFeeds } from "../feed/feeds.ts";
-import { registerFeeds } from "../feed/register.ts";
 import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
 import { migrate } from "../log/migrate.ts";
 import { openDatabase } from "../log/open.ts";
 import { openLogReader } from "../log/reader.ts";
 import { createSightings } from "../log/sightings.ts";
 import { type LogNews, openLogWriter } from "../log/writer.ts";
-import { serverFeeds } from "./compile.ts";
+import { configuredFeeds } from "./configured-feeds.ts";
 import { writeFromThread } from "./database.ts";
 import { logFeedEvent } from "./feed-events.ts";
 import { listen } from "./listen.ts";
@@ -44,10 +43,8 @@ export async function startServer({ settings, version, log }: StartOptions): Pro
     const { database } = storage;
     const reader = openLogReader({ database, clock: systemClock, limits, pollIntervalMs }, EVENT_LOG_ADDRESS);
     opened.push(() => reader.close());
-    const defined = serverFeeds(settings.feeds, limits);
-    const registered = await registerFeeds(database, systemClock, defined);
-    for (const { path } of defined) {
-      if (registered.some(({ feed }) => feed.path === path)) continue;
+    const { registered, retired } = await configuredFeeds(database, settings.feeds, limits);
+    for (const path of retired) {
       log.logger.warn({ feed: path }, "feed was retired, and can be removed from the configuration");
     }
     let tell = (_news: LogNews) => {};

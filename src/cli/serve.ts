@@ -50,13 +50,13 @@ function listenError(error: unknown, { host, port }: Settings): CliError | null 
 }
 
 /** What is wrong with the feeds of the configuration file; null for an error of another kind. */
-async function feedsError(error: unknown): Promise<CliError | null> {
+async function feedsError(thrown: unknown): Promise<CliError | null> {
   const [{ FeedDefinitionsError }, { BrokenPromiseError }] = await Promise.all([
     import("../feed/compile-all.ts"),
     import("../feed/promise.ts"),
   ]);
-  return error instanceof FeedDefinitionsError || error instanceof BrokenPromiseError
-    ? new CliError(EXIT.usage, error.message, "Correct `feeds` in kilde.config.ts.", { cause: error })
+  return thrown instanceof FeedDefinitionsError || thrown instanceof BrokenPromiseError
+    ? new CliError(EXIT.usage, thrown.message, "Correct `feeds` in kilde.config.ts.", { cause: thrown })
     : null;
 }
 

@@ -72,7 +72,10 @@ export function createFeedCommits(deps: FeedDeps, registered: RegisteredFeed): F
     },
     async commit(advance, plan) {
       const write = { ...advance, log, plan };
-      const written = await deps.writer.write(feedBatch(write)).catch((error: unknown) => {
+      const writing = deps.writer.write(feedBatch(write));
+      // What is planned next comes after it, and is void if it fails.
+      for (const [name, subject] of plan.after) cache.set(name, subject);
+      const written = await writing.catch((error: unknown) => {
         cache.clear();
         throw error;
       });
@@ -80,9 +83,10 @@ export function createFeedCommits(deps: FeedDeps, registered: RegisteredFeed): F
         cache.clear();
         return null;
       }
-      const ids = newIds(written.rows);
-      for (const [name, subject] of plan.after)
-        cache.set(name, { ...subject, id: subject.id ?? ids.get(name) ?? null });
+      for (const [name, id] of newIds(written.rows)) {
+        const subject = cache.get(name);
+        if (subject !== undefined) cache.set(name, { ...subject, id });
+      }
       const head = headAfter(write, written.rows);
       if (head !== null) deps.onNews(log.name, head);
       if (plan.tombstones.length > 0) deps.writer.sweep();

@@ -141,12 +141,11 @@ async function hydrateTo(
     failed(registered, plan);
     const { after: planned } = plan;
     const known = planned.get(subject) ?? state;
-    const id = known.id;
     const hydrated: FeedPlan = {
       ...plan,
-      after: new Map([...planned, [subject, { ...known, projected: upTo }]]),
+      after: new Map([...planned, [subject, { ...known, stored: true, projected: upTo }]]),
       kept: [subject],
-      newSubjects: id === null ? [subject] : [],
+      newSubjects: state.stored ? [] : [subject],
     };
     const advance = { epoch: record.epoch, lease: null, cursor: null, status: null, rate: null };
     const committed = await commits.commit({ ...advance, failure: null }, hydrated);

@@ -114,9 +114,10 @@ export function planBatch(
     const nextState = erased ? null : state;
     if (version > before.version) touched.add(subject);
     if (nextState !== before.state) kept.add(subject);
-    if (before.id === null && (version > 0 || nextState !== null)) newSubjects.add(subject);
+    const stored = before.stored || version > 0 || nextState !== null;
+    if (stored && !before.stored) newSubjects.add(subject);
     const isErased = version > before.version ? erased : before.erased;
-    after.set(subject, { ...before, version, state: nextState, erased: isErased });
+    after.set(subject, { ...before, stored, version, state: nextState, erased: isErased });
   };
 
   let failed = failure;

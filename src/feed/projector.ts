@@ -1,7 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import { readHead } from "../log/subjects.ts";
 import { createBatchSize } from "./batch-size.ts";
-import { createFeedCommits, type FeedDeps, NOTHING_PUBLISHED } from "./commit.ts";
+import { type Committed, createFeedCommits, type FeedDeps, NOTHING_PUBLISHED } from "./commit.ts";
 import type { Lease } from "./lease.ts";
 import type { PlanFailure } from "./plan.ts";
 import { type FeedRecord, type Failure, type FeedStatus, readFeed } from "./record.ts";
@@ -51,9 +51,15 @@ export interface StepOptions {
 
 /** Projects one feed, a batch at a time. It may be dropped between any two writes. */
 export interface Projector {
+  /** Reads and plans a batch while the one before is being written, and then has it written. */
   step(options: StepOptions): Promise<Step>;
+  /** Resolves when nothing is being written. */
+  settle(): Promise<void>;
   forget(): void;
 }
+
+/** How the writing of a batch ended: null when it was outdated. */
+type Landed = { readonly committed: Committed | null } | { readonly error: unknown };
 
 export function createProjector(
   deps: FeedDeps & { readonly clock: Clock; readonly batchEvents?: number },
@@ -67,9 +73,24 @@ export function createProjector(
   /** Position up to which there is nothing left to project; the cursor is written later. */
   let reached = 0;
   const batchSize = createBatchSize(batchEvents);
+  /** The batch that is being written; what is planned meanwhile rests on it. */
+  let flight: Promise<Landed> | null = null;
+  let writeMs = 0;
+
+  /** Waits for the batch that is being written; false when it was outdated, and so is what was planned on it. */
+  const land = async (): Promise<boolean> => {
+    if (flight === null) return true;
+    const landed = await flight;
+    flight = null;
+    if ("error" in landed) throw landed.error;
+    if (landed.committed === null) return false;
+    writeMs = landed.committed.durationMs;
+    return true;
+  };
 
   const forget = () => {
     known = null;
+    reached = 0;
     commits.forget();
   };
 
@@ -107,6 +128,10 @@ export function createProjector(
     const changes =
       plan.events.length > 0 || plan.kept.length > 0 || next !== record.status || failure !== null;
     const lags = cursor - record.cursor;
+    if (!(await land())) {
+      forget();
+      return { kind: "outdated" };
+    }
     if (!changes && (lags === 0 || (lags < CURSOR_STRIDE && !flush))) {
       reached = cursor;
       return cursor >= head
@@ -115,23 +140,28 @@ export function createProjector(
     }
     const rate = measuredRate(record, cursor - after, startedMs);
     const advance = { epoch: record.epoch, lease, cursor, status: next, rate };
-    const committed = await commits.commit(
-      { ...advance, failure: failure === null ? null : JSON.stringify(failure) },
-      plan,
-    );
-    if (committed === null) {
+    flight = commits
+      .commit({ ...advance, failure: failure === null ? null : JSON.stringify(failure) }, plan)
+      .then(
+        (committed) => ({ committed }),
+        (error: unknown) => ({ error }),
+      );
+    // Nothing is left to be planned meanwhile.
+    if ((failure !== null || next !== record.status) && !(await land())) {
       forget();
       return { kind: "outdated" };
     }
     reached = cursor;
     known = { ...record, epoch: record.epoch + 1, cursor, status: next, rate, failure };
     if (failure !== null) return { kind: "halted", failure };
-    const { durationMs: writeMs } = committed;
     return { kind: "projected", cursor, head, rate, writeMs, building: next === "building" };
   };
 
   return {
     forget,
+    async settle() {
+      await flight;
+    },
     async step(options) {
       known ??= await readFeed(database, log);
       const record = known;

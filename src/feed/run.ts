@@ -159,5 +159,6 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
       await clock.sleep(BACKOFF_MS, signal);
     }
   }
+  await projector.settle();
   if (lease !== null) await releaseLease(writer, lease).catch(() => {});
 }

@@ -3,7 +3,9 @@ import type { LogAddress } from "../log/keys.ts";
 
 /** What the projection knows of one subject of a feed. */
 export interface FeedSubject {
-  /** Null while it has neither events nor state. */
+  /** Whether it has events or a state, and so a row; a batch that is under way counts as written. */
+  readonly stored: boolean;
+  /** Null while it is not known: then the row is found by name. */
   readonly id: number | null;
   /** Version of its last event; 0 while there is none. */
   readonly version: number;
@@ -15,6 +17,7 @@ export interface FeedSubject {
 }
 
 export const UNKNOWN_SUBJECT: FeedSubject = {
+  stored: false,
   id: null,
   version: 0,
   erased: false,
@@ -33,6 +36,7 @@ left join feed_subjects as kept on kept.subject = subject.id`;
 function subjectOf(row: Row): FeedSubject {
   const state = row[4];
   return {
+    stored: true,
     id: integerAt(row, 1),
     erased: integerAt(row, 2) === 1,
     version: integerAt(row, 3),

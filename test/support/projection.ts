@@ -67,7 +67,8 @@ export async function openProjection(
         const one = projector(log.name, batchEvents);
         let step: Step | null = null;
         for (let retry = true; step?.kind !== "caught-up" && step?.kind !== "halted"; retry = false) {
-          await database.write([{ sql: "update leases set expires = 0", args: [] }]);
+          // Behind whatever is still on its way, which may renew a lease.
+          await writer.write([{ sql: "update leases set expires = 0", args: [] }]);
           const lease = await takeLease(writer, log.name, "drain");
           if (lease === null) throw new Error("the lease is not free");
           step = await one.step({ lease, retry, flush: true });

@@ -76,6 +76,7 @@ export async function putConsumer(c: Context, deps: AppDeps, log: LogReader): Pr
     const detail = `The position is ${position}, but the last event of ${log.name} is ${head}`;
     throw new KildeError("cursor-beyond-head", detail, { head });
   }
+  await deps.sightings.flush();
   const now = new Date(clock.now()).toISOString();
   const mostConsumers = limits.consumers;
   await commitConsumer(writer, { log: log.address, name, position, rewind, now, mostConsumers });

@@ -1,5 +1,6 @@
 import { type RouteConfig, z } from "@hono/zod-openapi";
 
+import { consumerOperations } from "./consumer-operations.ts";
 import { feedSchema, feedSchemasSchema, subjectInfoSchema } from "./feed-answers.ts";
 import { json, lastEventId, pages, problem } from "./operation-parts.ts";
 import type { Schemas } from "./schemas.ts";
@@ -103,5 +104,11 @@ export function feedOperations(schemas: Schemas): RouteConfig[] {
       request: { params: feed },
       responses: one,
     },
+    ...consumerOperations(schemas, {
+      path: FEED,
+      params: feed,
+      operationSuffix: "OfFeed",
+      tags: ["Consumers"],
+    }),
   ];
 }

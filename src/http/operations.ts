@@ -1,6 +1,7 @@
 import { OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
 
 import { appendedSchema, streamInfoSchema, transactedSchema } from "./answers.ts";
+import { consumerOperations } from "./consumer-operations.ts";
 import { feedOperations } from "./feed-operations.ts";
 import { json, lastEventId, pages, problem } from "./operation-parts.ts";
 import type { Schemas } from "./schemas.ts";
@@ -106,6 +107,12 @@ function operations(schemas: Schemas): RouteConfig[] {
         default: problem,
       },
     },
+    ...consumerOperations(schemas, {
+      path: "/events",
+      params: z.object({}),
+      operationSuffix: "",
+      tags: ["Consumers"],
+    }),
     ...feedOperations(schemas),
     {
       method: "get",

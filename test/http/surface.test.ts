@@ -24,11 +24,17 @@ test("/openapi.json describes every operation, its parameters and its bodies", a
   );
   expect(operations.toSorted()).toEqual(
     [
+      "delete /events/consumers/{consumer}",
       "delete /feeds/{feed}/v{version}",
+      "delete /feeds/{feed}/v{version}/consumers/{consumer}",
       "delete /streams/{stream}",
       "get /events",
+      "get /events/consumers",
+      "get /events/consumers/{consumer}",
       "get /feeds",
       "get /feeds/{feed}/v{version}",
+      "get /feeds/{feed}/v{version}/consumers",
+      "get /feeds/{feed}/v{version}/consumers/{consumer}",
       "get /feeds/{feed}/v{version}/schemas",
       "get /feeds/{feed}/v{version}/status",
       "get /feeds/{feed}/v{version}/subjects",
@@ -43,6 +49,8 @@ test("/openapi.json describes every operation, its parameters and its bodies", a
       "post /feeds/{feed}/v{version}/resume",
       "post /streams/{stream}",
       "post /transactions",
+      "put /events/consumers/{consumer}",
+      "put /feeds/{feed}/v{version}/consumers/{consumer}",
     ].toSorted(),
   );
   const parameters = document.paths["/events"]?.["get"]?.parameters?.map(({ name }) => name);

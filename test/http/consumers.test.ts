@@ -1,0 +1,172 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+
+import {
+  ACTIVE_CONSUMERS,
+  COMMIT_CONSUMER,
+  FIND_CONSUMER,
+  LIST_CONSUMERS,
+  RECORD_SIGHTINGS,
+} from "../../src/log/consumers.ts";
+import type { Database } from "../../src/log/database.ts";
+import { openDatabase } from "../../src/log/open.ts";
+import { openApp, type Problem, takeEvents, type TestApp } from "../support/app.ts";
+
+interface Consumer {
+  readonly consumer: string;
+  readonly committed: number | null;
+  readonly sent: number | null;
+  readonly lag: { readonly events: number; readonly seconds: number };
+  readonly active: boolean;
+}
+
+let database: Database;
+let app: TestApp;
+beforeEach(async () => {
+  database = openDatabase({ url: ":memory:" });
+  app = await openApp({ database, limits: { consumers: 3 } });
+  for (let n = 0; n < 4; n += 1) await app.append(`s-${n % 2}`, { type: "A", data: n });
+});
+afterEach(() => app.close());
+
+const cards = { "kilde-consumer": "cards" };
+const listed = async () => (await app.get<{ consumers: Consumer[] }>("/events/consumers")).consumers;
+const one = (name = "cards") => app.get<Consumer>(`/events/consumers/${name}`);
+
+function commit(body: unknown, name = "cards"): Promise<Response> {
+  return app.fetch(`/events/consumers/${name}`, { method: "PUT", body: JSON.stringify(body) });
+}
+
+async function problemOf(response: Response): Promise<Problem> {
+  return (await response.json()) as Problem;
+}
+
+describe("a reader that names itself is seen", () => {
+  test("by pages: as far as they were sent", async () => {
+    await app.get("/events?limit=2", cards);
+    expect(await one()).toMatchObject({ committed: null, sent: 2, lag: { events: 2 }, active: true });
+    expect((await one()).lag.seconds).toBeGreaterThanOrEqual(0);
+    await app.get("/events?lastEventId=2", cards);
+    expect(await one()).toMatchObject({ sent: 4, lag: { events: 0, seconds: 0 } });
+    // A filter passes over the rest.
+    await app.append("s-0", { type: "B" });
+    await app.get("/events?lastEventId=4&type=A", cards);
+    expect(await one()).toMatchObject({ sent: 5 });
+  });
+
+  test("by event streams and long-polls", async () => {
+    const stream = await app.fetch("/events?lastEventId=1", {
+      headers: { ...cards, accept: "text/event-stream" },
+    });
+    await takeEvents(stream, 3);
+    expect(await one()).toMatchObject({ sent: 4 });
+    const polled = app.get("/events?lastEventId=4&timeout=5000", { "kilde-consumer": "mails" });
+    await app.append("s-0", { type: "A" });
+    await polled;
+    expect(await one("mails")).toMatchObject({ sent: 5 });
+  });
+
+  test("reading one stream says nothing of the log, and reading again from the start does", async () => {
+    await app.get("/streams/s-0", cards);
+    expect(await one()).toMatchObject({ sent: null, lag: { events: 4 } });
+    await app.get("/events", cards);
+    await one();
+    await Bun.sleep(2);
+    await app.get("/events?limit=1", cards);
+    expect(await one()).toMatchObject({ sent: 1 });
+  });
+
+  test("also through several processes", async () => {
+    const elsewhere = await openApp({ database });
+    await app.get("/events", cards);
+    await one();
+    await Bun.sleep(2);
+    await elsewhere.get("/events?limit=3", cards);
+    await elsewhere.get("/events/consumers");
+    expect(await one()).toMatchObject({ sent: 3 });
+  });
+
+  test("without a write for each request", async () => {
+    let writes = 0;
+    const counting = await openApp({
+      database: {
+        ...database,
+        write(statements) {
+          writes += 1;
+          return database.write(statements);
+        },
+      },
+      limits: { consumers: 10_000 },
+    });
+    const before = writes;
+    for (let n = 0; n < 500; n += 1) await counting.get("/events?limit=1", { "kilde-consumer": `c-${n}` });
+    expect(writes - before).toBeLessThan(5);
+    const { consumers } = await counting.get<{ consumers: Consumer[] }>("/events/consumers?limit=1000");
+    expect(consumers).toHaveLength(500);
+  });
+});
+
+test("a committed position counts for lag, and moves back only when that is meant", async () => {
+  await app.get("/events", cards);
+  expect(await (await commit({ position: 3 })).json()).toMatchObject({
+    committed: 3,
+    sent: 4,
+    lag: { events: 1 },
+  });
+  const refused = await commit({ position: 1 });
+  expect(refused.status).toBe(409);
+  expect(await problemOf(refused)).toMatchObject({ type: "/problems/cursor-moved-back", position: 3 });
+  expect((await commit({ position: 3 })).status).toBe(200);
+  expect(await (await commit({ position: 1, rewind: true })).json()).toMatchObject({ committed: 1 });
+});
+
+test("consumers are listed by name, and can be forgotten", async () => {
+  await commit({ position: 1 }, "b");
+  await commit({ position: 1 }, "a%2Fx");
+  expect((await listed()).map(({ consumer }) => consumer)).toEqual(["a/x", "b"]);
+  const page = await app.get<{ consumers: Consumer[] }>("/events/consumers?limit=1&cursor=a/x");
+  expect(page.consumers.map(({ consumer }) => consumer)).toEqual(["b"]);
+  expect((await app.get<{ consumers: Consumer[] }>("/events/consumers?prefix=a")).consumers).toHaveLength(1);
+  expect((await app.fetch("/events/consumers/b", { method: "DELETE" })).status).toBe(204);
+  const gone = await app.fetch("/events/consumers/b", { method: "DELETE" });
+  expect(await problemOf(gone)).toMatchObject({ type: "/problems/consumer-not-found", status: 404 });
+});
+
+test("what is not valid is refused, and nothing is kept", async () => {
+  const named = await app.fetch("/events", { headers: { "kilde-consumer": "a%00b" } });
+  expect(await problemOf(named)).toMatchObject({ type: "/problems/invalid-parameter" });
+  expect(await problemOf(await commit({ position: 99 }))).toMatchObject({
+    type: "/problems/cursor-beyond-head",
+    head: 4,
+  });
+  for (const body of [{}, { position: -1 }, { position: "1" }, { position: 1, more: 2 }, []]) {
+    expect((await commit(body)).status).toBe(422);
+  }
+  expect(await listed()).toEqual([]);
+  for (const name of ["a", "b", "c"]) await commit({ position: 1 }, name);
+  expect(await problemOf(await commit({ position: 1 }, "d"))).toMatchObject({
+    type: "/problems/limit-exceeded",
+    limit: "consumers",
+  });
+  expect((await commit({ position: 2 }, "c")).status).toBe(200);
+});
+
+test("no statement scans the events, or sorts what it reads", async () => {
+  const statements = [
+    { sql: LIST_CONSUMERS, args: [0, 0, "", null, "", 10] },
+    { sql: FIND_CONSUMER, args: [0, 0, "a"] },
+    { sql: ACTIVE_CONSUMERS, args: [0, "2026"] },
+    { sql: RECORD_SIGHTINGS, args: ["[]", 10] },
+    { sql: COMMIT_CONSUMER, args: [0, "a", 1, "2026", 0, 10] },
+  ];
+  for (const { sql, args } of statements) {
+    const plan = await database.read({ sql: `explain query plan ${sql}`, args });
+    const steps = plan.map((row) => String(row[3]));
+    expect({
+      sql,
+      faults: steps.filter((step) => /SCAN (events|consumer|consumers|log|logs)\b|TEMP/.test(step)),
+    }).toEqual({
+      sql,
+      faults: [],
+    });
+  }
+});

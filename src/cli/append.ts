@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 
-import { logPath } from "../client/read.ts";
+import { sourcePath } from "../client/read.ts";
 import type { Appended } from "../client/types.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, EXIT } from "./exit.ts";
@@ -59,10 +59,14 @@ async function append(
     ...(key === undefined ? {} : { "idempotency-key": headerText(key) }),
   };
   const { answer, replayed } = await withServer(context, flags.url, ({ request }) =>
-    request(logPath(streamName(stream)), { method: "POST", headers, body }, async (response) => ({
-      answer: (await response.json()) as Appended,
-      replayed: response.headers.get("idempotency-replayed") === "true",
-    })),
+    request(
+      sourcePath({ stream: streamName(stream) }),
+      { method: "POST", headers, body },
+      async (response) => ({
+        answer: (await response.json()) as Appended,
+        replayed: response.headers.get("idempotency-replayed") === "true",
+      }),
+    ),
   );
   const { version, position } = answer;
   await context.stdout.write(

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 
 import { Command } from "commander";
 
-import { logPath } from "../client/read.ts";
+import { feedOption, type FeedVersion, pathOf } from "./log-source.ts";
 import type { CliContext } from "./context.ts";
 import { openExportFile } from "./export-file.ts";
 import { exportLine } from "./export-lines.ts";
@@ -10,7 +10,7 @@ import { CliError, EXIT } from "./exit.ts";
 import { examples, jsonOption, repeatable, urlOption } from "./options.ts";
 import { readPages } from "./pages.ts";
 import { type Progress, showProgress, summary } from "./progress.ts";
-import { PATIENT, type Server, streamName, withServer } from "./server.ts";
+import { PATIENT, type Server, withServer } from "./server.ts";
 
 interface ExportFlags {
   readonly url?: string;
@@ -19,6 +19,7 @@ interface ExportFlags {
   readonly prefix?: string;
   readonly type?: readonly string[];
   readonly json?: boolean;
+  readonly feed?: FeedVersion;
 }
 
 interface Sink {
@@ -53,7 +54,7 @@ async function exportPages(
   sink: Sink,
   flags: ExportFlags,
 ): Promise<Totals> {
-  const path = logPath(flags.stream === undefined ? undefined : streamName(flags.stream));
+  const path = pathOf(flags.stream, flags.feed);
   const totals: Totals = { events: 0, position: sink.last };
   let progress: Progress | null = null;
   try {
@@ -87,7 +88,7 @@ async function exportEvents(
         await sink.close();
       }
     },
-    PATIENT,
+    { retry: PATIENT },
   );
   const milliseconds = context.clock.now() - started;
   const text =
@@ -111,7 +112,8 @@ export function exportCommand(context: CliContext): Command {
     )
     .argument("[file]", "the file to write, compressed if it ends in .gz; none or - for standard output")
     .option("--resume", "continue the file after the last event in it")
-    .option("--stream <name>", "only one stream")
+    .option("--stream <name>", "only one stream (of a feed: one subject)")
+    .addOption(feedOption())
     .option("--prefix <prefix>", "only streams whose name begins so")
     .addOption(repeatable("--type <type>", "only events of this type; may be repeated"))
     .addOption(urlOption())

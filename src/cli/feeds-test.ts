@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from "commander";
 
-import { logPath } from "../client/read.ts";
+import { sourcePath } from "../client/read.ts";
 import type { SourceEvent } from "../feed/define.ts";
 import { type Feed, ProjectionError } from "../feed/feed.ts";
 import { createChainedRehearsal, type RehearsedEvent } from "../feed/rehearse.ts";
@@ -48,7 +48,11 @@ async function takeStream(
   const eventOf = fixtureReader(stream);
   await withServer(context, url, async (server) => {
     let number = 0;
-    for await (const { lines } of readPages(server, logPath(streamName(stream)), new URLSearchParams())) {
+    for await (const { lines } of readPages(
+      server,
+      sourcePath({ stream: streamName(stream) }),
+      new URLSearchParams(),
+    )) {
       for (const line of lines) await take(eventOf(line, (number += 1)));
     }
   });

@@ -2,12 +2,12 @@ import { Command } from "commander";
 import { EventSourceParserStream } from "eventsource-parser/stream";
 
 import { KildeUnreachableError } from "../client/index.ts";
-import { logPath } from "../client/read.ts";
 import { backoffMs, isPassing, type RequestDeps, sendOnce } from "../client/request.ts";
 import type { CliContext } from "./context.ts";
 import { prettyEvent } from "./event-text.ts";
+import { consumerOption, feedOption, type FeedVersion, pathOf } from "./log-source.ts";
 import { examples, repeatable, urlOption, wholeNumber } from "./options.ts";
-import { streamName, withServer } from "./server.ts";
+import { type Server, withServer } from "./server.ts";
 
 interface FollowFlags {
   readonly url?: string;
@@ -15,6 +15,8 @@ interface FollowFlags {
   readonly type?: readonly string[];
   readonly prefix?: string;
   readonly pretty?: boolean;
+  readonly feed?: FeedVersion;
+  readonly consumer?: string;
 }
 
 interface SentEvent {
@@ -78,11 +80,12 @@ async function followFrom(
 }
 
 async function follow(context: CliContext, stream: string | undefined, flags: FollowFlags): Promise<void> {
-  const path = logPath(stream === undefined ? undefined : streamName(stream));
-  await withServer(context, flags.url, async ({ client, deps }) => {
-    const lastEventId = flags.lastEventId ?? (await client.head());
+  const path = pathOf(stream, flags.feed);
+  const print = async ({ client, deps }: Server) => {
+    const lastEventId = flags.lastEventId ?? (await client.head(flags.feed));
     await followFrom(context, deps, path, { ...flags, lastEventId });
-  });
+  };
+  await withServer(context, flags.url, print, { consumer: flags.consumer });
 }
 
 /** `kilde follow` */
@@ -91,7 +94,10 @@ export function followCommand(context: CliContext): Command {
     .description(
       "Prints events as CloudEvents in JSON, one a line, as they are appended; connects again if the server goes away, and misses none. Stop with Ctrl-C.",
     )
-    .argument("[stream]", "the stream's name, which need not exist yet; none for the whole log")
+    .argument(
+      "[stream]",
+      "the stream (of a feed: the subject), which need not exist yet; none for the whole log",
+    )
     .option(
       "--last-event-id <position>",
       "begin with the event after this position; 0 for all (default: from now on)",
@@ -99,8 +105,17 @@ export function followCommand(context: CliContext): Command {
     )
     .addOption(repeatable("--type <type>", "only events of this type; may be repeated"))
     .option("--prefix <prefix>", "of the whole log: only streams whose name begins so")
+    .addOption(feedOption())
+    .addOption(consumerOption())
     .option("--pretty", "for people to read")
     .addOption(urlOption())
-    .addHelpText("after", examples("kilde follow", "kilde follow user-1 --last-event-id 0 --pretty"))
+    .addHelpText(
+      "after",
+      examples(
+        "kilde follow",
+        "kilde follow user-1 --last-event-id 0 --pretty",
+        "kilde follow --feed declarations/v2 --consumer cards",
+      ),
+    )
     .action((stream: string | undefined, flags: FollowFlags) => follow(context, stream, flags));
 }

@@ -92,7 +92,7 @@ async function importEvents(context: CliContext, path: string, flags: ImportFlag
         progress.stop();
       }
     },
-    PATIENT,
+    { retry: PATIENT },
   );
   await report(context, flags, totals, context.clock.now() - started);
 }

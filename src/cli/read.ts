@@ -1,11 +1,11 @@
 import { Command } from "commander";
 
-import { logPath } from "../client/read.ts";
 import type { CliContext } from "./context.ts";
 import { prettyEvent } from "./event-text.ts";
+import { consumerOption, feedOption, type FeedVersion, pathOf } from "./log-source.ts";
 import { examples, repeatable, urlOption, wholeNumber } from "./options.ts";
 import { readPages } from "./pages.ts";
-import { streamName, withServer } from "./server.ts";
+import { type Server, withServer } from "./server.ts";
 
 interface ReadFlags {
   readonly url?: string;
@@ -18,6 +18,8 @@ interface ReadFlags {
   readonly toVersion?: number;
   readonly asOf?: string;
   readonly pretty?: boolean;
+  readonly feed?: FeedVersion;
+  readonly consumer?: string;
 }
 
 function queryOf(flags: ReadFlags): URLSearchParams {
@@ -38,20 +40,21 @@ function queryOf(flags: ReadFlags): URLSearchParams {
 }
 
 async function read(context: CliContext, stream: string | undefined, flags: ReadFlags): Promise<void> {
-  const path = logPath(stream === undefined ? undefined : streamName(stream));
-  await withServer(context, flags.url, async (server) => {
+  const path = pathOf(stream, flags.feed);
+  const print = async (server: Server) => {
     for await (const { lines } of readPages(server, path, queryOf(flags), flags.limit)) {
       const text = flags.pretty === true ? lines.map(prettyEvent).join("") : `${lines.join("\n")}\n`;
       await context.stdout.write(text);
     }
-  });
+  };
+  await withServer(context, flags.url, print, { consumer: flags.consumer });
 }
 
 /** `kilde read` */
 export function readCommand(context: CliContext): Command {
   return new Command("read")
     .description("Prints events as CloudEvents in JSON, one a line.")
-    .argument("[stream]", "the stream's name; none for the whole log")
+    .argument("[stream]", "the stream (of a feed: the subject); none for the whole log")
     .option("--last-event-id <position>", "begin with the event after this position", wholeNumber)
     .option("--limit <count>", "print at most so many events", wholeNumber)
     .option("--backwards", "the newest first")
@@ -60,6 +63,8 @@ export function readCommand(context: CliContext): Command {
     .option("--after-version <version>", "of a stream: begin with the event after this version", wholeNumber)
     .option("--to-version <version>", "of a stream: as of this version", wholeNumber)
     .option("--as-of <time>", "of a stream: as of this time (RFC 3339)")
+    .addOption(feedOption())
+    .addOption(consumerOption())
     .option("--pretty", "for people to read")
     .addOption(urlOption())
     .addHelpText(
@@ -67,6 +72,7 @@ export function readCommand(context: CliContext): Command {
       examples(
         "kilde read user-1",
         "kilde read --backwards --limit 10 --pretty",
+        "kilde read --feed declarations/v2 declaration-1",
         "kilde read --type UserRegistered --prefix user- | jq .data",
       ),
     )

@@ -62,19 +62,28 @@ function urlOf({ environment }: CliContext, stated: string | undefined): string 
   throw new CliError(EXIT.usage, `url: ${JSON.stringify(url)} must be an http(s):// address (${source})`);
 }
 
+export interface ServerOptions {
+  readonly retry?: Retry;
+  /** Name that the server is told with each request. */
+  readonly consumer?: string | undefined;
+}
+
 /** Does something with the server that `--url` or `KILDE_URL` names. */
 export async function withServer<Result>(
   context: CliContext,
   stated: string | undefined,
   use: (server: Server) => Promise<Result>,
-  retry: Retry = ONCE,
+  { retry = ONCE, consumer }: ServerOptions = {},
 ): Promise<Result> {
   const url = urlOf(context, stated);
   const { clock, random } = context;
   const deps: RequestDeps = {
     url,
     fetch: (target, init) => context.fetch(target, init),
-    headers: { "accept-encoding": "identity" },
+    headers: {
+      "accept-encoding": "identity",
+      ...(consumer === undefined ? {} : { "kilde-consumer": encodeURIComponent(consumer) }),
+    },
     retry,
     sleep: (ms, signal) => clock.sleep(ms, signal),
     random,

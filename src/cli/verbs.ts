@@ -80,8 +80,13 @@ export const VERB_GROUPS: readonly VerbGroup[] = [
     verbs: [
       {
         name: "feeds",
-        summary: "try feeds out, and compare versions of them",
+        summary: "list feeds, try them out, compare and retire versions",
         load: async () => (await import("./feeds.ts")).feedsCommand,
+      },
+      {
+        name: "consumers",
+        summary: "list who reads the event log or a feed",
+        load: async () => (await import("./consumers.ts")).consumersCommand,
       },
     ],
   },

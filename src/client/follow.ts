@@ -1,7 +1,7 @@
 import { EventSourceParserStream } from "eventsource-parser/stream";
 
 import { eventOf, type WireEvent } from "./events.ts";
-import { logPath, queryString } from "./read.ts";
+import { queryString, sourcePath } from "./read.ts";
 import { backoffMs, isPassing, KildeUnreachableError, type RequestDeps, sendOnce } from "./request.ts";
 import type { FollowOptions, KildeEvent } from "./types.ts";
 
@@ -37,8 +37,8 @@ async function* connection(
   options: FollowOptions,
   lastEventId: string | number | undefined,
 ): AsyncGenerator<WireEvent, void, undefined> {
-  const { stream, types, streamPrefix, signal } = options;
-  const path = logPath(stream) + queryString({ lastEventId, type: types, subjectPrefix: streamPrefix });
+  const { types, streamPrefix, signal } = options;
+  const path = sourcePath(options) + queryString({ lastEventId, type: types, subjectPrefix: streamPrefix });
   const headers = { accept: "text/event-stream" };
   const response = await sendOnce(deps, path, signal === undefined ? { headers } : { headers, signal });
   if (response.body === null) throw new KildeUnreachableError("The server sent no stream");

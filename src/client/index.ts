@@ -1,5 +1,6 @@
 import { follow } from "./follow.ts";
-import { listStreams, logPath, queryString, readPages } from "./read.ts";
+import { listConsumers } from "./consumers.ts";
+import { listStreams, logPath, queryString, readPages, sourcePath } from "./read.ts";
 import { type RequestDeps, type Retry, send } from "./request.ts";
 import type * as types from "./types.ts";
 
@@ -12,6 +13,8 @@ export interface ClientOptions {
   readonly url: string;
   /** Sent with each request; `{ authorization: "Bearer …" }` for a proxy that asks for it. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Name by which the server knows who reads, how far it is, and that it still does (`Kilde-Consumer`). */
+  readonly consumer?: string;
   /** Ask for compressed answers; worth it over slow networks only. Default false. */
   readonly compression?: boolean;
   /** How requests that may be repeated are; default: 5 attempts, 100 ms doubling up to 5,000 ms. */
@@ -48,8 +51,15 @@ export interface Client {
   ): AsyncGenerator<types.KildeEvent<Data>, void, undefined>;
   /** Streams by name, or those that changed. */
   streams(options?: types.ListOptions): AsyncGenerator<types.StreamInfo, void, undefined>;
-  /** Position of the last event of the log; 0 when there is none. */
-  head(): Promise<number>;
+  /** Position of the last event of the event log, or of a feed; 0 when there is none. */
+  head(feed?: types.FeedVersion): Promise<number>;
+  /**
+   * Tells the server that a consumer has dealt with everything up to a position. Throws a KildeError
+   * `cursor-moved-back` for an earlier position than before, unless it is to `rewind`.
+   */
+  commit(position: number, options?: types.CommitOptions): Promise<types.ConsumerInfo>;
+  /** Who reads the event log, or a feed, in order of name. */
+  consumers(feed?: types.FeedVersion): AsyncGenerator<types.ConsumerInfo, void, undefined>;
   /** Removes the events of a stream below a version. Gives the stream's first version. */
   truncate(stream: string, before: number): Promise<number>;
   /** Removes all events of a stream, and leaves a tombstone with the reason. Gives the tombstone's version. */
@@ -83,10 +93,11 @@ export function createClient(options: ClientOptions): Client {
   const deps: RequestDeps = {
     url: options.url.replace(/\/+$/, ""),
     fetch: options.fetch ?? ((url, init) => fetch(url, init)),
-    headers:
-      options.compression === true
-        ? { ...options.headers }
-        : { "accept-encoding": "identity", ...options.headers },
+    headers: {
+      ...(options.compression === true ? {} : { "accept-encoding": "identity" }),
+      ...(options.consumer === undefined ? {} : { "kilde-consumer": encodeURIComponent(options.consumer) }),
+      ...options.headers,
+    },
     retry: { ...RETRY, ...options.retry },
     sleep: options.sleep ?? sleepFor,
     random: options.random ?? Math.random,
@@ -106,7 +117,7 @@ export function createClient(options: ClientOptions): Client {
   const remove = <Body>(stream: string, query: string, headers: Record<string, string>): Promise<Body> =>
     send(
       deps,
-      logPath(stream) + query,
+      sourcePath({ stream }) + query,
       { method: "DELETE", headers },
       (response) => response.json() as Promise<Body>,
       false,
@@ -115,7 +126,7 @@ export function createClient(options: ClientOptions): Client {
   return {
     append(stream, events, appendOptions = {}) {
       const { expectedVersion } = appendOptions;
-      return post(logPath(stream), { events: [events].flat(), expectedVersion }, appendOptions);
+      return post(sourcePath({ stream }), { events: [events].flat(), expectedVersion }, appendOptions);
     },
     async transact(appends, transactOptions = {}) {
       const { results } = await post<{ results: types.Appended[] }>(
@@ -131,13 +142,20 @@ export function createClient(options: ClientOptions): Client {
     readPages: (readOptions = {}) => readPages(deps, readOptions),
     follow: (followOptions = {}) => follow(deps, followOptions),
     streams: (listOptions = {}) => listStreams(deps, listOptions),
-    head: () =>
+    head: (feed) =>
       send(
         deps,
-        `/events${queryString({ limit: 1, direction: "backwards" })}`,
+        `${logPath(feed)}${queryString({ limit: 1, direction: "backwards" })}`,
         { method: "HEAD" },
         async (response) => Number(response.headers.get("kilde-head")),
       ),
+    commit(position, { feed, consumer = options.consumer, rewind } = {}) {
+      if (consumer === undefined) throw new TypeError("Who commits? State `consumer`, here or of the client");
+      const path = `${logPath(feed)}/consumers/${encodeURIComponent(consumer)}`;
+      const init = { method: "PUT", headers: json, body: JSON.stringify({ position, rewind }) };
+      return send(deps, path, init, (response) => response.json() as Promise<types.ConsumerInfo>, true);
+    },
+    consumers: (feed) => listConsumers(deps, logPath(feed)),
     async truncate(stream, before) {
       return (await remove<{ firstVersion: number }>(stream, queryString({ before }), {})).firstVersion;
     },

@@ -1,12 +1,36 @@
 import { eventOf, type WireEvent } from "./events.ts";
 import { type RequestDeps, send } from "./request.ts";
-import type { KildeEvent, ListOptions, ReadOptions, StreamInfo } from "./types.ts";
+import type { FeedVersion, KildeEvent, ListOptions, ReadOptions, StreamInfo } from "./types.ts";
 
 const PAGE_SIZE = 1_000;
 
-/** The path of a stream, or of the whole log. */
-export function logPath(stream: string | undefined): string {
-  return stream === undefined ? "/events" : `/streams/${encodeURIComponent(stream)}`;
+/** What is read: the event log or a stream of it, or a feed or a subject of it. */
+export interface Source {
+  readonly stream?: string | undefined;
+  readonly feed?: FeedVersion | undefined;
+  readonly subject?: string | undefined;
+}
+
+/** The path of a log: `/events`, or `/feeds/{name}/v{version}`. Throws a TypeError for a feed that is named otherwise. */
+export function logPath(feed: string | undefined): string {
+  if (feed === undefined) return "/events";
+  const [, name, version] = /^([^/]+)\/v([1-9]\d*)$/.exec(feed) ?? [];
+  if (name === undefined || version === undefined)
+    throw new TypeError(
+      `A feed is named with its version, as in "declarations/v2", not ${JSON.stringify(feed)}`,
+    );
+  return `/feeds/${encodeURIComponent(name)}/v${version}`;
+}
+
+/** The path of what is read. Throws a TypeError for what is in no log. */
+export function sourcePath({ stream, feed, subject }: Source): string {
+  if (stream !== undefined) {
+    if (feed !== undefined) throw new TypeError("A feed has subjects, and no streams: state `subject`");
+    return `/streams/${encodeURIComponent(stream)}`;
+  }
+  if (subject === undefined) return logPath(feed);
+  if (feed === undefined) throw new TypeError("The event log has streams: state `stream`, or a `feed`");
+  return `${logPath(feed)}/subjects/${encodeURIComponent(subject)}`;
 }
 
 type Parameter = string | number | undefined;
@@ -27,7 +51,7 @@ export async function* readPages<Data>(
   deps: RequestDeps,
   options: ReadOptions,
 ): AsyncGenerator<KildeEvent<Data>[], void, undefined> {
-  const { stream, direction, types, streamPrefix, afterVersion, toVersion, asOf, signal } = options;
+  const { direction, types, streamPrefix, afterVersion, toVersion, asOf, signal } = options;
   const fixed = {
     direction,
     type: types,
@@ -40,7 +64,7 @@ export async function* readPages<Data>(
   let left = options.limit ?? Number.POSITIVE_INFINITY;
 
   const request = async (lastEventId: string | number | undefined, limit: number): Promise<WireEvent[]> => {
-    const path = logPath(stream) + queryString({ ...fixed, lastEventId, limit });
+    const path = sourcePath(options) + queryString({ ...fixed, lastEventId, limit });
     const init: RequestInit = signal === undefined ? {} : { signal };
     return send(deps, path, init, (response) => response.json() as Promise<WireEvent[]>);
   };

@@ -76,9 +76,16 @@ export interface Filter {
   readonly streamPrefix?: string;
 }
 
+/** A version of a feed: `"declarations/v2"`. */
+export type FeedVersion = `${string}/v${number}`;
+
 export interface ReadOptions extends Filter {
   /** Read this stream; absent: the whole log. */
   readonly stream?: string;
+  /** Read this feed instead of the event log. */
+  readonly feed?: FeedVersion;
+  /** Of a feed: read this subject, complete as of the request. */
+  readonly subject?: string;
   /** Go on after the event with this id (before it, when reading backwards). */
   readonly lastEventId?: string | number;
   /** Default `"forwards"`. */
@@ -99,6 +106,10 @@ export interface ReadOptions extends Filter {
 export interface FollowOptions extends Filter {
   /** Follow this stream; absent: the whole log. */
   readonly stream?: string;
+  /** Follow this feed instead of the event log. */
+  readonly feed?: FeedVersion;
+  /** Of a feed: follow this subject. */
+  readonly subject?: string;
   /** Go on after the event with this id; default: from the beginning. */
   readonly lastEventId?: string | number;
   /** Ends the iteration. */
@@ -124,4 +135,28 @@ export interface ListOptions {
   /** Streams of one request; default 1,000. */
   readonly pageSize?: number;
   readonly signal?: AbortSignal;
+}
+
+/** A reader of a log that named itself. */
+export interface ConsumerInfo {
+  readonly consumer: string;
+  /** Position it committed, and position it was sent everything up to; null: never. */
+  readonly committed: number | null;
+  readonly sent: number | null;
+  /** Behind what is committed, or else sent; seconds: age of the first event it lacks. */
+  readonly lag: { readonly events: number; readonly seconds: number };
+  /** It read or committed within the server's window. */
+  readonly active: boolean;
+  /** When it was first and last seen. */
+  readonly since: string;
+  readonly seen: string;
+}
+
+export interface CommitOptions {
+  /** The log that the position is of; default: the event log. */
+  readonly feed?: FeedVersion;
+  /** Default: the client's own `consumer`. */
+  readonly consumer?: string;
+  /** The position may be before the one committed so far. */
+  readonly rewind?: boolean;
 }

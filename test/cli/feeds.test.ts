@@ -231,3 +231,22 @@ test("feeds lists what a server has; retire and resume say what became of it", a
   const rebuilt = await kilde(["feeds", "rebuild", "declarations", "v2"]);
   expect(rebuilt.stderr).toContain("is published");
 });
+
+test("read, follow and export take a feed, under a name that consumers lists", async () => {
+  const { kilde } = await serve(await project());
+  await kilde(["import", "events.ndjson"]);
+  const subject = ["--feed", "declarations/v2", "declaration-1", "--consumer", "cards"];
+  const read = await kilde(["read", ...subject]);
+  expect(jsonLines(read.stdout)).toMatchObject([
+    { type: "DeclarationSubmitted", source: "/feeds/declarations/v2", sequence: "0000000000000001" },
+    { type: "DeclarationPaid" },
+  ]);
+  await kilde(["read", "--feed", "declarations/v2", "--consumer", "cards"]);
+  const listed = await kilde(["consumers", "--feed", "declarations/v2", "--json"]);
+  expect(jsonLines(listed.stdout)).toMatchObject([{ consumer: "cards", committed: null, sent: 2 }]);
+  const table = await kilde(["consumers", "--feed", "declarations/v2"]);
+  expect(table.stdout).toMatch(/^ COMMITTED +SENT +LAG .*CONSUMER\n +- +2 +0 events, 0 s .* cards\n$/);
+  const exported = await kilde(["export", "-", "--feed", "declarations/v2"]);
+  expect(jsonLines(exported.stdout)).toHaveLength(2);
+  expect((await kilde(["read", "--feed", "declarations"])).exitCode).toBe(2);
+});

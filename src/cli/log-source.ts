@@ -1,0 +1,34 @@
+import { InvalidArgumentError, Option } from "commander";
+
+import { logPath, sourcePath } from "../client/read.ts";
+import { streamName } from "./server.ts";
+
+/** A feed and its version, as the client names them. */
+function feedVersion(text: string): `${string}/v${number}` {
+  try {
+    logPath(text);
+  } catch {
+    throw new InvalidArgumentError('It must be a feed and its version, such as "declarations/v2".');
+  }
+  return text as `${string}/v${number}`;
+}
+
+export type FeedVersion = ReturnType<typeof feedVersion>;
+
+export function feedOption(): Option {
+  return new Option("--feed <feed>", 'a feed instead of the event log, such as "declarations/v2"').argParser(
+    feedVersion,
+  );
+}
+
+export function consumerOption(): Option {
+  return new Option("--consumer <name>", "read under this name, so that the server knows who does");
+}
+
+/** The path of the log, or of a stream or subject of it. */
+export function pathOf(name: string | undefined, feed: FeedVersion | undefined): string {
+  if (name === undefined) return logPath(feed);
+  return feed === undefined
+    ? sourcePath({ stream: streamName(name) })
+    : sourcePath({ feed, subject: streamName(name) });
+}

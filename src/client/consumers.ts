@@ -1,0 +1,25 @@
+import { queryString } from "./read.ts";
+import { type RequestDeps, send } from "./request.ts";
+import type { ConsumerInfo } from "./types.ts";
+
+/** Consumers of one request. */
+const PAGE_SIZE = 1_000;
+
+/** The consumers of the log at a path, page by page. */
+export async function* listConsumers(
+  deps: RequestDeps,
+  path: string,
+): AsyncGenerator<ConsumerInfo, void, undefined> {
+  let cursor: string | undefined;
+  for (;;) {
+    const { consumers } = await send(
+      deps,
+      `${path}/consumers${queryString({ limit: PAGE_SIZE, cursor })}`,
+      {},
+      (response) => response.json() as Promise<{ consumers: ConsumerInfo[] }>,
+    );
+    yield* consumers;
+    cursor = consumers.at(-1)?.consumer;
+    if (cursor === undefined || consumers.length < PAGE_SIZE) return;
+  }
+}

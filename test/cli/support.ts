@@ -74,6 +74,7 @@ export async function run(args: readonly string[], options: RunOptions): Promise
 
 export interface Served {
   readonly url: string;
+  readonly pid: number;
   readonly cwd: string;
   /** Runs a verb against this server. */
   kilde(args: readonly string[], options?: Partial<RunOptions>): Promise<Finished>;
@@ -109,6 +110,7 @@ export async function serve(
   })();
   return {
     url,
+    pid: child.pid,
     cwd,
     kilde: (verb, more = {}) =>
       run(verb, { cwd, ...options, ...more, environment: { KILDE_URL: url, ...more.environment } }),

@@ -1,6 +1,7 @@
 import { tmpdir } from "node:os";
 
 import { type Contender, NotInstalled, type Start } from "./contender.ts";
+import { measureAppendsWithFeeds, measureFeedLatency, measureProjection } from "./feeds.ts";
 import { EVENTS_PER_SECOND, measureFollowers } from "./followers.ts";
 import { startKilde } from "./kilde.ts";
 import { describeMachine } from "./machine.ts";
@@ -134,6 +135,21 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Results> 
     }
     if (wanted("followers")) {
       take(await withAll(sandbox, options, (field) => runFollowers(field, options)));
+    }
+    const { command, rounds, roundMs } = options;
+    if (wanted("projection")) {
+      const rows = await measureProjection(sandbox, command, rounds);
+      take([resultOf("projection", "Building a feed: source events projected", "events/s", rows)]);
+    }
+    if (wanted("feed-latency")) {
+      const rows = await measureFeedLatency(sandbox, command, rounds);
+      take([resultOf("feed-latency", "From an append's answer to its event in a feed", "ms", rows)]);
+    }
+    if (wanted("append-feeds")) {
+      const rows = await measureAppendsWithFeeds(sandbox, command, rounds, roundMs);
+      take([
+        resultOf("append-feeds", "Appends of one event, 64 connections, beside feeds", "events/s", rows),
+      ]);
     }
     if (wanted("start")) take(await runStart(sandbox, options));
     return { machine, rounds: options.rounds, roundSeconds: options.roundMs / 1_000, works: results };

@@ -23,6 +23,7 @@ const RATIOS: readonly RatioTarget[] = [
   { work: "batch-64", beside: "bare loop", way: "@libsql/client, batch", atLeast: 0.5 },
   { work: "pages", beside: "bare loop", atLeast: 0.5 },
   { work: "stream-64", beside: "bare loop", atLeast: 0.5 },
+  { work: "projection", beside: "bare loop", atLeast: 0.6 },
 ];
 
 const VALUES: readonly ValueTarget[] = [

@@ -1,7 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import { KildeError } from "../core/errors.ts";
 import { findSubject, readHead, versionAt } from "../log/subjects.ts";
-import { type BatchSize, createBatchSize } from "./batch-size.ts";
+import { type BatchSize, createBatchSize } from "../log/batch-size.ts";
 import { createFeedCommits, type FeedCommits, type FeedDeps } from "./commit.ts";
 import type { FeedPlan } from "./plan.ts";
 import { readFeed } from "./record.ts";

@@ -1,8 +1,8 @@
 import type { Clock } from "../core/clock.ts";
 import { readHead } from "../log/subjects.ts";
-import { createBatchSize } from "./batch-size.ts";
+import { createBatchSize } from "../log/batch-size.ts";
 import { type Committed, createFeedCommits, type FeedDeps, NOTHING_PUBLISHED } from "./commit.ts";
-import type { Lease } from "./lease.ts";
+import type { Lease } from "../log/lease.ts";
 import type { PlanFailure } from "./plan.ts";
 import { type FeedRecord, type Failure, type FeedStatus, readFeed } from "./record.ts";
 import type { RegisteredFeed } from "./register.ts";

@@ -1,5 +1,5 @@
 import { type Database, integerAt, type Row, textAt } from "../log/database.ts";
-import { type LogAddress, logAddress } from "../log/keys.ts";
+import type { LogAddress } from "../log/keys.ts";
 
 /** A feed that is being emptied is `rebuilding`, if it is then to begin anew, or `retiring`. */
 export type FeedStatus = "building" | "live" | "halted" | "rebuilding" | "retiring";
@@ -55,10 +55,4 @@ export async function readFeed(database: Database, log: LogAddress): Promise<Fee
     rate: integerAt(row, 6),
     failure: failureOf(row),
   };
-}
-
-/** The log at a path; null when there is none. */
-export async function findLog(database: Database, path: string): Promise<LogAddress | null> {
-  const [row] = await database.read({ sql: "select id from logs where name = ?", args: [path] });
-  return row === undefined ? null : logAddress(integerAt(row, 0), path);
 }

@@ -1,10 +1,11 @@
 import type { Clock } from "../core/clock.ts";
 import type { Database } from "../log/database.ts";
 import { EVENT_LOG_ADDRESS, type LogAddress } from "../log/keys.ts";
+import { findLog } from "../log/subjects.ts";
 import { FeedDefinitionsError } from "./compile-all.ts";
 import type { Feed } from "./feed.ts";
 import { keepPromise, promisedBy } from "./promise.ts";
-import { findLog, readFeed } from "./record.ts";
+import { readFeed } from "./record.ts";
 
 /** A feed with its place in the database. */
 export interface RegisteredFeed {

@@ -1,7 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import type { LogReader } from "../log/reader.ts";
 import type { FeedDeps } from "./commit.ts";
-import { isFreeFor, type Lease, LEASE_MS, releaseLease, takeLease } from "./lease.ts";
+import { isFreeFor, type Lease, LEASE_MS, releaseLease, takeLease } from "../log/lease.ts";
 import { createProjector, type Step } from "./projector.ts";
 import { type FeedStatus, readFeed } from "./record.ts";
 import type { RegisteredFeed } from "./register.ts";

@@ -46,15 +46,3 @@ export const feedSubjects = sqliteTable("feed_subjects", {
   /** Source position up to which this subject is projected, if that is beyond the feed's cursor: it was hydrated. */
   projected: integer().notNull().default(0),
 });
-
-/** Who does what only one process may do at a time. */
-export const leases = sqliteTable("leases", {
-  /** What is leased: the path of a feed's log. */
-  name: text().primaryKey(),
-  /** A name that a process gives itself at start. */
-  holder: text().notNull(),
-  /** Grows with each change of holder; writes check it. */
-  token: integer().notNull(),
-  /** Milliseconds since 1970 by the database's clock, so that nodes whose clocks differ agree. */
-  expires: integer().notNull(),
-});

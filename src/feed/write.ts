@@ -1,7 +1,7 @@
 import { MARK_ERASED, UNMARK_ERASED } from "../log/append.ts";
 import { type Row, type Statement, integerAt, textAt } from "../log/database.ts";
 import type { LogAddress } from "../log/keys.ts";
-import { type Lease, renewal } from "./lease.ts";
+import { type Lease, renewal } from "../log/lease.ts";
 import type { FeedPlan } from "./plan.ts";
 import type { FeedStatus } from "./record.ts";
 

@@ -97,3 +97,15 @@ export const consumers = sqliteTable(
   },
   (table) => [primaryKey({ columns: [table.log, table.name] })],
 );
+
+/** Who does what only one process may do at a time. */
+export const leases = sqliteTable("leases", {
+  /** What is leased: the path of a feed's log, or of a subscription. */
+  name: text().primaryKey(),
+  /** A name that a process gives itself at start. */
+  holder: text().notNull(),
+  /** Grows with each change of holder; writes check it. */
+  token: integer().notNull(),
+  /** Milliseconds since 1970 by the database's clock, so that nodes whose clocks differ agree. */
+  expires: integer().notNull(),
+});

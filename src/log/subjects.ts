@@ -4,7 +4,7 @@ import { and, asc, eq, gt, gte, lt, lte, type SQL, sql } from "drizzle-orm";
 import type { Clock } from "../core/clock.ts";
 import { prefixEnd } from "../core/names.ts";
 import { type Database, integerAt, textAt, type Value } from "./database.ts";
-import type { LogAddress } from "./keys.ts";
+import { type LogAddress, logAddress } from "./keys.ts";
 import { events, subjects } from "./schema.ts";
 
 /** Builds everyday reads; the database runs them like any other. */
@@ -178,4 +178,10 @@ export async function versionAt(
 export async function readHead(database: Database, log: LogAddress): Promise<number> {
   const [row] = await database.read({ sql: "select head from logs where id = ?", args: [log.id] });
   return integerAt(row, 0);
+}
+
+/** The log at a path; null when there is none. */
+export async function findLog(database: Database, path: string): Promise<LogAddress | null> {
+  const [row] = await database.read({ sql: "select id from logs where name = ?", args: [path] });
+  return row === undefined ? null : logAddress(integerAt(row, 0), path);
 }

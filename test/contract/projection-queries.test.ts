@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import { CLEAR_EVENTS, CLEAR_FEED_SUBJECTS, CLEAR_SUBJECTS } from "../../src/feed/clear.ts";
 import { RESUME_FEED } from "../../src/feed/feeds.ts";
-import { TAKE_LEASE } from "../../src/feed/lease.ts";
+import { TAKE_LEASE } from "../../src/log/lease.ts";
 import { SELECT_FEED } from "../../src/feed/record.ts";
 import { BEGIN_CLEARING } from "../../src/feed/retire.ts";
 import { sourceStatement, subjectStatement } from "../../src/feed/source.ts";

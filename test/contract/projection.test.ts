@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 
 import type { Clock } from "../../src/core/clock.ts";
-import { takeLease } from "../../src/feed/lease.ts";
+import { takeLease } from "../../src/log/lease.ts";
 import type { LogReader } from "../../src/log/reader.ts";
 import type { LogWriter } from "../../src/log/writer.ts";
 import { systemClock } from "../../src/server/system-clock.ts";

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import type { SourceEvent } from "../../src/feed/define.ts";
 import type { Feed } from "../../src/feed/feed.ts";
 import { hydrate } from "../../src/feed/hydrate.ts";
-import { takeLease } from "../../src/feed/lease.ts";
+import { takeLease } from "../../src/log/lease.ts";
 import { createProjector, type Projector } from "../../src/feed/projector.ts";
 import { type RegisteredFeed, registerFeeds } from "../../src/feed/register.ts";
 import type { Database } from "../../src/log/database.ts";

@@ -1,6 +1,6 @@
 import type { Feed } from "../../src/feed/feed.ts";
 import { type Feeds, openFeeds, type OpenFeed } from "../../src/feed/feeds.ts";
-import { takeLease } from "../../src/feed/lease.ts";
+import { takeLease } from "../../src/log/lease.ts";
 import { createProjector, type Projector, type Step } from "../../src/feed/projector.ts";
 import { type RegisteredFeed, registerFeeds } from "../../src/feed/register.ts";
 import { runFeed, type RunEvent } from "../../src/feed/run.ts";

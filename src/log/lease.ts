@@ -1,5 +1,5 @@
-import { type Database, integerAt, type Statement } from "../log/database.ts";
-import type { BatchWriter } from "../log/writer.ts";
+import { type Database, integerAt, type Statement } from "./database.ts";
+import type { BatchWriter } from "./writer.ts";
 
 /*
  * A lease is held by at most one process, by the database's clock. Its token grows with each change of holder and is

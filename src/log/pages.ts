@@ -34,8 +34,8 @@ function placeOf(source: Source): "event.key" | "event.version" {
   return source === "log" ? "event.key" : "event.version";
 }
 
-/** `from … limit` of a selection, binding its values to `args`. */
-function selected(log: LogAddress, selection: Selection, args: Value[]): string {
+/** `from … limit` of a selection, binding its values to `args`. Aliases: `event`, `subject`. */
+export function selected(log: LogAddress, selection: Selection, args: Value[]): string {
   const { source, after, before, direction, filter, limit } = selection;
   const bind = (value: Value): string => `?${args.push(value)}`;
   const place = placeOf(source);

@@ -1,0 +1,120 @@
+import { standApart } from "./lane.ts";
+import { block, fitting, type LaneParcelsOptions } from "./lane-parcels.ts";
+import type { Lanes } from "./lanes.ts";
+import { batchMessage } from "./message.ts";
+import type { Parcel } from "./parcel.ts";
+import type { DeliveryEvent } from "./source.ts";
+import type { DeliveryMode, FrozenBatch } from "./subscription.ts";
+import type { Verdict } from "./verdict.ts";
+
+/** Batches of all subjects that are in step, one after the other. */
+export interface Batches {
+  take(event: DeliveryEvent): void;
+  /** Leaves to lanes that were made meanwhile what waits of their subjects. */
+  leave(): void;
+  /** Events, and their characters, that wait. */
+  atHand(): { readonly events: number; readonly characters: number };
+  /** Everything up to there was taken into a batch, or stands apart; null: nothing waits. */
+  firstWaiting(): number | null;
+  /** Fixes the next batch if there is none: it may be sent when {@link frozen} is stored. Says whether it did. */
+  compose(): boolean;
+  frozen(): FrozenBatch | null;
+  /** Told that what {@link frozen} gave is stored. */
+  stored(frozen: FrozenBatch): void;
+  isReady(): boolean;
+  next(): Parcel | null;
+  has(subject: number): boolean;
+}
+
+interface Batch {
+  readonly events: readonly DeliveryEvent[];
+  readonly subjects: ReadonlySet<number>;
+  readonly frozen: FrozenBatch;
+  state: "composed" | "ready" | "sending";
+}
+
+function batchOf(events: readonly DeliveryEvent[], state: Batch["state"]): Batch {
+  const subjects = new Set(events.map(({ subject }) => subject));
+  return { events, subjects, frozen: { positions: events.map(({ position }) => position) }, state };
+}
+
+export interface BatchesOptions extends Pick<LaneParcelsOptions, "subscription" | "attempts" | "chance"> {
+  readonly limits: Extract<DeliveryMode, { kind: "batch" }>;
+  /** Events of the batch that was under way when it was last stored. */
+  readonly begun: readonly DeliveryEvent[];
+  /** Told that there is no batch any more. */
+  readonly onDone: () => void;
+}
+
+export function createBatches(lanes: Lanes, options: BatchesOptions): Batches {
+  const { subscription, limits, begun, onDone } = options;
+  let backlog: DeliveryEvent[] = [];
+  let batch = begun.length > 0 ? batchOf(begun, "ready") : null;
+
+  const leave = () => {
+    backlog = backlog.filter((event) => {
+      if (lanes.find(event.subject) === null) return true;
+      lanes.take(event);
+      return false;
+    });
+  };
+
+  /** Nobody knows which of its events was not taken: each subject goes on by itself, and those that are well come back. */
+  const split = ({ events, subjects }: Batch, error: string, now: number) => {
+    for (const subject of subjects) {
+      const own = events.filter((event) => event.subject === subject);
+      const lane = lanes.find(subject) ?? lanes.addApart(subject, own[0]?.version ?? 1);
+      standApart(lane);
+      if (subjects.size === 1) {
+        lane.frozen = own.at(-1)?.version ?? null;
+        block(lane, error, now, options);
+      }
+      lanes.place(lane, now);
+    }
+    leave();
+  };
+
+  const settle = (settled: Batch, verdict: Verdict, now: number) => {
+    if (verdict.kind === "acknowledged" || verdict.kind === "refused") {
+      batch = null;
+      if (verdict.kind === "refused") split(settled, verdict.error, now);
+      onDone();
+    } else {
+      settled.state = "ready";
+    }
+  };
+
+  return {
+    take: (event) => backlog.push(event),
+    leave,
+    atHand: () => ({
+      events: backlog.length,
+      characters: backlog.reduce((total, { text }) => total + text.length, 0),
+    }),
+    firstWaiting: () => backlog[0]?.position ?? null,
+    compose() {
+      if (batch !== null) return false;
+      const events = fitting(backlog, limits);
+      backlog = backlog.slice(events.length);
+      if (events.length > 0) batch = batchOf(events, "composed");
+      return events.length > 0;
+    },
+    frozen: () => batch?.frozen ?? null,
+    stored(frozen) {
+      if (batch?.frozen === frozen && batch.state === "composed") batch.state = "ready";
+    },
+    isReady: () => batch?.state === "ready",
+    next() {
+      if (batch?.state !== "ready") return null;
+      const sent = batch;
+      sent.state = "sending";
+      return {
+        message: batchMessage(subscription, sent.events),
+        subject: null,
+        fresh: true,
+        settle: (verdict, now) => settle(sent, verdict, now),
+      };
+    },
+    has: (subject) => batch !== null && batch.subjects.has(subject),
+  };
+}

@@ -1,0 +1,66 @@
+import { retryDelay } from "./endpoint.ts";
+import { doorbellMessage } from "./message.ts";
+import type { Parcel } from "./parcel.ts";
+
+/** News that there are events: only of the last of them, one at a time. */
+export interface Doorbell {
+  /** Position up to which the endpoint knows of events. */
+  rung(): number;
+  /** There is something selected up to a head. */
+  see(head: number): void;
+  /** There is nothing selected up to a head. */
+  pass(head: number): void;
+  /** When it is to be tried again, if it is not now. */
+  due(): number;
+  /** Whether it can be sent now. */
+  isReady(now: number): boolean;
+  next(now: number): Parcel | null;
+}
+
+export interface DoorbellOptions {
+  readonly subscription: string;
+  readonly source: string;
+  readonly cursor: number;
+  readonly chance: () => number;
+}
+
+export function createDoorbell({ subscription, source, cursor, chance }: DoorbellOptions): Doorbell {
+  let rung = cursor;
+  let head = cursor;
+  let attempts = 0;
+  let due = 0;
+  let sending = false;
+  const isReady = (now: number) => !sending && head > rung && due <= now;
+  return {
+    rung: () => rung,
+    see(seen) {
+      head = seen;
+    },
+    pass(seen) {
+      if (rung === head && !sending) rung = seen;
+      head = seen;
+    },
+    due: () => due,
+    isReady,
+    next(now) {
+      if (!isReady(now)) return null;
+      sending = true;
+      const told = head;
+      return {
+        message: doorbellMessage(subscription, source, told),
+        subject: null,
+        fresh: attempts === 0,
+        settle(verdict, settled) {
+          sending = false;
+          if (verdict.kind === "acknowledged") {
+            rung = told;
+            attempts = 0;
+          } else if (verdict.kind === "refused") {
+            attempts += 1;
+            due = settled + retryDelay(attempts, chance());
+          }
+        },
+      };
+    },
+  };
+}

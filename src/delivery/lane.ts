@@ -1,0 +1,141 @@
+import type { DeliveryEvent } from "./source.ts";
+import type { StoredLane } from "./subscription.ts";
+
+/**
+ * One subject on its way to one endpoint: its events are delivered one after the other, whatever the others do.
+ *
+ * A lane is _in step_ while it is fed by the pass, which reads the log once for all subjects. It stands _apart_ when it
+ * is behind the pass: it is blocked, is redelivered, or has too much waiting. Then it reads its own events, from
+ * `next`, until it is where the pass is.
+ */
+export interface Lane {
+  readonly subject: number;
+  /** Events at hand, in order; the first is the next to be acknowledged. */
+  pending: DeliveryEvent[];
+  /** The first version that is not acknowledged. */
+  next: number;
+  apart: boolean;
+  /** A request with its first events is under way. */
+  sending: boolean;
+  loading: boolean;
+  /** It waits for its turn, to send or to load. */
+  queued: boolean;
+  /** Apart: position of the last event that the pass came by, and up to which its own were read; -1: unknown. */
+  seen: number;
+  readTo: number;
+  /** Where a redelivery of a range ends, and the version to go on from then. */
+  stop: number | null;
+  resume: number | null;
+  /** Last version of the batch whose bytes must not change, and whether that is stored. */
+  frozen: number | null;
+  freezing: boolean;
+  attempts: number;
+  /** When it is to be tried, in milliseconds since 1970; null: not by itself. */
+  due: number | null;
+  error: string | null;
+  since: string | null;
+  /** It is redelivered before the rewind comes by it, and stays until then. */
+  ahead: boolean;
+  /** To be sent back when what is under way is settled. */
+  back: Backwards | null;
+  /** It has a row, and the row is not what it should be. */
+  stored: boolean;
+  dirty: boolean;
+}
+
+/** A way back: from a version up to another (null: up to where the pass is). */
+export interface Backwards {
+  readonly next: number;
+  readonly stop: number | null;
+  readonly ahead: boolean;
+}
+
+export function newLane(subject: number, next: number): Lane {
+  return {
+    subject,
+    pending: [],
+    next,
+    apart: false,
+    sending: false,
+    loading: false,
+    queued: false,
+    seen: 0,
+    readTo: -1,
+    stop: null,
+    resume: null,
+    frozen: null,
+    freezing: false,
+    attempts: 0,
+    due: 0,
+    error: null,
+    since: null,
+    ahead: false,
+    back: null,
+    stored: false,
+    dirty: true,
+  };
+}
+
+export function storedLane(row: StoredLane): Lane {
+  return { ...newLane(row.subject, row.next), ...row, apart: true, stored: true, dirty: false };
+}
+
+export function rowOf(lane: Lane): StoredLane {
+  const { subject, next, stop, resume, frozen, attempts, due, error, since, ahead } = lane;
+  return { subject, next, stop, resume, frozen, attempts, due, error, since, ahead };
+}
+
+/** Lets it read its own events from now on, beginning with those it has not acknowledged. */
+export function standApart(lane: Lane): void {
+  if (!lane.apart) lane.seen = Math.max(lane.seen, lane.pending.at(-1)?.position ?? 0);
+  lane.apart = true;
+  lane.readTo = -1;
+  lane.dirty = true;
+}
+
+/** Sends it back, now or when what is under way is settled. */
+export function sendBack(lane: Lane, back: Backwards): void {
+  if (lane.sending) {
+    lane.back = back;
+    return;
+  }
+  const { next, stop, ahead } = back;
+  standApart(lane);
+  lane.pending = [];
+  lane.resume = stop === null ? null : Math.max(stop + 1, lane.resume ?? lane.next);
+  lane.stop = stop;
+  lane.next = next;
+  lane.ahead = ahead;
+  lane.frozen = null;
+  lane.freezing = false;
+  Object.assign(lane, HEALTHY);
+  lane.back = null;
+}
+
+const HEALTHY = { attempts: 0, due: 0, error: null, since: null } as const;
+
+/** Notes that everything up to a version is acknowledged. */
+export function acknowledge(lane: Lane, version: number, count: number): void {
+  lane.pending.splice(0, count);
+  lane.next = version + 1;
+  lane.frozen = null;
+  lane.freezing = false;
+  Object.assign(lane, HEALTHY);
+  if (lane.stop !== null && lane.next > lane.stop) goOn(lane);
+  lane.dirty = true;
+}
+
+/** Leaves the range that was redelivered. */
+export function goOn(lane: Lane): void {
+  lane.next = lane.resume ?? lane.next;
+  lane.stop = null;
+  lane.resume = null;
+  lane.pending = [];
+  lane.readTo = -1;
+}
+
+/** Whether everything that the pass came by is acknowledged. */
+export function isThrough(lane: Lane): boolean {
+  if (lane.pending.length > 0 || lane.stop !== null) return false;
+  return !lane.apart || lane.readTo >= lane.seen;
+}

@@ -1,0 +1,76 @@
+import type { DeliveryEvent } from "./source.ts";
+
+/** What is delivered with one request, the same however often it is tried. */
+export interface Message {
+  /** `webhook-id`: stable for these bytes. */
+  readonly id: string;
+  readonly contentType: string;
+  readonly body: string;
+}
+
+/** Digits of `sequence`, and so of `previoussequence`. */
+const SEQUENCE_DIGITS = 16;
+
+/** The event with the sequence of the one before it, so that a receiver of a selection too can tell a gap. */
+function eventText({ text, previous }: DeliveryEvent): string {
+  return `{"previoussequence":"${String(previous).padStart(SEQUENCE_DIGITS, "0")}",${text.slice(1)}`;
+}
+
+/** One event. */
+export function singleMessage(subscription: string, event: DeliveryEvent): Message {
+  return {
+    id: `${subscription}_${event.position}`,
+    contentType: "application/cloudevents+json",
+    body: eventText(event),
+  };
+}
+
+/** Several events. Whoever makes it sees to it that a batch with the same ends always has the same events. */
+export function batchMessage(subscription: string, events: readonly DeliveryEvent[]): Message {
+  const [first, last] = [events[0]?.position ?? 0, events.at(-1)?.position ?? 0];
+  return {
+    id: `${subscription}_${first}-${last}_${events.length}`,
+    contentType: "application/cloudevents-batch+json",
+    body: `[${events.map(eventText).join(",")}]`,
+  };
+}
+
+/** The news that there are events, and no event. */
+export function doorbellMessage(subscription: string, source: string, head: number): Message {
+  return {
+    id: `${subscription}_head_${head}`,
+    contentType: "application/cloudevents+json",
+    body: JSON.stringify({
+      specversion: "1.0",
+      id: String(head),
+      source,
+      type: DOORBELL_TYPE,
+      datacontenttype: "application/json",
+      data: { head },
+    }),
+  };
+}
+
+/** Type of the event that a doorbell delivers. */
+export const DOORBELL_TYPE = "kilde.doorbell";
+
+/** Type of the event that `test` delivers. */
+export const TEST_TYPE = "kilde.test";
+
+/** An event that says nothing but that deliveries arrive. */
+export function testMessage(subscription: string, source: string, time: string): Message {
+  const id = `${subscription}_test_${Date.parse(time)}`;
+  return {
+    id,
+    contentType: "application/cloudevents+json",
+    body: JSON.stringify({
+      specversion: "1.0",
+      id,
+      source,
+      type: TEST_TYPE,
+      time,
+      datacontenttype: "application/json",
+      data: { subscription },
+    }),
+  };
+}

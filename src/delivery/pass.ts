@@ -1,0 +1,69 @@
+import { createBatchSize } from "../log/batch-size.ts";
+import type { Database } from "../log/database.ts";
+import type { LogAddress } from "../log/keys.ts";
+import type { Filter } from "../log/pages.ts";
+import { type DeliveryEvent, deliveryStatement, positionsStatement, readDeliveries } from "./source.ts";
+
+/** Events, and positions, that one query looks through at most, so that none takes long. */
+const PASS_EVENTS = 512;
+const PASS_WINDOW = 10_000;
+/** Events of one subject that are read at a time. */
+const LANE_EVENTS = 16;
+
+/** Reading what is delivered: all subjects in the order of the log, or one by itself. */
+export interface Pass {
+  /** Reads on after a position, up to a head. `upTo`: how far that is. */
+  read(
+    after: number,
+    head: number,
+  ): Promise<{ readonly events: readonly DeliveryEvent[]; readonly upTo: number }>;
+  /** Events of a subject from a version on, up to a position. `end`: there are no more. */
+  readLane(
+    subject: number,
+    range: { readonly next: number; readonly stop: number | null; readonly upTo: number },
+  ): Promise<{ readonly events: readonly DeliveryEvent[]; readonly end: boolean }>;
+  /** Events at positions, those that still are. */
+  readPositions(positions: readonly number[]): Promise<readonly DeliveryEvent[]>;
+}
+
+export interface PassOptions {
+  readonly database: Database;
+  readonly log: LogAddress;
+  readonly filter: Filter;
+}
+
+const charactersOf = (events: readonly DeliveryEvent[]) =>
+  events.map(({ text }) => ({ characters: text.length }));
+
+export function createPass({ database, log, filter }: PassOptions): Pass {
+  const passSize = createBatchSize(PASS_EVENTS);
+  const laneSize = createBatchSize(LANE_EVENTS);
+  return {
+    async read(after, head) {
+      const [limit, end] = [passSize.now(), Math.min(head, after + PASS_WINDOW)];
+      const range = { source: "log", after, before: end + 1, direction: "forwards" } as const;
+      const events = await readDeliveries(database, deliveryStatement(log, { ...range, filter, limit }));
+      passSize.saw(charactersOf(events));
+      return { events, upTo: events.length < limit ? end : (events.at(-1)?.position ?? end) };
+    },
+    async readLane(subject, { next, stop, upTo }) {
+      const limit = laneSize.now();
+      const events = await readDeliveries(
+        database,
+        deliveryStatement(log, {
+          source: { subjectId: subject },
+          after: next - 1,
+          before: stop === null ? Number.MAX_SAFE_INTEGER : stop + 1,
+          direction: "forwards",
+          filter,
+          limit,
+        }),
+      );
+      laneSize.saw(charactersOf(events));
+      // What lies beyond it comes with the pass.
+      const within = events.filter(({ position }) => position <= upTo);
+      return { events: within, end: within.length < limit };
+    },
+    readPositions: (positions) => readDeliveries(database, positionsStatement(log, filter, positions)),
+  };
+}

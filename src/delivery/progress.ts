@@ -1,0 +1,123 @@
+import type { Row, Statement } from "../log/database.ts";
+import { type Lease, renewal } from "../log/lease.ts";
+import { integerAt } from "../log/database.ts";
+import type { BatchWriter } from "../log/writer.ts";
+import type { Attempt } from "./attempts.ts";
+import type { EndpointTrouble, FrozenBatch, Rewind, StoredLane } from "./subscription.ts";
+
+/*
+ * Writing how far a subscription is. Nothing is written if somebody else moved it, or holds its lease.
+ */
+
+/** How far a subscription is. */
+export interface Progress {
+  readonly id: string;
+  readonly epoch: number;
+  readonly lease: Lease;
+  readonly cursor: number;
+  readonly rewind: Rewind | null;
+  readonly batch: FrozenBatch | null;
+  readonly trouble: EndpointTrouble | null;
+  readonly upserts: readonly StoredLane[];
+  /** Subjects that are where the cursor is again. */
+  readonly deletes: readonly number[];
+  /** Null: as they are. */
+  readonly attempts: readonly Attempt[] | null;
+}
+
+const HELD = `epoch = ?2 and exists (select 1 from leases where name = ?3 and holder = ?4 and token = ?5)`;
+
+/** Whether the writer still has it. */
+const GUARD = `exists (select 1 from subscriptions where id = ?1 and ${HELD})`;
+
+export const KEEP_PROGRESS = `
+update subscriptions set cursor = ?6, rewind = ?7, batch = ?8, trouble = ?9 where id = ?1 and ${HELD}
+returning revision`;
+
+/** Argument 6: JSON of rows. */
+export const KEEP_LANES = `
+insert into subscription_subjects
+  (subscription, subject, next, stop, resume, frozen, attempts, due, error, since, ahead)
+select ?1, lane.value ->> 0, lane.value ->> 1, lane.value ->> 2, lane.value ->> 3, lane.value ->> 4,
+  lane.value ->> 5, lane.value ->> 6, lane.value ->> 7, lane.value ->> 8, lane.value ->> 9
+from json_each(?6) as lane where ${GUARD}
+on conflict (subscription, subject) do update set next = excluded.next, stop = excluded.stop,
+  resume = excluded.resume, frozen = excluded.frozen, attempts = excluded.attempts, due = excluded.due,
+  error = excluded.error, since = excluded.since, ahead = excluded.ahead`;
+
+/** Argument 6: JSON of subject ids. */
+export const DROP_LANES = `
+delete from subscription_subjects
+where subscription = ?1 and subject in (select value from json_each(?6)) and ${GUARD}`;
+
+const KEEP_ATTEMPTS = `
+insert into subscription_attempts (subscription, attempts) select ?1, ?6 where ${GUARD}
+on conflict (subscription) do update set attempts = excluded.attempts`;
+
+function json(value: unknown): string | null {
+  return value === null ? null : JSON.stringify(value);
+}
+
+function laneRow(row: StoredLane): readonly unknown[] {
+  const { subject, next, stop, resume, frozen, attempts, due, error, since, ahead } = row;
+  return [subject, next, stop, resume, frozen, attempts, due, error, since, ahead ? 1 : 0];
+}
+
+function progressStatements(progress: Progress): Statement[] {
+  const { id, epoch, lease, cursor, rewind, batch, trouble, upserts, deletes, attempts } = progress;
+  const guard = [id, epoch, lease.name, lease.holder, lease.token];
+  const statements: Statement[] = [
+    { sql: KEEP_PROGRESS, args: [...guard, cursor, json(rewind), json(batch), json(trouble)] },
+    renewal(lease),
+  ];
+  if (upserts.length > 0)
+    statements.push({ sql: KEEP_LANES, args: [...guard, JSON.stringify(upserts.map(laneRow))] });
+  if (deletes.length > 0) statements.push({ sql: DROP_LANES, args: [...guard, JSON.stringify(deletes)] });
+  if (attempts !== null) statements.push({ sql: KEEP_ATTEMPTS, args: [...guard, JSON.stringify(attempts)] });
+  return statements;
+}
+
+/** Keeps progress; gives the subscription's revision, or null when the writer no longer has it. */
+export type KeepProgress = (progress: Progress) => Promise<number | null>;
+
+interface Waiting {
+  readonly statements: readonly Statement[];
+  readonly resolve: (rows: readonly Row[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Writes what all subscriptions of a process have to keep together: one commit at a time, for all that came up. */
+export function createProgressKeeper(writer: BatchWriter): KeepProgress {
+  let waiting: Waiting[] = [];
+  let writing = false;
+
+  const write = async (group: readonly Waiting[]) => {
+    const written = await writer.write(group.flatMap(({ statements }) => statements));
+    if (written.outcome === "outdated") throw new Error("the database was busy");
+    let place = 0;
+    for (const { statements, resolve } of group) {
+      resolve(written.rows[place] ?? []);
+      place += statements.length;
+    }
+  };
+
+  const writeAll = async () => {
+    writing = true;
+    while (waiting.length > 0) {
+      const group = waiting;
+      waiting = [];
+      await write(group).catch((error: unknown) => {
+        for (const { reject } of group) reject(error);
+      });
+    }
+    writing = false;
+  };
+
+  return async (progress) => {
+    const { promise, resolve, reject } = Promise.withResolvers<readonly Row[]>();
+    waiting.push({ statements: progressStatements(progress), resolve, reject });
+    if (!writing) void writeAll();
+    const [row] = await promise;
+    return row === undefined ? null : integerAt(row, 0);
+  };
+}

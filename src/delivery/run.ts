@@ -1,0 +1,198 @@
+import type { Clock } from "../core/clock.ts";
+import { type Database, integerAt, textAt } from "../log/database.ts";
+import type { LogAddress } from "../log/keys.ts";
+import { releaseLease, takeLease } from "../log/lease.ts";
+import type { LogReader } from "../log/reader.ts";
+import type { BatchWriter } from "../log/writer.ts";
+import type { Attempt } from "./attempts.ts";
+import { dispatch, type Sign } from "./dispatcher.ts";
+import { createProgressKeeper } from "./progress.ts";
+import { readSubscription } from "./record.ts";
+import type { Send } from "./send.ts";
+import type { EndpointTrouble, Subscription } from "./subscription.ts";
+
+/** How often it is looked whether there is something to deliver that nobody delivers. */
+const LOOK_MS = 1_000;
+/** After storage failed. */
+const BACKOFF_MS = 1_000;
+
+export type DeliveryRunEvent =
+  | { readonly kind: "failed"; readonly subscription: string; readonly error: unknown }
+  | { readonly kind: "gone"; readonly subscription: string }
+  | { readonly kind: "down"; readonly subscription: string; readonly trouble: EndpointTrouble }
+  | { readonly kind: "up"; readonly subscription: string };
+
+export interface DeliverOptions {
+  readonly database: Database;
+  readonly writer: BatchWriter;
+  readonly clock: Clock;
+  readonly chance: () => number;
+  /** Name of this process among those on the database. */
+  readonly holder: string;
+  readonly send: Send;
+  /** Opens a subscription's secrets. */
+  readonly signerOf: (subscription: Subscription) => Promise<Sign>;
+  readonly readerOf: (log: LogAddress) => LogReader;
+  readonly blockedSubjects: number;
+  readonly onEvent: (event: DeliveryRunEvent) => void;
+}
+
+/** Deliveries of this process. */
+export interface Delivering {
+  /** Tells that a subscription was made or changed; it would be found out, but later. */
+  changed(subscription: string): void;
+  /** Tells that there is something new to deliver. */
+  learn(): void;
+  /** Ends when what is under way is settled, and lets others deliver. */
+  close(): Promise<void>;
+}
+
+/**
+ * Active subscriptions that are behind: of their log, with a subject that is due, or with a redelivery under way.
+ * `free`: nobody has it; `mine`: argument 1 has it, or nobody ever had. Argument 2: milliseconds since 1970.
+ */
+export const FIND_BEHIND = `
+select subscription.id, lease.name is null or lease.holder = ?1,
+  lease.name is null or lease.expires <= cast(unixepoch('subsec') * 1000 as integer)
+from subscriptions as subscription
+cross join logs as log on log.id = subscription.log
+left join leases as lease on lease.name = 'subscriptions/' || subscription.id
+where subscription.status = 'active' and (subscription.cursor < log.head or subscription.rewind is not null
+  or subscription.batch is not null
+  or exists (select 1 from subscription_subjects as lane where lane.subscription = subscription.id and lane.due <= ?2))`;
+
+function leaseName(subscription: string): string {
+  return `subscriptions/${subscription}`;
+}
+
+async function attemptsOf(database: Database, subscription: string): Promise<Attempt[]> {
+  const [row] = await database.read({
+    sql: "select attempts from subscription_attempts where subscription = ?1",
+    args: [subscription],
+  });
+  return row === undefined ? [] : (JSON.parse(textAt(row, 0)) as Attempt[]);
+}
+
+/** Pauses a subscription for a reason that it has found itself. */
+async function pauseGone(writer: BatchWriter, clock: Clock, id: string): Promise<void> {
+  await writer.write([
+    {
+      sql: `update subscriptions set status = 'paused', reason = 'gone', since = ?2, revision = revision + 1
+        where id = ?1 and status = 'active'`,
+      args: [id, new Date(clock.now()).toISOString()],
+    },
+  ]);
+}
+
+/** Delivers every subscription that no other process does, until it is closed. */
+export function deliver(options: DeliverOptions): Delivering {
+  const { database, writer, clock, holder, onEvent } = options;
+  const keepProgress = createProgressKeeper(writer);
+  const stopping = new AbortController();
+  const running = new Map<string, { readonly restart: () => void; readonly ended: Promise<void> }>();
+  let behindBefore = new Set<string>();
+  let woken = Promise.withResolvers<void>();
+
+  /** Delivers once; says whether to look at the subscription again. */
+  const deliverOnce = async (id: string, signal: AbortSignal): Promise<boolean> => {
+    const subscription = await readSubscription(database, id);
+    if (subscription === null || subscription.status === "paused") return false;
+    const sign = await options.signerOf(subscription);
+    const lease = await takeLease(writer, leaseName(id), holder);
+    if (lease === null) return false;
+    const source = options.readerOf(subscription.log);
+    const end = await dispatch(
+      {
+        ...options,
+        source,
+        sign,
+        keepProgress,
+        signal,
+        onTrouble: (trouble) =>
+          onEvent(
+            trouble === null ? { kind: "up", subscription: id } : { kind: "down", subscription: id, trouble },
+          ),
+      },
+      subscription,
+      lease,
+      await attemptsOf(database, id),
+    );
+    if (end === "gone") {
+      await pauseGone(writer, clock, id);
+      onEvent({ kind: "gone", subscription: id });
+    }
+    if (end === "gone" || stopping.signal.aborted) await releaseLease(writer, lease);
+    if (end === "failed") throw new Error("storage failed");
+    return end !== "gone";
+  };
+
+  const run = async (id: string, restarted: () => AbortSignal) => {
+    for (;;) {
+      const signal = restarted();
+      if (stopping.signal.aborted) return;
+      try {
+        if (!(await deliverOnce(id, signal))) return;
+      } catch (error) {
+        onEvent({ kind: "failed", subscription: id, error });
+        await clock.sleep(BACKOFF_MS, stopping.signal);
+      }
+    }
+  };
+
+  const start = (id: string) => {
+    let restarting = new AbortController();
+    const restarted = () => {
+      restarting = new AbortController();
+      return AbortSignal.any([restarting.signal, stopping.signal]);
+    };
+    const ended = run(id, restarted).finally(() => {
+      running.delete(id);
+      woken.resolve();
+    });
+    running.set(id, { restart: () => restarting.abort(), ended });
+  };
+
+  const look = async () => {
+    const rows = await database.read({ sql: FIND_BEHIND, args: [holder, clock.now()] });
+    const behind = new Set<string>();
+    for (const row of rows) {
+      const id = textAt(row, 0);
+      behind.add(id);
+      if (running.has(id) || integerAt(row, 2) === 0) continue;
+      // Whoever delivered it last is given the time to go on.
+      if (integerAt(row, 1) === 1 || behindBefore.has(id)) start(id);
+    }
+    behindBefore = behind;
+  };
+
+  const lookUntilStopped = async () => {
+    while (!stopping.signal.aborted) {
+      woken = Promise.withResolvers();
+      try {
+        await look();
+      } catch (error) {
+        onEvent({ kind: "failed", subscription: "all", error });
+      }
+      const done = new AbortController();
+      await Promise.race([
+        woken.promise,
+        clock.sleep(LOOK_MS, AbortSignal.any([stopping.signal, done.signal])),
+      ]);
+      done.abort();
+    }
+  };
+  const looking = lookUntilStopped();
+
+  return {
+    changed(id) {
+      running.get(id)?.restart();
+      woken.resolve();
+    },
+    learn: () => woken.resolve(),
+    async close() {
+      stopping.abort();
+      await looking;
+      await Promise.all(Array.from(running.values(), ({ ended }) => ended));
+    },
+  };
+}

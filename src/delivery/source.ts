@@ -1,0 +1,82 @@
+import { type Database, integerAt, type Row, type Statement, textAt, type Value } from "../log/database.ts";
+import type { LogAddress } from "../log/keys.ts";
+import { type Filter, type Selection, selected } from "../log/pages.ts";
+import { framedEvent } from "../log/render.ts";
+
+/*
+ * The SQL of reading what is delivered, a hot path: a row for each event, with its text as it goes over the wire.
+ */
+
+/** An event to be delivered. */
+export interface DeliveryEvent {
+  readonly position: number;
+  readonly subject: number;
+  readonly name: string;
+  readonly version: number;
+  /** Version of the event of the subject that the subscription selects before this one; 0 when there is none. */
+  readonly previous: number;
+  /** The event as JSON. */
+  readonly text: string;
+}
+
+/**
+ * Without a filter by type it is the version before, also when that was truncated: a receiver that never had it
+ * learns that there was something.
+ */
+function previousVersion({ types }: Filter, bind: (value: Value) => string): string {
+  if (types === undefined) return "event.version - 1";
+  return `coalesce((select before.version from events as before
+    where before.subject = event.subject and before.version < event.version
+      and before.type in (select value from json_each(${bind(JSON.stringify(types))}))
+    order by before.version desc limit 1), 0)`;
+}
+
+const columns = (previous: string) =>
+  `event.key - ?1, event.subject, subject.name, event.version, ${previous}, ${framedEvent("array", "?1", "?2")}`;
+
+/** Events of a selection. */
+export function deliveryStatement(log: LogAddress, selection: Selection): Statement {
+  const args: Value[] = [log.base, JSON.stringify(log.name)];
+  const previous = previousVersion(selection.filter, (value) => `?${args.push(value)}`);
+  return { sql: `select ${columns(previous)} ${selected(log, selection, args)}`, args };
+}
+
+/** Events at positions, in their order. */
+export function positionsStatement(log: LogAddress, filter: Filter, positions: readonly number[]): Statement {
+  const args: Value[] = [log.base, JSON.stringify(log.name)];
+  const bind = (value: Value) => `?${args.push(value)}`;
+  const previous = previousVersion(filter, bind);
+  const sql = `select ${columns(previous)}
+    from json_each(${bind(JSON.stringify(positions))}) as place
+    cross join events as event on event.key = ?1 + place.value
+    cross join subjects as subject on subject.id = event.subject
+    where event.version >= subject.first_version`;
+  return { sql, args };
+}
+
+/** Gives one row: 1 when there is an event that is selected in a range of positions. */
+export function anyStatement(
+  log: LogAddress,
+  filter: Filter,
+  { after, upTo }: { readonly after: number; readonly upTo: number },
+): Statement {
+  const args: Value[] = [];
+  const range = { source: "log", after, before: upTo + 1, direction: "forwards", limit: 1 } as const;
+  return { sql: `select exists (select 1 ${selected(log, { ...range, filter }, args)})`, args };
+}
+
+function deliveryEvent(row: Row): DeliveryEvent {
+  return {
+    position: integerAt(row, 0),
+    subject: integerAt(row, 1),
+    name: textAt(row, 2),
+    version: integerAt(row, 3),
+    previous: integerAt(row, 4),
+    text: textAt(row, 5),
+  };
+}
+
+/** Runs one of the statements above. */
+export async function readDeliveries(database: Database, statement: Statement): Promise<DeliveryEvent[]> {
+  return (await database.read(statement)).map(deliveryEvent);
+}

@@ -1,0 +1,96 @@
+import type { LogAddress } from "../log/keys.ts";
+import type { Filter } from "../log/pages.ts";
+
+/**
+ * How events are put into requests: each in one of its own, several together, or none at all, only the news that
+ * there are some (`doorbell`).
+ */
+export type DeliveryMode =
+  | { readonly kind: "single" }
+  | { readonly kind: "batch"; readonly events: number; readonly bytes: number }
+  | { readonly kind: "doorbell" };
+
+/** What a subscriber asked for. */
+export interface SubscriptionConfig {
+  readonly url: string;
+  readonly filter: Filter;
+  readonly mode: DeliveryMode;
+  /** Most requests under way at a time. One subject never has two. */
+  readonly concurrency: number;
+  /** Attempts after which an event is not tried again by itself; null: it is, for good. */
+  readonly attempts: number | null;
+  /** Sent with each request, beside those that Kilde sets. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Most requests a minute, as the endpoint allowed when it consented; null: as many as it takes. */
+  readonly ratePerMinute: number | null;
+  /** Origin that the endpoint was asked for consent with; null: it was not. */
+  readonly consentedOrigin: string | null;
+  readonly description: string;
+}
+
+/** A secret as it is stored. */
+export interface StoredSecret {
+  /** Sealed with a key of the environment; see `webhook/seal.ts`. */
+  readonly sealed: string;
+  /** Until when it signs beside a newer one, in milliseconds since 1970; null: until it is replaced. */
+  readonly until: number | null;
+}
+
+/** A redelivery of what lies in a range of positions, for all subjects. */
+export interface Rewind {
+  /** Everything after this position ... */
+  readonly after: number;
+  /** ... and up to this one. */
+  readonly upTo: number;
+  /** Position up to which the subjects that have their first event there were sent back. */
+  readonly walked: number;
+}
+
+/** A batch of several subjects whose bytes must not change until it is acknowledged. */
+export interface FrozenBatch {
+  readonly positions: readonly number[];
+}
+
+/** An endpoint that fails as a whole. */
+export interface EndpointTrouble {
+  /** How often it was probed. */
+  readonly attempts: number;
+  /** Not before; milliseconds since 1970. */
+  readonly until: number;
+  readonly error: string;
+  /** RFC 3339. */
+  readonly since: string;
+}
+
+/** A subscription as it is stored. */
+export interface Subscription {
+  readonly id: string;
+  readonly log: LogAddress;
+  readonly config: SubscriptionConfig;
+  readonly secrets: readonly StoredSecret[];
+  readonly created: string;
+  readonly revision: number;
+  readonly epoch: number;
+  readonly status: "active" | "paused";
+  /** Why it is paused. */
+  readonly reason: string | null;
+  readonly since: string;
+  readonly cursor: number;
+  readonly rewind: Rewind | null;
+  readonly batch: FrozenBatch | null;
+  readonly trouble: EndpointTrouble | null;
+}
+
+/** A subject of a subscription that is not where the cursor is, as it is stored. */
+export interface StoredLane {
+  readonly subject: number;
+  readonly next: number;
+  readonly stop: number | null;
+  readonly resume: number | null;
+  readonly frozen: number | null;
+  readonly attempts: number;
+  readonly due: number | null;
+  readonly error: string | null;
+  readonly since: string | null;
+  readonly ahead: boolean;
+}

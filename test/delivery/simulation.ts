@@ -1,0 +1,468 @@
+import type { Clock } from "../../src/core/clock.ts";
+import { DEFAULT_LIMITS } from "../../src/core/limits.ts";
+import { addSubscription, beginRewind, retryBlocked, setPaused, skipBlocked } from "../../src/delivery/change.ts";
+import { readLanes, readSubscription } from "../../src/delivery/record.ts";
+import { type Delivering, deliver } from "../../src/delivery/run.ts";
+import type { Answer, Outgoing } from "../../src/delivery/send.ts";
+import type { DeliveryMode } from "../../src/delivery/subscription.ts";
+import { type Database, integerAt } from "../../src/log/database.ts";
+import { EVENT_LOG_ADDRESS } from "../../src/log/keys.ts";
+import { openDatabase } from "../../src/log/open.ts";
+import { openLogReader } from "../../src/log/reader.ts";
+import { openStore, type Store } from "../../src/log/store.ts";
+import { type BatchWriter, writeBatch } from "../../src/log/writer.ts";
+
+/*
+ * A subscription under a made clock and a made network: several nodes deliver it, crash, pause and lose their leases;
+ * the endpoint fails at random, answers late, or takes what it was sent and its answer is lost. The same seed does the
+ * same. What must hold is checked at each request, and at the end.
+ */
+
+/** A source of chance that a seed determines (mulberry32). */
+export function chanceOf(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+interface Sleeper {
+  readonly at: number;
+  readonly order: number;
+  readonly wake: () => void;
+}
+
+/** Time that passes only when nothing else is to be done. */
+export interface MadeTime {
+  now(): number;
+  /** A clock that is off by so much. */
+  clock(offsetMs: number): Clock;
+  /** Goes on until a time. */
+  runUntil(time: number): Promise<void>;
+}
+
+export function createMadeTime(start: number): MadeTime {
+  let now = start;
+  let order = 0;
+  const sleepers: Sleeper[] = [];
+
+  const settle = async () => {
+    // Everything here is promises that are resolved at once, in chains of which none is longer than this.
+    for (let round = 0; round < 3; round += 1) await new Promise((resolve) => setImmediate(resolve));
+  };
+
+  const sleep = (ms: number, signal?: AbortSignal) =>
+    new Promise<void>((resolve) => {
+      if (signal?.aborted === true) {
+        resolve();
+        return;
+      }
+      const sleeper = { at: now + Math.max(0, ms), order: (order += 1), wake: resolve };
+      const place = sleepers.findIndex(({ at }) => at > sleeper.at);
+      sleepers.splice(place < 0 ? sleepers.length : place, 0, sleeper);
+      signal?.addEventListener(
+        "abort",
+        () => {
+          const index = sleepers.indexOf(sleeper);
+          if (index >= 0) sleepers.splice(index, 1);
+          resolve();
+        },
+        { once: true },
+      );
+    });
+
+  return {
+    now: () => now,
+    clock: (offsetMs) => ({ now: () => now + offsetMs, sleep, yield: () => sleep(0) }),
+    async runUntil(time) {
+      for (;;) {
+        await settle();
+        const [next] = sleepers;
+        if (next === undefined || next.at > time) break;
+        now = Math.max(now, next.at);
+        while (sleepers[0] !== undefined && sleepers[0].at <= now) sleepers.shift()?.wake();
+      }
+      now = Math.max(now, time);
+    },
+  };
+}
+
+export interface SimulationOptions {
+  readonly seed: number;
+  readonly mode: DeliveryMode;
+  readonly subjects: number;
+  readonly events: number;
+  readonly nodes: number;
+  /** Nodes crash, are paused, and lose writes. */
+  readonly crashes: boolean;
+  /** Answers are lost, so that the sender cannot know that something was taken. */
+  readonly lostAnswers: boolean;
+  /** The endpoint fails, is slow, and is down for a while. */
+  readonly failures: boolean;
+  /** Subjects that are never taken. */
+  readonly poisoned: number;
+  /** Somebody pauses, resumes, rewinds, retries and skips. */
+  readonly changes: boolean;
+  /** Only every other type is selected. */
+  readonly filtered: boolean;
+}
+
+interface Taken {
+  readonly subject: string;
+  readonly version: number;
+  readonly time: number;
+}
+
+export interface SimulationResult {
+  readonly requests: number;
+  readonly taken: number;
+  readonly duplicates: number;
+  /** Empty when everything held. */
+  readonly faults: readonly string[];
+  /** By subject, how long the events of subjects that are taken waited at most, in ms. */
+  readonly longestWaitMs: number;
+}
+
+interface WireEvent {
+  readonly id: string;
+  readonly subject: string;
+  readonly sequence: string;
+  readonly previoussequence: string;
+}
+
+const NEVER = new Promise<never>(() => {});
+const START = Date.UTC(2026, 0, 1);
+const NOW_SQL = "cast(unixepoch('subsec') * 1000 as integer)";
+const SUBSCRIPTION = "sub_simulated";
+
+function eventsOf(body: string): readonly WireEvent[] {
+  const parsed = JSON.parse(body) as WireEvent | WireEvent[];
+  return Array.isArray(parsed) ? parsed : [parsed];
+}
+
+/** Runs one simulation to its end. */
+export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
+  const chance = chanceOf(options.seed);
+  const upTo = (most: number) => Math.floor(chance() * most);
+  const time = createMadeTime(START);
+  const faults: string[] = [];
+  const shared = openDatabase({ url: ":memory:" });
+  const store: Store = await openStore({
+    database: shared,
+    // Whoever appends is not part of it, and waits for nothing.
+    clock: { ...time.clock(0), yield: () => Promise.resolve() },
+    limits: DEFAULT_LIMITS,
+    pollIntervalMs: 100,
+  });
+  let calm = false;
+  const poisoned = new Set(Array.from({ length: options.poisoned }, (_, index) => `s-${index}`));
+  const types = options.filtered ? ["A"] : undefined;
+
+  // What was appended, and what became of it.
+  const selected = new Map<string, number[]>();
+  const appendedAt = new Map<string, number>();
+  const acknowledged = new Map<string, Set<number>>();
+  const skipped = new Map<string, Set<number>>();
+  const last = new Map<string, number>();
+  const inFlight = new Map<string, number>();
+  const bodies = new Map<string, string>();
+  const taken: Taken[] = [];
+  let requests = 0;
+  let duplicates = 0;
+  let longestWaitMs = 0;
+
+  const isDone = (subject: string, version: number) =>
+    acknowledged.get(subject)?.has(version) === true || skipped.get(subject)?.has(version) === true;
+
+  const beforeOf = (subject: string, version: number) => {
+    const versions = selected.get(subject) ?? [];
+    return versions[versions.indexOf(version) - 1] ?? 0;
+  };
+
+  const check = (request: Outgoing) => {
+    const id = request.headers["webhook-id"] ?? "";
+    const known = bodies.get(id);
+    if (known !== undefined && known !== request.body) faults.push(`${id} was sent with other bytes`);
+    bodies.set(id, request.body ?? "");
+    const inRequest = new Map<string, number>();
+    for (const { subject, sequence, previoussequence } of eventsOf(request.body ?? "")) {
+      const version = Number(sequence);
+      const before = beforeOf(subject, version);
+      if (selected.get(subject)?.includes(version) !== true) faults.push(`${subject} ${version} is not selected`);
+      if (Number(previoussequence) !== (types === undefined ? version - 1 : before))
+        faults.push(`${subject} ${version} says ${previoussequence} was before it`);
+      const inStep = inRequest.get(subject) === before;
+      if (before > 0 && !inStep && !isDone(subject, before))
+        faults.push(`${subject} ${version} was sent before ${before} was acknowledged`);
+      // Nothing is left out: it goes on with the next, or back.
+      const at = last.get(subject) ?? 0;
+      if (!inStep && version > at && before > at && !skipped.get(subject)?.has(before))
+        faults.push(`${subject} went on from ${at} to ${version}`);
+      inRequest.set(subject, version);
+    }
+  };
+
+  const acknowledge = (request: Outgoing) => {
+    for (const { subject, sequence } of eventsOf(request.body ?? "")) {
+      const version = Number(sequence);
+      const done = acknowledged.get(subject) ?? new Set();
+      acknowledged.set(subject, done);
+      if (done.has(version)) duplicates += 1;
+      else {
+        const waited = time.now() - (appendedAt.get(`${subject} ${version}`) ?? 0);
+        if (!poisoned.has(subject)) longestWaitMs = Math.max(longestWaitMs, waited);
+      }
+      done.add(version);
+      last.set(subject, version);
+      taken.push({ subject, version, time: time.now() });
+    }
+  };
+
+  let downUntil = 0;
+  const answered = (status: number, durationMs: number, retryAfter: string | null = null): Answer => ({
+    kind: "answered",
+    status,
+    durationMs,
+    header: (name) => (name === "retry-after" ? retryAfter : null),
+  });
+
+  /** What becomes of a request, decided when it is sent. */
+  const respond = async (request: Outgoing, sleep: Clock["sleep"]): Promise<Answer> => {
+    const events = eventsOf(request.body ?? "");
+    const latency = 1 + upTo(options.failures && !calm ? 300 : 20);
+    await sleep(latency);
+    if (events.some(({ subject }) => poisoned.has(subject)) && !calm) return answered(chance() < 0.5 ? 400 : 500, latency);
+    if (calm) {
+      acknowledge(request);
+      return answered(200, latency);
+    }
+    if (options.failures) {
+      if (time.now() < downUntil)
+        return chance() < 0.5
+          ? { kind: "failed", category: "connection", durationMs: latency }
+          : answered(503, latency, chance() < 0.5 ? "2" : null);
+      const kind = chance();
+      if (kind < 0.003) downUntil = time.now() + upTo(60_000);
+      if (kind < 0.03) return answered([500, 400, 404, 301][upTo(4)] ?? 500, latency);
+      if (kind < 0.04) return answered(429, latency, String(upTo(3)));
+      if (kind < 0.05) return { kind: "failed", category: "connection", durationMs: latency };
+      if (kind < 0.055) {
+        await sleep(15_000);
+        return { kind: "failed", category: "timeout", durationMs: 15_000 + latency };
+      }
+    }
+    acknowledge(request);
+    if (options.lostAnswers && chance() < 0.03) {
+      if (chance() < 0.5) return { kind: "failed", category: "connection", durationMs: latency };
+      await sleep(15_000);
+      return { kind: "failed", category: "timeout", durationMs: 15_000 };
+    }
+    return answered(204, latency);
+  };
+
+  interface Node {
+    alive: boolean;
+    /** Does nothing until then, as a process that was stopped. */
+    frozenUntil: number;
+    delivering: Delivering | null;
+  }
+
+  const startNode = (number: number): Node => {
+    const node: Node = { alive: true, frozenUntil: 0, delivering: null };
+    const real = time.clock(number * 600_000 - 600_000);
+    const hold = async () => {
+      while (time.now() < node.frozenUntil) await real.sleep(node.frozenUntil - time.now());
+      if (!node.alive) await NEVER;
+    };
+    const clock: Clock = {
+      now: () => real.now(),
+      async sleep(ms, signal) {
+        await real.sleep(ms, signal);
+        await hold();
+      },
+      async yield() {
+        await real.yield();
+        await hold();
+      },
+    };
+    const atNow = (sql: string) => sql.replaceAll(NOW_SQL, String(time.now()));
+    const database: Database = {
+      ...shared,
+      async read(statement) {
+        await hold();
+        return shared.read({ ...statement, sql: atNow(statement.sql) });
+      },
+      async write(statements) {
+        await hold();
+        await real.sleep(upTo(5));
+        await hold();
+        if (options.crashes && !calm && chance() < 0.002) crash(node);
+        await hold();
+        const rows = await shared.write(statements.map((statement) => ({ ...statement, sql: atNow(statement.sql) })));
+        if (options.crashes && !calm && chance() < 0.002) crash(node);
+        await hold();
+        if (options.crashes && !calm && chance() < 0.002) throw new Error("the answer of the database was lost");
+        return rows;
+      },
+    };
+    const writer: BatchWriter = {
+      write: (statements) => writeBatch(database, clock, statements),
+      sweep: () => {},
+    };
+    node.delivering = deliver({
+      database,
+      writer,
+      clock,
+      chance,
+      holder: `node-${number}-${time.now()}`,
+      async send(request) {
+        await hold();
+        requests += 1;
+        check(request);
+        const [{ subject } = { subject: "" }] = eventsOf(request.body ?? "");
+        inFlight.set(subject, (inFlight.get(subject) ?? 0) + 1);
+        const answer = await respond(request, (ms) => real.sleep(ms));
+        await hold();
+        return answer;
+      },
+      signerOf: () => Promise.resolve(() => "v1,simulated"),
+      readerOf: (log) => openLogReader({ database, clock, limits: DEFAULT_LIMITS, pollIntervalMs: 100 }, log),
+      blockedSubjects: 1_000,
+      onEvent(event) {
+        if (event.kind === "failed" && !options.crashes) faults.push(`failed: ${String(event.error)}`);
+      },
+    });
+    return node;
+  };
+
+  const nodes: Node[] = [];
+  const crash = (node: Node) => {
+    node.alive = false;
+    const number = nodes.indexOf(node);
+    void time
+      .clock(0)
+      .sleep(upTo(8_000))
+      .then(() => {
+        nodes[number] = startNode(number);
+      });
+  };
+
+  await addSubscription(store.writer, {
+    id: SUBSCRIPTION,
+    log: EVENT_LOG_ADDRESS,
+    config: {
+      url: "https://receiver.example/hook",
+      filter: { types },
+      mode: options.mode,
+      concurrency: 8,
+      attempts: null,
+      headers: {},
+      ratePerMinute: null,
+      consentedOrigin: null,
+      description: "",
+    },
+    secrets: [],
+    cursor: 0,
+    now: new Date(time.now()).toISOString(),
+    mostSubscriptions: 10,
+  });
+  for (let number = 0; number < options.nodes; number += 1) nodes.push(startNode(number));
+
+  const append = async () => {
+    const subject = `s-${upTo(options.subjects)}`;
+    const count = 1 + upTo(4);
+    const added = Array.from({ length: count }, () => (chance() < 0.5 ? "A" : "B"));
+    const outcome = await store.writer.append({
+      parts: [
+        {
+          subject,
+          expectedVersion: "any",
+          erases: false,
+          events: added.map((type) => ({ type, time: null, data: '{"n":1}', extensions: null })),
+        },
+      ],
+      idempotency: null,
+    });
+    if (outcome.outcome !== "appended") throw new Error("an append was refused");
+    const version = outcome.results[0]?.version ?? 0;
+    const versions = selected.get(subject) ?? [];
+    selected.set(subject, versions);
+    added.forEach((type, index) => {
+      if (types !== undefined && !types.includes(type)) return;
+      const at = version - count + 1 + index;
+      versions.push(at);
+      appendedAt.set(`${subject} ${at}`, time.now());
+    });
+  };
+
+  const now = () => new Date(time.now()).toISOString();
+  const change = async () => {
+    const kind = upTo(5);
+    if (kind === 0) {
+      await setPaused(store.writer, { id: SUBSCRIPTION, reason: "asked", now: now() });
+      await time.runUntil(time.now() + upTo(3_000));
+      await setPaused(store.writer, { id: SUBSCRIPTION, reason: null, now: now() });
+    } else if (kind === 1) {
+      const head = await store.reader.head();
+      await beginRewind(store.writer, { id: SUBSCRIPTION, after: upTo(head + 1), upTo: head });
+    } else {
+      const blocked = (await readLanes(shared, SUBSCRIPTION)).filter(({ attempts }) => attempts > 0);
+      const lane = blocked[upTo(blocked.length)];
+      if (lane === undefined) return;
+      if (kind < 4) await retryBlocked(store.writer, { id: SUBSCRIPTION, subject: lane.subject });
+      else {
+        const [row] = await shared.read({ sql: "select name from subjects where id = ?", args: [lane.subject] });
+        const subject = String(row?.[0]);
+        const version = selected.get(subject)?.find((candidate) => candidate >= lane.next);
+        if (version === undefined) return;
+        const marks = skipped.get(subject) ?? new Set();
+        skipped.set(subject, marks.add(version));
+        const done = await skipBlocked(store.writer, { id: SUBSCRIPTION, subject: lane.subject, version, now: now() });
+        if (!done) marks.delete(version);
+      }
+    }
+    for (const { delivering } of nodes) if (chance() < 0.5) delivering?.changed(SUBSCRIPTION);
+  };
+
+  for (let done = 0; done < options.events; done += 1) {
+    await append();
+    if (chance() < 0.5) await time.runUntil(time.now() + upTo(400));
+    for (const node of nodes) if (chance() < 0.5) node.delivering?.learn();
+    if (options.crashes && chance() < 0.01) {
+      const node = nodes[upTo(nodes.length)];
+      if (node?.alive === true) {
+        if (chance() < 0.5) crash(node);
+        else node.frozenUntil = time.now() + upTo(12_000);
+      }
+    }
+    if (options.changes && chance() < 0.03) await change();
+  }
+  await time.runUntil(time.now() + 30_000);
+  // All is well from now on, and everything is delivered in the end.
+  calm = true;
+  const deadline = time.now() + 3 * 3_600_000;
+  const isComplete = async () => {
+    for (const [subject, versions] of selected)
+      if (!versions.every((version) => isDone(subject, version))) return false;
+    const subscription = await readSubscription(shared, SUBSCRIPTION);
+    return subscription?.rewind === null && subscription.cursor === (await store.reader.head());
+  };
+  while (time.now() < deadline && !(await isComplete())) await time.runUntil(time.now() + 5_000);
+  if (!(await isComplete())) {
+    const lost = [...selected].flatMap(([subject, versions]) =>
+      versions.filter((version) => !isDone(subject, version)).map((version) => `${subject} ${version}`),
+    );
+    const subscription = await readSubscription(shared, SUBSCRIPTION);
+    faults.push(
+      `not delivered: ${lost.slice(0, 5).join(", ")} (${lost.length}); cursor ${subscription?.cursor} of ${await store.reader.head()}, rewind ${JSON.stringify(subscription?.rewind)}`,
+    );
+  }
+  await time.runUntil(time.now() + 20_000);
+  const [rows] = await shared.read({ sql: "select count(*) from subscription_subjects", args: [] });
+  if (integerAt(rows, 0) > 0) faults.push(`${integerAt(rows, 0)} subjects are still apart`);
+  for (const node of nodes) node.alive = false;
+  return { requests, taken: taken.length, duplicates, faults, longestWaitMs };
+}

@@ -1,4 +1,4 @@
-import { standApart } from "./lane.ts";
+import { include } from "./lane.ts";
 import { block, fitting, type LaneParcelsOptions } from "./lane-parcels.ts";
 import type { Lanes } from "./lanes.ts";
 import { batchMessage } from "./message.ts";
@@ -63,8 +63,9 @@ export function createBatches(lanes: Lanes, options: BatchesOptions): Batches {
   const split = ({ events, subjects }: Batch, error: string, now: number) => {
     for (const subject of subjects) {
       const own = events.filter((event) => event.subject === subject);
-      const lane = lanes.find(subject) ?? lanes.addApart(subject, own[0]?.version ?? 1);
-      standApart(lane);
+      const first = own[0]?.version ?? 1;
+      const lane = lanes.find(subject) ?? lanes.addApart(subject, first);
+      include(lane, first);
       if (subjects.size === 1) {
         lane.frozen = own.at(-1)?.version ?? null;
         block(lane, error, now, options);

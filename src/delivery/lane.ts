@@ -80,9 +80,19 @@ export function storedLane(row: StoredLane): Lane {
   return { ...newLane(row.subject, row.next), ...row, apart: true, stored: true, dirty: false };
 }
 
+/** Where it goes on when it is sent back. */
+function wayOf(lane: Lane, { next, stop, ahead }: Backwards) {
+  const resume = stop === null ? null : Math.max(stop + 1, lane.resume ?? lane.next);
+  return { next, stop, resume, ahead, frozen: null, ...HEALTHY };
+}
+
+const HEALTHY = { attempts: 0, due: 0, error: null, since: null } as const;
+
+/** What is stored of it; of one that is to be sent back, that it is. */
 export function rowOf(lane: Lane): StoredLane {
-  const { subject, next, stop, resume, frozen, attempts, due, error, since, ahead } = lane;
-  return { subject, next, stop, resume, frozen, attempts, due, error, since, ahead };
+  const { subject, next, stop, resume, frozen, attempts, due, error, since, ahead, back } = lane;
+  const row = { subject, next, stop, resume, frozen, attempts, due, error, since, ahead };
+  return back === null ? row : { ...row, ...wayOf(lane, back) };
 }
 
 /** Lets it read its own events from now on, beginning with those it has not acknowledged. */
@@ -97,22 +107,29 @@ export function standApart(lane: Lane): void {
 export function sendBack(lane: Lane, back: Backwards): void {
   if (lane.sending) {
     lane.back = back;
+    lane.dirty = true;
     return;
   }
-  const { next, stop, ahead } = back;
   standApart(lane);
+  Object.assign(lane, wayOf(lane, back));
   lane.pending = [];
-  lane.resume = stop === null ? null : Math.max(stop + 1, lane.resume ?? lane.next);
-  lane.stop = stop;
-  lane.next = next;
-  lane.ahead = ahead;
-  lane.frozen = null;
   lane.freezing = false;
-  Object.assign(lane, HEALTHY);
   lane.back = null;
 }
 
-const HEALTHY = { attempts: 0, due: 0, error: null, since: null } as const;
+/** Sees to it that it comes by a version that turned out not to be acknowledged. */
+export function include(lane: Lane, version: number): void {
+  standApart(lane);
+  if (version < lane.next) {
+    lane.next = version;
+    lane.pending = [];
+    lane.stop = null;
+    lane.resume = null;
+    lane.frozen = null;
+  } else if (lane.stop !== null) {
+    lane.resume = Math.min(lane.resume ?? version, version);
+  }
+}
 
 /** Notes that everything up to a version is acknowledged. */
 export function acknowledge(lane: Lane, version: number, count: number): void {

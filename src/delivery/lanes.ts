@@ -169,7 +169,8 @@ export function createLanes(stored: readonly StoredLane[]): Lanes {
       gone.clear();
       for (const lane of all.values()) {
         const [event] = lane.pending;
-        const isBehind = lane.apart || (lane.sending && event !== undefined && event.position <= upTo);
+        const isBehind =
+          lane.apart || lane.back !== null || (lane.sending && event !== undefined && event.position <= upTo);
         if (lane.freezing) frozen.push(lane);
         if (isBehind && (lane.dirty || !lane.stored)) {
           upserts.push(rowOf(lane));

@@ -1,6 +1,12 @@
 import type { Clock } from "../../src/core/clock.ts";
 import { DEFAULT_LIMITS } from "../../src/core/limits.ts";
-import { addSubscription, beginRewind, retryBlocked, setPaused, skipBlocked } from "../../src/delivery/change.ts";
+import {
+  addSubscription,
+  beginRewind,
+  retryBlocked,
+  setPaused,
+  skipBlocked,
+} from "../../src/delivery/change.ts";
 import { readLanes, readSubscription } from "../../src/delivery/record.ts";
 import { type Delivering, deliver } from "../../src/delivery/run.ts";
 import type { Answer, Outgoing } from "../../src/delivery/send.ts";
@@ -133,6 +139,9 @@ interface WireEvent {
   readonly previoussequence: string;
 }
 
+/** How often a node looks for what others appended. */
+const POLL_MS = 1_000;
+
 const NEVER = new Promise<never>(() => {});
 const START = Date.UTC(2026, 0, 1);
 const NOW_SQL = "cast(unixepoch('subsec') * 1000 as integer)";
@@ -191,7 +200,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     for (const { subject, sequence, previoussequence } of eventsOf(request.body ?? "")) {
       const version = Number(sequence);
       const before = beforeOf(subject, version);
-      if (selected.get(subject)?.includes(version) !== true) faults.push(`${subject} ${version} is not selected`);
+      if (selected.get(subject)?.includes(version) !== true)
+        faults.push(`${subject} ${version} is not selected`);
       if (Number(previoussequence) !== (types === undefined ? version - 1 : before))
         faults.push(`${subject} ${version} says ${previoussequence} was before it`);
       const inStep = inRequest.get(subject) === before;
@@ -234,7 +244,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     const events = eventsOf(request.body ?? "");
     const latency = 1 + upTo(options.failures && !calm ? 300 : 20);
     await sleep(latency);
-    if (events.some(({ subject }) => poisoned.has(subject)) && !calm) return answered(chance() < 0.5 ? 400 : 500, latency);
+    if (events.some(({ subject }) => poisoned.has(subject)) && !calm)
+      return answered(chance() < 0.5 ? 400 : 500, latency);
     if (calm) {
       acknowledge(request);
       return answered(200, latency);
@@ -301,10 +312,13 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
         await hold();
         if (options.crashes && !calm && chance() < 0.002) crash(node);
         await hold();
-        const rows = await shared.write(statements.map((statement) => ({ ...statement, sql: atNow(statement.sql) })));
+        const rows = await shared.write(
+          statements.map((statement) => ({ ...statement, sql: atNow(statement.sql) })),
+        );
         if (options.crashes && !calm && chance() < 0.002) crash(node);
         await hold();
-        if (options.crashes && !calm && chance() < 0.002) throw new Error("the answer of the database was lost");
+        if (options.crashes && !calm && chance() < 0.002)
+          throw new Error("the answer of the database was lost");
         return rows;
       },
     };
@@ -329,7 +343,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
         return answer;
       },
       signerOf: () => Promise.resolve(() => "v1,simulated"),
-      readerOf: (log) => openLogReader({ database, clock, limits: DEFAULT_LIMITS, pollIntervalMs: 100 }, log),
+      readerOf: (log) =>
+        openLogReader({ database, clock, limits: DEFAULT_LIMITS, pollIntervalMs: POLL_MS }, log),
       blockedSubjects: 1_000,
       onEvent(event) {
         if (event.kind === "failed" && !options.crashes) faults.push(`failed: ${String(event.error)}`);
@@ -414,13 +429,21 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       if (lane === undefined) return;
       if (kind < 4) await retryBlocked(store.writer, { id: SUBSCRIPTION, subject: lane.subject });
       else {
-        const [row] = await shared.read({ sql: "select name from subjects where id = ?", args: [lane.subject] });
+        const [row] = await shared.read({
+          sql: "select name from subjects where id = ?",
+          args: [lane.subject],
+        });
         const subject = String(row?.[0]);
         const version = selected.get(subject)?.find((candidate) => candidate >= lane.next);
         if (version === undefined) return;
         const marks = skipped.get(subject) ?? new Set();
         skipped.set(subject, marks.add(version));
-        const done = await skipBlocked(store.writer, { id: SUBSCRIPTION, subject: lane.subject, version, now: now() });
+        const done = await skipBlocked(store.writer, {
+          id: SUBSCRIPTION,
+          subject: lane.subject,
+          version,
+          now: now(),
+        });
         if (!done) marks.delete(version);
       }
     }

@@ -8,7 +8,7 @@ export const probeConnection: Probe = (address, port, signal) =>
     const socket = connect({ host: address, port });
     const abort = () => socket.destroy(signal.reason instanceof Error ? signal.reason : new Error("aborted"));
     signal.addEventListener("abort", abort, { once: true });
-    socket.once("error", reject);
+    socket.on("error", reject);
     socket.once("connect", () => {
       resolve();
       socket.destroy();

@@ -32,8 +32,8 @@ const FRESH_MS = 5_000;
 /** Addresses of a name that are tried, all at once. */
 const MOST_ADDRESSES = 4;
 
-/** With more, those that are no longer fresh are dropped. */
-const MOST_REMEMBERED = 1_000;
+/** Names that were not asked for during this are dropped; as often it is looked for them. */
+const FORGET_MS = 60_000;
 
 interface Remembered {
   readonly checkedMs: number;
@@ -98,9 +98,9 @@ export function createTargets({ rules, clock, resolve, probe, connectTimeoutMs }
       throw new EgressFailure("address-refused");
     }
     // What answers needs no proof that it can be connected to.
-    const isAlive =
-      before?.answeredMs !== null && before !== null && clock.now() - before.answeredMs < FRESH_MS;
-    if (isAlive && addresses.includes(before.address)) return before;
+    const answeredMs = before?.answeredMs ?? null;
+    const isAlive = answeredMs !== null && clock.now() - answeredMs < FRESH_MS;
+    if (before !== null && isAlive && addresses.includes(before.address)) return before;
     return { address: await reachable(addresses, portOf(url), signal), answeredMs: null };
   };
 
@@ -117,9 +117,12 @@ export function createTargets({ rules, clock, resolve, probe, connectTimeoutMs }
     }
   };
 
-  const dropStale = (nowMs: number): void => {
+  let droppedMs = clock.now();
+  const dropForgotten = (nowMs: number): void => {
+    if (Math.abs(nowMs - droppedMs) < FORGET_MS) return;
+    droppedMs = nowMs;
     for (const [origin, { checkedMs }] of remembered) {
-      if (nowMs - checkedMs >= FRESH_MS) remembered.delete(origin);
+      if (nowMs - checkedMs >= FORGET_MS) remembered.delete(origin);
     }
   };
 
@@ -129,7 +132,7 @@ export function createTargets({ rules, clock, resolve, probe, connectTimeoutMs }
       const known = remembered.get(url.origin);
       // A clock that was set back makes nothing fresh for longer.
       if (known !== undefined && Math.abs(nowMs - known.checkedMs) < FRESH_MS) return known.target;
-      if (remembered.size >= MOST_REMEMBERED) dropStale(nowMs);
+      dropForgotten(nowMs);
       const target = checkInTime(url, known);
       remembered.set(url.origin, { checkedMs: nowMs, target });
       // A failure is told to those who wait, and not remembered.

@@ -54,6 +54,35 @@ describe("a name", () => {
     expect(dns.questions).toHaveLength(1);
   });
 
+  test("proves that it can be connected to when it is new or was silent, and not while it answers", async () => {
+    const server = await okServer();
+    let nowMs = Date.now();
+    let probes = 0;
+    let questions = 0;
+    const { send } = egress({
+      clock: { ...systemClock, now: () => nowMs },
+      resolve: async () => [`127.0.0.${(questions += 1) < 4 ? 1 : 2}`],
+      probe: async () => void (probes += 1),
+    });
+    const request = post(`http://a.test:${server.port}/`);
+    const counts: (readonly [number, number])[] = [];
+    for (const wait of [0, 4_000, 4_000, 20_000]) {
+      nowMs += wait;
+      expect(outcome(await send(request))).toBe(200);
+      counts.push([questions, probes]);
+    }
+    expect(counts).toEqual([
+      [1, 1],
+      [1, 1],
+      [2, 1],
+      [3, 2],
+    ]);
+    // It has moved: the new address is one that never answered.
+    nowMs += 5_000;
+    expect(outcome(await send(request))).toBe("connection");
+    expect([questions, probes]).toEqual([4, 3]);
+  });
+
   test.each([
     [["8.8.8.8", "10.0.0.1"]],
     [["10.0.0.1", "8.8.8.8"]],

@@ -4,7 +4,7 @@ import type { Clock } from "../core/clock.ts";
 export interface Deadlines {
   /** Calls `expire` after the time, unless what is returned was called before. */
   start(expire: () => void): () => void;
-  /** No deadline expires any more. */
+  /** All of them expire now, and those to come at once. */
   close(): void;
 }
 
@@ -29,6 +29,10 @@ export function createDeadlines(clock: Clock, timeMs: number): Deadlines {
 
   return {
     start(expire) {
+      if (closing.signal.aborted) {
+        expire();
+        return () => {};
+      }
       const entry = { dueMs: clock.now() + timeMs, expire };
       waiting.add(entry);
       if (!isWatching) void watch();
@@ -36,6 +40,7 @@ export function createDeadlines(clock: Clock, timeMs: number): Deadlines {
     },
     close() {
       closing.abort();
+      for (const { expire } of waiting) expire();
       waiting.clear();
     },
   };

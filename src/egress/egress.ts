@@ -33,11 +33,16 @@ export interface Egress {
 
 const DEFAULTS = { timeoutMs: 15_000, connectTimeoutMs: 5_000, mostBytes: 16 * 1024 };
 
+/** What `checkEndpoint` refuses is not sent to either, wherever it came from. */
 function checkedUrl(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== "" || url.password !== "") {
-    throw new EgressFailure("address-refused");
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch (error) {
+    throw new EgressFailure("address-refused", { cause: error });
   }
+  const isWeb = url.protocol === "http:" || url.protocol === "https:";
+  if (!isWeb || url.username !== "" || url.password !== "") throw new EgressFailure("address-refused");
   return url;
 }
 
@@ -60,7 +65,6 @@ export function createEgress(options: EgressOptions): Egress {
   const { timeoutMs, connectTimeoutMs, mostBytes } = { ...DEFAULTS, ...options };
   const fetchNow = options.fetch ?? fetch;
   const deadlines = createDeadlines(clock, timeoutMs);
-  const inFlight = new Set<AbortController>();
   const targets = createTargets({
     rules: createAddressRules(options.allow),
     clock,
@@ -70,7 +74,8 @@ export function createEgress(options: EgressOptions): Egress {
   });
 
   const exchange = async (request: Outgoing, url: URL, ended: AbortSignal): Promise<Response> => {
-    const target = await unlessAborted(targets.of(url), ended);
+    const known = targets.of(url);
+    const target = known instanceof Promise ? await unlessAborted(known, ended) : known;
     const isName = literalAddress(url.hostname) === null;
     const response = await fetchNow(pinnedUrl(url, target.address), {
       method: request.method,
@@ -100,7 +105,6 @@ export function createEgress(options: EgressOptions): Egress {
     const controller = new AbortController();
     const abort = () => controller.abort();
     const settle = deadlines.start(abort);
-    inFlight.add(controller);
     signal?.addEventListener("abort", abort, { once: true });
     let url: URL | null = null;
     try {
@@ -115,16 +119,12 @@ export function createEgress(options: EgressOptions): Egress {
       return { kind: "failed", category, ...duration() };
     } finally {
       settle();
-      inFlight.delete(controller);
       signal?.removeEventListener("abort", abort);
     }
   };
 
   return {
     send,
-    close() {
-      for (const controller of inFlight) controller.abort();
-      deadlines.close();
-    },
+    close: () => deadlines.close(),
   };
 }

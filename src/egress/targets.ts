@@ -12,8 +12,8 @@ export interface Target {
 }
 
 export interface Targets {
-  /** The address to connect to for a URL. Throws an EgressFailure. */
-  of(url: URL): Promise<Target>;
+  /** The address to connect to for a URL; at once, if it is known. Rejects with an EgressFailure. */
+  of(url: URL): Target | Promise<Target>;
   /** To be looked up anew: it could not be connected to. */
   forget(url: URL): void;
 }
@@ -37,7 +37,7 @@ const FORGET_MS = 60_000;
 
 interface Remembered {
   readonly checkedMs: number;
-  readonly target: Promise<Target>;
+  target: Target | Promise<Target>;
 }
 
 function portOf(url: URL): number {
@@ -110,8 +110,8 @@ export function createTargets({ rules, clock, resolve, probe, connectTimeoutMs }
     const done = new AbortController();
     void clock.sleep(connectTimeoutMs, done.signal).then(() => late.abort());
     try {
-      const before = (await earlier?.target.catch(() => null)) ?? null;
-      return await check(url, before, late.signal);
+      const before = await Promise.resolve(earlier?.target).catch(() => null);
+      return await check(url, before ?? null, late.signal);
     } finally {
       done.abort();
     }
@@ -134,11 +134,17 @@ export function createTargets({ rules, clock, resolve, probe, connectTimeoutMs }
       if (known !== undefined && Math.abs(nowMs - known.checkedMs) < FRESH_MS) return known.target;
       dropForgotten(nowMs);
       const target = checkInTime(url, known);
-      remembered.set(url.origin, { checkedMs: nowMs, target });
-      // A failure is told to those who wait, and not remembered.
-      target.catch(() => {
-        if (remembered.get(url.origin)?.target === target) remembered.delete(url.origin);
-      });
+      const entry: Remembered = { checkedMs: nowMs, target };
+      remembered.set(url.origin, entry);
+      target.then(
+        (checked) => {
+          entry.target = checked;
+        },
+        // A failure is told to those who wait, and not remembered.
+        () => {
+          if (remembered.get(url.origin) === entry) remembered.delete(url.origin);
+        },
+      );
       return target;
     },
     forget: (url) => void remembered.delete(url.origin),

@@ -68,14 +68,17 @@ describe("deadlines", () => {
     );
   });
 
-  test("none expires after closing", async () => {
+  test("closing makes all expire, once", async () => {
     const { clock, sleepers, advance } = madeClock();
     const deadlines = createDeadlines(clock, 100);
     let expired = 0;
     deadlines.start(() => (expired += 1));
+    deadlines.start(() => (expired += 10))();
     deadlines.close();
-    expect(sleepers.size).toBe(0);
+    expect([expired, sleepers.size]).toEqual([1, 0]);
+    deadlines.start(() => (expired += 100));
+    expect(expired).toBe(101);
     await advance(1_000);
-    expect(expired).toBe(0);
+    expect(expired).toBe(101);
   });
 });

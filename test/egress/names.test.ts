@@ -205,6 +205,7 @@ describe("time", () => {
     while (server.received.length === 0) await Bun.sleep(5);
     close();
     expect(outcome(await sent)).toBe("timeout");
+    expect(outcome(await send(post(`http://127.0.0.1:${server.port}/`)))).toBe("timeout");
   });
 });
 

@@ -6,7 +6,7 @@ import { KildeError } from "../core/errors.ts";
 import { ALLOW_ALL, createAddressRules } from "../egress/address-rules.ts";
 import { createEgress } from "../egress/egress.ts";
 import { checkEndpoint } from "../egress/endpoint.ts";
-import { generateSecret, parseSecret, publicKeyOf } from "../webhook/secret.ts";
+import { generateSecret, parseSecret, publicKeyOf, type Secret } from "../webhook/secret.ts";
 import { createSigner } from "../webhook/sign.ts";
 import { deliveredEvent } from "../webhook/wire.ts";
 import type { CliContext } from "./context.ts";
@@ -30,8 +30,13 @@ interface ListenFlags {
   readonly from?: number;
 }
 
-/** The secret, and what of it a receiver is given. */
-function secretOf(stated: string | undefined) {
+interface Signing {
+  readonly secret: Secret;
+  /** What of it a receiver is given. */
+  readonly receivers: string;
+}
+
+function signingWith(stated: string | undefined): Signing {
   const text = stated ?? generateSecret("symmetric");
   try {
     const secret = parseSecret(text);
@@ -59,7 +64,11 @@ async function committedBy({ deps }: Server, path: string, name: string): Promis
 }
 
 /** Where to go on after: where it is told to, where it was, or at the end. It is committed, so as to stay. */
-async function startingPosition(server: Server, flags: ListenFlags, path: string): Promise<number> {
+async function startingPosition(
+  server: Server,
+  flags: Omit<ListenFlags, "secret">,
+  path: string,
+): Promise<number> {
   const { source, name, from } = flags;
   const committed = await committedBy(server, path, name);
   if (from === undefined && committed !== null) return committed;
@@ -81,12 +90,10 @@ interface LoggedEvent {
 async function forwardAll(
   context: CliContext,
   server: Server,
-  flags: ListenFlags,
-  signal: AbortSignal,
+  flags: Omit<ListenFlags, "secret"> & Signing & { readonly signal: AbortSignal },
 ): Promise<void> {
-  const { source, name, prefix } = flags;
+  const { source, name, prefix, secret, receivers, signal } = flags;
   const path = logPath(source);
-  const { secret, receivers } = secretOf(flags.secret);
   const after = await startingPosition(server, flags, path);
   await context.stdout.write(
     `Forwarding ${path} to ${flags.forward}, from after position ${after}, as consumer ${JSON.stringify(name)}.\n` +
@@ -129,14 +136,15 @@ async function forwardAll(
 
 async function listen(context: CliContext, flags: ListenFlags): Promise<void> {
   checkForward(flags.forward);
-  secretOf(flags.secret);
+  const signing = signingWith(flags.secret);
   const stop = new AbortController();
   context.onStopSignal(() => {
     // The second time, it is not waited for the server to take the cursor.
     if (stop.signal.aborted) context.exit(EXIT.failure);
     stop.abort();
   });
-  await withServer(context, flags.url, (server) => forwardAll(context, server, flags, stop.signal), {
+  const listening = { ...flags, ...signing, signal: stop.signal };
+  await withServer(context, flags.url, (server) => forwardAll(context, server, listening), {
     retry: PATIENT,
     consumer: flags.name,
   });

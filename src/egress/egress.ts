@@ -31,7 +31,9 @@ export interface Egress {
   close(): void;
 }
 
-const DEFAULTS = { timeoutMs: 15_000, connectTimeoutMs: 5_000, mostBytes: 16 * 1024 };
+const TIMEOUT_MS = 15_000;
+const CONNECT_TIMEOUT_MS = 5_000;
+const MOST_BYTES = 16 * 1024;
 
 /** What `checkEndpoint` refuses is not sent to either, wherever it came from. */
 function checkedUrl(text: string): URL {
@@ -61,16 +63,15 @@ function pinnedUrl({ protocol, port, pathname, search }: URL, address: string): 
  * cannot be told to give up connecting: that is what an address has to prove before it is used (`targets.ts`).
  */
 export function createEgress(options: EgressOptions): Egress {
-  const { clock, ca } = options;
-  const { timeoutMs, connectTimeoutMs, mostBytes } = { ...DEFAULTS, ...options };
+  const { clock, ca, mostBytes = MOST_BYTES } = options;
   const fetchNow = options.fetch ?? fetch;
-  const deadlines = createDeadlines(clock, timeoutMs);
+  const deadlines = createDeadlines(clock, options.timeoutMs ?? TIMEOUT_MS);
   const targets = createTargets({
     rules: createAddressRules(options.allow),
     clock,
     resolve: options.resolve ?? resolveName,
     probe: options.probe ?? probeConnection,
-    connectTimeoutMs,
+    connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
   });
 
   const exchange = async (request: Outgoing, url: URL, ended: AbortSignal): Promise<Response> => {

@@ -13,7 +13,8 @@ export interface ReceiveOptions {
   readonly now?: () => number;
 }
 
-const DEFAULTS = { mostBytes: 16 * 1024 * 1024, toleranceSeconds: 300, now: Date.now };
+const MOST_BYTES = 16 * 1024 * 1024;
+const TOLERANCE_SECONDS = 300;
 
 function header(request: Request, name: string): string {
   const value = request.headers.get(name);
@@ -50,7 +51,7 @@ export async function receive<Data = unknown>(
   secret: string | readonly string[],
   options: ReceiveOptions = {},
 ): Promise<Delivery<Data>> {
-  const { mostBytes, toleranceSeconds, now } = { ...DEFAULTS, ...options };
+  const { mostBytes = MOST_BYTES, toleranceSeconds = TOLERANCE_SECONDS, now = Date.now } = options;
   const id = header(request, HEADER.id);
   const timestamp = header(request, HEADER.timestamp);
   const signatures = header(request, HEADER.signature);

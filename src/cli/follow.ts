@@ -1,10 +1,8 @@
 import { Command } from "commander";
-import { EventSourceParserStream } from "eventsource-parser/stream";
 
-import { KildeUnreachableError } from "../client/index.ts";
-import { backoffMs, isPassing, type RequestDeps, sendOnce } from "../client/request.ts";
 import type { CliContext } from "./context.ts";
 import { prettyEvent } from "./event-text.ts";
+import { followTexts } from "./follow-texts.ts";
 import { consumerOption, feedOption, type FeedVersion, pathOf } from "./log-source.ts";
 import { examples, repeatable, urlOption, wholeNumber } from "./options.ts";
 import { type Server, withServer } from "./server.ts";
@@ -19,71 +17,18 @@ interface FollowFlags {
   readonly consumer?: string;
 }
 
-interface SentEvent {
-  readonly position: number;
-  /** A CloudEvent, as the server wrote it. */
-  readonly text: string;
-}
-
-/** The events of one connection, until it ends. */
-async function* connection(
-  deps: RequestDeps,
-  path: string,
-  query: URLSearchParams,
-  after: number,
-): AsyncGenerator<SentEvent | "connected", void, undefined> {
-  const parameters = new URLSearchParams(query);
-  parameters.set("lastEventId", String(after));
-  const response = await sendOnce(deps, `${path}?${parameters}`, {
-    headers: { accept: "text/event-stream" },
-  });
-  yield "connected";
-  if (response.body === null) return;
-  const decoder = new TextDecoderStream() as TransformStream<Uint8Array, string>;
-  const events = response.body.pipeThrough(decoder).pipeThrough(new EventSourceParserStream());
-  try {
-    for await (const { id, data } of events) yield { position: Number(id), text: data };
-  } catch (error) {
-    throw new KildeUnreachableError(`The stream was cut off: ${String(error)}`, { cause: error });
-  }
-}
-
-async function followFrom(
-  context: CliContext,
-  deps: RequestDeps,
-  path: string,
-  flags: FollowFlags & { readonly lastEventId: number },
-): Promise<never> {
-  const query = new URLSearchParams(flags.prefix === undefined ? {} : { subjectPrefix: flags.prefix });
-  for (const type of flags.type ?? []) query.append("type", type);
-  let after = flags.lastEventId;
-  let failures = 0;
-  let wasConnected = false;
-  for (;;) {
-    let failure: unknown = null;
-    try {
-      for await (const event of connection(deps, path, query, after)) {
-        wasConnected = true;
-        failures = 0;
-        if (event === "connected") continue;
-        after = event.position;
-        await context.stdout.write(flags.pretty === true ? prettyEvent(event.text) : `${event.text}\n`);
-      }
-    } catch (error) {
-      // A server that was never there is a mistake; one that went away comes back.
-      if (!wasConnected || !isPassing(error)) throw error;
-      failure = error;
-    }
-    failures += 1;
-    await context.clock.sleep(backoffMs(deps, failures, failure));
-  }
-}
-
 async function follow(context: CliContext, stream: string | undefined, flags: FollowFlags): Promise<void> {
   const path = pathOf(stream, flags.feed);
   const print = async ({ client, deps }: Server) => {
-    const lastEventId = flags.lastEventId ?? (await client.head(flags.feed));
-    await followFrom(context, deps, path, { ...flags, lastEventId });
+    const after = flags.lastEventId ?? (await client.head(flags.feed));
+    for await (const { text } of followTexts(deps, {
+      path,
+      types: flags.type,
+      prefix: flags.prefix,
+      after,
+    })) {
+      await context.stdout.write(flags.pretty === true ? prettyEvent(text) : `${text}\n`);
+    }
   };
   await withServer(context, flags.url, print, { consumer: flags.consumer });
 }

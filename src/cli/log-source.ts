@@ -21,6 +21,16 @@ export function feedOption(): Option {
   );
 }
 
+/** The log at a path, as the API and events name it: `/events` (undefined), or `/feeds/declarations/v2`. */
+export function logAt(path: string): FeedVersion | undefined {
+  if (path === "/events") return undefined;
+  const name = /^\/feeds\/([^%]+)$/.exec(path)?.[1];
+  if (name === undefined) {
+    throw new InvalidArgumentError('It must be the path of a log: "/events", or "/feeds/declarations/v2".');
+  }
+  return feedVersion(name);
+}
+
 export function consumerOption(): Option {
   return new Option("--consumer <name>", "read under this name, so that the server knows who does");
 }

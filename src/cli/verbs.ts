@@ -44,6 +44,11 @@ export const VERB_GROUPS: readonly VerbGroup[] = [
         load: async () => (await import("./follow.ts")).followCommand,
       },
       {
+        name: "listen",
+        summary: "forward events to a webhook receiver under development",
+        load: async () => (await import("./listen.ts")).listenCommand,
+      },
+      {
         name: "streams",
         summary: "list streams",
         load: async () => (await import("./streams.ts")).streamsCommand,

@@ -1,6 +1,6 @@
 import { EventSourceParserStream } from "eventsource-parser/stream";
 
-import { eventOf, type WireEvent } from "./events.ts";
+import { eventOf, type WireEvent } from "../core/read-event.ts";
 import { queryString, sourcePath } from "./read.ts";
 import { backoffMs, isPassing, KildeUnreachableError, type RequestDeps, sendOnce } from "./request.ts";
 import type { FollowOptions, KildeEvent } from "./types.ts";

@@ -1,4 +1,4 @@
-import { eventOf, type WireEvent } from "./events.ts";
+import { eventOf, type WireEvent } from "../core/read-event.ts";
 import { type RequestDeps, send } from "./request.ts";
 import type { FeedVersion, KildeEvent, ListOptions, ReadOptions, StreamInfo } from "./types.ts";
 

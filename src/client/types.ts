@@ -1,3 +1,7 @@
+import type { Metadata } from "../core/read-event.ts";
+
+export type { KildeEvent, Metadata } from "../core/read-event.ts";
+
 /** An event to append. `Data` is any JSON value. */
 export interface NewEvent<Data = unknown> {
   /** What happened: `UserRegistered`. */
@@ -6,38 +10,6 @@ export interface NewEvent<Data = unknown> {
   readonly metadata?: Metadata;
   /** When it happened (RFC 3339); absent means when the log takes it. */
   readonly time?: string;
-}
-
-/** What is known about an event besides its data; further members are free, and any JSON. */
-export interface Metadata {
-  readonly correlationId?: string;
-  readonly causationId?: string;
-  /** W3C Trace Context. */
-  readonly traceparent?: string;
-  readonly tracestate?: string;
-  readonly [member: string]: unknown;
-}
-
-/** An event as it was read. */
-export interface KildeEvent<Data = unknown> {
-  /** Its position in the log as text: the cursor to go on from. */
-  readonly id: string;
-  /** 1-based and gapless in the log, but for events that were truncated. */
-  readonly position: number;
-  readonly stream: string;
-  /** 1-based and gapless in the stream. */
-  readonly version: number;
-  readonly type: string;
-  /** When it happened (RFC 3339), or else when it was recorded. */
-  readonly time: string;
-  /** When the log took it. */
-  readonly recordedTime: string;
-  /** Absent for an event without data. */
-  readonly data: Data;
-  readonly metadata: Metadata;
-  /** True for the tombstone of a stream that was erased; `reason` says why. */
-  readonly erased: boolean;
-  readonly reason?: string;
 }
 
 /** The version a stream must have: a number (0: it must not exist), `"exists"`, or `"any"`. */

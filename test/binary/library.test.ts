@@ -32,6 +32,7 @@ const PROGRAM = `
   import { createClient, KildeError } from "kilde/client";
   import { defineConfig, defineFeed } from "kilde";
   import { given } from "kilde/testing";
+  import { receive, WebhookError } from "kilde/webhook";
   import { z } from "zod";
 
   const client = createClient({ url: process.argv[2] ?? "" });
@@ -62,9 +63,36 @@ const PROGRAM = `
   } catch (error) {
     said.push(error instanceof Error ? error.name : "");
   }
+  const webhook = (signature: string) =>
+    new Request("http://localhost/", {
+      method: "POST",
+      body: '{"test": 2432232314}',
+      headers: {
+        "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        "webhook-timestamp": "1614265330",
+        "webhook-signature": signature,
+        "content-type": "application/cloudevents+json",
+      },
+    });
+  // The vectors of Standard Webhooks, whose body is no delivery, and one that does not verify.
+  for (const [signature, secret] of [
+    ["v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
+    [
+      "v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7TBAg==",
+      "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=",
+    ],
+    ["v1,AAAA", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
+  ] as const) {
+    try {
+      await receive<string>(webhook(signature), secret, { now: () => 1_614_265_330_000 });
+    } catch (error) {
+      if (error instanceof WebhookError) said.push(error.code);
+    }
+  }
   console.log(JSON.stringify(said));
 `;
-const SAID = [2, "1.0", "version-conflict", 2, "Y", 1, "AssertionError"];
+const VERIFIED = ["body-invalid", "body-invalid", "signature-invalid"];
+const SAID = [2, "1.0", "version-conflict", 2, "Y", 1, "AssertionError", ...VERIFIED];
 
 describe("the library, as npm installs it", () => {
   let server: Served;

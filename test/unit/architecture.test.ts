@@ -13,9 +13,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   feed: ["core", "log"],
   http: ["core", "log", "feed"],
   client: ["core"],
+  webhook: ["core"],
+  egress: ["core"],
   config: ["core", "feed", "index.ts"],
   server: ["core", "log", "feed", "http", "config"],
-  cli: ["core", "log", "feed", "client", "config", "server"],
+  cli: ["core", "log", "feed", "client", "webhook", "egress", "config", "server"],
 };
 
 /** Time, chance and surroundings come in as parameters; only these touch the real ones. */

@@ -1,0 +1,77 @@
+import { EventSourceParserStream } from "eventsource-parser/stream";
+
+import { KildeUnreachableError } from "../client/index.ts";
+import { backoffMs, isPassing, type RequestDeps, sendOnce } from "../client/request.ts";
+
+export interface SentEvent {
+  readonly position: number;
+  /** A CloudEvent, as the server wrote it. */
+  readonly text: string;
+}
+
+/** What is followed. */
+export interface Followed {
+  /** Path of a log, or of a stream or subject of it. */
+  readonly path: string;
+  /** Only events of these types; absent: all. */
+  readonly types?: readonly string[] | undefined;
+  /** Of a whole log: only subjects whose name begins so. */
+  readonly prefix?: string | undefined;
+  /** Position to go on after. */
+  readonly after: number;
+  /** Ends it. */
+  readonly signal?: AbortSignal;
+}
+
+/** The events of one connection, until it ends. */
+async function* connection(
+  deps: RequestDeps,
+  { path, types = [], prefix, signal }: Followed,
+  after: number,
+): AsyncGenerator<SentEvent | "connected", void, undefined> {
+  const parameters = new URLSearchParams(prefix === undefined ? {} : { subjectPrefix: prefix });
+  for (const type of types) parameters.append("type", type);
+  parameters.set("lastEventId", String(after));
+  const headers = { accept: "text/event-stream" };
+  const init = signal === undefined ? { headers } : { headers, signal };
+  const response = await sendOnce(deps, `${path}?${parameters}`, init);
+  yield "connected";
+  if (response.body === null) return;
+  const decoder = new TextDecoderStream() as TransformStream<Uint8Array, string>;
+  const events = response.body.pipeThrough(decoder).pipeThrough(new EventSourceParserStream());
+  try {
+    for await (const { id, data } of events) yield { position: Number(id), text: data };
+  } catch (error) {
+    throw new KildeUnreachableError(`The stream was cut off: ${String(error)}`, { cause: error });
+  }
+}
+
+/** Events as they are written by the server, those to come too; connects again when the server went away. */
+export async function* followTexts(
+  deps: RequestDeps,
+  followed: Followed,
+): AsyncGenerator<SentEvent, void, undefined> {
+  const isOver = () => followed.signal?.aborted === true;
+  let { after } = followed;
+  let failures = 0;
+  let wasConnected = false;
+  while (!isOver()) {
+    let failure: unknown = null;
+    try {
+      for await (const event of connection(deps, followed, after)) {
+        wasConnected = true;
+        failures = 0;
+        if (event === "connected") continue;
+        after = event.position;
+        yield event;
+      }
+    } catch (error) {
+      if (isOver()) return;
+      // A server that was never there is a mistake; one that went away comes back.
+      if (!wasConnected || !isPassing(error)) throw error;
+      failure = error;
+    }
+    failures += 1;
+    await deps.sleep(backoffMs(deps, failures, failure), followed.signal);
+  }
+}

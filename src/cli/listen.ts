@@ -1,0 +1,183 @@
+import { Command } from "commander";
+
+import { logPath } from "../client/read.ts";
+import { sendOnce } from "../client/request.ts";
+import { KildeError } from "../core/errors.ts";
+import { ALLOW_ALL, createAddressRules } from "../egress/address-rules.ts";
+import { createEgress } from "../egress/egress.ts";
+import { checkEndpoint } from "../egress/endpoint.ts";
+import { generateSecret, parseSecret, publicKeyOf, type Secret } from "../webhook/secret.ts";
+import { createSigner } from "../webhook/sign.ts";
+import { deliveredEvent } from "../webhook/wire.ts";
+import type { CliContext } from "./context.ts";
+import { createCursor } from "./cursor.ts";
+import { CliError, EXIT } from "./exit.ts";
+import { followTexts } from "./follow-texts.ts";
+import { forward, type Forwarded } from "./forward.ts";
+import { type FeedVersion, logAt } from "./log-source.ts";
+import { examples, repeatable, urlOption, wholeNumber } from "./options.ts";
+import { createPrevious, type Selection } from "./previous-version.ts";
+import { PATIENT, type Server, withServer } from "./server.ts";
+
+interface ListenFlags {
+  readonly url?: string;
+  readonly source?: FeedVersion;
+  readonly forward: string;
+  readonly type?: readonly string[];
+  readonly prefix?: string;
+  readonly secret?: string;
+  readonly name: string;
+  readonly from?: number;
+}
+
+interface Signing {
+  readonly secret: Secret;
+  /** What of it a receiver is given. */
+  readonly receivers: string;
+}
+
+function signingWith(stated: string | undefined): Signing {
+  const text = stated ?? generateSecret("symmetric");
+  try {
+    const secret = parseSecret(text);
+    return { secret, receivers: publicKeyOf(secret) ?? text };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new CliError(EXIT.usage, `secret: ${message}`, "Leave --secret out to have one made.");
+  }
+}
+
+function checkForward(url: string): void {
+  const fault = checkEndpoint(url, createAddressRules([ALLOW_ALL]));
+  if (fault !== null) throw new CliError(EXIT.usage, `forward: ${JSON.stringify(url)} ${fault}`);
+}
+
+/** What the consumer has committed; null when there is no such consumer, or it only reads. */
+async function committedBy({ deps }: Server, path: string, name: string): Promise<number | null> {
+  try {
+    const response = await sendOnce(deps, `${path}/consumers/${encodeURIComponent(name)}`, {});
+    return ((await response.json()) as { committed: number | null }).committed;
+  } catch (error) {
+    if (error instanceof KildeError && error.code === "consumer-not-found") return null;
+    throw error;
+  }
+}
+
+/** Where to go on after: where it is told to, where it was, or at the end. It is committed, so as to stay. */
+async function startingPosition(
+  server: Server,
+  flags: Omit<ListenFlags, "secret">,
+  path: string,
+): Promise<number> {
+  const { source, name, from } = flags;
+  const committed = await committedBy(server, path, name);
+  if (from === undefined && committed !== null) return committed;
+  const position = from ?? (await server.client.head(source));
+  await server.client.commit(position, {
+    consumer: name,
+    rewind: true,
+    ...(source === undefined ? {} : { feed: source }),
+  });
+  return position;
+}
+
+interface LoggedEvent {
+  readonly subject: string;
+  readonly sequence: string;
+  readonly type: string;
+}
+
+async function forwardAll(
+  context: CliContext,
+  server: Server,
+  flags: Omit<ListenFlags, "secret"> & Signing & { readonly signal: AbortSignal },
+): Promise<void> {
+  const { source, name, prefix, secret, receivers, signal } = flags;
+  const path = logPath(source);
+  const after = await startingPosition(server, flags, path);
+  await context.stdout.write(
+    `Forwarding ${path} to ${flags.forward}, from after position ${after}, as consumer ${JSON.stringify(name)}.\n` +
+      `Its webhooks are signed; verify them with ${receivers}\nStop with Ctrl-C: it goes on from there.\n\n`,
+  );
+  const egress = createEgress({ allow: [ALLOW_ALL], clock: context.clock, fetch: context.fetch });
+  const forwardDeps = {
+    context,
+    send: egress.send,
+    sign: createSigner([secret]),
+    url: flags.forward,
+    signal,
+  };
+  const cursor = createCursor(server.client, {
+    consumer: name,
+    ...(source === undefined ? {} : { feed: source }),
+  });
+  const selection: Selection = { feed: source, types: flags.type };
+  const previousVersion = createPrevious(server.client, selection);
+  const idPrefix = `${path.slice(1)}_${name}`.replaceAll(/[^A-Za-z0-9_-]+/g, "-");
+
+  try {
+    const followed = { path, types: flags.type, prefix, after, signal };
+    for await (const { position, text } of followTexts(server.deps, followed)) {
+      const { subject, sequence, type } = JSON.parse(text) as LoggedEvent;
+      const version = Number(sequence);
+      const event: Forwarded = {
+        id: `${idPrefix}_${position}`,
+        body: deliveredEvent(text, await previousVersion({ position, subject, version })),
+        title: `${position}  ${subject}@${version}  ${type}`,
+      };
+      if (!(await forward(forwardDeps, event))) break;
+      await cursor.moveTo(position);
+    }
+  } finally {
+    egress.close();
+    await cursor.settle();
+  }
+}
+
+async function listen(context: CliContext, flags: ListenFlags): Promise<void> {
+  checkForward(flags.forward);
+  const signing = signingWith(flags.secret);
+  const stop = new AbortController();
+  context.onStopSignal(() => {
+    // The second time, it is not waited for the server to take the cursor.
+    if (stop.signal.aborted) context.exit(EXIT.failure);
+    stop.abort();
+  });
+  const listening = { ...flags, ...signing, signal: stop.signal };
+  await withServer(context, flags.url, (server) => forwardAll(context, server, listening), {
+    retry: PATIENT,
+    consumer: flags.name,
+  });
+}
+
+/** `kilde listen` */
+export function listenCommand(context: CliContext): Command {
+  return new Command("listen")
+    .description(
+      "Forwards events to a webhook receiver under development, as a subscription would: signed, in order, and again until it answers 2xx. The server keeps the cursor, under a name, so that none is missed while this is not running.",
+    )
+    .requiredOption("--forward <url>", "the receiver, such as http://localhost:3000/hook")
+    .option(
+      "--source <path>",
+      "the log: /events, or a feed such as /feeds/declarations/v2 (default: /events)",
+      logAt,
+    )
+    .addOption(repeatable("--type <type>", "only events of this type; may be repeated"))
+    .option("--prefix <prefix>", "only subjects whose name begins so")
+    .option("--secret <secret>", "sign with this whsec_… or whsk_… secret (default: a new one)")
+    .option("--name <name>", "the consumer whose cursor it is", "listen")
+    .option(
+      "--from <position>",
+      "begin with the event after this position; 0 for all (default: where it was, or from now on)",
+      wholeNumber,
+    )
+    .addOption(urlOption())
+    .addHelpText(
+      "after",
+      examples(
+        "kilde listen --forward http://localhost:3000/hook",
+        "kilde listen --source /feeds/declarations/v2 --forward http://localhost:3000/hook --from 0",
+      ),
+    )
+    .action((flags: ListenFlags) => listen(context, flags));
+}

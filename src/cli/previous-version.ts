@@ -1,0 +1,49 @@
+import type { Client } from "../client/index.ts";
+import type { FeedVersion } from "./log-source.ts";
+
+/** Which events of a log are forwarded. */
+export interface Selection {
+  readonly feed: FeedVersion | undefined;
+  readonly types: readonly string[] | undefined;
+}
+
+interface Placed {
+  readonly position: number;
+  readonly subject: string;
+  readonly version: number;
+}
+
+/** Subjects whose last version is remembered; of others it is asked for. */
+const MOST_SUBJECTS = 10_000;
+
+/**
+ * Gives the version of the event before one, about the same subject, that the selection has; 0 when there is none.
+ * To be asked for each event, in order.
+ */
+export function createPrevious(
+  client: Client,
+  { feed, types }: Selection,
+): (event: Placed) => Promise<number> {
+  const last = new Map<string, number>();
+
+  const lookUp = async ({ position, subject }: Placed): Promise<number> => {
+    const one = { direction: "backwards", lastEventId: position, limit: 1, ...(types && { types }) } as const;
+    const source = feed === undefined ? { stream: subject } : { feed, subject };
+    for await (const { version } of client.read({ ...source, ...one })) return version;
+    return 0;
+  };
+
+  return async (event) => {
+    const { subject, version } = event;
+    // Of all events of a subject, versions have no gaps.
+    if (types === undefined || version === 1) return version - 1;
+    const previous = last.get(subject) ?? (await lookUp(event));
+    last.delete(subject);
+    last.set(subject, version);
+    if (last.size > MOST_SUBJECTS) {
+      const [oldest] = last.keys();
+      if (oldest !== undefined) last.delete(oldest);
+    }
+    return previous;
+  };
+}

@@ -1,0 +1,45 @@
+/** How deliveries say what their body is (CloudEvents HTTP binding 1.0.2 §3.2, §3.3). */
+export const MEDIA_TYPE = {
+  event: "application/cloudevents+json",
+  batch: "application/cloudevents-batch+json",
+} as const;
+
+/** The headers of a delivery (Standard Webhooks 1.0.0). */
+export const HEADER = {
+  id: "webhook-id",
+  timestamp: "webhook-timestamp",
+  signature: "webhook-signature",
+} as const;
+
+/** Type of the event that only tells that there are events to read. */
+export const DOORBELL_TYPE = "kilde.doorbell";
+
+/** As many as `sequence` has: the digits of 2^53. */
+const SEQUENCE_DIGITS = 16;
+
+/**
+ * A delivered event: the CloudEvent as the log serves it (JSON text of an object with members), and, as its last
+ * member, `previoussequence`. The text is not parsed: what was appended leaves byte for byte.
+ *
+ * `previousSequence`: version of the event before it about the same subject that the subscription selects; 0: none.
+ */
+export function deliveredEvent(event: string, previousSequence: number): string {
+  const padded = String(previousSequence).padStart(SEQUENCE_DIGITS, "0");
+  return `${event.slice(0, -1)},"previoussequence":"${padded}"}`;
+}
+
+/**
+ * A doorbell: word that a log has events up to `head`, as a CloudEvent of which `head` is also the id.
+ * `source`: the log's path. `time`: RFC 3339.
+ */
+export function doorbellEvent(source: string, head: number, time: string): string {
+  return JSON.stringify({
+    specversion: "1.0",
+    id: String(head),
+    source,
+    type: DOORBELL_TYPE,
+    time,
+    datacontenttype: "application/json",
+    data: { head },
+  });
+}

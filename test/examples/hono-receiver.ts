@@ -1,0 +1,41 @@
+/**
+ * An endpoint that takes Kilde's webhooks, in Hono. What it keeps in memory, a real one keeps in its database, in
+ * the transaction of what it does with the event.
+ */
+import { Hono } from "hono";
+import { consent, receive, WebhookError } from "kilde/webhook";
+
+interface UserRegistered {
+  readonly name: string;
+}
+
+export function createReceiver(secrets: readonly string[]) {
+  const names = new Map<string, string>();
+  const versions = new Map<string, number>();
+  const app = new Hono();
+
+  app.on("OPTIONS", "/hook", ({ req }) => consent(req.raw, { origins: ["kilde.example.org"] }));
+
+  app.post("/hook", async ({ req, body }) => {
+    const delivery = await receive<UserRegistered>(req.raw, secrets);
+    if (delivery.kind === "events") {
+      for (const event of delivery.events) {
+        const version = versions.get(event.stream) ?? 0;
+        // Deliveries come at least once.
+        if (event.version <= version) continue;
+        // Something is missing: refused, and so delivered again when what is before it was.
+        if (event.previousSequence > version) return body(null, 409);
+        names.set(event.stream, event.data.name);
+        versions.set(event.stream, event.version);
+      }
+    }
+    return body(null, 204);
+  });
+
+  app.onError((error) => {
+    if (error instanceof WebhookError) return error.response();
+    throw error;
+  });
+
+  return { app, names };
+}

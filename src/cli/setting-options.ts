@@ -16,6 +16,11 @@ const SETTING_HELP: Readonly<Record<FlagSetting, readonly [placeholder: string, 
   accessLog: ["", "do not log requests"],
   logLevel: ["<level>", LOG_LEVELS.join(", ")],
   pollIntervalMs: ["<ms>", "how often to look for what other processes appended"],
+  secretKeys: ["<id:key>", "key that seals the secrets of webhooks; safer in the environment"],
+  egressAllow: [
+    "<where>",
+    "address, range or name that webhooks may be sent to though it is private; * for all",
+  ],
   shutdownTimeoutMs: ["<ms>", "how long requests may take to end at a shutdown"],
 };
 

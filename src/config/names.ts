@@ -20,13 +20,16 @@ function words(name: string): string[] {
   return name.split(/(?=[A-Z])/).map((word) => word.toLowerCase());
 }
 
+/** Whose values must not be shown; in a flag, every process of the machine would see them. */
+const SECRETS: ReadonlySet<TextSetting> = new Set(["databaseAuthToken", "secretKeys"]);
+
 function setting(name: TextSetting, form: TextForm): SettingName {
   return {
     path: [name],
     flag: `--${words(name).join("-")}`,
     environment: `KILDE_${words(name).join("_").toUpperCase()}`,
     form,
-    secret: name === "databaseAuthToken",
+    secret: SECRETS.has(name),
   };
 }
 
@@ -53,6 +56,8 @@ const TEXT_FORMS: Readonly<Record<TextSetting, TextForm>> = {
   accessLog: "boolean",
   logLevel: "text",
   pollIntervalMs: "integer",
+  secretKeys: "list",
+  egressAllow: "list",
   shutdownTimeoutMs: "integer",
 };
 

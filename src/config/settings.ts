@@ -38,6 +38,8 @@ const LIMIT_RANGES: Readonly<Record<keyof Limits, readonly [min: number, max: nu
   waitingAppends: [1, 1_000_000],
   consumers: [1, 1_000_000],
   consumerSeconds: [1, 366 * 24 * 3_600],
+  subscriptions: [0, 100_000],
+  blockedSubjects: [1, 1_000_000],
 };
 
 function limit(name: keyof Limits) {
@@ -62,6 +64,8 @@ const limitsSchema = z.strictObject({
   waitingAppends: limit("waitingAppends"),
   consumers: limit("consumers"),
   consumerSeconds: limit("consumerSeconds"),
+  subscriptions: limit("subscriptions"),
+  blockedSubjects: limit("blockedSubjects"),
 } satisfies Record<keyof Limits, z.ZodType>);
 
 export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
@@ -73,6 +77,10 @@ const origin = z
     "must be an origin, such as https://app.example, or *",
   );
 
+const secretKey = z
+  .string("must be a text")
+  .regex(/^[A-Za-z0-9_-]{1,32}:[A-Za-z0-9+/]{43}=$/, "must be <id>:<32 bytes in base64>");
+
 /** The settings that nobody set. */
 const DEFAULTS = {
   host: "127.0.0.1",
@@ -83,6 +91,7 @@ const DEFAULTS = {
   accessLog: true,
   logLevel: "info",
   pollIntervalMs: 100,
+  egressAllow: [],
   shutdownTimeoutMs: 10_000,
 } as const;
 
@@ -104,6 +113,10 @@ export const settingsSchema = z.strictObject({
   logLevel: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`).default(DEFAULTS.logLevel),
   pollIntervalMs: wholeNumber(1, 60_000).default(DEFAULTS.pollIntervalMs),
   shutdownTimeoutMs: wholeNumber(0, MAX_TIMER_MS).default(DEFAULTS.shutdownTimeoutMs),
+  /** Seals the secrets of webhooks where they are stored: `id:key` each, the key 32 bytes in base64, the newest first. */
+  secretKeys: z.array(secretKey, "must be a list of keys").default([]),
+  /** Where webhooks may be sent besides public addresses: addresses, ranges, names, or `*` for everywhere. */
+  egressAllow: z.array(z.string("must be a text"), "must be a list").default([...DEFAULTS.egressAllow]),
   limits: limitsSchema.prefault({}),
   /** Only in `kilde.config.ts`. The definitions are checked where they are compiled. */
   feeds: z
@@ -131,6 +144,8 @@ export type KildeConfig = z.input<typeof settingsSchema>;
 export const DEFAULT_SETTINGS: Settings = {
   ...DEFAULTS,
   corsOrigin: [],
+  egressAllow: [],
+  secretKeys: [],
   limits: DEFAULT_LIMITS,
   feeds: [],
   configFile: null,

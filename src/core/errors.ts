@@ -44,6 +44,28 @@ export const PROBLEMS = {
     title: "There is no such consumer",
     remedy: "A consumer appears when it reads with the Kilde-Consumer header, or commits a position.",
   },
+  "subscription-not-found": {
+    status: 404,
+    title: "There is no such subscription",
+    remedy: "See /subscriptions for those there are.",
+  },
+  "subject-not-blocked": {
+    status: 409,
+    title: "The subject is not blocked",
+    remedy: "See the subscription's `blocked` for the subjects that are, and the event that each waits for.",
+  },
+  "endpoint-refuses": {
+    status: 422,
+    title: "The endpoint does not want to be delivered to",
+    remedy:
+      "Let it answer OPTIONS with WebHook-Allowed-Origin (`consent` of kilde/webhook does), or leave out `handshake`.",
+  },
+  "secrets-not-kept": {
+    status: 501,
+    title: "There is no key to seal secrets with",
+    remedy:
+      "Start Kilde with KILDE_SECRET_KEYS=k1:<32 bytes in base64>, such as from `openssl rand -base64 32`. Keep it as long as the database.",
+  },
   "not-found": {
     status: 404,
     title: "There is nothing at this address",

@@ -35,6 +35,10 @@ export interface Limits {
   readonly consumers: number;
   /** How long after it last read a consumer still counts as one, in seconds: its feed is not retired. */
   readonly consumerSeconds: number;
+  /** Most webhook subscriptions. */
+  readonly subscriptions: number;
+  /** Most subjects of one subscription that may be blocked; then others wait for some of them. */
+  readonly blockedSubjects: number;
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -54,6 +58,8 @@ export const DEFAULT_LIMITS: Limits = {
   waitingAppends: 10_000,
   consumers: 1_000,
   consumerSeconds: 7 * 24 * 3_600,
+  subscriptions: 1_000,
+  blockedSubjects: 10_000,
 };
 
 /** Events in a page when the request states no `limit`. */

@@ -1,7 +1,7 @@
 import type { Statement } from "../log/database.ts";
 import type { LogAddress } from "../log/keys.ts";
 import type { BatchWriter } from "../log/writer.ts";
-import type { StoredSecret, SubscriptionConfig } from "./subscription.ts";
+import type { StoredSecrets, SubscriptionConfig } from "./subscription.ts";
 
 /*
  * Changing what is stored of subscriptions, from any process: whoever delivers one finds out. What it is asked to do
@@ -13,7 +13,7 @@ export interface NewSubscription {
   readonly id: string;
   readonly log: LogAddress;
   readonly config: SubscriptionConfig;
-  readonly secrets: readonly StoredSecret[];
+  readonly secrets: StoredSecrets;
   /** Position after which events are delivered. */
   readonly cursor: number;
   /** RFC 3339. */
@@ -47,7 +47,7 @@ export function changeSubscription(
     readonly id: string;
     readonly revision: number;
     readonly config: SubscriptionConfig;
-    readonly secrets: readonly StoredSecret[];
+    readonly secrets: StoredSecrets;
   },
 ): Promise<boolean> {
   const { id, revision, config, secrets } = changed;

@@ -13,9 +13,10 @@ import type { Parcel } from "./parcel.ts";
 import { createPass } from "./pass.ts";
 import type { KeepProgress } from "./progress.ts";
 import { createReading } from "./reading.ts";
+import { deliveryRequest, type OpenSecrets } from "./request.ts";
 import { createRinging } from "./ringing.ts";
 import { readLanes } from "./record.ts";
-import type { Send } from "./send.ts";
+import type { Send } from "../egress/outgoing.ts";
 import type { EndpointTrouble, Subscription } from "./subscription.ts";
 import { judge } from "./verdict.ts";
 
@@ -38,14 +39,6 @@ const LOW_WATER = 256;
 /** How long requests that are under way may go on when the process ends. */
 const CLOSE_GRACE_MS = 5_000;
 
-/** Gives the value of `webhook-signature`. */
-export type Sign = (message: {
-  readonly id: string;
-  /** Seconds since 1970. */
-  readonly timestamp: number;
-  readonly body: string;
-}) => string | Promise<string>;
-
 /**
  * Why dispatching ended: the process does; the subscription was changed, or is another's; storage failed; the endpoint
  * wants no more.
@@ -60,7 +53,7 @@ export interface DispatchDeps {
   /** The log that is delivered. */
   readonly source: LogReader;
   readonly send: Send;
-  readonly sign: Sign;
+  readonly secrets: OpenSecrets;
   readonly keepProgress: KeepProgress;
   /** Told when the endpoint goes down, and with null when it is back. */
   readonly onTrouble: (trouble: EndpointTrouble | null) => void;
@@ -167,19 +160,7 @@ export async function dispatch(
     const { message, subject, fresh } = parcel;
     underWay += 1;
     lastAttempt = now;
-    const timestamp = Math.floor(now / 1_000);
-    const answer = await deps.send({
-      method: "POST",
-      url: config.url,
-      headers: {
-        ...config.headers,
-        "content-type": message.contentType,
-        "webhook-id": message.id,
-        "webhook-timestamp": String(timestamp),
-        "webhook-signature": await deps.sign({ id: message.id, timestamp, body: message.body }),
-      },
-      body: message.body,
-    });
+    const answer = await deps.send(deliveryRequest(config.url, message, deps.secrets, now));
     const ended = clock.now();
     const verdict = judge(answer, ended);
     const { trouble } = endpoint;

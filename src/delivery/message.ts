@@ -1,4 +1,7 @@
+import { deliveredEvent, doorbellEvent, MEDIA_TYPE } from "../webhook/wire.ts";
 import type { DeliveryEvent } from "./source.ts";
+
+const eventText = ({ text, previous }: DeliveryEvent) => deliveredEvent(text, previous);
 
 /** What is delivered with one request, the same however often it is tried. */
 export interface Message {
@@ -8,19 +11,11 @@ export interface Message {
   readonly body: string;
 }
 
-/** Digits of `sequence`, and so of `previoussequence`. */
-const SEQUENCE_DIGITS = 16;
-
-/** The event with the sequence of the one before it, so that a receiver of a selection too can tell a gap. */
-function eventText({ text, previous }: DeliveryEvent): string {
-  return `{"previoussequence":"${String(previous).padStart(SEQUENCE_DIGITS, "0")}",${text.slice(1)}`;
-}
-
 /** One event. */
 export function singleMessage(subscription: string, event: DeliveryEvent): Message {
   return {
     id: `${subscription}_${event.position}`,
-    contentType: "application/cloudevents+json",
+    contentType: MEDIA_TYPE.event,
     body: eventText(event),
   };
 }
@@ -30,7 +25,7 @@ export function batchMessage(subscription: string, events: readonly DeliveryEven
   const [first, last] = [events[0]?.position ?? 0, events.at(-1)?.position ?? 0];
   return {
     id: `${subscription}_${first}-${last}_${events.length}`,
-    contentType: "application/cloudevents-batch+json",
+    contentType: MEDIA_TYPE.batch,
     body: `[${events.map(eventText).join(",")}]`,
   };
 }
@@ -39,20 +34,10 @@ export function batchMessage(subscription: string, events: readonly DeliveryEven
 export function doorbellMessage(subscription: string, source: string, head: number): Message {
   return {
     id: `${subscription}_head_${head}`,
-    contentType: "application/cloudevents+json",
-    body: JSON.stringify({
-      specversion: "1.0",
-      id: String(head),
-      source,
-      type: DOORBELL_TYPE,
-      datacontenttype: "application/json",
-      data: { head },
-    }),
+    contentType: MEDIA_TYPE.event,
+    body: doorbellEvent(source, head),
   };
 }
-
-/** Type of the event that a doorbell delivers. */
-export const DOORBELL_TYPE = "kilde.doorbell";
 
 /** Type of the event that `test` delivers. */
 export const TEST_TYPE = "kilde.test";
@@ -62,7 +47,7 @@ export function testMessage(subscription: string, source: string, time: string):
   const id = `${subscription}_test_${Date.parse(time)}`;
   return {
     id,
-    contentType: "application/cloudevents+json",
+    contentType: MEDIA_TYPE.event,
     body: JSON.stringify({
       specversion: "1.0",
       id,

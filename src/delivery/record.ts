@@ -5,7 +5,7 @@ import type {
   FrozenBatch,
   Rewind,
   StoredLane,
-  StoredSecret,
+  StoredSecrets,
   Subscription,
   SubscriptionConfig,
 } from "./subscription.ts";
@@ -26,7 +26,7 @@ function subscriptionOf(row: Row): Subscription {
     id: textAt(row, 0),
     log: logAddress(integerAt(row, 1), textAt(row, 2)),
     config: JSON.parse(textAt(row, 3)) as SubscriptionConfig,
-    secrets: JSON.parse(textAt(row, 4)) as StoredSecret[],
+    secrets: JSON.parse(textAt(row, 4)) as StoredSecrets,
     created: textAt(row, 5),
     revision: integerAt(row, 6),
     epoch: integerAt(row, 7),

@@ -4,11 +4,12 @@ import type { LogAddress } from "../log/keys.ts";
 import { releaseLease, takeLease } from "../log/lease.ts";
 import type { LogReader } from "../log/reader.ts";
 import type { BatchWriter } from "../log/writer.ts";
-import type { Attempt } from "./attempts.ts";
-import { dispatch, type Sign } from "./dispatcher.ts";
+import { dispatch } from "./dispatcher.ts";
 import { createProgressKeeper } from "./progress.ts";
 import { readSubscription } from "./record.ts";
-import type { Send } from "./send.ts";
+import type { OpenSecrets } from "./request.ts";
+import { listAttempts } from "./state.ts";
+import type { Send } from "../egress/outgoing.ts";
 import type { EndpointTrouble, Subscription } from "./subscription.ts";
 
 /** How often it is looked whether there is something to deliver that nobody delivers. */
@@ -31,7 +32,7 @@ export interface DeliverOptions {
   readonly holder: string;
   readonly send: Send;
   /** Opens a subscription's secrets. */
-  readonly signerOf: (subscription: Subscription) => Promise<Sign>;
+  readonly secretsOf: (subscription: Subscription) => Promise<OpenSecrets>;
   readonly readerOf: (log: LogAddress) => LogReader;
   readonly blockedSubjects: number;
   readonly onEvent: (event: DeliveryRunEvent) => void;
@@ -65,14 +66,6 @@ function leaseName(subscription: string): string {
   return `subscriptions/${subscription}`;
 }
 
-async function attemptsOf(database: Database, subscription: string): Promise<Attempt[]> {
-  const [row] = await database.read({
-    sql: "select attempts from subscription_attempts where subscription = ?1",
-    args: [subscription],
-  });
-  return row === undefined ? [] : (JSON.parse(textAt(row, 0)) as Attempt[]);
-}
-
 /** Pauses a subscription for a reason that it has found itself. */
 async function pauseGone(writer: BatchWriter, clock: Clock, id: string): Promise<void> {
   await writer.write([
@@ -97,7 +90,7 @@ export function deliver(options: DeliverOptions): Delivering {
   const deliverOnce = async (id: string, signal: AbortSignal): Promise<boolean> => {
     const subscription = await readSubscription(database, id);
     if (subscription === null || subscription.status === "paused") return false;
-    const sign = await options.signerOf(subscription);
+    const secrets = await options.secretsOf(subscription);
     const lease = await takeLease(writer, leaseName(id), holder);
     if (lease === null) return false;
     const source = options.readerOf(subscription.log);
@@ -105,7 +98,7 @@ export function deliver(options: DeliverOptions): Delivering {
       {
         ...options,
         source,
-        sign,
+        secrets,
         keepProgress,
         signal,
         onTrouble: (trouble) =>
@@ -115,7 +108,7 @@ export function deliver(options: DeliverOptions): Delivering {
       },
       subscription,
       lease,
-      await attemptsOf(database, id),
+      await listAttempts(database, id),
     );
     if (end === "gone") {
       await pauseGone(writer, clock, id);

@@ -10,7 +10,7 @@ export const subscriptions = sqliteTable("subscriptions", {
     .references(() => logs.id),
   /** JSON of a `SubscriptionConfig`. */
   config: text().notNull(),
-  /** JSON of `StoredSecret[]`: sealed, the one that signs first. */
+  /** JSON of `StoredSecrets`. */
   secrets: text().notNull(),
   created: text().notNull(),
   /** Raised when what is configured changes; whoever dispatches reads it anew. */

@@ -19,8 +19,8 @@ export interface SubscriptionConfig {
   readonly concurrency: number;
   /** Attempts after which an event is not tried again by itself; null: it is, for good. */
   readonly attempts: number | null;
-  /** Sent with each request, beside those that Kilde sets. */
-  readonly headers: Readonly<Record<string, string>>;
+  /** Names of the headers that are sent with each request beside those that Kilde sets; their values are sealed. */
+  readonly headerNames: readonly string[];
   /** Most requests a minute, as the endpoint allowed when it consented; null: as many as it takes. */
   readonly ratePerMinute: number | null;
   /** Origin that the endpoint was asked for consent with; null: it was not. */
@@ -30,10 +30,17 @@ export interface SubscriptionConfig {
 
 /** A secret as it is stored. */
 export interface StoredSecret {
-  /** Sealed with a key of the environment; see `webhook/seal.ts`. */
   readonly sealed: string;
   /** Until when it signs beside a newer one, in milliseconds since 1970; null: until it is replaced. */
   readonly until: number | null;
+}
+
+/** What only the endpoint is to know, as it is stored: sealed with a key of the environment; see `webhook/seal.ts`. */
+export interface StoredSecrets {
+  /** The one that signs first. */
+  readonly signing: readonly StoredSecret[];
+  /** JSON of the headers that are sent with each request; null: none. */
+  readonly headers: string | null;
 }
 
 /** A redelivery of what lies in a range of positions, for all subjects. */
@@ -67,7 +74,7 @@ export interface Subscription {
   readonly id: string;
   readonly log: LogAddress;
   readonly config: SubscriptionConfig;
-  readonly secrets: readonly StoredSecret[];
+  readonly secrets: StoredSecrets;
   readonly created: string;
   readonly revision: number;
   readonly epoch: number;

@@ -1,4 +1,4 @@
-import type { Answer } from "./send.ts";
+import type { Answer } from "../egress/outgoing.ts";
 
 /** What an answer means for what was delivered, and for the endpoint. */
 export type Verdict =

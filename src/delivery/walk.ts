@@ -1,4 +1,4 @@
-import { type Database, integerAt, type Value } from "../log/database.ts";
+import { type Database, integerAt, type Statement, type Value } from "../log/database.ts";
 import type { LogAddress } from "../log/keys.ts";
 import { type Filter, type Selection, selected } from "../log/pages.ts";
 import { versionAt } from "../log/subjects.ts";
@@ -33,20 +33,46 @@ function ofType({ types }: Filter, alias: string, args: Value[]): string {
     : `and ${alias}.type in (select value from json_each(?${args.push(JSON.stringify(types))}))`;
 }
 
-/** Selected events of a range that are the first of their subject there. */
-export function beginningsStatement(log: LogAddress, selection: Selection, after: number) {
+/** Selected events of a range of positions, each with the key of the selected event of its subject before it. */
+function withPrevious(log: LogAddress, selection: Selection) {
   const args: Value[] = [log.base];
   const before = `coalesce((select before.key from events as before
       where before.subject = event.subject and before.version < event.version
         ${ofType(selection.filter, "before", args)}
       order by before.version desc limit 1), 0)`;
-  const limit = `?${args.push(log.base + after)}`;
-  const limited = `?${args.push(selection.limit)}`;
-  const all = selected(log, { ...selection, limit: WALK_WINDOW }, args);
-  const sql = `select subject, version, position from (
-    select event.subject as subject, event.version as version, event.key - ?1 as position, ${before} as previous ${all}
-  ) where previous <= ${limit} order by position limit ${limited}`;
+  const all = selected(log, selection, args);
+  const sql = `select event.subject as subject, event.version as version, event.key - ?1 as position,
+    ${before} as previous ${all}`;
   return { sql, args };
+}
+
+/** Selected events of a range that are the first of their subject after a position. */
+export function beginningsStatement(log: LogAddress, selection: Selection, after: number): Statement {
+  const { sql, args } = withPrevious(log, { ...selection, limit: WALK_WINDOW });
+  const [first, limit] = [args.push(log.base + after), args.push(selection.limit)];
+  return {
+    sql: `select subject, version, position from (${sql}) where previous <= ?${first} order by position limit ?${limit}`,
+    args,
+  };
+}
+
+/** What a rewind would deliver again. Reads all of its range, a window at a time. */
+export async function countRange(
+  { database, log, filter }: WalkDeps,
+  { after, upTo }: { readonly after: number; readonly upTo: number },
+): Promise<{ readonly events: number; readonly subjects: number }> {
+  const total = { events: 0, subjects: 0 };
+  for (let low = after; low < upTo; low += WALK_WINDOW) {
+    const range = { source: "log", after: low, before: Math.min(upTo, low + WALK_WINDOW) + 1 } as const;
+    const { sql, args } = withPrevious(log, { ...range, direction: "forwards", filter, limit: WALK_WINDOW });
+    const [row] = await database.read({
+      sql: `select count(*), coalesce(sum(previous <= ?${args.push(log.base + after)}), 0) from (${sql})`,
+      args,
+    });
+    total.events += integerAt(row, 0);
+    total.subjects += integerAt(row, 1);
+  }
+  return total;
 }
 
 /** The next subjects that begin in the range, and how far it was looked through. */

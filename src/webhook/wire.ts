@@ -30,15 +30,14 @@ export function deliveredEvent(event: string, previousSequence: number): string 
 
 /**
  * A doorbell: word that a log has events up to `head`, as a CloudEvent of which `head` is also the id.
- * `source`: the log's path. `time`: RFC 3339.
+ * It has no time, so that it is the same however often it is made. `source`: the log's path.
  */
-export function doorbellEvent(source: string, head: number, time: string): string {
+export function doorbellEvent(source: string, head: number): string {
   return JSON.stringify({
     specversion: "1.0",
     id: String(head),
     source,
     type: DOORBELL_TYPE,
-    time,
     datacontenttype: "application/json",
     data: { head },
   });

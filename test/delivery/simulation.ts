@@ -9,7 +9,7 @@ import {
 } from "../../src/delivery/change.ts";
 import { readLanes, readSubscription } from "../../src/delivery/record.ts";
 import { type Delivering, deliver } from "../../src/delivery/run.ts";
-import type { Answer, Outgoing } from "../../src/delivery/send.ts";
+import type { Answer, Outgoing } from "../../src/egress/outgoing.ts";
 import type { DeliveryMode } from "../../src/delivery/subscription.ts";
 import { type Database, integerAt } from "../../src/log/database.ts";
 import { EVENT_LOG_ADDRESS } from "../../src/log/keys.ts";
@@ -342,7 +342,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
         await hold();
         return answer;
       },
-      signerOf: () => Promise.resolve(() => "v1,simulated"),
+      secretsOf: () => Promise.resolve({ sign: () => "v1,simulated", headers: {} }),
       readerOf: (log) =>
         openLogReader({ database, clock, limits: DEFAULT_LIMITS, pollIntervalMs: POLL_MS }, log),
       blockedSubjects: 1_000,
@@ -374,12 +374,12 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       mode: options.mode,
       concurrency: 8,
       attempts: null,
-      headers: {},
+      headerNames: [],
       ratePerMinute: null,
       consentedOrigin: null,
       description: "",
     },
-    secrets: [],
+    secrets: { signing: [], headers: null },
     cursor: 0,
     now: new Date(time.now()).toISOString(),
     mostSubscriptions: 10,

@@ -11,12 +11,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   core: [],
   log: ["core"],
   feed: ["core", "log"],
-  http: ["core", "log", "feed"],
+  http: ["core", "log", "feed", "delivery"],
   client: ["core"],
   webhook: ["core"],
   egress: ["core"],
+  delivery: ["core", "log", "webhook", "egress"],
   config: ["core", "feed", "index.ts"],
-  server: ["core", "log", "feed", "http", "config"],
+  server: ["core", "log", "feed", "webhook", "egress", "delivery", "http", "config"],
   cli: ["core", "log", "feed", "client", "webhook", "egress", "config", "server"],
 };
 

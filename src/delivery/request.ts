@@ -1,0 +1,40 @@
+import type { Outgoing } from "../egress/outgoing.ts";
+import { HEADER } from "../webhook/wire.ts";
+import type { Message } from "./message.ts";
+
+/** Gives the value of `webhook-signature`. */
+export type Sign = (message: {
+  readonly id: string;
+  /** Seconds since 1970. */
+  readonly timestamp: number;
+  readonly body: string;
+}) => string;
+
+/** What only the endpoint is to know, ready for use. */
+export interface OpenSecrets {
+  readonly sign: Sign;
+  /** Sent with each request. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** The request that delivers a message now. */
+export function deliveryRequest(
+  url: string,
+  { id, contentType, body }: Message,
+  { sign, headers }: OpenSecrets,
+  nowMs: number,
+): Outgoing {
+  const timestamp = Math.floor(nowMs / 1_000);
+  return {
+    method: "POST",
+    url,
+    headers: {
+      ...headers,
+      "content-type": contentType,
+      [HEADER.id]: id,
+      [HEADER.timestamp]: String(timestamp),
+      [HEADER.signature]: sign({ id, timestamp, body }),
+    },
+    body,
+  };
+}

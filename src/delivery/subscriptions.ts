@@ -1,0 +1,229 @@
+import type { Clock } from "../core/clock.ts";
+import { KildeError } from "../core/errors.ts";
+import type { Limits } from "../core/limits.ts";
+import type { Send } from "../egress/outgoing.ts";
+import type { Database } from "../log/database.ts";
+import type { LogAddress } from "../log/keys.ts";
+import { findLog, readHead } from "../log/subjects.ts";
+import type { BatchWriter } from "../log/writer.ts";
+import type { Seal } from "../webhook/seal.ts";
+import { generateSecret, parseSecret, publicKeyOf, type SecretKind } from "../webhook/secret.ts";
+import { addSubscription, changeSubscription, removeSubscription, setPaused } from "./change.ts";
+import { askConsent } from "./consent.ts";
+import { type Delivered, deliverTest } from "./deliver-test.ts";
+import { listSubscriptions, readSubscription } from "./record.ts";
+import { openSecrets, openSigning, sealOf } from "./secrets.ts";
+import { positionBefore, stateOf, type SubscriptionState } from "./state.ts";
+import type { StoredSecret, Subscription, SubscriptionConfig } from "./subscription.ts";
+
+/** Where a subscription begins: after a position, or with what is recorded from a time on (UTC, ms). */
+export type Start = "beginning" | "now" | { readonly position: number } | { readonly time: string };
+
+/** What is asked for; the rest of the configuration follows from it. */
+export type RequestedConfig = Omit<SubscriptionConfig, "ratePerMinute" | "headerNames">;
+
+export interface SubscriptionRequest {
+  /** Path of the log. */
+  readonly source: string;
+  readonly start: Start;
+  /** `consentedOrigin`: to be asked for consent with. */
+  readonly config: RequestedConfig;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Null: one is generated. */
+  readonly secret: string | null;
+  readonly signature: SecretKind;
+}
+
+/** What a receiver verifies with: shown when it is made, and never again. */
+export interface Credentials {
+  /** `whsec_…`; null where the receiver needs no secret. */
+  readonly secret: string | null;
+  /** `whpk_…`, of a secret that is not shared. */
+  readonly publicKey: string | null;
+}
+
+/** How long the old secret signs beside the new one, in seconds. */
+export const OVERLAP_SECONDS = 24 * 3_600;
+
+/** Subscriptions, for whoever asks for them. What they do is done elsewhere: see `run.ts`. */
+export interface Subscriptions {
+  create(request: SubscriptionRequest): Promise<{ readonly subscription: Subscription } & Credentials>;
+  list(query: { readonly cursor: string; readonly limit: number }): Promise<Subscription[]>;
+  /** Throws `subscription-not-found`. */
+  get(id: string): Promise<Subscription>;
+  state(subscription: Subscription): Promise<SubscriptionState>;
+  /** `headers`: null: as they are. */
+  change(
+    id: string,
+    changed: { readonly config: RequestedConfig; readonly headers: Readonly<Record<string, string>> | null },
+  ): Promise<Subscription>;
+  remove(id: string): Promise<void>;
+  pause(id: string, reason: string): Promise<Subscription>;
+  resume(id: string): Promise<Subscription>;
+  rotateSecret(
+    id: string,
+    rotation: { readonly secret: string | null; readonly overlapSeconds: number },
+  ): Promise<Credentials>;
+  /** Sends an event that says nothing, at once and once. */
+  test(id: string): Promise<Delivered>;
+}
+
+export interface SubscriptionsDeps {
+  readonly database: Database;
+  readonly writer: BatchWriter;
+  readonly clock: Clock;
+  readonly limits: Limits;
+  /** Null: there is no key that secrets could be sealed with. */
+  readonly seal: Seal | null;
+  readonly send: Send;
+  /** Whether a log can be read. */
+  readonly isServed: (log: LogAddress) => Promise<boolean>;
+  /** Told of what whoever delivers should know at once. */
+  readonly onChange: (id: string) => void;
+}
+
+function unknownSubscription(id: string): KildeError {
+  return new KildeError("subscription-not-found", `There is no subscription ${JSON.stringify(id)}`);
+}
+
+function beyondHead(log: LogAddress, position: number, head: number): KildeError {
+  const detail = `The position is ${position}, but the last event of ${log.name} is ${head}`;
+  return new KildeError("cursor-beyond-head", detail, { head });
+}
+
+function credentialsOf(text: string): Credentials {
+  const publicKey = publicKeyOf(parseSecret(text));
+  return { secret: publicKey === null ? text : null, publicKey };
+}
+
+/** A secret that was stated, or a new one. */
+function secretFor(stated: string | null, kind: SecretKind): string {
+  if (stated === null) return generateSecret(kind);
+  try {
+    parseSecret(stated);
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : "is no secret";
+    throw new KildeError("invalid-body", `/secret: ${detail}`, { errors: [{ pointer: "/secret", detail }] });
+  }
+  return stated;
+}
+
+export function openSubscriptions(deps: SubscriptionsDeps): Subscriptions {
+  const { database, writer, clock, limits, onChange } = deps;
+
+  const sealed = (text: string, id: string) => sealOf(deps.seal).seal(text, id);
+
+  const sealedHeaders = async (headers: Readonly<Record<string, string>>, id: string) =>
+    Object.keys(headers).length === 0 ? null : sealed(JSON.stringify(headers), id);
+
+  const get = async (id: string): Promise<Subscription> => {
+    const found = await readSubscription(database, id);
+    if (found === null) throw unknownSubscription(id);
+    return found;
+  };
+
+  const cursorAt = async (log: LogAddress, start: Start): Promise<number> => {
+    const head = await readHead(database, log);
+    if (start === "beginning") return 0;
+    if (start === "now") return head;
+    if ("time" in start) return positionBefore(database, log, head, start.time);
+    if (start.position > head) throw beyondHead(log, start.position, head);
+    return start.position;
+  };
+
+  /** Asks the endpoint whether it wants what it is to be sent, if it is to be asked. */
+  const rateAt = async ({ url, consentedOrigin }: RequestedConfig): Promise<number | null> =>
+    consentedOrigin === null ? null : askConsent(deps.send, url, consentedOrigin);
+
+  const setStatus = async (id: string, reason: string | null): Promise<Subscription> => {
+    const now = new Date(clock.now()).toISOString();
+    if (!(await setPaused(writer, { id, reason, now }))) throw unknownSubscription(id);
+    onChange(id);
+    return get(id);
+  };
+
+  /** Changes what is stored, however many others do so. */
+  const update = async (
+    id: string,
+    change: (found: Subscription) => Pick<Subscription, "config" | "secrets">,
+  ): Promise<void> => {
+    for (;;) {
+      const found = await get(id);
+      const { config, secrets } = change(found);
+      if (await changeSubscription(writer, { id, revision: found.revision, config, secrets })) break;
+    }
+    onChange(id);
+  };
+
+  return {
+    async create({ source, start, config, headers, secret, signature }) {
+      const log = await findLog(database, source);
+      if (log === null || !(await deps.isServed(log))) {
+        const detail = `There is no log ${source}: it is /events, or the path of a feed's version`;
+        throw new KildeError("invalid-body", detail, { errors: [{ pointer: "/source", detail }] });
+      }
+      const id = `sub_${crypto.randomUUID().replaceAll("-", "")}`;
+      const text = secretFor(secret, signature);
+      const stored: StoredSecret = { sealed: await sealed(text, id), until: null };
+      const cursor = await cursorAt(log, start);
+      const added = await addSubscription(writer, {
+        id,
+        log,
+        config: { ...config, headerNames: Object.keys(headers), ratePerMinute: await rateAt(config) },
+        secrets: { signing: [stored], headers: await sealedHeaders(headers, id) },
+        cursor,
+        now: new Date(clock.now()).toISOString(),
+        mostSubscriptions: limits.subscriptions,
+      });
+      if (!added) {
+        const detail = `There are ${limits.subscriptions} subscriptions already`;
+        throw new KildeError("limit-exceeded", detail, { limit: "subscriptions" });
+      }
+      onChange(id);
+      return { subscription: await get(id), ...credentialsOf(text) };
+    },
+    list: (query) => listSubscriptions(database, query),
+    get,
+    state: (subscription) => stateOf(database, subscription, clock.now()),
+    async change(id, { config, headers }) {
+      const { config: before } = await get(id);
+      // Where it is sent to, and by whose word, is what it consented to.
+      const isSame = before.url === config.url && before.consentedOrigin === config.consentedOrigin;
+      const ratePerMinute = isSame ? before.ratePerMinute : await rateAt(config);
+      const changed = headers === null ? null : await sealedHeaders(headers, id);
+      await update(id, (found) => ({
+        config: {
+          ...config,
+          ratePerMinute,
+          headerNames: headers === null ? found.config.headerNames : Object.keys(headers),
+        },
+        secrets: headers === null ? found.secrets : { ...found.secrets, headers: changed },
+      }));
+      return get(id);
+    },
+    async remove(id) {
+      if (!(await removeSubscription(writer, id))) throw unknownSubscription(id);
+      onChange(id);
+    },
+    pause: (id, reason) => setStatus(id, reason),
+    resume: (id) => setStatus(id, null),
+    async rotateSecret(id, { secret, overlapSeconds }) {
+      const found = await get(id);
+      const [current] = await openSigning(deps.seal, found, clock.now());
+      const text = secretFor(secret, current?.kind ?? "symmetric");
+      const stored: StoredSecret = { sealed: await sealed(text, id), until: null };
+      await update(id, ({ config, secrets }) => {
+        const until = clock.now() + overlapSeconds * 1_000;
+        const kept = secrets.signing
+          .map((old) => ({ ...old, until: Math.min(old.until ?? until, until) }))
+          .filter((old) => old.until > clock.now());
+        return { config, secrets: { ...secrets, signing: [stored, ...kept] } };
+      });
+      return credentialsOf(text);
+    },
+    async test(id) {
+      const found = await get(id);
+      return deliverTest(deps, found, await openSecrets(deps.seal, found, clock.now()));
+    },
+  };
+}

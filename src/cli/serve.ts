@@ -133,7 +133,8 @@ export function serveCommand(context: CliContext): Command {
     .action((flags: Readonly<Record<string, unknown>>) => serve(context, flags));
   const options = settingOptions(
     ...(["host", "port", "databaseUrl", "databaseAuthToken", "behindProxy", "corsOrigin"] as const),
-    ...(["accessLog", "logLevel", "pollIntervalMs", "shutdownTimeoutMs"] as const),
+    ...(["accessLog", "logLevel", "pollIntervalMs", "secretKeys", "egressAllow"] as const),
+    "shutdownTimeoutMs",
   );
   for (const option of options) command.addOption(option);
   return command;

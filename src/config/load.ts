@@ -1,6 +1,7 @@
+import { ConfigError } from "./config-error.ts";
 import { loadConfigFile } from "./file.ts";
 import { type Environment, resolveSettings } from "./resolve.ts";
-import type { Settings } from "./settings.ts";
+import type { Settings, SettingValues } from "./settings.ts";
 
 export interface SettingsRequest {
   /** Flags by camel-case name; `config` is the path of the configuration file. */
@@ -13,5 +14,30 @@ export interface SettingsRequest {
 export async function loadSettings({ flags, environment, cwd }: SettingsRequest): Promise<Settings> {
   const { config } = flags;
   const file = await loadConfigFile(cwd, typeof config === "string" ? config : undefined);
-  return { ...resolveSettings({ flags, environment, file }), configFile: file?.absolute ?? null };
+  const settings = resolveSettings({ flags, environment, file });
+  await checkDelivery(settings);
+  return { ...settings, configFile: file?.absolute ?? null };
+}
+
+function faultOf(name: string, check: () => unknown): string[] {
+  try {
+    check();
+    return [];
+  } catch (error) {
+    return [`${name}: ${error instanceof Error ? error.message : String(error)}`];
+  }
+}
+
+/** Checks what is checked by code that only webhooks need, and is loaded only where these settings are used. */
+async function checkDelivery({ secretKeys, egressAllow }: SettingValues): Promise<void> {
+  const problems: string[] = [];
+  if (secretKeys.length > 0) {
+    const { parseKeys } = await import("../webhook/seal-keys.ts");
+    problems.push(...faultOf("secretKeys", () => parseKeys(secretKeys.join(","))));
+  }
+  if (egressAllow.length > 0) {
+    const { createAddressRules } = await import("../egress/address-rules.ts");
+    problems.push(...faultOf("egressAllow", () => createAddressRules(egressAllow)));
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
 }

@@ -2,20 +2,13 @@ import type { Clock } from "../core/clock.ts";
 import type { Database } from "../log/database.ts";
 import { type Lease, LEASE_MS } from "../log/lease.ts";
 import type { LogReader } from "../log/reader.ts";
+import { createAlarm } from "./alarm.ts";
 import { type Attempt, createAttempts } from "./attempts.ts";
-import { createBatches } from "./batches.ts";
-import { createDoorbell } from "./doorbell.ts";
 import { after, allowance, type Endpoint, endpointAtStart, freshProbeAt } from "./endpoint.ts";
-import type { Lane } from "./lane.ts";
-import { createLaneParcels } from "./lane-parcels.ts";
-import { createLanes } from "./lanes.ts";
+import { openOutbox } from "./outbox.ts";
 import type { Parcel } from "./parcel.ts";
-import { createPass } from "./pass.ts";
 import type { KeepProgress } from "./progress.ts";
-import { createReading } from "./reading.ts";
 import { deliveryRequest, type OpenSecrets } from "./request.ts";
-import { createRinging } from "./ringing.ts";
-import { readLanes } from "./record.ts";
 import type { Send } from "../egress/outgoing.ts";
 import type { EndpointTrouble, Subscription } from "./subscription.ts";
 import { judge } from "./verdict.ts";
@@ -70,41 +63,19 @@ export async function dispatch(
   earlier: readonly Attempt[],
 ): Promise<DispatchEnd> {
   const { database, clock, chance, source, keepProgress, blockedSubjects, signal } = deps;
-  const { id, config, log, cursor, epoch, revision } = subscription;
-  const { mode, filter, concurrency } = config;
-  const pass = createPass({ database, log, filter });
-  const lanes = createLanes(await readLanes(database, id));
-  const held: Lane[] = [];
+  const { id, config, epoch, revision } = subscription;
+  const { concurrency } = config;
+  const alarm = createAlarm(clock);
   const attempts = createAttempts(earlier);
-  const retrying = { subscription: id, attempts: config.attempts, chance };
-  const batches =
-    mode.kind === "batch"
-      ? createBatches(lanes, {
-          ...retrying,
-          limits: mode,
-          begun: await pass.readPositions(subscription.batch?.positions ?? []),
-          onDone() {
-            for (const lane of held.splice(0)) lanes.place(lane, clock.now());
-          },
-        })
-      : null;
-  const doorbell =
-    mode.kind === "doorbell" ? createDoorbell({ subscription: id, source: log.name, cursor, chance }) : null;
-  const parcels = createLaneParcels(lanes, {
-    ...retrying,
-    mode,
-    isElsewhere: (subject) => batches?.has(subject) === true,
-    onHeld: (lane) => held.push(lane),
-    onFreezing: () => hasten(),
-  });
-  const walkDeps = { database, log, filter };
-  const reading =
-    doorbell === null
-      ? createReading(
-          { ...walkDeps, pass, lanes, batches, now: () => clock.now() },
-          { cursor, rewind: subscription.rewind },
-        )
-      : createRinging(walkDeps, doorbell, cursor);
+  /** Something is to be stored; `urgent`: others wait for that. */
+  let changed = false;
+  let urgent = false;
+  const hasten = () => {
+    changed = true;
+    urgent = true;
+  };
+  const outbox = await openOutbox({ database, clock, chance, onFreezing: hasten }, subscription);
+  const { lanes, reading } = outbox;
 
   let head = await source.head();
   let endpoint: Endpoint = endpointAtStart(subscription.trouble, concurrency);
@@ -112,9 +83,6 @@ export async function dispatch(
   let loading = 0;
   let isReading = false;
   let isKeeping = false;
-  /** Something is to be stored; `urgent`: others wait for that. */
-  let changed = false;
-  let urgent = false;
   /** The pass went on, and perhaps nothing else. */
   let isBehind = false;
   let delivered = 0;
@@ -124,36 +92,14 @@ export async function dispatch(
   let leaseUntil = clock.now() + LEASE_MS - LEASE_MARGIN_MS;
   let lastAttempt = 0;
   let nextSend = 0;
-  let nextDue: number | null = 0;
   let isStalled = false;
   let end: DispatchEnd | null = null;
 
-  const hasten = () => {
-    changed = true;
-    urgent = true;
-  };
-
-  let woken = Promise.withResolvers<void>();
-  const wake = () => woken.resolve();
   const over = new AbortController();
-  let timer = new AbortController();
-  let armed = Number.POSITIVE_INFINITY;
-  /** Sees to a turn at a time, if none is due before. */
-  const arm = (at: number) => {
-    if (at >= armed) return;
-    timer.abort();
-    timer = new AbortController();
-    armed = at;
-    void clock.sleep(Math.max(0, at - clock.now()), timer.signal).then(() => {
-      if (armed !== at) return;
-      armed = Number.POSITIVE_INFINITY;
-      wake();
-    });
-  };
 
   const fail = () => {
     end ??= "failed";
-    wake();
+    alarm.wake();
   };
 
   const deliver = async (parcel: Parcel, now: number) => {
@@ -175,12 +121,8 @@ export async function dispatch(
     sinceRoom += 1;
     changed = true;
     if (verdict.kind === "gone") end ??= "gone";
-    if (verdict.kind === "refused") nextDue = nextDue === null ? ended : Math.min(nextDue, ended);
-    wake();
+    alarm.wake();
   };
-
-  const nextParcel = (now: number, freshOnly: boolean): Parcel | null =>
-    doorbell?.next(now) ?? batches?.next() ?? parcels.next(now, freshOnly);
 
   /** Sends as much as the endpoint takes. Gives when it may go on, if that is a matter of time. */
   const sendAll = (now: number): number | null => {
@@ -189,14 +131,14 @@ export async function dispatch(
       const isProbe = endpoint.trouble !== null;
       let parcel: Parcel | null = null;
       if (underWay < allowance(endpoint, now)) {
-        parcel = (isProbe ? nextParcel(now, true) : null) ?? nextParcel(now, false);
+        parcel = (isProbe ? outbox.next(now, true) : null) ?? outbox.next(now, false);
         if (parcel === null) return null;
       } else if (underWay > 0) {
         return null;
       } else if (freshProbeAt(endpoint, lastAttempt) > now) {
         return freshProbeAt(endpoint, lastAttempt);
       } else {
-        parcel = nextParcel(now, true);
+        parcel = outbox.next(now, true);
         if (parcel === null) return endpoint.until;
       }
       if (config.ratePerMinute !== null) nextSend = now + 60_000 / config.ratePerMinute;
@@ -213,7 +155,7 @@ export async function dispatch(
         .load(lane)
         .finally(() => {
           loading -= 1;
-          wake();
+          alarm.wake();
         })
         .catch(fail);
     }
@@ -233,7 +175,7 @@ export async function dispatch(
       .finally(() => {
         isReading = false;
         isBehind = true;
-        wake();
+        alarm.wake();
       })
       .catch(fail);
   };
@@ -244,82 +186,67 @@ export async function dispatch(
     [changed, urgent, isBehind, delivered, keptAt] = [false, false, false, 0, started];
     const tells = started - toldAt >= TELL_MS || end !== null;
     if (tells) toldAt = started;
-    const frozenBatch = batches?.frozen() ?? null;
-    const { upTo, upserts, deletes, frozen } = lanes.snapshot(reading.frontier());
-    const waiting = batches?.firstWaiting() ?? null;
+    const { stored, ...snapshot } = outbox.snapshot();
     const seen = await keepProgress({
+      ...snapshot,
       id,
       epoch,
       lease,
-      cursor: doorbell?.rung() ?? (waiting === null ? upTo : Math.min(upTo, waiting - 1)),
-      rewind: reading.rewind(),
-      batch: frozenBatch,
       trouble: endpoint.trouble,
-      upserts,
-      deletes,
       attempts: tells ? attempts.news() : null,
     });
     isKeeping = false;
     leaseUntil = started + LEASE_MS - LEASE_MARGIN_MS;
     if (seen !== revision) end ??= "changed";
     isStalled = lanes.blocked() > blockedSubjects;
-    if (frozenBatch !== null) batches?.stored(frozenBatch);
-    for (const lane of frozen) {
-      lane.freezing = false;
-      lanes.place(lane, clock.now());
-    }
-    wake();
-    return seen !== null;
+    stored();
+    alarm.wake();
   };
 
   const watch = async () => {
     while (!over.signal.aborted) {
       await source.passed(head, over.signal);
       head = Math.max(head, await source.head());
-      wake();
+      alarm.wake();
     }
   };
 
   const turn = () => {
     const now = clock.now();
-    if (nextDue !== null && nextDue <= now) nextDue = lanes.due(now);
-    if (nextDue !== null) arm(nextDue);
+    alarm.at(outbox.due(now));
     loadAll();
     readOn();
-    if (batches?.compose() === true) hasten();
+    if (outbox.compose()) hasten();
     const mayAt = freshProbeAt(endpoint, lastAttempt);
-    if (mayAt > now) arm(mayAt);
-    const canSend = lanes.waiting() > 0 || batches?.isReady() === true || doorbell?.isReady(now) === true;
+    if (mayAt > now) alarm.at(mayAt);
     // A lease that may have run out is made sure of before anything is sent.
     const next = now < leaseUntil ? sendAll(now) : null;
-    if (next !== null && next > now) arm(next);
-    if (doorbell !== null && doorbell.due() > now) arm(doorbell.due());
-    const isBusy = underWay > 0 || (canSend && mayAt <= now);
+    if (next !== null && next > now) alarm.at(next);
+    const isBusy = underWay > 0 || (mayAt <= now && outbox.isReady(now));
     if (isBusy && leaseUntil - now < LEASE_MS / 2) hasten();
     if (isKeeping || !(changed || isBehind)) return;
     const keepAt = urgent || delivered >= KEEP_DELIVERIES ? now : keptAt + (changed ? KEEP_MS : TELL_MS);
     if (keepAt <= now) keep().catch(fail);
-    else arm(keepAt);
+    else alarm.at(keepAt);
   };
 
-  for (const lane of lanes.all.values()) lanes.place(lane, clock.now());
-  signal.addEventListener("abort", wake);
+  signal.addEventListener("abort", alarm.wake);
   watch().catch(fail);
   while (end === null && !signal.aborted) {
-    woken = Promise.withResolvers();
+    alarm.reset();
     turn();
-    await woken.promise;
+    await alarm.woken();
   }
   // What is under way may still be acknowledged.
   const deadline = clock.now() + CLOSE_GRACE_MS;
   while (underWay > 0 && clock.now() < deadline) {
-    woken = Promise.withResolvers();
-    arm(deadline);
-    await woken.promise;
+    alarm.reset();
+    alarm.at(deadline);
+    await alarm.woken();
   }
   over.abort();
-  timer.abort();
-  signal.removeEventListener("abort", wake);
+  alarm.close();
+  signal.removeEventListener("abort", alarm.wake);
   if (end !== "failed") await keep();
   return end ?? "closing";
 }

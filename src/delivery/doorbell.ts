@@ -10,8 +10,8 @@ export interface Doorbell {
   see(head: number): void;
   /** There is nothing selected up to a head. */
   pass(head: number): void;
-  /** When it is to be tried again, if it is not now. */
-  due(): number;
+  /** When it is to be tried again; infinity: not for that it failed. */
+  due(now: number): number;
   /** Whether it can be sent now. */
   isReady(now: number): boolean;
   next(now: number): Parcel | null;
@@ -40,7 +40,7 @@ export function createDoorbell({ subscription, source, cursor, chance }: Doorbel
       if (rung === head && !sending) rung = seen;
       head = seen;
     },
-    due: () => due,
+    due: (now) => (due > now ? due : Number.POSITIVE_INFINITY),
     isReady,
     next(now) {
       if (!isReady(now)) return null;

@@ -29,8 +29,8 @@ export interface Lanes {
   /** The next lane that can send; of those that never failed, if asked. */
   nextReady(freshOnly: boolean): Lane | null;
   nextHungry(): Lane | null;
-  /** Finds the lanes that are due. Gives when the next one is; null: none is. */
-  due(now: number): number | null;
+  /** Finds the lanes that are due. Gives when the next one is; infinity: none is. */
+  due(now: number): number;
   /**
    * What is to be stored; from then on it counts as stored. `upTo`: everything up to there, of what the pass came by up
    * to the frontier, is acknowledged or stands in a row.
@@ -50,6 +50,8 @@ export function createLanes(stored: readonly StoredLane[]): Lanes {
   let readyAt = 0;
   const hungry: Lane[] = [];
   const gone = new Set<number>();
+  /** No lane that waits for a time is due before. */
+  let soonest = Number.POSITIVE_INFINITY;
 
   const push = (lane: Lane) => {
     lane.queued = true;
@@ -67,7 +69,11 @@ export function createLanes(stored: readonly StoredLane[]): Lanes {
       if (!lane.ahead) remove(lane);
       return;
     }
-    if (lane.due === null || lane.due > now) return;
+    if (lane.due === null) return;
+    if (lane.due > now) {
+      soonest = Math.min(soonest, lane.due);
+      return;
+    }
     if (lane.pending.length > 0) push(lane);
     else {
       lane.queued = true;
@@ -149,13 +155,10 @@ export function createLanes(stored: readonly StoredLane[]): Lanes {
       return lane;
     },
     due(now) {
-      let next: number | null = null;
-      for (const lane of all.values()) {
-        if (!lane.apart || lane.due === null) continue;
-        if (lane.due > now) next = Math.min(next ?? lane.due, lane.due);
-        else place(lane, now);
-      }
-      return next;
+      if (soonest > now) return soonest;
+      soonest = Number.POSITIVE_INFINITY;
+      for (const lane of all.values()) if (lane.apart) place(lane, now);
+      return soonest;
     },
     snapshot(frontier) {
       let upTo = frontier;

@@ -31,10 +31,10 @@ export interface Redelivery {
   readonly subjects: number;
 }
 
-type Deps = Pick<SubscriptionsDeps, "database" | "writer" | "clock" | "onChange">;
+export type RedeliveryDeps = Pick<SubscriptionsDeps, "database" | "writer" | "clock" | "onChange">;
 
 async function rewindSubjects(
-  deps: Deps,
+  deps: RedeliveryDeps,
   { id, log, cursor, config: { filter } }: Subscription,
   names: readonly string[],
   { after, upTo, dryRun }: { readonly after: number; readonly upTo: number; readonly dryRun: boolean },
@@ -64,7 +64,7 @@ async function rewindSubjects(
 
 /** Has events delivered again, in order for each subject, while what is new is delivered, too. */
 export async function rewind(
-  deps: Deps,
+  deps: RedeliveryDeps,
   subscription: Subscription,
   { after, upTo: asked, subjects, dryRun }: RewindRequest,
 ): Promise<Redelivery> {
@@ -93,7 +93,7 @@ export async function rewind(
 }
 
 async function blockedSubject(
-  { database }: Deps,
+  { database }: RedeliveryDeps,
   subscription: Subscription,
   name: string,
 ): Promise<BlockedSubject> {
@@ -103,7 +103,11 @@ async function blockedSubject(
 }
 
 /** Has the event that blocks a subject tried again at once. */
-export async function retrySubject(deps: Deps, subscription: Subscription, name: string): Promise<void> {
+export async function retrySubject(
+  deps: RedeliveryDeps,
+  subscription: Subscription,
+  name: string,
+): Promise<void> {
   const { lane } = await blockedSubject(deps, subscription, name);
   await retryBlocked(deps.writer, { id: subscription.id, subject: lane.subject });
   deps.onChange(subscription.id);
@@ -111,7 +115,7 @@ export async function retrySubject(deps: Deps, subscription: Subscription, name:
 
 /** Gives up the event that blocks a subject, on record. Gives its version. */
 export async function skipEvent(
-  deps: Deps,
+  deps: RedeliveryDeps,
   subscription: Subscription,
   name: string,
   stated: number | null,

@@ -27,6 +27,7 @@ import { queryOf, readLog } from "./pages.ts";
 import { problemResponse } from "./problems.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
 import { createSchemas } from "./schemas.ts";
+import { SUBSCRIPTION_PATH, subscriptionHandlers } from "./subscription-handlers.ts";
 import { getProblem, getReady } from "./service.ts";
 import { subjectNameOf } from "./stream-name.ts";
 import { deleteStream, listing } from "./streams.ts";
@@ -140,7 +141,10 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
     problemResponse(path, new KildeError("not-found", `There is nothing at ${path}`)),
   );
 
-  const resource = (path: string, methods: Partial<Record<"GET" | "POST" | "PUT" | "DELETE", Handler>>) => {
+  const resource = (
+    path: string,
+    methods: Partial<Record<"GET" | "POST" | "PUT" | "PATCH" | "DELETE", Handler>>,
+  ) => {
     const names = Object.keys(methods);
     const allow = [...names, ...(names.includes("GET") ? ["HEAD"] : []), "OPTIONS"].join(", ");
     for (const [method, handler] of Object.entries(methods)) app.on(method, path, handler);
@@ -154,6 +158,8 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
       return response;
     });
   };
+
+  const subscriptions = subscriptionHandlers(deps);
 
   resource("/streams", { GET: (c) => listing(c, deps, reader, "stream") });
   resource("/streams/:stream", {
@@ -181,6 +187,25 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
   resource(`${FEED_PATH}/schemas`, { GET: (c) => getFeedSchemas(c, deps) });
   resource(`${FEED_PATH}/rebuild`, { POST: (c) => rebuildDraft(c, deps) });
   resource(`${FEED_PATH}/resume`, { POST: (c) => resumeFeed(c, deps) });
+  resource("/subscriptions", {
+    GET: subscriptions("getSubscriptions"),
+    POST: subscriptions("postSubscription"),
+  });
+  resource(SUBSCRIPTION_PATH, {
+    GET: subscriptions("getSubscription"),
+    PATCH: subscriptions("patchSubscription"),
+    DELETE: subscriptions("deleteSubscription"),
+  });
+  resource(`${SUBSCRIPTION_PATH}/pause`, { POST: subscriptions("pauseSubscription") });
+  resource(`${SUBSCRIPTION_PATH}/resume`, { POST: subscriptions("resumeSubscription") });
+  resource(`${SUBSCRIPTION_PATH}/rewind`, { POST: subscriptions("rewindSubscription") });
+  resource(`${SUBSCRIPTION_PATH}/test`, { POST: subscriptions("testSubscription") });
+  resource(`${SUBSCRIPTION_PATH}/rotate-secret`, { POST: subscriptions("rotateSecret") });
+  resource(`${SUBSCRIPTION_PATH}/attempts`, { GET: subscriptions("getAttempts") });
+  resource(`${SUBSCRIPTION_PATH}/skips`, { GET: subscriptions("getSkips") });
+  resource(`${SUBSCRIPTION_PATH}/blocked`, { GET: subscriptions("getBlocked") });
+  resource(`${SUBSCRIPTION_PATH}/blocked/:subject/retry`, { POST: subscriptions("retryBlockedSubject") });
+  resource(`${SUBSCRIPTION_PATH}/blocked/:subject/skip`, { POST: subscriptions("skipBlockedEvent") });
   resource("/health", { GET: (c) => c.json({ status: "ok", version }) });
   resource("/ready", { GET: (c) => getReady(c, deps) });
   resource("/metrics", {
@@ -233,6 +258,7 @@ function index(version: string) {
       stream: "/streams/{stream}",
       transactions: "/transactions",
       feeds: "/feeds",
+      subscriptions: "/subscriptions",
       openapi: "/openapi.json",
       asyncapi: "/asyncapi.json",
       docs: "/docs",

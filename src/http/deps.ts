@@ -1,12 +1,25 @@
 import type { Clock } from "../core/clock.ts";
 import type { Limits } from "../core/limits.ts";
+import type { AddressRules } from "../egress/address-rules.ts";
+import type { Send } from "../egress/outgoing.ts";
 import type { Feeds } from "../feed/feeds.ts";
 import type { Database } from "../log/database.ts";
 import type { LogReader } from "../log/reader.ts";
 import type { Sightings } from "../log/sightings.ts";
 import type { LogWriter } from "../log/writer.ts";
+import type { Seal } from "../webhook/seal.ts";
 import type { FollowerCount } from "./followers.ts";
 import type { Schemas } from "./schemas.ts";
+
+/** What the server has for webhooks, which are delivered elsewhere. */
+export interface DeliveryPort {
+  /** Null: there is no key that secrets could be sealed with. */
+  readonly seal: Seal | null;
+  /** Where endpoints may be, and a way there. Loaded when it is needed. */
+  readonly egress: () => Promise<{ readonly rules: AddressRules; readonly send: Send }>;
+  /** Told of subscriptions that were changed. */
+  readonly onChange: (subscription: string) => void;
+}
 
 /** What the routes work with. */
 export interface AppDeps {
@@ -16,6 +29,7 @@ export interface AppDeps {
   /** For what is looked up about consumers. */
   readonly database: Database;
   readonly sightings: Sightings;
+  readonly delivery: DeliveryPort;
   readonly limits: Limits;
   readonly clock: Clock;
   readonly schemas: Schemas;

@@ -2,6 +2,7 @@ import type { Settings } from "../config/settings.ts";
 import type { Feeds } from "../feed/feeds.ts";
 import { createFetch } from "../http/fetch.ts";
 import type { Database } from "../log/database.ts";
+import type { DeliveryPort } from "../http/deps.ts";
 import type { LogReader } from "../log/reader.ts";
 import type { Sightings } from "../log/sightings.ts";
 import type { LogWriter } from "../log/writer.ts";
@@ -24,6 +25,7 @@ export interface ListenDeps {
   readonly feeds: Feeds;
   readonly database: Database;
   readonly sightings: Sightings;
+  readonly delivery: DeliveryPort;
   readonly settings: Settings;
   readonly version: string;
   readonly log: ServerLog;

@@ -9,6 +9,9 @@ import { type LogNews, openLogWriter } from "../log/writer.ts";
 import { configuredFeeds } from "./configured-feeds.ts";
 import { writeFromThread } from "./database.ts";
 import { logFeedEvent } from "./feed-events.ts";
+import { startDelivering } from "./delivering.ts";
+import { logDeliveryEvent } from "./delivery-events.ts";
+import { createDeliveryPort } from "./delivery-port.ts";
 import { listen } from "./listen.ts";
 import type { ServerLog } from "./logger.ts";
 import { startProjecting } from "./projecting.ts";
@@ -48,6 +51,7 @@ export async function startServer({ settings, version, log }: StartOptions): Pro
       log.logger.warn({ feed: path }, "feed was retired, and can be removed from the configuration");
     }
     let tell = (_news: LogNews) => {};
+    let deliverNews = (_path: string, _head: number) => {};
     const writer = openLogWriter({
       database,
       clock: systemClock,
@@ -71,14 +75,45 @@ export async function startServer({ settings, version, log }: StartOptions): Pro
         limits,
         pollIntervalMs,
         configFile: settings.configFile,
-        onNews: (path, head) => feeds.learn(path, head),
+        onNews(path, head) {
+          feeds.learn(path, head);
+          deliverNews(path, head);
+        },
         onEvent: (event) => logFeedEvent(log.logger, event),
       },
       registered,
     );
     opened.push(() => projecting.close());
-    tell = (news) => projecting.learn(news);
-    const listening = listen({ reader, writer, feeds, database, sightings, settings, version, log });
+    tell = (news) => {
+      projecting.learn(news);
+      if (news !== "truncated") deliverNews(EVENT_LOG_ADDRESS.name, news.head);
+    };
+    const delivering = startDelivering({
+      url,
+      database,
+      writer,
+      connect: storage.connect,
+      limits,
+      pollIntervalMs,
+      egressAllow: settings.egressAllow,
+      secretKeys: settings.secretKeys,
+      onEvent: (event) => logDeliveryEvent(log.logger, event),
+    });
+    opened.push(() => delivering.close());
+    deliverNews = (path, head) => delivering.learn(path, head);
+    const delivery = createDeliveryPort(settings, (subscription) => delivering.changed(subscription));
+    opened.push(() => delivery.close());
+    const listening = listen({
+      reader,
+      writer,
+      feeds,
+      database,
+      sightings,
+      delivery,
+      settings,
+      version,
+      log,
+    });
     opened.push(() => listening.close());
     await storage.opened;
     return { port: listening.port, close };

@@ -32,7 +32,11 @@ function tamper(file: string, sql: string): void {
 test("migrate makes a database, and then has nothing to do", async () => {
   const cwd = emptyFolder();
   const first = await run(["migrate", "--database-url", "file:new/folder/k.db"], { cwd });
-  expect(first).toEqual({ exitCode: 0, stdout: "applied 0000_log\napplied 0001_feeds\n", stderr: "" });
+  expect(first).toEqual({
+    exitCode: 0,
+    stdout: "applied 0000_log\napplied 0001_feeds\napplied 0002_subscriptions\n",
+    stderr: "",
+  });
   const again = await run(["migrate", "--database-url", "file:new/folder/k.db", "--json"], { cwd });
   expect(again.stdout).toBe('{"applied":[]}\n');
 });

@@ -12,6 +12,7 @@ import type { Database } from "../../src/log/database.ts";
 import { openDatabase } from "../../src/log/open.ts";
 import { createSightings } from "../../src/log/sightings.ts";
 import { openStore, type Store } from "../../src/log/store.ts";
+import { createDeliveryPort } from "../../src/server/delivery-port.ts";
 import { type ServerDatabase, writeFromThread } from "../../src/server/database.ts";
 import { systemClock } from "../../src/server/system-clock.ts";
 
@@ -77,7 +78,13 @@ export interface TestAppOptions {
   readonly closing?: AbortSignal;
   /** Served, and not projected. */
   readonly feeds?: readonly Feed[];
+  readonly secretKeys?: readonly string[];
+  readonly egressAllow?: readonly string[];
+  /** Told of subscriptions that were changed; they are not delivered. */
+  readonly onChange?: (subscription: string) => void;
 }
+
+export const TEST_SECRET_KEY = `k1:${btoa("0123456789abcdef0123456789abcdef")}`;
 
 export async function openApp(options: TestAppOptions = {}): Promise<TestApp> {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
@@ -88,12 +95,15 @@ export async function openApp(options: TestAppOptions = {}): Promise<TestApp> {
   const { writer } = store;
   const feeds = openFeeds({ database, writer, clock, limits, pollIntervalMs: 20 }, registered);
   const sightings = createSightings({ writer, clock, mostConsumers: limits.consumers });
+  const { secretKeys = [TEST_SECRET_KEY], egressAllow = ["127.0.0.1"], onChange = () => {} } = options;
+  const delivery = createDeliveryPort({ secretKeys, egressAllow }, onChange);
   const faults: unknown[] = [];
   const handle = createFetch({
     ...store,
     database,
     feeds,
     sightings,
+    delivery,
     limits,
     clock,
     version: "test",
@@ -121,6 +131,7 @@ export async function openApp(options: TestAppOptions = {}): Promise<TestApp> {
       return (await response.json()) as Body;
     },
     async close() {
+      delivery.close();
       await sightings.close();
       await feeds.close();
       await store.close();

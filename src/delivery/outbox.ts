@@ -1,0 +1,113 @@
+import type { Clock } from "../core/clock.ts";
+import type { Database } from "../log/database.ts";
+import { createBatches } from "./batches.ts";
+import { createDoorbell } from "./doorbell.ts";
+import type { Lane } from "./lane.ts";
+import { createLaneParcels } from "./lane-parcels.ts";
+import { createLanes, type Lanes } from "./lanes.ts";
+import type { Parcel } from "./parcel.ts";
+import { createPass } from "./pass.ts";
+import { createReading, type Reading } from "./reading.ts";
+import { readLanes } from "./record.ts";
+import { createRinging } from "./ringing.ts";
+import type { FrozenBatch, Rewind, StoredLane, Subscription } from "./subscription.ts";
+
+/** What of a subscription is to be stored. */
+export interface Snapshot {
+  readonly cursor: number;
+  readonly rewind: Rewind | null;
+  readonly batch: FrozenBatch | null;
+  readonly upserts: readonly StoredLane[];
+  readonly deletes: readonly number[];
+  /** Tells that it is stored. */
+  readonly stored: () => void;
+}
+
+/** What is to be sent of a subscription, in whichever mode. */
+export interface Outbox {
+  readonly lanes: Lanes;
+  readonly reading: Reading;
+  /** What can be sent now; of what never failed, if asked. */
+  next(now: number, freshOnly: boolean): Parcel | null;
+  isReady(now: number): boolean;
+  /** Puts together what can be; says whether that has to be stored before it is sent. */
+  compose(): boolean;
+  /** Finds what is to be tried again. Gives when that is for the next; infinity: for none. */
+  due(now: number): number;
+  snapshot(): Snapshot;
+}
+
+export interface OutboxDeps {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly chance: () => number;
+  /** Told that something has to be stored before it is sent. */
+  readonly onFreezing: () => void;
+}
+
+/** Opens what is stored of a subscription. */
+export async function openOutbox(
+  { database, clock, chance, onFreezing }: OutboxDeps,
+  subscription: Subscription,
+): Promise<Outbox> {
+  const { id, config, log, cursor, rewind } = subscription;
+  const { mode, filter } = config;
+  const pass = createPass({ database, log, filter });
+  const lanes = createLanes(await readLanes(database, id));
+  const held: Lane[] = [];
+  const retrying = { subscription: id, attempts: config.attempts, chance };
+  const batches =
+    mode.kind === "batch"
+      ? createBatches(lanes, {
+          ...retrying,
+          limits: mode,
+          begun: await pass.readPositions(subscription.batch?.positions ?? []),
+          onDone() {
+            for (const lane of held.splice(0)) lanes.place(lane, clock.now());
+          },
+        })
+      : null;
+  const doorbell =
+    mode.kind === "doorbell" ? createDoorbell({ subscription: id, source: log.name, cursor, chance }) : null;
+  const parcels = createLaneParcels(lanes, {
+    ...retrying,
+    mode,
+    isElsewhere: (subject) => batches?.has(subject) === true,
+    onHeld: (lane) => held.push(lane),
+    onFreezing,
+  });
+  const walk = { database, log, filter };
+  const reading =
+    doorbell === null
+      ? createReading({ ...walk, pass, lanes, batches, now: () => clock.now() }, { cursor, rewind })
+      : createRinging(walk, doorbell, cursor);
+  for (const lane of lanes.all.values()) lanes.place(lane, clock.now());
+
+  return {
+    lanes,
+    reading,
+    next: (now, freshOnly) => doorbell?.next(now) ?? batches?.next() ?? parcels.next(now, freshOnly),
+    isReady: (now) => lanes.waiting() > 0 || batches?.isReady() === true || doorbell?.isReady(now) === true,
+    compose: () => batches?.compose() === true,
+    due: (now) => doorbell?.due(now) ?? lanes.due(now),
+    snapshot() {
+      const { upTo, upserts, deletes, frozen } = lanes.snapshot(reading.frontier());
+      const waiting = batches?.firstWaiting() ?? null;
+      const batch = batches?.frozen() ?? null;
+      return {
+        cursor: doorbell?.rung() ?? (waiting === null ? upTo : Math.min(upTo, waiting - 1)),
+        rewind: reading.rewind(),
+        batch,
+        upserts,
+        deletes,
+        stored() {
+          if (batch !== null) batches?.stored(batch);
+          for (const lane of frozen) {
+            lane.freezing = false;
+            lanes.place(lane, clock.now());
+          }
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,64 @@
+import { type Delivering, deliver, type DeliveryRunEvent } from "../delivery/run.ts";
+import { openSecrets } from "../delivery/secrets.ts";
+import { createEgress } from "../egress/egress.ts";
+import type { Limits } from "../core/limits.ts";
+import type { Database } from "../log/database.ts";
+import type { LogAddress } from "../log/keys.ts";
+import { type LogReader, openLogReader } from "../log/reader.ts";
+import type { BatchWriter } from "../log/writer.ts";
+import { systemClock } from "./system-clock.ts";
+import { sealWith } from "./seal.ts";
+
+export interface DeliveryOptions {
+  readonly database: Database;
+  readonly writer: BatchWriter;
+  readonly limits: Limits;
+  readonly pollIntervalMs: number;
+  /** Name of this process among those on the database. */
+  readonly holder: string;
+  readonly egressAllow: readonly string[];
+  readonly secretKeys: readonly string[];
+  readonly onEvent: (event: DeliveryRunEvent) => void;
+}
+
+/** Deliveries that go on in this thread. */
+export interface DeliveringHere extends Omit<Delivering, "learn"> {
+  /** Tells of the head of a log. */
+  learn(path: string, head: number): void;
+}
+
+/** Delivers webhooks in this thread until it is closed. */
+export function deliverHere(options: DeliveryOptions): DeliveringHere {
+  const { database, limits, pollIntervalMs, egressAllow, secretKeys } = options;
+  const readers = new Map<string, LogReader>();
+  const readerOf = (log: LogAddress): LogReader => {
+    const known = readers.get(log.name);
+    if (known !== undefined) return known;
+    const reader = openLogReader({ database, clock: systemClock, limits, pollIntervalMs }, log);
+    readers.set(log.name, reader);
+    return reader;
+  };
+  const egress = createEgress({ allow: egressAllow, clock: systemClock });
+  const seal = sealWith(secretKeys);
+  const delivering = deliver({
+    ...options,
+    clock: systemClock,
+    chance: () => Math.random(),
+    send: egress.send,
+    secretsOf: (subscription) => openSecrets(seal, subscription, systemClock.now()),
+    readerOf,
+    blockedSubjects: limits.blockedSubjects,
+  });
+  return {
+    changed: (subscription) => delivering.changed(subscription),
+    learn(path, head) {
+      readers.get(path)?.learn({ head });
+      delivering.learn();
+    },
+    async close() {
+      await delivering.close();
+      egress.close();
+      for (const reader of readers.values()) reader.close();
+    },
+  };
+}

@@ -1,0 +1,79 @@
+import type { DeliveryRunEvent } from "../delivery/run.ts";
+import { openDatabase } from "../log/open.ts";
+import { remoteWrites } from "../log/write-port.ts";
+import { type BatchWriter, writeBatch } from "../log/writer.ts";
+import { type DeliveringHere, deliverHere, type DeliveryOptions } from "./deliver.ts";
+import { portOf } from "./message-port.ts";
+import { systemClock } from "./system-clock.ts";
+
+/*
+ * The thread that delivers webhooks from an embedded database: it reads with a connection of its own, and writes
+ * through the thread that has the writer.
+ */
+
+export interface OpenDispatcher extends Omit<DeliveryOptions, "database" | "writer" | "onEvent"> {
+  readonly kind: "open";
+  readonly url: string;
+  /** A channel to the thread that writes. */
+  readonly writing: MessagePort;
+}
+
+/** What the main thread says. */
+export type DispatcherCommand =
+  | OpenDispatcher
+  | { readonly kind: "news"; readonly path: string; readonly head: number }
+  | { readonly kind: "changed"; readonly subscription: string }
+  | { readonly kind: "close" };
+
+/** What this thread says. An error travels as its text. */
+export type DispatcherReport =
+  | { readonly kind: "closed" }
+  | { readonly kind: "failed"; readonly message: string }
+  | { readonly kind: "event"; readonly event: DeliveryRunEvent };
+
+declare const self: Worker;
+
+const report = (message: DispatcherReport) => self.postMessage(message);
+
+function reportable(event: DeliveryRunEvent): DeliveryRunEvent {
+  return event.kind === "failed" ? { ...event, error: String(event.error) } : event;
+}
+
+let opened: DeliveringHere | null = null;
+let closeDatabase = () => {};
+
+function open({ url, writing, ...options }: OpenDispatcher): void {
+  const database = { ...openDatabase({ url }), ordered: true, write: remoteWrites(portOf(writing)) };
+  const writer: BatchWriter = {
+    write: (statements) => writeBatch(database, systemClock, statements),
+    sweep: () => {},
+  };
+  closeDatabase = () => database.close();
+  opened = deliverHere({
+    ...options,
+    database,
+    writer,
+    onEvent: (event) => report({ kind: "event", event: reportable(event) }),
+  });
+}
+
+async function obey(command: DispatcherCommand): Promise<void> {
+  switch (command.kind) {
+    case "open":
+      return open(command);
+    case "news":
+      return opened?.learn(command.path, command.head);
+    case "changed":
+      return opened?.changed(command.subscription);
+    case "close":
+      await opened?.close();
+      closeDatabase();
+      report({ kind: "closed" });
+  }
+}
+
+self.addEventListener("message", ({ data }: MessageEvent<DispatcherCommand>) => {
+  obey(data).catch((error: unknown) => {
+    report({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
+  });
+});

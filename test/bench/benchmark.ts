@@ -15,6 +15,7 @@ import { openSandbox, type Sandbox } from "./sandbox.ts";
 import { measureStart } from "./start.ts";
 import { machineLines } from "./table.ts";
 import { verdictsFor } from "./targets.ts";
+import { measureDeliveries, measureDeliveryLatency } from "./webhooks.ts";
 import { TIMED_WORKS, type TimedWork } from "./works.ts";
 
 export interface BenchmarkOptions {
@@ -150,6 +151,15 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Results> 
       take([
         resultOf("append-feeds", "Appends of one event, 64 connections, beside feeds", "events/s", rows),
       ]);
+    }
+    if (wanted("deliveries")) {
+      const rows = await measureDeliveries(sandbox, command, rounds);
+      take([resultOf("deliveries", "Webhooks: a backlog delivered, 64 in flight", "events/s", rows)]);
+    }
+    if (wanted("delivery-latency")) {
+      const rows = await measureDeliveryLatency(sandbox, command, rounds);
+      const title = "Webhooks: from append to received, 1,000 events/s on 10,000 subjects";
+      take([resultOf("delivery-latency", title, "ms", rows)]);
     }
     if (wanted("start")) take(await runStart(sandbox, options));
     return { machine, rounds: options.rounds, roundSeconds: options.roundMs / 1_000, works: results };

@@ -26,7 +26,7 @@ import { countFollowers } from "./followers.ts";
 import { queryOf, readLog } from "./pages.ts";
 import { problemResponse } from "./problems.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
-import { createSchemas } from "./schemas.ts";
+import { createSchemas, type Schemas } from "./schemas.ts";
 import { getProblem, getReady } from "./service.ts";
 import { subjectNameOf } from "./stream-name.ts";
 import { deleteStream, listing } from "./streams.ts";
@@ -86,8 +86,11 @@ const COMPRESSIBLE = [
   "/docs/:file",
 ];
 
-export function createDeps({ limits, ...options }: AppOptions): AppDeps {
-  const schemas = createSchemas(limits);
+/** `schemas`: made before, for the same limits; they take longer to make than all the rest. */
+export function createDeps(
+  { limits, ...options }: AppOptions,
+  schemas: Schemas = createSchemas(limits),
+): AppDeps {
   return { ...options, limits, schemas, followers: countFollowers(limits.followers) };
 }
 

@@ -1,0 +1,130 @@
+import type { BackgroundWork } from "../core/background.ts";
+import type { Clock } from "../core/clock.ts";
+import { openFeeds } from "../feed/feeds.ts";
+import type { RegisteredFeed } from "../feed/register.ts";
+import type { RunEvent } from "../feed/run.ts";
+import { projectInSlices } from "../feed/slice.ts";
+import { createDeps } from "../http/app.ts";
+import { createFetch } from "../http/fetch.ts";
+import type { Database } from "../log/database.ts";
+import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
+import { openLogReader } from "../log/reader.ts";
+import { createSightings } from "../log/sightings.ts";
+import { openLogWriter } from "../log/writer.ts";
+import type { Calls } from "./calls.ts";
+import type { Configured, Isolate } from "./isolate.ts";
+import { clearing, runWorks, sweeping } from "./works.ts";
+
+/** What happens that nobody asked for, for the log. */
+export interface WorkerEvents {
+  readonly onAccess: Parameters<typeof createFetch>[0]["onAccess"];
+  readonly onFault: (error: unknown, requestId: string) => void;
+  readonly onFeedEvent: (event: RunEvent) => void;
+  readonly onFailure: (work: string, error: unknown) => void;
+}
+
+export interface InvocationDeps extends WorkerEvents {
+  readonly isolate: Isolate;
+  readonly configured: Configured;
+  readonly registered: readonly RegisteredFeed[];
+  readonly database: Database;
+  readonly calls: Calls;
+  readonly clock: Clock;
+  readonly version: string;
+  /** Name of this invocation as a holder of leases. */
+  readonly holder: string;
+}
+
+/**
+ * All that serves one request, or one turn of the schedule. In these runtimes a connection, a timer or a promise
+ * belongs to the request that made it, and is cut off when that one ends. So nothing that waits is shared: each
+ * invocation has its own client of the database, its own queue of commits and its own look at the head.
+ */
+export interface Invocation {
+  fetch(request: Request): Response | Promise<Response>;
+  /** Whether something was written that others have to act upon. */
+  leftWork(): boolean;
+  /** Writes what was noted of consumers. */
+  settle(): Promise<void>;
+  /** Projects, and deletes what is to be deleted, until nothing is left or the time is up. */
+  work(milliseconds: number): Promise<void>;
+}
+
+export function openInvocation(deps: InvocationDeps): Invocation {
+  const { isolate, configured, registered, database, calls, clock, version, holder } = deps;
+  const { settings, schemas } = configured;
+  const { limits, pollIntervalMs } = settings;
+  let left = false;
+  const leaveWork = () => {
+    left = true;
+  };
+  const reader = openLogReader({ database, clock, limits, pollIntervalMs }, EVENT_LOG_ADDRESS);
+  const writer = openLogWriter({
+    database,
+    clock,
+    limits,
+    onNews(news) {
+      reader.learn(news);
+      leaveWork();
+    },
+    onSweep: leaveWork,
+  });
+  const sightings = createSightings({ writer, clock, mostConsumers: limits.consumers });
+  const opened = openFeeds(
+    { database, writer, clock, limits, pollIntervalMs, onClear: leaveWork },
+    registered,
+  );
+  const feeds = {
+    ...opened,
+    async resume(feed: RegisteredFeed) {
+      await opened.resume(feed);
+      leaveWork();
+    },
+  };
+
+  const works = (): readonly BackgroundWork[] => [
+    sweeping(database, clock),
+    clearing({ database, writer, clock }),
+    ...registered.map((feed) => {
+      const retry = !isolate.retried.has(feed.feed.path);
+      isolate.retried.add(feed.feed.path);
+      const { onFeedEvent: onEvent } = deps;
+      const onNews = (path: string, head: number) => opened.learn(path, head);
+      return projectInSlices({ database, writer, clock, holder, retry, onNews, onEvent }, feed);
+    }),
+  ];
+
+  const app = () => {
+    const options = {
+      reader,
+      writer,
+      feeds,
+      database,
+      sightings,
+      limits,
+      clock,
+      version,
+      corsOrigins: settings.corsOrigin,
+      closing: calls.signal,
+      onAccess: deps.onAccess,
+      onFault: deps.onFault,
+      docs: null,
+    };
+    return createFetch(options, createDeps(options, schemas));
+  };
+
+  return {
+    fetch: (request) => app()(request),
+    leftWork: () => left,
+    settle: () => sightings.close(),
+    async work(milliseconds) {
+      const ended = new AbortController();
+      const over = AbortSignal.any([calls.signal, ended.signal]);
+      const deadline = clock.now() + milliseconds;
+      const timer = clock.sleep(milliseconds, ended.signal).then(() => ended.abort());
+      await runWorks(works(), { deadline, signal: over }, deps.onFailure);
+      ended.abort();
+      await timer;
+    },
+  };
+}

@@ -75,7 +75,8 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
 
   const open = async (bindings: unknown): Promise<Invocation> => {
     const configured = isolate.configured(options.env ?? bindings);
-    const { databaseUrl: url, databaseAuthToken: authToken, accessLog } = configured.settings;
+    const { databaseUrl: url, databaseAuthToken: authToken, accessLog, logLevel } = configured.settings;
+    logger.level = logLevel;
     const calls = countCalls(databaseCalls);
     const database = openWorkerDatabase({ url, authToken }, calls, isolate.turns, (request) =>
       fetch(request),

@@ -51,6 +51,11 @@ export interface AppOptions extends Omit<AppDeps, "schemas" | "followers"> {
   readonly onFault: (error: unknown, requestId: string) => void;
   /** Files of the documentation browser; null where they cannot be served from here. */
   readonly docs: Docs | null;
+  /**
+   * Whether large answers are compressed here. Not where the platform does it: Cloudflare's takes what is said to be
+   * compressed for what it is to compress. Default: true.
+   */
+  readonly compress?: boolean;
 }
 
 type AppHono = Hono<{ Variables: { requestId: string } }>;
@@ -133,8 +138,10 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
   if (corsOrigins.length > 0) {
     app.use(cors({ origin: [...corsOrigins], exposeHeaders: EXPOSED_HEADERS }));
   }
-  const compressed = compress();
-  for (const path of COMPRESSIBLE) app.get(path, compressed);
+  if (options.compress !== false) {
+    const compressed = compress();
+    for (const path of COMPRESSIBLE) app.get(path, compressed);
+  }
 
   app.use(`${FEED_PATH}/*`, deprecation(deps));
 

@@ -109,6 +109,7 @@ export function openInvocation(deps: InvocationDeps): Invocation {
       onAccess: deps.onAccess,
       onFault: deps.onFault,
       docs: null,
+      compress: false,
     };
     return createFetch(options, createDeps(options, schemas));
   };

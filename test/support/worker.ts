@@ -1,0 +1,75 @@
+import { join } from "node:path";
+
+import { Miniflare } from "miniflare";
+
+import type { WorkerOptions } from "../../src/worker.ts";
+
+const ROOT = join(import.meta.dir, "../..");
+
+/** A worker in a real workerd, as Cloudflare runs it. */
+export interface RunningWorker {
+  readonly url: string;
+  fetch(path: string, init?: RequestInit): Promise<Response>;
+  /** Has the schedule call, and resolves when that is through. */
+  scheduled(): Promise<void>;
+  /** Kills it, whatever it is doing. */
+  stop(): Promise<void>;
+}
+
+export interface WorkerUnderTest {
+  readonly databaseUrl: string;
+  /** Further settings, by their names in the environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly options?: WorkerOptions;
+  /** The module with the configuration; null: none. */
+  readonly config?: string | null;
+}
+
+/** Bundles a module of a worker as a deployment does, minified. */
+export async function bundleWorker(entry: string, source?: string): Promise<string> {
+  const { outputs } = await Bun.build({
+    entrypoints: [entry],
+    target: "browser",
+    conditions: ["workerd", "worker"],
+    format: "esm",
+    minify: true,
+    ...(source === undefined ? {} : { files: { [entry]: source } }),
+  });
+  const [output] = outputs;
+  if (output === undefined || outputs.length > 1) throw new Error(`${entry} is not one file`);
+  return output.text();
+}
+
+const bundles = new Map<string, Promise<string>>();
+
+function bundleOf({ options = {}, config = null }: WorkerUnderTest): Promise<string> {
+  const source = [
+    `import { createWorker } from ${JSON.stringify(join(ROOT, "src/worker.ts"))};`,
+    config === null ? "const config = {};" : `import config from ${JSON.stringify(config)};`,
+    `export default createWorker(config, ${JSON.stringify(options)});`,
+  ].join("\n");
+  const made = bundles.get(source) ?? bundleWorker(join(ROOT, "test/support/worker-under-test.ts"), source);
+  bundles.set(source, made);
+  return made;
+}
+
+export const WORKER_FEEDS = join(ROOT, "test/support/worker-feeds.ts");
+
+export async function startWorker(worker: WorkerUnderTest): Promise<RunningWorker> {
+  const miniflare = new Miniflare({
+    modules: true,
+    script: await bundleOf(worker),
+    compatibilityDate: "2026-01-01",
+    bindings: { KILDE_DATABASE_URL: worker.databaseUrl, ...worker.env },
+  });
+  const url = (await miniflare.ready).href.replace(/\/$/, "");
+  return {
+    url,
+    fetch: (path, init) => fetch(`${url}${path}`, init),
+    async scheduled() {
+      const { outcome } = await (await miniflare.getWorker()).scheduled({ cron: "* * * * *" });
+      if (outcome !== "ok") throw new Error(`the schedule's call ended as ${outcome}`);
+    },
+    stop: () => miniflare.dispose(),
+  };
+}

@@ -1,0 +1,92 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+
+import { jsonPost, takeEvents, type WireEvent } from "../support/app.ts";
+import { hasSqld, startSqld, type Sqld } from "../support/sqld.ts";
+import { bundleWorker, type RunningWorker, startWorker, WORKER_FEEDS } from "../support/worker.ts";
+
+/** Compressed, in bytes. Cloudflare takes 3 MB from everybody; what is loaded has to be parsed at each cold start. */
+const BUNDLE_BUDGET = 256 * 1024;
+
+test("the example's bundle needs no module of Node's, and is within its budget", async () => {
+  const bundle = await bundleWorker(join(import.meta.dir, "../examples/worker/worker.ts"));
+  expect(Bun.gzipSync(bundle).length).toBeLessThan(BUNDLE_BUDGET);
+  expect(new Bun.Transpiler({ loader: "js" }).scanImports(bundle)).toEqual([]);
+});
+
+describe.skipIf(!hasSqld)("in workerd", () => {
+  let sqld: Sqld;
+  let worker: RunningWorker;
+  beforeAll(async () => {
+    sqld = await startSqld();
+    worker = await startWorker({ databaseUrl: sqld.url, config: WORKER_FEEDS });
+  });
+  afterAll(async () => {
+    await worker.stop();
+    await sqld.stop();
+  });
+
+  const get = async <Body = WireEvent[]>(path: string) => {
+    const response = await worker.fetch(path);
+    if (response.status !== 200) throw new Error(`${response.status}: ${await response.text()}`);
+    return (await response.json()) as Body;
+  };
+  const append = (stream: string, ...ns: number[]) =>
+    worker.fetch(`/streams/${stream}`, jsonPost({ events: ns.map((n) => ({ type: "Added", data: { n } })) }));
+
+  test("requests at once are each answered, and none hangs with another", async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, (_, n) =>
+        n % 4 === 0 ? worker.fetch("/events") : append(`stream-${n}`, n),
+      ),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(
+      Array.from({ length: 40 }, (_, n) => (n % 4 === 0 ? 200 : 201)),
+    );
+    const events = await get("/events");
+    expect(events.map(({ id }) => Number(id))).toEqual(Array.from({ length: 30 }, (_, n) => n + 1));
+  });
+
+  test("a follower sees what comes after it, and a request that is given up leaves others alone", async () => {
+    const after = (await get("/events")).length;
+    const live = await worker.fetch(`/events?lastEventId=${after}`, { headers: { accept: "text/event-stream" } });
+    const leaving = new AbortController();
+    const left = worker
+      .fetch(`/events?lastEventId=${after}&timeout=30000`, { signal: leaving.signal })
+      .catch(() => "left");
+    const polled = get(`/events?lastEventId=${after}&timeout=30000`);
+    leaving.abort();
+    expect(await left).toBe("left");
+    expect((await append("followed", 1)).status).toBe(201);
+    expect(await polled).toMatchObject([{ subject: "followed" }]);
+    expect(await takeEvents(live, 1)).toMatchObject([{ data: { subject: "followed" } }]);
+  });
+
+  test("what was appended is projected after the answer, also into a feed of a feed", async () => {
+    await append("count-1", 1, 2, 3);
+    const copies = await get("/feeds/copies/v1?timeout=30000");
+    expect(copies.map(({ data }) => data)).toEqual([{ sum: 1 }, { sum: 3 }, { sum: 6 }]);
+  });
+
+  test("the schedule projects what nobody did after an answer", async () => {
+    const quiet = await startWorker({
+      databaseUrl: sqld.url,
+      config: WORKER_FEEDS,
+      options: { afterRequestMs: 0 },
+    });
+    const before = (await get("/feeds/sums/v1")).length;
+    await quiet.fetch("/streams/count-2", jsonPost({ events: [{ type: "Added", data: { n: 5 } }] }));
+    expect(await get("/feeds/sums/v1")).toHaveLength(before);
+    await quiet.scheduled();
+    expect((await get("/feeds/sums/v1")).at(-1)).toMatchObject({ subject: "count-2", data: { n: 5, sum: 5 } });
+    await quiet.stop();
+  });
+
+  test("settings that cannot be used are told in the log, and to the caller only that it failed", async () => {
+    const broken = await startWorker({ databaseUrl: "file:kilde.db", env: { KILDE_LOG_LEVEL: "silent" } });
+    const response = await broken.fetch("/events");
+    expect(response.status).toBe(500);
+    expect(await response.text()).not.toContain("kilde.db");
+    await broken.stop();
+  });
+});

@@ -125,8 +125,13 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
       return response;
     },
     async scheduled(_controller, env) {
-      const invocation = await open(env);
-      await invocation.work(scheduledMs);
+      try {
+        await (await open(env)).work(scheduledMs);
+      } catch (error) {
+        // The platform is told as well, and counts it.
+        logger.error({ err: error }, "the scheduled call failed");
+        throw error;
+      }
     },
   };
 }

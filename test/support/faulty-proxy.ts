@@ -21,7 +21,9 @@ export function startFaultyProxy(target: string, fateOfNext: () => Fate): Faulty
       const response = await fetch(`${target}${pathname}${search}`, { method, headers, body });
       const answer = await response.arrayBuffer();
       if (fate === "unanswered") return new Response("unanswered", { status: 502 });
-      return new Response(answer, { status: response.status, headers: response.headers });
+      // Its encoding is undone by now.
+      const type = response.headers.get("content-type") ?? "application/octet-stream";
+      return new Response(answer, { status: response.status, headers: { "content-type": type } });
     },
   });
   return { url: `http://127.0.0.1:${server.port}`, stop: () => server.stop(true) };

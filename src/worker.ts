@@ -93,7 +93,8 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
       onAccess: accessLog ? (entry) => logger.info(entry, "request") : null,
       onFault: (error, requestId) => logger.error({ err: error, requestId }, "request failed"),
       onFeedEvent: (event) => logFeedEvent(logger, event),
-      onFailure: (work, error) => logger.error({ work, err: error }, "background work failed, and is tried again"),
+      onFailure: (work, error) =>
+        logger.error({ work, err: error }, "background work failed, and is tried again"),
     });
   };
 
@@ -111,7 +112,8 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
       } catch (error) {
         const requestId = requestIdOf(request.headers);
         logger.error({ err: error, requestId }, "the worker could not start");
-        const known = error instanceof KildeError ? error : new KildeError("internal", `Request ${requestId} failed`);
+        const known =
+          error instanceof KildeError ? error : new KildeError("internal", `Request ${requestId} failed`);
         return problemResponse(new URL(request.url).pathname, known);
       }
       const response = await invocation.fetch(request);

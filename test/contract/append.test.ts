@@ -1,18 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
-import {
-  file,
-  jsonPost,
-  memory,
-  openApp,
-  type Problem,
-  type TestApp,
-  type WireEvent,
-} from "../support/app.ts";
+import { jsonPost, openApp, type Problem, type TestApp, type WireEvent } from "../support/app.ts";
+import { deployments } from "../support/deployments.ts";
 
 const event = (type = "Happened", data: unknown = { n: 1 }) => ({ type, data });
 
-for (const deployment of [memory, file]) {
+for (const deployment of deployments) {
   describe(`append (${deployment.name})`, () => {
     let app: TestApp;
     let dispose: () => Promise<void>;

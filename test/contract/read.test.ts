@@ -2,21 +2,14 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
 import type { Clock } from "../../src/core/clock.ts";
 import { systemClock } from "../../src/server/system-clock.ts";
-import {
-  file,
-  jsonPost,
-  memory,
-  openApp,
-  type Problem,
-  type TestApp,
-  type WireEvent,
-} from "../support/app.ts";
+import { jsonPost, openApp, type Problem, type TestApp, type WireEvent } from "../support/app.ts";
+import { deployments } from "../support/deployments.ts";
 
 const ids = (events: readonly WireEvent[]) => events.map(({ id }) => Number(id));
 const range = (from: number, to: number) =>
   Array.from({ length: Math.abs(to - from) + 1 }, (_, n) => (to > from ? from + n : from - n));
 
-for (const deployment of [memory, file]) {
+for (const deployment of deployments) {
   describe(`read (${deployment.name})`, () => {
     let app: TestApp;
     let dispose: () => Promise<void>;

@@ -65,7 +65,10 @@ async function checkCuts(chance: (below: number) => number): Promise<void> {
     });
   let appended = 0;
   const append = async (count: number) => {
-    const events = Array.from({ length: count }, (_, index) => ({ type: "Added", data: { n: appended + index } }));
+    const events = Array.from({ length: count }, (_, index) => ({
+      type: "Added",
+      data: { n: appended + index },
+    }));
     const response = await calm.fetch(`/streams/count-${chance(STREAMS)}`, jsonPost({ events }));
     expect(response.status).toBe(201);
     appended += count;

@@ -16,6 +16,10 @@ export interface RunningWorker {
   stop(): Promise<void>;
 }
 
+interface Scheduled {
+  scheduled(options: { readonly cron: string }): Promise<{ readonly outcome: string }>;
+}
+
 export interface WorkerUnderTest {
   readonly databaseUrl: string;
   /** Further settings, by their names in the environment. */
@@ -67,7 +71,9 @@ export async function startWorker(worker: WorkerUnderTest): Promise<RunningWorke
     url,
     fetch: (path, init) => fetch(`${url}${path}`, init),
     async scheduled() {
-      const { outcome } = await (await miniflare.getWorker()).scheduled({ cron: "* * * * *" });
+      // Its type is in terms of Cloudflare's own, which are not installed.
+      const worker = (await miniflare.getWorker()) as unknown as Scheduled;
+      const { outcome } = await worker.scheduled({ cron: "* * * * *" });
       if (outcome !== "ok") throw new Error(`the schedule's call ended as ${outcome}`);
     },
     stop: () => miniflare.dispose(),

@@ -49,7 +49,9 @@ describe.skipIf(!hasSqld)("in workerd", () => {
 
   test("a follower sees what comes after it, and a request that is given up leaves others alone", async () => {
     const after = (await get("/events")).length;
-    const live = await worker.fetch(`/events?lastEventId=${after}`, { headers: { accept: "text/event-stream" } });
+    const live = await worker.fetch(`/events?lastEventId=${after}`, {
+      headers: { accept: "text/event-stream" },
+    });
     const leaving = new AbortController();
     const left = worker
       .fetch(`/events?lastEventId=${after}&timeout=30000`, { signal: leaving.signal })
@@ -78,7 +80,10 @@ describe.skipIf(!hasSqld)("in workerd", () => {
     await quiet.fetch("/streams/count-2", jsonPost({ events: [{ type: "Added", data: { n: 5 } }] }));
     expect(await get("/feeds/sums/v1")).toHaveLength(before);
     await quiet.scheduled();
-    expect((await get("/feeds/sums/v1")).at(-1)).toMatchObject({ subject: "count-2", data: { n: 5, sum: 5 } });
+    expect((await get("/feeds/sums/v1")).at(-1)).toMatchObject({
+      subject: "count-2",
+      data: { n: 5, sum: 5 },
+    });
     await quiet.stop();
   });
 

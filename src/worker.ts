@@ -78,9 +78,7 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
     const { databaseUrl: url, databaseAuthToken: authToken, accessLog, logLevel } = configured.settings;
     logger.level = logLevel;
     const calls = countCalls(databaseCalls);
-    const database = openWorkerDatabase({ url, authToken }, calls, isolate.turns, (request) =>
-      fetch(request),
-    );
+    const database = openWorkerDatabase({ url, authToken }, calls, (request) => fetch(request));
     return openInvocation({
       isolate,
       configured,

@@ -13,6 +13,7 @@ import { createSightings } from "../log/sightings.ts";
 import { openLogWriter } from "../log/writer.ts";
 import type { Calls } from "./calls.ts";
 import type { Configured, Isolate } from "./isolate.ts";
+import { inTurns } from "./turns.ts";
 import { clearing, runWorks, sweeping } from "./works.ts";
 
 /** What happens that nobody asked for, for the log. */
@@ -59,7 +60,7 @@ export function openInvocation(deps: InvocationDeps): Invocation {
     left = true;
   };
   const reader = openLogReader({ database, clock, limits, pollIntervalMs }, EVENT_LOG_ADDRESS);
-  const writer = openLogWriter({
+  const own = openLogWriter({
     database,
     clock,
     limits,
@@ -69,6 +70,7 @@ export function openInvocation(deps: InvocationDeps): Invocation {
     },
     onSweep: leaveWork,
   });
+  const writer = inTurns(own, isolate.turns);
   const sightings = createSightings({ writer, clock, mostConsumers: limits.consumers });
   const opened = openFeeds(
     { database, writer, clock, limits, pollIntervalMs, onClear: leaveWork },
@@ -83,7 +85,7 @@ export function openInvocation(deps: InvocationDeps): Invocation {
   };
 
   const works = (): readonly BackgroundWork[] => [
-    sweeping(database, clock),
+    sweeping({ database, turns: isolate.turns, clock }),
     clearing({ database, writer, clock }),
     ...registered.map((feed) => {
       const retry = !isolate.retried.has(feed.feed.path);

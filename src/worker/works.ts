@@ -4,13 +4,15 @@ import { clearAll } from "../feed/clear.ts";
 import type { Database } from "../log/database.ts";
 import { sweepStep } from "../log/truncate.ts";
 import type { LogWriter } from "../log/writer.ts";
+import type { Turns } from "./turns.ts";
 
 /** Deletes what was truncated. */
-export function sweeping(database: Database, clock: Clock): BackgroundWork {
+export function sweeping(deps: { database: Database; turns: Turns; clock: Clock }): BackgroundWork {
+  const { database, turns, clock } = deps;
   return {
     name: "sweep",
     async runSlice({ deadline, signal }) {
-      while (!signal.aborted && clock.now() < deadline && (await sweepStep(database)));
+      while (!signal.aborted && clock.now() < deadline && (await turns.run(() => sweepStep(database))));
       return "idle";
     },
   };

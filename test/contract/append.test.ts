@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
 import { jsonPost, openApp, type Problem, type TestApp, type WireEvent } from "../support/app.ts";
 import { deployments } from "../support/deployments.ts";
+import { testInProcess } from "../support/tested-on.ts";
 
 const event = (type = "Happened", data: unknown = { n: 1 }) => ({ type, data });
 
@@ -109,7 +110,7 @@ for (const deployment of deployments) {
       expect(all.filter(({ status }) => status === 409)).toHaveLength(19);
     });
 
-    test("a chain of appends in one group sees the ones before", async () => {
+    testInProcess("a chain of appends in one group sees the ones before", async () => {
       const stream = newStream();
       const all = await Promise.all(
         Array.from({ length: 20 }, (_, n) => post(stream, { events: [event()], expectedVersion: n })),

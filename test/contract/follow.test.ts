@@ -68,9 +68,9 @@ for (const deployment of deployments) {
 
     test("many followers from many cursors see each event once, while others append", async () => {
       const total = 400;
+      await Promise.all(Array.from({ length: 40 }, (_, n) => app.append(`s-${n % 7}`, { type: "T" })));
       const followers = await Promise.all(
         Array.from({ length: 40 }, async (_, n) => {
-          await app.append(`s-${n % 7}`, { type: "T" });
           const after = n % 5;
           const response = await app.fetch(`/events?lastEventId=${after}`, { headers: SSE });
           return { after, taking: takeEvents(response, total - after) };

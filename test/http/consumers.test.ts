@@ -54,7 +54,7 @@ describe("a reader that names itself is seen", () => {
     expect(await one()).toMatchObject({ sent: 5 });
   });
 
-  test("by event streams and long-polls", async () => {
+  testInProcess("by event streams and long-polls", async () => {
     const stream = await app.fetch("/events?lastEventId=1", {
       headers: { ...cards, accept: "text/event-stream" },
     });

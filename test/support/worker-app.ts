@@ -21,7 +21,7 @@ export async function openWorkerApp(options: TestAppOptions): Promise<TestApp> {
     databaseUrl: urlOf(database),
     options: { databaseCalls: null },
     env: {
-      KILDE_POLL_INTERVAL_MS: "20",
+      KILDE_POLL_INTERVAL_MS: "100",
       ...(options.corsOrigins === undefined ? {} : { KILDE_CORS_ORIGIN: options.corsOrigins.join(",") }),
       ...Object.fromEntries(
         Object.entries(options.limits ?? {}).map(([name, value]) => [

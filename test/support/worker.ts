@@ -69,7 +69,8 @@ export async function startWorker(worker: WorkerUnderTest): Promise<RunningWorke
   const url = (await miniflare.ready).href.replace(/\/$/, "");
   return {
     url,
-    fetch: (path, init) => fetch(`${url}${path}`, init),
+    // Another server may be given the port of one that was stopped.
+    fetch: (path, init) => fetch(`${url}${path}`, { ...init, keepalive: false }),
     async scheduled() {
       // Its type is in terms of Cloudflare's own, which are not installed.
       const worker = (await miniflare.getWorker()) as unknown as Scheduled;

@@ -15,11 +15,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   client: ["core"],
   config: ["core", "feed", "index.ts"],
   server: ["core", "log", "feed", "http", "config"],
+  worker: ["core", "log", "feed", "http", "config", "server"],
   cli: ["core", "log", "feed", "client", "config", "server"],
 };
 
 /** Time, chance and surroundings come in as parameters; only these touch the real ones. */
-const ROOTS = /^(server|cli|main\.ts|client\/index\.ts)/;
+const ROOTS = /^(server|worker|cli|main\.ts|client\/index\.ts)/;
 const AMBIENT = /\bDate\.now\(|\bMath\.random\(|\bset(Timeout|Interval|Immediate)\(|\bprocess\.env\b|\bBun\./;
 
 const files = [...new Glob("**/*.ts").scanSync(SOURCE)].filter((file) => !file.endsWith(".d.ts"));

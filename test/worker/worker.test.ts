@@ -64,6 +64,19 @@ describe.skipIf(!hasSqld)("in workerd", () => {
     expect(await takeEvents(live, 1)).toMatchObject([{ data: { subject: "followed" } }]);
   });
 
+  test("a follower that names itself is seen while it follows", async () => {
+    const live = await worker.fetch("/events", {
+      headers: { accept: "text/event-stream", "kilde-consumer": "cards" },
+    });
+    const reader = live.body?.getReader();
+    await reader?.read();
+    await reader?.read();
+    const path = "/events/consumers/cards";
+    while ((await worker.fetch(path)).status === 404) await Bun.sleep(50);
+    expect(await get<object>(path)).toMatchObject({ active: true });
+    await reader?.cancel();
+  });
+
   test("what was appended is projected after the answer, also into a feed of a feed", async () => {
     await append("count-1", 1, 2, 3);
     const copies = await get("/feeds/copies/v1?timeout=30000");

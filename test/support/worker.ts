@@ -73,8 +73,8 @@ export async function startWorker(worker: WorkerUnderTest): Promise<RunningWorke
     fetch: (path, init) => fetch(`${url}${path}`, { ...init, keepalive: false }),
     async scheduled() {
       // Its type is in terms of Cloudflare's own, which are not installed.
-      const worker = (await miniflare.getWorker()) as unknown as Scheduled;
-      const { outcome } = await worker.scheduled({ cron: "* * * * *" });
+      const scheduling = (await miniflare.getWorker()) as unknown as Scheduled;
+      const { outcome } = await scheduling.scheduled({ cron: "* * * * *" });
       if (outcome !== "ok") throw new Error(`the schedule's call ended as ${outcome}`);
     },
     stop: () => miniflare.dispose(),

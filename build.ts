@@ -175,7 +175,7 @@ async function buildLibrary(outdir: string): Promise<void> {
         outDir: join(outdir, "types"),
       },
       include: [],
-      files: LIBRARY.map(({ entry }) => join(ROOT, entry)),
+      files: ["src/assets.d.ts", ...LIBRARY.map(({ entry }) => entry)].map((file) => join(ROOT, file)),
     }),
   );
   rmSync(join(outdir, "types"), { recursive: true, force: true });

@@ -53,8 +53,15 @@ const DATABASE_CALLS = 50;
 const AFTER_REQUEST_MS = 20_000;
 const SCHEDULED_MS = 50_000;
 
+type Keep = (work: Promise<unknown>) => void;
+
 function isContext(value: unknown): value is WorkerContext {
   return typeof value === "object" && value !== null && "waitUntil" in value;
+}
+
+/** Has the runtime finish what was begun. Where there is no context, the process stays up by itself. */
+function keeperOf(context: unknown): Keep {
+  return isContext(context) ? (work) => context.waitUntil(work) : () => {};
 }
 
 /**
@@ -73,7 +80,7 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
   const isolate = createIsolate(config, clock);
   const logger = pino({ level: config.logLevel ?? "info", base: null, browser: { asObject: true } });
 
-  const open = async (bindings: unknown): Promise<Invocation> => {
+  const open = async (bindings: unknown, keep: Keep): Promise<Invocation> => {
     const configured = isolate.configured(options.env ?? bindings);
     const { databaseUrl: url, databaseAuthToken: authToken, accessLog, logLevel } = configured.settings;
     logger.level = logLevel;
@@ -88,6 +95,7 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
       clock,
       version,
       holder: crypto.randomUUID(),
+      keep,
       onAccess: accessLog ? (entry) => logger.info(entry, "request") : null,
       onFault: (error, requestId) => logger.error({ err: error, requestId }, "request failed"),
       onFeedEvent: (event) => logFeedEvent(logger, event),
@@ -96,17 +104,12 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
     });
   };
 
-  /** Lets work go on after the answer; where there is no context, the process stays up by itself. */
-  const goOn = (context: unknown, work: Promise<void>) => {
-    const settled = work.catch((error: unknown) => logger.error({ err: error }, "background work failed"));
-    if (isContext(context)) context.waitUntil(settled);
-  };
-
   return {
     async fetch(request, env, context) {
+      const keep = keeperOf(context);
       let invocation: Invocation;
       try {
-        invocation = await open(env);
+        invocation = await open(env, keep);
       } catch (error) {
         const requestId = requestIdOf(request.headers);
         logger.error({ err: error, requestId }, "the worker could not start");
@@ -121,12 +124,13 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
         if (!streams) await invocation.settle();
         if (invocation.leftWork()) await invocation.work(afterRequestMs);
       };
-      goOn(context, after());
+      keep(after().catch((error: unknown) => logger.error({ err: error }, "background work failed")));
       return response;
     },
-    async scheduled(_controller, env) {
+    async scheduled(_controller, env, context) {
       try {
-        await (await open(env)).work(scheduledMs);
+        const invocation = await open(env, keeperOf(context));
+        await invocation.work(scheduledMs);
       } catch (error) {
         // The platform is told as well, and counts it.
         logger.error({ err: error }, "the scheduled call failed");

@@ -34,6 +34,8 @@ export interface InvocationDeps extends WorkerEvents {
   readonly version: string;
   /** Name of this invocation as a holder of leases. */
   readonly holder: string;
+  /** Has the runtime finish what was begun, also when the client is gone or has its answer. */
+  readonly keep: (work: Promise<unknown>) => void;
 }
 
 /**
@@ -70,7 +72,7 @@ export function openInvocation(deps: InvocationDeps): Invocation {
     },
     onSweep: leaveWork,
   });
-  const writer = inTurns(own, isolate.turns);
+  const writer = inTurns(own, isolate.turns, deps.keep);
   const sightings = createSightings({ writer, clock, mostConsumers: limits.consumers });
   const opened = openFeeds(
     { database, writer, clock, limits, pollIntervalMs, onClear: leaveWork },

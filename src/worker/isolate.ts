@@ -1,9 +1,12 @@
 import type { KildeConfig, SettingValues } from "../config/settings.ts";
 import type { Clock } from "../core/clock.ts";
+import { FeedDefinitionsError } from "../feed/compile-all.ts";
+import { BrokenPromiseError } from "../feed/promise.ts";
 import { type RegisteredFeed, registerFeeds } from "../feed/register.ts";
 import { createSchemas, type Schemas } from "../http/schemas.ts";
 import type { Database } from "../log/database.ts";
-import { migrate } from "../log/migrate.ts";
+import { storageError } from "../log/failures.ts";
+import { migrate, SchemaError } from "../log/migrate.ts";
 import { serverFeeds } from "../server/compile.ts";
 import { createTurns, type Turns } from "./turns.ts";
 import { environmentOf, workerSettings } from "./settings.ts";
@@ -28,6 +31,15 @@ export interface Isolate {
   registered(configured: Configured, database: Database): Promise<readonly RegisteredFeed[]>;
 }
 
+/** Whether another program has to be deployed; otherwise storage failed, and it may be tried again. */
+function isAboutProgram(error: unknown): boolean {
+  return (
+    error instanceof SchemaError ||
+    error instanceof FeedDefinitionsError ||
+    error instanceof BrokenPromiseError
+  );
+}
+
 /** Throws a `FeedDefinitionsError` at once for feeds that cannot be served, so that they are not deployed. */
 export function createIsolate(config: KildeConfig, clock: Clock): Isolate {
   let known: { readonly key: string; readonly configured: Configured } | null = null;
@@ -49,11 +61,15 @@ export function createIsolate(config: KildeConfig, clock: Clock): Isolate {
     async registered(configured, database) {
       if (done?.configured === configured) return done.feeds;
       // Requests that come before the first is through do the same: each finds done what another did.
-      await migrate(database);
       const compiled = serverFeeds(definitions, configured.settings.limits);
-      const feeds = await registerFeeds(database, clock, compiled);
-      done = { configured, feeds };
-      return feeds;
+      try {
+        await migrate(database);
+        const feeds = await registerFeeds(database, clock, compiled);
+        done = { configured, feeds };
+        return feeds;
+      } catch (error) {
+        throw isAboutProgram(error) ? error : storageError(error);
+      }
     },
   };
 }

@@ -15,8 +15,11 @@ const LONGEST_LOOK_MS = 200;
 /** Who waited and did not look for so long is gone: its request was cancelled. */
 const GONE_MS = 1_000;
 
-/** A turn keeps others waiting no longer, whatever became of who has it; nobody waits longer. */
-const LONGEST_TURN_MS = 10_000;
+/** A turn keeps others waiting no longer, whatever became of who has it. */
+const LONGEST_TURN_MS = 3_000;
+
+/** Who waited so long is refused, with nothing written. */
+const LONGEST_WAIT_MS = 10_000;
 
 interface Place {
   lookedMs: number;
@@ -44,7 +47,7 @@ export function createTurns(clock: Clock): Turns {
     while (places[0] !== place) {
       await clock.sleep(Math.min(LONGEST_LOOK_MS, LOOK_MS * Math.max(1, places.indexOf(place))));
       const now = clock.now();
-      if (now - sinceMs > LONGEST_TURN_MS) {
+      if (now - sinceMs > LONGEST_WAIT_MS) {
         throw new KildeError("overloaded", `${places.length} writes are waiting in this worker`);
       }
       place.lookedMs = now;
@@ -69,13 +72,22 @@ export function createTurns(clock: Clock): Turns {
   };
 }
 
-/** A writer whose writes take turns with those of other requests; an append together with its planning. */
-export function inTurns(writer: LogWriter, turns: Turns): LogWriter {
+/**
+ * A writer whose writes take turns with those of other requests; an append together with its planning.
+ *
+ * @param keep has the runtime finish what was begun, also when the client is gone
+ */
+export function inTurns(writer: LogWriter, turns: Turns, keep: (work: Promise<unknown>) => void): LogWriter {
+  const run = <Result>(work: () => Promise<Result>): Promise<Result> => {
+    const done = turns.run(work);
+    keep(done.catch(() => {}));
+    return done;
+  };
   return {
     ...writer,
-    append: (transaction) => turns.run(() => writer.append(transaction)),
-    truncate: (subject, before) => turns.run(() => writer.truncate(subject, before)),
-    write: (statements) => turns.run(() => writer.write(statements)),
-    probe: () => turns.run(() => writer.probe()),
+    append: (transaction) => run(() => writer.append(transaction)),
+    truncate: (subject, before) => run(() => writer.truncate(subject, before)),
+    write: (statements) => run(() => writer.write(statements)),
+    probe: () => run(() => writer.probe()),
   };
 }

@@ -1,5 +1,8 @@
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 
+import { parse } from "jsonc-parser";
 import { Miniflare } from "miniflare";
 
 import type { WorkerOptions } from "../../src/worker.ts";
@@ -25,8 +28,19 @@ export interface WorkerUnderTest {
   /** Further settings, by their names in the environment. */
   readonly env?: Readonly<Record<string, string>>;
   readonly options?: WorkerOptions;
+  /** Whether what it logs is left out of the tests' output. */
+  readonly quiet?: boolean;
   /** The module with the configuration; null: none. */
   readonly config?: string | null;
+}
+
+/** As the example is deployed. */
+const { compatibility_date: COMPATIBILITY_DATE } = parse(
+  readFileSync(join(ROOT, "test/examples/worker/wrangler.jsonc"), "utf8"),
+) as { readonly compatibility_date: string };
+
+function discard(...streams: readonly Readable[]): void {
+  for (const stream of streams) stream.resume();
 }
 
 /** Bundles a module of a worker as a deployment does, minified. */
@@ -63,7 +77,8 @@ export async function startWorker(worker: WorkerUnderTest): Promise<RunningWorke
   const miniflare = new Miniflare({
     modules: true,
     script: await bundleOf(worker),
-    compatibilityDate: "2026-01-01",
+    compatibilityDate: COMPATIBILITY_DATE,
+    ...(worker.quiet === true ? { handleRuntimeStdio: discard } : {}),
     bindings: { KILDE_DATABASE_URL: worker.databaseUrl, ...worker.env },
   });
   const url = (await miniflare.ready).href.replace(/\/$/, "");

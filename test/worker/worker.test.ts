@@ -1,9 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 
 import { jsonPost, takeEvents, type WireEvent } from "../support/app.ts";
+import { startFaultyProxy } from "../support/faulty-proxy.ts";
 import { hasSqld, startSqld, type Sqld } from "../support/sqld.ts";
 import { bundleWorker, type RunningWorker, startWorker, WORKER_FEEDS } from "../support/worker.ts";
+
+setDefaultTimeout(60_000);
 
 /** Compressed, in bytes. Cloudflare takes 3 MB from everybody; what is loaded has to be parsed at each cold start. */
 const BUNDLE_BUDGET = 256 * 1024;
@@ -100,8 +103,52 @@ describe.skipIf(!hasSqld)("in workerd", () => {
     await quiet.stop();
   });
 
+  test("an append whose client leaves holds up nobody, and is written or not", async () => {
+    const leave = async (n: number) => {
+      const leaving = new AbortController();
+      const left = worker
+        .fetch("/streams/left", { ...jsonPost({ events: [{ type: "T", data: n }] }), signal: leaving.signal })
+        .catch(() => null);
+      await Bun.sleep(n % 5);
+      leaving.abort();
+      await left;
+    };
+    await Promise.all(Array.from({ length: 20 }, (_, n) => leave(n)));
+    expect((await append("stays", 1)).status).toBe(201);
+    const sequences = (await get("/streams/left?timeout=1")).map(({ sequence }) => Number(sequence));
+    expect(sequences).toEqual(sequences.map((_, index) => index + 1));
+  });
+
+  test("a database that is away is a failure that may pass: 503, and then it is there", async () => {
+    let away = true;
+    const proxy = startFaultyProxy(sqld.url, () => (away ? "lost" : "through"));
+    const cut = await startWorker({ databaseUrl: proxy.url, env: { KILDE_LOG_LEVEL: "silent" } });
+    const refused = await cut.fetch("/events");
+    expect([refused.status, refused.headers.get("content-type")]).toEqual([503, "application/problem+json"]);
+    away = false;
+    expect((await cut.fetch("/events")).status).toBe(200);
+    await cut.stop();
+    await proxy.stop();
+  });
+
+  test("an invocation that has few calls of the database sends followers away, who come again", async () => {
+    const scarce = await startWorker({
+      databaseUrl: sqld.url,
+      env: { KILDE_POLL_INTERVAL_MS: "10" },
+      options: { databaseCalls: 30 },
+    });
+    const head = (await get("/events?limit=10000")).length;
+    const live = await scarce.fetch(`/events?lastEventId=${head}`, {
+      headers: { accept: "text/event-stream" },
+    });
+    expect(await takeEvents(live, 1)).toEqual([]);
+    const polled = await scarce.fetch(`/events?lastEventId=${head}&timeout=60000`);
+    expect([polled.status, await polled.json()]).toEqual([200, []]);
+    await scarce.stop();
+  });
+
   test("settings that cannot be used are told in the log, and to the caller only that it failed", async () => {
-    const broken = await startWorker({ databaseUrl: "file:kilde.db", env: { KILDE_LOG_LEVEL: "silent" } });
+    const broken = await startWorker({ databaseUrl: "file:kilde.db", quiet: true });
     const response = await broken.fetch("/events");
     expect(response.status).toBe(500);
     expect(await response.text()).not.toContain("kilde.db");

@@ -9,7 +9,7 @@ import { logFeedEvent } from "./server/feed-events.ts";
 import { countCalls } from "./worker/calls.ts";
 import { workerClock } from "./worker/clock.ts";
 import { openWorkerDatabase } from "./worker/database.ts";
-import { type Invocation, openInvocation } from "./worker/invocation.ts";
+import { type Invocation, KINDS, openInvocation } from "./worker/invocation.ts";
 import { createIsolate } from "./worker/isolate.ts";
 
 export { defineConfig } from "./config/define.ts";
@@ -122,7 +122,8 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
       const after = async () => {
         // A stream goes on for as long as its reader, and its sightings with it.
         if (!streams) await invocation.settle();
-        if (invocation.leftWork()) await invocation.work(afterRequestMs);
+        const left = invocation.left();
+        if (left.length > 0) await invocation.work(left, afterRequestMs);
       };
       keep(after().catch((error: unknown) => logger.error({ err: error }, "background work failed")));
       return response;
@@ -130,7 +131,7 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
     async scheduled(_controller, env, context) {
       try {
         const invocation = await open(env, keeperOf(context));
-        await invocation.work(scheduledMs);
+        await invocation.work(KINDS, scheduledMs);
       } catch (error) {
         // The platform is told as well, and counts it.
         logger.error({ err: error }, "the scheduled call failed");

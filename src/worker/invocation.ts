@@ -16,6 +16,10 @@ import type { Configured, Isolate } from "./isolate.ts";
 import { inTurns } from "./turns.ts";
 import { clearing, runWorks, sweeping } from "./works.ts";
 
+/** Kinds of work in the background, in the order in which they are done. */
+export const KINDS = ["project", "sweep", "clear"] as const;
+type Kind = (typeof KINDS)[number];
+
 /** What happens that nobody asked for, for the log. */
 export interface WorkerEvents {
   readonly onAccess: Parameters<typeof createFetch>[0]["onAccess"];
@@ -45,22 +49,19 @@ export interface InvocationDeps extends WorkerEvents {
  */
 export interface Invocation {
   fetch(request: Request): Response | Promise<Response>;
-  /** Whether something was written that others have to act upon. */
-  leftWork(): boolean;
+  /** What has to be done now, because of what was written here. */
+  left(): readonly Kind[];
   /** Writes what was noted of consumers. */
   settle(): Promise<void>;
-  /** Projects, and deletes what is to be deleted, until nothing is left or the time is up. */
-  work(milliseconds: number): Promise<void>;
+  /** Does what there is to do of these kinds, until nothing is left or the time is up. */
+  work(kinds: readonly Kind[], milliseconds: number): Promise<void>;
 }
 
 export function openInvocation(deps: InvocationDeps): Invocation {
   const { isolate, configured, registered, database, calls, clock, version, holder } = deps;
   const { settings, schemas } = configured;
   const { limits, pollIntervalMs } = settings;
-  let left = false;
-  const leaveWork = () => {
-    left = true;
-  };
+  const left = new Set<Kind>();
   const reader = openLogReader({ database, clock, limits, pollIntervalMs }, EVENT_LOG_ADDRESS);
   const own = openLogWriter({
     database,
@@ -68,35 +69,36 @@ export function openInvocation(deps: InvocationDeps): Invocation {
     limits,
     onNews(news) {
       reader.learn(news);
-      leaveWork();
+      left.add("project");
     },
-    onSweep: leaveWork,
+    onSweep: () => left.add("sweep"),
   });
   const writer = inTurns(own, isolate.turns, deps.keep);
   const sightings = createSightings({ writer, clock, mostConsumers: limits.consumers });
   const opened = openFeeds(
-    { database, writer, clock, limits, pollIntervalMs, onClear: leaveWork },
+    { database, writer, clock, limits, pollIntervalMs, onClear: () => left.add("clear") },
     registered,
   );
   const feeds = {
     ...opened,
     async resume(feed: RegisteredFeed) {
       await opened.resume(feed);
-      leaveWork();
+      left.add("project");
     },
   };
 
-  const works = (): readonly BackgroundWork[] => [
-    sweeping({ database, turns: isolate.turns, clock }),
-    clearing({ database, writer, clock }),
-    ...registered.map((feed) => {
-      const retry = !isolate.retried.has(feed.feed.path);
-      isolate.retried.add(feed.feed.path);
-      const { onFeedEvent: onEvent } = deps;
-      const onNews = (path: string, head: number) => opened.learn(path, head);
-      return projectInSlices({ database, writer, clock, holder, retry, onNews, onEvent }, feed);
-    }),
-  ];
+  const works: Readonly<Record<Kind, () => readonly BackgroundWork[]>> = {
+    project: () =>
+      registered.map((feed) => {
+        const retry = !isolate.retried.has(feed.feed.path);
+        isolate.retried.add(feed.feed.path);
+        const { onFeedEvent: onEvent } = deps;
+        const onNews = (path: string, head: number) => opened.learn(path, head);
+        return projectInSlices({ database, writer, clock, holder, retry, onNews, onEvent }, feed);
+      }),
+    sweep: () => [sweeping({ database, turns: isolate.turns, clock })],
+    clear: () => [clearing({ database, writer, clock })],
+  };
 
   const app = () => {
     const options = {
@@ -120,14 +122,15 @@ export function openInvocation(deps: InvocationDeps): Invocation {
 
   return {
     fetch: (request) => app()(request),
-    leftWork: () => left,
+    left: () => KINDS.filter((kind) => left.has(kind)),
     settle: () => sightings.close(),
-    async work(milliseconds) {
+    async work(kinds, milliseconds) {
       const ended = new AbortController();
       const over = AbortSignal.any([calls.signal, ended.signal]);
       const deadline = clock.now() + milliseconds;
       const timer = clock.sleep(milliseconds, ended.signal).then(() => ended.abort());
-      await runWorks(works(), { deadline, signal: over }, deps.onFailure);
+      const chosen = kinds.flatMap((kind) => works[kind]());
+      await runWorks(chosen, { deadline, signal: over }, deps.onFailure);
       ended.abort();
       await timer;
     },

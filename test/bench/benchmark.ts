@@ -15,6 +15,7 @@ import { openSandbox, type Sandbox } from "./sandbox.ts";
 import { measureStart } from "./start.ts";
 import { machineLines } from "./table.ts";
 import { verdictsFor } from "./targets.ts";
+import { measureWorker } from "./worker.ts";
 import { TIMED_WORKS, type TimedWork } from "./works.ts";
 
 export interface BenchmarkOptions {
@@ -150,6 +151,10 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Results> 
       take([
         resultOf("append-feeds", "Appends of one event, 64 connections, beside feeds", "events/s", rows),
       ]);
+    }
+    if (wanted("worker")) {
+      const rows = await measureWorker(sandbox, command, rounds);
+      take([resultOf("worker", "One request at a time, on a libSQL server: median", "ms", rows)]);
     }
     if (wanted("start")) take(await runStart(sandbox, options));
     return { machine, rounds: options.rounds, roundSeconds: options.roundMs / 1_000, works: results };

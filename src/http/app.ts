@@ -1,6 +1,7 @@
 import { type Context, type Handler, Hono } from "hono";
 import { compress } from "hono/compress";
 import { cors } from "hono/cors";
+import { TrieRouter } from "hono/router/trie-router";
 
 import { KildeError } from "../core/errors.ts";
 import type { LogReader } from "../log/reader.ts";
@@ -56,6 +57,8 @@ export interface AppOptions extends Omit<AppDeps, "schemas" | "followers"> {
    * compressed for what it is to compress. Default: true.
    */
   readonly compress?: boolean;
+  /** Whether it answers a single request: its routes are not made ready for many. Default: false. */
+  readonly brief?: boolean;
 }
 
 type AppHono = Hono<{ Variables: { requestId: string } }>;
@@ -115,7 +118,7 @@ export function failureResponse(
 export function createApp(options: AppOptions, deps = createDeps(options)): AppHono {
   const { reader, clock, version, corsOrigins, onAccess, docs } = options;
   const { schemas } = deps;
-  const app: AppHono = new Hono();
+  const app: AppHono = options.brief === true ? new Hono({ router: new TrieRouter() }) : new Hono();
 
   app.use(async (c, next) => {
     c.set("requestId", requestIdOf(c.req.raw.headers));

@@ -116,6 +116,7 @@ export function openInvocation(deps: InvocationDeps): Invocation {
       onFault: deps.onFault,
       docs: null,
       compress: false,
+      brief: true,
     };
     return createFetch(options, createDeps(options, schemas));
   };

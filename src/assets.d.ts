@@ -17,3 +17,8 @@ declare module "prom-client/lib/registry.js" {
   import { Registry } from "prom-client";
   export default Registry;
 }
+
+declare module "pino/browser.js" {
+  import pino from "pino";
+  export default pino;
+}

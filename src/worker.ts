@@ -1,4 +1,5 @@
-import pino from "pino";
+// Named, so that no bundler has to find it: the other one is for Node.
+import pino from "pino/browser.js";
 
 import { version } from "../package.json" with { type: "json" };
 import type { KildeConfig } from "./config/settings.ts";

@@ -11,6 +11,9 @@ import { serverFeeds } from "../server/compile.ts";
 import { createTurns, type Turns } from "./turns.ts";
 import { environmentOf, workerSettings } from "./settings.ts";
 
+/** Stands for what is not known before the first request. */
+const BOUND_LATER = { KILDE_DATABASE_URL: "http://bound.later", KILDE_BEHIND_PROXY: "true" };
+
 /** What is worked out from the settings alone. */
 export interface Configured {
   readonly settings: SettingValues;
@@ -45,7 +48,7 @@ export function createIsolate(config: KildeConfig, clock: Clock): Isolate {
   let known: { readonly key: string; readonly configured: Configured } | null = null;
   let done: { readonly configured: Configured; readonly feeds: readonly RegisteredFeed[] } | null = null;
   const definitions = config.feeds ?? [];
-  serverFeeds(definitions, workerSettings(config, { KILDE_DATABASE_URL: "http://unused" }).limits);
+  serverFeeds(definitions, workerSettings(config, BOUND_LATER).limits);
   return {
     turns: createTurns(clock),
     retried: new Set(),

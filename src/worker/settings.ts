@@ -21,11 +21,19 @@ export function environmentOf(bindings: unknown): Environment {
 export function workerSettings(config: KildeConfig, environment: Environment): SettingValues {
   const value = { ...WORKER_DEFAULTS, ...config };
   const settings = resolveSettings({ flags: {}, environment, file: { path: "createWorker", value } });
+  const problems: string[] = [];
   if (!/^(https?|libsql):/.test(settings.databaseUrl)) {
-    throw new ConfigError([
+    problems.push(
       `databaseUrl: ${JSON.stringify(settings.databaseUrl)} cannot be used by a worker, which has no files. ` +
         "Set KILDE_DATABASE_URL to the http(s):// or libsql:// address of a libSQL server",
-    ]);
+    );
   }
+  if (!settings.behindProxy) {
+    problems.push(
+      "behindProxy: a worker is open to everybody, and Kilde does not check who calls. " +
+        "Put in front of it what does, such as Cloudflare Access, and set KILDE_BEHIND_PROXY to true",
+    );
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
   return settings;
 }

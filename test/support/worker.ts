@@ -79,7 +79,7 @@ export async function startWorker(worker: WorkerUnderTest): Promise<RunningWorke
     script: await bundleOf(worker),
     compatibilityDate: COMPATIBILITY_DATE,
     ...(worker.quiet === true ? { handleRuntimeStdio: discard } : {}),
-    bindings: { KILDE_DATABASE_URL: worker.databaseUrl, ...worker.env },
+    bindings: { KILDE_DATABASE_URL: worker.databaseUrl, KILDE_BEHIND_PROXY: "true", ...worker.env },
   });
   const url = (await miniflare.ready).href.replace(/\/$/, "");
   return {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 
+import { createWorker } from "../../src/worker.ts";
 import { jsonPost, takeEvents, type WireEvent } from "../support/app.ts";
 import { startFaultyProxy } from "../support/faulty-proxy.ts";
 import { hasSqld, startSqld, type Sqld } from "../support/sqld.ts";
@@ -15,6 +16,12 @@ test("the example's bundle needs no module of Node's, and is within its budget",
   const bundle = await bundleWorker(join(import.meta.dir, "../examples/worker/worker.ts"));
   expect(Bun.gzipSync(bundle).length).toBeLessThan(BUNDLE_BUDGET);
   expect(new Bun.Transpiler({ loader: "js" }).scanImports(bundle)).toEqual([]);
+});
+
+test("what can never be served is told when the worker is deployed", () => {
+  expect(() => createWorker({ limits: { eventBytes: -1 } })).toThrow(/limits.eventBytes/);
+  const definition = { name: "Not a name", version: 0, events: {}, contract: {}, publish: {} };
+  expect(() => createWorker({ feeds: [definition] })).toThrow(/name/);
 });
 
 describe.skipIf(!hasSqld)("in workerd", () => {
@@ -148,10 +155,19 @@ describe.skipIf(!hasSqld)("in workerd", () => {
   });
 
   test("settings that cannot be used are told in the log, and to the caller only that it failed", async () => {
-    const broken = await startWorker({ databaseUrl: "file:kilde.db", quiet: true });
-    const response = await broken.fetch("/events");
-    expect(response.status).toBe(500);
-    expect(await response.text()).not.toContain("kilde.db");
-    await broken.stop();
+    for (const wrong of [
+      { databaseUrl: "file:kilde.db" },
+      { databaseUrl: sqld.url, env: { KILDE_BEHIND_PROXY: "false" } },
+      { databaseUrl: sqld.url, env: { KILDE_LIMIT_EVENT_BYTES: "many" } },
+    ]) {
+      const broken = await startWorker({ ...wrong, quiet: true });
+      const response = await broken.fetch("/events");
+      expect([response.status, response.headers.get("content-type")]).toEqual([
+        500,
+        "application/problem+json",
+      ]);
+      expect(await response.text()).not.toMatch(/kilde\.db|proxy|many/i);
+      await broken.stop();
+    }
   });
 });

@@ -50,12 +50,8 @@ export function projectInSlices(deps: SliceDeps, registered: RegisteredFeed): Ba
 
   /** Steps until nothing is left, or the slice is over, or the feed has another writer. */
   const stepWith = async (taken: Lease, slice: Slice): Promise<boolean> => {
-    let [lease, flush, worked, building]: [Lease | null, boolean, boolean, boolean] = [
-      taken,
-      false,
-      false,
-      false,
-    ];
+    let lease: Lease | null = taken;
+    let [flush, worked, building] = [false, false, false];
     const projector = createProjector(deps, registered);
     try {
       while (lease !== null && !isOver(slice)) {

@@ -45,11 +45,11 @@ export interface LogReaderDeps {
 }
 
 /**
- * A libSQL server gives no value above some 5 MB. So much data, and so many events with a few hundred bytes around
- * each, are less.
+ * A libSQL server gives no value above some 5 MB. So much data, and so many events with the longest names around each,
+ * are less.
  */
 const SERVER_PAGE_BYTES = 2 * 1024 * 1024;
-const SERVER_PIECE_EVENTS = 4_000;
+const SERVER_PIECE_EVENTS = 2_000;
 
 /** Opens a log for reading, on a database whose schema is up to date. */
 export function openLogReader(

@@ -171,6 +171,8 @@ export function createTail({ database, log, clock, pollIntervalMs }: TailDeps): 
       });
     },
     async since(position) {
+      // Who follows first needs no more than what comes after: in a worker, each follower is the first.
+      if (ringEnd === 0) reset(position);
       while (ringEnd < head) {
         filling ??= fill().finally(() => (filling = null));
         await filling;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
+import { type Limits, SERVER_EVENT_BYTES } from "../../src/core/limits.ts";
 import { jsonPost, openApp, takeEvents, type TestApp, type WireEvent } from "../support/app.ts";
 import { deployments } from "../support/deployments.ts";
 
@@ -28,9 +29,9 @@ const upTo = (count: number) => Array.from({ length: count }, (_, n) => n + 1);
 
 for (const deployment of deployments) {
   describe(`as much as the limits let through (${deployment.name})`, () => {
-    async function onApp(use: (app: TestApp) => Promise<void>): Promise<void> {
+    async function onApp(use: (app: TestApp) => Promise<void>, limits: Partial<Limits> = {}): Promise<void> {
       const opened = await deployment.open();
-      const app = await openApp({ database: opened.database() });
+      const app = await openApp({ database: opened.database(), limits });
       await use(app);
       await app.close();
       await opened.dispose();
@@ -48,6 +49,17 @@ for (const deployment of deployments) {
         const followed = await takeEvents(live, EVENTS);
         expect(followed.map(({ id }) => Number(id))).toEqual(upTo(EVENTS));
       }));
+
+    test("the largest event that a libSQL server is let have, of what takes most room in a text", () =>
+      onApp(
+        async (app) => {
+          // In JSON two bytes each, and four within a text.
+          const quotes = '"'.repeat((SERVER_EVENT_BYTES - 100_000) / 2);
+          await app.append("quotes", { type: "T", data: quotes });
+          expect((await app.get("/streams/quotes"))[0]?.data === quotes).toBe(true);
+        },
+        { eventBytes: SERVER_EVENT_BYTES - 50_000 },
+      ));
 
     test("large appends at once do not share a commit's fate", () =>
       onApp(async (app) => {

@@ -144,6 +144,7 @@ const LIBRARY = [
   { name: "index", entry: "src/index.ts", target: "browser" },
   { name: "client", entry: "src/client/index.ts", target: "browser" },
   { name: "webhook", entry: "src/webhook/index.ts", target: "browser" },
+  { name: "worker", entry: "src/worker.ts", target: "browser" },
   { name: "testing", entry: "src/testing.ts", target: "node" },
 ] as const;
 
@@ -175,7 +176,7 @@ async function buildLibrary(outdir: string): Promise<void> {
         outDir: join(outdir, "types"),
       },
       include: [],
-      files: LIBRARY.map(({ entry }) => join(ROOT, entry)),
+      files: ["src/assets.d.ts", ...LIBRARY.map(({ entry }) => entry)].map((file) => join(ROOT, file)),
     }),
   );
   rmSync(join(outdir, "types"), { recursive: true, force: true });

@@ -1,6 +1,7 @@
 import { type Context, type Handler, Hono } from "hono";
 import { compress } from "hono/compress";
 import { cors } from "hono/cors";
+import { TrieRouter } from "hono/router/trie-router";
 
 import { KildeError } from "../core/errors.ts";
 import type { LogReader } from "../log/reader.ts";
@@ -26,7 +27,7 @@ import { countFollowers } from "./followers.ts";
 import { queryOf, readLog } from "./pages.ts";
 import { problemResponse } from "./problems.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
-import { createSchemas } from "./schemas.ts";
+import { createSchemas, type Schemas } from "./schemas.ts";
 import { SUBSCRIPTION_PATH, subscriptionHandlers } from "./subscription-handlers.ts";
 import { getProblem, getReady } from "./service.ts";
 import { subjectNameOf } from "./stream-name.ts";
@@ -52,6 +53,13 @@ export interface AppOptions extends Omit<AppDeps, "schemas" | "followers"> {
   readonly onFault: (error: unknown, requestId: string) => void;
   /** Files of the documentation browser; null where they cannot be served from here. */
   readonly docs: Docs | null;
+  /**
+   * Whether large answers are compressed here. Not where the platform does it: Cloudflare's takes what is said to be
+   * compressed for what it is to compress. Default: true.
+   */
+  readonly compress?: boolean;
+  /** Whether it answers a single request: its routes are not made ready for many. Default: false. */
+  readonly brief?: boolean;
 }
 
 type AppHono = Hono<{ Variables: { requestId: string } }>;
@@ -87,8 +95,11 @@ const COMPRESSIBLE = [
   "/docs/:file",
 ];
 
-export function createDeps({ limits, ...options }: AppOptions): AppDeps {
-  const schemas = createSchemas(limits);
+/** `schemas`: made before, for the same limits; they take longer to make than all the rest. */
+export function createDeps(
+  { limits, ...options }: AppOptions,
+  schemas: Schemas = createSchemas(limits),
+): AppDeps {
   return { ...options, limits, schemas, followers: countFollowers(limits.followers) };
 }
 
@@ -108,7 +119,7 @@ export function failureResponse(
 export function createApp(options: AppOptions, deps = createDeps(options)): AppHono {
   const { reader, clock, version, corsOrigins, onAccess, docs } = options;
   const { schemas } = deps;
-  const app: AppHono = new Hono();
+  const app: AppHono = options.brief === true ? new Hono({ router: new TrieRouter() }) : new Hono();
 
   app.use(async (c, next) => {
     c.set("requestId", requestIdOf(c.req.raw.headers));
@@ -131,8 +142,10 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
   if (corsOrigins.length > 0) {
     app.use(cors({ origin: [...corsOrigins], exposeHeaders: EXPOSED_HEADERS }));
   }
-  const compressed = compress();
-  for (const path of COMPRESSIBLE) app.get(path, compressed);
+  if (options.compress !== false) {
+    const compressed = compress();
+    for (const path of COMPRESSIBLE) app.get(path, compressed);
+  }
 
   app.use(`${FEED_PATH}/*`, deprecation(deps));
 

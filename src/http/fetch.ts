@@ -18,8 +18,10 @@ function decoded(name: string): string | null {
  * a fifth of what such a request does; they get the same answers from both. Everything else, and everything
  * that browsers of other origins may send, goes through the app.
  */
-export function createFetch(options: AppOptions): (request: Request) => Response | Promise<Response> {
-  const deps = createDeps(options);
+export function createFetch(
+  options: AppOptions,
+  deps = createDeps(options),
+): (request: Request) => Response | Promise<Response> {
   const app = createApp(options, deps);
   const { onAccess, corsOrigins, clock } = options;
   if (corsOrigins.length > 0) return (request) => app.fetch(request);

@@ -16,7 +16,7 @@ import type { FirstAnswer, SubjectState } from "./plan.ts";
  * version is always there, because a stream's last event stays.
  */
 
-/** Arguments: log id, base key, now, JSON `[[subject id, name, version, type, time, data, extensions], …]`. */
+/** Arguments: log id, base key (plus the number of events before these), now, JSON `[[subject id, name, version, type, time, data, extensions], …]`. */
 export const INSERT_EVENTS = `
 insert into events (key, subject, version, type, time, recorded, data, extensions)
 select ?2 + log.head + 1 + entry.key,

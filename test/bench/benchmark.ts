@@ -16,6 +16,7 @@ import { measureStart } from "./start.ts";
 import { machineLines } from "./table.ts";
 import { verdictsFor } from "./targets.ts";
 import { measureDeliveries, measureDeliveryLatency } from "./webhooks.ts";
+import { measureWorker } from "./worker.ts";
 import { TIMED_WORKS, type TimedWork } from "./works.ts";
 
 export interface BenchmarkOptions {
@@ -160,6 +161,10 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Results> 
       const rows = await measureDeliveryLatency(sandbox, command, rounds);
       const title = "Webhooks: from append to received, 1,000 events/s on 10,000 subjects";
       take([resultOf("delivery-latency", title, "ms", rows)]);
+    }
+    if (wanted("worker")) {
+      const rows = await measureWorker(sandbox, command, rounds);
+      take([resultOf("worker", "One request at a time, on a libSQL server: median", "ms", rows)]);
     }
     if (wanted("start")) take(await runStart(sandbox, options));
     return { machine, rounds: options.rounds, roundSeconds: options.roundMs / 1_000, works: results };

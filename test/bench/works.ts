@@ -65,6 +65,7 @@ export const OTHER_WORKS = [
   "append-feeds",
   "deliveries",
   "delivery-latency",
+  "worker",
   "start",
 ] as const;
 

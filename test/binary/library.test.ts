@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { bundleWorker } from "../support/worker.ts";
 import { cleanUp, run, serve, type Served } from "../cli/support.ts";
 
 cleanUp();
@@ -33,6 +34,7 @@ const PROGRAM = `
   import { defineConfig, defineFeed } from "kilde";
   import { given } from "kilde/testing";
   import { receive, WebhookError } from "kilde/webhook";
+  import { createWorker } from "kilde/worker";
   import { z } from "zod";
 
   const client = createClient({ url: process.argv[2] ?? "" });
@@ -89,10 +91,12 @@ const PROGRAM = `
       if (error instanceof WebhookError) said.push(error.code);
     }
   }
+  const worker = createWorker({ feeds: [feed] }, { env: {} });
+  said.push(typeof worker.fetch, typeof worker.scheduled);
   console.log(JSON.stringify(said));
 `;
 const VERIFIED = ["body-invalid", "body-invalid", "signature-invalid"];
-const SAID = [2, "1.0", "version-conflict", 2, "Y", 1, "AssertionError", ...VERIFIED];
+const SAID = [2, "1.0", "version-conflict", 2, "Y", 1, "AssertionError", ...VERIFIED, "function", "function"];
 
 describe("the library, as npm installs it", () => {
   let server: Served;
@@ -112,6 +116,16 @@ describe("the library, as npm installs it", () => {
   test("runs in Bun", async () => {
     await Bun.write(join(project, "program.ts"), PROGRAM);
     await runs([process.execPath, "program.ts"]);
+  });
+
+  test("is bundled into a worker, with nothing left to be found elsewhere", async () => {
+    const entry = join(project, "worker.ts");
+    await Bun.write(
+      entry,
+      'import { createWorker, defineConfig } from "kilde/worker"; export default createWorker(defineConfig({}));',
+    );
+    const bundle = await bundleWorker(entry);
+    expect(new Bun.Transpiler({ loader: "js" }).scanImports(bundle)).toEqual([]);
   });
 
   for (const [module, resolution] of [

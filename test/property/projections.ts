@@ -121,9 +121,15 @@ const SLICE_MS = 60_000;
 
 class Crash extends Error {}
 
+/** A projector of a process, which steps on when it is through with a step. */
+interface Stepping {
+  readonly projector: Projector;
+  stepped: Promise<unknown>;
+}
+
 /** A process: its projectors, and a writer whose next write may fail as a kill would have it. */
 interface Node {
-  readonly projectors: Map<string, Projector>;
+  readonly projectors: Map<string, Stepping>;
   readonly writer: LogWriter;
   fault: "lost" | "unanswered" | null;
 }
@@ -214,9 +220,15 @@ async function perform(
         const lease = await takeLease(node.writer, registered.log.name, `node-${action.node}`);
         if (lease === null) return;
         const deps = { database, writer: node.writer, clock: systemClock, onNews, batchEvents: action.batch };
-        const projector = node.projectors.get(registered.log.name) ?? createProjector(deps, registered);
-        node.projectors.set(registered.log.name, projector);
-        await projector.step({ lease, retry: false, flush: action.batch % 2 === 0 });
+        const stepping = node.projectors.get(registered.log.name) ?? {
+          projector: createProjector(deps, registered),
+          stepped: Promise.resolve(),
+        };
+        node.projectors.set(registered.log.name, stepping);
+        const { projector, stepped } = stepping;
+        const step = () => projector.step({ lease, retry: false, flush: action.batch % 2 === 0 });
+        stepping.stepped = stepped.then(step, step);
+        await stepping.stepped;
       });
       return;
     }

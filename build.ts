@@ -143,6 +143,7 @@ async function buildBinary({ bun, addon }: Target, outfile: string, isHost: bool
 const LIBRARY = [
   { name: "index", entry: "src/index.ts", target: "browser" },
   { name: "client", entry: "src/client/index.ts", target: "browser" },
+  { name: "decider", entry: "src/decider/index.ts", target: "browser" },
   { name: "testing", entry: "src/testing.ts", target: "node" },
 ] as const;
 

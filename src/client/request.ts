@@ -74,7 +74,11 @@ export async function errorOf(response: Response): Promise<Error> {
 }
 
 /** How long to wait before an attempt: half of it certain, half by chance, and no less than the server asks. */
-export function backoffMs({ retry, random }: RequestDeps, attempt: number, error: unknown): number {
+export function backoffMs(
+  { retry, random }: Pick<RequestDeps, "retry" | "random">,
+  attempt: number,
+  error: unknown,
+): number {
   const asked = error instanceof Error ? (retryAfter.get(error) ?? 0) : 0;
   const delay = Math.min(retry.maxDelayMs, retry.delayMs * 2 ** (attempt - 1));
   return Math.max(asked, delay / 2 + (delay / 2) * random());

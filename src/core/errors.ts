@@ -54,6 +54,11 @@ export const PROBLEMS = {
     title: "There is no such stream",
     remedy: "Append to the stream to create it, or follow it with `timeout` or as an event stream.",
   },
+  "append-not-found": {
+    status: 404,
+    title: "No append with this idempotency key is remembered",
+    remedy: "Repeat the append with the same key: it was not done, or longer ago than keys are remembered.",
+  },
   "feed-not-found": {
     status: 404,
     title: "There is no such version of a feed",
@@ -84,6 +89,12 @@ export const PROBLEMS = {
     status: 409,
     title: "The stream was erased",
     remedy: "To begin the stream anew, append with the tombstone's version as the expected version.",
+  },
+  "stream-truncated": {
+    status: 409,
+    title: "What came first in the stream was truncated",
+    remedy:
+      "Fold the stream from a snapshot that was taken before, and truncate only what a snapshot covers.",
   },
   "precondition-failed": {
     status: 412,

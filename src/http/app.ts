@@ -4,7 +4,7 @@ import { cors } from "hono/cors";
 
 import { KildeError } from "../core/errors.ts";
 import type { LogReader } from "../log/reader.ts";
-import { postStream, postTransaction } from "./append.ts";
+import { getAppend, postStream, postTransaction } from "./append.ts";
 import { deleteConsumer, getConsumer, getConsumers, putConsumer } from "./consumers.ts";
 import type { AppDeps } from "./deps.ts";
 import { type Docs, docsPage } from "./docs.ts";
@@ -162,6 +162,7 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
     DELETE: (c) => deleteStream(c, deps),
   });
   resource("/transactions", { POST: (c) => postTransaction(c.req.raw, deps) });
+  resource("/appends/:idempotencyKey", { GET: (c) => getAppend(c.req.param("idempotencyKey") ?? "", deps) });
   resource("/events", { GET: (c) => readLog(c, deps, reader, null, queryOf(c, schemas.logQuery)) });
   const consumersAt = (path: string, logOf: (c: Context) => Promise<LogReader>) => {
     resource(`${path}/consumers`, { GET: (c) => logOf(c).then((log) => getConsumers(c, deps, log)) });

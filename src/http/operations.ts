@@ -58,6 +58,16 @@ function operations(schemas: Schemas): RouteConfig[] {
     },
     {
       method: "get",
+      path: "/appends/{idempotencyKey}",
+      operationId: "findAppend",
+      tags: ["Append"],
+      summary: "What an append with an idempotency key was answered",
+      description: "For who lost the answer, and can no longer repeat the same request.",
+      request: { params: z.object({ idempotencyKey: schemas.idempotencyKey }) },
+      responses: { 200: json(transactedSchema, "It was appended"), default: problem },
+    },
+    {
+      method: "get",
       path: "/events",
       operationId: "readEvents",
       tags: ["Read and follow"],

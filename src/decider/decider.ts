@@ -9,6 +9,8 @@ export interface DomainEvent {
 /**
  * How one kind of stream takes decisions. All of it is pure: no clock, no chance, no input or output; what a decision
  * needs to know of the world is in the command. `Event` is a union of `{ type, data }`, `data` as JSON gives it back.
+ *
+ * Make each decider once: its states are remembered by which object it is.
  */
 export interface Decider<Command, Event extends DomainEvent, State> {
   /** The state of a stream without events. It is shared by all streams, and never changed. */

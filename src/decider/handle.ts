@@ -43,8 +43,8 @@ export interface Task<Command, Event extends DomainEvent, State> extends Loading
   readonly options: HandleOptions;
   /** What memory has of the stream: what is decided on it is believed only when the log agrees. */
   readonly remembered: Loaded<State> | null;
-  /** Told what is known of the stream. */
-  readonly learn: (loaded: Loaded<State>) => void;
+  /** Told what is known of the stream; gives what is known then. */
+  readonly learn: (loaded: Loaded<State>) => Loaded<State>;
 }
 
 type Decision<Event> =
@@ -72,9 +72,7 @@ async function catchUpOrLoad<Command, Event extends DomainEvent, State>(
   from: Loaded<State>,
   upTo?: number,
 ): Promise<Loaded<State>> {
-  const loaded = (await catchUp(deps, task, from, upTo)) ?? (await load(deps, task));
-  task.learn(loaded);
-  return loaded;
+  return task.learn((await catchUp(deps, task, from, upTo)) ?? (await load(deps, task)));
 }
 
 /** What the command did when it was handled before; null when it was not. */
@@ -132,10 +130,9 @@ export async function handleCommand<Command, Event extends DomainEvent, State>(
   task: Task<Command, Event, State>,
 ): Promise<Handled<Event, State>> {
   const { stream, decider, remembered, learn, signal } = task;
-  let loaded = remembered ?? (await load(deps, task));
+  let loaded = remembered ?? learn(await load(deps, task));
   // A state from memory may be outdated. Appends find that out; a command that appends nothing has to look.
   let isPresent = remembered === null;
-  if (isPresent) learn(loaded);
   for (let conflicts = 0; ;) {
     signal?.throwIfAborted();
     const { events, refusal } = decide(task, loaded);
@@ -190,7 +187,5 @@ async function afterConflict<Command, Event extends DomainEvent, State>(
     return catchUpOrLoad(deps, task, loaded, currentVersion);
   }
   // The stream is behind what was known of it, as after a restore of the database.
-  const anew = await load(deps, task);
-  task.learn(anew);
-  return anew;
+  return task.learn(await load(deps, task));
 }

@@ -103,7 +103,11 @@ export function createCommandHandler(options: CommandHandlerOptions): CommandHan
       const key = `${numberOf(decider)} ${stream}`;
       return turns.take(stream, async () => {
         signal?.throwIfAborted();
-        const learn = (loaded: Loaded<State>) => memory.set(key, keeper.keep(decider, stream, loaded));
+        const learn = (loaded: Loaded<State>) => {
+          const known = keeper.keep(decider, stream, loaded);
+          memory.set(key, known);
+          return known;
+        };
         const remembered = (memory.get(key) as Loaded<State> | undefined) ?? null;
         return handleCommand(deps, {
           stream,

@@ -12,6 +12,8 @@ export interface Loaded<State> {
   readonly erased: boolean;
   /** Version of the snapshot that is stored; 0: none. */
   readonly snapshot: number;
+  /** Version that a new process would begin to fold at: that of the snapshot, or of the last tombstone, or 0. */
+  readonly foldedFrom: number;
 }
 
 export interface LoadDeps {
@@ -28,12 +30,12 @@ export interface Loading<Command, Event extends DomainEvent, State> {
 
 function after<Command, Event extends DomainEvent, State>(
   decider: Decider<Command, Event, State>,
-  { state, snapshot }: Loaded<State>,
+  loaded: Loaded<State>,
   event: KildeEvent,
 ): Loaded<State> {
   const { version, erased } = event;
-  if (erased) return { version, state: decider.initial, erased, snapshot: 0 };
-  return { version, state: evolveState(decider, state, folded<Event>(event)), erased, snapshot };
+  if (erased) return { version, state: decider.initial, erased, snapshot: 0, foldedFrom: version };
+  return { ...loaded, version, state: evolveState(decider, loaded.state, folded<Event>(event)), erased };
 }
 
 /**
@@ -80,13 +82,14 @@ export async function load<Command, Event extends DomainEvent, State>(
   const { stream, decider, signal } = loading;
   const { snapshot: policy, initial } = decider;
   const { snapshots } = deps;
-  const beginning: Loaded<State> = { version: 0, state: initial, erased: false, snapshot: 0 };
+  const beginning: Loaded<State> = { version: 0, state: initial, erased: false, snapshot: 0, foldedFrom: 0 };
   if (policy !== undefined && snapshots !== null) {
     const stored = await snapshots.load(snapshotKey(policy, stream), signal);
     if (stored !== null) {
       const { version } = stored;
       const state = decodeState(policy, stored.state);
-      const loaded = await catchUp(deps, loading, { version, state, erased: false, snapshot: version });
+      const from = { version, state, erased: false, snapshot: version, foldedFrom: version };
+      const loaded = await catchUp(deps, loading, from);
       if (loaded !== null) return loaded;
     }
   }

@@ -2,7 +2,6 @@
 export interface Memory<Value> {
   get(key: string): Value | undefined;
   set(key: string, value: Value): void;
-  delete(key: string): void;
 }
 
 /** Keeps so many entries, and forgets those that were not used for longest. */
@@ -23,9 +22,6 @@ export function remember<Value>(most: number): Memory<Value> {
       if (entries.size <= most) return;
       const { value: oldest } = entries.keys().next();
       if (oldest !== undefined) entries.delete(oldest);
-    },
-    delete: (key) => {
-      entries.delete(key);
     },
   };
 }

@@ -23,8 +23,8 @@ export function createSnapshotKeeper(
   return {
     keep({ snapshot: policy }, stream, loaded) {
       if (store === null || policy === undefined || loaded.erased) return loaded;
-      const { version, state, snapshot } = loaded;
-      if (version - snapshot < (policy.every ?? DEFAULT_EVERY)) return loaded;
+      const { version, state, foldedFrom } = loaded;
+      if (version - foldedFrom < (policy.every ?? DEFAULT_EVERY)) return loaded;
       const key = snapshotKey(policy, stream);
       const save = async () => store.save(key, { version, state: encodeState(policy, state) });
       const stored = save()
@@ -32,7 +32,7 @@ export function createSnapshotKeeper(
         .finally(() => storing.delete(stored));
       storing.add(stored);
       // One that could not be stored is tried again after as many events.
-      return { ...loaded, snapshot: version };
+      return { ...loaded, snapshot: version, foldedFrom: version };
     },
     async settle() {
       while (storing.size > 0) await Promise.all(storing);

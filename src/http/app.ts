@@ -41,7 +41,9 @@ export interface AccessEntry {
   readonly durationMs: number;
 }
 
-export interface AppOptions extends Omit<AppDeps, "schemas" | "followers"> {
+export interface AppOptions extends Omit<AppDeps, "schemas" | "followers" | "basePath"> {
+  /** Default: it is served at the root. */
+  readonly basePath?: string;
   /** Version of the program, as /health tells it. */
   readonly version: string;
   /** Origins that browsers may call from; `["*"]` for all, none for no CORS headers. */
@@ -88,25 +90,26 @@ const COMPRESSIBLE = [
 
 export function createDeps({ limits, ...options }: AppOptions): AppDeps {
   const schemas = createSchemas(limits);
-  return { ...options, limits, schemas, followers: countFollowers(limits.followers) };
+  const { basePath = "" } = options;
+  return { ...options, basePath, limits, schemas, followers: countFollowers(limits.followers) };
 }
 
 /** The answer to a request that failed; tells of what should not happen. */
 export function failureResponse(
-  { onFault }: AppOptions,
+  { onFault, basePath = "" }: AppOptions,
   error: unknown,
   path: string,
   requestId: string,
 ): Response {
   const known = kildeErrorOf(error);
   if (known?.code === "storage-unavailable" || known === null) onFault(error, requestId);
-  return problemResponse(path, known ?? new KildeError("internal", `Request ${requestId} failed`));
+  return problemResponse(path, known ?? new KildeError("internal", `Request ${requestId} failed`), basePath);
 }
 
 /** The HTTP surface of the event log, as a Hono app: serve it, or mount it under a path of another. */
 export function createApp(options: AppOptions, deps = createDeps(options)): AppHono {
   const { reader, clock, version, corsOrigins, onAccess, docs } = options;
-  const { schemas } = deps;
+  const { schemas, basePath } = deps;
   const app: AppHono = new Hono();
 
   app.use(async (c, next) => {
@@ -137,7 +140,7 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
 
   app.onError((error, c) => failureResponse(options, error, c.req.path, c.get("requestId")));
   app.notFound(({ req: { path } }) =>
-    problemResponse(path, new KildeError("not-found", `There is nothing at ${path}`)),
+    problemResponse(path, new KildeError("not-found", `There is nothing at ${basePath}${path}`), basePath),
   );
 
   const resource = (path: string, methods: Partial<Record<"GET" | "POST" | "PUT" | "DELETE", Handler>>) => {
@@ -149,7 +152,11 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
       const response =
         method === "OPTIONS"
           ? new Response(null, { status: 204 })
-          : problemResponse(asked, new KildeError("method-not-allowed", `${method} ${asked}`));
+          : problemResponse(
+              asked,
+              new KildeError("method-not-allowed", `${method} ${basePath}${asked}`),
+              basePath,
+            );
       response.headers.set("Allow", allow);
       return response;
     });
@@ -196,18 +203,18 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
     GET: async (c) => {
       // Loaded when it is asked for: it takes as long as all the rest of starting.
       const { openApiDocument } = await import("./operations.ts");
-      return c.json(openApiDocument(schemas, version));
+      return c.json(openApiDocument(schemas, version, basePath));
     },
   });
   resource("/asyncapi.json", {
     GET: async (c) => {
       const { asyncApiDocument } = await import("../feed/asyncapi.ts");
-      const url = c.req.url.slice(0, c.req.url.lastIndexOf("/asyncapi.json"));
+      const url = new URL(c.req.url).origin + basePath;
       const all = deps.feeds.all.map(({ feed }) => feed);
       return c.json(asyncApiDocument(all, { version, url }), 200);
     },
   });
-  resource("/", { GET: (c: Context) => c.json(index(version)) });
+  resource("/", { GET: (c: Context) => c.json(index(version, basePath, docs !== null)) });
   if (docs !== null) {
     resource("/docs", { GET: (c) => c.html(docsPage()) });
     resource("/docs/:file", {
@@ -224,22 +231,21 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
   return app;
 }
 
-function index(version: string) {
-  return {
-    name: "kilde",
-    version,
-    links: {
-      events: "/events",
-      streams: "/streams",
-      stream: "/streams/{stream}",
-      transactions: "/transactions",
-      feeds: "/feeds",
-      openapi: "/openapi.json",
-      asyncapi: "/asyncapi.json",
-      docs: "/docs",
-      health: "/health",
-      ready: "/ready",
-      metrics: "/metrics",
-    },
+function index(version: string, basePath: string, hasDocs: boolean) {
+  const links = {
+    events: "/events",
+    streams: "/streams",
+    stream: "/streams/{stream}",
+    transactions: "/transactions",
+    append: "/appends/{idempotencyKey}",
+    feeds: "/feeds",
+    openapi: "/openapi.json",
+    asyncapi: "/asyncapi.json",
+    ...(hasDocs ? { docs: "/docs" } : {}),
+    health: "/health",
+    ready: "/ready",
+    metrics: "/metrics",
   };
+  const absolute = Object.entries(links).map(([name, path]) => [name, basePath + path]);
+  return { name: "kilde", version, links: Object.fromEntries(absolute) as Record<string, string> };
 }

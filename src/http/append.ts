@@ -86,7 +86,7 @@ export async function postStream(request: Request, subject: string, deps: AppDep
   if (result === undefined) throw new Error("an append of one part has no result");
   return created(resultOf(result), outcome.replayed, {
     ETag: `"${result.version}"`,
-    Location: `/streams/${encodeURIComponent(subject)}`,
+    Location: `${deps.basePath}/streams/${encodeURIComponent(subject)}`,
   });
 }
 

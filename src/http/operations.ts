@@ -175,11 +175,12 @@ function operations(schemas: Schemas): RouteConfig[] {
 }
 
 /** The OpenAPI 3.1 description of the HTTP surface. */
-export function openApiDocument(schemas: Schemas, version: string): object {
+export function openApiDocument(schemas: Schemas, version: string, basePath: string): object {
   const described = new OpenAPIHono();
   for (const operation of operations(schemas)) described.openAPIRegistry.registerPath(operation);
   return described.getOpenAPI31Document({
     openapi: "3.1.0",
+    ...(basePath === "" ? {} : { servers: [{ url: basePath }] }),
     info: {
       title: "Kilde",
       version,

@@ -8,27 +8,27 @@ import { createSightings } from "../log/sightings.ts";
 import { type LogNews, openLogWriter } from "../log/writer.ts";
 import { configuredFeeds } from "./configured-feeds.ts";
 import { writeFromThread } from "./database.ts";
-import { logFeedEvent } from "./feed-events.ts";
-import { listen } from "./listen.ts";
-import type { ServerLog } from "./logger.ts";
+import { type EventLogger, logFeedEvent } from "./feed-events.ts";
+import type { Surface, SurfaceParts } from "./listen.ts";
 import { startProjecting } from "./projecting.ts";
 import { systemClock } from "./system-clock.ts";
 
-/** A server that runs in this process. */
-export interface RunningServer {
-  readonly port: number;
-  /** Takes no more requests, answers those it has, commits, and closes the database. */
-  close(): Promise<void>;
-}
-
-export interface StartOptions {
+export interface StartKildeOptions<Opened extends Surface> {
   readonly settings: Settings;
-  readonly version: string;
-  readonly log: ServerLog;
+  readonly logger: EventLogger;
+  /** The program of the thread that writes a file; null: this thread writes. Default: the one beside this file. */
+  readonly databaseThread?: URL | null;
+  /** Opens what others reach it by. */
+  readonly open: (parts: SurfaceParts) => Opened;
 }
 
-/** Starts serving on the database that the settings name, bringing its schema up to date first. */
-export async function startServer({ settings, version, log }: StartOptions): Promise<RunningServer> {
+/** All that a server is, but for how others reach it. */
+export async function startKilde<Opened extends Surface>({
+  settings,
+  logger,
+  databaseThread,
+  open,
+}: StartKildeOptions<Opened>): Promise<{ readonly surface: Opened; close(): Promise<void> }> {
   const { databaseUrl: url, databaseAuthToken: authToken, limits, pollIntervalMs } = settings;
   const local = openDatabase({ url, authToken });
   const opened: (() => Promise<void> | void)[] = [];
@@ -38,14 +38,14 @@ export async function startServer({ settings, version, log }: StartOptions): Pro
   try {
     opened.push(() => local.close());
     await migrate(local);
-    const storage = writeFromThread(local, { url });
+    const storage = writeFromThread(local, { url }, databaseThread);
     opened.splice(0, 1, () => storage.close());
     const { database } = storage;
     const reader = openLogReader({ database, clock: systemClock, limits, pollIntervalMs }, EVENT_LOG_ADDRESS);
     opened.push(() => reader.close());
     const { registered, retired } = await configuredFeeds(database, settings.feeds, limits);
     for (const path of retired) {
-      log.logger.warn({ feed: path }, "feed was retired, and can be removed from the configuration");
+      logger.warn({ feed: path }, "feed was retired, and can be removed from the configuration");
     }
     let tell = (_news: LogNews) => {};
     const writer = openLogWriter({
@@ -72,16 +72,16 @@ export async function startServer({ settings, version, log }: StartOptions): Pro
         pollIntervalMs,
         configFile: settings.configFile,
         onNews: (path, head) => feeds.learn(path, head),
-        onEvent: (event) => logFeedEvent(log.logger, event),
+        onEvent: (event) => logFeedEvent(logger, event),
       },
       registered,
     );
     opened.push(() => projecting.close());
     tell = (news) => projecting.learn(news);
-    const listening = listen({ reader, writer, feeds, database, sightings, settings, version, log });
-    opened.push(() => listening.close());
+    const surface = open({ reader, writer, feeds, database, sightings });
+    opened.push(() => surface.close());
     await storage.opened;
-    return { port: listening.port, close };
+    return { surface, close };
   } catch (error) {
     await close();
     throw error;

@@ -16,6 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   decider: ["core", "client"],
   config: ["core", "feed", "index.ts"],
   server: ["core", "log", "feed", "http", "config"],
+  embed: ["core", "feed", "http", "client", "config", "server"],
   cli: ["core", "log", "feed", "client", "config", "server"],
 };
 

@@ -1,12 +1,26 @@
-import { isProblemCode, KildeError, PROBLEM_PATH, type ProblemMembers } from "../core/errors.ts";
+import {
+  isErrorNamed,
+  isProblemCode,
+  KildeError,
+  PROBLEM_PATH,
+  type ProblemMembers,
+} from "../core/errors.ts";
 
 /** The server could not be reached, or the connection was lost: whether the request was done cannot be told. */
 export class KildeUnreachableError extends Error {
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return isErrorNamed(value, "KildeUnreachableError");
+  }
+
   override readonly name = "KildeUnreachableError";
 }
 
 /** The server answered with something that is not Kilde's: another program, or a proxy in between. */
 export class UnexpectedAnswerError extends Error {
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return isErrorNamed(value, "UnexpectedAnswerError");
+  }
+
   override readonly name = "UnexpectedAnswerError";
   readonly status: number;
 

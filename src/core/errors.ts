@@ -188,8 +188,20 @@ export interface ProblemMembers {
   readonly errors?: readonly ProblemDetail[];
 }
 
+/**
+ * Whether a value is an error of a name. Each entry of the package (`kilde/client`, `kilde/embed` …) has copies of the
+ * classes of errors, and what one throws must be known to another.
+ */
+export function isErrorNamed(value: unknown, name: string): boolean {
+  return value instanceof Error && value.name === name;
+}
+
 /** An error a caller is told of, at the place it was noticed. */
 export class KildeError extends Error {
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return isErrorNamed(value, "KildeError");
+  }
+
   override readonly name = "KildeError";
   readonly code: ProblemCode;
   readonly members: ProblemMembers;

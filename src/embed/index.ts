@@ -1,8 +1,9 @@
+import { setMaxListeners } from "node:events";
 import { existsSync, mkdirSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { type Client, createClient, type FollowOptions } from "../client/index.ts";
+import { type AppendOptions, type Client, createClient, type FollowOptions } from "../client/index.ts";
 import { sleepFor } from "../client/sleep.ts";
 import { resolveSettings } from "../config/resolve.ts";
 import type { KildeConfig } from "../config/settings.ts";
@@ -83,6 +84,8 @@ export async function createKilde({
   if (path !== null) mkdirSync(dirname(resolve(path)), { recursive: true });
 
   const closing = new AbortController();
+  // Each follower listens. Node takes more than a few listeners for a leak.
+  setMaxListeners(0, closing.signal);
   const { surface, close } = await startKilde({
     settings,
     logger,
@@ -114,9 +117,15 @@ export async function createKilde({
         ? Promise.reject(new KildeError("shutting-down", "This Kilde was closed"))
         : sleepFor(ms, signal),
   });
+  // Here no answer is lost on its way. One of a server that has the database may be.
+  const isLocal = path !== null || settings.databaseUrl === ":memory:";
+  const keyed = <Options extends Pick<AppendOptions, "idempotencyKey">>(options: Options): Options =>
+    isLocal && options.idempotencyKey === undefined ? { ...options, idempotencyKey: null } : options;
   let closed: Promise<void> | null = null;
   return {
     ...client,
+    append: (stream, events, options = {}) => client.append(stream, events, keyed(options)),
+    transact: (appends, options = {}) => client.transact(appends, keyed(options)),
     // A follower of a server would wait for it to come back.
     follow: <Data>({ signal, ...options }: FollowOptions = {}) =>
       client.follow<Data>({

@@ -49,14 +49,14 @@ export interface CommandHandler {
    * Throws what `decide` throws; a KildeError `version-conflict` when others were faster each time; `stream-erased`;
    * `stream-truncated` when what is left of the stream cannot tell its state.
    */
-  handle<Command, Event extends DomainEvent, State>(
+  readonly handle: <Command, Event extends DomainEvent, State>(
     stream: string,
     decider: Decider<Command, Event, State>,
     command: Command,
     options?: HandleOptions,
-  ): Promise<Handled<Event, State>>;
+  ) => Promise<Handled<Event, State>>;
   /** Waits for the snapshots that are being stored: before the store is closed, or the process ends. */
-  settle(): Promise<void>;
+  readonly settle: () => Promise<void>;
 }
 
 const RETRY: Retry = { attempts: 10, delayMs: 10, maxDelayMs: 1_000 };

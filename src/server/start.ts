@@ -28,7 +28,7 @@ export async function startKilde<Opened extends Surface>({
   logger,
   databaseThread,
   open,
-}: StartKildeOptions<Opened>): Promise<{ readonly surface: Opened; close(): Promise<void> }> {
+}: StartKildeOptions<Opened>): Promise<{ readonly surface: Opened; readonly close: () => Promise<void> }> {
   const { databaseUrl: url, databaseAuthToken: authToken, limits, pollIntervalMs } = settings;
   const local = openDatabase({ url, authToken });
   const opened: (() => Promise<void> | void)[] = [];

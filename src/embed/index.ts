@@ -3,6 +3,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { version } from "../../package.json" with { type: "json" };
 import { type AppendOptions, type Client, createClient, type FollowOptions } from "../client/index.ts";
 import { sleepFor } from "../client/sleep.ts";
 import { resolveSettings } from "../config/resolve.ts";
@@ -96,7 +97,7 @@ export async function createKilde({
           ...parts,
           limits: settings.limits,
           clock: systemClock,
-          version: "embedded",
+          version,
           corsOrigins: settings.corsOrigin,
           closing: closing.signal,
           basePath,

@@ -11,6 +11,7 @@ import {
   streamSnapshots,
 } from "../../src/decider/index.ts";
 import { file, memory, threadedFile } from "../support/app.ts";
+import { startServer } from "../support/process.ts";
 import { nodeOf, openCluster, withCluster } from "../support/store.ts";
 
 /*
@@ -188,6 +189,35 @@ test("a storm of conflicts is weathered, without a lost update", async () => {
       });
     },
   );
+}, 60_000);
+
+test("several services over real HTTP lose nothing to each other", async () => {
+  const server = await startServer(":memory:");
+  try {
+    const handlers = Array.from({ length: 4 }, () =>
+      createCommandHandler({ store: createClient({ url: server.url }), retry: { attempts: 100 } }),
+    );
+    const add = { amounts: [1, 2], most: 3 * 60 };
+    const results = await Promise.allSettled(
+      handlers.flatMap(({ handle }, at) =>
+        Array.from({ length: 20 }, (_, count) =>
+          handle("shared", adder, add, { idempotencyKey: `service-${at}-${count}` }),
+        ),
+      ),
+    );
+    // Sixty of eighty fit, whoever they are of.
+    const done = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+    expect(done).toHaveLength(60);
+    expect(new Set(done.map(({ version }) => version)).size).toBe(60);
+    expect(
+      new Set(results.flatMap((result) => (result.status === "rejected" ? [String(result.reason)] : []))),
+    ).toEqual(new Set([`Error: ${REFUSED}`]));
+    const [first] = handlers;
+    const { state } = (await first?.handle("shared", adder, { ...add, amounts: [] })) ?? never();
+    expect(state).toEqual({ count: 120, sum: 180 });
+  } finally {
+    await server.kill("SIGTERM");
+  }
 }, 60_000);
 
 test("commands to one stream by one handler do not conflict", async () => {

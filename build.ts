@@ -139,17 +139,37 @@ async function buildBinary({ bun, addon }: Target, outfile: string, isHost: bool
   report(existsSync(outfile) ? outfile : `${outfile}.exe`);
 }
 
-/** What programs import. `browser`: with nothing of Bun's or Node's, so that it runs in browsers too. */
-const LIBRARY = [
+interface LibraryPart {
+  readonly name: string;
+  readonly entry: string;
+  /** `browser`: with nothing of Bun's or Node's, so that it runs in browsers too. */
+  readonly target: "browser" | "node" | "bun";
+  /** Everything from npm is left out: it is installed with this package. */
+  readonly external?: "packages";
+}
+
+/** What programs import. */
+const LIBRARY: readonly LibraryPart[] = [
   { name: "index", entry: "src/index.ts", target: "browser" },
   { name: "client", entry: "src/client/index.ts", target: "browser" },
   { name: "webhook", entry: "src/webhook/index.ts", target: "browser" },
   { name: "worker", entry: "src/worker.ts", target: "browser" },
+  { name: "decider", entry: "src/decider/index.ts", target: "browser" },
+  { name: "embed", entry: "src/embed/index.ts", target: "node", external: "packages" },
+  { name: "database-thread", entry: "src/server/database-thread.ts", target: "bun", external: "packages" },
   { name: "testing", entry: "src/testing.ts", target: "node" },
-] as const;
+];
+
+/** Runtimes of workers have it; for a browser, the bundler would put something else in its place. */
+const runtimeCrypto: BunPlugin = {
+  name: "runtime-crypto",
+  setup(build) {
+    build.onResolve({ filter: /^node:crypto$/ }, ({ path }) => ({ path, external: true }));
+  },
+};
 
 async function buildLibrary(outdir: string): Promise<void> {
-  for (const { name, entry, target } of LIBRARY) {
+  for (const { name, entry, target, external } of LIBRARY) {
     await Bun.build({
       entrypoints: [join(ROOT, entry)],
       outdir,
@@ -157,8 +177,9 @@ async function buildLibrary(outdir: string): Promise<void> {
       target,
       format: "esm",
       sourcemap: "linked",
-      // Part of what is public; whoever uses it has it installed.
-      external: ["zod"],
+      plugins: [runtimeCrypto],
+      // zod is part of what is public; whoever uses it has it installed.
+      ...(external === "packages" ? { packages: "external" } : { external: ["zod"] }),
     });
     report(join(outdir, `${name}.js`));
   }

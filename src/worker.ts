@@ -118,7 +118,7 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
         logger.error({ err: error, requestId }, "the worker could not start");
         const known =
           error instanceof KildeError ? error : new KildeError("internal", `Request ${requestId} failed`);
-        return problemResponse(new URL(request.url).pathname, known);
+        return problemResponse(new URL(request.url).pathname, known, "");
       }
       const response = await invocation.fetch(request);
       const streams = response.headers.get("content-type")?.startsWith("text/event-stream") === true;

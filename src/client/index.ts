@@ -1,7 +1,9 @@
+import { findAppend } from "./appends.ts";
 import { follow } from "./follow.ts";
 import { listConsumers } from "./consumers.ts";
 import { listStreams, logPath, queryString, readPages, sourcePath } from "./read.ts";
 import { type RequestDeps, type Retry, send } from "./request.ts";
+import { sleepFor } from "./sleep.ts";
 import type * as types from "./types.ts";
 
 export { KildeError, type ProblemCode } from "../core/errors.ts";
@@ -39,6 +41,11 @@ export interface Client {
     appends: readonly types.StreamAppend[],
     options?: Omit<types.AppendOptions, "expectedVersion">,
   ): Promise<readonly types.Appended[]>;
+  /**
+   * What an append with this idempotency key was answered, for who lost the answer; a result for each stream that it
+   * named. Null when there was none, or it is longer ago than keys are remembered.
+   */
+  findAppend(idempotencyKey: string): Promise<readonly types.Appended[] | null>;
   /** Events in order, up to the end of the log as it is when it is reached. */
   read<Data = unknown>(options?: types.ReadOptions): AsyncGenerator<types.KildeEvent<Data>, void, undefined>;
   /** The same events, a request's at a time. */
@@ -67,24 +74,6 @@ export interface Client {
 }
 
 const RETRY: Retry = { attempts: 5, delayMs: 100, maxDelayMs: 5_000 };
-
-function sleepFor(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = () => {
-      clearTimeout(timer);
-      reject(signal?.reason as Error);
-    };
-    if (signal?.aborted === true) {
-      reject(signal.reason as Error);
-      return;
-    }
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", abort);
-      resolve();
-    }, ms);
-    signal?.addEventListener("abort", abort, { once: true });
-  });
-}
 
 const json = { "content-type": "application/json" };
 
@@ -136,6 +125,7 @@ export function createClient(options: ClientOptions): Client {
       );
       return results;
     },
+    findAppend: (idempotencyKey) => findAppend(deps, idempotencyKey),
     async *read<Data>(readOptions: types.ReadOptions = {}) {
       for await (const page of readPages<Data>(deps, readOptions)) yield* page;
     },

@@ -5,7 +5,7 @@ import { TrieRouter } from "hono/router/trie-router";
 
 import { KildeError } from "../core/errors.ts";
 import type { LogReader } from "../log/reader.ts";
-import { postStream, postTransaction } from "./append.ts";
+import { getAppend, postStream, postTransaction } from "./append.ts";
 import { deleteConsumer, getConsumer, getConsumers, putConsumer } from "./consumers.ts";
 import type { AppDeps } from "./deps.ts";
 import { type Docs, docsPage } from "./docs.ts";
@@ -43,7 +43,9 @@ export interface AccessEntry {
   readonly durationMs: number;
 }
 
-export interface AppOptions extends Omit<AppDeps, "schemas" | "followers"> {
+export interface AppOptions extends Omit<AppDeps, "schemas" | "followers" | "basePath"> {
+  /** Default: it is served at the root. */
+  readonly basePath?: string;
   /** Version of the program, as /health tells it. */
   readonly version: string;
   /** Origins that browsers may call from; `["*"]` for all, none for no CORS headers. */
@@ -100,25 +102,26 @@ export function createDeps(
   { limits, ...options }: AppOptions,
   schemas: Schemas = createSchemas(limits),
 ): AppDeps {
-  return { ...options, limits, schemas, followers: countFollowers(limits.followers) };
+  const { basePath = "" } = options;
+  return { ...options, basePath, limits, schemas, followers: countFollowers(limits.followers) };
 }
 
 /** The answer to a request that failed; tells of what should not happen. */
 export function failureResponse(
-  { onFault }: AppOptions,
+  { onFault, basePath = "" }: AppOptions,
   error: unknown,
   path: string,
   requestId: string,
 ): Response {
   const known = kildeErrorOf(error);
   if (known?.code === "storage-unavailable" || known === null) onFault(error, requestId);
-  return problemResponse(path, known ?? new KildeError("internal", `Request ${requestId} failed`));
+  return problemResponse(path, known ?? new KildeError("internal", `Request ${requestId} failed`), basePath);
 }
 
 /** The HTTP surface of the event log, as a Hono app: serve it, or mount it under a path of another. */
 export function createApp(options: AppOptions, deps = createDeps(options)): AppHono {
   const { reader, clock, version, corsOrigins, onAccess, docs } = options;
-  const { schemas } = deps;
+  const { schemas, basePath } = deps;
   const app: AppHono = options.brief === true ? new Hono({ router: new TrieRouter() }) : new Hono();
 
   app.use(async (c, next) => {
@@ -151,7 +154,7 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
 
   app.onError((error, c) => failureResponse(options, error, c.req.path, c.get("requestId")));
   app.notFound(({ req: { path } }) =>
-    problemResponse(path, new KildeError("not-found", `There is nothing at ${path}`)),
+    problemResponse(path, new KildeError("not-found", `There is nothing at ${basePath}${path}`), basePath),
   );
 
   const resource = (
@@ -166,7 +169,11 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
       const response =
         method === "OPTIONS"
           ? new Response(null, { status: 204 })
-          : problemResponse(asked, new KildeError("method-not-allowed", `${method} ${asked}`));
+          : problemResponse(
+              asked,
+              new KildeError("method-not-allowed", `${method} ${basePath}${asked}`),
+              basePath,
+            );
       response.headers.set("Allow", allow);
       return response;
     });
@@ -181,6 +188,7 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
     DELETE: (c) => deleteStream(c, deps),
   });
   resource("/transactions", { POST: (c) => postTransaction(c.req.raw, deps) });
+  resource("/appends/:idempotencyKey", { GET: (c) => getAppend(c.req.param("idempotencyKey") ?? "", deps) });
   resource("/events", { GET: (c) => readLog(c, deps, reader, null, queryOf(c, schemas.logQuery)) });
   const consumersAt = (path: string, logOf: (c: Context) => Promise<LogReader>) => {
     resource(`${path}/consumers`, { GET: (c) => logOf(c).then((log) => getConsumers(c, deps, log)) });
@@ -233,18 +241,18 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
     GET: async (c) => {
       // Loaded when it is asked for: it takes as long as all the rest of starting.
       const { openApiDocument } = await import("./operations.ts");
-      return c.json(openApiDocument(schemas, version));
+      return c.json(openApiDocument(schemas, version, basePath));
     },
   });
   resource("/asyncapi.json", {
     GET: async (c) => {
       const { asyncApiDocument } = await import("../feed/asyncapi.ts");
-      const url = c.req.url.slice(0, c.req.url.lastIndexOf("/asyncapi.json"));
+      const url = new URL(c.req.url).origin + basePath;
       const all = deps.feeds.all.map(({ feed }) => feed);
       return c.json(asyncApiDocument(all, { version, url }), 200);
     },
   });
-  resource("/", { GET: (c: Context) => c.json(index(version)) });
+  resource("/", { GET: (c: Context) => c.json(index(version, basePath, docs !== null)) });
   if (docs !== null) {
     resource("/docs", { GET: (c) => c.html(docsPage()) });
     resource("/docs/:file", {
@@ -261,23 +269,22 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
   return app;
 }
 
-function index(version: string) {
-  return {
-    name: "kilde",
-    version,
-    links: {
-      events: "/events",
-      streams: "/streams",
-      stream: "/streams/{stream}",
-      transactions: "/transactions",
-      feeds: "/feeds",
-      subscriptions: "/subscriptions",
-      openapi: "/openapi.json",
-      asyncapi: "/asyncapi.json",
-      docs: "/docs",
-      health: "/health",
-      ready: "/ready",
-      metrics: "/metrics",
-    },
+function index(version: string, basePath: string, hasDocs: boolean) {
+  const links = {
+    events: "/events",
+    streams: "/streams",
+    stream: "/streams/{stream}",
+    transactions: "/transactions",
+    append: "/appends/{idempotencyKey}",
+    feeds: "/feeds",
+    subscriptions: "/subscriptions",
+    openapi: "/openapi.json",
+    asyncapi: "/asyncapi.json",
+    ...(hasDocs ? { docs: "/docs" } : {}),
+    health: "/health",
+    ready: "/ready",
+    metrics: "/metrics",
   };
+  const absolute = Object.entries(links).map(([name, path]) => [name, basePath + path]);
+  return { name: "kilde", version, links: Object.fromEntries(absolute) as Record<string, string> };
 }

@@ -1,5 +1,6 @@
 import { tmpdir } from "node:os";
 
+import { measureCommands } from "./commands.ts";
 import { type Contender, NotInstalled, type Start } from "./contender.ts";
 import { measureAppendsWithFeeds, measureFeedLatency, measureProjection } from "./feeds.ts";
 import { EVENTS_PER_SECOND, measureFollowers } from "./followers.ts";
@@ -165,6 +166,10 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Results> 
     if (wanted("worker")) {
       const rows = await measureWorker(sandbox, command, rounds);
       take([resultOf("worker", "One request at a time, on a libSQL server: median", "ms", rows)]);
+    }
+    if (wanted("commands")) {
+      const rows = await measureCommands(sandbox, command, rounds, roundMs);
+      take([resultOf("commands", "Commands of one event, 64 in flight, one process", "events/s", rows)]);
     }
     if (wanted("start")) take(await runStart(sandbox, options));
     return { machine, rounds: options.rounds, roundSeconds: options.roundMs / 1_000, works: results };

@@ -50,7 +50,7 @@ interface Kilde {
   get<Body>(path: string): Promise<Body>;
 }
 
-async function startKilde(
+export async function startKilde(
   sandbox: Sandbox,
   command: readonly string[],
   file: string,

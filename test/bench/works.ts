@@ -66,6 +66,7 @@ export const OTHER_WORKS = [
   "deliveries",
   "delivery-latency",
   "worker",
+  "commands",
   "start",
 ] as const;
 

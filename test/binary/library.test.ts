@@ -98,6 +98,87 @@ const PROGRAM = `
 const VERIFIED = ["body-invalid", "body-invalid", "signature-invalid"];
 const SAID = [2, "1.0", "version-conflict", 2, "Y", 1, "AssertionError", ...VERIFIED, "function", "function"];
 
+const RESOLUTIONS = [
+  ["ESNext", "bundler"],
+  ["NodeNext", "NodeNext"],
+] as const;
+
+/** Whether a program compiles that has nothing installed but Kilde and zod. */
+async function isTyped(program: string, [module, resolution]: (typeof RESOLUTIONS)[number]): Promise<void> {
+  await Bun.write(join(project, "program.ts"), program);
+  const options = ["--ignoreConfig", "--noEmit", "--strict", "--target", "ESNext", "--types", ""];
+  const modules = ["--module", module, "--moduleResolution", resolution, "--lib", "ESNext,DOM"];
+  const { exitCode, stdout } = await run([...options, ...modules, "program.ts"], {
+    cwd: project,
+    program: [join(ROOT, "node_modules/.bin/tsc")],
+  });
+  expect(stdout).toBe("");
+  expect(exitCode).toBe(0);
+}
+
+/** A service that embeds its event store, decides commands, and serves both. */
+const SERVICE = `
+  import { rmSync } from "node:fs";
+  import { createClient, KildeError } from "kilde/client";
+  import { createCommandHandler, type Decider, streamSnapshots } from "kilde/decider";
+  import { createKilde } from "kilde/embed";
+  import { defineFeed } from "kilde";
+  import { given } from "kilde/testing";
+  import { z } from "zod";
+
+  type Added = { type: "Added"; data: { n: number } };
+  const sum: Decider<number, Added, number> = {
+    initial: 0,
+    decide(n, total) {
+      if (total + n > 5) throw new RangeError("too much");
+      return { type: "Added", data: { n } };
+    },
+    evolve: (total, { data }) => total + data.n,
+    snapshot: { name: "sum", schemaVersion: 1, every: 2 },
+  };
+  given(sum, [{ type: "Added", data: { n: 4 } }]).when(2).thenFails(/too much/);
+  const feed = defineFeed({
+    name: "sums",
+    version: 1,
+    events: { Added: z.object({ n: z.number() }) },
+    contract: { Grown: z.number() },
+    publish: { Added: ({ data }) => ({ type: "Grown", data: data.n }) },
+  });
+  const databaseUrl = "file:data/embedded.db";
+  rmSync("data", { recursive: true, force: true });
+  const said: unknown[] = [];
+  for (const amounts of [[1, 1], [2, 2]]) {
+    const kilde = await createKilde({ databaseUrl, feeds: [feed], basePath: "/kilde" });
+    const { handle, settle } = createCommandHandler({ store: kilde, snapshots: streamSnapshots(kilde) });
+    for (const n of amounts) {
+      await handle("s", sum, n).then(
+        ({ version, state }) => said.push(version, state),
+        (error: Error) => said.push(error.name),
+      );
+    }
+    await settle();
+    const enough = new AbortController();
+    for await (const event of kilde.follow({ feed: "sums/v1", signal: enough.signal })) {
+      if (event.position === 2) enough.abort();
+    }
+    const client = createClient({
+      url: "http://in.process/kilde",
+      fetch: (url, init) => kilde.fetch(new Request(url, init)),
+    });
+    for (const store of [kilde, client]) {
+      await store.append("s", { type: "X" }, { expectedVersion: 9 }).catch((error: unknown) => {
+        if (error instanceof KildeError) said.push(error.code);
+      });
+    }
+    await kilde.close();
+  }
+  console.log(JSON.stringify(said));
+`;
+const SERVICE_SAID = [
+  [1, 1, 2, 2, "version-conflict", "version-conflict"],
+  [3, 4, "RangeError", "version-conflict", "version-conflict"],
+];
+
 describe("the library, as npm installs it", () => {
   let server: Served;
   const runs = async (program: string[]) => {
@@ -125,35 +206,49 @@ describe("the library, as npm installs it", () => {
       'import { createWorker, defineConfig } from "kilde/worker"; export default createWorker(defineConfig({}));',
     );
     const bundle = await bundleWorker(entry);
-    expect(new Bun.Transpiler({ loader: "js" }).scanImports(bundle)).toEqual([]);
+    const imports = new Bun.Transpiler({ loader: "js" }).scanImports(bundle).map(({ path }) => path);
+    expect(new Set(imports)).toEqual(new Set(["node:crypto"]));
   });
 
-  for (const [module, resolution] of [
-    ["ESNext", "bundler"],
-    ["NodeNext", "NodeNext"],
-  ] as const) {
-    test(`has types for ${resolution} resolution`, async () => {
+  for (const resolution of RESOLUTIONS) {
+    test(`has types for ${resolution[1]} resolution`, () => {
       const wrong = `\n// @ts-expect-error: there is no such setting\ndefineConfig({ prot: 1 });\n`;
-      await Bun.write(
-        join(project, "program.ts"),
-        `declare const process: { argv: string[] };${PROGRAM}${wrong}`,
+      return isTyped(`declare const process: { argv: string[] };${PROGRAM}${wrong}`, resolution);
+    });
+  }
+});
+
+describe("the event store within a service, with what it depends on", () => {
+  beforeAll(() => symlinkSync(join(ROOT, "node_modules"), join(installed, "node_modules")));
+
+  const runs = async (program: string[]) => {
+    const { stdout, stderr } = await run([], { cwd: project, program });
+    expect(stderr).toBe("");
+    expect(JSON.parse(stdout)).toEqual(SERVICE_SAID.flat());
+  };
+
+  test.skipIf(Bun.which("node") === null)("runs in Node", async () => {
+    const script = new Bun.Transpiler({ loader: "ts" }).transformSync(SERVICE);
+    await Bun.write(join(project, "service.mjs"), script);
+    await runs(["node", "service.mjs"]);
+  });
+
+  test("runs in Bun", async () => {
+    await Bun.write(join(project, "service.ts"), SERVICE);
+    await runs([process.execPath, "service.ts"]);
+  });
+
+  for (const resolution of RESOLUTIONS) {
+    test(`has types for ${resolution[1]} resolution`, () => {
+      const typed = SERVICE.replace(
+        /import \{ rmSync \}.*/,
+        "declare function rmSync(...all: unknown[]): void;",
       );
-      const options = ["--ignoreConfig", "--noEmit", "--strict", "--target", "ESNext", "--types", ""];
-      const { exitCode, stdout } = await run(
-        [
-          ...options,
-          "--module",
-          module,
-          "--moduleResolution",
-          resolution,
-          "--lib",
-          "ESNext,DOM",
-          "program.ts",
-        ],
-        { cwd: project, program: [join(ROOT, "node_modules/.bin/tsc")] },
-      );
-      expect(stdout).toBe("");
-      expect(exitCode).toBe(0);
+      const wrong = `
+        // @ts-expect-error: a number is added
+        createCommandHandler({ store: await createKilde() }).handle("s", sum, "text");
+      `;
+      return isTyped(typed + wrong, resolution);
     });
   }
 });

@@ -191,6 +191,24 @@ for (const deployment of deployments) {
         expect((await keyed(stream, "moved on", body)).status).toBe(201);
       });
 
+      test("tell what was answered, to who can no longer repeat the request", async () => {
+        const [one, two] = [newStream(), newStream()];
+        const appends = [
+          { stream: one, events: [event(), event()] },
+          { stream: two, events: [event()] },
+        ];
+        const answer = await app.fetch(
+          "/transactions",
+          jsonPost({ appends }, { "idempotency-key": "plain" }),
+        );
+        expect(answer.status).toBe(201);
+        expect(await app.get<unknown>("/appends/plain")).toEqual(await answer.json());
+        const unknown = await app.fetch(`/appends/${encodeURIComponent("never/ø")}`);
+        expect(unknown.status).toBe(404);
+        expect(((await unknown.json()) as Problem).type).toBe("/problems/append-not-found");
+        expect((await app.fetch(`/appends/${"x".repeat(257)}`)).status).toBe(400);
+      });
+
       test("are refused for another request", async () => {
         const stream = newStream();
         await keyed(stream, "other", { events: [event()] });

@@ -29,6 +29,7 @@ test("/openapi.json describes every operation, its parameters and its bodies", a
       "delete /feeds/{feed}/v{version}",
       "delete /feeds/{feed}/v{version}/consumers/{consumer}",
       "delete /streams/{stream}",
+      "get /appends/{idempotencyKey}",
       "get /events",
       "get /events/consumers",
       "get /events/consumers/{consumer}",

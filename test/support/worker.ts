@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 
+import type { BunPlugin } from "bun";
 import { parse } from "jsonc-parser";
 import { Miniflare } from "miniflare";
 
@@ -35,13 +36,21 @@ export interface WorkerUnderTest {
 }
 
 /** As the example is deployed. */
-const { compatibility_date: COMPATIBILITY_DATE } = parse(
+const { compatibility_date: COMPATIBILITY_DATE, compatibility_flags: COMPATIBILITY_FLAGS } = parse(
   readFileSync(join(ROOT, "test/examples/worker/wrangler.jsonc"), "utf8"),
-) as { readonly compatibility_date: string };
+) as { readonly compatibility_date: string; readonly compatibility_flags: string[] };
 
 function discard(...streams: readonly Readable[]): void {
   for (const stream of streams) stream.resume();
 }
+
+/** The runtime has it; for a browser, Bun's bundler would put something else in its place. */
+const runtimeCrypto: BunPlugin = {
+  name: "runtime-crypto",
+  setup(build) {
+    build.onResolve({ filter: /^node:crypto$/ }, ({ path }) => ({ path, external: true }));
+  },
+};
 
 /** Bundles a module of a worker as a deployment does, minified. */
 export async function bundleWorker(entry: string, source?: string): Promise<string> {
@@ -51,6 +60,7 @@ export async function bundleWorker(entry: string, source?: string): Promise<stri
     conditions: ["workerd", "worker"],
     format: "esm",
     minify: true,
+    plugins: [runtimeCrypto],
     ...(source === undefined ? {} : { files: { [entry]: source } }),
   });
   const [output] = outputs;
@@ -78,6 +88,7 @@ export async function startWorker(worker: WorkerUnderTest): Promise<RunningWorke
     modules: true,
     script: await bundleOf(worker),
     compatibilityDate: COMPATIBILITY_DATE,
+    compatibilityFlags: COMPATIBILITY_FLAGS,
     ...(worker.quiet === true ? { handleRuntimeStdio: discard } : {}),
     bindings: { KILDE_DATABASE_URL: worker.databaseUrl, KILDE_BEHIND_PROXY: "true", ...worker.env },
   });

@@ -143,6 +143,7 @@ async function buildBinary({ bun, addon }: Target, outfile: string, isHost: bool
 const LIBRARY = [
   { name: "index", entry: "src/index.ts", target: "browser" },
   { name: "client", entry: "src/client/index.ts", target: "browser" },
+  { name: "consumer", entry: "src/consumer/index.ts", target: "browser" },
   { name: "testing", entry: "src/testing.ts", target: "node" },
 ] as const;
 
@@ -156,7 +157,7 @@ async function buildLibrary(outdir: string): Promise<void> {
       format: "esm",
       sourcemap: "linked",
       // Part of what is public; whoever uses it has it installed.
-      external: ["zod"],
+      external: ["zod", "drizzle-orm"],
     });
     report(join(outdir, `${name}.js`));
   }

@@ -15,6 +15,7 @@ export interface WireEvent {
   readonly tracestate?: string;
   readonly metadata?: string;
   readonly reason?: string;
+  readonly projectedfrom?: string;
   readonly data?: unknown;
 }
 
@@ -42,6 +43,7 @@ class ReadEvent implements KildeEvent {
   readonly data: unknown;
   readonly erased: boolean;
   readonly reason?: string;
+  readonly projectedFrom?: number;
   readonly #wire: WireEvent;
 
   constructor(wire: WireEvent) {
@@ -56,6 +58,7 @@ class ReadEvent implements KildeEvent {
     this.data = wire.data;
     this.erased = wire.type === ERASED_TYPE;
     if (wire.reason !== undefined) this.reason = wire.reason;
+    if (wire.projectedfrom !== undefined) this.projectedFrom = Number(wire.projectedfrom);
   }
 
   get metadata(): Metadata {

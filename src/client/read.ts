@@ -1,6 +1,6 @@
 import { eventOf, type WireEvent } from "./events.ts";
 import { type RequestDeps, send } from "./request.ts";
-import type { FeedVersion, KildeEvent, ListOptions, ReadOptions, StreamInfo } from "./types.ts";
+import type { FeedVersion, KildeEvent, ReadOptions } from "./types.ts";
 
 const PAGE_SIZE = 1_000;
 
@@ -51,8 +51,9 @@ export async function* readPages<Data>(
   deps: RequestDeps,
   options: ReadOptions,
 ): AsyncGenerator<KildeEvent<Data>[], void, undefined> {
-  const { direction, types, streamPrefix, afterVersion, toVersion, asOf, signal } = options;
+  const { direction, types, streamPrefix, timeout, afterVersion, toVersion, asOf, signal } = options;
   const fixed = {
+    timeout,
     direction,
     type: types,
     subjectPrefix: streamPrefix,
@@ -81,27 +82,5 @@ export async function* readPages<Data>(
     // Who stops reading early has no interest in how the page after went.
     next?.catch(() => {});
     yield page.map(eventOf<Data>);
-  }
-}
-
-/** Streams in order, page by page. */
-export async function* listStreams(
-  deps: RequestDeps,
-  { prefix, changedSince, pageSize = PAGE_SIZE, signal }: ListOptions,
-): AsyncGenerator<StreamInfo, void, undefined> {
-  const init: RequestInit = signal === undefined ? {} : { signal };
-  let cursor: { cursor?: string; changedSince?: number } = changedSince === undefined ? {} : { changedSince };
-  for (;;) {
-    const path = `/streams${queryString({ prefix, limit: pageSize, ...cursor })}`;
-    const { streams } = await send(
-      deps,
-      path,
-      init,
-      (response) => response.json() as Promise<{ streams: StreamInfo[] }>,
-    );
-    yield* streams;
-    const last = streams.at(-1);
-    if (last === undefined || streams.length < pageSize) return;
-    cursor = changedSince === undefined ? { cursor: last.stream } : { changedSince: last.position };
   }
 }

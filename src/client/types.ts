@@ -38,6 +38,8 @@ export interface KildeEvent<Data = unknown> {
   /** True for the tombstone of a stream that was erased; `reason` says why. */
   readonly erased: boolean;
   readonly reason?: string;
+  /** Of an event of a feed: position in the event log of the event it was projected from. */
+  readonly projectedFrom?: number;
 }
 
 /** The version a stream must have: a number (0: it must not exist), `"exists"`, or `"any"`. */
@@ -94,7 +96,9 @@ export interface ReadOptions extends Filter {
   readonly limit?: number;
   /** Events of one request; default 1,000. */
   readonly pageSize?: number;
-  /** Of a stream: events after this version. */
+  /** How long a request waits for an event when there is none, in milliseconds; default: not at all. */
+  readonly timeout?: number;
+  /** Of a stream or subject: events after this version. */
   readonly afterVersion?: number;
   /** Of a stream: as of this version. */
   readonly toVersion?: number;
@@ -135,6 +139,16 @@ export interface ListOptions {
   /** Streams of one request; default 1,000. */
   readonly pageSize?: number;
   readonly signal?: AbortSignal;
+}
+
+/** A stream of the event log, or a subject of a feed. */
+export type SubjectInfo = Omit<StreamInfo, "stream"> & { readonly subject: string };
+
+export interface SubjectsOptions extends ListOptions {
+  /** Its subjects; absent: the streams of the event log. */
+  readonly feed?: FeedVersion;
+  /** By name: only those after this one. */
+  readonly after?: string;
 }
 
 /** A reader of a log that named itself. */

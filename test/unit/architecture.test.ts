@@ -13,13 +13,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   feed: ["core", "log"],
   http: ["core", "log", "feed"],
   client: ["core"],
+  consumer: ["core", "client"],
   config: ["core", "feed", "index.ts"],
   server: ["core", "log", "feed", "http", "config"],
   cli: ["core", "log", "feed", "client", "config", "server"],
 };
 
 /** Time, chance and surroundings come in as parameters; only these touch the real ones. */
-const ROOTS = /^(server|cli|main\.ts|client\/index\.ts)/;
+const ROOTS = /^(server|cli|main\.ts|(client|consumer)\/index\.ts)/;
 const AMBIENT = /\bDate\.now\(|\bMath\.random\(|\bset(Timeout|Interval|Immediate)\(|\bprocess\.env\b|\bBun\./;
 
 const files = [...new Glob("**/*.ts").scanSync(SOURCE)].filter((file) => !file.endsWith(".d.ts"));

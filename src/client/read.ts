@@ -46,6 +46,24 @@ export function queryString(parameters: Readonly<Record<string, Parameter | read
   return text === "" ? "" : `?${text}`;
 }
 
+interface AnsweredPage {
+  readonly events: readonly WireEvent[];
+  /** There was nothing more when the server answered. */
+  readonly isLast: boolean;
+}
+
+/**
+ * Whether a page is known to be the last, which spares asking for an empty one: a stream's ETag is its version, and
+ * Kilde-Head is the last position of a log. Where a proxy takes them away it is asked.
+ */
+function isLastPage(response: Response, events: readonly WireEvent[], { stream, subject }: Source): boolean {
+  const last = events.at(-1);
+  if (last === undefined) return true;
+  return stream === undefined && subject === undefined
+    ? response.headers.get("kilde-head") === last.id
+    : response.headers.get("etag") === `"${Number(last.sequence)}"`;
+}
+
 /** Pages of events in order, each one request; the next is under way while one is worked on. */
 export async function* readPages<Data>(
   deps: RequestDeps,
@@ -64,21 +82,24 @@ export async function* readPages<Data>(
   const pageSize = options.pageSize ?? PAGE_SIZE;
   let left = options.limit ?? Number.POSITIVE_INFINITY;
 
-  const request = async (lastEventId: string | number | undefined, limit: number): Promise<WireEvent[]> => {
+  const request = async (lastEventId: string | number | undefined, limit: number): Promise<AnsweredPage> => {
     const path = sourcePath(options) + queryString({ ...fixed, lastEventId, limit });
     const init: RequestInit = signal === undefined ? {} : { signal };
-    return send(deps, path, init, (response) => response.json() as Promise<WireEvent[]>);
+    return send(deps, path, init, async (response) => {
+      const events = (await response.json()) as WireEvent[];
+      return { events, isLast: direction !== "backwards" && isLastPage(response, events, options) };
+    });
   };
 
   let cursor = options.lastEventId;
-  let next: Promise<WireEvent[]> | null = left > 0 ? request(cursor, Math.min(left, pageSize)) : null;
+  let next: Promise<AnsweredPage> | null = left > 0 ? request(cursor, Math.min(left, pageSize)) : null;
   while (next !== null) {
-    const page = await next;
+    const { events: page, isLast } = await next;
     const last = page.at(-1);
     if (last === undefined) return;
     cursor = last.id;
     left -= page.length;
-    next = left > 0 ? request(cursor, Math.min(left, pageSize)) : null;
+    next = left > 0 && !isLast ? request(cursor, Math.min(left, pageSize)) : null;
     // Who stops reading early has no interest in how the page after went.
     next?.catch(() => {});
     yield page.map(eventOf<Data>);

@@ -52,8 +52,16 @@ export interface Healed {
 interface Kept {
   /** Everything up to it was there when a reconstitution ended; null: none did. */
   readonly verified: number | null;
-  /** One that is not at its end, and where it goes on: after a name, or a position. */
-  readonly walk: { readonly found: Reconstitution; readonly after: string | number } | null;
+  /** One that is not at its end. */
+  readonly walk: Walk | null;
+}
+
+interface Walk {
+  readonly found: Reconstitution;
+  /** Where it goes on: after a name, or a position. */
+  readonly after: string | number;
+  /** Everything up to this position will be there at its end. */
+  readonly reach: number;
 }
 
 const MOST_LISTED = 1_000;
@@ -70,34 +78,40 @@ export interface ReconstituteDeps<Tx> extends DeliverDeps<Tx> {
 
 type Draft = { -readonly [Member in keyof Reconstitution]: Reconstitution[Member] };
 
-async function begin<Tx>(
-  deps: ReconstituteDeps<Tx>,
-  all: boolean,
-  pace: Pace,
-): Promise<{ kept: Kept; found: Draft }> {
-  const record = await deps.store.readFeed(deps.key);
-  const text = record?.reconstitution ?? null;
-  const kept = text === null ? { verified: null, walk: null } : (JSON.parse(text) as Kept);
-  const changedSince = all ? null : (kept.verified ?? (deps.since() > 0 ? deps.since() : null));
-  // One that was to look at all goes on as such; another does not take the place of one that is to.
-  if (kept.walk !== null && (!all || kept.walk.found.changedSince === null)) {
-    return { kept, found: { ...kept.walk.found } };
-  }
-  await pace.turn();
-  const head = await deps.client.head(deps.log ?? undefined);
-  const nothing = { checked: 0, healed: [], healedSubjects: 0, healedEvents: 0, pending: 0, blocked: 0 };
-  const found = { changedSince, head, ...nothing, failed: [], ahead: [], requests: 0 };
-  return { kept: { ...kept, walk: null }, found };
+async function readKept<Tx>({ store, key }: ReconstituteDeps<Tx>): Promise<Kept> {
+  const text = (await store.readFeed(key))?.reconstitution ?? null;
+  return text === null ? { verified: null, walk: null } : (JSON.parse(text) as Kept);
 }
 
-/** Looks at a page of subjects, and gives those that lack events. */
-function lacking<Tx>(
+async function newWalk<Tx>(
+  { client, log, since }: ReconstituteDeps<Tx>,
+  { verified }: Kept,
+  all: boolean,
+  pace: Pace,
+): Promise<Walk> {
+  await pace.turn();
+  const head = await client.head(log ?? undefined);
+  const changedSince = all ? null : (verified ?? (since() > 0 ? since() : null));
+  const nothing = { checked: 0, healed: [], healedSubjects: 0, healedEvents: 0, pending: 0, blocked: 0 };
+  const found = { changedSince, head, ...nothing, failed: [], ahead: [], requests: 0 };
+  return { found, after: changedSince ?? "", reach: head };
+}
+
+interface Looked {
+  /** Subjects that lack events, and their versions. */
+  readonly lacks: ReadonlyMap<string, number>;
+  /** Nothing before this position is left to come by itself. */
+  readonly pendingFrom: number;
+}
+
+function look<Tx>(
   deps: ReconstituteDeps<Tx>,
   page: readonly SubjectInfo[],
   cursors: ReadonlyMap<string, SubjectCursor>,
   found: Draft,
-): Map<string, number> {
+): Looked {
   const lacks = new Map<string, number>();
+  let pendingFrom = Number.POSITIVE_INFINITY;
   const awaitedAfter = deps.awaitedAfter();
   for (const { subject, version, position } of page) {
     found.checked += 1;
@@ -114,11 +128,12 @@ function lacking<Tx>(
       found.blocked += 1;
     } else if (awaitedAfter !== null && position > awaitedAfter) {
       found.pending += 1;
+      pendingFrom = Math.min(pendingFrom, awaitedAfter + 1);
     } else {
       lacks.set(subject, mine);
     }
   }
-  return lacks;
+  return { lacks, pendingFrom };
 }
 
 async function heal<Tx>(
@@ -143,47 +158,77 @@ async function heal<Tx>(
   });
 }
 
+/** Requests: those of this process, and those before it. */
+interface Spent {
+  readonly pace: Pace;
+  readonly requestsBefore: number;
+}
+
+/** Walks to the end, and gives what is to be kept then. */
+async function walkOn<Tx>(
+  deps: ReconstituteDeps<Tx>,
+  kept: Kept,
+  walk: Walk,
+  { pageSize = PAGE_SIZE, onProgress }: ReconstituteOptions,
+  { pace, requestsBefore }: Spent,
+  signal: AbortSignal,
+): Promise<Reconstitution> {
+  const { client, store, key, log } = deps;
+  const found: Draft = { ...walk.found };
+  const keep = (state: Kept) =>
+    store.transact((tx) => store.saveFeed(tx, key, { reconstitution: JSON.stringify(state) }));
+
+  const start = walk.after;
+  const at = typeof start === "string" ? { after: start } : { changedSince: start };
+  const source = log === null ? {} : { feed: log };
+  const pages = client.subjectPages({ ...source, ...at, pageSize, signal });
+  const isOver = (after: string | number) => typeof after === "number" && after >= found.head;
+  let { reach } = walk;
+  for (let done = isOver(start); !done;) {
+    await pace.turn();
+    const { value: page } = await pages.next();
+    const last = page?.at(-1);
+    if (page === undefined || last === undefined) break;
+    const names = page.map(({ subject }) => subject);
+    const cursors = new Map((await store.readSubjects(key, names)).map((each) => [each.subject, each]));
+    const { lacks, pendingFrom } = look(deps, page, cursors, found);
+    await heal(deps, lacks, found, pace);
+    found.requests = requestsBefore + pace.count;
+    reach = Math.min(reach, pendingFrom - 1);
+    const after = typeof start === "string" ? last.subject : last.position;
+    done = page.length < pageSize || isOver(after);
+    await keep({ verified: kept.verified, walk: { found, after, reach } });
+    onProgress?.({ ...found });
+  }
+  found.requests = requestsBefore + pace.count;
+  await keep({ verified: Math.max(kept.verified ?? 0, reach), walk: null });
+  return found;
+}
+
 /**
  * Compares what the feed has of each subject with what was handled, and pulls what is lacking. It finds the lost last
- * event of a subject, which no later one would reveal. Goes on where one before was stopped. Rejects if the server or
- * the store cannot be used; what was done is kept.
+ * event of a subject, which no later one would reveal. One that was stopped is gone on with first, and then what has
+ * changed since it began is looked at. Rejects if the server or the store cannot be used; what was done is kept.
  */
 export async function reconstitute<Tx>(
   deps: ReconstituteDeps<Tx>,
   options: ReconstituteOptions,
   signal: AbortSignal,
 ): Promise<Reconstitution> {
-  const { client, store, key, log, clock } = deps;
-  const pace = createPace(clock, options.requestsPerSecond ?? REQUESTS_PER_SECOND, signal);
-  const { kept, found } = await begin(deps, options.all === true, pace);
-  const before = found.requests;
-  const keep = (state: Kept) =>
-    store.transact((tx) => store.saveFeed(tx, key, { reconstitution: JSON.stringify(state) }));
-
-  const start = kept.walk?.after ?? found.changedSince ?? "";
-  const at = typeof start === "string" ? { after: start } : { changedSince: start };
-  const source = log === null ? {} : { feed: log };
-  const pageSize = options.pageSize ?? PAGE_SIZE;
-  const pages = client.subjectPages({ ...source, ...at, pageSize, signal });
-  const isOver = typeof start === "number" && start >= found.head;
-  for (let done = isOver; !done;) {
-    await pace.turn();
-    const { value: page } = await pages.next();
-    const last = page?.at(-1);
-    if (page === undefined || last === undefined) break;
-    const cursors = await store.readSubjects(
-      key,
-      page.map(({ subject }) => subject),
-    );
-    const lacks = lacking(deps, page, new Map(cursors.map((each) => [each.subject, each])), found);
-    await heal(deps, lacks, found, pace);
-    found.requests = before + pace.count;
-    const after = typeof start === "string" ? last.subject : last.position;
-    done = page.length < pageSize || (typeof after === "number" && after >= found.head);
-    await keep({ verified: kept.verified, walk: { found, after } });
-    options.onProgress?.({ ...found });
+  const pace = createPace(deps.clock, options.requestsPerSecond ?? REQUESTS_PER_SECOND, signal);
+  const kept = await readKept(deps);
+  const all = options.all === true;
+  const stopped = kept.walk;
+  const spent = { pace, requestsBefore: stopped?.found.requests ?? 0 };
+  // One of what changed is no part of one of all.
+  if (stopped === null || (all && stopped.found.changedSince !== null)) {
+    const walk = await newWalk(deps, kept, all, pace);
+    return walkOn(deps, kept, walk, options, { pace, requestsBefore: 0 }, signal);
   }
-  found.requests = before + pace.count;
-  await keep({ verified: Math.max(kept.verified ?? 0, found.head), walk: null });
-  return found;
+  const first = await walkOn(deps, kept, stopped, options, spent, signal);
+  const ended = await readKept(deps);
+  const { found: fresh, ...rest } = await newWalk(deps, ended, false, pace);
+  const found = { ...first, head: fresh.head };
+  const second = await walkOn(deps, ended, { ...rest, found }, options, spent, signal);
+  return { ...second, changedSince: first.changedSince };
 }

@@ -236,3 +236,38 @@ for (const [kind, open] of Object.entries(kinds)) {
     });
   });
 }
+
+test("what comes about a blocked subject while it is pulled is not forgotten", async () => {
+  const effects = memoryEffects();
+  await app.append("s-1", { type: "A" });
+  let broken = true;
+  const options = {
+    transport: "push",
+    fails: () => broken,
+    backoff: { delayMs: 30, maxDelayMs: 30 },
+  } as const;
+  const consumer = recording(effects, options);
+  consumer.start();
+  await until(() => consumer.status().blocked.length === 1);
+  broken = false;
+  // The pull has its answer, but has not handled it, when the next event comes, for the only time.
+  let release = () => {};
+  const held = new Promise<void>((resolve) => (release = resolve));
+  let pulled = 0;
+  net.failWith(async (path, init) => {
+    const response = await app.fetch(path, init);
+    if (path.startsWith("/streams/s-1")) {
+      pulled += 1;
+      await held;
+    }
+    return response;
+  });
+  await until(() => pulled === 1);
+  await app.append("s-1", { type: "B" });
+  await consumer.receive(
+    (await Array.fromAsync(createClient({ url: URL, fetch: net.fetch }).read())).slice(1),
+  );
+  release();
+  await until(() => consumer.status().blocked.length === 0);
+  expect(await effects.read()).toEqual({ "s-1": ["1 A", "2 B"] });
+});

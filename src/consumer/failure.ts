@@ -38,7 +38,8 @@ export function failedAgain(before: string | null, error: unknown, now: number):
       ? { version: error.version, type: error.type }
       : { version: null, type: null };
   return {
-    message: error instanceof Error ? error.message : String(error),
+    // What any database takes as text.
+    message: (error instanceof Error ? error.message : String(error)).replaceAll("\0", "").toWellFormed(),
     ...at,
     attempts: (last?.attempts ?? 0) + 1,
     since: last?.since ?? new Date(now).toISOString(),

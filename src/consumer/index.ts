@@ -12,6 +12,7 @@ import { type ConsumerEvent, consumerEvent, type EventTypes, type FeedReference 
 
 export { type Failure, HandlerError } from "./failure.ts";
 export { libsqlStore } from "./libsql-store.ts";
+export { postgresStore, type PostgresStoreOptions, type PostgresTransaction } from "./postgres-store.ts";
 export { memoryStore, type MemoryStore, type MemoryTransaction } from "./memory-store.ts";
 export { eventLog, feed } from "./types.ts";
 export type {

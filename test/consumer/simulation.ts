@@ -117,7 +117,7 @@ function mangledStream(response: Response, chance: () => number): Response {
       }
     },
   });
-  const text = response.body.pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>);
+  const text = response.body.pipeThrough(new TextDecoderStream());
   return new Response(text.pipeThrough(lossy).pipeThrough(new TextEncoderStream()), response);
 }
 

@@ -25,6 +25,8 @@ export interface ConsumerDeps<Tx> {
   readonly log: FeedVersion | null;
   readonly handle: Handle<Tx>;
   readonly admit: Admit<Tx>;
+  /** Which of some subjects reconstitution is to look at. */
+  readonly concerns: (names: readonly string[]) => Promise<ReadonlySet<string>>;
   readonly clock: Clock;
   /** 0 up to 1; spreads attempts. */
   readonly random: () => number;

@@ -8,6 +8,7 @@ import { createInbox, type Inbox } from "./inbox.ts";
 import { createPulls } from "./pull.ts";
 import { type Reconstitution, type ReconstituteOptions, reconstitute } from "./reconstitute.ts";
 import { createPositionReports } from "./report.ts";
+import type { SubjectCursor } from "./store.ts";
 import { batches, type Transport } from "./transport.ts";
 import type { ConsumerEvent } from "./types.ts";
 
@@ -40,6 +41,8 @@ export interface Engine {
   prepare(): Promise<void>;
   run(signal: AbortSignal): Promise<void>;
   receive(events: readonly ConsumerEvent[]): Promise<void>;
+  /** Handles what a subject lacks as of now. */
+  pull(subject: string): Promise<SubjectCursor | null>;
   ensure(subject: string, need: Need): Promise<EnsuredSubject | null>;
   reconstitute(options: ReconstituteOptions, signal: AbortSignal): Promise<Reconstitution>;
 }
@@ -179,6 +182,10 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
       await commitNow();
     },
     receive: (events) => inbox.put(events),
+    async pull(subject) {
+      await prepared();
+      return pulls.toNow(subject, "whole");
+    },
     async ensure(subject, need) {
       await prepared();
       return ensure(all, subject, need);

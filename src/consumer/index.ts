@@ -2,9 +2,19 @@ import { type ClientOptions, createClient, type KildeEvent } from "../client/ind
 import type { Clock } from "../core/clock.ts";
 import type { BackoffOptions, BlockedSubject } from "./blocked.ts";
 import type { Counts } from "./counts.ts";
+import type { ConsumerDeps } from "./deps.ts";
 import type { EnsuredSubject, Need } from "./ensure.ts";
-import { createEngine, type Phase } from "./engine.ts";
+import { createEngine, type Engine, type EngineOptions, type Phase } from "./engine.ts";
 import type { Beginning } from "./feed-position.ts";
+import {
+  admitNew,
+  admitOld,
+  type Agreement,
+  createMigration,
+  type Migrated,
+  type Migration,
+  notOf,
+} from "./migrate.ts";
 import type { ReconstituteOptions, Reconstitution } from "./reconstitute.ts";
 import type { ConsumerStore } from "./store.ts";
 import type { Transport } from "./transport.ts";
@@ -24,12 +34,19 @@ export type {
   EventTypes,
   FeedReference,
 };
-export type { Need, Phase, ReconstituteOptions, Reconstitution, Transport };
+export type { Agreement, Migrated, Migration, Need, Phase, ReconstituteOptions, Reconstitution, Transport };
 export type { DefinedFeed, TypesOf } from "./types.ts";
 export type { Healed } from "./reconstitute.ts";
 export type * from "./store.ts";
 
-export interface ConsumerOptions<Types extends EventTypes, Tx> {
+/** The version of a feed that a consumer leaves. */
+export interface MigrateFrom<Types extends EventTypes, Tx> {
+  readonly feed: FeedReference<Types>;
+  /** What is done with events of subjects that are still with it. */
+  readonly handle: (event: ConsumerEvent<Types>, tx: Tx) => void | Promise<void>;
+}
+
+export interface ConsumerOptions<Types extends EventTypes, Tx, OldTypes extends EventTypes = EventTypes> {
   /** Where the server is: `http://127.0.0.1:4000`. */
   readonly url: string;
   /** What is consumed: `feed(declarations)`, `feed("declarations/v2")`, or `eventLog()`. */
@@ -43,6 +60,11 @@ export interface ConsumerOptions<Types extends EventTypes, Tx> {
    * exactly once; what else it does may be repeated. If it fails, its subject is blocked, and tried again.
    */
   readonly handle: (event: ConsumerEvent<Types>, tx: Tx) => void | Promise<void>;
+  /**
+   * The version that was consumed so far, under the same name: each subject stays with it until `migration` switches it.
+   * Subjects that are new begin with `feed`.
+   */
+  readonly migrateFrom?: MigrateFrom<OldTypes, Tx>;
   /** How events come. Default: `"sse"`. With `"push"` they come by `receive`. */
   readonly transport?: Transport;
   /** Where a new consumer begins. Default: `"beginning"`. */
@@ -99,6 +121,8 @@ export interface Consumer {
   /** Finds what was lost, also where nothing came after it, and heals it. One at a time: a call during one shares it. */
   reconstitute(options?: ReconstituteOptions): Promise<Reconstitution>;
   status(): ConsumerStatus;
+  /** Moves subjects from the version it migrates from; null without one. */
+  readonly migration: (Migration & { status(): ConsumerStatus }) | null;
 }
 
 const BACKOFF: BackoffOptions = { delayMs: 500, maxDelayMs: 60_000 };
@@ -129,40 +153,83 @@ function keyOf(name: string, { log }: FeedReference): string {
   return `${name} ${log ?? "events"}`;
 }
 
+function statusOf(engine: Engine): ConsumerStatus {
+  return {
+    phase: engine.phase(),
+    position: engine.position(),
+    committed: engine.committed(),
+    blocked: engine.blocked.list(),
+    counts: { ...engine.counts },
+    error: engine.error()?.message ?? null,
+  };
+}
+
 /** Makes a consumer. It does nothing until it is started, or asked for something. */
-export function createConsumer<Types extends EventTypes, Tx>(options: ConsumerOptions<Types, Tx>): Consumer {
-  const { url, name, store, feed } = options;
-  const engine = createEngine<Tx>(
-    {
-      client: createClient({ ...options.client, url, consumer: name }),
-      store,
-      key: keyOf(name, feed),
+export function createConsumer<Types extends EventTypes, Tx, OldTypes extends EventTypes = EventTypes>(
+  options: ConsumerOptions<Types, Tx, OldTypes>,
+): Consumer {
+  const { name, store, migrateFrom } = options;
+  const shared = {
+    client: createClient({ ...options.client, url: options.url, consumer: name }),
+    store,
+    clock: options.clock ?? realClock,
+    random: options.random ?? Math.random,
+  };
+  const engineOptions: EngineOptions = {
+    transport: options.transport ?? "sse",
+    from: options.from ?? "beginning",
+    backoff: { ...BACKOFF, ...options.backoff },
+    batchEvents: options.batchEvents ?? BATCH_EVENTS,
+    commitIntervalMs: options.commitIntervalMs ?? COMMIT_INTERVAL_MS,
+    reconstituteEveryMs: options.reconstituteEveryMs ?? null,
+    onError: options.onError ?? (() => {}),
+    onReconstituted: options.onReconstituted ?? (() => {}),
+  };
+  const key = keyOf(name, options.feed);
+  const oldKey = migrateFrom === undefined ? null : keyOf(name, migrateFrom.feed);
+  const deps: ConsumerDeps<Tx> = {
+    ...shared,
+    key,
+    log: options.feed.log,
+    // That the feed keeps to its contract is what the types are.
+    handle: (event, tx) => options.handle(event as ConsumerEvent<Types>, tx),
+    admit: oldKey === null ? async (_tx, names) => new Set(names) : admitNew(store, oldKey),
+    concerns: oldKey === null ? async (names) => new Set(names) : notOf(store, oldKey),
+  };
+  const engine = createEngine(deps, engineOptions);
+  const before = migrateFrom === undefined || oldKey === null ? null : sideBefore(migrateFrom, oldKey);
+
+  function sideBefore({ feed, handle }: MigrateFrom<OldTypes, Tx>, its: string) {
+    const oldDeps: ConsumerDeps<Tx> = {
+      ...shared,
+      key: its,
       log: feed.log,
-      // That the feed keeps to its contract is what the types are.
-      handle: (event, tx) => options.handle(event as ConsumerEvent<Types>, tx),
-      admit: async (_tx, names) => new Set(names),
-      clock: options.clock ?? realClock,
-      random: options.random ?? Math.random,
-    },
-    {
-      transport: options.transport ?? "sse",
-      from: options.from ?? "beginning",
-      backoff: { ...BACKOFF, ...options.backoff },
-      batchEvents: options.batchEvents ?? BATCH_EVENTS,
-      commitIntervalMs: options.commitIntervalMs ?? COMMIT_INTERVAL_MS,
-      reconstituteEveryMs: options.reconstituteEveryMs ?? null,
-      onError: options.onError ?? (() => {}),
-      onReconstituted: options.onReconstituted ?? (() => {}),
-    },
-  );
-  let running: { readonly stopping: AbortController; readonly ended: Promise<void> } | null = null;
+      handle: (event, tx) => handle(event as ConsumerEvent<OldTypes>, tx),
+      admit: admitOld(store, key),
+      concerns: notOf(store, key),
+    };
+    const transport = engineOptions.transport === "push" ? "sse" : engineOptions.transport;
+    return { deps: oldDeps, engine: createEngine(oldDeps, { ...engineOptions, transport }) };
+  }
+
+  /** The version that handles a subject. */
+  const engineOf = async (subject: string): Promise<Engine> => {
+    if (before === null) return engine;
+    await before.engine.prepare();
+    const [old] = await store.readSubjects(before.deps.key, [subject]);
+    return old === undefined || old.status === "released" ? engine : before.engine;
+  };
+
+  let running: { readonly stopping: AbortController; readonly ended: Promise<unknown> } | null = null;
   let reconstituting: Promise<Reconstitution> | null = null;
+  const migration = before === null ? null : createMigration(before, { deps, engine });
 
   return {
     start() {
       if (running !== null) return;
       const stopping = new AbortController();
-      running = { stopping, ended: engine.run(stopping.signal) };
+      const engines = before === null ? [engine] : [engine, before.engine];
+      running = { stopping, ended: Promise.all(engines.map((each) => each.run(stopping.signal))) };
     },
     async stop() {
       if (running === null) return;
@@ -172,7 +239,7 @@ export function createConsumer<Types extends EventTypes, Tx>(options: ConsumerOp
       running = null;
     },
     receive: (events) => engine.receive(events.map(consumerEvent)),
-    ensure: (subject, need = {}) => engine.ensure(subject, need),
+    ensure: async (subject, need = {}) => (await engineOf(subject)).ensure(subject, need),
     reconstitute(how = {}) {
       const signal = how.signal ?? new AbortController().signal;
       reconstituting ??= engine.reconstitute(how, signal).finally(() => {
@@ -180,15 +247,8 @@ export function createConsumer<Types extends EventTypes, Tx>(options: ConsumerOp
       });
       return reconstituting;
     },
-    status() {
-      return {
-        phase: engine.phase(),
-        position: engine.position(),
-        committed: engine.committed(),
-        blocked: engine.blocked.list(),
-        counts: { ...engine.counts },
-        error: engine.error()?.message ?? null,
-      };
-    },
+    status: () => statusOf(engine),
+    migration:
+      migration === null || before === null ? null : { ...migration, status: () => statusOf(before.engine) },
   };
 }

@@ -1,4 +1,5 @@
 import type { ConsumerStore, FeedCursor, SubjectCursor } from "./store.ts";
+import { compareNames } from "./name-order.ts";
 import { createTurns } from "./turns.ts";
 
 /** What handlers of a consumer in memory write to: undone as a whole when a handler of the transaction fails. */
@@ -103,16 +104,4 @@ export function memoryStore(): MemoryStore {
       return found.toSorted((a, b) => compareNames(a.subject, b.subject)).slice(0, limit);
     },
   };
-}
-
-/** The order of UTF-8 bytes, which is that of code points, and not that of JavaScript's `<`. */
-function compareNames(a: string, b: string): number {
-  const [left, right] = [Array.from(a), Array.from(b)];
-  for (const [index, character] of left.entries()) {
-    const other = right[index];
-    if (other === undefined) return 1;
-    const difference = (character.codePointAt(0) ?? 0) - (other.codePointAt(0) ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return left.length - right.length;
 }

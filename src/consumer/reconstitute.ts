@@ -191,7 +191,9 @@ async function walkOn<Tx>(
     if (page === undefined || last === undefined) break;
     const names = page.map(({ subject }) => subject);
     const cursors = new Map((await store.readSubjects(key, names)).map((each) => [each.subject, each]));
-    const { lacks, pendingFrom } = look(deps, page, cursors, found);
+    const concerned = await deps.concerns(names);
+    const mine = page.filter(({ subject }) => concerned.has(subject));
+    const { lacks, pendingFrom } = look(deps, mine, cursors, found);
     await heal(deps, lacks, found, pace);
     found.requests = requestsBefore + pace.count;
     reach = Math.min(reach, pendingFrom - 1);

@@ -109,6 +109,15 @@ const oneLanguage: BunPlugin = {
   },
 };
 
+/** Types are printed as they are: what would make them pretty is larger than all else that is in the binary. */
+const noPrettier: BunPlugin = {
+  name: "no-prettier",
+  setup(build) {
+    build.onResolve({ filter: /^prettier$/ }, () => ({ path: "prettier", namespace: "left-out" }));
+    build.onLoad({ filter: /^prettier$/, namespace: "left-out" }, () => ({ contents: "", loader: "js" }));
+  },
+};
+
 async function buildBinary({ bun, addon }: Target, outfile: string, isHost: boolean): Promise<void> {
   await Bun.build({
     entrypoints: [
@@ -134,7 +143,7 @@ async function buildBinary({ bun, addon }: Target, outfile: string, isHost: bool
       autoloadPackageJson: true,
       ...(isHost ? {} : { target: bun }),
     },
-    plugins: [libsqlAddon(await addonFile(addon)), oneLanguage],
+    plugins: [libsqlAddon(await addonFile(addon)), oneLanguage, noPrettier],
   });
   report(existsSync(outfile) ? outfile : `${outfile}.exe`);
 }

@@ -87,23 +87,22 @@ interface Side<Tx> {
 async function lastSaid<Tx>(
   { client, log }: ConsumerDeps<Tx>,
   subject: string,
-  source: number,
+  upTo: number,
 ): Promise<SubjectCursor> {
   let cursor = newCursor(subject);
   let said: ConsumerEvent | null = null;
   let unsaid = false;
-  for await (const page of client.readPages({
-    ...(log === null ? { stream: subject } : { feed: log, subject }),
-  })) {
+  const source = log === null ? { stream: subject } : { feed: log, subject };
+  for await (const page of client.readPages(source)) {
     for (const event of page.map(consumerEvent)) {
-      if ((event.projectedFrom ?? event.position) > source) unsaid = true;
+      if ((event.projectedFrom ?? event.position) > upTo) unsaid = true;
       else if (unsaid) throw new Error(`Its events are in another order in ${log ?? "the event log"}`);
       else said = event;
     }
   }
   if (said !== null) {
     const { version, position } = said;
-    cursor = { ...cursor, version, known: version, position, source };
+    cursor = { ...cursor, version, known: version, position, source: upTo };
   }
   return cursor;
 }

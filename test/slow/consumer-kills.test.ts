@@ -74,7 +74,7 @@ test("a consumer and its server that are killed at any moment leave each effect 
     );
     expect(entries.rows).toHaveLength(expected.size);
     for (const { account, count, versions, last: most } of entries.rows) {
-      const events = expected.get(String(account))?.events ?? 0;
+      const events = expected.get(account as string)?.events ?? 0;
       expect([count, versions, most]).toEqual([events, events, events]);
     }
     database.close();

@@ -23,6 +23,7 @@ beforeAll(async () => {
   expect(await child.exited).toBe(0);
   await Bun.write(join(installed, "package.json"), Bun.file(join(ROOT, "package.json")));
   symlinkSync(join(ROOT, "node_modules/zod"), join(project, "node_modules/zod"));
+  symlinkSync(join(ROOT, "node_modules/drizzle-orm"), join(project, "node_modules/drizzle-orm"));
   await Bun.write(join(project, "package.json"), '{"type":"module"}');
 }, 120_000);
 
@@ -64,26 +65,51 @@ const PROGRAM = `
   }
   console.log(JSON.stringify(said));
 `;
+/** With the packages that its stores are for. */
+const CONSUMER = `
+  import { createClient } from "kilde/client";
+  import { createConsumer, eventLog, memoryStore } from "kilde/consumer";
+
+  const url = process.argv[2] ?? "";
+  await createClient({ url }).append("a", [{ type: "X", data: { n: 1 } }, { type: "X", data: { n: 2 } }]);
+  const store = memoryStore();
+  const consumer = createConsumer({
+    url,
+    feed: eventLog<{ X: { n: number } }>(),
+    name: "library",
+    store,
+    handle: (event, tx) => tx.set(event.subject, event.type === "X" ? event.data.n : null),
+  });
+  console.log(JSON.stringify([(await consumer.ensure("a"))?.version, store.values.get("a")]));
+`;
+const CONSUMED = [2, 2];
 const SAID = [2, "1.0", "version-conflict", 2, "Y", 1, "AssertionError"];
 
 describe("the library, as npm installs it", () => {
   let server: Served;
-  const runs = async (program: string[]) => {
+  const runs = async (program: string[], expected: unknown = SAID) => {
     server = await serve(project, ["--database-url", ":memory:"]);
     const { stdout, stderr } = await run([server.url], { cwd: project, program });
     expect(stderr).toBe("");
-    expect(JSON.parse(stdout)).toEqual(SAID);
+    expect(JSON.parse(stdout)).toEqual(expected);
   };
 
   test.skipIf(Bun.which("node") === null)("runs in Node", async () => {
     const script = new Bun.Transpiler({ loader: "ts" }).transformSync(PROGRAM);
     await Bun.write(join(project, "program.mjs"), script);
     await runs(["node", "program.mjs"]);
+    await Bun.write(
+      join(project, "consumer.mjs"),
+      new Bun.Transpiler({ loader: "ts" }).transformSync(CONSUMER),
+    );
+    await runs(["node", "consumer.mjs"], CONSUMED);
   });
 
   test("runs in Bun", async () => {
     await Bun.write(join(project, "program.ts"), PROGRAM);
     await runs([process.execPath, "program.ts"]);
+    await Bun.write(join(project, "consumer.ts"), CONSUMER);
+    await runs([process.execPath, "consumer.ts"], CONSUMED);
   });
 
   for (const [module, resolution] of [
@@ -112,6 +138,18 @@ describe("the library, as npm installs it", () => {
       );
       expect(stdout).toBe("");
       expect(exitCode).toBe(0);
+
+      await Bun.write(
+        join(project, "consumer.ts"),
+        `declare const process: { argv: string[] };${CONSUMER}consumer.stop().then(() => {});`,
+      );
+      const resolving = ["--module", module, "--moduleResolution", resolution, "--lib", "ESNext,DOM"];
+      const checked = await run(
+        // Drizzle's own declarations do not hold by themselves.
+        [...options, ...resolving, "--skipLibCheck", "consumer.ts"],
+        { cwd: project, program: [join(ROOT, "node_modules/.bin/tsc")] },
+      );
+      expect(checked.stdout).toBe("");
     });
   }
 });

@@ -21,10 +21,10 @@ async function open(): Promise<{ sandbox: Sandbox; pool: Pool } | null> {
   const port = freePort();
   try {
     await startPostgres(sandbox, port);
-    return {
-      sandbox,
-      pool: new Pool({ host: "127.0.0.1", port, user: "postgres", database: "postgres", max: 20 }),
-    };
+    const pool = new Pool({ host: "127.0.0.1", port, user: "postgres", database: "postgres", max: 20 });
+    // The server goes away while connections are idle; without a listener that would fail the run.
+    pool.on("error", () => {});
+    return { sandbox, pool };
   } catch (error) {
     await sandbox.close();
     if (error instanceof NotInstalled) return null;

@@ -115,9 +115,10 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
         return;
       } catch (error) {
         if (signal.aborted) return;
+        // It went well in between: the waits begin anew.
+        failures = failure === null ? 1 : failures + 1;
         failure = error instanceof Error ? error : new Error(String(error), { cause: error });
         onError(error);
-        failures += 1;
         await clock.sleep(backoffMs(options.backoff, failures, deps.random), signal);
       }
     }

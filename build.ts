@@ -109,6 +109,15 @@ const oneLanguage: BunPlugin = {
   },
 };
 
+/** Types are printed as they are: what would make them pretty is larger than all else that is in the binary. */
+const noPrettier: BunPlugin = {
+  name: "no-prettier",
+  setup(build) {
+    build.onResolve({ filter: /^prettier$/ }, () => ({ path: "prettier", namespace: "left-out" }));
+    build.onLoad({ filter: /^prettier$/, namespace: "left-out" }, () => ({ contents: "", loader: "js" }));
+  },
+};
+
 async function buildBinary({ bun, addon }: Target, outfile: string, isHost: boolean): Promise<void> {
   await Bun.build({
     entrypoints: [
@@ -134,7 +143,7 @@ async function buildBinary({ bun, addon }: Target, outfile: string, isHost: bool
       autoloadPackageJson: true,
       ...(isHost ? {} : { target: bun }),
     },
-    plugins: [libsqlAddon(await addonFile(addon)), oneLanguage],
+    plugins: [libsqlAddon(await addonFile(addon)), oneLanguage, noPrettier],
   });
   report(existsSync(outfile) ? outfile : `${outfile}.exe`);
 }
@@ -157,6 +166,7 @@ const LIBRARY: readonly LibraryPart[] = [
   { name: "decider", entry: "src/decider/index.ts", target: "browser" },
   { name: "embed", entry: "src/embed/index.ts", target: "node", external: "packages" },
   { name: "database-thread", entry: "src/server/database-thread.ts", target: "bun", external: "packages" },
+  { name: "consumer", entry: "src/consumer/index.ts", target: "browser" },
   { name: "testing", entry: "src/testing.ts", target: "node" },
 ];
 
@@ -178,8 +188,8 @@ async function buildLibrary(outdir: string): Promise<void> {
       format: "esm",
       sourcemap: "linked",
       plugins: [runtimeCrypto],
-      // zod is part of what is public; whoever uses it has it installed.
-      ...(external === "packages" ? { packages: "external" } : { external: ["zod"] }),
+      // Part of what is public; whoever uses it has it installed.
+      ...(external === "packages" ? { packages: "external" } : { external: ["zod", "drizzle-orm"] }),
     });
     report(join(outdir, `${name}.js`));
   }

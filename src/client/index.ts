@@ -1,9 +1,10 @@
 import { findAppend } from "./appends.ts";
 import { follow } from "./follow.ts";
 import { listConsumers } from "./consumers.ts";
-import { listStreams, logPath, queryString, readPages, sourcePath } from "./read.ts";
+import { logPath, queryString, readPages, sourcePath } from "./read.ts";
 import { type RequestDeps, type Retry, send } from "./request.ts";
 import { sleepFor } from "./sleep.ts";
+import { listStreams, subjectPages } from "./subjects.ts";
 import type * as types from "./types.ts";
 
 export { KildeError, type ProblemCode } from "../core/errors.ts";
@@ -58,6 +59,8 @@ export interface Client {
   ): AsyncGenerator<types.KildeEvent<Data>, void, undefined>;
   /** Streams by name, or those that changed. */
   streams(options?: types.ListOptions): AsyncGenerator<types.StreamInfo, void, undefined>;
+  /** Subjects of a feed, or streams, by name or those that changed: a request's at a time. */
+  subjectPages(options?: types.SubjectsOptions): AsyncGenerator<types.SubjectInfo[], void, undefined>;
   /** Position of the last event of the event log, or of a feed; 0 when there is none. */
   head(feed?: types.FeedVersion): Promise<number>;
   /**
@@ -132,6 +135,7 @@ export function createClient(options: ClientOptions): Client {
     readPages: (readOptions = {}) => readPages(deps, readOptions),
     follow: (followOptions = {}) => follow(deps, followOptions),
     streams: (listOptions = {}) => listStreams(deps, listOptions),
+    subjectPages: (subjectsOptions = {}) => subjectPages(deps, subjectsOptions),
     head: (feed) =>
       send(
         deps,

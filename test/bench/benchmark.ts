@@ -1,6 +1,7 @@
 import { tmpdir } from "node:os";
 
 import { measureCommands } from "./commands.ts";
+import { measureConsuming, measureEnsure, measureReconstitution, RECONSTITUTED } from "./consumers.ts";
 import { type Contender, NotInstalled, type Start } from "./contender.ts";
 import { measureAppendsWithFeeds, measureFeedLatency, measureProjection } from "./feeds.ts";
 import { EVENTS_PER_SECOND, measureFollowers } from "./followers.ts";
@@ -170,6 +171,19 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Results> 
     if (wanted("commands")) {
       const rows = await measureCommands(sandbox, command, rounds, roundMs);
       take([resultOf("commands", "Commands of one event, 64 in flight, one process", "events/s", rows)]);
+    }
+    if (wanted("consume")) {
+      const rows = await measureConsuming(sandbox, command, rounds);
+      take([resultOf("consume", "Events handled into libSQL, with cursors", "events/s", rows)]);
+    }
+    if (wanted("ensure")) {
+      const rows = await measureEnsure(sandbox, command, rounds);
+      take([resultOf("ensure", "One subject of a feed asked for", "ms", rows)]);
+    }
+    if (wanted("reconstitute")) {
+      const rows = await measureReconstitution(sandbox, command);
+      const title = `${RECONSTITUTED.toLocaleString("en")} subjects compared, none lacking`;
+      take([resultOf("reconstitute", title, "subjects/s", rows)]);
     }
     if (wanted("start")) take(await runStart(sandbox, options));
     return { machine, rounds: options.rounds, roundSeconds: options.roundMs / 1_000, works: results };

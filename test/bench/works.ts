@@ -67,6 +67,9 @@ export const OTHER_WORKS = [
   "delivery-latency",
   "worker",
   "commands",
+  "consume",
+  "ensure",
+  "reconstitute",
   "start",
 ] as const;
 

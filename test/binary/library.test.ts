@@ -24,6 +24,7 @@ beforeAll(async () => {
   expect(await child.exited).toBe(0);
   await Bun.write(join(installed, "package.json"), Bun.file(join(ROOT, "package.json")));
   symlinkSync(join(ROOT, "node_modules/zod"), join(project, "node_modules/zod"));
+  symlinkSync(join(ROOT, "node_modules/drizzle-orm"), join(project, "node_modules/drizzle-orm"));
   await Bun.write(join(project, "package.json"), '{"type":"module"}');
 }, 120_000);
 
@@ -98,17 +99,40 @@ const PROGRAM = `
 const VERIFIED = ["body-invalid", "body-invalid", "signature-invalid"];
 const SAID = [2, "1.0", "version-conflict", 2, "Y", 1, "AssertionError", ...VERIFIED, "function", "function"];
 
+/** With the packages that its stores are for. */
+const CONSUMER = `
+  import { createClient } from "kilde/client";
+  import { createConsumer, eventLog, memoryStore } from "kilde/consumer";
+
+  const url = process.argv[2] ?? "";
+  await createClient({ url }).append("a", [{ type: "X", data: { n: 1 } }, { type: "X", data: { n: 2 } }]);
+  const store = memoryStore();
+  const consumer = createConsumer({
+    url,
+    feed: eventLog<{ X: { n: number } }>(),
+    name: "library",
+    store,
+    handle: (event, tx) => tx.set(event.subject, event.type === "X" ? event.data.n : null),
+  });
+  console.log(JSON.stringify([(await consumer.ensure("a"))?.version, store.values.get("a")]));
+`;
+const CONSUMED = [2, 2];
+
 const RESOLUTIONS = [
   ["ESNext", "bundler"],
   ["NodeNext", "NodeNext"],
 ] as const;
 
 /** Whether a program compiles that has nothing installed but Kilde and zod. */
-async function isTyped(program: string, [module, resolution]: (typeof RESOLUTIONS)[number]): Promise<void> {
+async function isTyped(
+  program: string,
+  [module, resolution]: (typeof RESOLUTIONS)[number],
+  more: readonly string[] = [],
+): Promise<void> {
   await Bun.write(join(project, "program.ts"), program);
   const options = ["--ignoreConfig", "--noEmit", "--strict", "--target", "ESNext", "--types", ""];
   const modules = ["--module", module, "--moduleResolution", resolution, "--lib", "ESNext,DOM"];
-  const { exitCode, stdout } = await run([...options, ...modules, "program.ts"], {
+  const { exitCode, stdout } = await run([...options, ...more, ...modules, "program.ts"], {
     cwd: project,
     program: [join(ROOT, "node_modules/.bin/tsc")],
   });
@@ -181,22 +205,29 @@ const SERVICE_SAID = [
 
 describe("the library, as npm installs it", () => {
   let server: Served;
-  const runs = async (program: string[]) => {
+  const runs = async (program: string[], expected: unknown = SAID) => {
     server = await serve(project, ["--database-url", ":memory:"]);
     const { stdout, stderr } = await run([server.url], { cwd: project, program });
     expect(stderr).toBe("");
-    expect(JSON.parse(stdout)).toEqual(SAID);
+    expect(JSON.parse(stdout)).toEqual(expected);
   };
 
   test.skipIf(Bun.which("node") === null)("runs in Node", async () => {
     const script = new Bun.Transpiler({ loader: "ts" }).transformSync(PROGRAM);
     await Bun.write(join(project, "program.mjs"), script);
     await runs(["node", "program.mjs"]);
+    await Bun.write(
+      join(project, "consumer.mjs"),
+      new Bun.Transpiler({ loader: "ts" }).transformSync(CONSUMER),
+    );
+    await runs(["node", "consumer.mjs"], CONSUMED);
   });
 
   test("runs in Bun", async () => {
     await Bun.write(join(project, "program.ts"), PROGRAM);
     await runs([process.execPath, "program.ts"]);
+    await Bun.write(join(project, "consumer.ts"), CONSUMER);
+    await runs([process.execPath, "consumer.ts"], CONSUMED);
   });
 
   test("is bundled into a worker, with nothing left to be found elsewhere", async () => {
@@ -215,6 +246,14 @@ describe("the library, as npm installs it", () => {
       const wrong = `\n// @ts-expect-error: there is no such setting\ndefineConfig({ prot: 1 });\n`;
       return isTyped(`declare const process: { argv: string[] };${PROGRAM}${wrong}`, resolution);
     });
+
+    test(`has types of consumers for ${resolution[1]} resolution`, () =>
+      // Drizzle's own declarations do not hold by themselves.
+      isTyped(
+        `declare const process: { argv: string[] };${CONSUMER}consumer.stop().then(() => {});`,
+        resolution,
+        ["--skipLibCheck"],
+      ));
   }
 });
 

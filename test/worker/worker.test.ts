@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { join } from "node:path";
 
 import { createWorker } from "../../src/worker.ts";
-import { jsonPost, takeEvents, type WireEvent } from "../support/app.ts";
+import { jsonPost, takeEvents, TEST_SECRET_KEY, type WireEvent } from "../support/app.ts";
 import { startFaultyProxy } from "../support/faulty-proxy.ts";
 import { hasSqld, startSqld, type Sqld } from "../support/sqld.ts";
 import { bundleWorker, type RunningWorker, startWorker, WORKER_FEEDS } from "../support/worker.ts";
@@ -73,6 +73,32 @@ describe.skipIf(!hasSqld)("in workerd", () => {
     expect((await append("followed", 1)).status).toBe(201);
     expect(await polled).toMatchObject([{ subject: "followed" }]);
     expect(await takeEvents(live, 1)).toMatchObject([{ data: { subject: "followed" } }]);
+  });
+
+  test("webhooks are delivered after the request that had events appended", async () => {
+    const received: WireEvent[] = [];
+    const receiver = Bun.serve({
+      port: 0,
+      async fetch(request) {
+        received.push((await request.json()) as WireEvent);
+        return new Response(null, { status: 204 });
+      },
+    });
+    const delivering = await startWorker({
+      databaseUrl: sqld.url,
+      env: { KILDE_SECRET_KEYS: TEST_SECRET_KEY, KILDE_EGRESS_ALLOW: "127.0.0.1" },
+    });
+    const url = `http://127.0.0.1:${receiver.port}/`;
+    const made = await delivering.fetch("/subscriptions", jsonPost({ source: "/events", url }));
+    expect(made.status).toBe(201);
+    const events = [1, 2, 3].map((n) => ({ type: "Added", data: { n } }));
+    await delivering.fetch("/streams/delivered", jsonPost({ events }));
+    for (let wait = 0; received.length < 3 && wait < 100; wait += 1) await Bun.sleep(100);
+    expect(received.map(({ subject, data }) => [subject, data])).toEqual(
+      [1, 2, 3].map((n) => ["delivered", { n }]),
+    );
+    await delivering.stop();
+    await receiver.stop(true);
   });
 
   test("a follower that names itself is seen while it follows", async () => {

@@ -62,6 +62,7 @@ export interface Subscriptions {
   ): Promise<Subscription>;
   remove(id: string): Promise<void>;
   pause(id: string, reason: string): Promise<Subscription>;
+  /** Throws `feed-retired` where there is nothing to deliver any more. */
   resume(id: string): Promise<Subscription>;
   rotateSecret(
     id: string,
@@ -211,7 +212,11 @@ export function openSubscriptions(deps: SubscriptionsDeps): Subscriptions {
       onChange(id);
     },
     pause: (id, reason) => setStatus(id, reason),
-    resume: (id) => setStatus(id, null),
+    async resume(id) {
+      const { log } = await get(id);
+      if (await deps.isServed(log)) return setStatus(id, null);
+      throw new KildeError("feed-retired", `${log.name}, which it delivers, was retired`);
+    },
     async rotateSecret(id, { secret, overlapSeconds }) {
       const found = await get(id);
       const [current] = await openSigning(deps.seal, found, clock.now());

@@ -525,14 +525,48 @@ describe("changing", () => {
     known.push(secret ?? "");
     const rotated = await post(`/subscriptions/${subscription}/rotate-secret`, { overlapSeconds: 60 });
     known.push(((await rotated.json()) as { secret: string }).secret);
-    const test = () => post(`/subscriptions/${subscription}/test`);
-    await test();
+    const deliverTest = () => post(`/subscriptions/${subscription}/test`);
+    await deliverTest();
     nowMs += 60_001;
-    await test();
+    await deliverTest();
     expect(verified).toEqual([known, known.slice(1)]);
     await post(`/subscriptions/${subscription}/rotate-secret`, { overlapSeconds: 0, secret: SECRET });
-    await test();
+    await deliverTest();
     expect(verified[2]).toEqual([SECRET]);
+  });
+});
+
+describe("a feed that is delivered", () => {
+  const retire = (query = "") => app.fetch(`/feeds/orders/v1${query}`, { method: "DELETE" });
+
+  test("is not retired while a subscription that is not paused delivers it", async () => {
+    const { subscription } = await create({ source: FEED.path });
+    const paused = await create({ source: FEED.path });
+    await post(`/subscriptions/${paused.subscription}/pause`);
+    const problem = await problemOf(retire());
+    expect(problem).toMatchObject({ type: "/problems/feed-in-use", status: 409 });
+    expect(problem.detail).toContain(subscription);
+    expect(problem.detail).not.toContain(paused.subscription);
+    expect((await app.fetch(FEED.path)).status).toBe(200);
+    await post(`/subscriptions/${subscription}/pause`);
+    expect((await retire()).status).toBe(202);
+    expect(await shown(subscription)).toMatchObject({ status: "paused", reason: "requested" });
+  });
+
+  test("is by force; its subscriptions are paused for good, others go on", async () => {
+    const { subscription } = await create({ source: FEED.path });
+    const other = await create();
+    expect((await retire("?force=true")).status).toBe(202);
+    expect(changed.at(-1)).toBe(subscription);
+    expect(await shown(subscription)).toMatchObject({ status: "paused", reason: "source retired" });
+    expect(await shown(other.subscription)).toMatchObject({ status: "active" });
+    expect(await problemOf(post(`/subscriptions/${subscription}/resume`))).toMatchObject({
+      type: "/problems/feed-retired",
+      status: 410,
+    });
+    expect(await refused({ source: FEED.path })).toMatchObject({ errors: [{ pointer: "/source" }] });
+    const response = await app.fetch(`/subscriptions/${subscription}`, { method: "DELETE" });
+    expect(response.status).toBe(204);
   });
 });
 

@@ -45,7 +45,7 @@ afterEach(async () => {
 
 const nameOf = (event: CloudEventV1<unknown>) => `${event.subject}@${Number(event["sequence"])}`;
 
-function receiver(port = 0): Receiver {
+function startReceiver(port = 0): Receiver {
   const requests: Taken[] = [];
   const faults: unknown[] = [];
   const server = Bun.serve({
@@ -158,7 +158,7 @@ const ofSubject = (names: readonly string[], subject: string) =>
 describe("each mode", () => {
   test("single: an event a request, in order for each subject, as it was appended", async () => {
     const server = await start();
-    const hook = receiver();
+    const hook = startReceiver();
     await append(server, "a", 3);
     const subscription = await subscribe(server, hook);
     await append(server, "b", 2);
@@ -183,8 +183,8 @@ describe("each mode", () => {
 
   test("batch: several a request, of a feed, filtered by type and prefix", async () => {
     const server = await startWithFeed();
-    const hook = receiver();
-    const all = receiver();
+    const hook = startReceiver();
+    const all = startReceiver();
     await append(server, "user-1", 10);
     await append(server, "user-1", 2, "Other");
     await append(server, "other-1", 5);
@@ -217,10 +217,11 @@ describe("each mode", () => {
 
   test("doorbell: only that there is something, the latest, and what is not selected does not ring", async () => {
     const server = await startWithFeed();
-    const hook = receiver();
+    const hook = startReceiver();
     await append(server, "a", 50);
     const doorbell = await subscribe(server, hook, { source: "/feeds/counts/v1", mode: "doorbell" });
-    const heads = () => hook.requests.map(({ events }) => (events[0]?.data as { head: number }).head);
+    const heads = () =>
+      hook.requests.flatMap(({ events }) => events.map(({ data }) => (data as { head: number }).head));
     await until(() => heads().at(-1) === 50);
     expect(hook.requests.at(-1)).toMatchObject({ webhookId: `${doorbell.subscription}_head_50` });
     expect(hook.requests.at(-1)?.events).toMatchObject([
@@ -236,7 +237,7 @@ describe("each mode", () => {
 describe("an endpoint that does not take what it is sent", () => {
   test("blocks that subject only; retry and skip let it go on", async () => {
     const server = await start();
-    const hook = receiver();
+    const hook = startReceiver();
     let isRepaired = false;
     hook.answer = ([event]) => {
       const poison = event?.subject === "poison" && Number(event["sequence"]) === 2 && !isRepaired;
@@ -283,7 +284,7 @@ describe("an endpoint that does not take what it is sent", () => {
 
   test("is tried again by itself, with the same id and bytes, until it does", async () => {
     const server = await start();
-    const hook = receiver();
+    const hook = startReceiver();
     hook.answer = ([event]) => {
       const tries = hook.requests.filter(({ events }) => events[0]?.id === event?.id).length;
       return new Response(null, { status: event?.id === "1" && tries < 2 ? 500 : 200 });
@@ -300,7 +301,7 @@ describe("an endpoint that does not take what it is sent", () => {
 
   test("a redirect is a failure, and is not followed", async () => {
     const server = await start();
-    const [hook, target] = [receiver(), receiver()];
+    const [hook, target] = [startReceiver(), startReceiver()];
     hook.answer = () => Response.redirect(target.url, 307);
     await append(server, "a");
     const { path } = await subscribe(server, hook, { attempts: 1 });
@@ -312,7 +313,7 @@ describe("an endpoint that does not take what it is sent", () => {
 
   test("410 pauses the subscription where it is; resumed, it goes on from there", async () => {
     const server = await start();
-    const hook = receiver();
+    const hook = startReceiver();
     hook.answer = ([event]) => new Response(null, { status: event?.id === "2" ? 410 : 200 });
     await append(server, "a", 4);
     const { path, now } = await subscribe(server, hook);
@@ -330,7 +331,7 @@ describe("an endpoint that does not take what it is sent", () => {
 describe("an endpoint that cannot", () => {
   test("take more is left alone for as long as it asks", async () => {
     const server = await start();
-    const hook = receiver();
+    const hook = startReceiver();
     hook.answer = () =>
       hook.requests.length === 0
         ? new Response(null, { status: 429, headers: { "retry-after": "2" } })
@@ -347,7 +348,7 @@ describe("an endpoint that cannot", () => {
 
   test("be reached is down, is told as that, and tried at once on resume; nothing is lost", async () => {
     const server = await start();
-    const hook = receiver();
+    const hook = startReceiver();
     const { path, now, secret } = await subscribe(server, hook);
     await append(server, "a");
     await until(() => hook.taken().length === 1);
@@ -360,7 +361,7 @@ describe("an endpoint that cannot", () => {
       endpoint: { error: "connection", nextProbe: expect.stringContaining("T") },
       blocked: 0,
     });
-    const back = receiver(hook.port);
+    const back = startReceiver(hook.port);
     back.secrets = [secret];
     await post(server, `${path}/resume`);
     await until(() => back.taken().length === 4);
@@ -372,7 +373,7 @@ describe("an endpoint that cannot", () => {
 describe("by request", () => {
   test("a rotated secret signs beside the old one, and then alone", async () => {
     const server = await start();
-    const hook = receiver();
+    const hook = startReceiver();
     const { path, secret } = await subscribe(server, hook);
     const next = await post<{ secret: string }>(server, `${path}/rotate-secret`);
     expect(next.secret).not.toBe(secret);
@@ -389,7 +390,7 @@ describe("by request", () => {
 
   test("a rewind delivers again, in order for each subject, while what is new comes too", async () => {
     const server = await start();
-    const hook = receiver();
+    const hook = startReceiver();
     for (const subject of ["a", "b", "c"]) await append(server, subject, 20);
     const { path, now } = await subscribe(server, hook);
     await until(() => hook.requests.length === 60);
@@ -413,7 +414,7 @@ describe("by request", () => {
 
   test("a paused subscription is sent nothing, and then all of it", async () => {
     const server = await start();
-    const hook = receiver();
+    const hook = startReceiver();
     const { path, now } = await subscribe(server, hook);
     await append(server, "a");
     await until(() => hook.taken().length === 1);
@@ -430,7 +431,7 @@ describe("by request", () => {
 
   test("a deleted one is sent nothing more", async () => {
     const server = await start();
-    const [hook, other] = [receiver(), receiver()];
+    const [hook, other] = [startReceiver(), startReceiver()];
     const { path } = await subscribe(server, hook);
     await subscribe(server, other);
     await append(server, "a");
@@ -445,7 +446,7 @@ describe("by request", () => {
 test("a server that is killed goes on where it was: nothing is lost, and nothing out of order", async () => {
   const cwd = emptyFolder();
   let server = await start(cwd);
-  const hook = receiver();
+  const hook = startReceiver();
   hook.answer = ([event]) => new Response(null, { status: event?.subject === "stuck" ? 500 : 200 });
   const { path } = await subscribe(server, hook, { concurrency: 4 });
   await append(server, "stuck", 2);
@@ -474,7 +475,7 @@ test("a server that is killed goes on where it was: nothing is lost, and nothing
 
 test("a feed that is delivered is retired by force only", async () => {
   const server = await startWithFeed();
-  const hook = receiver();
+  const hook = startReceiver();
   const { now } = await subscribe(server, hook, { source: "/feeds/counts/v1" });
   await append(server, "a");
   await until(() => hook.taken().length === 1);

@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { Ajv2020 as Ajv } from "ajv/dist/2020.js";
+import addFormats from "ajv-formats";
 import { consent, receive } from "kilde/webhook";
 
 import type { Clock } from "../../src/core/clock.ts";
@@ -39,7 +41,7 @@ async function open(options: TestAppOptions = {}): Promise<TestApp> {
 
 const servers: Bun.Server<undefined>[] = [];
 
-function receiver(answer: (request: Request) => Response | Promise<Response>): string {
+function startReceiver(answer: (request: Request) => Response | Promise<Response>): string {
   const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: answer });
   servers.push(server);
   return `http://127.0.0.1:${server.port}/hook`;
@@ -80,6 +82,15 @@ async function problemOf(response: Response | Promise<Response>): Promise<Proble
 
 const refused = (body: object) =>
   problemOf(post("/subscriptions", { source: "/events", url: HOOK, ...body }));
+
+/** A schema that refuses members that it does not describe. */
+function strict<Schema>(schema: Schema): Schema {
+  return JSON.parse(JSON.stringify(schema), (_, value: unknown) =>
+    typeof value === "object" && value !== null && "type" in value && value.type === "object"
+      ? { additionalProperties: false, ...value }
+      : value,
+  ) as Schema;
+}
 
 /** What only the dispatcher writes: a subject that waits at a version. */
 async function block(id: string, subject: string, version: number): Promise<void> {
@@ -207,7 +218,7 @@ describe("creating", () => {
 
   test("asks the endpoint for consent, and keeps to the rate it allows", async () => {
     const asked: (string | null)[] = [];
-    const url = receiver((request) => {
+    const url = startReceiver((request) => {
       asked.push(request.headers.get("webhook-request-origin"));
       return consent(request, { origins: ["kilde.example.org"], ratePerMinute: 120 });
     });
@@ -219,12 +230,12 @@ describe("creating", () => {
     await patch(subscription, { description: "another", handshake });
     expect(asked).toHaveLength(1);
     // Another endpoint has to consent, too.
-    expect(await problemOf(patch(subscription, { url: receiver(() => new Response()) }))).toMatchObject({
+    expect(await problemOf(patch(subscription, { url: startReceiver(() => new Response()) }))).toMatchObject({
       type: "/problems/endpoint-refuses",
       status: 422,
     });
     expect(await shown(subscription)).toMatchObject({ url });
-    const other = receiver((request) => consent(request, { origins: "*" }));
+    const other = startReceiver((request) => consent(request, { origins: "*" }));
     expect((await patch(subscription, { url: other })).status).toBe(200);
     expect(await shown(subscription)).toMatchObject({
       url: other,
@@ -236,8 +247,8 @@ describe("creating", () => {
 
   test("is refused by an endpoint that does not consent, or is not there", async () => {
     const handshake = { origin: "kilde.example.org" };
-    const refuses = receiver((request) => consent(request, { origins: ["other.example"] }));
-    const redirects = receiver(() => Response.redirect(HOOK, 307));
+    const refuses = startReceiver((request) => consent(request, { origins: ["other.example"] }));
+    const redirects = startReceiver(() => Response.redirect(HOOK, 307));
     for (const url of [refuses, redirects, "http://127.0.0.1:1/"]) {
       expect(await refused({ url, handshake })).toMatchObject({ type: "/problems/endpoint-refuses" });
     }
@@ -511,7 +522,7 @@ describe("changing", () => {
   test("the old secret signs beside the new one until the overlap ends", async () => {
     const verified: string[][] = [];
     const known: string[] = [];
-    const url = receiver(async (request) => {
+    const url = startReceiver(async (request) => {
       const results = await Promise.all(
         known.map(async (key) => {
           const delivery = await receive(request.clone(), key, { now: () => nowMs }).catch(() => null);
@@ -570,11 +581,82 @@ describe("a feed that is delivered", () => {
   });
 });
 
+test("metrics tell how each subscription is", async () => {
+  const { subscription } = await create({ start: { position: 1 } });
+  const other = await create({ source: FEED.path });
+  await block(subscription, "user-1", 3);
+  await post(`/subscriptions/${other.subscription}/pause`);
+  nowMs += 1_000;
+  const response = await app.fetch("/metrics");
+  const lines = (await response.text()).split("\n");
+  const of = (name: string, { id = subscription, source = "/events", status = "" } = {}) =>
+    `kilde_subscription_${name}{subscription="${id}",source="${source}"${status === "" ? "" : `,status="${status}"`}}`;
+  const paused = { id: other.subscription, source: FEED.path };
+  expect(lines).toEqual(
+    expect.arrayContaining([
+      `${of("cursor")} 1`,
+      `${of("lag_events")} 3`,
+      `${of("lag_seconds")} 4`,
+      `${of("blocked_subjects")} 1`,
+      `${of("status", { status: "failing" })} 1`,
+      `${of("status", { status: "active" })} 0`,
+      `${of("lag_events", paused)} 0`,
+      `${of("status", { ...paused, status: "paused" })} 1`,
+    ]),
+  );
+});
+
+test("every answer is as /openapi.json describes it", async () => {
+  const { paths, components } = await app.get<{
+    paths: Record<
+      string,
+      Record<string, { responses: Record<string, { content: Record<string, { schema: object }> }> }>
+    >;
+    components: object;
+  }>("/openapi.json");
+  const ajv = addFormats(new Ajv({ strict: false }));
+  const check = async (method: string, path: string, response: Response) => {
+    const body: unknown = await response.json();
+    const schema = paths[path]?.[method]?.responses[response.status]?.content["application/json"]?.schema;
+    if (schema === undefined) throw new Error(`${method} ${path} ${response.status} is not described`);
+    const validate = ajv.compile({ ...strict(schema), components: strict(components) });
+    if (!validate(body)) throw new Error(`${method} ${path}: ${ajv.errorsText(validate.errors)}`);
+  };
+  const one = "/subscriptions/{subscription}";
+  const url = startReceiver((request) => consent(request, { origins: "*" }));
+  const body = { source: "/events", url, mode: "batch", handshake: { origin: "a.test" } };
+  const { subscription } = await create({ ...body, start: "beginning" });
+  await check("post", "/subscriptions", await post("/subscriptions", body));
+  await block(subscription, "user-0", 1);
+  await block(subscription, "user-1", 1);
+  for (const [method, path, sent] of [
+    ["get", ""],
+    ["patch", "", { attempts: 1 }],
+    ["get", "/blocked"],
+    ["post", "/blocked/{subject}/skip"],
+    ["get", "/skips"],
+    ["get", "/attempts"],
+    ["post", "/test"],
+    ["post", "/rotate-secret"],
+    ["post", "/rewind", { dryRun: true }],
+    ["post", "/pause"],
+    ["post", "/resume"],
+  ] as const) {
+    const concrete = path.replace("{subject}", "user-1");
+    const init = {
+      method: method.toUpperCase(),
+      ...(sent === undefined ? {} : { body: JSON.stringify(sent) }),
+    };
+    await check(method, one + path, await app.fetch(`/subscriptions/${subscription}${concrete}`, init));
+  }
+  await check("get", "/subscriptions", await app.fetch("/subscriptions"));
+});
+
 describe("a test", () => {
   test("is a signed event that says nothing, with the headers; its outcome is told", async () => {
     const seen: object[] = [];
     let status = 204;
-    const url = receiver(async (request) => {
+    const url = startReceiver(async (request) => {
       const delivery = await receive(request, SECRET, { now: () => nowMs });
       const { kind, source } = delivery;
       seen.push({ kind, source, tenant: request.headers.get("x-tenant") });

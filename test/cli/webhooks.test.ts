@@ -44,7 +44,7 @@ const start = () =>
   });
 
 /** Runs `kilde webhooks …`, which must do as it is told, and gives what it prints. */
-async function webhooks(server: Served, ...args: string[]): Promise<string> {
+async function webhooks(server: Served, ...args: readonly string[]): Promise<string> {
   const { exitCode, stdout, stderr } = await server.kilde(["webhooks", ...args]);
   expect(stderr).toBe("");
   expect(exitCode).toBe(0);
@@ -57,8 +57,21 @@ test("a subscription's life", async () => {
   for (const type of ["A", "A", "Bad", "A"]) await server.kilde(["append", "user-1", type]);
   const created = await webhooks(
     server,
-    ...["create", "/events", url, "--from", "beginning", "--prefix", "user-", "--attempts", "1"],
-    ...["--header", "X-Tenant: t-7", "--secret", SECRET, "--description", "the cards"],
+    "create",
+    "/events",
+    url,
+    "--from",
+    "beginning",
+    "--prefix",
+    "user-",
+    "--attempts",
+    "1",
+    "--header",
+    "X-Tenant: t-7",
+    "--secret",
+    SECRET,
+    "--description",
+    "the cards",
   );
   expect(created).toContain(`verifies with (shown only now):\n${SECRET}\n`);
   const id = /^subscription +(sub_\w+)$/m.exec(created)?.[1] ?? "";
@@ -118,8 +131,21 @@ test("changes what is stated, and as JSON all of it is told", async () => {
   const json = async (...args: string[]) =>
     JSON.parse(await webhooks(server, ...args, "--json")) as Subscription & { secret: string };
   const { subscription: id, secret } = await json(
-    ...["create", "/events", "https://example.org/hook", "--from", "2020-01-01T00:00:00Z"],
-    ...["--type", "A", "--type", "B", "--mode", "batch", "--batch-events", "7", "--header", "X-A: a: b"],
+    "create",
+    "/events",
+    "https://example.org/hook",
+    "--from",
+    "2020-01-01T00:00:00Z",
+    "--type",
+    "A",
+    "--type",
+    "B",
+    "--mode",
+    "batch",
+    "--batch-events",
+    "7",
+    "--header",
+    "X-A: a: b",
   );
   expect(secret).toStartWith("whsec_");
   expect(await json("show", id)).toMatchObject({

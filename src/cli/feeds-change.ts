@@ -25,7 +25,7 @@ const CHANGES: readonly Change[] = [
   {
     verb: "retire",
     description:
-      "Removes a version of a feed for good. Refused while a consumer has read it within its window, or another feed is projected from it.",
+      "Removes a version of a feed for good. Refused while a consumer has read it within its window, a subscription that is not paused delivers it, or another feed is projected from it.",
     method: "DELETE",
     suffix: ({ force }) => (force === true ? "?force=true" : ""),
     done: (feed) => `${feed} is retired. Its events are being deleted; take it out of kilde.config.ts.`,
@@ -56,7 +56,8 @@ export function feedsChangeCommands(context: CliContext): Command[] {
       .addOption(urlOption())
       .addOption(jsonOption("print how the feed is then, as JSON"))
       .addHelpText("after", examples(`kilde feeds ${verb} declarations v1`));
-    if (verb === "retire") command.option("--force", "also if somebody still reads it");
+    if (verb === "retire")
+      command.option("--force", "also if somebody still reads it; its subscriptions are paused");
     return command.action(async (feed: string, version: number, flags: ChangeFlags) => {
       const path = feedPath(feed, version) + suffix(flags);
       const entry = await withServer(context, flags.url, (server) => changeFeed(server, method, path));

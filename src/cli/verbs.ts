@@ -44,11 +44,6 @@ export const VERB_GROUPS: readonly VerbGroup[] = [
         load: async () => (await import("./follow.ts")).followCommand,
       },
       {
-        name: "listen",
-        summary: "forward events to a webhook receiver under development",
-        load: async () => (await import("./listen.ts")).listenCommand,
-      },
-      {
         name: "streams",
         summary: "list streams",
         load: async () => (await import("./streams.ts")).streamsCommand,
@@ -92,6 +87,21 @@ export const VERB_GROUPS: readonly VerbGroup[] = [
         name: "consumers",
         summary: "list who reads the event log or a feed",
         load: async () => (await import("./consumers.ts")).consumersCommand,
+      },
+    ],
+  },
+  {
+    heading: "Webhooks:",
+    verbs: [
+      {
+        name: "webhooks",
+        summary: "have logs delivered to endpoints: create, change, rewind, retry …",
+        load: async () => (await import("./webhooks.ts")).webhooksCommand,
+      },
+      {
+        name: "listen",
+        summary: "forward events to a webhook receiver under development",
+        load: async () => (await import("./listen.ts")).listenCommand,
       },
     ],
   },

@@ -5,10 +5,13 @@ import { logPath, queryString, readPages, sourcePath } from "./read.ts";
 import { type RequestDeps, type Retry, send } from "./request.ts";
 import { sleepFor } from "./sleep.ts";
 import { listStreams, subjectPages } from "./subjects.ts";
+import type { Subscriptions } from "./subscription-types.ts";
+import { createSubscriptions } from "./subscriptions.ts";
 import type * as types from "./types.ts";
 
 export { KildeError, type ProblemCode } from "../core/errors.ts";
 export { KildeUnreachableError, type Retry, UnexpectedAnswerError } from "./request.ts";
+export type * from "./subscription-types.ts";
 export type * from "./types.ts";
 
 export interface ClientOptions {
@@ -74,6 +77,8 @@ export interface Client {
   truncate(stream: string, before: number): Promise<number>;
   /** Removes all events of a stream, and leaves a tombstone with the reason. Gives the tombstone's version. */
   erase(stream: string, reason: string, options?: { readonly version?: number }): Promise<number>;
+  /** Webhook subscriptions. */
+  readonly subscriptions: Subscriptions;
 }
 
 const RETRY: Retry = { attempts: 5, delayMs: 100, maxDelayMs: 5_000 };
@@ -157,5 +162,6 @@ export function createClient(options: ClientOptions): Client {
       const headers: Record<string, string> = version === undefined ? {} : { "if-match": `"${version}"` };
       return (await remove<{ version: number }>(stream, queryString({ reason }), headers)).version;
     },
+    subscriptions: createSubscriptions(deps),
   };
 }

@@ -31,8 +31,9 @@ export const PROBLEMS = {
   },
   "feed-in-use": {
     status: 409,
-    title: "The feed is still read",
-    remedy: "Move its readers to another version first. `force=true` (`--force`) retires it nevertheless.",
+    title: "The feed is still read or delivered",
+    remedy:
+      "Move its readers to another version, and pause or delete its subscriptions, first. `force=true` (`--force`) retires it nevertheless.",
   },
   "feed-published": {
     status: 409,

@@ -62,9 +62,10 @@ export function setPaused(
   { id, reason, now }: { readonly id: string; readonly reason: string | null; readonly now: string },
 ): Promise<boolean> {
   const status = reason === null ? "active" : "paused";
-  // One that was down is tried at once when somebody asks for it.
+  // One that was down is tried at once when somebody asks for it: whoever delivers it must not store that it is.
   const sql = `update subscriptions set since = iif(status = ?2, since, ?4), status = ?2, reason = ?3,
-    trouble = iif(?3 is null, null, trouble), revision = revision + 1 where id = ?1 returning 1`;
+    epoch = epoch + (?3 is null and trouble is not null), trouble = iif(?3 is null, null, trouble),
+    revision = revision + 1 where id = ?1 returning 1`;
   return write(writer, [{ sql, args: [id, status, reason, now] }]);
 }
 

@@ -1,4 +1,4 @@
-import { deliveredEvent, doorbellEvent, MEDIA_TYPE } from "../webhook/wire.ts";
+import { deliveredEvent, doorbellEvent, MEDIA_TYPE, testEvent } from "../webhook/wire.ts";
 import type { DeliveryEvent } from "./source.ts";
 
 const eventText = ({ text, previous }: DeliveryEvent) => deliveredEvent(text, previous);
@@ -39,23 +39,8 @@ export function doorbellMessage(subscription: string, source: string, head: numb
   };
 }
 
-/** Type of the event that `test` delivers. */
-export const TEST_TYPE = "kilde.test";
-
 /** An event that says nothing but that deliveries arrive. */
 export function testMessage(subscription: string, source: string, time: string): Message {
   const id = `${subscription}_test_${Date.parse(time)}`;
-  return {
-    id,
-    contentType: MEDIA_TYPE.event,
-    body: JSON.stringify({
-      specversion: "1.0",
-      id,
-      source,
-      type: TEST_TYPE,
-      time,
-      datacontenttype: "application/json",
-      data: { subscription },
-    }),
-  };
+  return { id, contentType: MEDIA_TYPE.event, body: testEvent(id, source, subscription, time) };
 }

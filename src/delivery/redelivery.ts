@@ -42,7 +42,8 @@ async function rewindSubjects(
   const walk = { database: deps.database, log, filter };
   const ways: WayBack[] = [];
   let events = 0;
-  for (const name of names) {
+  for (const name of new Set(names)) {
+    if (!name.startsWith(filter.subjectPrefix ?? "")) continue;
     const subject = await findSubject(deps.database, log, name);
     const beginning = subject === null ? null : await beginningOf(walk, subject.id, { after, upTo });
     if (subject === null || beginning === null) continue;
@@ -78,6 +79,10 @@ export async function rewind(
   if (after > cursor) {
     const detail = `after is ${after}, but the subscription is at ${cursor}`;
     throw new KildeError("invalid-body", detail, { errors: [{ pointer: "/after", detail }] });
+  }
+  if (asked !== null && asked < after) {
+    const detail = `upTo is ${asked}, which is before ${after}`;
+    throw new KildeError("invalid-body", detail, { errors: [{ pointer: "/upTo", detail }] });
   }
   if (subjects !== null) {
     const counted = await rewindSubjects(deps, subscription, subjects, { after, upTo, dryRun });

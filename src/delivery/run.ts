@@ -50,11 +50,12 @@ export interface Delivering {
 
 /**
  * Active subscriptions that are behind: of their log, with a subject that is due, or with a redelivery under way.
- * `free`: nobody has it; `mine`: argument 1 has it, or nobody ever had. Argument 2: milliseconds since 1970.
+ * In each row whether argument 1 had it last, or nobody ever had; and whether no other has it now. Argument 2:
+ * milliseconds since 1970.
  */
 export const FIND_BEHIND = `
 select subscription.id, lease.name is null or lease.holder = ?1,
-  lease.name is null or lease.expires <= cast(unixepoch('subsec') * 1000 as integer)
+  lease.name is null or lease.holder = ?1 or lease.expires <= cast(unixepoch('subsec') * 1000 as integer)
 from subscriptions as subscription
 cross join logs as log on log.id = subscription.log
 left join leases as lease on lease.name = 'subscriptions/' || subscription.id

@@ -52,13 +52,17 @@ export interface Subscriptions {
   /** Throws `subscription-not-found`. */
   get(id: string): Promise<Subscription>;
   state(subscription: Subscription): Promise<SubscriptionState>;
-  /** `headers`: null: as they are. */
+  /** `configFor` tells from how it is how it shall be; `headers`: null: as they are. */
   change(
     id: string,
-    changed: { readonly config: RequestedConfig; readonly headers: Readonly<Record<string, string>> | null },
+    changed: {
+      readonly configFor: (found: Subscription) => RequestedConfig;
+      readonly headers: Readonly<Record<string, string>> | null;
+    },
   ): Promise<Subscription>;
   remove(id: string): Promise<void>;
   pause(id: string, reason: string): Promise<Subscription>;
+  /** Throws `feed-retired` where there is nothing to deliver any more. */
   resume(id: string): Promise<Subscription>;
   rotateSecret(
     id: string,
@@ -145,11 +149,13 @@ export function openSubscriptions(deps: SubscriptionsDeps): Subscriptions {
   /** Changes what is stored, however many others do so. */
   const update = async (
     id: string,
-    change: (found: Subscription) => Pick<Subscription, "config" | "secrets">,
+    change: (
+      found: Subscription,
+    ) => Pick<Subscription, "config" | "secrets"> | Promise<Pick<Subscription, "config" | "secrets">>,
   ): Promise<void> => {
     for (;;) {
       const found = await get(id);
-      const { config, secrets } = change(found);
+      const { config, secrets } = await change(found);
       if (await changeSubscription(writer, { id, revision: found.revision, config, secrets })) break;
     }
     onChange(id);
@@ -185,20 +191,20 @@ export function openSubscriptions(deps: SubscriptionsDeps): Subscriptions {
     list: (query) => listSubscriptions(database, query),
     get,
     state: (subscription) => stateOf(database, subscription, clock.now()),
-    async change(id, { config, headers }) {
-      const { config: before } = await get(id);
-      // Where it is sent to, and by whose word, is what it consented to.
-      const isSame = before.url === config.url && before.consentedOrigin === config.consentedOrigin;
-      const ratePerMinute = isSame ? before.ratePerMinute : await rateAt(config);
+    async change(id, { configFor, headers }) {
       const changed = headers === null ? null : await sealedHeaders(headers, id);
-      await update(id, (found) => ({
-        config: {
-          ...config,
-          ratePerMinute,
-          headerNames: headers === null ? found.config.headerNames : Object.keys(headers),
-        },
-        secrets: headers === null ? found.secrets : { ...found.secrets, headers: changed },
-      }));
+      await update(id, async (found) => {
+        const { config: before, secrets } = found;
+        const config = configFor(found);
+        // Where it is sent to, and by whose word, is what it consented to.
+        const isSame = before.url === config.url && before.consentedOrigin === config.consentedOrigin;
+        const ratePerMinute = isSame ? before.ratePerMinute : await rateAt(config);
+        const headerNames = headers === null ? before.headerNames : Object.keys(headers);
+        return {
+          config: { ...config, ratePerMinute, headerNames },
+          secrets: headers === null ? secrets : { ...secrets, headers: changed },
+        };
+      });
       return get(id);
     },
     async remove(id) {
@@ -206,7 +212,11 @@ export function openSubscriptions(deps: SubscriptionsDeps): Subscriptions {
       onChange(id);
     },
     pause: (id, reason) => setStatus(id, reason),
-    resume: (id) => setStatus(id, null),
+    async resume(id) {
+      const { log } = await get(id);
+      if (await deps.isServed(log)) return setStatus(id, null);
+      throw new KildeError("feed-retired", `${log.name}, which it delivers, was retired`);
+    },
     async rotateSecret(id, { secret, overlapSeconds }) {
       const found = await get(id);
       const [current] = await openSigning(deps.seal, found, clock.now());

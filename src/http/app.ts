@@ -241,7 +241,7 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
     GET: async (c) => {
       // Loaded when it is asked for: it takes as long as all the rest of starting.
       const { openApiDocument } = await import("./operations.ts");
-      return c.json(openApiDocument(schemas, version, basePath));
+      return c.json(openApiDocument(deps, version));
     },
   });
   resource("/asyncapi.json", {

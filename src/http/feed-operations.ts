@@ -82,7 +82,7 @@ export function feedOperations(schemas: Schemas): RouteConfig[] {
       tags,
       summary: "Retire a version of a feed",
       description:
-        "It is gone at once, and deleted in the background. Refused while another feed is projected from it, or a consumer has read it within its window.",
+        "It is gone at once, and deleted in the background. Refused while another feed is projected from it, a subscription that is not paused delivers it, or a consumer has read it within its window.",
       request: { params: feed, query: schemas.retireQuery },
       responses: { 202: json(feedSchema, "It is being deleted"), default: problem },
     },

@@ -4,6 +4,7 @@ import Registry from "prom-client/lib/registry.js";
 
 import type { FeedState } from "../feed/status.ts";
 import type { AppDeps } from "./deps.ts";
+import { tellSubscriptions } from "./subscription-metrics.ts";
 
 /*
  * Metrics in Prometheus' text format, looked up when they are asked for: what they tell stands in the database, and
@@ -49,7 +50,8 @@ const FEED_METRICS: readonly FeedMetric[] = [
 const STATUSES = ["building", "live", "halted", "rebuilding", "retiring"] as const;
 
 /** The metrics, and their media type. */
-export async function metricsOf({ reader, feeds, followers }: AppDeps) {
+export async function metricsOf(deps: AppDeps) {
+  const { reader, feeds, followers } = deps;
   const registry = new Registry();
   const gauge = (name: string, help: string, labelNames: string[] = []) =>
     new Gauge({ name: `kilde_${name}`, help, labelNames, registers: [registry] });
@@ -73,5 +75,6 @@ export async function metricsOf({ reader, feeds, followers }: AppDeps) {
     }
     for (const name of STATUSES) status.set({ ...labels, status: name }, name === state.status ? 1 : 0);
   }
+  await tellSubscriptions(deps, gauge);
   return { text: await registry.metrics(), mediaType: registry.contentType };
 }

@@ -1,10 +1,15 @@
 import { OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
 
+import type { Limits } from "../core/limits.ts";
+import { createAddressRules } from "../egress/address-rules.ts";
 import { appendedSchema, streamInfoSchema, transactedSchema } from "./answers.ts";
 import { consumerOperations } from "./consumer-operations.ts";
+import type { AppDeps } from "./deps.ts";
 import { feedOperations } from "./feed-operations.ts";
 import { json, lastEventId, pages, problem } from "./operation-parts.ts";
 import type { Schemas } from "./schemas.ts";
+import { subscriptionOperations } from "./subscription-operations.ts";
+import { createSubscriptionSchemas } from "./subscription-schemas.ts";
 
 /*
  * What the HTTP operations take and give, for /openapi.json. The schemas are the ones that validate.
@@ -18,7 +23,7 @@ const preconditions = z.object({
   "if-none-match": z.string().optional().openapi({ description: "`*`: the stream must not exist" }),
 });
 
-function operations(schemas: Schemas): RouteConfig[] {
+function operations(schemas: Schemas, limits: Limits): RouteConfig[] {
   const stream = z.object({ stream: schemas.streamName });
   const key = { "idempotency-key": schemas.idempotencyKey.optional() };
   return [
@@ -124,6 +129,8 @@ function operations(schemas: Schemas): RouteConfig[] {
       tags: ["Consumers"],
     }),
     ...feedOperations(schemas),
+    // Which addresses are allowed is no part of the description.
+    ...subscriptionOperations(schemas, createSubscriptionSchemas(limits, createAddressRules([]))),
     {
       method: "get",
       path: "/health",
@@ -158,6 +165,22 @@ function operations(schemas: Schemas): RouteConfig[] {
     },
     {
       method: "get",
+      path: "/openapi.json",
+      operationId: "openApi",
+      tags: ["Service"],
+      summary: "This description (OpenAPI 3.1)",
+      responses: { 200: json(z.looseObject({ openapi: z.string() }), "The description") },
+    },
+    {
+      method: "get",
+      path: "/asyncapi.json",
+      operationId: "asyncApi",
+      tags: ["Service"],
+      summary: "The feeds and their events (AsyncAPI 3.0)",
+      responses: { 200: json(z.looseObject({ asyncapi: z.string() }), "The description") },
+    },
+    {
+      method: "get",
       path: "/problems/{code}",
       operationId: "problemType",
       tags: ["Service"],
@@ -175,9 +198,12 @@ function operations(schemas: Schemas): RouteConfig[] {
 }
 
 /** The OpenAPI 3.1 description of the HTTP surface. */
-export function openApiDocument(schemas: Schemas, version: string, basePath: string): object {
+export function openApiDocument(
+  { schemas, limits, basePath }: Pick<AppDeps, "schemas" | "limits" | "basePath">,
+  version: string,
+): object {
   const described = new OpenAPIHono();
-  for (const operation of operations(schemas)) described.openAPIRegistry.registerPath(operation);
+  for (const operation of operations(schemas, limits)) described.openAPIRegistry.registerPath(operation);
   return described.getOpenAPI31Document({
     openapi: "3.1.0",
     ...(basePath === "" ? {} : { servers: [{ url: basePath }] }),

@@ -194,7 +194,7 @@ export function createSchemas(limits: Limits) {
         .enum(["true", "false"])
         .transform((value) => value === "true")
         .optional()
-        .openapi({ type: "boolean", description: "Also if somebody still reads it" }),
+        .openapi({ type: "boolean", description: "Also if somebody still reads it, or it is delivered" }),
     }),
     committedBody: z
       .strictObject({

@@ -22,6 +22,8 @@ const MOST_TYPES = 100;
 /** A week: what Standard Webhooks receivers can be expected to live with. */
 const MOST_OVERLAP_SECONDS = 7 * 24 * 3_600;
 
+const START_FAULT = 'must be "beginning", "now", {"position": 7} or {"time": "2026-01-31T12:00:00Z"}';
+
 const position = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 
 /** Says what is wrong with a value by a function that gives null for what is right. */
@@ -34,6 +36,12 @@ function checked<Value>(fault: (value: Value) => string | null) {
 
 /** Schemas of what comes in about subscriptions. */
 export function createSubscriptionSchemas(limits: Limits, rules: AddressRules) {
+  const batch = {
+    events: z.int().min(1).max(MOST_BATCH_EVENTS),
+    bytes: z.int().min(1).max(limits.pageBytes),
+  };
+  const batchDescription = "Of mode `batch`: most events, and bytes of them, in a request";
+
   const members = {
     url: z
       .string()
@@ -57,12 +65,6 @@ export function createSubscriptionSchemas(limits: Limits, rules: AddressRules) {
       description:
         "An event in each request, several, or none: a doorbell only tells that there are events to read",
     }),
-    batch: z
-      .strictObject({
-        events: z.int().min(1).max(MOST_BATCH_EVENTS).default(DEFAULT_SUBSCRIPTION.batchEvents),
-        bytes: z.int().min(1).max(limits.pageBytes).default(DEFAULT_SUBSCRIPTION.batchBytes),
-      })
-      .openapi({ description: "Of mode `batch`: most events, and bytes of them, in a request" }),
     concurrency: z.int().min(1).max(MOST_CONCURRENCY).openapi({
       description: "Most requests under way at a time. A subject never has two",
     }),
@@ -100,22 +102,31 @@ export function createSubscriptionSchemas(limits: Limits, rules: AddressRules) {
         types: members.types.default(null),
         subjectPrefix: members.subjectPrefix.default(""),
         start: z
-          .union([
-            z.enum(["beginning", "now"]),
-            z.strictObject({ position }),
-            z.strictObject({
-              time: z.iso
-                .datetime({ offset: true, message: "must be a time as RFC 3339 writes it, with an offset" })
-                .transform((text) => new Date(text).toISOString())
-                .openapi({ type: "string" }),
-            }),
-          ])
+          .union(
+            [
+              z.enum(["beginning", "now"]),
+              z.strictObject({ position }),
+              z.strictObject({
+                time: z.iso
+                  .datetime({ offset: true, message: "must be a time as RFC 3339 writes it, with an offset" })
+                  .transform((text) => new Date(text).toISOString())
+                  .openapi({ type: "string" }),
+              }),
+            ],
+            { error: START_FAULT },
+          )
           .default("now")
           .openapi({
             description: "What is delivered first: after a position, or what was recorded from a time on",
           }),
         mode: members.mode.default(DEFAULT_SUBSCRIPTION.mode),
-        batch: members.batch.prefault({}),
+        batch: z
+          .strictObject({
+            events: batch.events.default(DEFAULT_SUBSCRIPTION.batchEvents),
+            bytes: batch.bytes.default(DEFAULT_SUBSCRIPTION.batchBytes),
+          })
+          .prefault({})
+          .openapi({ description: batchDescription }),
         concurrency: members.concurrency.default(DEFAULT_SUBSCRIPTION.concurrency),
         attempts: members.attempts.default(null),
         headers: members.headers.default({}),
@@ -128,7 +139,13 @@ export function createSubscriptionSchemas(limits: Limits, rules: AddressRules) {
           .openapi({ description: "Of a secret that is generated" }),
       })
       .openapi("NewSubscription"),
-    subscriptionChange: z.strictObject(members).partial().openapi("SubscriptionChange"),
+    subscriptionChange: z
+      .strictObject({
+        ...members,
+        batch: z.strictObject(batch).partial().openapi({ description: batchDescription }),
+      })
+      .partial()
+      .openapi("SubscriptionChange"),
     pauseBody: z.strictObject({ reason: z.string().min(1).max(200).default("requested") }).openapi("Pause"),
     rewindBody: z
       .strictObject({
@@ -164,10 +181,20 @@ export function createSubscriptionSchemas(limits: Limits, rules: AddressRules) {
     skipBody: z
       .strictObject({
         sequence: z
-          .int()
-          .min(1)
+          .union(
+            [
+              z.int().min(1),
+              z
+                .string()
+                .regex(/^\d{1,16}$/)
+                .transform(Number),
+            ],
+            {
+              error: "must be a sequence, as a number or as `blocked` writes it",
+            },
+          )
           .optional()
-          .openapi({ description: "Only if this is the event that blocks the subject" }),
+          .openapi({ type: "string", description: "Only if this is the event that blocks the subject" }),
       })
       .openapi("Skip"),
     subscriptionsQuery: z.strictObject({

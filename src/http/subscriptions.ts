@@ -62,6 +62,15 @@ function askedOf({ config }: Subscription, batch: Asked["batch"]): Asked {
   };
 }
 
+type Change = Omit<z.output<SubscriptionSchemas["subscriptionChange"]>, "headers">;
+
+/** What was asked for, with the members that a change states. */
+function changedBy(asked: Asked, { batch, ...change }: Change): Asked {
+  const stated = <Part extends object>(part: Part) =>
+    Object.fromEntries(Object.entries(part).filter(([, value]) => value !== undefined));
+  return { ...asked, ...stated(change), batch: { ...asked.batch, ...stated(batch ?? {}) } };
+}
+
 /** A subscription as it is shown. */
 async function shown({ subscriptions }: SubscriptionDeps, subscription: Subscription) {
   const { id, log, config, created, since, rewind: under, trouble } = subscription;
@@ -139,24 +148,17 @@ export async function getSubscription(c: Context, deps: SubscriptionDeps): Promi
 
 /** `PATCH /subscriptions/{subscription}`: changes the members that are stated. */
 export async function patchSubscription(c: Context, deps: SubscriptionDeps): Promise<Response> {
-  const { headers, ...changed } = await bodyOf(c, deps, deps.subscriptionSchemas.subscriptionChange);
-  const found = await deps.subscriptions.get(subscriptionIn(c));
+  const { headers = null, ...change } = await bodyOf(c, deps, deps.subscriptionSchemas.subscriptionChange);
   const { batch } = deps.subscriptionSchemas.newSubscription.pick({ batch: true }).parse({});
-  const stated = Object.fromEntries(Object.entries(changed).filter(([, value]) => value !== undefined));
-  const asked: Asked = { ...askedOf(found, batch), ...stated };
-  const config = configOf(asked);
-  if (
-    (found.config.mode.kind === "doorbell") !== (config.mode.kind === "doorbell") &&
-    found.rewind !== null
-  ) {
-    const detail = "A redelivery is under way, which a doorbell cannot do";
-    throw new KildeError("invalid-body", detail, { errors: [{ pointer: "/mode", detail }] });
-  }
-  return answer(
-    c,
-    deps,
-    await deps.subscriptions.change(subscriptionIn(c), { config, headers: headers ?? null }),
-  );
+  const configFor = (found: Subscription) => {
+    const config = configOf(changedBy(askedOf(found, batch), change));
+    if (config.mode.kind === "doorbell" && found.rewind !== null) {
+      const detail = "A redelivery is under way, which a doorbell cannot do";
+      throw new KildeError("invalid-body", detail, { errors: [{ pointer: "/mode", detail }] });
+    }
+    return config;
+  };
+  return answer(c, deps, await deps.subscriptions.change(subscriptionIn(c), { configFor, headers }));
 }
 
 /** `DELETE /subscriptions/{subscription}` */

@@ -1,5 +1,5 @@
 import { eventOf, type KildeEvent, type WireEvent } from "../core/read-event.ts";
-import { DOORBELL_TYPE, MEDIA_TYPE } from "./wire.ts";
+import { DOORBELL_TYPE, MEDIA_TYPE, TEST_TYPE } from "./wire.ts";
 import { WebhookError } from "./webhook-error.ts";
 
 /** An event that was delivered. */
@@ -11,7 +11,7 @@ export interface ReceivedEvent<Data = unknown> extends KildeEvent<Data> {
   readonly previousSequence: number;
 }
 
-/** What a delivery is: events, or word that there are some. */
+/** What a delivery is: events, word that there are some, or a test that somebody asked for. */
 export type Delivery<Data = unknown> =
   | {
       /** `webhook-id`: the same when the delivery is repeated. */
@@ -28,6 +28,12 @@ export type Delivery<Data = unknown> =
       readonly source: string;
       /** Position of the log's last event: read up to it. */
       readonly head: number;
+    }
+  | {
+      readonly id: string;
+      /** It says nothing but that deliveries arrive: a 2xx is all it wants. */
+      readonly kind: "test";
+      readonly source: string;
     };
 
 interface DeliveredEvent extends WireEvent {
@@ -115,6 +121,7 @@ export function readDelivery<Data>(id: string, contentType: string | null, body:
   const mediaType = (contentType ?? "").split(";", 1)[0]?.trim().toLowerCase();
   if (mediaType === MEDIA_TYPE.event) {
     const event = checkedEvent(parsed(body));
+    if (event["type"] === TEST_TYPE) return { id, kind: "test", source: String(event["source"]) };
     return event["type"] === DOORBELL_TYPE ? doorbell(id, event) : eventsOf(id, [event]);
   }
   if (mediaType === MEDIA_TYPE.batch) {

@@ -14,6 +14,9 @@ export const HEADER = {
 /** Type of the event that only tells that there are events to read. */
 export const DOORBELL_TYPE = "kilde.doorbell";
 
+/** Type of the event that says nothing but that deliveries arrive. */
+export const TEST_TYPE = "kilde.test";
+
 /** As many as `sequence` has: the digits of 2^53. */
 const SEQUENCE_DIGITS = 16;
 
@@ -40,5 +43,18 @@ export function doorbellEvent(source: string, head: number): string {
     type: DOORBELL_TYPE,
     datacontenttype: "application/json",
     data: { head },
+  });
+}
+
+/** A test, of a subscription to a log (its path): an event that says nothing. `time`: RFC 3339. */
+export function testEvent(id: string, source: string, subscription: string, time: string): string {
+  return JSON.stringify({
+    specversion: "1.0",
+    id,
+    source,
+    type: TEST_TYPE,
+    time,
+    datacontenttype: "application/json",
+    data: { subscription },
   });
 }

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { consent, receive, type ReceiveOptions, WebhookError } from "kilde/webhook";
 
 import { generateSecret } from "../../src/webhook/secret.ts";
-import { deliveredEvent, doorbellEvent, MEDIA_TYPE } from "../../src/webhook/wire.ts";
+import { deliveredEvent, doorbellEvent, MEDIA_TYPE, testEvent } from "../../src/webhook/wire.ts";
 import { createReceiver } from "../examples/hono-receiver.ts";
 import { delivery, EVENT, logEvent, NOW, now, PRIVATE, PUBLIC, SECRET, type Sent } from "./support.ts";
 
@@ -68,6 +68,15 @@ describe("a delivery", () => {
         { version: 1, previousSequence: 0 },
         { version: 5, previousSequence: 3, erased: true, reason: "asked to", data: undefined },
       ],
+    });
+  });
+
+  test("of a test, which says nothing", async () => {
+    const body = testEvent("sub_1_test_5", "/events", "sub_1", "2026-01-31T12:00:00.000Z");
+    expect(await receive(delivery(body), SECRET, { now })).toEqual({
+      id: "msg_1",
+      kind: "test",
+      source: "/events",
     });
   });
 

@@ -1,0 +1,120 @@
+import { Command } from "commander";
+
+import type { Credentials, NewSubscription } from "../client/subscription-types.ts";
+import type { CliContext } from "./context.ts";
+import { CliError, EXIT } from "./exit.ts";
+import { examples, jsonOption, urlOption } from "./options.ts";
+import { type SettingFlags, settingsOf, startAt, withSettingOptions } from "./webhook-settings.ts";
+import { subscriptionText } from "./webhooks-list.ts";
+import { say, type WebhookFlags, withSubscriptions } from "./webhooks-server.ts";
+
+interface CreateFlags extends WebhookFlags, SettingFlags {
+  readonly from?: NewSubscription["start"];
+  readonly secret?: string;
+  readonly ed25519?: boolean;
+}
+
+interface ChangeFlags extends WebhookFlags, SettingFlags {
+  readonly to?: string;
+  readonly allTypes?: boolean;
+  readonly noHeaders?: boolean;
+}
+
+/** What a receiver verifies with, shown once. */
+export function credentialsText({ secret, publicKey }: Credentials): string {
+  const shown = secret ?? publicKey ?? "";
+  const once = secret === null ? "its public key" : "shown only now";
+  return `Its receiver verifies with (${once}):\n${shown}\n`;
+}
+
+async function create(
+  context: CliContext,
+  source: string,
+  endpoint: string,
+  flags: CreateFlags,
+): Promise<void> {
+  const { from, secret, ed25519 } = flags;
+  const made = await withSubscriptions(context, flags, (subscriptions) =>
+    subscriptions.create({
+      source,
+      url: endpoint,
+      ...settingsOf(flags),
+      ...(from === undefined ? {} : { start: from }),
+      ...(secret === undefined ? {} : { secret }),
+      ...(ed25519 === true ? { signature: "ed25519" } : {}),
+    }),
+  );
+  await say(context, flags, made, `${subscriptionText(made)}\n${credentialsText(made)}`);
+}
+
+async function change(context: CliContext, id: string, flags: ChangeFlags): Promise<void> {
+  const changed = {
+    ...settingsOf(flags),
+    ...(flags.to === undefined ? {} : { url: flags.to }),
+    ...(flags.allTypes === true ? { types: null } : {}),
+    ...(flags.noHeaders === true ? { headers: {} } : {}),
+  };
+  if (Object.keys(changed).length === 0) {
+    throw new CliError(EXIT.usage, "Nothing is to be changed", "See `kilde webhooks change --help`.");
+  }
+  const shown = await withSubscriptions(context, flags, (subscriptions) => subscriptions.change(id, changed));
+  await say(context, flags, shown, subscriptionText(shown));
+}
+
+/** `kilde webhooks create`, `change` and `delete` */
+export function webhooksChangeCommands(context: CliContext): Command[] {
+  const createCommand = withSettingOptions(
+    new Command("create")
+      .description(
+        "Has a log delivered to an endpoint, and prints the secret that its receiver verifies with.",
+      )
+      .argument("<source>", "the log: /events, or a feed such as /feeds/declarations/v2")
+      .argument("<endpoint>", "where events are sent, such as https://example.org/hook")
+      .option(
+        "--from <start>",
+        'what is delivered first: "beginning", "now" (default), after a position, or from a time on',
+        startAt,
+      ),
+  )
+    .option("--secret <secret>", "sign with this whsec_… or whsk_… secret (default: a new one)")
+    .option("--ed25519", "a new secret is a key pair: the receiver needs only the public key")
+    .addOption(urlOption())
+    .addOption(jsonOption())
+    .addHelpText(
+      "after",
+      examples(
+        "kilde webhooks create /feeds/declarations/v2 https://example.org/hook --from beginning",
+        'kilde webhooks create /events https://example.org/hook --type UserRegistered --header "X-Tenant: t-7"',
+      ),
+    )
+    .action((source: string, endpoint: string, flags: CreateFlags) =>
+      create(context, source, endpoint, flags),
+    );
+
+  const changeCommand = withSettingOptions(
+    new Command("change")
+      .description("Changes what is stated of a subscription. Its headers are replaced as a whole.")
+      .argument("<subscription>", "its id")
+      .option("--to <endpoint>", "where events are sent from now on"),
+  )
+    .option("--all-types", "events of all types again")
+    .option("--no-headers", "send none of its own any more")
+    .addOption(urlOption())
+    .addOption(jsonOption())
+    .addHelpText("after", examples("kilde webhooks change sub_… --to https://example.org/other"))
+    .action((id: string, { headers, ...flags }: ChangeFlags & { readonly headers?: boolean }) =>
+      change(context, id, { ...flags, noHeaders: headers === false }),
+    );
+
+  const deleteCommand = new Command("delete")
+    .description("Removes a subscription, with its cursor.")
+    .argument("<subscription>", "its id")
+    .addOption(urlOption())
+    .addOption(jsonOption())
+    .action(async (id: string, flags: WebhookFlags) => {
+      await withSubscriptions(context, flags, (subscriptions) => subscriptions.remove(id));
+      await say(context, flags, { subscription: id }, `${id} is deleted.\n`);
+    });
+
+  return [createCommand, changeCommand, deleteCommand];
+}

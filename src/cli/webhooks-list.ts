@@ -1,0 +1,102 @@
+import { Command } from "commander";
+
+import type { Subscription } from "../client/subscription-types.ts";
+import type { CliContext } from "./context.ts";
+import { examples, jsonOption, urlOption } from "./options.ts";
+import { type Column, tableHeading, tableRow } from "./table.ts";
+import { say, statusText, type WebhookFlags, withSubscriptions } from "./webhooks-server.ts";
+
+const COLUMNS: readonly Column[] = [
+  { heading: "SUBSCRIPTION", width: 36 },
+  { heading: "MODE", width: 8 },
+  { heading: "LAG", width: 20 },
+  { heading: "BLOCKED", width: 7, isNumber: true },
+  { heading: "SOURCE", width: 24 },
+  { heading: "URL", width: 32 },
+  { heading: "STATUS", width: 0 },
+];
+
+const lagText = ({ lag }: Subscription) => `${lag.events} events, ${lag.seconds} s`;
+
+function row(entry: Subscription): string {
+  const { subscription, mode, blocked, source, url } = entry;
+  return tableRow(COLUMNS, [
+    subscription,
+    mode,
+    lagText(entry),
+    String(blocked),
+    source,
+    url,
+    statusText(entry),
+  ]);
+}
+
+async function listSubscriptions(context: CliContext, flags: WebhookFlags): Promise<void> {
+  const { stdout } = context;
+  await withSubscriptions(context, flags, async (subscriptions) => {
+    if (flags.json !== true) await stdout.write(tableHeading(COLUMNS));
+    for await (const entry of subscriptions.list()) {
+      await stdout.write(flags.json === true ? `${JSON.stringify(entry)}\n` : row(entry));
+    }
+  });
+}
+
+function deliveryText({ mode, batch, concurrency, attempts }: Subscription): string {
+  const size = batch === null ? "" : ` of up to ${batch.events} events, ${batch.bytes} bytes`;
+  const end = attempts === null ? "tried for good" : `tried ${attempts} times`;
+  return `${mode}${size}; ${concurrency} at a time; ${end}`;
+}
+
+/** A subscription as `show` prints it: a member a line, those that say nothing left out. */
+export function subscriptionText(shown: Subscription): string {
+  const { types, subjectPrefix, headers, handshake, endpoint, rewind, blocked } = shown;
+  const rate = handshake?.ratePerMinute ?? null;
+  const lines: readonly (readonly [string, string | null])[] = [
+    ["subscription", shown.subscription],
+    ["description", shown.description === "" ? null : shown.description],
+    ["source", shown.source],
+    ["url", shown.url],
+    ["types", types === null ? null : types.join(", ")],
+    ["subjects", subjectPrefix === "" ? null : `${subjectPrefix}…`],
+    ["delivery", deliveryText(shown)],
+    ["headers", headers.length === 0 ? null : headers.join(", ")],
+    [
+      "handshake",
+      handshake === null ? null : `${handshake.origin}${rate === null ? "" : `, at most ${rate} a minute`}`,
+    ],
+    ["status", `${statusText(shown)}, since ${shown.since}`],
+    [
+      "endpoint",
+      endpoint === null ? null : `down since ${endpoint.since}; tried again ${endpoint.nextProbe}`,
+    ],
+    ["cursor", String(shown.cursor)],
+    ["lag", lagText(shown)],
+    ["rewind", rewind === null ? null : `walked up to ${rewind.walked} of ${rewind.upTo}`],
+    ["blocked", blocked === 0 ? null : `${blocked} subjects; see \`kilde webhooks blocked\``],
+    ["created", shown.created],
+  ];
+  return lines.map(([name, value]) => (value === null ? "" : `${name.padEnd(14)}${value}\n`)).join("");
+}
+
+/** `kilde webhooks list` */
+export function webhooksListCommand(context: CliContext): Command {
+  return new Command("list")
+    .description("Lists webhook subscriptions: how they are, and how far behind.")
+    .addOption(urlOption())
+    .addOption(jsonOption("print JSON, one subscription a line"))
+    .addHelpText("after", examples("kilde webhooks", "kilde webhooks list --json"))
+    .action((flags: WebhookFlags) => listSubscriptions(context, flags));
+}
+
+/** `kilde webhooks show` */
+export function webhooksShowCommand(context: CliContext): Command {
+  return new Command("show")
+    .description("Shows a subscription, and how it is.")
+    .argument("<subscription>", "its id")
+    .addOption(urlOption())
+    .addOption(jsonOption())
+    .action(async (id: string, flags: WebhookFlags) => {
+      const shown = await withSubscriptions(context, flags, (subscriptions) => subscriptions.get(id));
+      await say(context, flags, shown, subscriptionText(shown));
+    });
+}

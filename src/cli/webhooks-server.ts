@@ -1,0 +1,34 @@
+import type { Subscription, Subscriptions } from "../client/subscription-types.ts";
+import type { CliContext } from "./context.ts";
+import { withServer } from "./server.ts";
+
+export interface WebhookFlags {
+  readonly url?: string;
+  readonly json?: boolean;
+}
+
+/** Does something with the subscriptions of the server that `--url` or `KILDE_URL` names. */
+export function withSubscriptions<Result>(
+  context: CliContext,
+  { url }: WebhookFlags,
+  use: (subscriptions: Subscriptions) => Promise<Result>,
+): Promise<Result> {
+  return withServer(context, url, ({ client }) => use(client.subscriptions));
+}
+
+/** Says what was done: in words, or as JSON. */
+export async function say(
+  { stdout }: CliContext,
+  { json }: WebhookFlags,
+  value: unknown,
+  text: string,
+): Promise<void> {
+  await stdout.write(json === true ? `${JSON.stringify(value)}\n` : text);
+}
+
+/** How a subscription is, in a few words. */
+export function statusText({ status, reason, rewind }: Subscription): string {
+  const rewound = rewind === null ? [] : [`rewinding ${rewind.after + 1}–${rewind.upTo}`];
+  const notes = [...(reason === null ? [] : [reason]), ...rewound];
+  return notes.length === 0 ? status : `${status} (${notes.join("; ")})`;
+}

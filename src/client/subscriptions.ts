@@ -1,0 +1,65 @@
+import { queryString } from "./read.ts";
+import { type RequestDeps, send } from "./request.ts";
+import type * as types from "./subscription-types.ts";
+
+/** Entries of one request. */
+const PAGE_SIZE = 1_000;
+
+const ALL = "/subscriptions";
+
+interface Call {
+  readonly method?: "POST" | "PATCH" | "DELETE";
+  readonly body?: object;
+  /** Whether doing it twice is as good as once. */
+  readonly repeatable?: boolean;
+}
+
+/** Subscriptions of the server that requests are sent to. */
+export function createSubscriptions(deps: RequestDeps): types.Subscriptions {
+  const call = <Answer>(path: string, { method, body, repeatable = true }: Call = {}): Promise<Answer> => {
+    const init: RequestInit = { headers: { "content-type": "application/json" } };
+    if (method !== undefined) init.method = method;
+    if (body !== undefined) init.body = JSON.stringify(body);
+    const read = async (response: Response) => {
+      const text = await response.text();
+      return (text === "" ? undefined : JSON.parse(text)) as Answer;
+    };
+    return send(deps, path, init, read, repeatable);
+  };
+  const one = (id: string) => `${ALL}/${encodeURIComponent(id)}`;
+  const blockedAt = (id: string, subject: string) => `${one(id)}/blocked/${encodeURIComponent(subject)}`;
+
+  async function* paged<Entry>(path: string, name: string, cursorOf: (entry: Entry) => string) {
+    let cursor: string | undefined;
+    for (;;) {
+      const page = await call<Record<string, Entry[]>>(path + queryString({ limit: PAGE_SIZE, cursor }));
+      const entries = page[name] ?? [];
+      yield* entries;
+      const last = entries.at(-1);
+      if (last === undefined || entries.length < PAGE_SIZE) return;
+      cursor = cursorOf(last);
+    }
+  }
+
+  return {
+    create: (body) => call(ALL, { method: "POST", body, repeatable: false }),
+    list: () => paged(ALL, "subscriptions", ({ subscription }: types.Subscription) => subscription),
+    get: (id) => call(one(id)),
+    change: (id, body) => call(one(id), { method: "PATCH", body }),
+    remove: (id) => call(one(id), { method: "DELETE", repeatable: false }),
+    pause: (id, reason) => call(`${one(id)}/pause`, { method: "POST", body: { reason } }),
+    resume: (id) => call(`${one(id)}/resume`, { method: "POST" }),
+    rewind: (id, body = {}) =>
+      call(`${one(id)}/rewind`, { method: "POST", body, repeatable: body.dryRun === true }),
+    test: (id) => call(`${one(id)}/test`, { method: "POST", repeatable: false }),
+    rotateSecret: (id, body = {}) =>
+      call(`${one(id)}/rotate-secret`, { method: "POST", body, repeatable: false }),
+    attempts: async (id) =>
+      (await call<{ attempts: types.DeliveryAttempt[] }>(`${one(id)}/attempts`)).attempts,
+    blocked: (id) => paged(`${one(id)}/blocked`, "blocked", ({ subject }: types.BlockedSubject) => subject),
+    retry: (id, subject) => call(`${blockedAt(id, subject)}/retry`, { method: "POST" }),
+    skip: (id, subject, body = {}) =>
+      call(`${blockedAt(id, subject)}/skip`, { method: "POST", body, repeatable: false }),
+    skips: async (id) => (await call<{ skips: types.SkippedEvent[] }>(`${one(id)}/skips`)).skips,
+  };
+}

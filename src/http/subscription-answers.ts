@@ -1,0 +1,109 @@
+import { z } from "@hono/zod-openapi";
+
+/*
+ * What is answered about subscriptions, for /openapi.json.
+ */
+
+const position = z.int().min(0);
+const time = z.string().openapi({ format: "date-time" });
+const sequence = z
+  .string()
+  .openapi({ description: "Version of the event within its subject, as events have it" });
+const attempted = z
+  .string()
+  .nullable()
+  .openapi({ description: "`status 500`, `timeout`, `connection`, …; null: it was acknowledged" });
+
+export const subscriptionSchema = z
+  .object({
+    subscription: z.string().openapi({ example: "sub_0b6f1f2a3c4d4e5f8a9b0c1d2e3f4a5b" }),
+    source: z.string(),
+    url: z.string(),
+    types: z.array(z.string()).nullable(),
+    subjectPrefix: z.string(),
+    mode: z.enum(["single", "batch", "doorbell"]),
+    batch: z.object({ events: z.int(), bytes: z.int() }).nullable(),
+    concurrency: z.int(),
+    attempts: z.int().nullable(),
+    headers: z.array(z.string()).openapi({ description: "Names only" }),
+    handshake: z
+      .object({ origin: z.string(), ratePerMinute: z.int().nullable() })
+      .nullable()
+      .openapi({ description: "Whose consent was asked for, and the requests a minute it allows" }),
+    description: z.string(),
+    created: time,
+    status: z.enum(["active", "catching-up", "failing", "paused"]),
+    reason: z.string().nullable().openapi({ description: "Why it is failing or paused" }),
+    cursor: position.openapi({
+      description:
+        "Everything up to there is delivered, but for subjects that are blocked, redelivered or under way",
+    }),
+    lag: z
+      .object({ events: z.int(), seconds: z.number() })
+      .openapi({ description: "Positions after the cursor; seconds: age of the first of them" }),
+    blocked: z.int().openapi({ description: "Subjects of which an event was not taken" }),
+    since: time.openapi({ description: "When it was last paused or resumed" }),
+    rewind: z
+      .object({ after: position, upTo: position, walked: position })
+      .nullable()
+      .openapi({ description: "The redelivery under way, and how far it has come" }),
+    endpoint: z
+      .object({ error: z.string(), since: time, nextProbe: time })
+      .nullable()
+      .openapi({ description: "Null unless the endpoint as a whole is down" }),
+  })
+  .openapi("Subscription");
+
+export const credentialsSchema = z
+  .object({
+    secret: z.string().nullable().openapi({ description: "`whsec_…`, shown only now; null for ed25519" }),
+    publicKey: z.string().nullable().openapi({ description: "`whpk_…`, which verifies ed25519" }),
+  })
+  .openapi("Credentials");
+
+export const createdSchema = z
+  .object({ ...subscriptionSchema.shape, ...credentialsSchema.shape })
+  .openapi("CreatedSubscription");
+
+export const redeliverySchema = z
+  .object({ events: z.int(), subjects: z.int(), dryRun: z.boolean() })
+  .openapi("Redelivery");
+
+export const testedSchema = z
+  .object({
+    webhookId: z.string(),
+    acknowledged: z.boolean(),
+    error: attempted,
+    durationMs: z.int(),
+  })
+  .openapi("TestDelivery");
+
+export const attemptSchema = z
+  .object({
+    time: time.openapi({ description: "When it ended" }),
+    webhookId: z.string(),
+    subject: z.string().nullable().openapi({ description: "Null for what is not about one subject" }),
+    error: attempted,
+    durationMs: z.int(),
+  })
+  .openapi("Attempt");
+
+export const blockedSchema = z
+  .object({
+    subject: z.string(),
+    sequence,
+    position,
+    attempts: z.int(),
+    error: z.string(),
+    since: time,
+    nextAttempt: time
+      .nullable()
+      .openapi({ description: "Null: it waits to be retried or skipped by request" }),
+  })
+  .openapi("BlockedSubject");
+
+export const skippedSchema = z.object({ subject: z.string(), sequence }).openapi("SkippedEvent");
+
+export const skipSchema = z
+  .object({ subject: z.string(), sequence, time, attempts: z.int(), error: z.string().nullable() })
+  .openapi("RecordedSkip");

@@ -1,0 +1,489 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { HTTP, type CloudEventV1 } from "cloudevents";
+import { Webhook } from "standardwebhooks";
+
+import { cleanUp, emptyFolder, serve, type Served } from "../cli/support.ts";
+import { jsonPost, TEST_SECRET_KEY } from "../support/app.ts";
+
+/*
+ * The server as it runs, delivering to receivers that know nothing of Kilde: verified and read with the public
+ * libraries of Standard Webhooks and CloudEvents.
+ */
+
+cleanUp();
+
+const environment = { KILDE_SECRET_KEYS: TEST_SECRET_KEY, KILDE_EGRESS_ALLOW: "127.0.0.1" };
+
+interface Taken {
+  readonly webhookId: string;
+  readonly at: number;
+  readonly events: readonly CloudEventV1<unknown>[];
+  readonly status: number;
+  readonly signatures: string;
+}
+
+interface Receiver {
+  readonly url: string;
+  readonly port: number;
+  /** Secrets that it verifies with: each of them has to fit. */
+  secrets: string[];
+  readonly requests: Taken[];
+  readonly faults: unknown[];
+  /** What it answers. */
+  answer: (events: readonly CloudEventV1<unknown>[], request: Request) => Response;
+  /** Events it took, in order. */
+  taken(): string[];
+  stop(): Promise<void>;
+}
+
+const receivers: Receiver[] = [];
+afterEach(async () => {
+  const stopped = receivers.splice(0);
+  await Promise.all(stopped.map((receiver) => receiver.stop()));
+  expect(stopped.flatMap(({ faults }) => faults)).toEqual([]);
+});
+
+const nameOf = (event: CloudEventV1<unknown>) => `${event.subject}@${Number(event["sequence"])}`;
+
+function startReceiver(port = 0): Receiver {
+  const requests: Taken[] = [];
+  const faults: unknown[] = [];
+  const server = Bun.serve({
+    port,
+    hostname: "127.0.0.1",
+    async fetch(request) {
+      try {
+        const body = await request.text();
+        const headers = Object.fromEntries(request.headers);
+        for (const secret of made.secrets) new Webhook(secret).verify(body, headers);
+        const parsed = HTTP.toEvent<unknown>({ headers, body });
+        const events = Array.isArray(parsed) ? parsed : [parsed];
+        const answer = made.answer(events, request);
+        requests.push({
+          webhookId: headers["webhook-id"] ?? "",
+          at: performance.now(),
+          events,
+          status: answer.status,
+          signatures: headers["webhook-signature"] ?? "",
+        });
+        return answer;
+      } catch (error) {
+        faults.push(error);
+        return new Response(null, { status: 500 });
+      }
+    },
+  });
+  const made: Receiver = {
+    url: `http://127.0.0.1:${server.port}/hook`,
+    port: server.port ?? 0,
+    secrets: [],
+    requests,
+    faults,
+    answer: () => new Response(null, { status: 204 }),
+    taken: () =>
+      requests.flatMap(({ events, status }) => (status >= 200 && status < 300 ? events.map(nameOf) : [])),
+    stop: () => server.stop(true),
+  };
+  receivers.push(made);
+  return made;
+}
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await Bun.sleep(20);
+}
+
+interface Shown {
+  readonly subscription: string;
+  readonly secret: string;
+  readonly status: string;
+  readonly reason: string | null;
+  readonly cursor: number;
+  readonly blocked: number;
+}
+
+async function call<Body = Shown>(server: Served, path: string, init: RequestInit = {}): Promise<Body> {
+  const response = await fetch(server.url + path, init);
+  if (!response.ok) throw new Error(`${response.status}: ${await response.text()}`);
+  return (response.status === 204 ? null : await response.json().catch(() => null)) as Body;
+}
+
+const post = <Body = Shown>(server: Served, path: string, body: unknown = {}) =>
+  call<Body>(server, path, jsonPost(body));
+
+/** Subscribes a receiver, from the beginning. */
+async function subscribe(server: Served, to: Receiver, body: object = {}) {
+  const made = await post(server, "/subscriptions", {
+    source: "/events",
+    url: to.url,
+    start: "beginning",
+    ...body,
+  });
+  to.secrets = [made.secret];
+  const path = `/subscriptions/${made.subscription}`;
+  return { ...made, path, now: () => call(server, path) };
+}
+
+async function append(server: Served, stream: string, count = 1, type = "A"): Promise<void> {
+  const events = Array.from({ length: count }, (_, n) => ({ type, data: { n } }));
+  await post(server, `/streams/${encodeURIComponent(stream)}`, { events });
+}
+
+const start = (cwd = emptyFolder(), args: readonly string[] = []) => serve(cwd, args, { environment });
+
+const FEED = `
+import { defineConfig, defineFeed } from "kilde";
+import { z } from "zod";
+export default defineConfig({
+  feeds: [
+    defineFeed({
+      name: "counts",
+      version: 1,
+      events: { A: z.object({ n: z.number() }) },
+      contract: { Counted: z.object({ count: z.number() }) },
+      publish: { A: ({ data }) => ({ type: "Counted", data: { count: data.n + 1 } }) },
+    }),
+  ],
+});
+`;
+
+async function startWithFeed(): Promise<Served> {
+  const cwd = emptyFolder();
+  await Bun.write(`${cwd}/kilde.config.ts`, FEED);
+  return start(cwd);
+}
+
+const ofSubject = (names: readonly string[], subject: string) =>
+  names.filter((name) => name.startsWith(`${subject}@`));
+
+describe("each mode", () => {
+  test("single: an event a request, in order for each subject, as it was appended", async () => {
+    const server = await start();
+    const hook = startReceiver();
+    await append(server, "a", 3);
+    const subscription = await subscribe(server, hook);
+    await append(server, "b", 2);
+    await append(server, "a");
+    await until(() => hook.requests.length === 6);
+    expect(ofSubject(hook.taken(), "a")).toEqual(["a@1", "a@2", "a@3", "a@4"]);
+    expect(ofSubject(hook.taken(), "b")).toEqual(["b@1", "b@2"]);
+    for (const { events, webhookId } of hook.requests) {
+      expect(events).toHaveLength(1);
+      const [event] = events;
+      expect(event).toMatchObject({ source: "/events", type: "A", specversion: "1.0" });
+      expect(webhookId).toBe(`${subscription.subscription}_${event?.id}`);
+      expect(Number(event?.["previoussequence"])).toBe(Number(event?.["sequence"]) - 1);
+    }
+    await until(async () => (await subscription.now()).cursor === 6);
+    expect(await subscription.now()).toMatchObject({ status: "active", lag: { events: 0 }, blocked: 0 });
+    await until(async () => {
+      const { attempts } = await call<{ attempts: object[] }>(server, `${subscription.path}/attempts`);
+      return attempts.length === 6;
+    });
+  }, 20_000);
+
+  test("batch: several a request, of a feed, filtered by type and prefix", async () => {
+    const server = await startWithFeed();
+    const hook = startReceiver();
+    const all = startReceiver();
+    await append(server, "user-1", 10);
+    await append(server, "user-1", 2, "Other");
+    await append(server, "other-1", 5);
+    await append(server, "user-2", 10);
+    await subscribe(server, hook, {
+      source: "/feeds/counts/v1",
+      types: ["Counted"],
+      subjectPrefix: "user-",
+      mode: "batch",
+      batch: { events: 7 },
+    });
+    await subscribe(server, all, { mode: "batch", batch: { events: 1_000, bytes: 1 } });
+    await until(() => hook.taken().length >= 20 && all.taken().length >= 27);
+    expect(hook.requests.every(({ events }) => events.length <= 7)).toBe(true);
+    expect(hook.requests.some(({ events }) => events.length > 1)).toBe(true);
+    for (const subject of ["user-1", "user-2"]) {
+      const versions = Array.from({ length: 10 }, (_, n) => `${subject}@${n + 1}`);
+      expect(ofSubject(hook.taken(), subject)).toEqual(versions);
+    }
+    expect(hook.taken()).toHaveLength(20);
+    expect(
+      hook.requests.flatMap(({ events }) => events.map(({ source, data }) => ({ source, data })))[0],
+    ).toEqual({
+      source: "/feeds/counts/v1",
+      data: { count: 1 },
+    });
+    // One is larger than the bytes: it goes alone.
+    expect(all.requests.every(({ events }) => events.length === 1)).toBe(true);
+  }, 20_000);
+
+  test("doorbell: only that there is something, the latest, and what is not selected does not ring", async () => {
+    const server = await startWithFeed();
+    const hook = startReceiver();
+    await append(server, "a", 50);
+    const doorbell = await subscribe(server, hook, { source: "/feeds/counts/v1", mode: "doorbell" });
+    const heads = () =>
+      hook.requests.flatMap(({ events }) => events.map(({ data }) => (data as { head: number }).head));
+    await until(() => heads().at(-1) === 50);
+    expect(hook.requests.at(-1)).toMatchObject({ webhookId: `${doorbell.subscription}_head_50` });
+    expect(hook.requests.at(-1)?.events).toMatchObject([
+      { type: "kilde.doorbell", source: "/feeds/counts/v1" },
+    ]);
+    await append(server, "a", 2);
+    await until(() => heads().at(-1) === 52);
+    expect(heads()).toEqual(heads().toSorted((a, b) => a - b));
+    await until(async () => (await doorbell.now()).cursor === 52);
+  }, 20_000);
+});
+
+describe("an endpoint that does not take what it is sent", () => {
+  test("blocks that subject only; retry and skip let it go on", async () => {
+    const server = await start();
+    const hook = startReceiver();
+    let isRepaired = false;
+    hook.answer = ([event]) => {
+      const poison = event?.subject === "poison" && Number(event["sequence"]) === 2 && !isRepaired;
+      return new Response(null, { status: poison ? 422 : 200 });
+    };
+    const { path, now } = await subscribe(server, hook, { attempts: 1 });
+    await append(server, "poison", 3);
+    await append(server, "well", 30);
+    await until(() => ofSubject(hook.taken(), "well").length === 30);
+    await until(async () => (await now()).blocked === 1);
+    expect(await now()).toMatchObject({ status: "failing", reason: "blocked subjects" });
+    const blocked = () => call<{ blocked: object[] }>(server, `${path}/blocked`);
+    // It is not tried again by itself after so many attempts.
+    expect((await blocked()).blocked).toMatchObject([
+      {
+        subject: "poison",
+        sequence: "0000000000000002",
+        attempts: 1,
+        error: "status 422",
+        nextAttempt: null,
+      },
+    ]);
+    await until(async () => (await now()).cursor === 33);
+    await post(server, `${path}/blocked/poison/retry`);
+    const failed = () => hook.requests.filter(({ status }) => status === 422);
+    await until(() => failed().length === 2);
+    expect(failed()[1]?.webhookId).toBe(failed()[0]?.webhookId ?? "");
+    await until(async () => JSON.stringify(await blocked()).includes('"attempts":2'));
+    await post(server, `${path}/blocked/poison/skip`, { sequence: 2 });
+    await until(() => ofSubject(hook.taken(), "poison").length === 2);
+    expect(ofSubject(hook.taken(), "poison")).toEqual(["poison@1", "poison@3"]);
+    await until(async () => (await now()).blocked === 0);
+    expect(await call<object>(server, `${path}/skips`)).toMatchObject({
+      skips: [{ subject: "poison", sequence: "0000000000000002", attempts: 2, error: "status 422" }],
+    });
+    // Repaired, it takes by a rewind of the subject what was skipped.
+    isRepaired = true;
+    expect(await post<object>(server, `${path}/rewind`, { subjects: ["poison"] })).toMatchObject({
+      events: 3,
+    });
+    await until(() => ofSubject(hook.taken(), "poison").length === 5);
+    expect(ofSubject(hook.taken(), "poison").slice(2)).toEqual(["poison@1", "poison@2", "poison@3"]);
+  }, 30_000);
+
+  test("is tried again by itself, with the same id and bytes, until it does", async () => {
+    const server = await start();
+    const hook = startReceiver();
+    hook.answer = ([event]) => {
+      const tries = hook.requests.filter(({ events }) => events[0]?.id === event?.id).length;
+      return new Response(null, { status: event?.id === "1" && tries < 2 ? 500 : 200 });
+    };
+    await append(server, "a", 2);
+    await subscribe(server, hook);
+    await until(() => hook.taken().length === 2);
+    const first = hook.requests.filter(({ events }) => events[0]?.id === "1");
+    expect(first.map(({ status }) => status)).toEqual([500, 500, 200]);
+    expect(new Set(first.map(({ webhookId }) => webhookId)).size).toBe(1);
+    expect(new Set(first.map(({ events }) => JSON.stringify(events))).size).toBe(1);
+    expect(hook.taken()).toEqual(["a@1", "a@2"]);
+  }, 30_000);
+
+  test("a redirect is a failure, and is not followed", async () => {
+    const server = await start();
+    const [hook, target] = [startReceiver(), startReceiver()];
+    hook.answer = () => Response.redirect(target.url, 307);
+    await append(server, "a");
+    const { path } = await subscribe(server, hook, { attempts: 1 });
+    const blocked = () => call<{ blocked: object[] }>(server, `${path}/blocked`);
+    await until(async () => (await blocked()).blocked.length === 1);
+    expect((await blocked()).blocked).toMatchObject([{ error: "status 307" }]);
+    expect(target.requests).toEqual([]);
+  }, 20_000);
+
+  test("410 pauses the subscription where it is; resumed, it goes on from there", async () => {
+    const server = await start();
+    const hook = startReceiver();
+    hook.answer = ([event]) => new Response(null, { status: event?.id === "2" ? 410 : 200 });
+    await append(server, "a", 4);
+    const { path, now } = await subscribe(server, hook);
+    await until(async () => (await now()).status === "paused");
+    expect(await now()).toMatchObject({ reason: "gone", cursor: 1 });
+    expect(hook.taken()).toEqual(["a@1"]);
+    hook.answer = () => new Response();
+    await post(server, `${path}/resume`);
+    await until(() => hook.taken().length === 4);
+    expect(hook.taken()).toEqual(["a@1", "a@2", "a@3", "a@4"]);
+    expect(await now()).toMatchObject({ status: "active", reason: null });
+  }, 20_000);
+});
+
+describe("an endpoint that cannot", () => {
+  test("take more is left alone for as long as it asks", async () => {
+    const server = await start();
+    const hook = startReceiver();
+    hook.answer = () =>
+      hook.requests.length === 0
+        ? new Response(null, { status: 429, headers: { "retry-after": "2" } })
+        : new Response();
+    await append(server, "a", 3);
+    const { now } = await subscribe(server, hook);
+    await until(() => hook.taken().length === 3);
+    const [first, second] = hook.requests;
+    expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThanOrEqual(1_990);
+    expect(second?.webhookId).toBe(first?.webhookId ?? "");
+    // Nothing is wrong with what was sent.
+    expect(await now()).toMatchObject({ blocked: 0 });
+  }, 20_000);
+
+  test("be reached is down, is told as that, and tried at once on resume; nothing is lost", async () => {
+    const server = await start();
+    const hook = startReceiver();
+    const { path, now, secret } = await subscribe(server, hook);
+    await append(server, "a");
+    await until(() => hook.taken().length === 1);
+    await hook.stop();
+    await append(server, "a", 2);
+    await append(server, "b", 2);
+    await until(async () => (await now()).status === "failing");
+    expect(await now()).toMatchObject({
+      reason: "endpoint: connection",
+      endpoint: { error: "connection", nextProbe: expect.stringContaining("T") },
+      blocked: 0,
+    });
+    const back = startReceiver(hook.port);
+    back.secrets = [secret];
+    await post(server, `${path}/resume`);
+    await until(() => back.taken().length === 4);
+    expect(ofSubject(back.taken(), "a")).toEqual(["a@2", "a@3"]);
+    await until(async () => (await now()).status === "active");
+  }, 30_000);
+});
+
+describe("by request", () => {
+  test("a rotated secret signs beside the old one, and then alone", async () => {
+    const server = await start();
+    const hook = startReceiver();
+    const { path, secret } = await subscribe(server, hook);
+    const next = await post<{ secret: string }>(server, `${path}/rotate-secret`);
+    expect(next.secret).not.toBe(secret);
+    hook.secrets = [secret, next.secret];
+    await append(server, "a");
+    await until(() => hook.taken().length === 1);
+    expect(hook.requests[0]?.signatures.split(" ")).toHaveLength(2);
+    await post(server, `${path}/rotate-secret`, { overlapSeconds: 0, secret });
+    hook.secrets = [secret];
+    await append(server, "a");
+    await until(() => hook.taken().length === 2);
+    expect(hook.requests[1]?.signatures.split(" ")).toHaveLength(1);
+  }, 20_000);
+
+  test("a rewind delivers again, in order for each subject, while what is new comes too", async () => {
+    const server = await start();
+    const hook = startReceiver();
+    for (const subject of ["a", "b", "c"]) await append(server, subject, 20);
+    const { path, now } = await subscribe(server, hook);
+    await until(() => hook.requests.length === 60);
+    await until(async () => (await now()).cursor === 60);
+    const before = hook.requests.length;
+    const counted = await post<object>(server, `${path}/rewind`, { after: 10, upTo: 45, dryRun: true });
+    expect(counted).toEqual({ events: 35, subjects: 3, dryRun: true });
+    await post(server, `${path}/rewind`, { after: 10, upTo: 45 });
+    await append(server, "d", 5);
+    await until(() => hook.requests.length === before + 40);
+    const again = hook.taken().slice(before);
+    const versions = (subject: string, from: number, to: number) =>
+      Array.from({ length: to - from + 1 }, (_, n) => `${subject}@${from + n}`);
+    expect(ofSubject(again, "a")).toEqual(versions("a", 11, 20));
+    expect(ofSubject(again, "b")).toEqual(versions("b", 1, 20));
+    expect(ofSubject(again, "c")).toEqual(versions("c", 1, 5));
+    expect(ofSubject(again, "d")).toEqual(versions("d", 1, 5));
+    await until(async () => (await now()).status === "active");
+    expect(await now()).toMatchObject({ rewind: null, cursor: 65 });
+  }, 20_000);
+
+  test("a paused subscription is sent nothing, and then all of it", async () => {
+    const server = await start();
+    const hook = startReceiver();
+    const { path, now } = await subscribe(server, hook);
+    await append(server, "a");
+    await until(() => hook.taken().length === 1);
+    await post(server, `${path}/pause`, { reason: "moving" });
+    await append(server, "a", 3);
+    expect(await now()).toMatchObject({ status: "paused", reason: "moving", cursor: 1, lag: { events: 3 } });
+    const told = await post<object>(server, `${path}/test`);
+    expect(told).toMatchObject({ acknowledged: true });
+    expect(hook.requests.at(-1)?.events).toMatchObject([{ type: "kilde.test" }]);
+    await post(server, `${path}/resume`);
+    await until(() => hook.requests.length === 5);
+    expect(hook.taken().slice(2)).toEqual(["a@2", "a@3", "a@4"]);
+  }, 20_000);
+
+  test("a deleted one is sent nothing more", async () => {
+    const server = await start();
+    const [hook, other] = [startReceiver(), startReceiver()];
+    const { path } = await subscribe(server, hook);
+    await subscribe(server, other);
+    await append(server, "a");
+    await until(() => hook.taken().length === 1);
+    await call(server, path, { method: "DELETE" });
+    await append(server, "a", 5);
+    await until(() => other.taken().length === 6);
+    expect(hook.taken()).toEqual(["a@1"]);
+  }, 20_000);
+});
+
+test("a server that is killed goes on where it was: nothing is lost, and nothing out of order", async () => {
+  const cwd = emptyFolder();
+  let server = await start(cwd);
+  const hook = startReceiver();
+  hook.answer = ([event]) => new Response(null, { status: event?.subject === "stuck" ? 500 : 200 });
+  const { path } = await subscribe(server, hook, { concurrency: 4 });
+  await append(server, "stuck", 2);
+  for (let n = 0; n < 10; n += 1) await append(server, `s-${n}`, 40);
+  await until(() => hook.taken().length > 50);
+  await server.stop("SIGKILL");
+  const before = hook.taken().length;
+  expect(before).toBeLessThan(400);
+  server = await start(cwd);
+  hook.answer = () => new Response();
+  await until(() => new Set(hook.taken()).size === 402);
+  for (let n = 0; n < 10; n += 1) {
+    const names = ofSubject(hook.taken(), `s-${n}`);
+    const firsts = names.filter((name, index) => names.indexOf(name) === index);
+    expect(firsts).toEqual(Array.from({ length: 40 }, (_, version) => `s-${n}@${version + 1}`));
+  }
+  await until(async () => (await call(server, path)).cursor === 402);
+  const done = hook.requests.length;
+  expect((await server.stop()).exitCode).toBe(0);
+  server = await start(cwd);
+  await append(server, "s-0");
+  await until(() => hook.requests.length > done);
+  // Stopped in order, it repeats nothing.
+  expect(hook.requests.slice(done).flatMap(({ events }) => events.map(nameOf))).toEqual(["s-0@41"]);
+}, 60_000);
+
+test("a feed that is delivered is retired by force only", async () => {
+  const server = await startWithFeed();
+  const hook = startReceiver();
+  const { now } = await subscribe(server, hook, { source: "/feeds/counts/v1" });
+  await append(server, "a");
+  await until(() => hook.taken().length === 1);
+  const refused = await server.kilde(["feeds", "retire", "counts", "v1"]);
+  expect(refused.exitCode).toBe(1);
+  expect(refused.stderr).toContain("is delivered by sub_");
+  expect(refused.stderr).toContain("--force");
+  const forced = await server.kilde(["feeds", "retire", "counts", "v1", "--force"]);
+  expect(forced.stderr).toBe("");
+  expect(await now()).toMatchObject({ status: "paused", reason: "source retired" });
+}, 20_000);

@@ -7,6 +7,9 @@ import { libsqlEffects, memoryEffects } from "./support.ts";
 
 const RUNS = Number(process.env["PROPERTY_RUNS"] ?? 60);
 
+/** In so many, something is lost that no later event reveals. */
+const MANY_RUNS = 300;
+
 const kinds = { memory: { open: memoryEffects, share: 1 }, libsql: { open: libsqlEffects, share: 0.25 } };
 
 for (const [kind, { open, share }] of Object.entries(kinds)) {
@@ -26,7 +29,7 @@ for (const [kind, { open, share }] of Object.entries(kinds)) {
       }),
       { numRuns: Math.ceil(RUNS * share) },
     );
-    // Or reconstitution had nothing to do. (In a few runs that may be.)
-    if (kind === "memory") expect(lost).toBeGreaterThan(0);
+    // Or reconstitution had nothing to do, which in so few runs may be.
+    if (kind === "memory" && RUNS >= MANY_RUNS) expect(lost).toBeGreaterThan(0);
   }, 300_000);
 }

@@ -155,6 +155,8 @@ export async function dispatch(
         .load(lane)
         .finally(() => {
           loading -= 1;
+          // It may have nothing left that is selected, and be gone.
+          isBehind = true;
           alarm.wake();
         })
         .catch(fail);

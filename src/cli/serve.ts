@@ -12,7 +12,7 @@ import type { CliContext } from "./context.ts";
 import { databaseError, makeFolder } from "./database.ts";
 import { CliError, EXIT } from "./exit.ts";
 import { examples } from "./options.ts";
-import { settingOptions } from "./setting-options.ts";
+import { settingOptions, statedFlags } from "./setting-options.ts";
 
 /** What a shutdown may take beyond the time that requests are given: the last commits. */
 const CLOSE_GRACE_MS = 10_000;
@@ -130,7 +130,7 @@ export function serveCommand(context: CliContext): Command {
         "kilde serve --host 0.0.0.0 --behind-proxy",
       ),
     )
-    .action((flags: Readonly<Record<string, unknown>>) => serve(context, flags));
+    .action(() => serve(context, statedFlags(command)));
   const options = settingOptions(
     ...(["host", "port", "databaseUrl", "databaseAuthToken", "behindProxy", "corsOrigin"] as const),
     ...(["accessLog", "logLevel", "pollIntervalMs", "secretKeys", "egressAllow"] as const),

@@ -1,4 +1,4 @@
-import { Option } from "commander";
+import { type Command, Option } from "commander";
 
 import { pathText, SETTING_NAMES, type SettingName, type TextSetting } from "../config/names.ts";
 import { DEFAULT_SETTINGS, LOG_LEVELS } from "../config/settings.ts";
@@ -49,4 +49,10 @@ export function settingOptions(...names: FlagSetting[]): Option[] {
     ...options.map(settingOption),
     new Option("--config <file>", "configuration file (default: kilde.config.ts here, if there is one)"),
   ];
+}
+
+/** The flags that were stated: a `--no-…` that was not counts as set otherwise, and would win over the environment. */
+export function statedFlags(command: Command): Readonly<Record<string, unknown>> {
+  const flags = Object.entries(command.opts<Readonly<Record<string, unknown>>>());
+  return Object.fromEntries(flags.filter(([name]) => command.getOptionValueSource(name) !== "default"));
 }

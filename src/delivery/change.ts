@@ -1,7 +1,7 @@
 import type { Statement } from "../log/database.ts";
 import type { LogAddress } from "../log/keys.ts";
 import type { BatchWriter } from "../log/writer.ts";
-import type { StoredSecrets, SubscriptionConfig } from "./subscription.ts";
+import type { StoredSecrets, Subscription, SubscriptionConfig } from "./subscription.ts";
 
 /*
  * Changing what is stored of subscriptions, from any process: whoever delivers one finds out. What it is asked to do
@@ -40,20 +40,50 @@ export function addSubscription(writer: BatchWriter, added: NewSubscription): Pr
   return write(writer, [{ sql: INSERT, args }]);
 }
 
+/**
+ * What a change of what was asked for means for what is under way:
+ * - `none`: it goes on
+ * - `retry`: what was refused is tried at once, since it may be taken now, or not be selected any more
+ * - `ring`: a doorbell has no subjects; it rings for the first event that was not acknowledged, and those after it
+ */
+export type ChangeEffect = "none" | "retry" | "ring";
+
+/** Arguments: id, revision, config, secrets. */
+const CHANGE = `
+update subscriptions set config = ?3, secrets = ?4, revision = revision + 1`;
+
+const RETRY = ", epoch = epoch + 1, trouble = null";
+
+/** Argument 5: base key of the log. */
+const RING = `${RETRY}, batch = null, cursor = min(cursor, coalesce((
+  select min((select event.key from events as event
+    where event.subject = lane.subject and event.version >= lane.next order by event.version limit 1))
+  from subscription_subjects as lane where lane.subscription = ?1) - ?5 - 1, cursor))`;
+
+const CHANGED = "exists (select 1 from subscriptions where id = ?1 and revision = ?2 + 1)";
+
+const LANES_AFTER = {
+  none: [],
+  retry: [`update subscription_subjects set due = 0 where subscription = ?1 and attempts > 0 and ${CHANGED}`],
+  ring: [`delete from subscription_subjects where subscription = ?1 and ${CHANGED}`],
+} as const;
+
 /** Changes what was asked for, or what it is signed with, if it is still of a revision; false when it is not. */
 export function changeSubscription(
   writer: BatchWriter,
-  changed: {
-    readonly id: string;
-    readonly revision: number;
-    readonly config: SubscriptionConfig;
-    readonly secrets: StoredSecrets;
-  },
+  { id, log, revision }: Pick<Subscription, "id" | "log" | "revision">,
+  { config, secrets }: Pick<Subscription, "config" | "secrets">,
+  effect: ChangeEffect,
 ): Promise<boolean> {
-  const { id, revision, config, secrets } = changed;
-  const sql = `update subscriptions set config = ?3, secrets = ?4, revision = revision + 1
-    where id = ?1 and revision = ?2 returning 1`;
-  return write(writer, [{ sql, args: [id, revision, JSON.stringify(config), JSON.stringify(secrets)] }]);
+  const set = { none: "", retry: RETRY, ring: RING }[effect];
+  const stored = [JSON.stringify(config), JSON.stringify(secrets)];
+  return write(writer, [
+    {
+      sql: `${CHANGE}${set} where id = ?1 and revision = ?2 returning 1`,
+      args: [id, revision, ...stored, ...(effect === "ring" ? [log.base] : [])],
+    },
+    ...LANES_AFTER[effect].map((sql): Statement => ({ sql, args: [id, revision] })),
+  ]);
 }
 
 /** Pauses a subscription, for a reason, or lets it go on; false when there is none. */

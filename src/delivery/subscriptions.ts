@@ -8,7 +8,13 @@ import { findLog, readHead } from "../log/subjects.ts";
 import type { BatchWriter } from "../log/writer.ts";
 import type { Seal } from "../webhook/seal.ts";
 import { generateSecret, parseSecret, publicKeyOf, type SecretKind } from "../webhook/secret.ts";
-import { addSubscription, changeSubscription, removeSubscription, setPaused } from "./change.ts";
+import {
+  addSubscription,
+  type ChangeEffect,
+  changeSubscription,
+  removeSubscription,
+  setPaused,
+} from "./change.ts";
 import { askConsent } from "./consent.ts";
 import { type Delivered, deliverTest } from "./deliver-test.ts";
 import { listSubscriptions, readSubscription } from "./record.ts";
@@ -112,6 +118,15 @@ function secretFor(stated: string | null, kind: SecretKind): string {
   return stated;
 }
 
+type Changed = Pick<Subscription, "config" | "secrets"> & { readonly effect: ChangeEffect };
+
+function effectOf(before: RequestedConfig, after: RequestedConfig, hasHeaders: boolean): ChangeEffect {
+  if (after.mode.kind === "doorbell" && before.mode.kind !== "doorbell") return "ring";
+  const decisive = ({ url, filter, mode, attempts }: RequestedConfig) =>
+    JSON.stringify([url, filter, mode, attempts]);
+  return hasHeaders || decisive(before) !== decisive(after) ? "retry" : "none";
+}
+
 export function openSubscriptions(deps: SubscriptionsDeps): Subscriptions {
   const { database, writer, clock, limits, onChange } = deps;
 
@@ -149,14 +164,12 @@ export function openSubscriptions(deps: SubscriptionsDeps): Subscriptions {
   /** Changes what is stored, however many others do so. */
   const update = async (
     id: string,
-    change: (
-      found: Subscription,
-    ) => Pick<Subscription, "config" | "secrets"> | Promise<Pick<Subscription, "config" | "secrets">>,
+    change: (found: Subscription) => Changed | Promise<Changed>,
   ): Promise<void> => {
     for (;;) {
       const found = await get(id);
-      const { config, secrets } = await change(found);
-      if (await changeSubscription(writer, { id, revision: found.revision, config, secrets })) break;
+      const changed = await change(found);
+      if (await changeSubscription(writer, found, changed, changed.effect)) break;
     }
     onChange(id);
   };
@@ -201,6 +214,7 @@ export function openSubscriptions(deps: SubscriptionsDeps): Subscriptions {
         const ratePerMinute = isSame ? before.ratePerMinute : await rateAt(config);
         const headerNames = headers === null ? before.headerNames : Object.keys(headers);
         return {
+          effect: effectOf(before, config, headers !== null),
           config: { ...config, ratePerMinute, headerNames },
           secrets: headers === null ? secrets : { ...secrets, headers: changed },
         };
@@ -227,7 +241,7 @@ export function openSubscriptions(deps: SubscriptionsDeps): Subscriptions {
         const kept = secrets.signing
           .map((old) => ({ ...old, until: Math.min(old.until ?? until, until) }))
           .filter((old) => old.until > clock.now());
-        return { config, secrets: { ...secrets, signing: [stored, ...kept] } };
+        return { effect: "none", config, secrets: { ...secrets, signing: [stored, ...kept] } };
       });
       return credentialsOf(text);
     },

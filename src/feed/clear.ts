@@ -26,6 +26,17 @@ delete from events where key in (select key from events where key >= ?1 and key 
 
 const SOME_SUBJECTS = "select id from subjects where log = ?1 order by name limit ?2";
 
+const SUBSCRIPTIONS = "select id from subscriptions where log = ?1";
+
+/** Arguments: log id. What subscriptions know of its subjects, which may come to have other ids. */
+const FORGET_SUBJECTS = ["subscription_subjects", "subscription_skips"].map(
+  (table) => `delete from ${table} where subscription in (${SUBSCRIPTIONS})`,
+);
+
+/** Arguments: log id. Whoever delivers it begins anew, and stores nothing of the subjects it knew. */
+const MOVE_SUBSCRIPTIONS =
+  "update subscriptions set epoch = epoch + 1, rewind = null, batch = null where log = ?1";
+
 /** Arguments: log id, count. */
 export const CLEAR_FEED_SUBJECTS = `delete from feed_subjects where subject in (${SOME_SUBJECTS})`;
 
@@ -61,7 +72,12 @@ async function deleted({ writer, clock }: ClearDeps, statements: readonly Statem
 
 async function clear(deps: ClearDeps, log: LogAddress, signal: AbortSignal): Promise<void> {
   const events = { sql: CLEAR_EVENTS, args: [log.base + 1, log.base + LOG_SPAN - 1, STEP_ROWS] };
-  const subjects = [CLEAR_FEED_SUBJECTS, CLEAR_SUBJECTS].map((sql) => ({ sql, args: [log.id, STEP_ROWS] }));
+  const forget = FORGET_SUBJECTS.map((sql) => ({ sql, args: [log.id] }));
+  const subjects = [
+    ...forget,
+    ...[CLEAR_FEED_SUBJECTS, CLEAR_SUBJECTS].map((sql) => ({ sql, args: [log.id, STEP_ROWS] })),
+  ];
+  await deleted(deps, [...forget, { sql: MOVE_SUBSCRIPTIONS, args: [log.id] }]);
   for (const step of [[events], subjects]) {
     while (!signal.aborted && (await deleted(deps, step)) === STEP_ROWS);
   }

@@ -27,10 +27,19 @@ describe("serve", () => {
     expect(JSON.parse(stdout)).toEqual({ stream: "user-1", version: 1, position: 1, count: 1 });
   });
 
-  test("logs no requests when it should not", async () => {
-    const server = await serve(emptyFolder(), ["--no-access-log"]);
-    await fetch(`${server.url}/health`);
-    expect((await server.stop()).stdout).not.toContain('"request"');
+  test("logs requests unless it is told not to, in one way or the other", async () => {
+    const logsRequests = async (args: string[], environment: Record<string, string> = {}, config = "{}") => {
+      const cwd = emptyFolder();
+      await Bun.write(join(cwd, "kilde.config.ts"), `export default ${config};`);
+      const server = await serve(cwd, args, { environment });
+      await fetch(`${server.url}/health`);
+      return (await server.stop()).stdout.includes('"request"');
+    };
+    expect(await logsRequests([])).toBe(true);
+    expect(await logsRequests(["--no-access-log"])).toBe(false);
+    expect(await logsRequests([], { KILDE_ACCESS_LOG: "false" })).toBe(false);
+    expect(await logsRequests([], {}, "{ accessLog: false }")).toBe(false);
+    expect(await logsRequests([], { KILDE_ACCESS_LOG: "true" }, "{ accessLog: false }")).toBe(true);
   });
 
   test("takes its settings from all sources", async () => {

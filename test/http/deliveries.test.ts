@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { consent } from "kilde/webhook";
 import { HTTP, type CloudEventV1 } from "cloudevents";
 import { Webhook } from "standardwebhooks";
 
@@ -442,6 +443,115 @@ describe("by request", () => {
     expect(hook.taken()).toEqual(["a@1"]);
   }, 20_000);
 });
+
+describe("a change while something is blocked", () => {
+  const failing = (hook: Receiver) => {
+    hook.answer = ([event]) => new Response(null, { status: event?.type === "Bad" ? 422 : 200 });
+  };
+
+  async function blocked(server: Served, hook: Receiver, body: object = {}) {
+    failing(hook);
+    await append(server, "a");
+    await append(server, "a", 1, "Bad");
+    await append(server, "a");
+    await append(server, "b", 2);
+    const made = await subscribe(server, hook, body);
+    await until(async () => (await made.now()).blocked === 1 && (await made.now()).cursor === 5);
+    const change = (to: object) => call(server, made.path, { ...jsonPost(to), method: "PATCH" });
+    return { ...made, change };
+  }
+
+  test("of the types: what blocks is no longer selected, and it goes on", async () => {
+    const server = await start();
+    const hook = startReceiver();
+    const { change, now } = await blocked(server, hook, { attempts: 1 });
+    await change({ types: ["A"] });
+    await until(() => ofSubject(hook.taken(), "a").length === 2);
+    expect(ofSubject(hook.taken(), "a")).toEqual(["a@1", "a@3"]);
+    await until(async () => (await now()).status === "active");
+  }, 20_000);
+
+  test("of the prefix: the subject is no longer selected", async () => {
+    const server = await start();
+    const hook = startReceiver();
+    const { change, now } = await blocked(server, hook);
+    await change({ subjectPrefix: "b" });
+    await until(async () => (await now()).status === "active");
+    await append(server, "a");
+    await append(server, "b");
+    await until(() => ofSubject(hook.taken(), "b").length === 3);
+    expect(ofSubject(hook.taken(), "a")).toEqual(["a@1"]);
+  }, 20_000);
+
+  test("of the mode: each subject goes on where it was", async () => {
+    const server = await start();
+    const hook = startReceiver();
+    const { change, now } = await blocked(server, hook);
+    await change({ mode: "batch", batch: { events: 10 } });
+    await append(server, "b");
+    await until(() => ofSubject(hook.taken(), "b").length === 3);
+    await until(() => hook.requests.some(({ events, status }) => events.length === 2 && status === 422));
+    await change({ mode: "single" });
+    hook.answer = () => new Response();
+    await until(async () => (await now()).status === "active");
+    expect(ofSubject(hook.taken(), "a")).toEqual(["a@1", "a@2", "a@3"]);
+  }, 30_000);
+
+  test("to a doorbell: it has no subjects that could be blocked", async () => {
+    const server = await start();
+    const hook = startReceiver();
+    const { change, now } = await blocked(server, hook);
+    await change({ mode: "doorbell" });
+    await append(server, "b");
+    await until(() => hook.requests.at(-1)?.events[0]?.type === "kilde.doorbell");
+    await until(async () => (await now()).status === "active");
+    expect(await now()).toMatchObject({ blocked: 0 });
+  }, 20_000);
+
+  test("of headers and of the endpoint: with the next attempt", async () => {
+    const server = await start();
+    const [hook, other] = [startReceiver(), startReceiver()];
+    const { change, secret } = await blocked(server, hook);
+    other.secrets = [secret];
+    const tenants: (string | null)[] = [];
+    other.answer = (_, request) => {
+      tenants.push(request.headers.get("x-tenant"));
+      return new Response();
+    };
+    await change({ url: other.url, headers: { "X-Tenant": "t-7" } });
+    await until(() => other.taken().length === 2);
+    expect(other.taken()).toEqual(["a@2", "a@3"]);
+    expect(tenants).toEqual(["t-7", "t-7"]);
+  }, 20_000);
+});
+
+test("a rate that the endpoint allowed is kept", async () => {
+  const server = await start();
+  const hook = startReceiver();
+  const allowing = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch(request) {
+      return request.method === "OPTIONS"
+        ? consent(request, { origins: "*", ratePerMinute: 120 })
+        : fetch(hook.url, { method: "POST", body: request.body, headers: request.headers });
+    },
+  });
+  await append(server, "a");
+  for (const subject of ["b", "c", "d"]) await append(server, subject);
+  const made = await post(server, "/subscriptions", {
+    source: "/events",
+    url: `http://127.0.0.1:${allowing.port}/`,
+    start: "beginning",
+    handshake: { origin: "kilde.example.org" },
+  });
+  hook.secrets = [made.secret];
+  await until(() => hook.requests.length === 4);
+  const gaps = hook.requests.slice(1).map(({ at }, index) => at - (hook.requests[index]?.at ?? 0));
+  // 500 ms apart when they leave, by and large when they arrive.
+  expect(Math.min(...gaps)).toBeGreaterThan(300);
+  await allowing.stop(true);
+}, 20_000);
 
 test("a server that is killed goes on where it was: nothing is lost, and nothing out of order", async () => {
   const cwd = emptyFolder();

@@ -93,13 +93,14 @@ function strict<Schema>(schema: Schema): Schema {
 }
 
 /** What only the dispatcher writes: a subject that waits at a version. */
-async function block(id: string, subject: string, version: number): Promise<void> {
+async function block(id: string, subject: string, version: number, source = "/events"): Promise<void> {
   await database.write([
     {
       sql: `insert into subscription_subjects (subscription, subject, next, attempts, due, error, since)
         select ?1, subject.id, ?3, 2, 1900000000000, 'status 422', '2026-02-01T12:00:00.000Z'
-        from subjects as subject where subject.name = ?2 and subject.log = 0`,
-      args: [id, subject, version],
+        from subjects as subject
+        where subject.name = ?2 and subject.log = (select id from logs where name = ?4)`,
+      args: [id, subject, version, source],
     },
   ]);
 }
@@ -650,6 +651,46 @@ test("every answer is as /openapi.json describes it", async () => {
     await check(method, one + path, await app.fetch(`/subscriptions/${subscription}${concrete}`, init));
   }
   await check("get", "/subscriptions", await app.fetch("/subscriptions"));
+});
+
+describe("a feed that is emptied while subjects of it are blocked", () => {
+  const DRAFT = { ...sketch({ name: "drafts" }), draft: true };
+
+  /** Delivered, with a subject that is blocked and an event that was skipped. */
+  async function delivered(path: string): Promise<string> {
+    await app.close();
+    app = await open({ feeds: [FEED, DRAFT] });
+    await app.append("user-1", { type: "A" }, { type: "A" });
+    await app.append("user-2", { type: "A" });
+    const { drain } = await openProjection({ database, writer: app.store.writer }, [FEED, DRAFT]);
+    await drain();
+    const { subscription } = await create({ source: path, start: "beginning" });
+    await block(subscription, "user-1", 1, path);
+    await block(subscription, "user-2", 1, path);
+    const skipped = await post(`/subscriptions/${subscription}/blocked/user-2/skip`);
+    expect(skipped.status).toBe(200);
+    return subscription;
+  }
+
+  const statusOf = async (name: string) => {
+    const sql = "select status from feeds where name = ?1";
+    return (await database.read({ sql, args: [name] }))[0]?.[0];
+  };
+
+  test("is retired", async () => {
+    const subscription = await delivered(FEED.path);
+    expect((await app.fetch(`${FEED.path}?force=true`, { method: "DELETE" })).status).toBe(202);
+    while ((await statusOf("orders")) !== "retired") await Bun.sleep(5);
+    expect(await shown(subscription)).toMatchObject({ status: "paused", blocked: 0 });
+    expect(await app.get<object>(`/subscriptions/${subscription}/skips`)).toEqual({ skips: [] });
+  });
+
+  test("is built anew, and delivered on", async () => {
+    const subscription = await delivered(DRAFT.path);
+    expect((await post(`${DRAFT.path}/rebuild`)).status).toBe(202);
+    while ((await statusOf("drafts")) !== "building") await Bun.sleep(5);
+    expect(await shown(subscription)).toMatchObject({ status: "active", blocked: 0, cursor: 0 });
+  });
 });
 
 describe("a test", () => {

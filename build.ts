@@ -109,12 +109,22 @@ const oneLanguage: BunPlugin = {
   },
 };
 
+/** Types are printed as they are: what would make them pretty is larger than all else that is in the binary. */
+const noPrettier: BunPlugin = {
+  name: "no-prettier",
+  setup(build) {
+    build.onResolve({ filter: /^prettier$/ }, () => ({ path: "prettier", namespace: "left-out" }));
+    build.onLoad({ filter: /^prettier$/, namespace: "left-out" }, () => ({ contents: "", loader: "js" }));
+  },
+};
+
 async function buildBinary({ bun, addon }: Target, outfile: string, isHost: boolean): Promise<void> {
   await Bun.build({
     entrypoints: [
       join(ROOT, "src/main.ts"),
       join(ROOT, "src/server/database-thread.ts"),
       join(ROOT, "src/server/projector-thread.ts"),
+      join(ROOT, "src/server/dispatcher-thread.ts"),
     ],
     target: "bun",
     format: "esm",
@@ -134,21 +144,43 @@ async function buildBinary({ bun, addon }: Target, outfile: string, isHost: bool
       autoloadPackageJson: true,
       ...(isHost ? {} : { target: bun }),
     },
-    plugins: [libsqlAddon(await addonFile(addon)), oneLanguage],
+    plugins: [libsqlAddon(await addonFile(addon)), oneLanguage, noPrettier],
   });
   report(existsSync(outfile) ? outfile : `${outfile}.exe`);
 }
 
-/** What programs import. `browser`: with nothing of Bun's or Node's, so that it runs in browsers too. */
-const LIBRARY = [
+interface LibraryPart {
+  readonly name: string;
+  readonly entry: string;
+  /** `browser`: with nothing of Bun's or Node's, so that it runs in browsers too. */
+  readonly target: "browser" | "node" | "bun";
+  /** Everything from npm is left out: it is installed with this package. */
+  readonly external?: "packages";
+}
+
+/** What programs import. */
+const LIBRARY: readonly LibraryPart[] = [
   { name: "index", entry: "src/index.ts", target: "browser" },
   { name: "client", entry: "src/client/index.ts", target: "browser" },
   { name: "webhook", entry: "src/webhook/index.ts", target: "browser" },
+  { name: "worker", entry: "src/worker.ts", target: "browser" },
+  { name: "decider", entry: "src/decider/index.ts", target: "browser" },
+  { name: "embed", entry: "src/embed/index.ts", target: "node", external: "packages" },
+  { name: "database-thread", entry: "src/server/database-thread.ts", target: "bun", external: "packages" },
+  { name: "consumer", entry: "src/consumer/index.ts", target: "browser" },
   { name: "testing", entry: "src/testing.ts", target: "node" },
-] as const;
+];
+
+/** Runtimes of workers have it; for a browser, the bundler would put something else in its place. */
+const runtimeCrypto: BunPlugin = {
+  name: "runtime-crypto",
+  setup(build) {
+    build.onResolve({ filter: /^node:crypto$/ }, ({ path }) => ({ path, external: true }));
+  },
+};
 
 async function buildLibrary(outdir: string): Promise<void> {
-  for (const { name, entry, target } of LIBRARY) {
+  for (const { name, entry, target, external } of LIBRARY) {
     await Bun.build({
       entrypoints: [join(ROOT, entry)],
       outdir,
@@ -156,8 +188,9 @@ async function buildLibrary(outdir: string): Promise<void> {
       target,
       format: "esm",
       sourcemap: "linked",
+      plugins: [runtimeCrypto],
       // Part of what is public; whoever uses it has it installed.
-      external: ["zod"],
+      ...(external === "packages" ? { packages: "external" } : { external: ["zod", "drizzle-orm"] }),
     });
     report(join(outdir, `${name}.js`));
   }
@@ -175,7 +208,7 @@ async function buildLibrary(outdir: string): Promise<void> {
         outDir: join(outdir, "types"),
       },
       include: [],
-      files: LIBRARY.map(({ entry }) => join(ROOT, entry)),
+      files: ["src/assets.d.ts", ...LIBRARY.map(({ entry }) => entry)].map((file) => join(ROOT, file)),
     }),
   );
   rmSync(join(outdir, "types"), { recursive: true, force: true });

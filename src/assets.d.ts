@@ -7,3 +7,18 @@ declare module "swagger-ui-dist/*" {
   const path: string;
   export default path;
 }
+
+declare module "prom-client/lib/gauge.js" {
+  import { Gauge } from "prom-client";
+  export default Gauge;
+}
+
+declare module "prom-client/lib/registry.js" {
+  import { Registry } from "prom-client";
+  export default Registry;
+}
+
+declare module "pino/browser.js" {
+  import pino from "pino";
+  export default pino;
+}

@@ -3,9 +3,14 @@ import assert from "node:assert/strict";
 import type { z } from "zod";
 
 import { ERASED_TYPE } from "./core/event.ts";
+import type { Decider, DomainEvent } from "./decider/decider.ts";
+import { givenDecider, type When } from "./decider/testing.ts";
 import { compileFeed } from "./feed/compile.ts";
 import type { EventSchemas, FeedDefinition, IntegrationEvent, SourceEvent } from "./feed/define.ts";
 import { createRehearsal, type RehearsedEvent } from "./feed/rehearse.ts";
+
+export type { Decider, DomainEvent } from "./decider/decider.ts";
+export type { ThenDecides, When } from "./decider/testing.ts";
 
 interface Circumstances {
   /** The stream. Default: one that the feed reads, the same for all events. */
@@ -83,6 +88,33 @@ function comparable(event: RehearsedEvent, expected: object): object {
  * ```
  */
 export function given<const Events extends EventSchemas, const Contract extends EventSchemas, State>(
+  definition: FeedDefinition<Events, Contract, State>,
+  events: readonly GivenEvent<Events>[],
+): Then<Contract>;
+/**
+ * Has a decider decide in a test, given what happened in the stream before. Events are compared as they come back from
+ * the log; a decider that changes a state, an event or its initial state fails.
+ *
+ * ```ts
+ * given(account, [{ type: "Opened", data: { owner: "Ida" } }])
+ *   .when({ type: "Withdraw", cents: 1 })
+ *   .thenFails(/only 0 left/);
+ * ```
+ */
+export function given<Command, Event extends DomainEvent, State>(
+  decider: Decider<Command, Event, State>,
+  events: readonly NoInfer<Event>[],
+): When<Command, Event, State>;
+export function given<const Events extends EventSchemas, const Contract extends EventSchemas, State>(
+  definition: FeedDefinition<Events, Contract, State> | Decider<unknown, DomainEvent, unknown>,
+  events: readonly GivenEvent<Events>[] | readonly DomainEvent[],
+): Then<Contract> | When<unknown, DomainEvent, unknown> {
+  return "decide" in definition
+    ? givenDecider(definition, events as readonly DomainEvent[])
+    : givenFeed(definition, events as readonly GivenEvent<Events>[]);
+}
+
+function givenFeed<const Events extends EventSchemas, const Contract extends EventSchemas, State>(
   definition: FeedDefinition<Events, Contract, State>,
   events: readonly GivenEvent<Events>[],
 ): Then<Contract> {

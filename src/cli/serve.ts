@@ -6,7 +6,7 @@ import { databaseFile, shownDatabaseUrl } from "../core/database-url.ts";
 import { loadSettings } from "../config/load.ts";
 import type { Settings } from "../config/settings.ts";
 import { createLog, type ServerLog } from "../server/logger.ts";
-import { type RunningServer, startServer } from "../server/start.ts";
+import { type RunningServer, startServer } from "../server/serve.ts";
 import { banner } from "./banner.ts";
 import type { CliContext } from "./context.ts";
 import { databaseError, makeFolder } from "./database.ts";

@@ -1,7 +1,10 @@
+import { findAppend } from "./appends.ts";
 import { follow } from "./follow.ts";
 import { listConsumers } from "./consumers.ts";
-import { listStreams, logPath, queryString, readPages, sourcePath } from "./read.ts";
+import { logPath, queryString, readPages, sourcePath } from "./read.ts";
 import { type RequestDeps, type Retry, send } from "./request.ts";
+import { sleepFor } from "./sleep.ts";
+import { listStreams, subjectPages } from "./subjects.ts";
 import type { Subscriptions } from "./subscription-types.ts";
 import { createSubscriptions } from "./subscriptions.ts";
 import type * as types from "./types.ts";
@@ -42,6 +45,11 @@ export interface Client {
     appends: readonly types.StreamAppend[],
     options?: Omit<types.AppendOptions, "expectedVersion">,
   ): Promise<readonly types.Appended[]>;
+  /**
+   * What an append with this idempotency key was answered, for who lost the answer; a result for each stream that it
+   * named. Null when there was none, or it is longer ago than keys are remembered.
+   */
+  findAppend(idempotencyKey: string): Promise<readonly types.Appended[] | null>;
   /** Events in order, up to the end of the log as it is when it is reached. */
   read<Data = unknown>(options?: types.ReadOptions): AsyncGenerator<types.KildeEvent<Data>, void, undefined>;
   /** The same events, a request's at a time. */
@@ -54,6 +62,8 @@ export interface Client {
   ): AsyncGenerator<types.KildeEvent<Data>, void, undefined>;
   /** Streams by name, or those that changed. */
   streams(options?: types.ListOptions): AsyncGenerator<types.StreamInfo, void, undefined>;
+  /** Subjects of a feed, or streams, by name or those that changed: a request's at a time. */
+  subjectPages(options?: types.SubjectsOptions): AsyncGenerator<types.SubjectInfo[], void, undefined>;
   /** Position of the last event of the event log, or of a feed; 0 when there is none. */
   head(feed?: types.FeedVersion): Promise<number>;
   /**
@@ -72,24 +82,6 @@ export interface Client {
 }
 
 const RETRY: Retry = { attempts: 5, delayMs: 100, maxDelayMs: 5_000 };
-
-function sleepFor(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = () => {
-      clearTimeout(timer);
-      reject(signal?.reason as Error);
-    };
-    if (signal?.aborted === true) {
-      reject(signal.reason as Error);
-      return;
-    }
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", abort);
-      resolve();
-    }, ms);
-    signal?.addEventListener("abort", abort, { once: true });
-  });
-}
 
 const json = { "content-type": "application/json" };
 
@@ -141,12 +133,14 @@ export function createClient(options: ClientOptions): Client {
       );
       return results;
     },
+    findAppend: (idempotencyKey) => findAppend(deps, idempotencyKey),
     async *read<Data>(readOptions: types.ReadOptions = {}) {
       for await (const page of readPages<Data>(deps, readOptions)) yield* page;
     },
     readPages: (readOptions = {}) => readPages(deps, readOptions),
     follow: (followOptions = {}) => follow(deps, followOptions),
     streams: (listOptions = {}) => listStreams(deps, listOptions),
+    subjectPages: (subjectsOptions = {}) => subjectPages(deps, subjectsOptions),
     head: (feed) =>
       send(
         deps,

@@ -1,6 +1,6 @@
 import { eventOf, type WireEvent } from "../core/read-event.ts";
 import { type RequestDeps, send } from "./request.ts";
-import type { FeedVersion, KildeEvent, ListOptions, ReadOptions, StreamInfo } from "./types.ts";
+import type { FeedVersion, KildeEvent, ReadOptions } from "./types.ts";
 
 const PAGE_SIZE = 1_000;
 
@@ -46,13 +46,32 @@ export function queryString(parameters: Readonly<Record<string, Parameter | read
   return text === "" ? "" : `?${text}`;
 }
 
+interface AnsweredPage {
+  readonly events: readonly WireEvent[];
+  /** There was nothing more when the server answered. */
+  readonly isLast: boolean;
+}
+
+/**
+ * Whether a page is known to be the last, which spares asking for an empty one: a stream's ETag is its version, and
+ * Kilde-Head is the last position of a log. Where a proxy takes them away it is asked.
+ */
+function isLastPage(response: Response, events: readonly WireEvent[], { stream, subject }: Source): boolean {
+  const last = events.at(-1);
+  if (last === undefined) return true;
+  return stream === undefined && subject === undefined
+    ? response.headers.get("kilde-head") === last.id
+    : response.headers.get("etag") === `"${Number(last.sequence)}"`;
+}
+
 /** Pages of events in order, each one request; the next is under way while one is worked on. */
 export async function* readPages<Data>(
   deps: RequestDeps,
   options: ReadOptions,
 ): AsyncGenerator<KildeEvent<Data>[], void, undefined> {
-  const { direction, types, streamPrefix, afterVersion, toVersion, asOf, signal } = options;
+  const { direction, types, streamPrefix, timeout, afterVersion, toVersion, asOf, signal } = options;
   const fixed = {
+    timeout,
     direction,
     type: types,
     subjectPrefix: streamPrefix,
@@ -63,45 +82,26 @@ export async function* readPages<Data>(
   const pageSize = options.pageSize ?? PAGE_SIZE;
   let left = options.limit ?? Number.POSITIVE_INFINITY;
 
-  const request = async (lastEventId: string | number | undefined, limit: number): Promise<WireEvent[]> => {
+  const request = async (lastEventId: string | number | undefined, limit: number): Promise<AnsweredPage> => {
     const path = sourcePath(options) + queryString({ ...fixed, lastEventId, limit });
     const init: RequestInit = signal === undefined ? {} : { signal };
-    return send(deps, path, init, (response) => response.json() as Promise<WireEvent[]>);
+    return send(deps, path, init, async (response) => {
+      const events = (await response.json()) as WireEvent[];
+      return { events, isLast: direction !== "backwards" && isLastPage(response, events, options) };
+    });
   };
 
   let cursor = options.lastEventId;
-  let next: Promise<WireEvent[]> | null = left > 0 ? request(cursor, Math.min(left, pageSize)) : null;
+  let next: Promise<AnsweredPage> | null = left > 0 ? request(cursor, Math.min(left, pageSize)) : null;
   while (next !== null) {
-    const page = await next;
+    const { events: page, isLast } = await next;
     const last = page.at(-1);
     if (last === undefined) return;
     cursor = last.id;
     left -= page.length;
-    next = left > 0 ? request(cursor, Math.min(left, pageSize)) : null;
+    next = left > 0 && !isLast ? request(cursor, Math.min(left, pageSize)) : null;
     // Who stops reading early has no interest in how the page after went.
     next?.catch(() => {});
     yield page.map(eventOf<Data>);
-  }
-}
-
-/** Streams in order, page by page. */
-export async function* listStreams(
-  deps: RequestDeps,
-  { prefix, changedSince, pageSize = PAGE_SIZE, signal }: ListOptions,
-): AsyncGenerator<StreamInfo, void, undefined> {
-  const init: RequestInit = signal === undefined ? {} : { signal };
-  let cursor: { cursor?: string; changedSince?: number } = changedSince === undefined ? {} : { changedSince };
-  for (;;) {
-    const path = `/streams${queryString({ prefix, limit: pageSize, ...cursor })}`;
-    const { streams } = await send(
-      deps,
-      path,
-      init,
-      (response) => response.json() as Promise<{ streams: StreamInfo[] }>,
-    );
-    yield* streams;
-    const last = streams.at(-1);
-    if (last === undefined || streams.length < pageSize) return;
-    cursor = changedSince === undefined ? { cursor: last.stream } : { changedSince: last.position };
   }
 }

@@ -1,12 +1,26 @@
-import { isProblemCode, KildeError, PROBLEM_PATH, type ProblemMembers } from "../core/errors.ts";
+import {
+  isErrorNamed,
+  isProblemCode,
+  KildeError,
+  PROBLEM_PATH,
+  type ProblemMembers,
+} from "../core/errors.ts";
 
 /** The server could not be reached, or the connection was lost: whether the request was done cannot be told. */
 export class KildeUnreachableError extends Error {
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return isErrorNamed(value, "KildeUnreachableError");
+  }
+
   override readonly name = "KildeUnreachableError";
 }
 
 /** The server answered with something that is not Kilde's: another program, or a proxy in between. */
 export class UnexpectedAnswerError extends Error {
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return isErrorNamed(value, "UnexpectedAnswerError");
+  }
+
   override readonly name = "UnexpectedAnswerError";
   readonly status: number;
 
@@ -74,7 +88,11 @@ export async function errorOf(response: Response): Promise<Error> {
 }
 
 /** How long to wait before an attempt: half of it certain, half by chance, and no less than the server asks. */
-export function backoffMs({ retry, random }: RequestDeps, attempt: number, error: unknown): number {
+export function backoffMs(
+  { retry, random }: Pick<RequestDeps, "retry" | "random">,
+  attempt: number,
+  error: unknown,
+): number {
   const asked = error instanceof Error ? (retryAfter.get(error) ?? 0) : 0;
   const delay = Math.min(retry.maxDelayMs, retry.delayMs * 2 ** (attempt - 1));
   return Math.max(asked, delay / 2 + (delay / 2) * random());

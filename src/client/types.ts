@@ -66,7 +66,9 @@ export interface ReadOptions extends Filter {
   readonly limit?: number;
   /** Events of one request; default 1,000. */
   readonly pageSize?: number;
-  /** Of a stream: events after this version. */
+  /** How long a request waits for an event when there is none, in milliseconds; default: not at all. */
+  readonly timeout?: number;
+  /** Of a stream or subject: events after this version. */
   readonly afterVersion?: number;
   /** Of a stream: as of this version. */
   readonly toVersion?: number;
@@ -107,6 +109,16 @@ export interface ListOptions {
   /** Streams of one request; default 1,000. */
   readonly pageSize?: number;
   readonly signal?: AbortSignal;
+}
+
+/** A stream of the event log, or a subject of a feed. */
+export type SubjectInfo = Omit<StreamInfo, "stream"> & { readonly subject: string };
+
+export interface SubjectsOptions extends ListOptions {
+  /** Its subjects; absent: the streams of the event log. */
+  readonly feed?: FeedVersion;
+  /** By name: only those after this one. */
+  readonly after?: string;
 }
 
 /** A reader of a log that named itself. */

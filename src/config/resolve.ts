@@ -1,4 +1,4 @@
-import { DEFAULT_LIMITS } from "../core/limits.ts";
+import { DEFAULT_LIMITS, SERVER_EVENT_BYTES } from "../core/limits.ts";
 import { ConfigError } from "./config-error.ts";
 import { nearest } from "./nearest.ts";
 import { pathText, SETTING_NAMES, type SettingName } from "./names.ts";
@@ -131,7 +131,14 @@ function combined(settings: SettingValues, found: readonly Found[]): string[] {
         "Put a proxy that does in front of it and set --behind-proxy, or listen on 127.0.0.1",
     );
   }
-  const { eventBytes, bodyBytes } = settings.limits;
+  const { eventBytes, metadataBytes, bodyBytes } = settings.limits;
+  if (/^(https?|libsql):/.test(settings.databaseUrl) && eventBytes + metadataBytes > SERVER_EVENT_BYTES) {
+    const key = told("limits.eventBytes") === "default" ? "limits.metadataBytes" : "limits.eventBytes";
+    problems.push(
+      `${key}: events of ${eventBytes} bytes with ${metadataBytes} of metadata are more than a libSQL server takes, ` +
+        `${SERVER_EVENT_BYTES} together (${told(key)})`,
+    );
+  }
   if (eventBytes > bodyBytes) {
     const source =
       told("limits.eventBytes") === "default" ? told("limits.bodyBytes") : told("limits.eventBytes");

@@ -77,6 +77,11 @@ export const PROBLEMS = {
     title: "There is no such stream",
     remedy: "Append to the stream to create it, or follow it with `timeout` or as an event stream.",
   },
+  "append-not-found": {
+    status: 404,
+    title: "No append with this idempotency key is remembered",
+    remedy: "Repeat the append with the same key: it was not done, or longer ago than keys are remembered.",
+  },
   "feed-not-found": {
     status: 404,
     title: "There is no such version of a feed",
@@ -107,6 +112,12 @@ export const PROBLEMS = {
     status: 409,
     title: "The stream was erased",
     remedy: "To begin the stream anew, append with the tombstone's version as the expected version.",
+  },
+  "stream-truncated": {
+    status: 409,
+    title: "What came first in the stream was truncated",
+    remedy:
+      "Fold the stream from a snapshot that was taken before, and truncate only what a snapshot covers.",
   },
   "precondition-failed": {
     status: 412,
@@ -200,8 +211,20 @@ export interface ProblemMembers {
   readonly errors?: readonly ProblemDetail[];
 }
 
+/**
+ * Whether a value is an error of a name. Each entry of the package (`kilde/client`, `kilde/embed` …) has copies of the
+ * classes of errors, and what one throws must be known to another.
+ */
+export function isErrorNamed(value: unknown, name: string): boolean {
+  return value instanceof Error && value.name === name;
+}
+
 /** An error a caller is told of, at the place it was noticed. */
 export class KildeError extends Error {
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return isErrorNamed(value, "KildeError");
+  }
+
   override readonly name = "KildeError";
   readonly code: ProblemCode;
   readonly members: ProblemMembers;

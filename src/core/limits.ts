@@ -62,5 +62,11 @@ export const DEFAULT_LIMITS: Limits = {
   blockedSubjects: 10_000,
 };
 
+/**
+ * Most bytes of one event, data and metadata, on a libSQL server: it takes no value above 5,000,000 bytes, and an event
+ * is written within a text, where each of its bytes may take two.
+ */
+export const SERVER_EVENT_BYTES = 2_400_000;
+
 /** Events in a page when the request states no `limit`. */
 export const DEFAULT_PAGE_EVENTS = 1_000;

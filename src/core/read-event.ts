@@ -30,6 +30,8 @@ export interface KildeEvent<Data = unknown> {
   /** True for the tombstone of a stream that was erased; `reason` says why. */
   readonly erased: boolean;
   readonly reason?: string;
+  /** Of an event of a feed: position in the event log of the event it was projected from. */
+  readonly projectedFrom?: number;
 }
 
 /** A CloudEvent as the server writes it. */
@@ -46,6 +48,7 @@ export interface WireEvent {
   readonly tracestate?: string;
   readonly metadata?: string;
   readonly reason?: string;
+  readonly projectedfrom?: string;
   readonly data?: unknown;
 }
 
@@ -73,6 +76,7 @@ class ReadEvent implements KildeEvent {
   readonly data: unknown;
   readonly erased: boolean;
   readonly reason?: string;
+  readonly projectedFrom?: number;
   readonly #wire: WireEvent;
 
   constructor(wire: WireEvent) {
@@ -87,6 +91,7 @@ class ReadEvent implements KildeEvent {
     this.data = wire.data;
     this.erased = wire.type === ERASED_TYPE;
     if (wire.reason !== undefined) this.reason = wire.reason;
+    if (wire.projectedfrom !== undefined) this.projectedFrom = Number(wire.projectedfrom);
   }
 
   get metadata(): Metadata {

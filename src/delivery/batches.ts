@@ -111,6 +111,7 @@ export function createBatches(lanes: Lanes, options: BatchesOptions): Batches {
       sent.state = "sending";
       return {
         message: batchMessage(subscription, sent.events),
+        events: sent.events.length,
         subject: null,
         fresh: true,
         settle: (verdict, now) => settle(sent, verdict, now),

@@ -83,7 +83,7 @@ export async function dispatch(
   let loading = 0;
   let isReading = false;
   let isKeeping = false;
-  /** The pass went on, and perhaps nothing else. */
+  /** Something was read, and perhaps nothing else happened. */
   let isBehind = false;
   let delivered = 0;
   let sinceRoom = 0;
@@ -118,7 +118,7 @@ export async function dispatch(
     attempts.add({ ended, webhookId: message.id, subject, error, durationMs: answer.durationMs });
     parcel.settle(verdict, ended);
     delivered += 1;
-    sinceRoom += 1;
+    sinceRoom += parcel.events;
     changed = true;
     if (verdict.kind === "gone") end ??= "gone";
     alarm.wake();
@@ -155,7 +155,7 @@ export async function dispatch(
         .load(lane)
         .finally(() => {
           loading -= 1;
-          // It may have nothing left that is selected, and be gone.
+          // It may be where the pass is now.
           isBehind = true;
           alarm.wake();
         })
@@ -164,8 +164,8 @@ export async function dispatch(
   };
 
   const readOn = () => {
-    if (isReading || isStalled || sinceRoom < 0 || lanes.waiting() > LOW_WATER || !reading.wants(head))
-      return;
+    const isFull = lanes.waiting() > LOW_WATER || (sinceRoom < 0 && underWay > 0);
+    if (isReading || isStalled || isFull || !reading.wants(head)) return;
     if (!reading.hasRoom()) {
       // Looking costs as much as there is at hand, so not at each delivery.
       sinceRoom = -LOW_WATER / 4;

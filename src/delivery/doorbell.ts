@@ -48,6 +48,7 @@ export function createDoorbell({ subscription, source, cursor, chance }: Doorbel
       const told = head;
       return {
         message: doorbellMessage(subscription, source, told),
+        events: 0,
         subject: null,
         fresh: attempts === 0,
         settle(verdict, settled) {

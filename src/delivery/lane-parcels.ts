@@ -79,6 +79,7 @@ export function createLaneParcels(lanes: Lanes, options: LaneParcelsOptions) {
     lane.sending = true;
     return {
       message,
+      events: events.length,
       subject: events[0]?.name ?? null,
       fresh: lane.attempts === 0,
       settle: (verdict, now) => settle(lane, events, verdict, now),

@@ -4,6 +4,8 @@ import type { Verdict } from "./verdict.ts";
 /** Something to be sent now. */
 export interface Parcel {
   readonly message: Message;
+  /** Events in it. */
+  readonly events: number;
   /** Null for what is not about one subject. */
   readonly subject: string | null;
   /** Whether it is tried for the first time. */

@@ -1,4 +1,4 @@
-import { createBatchSize } from "../log/batch-size.ts";
+import { createBatchSize, readBatch } from "../log/batch-size.ts";
 import type { Database } from "../log/database.ts";
 import type { LogAddress } from "../log/keys.ts";
 import type { Filter } from "../log/pages.ts";
@@ -32,34 +32,28 @@ export interface PassOptions {
   readonly filter: Filter;
 }
 
-const charactersOf = (events: readonly DeliveryEvent[]) =>
-  events.map(({ text }) => ({ characters: text.length }));
-
 export function createPass({ database, log, filter }: PassOptions): Pass {
   const passSize = createBatchSize(PASS_EVENTS);
   const laneSize = createBatchSize(LANE_EVENTS);
   return {
     async read(after, head) {
-      const [limit, end] = [passSize.now(), Math.min(head, after + PASS_WINDOW)];
+      const end = Math.min(head, after + PASS_WINDOW);
       const range = { source: "log", after, before: end + 1, direction: "forwards" } as const;
-      const events = await readDeliveries(database, deliveryStatement(log, { ...range, filter, limit }));
-      passSize.saw(charactersOf(events));
+      const { rows: events, limit } = await readBatch(passSize, (most) =>
+        readDeliveries(database, deliveryStatement(log, { ...range, filter, limit: most })),
+      );
       return { events, upTo: events.length < limit ? end : (events.at(-1)?.position ?? end) };
     },
     async readLane(subject, { next, stop, upTo }) {
-      const limit = laneSize.now();
-      const events = await readDeliveries(
-        database,
-        deliveryStatement(log, {
-          source: { subjectId: subject },
-          after: next - 1,
-          before: stop === null ? Number.MAX_SAFE_INTEGER : stop + 1,
-          direction: "forwards",
-          filter,
-          limit,
-        }),
+      const range = {
+        source: { subjectId: subject },
+        after: next - 1,
+        before: stop === null ? Number.MAX_SAFE_INTEGER : stop + 1,
+        direction: "forwards",
+      } as const;
+      const { rows: events, limit } = await readBatch(laneSize, (most) =>
+        readDeliveries(database, deliveryStatement(log, { ...range, filter, limit: most })),
       );
-      laneSize.saw(charactersOf(events));
       // What lies beyond it comes with the pass.
       const within = events.filter(({ position }) => position <= upTo);
       return { events: within, end: within.length < limit };

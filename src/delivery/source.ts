@@ -17,6 +17,8 @@ export interface DeliveryEvent {
   readonly previous: number;
   /** The event as JSON. */
   readonly text: string;
+  /** Length of the text. */
+  readonly characters: number;
 }
 
 /**
@@ -66,13 +68,15 @@ export function anyStatement(
 }
 
 function deliveryEvent(row: Row): DeliveryEvent {
+  const text = textAt(row, 5);
   return {
     position: integerAt(row, 0),
     subject: integerAt(row, 1),
     name: textAt(row, 2),
     version: integerAt(row, 3),
     previous: integerAt(row, 4),
-    text: textAt(row, 5),
+    text,
+    characters: text.length,
   };
 }
 

@@ -4,7 +4,7 @@ import { nameFault } from "../core/names.ts";
 import { publishedSchemas } from "./contract-schema.ts";
 import type { AnyFeedDefinition, EventSchemas } from "./define.ts";
 import { shapeFaults } from "./definition-shape.ts";
-import { faultOf, withoutUndefinedMembers } from "./json-value.ts";
+import { faultOf, withoutUndefinedMembers } from "../core/json-value.ts";
 
 /** How long names may be. */
 export type NameLimits = Pick<Limits, "typeBytes" | "streamNameBytes">;

@@ -44,6 +44,11 @@ export interface FeedsDeps extends Omit<FeedDeps, "onNews"> {
   readonly clock: Clock;
   readonly limits: Limits;
   readonly pollIntervalMs: number;
+  /**
+   * Called when a feed is to be emptied, for whoever does it in a way of its own (`clearAll`). Default: in the
+   * background, beginning with what was left before.
+   */
+  readonly onClear?: () => void;
 }
 
 /** Arguments: log id. */
@@ -59,11 +64,13 @@ export function openFeeds(deps: FeedsDeps, registered: readonly RegisteredFeed[]
   const byPath = new Map(all.map((open) => [open.log.name, open]));
   const closing = new AbortController();
   let clearing: Promise<void> | null = null;
-  const clear = () => {
-    clearing = (clearing ?? Promise.resolve()).then(() => clearAll(deps, closing.signal));
-  };
+  const clear =
+    deps.onClear ??
+    (() => {
+      clearing = (clearing ?? Promise.resolve()).then(() => clearAll(deps, closing.signal));
+    });
   // What was begun before a restart.
-  clear();
+  if (deps.onClear === undefined) clear();
   const learn = (path: string, head: number) => byPath.get(path)?.reader.learn({ head });
   return {
     all,

@@ -1,7 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import { KildeError } from "../core/errors.ts";
 import { findSubject, readHead, versionAt } from "../log/subjects.ts";
-import { type BatchSize, createBatchSize } from "../log/batch-size.ts";
+import { type BatchSize, createBatchSize, readBatch } from "../log/batch-size.ts";
 import { createFeedCommits, type FeedCommits, type FeedDeps } from "./commit.ts";
 import type { FeedPlan } from "./plan.ts";
 import { readFeed } from "./record.ts";
@@ -50,10 +50,10 @@ async function ownChunk(
   const info = await findSubject(database, source, subject);
   if (info === null || info.position <= after) return { rows: [], upTo: head };
   const afterVersion = await versionAt(database, source, info, { position: after });
-  const limit = size.now();
-  const query = { subjectId: info.id, afterVersion, upTo: head, limit };
-  const rows = await readSource(database, source, subjectStatement(source, feed.source, query));
-  size.saw(rows);
+  const { rows, limit } = await readBatch(size, (most) => {
+    const query = { subjectId: info.id, afterVersion, upTo: head, limit: most };
+    return readSource(database, source, subjectStatement(source, feed.source, query));
+  });
   return { rows, upTo: rows.length === limit ? (rows.at(-1)?.position ?? head) : head };
 }
 
@@ -67,13 +67,13 @@ async function scannedChunk(
   const rows: SourceRow[] = [];
   let position = after;
   while (position < head) {
-    const limit = size.now();
-    const upTo = Math.min(head, position + limit);
-    const range = { after: position, upTo, limit };
-    const found = await readSource(database, source, sourceStatement(source, feed.source, range));
+    const from = position;
+    const { rows: found, limit } = await readBatch(size, (most) => {
+      const range = { after: from, upTo: Math.min(head, from + most), limit: most };
+      return readSource(database, source, sourceStatement(source, feed.source, range));
+    });
     rows.push(...found.filter(({ event }) => countsFor(event) === subject));
-    size.saw(found);
-    position = upTo;
+    position = Math.min(head, from + limit);
     if (rows.length >= size.now()) return { rows, upTo: position };
     await clock.yield();
   }

@@ -4,7 +4,7 @@ import { nameFault } from "../core/names.ts";
 import type { AnyFeedDefinition, SourceEvent } from "./define.ts";
 import { type Feed, type Projected, ProjectionError } from "./feed.ts";
 import { type Handler, handlerCall } from "./handler-call.ts";
-import { deepFreeze, faultOf, withoutUndefinedMembers } from "./json-value.ts";
+import { deepFreeze, faultOf, withoutUndefinedMembers } from "../core/json-value.ts";
 import { accepted, publishedBy } from "./published.ts";
 
 interface Options {

@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { readHead } from "../log/subjects.ts";
-import { createBatchSize } from "../log/batch-size.ts";
+import { createBatchSize, readBatch } from "../log/batch-size.ts";
 import { type Committed, createFeedCommits, type FeedDeps, NOTHING_PUBLISHED } from "./commit.ts";
 import type { Lease } from "../log/lease.ts";
 import type { PlanFailure } from "./plan.ts";
@@ -16,6 +16,8 @@ const WINDOW = 20_000;
 
 /** Positions that may pass without an event to publish before the cursor is written. */
 const CURSOR_STRIDE = 20_000;
+
+const NOTHING_READ = { rows: [], limit: 1 };
 
 /** Weight of the last batch in the measured rate. */
 const RATE_WEIGHT = 0.1;
@@ -112,12 +114,12 @@ export function createProjector(
     const head = await readHead(database, source);
     const after = Math.max(record.cursor, reached);
     const upTo = Math.min(head, after + WINDOW);
-    const limit = batchSize.now();
-    const rows =
+    const { rows, limit } =
       after < head
-        ? await readSource(database, source, sourceStatement(source, feed.source, { after, upTo, limit }))
-        : [];
-    batchSize.saw(rows);
+        ? await readBatch(batchSize, (most) =>
+            readSource(database, source, sourceStatement(source, feed.source, { after, upTo, limit: most })),
+          )
+        : NOTHING_READ;
     const plan = rows.length === 0 ? NOTHING_PUBLISHED : await commits.plan(rows);
     const last = rows.length === limit ? (rows.at(-1)?.position ?? upTo) : upTo;
     const cursor = plan.failure === null ? Math.max(after, last) : plan.failure.position - 1;

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { jsonPointer } from "../core/json-pointer.ts";
 import type { EventSchemas, SourceEvent } from "./define.ts";
 import { type FeedEvent, ProjectionError } from "./feed.ts";
-import { faultOf, type ValueFault, withoutUndefinedMembers } from "./json-value.ts";
+import { faultOf, type ValueFault, withoutUndefinedMembers } from "../core/json-value.ts";
 
 interface Issue {
   readonly pointer: string;

@@ -80,10 +80,10 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
   const passed = (position: number, ms: number | null) => {
     if (ms === null) return source.passed(position, signal);
     const done = new AbortController();
-    return Promise.race([
-      source.passed(position, AbortSignal.any([signal, done.signal])),
-      clock.sleep(ms, signal),
-    ]).finally(() => done.abort());
+    const either = AbortSignal.any([signal, done.signal]);
+    return Promise.race([source.passed(position, either), clock.sleep(ms, either)]).finally(() =>
+      done.abort(),
+    );
   };
 
   const idle = (position: number) => passed(position, feed.draft ? DRAFT_MS : null);

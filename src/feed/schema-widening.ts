@@ -1,5 +1,3 @@
-import { isDeepStrictEqual } from "node:util";
-
 import {
   type Alternative,
   alternativesOf,
@@ -17,6 +15,7 @@ import {
   schemaOf,
   valuesOf,
 } from "./json-schema.ts";
+import { sameJson } from "./same-json.ts";
 import { BOUND_KEYWORDS, loosenedBounds } from "./schema-bounds.ts";
 
 /** Why a change breaks consumers. */
@@ -76,7 +75,7 @@ class Comparison {
 
   #resolved(before: SchemaObject, now: SchemaObject, path: Path): Finding[] {
     const findings: Finding[] = [];
-    if (!isDeepStrictEqual(before["default"], now["default"])) {
+    if (!sameJson(before["default"], now["default"])) {
       const detail = "what stands for an absent member has changed";
       findings.push({ path: [...path, "default"], rule: "default-changed", detail });
     }
@@ -103,8 +102,8 @@ class Comparison {
   }
 
   #unchanged(before: SchemaObject, now: SchemaObject): boolean {
-    if (!isDeepStrictEqual(rest(before), rest(now))) return false;
-    return !JSON.stringify(before).includes('"$ref"') || isDeepStrictEqual(this.#before, this.#now);
+    if (!sameJson(rest(before), rest(now))) return false;
+    return !JSON.stringify(before).includes('"$ref"') || sameJson(this.#before, this.#now);
   }
 
   #among(were: readonly Alternative[], nowValue: SchemaObject, before: SchemaObject, path: Path): Finding[] {
@@ -152,7 +151,7 @@ class Comparison {
     if (kinds.has("object")) findings.push(...this.#objects(before, now, path));
     if (kinds.has("array")) findings.push(...this.#arrays(before, now, path));
     for (const [keyword, value] of Object.entries(rest(before))) {
-      if (!UNDERSTOOD.has(keyword) && !isDeepStrictEqual(value, now[keyword])) {
+      if (!UNDERSTOOD.has(keyword) && !sameJson(value, now[keyword])) {
         findings.push(unknownChange([...path, keyword], `${keyword} has changed`));
       }
     }
@@ -226,7 +225,7 @@ function areAkin(before: SchemaObject, now: SchemaObject): boolean {
   const are = membersOf(now["properties"]);
   return Object.entries(membersOf(before["properties"])).every(([name, schema]) => {
     const [was, is] = [valuesOf(schemaOf(schema)), valuesOf(schemaOf(are[name]))];
-    return was === null || is === null || isDeepStrictEqual(was, is);
+    return was === null || is === null || sameJson(was, is);
   });
 }
 
@@ -245,7 +244,7 @@ function areDisjoint(one: SchemaObject, other: SchemaObject): boolean {
       was !== undefined &&
       is !== null &&
       is !== undefined &&
-      !was.some((value) => is.some((each) => isDeepStrictEqual(value, each)))
+      !was.some((value) => is.some((each) => sameJson(value, each)))
     );
   });
 }
@@ -276,7 +275,7 @@ function valueFindings(before: SchemaObject, now: SchemaObject): Finding[] {
   const are = valuesOf(now);
   if (are === null)
     return [{ path, rule: "values-widened", detail: "was one of a few values, and may be any now" }];
-  const more = are.filter((value) => !were.some((was) => isDeepStrictEqual(was, value)));
+  const more = are.filter((value) => !were.some((was) => sameJson(was, value)));
   const listed = more.map((value) => JSON.stringify(value)).join(", ");
   return more.length === 0 ? [] : [{ path, rule: "values-widened", detail: `may be ${listed} now` }];
 }

@@ -2,6 +2,7 @@ import { MARK_ERASED, UNMARK_ERASED } from "../log/append.ts";
 import { type Row, type Statement, integerAt, textAt } from "../log/database.ts";
 import type { LogAddress } from "../log/keys.ts";
 import { type Lease, renewal } from "../log/lease.ts";
+import { rowsParameters } from "../log/parameters.ts";
 import type { FeedPlan } from "./plan.ts";
 import type { FeedStatus } from "./record.ts";
 
@@ -29,7 +30,7 @@ where log = ?1`;
 export const INSERT_FEED_SUBJECTS = `
 insert into subjects (log, name) select ?1, value from json_each(?2) where true returning name, id`;
 
-/** Arguments: log id, base key, JSON of `PlacedRow`s. */
+/** Arguments: log id, base key (plus the number of events before these), JSON of `PlacedRow`s. */
 export const INSERT_FEED_EVENTS = `
 insert into events (key, subject, version, type, time, recorded, data, extensions)
 select ?2 + log.head + 1 + entry.key,
@@ -83,11 +84,13 @@ export function feedBatch(write: FeedWrite): Statement[] {
       const { id = null, state = null, projected = 0 } = plan.after.get(subject) ?? {};
       return [id, id === null ? subject : null, state, projected];
     });
-    statements.push({ sql: KEEP_SUBJECTS, args: [log.id, JSON.stringify(rows)] });
+    for (const { json } of rowsParameters(rows))
+      statements.push({ sql: KEEP_SUBJECTS, args: [log.id, json] });
   }
   const last = plan.events.at(-1);
   if (last !== undefined) {
-    statements.push({ sql: INSERT_FEED_EVENTS, args: [log.id, log.base, JSON.stringify(plan.events)] });
+    for (const { json, offset } of rowsParameters(plan.events))
+      statements.push({ sql: INSERT_FEED_EVENTS, args: [log.id, log.base + offset, json] });
     for (const { subject, version } of plan.tombstones)
       statements.push({ sql: MARK_ERASED, args: [log.id, subject, version] });
     for (const subject of plan.revived) statements.push({ sql: UNMARK_ERASED, args: [log.id, subject] });

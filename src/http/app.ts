@@ -1,10 +1,11 @@
 import { type Context, type Handler, Hono } from "hono";
 import { compress } from "hono/compress";
 import { cors } from "hono/cors";
+import { TrieRouter } from "hono/router/trie-router";
 
 import { KildeError } from "../core/errors.ts";
 import type { LogReader } from "../log/reader.ts";
-import { postStream, postTransaction } from "./append.ts";
+import { getAppend, postStream, postTransaction } from "./append.ts";
 import { deleteConsumer, getConsumer, getConsumers, putConsumer } from "./consumers.ts";
 import type { AppDeps } from "./deps.ts";
 import { type Docs, docsPage } from "./docs.ts";
@@ -26,7 +27,7 @@ import { countFollowers } from "./followers.ts";
 import { queryOf, readLog } from "./pages.ts";
 import { problemResponse } from "./problems.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
-import { createSchemas } from "./schemas.ts";
+import { createSchemas, type Schemas } from "./schemas.ts";
 import { SUBSCRIPTION_PATH, subscriptionHandlers } from "./subscription-handlers.ts";
 import { getProblem, getReady } from "./service.ts";
 import { subjectNameOf } from "./stream-name.ts";
@@ -42,7 +43,9 @@ export interface AccessEntry {
   readonly durationMs: number;
 }
 
-export interface AppOptions extends Omit<AppDeps, "schemas" | "followers"> {
+export interface AppOptions extends Omit<AppDeps, "schemas" | "followers" | "basePath"> {
+  /** Default: it is served at the root. */
+  readonly basePath?: string;
   /** Version of the program, as /health tells it. */
   readonly version: string;
   /** Origins that browsers may call from; `["*"]` for all, none for no CORS headers. */
@@ -52,6 +55,13 @@ export interface AppOptions extends Omit<AppDeps, "schemas" | "followers"> {
   readonly onFault: (error: unknown, requestId: string) => void;
   /** Files of the documentation browser; null where they cannot be served from here. */
   readonly docs: Docs | null;
+  /**
+   * Whether large answers are compressed here. Not where the platform does it: Cloudflare's takes what is said to be
+   * compressed for what it is to compress. Default: true.
+   */
+  readonly compress?: boolean;
+  /** Whether it answers a single request: its routes are not made ready for many. Default: false. */
+  readonly brief?: boolean;
 }
 
 type AppHono = Hono<{ Variables: { requestId: string } }>;
@@ -87,28 +97,32 @@ const COMPRESSIBLE = [
   "/docs/:file",
 ];
 
-export function createDeps({ limits, ...options }: AppOptions): AppDeps {
-  const schemas = createSchemas(limits);
-  return { ...options, limits, schemas, followers: countFollowers(limits.followers) };
+/** `schemas`: made before, for the same limits; they take longer to make than all the rest. */
+export function createDeps(
+  { limits, ...options }: AppOptions,
+  schemas: Schemas = createSchemas(limits),
+): AppDeps {
+  const { basePath = "" } = options;
+  return { ...options, basePath, limits, schemas, followers: countFollowers(limits.followers) };
 }
 
 /** The answer to a request that failed; tells of what should not happen. */
 export function failureResponse(
-  { onFault }: AppOptions,
+  { onFault, basePath = "" }: AppOptions,
   error: unknown,
   path: string,
   requestId: string,
 ): Response {
   const known = kildeErrorOf(error);
   if (known?.code === "storage-unavailable" || known === null) onFault(error, requestId);
-  return problemResponse(path, known ?? new KildeError("internal", `Request ${requestId} failed`));
+  return problemResponse(path, known ?? new KildeError("internal", `Request ${requestId} failed`), basePath);
 }
 
 /** The HTTP surface of the event log, as a Hono app: serve it, or mount it under a path of another. */
 export function createApp(options: AppOptions, deps = createDeps(options)): AppHono {
   const { reader, clock, version, corsOrigins, onAccess, docs } = options;
-  const { schemas } = deps;
-  const app: AppHono = new Hono();
+  const { schemas, basePath } = deps;
+  const app: AppHono = options.brief === true ? new Hono({ router: new TrieRouter() }) : new Hono();
 
   app.use(async (c, next) => {
     c.set("requestId", requestIdOf(c.req.raw.headers));
@@ -131,14 +145,16 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
   if (corsOrigins.length > 0) {
     app.use(cors({ origin: [...corsOrigins], exposeHeaders: EXPOSED_HEADERS }));
   }
-  const compressed = compress();
-  for (const path of COMPRESSIBLE) app.get(path, compressed);
+  if (options.compress !== false) {
+    const compressed = compress();
+    for (const path of COMPRESSIBLE) app.get(path, compressed);
+  }
 
   app.use(`${FEED_PATH}/*`, deprecation(deps));
 
   app.onError((error, c) => failureResponse(options, error, c.req.path, c.get("requestId")));
   app.notFound(({ req: { path } }) =>
-    problemResponse(path, new KildeError("not-found", `There is nothing at ${path}`)),
+    problemResponse(path, new KildeError("not-found", `There is nothing at ${basePath}${path}`), basePath),
   );
 
   const resource = (
@@ -153,7 +169,11 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
       const response =
         method === "OPTIONS"
           ? new Response(null, { status: 204 })
-          : problemResponse(asked, new KildeError("method-not-allowed", `${method} ${asked}`));
+          : problemResponse(
+              asked,
+              new KildeError("method-not-allowed", `${method} ${basePath}${asked}`),
+              basePath,
+            );
       response.headers.set("Allow", allow);
       return response;
     });
@@ -168,6 +188,7 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
     DELETE: (c) => deleteStream(c, deps),
   });
   resource("/transactions", { POST: (c) => postTransaction(c.req.raw, deps) });
+  resource("/appends/:idempotencyKey", { GET: (c) => getAppend(c.req.param("idempotencyKey") ?? "", deps) });
   resource("/events", { GET: (c) => readLog(c, deps, reader, null, queryOf(c, schemas.logQuery)) });
   const consumersAt = (path: string, logOf: (c: Context) => Promise<LogReader>) => {
     resource(`${path}/consumers`, { GET: (c) => logOf(c).then((log) => getConsumers(c, deps, log)) });
@@ -226,12 +247,12 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
   resource("/asyncapi.json", {
     GET: async (c) => {
       const { asyncApiDocument } = await import("../feed/asyncapi.ts");
-      const url = c.req.url.slice(0, c.req.url.lastIndexOf("/asyncapi.json"));
+      const url = new URL(c.req.url).origin + basePath;
       const all = deps.feeds.all.map(({ feed }) => feed);
       return c.json(asyncApiDocument(all, { version, url }), 200);
     },
   });
-  resource("/", { GET: (c: Context) => c.json(index(version)) });
+  resource("/", { GET: (c: Context) => c.json(index(version, basePath, docs !== null)) });
   if (docs !== null) {
     resource("/docs", { GET: (c) => c.html(docsPage()) });
     resource("/docs/:file", {
@@ -248,23 +269,22 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
   return app;
 }
 
-function index(version: string) {
-  return {
-    name: "kilde",
-    version,
-    links: {
-      events: "/events",
-      streams: "/streams",
-      stream: "/streams/{stream}",
-      transactions: "/transactions",
-      feeds: "/feeds",
-      subscriptions: "/subscriptions",
-      openapi: "/openapi.json",
-      asyncapi: "/asyncapi.json",
-      docs: "/docs",
-      health: "/health",
-      ready: "/ready",
-      metrics: "/metrics",
-    },
+function index(version: string, basePath: string, hasDocs: boolean) {
+  const links = {
+    events: "/events",
+    streams: "/streams",
+    stream: "/streams/{stream}",
+    transactions: "/transactions",
+    append: "/appends/{idempotencyKey}",
+    feeds: "/feeds",
+    subscriptions: "/subscriptions",
+    openapi: "/openapi.json",
+    asyncapi: "/asyncapi.json",
+    ...(hasDocs ? { docs: "/docs" } : {}),
+    health: "/health",
+    ready: "/ready",
+    metrics: "/metrics",
   };
+  const absolute = Object.entries(links).map(([name, path]) => [name, basePath + path]);
+  return { name: "kilde", version, links: Object.fromEntries(absolute) as Record<string, string> };
 }

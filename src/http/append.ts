@@ -1,5 +1,6 @@
 import { KildeError } from "../core/errors.ts";
 import type { Appended, ExpectedVersion } from "../core/event.ts";
+import { findAppend } from "../log/append.ts";
 import type { AppendOutcome, Part, Transaction } from "../log/plan.ts";
 import type { AppDeps } from "./deps.ts";
 import { readAppend, readTransaction } from "./new-events.ts";
@@ -9,19 +10,23 @@ import { checkSubjectName } from "./stream-name.ts";
 
 const IDEMPOTENCY_KEY = "Idempotency-Key";
 
+/** A key as it came from outside. Throws a KildeError that names the parameter it came in. */
+function checkedKey(key: string, parameter: string, { schemas }: AppDeps): string {
+  const checked = schemas.idempotencyKey.safeParse(key);
+  if (checked.success) return checked.data;
+  const issues = checked.error.issues.map((issue) => ({ ...issue, path: [parameter] }));
+  throw validationError("invalid-parameter", issues);
+}
+
 /** The idempotency key that the headers state, with a digest of what it was used for. */
 async function idempotencyOf(
   header: string,
-  { schemas }: AppDeps,
+  deps: AppDeps,
   parts: readonly Part[],
 ): Promise<NonNullable<Transaction["idempotency"]>> {
-  const key = schemas.idempotencyKey.safeParse(header);
-  if (!key.success) {
-    const issues = key.error.issues.map((issue) => ({ ...issue, path: [IDEMPOTENCY_KEY] }));
-    throw validationError("invalid-parameter", issues);
-  }
+  const key = checkedKey(header, IDEMPOTENCY_KEY, deps);
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify(parts)));
-  return { key: key.data, fingerprint: btoa(String.fromCharCode(...new Uint8Array(digest))) };
+  return { key, fingerprint: btoa(String.fromCharCode(...new Uint8Array(digest))) };
 }
 
 /** The error for an append that was refused; one that a header stated fails as that header says (RFC 9110). */
@@ -81,7 +86,7 @@ export async function postStream(request: Request, subject: string, deps: AppDep
   if (result === undefined) throw new Error("an append of one part has no result");
   return created(resultOf(result), outcome.replayed, {
     ETag: `"${result.version}"`,
-    Location: `/streams/${encodeURIComponent(subject)}`,
+    Location: `${deps.basePath}/streams/${encodeURIComponent(subject)}`,
   });
 }
 
@@ -99,4 +104,17 @@ export async function postTransaction(request: Request, deps: AppDeps): Promise<
   if (outcome.outcome !== "appended") throw refusalError(outcome, "body");
   const results = outcome.results.map(resultOf);
   return created({ results, position: results.at(-1)?.position ?? 0 }, outcome.replayed, {});
+}
+
+/** `GET /appends/{idempotencyKey}`: what an append was answered, for who lost the answer. */
+export async function getAppend(key: string, deps: AppDeps): Promise<Response> {
+  const results = await findAppend(deps.database, checkedKey(key, "idempotencyKey", deps));
+  if (results === null) {
+    throw new KildeError(
+      "append-not-found",
+      `No append with the idempotency key ${JSON.stringify(key)} is remembered`,
+    );
+  }
+  const body = { results: results.map(resultOf), position: results.at(-1)?.position ?? 0 };
+  return Response.json(body, { headers: { "Cache-Control": "no-cache" } });
 }

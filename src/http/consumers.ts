@@ -35,10 +35,10 @@ export async function getConsumers(c: Context, deps: AppDeps, log: LogReader): P
   const limit = query.limit ?? Math.min(DEFAULT_PAGE_EVENTS, deps.limits.pageEvents);
   await deps.sightings.flush();
   const found = await listConsumers(deps.database, log.address, { prefix, cursor, limit }, deps.clock.now());
-  const links = [`<${hereWith(c, {})}>; rel="self"`];
+  const links = [`<${hereWith(c, deps, {})}>; rel="self"`];
   const last = found.at(-1);
   if (found.length === limit && last !== undefined)
-    links.push(`<${hereWith(c, { cursor: last.name })}>; rel="next"`);
+    links.push(`<${hereWith(c, deps, { cursor: last.name })}>; rel="next"`);
   return c.json({ consumers: found.map((consumer) => entryOf(consumer, deps)) }, 200, {
     ...FRESH,
     Link: links.join(", "),

@@ -34,6 +34,8 @@ export interface AppDeps {
   readonly clock: Clock;
   readonly schemas: Schemas;
   readonly followers: FollowerCount;
+  /** Path under which all of it is served, as in `/kilde`; empty at the root. Paths in answers begin with it. */
+  readonly basePath: string;
   /** Aborts when the server shuts down: whoever follows is sent away with what it has. */
   readonly closing: AbortSignal;
 }

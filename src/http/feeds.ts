@@ -40,24 +40,26 @@ export function deprecation(deps: AppDeps): MiddlewareHandler {
   return async (c, next) => {
     await next();
     const found = feedOf(c, deps);
-    if (found !== null) tellDeprecation(c, found.feed);
+    if (found !== null) tellDeprecation(c, deps.basePath, found.feed);
   };
 }
 
 /** Where a feed's parts are. */
-function linksOf({ path, name, successor }: OpenFeed["feed"]) {
+function linksOf(basePath: string, feed: OpenFeed["feed"]) {
+  const { name, successor } = feed;
+  const path = basePath + feed.path;
   return {
     events: path,
     subjects: `${path}/subjects`,
     subject: `${path}/subjects/{subject}`,
     status: `${path}/status`,
     schemas: `${path}/schemas`,
-    ...(successor === null ? {} : { successor: `/feeds/${name}/v${successor}` }),
+    ...(successor === null ? {} : { successor: `${basePath}/feeds/${name}/v${successor}` }),
   };
 }
 
 /** A feed in the catalogue; null when it was retired. */
-async function entryOf({ feeds }: AppDeps, open: OpenFeed) {
+async function entryOf({ feeds, basePath }: AppDeps, open: OpenFeed) {
   const state = await feeds.state(open);
   if (state === null) return null;
   const { name, version, description, draft, source, deprecated, sunset, successor, schemas } = open.feed;
@@ -72,7 +74,7 @@ async function entryOf({ feeds }: AppDeps, open: OpenFeed) {
     deprecated,
     sunset,
     successor,
-    links: linksOf(open.feed),
+    links: linksOf(basePath, open.feed),
   };
 }
 

@@ -1,5 +1,7 @@
 import { postStream } from "./append.ts";
 import { type AppOptions, createApp, createDeps, failureResponse } from "./app.ts";
+import { belowBasePath } from "./base-path.ts";
+import type { AppDeps } from "./deps.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
 
 /** The path of an append to one stream, with the stream's name as it is encoded there. */
@@ -18,8 +20,15 @@ function decoded(name: string): string | null {
  * a fifth of what such a request does; they get the same answers from both. Everything else, and everything
  * that browsers of other origins may send, goes through the app.
  */
-export function createFetch(options: AppOptions): (request: Request) => Response | Promise<Response> {
-  const deps = createDeps(options);
+export function createFetch(
+  options: AppOptions,
+  deps = createDeps(options),
+): (request: Request) => Response | Promise<Response> {
+  const handle = fetchAtRoot(options, deps);
+  return deps.basePath === "" ? handle : (request) => handle(belowBasePath(request, deps.basePath));
+}
+
+function fetchAtRoot(options: AppOptions, deps: AppDeps): (request: Request) => Response | Promise<Response> {
   const app = createApp(options, deps);
   const { onAccess, corsOrigins, clock } = options;
   if (corsOrigins.length > 0) return (request) => app.fetch(request);

@@ -1,4 +1,6 @@
-import { Gauge, Registry } from "prom-client";
+// One by one: the package as a whole also measures the process, with what workers do not have.
+import Gauge from "prom-client/lib/gauge.js";
+import Registry from "prom-client/lib/registry.js";
 
 import type { FeedState } from "../feed/status.ts";
 import type { AppDeps } from "./deps.ts";

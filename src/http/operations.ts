@@ -63,6 +63,16 @@ function operations(schemas: Schemas, limits: Limits): RouteConfig[] {
     },
     {
       method: "get",
+      path: "/appends/{idempotencyKey}",
+      operationId: "findAppend",
+      tags: ["Append"],
+      summary: "What an append with an idempotency key was answered",
+      description: "For who lost the answer, and can no longer repeat the same request.",
+      request: { params: z.object({ idempotencyKey: schemas.idempotencyKey }) },
+      responses: { 200: json(transactedSchema, "It was appended"), default: problem },
+    },
+    {
+      method: "get",
       path: "/events",
       operationId: "readEvents",
       tags: ["Read and follow"],
@@ -189,13 +199,14 @@ function operations(schemas: Schemas, limits: Limits): RouteConfig[] {
 
 /** The OpenAPI 3.1 description of the HTTP surface. */
 export function openApiDocument(
-  { schemas, limits }: Pick<AppDeps, "schemas" | "limits">,
+  { schemas, limits, basePath }: Pick<AppDeps, "schemas" | "limits" | "basePath">,
   version: string,
 ): object {
   const described = new OpenAPIHono();
   for (const operation of operations(schemas, limits)) described.openAPIRegistry.registerPath(operation);
   return described.getOpenAPI31Document({
     openapi: "3.1.0",
+    ...(basePath === "" ? {} : { servers: [{ url: basePath }] }),
     info: {
       title: "Kilde",
       version,

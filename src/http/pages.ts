@@ -33,9 +33,10 @@ export function queryOf<Schema extends z.ZodType>(c: Context, schema: Schema): z
   return result.data;
 }
 
-/** The URL of this request with other query parameters. */
+/** The path of this request with other query parameters. */
 export function hereWith(
   c: Context,
+  { basePath }: AppDeps,
   parameters: Readonly<Record<string, string | number | undefined>>,
 ): string {
   const url = new URL(c.req.url);
@@ -43,7 +44,7 @@ export function hereWith(
     if (value === undefined) url.searchParams.delete(name);
     else url.searchParams.set(name, String(value));
   }
-  return url.pathname + url.search;
+  return basePath + url.pathname + url.search;
 }
 
 function link(url: string, relation: string): string {
@@ -51,14 +52,17 @@ function link(url: string, relation: string): string {
 }
 
 /** Links to walk the log (RFC 8288). The tail has a next page too: that is where to look for more. */
-function pageLinks(c: Context, page: PageAnswer, query: LogQuery): string {
+function pageLinks(c: Context, deps: AppDeps, page: PageAnswer, query: LogQuery): string {
   const back = query.direction === "backwards";
-  const links = [link(hereWith(c, {}), "self"), link(hereWith(c, { lastEventId: undefined }), "first")];
+  const links = [
+    link(hereWith(c, deps, {}), "self"),
+    link(hereWith(c, deps, { lastEventId: undefined }), "first"),
+  ];
   if (page.count > 0 && (page.full || !back))
-    links.push(link(hereWith(c, { lastEventId: page.last }), "next"));
+    links.push(link(hereWith(c, deps, { lastEventId: page.last }), "next"));
   if (page.count > 0) {
     const direction = back ? undefined : "backwards";
-    links.push(link(hereWith(c, { lastEventId: page.first, direction, timeout: undefined }), "prev"));
+    links.push(link(hereWith(c, deps, { lastEventId: page.first, direction, timeout: undefined }), "prev"));
   }
   return links.join(", ");
 }
@@ -70,6 +74,7 @@ function notModified(c: Context, etag: string): boolean {
 
 function pageResponse(
   c: Context,
+  deps: AppDeps,
   page: PageAnswer,
   query: LogQuery,
   { mediaType, framing }: Representation,
@@ -82,7 +87,7 @@ function pageResponse(
     "Content-Type": mediaType,
     "Cache-Control": fixed ? IMMUTABLE : "no-cache",
     ETag: etag,
-    Link: pageLinks(c, page, query),
+    Link: pageLinks(c, deps, page, query),
     Vary: "Accept",
     "Kilde-Head": String(page.head),
   };
@@ -191,7 +196,7 @@ export async function readLog(
     throw new KildeError("subject-not-found", detail);
   }
   if (consumer !== null) deps.sightings.saw(log.address, consumer, sentUpTo(page, answer));
-  return pageResponse(c, answer, query, representation);
+  return pageResponse(c, deps, answer, query, representation);
 }
 
 /** The position that a page leaves nothing before; null where that cannot be said of the log. */

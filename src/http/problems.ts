@@ -7,18 +7,28 @@ import { jsonPointer } from "../core/json-pointer.ts";
 const RETRY_AFTER_SECONDS = 1;
 
 /** The body of an error answer: RFC 9457 problem details. */
-function problemOf(error: KildeError): Record<string, unknown> {
+function problemOf(error: KildeError, basePath: string): Record<string, unknown> {
   const { status, title, remedy } = PROBLEMS[error.code];
-  return { type: PROBLEM_PATH + error.code, title, status, detail: error.message, remedy, ...error.members };
+  return {
+    type: basePath + PROBLEM_PATH + error.code,
+    title,
+    status,
+    detail: error.message,
+    remedy,
+    ...error.members,
+  };
 }
 
-/** The one place where an error becomes an answer; `path` is what was asked for. */
-export function problemResponse(path: string, error: KildeError): Response {
+/** The one place where an error becomes an answer; `path` is what was asked for, below the `basePath`. */
+export function problemResponse(path: string, error: KildeError, basePath: string): Response {
   const { status } = PROBLEMS[error.code];
   const headers = new Headers({ "Content-Type": "application/problem+json", "Cache-Control": "no-store" });
   if (status === 503) headers.set("Retry-After", String(RETRY_AFTER_SECONDS));
   if (error.members.currentVersion !== undefined) headers.set("ETag", `"${error.members.currentVersion}"`);
-  return new Response(JSON.stringify({ ...problemOf(error), instance: path }), { status, headers });
+  return new Response(JSON.stringify({ ...problemOf(error, basePath), instance: basePath + path }), {
+    status,
+    headers,
+  });
 }
 
 /** An error that names what is wrong with a body, by JSON pointer, or with parameters, by name. */

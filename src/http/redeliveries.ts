@@ -43,10 +43,10 @@ export async function getBlocked(c: Context, deps: SubscriptionDeps): Promise<Re
   const limit = query.limit ?? Math.min(DEFAULT_PAGE_EVENTS, deps.limits.pageEvents);
   const subscription = await deps.subscriptions.get(subscriptionIn(c));
   const found = await listBlocked(deps.database, subscription, { cursor, limit, name: null });
-  const links = [`<${hereWith(c, {})}>; rel="self"`];
+  const links = [`<${hereWith(c, deps, {})}>; rel="self"`];
   const last = found.at(-1);
   if (found.length === limit && last !== undefined)
-    links.push(`<${hereWith(c, { cursor: last.name })}>; rel="next"`);
+    links.push(`<${hereWith(c, deps, { cursor: last.name })}>; rel="next"`);
   const blocked = found.map(({ name, version, position, lane }) => ({
     subject: name,
     sequence: sequenceOf(version),

@@ -40,10 +40,10 @@ export async function listing(
       ? await log.subjects({ prefix, cursor: cursor ?? "", limit })
       : await log.changedSubjects({ prefix, since: changedSince, limit });
   const last = list.subjects.at(-1);
-  const links = [`<${hereWith(c, {})}>; rel="self"`];
+  const links = [`<${hereWith(c, deps, {})}>; rel="self"`];
   if (list.full && last !== undefined) {
     const next = changedSince === undefined ? { cursor: last.name } : { changedSince: last.position };
-    links.push(`<${hereWith(c, next)}>; rel="next"`);
+    links.push(`<${hereWith(c, deps, next)}>; rel="next"`);
   }
   return c.json({ [`${term}s`]: list.subjects.map(infoOf(term)) }, 200, {
     Link: links.join(", "),

@@ -116,10 +116,10 @@ export async function getSubscriptions(c: Context, deps: SubscriptionDeps): Prom
   const { cursor = "", ...query } = queryOf(c, deps.subscriptionSchemas.subscriptionsQuery);
   const limit = query.limit ?? Math.min(DEFAULT_PAGE_EVENTS, deps.limits.pageEvents);
   const found = await deps.subscriptions.list({ cursor, limit });
-  const links = [`<${hereWith(c, {})}>; rel="self"`];
+  const links = [`<${hereWith(c, deps, {})}>; rel="self"`];
   const last = found.at(-1);
   if (found.length === limit && last !== undefined)
-    links.push(`<${hereWith(c, { cursor: last.id })}>; rel="next"`);
+    links.push(`<${hereWith(c, deps, { cursor: last.id })}>; rel="next"`);
   const entries = await Promise.all(found.map((subscription) => shown(deps, subscription)));
   return c.json({ subscriptions: entries }, 200, { ...FRESH, Link: links.join(", ") });
 }
@@ -138,7 +138,7 @@ export async function postSubscription(c: Context, deps: SubscriptionDeps): Prom
   });
   const { subscription, secret: own, publicKey } = made;
   const body = { ...(await shown(deps, subscription)), secret: own, publicKey };
-  return c.json(body, 201, { ...SECRET, Location: `/subscriptions/${subscription.id}` });
+  return c.json(body, 201, { ...SECRET, Location: `${deps.basePath}/subscriptions/${subscription.id}` });
 }
 
 /** `GET /subscriptions/{subscription}` */

@@ -1,5 +1,5 @@
 import type { Appended } from "../core/event.ts";
-import { type Row, type Statement, textAt, integerAt } from "./database.ts";
+import { type Database, type Row, type Statement, textAt, integerAt } from "./database.ts";
 import type { LogAddress } from "./keys.ts";
 import type { FirstAnswer, SubjectState } from "./plan.ts";
 
@@ -16,7 +16,7 @@ import type { FirstAnswer, SubjectState } from "./plan.ts";
  * version is always there, because a stream's last event stays.
  */
 
-/** Arguments: log id, base key, now, JSON `[[subject id, name, version, type, time, data, extensions], …]`. */
+/** Arguments: log id, base key (plus the number of events before these), now, JSON `[[subject id, name, version, type, time, data, extensions], …]`. */
 export const INSERT_EVENTS = `
 insert into events (key, subject, version, type, time, recorded, data, extensions)
 select ?2 + log.head + 1 + entry.key,
@@ -102,4 +102,9 @@ export function firstAnswers(rows: readonly Row[]): Map<string, FirstAnswer> {
       return [textAt(row, 0), { fingerprint: textAt(row, 1), results }];
     }),
   );
+}
+
+/** What the append with an idempotency key was answered; null when there was none, or its key is forgotten. */
+export async function findAppend(database: Database, key: string): Promise<readonly Appended[] | null> {
+  return firstAnswers(await database.read(selectKeys([key]))).get(key)?.results ?? null;
 }

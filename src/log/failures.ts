@@ -35,6 +35,12 @@ export function storageFailure(error: unknown): StorageFailure {
   return "unknown";
 }
 
+/** Whether an answer was larger than a libSQL server gives: a value above some 5 MB, or 10 MB in all. */
+export function isTooLarge(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return /RESPONSE_TOO_LARGE|SQLITE_TOOBIG/.test(codeOf(error)) || /too large|too big/.test(error.message);
+}
+
 /** The error a caller of the log is given when storage failed. */
 export function storageError(error: unknown): KildeError {
   if (error instanceof KildeError) return error;

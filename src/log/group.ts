@@ -2,6 +2,7 @@ import type { NewEvent } from "../core/event.ts";
 import * as sql from "./append.ts";
 import { type Database, integerAt, type Row, type Statement, textAt } from "./database.ts";
 import type { LogAddress } from "./keys.ts";
+import { rowsParameters } from "./parameters.ts";
 import { type Plan, planGroup, type SubjectState, type Transaction } from "./plan.ts";
 import type { SubjectCache } from "./subject-cache.ts";
 
@@ -143,10 +144,9 @@ export async function commitPlan(
   if (plan.newSubjects.length > 0) {
     statements.push({ sql: sql.INSERT_SUBJECTS, args: [log.id, JSON.stringify(plan.newSubjects)] });
   }
-  statements.push({
-    sql: sql.INSERT_EVENTS,
-    args: [log.id, log.base, now, JSON.stringify(plan.events.map(eventRow))],
-  });
+  for (const { json, offset } of rowsParameters(plan.events.map(eventRow))) {
+    statements.push({ sql: sql.INSERT_EVENTS, args: [log.id, log.base + offset, now, json] });
+  }
   const keys = keyRows(transactions, plan);
   if (keys.length > 0) {
     statements.push({

@@ -22,6 +22,8 @@ export interface ReadDeps {
   readonly pageBytes: number;
   /** Most bytes of JSON an event can have. */
   readonly eventBytes: number;
+  /** Most events that one query reads; a page may be of several. */
+  readonly pieceEvents: number;
 }
 
 /** Positions or versions that one query of a filtered read looks through, so that none blocks for long. */
@@ -59,21 +61,26 @@ async function readPiece(
   return { text: typeof text === "string" ? text : "", count: integerAt(row, 0), first, last, cutByBytes };
 }
 
-/** Parts of the range that are read by one query each: all of it, unless a filter may leave out most events. */
-function* windows(selection: Selection): Generator<Selection> {
-  const { after, before, direction, filter } = selection;
-  if (filter.types === undefined && filter.subjectPrefix === undefined) {
+/**
+ * Parts of the range that are read by one query each: all of it, unless a filter may leave out most events, or it may
+ * hold more than a query reads.
+ */
+function* windows(selection: Selection, pieceEvents: number): Generator<Selection> {
+  const { after, before, direction, filter, limit } = selection;
+  const filtered = filter.types !== undefined || filter.subjectPrefix !== undefined;
+  const span = Math.min(pieceEvents, filtered ? SCAN_WINDOW : Infinity);
+  if (!filtered && limit <= span) {
     yield selection;
     return;
   }
   if (direction === "forwards") {
-    for (let low = after; low < before - 1; low += SCAN_WINDOW) {
-      yield { ...selection, after: low, before: Math.min(before, low + SCAN_WINDOW + 1) };
+    for (let low = after; low < before - 1; low += span) {
+      yield { ...selection, after: low, before: Math.min(before, low + span + 1) };
     }
     return;
   }
-  for (let high = before; high > after + 1; high -= SCAN_WINDOW) {
-    yield { ...selection, before: high, after: Math.max(after, high - SCAN_WINDOW - 1) };
+  for (let high = before; high > after + 1; high -= span) {
+    yield { ...selection, before: high, after: Math.max(after, high - span - 1) };
   }
 }
 
@@ -89,7 +96,7 @@ export async function readPage(
   let count = 0;
   let bytes = 0;
   let full = false;
-  for (const window of windows(selection)) {
+  for (const window of windows(selection, deps.pieceEvents)) {
     const piece = await readPiece(deps, log, { ...window, limit: selection.limit - count }, framing);
     if (piece.count > 0) pieces.push(piece);
     count += piece.count;

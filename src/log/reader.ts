@@ -44,6 +44,13 @@ export interface LogReaderDeps {
   readonly pollIntervalMs: number;
 }
 
+/**
+ * A libSQL server gives no value above some 5 MB. So much data, and so many events with the longest names around each,
+ * are less.
+ */
+const SERVER_PAGE_BYTES = 2 * 1024 * 1024;
+const SERVER_PIECE_EVENTS = 2_000;
+
 /** Opens a log for reading, on a database whose schema is up to date. */
 export function openLogReader(
   { database, clock, limits, pollIntervalMs }: LogReaderDeps,
@@ -53,7 +60,8 @@ export function openLogReader(
   const deps = {
     database,
     clock,
-    pageBytes: limits.pageBytes,
+    pageBytes: database.embedded ? limits.pageBytes : Math.min(limits.pageBytes, SERVER_PAGE_BYTES),
+    pieceEvents: database.embedded ? Infinity : SERVER_PIECE_EVENTS,
     eventBytes: limits.eventBytes + limits.metadataBytes,
     tail,
   };

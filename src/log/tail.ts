@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import { ERASED_TYPE } from "../core/event.ts";
 import { type Database, integerAt, textAt } from "./database.ts";
+import { isTooLarge } from "./failures.ts";
 import type { LogAddress } from "./keys.ts";
 import { entriesStatement } from "./pages.ts";
 import { readHead } from "./subjects.ts";
@@ -98,9 +99,20 @@ export function createTail({ database, log, clock, pollIntervalMs }: TailDeps): 
     const target = head;
     if (target - ringEnd > FILL_ENTRIES) reset(target - FILL_ENTRIES);
     const selection = { source: "log", after: ringEnd, before: target + 1, direction: "forwards" } as const;
-    const rows = await database.read(
-      entriesStatement(log, { ...selection, filter: {}, limit: FILL_ENTRIES }, "event-stream"),
+    const statement = entriesStatement(
+      log,
+      { ...selection, filter: {}, limit: FILL_ENTRIES },
+      "event-stream",
     );
+    const rows = await database.read(statement).catch((error: unknown) => {
+      if (!isTooLarge(error)) throw error;
+      return null;
+    });
+    if (rows === null) {
+      // More at once than a libSQL server gives: who is behind reads pages, and the ring begins anew.
+      reset(target);
+      return;
+    }
     for (const row of rows) {
       const entry: Entry = {
         position: integerAt(row, 0),
@@ -159,6 +171,8 @@ export function createTail({ database, log, clock, pollIntervalMs }: TailDeps): 
       });
     },
     async since(position) {
+      // Who follows first needs no more than what comes after: in a worker, each follower is the first.
+      if (ringEnd === 0) reset(position);
       while (ringEnd < head) {
         filling ??= fill().finally(() => (filling = null));
         await filling;

@@ -62,6 +62,11 @@ export interface LogWriterDeps {
   readonly clock: Clock;
   readonly limits: Limits;
   readonly onNews: (news: LogNews) => void;
+  /**
+   * Called when there is something to delete that was truncated, for whoever does it in a way of its own. Default:
+   * this writer does, in the background, and begins with what was left before.
+   */
+  readonly onSweep?: () => void;
 }
 
 /** Removes all events of a stream, and leaves a tombstone with the reason, so that followers learn of it. */
@@ -71,7 +76,7 @@ export function erasure(subject: string, reason: string, expectedVersion: Expect
 }
 
 /** Opens the event log for writing, on a database whose schema is up to date. One for a process. */
-export function openLogWriter({ database, clock, limits, onNews }: LogWriterDeps): LogWriter {
+export function openLogWriter({ database, clock, limits, onNews, onSweep }: LogWriterDeps): LogWriter {
   const log = EVENT_LOG_ADDRESS;
   const queue = createCommitQueue({ database, log, clock, limits, onCommit: (head) => onNews({ head }) });
   let closing = false;
@@ -86,10 +91,12 @@ export function openLogWriter({ database, clock, limits, onNews }: LogWriterDeps
       sweeping = null;
     }
   };
-  const sweep = () => {
-    sweeping ??= sweepAll();
-  };
-  sweep();
+  const sweep =
+    onSweep ??
+    (() => {
+      sweeping ??= sweepAll();
+    });
+  if (onSweep === undefined) sweep();
 
   return {
     append(transaction) {

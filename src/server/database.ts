@@ -3,6 +3,9 @@ import type { DatabaseLocation } from "../log/open.ts";
 import { remoteWrites } from "../log/write-port.ts";
 import type { ThreadCommand, ThreadReport } from "./database-thread.ts";
 
+/** The bundler takes a worker in that is named like this. */
+const THREAD_PROGRAM = new URL("./database-thread.ts", import.meta.url);
+
 interface WritingThread {
   readonly write: Database["write"];
   readonly opened: Promise<void>;
@@ -11,9 +14,8 @@ interface WritingThread {
 }
 
 /** Writes a file from a thread of its own: its commits block that thread, and this one goes on. */
-function startThread(url: string): WritingThread {
-  // The bundler takes a worker in that is named like this.
-  const worker = new Worker(new URL("./database-thread.ts", import.meta.url).href);
+function startThread(url: string, program: URL): WritingThread {
+  const worker = new Worker(program.href);
   const tell = (command: ThreadCommand, transfer: Transferable[] = []) =>
     worker.postMessage(command, transfer);
   let receive: (message: unknown) => void = () => {};
@@ -65,10 +67,15 @@ export interface ServerDatabase {
 
 /**
  * Gives a database that was opened in this thread a thread to write from, if that suits it: one in memory has one
- * connection, and one on a server never blocks, so that neither gains by it.
+ * connection, and one on a server never blocks, so that neither gains by it. Without a program for the thread
+ * this one writes.
  */
-export function writeFromThread(database: Database, { url }: DatabaseLocation): ServerDatabase {
-  if (!url.startsWith("file:")) {
+export function writeFromThread(
+  database: Database,
+  { url }: DatabaseLocation,
+  program: URL | null = THREAD_PROGRAM,
+): ServerDatabase {
+  if (!url.startsWith("file:") || program === null) {
     return {
       database,
       opened: Promise.resolve(),
@@ -76,7 +83,7 @@ export function writeFromThread(database: Database, { url }: DatabaseLocation): 
       close: () => Promise.resolve(database.close()),
     };
   }
-  const thread = startThread(url);
+  const thread = startThread(url, program);
   return {
     database: { ...database, ordered: true, write: thread.write },
     opened: thread.opened,

@@ -59,9 +59,13 @@ async function hasSubscriptions({ database }: DeliveringOptions): Promise<boolea
   return (await database.read({ sql: "select 1 from subscriptions limit 1", args: [] })).length > 0;
 }
 
+/** Without a key there can be no subscription; those of another process it has to deliver. */
+const NOTHING: DeliveringHere = { changed: () => {}, learn: () => {}, close: () => Promise.resolve() };
+
 /** Delivers webhooks as suits the database. Nothing is started before there is a subscription. */
 export function startDelivering(options: DeliveringOptions): DeliveringHere {
-  const { connect } = options;
+  const { connect, secretKeys } = options;
+  if (secretKeys.length === 0) return NOTHING;
   const holder = crypto.randomUUID();
   const stopping = new AbortController();
   let running: DeliveringHere | null = null;

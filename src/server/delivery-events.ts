@@ -1,9 +1,9 @@
-import type { Logger } from "pino";
+import type { EventLogger } from "./feed-events.ts";
 
 import type { DeliveryRunEvent } from "../delivery/run.ts";
 
 /** Writes what happens to subscriptions to the server's log. */
-export function logDeliveryEvent(logger: Logger, event: DeliveryRunEvent): void {
+export function logDeliveryEvent(logger: EventLogger, event: DeliveryRunEvent): void {
   const { subscription } = event;
   switch (event.kind) {
     case "down": {

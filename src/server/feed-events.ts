@@ -1,9 +1,14 @@
-import type { Logger } from "pino";
-
 import type { RunEvent } from "../feed/run.ts";
 
+/** A log of what happens, as pino writes one. */
+export interface EventLogger {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
 /** Writes what happens to feeds to the server's log. */
-export function logFeedEvent(logger: Logger, event: RunEvent): void {
+export function logFeedEvent(logger: EventLogger, event: RunEvent): void {
   const { feed } = event;
   switch (event.kind) {
     case "live":

@@ -13,19 +13,27 @@ import { systemClock } from "./system-clock.ts";
 /** The application's own limit answers with a problem; the server's must not come first. */
 const MAX_REQUEST_BODY_BYTES = Number.MAX_SAFE_INTEGER;
 
-export interface Listening {
-  readonly port: number;
-  /** Takes no more connections, ends followers, and waits until every request is answered. */
+/** What others reach it by. */
+export interface Surface {
+  /** Takes no more requests, ends followers, and waits until every request is answered. */
   close(): Promise<void>;
 }
 
-export interface ListenDeps {
+export interface Listening extends Surface {
+  readonly port: number;
+}
+
+/** What is reached. */
+export interface SurfaceParts {
   readonly reader: LogReader;
   readonly writer: LogWriter;
   readonly feeds: Feeds;
   readonly database: Database;
   readonly sightings: Sightings;
   readonly delivery: DeliveryPort;
+}
+
+export interface ListenDeps extends SurfaceParts {
   readonly settings: Settings;
   readonly version: string;
   readonly log: ServerLog;

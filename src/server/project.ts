@@ -1,3 +1,5 @@
+import { setMaxListeners } from "node:events";
+
 import type { Limits } from "../core/limits.ts";
 import type { OnFeedNews } from "../feed/commit.ts";
 import type { RegisteredFeed } from "../feed/register.ts";
@@ -39,6 +41,8 @@ export function project(options: ProjectOptions, registered: readonly Registered
     return reader;
   };
   const stopping = new AbortController();
+  // Each feed listens. Node takes more than a few listeners for a leak.
+  setMaxListeners(0, stopping.signal);
   const running = registered.map((feed) =>
     runFeed(
       {

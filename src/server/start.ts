@@ -8,30 +8,30 @@ import { createSightings } from "../log/sightings.ts";
 import { type LogNews, openLogWriter } from "../log/writer.ts";
 import { configuredFeeds } from "./configured-feeds.ts";
 import { writeFromThread } from "./database.ts";
-import { logFeedEvent } from "./feed-events.ts";
 import { startDelivering } from "./delivering.ts";
 import { logDeliveryEvent } from "./delivery-events.ts";
 import { createDeliveryPort } from "./delivery-port.ts";
-import { listen } from "./listen.ts";
-import type { ServerLog } from "./logger.ts";
+import { type EventLogger, logFeedEvent } from "./feed-events.ts";
+import type { Surface, SurfaceParts } from "./listen.ts";
 import { startProjecting } from "./projecting.ts";
 import { systemClock } from "./system-clock.ts";
 
-/** A server that runs in this process. */
-export interface RunningServer {
-  readonly port: number;
-  /** Takes no more requests, answers those it has, commits, and closes the database. */
-  close(): Promise<void>;
-}
-
-export interface StartOptions {
+export interface StartKildeOptions<Opened extends Surface> {
   readonly settings: Settings;
-  readonly version: string;
-  readonly log: ServerLog;
+  readonly logger: EventLogger;
+  /** The program of the thread that writes a file; null: this thread writes. Default: the one beside this file. */
+  readonly databaseThread?: URL | null;
+  /** Opens what others reach it by. */
+  readonly open: (parts: SurfaceParts) => Opened;
 }
 
-/** Starts serving on the database that the settings name, bringing its schema up to date first. */
-export async function startServer({ settings, version, log }: StartOptions): Promise<RunningServer> {
+/** All that a server is, but for how others reach it. */
+export async function startKilde<Opened extends Surface>({
+  settings,
+  logger,
+  databaseThread,
+  open,
+}: StartKildeOptions<Opened>): Promise<{ readonly surface: Opened; readonly close: () => Promise<void> }> {
   const { databaseUrl: url, databaseAuthToken: authToken, limits, pollIntervalMs } = settings;
   const local = openDatabase({ url, authToken });
   const opened: (() => Promise<void> | void)[] = [];
@@ -41,14 +41,14 @@ export async function startServer({ settings, version, log }: StartOptions): Pro
   try {
     opened.push(() => local.close());
     await migrate(local);
-    const storage = writeFromThread(local, { url });
+    const storage = writeFromThread(local, { url }, databaseThread);
     opened.splice(0, 1, () => storage.close());
     const { database } = storage;
     const reader = openLogReader({ database, clock: systemClock, limits, pollIntervalMs }, EVENT_LOG_ADDRESS);
     opened.push(() => reader.close());
     const { registered, retired } = await configuredFeeds(database, settings.feeds, limits);
     for (const path of retired) {
-      log.logger.warn({ feed: path }, "feed was retired, and can be removed from the configuration");
+      logger.warn({ feed: path }, "feed was retired, and can be removed from the configuration");
     }
     let tell = (_news: LogNews) => {};
     let deliverNews = (_path: string, _head: number) => {};
@@ -79,7 +79,7 @@ export async function startServer({ settings, version, log }: StartOptions): Pro
           feeds.learn(path, head);
           deliverNews(path, head);
         },
-        onEvent: (event) => logFeedEvent(log.logger, event),
+        onEvent: (event) => logFeedEvent(logger, event),
       },
       registered,
     );
@@ -92,31 +92,22 @@ export async function startServer({ settings, version, log }: StartOptions): Pro
       url,
       database,
       writer,
-      connect: storage.connect,
+      // Who brings a program for the one thread has none for the other.
+      connect: databaseThread === undefined ? storage.connect : null,
       limits,
       pollIntervalMs,
       egressAllow: settings.egressAllow,
       secretKeys: settings.secretKeys,
-      onEvent: (event) => logDeliveryEvent(log.logger, event),
+      onEvent: (event) => logDeliveryEvent(logger, event),
     });
     opened.push(() => delivering.close());
     deliverNews = (path, head) => delivering.learn(path, head);
     const delivery = createDeliveryPort(settings, (subscription) => delivering.changed(subscription));
     opened.push(() => delivery.close());
-    const listening = listen({
-      reader,
-      writer,
-      feeds,
-      database,
-      sightings,
-      delivery,
-      settings,
-      version,
-      log,
-    });
-    opened.push(() => listening.close());
+    const surface = open({ reader, writer, feeds, database, sightings, delivery });
+    opened.push(() => surface.close());
     await storage.opened;
-    return { port: listening.port, close };
+    return { surface, close };
   } catch (error) {
     await close();
     throw error;

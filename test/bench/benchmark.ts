@@ -1,5 +1,7 @@
 import { tmpdir } from "node:os";
 
+import { measureCommands } from "./commands.ts";
+import { measureConsuming, measureEnsure, measureReconstitution, RECONSTITUTED } from "./consumers.ts";
 import { type Contender, NotInstalled, type Start } from "./contender.ts";
 import { measureAppendsWithFeeds, measureFeedLatency, measureProjection } from "./feeds.ts";
 import { EVENTS_PER_SECOND, measureFollowers } from "./followers.ts";
@@ -15,6 +17,8 @@ import { openSandbox, type Sandbox } from "./sandbox.ts";
 import { measureStart } from "./start.ts";
 import { machineLines } from "./table.ts";
 import { verdictsFor } from "./targets.ts";
+import { measureDeliveries, measureDeliveryLatency } from "./webhooks.ts";
+import { measureWorker } from "./worker.ts";
 import { TIMED_WORKS, type TimedWork } from "./works.ts";
 
 export interface BenchmarkOptions {
@@ -150,6 +154,36 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Results> 
       take([
         resultOf("append-feeds", "Appends of one event, 64 connections, beside feeds", "events/s", rows),
       ]);
+    }
+    if (wanted("deliveries")) {
+      const rows = await measureDeliveries(sandbox, command, rounds);
+      take([resultOf("deliveries", "Webhooks: a backlog delivered, 64 in flight", "events/s", rows)]);
+    }
+    if (wanted("delivery-latency")) {
+      const rows = await measureDeliveryLatency(sandbox, command, rounds);
+      const title = "Webhooks: from append to received, 1,000 events/s on 10,000 subjects";
+      take([resultOf("delivery-latency", title, "ms", rows)]);
+    }
+    if (wanted("worker")) {
+      const rows = await measureWorker(sandbox, command, rounds);
+      take([resultOf("worker", "One request at a time, on a libSQL server: median", "ms", rows)]);
+    }
+    if (wanted("commands")) {
+      const rows = await measureCommands(sandbox, command, rounds, roundMs);
+      take([resultOf("commands", "Commands of one event, 64 in flight, one process", "events/s", rows)]);
+    }
+    if (wanted("consume")) {
+      const rows = await measureConsuming(sandbox, command, rounds);
+      take([resultOf("consume", "Events handled into libSQL, with cursors", "events/s", rows)]);
+    }
+    if (wanted("ensure")) {
+      const rows = await measureEnsure(sandbox, command, rounds);
+      take([resultOf("ensure", "One subject of a feed asked for", "ms", rows)]);
+    }
+    if (wanted("reconstitute")) {
+      const rows = await measureReconstitution(sandbox, command);
+      const title = `${RECONSTITUTED.toLocaleString("en")} subjects compared, none lacking`;
+      take([resultOf("reconstitute", title, "subjects/s", rows)]);
     }
     if (wanted("start")) take(await runStart(sandbox, options));
     return { machine, rounds: options.rounds, roundSeconds: options.roundMs / 1_000, works: results };

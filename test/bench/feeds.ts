@@ -24,7 +24,7 @@ const LATENCY_EVENTS = 200;
 const CONNECTIONS = 64;
 
 /** Configurations by what they have: stateless and stateful feeds of the benchmark's own events. */
-function configOf(feeds: readonly ("stateless" | "stateful")[]): string {
+export function configOf(feeds: readonly ("stateless" | "stateful")[]): string {
   const definitions = feeds.map((kind, index) => {
     const state = `state: { initial: { total: 0 }, evolve: Object.fromEntries(types.map((type) =>
       [type, (state, event) => ({ total: state.total + event.data.amount })])) },`;
@@ -44,13 +44,14 @@ export default defineConfig({ accessLog: false, feeds: [${definitions.join(",\n"
 `;
 }
 
-interface Kilde {
+export interface Kilde {
   readonly server: Server;
   readonly port: number;
   get<Body>(path: string): Promise<Body>;
 }
 
-async function startKilde(
+/** A server with this configuration on a file. */
+export async function startKilde(
   sandbox: Sandbox,
   command: readonly string[],
   file: string,
@@ -74,7 +75,7 @@ async function startKilde(
   return { server, port, get };
 }
 
-async function append(port: number, count: number): Promise<void> {
+export async function append(port: number, count: number): Promise<void> {
   for (let start = 0; start < count; start += work.PAGE) {
     const appends = work.eventsOf(start, work.PAGE).map(({ type, data }, offset) => ({
       stream: work.streamName((start + offset) % work.STREAMS),
@@ -135,7 +136,7 @@ function bareRate(file: string): number {
   return rate;
 }
 
-const taken = (value: number): Round => ({ ...NOT_TAKEN, value });
+export const taken = (value: number): Round => ({ ...NOT_TAKEN, value });
 
 /** A source to build feeds from, as a file that is copied for each round. */
 async function filledFile(sandbox: Sandbox, command: readonly string[]): Promise<string> {

@@ -21,7 +21,7 @@ export interface WorkResult {
   readonly name: string;
   readonly title: string;
   /** What the rows are measured in. */
-  readonly unit: "events/s" | "ms" | "MB" | "KB";
+  readonly unit: "events/s" | "subjects/s" | "ms" | "MB" | "KB";
   readonly rows: readonly Row[];
   readonly verdicts: readonly Verdict[];
 }

@@ -24,6 +24,7 @@ const RATIOS: readonly RatioTarget[] = [
   { work: "pages", beside: "bare loop", atLeast: 0.5 },
   { work: "stream-64", beside: "bare loop", atLeast: 0.5 },
   { work: "projection", beside: "bare loop", atLeast: 0.6 },
+  { work: "deliveries", beside: "bare loop", atLeast: 0.4 },
 ];
 
 const VALUES: readonly ValueTarget[] = [

@@ -58,6 +58,19 @@ export const TIMED_WORKS: readonly TimedWork[] = [
 ];
 
 /** Works with a course of their own. */
-export const OTHER_WORKS = ["followers", "projection", "feed-latency", "append-feeds", "start"] as const;
+export const OTHER_WORKS = [
+  "followers",
+  "projection",
+  "feed-latency",
+  "append-feeds",
+  "deliveries",
+  "delivery-latency",
+  "worker",
+  "commands",
+  "consume",
+  "ensure",
+  "reconstitute",
+  "start",
+] as const;
 
 export const WORK_NAMES: readonly string[] = [...TIMED_WORKS.map(({ name }) => name), ...OTHER_WORKS];

@@ -3,6 +3,7 @@ import { chmodSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { jsonPost, TEST_SECRET_KEY } from "../support/app.ts";
 import { cleanUp, emptyFolder, jsonLines, run, type Served, serve } from "../cli/support.ts";
 
 cleanUp();
@@ -69,6 +70,23 @@ describe("the binary, in an empty folder", () => {
     expect((await server.kilde(["restore", "b.db", "--force"])).exitCode).toBe(0);
     expect((await server.kilde(["doctor"])).exitCode).toBe(0);
     expect((await server.kilde(["complete", "--", "imp"])).stdout).toContain("import\t");
+  });
+
+  test("delivers webhooks", async () => {
+    const received = Promise.withResolvers<unknown>();
+    const receiver = Bun.serve({
+      port: 0,
+      async fetch(request) {
+        received.resolve(await request.json());
+        return new Response(null, { status: 204 });
+      },
+    });
+    const server = await serveBinary(["--egress-allow", "127.0.0.1", "--secret-keys", TEST_SECRET_KEY]);
+    const subscription = { source: "/events", url: `http://127.0.0.1:${receiver.port}/` };
+    expect((await fetch(`${server.url}/subscriptions`, jsonPost(subscription))).status).toBe(201);
+    await server.kilde(["append", "user-1", "UserRegistered", '{"name":"Ida"}']);
+    expect(await received.promise).toMatchObject({ id: "1", subject: "user-1", data: { name: "Ida" } });
+    await receiver.stop(true);
   });
 
   test("loads kilde.config.ts, with kilde and zod from inside itself", async () => {

@@ -250,3 +250,18 @@ test("read, follow and export take a feed, under a name that consumers lists", a
   expect(jsonLines(exported.stdout)).toHaveLength(2);
   expect((await kilde(["read", "--feed", "declarations"])).exitCode).toBe(2);
 });
+
+test("types are printed as TypeScript that compiles, and is what is published", async () => {
+  const folder = emptyFolder();
+  await Bun.write(join(folder, "kilde.config.ts"), CONFIG);
+  const server = await serve(folder, ["--no-access-log"]);
+  const { stdout, exitCode } = await server.kilde(["feeds", "types", "declarations", "v2"]);
+  expect(exitCode).toBe(0);
+  expect(stdout).toContain('import { feed } from "kilde/consumer";');
+  expect(stdout).toContain("  DeclarationPaid: {\n    cents: number\n    currency: string\n  }");
+  expect(stdout).toContain('("declarations/v2");');
+  // It can be run: what is imported is there.
+  const code = new Bun.Transpiler({ loader: "ts" }).transformSync(stdout);
+  expect(code).toContain("export const declarationsV2 = feed(");
+  expect((await server.kilde(["feeds", "types", "unknown", "v1"])).exitCode).not.toBe(0);
+});

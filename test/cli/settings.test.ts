@@ -114,6 +114,12 @@ describe("settings", () => {
       { environment: { KILDE_LIMIT_BODY_BYTES: "1000" } },
       "limits.eventBytes: 1048576 is more than limits.bodyBytes, 1000: such an event has no body to come in (environment KILDE_LIMIT_BODY_BYTES)",
     ],
+    [
+      {
+        environment: { KILDE_DATABASE_URL: "libsql://a.example", KILDE_LIMIT_EVENT_BYTES: "2400000" },
+      },
+      "limits.eventBytes: events of 2400000 bytes with 16384 of metadata are more than a libSQL server takes, 2400000 together (environment KILDE_LIMIT_EVENT_BYTES)",
+    ],
   ];
   for (const [given, problem] of faults) {
     test(`refuse: ${problem}`, () => expect(problemsOf(given)).toEqual([problem]));

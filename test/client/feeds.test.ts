@@ -66,3 +66,27 @@ test("a client that names itself is a consumer, and commits what it has dealt wi
   expect(await kilde.commit(1, { feed: "orders/v2", rewind: true })).toMatchObject({ committed: 1 });
   expect(() => client().commit(1)).toThrow(TypeError);
 });
+
+test("subjects are listed a page at a time, from any on, or those that changed", async () => {
+  const kilde = client();
+  const names = async (options: Parameters<typeof kilde.subjectPages>[0]) =>
+    (await Array.fromAsync(kilde.subjectPages(options))).map((page) => page.map(({ subject }) => subject));
+  const feed = "orders/v2";
+  expect(await names({ feed, pageSize: 1 })).toEqual([["s-1"], ["s-2"]]);
+  expect(await names({ feed, after: "s-1" })).toEqual([["s-2"]]);
+  expect(await names({ feed, changedSince: 2 })).toEqual([["s-2"]]);
+  expect(await names({ pageSize: 5 })).toEqual([["s-1", "s-2"]]);
+});
+
+test("events of a feed say what they were projected from", async () => {
+  const events = await Array.fromAsync(client().read({ feed: "orders/v2" }));
+  expect(events.map(({ projectedFrom }) => projectedFrom)).toEqual([1, 2, 3]);
+  const own = await Array.fromAsync(client().read({ limit: 1 }));
+  expect(own[0]?.projectedFrom).toBeUndefined();
+});
+
+test("a page may wait for an event", async () => {
+  const waiting = Array.fromAsync(client().read({ lastEventId: 3, timeout: 5_000 }));
+  await app.append("s-3", { type: "A", data: 4 });
+  expect((await waiting).map(({ data }) => data)).toEqual([4]);
+});

@@ -1,18 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
-import {
-  file,
-  jsonPost,
-  memory,
-  openApp,
-  type Problem,
-  type TestApp,
-  type WireEvent,
-} from "../support/app.ts";
+import { jsonPost, openApp, type Problem, type TestApp, type WireEvent } from "../support/app.ts";
+import { deployments } from "../support/deployments.ts";
+import { testInProcess } from "../support/tested-on.ts";
 
 const event = (type = "Happened", data: unknown = { n: 1 }) => ({ type, data });
 
-for (const deployment of [memory, file]) {
+for (const deployment of deployments) {
   describe(`append (${deployment.name})`, () => {
     let app: TestApp;
     let dispose: () => Promise<void>;
@@ -116,7 +110,7 @@ for (const deployment of [memory, file]) {
       expect(all.filter(({ status }) => status === 409)).toHaveLength(19);
     });
 
-    test("a chain of appends in one group sees the ones before", async () => {
+    testInProcess("a chain of appends in one group sees the ones before", async () => {
       const stream = newStream();
       const all = await Promise.all(
         Array.from({ length: 20 }, (_, n) => post(stream, { events: [event()], expectedVersion: n })),
@@ -195,6 +189,24 @@ for (const deployment of [memory, file]) {
         await keyed(stream, "moved on", body);
         await app.append(stream, event());
         expect((await keyed(stream, "moved on", body)).status).toBe(201);
+      });
+
+      test("tell what was answered, to who can no longer repeat the request", async () => {
+        const [one, two] = [newStream(), newStream()];
+        const appends = [
+          { stream: one, events: [event(), event()] },
+          { stream: two, events: [event()] },
+        ];
+        const answer = await app.fetch(
+          "/transactions",
+          jsonPost({ appends }, { "idempotency-key": "plain" }),
+        );
+        expect(answer.status).toBe(201);
+        expect(await app.get<unknown>("/appends/plain")).toEqual(await answer.json());
+        const unknown = await app.fetch(`/appends/${encodeURIComponent("never/ø")}`);
+        expect(unknown.status).toBe(404);
+        expect(((await unknown.json()) as Problem).type).toBe("/problems/append-not-found");
+        expect((await app.fetch(`/appends/${"x".repeat(257)}`)).status).toBe(400);
       });
 
       test("are refused for another request", async () => {

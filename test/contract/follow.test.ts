@@ -1,10 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 
-import { file, memory, openApp, takeEvents, type TestApp } from "../support/app.ts";
+import { openApp, takeEvents, type TestApp } from "../support/app.ts";
+import { deployments, shared } from "../support/deployments.ts";
+import { testInProcess } from "../support/tested-on.ts";
 
 const SSE = { accept: "text/event-stream" };
 
-for (const deployment of [memory, file]) {
+for (const deployment of deployments) {
   describe(`follow (${deployment.name})`, () => {
     let app: TestApp;
     let opened: Awaited<ReturnType<typeof deployment.open>>;
@@ -66,9 +68,9 @@ for (const deployment of [memory, file]) {
 
     test("many followers from many cursors see each event once, while others append", async () => {
       const total = 400;
+      await Promise.all(Array.from({ length: 40 }, (_, n) => app.append(`s-${n % 7}`, { type: "T" })));
       const followers = await Promise.all(
         Array.from({ length: 40 }, async (_, n) => {
-          await app.append(`s-${n % 7}`, { type: "T" });
           const after = n % 5;
           const response = await app.fetch(`/events?lastEventId=${after}`, { headers: SSE });
           return { after, taking: takeEvents(response, total - after) };
@@ -130,7 +132,7 @@ test("a follower that stops reading is not buffered for, and goes on without a g
   await app.close();
 });
 
-test("followers are limited in number, and places are given back", async () => {
+testInProcess("followers are limited in number, and places are given back", async () => {
   const app = await openApp({ limits: { followers: 2 } });
   const first = await app.fetch("/events", { headers: SSE });
   const second = await app.fetch("/events", { headers: SSE });
@@ -147,7 +149,7 @@ test("followers are limited in number, and places are given back", async () => {
   await app.close();
 });
 
-test("closing ends followers and long-polls with what they have", async () => {
+testInProcess("closing ends followers and long-polls with what they have", async () => {
   const closing = new AbortController();
   const app = await openApp({ closing: closing.signal });
   await app.append("s", { type: "A" });
@@ -160,8 +162,8 @@ test("closing ends followers and long-polls with what they have", async () => {
   await app.close();
 });
 
-test("followers of one process see what another appends to the same file", async () => {
-  const opened = await file.open();
+test("followers of one process see what another appends to the same database", async () => {
+  const opened = await shared.open();
   const [one, two] = [
     await openApp({ database: opened.database() }),
     await openApp({ database: opened.database() }),

@@ -6,16 +6,16 @@ import type { LogReader } from "../../src/log/reader.ts";
 import type { LogWriter } from "../../src/log/writer.ts";
 import { systemClock } from "../../src/server/system-clock.ts";
 import { examine } from "../../src/log/doctor.ts";
-import { openDatabase } from "../../src/log/open.ts";
 import type { Database } from "../../src/log/database.ts";
 import { openApp, type TestApp, type WireEvent } from "../support/app.ts";
+import { newDatabase } from "../support/new-database.ts";
 import { counted, sketch } from "../support/feeds.ts";
 import { openProjection } from "../support/projection.ts";
 
 let database: Database;
 let app: TestApp;
 beforeEach(async () => {
-  database = openDatabase({ url: ":memory:" });
+  database = await newDatabase();
   app = await openApp({ database });
 });
 afterEach(async () => {

@@ -6,14 +6,14 @@ import { compileFeed } from "../../src/feed/compile.ts";
 import { BrokenPromiseError } from "../../src/feed/promise.ts";
 import { registerFeeds } from "../../src/feed/register.ts";
 import type { Database } from "../../src/log/database.ts";
-import { openDatabase } from "../../src/log/open.ts";
 import { systemClock } from "../../src/server/system-clock.ts";
 import { openApp, type TestApp } from "../support/app.ts";
+import { newDatabase } from "../support/new-database.ts";
 
 let database: Database;
 let app: TestApp;
 beforeEach(async () => {
-  database = openDatabase({ url: ":memory:" });
+  database = await newDatabase();
   app = await openApp({ database });
 });
 afterEach(() => app.close());

@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 
 import { examine } from "../../src/log/doctor.ts";
 import type { Database } from "../../src/log/database.ts";
-import { file, jsonPost, memory, openApp, takeEvents, type TestApp, type WireEvent } from "../support/app.ts";
+import { jsonPost, openApp, takeEvents, type TestApp, type WireEvent } from "../support/app.ts";
+import { deployments } from "../support/deployments.ts";
 
 interface StreamInfo {
   readonly stream: string;
@@ -12,7 +13,7 @@ interface StreamInfo {
   readonly erased: boolean;
 }
 
-for (const deployment of [memory, file]) {
+for (const deployment of deployments) {
   describe(`streams (${deployment.name})`, () => {
     let app: TestApp;
     let database: Database;

@@ -34,57 +34,88 @@ async function simulateAll(options: Partial<SimulationOptions>): Promise<Simulat
   return results;
 }
 
+/** Milliseconds that all seeds of a kind may take. */
+const TIMEOUT_MS = SEEDS * 2_000;
+
 const duplicates = (results: readonly SimulationResult[]) =>
   results.reduce((sum, result) => sum + result.duplicates, 0);
 
 for (const mode of [SINGLE, BATCH]) {
   describe(`a simulated subscription, ${mode.kind}`, () => {
-    test("delivers everything once when all is well", async () => {
-      const results = await simulateAll({ mode });
-      expect(duplicates(results)).toBe(0);
-    });
+    test(
+      "delivers everything once when all is well",
+      async () => {
+        const results = await simulateAll({ mode });
+        expect(duplicates(results)).toBe(0);
+      },
+      TIMEOUT_MS,
+    );
 
-    test("repeats nothing for failures alone, and is not held up by subjects that are never taken", async () => {
-      const results = await simulateAll({ mode, failures: true, poisoned: 1, filtered: true });
-      expect(duplicates(results)).toBe(0);
-    });
+    test(
+      "repeats nothing for failures alone, and is not held up by subjects that are never taken",
+      async () => {
+        const results = await simulateAll({ mode, failures: true, poisoned: 1, filtered: true });
+        expect(duplicates(results)).toBe(0);
+      },
+      TIMEOUT_MS,
+    );
 
-    test("delays no other subject for one that is never taken", async () => {
-      const [poisoned, healthy] = [
-        await simulateAll({ mode, poisoned: 2 }),
-        await simulateAll({ mode, poisoned: 0 }),
-      ];
-      const longest = (results: readonly SimulationResult[]) =>
-        results.map(({ longestWaitMs }) => longestWaitMs).toSorted((a, b) => a - b);
-      const median = (waits: readonly number[]) => waits[waits.length >> 1] ?? 0;
-      // In batches a subject is told apart from the others by one failed batch.
-      expect(median(longest(poisoned))).toBeLessThan(median(longest(healthy)) + 1_000);
-    });
+    test(
+      "delays no other subject for one that is never taken",
+      async () => {
+        const [poisoned, healthy] = [
+          await simulateAll({ mode, poisoned: 2 }),
+          await simulateAll({ mode, poisoned: 0 }),
+        ];
+        const longest = (results: readonly SimulationResult[]) =>
+          results.map(({ longestWaitMs }) => longestWaitMs).toSorted((a, b) => a - b);
+        const median = (waits: readonly number[]) => waits[waits.length >> 1] ?? 0;
+        // In batches a subject is told apart from the others by one failed batch.
+        expect(median(longest(poisoned))).toBeLessThan(median(longest(healthy)) + 1_000);
+      },
+      TIMEOUT_MS,
+    );
 
-    test("repeats what was taken when the answer was lost", async () => {
-      const results = await simulateAll({ mode, failures: true, lostAnswers: true });
-      expect(results.every(({ taken }) => taken > 0)).toBe(true);
-    });
+    test(
+      "repeats what was taken when the answer was lost",
+      async () => {
+        const results = await simulateAll({ mode, failures: true, lostAnswers: true });
+        expect(results.every(({ taken }) => taken > 0)).toBe(true);
+      },
+      TIMEOUT_MS,
+    );
 
-    test("loses and reorders nothing when nodes crash, stand still and lose writes", async () => {
-      await simulateAll({ mode, nodes: 3, crashes: true, failures: true, lostAnswers: true, poisoned: 2 });
-    });
+    test(
+      "loses and reorders nothing when nodes crash, stand still and lose writes",
+      async () => {
+        await simulateAll({ mode, nodes: 3, crashes: true, failures: true, lostAnswers: true, poisoned: 2 });
+      },
+      TIMEOUT_MS,
+    );
 
-    test("loses and reorders nothing while it is paused, rewound, retried and skipped", async () => {
-      await simulateAll({ mode, changes: true, failures: true, poisoned: 1 });
-    });
+    test(
+      "loses and reorders nothing while it is paused, rewound, retried and skipped",
+      async () => {
+        await simulateAll({ mode, changes: true, failures: true, poisoned: 1 });
+      },
+      TIMEOUT_MS,
+    );
 
-    test("does so with all of that at once", async () => {
-      await simulateAll({
-        mode,
-        nodes: 3,
-        crashes: true,
-        failures: true,
-        lostAnswers: true,
-        poisoned: 1,
-        changes: true,
-        filtered: true,
-      });
-    });
+    test(
+      "does so with all of that at once",
+      async () => {
+        await simulateAll({
+          mode,
+          nodes: 3,
+          crashes: true,
+          failures: true,
+          lostAnswers: true,
+          poisoned: 1,
+          changes: true,
+          filtered: true,
+        });
+      },
+      TIMEOUT_MS,
+    );
   });
 }

@@ -11,7 +11,7 @@ import { readLanes, readSubscription } from "../../src/delivery/record.ts";
 import { type Delivering, deliver } from "../../src/delivery/run.ts";
 import type { Answer, Outgoing } from "../../src/egress/outgoing.ts";
 import type { DeliveryMode } from "../../src/delivery/subscription.ts";
-import { type Database, integerAt } from "../../src/log/database.ts";
+import type { Database } from "../../src/log/database.ts";
 import { EVENT_LOG_ADDRESS } from "../../src/log/keys.ts";
 import { openDatabase } from "../../src/log/open.ts";
 import { openLogReader } from "../../src/log/reader.ts";
@@ -484,8 +484,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     );
   }
   await time.runUntil(time.now() + 20_000);
-  const [rows] = await shared.read({ sql: "select count(*) from subscription_subjects", args: [] });
-  if (integerAt(rows, 0) > 0) faults.push(`${integerAt(rows, 0)} subjects are still apart`);
+  const apart = await readLanes(shared, SUBSCRIPTION);
+  if (apart.length > 0) faults.push(`still apart: ${JSON.stringify(apart)}`);
   for (const node of nodes) node.alive = false;
   return { requests, taken: taken.length, duplicates, faults, longestWaitMs };
 }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
 import { DEFAULT_LIMITS } from "../../src/core/limits.ts";
 import { jsonPost, openApp, type Problem, type TestApp } from "../support/app.ts";
+import { testInProcess } from "../support/tested-on.ts";
 
 const LIMITS = {
   eventBytes: 1_000,
@@ -186,7 +187,7 @@ describe("bodies that are refused", () => {
     expect(problem.type).toBe("/problems/unsupported-media-type");
   });
 
-  test("a body that says it is too large: 413, unread", async () => {
+  testInProcess("a body that says it is too large: 413, unread", async () => {
     let pulled = false;
     const stream = new ReadableStream({ pull: () => void (pulled = true) }, { highWaterMark: 0 });
     const headers = { "content-type": "application/json", "content-length": "20001" };
@@ -195,7 +196,7 @@ describe("bodies that are refused", () => {
     expect(pulled).toBe(false);
   });
 
-  test("a body of unknown length: 413 where it becomes too large", async () => {
+  testInProcess("a body of unknown length: 413 where it becomes too large", async () => {
     let sent = 0;
     const stream = new ReadableStream<Uint8Array>({
       pull(controller) {
@@ -348,7 +349,7 @@ test("every limit has a default that is told", () => {
   for (const value of Object.values(DEFAULT_LIMITS)) expect(value).toBeGreaterThan(0);
 });
 
-test("appends beyond what may wait are refused, and those that wait are written", async () => {
+testInProcess("appends beyond what may wait are refused, and those that wait are written", async () => {
   const small = await openApp({ limits: { waitingAppends: 5 } });
   const all = await Promise.all(
     Array.from({ length: 20 }, (_, n) => small.fetch(`/streams/s-${n}`, jsonPost(body("1")))),

@@ -8,8 +8,9 @@ import {
   RECORD_SIGHTINGS,
 } from "../../src/log/consumers.ts";
 import type { Database } from "../../src/log/database.ts";
-import { openDatabase } from "../../src/log/open.ts";
 import { openApp, type Problem, takeEvents, type TestApp } from "../support/app.ts";
+import { newDatabase } from "../support/new-database.ts";
+import { testInProcess } from "../support/tested-on.ts";
 
 interface Consumer {
   readonly consumer: string;
@@ -22,7 +23,7 @@ interface Consumer {
 let database: Database;
 let app: TestApp;
 beforeEach(async () => {
-  database = openDatabase({ url: ":memory:" });
+  database = await newDatabase();
   app = await openApp({ database, limits: { consumers: 3 } });
   for (let n = 0; n < 4; n += 1) await app.append(`s-${n % 2}`, { type: "A", data: n });
 });
@@ -53,7 +54,7 @@ describe("a reader that names itself is seen", () => {
     expect(await one()).toMatchObject({ sent: 5 });
   });
 
-  test("by event streams and long-polls", async () => {
+  testInProcess("by event streams and long-polls", async () => {
     const stream = await app.fetch("/events?lastEventId=1", {
       headers: { ...cards, accept: "text/event-stream" },
     });
@@ -85,7 +86,7 @@ describe("a reader that names itself is seen", () => {
     expect(await one()).toMatchObject({ sent: 3 });
   });
 
-  test("without a write for each request", async () => {
+  testInProcess("without a write for each request", async () => {
     let writes = 0;
     const counting = await openApp({
       database: {

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 
 import type { Database } from "../../src/log/database.ts";
-import { openDatabase } from "../../src/log/open.ts";
 import { openApp, type Problem, takeEvents, type TestApp, type WireEvent } from "../support/app.ts";
+import { newDatabase } from "../support/new-database.ts";
 import { counted, sketch } from "../support/feeds.ts";
 import { openProjection } from "../support/projection.ts";
 
@@ -18,7 +18,7 @@ let database: Database;
 let app: TestApp;
 let drain: () => Promise<void>;
 beforeEach(async () => {
-  database = openDatabase({ url: ":memory:" });
+  database = await newDatabase();
   app = await openApp({ database, feeds: [OLD, NEW] });
   const projection = await openProjection({ database, writer: app.store.writer }, [OLD, NEW]);
   drain = () => projection.drain();

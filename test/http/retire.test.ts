@@ -2,9 +2,9 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 
 import { examine } from "../../src/log/doctor.ts";
 import type { Database } from "../../src/log/database.ts";
-import { openDatabase } from "../../src/log/open.ts";
 import type { Feed } from "../../src/feed/feed.ts";
 import { openApp, type Problem, type TestApp } from "../support/app.ts";
+import { newDatabase } from "../support/new-database.ts";
 import { counted, sketch } from "../support/feeds.ts";
 import { openProjection } from "../support/projection.ts";
 
@@ -16,7 +16,7 @@ const ALL = [OLD, NEW, DRAFT];
 let database: Database;
 let app: TestApp;
 beforeEach(async () => {
-  database = openDatabase({ url: ":memory:" });
+  database = await newDatabase();
   app = await openApp({ database, feeds: ALL });
 });
 afterEach(async () => {

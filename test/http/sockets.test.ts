@@ -4,7 +4,7 @@ import { connect, type Socket } from "node:net";
 import { createClient } from "../../src/client/index.ts";
 import { settingsSchema } from "../../src/config/settings.ts";
 import { createLog } from "../../src/server/logger.ts";
-import { type RunningServer, startServer } from "../../src/server/start.ts";
+import { type RunningServer, startServer } from "../../src/server/serve.ts";
 
 /*
  * What only shows on a real connection.

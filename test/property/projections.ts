@@ -8,15 +8,16 @@ import { hydrate } from "../../src/feed/hydrate.ts";
 import { takeLease } from "../../src/log/lease.ts";
 import { createProjector, type Projector } from "../../src/feed/projector.ts";
 import { type RegisteredFeed, registerFeeds } from "../../src/feed/register.ts";
+import { projectInSlices } from "../../src/feed/slice.ts";
 import type { Database } from "../../src/log/database.ts";
 import { examine } from "../../src/log/doctor.ts";
-import { openDatabase } from "../../src/log/open.ts";
 import { openLogReader } from "../../src/log/reader.ts";
 import type { LogWriter, Written } from "../../src/log/writer.ts";
 import { DEFAULT_LIMITS } from "../../src/core/limits.ts";
 import { KildeError } from "../../src/core/errors.ts";
 import { systemClock } from "../../src/server/system-clock.ts";
 import { openApp, type TestApp, type WireEvent } from "../support/app.ts";
+import { newDatabase } from "../support/new-database.ts";
 import { openProjection } from "../support/projection.ts";
 
 /*
@@ -28,6 +29,14 @@ export type Action =
   | { readonly kind: "append"; readonly stream: number; readonly types: readonly string[] }
   | { readonly kind: "erase"; readonly stream: number }
   | { readonly kind: "step"; readonly node: number; readonly feed: number; readonly batch: number }
+  /** As a worker projects: until nothing is left, or so many reads were made. */
+  | {
+      readonly kind: "slice";
+      readonly node: number;
+      readonly feed: number;
+      readonly batch: number;
+      readonly reads: number;
+    }
   | { readonly kind: "hydrate"; readonly node: number; readonly feed: number; readonly subject: number }
   | { readonly kind: "crash"; readonly node: number }
   /** The node's next write is lost, or is done and not answered. */
@@ -57,6 +66,16 @@ const single: fc.Arbitrary<Action> = fc.oneof(
       node: fc.nat(NODES - 1),
       feed: fc.nat(MOST_FEEDS - 1),
       batch: fc.integer({ min: 1, max: 5 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant("slice" as const),
+      node: fc.nat(NODES - 1),
+      feed: fc.nat(MOST_FEEDS - 1),
+      batch: fc.integer({ min: 1, max: 5 }),
+      reads: fc.integer({ min: 1, max: 20 }),
     }),
   },
   {
@@ -97,11 +116,20 @@ export const actions: fc.Arbitrary<Action[]> = fc.array(
   { minLength: 1, maxLength: 60, size: "max" },
 );
 
+/** Slices end by the reads they make, not by time. */
+const SLICE_MS = 60_000;
+
 class Crash extends Error {}
+
+/** A projector of a process, which steps on when it is through with a step. */
+interface Stepping {
+  readonly projector: Projector;
+  stepped: Promise<unknown>;
+}
 
 /** A process: its projectors, and a writer whose next write may fail as a kill would have it. */
 interface Node {
-  readonly projectors: Map<string, Projector>;
+  readonly projectors: Map<string, Stepping>;
   readonly writer: LogWriter;
   fault: "lost" | "unanswered" | null;
 }
@@ -192,10 +220,44 @@ async function perform(
         const lease = await takeLease(node.writer, registered.log.name, `node-${action.node}`);
         if (lease === null) return;
         const deps = { database, writer: node.writer, clock: systemClock, onNews, batchEvents: action.batch };
-        const projector = node.projectors.get(registered.log.name) ?? createProjector(deps, registered);
-        node.projectors.set(registered.log.name, projector);
-        await projector.step({ lease, retry: false, flush: action.batch % 2 === 0 });
+        const stepping = node.projectors.get(registered.log.name) ?? {
+          projector: createProjector(deps, registered),
+          stepped: Promise.resolve(),
+        };
+        node.projectors.set(registered.log.name, stepping);
+        const { projector, stepped } = stepping;
+        const step = () => projector.step({ lease, retry: false, flush: action.batch % 2 === 0 });
+        stepping.stepped = stepped.then(step, step);
+        await stepping.stepped;
       });
+      return;
+    }
+    case "slice": {
+      const node = nodeOf(action.node);
+      const cut = new AbortController();
+      let reads = 0;
+      const counting: Database = {
+        ...database,
+        read(statement) {
+          reads += 1;
+          if (reads === action.reads) cut.abort();
+          return database.read(statement);
+        },
+      };
+      const deps = {
+        writer: node.writer,
+        clock: systemClock,
+        onNews,
+        batchEvents: action.batch,
+        retry: false,
+      };
+      const holder = `node-${action.node}`;
+      const work = projectInSlices(
+        { ...deps, database: counting, holder, onEvent: () => {} },
+        feedOf(action.feed),
+      );
+      const deadline = systemClock.now() + SLICE_MS;
+      await until(node, () => work.runSlice({ deadline, signal: cut.signal }));
       return;
     }
     case "hydrate": {
@@ -304,7 +366,7 @@ export async function checkProjections(
   work: readonly Action[],
   turns: () => number,
 ): Promise<void> {
-  const plain = openDatabase({ url: ":memory:" });
+  const plain = await newDatabase();
   const database = slowReads(plain, turns);
   const app = await openApp({ database: plain });
   try {

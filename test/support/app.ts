@@ -15,6 +15,8 @@ import { openStore, type Store } from "../../src/log/store.ts";
 import { createDeliveryPort } from "../../src/server/delivery-port.ts";
 import { type ServerDatabase, writeFromThread } from "../../src/server/database.ts";
 import { systemClock } from "../../src/server/system-clock.ts";
+import { newDatabase } from "./new-database.ts";
+import { TESTED_ON } from "./tested-on.ts";
 
 /** A store with its HTTP surface, in this process: the real ones, without sockets. */
 export interface TestApp {
@@ -86,10 +88,37 @@ export interface TestAppOptions {
 
 export const TEST_SECRET_KEY = `k1:${btoa("0123456789abcdef0123456789abcdef")}`;
 
+type Calls = Pick<TestApp, "fetch" | "append" | "get">;
+
+/** The calls of an app, by its `fetch`. */
+export function callsThrough(fetch: TestApp["fetch"]): Calls {
+  return {
+    fetch,
+    async append(stream, ...events) {
+      const response = await fetch(`/streams/${encodeURIComponent(stream)}`, jsonPost({ events }));
+      if (response.status !== 201) throw new Error(`${response.status}: ${await response.text()}`);
+      return (await response.json()) as Appended;
+    },
+    async get<Body>(path: string, headers: Record<string, string> = {}) {
+      const response = await fetch(path, { headers });
+      if (response.status !== 200) throw new Error(`${response.status}: ${await response.text()}`);
+      return (await response.json()) as Body;
+    },
+  };
+}
+
+/** Opens the app on what the suites run on: in this process, or in a worker. */
 export async function openApp(options: TestAppOptions = {}): Promise<TestApp> {
+  if (TESTED_ON !== "worker") return openAppHere(options);
+  // Only then: it brings a runtime with it.
+  const { openWorkerApp } = await import("./worker-app.ts");
+  return openWorkerApp(options);
+}
+
+async function openAppHere(options: TestAppOptions): Promise<TestApp> {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const clock = options.clock ?? systemClock;
-  const database = options.database ?? openDatabase({ url: ":memory:" });
+  const database = options.database ?? (await newDatabase());
   const store = await openStore({ database, clock, limits, pollIntervalMs: 20 });
   const registered = await registerFeeds(database, clock, options.feeds ?? []);
   const { writer } = store;
@@ -119,17 +148,7 @@ export async function openApp(options: TestAppOptions = {}): Promise<TestApp> {
     store,
     feeds,
     faults,
-    fetch,
-    async append(stream, ...events) {
-      const response = await fetch(`/streams/${encodeURIComponent(stream)}`, jsonPost({ events }));
-      if (response.status !== 201) throw new Error(`${response.status}: ${await response.text()}`);
-      return (await response.json()) as Appended;
-    },
-    async get<Body>(path: string, headers: Record<string, string> = {}) {
-      const response = await fetch(path, { headers });
-      if (response.status !== 200) throw new Error(`${response.status}: ${await response.text()}`);
-      return (await response.json()) as Body;
-    },
+    ...callsThrough(fetch),
     async close() {
       delivery.close();
       await sightings.close();

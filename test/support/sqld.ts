@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import type { Database } from "../../src/log/database.ts";
 import { openDatabase } from "../../src/log/open.ts";
 import type { Deployment } from "./app.ts";
 
@@ -61,11 +62,27 @@ export async function startSqld(): Promise<Sqld> {
   throw new Error(`sqld did not start in ${STARTS} attempts`);
 }
 
+const urls = new WeakMap<Database, string>();
+
+/** Address of the server of a database that was opened by the deployment. */
+export function urlOf(database: Database): string {
+  const url = urls.get(database);
+  if (url === undefined) throw new Error("the database is not on a libSQL server of the tests");
+  return url;
+}
+
 export const sqld: Deployment = {
   name: "sqld",
   shared: true,
   async open() {
     const { url, stop } = await startSqld();
-    return { database: () => openDatabase({ url }), dispose: stop };
+    return {
+      database() {
+        const database = openDatabase({ url });
+        urls.set(database, url);
+        return database;
+      },
+      dispose: stop,
+    };
   },
 };

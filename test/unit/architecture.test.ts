@@ -16,13 +16,17 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   webhook: ["core"],
   egress: ["core"],
   delivery: ["core", "log", "webhook", "egress"],
+  consumer: ["core", "client"],
+  decider: ["core", "client"],
   config: ["core", "feed", "webhook", "egress", "index.ts"],
   server: ["core", "log", "feed", "webhook", "egress", "delivery", "http", "config"],
+  embed: ["core", "feed", "http", "client", "config", "server"],
   cli: ["core", "log", "feed", "client", "webhook", "egress", "config", "server"],
+  worker: ["core", "log", "feed", "egress", "delivery", "http", "config", "server"],
 };
 
 /** Time, chance and surroundings come in as parameters; only these touch the real ones. */
-const ROOTS = /^(server|cli|main\.ts|client\/index\.ts)/;
+const ROOTS = /^(server|worker|cli|main\.ts|client\/(index|sleep)\.ts|(consumer|decider)\/index\.ts)/;
 const AMBIENT = /\bDate\.now\(|\bMath\.random\(|\bset(Timeout|Interval|Immediate)\(|\bprocess\.env\b|\bBun\./;
 
 const files = [...new Glob("**/*.ts").scanSync(SOURCE)].filter((file) => !file.endsWith(".d.ts"));

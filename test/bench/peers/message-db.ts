@@ -1,87 +1,18 @@
-import { chownSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-import { Client, Pool } from "pg";
+import { Pool } from "pg";
 
-import { type Contender, executable, NotInstalled, type Start, versionOf } from "../contender.ts";
+import type { Contender, Start } from "../contender.ts";
 import { closedLoop } from "../sample.ts";
-import { freePort, type Sandbox, type Server } from "../sandbox.ts";
+import { freePort } from "../sandbox.ts";
 import * as work from "../workload.ts";
-
-/** Most calls in flight: message-db needs a connection for each. PostgreSQL's default is 100. */
-const MAX_CONNECTIONS = 300;
-
-const DEBIAN_FOLDER = "/usr/lib/postgresql";
+import { MAX_CONNECTIONS, runToEnd, startPostgres } from "./postgres.ts";
 
 const WRITE = "select message_store.write_message($1, $2, $3, $4)";
 
 /** As many as there are ids; the function is called for each row in order. */
 const WRITE_MANY = `select message_store.write_message(id, $2, type, data::jsonb)
 from unnest($1::text[], $3::text[], $4::text[]) with ordinality as event (id, type, data, place) order by place`;
-
-/** Debian keeps the server's programs out of the path. */
-function programs(): string {
-  const initdb = Bun.which("initdb");
-  if (initdb !== null) return dirname(initdb);
-  try {
-    const newest = readdirSync(DEBIAN_FOLDER)
-      .toSorted((a, b) => Number(a) - Number(b))
-      .at(-1);
-    if (newest !== undefined) return join(DEBIAN_FOLDER, newest, "bin");
-  } catch {
-    // No such folder: not installed.
-  }
-  throw new NotInstalled("postgres");
-}
-
-/** PostgreSQL refuses to run as root; its Debian package makes this account. */
-function accountFor(folder: string): string | undefined {
-  if (process.getuid?.() !== 0) return undefined;
-  const id = (flag: string) => {
-    const { stdout, exitCode } = Bun.spawnSync(["id", flag, "postgres"]);
-    if (exitCode !== 0) throw new NotInstalled("the account postgres");
-    return Number(stdout.toString());
-  };
-  chownSync(folder, id("-u"), id("-g"));
-  return "postgres";
-}
-
-function runToEnd(command: readonly string[], env: Record<string, string | undefined>): void {
-  const { exitCode, stderr } = Bun.spawnSync([...command], { env: { ...process.env, ...env } });
-  if (exitCode !== 0) throw new Error(`${command.join(" ")}: ${stderr.toString()}`);
-}
-
-async function startPostgres(sandbox: Sandbox, port: number): Promise<{ server: Server; version: string }> {
-  const bin = programs();
-  executable("psql");
-  const folder = sandbox.folder("postgres");
-  const user = accountFor(folder);
-  const as = user === undefined ? [] : ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--init-groups"];
-  const data = join(folder, "data");
-  runToEnd([...as, join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8"], {});
-  const settings = {
-    listen_addresses: "127.0.0.1",
-    port: String(port),
-    unix_socket_directories: "",
-    max_connections: String(MAX_CONNECTIONS),
-  };
-  const server = await sandbox.start({
-    name: "postgres",
-    command: [
-      join(bin, "postgres"),
-      "-D",
-      data,
-      ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
-    ],
-    user,
-    ready: async () => {
-      const probe = new Client({ host: "127.0.0.1", port, user: "postgres", database: "postgres" });
-      await probe.connect();
-      await probe.end();
-    },
-  });
-  return { server, version: versionOf([join(bin, "postgres"), "--version"]) };
-}
 
 /** message-db on PostgreSQL: its own install script, and its functions called through a pool of `pg`. */
 export const startMessageDb: Start = async (sandbox) => {

@@ -1,0 +1,45 @@
+import { logPath, queryString } from "./read.ts";
+import { type RequestDeps, send } from "./request.ts";
+import type { ListOptions, StreamInfo, SubjectInfo, SubjectsOptions } from "./types.ts";
+
+/** Subjects of one request. */
+const PAGE_SIZE = 1_000;
+
+type Listed = Omit<StreamInfo, "stream"> & { readonly stream?: string; readonly subject?: string };
+
+/** Pages of the subjects of a log, each one request: by name, or by what changed since a position. */
+export async function* subjectPages(
+  deps: RequestDeps,
+  { feed, prefix, after, changedSince, pageSize = PAGE_SIZE, signal }: SubjectsOptions,
+): AsyncGenerator<SubjectInfo[], void, undefined> {
+  const init: RequestInit = signal === undefined ? {} : { signal };
+  const listPath = feed === undefined ? "/streams" : `${logPath(feed)}/subjects`;
+  let cursor: { cursor?: string | undefined; changedSince?: number } =
+    changedSince === undefined ? { cursor: after } : { changedSince };
+  for (;;) {
+    const page = await send(
+      deps,
+      `${listPath}${queryString({ prefix, limit: pageSize, ...cursor })}`,
+      init,
+      (response) => response.json() as Promise<{ streams?: Listed[]; subjects?: Listed[] }>,
+    );
+    const subjects = (page.subjects ?? page.streams ?? []).map(
+      ({ stream = "", subject = stream, ...info }): SubjectInfo => ({ ...info, subject }),
+    );
+    const last = subjects.at(-1);
+    if (last === undefined) return;
+    yield subjects;
+    if (subjects.length < pageSize) return;
+    cursor = changedSince === undefined ? { cursor: last.subject } : { changedSince: last.position };
+  }
+}
+
+/** Streams of the event log in order. */
+export async function* listStreams(
+  deps: RequestDeps,
+  options: ListOptions,
+): AsyncGenerator<StreamInfo, void, undefined> {
+  for await (const page of subjectPages(deps, options)) {
+    yield* page.map(({ subject: stream, ...info }) => ({ stream, ...info }));
+  }
+}

@@ -1,0 +1,144 @@
+import type { Counts } from "./counts.ts";
+import type { ConsumerDeps } from "./deps.ts";
+import { HandlerError } from "./failure.ts";
+import type { FeedChanges, SubjectCursor } from "./store.ts";
+import { type ConsumerEvent, isErased } from "./types.ts";
+
+/** Events of one subject in order of version. */
+export interface SubjectEvents {
+  readonly subject: string;
+  readonly events: readonly ConsumerEvent[];
+  /** They were read from the subject after its cursor: what is not among them is not there any more. */
+  readonly complete: boolean;
+}
+
+export interface Applied {
+  /** Subjects whose events do not go on from their cursor. */
+  readonly gaps: readonly string[];
+  readonly cursors: ReadonlyMap<string, SubjectCursor>;
+}
+
+export function newCursor(subject: string): SubjectCursor {
+  return { subject, version: 0, known: 0, position: 0, source: 0, status: "following", failure: null };
+}
+
+/** The cursor after an event. */
+export function cursorAfter(cursor: SubjectCursor, event: ConsumerEvent): SubjectCursor {
+  const known = Math.max(cursor.known, event.version);
+  const { version, position, projectedFrom: source = position } = event;
+  return { ...cursor, version, known, position, source };
+}
+
+interface Progress {
+  readonly cursor: SubjectCursor;
+  readonly handled: number;
+  readonly duplicates: number;
+  readonly gap: boolean;
+}
+
+/** Handles what a subject has not handled yet, up to a gap. */
+async function applySubject<Tx>(
+  { handle }: ConsumerDeps<Tx>,
+  tx: Tx,
+  start: SubjectCursor,
+  { events, complete }: SubjectEvents,
+): Promise<Progress> {
+  let cursor = start;
+  let duplicates = 0;
+  let handled = 0;
+  for (const event of events) {
+    if (event.version <= cursor.version) {
+      duplicates += 1;
+      continue;
+    }
+    // What was before a tombstone is gone, so that nothing is lacking.
+    const follows = complete || event.version === cursor.version + 1 || isErased(event);
+    if (!follows) return { cursor, handled, duplicates, gap: true };
+    try {
+      await handle(event, tx);
+    } catch (error) {
+      throw new HandlerError(event, error);
+    }
+    handled += 1;
+    cursor = cursorAfter(cursor, event);
+  }
+  return { cursor, handled, duplicates, gap: false };
+}
+
+async function applyAll<Tx>(
+  deps: ConsumerDeps<Tx>,
+  tx: Tx,
+  work: readonly SubjectEvents[],
+  cursors: ReadonlyMap<string, SubjectCursor>,
+): Promise<Progress[]> {
+  const one = (each: SubjectEvents) =>
+    applySubject(deps, tx, cursors.get(each.subject) ?? newCursor(each.subject), each);
+  if (!deps.store.sharesTransactions) {
+    const done: Progress[] = [];
+    for (const each of work) done.push(await one(each));
+    return done;
+  }
+  // All have ended before the transaction does.
+  const settled = await Promise.allSettled(work.map(one));
+  return settled.map((each) => {
+    if (each.status === "rejected") throw each.reason;
+    return each.value;
+  });
+}
+
+/** A subject is blocked for as long as it lacks events that the feed is known to have. */
+function settledCursor(cursor: SubjectCursor): SubjectCursor {
+  if (cursor.version < cursor.known) return { ...cursor, status: "blocked" };
+  return { ...cursor, status: "following", failure: null };
+}
+
+/**
+ * Handles events of some subjects in one transaction, with their cursors. The cursors are read in the transaction, so
+ * that whatever else handled some of the events, in this process or another, none is handled twice. `feed` is kept as
+ * well, unless there is a gap. Rejects with a HandlerError, and nothing is done, if any handler fails.
+ */
+export async function apply<Tx>(
+  deps: ConsumerDeps<Tx>,
+  counts: Counts,
+  work: readonly SubjectEvents[],
+  feed: FeedChanges | null,
+): Promise<Applied> {
+  const { store, key } = deps;
+  const names = work.map(({ subject }) => subject);
+  const { applied, done } = await store.transact(async (tx) => {
+    const before = new Map((await store.lock(tx, key, names)).map((cursor) => [cursor.subject, cursor]));
+    const admitted = await deps.admit(tx, names, before);
+    const mine = work.filter(({ subject }) => admitted.has(subject));
+    const progress = await applyAll(deps, tx, mine, before);
+    const gaps = progress.filter(({ gap }) => gap).map(({ cursor }) => cursor.subject);
+    // A blocked subject that a pull found complete is written even if there was nothing to handle.
+    const changed = progress
+      .filter(({ cursor, handled }) => handled > 0 || cursor.status === "blocked")
+      .map(({ cursor }) => settledCursor(cursor));
+    if (changed.length > 0) await store.saveSubjects(tx, key, changed);
+    if (feed !== null && gaps.length === 0) await store.saveFeed(tx, key, feed);
+    const cursors = new Map([...before, ...changed.map((cursor) => [cursor.subject, cursor] as const)]);
+    return { applied: { gaps, cursors }, done: progress };
+  });
+  for (const { handled, duplicates } of done) {
+    counts.handled += handled;
+    counts.duplicates += duplicates;
+  }
+  return applied;
+}
+
+/** Handles events of one subject, and if a handler fails, at least those before. Rejects then all the same. */
+export async function applyOne<Tx>(
+  deps: ConsumerDeps<Tx>,
+  counts: Counts,
+  work: SubjectEvents,
+): Promise<Applied> {
+  try {
+    return await apply(deps, counts, [work], null);
+  } catch (error) {
+    if (!(error instanceof HandlerError)) throw error;
+    const events = work.events.filter(({ version }) => version < error.version);
+    if (events.length > 0) await applyOne(deps, counts, { ...work, events });
+    throw error;
+  }
+}

@@ -1,0 +1,112 @@
+import type { ConsumerDeps } from "./deps.ts";
+import { type Failure, failedAgain } from "./failure.ts";
+import type { SubjectCursor } from "./store.ts";
+
+/** A subject that goes no further for now. */
+export interface BlockedSubject {
+  readonly subject: string;
+  /** Versions of the last event that was handled, and of the last that is known. */
+  readonly version: number;
+  readonly known: number;
+  /** Null while it only lacks events that are about to be pulled. */
+  readonly failure: Failure | null;
+  /** When it is tried again; RFC 3339. */
+  readonly retryAt: string;
+}
+
+export interface BackoffOptions {
+  /** Wait before the second attempt in milliseconds; each further one is twice as long, up to `maxDelayMs`. */
+  readonly delayMs: number;
+  readonly maxDelayMs: number;
+}
+
+interface Entry {
+  readonly cursor: SubjectCursor;
+  readonly failure: Failure | null;
+  readonly retryAt: number;
+}
+
+/** Which subjects are blocked, and when they are tried again. The store has them as well. */
+export interface Blocked {
+  has(subject: string): boolean;
+  list(): BlockedSubject[];
+  /** Takes note of cursors as they are kept now. */
+  learn(cursors: Iterable<SubjectCursor>): void;
+  /** Subjects whose time has come. */
+  due(): string[];
+  /** Resolves when a subject may be due, or the signal aborts. */
+  wait(signal: AbortSignal): Promise<void>;
+}
+
+/** Waits that are longer are looked at again after this. */
+const LONGEST_WAIT_MS = 60_000;
+
+export function backoffMs(
+  { delayMs, maxDelayMs }: BackoffOptions,
+  attempts: number,
+  random: () => number,
+): number {
+  const delay = Math.min(maxDelayMs, delayMs * 2 ** Math.min(30, attempts - 1));
+  return delay / 2 + (delay / 2) * random();
+}
+
+export function createBlocked<Tx>({ clock, random }: ConsumerDeps<Tx>, backoff: BackoffOptions): Blocked {
+  const entries = new Map<string, Entry>();
+  let changed = new AbortController();
+
+  const retryAt = (failure: Failure | null) =>
+    failure === null ? clock.now() : clock.now() + backoffMs(backoff, failure.attempts, random);
+
+  return {
+    has: (subject) => entries.has(subject),
+    list: () =>
+      [...entries.values()].map(({ cursor: { subject, version, known }, failure, retryAt: at }) => ({
+        subject,
+        version,
+        known,
+        failure,
+        retryAt: new Date(at).toISOString(),
+      })),
+    learn(cursors) {
+      for (const cursor of cursors) {
+        if (cursor.status !== "blocked") {
+          entries.delete(cursor.subject);
+          continue;
+        }
+        const failure = cursor.failure === null ? null : (JSON.parse(cursor.failure) as Failure);
+        const before = entries.get(cursor.subject);
+        // Another event that is lacking is no reason to try earlier, or later.
+        const same = before !== undefined && before.failure?.attempts === failure?.attempts;
+        entries.set(cursor.subject, { cursor, failure, retryAt: same ? before.retryAt : retryAt(failure) });
+        changed.abort();
+        changed = new AbortController();
+      }
+    },
+    due: () => [...entries].filter(([, entry]) => entry.retryAt <= clock.now()).map(([subject]) => subject),
+    async wait(signal) {
+      const earliest = [...entries.values()].reduce(
+        (least, entry) => Math.min(least, entry.retryAt),
+        Infinity,
+      );
+      const ms = Math.min(LONGEST_WAIT_MS, earliest - clock.now());
+      if (ms > 0) await clock.sleep(ms, AbortSignal.any([signal, changed.signal]));
+    },
+  };
+}
+
+/** What is behind, and why; null when it only lacks events. */
+export interface Behind {
+  readonly known: number;
+  readonly error: unknown;
+}
+
+/** The cursor of a subject that has not got as far as it is known to go; null when it has, after all. */
+export function blockedCursor(
+  cursor: SubjectCursor,
+  { known, error }: Behind,
+  now: number,
+): SubjectCursor | null {
+  if (cursor.version >= known || cursor.status === "released") return null;
+  const failure = error === null ? cursor.failure : JSON.stringify(failedAgain(cursor.failure, error, now));
+  return { ...cursor, known: Math.max(cursor.known, known), status: "blocked", failure };
+}

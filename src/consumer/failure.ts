@@ -1,0 +1,47 @@
+import type { ConsumerEvent } from "./types.ts";
+
+/** Why a subject is blocked. */
+export interface Failure {
+  readonly message: string;
+  /** Version and type of the event that could not be handled; null when it could not be had. */
+  readonly version: number | null;
+  readonly type: string | null;
+  /** How often it was tried. */
+  readonly attempts: number;
+  /** When it first failed; RFC 3339. */
+  readonly since: string;
+}
+
+/** A handler threw; `cause` is what. */
+export class HandlerError extends Error {
+  override readonly name = "HandlerError";
+  readonly subject: string;
+  readonly version: number;
+  readonly type: string;
+
+  constructor({ subject, version, type }: ConsumerEvent, cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super(`The handler failed at ${type} of ${JSON.stringify(subject)}, version ${version}: ${reason}`, {
+      cause,
+    });
+    this.subject = subject;
+    this.version = version;
+    this.type = type;
+  }
+}
+
+/** The failure after another attempt that went wrong. */
+export function failedAgain(before: string | null, error: unknown, now: number): Failure {
+  const last = before === null ? null : (JSON.parse(before) as Failure);
+  const at =
+    error instanceof HandlerError
+      ? { version: error.version, type: error.type }
+      : { version: null, type: null };
+  return {
+    // What any database takes as text.
+    message: (error instanceof Error ? error.message : String(error)).replaceAll("\0", "").toWellFormed(),
+    ...at,
+    attempts: (last?.attempts ?? 0) + 1,
+    since: last?.since ?? new Date(now).toISOString(),
+  };
+}

@@ -1,0 +1,254 @@
+import { type ClientOptions, createClient, type KildeEvent } from "../client/index.ts";
+import type { Clock } from "../core/clock.ts";
+import type { BackoffOptions, BlockedSubject } from "./blocked.ts";
+import type { Counts } from "./counts.ts";
+import type { ConsumerDeps } from "./deps.ts";
+import type { EnsuredSubject, Need } from "./ensure.ts";
+import { createEngine, type Engine, type EngineOptions, type Phase } from "./engine.ts";
+import type { Beginning } from "./feed-position.ts";
+import {
+  admitNew,
+  admitOld,
+  type Agreement,
+  createMigration,
+  type Migrated,
+  type Migration,
+  notOf,
+} from "./migrate.ts";
+import type { ReconstituteOptions, Reconstitution } from "./reconstitute.ts";
+import type { ConsumerStore } from "./store.ts";
+import type { Transport } from "./transport.ts";
+import { type ConsumerEvent, consumerEvent, type EventTypes, type FeedReference } from "./types.ts";
+
+export { type Failure, HandlerError } from "./failure.ts";
+export { libsqlStore } from "./libsql-store.ts";
+export { postgresStore, type PostgresStoreOptions, type PostgresTransaction } from "./postgres-store.ts";
+export { memoryStore, type MemoryStore, type MemoryTransaction } from "./memory-store.ts";
+export { eventLog, feed } from "./types.ts";
+export type {
+  BackoffOptions,
+  BlockedSubject,
+  ConsumerEvent,
+  Counts,
+  EnsuredSubject,
+  EventTypes,
+  FeedReference,
+};
+export type { Agreement, Migrated, Migration, Need, Phase, ReconstituteOptions, Reconstitution, Transport };
+export type { DefinedFeed, TypesOf } from "./types.ts";
+export type { Healed } from "./reconstitute.ts";
+export type * from "./store.ts";
+
+/** The version of a feed that a consumer leaves. */
+export interface MigrateFrom<Types extends EventTypes, Tx> {
+  readonly feed: FeedReference<Types>;
+  /** What is done with events of subjects that are still with it. */
+  readonly handle: (event: ConsumerEvent<Types>, tx: Tx) => void | Promise<void>;
+}
+
+export interface ConsumerOptions<Types extends EventTypes, Tx, OldTypes extends EventTypes = EventTypes> {
+  /** Where the server is: `http://127.0.0.1:4000`. */
+  readonly url: string;
+  /** What is consumed: `feed(declarations)`, `feed("declarations/v2")`, or `eventLog()`. */
+  readonly feed: FeedReference<Types>;
+  /** By which the server and the store know the consumer. One name is one consumer, in however many processes. */
+  readonly name: string;
+  /** Where it keeps its cursors: the database that `handle` writes to. */
+  readonly store: ConsumerStore<Tx>;
+  /**
+   * What is done with an event. What it does with `tx` is committed together with the cursor, so that it is done
+   * exactly once; what else it does may be repeated. If it fails, its subject is blocked, and tried again.
+   */
+  readonly handle: (event: ConsumerEvent<Types>, tx: Tx) => void | Promise<void>;
+  /**
+   * The version that was consumed so far, under the same name: each subject stays with it until `migration` switches it.
+   * Subjects that are new begin with `feed`.
+   */
+  readonly migrateFrom?: MigrateFrom<OldTypes, Tx>;
+  /** How events come. Default: `"sse"`. With `"push"` they come by `receive`. */
+  readonly transport?: Transport;
+  /** Where a new consumer begins. Default: `"beginning"`. */
+  readonly from?: Beginning;
+  /** How blocked subjects, and a server or store that cannot be used, are tried again. Default: 500 ms doubling up to 60,000 ms. */
+  readonly backoff?: Partial<BackoffOptions>;
+  /** Most events of one transaction. Default: 500. */
+  readonly batchEvents?: number;
+  /** How often the server is told how far the consumer is, in milliseconds. Default: 1,000. */
+  readonly commitIntervalMs?: number;
+  /** Reconstitutes by itself, so often. Default: only when `reconstitute` is called. */
+  readonly reconstituteEveryMs?: number;
+  /** Told of what keeps the consumer from going on; it tries again by itself. Blocked subjects are in `status()`. */
+  readonly onError?: (error: unknown) => void;
+  /** Told of each reconstitution that it did by itself. */
+  readonly onReconstituted?: (found: Reconstitution) => void;
+  /** Headers, `fetch` and the like of its requests. */
+  readonly client?: Omit<ClientOptions, "url" | "consumer">;
+  /** Default: the machine's own. */
+  readonly clock?: Clock;
+  readonly random?: () => number;
+}
+
+/** How a consumer is doing. */
+export interface ConsumerStatus {
+  readonly phase: Phase;
+  /** Position in the feed up to which everything is handled, or its subject blocked; null before the first use. */
+  readonly position: number | null;
+  /** Position that the server was told last; null: none yet. */
+  readonly committed: number | null;
+  readonly blocked: readonly BlockedSubject[];
+  readonly counts: Readonly<Counts>;
+  /** What keeps it from going on, as text; null: nothing. */
+  readonly error: string | null;
+}
+
+export interface Consumer {
+  /** Begins to follow. Nothing happens if it does already. */
+  start(): void;
+  /** Stops following, when what is under way is done, and tells the server how far it is. */
+  stop(): Promise<void>;
+  /**
+   * Handles events that were delivered, in any order, as often as they like: what `receive` of `kilde/webhook` gives.
+   * When it resolves they are handled, or their subjects kept as blocked. Rejects if the store cannot be used: then
+   * they should be delivered again.
+   */
+  receive(events: readonly KildeEvent[]): Promise<void>;
+  /**
+   * Sees to it that this one subject is there, so that something can be said about it now. Gives how far it is; null
+   * if the feed has nothing about it. Calls at the same time share a request. Throws a HandlerError if it cannot be
+   * handled, and a KildeError `feed-behind` if the feed has less than the `version` that is needed.
+   */
+  ensure(subject: string, need?: Need): Promise<EnsuredSubject | null>;
+  /** Finds what was lost, also where nothing came after it, and heals it. One at a time: a call during one shares it. */
+  reconstitute(options?: ReconstituteOptions): Promise<Reconstitution>;
+  status(): ConsumerStatus;
+  /** Moves subjects from the version it migrates from; null without one. */
+  readonly migration: (Migration & { status(): ConsumerStatus }) | null;
+}
+
+const BACKOFF: BackoffOptions = { delayMs: 500, maxDelayMs: 60_000 };
+const BATCH_EVENTS = 500;
+const COMMIT_INTERVAL_MS = 1_000;
+
+const realClock: Clock = {
+  now: () => Date.now(),
+  sleep: (ms, signal) =>
+    new Promise((resolve) => {
+      if (signal?.aborted === true) {
+        resolve();
+        return;
+      }
+      const done = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      signal?.addEventListener("abort", done, { once: true });
+    }),
+  yield: () => new Promise((resolve) => setTimeout(resolve, 0)),
+};
+
+/** Under which the store keeps what a consumer has of a feed. */
+function keyOf(name: string, { log }: FeedReference): string {
+  return `${name} ${log ?? "events"}`;
+}
+
+function statusOf(engine: Engine): ConsumerStatus {
+  return {
+    phase: engine.phase(),
+    position: engine.position(),
+    committed: engine.committed(),
+    blocked: engine.blocked.list(),
+    counts: { ...engine.counts },
+    error: engine.error()?.message ?? null,
+  };
+}
+
+/** Makes a consumer. It does nothing until it is started, or asked for something. */
+export function createConsumer<Types extends EventTypes, Tx, OldTypes extends EventTypes = EventTypes>(
+  options: ConsumerOptions<Types, Tx, OldTypes>,
+): Consumer {
+  const { name, store, migrateFrom } = options;
+  const shared = {
+    client: createClient({ ...options.client, url: options.url, consumer: name }),
+    store,
+    clock: options.clock ?? realClock,
+    random: options.random ?? Math.random,
+  };
+  const engineOptions: EngineOptions = {
+    transport: options.transport ?? "sse",
+    from: options.from ?? "beginning",
+    backoff: { ...BACKOFF, ...options.backoff },
+    batchEvents: options.batchEvents ?? BATCH_EVENTS,
+    commitIntervalMs: options.commitIntervalMs ?? COMMIT_INTERVAL_MS,
+    reconstituteEveryMs: options.reconstituteEveryMs ?? null,
+    onError: options.onError ?? (() => {}),
+    onReconstituted: options.onReconstituted ?? (() => {}),
+  };
+  const key = keyOf(name, options.feed);
+  const oldKey = migrateFrom === undefined ? null : keyOf(name, migrateFrom.feed);
+  const deps: ConsumerDeps<Tx> = {
+    ...shared,
+    key,
+    log: options.feed.log,
+    // That the feed keeps to its contract is what the types are.
+    handle: (event, tx) => options.handle(event as ConsumerEvent<Types>, tx),
+    admit: oldKey === null ? async (_tx, names) => new Set(names) : admitNew(store, oldKey),
+    concerns: oldKey === null ? async (names) => new Set(names) : notOf(store, oldKey),
+  };
+  const engine = createEngine(deps, engineOptions);
+  const before = migrateFrom === undefined || oldKey === null ? null : sideBefore(migrateFrom, oldKey);
+
+  function sideBefore({ feed, handle }: MigrateFrom<OldTypes, Tx>, its: string) {
+    const oldDeps: ConsumerDeps<Tx> = {
+      ...shared,
+      key: its,
+      log: feed.log,
+      handle: (event, tx) => handle(event as ConsumerEvent<OldTypes>, tx),
+      admit: admitOld(store, key),
+      concerns: notOf(store, key),
+    };
+    const transport = engineOptions.transport === "push" ? "sse" : engineOptions.transport;
+    return { deps: oldDeps, engine: createEngine(oldDeps, { ...engineOptions, transport }) };
+  }
+
+  /** The version that handles a subject. */
+  const engineOf = async (subject: string): Promise<Engine> => {
+    if (before === null) return engine;
+    await before.engine.prepare();
+    const [old] = await store.readSubjects(before.deps.key, [subject]);
+    return old === undefined || old.status === "released" ? engine : before.engine;
+  };
+
+  let running: { readonly stopping: AbortController; readonly ended: Promise<unknown> } | null = null;
+  let reconstituting: Promise<Reconstitution> | null = null;
+  const migration = before === null ? null : createMigration(before, { deps, engine });
+
+  return {
+    start() {
+      if (running !== null) return;
+      const stopping = new AbortController();
+      const engines = before === null ? [engine] : [engine, before.engine];
+      running = { stopping, ended: Promise.all(engines.map((each) => each.run(stopping.signal))) };
+    },
+    async stop() {
+      if (running === null) return;
+      const { stopping, ended } = running;
+      stopping.abort();
+      await ended;
+      running = null;
+    },
+    receive: (events) => engine.receive(events.map(consumerEvent)),
+    ensure: async (subject, need = {}) => (await engineOf(subject)).ensure(subject, need),
+    reconstitute(how = {}) {
+      const signal = how.signal ?? new AbortController().signal;
+      reconstituting ??= engine.reconstitute(how, signal).finally(() => {
+        reconstituting = null;
+      });
+      return reconstituting;
+    },
+    status: () => statusOf(engine),
+    migration:
+      migration === null || before === null ? null : { ...migration, status: () => statusOf(before.engine) },
+  };
+}

@@ -1,0 +1,107 @@
+import type { ConsumerStore, FeedCursor, SubjectCursor } from "./store.ts";
+import { compareNames } from "./name-order.ts";
+import { createTurns } from "./turns.ts";
+
+/** What handlers of a consumer in memory write to: undone as a whole when a handler of the transaction fails. */
+export interface MemoryTransaction {
+  get(name: string): unknown;
+  set(name: string, value: unknown): void;
+  delete(name: string): void;
+}
+
+/** A store for tests, and for state that may be built anew at each start. */
+export interface MemoryStore extends ConsumerStore<MemoryTransaction> {
+  /** What was committed. */
+  readonly values: ReadonlyMap<string, unknown>;
+}
+
+/** A map whose changes can be taken back. */
+interface Layer<Value> {
+  get(name: string): Value | undefined;
+  set(name: string, value: Value | undefined): void;
+  commit(): void;
+}
+
+function layerOver<Value>(committed: Map<string, Value>): Layer<Value> {
+  const changed = new Map<string, Value | undefined>();
+  return {
+    get: (name) => (changed.has(name) ? changed.get(name) : committed.get(name)),
+    set: (name, value) => void changed.set(name, value),
+    commit() {
+      for (const [name, value] of changed) {
+        if (value === undefined) committed.delete(name);
+        else committed.set(name, value);
+      }
+    },
+  };
+}
+
+interface OpenTransaction extends MemoryTransaction {
+  readonly subjects: Layer<SubjectCursor>;
+  readonly feeds: Layer<FeedCursor>;
+}
+
+function subjectKey(key: string, subject: string): string {
+  return `${key}\n${subject}`;
+}
+
+function isPresent<Value>(value: Value | undefined): value is Value {
+  return value !== undefined;
+}
+
+/** Makes a store that is gone with the process. */
+export function memoryStore(): MemoryStore {
+  const values = new Map<string, unknown>();
+  const subjects = new Map<string, SubjectCursor>();
+  const feeds = new Map<string, FeedCursor>();
+  const inTurn = createTurns();
+  const cursorsOf = (
+    kept: { get(name: string): SubjectCursor | undefined },
+    key: string,
+    names: readonly string[],
+  ) => names.map((name) => kept.get(subjectKey(key, name))).filter(isPresent);
+  // Every transaction is one that this store made.
+  const open = (tx: MemoryTransaction) => tx as OpenTransaction;
+
+  return {
+    sharesTransactions: true,
+    transactions: 1,
+    values,
+    prepare: async () => {},
+    transact: (work) =>
+      inTurn(async () => {
+        const layer = layerOver(values);
+        const tx: OpenTransaction = {
+          get: (name) => layer.get(name),
+          set: (name, value) => layer.set(name, value),
+          delete: (name) => layer.set(name, undefined),
+          subjects: layerOver(subjects),
+          feeds: layerOver(feeds),
+        };
+        const result = await work(tx);
+        for (const each of [layer, tx.subjects, tx.feeds]) each.commit();
+        return result;
+      }),
+    lock: async (tx, key, names) => cursorsOf(open(tx).subjects, key, names),
+    async saveSubjects(tx, key, cursors) {
+      for (const cursor of cursors) open(tx).subjects.set(subjectKey(key, cursor.subject), cursor);
+    },
+    async saveFeed(tx, key, { position = 0, since = 0, reconstitution }) {
+      const before = open(tx).feeds.get(key);
+      open(tx).feeds.set(key, {
+        position: Math.max(position, before?.position ?? 0),
+        since: Math.max(since, before?.since ?? 0),
+        reconstitution: reconstitution ?? before?.reconstitution ?? null,
+      });
+    },
+    readFeed: async (key) => feeds.get(key) ?? null,
+    readSubjects: async (key, names) => cursorsOf(subjects, key, names),
+    async listSubjects(key, status, after, limit) {
+      const found = [...subjects]
+        .filter(([name, cursor]) => name === subjectKey(key, cursor.subject) && cursor.status === status)
+        .map(([, cursor]) => cursor)
+        .filter(({ subject }) => compareNames(subject, after) > 0);
+      return found.toSorted((a, b) => compareNames(a.subject, b.subject)).slice(0, limit);
+    },
+  };
+}

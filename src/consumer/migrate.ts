@@ -1,0 +1,207 @@
+import type { SubjectInfo } from "../client/index.ts";
+import type { Admit, ConsumerDeps } from "./deps.ts";
+import type { Engine } from "./engine.ts";
+import { newCursor } from "./apply.ts";
+import { HandlerError } from "./failure.ts";
+import { eachOf } from "./limited.ts";
+import { compareNames } from "./name-order.ts";
+import type { ConsumerStore, SubjectCursor } from "./store.ts";
+import { consumerEvent, type ConsumerEvent } from "./types.ts";
+
+/** What came of switching subjects from one version of a feed to another. */
+export interface Migrated {
+  /** Subjects that the new version has taken over, now or before. */
+  readonly switched: number;
+  /** Subjects that could not be, and why: the first 1,000. They stay with the old version. */
+  readonly failed: readonly { readonly subject: string; readonly message: string }[];
+}
+
+/** Whether the old version can be let go: each list is empty. The first 1,000 of each. */
+export interface Agreement {
+  readonly agrees: boolean;
+  readonly subjects: number;
+  /** Subjects that only one of the versions has, or that are erased in only one of them. */
+  readonly onlyOld: readonly string[];
+  readonly onlyNew: readonly string[];
+  readonly erasedInOne: readonly string[];
+  /** Subjects that are still handled by the old version. */
+  readonly unswitched: readonly string[];
+  /** Subjects of which the new version has events that are not handled. */
+  readonly lacking: readonly string[];
+}
+
+/** Moves a consumer from one version of a feed to another, subject by subject. */
+export interface Migration {
+  /** Switches all subjects that are still with the old version. May be repeated. */
+  switchAll(options?: { readonly signal?: AbortSignal }): Promise<Migrated>;
+  /** Switches one subject. Rejects if that cannot be done. */
+  switchSubject(subject: string): Promise<void>;
+  /** Compares both versions with each other, and with what was handled. */
+  check(): Promise<Agreement>;
+}
+
+const MOST_LISTED = 1_000;
+const AT_ONCE = 4;
+
+/** How often others may handle an event of the subject in between. */
+const ATTEMPTS = 20;
+
+function byName(cursors: readonly SubjectCursor[]): Map<string, SubjectCursor> {
+  return new Map(cursors.map((cursor) => [cursor.subject, cursor]));
+}
+
+/** The old version handles what it has not released, and nothing that began with the new one. */
+export function admitOld<Tx>(store: ConsumerStore<Tx>, newKey: string): Admit<Tx> {
+  return async (tx, names, cursors) => {
+    const unknown = names.filter((name) => !cursors.has(name));
+    const taken = unknown.length === 0 ? new Map() : byName(await store.lock(tx, newKey, unknown));
+    return new Set(names.filter((name) => cursors.get(name)?.status !== "released" && !taken.has(name)));
+  };
+}
+
+/** The new version handles what was switched to it, and what the old one has never heard of. */
+export function admitNew<Tx>(store: ConsumerStore<Tx>, oldKey: string): Admit<Tx> {
+  return async (tx, names, cursors) => {
+    const unknown = names.filter((name) => !cursors.has(name));
+    const others = unknown.length === 0 ? new Map() : byName(await store.lock(tx, oldKey, unknown));
+    return new Set(
+      names.filter((name) => cursors.has(name) || (others.get(name)?.status ?? "released") === "released"),
+    );
+  };
+}
+
+/** The subjects that are not the other version's, as far as is kept. */
+export function notOf<Tx>(store: ConsumerStore<Tx>, otherKey: string): ConsumerDeps<Tx>["concerns"] {
+  return async (names) => {
+    const others = byName(await store.readSubjects(otherKey, names));
+    return new Set(names.filter((name) => (others.get(name)?.status ?? "released") === "released"));
+  };
+}
+
+interface Side<Tx> {
+  readonly deps: ConsumerDeps<Tx>;
+  readonly engine: Engine;
+}
+
+/** The last event of a subject that says nothing which was not said up to a position of the event log. */
+async function lastSaid<Tx>(
+  { client, log }: ConsumerDeps<Tx>,
+  subject: string,
+  upTo: number,
+): Promise<SubjectCursor> {
+  let cursor = newCursor(subject);
+  let said: ConsumerEvent | null = null;
+  let unsaid = false;
+  const source = log === null ? { stream: subject } : { feed: log, subject };
+  for await (const page of client.readPages(source)) {
+    for (const event of page.map(consumerEvent)) {
+      if ((event.projectedFrom ?? event.position) > upTo) unsaid = true;
+      else if (unsaid) throw new Error(`Its events are in another order in ${log ?? "the event log"}`);
+      else said = event;
+    }
+  }
+  if (said !== null) {
+    const { version, position } = said;
+    cursor = { ...cursor, version, known: version, position, source: upTo };
+  }
+  return cursor;
+}
+
+/** Subjects of a log in order of name. */
+async function* subjectsOf<Tx>({
+  client,
+  log,
+}: ConsumerDeps<Tx>): AsyncGenerator<SubjectInfo, void, undefined> {
+  for await (const page of client.subjectPages(log === null ? {} : { feed: log })) yield* page;
+}
+
+export function createMigration<Tx>(before: Side<Tx>, after: Side<Tx>): Migration {
+  const { store } = after.deps;
+  const [oldKey, newKey] = [before.deps.key, after.deps.key];
+
+  /** True when the subject is the new version's; false when something came in between. */
+  const trySwitch = async (subject: string): Promise<boolean> => {
+    const old = await before.engine.pull(subject);
+    if (old === null || old.status === "released") return true;
+    if (old.status === "blocked") throw new Error(`It is blocked at version ${old.version} of the old feed`);
+    // Versions of a feed publish all that is made of one event at once: where there is no more, none is half told.
+    const { client, log } = before.deps;
+    const source = log === null ? { stream: subject } : { feed: log, subject };
+    for await (const page of client.readPages({ ...source, afterVersion: old.version, limit: 1 })) {
+      if (page.length > 0) return false;
+    }
+    const start = await lastSaid(after.deps, subject, old.source);
+    return store.transact(async (tx) => {
+      const [mine] = await store.lock(tx, oldKey, [subject]);
+      if (mine === undefined || mine.version !== old.version) return false;
+      const [taken] = await store.lock(tx, newKey, [subject]);
+      await store.saveSubjects(tx, oldKey, [{ ...mine, status: "released" }]);
+      if (taken === undefined && start.version > 0) await store.saveSubjects(tx, newKey, [start]);
+      return true;
+    });
+  };
+
+  const switchSubject = async (subject: string): Promise<void> => {
+    for (let attempt = 1; !(await trySwitch(subject)); attempt += 1) {
+      if (attempt === ATTEMPTS) throw new Error(`It changed ${ATTEMPTS} times while it was switched`);
+    }
+    try {
+      await after.engine.ensure(subject, { asOf: "now" });
+    } catch (error) {
+      // It is switched, and blocked, and shown as such.
+      if (!(error instanceof HandlerError)) throw error;
+    }
+  };
+
+  return {
+    switchSubject,
+    async switchAll({ signal } = {}) {
+      await Promise.all([before.engine.prepare(), after.engine.prepare()]);
+      let switched = 0;
+      const failed: { subject: string; message: string }[] = [];
+      const { client, log } = before.deps;
+      for await (const page of client.subjectPages(log === null ? {} : { feed: log })) {
+        await eachOf(page, AT_ONCE, async ({ subject }) => {
+          signal?.throwIfAborted();
+          try {
+            await switchSubject(subject);
+            switched += 1;
+          } catch (error) {
+            const message = error instanceof Error ? error.message : String(error);
+            if (failed.length < MOST_LISTED) failed.push({ subject, message });
+          }
+        });
+      }
+      return { switched, failed };
+    },
+    async check() {
+      const lists = { onlyOld: [], onlyNew: [], erasedInOne: [], unswitched: [], lacking: [] } as Record<
+        Exclude<keyof Agreement, "agrees" | "subjects">,
+        string[]
+      >;
+      const note = (list: keyof typeof lists, name: string) => {
+        if (lists[list].length < MOST_LISTED) lists[list].push(name);
+      };
+      let subjects = 0;
+      const [olds, news] = [subjectsOf(before.deps), subjectsOf(after.deps)];
+      let [left, right] = [await olds.next(), await news.next()];
+      while (left.done !== true || right.done !== true) {
+        const [one, other] = [left.value ?? null, right.value ?? null];
+        const order = one === null ? 1 : other === null ? -1 : compareNames(one.subject, other.subject);
+        subjects += 1;
+        if (one !== null && order < 0) note("onlyOld", one.subject);
+        if (other !== null && order > 0) note("onlyNew", other.subject);
+        if (one !== null && other !== null && order === 0) {
+          if (one.erased !== other.erased) note("erasedInOne", one.subject);
+          const [mine] = await store.readSubjects(newKey, [one.subject]);
+          const [old] = await store.readSubjects(oldKey, [one.subject]);
+          if (old !== undefined && old.status !== "released") note("unswitched", one.subject);
+          else if ((mine?.version ?? 0) < other.version) note("lacking", one.subject);
+        }
+        if (order <= 0) left = await olds.next();
+        if (order >= 0) right = await news.next();
+      }
+      return { agrees: Object.values(lists).every((list) => list.length === 0), subjects, ...lists };
+    },
+  };
+}

@@ -1,0 +1,26 @@
+import type { Clock } from "../core/clock.ts";
+
+/** Lets so many go on in a second, evenly. */
+export interface Pace {
+  /** How many went on. */
+  readonly count: number;
+  turn(): Promise<void>;
+}
+
+export function createPace(clock: Clock, perSecond: number, signal: AbortSignal): Pace {
+  let next = 0;
+  let count = 0;
+  return {
+    get count() {
+      return count;
+    },
+    async turn() {
+      count += 1;
+      const now = clock.now();
+      const at = Math.max(now, next);
+      next = at + 1_000 / perSecond;
+      if (at > now) await clock.sleep(at - now, signal);
+      signal.throwIfAborted();
+    },
+  };
+}

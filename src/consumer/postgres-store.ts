@@ -1,0 +1,146 @@
+import { type SQL, sql } from "drizzle-orm";
+import type { PgDatabase, PgQueryResultHKT } from "drizzle-orm/pg-core";
+
+import type { ConsumerStore, SubjectCursor } from "./store.ts";
+
+const TABLES = [
+  // Several processes that start together would otherwise fail at each other's tables.
+  sql`select pg_advisory_xact_lock(hashtext('kilde tables'))`,
+  sql`create table if not exists kilde_feeds (
+    consumer text primary key, position bigint not null, since bigint not null, reconstitution text
+  )`,
+  // Names in the order of their bytes, as the server lists them.
+  sql`create table if not exists kilde_subjects (
+    consumer text not null, subject text collate "C" not null, version bigint not null, known bigint not null,
+    position bigint not null, source bigint not null, status text not null, failure text,
+    primary key (consumer, subject)
+  )`,
+  sql`create index if not exists kilde_subjects_aside on kilde_subjects (consumer, status, subject)
+    where status <> 'following'`,
+];
+
+const COLUMNS = sql.raw("subject, version, known, position, source, status, failure");
+
+/** Numbers, which the driver would give as texts. */
+const SELECTED = sql.raw(
+  "subject, version::float8, known::float8, position::float8, source::float8, status, failure",
+);
+
+interface SubjectRow extends SubjectCursor {
+  readonly [column: string]: unknown;
+}
+
+interface FeedRow {
+  readonly position: number;
+  readonly since: number;
+  readonly reconstitution: string | null;
+  readonly [column: string]: unknown;
+}
+
+function cursorOf({ subject, version, known, position, source, status, failure }: SubjectRow): SubjectCursor {
+  return { subject, version, known, position, source, status, failure };
+}
+
+/** What drizzle's drivers give for a statement: `pg` an object with rows, `postgres` the rows. */
+async function rowsOf<Row>(statement: PromiseLike<unknown>): Promise<readonly Row[]> {
+  const result = await statement;
+  return Array.isArray(result) ? (result as Row[]) : (result as { readonly rows: readonly Row[] }).rows;
+}
+
+function names(subjects: readonly string[]): SQL {
+  return sql`json_array_elements_text(${JSON.stringify(subjects)}::json)`;
+}
+
+/** A row that was only made to be locked is none. */
+function selectSubjects(key: string, subjects: readonly string[]): SQL {
+  return sql`select ${SELECTED} from kilde_subjects
+    where consumer = ${key} and known > 0 and subject in (select ${names(subjects)}) order by subject`;
+}
+
+/** A row for each subject, so that there is something to lock; in order, so that nobody waits for each other. */
+function insertSubjects(key: string, subjects: readonly string[]): SQL {
+  return sql`insert into kilde_subjects (consumer, ${COLUMNS})
+    select ${key}, name, 0, 0, 0, 0, 'following', null from ${names(subjects)} as name order by name collate "C"
+    on conflict do nothing`;
+}
+
+function lockSubjects(key: string, subjects: readonly string[]): SQL {
+  return sql`select 1 from kilde_subjects
+    where consumer = ${key} and subject in (select ${names(subjects)}) order by subject for update`;
+}
+
+function upsertSubjects(key: string, cursors: readonly SubjectCursor[]): SQL {
+  const rows = cursors.map(({ subject, version, known, position, source, status, failure }) => {
+    return [subject, version, known, position, source, status, failure];
+  });
+  return sql`insert into kilde_subjects (consumer, ${COLUMNS})
+    select ${key}, row ->> 0, (row ->> 1)::bigint, (row ->> 2)::bigint, (row ->> 3)::bigint, (row ->> 4)::bigint,
+      row ->> 5, row ->> 6
+    from json_array_elements(${JSON.stringify(rows)}::json) as row
+    on conflict (consumer, subject) do update set version = excluded.version, known = excluded.known,
+      position = excluded.position, source = excluded.source, status = excluded.status, failure = excluded.failure`;
+}
+
+export interface PostgresStoreOptions {
+  /** Transactions at the same time, each with other subjects. Default: 4; no more than the pool has connections. */
+  readonly transactions?: number;
+}
+
+/** What handlers get: drizzle's transaction, with the user's own schema. */
+export type PostgresTransaction<
+  Result extends PgQueryResultHKT,
+  Schema extends Record<string, unknown>,
+> = Parameters<Parameters<PgDatabase<Result, Schema>["transaction"]>[0]>[0];
+
+/**
+ * Keeps cursors in PostgreSQL, beside whatever else is in the database: two tables, `kilde_feeds` and
+ * `kilde_subjects`. For drizzle on `pg` or `postgres`. Events of different subjects are handled at the same time.
+ */
+export function postgresStore<Result extends PgQueryResultHKT, Schema extends Record<string, unknown>>(
+  database: PgDatabase<Result, Schema>,
+  { transactions = 4 }: PostgresStoreOptions = {},
+): ConsumerStore<PostgresTransaction<Result, Schema>> {
+  return {
+    sharesTransactions: false,
+    transactions,
+    prepare: () =>
+      database.transaction(async (tx) => {
+        for (const table of TABLES) await tx.execute(table);
+      }),
+    transact: (work) => database.transaction(work),
+    async lock(tx, key, subjects) {
+      await tx.execute(insertSubjects(key, subjects));
+      // By a statement of its own: the next one sees what whoever had the lock has committed.
+      await tx.execute(lockSubjects(key, subjects));
+      return (await rowsOf<SubjectRow>(tx.execute(selectSubjects(key, subjects)))).map(cursorOf);
+    },
+    async saveSubjects(tx, key, cursors) {
+      await tx.execute(upsertSubjects(key, cursors));
+    },
+    async saveFeed(tx, key, { position = 0, since = 0, reconstitution = null }) {
+      await tx.execute(sql`insert into kilde_feeds as feed (consumer, position, since, reconstitution)
+        values (${key}, ${position}, ${since}, ${reconstitution})
+        on conflict (consumer) do update set position = greatest(feed.position, excluded.position),
+          since = greatest(feed.since, excluded.since),
+          reconstitution = coalesce(excluded.reconstitution, feed.reconstitution)`);
+    },
+    async readFeed(key) {
+      const [row] = await rowsOf<FeedRow>(
+        database.execute(sql`select position::float8, since::float8, reconstitution from kilde_feeds
+          where consumer = ${key}`),
+      );
+      if (row === undefined) return null;
+      const { position, since, reconstitution } = row;
+      return { position, since, reconstitution };
+    },
+    readSubjects: async (key, subjects) =>
+      (await rowsOf<SubjectRow>(database.execute(selectSubjects(key, subjects)))).map(cursorOf),
+    listSubjects: async (key, status, after, limit) =>
+      (
+        await rowsOf<SubjectRow>(
+          database.execute(sql`select ${SELECTED} from kilde_subjects where consumer = ${key}
+            and status = ${status} and status <> 'following' and subject > ${after} order by subject limit ${limit}`),
+        )
+      ).map(cursorOf),
+  };
+}

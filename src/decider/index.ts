@@ -1,0 +1,125 @@
+import type { Retry } from "../client/index.ts";
+import { sleepFor } from "../client/sleep.ts";
+import type { Decider, DomainEvent } from "./decider.ts";
+import {
+  type CommandStore,
+  type Handled,
+  type HandleDeps,
+  handleCommand,
+  type HandleOptions,
+} from "./handle.ts";
+import type { Loaded } from "./load.ts";
+import { remember } from "./memory.ts";
+import type { SnapshotKey, SnapshotStore } from "./snapshot.ts";
+import { createSnapshotKeeper } from "./snapshot-keeper.ts";
+import { createTurns } from "./turns.ts";
+
+export { KildeError, type ProblemCode } from "../core/errors.ts";
+export type { Decider, DomainEvent } from "./decider.ts";
+export type { CommandStore, Handled, HandleOptions } from "./handle.ts";
+export type { Snapshot, SnapshotKey, SnapshotPolicy, SnapshotStore } from "./snapshot.ts";
+export { snapshotStream, type SnapshotStreams, streamSnapshots } from "./stream-snapshots.ts";
+
+export interface CommandHandlerOptions {
+  /** A client of a server (`kilde/client`), or a Kilde in this process (`kilde/embed`). */
+  readonly store: CommandStore;
+  /** Where snapshots are, for deciders that have a `snapshot` policy: `streamSnapshots(store)`. Default: nowhere. */
+  readonly snapshots?: SnapshotStore;
+  /** Told of a snapshot that could not be stored, which fails no command. Default: written to the console. */
+  readonly onSnapshotError?: (error: unknown, key: SnapshotKey) => void;
+  /** Streams whose state is kept in memory; 0 for none. Default 1,000. */
+  readonly rememberedStreams?: number;
+  /**
+   * How often a command is decided anew when others append to its stream meanwhile; default: 10 attempts, the second
+   * at once, then after 10 ms, doubling up to 1,000 ms.
+   */
+  readonly retry?: Partial<Retry>;
+  /** Default: the runtime's timers and chance. */
+  readonly sleep?: HandleDeps["sleep"];
+  readonly random?: HandleDeps["random"];
+}
+
+/** Handles commands. */
+export interface CommandHandler {
+  /**
+   * Loads the stream, decides the command on its state, and appends what is decided with the version it was decided on,
+   * so that nothing comes in between. Commands to one stream are handled one after the other in this process; when
+   * another process is faster, the command is decided anew.
+   *
+   * Throws what `decide` throws; a KildeError `version-conflict` when others were faster each time; `stream-erased`;
+   * `stream-truncated` when what is left of the stream cannot tell its state.
+   */
+  readonly handle: <Command, Event extends DomainEvent, State>(
+    stream: string,
+    decider: Decider<Command, Event, State>,
+    command: Command,
+    options?: HandleOptions,
+  ) => Promise<Handled<Event, State>>;
+  /** Waits for the snapshots that are being stored: before the store is closed, or the process ends. */
+  readonly settle: () => Promise<void>;
+}
+
+const RETRY: Retry = { attempts: 10, delayMs: 10, maxDelayMs: 1_000 };
+
+/** Deciders are told apart by what they are, and not by a name that two might share. */
+function numbered(): (decider: object) => number {
+  const numbers = new WeakMap<object, number>();
+  let last = 0;
+  return (decider) => {
+    const known = numbers.get(decider);
+    if (known !== undefined) return known;
+    last += 1;
+    numbers.set(decider, last);
+    return last;
+  };
+}
+
+/** Makes a command handler. One for each store is enough for all of its deciders; what it remembers is in it. */
+export function createCommandHandler(options: CommandHandlerOptions): CommandHandler {
+  const {
+    store,
+    snapshots = null,
+    rememberedStreams = 1_000,
+    sleep = sleepFor,
+    random = Math.random,
+  } = options;
+  const { onSnapshotError = (error, key) => console.error("A snapshot could not be stored", key, error) } =
+    options;
+  const deps: HandleDeps = { store, snapshots, retry: { ...RETRY, ...options.retry }, sleep, random };
+  const numberOf = numbered();
+  // What is under a key was put there for the same decider, whose states these are.
+  const memory = remember<Loaded<unknown>>(rememberedStreams);
+  const turns = createTurns();
+  const keeper = createSnapshotKeeper(snapshots, onSnapshotError);
+
+  return {
+    handle<Command, Event extends DomainEvent, State>(
+      stream: string,
+      decider: Decider<Command, Event, State>,
+      command: Command,
+      handling: HandleOptions = {},
+    ): Promise<Handled<Event, State>> {
+      const { signal } = handling;
+      const key = `${numberOf(decider)} ${stream}`;
+      return turns.take(stream, async () => {
+        signal?.throwIfAborted();
+        const learn = (loaded: Loaded<State>) => {
+          const known = keeper.keep(decider, stream, loaded);
+          memory.set(key, known);
+          return known;
+        };
+        const remembered = (memory.get(key) as Loaded<State> | undefined) ?? null;
+        return handleCommand(deps, {
+          stream,
+          decider,
+          command,
+          options: handling,
+          signal,
+          remembered,
+          learn,
+        });
+      });
+    },
+    settle: () => keeper.settle(),
+  };
+}

@@ -1,0 +1,103 @@
+import type { Client, KildeEvent } from "../client/index.ts";
+import { KildeError } from "../core/errors.ts";
+import { type Decider, type DomainEvent, evolveState, folded } from "./decider.ts";
+import { decodeState, snapshotKey, type SnapshotStore } from "./snapshot.ts";
+
+/** A stream as it was at a version. */
+export interface Loaded<State> {
+  /** 0: there is no stream. */
+  readonly version: number;
+  readonly state: State;
+  /** Its last event is a tombstone. */
+  readonly erased: boolean;
+  /** Version of the snapshot that is stored; 0: none. */
+  readonly snapshot: number;
+  /** Version that a new process would begin to fold at: that of the snapshot, or of the last tombstone, or 0. */
+  readonly foldedFrom: number;
+}
+
+export interface LoadDeps {
+  readonly store: Pick<Client, "readPages">;
+  readonly snapshots: SnapshotStore | null;
+}
+
+/** What is loaded, for one command. */
+export interface Loading<Command, Event extends DomainEvent, State> {
+  readonly stream: string;
+  readonly decider: Decider<Command, Event, State>;
+  readonly signal: AbortSignal | undefined;
+}
+
+function after<Command, Event extends DomainEvent, State>(
+  decider: Decider<Command, Event, State>,
+  loaded: Loaded<State>,
+  event: KildeEvent,
+): Loaded<State> {
+  const { version, erased } = event;
+  if (erased) return { version, state: decider.initial, erased, snapshot: 0, foldedFrom: version };
+  return { ...loaded, version, state: evolveState(decider, loaded.state, folded<Event>(event)), erased };
+}
+
+/**
+ * Folds what came after. Null when the stream does not go on from there: events in between were truncated, or there is
+ * no such stream any more. `upTo` is a version that the stream is known to have; it spares looking for more.
+ */
+export async function catchUp<Command, Event extends DomainEvent, State>(
+  { store, snapshots }: LoadDeps,
+  { stream, decider, signal }: Loading<Command, Event, State>,
+  from: Loaded<State>,
+  upTo?: number,
+): Promise<Loaded<State> | null> {
+  let loaded = from;
+  const options = {
+    stream,
+    afterVersion: from.version,
+    ...(upTo === undefined ? {} : { limit: upTo - from.version }),
+    ...(signal === undefined ? {} : { signal }),
+  };
+  try {
+    for await (const page of store.readPages(options)) {
+      for (const event of page) {
+        // A tombstone stands for all that was before it.
+        if (event.version !== loaded.version + 1 && !event.erased) return null;
+        loaded = after(decider, loaded, event);
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof KildeError) || error.code !== "stream-not-found") throw error;
+    return from.version === 0 ? from : null;
+  }
+  if (from.snapshot > 0 && loaded.snapshot === 0 && decider.snapshot !== undefined) {
+    // What was erased must not live on in a snapshot.
+    await snapshots?.remove(snapshotKey(decider.snapshot, stream));
+  }
+  return loaded;
+}
+
+/** Loads a stream from its snapshot, or else from its first event. */
+export async function load<Command, Event extends DomainEvent, State>(
+  deps: LoadDeps,
+  loading: Loading<Command, Event, State>,
+): Promise<Loaded<State>> {
+  const { stream, decider, signal } = loading;
+  const { snapshot: policy, initial } = decider;
+  const { snapshots } = deps;
+  const beginning: Loaded<State> = { version: 0, state: initial, erased: false, snapshot: 0, foldedFrom: 0 };
+  if (policy !== undefined && snapshots !== null) {
+    const stored = await snapshots.load(snapshotKey(policy, stream), signal);
+    if (stored !== null) {
+      const { version } = stored;
+      const state = decodeState(policy, stored.state);
+      const from = { version, state, erased: false, snapshot: version, foldedFrom: version };
+      const loaded = await catchUp(deps, loading, from);
+      if (loaded !== null) return loaded;
+    }
+  }
+  const loaded = await catchUp(deps, loading, beginning);
+  if (loaded !== null) return loaded;
+  throw new KildeError(
+    "stream-truncated",
+    `The stream ${JSON.stringify(stream)} was truncated, and no snapshot${policy === undefined ? "" : ` of ${policy.name}, version ${policy.schemaVersion},`} covers what is missing`,
+    { stream },
+  );
+}

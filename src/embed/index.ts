@@ -1,0 +1,142 @@
+import { setMaxListeners } from "node:events";
+import { existsSync, mkdirSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { version } from "../../package.json" with { type: "json" };
+import { type AppendOptions, type Client, createClient, type FollowOptions } from "../client/index.ts";
+import { sleepFor } from "../client/sleep.ts";
+import { resolveSettings } from "../config/resolve.ts";
+import type { KildeConfig } from "../config/settings.ts";
+import { databaseFile } from "../core/database-url.ts";
+import { KildeError } from "../core/errors.ts";
+import { belowBasePath } from "../http/base-path.ts";
+import { createFetch } from "../http/fetch.ts";
+import { problemResponse } from "../http/problems.ts";
+import type { EventLogger } from "../server/feed-events.ts";
+import { startKilde } from "../server/start.ts";
+import { systemClock } from "../server/system-clock.ts";
+import { answerInProcess } from "./surface.ts";
+
+export { KildeError, type ProblemCode } from "../core/errors.ts";
+export { KildeUnreachableError } from "../client/index.ts";
+export type * from "../client/types.ts";
+export type { Client } from "../client/index.ts";
+export type { KildeConfig } from "../config/settings.ts";
+export type { EventLogger } from "../server/feed-events.ts";
+
+/** Settings of a server (`kilde.config.ts`) that mean something here, and where it is mounted. */
+export interface KildeOptions extends Pick<
+  KildeConfig,
+  "databaseUrl" | "databaseAuthToken" | "feeds" | "limits" | "pollIntervalMs" | "corsOrigin"
+> {
+  /** Path that `fetch` is mounted under, `"/kilde"`: links and problems begin with it. Default: the root. */
+  readonly basePath?: string;
+  /** Told what happens to feeds, and of faults; a pino logger will do. Default: warnings and errors on the console. */
+  readonly logger?: EventLogger;
+}
+
+/** An event store in this process: all that a client of a server can do, and the server's HTTP surface. */
+export interface Kilde extends Client {
+  /**
+   * The HTTP surface, for the service that this is part of: `app.mount("/kilde", kilde.fetch)`. It takes requests whose
+   * path begins with `basePath`, and those that a router has taken it from. Nobody's access is checked.
+   */
+  readonly fetch: (request: Request) => Promise<Response>;
+  /** Takes no more requests, ends followers, answers what is under way, commits, and closes the database. */
+  close(): Promise<void>;
+}
+
+const consoleLogger: EventLogger = {
+  info: () => {},
+  warn: (fields, message) => console.warn(`kilde: ${message}`, fields),
+  error: (fields, message) => console.error(`kilde: ${message}`, fields),
+};
+
+/** The program of the thread that writes; null where it is not there, as in a bundle of somebody else's, or in Node. */
+function databaseThread(): URL | null {
+  if (!("Bun" in globalThis)) return null;
+  const name = import.meta.url.endsWith("/src/embed/index.ts")
+    ? "../server/database-thread.ts"
+    : "./database-thread.js";
+  const program = new URL(name, import.meta.url);
+  return existsSync(fileURLToPath(program)) ? program : null;
+}
+
+function checkedBasePath(basePath: string): string {
+  if (basePath === "" || basePath === "/") return "";
+  if (/^(\/[\w\-.~]+)+$/.test(basePath)) return basePath;
+  throw new TypeError(`basePath is a path without an end, such as "/kilde", not ${JSON.stringify(basePath)}`);
+}
+
+/**
+ * Opens an event store in this process, bringing the schema of its database up to date, and projects its feeds. Throws
+ * a `ConfigError` that names every setting that is wrong.
+ */
+export async function createKilde({
+  basePath: givenPath = "",
+  logger = consoleLogger,
+  ...config
+}: KildeOptions = {}): Promise<Kilde> {
+  const basePath = checkedBasePath(givenPath);
+  const file = { path: "createKilde", value: config };
+  const settings = { ...resolveSettings({ flags: {}, environment: {}, file }), configFile: null };
+  const path = databaseFile(settings.databaseUrl);
+  if (path !== null) mkdirSync(dirname(resolve(path)), { recursive: true });
+
+  const closing = new AbortController();
+  // Each follower listens. Node takes more than a few listeners for a leak.
+  setMaxListeners(0, closing.signal);
+  const { surface, close } = await startKilde({
+    settings,
+    logger,
+    databaseThread: databaseThread(),
+    open: (parts) =>
+      answerInProcess(
+        createFetch({
+          ...parts,
+          limits: settings.limits,
+          clock: systemClock,
+          version,
+          corsOrigins: settings.corsOrigin,
+          closing: closing.signal,
+          basePath,
+          onAccess: null,
+          onFault: (error, requestId) => logger.error({ err: error, requestId }, "request failed"),
+          docs: null,
+        }),
+        (request, error) =>
+          problemResponse(new URL(belowBasePath(request, basePath).url).pathname, error, basePath),
+        closing,
+      ),
+  });
+  const client = createClient({
+    url: "http://kilde",
+    fetch: (url, init) => surface.fetch(new Request(url, init)),
+    sleep: (ms, signal) =>
+      closing.signal.aborted
+        ? Promise.reject(new KildeError("shutting-down", "This Kilde was closed"))
+        : sleepFor(ms, signal),
+  });
+  // Here no answer is lost on its way. One of a server that has the database may be.
+  const isLocal = path !== null || settings.databaseUrl === ":memory:";
+  const keyed = <Options extends Pick<AppendOptions, "idempotencyKey">>(options: Options): Options =>
+    isLocal && options.idempotencyKey === undefined ? { ...options, idempotencyKey: null } : options;
+  let closed: Promise<void> | null = null;
+  return {
+    ...client,
+    append: (stream, events, options = {}) => client.append(stream, events, keyed(options)),
+    transact: (appends, options = {}) => client.transact(appends, keyed(options)),
+    // A follower of a server would wait for it to come back.
+    follow: <Data>({ signal, ...options }: FollowOptions = {}) =>
+      client.follow<Data>({
+        ...options,
+        signal: signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal]),
+      }),
+    fetch: (request) => surface.fetch(request),
+    close() {
+      closed ??= close();
+      return closed;
+    },
+  };
+}

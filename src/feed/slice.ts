@@ -1,0 +1,109 @@
+import type { BackgroundWork, Slice } from "../core/background.ts";
+import type { Clock } from "../core/clock.ts";
+import { readHead } from "../log/subjects.ts";
+import type { FeedDeps } from "./commit.ts";
+import { type Lease, releaseLease, takeLease } from "../log/lease.ts";
+import { createProjector, type Step } from "./projector.ts";
+import { readFeed } from "./record.ts";
+import type { RegisteredFeed } from "./register.ts";
+import type { RunEvent } from "./run.ts";
+
+export interface SliceDeps extends FeedDeps {
+  readonly clock: Clock;
+  /** Name of who projects, other than that of any other slice that may run at the same time. */
+  readonly holder: string;
+  /** Source events of one write, at most. Default: as a server does. */
+  readonly batchEvents?: number;
+  /** Whether to try again what the feed is halted at, as a process does when it starts. */
+  readonly retry: boolean;
+  readonly onEvent: (event: RunEvent) => void;
+}
+
+/**
+ * Projects a feed in slices: under the same lease as `runFeed`, by the same steps, in any mixture with it.
+ *
+ * It looks once more after it has let go of the lease. Whoever appended meanwhile and found the lease taken
+ * leaves its events to the one who had it, and these are there to be seen by then.
+ */
+export function projectInSlices(deps: SliceDeps, registered: RegisteredFeed): BackgroundWork {
+  const { clock, database, writer, holder, onEvent } = deps;
+  const { log, feed, source } = registered;
+  let retry = deps.retry;
+
+  const isBehind = async (): Promise<boolean> => {
+    const record = await readFeed(database, log);
+    if (record === null) return false;
+    switch (record.status) {
+      case "retiring":
+      case "rebuilding":
+        return false;
+      case "halted":
+        return retry;
+      case "building":
+        return true;
+      case "live":
+        return record.cursor < (await readHead(database, source));
+    }
+  };
+
+  const isOver = ({ deadline, signal }: Slice) => signal.aborted || clock.now() >= deadline;
+
+  /** Steps until nothing is left, or the slice is over, or the feed has another writer. */
+  const stepWith = async (taken: Lease, slice: Slice): Promise<boolean> => {
+    let lease: Lease | null = taken;
+    let [flush, worked, building] = [false, false, false];
+    const projector = createProjector(deps, registered);
+    try {
+      while (lease !== null && !isOver(slice)) {
+        const step: Step = await projector.step({ lease, retry, flush });
+        if (step.kind !== "outdated") retry = false;
+        switch (step.kind) {
+          case "projected":
+            if (building && !step.building) onEvent({ kind: "live", feed: feed.path });
+            building = step.building;
+            worked = true;
+            flush = false;
+            continue;
+          case "caught-up":
+            // A cursor that lags would have every slice from now on look at the same events.
+            if (!step.unwritten || flush) return worked;
+            flush = true;
+            continue;
+          case "outdated":
+            // A subject was hydrated; or another took over.
+            lease = await takeLease(writer, log.name, holder);
+            continue;
+          case "halted":
+            onEvent({
+              kind: "halted",
+              feed: feed.path,
+              position: step.failure.position,
+              message: step.failure.message,
+            });
+            return worked;
+          case "emptied":
+          case "gone":
+            return worked;
+        }
+      }
+      return worked;
+    } finally {
+      await projector.settle();
+      if (lease !== null) await releaseLease(writer, lease).catch(() => {});
+    }
+  };
+
+  return {
+    name: feed.path,
+    async runSlice(slice) {
+      let worked = false;
+      while (!isOver(slice) && (await isBehind())) {
+        const lease = await takeLease(writer, log.name, holder);
+        // Its holder sees to it.
+        if (lease === null) break;
+        worked = (await stepWith(lease, slice)) || worked;
+      }
+      return worked ? "worked" : "idle";
+    },
+  };
+}

@@ -1,0 +1,27 @@
+import type { Settings } from "../config/settings.ts";
+import { listen } from "./listen.ts";
+import type { ServerLog } from "./logger.ts";
+import { startKilde } from "./start.ts";
+
+/** A server that runs in this process. */
+export interface RunningServer {
+  readonly port: number;
+  /** Takes no more requests, answers those it has, commits, and closes the database. */
+  close(): Promise<void>;
+}
+
+export interface StartOptions {
+  readonly settings: Settings;
+  readonly version: string;
+  readonly log: ServerLog;
+}
+
+/** Starts serving on the database that the settings name, bringing its schema up to date first. */
+export async function startServer({ settings, version, log }: StartOptions): Promise<RunningServer> {
+  const { surface, close } = await startKilde({
+    settings,
+    logger: log.logger,
+    open: (parts) => listen({ ...parts, settings, version, log }),
+  });
+  return { port: surface.port, close };
+}

@@ -1,0 +1,157 @@
+import type { BackgroundWork } from "../core/background.ts";
+import type { Clock } from "../core/clock.ts";
+import type { DeliveryRunEvent } from "../delivery/run.ts";
+import { createAddressRules } from "../egress/address-rules.ts";
+import { openFeeds } from "../feed/feeds.ts";
+import type { RegisteredFeed } from "../feed/register.ts";
+import type { RunEvent } from "../feed/run.ts";
+import { projectInSlices } from "../feed/slice.ts";
+import { createDeps } from "../http/app.ts";
+import { createFetch } from "../http/fetch.ts";
+import type { Database } from "../log/database.ts";
+import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
+import { openLogReader } from "../log/reader.ts";
+import { createSightings } from "../log/sightings.ts";
+import { openLogWriter } from "../log/writer.ts";
+import { sealWith } from "../server/seal.ts";
+import type { Calls } from "./calls.ts";
+import { deliveringWork, workerSend } from "./delivery.ts";
+import type { Configured, Isolate } from "./isolate.ts";
+import { inTurns } from "./turns.ts";
+import { clearing, runWorks, sweeping } from "./works.ts";
+
+/** Kinds of work in the background, in the order in which they are done. */
+export const KINDS = ["project", "deliver", "sweep", "clear"] as const;
+type Kind = (typeof KINDS)[number];
+
+/** What happens that nobody asked for, for the log. */
+export interface WorkerEvents {
+  readonly onAccess: Parameters<typeof createFetch>[0]["onAccess"];
+  readonly onFault: (error: unknown, requestId: string) => void;
+  readonly onFeedEvent: (event: RunEvent) => void;
+  readonly onDeliveryEvent: (event: DeliveryRunEvent) => void;
+  readonly onFailure: (work: string, error: unknown) => void;
+}
+
+export interface InvocationDeps extends WorkerEvents {
+  readonly isolate: Isolate;
+  readonly configured: Configured;
+  readonly registered: readonly RegisteredFeed[];
+  readonly database: Database;
+  readonly calls: Calls;
+  readonly clock: Clock;
+  readonly version: string;
+  /** Name of this invocation as a holder of leases. */
+  readonly holder: string;
+  /** Has the runtime finish what was begun, also when the client is gone or has its answer. */
+  readonly keep: (work: Promise<unknown>) => void;
+}
+
+/**
+ * All that serves one request, or one turn of the schedule. In these runtimes a connection, a timer or a promise
+ * belongs to the request that made it, and is cut off when that one ends. So nothing that waits is shared: each
+ * invocation has its own client of the database, its own queue of commits and its own look at the head.
+ */
+export interface Invocation {
+  fetch(request: Request): Response | Promise<Response>;
+  /** What has to be done now, because of what was written here. */
+  left(): readonly Kind[];
+  /** Writes what was noted of consumers. */
+  settle(): Promise<void>;
+  /** Does what there is to do of these kinds, until nothing is left or the time is up. */
+  work(kinds: readonly Kind[], milliseconds: number): Promise<void>;
+}
+
+export function openInvocation(deps: InvocationDeps): Invocation {
+  const { isolate, configured, registered, database, calls, clock, version, holder } = deps;
+  const { settings, schemas } = configured;
+  const { limits, pollIntervalMs } = settings;
+  const left = new Set<Kind>();
+  const reader = openLogReader({ database, clock, limits, pollIntervalMs }, EVENT_LOG_ADDRESS);
+  const own = openLogWriter({
+    database,
+    clock,
+    limits,
+    onNews(news) {
+      reader.learn(news);
+      left.add("project");
+      left.add("deliver");
+    },
+    onSweep: () => left.add("sweep"),
+  });
+  const writer = inTurns(own, isolate.turns, deps.keep);
+  const sightings = createSightings({ writer, clock, mostConsumers: limits.consumers });
+  const opened = openFeeds(
+    { database, writer, clock, limits, pollIntervalMs, onClear: () => left.add("clear") },
+    registered,
+  );
+  const feeds = {
+    ...opened,
+    async resume(feed: RegisteredFeed) {
+      await opened.resume(feed);
+      left.add("project");
+    },
+  };
+
+  const works: Readonly<Record<Kind, () => readonly BackgroundWork[]>> = {
+    project: () =>
+      registered.map((feed) => {
+        const retry = !isolate.retried.has(feed.feed.path);
+        isolate.retried.add(feed.feed.path);
+        const { onFeedEvent: onEvent } = deps;
+        const onNews = (path: string, head: number) => opened.learn(path, head);
+        return projectInSlices({ database, writer, clock, holder, retry, onNews, onEvent }, feed);
+      }),
+    deliver: () => [
+      deliveringWork({ settings, database, writer, clock, holder, onEvent: deps.onDeliveryEvent }),
+    ],
+    sweep: () => [sweeping({ database, turns: isolate.turns, clock })],
+    clear: () => [clearing({ database, writer, clock })],
+  };
+
+  const app = () => {
+    const options = {
+      reader,
+      writer,
+      feeds,
+      database,
+      sightings,
+      delivery: {
+        seal: sealWith(settings.secretKeys),
+        egress: () =>
+          Promise.resolve({
+            rules: createAddressRules(settings.egressAllow),
+            send: workerSend(settings, clock),
+          }),
+        onChange: () => left.add("deliver"),
+      },
+      limits,
+      clock,
+      version,
+      corsOrigins: settings.corsOrigin,
+      closing: calls.signal,
+      onAccess: deps.onAccess,
+      onFault: deps.onFault,
+      docs: null,
+      compress: false,
+      brief: true,
+    };
+    return createFetch(options, createDeps(options, schemas));
+  };
+
+  return {
+    fetch: (request) => app()(request),
+    left: () => KINDS.filter((kind) => left.has(kind)),
+    settle: () => sightings.close(),
+    async work(kinds, milliseconds) {
+      const ended = new AbortController();
+      const over = AbortSignal.any([calls.signal, ended.signal]);
+      const deadline = clock.now() + milliseconds;
+      const timer = clock.sleep(milliseconds, ended.signal).then(() => ended.abort());
+      const chosen = kinds.flatMap((kind) => works[kind]());
+      await runWorks(chosen, { deadline, signal: over }, deps.onFailure);
+      ended.abort();
+      await timer;
+    },
+  };
+}

@@ -1,0 +1,194 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+
+import { type Consumer, feed } from "../../src/consumer/index.ts";
+import type { Database } from "../../src/log/database.ts";
+import { openDatabase } from "../../src/log/open.ts";
+import { openApp, type TestApp } from "../support/app.ts";
+import { sketch } from "../support/feeds.ts";
+import { openProjection } from "../support/projection.ts";
+import { libsqlEffects, network, quickConsumer, until } from "./support.ts";
+
+/** One event for each. */
+const V1 = sketch({ name: "orders", version: 1 });
+/** Two events for each; and of some others, of which the first version does not speak. */
+const V2 = sketch({
+  name: "orders",
+  version: 2,
+  project: ({ type, data }) => ({
+    events: ["First", "Second"].map((part) => ({
+      type: `${part}${type}`,
+      data: JSON.stringify(data ?? null),
+    })),
+  }),
+});
+const STREAMS = 12;
+
+let database: Database;
+let app: TestApp;
+let net: ReturnType<typeof network>;
+let effects: ReturnType<typeof libsqlEffects>;
+let projecting: { stop(): Promise<void> };
+const consumers: Consumer[] = [];
+let appended: string[];
+
+beforeEach(async () => {
+  database = openDatabase({ url: ":memory:" });
+  app = await openApp({ database, feeds: [V1, V2] });
+  net = network(() => app);
+  effects = libsqlEffects();
+  await effects.read();
+  const projection = await openProjection({ database, writer: app.store.writer }, [V1, V2]);
+  projecting = projection.run("test", app.store.reader);
+  appended = [];
+});
+afterEach(async () => {
+  for (const consumer of consumers.splice(0)) await consumer.stop();
+  await projecting.stop();
+  await effects.dispose();
+  await app.close();
+});
+
+async function append(index: number): Promise<void> {
+  const { position } = await app.append(`s-${index % STREAMS}`, {
+    type: index % 3 === 0 ? "A" : "B",
+    data: index,
+  });
+  appended.push(String(position));
+}
+
+type Event = { subject: string; type: string; projectedFrom?: number };
+type Tx = Parameters<Parameters<typeof effects.store.transact>[0]>[0];
+
+const said = (version: string) => (event: Event, tx: Tx) =>
+  effects.record(tx, event.subject, `${event.projectedFrom} ${version} ${event.type}`);
+
+function start(kind: "old" | "migrating"): Consumer {
+  const shared = { name: "cards", store: effects.store, client: { fetch: net.fetch }, batchEvents: 3 };
+  const consumer =
+    kind === "old"
+      ? quickConsumer({ ...shared, feed: feed("orders/v1"), handle: said("v1") })
+      : quickConsumer({
+          ...shared,
+          feed: feed("orders/v2"),
+          handle: said("v2"),
+          migrateFrom: { feed: feed("orders/v1"), handle: said("v1") },
+        });
+  consumers.push(consumer);
+  consumer.start();
+  return consumer;
+}
+
+/** Each event of the log was told by one of the versions, whole, once, and in order. */
+async function expectEachToldOnce(): Promise<{ byOld: number; byNew: number }> {
+  let [byOld, byNew] = [0, 0];
+  const told: string[] = [];
+  for (const entries of Object.values(await effects.read())) {
+    const sources = entries.map((entry) => Number(entry.split(" ")[0]));
+    expect(sources).toEqual(sources.toSorted((a, b) => a - b));
+    for (const source of new Set(sources)) {
+      const of = entries
+        .filter((entry) => entry.startsWith(`${source} `))
+        .map((entry) => entry.split(" ").slice(1));
+      const versions = of.map(([version]) => version);
+      if (versions[0] === "v1") {
+        expect(versions).toEqual(["v1"]);
+        byOld += 1;
+      } else {
+        expect(versions).toEqual(["v2", "v2"]);
+        expect(of.map(([, type]) => type?.replace(/[AB]$/, ""))).toEqual(["First", "Second"]);
+        byNew += 1;
+      }
+      told.push(String(source));
+    }
+  }
+  expect(told.toSorted()).toEqual(appended.toSorted());
+  return { byOld, byNew };
+}
+
+test("subjects are switched while events come, and each event is told by one version, once", async () => {
+  for (let index = 0; index < 60; index += 1) await append(index);
+  const old = start("old");
+  await until(() => (old.status().position ?? 0) >= 30);
+  await old.stop();
+
+  const consumer = start("migrating");
+  let appending = true;
+  const load = (async () => {
+    for (let index = 60; appending || index < 160; index += 1) {
+      await append(index);
+      if (index % 10 === 0) await Bun.sleep(1);
+    }
+  })();
+  await until(() => (consumer.migration?.status().position ?? 0) > 20);
+  const found = await consumer.migration?.switchAll();
+  expect(found).toEqual({ switched: STREAMS, failed: [] });
+  appending = false;
+  await load;
+  await until(async () =>
+    (await app.get<{ feeds: { lag: { events: number } }[] }>("/feeds")).feeds.every(
+      ({ lag }) => lag.events === 0,
+    ),
+  );
+  for (let index = 0; index < STREAMS; index += 1) await consumer.ensure(`s-${index}`, { asOf: "now" });
+  const { byOld, byNew } = await expectEachToldOnce();
+  expect(byOld).toBeGreaterThan(0);
+  expect(byNew).toBeGreaterThan(0);
+  expect(await consumer.migration?.check()).toMatchObject({ agrees: true, subjects: STREAMS });
+  expect((await consumer.reconstitute({ all: true })).healedSubjects).toBe(0);
+  await consumer.stop();
+
+  // The old version is let go.
+  const after = quickConsumer({
+    name: "cards",
+    store: effects.store,
+    client: { fetch: net.fetch },
+    feed: feed("orders/v2"),
+    handle: said("v2"),
+  });
+  consumers.push(after);
+  after.start();
+  await append(1_000);
+  await append(1_001);
+  await until(
+    async () =>
+      Object.values(await effects.read())
+        .flat()
+        .filter((entry) => entry.includes("v2")).length ===
+      2 * (byNew + 2),
+  );
+  await expectEachToldOnce();
+});
+
+test("subjects stay with the old version until they are switched, and new ones begin with the new", async () => {
+  for (let index = 0; index < STREAMS; index += 1) await append(index);
+  const old = start("old");
+  await until(() => old.status().position === STREAMS);
+  await old.stop();
+  const consumer = start("migrating");
+  await until(() => consumer.status().position === 2 * STREAMS);
+  await append(3);
+  await until(() => consumer.migration?.status().position === STREAMS + 1);
+  expect((await effects.read())["s-3"]).toEqual(["4 v1 PublicA", "13 v1 PublicA"]);
+  expect(await consumer.migration?.check()).toMatchObject({ agrees: false });
+  expect((await consumer.migration?.check())?.unswitched).toHaveLength(STREAMS);
+
+  await consumer.migration?.switchSubject("s-3");
+  await append(15);
+  await until(async () => (await effects.read())["s-3"]?.length === 4);
+  expect((await effects.read())["s-3"]?.slice(2)).toEqual(["14 v2 FirstA", "14 v2 SecondA"]);
+  expect((await consumer.migration?.check())?.unswitched).toHaveLength(STREAMS - 1);
+});
+
+test("versions that do not have the same subjects do not agree", async () => {
+  await append(0);
+  const consumer = start("migrating");
+  await app.append("s-0", { type: "A" });
+  await until(async () => Object.values(await effects.read()).flat().length >= 2);
+  await consumer.migration?.switchAll();
+  net.failWith(async (path, init) => {
+    const response = await app.fetch(path, init);
+    if (!path.startsWith("/feeds/orders/v2/subjects?")) return response;
+    return Response.json({ subjects: [] });
+  });
+  expect(await consumer.migration?.check()).toMatchObject({ agrees: false, onlyOld: ["s-0"] });
+});

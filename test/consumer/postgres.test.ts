@@ -1,0 +1,115 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+
+import { sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/node-postgres";
+import fc from "fast-check";
+import { Pool } from "pg";
+
+import { eventLog, postgresStore } from "../../src/consumer/index.ts";
+import { NotInstalled } from "../bench/contender.ts";
+import { startPostgres } from "../bench/peers/postgres.ts";
+import { freePort, openSandbox, type Sandbox } from "../bench/sandbox.ts";
+import { openApp } from "../support/app.ts";
+import { actions, simulate } from "./simulation.ts";
+import { network, quickConsumer, until } from "./support.ts";
+
+const RUNS = Number(process.env["PROPERTY_RUNS"] ?? 15);
+
+/** The server, or null where it is not installed. */
+async function open(): Promise<{ sandbox: Sandbox; pool: Pool } | null> {
+  const sandbox = openSandbox();
+  const port = freePort();
+  try {
+    await startPostgres(sandbox, port);
+    const pool = new Pool({ host: "127.0.0.1", port, user: "postgres", database: "postgres", max: 20 });
+    // The server goes away while connections are idle; without a listener that would fail the run.
+    pool.on("error", () => {});
+    return { sandbox, pool };
+  } catch (error) {
+    await sandbox.close();
+    if (error instanceof NotInstalled) return null;
+    throw error;
+  }
+}
+
+let postgres: Awaited<ReturnType<typeof open>> = null;
+beforeAll(async () => {
+  postgres = await open();
+  if (postgres === null) console.warn("PostgreSQL is not installed: its store is not tested");
+}, 60_000);
+afterAll(async () => {
+  await postgres?.pool.end();
+  await postgres?.sandbox.close();
+});
+
+/** Effects in empty tables. */
+async function emptyEffects(pool: Pool) {
+  const database = drizzle(pool);
+  await database.execute(sql`drop table if exists kilde_feeds, kilde_subjects, effects`);
+  await database.execute(sql`create table effects (number bigserial primary key, subject text, entry text)`);
+  const store = postgresStore(database);
+  return {
+    store,
+    async record(tx: Parameters<Parameters<typeof store.transact>[0]>[0], subject: string, entry: string) {
+      await tx.execute(sql`insert into effects (subject, entry) values (${subject}, ${entry})`);
+    },
+    async read() {
+      const { rows } = await database.execute<{ subject: string; entry: string }>(
+        sql`select subject, entry from effects order by number`,
+      );
+      const found: Record<string, string[]> = {};
+      for (const { subject, entry } of rows) (found[subject] ??= []).push(entry);
+      return found;
+    },
+    dispose: async () => {},
+  };
+}
+
+test("whatever goes wrong, what was handled was handled once, and reconstitution finds the rest", async () => {
+  if (postgres === null) return;
+  const { pool } = postgres;
+  await fc.assert(
+    fc.asyncProperty(actions, fc.infiniteStream(fc.nat(11)), async (work, chance) => {
+      await simulate(await emptyEffects(pool), work, () => chance.next().value ?? 0);
+    }),
+    { numRuns: RUNS },
+  );
+}, 300_000);
+
+test("processes that handle the same new subjects at the same moment handle each event once", async () => {
+  if (postgres === null) return;
+  const effects = await emptyEffects(postgres.pool);
+  const app = await openApp();
+  const net = network(() => app);
+  for (let index = 0; index < 200; index += 1) {
+    await app.append(`s-${index % 31}`, { type: "A" }, { type: index % 7 === 0 ? "Bad" : "B" });
+  }
+  let broken = true;
+  const consumers = Array.from({ length: 3 }, () =>
+    quickConsumer({
+      feed: eventLog(),
+      name: "cards",
+      store: effects.store,
+      batchEvents: 40,
+      async handle(event, tx) {
+        await effects.record(tx, event.subject, `${event.version}`);
+        // The database refuses whatever else is asked for in the transaction.
+        if (broken && event.type === "Bad") await tx.execute(sql`select 1 / 0`);
+      },
+      client: { fetch: net.fetch },
+    }),
+  );
+  for (const consumer of consumers) consumer.start();
+  await Promise.all(consumers.map((consumer, index) => consumer.ensure(`s-${index + 7}`).catch(() => null)));
+  await until(() => consumers.every((consumer) => consumer.status().position === 400));
+  expect(consumers[0]?.status().blocked.length).toBeGreaterThan(0);
+  broken = false;
+  await until(() => consumers.every((consumer) => consumer.status().blocked.length === 0));
+  const read = await effects.read();
+  expect(Object.keys(read)).toHaveLength(31);
+  for (const entries of Object.values(read))
+    expect(entries).toEqual(entries.map((_, index) => `${index + 1}`));
+  expect(Object.values(read).flat()).toHaveLength(400);
+  for (const consumer of consumers) await consumer.stop();
+  await app.close();
+}, 60_000);

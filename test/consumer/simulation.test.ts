@@ -1,0 +1,35 @@
+import { expect, test } from "bun:test";
+
+import fc from "fast-check";
+
+import { actions, simulate } from "./simulation.ts";
+import { libsqlEffects, memoryEffects } from "./support.ts";
+
+const RUNS = Number(process.env["PROPERTY_RUNS"] ?? 60);
+
+/** In so many, something is lost that no later event reveals. */
+const MANY_RUNS = 300;
+
+const kinds = { memory: { open: memoryEffects, share: 1 }, libsql: { open: libsqlEffects, share: 0.25 } };
+
+for (const [kind, { open, share }] of Object.entries(kinds)) {
+  test(`whatever goes wrong, what was handled was handled once, and reconstitution finds the rest: ${kind}`, async () => {
+    let lost = 0;
+    await fc.assert(
+      fc.asyncProperty(actions, fc.infiniteStream(fc.nat(11)), async (work, chance) => {
+        const effects = open();
+        try {
+          await effects.read();
+          lost += (
+            await simulate(effects as ReturnType<typeof memoryEffects>, work, () => chance.next().value ?? 0)
+          ).lost;
+        } finally {
+          await effects.dispose();
+        }
+      }),
+      { numRuns: Math.ceil(RUNS * share) },
+    );
+    // Or reconstitution had nothing to do, which in so few runs may be.
+    if (kind === "memory" && RUNS >= MANY_RUNS) expect(lost).toBeGreaterThan(0);
+  }, 300_000);
+}

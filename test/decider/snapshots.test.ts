@@ -1,0 +1,205 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+
+import {
+  createCommandHandler,
+  type SnapshotKey,
+  type SnapshotPolicy,
+  snapshotStream,
+  type SnapshotStore,
+  streamSnapshots,
+} from "../../src/decider/index.ts";
+import { openApp, type TestApp } from "../support/app.ts";
+import { type Account, account, type AccountDecider } from "./account.ts";
+import { all, watchedClient, type WatchedClient } from "./support.ts";
+
+let app: TestApp;
+let watched: WatchedClient;
+let snapshotErrors: { error: unknown; key: SnapshotKey }[];
+beforeEach(async () => {
+  app = await openApp();
+  watched = watchedClient(app);
+  snapshotErrors = [];
+});
+afterEach(async () => {
+  await app.close();
+});
+
+const policy: SnapshotPolicy<Account> = { name: "account", schemaVersion: 1, every: 10 };
+const kept = (changes: Partial<SnapshotPolicy<Account>> = {}): AccountDecider => ({
+  ...account,
+  snapshot: { ...policy, ...changes },
+});
+const key: SnapshotKey = { name: "account", schemaVersion: 1, stream: "a" };
+const deposit = (cents: number) => ({ type: "Deposit", cents }) as const;
+
+/** A handler that remembers nothing of others: another process. */
+const handler = (snapshots: SnapshotStore = streamSnapshots(watched.client)) =>
+  createCommandHandler({
+    store: watched.client,
+    snapshots,
+    onSnapshotError: (error, of) => snapshotErrors.push({ error, key: of }),
+  });
+
+async function fill(events: number, decider = kept()): Promise<void> {
+  const { handle, settle } = handler();
+  for (let count = 0; count < events; count += 1) await handle("a", decider, deposit(1));
+  await settle();
+}
+
+async function readBy(work: () => Promise<unknown>): Promise<number> {
+  const before = watched.eventsRead();
+  await work();
+  return watched.eventsRead() - before;
+}
+
+describe("a stored snapshot", () => {
+  test("is all that is read of what came before it", async () => {
+    await fill(25);
+    const { handle } = handler();
+    // The snapshot of version 20, and five events.
+    expect(await readBy(() => handle("a", kept(), deposit(0)))).toBe(6);
+    expect(await handle("a", kept(), { type: "Withdraw", cents: 25 })).toMatchObject({ version: 26 });
+  });
+
+  test("replaces the one before, in a stream of its own", async () => {
+    await fill(35);
+    const events = await all(watched.client.read({ stream: snapshotStream(key) }));
+    expect(events.map(({ data }) => data)).toEqual([{ version: 30, state: { owner: null, cents: 30 } }]);
+  });
+
+  test("is stored of a stream that was long before there were any", async () => {
+    await fill(15, account);
+    const { handle, settle } = handler();
+    await expect(handle("a", kept(), { type: "Withdraw", cents: 99 })).rejects.toThrow("only 15 left");
+    await settle();
+    expect(await readBy(() => handler().handle("a", kept(), deposit(0)))).toBe(1);
+  });
+
+  test("of another schema version is not looked at, and left to those whose it is", async () => {
+    await fill(20);
+    const doubled: AccountDecider = {
+      ...kept({ schemaVersion: 2 }),
+      evolve: (state, event) =>
+        event.type === "Deposited"
+          ? { ...state, cents: state.cents + 2 * event.data.cents }
+          : account.evolve(state, event),
+    };
+    const { handle, settle } = handler();
+    expect((await handle("a", doubled, deposit(0))).state.cents).toBe(40);
+    await settle();
+    for (const [decider, cents] of [
+      [kept(), 20],
+      [doubled, 40],
+    ] as const) {
+      const once = handler();
+      const read = await readBy(async () => {
+        expect((await once.handle("a", decider, deposit(0))).state.cents).toBe(cents);
+      });
+      expect(read).toBe(1);
+    }
+  });
+
+  test("lets the stream be truncated behind it", async () => {
+    await fill(23);
+    await watched.client.truncate("a", 21);
+    expect((await handler().handle("a", kept(), deposit(0))).state.cents).toBe(23);
+    await expect(handler().handle("a", kept({ schemaVersion: 2 }), deposit(0))).rejects.toMatchObject({
+      code: "stream-truncated",
+      message: 'The stream "a" was truncated, and no snapshot of account, version 2, covers what is missing',
+    });
+    await watched.client.truncate("a", 22);
+    await expect(handler().handle("a", kept(), deposit(0))).rejects.toMatchObject({
+      code: "stream-truncated",
+    });
+  });
+
+  test("goes when the stream is found to be erased, by memory and by a new process", async () => {
+    for (const remembers of [true, false]) {
+      const decider = { ...kept(), erased: "restart" } as const;
+      const one = handler();
+      for (let count = 0; count < 10; count += 1) await one.handle("a", decider, deposit(1));
+      await one.settle();
+      await watched.client.erase("a", "asked to be forgotten");
+      const next = remembers ? one : handler();
+      expect((await next.handle("a", decider, deposit(0))).state.cents).toBe(0);
+      const [left, ...others] = await all(watched.client.read({ stream: snapshotStream(key) }));
+      expect([left?.erased, others.length]).toEqual([true, 0]);
+      // And comes back for what the stream holds now.
+      for (let count = 0; count < 10; count += 1) await next.handle("a", decider, deposit(3));
+      await next.settle();
+      expect(await readBy(() => handler().handle("a", decider, deposit(0)))).toBeLessThan(10);
+    }
+  });
+
+  test("that is older than another does not replace it", async () => {
+    const snapshots = streamSnapshots(watched.client);
+    await snapshots.save(key, { version: 20, state: 2 });
+    await snapshots.save(key, { version: 10, state: 1 });
+    expect(await snapshots.load(key)).toEqual({ version: 20, state: 2 });
+  });
+
+  test("is one, also of many that are stored at once", async () => {
+    const snapshots = streamSnapshots(watched.client);
+    await Promise.all([1, 2, 3, 4, 5].map((version) => snapshots.save(key, { version, state: version })));
+    const stored = await snapshots.load(key);
+    expect(stored?.state).toBe(stored?.version ?? 0);
+    expect((await all(watched.client.read({ stream: snapshotStream(key) }))).length).toBe(1);
+  });
+});
+
+describe("a state that is no JSON value", () => {
+  interface Seen {
+    readonly types: ReadonlySet<string>;
+  }
+  const seen = {
+    initial: { types: new Set<string>() } as Seen,
+    decide: (type: string) => ({ type }),
+    evolve: ({ types }: Seen, { type }: { type: string }) => ({ types: new Set([...types, type]) }),
+  };
+
+  test("is not stored, and the command is done", async () => {
+    const { handle, settle } = handler();
+    const decider = { ...seen, snapshot: { name: "seen", schemaVersion: 1, every: 1 } };
+    expect((await handle("s", decider, "A")).version).toBe(1);
+    await settle();
+    expect(snapshotErrors).toHaveLength(1);
+    expect(String(snapshotErrors[0]?.error)).toMatch(
+      /seen is no JSON value: \/types is a Set.*`encode` and `decode`/,
+    );
+    expect(snapshotErrors[0]?.key).toEqual({ name: "seen", schemaVersion: 1, stream: "s" });
+  });
+
+  test("is stored by its own encoding", async () => {
+    const decider = {
+      ...seen,
+      snapshot: {
+        name: "seen",
+        schemaVersion: 1,
+        every: 2,
+        encode: ({ types }: Seen) => [...types],
+        decode: (stored: unknown) => ({ types: new Set(stored as string[]) }),
+      },
+    };
+    const first = handler();
+    for (const type of ["A", "B", "C"]) await first.handle("s", decider, type);
+    await first.settle();
+    const { handle, settle } = handler();
+    expect((await handle("s", decider, "D")).state.types).toEqual(new Set(["A", "B", "C", "D"]));
+    await settle();
+    expect(snapshotErrors).toEqual([]);
+  });
+});
+
+test("a snapshot that cannot be stored fails no command", async () => {
+  const broken: SnapshotStore = {
+    load: () => Promise.resolve(null),
+    save: () => Promise.reject(new Error("the disk is full")),
+    remove: () => Promise.resolve(),
+  };
+  const { handle, settle } = handler(broken);
+  const decider = kept();
+  for (let count = 0; count < 25; count += 1) await handle("a", decider, deposit(1));
+  await settle();
+  // Tried again after as many events, and not with each command.
+  expect(snapshotErrors).toHaveLength(2);
+});

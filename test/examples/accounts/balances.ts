@@ -1,0 +1,26 @@
+import { defineFeed } from "kilde";
+import { z } from "zod";
+
+const amount = z.object({ cents: z.int().positive() });
+
+/** What other services may know of accounts: not how the money moved, but what is there. */
+export const balances = defineFeed({
+  name: "balances",
+  version: 1,
+  source: { streams: "account-" },
+  events: { AccountOpened: z.object({ owner: z.string() }), MoneyDeposited: amount, MoneyWithdrawn: amount },
+  contract: { BalanceChanged: z.object({ owner: z.string(), cents: z.int() }) },
+  state: {
+    initial: { owner: "", cents: 0 },
+    evolve: {
+      AccountOpened: (state, { data }) => ({ ...state, owner: data.owner }),
+      MoneyDeposited: (state, { data }) => ({ ...state, cents: state.cents + data.cents }),
+      MoneyWithdrawn: (state, { data }) => ({ ...state, cents: state.cents - data.cents }),
+    },
+  },
+  publish: {
+    AccountOpened: (_event, balance) => ({ type: "BalanceChanged", data: balance }),
+    MoneyDeposited: (_event, balance) => ({ type: "BalanceChanged", data: balance }),
+    MoneyWithdrawn: (_event, balance) => ({ type: "BalanceChanged", data: balance }),
+  },
+});

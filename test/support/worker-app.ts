@@ -1,0 +1,48 @@
+import { DEFAULT_LIMITS } from "../../src/core/limits.ts";
+import { openStore } from "../../src/log/store.ts";
+import { openFeeds } from "../../src/feed/feeds.ts";
+import { systemClock } from "../../src/server/system-clock.ts";
+import { callsThrough, type TestApp, type TestAppOptions } from "./app.ts";
+import { newDatabase } from "./new-database.ts";
+import { urlOf } from "./sqld.ts";
+import { startWorker } from "./worker.ts";
+
+function environmentName(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
+}
+
+/** A worker in workerd, beside a store of this process on the same libSQL server. */
+export async function openWorkerApp(options: TestAppOptions): Promise<TestApp> {
+  if (options.closing !== undefined || options.feeds !== undefined) {
+    throw new Error("a worker cannot be given this: skip the test for it");
+  }
+  const database = options.database ?? (await newDatabase());
+  const worker = await startWorker({
+    databaseUrl: urlOf(database),
+    options: { databaseCalls: null },
+    env: {
+      KILDE_POLL_INTERVAL_MS: "100",
+      ...(options.corsOrigins === undefined ? {} : { KILDE_CORS_ORIGIN: options.corsOrigins.join(",") }),
+      ...Object.fromEntries(
+        Object.entries(options.limits ?? {}).map(([name, value]) => [
+          `KILDE_LIMIT_${environmentName(name)}`,
+          String(value),
+        ]),
+      ),
+    },
+  });
+  const deps = { database, clock: systemClock, limits: DEFAULT_LIMITS, pollIntervalMs: 20 };
+  const store = await openStore(deps);
+  const feeds = openFeeds({ ...deps, writer: store.writer }, []);
+  return {
+    store,
+    feeds,
+    faults: [],
+    ...callsThrough((path, init) => worker.fetch(path, init)),
+    async close() {
+      await worker.stop();
+      await feeds.close();
+      await store.close();
+    },
+  };
+}

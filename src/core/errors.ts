@@ -63,7 +63,7 @@ export const PROBLEMS = {
   },
   "secrets-not-kept": {
     status: 501,
-    title: "There is no key to seal secrets with",
+    title: "There is no key to seal or open secrets with",
     remedy:
       "Start Kilde with KILDE_SECRET_KEYS=k1:<32 bytes in base64>, such as from `openssl rand -base64 32`. Keep it as long as the database.",
   },

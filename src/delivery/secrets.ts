@@ -1,5 +1,5 @@
 import { KildeError } from "../core/errors.ts";
-import type { Seal } from "../webhook/seal.ts";
+import { type Seal, SealError } from "../webhook/seal.ts";
 import { parseSecret, type Secret } from "../webhook/secret.ts";
 import { createSigner } from "../webhook/sign.ts";
 import type { OpenSecrets } from "./request.ts";
@@ -14,6 +14,17 @@ export function sealOf(seal: Seal | null): Seal {
   );
 }
 
+/** Opens what was sealed for a subscription. Throws `secrets-not-kept` where no key does. */
+async function openSealed(seal: Seal | null, sealed: string, id: string): Promise<string> {
+  try {
+    return await sealOf(seal).open(sealed, id);
+  } catch (error) {
+    if (!(error instanceof SealError)) throw error;
+    const detail = `The secrets of ${id} cannot be opened. ${error.message}`;
+    throw new KildeError("secrets-not-kept", detail, {}, { cause: error });
+  }
+}
+
 /** The secrets that a subscription is signed with now, the newest first. */
 export async function openSigning(
   seal: Seal | null,
@@ -21,7 +32,7 @@ export async function openSigning(
   nowMs: number,
 ): Promise<Secret[]> {
   const valid = secrets.signing.filter(({ until }) => until === null || until > nowMs);
-  return Promise.all(valid.map(async ({ sealed }) => parseSecret(await sealOf(seal).open(sealed, id))));
+  return Promise.all(valid.map(async ({ sealed }) => parseSecret(await openSealed(seal, sealed, id))));
 }
 
 /** All that a subscription's requests need. */
@@ -31,9 +42,24 @@ export async function openSecrets(
   nowMs: number,
 ): Promise<OpenSecrets> {
   const { id, secrets } = subscription;
-  const headers = secrets.headers === null ? "{}" : await sealOf(seal).open(secrets.headers, id);
+  const headers = secrets.headers === null ? "{}" : await openSealed(seal, secrets.headers, id);
   return {
     sign: createSigner(await openSigning(seal, subscription, nowMs)),
     headers: JSON.parse(headers) as Record<string, string>,
   };
+}
+
+/** Whether a subscription can be signed with the keys that there are. */
+export async function canSign(
+  seal: Seal | null,
+  subscription: Pick<Subscription, "id" | "secrets">,
+  nowMs: number,
+): Promise<boolean> {
+  try {
+    await openSecrets(seal, subscription, nowMs);
+    return true;
+  } catch (error) {
+    if (error instanceof KildeError) return false;
+    throw error;
+  }
 }

@@ -15,7 +15,7 @@ const CATCHING_UP_EVENTS = 1_000;
  * How a subscription is:
  * - `active`: with its log
  * - `catching-up`: well behind, or redelivering
- * - `failing`: its endpoint is down, or does not take events of some subjects
+ * - `failing`: its endpoint is down, or does not take events of some subjects; or no key opens its secrets
  * - `paused`: by request, or because the endpoint answered 410 (`gone`)
  */
 export type SubscriptionStatus = "active" | "catching-up" | "failing" | "paused";

@@ -18,7 +18,7 @@ import {
 import { askConsent } from "./consent.ts";
 import { type Delivered, deliverTest } from "./deliver-test.ts";
 import { listSubscriptions, readSubscription } from "./record.ts";
-import { openSecrets, openSigning, sealOf } from "./secrets.ts";
+import { canSign, openSecrets, openSigning, sealOf } from "./secrets.ts";
 import { positionBefore, stateOf, type SubscriptionState } from "./state.ts";
 import type { StoredSecret, Subscription, SubscriptionConfig } from "./subscription.ts";
 
@@ -203,7 +203,12 @@ export function openSubscriptions(deps: SubscriptionsDeps): Subscriptions {
     },
     list: (query) => listSubscriptions(database, query),
     get,
-    state: (subscription) => stateOf(database, subscription, clock.now()),
+    async state(subscription) {
+      const now = clock.now();
+      const state = await stateOf(database, subscription, now);
+      if (state.status === "paused" || (await canSign(deps.seal, subscription, now))) return state;
+      return { ...state, status: "failing", reason: "secrets cannot be opened" };
+    },
     async change(id, { configFor, headers }) {
       const changed = headers === null ? null : await sealedHeaders(headers, id);
       await update(id, async (found) => {
@@ -233,7 +238,8 @@ export function openSubscriptions(deps: SubscriptionsDeps): Subscriptions {
     },
     async rotateSecret(id, { secret, overlapSeconds }) {
       const found = await get(id);
-      const [current] = await openSigning(deps.seal, found, clock.now());
+      // One that is given helps where the old one cannot be opened any more.
+      const [current] = secret === null ? await openSigning(deps.seal, found, clock.now()) : [];
       const text = secretFor(secret, current?.kind ?? "symmetric");
       const stored: StoredSecret = { sealed: await sealed(text, id), until: null };
       await update(id, ({ config, secrets }) => {

@@ -7,7 +7,14 @@ import type { Clock } from "../../src/core/clock.ts";
 import type { Database } from "../../src/log/database.ts";
 import { openDatabase } from "../../src/log/open.ts";
 import { systemClock } from "../../src/server/system-clock.ts";
-import { jsonPost, openApp, type Problem, type TestApp, type TestAppOptions } from "../support/app.ts";
+import {
+  jsonPost,
+  openApp,
+  type Problem,
+  TEST_SECRET_KEY,
+  type TestApp,
+  type TestAppOptions,
+} from "../support/app.ts";
 import { sketch } from "../support/feeds.ts";
 import { openProjection } from "../support/projection.ts";
 import { PRIVATE, PUBLIC, SECRET } from "../webhook/support.ts";
@@ -265,6 +272,41 @@ describe("creating", () => {
       remedy: expect.stringContaining("KILDE_SECRET_KEYS"),
     });
     expect(await app.get("/subscriptions")).toEqual({ subscriptions: [] } as never);
+  });
+
+  test("with the keys of another day cannot be signed for, and says so", async () => {
+    const { subscription } = await create({ headers: { "X-A": "a" } });
+    const stored = database;
+    const other = `k2:${btoa("fedcba9876543210fedcba9876543210")}`;
+    for (const secretKeys of [[], [other], [other.replace("k2", "k1")]]) {
+      const again = await openApp({ database: { ...stored, close: () => {} }, clock, secretKeys });
+      const path = `/subscriptions/${subscription}`;
+      expect(await again.get<object>(path)).toMatchObject({
+        status: "failing",
+        reason: "secrets cannot be opened",
+      });
+      for (const verb of ["test", "rotate-secret"]) {
+        expect(await problemOf(again.fetch(`${path}/${verb}`, { method: "POST" }))).toMatchObject({
+          type: "/problems/secrets-not-kept",
+          status: 501,
+        });
+      }
+      expect(again.faults).toEqual([]);
+      await again.close();
+    }
+    const lost = await openApp({ database: { ...stored, close: () => {} }, clock, secretKeys: [other] });
+    const path = `/subscriptions/${subscription}`;
+    await lost.fetch(`${path}/rotate-secret`, jsonPost({ secret: SECRET, overlapSeconds: 0 }));
+    await lost.fetch(path, { ...jsonPost({ headers: { "X-A": "a" } }), method: "PATCH" });
+    expect(await lost.get<object>(path)).toMatchObject({ status: "active" });
+    await lost.close();
+    const both = await openApp({
+      database: { ...stored, close: () => {} },
+      clock,
+      secretKeys: [other, TEST_SECRET_KEY],
+    });
+    expect(await both.get<object>(`/subscriptions/${subscription}`)).toMatchObject({ status: "active" });
+    await both.close();
   });
 
   test("as many as there may be", async () => {

@@ -1,0 +1,5 @@
+import { defineConfig } from "kilde";
+
+import { usersV1 } from "./users.ts";
+
+export default defineConfig({ feeds: [usersV1] });

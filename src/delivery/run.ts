@@ -14,8 +14,9 @@ import type { EndpointTrouble, Subscription } from "./subscription.ts";
 
 /** How often it is looked whether there is something to deliver that nobody delivers. */
 const LOOK_MS = 1_000;
-/** After storage failed. */
+/** After storage failed, or secrets could not be opened: the first wait, which doubles, and the longest. */
 const BACKOFF_MS = 1_000;
+const LAST_BACKOFF_MS = 10_000;
 
 export type DeliveryRunEvent =
   | { readonly kind: "failed"; readonly subscription: string; readonly error: unknown }
@@ -121,14 +122,17 @@ export function deliver(options: DeliverOptions): Delivering {
   };
 
   const run = async (id: string, restarted: () => AbortSignal) => {
+    let backoff = BACKOFF_MS;
     for (;;) {
       const signal = restarted();
       if (stopping.signal.aborted) return;
       try {
         if (!(await deliverOnce(id, signal))) return;
+        backoff = BACKOFF_MS;
       } catch (error) {
         onEvent({ kind: "failed", subscription: id, error });
-        await clock.sleep(BACKOFF_MS, stopping.signal);
+        await clock.sleep(backoff, signal);
+        backoff = Math.min(backoff * 2, LAST_BACKOFF_MS);
       }
     }
   };

@@ -81,21 +81,23 @@ async function pendingMigrations(database: Database): Promise<{ migration: Migra
 }
 
 /**
- * Brings the schema up to date. Each migration is one atomic write, whose first row only one process can
- * insert: the others see it refused, look again, and find it done.
+ * Brings the schema up to date, in one atomic write, whose first row only one process can insert: the others see it
+ * refused, look again, and find it done.
  * @returns the tags that were applied by this call.
  */
 export async function migrate(database: Database): Promise<string[]> {
-  const done: string[] = [];
   for (let attempt = 1; ; attempt += 1) {
     try {
       const pending = await pendingMigrations(database);
-      for (const { migration, hash } of pending) {
-        await database.write(statementsOf(migration, MIGRATIONS.indexOf(migration) + 1, hash));
-        done.push(migration.tag);
+      if (pending.length > 0) {
+        await database.write(
+          pending.flatMap(({ migration, hash }) =>
+            statementsOf(migration, MIGRATIONS.indexOf(migration) + 1, hash),
+          ),
+        );
       }
       await ensureEventLog(database);
-      return done;
+      return pending.map(({ migration }) => migration.tag);
     } catch (error) {
       const failure = error instanceof SchemaError ? null : storageFailure(error);
       if ((failure !== "conflict" && failure !== "busy") || attempt === MIGRATE_ATTEMPTS) throw error;

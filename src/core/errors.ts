@@ -178,7 +178,8 @@ export const PROBLEMS = {
   "storage-unavailable": {
     status: 503,
     title: "The database cannot be used now",
-    remedy: "Try again after Retry-After, with the same Idempotency-Key: the write may have gone through.",
+    remedy:
+      "Try again after Retry-After, with the same Idempotency-Key: the write may have gone through. Without a key, read what is there first.",
   },
   "shutting-down": {
     status: 503,

@@ -4,6 +4,7 @@ import { cors } from "hono/cors";
 import { TrieRouter } from "hono/router/trie-router";
 
 import { KildeError } from "../core/errors.ts";
+import { isUnanswered, storageError } from "../log/failures.ts";
 import type { LogReader } from "../log/reader.ts";
 import { getAppend, postStream, postTransaction } from "./append.ts";
 import { deleteConsumer, getConsumer, getConsumers, putConsumer } from "./consumers.ts";
@@ -79,7 +80,7 @@ const EXPOSED_HEADERS = [
 ];
 
 function kildeErrorOf(error: unknown): KildeError | null {
-  return error instanceof KildeError ? error : null;
+  return error instanceof KildeError || isUnanswered(error) ? storageError(error) : null;
 }
 
 /** Answers that may be large. Compressing the others would cost more than it saves. */

@@ -10,6 +10,14 @@ export type StorageFailure = "conflict" | "busy" | "full" | "read-only" | "not-a
 /** Code of a write that was not run, because one that it was built upon had failed. */
 export const OUTRUN = "KILDE_OUTRUN";
 
+/** Code of a request to a libSQL server that had no answer, or none that can be read. */
+export const UNANSWERED = "KILDE_UNANSWERED";
+
+/** Whether a libSQL server could not be reached, or did not answer whole and in time. */
+export function isUnanswered(error: unknown): boolean {
+  return error instanceof Error && codeOf(error).includes(UNANSWERED);
+}
+
 function codeOf(error: Error): string {
   const { code, extendedCode } = error as { code?: unknown; extendedCode?: unknown };
   return `${typeof code === "string" ? code : ""} ${typeof extendedCode === "string" ? extendedCode : ""}`;

@@ -7,7 +7,7 @@ import { commitPlan, type GroupDeps, planBehind, preparePlan } from "./group.ts"
 import type { LogAddress } from "./keys.ts";
 import type { AppendOutcome, Plan, SubjectState, Transaction } from "./plan.ts";
 import { createSubjectCache } from "./subject-cache.ts";
-import { settle, takeGroup, transactionsOf, type Waiting } from "./waiting.ts";
+import { type Caller, isWaiting, settle, takeGroup, transactionsOf, type Waiting } from "./waiting.ts";
 
 /** How often a group is tried because another process was faster, before its appends are given up. */
 const COMMIT_ATTEMPTS = 50;
@@ -18,7 +18,7 @@ const COMMIT_ATTEMPTS = 50;
  */
 const BUSY_PAUSE_MS = 10;
 
-/** After this long without an answer a write's outcome is unknown, and its callers are told so. */
+/** Who has waited this long for a libSQL server is told that the outcome is unknown. */
 const WRITE_DEADLINE_MS = 10_000;
 
 function outrun(cause: unknown): KildeError {
@@ -44,6 +44,11 @@ export interface CommitQueueDeps {
   readonly onCommit: (head: number) => void;
 }
 
+/** Another write, between two commits. */
+interface Job extends Caller {
+  readonly begin: () => Promise<void>;
+}
+
 /** A group whose write was given to the database. */
 interface Flight {
   readonly group: readonly Waiting[];
@@ -62,7 +67,7 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
   const cache = createSubjectCache<SubjectState>();
   const deps: GroupDeps = { database, log, cache, idempotencyMs: limits.idempotencySeconds * 1_000 };
   let queue: Waiting[] = [];
-  const jobs: (() => Promise<void>)[] = [];
+  let jobs: Job[] = [];
   let running: Promise<void> | null = null;
   let closed = false;
   /** Called by the append that makes the queue this long. */
@@ -101,6 +106,13 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
     return { group, done };
   };
 
+  /** Plans those of a group who still wait. */
+  const prepare = async (group: readonly Waiting[]): Promise<Pick<Flight, "group"> & { plan: Plan }> => {
+    const waiting = group.filter(isWaiting);
+    const plan = await preparePlan(deps, transactionsOf(waiting));
+    return waiting.every(isWaiting) ? { group: waiting, plan } : prepare(waiting);
+  };
+
   /** Waits for a flight, and plans and writes its group anew for as long as others were faster. */
   const land = async ({ group, done }: Flight): Promise<void> => {
     let outcome = await done;
@@ -110,32 +122,50 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
       if (failure !== "conflict" && !busy) throw storageError(outcome.error);
       if (attempt === COMMIT_ATTEMPTS) throw outrun(outcome.error);
       if (busy) await clock.sleep(BUSY_PAUSE_MS);
-      outcome = await launch(group, await preparePlan(deps, transactionsOf(group))).done;
+      const again = await prepare(group);
+      outcome = await launch(again.group, again.plan).done;
     }
   };
 
-  /** Tells the callers when the deadline passes; the write itself is awaited all the same. */
-  const supervised = async (work: Promise<void>, fail: (error: KildeError) => void): Promise<void> => {
-    if (database.embedded) return work.catch((error: unknown) => fail(storageError(error)));
-    const settled = new AbortController();
-    const overdue = clock.sleep(WRITE_DEADLINE_MS, settled.signal).then(() => {
-      if (settled.signal.aborted) return;
-      const late = new KildeError(
-        "storage-unavailable",
-        `The database did not answer in ${WRITE_DEADLINE_MS} ms`,
-      );
-      fail(late);
-      for (const waiting of queue.splice(0)) waiting.reject(late);
-    });
-    await work.catch((error: unknown) => fail(storageError(error)));
-    settled.abort();
-    await overdue;
+  const expire = (callers: readonly Caller[], deadline: number) => {
+    for (const caller of callers) {
+      if (caller.since > deadline || caller.expired) continue;
+      caller.expired = true;
+      const detail = `The database did not answer in ${WRITE_DEADLINE_MS} ms`;
+      caller.reject(new KildeError("storage-unavailable", detail));
+    }
   };
 
-  const landed = (group: readonly Waiting[], work: Promise<void>) =>
-    supervised(work, (error) => {
-      for (const waiting of group) waiting.reject(error);
+  /**
+   * Tells each caller when its deadline has passed, those who wait behind the write as well. What is under way is
+   * awaited all the same.
+   */
+  const expireUntil = async (done: AbortSignal, underWay: readonly Caller[]): Promise<void> => {
+    while (!done.aborted) {
+      const now = clock.now();
+      // Each is in the order in which it was asked for.
+      const first = [underWay, queue, jobs].flatMap((callers) => callers.find(isWaiting)?.since ?? []);
+      const oldest = Math.min(now, ...first);
+      await clock.sleep(oldest + WRITE_DEADLINE_MS - now, done);
+      const deadline = clock.now() - WRITE_DEADLINE_MS;
+      if (done.aborted || oldest > deadline) continue;
+      for (const callers of [underWay, queue, jobs]) expire(callers, deadline);
+      queue = queue.filter(isWaiting);
+      jobs = jobs.filter(isWaiting);
+    }
+  };
+
+  const supervised = async (work: Promise<void>, callers: readonly Caller[]): Promise<void> => {
+    const ended = work.catch((error: unknown) => {
+      for (const { reject } of callers) reject(storageError(error));
     });
+    if (database.embedded) return ended;
+    const done = new AbortController();
+    const expiring = expireUntil(done.signal, callers);
+    await ended;
+    done.abort();
+    await expiring;
+  };
 
   /**
    * Resolves when a flight is done, or when as much waits as it carries: smaller groups would share a commit among
@@ -164,19 +194,19 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
    * until nothing more can be sent that way.
    */
   const commit = async (group: readonly Waiting[]): Promise<void> => {
-    const prepared = preparePlan(deps, transactionsOf(group));
+    const prepared = prepare(group);
     if (!database.ordered) {
-      return landed(
+      return supervised(
+        prepared.then(({ group: waiting, plan }) => land(launch(waiting, plan))),
         group,
-        prepared.then((plan) => land(launch(group, plan))),
       );
     }
     let flight: Flight | null = null;
-    await landed(
-      group,
-      prepared.then((plan) => {
-        flight = launch(group, plan);
+    await supervised(
+      prepared.then(({ group: waiting, plan }) => {
+        flight = launch(waiting, plan);
       }),
+      group,
     );
     while (flight !== null) flight = await landAndFollow(flight);
   };
@@ -187,9 +217,9 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
     const failed = (await flight.done) !== null;
     // What was sent behind a flight that failed is void; once that is known, it is no longer built upon.
     if (failed) await behind?.done;
-    await landed(flight.group, land(flight));
+    await supervised(land(flight), flight.group);
     if (!failed || behind === null) return behind;
-    await landed(behind.group, land(behind));
+    await supervised(land(behind), behind.group);
     return null;
   };
 
@@ -197,7 +227,8 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
     // Requests that were read from their sockets in the same turn share the first commit.
     await clock.yield();
     while (queue.length > 0 || jobs.length > 0) {
-      await jobs.shift()?.();
+      const job = jobs.shift();
+      if (job !== undefined) await supervised(job.begin(), [job]);
       const group = takeGroup(queue);
       if (group.length === 0) continue;
       await commit(group);
@@ -226,13 +257,14 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
         return Promise.reject(new KildeError("overloaded", detail, { limit: "waitingAppends" }));
       }
       return new Promise((resolve, reject) => {
-        queue.push({ transaction, resolve, reject });
+        queue.push({ transaction, since: clock.now(), resolve, reject, expired: false });
         wake();
       });
     },
     exclusively(write) {
       return new Promise((resolve, reject) => {
-        jobs.push(() => supervised(write().then(resolve), reject));
+        const begin = async () => resolve(await write());
+        jobs.push({ since: clock.now(), begin, reject, expired: false });
         wake();
       });
     },

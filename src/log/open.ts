@@ -7,18 +7,24 @@ export interface DatabaseLocation {
   /** `file:path`, `:memory:`, or the `http(s)://` or `libsql://` address of a libSQL server. */
   readonly url: string;
   readonly authToken?: string | undefined;
+  /** How a libSQL server is asked. Default: the runtime's own `fetch`, which waits for minutes. */
+  readonly fetch?: (request: Request) => Promise<Response>;
 }
 
 /**
  * Opens a database by its URL alone. A file fails at once when it cannot be used: no such folder, not a database;
  * a server is spoken to when it is needed.
  */
-export function openDatabase({ url, authToken }: DatabaseLocation): Database {
+export function openDatabase({ url, authToken, fetch }: DatabaseLocation): Database {
   const path = url === ":memory:" ? url : databaseFile(url);
   if (path !== null) return openEmbedded(path);
   return remoteDatabase(async () => {
     // Loaded only here: it is memory that an embedded database has no use for.
     const { createClient } = await import("@libsql/client");
-    return createClient({ url, ...(authToken === undefined ? {} : { authToken }) });
+    return createClient({
+      url,
+      ...(authToken === undefined ? {} : { authToken }),
+      ...(fetch === undefined ? {} : { fetch }),
+    });
   });
 }

@@ -5,11 +5,19 @@ import type { AppendOutcome, Plan, Transaction } from "./plan.ts";
 /** Most events one commit takes; what waits beyond it goes into the next. */
 const GROUP_EVENTS = 2_000;
 
+/** Somebody who waits for what a write comes to. */
+export interface Caller {
+  /** When it was asked for, in milliseconds since 1970. */
+  readonly since: number;
+  readonly reject: (error: KildeError) => void;
+  /** It has been told that the outcome is unknown: what is not written yet is not begun any more. */
+  expired: boolean;
+}
+
 /** An append whose caller waits for its outcome. */
-export interface Waiting {
+export interface Waiting extends Caller {
   readonly transaction: Transaction;
   readonly resolve: (outcome: AppendOutcome) => void;
-  readonly reject: (error: KildeError) => void;
 }
 
 /** Takes the appends that the next commit shares out of the queue. */
@@ -52,6 +60,10 @@ export function settle(group: readonly Waiting[], plan: Plan, base: number): voi
     }
   };
   for (const [index, waiting] of group.entries()) waiting.resolve(outcomeOf(index));
+}
+
+export function isWaiting({ expired }: Caller): boolean {
+  return !expired;
 }
 
 export function transactionsOf(group: readonly Waiting[]): Transaction[] {

@@ -1,11 +1,13 @@
 import type { Settings } from "../config/settings.ts";
 import { openFeeds } from "../feed/feeds.ts";
+import type { Database } from "../log/database.ts";
 import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
 import { migrate } from "../log/migrate.ts";
-import { openDatabase } from "../log/open.ts";
+import { type DatabaseLocation, openDatabase } from "../log/open.ts";
 import { openLogReader } from "../log/reader.ts";
 import { createSightings } from "../log/sightings.ts";
 import { type LogNews, openLogWriter } from "../log/writer.ts";
+import { boundedFetch } from "./bounded-fetch.ts";
 import { configuredFeeds } from "./configured-feeds.ts";
 import { writeFromThread } from "./database.ts";
 import { startDelivering } from "./delivering.ts";
@@ -16,6 +18,12 @@ import type { Surface, SurfaceParts } from "./listen.ts";
 import { startProjecting } from "./projecting.ts";
 import { systemClock } from "./system-clock.ts";
 
+/**
+ * A libSQL server that has not answered by then is asked no more, so that what waits behind goes on. Callers of writes
+ * are told earlier: an answer that comes in between says what became of them.
+ */
+const DATABASE_DEADLINE_MS = 15_000;
+
 export interface StartKildeOptions<Opened extends Surface> {
   readonly settings: Settings;
   readonly logger: EventLogger;
@@ -23,6 +31,16 @@ export interface StartKildeOptions<Opened extends Surface> {
   readonly databaseThread?: URL | null;
   /** Opens what others reach it by. */
   readonly open: (parts: SurfaceParts) => Opened;
+}
+
+/** Brings the schema up to date; a libSQL server may take as long for it as it needs. */
+async function migrateFully(database: Database, location: DatabaseLocation): Promise<void> {
+  const patient = database.embedded ? database : openDatabase(location);
+  try {
+    await migrate(patient);
+  } finally {
+    if (patient !== database) patient.close();
+  }
 }
 
 /** All that a server is, but for how others reach it. */
@@ -33,14 +51,15 @@ export async function startKilde<Opened extends Surface>({
   open,
 }: StartKildeOptions<Opened>): Promise<{ readonly surface: Opened; readonly close: () => Promise<void> }> {
   const { databaseUrl: url, databaseAuthToken: authToken, limits, pollIntervalMs } = settings;
-  const local = openDatabase({ url, authToken });
+  const fetch = boundedFetch(systemClock, DATABASE_DEADLINE_MS);
+  const local = openDatabase({ url, authToken, fetch });
   const opened: (() => Promise<void> | void)[] = [];
   const close = async () => {
     for (const closeOne of opened.toReversed()) await closeOne();
   };
   try {
     opened.push(() => local.close());
-    await migrate(local);
+    await migrateFully(local, { url, authToken });
     const storage = writeFromThread(local, { url }, databaseThread);
     opened.splice(0, 1, () => storage.close());
     const { database } = storage;

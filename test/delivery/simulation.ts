@@ -17,23 +17,13 @@ import { openDatabase } from "../../src/log/open.ts";
 import { openLogReader } from "../../src/log/reader.ts";
 import { openStore, type Store } from "../../src/log/store.ts";
 import { type BatchWriter, writeBatch } from "../../src/log/writer.ts";
+import { chanceOf } from "../support/chance.ts";
 
 /*
  * A subscription under a made clock and a made network: several nodes deliver it, crash, pause and lose their leases;
  * the endpoint fails at random, answers late, or takes what it was sent and its answer is lost. The same seed does the
  * same. What must hold is checked at each request, and at the end.
  */
-
-/** A source of chance that a seed determines (mulberry32). */
-export function chanceOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 interface Sleeper {
   readonly at: number;

@@ -37,9 +37,9 @@ export async function all(url: string, path: string): Promise<WireEvent[]> {
   }
 }
 
-export async function live(url: string, feed: string): Promise<void> {
+export async function live(url: string, feed: string, version = 1): Promise<void> {
   for (let tries = 0; tries < 600; tries += 1) {
-    const state = (await (await fetch(`${url}/feeds/${feed}/v1/status`)).json()) as {
+    const state = (await (await fetch(`${url}/feeds/${feed}/v${version}/status`)).json()) as {
       status: string;
       lag: { events: number };
     };

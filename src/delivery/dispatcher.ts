@@ -40,6 +40,7 @@ export type DispatchEnd = "closing" | "changed" | "failed" | "gone";
 
 export interface DispatchDeps {
   readonly database: Database;
+  /** Tells the time as the database does. */
   readonly clock: Clock;
   /** From 0 up to 1. */
   readonly chance: () => number;
@@ -89,7 +90,7 @@ export async function dispatch(
   let sinceRoom = 0;
   let keptAt = clock.now();
   let toldAt = 0;
-  let leaseUntil = clock.now() + LEASE_MS - LEASE_MARGIN_MS;
+  let leaseUntil = lease.takenMs + LEASE_MS - LEASE_MARGIN_MS;
   let lastAttempt = 0;
   let nextSend = 0;
   let isStalled = false;

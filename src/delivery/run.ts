@@ -1,7 +1,7 @@
-import type { Clock } from "../core/clock.ts";
+import { type Clock, clockAhead } from "../core/clock.ts";
 import { type Database, integerAt, textAt } from "../log/database.ts";
 import type { LogAddress } from "../log/keys.ts";
-import { releaseLease, takeLease } from "../log/lease.ts";
+import { NOW, releaseLease, takeLease } from "../log/lease.ts";
 import type { LogReader } from "../log/reader.ts";
 import type { BatchWriter } from "../log/writer.ts";
 import { dispatch } from "./dispatcher.ts";
@@ -51,18 +51,17 @@ export interface Delivering {
 
 /**
  * Active subscriptions that are behind: of their log, with a subject that is due, or with a redelivery under way.
- * In each row whether argument 1 had it last, or nobody ever had; and whether no other has it now. Argument 2:
- * milliseconds since 1970.
+ * In each row whether argument 1 had it last, or nobody ever had; and whether no other has it now.
  */
 export const FIND_BEHIND = `
 select subscription.id, lease.name is null or lease.holder = ?1,
-  lease.name is null or lease.holder = ?1 or lease.expires <= cast(unixepoch('subsec') * 1000 as integer)
+  lease.name is null or lease.holder = ?1 or lease.expires <= ${NOW}
 from subscriptions as subscription
 cross join logs as log on log.id = subscription.log
 left join leases as lease on lease.name = 'subscriptions/' || subscription.id
 where subscription.status = 'active' and (subscription.cursor < log.head or subscription.rewind is not null
   or subscription.batch is not null
-  or exists (select 1 from subscription_subjects as lane where lane.subscription = subscription.id and lane.due <= ?2))`;
+  or exists (select 1 from subscription_subjects as lane where lane.subscription = subscription.id and lane.due <= ${NOW}))`;
 
 function leaseName(subscription: string): string {
   return `subscriptions/${subscription}`;
@@ -93,12 +92,16 @@ export function deliver(options: DeliverOptions): Delivering {
     const subscription = await readSubscription(database, id);
     if (subscription === null || subscription.status === "paused") return false;
     const secrets = await options.secretsOf(subscription);
+    const asked = clock.now();
     const lease = await takeLease(writer, leaseName(id), holder);
     if (lease === null) return false;
+    // Whoever delivers after this process goes on by the times that it stored: they are the database's, as leases are.
+    const shared = clockAhead(clock, lease.takenMs - asked);
     const source = options.readerOf(subscription.log);
     const end = await dispatch(
       {
         ...options,
+        clock: shared,
         source,
         secrets,
         keepProgress,
@@ -151,7 +154,7 @@ export function deliver(options: DeliverOptions): Delivering {
   };
 
   const look = async () => {
-    const rows = await database.read({ sql: FIND_BEHIND, args: [holder, clock.now()] });
+    const rows = await database.read({ sql: FIND_BEHIND, args: [holder] });
     const behind = new Set<string>();
     for (const row of rows) {
       const id = textAt(row, 0);

@@ -11,8 +11,7 @@ const CLOSE_MS = 3_000;
 /** Delivers where no process stays up to do it: until nothing is due, or the slice ends. */
 export function deliverInSlices(options: DeliverOptions): BackgroundWork {
   const { database, clock, holder } = options;
-  const isBehind = async () =>
-    (await database.read({ sql: FIND_BEHIND, args: [holder, clock.now()] })).length > 0;
+  const isBehind = async () => (await database.read({ sql: FIND_BEHIND, args: [holder] })).length > 0;
   return {
     name: "deliver",
     async runSlice({ deadline, signal }) {

@@ -13,23 +13,26 @@ export interface Lease {
   readonly name: string;
   readonly holder: string;
   readonly token: number;
+  /** The database's time when it was taken, in milliseconds since 1970. */
+  readonly takenMs: number;
 }
 
-const NOW = "cast(unixepoch('subsec') * 1000 as integer)";
+/** SQL: the database's time, in milliseconds since 1970. */
+export const NOW = "cast(unixepoch('subsec') * 1000 as integer)";
 
-/** Arguments: name, holder, milliseconds. Gives a row with the token, or none when another holds it. */
+/** Arguments: name, holder, milliseconds. Gives a row with the token and the time, or none when another holds it. */
 export const TAKE_LEASE = `
 insert into leases (name, holder, token, expires) values (?1, ?2, 1, ${NOW} + ?3)
 on conflict (name) do update set token = token + (holder <> excluded.holder), holder = excluded.holder,
   expires = excluded.expires
 where holder = excluded.holder or expires <= ${NOW}
-returning token`;
+returning token, ${NOW}`;
 
 /** Takes a lease that is free, or renews it; null while another holds it. */
 export async function takeLease(writer: BatchWriter, name: string, holder: string): Promise<Lease | null> {
   const written = await writer.write([{ sql: TAKE_LEASE, args: [name, holder, LEASE_MS] }]);
   const row = written.outcome === "written" ? written.rows[0]?.[0] : undefined;
-  return row === undefined ? null : { name, holder, token: integerAt(row, 0) };
+  return row === undefined ? null : { name, holder, token: integerAt(row, 0), takenMs: integerAt(row, 1) };
 }
 
 /** Part of a batch: the holder is alive. */

@@ -13,6 +13,7 @@ import type { Answer, Outgoing } from "../../src/egress/outgoing.ts";
 import type { DeliveryMode } from "../../src/delivery/subscription.ts";
 import type { Database } from "../../src/log/database.ts";
 import { EVENT_LOG_ADDRESS } from "../../src/log/keys.ts";
+import { NOW } from "../../src/log/lease.ts";
 import { openDatabase } from "../../src/log/open.ts";
 import { openLogReader } from "../../src/log/reader.ts";
 import { openStore, type Store } from "../../src/log/store.ts";
@@ -134,7 +135,6 @@ const POLL_MS = 1_000;
 
 const NEVER = new Promise<never>(() => {});
 const START = Date.UTC(2026, 0, 1);
-const NOW_SQL = "cast(unixepoch('subsec') * 1000 as integer)";
 const SUBSCRIPTION = "sub_simulated";
 
 function eventsOf(body: string): readonly WireEvent[] {
@@ -289,7 +289,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
         await hold();
       },
     };
-    const atNow = (sql: string) => sql.replaceAll(NOW_SQL, String(time.now()));
+    const atNow = (sql: string) => sql.replaceAll(NOW, String(time.now()));
     const database: Database = {
       ...shared,
       async read(statement) {

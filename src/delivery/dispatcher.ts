@@ -208,8 +208,7 @@ export async function dispatch(
 
   const watch = async () => {
     while (!over.signal.aborted) {
-      await source.passed(head, over.signal);
-      head = Math.max(head, await source.head());
+      head = Math.max(head, await source.passed(head, over.signal));
       alarm.wake();
     }
   };

@@ -1,5 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import type { Limits } from "../core/limits.ts";
+import type { HeadWatch } from "../log/head-watch.ts";
 import { type LogReader, openLogReader } from "../log/reader.ts";
 import { clearAll } from "./clear.ts";
 import type { FeedDeps } from "./commit.ts";
@@ -44,6 +45,8 @@ export interface FeedsDeps extends Omit<FeedDeps, "onNews"> {
   readonly clock: Clock;
   readonly limits: Limits;
   readonly pollIntervalMs: number;
+  /** Looks up the heads of several logs together. Default: each feed's own. */
+  readonly heads?: HeadWatch;
   /**
    * Called when a feed is to be emptied, for whoever does it in a way of its own (`clearAll`). Default: in the
    * background, beginning with what was left before.

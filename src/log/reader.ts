@@ -2,6 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Database } from "./database.ts";
 import { type Chunk, follow, type Interest } from "./follow.ts";
+import { createHeadWatch, type HeadWatch } from "./head-watch.ts";
 import type { LogAddress } from "./keys.ts";
 import { type PageAnswer, type PageQuery, queryPage } from "./query.ts";
 import type { Framing } from "./render.ts";
@@ -22,8 +23,11 @@ export interface LogReader {
   readonly address: LogAddress;
   /** Position of the last event ever appended, looked up now. */
   head(): Promise<number>;
-  /** Resolves when the head has passed a position, or the signal aborts; looks for itself at times, as followers do. */
-  passed(position: number, signal: AbortSignal): Promise<void>;
+  /**
+   * Resolves when the head has passed a position, or the signal aborts, and gives the last known head; looks for itself
+   * at times, as followers do.
+   */
+  passed(position: number, signal: AbortSignal): Promise<number>;
   find(subject: string): Promise<SubjectInfo | null>;
   page(query: PageQuery, framing: Framing, signal?: AbortSignal): Promise<PageAnswer>;
   /** Server-sent events after a position, for as long as the signal lets it. */
@@ -42,6 +46,8 @@ export interface LogReaderDeps {
   readonly limits: Limits;
   /** How often the head is looked up for followers, for what other processes append; in milliseconds. */
   readonly pollIntervalMs: number;
+  /** Looks up the heads of several logs together. Default: the reader's own. */
+  readonly heads?: HeadWatch;
 }
 
 /**
@@ -53,10 +59,11 @@ const SERVER_PIECE_EVENTS = 2_000;
 
 /** Opens a log for reading, on a database whose schema is up to date. */
 export function openLogReader(
-  { database, clock, limits, pollIntervalMs }: LogReaderDeps,
+  { database, clock, limits, pollIntervalMs, heads: shared }: LogReaderDeps,
   log: LogAddress,
 ): LogReader {
-  const tail = createTail({ database, log, clock, pollIntervalMs });
+  const heads = shared ?? createHeadWatch({ database, clock, pollIntervalMs });
+  const tail = createTail({ database, log, heads });
   const deps = {
     database,
     clock,
@@ -80,6 +87,9 @@ export function openLogReader(
       if (news === "truncated") tail.reset();
       else tail.advance(news.head);
     },
-    close: () => tail.close(),
+    close() {
+      tail.close();
+      if (shared === undefined) heads.close();
+    },
   };
 }

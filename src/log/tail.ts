@@ -1,7 +1,7 @@
-import type { Clock } from "../core/clock.ts";
 import { ERASED_TYPE } from "../core/event.ts";
 import { type Database, integerAt, textAt } from "./database.ts";
 import { isTooLarge } from "./failures.ts";
+import type { HeadWatch, Watched } from "./head-watch.ts";
 import type { LogAddress } from "./keys.ts";
 import { entriesStatement } from "./pages.ts";
 import { readHead } from "./subjects.ts";
@@ -31,8 +31,8 @@ export interface Tail {
   head(): number;
   /** Tells of a head seen elsewhere, such as this process's own commits. */
   advance(head: number): void;
-  /** Resolves when the head has passed `position`, or when the signal aborts. */
-  passed(position: number, signal: AbortSignal): Promise<void>;
+  /** Resolves when the head has passed `position`, or when the signal aborts; gives the last known head. */
+  passed(position: number, signal: AbortSignal): Promise<number>;
   /** Events after `position` and up to `end`, in order; null when they are no longer at hand. */
   since(position: number): Promise<{ readonly entries: readonly Entry[]; readonly end: number } | null>;
   /** Looks the head up now, for readers that must see what other processes appended. */
@@ -45,12 +45,11 @@ export interface Tail {
 export interface TailDeps {
   readonly database: Database;
   readonly log: LogAddress;
-  readonly clock: Clock;
-  /** How often the head is looked up while somebody waits, for what other processes append. */
-  readonly pollIntervalMs: number;
+  /** Looks the head up while somebody waits, for what other processes append. */
+  readonly heads: HeadWatch;
 }
 
-export function createTail({ database, log, clock, pollIntervalMs }: TailDeps): Tail {
+export function createTail({ database, log, heads }: TailDeps): Tail {
   let head = 0;
   let ring: Entry[] = [];
   let ringCharacters = 0;
@@ -59,7 +58,6 @@ export function createTail({ database, log, clock, pollIntervalMs }: TailDeps): 
   let ringEnd = 0;
   let filling: Promise<void> | null = null;
   const waiters = new Set<() => void>();
-  let polling = false;
   const closed = new AbortController();
 
   const wakeAll = () => {
@@ -84,16 +82,8 @@ export function createTail({ database, log, clock, pollIntervalMs }: TailDeps): 
     return head;
   };
 
-  const poll = async () => {
-    if (polling) return;
-    polling = true;
-    while (waiters.size > 0 && !closed.signal.aborted) {
-      await clock.sleep(pollIntervalMs, closed.signal);
-      // A database that cannot be read now is looked up again at the next turn; readers meet the error themselves.
-      await refresh().catch(() => head);
-    }
-    polling = false;
-  };
+  const watched: Watched = { log, isAwaited: () => waiters.size > 0, advance };
+  const look = heads.add(watched);
 
   const fill = async () => {
     const target = head;
@@ -157,17 +147,17 @@ export function createTail({ database, log, clock, pollIntervalMs }: TailDeps): 
     refresh,
     reset: () => reset(head),
     passed(position, signal) {
-      if (head > position || signal.aborted || closed.signal.aborted) return Promise.resolve();
+      if (head > position || signal.aborted || closed.signal.aborted) return Promise.resolve(head);
       return new Promise((resolve) => {
         const wake = () => {
           if (head <= position && !signal.aborted && !closed.signal.aborted) return;
           waiters.delete(wake);
           signal.removeEventListener("abort", wake);
-          resolve();
+          resolve(head);
         };
         waiters.add(wake);
         signal.addEventListener("abort", wake);
-        void poll();
+        look();
       });
     },
     async since(position) {
@@ -182,6 +172,7 @@ export function createTail({ database, log, clock, pollIntervalMs }: TailDeps): 
     close() {
       closed.abort();
       wakeAll();
+      heads.remove(watched);
     },
   };
 }

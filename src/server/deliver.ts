@@ -3,6 +3,7 @@ import { openSecrets } from "../delivery/secrets.ts";
 import { createEgress } from "../egress/egress.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Database } from "../log/database.ts";
+import type { HeadWatch } from "../log/head-watch.ts";
 import type { LogAddress } from "../log/keys.ts";
 import { type LogReader, openLogReader } from "../log/reader.ts";
 import type { BatchWriter } from "../log/writer.ts";
@@ -14,6 +15,8 @@ export interface DeliveryOptions {
   readonly writer: BatchWriter;
   readonly limits: Limits;
   readonly pollIntervalMs: number;
+  /** Looks up the heads of several logs together. Default: each reader's own. */
+  readonly heads?: HeadWatch;
   /** Name of this process among those on the database. */
   readonly holder: string;
   readonly egressAllow: readonly string[];
@@ -29,12 +32,15 @@ export interface DeliveringHere extends Omit<Delivering, "learn"> {
 
 /** Delivers webhooks in this thread until it is closed. */
 export function deliverHere(options: DeliveryOptions): DeliveringHere {
-  const { database, limits, pollIntervalMs, egressAllow, secretKeys } = options;
+  const { database, limits, pollIntervalMs, heads, egressAllow, secretKeys } = options;
   const readers = new Map<string, LogReader>();
   const readerOf = (log: LogAddress): LogReader => {
     const known = readers.get(log.name);
     if (known !== undefined) return known;
-    const reader = openLogReader({ database, clock: systemClock, limits, pollIntervalMs }, log);
+    const reader = openLogReader(
+      { database, clock: systemClock, limits, pollIntervalMs, ...(heads === undefined ? {} : { heads }) },
+      log,
+    );
     readers.set(log.name, reader);
     return reader;
   };

@@ -5,6 +5,7 @@ import type { OnFeedNews } from "../feed/commit.ts";
 import type { RegisteredFeed } from "../feed/register.ts";
 import { runFeed, type RunEvent } from "../feed/run.ts";
 import type { Database } from "../log/database.ts";
+import type { HeadWatch } from "../log/head-watch.ts";
 import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
 import { type LogReader, openLogReader } from "../log/reader.ts";
 import type { BatchWriter, LogNews } from "../log/writer.ts";
@@ -15,6 +16,8 @@ export interface ProjectOptions {
   readonly writer: BatchWriter;
   readonly limits: Limits;
   readonly pollIntervalMs: number;
+  /** Looks up the heads of several logs together. Default: each reader's own. */
+  readonly heads?: HeadWatch;
   /** Name of this process among those on the database. */
   readonly holder: string;
   readonly onNews: OnFeedNews;

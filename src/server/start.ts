@@ -1,6 +1,7 @@
 import type { Settings } from "../config/settings.ts";
 import { openFeeds } from "../feed/feeds.ts";
 import type { Database } from "../log/database.ts";
+import { createHeadWatch } from "../log/head-watch.ts";
 import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
 import { migrate } from "../log/migrate.ts";
 import { type DatabaseLocation, openDatabase } from "../log/open.ts";
@@ -63,7 +64,11 @@ export async function startKilde<Opened extends Surface>({
     const storage = writeFromThread(local, { url }, databaseThread);
     opened.splice(0, 1, () => storage.close());
     const { database } = storage;
-    const reader = openLogReader({ database, clock: systemClock, limits, pollIntervalMs }, EVENT_LOG_ADDRESS);
+    // For all that waits in this thread.
+    const heads = createHeadWatch({ database, clock: systemClock, pollIntervalMs });
+    opened.push(() => heads.close());
+    const reading = { database, clock: systemClock, limits, pollIntervalMs, heads };
+    const reader = openLogReader(reading, EVENT_LOG_ADDRESS);
     opened.push(() => reader.close());
     const { registered, retired } = await configuredFeeds(database, settings.feeds, limits);
     for (const path of retired) {
@@ -83,7 +88,7 @@ export async function startKilde<Opened extends Surface>({
     opened.push(() => writer.close());
     const sightings = createSightings({ writer, clock: systemClock, mostConsumers: limits.consumers });
     opened.push(() => sightings.close());
-    const feeds = openFeeds({ database, writer, clock: systemClock, limits, pollIntervalMs }, registered);
+    const feeds = openFeeds({ ...reading, writer }, registered);
     opened.push(() => feeds.close());
     const projecting = startProjecting(
       {
@@ -93,6 +98,7 @@ export async function startKilde<Opened extends Surface>({
         connect: storage.connect,
         limits,
         pollIntervalMs,
+        heads,
         configFile: settings.configFile,
         onNews(path, head) {
           feeds.learn(path, head);
@@ -115,6 +121,7 @@ export async function startKilde<Opened extends Surface>({
       connect: databaseThread === undefined ? storage.connect : null,
       limits,
       pollIntervalMs,
+      heads,
       egressAllow: settings.egressAllow,
       secretKeys: settings.secretKeys,
       onEvent: (event) => logDeliveryEvent(logger, event),

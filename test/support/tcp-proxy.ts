@@ -11,10 +11,13 @@ export type Weather =
   | { readonly kind: "fine" }
   /** Connections are broken off, and new ones are not taken. */
   | { readonly kind: "refusing" }
-  /** Nothing arrives in either direction. What was sent arrives when the weather changes, as after a partition. */
-  | { readonly kind: "frozen" }
-  /** Requests arrive at once, answers so many milliseconds later. */
-  | { readonly kind: "slow"; readonly answerMs: number }
+  /**
+   * Nothing arrives in either direction; of some, requests with a text. What was sent arrives when the weather
+   * changes, as after a partition.
+   */
+  | { readonly kind: "frozen"; readonly to?: string }
+  /** Requests arrive at once, answers so many milliseconds later; of some, answers to requests with a text alone. */
+  | { readonly kind: "slow"; readonly answerMs: number; readonly to?: string }
   /** Connections break off within a request or within an answer, after a number of bytes that is chosen by chance. */
   | { readonly kind: "cutting"; readonly chance: () => number };
 
@@ -35,6 +38,8 @@ const LOOK_MS = 5;
 interface Link {
   readonly client: Socket;
   readonly server: Socket;
+  /** What the client asked last. */
+  request: string;
 }
 
 /** Stands before the server at a URL. */
@@ -56,9 +61,10 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
   const pass = (link: Link, from: Socket, to: Socket, isAnswer: boolean) => {
     let before = Promise.resolve();
     const send = async (bytes: Buffer, arrived: number) => {
-      while (weather.kind === "frozen" && !stopped) await Bun.sleep(LOOK_MS);
+      while (weather.kind === "frozen" && link.request.includes(weather.to ?? "") && !stopped)
+        await Bun.sleep(LOOK_MS);
       if (weather.kind === "refusing") breakOff(link);
-      if (weather.kind === "slow" && isAnswer)
+      if (weather.kind === "slow" && isAnswer && link.request.includes(weather.to ?? ""))
         await Bun.sleep(Math.max(0, arrived + weather.answerMs - Date.now()));
       if (to.destroyed) return;
       if (weather.kind === "cutting" && weather.chance() < CUT_SHARE) {
@@ -68,8 +74,9 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
       to.write(bytes);
     };
     from.on("data", (bytes: Buffer) => {
-      if (!isAnswer && watched.size > 0) {
+      if (!isAnswer) {
         const text = bytes.toString("latin1");
+        link.request = /^(GET|POST) /.test(text) ? text : link.request + text;
         for (const word of watched) counts.set(word, (counts.get(word) ?? 0) + text.split(word).length - 1);
       }
       const arrived = Date.now();
@@ -87,7 +94,7 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
       return;
     }
     const server = createConnection({ host: hostname, port: Number(port) });
-    const link = { client, server };
+    const link: Link = { client, server, request: "" };
     links.add(link);
     pass(link, client, server, false);
     pass(link, server, client, true);

@@ -19,6 +19,12 @@ export const DELIVERED = [
   { source: "/feeds/sums/v1", path: "/hooks/sums" },
 ] as const;
 
+/** Id of the event that is there before anything else happens. */
+export const FIRST = "before-all";
+
+/** One for each feed, and for each of what is delivered. */
+const LEASES = 2 + DELIVERED.length;
+
 /** A server process, with a network of its own to the database. */
 export interface Node {
   readonly url: string;
@@ -55,7 +61,7 @@ export interface Cluster {
 
 const HELD = `select name, holder from leases where expires > cast(unixepoch('subsec') * 1000 as integer) order by name`;
 
-/** Starts a libSQL server and some nodes, one after the other, so that the first one has all leases. */
+/** Starts a libSQL server and some nodes. The first one has all leases when the others start. */
 export async function openCluster(size: number, optionsOf: (number: number) => NodeOptions = () => ({})) {
   const sqld = await startSqld();
   const receiver = startReceiver();
@@ -118,7 +124,11 @@ export async function openCluster(size: number, optionsOf: (number: number) => N
   try {
     for (let number = 0; number < size; number += 1) {
       const node = await cluster.start(optionsOf(number));
-      if (number === 0) await cluster.subscribe(node);
+      if (number > 0) continue;
+      await cluster.subscribe(node);
+      const events = [{ type: "Added", data: { id: FIRST, n: 1 } }];
+      await node.fetch(`/streams/${FIRST}`, jsonPost({ events }));
+      while ((await cluster.leases()).length < LEASES) await Bun.sleep(20);
     }
     return cluster;
   } catch (error) {

@@ -27,8 +27,10 @@ export interface Refusal {
 
 /** Clients that append, each request for as long as it takes until it is acknowledged. */
 export interface Load {
-  /** What was acknowledged, where the answer said. */
-  readonly acknowledged: readonly Placed[];
+  /** What was acknowledged, where the answer said; what others append is added. */
+  readonly acknowledged: Placed[];
+  /** Ids of what others may have appended. */
+  readonly uncertain: Set<string>;
   readonly refusals: readonly Refusal[];
   /** How long clients waited at most for an answer of any kind. */
   longestMs(): number;
@@ -112,9 +114,10 @@ export function startLoad({ seed, nodes }: LoadOptions): Load {
 
   return {
     acknowledged,
+    uncertain: new Set(),
     refusals,
     longestMs: () => longestMs,
-    longestSilenceMs: () => Math.max(longestSilenceMs, performance.now() - lastMs),
+    longestSilenceMs: () => longestSilenceMs,
     replayed: () => replayed,
     async progress(events) {
       const wanted = acknowledged.length + events;

@@ -12,6 +12,10 @@ export interface Receiver {
   outOfOrder(path: string): readonly string[];
   /** How many came again. */
   repeats(): number;
+  /** Refuses the events of a subject from now on; null: of none. */
+  refuse(subject: string | null): void;
+  /** How many were refused. */
+  refused(): number;
   /** When the last one came, by this process's clock. */
   lastAt(): number;
   /** Times that requests were signed at, in seconds since 1970: the earliest and the latest. */
@@ -25,6 +29,8 @@ export function startReceiver(): Receiver {
   let repeats = 0;
   let lastAt = 0;
   let [first, last] = [Infinity, 0];
+  let unwanted: string | null = null;
+  let refused = 0;
   const take = (path: string, event: WireEvent) => {
     const log = logs.get(path) ?? new Map<string, WireEvent[]>();
     logs.set(path, log);
@@ -48,6 +54,10 @@ export function startReceiver(): Receiver {
       const signed = Number(request.headers.get("webhook-timestamp"));
       [first, last] = [Math.min(first, signed), Math.max(last, signed)];
       await Bun.sleep(Math.random() * MAX_THOUGHT_MS);
+      if (event.subject === unwanted) {
+        refused += 1;
+        return new Response(null, { status: 422 });
+      }
       take(new URL(request.url).pathname, event);
       lastAt = Date.now();
       return new Response(null, { status: 204 });
@@ -57,6 +67,10 @@ export function startReceiver(): Receiver {
     url: `http://127.0.0.1:${server.port}`,
     taken: (path) => logs.get(path) ?? new Map(),
     outOfOrder: (path) => wrong.get(path) ?? [],
+    refuse(subject) {
+      unwanted = subject;
+    },
+    refused: () => refused,
     repeats: () => repeats,
     lastAt: () => lastAt,
     signedAt: () => ({ first, last }),

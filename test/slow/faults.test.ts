@@ -348,6 +348,10 @@ describe.skipIf(!hasSqld)("several servers on one libSQL server", () => {
             await until("it is tried again", () =>
               Promise.resolve((cluster.receiver.taken("/hooks/events").get(subject)?.length ?? 0) > known),
             );
+            // Receivers refuse what was signed more than five minutes before or after their own time.
+            const { first, last } = cluster.receiver.signedAt();
+            expect(Date.now() / 1_000 - first).toBeLessThan(TIMEOUT_MS / 1_000);
+            expect(last - Date.now() / 1_000).toBeLessThan(SLACK_MS / 1_000);
             expect(await append(load, other, { stream: "known", id: "first", key: "key" })).toMatchObject({
               replayed: false,
             });

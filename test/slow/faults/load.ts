@@ -3,7 +3,6 @@ import { chanceOf } from "../../support/chance.ts";
 import { type Placed, placesOf } from "../../property/load.ts";
 import type { Node } from "./cluster.ts";
 
-/** Each with one request at a time. */
 const CLIENTS = 6;
 const STREAMS = 30;
 
@@ -48,9 +47,11 @@ export interface LoadOptions {
   readonly seed: number;
   /** The nodes that may be asked, at the time. */
   readonly nodes: () => readonly Node[];
+  /** Each has one request at a time. Default: 6. */
+  readonly clients?: number;
 }
 
-export function startLoad({ seed, nodes }: LoadOptions): Load {
+export function startLoad({ seed, nodes, clients: count = CLIENTS }: LoadOptions): Load {
   const chance = chanceOf(seed);
   const below = (bound: number) => Math.floor(chance() * bound);
   const acknowledged: Placed[] = [];
@@ -108,7 +109,7 @@ export function startLoad({ seed, nodes }: LoadOptions): Load {
       await Bun.sleep(below(2 * PAUSE_MS));
     }
   };
-  const clients = Promise.all(Array.from({ length: CLIENTS }, (_, name) => client(name)));
+  const clients = Promise.all(Array.from({ length: count }, (_, name) => client(name)));
   // Whoever stops it is told what went wrong.
   clients.catch(() => {});
 

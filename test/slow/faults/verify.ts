@@ -19,8 +19,11 @@ const REBUILT = CONFIG.replace(
 /** What must not differ between a feed that was projected through faults, and one that is built in one go. */
 function essence(events: readonly WireEvent[]): Map<string, unknown[]> {
   const bySubject = new Map<string, unknown[]>();
-  for (const { id: _id, source: _source, dataschema: _schema, ...event } of events)
-    bySubject.set(event.subject, [...(bySubject.get(event.subject) ?? []), event]);
+  for (const { id: _id, source: _source, dataschema: _schema, ...event } of events) {
+    const before = bySubject.get(event.subject);
+    if (before === undefined) bySubject.set(event.subject, [event]);
+    else before.push(event);
+  }
   return bySubject;
 }
 
@@ -42,8 +45,11 @@ function expectSame(
 
 async function subjectsOf(node: Node, path: string): Promise<Map<string, WireEvent[]>> {
   const events = new Map<string, WireEvent[]>();
-  for (const event of await all(node.url, path))
-    events.set(event.subject, [...(events.get(event.subject) ?? []), event]);
+  for (const event of await all(node.url, path)) {
+    const before = events.get(event.subject);
+    if (before === undefined) events.set(event.subject, [event]);
+    else before.push(event);
+  }
   return events;
 }
 

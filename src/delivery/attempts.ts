@@ -16,6 +16,8 @@ const KEPT = 25;
 /** The latest attempts, bounded. */
 export interface Attempts {
   add(attempt: Attempt): void;
+  /** Whether there are some that `news` has not given. */
+  hasNews(): boolean;
   /** In order of time; null when there is nothing new since it was last asked. */
   news(): readonly Attempt[] | null;
 }
@@ -31,6 +33,7 @@ export function createAttempts(earlier: readonly Attempt[]): Attempts {
       if (list.length > KEPT) list.shift();
       changed = true;
     },
+    hasNews: () => changed,
     news() {
       if (!changed) return null;
       changed = false;

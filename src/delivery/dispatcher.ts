@@ -213,6 +213,15 @@ export async function dispatch(
     }
   };
 
+  /** When progress is to be stored; null: there is none. */
+  const keepAt = (now: number): number | null => {
+    if (urgent || delivered >= KEEP_DELIVERIES) return now;
+    if (changed) return keptAt + KEEP_MS;
+    if (isBehind) return keptAt + TELL_MS;
+    // Attempts that came too soon after others to be told of with what was stored for them.
+    return attempts.hasNews() ? toldAt + TELL_MS : null;
+  };
+
   const turn = () => {
     const now = clock.now();
     alarm.at(outbox.due(now));
@@ -226,10 +235,11 @@ export async function dispatch(
     if (next !== null && next > now) alarm.at(next);
     const isBusy = underWay > 0 || (mayAt <= now && outbox.isReady(now));
     if (isBusy && leaseUntil - now < LEASE_MS / 2) hasten();
-    if (isKeeping || !(changed || isBehind)) return;
-    const keepAt = urgent || delivered >= KEEP_DELIVERIES ? now : keptAt + (changed ? KEEP_MS : TELL_MS);
-    if (keepAt <= now) keep().catch(fail);
-    else alarm.at(keepAt);
+    if (isKeeping) return;
+    const at = keepAt(now);
+    if (at === null) return;
+    if (at <= now) keep().catch(fail);
+    else alarm.at(at);
   };
 
   signal.addEventListener("abort", alarm.wake);

@@ -182,6 +182,20 @@ describe("each mode", () => {
     });
   }, 20_000);
 
+  test("attempts are told of when nothing comes after them", async () => {
+    const server = await start();
+    const hook = startReceiver();
+    const subscription = await subscribe(server, hook);
+    for (let count = 1; count <= 5; count += 1) {
+      await append(server, "a");
+      await until(async () => (await subscription.now()).cursor === count);
+    }
+    await until(async () => {
+      const { attempts } = await call<{ attempts: object[] }>(server, `${subscription.path}/attempts`);
+      return attempts.length === 5;
+    });
+  }, 20_000);
+
   test("batch: several a request, of a feed, filtered by type and prefix", async () => {
     const server = await startWithFeed();
     const hook = startReceiver();

@@ -72,7 +72,8 @@ export function eventStream(
         } else {
           cursor = result.value.cursor;
           saw(cursor);
-          controller.enqueue(encoder.encode(result.value.text));
+          for (const part of result.value.parts)
+            controller.enqueue(typeof part === "string" ? encoder.encode(part) : part);
         }
       },
       cancel: end,

@@ -3,7 +3,6 @@ import type { z } from "zod";
 
 import { KildeError } from "../core/errors.ts";
 import { DEFAULT_PAGE_EVENTS } from "../core/limits.ts";
-import { utf8Bytes } from "../core/names.ts";
 import type { Filter } from "../log/pages.ts";
 import type { PageAnswer, PageQuery } from "../log/query.ts";
 import type { LogReader } from "../log/reader.ts";
@@ -11,13 +10,14 @@ import { consumerOf } from "./consumer-name.ts";
 import type { AppDeps } from "./deps.ts";
 import { eventStream } from "./event-stream.ts";
 import { type Representation, representationOf } from "./negotiate.ts";
+import { pageBody } from "./page-body.ts";
 import { validationError } from "./problems.ts";
 import type { Schemas } from "./schemas.ts";
 
 /** A year: what RFC 9111 caches take for ever. */
 const IMMUTABLE = "public, max-age=31536000, immutable";
 
-/** Characters from which on compressing a page pays. */
+/** Bytes from which on compressing a page pays. */
 const COMPRESSION_THRESHOLD = 1_024;
 
 type LogQuery = z.output<Schemas["logQuery"]> & Partial<z.output<Schemas["streamQuery"]>>;
@@ -88,15 +88,16 @@ function pageResponse(
     "Cache-Control": fixed ? IMMUTABLE : "no-cache",
     ETag: etag,
     Link: pageLinks(c, deps, page, query),
-    Vary: "Accept",
+    // Whole, since the compressing that would add to it wraps the answer to do so.
+    Vary: "Accept, Accept-Encoding",
     "Kilde-Head": String(page.head),
   };
   // A truncated stream keeps its version, but not its content.
   if ((subject?.firstVersion ?? 1) === 1 && notModified(c, etag)) return c.body(null, 304, headers);
-  const text = framing === "array" ? `[${page.text}]` : page.count === 0 ? "" : `${page.text}\n`;
+  const { body, bytes } = pageBody(page.parts, framing);
   // A length that is stated keeps a small answer from being compressed.
-  if (text.length < COMPRESSION_THRESHOLD) headers["Content-Length"] = String(utf8Bytes(text));
-  return c.body(text, 200, headers);
+  if (bytes < COMPRESSION_THRESHOLD) headers["Content-Length"] = String(bytes);
+  return new Response(body, { status: 200, headers });
 }
 
 /** Waits until there is something after the page that was empty, or the time is up; then reads again. */

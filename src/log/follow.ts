@@ -1,6 +1,6 @@
 import type { LogAddress } from "./keys.ts";
 import type { Filter } from "./pages.ts";
-import { type ReadDeps, readPage } from "./read.ts";
+import { type Part, type ReadDeps, readPage } from "./read.ts";
 import { findSubject, versionAt } from "./subjects.ts";
 import type { Entry, Tail } from "./tail.ts";
 
@@ -12,7 +12,7 @@ export interface Interest {
 
 /** Some server-sent events. `cursor` is the position that all events up to have been looked at. */
 export interface Chunk {
-  readonly text: string;
+  readonly parts: readonly Part[];
   readonly count: number;
   readonly cursor: number;
 }
@@ -43,7 +43,7 @@ async function readChunk(
 ): Promise<Chunk> {
   const head = await deps.tail.refresh();
   const range = { direction: "forwards", filter: interest.filter, limit: CHUNK_EVENTS } as const;
-  const caughtUp = { text: "", count: 0, cursor: head };
+  const caughtUp = { parts: [], count: 0, cursor: head };
   let selection;
   if (interest.subject === null) {
     selection = { ...range, source: "log", after: cursor, before: head + 1 } as const;
@@ -56,7 +56,7 @@ async function readChunk(
   }
   const page = await readPage(deps, log, selection, "event-stream", signal);
   return page.full
-    ? { text: page.text, count: page.count, cursor: page.last }
+    ? { parts: page.parts, count: page.count, cursor: page.last }
     : { ...page, cursor: Math.max(head, page.last) };
 }
 
@@ -91,7 +91,7 @@ function chunkOf(entries: readonly Entry[], end: number, wanted: (entry: Entry) 
   const some = entries.slice(0, CHUNK_EVENTS);
   const matching = some.filter(wanted);
   return {
-    text: matching.map((entry) => entry.text).join(""),
+    parts: [matching.map((entry) => entry.text).join("")],
     count: matching.length,
     cursor: some.length < entries.length ? (some.at(-1)?.position ?? end) : end,
   };

@@ -59,11 +59,21 @@ export function selected(log: LogAddress, selection: Selection, args: Value[]): 
     order by ${place} ${direction === "forwards" ? "asc" : "desc"} limit ${bind(limit)}`;
 }
 
-/** Gives one row: count, first and last position in order of the log (0 when empty), the framed text. */
-export function pageStatement(log: LogAddress, selection: Selection, framing: Framing): Statement {
+/** As what a page leaves the database: bytes spare a program that has it in its process to make a string of them. */
+export type Form = "text" | "bytes";
+
+/** Gives one row: count, first and last position in order of the log (0 when empty), the framed text (or null). */
+export function pageStatement(
+  log: LogAddress,
+  selection: Selection,
+  framing: Framing,
+  form: Form = "text",
+): Statement {
   const args: Value[] = [log.base, JSON.stringify(log.name), SEPARATORS[framing]];
   const from = selected(log, selection, args);
-  const sql = `select count(*), coalesce(min(position), 0), coalesce(max(position), 0), group_concat(text, ?3)
+  const joined = "group_concat(text, ?3)";
+  const page = form === "bytes" ? `cast(${joined} as blob)` : joined;
+  const sql = `select count(*), coalesce(min(position), 0), coalesce(max(position), 0), ${page}
   from (select event.key - ?1 as position, ${framedEvent(framing, "?1", "?2")} as text ${from})`;
   return { sql, args };
 }

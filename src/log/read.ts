@@ -2,11 +2,14 @@ import type { Clock } from "../core/clock.ts";
 import { type Database, integerAt } from "./database.ts";
 import type { LogAddress } from "./keys.ts";
 import { bytesStatement, countWithinStatement, pageStatement, type Selection } from "./pages.ts";
-import { type Framing, SEPARATORS } from "./render.ts";
+import type { Framing } from "./render.ts";
+
+/** Some events as framed text, as a string or in UTF-8. */
+export type Part = string | Uint8Array<ArrayBuffer>;
 
 export interface Page {
-  /** The events as framed text; empty when there are none. */
-  readonly text: string;
+  /** The events as framed text, in parts to be joined by the framing's separator; none when there are no events. */
+  readonly parts: readonly Part[];
   readonly count: number;
   /** Positions of the first and the last event, in the direction of the page; 0 when it is empty. */
   readonly first: number;
@@ -29,8 +32,17 @@ export interface ReadDeps {
 /** Positions or versions that one query of a filtered read looks through, so that none blocks for long. */
 const SCAN_WINDOW = 10_000;
 
-interface Piece extends Omit<Page, "full"> {
+interface Piece extends Omit<Page, "full" | "parts"> {
+  /** Null: no events. */
+  readonly part: Part | null;
   readonly cutByBytes: boolean;
+}
+
+function partAt(value: unknown): Part | null {
+  if (value === null || typeof value === "string") return value;
+  if (value instanceof Uint8Array && value.buffer instanceof ArrayBuffer)
+    return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  throw new TypeError(`a page came as ${typeof value}`);
 }
 
 /** Whether a selection may hold more bytes than a page; so few events cannot, however large they are. */
@@ -54,11 +66,11 @@ async function readPiece(
     const [within] = await database.read(countWithinStatement(log, selection, pageBytes));
     limit = Math.max(1, integerAt(within, 0));
   }
-  const [row] = await database.read(pageStatement(log, { ...selection, limit }, framing));
-  const text = row?.[3];
+  const form = database.embedded ? "bytes" : "text";
+  const [row] = await database.read(pageStatement(log, { ...selection, limit }, framing, form));
   const [low, high] = [integerAt(row, 1), integerAt(row, 2)];
   const [first, last] = selection.direction === "forwards" ? [low, high] : [high, low];
-  return { text: typeof text === "string" ? text : "", count: integerAt(row, 0), first, last, cutByBytes };
+  return { part: partAt(row?.[3] ?? null), count: integerAt(row, 0), first, last, cutByBytes };
 }
 
 /**
@@ -92,24 +104,23 @@ export async function readPage(
   framing: Framing,
   signal?: AbortSignal,
 ): Promise<Page> {
-  const pieces: Piece[] = [];
+  const parts: Part[] = [];
+  let [first, last] = [0, 0];
   let count = 0;
   let bytes = 0;
   let full = false;
   for (const window of windows(selection, deps.pieceEvents)) {
     const piece = await readPiece(deps, log, { ...window, limit: selection.limit - count }, framing);
-    if (piece.count > 0) pieces.push(piece);
+    if (piece.part !== null) {
+      parts.push(piece.part);
+      if (count === 0) first = piece.first;
+      last = piece.last;
+      bytes += piece.part.length;
+    }
     count += piece.count;
-    bytes += piece.text.length;
     full = count >= selection.limit || piece.cutByBytes || bytes >= deps.pageBytes;
     if (full || signal?.aborted === true) break;
     if (window !== selection) await deps.clock.yield();
   }
-  return {
-    text: pieces.map((piece) => piece.text).join(SEPARATORS[framing]),
-    count,
-    first: pieces[0]?.first ?? 0,
-    last: pieces.at(-1)?.last ?? 0,
-    full: full && count > 0,
-  };
+  return { parts, count, first, last, full: full && count > 0 };
 }

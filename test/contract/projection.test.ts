@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 
 import type { Clock } from "../../src/core/clock.ts";
+import { pageBody } from "../../src/http/page-body.ts";
 import { takeLease } from "../../src/log/lease.ts";
 import type { LogReader } from "../../src/log/reader.ts";
 import type { LogWriter } from "../../src/log/writer.ts";
@@ -27,7 +28,8 @@ const deps = () => ({ database, writer: app.store.writer });
 
 async function eventsOf(reader: LogReader, subject: string | null = null): Promise<WireEvent[]> {
   const query = { subject, direction: "forwards", limit: 10_000, filter: {} } as const;
-  return JSON.parse(`[${(await reader.page(query, "array")).text}]`) as WireEvent[];
+  const { body } = pageBody((await reader.page(query, "array")).parts, "array");
+  return (await new Response(body).json()) as WireEvent[];
 }
 
 async function until(done: () => Promise<boolean> | boolean): Promise<void> {

@@ -15,6 +15,7 @@ import { openLogReader } from "../../src/log/reader.ts";
 import type { LogWriter, Written } from "../../src/log/writer.ts";
 import { DEFAULT_LIMITS } from "../../src/core/limits.ts";
 import { KildeError } from "../../src/core/errors.ts";
+import { pageBody } from "../../src/http/page-body.ts";
 import { systemClock } from "../../src/server/system-clock.ts";
 import { openApp, type TestApp, type WireEvent } from "../support/app.ts";
 import { newDatabase } from "../support/new-database.ts";
@@ -288,7 +289,8 @@ async function allEvents(database: Database, { log }: Pick<RegisteredFeed, "log"
   const deps = { database, clock: systemClock, limits: DEFAULT_LIMITS, pollIntervalMs: 1_000 };
   const reader = openLogReader(deps, log);
   const query = { subject: null, direction: "forwards", limit: 100_000, filter: {} } as const;
-  return JSON.parse(`[${(await reader.page(query, "array")).text}]`) as WireEvent[];
+  const { body } = pageBody((await reader.page(query, "array")).parts, "array");
+  return (await new Response(body).json()) as WireEvent[];
 }
 
 /** What is said of each subject, without where in the feed it stands. */

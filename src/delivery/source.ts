@@ -1,7 +1,7 @@
 import { type Database, integerAt, type Row, type Statement, textAt, type Value } from "../log/database.ts";
 import type { LogAddress } from "../log/keys.ts";
 import { type Filter, type Selection, selected } from "../log/pages.ts";
-import { framedEvent } from "../log/render.ts";
+import { eventText } from "../log/render.ts";
 
 /*
  * The SQL of reading what is delivered, a hot path: a row for each event, with its text as it goes over the wire.
@@ -34,7 +34,7 @@ function previousVersion({ types }: Filter, bind: (value: Value) => string): str
 }
 
 const columns = (previous: string) =>
-  `event.key - ?1, event.subject, subject.name, event.version, ${previous}, ${framedEvent("array", "?1", "?2")}`;
+  `event.key - ?1, event.subject, subject.name, event.version, ${previous}, ${eventText("?1", "?2")}`;
 
 /** Events of a selection. */
 export function deliveryStatement(log: LogAddress, selection: Selection): Statement {

@@ -1,24 +1,36 @@
 import { utf8Bytes } from "../core/names.ts";
 import type { Part } from "../log/read.ts";
-import { type Framing, SEPARATORS } from "../log/render.ts";
+import type { Framing } from "../log/render.ts";
 
-/** What stands around and between the events of a page. */
-function framed(parts: readonly Part[], framing: Framing): Part[] {
-  const joined = parts.flatMap((part, index) => (index === 0 ? [part] : [SEPARATORS[framing], part]));
-  if (framing === "array") return ["[", ...joined, "]"];
-  return joined.length === 0 ? [] : [...joined, "\n"];
+export interface PageBody {
+  readonly body: string | Uint8Array<ArrayBuffer> | Blob;
+  readonly bytes: number;
 }
+
+const ENCODER = new TextEncoder();
+const [OPENING = 0, CLOSING = 0] = ENCODER.encode("[]");
 
 function isText(part: Part): part is string {
   return typeof part === "string";
 }
 
-/** The body of a page, and its bytes. Bytes go into a Blob, which an answer sends as it is instead of copying it. */
-export function pageBody(
-  parts: readonly Part[],
-  framing: Framing,
-): { readonly body: string | Blob; readonly bytes: number } {
-  const whole = framed(parts, framing);
-  const bytes = whole.reduce((sum, part) => sum + (isText(part) ? utf8Bytes(part) : part.byteLength), 0);
-  return { body: whole.every(isText) ? whole.join("") : new Blob(whole), bytes };
+/**
+ * The body of a page, which takes its parts over. In an array a line break before the first event becomes the opening
+ * bracket, and a comma after the last one the closing one: so bytes are sent as they left the database, without a copy.
+ */
+export function pageBody(parts: readonly Part[], framing: Framing): PageBody {
+  const isArray = framing === "array";
+  if (parts.every(isText)) {
+    const text = parts.join("");
+    const body = isArray ? `[${text.slice(1, -1)}]` : text;
+    return { body, bytes: utf8Bytes(body) };
+  }
+  const whole = parts.map((part) => (isText(part) ? ENCODER.encode(part) : part));
+  const [first, last] = [whole[0], whole.at(-1)];
+  if (isArray && first !== undefined && last !== undefined) {
+    first[0] = OPENING;
+    last[last.length - 1] = CLOSING;
+  }
+  const bytes = whole.reduce((sum, { length }) => sum + length, 0);
+  return { body: first !== undefined && whole.length === 1 ? first : new Blob(whole), bytes };
 }

@@ -1,7 +1,7 @@
 import { prefixEnd } from "../core/names.ts";
 import type { Statement, Value } from "./database.ts";
 import type { LogAddress } from "./keys.ts";
-import { type Framing, framedEvent, SEPARATORS } from "./render.ts";
+import { type Framing, framedEvent } from "./render.ts";
 
 /*
  * The SQL of reading, the other hot path: a range of keys for a log, of the index on (subject, version) for one
@@ -69,9 +69,9 @@ export function pageStatement(
   framing: Framing,
   form: Form = "text",
 ): Statement {
-  const args: Value[] = [log.base, JSON.stringify(log.name), SEPARATORS[framing]];
+  const args: Value[] = [log.base, JSON.stringify(log.name)];
   const from = selected(log, selection, args);
-  const joined = "group_concat(text, ?3)";
+  const joined = "group_concat(text, '')";
   const page = form === "bytes" ? `cast(${joined} as blob)` : joined;
   const sql = `select count(*), coalesce(min(position), 0), coalesce(max(position), 0), ${page}
   from (select event.key - ?1 as position, ${framedEvent(framing, "?1", "?2")} as text ${from})`;

@@ -8,7 +8,7 @@ import type { Framing } from "./render.ts";
 export type Part = string | Uint8Array<ArrayBuffer>;
 
 export interface Page {
-  /** The events as framed text, in parts to be joined by the framing's separator; none when there are no events. */
+  /** The events as framed text, in parts that follow each other; none when there are no events. */
   readonly parts: readonly Part[];
   readonly count: number;
   /** Positions of the first and the last event, in the direction of the page; 0 when it is empty. */

@@ -6,7 +6,7 @@ import { ERASED_TYPE } from "../core/event.ts";
  * fast as joining with `||`. Aliases: `event`, `subject`.
  */
 
-/** How a page is written: a JSON array's inside, a line each, or server-sent events. */
+/** How a page is written: as a JSON array, a line each, or as server-sent events. */
 export type Framing = "array" | "lines" | "event-stream";
 
 /**
@@ -31,16 +31,22 @@ function cloudEventValues(base: string, source: string): string {
     event.data`;
 }
 
-/** SQL for the text of one event, to be joined by {@link SEPARATORS}. `source` is JSON text. */
+/** What is written around each event. That of the array makes brackets of a page's first and last byte: see `http/page-body.ts`. */
+const FORMATS: Readonly<Record<Framing, string>> = {
+  array: `\n${CLOUD_EVENT},`,
+  lines: `${CLOUD_EVENT}\n`,
+  "event-stream": SERVER_SENT,
+};
+
+/** SQL for the text of one event. Parameters: the log's base key, and its name as JSON text. */
+export function eventText(base: string, source: string): string {
+  return `format('${CLOUD_EVENT}', ${cloudEventValues(base, source)})`;
+}
+
+/** SQL for one event within a page, which is these one after the other. Parameters as of {@link eventText}. */
 export function framedEvent(framing: Framing, base: string, source: string): string {
   const values = cloudEventValues(base, source);
   return framing === "event-stream"
-    ? `format('${SERVER_SENT}', event.key - ${base}, event.type, ${values})`
-    : `format('${CLOUD_EVENT}', ${values})`;
+    ? `format('${FORMATS[framing]}', event.key - ${base}, event.type, ${values})`
+    : `format('${FORMATS[framing]}', ${values})`;
 }
-
-export const SEPARATORS: Readonly<Record<Framing, string>> = {
-  array: ",",
-  lines: "\n",
-  "event-stream": "",
-};

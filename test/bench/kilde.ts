@@ -1,8 +1,9 @@
 import { join } from "node:path";
 
+import { createClient } from "../../src/client/index.ts";
 import { type Contender, type Run, type Task, versionOf } from "./contender.ts";
 import { openLoad } from "./load.ts";
-import { closedLoop } from "./sample.ts";
+import { closedLoop, Latencies } from "./sample.ts";
 import { openFollowers } from "./event-stream.ts";
 import { anyOf, appendBody, getRequest, inTurn, randomAppends } from "./requests.ts";
 import { freePort, type Sandbox } from "./sandbox.ts";
@@ -12,6 +13,9 @@ export interface KildeOptions {
   /** How Kilde is started: what comes before `serve`. */
   readonly command: readonly string[];
 }
+
+/** Its own client, as applications have it. */
+export const CLIENT_WAY = "kilde/client, parsed";
 
 function once(action: () => Promise<void>): () => Promise<void> {
   let done: Promise<void> | null = null;
@@ -108,8 +112,31 @@ export async function startKilde(sandbox: Sandbox, { command }: KildeOptions): P
       });
     return [
       { way: "HTTP, on the wire", run: load.run, close: load.close },
-      { way: "HTTP, fetch and JSON.parse", run: parsed },
+      { way: "HTTP, fetch (gzip) and JSON.parse", run: parsed },
     ];
+  };
+
+  /** Reads the whole log in order, again and again; a page is {@link work.PAGE} events. */
+  const readByClient: Run = async (durationMs) => {
+    const client = createClient({ url: base });
+    const latencies = new Latencies();
+    const started = performance.now();
+    const until = started + durationMs;
+    let events = 0;
+    let pageStarted = started;
+    while (pageStarted < until) {
+      for await (const event of client.read()) {
+        if (event.data === undefined) throw new Error(`event ${event.id} has no data`);
+        events += 1;
+        if (events % work.PAGE !== 0) continue;
+        const now = performance.now();
+        latencies.add(now - pageStarted);
+        pageStarted = now;
+        if (now >= until) break;
+      }
+    }
+    const seconds = (pageStarted - started) / 1_000;
+    return { operations: latencies.length, events, seconds, latenciesMs: latencies.ascending() };
   };
 
   return {
@@ -128,7 +155,7 @@ export async function startKilde(sandbox: Sandbox, { command }: KildeOptions): P
         if (events.length !== work.PAGE) throw new Error(`${events.length} events in ${path}`);
         verify(events, page * work.PAGE);
       }
-      return reads(1, paths, inTurn, work.PAGE);
+      return [...(await reads(1, paths, inTurn, work.PAGE)), { way: CLIENT_WAY, run: readByClient }];
     },
     async streams(inFlight) {
       const paths = Array.from(

@@ -75,7 +75,8 @@ function medianOf(rounds: readonly Round[], field: keyof Round): number | null {
   return values.length === 0 ? null : median(values);
 }
 
-function pairedRatio(ours: readonly Round[], theirs: readonly Round[]): number {
+/** The median of the ratios within each round. */
+export function pairedRatio(ours: readonly Round[], theirs: readonly Round[]): number {
   return median(ours.map((round, index) => round.value / (theirs[index]?.value ?? Number.NaN)));
 }
 

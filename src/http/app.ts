@@ -24,7 +24,7 @@ import {
   rebuildDraft,
   resumeFeed,
 } from "./feeds.ts";
-import { countFollowers } from "./followers.ts";
+import { createFollowers } from "./followers.ts";
 import { queryOf, readLog } from "./pages.ts";
 import { problemResponse } from "./problems.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
@@ -103,8 +103,9 @@ export function createDeps(
   { limits, ...options }: AppOptions,
   schemas: Schemas = createSchemas(limits),
 ): AppDeps {
-  const { basePath = "" } = options;
-  return { ...options, basePath, limits, schemas, followers: countFollowers(limits.followers) };
+  const { basePath = "", clock, closing } = options;
+  const followers = createFollowers({ clock, closing, most: limits.followers });
+  return { ...options, basePath, limits, schemas, followers };
 }
 
 /** The answer to a request that failed; tells of what should not happen. */

@@ -8,7 +8,7 @@ import type { LogReader } from "../log/reader.ts";
 import type { Sightings } from "../log/sightings.ts";
 import type { LogWriter } from "../log/writer.ts";
 import type { Seal } from "../webhook/seal.ts";
-import type { FollowerCount } from "./followers.ts";
+import type { Followers } from "./followers.ts";
 import type { Schemas } from "./schemas.ts";
 
 /** What the server has for webhooks, which are delivered elsewhere. */
@@ -33,7 +33,7 @@ export interface AppDeps {
   readonly limits: Limits;
   readonly clock: Clock;
   readonly schemas: Schemas;
-  readonly followers: FollowerCount;
+  readonly followers: Followers;
   /** Path under which all of it is served, as in `/kilde`; empty at the root. Paths in answers begin with it. */
   readonly basePath: string;
   /** Aborts when the server shuts down: whoever follows is sent away with what it has. */

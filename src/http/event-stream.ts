@@ -1,16 +1,21 @@
 import type { Context } from "hono";
 
-import type { Chunk, Interest } from "../log/follow.ts";
+import type { Interest } from "../log/follow.ts";
 import type { LogReader } from "../log/reader.ts";
 import type { AppDeps } from "./deps.ts";
 
-/** A comment is sent when nothing else was for so long, so that neither side takes the other for gone. */
-const HEARTBEAT_MS = 15_000;
+/**
+ * A comment is sent when nothing else was for so many beats of five seconds, so that neither side takes the other for
+ * gone: at most 15 seconds go by.
+ */
+const QUIET_BEATS = 2;
 
 /** How long a client is asked to wait before it reconnects, in milliseconds. */
 const RECONNECT_MS = 1_000;
 
-const HEARTBEAT = ":\n\n";
+const ENCODER = new TextEncoder();
+const GREETING = ENCODER.encode(`retry: ${RECONNECT_MS}\n\n`);
+const HEARTBEAT = ENCODER.encode(":\n\n");
 
 /**
  * Server-sent events (WHATWG HTML §9.2) of a log after a position. Events are taken from the log only when the
@@ -25,64 +30,85 @@ export function eventStream(
   /** Name of who reads, if it gave one. */
   consumer: string | null,
 ): Response {
-  const leave = deps.followers.enter();
-  const gone = new AbortController();
-  const end = () => {
-    gone.abort();
-    leave();
-    c.req.raw.signal.removeEventListener("abort", end);
-    deps.closing.removeEventListener("abort", end);
-  };
-  c.req.raw.signal.addEventListener("abort", end);
-  deps.closing.addEventListener("abort", end);
-  if (deps.closing.aborted || c.req.raw.signal.aborted) end();
-
-  const saw = (cursor: number) => {
+  const body = openStream(c.req.raw.signal, deps, log, interest, after, (cursor) => {
     if (consumer !== null)
       deps.sightings.saw(log.address, consumer, interest.subject === null ? cursor : null);
-  };
-  saw(after);
-  let cursor = after;
-  const encoder = new TextEncoder();
-  const chunks = log.follow(interest, after, gone.signal);
-  let next: Promise<IteratorResult<Chunk, void>> | null = null;
-
-  const body = new ReadableStream<Uint8Array>(
-    {
-      start(controller) {
-        controller.enqueue(encoder.encode(`retry: ${RECONNECT_MS}\n\n`));
-      },
-      async pull(controller) {
-        next ??= chunks.next();
-        const quiet = new AbortController();
-        const result = await Promise.race([
-          next,
-          deps.clock.sleep(HEARTBEAT_MS, quiet.signal).then(() => "quiet" as const),
-        ]);
-        quiet.abort();
-        if (result === "quiet") {
-          saw(cursor);
-          controller.enqueue(encoder.encode(HEARTBEAT));
-          return;
-        }
-        next = null;
-        if (result.done === true) {
-          end();
-          controller.close();
-        } else {
-          cursor = result.value.cursor;
-          saw(cursor);
-          for (const part of result.value.parts)
-            controller.enqueue(typeof part === "string" ? encoder.encode(part) : part);
-        }
-      },
-      cancel: end,
-    },
-    { highWaterMark: 1 },
-  );
+  });
   c.header("X-Accel-Buffering", "no");
   return c.body(body, 200, {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-cache, no-transform",
   });
+}
+
+function openStream(
+  gone: AbortSignal,
+  { followers, closing }: AppDeps,
+  log: LogReader,
+  interest: Interest,
+  after: number,
+  saw: (cursor: number) => void,
+): ReadableStream<Uint8Array> {
+  let out: ReadableStreamDefaultController<Uint8Array> | null = null;
+  let cursor = after;
+  let asked = false;
+  let quietBeats = 0;
+  let ended = false;
+
+  const letGo = () => {
+    ended = true;
+    following.end();
+    leave();
+    gone.removeEventListener("abort", end);
+  };
+  const end = () => {
+    if (ended) return;
+    letGo();
+    out?.close();
+  };
+  const leave = followers.enter({
+    end,
+    beat() {
+      quietBeats += 1;
+      // A heartbeat that waits to be sent is enough.
+      if (quietBeats < QUIET_BEATS || !asked || (out?.desiredSize ?? 0) <= 0) return;
+      quietBeats = 0;
+      saw(cursor);
+      out?.enqueue(HEARTBEAT);
+    },
+  });
+  const following = log.follow(interest, after, {
+    take(chunk) {
+      asked = false;
+      quietBeats = 0;
+      cursor = chunk.cursor;
+      saw(cursor);
+      for (const part of chunk.parts) out?.enqueue(typeof part === "string" ? ENCODER.encode(part) : part);
+    },
+    fail(error) {
+      letGo();
+      out?.error(error);
+    },
+  });
+
+  saw(after);
+  const stream = new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        out = controller;
+        controller.enqueue(GREETING);
+      },
+      pull() {
+        // What was asked for comes yet, also when a heartbeat was sent meanwhile.
+        if (asked || ended) return;
+        asked = true;
+        following.ask();
+      },
+      cancel: letGo,
+    },
+    { highWaterMark: 1 },
+  );
+  gone.addEventListener("abort", end);
+  if (closing.aborted || gone.aborted) end();
+  return stream;
 }

@@ -1,29 +1,74 @@
+import type { Clock } from "../core/clock.ts";
 import { KildeError } from "../core/errors.ts";
 
-/** Counts the requests that follow a log, so that their number stays bounded. */
-export interface FollowerCount {
-  /** Takes a place, or throws `too-many-followers`; call what it returns when the follower is gone. */
-  enter(): () => void;
+/** How often followers are told that time goes by. */
+const BEAT_MS = 5_000;
+
+/** A request that follows a log. */
+export interface Follower {
+  /** Sends it away with what it has. */
+  end(): void;
+  /** Called every five seconds. */
+  beat(): void;
+}
+
+/** The requests that follow a log: their number is bounded, and one timer serves them all. */
+export interface Followers {
+  /**
+   * Takes a place, or throws `too-many-followers`; call what it returns when the follower is gone. Who comes after the
+   * closing has to see that by itself.
+   */
+  enter(follower: Follower): () => void;
   /** How many there are now. */
   count(): number;
 }
 
-export function countFollowers(most: number): FollowerCount {
-  let count = 0;
+export interface FollowersDeps {
+  readonly clock: Clock;
+  /** Ends all followers. */
+  readonly closing: AbortSignal;
+  readonly most: number;
+}
+
+export function createFollowers({ clock, closing, most }: FollowersDeps): Followers {
+  const present = new Set<Follower>();
+  let nobody: AbortController | null = null;
+
+  const endAll = () => {
+    for (const follower of Array.from(present)) follower.end();
+  };
+
+  const beatWhile = async ({ signal }: AbortController) => {
+    for (;;) {
+      await clock.sleep(BEAT_MS, signal);
+      if (signal.aborted) return;
+      for (const follower of Array.from(present)) follower.beat();
+    }
+  };
+
+  const leave = (follower: Follower) => {
+    present.delete(follower);
+    if (present.size > 0) return;
+    nobody?.abort();
+    nobody = null;
+    closing.removeEventListener("abort", endAll);
+  };
+
   return {
-    count: () => count,
-    enter() {
-      if (count >= most) {
-        throw new KildeError("too-many-followers", `${count} requests follow already`, {
+    count: () => present.size,
+    enter(follower) {
+      if (present.size >= most) {
+        throw new KildeError("too-many-followers", `${present.size} requests follow already`, {
           limit: "followers",
         });
       }
-      count += 1;
-      let left = false;
-      return () => {
-        if (!left) count -= 1;
-        left = true;
-      };
+      present.add(follower);
+      if (nobody === null) {
+        nobody = new AbortController();
+        closing.addEventListener("abort", endAll);
+        void beatWhile(nobody);
+      }
+      return () => leave(follower);
     },
   };
 }

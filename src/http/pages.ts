@@ -110,21 +110,26 @@ async function longPoll(
   { framing }: Representation,
   empty: PageAnswer,
 ): Promise<PageAnswer> {
-  const leave = deps.followers.enter();
+  const { signal } = c.req.raw;
   const done = new AbortController();
   const end = () => done.abort();
-  c.req.raw.signal.addEventListener("abort", end);
-  deps.closing.addEventListener("abort", end);
-  if (deps.closing.aborted) end();
+  const leave = deps.followers.enter({ end, beat() {} });
+  const isThereMore = Promise.withResolvers<boolean>();
+  const interest = { subject: query.subject, filter: query.filter };
+  const following = log.follow(interest, empty.head, {
+    take: () => isThereMore.resolve(true),
+    fail: isThereMore.reject,
+  });
+  signal.addEventListener("abort", end);
+  if (deps.closing.aborted || signal.aborted) end();
+  void deps.clock.sleep(timeoutMs, done.signal).then(() => isThereMore.resolve(false));
   try {
-    void deps.clock.sleep(timeoutMs, done.signal).then(end);
-    const chunks = log.follow({ subject: query.subject, filter: query.filter }, empty.head, done.signal);
-    const first = await chunks.next();
-    return first.done === true ? empty : await log.page(query, framing, c.req.raw.signal);
+    following.ask();
+    return (await isThereMore.promise) ? await log.page(query, framing, signal) : empty;
   } finally {
     end();
-    c.req.raw.signal.removeEventListener("abort", end);
-    deps.closing.removeEventListener("abort", end);
+    following.end();
+    signal.removeEventListener("abort", end);
     leave();
   }
 }

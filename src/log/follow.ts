@@ -1,3 +1,4 @@
+import type { Audience, Listener, News } from "./audience.ts";
 import type { LogAddress } from "./keys.ts";
 import type { Filter } from "./pages.ts";
 import { type Part, type ReadDeps, readPage } from "./read.ts";
@@ -19,14 +20,34 @@ export interface Chunk {
 
 export interface FollowDeps extends ReadDeps {
   readonly tail: Tail;
+  readonly audience: Audience;
+}
+
+/** Who is given what is followed. */
+export interface Taker {
+  /** Given one chunk, which is not empty, for each time that it was asked for. */
+  readonly take: (chunk: Chunk) => void;
+  /** The log could not be read. */
+  readonly fail: (error: unknown) => void;
+}
+
+export interface Following {
+  /** Asks for the next chunk; not again before it was given. */
+  ask(): void;
+  /** Gives nothing any more. */
+  end(): void;
 }
 
 /** Events of one chunk of catching up. */
 const CHUNK_EVENTS = 500;
 
-function isWanted({ subject, filter }: Interest): (entry: Entry) => boolean {
+const ENCODER = new TextEncoder();
+
+/** Null: everything is. */
+function isWanted({ subject, filter }: Interest): ((entry: Entry) => boolean) | null {
   const types = filter.types === undefined ? null : new Set(filter.types);
   const prefix = filter.subjectPrefix ?? "";
+  if (subject === null && types === null && prefix === "") return null;
   return (entry) =>
     (subject === null || entry.subject === subject) &&
     (types === null || types.has(entry.type)) &&
@@ -60,39 +81,86 @@ async function readChunk(
     : { ...page, cursor: Math.max(head, page.last) };
 }
 
+function chunkOf(entries: readonly Entry[], end: number, wanted: ReturnType<typeof isWanted>): Chunk {
+  const some = entries.slice(0, CHUNK_EVENTS);
+  const matching = wanted === null ? some : some.filter(wanted);
+  return {
+    parts: [ENCODER.encode(matching.map((entry) => entry.text).join(""))],
+    count: matching.length,
+    cursor: some.length < entries.length ? (some.at(-1)?.position ?? end) : end,
+  };
+}
+
+/** What most listeners are given, made once for all of them. */
+const chunkOfAll = new WeakMap<News, Chunk>();
+
+function chunkOfNews(news: News, cursor: number, wanted: ReturnType<typeof isWanted>): Chunk {
+  const { entries, start, end } = news;
+  if (wanted !== null || cursor !== start) {
+    return chunkOf(
+      entries.filter(({ position }) => position > cursor),
+      Math.max(end, cursor),
+      wanted,
+    );
+  }
+  const made = chunkOfAll.get(news) ?? chunkOf(entries, end, null);
+  chunkOfAll.set(news, made);
+  return made;
+}
+
 /**
  * Follows a log from a cursor, with no gap and no repeat: while the cursor is older than what the tail has at
- * hand it reads the log, then it takes from the tail. It holds nothing but its cursor, so a slow reader costs
- * nothing, and is sent back to reading the log when the tail has moved on. Ends when the signal aborts.
+ * hand it reads the log, then it takes from the tail, and then it waits with all others. It holds nothing but its
+ * cursor, so a slow reader costs nothing, and is sent back to reading the log when the tail has moved on.
  */
-export async function* follow(
+export function follow(
   deps: FollowDeps,
   log: LogAddress,
   interest: Interest,
   start: number,
-  signal: AbortSignal,
-): AsyncGenerator<Chunk, void, undefined> {
+  { take, fail }: Taker,
+): Following {
+  const { tail, audience } = deps;
   const wanted = isWanted(interest);
   let cursor = start;
-  while (!signal.aborted) {
-    const recent = await deps.tail.since(cursor);
-    const chunk =
-      recent === null
-        ? await readChunk(deps, log, interest, cursor, signal)
-        : chunkOf(recent.entries, recent.end, wanted);
-    if (signal.aborted) return;
-    cursor = chunk.cursor;
-    if (chunk.count > 0) yield chunk;
-    else if (cursor >= deps.tail.head()) await deps.tail.passed(cursor, signal);
-  }
-}
+  let ended = false;
+  let reading: AbortController | null = null;
 
-function chunkOf(entries: readonly Entry[], end: number, wanted: (entry: Entry) => boolean): Chunk {
-  const some = entries.slice(0, CHUNK_EVENTS);
-  const matching = some.filter(wanted);
+  /** True when the chunk was given. */
+  const give = (chunk: Chunk): boolean => {
+    cursor = chunk.cursor;
+    if (chunk.count > 0) take(chunk);
+    return chunk.count > 0;
+  };
+
+  const next = async (): Promise<Chunk> => {
+    const recent = await tail.since(cursor);
+    if (recent !== null) return chunkOf(recent.entries, recent.end, wanted);
+    reading = new AbortController();
+    return readChunk(deps, log, interest, cursor, reading.signal);
+  };
+
+  const look = async () => {
+    while (!ended && !audience.wait(listener)) {
+      const chunk = await next();
+      if (ended || give(chunk)) return;
+    }
+  };
+  const ask = () => void look().catch((error: unknown) => ended || fail(error));
+
+  const listener: Listener = {
+    cursor: () => cursor,
+    hear(news) {
+      if (news === null || !give(chunkOfNews(news, cursor, wanted))) ask();
+    },
+  };
+
   return {
-    parts: [matching.map((entry) => entry.text).join("")],
-    count: matching.length,
-    cursor: some.length < entries.length ? (some.at(-1)?.position ?? end) : end,
+    ask,
+    end() {
+      ended = true;
+      reading?.abort();
+      audience.leave(listener);
+    },
   };
 }

@@ -1,7 +1,8 @@
 import type { Clock } from "../core/clock.ts";
 import type { Limits } from "../core/limits.ts";
+import { createAudience } from "./audience.ts";
 import type { Database } from "./database.ts";
-import { type Chunk, follow, type Interest } from "./follow.ts";
+import { follow, type Following, type Interest, type Taker } from "./follow.ts";
 import { createHeadWatch, type HeadWatch } from "./head-watch.ts";
 import type { LogAddress } from "./keys.ts";
 import { type PageAnswer, type PageQuery, queryPage } from "./query.ts";
@@ -30,8 +31,8 @@ export interface LogReader {
   passed(position: number, signal: AbortSignal): Promise<number>;
   find(subject: string): Promise<SubjectInfo | null>;
   page(query: PageQuery, framing: Framing, signal?: AbortSignal): Promise<PageAnswer>;
-  /** Server-sent events after a position, for as long as the signal lets it. */
-  follow(interest: Interest, after: number, signal: AbortSignal): AsyncGenerator<Chunk, void, undefined>;
+  /** Gives server-sent events after a position, a chunk whenever it is asked to, until it is ended. */
+  follow(interest: Interest, after: number, taker: Taker): Following;
   subjects(query: { prefix: string; cursor: string; limit: number }): Promise<SubjectList>;
   changedSubjects(query: { prefix: string; since: number; limit: number }): Promise<SubjectList>;
   /** Hastens followers; without it they look for themselves. */
@@ -64,6 +65,7 @@ export function openLogReader(
 ): LogReader {
   const heads = shared ?? createHeadWatch({ database, clock, pollIntervalMs });
   const tail = createTail({ database, log, heads });
+  const audience = createAudience(tail);
   const deps = {
     database,
     clock,
@@ -71,6 +73,7 @@ export function openLogReader(
     pieceEvents: database.embedded ? Infinity : SERVER_PIECE_EVENTS,
     eventBytes: limits.eventBytes + limits.metadataBytes,
     tail,
+    audience,
   };
   return {
     name: log.name,
@@ -79,7 +82,7 @@ export function openLogReader(
     passed: (position, signal) => tail.passed(position, signal),
     find: (subject) => findSubject(database, log, subject),
     page: (query, framing, signal) => queryPage(deps, log, query, framing, signal),
-    follow: (interest, after, signal) => follow(deps, log, interest, after, signal),
+    follow: (interest, after, taker) => follow(deps, log, interest, after, taker),
     subjects: (query) => listSubjects(database, log, query),
     changedSubjects: async (query) =>
       listChangedSubjects(deps, log, { ...query, head: await tail.refresh() }),
@@ -88,6 +91,7 @@ export function openLogReader(
       else tail.advance(news.head);
     },
     close() {
+      audience.close();
       tail.close();
       if (shared === undefined) heads.close();
     },

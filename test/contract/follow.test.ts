@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 
+import type { Clock } from "../../src/core/clock.ts";
+import { systemClock } from "../../src/server/system-clock.ts";
 import { openApp, takeEvents, type TestApp } from "../support/app.ts";
 import { deployments, shared } from "../support/deployments.ts";
 import { testInProcess } from "../support/tested-on.ts";
@@ -147,6 +149,54 @@ testInProcess("followers are limited in number, and places are given back", asyn
   await second.body?.cancel();
   await third.body?.cancel();
   await app.close();
+});
+
+describe("a quiet follower", () => {
+  /** Long sleeps are over at once, as many as are allowed, and then none. */
+  function hurried() {
+    let left = 0;
+    const sleep: Clock["sleep"] = async (ms, signal) => {
+      while (ms >= 1_000 && left === 0 && signal?.aborted !== true) await Bun.sleep(1);
+      if (ms >= 1_000) left -= 1;
+      await systemClock.sleep(ms >= 1_000 ? 0 : ms, signal);
+    };
+    const pass = async (sleeps: number) => {
+      left = sleeps;
+      while (left > 0) await Bun.sleep(1);
+    };
+    return { clock: { ...systemClock, sleep }, pass };
+  }
+
+  async function textUntil(body: ReadableStream<Uint8Array> | null, end: string): Promise<string> {
+    const decoder = new TextDecoder();
+    let text = "";
+    for await (const bytes of body ?? []) {
+      text += decoder.decode(bytes, { stream: true });
+      if (text.includes(end)) break;
+    }
+    return text;
+  }
+
+  testInProcess("is sent a comment now and then", async () => {
+    const { clock, pass } = hurried();
+    const app = await openApp({ clock });
+    const taking = textUntil((await app.fetch("/events", { headers: SSE })).body, "event: A");
+    await pass(40);
+    await app.append("s", { type: "A" });
+    const comments = (await taking).split("\n").filter((line) => line === ":").length;
+    expect(comments).toBeWithin(15, 21);
+    await app.close();
+  });
+
+  testInProcess("that does not read is sent no more than it takes", async () => {
+    const { clock, pass } = hurried();
+    const app = await openApp({ clock });
+    const response = await app.fetch("/events", { headers: SSE });
+    await pass(40);
+    await app.append("s", { type: "A" });
+    expect(await textUntil(response.body, "event: A")).toMatch(/^retry: 1000\n\n(:\n\n)?id: 1\nevent: A\n/);
+    await app.close();
+  });
 });
 
 testInProcess("closing ends followers and long-polls with what they have", async () => {

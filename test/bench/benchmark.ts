@@ -14,6 +14,7 @@ import { startNats } from "./peers/nats.ts";
 import { startRedis } from "./peers/redis.ts";
 import type { Results, Row, WorkResult } from "./results.ts";
 import { openSandbox, type Sandbox } from "./sandbox.ts";
+import { measureScale } from "./scale.ts";
 import { measureStart } from "./start.ts";
 import { machineLines } from "./table.ts";
 import { verdictsFor } from "./targets.ts";
@@ -112,6 +113,28 @@ async function runStart(sandbox: Sandbox, options: BenchmarkOptions): Promise<Wo
   ];
 }
 
+async function runScale(
+  sandbox: Sandbox,
+  { command, rounds, roundMs }: BenchmarkOptions,
+): Promise<WorkResult[]> {
+  const { appends, oneByOne, tails } = await measureScale(sandbox, command, { rounds, roundMs });
+  return [
+    resultOf(
+      "scale-append-64",
+      "Appends of one event to stores of two sizes, 64 connections",
+      "events/s",
+      appends,
+    ),
+    resultOf(
+      "scale-append-1",
+      "Appends of one event to stores of two sizes, 1 connection",
+      "events/s",
+      oneByOne,
+    ),
+    resultOf("scale-tail", "The last 10 events of one stream, 1 connection", "events/s", tails),
+  ];
+}
+
 /** Runs the works that are asked for. All servers and files are gone when it ends. */
 export async function runBenchmark(options: BenchmarkOptions): Promise<Results> {
   const sandbox = openSandbox();
@@ -185,6 +208,7 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Results> 
       const title = `${RECONSTITUTED.toLocaleString("en")} subjects compared, none lacking`;
       take([resultOf("reconstitute", title, "subjects/s", rows)]);
     }
+    if (wanted("scale")) take(await runScale(sandbox, options));
     if (wanted("start")) take(await runStart(sandbox, options));
     return { machine, rounds: options.rounds, roundSeconds: options.roundMs / 1_000, works: results };
   } finally {

@@ -7,7 +7,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { runBenchmark } from "./benchmark.ts";
 import { drawChart } from "./chart.ts";
 import { workTable } from "./table.ts";
-import { WORK_NAMES } from "./works.ts";
+import { USUAL_WORKS, WORK_NAMES } from "./works.ts";
 
 /*
  * `npm run bench`: Kilde beside the bare database and beside what people use today, on this machine, in one run.
@@ -66,7 +66,7 @@ try {
     command: options.binary === undefined ? source : [binary],
     source,
     binary: existsSync(binary) ? binary : null,
-    works: options.only.length === 0 ? WORK_NAMES : options.only,
+    works: options.only.length === 0 ? USUAL_WORKS : options.only,
     peers: options.alone !== true,
     rounds: options.rounds ?? (options.quick ? 3 : 5),
     roundMs: (options.seconds ?? (options.quick ? 0.5 : 2)) * 1_000,

@@ -8,6 +8,8 @@ type Path = readonly (string | number)[];
 /** A JSON text that was parsed, and still knows how its parts were written. */
 export interface JsonText {
   readonly value: unknown;
+  /** It is nested no deeper than so many arrays and objects. */
+  readonly depthAtMost: number;
   /**
    * The text of the member at a path whose parsed value is `value`, as it was written: numbers that JavaScript
    * cannot hold, escapes and spaces included.
@@ -15,26 +17,41 @@ export interface JsonText {
   textAt(path: Path, value: unknown): string;
 }
 
-const OPEN = new Set(["{", "["].map((character) => character.charCodeAt(0)));
-const CLOSE = new Set(["}", "]"].map((character) => character.charCodeAt(0)));
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
+const [QUOTE, BACKSLASH] = [0x22, 0x5c];
+const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY] = [0x7b, 0x7d, 0x5b, 0x5d];
+
+/** Where the string that begins at a quote ends: at the next quote that no odd number of backslashes escapes. */
+function endOfString(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
+    let run = end;
+    while (text.charCodeAt(run - 1) === BACKSLASH) run -= 1;
+    if ((end - run) % 2 === 0) return end;
+  }
+  return text.length;
+}
 
 /** Deepest nesting of arrays and objects in a JSON text; without parsing it, so that no depth is too deep. */
-export function jsonDepth(text: string): number {
+function jsonDepth(text: string): number {
   let depth = 0;
   let deepest = 0;
-  let inString = false;
   for (let index = 0; index < text.length; index += 1) {
     const character = text.charCodeAt(index);
-    if (inString) {
-      if (character === BACKSLASH) index += 1;
-      else if (character === QUOTE) inString = false;
-    } else if (character === QUOTE) inString = true;
-    else if (OPEN.has(character)) deepest = Math.max(deepest, (depth += 1));
-    else if (CLOSE.has(character)) depth -= 1;
+    if (character === QUOTE) {
+      index = endOfString(text, index);
+    } else if (character === OPEN_OBJECT || character === OPEN_ARRAY) {
+      depth += 1;
+      if (depth > deepest) deepest = depth;
+    } else if (character === CLOSE_OBJECT || character === CLOSE_ARRAY) {
+      depth -= 1;
+    }
   }
   return deepest;
+}
+
+/** What a JSON text is nested at most, looked into only if its length leaves it open whether that is beyond a limit. */
+export function depthAtMost(text: string, limit: number): number {
+  const byLength = Math.ceil(text.length / 2);
+  return byLength > limit ? jsonDepth(text) : byLength;
 }
 
 function refuseDuplicates(node: Node, path: (string | number)[]): void {
@@ -91,7 +108,8 @@ function refuseLoneSurrogates(value: unknown, path: (string | number)[]): void {
  * written again as well; only other texts are parsed a second time, for where their parts stand.
  */
 export function parseJson(text: string, maxDepth: number): JsonText {
-  if (text.length > 2 * maxDepth && jsonDepth(text) > maxDepth) {
+  const depth = depthAtMost(text, maxDepth);
+  if (depth > maxDepth) {
     throw new KildeError("limit-exceeded", `The body is nested deeper than ${maxDepth} arrays and objects`, {
       limit: "jsonDepth",
     });
@@ -103,13 +121,16 @@ export function parseJson(text: string, maxDepth: number): JsonText {
     throw new KildeError("malformed-json", error instanceof Error ? error.message : String(error));
   }
   if (MAY_HAVE_LONE_SURROGATE.test(text)) refuseLoneSurrogates(value, []);
-  if (JSON.stringify(value) === text) return { value, textAt: (_path, part) => JSON.stringify(part) };
+  if (JSON.stringify(value) === text) {
+    return { value, depthAtMost: depth, textAt: (_path, part) => JSON.stringify(part) };
+  }
 
   const root = parseTree(text);
   if (root === undefined) throw new KildeError("malformed-json", "The text is not JSON");
   refuseDuplicates(root, []);
   return {
     value,
+    depthAtMost: depth,
     textAt(path) {
       const node = findNodeAtLocation(root, [...path]);
       if (node === undefined) throw new Error(`no member at ${jsonPointer(path)}`);

@@ -5,6 +5,11 @@ export function utf8Bytes(text: string): number {
   return encoder.encode(text).byteLength;
 }
 
+/** Whether a text is longer than this many bytes of UTF-8; a character takes at most three per UTF-16 unit. */
+export function exceedsBytes(text: string, maxBytes: number): boolean {
+  return text.length > maxBytes || (text.length * 3 > maxBytes && utf8Bytes(text) > maxBytes);
+}
+
 /**
  * Says what is wrong with a name of a stream, type or key, or returns null.
  * Names travel in URLs, headers and SQL text: control characters (NUL is cut off by the embedded database),
@@ -12,8 +17,7 @@ export function utf8Bytes(text: string): number {
  */
 export function nameFault(name: string, maxBytes: number): string | null {
   if (name === "") return "must not be empty";
-  if (name.length > maxBytes || utf8Bytes(name) > maxBytes)
-    return `must be at most ${maxBytes} bytes of UTF-8`;
+  if (exceedsBytes(name, maxBytes)) return `must be at most ${maxBytes} bytes of UTF-8`;
   if (CONTROL.test(name)) return "must not contain control characters";
   if (!name.isWellFormed()) return "must not contain lone surrogates";
   if (name === "." || name === "..") return 'must not be "." or ".."';

@@ -68,8 +68,13 @@ function statedOnce(header: ExpectedVersion | undefined, body: ExpectedVersion |
   return header ?? body ?? "any";
 }
 
-/** `POST /streams/{stream}` */
-export async function postStream(request: Request, subject: string, deps: AppDeps): Promise<Response> {
+/** `POST /streams/{stream}`. `headers` are the answer's besides its own: setting them afterwards would copy all. */
+export async function postStream(
+  request: Request,
+  subject: string,
+  deps: AppDeps,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Response> {
   checkSubjectName(subject, deps);
   const precondition = preconditionOf(request.headers);
   const { events, expectedVersion } = await readAppend(request, subject, deps);
@@ -85,6 +90,7 @@ export async function postStream(request: Request, subject: string, deps: AppDep
   const [result] = outcome.results;
   if (result === undefined) throw new Error("an append of one part has no result");
   return created(resultOf(result), outcome.replayed, {
+    ...headers,
     ETag: `"${result.version}"`,
     Location: `${deps.basePath}/streams/${encodeURIComponent(subject)}`,
   });

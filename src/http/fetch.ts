@@ -38,11 +38,11 @@ function fetchAtRoot(options: AppOptions, deps: AppDeps): (request: Request) => 
     const requestId = requestIdOf(request.headers);
     let response: Response;
     try {
-      response = await postStream(request, stream, deps);
+      response = await postStream(request, stream, deps, { [REQUEST_ID_HEADER]: requestId });
     } catch (error) {
       response = failureResponse(options, error, path, requestId);
+      response.headers.set(REQUEST_ID_HEADER, requestId);
     }
-    response.headers.set(REQUEST_ID_HEADER, requestId);
     const { status } = response;
     onAccess?.({ requestId, method: "POST", path, status, durationMs: clock.now() - started });
     return response;

@@ -2,9 +2,9 @@ import type { z } from "zod";
 
 import { KildeError } from "../core/errors.ts";
 import type { ExpectedVersion, NewEvent } from "../core/event.ts";
-import { jsonDepth, type JsonText, parseJson } from "../core/json.ts";
+import { depthAtMost, type JsonText, parseJson } from "../core/json.ts";
 import type { Limits } from "../core/limits.ts";
-import { utf8Bytes } from "../core/names.ts";
+import { exceedsBytes } from "../core/names.ts";
 import { readText } from "./body.ts";
 import { validationError } from "./problems.ts";
 import type { Schemas } from "./schemas.ts";
@@ -33,11 +33,6 @@ interface Reading {
   readonly schemas: Schemas;
 }
 
-/** Whether a text is longer than this many bytes of UTF-8; a character takes at most three per UTF-16 unit. */
-function exceedsBytes(text: string, maxBytes: number): boolean {
-  return text.length > maxBytes || (text.length * 3 > maxBytes && utf8Bytes(text) > maxBytes);
-}
-
 function dataText(json: JsonText, path: Path, data: unknown, limits: Limits): string | null {
   if (data === undefined) return null;
   const text = json.textAt(path, data);
@@ -51,7 +46,7 @@ function dataText(json: JsonText, path: Path, data: unknown, limits: Limits): st
   if (exceedsBytes(text, limits.eventBytes)) {
     throw refuse("eventBytes", `The data is larger than ${limits.eventBytes} bytes`);
   }
-  if (text.length > 2 * limits.jsonDepth && jsonDepth(text) > limits.jsonDepth) {
+  if (json.depthAtMost > limits.jsonDepth && depthAtMost(text, limits.jsonDepth) > limits.jsonDepth) {
     throw refuse("jsonDepth", `The data is nested deeper than ${limits.jsonDepth} arrays and objects`);
   }
   return text;
@@ -181,7 +176,7 @@ function binaryEvent(
     schemas.newCloudEvent,
     json === null ? attributes : { ...attributes, data: json.value },
   );
-  const asWritten: JsonText = { value: event, textAt: () => text };
+  const asWritten: JsonText = { value: event, depthAtMost: json?.depthAtMost ?? 0, textAt: () => text };
   return cloudEvents(asWritten, [], [event], stream, limits);
 }
 

@@ -70,13 +70,16 @@ async function runOnce(entry: Entry, durationMs: number): Promise<Round> {
   }
 }
 
-function medianOf(rounds: readonly Round[], field: keyof Round): number | null {
+export function medianOf(rounds: readonly Round[], field: keyof Round): number | null {
   const values = rounds.map((round) => round[field]).filter((value) => value !== null);
   return values.length === 0 ? null : median(values);
 }
 
 /** The median of the ratios within each round. */
-export function pairedRatio(ours: readonly Round[], theirs: readonly Round[]): number {
+export function pairedRatio(
+  ours: readonly Pick<Round, "value">[],
+  theirs: readonly Pick<Round, "value">[],
+): number {
   return median(ours.map((round, index) => round.value / (theirs[index]?.value ?? Number.NaN)));
 }
 

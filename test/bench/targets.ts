@@ -1,61 +1,96 @@
 import { CLIENT_WAY } from "./kilde.ts";
-import { pairedRatio } from "./measure.ts";
-import type { Row, Verdict } from "./results.ts";
+import { medianOf, pairedRatio } from "./measure.ts";
+import type { Round, Row, Verdict } from "./results.ts";
 
-interface RatioTarget {
-  readonly work: string;
-  /** Where it is not Kilde's first way that is to reach it. */
-  readonly by?: string;
-  readonly beside: string;
-  /** Where a contender does it in several ways. */
-  readonly way?: string;
-  /** Kilde's throughput over the other's. */
-  readonly atLeast: number;
-}
-
-interface ValueTarget {
-  readonly work: string;
+/** Which of the rows of a work: the contender's first, or the one that does it in a certain way. */
+interface Which {
   readonly contender: string;
-  readonly way: string;
-  readonly atMost: number;
+  readonly way?: string;
 }
 
-const RATIOS: readonly RatioTarget[] = [
-  { work: "append-64", beside: "NATS JetStream", atLeast: 0.75 },
-  { work: "append-64", beside: "message-db", atLeast: 8 },
-  { work: "batch-1", beside: "bare loop", way: "@libsql/client, batch", atLeast: 0.5 },
-  { work: "batch-64", beside: "bare loop", way: "@libsql/client, batch", atLeast: 0.5 },
-  { work: "pages", beside: "bare loop", atLeast: 0.5 },
-  { work: "pages", beside: "Redis streams", atLeast: 1 },
-  { work: "pages", by: CLIENT_WAY, beside: "NATS JetStream", atLeast: 1 },
-  { work: "stream-64", beside: "bare loop", atLeast: 0.5 },
-  { work: "projection", beside: "bare loop", atLeast: 0.6 },
-  { work: "deliveries", beside: "bare loop", atLeast: 0.4 },
+/** What is looked at in each round. Default: `value`, which of most works is the throughput. */
+type Field = "value" | "p50Ms" | "p99Ms";
+
+interface Target {
+  readonly work: string;
+  /** Default: Kilde's first row. */
+  readonly which?: Which;
+  readonly field?: Field;
+  /** What it is divided by, round by round; without it the figure itself is what counts. */
+  readonly beside?: Which;
+  readonly least?: number;
+  readonly most?: number;
+}
+
+const KILDE = "Kilde";
+const BARE = "bare loop";
+const LARGE_STORE = { contender: "10,000,000 events" };
+
+const TARGETS: readonly Target[] = [
+  { work: "append-1", field: "p50Ms", beside: { contender: BARE }, most: 2 },
+  { work: "append-64", beside: { contender: "NATS JetStream" }, least: 1 },
+  { work: "append-64", beside: { contender: "message-db" }, least: 15 },
+  { work: "batch-1", beside: { contender: BARE, way: "libsql, prepared" }, least: 0.7 },
+  { work: "batch-64", beside: { contender: BARE, way: "libsql, prepared" }, least: 0.7 },
+  { work: "pages", beside: { contender: BARE }, least: 0.5 },
+  { work: "pages", beside: { contender: "Redis streams" }, least: 1 },
+  {
+    work: "pages",
+    which: { contender: KILDE, way: CLIENT_WAY },
+    beside: { contender: "NATS JetStream" },
+    least: 1,
+  },
+  { work: "stream-64", beside: { contender: BARE }, least: 0.5 },
+  { work: "projection", beside: { contender: BARE }, least: 0.6 },
+  { work: "deliveries", beside: { contender: BARE }, least: 0.6 },
+  { work: "followers", field: "p99Ms", most: 100 },
+  { work: "follower-memory", most: 20 },
+  { work: "scale-append-64", beside: LARGE_STORE, most: 1.3 },
+  { work: "scale-append-1", beside: LARGE_STORE, most: 1.3 },
+  {
+    work: "scale-tail",
+    beside: { contender: "10,000 events", way: "of a stream of 500,000 events" },
+    most: 1.3,
+  },
+  { work: "start", which: { contender: "binary", way: "new database" }, most: 60 },
+  { work: "idle-memory", which: { contender: "binary", way: "idle" }, most: 80 },
 ];
 
-const VALUES: readonly ValueTarget[] = [
-  { work: "start", contender: "binary", way: "new database", atMost: 60 },
-  { work: "idle-memory", contender: "binary", way: "idle", atMost: 80 },
-];
+const NAMES: Readonly<Record<Field, string>> = { value: "", p50Ms: "p50 ", p99Ms: "p99 " };
+
+function nameOf({ contender, way }: Which): string {
+  return way === undefined ? contender : `${contender}, ${way}`;
+}
+
+function textOf({ which, field = "value", beside, least, most }: Target, unit: string): string {
+  const bound = least === undefined ? `at most ${most}` : `at least ${least}`;
+  const measure = field === "value" ? unit : "ms";
+  const figure = beside === undefined ? ` ${measure}` : ` times that of ${nameOf(beside)}`;
+  return `${which === undefined ? "" : `${nameOf(which)}: `}${NAMES[field]}${bound}${figure}`;
+}
+
+function measured({ which, field = "value", beside }: Target, rows: readonly Row[]): number | null {
+  const find = (wanted: Which | undefined) =>
+    wanted === undefined
+      ? rows[0]
+      : rows.find(
+          ({ contender, way }) =>
+            contender === wanted.contender && (wanted.way === undefined || way === wanted.way),
+        );
+  const its = find(which)?.rounds;
+  if (its === undefined) return null;
+  if (beside === undefined) return medianOf(its, field);
+  const others = find(beside)?.rounds;
+  const valued = (rounds: readonly Round[]) => rounds.map((round) => ({ value: round[field] ?? Number.NaN }));
+  return others === undefined ? null : pairedRatio(valued(its), valued(others));
+}
 
 /** What was to be reached in a work, and whether it was. Says nothing of what was not measured. */
 export function verdictsFor(work: string, unit: string, rows: readonly Row[]): Verdict[] {
-  const ratios = RATIOS.filter((target) => target.work === work).flatMap(({ by, beside, way, atLeast }) => {
-    const row = rows.find((each) => each.contender === beside && (way === undefined || each.way === way));
-    const ours = rows.find((each) => by !== undefined && each.way === by);
-    if (row === undefined || (by !== undefined && ours === undefined)) return [];
-    const ratio = ours === undefined ? row.ratio : pairedRatio(ours.rounds, row.rounds);
-    if (ratio === null) return [];
-    const text = `at least ${atLeast} of ${beside}${way === undefined ? "" : ` (${way})`}`;
-    const subject = by === undefined ? "" : `${by}: `;
-    return [{ text: subject + text, measured: ratio, reached: ratio >= atLeast }];
+  return TARGETS.filter((target) => target.work === work).flatMap((target) => {
+    const figure = measured(target, rows);
+    if (figure === null) return [];
+    const { least = Number.NEGATIVE_INFINITY, most = Number.POSITIVE_INFINITY } = target;
+    return [{ text: textOf(target, unit), measured: figure, reached: figure >= least && figure <= most }];
   });
-  const values = VALUES.filter((target) => target.work === work).flatMap(({ contender, way, atMost }) => {
-    const row = rows.find((each) => each.contender === contender && each.way === way);
-    if (row === undefined) return [];
-    return [
-      { text: `at most ${atMost} ${unit}, ${contender}`, measured: row.value, reached: row.value <= atMost },
-    ];
-  });
-  return [...ratios, ...values];
 }

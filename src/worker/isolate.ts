@@ -1,13 +1,12 @@
 import type { KildeConfig, SettingValues } from "../config/settings.ts";
 import type { Clock } from "../core/clock.ts";
-import { FeedDefinitionsError } from "../feed/compile-all.ts";
-import { BrokenPromiseError } from "../feed/promise.ts";
 import { type RegisteredFeed, registerFeeds } from "../feed/register.ts";
 import { createSchemas, type Schemas } from "../http/schemas.ts";
 import type { Database } from "../log/database.ts";
 import { storageError } from "../log/failures.ts";
-import { migrate, SchemaError } from "../log/migrate.ts";
+import { migrate } from "../log/migrate.ts";
 import { serverFeeds } from "../server/compile.ts";
+import { isAboutProgram } from "../server/program-fault.ts";
 import { createTurns, type Turns } from "./turns.ts";
 import { environmentOf, workerSettings } from "./settings.ts";
 
@@ -32,15 +31,6 @@ export interface Isolate {
   configured(bindings: unknown): Configured;
   /** Brings the schema up to date and gives each feed its log, unless that was done from here before. */
   registered(configured: Configured, database: Database): Promise<readonly RegisteredFeed[]>;
-}
-
-/** Whether another program has to be deployed; otherwise storage failed, and it may be tried again. */
-function isAboutProgram(error: unknown): boolean {
-  return (
-    error instanceof SchemaError ||
-    error instanceof FeedDefinitionsError ||
-    error instanceof BrokenPromiseError
-  );
 }
 
 /** Throws a `FeedDefinitionsError` at once for feeds that cannot be served, so that they are not deployed. */

@@ -13,7 +13,7 @@ import { systemClock } from "./system-clock.ts";
 import { type RunningTenant, startTenant } from "./tenant.ts";
 
 /** How long a start waits for databases; those that are not open by then are waited for while others are served. */
-const START_MS = 5_000;
+const START_MS = 3_000;
 
 export interface TenantsOptions {
   readonly settings: Settings;

@@ -14,7 +14,8 @@ export interface TenantState {
 
 export interface ProcessOptions extends ObservedOptions {
   readonly version: string;
-  readonly tenants: () => readonly TenantState[];
+  /** All of them; null: it is not told how they are. */
+  readonly tenants: (() => readonly TenantState[]) | null;
   readonly closing: AbortSignal;
   readonly onFault: (error: unknown, requestId: string) => void;
 }
@@ -36,10 +37,10 @@ async function readinessOf({ deps }: TenantState): Promise<Readiness> {
  * `GET /ready` of a process with tenants. It is ready while one of them is: a balancer that took it out of service for
  * the sake of one database would take all others with it. Each tenant has a `/ready` of its own.
  */
-async function getReadyOfAll({ tenants, closing }: ProcessOptions): Promise<Response> {
+async function getReadyOfAll(tenants: readonly TenantState[], closing: AbortSignal): Promise<Response> {
   if (closing.aborted) throw new KildeError("shutting-down", "The server is shutting down");
   const all = await Promise.all(
-    tenants().map(async (tenant) => [tenant.name, await readinessOf(tenant)] as const),
+    tenants.map(async (tenant) => [tenant.name, await readinessOf(tenant)] as const),
   );
   const ready = all.filter(([, { status }]) => status === "ready").length;
   if (ready === 0) throw new KildeError("storage-unavailable", "No tenant's database can be written to");
@@ -49,7 +50,7 @@ async function getReadyOfAll({ tenants, closing }: ProcessOptions): Promise<Resp
 
 /** What a process with tenants answers where no tenant is: how it is itself. */
 function processApp(options: ProcessOptions): AppHono {
-  const { version, tenants, onFault } = options;
+  const { version, tenants, closing, onFault } = options;
   const app = observedApp(options);
   app.onError((error, c) => {
     const known = error instanceof KildeError ? error : null;
@@ -62,14 +63,16 @@ function processApp(options: ProcessOptions): AppHono {
   );
   const resource = resourcesOf(app, "");
   resource("/health", { GET: (c) => c.json({ status: "ok", version }) });
-  resource("/ready", { GET: () => getReadyOfAll(options) });
-  resource("/metrics", {
-    GET: async () => {
-      const { metricsAnswer, metricsOf } = await import("./metrics.ts");
-      const measured = tenants().map(({ name, deps }) => ({ labels: { tenant: name }, deps }));
-      return metricsAnswer(await metricsOf(measured));
-    },
-  });
+  if (tenants !== null) {
+    resource("/ready", { GET: () => getReadyOfAll(tenants(), closing) });
+    resource("/metrics", {
+      GET: async () => {
+        const { metricsAnswer, metricsOf } = await import("./metrics.ts");
+        const measured = tenants().map(({ name, deps }) => ({ labels: { tenant: name }, deps }));
+        return metricsAnswer(await metricsOf(measured));
+      },
+    });
+  }
   resource("/problems/:code", { GET: getProblem });
   return app;
 }

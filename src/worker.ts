@@ -5,7 +5,7 @@ import { version } from "../package.json" with { type: "json" };
 import type { KildeConfig } from "./config/settings.ts";
 import { KildeError } from "./core/errors.ts";
 import { problemResponse } from "./http/problems.ts";
-import { processFetch } from "./http/process.ts";
+import { refuse } from "./http/tenants.ts";
 import { requestIdOf } from "./http/request-id.ts";
 import { logDeliveryEvent } from "./server/delivery-events.ts";
 import { logFeedEvent } from "./server/feed-events.ts";
@@ -120,21 +120,6 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
     });
   };
 
-  /** Of what is no tenant's. */
-  const answerForNobody = (request: Request) =>
-    processFetch(
-      {
-        version,
-        clock,
-        tenants: null,
-        closing: new AbortController().signal,
-        onAccess: null,
-        onFault: (error, requestId) => logger.error({ err: error, requestId }, "request failed"),
-        brief: true,
-      },
-      null,
-    )(request);
-
   return {
     async fetch(request, env, context) {
       const keep = keeperOf(context);
@@ -143,7 +128,10 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
       try {
         const configured = configuredBy(env);
         served = databaseFor(configured.settings, request);
-        if (served === null) return await answerForNobody(request);
+        if (served === null) {
+          const error = new KildeError("tenant-not-found", "No tenant is at this host and path");
+          return refuse({ clock, onAccess: null }, request, error, "");
+        }
         invocation = await open(served, configured, countCalls(databaseCalls), keep);
       } catch (error) {
         const requestId = requestIdOf(request.headers);

@@ -14,8 +14,8 @@ export interface TenantState {
 
 export interface ProcessOptions extends ObservedOptions {
   readonly version: string;
-  /** All of them; null: it is not told how they are. */
-  readonly tenants: (() => readonly TenantState[]) | null;
+  /** All of them. */
+  readonly tenants: () => readonly TenantState[];
   readonly closing: AbortSignal;
   readonly onFault: (error: unknown, requestId: string) => void;
 }
@@ -63,16 +63,14 @@ function processApp(options: ProcessOptions): AppHono {
   );
   const resource = resourcesOf(app, "");
   resource("/health", { GET: (c) => c.json({ status: "ok", version }) });
-  if (tenants !== null) {
-    resource("/ready", { GET: () => getReadyOfAll(tenants(), closing) });
-    resource("/metrics", {
-      GET: async () => {
-        const { metricsAnswer, metricsOf } = await import("./metrics.ts");
-        const measured = tenants().map(({ name, deps }) => ({ labels: { tenant: name }, deps }));
-        return metricsAnswer(await metricsOf(measured));
-      },
-    });
-  }
+  resource("/ready", { GET: () => getReadyOfAll(tenants(), closing) });
+  resource("/metrics", {
+    GET: async () => {
+      const { metricsAnswer, metricsOf } = await import("./metrics.ts");
+      const measured = tenants().map(({ name, deps }) => ({ labels: { tenant: name }, deps }));
+      return metricsAnswer(await metricsOf(measured));
+    },
+  });
   resource("/problems/:code", { GET: getProblem });
   return app;
 }

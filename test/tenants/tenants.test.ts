@@ -7,7 +7,7 @@ import Connection from "libsql";
 
 import { createClient, KildeError } from "../../src/client/index.ts";
 import { cleanUp, jsonLines, run, serve } from "../cli/support.ts";
-import { jsonPost, type Problem, takeEvents, type WireEvent } from "../support/app.ts";
+import { jsonPost, type Problem, takeEvents, TEST_SECRET_KEY, type WireEvent } from "../support/app.ts";
 import { at, configured, FEEDS, type Tenant, TENANTS, tenantsOf } from "./support.ts";
 
 cleanUp();
@@ -175,6 +175,37 @@ describe("tenants by path and by host", () => {
     }
   });
 
+  test("webhooks of each are delivered, and those of no other", async () => {
+    const received: string[] = [];
+    const receiver = Bun.serve({
+      port: 0,
+      async fetch(request) {
+        const { data } = (await request.json()) as WireEvent;
+        received.push(`${new URL(request.url).pathname} ${JSON.stringify(data)}`);
+        return new Response(null, { status: 204 });
+      },
+    });
+    const server = await serve(await configured(`tenants: ${TENANTS}`), [], {
+      environment: { KILDE_SECRET_KEYS: TEST_SECRET_KEY, KILDE_EGRESS_ALLOW: "127.0.0.1" },
+    });
+    const { a, b } = tenantsOf(server);
+    const subscribe = async ({ fetch: call }: Tenant, path: string) => {
+      const url = `http://127.0.0.1:${receiver.port}${path}`;
+      const made = await call("/subscriptions", jsonPost({ source: "/events", url }));
+      return [made.status, made.headers.get("location")?.replace(/sub_.*/, "")];
+    };
+    expect(await subscribe(a, "/of-a")).toEqual([201, "/shops/a/subscriptions/"]);
+    expect(await subscribe(b, "/of-b")).toEqual([201, "/subscriptions/"]);
+    await a.append("x", 1);
+    await b.append("x", 2);
+    for (let wait = 0; received.length < 2 && wait < 100; wait += 1) await Bun.sleep(50);
+    expect(received.toSorted()).toEqual(['/of-a {"n":1}', '/of-b {"n":2}']);
+    const list = await a.get<{ subscriptions: readonly object[] }>("/subscriptions");
+    expect(list.subscriptions).toHaveLength(1);
+    expect((await server.stop()).exitCode).toBe(0);
+    await receiver.stop(true);
+  });
+
   test("everything is there after a restart, and the log says whose a request was", async () => {
     const cwd = await configured(`tenants: ${TENANTS}, feeds: ${FEEDS}`);
     const before = await serve(cwd);
@@ -242,6 +273,34 @@ describe("what befalls one tenant", () => {
     const server = await serve(cwd);
     expect((await at(`${server.url}/a`).append("x", 1)).status).toBe(201);
     expect((await at(`${server.url}/b`).append("x", 1)).status).toBe(503);
+  });
+
+  test("a disk that is full", async () => {
+    const cwd = await configured(
+      `accessLog: false, tenants: [
+        { name: "a", path: "/a", databaseUrl: "file:a.db" },
+        { name: "b", path: "/b", databaseUrl: "file:small/b.db" },
+      ]`,
+    );
+    const small = join(cwd, "small");
+    mkdirSync(small);
+    const mounted = Bun.spawnSync(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", small]).exitCode === 0;
+    // Only who may mount has such a disk.
+    if (!mounted) return;
+    try {
+      const server = await serve(cwd);
+      const [a, b] = [at(`${server.url}/a`), at(`${server.url}/b`)];
+      const large = jsonPost({ events: [{ type: "T", data: "x".repeat(300_000) }] });
+      const statuses: number[] = [];
+      for (let n = 0; n < 5; n += 1) statuses.push((await b.fetch("/streams/large", large)).status);
+      expect(statuses.at(-1)).toBe(507);
+      expect((await a.fetch("/streams/large", large)).status).toBe(201);
+      expect((await b.fetch("/events?limit=1")).status).toBe(200);
+      expect((await fetch(`${server.url}/health`)).status).toBe(200);
+      await server.stop();
+    } finally {
+      Bun.spawnSync(["umount", small]);
+    }
   });
 
   test("a feed that is halted in one goes on in the other", async () => {

@@ -152,7 +152,7 @@ export function serveCommand(context: CliContext): Command {
       [
         "Starts the server on a database, which is made if it is new. SIGTERM and SIGINT stop it in order: it takes no more requests, commits what it has, ends streams, and exits with 0; a second one stops it at once.",
         "",
-        "Limits are set in kilde.config.ts (`limits`) or the environment (KILDE_LIMIT_EVENT_BYTES, …).",
+        "Limits are set in kilde.config.ts (`limits`) or the environment (KILDE_LIMIT_EVENT_BYTES, …), feeds and tenants in kilde.config.ts alone.",
       ].join("\n"),
     )
     .addHelpText(

@@ -121,7 +121,8 @@ export function startTenant(options: TenantOptions): RunningTenant {
   const tried = first.then((error) => {
     if (isAboutProgram(error)) throw new TenantFault(name, settings.databaseUrl, error);
   });
-  tried.then(openAgain, () => {});
+  // A fault of the program ends a start that waits for it; one that comes too late for that is tried again as well.
+  tried.then(openAgain, openAgain);
 
   return {
     name,

@@ -332,6 +332,19 @@ describe("serve refuses to start", () => {
     expect(exitCode).toBe(1);
   });
 
+  test("with a feed that breaks its promise in one of them, and says whose", async () => {
+    const cwd = await configured(`tenants: ${TENANTS}, feeds: ${FEEDS}`);
+    await (await serve(cwd)).stop();
+    rmSync(join(cwd, "data/a.db"));
+    await configured(
+      `tenants: ${TENANTS}, feeds: ${FEEDS.replace("sum: z.int()", "sum: z.string()")} as never`,
+      cwd,
+    );
+    const { exitCode, stderr } = await run(["serve", "--port", "0"], { cwd });
+    expect(stderr).toMatch(/^kilde: tenant shop-b: .*sums.*v1/);
+    expect(exitCode).toBe(2);
+  });
+
   test("with feeds that cannot be served, before any database is made", async () => {
     const cwd = await configured(
       `tenants: ${TENANTS}, feeds: [{ name: "Not a name", version: 0, events: {}, contract: {}, publish: {} }] as never`,
@@ -393,6 +406,24 @@ describe("programs", () => {
     const { exitCode, stderr } = await server.kilde(["read"]);
     expect(stderr).toContain("No tenant is at /events of this host");
     expect(exitCode).toBe(1);
+  });
+
+  test("a tenant moves to another process with all that it is, while the other stays", async () => {
+    const cwd = await configured(`tenants: ${TENANTS}, feeds: ${FEEDS}`);
+    const server = await serve(cwd);
+    const { a } = tenantsOf(server);
+    await a.append("count-1", 1, 2);
+    const before = await a.get("/feeds/sums/v1/subjects/count-1");
+    expect((await server.kilde(["backup", "--tenant", "shop-a", "moved.db"])).exitCode).toBe(0);
+    const newTenants = `[{ name: "shop-a", host: "shop-a.localhost", databaseUrl: "file:here.db" }]`;
+    const elsewhere = await configured(`tenants: ${newTenants}, feeds: ${FEEDS}`);
+    const restored = await run(["restore", "--tenant", "shop-a", join(cwd, "moved.db")], { cwd: elsewhere });
+    expect(restored.exitCode).toBe(0);
+    const second = await serve(elsewhere);
+    const moved = at(`http://shop-a.localhost:${new URL(second.url).port}`);
+    expect(await moved.get("/feeds/sums/v1/subjects/count-1")).toEqual(before);
+    expect((await moved.append("count-1", 3)).status).toBe(201);
+    expect((await moved.get("/events")).map(({ id }) => id)).toEqual(["1", "2", "3"]);
   });
 
   test("migrate, doctor, backup and restore take a tenant", async () => {

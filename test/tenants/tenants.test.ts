@@ -175,6 +175,23 @@ describe("tenants by path and by host", () => {
     }
   });
 
+  test("a shutdown ends the followers of all, and answers what waits", async () => {
+    const server = await serve(await configured(`tenants: ${TENANTS}, feeds: ${FEEDS}`));
+    const { a, b } = tenantsOf(server);
+    await a.append("count-1", 1);
+    const waiting = [a, b].flatMap(({ fetch: call }) => [
+      call("/events", { headers: { accept: "text/event-stream" } }).then((response) => response.text()),
+      call("/events?lastEventId=1&timeout=30000").catch(() => null),
+      call("/feeds/sums/v1?lastEventId=9&timeout=30000").catch(() => null),
+    ]);
+    await Bun.sleep(200);
+    const started = performance.now();
+    expect((await server.stop()).exitCode).toBe(0);
+    expect(performance.now() - started).toBeLessThan(5_000);
+    const [text] = await Promise.all(waiting);
+    expect(text).toContain("id: 1\nevent: Added\n");
+  });
+
   test("webhooks of each are delivered, and those of no other", async () => {
     const received: string[] = [];
     const receiver = Bun.serve({
@@ -299,7 +316,7 @@ describe("what befalls one tenant", () => {
       expect((await fetch(`${server.url}/health`)).status).toBe(200);
       await server.stop();
     } finally {
-      Bun.spawnSync(["umount", small]);
+      Bun.spawnSync(["umount", "-l", small]);
     }
   });
 

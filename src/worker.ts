@@ -5,14 +5,16 @@ import { version } from "../package.json" with { type: "json" };
 import type { KildeConfig } from "./config/settings.ts";
 import { KildeError } from "./core/errors.ts";
 import { problemResponse } from "./http/problems.ts";
+import { refuse } from "./http/tenants.ts";
 import { requestIdOf } from "./http/request-id.ts";
 import { logDeliveryEvent } from "./server/delivery-events.ts";
 import { logFeedEvent } from "./server/feed-events.ts";
-import { countCalls } from "./worker/calls.ts";
+import { type Calls, countCalls } from "./worker/calls.ts";
 import { workerClock } from "./worker/clock.ts";
 import { openWorkerDatabase } from "./worker/database.ts";
 import { type Invocation, KINDS, openInvocation } from "./worker/invocation.ts";
-import { createIsolate } from "./worker/isolate.ts";
+import { type Configured, createIsolate } from "./worker/isolate.ts";
+import { databaseFor, type ServedDatabase, servedDatabases } from "./worker/served.ts";
 
 export { defineConfig } from "./config/define.ts";
 export { defineFeed } from "./feed/define.ts";
@@ -82,43 +84,62 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
   const isolate = createIsolate(config, clock);
   const logger = pino({ level: config.logLevel ?? "info", base: null, browser: { asObject: true } });
 
-  const open = async (bindings: unknown, keep: Keep): Promise<Invocation> => {
+  const configuredBy = (bindings: unknown): Configured => {
     const configured = isolate.configured(options.env ?? bindings);
-    const { databaseUrl: url, databaseAuthToken: authToken, accessLog, logLevel } = configured.settings;
-    logger.level = logLevel;
-    const calls = countCalls(databaseCalls);
-    const database = openWorkerDatabase({ url, authToken }, calls, (request) => fetch(request));
+    logger.level = configured.settings.logLevel;
+    return configured;
+  };
+
+  const open = async (
+    served: ServedDatabase,
+    configured: Configured,
+    calls: Calls,
+    keep: Keep,
+  ): Promise<Invocation> => {
+    const { tenant, path = "" } = served;
+    const log = tenant === null ? logger : logger.child({ tenant });
+    const store = isolate.store(tenant ?? "");
+    const database = openWorkerDatabase(served, calls, (request) => fetch(request));
     return openInvocation({
-      isolate,
+      store,
+      basePath: path,
       configured,
-      registered: await isolate.registered(configured, database),
+      registered: await store.registered(configured, database),
       database,
       calls,
       clock,
       version,
       holder: crypto.randomUUID(),
       keep,
-      onAccess: accessLog ? (entry) => logger.info(entry, "request") : null,
-      onFault: (error, requestId) => logger.error({ err: error, requestId }, "request failed"),
-      onFeedEvent: (event) => logFeedEvent(logger, event),
-      onDeliveryEvent: (event) => logDeliveryEvent(logger, event),
+      onAccess: configured.settings.accessLog ? (entry) => log.info(entry, "request") : null,
+      onFault: (error, requestId) => log.error({ err: error, requestId }, "request failed"),
+      onFeedEvent: (event) => logFeedEvent(log, event),
+      onDeliveryEvent: (event) => logDeliveryEvent(log, event),
       onFailure: (work, error) =>
-        logger.error({ work, err: error }, "background work failed, and is tried again"),
+        log.error({ work, err: error }, "background work failed, and is tried again"),
     });
   };
 
   return {
     async fetch(request, env, context) {
       const keep = keeperOf(context);
+      let served: ServedDatabase | null = null;
       let invocation: Invocation;
       try {
-        invocation = await open(env, keep);
+        const configured = configuredBy(env);
+        served = databaseFor(configured.settings, request);
+        if (served === null) {
+          const error = new KildeError("tenant-not-found", "No tenant is at this host and path");
+          return refuse({ clock, onAccess: null }, request, error, "");
+        }
+        invocation = await open(served, configured, countCalls(databaseCalls), keep);
       } catch (error) {
         const requestId = requestIdOf(request.headers);
-        logger.error({ err: error, requestId }, "the worker could not start");
+        logger.error({ err: error, requestId, tenant: served?.tenant }, "the worker could not start");
         const known =
           error instanceof KildeError ? error : new KildeError("internal", `Request ${requestId} failed`);
-        return problemResponse(new URL(request.url).pathname, known, "");
+        const basePath = served?.path ?? "";
+        return problemResponse(new URL(request.url).pathname.slice(basePath.length), known, basePath);
       }
       const response = await invocation.fetch(request);
       const streams = response.headers.get("content-type")?.startsWith("text/event-stream") === true;
@@ -132,14 +153,36 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
       return response;
     },
     async scheduled(_controller, env, context) {
+      const failures: unknown[] = [];
       try {
-        const invocation = await open(env, keeperOf(context));
-        await invocation.work(KINDS, scheduledMs);
+        const configured = configuredBy(env);
+        const deadline = clock.now() + scheduledMs;
+        const calls = countCalls(databaseCalls);
+        const waiting = fromAnywhere(servedDatabases(configured.settings));
+        for (let served = waiting.shift(); served !== undefined; served = waiting.shift()) {
+          const left = deadline - clock.now();
+          if (calls.signal.aborted || left <= 0) break;
+          try {
+            const invocation = await open(served, configured, calls, keeperOf(context));
+            // What one leaves of its share is the others'.
+            await invocation.work(KINDS, left / (waiting.length + 1));
+          } catch (error) {
+            logger.error({ err: error, tenant: served.tenant }, "the scheduled call failed");
+            failures.push(error);
+          }
+        }
       } catch (error) {
-        // The platform is told as well, and counts it.
         logger.error({ err: error }, "the scheduled call failed");
-        throw error;
+        failures.push(error);
       }
+      // The platform is told as well, and counts it.
+      if (failures.length > 0) throw failures[0];
     },
   };
+}
+
+/** Beginning anywhere, so that none comes first whenever calls or time do not last for all. */
+function fromAnywhere<Item>(items: readonly Item[]): Item[] {
+  const first = Math.floor(Math.random() * items.length);
+  return [...items.slice(first), ...items.slice(0, first)];
 }

@@ -12,6 +12,7 @@ import { CliError, EXIT } from "./exit.ts";
 import { putInPlace } from "./put-in-place.ts";
 import { examples, jsonOption } from "./options.ts";
 import { settingOptions } from "./setting-options.ts";
+import { meantDatabase, tenantOption } from "./tenants.ts";
 
 type Flags = Readonly<Record<string, unknown>>;
 
@@ -32,7 +33,7 @@ async function copyInto(database: Database, file: string, target: string): Promi
 }
 
 async function backup(context: CliContext, target: string, flags: Flags): Promise<void> {
-  const settings = await loadSettings({ ...context, flags });
+  const settings = meantDatabase(await loadSettings({ ...context, flags }), flags);
   const file = requireFile(settings, context.cwd, "Back a libSQL server up with its own means.");
   requireExisting(file);
   const place = resolve(context.cwd, target);
@@ -65,6 +66,7 @@ export function backupCommand(context: CliContext): Command {
   const command = new Command("backup")
     .description("Writes a consistent copy of the database file, of one moment; the server may go on.")
     .argument("<target>", "the file to write; it must not exist")
+    .addOption(tenantOption())
     .addOption(jsonOption())
     .addHelpText(
       "after",

@@ -1,15 +1,12 @@
-/** What a person is told when the server has started: where it is, and what to try next. */
-export function banner({
-  version,
-  url,
-  database,
-}: {
-  version: string;
-  url: string;
-  database: string;
-}): string {
-  return `Kilde ${version} listens on ${url} (database ${database})
+/** A tenant and where it is. */
+export interface ServedTenant {
+  readonly name: string;
+  readonly url: string;
+  readonly database: string;
+}
 
+function tried(url: string): string {
+  return `
 Append an event:
   curl ${url}/streams/user-1 -H 'Content-Type: application/json' \\
     -d '{"events":[{"type":"UserRegistered","data":{"name":"Ida"}}]}'
@@ -20,4 +17,35 @@ Read the log, and follow it:
 
 Browse the API at ${url}/docs. Stop with Ctrl-C.
 `;
+}
+
+/** What a person is told when the server has started: where it is, and what to try next. */
+export function banner({
+  version,
+  url,
+  database,
+}: {
+  version: string;
+  url: string;
+  database: string;
+}): string {
+  return `Kilde ${version} listens on ${url} (database ${database})\n${tried(url)}`;
+}
+
+/** The same where there are tenants. */
+export function tenantsBanner({
+  version,
+  url,
+  tenants,
+}: {
+  version: string;
+  url: string;
+  tenants: readonly ServedTenant[];
+}): string {
+  const longest = Math.max(...tenants.map(({ name }) => name.length));
+  const lines = tenants.map(
+    (tenant) => `  ${tenant.name.padEnd(longest)}  ${tenant.url} (database ${tenant.database})\n`,
+  );
+  const [first] = tenants;
+  return `Kilde ${version} listens on ${url}, for ${tenants.length} tenants:\n${lines.join("")}${tried(first?.url ?? url)}`;
 }

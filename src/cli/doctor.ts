@@ -10,12 +10,14 @@ import { requireExisting, withDatabase } from "./database.ts";
 import { CliError, EXIT } from "./exit.ts";
 import { examples, jsonOption } from "./options.ts";
 import { settingOptions } from "./setting-options.ts";
+import { meantDatabase, tenantOption } from "./tenants.ts";
 
 type Flags = Readonly<Record<string, unknown>>;
 
 async function doctor(context: CliContext, file: string | undefined, flags: Flags): Promise<void> {
   const stated = file === undefined ? {} : { databaseUrl: databaseFileUrl(file) };
-  const settings = await loadSettings({ ...context, flags: { ...flags, ...stated } });
+  const all = { ...flags, ...stated };
+  const settings = meantDatabase(await loadSettings({ ...context, flags: all }), all);
   const path = databaseFile(settings.databaseUrl);
   if (path !== null) requireExisting(resolve(context.cwd, path));
   const findings = await withDatabase(settings, context.cwd, examine);
@@ -43,6 +45,7 @@ export function doctorCommand(context: CliContext): Command {
       "Looks through a whole database and says what is not as it must be: gaps in positions or versions, wrong heads, broken references, a damaged file. Exits with 5 if there is anything.",
     )
     .argument("[file]", "database file, such as a backup; else the configured database")
+    .addOption(tenantOption())
     .addOption(jsonOption())
     .addHelpText("after", examples("kilde doctor", "kilde doctor backup.db --json"))
     .action((file: string | undefined, flags: Flags) => doctor(context, file, flags));

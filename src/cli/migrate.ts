@@ -4,26 +4,62 @@ import { loadSettings } from "../config/load.ts";
 import { migrate } from "../log/migrate.ts";
 import type { CliContext } from "./context.ts";
 import { withDatabase } from "./database.ts";
+import { CliError } from "./exit.ts";
 import { examples, jsonOption } from "./options.ts";
 import { settingOptions } from "./setting-options.ts";
+import { meantDatabases, type NamedDatabase, tenantOption } from "./tenants.ts";
 
-async function migrateDatabase(context: CliContext, flags: Readonly<Record<string, unknown>>): Promise<void> {
+type Flags = Readonly<Record<string, unknown>>;
+
+function said({ tenant }: NamedDatabase, applied: readonly string[]): string {
+  const of = tenant === null ? "" : `${tenant}: `;
+  return applied.length === 0
+    ? `${of}the schema is up to date\n`
+    : applied.map((tag) => `${of}applied ${tag}\n`).join("");
+}
+
+/** One after the other; one that fails keeps none of those after it from being brought up to date. */
+async function migrateAll(context: CliContext, flags: Flags): Promise<void> {
   const settings = await loadSettings({ ...context, flags });
-  const applied = await withDatabase(settings, context.cwd, migrate);
-  if (flags["json"] === true) await context.stdout.write(`${JSON.stringify({ applied })}\n`);
-  else if (applied.length === 0) await context.stdout.write("the schema is up to date\n");
-  else await context.stdout.write(applied.map((tag) => `applied ${tag}\n`).join(""));
+  const failures: unknown[] = [];
+  for (const database of meantDatabases(settings, flags)) {
+    const { tenant } = database;
+    try {
+      const applied = await withDatabase(database, context.cwd, migrate);
+      const told = tenant === null ? { applied } : { tenant, applied };
+      await context.stdout.write(
+        flags["json"] === true ? `${JSON.stringify(told)}\n` : said(database, applied),
+      );
+    } catch (error) {
+      if (tenant === null || !(error instanceof CliError)) throw error;
+      failures.push(error);
+      await context.stderr.write(`kilde: ${tenant}: ${error.message}\n`);
+    }
+  }
+  const [first] = failures;
+  if (first instanceof CliError) {
+    throw new CliError(
+      first.exitCode,
+      `${failures.length === 1 ? "A tenant was" : `${failures.length} tenants were`} not brought up to date`,
+      first.remedy,
+      { cause: first },
+    );
+  }
 }
 
 /** `kilde migrate` */
 export function migrateCommand(context: CliContext): Command {
   const command = new Command("migrate")
     .description(
-      "Brings the schema of a database up to date, or makes a new database. `kilde serve` does the same when it starts.",
+      "Brings the schema of a database up to date, or makes a new database; with tenants, those of all. `kilde serve` does the same when it starts.",
     )
+    .addOption(tenantOption())
     .addOption(jsonOption())
-    .addHelpText("after", examples("kilde migrate --database-url file:data/kilde.db"))
-    .action((flags: Readonly<Record<string, unknown>>) => migrateDatabase(context, flags));
+    .addHelpText(
+      "after",
+      examples("kilde migrate --database-url file:data/kilde.db", "kilde migrate --tenant shop-a"),
+    )
+    .action((flags: Flags) => migrateAll(context, flags));
   for (const option of settingOptions("databaseUrl", "databaseAuthToken")) command.addOption(option);
   return command;
 }

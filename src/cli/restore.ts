@@ -15,6 +15,7 @@ import { CliError, EXIT } from "./exit.ts";
 import { putInPlace } from "./put-in-place.ts";
 import { examples, jsonOption } from "./options.ts";
 import { settingOptions } from "./setting-options.ts";
+import { meantDatabase, tenantOption } from "./tenants.ts";
 
 type Flags = Readonly<Record<string, unknown>>;
 
@@ -74,7 +75,7 @@ function removeWithSidecars(file: string): void {
 }
 
 async function restore(context: CliContext, backup: string, flags: Flags): Promise<void> {
-  const settings = await loadSettings({ ...context, flags });
+  const settings = meantDatabase(await loadSettings({ ...context, flags }), flags);
   const file = requireFile(settings, context.cwd, "Restore a libSQL server with its own means.");
   const source = resolve(context.cwd, backup);
   if (!existsSync(source)) throw new CliError(EXIT.usage, `There is no file ${backup}`);
@@ -120,6 +121,7 @@ export function restoreCommand(context: CliContext): Command {
     )
     .argument("<backup>", "the backup's file; it stays as it is")
     .option("--force", "replace the database that is there")
+    .addOption(tenantOption())
     .addOption(jsonOption())
     .addHelpText("after", examples("kilde restore backups/2026-01-31.db --force"))
     .action((backup: string, flags: Flags) => restore(context, backup, flags));

@@ -7,12 +7,13 @@ import { loadSettings } from "../config/load.ts";
 import type { Settings } from "../config/settings.ts";
 import { createLog, type ServerLog } from "../server/logger.ts";
 import { type RunningServer, startServer } from "../server/serve.ts";
-import { banner } from "./banner.ts";
+import { banner, type ServedTenant, tenantsBanner } from "./banner.ts";
 import type { CliContext } from "./context.ts";
 import { databaseError, makeFolder } from "./database.ts";
 import { CliError, EXIT } from "./exit.ts";
 import { examples } from "./options.ts";
 import { settingOptions, statedFlags } from "./setting-options.ts";
+import { servedDatabases } from "./tenants.ts";
 
 /** What a shutdown may take beyond the time that requests are given: the last commits. */
 const CLOSE_GRACE_MS = 10_000;
@@ -60,16 +61,41 @@ async function feedsError(thrown: unknown): Promise<CliError | null> {
     : null;
 }
 
+async function startError(error: unknown, { databaseUrl }: Pick<Settings, "databaseUrl">): Promise<unknown> {
+  return (await feedsError(error)) ?? databaseError(error, databaseUrl);
+}
+
+/** Why a tenant cannot be served, as it would be told of a database alone; null for an error of another kind. */
+async function tenantError(error: unknown): Promise<CliError | null> {
+  if (!(error instanceof Error) || error.name !== "TenantFault") return null;
+  const { TenantFault } = await import("../server/tenant.ts");
+  if (!(error instanceof TenantFault)) return null;
+  const { tenant, cause } = error;
+  const told = await startError(cause, error);
+  return told instanceof CliError
+    ? new CliError(told.exitCode, `tenant ${tenant}: ${told.message}`, told.remedy, { cause })
+    : null;
+}
+
 async function start(context: CliContext, settings: Settings, log: ServerLog): Promise<RunningServer> {
   const file = databaseFile(settings.databaseUrl);
-  if (file !== null) makeFolder(resolve(context.cwd, file));
+  // That of a tenant is its own matter, and keeps none from being served.
+  if (file !== null && settings.tenants.length === 0) makeFolder(resolve(context.cwd, file));
   try {
     return await startServer({ settings, version: context.version, log });
   } catch (error) {
-    throw (
-      listenError(error, settings) ?? (await feedsError(error)) ?? databaseError(error, settings.databaseUrl)
-    );
+    throw listenError(error, settings) ?? (await tenantError(error)) ?? (await startError(error, settings));
   }
+}
+
+/** Where each tenant is. */
+function servedTenants(settings: Settings, url: string): readonly ServedTenant[] {
+  const { port } = new URL(url);
+  return servedDatabases(settings).map(({ tenant: name, databaseUrl }) => {
+    const tenant = settings.tenants.find((one) => one.name === name);
+    const address = tenant?.host === undefined ? url + (tenant?.path ?? "") : `http://${tenant.host}:${port}`;
+    return { name: name ?? "", url: address, database: shownDatabaseUrl(databaseUrl) };
+  });
 }
 
 /** Resolves at the first signal to stop; the second ends the process at once. */
@@ -93,12 +119,19 @@ async function serve(context: CliContext, flags: Readonly<Record<string, unknown
   const host =
     settings.host.includes(":") && !settings.host.startsWith("[") ? `[${settings.host}]` : settings.host;
   const url = `http://${host}:${running.port}`;
-  const database = shownDatabaseUrl(settings.databaseUrl);
+  const { version } = context;
 
   // The log is for programs; where it goes, the text for people must not.
   const console = context.stdout.isTerminal ? context.stdout : context.stderr;
-  await console.write(banner({ version: context.version, url, database }));
-  log.logger.info({ url, database, version: context.version }, "listening");
+  if (settings.tenants.length > 0) {
+    const tenants = servedTenants(settings, url);
+    await console.write(tenantsBanner({ version, url, tenants }));
+    log.logger.info({ url, tenants, version }, "listening");
+  } else {
+    const database = shownDatabaseUrl(settings.databaseUrl);
+    await console.write(banner({ version, url, database }));
+    log.logger.info({ url, database, version }, "listening");
+  }
   log.flush();
 
   log.logger.info({ signal: await stop }, "shutting down");
@@ -119,7 +152,7 @@ export function serveCommand(context: CliContext): Command {
       [
         "Starts the server on a database, which is made if it is new. SIGTERM and SIGINT stop it in order: it takes no more requests, commits what it has, ends streams, and exits with 0; a second one stops it at once.",
         "",
-        "Limits are set in kilde.config.ts (`limits`) or the environment (KILDE_LIMIT_EVENT_BYTES, …).",
+        "Limits are set in kilde.config.ts (`limits`) or the environment (KILDE_LIMIT_EVENT_BYTES, …), feeds and tenants in kilde.config.ts alone.",
       ].join("\n"),
     )
     .addHelpText(

@@ -44,7 +44,10 @@ function limit(name: keyof Limits): SettingName {
 }
 
 /** Settings that a text can stand for. */
-export type TextSetting = Exclude<keyof Settings, "limits" | "feeds" | "configFile">;
+export type TextSetting = Exclude<
+  keyof Settings,
+  "limits" | "feeds" | "tenants" | "databaseStated" | "configFile"
+>;
 
 const TEXT_FORMS: Readonly<Record<TextSetting, TextForm>> = {
   host: "text",

@@ -1,8 +1,11 @@
+import type { z } from "zod";
+
 import { DEFAULT_LIMITS, SERVER_EVENT_BYTES } from "../core/limits.ts";
 import { ConfigError } from "./config-error.ts";
 import { nearest } from "./nearest.ts";
 import { pathText, SETTING_NAMES, type SettingName } from "./names.ts";
 import { type SettingValues, settingsSchema } from "./settings.ts";
+import { type Tenant, tenantFaults, tokenVariable } from "./tenants.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -47,8 +50,11 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 }
 
 function memberAt(value: unknown, path: readonly string[]): unknown {
-  return path.reduce(
-    (part, key) => (isObject(part) && Object.hasOwn(part, key) ? part[key] : undefined),
+  return path.reduce<unknown>(
+    (part, key) =>
+      typeof part === "object" && part !== null && Object.hasOwn(part, key)
+        ? Reflect.get<object, string>(part, key)
+        : undefined,
     value,
   );
 }
@@ -77,11 +83,11 @@ function shown({ name, written }: Found): string {
 
 function unknownMembers({ file }: Sources): string[] {
   if (file === null) return [];
-  const { limits, feeds: _, ...others } = file.value;
+  const { limits } = file.value;
   const faults = [
     ...unknown(
-      Object.keys(others),
-      SETTING_NAMES.map(({ path }) => path[0]),
+      Object.keys(file.value),
+      [...SETTING_NAMES.map(({ path }) => path[0]), "limits", ...ONLY_IN_FILE],
       "",
     ),
     ...unknown(isObject(limits) ? Object.keys(limits) : [], Object.keys(DEFAULT_LIMITS), "limits."),
@@ -111,9 +117,37 @@ function candidateOf(found: readonly Found[]): Record<string, unknown> {
   return candidate;
 }
 
-/** Feeds hold functions, so that they are in the file or nowhere. */
-function feedsOf({ file }: Sources): { feeds?: unknown } {
-  return file?.value["feeds"] === undefined ? {} : { feeds: file.value["feeds"] };
+/** Feeds hold functions, and tenants are lists of several settings each: they are in the file or nowhere. */
+const ONLY_IN_FILE = ["feeds", "tenants"] as const;
+
+function onlyInFile({ file }: Sources): Record<string, unknown> {
+  return Object.fromEntries(
+    ONLY_IN_FILE.flatMap((name) => (file?.value[name] === undefined ? [] : [[name, file.value[name]]])),
+  );
+}
+
+/** What is wrong with a tenant, with what was written; a token is not shown. */
+function tenantFault(issue: z.core.$ZodIssue, { file }: Sources): string[] {
+  const at = pathText(issue.path);
+  if (issue.code === "unrecognized_keys") {
+    return unknown(issue.keys, ["name", "host", "path", "databaseUrl", "databaseAuthToken"], `${at}.`);
+  }
+  const written = memberAt(file?.value, issue.path.map(String));
+  const isShown = issue.path.length === 3 && !at.endsWith("databaseAuthToken") && written !== undefined;
+  return [`${at}: ${isShown ? `${JSON.stringify(written)} ` : ""}${issue.message}`];
+}
+
+/** What is wrong with tenants can only be in the file. */
+function inFile(faults: readonly string[], { file }: Sources): string[] {
+  return faults.map((fault) => `${fault} (${file?.path ?? "tenants"})`);
+}
+
+/** The tenants, with the tokens that are in the environment. */
+function withTokens(tenants: readonly Tenant[], environment: Environment): Tenant[] {
+  return tenants.map((tenant) => {
+    const token = environment[tokenVariable(tenant.name)];
+    return token === undefined || token.trim() === "" ? tenant : { ...tenant, databaseAuthToken: token };
+  });
 }
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/i;
@@ -132,7 +166,9 @@ function combined(settings: SettingValues, found: readonly Found[]): string[] {
     );
   }
   const { eventBytes, metadataBytes, bodyBytes } = settings.limits;
-  if (/^(https?|libsql):/.test(settings.databaseUrl) && eventBytes + metadataBytes > SERVER_EVENT_BYTES) {
+  const urls = [settings.databaseUrl, ...settings.tenants.map(({ databaseUrl }) => databaseUrl)];
+  const onServer = urls.some((url) => /^(https?|libsql):/.test(url));
+  if (onServer && eventBytes + metadataBytes > SERVER_EVENT_BYTES) {
     const key = told("limits.eventBytes") === "default" ? "limits.metadataBytes" : "limits.eventBytes";
     problems.push(
       `${key}: events of ${eventBytes} bytes with ${metadataBytes} of metadata are more than a libSQL server takes, ` +
@@ -156,19 +192,26 @@ const ONCE = { jitless: true };
 export function resolveSettings(sources: Sources): SettingValues {
   const found = SETTING_NAMES.flatMap((name) => find(name, sources) ?? []);
   const problems = unknownMembers(sources);
-  const result = settingsSchema.safeParse({ ...candidateOf(found), ...feedsOf(sources) }, ONCE);
+  const result = settingsSchema.safeParse({ ...candidateOf(found), ...onlyInFile(sources) }, ONCE);
+  const databaseStated = found.some(({ name }) => name.path[0] === "databaseUrl");
   if (!result.success) {
     const told = new Set<Found>();
     for (const issue of result.error.issues) {
       const hit = found.find(({ name }) => name.path.every((key, depth) => issue.path[depth] === key));
-      if (hit === undefined) problems.push(`${pathText(issue.path)}: ${issue.message}`);
+      if (issue.path[0] === "tenants") problems.push(...inFile(tenantFault(issue, sources), sources));
+      else if (hit === undefined) problems.push(`${pathText(issue.path)}: ${issue.message}`);
       else if (!told.has(hit))
         problems.push(`${pathText(hit.name.path)}: ${shown(hit)} ${issue.message} (${hit.source})`);
       if (hit !== undefined) told.add(hit);
     }
   } else {
-    problems.push(...combined(result.data, found));
+    const { tenants, databaseUrl, limits } = result.data;
+    problems.push(...combined({ ...result.data, databaseStated }, found));
+    problems.push(
+      ...inFile(tenantFaults(tenants, databaseStated ? databaseUrl : null, limits.tenants), sources),
+    );
   }
   if (!result.success || problems.length > 0) throw new ConfigError(problems);
-  return result.data;
+  const tenants = withTokens(result.data.tenants, sources.environment);
+  return { ...result.data, tenants, databaseStated };
 }

@@ -2,7 +2,7 @@ import { z } from "zod";
 
 import { DEFAULT_LIMITS, type Limits } from "../core/limits.ts";
 import type { AnyFeedDefinition } from "../feed/define.ts";
-import { databaseFile } from "../core/database-url.ts";
+import { databaseAuthTokenSchema, databaseUrlSchema, tenantsSchema } from "./tenants.ts";
 
 /** Longer waits than this overflow a timer. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -40,6 +40,7 @@ const LIMIT_RANGES: Readonly<Record<keyof Limits, readonly [min: number, max: nu
   consumerSeconds: [1, 366 * 24 * 3_600],
   subscriptions: [0, 100_000],
   blockedSubjects: [1, 1_000_000],
+  tenants: [1, 10_000],
 };
 
 function limit(name: keyof Limits) {
@@ -66,6 +67,7 @@ const limitsSchema = z.strictObject({
   consumerSeconds: limit("consumerSeconds"),
   subscriptions: limit("subscriptions"),
   blockedSubjects: limit("blockedSubjects"),
+  tenants: limit("tenants"),
 } satisfies Record<keyof Limits, z.ZodType>);
 
 export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
@@ -96,14 +98,8 @@ const DEFAULTS = {
 export const settingsSchema = z.strictObject({
   host: z.string("must be a host name or an address").min(1, "must not be empty").default(DEFAULTS.host),
   port: wholeNumber(0, 65_535).default(DEFAULTS.port),
-  databaseUrl: z
-    .string("must be a URL")
-    .refine(
-      (url) => url === ":memory:" || /^(https?|libsql):\/\/./.test(url) || databaseFile(url) !== null,
-      "must be file:<path>, :memory:, or the http(s):// or libsql:// address of a libSQL server",
-    )
-    .default(DEFAULTS.databaseUrl),
-  databaseAuthToken: z.string("must be a text").min(1, "must not be empty").optional(),
+  databaseUrl: databaseUrlSchema.default(DEFAULTS.databaseUrl),
+  databaseAuthToken: databaseAuthTokenSchema,
   behindProxy: flag().default(DEFAULTS.behindProxy),
   corsOrigin: z.array(origin, "must be a list of origins").default([...DEFAULTS.corsOrigin]),
   accessLog: flag().default(DEFAULTS.accessLog),
@@ -125,9 +121,14 @@ export const settingsSchema = z.strictObject({
       "must be a list of feeds",
     )
     .default([]),
+  /** Only in `kilde.config.ts`: databases beside or instead of `databaseUrl`. */
+  tenants: tenantsSchema,
 });
 
-export type SettingValues = z.output<typeof settingsSchema>;
+export interface SettingValues extends z.output<typeof settingsSchema> {
+  /** Whether somebody set `databaseUrl`. Beside tenants it is served only then. */
+  readonly databaseStated: boolean;
+}
 
 export interface Settings extends SettingValues {
   /** Absolute path of `kilde.config.ts`, for threads that load it too; null when there is none. */
@@ -145,5 +146,7 @@ export const DEFAULT_SETTINGS: Settings = {
   secretKeys: [],
   limits: DEFAULT_LIMITS,
   feeds: [],
+  tenants: [],
+  databaseStated: false,
   configFile: null,
 };

@@ -72,6 +72,11 @@ export const PROBLEMS = {
     title: "There is nothing at this address",
     remedy: "See /openapi.json for the addresses there are.",
   },
+  "tenant-not-found": {
+    status: 404,
+    title: "There is no tenant at this host or path",
+    remedy: "Use the address of a tenant: `tenants` in kilde.config.ts has the host or the path of each.",
+  },
   "stream-not-found": {
     status: 404,
     title: "There is no such stream",

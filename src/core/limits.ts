@@ -39,6 +39,8 @@ export interface Limits {
   readonly subscriptions: number;
   /** Most subjects of one subscription that may be blocked; then others wait for some of them. */
   readonly blockedSubjects: number;
+  /** Most tenants of one process. */
+  readonly tenants: number;
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -60,6 +62,7 @@ export const DEFAULT_LIMITS: Limits = {
   consumerSeconds: 7 * 24 * 3_600,
   subscriptions: 1_000,
   blockedSubjects: 10_000,
+  tenants: 100,
 };
 
 /**

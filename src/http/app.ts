@@ -1,7 +1,6 @@
-import { type Context, type Handler, Hono } from "hono";
+import type { Context } from "hono";
 import { compress } from "hono/compress";
 import { cors } from "hono/cors";
-import { TrieRouter } from "hono/router/trie-router";
 
 import { KildeError } from "../core/errors.ts";
 import { isUnanswered, storageError } from "../log/failures.ts";
@@ -27,31 +26,21 @@ import {
 import { createFollowers } from "./followers.ts";
 import { queryOf, readLog } from "./pages.ts";
 import { problemResponse } from "./problems.ts";
-import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
+import { REQUEST_ID_HEADER } from "./request-id.ts";
+import { type AppHono, observedApp, type ObservedOptions, resourcesOf } from "./resource.ts";
 import { createSchemas, type Schemas } from "./schemas.ts";
 import { SUBSCRIPTION_PATH, subscriptionHandlers } from "./subscription-handlers.ts";
 import { getProblem, getReady } from "./service.ts";
 import { subjectNameOf } from "./stream-name.ts";
 import { deleteStream, listing } from "./streams.ts";
 
-/** What is known of a request when it was answered, for the access log. */
-export interface AccessEntry {
-  readonly requestId: string;
-  readonly method: string;
-  readonly path: string;
-  readonly status: number;
-  /** Until the answer began, in milliseconds. */
-  readonly durationMs: number;
-}
-
-export interface AppOptions extends Omit<AppDeps, "schemas" | "followers" | "basePath"> {
+export interface AppOptions extends Omit<AppDeps, "schemas" | "followers" | "basePath">, ObservedOptions {
   /** Default: it is served at the root. */
   readonly basePath?: string;
   /** Version of the program, as /health tells it. */
   readonly version: string;
   /** Origins that browsers may call from; `["*"]` for all, none for no CORS headers. */
   readonly corsOrigins: readonly string[];
-  readonly onAccess: ((entry: AccessEntry) => void) | null;
   /** Told of what should not happen; the caller only sees `internal` and the request's id. */
   readonly onFault: (error: unknown, requestId: string) => void;
   /** Files of the documentation browser; null where they cannot be served from here. */
@@ -61,11 +50,7 @@ export interface AppOptions extends Omit<AppDeps, "schemas" | "followers" | "bas
    * compressed for what it is to compress. Default: true.
    */
   readonly compress?: boolean;
-  /** Whether it answers a single request: its routes are not made ready for many. Default: false. */
-  readonly brief?: boolean;
 }
-
-type AppHono = Hono<{ Variables: { requestId: string } }>;
 
 const EXPOSED_HEADERS = [
   "ETag",
@@ -122,28 +107,9 @@ export function failureResponse(
 
 /** The HTTP surface of the event log, as a Hono app: serve it, or mount it under a path of another. */
 export function createApp(options: AppOptions, deps = createDeps(options)): AppHono {
-  const { reader, clock, version, corsOrigins, onAccess, docs } = options;
+  const { reader, version, corsOrigins, docs } = options;
   const { schemas, basePath } = deps;
-  const app: AppHono = options.brief === true ? new Hono({ router: new TrieRouter() }) : new Hono();
-
-  app.use(async (c, next) => {
-    c.set("requestId", requestIdOf(c.req.raw.headers));
-    await next();
-    c.res.headers.set(REQUEST_ID_HEADER, c.get("requestId"));
-  });
-  if (onAccess !== null) {
-    app.use(async (c, next) => {
-      const started = clock.now();
-      await next();
-      onAccess({
-        requestId: c.get("requestId"),
-        method: c.req.method,
-        path: c.req.path,
-        status: c.res.status,
-        durationMs: clock.now() - started,
-      });
-    });
-  }
+  const app = observedApp(options);
   if (corsOrigins.length > 0) {
     app.use(cors({ origin: [...corsOrigins], exposeHeaders: EXPOSED_HEADERS }));
   }
@@ -159,28 +125,7 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
     problemResponse(path, new KildeError("not-found", `There is nothing at ${basePath}${path}`), basePath),
   );
 
-  const resource = (
-    path: string,
-    methods: Partial<Record<"GET" | "POST" | "PUT" | "PATCH" | "DELETE", Handler>>,
-  ) => {
-    const names = Object.keys(methods);
-    const allow = [...names, ...(names.includes("GET") ? ["HEAD"] : []), "OPTIONS"].join(", ");
-    for (const [method, handler] of Object.entries(methods)) app.on(method, path, handler);
-    app.all(path, (c) => {
-      const { method, path: asked } = c.req;
-      const response =
-        method === "OPTIONS"
-          ? new Response(null, { status: 204 })
-          : problemResponse(
-              asked,
-              new KildeError("method-not-allowed", `${method} ${basePath}${asked}`),
-              basePath,
-            );
-      response.headers.set("Allow", allow);
-      return response;
-    });
-  };
-
+  const resource = resourcesOf(app, basePath);
   const subscriptions = subscriptionHandlers(deps);
 
   resource("/streams", { GET: (c) => listing(c, deps, reader, "stream") });
@@ -232,10 +177,9 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
   resource("/health", { GET: (c) => c.json({ status: "ok", version }) });
   resource("/ready", { GET: (c) => getReady(c, deps) });
   resource("/metrics", {
-    GET: async (c) => {
-      const { metricsOf } = await import("./metrics.ts");
-      const { text, mediaType } = await metricsOf(deps);
-      return c.body(text, 200, { "Content-Type": mediaType, "Cache-Control": "no-store" });
+    GET: async () => {
+      const { metricsAnswer, metricsOf } = await import("./metrics.ts");
+      return metricsAnswer(await metricsOf([{ labels: {}, deps }]));
     },
   });
   resource("/problems/:code", { GET: getProblem });

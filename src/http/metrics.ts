@@ -4,7 +4,7 @@ import Registry from "prom-client/lib/registry.js";
 
 import type { FeedState } from "../feed/status.ts";
 import type { AppDeps } from "./deps.ts";
-import { tellSubscriptions } from "./subscription-metrics.ts";
+import { type GaugeOf, subscriptionGauges } from "./subscription-metrics.ts";
 
 /*
  * Metrics in Prometheus' text format, looked up when they are asked for: what they tell stands in the database, and
@@ -49,32 +49,81 @@ const FEED_METRICS: readonly FeedMetric[] = [
 
 const STATUSES = ["building", "live", "halted", "rebuilding", "retiring"] as const;
 
-/** The metrics, and their media type. */
-export async function metricsOf(deps: AppDeps) {
-  const { reader, feeds, followers } = deps;
-  const registry = new Registry();
-  const gauge = (name: string, help: string, labelNames: string[] = []) =>
-    new Gauge({ name: `kilde_${name}`, help, labelNames, registers: [registry] });
+/** A store that is measured. */
+export interface Measured {
+  /** Labels that tell it from others; the same names for each. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Null: it cannot be used now. */
+  readonly deps: AppDeps | null;
+}
 
-  gauge("event_log_head", "Position of the last event").set(await reader.head());
-  gauge("followers", "Requests that follow a log in this process").set(followers.count());
-
+/** Makes the gauges that each store sets. */
+function storeGauges(gauge: GaugeOf) {
   const perFeed = ["feed", "version"];
+  const head = gauge("event_log_head", "Position of the last event");
+  const followed = gauge("followers", "Requests that follow a log in this process");
   const gauges = FEED_METRICS.map(({ name, help, value }) => ({
     gauge: gauge(`feed_${name}`, help, perFeed),
     value,
   }));
   const status = gauge("feed_status", "1 for the status that the feed has", [...perFeed, "status"]);
-  for (const open of feeds.all) {
-    const state = await feeds.state(open);
-    if (state === null) continue;
-    const labels = { feed: open.feed.name, version: String(open.feed.version) };
-    for (const { gauge: each, value } of gauges) {
-      const told = value(state);
-      if (told !== null) each.set(labels, told);
+  const tellSubscriptions = subscriptionGauges(gauge);
+
+  return async (labels: Measured["labels"], deps: AppDeps): Promise<void> => {
+    const { reader, feeds, followers } = deps;
+    followed.set(labels, followers.count());
+    head.set(labels, await reader.head());
+    for (const open of feeds.all) {
+      const state = await feeds.state(open);
+      if (state === null) continue;
+      const ofFeed = { ...labels, feed: open.feed.name, version: String(open.feed.version) };
+      for (const { gauge: each, value } of gauges) {
+        const told = value(state);
+        if (told !== null) each.set(ofFeed, told);
+      }
+      for (const name of STATUSES) status.set({ ...ofFeed, status: name }, name === state.status ? 1 : 0);
     }
-    for (const name of STATUSES) status.set({ ...labels, status: name }, name === state.status ? 1 : 0);
+    await tellSubscriptions(labels, deps);
+  };
+}
+
+/** One of several stores that takes longer does not hold up the others, in milliseconds. */
+const DEADLINE_MS = 2_000;
+
+async function withinDeadline({ clock }: AppDeps, work: Promise<void>): Promise<void> {
+  const done = new AbortController();
+  const late = clock.sleep(DEADLINE_MS, done.signal).then(() => {
+    if (!done.signal.aborted) throw new Error(`not measured within ${DEADLINE_MS} ms`);
+  });
+  await Promise.race([work, late]).finally(() => done.abort());
+}
+
+/** The metrics of a store, or of several, of which any that cannot be measured now is told of as such. */
+export async function metricsOf(stores: readonly Measured[]) {
+  const registry = new Registry();
+  const own = Object.keys(stores[0]?.labels ?? {});
+  const gauge: GaugeOf = (name, help, labelNames = []) =>
+    new Gauge({ name: `kilde_${name}`, help, labelNames: [...own, ...labelNames], registers: [registry] });
+  const tell = storeGauges(gauge);
+  if (own.length === 0) {
+    for (const { labels, deps } of stores) if (deps !== null) await tell(labels, deps);
+  } else {
+    const up = gauge("tenant_up", "1 if the tenant's database could be read just now");
+    const measure = async ({ labels, deps }: Measured) => {
+      const measured =
+        deps === null
+          ? false
+          : await withinDeadline(deps, tell(labels, deps)).then(
+              () => true,
+              () => false,
+            );
+      up.set(labels, measured ? 1 : 0);
+    };
+    await Promise.all(stores.map(measure));
   }
-  await tellSubscriptions(deps, gauge);
   return { text: await registry.metrics(), mediaType: registry.contentType };
+}
+
+export function metricsAnswer({ text, mediaType }: Awaited<ReturnType<typeof metricsOf>>): Response {
+  return new Response(text, { headers: { "Content-Type": mediaType, "Cache-Control": "no-store" } });
 }

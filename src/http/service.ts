@@ -6,8 +6,8 @@ import type { AppDeps } from "./deps.ts";
 /** A write that takes longer than this is too slow to be called ready, in milliseconds. */
 const READY_DEADLINE_MS = 2_000;
 
-/** `GET /ready`: a write went through to storage within its deadline. */
-export async function getReady(c: Context, { writer, clock, closing }: AppDeps): Promise<Response> {
+/** How long a write takes, in milliseconds. Throws where it does not go through within its deadline. */
+export async function probe({ writer, clock, closing }: AppDeps): Promise<number> {
   if (closing.aborted) throw new KildeError("shutting-down", "The server is shutting down");
   const started = clock.now();
   const done = new AbortController();
@@ -18,7 +18,12 @@ export async function getReady(c: Context, { writer, clock, closing }: AppDeps):
   if (outcome === "late") {
     throw new KildeError("storage-unavailable", `A write took longer than ${READY_DEADLINE_MS} ms`);
   }
-  return c.json({ status: "ready", writeMs: clock.now() - started }, 200, { "Cache-Control": "no-store" });
+  return clock.now() - started;
+}
+
+/** `GET /ready`: a write went through to storage within its deadline. */
+export async function getReady(c: Context, deps: AppDeps): Promise<Response> {
+  return c.json({ status: "ready", writeMs: await probe(deps) }, 200, { "Cache-Control": "no-store" });
 }
 
 /** `GET /problems/{code}`: what a problem's `type` leads to. */

@@ -4,6 +4,9 @@ import { listSubscriptions } from "../delivery/record.ts";
 import { stateOf, type SubscriptionState } from "../delivery/state.ts";
 import type { AppDeps } from "./deps.ts";
 
+/** Makes a gauge; its name is without the prefix of all. */
+export type GaugeOf = (name: string, help: string, labelNames?: readonly string[]) => Gauge;
+
 const METRICS: readonly {
   readonly name: string;
   readonly help: string;
@@ -32,10 +35,7 @@ const STATUSES = ["active", "catching-up", "failing", "paused"] as const;
 const PAGE = 1_000;
 
 /** Puts on record how each subscription is, however many there are (`limits.subscriptions`). */
-export async function tellSubscriptions(
-  { database, clock }: AppDeps,
-  gauge: (name: string, help: string, labelNames: string[]) => Gauge,
-): Promise<void> {
+export function subscriptionGauges(gauge: GaugeOf) {
   const labelNames = ["subscription", "source"];
   const gauges = METRICS.map(({ name, help, value }) => ({
     each: gauge(`subscription_${name}`, help, labelNames),
@@ -45,14 +45,16 @@ export async function tellSubscriptions(
     ...labelNames,
     "status",
   ]);
-  for (let cursor: string | undefined = ""; cursor !== undefined;) {
-    const page = await listSubscriptions(database, { cursor, limit: PAGE });
-    for (const subscription of page) {
-      const labels = { subscription: subscription.id, source: subscription.log.name };
-      const state = await stateOf(database, subscription, clock.now());
-      for (const { each, value } of gauges) each.set(labels, value(state));
-      for (const name of STATUSES) status.set({ ...labels, status: name }, name === state.status ? 1 : 0);
+  return async (own: Readonly<Record<string, string>>, { database, clock }: AppDeps): Promise<void> => {
+    for (let cursor: string | undefined = ""; cursor !== undefined;) {
+      const page = await listSubscriptions(database, { cursor, limit: PAGE });
+      for (const subscription of page) {
+        const labels = { ...own, subscription: subscription.id, source: subscription.log.name };
+        const state = await stateOf(database, subscription, clock.now());
+        for (const { each, value } of gauges) each.set(labels, value(state));
+        for (const name of STATUSES) status.set({ ...labels, status: name }, name === state.status ? 1 : 0);
+      }
+      cursor = page.length < PAGE ? undefined : page.at(-1)?.id;
     }
-    cursor = page.length < PAGE ? undefined : page.at(-1)?.id;
-  }
+  };
 }

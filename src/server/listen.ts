@@ -1,5 +1,6 @@
 import type { Settings } from "../config/settings.ts";
 import type { Feeds } from "../feed/feeds.ts";
+import type { AppOptions } from "../http/app.ts";
 import { createFetch } from "../http/fetch.ts";
 import type { Database } from "../log/database.ts";
 import type { DeliveryPort } from "../http/deps.ts";
@@ -7,7 +8,7 @@ import type { LogReader } from "../log/reader.ts";
 import type { Sightings } from "../log/sightings.ts";
 import type { LogWriter } from "../log/writer.ts";
 import { docsFiles } from "./docs-files.ts";
-import type { ServerLog } from "./logger.ts";
+import type { EventLogger } from "./feed-events.ts";
 import { systemClock } from "./system-clock.ts";
 
 /** The application's own limit answers with a problem; the server's must not come first. */
@@ -33,27 +34,34 @@ export interface SurfaceParts {
   readonly delivery: DeliveryPort;
 }
 
-export interface ListenDeps extends SurfaceParts {
+export interface AnswerDeps extends SurfaceParts {
   readonly settings: Settings;
   readonly version: string;
-  readonly log: ServerLog;
+  readonly logger: EventLogger;
+  /** Aborts when the server shuts down. */
+  readonly closing: AbortSignal;
 }
 
-/** Serves the HTTP surface on the port that the settings name; 0 takes any that is free. */
-export function listen({ settings, version, log, ...deps }: ListenDeps): Listening {
-  const { logger } = log;
-  const closing = new AbortController();
-  const fetch = createFetch({
+/** How a server answers on a store. */
+export function answering({ settings, version, logger, ...deps }: AnswerDeps): AppOptions {
+  return {
     ...deps,
     limits: settings.limits,
     clock: systemClock,
     version,
     corsOrigins: settings.corsOrigin,
-    closing: closing.signal,
     onAccess: settings.accessLog ? (entry) => logger.info(entry, "request") : null,
     onFault: (error, requestId) => logger.error({ err: error, requestId }, "request failed"),
     docs: docsFiles,
-  });
+  };
+}
+
+/** Listens on the port that the settings name; 0 takes any that is free. */
+export function openSocket(
+  settings: Settings,
+  closing: AbortController,
+  fetch: (request: Request) => Response | Promise<Response>,
+): Listening {
   const server = Bun.serve({
     hostname: settings.host,
     port: settings.port,
@@ -70,4 +78,10 @@ export function listen({ settings, version, log, ...deps }: ListenDeps): Listeni
       await server.stop(true);
     },
   };
+}
+
+/** Serves the HTTP surface of a store. */
+export function listen(deps: Omit<AnswerDeps, "closing">): Listening {
+  const closing = new AbortController();
+  return openSocket(deps.settings, closing, createFetch(answering({ ...deps, closing: closing.signal })));
 }

@@ -1,6 +1,7 @@
 import type { OnFeedNews } from "../feed/commit.ts";
 import type { RegisteredFeed } from "../feed/register.ts";
 import type { RunEvent } from "../feed/run.ts";
+import type { Database } from "../log/database.ts";
 import type { LogNews } from "../log/writer.ts";
 import { type Projecting, project, type ProjectOptions } from "./project.ts";
 import { systemClock } from "./system-clock.ts";
@@ -12,6 +13,8 @@ export interface ProjectingOptions extends Omit<ProjectOptions, "holder"> {
   readonly configFile: string | null;
   /** Gives a channel to the thread that writes; null: this thread writes. */
   readonly connect: (() => MessagePort) | null;
+  /** Whether a thread is started only when there is something to project. */
+  readonly lazy: boolean;
 }
 
 interface Thread extends ProjectingOptions {
@@ -21,6 +24,9 @@ interface Thread extends ProjectingOptions {
   readonly onNews: OnFeedNews;
   readonly onEvent: (event: RunEvent) => void;
 }
+
+/** How often it is looked whether another process left something to project. */
+const FIRST_LOOK_MS = 1_000;
 
 /** How long after it failed the thread is started anew. */
 const RESTART_MS = 1_000;
@@ -88,6 +94,50 @@ function projectFromThread(options: Thread): Projecting {
 
 const NOTHING: Projecting = { learn: (_news: LogNews) => {}, close: () => Promise.resolve() };
 
+/** Arguments: log of the feed, log of its source. */
+const HAS_WORK = `
+select 1 from feeds as feed cross join logs as source on source.id = ?2
+where feed.log = ?1 and (feed.status <> 'live' or feed.cursor < source.head)`;
+
+async function hasWork(database: Database, registered: readonly RegisteredFeed[]): Promise<boolean> {
+  for (const { log, source } of registered) {
+    const found = await database.read({ sql: HAS_WORK, args: [log.id, source.id] });
+    if (found.length > 0) return true;
+  }
+  return false;
+}
+
+/** Starts projecting with the first thing there is to project. */
+function projectWhenNeeded(
+  { database }: ProjectingOptions,
+  registered: readonly RegisteredFeed[],
+  start: () => Projecting,
+): Projecting {
+  const stopping = new AbortController();
+  let running: Projecting | null = null;
+  const startOnce = () => {
+    if (!stopping.signal.aborted) running ??= start();
+  };
+  const look = async () => {
+    while (!stopping.signal.aborted && running === null) {
+      if (await hasWork(database, registered).catch(() => false)) startOnce();
+      else await systemClock.sleep(FIRST_LOOK_MS, stopping.signal);
+    }
+  };
+  const looking = look();
+  return {
+    learn(news) {
+      startOnce();
+      running?.learn(news);
+    },
+    async close() {
+      stopping.abort();
+      await looking;
+      await running?.close();
+    },
+  };
+}
+
 /** Projects as suits the database: nothing is started for no feeds. */
 export function startProjecting(
   options: ProjectingOptions,
@@ -96,7 +146,7 @@ export function startProjecting(
   if (registered.length === 0) return NOTHING;
   const { configFile, connect } = options;
   const holder = crypto.randomUUID();
-  return configFile !== null && connect !== null
-    ? projectFromThread({ ...options, configFile, connect, holder })
-    : project({ ...options, holder }, registered);
+  if (configFile === null || connect === null) return project({ ...options, holder }, registered);
+  const start = () => projectFromThread({ ...options, configFile, connect, holder });
+  return options.lazy ? projectWhenNeeded(options, registered, start) : start();
 }

@@ -16,12 +16,21 @@ export interface StartOptions {
   readonly log: ServerLog;
 }
 
-/** Starts serving on the database that the settings name, bringing its schema up to date first. */
+/**
+ * Starts serving on the database that the settings name, or on those of all tenants, bringing their schemas up to date
+ * first.
+ */
 export async function startServer({ settings, version, log }: StartOptions): Promise<RunningServer> {
+  const { logger } = log;
+  if (settings.tenants.length > 0) {
+    // Loaded only here: who has none need not wait for it at each start.
+    const { startTenants } = await import("./tenants.ts");
+    return startTenants({ settings, version, logger });
+  }
   const { surface, close } = await startKilde({
     settings,
-    logger: log.logger,
-    open: (parts) => listen({ ...parts, settings, version, log }),
+    logger,
+    open: (parts) => listen({ ...parts, settings, version, logger }),
   });
   return { port: surface.port, close };
 }

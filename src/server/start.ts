@@ -31,12 +31,16 @@ export interface StartKildeOptions<Opened extends Surface> {
   readonly logger: EventLogger;
   /** The program of the thread that writes a file; null: this thread writes. Default: the one beside this file. */
   readonly databaseThread?: URL | null;
+  /** Whether threads are started only when there is something for them to do. Default: at once. */
+  readonly lazy?: boolean;
   /** Opens what others reach it by. */
   readonly open: (parts: SurfaceParts) => Opened;
 }
 
 /** Brings the schema up to date; a libSQL server may take as long for it as it needs. */
 async function migrateFully(database: Database, location: DatabaseLocation): Promise<void> {
+  // One that does not answer is found out here: the patient one would wait for it.
+  if (!database.embedded) await database.read({ sql: "select 1", args: [] });
   const patient = database.embedded ? database : openDatabase(location);
   try {
     await migrate(patient);
@@ -50,6 +54,7 @@ export async function startKilde<Opened extends Surface>({
   settings,
   logger,
   databaseThread,
+  lazy = false,
   open,
 }: StartKildeOptions<Opened>): Promise<{ readonly surface: Opened; readonly close: () => Promise<void> }> {
   const { databaseUrl: url, databaseAuthToken: authToken, limits, pollIntervalMs } = settings;
@@ -102,6 +107,7 @@ export async function startKilde<Opened extends Surface>({
         pollIntervalMs,
         heads,
         configFile: settings.configFile,
+        lazy,
         onNews(path, head) {
           feeds.learn(path, head);
           deliverNews(path, head);

@@ -16,7 +16,7 @@ import { openLogWriter } from "../log/writer.ts";
 import { sealWith } from "../server/seal.ts";
 import type { Calls } from "./calls.ts";
 import { deliveringWork, workerSend } from "./delivery.ts";
-import type { Configured, Isolate } from "./isolate.ts";
+import type { Configured, RememberedStore } from "./isolate.ts";
 import { inTurns } from "./turns.ts";
 import { clearing, runWorks, sweeping } from "./works.ts";
 
@@ -34,7 +34,9 @@ export interface WorkerEvents {
 }
 
 export interface InvocationDeps extends WorkerEvents {
-  readonly isolate: Isolate;
+  readonly store: RememberedStore;
+  /** Path under which the store is served; empty at the root. */
+  readonly basePath: string;
   readonly configured: Configured;
   readonly registered: readonly RegisteredFeed[];
   readonly database: Database;
@@ -63,7 +65,7 @@ export interface Invocation {
 }
 
 export function openInvocation(deps: InvocationDeps): Invocation {
-  const { isolate, configured, registered, database, calls, clock, version, holder } = deps;
+  const { store, configured, registered, database, calls, clock, version, holder } = deps;
   const { settings, schemas } = configured;
   const { limits, pollIntervalMs } = settings;
   const left = new Set<Kind>();
@@ -79,7 +81,7 @@ export function openInvocation(deps: InvocationDeps): Invocation {
     },
     onSweep: () => left.add("sweep"),
   });
-  const writer = inTurns(own, isolate.turns, deps.keep);
+  const writer = inTurns(own, store.turns, deps.keep);
   const sightings = createSightings({ writer, clock, mostConsumers: limits.consumers });
   const opened = openFeeds(
     { database, writer, clock, limits, pollIntervalMs, onClear: () => left.add("clear") },
@@ -96,8 +98,8 @@ export function openInvocation(deps: InvocationDeps): Invocation {
   const works: Readonly<Record<Kind, () => readonly BackgroundWork[]>> = {
     project: () =>
       registered.map((feed) => {
-        const retry = !isolate.retried.has(feed.feed.path);
-        isolate.retried.add(feed.feed.path);
+        const retry = !store.retried.has(feed.feed.path);
+        store.retried.add(feed.feed.path);
         const { onFeedEvent: onEvent } = deps;
         const onNews = (path: string, head: number) => opened.learn(path, head);
         return projectInSlices({ database, writer, clock, holder, retry, onNews, onEvent }, feed);
@@ -105,7 +107,7 @@ export function openInvocation(deps: InvocationDeps): Invocation {
     deliver: () => [
       deliveringWork({ settings, database, writer, clock, holder, onEvent: deps.onDeliveryEvent }),
     ],
-    sweep: () => [sweeping({ database, turns: isolate.turns, clock })],
+    sweep: () => [sweeping({ database, turns: store.turns, clock })],
     clear: () => [clearing({ database, writer, clock })],
   };
 
@@ -135,6 +137,7 @@ export function openInvocation(deps: InvocationDeps): Invocation {
       docs: null,
       compress: false,
       brief: true,
+      basePath: deps.basePath,
     };
     return createFetch(options, createDeps(options, schemas));
   };

@@ -1,15 +1,14 @@
 import type { KildeConfig, SettingValues } from "../config/settings.ts";
 import type { Clock } from "../core/clock.ts";
-import { FeedDefinitionsError } from "../feed/compile-all.ts";
-import { BrokenPromiseError } from "../feed/promise.ts";
 import { type RegisteredFeed, registerFeeds } from "../feed/register.ts";
 import { createSchemas, type Schemas } from "../http/schemas.ts";
 import type { Database } from "../log/database.ts";
 import { storageError } from "../log/failures.ts";
-import { migrate, SchemaError } from "../log/migrate.ts";
+import { migrate } from "../log/migrate.ts";
 import { serverFeeds } from "../server/compile.ts";
-import { createTurns, type Turns } from "./turns.ts";
+import { isAboutProgram } from "../server/program-fault.ts";
 import { environmentOf, workerSettings } from "./settings.ts";
+import { createTurns, type Turns } from "./turns.ts";
 
 /** Stands for what is not known before the first request. */
 const BOUND_LATER = { KILDE_DATABASE_URL: "http://bound.later", KILDE_BEHIND_PROXY: "true" };
@@ -21,46 +20,30 @@ export interface Configured {
 }
 
 /**
- * What an isolate remembers from one request to the next: plain data, and never anything that a request waits for or
- * speaks through, which would end with the request that made it.
+ * What an isolate remembers of a store from one request to the next: plain data, and never anything that a request
+ * waits for or speaks through, which would end with the request that made it.
  */
-export interface Isolate {
+export interface RememberedStore {
   readonly turns: Turns;
   /** Paths of feeds that were tried again at the event they are halted at. */
   readonly retried: Set<string>;
-  /** Throws a `ConfigError`. */
-  configured(bindings: unknown): Configured;
   /** Brings the schema up to date and gives each feed its log, unless that was done from here before. */
   registered(configured: Configured, database: Database): Promise<readonly RegisteredFeed[]>;
 }
 
-/** Whether another program has to be deployed; otherwise storage failed, and it may be tried again. */
-function isAboutProgram(error: unknown): boolean {
-  return (
-    error instanceof SchemaError ||
-    error instanceof FeedDefinitionsError ||
-    error instanceof BrokenPromiseError
-  );
+/** What an isolate remembers. */
+export interface Isolate {
+  /** Throws a `ConfigError`. */
+  configured(bindings: unknown): Configured;
+  /** The store of a tenant, or the only one. */
+  store(name: string): RememberedStore;
 }
 
-/** Throws a `FeedDefinitionsError` at once for feeds that cannot be served, so that they are not deployed. */
-export function createIsolate(config: KildeConfig, clock: Clock): Isolate {
-  let known: { readonly key: string; readonly configured: Configured } | null = null;
+function rememberedStore(definitions: KildeConfig["feeds"] = [], clock: Clock): RememberedStore {
   let done: { readonly configured: Configured; readonly feeds: readonly RegisteredFeed[] } | null = null;
-  const definitions = config.feeds ?? [];
-  serverFeeds(definitions, workerSettings(config, BOUND_LATER).limits);
   return {
     turns: createTurns(clock),
     retried: new Set(),
-    configured(bindings) {
-      const environment = environmentOf(bindings);
-      const key = JSON.stringify(environment);
-      if (known?.key !== key) {
-        const settings = workerSettings(config, environment);
-        known = { key, configured: { settings, schemas: createSchemas(settings.limits) } };
-      }
-      return known.configured;
-    },
     async registered(configured, database) {
       if (done?.configured === configured) return done.feeds;
       // Requests that come before the first is through do the same: each finds done what another did.
@@ -73,6 +56,29 @@ export function createIsolate(config: KildeConfig, clock: Clock): Isolate {
       } catch (error) {
         throw isAboutProgram(error) ? error : storageError(error);
       }
+    },
+  };
+}
+
+/** Throws a `FeedDefinitionsError` at once for feeds that cannot be served, so that they are not deployed. */
+export function createIsolate(config: KildeConfig, clock: Clock): Isolate {
+  let known: { readonly key: string; readonly configured: Configured } | null = null;
+  const stores = new Map<string, RememberedStore>();
+  serverFeeds(config.feeds ?? [], workerSettings(config, BOUND_LATER).limits);
+  return {
+    configured(bindings) {
+      const environment = environmentOf(config, bindings);
+      const key = JSON.stringify(environment);
+      if (known?.key !== key) {
+        const settings = workerSettings(config, environment);
+        known = { key, configured: { settings, schemas: createSchemas(settings.limits) } };
+      }
+      return known.configured;
+    },
+    store(name) {
+      const store = stores.get(name) ?? rememberedStore(config.feeds, clock);
+      stores.set(name, store);
+      return store;
     },
   };
 }

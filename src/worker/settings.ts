@@ -2,31 +2,46 @@ import { ConfigError } from "../config/config-error.ts";
 import { SETTING_NAMES } from "../config/names.ts";
 import { type Environment, resolveSettings } from "../config/resolve.ts";
 import type { KildeConfig, SettingValues } from "../config/settings.ts";
+import { tokenVariable } from "../config/tenants.ts";
 
 /** What differs from a server of one's own: the platform logs requests, and each look at the head is a call. */
 const WORKER_DEFAULTS: KildeConfig = { accessLog: false, pollIntervalMs: 1_000 };
 
 /** The settings among an environment's bindings; what else is bound is another's. */
-export function environmentOf(bindings: unknown): Environment {
+export function environmentOf({ tenants = [] }: KildeConfig, bindings: unknown): Environment {
   if (typeof bindings !== "object" || bindings === null) return {};
+  const names = [
+    ...SETTING_NAMES.map(({ environment }) => environment),
+    ...tenants.map(({ name }) => tokenVariable(name)),
+  ];
   const found: Record<string, string> = {};
-  for (const { environment } of SETTING_NAMES) {
-    const value: unknown = Reflect.get(bindings, environment);
-    if (typeof value === "string") found[environment] = value;
+  for (const name of names) {
+    const value: unknown = Reflect.get(bindings, name);
+    if (typeof value === "string") found[name] = value;
   }
   return found;
+}
+
+const ON_SERVER = /^(https?|libsql):/;
+
+function noFile(setting: string, url: string, remedy: string): string[] {
+  if (ON_SERVER.test(url)) return [];
+  return [
+    `${setting}: ${JSON.stringify(url)} cannot be used by a worker, which has no files. ` +
+      `${remedy} to the http(s):// or libsql:// address of a libSQL server`,
+  ];
 }
 
 /** Settings as on a server, under the same names. Throws a {@link ConfigError}. */
 export function workerSettings(config: KildeConfig, environment: Environment): SettingValues {
   const value = { ...WORKER_DEFAULTS, ...config };
   const settings = resolveSettings({ flags: {}, environment, file: { path: "createWorker", value } });
-  const problems: string[] = [];
-  if (!/^(https?|libsql):/.test(settings.databaseUrl)) {
-    problems.push(
-      `databaseUrl: ${JSON.stringify(settings.databaseUrl)} cannot be used by a worker, which has no files. ` +
-        "Set KILDE_DATABASE_URL to the http(s):// or libsql:// address of a libSQL server",
-    );
+  const { tenants, databaseStated, databaseUrl } = settings;
+  const problems = tenants.flatMap((tenant, index) =>
+    noFile(`tenants.${index}.databaseUrl`, tenant.databaseUrl, "Set it"),
+  );
+  if (databaseStated || tenants.length === 0) {
+    problems.push(...noFile("databaseUrl", databaseUrl, "Set KILDE_DATABASE_URL"));
   }
   if (!settings.behindProxy) {
     problems.push(

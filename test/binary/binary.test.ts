@@ -5,6 +5,7 @@ import { join } from "node:path";
 
 import { jsonPost, TEST_SECRET_KEY } from "../support/app.ts";
 import { cleanUp, emptyFolder, jsonLines, run, type Served, serve } from "../cli/support.ts";
+import { configured, FEEDS, TENANTS, tenantsOf } from "../tenants/support.ts";
 
 cleanUp();
 
@@ -101,6 +102,15 @@ describe("the binary, in an empty folder", () => {
     });
     expect(await Bun.file(join(server.cwd, "from-config.db")).exists()).toBe(true);
     expect((await fetch(`${server.url}/events?limit=6`)).status).toBe(400);
+  });
+
+  test("serves tenants, and projects the feeds of each", async () => {
+    const server = await serve(await configured(`tenants: ${TENANTS}, feeds: ${FEEDS}`), [], { program });
+    const { a, b } = tenantsOf(server);
+    await a.append("count-1", 1);
+    await b.append("count-1", 2);
+    const sums = [await a.get("/feeds/sums/v1?timeout=10000"), await b.get("/feeds/sums/v1?timeout=10000")];
+    expect(sums.map(([event]) => event?.data)).toEqual([{ sum: 1 }, { sum: 2 }]);
   });
 
   test("takes no settings from files that the manual does not name", async () => {

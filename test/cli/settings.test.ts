@@ -49,8 +49,9 @@ describe("settings", () => {
     expect(resolveSettings(sources({ file: all.file })).port).toBe(3);
   });
 
-  test("are all reachable from each source, but for feeds, which only the file can hold", () => {
-    const paths = Object.keys(settingsSchema.shape).filter((key) => key !== "limits" && key !== "feeds");
+  test("are all reachable from each source, but for feeds and tenants, which only the file can hold", () => {
+    const others = new Set(["limits", "feeds", "tenants"]);
+    const paths = Object.keys(settingsSchema.shape).filter((key) => !others.has(key));
     const limits = Object.keys(DEFAULT_LIMITS).map((name) => `limits.${name}`);
     expect(SETTING_NAMES.map(({ path }) => path.join("."))).toEqual([...paths, ...limits]);
     expect(SETTING_NAMES.find(({ path }) => path[1] === "eventBytes")?.environment).toBe(

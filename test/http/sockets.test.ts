@@ -16,6 +16,7 @@ beforeAll(async () => {
   const settings = {
     ...settingsSchema.parse({ port: 0, databaseUrl: ":memory:", accessLog: false }),
     configFile: null,
+    databaseStated: true,
   };
   server = await startServer({ settings, version: "test", log: createLog("silent") });
   url = `http://127.0.0.1:${server.port}`;

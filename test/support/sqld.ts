@@ -74,6 +74,31 @@ export async function startSqld(flags: readonly string[] = []): Promise<Sqld> {
   throw new Error(`sqld did not start in ${STARTS} attempts`);
 }
 
+/** A libSQL server with namespaces, by their names: each is a database at a host of its own. */
+export interface SqldWithNamespaces extends Sqld {
+  /** The address of a namespace's database. `*.localhost` is this machine. */
+  urlOf(namespace: string): string;
+}
+
+/** Starts a libSQL server with empty namespaces. */
+export async function startSqldWithNamespaces(
+  namespaces: readonly string[],
+  flags: readonly string[] = [],
+): Promise<SqldWithNamespaces> {
+  const admin = `127.0.0.1:${freePort()}`;
+  const sqld = await startSqld(["--enable-namespaces", "--admin-listen-addr", admin, ...flags]);
+  for (const namespace of namespaces) {
+    const response = await fetch(`http://${admin}/v1/namespaces/${namespace}/create`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: "{}",
+    });
+    if (!response.ok) throw new Error(`namespace ${namespace}: ${response.status} ${await response.text()}`);
+  }
+  const { port } = new URL(sqld.url);
+  return { ...sqld, urlOf: (namespace) => `http://${namespace}.localhost:${port}` };
+}
+
 const urls = new WeakMap<Database, string>();
 
 /** Address of the server of a database that was opened by the deployment. */

@@ -6,7 +6,7 @@ import type { BunPlugin } from "bun";
 import { parse } from "jsonc-parser";
 import { Miniflare } from "miniflare";
 
-import type { WorkerOptions } from "../../src/worker.ts";
+import type { KildeConfig, WorkerOptions } from "../../src/worker.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 
@@ -25,7 +25,9 @@ interface Scheduled {
 }
 
 export interface WorkerUnderTest {
-  readonly databaseUrl: string;
+  /** Null: none but those of the tenants. */
+  readonly databaseUrl: string | null;
+  readonly tenants?: KildeConfig["tenants"];
   /** Further settings, by their names in the environment. */
   readonly env?: Readonly<Record<string, string>>;
   readonly options?: WorkerOptions;
@@ -70,11 +72,12 @@ export async function bundleWorker(entry: string, source?: string): Promise<stri
 
 const bundles = new Map<string, Promise<string>>();
 
-function bundleOf({ options = {}, config = null }: WorkerUnderTest): Promise<string> {
+function bundleOf({ options = {}, config = null, tenants = [] }: WorkerUnderTest): Promise<string> {
   const source = [
     `import { createWorker } from ${JSON.stringify(join(ROOT, "src/worker.ts"))};`,
     config === null ? "const config = {};" : `import config from ${JSON.stringify(config)};`,
-    `export default createWorker(config, ${JSON.stringify(options)});`,
+    `const tenants = ${JSON.stringify(tenants)};`,
+    `export default createWorker({ ...config, tenants }, ${JSON.stringify(options)});`,
   ].join("\n");
   const made = bundles.get(source) ?? bundleWorker(join(ROOT, "test/support/worker-under-test.ts"), source);
   bundles.set(source, made);
@@ -90,7 +93,11 @@ export async function startWorker(worker: WorkerUnderTest): Promise<RunningWorke
     compatibilityDate: COMPATIBILITY_DATE,
     compatibilityFlags: COMPATIBILITY_FLAGS,
     ...(worker.quiet === true ? { handleRuntimeStdio: discard } : {}),
-    bindings: { KILDE_DATABASE_URL: worker.databaseUrl, KILDE_BEHIND_PROXY: "true", ...worker.env },
+    bindings: {
+      ...(worker.databaseUrl === null ? {} : { KILDE_DATABASE_URL: worker.databaseUrl }),
+      KILDE_BEHIND_PROXY: "true",
+      ...worker.env,
+    },
   });
   const url = (await miniflare.ready).href.replace(/\/$/, "");
   return {

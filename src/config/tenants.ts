@@ -1,0 +1,125 @@
+import { z } from "zod";
+
+import { databaseFile } from "../core/database-url.ts";
+
+/** Paths of Kilde itself: no tenant can have them. */
+const OWN_PATH =
+  /^\/(streams|transactions|appends|events|feeds|subscriptions|problems|health|ready|metrics|docs|(open|async)api\.json)(\/|$)/;
+
+/** The name under which `databaseUrl` goes beside tenants. */
+export const DEFAULT_TENANT = "default";
+
+/** A label of DNS, so that it can be part of a host name, and in capitals of a variable's name. */
+const NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+const PATH = /^(?:\/[\w\-.~]+)+$/;
+
+function isHost(text: string): boolean {
+  const url = `http://${text}`;
+  return !text.endsWith(".") && URL.canParse(url) && new URL(url).hostname === text.toLowerCase();
+}
+
+function isPath(text: string): boolean {
+  return PATH.test(text) && text.split("/").every((segment) => segment !== "." && segment !== "..");
+}
+
+export const databaseUrlSchema = z
+  .string("must be a URL")
+  .refine(
+    (url) => url === ":memory:" || /^(https?|libsql):\/\/./.test(url) || databaseFile(url) !== null,
+    "must be file:<path>, :memory:, or the http(s):// or libsql:// address of a libSQL server",
+  );
+
+export const databaseAuthTokenSchema = z.string("must be a text").min(1, "must not be empty").optional();
+
+const tenantSchema = z.strictObject(
+  {
+    /** What it is called in the log, in metrics and on the command line. */
+    name: z
+      .string("must be a name")
+      .regex(NAME, "must be of at most 63 small letters, digits and hyphens, such as shop-a")
+      .refine((name) => name !== DEFAULT_TENANT, "stands for databaseUrl; choose another name"),
+    /** Requests to this host are its, or else … */
+    host: z
+      .string("must be a host name")
+      .refine(isHost, "must be a host name without a port, such as shop-a.example")
+      .optional(),
+    /** … requests below this path. */
+    path: z
+      .string("must be a path")
+      .refine(isPath, "must be a path without an end, such as /shop-a")
+      .refine((path) => !OWN_PATH.test(path), "begins as one of Kilde's own paths; choose another")
+      .optional(),
+    databaseUrl: databaseUrlSchema,
+    /** Safer in the environment, see {@link tokenVariable}. */
+    databaseAuthToken: databaseAuthTokenSchema,
+  },
+  "must be an object: { name, host or path, databaseUrl }",
+);
+
+export const tenantsSchema = z.array(tenantSchema, "must be a list of tenants").default([]);
+
+/** A database beside others in one process, chosen by the request's host or path. */
+export type Tenant = z.output<typeof tenantSchema>;
+
+/** The variable of the environment with a tenant's token. */
+export function tokenVariable(name: string): string {
+  return `KILDE_TENANT_${name.replaceAll("-", "_").toUpperCase()}_DATABASE_AUTH_TOKEN`;
+}
+
+/** A text that is the same for URLs of the same database, as far as that can be told from here. */
+function databaseKey(url: string): string {
+  const file = databaseFile(url);
+  if (file === null) return URL.canParse(url) ? new URL(url).href : url;
+  return `file:${file.replaceAll(/\/(?:\.?\/)+/g, "/").replace(/^\.\//, "")}`;
+}
+
+interface Claim {
+  readonly at: string;
+  readonly value: string;
+  readonly key: string;
+}
+
+function twice(claims: readonly Claim[], what: string): string[] {
+  const seen = new Map<string, string>();
+  return claims.flatMap(({ at, value, key }) => {
+    const earlier = seen.get(key);
+    if (earlier !== undefined) return [`${at}: ${JSON.stringify(value)} is ${what} ${earlier} already`];
+    seen.set(key, at);
+    return [];
+  });
+}
+
+/** What each tenant allows by itself, but not together with the others, or with `databaseUrl` (null: not served). */
+export function tenantFaults(tenants: readonly Tenant[], databaseUrl: string | null, most: number): string[] {
+  const claims = (name: "name" | "host" | "path" | "databaseUrl", keyOf: (value: string) => string) =>
+    tenants.flatMap((tenant, index): Claim[] => {
+      const value = tenant[name];
+      return value === undefined ? [] : [{ at: `tenants.${index}.${name}`, value, key: keyOf(value) }];
+    });
+  const same = (value: string) => value;
+  const paths = claims("path", same);
+  const databases = claims("databaseUrl", databaseKey).filter(({ value }) => value !== ":memory:");
+  const own = { at: "databaseUrl", value: databaseUrl ?? "", key: databaseKey(databaseUrl ?? "") };
+  return [
+    ...(tenants.length > most ? [`tenants: ${tenants.length} are more than limits.tenants, ${most}`] : []),
+    ...tenants.flatMap(({ host, path }, index) =>
+      (host === undefined) === (path === undefined) ? [`tenants.${index}: needs one of host and path`] : [],
+    ),
+    ...twice(claims("name", same), "the name of"),
+    ...twice(
+      claims("host", (host) => host.toLowerCase()),
+      "the host of",
+    ),
+    ...twice(paths, "the path of"),
+    ...paths.flatMap(({ at, value }) => {
+      const outer = paths.find((other) => value.startsWith(`${other.value}/`));
+      return outer === undefined
+        ? []
+        : [`${at}: ${JSON.stringify(value)} lies below ${JSON.stringify(outer.value)}, ${outer.at}`];
+    }),
+    // The database itself is not shown: its URL may hold what lets one in.
+    ...twice(databaseUrl === null ? databases : [own, ...databases], "the database of").map((fault) =>
+      fault.replace(/: .* is the database of/, ": is the database of"),
+    ),
+  ];
+}

@@ -1,0 +1,76 @@
+import { type Handler, Hono } from "hono";
+import { TrieRouter } from "hono/router/trie-router";
+
+import type { Clock } from "../core/clock.ts";
+import { KildeError } from "../core/errors.ts";
+import { problemResponse } from "./problems.ts";
+import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
+
+/** What is known of a request when it was answered, for the access log. */
+export interface AccessEntry {
+  readonly requestId: string;
+  readonly method: string;
+  readonly path: string;
+  readonly status: number;
+  /** Until the answer began, in milliseconds. */
+  readonly durationMs: number;
+}
+
+export type OnAccess = ((entry: AccessEntry) => void) | null;
+
+export type AppHono = Hono<{ Variables: { requestId: string } }>;
+
+export interface ObservedOptions {
+  readonly clock: Clock;
+  readonly onAccess: OnAccess;
+  /** Whether it answers a single request: its routes are not made ready for many. Default: false. */
+  readonly brief?: boolean;
+}
+
+/** A Hono app without routes, whose answers carry the request's id and are told to the access log. */
+export function observedApp({ clock, onAccess, brief }: ObservedOptions): AppHono {
+  const app: AppHono = brief === true ? new Hono({ router: new TrieRouter() }) : new Hono();
+  app.use(async (c, next) => {
+    c.set("requestId", requestIdOf(c.req.raw.headers));
+    await next();
+    c.res.headers.set(REQUEST_ID_HEADER, c.get("requestId"));
+  });
+  if (onAccess !== null) {
+    app.use(async (c, next) => {
+      const started = clock.now();
+      await next();
+      onAccess({
+        requestId: c.get("requestId"),
+        method: c.req.method,
+        path: c.req.path,
+        status: c.res.status,
+        durationMs: clock.now() - started,
+      });
+    });
+  }
+  return app;
+}
+
+export type Methods = Partial<Record<"GET" | "POST" | "PUT" | "PATCH" | "DELETE", Handler>>;
+
+/** Adds resources to an app: OPTIONS is answered, and other methods than theirs are refused. */
+export function resourcesOf(app: AppHono, basePath: string): (path: string, methods: Methods) => void {
+  return (path, methods) => {
+    const names = Object.keys(methods);
+    const allow = [...names, ...(names.includes("GET") ? ["HEAD"] : []), "OPTIONS"].join(", ");
+    for (const [method, handler] of Object.entries(methods)) app.on(method, path, handler);
+    app.all(path, (c) => {
+      const { method, path: asked } = c.req;
+      const response =
+        method === "OPTIONS"
+          ? new Response(null, { status: 204 })
+          : problemResponse(
+              asked,
+              new KildeError("method-not-allowed", `${method} ${basePath}${asked}`),
+              basePath,
+            );
+      response.headers.set("Allow", allow);
+      return response;
+    });
+  };
+}

@@ -1,0 +1,91 @@
+import { setMaxListeners } from "node:events";
+
+import type { Logger } from "pino";
+
+import type { Settings } from "../config/settings.ts";
+import { DEFAULT_TENANT, type Tenant } from "../config/tenants.ts";
+import { processFetch } from "../http/process.ts";
+import { createSchemas } from "../http/schemas.ts";
+import { tenantChooser, withHost } from "../http/tenants.ts";
+import { serverFeeds } from "./compile.ts";
+import { type Listening, openSocket } from "./listen.ts";
+import { systemClock } from "./system-clock.ts";
+import { type RunningTenant, startTenant } from "./tenant.ts";
+
+/** How long a start waits for databases; those that are not open by then are waited for while others are served. */
+const START_MS = 3_000;
+
+export interface TenantsOptions {
+  readonly settings: Settings;
+  readonly version: string;
+  readonly logger: Logger;
+}
+
+/** The settings of a tenant: those of all, with its database. */
+function settingsOf(settings: Settings, { databaseUrl, databaseAuthToken }: Tenant): Settings {
+  return { ...settings, databaseUrl, databaseAuthToken };
+}
+
+/**
+ * Serves the databases of all tenants on one socket: each with a log, threads and a surface of its own, so that what
+ * befalls one is not felt by others. `databaseUrl` serves the rest, if it is set.
+ */
+export async function startTenants({ settings, version, logger }: TenantsOptions): Promise<Listening> {
+  const closing = new AbortController();
+  // Each tenant listens. Node takes more than a few listeners for a leak.
+  setMaxListeners(0, closing.signal);
+  // What is wrong with the feeds is wrong for all, and told before anything is opened.
+  serverFeeds(settings.feeds, settings.limits);
+  const schemas = createSchemas(settings.limits);
+  const start = (name: string, own: Settings, address: Pick<Tenant, "host" | "path">) =>
+    startTenant({
+      ...address,
+      name,
+      settings: own,
+      version,
+      logger: logger.child({ tenant: name }),
+      schemas,
+      closing: closing.signal,
+    });
+  const tenants = settings.tenants.map((tenant) =>
+    start(tenant.name, settingsOf(settings, tenant), { host: tenant.host, path: tenant.path }),
+  );
+  const rest = settings.databaseStated ? start(DEFAULT_TENANT, settings, {}) : null;
+  const all: readonly RunningTenant[] = rest === null ? tenants : [...tenants, rest];
+  const closeAll = async () => {
+    await Promise.all(all.map((tenant) => tenant.close()));
+  };
+  try {
+    await Promise.race([
+      Promise.all(all.map(({ tried }) => tried)),
+      systemClock.sleep(START_MS, closing.signal),
+    ]);
+    const choose = tenantChooser(tenants);
+    const others = processFetch(
+      {
+        version,
+        clock: systemClock,
+        closing: closing.signal,
+        tenants: () => all.map(({ name, deps }) => ({ name, deps: deps() })),
+        onAccess: settings.accessLog ? (entry) => logger.info(entry, "request") : null,
+        onFault: (error, requestId) => logger.error({ err: error, requestId }, "request failed"),
+      },
+      rest === null ? null : rest.fetch,
+    );
+    const listening = openSocket(settings, closing, (asked) => {
+      const request = withHost(asked);
+      const tenant = choose(new URL(request.url));
+      return tenant === null ? others(request) : tenant.fetch(request);
+    });
+    return {
+      port: listening.port,
+      async close() {
+        await listening.close();
+        await closeAll();
+      },
+    };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}

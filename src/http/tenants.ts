@@ -37,11 +37,6 @@ export function tenantChooser<Tenant extends TenantAddress>(
   };
 }
 
-/** The request with a whole URL: that of one without `Host`, as HTTP/1.0 allows it, is but a path. */
-export function withHost(request: Request): Request {
-  return request.url.startsWith("/") ? new Request(`http://localhost${request.url}`, request) : request;
-}
-
 /** The answer to a request that no app can be given. */
 export function refuse(
   { clock, onAccess }: ObservedOptions,

@@ -56,6 +56,11 @@ export function answering({ settings, version, logger, ...deps }: AnswerDeps): A
   };
 }
 
+/** The request with a whole URL: that of one without `Host`, as HTTP/1.0 allows it, is but a path. */
+function withHost(request: Request): Request {
+  return request.url.startsWith("/") ? new Request(`http://localhost${request.url}`, request) : request;
+}
+
 /** Listens on the port that the settings name; 0 takes any that is free. */
 export function openSocket(
   settings: Settings,
@@ -68,7 +73,7 @@ export function openSocket(
     // Followers are silent between heartbeats.
     idleTimeout: 0,
     maxRequestBodySize: MAX_REQUEST_BODY_BYTES,
-    fetch,
+    fetch: (request) => fetch(withHost(request)),
   });
   return {
     port: server.port ?? settings.port,

@@ -6,7 +6,7 @@ import type { Settings } from "../config/settings.ts";
 import { DEFAULT_TENANT, type Tenant } from "../config/tenants.ts";
 import { processFetch } from "../http/process.ts";
 import { createSchemas } from "../http/schemas.ts";
-import { tenantChooser, withHost } from "../http/tenants.ts";
+import { tenantChooser } from "../http/tenants.ts";
 import { serverFeeds } from "./compile.ts";
 import { type Listening, openSocket } from "./listen.ts";
 import { systemClock } from "./system-clock.ts";
@@ -72,8 +72,7 @@ export async function startTenants({ settings, version, logger }: TenantsOptions
       },
       rest === null ? null : rest.fetch,
     );
-    const listening = openSocket(settings, closing, (asked) => {
-      const request = withHost(asked);
+    const listening = openSocket(settings, closing, (request) => {
       const tenant = choose(new URL(request.url));
       return tenant === null ? others(request) : tenant.fetch(request);
     });

@@ -66,6 +66,15 @@ test("a body that is announced as too large is refused before it is sent", async
   socket.destroy();
 });
 
+test("a request without a host is answered, as balancers send it", async () => {
+  for (const path of ["/health", "/events?limit=1", "/streams"]) {
+    const socket = await open();
+    socket.write(`GET ${path} HTTP/1.0\r\n\r\n`);
+    expect(await answerOf(socket)).toMatch(/^HTTP\/1\.1 200 /);
+    socket.destroy();
+  }
+});
+
 test("a follower that does not read costs no memory, and sees everything when it does", async () => {
   const client = createClient({ url });
   const start = await client.head();

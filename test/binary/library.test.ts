@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { createClient } from "../../src/client/index.ts";
+import { hasSqld, startSqld } from "../support/sqld.ts";
 import { bundleWorker } from "../support/worker.ts";
 import { cleanUp, run, serve, type Served } from "../cli/support.ts";
 
@@ -255,6 +257,63 @@ describe("the library, as npm installs it", () => {
         ["--skipLibCheck"],
       ));
   }
+});
+
+/** As the README has it; where it listens is the first line that it writes. */
+const DENO = `
+  import { createWorker, defineFeed } from "kilde/worker";
+  import { z } from "zod";
+
+  const feed = defineFeed({
+    name: "names",
+    version: 1,
+    events: { X: z.object({ n: z.number() }) },
+    contract: { Named: z.string() },
+    publish: { X: ({ data }) => ({ type: "Named", data: data.n.toFixed(2) }) },
+  });
+  const worker = createWorker({ feeds: [feed] }, { env: Deno.env.toObject(), databaseCalls: null });
+  Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: ({ port }) => console.log(port) }, worker.fetch);
+  Deno.cron("kilde", "* * * * *", () => worker.scheduled());
+`;
+const DENO_PROGRAM = join(ROOT, "node_modules/.bin/deno");
+
+describe("a worker, in Deno on a libSQL server", () => {
+  test.skipIf(!existsSync(DENO_PROGRAM) || !hasSqld)(
+    "appends, follows, and builds a feed",
+    async () => {
+      const sqld = await startSqld();
+      await Bun.write(join(project, "deno.ts"), DENO);
+      const flags = ["-A", "--unstable-cron", "--node-modules-dir=manual", "--no-lock"];
+      const deno = Bun.spawn([DENO_PROGRAM, "run", ...flags, "deno.ts"], {
+        cwd: project,
+        env: { ...process.env, KILDE_DATABASE_URL: sqld.url, KILDE_BEHIND_PROXY: "true" },
+        stdout: "pipe",
+        stderr: "ignore",
+      });
+      try {
+        const { value: line } = await deno.stdout.getReader().read();
+        const client = createClient({ url: `http://127.0.0.1:${Number(new TextDecoder().decode(line))}` });
+        const first = await client.append("a", { type: "X", data: { n: 1 } });
+        expect(first).toMatchObject({ version: 1, position: 1 });
+        const enough = new AbortController();
+        const published: unknown[] = [];
+        for await (const event of client.follow<string>({ feed: "names/v1", signal: enough.signal })) {
+          published.push([event.type, event.data]);
+          if (published.length === 1) await client.append("b", { type: "X", data: { n: 2 } });
+          else enough.abort();
+        }
+        expect(published).toEqual([
+          ["Named", "1.00"],
+          ["Named", "2.00"],
+        ]);
+      } finally {
+        deno.kill("SIGKILL");
+        await deno.exited;
+        await sqld.stop();
+      }
+    },
+    30_000,
+  );
 });
 
 describe("the event store within a service, with what it depends on", () => {

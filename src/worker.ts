@@ -10,7 +10,7 @@ import { logDeliveryEvent } from "./server/delivery-events.ts";
 import { logFeedEvent } from "./server/feed-events.ts";
 import { countCalls } from "./worker/calls.ts";
 import { workerClock } from "./worker/clock.ts";
-import { openWorkerDatabase } from "./worker/database.ts";
+import { openWorkerDatabase, openWorkerReplica } from "./worker/database.ts";
 import { type Invocation, KINDS, openInvocation } from "./worker/invocation.ts";
 import { createIsolate } from "./worker/isolate.ts";
 
@@ -84,15 +84,20 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
 
   const open = async (bindings: unknown, keep: Keep): Promise<Invocation> => {
     const configured = isolate.configured(options.env ?? bindings);
-    const { databaseUrl: url, databaseAuthToken: authToken, accessLog, logLevel } = configured.settings;
+    const { databaseUrl: url, databaseAuthToken: authToken, readUrl, limits } = configured.settings;
+    const { accessLog, logLevel } = configured.settings;
     logger.level = logLevel;
     const calls = countCalls(databaseCalls);
-    const database = openWorkerDatabase({ url, authToken }, calls, (request) => fetch(request));
+    const send = (request: Request) => fetch(request);
+    const database = openWorkerDatabase({ url, authToken }, calls, send);
+    const patience = { clock, waitMs: limits.replicaWaitMs };
     return openInvocation({
       isolate,
       configured,
       registered: await isolate.registered(configured, database),
       database,
+      replica:
+        readUrl === undefined ? null : openWorkerReplica({ url: readUrl, authToken }, patience, calls, send),
       calls,
       clock,
       version,

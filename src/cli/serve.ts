@@ -132,7 +132,15 @@ export function serveCommand(context: CliContext): Command {
     )
     .action(() => serve(context, statedFlags(command)));
   const options = settingOptions(
-    ...(["host", "port", "databaseUrl", "databaseAuthToken", "behindProxy", "corsOrigin"] as const),
+    ...([
+      "host",
+      "port",
+      "databaseUrl",
+      "databaseAuthToken",
+      "readUrl",
+      "behindProxy",
+      "corsOrigin",
+    ] as const),
     ...(["accessLog", "logLevel", "pollIntervalMs", "secretKeys", "egressAllow"] as const),
     "shutdownTimeoutMs",
   );

@@ -1,4 +1,5 @@
 import { DEFAULT_LIMITS, SERVER_EVENT_BYTES } from "../core/limits.ts";
+import { isServerUrl } from "../core/database-url.ts";
 import { ConfigError } from "./config-error.ts";
 import { nearest } from "./nearest.ts";
 import { pathText, SETTING_NAMES, type SettingName } from "./names.ts";
@@ -131,8 +132,14 @@ function combined(settings: SettingValues, found: readonly Found[]): string[] {
         "Put a proxy that does in front of it and set --behind-proxy, or listen on 127.0.0.1",
     );
   }
+  if (settings.readUrl !== undefined && !isServerUrl(settings.databaseUrl)) {
+    problems.push(
+      `readUrl: ${JSON.stringify(settings.readUrl)} cannot be a replica of ${JSON.stringify(settings.databaseUrl)}, which is ` +
+        `no libSQL server (${told("readUrl")}). Set databaseUrl to the server that it is a replica of, or leave readUrl out`,
+    );
+  }
   const { eventBytes, metadataBytes, bodyBytes } = settings.limits;
-  if (/^(https?|libsql):/.test(settings.databaseUrl) && eventBytes + metadataBytes > SERVER_EVENT_BYTES) {
+  if (isServerUrl(settings.databaseUrl) && eventBytes + metadataBytes > SERVER_EVENT_BYTES) {
     const key = told("limits.eventBytes") === "default" ? "limits.metadataBytes" : "limits.eventBytes";
     problems.push(
       `${key}: events of ${eventBytes} bytes with ${metadataBytes} of metadata are more than a libSQL server takes, ` +

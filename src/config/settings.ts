@@ -2,7 +2,7 @@ import { z } from "zod";
 
 import { DEFAULT_LIMITS, type Limits } from "../core/limits.ts";
 import type { AnyFeedDefinition } from "../feed/define.ts";
-import { databaseFile } from "../core/database-url.ts";
+import { databaseFile, isServerUrl } from "../core/database-url.ts";
 
 /** Longer waits than this overflow a timer. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -35,6 +35,7 @@ const LIMIT_RANGES: Readonly<Record<keyof Limits, readonly [min: number, max: nu
   idempotencySeconds: [0, 10 * 365 * 24 * 60 * 60],
   followers: [1, 1_000_000],
   timeoutMs: [0, 60 * 60 * 1_000],
+  replicaWaitMs: [0, 60_000],
   waitingAppends: [1, 1_000_000],
   consumers: [1, 1_000_000],
   consumerSeconds: [1, 366 * 24 * 3_600],
@@ -61,6 +62,7 @@ const limitsSchema = z.strictObject({
   idempotencySeconds: limit("idempotencySeconds"),
   followers: limit("followers"),
   timeoutMs: limit("timeoutMs"),
+  replicaWaitMs: limit("replicaWaitMs"),
   waitingAppends: limit("waitingAppends"),
   consumers: limit("consumers"),
   consumerSeconds: limit("consumerSeconds"),
@@ -99,11 +101,16 @@ export const settingsSchema = z.strictObject({
   databaseUrl: z
     .string("must be a URL")
     .refine(
-      (url) => url === ":memory:" || /^(https?|libsql):\/\/./.test(url) || databaseFile(url) !== null,
+      (url) => url === ":memory:" || isServerUrl(url) || databaseFile(url) !== null,
       "must be file:<path>, :memory:, or the http(s):// or libsql:// address of a libSQL server",
     )
     .default(DEFAULTS.databaseUrl),
   databaseAuthToken: z.string("must be a text").min(1, "must not be empty").optional(),
+  /** A replica of the database, which is then read for all that may be a moment old. */
+  readUrl: z
+    .string("must be a URL")
+    .refine(isServerUrl, "must be the http(s):// or libsql:// address of a libSQL server")
+    .optional(),
   behindProxy: flag().default(DEFAULTS.behindProxy),
   corsOrigin: z.array(origin, "must be a list of origins").default([...DEFAULTS.corsOrigin]),
   accessLog: flag().default(DEFAULTS.accessLog),

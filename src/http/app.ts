@@ -26,6 +26,7 @@ import {
 } from "./feeds.ts";
 import { createFollowers } from "./followers.ts";
 import { queryOf, readLog } from "./pages.ts";
+import { POSITION_HEADER } from "./position.ts";
 import { problemResponse } from "./problems.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
 import { createSchemas, type Schemas } from "./schemas.ts";
@@ -75,6 +76,7 @@ const EXPOSED_HEADERS = [
   "Retry-After",
   "Sunset",
   "Kilde-Head",
+  POSITION_HEADER,
   REQUEST_ID_HEADER,
   "Idempotency-Replayed",
 ];

@@ -3,6 +3,7 @@ import Gauge from "prom-client/lib/gauge.js";
 import Registry from "prom-client/lib/registry.js";
 
 import type { FeedState } from "../feed/status.ts";
+import { readHead } from "../log/subjects.ts";
 import type { AppDeps } from "./deps.ts";
 import { tellSubscriptions } from "./subscription-metrics.ts";
 
@@ -51,12 +52,17 @@ const STATUSES = ["building", "live", "halted", "rebuilding", "retiring"] as con
 
 /** The metrics, and their media type. */
 export async function metricsOf(deps: AppDeps) {
-  const { reader, feeds, followers } = deps;
+  const { reader, feeds, followers, database } = deps;
   const registry = new Registry();
   const gauge = (name: string, help: string, labelNames: string[] = []) =>
     new Gauge({ name: `kilde_${name}`, help, labelNames, registers: [registry] });
 
-  gauge("event_log_head", "Position of the last event").set(await reader.head());
+  gauge("event_log_head", "Position of the last event").set(await readHead(database, reader.address));
+  if (reader.replica) {
+    // One that cannot be read now has nothing to tell, and must not keep the rest from being told.
+    const head = await reader.head().catch(() => null);
+    if (head !== null) gauge("replica_head", "Position of the last event that the replica has").set(head);
+  }
   gauge("followers", "Requests that follow a log in this process").set(followers.count());
 
   const perFeed = ["feed", "version"];

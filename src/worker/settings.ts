@@ -2,6 +2,7 @@ import { ConfigError } from "../config/config-error.ts";
 import { SETTING_NAMES } from "../config/names.ts";
 import { type Environment, resolveSettings } from "../config/resolve.ts";
 import type { KildeConfig, SettingValues } from "../config/settings.ts";
+import { isServerUrl } from "../core/database-url.ts";
 
 /** What differs from a server of one's own: the platform logs requests, and each look at the head is a call. */
 const WORKER_DEFAULTS: KildeConfig = { accessLog: false, pollIntervalMs: 1_000 };
@@ -22,7 +23,7 @@ export function workerSettings(config: KildeConfig, environment: Environment): S
   const value = { ...WORKER_DEFAULTS, ...config };
   const settings = resolveSettings({ flags: {}, environment, file: { path: "createWorker", value } });
   const problems: string[] = [];
-  if (!/^(https?|libsql):/.test(settings.databaseUrl)) {
+  if (!isServerUrl(settings.databaseUrl)) {
     problems.push(
       `databaseUrl: ${JSON.stringify(settings.databaseUrl)} cannot be used by a worker, which has no files. ` +
         "Set KILDE_DATABASE_URL to the http(s):// or libsql:// address of a libSQL server",

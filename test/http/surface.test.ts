@@ -100,6 +100,9 @@ test("/openapi.json describes every operation, its parameters and its bodies", a
   expect(parameters).toEqual(
     expect.arrayContaining(["lastEventId", "limit", "timeout", "direction", "type", "subjectPrefix"]),
   );
+  for (const path of ["/events", "/streams", "/streams/{stream}", "/feeds/{feed}/v{version}"]) {
+    expect(JSON.stringify(document.paths[path]?.["get"])).toContain("kilde-position");
+  }
   expect(JSON.stringify(document.paths["/streams/{stream}"]?.["post"])).toContain(
     "#/components/schemas/Append",
   );

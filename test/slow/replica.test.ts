@@ -1,9 +1,12 @@
 import { describe, expect, test } from "bun:test";
+import { tmpdir } from "node:os";
 
+import { serve } from "../cli/support.ts";
 import { jsonPost } from "../support/app.ts";
-import { hasSqld } from "../support/sqld.ts";
+import { hasSqld, startReplica, startSqld } from "../support/sqld.ts";
 import { startFollowing, startOwnReader } from "./faults/readers.ts";
 import { ask, isReady, under, until } from "./faults/scene.ts";
+import { startServer } from "./servers.ts";
 
 /*
  * A server that reads from a replica of its libSQL server, among others that do not. The replica is late, cut off, killed
@@ -122,4 +125,26 @@ describe.skipIf(!hasSqld)("a server that reads from a replica", () => {
       }),
     TIMEOUT_MS,
   );
+
+  test("a server warns of a replica that cannot be read, or is another database's", async () => {
+    const [primary, other] = [await startSqld(), await startSqld()];
+    const away = await startReplica(primary.grpcUrl);
+    await away.stop();
+    const { url: filled, stop } = await startServer(other.url);
+    await fetch(`${filled}/streams/s`, jsonPost({ events: [{ type: "Added", data: { n: 1 } }] }));
+    await stop();
+    for (const [readUrl, warning] of [
+      [away.url, "the replica cannot be read now"],
+      [other.url, "it is no replica of it"],
+    ] as const) {
+      const environment = { KILDE_DATABASE_URL: primary.url, KILDE_READ_URL: readUrl };
+      const server = await serve(tmpdir(), [], { environment });
+      await Bun.sleep(WAIT_MS + 1_000);
+      expect((await fetch(`${server.url}/ready`)).status).toBe(200);
+      const { stdout } = await server.stop();
+      expect(stdout).toContain(warning);
+    }
+    await primary.stop();
+    await other.stop();
+  }, 60_000);
 });

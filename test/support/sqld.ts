@@ -44,15 +44,15 @@ async function answers(url: string, exited: () => boolean): Promise<boolean> {
 
 /** Starts a libSQL server with an empty database; `flags` are added to its command line. */
 export function startSqld(flags: readonly string[] = []): Promise<Sqld> {
-  return start((grpcAddress) => ["--grpc-listen-addr", grpcAddress, ...flags]);
+  return launch((grpcAddress) => ["--grpc-listen-addr", grpcAddress, ...flags]);
 }
 
 /** Starts a replica of the server that replicas follow at an address. */
 export function startReplica(primaryGrpcUrl: string): Promise<Sqld> {
-  return start(() => ["--primary-grpc-url", primaryGrpcUrl]);
+  return launch(() => ["--primary-grpc-url", primaryGrpcUrl]);
 }
 
-async function start(flagsOf: (grpcAddress: string) => readonly string[]): Promise<Sqld> {
+async function launch(flagsOf: (grpcAddress: string) => readonly string[]): Promise<Sqld> {
   for (let start = 1; start <= STARTS; start += 1) {
     const folder = mkdtempSync(join(tmpdir(), "kilde-sqld-"));
     const address = `127.0.0.1:${freePort()}`;

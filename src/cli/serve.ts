@@ -98,7 +98,9 @@ async function serve(context: CliContext, flags: Readonly<Record<string, unknown
   // The log is for programs; where it goes, the text for people must not.
   const console = context.stdout.isTerminal ? context.stdout : context.stderr;
   await console.write(banner({ version: context.version, url, database }));
-  log.logger.info({ url, database, version: context.version }, "listening");
+  const { readUrl } = settings;
+  const replica = readUrl === undefined ? {} : { readUrl: shownDatabaseUrl(readUrl) };
+  log.logger.info({ url, database, ...replica, version: context.version }, "listening");
   log.flush();
 
   log.logger.info({ signal: await stop }, "shutting down");

@@ -165,8 +165,13 @@ test("a stream that the replica does not have yet is waited for; one that there 
   expect(await answer).toHaveLength(1);
 });
 
-test("followers see each event once when the replica has it, whatever this process has appended meanwhile", async () => {
+test.each([
+  "the replica has it, whatever this process has appended meanwhile",
+  "one of two replicas has it that share an address",
+])("followers see each event once when %s", async (which) => {
+  if (which.startsWith("one of two")) lagging.share();
   await app.append("s", { type: "T" }, { type: "T" });
+  lagging.catchUp();
   lagging.catchUp();
   const followers = await Promise.all(
     [0, 1, 2].map(async (after) => ({
@@ -186,6 +191,8 @@ test("followers see each event once when the replica has it, whatever this proce
     if (turn % 4 === 0) lagging.catchUp();
   }
   await soon();
+  // Now both have it.
+  lagging.catchUp();
   for (const { after, taking } of followers) {
     const ids = (await taking).map(({ id }) => Number(id));
     expect(ids).toEqual(Array.from({ length: 302 - after }, (_, n) => after + 1 + n));

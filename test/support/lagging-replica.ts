@@ -17,6 +17,8 @@ export interface Lagging {
   catchUp(): void;
   /** Gives it an earlier state: the first is 0. */
   show(state: number): void;
+  /** From now on two replicas share the address, of which one is a state behind the other: they are read in turn. */
+  share(): void;
   /** How many reads went to the replica, and to the primary. */
   readonly reads: { replica: number; primary: number };
   dispose(): void;
@@ -30,11 +32,12 @@ export function openLagging(waitMs: number): Lagging {
   const states: Database[] = [openDatabase({ url: ":memory:" })];
   const reads = { replica: 0, primary: 0 };
   let shown = 0;
+  let shared = false;
 
   const readTogether = async (statements: readonly Statement[]) => {
     reads.replica += 1;
     const rows: (readonly Row[])[] = [];
-    const state = states[shown];
+    const state = states[Math.max(0, shared ? shown - (reads.replica % 2) : shown)];
     for (const statement of statements) rows.push((await state?.read(statement)) ?? []);
     return rows;
   };
@@ -58,6 +61,9 @@ export function openLagging(waitMs: number): Lagging {
     },
     show(state) {
       shown = state;
+    },
+    share() {
+      shared = true;
     },
     dispose() {
       for (const state of states) state.close();

@@ -11,7 +11,7 @@ import { logDeliveryEvent } from "./server/delivery-events.ts";
 import { logFeedEvent } from "./server/feed-events.ts";
 import { type Calls, countCalls } from "./worker/calls.ts";
 import { workerClock } from "./worker/clock.ts";
-import { openWorkerDatabase } from "./worker/database.ts";
+import { openWorkerDatabase, openWorkerReplica } from "./worker/database.ts";
 import { type Invocation, KINDS, openInvocation } from "./worker/invocation.ts";
 import { type Configured, createIsolate } from "./worker/isolate.ts";
 import { databaseFor, type ServedDatabase, servedDatabases } from "./worker/served.ts";
@@ -99,13 +99,18 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
     const { tenant, path = "" } = served;
     const log = tenant === null ? logger : logger.child({ tenant });
     const store = isolate.store(tenant ?? "");
-    const database = openWorkerDatabase(served, calls, (request) => fetch(request));
+    const send = (request: Request) => fetch(request);
+    const database = openWorkerDatabase(served, calls, send);
+    const { readUrl, authToken } = served;
+    const patience = { clock, waitMs: configured.settings.limits.replicaWaitMs };
     return openInvocation({
       store,
       basePath: path,
       configured,
       registered: await store.registered(configured, database),
       database,
+      replica:
+        readUrl === undefined ? null : openWorkerReplica({ url: readUrl, authToken }, patience, calls, send),
       calls,
       clock,
       version,

@@ -130,7 +130,9 @@ async function serve(context: CliContext, flags: Readonly<Record<string, unknown
   } else {
     const database = shownDatabaseUrl(settings.databaseUrl);
     await console.write(banner({ version, url, database }));
-    log.logger.info({ url, database, version }, "listening");
+    const { readUrl } = settings;
+    const replica = readUrl === undefined ? {} : { readUrl: shownDatabaseUrl(readUrl) };
+    log.logger.info({ url, database, ...replica, version }, "listening");
   }
   log.flush();
 
@@ -165,7 +167,15 @@ export function serveCommand(context: CliContext): Command {
     )
     .action(() => serve(context, statedFlags(command)));
   const options = settingOptions(
-    ...(["host", "port", "databaseUrl", "databaseAuthToken", "behindProxy", "corsOrigin"] as const),
+    ...([
+      "host",
+      "port",
+      "databaseUrl",
+      "databaseAuthToken",
+      "readUrl",
+      "behindProxy",
+      "corsOrigin",
+    ] as const),
     ...(["accessLog", "logLevel", "pollIntervalMs", "secretKeys", "egressAllow"] as const),
     "shutdownTimeoutMs",
   );

@@ -87,6 +87,7 @@ export async function withServer<Result>(
     retry,
     sleep: (ms, signal) => clock.sleep(ms, signal),
     random,
+    known: { position: 0 },
   };
   try {
     // A server that is not there at all is not waited for.

@@ -1,6 +1,7 @@
 import { findAppend } from "./appends.ts";
 import { follow } from "./follow.ts";
 import { listConsumers } from "./consumers.ts";
+import { sendRead } from "./position.ts";
 import { logPath, queryString, readPages, sourcePath } from "./read.ts";
 import { type RequestDeps, type Retry, send } from "./request.ts";
 import { sleepFor } from "./sleep.ts";
@@ -32,7 +33,10 @@ export interface ClientOptions {
   readonly random?: RequestDeps["random"];
 }
 
-/** A client of one server. Every method throws KildeError for what the server refuses, by its `code`. */
+/**
+ * A client of one server. What it has appended it sees when it reads the event log, also where a replica answers. Every
+ * method throws KildeError for what the server refuses, by its `code`.
+ */
 export interface Client {
   /** Appends one event or several to a stream, all or none. */
   append(
@@ -98,6 +102,7 @@ export function createClient(options: ClientOptions): Client {
     retry: { ...RETRY, ...options.retry },
     sleep: options.sleep ?? sleepFor,
     random: options.random ?? Math.random,
+    known: { position: 0 },
   };
 
   const post = <Body>(
@@ -142,11 +147,12 @@ export function createClient(options: ClientOptions): Client {
     streams: (listOptions = {}) => listStreams(deps, listOptions),
     subjectPages: (subjectsOptions = {}) => subjectPages(deps, subjectsOptions),
     head: (feed) =>
-      send(
+      sendRead(
         deps,
         `${logPath(feed)}${queryString({ limit: 1, direction: "backwards" })}`,
         { method: "HEAD" },
         async (response) => Number(response.headers.get("kilde-head")),
+        { feed },
       ),
     commit(position, { feed, consumer = options.consumer, rewind } = {}) {
       if (consumer === undefined) throw new TypeError("Who commits? State `consumer`, here or of the client");

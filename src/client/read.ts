@@ -1,5 +1,6 @@
 import { eventOf, type WireEvent } from "../core/read-event.ts";
-import { type RequestDeps, send } from "./request.ts";
+import { sendRead } from "./position.ts";
+import type { RequestDeps } from "./request.ts";
 import type { FeedVersion, KildeEvent, ReadOptions } from "./types.ts";
 
 const PAGE_SIZE = 1_000;
@@ -85,10 +86,11 @@ export async function* readPages<Data>(
   const request = async (lastEventId: string | number | undefined, limit: number): Promise<AnsweredPage> => {
     const path = sourcePath(options) + queryString({ ...fixed, lastEventId, limit });
     const init: RequestInit = signal === undefined ? {} : { signal };
-    return send(deps, path, init, async (response) => {
+    const pageOf = async (response: Response): Promise<AnsweredPage> => {
       const events = (await response.json()) as WireEvent[];
       return { events, isLast: direction !== "backwards" && isLastPage(response, events, options) };
-    });
+    };
+    return sendRead(deps, path, init, pageOf, options);
   };
 
   let cursor = options.lastEventId;

@@ -45,6 +45,8 @@ export interface RequestDeps {
   readonly retry: Retry;
   /** Resolves after `ms`; rejects with the signal's reason when it aborts. */
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
+  /** The last position of the event log that the client was told of by an append; 0: none. */
+  readonly known: { position: number };
   /** 0 up to 1; spreads the attempts of many clients. */
   readonly random: () => number;
 }
@@ -108,8 +110,12 @@ export async function sendOnce(deps: RequestDeps, path: string, init: RequestIni
     if (init.signal?.aborted === true) throw error;
     throw new KildeUnreachableError(`No answer from ${deps.url}: ${String(error)}`, { cause: error });
   }
-  if (!response.ok) throw await errorOf(response);
-  return response;
+  const told = Number(response.headers.get("kilde-position"));
+  if (told > deps.known.position) deps.known.position = told;
+  if (response.ok) return response;
+  // Its answer has no body, which would say what is wrong.
+  if (init.method === "HEAD") return sendOnce(deps, path, { ...init, method: "GET" });
+  throw await errorOf(response);
 }
 
 /** Reads the body of an answer; a connection that is lost meanwhile is an error like one that was never there. */

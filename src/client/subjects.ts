@@ -1,5 +1,6 @@
 import { logPath, queryString } from "./read.ts";
-import { type RequestDeps, send } from "./request.ts";
+import { sendRead } from "./position.ts";
+import type { RequestDeps } from "./request.ts";
 import type { ListOptions, StreamInfo, SubjectInfo, SubjectsOptions } from "./types.ts";
 
 /** Subjects of one request. */
@@ -10,18 +11,19 @@ type Listed = Omit<StreamInfo, "stream"> & { readonly stream?: string; readonly 
 /** Pages of the subjects of a log, each one request: by name, or by what changed since a position. */
 export async function* subjectPages(
   deps: RequestDeps,
-  { feed, prefix, after, changedSince, pageSize = PAGE_SIZE, signal }: SubjectsOptions,
+  { feed, prefix, after, changedSince, position, pageSize = PAGE_SIZE, signal }: SubjectsOptions,
 ): AsyncGenerator<SubjectInfo[], void, undefined> {
   const init: RequestInit = signal === undefined ? {} : { signal };
   const listPath = feed === undefined ? "/streams" : `${logPath(feed)}/subjects`;
   let cursor: { cursor?: string | undefined; changedSince?: number } =
     changedSince === undefined ? { cursor: after } : { changedSince };
   for (;;) {
-    const page = await send(
+    const page = await sendRead(
       deps,
       `${listPath}${queryString({ prefix, limit: pageSize, ...cursor })}`,
       init,
       (response) => response.json() as Promise<{ streams?: Listed[]; subjects?: Listed[] }>,
+      { feed, position },
     );
     const subjects = (page.subjects ?? page.streams ?? []).map(
       ({ stream = "", subject = stream, ...info }): SubjectInfo => ({ ...info, subject }),

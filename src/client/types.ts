@@ -58,6 +58,11 @@ export interface ReadOptions extends Filter {
   readonly feed?: FeedVersion;
   /** Of a feed: read this subject, complete as of the request. */
   readonly subject?: string;
+  /**
+   * Read from a state of the log that has this position, such as that of an append by somebody else. What this client
+   * itself appended it sees anyway.
+   */
+  readonly position?: number;
   /** Go on after the event with this id (before it, when reading backwards). */
   readonly lastEventId?: string | number;
   /** Default `"forwards"`. */
@@ -106,6 +111,8 @@ export interface ListOptions {
   readonly prefix?: string;
   /** Only streams with an event after this position, in order of their last position; absent: all, by name. */
   readonly changedSince?: number;
+  /** List from a state of the log that has this position. What this client itself appended it sees anyway. */
+  readonly position?: number;
   /** Streams of one request; default 1,000. */
   readonly pageSize?: number;
   readonly signal?: AbortSignal;

@@ -54,6 +54,7 @@ const TEXT_FORMS: Readonly<Record<TextSetting, TextForm>> = {
   port: "integer",
   databaseUrl: "text",
   databaseAuthToken: "text",
+  readUrl: "text",
   behindProxy: "boolean",
   corsOrigin: "list",
   accessLog: "boolean",

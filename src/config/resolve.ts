@@ -1,6 +1,7 @@
 import type { z } from "zod";
 
 import { DEFAULT_LIMITS, SERVER_EVENT_BYTES } from "../core/limits.ts";
+import { isServerUrl } from "../core/database-url.ts";
 import { ConfigError } from "./config-error.ts";
 import { nearest } from "./nearest.ts";
 import { pathText, SETTING_NAMES, type SettingName } from "./names.ts";
@@ -165,10 +166,15 @@ function combined(settings: SettingValues, found: readonly Found[]): string[] {
         "Put a proxy that does in front of it and set --behind-proxy, or listen on 127.0.0.1",
     );
   }
+  if (settings.readUrl !== undefined && !isServerUrl(settings.databaseUrl)) {
+    problems.push(
+      `readUrl: ${JSON.stringify(settings.readUrl)} cannot be a replica of ${JSON.stringify(settings.databaseUrl)}, which is ` +
+        `no libSQL server (${told("readUrl")}). Set databaseUrl to the server that it is a replica of, or leave readUrl out`,
+    );
+  }
   const { eventBytes, metadataBytes, bodyBytes } = settings.limits;
   const urls = [settings.databaseUrl, ...settings.tenants.map(({ databaseUrl }) => databaseUrl)];
-  const onServer = urls.some((url) => /^(https?|libsql):/.test(url));
-  if (onServer && eventBytes + metadataBytes > SERVER_EVENT_BYTES) {
+  if (urls.some(isServerUrl) && eventBytes + metadataBytes > SERVER_EVENT_BYTES) {
     const key = told("limits.eventBytes") === "default" ? "limits.metadataBytes" : "limits.eventBytes";
     problems.push(
       `${key}: events of ${eventBytes} bytes with ${metadataBytes} of metadata are more than a libSQL server takes, ` +

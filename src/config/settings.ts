@@ -2,7 +2,7 @@ import { z } from "zod";
 
 import { DEFAULT_LIMITS, type Limits } from "../core/limits.ts";
 import type { AnyFeedDefinition } from "../feed/define.ts";
-import { databaseAuthTokenSchema, databaseUrlSchema, tenantsSchema } from "./tenants.ts";
+import { databaseAuthTokenSchema, databaseUrlSchema, readUrlSchema, tenantsSchema } from "./tenants.ts";
 
 /** Longer waits than this overflow a timer. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -35,6 +35,7 @@ const LIMIT_RANGES: Readonly<Record<keyof Limits, readonly [min: number, max: nu
   idempotencySeconds: [0, 10 * 365 * 24 * 60 * 60],
   followers: [1, 1_000_000],
   timeoutMs: [0, 60 * 60 * 1_000],
+  replicaWaitMs: [0, 60_000],
   waitingAppends: [1, 1_000_000],
   consumers: [1, 1_000_000],
   consumerSeconds: [1, 366 * 24 * 3_600],
@@ -62,6 +63,7 @@ const limitsSchema = z.strictObject({
   idempotencySeconds: limit("idempotencySeconds"),
   followers: limit("followers"),
   timeoutMs: limit("timeoutMs"),
+  replicaWaitMs: limit("replicaWaitMs"),
   waitingAppends: limit("waitingAppends"),
   consumers: limit("consumers"),
   consumerSeconds: limit("consumerSeconds"),
@@ -100,6 +102,8 @@ export const settingsSchema = z.strictObject({
   port: wholeNumber(0, 65_535).default(DEFAULTS.port),
   databaseUrl: databaseUrlSchema.default(DEFAULTS.databaseUrl),
   databaseAuthToken: databaseAuthTokenSchema,
+  /** A replica of the database, which is then read for all that may be a moment old. */
+  readUrl: readUrlSchema,
   behindProxy: flag().default(DEFAULTS.behindProxy),
   corsOrigin: z.array(origin, "must be a list of origins").default([...DEFAULTS.corsOrigin]),
   accessLog: flag().default(DEFAULTS.accessLog),

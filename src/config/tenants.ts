@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-import { databaseFile } from "../core/database-url.ts";
+import { databaseFile, isServerUrl } from "../core/database-url.ts";
 
 /** Paths of Kilde itself: no tenant can have them. */
 const OWN_PATH =
@@ -25,11 +25,16 @@ function isPath(text: string): boolean {
 export const databaseUrlSchema = z
   .string("must be a URL")
   .refine(
-    (url) => url === ":memory:" || /^(https?|libsql):\/\/./.test(url) || databaseFile(url) !== null,
+    (url) => url === ":memory:" || isServerUrl(url) || databaseFile(url) !== null,
     "must be file:<path>, :memory:, or the http(s):// or libsql:// address of a libSQL server",
   );
 
 export const databaseAuthTokenSchema = z.string("must be a text").min(1, "must not be empty").optional();
+
+export const readUrlSchema = z
+  .string("must be a URL")
+  .refine(isServerUrl, "must be the http(s):// or libsql:// address of a libSQL server")
+  .optional();
 
 const tenantSchema = z.strictObject(
   {
@@ -50,6 +55,8 @@ const tenantSchema = z.strictObject(
       .refine((path) => !OWN_PATH.test(path), "begins as one of Kilde's own paths; choose another")
       .optional(),
     databaseUrl: databaseUrlSchema,
+    /** As the setting of that name. */
+    readUrl: readUrlSchema,
     /** Safer in the environment, see {@link tokenVariable}. */
     databaseAuthToken: databaseAuthTokenSchema,
   },
@@ -104,6 +111,11 @@ export function tenantFaults(tenants: readonly Tenant[], databaseUrl: string | n
     ...(tenants.length > most ? [`tenants: ${tenants.length} are more than limits.tenants, ${most}`] : []),
     ...tenants.flatMap(({ host, path }, index) =>
       (host === undefined) === (path === undefined) ? [`tenants.${index}: needs one of host and path`] : [],
+    ),
+    ...tenants.flatMap(({ readUrl, ...tenant }, index) =>
+      readUrl === undefined || isServerUrl(tenant.databaseUrl)
+        ? []
+        : [`tenants.${index}.readUrl: there are replicas of libSQL servers only, and databaseUrl is none`],
     ),
     ...twice(claims("name", same), "the name of"),
     ...twice(

@@ -1,4 +1,4 @@
-import type { SubjectInfo } from "../client/index.ts";
+import { KildeError, type SubjectInfo, type SubjectsOptions } from "../client/index.ts";
 import { type DeliverDeps, noteFailure } from "./deliver.ts";
 import { HandlerError } from "./failure.ts";
 import { eachOf } from "./limited.ts";
@@ -164,6 +164,21 @@ interface Spent {
   readonly requestsBefore: number;
 }
 
+/** Pages of subjects, from a state that has all that a walk is to reach: a replica may be behind. */
+async function* pagesUpTo<Tx>(
+  { client }: ReconstituteDeps<Tx>,
+  query: SubjectsOptions,
+  position: number,
+): AsyncGenerator<SubjectInfo[], void, undefined> {
+  try {
+    yield* client.subjectPages({ ...query, position });
+  } catch (error) {
+    // The server was restored from a backup since the walk began: what there is now is looked at.
+    if (!(error instanceof KildeError) || error.code !== "cursor-beyond-head") throw error;
+    yield* client.subjectPages(query);
+  }
+}
+
 /** Walks to the end, and gives what is to be kept then. */
 async function walkOn<Tx>(
   deps: ReconstituteDeps<Tx>,
@@ -173,7 +188,7 @@ async function walkOn<Tx>(
   { pace, requestsBefore }: Spent,
   signal: AbortSignal,
 ): Promise<Reconstitution> {
-  const { client, store, key, log } = deps;
+  const { store, key, log } = deps;
   const found: Draft = { ...walk.found };
   const keep = (state: Kept) =>
     store.transact((tx) => store.saveFeed(tx, key, { reconstitution: JSON.stringify(state) }));
@@ -181,7 +196,7 @@ async function walkOn<Tx>(
   const start = walk.after;
   const at = typeof start === "string" ? { after: start } : { changedSince: start };
   const source = log === null ? {} : { feed: log };
-  const pages = client.subjectPages({ ...source, ...at, pageSize, signal });
+  const pages = pagesUpTo(deps, { ...source, ...at, pageSize, signal }, found.head);
   const isOver = (after: string | number) => typeof after === "number" && after >= found.head;
   let { reach } = walk;
   for (let done = isOver(start); !done;) {

@@ -12,6 +12,11 @@ export function databaseFile(url: string): string | null {
   }
 }
 
+/** Whether a database URL is the address of a libSQL server. */
+export function isServerUrl(url: string): boolean {
+  return /^(https?|libsql):\/\/./.test(url);
+}
+
 /** The database URL of a file. */
 export function databaseFileUrl(file: string): string {
   return `file:${file.replaceAll(/[%?#]/g, encodeURIComponent)}`;

@@ -175,6 +175,12 @@ export const PROBLEMS = {
     title: "The feed is not yet projected as far as this needs",
     remedy: "Try again after Retry-After; the feed's status tells how far it is.",
   },
+  "replica-behind": {
+    status: 503,
+    title: "The replica that reads go to does not have it yet",
+    remedy:
+      "Try again after Retry-After. Where what is there now will do, read without Kilde-Position, or with an earlier cursor.",
+  },
   "storage-full": {
     status: 507,
     title: "The disk is full",

@@ -29,6 +29,8 @@ export interface Limits {
   readonly followers: number;
   /** Longest long-poll, in milliseconds. */
   readonly timeoutMs: number;
+  /** How long a read waits for a replica to have what it has to be answered from, in milliseconds. */
+  readonly replicaWaitMs: number;
   /** Most appends that may wait for a commit; more are refused until some are done. */
   readonly waitingAppends: number;
   /** Most consumers of one log that name themselves. */
@@ -57,6 +59,7 @@ export const DEFAULT_LIMITS: Limits = {
   idempotencySeconds: 7 * 24 * 60 * 60,
   followers: 20_000,
   timeoutMs: 60_000,
+  replicaWaitMs: 2_000,
   waitingAppends: 10_000,
   consumers: 1_000,
   consumerSeconds: 7 * 24 * 3_600,

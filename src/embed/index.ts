@@ -28,7 +28,7 @@ export type { EventLogger } from "../server/feed-events.ts";
 /** Settings of a server (`kilde.config.ts`) that mean something here, and where it is mounted. */
 export interface KildeOptions extends Pick<
   KildeConfig,
-  "databaseUrl" | "databaseAuthToken" | "feeds" | "limits" | "pollIntervalMs" | "corsOrigin"
+  "databaseUrl" | "databaseAuthToken" | "readUrl" | "feeds" | "limits" | "pollIntervalMs" | "corsOrigin"
 > {
   /** Path that `fetch` is mounted under, `"/kilde"`: links and problems begin with it. Default: the root. */
   readonly basePath?: string;

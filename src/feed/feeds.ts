@@ -1,7 +1,8 @@
 import type { Clock } from "../core/clock.ts";
 import type { Limits } from "../core/limits.ts";
+import type { Database } from "../log/database.ts";
 import type { HeadWatch } from "../log/head-watch.ts";
-import { type LogReader, openLogReader } from "../log/reader.ts";
+import { type LogReader, type LogReaderDeps, openLogReader } from "../log/reader.ts";
 import { clearAll } from "./clear.ts";
 import type { FeedDeps } from "./commit.ts";
 import { hydrate } from "./hydrate.ts";
@@ -13,6 +14,8 @@ import { feedState, type FeedState } from "./status.ts";
 /** A version of a feed that is served here. */
 export interface OpenFeed extends RegisteredFeed {
   readonly reader: LogReader;
+  /** Reads what was written just now; the same where no replica is read. */
+  readonly primaryReader: LogReader;
 }
 
 /** The feeds that this process serves: reading them, and asking how they are. */
@@ -24,6 +27,8 @@ export interface Feeds {
   state(feed: RegisteredFeed): Promise<FeedState | null>;
   /** Whether it can be read: it is not retired, or about to be. */
   isServed(feed: RegisteredFeed): Promise<boolean>;
+  /** The same for who reads it, as far as a replica tells. */
+  isReadable(feed: RegisteredFeed): Promise<boolean>;
   /** Makes a subject complete as of now; see `hydrate.ts`. */
   hydrate(feed: RegisteredFeed, subject: string): Promise<void>;
   /** Lets a halted feed try again. */
@@ -42,6 +47,8 @@ export interface Feeds {
 }
 
 export interface FeedsDeps extends Omit<FeedDeps, "onNews"> {
+  /** How they are read, where that is from a replica. Default: from the database. */
+  readonly reading?: LogReaderDeps | undefined;
   readonly clock: Clock;
   readonly limits: Limits;
   readonly pollIntervalMs: number;
@@ -59,12 +66,23 @@ export const RESUME_FEED = `
 update feeds set status = 'building', epoch = epoch + 1 where log = ?1 and status = 'halted'`;
 
 export function openFeeds(deps: FeedsDeps, registered: readonly RegisteredFeed[]): Feeds {
+  const open = (feed: RegisteredFeed): OpenFeed => {
+    const primaryReader = openLogReader(deps, feed.log);
+    const { reading } = deps;
+    return {
+      ...feed,
+      reader: reading === undefined ? primaryReader : openLogReader(reading, feed.log),
+      primaryReader,
+    };
+  };
   const all = registered
-    .map((feed): OpenFeed => ({ ...feed, reader: openLogReader(deps, feed.log) }))
+    .map(open)
     .toSorted((a, b) =>
       a.feed.name < b.feed.name ? -1 : a.feed.name > b.feed.name ? 1 : a.feed.version - b.feed.version,
     );
-  const byPath = new Map(all.map((open) => [open.log.name, open]));
+  const readersOf = new Map(
+    all.map(({ log, reader, primaryReader }) => [log.name, new Set([reader, primaryReader])]),
+  );
   const closing = new AbortController();
   let clearing: Promise<void> | null = null;
   const clear =
@@ -74,14 +92,21 @@ export function openFeeds(deps: FeedsDeps, registered: readonly RegisteredFeed[]
     });
   // What was begun before a restart.
   if (deps.onClear === undefined) clear();
-  const learn = (path: string, head: number) => byPath.get(path)?.reader.learn({ head });
+  const learn = (path: string, head: number) =>
+    readersOf.get(path)?.forEach((reader) => reader.learn({ head }));
+  const isServedIn = async (database: Database, { log }: RegisteredFeed) => {
+    const status = (await readFeed(database, log))?.status;
+    return status !== undefined && status !== "retiring";
+  };
   return {
     all,
     find: (name, version) => all.find(({ feed }) => feed.name === name && feed.version === version) ?? null,
     state: (feed) => feedState(deps, feed),
-    async isServed({ log }) {
-      const status = (await readFeed(deps.database, log))?.status;
-      return status !== undefined && status !== "retiring";
+    isServed: (feed) => isServedIn(deps.database, feed),
+    async isReadable(feed) {
+      // A replica that does not have the feed may only not have it yet.
+      const there = deps.reading !== undefined && (await isServedIn(deps.reading.database, feed));
+      return there || isServedIn(deps.database, feed);
     },
     hydrate: (feed, subject) => hydrate({ ...deps, onNews: learn }, feed, subject),
     async resume({ log }) {
@@ -89,17 +114,17 @@ export function openFeeds(deps: FeedsDeps, registered: readonly RegisteredFeed[]
     },
     async retire(feed, readSince) {
       await retireFeed(deps, feed, all, readSince);
-      byPath.get(feed.log.name)?.reader.close();
+      readersOf.get(feed.log.name)?.forEach((reader) => reader.close());
       clear();
     },
     async rebuild(feed) {
       await rebuildFeed(deps, feed);
-      byPath.get(feed.log.name)?.reader.learn("truncated");
+      readersOf.get(feed.log.name)?.forEach((reader) => reader.learn("truncated"));
       clear();
     },
     learn,
     async close() {
-      for (const { reader } of all) reader.close();
+      for (const readers of readersOf.values()) readers.forEach((reader) => reader.close());
       closing.abort();
       await clearing;
     },

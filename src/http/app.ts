@@ -25,6 +25,7 @@ import {
 } from "./feeds.ts";
 import { createFollowers } from "./followers.ts";
 import { queryOf, readLog } from "./pages.ts";
+import { POSITION_HEADER } from "./position.ts";
 import { problemResponse } from "./problems.ts";
 import { REQUEST_ID_HEADER } from "./request-id.ts";
 import { type AppHono, observedApp, type ObservedOptions, resourcesOf } from "./resource.ts";
@@ -60,6 +61,7 @@ const EXPOSED_HEADERS = [
   "Retry-After",
   "Sunset",
   "Kilde-Head",
+  POSITION_HEADER,
   REQUEST_ID_HEADER,
   "Idempotency-Replayed",
 ];

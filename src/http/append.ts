@@ -2,8 +2,10 @@ import { KildeError } from "../core/errors.ts";
 import type { Appended, ExpectedVersion } from "../core/event.ts";
 import { findAppend } from "../log/append.ts";
 import type { AppendOutcome, Part, Transaction } from "../log/plan.ts";
+import { readHead } from "../log/subjects.ts";
 import type { AppDeps } from "./deps.ts";
 import { readAppend, readTransaction } from "./new-events.ts";
+import { POSITION_HEADER } from "./position.ts";
 import { preconditionOf } from "./preconditions.ts";
 import { validationError } from "./problems.ts";
 import { checkSubjectName } from "./stream-name.ts";
@@ -29,16 +31,20 @@ async function idempotencyOf(
   return { key, fingerprint: btoa(String.fromCharCode(...new Uint8Array(digest))) };
 }
 
-/** The error for an append that was refused; one that a header stated fails as that header says (RFC 9110). */
-export function refusalError(
+/**
+ * The error for an append that was refused; one that a header stated fails as that header says (RFC 9110). `head` is the
+ * position up to which the log is to be read to see why.
+ */
+export async function refusalError(
+  { database, reader }: AppDeps,
   outcome: Exclude<AppendOutcome, { outcome: "appended" }>,
   stated: "header" | "body",
-) {
+): Promise<KildeError> {
   if (outcome.outcome === "idempotency-key-reused") {
     return new KildeError(outcome.outcome, "The idempotency key belongs to a request with other content");
   }
   const { subject: stream, currentVersion, expectedVersion } = outcome;
-  const members = { stream, currentVersion };
+  const members = { stream, currentVersion, head: await readHead(database, reader.address) };
   const name = JSON.stringify(stream);
   if (outcome.outcome === "stream-erased") {
     const detail = `The stream ${name} was erased; its tombstone has version ${currentVersion}`;
@@ -85,13 +91,14 @@ export async function postStream(
   const idempotency = key === null ? null : await idempotencyOf(key, deps, parts);
   const outcome = await deps.writer.append({ parts, idempotency });
   if (outcome.outcome !== "appended") {
-    throw refusalError(outcome, precondition === undefined ? "body" : "header");
+    throw await refusalError(deps, outcome, precondition === undefined ? "body" : "header");
   }
   const [result] = outcome.results;
   if (result === undefined) throw new Error("an append of one part has no result");
   return created(resultOf(result), outcome.replayed, {
     ...headers,
     ETag: `"${result.version}"`,
+    [POSITION_HEADER]: String(result.position),
     Location: `${deps.basePath}/streams/${encodeURIComponent(subject)}`,
   });
 }
@@ -107,9 +114,10 @@ export async function postTransaction(request: Request, deps: AppDeps): Promise<
   const key = request.headers.get(IDEMPOTENCY_KEY);
   const idempotency = key === null ? null : await idempotencyOf(key, deps, parts);
   const outcome = await deps.writer.append({ parts, idempotency });
-  if (outcome.outcome !== "appended") throw refusalError(outcome, "body");
+  if (outcome.outcome !== "appended") throw await refusalError(deps, outcome, "body");
   const results = outcome.results.map(resultOf);
-  return created({ results, position: results.at(-1)?.position ?? 0 }, outcome.replayed, {});
+  const position = results.at(-1)?.position ?? 0;
+  return created({ results, position }, outcome.replayed, { [POSITION_HEADER]: String(position) });
 }
 
 /** `GET /appends/{idempotencyKey}`: what an append was answered, for who lost the answer. */

@@ -15,6 +15,7 @@ import { readText } from "./body.ts";
 import { consumerInPath } from "./consumer-name.ts";
 import type { AppDeps } from "./deps.ts";
 import { hereWith, queryOf } from "./pages.ts";
+import { headBeyond } from "./position.ts";
 import { validationError } from "./problems.ts";
 
 /** Depth of the body of a commit. */
@@ -71,11 +72,7 @@ export async function putConsumer(c: Context, deps: AppDeps, log: LogReader): Pr
   );
   if (!body.success) throw validationError("invalid-body", body.error.issues);
   const { position, rewind = false } = body.data;
-  const head = await log.head();
-  if (position > head) {
-    const detail = `The position is ${position}, but the last event of ${log.name} is ${head}`;
-    throw new KildeError("cursor-beyond-head", detail, { head });
-  }
+  if (position > log.knownHead()) await headBeyond(deps, log, position);
   await deps.sightings.flush();
   const now = new Date(clock.now()).toISOString();
   const mostConsumers = limits.consumers;

@@ -2,7 +2,7 @@ import { type RouteConfig, z } from "@hono/zod-openapi";
 
 import { consumerOperations } from "./consumer-operations.ts";
 import { feedSchema, feedSchemasSchema, subjectInfoSchema } from "./feed-answers.ts";
-import { json, lastEventId, pages, problem } from "./operation-parts.ts";
+import { json, pages, problem, readHeaders, shownPosition } from "./operation-parts.ts";
 import type { Schemas } from "./schemas.ts";
 
 const FEED = "/feeds/{feed}/v{version}";
@@ -30,7 +30,7 @@ export function feedOperations(schemas: Schemas): RouteConfig[] {
       summary: "Read or follow a version of a feed",
       description:
         "An HTTP Feed. A deprecated version says so in the headers Deprecation, Sunset and Link (rel=successor-version).",
-      request: { params: feed, query: schemas.logQuery, headers: lastEventId },
+      request: { params: feed, query: schemas.logQuery, headers: readHeaders },
       responses: pages,
     },
     {
@@ -40,7 +40,7 @@ export function feedOperations(schemas: Schemas): RouteConfig[] {
       tags,
       summary: "List the subjects of a feed",
       description: "By name; with `changedSince` by the position of their last event.",
-      request: { params: feed, query: schemas.streamsQuery },
+      request: { params: feed, query: schemas.streamsQuery, headers: shownPosition },
       responses: {
         200: json(z.object({ subjects: z.array(subjectInfoSchema) }), "Subjects"),
         default: problem,
@@ -54,7 +54,7 @@ export function feedOperations(schemas: Schemas): RouteConfig[] {
       summary: "Read or follow one subject of a feed",
       description:
         "Complete as of the request, also while the feed is being built: what is missing is projected first.",
-      request: { params: subject, query: schemas.streamQuery, headers: lastEventId },
+      request: { params: subject, query: schemas.streamQuery, headers: readHeaders },
       responses: pages,
     },
     {

@@ -3,6 +3,7 @@ import type { Context, MiddlewareHandler } from "hono";
 import { KildeError } from "../core/errors.ts";
 import { activeSubscriptions, pauseRetired } from "../delivery/retired-source.ts";
 import type { OpenFeed } from "../feed/feeds.ts";
+import type { LogReader } from "../log/reader.ts";
 import type { AppDeps } from "./deps.ts";
 import { tellDeprecation } from "./deprecation.ts";
 import { queryOf, readLog } from "./pages.ts";
@@ -28,11 +29,22 @@ function knownFeed(c: Context, deps: AppDeps): OpenFeed {
   return feed;
 }
 
+function retired({ feed }: OpenFeed): KildeError {
+  return new KildeError("feed-retired", `${feed.path} was retired`);
+}
+
 /** The feed that the path names. */
 export async function existingFeed(c: Context, deps: AppDeps): Promise<OpenFeed> {
   const feed = knownFeed(c, deps);
   if (await deps.feeds.isServed(feed)) return feed;
-  throw new KildeError("feed-retired", `${feed.feed.path} was retired`);
+  throw retired(feed);
+}
+
+/** The reader of the feed that the path names. */
+async function readerOf(c: Context, deps: AppDeps): Promise<LogReader> {
+  const feed = knownFeed(c, deps);
+  if (await deps.feeds.isReadable(feed)) return feed.reader;
+  throw retired(feed);
 }
 
 /** Puts the headers of a deprecated version on whatever is answered about it. */
@@ -96,7 +108,7 @@ async function entryAnswer(
   status: 200 | 202 = 200,
 ): Promise<Response> {
   const found = await entryOf(deps, open);
-  if (found === null) throw new KildeError("feed-retired", `${open.feed.path} was retired`);
+  if (found === null) throw retired(open);
   return c.json(found, status, FRESH);
 }
 
@@ -146,14 +158,12 @@ export async function getFeedSchemas(c: Context, deps: AppDeps): Promise<Respons
 
 /** `GET /feeds/{feed}/v{version}`: reads or follows the feed. */
 export async function getFeed(c: Context, deps: AppDeps): Promise<Response> {
-  const { reader } = await existingFeed(c, deps);
-  return readLog(c, deps, reader, null, queryOf(c, deps.schemas.logQuery));
+  return readLog(c, deps, await readerOf(c, deps), null, queryOf(c, deps.schemas.logQuery));
 }
 
 /** `GET /feeds/{feed}/v{version}/subjects` */
 export async function getFeedSubjects(c: Context, deps: AppDeps): Promise<Response> {
-  const { reader } = await existingFeed(c, deps);
-  return listing(c, deps, reader, "subject");
+  return listing(c, deps, await readerOf(c, deps), "subject");
 }
 
 /** `GET /feeds/{feed}/v{version}/subjects/{subject}`: complete as of the request, whatever the feed's state. */
@@ -162,5 +172,6 @@ export async function getFeedSubject(c: Context, deps: AppDeps): Promise<Respons
   const subject = subjectNameOf(c, deps, "subject");
   const query = queryOf(c, deps.schemas.streamQuery);
   await deps.feeds.hydrate(open, subject);
-  return readLog(c, deps, open.reader, subject, query);
+  // A replica does not have yet what was missing.
+  return readLog(c, deps, open.primaryReader, subject, query);
 }

@@ -3,6 +3,7 @@ import Gauge from "prom-client/lib/gauge.js";
 import Registry from "prom-client/lib/registry.js";
 
 import type { FeedState } from "../feed/status.ts";
+import { readHead } from "../log/subjects.ts";
 import type { AppDeps } from "./deps.ts";
 import { type GaugeOf, subscriptionGauges } from "./subscription-metrics.ts";
 
@@ -68,11 +69,18 @@ function storeGauges(gauge: GaugeOf) {
   }));
   const status = gauge("feed_status", "1 for the status that the feed has", [...perFeed, "status"]);
   const tellSubscriptions = subscriptionGauges(gauge);
+  let replicaHead: Gauge | null = null;
 
   return async (labels: Measured["labels"], deps: AppDeps): Promise<void> => {
-    const { reader, feeds, followers } = deps;
+    const { reader, feeds, followers, database } = deps;
     followed.set(labels, followers.count());
-    head.set(labels, await reader.head());
+    head.set(labels, await readHead(database, reader.address));
+    if (reader.replica) {
+      // One that cannot be read now has nothing to tell, and must not keep the rest from being told.
+      const its = await reader.head().catch(() => null);
+      replicaHead ??= gauge("replica_head", "Position of the last event that the replica has");
+      if (its !== null) replicaHead.set(labels, its);
+    }
     for (const open of feeds.all) {
       const state = await feeds.state(open);
       if (state === null) continue;

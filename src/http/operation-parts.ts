@@ -31,7 +31,28 @@ export const pages = {
   default: problem,
 };
 
-export const lastEventId = z.object({
+/** What a read may show; see `position.ts`. */
+export const shownPosition = z.object({
+  "kilde-position": z
+    .string()
+    .regex(/^\d{1,16}$/)
+    .optional()
+    .openapi({
+      description:
+        "A position in the log that is read, which the answer must have: `Kilde-Position` of an append's answer, or `Kilde-Head` of an earlier read. A replica that does not have it is waited for, and then answered for with `replica-behind`. It says nothing for an event stream",
+    }),
+});
+
+/** The headers of an answer to an append. */
+export const tellsPosition = {
+  headers: z.object({
+    "kilde-position": z.string().openapi({
+      description: "Position up to which the event log is to be read to see what was appended",
+    }),
+  }),
+};
+
+export const readHeaders = shownPosition.extend({
   "last-event-id": z
     .string()
     .optional()

@@ -6,7 +6,7 @@ import { appendedSchema, streamInfoSchema, transactedSchema } from "./answers.ts
 import { consumerOperations } from "./consumer-operations.ts";
 import type { AppDeps } from "./deps.ts";
 import { feedOperations } from "./feed-operations.ts";
-import { json, lastEventId, pages, problem } from "./operation-parts.ts";
+import { json, pages, problem, readHeaders, shownPosition, tellsPosition } from "./operation-parts.ts";
 import type { Schemas } from "./schemas.ts";
 import { subscriptionOperations } from "./subscription-operations.ts";
 import { createSubscriptionSchemas } from "./subscription-schemas.ts";
@@ -46,7 +46,7 @@ function operations(schemas: Schemas, limits: Limits): RouteConfig[] {
           },
         },
       },
-      responses: { 201: json(appendedSchema, "Appended"), default: problem },
+      responses: { 201: { ...json(appendedSchema, "Appended"), ...tellsPosition }, default: problem },
     },
     {
       method: "post",
@@ -59,7 +59,7 @@ function operations(schemas: Schemas, limits: Limits): RouteConfig[] {
         headers: z.object(key),
         body: { required: true, content: { "application/json": { schema: schemas.transactionBody } } },
       },
-      responses: { 201: json(transactedSchema, "Appended"), default: problem },
+      responses: { 201: { ...json(transactedSchema, "Appended"), ...tellsPosition }, default: problem },
     },
     {
       method: "get",
@@ -77,7 +77,7 @@ function operations(schemas: Schemas, limits: Limits): RouteConfig[] {
       operationId: "readEvents",
       tags: ["Read and follow"],
       summary: "Read or follow the event log",
-      request: { query: schemas.logQuery, headers: lastEventId },
+      request: { query: schemas.logQuery, headers: readHeaders },
       responses: pages,
     },
     {
@@ -87,7 +87,7 @@ function operations(schemas: Schemas, limits: Limits): RouteConfig[] {
       tags: ["Read and follow"],
       summary: "Read or follow one stream",
       description: "The ETag is the stream's version.",
-      request: { params: stream, query: schemas.streamQuery, headers: lastEventId },
+      request: { params: stream, query: schemas.streamQuery, headers: readHeaders },
       responses: pages,
     },
     {
@@ -97,7 +97,7 @@ function operations(schemas: Schemas, limits: Limits): RouteConfig[] {
       tags: ["Streams"],
       summary: "List streams",
       description: "By name; with `changedSince` by the position of their last event.",
-      request: { query: schemas.streamsQuery },
+      request: { query: schemas.streamsQuery, headers: shownPosition },
       responses: { 200: json(z.object({ streams: z.array(streamInfoSchema) }), "Streams"), default: problem },
     },
     {

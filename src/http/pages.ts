@@ -6,11 +6,13 @@ import { DEFAULT_PAGE_EVENTS } from "../core/limits.ts";
 import type { Filter } from "../log/pages.ts";
 import type { PageAnswer, PageQuery } from "../log/query.ts";
 import type { LogReader } from "../log/reader.ts";
+import { findSubject } from "../log/subjects.ts";
 import { consumerOf } from "./consumer-name.ts";
 import type { AppDeps } from "./deps.ts";
 import { eventStream } from "./event-stream.ts";
 import { type Representation, representationOf } from "./negotiate.ts";
 import { pageBody } from "./page-body.ts";
+import { awaitPosition, headBeyond, shownPosition } from "./position.ts";
 import { validationError } from "./problems.ts";
 import type { Schemas } from "./schemas.ts";
 
@@ -163,12 +165,40 @@ async function followResponse(
     if (value !== undefined) refuseCombination(name, "has no meaning for an event stream");
   }
   const after = eventStreamStart(c, query);
-  const head = await log.head();
-  if (after > head) {
-    const detail = `The cursor is ${after}, but the last event of ${log.name} is ${head}`;
-    throw new KildeError("cursor-beyond-head", detail, { head });
-  }
+  if (after > (await log.head())) await headBeyond(deps, log, after);
   return eventStream(c, deps, log, { subject, filter }, after, consumerOf(c, deps));
+}
+
+/** Reads a page from a state that has all that the request shows to be known. */
+async function freshPage(
+  c: Context,
+  deps: AppDeps,
+  log: LogReader,
+  query: PageQuery,
+  { framing }: Representation,
+): Promise<PageAnswer> {
+  const { subject, lastEventId = 0, direction } = query;
+  const { signal } = c.req.raw;
+  const read = () => log.page(query, framing, signal);
+  const shown = shownPosition(c);
+  // What comes before the cursor must be all there; after it there may be nothing yet.
+  const needed = log.replica && direction === "backwards" ? Math.max(shown, lastEventId) : shown;
+  let answer = await read();
+  if (answer.head < needed) {
+    await awaitPosition(deps, log, needed, signal);
+    answer = await read();
+  }
+  if (subject !== null && answer.subject === null && log.replica) {
+    // Only the primary can tell that there is none.
+    const known = await findSubject(deps.database, log.address, subject);
+    if (known !== null) {
+      await awaitPosition(deps, log, known.position, signal);
+      answer = await read();
+    }
+  }
+  if (lastEventId <= answer.head) return answer;
+  await headBeyond(deps, log, lastEventId);
+  return { ...answer, head: lastEventId };
 }
 
 /** Reads or follows a log, or one subject of it, as the request says. */
@@ -188,7 +218,7 @@ export async function readLog(
   const limit = query.limit ?? Math.min(DEFAULT_PAGE_EVENTS, deps.limits.pageEvents);
   const page: PageQuery = { subject, lastEventId, direction, limit, filter, afterVersion, toVersion, asOf };
   const consumer = consumerOf(c, deps);
-  let answer = await log.page(page, representation.framing, c.req.raw.signal);
+  let answer = await freshPage(c, deps, log, page, representation);
   if (answer.count === 0 && timeout > 0) {
     answer = await longPoll(c, deps, log, page, timeout, representation, answer);
   }

@@ -3,11 +3,12 @@ import type { Context } from "hono";
 import { KildeError } from "../core/errors.ts";
 import { DEFAULT_PAGE_EVENTS } from "../core/limits.ts";
 import type { LogReader } from "../log/reader.ts";
-import type { SubjectInfo } from "../log/subjects.ts";
+import { findSubject, type SubjectInfo } from "../log/subjects.ts";
 import { erasure } from "../log/writer.ts";
 import { refusalError } from "./append.ts";
 import type { AppDeps } from "./deps.ts";
 import { hereWith, queryOf } from "./pages.ts";
+import { awaitPosition, POSITION_HEADER, shownPosition } from "./position.ts";
 import { preconditionOf } from "./preconditions.ts";
 import { subjectNameOf } from "./stream-name.ts";
 
@@ -35,6 +36,7 @@ export async function listing(
       errors: [{ parameter: "cursor", detail }],
     });
   }
+  await awaitPosition(deps, log, shownPosition(c), c.req.raw.signal);
   const list =
     changedSince === undefined
       ? await log.subjects({ prefix, cursor: cursor ?? "", limit })
@@ -51,8 +53,9 @@ export async function listing(
   });
 }
 
-async function existing(deps: AppDeps, name: string): Promise<SubjectInfo> {
-  const info = await deps.reader.find(name);
+/** The stream as it is, whatever a replica has. */
+async function existing({ database, reader }: AppDeps, name: string): Promise<SubjectInfo> {
+  const info = await findSubject(database, reader.address, name);
   if (info !== null) return info;
   throw new KildeError("stream-not-found", `There is no stream ${JSON.stringify(name)}`, { stream: name });
 }
@@ -67,13 +70,8 @@ async function truncate(c: Context, deps: AppDeps, stream: string, before: numbe
   }
   const expected = preconditionOf(c.req.raw.headers);
   if (typeof expected === "number" && expected !== version) {
-    const refusal = {
-      outcome: "version-conflict",
-      subject: stream,
-      currentVersion: version,
-      expectedVersion: expected,
-    };
-    throw refusalError({ ...refusal, outcome: "version-conflict" }, "header");
+    const refusal = { subject: stream, currentVersion: version, expectedVersion: expected };
+    throw await refusalError(deps, { ...refusal, outcome: "version-conflict" }, "header");
   }
   await deps.writer.truncate(stream, before);
   const { firstVersion } = await existing(deps, stream);
@@ -84,9 +82,12 @@ async function erase(c: Context, deps: AppDeps, stream: string, reason: string):
   await existing(deps, stream);
   const expected = preconditionOf(c.req.raw.headers) ?? "exists";
   const outcome = await deps.writer.append(erasure(stream, reason, expected));
-  if (outcome.outcome !== "appended") throw refusalError(outcome, "header");
+  if (outcome.outcome !== "appended") throw await refusalError(deps, outcome, "header");
   const { version, position } = outcome.results[0] ?? { version: 0, position: 0 };
-  return c.json({ stream, version, position }, 200, { ETag: `"${version}"` });
+  return c.json({ stream, version, position }, 200, {
+    ETag: `"${version}"`,
+    [POSITION_HEADER]: String(position),
+  });
 }
 
 /** `DELETE /streams/{stream}`: truncates with `before`, erases with `reason`, and never guesses which. */

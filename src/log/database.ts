@@ -14,7 +14,7 @@ export interface Statement {
 export interface Database {
   /** Runs the statements in one atomic write transaction and gives each statement's rows. */
   write(statements: readonly Statement[]): Promise<readonly (readonly Row[])[]>;
-  /** Rows of one read. Sees every write that was acknowledged before. */
+  /** Rows of one read. Sees every write that was acknowledged before; in a replica, all that a read before it saw. */
   read(statement: Statement): Promise<readonly Row[]>;
   /** True when the data lives in this process or in a file of this machine, so that calls block and answer at once. */
   readonly embedded: boolean;
@@ -23,6 +23,11 @@ export interface Database {
    * that was given before it could be known that another failed fails too, as a conflict.
    */
   readonly ordered: boolean;
+  /**
+   * True for a replica: it may not have yet what was written to the database that it follows. It is never written to,
+   * and only read for what may be a moment old.
+   */
+  readonly replica: boolean;
   close(): void;
 }
 

@@ -106,6 +106,7 @@ export function openEmbedded(path: string): Database {
   return {
     embedded: true,
     ordered: false,
+    replica: false,
     async write(statements) {
       writer.run(BEGIN);
       try {

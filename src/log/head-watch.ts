@@ -7,13 +7,15 @@ export interface Watched {
   readonly log: LogAddress;
   /** Whether somebody waits now. */
   readonly isAwaited: () => boolean;
-  /** Told of the head at each look. */
-  readonly advance: (head: number) => void;
+  /** Whether somebody waits for what is known to come. */
+  readonly isDue: () => boolean;
+  /** Told of the head at each look; says whether it is news. */
+  readonly advance: (head: number) => boolean;
 }
 
 /** Looks up heads for all who wait in this thread: one query for each interval, whatever they wait for. */
 export interface HeadWatch {
-  /** Adds a log; call what it returns when somebody begins to wait. */
+  /** Adds a log; call what it returns when somebody begins to wait, or what is waited for becomes known to come. */
   add(watched: Watched): () => void;
   remove(watched: Watched): void;
   /** Ends looking. */
@@ -27,6 +29,9 @@ export interface HeadWatchDeps {
   readonly pollIntervalMs: number;
 }
 
+/** Before the next look while something is due, in milliseconds; doubled after each look that did not find it. */
+const FIRST_DUE_MS = 2;
+
 /** Argument: JSON `[log id, …]`. */
 const SELECT_HEADS = "select id, head from logs where id in (select value from json_each(?1))";
 
@@ -34,25 +39,52 @@ export function createHeadWatch({ database, clock, pollIntervalMs }: HeadWatchDe
   const watched = new Set<Watched>();
   const closed = new AbortController();
   let isLooking = false;
+  /** Ends the wait for the next look; null while none goes by that is as long as the interval. */
+  let rest: AbortController | null = null;
 
   const awaited = () => Array.from(watched).filter(({ isAwaited }) => isAwaited());
 
-  const look = async () => {
+  const isDue = () => Array.from(watched).some((one) => one.isDue());
+
+  /** Gives whether something has come that was due. */
+  const look = async (): Promise<boolean> => {
     const logs = awaited();
-    if (logs.length === 0) return;
+    if (logs.length === 0) return false;
     const ids = new Set(logs.map(({ log }) => log.id));
     const rows = await database.read({ sql: SELECT_HEADS, args: [JSON.stringify(Array.from(ids))] });
     const heads = new Map(rows.map((row) => [integerAt(row, 0), integerAt(row, 1)]));
-    for (const { log, advance } of logs) advance(heads.get(log.id) ?? 0);
+    let found = false;
+    for (const { log, isDue: wasDue, advance } of logs) {
+      const due = wasDue();
+      found = (advance(heads.get(log.id) ?? 0) && due) || found;
+    }
+    return found;
+  };
+
+  /** Waits for the next look, and gives how long to wait for the one after it if that is due. */
+  const pause = async (dueMs: number): Promise<number> => {
+    if (isDue() && dueMs < pollIntervalMs) {
+      await clock.sleep(dueMs, closed.signal);
+      return 2 * dueMs;
+    }
+    rest = new AbortController();
+    const { signal } = rest;
+    await clock.sleep(pollIntervalMs, signal);
+    rest = null;
+    return signal.aborted ? FIRST_DUE_MS : dueMs;
   };
 
   const lookOn = async () => {
-    if (isLooking) return;
+    if (isLooking) {
+      if (isDue()) rest?.abort();
+      return;
+    }
     isLooking = true;
+    let dueMs = FIRST_DUE_MS;
     while (awaited().length > 0 && !closed.signal.aborted) {
-      await clock.sleep(pollIntervalMs, closed.signal);
+      dueMs = await pause(dueMs);
       // A database that cannot be read now is asked again at the next turn; readers meet the error themselves.
-      await look().catch(() => {});
+      if (await look().catch(() => false)) dueMs = FIRST_DUE_MS;
     }
     isLooking = false;
   };
@@ -63,6 +95,9 @@ export function createHeadWatch({ database, clock, pollIntervalMs }: HeadWatchDe
       return () => void lookOn();
     },
     remove: (one) => watched.delete(one),
-    close: () => closed.abort(),
+    close() {
+      closed.abort();
+      rest?.abort();
+    },
   };
 }

@@ -1,7 +1,8 @@
 import { databaseFile } from "../core/database-url.ts";
 import type { Database } from "./database.ts";
 import { openEmbedded } from "./embedded.ts";
-import { remoteDatabase } from "./remote.ts";
+import { remoteDatabase, remoteReplica } from "./remote.ts";
+import type { ReplicaPatience } from "./replica.ts";
 
 export interface DatabaseLocation {
   /** `file:path`, `:memory:`, or the `http(s)://` or `libsql://` address of a libSQL server. */
@@ -11,20 +12,28 @@ export interface DatabaseLocation {
   readonly fetch?: (request: Request) => Promise<Response>;
 }
 
+/** Loaded only here: it is memory that an embedded database has no use for. */
+async function connect({ url, authToken, fetch }: DatabaseLocation) {
+  const { createClient } = await import("@libsql/client");
+  return createClient({
+    url,
+    ...(authToken === undefined ? {} : { authToken }),
+    ...(fetch === undefined ? {} : { fetch }),
+  });
+}
+
 /**
  * Opens a database by its URL alone. A file fails at once when it cannot be used: no such folder, not a database;
  * a server is spoken to when it is needed.
  */
-export function openDatabase({ url, authToken, fetch }: DatabaseLocation): Database {
+export function openDatabase(location: DatabaseLocation): Database {
+  const { url } = location;
   const path = url === ":memory:" ? url : databaseFile(url);
   if (path !== null) return openEmbedded(path);
-  return remoteDatabase(async () => {
-    // Loaded only here: it is memory that an embedded database has no use for.
-    const { createClient } = await import("@libsql/client");
-    return createClient({
-      url,
-      ...(authToken === undefined ? {} : { authToken }),
-      ...(fetch === undefined ? {} : { fetch }),
-    });
-  });
+  return remoteDatabase(() => connect(location));
+}
+
+/** Opens a replica for reading, which is a libSQL server. */
+export function openReplica(location: DatabaseLocation, patience: ReplicaPatience): Database {
+  return remoteReplica(() => connect(location), patience);
 }

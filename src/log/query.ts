@@ -1,4 +1,3 @@
-import { KildeError } from "../core/errors.ts";
 import type { LogAddress } from "./keys.ts";
 import type { Direction, Filter, Selection } from "./pages.ts";
 import { type ReadDeps, readPage, type Page } from "./read.ts";
@@ -63,7 +62,7 @@ async function subjectSelection(
   return { source: { subjectId: subject.id }, after, before, direction, filter, limit };
 }
 
-/** Reads a page as it is now. */
+/** Reads a page as it is now. A cursor beyond the head is for the caller to judge; nothing comes after it. */
 export async function queryPage(
   deps: QueryDeps,
   log: LogAddress,
@@ -72,13 +71,6 @@ export async function queryPage(
   signal?: AbortSignal,
 ): Promise<PageAnswer> {
   const head = await deps.tail.refresh();
-  if (query.lastEventId !== undefined && query.lastEventId > head) {
-    throw new KildeError(
-      "cursor-beyond-head",
-      `lastEventId is ${query.lastEventId}, but the last event of ${log.name} is ${head}`,
-      { head },
-    );
-  }
   if (query.subject === null) {
     const page = await readPage(deps, log, logSelection(query, head), framing, signal);
     return { ...page, head, subject: null };

@@ -22,13 +22,19 @@ export interface LogReader {
   /** The log's path, and the `source` of its events. */
   readonly name: string;
   readonly address: LogAddress;
+  /** Whether it reads a replica, which may lack what is written already. */
+  readonly replica: boolean;
   /** Position of the last event ever appended, looked up now. */
   head(): Promise<number>;
+  /** The last known head. Whatever is read from now on has it. */
+  knownHead(): number;
   /**
    * Resolves when the head has passed a position, or the signal aborts, and gives the last known head; looks for itself
    * at times, as followers do.
    */
   passed(position: number, signal: AbortSignal): Promise<number>;
+  /** The same for a position that is known to come, so that it is looked for sooner: resolves when it is there. */
+  reached(position: number, signal: AbortSignal): Promise<number>;
   find(subject: string): Promise<SubjectInfo | null>;
   page(query: PageQuery, framing: Framing, signal?: AbortSignal): Promise<PageAnswer>;
   /** Gives server-sent events after a position, a chunk whenever it is asked to, until it is ended. */
@@ -78,8 +84,15 @@ export function openLogReader(
   return {
     name: log.name,
     address: log,
+    replica: database.replica,
     head: () => tail.refresh(),
+    knownHead: () => tail.head(),
     passed: (position, signal) => tail.passed(position, signal),
+    reached(position, signal) {
+      const there = tail.passed(position - 1, signal);
+      tail.expect(position);
+      return there;
+    },
     find: (subject) => findSubject(database, log, subject),
     page: (query, framing, signal) => queryPage(deps, log, query, framing, signal),
     follow: (interest, after, taker) => follow(deps, log, interest, after, taker),
@@ -88,6 +101,8 @@ export function openLogReader(
       listChangedSubjects(deps, log, { ...query, head: await tail.refresh() }),
     learn(news) {
       if (news === "truncated") tail.reset();
+      // A replica does not have it yet. Taken for read, it would be missing from what followers are sent.
+      else if (database.replica) tail.expect(news.head);
       else tail.advance(news.head);
     },
     close() {

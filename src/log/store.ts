@@ -11,10 +11,10 @@ export interface Store {
   close(): Promise<void>;
 }
 
-/** Opens the store on a database, bringing its schema up to date first. */
-export async function openStore(deps: LogReaderDeps): Promise<Store> {
+/** Opens the store on a database, bringing its schema up to date first; `reading` where it is read from a replica. */
+export async function openStore(deps: LogReaderDeps, reading: LogReaderDeps = deps): Promise<Store> {
   await migrate(deps.database);
-  const reader = openLogReader(deps, EVENT_LOG_ADDRESS);
+  const reader = openLogReader(reading, EVENT_LOG_ADDRESS);
   const writer = openLogWriter({ ...deps, onNews: (news) => reader.learn(news) });
   return {
     reader,

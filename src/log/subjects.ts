@@ -1,5 +1,5 @@
 import { drizzle, type SqliteRemoteDatabase } from "drizzle-orm/sqlite-proxy";
-import { and, asc, eq, gt, gte, lt, lte, type SQL, sql } from "drizzle-orm";
+import { and, asc, DrizzleQueryError, eq, gt, gte, lt, lte, type SQL, sql } from "drizzle-orm";
 
 import type { Clock } from "../core/clock.ts";
 import { prefixEnd } from "../core/names.ts";
@@ -13,6 +13,15 @@ function queryOf(database: Database): SqliteRemoteDatabase {
     const rows = await database.read({ sql: text, args });
     return { rows: method === "get" ? ((rows[0] ?? []) as unknown[]) : [...rows] };
   });
+}
+
+/** What a query gives. What it fails with is what the database failed with, which drizzle wraps. */
+async function rowsOf<Row>(query: PromiseLike<Row[]>): Promise<Row[]> {
+  try {
+    return await query;
+  } catch (error) {
+    throw error instanceof DrizzleQueryError ? (error.cause ?? error) : error;
+  }
 }
 
 /** A subject as it is now. */
@@ -93,13 +102,14 @@ export async function listSubjects(
   log: LogAddress,
   { prefix, cursor, limit }: { prefix: string; cursor: string; limit: number },
 ): Promise<SubjectList> {
-  const rows = await queryOf(database)
+  const query = queryOf(database)
     .select(infoColumns(log))
     .from(subjects)
     .innerJoin(events, and(eq(events.subject, subjects.id), eq(events.version, lastVersion)))
     .where(and(eq(subjects.log, log.id), gt(subjects.name, cursor), ...ofPrefix(prefix)))
     .orderBy(asc(subjects.name))
     .limit(limit);
+  const rows = await rowsOf(query);
   return { subjects: rows.map(infoOf), full: rows.length === limit };
 }
 
@@ -117,7 +127,7 @@ export async function listChangedSubjects(
 ): Promise<SubjectList> {
   const found: SubjectInfo[] = [];
   for (let low = since; low < head && found.length < limit; low += SCAN_WINDOW) {
-    const rows = await queryOf(database)
+    const query = queryOf(database)
       .select(infoColumns(log))
       .from(events)
       .innerJoin(subjects, eq(subjects.id, events.subject))
@@ -131,6 +141,7 @@ export async function listChangedSubjects(
       )
       .orderBy(asc(events.key))
       .limit(limit - found.length);
+    const rows = await rowsOf(query);
     found.push(...rows.map(infoOf));
     await clock.yield();
   }
@@ -174,10 +185,10 @@ export async function versionAt(
   return integerAt(row, 0);
 }
 
-/** Position of the last event of a log ever appended; 0 when there is none. */
+/** Position of the last event of a log ever appended; 0 when there is none, or a replica does not have the log yet. */
 export async function readHead(database: Database, log: LogAddress): Promise<number> {
   const [row] = await database.read({ sql: "select head from logs where id = ?", args: [log.id] });
-  return integerAt(row, 0);
+  return row === undefined ? 0 : integerAt(row, 0);
 }
 
 /** The log at a path; null when there is none. */

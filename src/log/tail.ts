@@ -29,8 +29,10 @@ const FILL_ENTRIES = 1_000;
 export interface Tail {
   /** The last known head. */
   head(): number;
-  /** Tells of a head seen elsewhere, such as this process's own commits. */
-  advance(head: number): void;
+  /** Tells of a head that the database has, such as by this process's own commits; says whether it is news. */
+  advance(head: number): boolean;
+  /** Tells of a head that a replica will have before long: it is looked for sooner than otherwise. */
+  expect(head: number): void;
   /** Resolves when the head has passed `position`, or when the signal aborts; gives the last known head. */
   passed(position: number, signal: AbortSignal): Promise<number>;
   /** Events after `position` and up to `end`, in order; null when they are no longer at hand. */
@@ -50,7 +52,9 @@ export interface TailDeps {
 }
 
 export function createTail({ database, log, heads }: TailDeps): Tail {
+  /** Only what was read here, or will be when it is: events up to it are taken for there when the ring is filled. */
   let head = 0;
+  let expected = 0;
   let ring: Entry[] = [];
   let ringCharacters = 0;
   /** Every event after it and up to the ring's end is in the ring. */
@@ -64,10 +68,11 @@ export function createTail({ database, log, heads }: TailDeps): Tail {
     for (const wake of Array.from(waiters)) wake();
   };
 
-  const advance = (seen: number) => {
-    if (seen <= head) return;
+  const advance = (seen: number): boolean => {
+    if (seen <= head) return false;
     head = seen;
     wakeAll();
+    return true;
   };
 
   const reset = (position: number) => {
@@ -82,7 +87,8 @@ export function createTail({ database, log, heads }: TailDeps): Tail {
     return head;
   };
 
-  const watched: Watched = { log, isAwaited: () => waiters.size > 0, advance };
+  const isAwaited = () => waiters.size > 0;
+  const watched: Watched = { log, isAwaited, isDue: () => isAwaited() && expected > head, advance };
   const look = heads.add(watched);
 
   const fill = async () => {
@@ -144,6 +150,10 @@ export function createTail({ database, log, heads }: TailDeps): Tail {
   return {
     head: () => head,
     advance,
+    expect(position) {
+      expected = Math.max(expected, position);
+      if (isAwaited()) look();
+    },
     refresh,
     reset: () => reset(head),
     passed(position, signal) {

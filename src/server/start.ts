@@ -18,6 +18,7 @@ import { createDeliveryPort } from "./delivery-port.ts";
 import { type EventLogger, logFeedEvent } from "./feed-events.ts";
 import type { Surface, SurfaceParts } from "./listen.ts";
 import { startProjecting } from "./projecting.ts";
+import { replicaOf, warnOfReplica } from "./replica.ts";
 import { systemClock } from "./system-clock.ts";
 
 /**
@@ -74,8 +75,13 @@ export async function startKilde<Opened extends Surface>({
     // For all that waits in this thread.
     const heads = createHeadWatch({ database, clock: systemClock, pollIntervalMs });
     opened.push(() => heads.close());
-    const reading = { database, clock: systemClock, limits, pollIntervalMs, heads };
-    const reader = openLogReader(reading, EVENT_LOG_ADDRESS);
+    const own = { database, clock: systemClock, limits, pollIntervalMs, heads };
+    const replica = replicaOf(settings, fetch);
+    if (replica !== null) {
+      opened.push(() => replica.close());
+      void warnOfReplica(replica, database, settings, logger);
+    }
+    const reader = openLogReader(replica?.reading ?? own, EVENT_LOG_ADDRESS);
     opened.push(() => reader.close());
     const { registered, retired } = await configuredFeeds(database, settings.feeds, limits);
     for (const path of retired) {
@@ -95,7 +101,7 @@ export async function startKilde<Opened extends Surface>({
     opened.push(() => writer.close());
     const sightings = createSightings({ writer, clock: systemClock, mostConsumers: limits.consumers });
     opened.push(() => sightings.close());
-    const feeds = openFeeds({ ...reading, writer }, registered);
+    const feeds = openFeeds({ ...own, reading: replica?.reading, writer }, registered);
     opened.push(() => feeds.close());
     const projecting = startProjecting(
       {

@@ -22,8 +22,8 @@ export interface TenantsOptions {
 }
 
 /** The settings of a tenant: those of all, with its database. */
-function settingsOf(settings: Settings, { databaseUrl, databaseAuthToken }: Tenant): Settings {
-  return { ...settings, databaseUrl, databaseAuthToken };
+function settingsOf(settings: Settings, { databaseUrl, readUrl, databaseAuthToken }: Tenant): Settings {
+  return { ...settings, databaseUrl, readUrl, databaseAuthToken };
 }
 
 /**

@@ -2,25 +2,35 @@ import { createClient } from "@libsql/client/web";
 
 import type { Database } from "../log/database.ts";
 import type { DatabaseLocation } from "../log/open.ts";
-import { remoteDatabase } from "../log/remote.ts";
+import { remoteDatabase, remoteReplica } from "../log/remote.ts";
+import type { ReplicaPatience } from "../log/replica.ts";
 import type { Calls } from "./calls.ts";
 
+type Fetch = (request: Request) => Promise<Response>;
+
+function connect({ url, authToken }: DatabaseLocation, calls: Calls, fetch: Fetch) {
+  const client = createClient({
+    url,
+    ...(authToken === undefined ? {} : { authToken }),
+    fetch(request: Request) {
+      calls.spend();
+      return fetch(request);
+    },
+  });
+  return Promise.resolve(client);
+}
+
 /** A database for one invocation, which counts its calls. */
-export function openWorkerDatabase(
-  { url, authToken }: DatabaseLocation,
+export function openWorkerDatabase(location: DatabaseLocation, calls: Calls, fetch: Fetch): Database {
+  return remoteDatabase(() => connect(location, calls, fetch));
+}
+
+/** A replica for one invocation, whose calls are counted with those of the database. */
+export function openWorkerReplica(
+  location: DatabaseLocation,
+  patience: ReplicaPatience,
   calls: Calls,
-  fetch: (request: Request) => Promise<Response>,
+  fetch: Fetch,
 ): Database {
-  return remoteDatabase(() =>
-    Promise.resolve(
-      createClient({
-        url,
-        ...(authToken === undefined ? {} : { authToken }),
-        fetch(request: Request) {
-          calls.spend();
-          return fetch(request);
-        },
-      }),
-    ),
-  );
+  return remoteReplica(() => connect(location, calls, fetch), patience);
 }

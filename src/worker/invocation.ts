@@ -40,6 +40,8 @@ export interface InvocationDeps extends WorkerEvents {
   readonly configured: Configured;
   readonly registered: readonly RegisteredFeed[];
   readonly database: Database;
+  /** What logs are read from for requests; null: the database. */
+  readonly replica: Database | null;
   readonly calls: Calls;
   readonly clock: Clock;
   readonly version: string;
@@ -65,11 +67,12 @@ export interface Invocation {
 }
 
 export function openInvocation(deps: InvocationDeps): Invocation {
-  const { store, configured, registered, database, calls, clock, version, holder } = deps;
+  const { store, configured, registered, database, replica, calls, clock, version, holder } = deps;
   const { settings, schemas } = configured;
   const { limits, pollIntervalMs } = settings;
   const left = new Set<Kind>();
-  const reader = openLogReader({ database, clock, limits, pollIntervalMs }, EVENT_LOG_ADDRESS);
+  const reading = { database: replica ?? database, clock, limits, pollIntervalMs };
+  const reader = openLogReader(reading, EVENT_LOG_ADDRESS);
   const own = openLogWriter({
     database,
     clock,
@@ -83,10 +86,8 @@ export function openInvocation(deps: InvocationDeps): Invocation {
   });
   const writer = inTurns(own, store.turns, deps.keep);
   const sightings = createSightings({ writer, clock, mostConsumers: limits.consumers });
-  const opened = openFeeds(
-    { database, writer, clock, limits, pollIntervalMs, onClear: () => left.add("clear") },
-    registered,
-  );
+  const feedsDeps = { database, writer, clock, limits, pollIntervalMs, onClear: () => left.add("clear") };
+  const opened = openFeeds(replica === null ? feedsDeps : { ...feedsDeps, reading }, registered);
   const feeds = {
     ...opened,
     async resume(feed: RegisteredFeed) {

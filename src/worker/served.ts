@@ -7,6 +7,7 @@ export interface ServedDatabase extends TenantAddress {
   /** Null: there are no tenants. */
   readonly tenant: string | null;
   readonly url: string;
+  readonly readUrl: string | undefined;
   readonly authToken: string | undefined;
 }
 
@@ -14,15 +15,17 @@ export interface ServedDatabase extends TenantAddress {
 function restOf({ tenants, databaseStated, ...settings }: SettingValues): ServedDatabase | null {
   const tenant = tenants.length === 0 ? null : DEFAULT_TENANT;
   if (tenant !== null && !databaseStated) return null;
-  return { tenant, url: settings.databaseUrl, authToken: settings.databaseAuthToken };
+  const { databaseUrl: url, readUrl, databaseAuthToken: authToken } = settings;
+  return { tenant, url, readUrl, authToken };
 }
 
 function ofTenants({ tenants }: SettingValues): readonly ServedDatabase[] {
-  return tenants.map(({ name, host, path, databaseUrl, databaseAuthToken }) => ({
+  return tenants.map(({ name, host, path, databaseUrl, readUrl, databaseAuthToken }) => ({
     tenant: name,
     host,
     path,
     url: databaseUrl,
+    readUrl,
     authToken: databaseAuthToken,
   }));
 }

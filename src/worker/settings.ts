@@ -3,6 +3,7 @@ import { SETTING_NAMES } from "../config/names.ts";
 import { type Environment, resolveSettings } from "../config/resolve.ts";
 import type { KildeConfig, SettingValues } from "../config/settings.ts";
 import { tokenVariable } from "../config/tenants.ts";
+import { isServerUrl } from "../core/database-url.ts";
 
 /** What differs from a server of one's own: the platform logs requests, and each look at the head is a call. */
 const WORKER_DEFAULTS: KildeConfig = { accessLog: false, pollIntervalMs: 1_000 };
@@ -22,10 +23,8 @@ export function environmentOf({ tenants = [] }: KildeConfig, bindings: unknown):
   return found;
 }
 
-const ON_SERVER = /^(https?|libsql):/;
-
 function noFile(setting: string, url: string, remedy: string): string[] {
-  if (ON_SERVER.test(url)) return [];
+  if (isServerUrl(url)) return [];
   return [
     `${setting}: ${JSON.stringify(url)} cannot be used by a worker, which has no files. ` +
       `${remedy} to the http(s):// or libsql:// address of a libSQL server`,

@@ -121,6 +121,14 @@ describe("settings", () => {
       },
       "limits.eventBytes: events of 2400000 bytes with 16384 of metadata are more than a libSQL server takes, 2400000 together (environment KILDE_LIMIT_EVENT_BYTES)",
     ],
+    [
+      { environment: { KILDE_READ_URL: "http://replica" } },
+      'readUrl: "http://replica" cannot be a replica of "file:data/kilde.db", which is no libSQL server (environment KILDE_READ_URL). Set databaseUrl to the server that it is a replica of, or leave readUrl out',
+    ],
+    [
+      { flags: { databaseUrl: "http://primary", readUrl: "file:replica.db" } },
+      'readUrl: "file:replica.db" must be the http(s):// or libsql:// address of a libSQL server (flag --read-url)',
+    ],
   ];
   for (const [given, problem] of faults) {
     test(`refuse: ${problem}`, () => expect(problemsOf(given)).toEqual([problem]));
@@ -157,6 +165,11 @@ describe("settings", () => {
       expect(problemsOf({ flags: { databaseUrl: url } }).length).toBe(isTaken ? 0 : 1);
     });
   }
+
+  test("readUrl is taken for a replica of a libSQL server", () => {
+    const flags = { databaseUrl: "libsql://primary.example", readUrl: "https://replica.example" };
+    expect(resolveSettings(sources({ flags }))).toMatchObject(flags);
+  });
 
   const hosts: readonly (readonly [string, boolean])[] = [
     ["127.0.0.1", true],

@@ -43,6 +43,7 @@ test("a feed, and a subject of it, is read and followed as the event log is", as
     break;
   }
   expect(await kilde.head("orders/v2")).toBe(3);
+  await expect(kilde.head("orders/v9")).rejects.toMatchObject({ code: "feed-not-found" });
 });
 
 test("what is in no log is refused before anything is sent", async () => {

@@ -197,3 +197,22 @@ test("it is done on a schedule", async () => {
   await expectWhole();
   await until(() => found.some(({ healedSubjects }) => healedSubjects > 0));
 });
+
+test("it lists from a state that has all it is to reach, or what there is after a restore", async () => {
+  await fill();
+  const shown: (string | null)[] = [];
+  let restored = false;
+  net.failWith((path, init) => {
+    if (!path.startsWith("/streams?")) return undefined;
+    const position = new Headers(init.headers).get("kilde-position");
+    shown.push(position);
+    const beyond = { headers: { "kilde-position": String(STREAMS * 3 + 1) } };
+    return restored && position !== null ? app.fetch(path, beyond) : undefined;
+  });
+  await consumer.reconstitute();
+  await expectWhole();
+  expect(new Set(shown)).toEqual(new Set([String(STREAMS * 3)]));
+  restored = true;
+  expect(await consumer.reconstitute({ all: true })).toMatchObject({ checked: STREAMS, ahead: [] });
+  expect(shown.at(-1)).toBeNull();
+});

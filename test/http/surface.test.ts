@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { PROBLEMS } from "../../src/core/errors.ts";
+import type { Database } from "../../src/log/database.ts";
+import { UNANSWERED } from "../../src/log/failures.ts";
 import { jsonPost, openApp, type TestApp } from "../support/app.ts";
+import { newDatabase } from "../support/new-database.ts";
 import { testInProcess } from "../support/tested-on.ts";
 
 let app: TestApp;
@@ -10,6 +13,27 @@ beforeAll(async () => {
   await app.append("s", ...Array.from({ length: 200 }, (_, n) => ({ type: "T", data: { n } })));
 });
 afterAll(() => app.close());
+
+testInProcess(
+  "reads of a database that does not answer are refused, and told apart from faults",
+  async () => {
+    const database = await newDatabase();
+    let reachable = true;
+    const read: Database["read"] = (statement) =>
+      reachable
+        ? database.read(statement)
+        : Promise.reject(Object.assign(new Error("no answer"), { code: UNANSWERED }));
+    const away = await openApp({ database: { ...database, read } });
+    reachable = false;
+    for (const path of ["/events", "/streams/s", "/streams", "/streams?prefix=s"]) {
+      const response = await away.fetch(path);
+      expect(response.status).toBe(503);
+      expect(await response.json()).toMatchObject({ type: "/problems/storage-unavailable" });
+    }
+    reachable = true;
+    await away.close();
+  },
+);
 
 interface OpenApi {
   readonly openapi: string;
@@ -76,6 +100,9 @@ test("/openapi.json describes every operation, its parameters and its bodies", a
   expect(parameters).toEqual(
     expect.arrayContaining(["lastEventId", "limit", "timeout", "direction", "type", "subjectPrefix"]),
   );
+  for (const path of ["/events", "/streams", "/streams/{stream}", "/feeds/{feed}/v{version}"]) {
+    expect(JSON.stringify(document.paths[path]?.["get"])).toContain("kilde-position");
+  }
   expect(JSON.stringify(document.paths["/streams/{stream}"]?.["post"])).toContain(
     "#/components/schemas/Append",
   );

@@ -4,16 +4,10 @@ import { jsonPost, type WireEvent } from "../support/app.ts";
 import { chanceOf } from "../support/chance.ts";
 import { hasSqld, startSqld } from "../support/sqld.ts";
 import type { Weather } from "../support/tcp-proxy.ts";
-import {
-  type Cluster,
-  type Lease,
-  type Node,
-  type NodeOptions,
-  openCluster,
-  SQLD_FLAGS,
-} from "./faults/cluster.ts";
+import { type Cluster, type Lease, type Node, openCluster, SQLD_FLAGS } from "./faults/cluster.ts";
 import { followAt } from "./faults/followers.ts";
 import { type Load, startLoad } from "./faults/load.ts";
+import { type Answer, ask, isReady, type Scene, under, until } from "./faults/scene.ts";
 import { verify } from "./faults/verify.ts";
 import { startServer } from "./servers.ts";
 
@@ -39,62 +33,6 @@ const POLL_MS = 100;
 const GONE_MS = 16_000;
 
 const FINE: Weather = { kind: "fine" };
-
-interface Scene {
-  readonly cluster: Cluster;
-  readonly load: Load;
-  /** The node that projects and delivers at first. */
-  readonly leader: Node;
-  /** Another one. */
-  readonly other: Node;
-  /** Has clients ask these nodes alone from now on. */
-  ask(nodes: readonly Node[]): void;
-}
-
-/** Has something happen to a cluster under load; then all must be well. */
-async function under(
-  { seed, size = 2, optionsOf }: { seed: number; size?: number; optionsOf?: (number: number) => NodeOptions },
-  happen: (scene: Scene) => Promise<void>,
-): Promise<void> {
-  const cluster = await openCluster(size, optionsOf);
-  try {
-    const [leader, other] = cluster.nodes;
-    if (leader === undefined || other === undefined) throw new Error("there must be two nodes");
-    let asked = cluster.nodes;
-    const load = startLoad({ seed, nodes: () => asked });
-    await load.progress(300);
-    await happen({ cluster, load, leader, other, ask: (nodes) => (asked = nodes) });
-    await load.progress(300);
-    await verify(cluster, load);
-    const { acknowledged, refusals } = load;
-    const facts = {
-      events: acknowledged.length,
-      refused: refusals.length,
-      replayed: load.replayed(),
-      deliveredTwice: cluster.receiver.repeats(),
-      longestMs: Math.round(load.longestMs()),
-      longestSilenceMs: Math.round(load.longestSilenceMs()),
-    };
-    console.log(JSON.stringify(facts));
-  } finally {
-    await cluster.close();
-  }
-}
-
-interface Answer {
-  readonly status: number;
-  readonly body: unknown;
-  readonly replayed: boolean;
-  readonly waitedMs: number;
-}
-
-async function ask(node: Node, path: string, init?: RequestInit): Promise<Answer> {
-  const started = performance.now();
-  const response = await node.fetch(path, { ...init, signal: AbortSignal.timeout(60_000) });
-  const body: unknown = await response.json();
-  const waitedMs = performance.now() - started;
-  return { status: response.status, body, replayed: response.headers.has("idempotency-replayed"), waitedMs };
-}
 
 interface Appending {
   readonly stream: string;
@@ -135,23 +73,12 @@ async function expectUnready(node: Node): Promise<void> {
   expect(read).toMatchObject({ status: 503, body: { type: "/problems/storage-unavailable" } });
 }
 
-async function until(what: string, holds: () => Promise<boolean>, ms = 60_000): Promise<number> {
-  const started = performance.now();
-  while (!(await holds())) {
-    if (performance.now() - started > ms) throw new Error(`it took more than ${ms} ms until ${what}`);
-    await Bun.sleep(20);
-  }
-  return performance.now() - started;
-}
-
 /** The leases of both feeds and of both subscriptions. */
 async function heldLeases(cluster: Cluster): Promise<readonly Lease[]> {
   let held: readonly Lease[] = [];
   await until("all leases are held", async () => (held = await cluster.leases()).length === 4);
   return held;
 }
-
-const isReady = (node: Node) => async () => (await ask(node, "/ready")).status === 200;
 
 describe.skipIf(!hasSqld)("several servers on one libSQL server", () => {
   for (const [kind, seed, ms] of [

@@ -63,6 +63,7 @@ export interface Problem {
   readonly detail: string;
   readonly remedy: string;
   readonly currentVersion?: number;
+  readonly position?: number;
   readonly head?: number;
   readonly limit?: string;
   readonly errors?: readonly {
@@ -74,7 +75,11 @@ export interface Problem {
 
 export interface TestAppOptions {
   readonly database?: Database;
+  /** What logs are read from. */
+  readonly replica?: Database;
   readonly limits?: Partial<Limits>;
+  /** Default: 20. */
+  readonly pollIntervalMs?: number;
   readonly clock?: Clock;
   readonly corsOrigins?: string[];
   readonly closing?: AbortSignal;
@@ -119,10 +124,12 @@ async function openAppHere(options: TestAppOptions): Promise<TestApp> {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const clock = options.clock ?? systemClock;
   const database = options.database ?? (await newDatabase());
-  const store = await openStore({ database, clock, limits, pollIntervalMs: 20 });
+  const deps = { database, clock, limits, pollIntervalMs: options.pollIntervalMs ?? 20 };
+  const reading = options.replica === undefined ? undefined : { ...deps, database: options.replica };
+  const store = await openStore(deps, reading);
   const registered = await registerFeeds(database, clock, options.feeds ?? []);
   const { writer } = store;
-  const feeds = openFeeds({ database, writer, clock, limits, pollIntervalMs: 20 }, registered);
+  const feeds = openFeeds({ ...deps, writer, reading }, registered);
   const sightings = createSightings({ writer, clock, mostConsumers: limits.consumers });
   const { secretKeys = [TEST_SECRET_KEY], egressAllow = ["127.0.0.1"], onChange = () => {} } = options;
   const delivery = createDeliveryPort({ secretKeys, egressAllow }, onChange);

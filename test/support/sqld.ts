@@ -20,8 +20,10 @@ export const hasSqld = existsSync(BINARY);
 
 export interface Sqld {
   readonly url: string;
-  /** Kills it (SIGKILL), and starts it again on the same files and ports. */
-  restart(): Promise<void>;
+  /** Where replicas follow it. */
+  readonly grpcUrl: string;
+  /** Kills it (SIGKILL), and starts it again on the same files and ports; `anew`: on the same ports, with no files. */
+  restart(options?: { readonly anew?: boolean }): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -41,14 +43,24 @@ async function answers(url: string, exited: () => boolean): Promise<boolean> {
 }
 
 /** Starts a libSQL server with an empty database; `flags` are added to its command line. */
-export async function startSqld(flags: readonly string[] = []): Promise<Sqld> {
+export function startSqld(flags: readonly string[] = []): Promise<Sqld> {
+  return launch((grpcAddress) => ["--grpc-listen-addr", grpcAddress, ...flags]);
+}
+
+/** Starts a replica of the server that replicas follow at an address. */
+export function startReplica(primaryGrpcUrl: string): Promise<Sqld> {
+  return launch(() => ["--primary-grpc-url", primaryGrpcUrl]);
+}
+
+async function launch(flagsOf: (grpcAddress: string) => readonly string[]): Promise<Sqld> {
   for (let start = 1; start <= STARTS; start += 1) {
     const folder = mkdtempSync(join(tmpdir(), "kilde-sqld-"));
     const address = `127.0.0.1:${freePort()}`;
     const http = ["--db-path", folder, "--http-listen-addr", address];
-    const grpc = ["--grpc-listen-addr", `127.0.0.1:${freePort()}`];
+    const grpcAddress = `127.0.0.1:${freePort()}`;
+    const flags = flagsOf(grpcAddress);
     const spawn = () =>
-      Bun.spawn([BINARY, ...http, ...grpc, ...flags], {
+      Bun.spawn([BINARY, ...http, ...flags], {
         stdin: "ignore",
         stdout: "ignore",
         stderr: "ignore",
@@ -63,12 +75,14 @@ export async function startSqld(flags: readonly string[] = []): Promise<Sqld> {
       rmSync(folder, { recursive: true, force: true });
     };
     const url = `http://${address}`;
-    const restart = async () => {
+    const restart = async ({ anew = false } = {}) => {
       await kill();
+      if (anew) rmSync(folder, { recursive: true, force: true });
       child = spawn();
       if (!(await answers(url, () => child.exitCode !== null))) throw new Error("sqld did not start again");
     };
-    if (await answers(url, () => child.exitCode !== null)) return { url, restart, stop };
+    if (await answers(url, () => child.exitCode !== null))
+      return { url, grpcUrl: `http://${grpcAddress}`, restart, stop };
     await stop();
   }
   throw new Error(`sqld did not start in ${STARTS} attempts`);

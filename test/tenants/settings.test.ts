@@ -87,6 +87,14 @@ describe("tenants", () => {
     ],
     [[{ ...a, databaseAuthToken: ["secret"] }], "tenants.0.databaseAuthToken: must be a text"],
     [
+      [{ ...a, databaseUrl: "http://a.example", readUrl: "file:replica.db" }],
+      "tenants.0.readUrl: must be the http(s):// or libsql:// address of a libSQL server",
+    ],
+    [
+      [{ ...a, readUrl: "http://replica.example" }],
+      "tenants.0.readUrl: there are replicas of libSQL servers only, and databaseUrl is none",
+    ],
+    [
       [{ ...b, host: "b.example:8080" }],
       'tenants.0.host: "b.example:8080" must be a host name without a port, such as shop-a.example',
     ],

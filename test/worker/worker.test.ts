@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { createWorker } from "../../src/worker.ts";
 import { jsonPost, takeEvents, TEST_SECRET_KEY, type WireEvent } from "../support/app.ts";
 import { startFaultyProxy } from "../support/faulty-proxy.ts";
-import { hasSqld, startSqld, type Sqld } from "../support/sqld.ts";
+import { hasSqld, startReplica, startSqld, type Sqld } from "../support/sqld.ts";
+import { startTcpProxy } from "../support/tcp-proxy.ts";
 import { bundleWorker, type RunningWorker, startWorker, WORKER_FEEDS } from "../support/worker.ts";
 
 setDefaultTimeout(60_000);
@@ -179,6 +180,45 @@ describe.skipIf(!hasSqld)("in workerd", () => {
     const polled = await scarce.fetch(`/events?lastEventId=${head}&timeout=60000`);
     expect([polled.status, await polled.json()]).toEqual([200, []]);
     await scarce.stop();
+  });
+
+  test("reads go to a replica, and wait for what they show", async () => {
+    const network = await startTcpProxy(sqld.grpcUrl);
+    const replica = await startReplica(network.url);
+    const reading = await startWorker({
+      databaseUrl: sqld.url,
+      config: WORKER_FEEDS,
+      env: { KILDE_READ_URL: replica.url, KILDE_LIMIT_REPLICA_WAIT_MS: "500" },
+    });
+    const appendOne = async () => {
+      const events = [{ type: "Added", data: { n: 1 } }];
+      const response = await reading.fetch("/streams/count-replicated", jsonPost({ events }));
+      return { "kilde-position": response.headers.get("kilde-position") ?? "" };
+    };
+    const read = (headers = {}) => reading.fetch("/streams/count-replicated", { headers });
+    expect((await read(await appendOne())).headers.get("etag")).toBe('"1"');
+    // At its very beginning a replica passes reads on to its primary.
+    await Bun.sleep(1_000);
+    network.set({ kind: "frozen" });
+    const headers = await appendOne();
+    expect((await read()).headers.get("etag")).toBe('"1"');
+    const refused = await read(headers);
+    expect(refused.status).toBe(503);
+    expect(await refused.json()).toMatchObject({ type: "/problems/replica-behind" });
+    const subject = await reading.fetch("/feeds/sums/v1/subjects/count-replicated");
+    expect(await subject.json()).toHaveLength(2);
+    const live = await reading.fetch(`/events?lastEventId=${headers["kilde-position"]}`, {
+      headers: { accept: "text/event-stream" },
+    });
+    network.set({ kind: "fine" });
+    let answer = await read(headers);
+    for (let turn = 0; answer.status === 503 && turn < 20; turn += 1) answer = await read(headers);
+    expect(answer.headers.get("etag")).toBe('"2"');
+    await appendOne();
+    expect(await takeEvents(live, 1)).toMatchObject([{ data: { subject: "count-replicated" } }]);
+    await reading.stop();
+    await replica.stop();
+    await network.stop();
   });
 
   test("settings that cannot be used are told in the log, and to the caller only that it failed", async () => {

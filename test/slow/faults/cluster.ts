@@ -6,7 +6,7 @@ import { type Database, textAt } from "../../../src/log/database.ts";
 import { openDatabase } from "../../../src/log/open.ts";
 import { FROM_SOURCE, serve } from "../../cli/support.ts";
 import { jsonPost, TEST_SECRET_KEY } from "../../support/app.ts";
-import { type Sqld, startSqld } from "../../support/sqld.ts";
+import { type Sqld, startReplica, startSqld } from "../../support/sqld.ts";
 import { startTcpProxy, type TcpProxy } from "../../support/tcp-proxy.ts";
 import { CONFIG } from "../projections.ts";
 import { type Receiver, startReceiver } from "./receiver.ts";
@@ -39,6 +39,14 @@ export interface NodeOptions {
   readonly clockAheadMs?: number;
   /** Text of its configuration. Default: two feeds, `sums` and `copies`. */
   readonly config?: string;
+  /** What its reads go to. */
+  readonly replica?: Replica;
+}
+
+/** A replica of the libSQL server, with a network of its own to that. */
+export interface Replica {
+  readonly sqld: Sqld;
+  readonly network: TcpProxy;
 }
 
 export interface Lease {
@@ -52,6 +60,7 @@ export interface Cluster {
   readonly nodes: readonly Node[];
   readonly receiver: Receiver;
   start(options?: NodeOptions): Promise<Node>;
+  startReplica(): Promise<Replica>;
   /** Who holds which lease now, by the database. */
   leases(): Promise<readonly Lease[]>;
   /** Has everything delivered. */
@@ -79,13 +88,23 @@ export async function openCluster(size: number, optionsOf: (number: number) => N
     sqld,
     nodes,
     receiver,
-    async start({ clockAheadMs = 0, config = CONFIG } = {}) {
+    async startReplica() {
+      const network = await startTcpProxy(sqld.grpcUrl);
+      const replica = await startReplica(network.url);
+      ends.push(async () => {
+        await replica.stop();
+        await network.stop();
+      });
+      return { sqld: replica, network };
+    },
+    async start({ clockAheadMs = 0, config = CONFIG, replica } = {}) {
       const cwd = mkdtempSync(join(tmpdir(), "kilde-faults-"));
       writeFileSync(join(cwd, "kilde.config.ts"), config);
       const network = await startTcpProxy(sqld.url);
       const [bun, main] = FROM_SOURCE;
       const environment = {
         KILDE_DATABASE_URL: network.url,
+        ...(replica === undefined ? {} : { KILDE_READ_URL: replica.sqld.url }),
         KILDE_SECRET_KEYS: TEST_SECRET_KEY,
         KILDE_EGRESS_ALLOW: "127.0.0.1",
         KILDE_SHUTDOWN_TIMEOUT_MS: "5000",

@@ -1,0 +1,38 @@
+import { KildeError } from "../core/errors.ts";
+import { type RequestDeps, send } from "./request.ts";
+
+/** What is read, and a position in it that the answer must have. */
+interface Needed {
+  /** Absent: the event log. */
+  readonly feed?: string | undefined;
+  readonly position?: number | undefined;
+}
+
+/**
+ * Sends a read so that it is answered from a state that has what this client appended, or was refused an append for: a
+ * server may read from a replica that is a moment behind.
+ */
+export async function sendRead<Body>(
+  deps: RequestDeps,
+  path: string,
+  init: RequestInit,
+  read: (response: Response) => Promise<Body>,
+  { feed, position = 0 }: Needed,
+): Promise<Body> {
+  const { known } = deps;
+  const own = feed === undefined ? known.position : 0;
+  const ask = (shown: number) => {
+    if (shown === 0) return send(deps, path, init, read);
+    const headers = { ...(init.headers as Record<string, string>), "kilde-position": String(shown) };
+    return send(deps, path, { ...init, headers }, read);
+  };
+  try {
+    return await ask(Math.max(own, position));
+  } catch (error) {
+    const isRestored = error instanceof KildeError && error.code === "cursor-beyond-head";
+    if (!isRestored || own <= position || own <= (error.members.head ?? 0)) throw error;
+    // The server was restored from a backup that has less than was appended here.
+    if (known.position === own) known.position = 0;
+    return ask(position);
+  }
+}

@@ -1,0 +1,91 @@
+import type { Clock } from "../core/clock.ts";
+import { KildeError } from "../core/errors.ts";
+import { type Database, integerAt, type Row, type Statement } from "./database.ts";
+
+/** How long a read may wait for a replica. */
+export interface ReplicaPatience {
+  readonly clock: Clock;
+  /** In milliseconds. */
+  readonly waitMs: number;
+}
+
+export interface ReplicaDeps extends ReplicaPatience {
+  /** Runs statements that all see the same state, and gives each one's rows. */
+  readonly readTogether: (statements: readonly Statement[]) => Promise<readonly (readonly Row[])[]>;
+  readonly close: () => void;
+}
+
+/** Last positions by log id. They only grow, and no log is ever removed: so they tell which of two states is older. */
+type Heads = ReadonlyMap<number, number>;
+
+const SELECT_HEADS: Statement = { sql: "select id, head from logs", args: [] };
+
+/** Between two reads of a state that was too old, in milliseconds; each wait is twice as long as the one before. */
+const FIRST_WAIT_MS = 2;
+const LONGEST_WAIT_MS = 100;
+
+function headsOf(rows: readonly Row[]): Heads {
+  return new Map(rows.map((row) => [integerAt(row, 0), integerAt(row, 1)]));
+}
+
+function isOlder(heads: Heads, than: Heads): boolean {
+  for (const [log, head] of than) if ((heads.get(log) ?? -1) < head) return true;
+  return false;
+}
+
+function later(a: Heads, b: Heads): Heads {
+  return isOlder(a, b)
+    ? new Map([...a, ...Array.from(b, ([log, head]) => [log, Math.max(head, a.get(log) ?? 0)] as const)])
+    : a;
+}
+
+/** What is asked for is made by a migration that the replica does not have yet. */
+function lacksSchema(error: unknown): boolean {
+  return error instanceof Error && /no such (table|column)/.test(error.message);
+}
+
+/**
+ * A replica, for reading. However far it is behind, for whoever reads here it only goes forward: no read sees less than
+ * one that was answered before it was asked. That is checked, since several replicas may share an address, and one may
+ * be replaced by another that is further behind; and all that reads in several steps, or follows, rests on it.
+ */
+export function replicaDatabase({ readTogether, close, clock, waitMs }: ReplicaDeps): Database {
+  let seen: Heads = new Map();
+
+  const readOnce = async (statement: Statement) => {
+    try {
+      const [heads = [], rows = []] = await readTogether([SELECT_HEADS, statement]);
+      return { heads: headsOf(heads), rows };
+    } catch (error) {
+      if (!lacksSchema(error)) throw error;
+      throw new KildeError(
+        "replica-behind",
+        "The replica does not have the schema yet",
+        {},
+        { cause: error },
+      );
+    }
+  };
+
+  return {
+    embedded: false,
+    ordered: false,
+    replica: true,
+    write: () => Promise.reject(new Error("a replica is not written to")),
+    async read(statement) {
+      const before = seen;
+      const end = clock.now() + waitMs;
+      for (let pauseMs = FIRST_WAIT_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_WAIT_MS)) {
+        const { heads, rows } = await readOnce(statement);
+        if (!isOlder(heads, before)) {
+          seen = later(heads, seen);
+          return rows;
+        }
+        if (clock.now() + pauseMs > end)
+          throw new KildeError("replica-behind", "The replica has less than it had before");
+        await clock.sleep(pauseMs);
+      }
+    },
+    close,
+  };
+}

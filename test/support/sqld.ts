@@ -40,6 +40,12 @@ async function answers(url: string, exited: () => boolean): Promise<boolean> {
   return false;
 }
 
+/**
+ * What a libSQL server that several processes write to has to be started with: otherwise it stands still before long.
+ * See "Several servers" in the README.
+ */
+export const SQLD_FLAGS = ["--checkpoint-interval-s", "10"];
+
 /** Starts a libSQL server with an empty database; `flags` are added to its command line. */
 export async function startSqld(flags: readonly string[] = []): Promise<Sqld> {
   for (let start = 1; start <= STARTS; start += 1) {

@@ -5,7 +5,6 @@ import { consent, receive } from "kilde/webhook";
 
 import type { Clock } from "../../src/core/clock.ts";
 import type { Database } from "../../src/log/database.ts";
-import { openDatabase } from "../../src/log/open.ts";
 import { systemClock } from "../../src/server/system-clock.ts";
 import {
   jsonPost,
@@ -16,6 +15,7 @@ import {
   type TestAppOptions,
 } from "../support/app.ts";
 import { sketch } from "../support/feeds.ts";
+import { newDatabase } from "../support/new-database.ts";
 import { openProjection } from "../support/projection.ts";
 import { PRIVATE, PUBLIC, SECRET } from "../webhook/support.ts";
 
@@ -41,7 +41,7 @@ let nowMs: number;
 const clock: Clock = { ...systemClock, now: () => nowMs };
 
 async function open(options: TestAppOptions = {}): Promise<TestApp> {
-  database = openDatabase({ url: ":memory:" });
+  database = await newDatabase();
   changed = [];
   return openApp({ database, clock, feeds: [FEED], onChange: (id) => changed.push(id), ...options });
 }

@@ -1,5 +1,4 @@
 import { beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 
 import { cleanUp, emptyFolder, launch, run, serve, type Served } from "../../cli/support.ts";
@@ -143,7 +142,6 @@ describe.skipIf(!hasSqld || Bun.which("openssl") === null)("sqld as the units st
     await primary.stop();
 
     const folder = emptyFolder();
-    mkdirSync(join(folder, "dbs/default"), { recursive: true });
     const restore = ["restore", file, "--database-url", `file:${join(folder, "dbs/default/data")}`];
     expect((await run(restore, { cwd: folder })).exitCode).toBe(0);
     const restored = await primaryIn(folder);

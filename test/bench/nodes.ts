@@ -1,6 +1,7 @@
 import { createClient } from "@libsql/client";
 
 import { examine } from "../../src/log/doctor.ts";
+import { storageFailure } from "../../src/log/failures.ts";
 import { openDatabase } from "../../src/log/open.ts";
 import { hasSqld, type Sqld, SQLD_FLAGS, startSqld } from "../support/sqld.ts";
 import type { Contender, Task } from "./contender.ts";
@@ -18,13 +19,28 @@ import * as work from "./workload.ts";
  * as a server makes of the appends that wait. Each on a libSQL server of its own.
  */
 
-const NODES = [1, 2, 4] as const;
+interface Variant {
+  readonly way: string;
+  readonly nodes: number;
+  /** Whether each stream is appended to at one node, as a proxy may see to; otherwise at any. */
+  readonly divided: boolean;
+}
+
+const VARIANTS: readonly Variant[] = [
+  { way: "1 node", nodes: 1, divided: false },
+  { way: "2 nodes", nodes: 2, divided: false },
+  { way: "4 nodes", nodes: 4, divided: false },
+  { way: "2 nodes, each stream at one of them", nodes: 2, divided: true },
+  { way: "4 nodes, each stream at one of them", nodes: 4, divided: true },
+];
 
 /** All nodes together; what waits for a commit can be no more. */
 export const CONNECTIONS = 64;
 
 /** Events of a batch of the bare client: all connections, and half of them, since some wait while a commit is under way. */
 const BARE_BATCHES = [CONNECTIONS, CONNECTIONS / 2] as const;
+
+const BUSY_PAUSE_MS = 10;
 
 interface Target extends Entry {
   close(): Promise<void>;
@@ -59,28 +75,34 @@ async function headAt(port: number): Promise<number> {
   return Number(response.headers.get("kilde-head"));
 }
 
-async function openNodes(sandbox: Sandbox, command: readonly string[], count: number): Promise<Target> {
+async function openNodes(
+  sandbox: Sandbox,
+  command: readonly string[],
+  { way, nodes: count, divided }: Variant,
+): Promise<Target> {
   const sqld = await startSqld(SQLD_FLAGS);
   const nodes = await Promise.all(
     Array.from({ length: count }, (_, number) =>
-      startNode(sandbox, command, sqld, `node-${count}-${number}`),
+      startNode(sandbox, command, sqld, `node-${count}-${divided}-${number}`),
     ),
   );
   // The streams exist, as they do in a store that is in use.
   for (const { port } of nodes.slice(0, 1)) await append(port, work.STREAMS);
+  const streamsAt = (node: number) =>
+    work.ALL_STREAMS.filter((_, index) => !divided || index % count === node);
   const loads = await Promise.all(
-    nodes.map(({ port }) =>
+    nodes.map(({ port }, node) =>
       openLoad({
         port,
         connections: CONNECTIONS / count,
-        next: randomAppends(port, 1),
+        next: randomAppends(port, 1, streamsAt(node)),
         status: 201,
         eventsPerRequest: 1,
       }),
     ),
   );
   const task: Task = {
-    way: count === 1 ? "1 node" : `${count} nodes`,
+    way,
     run: async (durationMs) => together(await Promise.all(loads.map(({ run }) => run(durationMs)))),
     async stored() {
       const heads = await Promise.all(nodes.map(({ port }) => headAt(port)));
@@ -94,7 +116,8 @@ async function openNodes(sandbox: Sandbox, command: readonly string[], count: nu
     name: "Kilde",
     version: "",
     settings: `${command.join(" ")} serve, on sqld ${SQLD_FLAGS.join(" ")}`,
-    pid: null,
+    pid: sqld.pid,
+    besides: nodes.map(({ server }) => server.pid),
     close: async () => {},
   };
   return {
@@ -123,6 +146,18 @@ const INSERT = `insert into events (key, subject, version, type, recorded, data)
   from logs, json_each(?1) item`;
 const RAISE_HEAD = "update logs set head = head + ?1 returning head";
 
+/** sqld refuses writes while it checkpoints, with nothing written. Kilde tries again as well, after as long. */
+async function unlessBusy<Result>(write: () => Promise<Result>): Promise<Result> {
+  for (;;) {
+    try {
+      return await write();
+    } catch (error) {
+      if (storageFailure(error) !== "busy") throw error;
+      await Bun.sleep(BUSY_PAUSE_MS);
+    }
+  }
+}
+
 async function openBare(batch: number): Promise<Target> {
   const sqld = await startSqld(SQLD_FLAGS);
   const client = createClient({ url: sqld.url });
@@ -137,13 +172,11 @@ async function openBare(batch: number): Promise<Target> {
     return [subject, version, type, new Date().toISOString(), data];
   };
   const write = async (rows: readonly unknown[]) => {
-    await client.batch(
-      [
-        { sql: INSERT, args: [JSON.stringify(rows)] },
-        { sql: RAISE_HEAD, args: [rows.length] },
-      ],
-      "write",
-    );
+    const statements = [
+      { sql: INSERT, args: [JSON.stringify(rows)] },
+      { sql: RAISE_HEAD, args: [rows.length] },
+    ];
+    await unlessBusy(() => client.batch(statements, "write"));
     return rows.length;
   };
   for (let subject = 0; subject < work.STREAMS; subject += work.PAGE) {
@@ -164,7 +197,7 @@ async function openBare(batch: number): Promise<Target> {
     name: "bare client",
     version: "",
     settings: "@libsql/client over HTTP",
-    pid: null,
+    pid: sqld.pid,
     close: async () => {},
   };
   return {
@@ -182,7 +215,7 @@ export async function measureNodes(sandbox: Sandbox, command: readonly string[],
   if (!hasSqld) return [];
   const targets: Target[] = [];
   try {
-    for (const count of NODES) targets.push(await openNodes(sandbox, command, count));
+    for (const variant of VARIANTS) targets.push(await openNodes(sandbox, command, variant));
     for (const batch of BARE_BATCHES) targets.push(await openBare(batch));
     return await measure(targets, plan);
   } finally {

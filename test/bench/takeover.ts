@@ -17,6 +17,9 @@ import * as work from "./workload.ts";
 
 const FEED = "/feeds/stateless/v1";
 
+/** By then it is kept that an event was delivered; who takes over would rightly deliver it again otherwise. */
+const KEPT_MS = 200;
+
 const POLL_MS = 5;
 const PATIENCE_MS = 60_000;
 
@@ -98,6 +101,7 @@ export async function measureTakeover(
     const next = await start();
     n += 1;
     await follow(next, receiver, n);
+    await Bun.sleep(KEPT_MS);
     const killed = performance.now();
     process.kill(holder.server.pid, "SIGKILL");
     n += 1;

@@ -20,6 +20,7 @@ export const hasSqld = existsSync(BINARY);
 
 export interface Sqld {
   readonly url: string;
+  readonly pid: number;
   /** Kills it (SIGKILL), and starts it again on the same files and ports. */
   restart(): Promise<void>;
   stop(): Promise<void>;
@@ -74,7 +75,16 @@ export async function startSqld(flags: readonly string[] = []): Promise<Sqld> {
       child = spawn();
       if (!(await answers(url, () => child.exitCode !== null))) throw new Error("sqld did not start again");
     };
-    if (await answers(url, () => child.exitCode !== null)) return { url, restart, stop };
+    if (await answers(url, () => child.exitCode !== null)) {
+      return {
+        url,
+        get pid() {
+          return child.pid;
+        },
+        restart,
+        stop,
+      };
+    }
     await stop();
   }
   throw new Error(`sqld did not start in ${STARTS} attempts`);

@@ -82,6 +82,19 @@ export async function measureTakeover(
 ): Promise<Row[]> {
   if (!hasSqld) return [];
   const sqld = await startSqld(SQLD_FLAGS);
+  try {
+    return await measureOn(sqld, sandbox, command, rounds);
+  } finally {
+    await sqld.stop();
+  }
+}
+
+async function measureOn(
+  sqld: Sqld,
+  sandbox: Sandbox,
+  command: readonly string[],
+  rounds: number,
+): Promise<Row[]> {
   const receiver = await startReceiver(sandbox);
   const configFile = join(sandbox.folder("takeover"), "kilde.config.ts");
   await Bun.write(configFile, configOf(["stateless"]));
@@ -121,7 +134,6 @@ export async function measureTakeover(
   }
   await holder.server.stop();
   await receiver.server.stop();
-  await sqld.stop();
   const settings = command.join(" ");
   const row = (contender: string, way: string, taken: readonly Round[]) =>
     medianRow({ contender, way, settings }, taken, found.projected);

@@ -66,6 +66,13 @@ export function databaseError(error: unknown, url: string): unknown {
           "If it is one of Kilde's, `kilde migrate` brings it up to date.",
         );
       }
+      if (/HTTP status 40[13]/.test(reason)) {
+        return tell(
+          `The database ${name} does not take the token: ${reason}`,
+          "State one that it takes in KILDE_DATABASE_AUTH_TOKEN; Kilde has to write.",
+          EXIT.unavailable,
+        );
+      }
       return tell(
         `The database ${name} cannot be used: ${reason}`,
         "See that it is there, and that this user may use it.",

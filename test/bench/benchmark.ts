@@ -8,6 +8,7 @@ import { EVENTS_PER_SECOND, measureFollowers } from "./followers.ts";
 import { startKilde } from "./kilde.ts";
 import { describeMachine } from "./machine.ts";
 import { type Entry, measure } from "./measure.ts";
+import { CONNECTIONS, measureNodes } from "./nodes.ts";
 import { startLibsql } from "./peers/libsql.ts";
 import { startMessageDb } from "./peers/message-db.ts";
 import { startNats } from "./peers/nats.ts";
@@ -17,6 +18,7 @@ import { openSandbox, type Sandbox } from "./sandbox.ts";
 import { measureScale } from "./scale.ts";
 import { measureStart } from "./start.ts";
 import { machineLines } from "./table.ts";
+import { measureTakeover } from "./takeover.ts";
 import { verdictsFor } from "./targets.ts";
 import { measureDeliveries, measureDeliveryLatency } from "./webhooks.ts";
 import { measureWorker } from "./worker.ts";
@@ -207,6 +209,21 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Results> 
       const rows = await measureReconstitution(sandbox, command);
       const title = `${RECONSTITUTED.toLocaleString("en")} subjects compared, none lacking`;
       take([resultOf("reconstitute", title, "subjects/s", rows)]);
+    }
+    if (wanted("nodes")) {
+      const rows = await measureNodes(sandbox, command, { rounds, roundMs });
+      take([
+        resultOf(
+          "nodes",
+          `Appends of one event on a libSQL server, ${CONNECTIONS} connections`,
+          "events/s",
+          rows,
+        ),
+      ]);
+    }
+    if (wanted("takeover")) {
+      const rows = await measureTakeover(sandbox, command, rounds);
+      take([resultOf("takeover", "Another node goes on for one that was killed", "ms", rows)]);
     }
     if (wanted("scale")) take(await runScale(sandbox, options));
     if (wanted("start")) take(await runStart(sandbox, options));

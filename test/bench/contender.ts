@@ -32,6 +32,8 @@ export interface Contender {
   readonly settings: string;
   /** Process whose CPU time is the server's; null when the store runs in this process. */
   readonly pid: number | null;
+  /** Further processes that are part of it. */
+  readonly besides?: readonly number[];
   /** Appends of one event to a random stream. */
   singles?(inFlight: number): Promise<readonly Task[]>;
   /** Appends of {@link BATCH} events to a random stream. */

@@ -23,10 +23,16 @@ interface CpuTimes {
   readonly machine: number | null;
 }
 
-function cpuTimes(pid: number | null): CpuTimes {
+/** CPU seconds of all these processes; null where one cannot be told. */
+function cpuSecondsOfAll(pids: readonly number[]): number | null {
+  const seconds = pids.map(cpuSecondsOf).filter((each) => each !== null);
+  return seconds.length < pids.length ? null : seconds.reduce((sum, each) => sum + each, 0);
+}
+
+function cpuTimes({ pid, besides = [] }: Contender): CpuTimes {
   const { user, system } = process.cpuUsage();
   return {
-    server: pid === null ? null : cpuSecondsOf(pid),
+    server: pid === null ? null : cpuSecondsOfAll([pid, ...besides]),
     client: (user + system) / 1e6,
     machine: machineCpuSeconds(),
   };
@@ -44,11 +50,10 @@ function coresUsed(before: CpuTimes, after: CpuTimes, seconds: number) {
 
 /** Runs a task and proves it: what the store holds has grown by just what was acknowledged. */
 async function runProven({ contender, task }: Entry, durationMs: number): Promise<Round> {
-  const { pid } = contender;
   const storedBefore = (await task.stored?.()) ?? 0;
-  const before = cpuTimes(pid);
+  const before = cpuTimes(contender);
   const sample = await task.run(durationMs);
-  const after = cpuTimes(pid);
+  const after = cpuTimes(contender);
   const grown = task.stored === undefined ? sample.events : (await task.stored()) - storedBefore;
   if (grown !== sample.events) {
     throw new Error(`${sample.events} events were acknowledged, but the store grew by ${grown}`);

@@ -34,10 +34,13 @@ export function appendBody(events: readonly work.BenchEvent[]): string {
   return `{"events":[${events.map(({ type, data }) => `{"type":"${type}","data":${data}}`).join(",")}]}`;
 }
 
-/** Appends of so many events, each to a random stream. */
-export function randomAppends(port: number, eventsPerRequest: number): () => Uint8Array {
-  const starts = Array.from({ length: work.STREAMS }, (_, index) => {
-    const stream = work.streamName(index);
+/** Appends of so many events, each to a random one of these streams. */
+export function randomAppends(
+  port: number,
+  eventsPerRequest: number,
+  streams: readonly string[] = work.ALL_STREAMS,
+): () => Uint8Array {
+  const starts = streams.map((stream) => {
     const lines = [
       `POST /streams/${stream} HTTP/1.1`,
       `Host: 127.0.0.1:${port}`,

@@ -18,16 +18,16 @@ const LATENCY_RATE = 1_000;
 const LATENCY_SECONDS = 4;
 const LATENCY_STREAMS = 10_000;
 
-const SECRET_KEY = `k1:${btoa("0123456789abcdef0123456789abcdef")}`;
+export const SECRET_KEY = `k1:${btoa("0123456789abcdef0123456789abcdef")}`;
 
-interface Receiver {
+export interface Receiver {
   readonly url: string;
   state(): Promise<{ count: number; outOfOrder: number; latencies: number[] }>;
   reset(): Promise<void>;
   readonly server: Server;
 }
 
-async function startReceiver(sandbox: Sandbox): Promise<Receiver> {
+export async function startReceiver(sandbox: Sandbox): Promise<Receiver> {
   const port = freePort();
   const base = `http://127.0.0.1:${port}`;
   const get = async () => {

@@ -29,6 +29,11 @@ export function streamName(index: number): string {
   return `declaration-${index}`;
 }
 
+/** Names of all streams that appends go to. */
+export const ALL_STREAMS: readonly string[] = Array.from({ length: STREAMS }, (_, index) =>
+  streamName(index),
+);
+
 function dataOf(index: number): string {
   const head = `{"number":${index},"amount":${(index * 7919) % 100_000},"by":"clerk ${index % 97}","text":"`;
   const tail = '"}';

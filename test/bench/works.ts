@@ -76,5 +76,5 @@ export const OTHER_WORKS = [
 /** Works of a whole run. */
 export const USUAL_WORKS: readonly string[] = [...TIMED_WORKS.map(({ name }) => name), ...OTHER_WORKS];
 
-/** With those that are only done when they are asked for: they take minutes and gigabytes. */
-export const WORK_NAMES: readonly string[] = [...USUAL_WORKS, "scale"];
+/** With those that are only done when they are asked for: they take minutes, gigabytes, or many processes. */
+export const WORK_NAMES: readonly string[] = [...USUAL_WORKS, "scale", "nodes", "takeover"];

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 
-import { cleanUp, emptyFolder, jsonLines, run, serve } from "./support.ts";
+import { cleanUp, databaseOf, emptyFolder, jsonLines, run, serve } from "./support.ts";
 
 cleanUp();
 
@@ -192,7 +192,8 @@ test("serve refuses a published contract that has changed otherwise than by grow
   const cwd = await project();
   expect((await (await serve(cwd)).stop()).exitCode).toBe(0);
   await Bun.write(join(cwd, "kilde.config.ts"), CONFIG.replaceAll("currency", "coin"));
-  const { exitCode, stderr } = await run(["serve", "--port", "0"], { cwd });
+  const environment = await databaseOf(cwd);
+  const { exitCode, stderr } = await run(["serve", "--port", "0"], { cwd, environment });
   expect(exitCode).toBe(2);
   expect(stderr).toContain(
     "DeclarationPaid /properties/currency: is not published any more (member-removed: a member that was published stays)",

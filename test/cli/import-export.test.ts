@@ -185,7 +185,7 @@ describe("import", () => {
     const numbers = (await exported(server)).map(({ data }) => (data as { n: number }).n);
     expect(numbers).toEqual(lines.map((_, n) => n));
     await server.stop();
-    expect((await server.kilde(["doctor"])).stdout).toBe("file:data/kilde.db is sound\n");
+    expect((await server.kilde(["doctor"])).stdout).toEndWith(" is sound\n");
   }, 60_000);
 });
 

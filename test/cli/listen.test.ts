@@ -76,7 +76,8 @@ test("forwards events as signed webhooks, in order, and again until they are tak
   expect(hook.refused.map(({ id }) => id)).toEqual([hook.taken[1]?.id ?? "", hook.taken[1]?.id ?? ""]);
   expect(new Set(hook.taken.map(({ id }) => id)).size).toBe(3);
   await server.kilde(["append", "b", "Y"]);
-  await until(() => hook.taken.length === 4);
+  // Its answer has come as well.
+  await output.until("204  4  b@2");
   child.kill("SIGTERM");
   expect(await child.exited).toBe(0);
   await output.ended;
@@ -184,7 +185,7 @@ test("forwards a feed, with the cursor among the feed's consumers", async () => 
     listening(server.url, hook.url, SECRET, "--source", "/feeds/names/v1", "--from", "0", "--type", "Named"),
     { cwd },
   );
-  await until(() => hook.taken.length === 1);
+  await reader(child.stdout).until("204  1  a@1");
   expect(hook.taken).toMatchObject([{ id: "feeds-names-v1_listen_1", event: { type: "Named", data: 7 } }]);
   child.kill("SIGTERM");
   expect(await child.exited).toBe(0);

@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { jsonPost, type WireEvent } from "../support/app.ts";
+import { TESTED_ON } from "../support/tested-on.ts";
 import { cleanUp, emptyFolder, jsonLines, run, serve } from "./support.ts";
 
 cleanUp();
@@ -30,15 +31,20 @@ async function append(url: string, ...numbers: number[]): Promise<void> {
   expect(response.status).toBe(201);
 }
 
-describe.each([
-  ["in a file, from a thread of its own", "file:kilde.db"],
-  ["in memory, in the one thread", ":memory:"],
-])("kilde serve projects the feeds of kilde.config.ts, %s", (_, databaseUrl) => {
+const DATABASES: readonly (readonly [string, readonly string[]])[] =
+  TESTED_ON === "sqld"
+    ? [["on a libSQL server, in the one thread", []]]
+    : [
+        ["in a file, from a thread of its own", ["--database-url", "file:kilde.db"]],
+        ["in memory, in the one thread", ["--database-url", ":memory:"]],
+      ];
+
+describe.each(DATABASES)("kilde serve projects the feeds of kilde.config.ts, %s", (_, args) => {
   test("what is appended is in the feed, and in the feed of the feed", async () => {
     const down = `defineFeed({ name: "down", version: 1, source: { feed: "doubles", version: 1 },
       events: contract, contract, publish: { Doubled: ({ data }) => ({ type: "Doubled", data }) } })`;
     const cwd = folderWith(`doubles("doubles"), ${down}`);
-    const server = await serve(cwd, ["--database-url", databaseUrl]);
+    const server = await serve(cwd, args);
     const polled = fetch(`${server.url}/feeds/down/v1?timeout=10000`);
     await append(server.url, 21);
     expect((await (await polled).json()) as WireEvent[]).toMatchObject([
@@ -53,7 +59,7 @@ describe.each([
     const cwd = folderWith(
       `doubles("strict"), doubles("loose", { contract: { Doubled: z.object({ n: z.int() }) } })`,
     );
-    const server = await serve(cwd, ["--database-url", databaseUrl]);
+    const server = await serve(cwd, args);
     await append(server.url, 1, 51, 2);
     const loose = await fetch(`${server.url}/feeds/loose/v1?timeout=10000&lastEventId=0&limit=3`);
     expect((await loose.json()) as WireEvent[]).not.toEqual([]);

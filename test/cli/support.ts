@@ -3,6 +3,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { type Sqld, startSqld } from "../support/sqld.ts";
+import { TESTED_ON } from "../support/tested-on.ts";
+
 /** The program as it runs from source. */
 export const FROM_SOURCE = [process.execPath, join(import.meta.dir, "../../src/main.ts")] as const;
 
@@ -21,6 +24,8 @@ interface RunOptions {
 
 const running = new Set<Bun.Subprocess>();
 const folders: string[] = [];
+/** Where the suites run on a libSQL server: the one of each folder, in place of a file in it. */
+const libsqlServers = new Map<string, Promise<Sqld>>();
 
 /** Ends what the tests of a file start, and removes what they make. Each file calls it: hooks are a file's own. */
 export function cleanUp(): void {
@@ -28,6 +33,9 @@ export function cleanUp(): void {
     for (const child of running) child.kill("SIGKILL");
     await Promise.all([...running].map((child) => child.exited));
     running.clear();
+    const servers = await Promise.all(libsqlServers.values());
+    libsqlServers.clear();
+    await Promise.all(servers.map((server) => server.stop()));
   });
   afterAll(() => {
     for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
@@ -82,13 +90,23 @@ export interface Served {
   stop(signal?: NodeJS.Signals): Promise<Finished>;
 }
 
+/** Settings that name the database of a folder, where it is not the file that is there by default. */
+export async function databaseOf(cwd: string): Promise<Readonly<Record<string, string>>> {
+  if (TESTED_ON !== "sqld") return {};
+  const starting = libsqlServers.get(cwd) ?? startSqld();
+  libsqlServers.set(cwd, starting);
+  return { KILDE_DATABASE_URL: (await starting).url };
+}
+
 /** Starts a server on a free port, with its database in `cwd`. */
 export async function serve(
   cwd: string,
   args: readonly string[] = [],
   options: Partial<RunOptions> = {},
 ): Promise<Served> {
-  const child = start(["serve", "--port", "0", ...args], { ...options, cwd });
+  const database = await databaseOf(cwd);
+  const environment = { ...database, ...options.environment };
+  const child = start(["serve", "--port", "0", ...args], { ...options, cwd, environment });
   const stderr = new Response(child.stderr).text();
   const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
   let stdout = "";
@@ -113,7 +131,12 @@ export async function serve(
     pid: child.pid,
     cwd,
     kilde: (verb, more = {}) =>
-      run(verb, { cwd, ...options, ...more, environment: { KILDE_URL: url, ...more.environment } }),
+      run(verb, {
+        cwd,
+        ...options,
+        ...more,
+        environment: { ...database, KILDE_URL: url, ...more.environment },
+      }),
     async stop(signal = "SIGTERM") {
       child.kill(signal);
       const exitCode = await child.exited;

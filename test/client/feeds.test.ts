@@ -2,9 +2,9 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 
 import { createClient, KildeError } from "../../src/client/index.ts";
 import type { Database } from "../../src/log/database.ts";
-import { openDatabase } from "../../src/log/open.ts";
 import { openApp, type TestApp } from "../support/app.ts";
 import { sketch } from "../support/feeds.ts";
+import { newDatabase } from "../support/new-database.ts";
 import { openProjection } from "../support/projection.ts";
 
 const URL = "http://kilde.test";
@@ -13,7 +13,7 @@ const FEED = sketch({ name: "orders", version: 2 });
 let database: Database;
 let app: TestApp;
 beforeEach(async () => {
-  database = openDatabase({ url: ":memory:" });
+  database = await newDatabase();
   app = await openApp({ database, feeds: [FEED] });
   await app.append("s-1", { type: "A", data: 1 }, { type: "B", data: 2 });
   await app.append("s-2", { type: "A", data: 3 });

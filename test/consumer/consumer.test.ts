@@ -3,9 +3,9 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { createClient } from "../../src/client/index.ts";
 import { type Consumer, eventLog, feed } from "../../src/consumer/index.ts";
 import type { Database } from "../../src/log/database.ts";
-import { openDatabase } from "../../src/log/open.ts";
 import { openApp, type TestApp } from "../support/app.ts";
 import { sketch } from "../support/feeds.ts";
+import { newDatabase } from "../support/new-database.ts";
 import { openProjection } from "../support/projection.ts";
 import { type Effects, libsqlEffects, memoryEffects, network, quickConsumer, until, URL } from "./support.ts";
 
@@ -16,7 +16,7 @@ let app: TestApp;
 let net: ReturnType<typeof network>;
 const consumers: Consumer[] = [];
 beforeEach(async () => {
-  database = openDatabase({ url: ":memory:" });
+  database = await newDatabase();
   app = await openApp({ database, feeds: [FEED] });
   net = network(() => app);
 });

@@ -3,9 +3,9 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { type Consumer, feed, HandlerError } from "../../src/consumer/index.ts";
 import { KildeError } from "../../src/client/index.ts";
 import type { Database } from "../../src/log/database.ts";
-import { openDatabase } from "../../src/log/open.ts";
 import { openApp, type TestApp } from "../support/app.ts";
 import { sketch } from "../support/feeds.ts";
+import { newDatabase } from "../support/new-database.ts";
 import { libsqlEffects, network, quickConsumer, until } from "./support.ts";
 
 const FEED = sketch({ name: "users", version: 1 });
@@ -17,7 +17,7 @@ let effects: ReturnType<typeof libsqlEffects>;
 let consumer: Consumer;
 let bad: Set<string>;
 beforeEach(async () => {
-  database = openDatabase({ url: ":memory:" });
+  database = await newDatabase();
   // Nothing projects the feed, but who asks for a subject.
   app = await openApp({ database, feeds: [FEED] });
   net = network(() => app);

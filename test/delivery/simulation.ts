@@ -14,11 +14,11 @@ import type { DeliveryMode } from "../../src/delivery/subscription.ts";
 import type { Database } from "../../src/log/database.ts";
 import { EVENT_LOG_ADDRESS } from "../../src/log/keys.ts";
 import { NOW } from "../../src/log/lease.ts";
-import { openDatabase } from "../../src/log/open.ts";
 import { openLogReader } from "../../src/log/reader.ts";
 import { openStore, type Store } from "../../src/log/store.ts";
 import { type BatchWriter, writeBatch } from "../../src/log/writer.ts";
 import { chanceOf } from "../support/chance.ts";
+import { newDatabase } from "../support/new-database.ts";
 
 /*
  * A subscription under a made clock and a made network: several nodes deliver it, crash, pause and lose their leases;
@@ -41,13 +41,15 @@ export interface MadeTime {
   runUntil(time: number): Promise<void>;
 }
 
-export function createMadeTime(start: number): MadeTime {
+/** `answered` resolves when nothing is under way any more that takes real time: a libSQL server's answers. */
+export function createMadeTime(start: number, answered: () => Promise<unknown>): MadeTime {
   let now = start;
   let order = 0;
   const sleepers: Sleeper[] = [];
 
   const settle = async () => {
-    // Everything here is promises that are resolved at once, in chains of which none is longer than this.
+    await answered();
+    // Everything else is promises that are resolved at once, in chains of which none is longer than this.
     for (let round = 0; round < 3; round += 1) await new Promise((resolve) => setImmediate(resolve));
   };
 
@@ -130,6 +132,25 @@ interface WireEvent {
   readonly previoussequence: string;
 }
 
+/** Calls that are under way. */
+function trackedCalls() {
+  const underWay = new Set<Promise<unknown>>();
+  return {
+    track<Result>(call: Promise<Result>): Promise<Result> {
+      const ended: Promise<unknown> = call.catch(() => {}).finally(() => underWay.delete(ended));
+      underWay.add(ended);
+      return call;
+    },
+    async settled(): Promise<void> {
+      while (underWay.size > 0) {
+        await Promise.all(underWay);
+        // What was answered may ask for more.
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    },
+  };
+}
+
 /** How often a node looks for what others appended. */
 const POLL_MS = 1_000;
 
@@ -146,9 +167,15 @@ function eventsOf(body: string): readonly WireEvent[] {
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
   const chance = chanceOf(options.seed);
   const upTo = (most: number) => Math.floor(chance() * most);
-  const time = createMadeTime(START);
+  const calls = trackedCalls();
+  const time = createMadeTime(START, calls.settled);
   const faults: string[] = [];
-  const shared = openDatabase({ url: ":memory:" });
+  const own = await newDatabase();
+  const shared: Database = {
+    ...own,
+    read: (statement) => calls.track(own.read(statement)),
+    write: (statements) => calls.track(own.write(statements)),
+  };
   const store: Store = await openStore({
     database: shared,
     // Whoever appends is not part of it, and waits for nothing.
@@ -477,5 +504,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const apart = await readLanes(shared, SUBSCRIPTION);
   if (apart.length > 0) faults.push(`still apart: ${JSON.stringify(apart)}`);
   for (const node of nodes) node.alive = false;
+  // In memory it is gone with what is still at work on it.
+  if (!own.embedded) own.close();
   return { requests, taken: taken.length, duplicates, faults, longestWaitMs };
 }

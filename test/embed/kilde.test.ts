@@ -12,6 +12,8 @@ import { createKilde, type Kilde, type KildeOptions } from "../../src/embed/inde
 import { defineFeed } from "../../src/index.ts";
 import { account } from "../decider/account.ts";
 import { all } from "../decider/support.ts";
+import { startSqld } from "../support/sqld.ts";
+import { TESTED_ON } from "../support/tested-on.ts";
 
 const opened: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -53,13 +55,30 @@ function serve(kilde: Kilde): string {
   return `http://127.0.0.1:${server.port}`;
 }
 
-for (const [name, url] of [
-  ["memory", () => ":memory:"],
-  ["a file in a folder that is not there yet", () => `file:${join(folder(), "data/kilde.db")}`],
-] as const) {
-  describe(`a Kilde in this process, in ${name}`, () => {
+const DATABASES: readonly (readonly [string, () => Promise<string>])[] =
+  TESTED_ON === "sqld"
+    ? [
+        [
+          "on a libSQL server",
+          async () => {
+            const { url, stop } = await startSqld();
+            opened.push(stop);
+            return url;
+          },
+        ],
+      ]
+    : [
+        ["in memory", async () => ":memory:"],
+        [
+          "in a file in a folder that is not there yet",
+          async () => `file:${join(folder(), "data/kilde.db")}`,
+        ],
+      ];
+
+for (const [name, url] of DATABASES) {
+  describe(`a Kilde in this process, ${name}`, () => {
     test("does what a client of a server does", async () => {
-      const kilde = await kildeOf({ databaseUrl: url() });
+      const kilde = await kildeOf({ databaseUrl: await url() });
       expect(await kilde.append("a", [{ type: "X", data: { n: 1 } }, { type: "Y" }])).toEqual({
         stream: "a",
         version: 2,
@@ -85,7 +104,7 @@ for (const [name, url] of [
     });
 
     test("projects its feeds, and follows them", async () => {
-      const kilde = await kildeOf({ databaseUrl: url(), feeds });
+      const kilde = await kildeOf({ databaseUrl: await url(), feeds });
       const enough = new AbortController();
       const following = (async () => {
         const seen: unknown[] = [];
@@ -107,7 +126,7 @@ for (const [name, url] of [
     });
 
     test("ends followers when it is closed, answers what is under way, and takes nothing more", async () => {
-      const kilde = await kildeOf({ databaseUrl: url() });
+      const kilde = await kildeOf({ databaseUrl: await url() });
       await kilde.append("a", { type: "X" });
       const seen: string[] = [];
       let sawFirst = () => {};

@@ -5,7 +5,6 @@ import { consent, receive } from "kilde/webhook";
 
 import type { Clock } from "../../src/core/clock.ts";
 import type { Database } from "../../src/log/database.ts";
-import { openDatabase } from "../../src/log/open.ts";
 import { systemClock } from "../../src/server/system-clock.ts";
 import {
   jsonPost,
@@ -16,7 +15,9 @@ import {
   type TestAppOptions,
 } from "../support/app.ts";
 import { sketch } from "../support/feeds.ts";
+import { newDatabase } from "../support/new-database.ts";
 import { openProjection } from "../support/projection.ts";
+import { TESTED_ON, testInProcess } from "../support/tested-on.ts";
 import { PRIVATE, PUBLIC, SECRET } from "../webhook/support.ts";
 
 interface Shown {
@@ -41,9 +42,10 @@ let nowMs: number;
 const clock: Clock = { ...systemClock, now: () => nowMs };
 
 async function open(options: TestAppOptions = {}): Promise<TestApp> {
-  database = openDatabase({ url: ":memory:" });
+  database = await newDatabase();
   changed = [];
-  return openApp({ database, clock, feeds: [FEED], onChange: (id) => changed.push(id), ...options });
+  const feeds = TESTED_ON === "worker" ? {} : { feeds: [FEED] };
+  return openApp({ database, clock, ...feeds, onChange: (id) => changed.push(id), ...options });
 }
 
 const servers: Bun.Server<undefined>[] = [];
@@ -113,7 +115,7 @@ async function block(id: string, subject: string, version: number, source = "/ev
 }
 
 describe("creating", () => {
-  test("with all defaults, begins with what comes, and gives the secret once", async () => {
+  testInProcess("with all defaults, begins with what comes, and gives the secret once", async () => {
     const response = await post("/subscriptions", { source: "/events", url: HOOK });
     expect(response.status).toBe(201);
     expect(response.headers.get("cache-control")).toBe("no-store");
@@ -157,12 +159,17 @@ describe("creating", () => {
     [{ position: 3 }, 3],
     [{ position: 4 }, 4],
     [{ time: "2020-01-01T00:00:00Z" }, 0],
-    [{ time: "2026-02-01T13:00:02+01:00" }, 2],
-    [{ time: "2026-02-01T12:00:01.5Z" }, 2],
     [{ time: "2030-01-01T00:00:00Z" }, 4],
   ])("starts at %j, after position %d", async (start, cursor) => {
     expect(await create({ start })).toMatchObject({ cursor, lag: { events: 4 - cursor } });
   });
+
+  testInProcess.each([{ time: "2026-02-01T13:00:02+01:00" }, { time: "2026-02-01T12:00:01.5Z" }])(
+    "starts at %j, in the middle",
+    async (start) => {
+      expect(await create({ start })).toMatchObject({ cursor: 2, lag: { events: 2 } });
+    },
+  );
 
   test("in each mode, with a filter", async () => {
     expect(await create({ mode: "batch", types: ["A", "B"], subjectPrefix: "user-" })).toMatchObject({
@@ -179,7 +186,7 @@ describe("creating", () => {
     ).toMatchObject({ mode: "doorbell", batch: null, concurrency: 1, attempts: 3, description: "cards" });
   });
 
-  test("of a feed", async () => {
+  testInProcess("of a feed", async () => {
     const { drain } = await openProjection({ database, writer: app.store.writer }, [FEED]);
     await drain();
     expect(await create({ source: "/feeds/orders/v1", start: { position: 1 } })).toMatchObject({
@@ -274,7 +281,7 @@ describe("creating", () => {
     expect(await app.get("/subscriptions")).toEqual({ subscriptions: [] } as never);
   });
 
-  test("with the keys of another day cannot be signed for, and says so", async () => {
+  testInProcess("with the keys of another day cannot be signed for, and says so", async () => {
     const { subscription } = await create({ headers: { "X-A": "a" } });
     const stored = database;
     const other = `k2:${btoa("fedcba9876543210fedcba9876543210")}`;
@@ -448,7 +455,7 @@ describe("listing", () => {
 });
 
 describe("changing", () => {
-  test("only what is stated", async () => {
+  testInProcess("only what is stated", async () => {
     const body = { types: ["A"], mode: "batch", batch: { events: 5, bytes: 500 }, headers: { "X-A": "a" } };
     const { subscription, secret: _, publicKey: __, ...before } = await create({ ...body, attempts: 4 });
     const unchanged = (await (await patch(subscription, {})).json()) as Shown;
@@ -500,7 +507,7 @@ describe("changing", () => {
     expect(await shown(subscription)).toEqual({ subscription, ...before });
   });
 
-  test("pauses with a reason, keeps the cursor, and resumes", async () => {
+  testInProcess("pauses with a reason, keeps the cursor, and resumes", async () => {
     const { subscription } = await create({ start: "beginning" });
     const path = `/subscriptions/${subscription}`;
     expect(await (await post(`${path}/pause`)).json()).toMatchObject({
@@ -562,7 +569,7 @@ describe("changing", () => {
     ).toMatchObject({ type: "/problems/invalid-body", errors: [{ pointer: "/overlapSeconds" }] });
   });
 
-  test("the old secret signs beside the new one until the overlap ends", async () => {
+  testInProcess("the old secret signs beside the new one until the overlap ends", async () => {
     const verified: string[][] = [];
     const known: string[] = [];
     const url = startReceiver(async (request) => {
@@ -593,7 +600,7 @@ describe("changing", () => {
 describe("a feed that is delivered", () => {
   const retire = (query = "") => app.fetch(`/feeds/orders/v1${query}`, { method: "DELETE" });
 
-  test("is not retired while a subscription that is not paused delivers it", async () => {
+  testInProcess("is not retired while a subscription that is not paused delivers it", async () => {
     const { subscription } = await create({ source: FEED.path });
     const paused = await create({ source: FEED.path });
     await post(`/subscriptions/${paused.subscription}/pause`);
@@ -607,7 +614,7 @@ describe("a feed that is delivered", () => {
     expect(await shown(subscription)).toMatchObject({ status: "paused", reason: "requested" });
   });
 
-  test("is by force; its subscriptions are paused for good, others go on", async () => {
+  testInProcess("is by force; its subscriptions are paused for good, others go on", async () => {
     const { subscription } = await create({ source: FEED.path });
     const other = await create();
     expect((await retire("?force=true")).status).toBe(202);
@@ -624,7 +631,7 @@ describe("a feed that is delivered", () => {
   });
 });
 
-test("metrics tell how each subscription is", async () => {
+testInProcess("metrics tell how each subscription is", async () => {
   const { subscription } = await create({ start: { position: 1 } });
   const other = await create({ source: FEED.path });
   await block(subscription, "user-1", 3);
@@ -649,7 +656,7 @@ test("metrics tell how each subscription is", async () => {
   );
 });
 
-test("every answer is as /openapi.json describes it", async () => {
+testInProcess("every answer is as /openapi.json describes it", async () => {
   const { paths, components } = await app.get<{
     paths: Record<
       string,
@@ -719,7 +726,7 @@ describe("a feed that is emptied while subjects of it are blocked", () => {
     return (await database.read({ sql, args: [name] }))[0]?.[0];
   };
 
-  test("is retired", async () => {
+  testInProcess("is retired", async () => {
     const subscription = await delivered(FEED.path);
     expect((await app.fetch(`${FEED.path}?force=true`, { method: "DELETE" })).status).toBe(202);
     while ((await statusOf("orders")) !== "retired") await Bun.sleep(5);
@@ -727,7 +734,7 @@ describe("a feed that is emptied while subjects of it are blocked", () => {
     expect(await app.get<object>(`/subscriptions/${subscription}/skips`)).toEqual({ skips: [] });
   });
 
-  test("is built anew, and delivered on", async () => {
+  testInProcess("is built anew, and delivered on", async () => {
     const subscription = await delivered(DRAFT.path);
     expect((await post(`${DRAFT.path}/rebuild`)).status).toBe(202);
     while ((await statusOf("drafts")) !== "building") await Bun.sleep(5);
@@ -736,7 +743,7 @@ describe("a feed that is emptied while subjects of it are blocked", () => {
 });
 
 describe("a test", () => {
-  test("is a signed event that says nothing, with the headers; its outcome is told", async () => {
+  testInProcess("is a signed event that says nothing, with the headers; its outcome is told", async () => {
     const seen: object[] = [];
     let status = 204;
     const url = startReceiver(async (request) => {
@@ -841,7 +848,7 @@ describe("rewinding", () => {
 });
 
 describe("blocked subjects", () => {
-  test("are listed by name, retried and skipped; a skip is recorded", async () => {
+  testInProcess("are listed by name, retried and skipped; a skip is recorded", async () => {
     await app.append("a/b c", { type: "A" });
     const { subscription } = await create({ start: "beginning" });
     const path = `/subscriptions/${subscription}`;

@@ -186,4 +186,5 @@ testInProcess("after closing, appends are refused", async () => {
   const response = await closed.fetch("/streams/s", jsonPost({ events: [{ type: "T" }] }));
   expect(response.status).toBe(503);
   expect(await response.json()).toMatchObject({ type: "/problems/shutting-down" });
+  await closed.close();
 });

@@ -2,9 +2,9 @@ import { describe, expect, test } from "bun:test";
 
 import { jsonPost, type WireEvent } from "../support/app.ts";
 import { chanceOf } from "../support/chance.ts";
-import { hasSqld, startSqld } from "../support/sqld.ts";
+import { hasSqld, SQLD_FLAGS, startSqld } from "../support/sqld.ts";
 import type { Weather } from "../support/tcp-proxy.ts";
-import { type Cluster, type Lease, type Node, openCluster, SQLD_FLAGS } from "./faults/cluster.ts";
+import { type Cluster, type Lease, type Node, openCluster } from "./faults/cluster.ts";
 import { followAt } from "./faults/followers.ts";
 import { type Load, startLoad } from "./faults/load.ts";
 import { type Answer, ask, isReady, type Scene, under, until } from "./faults/scene.ts";

@@ -20,6 +20,7 @@ export const hasSqld = existsSync(BINARY);
 
 export interface Sqld {
   readonly url: string;
+  readonly pid: number;
   /** Where replicas follow it. */
   readonly grpcUrl: string;
   /** Kills it (SIGKILL), and starts it again on the same files and ports; `anew`: on the same ports, with no files. */
@@ -41,6 +42,12 @@ async function answers(url: string, exited: () => boolean): Promise<boolean> {
   }
   return false;
 }
+
+/**
+ * What a libSQL server that several processes write to has to be started with: otherwise it stands still before long.
+ * See "Several servers" in the README.
+ */
+export const SQLD_FLAGS = ["--checkpoint-interval-s", "10"];
 
 /** Starts a libSQL server with an empty database; `flags` are added to its command line. */
 export function startSqld(flags: readonly string[] = []): Promise<Sqld> {
@@ -81,8 +88,17 @@ async function launch(flagsOf: (grpcAddress: string) => readonly string[]): Prom
       child = spawn();
       if (!(await answers(url, () => child.exitCode !== null))) throw new Error("sqld did not start again");
     };
-    if (await answers(url, () => child.exitCode !== null))
-      return { url, grpcUrl: `http://${grpcAddress}`, restart, stop };
+    if (await answers(url, () => child.exitCode !== null)) {
+      return {
+        url,
+        grpcUrl: `http://${grpcAddress}`,
+        get pid() {
+          return child.pid;
+        },
+        restart,
+        stop,
+      };
+    }
     await stop();
   }
   throw new Error(`sqld did not start in ${STARTS} attempts`);

@@ -13,5 +13,5 @@ function testedOn(name: string): TestedOn {
 
 export const TESTED_ON = testedOn(process.env["KILDE_TEST_ON"] ?? "process");
 
-/** A test that reaches into the process, or gives it what cannot be given to a worker. */
+/** A test that reaches into the process, or gives it what cannot be given to a worker: a clock, feeds made by hand. */
 export const testInProcess = test.skipIf(TESTED_ON === "worker");

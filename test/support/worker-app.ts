@@ -2,7 +2,7 @@ import { DEFAULT_LIMITS } from "../../src/core/limits.ts";
 import { openStore } from "../../src/log/store.ts";
 import { openFeeds } from "../../src/feed/feeds.ts";
 import { systemClock } from "../../src/server/system-clock.ts";
-import { callsThrough, type TestApp, type TestAppOptions } from "./app.ts";
+import { callsThrough, TEST_SECRET_KEY, type TestApp, type TestAppOptions } from "./app.ts";
 import { newDatabase } from "./new-database.ts";
 import { urlOf } from "./sqld.ts";
 import { startWorker } from "./worker.ts";
@@ -22,6 +22,8 @@ export async function openWorkerApp(options: TestAppOptions): Promise<TestApp> {
     options: { databaseCalls: null },
     env: {
       KILDE_POLL_INTERVAL_MS: "100",
+      KILDE_SECRET_KEYS: (options.secretKeys ?? [TEST_SECRET_KEY]).join(","),
+      KILDE_EGRESS_ALLOW: (options.egressAllow ?? ["127.0.0.1"]).join(","),
       ...(options.corsOrigins === undefined ? {} : { KILDE_CORS_ORIGIN: options.corsOrigins.join(",") }),
       ...Object.fromEntries(
         Object.entries(options.limits ?? {}).map(([name, value]) => [

@@ -6,7 +6,7 @@ import { type Database, textAt } from "../../../src/log/database.ts";
 import { openDatabase } from "../../../src/log/open.ts";
 import { FROM_SOURCE, serve } from "../../cli/support.ts";
 import { jsonPost, TEST_SECRET_KEY } from "../../support/app.ts";
-import { type Sqld, startReplica, startSqld } from "../../support/sqld.ts";
+import { type Sqld, SQLD_FLAGS, startReplica, startSqld } from "../../support/sqld.ts";
 import { startTcpProxy, type TcpProxy } from "../../support/tcp-proxy.ts";
 import { CONFIG } from "../projections.ts";
 import { type Receiver, startReceiver } from "./receiver.ts";
@@ -69,12 +69,6 @@ export interface Cluster {
 }
 
 const HELD = `select name, holder from leases where expires > cast(unixepoch('subsec') * 1000 as integer) order by name`;
-
-/**
- * What a libSQL server that several processes write to has to be started with: otherwise it stands still before long.
- * See "Several servers" in the README.
- */
-export const SQLD_FLAGS = ["--checkpoint-interval-s", "10"];
 
 /** Starts a libSQL server and some nodes. The first one has all leases when the others start. */
 export async function openCluster(size: number, optionsOf: (number: number) => NodeOptions = () => ({})) {

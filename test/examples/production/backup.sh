@@ -1,0 +1,13 @@
+#!/bin/sh
+# Backs a database file up, proves the copy, and keeps the newest ones.
+#   backup.sh <folder> [how many to keep]
+set -eu
+folder=$1
+keep=${2:-14}
+file="$folder/kilde-$(date -u +%Y-%m-%dT%H%M%SZ).db"
+
+kilde backup "$file"
+# A copy that is not sound is no backup: it stays for whoever looks into it, and nothing is deleted for it.
+kilde doctor "$file"
+rm -f "$file-wal" "$file-shm" # what reading it left; empty
+ls -1 "$folder"/kilde-*.db | sort -r | tail -n "+$((keep + 1))" | xargs -r rm --

@@ -193,6 +193,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const acknowledged = new Map<string, Set<number>>();
   const skipped = new Map<string, Set<number>>();
   const last = new Map<string, number>();
+  /** Subjects of which nothing was sent since a dispatcher began. */
+  const begunAnew = new Set<string>();
   const inFlight = new Map<string, number>();
   const bodies = new Map<string, string>();
   const taken: Taken[] = [];
@@ -224,9 +226,11 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       const inStep = inRequest.get(subject) === before;
       if (before > 0 && !inStep && !isDone(subject, before))
         faults.push(`${subject} ${version} was sent before ${before} was acknowledged`);
-      // Nothing is left out: it goes on with the next, or back.
+      // Nothing is left out: it goes on with the next, or back. A dispatcher that begins anew goes on from what is stored:
+      // also where that is ahead of what the one before it had sent back, and not stored.
       const at = last.get(subject) ?? 0;
-      if (!inStep && version > at && before > at && !skipped.get(subject)?.has(before))
+      const anew = begunAnew.delete(subject);
+      if (!anew && !inStep && version > at && before > at && !skipped.get(subject)?.has(before))
         faults.push(`${subject} went on from ${at} to ${version}`);
       inRequest.set(subject, version);
     }
@@ -359,7 +363,11 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
         await hold();
         return answer;
       },
-      secretsOf: () => Promise.resolve({ sign: () => "v1,simulated", headers: {} }),
+      // Asked for whenever a dispatcher begins.
+      secretsOf() {
+        for (const subject of selected.keys()) begunAnew.add(subject);
+        return Promise.resolve({ sign: () => "v1,simulated", headers: {} });
+      },
       readerOf: (log) =>
         openLogReader({ database, clock, limits: DEFAULT_LIMITS, pollIntervalMs: POLL_MS }, log),
       blockedSubjects: 1_000,

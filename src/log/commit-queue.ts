@@ -49,11 +49,13 @@ interface Job extends Caller {
   readonly begin: () => Promise<void>;
 }
 
+/** What came of a write: what it failed with, or how to tell its callers. */
+type Landing = { readonly error: unknown } | { readonly tell: () => void };
+
 /** A group whose write was given to the database. */
 interface Flight {
   readonly group: readonly Waiting[];
-  /** When the write is done, with its callers answered: null. Otherwise what it failed with. */
-  readonly done: Promise<{ readonly error: unknown } | null>;
+  readonly done: Promise<Landing>;
 }
 
 /**
@@ -79,8 +81,7 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
 
   const launch = (group: readonly Waiting[], plan: Plan): Flight => {
     if (plan.events.length === 0) {
-      settle(group, plan, 0);
-      return { group, done: Promise.resolve(null) };
+      return { group, done: Promise.resolve({ tell: () => settle(group, plan, 0) }) };
     }
     const written = commitPlan(deps, transactionsOf(group), plan, clock.now());
     // What is planned next comes after it. Ids of new subjects are not known yet.
@@ -94,9 +95,11 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
           const state = plan.after.get(name);
           if (state !== undefined) cache.set(name, { ...state, id });
         }
-        onCommit(head);
-        settle(group, plan, base);
-        return null;
+        const tell = () => {
+          onCommit(head);
+          settle(group, plan, base);
+        };
+        return { tell };
       },
       (error: unknown) => {
         forget(group);
@@ -116,7 +119,7 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
   /** Waits for a flight, and plans and writes its group anew for as long as others were faster. */
   const land = async ({ group, done }: Flight): Promise<void> => {
     let outcome = await done;
-    for (let attempt = 1; outcome !== null; attempt += 1) {
+    for (let attempt = 1; "error" in outcome; attempt += 1) {
       const failure = storageFailure(outcome.error);
       const busy = failure === "busy" && !database.embedded;
       if (failure !== "conflict" && !busy) throw storageError(outcome.error);
@@ -125,6 +128,7 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
       const again = await prepare(group);
       outcome = await launch(again.group, again.plan).done;
     }
+    outcome.tell();
   };
 
   const expire = (callers: readonly Caller[], deadline: number) => {
@@ -211,10 +215,11 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
     while (flight !== null) flight = await landAndFollow(flight);
   };
 
+  /** Callers are told after the next group was sent: what they are answered with takes this thread longer than that. */
   const landAndFollow = async (flight: Flight): Promise<Flight | null> => {
     await doneOrMatched(flight);
     const behind = jobs.length > 0 ? null : await launchBehind(flight);
-    const failed = (await flight.done) !== null;
+    const failed = "error" in (await flight.done);
     // What was sent behind a flight that failed is void; once that is known, it is no longer built upon.
     if (failed) await behind?.done;
     await supervised(land(flight), flight.group);

@@ -107,7 +107,7 @@ function escaped(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 }
 
-/** Throughput and latency of the works that have both, for the README. */
+/** Throughput, and latency of the works that have it, for the README. */
 export function drawChart({ machine, works }: Results): string {
   const { document } = parseHTML("<!doctype html><html></html>");
   const left = WIDTH * SHARE.throughput;
@@ -121,7 +121,9 @@ export function drawChart({ machine, works }: Results): string {
     const bars = barsOf(work);
     caption(work.title, 13);
     parts.push(placed(throughput(document, bars, left), 0, y));
-    parts.push(placed(latency(document, bars, WIDTH * SHARE.latency), left, y));
+    if (bars.some(({ p50Ms }) => !Number.isNaN(p50Ms))) {
+      parts.push(placed(latency(document, bars, WIDTH * SHARE.latency), left, y));
+    }
     y += bars.length * ROW_HEIGHT + HEADER_HEIGHT + GAP * 2;
   }
   const { cores, cpu, fileSystem } = machine;

@@ -6,7 +6,7 @@ import { ConfigError } from "./config-error.ts";
 import { nearest } from "./nearest.ts";
 import { pathText, SETTING_NAMES, type SettingName } from "./names.ts";
 import { type SettingValues, settingsSchema } from "./settings.ts";
-import { type Tenant, tenantFaults, tokenVariable } from "./tenants.ts";
+import { type Tenant, TENANT_MEMBERS, tenantFaults, tokenVariable } from "./tenants.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -131,7 +131,7 @@ function onlyInFile({ file }: Sources): Record<string, unknown> {
 function tenantFault(issue: z.core.$ZodIssue, { file }: Sources): string[] {
   const at = pathText(issue.path);
   if (issue.code === "unrecognized_keys") {
-    return unknown(issue.keys, ["name", "host", "path", "databaseUrl", "databaseAuthToken"], `${at}.`);
+    return unknown(issue.keys, TENANT_MEMBERS, `${at}.`);
   }
   const written = memberAt(file?.value, issue.path.map(String));
   const isShown = issue.path.length === 3 && !at.endsWith("databaseAuthToken") && written !== undefined;

@@ -63,6 +63,9 @@ const tenantSchema = z.strictObject(
   "must be an object: { name, host or path, databaseUrl }",
 );
 
+/** What may be said of a tenant. */
+export const TENANT_MEMBERS: readonly string[] = Object.keys(tenantSchema.shape);
+
 export const tenantsSchema = z.array(tenantSchema, "must be a list of tenants").default([]);
 
 /** A database beside others in one process, chosen by the request's host or path. */

@@ -80,6 +80,10 @@ describe("tenants", () => {
     [[{ ...a, path: undefined }], "tenants.0: needs one of host and path"],
     [[{ ...a, host: "a.example" }], "tenants.0: needs one of host and path"],
     [[{ ...a, paths: "/x" }], "tenants.0.paths: there is no such setting; did you mean tenants.0.path?"],
+    [
+      [{ ...a, readUrll: "http://a.example" }],
+      "tenants.0.readUrll: there is no such setting; did you mean tenants.0.readUrl?",
+    ],
     [[{ ...a, databaseUrl: undefined }], "tenants.0.databaseUrl: must be a URL"],
     [
       [{ ...a, databaseUrl: "a.db" }],

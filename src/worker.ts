@@ -2,6 +2,7 @@
 import pino from "pino/browser.js";
 
 import { version } from "../package.json" with { type: "json" };
+import { type ServedDatabase, servedDatabases } from "./config/served.ts";
 import type { KildeConfig } from "./config/settings.ts";
 import { KildeError } from "./core/errors.ts";
 import { problemResponse } from "./http/problems.ts";
@@ -14,7 +15,6 @@ import { workerClock } from "./worker/clock.ts";
 import { openWorkerDatabase, openWorkerReplica } from "./worker/database.ts";
 import { type Invocation, KINDS, openInvocation } from "./worker/invocation.ts";
 import { type Configured, createIsolate } from "./worker/isolate.ts";
-import { databaseFor, type ServedDatabase, servedDatabases } from "./worker/served.ts";
 
 export { defineConfig } from "./config/define.ts";
 export { defineFeed } from "./feed/define.ts";
@@ -96,12 +96,11 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
     calls: Calls,
     keep: Keep,
   ): Promise<Invocation> => {
-    const { tenant, path = "" } = served;
+    const { tenant, path = "", databaseUrl: url, readUrl, databaseAuthToken: authToken } = served;
     const log = tenant === null ? logger : logger.child({ tenant });
     const store = isolate.store(tenant ?? "");
     const send = (request: Request) => fetch(request);
-    const database = openWorkerDatabase(served, calls, send);
-    const { readUrl, authToken } = served;
+    const database = openWorkerDatabase({ url, authToken }, calls, send);
     const patience = { clock, waitMs: configured.settings.limits.replicaWaitMs };
     return openInvocation({
       store,
@@ -132,7 +131,7 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
       let invocation: Invocation;
       try {
         const configured = configuredBy(env);
-        served = databaseFor(configured.settings, request);
+        served = configured.databaseFor(request);
         if (served === null) {
           const error = new KildeError("tenant-not-found", "No tenant is at this host and path");
           return refuse({ clock, onAccess: null }, request, error, "");

@@ -4,6 +4,7 @@ import { Command } from "commander";
 
 import { databaseFile, shownDatabaseUrl } from "../core/database-url.ts";
 import { loadSettings } from "../config/load.ts";
+import { servedDatabases } from "../config/served.ts";
 import type { Settings } from "../config/settings.ts";
 import { createLog, type ServerLog } from "../server/logger.ts";
 import { type RunningServer, startServer } from "../server/serve.ts";
@@ -13,7 +14,6 @@ import { databaseError, makeFolder } from "./database.ts";
 import { CliError, EXIT } from "./exit.ts";
 import { examples } from "./options.ts";
 import { settingOptions, statedFlags } from "./setting-options.ts";
-import { servedDatabases } from "./tenants.ts";
 
 /** What a shutdown may take beyond the time that requests are given: the last commits. */
 const CLOSE_GRACE_MS = 10_000;
@@ -91,11 +91,11 @@ async function start(context: CliContext, settings: Settings, log: ServerLog): P
 /** Where each tenant is. */
 function servedTenants(settings: Settings, url: string): readonly ServedTenant[] {
   const { port } = new URL(url);
-  return servedDatabases(settings).map(({ tenant: name, databaseUrl }) => {
-    const tenant = settings.tenants.find((one) => one.name === name);
-    const address = tenant?.host === undefined ? url + (tenant?.path ?? "") : `http://${tenant.host}:${port}`;
-    return { name: name ?? "", url: address, database: shownDatabaseUrl(databaseUrl) };
-  });
+  return servedDatabases(settings).map(({ tenant, host, path = "", databaseUrl }) => ({
+    name: tenant ?? "",
+    url: host === undefined ? url + path : `http://${host}:${port}`,
+    database: shownDatabaseUrl(databaseUrl),
+  }));
 }
 
 /** Resolves at the first signal to stop; the second ends the process at once. */

@@ -1,34 +1,16 @@
 import { Option } from "commander";
 
+import { type ServedDatabase, servedDatabases } from "../config/served.ts";
 import type { Settings } from "../config/settings.ts";
 import { DEFAULT_TENANT } from "../config/tenants.ts";
 import { CliError, EXIT } from "./exit.ts";
 
-type DatabaseSettings = Pick<Settings, "databaseUrl" | "databaseAuthToken">;
-
-export interface NamedDatabase extends DatabaseSettings {
-  /** Null: there are no tenants. */
-  readonly tenant: string | null;
-}
+export type NamedDatabase = Pick<ServedDatabase, "tenant" | "databaseUrl" | "databaseAuthToken">;
 
 export function tenantOption(): Option {
   return new Option("--tenant <name>", "the database of this tenant of the configuration").conflicts(
     "databaseUrl",
   );
-}
-
-/** The databases that a server with these settings serves, that of `databaseUrl` first. */
-export function servedDatabases(settings: Settings): readonly NamedDatabase[] {
-  const { tenants, databaseStated, databaseUrl, databaseAuthToken } = settings;
-  const own = { tenant: tenants.length === 0 ? null : DEFAULT_TENANT, databaseUrl, databaseAuthToken };
-  return [
-    ...(databaseStated || tenants.length === 0 ? [own] : []),
-    ...tenants.map(({ name, ...tenant }) => ({
-      tenant: name,
-      databaseUrl: tenant.databaseUrl,
-      databaseAuthToken: tenant.databaseAuthToken,
-    })),
-  ];
 }
 
 function listed(databases: readonly NamedDatabase[]): string {

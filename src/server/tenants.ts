@@ -2,8 +2,9 @@ import { setMaxListeners } from "node:events";
 
 import type { Logger } from "pino";
 
+import { type ServedDatabase, servedDatabases } from "../config/served.ts";
 import type { Settings } from "../config/settings.ts";
-import { DEFAULT_TENANT, type Tenant } from "../config/tenants.ts";
+import { DEFAULT_TENANT } from "../config/tenants.ts";
 import { processFetch } from "../http/process.ts";
 import { createSchemas } from "../http/schemas.ts";
 import { tenantChooser } from "../http/tenants.ts";
@@ -22,7 +23,10 @@ export interface TenantsOptions {
 }
 
 /** The settings of a tenant: those of all, with its database. */
-function settingsOf(settings: Settings, { databaseUrl, readUrl, databaseAuthToken }: Tenant): Settings {
+function settingsOf(
+  settings: Settings,
+  { databaseUrl, readUrl, databaseAuthToken }: ServedDatabase,
+): Settings {
   return { ...settings, databaseUrl, readUrl, databaseAuthToken };
 }
 
@@ -37,21 +41,21 @@ export async function startTenants({ settings, version, logger }: TenantsOptions
   // What is wrong with the feeds is wrong for all, and told before anything is opened.
   serverFeeds(settings.feeds, settings.limits);
   const schemas = createSchemas(settings.limits);
-  const start = (name: string, own: Settings, address: Pick<Tenant, "host" | "path">) =>
-    startTenant({
-      ...address,
+  const all = servedDatabases(settings).map((served): RunningTenant => {
+    const { tenant, host, path } = served;
+    const name = tenant ?? DEFAULT_TENANT;
+    return startTenant({
       name,
-      settings: own,
+      host,
+      path,
+      settings: settingsOf(settings, served),
       version,
       logger: logger.child({ tenant: name }),
       schemas,
       closing: closing.signal,
     });
-  const tenants = settings.tenants.map((tenant) =>
-    start(tenant.name, settingsOf(settings, tenant), { host: tenant.host, path: tenant.path }),
-  );
-  const rest = settings.databaseStated ? start(DEFAULT_TENANT, settings, {}) : null;
-  const all: readonly RunningTenant[] = rest === null ? tenants : [...tenants, rest];
+  });
+  const rest = all.find(({ host, path }) => host === undefined && path === undefined);
   const closeAll = async () => {
     await Promise.all(all.map((tenant) => tenant.close()));
   };
@@ -60,7 +64,7 @@ export async function startTenants({ settings, version, logger }: TenantsOptions
       Promise.all(all.map(({ tried }) => tried)),
       systemClock.sleep(START_MS, closing.signal),
     ]);
-    const choose = tenantChooser(tenants);
+    const choose = tenantChooser(all);
     const others = processFetch(
       {
         version,
@@ -70,7 +74,7 @@ export async function startTenants({ settings, version, logger }: TenantsOptions
         onAccess: settings.accessLog ? (entry) => logger.info(entry, "request") : null,
         onFault: (error, requestId) => logger.error({ err: error, requestId }, "request failed"),
       },
-      rest === null ? null : rest.fetch,
+      rest?.fetch ?? null,
     );
     const listening = openSocket(settings, closing, (request) => {
       const tenant = choose(new URL(request.url));

@@ -1,3 +1,4 @@
+import type { ServedDatabase } from "../config/served.ts";
 import type { KildeConfig, SettingValues } from "../config/settings.ts";
 import type { Clock } from "../core/clock.ts";
 import { type RegisteredFeed, registerFeeds } from "../feed/register.ts";
@@ -7,6 +8,7 @@ import { storageError } from "../log/failures.ts";
 import { migrate } from "../log/migrate.ts";
 import { serverFeeds } from "../server/compile.ts";
 import { isAboutProgram } from "../server/program-fault.ts";
+import { databaseChooser } from "./served.ts";
 import { environmentOf, workerSettings } from "./settings.ts";
 import { createTurns, type Turns } from "./turns.ts";
 
@@ -17,6 +19,8 @@ const BOUND_LATER = { KILDE_DATABASE_URL: "http://bound.later", KILDE_BEHIND_PRO
 export interface Configured {
   readonly settings: SettingValues;
   readonly schemas: Schemas;
+  /** The database that a request is for; null: none. */
+  readonly databaseFor: (request: Request) => ServedDatabase | null;
 }
 
 /**
@@ -71,7 +75,14 @@ export function createIsolate(config: KildeConfig, clock: Clock): Isolate {
       const key = JSON.stringify(environment);
       if (known?.key !== key) {
         const settings = workerSettings(config, environment);
-        known = { key, configured: { settings, schemas: createSchemas(settings.limits) } };
+        known = {
+          key,
+          configured: {
+            settings,
+            schemas: createSchemas(settings.limits),
+            databaseFor: databaseChooser(settings),
+          },
+        };
       }
       return known.configured;
     },

@@ -32,6 +32,14 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(project, { recursive: true, force: true }));
 
+const FEED = `const feed = defineFeed({
+    name: "names",
+    version: 1,
+    events: { X: z.object({ n: z.number() }) },
+    contract: { Named: z.string() },
+    publish: { X: ({ data }) => ({ type: "Named", data: data.n.toFixed(2) }) },
+  });`;
+
 const PROGRAM = `
   import { createClient, KildeError } from "kilde/client";
   import { defineConfig, defineFeed } from "kilde";
@@ -55,13 +63,7 @@ const PROGRAM = `
     enough.abort();
   }
   said.push(defineConfig({ port: 1 }).port);
-  const feed = defineFeed({
-    name: "names",
-    version: 1,
-    events: { X: z.object({ n: z.number() }) },
-    contract: { Named: z.string() },
-    publish: { X: ({ data }) => ({ type: "Named", data: data.n.toFixed(2) }) },
-  });
+  ${FEED}
   given(feed, [{ type: "X", data: { n: 1 } }]).thenPublishes([{ type: "Named", data: "1.00" }]);
   try {
     given(feed, []).thenPublishes([{ type: "Named", data: "" }]);
@@ -264,13 +266,7 @@ const DENO = `
   import { createWorker, defineFeed } from "kilde/worker";
   import { z } from "zod";
 
-  const feed = defineFeed({
-    name: "names",
-    version: 1,
-    events: { X: z.object({ n: z.number() }) },
-    contract: { Named: z.string() },
-    publish: { X: ({ data }) => ({ type: "Named", data: data.n.toFixed(2) }) },
-  });
+  ${FEED}
   const worker = createWorker({ feeds: [feed] }, { env: Deno.env.toObject(), databaseCalls: null });
   Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: ({ port }) => console.log(port) }, worker.fetch);
   Deno.cron("kilde", "* * * * *", () => worker.scheduled());

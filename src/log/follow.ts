@@ -146,7 +146,11 @@ export function follow(
       if (ended || give(chunk)) return;
     }
   };
-  const ask = () => void look().catch((error: unknown) => ended || fail(error));
+  const ask = () => {
+    // Most have seen all there is: they wait without a promise each.
+    if (ended || audience.wait(listener)) return;
+    look().catch((error: unknown) => ended || fail(error));
+  };
 
   const listener: Listener = {
     cursor: () => cursor,

@@ -68,12 +68,15 @@ export function assign(
   return { assigned, failure: null };
 }
 
-function extensionsOf({ event }: SourceRow): Record<string, unknown> {
-  const carried = CARRIED_EXTENSIONS.flatMap((name) => {
+/** The extensions of what is published for an event, and more that come first, as JSON text. */
+function extensionsText({ event }: SourceRow, more: Readonly<Record<string, unknown>>): string {
+  const written: Record<string, unknown> = { ...more };
+  for (const name of CARRIED_EXTENSIONS) {
     const value = event.extensions[name];
-    return value === undefined ? [] : [[name, value] as const];
-  });
-  return { ...Object.fromEntries(carried), [ORIGIN_EXTENSION]: String(event.position) };
+    if (value !== undefined) written[name] = value;
+  }
+  written[ORIGIN_EXTENSION] = String(event.position);
+  return JSON.stringify(written);
 }
 
 /**
@@ -98,11 +101,10 @@ export function planBatch(
     const { state, events: published, erased } = feed.project(subject, row.event, before.state);
     let { version } = before;
     const name = before.id === null ? subject : null;
-    const extensions = extensionsOf(row);
     const place = (type: string, data: string | null, more: Record<string, unknown>) => {
       version += 1;
-      const written = JSON.stringify({ ...more, ...extensions });
-      events.push([before.id, name, version, type, row.time, row.recorded, data, written]);
+      const extensions = extensionsText(row, more);
+      events.push([before.id, name, version, type, row.time, row.recorded, data, extensions]);
     };
     for (const { type, data } of published) place(type, data, {});
     // Also for a subject that is erased already: what is to be seen of it is its last tombstone, as in the source.
@@ -117,7 +119,8 @@ export function planBatch(
     const stored = before.stored || version > 0 || nextState !== null;
     if (stored && !before.stored) newSubjects.add(subject);
     const isErased = version > before.version ? erased : before.erased;
-    after.set(subject, { ...before, stored, version, state: nextState, erased: isErased });
+    const { id, projected } = before;
+    after.set(subject, { stored, id, version, erased: isErased, state: nextState, projected });
   };
 
   let failed = failure;

@@ -80,14 +80,17 @@ export function subjectStatement(
   return { sql, args };
 }
 
-function extensionsOf(row: Row): Record<string, unknown> {
+/** The extensions of an event, and its position in the event log where another log tells it. */
+function extensionsOf(row: Row): { readonly extensions: Record<string, unknown>; readonly origin: unknown } {
   const text = row[7];
-  return typeof text === "string" ? (JSON.parse(text) as Record<string, unknown>) : {};
+  if (typeof text !== "string") return { extensions: {}, origin: undefined };
+  const { [ORIGIN_EXTENSION]: origin, ...extensions } = JSON.parse(text) as Record<string, unknown>;
+  return { extensions, origin };
 }
 
 function sourceRow(log: LogAddress, row: Row): SourceRow {
   const position = integerAt(row, 0) - log.base;
-  const { [ORIGIN_EXTENSION]: origin, ...extensions } = extensionsOf(row);
+  const { extensions, origin } = extensionsOf(row);
   const [time, recorded, data] = [row[4], textAt(row, 5), row[6]];
   const ownTime = typeof time === "string" ? time : null;
   return {

@@ -47,8 +47,15 @@ export function serveWrites(write: Database["write"], port: Port): void {
   });
 }
 
-/** The writes that another thread serves: ordered, as `Database` says. */
-export function remoteWrites(port: Port): Database["write"] {
+/** The writes that another thread serves. */
+export interface RemoteWrites {
+  /** Ordered, as `Database` says. */
+  readonly write: Database["write"];
+  /** The other thread is gone: what waits for it fails, and all that comes later. */
+  readonly fail: (error: Error) => void;
+}
+
+export function remoteWrites(port: Port): RemoteWrites {
   interface Pending {
     readonly resolve: (results: readonly (readonly Row[])[]) => void;
     readonly reject: (error: Error) => void;
@@ -56,6 +63,7 @@ export function remoteWrites(port: Port): Database["write"] {
   const pending = new Map<number, Pending>();
   let lastId = 0;
   let failures = 0;
+  let gone: Error | null = null;
   port.listen((message) => {
     const [id, failure, results] = message as Reply;
     const caller = pending.get(id);
@@ -65,10 +73,18 @@ export function remoteWrites(port: Port): Database["write"] {
     if (failure.code !== OUTRUN) failures += 1;
     caller?.reject(Object.assign(new Error(failure.message), { code: failure.code }));
   });
-  return (statements) =>
-    new Promise((resolve, reject) => {
-      lastId += 1;
-      pending.set(lastId, { resolve, reject });
-      port.post([lastId, failures, statements] satisfies Request);
-    });
+  return {
+    write: (statements) =>
+      new Promise((resolve, reject) => {
+        if (gone !== null) return reject(gone);
+        lastId += 1;
+        pending.set(lastId, { resolve, reject });
+        port.post([lastId, failures, statements] satisfies Request);
+      }),
+    fail(error) {
+      gone = error;
+      for (const { reject } of pending.values()) reject(error);
+      pending.clear();
+    },
+  };
 }

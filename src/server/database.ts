@@ -13,13 +13,16 @@ interface WritingThread {
   close(): Promise<void>;
 }
 
-/** Writes a file from a thread of its own: its commits block that thread, and this one goes on. */
-function startThread(url: string, program: URL): WritingThread {
+/**
+ * Writes a file from a thread of its own: its commits block that thread, and this one goes on. A thread that has
+ * failed stays so: whether its last write went through cannot be told, and other threads had channels to it.
+ */
+function startThread(url: string, program: URL, onFailure: (error: Error) => void): WritingThread {
   const worker = new Worker(program.href);
   const tell = (command: ThreadCommand, transfer: Transferable[] = []) =>
     worker.postMessage(command, transfer);
   let receive: (message: unknown) => void = () => {};
-  const write = remoteWrites({
+  const { write, fail: failWrites } = remoteWrites({
     post: (message) => worker.postMessage(message),
     listen(receiver) {
       receive = receiver;
@@ -27,24 +30,34 @@ function startThread(url: string, program: URL): WritingThread {
   });
   const opened = Promise.withResolvers<void>();
   const closed = Promise.withResolvers<void>();
+  let over = false;
   const fail = (message: string) => {
+    if (over) return;
+    over = true;
     const error = new Error(`The thread that writes the database failed: ${message}`);
     opened.reject(error);
     closed.reject(error);
+    failWrites(error);
+    onFailure(error);
     worker.terminate();
   };
   closed.promise.catch(() => {});
+  opened.promise.catch(() => {});
   worker.addEventListener("error", (event) => fail(event.message));
+  worker.addEventListener("close", () => fail("it ended"));
   worker.addEventListener("message", ({ data }: MessageEvent<unknown[] | ThreadReport>) => {
     if (Array.isArray(data)) receive(data);
     else if (data.kind === "failed") fail(data.message);
-    else if (data.kind === "closed") closed.resolve();
-    else opened.resolve();
+    else if (data.kind === "closed") {
+      over = true;
+      closed.resolve();
+    } else opened.resolve();
   });
   tell({ kind: "open", url });
   const close = async () => {
-    tell({ kind: "close" });
-    await closed.promise;
+    if (!over) tell({ kind: "close" });
+    // What it failed with was told.
+    await closed.promise.catch(() => {});
     worker.terminate();
   };
   const connect = () => {
@@ -65,6 +78,13 @@ export interface ServerDatabase {
   close(): Promise<void>;
 }
 
+export interface ThreadOptions {
+  /** The program of the thread; null: this thread writes. Default: the one beside this file. */
+  readonly program?: URL | null;
+  /** Told that the thread has failed, and nothing can be written any more. */
+  readonly onFailure: (error: Error) => void;
+}
+
 /**
  * Gives a database that was opened in this thread a thread to write from, if that suits it: one in memory has one
  * connection, and one on a server never blocks, so that neither gains by it. Without a program for the thread
@@ -73,7 +93,7 @@ export interface ServerDatabase {
 export function writeFromThread(
   database: Database,
   { url }: DatabaseLocation,
-  program: URL | null = THREAD_PROGRAM,
+  { program = THREAD_PROGRAM, onFailure }: ThreadOptions,
 ): ServerDatabase {
   if (!url.startsWith("file:") || program === null) {
     return {
@@ -83,7 +103,7 @@ export function writeFromThread(
       close: () => Promise.resolve(database.close()),
     };
   }
-  const thread = startThread(url, program);
+  const thread = startThread(url, program, onFailure);
   return {
     database: { ...database, ordered: true, write: thread.write },
     opened: thread.opened,

@@ -43,7 +43,7 @@ let opened: DeliveringHere | null = null;
 let closeDatabase = () => {};
 
 function open({ url, writing, ...options }: OpenDispatcher): void {
-  const database = { ...openDatabase({ url }), ordered: true, write: remoteWrites(portOf(writing)) };
+  const database = { ...openDatabase({ url }), ordered: true, write: remoteWrites(portOf(writing)).write };
   const writer: BatchWriter = {
     write: (statements) => writeBatch(database, systemClock, statements),
     sweep: () => {},

@@ -58,7 +58,7 @@ async function open({
 }: OpenProjector): Promise<Projecting> {
   const file = await loadConfigFile("/", configFile);
   const { feeds = [] } = (file?.value ?? {}) as { readonly feeds?: readonly AnyFeedDefinition[] };
-  const database = { ...openDatabase({ url }), ordered: true, write: remoteWrites(portOf(writing)) };
+  const database = { ...openDatabase({ url }), ordered: true, write: remoteWrites(portOf(writing)).write };
   const writer: BatchWriter = {
     write: (statements) => writeBatch(database, systemClock, statements),
     sweep: () => report({ kind: "sweep" }),

@@ -69,7 +69,14 @@ export async function startKilde<Opened extends Surface>({
     opened.push(() => local.close());
     await migrateFully(local, { url, authToken });
     await warnOfCheckpoints(local, logger);
-    const storage = writeFromThread(local, { url }, databaseThread);
+    const storage = writeFromThread(
+      local,
+      { url },
+      {
+        ...(databaseThread === undefined ? {} : { program: databaseThread }),
+        onFailure: (err) => logger.error({ err }, "nothing can be written any more: restart the server"),
+      },
+    );
     opened.splice(0, 1, () => storage.close());
     const { database } = storage;
     // For all that waits in this thread.

@@ -34,7 +34,7 @@ function distantDatabase(failing: (write: number) => Error | null): Database {
     if (error !== null) throw error;
     return database.write(statements);
   }, there);
-  return { ...database, ordered: true, write: remoteWrites(here) };
+  return { ...database, ordered: true, write: remoteWrites(here).write };
 }
 
 const insert = (value: number) => [{ sql: "insert into numbers values (?)", args: [value] }];

@@ -206,7 +206,15 @@ export const threadedFile: Deployment = {
     const opened: ServerDatabase[] = [];
     return {
       database() {
-        const threaded = writeFromThread(openDatabase({ url }), { url });
+        const threaded = writeFromThread(
+          openDatabase({ url }),
+          { url },
+          {
+            onFailure(error) {
+              throw error;
+            },
+          },
+        );
         opened.push(threaded);
         return { ...threaded.database, close: () => {} };
       },

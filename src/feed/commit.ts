@@ -7,8 +7,8 @@ import type { SourceRow } from "./source.ts";
 import { type FeedSubject, readFeedSubjects, UNKNOWN_SUBJECT } from "./subjects.ts";
 import { type Advance, feedBatch, headAfter, newIds } from "./write.ts";
 
-/** Subjects whose state a projector keeps at hand. */
-const CACHED_SUBJECTS = 20_000;
+/** What the subjects may take whose state a projector keeps at hand: 70,000 of a feed without state. */
+const CACHE_BYTES = 16 * 1024 * 1024;
 
 /** Who is told that a feed has new events. */
 export type OnFeedNews = (path: string, head: number) => void;
@@ -63,7 +63,7 @@ export const NOTHING_PUBLISHED: FeedPlan = {
 
 export function createFeedCommits(deps: FeedDeps, registered: RegisteredFeed): FeedCommits {
   const { log, feed } = registered;
-  const cache = createSubjectCache<FeedSubject>(CACHED_SUBJECTS);
+  const cache = createSubjectCache<FeedSubject>(CACHE_BYTES, ({ state }) => state?.length ?? 0);
   return {
     async plan(rows) {
       const assignment = assign(feed, rows);

@@ -21,6 +21,9 @@ const BUSY_PAUSE_MS = 10;
 /** Who has waited this long for a libSQL server is told that the outcome is unknown. */
 const WRITE_DEADLINE_MS = 10_000;
 
+/** What the streams may take whose versions are kept at hand: some 50,000. */
+const CACHE_BYTES = 12 * 1024 * 1024;
+
 function outrun(cause: unknown): KildeError {
   const detail = `Other processes that write the same streams were faster ${COMMIT_ATTEMPTS} times in a row`;
   return new KildeError("overloaded", detail, {}, { cause });
@@ -66,7 +69,7 @@ interface Flight {
  * need not wait for this thread: planned on what the one before will have made, and void if that fails.
  */
 export function createCommitQueue({ database, log, clock, limits, onCommit }: CommitQueueDeps): CommitQueue {
-  const cache = createSubjectCache<SubjectState>();
+  const cache = createSubjectCache<SubjectState>(CACHE_BYTES, () => 0);
   const deps: GroupDeps = { database, log, cache, idempotencyMs: limits.idempotencySeconds * 1_000 };
   let queue: Waiting[] = [];
   let jobs: Job[] = [];

@@ -1,5 +1,5 @@
-/** Subjects whose state is kept at hand; about 10 MB. */
-const CAPACITY = 50_000;
+/** What an entry takes beside its name and what hangs on its state, in bytes: its place, and the state itself. */
+const ENTRY_BYTES = 200;
 
 /**
  * The state of recently written subjects. It only saves a read: an append that rests on an outdated entry is
@@ -12,32 +12,54 @@ export interface SubjectCache<State> {
   clear(): void;
 }
 
-/** Two generations instead of a full order of use: no bookkeeping on a hit, and never more than the capacity. */
-export function createSubjectCache<State>(capacity = CAPACITY): SubjectCache<State> {
-  let young = new Map<string, State>();
-  let old = new Map<string, State>();
+interface Generation<State> {
+  readonly states: Map<string, State>;
+  bytes: number;
+}
+
+/**
+ * Keeps at most about so many bytes. `charactersOf` says how long the text is that hangs on a state.
+ *
+ * Two generations instead of a full order of use: no bookkeeping on a hit, and never more than the capacity.
+ */
+export function createSubjectCache<State>(
+  capacityBytes: number,
+  charactersOf: (state: State) => number,
+): SubjectCache<State> {
+  const generation = (): Generation<State> => ({ states: new Map(), bytes: 0 });
+  let young = generation();
+  let old = generation();
+  const bytesOf = (name: string, state: State) => ENTRY_BYTES + name.length + charactersOf(state);
   const set = (name: string, state: State) => {
-    young.set(name, state);
-    if (young.size < capacity / 2) return;
+    const before = young.states.get(name);
+    young.states.set(name, state);
+    young.bytes += bytesOf(name, state) - (before === undefined ? 0 : bytesOf(name, before));
+    if (young.bytes < capacityBytes / 2) return;
     old = young;
-    young = new Map();
+    young = generation();
+  };
+  const remove = (from: Generation<State>, name: string) => {
+    const state = from.states.get(name);
+    if (state === undefined) return;
+    from.states.delete(name);
+    from.bytes -= bytesOf(name, state);
   };
   return {
     get(name) {
-      const state = young.get(name);
+      const state = young.states.get(name);
       if (state !== undefined) return state;
-      const older = old.get(name);
+      const older = old.states.get(name);
       if (older !== undefined) set(name, older);
       return older;
     },
     set,
     delete(name) {
-      young.delete(name);
-      old.delete(name);
+      remove(young, name);
+      remove(old, name);
     },
     clear() {
-      young = new Map();
-      old = new Map();
+      young = generation();
+      old = generation();
     },
   };
 }

@@ -24,6 +24,9 @@ const WRITE_DEADLINE_MS = 10_000;
 /** What the streams may take whose versions are kept at hand: some 50,000. */
 const CACHE_BYTES = 12 * 1024 * 1024;
 
+/** After so many groups of one, a client is taken to be the only one: a second would have shown by then. */
+const ALONE_GROUPS = 16;
+
 function outrun(cause: unknown): KildeError {
   const detail = `Other processes that write the same streams were faster ${COMMIT_ATTEMPTS} times in a row`;
   return new KildeError("overloaded", detail, {}, { cause });
@@ -71,10 +74,15 @@ interface Flight {
 export function createCommitQueue({ database, log, clock, limits, onCommit }: CommitQueueDeps): CommitQueue {
   const cache = createSubjectCache<SubjectState>(CACHE_BYTES, () => 0);
   const deps: GroupDeps = { database, log, cache, idempotencyMs: limits.idempotencySeconds * 1_000 };
+  const writeAlone: Database["write"] = (statements) =>
+    database.writeAlone?.(statements) ?? database.write(statements);
+  const depsAlone: GroupDeps = { ...deps, database: { ...database, write: writeAlone } };
   let queue: Waiting[] = [];
   let jobs: Job[] = [];
   let running: Promise<void> | null = null;
   let closed = false;
+  /** Groups of one in a row, while none of which another append came. */
+  let alone = 0;
   /** Called by the append that makes the queue this long. */
   let awaited: { readonly length: number; readonly reached: () => void } | null = null;
 
@@ -82,11 +90,11 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
     for (const { transaction } of group) for (const part of transaction.parts) cache.delete(part.subject);
   };
 
-  const launch = (group: readonly Waiting[], plan: Plan): Flight => {
+  const launch = (group: readonly Waiting[], plan: Plan, through = deps): Flight => {
     if (plan.events.length === 0) {
       return { group, done: Promise.resolve({ tell: () => settle(group, plan, 0) }) };
     }
-    const written = commitPlan(deps, transactionsOf(group), plan, clock.now());
+    const written = commitPlan(through, transactionsOf(group), plan, clock.now());
     // What is planned next comes after it. Ids of new subjects are not known yet.
     for (const [name, state] of plan.after) {
       if (state.id === null) cache.delete(name);
@@ -191,6 +199,7 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
     const group = takeGroup(queue);
     if (group.length === 0) return null;
     const plan = await planBehind(deps, transactionsOf(group), transactionsOf(flight.group));
+    alone = 0;
     if (plan !== null) return launch(group, plan);
     queue = [...group, ...queue];
     return null;
@@ -211,7 +220,7 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
     let flight: Flight | null = null;
     await supervised(
       prepared.then(({ group: waiting, plan }) => {
-        flight = launch(waiting, plan);
+        flight = launch(waiting, plan, alone > ALONE_GROUPS ? depsAlone : deps);
       }),
       group,
     );
@@ -239,8 +248,10 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
       if (job !== undefined) await supervised(job.begin(), [job]);
       const group = takeGroup(queue);
       if (group.length === 0) continue;
+      alone = group.length === 1 ? alone + 1 : 0;
       await commit(group);
       if (database.embedded) await clock.yield();
+      if (queue.length > 0) alone = 0;
     }
   };
 

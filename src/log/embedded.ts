@@ -37,8 +37,8 @@ interface Prepared {
 }
 
 /** A connection that prepares each statement once: preparing costs more than running most of them. */
-function openConnection(path: string) {
-  const connection = new Connection(path, { timeout: BUSY_TIMEOUT_MS });
+function openConnection(path: string, timeout = BUSY_TIMEOUT_MS) {
+  const connection = new Connection(path, { timeout });
   const statements = new Map<string, Prepared>();
   const prepare = (sql: string): Prepared => {
     const kept = statements.get(sql);
@@ -86,6 +86,39 @@ const BEGIN: Statement = { sql: "begin immediate", args: [] };
 const COMMIT: Statement = { sql: "commit", args: [] };
 const ROLLBACK: Statement = { sql: "rollback", args: [] };
 
+/** Runs the statements in one transaction, and gives each statement's rows. */
+function transact(
+  { connection, run }: ReturnType<typeof openConnection>,
+  statements: readonly Statement[],
+): readonly (readonly Row[])[] {
+  run(BEGIN);
+  try {
+    const results = statements.map(run);
+    run(COMMIT);
+    return results;
+  } catch (error) {
+    // After some errors, such as a full disk, SQLite has rolled back already.
+    if (connection.inTransaction) run(ROLLBACK);
+    throw error;
+  }
+}
+
+export interface SecondWriter {
+  /** As `Database.write`; fails as `busy` at once when the file is being written. */
+  readonly write: (statements: readonly Statement[]) => readonly (readonly Row[])[];
+  readonly close: () => void;
+}
+
+/**
+ * Writes a file beside the thread that does so for most: without ever waiting for a lock, and without copying the
+ * write-ahead log into the database, which is left to that thread.
+ */
+export function openSecondWriter(path: string): SecondWriter {
+  const writer = openConnection(path, 0);
+  for (const sql of [...SETTINGS, "pragma wal_autocheckpoint = 0"]) writer.connection.exec(sql);
+  return { write: (statements) => transact(writer, statements), close: writer.close };
+}
+
 /**
  * A database in a file, or in memory (`:memory:`), with libSQL in this process. Calls block, so that they are kept
  * short. Reads have a connection of their own: a snapshot, while another thread's write is under way.
@@ -108,16 +141,7 @@ export function openEmbedded(path: string): Database {
     ordered: false,
     replica: false,
     async write(statements) {
-      writer.run(BEGIN);
-      try {
-        const results = statements.map(writer.run);
-        writer.run(COMMIT);
-        return results;
-      } catch (error) {
-        // After some errors, such as a full disk, SQLite has rolled back already.
-        if (writer.connection.inTransaction) writer.run(ROLLBACK);
-        throw error;
-      }
+      return transact(writer, statements);
     },
     async read(statement) {
       return reader.run(statement);

@@ -10,7 +10,7 @@ import { portOf } from "./message-port.ts";
 
 /** What the main thread says. */
 export type ThreadCommand =
-  | { readonly kind: "open"; readonly url: string }
+  | { readonly kind: "open"; readonly url: string; readonly writing: Int32Array<SharedArrayBuffer> }
   | { readonly kind: "connect"; readonly channel: MessagePort }
   | { readonly kind: "close" };
 
@@ -33,11 +33,18 @@ const port: Port = {
 const report = (message: ThreadReport) => self.postMessage(message);
 
 let opened: Database | null = null;
+/** Writes that are under way, one or none: the main thread looks at it. */
+let writing = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
 
 function serve(to: Port): void {
-  serveWrites((statements) => {
+  serveWrites(async (statements) => {
     if (opened === null) throw new Error("the database is not open");
-    return opened.write(statements);
+    Atomics.add(writing, 0, 1);
+    try {
+      return await opened.write(statements);
+    } finally {
+      Atomics.sub(writing, 0, 1);
+    }
   }, to);
 }
 
@@ -45,6 +52,7 @@ function obey(command: ThreadCommand): void {
   switch (command.kind) {
     case "open":
       opened = openDatabase({ url: command.url });
+      writing = command.writing;
       serve(port);
       return report({ kind: "opened" });
     case "connect":

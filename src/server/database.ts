@@ -1,13 +1,19 @@
+import { databaseFile } from "../core/database-url.ts";
 import type { Database } from "../log/database.ts";
+import { openSecondWriter } from "../log/embedded.ts";
 import type { DatabaseLocation } from "../log/open.ts";
 import { remoteWrites } from "../log/write-port.ts";
 import type { ThreadCommand, ThreadReport } from "./database-thread.ts";
+import { loneWrites } from "./lone-writes.ts";
+import { systemClock } from "./system-clock.ts";
 
 /** The bundler takes a worker in that is named like this. */
 const THREAD_PROGRAM = new URL("./database-thread.ts", import.meta.url);
 
 interface WritingThread {
   readonly write: Database["write"];
+  /** Whether it is writing, or has ended. */
+  readonly isWriting: () => boolean;
   readonly opened: Promise<void>;
   connect(): MessagePort;
   close(): Promise<void>;
@@ -53,7 +59,8 @@ function startThread(url: string, program: URL, onFailure: (error: Error) => voi
       closed.resolve();
     } else opened.resolve();
   });
-  tell({ kind: "open", url });
+  const writing = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  tell({ kind: "open", url, writing });
   const close = async () => {
     if (!over) tell({ kind: "close" });
     // What it failed with was told.
@@ -65,7 +72,13 @@ function startThread(url: string, program: URL, onFailure: (error: Error) => voi
     tell({ kind: "connect", channel: port1 }, [port1]);
     return port2;
   };
-  return { write, opened: opened.promise, connect, close };
+  return {
+    write,
+    isWriting: () => over || Atomics.load(writing, 0) > 0,
+    opened: opened.promise,
+    connect,
+    close,
+  };
 }
 
 /** A database as a server uses it. */
@@ -95,7 +108,8 @@ export function writeFromThread(
   { url }: DatabaseLocation,
   { program = THREAD_PROGRAM, onFailure }: ThreadOptions,
 ): ServerDatabase {
-  if (!url.startsWith("file:") || program === null) {
+  const path = databaseFile(url);
+  if (path === null || program === null) {
     return {
       database,
       opened: Promise.resolve(),
@@ -104,12 +118,20 @@ export function writeFromThread(
     };
   }
   const thread = startThread(url, program, onFailure);
+  const { write, isWriting } = thread;
+  const lone = loneWrites({
+    open: () => openSecondWriter(path),
+    write,
+    isWriting,
+    now: () => systemClock.now(),
+  });
   return {
-    database: { ...database, ordered: true, write: thread.write },
+    database: { ...database, ordered: true, write, writeAlone: lone.write },
     opened: thread.opened,
     connect: () => thread.connect(),
     async close() {
       await thread.close();
+      lone.close();
       database.close();
     },
   };

@@ -38,7 +38,7 @@ const STREAMS = 4;
 /** Appended at the very end, for readers to know it. */
 const LAST = "Finished";
 
-const request: fc.Arbitrary<Request> = fc.record({
+export const request: fc.Arbitrary<Request> = fc.record({
   streams: fc.array(fc.nat(STREAMS - 1), { minLength: 1, maxLength: 3 }),
   count: fc.integer({ min: 1, max: 5 }),
   conditional: fc.boolean(),

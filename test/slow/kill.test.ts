@@ -16,6 +16,16 @@ test(
 );
 
 test(
+  "kill -9 while one client appends loses and repeats nothing",
+  async () => {
+    const { events, unanswered } = await checkKills("file", { servers: 1, rounds: 20, clients: 1 });
+    expect(events).toBeGreaterThan(1_000);
+    expect(unanswered).toBeGreaterThan(0);
+  },
+  TIMEOUT_MS,
+);
+
+test(
   "kill -9 of two servers on one file loses and repeats nothing",
   async () => {
     const { events } = await checkKills("file", { servers: 2, rounds: 10 });

@@ -7,7 +7,7 @@ import { type Append, expectGapless, type Placed, placeOf, placesOf, wholeLog } 
 import { follow } from "../property/sent-events.ts";
 import { examineAt, newDatabase, startServer } from "./servers.ts";
 
-/** Clients of each server, each with one request at a time. */
+/** Clients of each server, each with one request at a time, unless said otherwise. */
 const CLIENTS = 8;
 const SHARED_STREAMS = 5;
 const MAX_EVENTS = 20;
@@ -172,7 +172,7 @@ async function killInStart(url: string): Promise<void> {
  */
 export async function checkKills(
   kind: Deployment["name"],
-  options: { servers: number; rounds: number },
+  options: { servers: number; rounds: number; clients?: number },
 ): Promise<{ events: number; unanswered: number }> {
   const { url, stop } = await newDatabase(kind);
   try {
@@ -184,7 +184,7 @@ export async function checkKills(
 
 async function killOver(
   url: string,
-  { servers, rounds }: { servers: number; rounds: number },
+  { servers, rounds, clients: each = CLIENTS }: { servers: number; rounds: number; clients?: number },
 ): Promise<{ events: number; unanswered: number }> {
   const knowledge: Knowledge = { certain: new Map(), doubtful: [], requests: 0 };
   let unanswered = 0;
@@ -204,7 +204,7 @@ async function killOver(
     const head = knowledge.certain.size;
     await Promise.all(
       running.map(async (server, number) => {
-        const clients = Array.from({ length: CLIENTS }, (_, index) => `${number}-${index}`);
+        const clients = Array.from({ length: each }, (_, index) => `${number}-${index}`);
         const load = Promise.all([
           followOn(server, knowledge, head),
           ...clients.map((client) => appendOn(server, knowledge, client, ownVersion(knowledge, client))),

@@ -241,8 +241,8 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
   };
 
   const run = async (): Promise<void> => {
-    // Requests that were read from their sockets in the same turn share the first commit.
-    await clock.yield();
+    // Requests that were read from their sockets in the same turn share the first commit, unless none is expected.
+    if (alone <= ALONE_GROUPS) await clock.yield();
     while (queue.length > 0 || jobs.length > 0) {
       const job = jobs.shift();
       if (job !== undefined) await supervised(job.begin(), [job]);

@@ -69,7 +69,8 @@ interface Flight {
  * next one, so nobody waits on a timer, and one write batch is in flight (a libSQL server wedges under many).
  *
  * A database that runs writes on another thread is given the next group while it works on the one before, so that it
- * need not wait for this thread: planned on what the one before will have made, and void if that fails.
+ * need not wait for this thread: planned on what the one before will have made, and void if that fails. While there is
+ * one client, with an append at a time, there is nothing to share or to send ahead: such groups go by `writeAlone`.
  */
 export function createCommitQueue({ database, log, clock, limits, onCommit }: CommitQueueDeps): CommitQueue {
   const cache = createSubjectCache<SubjectState>(CACHE_BYTES, () => 0);

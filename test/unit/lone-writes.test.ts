@@ -56,7 +56,7 @@ test("what another process is in the way of is given to the thread, and other fa
   state.error = Object.assign(new Error("database is locked"), { code: "SQLITE_BUSY" });
   expect(await wayOf(WRITE)).toBe("thread");
   state.error = Object.assign(new Error("database or disk is full"), { code: "SQLITE_FULL" });
-  expect(wayOf(WRITE)).rejects.toThrow("disk is full");
+  await expect(wayOf(WRITE)).rejects.toThrow("disk is full");
 });
 
 test("the thread gets some of many, since it copies the write-ahead log", async () => {

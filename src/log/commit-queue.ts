@@ -75,15 +75,17 @@ interface Flight {
 export function createCommitQueue({ database, log, clock, limits, onCommit }: CommitQueueDeps): CommitQueue {
   const cache = createSubjectCache<SubjectState>(CACHE_BYTES, () => 0);
   const deps: GroupDeps = { database, log, cache, idempotencyMs: limits.idempotencySeconds * 1_000 };
-  const writeAlone: Database["write"] = (statements) =>
-    database.writeAlone?.(statements) ?? database.write(statements);
-  const depsAlone: GroupDeps = { ...deps, database: { ...database, write: writeAlone } };
+  const { writeAlone } = database;
+  const lone: GroupDeps | null =
+    writeAlone === undefined ? null : { ...deps, database: { ...database, write: writeAlone } };
   let queue: Waiting[] = [];
   let jobs: Job[] = [];
   let running: Promise<void> | null = null;
   let closed = false;
   /** Groups of one in a row, while none of which another append came. */
   let alone = 0;
+  /** How a group is written while one client is taken to be the only one; null otherwise. */
+  const loneDeps = () => (alone > ALONE_GROUPS ? lone : null);
   /** Called by the append that makes the queue this long. */
   let awaited: { readonly length: number; readonly reached: () => void } | null = null;
 
@@ -221,7 +223,7 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
     let flight: Flight | null = null;
     await supervised(
       prepared.then(({ group: waiting, plan }) => {
-        flight = launch(waiting, plan, alone > ALONE_GROUPS ? depsAlone : deps);
+        flight = launch(waiting, plan, loneDeps() ?? deps);
       }),
       group,
     );
@@ -243,7 +245,7 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
 
   const run = async (): Promise<void> => {
     // Requests that were read from their sockets in the same turn share the first commit, unless none is expected.
-    if (alone <= ALONE_GROUPS) await clock.yield();
+    if (loneDeps() === null) await clock.yield();
     while (queue.length > 0 || jobs.length > 0) {
       const job = jobs.shift();
       if (job !== undefined) await supervised(job.begin(), [job]);

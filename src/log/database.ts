@@ -18,7 +18,7 @@ export interface Database {
    * The same, for a write while no other is under way or waits in this process. Default: `write`. It may run in this
    * thread where `write` does in another, and is done before anything that is given to `write` later.
    */
-  readonly writeAlone?: Database["write"];
+  readonly writeAlone?: (statements: readonly Statement[]) => ReturnType<Database["write"]>;
   /** Rows of one read. Sees every write that was acknowledged before; in a replica, all that a read before it saw. */
   read(statement: Statement): Promise<readonly Row[]>;
   /** True when the data lives in this process or in a file of this machine, so that calls block and answer at once. */

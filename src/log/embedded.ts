@@ -37,8 +37,8 @@ interface Prepared {
 }
 
 /** A connection that prepares each statement once: preparing costs more than running most of them. */
-function openConnection(path: string, timeout = BUSY_TIMEOUT_MS) {
-  const connection = new Connection(path, { timeout });
+function openConnection(path: string, busyMs = BUSY_TIMEOUT_MS) {
+  const connection = new Connection(path, { timeout: busyMs });
   const statements = new Map<string, Prepared>();
   const prepare = (sql: string): Prepared => {
     const kept = statements.get(sql);

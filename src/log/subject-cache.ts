@@ -12,11 +12,6 @@ export interface SubjectCache<State> {
   clear(): void;
 }
 
-interface Generation<State> {
-  readonly states: Map<string, State>;
-  bytes: number;
-}
-
 /**
  * Keeps at most about so many bytes. `charactersOf` says how long the text is that hangs on a state.
  *
@@ -26,40 +21,39 @@ export function createSubjectCache<State>(
   capacityBytes: number,
   charactersOf: (state: State) => number,
 ): SubjectCache<State> {
-  const generation = (): Generation<State> => ({ states: new Map(), bytes: 0 });
-  let young = generation();
-  let old = generation();
-  const bytesOf = (name: string, state: State) => ENTRY_BYTES + name.length + charactersOf(state);
-  const set = (name: string, state: State) => {
-    const before = young.states.get(name);
-    young.states.set(name, state);
-    young.bytes += bytesOf(name, state) - (before === undefined ? 0 : bytesOf(name, before));
-    if (young.bytes < capacityBytes / 2) return;
-    old = young;
-    young = generation();
+  let young = new Map<string, State>();
+  let youngBytes = 0;
+  let old = new Map<string, State>();
+  const bytesOf = (name: string, state: State | undefined) =>
+    state === undefined ? 0 : ENTRY_BYTES + name.length + charactersOf(state);
+  const renew = () => {
+    young = new Map();
+    youngBytes = 0;
   };
-  const remove = (from: Generation<State>, name: string) => {
-    const state = from.states.get(name);
-    if (state === undefined) return;
-    from.states.delete(name);
-    from.bytes -= bytesOf(name, state);
+  const set = (name: string, state: State) => {
+    youngBytes += bytesOf(name, state) - bytesOf(name, young.get(name));
+    young.set(name, state);
+    if (youngBytes < capacityBytes / 2) return;
+    old = young;
+    renew();
   };
   return {
     get(name) {
-      const state = young.states.get(name);
+      const state = young.get(name);
       if (state !== undefined) return state;
-      const older = old.states.get(name);
+      const older = old.get(name);
       if (older !== undefined) set(name, older);
       return older;
     },
     set,
     delete(name) {
-      remove(young, name);
-      remove(old, name);
+      youngBytes -= bytesOf(name, young.get(name));
+      young.delete(name);
+      old.delete(name);
     },
     clear() {
-      young = generation();
-      old = generation();
+      renew();
+      old = new Map();
     },
   };
 }

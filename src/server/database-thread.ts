@@ -10,7 +10,7 @@ import { portOf } from "./message-port.ts";
 
 /** What the main thread says. */
 export type ThreadCommand =
-  | { readonly kind: "open"; readonly url: string; readonly writing: Int32Array<SharedArrayBuffer> }
+  | { readonly kind: "open"; readonly url: string; readonly writing: Int32Array }
   | { readonly kind: "connect"; readonly channel: MessagePort }
   | { readonly kind: "close" };
 
@@ -32,16 +32,16 @@ const port: Port = {
 
 const report = (message: ThreadReport) => self.postMessage(message);
 
-let opened: Database | null = null;
-/** Writes that are under way, one or none: the main thread looks at it. */
-let writing = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+/** `writing`: how many writes are under way, for the main thread to look at. */
+let opened: { readonly database: Database; readonly writing: Int32Array } | null = null;
 
 function serve(to: Port): void {
   serveWrites(async (statements) => {
     if (opened === null) throw new Error("the database is not open");
+    const { database, writing } = opened;
     Atomics.add(writing, 0, 1);
     try {
-      return await opened.write(statements);
+      return await database.write(statements);
     } finally {
       Atomics.sub(writing, 0, 1);
     }
@@ -51,14 +51,13 @@ function serve(to: Port): void {
 function obey(command: ThreadCommand): void {
   switch (command.kind) {
     case "open":
-      opened = openDatabase({ url: command.url });
-      writing = command.writing;
+      opened = { database: openDatabase({ url: command.url }), writing: command.writing };
       serve(port);
       return report({ kind: "opened" });
     case "connect":
       return serve(portOf(command.channel));
     case "close":
-      opened?.close();
+      opened?.database.close();
       return report({ kind: "closed" });
   }
 }

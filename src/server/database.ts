@@ -93,7 +93,7 @@ export interface ServerDatabase {
 
 export interface ThreadOptions {
   /** The program of the thread; null: this thread writes. Default: the one beside this file. */
-  readonly program?: URL | null;
+  readonly program?: URL | null | undefined;
   /** Told that the thread has failed, and nothing can be written any more. */
   readonly onFailure: (error: Error) => void;
 }

@@ -73,7 +73,7 @@ export async function startKilde<Opened extends Surface>({
       local,
       { url },
       {
-        ...(databaseThread === undefined ? {} : { program: databaseThread }),
+        program: databaseThread,
         onFailure: (err) => logger.error({ err }, "nothing can be written any more: restart the server"),
       },
     );

@@ -7,7 +7,7 @@ import { type Append, expectGapless, type Placed, placeOf, placesOf, wholeLog } 
 import { follow } from "../property/sent-events.ts";
 import { examineAt, newDatabase, startServer } from "./servers.ts";
 
-/** Clients of each server, each with one request at a time, unless said otherwise. */
+/** Clients of each server, each with one request at a time. */
 const CLIENTS = 8;
 const SHARED_STREAMS = 5;
 const MAX_EVENTS = 20;
@@ -166,13 +166,20 @@ async function killInStart(url: string): Promise<void> {
   await child.exited;
 }
 
+interface KillOptions {
+  readonly servers: number;
+  readonly rounds: number;
+  /** Of each server. Default: `CLIENTS`. */
+  readonly clients?: number;
+}
+
 /**
  * Kills servers (SIGKILL) under load and starts them again, over and over. After each kill all that was
  * acknowledged is there, once and in its place, and the database is sound.
  */
 export async function checkKills(
   kind: Deployment["name"],
-  options: { servers: number; rounds: number; clients?: number },
+  options: KillOptions,
 ): Promise<{ events: number; unanswered: number }> {
   const { url, stop } = await newDatabase(kind);
   try {
@@ -184,7 +191,7 @@ export async function checkKills(
 
 async function killOver(
   url: string,
-  { servers, rounds, clients: each = CLIENTS }: { servers: number; rounds: number; clients?: number },
+  { servers, rounds, clients: each = CLIENTS }: KillOptions,
 ): Promise<{ events: number; unanswered: number }> {
   const knowledge: Knowledge = { certain: new Map(), doubtful: [], requests: 0 };
   let unanswered = 0;

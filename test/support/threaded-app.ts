@@ -1,0 +1,39 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { migrate } from "../../src/log/migrate.ts";
+import { openDatabase } from "../../src/log/open.ts";
+import { writeFromThread } from "../../src/server/database.ts";
+import { openApp, type TestApp } from "./app.ts";
+
+export interface ThreadedApp {
+  readonly app: TestApp;
+  /** The database's file. */
+  readonly path: string;
+  /** What the thread that writes failed with. */
+  readonly failures: readonly Error[];
+}
+
+/** Uses an app on a new file that a thread writes, and closes it. `program`: of that thread. Default: the real one. */
+export async function withThreadedApp(
+  use: (threaded: ThreadedApp) => Promise<void>,
+  program?: URL,
+): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "kilde-test-"));
+  const path = join(folder, "kilde.db");
+  const url = `file:${path}`;
+  const local = openDatabase({ url });
+  await migrate(local);
+  const failures: Error[] = [];
+  const storage = writeFromThread(local, { url }, { program, onFailure: (error) => failures.push(error) });
+  try {
+    await storage.opened;
+    const app = await openApp({ database: { ...storage.database, close: () => {} } });
+    await use({ app, path, failures });
+    await app.close();
+  } finally {
+    await storage.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

@@ -36,6 +36,13 @@ export interface Database {
   close(): void;
 }
 
+/** Length of all texts among the arguments: about how much there is to write. */
+export function charactersOf(statements: readonly Statement[]): number {
+  let sum = 0;
+  for (const { args } of statements) for (const arg of args) if (typeof arg === "string") sum += arg.length;
+  return sum;
+}
+
 export function integerAt(row: Row | undefined, column: number): number {
   const value = row?.[column];
   if (typeof value !== "number") throw new TypeError(`column ${column} is not an integer: ${String(value)}`);

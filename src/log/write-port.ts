@@ -1,4 +1,5 @@
-import type { Database, Row, Statement } from "./database.ts";
+import type { Clock } from "../core/clock.ts";
+import { charactersOf, type Database, type Row, type Statement } from "./database.ts";
 import { OUTRUN } from "./failures.ts";
 
 /* The writes of a database on another thread. */
@@ -10,6 +11,8 @@ export interface Port {
   listen(receive: (message: unknown) => void): void;
 }
 
+type Results = readonly (readonly Row[])[];
+
 /** `failures`: of earlier writes, as far as the sender knows. */
 type Request = readonly [id: number, failures: number, statements: readonly Statement[]];
 
@@ -18,9 +21,7 @@ interface Failure {
   readonly code: string;
 }
 
-type Reply =
-  | readonly [id: number, failure: null, results: readonly (readonly Row[])[]]
-  | readonly [id: number, failure: Failure];
+type Reply = readonly [id: number, failure: null, results: Results] | readonly [id: number, failure: Failure];
 
 function failureOf(error: unknown): Failure {
   if (!(error instanceof Error)) return { message: String(error), code: "" };
@@ -28,23 +29,103 @@ function failureOf(error: unknown): Failure {
   return { message: error.message, code };
 }
 
-/** Runs the writes that come through a port, in order. */
-export function serveWrites(write: Database["write"], port: Port): void {
-  let failures = 0;
-  const perform = async ([id, known, statements]: Request): Promise<Reply> => {
-    if (known < failures) return [id, { message: "an earlier write failed", code: OUTRUN }];
+/** Characters of arguments of the writes that share a commit: so many that who waits for one hardly waits for the rest. */
+const SHARED_CHARACTERS = 40_000;
+
+/** Who sends writes through a port, and how many of them have failed. */
+interface Sender {
+  readonly port: Port;
+  failures: number;
+}
+
+interface WaitingWrite {
+  readonly sender: Sender;
+  readonly request: Request;
+}
+
+/** How many of the first may share a commit; one at least. */
+function countOfSmall(waiting: readonly WaitingWrite[]): number {
+  let characters = 0;
+  const end = waiting.findIndex(({ request: [, , statements] }) => {
+    characters += charactersOf(statements);
+    return characters > SHARED_CHARACTERS;
+  });
+  return end === -1 ? waiting.length : Math.max(1, end);
+}
+
+/** The writes of several ports, on one database. */
+export interface WriteServer {
+  /** Runs what comes through a port, in order. */
+  serve(port: Port): void;
+}
+
+/**
+ * Runs writes in the order in which they came. Group commit among senders: those that wait together, and are small,
+ * share one transaction, as far as nothing in it fails. If it does, each is run by itself.
+ */
+export function createWriteServer(write: Database["write"], clock: Pick<Clock, "yield">): WriteServer {
+  const waiting: WaitingWrite[] = [];
+  let running = false;
+
+  const answer = ({ sender, request: [id] }: WaitingWrite, results: Results) =>
+    sender.port.post([id, null, results] satisfies Reply);
+
+  const refuse = ({ sender, request: [id] }: WaitingWrite, error: unknown) =>
+    sender.port.post([id, failureOf(error)] satisfies Reply);
+
+  /** Whether no earlier failure could have made it other than it is. */
+  const isValid = ({ sender, request: [, known] }: WaitingWrite) => known >= sender.failures;
+
+  const runOne = async (each: WaitingWrite): Promise<void> => {
+    if (!isValid(each)) {
+      refuse(each, Object.assign(new Error("an earlier write failed"), { code: OUTRUN }));
+      return;
+    }
     try {
-      return [id, null, await write(statements)];
+      answer(each, await write(each.request[2]));
     } catch (error) {
-      failures += 1;
-      return [id, failureOf(error)];
+      each.sender.failures += 1;
+      refuse(each, error);
     }
   };
-  let last: Promise<void> = Promise.resolve();
-  port.listen((message) => {
-    const request = message as Request;
-    last = last.then(async () => port.post(await perform(request)));
-  });
+
+  const runTogether = async (writes: readonly WaitingWrite[]): Promise<boolean> => {
+    let results: Results;
+    try {
+      results = await write(writes.flatMap(({ request: [, , statements] }) => statements));
+    } catch {
+      return false;
+    }
+    let from = 0;
+    for (const each of writes) {
+      const end = from + each.request[2].length;
+      answer(each, results.slice(from, end));
+      from = end;
+    }
+    return true;
+  };
+
+  const run = async () => {
+    // Messages that are here already share the first commit.
+    for (await clock.yield(); waiting.length > 0; await clock.yield()) {
+      const group = waiting.splice(0, countOfSmall(waiting));
+      if (group.length > 1 && group.every(isValid) && (await runTogether(group))) continue;
+      for (const each of group) await runOne(each);
+    }
+    running = false;
+  };
+
+  return {
+    serve(port) {
+      const sender: Sender = { port, failures: 0 };
+      port.listen((message) => {
+        waiting.push({ sender, request: message as Request });
+        if (running) return;
+        running = true;
+        void run();
+      });
+    },
+  };
 }
 
 /** The writes that another thread serves. */

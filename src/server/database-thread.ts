@@ -1,7 +1,8 @@
 import type { Database } from "../log/database.ts";
 import { openDatabase } from "../log/open.ts";
-import { type Port, serveWrites } from "../log/write-port.ts";
+import { createWriteServer, type Port } from "../log/write-port.ts";
 import { portOf } from "./message-port.ts";
+import { systemClock } from "./system-clock.ts";
 
 /*
  * The thread that writes an embedded database, whose commits block it. What is said to it in arrays are the
@@ -35,27 +36,25 @@ const report = (message: ThreadReport) => self.postMessage(message);
 /** `writing`: how many writes are under way, for the main thread to look at. */
 let opened: { readonly database: Database; readonly writing: Int32Array } | null = null;
 
-function serve(to: Port): void {
-  serveWrites(async (statements) => {
-    if (opened === null) throw new Error("the database is not open");
-    const { database, writing } = opened;
-    Atomics.add(writing, 0, 1);
-    try {
-      return await database.write(statements);
-    } finally {
-      Atomics.sub(writing, 0, 1);
-    }
-  }, to);
-}
+const server = createWriteServer(async (statements) => {
+  if (opened === null) throw new Error("the database is not open");
+  const { database, writing } = opened;
+  Atomics.add(writing, 0, 1);
+  try {
+    return await database.write(statements);
+  } finally {
+    Atomics.sub(writing, 0, 1);
+  }
+}, systemClock);
 
 function obey(command: ThreadCommand): void {
   switch (command.kind) {
     case "open":
       opened = { database: openDatabase({ url: command.url }), writing: command.writing };
-      serve(port);
+      server.serve(port);
       return report({ kind: "opened" });
     case "connect":
-      return serve(portOf(command.channel));
+      return server.serve(portOf(command.channel));
     case "close":
       opened?.database.close();
       return report({ kind: "closed" });

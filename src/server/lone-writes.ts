@@ -1,4 +1,4 @@
-import type { Database, Statement } from "../log/database.ts";
+import { charactersOf, type Database, type Statement } from "../log/database.ts";
 import type { SecondWriter } from "../log/embedded.ts";
 import { storageFailure } from "../log/failures.ts";
 
@@ -13,12 +13,6 @@ const SLOW_MS = 2;
 
 /** How long the thread is given every write after two slow ones in a row: one may be chance, two are a slow disk. */
 const CAUTION_MS = 1_000;
-
-function charactersOf(statements: readonly Statement[]): number {
-  let sum = 0;
-  for (const { args } of statements) for (const arg of args) if (typeof arg === "string") sum += arg.length;
-  return sum;
-}
 
 export interface LoneWritesDeps {
   /** Opens the connection to write from this thread with. */

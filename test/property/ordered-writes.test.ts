@@ -1,46 +1,32 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 
-import type { Database } from "../../src/log/database.ts";
+import type { Database, Statement } from "../../src/log/database.ts";
 import { storageFailure } from "../../src/log/failures.ts";
 import { openDatabase } from "../../src/log/open.ts";
-import { type Port, remoteWrites, serveWrites } from "../../src/log/write-port.ts";
+import { createWriteServer, remoteWrites } from "../../src/log/write-port.ts";
+import { systemClock } from "../../src/server/system-clock.ts";
 import { jsonPost, openApp } from "../support/app.ts";
-
-/** Two ends of a channel, whose messages arrive in order but late. */
-function channel(): [Port, Port] {
-  const end = () => {
-    let receive: (message: unknown) => void = () => {};
-    const listen = (receiver: typeof receive) => {
-      receive = receiver;
-    };
-    return { listen, deliver: (message: unknown) => setTimeout(() => receive(structuredClone(message)), 1) };
-  };
-  const [here, there] = [end(), end()];
-  return [
-    { post: there.deliver, listen: here.listen },
-    { post: here.deliver, listen: there.listen },
-  ];
-}
+import { channel } from "../support/channel.ts";
 
 /** A database in memory that is written through a channel; `failing` says which writes fail, and how. */
-function distantDatabase(failing: (write: number) => Error | null): Database {
+function distantDatabase(failing: (statements: readonly Statement[]) => Error | null): Database {
   const database = openDatabase({ url: ":memory:" });
   const [here, there] = channel();
-  let writes = 0;
-  serveWrites(async (statements) => {
-    writes += 1;
-    const error = failing(writes);
+  createWriteServer(async (statements) => {
+    const error = failing(statements);
     if (error !== null) throw error;
     return database.write(statements);
-  }, there);
+  }, systemClock).serve(there);
   return { ...database, ordered: true, write: remoteWrites(here).write };
 }
 
 const insert = (value: number) => [{ sql: "insert into numbers values (?)", args: [value] }];
 
 test("a write that was sent before the failure of an earlier one was known does not run", async () => {
-  const database = distantDatabase((write) => (write === 3 ? new Error("disk is full") : null));
+  const database = distantDatabase((statements) =>
+    statements.some(({ args }) => args[0] === 2) ? new Error("disk is full") : null,
+  );
   await database.write([{ sql: "create table numbers (value integer)", args: [] }]);
 
   const sent = [1, 2, 3, 4].map((value) => database.write(insert(value)));

@@ -115,7 +115,12 @@ export interface SecondWriter {
  */
 export function openSecondWriter(path: string): SecondWriter {
   const writer = openConnection(path, 0);
-  for (const sql of [...SETTINGS, "pragma wal_autocheckpoint = 0"]) writer.connection.exec(sql);
+  try {
+    for (const sql of [...SETTINGS, "pragma wal_autocheckpoint = 0"]) writer.connection.exec(sql);
+  } catch (error) {
+    writer.close();
+    throw error;
+  }
   return { write: (statements) => transact(writer, statements), close: writer.close };
 }
 

@@ -57,6 +57,8 @@ function countOfSmall(waiting: readonly WaitingWrite[]): number {
 export interface WriteServer {
   /** Runs what comes through a port, in order. */
   serve(port: Port): void;
+  /** Resolves when all that has come is answered. */
+  settled(): Promise<void>;
 }
 
 /**
@@ -65,7 +67,7 @@ export interface WriteServer {
  */
 export function createWriteServer(write: Database["write"], clock: Pick<Clock, "yield">): WriteServer {
   const waiting: WaitingWrite[] = [];
-  let running = false;
+  let running: Promise<void> | null = null;
 
   const answer = ({ sender, request: [id] }: WaitingWrite, results: Results) =>
     sender.port.post([id, null, results] satisfies Reply);
@@ -112,7 +114,6 @@ export function createWriteServer(write: Database["write"], clock: Pick<Clock, "
       if (group.length > 1 && group.every(isValid) && (await runTogether(group))) continue;
       for (const each of group) await runOne(each);
     }
-    running = false;
   };
 
   return {
@@ -120,10 +121,13 @@ export function createWriteServer(write: Database["write"], clock: Pick<Clock, "
       const sender: Sender = { port, failures: 0 };
       port.listen((message) => {
         waiting.push({ sender, request: message as Request });
-        if (running) return;
-        running = true;
-        void run();
+        running ??= run().finally(() => {
+          running = null;
+        });
       });
+    },
+    async settled() {
+      while (running !== null) await running;
     },
   };
 }

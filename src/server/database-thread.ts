@@ -47,7 +47,7 @@ const server = createWriteServer(async (statements) => {
   }
 }, systemClock);
 
-function obey(command: ThreadCommand): void {
+async function obey(command: ThreadCommand): Promise<void> {
   switch (command.kind) {
     case "open":
       opened = { database: openDatabase({ url: command.url }), writing: command.writing };
@@ -56,6 +56,7 @@ function obey(command: ThreadCommand): void {
     case "connect":
       return server.serve(portOf(command.channel));
     case "close":
+      await server.settled();
       opened?.database.close();
       return report({ kind: "closed" });
   }
@@ -66,9 +67,7 @@ self.addEventListener("message", ({ data }: MessageEvent<unknown[] | ThreadComma
     receive(data);
     return;
   }
-  try {
-    obey(data);
-  } catch (error) {
+  obey(data).catch((error: unknown) => {
     report({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
-  }
+  });
 });

@@ -20,11 +20,12 @@ function insert(numbers: readonly number[], characters = 10): Statement[] {
 }
 
 /** A database in memory, with so many senders that write it through channels, and how many transactions it ran. */
-function served(senders: number) {
+function served(senders: number, writeMs = 0) {
   const database = openDatabase({ url: ":memory:" });
   let transactions = 0;
-  const server = createWriteServer((statements) => {
+  const server = createWriteServer(async (statements) => {
     transactions += 1;
+    await Bun.sleep(writeMs);
     return database.write(statements);
   }, systemClock);
   const writes = Array.from({ length: senders }, (): Database["write"] => {
@@ -32,7 +33,7 @@ function served(senders: number) {
     server.serve(there);
     return remoteWrites(here).write;
   });
-  return { database, writes, transactions: () => transactions };
+  return { database, writes, transactions: () => transactions, settled: () => server.settled() };
 }
 
 test("small writes of several senders that wait together share one commit", async () => {
@@ -52,6 +53,19 @@ test("large writes that wait together do not keep each other waiting", async () 
   await database.write(CREATE);
   await Promise.all(writes.map((write, index) => write(insert([index], 30_000))));
   expect(transactions()).toBe(3);
+});
+
+test("what waits is written before the server of writes is settled", async () => {
+  const { database, writes, settled } = served(2, 30);
+  await database.write(CREATE);
+  const sent = writes.flatMap((write, index) => [
+    write(insert([index])),
+    write(insert([index + 10], 30_000)),
+  ]);
+  await Bun.sleep(10);
+  await settled();
+  expect(await database.read({ sql: "select count(*) from numbers", args: [] })).toEqual([[4]]);
+  await Promise.all(sent);
 });
 
 interface Write {

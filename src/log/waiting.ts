@@ -1,6 +1,7 @@
 import type { KildeError } from "../core/errors.ts";
 import type { Appended } from "../core/event.ts";
 import type { AppendOutcome, Plan, Transaction } from "./plan.ts";
+import { takeWithin } from "./take.ts";
 
 /** Most events one commit takes; what waits beyond it goes into the next. */
 const GROUP_EVENTS = 2_000;
@@ -20,16 +21,15 @@ export interface Waiting extends Caller {
   readonly resolve: (outcome: AppendOutcome) => void;
 }
 
+function eventsOf({ transaction }: Waiting): number {
+  let events = 0;
+  for (const part of transaction.parts) events += part.events.length;
+  return events;
+}
+
 /** Takes the appends that the next commit shares out of the queue. */
 export function takeGroup(queue: Waiting[]): Waiting[] {
-  let count = 0;
-  let events = 0;
-  for (const { transaction } of queue) {
-    for (const part of transaction.parts) events += part.events.length;
-    if (count > 0 && events > GROUP_EVENTS) break;
-    count += 1;
-  }
-  return queue.splice(0, count);
+  return takeWithin(queue, GROUP_EVENTS, eventsOf);
 }
 
 /** Tells each caller its outcome; positions of the plan count from `base`. */

@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import { charactersOf, type Database, type Row, type Statement } from "./database.ts";
 import { OUTRUN } from "./failures.ts";
+import { takeWithin } from "./take.ts";
 
 /* The writes of a database on another thread. */
 
@@ -40,17 +41,10 @@ interface Sender {
 
 interface WaitingWrite {
   readonly sender: Sender;
-  readonly request: Request;
-}
-
-/** How many of the first may share a commit; one at least. */
-function countOfSmall(waiting: readonly WaitingWrite[]): number {
-  let characters = 0;
-  const end = waiting.findIndex(({ request: [, , statements] }) => {
-    characters += charactersOf(statements);
-    return characters > SHARED_CHARACTERS;
-  });
-  return end === -1 ? waiting.length : Math.max(1, end);
+  readonly id: number;
+  /** Failures of earlier writes, as far as the sender knew. */
+  readonly known: number;
+  readonly statements: readonly Statement[];
 }
 
 /** The writes of several ports, on one database. */
@@ -69,14 +63,14 @@ export function createWriteServer(write: Database["write"], clock: Pick<Clock, "
   const waiting: WaitingWrite[] = [];
   let running: Promise<void> | null = null;
 
-  const answer = ({ sender, request: [id] }: WaitingWrite, results: Results) =>
+  const answer = ({ sender, id }: WaitingWrite, results: Results) =>
     sender.port.post([id, null, results] satisfies Reply);
 
-  const refuse = ({ sender, request: [id] }: WaitingWrite, error: unknown) =>
+  const refuse = ({ sender, id }: WaitingWrite, error: unknown) =>
     sender.port.post([id, failureOf(error)] satisfies Reply);
 
   /** Whether no earlier failure could have made it other than it is. */
-  const isValid = ({ sender, request: [, known] }: WaitingWrite) => known >= sender.failures;
+  const isValid = ({ sender, known }: WaitingWrite) => known >= sender.failures;
 
   const runOne = async (each: WaitingWrite): Promise<void> => {
     if (!isValid(each)) {
@@ -84,7 +78,7 @@ export function createWriteServer(write: Database["write"], clock: Pick<Clock, "
       return;
     }
     try {
-      answer(each, await write(each.request[2]));
+      answer(each, await write(each.statements));
     } catch (error) {
       each.sender.failures += 1;
       refuse(each, error);
@@ -94,13 +88,13 @@ export function createWriteServer(write: Database["write"], clock: Pick<Clock, "
   const runTogether = async (writes: readonly WaitingWrite[]): Promise<boolean> => {
     let results: Results;
     try {
-      results = await write(writes.flatMap(({ request: [, , statements] }) => statements));
+      results = await write(writes.flatMap(({ statements }) => statements));
     } catch {
       return false;
     }
     let from = 0;
     for (const each of writes) {
-      const end = from + each.request[2].length;
+      const end = from + each.statements.length;
       answer(each, results.slice(from, end));
       from = end;
     }
@@ -110,7 +104,7 @@ export function createWriteServer(write: Database["write"], clock: Pick<Clock, "
   const run = async () => {
     // Messages that are here already share the first commit.
     for (await clock.yield(); waiting.length > 0; await clock.yield()) {
-      const group = waiting.splice(0, countOfSmall(waiting));
+      const group = takeWithin(waiting, SHARED_CHARACTERS, ({ statements }) => charactersOf(statements));
       if (group.length > 1 && group.every(isValid) && (await runTogether(group))) continue;
       for (const each of group) await runOne(each);
     }
@@ -120,7 +114,8 @@ export function createWriteServer(write: Database["write"], clock: Pick<Clock, "
     serve(port) {
       const sender: Sender = { port, failures: 0 };
       port.listen((message) => {
-        waiting.push({ sender, request: message as Request });
+        const [id, known, statements] = message as Request;
+        waiting.push({ sender, id, known, statements });
         running ??= run().finally(() => {
           running = null;
         });
@@ -142,7 +137,7 @@ export interface RemoteWrites {
 
 export function remoteWrites(port: Port): RemoteWrites {
   interface Pending {
-    readonly resolve: (results: readonly (readonly Row[])[]) => void;
+    readonly resolve: (results: Results) => void;
     readonly reject: (error: Error) => void;
   }
   const pending = new Map<number, Pending>();

@@ -7,7 +7,17 @@ import { commitPlan, type GroupDeps, planBehind, preparePlan } from "./group.ts"
 import type { LogAddress } from "./keys.ts";
 import type { AppendOutcome, Plan, SubjectState, Transaction } from "./plan.ts";
 import { createSubjectCache } from "./subject-cache.ts";
-import { type Caller, isWaiting, settle, takeGroup, transactionsOf, type Waiting } from "./waiting.ts";
+import {
+  type Caller,
+  expire,
+  isWaiting,
+  settle,
+  takeGroup,
+  takeHalf,
+  transactionsOf,
+  type Waiting,
+  WRITE_DEADLINE_MS,
+} from "./waiting.ts";
 
 /** How often a group is tried because another process was faster, before its appends are given up. */
 const COMMIT_ATTEMPTS = 50;
@@ -17,9 +27,6 @@ const COMMIT_ATTEMPTS = 50;
  * says so at once, while an embedded database has waited for the lock already.
  */
 const BUSY_PAUSE_MS = 10;
-
-/** Who has waited this long for a libSQL server is told that the outcome is unknown. */
-const WRITE_DEADLINE_MS = 10_000;
 
 /** What the streams may take whose versions are kept at hand: some 50,000. */
 const CACHE_BYTES = 12 * 1024 * 1024;
@@ -145,15 +152,6 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
     outcome.tell();
   };
 
-  const expire = (callers: readonly Caller[], deadline: number) => {
-    for (const caller of callers) {
-      if (caller.since > deadline || caller.expired) continue;
-      caller.expired = true;
-      const detail = `The database did not answer in ${WRITE_DEADLINE_MS} ms`;
-      caller.reject(new KildeError("storage-unavailable", detail));
-    }
-  };
-
   /**
    * Tells each caller when its deadline has passed, those who wait behind the write as well. What is under way is
    * awaited all the same.
@@ -165,9 +163,9 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
       const first = [underWay, queue, jobs].flatMap((callers) => callers.find(isWaiting)?.since ?? []);
       const oldest = Math.min(now, ...first);
       await clock.sleep(oldest + WRITE_DEADLINE_MS - now, done);
-      const deadline = clock.now() - WRITE_DEADLINE_MS;
-      if (done.aborted || oldest > deadline) continue;
-      for (const callers of [underWay, queue, jobs]) expire(callers, deadline);
+      const since = clock.now() - WRITE_DEADLINE_MS;
+      if (done.aborted || oldest > since) continue;
+      for (const callers of [underWay, queue, jobs]) expire(callers, since);
       queue = queue.filter(isWaiting);
       jobs = jobs.filter(isWaiting);
     }
@@ -199,7 +197,7 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
 
   /** Sends what waits behind a flight, if nothing has to be read that the flight may change. */
   const launchBehind = async (flight: Flight): Promise<Flight | null> => {
-    const group = takeGroup(queue);
+    const group = takeHalf(queue, flight.group);
     if (group.length === 0) return null;
     const plan = await planBehind(deps, transactionsOf(group), transactionsOf(flight.group));
     alone = 0;
@@ -249,7 +247,7 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
     while (queue.length > 0 || jobs.length > 0) {
       const job = jobs.shift();
       if (job !== undefined) await supervised(job.begin(), [job]);
-      const group = takeGroup(queue);
+      const group = database.ordered ? takeHalf(queue, []) : takeGroup(queue);
       if (group.length === 0) continue;
       alone = group.length === 1 ? alone + 1 : 0;
       await commit(group);

@@ -1,10 +1,16 @@
-import type { KildeError } from "../core/errors.ts";
+import { KildeError } from "../core/errors.ts";
 import type { Appended } from "../core/event.ts";
 import type { AppendOutcome, Plan, Transaction } from "./plan.ts";
 import { takeWithin } from "./take.ts";
 
 /** Most events one commit takes; what waits beyond it goes into the next. */
 const GROUP_EVENTS = 2_000;
+
+/** So many events take about as long to answer as a commit of their own costs: fewer are not worth one. */
+const FEW_EVENTS = 20;
+
+/** Who has waited this long for a libSQL server is told that the outcome is unknown. */
+export const WRITE_DEADLINE_MS = 10_000;
 
 /** Somebody who waits for what a write comes to. */
 export interface Caller {
@@ -30,6 +36,19 @@ function eventsOf({ transaction }: Waiting): number {
 /** Takes the appends that the next commit shares out of the queue. */
 export function takeGroup(queue: Waiting[]): Waiting[] {
   return takeWithin(queue, GROUP_EVENTS, eventsOf);
+}
+
+/**
+ * Takes no more than half of what is under way and waits, or few, for a thread that writes: while it commits one half,
+ * this thread answers the other and reads what its callers ask for next. Were all in one group, each thread would wait
+ * for the other, and go on to do so, since all who are answered together ask again together.
+ */
+export function takeHalf(queue: Waiting[], underWay: readonly Waiting[]): Waiting[] {
+  let events = 0;
+  for (const waiting of underWay) events += eventsOf(waiting);
+  for (const waiting of queue) events += eventsOf(waiting);
+  const half = Math.max(Math.ceil(events / 2), FEW_EVENTS);
+  return takeWithin(queue, Math.min(half, GROUP_EVENTS), eventsOf);
 }
 
 /** Tells each caller its outcome; positions of the plan count from `base`. */
@@ -68,4 +87,14 @@ export function isWaiting({ expired }: Caller): boolean {
 
 export function transactionsOf(group: readonly Waiting[]): Transaction[] {
   return group.map(({ transaction }) => transaction);
+}
+
+/** Tells those who have waited since a time, or longer, that their deadline has passed. */
+export function expire(callers: readonly Caller[], since: number): void {
+  for (const caller of callers) {
+    if (caller.since > since || caller.expired) continue;
+    caller.expired = true;
+    const detail = `The database did not answer in ${WRITE_DEADLINE_MS} ms`;
+    caller.reject(new KildeError("storage-unavailable", detail));
+  }
 }

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 
+import { INSERT_EVENTS } from "../../src/log/append.ts";
 import type { Database, Statement } from "../../src/log/database.ts";
 import { storageFailure } from "../../src/log/failures.ts";
 import { openDatabase } from "../../src/log/open.ts";
@@ -39,14 +40,50 @@ test("a write that was sent before the failure of an earlier one was known does 
   expect(await database.read({ sql: "select value from numbers", args: [] })).toEqual([[1], [5]]);
 });
 
+/** How many events each write has, for so many clients who each append once they are answered. */
+async function groupSizes(clients: number, appendsEach: number): Promise<number[]> {
+  const sizes: number[] = [];
+  const database = distantDatabase((statements) => {
+    const rows = statements.find(({ sql }) => sql === INSERT_EVENTS)?.args.at(-1);
+    if (typeof rows === "string") sizes.push((JSON.parse(rows) as unknown[]).length);
+    return null;
+  });
+  const app = await openApp({ database });
+  const append = async (client: number) => {
+    for (let number = 0; number < appendsEach; number += 1) {
+      const body = { events: [{ type: "Counted", data: number }] };
+      const { status } = await app.fetch(`/streams/s-${client}`, jsonPost(body));
+      expect(status).toBe(201);
+    }
+  };
+  await Promise.all(Array.from({ length: clients }, (_, client) => append(client)));
+  await app.close();
+  return sizes;
+}
+
+test("of many who append at once, one half is written while the other is answered", async () => {
+  const sizes = await groupSizes(80, 4);
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(320);
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(40);
+  expect(sizes.length).toBeLessThan(20);
+});
+
+test("few who append at once share a commit", async () => {
+  const sizes = await groupSizes(16, 1);
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(16);
+  expect(sizes.length).toBeLessThanOrEqual(2);
+});
+
 test(
   "appends that are planned on a write that fails are planned anew, and nothing is lost or torn",
   () =>
     fc.assert(
       fc.asyncProperty(
-        fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 20, maxLength: 80 }),
+        fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 20, maxLength: 160 }),
+        // Clients that each wait for an answer: as many as keep several groups under way, or share them.
+        fc.constantFrom(12, 64),
         fc.infiniteStream(fc.constantFrom("none", "none", "none", "conflict", "full")),
-        async (streams, faults) => {
+        async (streams, clientCount, faults) => {
           let armed = false;
           const database = distantDatabase(() => {
             const fault = armed ? faults.next().value : "none";
@@ -66,10 +103,9 @@ test(
               body: (await response.json()) as { position?: number },
             };
           };
-          // Clients that each wait for an answer, as many as keep several groups under way.
-          const clients = Array.from({ length: 12 }, async (_, client) => {
+          const clients = Array.from({ length: clientCount }, async (_, client) => {
             const answers: Awaited<ReturnType<typeof append>>[] = [];
-            for (let number = client; number < streams.length; number += 12) {
+            for (let number = client; number < streams.length; number += clientCount) {
               answers.push(await append(streams[number], number));
             }
             return answers;

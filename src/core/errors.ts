@@ -67,6 +67,17 @@ export const PROBLEMS = {
     remedy:
       "Start Kilde with KILDE_SECRET_KEYS=k1:<32 bytes in base64>, such as from `openssl rand -base64 32`. Keep it as long as the database.",
   },
+  "cross-site-request": {
+    status: 403,
+    title: "Pages of this origin may not change anything",
+    remedy: "Name the page's origin in `corsOrigin` (`--cors-origin`) if it may call.",
+  },
+  "misdirected-request": {
+    status: 421,
+    title: "The request names another host",
+    remedy:
+      "Call Kilde by localhost or a loopback address. If a proxy that checks who calls passes other names on, start Kilde with `behindProxy` (`--behind-proxy`).",
+  },
   "not-found": {
     status: 404,
     title: "There is nothing at this address",

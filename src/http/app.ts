@@ -7,6 +7,7 @@ import { isUnanswered, storageError } from "../log/failures.ts";
 import type { LogReader } from "../log/reader.ts";
 import { getAppend, postStream, postTransaction } from "./append.ts";
 import { deleteConsumer, getConsumer, getConsumers, putConsumer } from "./consumers.ts";
+import { refuseCrossSite, UNSAFE_METHODS } from "./cross-site.ts";
 import type { AppDeps } from "./deps.ts";
 import { type Docs, docsPage } from "./docs.ts";
 import {
@@ -115,6 +116,7 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
   if (corsOrigins.length > 0) {
     app.use(cors({ origin: [...corsOrigins], exposeHeaders: EXPOSED_HEADERS }));
   }
+  app.on(UNSAFE_METHODS, "*", refuseCrossSite(corsOrigins));
   if (options.compress !== false) {
     const compressed = compress();
     for (const path of COMPRESSIBLE) app.get(path, compressed);

@@ -9,6 +9,7 @@ import type { Sightings } from "../log/sightings.ts";
 import type { LogWriter } from "../log/writer.ts";
 import { docsFiles } from "./docs-files.ts";
 import type { EventLogger } from "./feed-events.ts";
+import { guardHost } from "./host-guard.ts";
 import { systemClock } from "./system-clock.ts";
 
 /** The application's own limit answers with a problem; the server's must not come first. */
@@ -87,6 +88,8 @@ export function openSocket(
 
 /** Serves the HTTP surface of a store. */
 export function listen(deps: Omit<AnswerDeps, "closing">): Listening {
+  const { settings } = deps;
   const closing = new AbortController();
-  return openSocket(deps.settings, closing, createFetch(answering({ ...deps, closing: closing.signal })));
+  const options = answering({ ...deps, closing: closing.signal });
+  return openSocket(settings, closing, guardHost(settings, options, createFetch(options)));
 }

@@ -6,9 +6,11 @@ import { type ServedDatabase, servedDatabases } from "../config/served.ts";
 import type { Settings } from "../config/settings.ts";
 import { DEFAULT_TENANT } from "../config/tenants.ts";
 import { processFetch } from "../http/process.ts";
+import type { ObservedOptions } from "../http/resource.ts";
 import { createSchemas } from "../http/schemas.ts";
 import { tenantChooser } from "../http/tenants.ts";
 import { serverFeeds } from "./compile.ts";
+import { guardHost } from "./host-guard.ts";
 import { type Listening, openSocket } from "./listen.ts";
 import { systemClock } from "./system-clock.ts";
 import { type RunningTenant, startTenant } from "./tenant.ts";
@@ -65,21 +67,25 @@ export async function startTenants({ settings, version, logger }: TenantsOptions
       systemClock.sleep(START_MS, closing.signal),
     ]);
     const choose = tenantChooser(all);
+    const observed: ObservedOptions = {
+      clock: systemClock,
+      onAccess: settings.accessLog ? (entry) => logger.info(entry, "request") : null,
+    };
     const others = processFetch(
       {
+        ...observed,
         version,
-        clock: systemClock,
         closing: closing.signal,
         tenants: () => all.map(({ name, deps }) => ({ name, deps: deps() })),
-        onAccess: settings.accessLog ? (entry) => logger.info(entry, "request") : null,
         onFault: (error, requestId) => logger.error({ err: error, requestId }, "request failed"),
       },
       rest?.fetch ?? null,
     );
-    const listening = openSocket(settings, closing, (request) => {
+    const fetchOne = (request: Request) => {
       const tenant = choose(new URL(request.url));
       return tenant === null ? others(request) : tenant.fetch(request);
-    });
+    };
+    const listening = openSocket(settings, closing, guardHost(settings, observed, fetchOne));
     return {
       port: listening.port,
       async close() {

@@ -58,6 +58,51 @@ describe("serve", () => {
     expect(response.headers.get("access-control-allow-origin")).toBe("https://app.example");
   });
 
+  test("answers only to names of this machine, so that no page can call it by a name of its own", async () => {
+    const server = await serve(emptyFolder());
+    const { port } = new URL(server.url);
+    const asked = async (host: string, url = server.url) => {
+      const response = await fetch(`${url}/streams/a`, {
+        method: "POST",
+        headers: { host, "content-type": "application/json" },
+        body: '{"events":[{"type":"X"}]}',
+      });
+      return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+    };
+    for (const host of [
+      "localhost",
+      `LOCALHOST:${port}`,
+      `127.0.0.1:${port}`,
+      "127.1.2.3",
+      `[::1]:${port}`,
+      "a.localhost",
+    ]) {
+      expect(await asked(host)).toMatchObject({ status: 201 });
+    }
+    const strangers = [
+      "evil.example",
+      `evil.example:${port}`,
+      "127.0.0.1.evil.example",
+      "localhost.evil.example",
+      "192.0.2.1",
+    ];
+    for (const host of strangers) {
+      const { status, body } = await asked(host);
+      expect({ host, status, type: body["type"] }).toEqual({
+        host,
+        status: 421,
+        type: "/problems/misdirected-request",
+      });
+      expect(body["detail"]).toContain(host.split(":")[0]);
+    }
+    expect(await (await fetch(`${server.url}/events`)).json()).toHaveLength(6);
+    const log = jsonLines((await server.stop()).stdout).filter(({ status }) => status === 421);
+    expect(log).toHaveLength(strangers.length);
+    const guarded = await serve(emptyFolder(), ["--behind-proxy"]);
+    expect(await asked("kilde.example", guarded.url)).toMatchObject({ status: 201 });
+    await guarded.stop();
+  });
+
   test("ends streams and answers what it has when it is told to stop", async () => {
     const server = await serve(emptyFolder());
     await server.kilde(["append", "a", "X"]);
@@ -78,7 +123,7 @@ describe("serve", () => {
     const { port } = new URL(server.url);
     const socket = await Bun.connect({ hostname: "127.0.0.1", port: Number(port), socket: { data() {} } });
     socket.write(
-      "POST /streams/a HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+      "POST /streams/a HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
     );
     await Bun.sleep(100);
     const started = performance.now();
@@ -92,7 +137,7 @@ describe("serve", () => {
     const { port } = new URL(server.url);
     const socket = await Bun.connect({ hostname: "127.0.0.1", port: Number(port), socket: { data() {} } });
     socket.write(
-      "POST /streams/a HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+      "POST /streams/a HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
     );
     await Bun.sleep(100);
     const stopped = server.stop("SIGTERM");

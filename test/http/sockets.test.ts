@@ -42,7 +42,7 @@ function answerOf(socket: Socket): Promise<string> {
 }
 
 const head = (length: number) =>
-  `POST /streams/s HTTP/1.1\r\nHost: kilde\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n`;
+  `POST /streams/s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n`;
 
 test("a client that goes away in the middle of an append leaves nothing behind", async () => {
   const client = createClient({ url });
@@ -81,7 +81,7 @@ test("a follower that does not read costs no memory, and sees everything when it
   const socket = await open();
   socket.pause();
   socket.write(
-    `GET /events?lastEventId=${start} HTTP/1.1\r\nHost: kilde\r\nAccept: text/event-stream\r\nConnection: close\r\n\r\n`,
+    `GET /events?lastEventId=${start} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nConnection: close\r\n\r\n`,
   );
   await Bun.sleep(50);
   Bun.gc(true);

@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
 import { PROBLEMS } from "../../src/core/errors.ts";
 import type { Database } from "../../src/log/database.ts";
 import { UNANSWERED } from "../../src/log/failures.ts";
-import { jsonPost, openApp, type TestApp } from "../support/app.ts";
+import { jsonPost, openApp, type Problem, TEST_ORIGIN, type TestApp } from "../support/app.ts";
 import { newDatabase } from "../support/new-database.ts";
 import { testInProcess } from "../support/tested-on.ts";
 
@@ -166,6 +166,61 @@ test("CORS headers are there for the origins that are set, and only then", async
   expect(preflight.status).toBe(204);
   expect(preflight.headers.get("access-control-allow-methods")).toContain("POST");
   await open.close();
+});
+
+describe("a page of another site", () => {
+  const changes = [
+    ["POST", "/subscriptions/none/pause"],
+    ["POST", "/feeds/none/v1/resume"],
+    ["DELETE", "/streams/none"],
+    ["PUT", "/events/consumers/none"],
+  ] as const;
+  const crossSite = async (
+    origins: string[],
+    method: string,
+    path: string,
+    headers: Record<string, string>,
+  ) => {
+    const open = await openApp({ corsOrigins: origins });
+    const response = await open.fetch(path, { method, headers });
+    const { type } = (await response.json()) as Problem;
+    await open.close();
+    return type;
+  };
+  const refused = "/problems/cross-site-request";
+
+  test.each(changes)("cannot have a browser send %s %s", async (method, path) => {
+    const evil = { origin: "https://evil.example" };
+    expect(await crossSite([], method, path, evil)).toBe(refused);
+    expect(await crossSite(["https://app.example"], method, path, evil)).toBe(refused);
+    expect(await crossSite([], method, path, { ...evil, "sec-fetch-site": "cross-site" })).toBe(refused);
+    expect(await crossSite([], method, path, { "sec-fetch-site": "same-site" })).toBe(refused);
+    expect(await crossSite([], method, path, { origin: "null" })).toBe(refused);
+  });
+
+  test.each(changes)("may have it send %s %s if its origin is set", async (method, path) => {
+    const origin = "https://app.example";
+    const headers = { origin, "sec-fetch-site": "cross-site" };
+    expect(await crossSite([origin], method, path, headers)).not.toBe(refused);
+    expect(await crossSite(["*"], method, path, headers)).not.toBe(refused);
+  });
+
+  test.each(changes)("is told from Kilde's own pages and from programs: %s %s", async (method, path) => {
+    const others: Record<string, string>[] = [
+      {},
+      { "sec-fetch-site": "same-origin", origin: "https://public.example" },
+      { "sec-fetch-site": "none" },
+      { origin: TEST_ORIGIN },
+    ];
+    for (const headers of others) expect(await crossSite([], method, path, headers)).not.toBe(refused);
+  });
+
+  test("may be linked from: what changes nothing is answered", async () => {
+    const headers = { origin: "https://other.example", "sec-fetch-site": "cross-site" };
+    for (const method of ["GET", "HEAD", "OPTIONS"]) {
+      expect((await app.fetch("/events", { method, headers })).ok).toBe(true);
+    }
+  });
 });
 
 testInProcess("a fault that nobody foresaw is a 500 with the request's id, and is reported", async () => {

@@ -91,9 +91,6 @@ export interface TestAppOptions {
   readonly onChange?: (subscription: string) => void;
 }
 
-/** Where requests of tests seem to go. */
-export const TEST_ORIGIN = "http://kilde.test";
-
 export const TEST_SECRET_KEY = `k1:${btoa("0123456789abcdef0123456789abcdef")}`;
 
 type Calls = Pick<TestApp, "fetch" | "append" | "get">;
@@ -153,7 +150,7 @@ async function openAppHere(options: TestAppOptions): Promise<TestApp> {
     docs: null,
   });
   const fetch = async (path: string, init?: RequestInit) =>
-    await handle(new Request(TEST_ORIGIN + path, init));
+    await handle(new Request(`http://kilde.test${path}`, init));
   return {
     store,
     feeds,

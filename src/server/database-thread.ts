@@ -1,6 +1,13 @@
+import { databaseFile } from "../core/database-url.ts";
+import {
+  type BackgroundCheckpoint,
+  CHECKPOINT,
+  openBackgroundCheckpoint,
+} from "../log/background-checkpoint.ts";
 import type { Database } from "../log/database.ts";
 import { openDatabase } from "../log/open.ts";
 import { createWriteServer, type Port } from "../log/write-port.ts";
+import { type Checkpointer, createCheckpointer } from "./checkpointer.ts";
 import { portOf } from "./message-port.ts";
 import { systemClock } from "./system-clock.ts";
 
@@ -33,16 +40,37 @@ const port: Port = {
 
 const report = (message: ThreadReport) => self.postMessage(message);
 
-/** `writing`: how many writes are under way, for the main thread to look at. */
-let opened: { readonly database: Database; readonly writing: Int32Array } | null = null;
+interface Opened {
+  readonly database: Database;
+  /** How many writes are under way, for the main thread to look at. */
+  readonly writing: Int32Array;
+  readonly background: BackgroundCheckpoint;
+  readonly checkpointer: Checkpointer;
+}
+
+let opened: Opened | null = null;
+
+function open(url: string, writing: Int32Array): Opened {
+  const path = databaseFile(url);
+  if (path === null) throw new Error(`${url} is no file`);
+  const database = openDatabase({ url });
+  const background = openBackgroundCheckpoint(path);
+  const checkpointer = createCheckpointer({
+    checkpoint: () => background.run(),
+    finish: async () => void (await database.read(CHECKPOINT)),
+    now: () => systemClock.now(),
+  });
+  return { database, writing, background, checkpointer };
+}
 
 const server = createWriteServer(async (statements) => {
   if (opened === null) throw new Error("the database is not open");
-  const { database, writing } = opened;
+  const { database, writing, checkpointer } = opened;
   Atomics.add(writing, 0, 1);
   try {
     return await database.write(statements);
   } finally {
+    checkpointer.wrote(statements);
     Atomics.sub(writing, 0, 1);
   }
 }, systemClock);
@@ -50,13 +78,15 @@ const server = createWriteServer(async (statements) => {
 async function obey(command: ThreadCommand): Promise<void> {
   switch (command.kind) {
     case "open":
-      opened = { database: openDatabase({ url: command.url }), writing: command.writing };
+      opened = open(command.url, command.writing);
       server.serve(port);
       return report({ kind: "opened" });
     case "connect":
       return server.serve(portOf(command.channel));
     case "close":
       await server.settled();
+      await opened?.checkpointer.settled();
+      opened?.background.close();
       opened?.database.close();
       return report({ kind: "closed" });
   }

@@ -12,7 +12,7 @@ export interface TenantAddress {
 /** Finds whose a request is; null: no tenant's. A tenant's host is its own, whatever the path. */
 export function tenantChooser<Tenant extends TenantAddress>(
   tenants: readonly Tenant[],
-): (url: URL) => Tenant | null {
+): (url: Pick<URL, "hostname" | "pathname">) => Tenant | null {
   const byHost = new Map<string, Tenant>();
   const byPath = new Map<string, Tenant>();
   let deepest = 0;
@@ -45,7 +45,8 @@ export function refuse(
   basePath: string,
 ): Response {
   const started = clock.now();
-  const path = new URL(request.url).pathname.slice(basePath.length);
+  // There is none to tell of a URL whose host is malformed.
+  const path = (URL.parse(request.url)?.pathname ?? "").slice(basePath.length);
   const requestId = requestIdOf(request.headers);
   const response = problemResponse(path, error, basePath);
   response.headers.set(REQUEST_ID_HEADER, requestId);

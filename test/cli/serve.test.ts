@@ -85,6 +85,11 @@ describe("serve", () => {
       "127.0.0.1.evil.example",
       "localhost.evil.example",
       "192.0.2.1",
+      "evil_page.example",
+      "evil page.example",
+      "evil%zz",
+      "evil:99999",
+      "[",
     ];
     for (const host of strangers) {
       const { status, body } = await asked(host);

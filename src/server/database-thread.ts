@@ -1,11 +1,10 @@
-import { databaseFile } from "../core/database-url.ts";
 import {
   type BackgroundCheckpoint,
   CHECKPOINT,
   openBackgroundCheckpoint,
 } from "../log/background-checkpoint.ts";
 import type { Database } from "../log/database.ts";
-import { openDatabase } from "../log/open.ts";
+import { openEmbedded } from "../log/embedded.ts";
 import { createWriteServer, type Port } from "../log/write-port.ts";
 import { type Checkpointer, createCheckpointer } from "./checkpointer.ts";
 import { portOf } from "./message-port.ts";
@@ -18,7 +17,7 @@ import { systemClock } from "./system-clock.ts";
 
 /** What the main thread says. */
 export type ThreadCommand =
-  | { readonly kind: "open"; readonly url: string; readonly writing: Int32Array }
+  | { readonly kind: "open"; readonly path: string; readonly writing: Int32Array }
   | { readonly kind: "connect"; readonly channel: MessagePort }
   | { readonly kind: "close" };
 
@@ -50,10 +49,8 @@ interface Opened {
 
 let opened: Opened | null = null;
 
-function open(url: string, writing: Int32Array): Opened {
-  const path = databaseFile(url);
-  if (path === null) throw new Error(`${url} is no file`);
-  const database = openDatabase({ url });
+function open(path: string, writing: Int32Array): Opened {
+  const database = openEmbedded(path);
   const background = openBackgroundCheckpoint(path);
   const checkpointer = createCheckpointer({
     checkpoint: () => background.run(),
@@ -78,7 +75,7 @@ const server = createWriteServer(async (statements) => {
 async function obey(command: ThreadCommand): Promise<void> {
   switch (command.kind) {
     case "open":
-      opened = open(command.url, command.writing);
+      opened = open(command.path, command.writing);
       server.serve(port);
       return report({ kind: "opened" });
     case "connect":

@@ -23,7 +23,7 @@ interface WritingThread {
  * Writes a file from a thread of its own: its commits block that thread, and this one goes on. A thread that has
  * failed stays so: whether its last write went through cannot be told, and other threads had channels to it.
  */
-function startThread(url: string, program: URL, onFailure: (error: Error) => void): WritingThread {
+function startThread(path: string, program: URL, onFailure: (error: Error) => void): WritingThread {
   const worker = new Worker(program.href);
   const tell = (command: ThreadCommand, transfer: Transferable[] = []) =>
     worker.postMessage(command, transfer);
@@ -60,7 +60,7 @@ function startThread(url: string, program: URL, onFailure: (error: Error) => voi
     } else opened.resolve();
   });
   const writing = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-  tell({ kind: "open", url, writing });
+  tell({ kind: "open", path, writing });
   const close = async () => {
     if (!over) tell({ kind: "close" });
     // What it failed with was told.
@@ -117,7 +117,7 @@ export function writeFromThread(
       close: () => Promise.resolve(database.close()),
     };
   }
-  const thread = startThread(url, program, onFailure);
+  const thread = startThread(path, program, onFailure);
   const { write, isWriting } = thread;
   const lone = loneWrites({
     open: () => openSecondWriter(path),

@@ -6,6 +6,7 @@ import { depthAtMost, type JsonText, parseJson } from "../core/json.ts";
 import type { Limits } from "../core/limits.ts";
 import { exceedsBytes } from "../core/names.ts";
 import { readText } from "./body.ts";
+import { isPlainAppend } from "./plain-append.ts";
 import { validationError } from "./problems.ts";
 import type { Schemas } from "./schemas.ts";
 
@@ -107,7 +108,7 @@ function metadataExtensions(
 function plainEvents(
   json: JsonText,
   path: Path,
-  events: z.output<Schemas["appendBody"]>["events"],
+  events: readonly z.output<Schemas["appendBody"]>["events"][number][],
   limits: Limits,
 ): NewEvent[] {
   return events.map(({ type, time, data, metadata }, index) => ({
@@ -193,7 +194,9 @@ function decodeHeader(value: string): string {
 }
 
 function mediaTypeOf(headers: Headers): string {
-  return (headers.get("content-type") ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
+  const stated = headers.get("content-type") ?? "";
+  const end = stated.indexOf(";");
+  return (end === -1 ? stated : stated.slice(0, end)).trim().toLowerCase();
 }
 
 function unsupported(mediaType: string): KildeError {
@@ -202,22 +205,23 @@ function unsupported(mediaType: string): KildeError {
 }
 
 /** How an append to one stream may be written: our own JSON, a CloudEvent, a batch of them, or binary mode. */
-const FORMATS = {
-  "application/json": "events",
-  "application/cloudevents+json": "cloudevent",
-  "application/cloudevents-batch+json": "cloudevents",
-} as const;
+type Format = "events" | "cloudevent" | "cloudevents" | "binary";
 
-type Format = (typeof FORMATS)[keyof typeof FORMATS] | "binary";
+const FORMATS = new Map<string, Format>([
+  ["application/json", "events"],
+  ["application/cloudevents+json", "cloudevent"],
+  ["application/cloudevents-batch+json", "cloudevents"],
+]);
 
 function formatOf(headers: Headers): Format {
   const mediaType = mediaTypeOf(headers);
   if (headers.has("ce-specversion")) {
     if (mediaType === "" || /^application\/(.*\+)?json$/.test(mediaType)) return "binary";
-  } else if (Object.hasOwn(FORMATS, mediaType)) {
-    return FORMATS[mediaType as keyof typeof FORMATS];
+    throw unsupported(mediaType);
   }
-  throw unsupported(mediaType);
+  const format = FORMATS.get(mediaType);
+  if (format === undefined) throw unsupported(mediaType);
+  return format;
 }
 
 /** Reads the body of an append to one stream. */
@@ -234,6 +238,9 @@ export async function readAppend(request: Request, stream: string, reading: Read
   const json = parseJson(text, limits.jsonDepth + ENVELOPE_DEPTH);
   switch (format) {
     case "events": {
+      if (isPlainAppend(json.value, limits)) {
+        return within(plainEvents(json, ["events"], json.value.events, limits));
+      }
       const { events, expectedVersion } = checked(schemas.appendBody, json.value);
       return within(plainEvents(json, ["events"], events, limits), expectedVersion);
     }

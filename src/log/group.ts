@@ -20,11 +20,11 @@ export interface GroupDeps {
 
 async function readStates(
   { database, log }: GroupDeps,
-  names: readonly string[],
+  names: ReadonlySet<string>,
 ): Promise<Map<string, SubjectState>> {
-  return names.length === 0
+  return names.size === 0
     ? new Map()
-    : sql.subjectStates(await database.read(sql.selectSubjects(log, names)));
+    : sql.subjectStates(await database.read(sql.selectSubjects(log, [...names])));
 }
 
 async function readAnswers({ database }: GroupDeps, transactions: readonly Transaction[]) {
@@ -32,29 +32,11 @@ async function readAnswers({ database }: GroupDeps, transactions: readonly Trans
   return keys.length === 0 ? new Map() : sql.firstAnswers(await database.read(sql.selectKeys(keys)));
 }
 
-interface Known {
-  readonly states: Map<string, SubjectState>;
-  readonly missing: readonly string[];
-}
-
-function lookUp(cache: SubjectCache<SubjectState>, transactions: readonly Transaction[]): Known {
-  const states = new Map<string, SubjectState>();
-  const missing = new Set<string>();
-  for (const { parts } of transactions) {
-    for (const { subject } of parts) {
-      const cached = cache.get(subject);
-      if (cached === undefined) missing.add(subject);
-      else states.set(subject, cached);
-    }
-  }
-  return { states, missing: [...missing] };
-}
-
-/** Subjects whose cached state an append was refused by. */
-function doubtful(plan: Plan, known: ReadonlyMap<string, SubjectState>): boolean {
-  return plan.decisions.some(
-    (decision) => decision.kind === "refuse" && decision.basis.some((name) => known.has(name)),
-  );
+/** Subjects of the transactions, as far as `is` says so of them. */
+function subjectsThat(is: (name: string) => boolean, transactions: readonly Transaction[]): Set<string> {
+  const names = new Set<string>();
+  for (const { parts } of transactions) for (const { subject } of parts) if (is(subject)) names.add(subject);
+  return names;
 }
 
 /**
@@ -67,16 +49,14 @@ export async function planBehind(
   transactions: readonly Transaction[],
   underWay: readonly Transaction[],
 ): Promise<Plan | null> {
-  const { states, missing } = lookUp(deps.cache, transactions);
-  if (missing.length > 0) {
-    const touched = new Set(underWay.flatMap(({ parts }) => parts.map(({ subject }) => subject)));
-    if (missing.some((name) => touched.has(name))) return null;
-    for (const [name, state] of await readStates(deps, missing)) states.set(name, state);
-  }
+  const { cache } = deps;
+  const missing = subjectsThat((name) => cache.get(name) === undefined, transactions);
+  if (missing.size > 0 && subjectsThat((name) => missing.has(name), underWay).size > 0) return null;
+  const fresh = await readStates(deps, missing);
   const answers = await readAnswers(deps, transactions);
   const plan = planGroup(
     transactions,
-    (name) => states.get(name) ?? ABSENT,
+    (name) => cache.get(name) ?? fresh.get(name) ?? ABSENT,
     (key) => answers.get(key),
   );
   return plan.decisions.some(({ kind }) => kind === "refuse") ? null : plan;
@@ -84,22 +64,27 @@ export async function planBehind(
 
 /**
  * Plans a group from what is cached, reading only what is not. A refusal must not rest on the cache, which
- * another process may have outdated: its subjects are read again, and the group is planned anew. Keys are read
+ * another process may have outdated: all subjects are read then, and the group is planned anew. Keys are read
  * after subjects: a retry that races its original elsewhere must not meet its events without its key.
  */
 export async function preparePlan(deps: GroupDeps, transactions: readonly Transaction[]): Promise<Plan> {
-  const { states: known, missing } = lookUp(deps.cache, transactions);
+  const { cache } = deps;
+  const missing = subjectsThat((name) => cache.get(name) === undefined, transactions);
   const fresh = await readStates(deps, missing);
   let answers = await readAnswers(deps, transactions);
   const firstAnswerOf = (key: string) => answers.get(key);
-  const stateOf = (name: string) => fresh.get(name) ?? known.get(name) ?? ABSENT;
+  const plan = planGroup(transactions, (name) => cache.get(name) ?? fresh.get(name) ?? ABSENT, firstAnswerOf);
+  const restsOnCache = plan.decisions.some(
+    (decision) => decision.kind === "refuse" && !decision.basis.every((name) => missing.has(name)),
+  );
+  if (!restsOnCache) return plan;
 
-  const plan = planGroup(transactions, stateOf, firstAnswerOf);
-  if (!doubtful(plan, known)) return plan;
-
-  const all = await readStates(deps, [...known.keys()]);
+  const all = await readStates(
+    deps,
+    subjectsThat(() => true, transactions),
+  );
   answers = await readAnswers(deps, transactions);
-  return planGroup(transactions, (name) => all.get(name) ?? fresh.get(name) ?? ABSENT, firstAnswerOf);
+  return planGroup(transactions, (name) => all.get(name) ?? ABSENT, firstAnswerOf);
 }
 
 function eventRow({ subject, subjectId, version, event }: Plan["events"][number]) {

@@ -75,6 +75,15 @@ export interface Plan {
   readonly revived: readonly string[];
 }
 
+/** What a transaction changes, as it was before. */
+interface Undo {
+  readonly events: number;
+  readonly tombstones: number;
+  readonly wereErased: number;
+  /** State that was planned of each part's subject; undefined where none was. */
+  readonly replaced: { readonly subject: string; readonly state: SubjectState | undefined }[];
+}
+
 function refusalOf(part: Part, state: SubjectState): Refused | null {
   const { subject, expectedVersion } = part;
   const { version: currentVersion, erased } = state;
@@ -102,11 +111,59 @@ export function planGroup(
 ): Plan {
   const after = new Map<string, SubjectState>();
   const events: PlacedEvent[] = [];
-  const newSubjects: string[] = [];
   const tombstones: { subject: string; version: number }[] = [];
-  const erasedOnce = new Set<string>();
+  /** Subjects whose last event was a tombstone when another was placed. */
+  const wereErased: string[] = [];
   const keys = new Map<string, { index: number; fingerprint: string }>();
   const reused: Decision = { kind: "refuse", refusal: { outcome: "idempotency-key-reused" }, basis: [] };
+
+  const takeBack = ({ replaced, ...counts }: Undo) => {
+    events.length = counts.events;
+    tombstones.length = counts.tombstones;
+    wereErased.length = counts.wereErased;
+    for (const { subject, state } of replaced.toReversed()) {
+      if (state === undefined) after.delete(subject);
+      else after.set(subject, state);
+    }
+  };
+
+  /** Places the parts of a transaction; when one is refused, all is again as it was before. */
+  const place = (parts: readonly Part[]): Decision => {
+    const results: Appended[] = [];
+    // A single part has changed nothing when it is refused.
+    const undo: Undo | null =
+      parts.length === 1
+        ? null
+        : {
+            events: events.length,
+            tombstones: tombstones.length,
+            wereErased: wereErased.length,
+            replaced: [],
+          };
+    for (const part of parts) {
+      const { subject } = part;
+      const planned = after.get(subject);
+      const state = planned ?? stateOf(subject);
+      const refusal = refusalOf(part, state);
+      if (refusal !== null) {
+        if (undo !== null) takeBack(undo);
+        // Also the parts before it: seen as they are now, one of them may be the first to be refused.
+        const basis = parts.slice(0, results.length + 1).map((each) => each.subject);
+        return { kind: "refuse", refusal, basis };
+      }
+      if (state.erased) wereErased.push(subject);
+      let { version } = state;
+      for (const event of part.events) {
+        version += 1;
+        events.push({ subject, subjectId: state.id, version, event });
+      }
+      if (part.erases) tombstones.push({ subject, version });
+      undo?.replaced.push({ subject, state: planned });
+      after.set(subject, { id: state.id, version, erased: part.erases });
+      results.push({ subject, version, position: events.length, count: part.events.length });
+    }
+    return { kind: "append", results };
+  };
 
   const decide = (transaction: Transaction, index: number): Decision => {
     const { idempotency } = transaction;
@@ -123,47 +180,15 @@ export function planGroup(
       }
     }
 
-    const changed = new Map<string, SubjectState>();
-    const placed: PlacedEvent[] = [];
-    const results: Appended[] = [];
-    const wasErased: string[] = [];
-    const erasing: { subject: string; version: number }[] = [];
-    // Also the parts before a refused one: seen as they are now, one of them may be the first to be refused.
-    const basis: string[] = [];
-    for (const part of transaction.parts) {
-      const { subject } = part;
-      basis.push(subject);
-      const state = changed.get(subject) ?? after.get(subject) ?? stateOf(subject);
-      const refusal = refusalOf(part, state);
-      if (refusal !== null) return { kind: "refuse", refusal, basis };
-      if (state.erased) wasErased.push(subject);
-      let { version } = state;
-      for (const event of part.events) {
-        version += 1;
-        placed.push({ subject, subjectId: state.id, version, event });
-      }
-      if (part.erases) erasing.push({ subject, version });
-      changed.set(subject, { id: state.id, version, erased: part.erases });
-      results.push({
-        subject,
-        version,
-        position: events.length + placed.length,
-        count: part.events.length,
-      });
+    const decision = place(transaction.parts);
+    if (decision.kind === "append" && idempotency !== null) {
+      keys.set(idempotency.key, { index, fingerprint: idempotency.fingerprint });
     }
-
-    for (const [subject, state] of changed) {
-      if (state.id === null && !after.has(subject)) newSubjects.push(subject);
-      after.set(subject, state);
-    }
-    for (const event of placed) events.push(event);
-    for (const subject of wasErased) erasedOnce.add(subject);
-    tombstones.push(...erasing);
-    if (idempotency !== null) keys.set(idempotency.key, { index, fingerprint: idempotency.fingerprint });
-    return { kind: "append", results };
+    return decision;
   };
 
   const decisions = transactions.map(decide);
-  const revived = [...erasedOnce].filter((subject) => after.get(subject)?.erased === false);
+  const newSubjects = [...after].flatMap(([subject, { id }]) => (id === null ? [subject] : []));
+  const revived = [...new Set(wereErased)].filter((subject) => after.get(subject)?.erased === false);
   return { decisions, events, after, newSubjects, tombstones, revived };
 }

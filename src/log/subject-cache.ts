@@ -5,7 +5,8 @@ const ENTRY_BYTES = 200;
  * The state of recently written subjects. It only saves a read: an append that rests on an outdated entry is
  * refused by the database (guarantee 10).
  */
-export interface SubjectCache<State> {
+export interface SubjectCache<State extends object> {
+  /** What is kept, and changes when the name is set again. */
   get(name: string): State | undefined;
   set(name: string, state: State): void;
   delete(name: string): void;
@@ -15,9 +16,11 @@ export interface SubjectCache<State> {
 /**
  * Keeps at most about so many bytes. `charactersOf` says how long the text is that hangs on a state.
  *
- * Two generations instead of a full order of use: no bookkeeping on a hit, and never more than the capacity.
+ * Two generations instead of a full order of use: no bookkeeping on a hit, and never more than the capacity. A state
+ * that is set again is changed in place: the garbage collector goes through a whole map again in which an entry was
+ * replaced, however large it is.
  */
-export function createSubjectCache<State>(
+export function createSubjectCache<State extends object>(
   capacityBytes: number,
   charactersOf: (state: State) => number,
 ): SubjectCache<State> {
@@ -31,8 +34,10 @@ export function createSubjectCache<State>(
     youngBytes = 0;
   };
   const set = (name: string, state: State) => {
-    youngBytes += bytesOf(name, state) - bytesOf(name, young.get(name));
-    young.set(name, state);
+    const kept = young.get(name);
+    youngBytes += bytesOf(name, state) - bytesOf(name, kept);
+    if (kept === undefined) young.set(name, { ...state });
+    else Object.assign(kept, state);
     if (youngBytes < capacityBytes / 2) return;
     old = young;
     renew();

@@ -1,7 +1,7 @@
 import Connection from "libsql";
 
 import { storageFailure } from "./failures.ts";
-import type { Database, Row, Statement } from "./database.ts";
+import { type Database, integerAt, type Row, type Statement } from "./database.ts";
 
 /** How long a connection waits for another process's write lock on the file. */
 const BUSY_TIMEOUT_MS = 5_000;
@@ -70,9 +70,12 @@ function openConnection(path: string, busyMs = BUSY_TIMEOUT_MS) {
  * Turns the write-ahead log on, which stays with the file. SQLite does not wait for others here, as the busy
  * timeout would have it: processes that start together on a new file collide.
  */
-function useWriteAheadLog(connection: Connection.Database): void {
+function useWriteAheadLog({ connection, run }: ReturnType<typeof openConnection>): void {
   for (let attempt = 1; ; attempt += 1) {
     try {
+      // A rollback journal has nothing to keep of a file without a page, and costs three syncs.
+      const isNew = integerAt(run({ sql: "pragma page_count", args: [] })[0], 0) === 0;
+      if (isNew) connection.exec("pragma journal_mode = off");
       connection.exec("pragma journal_mode = wal");
       return;
     } catch (error) {
@@ -133,7 +136,7 @@ export function openEmbedded(path: string): Database {
   let reader = writer;
   try {
     if (path !== ":memory:") reader = openConnection(path);
-    useWriteAheadLog(writer.connection);
+    useWriteAheadLog(writer);
     for (const sql of SETTINGS) {
       for (const { connection } of new Set([writer, reader])) connection.exec(sql);
     }

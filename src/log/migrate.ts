@@ -12,6 +12,11 @@ const JOURNAL = "__drizzle_migrations";
 /** drizzle-kit puts it between statements; a semicolon also stands inside of trigger bodies. */
 const BREAKPOINT = "--> statement-breakpoint";
 
+const ADD_EVENT_LOG: Statement = {
+  sql: "insert into logs (id, name) values (?, ?) on conflict do nothing",
+  args: [EVENT_LOG_ADDRESS.id, EVENT_LOG_ADDRESS.name],
+};
+
 /** How often another process's migration may win before this one gives up. */
 const MIGRATE_ATTEMPTS = 10;
 
@@ -90,11 +95,12 @@ export async function migrate(database: Database): Promise<string[]> {
     try {
       const pending = await pendingMigrations(database);
       if (pending.length > 0) {
-        await database.write(
-          pending.flatMap(({ migration, hash }) =>
+        await database.write([
+          ...pending.flatMap(({ migration, hash }) =>
             statementsOf(migration, MIGRATIONS.indexOf(migration) + 1, hash),
           ),
-        );
+          ADD_EVENT_LOG,
+        ]);
       }
       await ensureEventLog(database);
       return pending.map(({ migration }) => migration.tag);
@@ -105,16 +111,12 @@ export async function migrate(database: Database): Promise<string[]> {
   }
 }
 
+/** Adds it to a database that something else has migrated. */
 async function ensureEventLog(database: Database): Promise<void> {
   const [row] = await database.read({
     sql: "select count(*) from logs where id = ?",
     args: [EVENT_LOG_ADDRESS.id],
   });
   if (integerAt(row, 0) === 1) return;
-  await database.write([
-    {
-      sql: "insert into logs (id, name) values (?, ?) on conflict do nothing",
-      args: [EVENT_LOG_ADDRESS.id, EVENT_LOG_ADDRESS.name],
-    },
-  ]);
+  await database.write([ADD_EVENT_LOG]);
 }

@@ -1,7 +1,7 @@
 import Connection from "libsql";
 
 import { storageFailure } from "./failures.ts";
-import { type Database, integerAt, type Row, type Statement } from "./database.ts";
+import { type Database, integerAt, type Row, type Statement, textAt } from "./database.ts";
 
 /** How long a connection waits for another process's write lock on the file. */
 const BUSY_TIMEOUT_MS = 5_000;
@@ -76,7 +76,9 @@ function useWriteAheadLog({ connection, run }: ReturnType<typeof openConnection>
       // A rollback journal has nothing to keep of a file without a page, and costs three syncs.
       const isNew = integerAt(run({ sql: "pragma page_count", args: [] })[0], 0) === 0;
       if (isNew) connection.exec("pragma journal_mode = off");
-      connection.exec("pragma journal_mode = wal");
+      const [mode] = run({ sql: "pragma journal_mode = wal", args: [] });
+      // Where there can be none, it says so by staying as it was; without any, writes could not be taken back.
+      if (textAt(mode, 0) === "off") connection.exec("pragma journal_mode = delete");
       return;
     } catch (error) {
       if (storageFailure(error) !== "busy" || attempt >= ATTEMPTS) throw error;
@@ -135,8 +137,10 @@ export function openEmbedded(path: string): Database {
   const writer = openConnection(path);
   let reader = writer;
   try {
-    if (path !== ":memory:") reader = openConnection(path);
-    useWriteAheadLog(writer);
+    if (path !== ":memory:") {
+      reader = openConnection(path);
+      useWriteAheadLog(writer);
+    }
     for (const sql of SETTINGS) {
       for (const { connection } of new Set([writer, reader])) connection.exec(sql);
     }

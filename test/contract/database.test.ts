@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { INSERT_EVENTS, SELECT_KEYS, SELECT_SUBJECTS } from "../../src/log/append.ts";
 import type { Database, Statement } from "../../src/log/database.ts";
 import { examine } from "../../src/log/doctor.ts";
+import { storageFailure } from "../../src/log/failures.ts";
 import { EVENT_LOG_ADDRESS } from "../../src/log/keys.ts";
 import { migrate } from "../../src/log/migrate.ts";
 import { MIGRATIONS } from "../../src/log/migrations.ts";
@@ -31,6 +32,31 @@ function inFolder<Result>(use: (folder: string) => Promise<Result>): Promise<Res
   const folder = mkdtempSync(join(tmpdir(), "kilde-test-"));
   return use(folder).finally(() => rmSync(folder, { recursive: true, force: true }));
 }
+
+describe("a new database", () => {
+  test.each(["memory", "file"])("in %s takes a write that fails back as a whole", async (kind) => {
+    await inFolder(async (folder) => {
+      const database = openDatabase({ url: kind === "memory" ? ":memory:" : `file:${folder}/kilde.db` });
+      await migrate(database);
+      const add = (id: number): Statement => ({
+        sql: "insert into logs (id, name) values (?, ?)",
+        args: [id, `/log-${id}`],
+      });
+      const refused = await database.write([add(7), add(8), add(7)]).catch(storageFailure);
+      expect(refused).toBe("conflict");
+      expect(await database.read({ sql: "select id from logs", args: [] })).toEqual([[0]]);
+      database.close();
+    });
+  });
+
+  test("in a file has a write-ahead log", async () => {
+    await inFolder(async (folder) => {
+      const database = openDatabase({ url: `file:${folder}/kilde.db` });
+      expect(await database.read({ sql: "pragma journal_mode", args: [] })).toEqual([["wal"]]);
+      database.close();
+    });
+  });
+});
 
 describe("migrations", () => {
   test("every file of migrations/ is in the program, unchanged", async () => {

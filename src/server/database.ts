@@ -14,29 +14,51 @@ interface WritingThread {
   readonly write: Database["write"];
   /** Whether it is writing, or has ended. */
   readonly isWriting: () => boolean;
-  readonly opened: Promise<void>;
+  /** Resolves when the thread can write. */
+  open(): Promise<void>;
   connect(): MessagePort;
   close(): Promise<void>;
 }
 
 /**
- * Writes a file from a thread of its own: its commits block that thread, and this one goes on. A thread that has
- * failed stays so: whether its last write went through cannot be told, and other threads had channels to it.
+ * Writes a file from a thread of its own: its commits block that thread, and this one goes on. It begins when it is
+ * opened, or has something to write. A thread that has failed stays so: whether its last write went through cannot be
+ * told, and other threads had channels to it.
  */
-function startThread(path: string, program: URL, onFailure: (error: Error) => void): WritingThread {
-  const worker = new Worker(program.href);
-  const tell = (command: ThreadCommand, transfer: Transferable[] = []) =>
-    worker.postMessage(command, transfer);
+function writingThread(path: string, program: URL, onFailure: (error: Error) => void): WritingThread {
+  const opened = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<void>();
+  const writing = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   let receive: (message: unknown) => void = () => {};
+  let begun: Worker | null = null;
+  let over = false;
+  const begin = (): Worker => {
+    const worker = new Worker(program.href);
+    worker.addEventListener("error", (event) => fail(event.message));
+    worker.addEventListener("close", () => fail("it ended"));
+    worker.addEventListener("message", ({ data }: MessageEvent<unknown[] | ThreadReport>) => {
+      if (Array.isArray(data)) receive(data);
+      else if (data.kind === "failed") fail(data.message);
+      else if (data.kind === "closed") {
+        over = true;
+        closed.resolve();
+      } else opened.resolve();
+    });
+    worker.postMessage({ kind: "open", path, writing } satisfies ThreadCommand);
+    return worker;
+  };
+  const post = (message: unknown, transfer: Transferable[] = []) => {
+    if (over) return;
+    begun ??= begin();
+    begun.postMessage(message, transfer);
+  };
+  const tell = (command: ThreadCommand, transfer?: Transferable[]) => post(command, transfer);
   const { write, fail: failWrites } = remoteWrites({
-    post: (message) => worker.postMessage(message),
+    post,
     listen(receiver) {
       receive = receiver;
     },
   });
-  const opened = Promise.withResolvers<void>();
-  const closed = Promise.withResolvers<void>();
-  let over = false;
   const fail = (message: string) => {
     if (over) return;
     over = true;
@@ -45,27 +67,23 @@ function startThread(path: string, program: URL, onFailure: (error: Error) => vo
     closed.reject(error);
     failWrites(error);
     onFailure(error);
-    worker.terminate();
+    begun?.terminate();
   };
   closed.promise.catch(() => {});
   opened.promise.catch(() => {});
-  worker.addEventListener("error", (event) => fail(event.message));
-  worker.addEventListener("close", () => fail("it ended"));
-  worker.addEventListener("message", ({ data }: MessageEvent<unknown[] | ThreadReport>) => {
-    if (Array.isArray(data)) receive(data);
-    else if (data.kind === "failed") fail(data.message);
-    else if (data.kind === "closed") {
-      over = true;
-      closed.resolve();
-    } else opened.resolve();
-  });
-  const writing = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-  tell({ kind: "open", path, writing });
+  const open = () => {
+    begun ??= begin();
+    return opened.promise;
+  };
   const close = async () => {
-    if (!over) tell({ kind: "close" });
+    if (begun === null) {
+      over = true;
+      return;
+    }
+    tell({ kind: "close" });
     // What it failed with was told.
     await closed.promise.catch(() => {});
-    worker.terminate();
+    begun.terminate();
   };
   const connect = () => {
     const { port1, port2 } = new MessageChannel();
@@ -75,7 +93,7 @@ function startThread(path: string, program: URL, onFailure: (error: Error) => vo
   return {
     write,
     isWriting: () => over || Atomics.load(writing, 0) > 0,
-    opened: opened.promise,
+    open,
     connect,
     close,
   };
@@ -83,9 +101,10 @@ function startThread(path: string, program: URL, onFailure: (error: Error) => vo
 
 /** A database as a server uses it. */
 export interface ServerDatabase {
-  /** May be used at once; what it is given to write waits until it is open. */
+  /** May be used at once; what it is given to write opens it. */
   readonly database: Database;
-  readonly opened: Promise<void>;
+  /** Resolves when it can be written. */
+  open(): Promise<void>;
   /** Gives a channel by which another thread may write as well; null where none is needed. */
   readonly connect: (() => MessagePort) | null;
   close(): Promise<void>;
@@ -112,12 +131,12 @@ export function writeFromThread(
   if (path === null || program === null) {
     return {
       database,
-      opened: Promise.resolve(),
+      open: () => Promise.resolve(),
       connect: null,
       close: () => Promise.resolve(database.close()),
     };
   }
-  const thread = startThread(path, program, onFailure);
+  const thread = writingThread(path, program, onFailure);
   const { write, isWriting } = thread;
   const lone = loneWrites({
     open: () => openSecondWriter(path),
@@ -127,7 +146,7 @@ export function writeFromThread(
   });
   return {
     database: { ...database, ordered: true, write, writeAlone: lone.write },
-    opened: thread.opened,
+    open: () => thread.open(),
     connect: () => thread.connect(),
     async close() {
       await thread.close();

@@ -153,7 +153,9 @@ export async function startKilde<Opened extends Surface>({
     opened.push(() => delivery.close());
     const surface = open({ reader, writer, feeds, database, sightings, delivery });
     opened.push(() => surface.close());
-    await storage.opened;
+    // Who asks already is answered before a thread begins, which takes time from this one.
+    await systemClock.sleep(1);
+    await storage.open();
     return { surface, close };
   } catch (error) {
     await close();

@@ -28,7 +28,7 @@ export async function withThreadedApp(
   const failures: Error[] = [];
   const storage = writeFromThread(local, { url }, { program, onFailure: (error) => failures.push(error) });
   try {
-    await storage.opened;
+    await storage.open();
     const app = await openApp({ database: { ...storage.database, close: () => {} } });
     await use({ app, path, failures });
     await app.close();

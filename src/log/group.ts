@@ -40,6 +40,25 @@ function subjectsThat(is: (name: string) => boolean, transactions: readonly Tran
 }
 
 /**
+ * Plans on what is cached of the subjects, and on what is read of those named. Keys are read after subjects: a retry that
+ * races its original elsewhere must not meet its events without its key.
+ */
+async function planReading(
+  deps: GroupDeps,
+  transactions: readonly Transaction[],
+  names: ReadonlySet<string>,
+  cached: (name: string) => SubjectState | undefined,
+): Promise<Plan> {
+  const states = await readStates(deps, names);
+  const answers = await readAnswers(deps, transactions);
+  return planGroup(
+    transactions,
+    (name) => cached(name) ?? states.get(name) ?? ABSENT,
+    (key) => answers.get(key),
+  );
+}
+
+/**
  * Plans a group that is to be written behind one that is under way: on the cache, where subjects are as that one will
  * leave them, and on what it does not touch. Null when that is not enough. A key that it has taken collides in
  * the database.
@@ -49,42 +68,27 @@ export async function planBehind(
   transactions: readonly Transaction[],
   underWay: readonly Transaction[],
 ): Promise<Plan | null> {
-  const { cache } = deps;
-  const missing = subjectsThat((name) => cache.get(name) === undefined, transactions);
+  const cached = (name: string) => deps.cache.get(name);
+  const missing = subjectsThat((name) => cached(name) === undefined, transactions);
   if (missing.size > 0 && subjectsThat((name) => missing.has(name), underWay).size > 0) return null;
-  const fresh = await readStates(deps, missing);
-  const answers = await readAnswers(deps, transactions);
-  const plan = planGroup(
-    transactions,
-    (name) => cache.get(name) ?? fresh.get(name) ?? ABSENT,
-    (key) => answers.get(key),
-  );
+  const plan = await planReading(deps, transactions, missing, cached);
   return plan.decisions.some(({ kind }) => kind === "refuse") ? null : plan;
 }
 
 /**
  * Plans a group from what is cached, reading only what is not. A refusal must not rest on the cache, which
- * another process may have outdated: all subjects are read then, and the group is planned anew. Keys are read
- * after subjects: a retry that races its original elsewhere must not meet its events without its key.
+ * another process may have outdated: all subjects are read then, and the group is planned anew.
  */
 export async function preparePlan(deps: GroupDeps, transactions: readonly Transaction[]): Promise<Plan> {
-  const { cache } = deps;
-  const missing = subjectsThat((name) => cache.get(name) === undefined, transactions);
-  const fresh = await readStates(deps, missing);
-  let answers = await readAnswers(deps, transactions);
-  const firstAnswerOf = (key: string) => answers.get(key);
-  const plan = planGroup(transactions, (name) => cache.get(name) ?? fresh.get(name) ?? ABSENT, firstAnswerOf);
+  const cached = (name: string) => deps.cache.get(name);
+  const missing = subjectsThat((name) => cached(name) === undefined, transactions);
+  const plan = await planReading(deps, transactions, missing, cached);
   const restsOnCache = plan.decisions.some(
     (decision) => decision.kind === "refuse" && !decision.basis.every((name) => missing.has(name)),
   );
   if (!restsOnCache) return plan;
-
-  const all = await readStates(
-    deps,
-    subjectsThat(() => true, transactions),
-  );
-  answers = await readAnswers(deps, transactions);
-  return planGroup(transactions, (name) => all.get(name) ?? ABSENT, firstAnswerOf);
+  const all = subjectsThat(() => true, transactions);
+  return planReading(deps, transactions, all, () => undefined);
 }
 
 function eventRow({ subject, subjectId, version, event }: Plan["events"][number]) {

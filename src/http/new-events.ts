@@ -108,7 +108,7 @@ function metadataExtensions(
 function plainEvents(
   json: JsonText,
   path: Path,
-  events: readonly z.output<Schemas["appendBody"]>["events"][number][],
+  events: Readonly<z.output<Schemas["appendBody"]>["events"]>,
   limits: Limits,
 ): NewEvent[] {
   return events.map(({ type, time, data, metadata }, index) => ({

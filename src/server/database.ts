@@ -52,7 +52,6 @@ function writingThread(path: string, program: URL, onFailure: (error: Error) => 
     begun ??= begin();
     begun.postMessage(message, transfer);
   };
-  const tell = (command: ThreadCommand, transfer?: Transferable[]) => post(command, transfer);
   const { write, fail: failWrites } = remoteWrites({
     post,
     listen(receiver) {
@@ -71,8 +70,10 @@ function writingThread(path: string, program: URL, onFailure: (error: Error) => 
   };
   closed.promise.catch(() => {});
   opened.promise.catch(() => {});
-  const open = () => {
-    begun ??= begin();
+  const open = async () => {
+    // Who asks already is answered first: beginning takes time from this thread.
+    await systemClock.sleep(1);
+    if (!over) begun ??= begin();
     return opened.promise;
   };
   const close = async () => {
@@ -80,14 +81,14 @@ function writingThread(path: string, program: URL, onFailure: (error: Error) => 
       over = true;
       return;
     }
-    tell({ kind: "close" });
+    post({ kind: "close" } satisfies ThreadCommand);
     // What it failed with was told.
     await closed.promise.catch(() => {});
     begun.terminate();
   };
   const connect = () => {
     const { port1, port2 } = new MessageChannel();
-    tell({ kind: "connect", channel: port1 }, [port1]);
+    post({ kind: "connect", channel: port1 } satisfies ThreadCommand, [port1]);
     return port2;
   };
   return {

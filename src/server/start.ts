@@ -153,8 +153,6 @@ export async function startKilde<Opened extends Surface>({
     opened.push(() => delivery.close());
     const surface = open({ reader, writer, feeds, database, sightings, delivery });
     opened.push(() => surface.close());
-    // Who asks already is answered before a thread begins, which takes time from this one.
-    await systemClock.sleep(1);
     await storage.open();
     return { surface, close };
   } catch (error) {

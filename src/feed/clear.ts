@@ -1,5 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { type Database, integerAt, type Statement, textAt } from "../log/database.ts";
+import { removalStatement } from "../log/erasures.ts";
 import { type LogAddress, LOG_SPAN, logAddress } from "../log/keys.ts";
 import type { BatchWriter } from "../log/writer.ts";
 
@@ -48,6 +49,7 @@ const HEAD = "(select head from logs where id = feeds.log)";
 /** Arguments: log id. What is left says that the path was taken, and its positions were used. */
 const END_RETIRING = [
   "delete from consumers where log = ?1",
+  "delete from erasures where log = ?1",
   `update feeds set status = 'retired', cleared = ${HEAD} where log = ?1 and status = 'retiring'`,
 ];
 
@@ -77,7 +79,7 @@ async function clear(deps: ClearDeps, log: LogAddress, signal: AbortSignal): Pro
     ...forget,
     ...[CLEAR_FEED_SUBJECTS, CLEAR_SUBJECTS].map((sql) => ({ sql, args: [log.id, STEP_ROWS] })),
   ];
-  await deleted(deps, [...forget, { sql: MOVE_SUBSCRIPTIONS, args: [log.id] }]);
+  await deleted(deps, [...forget, { sql: MOVE_SUBSCRIPTIONS, args: [log.id] }, removalStatement(log)]);
   for (const step of [[events], subjects]) {
     while (!signal.aborted && (await deleted(deps, step)) === STEP_ROWS);
   }

@@ -1,5 +1,5 @@
-import { MARK_ERASED, UNMARK_ERASED } from "../log/append.ts";
 import { type Row, type Statement, integerAt, textAt } from "../log/database.ts";
+import { erasureStatements } from "../log/erasures.ts";
 import type { LogAddress } from "../log/keys.ts";
 import { type Lease, renewal } from "../log/lease.ts";
 import { rowsParameters } from "../log/parameters.ts";
@@ -91,9 +91,7 @@ export function feedBatch(write: FeedWrite): Statement[] {
   if (last !== undefined) {
     for (const { json, offset } of rowsParameters(plan.events))
       statements.push({ sql: INSERT_FEED_EVENTS, args: [log.id, log.base + offset, json] });
-    for (const { subject, version } of plan.tombstones)
-      statements.push({ sql: MARK_ERASED, args: [log.id, subject, version] });
-    for (const subject of plan.revived) statements.push({ sql: UNMARK_ERASED, args: [log.id, subject] });
+    statements.push(...erasureStatements(log, plan));
     statements.push({ sql: ADVANCE_HEAD, args: [log.id, plan.events.length, last[5]] });
   }
   return statements;

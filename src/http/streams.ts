@@ -4,7 +4,7 @@ import { KildeError } from "../core/errors.ts";
 import { DEFAULT_PAGE_EVENTS } from "../core/limits.ts";
 import type { LogReader } from "../log/reader.ts";
 import { findSubject, type SubjectInfo } from "../log/subjects.ts";
-import { erasure } from "../log/writer.ts";
+import { erasure } from "../log/erasures.ts";
 import { refusalError } from "./append.ts";
 import type { AppDeps } from "./deps.ts";
 import { hereWith, queryOf } from "./pages.ts";

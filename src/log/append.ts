@@ -46,14 +46,6 @@ export const FORGET_KEYS = `
 delete from idempotency where id in
   (select id from (select id, recorded from idempotency order by id limit ?2) where recorded < ?1)`;
 
-/** An erased subject begins with its tombstone. Arguments: log id, name, tombstone's version. */
-export const MARK_ERASED = `
-update subjects set first_version = ?3, erased = ?3, sweep = 1 where log = ?1 and name = ?2`;
-
-/** Arguments: log id, name. */
-export const UNMARK_ERASED = `
-update subjects set erased = null where log = ?1 and name = ?2`;
-
 /** Arguments: log id, JSON `[name, …]`. */
 export const SELECT_SUBJECTS = `
 select name.value, subject.id, subject.erased is not null,

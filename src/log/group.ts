@@ -1,6 +1,7 @@
 import type { NewEvent } from "../core/event.ts";
 import * as sql from "./append.ts";
 import { type Database, integerAt, type Row, type Statement, textAt } from "./database.ts";
+import { erasureStatements } from "./erasures.ts";
 import type { LogAddress } from "./keys.ts";
 import { rowsParameters } from "./parameters.ts";
 import { type Plan, planGroup, type SubjectState, type Transaction } from "./plan.ts";
@@ -104,16 +105,6 @@ function keyRows(transactions: readonly Transaction[], plan: Plan) {
   });
 }
 
-function tombstoneStatements(log: LogAddress, plan: Plan): Statement[] {
-  return [
-    ...plan.tombstones.map(({ subject, version }) => ({
-      sql: sql.MARK_ERASED,
-      args: [log.id, subject, version],
-    })),
-    ...plan.revived.map((subject) => ({ sql: sql.UNMARK_ERASED, args: [log.id, subject] })),
-  ];
-}
-
 export interface CommittedGroup {
   /** Head before the group's first event. */
   readonly base: number;
@@ -144,7 +135,7 @@ export async function commitPlan(
     });
     statements.push({ sql: sql.INSERT_KEYS, args: [log.id, now, JSON.stringify(keys)] });
   }
-  statements.push(...tombstoneStatements(log, plan));
+  statements.push(...erasureStatements(log, plan));
   statements.push({ sql: sql.ADVANCE_HEAD, args: [log.id, plan.events.length, now] });
 
   const results = await database.write(statements);

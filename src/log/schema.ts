@@ -10,6 +10,8 @@ export const logs = sqliteTable("logs", {
   head: integer().notNull().default(0),
   /** Recorded time of the last event. Only grows, whatever the clock does. */
   recorded: text().notNull().default(""),
+  /** Raised by each truncation and erasure: processes that hold events in memory compare it, and discard them. */
+  removals: integer().notNull().default(0),
 });
 
 /**
@@ -63,6 +65,29 @@ export const events = sqliteTable(
     extensions: text(),
   },
   (table) => [uniqueIndex("events_subject_version").on(table.subject, table.version)],
+);
+
+/**
+ * Every erasure of a subject. A restore applies those of the store that it replaces, since the backup may still hold
+ * what was erased later. `erasures.ts` writes a row in the batch that writes the tombstone.
+ */
+export const erasures = sqliteTable(
+  "erasures",
+  {
+    log: integer()
+      .notNull()
+      .references(() => logs.id),
+    /** Position, version and recorded time of the tombstone. */
+    position: integer().notNull(),
+    subject: text().notNull(),
+    version: integer().notNull(),
+    recorded: text().notNull(),
+    reason: text(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.log, table.position] }),
+    index("erasures_subject").on(table.log, table.subject),
+  ],
 );
 
 /** What was answered to appends that carried an idempotency key. */

@@ -1,5 +1,6 @@
 import type { Database, Row } from "./database.ts";
 import { integerAt } from "./database.ts";
+import { removalStatement } from "./erasures.ts";
 import type { LogAddress } from "./keys.ts";
 
 /** Events deleted by one write of the sweep: few enough that appends hardly wait. */
@@ -15,7 +16,7 @@ export async function truncateSubject(
   name: string,
   before: number,
 ): Promise<void> {
-  await database.write([{ sql: TRUNCATE, args: [log.id, name, before] }]);
+  await database.write([{ sql: TRUNCATE, args: [log.id, name, before] }, removalStatement(log)]);
 }
 
 const NEXT_TO_SWEEP =

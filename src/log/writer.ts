@@ -1,5 +1,4 @@
 import type { Clock } from "../core/clock.ts";
-import { ERASED_TYPE, type ExpectedVersion } from "../core/event.ts";
 import type { Limits } from "../core/limits.ts";
 import { createCommitQueue } from "./commit-queue.ts";
 import type { Database, Row, Statement } from "./database.ts";
@@ -67,12 +66,6 @@ export interface LogWriterDeps {
    * this writer does, in the background, and begins with what was left before.
    */
   readonly onSweep?: () => void;
-}
-
-/** Removes all events of a stream, and leaves a tombstone with the reason, so that followers learn of it. */
-export function erasure(subject: string, reason: string, expectedVersion: ExpectedVersion): Transaction {
-  const tombstone = { type: ERASED_TYPE, time: null, data: null, extensions: JSON.stringify({ reason }) };
-  return { parts: [{ subject, expectedVersion, events: [tombstone], erases: true }], idempotency: null };
 }
 
 /** Opens the event log for writing, on a database whose schema is up to date. One for a process. */

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { INSERT_EVENTS, SELECT_KEYS, SELECT_SUBJECTS } from "../../src/log/append.ts";
 import type { Database, Statement } from "../../src/log/database.ts";
 import { examine } from "../../src/log/doctor.ts";
+import { listErasures, RECORD_ERASURES, SELECT_MISSING } from "../../src/log/erasures.ts";
 import { storageFailure } from "../../src/log/failures.ts";
 import { EVENT_LOG_ADDRESS } from "../../src/log/keys.ts";
 import { migrate } from "../../src/log/migrate.ts";
@@ -99,6 +100,23 @@ describe("migrations", () => {
       expect(await examine(database)).toEqual([]);
       database.close();
     });
+  });
+
+  test("a store of before erasures were recorded has them afterwards", async () => {
+    const database = openDatabase({ url: ":memory:" });
+    const app = await openApp({ database });
+    for (const stream of ["a", "b", "c"]) await app.append(stream, { type: "T" }, { type: "T" });
+    await app.fetch("/streams/a?reason=asked", { method: "DELETE" });
+    await app.fetch("/streams/b?before=2", { method: "DELETE" });
+    const recorded = await Array.fromAsync(listErasures(database, EVENT_LOG_ADDRESS));
+    const migration = MIGRATIONS.find(({ tag }) => tag === "0003_erasures")?.text ?? "";
+    await database.write([
+      { sql: "delete from erasures", args: [] },
+      { sql: migration.split("--> statement-breakpoint").at(-1) ?? "", args: [] },
+    ]);
+    expect(recorded).toMatchObject([{ subject: "a", position: 7, version: 3, reason: "asked" }]);
+    expect(await Array.fromAsync(listErasures(database, EVENT_LOG_ADDRESS))).toEqual(recorded);
+    await app.close();
   });
 
   const refused: [name: string, sql: string[], message: RegExp][] = [
@@ -210,6 +228,8 @@ describe("query plans", () => {
       { sql: SELECT_KEYS, args: ["[]"] },
       { sql: FIND_SUBJECT, args: [0, 0, "s"] },
       { sql: DELETE_TRUNCATED, args: [1, 5, 10] },
+      { sql: RECORD_ERASURES, args: [0, 0, "[]"] },
+      { sql: SELECT_MISSING, args: [0, "[]"] },
       { sql: versionAtStatement("key"), args: [1, 0, 10, 5] },
       { sql: versionAtStatement("recorded"), args: [1, 0, 10, ""] },
       ...selections.flatMap((selection) => [

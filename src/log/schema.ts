@@ -12,7 +12,26 @@ export const logs = sqliteTable("logs", {
   recorded: text().notNull().default(""),
   /** Raised by each truncation and erasure: processes that hold events in memory compare it, and discard them. */
   removals: integer().notNull().default(0),
+  /**
+   * Names the history that the log holds: 16 random lowercase hex digits, given to a new log by the trigger
+   * `logs_identity`. A restore gives the log another one, because its positions then hold other events.
+   */
+  identity: text().notNull().default(""),
 });
+
+/** The former identities of each log. */
+export const logLineage = sqliteTable(
+  "log_lineage",
+  {
+    log: integer()
+      .notNull()
+      .references(() => logs.id),
+    identity: text().notNull(),
+    /** Up to this position the log holds the same events as it did under that identity; never beyond its head. */
+    parted: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.log, table.identity] })],
+);
 
 /**
  * The entities a log has events about, each with a number so that events need not repeat the name.

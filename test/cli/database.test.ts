@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { copyFileSync, existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
+import { MIGRATIONS } from "../../src/log/migrations.ts";
 import { cleanUp, emptyFolder, jsonLines, launch, run, type Served, serve } from "./support.ts";
 
 cleanUp();
@@ -34,7 +35,7 @@ test("migrate makes a database, and then has nothing to do", async () => {
   const first = await run(["migrate", "--database-url", "file:new/folder/k.db"], { cwd });
   expect(first).toEqual({
     exitCode: 0,
-    stdout: "applied 0000_log\napplied 0001_feeds\napplied 0002_subscriptions\n",
+    stdout: MIGRATIONS.map(({ tag }) => `applied ${tag}\n`).join(""),
     stderr: "",
   });
   const again = await run(["migrate", "--database-url", "file:new/folder/k.db", "--json"], { cwd });

@@ -1,0 +1,130 @@
+import { type Database, integerAt, type Row, type Statement, textAt } from "./database.ts";
+
+/*
+ * Which history a log holds. A position means one event within one identity. A restore, or a renewal by hand, gives
+ * each log a new identity and records the former ones with the position up to which both hold the same events (the
+ * lineage). So a cursor that carries an identity is either proved to mean the same event still, or refused.
+ */
+
+/** An identity that a log had before. */
+export interface FormerIdentity {
+  readonly identity: string;
+  /** Up to this position the log holds the same events as it did under that identity. */
+  readonly parted: number;
+}
+
+/** What a database records of one log's identities. */
+export interface LogHistory {
+  /** Path of the log: logs of two databases belong together by it. */
+  readonly log: string;
+  readonly identity: string;
+  readonly head: number;
+  readonly former: readonly FormerIdentity[];
+}
+
+const HAS_IDENTITIES = "select count(*) from pragma_table_info('logs') where name = 'identity'";
+
+const SELECT_HISTORIES = `
+select log.name, log.identity, log.head, former.identity, former.parted
+from logs as log left join log_lineage as former on former.log = log.id
+order by log.id, former.parted desc, former.identity`;
+
+function historiesOf(rows: readonly Row[]): LogHistory[] {
+  const histories = new Map<string, LogHistory & { readonly former: FormerIdentity[] }>();
+  for (const row of rows) {
+    const log = textAt(row, 0);
+    const history = histories.get(log) ?? {
+      log,
+      identity: textAt(row, 1),
+      head: integerAt(row, 2),
+      former: [],
+    };
+    histories.set(log, history);
+    if (row[3] !== null) history.former.push({ identity: textAt(row, 3), parted: integerAt(row, 4) });
+  }
+  return [...histories.values()];
+}
+
+/**
+ * Reads the identities of all logs, in the order in which the logs were made. A database that was never migrated to have
+ * identities has given none to anybody, and yields an empty list.
+ */
+export async function readIdentities(database: Database): Promise<LogHistory[]> {
+  const [row] = await database.read({ sql: HAS_IDENTITIES, args: [] });
+  return integerAt(row, 0) === 0 ? [] : historiesOf(await database.read({ sql: SELECT_HISTORIES, args: [] }));
+}
+
+/** Up to where a log holds what each identity named: its own, up to its head, and the former ones. */
+function partings({ identity, head, former }: LogHistory): Map<string, number> {
+  return new Map([...former.map((one) => [one.identity, one.parted] as const), [identity, head]]);
+}
+
+/**
+ * The former identities that a log in a restored file takes over from the log in the store that the file replaces, in
+ * addition to its own. Both logs hold the same events up to where they parted from an identity that both know, so the
+ * replaced store's identities are shared up to there. Without a common identity nothing is known, and nothing is taken
+ * over: readers from there are told to compare from the start.
+ */
+export function inheritedLineage(restored: LogHistory, replaced: LogHistory): FormerIdentity[] {
+  const own = partings(restored);
+  const others = partings(replaced);
+  const common = [...others].flatMap(([identity, parted]) => {
+    const ours = own.get(identity);
+    return ours === undefined ? [] : [Math.min(ours, parted)];
+  });
+  if (common.length === 0) return [];
+  const shared = Math.max(...common);
+  return [...others].flatMap(([identity, parted]) =>
+    own.has(identity) ? [] : [{ identity, parted: Math.min(parted, shared) }],
+  );
+}
+
+/** The identity that each log has now becomes a former one, parted at the head. */
+const RECORD_FORMER = `
+insert into log_lineage (log, identity, parted) select id, identity, head from logs where true
+on conflict (log, identity) do update set parted = min(parted, excluded.parted)`;
+
+/** Argument: JSON `[[log's path, former identity, parted], …]`. */
+const INHERIT = `
+insert into log_lineage (log, identity, parted)
+select log.id, entry.value ->> 1, min(entry.value ->> 2, log.head)
+from json_each(?1) as entry cross join logs as log on log.name = entry.value ->> 0
+where true on conflict (log, identity) do nothing`;
+
+const NEW_IDENTITY = "lower(hex(randomblob(8)))";
+
+const RENEW = `update logs set identity = ${NEW_IDENTITY}`;
+
+/**
+ * Plans that processes made on the former history must fail: epochs are raised by chance, so that they equal none that a
+ * process remembers.
+ */
+const OUTDATE_PLANS = ["feeds", "subscriptions"].map(
+  (table) => `update ${table} set epoch = epoch + 1 + (random() & 4294967295)`,
+);
+
+/**
+ * Gives every log of a database a new identity, in one atomic write, and records the former ones. Call it on a restored
+ * file before anything is written to it.
+ *
+ * @param replaced histories of the store that the database takes the place of (`readIdentities`); empty when there is none
+ * @returns the histories after the renewal
+ */
+export async function renewIdentities(
+  database: Database,
+  replaced: readonly LogHistory[] = [],
+): Promise<LogHistory[]> {
+  const replacedByLog = new Map(replaced.map((history) => [history.log, history]));
+  const inherited = (await readIdentities(database)).flatMap((restored) => {
+    const other = replacedByLog.get(restored.log);
+    const lineage = other === undefined ? [] : inheritedLineage(restored, other);
+    return lineage.map(({ identity, parted }) => [restored.log, identity, parted]);
+  });
+  await database.write([
+    { sql: RECORD_FORMER, args: [] },
+    { sql: INHERIT, args: [JSON.stringify(inherited)] },
+    { sql: RENEW, args: [] },
+    ...OUTDATE_PLANS.map((sql): Statement => ({ sql, args: [] })),
+  ]);
+  return readIdentities(database);
+}

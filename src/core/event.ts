@@ -9,7 +9,7 @@ export interface NewEvent {
   readonly type: string;
   /** When it happened, RFC 3339, as given; absent means when it was recorded. */
   readonly time: string | null;
-  /** JSON text, byte for byte as received; absent for an event without data. */
+  /** Compact JSON text: numbers and strings as received, on one line. Null for an event without data. */
   readonly data: string | null;
   /** JSON text of an object: the event's CloudEvents extension attributes. */
   readonly extensions: string | null;

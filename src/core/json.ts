@@ -1,78 +1,20 @@
-import { findNodeAtLocation, type Node, parseTree } from "jsonc-parser";
-
 import { KildeError } from "./errors.ts";
 import { jsonPointer } from "./json-pointer.ts";
+import { compactJson, depthAtMost } from "./json-scan.ts";
+import { createTextFinder, repeatedMember } from "./json-spans.ts";
 
 type Path = readonly (string | number)[];
 
-/** A JSON text that was parsed, and still knows how its parts were written. */
+/** A JSON text that was parsed, and from which the text of each part can be taken. */
 export interface JsonText {
   readonly value: unknown;
   /** It is nested no deeper than so many arrays and objects. */
   readonly depthAtMost: number;
   /**
-   * The text of the member at a path whose parsed value is `value`, as it was written: numbers that JavaScript
-   * cannot hold, escapes and spaces included.
+   * The text of the member at a path whose parsed value is `value`, on one line: numbers and strings as they were
+   * written, also those that JavaScript writes in another way, and no whitespace between tokens.
    */
   textAt(path: Path, value: unknown): string;
-}
-
-const [QUOTE, BACKSLASH] = [0x22, 0x5c];
-const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY] = [0x7b, 0x7d, 0x5b, 0x5d];
-
-/** Where the string that begins at a quote ends: at the next quote that no odd number of backslashes escapes. */
-function endOfString(text: string, start: number): number {
-  for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
-    let run = end;
-    while (text.charCodeAt(run - 1) === BACKSLASH) run -= 1;
-    if ((end - run) % 2 === 0) return end;
-  }
-  return text.length;
-}
-
-/** Deepest nesting of arrays and objects in a JSON text; without parsing it, so that no depth is too deep. */
-function jsonDepth(text: string): number {
-  let depth = 0;
-  let deepest = 0;
-  for (let index = 0; index < text.length; index += 1) {
-    const character = text.charCodeAt(index);
-    if (character === QUOTE) {
-      index = endOfString(text, index);
-    } else if (character === OPEN_OBJECT || character === OPEN_ARRAY) {
-      depth += 1;
-      if (depth > deepest) deepest = depth;
-    } else if (character === CLOSE_OBJECT || character === CLOSE_ARRAY) {
-      depth -= 1;
-    }
-  }
-  return deepest;
-}
-
-/** What a JSON text is nested at most, looked into only if its length leaves it open whether that is beyond a limit. */
-export function depthAtMost(text: string, limit: number): number {
-  const byLength = Math.ceil(text.length / 2);
-  return byLength > limit ? jsonDepth(text) : byLength;
-}
-
-function refuseDuplicates(node: Node, path: (string | number)[]): void {
-  if (node.type === "array") {
-    for (const [index, child] of (node.children ?? []).entries()) refuseDuplicates(child, [...path, index]);
-    return;
-  }
-  if (node.type !== "object") return;
-  const names = new Set<string>();
-  for (const property of node.children ?? []) {
-    const [key, value] = property.children ?? [];
-    const name = String(key?.value);
-    if (names.has(name)) {
-      const pointer = jsonPointer([...path, name]);
-      throw new KildeError("malformed-json", `The object has two members named ${JSON.stringify(name)}`, {
-        errors: [{ pointer, detail: "This member occurs twice" }],
-      });
-    }
-    names.add(name);
-    if (value !== undefined) refuseDuplicates(value, [...path, name]);
-  }
 }
 
 /** An escaped surrogate may be half of a pair: only then is it worth parsing the text to find out. */
@@ -101,11 +43,11 @@ function refuseLoneSurrogates(value: unknown, path: (string | number)[]): void {
 }
 
 /**
- * Parses a JSON text (RFC 8259), refusing what JSON readers disagree about (RFC 7493): members that occur twice
- * and lone surrogates; and what is nested deeper than `maxDepth`.
+ * Parses a JSON text (RFC 8259), and refuses texts that JSON readers disagree about (RFC 7493), with members that occur
+ * twice or lone surrogates, and texts that are nested deeper than `maxDepth`.
  *
- * Most texts are as `JSON.stringify` writes them. Writing the value again shows it, and then every part can be
- * written again as well; only other texts are parsed a second time, for where their parts stand.
+ * Most texts are as `JSON.stringify` writes them, but for whitespace. Writing the value again proves it, and then every
+ * part can be written again as well; only other texts are scanned for repeated members and for where their parts are.
  */
 export function parseJson(text: string, maxDepth: number): JsonText {
   const depth = depthAtMost(text, maxDepth);
@@ -121,20 +63,28 @@ export function parseJson(text: string, maxDepth: number): JsonText {
     throw new KildeError("malformed-json", error instanceof Error ? error.message : String(error));
   }
   if (MAY_HAVE_LONE_SURROGATE.test(text)) refuseLoneSurrogates(value, []);
-  if (JSON.stringify(value) === text) {
+  const written = JSON.stringify(value);
+  const compact = written === text ? text : compactJson(text);
+  if (written === compact) {
     return { value, depthAtMost: depth, textAt: (_path, part) => JSON.stringify(part) };
   }
 
-  const root = parseTree(text);
-  if (root === undefined) throw new KildeError("malformed-json", "The text is not JSON");
-  refuseDuplicates(root, []);
+  const repeated = repeatedMember(compact);
+  if (repeated !== null) {
+    throw new KildeError(
+      "malformed-json",
+      `The object has two members named ${JSON.stringify(repeated.at(-1))}`,
+      { errors: [{ pointer: jsonPointer(repeated), detail: "This member occurs twice" }] },
+    );
+  }
+  const find = createTextFinder(compact);
   return {
     value,
     depthAtMost: depth,
     textAt(path) {
-      const node = findNodeAtLocation(root, [...path]);
-      if (node === undefined) throw new Error(`no member at ${jsonPointer(path)}`);
-      return text.slice(node.offset, node.offset + node.length);
+      const found = find(path);
+      if (found === null) throw new Error(`no member at ${jsonPointer(path)}`);
+      return found;
     },
   };
 }

@@ -2,7 +2,8 @@ import type { z } from "zod";
 
 import { KildeError } from "../core/errors.ts";
 import type { ExpectedVersion, NewEvent } from "../core/event.ts";
-import { depthAtMost, type JsonText, parseJson } from "../core/json.ts";
+import { depthAtMost } from "../core/json-scan.ts";
+import { type JsonText, parseJson } from "../core/json.ts";
 import type { Limits } from "../core/limits.ts";
 import { exceedsBytes } from "../core/names.ts";
 import { readText } from "./body.ts";
@@ -11,8 +12,8 @@ import { validationError } from "./problems.ts";
 import type { Schemas } from "./schemas.ts";
 
 /*
- * From a body, in one of its formats, to events: checked against the schema, within the limits, and with `data`
- * as it was written.
+ * From a body, in one of its formats, to events: checked against the schema, within the limits, and with the text of
+ * `data` taken from the body.
  */
 
 /** Arrays and objects around `data` in the deepest body format. */
@@ -230,27 +231,24 @@ export async function readAppend(request: Request, stream: string, reading: Read
   const { headers } = request;
   const format = formatOf(headers);
   const text = await readText(request, limits.bodyBytes);
-  const within = (events: readonly NewEvent[], expectedVersion?: ExpectedVersion): Incoming => {
-    refuseTooMany(events.length, limits);
-    return { events, expectedVersion };
-  };
-  if (format === "binary") return within(binaryEvent(headers, text, stream, reading));
+  if (format === "binary")
+    return { events: binaryEvent(headers, text, stream, reading), expectedVersion: undefined };
   const json = parseJson(text, limits.jsonDepth + ENVELOPE_DEPTH);
   switch (format) {
     case "events": {
-      if (isPlainAppend(json.value, limits)) {
-        return within(plainEvents(json, ["events"], json.value.events, limits));
-      }
-      const { events, expectedVersion } = checked(schemas.appendBody, json.value);
-      return within(plainEvents(json, ["events"], events, limits), expectedVersion);
+      const body = isPlainAppend(json.value, limits) ? json.value : checked(schemas.appendBody, json.value);
+      refuseTooMany(body.events.length, limits);
+      const events = plainEvents(json, ["events"], body.events, limits);
+      return { events, expectedVersion: "expectedVersion" in body ? body.expectedVersion : undefined };
     }
     case "cloudevent": {
       const event = checked(schemas.newCloudEvent, json.value);
-      return within(cloudEvents(json, [], [event], stream, limits));
+      return { events: cloudEvents(json, [], [event], stream, limits), expectedVersion: undefined };
     }
     case "cloudevents": {
       const events = checked(schemas.newCloudEvents, json.value);
-      return within(cloudEvents(json, [], events, stream, limits));
+      refuseTooMany(events.length, limits);
+      return { events: cloudEvents(json, [], events, stream, limits), expectedVersion: undefined };
     }
   }
 }

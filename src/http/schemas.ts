@@ -78,7 +78,10 @@ export function createSchemas(limits: Limits) {
   const newEvent = z
     .strictObject({
       type,
-      data: z.unknown().optional().openapi({ description: "Any JSON; kept as written" }),
+      data: z.unknown().optional().openapi({
+        description:
+          "Any JSON; numbers and strings are kept as written, without the whitespace between tokens",
+      }),
       metadata: metadataSchema.optional(),
       time: time.optional(),
     })

@@ -78,7 +78,7 @@ export const events = sqliteTable(
     time: text(),
     /** When it was recorded, `2026-01-31T12:00:00.000Z`; never less than that of the event before it. */
     recorded: text().notNull(),
-    /** JSON text as received. */
+    /** JSON text on one line. */
     data: text(),
     /** JSON text of an object: CloudEvents extension attributes. */
     extensions: text(),

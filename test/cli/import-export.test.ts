@@ -50,7 +50,7 @@ describe("import", () => {
     expect(stdout).toMatch(/^imported 4 events in [\d.]+ s \([\d,]+\/s\); 1 tombstones left out\n$/);
 
     const text = (await server.kilde(["export"])).stdout;
-    expect(text).toContain('"data":{"n": 1.10,"big":123456789012345678901}');
+    expect(text).toContain('"data":{"n":1.10,"big":123456789012345678901}');
     expect(text).toContain('"free":[1e400]');
     const events = jsonLines<Exported>(text);
     expect(events.map(({ stream, type, version }) => [stream, type, version])).toEqual([

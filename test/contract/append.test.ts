@@ -324,16 +324,20 @@ for (const deployment of deployments) {
       }
     });
 
-    test("data is handed through as it was written", async () => {
+    test("data is handed through as it was written, but for whitespace between tokens", async () => {
       const stream = newStream();
       const data =
-        '{"big": 12345678901234567890.123456789, "exp":1E400,"esc":"\\u00e9\\/", "z": 1.0, "n":-0 }';
+        '{\n"big": 12345678901234567890.123456789,\r\n\t"exp":1E400,"esc":"\\u00e9\\/ \\n", "z": 1.0,\r"n":-0 }';
       const metadata = '{"amount": 1.50}';
       const body = `{"events":[{"type":"Written","data":${data},"metadata":${metadata}}]}`;
       expect((await post(stream, body)).status).toBe(201);
-      const text = await (await app.fetch(`/streams/${stream}`)).text();
-      expect(text).toContain(`"data":${data}}`);
-      expect(text).toContain(JSON.stringify('{"amount":1.50}'));
+      const compact =
+        '{"big":12345678901234567890.123456789,"exp":1E400,"esc":"\\u00e9\\/ \\n","z":1.0,"n":-0}';
+      for (const accept of ["application/json", "application/x-ndjson"]) {
+        const text = await (await app.fetch(`/streams/${stream}`, { headers: { accept } })).text();
+        expect(text).toContain(`"data":${compact}}`);
+        expect(text).toContain(JSON.stringify('{"amount":1.50}'));
+      }
     });
 
     test("every JSON value is data, and there may be none", async () => {

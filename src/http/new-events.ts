@@ -236,10 +236,11 @@ export async function readAppend(request: Request, stream: string, reading: Read
   const json = parseJson(text, limits.jsonDepth + ENVELOPE_DEPTH);
   switch (format) {
     case "events": {
-      const body = isPlainAppend(json.value, limits) ? json.value : checked(schemas.appendBody, json.value);
-      refuseTooMany(body.events.length, limits);
-      const events = plainEvents(json, ["events"], body.events, limits);
-      return { events, expectedVersion: "expectedVersion" in body ? body.expectedVersion : undefined };
+      const { events, expectedVersion } = isPlainAppend(json.value, limits)
+        ? json.value
+        : checked(schemas.appendBody, json.value);
+      refuseTooMany(events.length, limits);
+      return { events: plainEvents(json, ["events"], events, limits), expectedVersion };
     }
     case "cloudevent": {
       const event = checked(schemas.newCloudEvent, json.value);

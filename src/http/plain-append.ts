@@ -4,7 +4,13 @@ import { nameFault } from "../core/names.ts";
 
 /** The body of an append whose events have a type and data, and nothing else is said. */
 export interface PlainAppend {
-  readonly events: readonly { readonly type: string; readonly data?: unknown }[];
+  readonly events: readonly {
+    readonly type: string;
+    readonly data?: unknown;
+    readonly time?: undefined;
+    readonly metadata?: undefined;
+  }[];
+  readonly expectedVersion?: undefined;
 }
 
 function isPlainEvent(event: unknown, limits: Limits): boolean {

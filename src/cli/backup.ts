@@ -1,5 +1,5 @@
-import { existsSync, rmSync, statSync } from "node:fs";
-import { resolve } from "node:path";
+import { existsSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
 
 import { Command } from "commander";
 
@@ -9,7 +9,7 @@ import { storageFailure } from "../log/failures.ts";
 import type { CliContext } from "./context.ts";
 import { makeFolder, requireExisting, requireFile, withDatabase } from "./database.ts";
 import { CliError, EXIT } from "./exit.ts";
-import { putInPlace } from "./put-in-place.ts";
+import { putInFreePlace, withFolderBeside } from "./put-in-place.ts";
 import { examples, jsonOption } from "./options.ts";
 import { settingOptions } from "./setting-options.ts";
 import { meantDatabase, tenantOption } from "./tenants.ts";
@@ -32,27 +32,22 @@ async function copyInto(database: Database, file: string, target: string): Promi
   }
 }
 
+function taken(target: string): CliError {
+  return new CliError(EXIT.failure, `${target} is there already`, "Name a new file: a backup replaces none.");
+}
+
 async function backup(context: CliContext, target: string, flags: Flags): Promise<void> {
   const settings = meantDatabase(await loadSettings({ ...context, flags }), flags);
   const file = requireFile(settings, context.cwd, "Back a libSQL server up with its own means.");
   requireExisting(file);
   const place = resolve(context.cwd, target);
-  if (existsSync(place)) {
-    throw new CliError(
-      EXIT.failure,
-      `${target} is there already`,
-      "Name a new file: a backup replaces none.",
-    );
-  }
-  const unfinished = `${place}.unfinished`;
+  if (existsSync(place)) throw taken(target);
   makeFolder(place);
-  rmSync(unfinished, { force: true });
-  try {
+  await withFolderBeside(place, "unfinished", async (folder) => {
+    const unfinished = join(folder, "kilde.db");
     await withDatabase(settings, context.cwd, (database) => copyInto(database, unfinished, target));
-    putInPlace(unfinished, place);
-  } finally {
-    rmSync(unfinished, { force: true });
-  }
+    if (!putInFreePlace(unfinished, place)) throw taken(target);
+  });
   const bytes = statSync(place).size;
   await context.stdout.write(
     flags["json"] === true

@@ -8,6 +8,7 @@ import type { Database } from "../log/database.ts";
 import { storageFailure } from "../log/failures.ts";
 import { SchemaError } from "../log/migrate.ts";
 import { openDatabase } from "../log/open.ts";
+import { openReadOnly } from "../log/read-only.ts";
 import { CliError, EXIT, problemError } from "./exit.ts";
 
 type DatabaseSettings = Pick<Settings, "databaseUrl" | "databaseAuthToken">;
@@ -82,7 +83,7 @@ export function databaseError(error: unknown, url: string): unknown {
 }
 
 /** Errors of SQLite, of a libSQL server, and of the way to it. */
-function isDriverError(error: unknown): boolean {
+export function isDriverError(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code: unknown = "code" in error ? error.code : null;
   return typeof code === "string" || /SQLITE_|fetch|connect|unable to open/i.test(error.message);
@@ -100,6 +101,25 @@ export function makeFolder(file: string): void {
       "Name another file, where this user may write.",
       { cause: error },
     );
+  }
+}
+
+/** Reads a database and changes nothing in it, nor in its journal mode, and closes it. */
+export async function withReadOnlyDatabase<Result>(
+  settings: DatabaseSettings,
+  cwd: string,
+  use: (database: Database) => Promise<Result>,
+): Promise<Result> {
+  const file = databaseFile(settings.databaseUrl);
+  if (file === null) return withDatabase(settings, cwd, use);
+  let database: Database | null = null;
+  try {
+    database = openReadOnly(resolve(cwd, file));
+    return await use(database);
+  } catch (error) {
+    throw databaseError(error, settings.databaseUrl);
+  } finally {
+    database?.close();
   }
 }
 

@@ -6,7 +6,7 @@ import { databaseFile, databaseFileUrl, shownDatabaseUrl } from "../core/databas
 import { loadSettings } from "../config/load.ts";
 import { examine } from "../log/doctor.ts";
 import type { CliContext } from "./context.ts";
-import { requireExisting, withDatabase } from "./database.ts";
+import { requireExisting, withReadOnlyDatabase } from "./database.ts";
 import { CliError, EXIT } from "./exit.ts";
 import { examples, jsonOption } from "./options.ts";
 import { settingOptions } from "./setting-options.ts";
@@ -20,7 +20,7 @@ async function doctor(context: CliContext, file: string | undefined, flags: Flag
   const settings = meantDatabase(await loadSettings({ ...context, flags: all }), all);
   const path = databaseFile(settings.databaseUrl);
   if (path !== null) requireExisting(resolve(context.cwd, path));
-  const findings = await withDatabase(settings, context.cwd, examine);
+  const findings = await withReadOnlyDatabase(settings, context.cwd, examine);
   const name = shownDatabaseUrl(settings.databaseUrl);
   if (flags["json"] === true) {
     await context.stdout.write(

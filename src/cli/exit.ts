@@ -18,7 +18,7 @@ export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   usage: "the command line or a setting is not valid",
   conflict: "the stream is not at the expected version, is erased, or the idempotency key was used before",
   unavailable: "the server or database cannot be reached or used now; try again",
-  faults: "doctor found faults",
+  faults: "the database or backup has faults, or is damaged",
 };
 
 /** A failure that is told in two sentences: what happened, and what to do. */

@@ -1,4 +1,14 @@
-import { closeSync, fsyncSync, openSync, renameSync } from "node:fs";
+import {
+  closeSync,
+  copyFileSync,
+  constants,
+  fsyncSync,
+  linkSync,
+  mkdtempSync,
+  openSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
 import { dirname } from "node:path";
 
 /** Has the system write a file or folder to the disk. */
@@ -11,10 +21,60 @@ function flush(path: string, flags: "r" | "r+"): void {
   }
 }
 
-/** Puts a finished file in its place: whoever looks finds the old one or the new one, also after a power cut. */
+function flushFolder(folder: string): void {
+  // Windows cannot open a folder, and has no need to.
+  if (process.platform !== "win32") flush(folder, "r");
+}
+
+/** Puts a finished file in its place: readers find the old one or the new one, also after a power cut. */
 export function putInPlace(finished: string, place: string): void {
   flush(finished, "r+");
   renameSync(finished, place);
-  // Windows cannot open a folder, and has no need to.
-  if (process.platform !== "win32") flush(dirname(place), "r");
+  flushFolder(dirname(place));
+}
+
+function errorCode(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : null;
+}
+
+/** Gives a file a second name; copies it on file systems without hard links. Fails with `EEXIST` if the name is taken. */
+export function linkFile(file: string, name: string): void {
+  try {
+    linkSync(file, name);
+  } catch (error) {
+    if (errorCode(error) === "EEXIST") throw error;
+    copyFileSync(file, name, constants.COPYFILE_EXCL);
+    flush(name, "r+");
+  }
+  flushFolder(dirname(name));
+}
+
+/**
+ * Puts a finished file in a place that must be free. Of several processes with the same place, one succeeds.
+ * @returns false when the place is taken.
+ */
+export function putInFreePlace(finished: string, place: string): boolean {
+  flush(finished, "r+");
+  try {
+    linkFile(finished, place);
+  } catch (error) {
+    if (errorCode(error) === "EEXIST") return false;
+    throw error;
+  }
+  rmSync(finished);
+  return true;
+}
+
+/** Runs with a folder of its own beside a place, on the same file system, and removes the folder. */
+export async function withFolderBeside<Result>(
+  place: string,
+  purpose: "unfinished" | "restoring",
+  use: (folder: string) => Promise<Result>,
+): Promise<Result> {
+  const folder = mkdtempSync(`${place}.${purpose}-`);
+  try {
+    return await use(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }

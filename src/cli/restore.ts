@@ -1,115 +1,94 @@
-import { copyFileSync, existsSync, rmSync } from "node:fs";
-import { resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
 
 import { Command } from "commander";
-import Connection from "libsql";
 
-import { databaseFileUrl } from "../core/database-url.ts";
 import { loadSettings } from "../config/load.ts";
-import { examine, type Finding } from "../log/doctor.ts";
-import { storageFailure } from "../log/failures.ts";
-import { migrate } from "../log/migrate.ts";
+import { type LogInventory, missingFrom, takeInventory } from "../log/inventory.ts";
+import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
+import { databaseFileKind, openReadOnly } from "../log/read-only.ts";
+import { copyWithJournal, prepareCopy, requireDatabaseFile } from "./backup-copy.ts";
 import type { CliContext } from "./context.ts";
-import { databaseError, makeFolder, requireFile, withDatabase } from "./database.ts";
+import { isDriverError, makeFolder, requireFile } from "./database.ts";
 import { CliError, EXIT } from "./exit.ts";
-import { putInPlace } from "./put-in-place.ts";
 import { examples, jsonOption } from "./options.ts";
+import { withFolderBeside } from "./put-in-place.ts";
+import { fileBehind, foldReplacedStore, replaceStore, settleInterruptedRestore } from "./replaced-store.ts";
 import { settingOptions } from "./setting-options.ts";
 import { meantDatabase, tenantOption } from "./tenants.ts";
 
 type Flags = Readonly<Record<string, unknown>>;
 
-/** Files that SQLite keeps beside a database. */
-const SIDECARS = ["-wal", "-shm", "-journal"] as const;
+/** `12 events, head 14` of the event log. */
+function shownLog(logs: readonly LogInventory[] | null): string {
+  const log = logs?.find(({ log: name }) => name === EVENT_LOG_ADDRESS.name);
+  if (log === undefined) return "a store that cannot be read";
+  return `${log.events.toLocaleString("en")} events, head ${log.head.toLocaleString("en")}`;
+}
 
-/**
- * Folds the write-ahead log of the database that is to be replaced into it, so that none is left to be taken for
- * the new one's. That needs the file for itself, and so it shows whether another process has it open.
- */
-function retire(file: string): void {
+/** What the store that is to be replaced holds; null when it is damaged, or not a store. */
+async function inventoryOf(file: string): Promise<readonly LogInventory[] | null> {
+  if (databaseFileKind(file) === "not-a-database") return null;
+  const database = openReadOnly(file);
   try {
-    const connection = new Connection(file, { timeout: 0 });
-    try {
-      connection.exec("pragma journal_mode = delete");
-    } finally {
-      connection.close();
-    }
+    return await takeInventory(database);
   } catch (error) {
-    if (storageFailure(error) === "busy") {
-      throw new CliError(
-        EXIT.unavailable,
-        `Another process has ${file} open`,
-        "Stop the server, and restore again.",
-        { cause: error },
-      );
-    }
-    // A file that is damaged, or no database at all, is why one restores.
-    if (storageFailure(error) === "read-only") throw databaseError(error, databaseFileUrl(file));
+    if (isDriverError(error)) return null;
+    throw error;
+  } finally {
+    database.close();
   }
 }
 
-/** Checks a copy of a backup; a failure calls it by the backup's name. */
-async function examineCopy(copy: string, backup: string): Promise<Finding[]> {
-  const settings = { databaseUrl: databaseFileUrl(copy), databaseAuthToken: undefined };
-  try {
-    return await withDatabase(
-      settings,
-      "/",
-      async (database) => {
-        // Refuses what is not Kilde's, and brings an older backup up to date.
-        await migrate(database);
-        // So that the file alone is the database.
-        await database.read({ sql: "pragma wal_checkpoint(truncate)", args: [] });
-        return examine(database);
-      },
-      backup,
-    );
-  } catch (error) {
-    if (!(error instanceof CliError)) throw error;
-    throw new CliError(error.exitCode, error.message, "Restore another backup.", { cause: error });
-  }
-}
-
-function removeWithSidecars(file: string): void {
-  for (const suffix of ["", ...SIDECARS]) rmSync(file + suffix, { force: true });
-}
-
-async function restore(context: CliContext, backup: string, flags: Flags): Promise<void> {
-  const settings = meantDatabase(await loadSettings({ ...context, flags }), flags);
-  const file = requireFile(settings, context.cwd, "Restore a libSQL server with its own means.");
-  const source = resolve(context.cwd, backup);
-  if (!existsSync(source)) throw new CliError(EXIT.usage, `There is no file ${backup}`);
-  if (existsSync(file) && flags["force"] !== true) {
+/** The file to restore to, free of a running server and of an earlier restore that was interrupted. */
+function clearTarget(file: string, flags: Flags): void {
+  settleInterruptedRestore(file);
+  if (!existsSync(file)) return;
+  if (flags["force"] !== true) {
     throw new CliError(
       EXIT.failure,
       `There is a database at ${file}`,
       "To replace it, state --force. Make a backup of it first, if it may still be needed.",
     );
   }
-  if (existsSync(file)) retire(file);
+  foldReplacedStore(file);
+}
 
-  // The backup itself is never opened, so that it stays as it is.
-  const copy = `${file}.restoring`;
-  makeFolder(file);
-  removeWithSidecars(copy);
-  try {
-    copyFileSync(source, copy);
-    const findings = await examineCopy(copy, backup);
-    if (findings.length > 0) {
-      const told = findings.map(({ check, detail }) => `\n  ${check}: ${detail}`).join("");
-      throw new CliError(EXIT.faults, `${backup} is not sound:${told}`, "Restore an earlier backup.");
-    }
-    // Looked at again, because the copy took its time.
-    if (existsSync(file)) retire(file);
-    for (const suffix of SIDECARS) rmSync(file + suffix, { force: true });
-    putInPlace(copy, file);
-  } finally {
-    removeWithSidecars(copy);
+async function restore(context: CliContext, backup: string, flags: Flags): Promise<void> {
+  const settings = meantDatabase(await loadSettings({ ...context, flags }), flags);
+  const file = fileBehind(requireFile(settings, context.cwd, "Restore a libSQL server with its own means."));
+  const source = resolve(context.cwd, backup);
+  if (!existsSync(source)) throw new CliError(EXIT.usage, `There is no file ${backup}`);
+  if (fileBehind(source) === file) {
+    throw new CliError(EXIT.usage, `${backup} is the database that is to be replaced`);
   }
+  requireDatabaseFile(source, backup);
+  clearTarget(file, flags);
+  makeFolder(file);
+  const [restored, replaced] = await withFolderBeside(file, "restoring", async (folder) => {
+    const copy = join(folder, "kilde.db");
+    // The backup itself is never opened, so that it stays as it is.
+    copyWithJournal(source, copy);
+    const inventory = await prepareCopy(copy, backup);
+    // Checked again, because the copy took its time.
+    if (existsSync(file)) foldReplacedStore(file);
+    const before = existsSync(file) ? await inventoryOf(file) : undefined;
+    await replaceStore(file, copy, async () => {
+      const placed = await inventoryOf(file);
+      if (placed !== null && missingFrom(inventory, placed).length === 0) return;
+      throw new CliError(
+        EXIT.failure,
+        `${file} does not hold what was restored; the store that it replaced is back in its place`,
+        "Check the disk, and restore again.",
+      );
+    });
+    return [inventory, before];
+  });
+  const change = replaced === undefined ? "" : `; it replaced ${shownLog(replaced)}`;
   await context.stdout.write(
     flags["json"] === true
-      ? `${JSON.stringify({ database: file })}\n`
-      : `${file} is now what ${backup} holds\n`,
+      ? `${JSON.stringify({ database: file, restored, replaced: replaced ?? null })}\n`
+      : `${file} is now what ${backup} holds: ${shownLog(restored)}${change}\n`,
   );
 }
 
@@ -117,9 +96,9 @@ async function restore(context: CliContext, backup: string, flags: Flags): Promi
 export function restoreCommand(context: CliContext): Command {
   const command = new Command("restore")
     .description(
-      "Checks a backup as `kilde doctor` does, and puts a copy of it in the place of the configured database file. The server must not run.",
+      "Checks a backup as `kilde doctor` does, and replaces the configured database file by a copy of it. The server must not run. The replaced file keeps the name <file>.before-restore until the restore is done.",
     )
-    .argument("<backup>", "the backup's file; it stays as it is")
+    .argument("<backup>", "the backup's file, with its -wal if it has one; it stays as it is")
     .option("--force", "replace the database that is there")
     .addOption(tenantOption())
     .addOption(jsonOption())

@@ -87,6 +87,19 @@ function useWriteAheadLog({ connection, run }: ReturnType<typeof openConnection>
   }
 }
 
+/**
+ * Copies the write-ahead log into the file and empties it, so that the file alone is the database. Where another
+ * connection still reads or writes, or the disk is full, the log stays: the next process to open the file reads it.
+ */
+function foldWriteAheadLog({ connection, run }: ReturnType<typeof openConnection>): void {
+  try {
+    connection.exec("pragma busy_timeout = 0");
+    run({ sql: "pragma wal_checkpoint(truncate)", args: [] });
+  } catch (error) {
+    if (storageFailure(error) === "unknown") throw error;
+  }
+}
+
 const BEGIN: Statement = { sql: "begin immediate", args: [] };
 const COMMIT: Statement = { sql: "commit", args: [] };
 const ROLLBACK: Statement = { sql: "rollback", args: [] };
@@ -136,6 +149,7 @@ export function openSecondWriter(path: string): SecondWriter {
 export function openEmbedded(path: string): Database {
   const writer = openConnection(path);
   let reader = writer;
+  let closed = false;
   try {
     if (path !== ":memory:") {
       reader = openConnection(path);
@@ -159,7 +173,13 @@ export function openEmbedded(path: string): Database {
       return reader.run(statement);
     },
     close() {
-      for (const { close } of new Set([writer, reader])) close();
+      if (closed) return;
+      closed = true;
+      try {
+        if (path !== ":memory:") foldWriteAheadLog(writer);
+      } finally {
+        for (const { close } of new Set([writer, reader])) close();
+      }
     },
   };
 }

@@ -63,6 +63,14 @@ function statementsOf(migration: Migration, number: number, hash: string): State
   ];
 }
 
+/**
+ * Counts the migrations that a database has; 0 for an empty one. Throws a `SchemaError` for a database of a newer
+ * program, or of another one.
+ */
+export async function countMigrations(database: Database): Promise<number> {
+  return MIGRATIONS.length - (await pendingMigrations(database)).length;
+}
+
 /** Tags of the migrations that a database lacks, in order. Refuses a database of a newer or another program. */
 async function pendingMigrations(database: Database): Promise<{ migration: Migration; hash: string }[]> {
   const applied = await appliedHashes(database);

@@ -158,7 +158,7 @@ describe("restore", () => {
       5,
       expect.stringContaining("b.db is not sound:\n  versions are gapless:"),
     ]);
-    expect(await restore("text.db")).toEqual([1, expect.stringContaining("text.db is not a database")]);
+    expect(await restore("text.db")).toEqual([5, expect.stringContaining("text.db is not a database")]);
     expect(await restore("foreign.db")).toEqual([1, expect.stringContaining("not one of Kilde's")]);
     expect(await restore("none.db")).toEqual([2, expect.stringContaining("There is no file none.db")]);
     expect(await events(cwd)).toHaveLength(20);

@@ -1,0 +1,70 @@
+import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
+import { resolve } from "node:path";
+
+import Connection from "libsql";
+
+import { databaseFileUrl } from "../core/database-url.ts";
+import type { Database, Row } from "./database.ts";
+
+/** Files that SQLite keeps beside a database. */
+export const SIDECARS = ["-wal", "-shm", "-journal"] as const;
+
+const HEADER_BYTES = 100;
+const MAGIC = "SQLite format 3\0";
+/** Offset in the header of the format that readers need: 2 with a write-ahead log, 1 without. */
+const READ_VERSION_OFFSET = 19;
+const WRITE_AHEAD_LOG = 2;
+
+/** How long a reader waits for a lock, which only a file without a write-ahead log takes from readers. */
+const BUSY_TIMEOUT_MS = 5_000;
+
+export type DatabaseFileKind = "empty" | "not-a-database" | "rollback-journal" | "write-ahead-log";
+
+/** Classifies a file by its first bytes, without opening it as a database. */
+export function databaseFileKind(file: string): DatabaseFileKind {
+  const descriptor = openSync(file, "r");
+  try {
+    const header = Buffer.alloc(HEADER_BYTES);
+    const bytes = readSync(descriptor, header, 0, HEADER_BYTES, 0);
+    if (bytes === 0) return "empty";
+    if (bytes < HEADER_BYTES || header.toString("latin1", 0, MAGIC.length) !== MAGIC) return "not-a-database";
+    return header[READ_VERSION_OFFSET] === WRITE_AHEAD_LOG ? "write-ahead-log" : "rollback-journal";
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Whether a file is there and holds anything. */
+export function holdsBytes(file: string): boolean {
+  return existsSync(file) && statSync(file).size > 0;
+}
+
+/**
+ * SQLite creates `-wal` and `-shm` files to read a database with a write-ahead log, unless it may take the file as
+ * immutable. It may where neither is there: every process that has such a database open keeps both.
+ */
+function readOnlyUrl(file: string): string {
+  const alone = !existsSync(`${file}-wal`) && !existsSync(`${file}-shm`);
+  const immutable = alone && databaseFileKind(file) === "write-ahead-log";
+  return `${databaseFileUrl(resolve(file))}?mode=ro${immutable ? "&immutable=1" : ""}`;
+}
+
+/**
+ * Opens a database file to read it, and changes neither the file nor its journal mode. Another process may write it
+ * meanwhile. `write` rejects.
+ */
+export function openReadOnly(file: string): Database {
+  // The driver ignores its own option for this; SQLite heeds the URL.
+  const connection = new Connection(readOnlyUrl(file), { timeout: BUSY_TIMEOUT_MS });
+  return {
+    embedded: true,
+    ordered: false,
+    replica: false,
+    write: () => Promise.reject(new Error(`${file} is open for reading only`)),
+    async read({ sql, args }) {
+      const statement = connection.prepare(sql);
+      return statement.raw(true).all([...args]) as Row[];
+    },
+    close: () => void connection.close(),
+  };
+}

@@ -1,0 +1,157 @@
+import { Database } from "bun:sqlite";
+import { describe, expect, test } from "bun:test";
+import {
+  copyFileSync,
+  cpSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+
+import { cleanUp, emptyFolder, jsonLines, run, type Served, serve } from "./support.ts";
+
+cleanUp();
+
+async function appendNumbers(server: Served, from: number, to: number): Promise<void> {
+  const lines = Array.from(
+    { length: to - from },
+    (_, n) => `{"stream":"s-${n % 3}","type":"N","data":${from + n}}\n`,
+  );
+  const { exitCode } = await server.kilde(["import", "-"], { stdin: lines.join("") });
+  expect(exitCode).toBe(0);
+}
+
+/** A stopped store of the numbers from one up to another. */
+async function storeOf(from: number, to: number, signal?: NodeJS.Signals): Promise<string> {
+  const server = await serve(emptyFolder());
+  await appendNumbers(server, from, to);
+  await server.stop(signal);
+  return server.cwd;
+}
+
+/** What a server on this folder has. */
+async function numbersIn(cwd: string): Promise<unknown[]> {
+  const server = await serve(cwd);
+  const { stdout } = await server.kilde(["read"]);
+  await server.stop();
+  return jsonLines(stdout).map((event) => event["data"]);
+}
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from }, (_, n) => from + n);
+}
+
+describe("restore", () => {
+  test("refuses an empty file, a text and another program's database, and the store stays as it was", async () => {
+    const cwd = await storeOf(0, 5);
+    writeFileSync(join(cwd, "empty.db"), "");
+    writeFileSync(join(cwd, "short.db"), "SQLite format 3\0");
+    writeFileSync(join(cwd, "text.db"), "no database at all");
+    for (const [name, sql] of [
+      ["foreign.db", "create table t (x)"],
+      ["bare.db", "pragma user_version = 3"],
+    ] as const) {
+      const database = new Database(join(cwd, name));
+      database.run(sql);
+      database.close();
+    }
+    mkdirSync(join(cwd, "folder.db"));
+    const refusals: readonly (readonly [name: string, exitCode: number, message: string])[] = [
+      ["empty.db", 5, "empty.db is empty\n  Restore another backup."],
+      ["short.db", 5, "short.db is not a database"],
+      ["text.db", 5, "text.db is not a database"],
+      ["foreign.db", 1, "not one of Kilde's"],
+      ["bare.db", 5, "bare.db holds no store"],
+      ["folder.db", 2, "folder.db is not a file"],
+      ["data/kilde.db", 2, "is the database that is to be replaced"],
+    ];
+    for (const [name, code, message] of refusals) {
+      const { exitCode, stderr } = await run(["restore", name, "--force"], { cwd });
+      expect(stderr).toContain(message);
+      expect(exitCode).toBe(code);
+    }
+    expect(readdirSync(join(cwd, "data")).toSorted()).not.toContain("kilde.db.before-restore");
+    expect(await numbersIn(cwd)).toEqual(range(0, 5));
+  });
+
+  test("takes the events in a -wal beside the file", async () => {
+    const killed = await storeOf(10, 17, "SIGKILL");
+    expect(statSync(join(killed, "data/kilde.db-wal")).size).toBeGreaterThan(0);
+    const cwd = await storeOf(0, 5);
+    const { exitCode, stdout } = await run(["restore", join(killed, "data/kilde.db"), "--force"], { cwd });
+    expect(stdout).toEndWith(": 7 events, head 7; it replaced 5 events, head 5\n");
+    expect(exitCode).toBe(0);
+    expect(await numbersIn(cwd)).toEqual(range(10, 17));
+    expect(await numbersIn(killed)).toEqual(range(10, 17));
+  });
+
+  test("takes the file of a server that stopped in order, without anything beside it", async () => {
+    const stopped = await storeOf(0, 50);
+    const cwd = emptyFolder();
+    copyFileSync(join(stopped, "data/kilde.db"), join(cwd, "alone.db"));
+    expect((await run(["restore", "alone.db"], { cwd })).exitCode).toBe(0);
+    expect(await numbersIn(cwd)).toEqual(range(0, 50));
+  });
+
+  test("refuses a file that is written while it is copied", async () => {
+    const source = join(await storeOf(0, 5_000), "data/kilde.db");
+    const writing = Bun.spawn(["sh", "-c", `while :; do printf x >> '${source}-wal'; done`]);
+    const cwd = emptyFolder();
+    const { exitCode, stderr } = await run(["restore", source], { cwd });
+    writing.kill();
+    expect(stderr).toContain("was written while it was copied");
+    expect(exitCode).toBe(4);
+    expect(readdirSync(join(cwd, "data"))).toEqual([]);
+  });
+
+  test("leaves a symbolic link one, and replaces the file that it names", async () => {
+    const cwd = await storeOf(0, 5);
+    expect((await run(["backup", "b.db"], { cwd })).exitCode).toBe(0);
+    mkdirSync(join(cwd, "disk"));
+    renameSync(join(cwd, "data/kilde.db"), join(cwd, "disk/real.db"));
+    symlinkSync("../disk/real.db", join(cwd, "data/kilde.db"));
+    expect((await run(["restore", "b.db", "--force"], { cwd })).exitCode).toBe(0);
+    expect(lstatSync(join(cwd, "data/kilde.db")).isSymbolicLink()).toBe(true);
+    expect(readdirSync(join(cwd, "disk"))).toContain("real.db");
+    expect(await numbersIn(cwd)).toEqual(range(0, 5));
+  });
+
+  test("after an interrupted restore, begins again only where nothing was replaced yet", async () => {
+    const cwd = await storeOf(0, 5);
+    expect((await run(["backup", "b.db"], { cwd })).exitCode).toBe(0);
+    const [file, kept] = [join(cwd, "data/kilde.db"), join(cwd, "data/kilde.db.before-restore")];
+    linkSync(file, kept);
+    expect((await run(["restore", "b.db", "--force"], { cwd })).exitCode).toBe(0);
+    expect(readdirSync(join(cwd, "data"))).not.toContain("kilde.db.before-restore");
+
+    cpSync(file, kept);
+    const { exitCode, stderr } = await run(["restore", "b.db", "--force"], { cwd });
+    expect(stderr).toContain("A restore was interrupted: ");
+    expect(exitCode).toBe(1);
+    expect(await numbersIn(cwd)).toEqual(range(0, 5));
+  });
+});
+
+describe("backup", () => {
+  test("of several to one target at once one succeeds, and its file is whole", async () => {
+    const cwd = await storeOf(0, 3_000);
+    const results = await Promise.all([1, 2, 3].map(() => run(["backup", "b.db"], { cwd })));
+    const codes = results.map(({ exitCode }) => exitCode).toSorted((a, b) => a - b);
+    expect(codes).toEqual([0, 1, 1]);
+    expect(results.find(({ exitCode }) => exitCode === 1)?.stderr).toContain("b.db is there already");
+    expect(await run(["doctor", "b.db"], { cwd })).toMatchObject({ exitCode: 0 });
+    expect(readdirSync(cwd).toSorted()).toEqual(["b.db", "data"]);
+  });
+});
+
+test("a server that stops in order leaves the whole store in its file", async () => {
+  const cwd = await storeOf(0, 100);
+  const wal = join(cwd, "data/kilde.db-wal");
+  expect(readdirSync(join(cwd, "data")).includes("kilde.db-wal") ? statSync(wal).size : 0).toBe(0);
+});

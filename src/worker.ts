@@ -160,11 +160,11 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
       const failures: unknown[] = [];
       try {
         const configured = configuredBy(env);
-        const deadline = clock.now() + scheduledMs;
+        const deadline = clock.monotonic() + scheduledMs;
         const calls = countCalls(databaseCalls);
         const waiting = fromAnywhere(servedDatabases(configured.settings));
         for (let served = waiting.shift(); served !== undefined; served = waiting.shift()) {
-          const left = deadline - clock.now();
+          const left = deadline - clock.monotonic();
           if (calls.signal.aborted || left <= 0) break;
           try {
             const invocation = await open(served, configured, calls, keeperOf(context));

@@ -76,7 +76,7 @@ async function exportEvents(
   target: string | undefined,
   flags: ExportFlags,
 ): Promise<void> {
-  const started = context.clock.now();
+  const started = context.clock.monotonic();
   const { events, position } = await withServer(
     context,
     flags.url,
@@ -90,7 +90,7 @@ async function exportEvents(
     },
     { retry: PATIENT },
   );
-  const milliseconds = context.clock.now() - started;
+  const milliseconds = context.clock.monotonic() - started;
   const text =
     flags.json === true
       ? JSON.stringify({ events, position, seconds: milliseconds / 1_000 })

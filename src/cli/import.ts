@@ -79,7 +79,7 @@ async function importFile(server: Server, source: Source, progress: Progress): P
 }
 
 async function importEvents(context: CliContext, path: string, flags: ImportFlags): Promise<void> {
-  const started = context.clock.now();
+  const started = context.clock.monotonic();
   const totals = await withServer(
     context,
     flags.url,
@@ -94,7 +94,7 @@ async function importEvents(context: CliContext, path: string, flags: ImportFlag
     },
     { retry: PATIENT },
   );
-  await report(context, flags, totals, context.clock.now() - started);
+  await report(context, flags, totals, context.clock.monotonic() - started);
 }
 
 async function report(context: CliContext, flags: ImportFlags, totals: Totals, ms: number): Promise<void> {

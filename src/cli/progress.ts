@@ -24,7 +24,7 @@ function timeLeft(done: number, total: number, milliseconds: number): string {
 /** A bar from 0 to `total` on standard error, with the events' number and rate, and the time left. */
 export function showProgress(context: CliContext, label: string, total: number | null): Progress {
   if (!context.stderr.isTerminal || total === null || total === 0) return SILENT;
-  const started = context.clock.now();
+  const started = context.clock.monotonic();
   const bar = new SingleBar(
     {
       format: `${label} {bar} {percentage}% | {count} events | {rate}/s | {left} left`,
@@ -37,7 +37,7 @@ export function showProgress(context: CliContext, label: string, total: number |
   bar.start(total, 0, { count: "0", rate: "0", left: "?" });
   return {
     update(done, events) {
-      const elapsed = context.clock.now() - started;
+      const elapsed = context.clock.monotonic() - started;
       bar.update(Math.min(done, total), {
         count: events.toLocaleString("en"),
         rate: rate(events, elapsed),

@@ -1,11 +1,10 @@
 import { z } from "zod";
 
 import { DEFAULT_LIMITS, type Limits } from "../core/limits.ts";
+import { LONGEST_TIMER_MS } from "../core/timer.ts";
 import type { AnyFeedDefinition } from "../feed/define.ts";
 import { databaseAuthTokenSchema, databaseUrlSchema, readUrlSchema, tenantsSchema } from "./tenants.ts";
 
-/** Longer waits than this overflow a timer. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 const MIB = 1024 * 1024;
 
 /** One check, and not zod's three: each of them copies the schema, and there are many numbers. */
@@ -113,7 +112,7 @@ export const settingsSchema = z.strictObject({
   secretKeys: z.array(z.string("must be a text"), "must be a list").default([...DEFAULTS.secretKeys]),
   /** Where webhooks may be sent besides public addresses: addresses, ranges, names, or `*` for everywhere. */
   egressAllow: z.array(z.string("must be a text"), "must be a list").default([...DEFAULTS.egressAllow]),
-  shutdownTimeoutMs: wholeNumber(0, MAX_TIMER_MS).default(DEFAULTS.shutdownTimeoutMs),
+  shutdownTimeoutMs: wholeNumber(0, LONGEST_TIMER_MS).default(DEFAULTS.shutdownTimeoutMs),
   limits: limitsSchema.prefault({}),
   /** Only in `kilde.config.ts`. The definitions are checked where they are compiled. */
   feeds: z

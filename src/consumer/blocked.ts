@@ -23,7 +23,8 @@ export interface BackoffOptions {
 interface Entry {
   readonly cursor: SubjectCursor;
   readonly failure: Failure | null;
-  readonly retryAt: number;
+  /** By the monotonic clock. */
+  readonly dueMs: number;
 }
 
 /** Which subjects are blocked, and when they are tried again. The store has them as well. */
@@ -54,18 +55,18 @@ export function createBlocked<Tx>({ clock, random }: ConsumerDeps<Tx>, backoff: 
   const entries = new Map<string, Entry>();
   let changed = new AbortController();
 
-  const retryAt = (failure: Failure | null) =>
-    failure === null ? clock.now() : clock.now() + backoffMs(backoff, failure.attempts, random);
+  const dueAfter = (failure: Failure | null) =>
+    clock.monotonic() + (failure === null ? 0 : backoffMs(backoff, failure.attempts, random));
 
   return {
     has: (subject) => entries.has(subject),
     list: () =>
-      [...entries.values()].map(({ cursor: { subject, version, known }, failure, retryAt: at }) => ({
+      [...entries.values()].map(({ cursor: { subject, version, known }, failure, dueMs }) => ({
         subject,
         version,
         known,
         failure,
-        retryAt: new Date(at).toISOString(),
+        retryAt: new Date(clock.now() + dueMs - clock.monotonic()).toISOString(),
       })),
     learn(cursors) {
       for (const cursor of cursors) {
@@ -77,18 +78,16 @@ export function createBlocked<Tx>({ clock, random }: ConsumerDeps<Tx>, backoff: 
         const before = entries.get(cursor.subject);
         // Another event that is lacking is no reason to try earlier, or later.
         const same = before !== undefined && before.failure?.attempts === failure?.attempts;
-        entries.set(cursor.subject, { cursor, failure, retryAt: same ? before.retryAt : retryAt(failure) });
+        entries.set(cursor.subject, { cursor, failure, dueMs: same ? before.dueMs : dueAfter(failure) });
         changed.abort();
         changed = new AbortController();
       }
     },
-    due: () => [...entries].filter(([, entry]) => entry.retryAt <= clock.now()).map(([subject]) => subject),
+    due: () =>
+      [...entries].filter(([, entry]) => entry.dueMs <= clock.monotonic()).map(([subject]) => subject),
     async wait(signal) {
-      const earliest = [...entries.values()].reduce(
-        (least, entry) => Math.min(least, entry.retryAt),
-        Infinity,
-      );
-      const ms = Math.min(LONGEST_WAIT_MS, earliest - clock.now());
+      const earliest = [...entries.values()].reduce((least, entry) => Math.min(least, entry.dueMs), Infinity);
+      const ms = Math.min(LONGEST_WAIT_MS, earliest - clock.monotonic());
       if (ms > 0) await clock.sleep(ms, AbortSignal.any([signal, changed.signal]));
     },
   };

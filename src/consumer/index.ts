@@ -1,5 +1,6 @@
 import { type ClientOptions, createClient, type KildeEvent } from "../client/index.ts";
 import type { Clock } from "../core/clock.ts";
+import { runtimeClock } from "../core/runtime-clock.ts";
 import type { BackoffOptions, BlockedSubject } from "./blocked.ts";
 import type { Counts } from "./counts.ts";
 import type { ConsumerDeps } from "./deps.ts";
@@ -129,25 +130,6 @@ const BACKOFF: BackoffOptions = { delayMs: 500, maxDelayMs: 60_000 };
 const BATCH_EVENTS = 500;
 const COMMIT_INTERVAL_MS = 1_000;
 
-const realClock: Clock = {
-  now: () => Date.now(),
-  sleep: (ms, signal) =>
-    new Promise((resolve) => {
-      if (signal?.aborted === true) {
-        resolve();
-        return;
-      }
-      const done = () => {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", done);
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      signal?.addEventListener("abort", done, { once: true });
-    }),
-  yield: () => new Promise((resolve) => setTimeout(resolve, 0)),
-};
-
 /** Under which the store keeps what a consumer has of a feed. */
 function keyOf(name: string, { log }: FeedReference): string {
   return `${name} ${log ?? "events"}`;
@@ -172,7 +154,7 @@ export function createConsumer<Types extends EventTypes, Tx, OldTypes extends Ev
   const shared = {
     client: createClient({ ...options.client, url: options.url, consumer: name }),
     store,
-    clock: options.clock ?? realClock,
+    clock: options.clock ?? runtimeClock,
     random: options.random ?? Math.random,
   };
   const engineOptions: EngineOptions = {

@@ -16,7 +16,7 @@ export function createPace(clock: Clock, perSecond: number, signal: AbortSignal)
     },
     async turn() {
       count += 1;
-      const now = clock.now();
+      const now = clock.monotonic();
       const at = Math.max(now, next);
       next = at + 1_000 / perSecond;
       if (at > now) await clock.sleep(at - now, signal);

@@ -5,7 +5,7 @@
  */
 
 export interface Slice {
-  /** When to stop, by the clock that the work was made with, in milliseconds since 1970. */
+  /** When to stop, by the monotonic clock that the work was made with. */
   readonly deadline: number;
   /** Aborts at the deadline at the latest, and earlier when the runtime will grant no more. */
   readonly signal: AbortSignal;

@@ -33,15 +33,17 @@ const LOW_WATER = 256;
 const CLOSE_GRACE_MS = 5_000;
 
 /**
- * Why dispatching ended: the process does; the subscription was changed, or is another's; storage failed; the endpoint
- * wants no more.
+ * Why dispatching ended: the process does; the subscription was changed, or is another's, or the wall clock was
+ * corrected, so that it begins again from what is stored; storage failed; the endpoint wants no more.
  */
 export type DispatchEnd = "closing" | "changed" | "failed" | "gone";
 
 export interface DispatchDeps {
   readonly database: Database;
-  /** Tells the time as the database does. */
+  /** Showed the database's time when the lease was taken, and runs evenly since. */
   readonly clock: Clock;
+  /** Whether the wall clock was corrected since: then times that are stored from now on would mean other moments. */
+  readonly isClockCorrected: () => boolean;
   /** From 0 up to 1. */
   readonly chance: () => number;
   /** The log that is delivered. */
@@ -223,6 +225,11 @@ export async function dispatch(
   };
 
   const turn = () => {
+    if (deps.isClockCorrected()) {
+      end ??= "changed";
+      alarm.wake();
+      return;
+    }
     const now = clock.now();
     alarm.at(outbox.due(now));
     loadAll();

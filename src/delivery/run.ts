@@ -1,7 +1,7 @@
-import { type Clock, clockAhead } from "../core/clock.ts";
+import { type Clock, steadyClock } from "../core/clock.ts";
 import { type Database, integerAt, textAt } from "../log/database.ts";
 import type { LogAddress } from "../log/keys.ts";
-import { NOW, releaseLease, takeLease } from "../log/lease.ts";
+import { isRunning, NOW, releaseLease, takeLease } from "../log/lease.ts";
 import type { LogReader } from "../log/reader.ts";
 import type { BatchWriter } from "../log/writer.ts";
 import { dispatch } from "./dispatcher.ts";
@@ -14,6 +14,8 @@ import type { EndpointTrouble, Subscription } from "./subscription.ts";
 
 /** How often it is looked whether there is something to deliver that nobody delivers. */
 const LOOK_MS = 1_000;
+/** A wall clock that is off by more than this from an even run was corrected. */
+const CORRECTION_MS = 2_000;
 /** After storage failed, or secrets could not be opened: the first wait, which doubles, and the longest. */
 const BACKOFF_MS = 1_000;
 const LAST_BACKOFF_MS = 10_000;
@@ -55,7 +57,7 @@ export interface Delivering {
  */
 export const FIND_BEHIND = `
 select subscription.id, lease.name is null or lease.holder = ?1,
-  lease.name is null or lease.holder = ?1 or lease.expires <= ${NOW}
+  lease.name is null or lease.holder = ?1 or not (${isRunning("lease.expires")})
 from subscriptions as subscription
 cross join logs as log on log.id = subscription.log
 left join leases as lease on lease.name = 'subscriptions/' || subscription.id
@@ -92,16 +94,20 @@ export function deliver(options: DeliverOptions): Delivering {
     const subscription = await readSubscription(database, id);
     if (subscription === null || subscription.status === "paused") return false;
     const secrets = await options.secretsOf(subscription);
-    const asked = clock.now();
+    const asked = { wallMs: clock.now(), monotonicMs: clock.monotonic() };
     const lease = await takeLease(writer, leaseName(id), holder);
     if (lease === null) return false;
-    // Whoever delivers after this process goes on by the times that it stored: they are the database's, as leases are.
-    const shared = clockAhead(clock, lease.takenMs - asked);
+    const sinceAskedMs = () => clock.monotonic() - asked.monotonicMs;
+    // The next dispatcher, perhaps in another process, reads the times that this one stores, so both count from the
+    // database's clock, as leases do.
+    const shared = steadyClock(clock, lease.takenMs + Math.floor(sinceAskedMs()));
+    const isClockCorrected = () => Math.abs(clock.now() - asked.wallMs - sinceAskedMs()) > CORRECTION_MS;
     const source = options.readerOf(subscription.log);
     const end = await dispatch(
       {
         ...options,
         clock: shared,
+        isClockCorrected,
         source,
         secrets,
         keepProgress,

@@ -15,13 +15,14 @@ export function deliverInSlices(options: DeliverOptions): BackgroundWork {
   return {
     name: "deliver",
     async runSlice({ deadline, signal }) {
-      if (!(await isBehind())) return "idle";
+      const hasTime = () => !signal.aborted && clock.monotonic() < deadline - CLOSE_MS;
+      if (!hasTime() || !(await isBehind())) return "idle";
       const delivering = deliver(options);
       let wait = FIRST_LOOK_MS;
       do {
         await clock.sleep(wait, signal);
         wait = Math.min(wait * 2, LAST_LOOK_MS);
-      } while (!signal.aborted && clock.now() < deadline - CLOSE_MS && (await isBehind()));
+      } while (hasTime() && (await isBehind()));
       await delivering.close();
       return "worked";
     },

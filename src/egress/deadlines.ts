@@ -20,7 +20,7 @@ export function createDeadlines(clock: Clock, timeMs: number): Deadlines {
   const watch = async (): Promise<void> => {
     isWatching = true;
     for (let [first] = waiting; first !== undefined && !closing.signal.aborted; [first] = waiting) {
-      const leftMs = first.dueMs - clock.now();
+      const leftMs = first.dueMs - clock.monotonic();
       if (leftMs > 0) await clock.sleep(leftMs, closing.signal);
       else if (waiting.delete(first)) first.expire();
     }
@@ -33,7 +33,7 @@ export function createDeadlines(clock: Clock, timeMs: number): Deadlines {
         expire();
         return () => {};
       }
-      const entry = { dueMs: clock.now() + timeMs, expire };
+      const entry = { dueMs: clock.monotonic() + timeMs, expire };
       waiting.add(entry);
       if (!isWatching) void watch();
       return () => waiting.delete(entry);

@@ -96,13 +96,13 @@ export function createEgress(options: EgressOptions): Egress {
         : {}),
     });
     await drain(response, mostBytes);
-    target.answeredMs = clock.now();
+    target.answeredMs = clock.monotonic();
     return response;
   };
 
   const send: Send = async (request, signal) => {
-    const startedMs = clock.now();
-    const duration = () => ({ durationMs: Math.max(0, clock.now() - startedMs) });
+    const startedMs = clock.monotonic();
+    const duration = () => ({ durationMs: Math.round(clock.monotonic() - startedMs) });
     const controller = new AbortController();
     const abort = () => controller.abort();
     const settle = deadlines.start(abort);

@@ -7,7 +7,7 @@ import type { Resolve } from "./resolve.ts";
 /** An address that was checked, and is what is connected to. */
 export interface Target {
   readonly address: string;
-  /** When an answer last came from it, in milliseconds since 1970; null: not yet. */
+  /** When an answer last came from it, by the monotonic clock; null: not yet. */
   answeredMs: number | null;
 }
 
@@ -99,7 +99,7 @@ export function createTargets({ rules, clock, resolve, probe, connectTimeoutMs }
     }
     // What answers needs no proof that it can be connected to.
     const answeredMs = before?.answeredMs ?? null;
-    const isAlive = answeredMs !== null && clock.now() - answeredMs < FRESH_MS;
+    const isAlive = answeredMs !== null && clock.monotonic() - answeredMs < FRESH_MS;
     if (before !== null && isAlive && addresses.includes(before.address)) return before;
     return { address: await reachable(addresses, portOf(url), signal), answeredMs: null };
   };
@@ -117,9 +117,9 @@ export function createTargets({ rules, clock, resolve, probe, connectTimeoutMs }
     }
   };
 
-  let droppedMs = clock.now();
+  let droppedMs = clock.monotonic();
   const dropForgotten = (nowMs: number): void => {
-    if (Math.abs(nowMs - droppedMs) < FORGET_MS) return;
+    if (nowMs - droppedMs < FORGET_MS) return;
     droppedMs = nowMs;
     for (const [origin, { checkedMs }] of remembered) {
       if (nowMs - checkedMs >= FORGET_MS) remembered.delete(origin);
@@ -128,10 +128,9 @@ export function createTargets({ rules, clock, resolve, probe, connectTimeoutMs }
 
   return {
     of(url) {
-      const nowMs = clock.now();
+      const nowMs = clock.monotonic();
       const known = remembered.get(url.origin);
-      // A clock that was set back makes nothing fresh for longer.
-      if (known !== undefined && Math.abs(nowMs - known.checkedMs) < FRESH_MS) return known.target;
+      if (known !== undefined && nowMs - known.checkedMs < FRESH_MS) return known.target;
       dropForgotten(nowMs);
       const target = checkInTime(url, known);
       const entry: Remembered = { checkedMs: nowMs, target };

@@ -105,12 +105,12 @@ export function createProjector(
   });
 
   const measuredRate = (record: FeedRecord, events: number, startedMs: number) => {
-    const rate = (events * 1_000) / Math.max(1, clock.now() - startedMs);
+    const rate = (events * 1_000) / Math.max(1, clock.monotonic() - startedMs);
     return record.rate === 0 ? rate : record.rate + RATE_WEIGHT * (rate - record.rate);
   };
 
   const stepFrom = async (record: FeedRecord, { lease, flush }: StepOptions): Promise<Step> => {
-    const startedMs = clock.now();
+    const startedMs = clock.monotonic();
     const head = await readHead(database, source);
     const after = Math.max(record.cursor, reached);
     const upTo = Math.min(head, after + WINDOW);

@@ -94,10 +94,10 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
     projector.forget();
   };
 
-  let toldMs = clock.now();
+  let toldMs = clock.monotonic();
   const tellProgress = ({ cursor, head, rate }: Extract<Step, { kind: "projected" }>) => {
-    if (clock.now() - toldMs < PROGRESS_MS) return;
-    toldMs = clock.now();
+    if (clock.monotonic() - toldMs < PROGRESS_MS) return;
+    toldMs = clock.monotonic();
     const secondsLeft = rate < 1 ? null : Math.ceil((head - cursor) / rate);
     const eventsPerSecond = Math.round(rate);
     onEvent({ kind: "building", feed: feed.path, cursor, head, eventsPerSecond, secondsLeft });

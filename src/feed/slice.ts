@@ -46,7 +46,7 @@ export function projectInSlices(deps: SliceDeps, registered: RegisteredFeed): Ba
     }
   };
 
-  const isOver = ({ deadline, signal }: Slice) => signal.aborted || clock.now() >= deadline;
+  const isOver = ({ deadline, signal }: Slice) => signal.aborted || clock.monotonic() >= deadline;
 
   /** Steps until nothing is left, or the slice is over, or the feed has another writer. */
   const stepWith = async (taken: Lease, slice: Slice): Promise<boolean> => {

@@ -34,7 +34,7 @@ function fetchAtRoot(options: AppOptions, deps: AppDeps): (request: Request) => 
   if (corsOrigins.length > 0) return (request) => app.fetch(request);
 
   const append = async (request: Request, path: string, stream: string): Promise<Response> => {
-    const started = onAccess === null ? 0 : clock.now();
+    const started = onAccess === null ? 0 : clock.monotonic();
     const requestId = requestIdOf(request.headers);
     let response: Response;
     try {
@@ -44,7 +44,8 @@ function fetchAtRoot(options: AppOptions, deps: AppDeps): (request: Request) => 
       response.headers.set(REQUEST_ID_HEADER, requestId);
     }
     const { status } = response;
-    onAccess?.({ requestId, method: "POST", path, status, durationMs: clock.now() - started });
+    const durationMs = Math.round(clock.monotonic() - started);
+    onAccess?.({ requestId, method: "POST", path, status, durationMs });
     return response;
   };
 

@@ -37,14 +37,14 @@ export function observedApp({ clock, onAccess, brief }: ObservedOptions): AppHon
   });
   if (onAccess !== null) {
     app.use(async (c, next) => {
-      const started = clock.now();
+      const started = clock.monotonic();
       await next();
       onAccess({
         requestId: c.get("requestId"),
         method: c.req.method,
         path: c.req.path,
         status: c.res.status,
-        durationMs: clock.now() - started,
+        durationMs: Math.round(clock.monotonic() - started),
       });
     });
   }

@@ -9,7 +9,7 @@ const READY_DEADLINE_MS = 2_000;
 /** How long a write takes, in milliseconds. Throws where it does not go through within its deadline. */
 export async function probe({ writer, clock, closing }: AppDeps): Promise<number> {
   if (closing.aborted) throw new KildeError("shutting-down", "The server is shutting down");
-  const started = clock.now();
+  const started = clock.monotonic();
   const done = new AbortController();
   const outcome = await Promise.race([
     writer.probe().then(() => "written" as const),
@@ -18,7 +18,7 @@ export async function probe({ writer, clock, closing }: AppDeps): Promise<number
   if (outcome === "late") {
     throw new KildeError("storage-unavailable", `A write took longer than ${READY_DEADLINE_MS} ms`);
   }
-  return clock.now() - started;
+  return Math.round(clock.monotonic() - started);
 }
 
 /** `GET /ready`: a write went through to storage within its deadline. */

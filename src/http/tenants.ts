@@ -44,13 +44,14 @@ export function refuse(
   error: KildeError,
   basePath: string,
 ): Response {
-  const started = clock.now();
+  const started = clock.monotonic();
   // There is none to tell of a URL whose host is malformed.
   const path = (URL.parse(request.url)?.pathname ?? "").slice(basePath.length);
   const requestId = requestIdOf(request.headers);
   const response = problemResponse(path, error, basePath);
   response.headers.set(REQUEST_ID_HEADER, requestId);
   const { status } = response;
-  onAccess?.({ requestId, method: request.method, path, status, durationMs: clock.now() - started });
+  const durationMs = Math.round(clock.monotonic() - started);
+  onAccess?.({ requestId, method: request.method, path, status, durationMs });
   return response;
 }

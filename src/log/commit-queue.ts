@@ -158,12 +158,12 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
    */
   const expireUntil = async (done: AbortSignal, underWay: readonly Caller[]): Promise<void> => {
     while (!done.aborted) {
-      const now = clock.now();
+      const now = clock.monotonic();
       // Each is in the order in which it was asked for.
       const first = [underWay, queue, jobs].flatMap((callers) => callers.find(isWaiting)?.since ?? []);
       const oldest = Math.min(now, ...first);
       await clock.sleep(oldest + WRITE_DEADLINE_MS - now, done);
-      const since = clock.now() - WRITE_DEADLINE_MS;
+      const since = clock.monotonic() - WRITE_DEADLINE_MS;
       if (done.aborted || oldest > since) continue;
       for (const callers of [underWay, queue, jobs]) expire(callers, since);
       queue = queue.filter(isWaiting);
@@ -277,14 +277,14 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
         return Promise.reject(new KildeError("overloaded", detail, { limit: "waitingAppends" }));
       }
       return new Promise((resolve, reject) => {
-        queue.push({ transaction, since: clock.now(), resolve, reject, expired: false });
+        queue.push({ transaction, since: clock.monotonic(), resolve, reject, expired: false });
         wake();
       });
     },
     exclusively(write) {
       return new Promise((resolve, reject) => {
         const begin = async () => resolve(await write());
-        jobs.push({ since: clock.now(), begin, reject, expired: false });
+        jobs.push({ since: clock.monotonic(), begin, reject, expired: false });
         wake();
       });
     },

@@ -9,6 +9,12 @@ import type { BatchWriter } from "./writer.ts";
 /** How long a lease outlives its holder's last sign of life. */
 export const LEASE_MS = 5_000;
 
+/**
+ * A lease that expires further ahead than this is void: the database's clock was ahead when the lease was taken, and
+ * was corrected since. Twice the length of a lease, so that a clock which is adjusted by a little voids none.
+ */
+export const LONGEST_LEASE_MS = 2 * LEASE_MS;
+
 export interface Lease {
   readonly name: string;
   readonly holder: string;
@@ -20,12 +26,17 @@ export interface Lease {
 /** SQL: the database's time, in milliseconds since 1970. */
 export const NOW = "cast(unixepoch('subsec') * 1000 as integer)";
 
+/** SQL: whether a lease binds anybody, by the column that has its expiry. */
+export function isRunning(expires: string): string {
+  return `${expires} > ${NOW} and ${expires} <= ${NOW} + ${LONGEST_LEASE_MS}`;
+}
+
 /** Arguments: name, holder, milliseconds. Gives a row with the token and the time, or none when another holds it. */
 export const TAKE_LEASE = `
 insert into leases (name, holder, token, expires) values (?1, ?2, 1, ${NOW} + ?3)
 on conflict (name) do update set token = token + (holder <> excluded.holder), holder = excluded.holder,
   expires = excluded.expires
-where holder = excluded.holder or expires <= ${NOW}
+where holder = excluded.holder or not (${isRunning("expires")})
 returning token, ${NOW}`;
 
 /** Takes a lease that is free, or renews it; null while another holds it. */
@@ -56,7 +67,7 @@ export async function releaseLease(writer: BatchWriter, { name, holder, token }:
 /** Whether no other than the holder has it now. */
 export async function isFreeFor(database: Database, name: string, holder: string): Promise<boolean> {
   const [row] = await database.read({
-    sql: `select count(*) from leases where name = ?1 and holder <> ?2 and expires > ${NOW}`,
+    sql: `select count(*) from leases where name = ?1 and holder <> ?2 and ${isRunning("expires")}`,
     args: [name, holder],
   });
   return integerAt(row, 0) === 0;

@@ -80,7 +80,7 @@ export function replicaDatabase({ readTogether, close, clock, waitMs }: ReplicaD
     write: () => Promise.reject(new Error("a replica is not written to")),
     async read(statement) {
       const before = seen;
-      const end = clock.now() + waitMs;
+      const end = clock.monotonic() + waitMs;
       for (let pauseMs = FIRST_WAIT_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_WAIT_MS)) {
         for (let attempt = 1; attempt <= READS_AT_ONCE; attempt += 1) {
           const { heads, rows } = await readOnce(statement);
@@ -88,7 +88,7 @@ export function replicaDatabase({ readTogether, close, clock, waitMs }: ReplicaD
           seen = later(heads, seen);
           return rows;
         }
-        if (clock.now() + pauseMs > end)
+        if (clock.monotonic() + pauseMs > end)
           throw new KildeError("replica-behind", "The replica has less than it had before");
         await clock.sleep(pauseMs);
       }

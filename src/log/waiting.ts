@@ -14,7 +14,7 @@ export const WRITE_DEADLINE_MS = 10_000;
 
 /** Somebody who waits for what a write comes to. */
 export interface Caller {
-  /** When it was asked for, in milliseconds since 1970. */
+  /** When it was asked for, by the monotonic clock. */
   readonly since: number;
   readonly reject: (error: KildeError) => void;
   /** It has been told that the outcome is unknown: what is not written yet is not begun any more. */

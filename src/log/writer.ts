@@ -44,10 +44,10 @@ export async function writeBatch(
   clock: Clock,
   statements: readonly Statement[],
 ): Promise<Written> {
-  const started = clock.now();
+  const started = clock.monotonic();
   try {
     const rows = await database.write(statements);
-    return { outcome: "written", rows, durationMs: clock.now() - started };
+    return { outcome: "written", rows, durationMs: clock.monotonic() - started };
   } catch (error) {
     const failure = storageFailure(error);
     // A libSQL server that is busy says so at once; whoever planned tries again as after a conflict.

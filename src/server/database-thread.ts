@@ -55,7 +55,7 @@ function open(path: string, writing: Int32Array): Opened {
   const checkpointer = createCheckpointer({
     checkpoint: () => background.run(),
     finish: async () => void (await database.read(CHECKPOINT)),
-    now: () => systemClock.now(),
+    now: () => systemClock.monotonic(),
   });
   return { database, writing, background, checkpointer };
 }

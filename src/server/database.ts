@@ -143,7 +143,7 @@ export function writeFromThread(
     open: () => openSecondWriter(path),
     write,
     isWriting,
-    now: () => systemClock.now(),
+    now: () => systemClock.monotonic(),
   });
   return {
     database: { ...database, ordered: true, write, writeAlone: lone.write },

@@ -1,5 +1,7 @@
 import pino, { type Logger } from "pino";
 
+import { repeat } from "../core/timer.ts";
+
 /** Characters gathered before they are written: a write for each line would cost as much as the request it tells of. */
 const GATHERED_CHARACTERS = 8 * 1024;
 const FLUSH_INTERVAL_MS = 1_000;
@@ -25,6 +27,6 @@ export function createLog(level: string): ServerLog {
     gathered += line;
     if (gathered.length >= GATHERED_CHARACTERS) flush();
   };
-  setInterval(flush, FLUSH_INTERVAL_MS).unref();
+  repeat(FLUSH_INTERVAL_MS, flush);
   return { logger: pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, { write }), flush };
 }

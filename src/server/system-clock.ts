@@ -1,21 +1,8 @@
 import type { Clock } from "../core/clock.ts";
+import { runtimeClock } from "../core/runtime-clock.ts";
 
-/** The machine's own time. */
+/** The machine's own time, where the event loop has a phase after input and output. */
 export const systemClock: Clock = {
-  now: () => Date.now(),
-  sleep: (ms, signal) =>
-    new Promise((resolve) => {
-      if (signal?.aborted === true) {
-        resolve();
-        return;
-      }
-      const done = () => {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", done);
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      signal?.addEventListener("abort", done);
-    }),
+  ...runtimeClock,
   yield: () => new Promise((resolve) => setImmediate(resolve)),
 };

@@ -22,22 +22,28 @@ const TIMEOUT_MS = 15_000;
 export function workerSend({ egressAllow }: Pick<SettingValues, "egressAllow">, clock: Clock): Send {
   const rules = createAddressRules(egressAllow);
   return async ({ method, url, headers, body }: Outgoing): Promise<Answer> => {
-    const started = clock.now();
+    const started = clock.monotonic();
+    const durationMs = () => Math.round(clock.monotonic() - started);
     const failed = (category: "address-refused" | "timeout" | "connection"): Answer => ({
       kind: "failed",
       category,
-      durationMs: clock.now() - started,
+      durationMs: durationMs(),
     });
     if (checkEndpoint(url, rules) !== null) return failed("address-refused");
-    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const late = new AbortController();
+    const done = new AbortController();
+    void clock.sleep(TIMEOUT_MS, done.signal).then(() => late.abort());
+    const { signal } = late;
     try {
       const response = await fetch(url, { method, headers, body, signal, redirect: "manual" });
       await response.body?.cancel();
       const { status } = response;
       const header = (name: string) => response.headers.get(name);
-      return { kind: "answered", status, header, durationMs: clock.now() - started };
+      return { kind: "answered", status, header, durationMs: durationMs() };
     } catch {
       return failed(signal.aborted ? "timeout" : "connection");
+    } finally {
+      done.abort();
     }
   };
 }

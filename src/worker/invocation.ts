@@ -150,7 +150,7 @@ export function openInvocation(deps: InvocationDeps): Invocation {
     async work(kinds, milliseconds) {
       const ended = new AbortController();
       const over = AbortSignal.any([calls.signal, ended.signal]);
-      const deadline = clock.now() + milliseconds;
+      const deadline = clock.monotonic() + milliseconds;
       const timer = clock.sleep(milliseconds, ended.signal).then(() => ended.abort());
       const chosen = kinds.flatMap((kind) => works[kind]());
       await runWorks(chosen, { deadline, signal: over }, deps.onFailure);

@@ -42,11 +42,11 @@ export function createTurns(clock: Clock): Turns {
     begunMs === null ? now - lookedMs > GONE_MS : now - begunMs > LONGEST_TURN_MS;
 
   const wait = async (place: Place): Promise<void> => {
-    const sinceMs = clock.now();
+    const sinceMs = clock.monotonic();
     places.push(place);
     while (places[0] !== place) {
       await clock.sleep(Math.min(LONGEST_LOOK_MS, LOOK_MS * Math.max(1, places.indexOf(place))));
-      const now = clock.now();
+      const now = clock.monotonic();
       if (now - sinceMs > LONGEST_WAIT_MS) {
         throw new KildeError("overloaded", `${places.length} writes are waiting in this worker`);
       }
@@ -56,12 +56,12 @@ export function createTurns(clock: Clock): Turns {
       // It was taken for gone while it was only late.
       if (!places.includes(place)) places.push(place);
     }
-    place.begunMs = clock.now();
+    place.begunMs = clock.monotonic();
   };
 
   return {
     async run(work) {
-      const place: Place = { lookedMs: clock.now(), begunMs: null };
+      const place: Place = { lookedMs: clock.monotonic(), begunMs: null };
       try {
         await wait(place);
         return await work();

@@ -12,7 +12,7 @@ export function sweeping(deps: { database: Database; turns: Turns; clock: Clock 
   return {
     name: "sweep",
     async runSlice({ deadline, signal }) {
-      while (!signal.aborted && clock.now() < deadline && (await turns.run(() => sweepStep(database))));
+      while (!signal.aborted && clock.monotonic() < deadline && (await turns.run(() => sweepStep(database))));
       return "idle";
     },
   };

@@ -170,7 +170,8 @@ test("requests keep to their rate", async () => {
   let now = 0;
   const waited: number[] = [];
   const clock = {
-    now: () => now,
+    now: () => 0,
+    monotonic: () => now,
     sleep: async (ms: number) => {
       waited.push(ms);
       now += ms;

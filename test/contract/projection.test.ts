@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 
 import type { Clock } from "../../src/core/clock.ts";
 import { pageBody } from "../../src/http/page-body.ts";
-import { takeLease } from "../../src/log/lease.ts";
+import { isFreeFor, takeLease } from "../../src/log/lease.ts";
 import type { LogReader } from "../../src/log/reader.ts";
 import type { LogWriter } from "../../src/log/writer.ts";
 import { systemClock } from "../../src/server/system-clock.ts";
@@ -255,6 +255,19 @@ describe("leases", () => {
     const one = projector(plain.path);
     expect(await one.step({ lease: old, retry: false, flush: false })).toEqual({ kind: "outdated" });
     expect(await eventsOf(get(plain.path).reader)).toEqual([]);
+  });
+
+  test("a lease that expires further ahead than any lease can binds nobody, since the clock was ahead", async () => {
+    const { writer } = app.store;
+    for (const holder of ["one", "two"]) {
+      const lease = await takeLease(writer, plain.path, holder);
+      expect(lease?.holder).toBe(holder);
+      expect(await isFreeFor(database, plain.path, "other")).toBe(false);
+      expect(await takeLease(writer, plain.path, "other")).toBeNull();
+      // The process took it while the clock was two hours ahead, and was killed.
+      await database.write([{ sql: "update leases set expires = expires + 7200000", args: [] }]);
+      expect(await isFreeFor(database, plain.path, "other")).toBe(true);
+    }
   });
 });
 

@@ -73,7 +73,7 @@ test("what is passed over is not looked at by the next slice again", async () =>
 test("a slice that is over stops after the batch it is at, and the next goes on", async () => {
   await append(200);
   let now = 0;
-  const clock: Clock = { ...systemClock, now: () => (now += 1) };
+  const clock: Clock = { ...systemClock, monotonic: () => (now += 1) };
   const { work, record } = await workOn(stateful, { clock, batchEvents: 10 });
   const cursors: number[] = [];
   while (((await record())?.cursor ?? 0) < 200) {

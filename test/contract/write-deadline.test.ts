@@ -20,6 +20,7 @@ function madeTime() {
   const sleepers = new Set<{ readonly until: number; readonly wake: () => void }>();
   const clock: Clock = {
     now: () => now,
+    monotonic: () => now,
     sleep: (ms, signal) =>
       new Promise((wake) => {
         sleepers.add({ until: now + ms, wake });

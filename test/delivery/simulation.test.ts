@@ -16,6 +16,7 @@ const WELL: Omit<SimulationOptions, "seed"> = {
   poisoned: 0,
   changes: false,
   filtered: false,
+  clockSteps: false,
 };
 
 /** Seeds of each kind; the slow suite takes as many as this says. */

@@ -35,8 +35,8 @@ interface Sleeper {
 /** Time that passes only when nothing else is to be done. */
 export interface MadeTime {
   now(): number;
-  /** A clock that is off by so much. */
-  clock(offsetMs: number): Clock;
+  /** A clock whose wall clock is off by so much. */
+  clock(offsetMs: number | (() => number)): Clock;
   /** Goes on until a time. */
   runUntil(time: number): Promise<void>;
 }
@@ -75,7 +75,12 @@ export function createMadeTime(start: number, answered: () => Promise<unknown>):
 
   return {
     now: () => now,
-    clock: (offsetMs) => ({ now: () => now + offsetMs, sleep, yield: () => sleep(0) }),
+    clock: (offsetMs) => ({
+      now: () => now + (typeof offsetMs === "number" ? offsetMs : offsetMs()),
+      monotonic: () => now - start,
+      sleep,
+      yield: () => sleep(0),
+    }),
     async runUntil(time) {
       for (;;) {
         await settle();
@@ -107,6 +112,8 @@ export interface SimulationOptions {
   readonly changes: boolean;
   /** Only every other type is selected. */
   readonly filtered: boolean;
+  /** The wall clocks of nodes and of the database are corrected by hours, in both directions. */
+  readonly clockSteps: boolean;
 }
 
 interface Taken {
@@ -150,6 +157,12 @@ function trackedCalls() {
     },
   };
 }
+
+/** Wall clocks are corrected by at most so much. */
+const LONGEST_STEP_MS = 6 * 3_600_000;
+
+/** By then everything is delivered once nothing fails any more: no wait is longer than that for the next probe. */
+const LONGEST_QUIET_MS = 75 * 60_000;
 
 /** How often a node looks for what others appended. */
 const POLL_MS = 1_000;
@@ -295,6 +308,10 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     return answered(204, latency);
   };
 
+  let databaseStep = 0;
+  /** By the number of the node. */
+  const wallSteps = new Map<number, number>();
+
   interface Node {
     alive: boolean;
     /** Does nothing until then, as a process that was stopped. */
@@ -304,13 +321,14 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
 
   const startNode = (number: number): Node => {
     const node: Node = { alive: true, frozenUntil: 0, delivering: null };
-    const real = time.clock(number * 600_000 - 600_000);
+    const real = time.clock(() => number * 600_000 - 600_000 + (wallSteps.get(number) ?? 0));
     const hold = async () => {
       while (time.now() < node.frozenUntil) await real.sleep(node.frozenUntil - time.now());
       if (!node.alive) await NEVER;
     };
     const clock: Clock = {
       now: () => real.now(),
+      monotonic: () => real.monotonic(),
       async sleep(ms, signal) {
         await real.sleep(ms, signal);
         await hold();
@@ -320,7 +338,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
         await hold();
       },
     };
-    const atNow = (sql: string) => sql.replaceAll(NOW, String(time.now()));
+    const atNow = (sql: string) => sql.replaceAll(NOW, String(time.now() + databaseStep));
     const database: Database = {
       ...shared,
       async read(statement) {
@@ -376,6 +394,14 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       },
     });
     return node;
+  };
+
+  /** Corrects the wall clocks of one machine: of a node, of the database, or of both where they share one. */
+  const stepClock = () => {
+    const step = Math.round((chance() - 0.5) * 2 * LONGEST_STEP_MS);
+    const kind = upTo(3);
+    if (kind !== 0) databaseStep = step;
+    if (kind !== 1) wallSteps.set(upTo(options.nodes), step);
   };
 
   const nodes: Node[] = [];
@@ -487,11 +513,12 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       }
     }
     if (options.changes && chance() < 0.03) await change();
+    if (options.clockSteps && chance() < 0.04) stepClock();
   }
   await time.runUntil(time.now() + 30_000);
   // All is well from now on, and everything is delivered in the end.
   calm = true;
-  const deadline = time.now() + 3 * 3_600_000;
+  const deadline = time.now() + LONGEST_QUIET_MS;
   const isComplete = async () => {
     for (const [subject, versions] of selected)
       if (!versions.every((version) => isDone(subject, version))) return false;

@@ -26,8 +26,46 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Time, chance and surroundings come in as parameters; only these touch the real ones. */
-const ROOTS = /^(server|worker|cli|main\.ts|client\/(index|sleep)\.ts|(consumer|decider)\/index\.ts)/;
+const ROOTS =
+  /^(server|worker|cli|main\.ts|core\/(timer|runtime-clock)\.ts|client\/index\.ts|(consumer|decider)\/index\.ts)/;
 const AMBIENT = /\bDate\.now\(|\bMath\.random\(|\bset(Timeout|Interval|Immediate)\(|\bprocess\.env\b|\bBun\./;
+
+/** Whatever starts a timer. The runtime's timers fire at once for long waits, so one file bounds and splits them. */
+const TIMER =
+  /\bset(?:Timeout|Interval)\b(?!")|\bBun\.sleep|\bAbortSignal\.timeout\b|\btimers\/promises\b|\bscheduler\b|\.setTimeout\(/;
+const TIMER_FILE = "core/timer.ts";
+
+/** The wall clock is corrected at any time, so only what is stored, shown, signed or compared with such times reads it. */
+const WALL_CLOCK = /\bclock\.now\(\)|\b[sS]ystemClock\.now\(\)/;
+const READS_WALL_CLOCK = [
+  // Signs with it.
+  "cli/forward.ts",
+  // Show when something happened, or is due.
+  "consumer/blocked.ts",
+  "consumer/deliver.ts",
+  "feed/projector.ts",
+  "feed/status.ts",
+  "http/subscription-metrics.ts",
+  // Store when something happened, or compare it with what is stored.
+  "delivery/deliver-test.ts",
+  "delivery/redelivery.ts",
+  "delivery/subscriptions.ts",
+  "feed/clear.ts",
+  "feed/register.ts",
+  "http/consumers.ts",
+  "http/feeds.ts",
+  "log/commit-queue.ts",
+  "log/sightings.ts",
+  // Secrets are replaced at a stored time.
+  "server/deliver.ts",
+  "worker/delivery.ts",
+  // Measures how far the wall clock is from an even run.
+  "delivery/run.ts",
+  // Have a steady clock, which `delivery/run.ts` makes.
+  "delivery/alarm.ts",
+  "delivery/dispatcher.ts",
+  "delivery/outbox.ts",
+];
 
 const files = [...new Glob("**/*.ts").scanSync(SOURCE)].filter((file) => !file.endsWith(".d.ts"));
 
@@ -59,6 +97,16 @@ test("time, chance and surroundings are parameters outside of the roots", () => 
     (file) => !ROOTS.test(file) && AMBIENT.test(readFileSync(join(SOURCE, file), "utf8")),
   );
   expect(wrong).toEqual([]);
+});
+
+test("only one file starts timers", () => {
+  const starting = files.filter((file) => TIMER.test(readFileSync(join(SOURCE, file), "utf8")));
+  expect(starting).toEqual([TIMER_FILE]);
+});
+
+test("only files that need a date read the wall clock", () => {
+  const reading = files.filter((file) => WALL_CLOCK.test(readFileSync(join(SOURCE, file), "utf8")));
+  expect(reading.toSorted()).toEqual(READS_WALL_CLOCK.toSorted());
 });
 
 test("files stay small", () => {

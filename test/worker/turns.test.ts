@@ -10,6 +10,7 @@ function simulated() {
   const sleepers: { readonly until: number; readonly wake: () => void }[] = [];
   const clock: Clock = {
     now: () => now,
+    monotonic: () => now,
     sleep(ms) {
       if (cutting) {
         cutting = false;

@@ -1,0 +1,40 @@
+/*
+ * The only place in the product that starts a timer (`test/unit/architecture.test.ts` holds that). A timer of the
+ * runtime holds at most 2^31 - 1 ms and fires at once for anything longer, so that a loop which waits spins.
+ */
+
+/** Longest wait that one timer of the runtime can hold: 24.8 days. */
+export const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/**
+ * Resolves after `ms`, or at once when the signal aborts. A wait longer than one timer can hold is split, so any wait
+ * is safe, also `Infinity`. Never rejects, except with a RangeError for `NaN`, which is a fault of the caller.
+ */
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  if (Number.isNaN(ms)) return Promise.reject(new RangeError("A wait must be a number of milliseconds"));
+  return new Promise((resolve) => {
+    if (signal?.aborted === true) {
+      resolve();
+      return;
+    }
+    let leftMs = Math.max(0, ms);
+    let timer: ReturnType<typeof setTimeout>;
+    const done = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", done);
+      resolve();
+    };
+    const arm = () => {
+      const partMs = Math.min(leftMs, LONGEST_TIMER_MS);
+      leftMs -= partMs;
+      timer = setTimeout(leftMs > 0 ? arm : done, partMs);
+    };
+    arm();
+    signal?.addEventListener("abort", done);
+  });
+}
+
+/** Calls `work` every `ms` for the rest of the process, without keeping the process alive. */
+export function repeat(ms: number, work: () => void): void {
+  setInterval(work, Math.min(ms, LONGEST_TIMER_MS)).unref();
+}

@@ -6,6 +6,7 @@ import { type ServedDatabase, servedDatabases } from "./config/served.ts";
 import type { KildeConfig } from "./config/settings.ts";
 import { KildeError } from "./core/errors.ts";
 import { problemResponse } from "./http/problems.ts";
+import { targetError } from "./http/request-target.ts";
 import { refuse } from "./http/tenants.ts";
 import { requestIdOf } from "./http/request-id.ts";
 import { logDeliveryEvent } from "./server/delivery-events.ts";
@@ -127,6 +128,8 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
   return {
     async fetch(request, env, context) {
       const keep = keeperOf(context);
+      const badTarget = targetError(request);
+      if (badTarget !== null) return refuse({ clock, onAccess: null }, request, badTarget, "");
       let served: ServedDatabase | null = null;
       let invocation: Invocation;
       try {

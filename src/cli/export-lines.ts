@@ -11,10 +11,10 @@ const PLACED = new Set(
 );
 
 /** How attributes are called in the metadata of an append. */
-const METADATA_NAMES: Readonly<Record<string, string>> = {
-  correlationid: "correlationId",
-  causationid: "causationId",
-};
+const METADATA_NAMES: ReadonlyMap<string, string> = new Map([
+  ["correlationid", "correlationId"],
+  ["causationid", "causationId"],
+]);
 
 /** The members of a JSON object's text; null when it is not one. */
 function membersOf(text: unknown): string | null {
@@ -31,7 +31,9 @@ function membersOf(text: unknown): string | null {
 /** What an append would take as `metadata`, to give the same event. */
 function metadataText(json: JsonText, event: CloudEvent): string | null {
   const named = Object.entries(event).flatMap(([name, value]) =>
-    PLACED.has(name) ? [] : [`${JSON.stringify(METADATA_NAMES[name] ?? name)}:${json.textAt([name], value)}`],
+    PLACED.has(name)
+      ? []
+      : [`${JSON.stringify(METADATA_NAMES.get(name) ?? name)}:${json.textAt([name], value)}`],
   );
   const free = membersOf(event["metadata"]);
   if (free !== null && free !== "") named.push(free);

@@ -8,6 +8,12 @@ export const PROBLEMS = {
     title: "The body is not JSON",
     remedy: "Send one well-formed JSON text (RFC 8259) in UTF-8, without duplicate member names.",
   },
+  "invalid-target": {
+    status: 400,
+    title: "The path or host of the request is not in its one form",
+    remedy:
+      "Send the path without empty segments, `.`, `..` and backslashes, with each name as encodeURIComponent writes it, and a Host that is a host name or an address.",
+  },
   "invalid-parameter": {
     status: 400,
     title: "A parameter or header is not valid",
@@ -70,7 +76,8 @@ export const PROBLEMS = {
   "cross-site-request": {
     status: 403,
     title: "Pages of this origin may not change anything",
-    remedy: "Name the page's origin in `corsOrigin` (`--cors-origin`) if it may call.",
+    remedy:
+      "Name the page's origin in `corsOrigin` (`--cors-origin`) if it may call. `*` lets pages of all origins read only.",
   },
   "misdirected-request": {
     status: 421,

@@ -1,4 +1,5 @@
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
+const DOT_SEGMENT = /(?:^|[/\\])\.{1,2}(?:[/\\]|$)/;
 const encoder = new TextEncoder();
 
 export function utf8Bytes(text: string): number {
@@ -11,16 +12,18 @@ export function exceedsBytes(text: string, maxBytes: number): boolean {
 }
 
 /**
- * Says what is wrong with a name of a stream, type or key, or returns null.
- * Names travel in URLs, headers and SQL text: control characters (NUL is cut off by the embedded database),
- * lone surrogates (not encodable as UTF-8) and the path segments "." and ".." cannot.
+ * Returns what is wrong with a name of a stream, type or key, or null. Names travel in URLs, headers and SQL text.
+ * These cannot: control characters (the embedded database cuts a text at NUL), lone surrogates (UTF-8 has none), U+FFFD
+ * (a path that is not UTF-8 reads so), and the path segments "." and "..", also after decoding.
  */
 export function nameFault(name: string, maxBytes: number): string | null {
   if (name === "") return "must not be empty";
   if (exceedsBytes(name, maxBytes)) return `must be at most ${maxBytes} bytes of UTF-8`;
   if (CONTROL.test(name)) return "must not contain control characters";
   if (!name.isWellFormed()) return "must not contain lone surrogates";
+  if (name.includes("\uFFFD")) return "must not contain U+FFFD, which replaces what could not be decoded";
   if (name === "." || name === "..") return 'must not be "." or ".."';
+  if (DOT_SEGMENT.test(name)) return 'must not have "." or ".." between slashes or backslashes';
   return null;
 }
 

@@ -7,7 +7,7 @@ import { isUnanswered, storageError } from "../log/failures.ts";
 import type { LogReader } from "../log/reader.ts";
 import { getAppend, postStream, postTransaction } from "./append.ts";
 import { deleteConsumer, getConsumer, getConsumers, putConsumer } from "./consumers.ts";
-import { refuseCrossSite, UNSAFE_METHODS } from "./cross-site.ts";
+import { corsPolicy, refuseCrossSite, UNSAFE_METHODS } from "./cross-site.ts";
 import type { AppDeps } from "./deps.ts";
 import { type Docs, docsPage } from "./docs.ts";
 import {
@@ -41,7 +41,7 @@ export interface AppOptions extends Omit<AppDeps, "schemas" | "followers" | "bas
   readonly basePath?: string;
   /** Version of the program, as /health tells it. */
   readonly version: string;
-  /** Origins that browsers may call from; `["*"]` for all, none for no CORS headers. */
+  /** Origins that browsers may call from; `*`: pages of all origins may read. None: no CORS headers. */
   readonly corsOrigins: readonly string[];
   /** Told of what should not happen; the caller only sees `internal` and the request's id. */
   readonly onFault: (error: unknown, requestId: string) => void;
@@ -114,7 +114,7 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
   const { schemas, basePath } = deps;
   const app = observedApp(options);
   if (corsOrigins.length > 0) {
-    app.use(cors({ origin: [...corsOrigins], exposeHeaders: EXPOSED_HEADERS }));
+    app.use(cors({ ...corsPolicy(corsOrigins), exposeHeaders: EXPOSED_HEADERS }));
   }
   app.on(UNSAFE_METHODS, "*", refuseCrossSite(corsOrigins));
   if (options.compress !== false) {
@@ -207,7 +207,8 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
     resource("/docs", { GET: (c) => c.html(docsPage()) });
     resource("/docs/:file", {
       GET: (c) => {
-        const file = docs[c.req.param("file") ?? ""];
+        const name = c.req.param("file") ?? "";
+        const file = Object.hasOwn(docs, name) ? docs[name] : undefined;
         if (file === undefined) throw new KildeError("not-found", `There is nothing at ${c.req.path}`);
         return c.body(file.body(), 200, {
           "Content-Type": file.mediaType,

@@ -3,29 +3,28 @@ import { type AppOptions, createApp, createDeps, failureResponse } from "./app.t
 import { belowBasePath } from "./base-path.ts";
 import type { AppDeps } from "./deps.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
+import { targetError } from "./request-target.ts";
+import { refuse } from "./tenants.ts";
 
 /** The path of an append to one stream, with the stream's name as it is encoded there. */
 const STREAM_PATH = /^https?:\/\/[^/]+(\/streams\/([^/?#]+))$/;
 
-function decoded(name: string): string | null {
-  try {
-    return decodeURIComponent(name);
-  } catch {
-    return null;
-  }
-}
-
 /**
  * The HTTP surface as a server's `fetch`. Appends to a stream are answered ahead of the router, which would cost
  * a fifth of what such a request does; they get the same answers from both. Everything else, and everything
- * that browsers of other origins may send, goes through the app.
+ * that browsers of other origins may send, goes through the app. Paths that are not in their one form are refused first.
  */
 export function createFetch(
   options: AppOptions,
   deps = createDeps(options),
 ): (request: Request) => Response | Promise<Response> {
   const handle = fetchAtRoot(options, deps);
-  return deps.basePath === "" ? handle : (request) => handle(belowBasePath(request, deps.basePath));
+  const { basePath } = deps;
+  return (request) => {
+    const error = targetError(request);
+    if (error !== null) return refuse(options, request, error, basePath);
+    return handle(basePath === "" ? request : belowBasePath(request, basePath));
+  };
 }
 
 function fetchAtRoot(options: AppOptions, deps: AppDeps): (request: Request) => Response | Promise<Response> {
@@ -52,7 +51,7 @@ function fetchAtRoot(options: AppOptions, deps: AppDeps): (request: Request) => 
   return (request) => {
     if (request.method !== "POST") return app.fetch(request);
     const [, path, name] = STREAM_PATH.exec(request.url) ?? [];
-    const stream = name === undefined ? null : decoded(name);
-    return path === undefined || stream === null ? app.fetch(request) : append(request, path, stream);
+    if (path === undefined || name === undefined) return app.fetch(request);
+    return append(request, path, decodeURIComponent(name));
   };
 }

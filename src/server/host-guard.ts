@@ -9,6 +9,14 @@ const PORT = /:\d*$/;
 
 type Fetch = (request: Request) => Response | Promise<Response>;
 
+/** The error for a request to a host that is not this machine. */
+export function misdirected(host: string): KildeError {
+  return new KildeError(
+    "misdirected-request",
+    `The request is for ${host}, which is no name of this machine`,
+  );
+}
+
 /**
  * Refuses requests that name another host than this machine or a tenant's, unless a proxy checks who calls. Without
  * one Kilde relies on that only this machine reaches a loopback address: but a browser on it calls that address for any
@@ -28,7 +36,6 @@ export function guardHost(
     if (host === "" || LOCAL.test(host)) return fetch(request);
     const hostname = host.replace(PORT, "").toLowerCase();
     if (tenantAt({ hostname, pathname: "/" }) !== null) return fetch(request);
-    const detail = `The request is for ${host}, which is no name of this machine`;
-    return refuse(observed, request, new KildeError("misdirected-request", detail), "");
+    return refuse(observed, request, misdirected(host), "");
   };
 }

@@ -1,15 +1,19 @@
 import type { Settings } from "../config/settings.ts";
+import { KildeError } from "../core/errors.ts";
 import type { Feeds } from "../feed/feeds.ts";
 import type { AppOptions } from "../http/app.ts";
 import { createFetch } from "../http/fetch.ts";
 import type { Database } from "../log/database.ts";
 import type { DeliveryPort } from "../http/deps.ts";
+import type { ObservedOptions } from "../http/resource.ts";
+import { refuse } from "../http/tenants.ts";
 import type { LogReader } from "../log/reader.ts";
 import type { Sightings } from "../log/sightings.ts";
 import type { LogWriter } from "../log/writer.ts";
 import { docsFiles } from "./docs-files.ts";
 import type { EventLogger } from "./feed-events.ts";
-import { guardHost } from "./host-guard.ts";
+import { guardHost, misdirected } from "./host-guard.ts";
+import { type Handlers, serveAsWritten } from "./raw-target.ts";
 import { systemClock } from "./system-clock.ts";
 
 /** The application's own limit answers with a problem; the server's must not come first. */
@@ -57,24 +61,35 @@ export function answering({ settings, version, logger, ...deps }: AnswerDeps): A
   };
 }
 
-/** The request with a whole URL: that of one without `Host`, as HTTP/1.0 allows it, is but a path. */
-function withHost(request: Request): Request {
-  return request.url.startsWith("/") ? new Request(`http://localhost${request.url}`, request) : request;
+const BAD_PATH = "The path has a backslash, an empty segment, a fragment, or `.` or `..` as a segment";
+
+/** The error for a malformed `Host`, which is no name of this machine either. */
+function malformedHost(request: Request, { behindProxy }: Settings): KildeError {
+  return behindProxy
+    ? new KildeError("invalid-target", "Host is not a host name or an address, and perhaps a port")
+    : misdirected(request.headers.get("host") ?? "");
 }
 
-/** Listens on the port that the settings name; 0 takes any that is free. */
+/** Listens on the port that the settings name (0: any that is free), and refuses paths that are not in their one form. */
 export function openSocket(
   settings: Settings,
+  observed: ObservedOptions,
   closing: AbortController,
   fetch: (request: Request) => Response | Promise<Response>,
 ): Listening {
+  const mounted = settings.tenants.flatMap(({ path }) => path ?? []);
+  const handlers: Handlers = {
+    fetch,
+    refuseHost: (request) => refuse(observed, request, malformedHost(request, settings), ""),
+    refusePath: (request) => refuse(observed, request, new KildeError("invalid-target", BAD_PATH), ""),
+  };
   const server = Bun.serve({
+    ...serveAsWritten(handlers, mounted),
     hostname: settings.host,
     port: settings.port,
     // Followers are silent between heartbeats.
     idleTimeout: 0,
     maxRequestBodySize: MAX_REQUEST_BODY_BYTES,
-    fetch: (request) => fetch(withHost(request)),
   });
   return {
     port: server.port ?? settings.port,
@@ -91,5 +106,5 @@ export function listen(deps: Omit<AnswerDeps, "closing">): Listening {
   const { settings } = deps;
   const closing = new AbortController();
   const options = answering({ ...deps, closing: closing.signal });
-  return openSocket(settings, closing, guardHost(settings, options, createFetch(options)));
+  return openSocket(settings, options, closing, guardHost(settings, options, createFetch(options)));
 }

@@ -8,7 +8,8 @@ import { DEFAULT_TENANT } from "../config/tenants.ts";
 import { processFetch } from "../http/process.ts";
 import type { ObservedOptions } from "../http/resource.ts";
 import { createSchemas } from "../http/schemas.ts";
-import { tenantChooser } from "../http/tenants.ts";
+import { targetError } from "../http/request-target.ts";
+import { refuse, tenantChooser } from "../http/tenants.ts";
 import { serverFeeds } from "./compile.ts";
 import { guardHost } from "./host-guard.ts";
 import { type Listening, openSocket } from "./listen.ts";
@@ -82,10 +83,12 @@ export async function startTenants({ settings, version, logger }: TenantsOptions
       rest?.fetch ?? null,
     );
     const fetchOne = (request: Request) => {
+      const error = targetError(request);
+      if (error !== null) return refuse(observed, request, error, "");
       const tenant = choose(new URL(request.url));
       return tenant === null ? others(request) : tenant.fetch(request);
     };
-    const listening = openSocket(settings, closing, guardHost(settings, observed, fetchOne));
+    const listening = openSocket(settings, observed, closing, guardHost(settings, observed, fetchOne));
     return {
       port: listening.port,
       async close() {

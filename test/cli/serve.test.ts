@@ -89,6 +89,7 @@ describe("serve", () => {
       "evil page.example",
       "evil%zz",
       "evil:99999",
+      "127.0.0.999",
       "[",
     ];
     for (const host of strangers) {

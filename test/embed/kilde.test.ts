@@ -262,6 +262,21 @@ describe("mounted under a path", () => {
   });
 });
 
+test("a path that is not in its one form is refused", async () => {
+  const kilde = await createKilde({ databaseUrl: ":memory:", basePath: "/kilde" });
+  for (const path of [
+    "/kilde/streams/%zz",
+    "/kilde//events",
+    "/kilde/streams/a%2F..%2Fb",
+    "/kilde/events#x",
+  ]) {
+    const answer = await kilde.fetch(new Request(`http://service.example${path}`));
+    expect(answer.status).toBe(400);
+    expect(await answer.json()).toMatchObject({ type: "/kilde/problems/invalid-target" });
+  }
+  await kilde.close();
+});
+
 test("what is wrong with the options is told by name", async () => {
   await expect(createKilde({ databaseUrl: "mysql://x" })).rejects.toThrow(
     /databaseUrl: "mysql:\/\/x" must be file/,

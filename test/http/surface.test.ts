@@ -168,6 +168,25 @@ test("CORS headers are there for the origins that are set, and only then", async
   await open.close();
 });
 
+test("with `*`, pages of all origins may read, and only those that are named may change something", async () => {
+  const named = "https://app.example";
+  const preflight = async (open: TestApp, origin: string, method: string) => {
+    const headers = { origin, "access-control-request-method": method };
+    const answer = await open.fetch("/streams/s", { method: "OPTIONS", headers });
+    return (answer.headers.get("access-control-allow-methods") ?? "").split(",").includes(method);
+  };
+  for (const corsOrigins of [["*"], ["*", named]]) {
+    const open = await openApp({ corsOrigins });
+    const other = await open.fetch("/events", { headers: { origin: "https://other.example" } });
+    expect(other.status).toBe(200);
+    expect(other.headers.get("access-control-allow-origin")).toBe("*");
+    expect(await preflight(open, "https://other.example", "GET")).toBe(true);
+    expect(await preflight(open, "https://other.example", "POST")).toBe(false);
+    expect(await preflight(open, named, "POST")).toBe(corsOrigins.includes(named));
+    await open.close();
+  }
+});
+
 describe("a page of another site", () => {
   const changes = [
     ["POST", "/subscriptions/none/pause"],
@@ -202,7 +221,9 @@ describe("a page of another site", () => {
     const origin = "https://app.example";
     const headers = { origin, "sec-fetch-site": "cross-site" };
     expect(await crossSite([origin], method, path, headers)).not.toBe(refused);
-    expect(await crossSite(["*"], method, path, headers)).not.toBe(refused);
+    expect(await crossSite(["*", origin], method, path, headers)).not.toBe(refused);
+    expect(await crossSite(["*"], method, path, headers)).toBe(refused);
+    expect(await crossSite(["*", origin], method, path, { ...headers, origin: "*" })).toBe(refused);
   });
 
   test.each(changes)("is told from Kilde's own pages and from programs: %s %s", async (method, path) => {

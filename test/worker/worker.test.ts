@@ -26,6 +26,15 @@ test("what can never be served is told when the worker is deployed", () => {
   expect(() => createWorker({ feeds: [definition] })).toThrow(/name/);
 });
 
+test("a path that is not in its one form is refused before a worker opens its database", async () => {
+  const worker = createWorker({}, { env: {} });
+  for (const path of ["/streams/%zz", "/streams/%C0%AF", "//events", "/streams/a%2F..%2Fb", "/%73treams/a"]) {
+    const answer = await worker.fetch(new Request(`https://kilde.example${path}`));
+    expect(answer.status).toBe(400);
+    expect(await answer.json()).toMatchObject({ type: "/problems/invalid-target" });
+  }
+});
+
 describe.skipIf(!hasSqld)("in workerd", () => {
   let sqld: Sqld;
   let worker: RunningWorker;

@@ -239,6 +239,8 @@ export interface ProblemMembers {
   readonly position?: number;
   readonly limit?: string;
   readonly errors?: readonly ProblemDetail[];
+  /** How many faults there are; `errors` lists the first 20. */
+  readonly errorCount?: number;
 }
 
 /**

@@ -1,7 +1,7 @@
-import { createBatchSize, readBatch } from "../log/batch-size.ts";
+import { BATCH_BYTES, type BatchSource, createBatchSize, readBatch } from "../log/batch-size.ts";
 import type { Database } from "../log/database.ts";
 import type { LogAddress } from "../log/keys.ts";
-import type { Filter } from "../log/pages.ts";
+import { type Filter, fittingSelection, type Selection } from "../log/pages.ts";
 import { type DeliveryEvent, deliveryStatement, positionsStatement, readDeliveries } from "./source.ts";
 
 /** Events, and positions, that one query looks through at most, so that none takes long. */
@@ -35,13 +35,17 @@ export interface PassOptions {
 export function createPass({ database, log, filter }: PassOptions): Pass {
   const passSize = createBatchSize(PASS_EVENTS);
   const laneSize = createBatchSize(LANE_EVENTS);
+  const batchOf = (selection: Omit<Selection, "limit">): BatchSource<DeliveryEvent> => ({
+    span: selection.before - selection.after - 1,
+    database,
+    fitting: (limit) => fittingSelection(log, { ...selection, limit }, BATCH_BYTES),
+    read: (limit) => readDeliveries(database, deliveryStatement(log, { ...selection, limit })),
+  });
   return {
     async read(after, head) {
       const end = Math.min(head, after + PASS_WINDOW);
       const range = { source: "log", after, before: end + 1, direction: "forwards" } as const;
-      const { rows: events, limit } = await readBatch(passSize, (most) =>
-        readDeliveries(database, deliveryStatement(log, { ...range, filter, limit: most })),
-      );
+      const { rows: events, limit } = await readBatch(passSize, batchOf({ ...range, filter }));
       return { events, upTo: events.length < limit ? end : (events.at(-1)?.position ?? end) };
     },
     async readLane(subject, { next, stop, upTo }) {
@@ -51,9 +55,7 @@ export function createPass({ database, log, filter }: PassOptions): Pass {
         before: stop === null ? Number.MAX_SAFE_INTEGER : stop + 1,
         direction: "forwards",
       } as const;
-      const { rows: events, limit } = await readBatch(laneSize, (most) =>
-        readDeliveries(database, deliveryStatement(log, { ...range, filter, limit: most })),
-      );
+      const { rows: events, limit } = await readBatch(laneSize, batchOf({ ...range, filter }));
       // What lies beyond it comes with the pass.
       const within = events.filter(({ position }) => position <= upTo);
       return { events: within, end: within.length < limit };

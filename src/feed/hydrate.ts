@@ -6,7 +6,7 @@ import { createFeedCommits, type FeedCommits, type FeedDeps } from "./commit.ts"
 import type { FeedPlan } from "./plan.ts";
 import { readFeed } from "./record.ts";
 import type { RegisteredFeed } from "./register.ts";
-import { readSource, type SourceRow, sourceStatement, subjectStatement } from "./source.ts";
+import { type SourceRow, sourceBatch, sourceRange, subjectRange } from "./source.ts";
 import { readFeedSubjects, UNKNOWN_SUBJECT } from "./subjects.ts";
 
 /*
@@ -50,10 +50,11 @@ async function ownChunk(
   const info = await findSubject(database, source, subject);
   if (info === null || info.position <= after) return { rows: [], upTo: head };
   const afterVersion = await versionAt(database, source, info, { position: after });
-  const { rows, limit } = await readBatch(size, (most) => {
-    const query = { subjectId: info.id, afterVersion, upTo: head, limit: most };
-    return readSource(database, source, subjectStatement(source, feed.source, query));
-  });
+  const span = info.version - afterVersion;
+  const batch = sourceBatch(database, source, span, (limit) =>
+    subjectRange(source, feed.source, { subjectId: info.id, afterVersion, upTo: head, limit }),
+  );
+  const { rows, limit } = await readBatch(size, batch);
   return { rows, upTo: rows.length === limit ? (rows.at(-1)?.position ?? head) : head };
 }
 
@@ -68,10 +69,10 @@ async function scannedChunk(
   let position = after;
   while (position < head) {
     const from = position;
-    const { rows: found, limit } = await readBatch(size, (most) => {
-      const range = { after: from, upTo: Math.min(head, from + most), limit: most };
-      return readSource(database, source, sourceStatement(source, feed.source, range));
-    });
+    const batch = sourceBatch(database, source, head - from, (most) =>
+      sourceRange(source, feed.source, { after: from, upTo: Math.min(head, from + most), limit: most }),
+    );
+    const { rows: found, limit } = await readBatch(size, batch);
     rows.push(...found.filter(({ event }) => countsFor(event) === subject));
     position = Math.min(head, from + limit);
     if (rows.length >= size.now()) return { rows, upTo: position };

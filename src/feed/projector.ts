@@ -6,7 +6,7 @@ import type { Lease } from "../log/lease.ts";
 import type { PlanFailure } from "./plan.ts";
 import { type FeedRecord, type Failure, type FeedStatus, readFeed } from "./record.ts";
 import type { RegisteredFeed } from "./register.ts";
-import { readSource, sourceStatement } from "./source.ts";
+import { sourceBatch, sourceRange } from "./source.ts";
 
 /** Source events one write projects: few enough that appends and hydrations hardly wait for it. */
 const BATCH_EVENTS = 500;
@@ -114,12 +114,10 @@ export function createProjector(
     const head = await readHead(database, source);
     const after = Math.max(record.cursor, reached);
     const upTo = Math.min(head, after + WINDOW);
-    const { rows, limit } =
-      after < head
-        ? await readBatch(batchSize, (most) =>
-            readSource(database, source, sourceStatement(source, feed.source, { after, upTo, limit: most })),
-          )
-        : NOTHING_READ;
+    const batch = sourceBatch(database, source, upTo - after, (most) =>
+      sourceRange(source, feed.source, { after, upTo, limit: most }),
+    );
+    const { rows, limit } = after < head ? await readBatch(batchSize, batch) : NOTHING_READ;
     const plan = rows.length === 0 ? NOTHING_PUBLISHED : await commits.plan(rows);
     const last = rows.length === limit ? (rows.at(-1)?.position ?? upTo) : upTo;
     const cursor = plan.failure === null ? Math.max(after, last) : plan.failure.position - 1;

@@ -1,6 +1,8 @@
 import { prefixEnd } from "../core/names.ts";
 import { type Database, integerAt, type Row, type Statement, textAt, type Value } from "../log/database.ts";
+import { BATCH_BYTES, type BatchSource } from "../log/batch-size.ts";
 import type { LogAddress } from "../log/keys.ts";
+import { fittingStatement } from "../log/pages.ts";
 import type { SourceEvent } from "./define.ts";
 import type { Feed } from "./feed.ts";
 
@@ -17,7 +19,7 @@ export interface SourceRow {
   /** As stored: null when it is when it was recorded. */
   readonly time: string | null;
   readonly recorded: string;
-  /** Length of its data. */
+  /** Length of its data and extensions. */
   readonly characters: number;
 }
 
@@ -39,12 +41,28 @@ function conditions({ types, prefixes }: Feed["source"], bind: Bind): string[] {
 
 const COLUMNS = `event.key, subject.name, event.version, event.type, event.time, event.recorded, event.data, event.extensions`;
 
+/** `from … limit` of matching events, with the values that it binds. */
+interface Range {
+  readonly from: string;
+  readonly args: readonly Value[];
+}
+
+/** Reads the events of a range. */
+export function rowsStatement({ from, args }: Range): Statement {
+  return { sql: `select ${COLUMNS} ${from}`, args };
+}
+
+/** How many events a range has, and how many of them fit into a batch. */
+export function fittingRows({ from, args }: Range): Statement {
+  return fittingStatement(from, args, BATCH_BYTES);
+}
+
 /** Matching events after a position and up to another, in order. */
-export function sourceStatement(
+export function sourceRange(
   log: LogAddress,
   source: Feed["source"],
   { after, upTo, limit }: { after: number; upTo: number; limit: number },
-): Statement {
+): Range {
   const args: Value[] = [];
   const bind = (value: Value) => `?${args.push(value)}`;
   const tests = [
@@ -53,18 +71,17 @@ export function sourceStatement(
     "event.version >= subject.first_version",
     ...conditions(source, bind),
   ];
-  const sql = `select ${COLUMNS}
-    from events as event cross join subjects as subject on subject.id = event.subject
+  const from = `from events as event cross join subjects as subject on subject.id = event.subject
     where ${tests.join(" and ")} order by event.key limit ${bind(limit)}`;
-  return { sql, args };
+  return { from, args };
 }
 
 /** Matching events of one subject after a version and up to a position, in order. */
-export function subjectStatement(
+export function subjectRange(
   log: LogAddress,
   source: Feed["source"],
   query: { subjectId: number; afterVersion: number; upTo: number; limit: number },
-): Statement {
+): Range {
   const args: Value[] = [];
   const bind = (value: Value) => `?${args.push(value)}`;
   const tests = [
@@ -74,10 +91,9 @@ export function subjectStatement(
     "event.version >= subject.first_version",
     ...conditions(source, bind),
   ];
-  const sql = `select ${COLUMNS}
-    from events as event cross join subjects as subject on subject.id = event.subject
+  const from = `from events as event cross join subjects as subject on subject.id = event.subject
     where ${tests.join(" and ")} order by event.version limit ${bind(query.limit)}`;
-  return { sql, args };
+  return { from, args };
 }
 
 /** The extensions of an event, and its position in the event log where another log tells it. */
@@ -97,7 +113,8 @@ function sourceRow(log: LogAddress, row: Row): SourceRow {
     position,
     time: ownTime,
     recorded,
-    characters: typeof data === "string" ? data.length : 0,
+    characters:
+      (typeof data === "string" ? data.length : 0) + (typeof row[7] === "string" ? row[7].length : 0),
     event: {
       type: textAt(row, 3),
       subject: textAt(row, 1),
@@ -110,11 +127,21 @@ function sourceRow(log: LogAddress, row: Row): SourceRow {
   };
 }
 
-/** Runs one of the statements above. */
-export async function readSource(
+async function readSource(database: Database, log: LogAddress, range: Range): Promise<SourceRow[]> {
+  return (await database.read(rowsStatement(range))).map((row) => sourceRow(log, row));
+}
+
+/** Batches of source events. `span`: the most events there can be; `rangeOf`: the range with at most `limit` events. */
+export function sourceBatch(
   database: Database,
   log: LogAddress,
-  statement: Statement,
-): Promise<SourceRow[]> {
-  return (await database.read(statement)).map((row) => sourceRow(log, row));
+  span: number,
+  rangeOf: (limit: number) => Range,
+): BatchSource<SourceRow> {
+  return {
+    span,
+    database,
+    fitting: (limit) => fittingRows(rangeOf(limit)),
+    read: (limit) => readSource(database, log, rangeOf(limit)),
+  };
 }

@@ -79,6 +79,8 @@ export const problemSchema = z
       .array(
         z.object({ pointer: z.string().optional(), parameter: z.string().optional(), detail: z.string() }),
       )
-      .optional(),
+      .optional()
+      .openapi({ description: "The first 20 faults" }),
+    errorCount: z.int().optional().openapi({ description: "How many faults there are" }),
   })
   .openapi("Problem", { description: "RFC 9457 problem details" });

@@ -2,7 +2,6 @@ import type { Context } from "hono";
 
 import { KildeError } from "../core/errors.ts";
 import { parseJson } from "../core/json.ts";
-import { DEFAULT_PAGE_EVENTS } from "../core/limits.ts";
 import {
   commitConsumer,
   type Consumer,
@@ -14,6 +13,7 @@ import type { LogReader } from "../log/reader.ts";
 import { readText } from "./body.ts";
 import { consumerInPath } from "./consumer-name.ts";
 import type { AppDeps } from "./deps.ts";
+import { listingLimit } from "./listing.ts";
 import { hereWith, queryOf } from "./pages.ts";
 import { headBeyond } from "./position.ts";
 import { validationError } from "./problems.ts";
@@ -33,7 +33,7 @@ function entryOf(consumer: Consumer, { limits, clock }: AppDeps) {
 /** `GET …/consumers` */
 export async function getConsumers(c: Context, deps: AppDeps, log: LogReader): Promise<Response> {
   const { prefix = "", cursor = "", ...query } = queryOf(c, deps.schemas.consumersQuery);
-  const limit = query.limit ?? Math.min(DEFAULT_PAGE_EVENTS, deps.limits.pageEvents);
+  const limit = listingLimit(query.limit, deps);
   await deps.sightings.flush();
   const found = await listConsumers(deps.database, log.address, { prefix, cursor, limit }, deps.clock.now());
   const links = [`<${hereWith(c, deps, {})}>; rel="self"`];

@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import type { Interest } from "../log/follow.ts";
 import type { LogReader } from "../log/reader.ts";
 import type { AppDeps } from "./deps.ts";
+import { isHead } from "./resource.ts";
 
 /**
  * A comment is sent when nothing else was for so many beats of five seconds, so that neither side takes the other for
@@ -30,15 +31,14 @@ export function eventStream(
   /** Name of who reads, if it gave one. */
   consumer: string | null,
 ): Response {
-  const body = openStream(c.req.raw.signal, deps, log, interest, after, (cursor) => {
-    if (consumer !== null)
-      deps.sightings.saw(log.address, consumer, interest.subject === null ? cursor : null);
-  });
+  const open = () =>
+    openStream(c.req.raw.signal, deps, log, interest, after, (cursor) => {
+      if (consumer !== null)
+        deps.sightings.saw(log.address, consumer, interest.subject === null ? cursor : null);
+    });
   c.header("X-Accel-Buffering", "no");
-  return c.body(body, 200, {
-    "Content-Type": "text/event-stream",
-    "Cache-Control": "no-cache, no-transform",
-  });
+  const headers = { "Content-Type": "text/event-stream", "Cache-Control": "no-cache, no-transform" };
+  return isHead(c) ? c.body(null, 200, headers) : c.body(open(), 200, headers);
 }
 
 function openStream(

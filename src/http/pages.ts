@@ -14,6 +14,7 @@ import { type Representation, representationOf } from "./negotiate.ts";
 import { pageBody } from "./page-body.ts";
 import { awaitPosition, headBeyond, shownPosition } from "./position.ts";
 import { validationError } from "./problems.ts";
+import { isHead } from "./resource.ts";
 import type { Schemas } from "./schemas.ts";
 
 /** A year: what RFC 9111 caches take for ever. */
@@ -219,7 +220,8 @@ export async function readLog(
   const page: PageQuery = { subject, lastEventId, direction, limit, filter, afterVersion, toVersion, asOf };
   const consumer = consumerOf(c, deps);
   let answer = await freshPage(c, deps, log, page, representation);
-  if (answer.count === 0 && timeout > 0) {
+  // There is nothing to wait for: the body that news would come in is not sent.
+  if (answer.count === 0 && timeout > 0 && !isHead(c)) {
     answer = await longPoll(c, deps, log, page, timeout, representation, answer);
   }
   if (subject !== null && answer.subject === null && timeout === 0) {

@@ -7,16 +7,36 @@ import { POSITION_HEADER } from "./position.ts";
 /** When a client may try again, in seconds. */
 const RETRY_AFTER_SECONDS = 1;
 
-/** The body of an error answer: RFC 9457 problem details. */
+/** Faults that a problem lists. A hostile body may have a million. */
+const LISTED_FAULTS = 20;
+
+/** Longest text within a problem, in characters: it may quote what was sent. */
+const TEXT_CHARACTERS = 1_000;
+
+function shortened(text: string): string {
+  return text.length <= TEXT_CHARACTERS ? text : `${text.slice(0, TEXT_CHARACTERS).toWellFormed()}…`;
+}
+
+function listed({ pointer, parameter, detail }: ProblemDetail): ProblemDetail {
+  return {
+    ...(pointer === undefined ? {} : { pointer: shortened(pointer) }),
+    ...(parameter === undefined ? {} : { parameter: shortened(parameter) }),
+    detail: shortened(detail),
+  };
+}
+
+/** The body of an error answer: RFC 9457 problem details. Its size is bounded, whatever was sent. */
 function problemOf(error: KildeError, basePath: string): Record<string, unknown> {
   const { status, title, remedy } = PROBLEMS[error.code];
+  const { errors, errorCount = errors?.length, ...members } = error.members;
   return {
     type: basePath + PROBLEM_PATH + error.code,
     title,
     status,
-    detail: error.message,
+    detail: shortened(error.message),
     remedy,
-    ...error.members,
+    ...members,
+    ...(errors === undefined ? {} : { errors: errors.slice(0, LISTED_FAULTS).map(listed), errorCount }),
   };
 }
 
@@ -36,23 +56,33 @@ export function problemResponse(path: string, error: KildeError, basePath: strin
   });
 }
 
+/** How many faults an issue stands for: one for each member that is not known. */
+function faultsOf(issue: z.core.$ZodIssue): number {
+  return issue.code === "unrecognized_keys" ? issue.keys.length : 1;
+}
+
 /** An error that names what is wrong with a body, by JSON pointer, or with parameters, by name. */
 export function validationError(
   code: Extract<ProblemCode, "invalid-body" | "invalid-parameter">,
   issues: readonly z.core.$ZodIssue[],
 ): KildeError {
-  const errors = issues.flatMap((issue): ProblemDetail[] => {
-    const at = (path: readonly PropertyKey[], detail: string): ProblemDetail =>
-      code === "invalid-body"
-        ? { pointer: jsonPointer(path), detail }
-        : { parameter: String(path[0] ?? ""), detail };
-    return issue.code === "unrecognized_keys"
-      ? issue.keys.map((key) => at([...issue.path, key], "Not known here"))
-      : [at(issue.path, issue.message)];
-  });
+  const at = (path: readonly PropertyKey[], detail: string): ProblemDetail =>
+    code === "invalid-body"
+      ? { pointer: jsonPointer(path), detail }
+      : { parameter: String(path[0] ?? ""), detail };
+  const errors = issues
+    .slice(0, LISTED_FAULTS)
+    .flatMap((issue): ProblemDetail[] =>
+      issue.code === "unrecognized_keys"
+        ? issue.keys.slice(0, LISTED_FAULTS).map((key) => at([...issue.path, key], "Not known here"))
+        : [at(issue.path, issue.message)],
+    )
+    .slice(0, LISTED_FAULTS);
+  const errorCount = issues.reduce((total, issue) => total + faultsOf(issue), 0);
   const first = errors[0];
   const where = first?.pointer ?? first?.parameter ?? "";
   return new KildeError(code, `${where === "" ? "The body" : where}: ${first?.detail ?? "not valid"}`, {
     errors,
+    errorCount,
   });
 }

@@ -1,8 +1,8 @@
 import type { Context } from "hono";
 
-import { DEFAULT_PAGE_EVENTS } from "../core/limits.ts";
 import { retrySubject, rewind, skipEvent } from "../delivery/redelivery.ts";
 import { listAttempts, listBlocked, listSkips } from "../delivery/state.ts";
+import { listingLimit } from "./listing.ts";
 import { hereWith, queryOf } from "./pages.ts";
 import { subjectNameOf } from "./stream-name.ts";
 import { bodyOf, type SubscriptionDeps, subscriptionIn } from "./subscription-deps.ts";
@@ -40,7 +40,7 @@ export async function getAttempts(c: Context, deps: SubscriptionDeps): Promise<R
 /** `GET /subscriptions/{subscription}/blocked` */
 export async function getBlocked(c: Context, deps: SubscriptionDeps): Promise<Response> {
   const { cursor = "", ...query } = queryOf(c, deps.subscriptionSchemas.subscriptionsQuery);
-  const limit = query.limit ?? Math.min(DEFAULT_PAGE_EVENTS, deps.limits.pageEvents);
+  const limit = listingLimit(query.limit, deps);
   const subscription = await deps.subscriptions.get(subscriptionIn(c));
   const found = await listBlocked(deps.database, subscription, { cursor, limit, name: null });
   const links = [`<${hereWith(c, deps, {})}>; rel="self"`];
@@ -82,9 +82,11 @@ export async function skipBlockedEvent(c: Context, deps: SubscriptionDeps): Prom
 /** `GET /subscriptions/{subscription}/skips` */
 export async function getSkips(c: Context, deps: SubscriptionDeps): Promise<Response> {
   const { id } = await deps.subscriptions.get(subscriptionIn(c));
-  const skips = (await listSkips(deps.database, id, deps.limits.pageEvents)).map(({ version, ...skip }) => ({
-    ...skip,
-    sequence: sequenceOf(version),
-  }));
+  const skips = (await listSkips(deps.database, id, listingLimit(deps.limits.pageEvents, deps))).map(
+    ({ version, ...skip }) => ({
+      ...skip,
+      sequence: sequenceOf(version),
+    }),
+  );
   return c.json({ skips }, 200, FRESH);
 }

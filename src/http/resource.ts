@@ -1,4 +1,4 @@
-import { type Handler, Hono } from "hono";
+import { type Context, type Handler, Hono } from "hono";
 import { TrieRouter } from "hono/router/trie-router";
 
 import type { Clock } from "../core/clock.ts";
@@ -51,6 +51,24 @@ export function observedApp({ clock, onAccess, brief }: ObservedOptions): AppHon
   return app;
 }
 
+/**
+ * Whether only the headers of an answer are asked for. Hono routes HEAD to the handlers of GET and drops the body that they
+ * give; a handler that would hold something until its body was read must look.
+ */
+export function isHead(c: Context): boolean {
+  return c.req.raw.method === "HEAD";
+}
+
+/** The handler of a GET, which lets go of the body of an answer to HEAD: nobody else would. */
+function withHead(handler: Handler): Handler {
+  return async (c, next) => {
+    const response: unknown = await handler(c, next);
+    if (!isHead(c) || !(response instanceof Response)) return response as Response;
+    await response.body?.cancel();
+    return new Response(null, response);
+  };
+}
+
 export type Methods = Partial<Record<"GET" | "POST" | "PUT" | "PATCH" | "DELETE", Handler>>;
 
 /** Adds resources to an app: OPTIONS is answered, and other methods than theirs are refused. */
@@ -58,7 +76,9 @@ export function resourcesOf(app: AppHono, basePath: string): (path: string, meth
   return (path, methods) => {
     const names = Object.keys(methods);
     const allow = [...names, ...(names.includes("GET") ? ["HEAD"] : []), "OPTIONS"].join(", ");
-    for (const [method, handler] of Object.entries(methods)) app.on(method, path, handler);
+    for (const [method, handler] of Object.entries(methods)) {
+      app.on(method, path, method === "GET" ? withHead(handler) : handler);
+    }
     app.all(path, (c) => {
       const { method, path: asked } = c.req;
       const response =

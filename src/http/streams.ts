@@ -1,12 +1,12 @@
 import type { Context } from "hono";
 
 import { KildeError } from "../core/errors.ts";
-import { DEFAULT_PAGE_EVENTS } from "../core/limits.ts";
 import type { LogReader } from "../log/reader.ts";
 import { findSubject, type SubjectInfo } from "../log/subjects.ts";
 import { erasure } from "../log/erasures.ts";
 import { refusalError } from "./append.ts";
 import type { AppDeps } from "./deps.ts";
+import { listingLimit } from "./listing.ts";
 import { hereWith, queryOf } from "./pages.ts";
 import { awaitPosition, POSITION_HEADER, shownPosition } from "./position.ts";
 import { preconditionOf } from "./preconditions.ts";
@@ -29,7 +29,7 @@ export async function listing(
   term: SubjectTerm,
 ): Promise<Response> {
   const { prefix = "", cursor, changedSince, ...query } = queryOf(c, deps.schemas.streamsQuery);
-  const limit = query.limit ?? Math.min(DEFAULT_PAGE_EVENTS, deps.limits.pageEvents);
+  const limit = listingLimit(query.limit, deps);
   if (changedSince !== undefined && cursor !== undefined) {
     const detail = "cannot be combined with changedSince, which is a cursor itself";
     throw new KildeError("invalid-parameter", `cursor: ${detail}`, {

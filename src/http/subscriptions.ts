@@ -5,6 +5,7 @@ import { KildeError } from "../core/errors.ts";
 import { DEFAULT_PAGE_EVENTS } from "../core/limits.ts";
 import type { DeliveryMode, Subscription } from "../delivery/subscription.ts";
 import type { RequestedConfig } from "../delivery/subscriptions.ts";
+import { fittingEntries } from "./listing.ts";
 import { hereWith, queryOf } from "./pages.ts";
 import { bodyOf, type SubscriptionDeps, subscriptionIn } from "./subscription-deps.ts";
 import type { SubscriptionSchemas } from "./subscription-schemas.ts";
@@ -116,11 +117,12 @@ export async function getSubscriptions(c: Context, deps: SubscriptionDeps): Prom
   const { cursor = "", ...query } = queryOf(c, deps.subscriptionSchemas.subscriptionsQuery);
   const limit = query.limit ?? Math.min(DEFAULT_PAGE_EVENTS, deps.limits.pageEvents);
   const found = await deps.subscriptions.list({ cursor, limit });
+  const all = await Promise.all(found.map((subscription) => shown(deps, subscription)));
+  const entries = fittingEntries(all, deps);
   const links = [`<${hereWith(c, deps, {})}>; rel="self"`];
-  const last = found.at(-1);
-  if (found.length === limit && last !== undefined)
+  const last = found[entries.length - 1];
+  if ((found.length === limit || entries.length < found.length) && last !== undefined)
     links.push(`<${hereWith(c, deps, { cursor: last.id })}>; rel="next"`);
-  const entries = await Promise.all(found.map((subscription) => shown(deps, subscription)));
   return c.json({ subscriptions: entries }, 200, { ...FRESH, Link: links.join(", ") });
 }
 

@@ -38,8 +38,9 @@ export interface Following {
   end(): void;
 }
 
-/** Events of one chunk of catching up. */
+/** Most events of one chunk, and most bytes, unless a single event is larger: so much is held for a socket that does not read. */
 const CHUNK_EVENTS = 500;
+const CHUNK_BYTES = 256 * 1024;
 
 const ENCODER = new TextEncoder();
 
@@ -75,14 +76,27 @@ async function readChunk(
     const before = subject.version + 1;
     selection = { ...range, source: { subjectId: subject.id }, after, before } as const;
   }
-  const page = await readPage(deps, log, selection, "event-stream", signal);
+  const pageBytes = Math.min(CHUNK_BYTES, deps.pageBytes);
+  const page = await readPage({ ...deps, pageBytes }, log, selection, "event-stream", signal);
   return page.full
     ? { parts: page.parts, count: page.count, cursor: page.last }
     : { ...page, cursor: Math.max(head, page.last) };
 }
 
+/** The first entries, as many as a chunk holds; at least one. */
+function fitting(entries: readonly Entry[]): readonly Entry[] {
+  let bytes = 0;
+  let count = 0;
+  for (const entry of entries) {
+    bytes += entry.bytes;
+    if (count > 0 && (count >= CHUNK_EVENTS || bytes > CHUNK_BYTES)) break;
+    count += 1;
+  }
+  return count < entries.length ? entries.slice(0, count) : entries;
+}
+
 function chunkOf(entries: readonly Entry[], end: number, wanted: ReturnType<typeof isWanted>): Chunk {
-  const some = entries.slice(0, CHUNK_EVENTS);
+  const some = fitting(entries);
   const matching = wanted === null ? some : some.filter(wanted);
   return {
     parts: [ENCODER.encode(matching.map((entry) => entry.text).join(""))],

@@ -86,20 +86,41 @@ export function entriesStatement(log: LogAddress, selection: Selection, framing:
   return { sql, args };
 }
 
-const BYTES = "octet_length(event.data) + coalesce(octet_length(event.extensions), 0)";
+/**
+ * Bytes around the data and extensions of an event that every event has: names of members, times, numbers. An upper
+ * bound, so that an event is never larger than it was counted.
+ */
+export const ENVELOPE_BYTES = 400;
 
-/** Gives one row: the bytes of the events' JSON. Reads sizes only, so it costs a fraction of the page. */
+/**
+ * Bytes of an event on the wire, rounded up. The type is counted three times, since a server-sent event has it twice and
+ * JSON may escape it; the columns that may be NULL count as 0 then, since NULL would make the whole sum NULL.
+ */
+const BYTES = `${ENVELOPE_BYTES} + coalesce(octet_length(event.data), 0) + coalesce(octet_length(event.extensions), 0)
+  + 3 * octet_length(event.type) + 2 * octet_length(subject.name) + coalesce(octet_length(event.time), 0)`;
+
+/** Gives one row: the bytes of the events on the wire. Reads sizes only, so it costs a fraction of the page. */
 export function bytesStatement(log: LogAddress, selection: Selection): Statement {
   const args: Value[] = [];
   const from = selected(log, selection, args);
   return { sql: `select coalesce(sum(bytes), 0) from (select ${BYTES} as bytes ${from})`, args };
 }
 
-/** Gives one row: how many events there are before their bytes reach `maxBytes`. */
-export function countWithinStatement(log: LogAddress, selection: Selection, maxBytes: number): Statement {
-  const args: Value[] = [maxBytes];
-  const from = selected(log, selection, args);
-  const running = `sum(bytes) over (rows unbounded preceding)`;
-  const sql = `select count(*) from (select ${running} as total from (select ${BYTES} as bytes ${from})) where total <= ?1`;
-  return { sql, args };
+/**
+ * Gives one row: how many events a range has, and how many of them fit into `maxBytes`, in their order. `from` is the
+ * `from … limit` of the range, with its `args` and the aliases of {@link selected}.
+ */
+export function fittingStatement(from: string, args: readonly Value[], maxBytes: number): Statement {
+  const bound = `?${args.length + 1}`;
+  const running = `select sum(bytes) over (rows unbounded preceding) as total from (select ${BYTES} as bytes ${from})`;
+  return {
+    sql: `select count(*), coalesce(sum(total <= ${bound}), 0) from (${running})`,
+    args: [...args, maxBytes],
+  };
+}
+
+/** {@link fittingStatement} of a selection. */
+export function fittingSelection(log: LogAddress, selection: Selection, maxBytes: number): Statement {
+  const args: Value[] = [];
+  return fittingStatement(selected(log, selection, args), args, maxBytes);
 }

@@ -1,7 +1,9 @@
 import type { Clock } from "../core/clock.ts";
-import { type Database, integerAt } from "./database.ts";
+import { utf8Bytes } from "../core/names.ts";
+import { type Database, integerAt, type Row } from "./database.ts";
 import type { LogAddress } from "./keys.ts";
-import { bytesStatement, countWithinStatement, pageStatement, type Selection } from "./pages.ts";
+import { isTooLarge } from "./failures.ts";
+import { bytesStatement, fittingSelection, pageStatement, type Selection } from "./pages.ts";
 import type { Framing } from "./render.ts";
 
 /** Some events as framed text, as a string or in UTF-8. */
@@ -21,9 +23,9 @@ export interface Page {
 export interface ReadDeps {
   readonly database: Database;
   readonly clock: Clock;
-  /** Most bytes of event JSON in a page; one event may be larger. */
+  /** Most bytes of a page; one event may be larger. */
   readonly pageBytes: number;
-  /** Most bytes of JSON an event can have. */
+  /** Most bytes of an event on the wire. */
   readonly eventBytes: number;
   /** Most events that one query reads; a page may be of several. */
   readonly pieceEvents: number;
@@ -45,32 +47,59 @@ function partAt(value: unknown): Part | null {
   throw new TypeError(`a page came as ${typeof value}`);
 }
 
-/** Whether a selection may hold more bytes than a page; so few events cannot, however large they are. */
-function mayExceed({ pageBytes, eventBytes }: ReadDeps, { after, before, limit }: Selection): boolean {
-  return Math.min(limit, before - after - 1) * eventBytes > pageBytes;
+/** Whether a selection may hold more than so many bytes; so few events cannot, however large they are. */
+function mayExceed(maxBytes: number, eventBytes: number, { after, before, limit }: Selection): boolean {
+  return Math.min(limit, before - after - 1) * eventBytes > maxBytes;
 }
 
+/** How many events of a selection fit into so many bytes: all that it asks for, unless it has more than fit. */
+async function fittingLimit(
+  { database, eventBytes }: ReadDeps,
+  log: LogAddress,
+  selection: Selection,
+  maxBytes: number,
+): Promise<number> {
+  if (!mayExceed(maxBytes, eventBytes, selection)) return selection.limit;
+  if (integerAt((await database.read(bytesStatement(log, selection)))[0], 0) <= maxBytes)
+    return selection.limit;
+  const [row] = await database.read(fittingSelection(log, selection, maxBytes));
+  return integerAt(row, 1);
+}
+
+/** Reads up to `limit` events; fewer where a libSQL server cannot answer with so many at once. */
+async function readEvents(
+  { database }: ReadDeps,
+  log: LogAddress,
+  selection: Selection,
+  framing: Framing,
+): Promise<{ readonly row: Row | undefined; readonly limit: number }> {
+  const form = database.embedded ? "bytes" : "text";
+  for (let { limit } = selection; ; limit = Math.ceil(limit / 2)) {
+    try {
+      const [row] = await database.read(pageStatement(log, { ...selection, limit }, framing, form));
+      return { row, limit };
+    } catch (error) {
+      if (limit === 1 || !isTooLarge(error)) throw error;
+    }
+  }
+}
+
+/** Reads at most `maxBytes`; the first event of a page is read whatever its size. */
 async function readPiece(
   deps: ReadDeps,
   log: LogAddress,
   selection: Selection,
   framing: Framing,
+  { maxBytes, isFirst }: { readonly maxBytes: number; readonly isFirst: boolean },
 ): Promise<Piece> {
-  const { database, pageBytes } = deps;
-  const bytes = mayExceed(deps, selection)
-    ? integerAt((await database.read(bytesStatement(log, selection)))[0], 0)
-    : 0;
-  const cutByBytes = bytes > pageBytes;
-  let { limit } = selection;
-  if (cutByBytes) {
-    const [within] = await database.read(countWithinStatement(log, selection, pageBytes));
-    limit = Math.max(1, integerAt(within, 0));
-  }
-  const form = database.embedded ? "bytes" : "text";
-  const [row] = await database.read(pageStatement(log, { ...selection, limit }, framing, form));
+  const fitting = await fittingLimit(deps, log, selection, maxBytes);
+  if (fitting === 0 && !isFirst) return { part: null, count: 0, first: 0, last: 0, cutByBytes: true };
+  const asked = Math.max(1, fitting);
+  const { row, limit } = await readEvents(deps, log, { ...selection, limit: asked }, framing);
   const [low, high] = [integerAt(row, 1), integerAt(row, 2)];
   const [first, last] = selection.direction === "forwards" ? [low, high] : [high, low];
-  return { part: partAt(row?.[3] ?? null), count: integerAt(row, 0), first, last, cutByBytes };
+  const part = partAt(row?.[3] ?? null);
+  return { part, count: integerAt(row, 0), first, last, cutByBytes: limit < selection.limit };
 }
 
 /**
@@ -110,12 +139,13 @@ export async function readPage(
   let bytes = 0;
   let full = false;
   for (const window of windows(selection, deps.pieceEvents)) {
-    const piece = await readPiece(deps, log, { ...window, limit: selection.limit - count }, framing);
+    const room = { maxBytes: deps.pageBytes - bytes, isFirst: count === 0 };
+    const piece = await readPiece(deps, log, { ...window, limit: selection.limit - count }, framing, room);
     if (piece.part !== null) {
       parts.push(piece.part);
       if (count === 0) first = piece.first;
       last = piece.last;
-      bytes += piece.part.length;
+      bytes += typeof piece.part === "string" ? utf8Bytes(piece.part) : piece.part.length;
     }
     count += piece.count;
     full = count >= selection.limit || piece.cutByBytes || bytes >= deps.pageBytes;

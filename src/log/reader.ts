@@ -5,6 +5,7 @@ import type { Database } from "./database.ts";
 import { follow, type Following, type Interest, type Taker } from "./follow.ts";
 import { createHeadWatch, type HeadWatch } from "./head-watch.ts";
 import type { LogAddress } from "./keys.ts";
+import { ENVELOPE_BYTES } from "./pages.ts";
 import { type PageAnswer, type PageQuery, queryPage } from "./query.ts";
 import type { Framing } from "./render.ts";
 import {
@@ -64,6 +65,11 @@ export interface LogReaderDeps {
 const SERVER_PAGE_BYTES = 2 * 1024 * 1024;
 const SERVER_PIECE_EVENTS = 2_000;
 
+/** Most bytes that an event can have on the wire. */
+function mostEventBytes({ eventBytes, metadataBytes, typeBytes, streamNameBytes }: Limits): number {
+  return ENVELOPE_BYTES + eventBytes + metadataBytes + 3 * typeBytes + 2 * streamNameBytes;
+}
+
 /** Opens a log for reading, on a database whose schema is up to date. */
 export function openLogReader(
   { database, clock, limits, pollIntervalMs, heads: shared }: LogReaderDeps,
@@ -77,7 +83,7 @@ export function openLogReader(
     clock,
     pageBytes: database.embedded ? limits.pageBytes : Math.min(limits.pageBytes, SERVER_PAGE_BYTES),
     pieceEvents: database.embedded ? Infinity : SERVER_PIECE_EVENTS,
-    eventBytes: limits.eventBytes + limits.metadataBytes,
+    eventBytes: mostEventBytes(limits),
     tail,
     audience,
   };

@@ -1,9 +1,10 @@
 import { ERASED_TYPE } from "../core/event.ts";
+import { utf8Bytes } from "../core/names.ts";
 import { type Database, integerAt, textAt } from "./database.ts";
 import { isTooLarge } from "./failures.ts";
 import type { HeadWatch, Watched } from "./head-watch.ts";
 import type { LogAddress } from "./keys.ts";
-import { entriesStatement } from "./pages.ts";
+import { type Direction, entriesStatement, fittingSelection, type Selection } from "./pages.ts";
 import { readHead } from "./subjects.ts";
 
 /** A recent event, ready to be sent. */
@@ -13,14 +14,18 @@ export interface Entry {
   readonly type: string;
   /** As a server-sent event. */
   readonly text: string;
+  /** Of the text. */
+  readonly bytes: number;
 }
 
 /** Entries that are kept at hand. A follower that falls behind them reads pages again. */
 const RING_ENTRIES = 4_096;
-/** Characters of text that are kept at hand. */
-const RING_CHARACTERS = 8 * 1024 * 1024;
-/** Entries one query adds; after a longer jump the ring begins anew at the end. */
+/** Bytes of text that are kept at hand. */
+const RING_BYTES = 8 * 1024 * 1024;
+/** Entries that one query adds. After a longer jump of the head the ring starts again near the end. */
 const FILL_ENTRIES = 1_000;
+/** So few new entries are read without asking how large they are. */
+const FEW_ENTRIES = 4;
 
 /**
  * The live end of a log, shared by all who follow it in this process: one wake-up, one read of what is new, one
@@ -56,7 +61,7 @@ export function createTail({ database, log, heads }: TailDeps): Tail {
   let head = 0;
   let expected = 0;
   let ring: Entry[] = [];
-  let ringCharacters = 0;
+  let ringBytes = 0;
   /** Every event after it and up to the ring's end is in the ring. */
   let ringStart = 0;
   let ringEnd = 0;
@@ -77,7 +82,7 @@ export function createTail({ database, log, heads }: TailDeps): Tail {
 
   const reset = (position: number) => {
     ring = [];
-    ringCharacters = 0;
+    ringBytes = 0;
     ringStart = position;
     ringEnd = position;
   };
@@ -91,15 +96,28 @@ export function createTail({ database, log, heads }: TailDeps): Tail {
   const watched: Watched = { log, isAwaited, isDue: () => isAwaited() && expected > head, advance };
   const look = heads.add(watched);
 
+  const newEntries = (target: number, direction: Direction): Selection => {
+    const range = { source: "log", after: ringEnd, before: target + 1 } as const;
+    return { ...range, direction, filter: {}, limit: FILL_ENTRIES };
+  };
+
+  /** The position after which new entries fit into the ring: those before it would be read to be dropped. */
+  const fillStart = async (target: number): Promise<number> => {
+    // A libSQL server bounds its answers, and asking it would delay every follower.
+    if (target - ringEnd <= FEW_ENTRIES || !database.embedded) return ringEnd;
+    const newest = newEntries(target, "backwards");
+    const [row] = await database.read(fittingSelection(log, newest, RING_BYTES));
+    const [all, fitting] = [integerAt(row, 0), integerAt(row, 1)];
+    // Positions may be missing, but never so that more entries come after the start than fit.
+    return fitting < all ? target - fitting : ringEnd;
+  };
+
   const fill = async () => {
     const target = head;
     if (target - ringEnd > FILL_ENTRIES) reset(target - FILL_ENTRIES);
-    const selection = { source: "log", after: ringEnd, before: target + 1, direction: "forwards" } as const;
-    const statement = entriesStatement(
-      log,
-      { ...selection, filter: {}, limit: FILL_ENTRIES },
-      "event-stream",
-    );
+    const start = await fillStart(target);
+    if (start > ringEnd) reset(start);
+    const statement = entriesStatement(log, newEntries(target, "forwards"), "event-stream");
     const rows = await database.read(statement).catch((error: unknown) => {
       if (!isTooLarge(error)) throw error;
       return null;
@@ -110,26 +128,28 @@ export function createTail({ database, log, heads }: TailDeps): Tail {
       return;
     }
     for (const row of rows) {
+      const text = textAt(row, 3);
       const entry: Entry = {
         position: integerAt(row, 0),
         subject: textAt(row, 1),
         type: textAt(row, 2),
-        text: textAt(row, 3),
+        text,
+        bytes: utf8Bytes(text),
       };
       // What was erased must not be sent on from here.
       if (entry.type === ERASED_TYPE) {
         ring = ring.filter(({ subject }) => subject !== entry.subject);
-        ringCharacters = ring.reduce((total, { text }) => total + text.length, 0);
+        ringBytes = ring.reduce((total, { bytes }) => total + bytes, 0);
       }
       ring.push(entry);
-      ringCharacters += entry.text.length;
+      ringBytes += entry.bytes;
     }
     ringEnd = target;
     let drop = 0;
-    while (ring.length - drop > RING_ENTRIES || ringCharacters > RING_CHARACTERS) {
+    while (ring.length - drop > RING_ENTRIES || ringBytes > RING_BYTES) {
       const oldest = ring[drop];
       if (oldest === undefined) break;
-      ringCharacters -= oldest.text.length;
+      ringBytes -= oldest.bytes;
       ringStart = oldest.position;
       drop += 1;
     }

@@ -3,6 +3,8 @@ import { KildeError } from "../core/errors.ts";
 import type { Feeds } from "../feed/feeds.ts";
 import type { AppOptions } from "../http/app.ts";
 import { createFetch } from "../http/fetch.ts";
+import { problemResponse } from "../http/problems.ts";
+import { REQUEST_ID_HEADER } from "../http/request-id.ts";
 import type { Database } from "../log/database.ts";
 import type { DeliveryPort } from "../http/deps.ts";
 import type { ObservedOptions } from "../http/resource.ts";
@@ -70,13 +72,17 @@ function malformedHost(request: Request, { behindProxy }: Settings): KildeError 
     : misdirected(request.headers.get("host") ?? "");
 }
 
+export interface SocketOptions {
+  readonly settings: Settings;
+  readonly closing: AbortController;
+  readonly observed: ObservedOptions;
+  /** Called with each error that no handler expected. */
+  readonly onFault: (error: unknown, requestId: string) => void;
+  readonly fetch: (request: Request) => Response | Promise<Response>;
+}
+
 /** Listens on the port that the settings name (0: any that is free), and refuses paths that are not in their one form. */
-export function openSocket(
-  settings: Settings,
-  observed: ObservedOptions,
-  closing: AbortController,
-  fetch: (request: Request) => Response | Promise<Response>,
-): Listening {
+export function openSocket({ settings, closing, observed, onFault, fetch }: SocketOptions): Listening {
   const mounted = settings.tenants.flatMap(({ path }) => path ?? []);
   const handlers: Handlers = {
     fetch,
@@ -90,6 +96,15 @@ export function openSocket(
     // Followers are silent between heartbeats.
     idleTimeout: 0,
     maxRequestBodySize: MAX_REQUEST_BODY_BYTES,
+    // The page that Bun shows otherwise has lines and paths of the source.
+    development: false,
+    error(error) {
+      const requestId = crypto.randomUUID();
+      onFault(error, requestId);
+      const response = problemResponse("", new KildeError("internal", `Request ${requestId} failed`), "");
+      response.headers.set(REQUEST_ID_HEADER, requestId);
+      return response;
+    },
   });
   return {
     port: server.port ?? settings.port,
@@ -106,5 +121,6 @@ export function listen(deps: Omit<AnswerDeps, "closing">): Listening {
   const { settings } = deps;
   const closing = new AbortController();
   const options = answering({ ...deps, closing: closing.signal });
-  return openSocket(settings, options, closing, guardHost(settings, options, createFetch(options)));
+  const fetch = guardHost(settings, options, createFetch(options));
+  return openSocket({ settings, closing, observed: options, onFault: options.onFault, fetch });
 }

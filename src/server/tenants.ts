@@ -72,13 +72,15 @@ export async function startTenants({ settings, version, logger }: TenantsOptions
       clock: systemClock,
       onAccess: settings.accessLog ? (entry) => logger.info(entry, "request") : null,
     };
+    const onFault = (error: unknown, requestId: string) =>
+      logger.error({ err: error, requestId }, "request failed");
     const others = processFetch(
       {
         ...observed,
         version,
         closing: closing.signal,
         tenants: () => all.map(({ name, deps }) => ({ name, deps: deps() })),
-        onFault: (error, requestId) => logger.error({ err: error, requestId }, "request failed"),
+        onFault,
       },
       rest?.fetch ?? null,
     );
@@ -88,7 +90,8 @@ export async function startTenants({ settings, version, logger }: TenantsOptions
       const tenant = choose(new URL(request.url));
       return tenant === null ? others(request) : tenant.fetch(request);
     };
-    const listening = openSocket(settings, observed, closing, guardHost(settings, observed, fetchOne));
+    const fetch = guardHost(settings, observed, fetchOne);
+    const listening = openSocket({ settings, closing, observed, onFault, fetch });
     return {
       port: listening.port,
       async close() {

@@ -14,7 +14,7 @@ import { MIGRATIONS } from "../../src/log/migrations.ts";
 import { openDatabase } from "../../src/log/open.ts";
 import {
   bytesStatement,
-  countWithinStatement,
+  fittingSelection,
   entriesStatement,
   pageStatement,
   type Selection,
@@ -236,7 +236,7 @@ describe("query plans", () => {
         pageStatement(log, selection, "array"),
         entriesStatement(log, selection, "event-stream"),
         bytesStatement(log, selection),
-        countWithinStatement(log, selection, 100),
+        fittingSelection(log, selection, 100),
       ]),
     ];
     for (const statement of statements) {

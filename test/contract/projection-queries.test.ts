@@ -5,7 +5,7 @@ import { RESUME_FEED } from "../../src/feed/feeds.ts";
 import { TAKE_LEASE } from "../../src/log/lease.ts";
 import { SELECT_FEED } from "../../src/feed/record.ts";
 import { BEGIN_CLEARING } from "../../src/feed/retire.ts";
-import { sourceStatement, subjectStatement } from "../../src/feed/source.ts";
+import { fittingRows, rowsStatement, sourceRange, subjectRange } from "../../src/feed/source.ts";
 import { RECORDED_FROM } from "../../src/feed/status.ts";
 import { SELECT_FEED_SUBJECTS } from "../../src/feed/subjects.ts";
 import {
@@ -28,10 +28,12 @@ test("no statement of projecting scans a table, or sorts what it reads", async (
   const range = { after: 5, upTo: 50, limit: 10 };
   const sources = [[], ["a"], ["a", "b"]].map((prefixes) => ({ log: log.name, prefixes, types: ["T"] }));
   const statements: Statement[] = [
-    ...sources.flatMap((source) => [
-      sourceStatement(log, source, range),
-      subjectStatement(log, source, { subjectId: 1, afterVersion: 2, upTo: 50, limit: 10 }),
-    ]),
+    ...sources
+      .flatMap((source) => [
+        sourceRange(log, source, range),
+        subjectRange(log, source, { subjectId: 1, afterVersion: 2, upTo: 50, limit: 10 }),
+      ])
+      .flatMap((found) => [rowsStatement(found), fittingRows(found)]),
     { sql: SELECT_FEED, args: [1] },
     { sql: SELECT_FEED_SUBJECTS, args: [1, "[]"] },
     { sql: ADVANCE_FEED, args: [1, 1, 1, "live", null, 1, "a", "b", 1] },

@@ -185,7 +185,7 @@ for (const deployment of deployments) {
 
 describe("pages are bounded in bytes", () => {
   test("a page ends where its bytes are used up, and holds one event at least", async () => {
-    const app = await openApp({ limits: { pageBytes: 1_000 } });
+    const app = await openApp({ limits: { pageBytes: 2_000 } });
     const data = "x".repeat(400);
     await app.append("small", ...Array.from({ length: 5 }, () => ({ type: "T", data })));
     await app.append("large", { type: "T", data: "y".repeat(5_000) }, { type: "T", data: 1 });

@@ -35,6 +35,7 @@ const exitCode = await runCli(process.argv.slice(2), {
   cwd: process.cwd(),
   version,
   stdin: () => Bun.stdin.stream(),
+  isInteractive: isatty(0) && stderr.isTerminal,
   stdout,
   stderr,
   clock: systemClock,

@@ -1,12 +1,14 @@
 import { copyFileSync, existsSync, statSync } from "node:fs";
 
 import { databaseFileUrl } from "../core/database-url.ts";
+import type { Database } from "../log/database.ts";
 import { type Finding, examine } from "../log/doctor.ts";
 import { type LogInventory, missingFrom, takeInventory } from "../log/inventory.ts";
 import { countMigrations, migrate } from "../log/migrate.ts";
 import { databaseFileKind, holdsBytes } from "../log/read-only.ts";
 import { withDatabase } from "./database.ts";
 import { CliError, EXIT } from "./exit.ts";
+import { type ContinueDeps, continueHistory, type ReplacedHistory } from "./replaced-history.ts";
 
 /** Files beside a database that hold part of its content. */
 const CONTENT_SIDECARS = ["-wal", "-journal"] as const;
@@ -56,37 +58,52 @@ function unsound(name: string, findings: readonly Finding[]): CliError {
   return new CliError(EXIT.faults, `${name} is not sound:${faults}`, "Restore an earlier backup.");
 }
 
+export interface PreparedCopy {
+  readonly inventory: readonly LogInventory[];
+  /** Streams that were erased in the copy, because they were erased after the backup. */
+  readonly erased: number;
+}
+
+/** Migrates a copy that is a store, and compares what it holds before and after. */
+async function migrateCopy(database: Database, name: string): Promise<void> {
+  if ((await countMigrations(database)) === 0) {
+    throw new CliError(EXIT.faults, `${name} holds no store`, RESTORE_ANOTHER);
+  }
+  const before = await takeInventory(database);
+  await migrate(database);
+  const findings = await examine(database);
+  if (findings.length > 0) throw unsound(name, findings);
+  const changed = missingFrom(before, await takeInventory(database));
+  if (changed.length === 0) return;
+  throw new CliError(
+    EXIT.failure,
+    `Migrating ${name} changed heads or counts of ${changed.join(", ")}`,
+    "Restore with the version of Kilde that made the backup.",
+  );
+}
+
 /**
- * Validates a copy of a backup, migrates it, and validates it again; afterwards the file alone holds the store. Errors
- * call it by the backup's name.
- * @returns what the store holds.
+ * Validates a copy of a backup, migrates it, and makes it the successor of the store that it replaces; afterwards the
+ * file alone holds the store. Errors call it by the backup's name.
  */
-export async function prepareCopy(copy: string, name: string): Promise<readonly LogInventory[]> {
+export async function prepareCopy(
+  copy: string,
+  name: string,
+  replaced: Pick<ReplacedHistory, "histories" | "erasures">,
+  deps: ContinueDeps,
+): Promise<PreparedCopy> {
   const settings = { databaseUrl: databaseFileUrl(copy), databaseAuthToken: undefined };
   try {
     return await withDatabase(
       settings,
       "/",
       async (database) => {
-        if ((await countMigrations(database)) === 0) {
-          throw new CliError(EXIT.faults, `${name} holds no store`, RESTORE_ANOTHER);
-        }
-        const before = await takeInventory(database);
-        await migrate(database);
-        const findings = await examine(database);
-        if (findings.length > 0) throw unsound(name, findings);
-        const after = await takeInventory(database);
-        const changed = missingFrom(before, after);
-        if (changed.length > 0) {
-          throw new CliError(
-            EXIT.failure,
-            `Migrating ${name} changed heads or counts of ${changed.join(", ")}`,
-            "Restore with the version of Kilde that made the backup.",
-          );
-        }
+        await migrateCopy(database, name);
+        const erased = await continueHistory(database, replaced, deps);
+        const inventory = await takeInventory(database);
         await database.read({ sql: "pragma wal_checkpoint(truncate)", args: [] });
         if (holdsBytes(`${copy}-wal`)) throw new Error(`the write-ahead log of ${copy} could not be emptied`);
-        return after;
+        return { inventory, erased };
       },
       name,
     );

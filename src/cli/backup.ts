@@ -5,11 +5,15 @@ import { Command } from "commander";
 
 import { loadSettings } from "../config/load.ts";
 import type { Database } from "../log/database.ts";
+import { databaseFileUrl } from "../core/database-url.ts";
+import { listErasures } from "../log/erasures.ts";
 import { storageFailure } from "../log/failures.ts";
+import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
 import type { CliContext } from "./context.ts";
-import { makeFolder, requireExisting, requireFile, withDatabase } from "./database.ts";
+import { makeFolder, requireExisting, requireFile, withDatabase, withReadOnlyDatabase } from "./database.ts";
+import { erasuresFileOf, writeErasures } from "./erasures-file.ts";
 import { CliError, EXIT } from "./exit.ts";
-import { putInFreePlace, withFolderBeside } from "./put-in-place.ts";
+import { putInFreePlace, putInPlace, withFolderBeside } from "./put-in-place.ts";
 import { examples, jsonOption } from "./options.ts";
 import { settingOptions } from "./setting-options.ts";
 import { meantDatabase, tenantOption } from "./tenants.ts";
@@ -46,7 +50,14 @@ async function backup(context: CliContext, target: string, flags: Flags): Promis
   await withFolderBeside(place, "unfinished", async (folder) => {
     const unfinished = join(folder, "kilde.db");
     await withDatabase(settings, context.cwd, (database) => copyInto(database, unfinished, target));
+    const erasures = join(folder, "erasures.ndjson");
+    await withReadOnlyDatabase(
+      { databaseUrl: databaseFileUrl(unfinished), databaseAuthToken: undefined },
+      context.cwd,
+      (copy) => writeErasures(erasures, listErasures(copy, EVENT_LOG_ADDRESS)),
+    );
     if (!putInFreePlace(unfinished, place)) throw taken(target);
+    putInPlace(erasures, erasuresFileOf(place));
   });
   const bytes = statSync(place).size;
   await context.stdout.write(

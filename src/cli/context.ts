@@ -17,6 +17,8 @@ export interface CliContext {
   /** Version of this program. */
   readonly version: string;
   readonly stdin: () => ReadableStream<Uint8Array>;
+  /** Whether a person can be asked: both standard input and standard error are a terminal. */
+  readonly isInteractive: boolean;
   readonly stdout: Output;
   readonly stderr: Output;
   readonly clock: Clock;

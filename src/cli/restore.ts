@@ -1,18 +1,21 @@
 import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 
 import { Command } from "commander";
 
 import { loadSettings } from "../config/load.ts";
-import { type LogInventory, missingFrom, takeInventory } from "../log/inventory.ts";
+import type { Erasure } from "../log/erasures.ts";
+import { type LogInventory, missingFrom } from "../log/inventory.ts";
 import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
-import { databaseFileKind, openReadOnly } from "../log/read-only.ts";
-import { copyWithJournal, prepareCopy, requireDatabaseFile } from "./backup-copy.ts";
+import { copyWithJournal, type PreparedCopy, prepareCopy, requireDatabaseFile } from "./backup-copy.ts";
+import { isConfirmed } from "./confirm.ts";
 import type { CliContext } from "./context.ts";
-import { isDriverError, makeFolder, requireFile } from "./database.ts";
+import { makeFolder, requireFile } from "./database.ts";
+import { readErasures } from "./erasures-file.ts";
 import { CliError, EXIT } from "./exit.ts";
 import { examples, jsonOption } from "./options.ts";
 import { withFolderBeside } from "./put-in-place.ts";
+import { readReplacedHistory, type ReplacedHistory } from "./replaced-history.ts";
 import { fileBehind, foldReplacedStore, replaceStore, settleInterruptedRestore } from "./replaced-store.ts";
 import { settingOptions } from "./setting-options.ts";
 import { meantDatabase, tenantOption } from "./tenants.ts";
@@ -26,21 +29,7 @@ function shownLog(logs: readonly LogInventory[] | null): string {
   return `${log.events.toLocaleString("en")} events, head ${log.head.toLocaleString("en")}`;
 }
 
-/** What the store that is to be replaced holds; null when it is damaged, or not a store. */
-async function inventoryOf(file: string): Promise<readonly LogInventory[] | null> {
-  if (databaseFileKind(file) === "not-a-database") return null;
-  const database = openReadOnly(file);
-  try {
-    return await takeInventory(database);
-  } catch (error) {
-    if (isDriverError(error)) return null;
-    throw error;
-  } finally {
-    database.close();
-  }
-}
-
-/** The file to restore to, free of a running server and of an earlier restore that was interrupted. */
+/** Frees the file that a restore replaces of a running server and of an earlier restore that was interrupted. */
 function clearTarget(file: string, flags: Flags): void {
   settleInterruptedRestore(file);
   if (!existsSync(file)) return;
@@ -54,6 +43,66 @@ function clearTarget(file: string, flags: Flags): void {
   foldReplacedStore(file);
 }
 
+const RISK =
+  "What was erased after this backup was taken is not known here, so that the restored store holds it again.";
+const RISK_REMEDY =
+  "State --erasures with the newest <backup>.erasures.ndjson, which `kilde backup` writes beside each backup; or --force.";
+
+/** Lets a person accept that a restore may bring erased data back. `--force` accepts it, and the risk is printed. */
+async function acceptRisk(context: CliContext, flags: Flags): Promise<void> {
+  await context.stderr.write(`kilde: ${RISK}\n`);
+  if (flags["force"] === true) return;
+  if (context.isInteractive && (await isConfirmed(context, "Restore it all the same?"))) return;
+  throw new CliError(EXIT.failure, "The backup was not restored", RISK_REMEDY);
+}
+
+/** The erasures that the restored store has to repeat: those of the store that it replaces, and those of a file. */
+async function erasuresFor(
+  context: CliContext,
+  replaced: ReplacedHistory | null,
+  flags: Flags,
+): Promise<readonly Erasure[]> {
+  const name = flags["erasures"];
+  if (typeof name === "string") {
+    const exported = await readErasures(resolve(context.cwd, name), name);
+    return [...exported, ...(replaced?.erasures ?? [])];
+  }
+  if (replaced === null) await acceptRisk(context, flags);
+  return replaced?.erasures ?? [];
+}
+
+interface Restored extends PreparedCopy {
+  readonly replaced: readonly LogInventory[] | null;
+}
+
+/** Restores a validated file; the store at `file` changes last. */
+async function restoreTo(file: string, source: string, context: CliContext, flags: Flags): Promise<Restored> {
+  const backup = basename(source);
+  const { limits } = await loadSettings({ ...context, flags });
+  const replaced = await readReplacedHistory(file);
+  const erasures = await erasuresFor(context, replaced, flags);
+  makeFolder(file);
+  return withFolderBeside(file, "restoring", async (folder) => {
+    const copy = join(folder, "kilde.db");
+    // The backup itself is never opened, so that it stays as it is.
+    copyWithJournal(source, copy);
+    const history = { histories: replaced?.histories ?? [], erasures };
+    const prepared = await prepareCopy(copy, backup, history, { clock: context.clock, limits });
+    // Checked again, because the copy took its time.
+    if (existsSync(file)) foldReplacedStore(file);
+    await replaceStore(file, copy, async () => {
+      const placed = await readReplacedHistory(file);
+      if (placed !== null && missingFrom(prepared.inventory, placed.inventory).length === 0) return;
+      throw new CliError(
+        EXIT.failure,
+        `${file} does not hold what was restored; the store that it replaced is back in its place`,
+        "Check the disk, and restore again.",
+      );
+    });
+    return { ...prepared, replaced: replaced?.inventory ?? null };
+  });
+}
+
 async function restore(context: CliContext, backup: string, flags: Flags): Promise<void> {
   const settings = meantDatabase(await loadSettings({ ...context, flags }), flags);
   const file = fileBehind(requireFile(settings, context.cwd, "Restore a libSQL server with its own means."));
@@ -64,31 +113,14 @@ async function restore(context: CliContext, backup: string, flags: Flags): Promi
   }
   requireDatabaseFile(source, backup);
   clearTarget(file, flags);
-  makeFolder(file);
-  const [restored, replaced] = await withFolderBeside(file, "restoring", async (folder) => {
-    const copy = join(folder, "kilde.db");
-    // The backup itself is never opened, so that it stays as it is.
-    copyWithJournal(source, copy);
-    const inventory = await prepareCopy(copy, backup);
-    // Checked again, because the copy took its time.
-    if (existsSync(file)) foldReplacedStore(file);
-    const before = existsSync(file) ? await inventoryOf(file) : undefined;
-    await replaceStore(file, copy, async () => {
-      const placed = await inventoryOf(file);
-      if (placed !== null && missingFrom(inventory, placed).length === 0) return;
-      throw new CliError(
-        EXIT.failure,
-        `${file} does not hold what was restored; the store that it replaced is back in its place`,
-        "Check the disk, and restore again.",
-      );
-    });
-    return [inventory, before];
-  });
-  const change = replaced === undefined ? "" : `; it replaced ${shownLog(replaced)}`;
+  const replaces = existsSync(file);
+  const { inventory, erased, replaced } = await restoreTo(file, source, context, flags);
+  const change = replaces ? `; it replaced ${shownLog(replaced)}` : "";
+  const again = erased === 0 ? "" : `; streams erased since the backup, and erased again: ${erased}`;
   await context.stdout.write(
     flags["json"] === true
-      ? `${JSON.stringify({ database: file, restored, replaced: replaced ?? null })}\n`
-      : `${file} is now what ${backup} holds: ${shownLog(restored)}${change}\n`,
+      ? `${JSON.stringify({ database: file, restored: inventory, replaced, erased })}\n`
+      : `${file} is now what ${backup} holds: ${shownLog(inventory)}${again}${change}\n`,
   );
 }
 
@@ -96,13 +128,23 @@ async function restore(context: CliContext, backup: string, flags: Flags): Promi
 export function restoreCommand(context: CliContext): Command {
   const command = new Command("restore")
     .description(
-      "Checks a backup as `kilde doctor` does, and replaces the configured database file by a copy of it. The server must not run. The replaced file keeps the name <file>.before-restore until the restore is done.",
+      "Checks a backup as `kilde doctor` does, and replaces the configured database file by a copy of it. The server must not run. Logs get new identities, so that readers of the replaced store are notified, and what was erased since the backup is erased again. The replaced file keeps the name <file>.before-restore until the restore is done.",
     )
     .argument("<backup>", "the backup's file, with its -wal if it has one; it stays as it is")
-    .option("--force", "replace the database that is there")
+    .option(
+      "--erasures <file>",
+      "erase again what this file lists: the newest <backup>.erasures.ndjson, where the store itself is lost",
+    )
+    .option("--force", "replace the database that is there; restore without knowing later erasures")
     .addOption(tenantOption())
     .addOption(jsonOption())
-    .addHelpText("after", examples("kilde restore backups/2026-01-31.db --force"))
+    .addHelpText(
+      "after",
+      examples(
+        "kilde restore backups/2026-01-31.db --force",
+        "kilde restore backups/2026-01-30.db --erasures backups/2026-01-31.db.erasures.ndjson",
+      ),
+    )
     .action((backup: string, flags: Flags) => restore(context, backup, flags));
   for (const option of settingOptions("databaseUrl")) command.addOption(option);
   return command;

@@ -1,7 +1,7 @@
 import { KildeError } from "../core/errors.ts";
 import { ERASED_TYPE, type ExpectedVersion } from "../core/event.ts";
 import { type Database, integerAt, type Row, type Statement, textAt } from "./database.ts";
-import { EVENT_LOG_ADDRESS, type LogAddress } from "./keys.ts";
+import { EVENT_LOG_ADDRESS, LOG_SPAN, type LogAddress } from "./keys.ts";
 import type { Transaction } from "./plan.ts";
 import type { LogWriter } from "./writer.ts";
 
@@ -86,6 +86,19 @@ function erasureOf(row: Row): Erasure {
 /** Erasures read by one query. */
 const LIST_ERASURES = 1_000;
 
+/** Arguments: log id, position, count. */
+const SELECT_ERASURES = `
+select subject, version, position, recorded, reason from erasures
+where log = ?1 and position > ?2 order by position limit ?3`;
+
+/** The same of a store of an older version, which only has the tombstones. */
+const SELECT_TOMBSTONES = `
+select subject.name, event.version, event.key % ${LOG_SPAN} as position, event.recorded, event.extensions ->> '$.reason'
+from subjects as subject cross join events as event on event.subject = subject.id and event.version = subject.first_version
+where subject.log = ?1 and event.type = '${ERASED_TYPE}' and event.key % ${LOG_SPAN} > ?2 order by position limit ?3`;
+
+const HAS_ERASURES = "select count(*) from sqlite_master where type = 'table' and name = 'erasures'";
+
 /** Gives every recorded erasure of a log in order of position, however many there are. */
 export async function* listErasures(
   database: Database,
@@ -93,12 +106,10 @@ export async function* listErasures(
   { after = 0 }: { readonly after?: number } = {},
 ): AsyncGenerator<Erasure> {
   let cursor = after;
+  const [table] = await database.read({ sql: HAS_ERASURES, args: [] });
+  const sql = integerAt(table, 0) === 0 ? SELECT_TOMBSTONES : SELECT_ERASURES;
   for (;;) {
-    const rows = await database.read({
-      sql: `select subject, version, position, recorded, reason from erasures
-        where log = ?1 and position > ?2 order by position limit ?3`,
-      args: [log.id, cursor, LIST_ERASURES],
-    });
+    const rows = await database.read({ sql, args: [log.id, cursor, LIST_ERASURES] });
     for (const row of rows) yield erasureOf(row);
     const last = rows.at(-1);
     if (last === undefined || rows.length < LIST_ERASURES) return;

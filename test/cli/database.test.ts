@@ -112,7 +112,7 @@ describe("restore", () => {
 
     const elsewhere = emptyFolder();
     copyFileSync(join(cwd, "b.db"), join(elsewhere, "b.db"));
-    expect((await run(["restore", "b.db"], { cwd: elsewhere })).exitCode).toBe(0);
+    expect((await run(["restore", "b.db", "--force"], { cwd: elsewhere })).exitCode).toBe(0);
     expect(await events(elsewhere)).toEqual(numbers);
 
     const server = await serve(cwd);
@@ -130,7 +130,7 @@ describe("restore", () => {
     expect(await events(cwd)).toEqual(numbers);
     // The backup is as it was.
     expect(await Bun.file(join(cwd, "b.db")).bytes()).toEqual(bytes);
-    expect(readdirSync(cwd).toSorted()).toEqual(["b.db", "data"]);
+    expect(readdirSync(cwd).toSorted()).toEqual(["b.db", "b.db.erasures.ndjson", "data"]);
   });
 
   test("not while a server has the database open", async () => {

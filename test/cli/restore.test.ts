@@ -95,7 +95,7 @@ describe("restore", () => {
     const stopped = await storeOf(0, 50);
     const cwd = emptyFolder();
     copyFileSync(join(stopped, "data/kilde.db"), join(cwd, "alone.db"));
-    expect((await run(["restore", "alone.db"], { cwd })).exitCode).toBe(0);
+    expect((await run(["restore", "alone.db", "--force"], { cwd })).exitCode).toBe(0);
     expect(await numbersIn(cwd)).toEqual(range(0, 50));
   });
 
@@ -103,7 +103,7 @@ describe("restore", () => {
     const source = join(await storeOf(0, 5_000), "data/kilde.db");
     const writing = Bun.spawn(["sh", "-c", `while :; do printf x >> '${source}-wal'; done`]);
     const cwd = emptyFolder();
-    const { exitCode, stderr } = await run(["restore", source], { cwd });
+    const { exitCode, stderr } = await run(["restore", source, "--force"], { cwd });
     writing.kill();
     expect(stderr).toContain("was written while it was copied");
     expect(exitCode).toBe(4);
@@ -138,6 +138,111 @@ describe("restore", () => {
   });
 });
 
+describe("a restore of a backup from before an erasure", () => {
+  const SECRET = "ada@example.com";
+
+  /** A folder with a backup, `old.db`, that holds what the store has erased since; the store goes on to another event. */
+  const erasedSince = async () => {
+    const server = await serve(emptyFolder());
+    await server.kilde(["append", "user-1", "Registered", `{"email":"${SECRET}"}`]);
+    await server.kilde(["append", "user-2", "Registered", "{}"]);
+    expect((await server.kilde(["backup", "old.db"])).exitCode).toBe(0);
+    expect((await server.kilde(["erase", "user-1", "--reason", "asked"])).exitCode).toBe(0);
+    await server.kilde(["append", "user-2", "Moved", "{}"]);
+    expect((await server.kilde(["backup", "new.db"])).exitCode).toBe(0);
+    await server.stop();
+    return { cwd: server.cwd };
+  };
+  const holdsSecret = async (cwd: string) =>
+    (
+      await Bun.file(join(cwd, "data/kilde.db"))
+        .bytes()
+        .then((bytes) => Buffer.from(bytes))
+    ).includes(SECRET);
+  const typesIn = async (cwd: string) => {
+    const server = await serve(cwd);
+    const { stdout } = await server.kilde(["read"]);
+    await server.stop();
+    return jsonLines(stdout).map(({ type, subject, reason }) => [subject, type, reason]);
+  };
+  const RESTORED = [
+    ["user-2", "Registered", undefined],
+    ["user-1", "kilde.erased", "asked"],
+  ];
+
+  test("erases again what the replaced store had erased, down to the bytes", async () => {
+    const { cwd } = await erasedSince();
+    const { exitCode, stdout } = await run(["restore", "old.db", "--force"], { cwd });
+    expect(stdout).toContain("streams erased since the backup, and erased again: 1");
+    expect(exitCode).toBe(0);
+    expect(await holdsSecret(cwd)).toBe(false);
+    expect(await typesIn(cwd)).toEqual(RESTORED);
+    expect(await run(["doctor"], { cwd })).toMatchObject({ exitCode: 0 });
+  });
+
+  test("takes the erasures from a file where the store is lost", async () => {
+    const { cwd } = await erasedSince();
+    const elsewhere = emptyFolder();
+    copyFileSync(join(cwd, "old.db"), join(elsewhere, "old.db"));
+    const erasures = join(cwd, "new.db.erasures.ndjson");
+    expect(jsonLines(await Bun.file(erasures).text())).toEqual([
+      { stream: "user-1", version: 2, position: 3, recorded: expect.any(String), reason: "asked" },
+    ]);
+    const { exitCode } = await run(["restore", "old.db", "--erasures", erasures], { cwd: elsewhere });
+    expect(exitCode).toBe(0);
+    expect(await holdsSecret(elsewhere)).toBe(false);
+    expect(await typesIn(elsewhere)).toEqual(RESTORED);
+
+    writeFileSync(join(elsewhere, "wrong.ndjson"), '{"stream":"user-1"}\n');
+    const wrong = await run(["restore", "old.db", "--force", "--erasures", "wrong.ndjson"], {
+      cwd: elsewhere,
+    });
+    expect(wrong.stderr).toContain("wrong.ndjson, line 1: not an erasure");
+    expect(wrong.exitCode).toBe(1);
+    expect(await typesIn(elsewhere)).toEqual(RESTORED);
+  });
+
+  test("names the risk where nothing is known of later erasures, and goes on only if that is accepted", async () => {
+    const { cwd } = await erasedSince();
+    const elsewhere = emptyFolder();
+    copyFileSync(join(cwd, "old.db"), join(elsewhere, "old.db"));
+    const refused = await run(["restore", "old.db"], { cwd: elsewhere });
+    expect(refused.stderr).toContain("What was erased after this backup was taken is not known here");
+    expect(refused.exitCode).toBe(1);
+    expect(readdirSync(elsewhere)).toEqual(["old.db"]);
+    const forced = await run(["restore", "old.db", "--force"], { cwd: elsewhere });
+    expect(forced.stderr).toContain("What was erased after this backup was taken is not known here");
+    expect(forced.exitCode).toBe(0);
+    expect(await holdsSecret(elsewhere)).toBe(true);
+  });
+
+  test("gives the log another identity, with the lineage of the store that it replaces", async () => {
+    const { cwd } = await erasedSince();
+    const identities = () => {
+      const database = new Database(join(cwd, "data/kilde.db"), { readonly: true });
+      const logs = database.query("select identity from logs where id = 0").values();
+      const lineage = database.query("select identity, parted from log_lineage order by rowid").values();
+      database.close();
+      return { identity: logs[0]?.[0], lineage };
+    };
+    const first = identities();
+    expect((await run(["restore", "old.db", "--force"], { cwd })).exitCode).toBe(0);
+    const second = identities();
+    expect(second.identity).toMatch(/^[0-9a-f]{16}$/);
+    expect(second.identity).not.toBe(first.identity);
+    // The erasure that was repeated is an event of the new history.
+    expect(second.lineage).toEqual([[first.identity, 2]]);
+    expect((await run(["restore", "old.db", "--force"], { cwd })).exitCode).toBe(0);
+    const third = identities();
+    expect(third.lineage).toEqual(
+      expect.arrayContaining([
+        [first.identity, 2],
+        [second.identity, 2],
+      ]),
+    );
+  });
+});
+
 describe("backup", () => {
   test("of several to one target at once one succeeds, and its file is whole", async () => {
     const cwd = await storeOf(0, 3_000);
@@ -146,7 +251,7 @@ describe("backup", () => {
     expect(codes).toEqual([0, 1, 1]);
     expect(results.find(({ exitCode }) => exitCode === 1)?.stderr).toContain("b.db is there already");
     expect(await run(["doctor", "b.db"], { cwd })).toMatchObject({ exitCode: 0 });
-    expect(readdirSync(cwd).toSorted()).toEqual(["b.db", "data"]);
+    expect(readdirSync(cwd).toSorted()).toEqual(["b.db", "b.db.erasures.ndjson", "data"]);
   });
 });
 

@@ -436,7 +436,17 @@ describe("programs", () => {
     expect((await server.kilde(["backup", "--tenant", "shop-a", "moved.db"])).exitCode).toBe(0);
     const newTenants = `[{ name: "shop-a", host: "shop-a.localhost", databaseUrl: "file:here.db" }]`;
     const elsewhere = await configured(`tenants: ${newTenants}, feeds: ${FEEDS}`);
-    const restored = await run(["restore", "--tenant", "shop-a", join(cwd, "moved.db")], { cwd: elsewhere });
+    const restored = await run(
+      [
+        "restore",
+        "--tenant",
+        "shop-a",
+        join(cwd, "moved.db"),
+        "--erasures",
+        join(cwd, "moved.db.erasures.ndjson"),
+      ],
+      { cwd: elsewhere },
+    );
     expect(restored.exitCode).toBe(0);
     const second = await serve(elsewhere);
     const moved = at(`http://shop-a.localhost:${new URL(second.url).port}`);
@@ -464,7 +474,7 @@ describe("programs", () => {
     });
     expect((await kilde("backup", "--tenant", "shop-a", "a.db")).exitCode).toBe(0);
     rmSync(join(cwd, "data"), { recursive: true });
-    expect((await kilde("restore", "--tenant", "shop-a", "a.db")).exitCode).toBe(0);
+    expect((await kilde("restore", "--tenant", "shop-a", "a.db", "--force")).exitCode).toBe(0);
     expect(existsSync(join(cwd, "data/a.db"))).toBe(true);
     expect((await kilde("doctor", "a.db")).stdout).toBe("file:a.db is sound\n");
   });

@@ -9,5 +9,6 @@ file="$folder/kilde-$(date -u +%Y-%m-%dT%H%M%SZ).db"
 kilde backup "$file"
 # A copy that is not sound is no backup: it stays for whoever looks into it, and nothing is deleted for it.
 kilde doctor "$file"
-rm -f "$file-wal" "$file-shm" # what reading it left; empty
-ls -1 "$folder"/kilde-*.db | sort -r | tail -n "+$((keep + 1))" | xargs -r rm --
+ls -1 "$folder"/kilde-*.db | sort -r | tail -n "+$((keep + 1))" | while IFS= read -r old; do
+  rm -f -- "$old" "$old.erasures.ndjson"
+done

@@ -142,7 +142,14 @@ describe.skipIf(!hasSqld || Bun.which("openssl") === null)("sqld as the units st
     await primary.stop();
 
     const folder = emptyFolder();
-    const restore = ["restore", file, "--database-url", `file:${join(folder, "dbs/default/data")}`];
+    const erasures = ["--erasures", `${file}.erasures.ndjson`];
+    const restore = [
+      "restore",
+      file,
+      "--database-url",
+      `file:${join(folder, "dbs/default/data")}`,
+      ...erasures,
+    ];
     expect((await run(restore, { cwd: folder })).exitCode).toBe(0);
     const restored = await primaryIn(folder);
     const replica = await replicaOf(restored);

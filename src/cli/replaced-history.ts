@@ -1,0 +1,63 @@
+import { existsSync } from "node:fs";
+
+import type { Clock } from "../core/clock.ts";
+import type { Limits } from "../core/limits.ts";
+import type { Database } from "../log/database.ts";
+import { applyErasures, type Erasure, listErasures } from "../log/erasures.ts";
+import { type LogHistory, readIdentities, renewIdentities } from "../log/identity.ts";
+import { type LogInventory, takeInventory } from "../log/inventory.ts";
+import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
+import { databaseFileKind, openReadOnly } from "../log/read-only.ts";
+import { sweepStep } from "../log/truncate.ts";
+import { openLogWriter } from "../log/writer.ts";
+import { isDriverError } from "./database.ts";
+
+/** What outlives a store that a restore replaces. */
+export interface ReplacedHistory {
+  readonly inventory: readonly LogInventory[];
+  readonly histories: readonly LogHistory[];
+  readonly erasures: readonly Erasure[];
+}
+
+/** Reads what must outlive a store; null where there is none, or it is too damaged to be read. */
+export async function readReplacedHistory(file: string): Promise<ReplacedHistory | null> {
+  if (!existsSync(file) || databaseFileKind(file) === "not-a-database") return null;
+  const database = openReadOnly(file);
+  try {
+    return {
+      inventory: await takeInventory(database),
+      histories: await readIdentities(database),
+      erasures: await Array.fromAsync(listErasures(database, EVENT_LOG_ADDRESS)),
+    };
+  } catch (error) {
+    if (isDriverError(error)) return null;
+    throw error;
+  } finally {
+    database.close();
+  }
+}
+
+export interface ContinueDeps {
+  readonly clock: Clock;
+  readonly limits: Limits;
+}
+
+/**
+ * Makes a restored store the successor of the one that it replaces: gives its logs new identities with the lineage of
+ * both, and erases again, down to the bytes, what was erased since the backup.
+ * @returns the number of streams that were erased
+ */
+export async function continueHistory(
+  database: Database,
+  { histories, erasures }: Pick<ReplacedHistory, "histories" | "erasures">,
+  { clock, limits }: ContinueDeps,
+): Promise<number> {
+  await renewIdentities(database, histories);
+  const writer = openLogWriter({ database, clock, limits, onNews: () => {}, onSweep: () => {} });
+  try {
+    return await applyErasures({ database, writer }, erasures);
+  } finally {
+    await writer.close();
+    while (await sweepStep(database)) await clock.yield();
+  }
+}

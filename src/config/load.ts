@@ -1,5 +1,6 @@
 import { ConfigError } from "./config-error.ts";
 import { loadConfigFile } from "./file.ts";
+import { fileIdentity } from "./file-identity.ts";
 import { type Environment, resolveSettings } from "./resolve.ts";
 import type { Settings, SettingValues } from "./settings.ts";
 
@@ -14,7 +15,8 @@ export interface SettingsRequest {
 export async function loadSettings({ flags, environment, cwd }: SettingsRequest): Promise<Settings> {
   const { config } = flags;
   const file = await loadConfigFile(cwd, typeof config === "string" ? config : undefined);
-  const settings = resolveSettings({ flags, environment, file });
+  const fileKey = (path: string) => fileIdentity(path, cwd);
+  const settings = resolveSettings({ flags, environment, file, fileKey });
   await checkDelivery(settings);
   return { ...settings, configFile: file?.absolute ?? null };
 }

@@ -6,7 +6,7 @@ import { ConfigError } from "./config-error.ts";
 import { nearest } from "./nearest.ts";
 import { pathText, SETTING_NAMES, type SettingName } from "./names.ts";
 import { type SettingValues, settingsSchema } from "./settings.ts";
-import { type Tenant, TENANT_MEMBERS, tenantFaults, tokenVariable } from "./tenants.ts";
+import { fileKeyByPath, type Tenant, TENANT_MEMBERS, tenantFaults, tokenVariable } from "./tenants.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -16,6 +16,8 @@ export interface Sources {
   readonly flags: Readonly<Record<string, unknown>>;
   readonly environment: Environment;
   readonly file: { readonly path: string; readonly value: Readonly<Record<string, unknown>> } | null;
+  /** Returns the same text for names of the same database file. Default: by the text of the path. */
+  readonly fileKey?: (file: string) => string;
 }
 
 interface Found {
@@ -211,11 +213,11 @@ export function resolveSettings(sources: Sources): SettingValues {
       if (hit !== undefined) told.add(hit);
     }
   } else {
-    const { tenants, databaseUrl, limits } = result.data;
+    const { tenants, limits } = result.data;
+    const databaseUrl = databaseStated ? result.data.databaseUrl : null;
+    const { fileKey = fileKeyByPath } = sources;
     problems.push(...combined({ ...result.data, databaseStated }, found));
-    problems.push(
-      ...inFile(tenantFaults(tenants, databaseStated ? databaseUrl : null, limits.tenants), sources),
-    );
+    problems.push(...inFile(tenantFaults(tenants, databaseUrl, limits.tenants, fileKey), sources));
   }
   if (!result.success || problems.length > 0) throw new ConfigError(problems);
   const tenants = withTokens(result.data.tenants, sources.environment);

@@ -76,11 +76,26 @@ export function tokenVariable(name: string): string {
   return `KILDE_TENANT_${name.replaceAll("-", "_").toUpperCase()}_DATABASE_AUTH_TOKEN`;
 }
 
-/** A text that is the same for URLs of the same database, as far as that can be told from here. */
-function databaseKey(url: string): string {
+/** The same text for URLs of the same libSQL server: `libsql:` is `https:`, or `http:` with `tls=0`. */
+function serverKey(url: string): string {
+  const { searchParams } = new URL(url);
+  const scheme = searchParams.get("tls") === "0" ? "http" : "https";
+  const { protocol, hostname, port, pathname } = new URL(url.replace(/^libsql:/, `${scheme}:`));
+  const name = hostname.replace(/\.$/, "");
+  const host = name === "localhost" || name === "[::1]" ? "127.0.0.1" : name;
+  return `${protocol}//${host}:${port}${pathname.replace(/\/+$/, "")}`;
+}
+
+/** A key of a database file that needs no file system: by the text of its path. */
+export function fileKeyByPath(file: string): string {
+  return file.replaceAll(/\/(?:\.?\/)+/g, "/").replace(/^\.\//, "");
+}
+
+/** A text that is the same for URLs of the same database. */
+function databaseKey(url: string, fileKey: (file: string) => string): string {
   const file = databaseFile(url);
-  if (file === null) return URL.canParse(url) ? new URL(url).href : url;
-  return `file:${file.replaceAll(/\/(?:\.?\/)+/g, "/").replace(/^\.\//, "")}`;
+  if (file !== null) return `file:${fileKey(file)}`;
+  return isServerUrl(url) && URL.canParse(url) ? serverKey(url) : url;
 }
 
 interface Claim {
@@ -99,17 +114,26 @@ function twice(claims: readonly Claim[], what: string): string[] {
   });
 }
 
-/** What each tenant allows by itself, but not together with the others, or with `databaseUrl` (null: not served). */
-export function tenantFaults(tenants: readonly Tenant[], databaseUrl: string | null, most: number): string[] {
+/**
+ * What is wrong with tenants beside each other, or beside `databaseUrl` (null: not served). `fileKey` returns the same
+ * text for names of the same file.
+ */
+export function tenantFaults(
+  tenants: readonly Tenant[],
+  databaseUrl: string | null,
+  most: number,
+  fileKey: (file: string) => string,
+): string[] {
   const claims = (name: "name" | "host" | "path" | "databaseUrl", keyOf: (value: string) => string) =>
     tenants.flatMap((tenant, index): Claim[] => {
       const value = tenant[name];
       return value === undefined ? [] : [{ at: `tenants.${index}.${name}`, value, key: keyOf(value) }];
     });
   const same = (value: string) => value;
+  const keyOf = (url: string) => databaseKey(url, fileKey);
   const paths = claims("path", same);
-  const databases = claims("databaseUrl", databaseKey).filter(({ value }) => value !== ":memory:");
-  const own = { at: "databaseUrl", value: databaseUrl ?? "", key: databaseKey(databaseUrl ?? "") };
+  const databases = claims("databaseUrl", keyOf).filter(({ value }) => value !== ":memory:");
+  const own = { at: "databaseUrl", value: databaseUrl ?? "", key: keyOf(databaseUrl ?? "") };
   return [
     ...(tenants.length > most ? [`tenants: ${tenants.length} are more than limits.tenants, ${most}`] : []),
     ...tenants.flatMap(({ host, path }, index) =>

@@ -1,8 +1,14 @@
 import { describe, expect, test } from "bun:test";
+import { linkSync, mkdirSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
 
 import { ConfigError } from "../../src/config/config-error.ts";
+import { loadSettings } from "../../src/config/load.ts";
 import { resolveSettings, type Sources } from "../../src/config/resolve.ts";
+import { cleanUp, emptyFolder } from "../cli/support.ts";
 import { openApp } from "../support/app.ts";
+
+cleanUp();
 
 function resolved(file: Record<string, unknown>, given: Partial<Sources> = {}) {
   return resolveSettings({
@@ -150,6 +156,79 @@ describe("tenants", () => {
     expect(problemsOf({ databaseUrl, tenants: [{ ...a, databaseUrl }] })).toEqual([
       "tenants.0.databaseUrl: is the database of databaseUrl already (kilde.config.ts)",
     ]);
+  });
+
+  test("do not share a libSQL server that is written otherwise", () => {
+    const same = [
+      ["libsql://DB.example", "https://db.example:443/"],
+      ["libsql://db.example?authToken=x", "https://db.example./?authToken=y"],
+      ["libsql://db.example:8080?tls=0", "http://db.example:8080"],
+      ["http://localhost:8080", "http://127.0.0.1:8080/"],
+      ["http://user:secret@db.example", "http://db.example:80"],
+    ] as const;
+    for (const [one, other] of same) {
+      const tenants = [
+        { ...a, databaseUrl: one },
+        { ...b, databaseUrl: other },
+      ];
+      expect(problemsOf({ tenants })).toEqual([
+        "tenants.1.databaseUrl: is the database of tenants.0.databaseUrl already (kilde.config.ts)",
+      ]);
+    }
+    const others = [
+      "http://db.example:8080",
+      "https://db.example",
+      "https://db.example/a",
+      "https://db.example/b",
+    ];
+    const tenants = others.map((databaseUrl, n) => ({ name: `t${n}`, path: `/t${n}`, databaseUrl }));
+    expect(problemsOf({ tenants })).toEqual([]);
+  });
+
+  describe("do not share a file that is named otherwise", () => {
+    let files = 0;
+    const problems = async (cwd: string, urls: readonly string[]) => {
+      const tenants = urls.map((databaseUrl, n) => ({ name: `t${n}`, path: `/t${n}`, databaseUrl }));
+      // Each in a file of its own, since a module is loaded once.
+      const config = join(cwd, `config-${(files += 1)}.ts`);
+      await Bun.write(config, `export default { tenants: ${JSON.stringify(tenants)} };`);
+      try {
+        await loadSettings({ flags: { config }, environment: {}, cwd });
+      } catch (error) {
+        if (error instanceof ConfigError) return error.problems.length;
+        throw error;
+      }
+      return 0;
+    };
+    const names = (cwd: string): Record<string, string> => ({
+      "a path from elsewhere": "file:sub/../data/a.db",
+      "an absolute path": `file:${cwd}/data/a.db`,
+      "an absolute URL": `file://${cwd}/data/a.db`,
+      "a URL of this host": `file://localhost${cwd}/data/a.db`,
+      escapes: "file:data/%61.db",
+      "a link to the file": "file:link.db",
+      "a link to the folder": "file:linked/a.db",
+    });
+    for (const isThere of [true, false]) {
+      test(isThere ? "and is there" : "and is not there yet", async () => {
+        const cwd = emptyFolder();
+        mkdirSync(join(cwd, "data"));
+        if (isThere) await Bun.write(join(cwd, "data/a.db"), "");
+        symlinkSync("data/a.db", join(cwd, "link.db"));
+        symlinkSync("data", join(cwd, "linked"));
+        for (const [name, other] of Object.entries(names(cwd))) {
+          expect([name, await problems(cwd, ["file:data/a.db", other])]).toEqual([name, 1]);
+        }
+        expect(await problems(cwd, ["file:data/a.db", "file:data/b.db", "file:a.db"])).toBe(0);
+      });
+    }
+
+    test("by a hard link", async () => {
+      const cwd = emptyFolder();
+      await Bun.write(join(cwd, "a.db"), "");
+      linkSync(join(cwd, "a.db"), join(cwd, "b.db"));
+      expect(await problems(cwd, ["file:a.db", "file:b.db"])).toBe(1);
+    });
   });
 
   test("on a libSQL server have its limits", () => {

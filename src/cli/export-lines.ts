@@ -1,62 +1,92 @@
+import {
+  FOREIGN_METADATA,
+  FREE_METADATA,
+  freeMetadata,
+  isKildeAttribute,
+  isMetadataAttribute,
+  JSON_CONTENT_TYPE,
+  KILDE_ATTRIBUTES,
+  type KildeAttribute,
+  METADATA_ATTRIBUTES,
+  PLACED_ATTRIBUTES,
+} from "../core/attributes.ts";
+import { KildeError } from "../core/errors.ts";
+import { ERASED_TYPE } from "../core/event.ts";
 import { type JsonText, parseJson } from "../core/json.ts";
 import { MAX_DEPTH, objectText } from "./json-argument.ts";
 
 type CloudEvent = Readonly<Record<string, unknown>>;
+type Texts = Record<string, string>;
 
-/** Attributes that have a member of their own in an export, or need none. */
-const PLACED = new Set(
-  "specversion id source type subject time sequence recordedtime datacontenttype data method metadata".split(
-    " ",
-  ),
-);
-
-/** How attributes are called in the metadata of an append. */
-const METADATA_NAMES: ReadonlyMap<string, string> = new Map([
-  ["correlationid", "correlationId"],
-  ["causationid", "causationId"],
-]);
-
-/** The members of a JSON object's text; null when it is not one. */
-function membersOf(text: unknown): string | null {
-  if (typeof text !== "string") return null;
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
-  } catch {
-    return null;
-  }
-  return text.trim().slice(1, -1).trim();
+/** Attributes that Kilde wrote for this event, and that a line has as members of their own, or does not need. */
+function isOfItsPlace(name: KildeAttribute, { type, source }: CloudEvent): boolean {
+  if (name === "reason" || name === "method") return type === ERASED_TYPE;
+  if (name === "projectedfrom") return String(source).startsWith("/feeds/");
+  return name !== "previoussequence";
 }
 
-/** What an append would take as `metadata`, to give the same event. */
-function metadataText(json: JsonText, event: CloudEvent): string | null {
-  const named = Object.entries(event).flatMap(([name, value]) =>
-    PLACED.has(name)
-      ? []
-      : [`${JSON.stringify(METADATA_NAMES.get(name) ?? name)}:${json.textAt([name], value)}`],
-  );
-  const free = membersOf(event["metadata"]);
-  if (free !== null && free !== "") named.push(free);
-  // A producer's own attribute of that name, which holds no object.
-  else if (free === null && event["metadata"] !== undefined) {
-    named.push(`"metadata":${json.textAt(["metadata"], event["metadata"])}`);
+const METADATA_NAMES: readonly string[] = Object.values(METADATA_ATTRIBUTES);
+
+/** Text of the members of free metadata; null if an append would not store the same text for them. */
+function freeMembers(text: unknown): string | null {
+  const members = freeMetadata(text);
+  if (members === null || METADATA_NAMES.some((name) => Object.hasOwn(members, name))) return null;
+  try {
+    const compact = parseJson(String(text), MAX_DEPTH).textAt([], members);
+    return compact === text ? compact.slice(1, -1) : null;
+  } catch (error) {
+    if (error instanceof KildeError) return null;
+    throw error;
   }
-  return named.length === 0 ? null : `{${named.join(",")}}`;
+}
+
+function isNamedMetadata(value: unknown): boolean {
+  return typeof value === "string" && value.length >= 1 && value.length <= 1_024;
+}
+
+/** What an append takes as `metadata` and `attributes` to store the same attributes, as texts by name. */
+function attributeTexts(json: JsonText, event: CloudEvent): { metadata: string | null; attributes: Texts } {
+  const metadata: string[] = [];
+  const attributes: Texts = {};
+  for (const [name, value] of Object.entries(event)) {
+    const text = () => json.textAt([name], value);
+    if (PLACED_ATTRIBUTES.has(name)) continue;
+    if (isKildeAttribute(name)) {
+      // Stored by a version of Kilde that did not keep foreign values apart.
+      if (!isOfItsPlace(name, event)) attributes[KILDE_ATTRIBUTES[name]] = text();
+    } else if (isMetadataAttribute(name)) {
+      if (isNamedMetadata(value)) metadata.push(`${JSON.stringify(METADATA_ATTRIBUTES[name])}:${text()}`);
+      else attributes[name] = JSON.stringify(String(value));
+    } else if (name === FREE_METADATA) {
+      const free = freeMembers(value);
+      if (free !== null && free !== "") metadata.push(free);
+      else attributes[freeMetadata(value) === null ? FOREIGN_METADATA : FREE_METADATA] = text();
+    } else if (name !== "datacontenttype" || value !== JSON_CONTENT_TYPE) {
+      attributes[name] = text();
+    }
+  }
+  return { metadata: metadata.length === 0 ? null : `{${metadata.join(",")}}`, attributes };
 }
 
 /** A line of an export, from a CloudEvent as the server wrote it. `data` keeps the form it was stored in. */
 export function exportLine(line: string): string {
   const json = parseJson(line, MAX_DEPTH);
   const event = json.value as CloudEvent;
-  const { id, subject, type, time, data, sequence, recordedtime } = event;
+  const { id, subject, type, time, data, sequence, recordedtime, reason, projectedfrom } = event;
+  const { metadata, attributes } = attributeTexts(json, event);
+  const ofItsPlace = (name: KildeAttribute, value: unknown) =>
+    value === undefined || !isOfItsPlace(name, event) ? null : JSON.stringify(value);
   return objectText({
     stream: JSON.stringify(subject),
     type: JSON.stringify(type),
     time: JSON.stringify(time),
     data: data === undefined ? null : json.textAt(["data"], data),
-    metadata: metadataText(json, event),
+    metadata,
+    attributes: Object.keys(attributes).length === 0 ? null : objectText(attributes),
+    reason: ofItsPlace("reason", reason),
     position: String(id),
     version: String(Number(sequence)),
     recordedtime: JSON.stringify(recordedtime ?? time),
+    projectedfrom: ofItsPlace("projectedfrom", projectedfrom),
   });
 }

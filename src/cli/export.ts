@@ -106,7 +106,7 @@ export function exportCommand(context: CliContext): Command {
     .description(
       [
         "Writes events in the order of the log, as lines that `kilde import` takes:",
-        '  {"stream", "type", "time", "data"?, "metadata"?, "position", "version", "recordedtime"}',
+        '  {"stream", "type", "time", "data"?, "metadata"?, "attributes"?, "position", "version", "recordedtime"}',
         "An export that was stopped is continued by the same command with --resume.",
       ].join("\n"),
     )

@@ -1,5 +1,11 @@
 import { z } from "zod";
 
+import {
+  FREE_METADATA,
+  isKildeAttribute,
+  METADATA_ATTRIBUTES,
+  PLACED_ATTRIBUTES,
+} from "../core/attributes.ts";
 import type { SourceEvent } from "../feed/define.ts";
 import { CliError, EXIT } from "./exit.ts";
 
@@ -12,17 +18,31 @@ const lineSchema = z.looseObject({
   sequence: z.string().regex(/^\d+$/, "must be a version").optional(),
   time: z.string().optional(),
   data: z.unknown().optional(),
+  specversion: z.string().optional(),
+  metadata: z.union([z.record(z.string(), z.unknown()), z.string()]).optional(),
+  attributes: z.record(z.string(), z.unknown()).optional(),
 });
 
-/** Members of a CloudEvent, and of a line to import, that are not extension attributes. */
-const OWN = new Set(
-  "type stream subject id sequence time recordedtime data specversion source datacontenttype metadata".split(
-    " ",
-  ),
-);
+/** Attributes of a CloudEvent as the server wrote it that are not in its place or in its metadata. */
+function attributesOf(event: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const others = Object.entries(event).filter(
+    ([name]) =>
+      !PLACED_ATTRIBUTES.has(name) &&
+      !isKildeAttribute(name) &&
+      name !== FREE_METADATA &&
+      name !== "datacontenttype",
+  );
+  return Object.fromEntries(others);
+}
 
-function extensionsOf(line: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(line).filter(([name]) => !OWN.has(name)));
+/** The attributes that appending a line would give the event, but for its free metadata. */
+function extensionsOf(line: z.output<typeof lineSchema>): Record<string, unknown> {
+  if (line.specversion !== undefined) return attributesOf(line);
+  const metadata = typeof line.metadata === "object" ? line.metadata : {};
+  const named = Object.entries(METADATA_ATTRIBUTES).flatMap(([attribute, name]) =>
+    metadata[name] === undefined ? [] : [[attribute, metadata[name]] as const],
+  );
+  return { ...Object.fromEntries(named), ...line.attributes };
 }
 
 function parsed(text: string, number: number): z.output<typeof lineSchema> {
@@ -30,7 +50,7 @@ function parsed(text: string, number: number): z.output<typeof lineSchema> {
     new CliError(
       EXIT.usage,
       `line ${number}: ${reason}`,
-      'A line is {"stream", "type", "data"?, "time"?}, or a CloudEvent as `kilde read` prints it.',
+      'A line is {"stream", "type", "data"?, "time"?, "metadata"?, "attributes"?}, or a CloudEvent as `kilde read` prints it.',
     );
   let value: unknown;
   try {

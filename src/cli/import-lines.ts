@@ -14,14 +14,14 @@ export interface ImportEvent {
 }
 
 /** What an export says of an event beside what an append takes. */
-const IGNORED = new Set(["position", "version", "recordedtime"]);
-const TAKEN = new Set(["stream", "type", "id", "time", "data", "metadata"]);
+const IGNORED = new Set(["position", "version", "recordedtime", "projectedfrom"]);
+const TAKEN = new Set(["stream", "type", "id", "time", "data", "metadata", "attributes"]);
 
 function refuse(line: number, detail: string, cause?: unknown): never {
   throw new CliError(
     EXIT.failure,
     `line ${line}: ${detail}`,
-    'A line is an object: {"stream", "type", "data"?, "time"?, "metadata"?, "id"?}. Correct it and run the import again: what was imported before the line is not repeated.',
+    'A line is an object: {"stream", "type", "data"?, "time"?, "metadata"?, "attributes"?, "id"?}. Correct it and run the import again: what was imported before the line is not repeated.',
     { cause },
   );
 }
@@ -60,17 +60,18 @@ export function importEvent({ number, text }: Line): ImportEvent | null {
   }
   const { value } = json;
   if (!isObject(value)) refuse(number, "not an object");
+  if (value["type"] === ERASED_TYPE) return null;
   for (const member of Object.keys(value)) {
     if (TAKEN.has(member) || IGNORED.has(member)) continue;
     const near = nearest(member, [...TAKEN]);
     const hint = near === null ? "" : `; did you mean ${near}?`;
     refuse(number, `there is no member ${JSON.stringify(member)}${hint}`);
   }
-  const { stream, type, time, data } = value;
+  const { stream, type, time, data, attributes } = value;
   if (typeof stream !== "string") refuse(number, "stream must be a text");
   if (typeof type !== "string") refuse(number, "type must be a text");
   if (time !== undefined && typeof time !== "string") refuse(number, "time must be a text (RFC 3339)");
-  if (type === ERASED_TYPE) return null;
+  if (attributes !== undefined && !isObject(attributes)) refuse(number, "attributes must be an object");
   const textOf = (member: string) => json.textAt([member], value[member]);
   return {
     line: number,
@@ -80,6 +81,7 @@ export function importEvent({ number, text }: Line): ImportEvent | null {
       data: data === undefined ? null : textOf("data"),
       time: time === undefined ? null : JSON.stringify(time),
       metadata: metadataText(number, textOf, value),
+      attributes: attributes === undefined ? null : textOf("attributes"),
     }),
   };
 }

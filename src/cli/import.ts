@@ -116,8 +116,8 @@ export function importCommand(context: CliContext): Command {
     .description(
       [
         "Appends the events of a file in its order. Each line is a JSON object:",
-        '  {"stream", "type", "data"?, "time"?, "metadata"?, "id"?}',
-        "An id of the source's own is kept as metadata.id; position, version and recordedtime are ignored.",
+        '  {"stream", "type", "data"?, "time"?, "metadata"?, "attributes"?, "id"?}',
+        "An id of the source's own is kept as metadata.id; position, version, recordedtime and projectedfrom are ignored, and so are tombstones of erased streams.",
         "",
         "An import that was stopped can be run again: batches that were appended are not appended twice, for as long as the server remembers idempotency keys (7 days, unless set otherwise). So import a file when it is complete: one that grew is another source.",
       ].join("\n"),

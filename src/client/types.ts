@@ -1,5 +1,7 @@
+import type { AttributeValue } from "../core/attributes.ts";
 import type { Metadata } from "../core/read-event.ts";
 
+export type { AttributeValue } from "../core/attributes.ts";
 export type { KildeEvent, Metadata } from "../core/read-event.ts";
 
 /** An event to append. `Data` is any JSON value. */
@@ -8,6 +10,11 @@ export interface NewEvent<Data = unknown> {
   readonly type: string;
   readonly data?: Data;
   readonly metadata?: Metadata;
+  /**
+   * Further CloudEvents attributes, with names of lowercase letters and digits: extensions (integers of 32 bits),
+   * `dataschema`, and a `datacontenttype` other than application/json.
+   */
+  readonly attributes?: Readonly<Record<string, AttributeValue>>;
   /** When it happened (RFC 3339); absent means when the log takes it. */
   readonly time?: string;
 }

@@ -19,6 +19,7 @@ interface EventOf<Type extends string, Data> {
   readonly recordedTime: string;
   readonly data: Data;
   readonly metadata: KildeEvent["metadata"];
+  readonly attributes: KildeEvent["attributes"];
   readonly reason?: string;
   /** Of a feed: position in the event log of the event it was projected from. */
   readonly projectedFrom?: number;
@@ -89,6 +90,9 @@ export function consumerEvent(event: KildeEvent): ConsumerEvent {
     ...(event.projectedFrom === undefined ? {} : { projectedFrom: event.projectedFrom }),
     get metadata() {
       return event.metadata;
+    },
+    get attributes() {
+      return event.attributes;
     },
   };
   // That it is one of the contract's is the server's promise; type and `erased` go together.

@@ -1,3 +1,12 @@
+import {
+  type AttributeValue,
+  FREE_METADATA,
+  freeMetadata,
+  isKildeAttribute,
+  JSON_CONTENT_TYPE,
+  METADATA_ATTRIBUTES,
+  PLACED_ATTRIBUTES,
+} from "./attributes.ts";
 import { ERASED_TYPE } from "./event.ts";
 
 /** What is known about an event besides its data; further members are free, and any JSON. */
@@ -27,6 +36,11 @@ export interface KildeEvent<Data = unknown> {
   /** Absent for an event without data. */
   readonly data: Data;
   readonly metadata: Metadata;
+  /**
+   * Further CloudEvents attributes: extensions, `dataschema`, and a `datacontenttype` other than application/json. An
+   * event that was appended as a CloudEvent has its own id and source as `originid` and `originsource`.
+   */
+  readonly attributes: Readonly<Record<string, AttributeValue>>;
   /** True for the tombstone of a stream that was erased; `reason` says why. */
   readonly erased: boolean;
   readonly reason?: string;
@@ -49,14 +63,15 @@ export interface WireEvent {
   readonly metadata?: string;
   readonly reason?: string;
   readonly projectedfrom?: string;
+  readonly datacontenttype?: string;
   readonly data?: unknown;
 }
 
+/** Never throws: an event whose attribute `metadata` is not the JSON text of an object has it among its attributes. */
 function metadataOf(event: WireEvent): Metadata {
   const { correlationid, causationid, traceparent, tracestate, metadata } = event;
-  const free = metadata === undefined ? {} : (JSON.parse(metadata) as Metadata);
   return {
-    ...free,
+    ...freeMetadata(metadata),
     ...(correlationid === undefined ? {} : { correlationId: correlationid }),
     ...(causationid === undefined ? {} : { causationId: causationid }),
     ...(traceparent === undefined ? {} : { traceparent }),
@@ -64,7 +79,18 @@ function metadataOf(event: WireEvent): Metadata {
   };
 }
 
-/** Metadata is made when it is asked for: most readers of an event never do. */
+/** Attributes that are not told in another member of an event that was read. */
+export function furtherAttributes(event: WireEvent): Readonly<Record<string, AttributeValue>> {
+  const further = Object.entries(event).filter(([name, value]) => {
+    if (PLACED_ATTRIBUTES.has(name) || isKildeAttribute(name)) return false;
+    if (name === FREE_METADATA) return freeMetadata(value) === null;
+    if (name === "datacontenttype") return value !== JSON_CONTENT_TYPE;
+    return !Object.hasOwn(METADATA_ATTRIBUTES, name);
+  });
+  return Object.fromEntries(further) as Record<string, AttributeValue>;
+}
+
+/** Metadata and attributes are made when they are asked for: most readers of an event never do. */
 class ReadEvent implements KildeEvent {
   readonly id: string;
   readonly position: number;
@@ -90,12 +116,16 @@ class ReadEvent implements KildeEvent {
     this.recordedTime = wire.recordedtime ?? wire.time;
     this.data = wire.data;
     this.erased = wire.type === ERASED_TYPE;
-    if (wire.reason !== undefined) this.reason = wire.reason;
+    if (this.erased && wire.reason !== undefined) this.reason = wire.reason;
     if (wire.projectedfrom !== undefined) this.projectedFrom = Number(wire.projectedfrom);
   }
 
   get metadata(): Metadata {
     return metadataOf(this.#wire);
+  }
+
+  get attributes(): Readonly<Record<string, AttributeValue>> {
+    return furtherAttributes(this.#wire);
   }
 }
 

@@ -48,7 +48,7 @@ export const cloudEventSchema = z
     originsource: z.string().optional(),
     method: z.literal("DELETE").optional().openapi({ description: "The stream was erased" }),
     reason: z.string().optional().openapi({ description: "Why the stream was erased" }),
-    datacontenttype: z.literal("application/json").optional(),
+    datacontenttype: z.string().optional().openapi({ example: "application/json" }),
     data: z.unknown().optional(),
   })
   .openapi("Event");

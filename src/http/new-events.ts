@@ -2,10 +2,13 @@ import type { z } from "zod";
 
 import { KildeError } from "../core/errors.ts";
 import type { ExpectedVersion, NewEvent } from "../core/event.ts";
+import { jsonPointer } from "../core/json-pointer.ts";
 import { depthAtMost } from "../core/json-scan.ts";
 import { type JsonText, parseJson } from "../core/json.ts";
 import type { Limits } from "../core/limits.ts";
 import { exceedsBytes } from "../core/names.ts";
+import { appendedAttributes, cloudEventAttributes } from "./attributes.ts";
+import { binaryAttributes } from "./binary-attributes.ts";
 import { readText } from "./body.ts";
 import { isPlainAppend } from "./plain-append.ts";
 import { validationError } from "./problems.ts";
@@ -39,7 +42,7 @@ function dataText(json: JsonText, path: Path, data: unknown, limits: Limits): st
   if (data === undefined) return null;
   const text = json.textAt(path, data);
   const refuse = (limit: "eventBytes" | "jsonDepth", detail: string) => {
-    const pointer = `/${path.join("/")}`;
+    const pointer = jsonPointer(path);
     return new KildeError("limit-exceeded", `${pointer}: ${detail}`, {
       limit,
       errors: [{ pointer, detail }],
@@ -54,10 +57,11 @@ function dataText(json: JsonText, path: Path, data: unknown, limits: Limits): st
   return text;
 }
 
-function checked<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
+/** The value itself, and not a copy that a schema made of it: what is stored is what was validated. */
+function checked<Schema extends z.ZodType>(schema: Schema, value: unknown): z.input<Schema> {
   const result = schema.safeParse(value);
   if (!result.success) throw validationError("invalid-body", result.error.issues);
-  return result.data;
+  return value as z.input<Schema>;
 }
 
 function refuseTooMany(count: number, limits: Limits): void {
@@ -71,127 +75,59 @@ function refuseTooMany(count: number, limits: Limits): void {
   );
 }
 
-function boundedExtensions(members: readonly string[], limits: Limits): string | null {
-  if (members.length === 0) return null;
-  const text = `{${members.join(",")}}`;
-  if (exceedsBytes(text, limits.metadataBytes)) {
-    throw new KildeError("limit-exceeded", `The metadata is larger than ${limits.metadataBytes} bytes`, {
-      limit: "metadataBytes",
-    });
-  }
-  return text;
-}
-
-function member(name: string, value: unknown): string {
-  return `${JSON.stringify(name)}:${JSON.stringify(value)}`;
-}
-
-/** Metadata as CloudEvents attributes, which cannot hold objects: the free members go into one, as JSON text. */
-function metadataExtensions(
-  json: JsonText,
-  path: Path,
-  metadata: Readonly<Record<string, unknown>> | undefined,
-  limits: Limits,
-): string | null {
-  if (metadata === undefined) return null;
-  const { correlationId, causationId, traceparent, tracestate, ...free } = metadata;
-  const named = { correlationid: correlationId, causationid: causationId, traceparent, tracestate };
-  const members = Object.entries(named).flatMap(([name, value]) =>
-    value === undefined ? [] : [member(name, value)],
-  );
-  const rest = Object.entries(free).map(
-    ([name, value]) => `${JSON.stringify(name)}:${json.textAt([...path, name], value)}`,
-  );
-  if (rest.length > 0) members.push(member("metadata", `{${rest.join(",")}}`));
-  return boundedExtensions(members, limits);
-}
-
 function plainEvents(
   json: JsonText,
   path: Path,
-  events: Readonly<z.output<Schemas["appendBody"]>["events"]>,
+  events: Readonly<z.input<Schemas["appendBody"]>["events"]>,
   limits: Limits,
 ): NewEvent[] {
-  return events.map(({ type, time, data, metadata }, index) => ({
-    type,
-    time: time ?? null,
-    data: dataText(json, [...path, index, "data"], data, limits),
-    extensions: metadataExtensions(json, [...path, index, "metadata"], metadata, limits),
+  return events.map((event, index) => ({
+    type: event.type,
+    time: event.time ?? null,
+    data: dataText(json, [...path, index, "data"], event.data, limits),
+    extensions: appendedAttributes(json, [...path, index], event, limits),
   }));
 }
 
-/** Attributes that are the log's own to say, and those that have a column. */
-const OWN_ATTRIBUTES = new Set(
-  "specversion type subject time datacontenttype data id source sequence recordedtime method originid originsource".split(
-    " ",
-  ),
-);
-
-function cloudEventExtensions(event: Readonly<Record<string, unknown>>, limits: Limits): string | null {
-  const origin = [
-    member("originid", event["originid"] ?? event["id"]),
-    member("originsource", event["originsource"] ?? event["source"]),
-  ];
-  const others = Object.entries(event).flatMap(([name, value]) =>
-    OWN_ATTRIBUTES.has(name) ? [] : [member(name, value)],
-  );
-  return boundedExtensions([...origin, ...others], limits);
-}
-
-function cloudEvents(
-  json: JsonText,
+function cloudEvent(
+  event: z.input<Schemas["newCloudEvent"]>,
   path: Path,
-  events: readonly z.output<Schemas["newCloudEvent"]>[],
+  data: string | null,
   stream: string,
   limits: Limits,
-): NewEvent[] {
-  return events.map((event, index) => {
-    const at =
-      events.length === 1 && path.length === 0 && !Array.isArray(json.value) ? path : [...path, index];
-    if (event.subject !== undefined && event.subject !== stream) {
-      const pointer = `/${[...at, "subject"].join("/")}`;
-      const detail = `The subject is ${JSON.stringify(event.subject)}, but the stream is ${JSON.stringify(stream)}`;
-      throw new KildeError("invalid-body", detail, { errors: [{ pointer, detail }] });
-    }
-    return {
-      type: event.type,
-      time: event.time ?? null,
-      data: dataText(json, [...at, "data"], event.data, limits),
-      extensions: cloudEventExtensions(event, limits),
-    };
-  });
+): NewEvent {
+  const { type, time, subject } = event;
+  if (typeof subject === "string" && subject !== stream) {
+    const pointer = jsonPointer([...path, "subject"]);
+    const detail = `The subject is ${JSON.stringify(subject)}, but the stream is ${JSON.stringify(stream)}`;
+    throw new KildeError("invalid-body", detail, { errors: [{ pointer, detail }] });
+  }
+  return { type, time: time ?? null, data, extensions: cloudEventAttributes(event, path, limits) };
 }
 
-/** CloudEvents' binary mode: attributes are `ce-` headers, the body is the data. */
+/** CloudEvents' structured mode, and each event of a batch, at its path. */
+function structuredEvent(
+  json: JsonText,
+  path: Path,
+  event: z.input<Schemas["newCloudEvent"]>,
+  stream: string,
+  limits: Limits,
+): NewEvent {
+  return cloudEvent(event, path, dataText(json, [...path, "data"], event.data, limits), stream, limits);
+}
+
+/** CloudEvents' binary mode: attributes are `ce-` headers, the content type is one of them, and the body is the data. */
 function binaryEvent(
   headers: Headers,
   text: string,
   stream: string,
   { limits, schemas }: Reading,
 ): NewEvent[] {
-  const attributes: Record<string, unknown> = {};
-  for (const [name, value] of headers) {
-    if (name.startsWith("ce-")) attributes[name.slice(3)] = decodeHeader(value);
-  }
+  const attributes = binaryAttributes(headers);
   const json = text === "" ? null : parseJson(text, limits.jsonDepth);
-  const event = checked(
-    schemas.newCloudEvent,
-    json === null ? attributes : { ...attributes, data: json.value },
-  );
-  const asWritten: JsonText = { value: event, depthAtMost: json?.depthAtMost ?? 0, textAt: () => text };
-  return cloudEvents(asWritten, [], [event], stream, limits);
-}
-
-/** Header values are percent-encoded (CloudEvents HTTP binding, 3.1.3.2). */
-function decodeHeader(value: string): string {
-  try {
-    return decodeURIComponent(value);
-  } catch {
-    throw new KildeError(
-      "invalid-parameter",
-      `The header value ${JSON.stringify(value)} is not percent-encoded UTF-8`,
-    );
-  }
+  const event = checked(schemas.newCloudEvent, attributes);
+  const data = json === null ? null : dataText(json, [], json.value, limits);
+  return [cloudEvent(event, [], data, stream, limits)];
 }
 
 function mediaTypeOf(headers: Headers): string {
@@ -208,21 +144,21 @@ function unsupported(mediaType: string): KildeError {
 /** How an append to one stream may be written: our own JSON, a CloudEvent, a batch of them, or binary mode. */
 type Format = "events" | "cloudevent" | "cloudevents" | "binary";
 
-const FORMATS = new Map<string, Format>([
-  ["application/json", "events"],
-  ["application/cloudevents+json", "cloudevent"],
-  ["application/cloudevents-batch+json", "cloudevents"],
-]);
-
+/**
+ * The content type decides (CloudEvents HTTP binding, 3): events in the body may be accompanied by their attributes in
+ * headers. Only where it states no format of events, the headers say that the body is the data of one.
+ */
 function formatOf(headers: Headers): Format {
   const mediaType = mediaTypeOf(headers);
+  if (mediaType === "application/cloudevents+json") return "cloudevent";
+  if (mediaType === "application/cloudevents-batch+json") return "cloudevents";
+  if (mediaType.startsWith("application/cloudevents")) throw unsupported(mediaType);
   if (headers.has("ce-specversion")) {
     if (mediaType === "" || /^application\/(.*\+)?json$/.test(mediaType)) return "binary";
     throw unsupported(mediaType);
   }
-  const format = FORMATS.get(mediaType);
-  if (format === undefined) throw unsupported(mediaType);
-  return format;
+  if (mediaType === "application/json") return "events";
+  throw unsupported(mediaType);
 }
 
 /** Reads the body of an append to one stream. */
@@ -244,12 +180,13 @@ export async function readAppend(request: Request, stream: string, reading: Read
     }
     case "cloudevent": {
       const event = checked(schemas.newCloudEvent, json.value);
-      return { events: cloudEvents(json, [], [event], stream, limits), expectedVersion: undefined };
+      return { events: [structuredEvent(json, [], event, stream, limits)], expectedVersion: undefined };
     }
     case "cloudevents": {
-      const events = checked(schemas.newCloudEvents, json.value);
-      refuseTooMany(events.length, limits);
-      return { events: cloudEvents(json, [], events, stream, limits), expectedVersion: undefined };
+      const batch = checked(schemas.newCloudEvents, json.value);
+      refuseTooMany(batch.length, limits);
+      const events = batch.map((event, index) => structuredEvent(json, [index], event, stream, limits));
+      return { events, expectedVersion: undefined };
     }
   }
 }

@@ -9,6 +9,7 @@ export interface PlainAppend {
     readonly data?: unknown;
     readonly time?: undefined;
     readonly metadata?: undefined;
+    readonly attributes?: undefined;
   }[];
   readonly expectedVersion?: undefined;
 }

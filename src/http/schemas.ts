@@ -1,8 +1,10 @@
 import { z } from "@hono/zod-openapi";
 
+import { PLACED_ATTRIBUTES } from "../core/attributes.ts";
 import { RESERVED_TYPE_PREFIX } from "../core/event.ts";
 import type { Limits } from "../core/limits.ts";
 import { nameFault } from "../core/names.ts";
+import { attributeFault, ownAttributeFault } from "./attributes.ts";
 
 /** A name of a stream, type or key: text without control characters that is not too long. */
 function name(maxBytes: number, description: string, example: string) {
@@ -41,24 +43,6 @@ export const metadataSchema = z
     description: "What is known about the event besides its data; further members are free",
   });
 
-/** Names and values of CloudEvents 1.0 extension attributes. */
-const extensionName = /^[a-z0-9]{1,20}$/;
-const extensionValue = z.union([z.string(), z.boolean(), z.int().min(-2_147_483_648).max(2_147_483_647)]);
-
-const STRUCTURED = new Set([
-  "specversion",
-  "id",
-  "source",
-  "type",
-  "subject",
-  "time",
-  "datacontenttype",
-  "dataschema",
-  "data",
-]);
-
-const jsonMediaType = /^(application\/json|[^;\s]+\+json)\s*(;.*)?$/i;
-
 /** A whole number as a query parameter. */
 const wholeNumber = z
   .string()
@@ -83,6 +67,22 @@ export function createSchemas(limits: Limits) {
           "Any JSON; numbers and strings are kept as written, without the whitespace between tokens",
       }),
       metadata: metadataSchema.optional(),
+      attributes: z
+        .record(z.string(), z.unknown())
+        .superRefine((attributes, context) => {
+          for (const [member, value] of Object.entries(attributes)) {
+            const message = ownAttributeFault(member, value, limits);
+            if (message !== null) context.addIssue({ code: "custom", path: [member], message });
+          }
+        })
+        .optional()
+        .openapi({
+          type: "object",
+          description:
+            "Further CloudEvents attributes: extensions, whose values are strings, booleans or 32-bit integers, `dataschema`, and a `datacontenttype` other than application/json",
+          additionalProperties: { type: ["string", "boolean", "integer"] },
+          example: { originid: "a-1" },
+        }),
       time: time.optional(),
     })
     .openapi("NewEvent");
@@ -119,30 +119,17 @@ export function createSchemas(limits: Limits) {
       id: attribute,
       source: attribute,
       type,
-      subject: streamName.optional().openapi({ description: "If given, the name of the stream" }),
-      time: time.optional(),
-      datacontenttype: z.string().regex(jsonMediaType, "must be JSON").optional(),
-      dataschema: attribute.optional(),
+      subject: streamName.nullish().openapi({ description: "If given, the name of the stream" }),
+      time: time.nullish(),
+      datacontenttype: z.string().nullish(),
+      dataschema: z.string().nullish(),
       data: z.unknown().optional(),
     })
     .superRefine((event, context) => {
       for (const [member, value] of Object.entries(event)) {
-        if (STRUCTURED.has(member)) continue;
-        if (member === "data_base64") {
-          context.addIssue({ code: "custom", path: [member], message: "must be JSON in `data`" });
-        } else if (!extensionName.test(member)) {
-          context.addIssue({
-            code: "custom",
-            path: [member],
-            message: "is not a name of a CloudEvents attribute",
-          });
-        } else if (!extensionValue.safeParse(value).success) {
-          context.addIssue({
-            code: "custom",
-            path: [member],
-            message: "must be a string, boolean or 32-bit integer",
-          });
-        }
+        if (value === null || (PLACED_ATTRIBUTES.has(member) && member !== "data_base64")) continue;
+        const message = member === "data_base64" ? "must be JSON in `data`" : attributeFault(member, value);
+        if (message !== null) context.addIssue({ code: "custom", path: [member], message });
       }
     })
     .openapi("NewCloudEvent");

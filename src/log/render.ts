@@ -19,6 +19,9 @@ const CLOUD_EVENT =
 // Neither a type nor JSON text can hold a line break, so that each field of a server-sent event is one line.
 const SERVER_SENT = `id: %d\nevent: %s\ndata: ${CLOUD_EVENT}\n\n`;
 
+/** Whether the event's attributes state a content type of its data, which is then the first of them. */
+const STATES_CONTENT_TYPE = `substr(event.extensions, 1, 19) = '{"datacontenttype":'`;
+
 /** Parameters: the log's base key and its name as JSON. */
 function cloudEventValues(base: string, source: string): string {
   return `event.key - ${base}, ${source}, json_quote(event.type), json_quote(subject.name),
@@ -27,7 +30,7 @@ function cloudEventValues(base: string, source: string): string {
     event.version,
     case when event.extensions is not null then ',' || substr(event.extensions, 2, length(event.extensions) - 2) end,
     case when event.type = '${ERASED_TYPE}' then ',"method":"DELETE"' end,
-    case when event.data is not null then ',"datacontenttype":"application/json","data":' end,
+    case when event.data is null then null when ${STATES_CONTENT_TYPE} then ',"data":' else ',"datacontenttype":"application/json","data":' end,
     event.data`;
 }
 

@@ -299,7 +299,7 @@ for (const deployment of deployments) {
         expect(response.status).toBe(201);
         const text = await (await app.fetch(`/streams/${stream}`)).text();
         expect(text).toContain('"type":"Café"');
-        expect(text).toContain('"data":{"total": 1.50}');
+        expect(text).toContain('"data":{"total":1.50}');
       });
 
       const bad: [name: string, change: Record<string, unknown>][] = [

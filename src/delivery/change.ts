@@ -1,6 +1,6 @@
 import type { Statement } from "../log/database.ts";
 import type { LogAddress } from "../log/keys.ts";
-import type { BatchWriter } from "../log/writer.ts";
+import { type BatchWriter, writeUnplanned } from "../log/writer.ts";
 import type { StoredSecrets, Subscription, SubscriptionConfig } from "./subscription.ts";
 
 /*
@@ -27,10 +27,8 @@ insert into subscriptions (id, log, config, secrets, created, since, cursor)
 select ?1, ?2, ?3, ?4, ?5, ?5, ?6 where (select count(*) from subscriptions) < ?7 returning 1`;
 
 async function write(writer: BatchWriter, statements: readonly Statement[]): Promise<boolean> {
-  for (;;) {
-    const written = await writer.write(statements);
-    if (written.outcome === "written") return (written.rows[0]?.length ?? 0) > 0;
-  }
+  const { rows } = await writeUnplanned(writer, statements);
+  return (rows[0]?.length ?? 0) > 0;
 }
 
 /** Stores a subscription; false when there are as many as there may be. */

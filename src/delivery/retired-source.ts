@@ -1,6 +1,6 @@
 import { type Database, textAt } from "../log/database.ts";
 import type { LogAddress } from "../log/keys.ts";
-import type { BatchWriter } from "../log/writer.ts";
+import { type BatchWriter, writeUnplanned } from "../log/writer.ts";
 
 /** Why a subscription is paused whose log is no more. */
 export const SOURCE_RETIRED = "source retired";
@@ -15,8 +15,6 @@ export async function activeSubscriptions(database: Database, { id }: LogAddress
 export async function pauseRetired(writer: BatchWriter, { id }: LogAddress, now: string): Promise<string[]> {
   const sql = `update subscriptions set status = 'paused', reason = ?2, since = ?3, revision = revision + 1
     where log = ?1 and status = 'active' returning id`;
-  for (;;) {
-    const written = await writer.write([{ sql, args: [id, SOURCE_RETIRED, now] }]);
-    if (written.outcome === "written") return (written.rows[0] ?? []).map((row) => textAt(row, 0));
-  }
+  const { rows } = await writeUnplanned(writer, [{ sql, args: [id, SOURCE_RETIRED, now] }]);
+  return (rows[0] ?? []).map((row) => textAt(row, 0));
 }

@@ -2,7 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import { createAddressRules, literalAddress } from "./address-rules.ts";
 import { categoryOf, drain } from "./answer.ts";
 import { type Probe, probeConnection } from "./connect.ts";
-import { createDeadlines } from "./deadlines.ts";
+import { createDeadlines } from "../core/deadlines.ts";
 import { EgressFailure, type Outgoing, type Send } from "./outgoing.ts";
 import { type Resolve, resolveName } from "./resolve.ts";
 import { createTargets, unlessAborted } from "./targets.ts";

@@ -2,7 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import { type Database, integerAt, type Statement, textAt } from "../log/database.ts";
 import { removalStatement } from "../log/erasures.ts";
 import { type LogAddress, LOG_SPAN, logAddress } from "../log/keys.ts";
-import type { BatchWriter } from "../log/writer.ts";
+import { type BatchWriter, writeUnplanned } from "../log/writer.ts";
 
 /*
  * Deleting all that a feed has published: to retire it, or to build a draft anew. The feed's status says which, and
@@ -61,15 +61,10 @@ where log = ?1 and status = 'rebuilding'`;
 
 /** Runs one write, and gives how many rows its last statement deleted. */
 async function deleted({ writer, clock }: ClearDeps, statements: readonly Statement[]): Promise<number> {
-  for (;;) {
-    const written = await writer.write(statements);
-    if (written.outcome === "written") {
-      // As long again for whoever appends.
-      await clock.sleep(written.durationMs);
-      return written.rows.at(-1)?.length ?? 0;
-    }
-    await clock.yield();
-  }
+  const written = await writeUnplanned(writer, statements);
+  // As long again for whoever appends.
+  await clock.sleep(written.durationMs);
+  return written.rows.at(-1)?.length ?? 0;
 }
 
 async function clear(deps: ClearDeps, log: LogAddress, signal: AbortSignal): Promise<void> {

@@ -68,6 +68,7 @@ type Landing = { readonly error: unknown } | { readonly tell: () => void };
 /** A group whose write was given to the database. */
 interface Flight {
   readonly group: readonly Waiting[];
+  /** Never rejects. */
   readonly done: Promise<Landing>;
 }
 
@@ -110,8 +111,8 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
       if (state.id === null) cache.delete(name);
       else cache.set(name, state);
     }
-    const done = written.then(
-      ({ base, head, ids }) => {
+    const done = written
+      .then(({ base, head, ids }) => {
         for (const [name, id] of ids) {
           const state = plan.after.get(name);
           if (state !== undefined) cache.set(name, { ...state, id });
@@ -121,12 +122,11 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
           settle(group, plan, base);
         };
         return { tell };
-      },
-      (error: unknown) => {
+      })
+      .catch((error: unknown) => {
         forget(group);
         return { error };
-      },
-    );
+      });
     return { group, done };
   };
 
@@ -199,7 +199,10 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
   const launchBehind = async (flight: Flight): Promise<Flight | null> => {
     const group = takeHalf(queue, flight.group);
     if (group.length === 0) return null;
-    const plan = await planBehind(deps, transactionsOf(group), transactionsOf(flight.group));
+    // If a read fails here, the group waits for the flight to land and is planned again: a read that fails then is answered.
+    const plan = await planBehind(deps, transactionsOf(group), transactionsOf(flight.group)).catch(
+      () => null,
+    );
     alone = 0;
     if (plan !== null) return launch(group, plan);
     queue = [...group, ...queue];

@@ -1,4 +1,5 @@
 import type { Clock } from "../core/clock.ts";
+import type { Deadlines } from "../core/deadlines.ts";
 import { charactersOf, type Database, type Row, type Statement } from "./database.ts";
 import { OUTRUN } from "./failures.ts";
 import { takeWithin } from "./take.ts";
@@ -127,44 +128,92 @@ export function createWriteServer(write: Database["write"], clock: Pick<Clock, "
   };
 }
 
+/**
+ * How long a write may take in the other thread, with what waits there before it. Longer than a write waits for the lock
+ * of another process, and than any write takes on a disk that can be used.
+ */
+export const THREAD_DEADLINE_MS = 30_000;
+
 /** The writes that another thread serves. */
 export interface RemoteWrites {
-  /** Ordered, as `Database` says. */
+  /** Ordered, as `Database` says. Rejects when the other thread fails, or does not answer in time. */
   readonly write: Database["write"];
-  /** The other thread is gone: what waits for it fails, and all that comes later. */
-  readonly fail: (error: Error) => void;
+  /** The other thread is gone: refuses what waits for it, and every write until {@link reconnect}. */
+  fail(error: Error): void;
+  /** Writes through another port from now on, to a thread that knows nothing of earlier writes. */
+  reconnect(port: Port): void;
 }
 
-export function remoteWrites(port: Port): RemoteWrites {
-  interface Pending {
-    readonly resolve: (results: Results) => void;
-    readonly reject: (error: Error) => void;
-  }
+interface Pending {
+  readonly resolve: (results: Results) => void;
+  readonly reject: (error: Error) => void;
+  /** Ends its deadline. */
+  readonly settle: () => void;
+}
+
+/** @param deadlines of {@link THREAD_DEADLINE_MS} */
+export function remoteWrites(first: Port, deadlines: Deadlines): RemoteWrites {
   const pending = new Map<number, Pending>();
+  let port = first;
   let lastId = 0;
   let failures = 0;
   let gone: Error | null = null;
-  port.listen((message) => {
-    const [id, failure, results] = message as Reply;
+  /** A write had no answer in time, and nothing was answered since. */
+  let silent: Error | null = null;
+
+  const take = (id: number): Pending | undefined => {
     const caller = pending.get(id);
     pending.delete(id);
-    if (failure === null) return caller?.resolve(results ?? []);
-    // Those that were void because of it are no failures of their own.
-    if (failure.code !== OUTRUN) failures += 1;
-    caller?.reject(Object.assign(new Error(failure.message), { code: failure.code }));
-  });
+    caller?.settle();
+    return caller;
+  };
+
+  const listen = (to: Port) =>
+    to.listen((message) => {
+      if (to !== port) return;
+      const [id, failure, results] = message as Reply;
+      silent = null;
+      const caller = take(id);
+      if (failure === null) {
+        caller?.resolve(results ?? []);
+        return;
+      }
+      // Those that were void because of it are no failures of their own.
+      if (failure.code !== OUTRUN) failures += 1;
+      caller?.reject(Object.assign(new Error(failure.message), { code: failure.code }));
+    });
+  listen(first);
+
+  /** Whether it will still be written is unknown: the other thread may go on. */
+  const expire = (id: number) => {
+    const error = new Error(`The thread that writes the database did not answer in ${THREAD_DEADLINE_MS} ms`);
+    silent = error;
+    take(id)?.reject(error);
+  };
+
   return {
     write: (statements) =>
       new Promise((resolve, reject) => {
-        if (gone !== null) return reject(gone);
+        const refusal = gone ?? silent;
+        if (refusal !== null) {
+          reject(refusal);
+          return;
+        }
         lastId += 1;
-        pending.set(lastId, { resolve, reject });
-        port.post([lastId, failures, statements] satisfies Request);
+        const id = lastId;
+        pending.set(id, { resolve, reject, settle: deadlines.start(() => expire(id)) });
+        port.post([id, failures, statements] satisfies Request);
       }),
     fail(error) {
       gone = error;
-      for (const { reject } of pending.values()) reject(error);
-      pending.clear();
+      for (const id of Array.from(pending.keys())) take(id)?.reject(error);
+    },
+    reconnect(next) {
+      port = next;
+      failures = 0;
+      silent = null;
+      gone = null;
+      listen(next);
     },
   };
 }

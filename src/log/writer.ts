@@ -1,4 +1,5 @@
 import type { Clock } from "../core/clock.ts";
+import { KildeError } from "../core/errors.ts";
 import type { Limits } from "../core/limits.ts";
 import { createCommitQueue } from "./commit-queue.ts";
 import type { Database, Row, Statement } from "./database.ts";
@@ -54,6 +55,21 @@ export async function writeBatch(
     if (failure === "conflict" || (failure === "busy" && !database.embedded)) return { outcome: "outdated" };
     throw storageError(error);
   }
+}
+
+/** How often a write that rests on no plan is tried while the database is busy. */
+const BUSY_ATTEMPTS = 50;
+
+/** Writes statements that rest on nothing that others may change. Throws `overloaded` when the database stays busy. */
+export async function writeUnplanned(
+  writer: BatchWriter,
+  statements: readonly Statement[],
+): Promise<Extract<Written, { outcome: "written" }>> {
+  for (let attempt = 1; attempt <= BUSY_ATTEMPTS; attempt += 1) {
+    const written = await writer.write(statements);
+    if (written.outcome === "written") return written;
+  }
+  throw new KildeError("overloaded", `The database was busy ${BUSY_ATTEMPTS} times in a row`);
 }
 
 export interface LogWriterDeps {

@@ -2,103 +2,12 @@ import { databaseFile } from "../core/database-url.ts";
 import type { Database } from "../log/database.ts";
 import { openSecondWriter } from "../log/embedded.ts";
 import type { DatabaseLocation } from "../log/open.ts";
-import { remoteWrites } from "../log/write-port.ts";
-import type { ThreadCommand, ThreadReport } from "./database-thread.ts";
 import { loneWrites } from "./lone-writes.ts";
 import { systemClock } from "./system-clock.ts";
+import { type ConnectWriter, startWritingThread } from "./writing-thread.ts";
 
 /** The bundler takes a worker in that is named like this. */
 const THREAD_PROGRAM = new URL("./database-thread.ts", import.meta.url);
-
-interface WritingThread {
-  readonly write: Database["write"];
-  /** Whether it is writing, or has ended. */
-  readonly isWriting: () => boolean;
-  /** Resolves when the thread can write. */
-  open(): Promise<void>;
-  connect(): MessagePort;
-  close(): Promise<void>;
-}
-
-/**
- * Writes a file from a thread of its own: its commits block that thread, and this one goes on. It begins when it is
- * opened, or has something to write. A thread that has failed stays so: whether its last write went through cannot be
- * told, and other threads had channels to it.
- */
-function writingThread(path: string, program: URL, onFailure: (error: Error) => void): WritingThread {
-  const opened = Promise.withResolvers<void>();
-  const closed = Promise.withResolvers<void>();
-  const writing = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-  let receive: (message: unknown) => void = () => {};
-  let begun: Worker | null = null;
-  let over = false;
-  const begin = (): Worker => {
-    const worker = new Worker(program.href);
-    worker.addEventListener("error", (event) => fail(event.message));
-    worker.addEventListener("close", () => fail("it ended"));
-    worker.addEventListener("message", ({ data }: MessageEvent<unknown[] | ThreadReport>) => {
-      if (Array.isArray(data)) receive(data);
-      else if (data.kind === "failed") fail(data.message);
-      else if (data.kind === "closed") {
-        over = true;
-        closed.resolve();
-      } else opened.resolve();
-    });
-    worker.postMessage({ kind: "open", path, writing } satisfies ThreadCommand);
-    return worker;
-  };
-  const post = (message: unknown, transfer: Transferable[] = []) => {
-    if (over) return;
-    begun ??= begin();
-    begun.postMessage(message, transfer);
-  };
-  const { write, fail: failWrites } = remoteWrites({
-    post,
-    listen(receiver) {
-      receive = receiver;
-    },
-  });
-  const fail = (message: string) => {
-    if (over) return;
-    over = true;
-    const error = new Error(`The thread that writes the database failed: ${message}`);
-    opened.reject(error);
-    closed.reject(error);
-    failWrites(error);
-    onFailure(error);
-    begun?.terminate();
-  };
-  closed.promise.catch(() => {});
-  opened.promise.catch(() => {});
-  const open = async () => {
-    // Who asks already is answered first: beginning takes time from this thread.
-    await systemClock.sleep(1);
-    if (!over) begun ??= begin();
-    return opened.promise;
-  };
-  const close = async () => {
-    if (begun === null) {
-      over = true;
-      return;
-    }
-    post({ kind: "close" } satisfies ThreadCommand);
-    // What it failed with was told.
-    await closed.promise.catch(() => {});
-    begun.terminate();
-  };
-  const connect = () => {
-    const { port1, port2 } = new MessageChannel();
-    post({ kind: "connect", channel: port1 } satisfies ThreadCommand, [port1]);
-    return port2;
-  };
-  return {
-    write,
-    isWriting: () => over || Atomics.load(writing, 0) > 0,
-    open,
-    connect,
-    close,
-  };
-}
 
 /** A database as a server uses it. */
 export interface ServerDatabase {
@@ -106,16 +15,18 @@ export interface ServerDatabase {
   readonly database: Database;
   /** Resolves when it can be written. */
   open(): Promise<void>;
-  /** Gives a channel by which another thread may write as well; null where none is needed. */
-  readonly connect: (() => MessagePort) | null;
+  /** Connects another thread that is to write as well; null where none is needed. */
+  readonly connect: ConnectWriter | null;
   close(): Promise<void>;
 }
 
 export interface ThreadOptions {
   /** The program of the thread; null: this thread writes. Default: the one beside this file. */
   readonly program?: URL | null | undefined;
-  /** Told that the thread has failed, and nothing can be written any more. */
-  readonly onFailure: (error: Error) => void;
+  /** The thread failed. `restartMs`: when it is started again; null: it is not, and nothing can be written any more. */
+  readonly onFailure: (error: Error, restartMs: number | null) => void;
+  /** The thread was started again, and can write. */
+  readonly onRestart?: () => void;
 }
 
 /**
@@ -126,7 +37,7 @@ export interface ThreadOptions {
 export function writeFromThread(
   database: Database,
   { url }: DatabaseLocation,
-  { program = THREAD_PROGRAM, onFailure }: ThreadOptions,
+  { program = THREAD_PROGRAM, onFailure, onRestart = () => {} }: ThreadOptions,
 ): ServerDatabase {
   const path = databaseFile(url);
   if (path === null || program === null) {
@@ -137,7 +48,7 @@ export function writeFromThread(
       close: () => Promise.resolve(database.close()),
     };
   }
-  const thread = writingThread(path, program, onFailure);
+  const thread = startWritingThread({ path, program, onFailure, onRestart });
   const { write, isWriting } = thread;
   const lone = loneWrites({
     open: () => openSecondWriter(path),
@@ -148,7 +59,7 @@ export function writeFromThread(
   return {
     database: { ...database, ordered: true, write, writeAlone: lone.write },
     open: () => thread.open(),
-    connect: () => thread.connect(),
+    connect: thread.connect,
     async close() {
       await thread.close();
       lone.close();

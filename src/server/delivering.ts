@@ -1,11 +1,12 @@
 import type { DeliveringHere, DeliveryOptions } from "./deliver.ts";
 import type { DispatcherCommand, DispatcherReport } from "./dispatcher-thread.ts";
 import { systemClock } from "./system-clock.ts";
+import { type ConnectWriter, transferOf } from "./writing-thread.ts";
 
 export interface DeliveringOptions extends Omit<DeliveryOptions, "holder"> {
   readonly url: string;
-  /** Gives a channel to the thread that writes; null: this thread writes. */
-  readonly connect: (() => MessagePort) | null;
+  /** Connects a thread with the one that writes; null: this thread writes. */
+  readonly connect: ConnectWriter | null;
 }
 
 /** How long after it failed the thread is started anew. */
@@ -15,42 +16,68 @@ const RESTART_MS = 1_000;
 const FIRST_LOOK_MS = 5_000;
 
 interface Thread extends DeliveringOptions {
-  readonly connect: () => MessagePort;
+  readonly connect: ConnectWriter;
   readonly holder: string;
 }
 
+/** Deliveries that were begun. */
+interface Run {
+  readonly delivering: DeliveringHere;
+  /** Resolves when they end: with the error that they failed with, or null when they were closed. */
+  readonly ended: Promise<Error | null>;
+}
+
 /** Delivers in a thread of its own, so that requests and appends do not wait for deliveries. */
-function startThread(options: Thread, onFailed: () => void): DeliveringHere {
+function startThread(options: Thread): Run {
   const { url, limits, pollIntervalMs, holder, egressAllow, secretKeys, connect, onEvent } = options;
   // The bundler takes a worker in that is named like this.
   const worker = new Worker(new URL("./dispatcher-thread.ts", import.meta.url).href);
   const tell = (command: DispatcherCommand, transfer: Transferable[] = []) =>
     worker.postMessage(command, transfer);
-  const { promise: ended, resolve } = Promise.withResolvers<void>();
-  const fail = (message: string) => {
+  const writing = connect((change) => tell({ kind: "writer", change }, transferOf(change)));
+  const { promise: ended, resolve } = Promise.withResolvers<Error | null>();
+  const end = (failure: string | null) => {
+    writing.disconnect();
     worker.terminate();
-    const error = new Error(`The delivering thread failed: ${message}`);
-    onEvent({ kind: "failed", subscription: "all", error });
-    resolve();
-    onFailed();
+    resolve(failure === null ? null : new Error(`The delivering thread failed: ${failure}`));
   };
-  worker.addEventListener("error", (event) => fail(event.message));
+  worker.addEventListener("error", (event) => end(event.message));
+  worker.addEventListener("close", () => end("it ended"));
   worker.addEventListener("message", ({ data }: MessageEvent<DispatcherReport>) => {
     if (data.kind === "event") onEvent(data.event);
-    else if (data.kind === "failed") fail(data.message);
-    else {
-      worker.terminate();
-      resolve();
-    }
+    else end(data.kind === "failed" ? data.message : null);
   });
-  const writing = connect();
-  tell({ kind: "open", url, limits, pollIntervalMs, holder, egressAllow, secretKeys, writing }, [writing]);
+  const { channel } = writing;
+  tell({ kind: "open", url, limits, pollIntervalMs, holder, egressAllow, secretKeys, writing: channel }, [
+    channel,
+  ]);
   return {
-    changed: (subscription) => tell({ kind: "changed", subscription }),
-    learn: (path, head) => tell({ kind: "news", path, head }),
-    close() {
-      tell({ kind: "close" });
-      return ended;
+    ended,
+    delivering: {
+      changed: (subscription) => tell({ kind: "changed", subscription }),
+      learn: (path, head) => tell({ kind: "news", path, head }),
+      async close() {
+        tell({ kind: "close" });
+        await ended;
+      },
+    },
+  };
+}
+
+/** Delivers in this thread, where each subscription starts again after it failed. */
+async function startHere(options: DeliveryOptions): Promise<Run> {
+  // Loaded only here: a server that delivers nothing need not wait for it at each start.
+  const { deliverHere } = await import("./deliver.ts");
+  const delivering = deliverHere(options);
+  const { promise: ended, resolve } = Promise.withResolvers<null>();
+  return {
+    ended,
+    delivering: {
+      ...delivering,
+      async close() {
+        await delivering.close();
+        resolve(null);
+      },
     },
   };
 }
@@ -64,42 +91,45 @@ const NOTHING: DeliveringHere = { changed: () => {}, learn: () => {}, close: () 
 
 /** Delivers webhooks as suits the database. Nothing is started before there is a subscription. */
 export function startDelivering(options: DeliveringOptions): DeliveringHere {
-  const { connect, secretKeys } = options;
+  const { connect, secretKeys, onEvent } = options;
   if (secretKeys.length === 0) return NOTHING;
   const holder = crypto.randomUUID();
   const stopping = new AbortController();
   let running: DeliveringHere | null = null;
-  let starting: Promise<void> | null = null;
+  let started: Promise<void> | null = null;
 
-  const open = async (): Promise<DeliveringHere> => {
-    if (connect !== null) return startThread({ ...options, connect, holder }, restart);
-    // Loaded only here: who delivers nothing need not wait for it at each start.
-    const { deliverHere } = await import("./deliver.ts");
-    return deliverHere({ ...options, holder });
+  /** Delivers until it is closed or fails; gives the error that it failed with. */
+  const runOnce = async (): Promise<Error | null> => {
+    const run =
+      connect === null
+        ? await startHere({ ...options, holder })
+        : startThread({ ...options, connect, holder });
+    running = run.delivering;
+    if (stopping.signal.aborted) await running.close();
+    return run.ended;
   };
 
-  const start = async () => {
-    const opened = await open();
-    if (stopping.signal.aborted) await opened.close();
-    else running = opened;
-  };
-
-  const restart = () => {
-    running = null;
-    starting = systemClock
-      .sleep(RESTART_MS, stopping.signal)
-      .then(() => (stopping.signal.aborted ? undefined : start()));
+  const runUntilStopped = async () => {
+    while (!stopping.signal.aborted) {
+      const error = await runOnce().catch((thrown: unknown) => thrown);
+      running = null;
+      if (error === null) return;
+      onEvent({ kind: "failed", subscription: "all", error });
+      await systemClock.sleep(RESTART_MS, stopping.signal);
+    }
   };
 
   const startOnce = () => {
-    starting ??= start();
-    return starting;
+    started ??= runUntilStopped();
   };
 
   const look = async () => {
-    while (!stopping.signal.aborted && starting === null) {
-      const found = await hasSubscriptions(options).catch(() => false);
-      if (found) await startOnce();
+    while (!stopping.signal.aborted && started === null) {
+      const found = await hasSubscriptions(options).catch((error: unknown) => {
+        onEvent({ kind: "failed", subscription: "all", error });
+        return false;
+      });
+      if (found) startOnce();
       else await systemClock.sleep(FIRST_LOOK_MS, stopping.signal);
     }
   };
@@ -107,14 +137,15 @@ export function startDelivering(options: DeliveringOptions): DeliveringHere {
 
   return {
     changed(subscription) {
-      void startOnce().then(() => running?.changed(subscription));
+      startOnce();
+      running?.changed(subscription);
     },
     learn: (path, head) => running?.learn(path, head),
     async close() {
       stopping.abort();
       await looking;
-      await starting;
       await running?.close();
+      await started;
     },
   };
 }

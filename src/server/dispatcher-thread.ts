@@ -1,10 +1,10 @@
 import type { DeliveryRunEvent } from "../delivery/run.ts";
 import { openDatabase } from "../log/open.ts";
-import { remoteWrites } from "../log/write-port.ts";
 import { type BatchWriter, writeBatch } from "../log/writer.ts";
 import { type DeliveringHere, deliverHere, type DeliveryOptions } from "./deliver.ts";
-import { portOf } from "./message-port.ts";
 import { systemClock } from "./system-clock.ts";
+import { openWriterChannel, type WriterChannel } from "./writer-channel.ts";
+import type { WriterChange } from "./writing-thread.ts";
 
 /*
  * The thread that delivers webhooks from an embedded database: it reads with a connection of its own, and writes
@@ -23,6 +23,7 @@ export type DispatcherCommand =
   | OpenDispatcher
   | { readonly kind: "news"; readonly path: string; readonly head: number }
   | { readonly kind: "changed"; readonly subscription: string }
+  | { readonly kind: "writer"; readonly change: WriterChange }
   | { readonly kind: "close" };
 
 /** What this thread says. An error travels as its text. */
@@ -40,10 +41,12 @@ function reportable(event: DeliveryRunEvent): DeliveryRunEvent {
 }
 
 let opened: DeliveringHere | null = null;
+let writing: WriterChannel | null = null;
 let closeDatabase = () => {};
 
-function open({ url, writing, ...options }: OpenDispatcher): void {
-  const database = { ...openDatabase({ url }), ordered: true, write: remoteWrites(portOf(writing)).write };
+function open({ url, writing: channel, ...options }: OpenDispatcher): void {
+  writing = openWriterChannel(channel);
+  const database = { ...openDatabase({ url }), ordered: true, write: writing.write };
   const writer: BatchWriter = {
     write: (statements) => writeBatch(database, systemClock, statements),
     sweep: () => {},
@@ -65,6 +68,8 @@ async function obey(command: DispatcherCommand): Promise<void> {
       return opened?.learn(command.path, command.head);
     case "changed":
       return opened?.changed(command.subscription);
+    case "writer":
+      return writing?.changed(command.change);
     case "close":
       await opened?.close();
       closeDatabase();

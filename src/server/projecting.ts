@@ -6,20 +6,21 @@ import type { LogNews } from "../log/writer.ts";
 import { type Projecting, project, type ProjectOptions } from "./project.ts";
 import { systemClock } from "./system-clock.ts";
 import type { ProjectorCommand, ProjectorReport } from "./projector-thread.ts";
+import { type ConnectWriter, transferOf } from "./writing-thread.ts";
 
 export interface ProjectingOptions extends Omit<ProjectOptions, "holder"> {
   readonly url: string;
   /** Where feeds are defined; null: not in a file, so that only this thread has them. */
   readonly configFile: string | null;
-  /** Gives a channel to the thread that writes; null: this thread writes. */
-  readonly connect: (() => MessagePort) | null;
+  /** Connects a thread with the one that writes; null: this thread writes. */
+  readonly connect: ConnectWriter | null;
   /** Whether a thread is started only when there is something to project. */
   readonly lazy: boolean;
 }
 
 interface Thread extends ProjectingOptions {
   readonly configFile: string;
-  readonly connect: () => MessagePort;
+  readonly connect: ConnectWriter;
   readonly holder: string;
   readonly onNews: OnFeedNews;
   readonly onEvent: (event: RunEvent) => void;
@@ -45,11 +46,14 @@ function startThread(options: Thread): RunningThread {
   const tell = (command: ProjectorCommand, transfer: Transferable[] = []) =>
     worker.postMessage(command, transfer);
   const { promise: ended, resolve } = Promise.withResolvers<{ readonly failure: string | null }>();
+  const writing = connect((change) => tell({ kind: "writer", change }, transferOf(change)));
   const end = (failure: string | null) => {
+    writing.disconnect();
     worker.terminate();
     resolve({ failure });
   };
   worker.addEventListener("error", (event) => end(event.message));
+  worker.addEventListener("close", () => end("it ended"));
   worker.addEventListener("message", ({ data }: MessageEvent<ProjectorReport>) => {
     if (data.kind === "news") onNews(data.path, data.head);
     else if (data.kind === "event") onEvent(data.event);
@@ -57,8 +61,8 @@ function startThread(options: Thread): RunningThread {
     else if (data.kind === "failed") end(data.message);
     else if (data.kind === "closed") end(null);
   });
-  const writing = connect();
-  tell({ kind: "open", url, limits, pollIntervalMs, configFile, holder, writing }, [writing]);
+  const { channel } = writing;
+  tell({ kind: "open", url, limits, pollIntervalMs, configFile, holder, writing: channel }, [channel]);
   return { learn: (news) => tell({ kind: "news", news }), close: () => tell({ kind: "close" }), ended };
 }
 
@@ -76,6 +80,7 @@ function projectFromThread(options: Thread): Projecting {
       stopping.signal.addEventListener("abort", thread.close);
       const { failure } = await thread.ended;
       stopping.signal.removeEventListener("abort", thread.close);
+      running = null;
       if (failure === null) return;
       const error = new Error(`The projecting thread failed: ${failure}`);
       options.onEvent({ kind: "failed", feed: "all", error });
@@ -109,7 +114,7 @@ async function hasWork(database: Database, registered: readonly RegisteredFeed[]
 
 /** Starts projecting with the first thing there is to project. */
 function projectWhenNeeded(
-  { database }: ProjectingOptions,
+  { database, onEvent }: ProjectingOptions,
   registered: readonly RegisteredFeed[],
   start: () => Projecting,
 ): Projecting {
@@ -120,7 +125,11 @@ function projectWhenNeeded(
   };
   const look = async () => {
     while (!stopping.signal.aborted && running === null) {
-      if (await hasWork(database, registered).catch(() => false)) startOnce();
+      const found = await hasWork(database, registered).catch((error: unknown) => {
+        onEvent({ kind: "failed", feed: "all", error });
+        return false;
+      });
+      if (found) startOnce();
       else await systemClock.sleep(FIRST_LOOK_MS, stopping.signal);
     }
   };

@@ -3,12 +3,12 @@ import type { Limits } from "../core/limits.ts";
 import type { AnyFeedDefinition } from "../feed/define.ts";
 import type { RunEvent } from "../feed/run.ts";
 import { openDatabase } from "../log/open.ts";
-import { remoteWrites } from "../log/write-port.ts";
 import { type BatchWriter, type LogNews, writeBatch } from "../log/writer.ts";
 import { configuredFeeds } from "./configured-feeds.ts";
-import { portOf } from "./message-port.ts";
 import { type Projecting, project } from "./project.ts";
 import { systemClock } from "./system-clock.ts";
+import { openWriterChannel, type WriterChannel } from "./writer-channel.ts";
+import type { WriterChange } from "./writing-thread.ts";
 
 /*
  * The thread that projects the feeds of an embedded database: it reads with a connection of its own, and writes
@@ -31,6 +31,7 @@ export interface OpenProjector {
 export type ProjectorCommand =
   | OpenProjector
   | { readonly kind: "news"; readonly news: LogNews }
+  | { readonly kind: "writer"; readonly change: WriterChange }
   | { readonly kind: "close" };
 
 /** What this thread says. An error travels as its text. */
@@ -48,17 +49,13 @@ function reportable(event: RunEvent): RunEvent {
   return event.kind === "failed" ? { ...event, error: String(event.error) } : event;
 }
 
-async function open({
-  url,
-  limits,
-  pollIntervalMs,
-  configFile,
-  holder,
-  writing,
-}: OpenProjector): Promise<Projecting> {
+async function open(
+  { url, limits, pollIntervalMs, configFile, holder }: OpenProjector,
+  { write }: WriterChannel,
+): Promise<Projecting> {
   const file = await loadConfigFile("/", configFile);
   const { feeds = [] } = (file?.value ?? {}) as { readonly feeds?: readonly AnyFeedDefinition[] };
-  const database = { ...openDatabase({ url }), ordered: true, write: remoteWrites(portOf(writing)).write };
+  const database = { ...openDatabase({ url }), ordered: true, write };
   const writer: BatchWriter = {
     write: (statements) => writeBatch(database, systemClock, statements),
     sweep: () => report({ kind: "sweep" }),
@@ -86,13 +83,17 @@ async function open({
 }
 
 let opened: Projecting | null = null;
+let writer: WriterChannel | null = null;
 
 async function obey(command: ProjectorCommand): Promise<void> {
   if (command.kind === "open") {
-    opened = await open(command);
+    writer = openWriterChannel(command.writing);
+    opened = await open(command, writer);
     report({ kind: "opened" });
   } else if (command.kind === "news") {
     opened?.learn(command.news);
+  } else if (command.kind === "writer") {
+    writer?.changed(command.change);
   } else {
     await opened?.close();
     report({ kind: "closed" });

@@ -74,7 +74,14 @@ export async function startKilde<Opened extends Surface>({
       { url },
       {
         program: databaseThread,
-        onFailure: (err) => logger.error({ err }, "nothing can be written any more: restart the server"),
+        onFailure(err, restartMs) {
+          const message =
+            restartMs === null
+              ? "the thread that writes failed, and nothing can be written"
+              : "the thread that writes failed: writes are refused until it is started again";
+          logger.error({ err, restartMs }, message);
+        },
+        onRestart: () => logger.info({}, "the thread that writes was started again"),
       },
     );
     opened.splice(0, 1, () => storage.close());

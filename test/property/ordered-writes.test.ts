@@ -1,11 +1,12 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 
+import { createDeadlines } from "../../src/core/deadlines.ts";
 import { INSERT_EVENTS } from "../../src/log/append.ts";
 import type { Database, Statement } from "../../src/log/database.ts";
 import { storageFailure } from "../../src/log/failures.ts";
 import { openDatabase } from "../../src/log/open.ts";
-import { createWriteServer, remoteWrites } from "../../src/log/write-port.ts";
+import { createWriteServer, remoteWrites, THREAD_DEADLINE_MS } from "../../src/log/write-port.ts";
 import { systemClock } from "../../src/server/system-clock.ts";
 import { jsonPost, openApp } from "../support/app.ts";
 import { channel } from "../support/channel.ts";
@@ -19,7 +20,11 @@ function distantDatabase(failing: (statements: readonly Statement[]) => Error | 
     if (error !== null) throw error;
     return database.write(statements);
   }, systemClock).serve(there);
-  return { ...database, ordered: true, write: remoteWrites(here).write };
+  return {
+    ...database,
+    ordered: true,
+    write: remoteWrites(here, createDeadlines(systemClock, THREAD_DEADLINE_MS)).write,
+  };
 }
 
 const insert = (value: number) => [{ sql: "insert into numbers values (?)", args: [value] }];

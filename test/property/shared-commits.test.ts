@@ -1,10 +1,11 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 
+import { createDeadlines } from "../../src/core/deadlines.ts";
 import type { Database, Row, Statement } from "../../src/log/database.ts";
 import { storageFailure } from "../../src/log/failures.ts";
 import { openDatabase } from "../../src/log/open.ts";
-import { createWriteServer, remoteWrites } from "../../src/log/write-port.ts";
+import { createWriteServer, remoteWrites, THREAD_DEADLINE_MS } from "../../src/log/write-port.ts";
 import { systemClock } from "../../src/server/system-clock.ts";
 import { channel } from "../support/channel.ts";
 
@@ -31,7 +32,7 @@ function served(senders: number, writeMs = 0) {
   const writes = Array.from({ length: senders }, (): Database["write"] => {
     const [here, there] = channel();
     server.serve(there);
-    return remoteWrites(here).write;
+    return remoteWrites(here, createDeadlines(systemClock, THREAD_DEADLINE_MS)).write;
   });
   return { database, writes, transactions: () => transactions, settled: () => server.settled() };
 }

@@ -4,15 +4,20 @@ import { join } from "node:path";
 
 import { migrate } from "../../src/log/migrate.ts";
 import { openDatabase } from "../../src/log/open.ts";
-import { writeFromThread } from "../../src/server/database.ts";
+import { type ServerDatabase, writeFromThread } from "../../src/server/database.ts";
 import { openApp, type TestApp } from "./app.ts";
 
 export interface ThreadedApp {
   readonly app: TestApp;
   /** The database's file. */
   readonly path: string;
+  readonly storage: ServerDatabase;
+  /** Begins the thread that writes; the real one has begun. */
+  begin(): Promise<void>;
   /** What the thread that writes failed with. */
   readonly failures: readonly Error[];
+  /** How often it was started again. */
+  restarts(): number;
 }
 
 /** Uses an app on a new file that a thread writes, and closes it. `program`: of that thread. Default: the real one. */
@@ -26,11 +31,16 @@ export async function withThreadedApp(
   const local = openDatabase({ url });
   await migrate(local);
   const failures: Error[] = [];
-  const storage = writeFromThread(local, { url }, { program, onFailure: (error) => failures.push(error) });
+  let restarts = 0;
+  const storage = writeFromThread(
+    local,
+    { url },
+    { program, onFailure: (error) => failures.push(error), onRestart: () => (restarts += 1) },
+  );
   try {
-    await storage.open();
+    if (program === undefined) await storage.open();
     const app = await openApp({ database: { ...storage.database, close: () => {} } });
-    await use({ app, path, failures });
+    await use({ app, path, storage, begin: () => storage.open(), failures, restarts: () => restarts });
     await app.close();
   } finally {
     await storage.close();

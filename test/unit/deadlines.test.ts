@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 
-import { createDeadlines } from "../../src/egress/deadlines.ts";
+import { createDeadlines } from "../../src/core/deadlines.ts";
 
 /** A clock that stands still until it is advanced, and whose wall clock is wrong at all times. */
 function madeClock() {

@@ -75,7 +75,7 @@ export async function errorOf(response: Response): Promise<Error> {
     response.status,
     `The server answered ${response.status}: ${text.slice(0, 200)}`,
   );
-  if ((response.headers.get("content-type") ?? "").startsWith("application/problem+json")) {
+  if (/^application\/problem\+json\b/i.test(response.headers.get("content-type") ?? "")) {
     const { type, detail, ...members } = JSON.parse(text) as {
       type?: unknown;
       detail?: unknown;

@@ -29,7 +29,7 @@ async function readChunks(body: ReadableStream<Uint8Array>, maxBytes: number): P
 /** The body's text. A body that says that it is too large is refused before any of it is read. */
 export async function readText(request: Request, maxBytes: number): Promise<string> {
   const encoding = request.headers.get("content-encoding");
-  if (encoding !== null && encoding !== "identity") {
+  if (encoding !== null && encoding.toLowerCase() !== "identity") {
     throw new KildeError("unsupported-media-type", `The content encoding ${encoding} is not supported`);
   }
   const length = request.headers.get("content-length");

@@ -9,6 +9,7 @@ import type { LogReader } from "../log/reader.ts";
 import { findSubject } from "../log/subjects.ts";
 import { consumerOf } from "./consumer-name.ts";
 import type { AppDeps } from "./deps.ts";
+import { namesTag } from "./entity-tags.ts";
 import { eventStream } from "./event-stream.ts";
 import { type Representation, representationOf } from "./negotiate.ts";
 import { pageBody } from "./page-body.ts";
@@ -70,11 +71,6 @@ function pageLinks(c: Context, deps: AppDeps, page: PageAnswer, query: LogQuery)
   return links.join(", ");
 }
 
-function notModified(c: Context, etag: string): boolean {
-  const header = c.req.raw.headers.get("if-none-match");
-  return header !== null && header.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag);
-}
-
 function pageResponse(
   c: Context,
   deps: AppDeps,
@@ -96,7 +92,8 @@ function pageResponse(
     "Kilde-Head": String(page.head),
   };
   // A truncated stream keeps its version, but not its content.
-  if ((subject?.firstVersion ?? 1) === 1 && notModified(c, etag)) return c.body(null, 304, headers);
+  if ((subject?.firstVersion ?? 1) === 1 && namesTag(c.req.raw.headers.get("if-none-match"), etag))
+    return c.body(null, 304, headers);
   const { body, bytes } = pageBody(page.parts, framing);
   // A length that is stated keeps a small answer from being compressed.
   if (bytes < COMPRESSION_THRESHOLD) headers["Content-Length"] = String(bytes);

@@ -4,6 +4,7 @@ import { PLACED_ATTRIBUTES } from "../core/attributes.ts";
 import { RESERVED_TYPE_PREFIX } from "../core/event.ts";
 import type { Limits } from "../core/limits.ts";
 import { nameFault } from "../core/names.ts";
+import { latestRecorded } from "../core/time.ts";
 import { attributeFault, ownAttributeFault } from "./attributes.ts";
 
 /** A name of a stream, type or key: text without control characters that is not too long. */
@@ -214,13 +215,10 @@ export function createSchemas(limits: Limits) {
       toVersion: cursorPosition
         .optional()
         .openapi({ type: "integer", description: "The stream as of this version" }),
-      asOf: time
-        .transform((text) => new Date(text).toISOString())
-        .optional()
-        .openapi({
-          description: "The stream as of this time: what had been recorded by then",
-          type: "string",
-        }),
+      asOf: time.transform(latestRecorded).optional().openapi({
+        description: "The stream as of this time: what had been recorded by then",
+        type: "string",
+      }),
     }),
     streamsQuery: z.strictObject({
       prefix: z.string().optional().openapi({ description: "Only streams whose name begins so" }),

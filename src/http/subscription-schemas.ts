@@ -2,6 +2,7 @@ import { z } from "@hono/zod-openapi";
 
 import type { Limits } from "../core/limits.ts";
 import { nameFault } from "../core/names.ts";
+import { earliestRecorded } from "../core/time.ts";
 import { MOST_SUBJECTS } from "../delivery/redelivery.ts";
 import { OVERLAP_SECONDS } from "../delivery/subscriptions.ts";
 import { checkEndpoint, MOST_URL_LENGTH } from "../egress/endpoint.ts";
@@ -109,7 +110,7 @@ export function createSubscriptionSchemas(limits: Limits, rules: AddressRules) {
               z.strictObject({
                 time: z.iso
                   .datetime({ offset: true, message: "must be a time as RFC 3339 writes it, with an offset" })
-                  .transform((text) => new Date(text).toISOString())
+                  .transform(earliestRecorded)
                   .openapi({ type: "string" }),
               }),
             ],

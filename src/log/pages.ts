@@ -15,6 +15,8 @@ export interface Filter {
   readonly types?: readonly string[] | undefined;
   /** Only subjects whose name begins so. */
   readonly subjectPrefix?: string | undefined;
+  /** Only events recorded at this time or before, in the form of `core/time.ts`. */
+  readonly recordedBy?: string | undefined;
 }
 
 /** A whole log, whose range is of positions, or one subject by its id, whose range is of versions. */
@@ -54,6 +56,7 @@ export function selected(log: LogAddress, selection: Selection, args: Value[]): 
     const end = prefixEnd(filter.subjectPrefix);
     if (end !== null) tests.push(`subject.name < ${bind(end)}`);
   }
+  if (filter.recordedBy !== undefined) tests.push(`event.recorded <= ${bind(filter.recordedBy)}`);
   return `from events as event cross join subjects as subject on subject.id = event.subject
     where ${tests.join(" and ")}
     order by ${place} ${direction === "forwards" ? "asc" : "desc"} limit ${bind(limit)}`;

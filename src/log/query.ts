@@ -1,4 +1,4 @@
-import type { LogAddress } from "./keys.ts";
+import { EVENT_LOG_ADDRESS, type LogAddress } from "./keys.ts";
 import type { Direction, Filter, Selection } from "./pages.ts";
 import { type ReadDeps, readPage, type Page } from "./read.ts";
 import type { Framing } from "./render.ts";
@@ -42,6 +42,10 @@ function logSelection(query: PageQuery, head: number): Selection {
     : { source: "log", after: 0, before: Math.min(lastEventId ?? end, end), direction, filter, limit };
 }
 
+/**
+ * A subject's versions up to a time end at one version in the event log, whose recorded times grow. In a feed they may not:
+ * a re-keyed feed of a feed has its events in the order of the feed it reads. There each event is looked at.
+ */
 async function subjectSelection(
   { database }: QueryDeps,
   log: LogAddress,
@@ -51,7 +55,8 @@ async function subjectSelection(
   const { lastEventId, direction, filter, limit, afterVersion, toVersion, asOf } = query;
   let after = Math.max(subject.firstVersion - 1, afterVersion ?? 0);
   let before = Math.min(subject.version, toVersion ?? subject.version) + 1;
-  if (asOf !== undefined)
+  const isAscending = log.base === EVENT_LOG_ADDRESS.base;
+  if (asOf !== undefined && isAscending)
     before = Math.min(before, (await versionAt(database, log, subject, { recorded: asOf })) + 1);
   if (lastEventId !== undefined && direction === "forwards") {
     after = Math.max(after, await versionAt(database, log, subject, { position: lastEventId }));
@@ -59,7 +64,9 @@ async function subjectSelection(
   if (lastEventId !== undefined && direction === "backwards") {
     before = Math.min(before, (await versionAt(database, log, subject, { position: lastEventId - 1 })) + 1);
   }
-  return { source: { subjectId: subject.id }, after, before, direction, filter, limit };
+  const recordedBy = isAscending ? undefined : asOf;
+  const source = { subjectId: subject.id };
+  return { source, after, before, direction, filter: { ...filter, recordedBy }, limit };
 }
 
 /** Reads a page as it is now. A cursor beyond the head is for the caller to judge; nothing comes after it. */

@@ -108,7 +108,8 @@ async function readPiece(
  */
 function* windows(selection: Selection, pieceEvents: number): Generator<Selection> {
   const { after, before, direction, filter, limit } = selection;
-  const filtered = filter.types !== undefined || filter.subjectPrefix !== undefined;
+  const { types, subjectPrefix, recordedBy } = filter;
+  const filtered = types !== undefined || subjectPrefix !== undefined || recordedBy !== undefined;
   const span = Math.min(pieceEvents, filtered ? SCAN_WINDOW : Infinity);
   if (!filtered && limit <= span) {
     yield selection;

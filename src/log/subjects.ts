@@ -149,8 +149,8 @@ export async function listChangedSubjects(
 }
 
 /**
- * A subject's versions are gapless from its first, and positions and recorded times grow with them: its version
- * at a position or a time is found by halving, without reading the events in between.
+ * A subject's versions are gapless from its first, and positions grow with them, and in the event log recorded times too:
+ * the version at a position or a time is found by halving, without reading the events in between.
  * Arguments: subject id, least version less one, greatest version, bound. Drivers bind numbers as REAL, which
  * would not halve to whole numbers.
  */

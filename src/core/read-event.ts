@@ -90,6 +90,8 @@ export function furtherAttributes(event: WireEvent): Readonly<Record<string, Att
   return Object.fromEntries(further) as Record<string, AttributeValue>;
 }
 
+const POSITION = /^\d+$/;
+
 /** Metadata and attributes are made when they are asked for: most readers of an event never do. */
 class ReadEvent implements KildeEvent {
   readonly id: string;
@@ -117,7 +119,9 @@ class ReadEvent implements KildeEvent {
     this.data = wire.data;
     this.erased = wire.type === ERASED_TYPE;
     if (this.erased && wire.reason !== undefined) this.reason = wire.reason;
-    if (wire.projectedfrom !== undefined) this.projectedFrom = Number(wire.projectedfrom);
+    if (wire.projectedfrom !== undefined && POSITION.test(wire.projectedfrom)) {
+      this.projectedFrom = Number(wire.projectedfrom);
+    }
   }
 
   get metadata(): Metadata {

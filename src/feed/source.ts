@@ -3,6 +3,7 @@ import { type Database, integerAt, type Row, type Statement, textAt, type Value 
 import { BATCH_BYTES, type BatchSource } from "../log/batch-size.ts";
 import type { LogAddress } from "../log/keys.ts";
 import { fittingStatement } from "../log/pages.ts";
+import { HAS_DATA } from "../log/render.ts";
 import type { SourceEvent } from "./define.ts";
 import type { Feed } from "./feed.ts";
 
@@ -39,7 +40,7 @@ function conditions({ types, prefixes }: Feed["source"], bind: Bind): string[] {
   return tests;
 }
 
-const COLUMNS = `event.key, subject.name, event.version, event.type, event.time, event.recorded, event.data, event.extensions`;
+const COLUMNS = `event.key, subject.name, event.version, event.type, event.time, event.recorded, iif(${HAS_DATA}, event.data, null), event.extensions`;
 
 /** `from … limit` of matching events, with the values that it binds. */
 interface Range {

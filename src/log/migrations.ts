@@ -3,6 +3,7 @@ import feeds from "../../migrations/0001_feeds.sql" with { type: "text" };
 import subscriptions from "../../migrations/0002_subscriptions.sql" with { type: "text" };
 import erasures from "../../migrations/0003_erasures.sql" with { type: "text" };
 import logIdentity from "../../migrations/0004_log_identity.sql" with { type: "text" };
+import verbatimEvents from "../../migrations/0005_verbatim_events.sql" with { type: "text" };
 import log from "../../migrations/0000_log.sql" with { type: "text" };
 
 /** The SQL files of `migrations/`, as text in the bundle, so that the binary carries its own schema. */
@@ -12,6 +13,7 @@ const texts: Readonly<Record<string, string>> = {
   "0002_subscriptions": subscriptions,
   "0003_erasures": erasures,
   "0004_log_identity": logIdentity,
+  "0005_verbatim_events": verbatimEvents,
 };
 
 export interface Migration {

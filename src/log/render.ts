@@ -1,4 +1,5 @@
 import { ERASED_TYPE } from "../core/event.ts";
+import { EVENT_LOG_ADDRESS } from "./keys.ts";
 
 /*
  * An event's form on the wire, built by the database: the stored JSON text is passed through, never parsed and
@@ -16,11 +17,21 @@ export type Framing = "array" | "lines" | "event-stream";
 const CLOUD_EVENT =
   '{"specversion":"1.0","id":"%d","source":%s,"type":%s,"subject":%s,"time":"%s"%s,"sequence":"%016d"%s%s%s%s}';
 
-// Neither a type nor JSON text can hold a line break, so that each field of a server-sent event is one line.
+// Neither a type nor the JSON that is stored can hold a line break, so that each field of a server-sent event is one line.
 const SERVER_SENT = `id: %d\nevent: %s\ndata: ${CLOUD_EVENT}\n\n`;
 
 /** Whether the event's attributes state a content type of its data, which is then the first of them. */
 const STATES_CONTENT_TYPE = `substr(event.extensions, 1, 19) = '{"datacontenttype":'`;
+
+/** Whether an event has data: an older version stored an empty text for events that have none. */
+export const HAS_DATA = "(event.data is not null and event.data <> '')";
+
+/**
+ * The event's data on one line. Line breaks within JSON stand between tokens only, so that those of events that an older
+ * version stored verbatim become spaces. The event log's keys are its positions, and feeds' keys are greater than those.
+ */
+const DATA = `case when event.key > (select verbatim_until from logs where id = ${EVENT_LOG_ADDRESS.id}) then event.data
+    else nullif(replace(replace(event.data, char(10), ' '), char(13), ' '), '') end`;
 
 /** Parameters: the log's base key and its name as JSON. */
 function cloudEventValues(base: string, source: string): string {
@@ -30,8 +41,8 @@ function cloudEventValues(base: string, source: string): string {
     event.version,
     case when event.extensions is not null then ',' || substr(event.extensions, 2, length(event.extensions) - 2) end,
     case when event.type = '${ERASED_TYPE}' then ',"method":"DELETE"' end,
-    case when event.data is null then null when ${STATES_CONTENT_TYPE} then ',"data":' else ',"datacontenttype":"application/json","data":' end,
-    event.data`;
+    case when not ${HAS_DATA} then null when ${STATES_CONTENT_TYPE} then ',"data":' else ',"datacontenttype":"application/json","data":' end,
+    ${DATA}`;
 }
 
 /** What is written around each event. That of the array makes brackets of a page's first and last byte: see `http/page-body.ts`. */

@@ -17,6 +17,11 @@ export const logs = sqliteTable("logs", {
    * `logs_identity`. A restore gives the log another one, because its positions then hold other events.
    */
   identity: text().notNull().default(""),
+  /**
+   * Events up to this position were stored by a version of Kilde that took `data` byte for byte: it may span lines, or be
+   * an empty text where there is none. 0 for logs that are newer.
+   */
+  verbatimUntil: integer("verbatim_until").notNull().default(0),
 });
 
 /** The former identities of each log. */

@@ -2,7 +2,7 @@ import { copyFileSync, existsSync, statSync } from "node:fs";
 
 import { databaseFileUrl } from "../core/database-url.ts";
 import type { Database } from "../log/database.ts";
-import { type Finding, examine } from "../log/doctor.ts";
+import { examine } from "../log/doctor.ts";
 import { type LogInventory, missingFrom, takeInventory } from "../log/inventory.ts";
 import { countMigrations, migrate } from "../log/migrate.ts";
 import { databaseFileKind, holdsBytes } from "../log/read-only.ts";
@@ -30,11 +30,15 @@ function fingerprint(file: string): string {
  * Copies a database file with its write-ahead log or rollback journal, without opening it. Refuses a file that changes
  * meanwhile: its parts would be of different moments.
  */
-export function copyWithJournal(source: string, copy: string): void {
+export function copyWithJournal(
+  source: string,
+  copy: string,
+  copyFile: (from: string, to: string) => void = copyFileSync,
+): void {
   const before = fingerprint(source);
-  copyFileSync(source, copy);
+  copyFile(source, copy);
   for (const suffix of CONTENT_SIDECARS) {
-    if (holdsBytes(source + suffix)) copyFileSync(source + suffix, copy + suffix);
+    if (holdsBytes(source + suffix)) copyFile(source + suffix, copy + suffix);
   }
   if (fingerprint(source) === before) return;
   throw new CliError(
@@ -53,9 +57,11 @@ export function requireDatabaseFile(file: string, name: string): void {
     throw new CliError(EXIT.faults, `${name} is not a database`, RESTORE_ANOTHER);
 }
 
-function unsound(name: string, findings: readonly Finding[]): CliError {
+async function requireSound(database: Database, name: string): Promise<void> {
+  const findings = await examine(database);
+  if (findings.length === 0) return;
   const faults = findings.map(({ check, detail }) => `\n  ${check}: ${detail}`).join("");
-  return new CliError(EXIT.faults, `${name} is not sound:${faults}`, "Restore an earlier backup.");
+  throw new CliError(EXIT.faults, `${name} is not sound:${faults}`, "Restore an earlier backup.");
 }
 
 export interface PreparedCopy {
@@ -64,15 +70,14 @@ export interface PreparedCopy {
   readonly erased: number;
 }
 
-/** Migrates a copy that is a store, and compares what it holds before and after. */
+/** Validates and migrates a copy that is a store, and compares what it holds before and after. */
 async function migrateCopy(database: Database, name: string): Promise<void> {
   if ((await countMigrations(database)) === 0) {
     throw new CliError(EXIT.faults, `${name} holds no store`, RESTORE_ANOTHER);
   }
+  await requireSound(database, name);
   const before = await takeInventory(database);
-  await migrate(database);
-  const findings = await examine(database);
-  if (findings.length > 0) throw unsound(name, findings);
+  if ((await migrate(database)).length > 0) await requireSound(database, name);
   const changed = missingFrom(before, await takeInventory(database));
   if (changed.length === 0) return;
   throw new CliError(

@@ -48,6 +48,13 @@ export function databaseError(error: unknown, url: string): unknown {
       return tell(
         `${name} is not a database: ${reason}`,
         "Name another file with --database-url; to put a backup in its place, use `kilde restore --force`.",
+        EXIT.faults,
+      );
+    case "malformed":
+      return tell(
+        `${name} is damaged: ${reason}`,
+        "Keep a copy of the file, and restore a backup with `kilde restore --force`.",
+        EXIT.faults,
       );
     case "busy":
       return tell(

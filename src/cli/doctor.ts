@@ -1,40 +1,94 @@
+import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 
 import { Command } from "commander";
 
 import { databaseFile, databaseFileUrl, shownDatabaseUrl } from "../core/database-url.ts";
 import { loadSettings } from "../config/load.ts";
-import { examine } from "../log/doctor.ts";
+import { examine, type Finding, repair } from "../log/doctor.ts";
+import { databaseFileKind } from "../log/read-only.ts";
 import type { CliContext } from "./context.ts";
-import { requireExisting, withReadOnlyDatabase } from "./database.ts";
+import { requireExisting, withDatabase, withReadOnlyDatabase } from "./database.ts";
 import { CliError, EXIT } from "./exit.ts";
 import { examples, jsonOption } from "./options.ts";
+import { type Progress, showProgress } from "./progress.ts";
 import { settingOptions } from "./setting-options.ts";
-import { meantDatabase, tenantOption } from "./tenants.ts";
+import { meantDatabase, type NamedDatabase, tenantOption } from "./tenants.ts";
 
 type Flags = Readonly<Record<string, unknown>>;
+
+/** The violations of each rule, and below them what to do. */
+function shownFindings(findings: readonly Finding[]): string {
+  const lines = findings.flatMap(({ check, detail, remedy }, index) => {
+    const isLast = findings[index + 1]?.check !== check || findings[index + 1]?.remedy !== remedy;
+    return [`${check}: ${detail}\n`, ...(isLast ? [`  ${remedy}\n`] : [])];
+  });
+  return lines.join("");
+}
+
+interface Examination {
+  readonly findings: readonly Finding[];
+  /** Checks that a store of an older version has nothing for. */
+  readonly skipped: readonly string[];
+}
+
+async function examineDatabase(context: CliContext, settings: NamedDatabase): Promise<Examination> {
+  const skipped: string[] = [];
+  const bars: Progress[] = [];
+  try {
+    const findings = await withReadOnlyDatabase(settings, context.cwd, (database) =>
+      examine(database, {
+        onProgress({ done, total }) {
+          if (bars.length === 0) bars.push(showProgress(context, "examining", total));
+          bars[0]?.update(done, done);
+        },
+        onSkip: (check) => skipped.push(check),
+      }),
+    );
+    return { findings, skipped };
+  } finally {
+    for (const bar of bars) bar.stop();
+  }
+}
+
+/** SQLite takes an empty file for an empty database, and would not say that a store is gone. */
+function requireContent(file: string, name: string): void {
+  requireExisting(file);
+  if (!statSync(file).isFile() || databaseFileKind(file) !== "empty" || existsSync(`${file}-wal`)) return;
+  throw new CliError(EXIT.faults, `${name} is empty`, "Restore a backup with `kilde restore --force`.");
+}
 
 async function doctor(context: CliContext, file: string | undefined, flags: Flags): Promise<void> {
   const stated = file === undefined ? {} : { databaseUrl: databaseFileUrl(file) };
   const all = { ...flags, ...stated };
   const settings = meantDatabase(await loadSettings({ ...context, flags: all }), all);
-  const path = databaseFile(settings.databaseUrl);
-  if (path !== null) requireExisting(resolve(context.cwd, path));
-  const findings = await withReadOnlyDatabase(settings, context.cwd, examine);
   const name = shownDatabaseUrl(settings.databaseUrl);
+  const path = databaseFile(settings.databaseUrl);
+  if (path !== null) requireContent(resolve(context.cwd, path), name);
+  let { findings, skipped } = await examineDatabase(context, settings);
+  let repaired: readonly string[] = [];
+  if (flags["repair"] === true) {
+    repaired = await withDatabase(settings, context.cwd, repair);
+    ({ findings, skipped } = await examineDatabase(context, settings));
+  }
   if (flags["json"] === true) {
     await context.stdout.write(
-      `${JSON.stringify({ database: name, healthy: findings.length === 0, findings })}\n`,
+      `${JSON.stringify({ database: name, healthy: findings.length === 0, findings, repaired, skipped })}\n`,
     );
   } else {
-    const texts = findings.map(({ check, detail }) => `${check}: ${detail}\n`);
-    await context.stdout.write(texts.length === 0 ? `${name} is sound\n` : texts.join(""));
+    for (const check of repaired) await context.stdout.write(`repaired: ${check}\n`);
+    if (skipped.length > 0) {
+      await context.stdout.write(
+        `${name} has the schema of an older version: ${skipped.length} checks were skipped; \`kilde migrate\` updates it\n`,
+      );
+    }
+    await context.stdout.write(findings.length === 0 ? `${name} is sound\n` : shownFindings(findings));
   }
   if (findings.length === 0) return;
   throw new CliError(
     EXIT.faults,
     `${name} has ${findings.length === 1 ? "a fault" : `${findings.length} faults`}`,
-    "Keep a copy of the file, and put the last good backup in its place with `kilde restore`.",
+    "Keep a copy of the file before you repair or replace it.",
   );
 }
 
@@ -42,12 +96,13 @@ async function doctor(context: CliContext, file: string | undefined, flags: Flag
 export function doctorCommand(context: CliContext): Command {
   const command = new Command("doctor")
     .description(
-      "Looks through a whole database and says what is not as it must be: gaps in positions or versions, wrong heads, broken references, a damaged file. Exits with 5 if there is anything.",
+      "Reads a whole database and reports every rule that it breaks, with what to do about it: a damaged file, a schema that lacks something, gaps in positions or versions, texts that are not JSON, cursors beyond their log. Changes nothing without --repair. Exits with 5 if there is a fault.",
     )
     .argument("[file]", "database file, such as a backup; else the configured database")
+    .option("--repair", "repair what can be repaired without losing anything")
     .addOption(tenantOption())
     .addOption(jsonOption())
-    .addHelpText("after", examples("kilde doctor", "kilde doctor backup.db --json"))
+    .addHelpText("after", examples("kilde doctor", "kilde doctor backup.db --json", "kilde doctor --repair"))
     .action((file: string | undefined, flags: Flags) => doctor(context, file, flags));
   for (const option of settingOptions("databaseUrl", "databaseAuthToken")) command.addOption(option);
   return command;

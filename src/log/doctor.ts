@@ -1,126 +1,245 @@
-import { ERASED_TYPE } from "../core/event.ts";
-import { type Database, integerAt, textAt } from "./database.ts";
-import { LOG_SPAN } from "./keys.ts";
+import { type Database, integerAt, type Row, type Statement } from "./database.ts";
+import { storageFailure } from "./failures.ts";
+import { INVARIANTS } from "./invariants.ts";
+import { type Invariant, REPAIR, RESTORE } from "./invariants/invariant.ts";
+import { countMigrations } from "./migrate.ts";
+import { MIGRATIONS } from "./migrations.ts";
+import { additions, missingParts } from "./schema-shape.ts";
+import { sweepStep } from "./truncate.ts";
 
-/** Something about a database that is not as it must be. */
+/** A rule that a database breaks. */
 export interface Finding {
   readonly check: string;
   readonly detail: string;
+  /** What to do about it. */
+  readonly remedy: string;
 }
 
-interface Check {
-  readonly name: string;
-  /** Gives a row with a text for each fault; looks through everything, so that it may take long. */
-  readonly sql: string;
+/** How far an examination is. */
+export interface ExaminationProgress {
+  /** Rows of large tables that were read, and how many there are. */
+  readonly done: number;
+  readonly total: number;
 }
 
-/** Faults of one kind that are told; more of them say no more. */
-const TOLD = 20;
+export interface ExamineOptions {
+  readonly onProgress?: (progress: ExaminationProgress) => void;
+  /** Called with each check that the database is too old for, because it lacks a table or column. */
+  readonly onSkip?: (check: string) => void;
+}
 
-/** Logs that are not just being emptied, which takes several writes; `cleared` is the head when they last were. */
-const LOGS = `(select logs.*, coalesce(feeds.cleared, 0) as cleared from logs left join feeds on feeds.log = logs.id
-  where coalesce(feeds.status, '') not in ('retiring', 'rebuilding'))`;
+/** Violations of one rule that are listed; the others are counted. */
+const LISTED = 20;
 
-const CHECKS: readonly Check[] = [
-  {
-    name: "heads",
-    sql: `select log.name || ': the head is ' || log.head || ', but the last event is at ' || coalesce(last, 0)
-      from (select logs.*, (select key from events where key < (logs.id + 1) * ${LOG_SPAN} order by key desc limit 1)
-        - logs.id * ${LOG_SPAN} as last from ${LOGS} as logs) as log
-      where log.head <> max(coalesce(last, 0), log.cleared)`,
-  },
-  {
-    // Every event raises one version by one and the head by one, so that a lost or doubled position shows here.
-    name: "positions are gapless",
-    sql: `select log.name || ': the head is ' || log.head || ', but the versions of its subjects add up to ' || total
-      from (select logs.*, coalesce((select sum((select version from events where subject = subjects.id
-        order by version desc limit 1)) from subjects where subjects.log = logs.id), 0) as total from ${LOGS} as logs) as log
-      where log.head <> log.cleared + total`,
-  },
-  {
-    name: "versions are gapless",
-    sql: `select subject.name || ': has ' || count(*) || ' events from version ' || min(event.version) || ' to '
-        || max(event.version) || ', first version ' || subject.first_version
-      from events as event join subjects as subject on subject.id = event.subject
-      where event.version >= subject.first_version
-      group by subject.id
-      having min(event.version) <> subject.first_version
-        or count(*) <> max(event.version) - min(event.version) + 1`,
-  },
-  {
-    name: "versions are in order of position",
-    sql: `select subject.name || ': version ' || later.version || ' is not after the one before it'
-      from events as earlier
-      join events as later on later.subject = earlier.subject and later.version = earlier.version + 1
-      join subjects as subject on subject.id = earlier.subject
-      where later.key <= earlier.key`,
-  },
-  {
-    name: "recorded times only grow",
-    sql: `select 'key ' || key || ': recorded at ' || recorded || ', but the event before it at ' || before
-      from (select key, recorded,
-        lag(recorded) over (order by key) as before from events where key < ${LOG_SPAN})
-      where recorded < before`,
-  },
-  {
-    name: "events are in their subject's log",
-    sql: `select 'key ' || event.key || ': its subject ' || subject.name || ' is of log ' || subject.log
-      from events as event join subjects as subject on subject.id = event.subject
-      where event.key / ${LOG_SPAN} <> subject.log`,
-  },
-  {
-    // But for those of which a projection only keeps a state so far.
-    name: "subjects have events",
-    sql: `select name || ': has no event' from subjects
-      where not exists (select 1 from events where subject = subjects.id)
-        and not exists (select 1 from feed_subjects where subject = subjects.id)
-        and log in (select id from ${LOGS})`,
-  },
-  {
-    name: "tombstones",
-    sql: `select subject.name || ': is marked as erased at version ' || subject.erased
-        || ', but its last event is version ' || event.version || ' of type ' || event.type
-      from subjects as subject join events as event on event.subject = subject.id and event.version =
-        (select version from events where subject = subject.id order by version desc limit 1)
-      where subject.erased is not null and (subject.erased <> event.version or event.type <> '${ERASED_TYPE}')`,
-  },
-  {
-    name: "events are JSON",
-    sql: `select 'key ' || key || ': its data or extensions are not JSON' from events
-      where json_valid(coalesce(data, 'null')) = 0 or json_valid(coalesce(extensions, '{}')) = 0`,
-  },
-  {
-    name: "idempotency keys",
-    sql: `select key || ': answered a position beyond the head' from idempotency
-      where base > (select max(head) from logs)`,
-  },
-  {
-    name: "foreign keys",
-    sql: `select "table" || ' row ' || rowid || ' refers to a row of ' || parent || ' that is not there'
-      from pragma_foreign_key_check`,
-  },
-];
+/** Rows of a large table that one statement examines: each takes well under a second, and blocks no checkpoint longer. */
+const WINDOW_ROWS = 20_000;
 
-/** SQLite's own check of the file, which a libSQL server does not let one ask for. */
-const INTEGRITY: Check = {
-  name: "the file's structure",
-  sql: "select integrity_check from pragma_integrity_check where integrity_check <> 'ok'",
-};
+/** Beyond every key and id, which are JavaScript integers. */
+const END = 2 ** 53;
+
+export const STRUCTURE = "the file's structure";
+export const SCHEMA = "the schema";
+
+/** Damage that is confined to an index, which can be built again from its table. */
+const INDEX_DAMAGE = /(missing from|wrong # of entries in) index/;
+
+/** SQLite's own check of the file, which a libSQL server does not offer. */
+const INTEGRITY = `select integrity_check as detail from pragma_integrity_check(${LISTED}) where integrity_check <> 'ok'`;
+
+const decoder = new TextDecoder();
+
+/** A damaged text may not be UTF-8, which the driver does not survive: details travel as bytes. */
+function detailAt(row: Row): string {
+  const value = row[0];
+  const bytes = value instanceof ArrayBuffer || ArrayBuffer.isView(value) ? value : new Uint8Array();
+  return decoder
+    .decode(bytes)
+    .replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, (character) => JSON.stringify(character).slice(1, -1));
+}
+
+async function readDetails(database: Database, sql: string, args: readonly number[]): Promise<string[]> {
+  const rows = await database.read({
+    sql: `select cast(detail as blob) from (${sql}) limit ${LISTED + 1}`,
+    args,
+  });
+  return rows.map(detailAt);
+}
+
+async function countDetails(database: Database, sql: string, args: readonly number[]): Promise<number> {
+  const [row] = await database.read({ sql: `select count(*) from (${sql})`, args });
+  return integerAt(row, 0);
+}
+
+/** Collects the violations of one rule over the parts of a table. */
+class Violations {
+  readonly #invariant: Pick<Invariant, "name" | "sql" | "remedy">;
+  readonly #listed: string[] = [];
+  #unlisted = 0;
+
+  constructor(invariant: Pick<Invariant, "name" | "sql" | "remedy">) {
+    this.#invariant = invariant;
+  }
+
+  async look(database: Database, args: readonly number[]): Promise<void> {
+    const { sql } = this.#invariant;
+    const room = LISTED - this.#listed.length;
+    const details = room > 0 ? await readDetails(database, sql, args) : [];
+    this.#listed.push(...details.slice(0, room));
+    if (room === 0) this.#unlisted += await countDetails(database, sql, args);
+    else if (details.length > room) this.#unlisted += (await countDetails(database, sql, args)) - room;
+  }
+
+  findings(): Finding[] {
+    const { name: check, remedy } = this.#invariant;
+    const findings = this.#listed.map((detail) => ({ check, detail, remedy }));
+    const more = { check, detail: `and ${this.#unlisted.toLocaleString("en")} more`, remedy };
+    return this.#unlisted > 0 ? [...findings, more] : findings;
+  }
+}
+
+const LARGE_TABLES = { subjects: "id", events: "key" } as const;
+
+type LargeTable = keyof typeof LARGE_TABLES;
+
+/** The parts of a table, each with the bounds of its keys and its number of rows. */
+async function* windowsOf(database: Database, table: LargeTable) {
+  const key = LARGE_TABLES[table];
+  const [first] = await database.read({ sql: `select min(${key}) from ${table}`, args: [] });
+  let from = first?.[0];
+  while (typeof from === "number") {
+    const [next] = await database.read({
+      sql: `select ${key} from ${table} where ${key} >= ?1 order by ${key} limit 1 offset ${WINDOW_ROWS}`,
+      args: [from],
+    });
+    yield [from, next === undefined ? END : integerAt(next, 0)] as const;
+    from = next?.[0];
+  }
+}
+
+/** A rule cannot be checked without the table, column or index that it reads; the schema is examined before. */
+function lacksSchema(error: unknown): boolean {
+  return error instanceof Error && /no such (table|column|index)/.test(error.message);
+}
+
+async function examineSchema(database: Database, migrations: number): Promise<Finding[]> {
+  return (await missingParts(database, migrations)).map(({ description, sql }) => ({
+    check: SCHEMA,
+    detail: `there is no ${description}`,
+    remedy: sql === null ? RESTORE : REPAIR,
+  }));
+}
+
+async function examineRules(database: Database, { onProgress, onSkip }: ExamineOptions): Promise<Finding[]> {
+  const rules = INVARIANTS.map((invariant) => ({ invariant, violations: new Violations(invariant) }));
+  const skipped = new Set<Invariant>();
+  const look = async ({ invariant, violations }: (typeof rules)[number], args: readonly number[]) => {
+    if (skipped.has(invariant)) return;
+    try {
+      await violations.look(database, args);
+    } catch (error) {
+      if (!lacksSchema(error)) throw error;
+      skipped.add(invariant);
+      onSkip?.(invariant.name);
+    }
+  };
+  const [counted] = await database.read({
+    sql: "select (select count(*) from subjects) + (select count(*) from events)",
+    args: [],
+  });
+  const total = integerAt(counted, 0);
+  let done = 0;
+  for (const rule of rules) if (rule.invariant.over === undefined) await look(rule, []);
+  for (const table of ["subjects", "events"] as const) {
+    const ofTable = rules.filter(({ invariant }) => invariant.over === table);
+    for await (const window of windowsOf(database, table)) {
+      for (const rule of ofTable) await look(rule, window);
+      done = Math.min(total, done + WINDOW_ROWS);
+      onProgress?.({ done, total });
+    }
+  }
+  return rules.flatMap(({ violations }) => violations.findings());
+}
 
 /**
- * Checks the invariants of a whole database: heads, gapless positions and versions, order, references.
- * Reads everything, and changes nothing.
+ * Checks every invariant of a whole database: the file's structure, the schema, and the rules in `invariants.ts`. Reads
+ * everything in parts, and changes nothing. Throws a `SchemaError` for another program's database.
  * @returns what is wrong; nothing when all is well.
  */
-export async function examine(database: Database): Promise<Finding[]> {
+export async function examine(database: Database, options: ExamineOptions = {}): Promise<Finding[]> {
   const findings: Finding[] = [];
-  for (const { name, sql } of database.embedded ? [INTEGRITY, ...CHECKS] : CHECKS) {
-    const [counted] = await database.read({ sql: `select count(*) from (${sql})`, args: [] });
-    const count = integerAt(counted, 0);
-    if (count === 0) continue;
-    const rows = await database.read({ sql: `${sql} limit ${TOLD}`, args: [] });
-    findings.push(...rows.map((row) => ({ check: name, detail: textAt(row, 0) })));
-    if (count > rows.length) findings.push({ check: name, detail: `and ${count - rows.length} more` });
+  try {
+    if (database.embedded) {
+      const structure = new Violations({ name: STRUCTURE, sql: INTEGRITY, remedy: RESTORE });
+      await structure.look(database, []);
+      findings.push(
+        ...structure
+          .findings()
+          .map((finding) => (INDEX_DAMAGE.test(finding.detail) ? { ...finding, remedy: REPAIR } : finding)),
+      );
+    }
+    const migrations = await countMigrations(database);
+    findings.push(...(await examineSchema(database, migrations)));
+    // Without any migration it is no store, which the schema alone does not show.
+    if (migrations === 0) return [{ check: SCHEMA, detail: "the file holds no store", remedy: RESTORE }];
+    const isOld = migrations < MIGRATIONS.length;
+    findings.push(...(await examineRules(database, isOld ? options : { ...options, onSkip: () => {} })));
+    return findings;
+  } catch (error) {
+    const failure = storageFailure(error);
+    if (failure !== "malformed" && failure !== "not-a-database") throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    const detail = `the file is damaged, and cannot be examined further: ${reason}`;
+    return [...findings, { check: STRUCTURE, detail, remedy: RESTORE }];
   }
-  return findings;
+}
+
+/** Whether a rule is broken; a rule whose tables or columns are missing cannot be checked, nor repaired. */
+async function isBroken(database: Database, sql: string, args: readonly number[]): Promise<boolean> {
+  try {
+    return (await readDetails(database, sql, args)).length > 0;
+  } catch (error) {
+    if (lacksSchema(error)) return false;
+    throw error;
+  }
+}
+
+/** Writes a repair; false where a unique index refuses it, so that the fault stays and the next examination reports it. */
+async function isWritten(database: Database, statements: readonly Statement[]): Promise<boolean> {
+  try {
+    await database.write(statements);
+    return true;
+  } catch (error) {
+    if (storageFailure(error) === "conflict") return false;
+    throw error;
+  }
+}
+
+/**
+ * Repairs what can be repaired without losing anything: missing indexes and triggers, marks that are derived from
+ * events, cursors beyond their log. What only a backup helps against stays.
+ * @returns the names of the checks that it repaired violations of
+ */
+export async function repair(database: Database): Promise<string[]> {
+  const repaired: string[] = [];
+  const damage = database.embedded ? await readDetails(database, INTEGRITY, []) : [];
+  if (damage.some((detail) => INDEX_DAMAGE.test(detail))) {
+    await database.write([{ sql: "reindex", args: [] }]);
+    repaired.push(STRUCTURE);
+  }
+  const missing = additions(await missingParts(database, await countMigrations(database)));
+  if (missing.length > 0 && (await isWritten(database, missing))) repaired.push(SCHEMA);
+  for (const { name, over, sql, repair: statements = [] } of INVARIANTS) {
+    if (statements.length === 0) continue;
+    const args = over === undefined ? [] : [-END, END];
+    if (!(await isBroken(database, sql, args))) continue;
+    if (
+      await isWritten(
+        database,
+        statements.map((statement) => ({ sql: statement, args: [] })),
+      )
+    )
+      repaired.push(name);
+  }
+  if (repaired.length > 0) while (await sweepStep(database));
+  return repaired;
 }

@@ -2,10 +2,17 @@ import { KildeError } from "../core/errors.ts";
 
 /**
  * What a failed write or read means. `conflict`: a unique index, or the epoch of a feed, refused a plan that was out
- * of date, so nothing was written.
+ * of date, so nothing was written. `malformed`: the file is damaged, and only a backup helps.
  * `unknown`: whether it was written cannot be told.
  */
-export type StorageFailure = "conflict" | "busy" | "full" | "read-only" | "not-a-database" | "unknown";
+export type StorageFailure =
+  | "conflict"
+  | "busy"
+  | "full"
+  | "read-only"
+  | "not-a-database"
+  | "malformed"
+  | "unknown";
 
 /** Code of a write that was not run, because one that it was built upon had failed. */
 export const OUTRUN = "KILDE_OUTRUN";
@@ -40,6 +47,7 @@ export function storageFailure(error: unknown): StorageFailure {
   if (code.includes("SQLITE_FULL") || text.includes("disk is full") || text.includes("ENOSPC")) return "full";
   if (code.includes("SQLITE_READONLY") || text.includes("readonly database")) return "read-only";
   if (code.includes("SQLITE_NOTADB") || text.includes("not a database")) return "not-a-database";
+  if (code.includes("SQLITE_CORRUPT") || text.includes("malformed")) return "malformed";
   return "unknown";
 }
 
@@ -63,6 +71,8 @@ export function storageError(error: unknown): KildeError {
       return new KildeError("storage-unavailable", `Another process holds the database: ${text}`, {}, cause);
     case "not-a-database":
       return new KildeError("storage-unavailable", `The file is not a database: ${text}`, {}, cause);
+    case "malformed":
+      return new KildeError("storage-unavailable", `The database file is damaged: ${text}`, {}, cause);
     case "conflict":
     case "unknown":
       return new KildeError(

@@ -93,6 +93,14 @@ async function pendingMigrations(database: Database): Promise<{ migration: Migra
   return known.slice(applied.length);
 }
 
+/** Applies the first migrations to an empty database: what a store of an earlier version looks like. */
+export async function migrateTo(database: Database, count: number): Promise<void> {
+  const pending = (await pendingMigrations(database)).slice(0, count);
+  await database.write(
+    pending.flatMap(({ migration, hash }, index) => statementsOf(migration, index + 1, hash)),
+  );
+}
+
 /**
  * Brings the schema up to date, in one atomic write, whose first row only one process can insert: the others see it
  * refused, look again, and find it done.

@@ -172,14 +172,26 @@ describe("doctor", () => {
     await importNumbers(server, 100);
     const { exitCode, stdout } = await server.kilde(["doctor", "--json"]);
     expect(exitCode).toBe(0);
-    expect(JSON.parse(stdout)).toEqual({ database: "file:data/kilde.db", healthy: true, findings: [] });
+    expect(JSON.parse(stdout)).toEqual({
+      database: "file:data/kilde.db",
+      healthy: true,
+      findings: [],
+      repaired: [],
+      skipped: [],
+    });
   });
 
   const faults: readonly (readonly [sql: string, finding: string])[] = [
     ["delete from events where key = 50", "versions are gapless: s-0: has 14 events from version 1 to 15"],
-    ["update logs set head = head + 1", "heads: /events: the head is 101, but the last event is at 100"],
-    ["update events set data = '{' where key = 3", "events are JSON: key 3"],
-    ["update events set subject = 99 where key = 5", "foreign keys: events row 5"],
+    [
+      "update logs set head = head + 1",
+      "heads are the last positions: /events: the head is 101, but the last event is at 100",
+    ],
+    [
+      "update events set data = '{' where key = 3",
+      "data of events is JSON: key 3: its data is not JSON\n  Restore the last good backup",
+    ],
+    ["update events set subject = 99 where key = 5", "events have a subject: key 5"],
   ];
   for (const [sql, finding] of faults) {
     test(`tells of: ${finding}`, async () => {
@@ -198,8 +210,7 @@ describe("doctor", () => {
     tamper(join(cwd, "foreign.db"), "create table things (x)");
     mkdirSync(join(cwd, "folder.db"));
     const refused: readonly (readonly [string, string])[] = [
-      ["text.db", "file:text.db is not a database"],
-      ["foreign.db", "file:foreign.db has not the tables of this version of Kilde"],
+      ["foreign.db", "file:foreign.db: The database is not one of Kilde's"],
       ["folder.db", "The database file:folder.db cannot be used"],
       ["none.db", "There is no database at "],
     ];
@@ -210,5 +221,54 @@ describe("doctor", () => {
       expect([exitCode, stdout]).toEqual([1, ""]);
     }
     expect(existsSync(join(cwd, "none.db"))).toBe(false);
+  });
+
+  test("says of a damaged file that only a backup helps, and exits with 5", async () => {
+    const cwd = await folderWithEvents(2_000);
+    await Bun.write(join(cwd, "text.db"), "x".repeat(10_000));
+    await Bun.write(join(cwd, "empty.db"), "");
+    const bytes = await Bun.file(join(cwd, "data/kilde.db")).bytes();
+    await Bun.write(join(cwd, "torn.db"), bytes.fill(0xff, 8_192, 65_536));
+    for (const name of ["text.db", "empty.db", "torn.db"]) {
+      const { exitCode, stdout, stderr } = await run(["doctor", name], { cwd });
+      expect(stdout + stderr).toContain("backup with `kilde restore");
+      expect(stderr).not.toContain("    at ");
+      expect(exitCode).toBe(5);
+    }
+  });
+
+  test("changes nothing in what it examines, nor beside it", async () => {
+    const cwd = await folderWithEvents(10);
+    expect((await run(["backup", "good.db"], { cwd })).exitCode).toBe(0);
+    tamper(join(cwd, "foreign.db"), "create table things (x)");
+    await Bun.write(join(cwd, "torn.db"), (await Bun.file(join(cwd, "good.db")).bytes()).fill(0xff, 8_192));
+    const names = readdirSync(cwd);
+    for (const name of ["good.db", "foreign.db", "torn.db", "data/kilde.db"]) {
+      const before = await Bun.file(join(cwd, name)).bytes();
+      await run(["doctor", name], { cwd });
+      expect(await Bun.file(join(cwd, name)).bytes()).toEqual(before);
+    }
+    expect(readdirSync(cwd)).toEqual(names);
+  });
+
+  test("repairs what loses nothing, and leaves the rest to a backup", async () => {
+    const cwd = await folderWithEvents(100);
+    const file = join(cwd, "data/kilde.db");
+    tamper(file, "drop index events_subject_version");
+    tamper(file, "update logs set name = '/other'");
+    expect(await run(["doctor"], { cwd })).toMatchObject({
+      exitCode: 5,
+      stdout: expect.stringContaining(
+        "the schema: there is no index events_subject_version of events: unique, subject, version\n  Run `kilde doctor --repair`; ",
+      ),
+    });
+    expect(await run(["doctor", "--repair"], { cwd })).toEqual({
+      exitCode: 0,
+      stdout: "repaired: the schema\nrepaired: logs have their names\nfile:data/kilde.db is sound\n",
+      stderr: "",
+    });
+    tamper(file, "delete from events where key = 50");
+    const lost = await run(["doctor", "--repair"], { cwd });
+    expect([lost.exitCode, lost.stdout]).toEqual([5, expect.stringContaining("versions are gapless: s-0")]);
   });
 });

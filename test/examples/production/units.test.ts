@@ -47,7 +47,8 @@ test("the backup's script proves each copy, and keeps the newest", async () => {
   expect(first.stdout).toContain("is sound");
   const kept = readdirSync(backups).toSorted();
   expect(kept.slice(0, 2)).toEqual(["kilde-2026-01-02T000000Z.db", "kilde-2026-01-03T000000Z.db"]);
-  expect(kept).toHaveLength(3);
+  // With the erasures beside the newest.
+  expect(kept).toHaveLength(4);
 
   // Nothing is deleted for a backup that failed. The write-ahead log goes too: by itself it may hold all of the database.
   for (const suffix of ["-wal", "-shm"]) rmSync(join(cwd, `data/kilde.db${suffix}`), { force: true });

@@ -1,0 +1,115 @@
+import { ERASED_TYPE } from "../../core/event.ts";
+import { LOG_SPAN } from "../keys.ts";
+import {
+  type Invariant,
+  isNotJson,
+  isNotJsonOf,
+  isNotOwnTime,
+  isNotTime,
+  isUnusableName,
+  REPAIR,
+  RESTORE,
+} from "./invariant.ts";
+
+const WITHIN = "event.key >= ?1 and event.key < ?2";
+
+/** The rules of single events and of their neighbors. */
+export const EVENT_INVARIANTS: readonly Invariant[] = [
+  {
+    name: "events have a position in a log",
+    over: "events",
+    remedy: RESTORE,
+    sql: `select 'key ' || event.key || ': position ' || (event.key % ${LOG_SPAN}) || ' of log ' || (event.key / ${LOG_SPAN})
+        || iif(log.id is null, ', which is not there', ', whose head is ' || log.head) as detail
+      from events as event left join logs as log on log.id = event.key / ${LOG_SPAN}
+      where ${WITHIN} and (log.id is null or event.key % ${LOG_SPAN} not between 1 and log.head)`,
+  },
+  {
+    name: "events have a subject",
+    over: "events",
+    remedy: RESTORE,
+    sql: `select 'key ' || event.key || ': its subject, ' || event.subject || ', is not there' as detail from events as event
+      where ${WITHIN} and not exists (select 1 from subjects where id = event.subject)`,
+  },
+  {
+    name: "events are in their subject's log",
+    over: "events",
+    remedy: RESTORE,
+    sql: `select 'key ' || event.key || ': its subject ' || subject.name || ' is of log ' || subject.log as detail
+      from events as event cross join subjects as subject on subject.id = event.subject
+      where ${WITHIN} and event.key / ${LOG_SPAN} <> subject.log`,
+  },
+  {
+    name: "events have a version",
+    over: "events",
+    remedy: RESTORE,
+    sql: `select 'key ' || event.key || ': version ' || event.version as detail from events as event
+      where ${WITHIN} and (typeof(event.version) <> 'integer' or event.version < 1)`,
+  },
+  {
+    name: "types of events are names",
+    over: "events",
+    remedy: RESTORE,
+    sql: `select 'key ' || event.key || ': type ' || quote(event.type) as detail from events as event
+      where ${WITHIN} and ${isUnusableName("event.type")}`,
+  },
+  {
+    name: "data of events is JSON",
+    over: "events",
+    remedy: RESTORE,
+    sql: `select 'key ' || event.key || ': its data is not JSON' as detail from events as event
+      where ${WITHIN} and ${isNotJson("event.data")}`,
+  },
+  {
+    name: "extensions of events are JSON objects",
+    over: "events",
+    remedy: RESTORE,
+    sql: `select 'key ' || event.key || ': its extensions are not a JSON object' as detail from events as event
+      where ${WITHIN} and ${isNotJsonOf("object", "event.extensions")}`,
+  },
+  {
+    name: "times of events are valid",
+    over: "events",
+    remedy: RESTORE,
+    sql: `select 'key ' || event.key || ': recorded at ' || quote(event.recorded) || ', time ' || quote(event.time) as detail
+      from events as event where ${WITHIN} and (${isNotOwnTime("event.recorded")} or ${isNotTime("event.time")})`,
+  },
+  {
+    // In a feed they only grow within a subject.
+    name: "recorded times only grow",
+    over: "events",
+    remedy: RESTORE,
+    sql: `select 'key ' || key || ': recorded at ' || recorded || ', but the event before it at ' || before as detail
+      from (select key, recorded, lag(recorded) over (order by key) as before from events
+        where key >= coalesce((select max(key) from events where key < ?1), ?1) and key < ?2 and key < ${LOG_SPAN})
+      where recorded < before`,
+  },
+  {
+    name: "tombstones are marked",
+    over: "events",
+    remedy: REPAIR,
+    sql: `select subject.name || ': version ' || event.version || ' is a tombstone, and the stream is not marked as erased' as detail
+      from events as event cross join subjects as subject on subject.id = event.subject
+      where ${WITHIN} and event.type = '${ERASED_TYPE}' and subject.erased is null
+        and not exists (select 1 from events as later where later.subject = event.subject and later.version > event.version)`,
+    repair: [
+      `update subjects set erased = tombstone.version, first_version = tombstone.version, sweep = 1
+      from (select subject, max(version) as version from events where type = '${ERASED_TYPE}' group by subject) as tombstone
+      where subjects.id = tombstone.subject and erased is null
+        and tombstone.version = (select max(version) from events where subject = subjects.id)`,
+    ],
+  },
+  {
+    name: "tombstones hide what was erased",
+    over: "events",
+    remedy: REPAIR,
+    sql: `select subject.name || ': erased at version ' || event.version || ', but readable from version ' || subject.first_version as detail
+      from events as event cross join subjects as subject on subject.id = event.subject
+      where ${WITHIN} and event.key < ${LOG_SPAN} and event.type = '${ERASED_TYPE}' and subject.first_version < event.version`,
+    repair: [
+      `update subjects set first_version = tombstone.version, sweep = 1
+      from (select subject, max(version) as version from events where key < ${LOG_SPAN} and type = '${ERASED_TYPE}' group by subject) as tombstone
+      where subjects.id = tombstone.subject and first_version < tombstone.version`,
+    ],
+  },
+];

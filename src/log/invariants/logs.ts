@@ -1,0 +1,95 @@
+import { EVENT_LOG_ADDRESS, LOG_SPAN } from "../keys.ts";
+import { type Invariant, isNotJsonOf, isNotOwnTime, isUnusableName, REPAIR, RESTORE } from "./invariant.ts";
+
+const FEED_PATH = "'/feeds/' || feed.name || '/v' || feed.version";
+
+/** The rules of logs, their lineage and erasures, and of what is stored of those who append and read. */
+export const LOG_INVARIANTS: readonly Invariant[] = [
+  {
+    name: "logs have their names",
+    remedy: REPAIR,
+    sql: `select 'log ' || log.id || ': is called ' || quote(log.name) || ', not ' || wanted as detail
+      from (select logs.id, logs.name, case when logs.id = ${EVENT_LOG_ADDRESS.id} then '${EVENT_LOG_ADDRESS.name}' else ${FEED_PATH} end as wanted
+        from logs left join feeds as feed on feed.log = logs.id) as log
+      where log.name is not log.wanted and log.wanted is not null
+      union all select 'the event log is not there' where not exists (select 1 from logs where id = ${EVENT_LOG_ADDRESS.id})`,
+    repair: [
+      `update logs set name = '${EVENT_LOG_ADDRESS.name}' where id = ${EVENT_LOG_ADDRESS.id} and name <> '${EVENT_LOG_ADDRESS.name}'`,
+      `update logs set name = ${FEED_PATH} from feeds as feed where feed.log = logs.id and logs.name <> ${FEED_PATH}`,
+    ],
+  },
+  {
+    name: "logs are of a feed",
+    remedy: RESTORE,
+    sql: `select 'log ' || id || ': ' || quote(name) || ' is the log of no feed' as detail from logs
+      where id <> ${EVENT_LOG_ADDRESS.id} and not exists (select 1 from feeds where log = logs.id)`,
+  },
+  {
+    name: "logs know the time of their last event",
+    remedy: REPAIR,
+    sql: `select name || ': its last event was recorded at ' || last || ', and the log says ' || quote(recorded) as detail
+      from (select logs.*, (select recorded from events where key > logs.id * ${LOG_SPAN} and key < (logs.id + 1) * ${LOG_SPAN}
+        order by key desc limit 1) as last from logs)
+      where recorded < last or (recorded <> '' and ${isNotOwnTime("recorded")})`,
+    repair: [
+      `update logs set recorded = coalesce((select recorded from events where key > logs.id * ${LOG_SPAN}
+        and key < (logs.id + 1) * ${LOG_SPAN} order by key desc limit 1), '')
+      where recorded < coalesce((select recorded from events where key > logs.id * ${LOG_SPAN}
+        and key < (logs.id + 1) * ${LOG_SPAN} order by key desc limit 1), '') or (recorded <> '' and ${isNotOwnTime("recorded")})`,
+    ],
+  },
+  {
+    name: "logs have an identity",
+    remedy: "Run `kilde identity renew`.",
+    sql: `select name || ': its identity is ' || quote(identity) as detail from logs
+      where length(identity) <> 16 or identity glob '*[^0-9a-f]*'
+      union all select log.name || ': former identity ' || quote(former.identity) || ', parted at ' || former.parted || ', head ' || log.head
+      from log_lineage as former join logs as log on log.id = former.log
+      where length(former.identity) <> 16 or former.identity glob '*[^0-9a-f]*' or former.parted not between 0 and log.head`,
+  },
+  {
+    name: "erasures are of their log",
+    remedy: RESTORE,
+    sql: `select log.name || ': the erasure of ' || erased.subject || ' at version ' || erased.version || ' is at position '
+        || erased.position || ', head ' || log.head as detail
+      from erasures as erased join logs as log on log.id = erased.log
+      where erased.position not between 1 and log.head or erased.version < 1 or ${isNotOwnTime("erased.recorded")}
+        or ${isUnusableName("erased.subject")}`,
+  },
+  {
+    name: "idempotency keys have their answer",
+    remedy: RESTORE,
+    sql: `select 'idempotency key ' || quote(key) || ': its answer is not one' as detail from idempotency
+      where ${isUnusableName("key")} or ${isNotOwnTime("recorded")} or case when ${isNotJsonOf("array", "results")} then 1
+        else exists (select 1 from json_each(results) as part where part.type <> 'array' or json_array_length(part.value) <> 4
+          or json_type(part.value, '$[0]') <> 'text' or json_type(part.value, '$[1]') <> 'integer'
+          or json_type(part.value, '$[2]') <> 'integer' or json_type(part.value, '$[3]') <> 'integer'
+          or base + (part.value ->> 2) > (select head from logs where id = ${EVENT_LOG_ADDRESS.id})) end
+        or base not between 0 and (select head from logs where id = ${EVENT_LOG_ADDRESS.id})`,
+  },
+  {
+    name: "consumers are within their log",
+    remedy: REPAIR,
+    sql: `select 'consumer ' || quote(consumer.name) || ' of ' || log.name || ': committed ' || quote(committed) || ', sent '
+        || quote(sent) || ', head ' || log.head as detail
+      from consumers as consumer join logs as log on log.id = consumer.log
+      where committed not between 0 and log.head or sent not between 0 and log.head`,
+    repair: ["committed", "sent"].map(
+      (column) =>
+        `update consumers set ${column} = min(max(${column}, 0), (select head from logs where id = consumers.log)) where ${column} is not null`,
+    ),
+  },
+  {
+    name: "consumers have names and times",
+    remedy: RESTORE,
+    sql: `select 'consumer ' || quote(name) || ': seen from ' || quote(since) || ' to ' || quote(seen) as detail from consumers
+      where ${isUnusableName("name")} or ${isNotOwnTime("since")} or ${isNotOwnTime("seen")}`,
+  },
+  {
+    name: "references lead somewhere",
+    remedy: RESTORE,
+    sql: `select fault."table" || ' row ' || coalesce(fault.rowid, '') || ' refers to a row of ' || fault.parent || ' that is not there' as detail
+      from sqlite_master as listed cross join pragma_foreign_key_check(listed.name) as fault
+      where listed.type = 'table' and listed.name <> 'events' and listed.name not like 'sqlite!_%' escape '!'`,
+  },
+];

@@ -1,0 +1,107 @@
+import { ERASED_TYPE } from "../../core/event.ts";
+import { LOG_SPAN } from "../keys.ts";
+import { type Invariant, isUnusableName, REPAIR, RESTORE } from "./invariant.ts";
+
+const WITHIN = "subject.id >= ?1 and subject.id < ?2";
+
+/** The rules name the index, so that without it they fail at once and do not read the table for each subject. */
+const VERSIONS = "events indexed by events_subject_version";
+
+const LAST_VERSION = `(select max(version) from ${VERSIONS} where subject = subject.id)`;
+
+/** The rules of subjects and of their versions. */
+export const SUBJECT_INVARIANTS: readonly Invariant[] = [
+  {
+    name: "versions are gapless",
+    over: "subjects",
+    remedy: RESTORE,
+    sql: `select name || ': has ' || count || ' events from version ' || first || ' to ' || last || ', first version '
+        || first_version as detail
+      from (select subject.name, subject.first_version, count(*) as count, min(event.version) as first, max(event.version) as last
+        from subjects as subject cross join events as event indexed by events_subject_version on event.subject = subject.id
+        where ${WITHIN} and event.version >= subject.first_version
+        group by subject.id)
+      where first <> first_version or count <> last - first + 1`,
+  },
+  {
+    name: "versions are in order of position",
+    over: "subjects",
+    remedy: RESTORE,
+    sql: `select name || ': version ' || version || ' is not after the one before it' as detail
+      from (select subject.name, event.version, event.key,
+          lag(event.key) over (partition by subject.id order by event.version) as before
+        from subjects as subject cross join events as event indexed by events_subject_version on event.subject = subject.id
+        where ${WITHIN})
+      where key <= before`,
+  },
+  {
+    name: "first versions are those of an event",
+    over: "subjects",
+    remedy: RESTORE,
+    sql: `select subject.name || ': its first version is ' || subject.first_version || ', its last ' || coalesce(${LAST_VERSION}, 'none') as detail
+      from subjects as subject
+      where ${WITHIN} and (typeof(subject.first_version) <> 'integer' or subject.first_version < 1
+        or subject.first_version > max(1, coalesce(${LAST_VERSION}, 0)))`,
+  },
+  {
+    // But for those of which a projection only keeps a state so far.
+    name: "subjects have events",
+    over: "subjects",
+    remedy: RESTORE,
+    sql: `select subject.name || ': has no event' as detail from subjects as subject
+      where ${WITHIN} and not exists (select 1 from ${VERSIONS} where subject = subject.id)
+        and not exists (select 1 from feed_subjects where subject = subject.id)
+        and not exists (select 1 from feeds where log = subject.log and status in ('retiring', 'rebuilding'))`,
+  },
+  {
+    name: "truncated events wait for the sweep",
+    over: "subjects",
+    remedy: REPAIR,
+    sql: `select subject.name || ': has events below its first version, ' || subject.first_version || ', that nothing will delete' as detail
+      from subjects as subject
+      where ${WITHIN} and subject.sweep is not 1
+        and exists (select 1 from ${VERSIONS} where subject = subject.id and version < subject.first_version)`,
+    repair: [
+      `update subjects set sweep = 1 where sweep is not 1
+        and exists (select 1 from events where subject = subjects.id and version < subjects.first_version)`,
+    ],
+  },
+  {
+    name: "erased subjects end with their tombstone",
+    over: "subjects",
+    remedy: RESTORE,
+    sql: `select subject.name || ': is marked as erased at version ' || subject.erased || ', but its last event is version '
+        || event.version || ' of type ' || event.type as detail
+      from subjects as subject cross join events as event indexed by events_subject_version
+        on event.subject = subject.id and event.version = ${LAST_VERSION}
+      where ${WITHIN} and subject.erased is not null and (subject.erased <> event.version or event.type <> '${ERASED_TYPE}')`,
+  },
+  {
+    name: "names of subjects are names",
+    over: "subjects",
+    remedy: RESTORE,
+    sql: `select 'subject ' || subject.id || ': name ' || quote(subject.name) as detail from subjects as subject
+      where ${WITHIN} and ${isUnusableName("subject.name")}`,
+  },
+  {
+    // Every event raises one version by one and the head by one, so that a lost or doubled position shows here.
+    name: "positions are gapless",
+    remedy: RESTORE,
+    sql: `select log.name || ': the head is ' || log.head || ', but the versions of its subjects add up to ' || total as detail
+      from (select logs.*, coalesce(feeds.cleared, 0) as cleared, coalesce((select sum(
+            (select max(version) from ${VERSIONS} where subject = subjects.id)) from subjects where subjects.log = logs.id), 0) as total
+          from logs left join feeds on feeds.log = logs.id
+          where coalesce(feeds.status, '') not in ('retiring', 'rebuilding')) as log
+      where log.head <> log.cleared + total`,
+  },
+  {
+    name: "heads are the last positions",
+    remedy: RESTORE,
+    sql: `select log.name || ': the head is ' || log.head || ', but the last event is at ' || max(coalesce(last, 0), 0) as detail
+      from (select logs.*, coalesce(feeds.cleared, 0) as cleared,
+            (select key from events where key < (logs.id + 1) * ${LOG_SPAN} order by key desc limit 1) - logs.id * ${LOG_SPAN} as last
+          from logs left join feeds on feeds.log = logs.id
+          where coalesce(feeds.status, '') not in ('retiring', 'rebuilding')) as log
+      where log.head <> max(coalesce(last, 0), log.cleared)`,
+  },
+];

@@ -18,7 +18,8 @@ export { KildeError, type ProblemCode } from "../core/errors.ts";
 export type { Decider, DomainEvent } from "./decider.ts";
 export type { CommandStore, Handled, HandleOptions } from "./handle.ts";
 export type { Snapshot, SnapshotKey, SnapshotPolicy, SnapshotStore } from "./snapshot.ts";
-export { snapshotStream, type SnapshotStreams, streamSnapshots } from "./stream-snapshots.ts";
+export { snapshotStream } from "../core/snapshot-streams.ts";
+export { type SnapshotStreams, streamSnapshots } from "./stream-snapshots.ts";
 
 export interface CommandHandlerOptions {
   /** A client of a server (`kilde/client`), or a Kilde in this process (`kilde/embed`). */

@@ -1,9 +1,13 @@
 import { faultOf, withoutUndefinedMembers } from "../core/json-value.ts";
+import { isSnapshotName, type SnapshotPlace } from "../core/snapshot-streams.ts";
 import { jsonPointer } from "../core/json-pointer.ts";
 
 /** How the states of a decider are kept as snapshots. */
 export interface SnapshotPolicy<State> {
-  /** What the states are of, `"account"`; the same for all streams of the decider, and for no other decider. */
+  /**
+   * What the states are of, `"account"`; the same for all streams of the decider, and for no other decider. No part of
+   * it between slashes may look like a version (`v1`).
+   */
   readonly name: string;
   /**
    * Raise it whenever `evolve`, `initial` or the shape of the state changes: snapshots of other versions are as if
@@ -18,11 +22,7 @@ export interface SnapshotPolicy<State> {
 }
 
 /** What a snapshot is of. */
-export interface SnapshotKey {
-  readonly name: string;
-  readonly schemaVersion: number;
-  readonly stream: string;
-}
+export type SnapshotKey = SnapshotPlace;
 
 /** The state of a stream as of a version, as a JSON value. */
 export interface Snapshot {
@@ -47,6 +47,11 @@ export function snapshotKey<State>(
   { name, schemaVersion }: SnapshotPolicy<State>,
   stream: string,
 ): SnapshotKey {
+  if (!isSnapshotName(name)) {
+    throw new TypeError(
+      `The snapshot name ${JSON.stringify(name)} is empty or has a part that looks like a version`,
+    );
+  }
   return { name, schemaVersion, stream };
 }
 

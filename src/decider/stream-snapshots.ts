@@ -1,15 +1,10 @@
 import type { Client } from "../client/index.ts";
+import { ERASED_TYPE } from "../core/event.ts";
 import { KildeError, type ProblemCode } from "../core/errors.ts";
+import { SNAPSHOT_TYPE, snapshotStream } from "../core/snapshot-streams.ts";
 import type { Snapshot, SnapshotKey, SnapshotStore } from "./snapshot.ts";
 
-const SNAPSHOT_TYPE = "SnapshotTaken";
-
 export type SnapshotStreams = Pick<Client, "append" | "read" | "truncate" | "erase">;
-
-/** The stream that has the snapshots of another: `snapshots/account/v1/account-81`. */
-export function snapshotStream({ name, schemaVersion, stream }: SnapshotKey): string {
-  return `snapshots/${name}/v${schemaVersion}/${stream}`;
-}
 
 function isProblem(error: unknown, ...codes: readonly ProblemCode[]): boolean {
   return error instanceof KildeError && codes.includes(error.code);
@@ -38,6 +33,22 @@ async function lastOf(streams: SnapshotStreams, stream: string, signal?: AbortSi
   return { at: 0, snapshot: null };
 }
 
+function erasedReason({ stream }: SnapshotKey): string {
+  return `The stream ${JSON.stringify(stream)} was erased`;
+}
+
+/** Whether the events up to a version of a stream were erased. */
+async function isErasedBeyond(streams: SnapshotStreams, stream: string, version: number): Promise<boolean> {
+  try {
+    for await (const first of streams.read({ stream, limit: 1 })) {
+      return first.type === ERASED_TYPE && first.version > version;
+    }
+  } catch (error) {
+    if (!isProblem(error, "stream-not-found")) throw error;
+  }
+  return false;
+}
+
 /**
  * Keeps snapshots in the event store itself, on a server or in this process: each stream has another beside it,
  * `snapshots/{name}/v{schemaVersion}/{stream}`, that holds the latest one and is truncated behind it. They go with its
@@ -56,6 +67,9 @@ export function streamSnapshots(streams: SnapshotStreams): SnapshotStore {
         const event = { type: SNAPSHOT_TYPE, data: snapshot };
         const { version } = await streams.append(stream, event, { expectedVersion: last.at });
         await streams.truncate(stream, version);
+        // An erasure erases the snapshots that it finds; this one may have come later.
+        if (await isErasedBeyond(streams, key.stream, snapshot.version))
+          await streams.erase(stream, erasedReason(key));
       } catch (error) {
         // Another process was faster; its snapshot is as good.
         if (!isProblem(error, "version-conflict", "stream-erased")) throw error;
@@ -64,8 +78,7 @@ export function streamSnapshots(streams: SnapshotStreams): SnapshotStore {
     async remove(key) {
       const stream = snapshotStream(key);
       const { snapshot } = await lastOf(streams, stream);
-      if (snapshot !== null)
-        await streams.erase(stream, `The stream ${JSON.stringify(key.stream)} was erased`);
+      if (snapshot !== null) await streams.erase(stream, erasedReason(key));
     },
   };
 }

@@ -58,11 +58,12 @@ export const NOTHING_PUBLISHED: FeedPlan = {
   newSubjects: [],
   tombstones: [],
   revived: [],
+  erased: [],
   failure: null,
 };
 
 export function createFeedCommits(deps: FeedDeps, registered: RegisteredFeed): FeedCommits {
-  const { log, feed } = registered;
+  const { log, feed, source } = registered;
   const cache = createSubjectCache<FeedSubject>(CACHE_BYTES, ({ state }) => state?.length ?? 0);
   return {
     async plan(rows) {
@@ -71,7 +72,7 @@ export function createFeedCommits(deps: FeedDeps, registered: RegisteredFeed): F
       return planBatch(feed, assignment, await statesOf(deps, registered, names, (name) => cache.get(name)));
     },
     async commit(advance, plan) {
-      const write = { ...advance, log, plan };
+      const write = { ...advance, log, source, plan };
       const writing = deps.writer.write(feedBatch(write));
       // What is planned next comes after it, and is void if it fails.
       for (const [name, subject] of plan.after) cache.set(name, subject);
@@ -89,7 +90,7 @@ export function createFeedCommits(deps: FeedDeps, registered: RegisteredFeed): F
       }
       const head = headAfter(write, written.rows);
       if (head !== null) deps.onNews(log.name, head);
-      if (plan.tombstones.length > 0) deps.writer.sweep();
+      if (plan.erased.length > 0) deps.writer.sweep();
       return { durationMs: written.durationMs };
     },
     forget: () => cache.clear(),

@@ -35,6 +35,8 @@ export interface FeedPlan {
   readonly newSubjects: readonly string[];
   readonly tombstones: readonly { readonly subject: string; readonly version: number }[];
   readonly revived: readonly string[];
+  /** Positions, in the log that is read, of tombstones: what was made of the events before them goes. */
+  readonly erased: readonly number[];
   /** The event that cannot be projected: what came before it is in the plan, and nothing after it. */
   readonly failure: PlanFailure | null;
 }
@@ -94,10 +96,12 @@ export function planBatch(
   const newSubjects = new Set<string>();
   const tombstones: { subject: string; version: number }[] = [];
   const touched = new Set<string>();
+  const erasedAt: number[] = [];
 
   const project = ({ row, subject }: Assigned) => {
     const before = after.get(subject) ?? subjectOf(subject);
     if (row.position <= before.projected) return;
+    if (row.event.type === ERASED_TYPE && before.stored) erasedAt.push(row.position);
     const { state, events: published, erased } = feed.project(subject, row.event, before.state);
     let { version } = before;
     const name = before.id === null ? subject : null;
@@ -141,6 +145,7 @@ export function planBatch(
     kept: [...kept],
     newSubjects: [...newSubjects],
     tombstones,
+    erased: erasedAt,
     revived: revived.filter((subject) => after.get(subject)?.erased === false),
     failure: failed,
   };

@@ -1,5 +1,5 @@
 import { type Row, type Statement, integerAt, textAt } from "../log/database.ts";
-import { erasureStatements } from "../log/erasures.ts";
+import { erasureStatements, reopenErasures } from "../log/erasures.ts";
 import type { LogAddress } from "../log/keys.ts";
 import { type Lease, renewal } from "../log/lease.ts";
 import { rowsParameters } from "../log/parameters.ts";
@@ -67,12 +67,14 @@ export interface Advance {
 
 export interface FeedWrite extends Advance {
   readonly log: LogAddress;
+  /** The log that is projected. */
+  readonly source: LogAddress;
   readonly plan: FeedPlan;
 }
 
 /** The one batch that writes a plan. */
 export function feedBatch(write: FeedWrite): Statement[] {
-  const { log, epoch, lease, cursor, status, rate, failure, plan } = write;
+  const { log, source, epoch, lease, cursor, status, rate, failure, plan } = write;
   const { name = null, holder = null, token = null } = lease ?? {};
   const statements: Statement[] = [
     { sql: ADVANCE_FEED, args: [log.id, epoch, cursor, status, failure, rate, name, holder, token] },
@@ -87,6 +89,7 @@ export function feedBatch(write: FeedWrite): Statement[] {
     for (const { json } of rowsParameters(rows))
       statements.push({ sql: KEEP_SUBJECTS, args: [log.id, json] });
   }
+  if (plan.erased.length > 0) statements.push(reopenErasures(source, plan.erased));
   const last = plan.events.at(-1);
   if (last !== undefined) {
     for (const { json, offset } of rowsParameters(plan.events))

@@ -4,6 +4,7 @@ import Registry from "prom-client/lib/registry.js";
 
 import type { FeedState } from "../feed/status.ts";
 import { readHead } from "../log/subjects.ts";
+import { readSweepBacklog } from "../log/sweeper.ts";
 import type { AppDeps } from "./deps.ts";
 import { type GaugeOf, subscriptionGauges } from "./subscription-metrics.ts";
 
@@ -63,6 +64,11 @@ function storeGauges(gauge: GaugeOf) {
   const perFeed = ["feed", "version"];
   const head = gauge("event_log_head", "Position of the last event");
   const followed = gauge("followers", "Requests that follow a log in this process");
+  const pending = gauge("erasures_pending", "Erasures of which storage may still hold data");
+  const sweepFailures = gauge(
+    "sweep_failures",
+    "Attempts of this process to remove erased data that failed, since the last that succeeded",
+  );
   const gauges = FEED_METRICS.map(({ name, help, value }) => ({
     gauge: gauge(`feed_${name}`, help, perFeed),
     value,
@@ -72,7 +78,9 @@ function storeGauges(gauge: GaugeOf) {
   let replicaHead: Gauge | null = null;
 
   return async (labels: Measured["labels"], deps: AppDeps): Promise<void> => {
-    const { reader, feeds, followers, database } = deps;
+    const { reader, writer, feeds, followers, database } = deps;
+    pending.set(labels, (await readSweepBacklog(database)).erasures);
+    sweepFailures.set(labels, writer.sweepFailure()?.attempts ?? 0);
     followed.set(labels, followers.count());
     head.set(labels, await readHead(database, reader.address));
     if (reader.replica) {

@@ -23,6 +23,20 @@ const preconditions = z.object({
   "if-none-match": z.string().optional().openapi({ description: "`*`: the stream must not exist" }),
 });
 
+const ready = z.object({
+  status: z.enum(["ready", "degraded"]),
+  writeMs: z.number(),
+  sweep: z
+    .object({
+      erasures: z.int().openapi({ description: "Erasures of which storage may still hold data" }),
+      since: z.iso.datetime().nullable().openapi({ description: "When the first of them was recorded" }),
+      attempts: z.int().openapi({ description: "Attempts of this process that failed in a row" }),
+      error: z.string().nullable().openapi({ description: "Why the last of them failed" }),
+    })
+    .optional()
+    .openapi({ description: "Only when degraded" }),
+});
+
 function operations(schemas: Schemas, limits: Limits): RouteConfig[] {
   const stream = z.object({ stream: schemas.streamName });
   const key = { "idempotency-key": schemas.idempotencyKey.optional() };
@@ -146,7 +160,10 @@ function operations(schemas: Schemas, limits: Limits): RouteConfig[] {
       tags: ["Service"],
       summary: "A write went through",
       responses: {
-        200: json(z.object({ status: z.literal("ready"), writeMs: z.number() }), "Ready"),
+        200: json(
+          ready,
+          "A write went through; `degraded`: what was erased is still in storage after a minute",
+        ),
         default: problem,
       },
     },

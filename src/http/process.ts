@@ -3,7 +3,7 @@ import { storageError } from "../log/failures.ts";
 import type { AppDeps } from "./deps.ts";
 import { problemResponse } from "./problems.ts";
 import { type AppHono, observedApp, type ObservedOptions, resourcesOf } from "./resource.ts";
-import { getProblem, probe } from "./service.ts";
+import { getProblem, type Readiness, readiness } from "./service.ts";
 
 /** A tenant, as the process tells of it. */
 export interface TenantState {
@@ -20,14 +20,12 @@ export interface ProcessOptions extends ObservedOptions {
   readonly onFault: (error: unknown, requestId: string) => void;
 }
 
-type Readiness =
-  | { readonly status: "ready"; readonly writeMs: number }
-  | { readonly status: "unavailable"; readonly detail: string };
+type TenantReadiness = Readiness | { readonly status: "unavailable"; readonly detail: string };
 
-async function readinessOf({ deps }: TenantState): Promise<Readiness> {
+async function readinessOf({ deps }: TenantState): Promise<TenantReadiness> {
   if (deps === null) return { status: "unavailable", detail: "Its database could not be opened yet" };
   try {
-    return { status: "ready", writeMs: await probe(deps) };
+    return await readiness(deps);
   } catch (error) {
     return { status: "unavailable", detail: storageError(error).message };
   }
@@ -42,9 +40,10 @@ async function getReadyOfAll(tenants: readonly TenantState[], closing: AbortSign
   const all = await Promise.all(
     tenants.map(async (tenant) => [tenant.name, await readinessOf(tenant)] as const),
   );
-  const ready = all.filter(([, { status }]) => status === "ready").length;
-  if (ready === 0) throw new KildeError("storage-unavailable", "No tenant's database can be written to");
-  const body = { status: ready === all.length ? "ready" : "degraded", tenants: Object.fromEntries(all) };
+  if (all.every(([, { status }]) => status === "unavailable"))
+    throw new KildeError("storage-unavailable", "No tenant's database can be written to");
+  const isReady = all.every(([, { status }]) => status === "ready");
+  const body = { status: isReady ? "ready" : "degraded", tenants: Object.fromEntries(all) };
   return Response.json(body, { headers: { "Cache-Control": "no-store" } });
 }
 

@@ -1,9 +1,19 @@
+import type { Clock } from "../core/clock.ts";
+
 export type Value = string | number | null;
 export type Row = readonly unknown[];
 
 export interface Statement {
   readonly sql: string;
   readonly args: readonly Value[];
+}
+
+export interface PurgeDeps {
+  readonly clock: Pick<Clock, "monotonic" | "sleep">;
+  /** Runs a write between those of others. */
+  readonly write: (statements: readonly Statement[]) => Promise<readonly (readonly Row[])[]>;
+  /** Ends it after the step that is under way: it is not complete then. */
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -33,6 +43,11 @@ export interface Database {
    * and only read for what may be a moment old.
    */
   readonly replica: boolean;
+  /**
+   * Overwrites what rows that were deleted have left in the file and in its write-ahead log. Absent where the data is in
+   * no file of this machine.
+   */
+  readonly purge?: (deps: PurgeDeps) => Promise<void>;
   close(): void;
 }
 

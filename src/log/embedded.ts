@@ -1,7 +1,9 @@
 import Connection from "libsql";
 
+import { openBackgroundCheckpoint } from "./background-checkpoint.ts";
 import { storageFailure } from "./failures.ts";
 import { type Database, integerAt, type Row, type Statement, textAt } from "./database.ts";
+import { scrub } from "./scrub.ts";
 
 /** How long a connection waits for another process's write lock on the file. */
 const BUSY_TIMEOUT_MS = 5_000;
@@ -28,6 +30,8 @@ const SETTINGS = [
   `pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`,
   `pragma cache_size = -${CACHE_KIB}`,
   "pragma foreign_keys = on",
+  // Erased data must not stay in the file: rows that are deleted, and pages that are freed, are overwritten.
+  "pragma secure_delete = on",
 ];
 
 interface Prepared {
@@ -162,19 +166,23 @@ export function openEmbedded(path: string): Database {
     for (const { close } of new Set([writer, reader])) close();
     throw error;
   }
+  const read = async (statement: Statement) => reader.run(statement);
+  const background = path === ":memory:" ? null : openBackgroundCheckpoint(path);
   return {
     embedded: true,
     ordered: false,
     replica: false,
+    ...(background === null
+      ? {}
+      : { purge: (deps) => scrub({ ...deps, read, emptyWal: () => background.truncate() }) }),
     async write(statements) {
       return transact(writer, statements);
     },
-    async read(statement) {
-      return reader.run(statement);
-    },
+    read,
     close() {
       if (closed) return;
       closed = true;
+      background?.close();
       try {
         if (path !== ":memory:") foldWriteAheadLog(writer);
       } finally {

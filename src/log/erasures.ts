@@ -28,10 +28,13 @@ update subjects set first_version = ?3, erased = ?3, sweep = 1 where log = ?1 an
 const UNMARK_ERASED = `
 update subjects set erased = null where log = ?1 and name = ?2`;
 
-/** Reads the tombstones, so that the record cannot disagree with them. Arguments: log id, base key, JSON `[[name, version], …]`. */
+/**
+ * Reads the tombstones, so that the record cannot disagree with them. A tombstone without events before it, as of a feed
+ * that is built after the erasure, leaves nothing to sweep. Arguments: log id, base key, JSON `[[name, version], …]`.
+ */
 export const RECORD_ERASURES = `
-insert into erasures (log, position, subject, version, recorded, reason)
-select ?1, event.key - ?2, subject.name, event.version, event.recorded, event.extensions ->> '$.reason'
+insert into erasures (log, position, subject, version, recorded, reason, sweep)
+select ?1, event.key - ?2, subject.name, event.version, event.recorded, event.extensions ->> '$.reason', event.version > 1
 from json_each(?3) as tombstone
 cross join subjects as subject on subject.log = ?1 and subject.name = tombstone.value ->> 0
 cross join events as event on event.subject = subject.id and event.version = tombstone.value ->> 1`;
@@ -48,6 +51,19 @@ export function removalStatement(log: LogAddress): Statement {
 export function erasure(subject: string, reason: string, expectedVersion: ExpectedVersion): Transaction {
   const tombstone = { type: ERASED_TYPE, time: null, data: null, extensions: JSON.stringify({ reason }) };
   return { parts: [{ subject, expectedVersion, events: [tombstone], erases: true }], idempotency: null };
+}
+
+/** Arguments: log id, JSON of positions of tombstones. */
+const REOPEN_ERASURES = `
+update erasures set sweep = sweep + 1
+where log = ?1 and position in (select value from json_each(?2))`;
+
+/**
+ * Goes into a batch that removes what was made of erased events, such as a state: what it removes has to be swept from
+ * storage as well.
+ */
+export function reopenErasures(log: LogAddress, positions: readonly number[]): Statement {
+  return { sql: REOPEN_ERASURES, args: [log.id, JSON.stringify(positions)] };
 }
 
 /** What a batch does to subjects that it erases, and to erased ones that get events again. */

@@ -1,6 +1,7 @@
 import journal from "../../migrations/meta/_journal.json" with { type: "json" };
 import feeds from "../../migrations/0001_feeds.sql" with { type: "text" };
 import subscriptions from "../../migrations/0002_subscriptions.sql" with { type: "text" };
+import erasureSweep from "../../migrations/0006_erasure_sweep.sql" with { type: "text" };
 import erasures from "../../migrations/0003_erasures.sql" with { type: "text" };
 import logIdentity from "../../migrations/0004_log_identity.sql" with { type: "text" };
 import verbatimEvents from "../../migrations/0005_verbatim_events.sql" with { type: "text" };
@@ -14,6 +15,7 @@ const texts: Readonly<Record<string, string>> = {
   "0003_erasures": erasures,
   "0004_log_identity": logIdentity,
   "0005_verbatim_events": verbatimEvents,
+  "0006_erasure_sweep": erasureSweep,
 };
 
 export interface Migration {

@@ -107,10 +107,18 @@ export const erasures = sqliteTable(
     version: integer().notNull(),
     recorded: text().notNull(),
     reason: text(),
+    /**
+     * 0 when storage holds nothing more of what was erased. Raised by the erasure and by each feed that projects the
+     * tombstone, since its old state stays in the file until the next scrub.
+     */
+    sweep: integer().notNull().default(0),
   },
   (table) => [
     primaryKey({ columns: [table.log, table.position] }),
     index("erasures_subject").on(table.log, table.subject),
+    index("erasures_sweep")
+      .on(table.log, table.position)
+      .where(sql`sweep > 0`),
   ],
 );
 

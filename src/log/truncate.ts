@@ -32,27 +32,15 @@ returning 1`;
 const MARK_SWEPT = `
 update subjects set sweep = 0 where id = ?1 and first_version = ?2`;
 
-async function deleteSome(database: Database, id: number, keep: number): Promise<number> {
-  const statement = { sql: DELETE_TRUNCATED, args: [id, keep, SWEEP_BATCH] };
-  if (!database.embedded) return (await database.write([statement]))[0]?.length ?? 0;
-  // Erased bytes are overwritten, not left in free pages. Off again at once: it slows every other write.
-  const results = await database.write([
-    { sql: "pragma secure_delete = on", args: [] },
-    statement,
-    { sql: "pragma secure_delete = off", args: [] },
-  ]);
-  return results[1]?.length ?? 0;
-}
-
 /**
- * Deletes a batch of truncated events, if any are left. Any process may call it at any time, also after a crash.
+ * Deletes a batch of hidden events, if any are left. Any process may call it at any time, also after a crash.
  * @returns whether there is more to do.
  */
 export async function sweepStep(database: Database): Promise<boolean> {
   const [row]: readonly Row[] = await database.read({ sql: NEXT_TO_SWEEP, args: [] });
   if (row === undefined) return false;
   const [id, keep] = [integerAt(row, 0), integerAt(row, 1)];
-  const deleted = await deleteSome(database, id, keep);
-  if (deleted < SWEEP_BATCH) await database.write([{ sql: MARK_SWEPT, args: [id, keep] }]);
+  const [deleted = []] = await database.write([{ sql: DELETE_TRUNCATED, args: [id, keep, SWEEP_BATCH] }]);
+  if (deleted.length < SWEEP_BATCH) await database.write([{ sql: MARK_SWEPT, args: [id, keep] }]);
   return true;
 }

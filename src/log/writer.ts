@@ -3,10 +3,12 @@ import { KildeError } from "../core/errors.ts";
 import type { Limits } from "../core/limits.ts";
 import { createCommitQueue } from "./commit-queue.ts";
 import type { Database, Row, Statement } from "./database.ts";
+import { erasure } from "./erasures.ts";
 import { storageError, storageFailure } from "./failures.ts";
 import { EVENT_LOG_ADDRESS } from "./keys.ts";
 import type { AppendOutcome, Transaction } from "./plan.ts";
-import { sweepStep, truncateSubject } from "./truncate.ts";
+import { createSweeper, type SweepFailure } from "./sweeper.ts";
+import { truncateSubject } from "./truncate.ts";
 
 /** The outcome of a batch for another log: its rows, and how long the database took; or a plan that was out of date. */
 export type Written =
@@ -30,6 +32,10 @@ export interface LogWriter extends BatchWriter {
   append(transaction: Transaction): Promise<AppendOutcome>;
   /** Removes the events of a stream below a version, and leaves versions and positions as they are. */
   truncate(subject: string, before: number): Promise<void>;
+  /** Sweeps what another process has left undone since the last call; to be called every few seconds. */
+  sweepLeft(): void;
+  /** Why truncated and erased events are not removed from storage; null: the last attempt to do so succeeded. */
+  sweepFailure(): SweepFailure | null;
   /** Resolves when a write has gone through to storage. */
   probe(): Promise<void>;
   /** Refuses new appends, and resolves when those accepted are committed. */
@@ -82,29 +88,32 @@ export interface LogWriterDeps {
    * this writer does, in the background, and begins with what was left before.
    */
   readonly onSweep?: () => void;
+  /** Called each time that sweeping fails; it is tried again. Default: nothing, where nobody could be told. */
+  readonly onSweepFailure?: (failure: SweepFailure, error: unknown) => void;
 }
 
 /** Opens the event log for writing, on a database whose schema is up to date. One for a process. */
-export function openLogWriter({ database, clock, limits, onNews, onSweep }: LogWriterDeps): LogWriter {
+export function openLogWriter({
+  database,
+  clock,
+  limits,
+  onNews,
+  onSweep,
+  onSweepFailure = () => {},
+}: LogWriterDeps): LogWriter {
   const log = EVENT_LOG_ADDRESS;
   const queue = createCommitQueue({ database, log, clock, limits, onCommit: (head) => onNews({ head }) });
-  let closing = false;
-  let sweeping: Promise<void> | null = null;
-
-  const sweepAll = async () => {
-    try {
-      while (!closing && (await queue.exclusively(() => sweepStep(database)))) await clock.yield();
-    } catch {
-      // Truncated events are hidden already; what is left is deleted at the next start or truncation.
-    } finally {
-      sweeping = null;
-    }
-  };
-  const sweep =
-    onSweep ??
-    (() => {
-      sweeping ??= sweepAll();
-    });
+  const sweeper = createSweeper({
+    database,
+    clock,
+    between: (work) => queue.exclusively(work),
+    async eraseStreams(names, reason) {
+      await Promise.all(names.map((name) => queue.append(erasure(name, reason, "exists"))));
+      onNews("truncated");
+    },
+    onFailure: onSweepFailure,
+  });
+  const sweep = onSweep ?? sweeper.sweep;
   if (onSweep === undefined) sweep();
 
   return {
@@ -119,13 +128,14 @@ export function openLogWriter({ database, clock, limits, onNews, onSweep }: LogW
     },
     write: (statements) => queue.exclusively(() => writeBatch(database, clock, statements)),
     sweep,
+    sweepLeft: onSweep ?? sweeper.look,
+    sweepFailure: sweeper.failure,
     probe: () =>
       queue.exclusively(async () => {
         await database.write([{ sql: "update logs set head = head where id = ?", args: [log.id] }]);
       }),
     async close() {
-      closing = true;
-      await sweeping;
+      await sweeper.close();
       await queue.close();
     },
   };

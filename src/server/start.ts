@@ -50,6 +50,23 @@ async function migrateFully(database: Database, location: DatabaseLocation): Pro
   }
 }
 
+/** How often it is looked whether a process that ended has left something to sweep. */
+const SWEEP_LOOK_MS = 10_000;
+
+/** Looks until the function that it gives is called. */
+function lookRegularly(look: () => void): () => void {
+  const closing = new AbortController();
+  const lookOn = async () => {
+    for (;;) {
+      await systemClock.sleep(SWEEP_LOOK_MS, closing.signal);
+      if (closing.signal.aborted) return;
+      look();
+    }
+  };
+  void lookOn();
+  return () => closing.abort();
+}
+
 /** All that a server is, but for how others reach it. */
 export async function startKilde<Opened extends Surface>({
   settings,
@@ -111,8 +128,11 @@ export async function startKilde<Opened extends Surface>({
         reader.learn(news);
         tell(news);
       },
+      onSweepFailure: ({ attempts }, err) =>
+        logger.error({ err, attempts }, "what was erased cannot be removed from storage, and is tried again"),
     });
     opened.push(() => writer.close());
+    opened.push(lookRegularly(() => writer.sweepLeft()));
     const sightings = createSightings({ writer, clock: systemClock, mostConsumers: limits.consumers });
     opened.push(() => sightings.close());
     const feeds = openFeeds({ ...own, reading: replica?.reading, writer }, registered);

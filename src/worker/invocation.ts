@@ -109,7 +109,7 @@ export function openInvocation(deps: InvocationDeps): Invocation {
     deliver: () => [
       deliveringWork({ settings, database, writer, clock, holder, onEvent: deps.onDeliveryEvent }),
     ],
-    sweep: () => [sweeping({ database, turns: store.turns, clock })],
+    sweep: () => [sweeping({ database, turns: store.turns, writer, clock })],
     clear: () => [clearing({ database, writer, clock })],
   };
 

@@ -2,17 +2,33 @@ import type { BackgroundWork, Slice } from "../core/background.ts";
 import type { Clock } from "../core/clock.ts";
 import { clearAll } from "../feed/clear.ts";
 import type { Database } from "../log/database.ts";
-import { sweepStep } from "../log/truncate.ts";
+import { erasure } from "../log/erasures.ts";
+import { sweepRound } from "../log/sweeper.ts";
 import type { LogWriter } from "../log/writer.ts";
 import type { Turns } from "./turns.ts";
 
-/** Deletes what was truncated. */
-export function sweeping(deps: { database: Database; turns: Turns; clock: Clock }): BackgroundWork {
-  const { database, turns, clock } = deps;
+interface SweepingDeps {
+  readonly database: Database;
+  readonly turns: Turns;
+  readonly writer: LogWriter;
+  readonly clock: Clock;
+}
+
+/** Deletes what was truncated and erased. */
+export function sweeping({ database, turns, writer, clock }: SweepingDeps): BackgroundWork {
   return {
     name: "sweep",
     async runSlice({ deadline, signal }) {
-      while (!signal.aborted && clock.monotonic() < deadline && (await turns.run(() => sweepStep(database))));
+      const deps = {
+        database,
+        clock,
+        signal,
+        between: <Result>(work: () => Promise<Result>) => turns.run(work),
+        eraseStreams: async (names: readonly string[], reason: string) => {
+          for (const name of names) await writer.append(erasure(name, reason, "exists"));
+        },
+      };
+      while (!signal.aborted && clock.monotonic() < deadline && (await sweepRound(deps)));
       return "idle";
     },
   };

@@ -46,6 +46,7 @@ const READS_WALL_CLOCK = [
   "feed/projector.ts",
   "feed/status.ts",
   "http/subscription-metrics.ts",
+  "log/sweeper.ts",
   // Store when something happened, or compare it with what is stored.
   "delivery/deliver-test.ts",
   "delivery/redelivery.ts",
@@ -54,6 +55,7 @@ const READS_WALL_CLOCK = [
   "feed/register.ts",
   "http/consumers.ts",
   "http/feeds.ts",
+  "http/service.ts",
   "log/commit-queue.ts",
   "log/sightings.ts",
   // Secrets are replaced at a stored time.

@@ -1,0 +1,72 @@
+import { expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { jsonPost } from "../support/app.ts";
+import { filesWith } from "../support/byte-search.ts";
+import { cleanUp, emptyFolder, serve } from "./support.ts";
+
+cleanUp();
+
+/** Feeds with and without a state: their logs lie behind the event log in the same table. */
+const CONFIG = `
+  import { defineConfig, defineFeed } from "kilde";
+  import { z } from "zod";
+  const events = { Noted: z.object({ text: z.string() }) };
+  const contract = { Heard: z.object({ text: z.string() }) };
+  const publish = { Noted: ({ data }) => ({ type: "Heard", data }) };
+  export default defineConfig({ accessLog: false, feeds: [
+    defineFeed({ name: "plain", version: 1, events, contract, publish }),
+    defineFeed({ name: "remembering", version: 1, events, contract, publish,
+      state: { initial: { all: [] }, evolve: { Noted: ({ all }, { data }) => ({ all: [...all, data.text].slice(-9) }) } } }),
+  ] });`;
+
+/** Shorter than a database page, and longer than several. */
+const SIZES = [10, 300, 3_000, 20_000];
+
+async function post(url: string, stream: string, ...texts: string[]): Promise<void> {
+  const events = texts.map((text) => ({
+    type: "Noted",
+    data: { text },
+    metadata: { note: text.slice(0, 60) },
+  }));
+  const response = await fetch(`${url}/streams/${encodeURIComponent(stream)}`, jsonPost({ events }));
+  expect(response.status).toBe(201);
+}
+
+test("what was erased is in no file any more soon after, with its snapshots and what feeds made of it", async () => {
+  const cwd = emptyFolder();
+  writeFileSync(join(cwd, "kilde.config.ts"), CONFIG);
+  const server = await serve(cwd, ["--database-url", "file:kilde.db"]);
+  const mark = `mark-${crypto.randomUUID()}`;
+  const marked = (size: number) => mark.repeat(1 + Math.floor(size / mark.length));
+  for (let n = 0; n < 40; n += 1) {
+    for (const size of SIZES) await post(server.url, "ida", marked(size));
+    await post(server.url, `other-${n}`, ...Array.from({ length: 5 }, () => "x".repeat(100 + 37 * n)));
+    const snapshot = { type: "SnapshotTaken", data: { version: 4 * n, state: { mark } } };
+    const stream = encodeURIComponent("snapshots/note/v1/ida");
+    await fetch(`${server.url}/streams/${stream}`, jsonPost({ events: [snapshot] }));
+  }
+  const published = async (feed: string) =>
+    Number((await fetch(`${server.url}/feeds/${feed}/v1`)).headers.get("kilde-head"));
+  while ((await published("plain")) < 360 || (await published("remembering")) < 360) await Bun.sleep(20);
+  expect(filesWith(cwd, [mark]).length).toBeGreaterThan(0);
+
+  await fetch(`${server.url}/streams/ida?reason=asked`, { method: "DELETE" });
+  const deadline = performance.now() + 60_000;
+  while (filesWith(cwd, [mark]).length > 0 && performance.now() < deadline) await Bun.sleep(100);
+  expect(filesWith(cwd, [mark])).toEqual([]);
+  for (const path of [
+    "/events?limit=1000",
+    "/feeds/plain/v1?limit=1000",
+    "/feeds/remembering/v1?limit=1000",
+  ]) {
+    const text = await (await fetch(server.url + path)).text();
+    expect(text).toContain("kilde.erased");
+    expect(text).not.toContain(mark);
+  }
+  const metrics = await (await fetch(`${server.url}/metrics`)).text();
+  expect(metrics).toContain("kilde_erasures_pending 0");
+  expect((await server.stop()).exitCode).toBe(0);
+  expect(filesWith(cwd, [mark])).toEqual([]);
+}, 90_000);

@@ -5,7 +5,7 @@ import {
   type Retry,
   UnexpectedAnswerError,
 } from "../client/index.ts";
-import { type RequestDeps, send, sendOnce } from "../client/request.ts";
+import { MAX_RETRY_AFTER_MS, type RequestDeps, send, sendOnce } from "../client/request.ts";
 import { KildeError } from "../core/errors.ts";
 import { nameFault } from "../core/names.ts";
 import type { CliContext } from "./context.ts";
@@ -26,10 +26,15 @@ export interface Server {
 }
 
 /** For a person, who is told at once, and decides by himself. The waits are those of who connects again. */
-const ONCE: Retry = { attempts: 1, delayMs: 100, maxDelayMs: 5_000 };
+const ONCE: Retry = { attempts: 1, delayMs: 100, maxDelayMs: 5_000, maxRetryAfterMs: MAX_RETRY_AFTER_MS };
 
 /** For what takes long, and is better not broken off by a server that restarts: about a minute of attempts. */
-export const PATIENT: Retry = { attempts: 20, delayMs: 100, maxDelayMs: 5_000 };
+export const PATIENT: Retry = {
+  attempts: 20,
+  delayMs: 100,
+  maxDelayMs: 5_000,
+  maxRetryAfterMs: MAX_RETRY_AFTER_MS,
+};
 
 /** The failure of a request, as the command line tells it; other errors are left as they are. */
 export function serverError(error: unknown, url: string): unknown {
@@ -87,6 +92,7 @@ export async function withServer<Result>(
     retry,
     sleep: (ms, signal) => clock.sleep(ms, signal),
     random,
+    now: () => clock.now(),
     known: { position: 0 },
   };
   try {

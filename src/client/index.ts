@@ -3,7 +3,7 @@ import { follow } from "./follow.ts";
 import { listConsumers } from "./consumers.ts";
 import { sendRead } from "./position.ts";
 import { logPath, queryString, readPages, sourcePath } from "./read.ts";
-import { type RequestDeps, type Retry, send } from "./request.ts";
+import { MAX_RETRY_AFTER_MS, type RequestDeps, type Retry, send } from "./request.ts";
 import { sleepFor } from "./sleep.ts";
 import { listStreams, subjectPages } from "./subjects.ts";
 import type { Subscriptions } from "./subscription-types.ts";
@@ -24,7 +24,7 @@ export interface ClientOptions {
   readonly consumer?: string;
   /** Ask for compressed answers; worth it over slow networks only. Default false. */
   readonly compression?: boolean;
-  /** How requests that may be repeated are; default: 5 attempts, 100 ms doubling up to 5,000 ms. */
+  /** How requests that may be repeated are; default: 5 attempts, 100 ms doubling up to 5,000 ms, `Retry-After` up to an hour. */
   readonly retry?: Partial<Retry>;
   /** Default: the runtime's own. */
   readonly fetch?: RequestDeps["fetch"];
@@ -85,7 +85,7 @@ export interface Client {
   readonly subscriptions: Subscriptions;
 }
 
-const RETRY: Retry = { attempts: 5, delayMs: 100, maxDelayMs: 5_000 };
+const RETRY: Retry = { attempts: 5, delayMs: 100, maxDelayMs: 5_000, maxRetryAfterMs: MAX_RETRY_AFTER_MS };
 
 const json = { "content-type": "application/json" };
 
@@ -102,6 +102,7 @@ export function createClient(options: ClientOptions): Client {
     retry: { ...RETRY, ...options.retry },
     sleep: options.sleep ?? sleepFor,
     random: options.random ?? Math.random,
+    now: () => Date.now(),
     known: { position: 0 },
   };
 

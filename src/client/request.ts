@@ -5,6 +5,7 @@ import {
   PROBLEM_PATH,
   type ProblemMembers,
 } from "../core/errors.ts";
+import { retryAfterMs } from "../core/retry-after.ts";
 
 /** The server could not be reached, or the connection was lost: whether the request was done cannot be told. */
 export class KildeUnreachableError extends Error {
@@ -36,7 +37,12 @@ export interface Retry {
   /** Wait before the second attempt in milliseconds; each further one is twice as long, up to `maxDelayMs`. */
   readonly delayMs: number;
   readonly maxDelayMs: number;
+  /** Longest `Retry-After` of the server that is honored, in milliseconds; a longer one counts as this. */
+  readonly maxRetryAfterMs: number;
 }
+
+/** Longest `Retry-After` that is honored if nothing else is set. */
+export const MAX_RETRY_AFTER_MS = 3_600_000;
 
 export interface RequestDeps {
   readonly url: string;
@@ -45,6 +51,8 @@ export interface RequestDeps {
   readonly retry: Retry;
   /** Resolves after `ms`; rejects with the signal's reason when it aborts. */
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
+  /** The wall clock, for a `Retry-After` with a date in an answer without one. */
+  readonly now: () => number;
   /** The last position of the event log that the client was told of by an append; 0: none. */
   readonly known: { position: number };
   /** 0 up to 1; spreads the attempts of many clients. */
@@ -60,16 +68,11 @@ export function isPassing(error: unknown): boolean {
   return error instanceof KildeError && retryAfter.has(error);
 }
 
-/** Errors that are worth another attempt, with when the server asks for it, in milliseconds. */
+/** Errors that are worth another attempt, with how long the server asks to wait for it, in milliseconds. */
 const retryAfter = new WeakMap<Error, number>();
 
-function retryAfterMs(response: Response): number {
-  const seconds = Number(response.headers.get("retry-after") ?? "0");
-  return Number.isFinite(seconds) ? seconds * 1_000 : 0;
-}
-
 /** The error that an answer stands for, built again from the problem's type. */
-export async function errorOf(response: Response): Promise<Error> {
+export async function errorOf(response: Response, nowMs: number): Promise<Error> {
   const text = await response.text().catch(() => "");
   let error: Error = new UnexpectedAnswerError(
     response.status,
@@ -85,7 +88,11 @@ export async function errorOf(response: Response): Promise<Error> {
       error = new KildeError(code, String(detail), members);
     }
   }
-  if (PASSING.has(response.status)) retryAfter.set(error, retryAfterMs(response));
+  if (PASSING.has(response.status)) {
+    const { headers } = response;
+    const options = { date: headers.get("date"), nowMs, mostMs: Infinity };
+    retryAfter.set(error, retryAfterMs(headers.get("retry-after"), options) ?? 0);
+  }
   return error;
 }
 
@@ -95,8 +102,8 @@ export function backoffMs(
   attempt: number,
   error: unknown,
 ): number {
-  const asked = error instanceof Error ? (retryAfter.get(error) ?? 0) : 0;
-  const delay = Math.min(retry.maxDelayMs, retry.delayMs * 2 ** (attempt - 1));
+  const asked = Math.min(retry.maxRetryAfterMs, error instanceof Error ? (retryAfter.get(error) ?? 0) : 0);
+  const delay = Math.min(retry.maxDelayMs, retry.delayMs * 2 ** Math.min(30, attempt - 1));
   return Math.max(asked, delay / 2 + (delay / 2) * random());
 }
 
@@ -115,7 +122,7 @@ export async function sendOnce(deps: RequestDeps, path: string, init: RequestIni
   if (response.ok) return response;
   // Its answer has no body, which would say what is wrong.
   if (init.method === "HEAD") return sendOnce(deps, path, { ...init, method: "GET" });
-  throw await errorOf(response);
+  throw await errorOf(response, deps.now());
 }
 
 /** Reads the body of an answer; a connection that is lost meanwhile is an error like one that was never there. */

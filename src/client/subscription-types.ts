@@ -57,7 +57,7 @@ export interface Subscription extends Omit<SubscriptionSettings, "batch" | "head
   /** When it was last paused or resumed. */
   readonly since: string;
   readonly rewind: { readonly after: number; readonly upTo: number; readonly walked: number } | null;
-  /** Null unless the endpoint as a whole is down. */
+  /** Null unless the endpoint as a whole is down, or asked for a pause of more than 10 s. */
   readonly endpoint: { readonly error: string; readonly since: string; readonly nextProbe: string } | null;
 }
 

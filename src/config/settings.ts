@@ -40,6 +40,7 @@ const LIMIT_RANGES: Readonly<Record<keyof Limits, readonly [min: number, max: nu
   consumerSeconds: [1, 366 * 24 * 3_600],
   subscriptions: [0, 100_000],
   blockedSubjects: [1, 1_000_000],
+  retryAfterSeconds: [0, 366 * 24 * 3_600],
   tenants: [1, 10_000],
 };
 
@@ -68,6 +69,7 @@ const limitsSchema = z.strictObject({
   consumerSeconds: limit("consumerSeconds"),
   subscriptions: limit("subscriptions"),
   blockedSubjects: limit("blockedSubjects"),
+  retryAfterSeconds: limit("retryAfterSeconds"),
   tenants: limit("tenants"),
 } satisfies Record<keyof Limits, z.ZodType>);
 

@@ -41,6 +41,8 @@ export interface Limits {
   readonly subscriptions: number;
   /** Most subjects of one subscription that may be blocked; then others wait for some of them. */
   readonly blockedSubjects: number;
+  /** Longest `Retry-After` of an endpoint that is honored, in seconds; a longer one counts as this. */
+  readonly retryAfterSeconds: number;
   /** Most tenants of one process. */
   readonly tenants: number;
 }
@@ -65,6 +67,7 @@ export const DEFAULT_LIMITS: Limits = {
   consumerSeconds: 7 * 24 * 3_600,
   subscriptions: 1_000,
   blockedSubjects: 10_000,
+  retryAfterSeconds: 3_600,
   tenants: 100,
 };
 

@@ -1,4 +1,5 @@
 import type { Retry } from "../client/index.ts";
+import { MAX_RETRY_AFTER_MS } from "../client/request.ts";
 import { sleepFor } from "../client/sleep.ts";
 import type { Decider, DomainEvent } from "./decider.ts";
 import {
@@ -60,7 +61,7 @@ export interface CommandHandler {
   readonly settle: () => Promise<void>;
 }
 
-const RETRY: Retry = { attempts: 10, delayMs: 10, maxDelayMs: 1_000 };
+const RETRY: Retry = { attempts: 10, delayMs: 10, maxDelayMs: 1_000, maxRetryAfterMs: MAX_RETRY_AFTER_MS };
 
 /** Deciders are told apart by what they are, and not by a name that two might share. */
 function numbered(): (decider: object) => number {

@@ -23,7 +23,7 @@ export async function deliverTest(
   const now = clock.now();
   const message = testMessage(id, log.name, new Date(now).toISOString());
   const answer = await send(deliveryRequest(config.url, message, secrets, now));
-  const verdict = judge(answer, clock.now());
+  const verdict = judge(answer, { nowMs: clock.now(), mostRetryAfterMs: 0 });
   const error =
     verdict.kind === "acknowledged" ? null : verdict.kind === "gone" ? "status 410" : verdict.error;
   return {

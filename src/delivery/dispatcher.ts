@@ -55,6 +55,8 @@ export interface DispatchDeps {
   readonly onTrouble: (trouble: EndpointTrouble | null) => void;
   /** Subjects that may be blocked before the pass waits for them. */
   readonly blockedSubjects: number;
+  /** The longest `Retry-After` that is honored. */
+  readonly mostRetryAfterMs: number;
   readonly signal: AbortSignal;
 }
 
@@ -81,7 +83,10 @@ export async function dispatch(
   const { lanes, reading } = outbox;
 
   let head = await source.head();
-  let endpoint: Endpoint = endpointAtStart(subscription.trouble, concurrency);
+  let endpoint: Endpoint = endpointAtStart(subscription.trouble, {
+    concurrency,
+    now: clock.now(),
+  });
   let underWay = 0;
   let loading = 0;
   let isReading = false;
@@ -111,9 +116,11 @@ export async function dispatch(
     lastAttempt = now;
     const answer = await deps.send(deliveryRequest(config.url, message, deps.secrets, now));
     const ended = clock.now();
-    const verdict = judge(answer, ended);
+    const verdict = judge(answer, { nowMs: ended, mostRetryAfterMs: deps.mostRetryAfterMs });
     const { trouble } = endpoint;
-    endpoint = after(endpoint, { verdict, fresh, underWay, now: ended, chance: chance() }, concurrency);
+    const isOfOneSubject = subject !== null;
+    const happening = { verdict, fresh, isOfOneSubject, underWay, now: ended, chance: chance() };
+    endpoint = after(endpoint, happening, concurrency);
     if ((trouble === null) !== (endpoint.trouble === null)) deps.onTrouble(endpoint.trouble);
     underWay -= 1;
     const error =

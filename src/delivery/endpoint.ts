@@ -1,5 +1,5 @@
 import type { EndpointTrouble } from "./subscription.ts";
-import type { Verdict } from "./verdict.ts";
+import { LONG_WAIT_MS, type Verdict } from "./verdict.ts";
 
 /*
  * How an endpoint as a whole fares, and how much of it is asked at a time. Pure: a state and what happened in, the
@@ -45,13 +45,22 @@ const OVERLOADED_LAST_MS = 60_000;
 /** Requests that a subscription begins with. */
 const FIRST_WINDOW = 4;
 
-export function endpointAtStart(trouble: EndpointTrouble | null, concurrency: number): Endpoint {
+/** Longest pause before a probe, with all of its jitter. */
+const LAST_PROBE_MS = 1.2 * 3_600_000;
+
+/** An endpoint as it was stored. One that waits for longer than it was to wait is tried now: the clock was ahead then. */
+export function endpointAtStart(
+  stored: EndpointTrouble | null,
+  { concurrency, now }: { readonly concurrency: number; readonly now: number },
+): Endpoint {
+  const isVoid = stored !== null && stored.until > now + (stored.waitMs ?? LAST_PROBE_MS);
+  const trouble = isVoid ? { ...stored, until: now } : stored;
   return {
     window: Math.min(FIRST_WINDOW, concurrency),
     slowStart: true,
     unreachable: 0,
     refused: 0,
-    overloaded: 0,
+    overloaded: trouble?.isOverloaded === true ? 1 : 0,
     until: trouble?.until ?? 0,
     trouble,
   };
@@ -65,7 +74,7 @@ export function allowance({ window, until, trouble }: Endpoint, now: number): nu
 
 /** When an event that has not failed may be sent, though the endpoint is down. */
 export function freshProbeAt({ until, trouble }: Endpoint, lastAttemptMs: number): number {
-  return trouble === null || !trouble.error.startsWith("status")
+  return trouble === null || trouble.isOverloaded === true || !trouble.error.startsWith("status")
     ? until
     : Math.min(until, lastAttemptMs + FRESH_PROBE_MS);
 }
@@ -74,6 +83,8 @@ export interface Happening {
   readonly verdict: Verdict;
   /** Whether the subject had not failed before. */
   readonly fresh: boolean;
+  /** Whether what was sent is about one subject, which can wait alone. */
+  readonly isOfOneSubject: boolean;
   /** Requests that were under way. */
   readonly underWay: number;
   readonly now: number;
@@ -84,19 +95,58 @@ export interface Happening {
 function down(endpoint: Endpoint, error: string, { now, chance }: Happening): Endpoint {
   const attempts = endpoint.trouble?.attempts ?? 0;
   const delay = PROBE_DELAYS_MS[Math.min(attempts, PROBE_DELAYS_MS.length - 1)] ?? 0;
-  const until = now + Math.round(delay * (0.8 + 0.4 * chance));
+  const waitMs = Math.round(delay * (0.8 + 0.4 * chance));
+  const until = now + waitMs;
   const since = endpoint.trouble?.since ?? new Date(now).toISOString();
-  return { ...endpoint, until, trouble: { attempts: attempts + 1, until, error, since } };
+  const isOverloaded = false;
+  return {
+    ...endpoint,
+    until,
+    trouble: { attempts: attempts + 1, until, waitMs, isOverloaded, error, since },
+  };
+}
+
+/** Leaves an endpoint alone that asked for less. A long wait is stored, and shown. */
+function paused(endpoint: Endpoint, waitMs: number, error: string, now: number): Endpoint {
+  const until = now + waitMs;
+  if (endpoint.trouble === null && waitMs <= LONG_WAIT_MS) return { ...endpoint, until };
+  const { attempts = 0, since = new Date(now).toISOString() } = endpoint.trouble ?? {};
+  return { ...endpoint, until, trouble: { attempts, until, waitMs, isOverloaded: true, error, since } };
+}
+
+/** The endpoint after it asked for less. */
+function afterOverload(
+  endpoint: Endpoint,
+  { retryAfterMs, error }: Extract<Verdict, { kind: "overloaded" }>,
+  { isOfOneSubject, now, chance }: Happening,
+): Endpoint {
+  const isUnderWay = endpoint.until > now;
+  // A long wait is perhaps meant for one subject, until another is answered in the same way.
+  const isForAll = !isOfOneSubject || retryAfterMs <= LONG_WAIT_MS || isUnderWay || endpoint.overloaded > 0;
+  const askedMs = isForAll ? retryAfterMs : 0;
+  // Those that were under way together count once, but none of them is undercut.
+  if (isUnderWay) return now + askedMs > endpoint.until ? paused(endpoint, askedMs, error, now) : endpoint;
+  const backoff = Math.min(OVERLOADED_LAST_MS, OVERLOADED_FIRST_MS * 2 ** endpoint.overloaded);
+  const waitMs = Math.max(askedMs, Math.round(backoff * (0.5 + chance / 2)));
+  const slower = {
+    ...endpoint,
+    window: Math.max(1, endpoint.window / 2),
+    slowStart: false,
+    overloaded: endpoint.overloaded + 1,
+  };
+  return paused(slower, waitMs, error, now);
 }
 
 /** The endpoint after an answer. */
 export function after(endpoint: Endpoint, happening: Happening, concurrency: number): Endpoint {
-  const { verdict, fresh, underWay, now, chance } = happening;
+  const { verdict, fresh, underWay, now } = happening;
   switch (verdict.kind) {
     case "gone":
       return endpoint;
     case "acknowledged": {
-      if (endpoint.trouble !== null) return { ...endpointAtStart(null, concurrency), window: 2 };
+      if (endpoint.trouble?.isOverloaded === true)
+        return { ...endpoint, unreachable: 0, refused: 0, overloaded: 0, until: 0, trouble: null };
+      if (endpoint.trouble !== null) return { ...endpointAtStart(null, { concurrency, now }), window: 2 };
       const healthy = endpoint.unreachable + endpoint.refused + endpoint.overloaded === 0;
       const calm = healthy ? endpoint : { ...endpoint, unreachable: 0, refused: 0, overloaded: 0 };
       // What is not used up need not grow.
@@ -104,20 +154,8 @@ export function after(endpoint: Endpoint, happening: Happening, concurrency: num
       const grown = endpoint.slowStart ? endpoint.window * 2 : endpoint.window + 1 / endpoint.window;
       return { ...calm, window: Math.min(concurrency, grown) };
     }
-    case "overloaded": {
-      // Those that were under way together count once, but none of them is undercut.
-      if (endpoint.until > now)
-        return { ...endpoint, until: Math.max(endpoint.until, now + (verdict.retryAfterMs ?? 0)) };
-      const backoff = Math.min(OVERLOADED_LAST_MS, OVERLOADED_FIRST_MS * 2 ** endpoint.overloaded);
-      const wait = Math.max(verdict.retryAfterMs ?? 0, Math.round(backoff * (0.5 + chance / 2)));
-      return {
-        ...endpoint,
-        window: Math.max(1, endpoint.window / 2),
-        slowStart: false,
-        overloaded: endpoint.overloaded + 1,
-        until: now + wait,
-      };
-    }
+    case "overloaded":
+      return afterOverload(endpoint, verdict, happening);
     case "unreachable": {
       const unreachable = endpoint.unreachable + 1;
       const next = { ...endpoint, unreachable };
@@ -138,7 +176,7 @@ export function after(endpoint: Endpoint, happening: Happening, concurrency: num
 }
 
 const RETRY_FIRST_MS = 1_000;
-const RETRY_LAST_MS = 60_000;
+export const RETRY_LAST_MS = 60_000;
 
 /** How long a subject waits after so many failed attempts: 1 s, 2 s, 4 s … 60 s, with full jitter. */
 export function retryDelay(attempts: number, chance: number): number {

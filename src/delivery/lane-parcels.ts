@@ -5,7 +5,7 @@ import { retryDelay } from "./endpoint.ts";
 import type { Parcel } from "./parcel.ts";
 import type { DeliveryEvent } from "./source.ts";
 import type { DeliveryMode } from "./subscription.ts";
-import type { Verdict } from "./verdict.ts";
+import { LONG_WAIT_MS, type Verdict } from "./verdict.ts";
 
 export interface LaneParcelsOptions {
   readonly subscription: string;
@@ -36,6 +36,17 @@ export function fitting(
   return events.slice(0, count);
 }
 
+/** Has a lane tried again after a wait, without holding others back. */
+function postpone(lane: Lane, error: string, waitMs: number | null, now: number): void {
+  standApart(lane);
+  lane.error = error;
+  lane.since ??= new Date(now).toISOString();
+  // Many may be blocked: each is read again when it is its turn.
+  lane.pending = [];
+  lane.due = waitMs === null ? null : now + waitMs;
+  lane.wait = waitMs;
+}
+
 /** Notes that a lane's next events were not taken: it is tried again later, and does not hold others back. */
 export function block(
   lane: Lane,
@@ -43,14 +54,9 @@ export function block(
   now: number,
   { attempts, chance }: Pick<LaneParcelsOptions, "attempts" | "chance">,
 ): void {
-  standApart(lane);
   lane.attempts += 1;
-  lane.error = error;
-  lane.since ??= new Date(now).toISOString();
-  // Many may be blocked: each is read again when it is its turn.
-  lane.pending = [];
   const isParked = attempts !== null && lane.attempts >= attempts;
-  lane.due = isParked ? null : now + retryDelay(lane.attempts, chance());
+  postpone(lane, error, isParked ? null : retryDelay(lane.attempts, chance()), now);
 }
 
 /**
@@ -62,13 +68,18 @@ export function createLaneParcels(lanes: Lanes, options: LaneParcelsOptions) {
 
   const settle = (lane: Lane, events: readonly DeliveryEvent[], verdict: Verdict, now: number) => {
     lane.sending = false;
+    // Perhaps it was asked for because of this subject alone: others go on, until one of them is answered like this.
+    const isPostponed = verdict.kind === "overloaded" && verdict.retryAfterMs > LONG_WAIT_MS;
     if (verdict.kind === "acknowledged") {
       acknowledge(lane, events.at(-1)?.version ?? lane.next, events.length);
     } else if (verdict.kind === "refused") {
       block(lane, verdict.error, now, options);
+    } else if (isPostponed) {
+      lane.attempts = Math.max(1, lane.attempts);
+      postpone(lane, verdict.error, verdict.retryAfterMs, now);
     }
     if (lane.back !== null) sendBack(lane, lane.back);
-    else if (verdict.kind === "overloaded" || verdict.kind === "unreachable") {
+    else if (!isPostponed && (verdict.kind === "overloaded" || verdict.kind === "unreachable")) {
       lanes.first(lane);
       return;
     }

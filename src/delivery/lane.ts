@@ -1,3 +1,4 @@
+import { RETRY_LAST_MS } from "./endpoint.ts";
 import type { DeliveryEvent } from "./source.ts";
 import type { StoredLane } from "./subscription.ts";
 
@@ -32,6 +33,8 @@ export interface Lane {
   attempts: number;
   /** When it is to be tried, in milliseconds since 1970; null: not by itself. */
   due: number | null;
+  /** How long that was when it was set; null: at once. */
+  wait: number | null;
   error: string | null;
   since: string | null;
   /** It is redelivered before the rewind comes by it, and stays until then. */
@@ -67,6 +70,7 @@ export function newLane(subject: number, next: number): Lane {
     freezing: false,
     attempts: 0,
     due: 0,
+    wait: null,
     error: null,
     since: null,
     ahead: false,
@@ -76,8 +80,14 @@ export function newLane(subject: number, next: number): Lane {
   };
 }
 
-export function storedLane(row: StoredLane): Lane {
-  return { ...newLane(row.subject, row.next), ...row, apart: true, stored: true, dirty: false };
+/** When a stored lane is due: now, if that is further ahead than its wait, since the clock was ahead when it was stored. */
+function dueOf({ due, wait }: StoredLane, now: number): number | null {
+  return due !== null && due > now + (wait ?? RETRY_LAST_MS) ? now : due;
+}
+
+export function storedLane(row: StoredLane, now: number): Lane {
+  const stored = { apart: true, stored: true, dirty: false };
+  return { ...newLane(row.subject, row.next), ...row, due: dueOf(row, now), ...stored };
 }
 
 /** Where it goes on when it is sent back. */
@@ -86,12 +96,12 @@ function wayOf(lane: Lane, { next, stop, ahead }: Backwards) {
   return { next, stop, resume, ahead, frozen: null, ...HEALTHY };
 }
 
-const HEALTHY = { attempts: 0, due: 0, error: null, since: null } as const;
+const HEALTHY = { attempts: 0, due: 0, wait: null, error: null, since: null } as const;
 
 /** What is stored of it; of one that is to be sent back, that it is. */
 export function rowOf(lane: Lane): StoredLane {
-  const { subject, next, stop, resume, frozen, attempts, due, error, since, ahead, back } = lane;
-  const row = { subject, next, stop, resume, frozen, attempts, due, error, since, ahead };
+  const { subject, next, stop, resume, frozen, attempts, due, wait, error, since, ahead, back } = lane;
+  const row = { subject, next, stop, resume, frozen, attempts, due, wait, error, since, ahead };
   return back === null ? row : { ...row, ...wayOf(lane, back) };
 }
 

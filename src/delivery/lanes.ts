@@ -44,8 +44,8 @@ export interface Lanes {
   };
 }
 
-export function createLanes(stored: readonly StoredLane[]): Lanes {
-  const all = new Map<number, Lane>(stored.map((row) => [row.subject, storedLane(row)]));
+export function createLanes(stored: readonly StoredLane[], startMs: number): Lanes {
+  const all = new Map<number, Lane>(stored.map((row) => [row.subject, storedLane(row, startMs)]));
   let ready: Lane[] = [];
   let readyAt = 0;
   const hungry: Lane[] = [];

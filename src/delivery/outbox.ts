@@ -53,7 +53,7 @@ export async function openOutbox(
   const { id, config, log, cursor, rewind } = subscription;
   const { mode, filter } = config;
   const pass = createPass({ database, log, filter });
-  const lanes = createLanes(await readLanes(database, id));
+  const lanes = createLanes(await readLanes(database, id), clock.now());
   const held: Lane[] = [];
   const retrying = { subscription: id, attempts: config.attempts, chance };
   const batches =

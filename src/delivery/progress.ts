@@ -37,13 +37,14 @@ returning revision`;
 /** Argument 6: JSON of rows. */
 export const KEEP_LANES = `
 insert into subscription_subjects
-  (subscription, subject, next, stop, resume, frozen, attempts, due, error, since, ahead)
+  (subscription, subject, next, stop, resume, frozen, attempts, due, error, since, ahead, wait)
 select ?1, lane.value ->> 0, lane.value ->> 1, lane.value ->> 2, lane.value ->> 3, lane.value ->> 4,
-  lane.value ->> 5, lane.value ->> 6, lane.value ->> 7, lane.value ->> 8, lane.value ->> 9
+  lane.value ->> 5, lane.value ->> 6, lane.value ->> 7, lane.value ->> 8, lane.value ->> 9, lane.value ->> 10
 from json_each(?6) as lane where ${GUARD}
 on conflict (subscription, subject) do update set next = excluded.next, stop = excluded.stop,
   resume = excluded.resume, frozen = excluded.frozen, attempts = excluded.attempts, due = excluded.due,
-  error = excluded.error, since = excluded.since, ahead = excluded.ahead`;
+  error = excluded.error, since = excluded.since, ahead = excluded.ahead,
+  wait = excluded.wait`;
 
 /** Argument 6: JSON of subject ids. */
 export const DROP_LANES = `
@@ -59,8 +60,8 @@ function json(value: unknown): string | null {
 }
 
 function laneRow(row: StoredLane): readonly unknown[] {
-  const { subject, next, stop, resume, frozen, attempts, due, error, since, ahead } = row;
-  return [subject, next, stop, resume, frozen, attempts, due, error, since, ahead ? 1 : 0];
+  const { subject, next, stop, resume, frozen, attempts, due, error, since, ahead, wait } = row;
+  return [subject, next, stop, resume, frozen, attempts, due, error, since, ahead ? 1 : 0, wait];
 }
 
 function progressStatements(progress: Progress): Statement[] {

@@ -70,7 +70,7 @@ function textOrNull(row: Row, column: number): string | null {
 }
 
 export const LANE_COLUMNS = `lane.subject, lane.next, lane.stop, lane.resume, lane.frozen, lane.attempts, lane.due,
-  lane.error, lane.since, lane.ahead`;
+  lane.error, lane.since, lane.ahead, lane.wait`;
 
 export function laneOf(row: Row): StoredLane {
   return {
@@ -81,6 +81,7 @@ export function laneOf(row: Row): StoredLane {
     frozen: integerOrNull(row, 4),
     attempts: integerAt(row, 5),
     due: integerOrNull(row, 6),
+    wait: integerOrNull(row, 10),
     error: textOrNull(row, 7),
     since: textOrNull(row, 8),
     ahead: integerAt(row, 9) === 1,

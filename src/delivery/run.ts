@@ -5,6 +5,7 @@ import { isRunning, NOW, releaseLease, takeLease } from "../log/lease.ts";
 import type { LogReader } from "../log/reader.ts";
 import type { BatchWriter } from "../log/writer.ts";
 import { dispatch } from "./dispatcher.ts";
+import { RETRY_LAST_MS } from "./endpoint.ts";
 import { createProgressKeeper } from "./progress.ts";
 import { readSubscription } from "./record.ts";
 import type { OpenSecrets } from "./request.ts";
@@ -38,6 +39,7 @@ export interface DeliverOptions {
   readonly secretsOf: (subscription: Subscription) => Promise<OpenSecrets>;
   readonly readerOf: (log: LogAddress) => LogReader;
   readonly blockedSubjects: number;
+  readonly mostRetryAfterMs: number;
   readonly onEvent: (event: DeliveryRunEvent) => void;
 }
 
@@ -52,7 +54,8 @@ export interface Delivering {
 }
 
 /**
- * Active subscriptions that are behind: of their log, with a subject that is due, or with a redelivery under way.
+ * Active subscriptions that are behind: of their log, with a subject that is due, or with a redelivery under way. A
+ * subject that is due later than its wait can last is due now: the clock was ahead when that was stored.
  * In each row whether argument 1 had it last, or nobody ever had; and whether no other has it now.
  */
 export const FIND_BEHIND = `
@@ -63,7 +66,8 @@ cross join logs as log on log.id = subscription.log
 left join leases as lease on lease.name = 'subscriptions/' || subscription.id
 where subscription.status = 'active' and (subscription.cursor < log.head or subscription.rewind is not null
   or subscription.batch is not null
-  or exists (select 1 from subscription_subjects as lane where lane.subscription = subscription.id and lane.due <= ${NOW}))`;
+  or exists (select 1 from subscription_subjects as lane where lane.subscription = subscription.id
+    and (lane.due <= ${NOW} or lane.due > ${NOW} + coalesce(lane.wait, ${RETRY_LAST_MS}))))`;
 
 function leaseName(subscription: string): string {
   return `subscriptions/${subscription}`;

@@ -54,6 +54,8 @@ export const subscriptionSubjects = sqliteTable(
     attempts: integer().notNull().default(0),
     /** When it is tried again, in milliseconds since 1970; null: not by itself. */
     due: integer(),
+    /** How long that was when it was stored, in milliseconds: a clock that was ahead then delays it no further. */
+    wait: integer(),
     /** Why the last attempt failed; null: it is not known to. */
     error: text(),
     /** Since when it fails, RFC 3339. */

@@ -101,9 +101,9 @@ export async function listBlocked(
   });
   return rows.map((row) => ({
     lane: laneOf(row),
-    name: textAt(row, 10),
-    position: integerAt(row, 11) - log.base,
-    version: integerAt(row, 12),
+    name: textAt(row, 11),
+    position: integerAt(row, 12) - log.base,
+    version: integerAt(row, 13),
   }));
 }
 

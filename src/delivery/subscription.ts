@@ -58,12 +58,19 @@ export interface FrozenBatch {
   readonly positions: readonly number[];
 }
 
-/** An endpoint that fails as a whole. */
+/** An endpoint that fails as a whole, or asked for a long pause. */
 export interface EndpointTrouble {
   /** How often it was probed. */
   readonly attempts: number;
   /** Not before; milliseconds since 1970. */
   readonly until: number;
+  /**
+   * How long that was when it was stored: nobody waits longer, also when the clock was ahead then. Absent in what earlier
+   * versions stored.
+   */
+  readonly waitMs?: number;
+  /** Whether it asked for less; otherwise it could not be reached, or took nothing. Absent: no. */
+  readonly isOverloaded?: boolean;
   readonly error: string;
   /** RFC 3339. */
   readonly since: string;
@@ -97,6 +104,8 @@ export interface StoredLane {
   readonly frozen: number | null;
   readonly attempts: number;
   readonly due: number | null;
+  /** How long that was when it was stored, in milliseconds; null: not known. */
+  readonly wait: number | null;
   readonly error: string | null;
   readonly since: string | null;
   readonly ahead: boolean;

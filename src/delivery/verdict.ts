@@ -1,3 +1,4 @@
+import { retryAfterMs } from "../core/retry-after.ts";
 import type { Answer } from "../egress/outgoing.ts";
 
 /** What an answer means for what was delivered, and for the endpoint. */
@@ -5,38 +6,46 @@ export type Verdict =
   | { readonly kind: "acknowledged" }
   /** It wants no more, ever. */
   | { readonly kind: "gone" }
-  /** It wants less: nothing is wrong with what was sent. */
-  | { readonly kind: "overloaded"; readonly retryAfterMs: number | null; readonly error: string }
+  /** It asks for less; perhaps only because of what was sent. `retryAfterMs`: at most what is honored; 0: not stated. */
+  | { readonly kind: "overloaded"; readonly retryAfterMs: number; readonly error: string }
   /** Nothing was heard of it: nothing is known to be wrong with what was sent. */
   | { readonly kind: "unreachable"; readonly error: string }
   /** It answered, and did not take it. */
   | { readonly kind: "refused"; readonly error: string };
 
+/** A wait that is longer than this is stored and shown, since people may ask why nothing is delivered. */
+export const LONG_WAIT_MS = 10_000;
+
 /** Statuses by which a server, or a proxy before it, says that it has too much to do. */
 const OVERLOADED = new Set([429, 502, 503, 504]);
 
-/** `Retry-After` (RFC 9110 §10.2.3), seconds or a date, as milliseconds from now; null when it has neither. */
-export function retryAfterMs(value: string | null, now: number): number | null {
-  if (value === null) return null;
-  const text = value.trim();
-  if (/^\d{1,9}$/.test(text)) return Number(text) * 1_000;
-  const time = Date.parse(text);
-  return Number.isNaN(time) ? null : Math.max(0, time - now);
+export interface JudgeOptions {
+  readonly nowMs: number;
+  /** The longest `Retry-After` that is honored, in milliseconds. */
+  readonly mostRetryAfterMs: number;
+}
+
+function overloadedBy(answer: Extract<Answer, { kind: "answered" }>, options: JudgeOptions): Verdict {
+  const { status, header } = answer;
+  const { nowMs, mostRetryAfterMs: mostMs } = options;
+  const askedMs = retryAfterMs(header("retry-after"), { date: header("date"), nowMs, mostMs }) ?? 0;
+  const isLong = askedMs > LONG_WAIT_MS;
+  const error = isLong ? `status ${status}, Retry-After ${Math.ceil(askedMs / 1_000)} s` : `status ${status}`;
+  return { kind: "overloaded", retryAfterMs: askedMs, error };
 }
 
 /** Judges an answer. Only a 2xx acknowledges; a redirect is not followed, so it does not. */
-export function judge(answer: Answer, now: number): Verdict {
+export function judge(answer: Answer, options: JudgeOptions): Verdict {
   if (answer.kind === "failed") {
     // A timeout may well be for what was sent: the next one may be quick.
     return answer.category === "timeout"
       ? { kind: "refused", error: "timeout" }
       : { kind: "unreachable", error: answer.category };
   }
-  const { status, header } = answer;
+  const { status } = answer;
   const error = `status ${status}`;
   if (status >= 200 && status < 300) return { kind: "acknowledged" };
   if (status === 410) return { kind: "gone" };
-  if (OVERLOADED.has(status))
-    return { kind: "overloaded", retryAfterMs: retryAfterMs(header("retry-after"), now), error };
+  if (OVERLOADED.has(status)) return overloadedBy(answer, options);
   return { kind: "refused", error };
 }

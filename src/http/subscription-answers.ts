@@ -47,10 +47,9 @@ export const subscriptionSchema = z
       .object({ after: position, upTo: position, walked: position })
       .nullable()
       .openapi({ description: "The redelivery under way, and how far it has come" }),
-    endpoint: z
-      .object({ error: z.string(), since: time, nextProbe: time })
-      .nullable()
-      .openapi({ description: "Null unless the endpoint as a whole is down" }),
+    endpoint: z.object({ error: z.string(), since: time, nextProbe: time }).nullable().openapi({
+      description: "Null unless the endpoint as a whole is down, or asked for a pause of more than 10 s",
+    }),
   })
   .openapi("Subscription");
 

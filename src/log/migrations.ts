@@ -6,6 +6,7 @@ import erasures from "../../migrations/0003_erasures.sql" with { type: "text" };
 import logIdentity from "../../migrations/0004_log_identity.sql" with { type: "text" };
 import verbatimEvents from "../../migrations/0005_verbatim_events.sql" with { type: "text" };
 import log from "../../migrations/0000_log.sql" with { type: "text" };
+import deliveryWaits from "../../migrations/0007_delivery_waits.sql" with { type: "text" };
 
 /** The SQL files of `migrations/`, as text in the bundle, so that the binary carries its own schema. */
 const texts: Readonly<Record<string, string>> = {
@@ -16,6 +17,7 @@ const texts: Readonly<Record<string, string>> = {
   "0004_log_identity": logIdentity,
   "0005_verbatim_events": verbatimEvents,
   "0006_erasure_sweep": erasureSweep,
+  "0007_delivery_waits": deliveryWaits,
 };
 
 export interface Migration {

@@ -54,6 +54,7 @@ export function deliverHere(options: DeliveryOptions): DeliveringHere {
     secretsOf: (subscription) => openSecrets(seal, subscription, systemClock.now()),
     readerOf,
     blockedSubjects: limits.blockedSubjects,
+    mostRetryAfterMs: limits.retryAfterSeconds * 1_000,
   });
   return {
     changed: (subscription) => delivering.changed(subscription),

@@ -31,5 +31,6 @@ export function deliveringWork(deps: WorkerDeliveryDeps): BackgroundWork {
     secretsOf: (subscription) => openSecrets(seal, subscription, clock.now()),
     readerOf: (log) => openLogReader({ database, clock, limits, pollIntervalMs }, log),
     blockedSubjects: limits.blockedSubjects,
+    mostRetryAfterMs: limits.retryAfterSeconds * 1_000,
   });
 }

@@ -6,6 +6,7 @@ import {
   KildeError,
   KildeUnreachableError,
   UnexpectedAnswerError,
+  type Retry,
 } from "../../src/client/index.ts";
 import { openApp, type TestApp } from "../support/app.ts";
 
@@ -26,9 +27,10 @@ beforeEach(async () => {
 });
 afterEach(() => app.close());
 
-function client() {
+function client(retry: Partial<Retry> = {}) {
   return createClient({
     url: URL,
+    retry,
     fetch: async (url, init) => {
       requests.push(`${init.method ?? "GET"} ${url.slice(URL.length)}`);
       const answer = faults.shift()?.(url, init);
@@ -94,6 +96,19 @@ describe("append", () => {
     expect(requests).toHaveLength(4);
     expect(slept).toEqual([100, 200, 2_000]);
     expect(await app.store.reader.head()).toBe(1);
+  });
+
+  test.each([
+    ["Fri, 31 Dec 9999 23:59:59 GMT", 30_000],
+    ["99999999999", 30_000],
+    ["Sun, 06 Nov 1994 08:49:42 GMT", 5_000],
+    ["never", 100],
+  ])("after an answer with Retry-After %s, it is repeated after %d ms", async (value, ms) => {
+    const headers = { "retry-after": value, date: "Sun, 06 Nov 1994 08:49:37 GMT" };
+    faults = [() => new Response("busy", { status: 503, headers })];
+    const patient = client({ maxRetryAfterMs: 30_000 });
+    expect(await patient.append("s", { type: "A" })).toMatchObject({ version: 1 });
+    expect(slept).toEqual([ms]);
   });
 
   test("is not repeated without a key", async () => {

@@ -103,6 +103,16 @@ for (const mode of [SINGLE, BATCH]) {
     );
 
     test(
+      "loses, reorders and delays nothing when wall clocks are corrected by hours, in both directions",
+      async () => {
+        const stepping = { mode, failures: true, poisoned: 1, clockSteps: true };
+        await simulateAll(stepping);
+        await simulateAll({ ...stepping, nodes: 3, crashes: true, lostAnswers: true });
+      },
+      2 * TIMEOUT_MS,
+    );
+
+    test(
       "does so with all of that at once",
       async () => {
         await simulateAll({
@@ -114,6 +124,7 @@ for (const mode of [SINGLE, BATCH]) {
           poisoned: 1,
           changes: true,
           filtered: true,
+          clockSteps: true,
         });
       },
       TIMEOUT_MS,

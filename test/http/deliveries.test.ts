@@ -361,6 +361,59 @@ describe("an endpoint that cannot", () => {
     expect(await now()).toMatchObject({ blocked: 0 });
   }, 20_000);
 
+  test("take one subject for years does not keep the others waiting; asked again, all wait an hour at most", async () => {
+    const folder = emptyFolder();
+    const server = await start(folder);
+    const hook = startReceiver();
+    const years = { status: 429, headers: { "retry-after": "Fri, 31 Dec 9999 23:59:59 GMT" } };
+    hook.answer = ([event]) => (event?.subject === "a" ? new Response(null, years) : new Response());
+    await append(server, "a");
+    const { path, now } = await subscribe(server, hook);
+    await until(() => hook.requests.length === 1);
+    for (const stream of ["b", "c", "d"]) await append(server, stream);
+    await until(() => hook.taken().length === 3);
+    const withinAnHour = (time: string | null) => {
+      const ms = Date.parse(time ?? "") - Date.now();
+      return ms > 0 && ms <= 3_600_000;
+    };
+    await until(async () => (await now()).blocked === 1);
+    const { blocked } = await call<{ blocked: { error: string; nextAttempt: string }[] }>(
+      server,
+      `${path}/blocked`,
+    );
+    expect(blocked).toMatchObject([{ subject: "a", error: "status 429, Retry-After 3600 s", attempts: 1 }]);
+    expect(withinAnHour(blocked[0]?.nextAttempt ?? null)).toBe(true);
+
+    // Now whatever it is sent.
+    hook.answer = () => new Response(null, years);
+    for (const stream of ["e", "f"]) await append(server, stream);
+    interface Held {
+      readonly status: string;
+      readonly endpoint: { readonly error: string; readonly nextProbe: string } | null;
+    }
+    const held = (of: Served) => call<Held>(of, path);
+    await until(async () => (await held(server)).endpoint !== null);
+    expect(await held(server)).toMatchObject({
+      status: "failing",
+      endpoint: { error: "status 429, Retry-After 3600 s" },
+    });
+    const { nextProbe = "" } = (await held(server)).endpoint ?? {};
+    expect(withinAnHour(nextProbe)).toBe(true);
+    await server.stop();
+
+    // It is stored: another process waits as well, and somebody may ask for less patience.
+    const sent = hook.requests.length;
+    hook.answer = () => new Response();
+    const again = await start(folder);
+    await append(again, "g");
+    await Bun.sleep(300);
+    expect(hook.requests.length).toBe(sent);
+    expect((await held(again)).endpoint?.nextProbe).toBe(nextProbe);
+    await post(again, `${path}/pause`, { reason: "asked" });
+    await post(again, `${path}/resume`);
+    await until(() => hook.taken().includes("g@1"));
+  }, 40_000);
+
   test("be reached is down, is told as that, and tried at once on resume; nothing is lost", async () => {
     const server = await start();
     const hook = startReceiver();
@@ -435,7 +488,7 @@ describe("by request", () => {
     const hook = startReceiver();
     const { path, now } = await subscribe(server, hook);
     await append(server, "a");
-    await until(() => hook.taken().length === 1);
+    await until(async () => (await now()).cursor === 1);
     await post(server, `${path}/pause`, { reason: "moving" });
     await append(server, "a", 3);
     expect(await now()).toMatchObject({ status: "paused", reason: "moving", cursor: 1, lag: { events: 3 } });

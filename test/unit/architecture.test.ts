@@ -40,6 +40,8 @@ const WALL_CLOCK = /\bclock\.now\(\)|\b[sS]ystemClock\.now\(\)/;
 const READS_WALL_CLOCK = [
   // Signs with it.
   "cli/forward.ts",
+  // Compares it with dates in answers.
+  "cli/server.ts",
   // Show when something happened, or is due.
   "consumer/blocked.ts",
   "consumer/deliver.ts",

@@ -1,0 +1,1 @@
+ALTER TABLE `subscription_subjects` ADD `wait` integer;

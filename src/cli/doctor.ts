@@ -5,7 +5,7 @@ import { Command } from "commander";
 
 import { databaseFile, databaseFileUrl, shownDatabaseUrl } from "../core/database-url.ts";
 import { loadSettings } from "../config/load.ts";
-import { examine, type Finding, repair } from "../log/doctor.ts";
+import { countOlderErasures, examine, type Finding, repair } from "../log/doctor.ts";
 import { databaseFileKind } from "../log/read-only.ts";
 import type { CliContext } from "./context.ts";
 import { requireExisting, withDatabase, withReadOnlyDatabase } from "./database.ts";
@@ -30,22 +30,26 @@ interface Examination {
   readonly findings: readonly Finding[];
   /** Checks that a store of an older version has nothing for. */
   readonly skipped: readonly string[];
+  /** Erasures of older versions, which left copies of the data in the file. */
+  readonly olderErasures: number;
 }
 
 async function examineDatabase(context: CliContext, settings: NamedDatabase): Promise<Examination> {
   const skipped: string[] = [];
   const bars: Progress[] = [];
   try {
-    const findings = await withReadOnlyDatabase(settings, context.cwd, (database) =>
-      examine(database, {
+    return await withReadOnlyDatabase(settings, context.cwd, async (database) => {
+      const findings = await examine(database, {
         onProgress({ done, total }) {
           if (bars.length === 0) bars.push(showProgress(context, "examining", total));
           bars[0]?.update(done, done);
         },
         onSkip: (check) => skipped.push(check),
-      }),
-    );
-    return { findings, skipped };
+      });
+      // A damaged file is not read any further.
+      const olderErasures = findings.length === 0 ? await countOlderErasures(database) : 0;
+      return { findings, skipped, olderErasures };
+    });
   } finally {
     for (const bar of bars) bar.stop();
   }
@@ -65,21 +69,26 @@ async function doctor(context: CliContext, file: string | undefined, flags: Flag
   const name = shownDatabaseUrl(settings.databaseUrl);
   const path = databaseFile(settings.databaseUrl);
   if (path !== null) requireContent(resolve(context.cwd, path), name);
-  let { findings, skipped } = await examineDatabase(context, settings);
+  let { findings, skipped, olderErasures } = await examineDatabase(context, settings);
   let repaired: readonly string[] = [];
   if (flags["repair"] === true) {
     repaired = await withDatabase(settings, context.cwd, repair);
-    ({ findings, skipped } = await examineDatabase(context, settings));
+    ({ findings, skipped, olderErasures } = await examineDatabase(context, settings));
   }
   if (flags["json"] === true) {
     await context.stdout.write(
-      `${JSON.stringify({ database: name, healthy: findings.length === 0, findings, repaired, skipped })}\n`,
+      `${JSON.stringify({ database: name, healthy: findings.length === 0, findings, repaired, skipped, olderErasures })}\n`,
     );
   } else {
     for (const check of repaired) await context.stdout.write(`repaired: ${check}\n`);
     if (skipped.length > 0) {
       await context.stdout.write(
         `${name} has the schema of an older version: ${skipped.length} checks were skipped; \`kilde migrate\` updates it\n`,
+      );
+    }
+    if (olderErasures > 0) {
+      await context.stdout.write(
+        `${name} may still hold copies of what an older version erased (erasures: ${olderErasures}); \`kilde doctor --repair\` rewrites the file without them, which takes as much disk again\n`,
       );
     }
     await context.stdout.write(findings.length === 0 ? `${name} is sound\n` : shownFindings(findings));

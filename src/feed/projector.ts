@@ -6,7 +6,7 @@ import type { Lease } from "../log/lease.ts";
 import type { PlanFailure } from "./plan.ts";
 import { type FeedRecord, type Failure, type FeedStatus, readFeed } from "./record.ts";
 import type { RegisteredFeed } from "./register.ts";
-import { sourceBatch, sourceRange } from "./source.ts";
+import { isReadable, sourceBatch, sourceRange } from "./source.ts";
 
 /** Source events one write projects: few enough that appends and hydrations hardly wait for it. */
 const BATCH_EVENTS = 500;
@@ -167,10 +167,12 @@ export function createProjector(
       const record = known;
       if (record === null || record.status === "retiring") return { kind: "gone" };
       if (record.status === "rebuilding") return { kind: "emptied" };
-      if (record.status === "halted" && record.failure !== null && !options.retry) {
-        return { kind: "halted", failure: record.failure };
-      }
       try {
+        const { status, failure } = record;
+        // What it failed with may quote an event that was erased since.
+        if (status === "halted" && failure !== null && !options.retry) {
+          if (await isReadable(database, source, failure.position)) return { kind: "halted", failure };
+        }
         return await stepFrom(record, options);
       } catch (error) {
         // Whether it was written cannot be told.

@@ -5,6 +5,7 @@ import { isFreeFor, type Lease, LEASE_MS, releaseLease, takeLease } from "../log
 import { createProjector, type Step } from "./projector.ts";
 import { type FeedStatus, readFeed } from "./record.ts";
 import type { RegisteredFeed } from "./register.ts";
+import { isReadable } from "./source.ts";
 
 /** What is tolerably late to see a cursor that lags though nothing is to be published. */
 const FLUSH_MS = 250;
@@ -88,8 +89,8 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
 
   const idle = (position: number) => passed(position, feed.draft ? DRAFT_MS : null);
 
-  const waitWhile = async (status: FeedStatus) => {
-    while (!signal.aborted && (await readFeed(database, log))?.status === status)
+  const waitWhile = async (status: FeedStatus, isStill = () => Promise.resolve(true)) => {
+    while (!signal.aborted && (await readFeed(database, log))?.status === status && (await isStill()))
       await clock.sleep(HALTED_MS, signal);
     projector.forget();
   };
@@ -130,7 +131,7 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
           position: step.failure.position,
           message: step.failure.message,
         });
-        await waitWhile("halted");
+        await waitWhile("halted", () => isReadable(database, registered.source, step.failure.position));
         return;
       case "emptied":
         await waitWhile("rebuilding");

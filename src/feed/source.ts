@@ -146,3 +146,13 @@ export function sourceBatch(
     read: (limit) => readSource(database, log, rangeOf(limit)),
   };
 }
+
+/** Arguments: key. */
+const IS_READABLE = `
+select 1 from events as event cross join subjects as subject on subject.id = event.subject
+where event.key = ?1 and event.version >= subject.first_version`;
+
+/** Whether the event at a position can still be read: it was neither truncated nor erased. */
+export async function isReadable(database: Database, log: LogAddress, position: number): Promise<boolean> {
+  return (await database.read({ sql: IS_READABLE, args: [log.base + position] })).length > 0;
+}

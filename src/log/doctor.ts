@@ -39,6 +39,7 @@ const END = 2 ** 53;
 
 export const STRUCTURE = "the file's structure";
 export const SCHEMA = "the schema";
+export const OLDER_ERASURES = "copies of data that older versions erased";
 
 /** Damage that is confined to an index, which can be built again from its table. */
 const INDEX_DAMAGE = /(missing from|wrong # of entries in) index/;
@@ -193,6 +194,20 @@ export async function examine(database: Database, options: ExamineOptions = {}):
   }
 }
 
+/**
+ * Counts the erasures of versions that left copies of erased data in the file. They break no rule, and `repair` rewrites
+ * the file without the copies. 0 in a store that is too old to have a record of erasures.
+ */
+export async function countOlderErasures(database: Database): Promise<number> {
+  try {
+    const [row] = await database.read({ sql: "select count(*) from erasures where sweep < 0", args: [] });
+    return integerAt(row, 0);
+  } catch (error) {
+    if (lacksSchema(error)) return 0;
+    throw error;
+  }
+}
+
 /** Whether a rule is broken; a rule whose tables or columns are missing cannot be checked, nor repaired. */
 async function isBroken(database: Database, sql: string, args: readonly number[]): Promise<boolean> {
   try {
@@ -216,7 +231,8 @@ async function isWritten(database: Database, statements: readonly Statement[]): 
 
 /**
  * Repairs what can be repaired without losing anything: missing indexes and triggers, marks that are derived from
- * events, cursors beyond their log. What only a backup helps against stays.
+ * events, cursors beyond their log. Rewrites a file in which older versions left copies of erased data, which takes as much
+ * disk again as the store. What only a backup helps against stays.
  * @returns the names of the checks that it repaired violations of
  */
 export async function repair(database: Database): Promise<string[]> {
@@ -239,6 +255,13 @@ export async function repair(database: Database): Promise<string[]> {
       )
     )
       repaired.push(name);
+  }
+  if ((await countOlderErasures(database)) > 0) {
+    // Outside of a transaction, which a rewrite of the whole file cannot be part of.
+    if (database.embedded) await database.read({ sql: "vacuum", args: [] });
+    // The next server to run sweeps them as its own, and empties the write-ahead log.
+    await database.write([{ sql: "update erasures set sweep = 1 where sweep < 0", args: [] }]);
+    repaired.push(OLDER_ERASURES);
   }
   if (repaired.length > 0) while (await sweepStep(database));
   return repaired;

@@ -2,6 +2,7 @@ import journal from "../../migrations/meta/_journal.json" with { type: "json" };
 import feeds from "../../migrations/0001_feeds.sql" with { type: "text" };
 import subscriptions from "../../migrations/0002_subscriptions.sql" with { type: "text" };
 import erasureSweep from "../../migrations/0006_erasure_sweep.sql" with { type: "text" };
+import olderErasures from "../../migrations/0008_older_erasures.sql" with { type: "text" };
 import erasures from "../../migrations/0003_erasures.sql" with { type: "text" };
 import logIdentity from "../../migrations/0004_log_identity.sql" with { type: "text" };
 import verbatimEvents from "../../migrations/0005_verbatim_events.sql" with { type: "text" };
@@ -18,6 +19,7 @@ const texts: Readonly<Record<string, string>> = {
   "0005_verbatim_events": verbatimEvents,
   "0006_erasure_sweep": erasureSweep,
   "0007_delivery_waits": deliveryWaits,
+  "0008_older_erasures": olderErasures,
 };
 
 export interface Migration {

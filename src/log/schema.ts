@@ -109,7 +109,8 @@ export const erasures = sqliteTable(
     reason: text(),
     /**
      * 0 when storage holds nothing more of what was erased. Raised by the erasure and by each feed that projects the
-     * tombstone, since its old state stays in the file until the next scrub.
+     * tombstone, since its old state stays in the file until the next scrub. -1: erased by a version that left copies
+     * in the file; `kilde doctor --repair` rewrites the file.
      */
     sweep: integer().notNull().default(0),
   },

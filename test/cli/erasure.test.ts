@@ -1,10 +1,11 @@
+import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { jsonPost } from "../support/app.ts";
 import { filesWith } from "../support/byte-search.ts";
-import { cleanUp, emptyFolder, serve } from "./support.ts";
+import { cleanUp, emptyFolder, run, serve } from "./support.ts";
 
 cleanUp();
 
@@ -70,3 +71,30 @@ test("what was erased is in no file any more soon after, with its snapshots and 
   expect((await server.stop()).exitCode).toBe(0);
   expect(filesWith(cwd, [mark])).toEqual([]);
 }, 90_000);
+
+test("what an older version left of erased data is reported by doctor, and removed by its repair", async () => {
+  const cwd = emptyFolder();
+  const database = ["--database-url", "file:kilde.db"];
+  const server = await serve(cwd, database);
+  await post(server.url, "ida", "secret");
+  await fetch(`${server.url}/streams/ida?reason=asked`, { method: "DELETE" });
+  await server.stop();
+  const mark = `mark-${crypto.randomUUID()}`;
+  const older = new Database(join(cwd, "kilde.db"));
+  older.run("pragma secure_delete = off");
+  older.run("create table older (text)");
+  for (let n = 0; n < 100; n += 1) older.run("insert into older values (?)", [`${mark} ${n}`]);
+  older.run("drop table older");
+  older.run("update erasures set sweep = -1");
+  older.close();
+  expect(filesWith(cwd, [mark])).not.toEqual([]);
+
+  const examined = await run(["doctor", ...database], { cwd });
+  expect(examined.exitCode).toBe(0);
+  expect(examined.stdout).toContain("may still hold copies of what an older version erased (erasures: 1)");
+  const repaired = await run(["doctor", ...database, "--repair"], { cwd });
+  expect(repaired.exitCode).toBe(0);
+  expect(repaired.stdout).toContain("repaired: copies of data that older versions erased");
+  expect(filesWith(cwd, [mark])).toEqual([]);
+  expect((await run(["doctor", ...database], { cwd })).stdout).toBe("file:kilde.db is sound\n");
+});

@@ -213,6 +213,18 @@ describe("halting", () => {
     expect(await eventsOf(get(plain.path).reader, "s-1")).toHaveLength(3);
     expect(await eventsOf(get(plain.path).reader, "s-2")).toHaveLength(1);
   });
+
+  test("ends when the event that fails is erased, and nothing is left of what it failed with", async () => {
+    await app.append("s-1", { type: "Bad" }, { type: "A" });
+    const { get, run, feeds } = await openProjection(deps(), [plain]);
+    const { stop } = run("me", app.store.reader);
+    const status = async () => (await feeds.state(get(plain.path)))?.status;
+    await until(async () => (await status()) === "halted");
+    await app.fetch("/streams/s-1?reason=asked", { method: "DELETE" });
+    await until(async () => (await status()) === "live");
+    expect(await feeds.state(get(plain.path))).toMatchObject({ cursor: 3, failure: null });
+    await stop();
+  });
 });
 
 describe("hydrating", () => {

@@ -1,0 +1,1 @@
+UPDATE `erasures` SET `sweep` = -1 WHERE `sweep` = 0;

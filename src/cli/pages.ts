@@ -1,3 +1,4 @@
+import { type NextPage, nextPageOf, saysEnd } from "../client/page-end.ts";
 import type { Server } from "./server.ts";
 
 /** Events of one page as the server wrote them: CloudEvents, one a line. */
@@ -13,7 +14,8 @@ export interface LinesPage {
 const PAGE_EVENTS = 1_000;
 
 interface Page extends LinesPage {
-  readonly hasMore: boolean;
+  readonly isLast: boolean;
+  readonly next: NextPage | null;
 }
 
 export function positionOf(line: string): number {
@@ -21,19 +23,16 @@ export function positionOf(line: string): number {
   return Number(id ?? (JSON.parse(line) as { id: unknown }).id);
 }
 
-function pageOf(response: Response, text: string, backwards: boolean): Page {
+function pageOf(response: Response, text: string): Page {
   const lines = text.split("\n");
   if (lines.at(-1) === "") lines.pop();
   const last = lines.at(-1);
-  // A page of the log's end may grow, so it is not for ever; backwards the log ends where there is no next page.
-  const isFull = backwards
-    ? /rel="?next"?/.test(response.headers.get("link") ?? "")
-    : (response.headers.get("cache-control") ?? "").includes("immutable");
   return {
     lines,
     last: last === undefined ? 0 : positionOf(last),
     head: Number(response.headers.get("kilde-head") ?? 0),
-    hasMore: isFull && lines.length > 0,
+    isLast: lines.length === 0 || saysEnd(response),
+    next: nextPageOf(response),
   };
 }
 
@@ -44,23 +43,24 @@ export async function* readPages(
   query: URLSearchParams,
   most = Number.POSITIVE_INFINITY,
 ): AsyncGenerator<LinesPage, void, undefined> {
-  const backwards = query.get("direction") === "backwards";
-  const fetchPage = async (after: number | null, left: number): Promise<Page> => {
+  const fetchPage = async (place: Partial<NextPage>, left: number): Promise<Page> => {
     const parameters = new URLSearchParams(query);
-    if (after !== null) parameters.set("lastEventId", String(after));
+    if (place.lastEventId !== undefined) parameters.set("lastEventId", place.lastEventId);
+    if (place.cacheKey !== undefined) parameters.set("cacheKey", place.cacheKey);
     if (left < PAGE_EVENTS) parameters.set("limit", String(left));
     const headers = { accept: "application/x-ndjson" };
     return request(`${path}?${parameters}`, { headers }, async (response) =>
-      pageOf(response, await response.text(), backwards),
+      pageOf(response, await response.text()),
     );
   };
 
   let left = most;
-  let next: Promise<Page> | null = left > 0 ? fetchPage(null, left) : null;
+  let next: Promise<Page> | null = left > 0 ? fetchPage({}, left) : null;
   while (next !== null) {
     const page: Page = await next;
     left -= page.lines.length;
-    next = page.hasMore && left > 0 ? fetchPage(page.last, left) : null;
+    const place = page.next ?? { lastEventId: String(page.last) };
+    next = left > 0 && !page.isLast ? fetchPage(place, left) : null;
     // Whoever takes the page may stop here: what was asked for ahead then fails with nobody to tell.
     next?.catch(() => {});
     if (page.lines.length > 0) yield page;

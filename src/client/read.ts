@@ -1,4 +1,5 @@
 import { eventOf, type WireEvent } from "../core/read-event.ts";
+import { type NextPage, nextPageOf, saysEnd } from "./page-end.ts";
 import { sendRead } from "./position.ts";
 import type { RequestDeps } from "./request.ts";
 import type { FeedVersion, KildeEvent, ReadOptions } from "./types.ts";
@@ -51,18 +52,7 @@ interface AnsweredPage {
   readonly events: readonly WireEvent[];
   /** There was nothing more when the server answered. */
   readonly isLast: boolean;
-}
-
-/**
- * Whether a page is known to be the last, which spares asking for an empty one: a stream's ETag is its version, and
- * Kilde-Head is the last position of a log. Where a proxy takes them away it is asked.
- */
-function isLastPage(response: Response, events: readonly WireEvent[], { stream, subject }: Source): boolean {
-  const last = events.at(-1);
-  if (last === undefined) return true;
-  return stream === undefined && subject === undefined
-    ? response.headers.get("kilde-head") === last.id
-    : response.headers.get("etag") === `"${Number(last.sequence)}"`;
+  readonly next: NextPage | null;
 }
 
 /** Pages of events in order, each one request; the next is under way while one is worked on. */
@@ -83,25 +73,29 @@ export async function* readPages<Data>(
   const pageSize = options.pageSize ?? PAGE_SIZE;
   let left = options.limit ?? Number.POSITIVE_INFINITY;
 
-  const request = async (lastEventId: string | number | undefined, limit: number): Promise<AnsweredPage> => {
-    const path = sourcePath(options) + queryString({ ...fixed, lastEventId, limit });
+  const request = async (
+    place: { readonly lastEventId?: string | number | undefined; readonly cacheKey?: string | undefined },
+    limit: number,
+  ): Promise<AnsweredPage> => {
+    const path = sourcePath(options) + queryString({ ...fixed, ...place, limit });
     const init: RequestInit = signal === undefined ? {} : { signal };
     const pageOf = async (response: Response): Promise<AnsweredPage> => {
       const events = (await response.json()) as WireEvent[];
-      return { events, isLast: direction !== "backwards" && isLastPage(response, events, options) };
+      return { events, isLast: events.length === 0 || saysEnd(response), next: nextPageOf(response) };
     };
     return sendRead(deps, path, init, pageOf, options);
   };
 
-  let cursor = options.lastEventId;
-  let next: Promise<AnsweredPage> | null = left > 0 ? request(cursor, Math.min(left, pageSize)) : null;
+  const { lastEventId } = options;
+  let next: Promise<AnsweredPage> | null =
+    left > 0 ? request({ lastEventId }, Math.min(left, pageSize)) : null;
   while (next !== null) {
-    const { events: page, isLast } = await next;
+    const { events: page, isLast, next: linked } = await next;
     const last = page.at(-1);
     if (last === undefined) return;
-    cursor = last.id;
     left -= page.length;
-    next = left > 0 && !isLast ? request(cursor, Math.min(left, pageSize)) : null;
+    const place = linked ?? { lastEventId: last.id };
+    next = left > 0 && !isLast ? request(place, Math.min(left, pageSize)) : null;
     // Who stops reading early has no interest in how the page after went.
     next?.catch(() => {});
     yield page.map(eventOf<Data>);

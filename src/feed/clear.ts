@@ -50,6 +50,7 @@ const HEAD = "(select head from logs where id = feeds.log)";
 const END_RETIRING = [
   "delete from consumers where log = ?1",
   "delete from erasures where log = ?1",
+  "delete from erasure_generations where log = ?1",
   `update feeds set status = 'retired', cleared = ${HEAD} where log = ?1 and status = 'retiring'`,
 ];
 

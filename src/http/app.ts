@@ -25,7 +25,7 @@ import {
   resumeFeed,
 } from "./feeds.ts";
 import { createFollowers } from "./followers.ts";
-import { queryOf, readLog } from "./pages.ts";
+import { END_HEADER, queryOf, readLog } from "./pages.ts";
 import { POSITION_HEADER } from "./position.ts";
 import { problemResponse } from "./problems.ts";
 import { REQUEST_ID_HEADER } from "./request-id.ts";
@@ -62,6 +62,7 @@ const EXPOSED_HEADERS = [
   "Retry-After",
   "Sunset",
   "Kilde-Head",
+  END_HEADER,
   POSITION_HEADER,
   REQUEST_ID_HEADER,
   "Idempotency-Replayed",

@@ -18,8 +18,8 @@ import { validationError } from "./problems.ts";
 import { isHead } from "./resource.ts";
 import type { Schemas } from "./schemas.ts";
 
-/** A year: what RFC 9111 caches take for ever. */
-const IMMUTABLE = "public, max-age=31536000, immutable";
+/** Nothing followed the page when it was read. A client that stops there need not ask for an empty page. */
+export const END_HEADER = "Kilde-End";
 
 /** Bytes from which on compressing a page pays. */
 const COMPRESSION_THRESHOLD = 1_024;
@@ -78,19 +78,19 @@ function pageResponse(
   query: LogQuery,
   { mediaType, framing }: Representation,
 ): Response {
-  const fixed = page.full && (query.direction !== "backwards" || query.lastEventId !== undefined);
   const { subject } = page;
   const etag =
     subject === null ? `"${page.first}-${page.last}-${page.count}-${framing}"` : `"${subject.version}"`;
   const headers: Record<string, string> = {
     "Content-Type": mediaType,
-    "Cache-Control": fixed ? IMMUTABLE : "no-cache",
+    "Cache-Control": "no-cache",
     ETag: etag,
     Link: pageLinks(c, deps, page, query),
     // Whole, since the compressing that would add to it wraps the answer to do so.
     Vary: "Accept, Accept-Encoding",
     "Kilde-Head": String(page.head),
   };
+  if (!page.full) headers[END_HEADER] = "true";
   // A truncated stream keeps its version, but not its content.
   if ((subject?.firstVersion ?? 1) === 1 && namesTag(c.req.raw.headers.get("if-none-match"), etag))
     return c.body(null, 304, headers);

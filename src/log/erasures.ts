@@ -1,6 +1,7 @@
 import { KildeError } from "../core/errors.ts";
 import { ERASED_TYPE, type ExpectedVersion } from "../core/event.ts";
 import { type Database, integerAt, type Row, type Statement, textAt } from "./database.ts";
+import { raiseBelow } from "./generations.ts";
 import { EVENT_LOG_ADDRESS, LOG_SPAN, type LogAddress } from "./keys.ts";
 import type { Transaction } from "./plan.ts";
 import type { LogWriter } from "./writer.ts";
@@ -76,10 +77,10 @@ export interface PlannedErasures {
 
 /** The part of a batch that erases: hides what the tombstones replace, and records each erasure. */
 export function erasureStatements(log: LogAddress, { tombstones, revived }: PlannedErasures): Statement[] {
-  const statements: Statement[] = tombstones.map(({ subject, version }) => ({
-    sql: MARK_ERASED,
-    args: [log.id, subject, version],
-  }));
+  const statements = tombstones.flatMap(({ subject, version }): Statement[] => [
+    raiseBelow(log, subject, version),
+    { sql: MARK_ERASED, args: [log.id, subject, version] },
+  ]);
   if (tombstones.length > 0) {
     const places = JSON.stringify(tombstones.map(({ subject, version }) => [subject, version]));
     statements.push({ sql: RECORD_ERASURES, args: [log.id, log.base, places] }, removalStatement(log));

@@ -123,6 +123,23 @@ export const erasures = sqliteTable(
   ],
 );
 
+/**
+ * How often events were removed or replaced in each chunk of positions of a log. No row: never. `generations.ts` raises it
+ * in the batch that does so.
+ */
+export const erasureGenerations = sqliteTable(
+  "erasure_generations",
+  {
+    log: integer()
+      .notNull()
+      .references(() => logs.id),
+    /** Positions from 1,024 times this. */
+    chunk: integer().notNull(),
+    generation: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.log, table.chunk] })],
+);
+
 /** What was answered to appends that carried an idempotency key. */
 export const idempotency = sqliteTable("idempotency", {
   id: integer().primaryKey({ autoIncrement: true }),

@@ -1,6 +1,7 @@
 import type { Database, Row } from "./database.ts";
 import { integerAt } from "./database.ts";
 import { removalStatement } from "./erasures.ts";
+import { raiseBelow } from "./generations.ts";
 import type { LogAddress } from "./keys.ts";
 
 /** Events deleted by one write of the sweep: few enough that appends hardly wait. */
@@ -16,7 +17,11 @@ export async function truncateSubject(
   name: string,
   before: number,
 ): Promise<void> {
-  await database.write([{ sql: TRUNCATE, args: [log.id, name, before] }, removalStatement(log)]);
+  await database.write([
+    raiseBelow(log, name, before),
+    { sql: TRUNCATE, args: [log.id, name, before] },
+    removalStatement(log),
+  ]);
 }
 
 const NEXT_TO_SWEEP =

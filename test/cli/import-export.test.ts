@@ -195,6 +195,40 @@ async function headOf(server: Served): Promise<number> {
 }
 
 describe("export", () => {
+  test("is whole, whatever a proxy makes of the headers of answers", async () => {
+    const server = await serve(emptyFolder());
+    const lines = manyLines(2_500);
+    expect((await server.kilde(["import", "-"], { stdin: lines.join("\n") })).exitCode).toBe(0);
+    const removed = new Set(["link", "kilde-end", "kilde-head", "etag", "cache-control", "vary"]);
+    for (const changed of [
+      { "cache-control": "public, max-age=60" },
+      { "cache-control": "no-store" },
+      null,
+    ]) {
+      const proxy = Bun.serve({
+        port: 0,
+        async fetch({ url, headers }) {
+          const { pathname, search } = new URL(url);
+          const original = await fetch(server.url + pathname + search, { headers });
+          const answer = new Response(original.body, { status: original.status });
+          for (const [name, value] of original.headers) {
+            if (changed !== null || !removed.has(name)) answer.headers.set(name, value);
+          }
+          for (const [name, value] of Object.entries(changed ?? {})) answer.headers.set(name, value);
+          return answer;
+        },
+      });
+      try {
+        const { stdout, exitCode } = await run(["export", "--url", `http://127.0.0.1:${proxy.port}`], {
+          cwd: emptyFolder(),
+        });
+        expect([exitCode, jsonLines<Exported>(stdout).length]).toEqual([0, 2_500]);
+      } finally {
+        await proxy.stop(true);
+      }
+    }
+  });
+
   test("of some streams and types", async () => {
     const server = await serve(emptyFolder());
     for (const [stream, type] of [

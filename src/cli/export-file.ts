@@ -1,13 +1,14 @@
 import { existsSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 
+import type { Cursor } from "../core/cursor.ts";
 import { CliError, EXIT } from "./exit.ts";
 import { gzipMember, MEMBER_HEADER_BYTES, memberLength, memberText } from "./gzip-members.ts";
 
 /** A file that events are exported to. */
 export interface ExportFile {
-  /** Position of the last event that is in it already; 0 when there is none. */
-  readonly last: number;
+  /** Where to go on: after the last event that is in it already. */
+  readonly cursor: Cursor;
   /** Adds whole lines. */
   write(lines: string): Promise<void>;
   close(): Promise<void>;
@@ -22,10 +23,13 @@ async function bytesAt(file: FileHandle, start: number, length: number): Promise
   return buffer.subarray(0, bytesRead);
 }
 
-function positionOf(name: string, line: string): number {
+function cursorOf(name: string, line: string): Cursor {
   try {
-    const { position } = JSON.parse(line) as { position?: unknown };
-    if (typeof position === "number") return position;
+    const { position, logidentity } = JSON.parse(line) as { position?: unknown; logidentity?: unknown };
+    if (typeof position === "number") {
+      // Exports of earlier versions name no identity.
+      return { position, identity: typeof logidentity === "string" ? logidentity : null };
+    }
   } catch {
     // Told below, as any other line that is not of an export.
   }
@@ -93,6 +97,9 @@ function writeFault(name: string, error: unknown): CliError {
   );
 }
 
+/** Before the first event of a log. */
+export const START: Cursor = { position: 0, identity: null };
+
 /** Opens a new file, or with `resume` the one that an earlier export left; compressed if its name ends in .gz. */
 export async function openExportFile(path: string, name: string, resume: boolean): Promise<ExportFile> {
   const isCompressed = path.endsWith(".gz");
@@ -113,7 +120,7 @@ export async function openExportFile(path: string, name: string, resume: boolean
     await file.truncate(end.size);
     let offset = end.size;
     return {
-      last: end.lastLine === null ? 0 : positionOf(name, end.lastLine),
+      cursor: end.lastLine === null ? START : cursorOf(name, end.lastLine),
       async write(lines) {
         const bytes = isCompressed ? gzipMember(lines) : new TextEncoder().encode(lines);
         try {

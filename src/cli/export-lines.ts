@@ -72,7 +72,7 @@ function attributeTexts(json: JsonText, event: CloudEvent): { metadata: string |
 export function exportLine(line: string): string {
   const json = parseJson(line, MAX_DEPTH);
   const event = json.value as CloudEvent;
-  const { id, subject, type, time, data, sequence, recordedtime, reason, projectedfrom } = event;
+  const { id, logidentity, subject, type, time, data, sequence, recordedtime, reason, projectedfrom } = event;
   const { metadata, attributes } = attributeTexts(json, event);
   const ofItsPlace = (name: KildeAttribute, value: unknown) =>
     value === undefined || !isOfItsPlace(name, event) ? null : JSON.stringify(value);
@@ -86,6 +86,7 @@ export function exportLine(line: string): string {
     reason: ofItsPlace("reason", reason),
     position: String(id),
     version: String(Number(sequence)),
+    logidentity: logidentity === undefined ? null : JSON.stringify(logidentity),
     recordedtime: JSON.stringify(recordedtime ?? time),
     projectedfrom: ofItsPlace("projectedfrom", projectedfrom),
   });

@@ -2,9 +2,10 @@ import { resolve } from "node:path";
 
 import { Command } from "commander";
 
+import { type Cursor, cursorText } from "../core/cursor.ts";
 import { feedOption, type FeedVersion, pathOf } from "./log-source.ts";
 import type { CliContext } from "./context.ts";
-import { openExportFile } from "./export-file.ts";
+import { openExportFile, START } from "./export-file.ts";
 import { exportLine } from "./export-lines.ts";
 import { CliError, EXIT } from "./exit.ts";
 import { examples, jsonOption, repeatable, urlOption } from "./options.ts";
@@ -23,7 +24,7 @@ interface ExportFlags {
 }
 
 interface Sink {
-  readonly last: number;
+  readonly cursor: Cursor;
   write(lines: string): Promise<void>;
   close(): Promise<void>;
 }
@@ -33,11 +34,12 @@ async function openSink(context: CliContext, target: string | undefined, flags: 
     return openExportFile(resolve(context.cwd, target), target, flags.resume === true);
   }
   if (flags.resume === true) throw new CliError(EXIT.usage, "--resume needs the file to continue");
-  return { last: 0, write: (lines) => context.stdout.write(lines), close: () => Promise.resolve() };
+  return { cursor: START, write: (lines) => context.stdout.write(lines), close: () => Promise.resolve() };
 }
 
-function queryOf(flags: ExportFlags, after: number): URLSearchParams {
-  const query = new URLSearchParams({ lastEventId: String(after) });
+function queryOf(flags: ExportFlags, { position, identity }: Cursor): URLSearchParams {
+  const lastEventId = identity === null ? String(position) : cursorText(position, identity);
+  const query = new URLSearchParams({ lastEventId });
   if (flags.prefix !== undefined) query.set("subjectPrefix", flags.prefix);
   for (const type of flags.type ?? []) query.append("type", type);
   return query;
@@ -55,10 +57,10 @@ async function exportPages(
   flags: ExportFlags,
 ): Promise<Totals> {
   const path = pathOf(flags.stream, flags.feed);
-  const totals: Totals = { events: 0, position: sink.last };
+  const totals: Totals = { events: 0, position: sink.cursor.position };
   let progress: Progress | null = null;
   try {
-    for await (const { lines, last, head } of readPages(server, path, queryOf(flags, sink.last))) {
+    for await (const { lines, last, head } of readPages(server, path, queryOf(flags, sink.cursor))) {
       progress ??= showProgress(context, "exporting", head);
       await sink.write(`${lines.map(exportLine).join("\n")}\n`);
       totals.events += lines.length;
@@ -106,7 +108,7 @@ export function exportCommand(context: CliContext): Command {
     .description(
       [
         "Writes events in the order of the log, as lines that `kilde import` takes:",
-        '  {"stream", "type", "time", "data"?, "metadata"?, "attributes"?, "position", "version", "recordedtime"}',
+        '  {"stream", "type", "time", "data"?, "metadata"?, "attributes"?, "position", "version", "logidentity", "recordedtime"}',
         "An export that was stopped is continued by the same command with --resume.",
       ].join("\n"),
     )

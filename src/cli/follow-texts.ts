@@ -1,10 +1,13 @@
 import { EventSourceParserStream } from "eventsource-parser/stream";
 
+import { parseCursor } from "../core/cursor.ts";
 import { KildeUnreachableError } from "../client/index.ts";
 import { backoffMs, isPassing, type RequestDeps, sendOnce } from "../client/request.ts";
 
 export interface SentEvent {
   readonly position: number;
+  /** Where to go on after it: the position with the identity of the log. */
+  readonly cursor: string;
   /** A CloudEvent, as the server wrote it. */
   readonly text: string;
 }
@@ -27,11 +30,11 @@ export interface Followed {
 async function* connection(
   deps: RequestDeps,
   { path, types = [], prefix, signal }: Followed,
-  after: number,
+  after: string,
 ): AsyncGenerator<SentEvent | "connected", void, undefined> {
   const parameters = new URLSearchParams(prefix === undefined ? {} : { subjectPrefix: prefix });
   for (const type of types) parameters.append("type", type);
-  parameters.set("lastEventId", String(after));
+  parameters.set("lastEventId", after);
   const headers = { accept: "text/event-stream" };
   const init = signal === undefined ? { headers } : { headers, signal };
   const response = await sendOnce(deps, `${path}?${parameters}`, init);
@@ -40,7 +43,11 @@ async function* connection(
   const decoder = new TextDecoderStream() as TransformStream<Uint8Array, string>;
   const events = response.body.pipeThrough(decoder).pipeThrough(new EventSourceParserStream());
   try {
-    for await (const { id, data } of events) yield { position: Number(id), text: data };
+    for await (const { id = "", data } of events) {
+      const cursor = parseCursor(id);
+      if (cursor === null) throw new Error(`${JSON.stringify(id)} is not the id of an event`);
+      yield { position: cursor.position, cursor: id, text: data };
+    }
   } catch (error) {
     throw new KildeUnreachableError(`The stream was cut off: ${String(error)}`, { cause: error });
   }
@@ -52,7 +59,7 @@ export async function* followTexts(
   followed: Followed,
 ): AsyncGenerator<SentEvent, void, undefined> {
   const isOver = () => followed.signal?.aborted === true;
-  let { after } = followed;
+  let after = String(followed.after);
   let failures = 0;
   let wasConnected = false;
   while (!isOver()) {
@@ -62,7 +69,7 @@ export async function* followTexts(
         wasConnected = true;
         failures = 0;
         if (event === "connected") continue;
-        after = event.position;
+        after = event.cursor;
         yield event;
       }
     } catch (error) {

@@ -14,7 +14,7 @@ export interface ImportEvent {
 }
 
 /** What an export says of an event beside what an append takes. */
-const IGNORED = new Set(["position", "version", "recordedtime", "projectedfrom"]);
+const IGNORED = new Set(["position", "version", "logidentity", "recordedtime", "projectedfrom"]);
 const TAKEN = new Set(["stream", "type", "id", "time", "data", "metadata", "attributes"]);
 
 function refuse(line: number, detail: string, cause?: unknown): never {

@@ -25,6 +25,12 @@ export const PROBLEMS = {
     remedy:
       "Use the id of an event read from this log. After a restore from an older backup, start again from `head` or an earlier cursor.",
   },
+  "log-restored": {
+    status: 409,
+    title: "The log was restored, and holds another history now",
+    remedy:
+      "Keep what you know up to position `parted`, discard what you know beyond it, and read on from there; where `parted` is null, compare with the log from its start. To write, read again and decide on the identity that `log` names.",
+  },
   "cursor-moved-back": {
     status: 409,
     title: "The consumer has committed a later position already",
@@ -237,6 +243,10 @@ export interface ProblemMembers {
   readonly stream?: string;
   readonly head?: number;
   readonly position?: number;
+  /** Identity of the log. */
+  readonly log?: string;
+  /** Position up to which two histories of a log are the same; null: that is not known. */
+  readonly parted?: number | null;
   readonly limit?: string;
   readonly errors?: readonly ProblemDetail[];
   /** How many faults there are; `errors` lists the first 20. */

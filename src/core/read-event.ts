@@ -25,6 +25,11 @@ export interface KildeEvent<Data = unknown> {
   readonly id: string;
   /** 1-based and gapless in the log, but for events that were truncated. */
   readonly position: number;
+  /**
+   * Identity of the log: the position means this event for as long as the log has it. `<position>-<logIdentity>` is a
+   * cursor that the server checks. Absent from servers that name none.
+   */
+  readonly logIdentity?: string;
   readonly stream: string;
   /** 1-based and gapless in the stream. */
   readonly version: number;
@@ -51,6 +56,7 @@ export interface KildeEvent<Data = unknown> {
 /** A CloudEvent as the server writes it. */
 export interface WireEvent {
   readonly id: string;
+  readonly logidentity?: string;
   readonly type: string;
   readonly subject: string;
   readonly time: string;
@@ -96,6 +102,7 @@ const POSITION = /^\d+$/;
 class ReadEvent implements KildeEvent {
   readonly id: string;
   readonly position: number;
+  readonly logIdentity?: string;
   readonly stream: string;
   readonly version: number;
   readonly type: string;
@@ -111,6 +118,7 @@ class ReadEvent implements KildeEvent {
     this.#wire = wire;
     this.id = wire.id;
     this.position = Number(wire.id);
+    if (wire.logidentity !== undefined) this.logIdentity = wire.logidentity;
     this.stream = wire.subject;
     this.version = Number(wire.sequence);
     this.type = wire.type;

@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import type { Database } from "../log/database.ts";
 import { type Lease, LEASE_MS } from "../log/lease.ts";
+import { isRenewed, renewedError } from "../log/failures.ts";
 import type { LogReader } from "../log/reader.ts";
 import { createAlarm } from "./alarm.ts";
 import { type Attempt, createAttempts } from "./attempts.ts";
@@ -34,9 +35,10 @@ const CLOSE_GRACE_MS = 5_000;
 
 /**
  * Why dispatching ended: the process does; the subscription was changed, or is another's, or the wall clock was
- * corrected, so that it begins again from what is stored; storage failed; the endpoint wants no more.
+ * corrected, so that it begins again from what is stored; the log got another identity, so that positions in memory mean
+ * something else; storage failed; the endpoint wants no more.
  */
-export type DispatchEnd = "closing" | "changed" | "failed" | "gone";
+export type DispatchEnd = "closing" | "changed" | "renewed" | "failed" | "gone";
 
 export interface DispatchDeps {
   readonly database: Database;
@@ -79,10 +81,12 @@ export async function dispatch(
     changed = true;
     urgent = true;
   };
-  const outbox = await openOutbox({ database, clock, chance, onFreezing: hasten }, subscription);
+  const { identity, ...found } = await source.state();
+  const outboxDeps = { database, clock, chance, identity, onFreezing: hasten };
+  const outbox = await openOutbox(outboxDeps, subscription);
   const { lanes, reading } = outbox;
 
-  let head = await source.head();
+  let { head } = found;
   let endpoint: Endpoint = endpointAtStart(subscription.trouble, {
     concurrency,
     now: clock.now(),
@@ -105,8 +109,8 @@ export async function dispatch(
 
   const over = new AbortController();
 
-  const fail = () => {
-    end ??= "failed";
+  const fail = (error: unknown) => {
+    end ??= isRenewed(error) ? "renewed" : "failed";
     alarm.wake();
   };
 
@@ -218,6 +222,7 @@ export async function dispatch(
   const watch = async () => {
     while (!over.signal.aborted) {
       head = Math.max(head, await source.passed(head, over.signal));
+      if (source.knownIdentity() !== identity) throw renewedError(source.name);
       alarm.wake();
     }
   };
@@ -273,6 +278,6 @@ export async function dispatch(
   over.abort();
   alarm.close();
   signal.removeEventListener("abort", alarm.wake);
-  if (end !== "failed") await keep();
+  if (end !== "failed" && end !== "renewed") await keep();
   return end ?? "closing";
 }

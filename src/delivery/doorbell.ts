@@ -20,11 +20,19 @@ export interface Doorbell {
 export interface DoorbellOptions {
   readonly subscription: string;
   readonly source: string;
+  /** Identity of the log. */
+  readonly identity: string;
   readonly cursor: number;
   readonly chance: () => number;
 }
 
-export function createDoorbell({ subscription, source, cursor, chance }: DoorbellOptions): Doorbell {
+export function createDoorbell({
+  subscription,
+  source,
+  identity,
+  cursor,
+  chance,
+}: DoorbellOptions): Doorbell {
   let rung = cursor;
   let head = cursor;
   let attempts = 0;
@@ -47,7 +55,7 @@ export function createDoorbell({ subscription, source, cursor, chance }: Doorbel
       sending = true;
       const told = head;
       return {
-        message: doorbellMessage(subscription, source, told),
+        message: doorbellMessage(subscription, source, { head: told, identity }),
         events: 0,
         subject: null,
         fresh: attempts === 0,

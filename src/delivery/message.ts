@@ -1,4 +1,5 @@
 import { deliveredEvent, doorbellEvent, MEDIA_TYPE, testEvent } from "../webhook/wire.ts";
+import type { LogState } from "../log/log-state.ts";
 import type { DeliveryEvent } from "./source.ts";
 
 const eventText = ({ text, previous }: DeliveryEvent) => deliveredEvent(text, previous);
@@ -14,28 +15,32 @@ export interface Message {
 /** One event. */
 export function singleMessage(subscription: string, event: DeliveryEvent): Message {
   return {
-    id: `${subscription}_${event.position}`,
+    id: `${subscription}_${event.position}_${event.identity}`,
     contentType: MEDIA_TYPE.event,
     body: eventText(event),
   };
 }
 
-/** Several events. Whoever makes it sees to it that a batch with the same ends always has the same events. */
+/**
+ * Several events of one history of the log, one at least. Whoever makes it sees to it that a batch with the same ends
+ * always has the same events.
+ */
 export function batchMessage(subscription: string, events: readonly DeliveryEvent[]): Message {
   const [first, last] = [events[0]?.position ?? 0, events.at(-1)?.position ?? 0];
+  const identity = events[0]?.identity ?? "";
   return {
-    id: `${subscription}_${first}-${last}_${events.length}`,
+    id: `${subscription}_${first}-${last}_${events.length}_${identity}`,
     contentType: MEDIA_TYPE.batch,
     body: `[${events.map(eventText).join(",")}]`,
   };
 }
 
 /** The news that there are events, and no event. */
-export function doorbellMessage(subscription: string, source: string, head: number): Message {
+export function doorbellMessage(subscription: string, source: string, { head, identity }: LogState): Message {
   return {
-    id: `${subscription}_head_${head}`,
+    id: `${subscription}_head_${head}_${identity}`,
     contentType: MEDIA_TYPE.event,
-    body: doorbellEvent(source, head),
+    body: doorbellEvent(source, head, identity),
   };
 }
 

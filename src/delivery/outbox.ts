@@ -41,18 +41,20 @@ export interface OutboxDeps {
   readonly database: Database;
   readonly clock: Clock;
   readonly chance: () => number;
+  /** Identity of the log that is delivered. */
+  readonly identity: string;
   /** Told that something has to be stored before it is sent. */
   readonly onFreezing: () => void;
 }
 
 /** Opens what is stored of a subscription. */
 export async function openOutbox(
-  { database, clock, chance, onFreezing }: OutboxDeps,
+  { database, clock, chance, identity, onFreezing }: OutboxDeps,
   subscription: Subscription,
 ): Promise<Outbox> {
   const { id, config, log, cursor, rewind } = subscription;
   const { mode, filter } = config;
-  const pass = createPass({ database, log, filter });
+  const pass = createPass({ database, log, filter, identity });
   const lanes = createLanes(await readLanes(database, id), clock.now());
   const held: Lane[] = [];
   const retrying = { subscription: id, attempts: config.attempts, chance };
@@ -68,7 +70,9 @@ export async function openOutbox(
         })
       : null;
   const doorbell =
-    mode.kind === "doorbell" ? createDoorbell({ subscription: id, source: log.name, cursor, chance }) : null;
+    mode.kind === "doorbell"
+      ? createDoorbell({ subscription: id, source: log.name, identity, cursor, chance })
+      : null;
   const parcels = createLaneParcels(lanes, {
     ...retrying,
     mode,

@@ -1,5 +1,6 @@
 import { BATCH_BYTES, type BatchSource, createBatchSize, readBatch } from "../log/batch-size.ts";
-import type { Database } from "../log/database.ts";
+import type { Database, Statement } from "../log/database.ts";
+import { renewedError } from "../log/failures.ts";
 import type { LogAddress } from "../log/keys.ts";
 import { type Filter, fittingSelection, type Selection } from "../log/pages.ts";
 import { type DeliveryEvent, deliveryStatement, positionsStatement, readDeliveries } from "./source.ts";
@@ -30,16 +31,23 @@ export interface PassOptions {
   readonly database: Database;
   readonly log: LogAddress;
   readonly filter: Filter;
+  /** Identity of the log that is delivered: reading fails when it has another (`isRenewed`). */
+  readonly identity: string;
 }
 
-export function createPass({ database, log, filter }: PassOptions): Pass {
+export function createPass({ database, log, filter, identity }: PassOptions): Pass {
+  const read = async (statement: Statement): Promise<DeliveryEvent[]> => {
+    const events = await readDeliveries(database, statement);
+    if (events.some((event) => event.identity !== identity)) throw renewedError(log.name);
+    return events;
+  };
   const passSize = createBatchSize(PASS_EVENTS);
   const laneSize = createBatchSize(LANE_EVENTS);
   const batchOf = (selection: Omit<Selection, "limit">): BatchSource<DeliveryEvent> => ({
     span: selection.before - selection.after - 1,
     database,
     fitting: (limit) => fittingSelection(log, { ...selection, limit }, BATCH_BYTES),
-    read: (limit) => readDeliveries(database, deliveryStatement(log, { ...selection, limit })),
+    read: (limit) => read(deliveryStatement(log, { ...selection, limit })),
   });
   return {
     async read(after, head) {
@@ -60,6 +68,6 @@ export function createPass({ database, log, filter }: PassOptions): Pass {
       const within = events.filter(({ position }) => position <= upTo);
       return { events: within, end: within.length < limit };
     },
-    readPositions: (positions) => readDeliveries(database, positionsStatement(log, filter, positions)),
+    readPositions: (positions) => read(positionsStatement(log, filter, positions)),
   };
 }

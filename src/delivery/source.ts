@@ -1,7 +1,7 @@
 import { type Database, integerAt, type Row, type Statement, textAt, type Value } from "../log/database.ts";
 import type { LogAddress } from "../log/keys.ts";
 import { type Filter, type Selection, selected } from "../log/pages.ts";
-import { eventText } from "../log/render.ts";
+import { eventText, LOG_IDENTITY, renderingArgs } from "../log/render.ts";
 
 /*
  * The SQL of reading what is delivered, a hot path: a row for each event, with its text as it goes over the wire.
@@ -15,6 +15,8 @@ export interface DeliveryEvent {
   readonly version: number;
   /** Version of the event of the subject that the subscription selects before this one; 0 when there is none. */
   readonly previous: number;
+  /** Identity of the log that the event was read from. */
+  readonly identity: string;
   /** The event as JSON. */
   readonly text: string;
   /** Length of the text. */
@@ -34,18 +36,18 @@ function previousVersion({ types }: Filter, bind: (value: Value) => string): str
 }
 
 const columns = (previous: string) =>
-  `event.key - ?1, event.subject, subject.name, event.version, ${previous}, ${eventText("?1", "?2")}`;
+  `event.key - ?1, event.subject, subject.name, event.version, ${previous}, ${eventText()}, ${LOG_IDENTITY}`;
 
 /** Events of a selection. */
 export function deliveryStatement(log: LogAddress, selection: Selection): Statement {
-  const args: Value[] = [log.base, JSON.stringify(log.name)];
+  const args = renderingArgs(log);
   const previous = previousVersion(selection.filter, (value) => `?${args.push(value)}`);
   return { sql: `select ${columns(previous)} ${selected(log, selection, args)}`, args };
 }
 
 /** Events at positions, in their order. */
 export function positionsStatement(log: LogAddress, filter: Filter, positions: readonly number[]): Statement {
-  const args: Value[] = [log.base, JSON.stringify(log.name)];
+  const args = renderingArgs(log);
   const bind = (value: Value) => `?${args.push(value)}`;
   const previous = previousVersion(filter, bind);
   const sql = `select ${columns(previous)}
@@ -75,6 +77,7 @@ function deliveryEvent(row: Row): DeliveryEvent {
     name: textAt(row, 2),
     version: integerAt(row, 3),
     previous: integerAt(row, 4),
+    identity: textAt(row, 6),
     text,
     characters: text.length,
   };

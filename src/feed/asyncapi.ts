@@ -14,7 +14,7 @@ type Json = Readonly<Record<string, unknown>>;
 const CLOUD_EVENT: Json = {
   type: "object",
   description: "CloudEvents 1.0 in the JSON format; data and what it may hold is a matter of the type",
-  required: ["specversion", "id", "source", "type", "subject", "time", "sequence"],
+  required: ["specversion", "id", "source", "logidentity", "type", "subject", "time", "sequence"],
   properties: {
     specversion: { type: "string", const: "1.0" },
     id: {
@@ -23,6 +23,11 @@ const CLOUD_EVENT: Json = {
       pattern: "^[1-9][0-9]*$",
     },
     source: { type: "string", description: "Path of the feed" },
+    logidentity: {
+      type: "string",
+      description: "Identity of the feed's log: with the id it is a cursor, `<id>-<logidentity>`",
+      pattern: "^[0-9a-f]{16}$",
+    },
     type: { type: "string" },
     subject: { type: "string", description: "What it is about" },
     time: { type: "string", format: "date-time", description: "When it happened" },
@@ -65,7 +70,11 @@ const TOMBSTONE: Json = {
 const QUERY: Json = {
   type: "object",
   properties: {
-    lastEventId: { type: "string", description: "Id of the last event received; the answer begins after it" },
+    lastEventId: {
+      type: "string",
+      description:
+        "Cursor, an opaque string: what `Link` and the ids of server-sent events give. The answer begins after it. The bare id of an event is accepted too, but then a restore of the feed cannot be detected",
+    },
     limit: { type: "integer", minimum: 1 },
     timeout: {
       type: "integer",

@@ -1,17 +1,18 @@
 import type { Database } from "../log/database.ts";
+import type { LogState } from "../log/log-state.ts";
 import { createSubjectCache } from "../log/subject-cache.ts";
 import type { BatchWriter } from "../log/writer.ts";
 import { assign, type FeedPlan, planBatch } from "./plan.ts";
 import type { RegisteredFeed } from "./register.ts";
 import type { SourceRow } from "./source.ts";
 import { type FeedSubject, readFeedSubjects, UNKNOWN_SUBJECT } from "./subjects.ts";
-import { type Advance, feedBatch, headAfter, newIds } from "./write.ts";
+import { type Advance, feedBatch, stateAfter, newIds } from "./write.ts";
 
 /** What the subjects may take whose state a projector keeps at hand: 70,000 of a feed without state. */
 const CACHE_BYTES = 16 * 1024 * 1024;
 
-/** Who is told that a feed has new events. */
-export type OnFeedNews = (path: string, head: number) => void;
+/** Receives the state of a feed's log when it has new events. */
+export type OnFeedNews = (path: string, log: LogState) => void;
 
 export interface FeedDeps {
   readonly database: Database;
@@ -88,8 +89,8 @@ export function createFeedCommits(deps: FeedDeps, registered: RegisteredFeed): F
         const subject = cache.get(name);
         if (subject !== undefined) cache.set(name, { ...subject, id });
       }
-      const head = headAfter(write, written.rows);
-      if (head !== null) deps.onNews(log.name, head);
+      const state = stateAfter(write, written.rows);
+      if (state !== null) deps.onNews(log.name, state);
       if (plan.erased.length > 0) deps.writer.sweep();
       return { durationMs: written.durationMs };
     },

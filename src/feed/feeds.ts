@@ -2,6 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Database } from "../log/database.ts";
 import type { HeadWatch } from "../log/head-watch.ts";
+import type { LogState } from "../log/log-state.ts";
 import { type LogReader, type LogReaderDeps, openLogReader } from "../log/reader.ts";
 import { clearAll } from "./clear.ts";
 import type { FeedDeps } from "./commit.ts";
@@ -41,7 +42,7 @@ export interface Feeds {
   /** Empties a draft, and has it built anew; positions go on. Throws `feed-published` for others. */
   rebuild(feed: RegisteredFeed): Promise<void>;
   /** Hastens followers of a feed. */
-  learn(path: string, head: number): void;
+  learn(path: string, log: LogState): void;
   /** Ends all followers. */
   close(): Promise<void>;
 }
@@ -92,8 +93,7 @@ export function openFeeds(deps: FeedsDeps, registered: readonly RegisteredFeed[]
     });
   // What was begun before a restart.
   if (deps.onClear === undefined) clear();
-  const learn = (path: string, head: number) =>
-    readersOf.get(path)?.forEach((reader) => reader.learn({ head }));
+  const learn = (path: string, log: LogState) => readersOf.get(path)?.forEach((reader) => reader.learn(log));
   const isServedIn = async (database: Database, { log }: RegisteredFeed) => {
     const status = (await readFeed(database, log))?.status;
     return status !== undefined && status !== "retiring";

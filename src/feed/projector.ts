@@ -1,5 +1,5 @@
 import type { Clock } from "../core/clock.ts";
-import { readHead } from "../log/subjects.ts";
+import { readLogState } from "../log/log-state.ts";
 import { createBatchSize, readBatch } from "../log/batch-size.ts";
 import { type Committed, createFeedCommits, type FeedDeps, NOTHING_PUBLISHED } from "./commit.ts";
 import type { Lease } from "../log/lease.ts";
@@ -74,6 +74,8 @@ export function createProjector(
   let known: FeedRecord | null = null;
   /** Position up to which there is nothing left to project; the cursor is written later. */
   let reached = 0;
+  /** Identity of the source that positions were read under; empty: none were. */
+  let sourceIdentity = "";
   const batchSize = createBatchSize(batchEvents);
   /** The batch that is being written; what is planned meanwhile rests on it. */
   let flight: Promise<Landed> | null = null;
@@ -93,6 +95,7 @@ export function createProjector(
   const forget = () => {
     known = null;
     reached = 0;
+    sourceIdentity = "";
     commits.forget();
   };
 
@@ -111,7 +114,14 @@ export function createProjector(
 
   const stepFrom = async (record: FeedRecord, { lease, flush }: StepOptions): Promise<Step> => {
     const startedMs = clock.monotonic();
-    const head = await readHead(database, source);
+    const { head, identity } = await readLogState(database, source);
+    if (identity !== sourceIdentity && sourceIdentity !== "") {
+      // What is known of positions belongs to another history.
+      await land();
+      forget();
+      return { kind: "outdated" };
+    }
+    sourceIdentity = identity;
     const after = Math.max(record.cursor, reached);
     const upTo = Math.min(head, after + WINDOW);
     const batch = sourceBatch(database, source, upTo - after, (most) =>

@@ -2,6 +2,7 @@ import { type Row, type Statement, integerAt, textAt } from "../log/database.ts"
 import { erasureStatements, reopenErasures } from "../log/erasures.ts";
 import type { LogAddress } from "../log/keys.ts";
 import { type Lease, renewal } from "../log/lease.ts";
+import type { LogState } from "../log/log-state.ts";
 import { rowsParameters } from "../log/parameters.ts";
 import type { FeedPlan } from "./plan.ts";
 import type { FeedStatus } from "./record.ts";
@@ -50,7 +51,7 @@ on conflict (subject) do update set state = excluded.state, projected = excluded
 
 /** Arguments: log id, count of events, recorded time of the last. */
 const ADVANCE_HEAD = `
-update logs set head = head + ?2, recorded = max(recorded, ?3) where id = ?1 returning head`;
+update logs set head = head + ?2, recorded = max(recorded, ?3) where id = ?1 returning head, identity`;
 
 /** What changes of a feed beside what it publishes. */
 export interface Advance {
@@ -105,7 +106,9 @@ export function newIds(rows: readonly (readonly Row[])[]): Map<string, number> {
   return new Map((rows[1] ?? []).map((row) => [textAt(row, 0), integerAt(row, 1)]));
 }
 
-/** The feed's head after the batch; null when it published nothing. */
-export function headAfter({ plan }: FeedWrite, rows: readonly (readonly Row[])[]): number | null {
-  return plan.events.length === 0 ? null : integerAt(rows.at(-1)?.[0], 0);
+/** The feed's log after the batch; null when it published nothing. */
+export function stateAfter({ plan }: FeedWrite, rows: readonly (readonly Row[])[]): LogState | null {
+  if (plan.events.length === 0) return null;
+  const row = rows.at(-1)?.[0];
+  return { head: integerAt(row, 0), identity: textAt(row, 1) };
 }

@@ -27,6 +27,10 @@ export const cloudEventSchema = z
       .string()
       .openapi({ description: "Position of the event in its log: any event is a cursor", example: "42" }),
     source: z.string().openapi({ description: "Path of the log", example: "/events" }),
+    logidentity: z.string().openapi({
+      description: "Identity of the log: with the id it is a cursor, `<id>-<logidentity>`",
+      example: "9f86d081884c7d65",
+    }),
     type: z.string(),
     subject: z.string().openapi({ description: "The stream" }),
     time: z.string().openapi({ description: "When it happened, or else when it was recorded" }),
@@ -74,6 +78,10 @@ export const problemSchema = z
     currentVersion: version.optional(),
     stream: z.string().optional(),
     head: position.optional(),
+    log: z.string().optional().openapi({ description: "Identity of the log" }),
+    parted: position.nullable().optional().openapi({
+      description: "Position up to which the log holds the same events as before a restore; null: not known",
+    }),
     limit: z.string().optional().openapi({ description: "Name of the limit that was exceeded" }),
     errors: z
       .array(

@@ -25,6 +25,7 @@ import {
   resumeFeed,
 } from "./feeds.ts";
 import { createFollowers } from "./followers.ts";
+import { LOG_HEADER } from "./log-identity.ts";
 import { END_HEADER, queryOf, readLog } from "./pages.ts";
 import { POSITION_HEADER } from "./position.ts";
 import { problemResponse } from "./problems.ts";
@@ -63,6 +64,7 @@ const EXPOSED_HEADERS = [
   "Sunset",
   "Kilde-Head",
   END_HEADER,
+  LOG_HEADER,
   POSITION_HEADER,
   REQUEST_ID_HEADER,
   "Idempotency-Replayed",

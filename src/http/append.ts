@@ -2,8 +2,8 @@ import { KildeError } from "../core/errors.ts";
 import type { Appended, ExpectedVersion } from "../core/event.ts";
 import { findAppend } from "../log/append.ts";
 import type { AppendOutcome, Part, Transaction } from "../log/plan.ts";
-import { readHead } from "../log/subjects.ts";
 import type { AppDeps } from "./deps.ts";
+import { LOG_HEADER, logHeaders, restoredWrite, statedIdentity, streamTag } from "./log-identity.ts";
 import { readAppend, readTransaction } from "./new-events.ts";
 import { POSITION_HEADER } from "./position.ts";
 import { preconditionOf } from "./preconditions.ts";
@@ -31,20 +31,24 @@ async function idempotencyOf(
   return { key, fingerprint: btoa(String.fromCharCode(...new Uint8Array(digest))) };
 }
 
+export type RefusedAppend = Exclude<AppendOutcome, { outcome: "appended" }>;
+
 /**
  * The error for an append that was refused; one that a header stated fails as that header says (RFC 9110). `head` is the
  * position up to which the log is to be read to see why.
  */
 export async function refusalError(
-  { database, reader }: AppDeps,
-  outcome: Exclude<AppendOutcome, { outcome: "appended" }>,
+  deps: AppDeps,
+  outcome: RefusedAppend,
   stated: "header" | "body",
 ): Promise<KildeError> {
+  if (outcome.outcome === "log-restored") return restoredWrite(deps, outcome.identity);
   if (outcome.outcome === "idempotency-key-reused") {
     return new KildeError(outcome.outcome, "The idempotency key belongs to a request with other content");
   }
   const { subject: stream, currentVersion, expectedVersion } = outcome;
-  const members = { stream, currentVersion, head: await readHead(database, reader.address) };
+  const { head, identity: log } = outcome.log;
+  const members = { stream, currentVersion, head, log };
   const name = JSON.stringify(stream);
   if (outcome.outcome === "stream-erased") {
     const detail = `The stream ${name} was erased; its tombstone has version ${currentVersion}`;
@@ -85,19 +89,25 @@ export async function postStream(
   const precondition = preconditionOf(request.headers);
   const { events, expectedVersion } = await readAppend(request, subject, deps);
   const parts = [
-    { subject, events, expectedVersion: statedOnce(precondition, expectedVersion), erases: false },
+    {
+      subject,
+      events,
+      expectedVersion: statedOnce(precondition.expectedVersion, expectedVersion),
+      erases: false,
+    },
   ];
   const key = request.headers.get(IDEMPOTENCY_KEY);
   const idempotency = key === null ? null : await idempotencyOf(key, deps, parts);
-  const outcome = await deps.writer.append({ parts, idempotency });
+  const outcome = await deps.writer.append({ parts, idempotency, identity: precondition.identity });
   if (outcome.outcome !== "appended") {
-    throw await refusalError(deps, outcome, precondition === undefined ? "body" : "header");
+    throw await refusalError(deps, outcome, precondition.expectedVersion === undefined ? "body" : "header");
   }
   const [result] = outcome.results;
   if (result === undefined) throw new Error("an append of one part has no result");
   return created(resultOf(result), outcome.replayed, {
     ...headers,
-    ETag: `"${result.version}"`,
+    ETag: streamTag(result.version, outcome.log.identity),
+    [LOG_HEADER]: outcome.log.identity,
     [POSITION_HEADER]: String(result.position),
     Location: `${deps.basePath}/streams/${encodeURIComponent(subject)}`,
   });
@@ -113,22 +123,28 @@ export async function postTransaction(request: Request, deps: AppDeps): Promise<
   }));
   const key = request.headers.get(IDEMPOTENCY_KEY);
   const idempotency = key === null ? null : await idempotencyOf(key, deps, parts);
-  const outcome = await deps.writer.append({ parts, idempotency });
+  const identity = statedIdentity(request.headers);
+  const outcome = await deps.writer.append({ parts, idempotency, identity });
   if (outcome.outcome !== "appended") throw await refusalError(deps, outcome, "body");
   const results = outcome.results.map(resultOf);
   const position = results.at(-1)?.position ?? 0;
-  return created({ results, position }, outcome.replayed, { [POSITION_HEADER]: String(position) });
+  return created({ results, position }, outcome.replayed, {
+    [POSITION_HEADER]: String(position),
+    [LOG_HEADER]: outcome.log.identity,
+  });
 }
 
 /** `GET /appends/{idempotencyKey}`: what an append was answered, for who lost the answer. */
 export async function getAppend(key: string, deps: AppDeps): Promise<Response> {
-  const results = await findAppend(deps.database, checkedKey(key, "idempotencyKey", deps));
-  if (results === null) {
+  const checked = checkedKey(key, "idempotencyKey", deps);
+  const found = await findAppend(deps.database, deps.reader.address, checked);
+  if (found === null) {
     throw new KildeError(
       "append-not-found",
       `No append with the idempotency key ${JSON.stringify(key)} is remembered`,
     );
   }
+  const { results, identity } = found;
   const body = { results: results.map(resultOf), position: results.at(-1)?.position ?? 0 };
-  return Response.json(body, { headers: { "Cache-Control": "no-cache" } });
+  return Response.json(body, { headers: { "Cache-Control": "no-cache", ...logHeaders(identity) } });
 }

@@ -14,6 +14,7 @@ import { readText } from "./body.ts";
 import { consumerInPath } from "./consumer-name.ts";
 import type { AppDeps } from "./deps.ts";
 import { listingLimit } from "./listing.ts";
+import { checkCursor, statedIdentity } from "./log-identity.ts";
 import { hereWith, queryOf } from "./pages.ts";
 import { headBeyond } from "./position.ts";
 import { validationError } from "./problems.ts";
@@ -72,6 +73,8 @@ export async function putConsumer(c: Context, deps: AppDeps, log: LogReader): Pr
   );
   if (!body.success) throw validationError("invalid-body", body.error.issues);
   const { position, rewind = false } = body.data;
+  const stated = statedIdentity(c.req.raw.headers);
+  if (stated !== undefined) await checkCursor(deps, log, { position, identity: stated }, await log.state());
   if (position > log.knownHead()) await headBeyond(deps, log, position);
   await deps.sightings.flush();
   const now = new Date(clock.now()).toISOString();

@@ -1,8 +1,9 @@
 import type { Context } from "hono";
 
-import type { Interest } from "../log/follow.ts";
+import type { FollowStart, Interest } from "../log/follow.ts";
 import type { LogReader } from "../log/reader.ts";
 import type { AppDeps } from "./deps.ts";
+import { logHeaders } from "./log-identity.ts";
 import { isHead } from "./resource.ts";
 
 /**
@@ -27,17 +28,21 @@ export function eventStream(
   deps: AppDeps,
   log: LogReader,
   interest: Interest,
-  after: number,
+  start: FollowStart,
   /** Name of who reads, if it gave one. */
   consumer: string | null,
 ): Response {
   const open = () =>
-    openStream(c.req.raw.signal, deps, log, interest, after, (cursor) => {
+    openStream(c.req.raw.signal, deps, log, interest, start, (cursor) => {
       if (consumer !== null)
         deps.sightings.saw(log.address, consumer, interest.subject === null ? cursor : null);
     });
   c.header("X-Accel-Buffering", "no");
-  const headers = { "Content-Type": "text/event-stream", "Cache-Control": "no-cache, no-transform" };
+  const headers = {
+    "Content-Type": "text/event-stream",
+    "Cache-Control": "no-cache, no-transform",
+    ...logHeaders(start.identity),
+  };
   return isHead(c) ? c.body(null, 200, headers) : c.body(open(), 200, headers);
 }
 
@@ -46,11 +51,11 @@ function openStream(
   { followers, closing }: AppDeps,
   log: LogReader,
   interest: Interest,
-  after: number,
+  start: FollowStart,
   saw: (cursor: number) => void,
 ): ReadableStream<Uint8Array> {
   let out: ReadableStreamDefaultController<Uint8Array> | null = null;
-  let cursor = after;
+  let cursor = start.position;
   let asked = false;
   let quietBeats = 0;
   let ended = false;
@@ -77,7 +82,7 @@ function openStream(
       out?.enqueue(HEARTBEAT);
     },
   });
-  const following = log.follow(interest, after, {
+  const following = log.follow(interest, start, {
     take(chunk) {
       asked = false;
       quietBeats = 0;
@@ -85,13 +90,15 @@ function openStream(
       saw(cursor);
       for (const part of chunk.parts) out?.enqueue(typeof part === "string" ? ENCODER.encode(part) : part);
     },
+    // The client connects again with the id of the last event, which is judged then.
+    renewed: () => end(),
     fail(error) {
       letGo();
       out?.error(error);
     },
   });
 
-  saw(after);
+  saw(cursor);
   const stream = new ReadableStream<Uint8Array>(
     {
       start(controller) {

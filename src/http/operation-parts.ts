@@ -15,15 +15,24 @@ export const problem = {
   content: { "application/problem+json": { schema: problemSchema } },
 };
 
+const namesLog = z.object({
+  "kilde-log": z.string().openapi({
+    description: "Identity of the log: a restore changes it, because positions then mean other events",
+    example: "9f86d081884c7d65",
+  }),
+});
+
 export const pages = {
   200: {
     description: "Events in order; an empty list is the end of the log, for now",
+    headers: namesLog,
     content: {
       "application/cloudevents-batch+json": { schema: z.array(cloudEventSchema) },
       "application/x-ndjson": { schema: z.string().openapi({ description: "The same events, one a line" }) },
       "text/event-stream": {
         schema: z.string().openapi({
-          description: "Follows the log: `id` is the event's id, `event` its type, `data` the event as JSON",
+          description:
+            "Follows the log: `id` is the event's cursor, `event` its type, `data` the event as JSON. It ends when the log is restored",
         }),
       },
     },
@@ -43,9 +52,18 @@ export const shownPosition = z.object({
     }),
 });
 
+/** The identity that a write was decided on. */
+export const decidedOn = z.object({
+  "kilde-log": z.string().optional().openapi({
+    description:
+      "`Kilde-Log` of the answer that the request was decided on; refused with `log-restored` (409) if the log was restored since. An ETag in `If-Match` states it too",
+    example: "9f86d081884c7d65",
+  }),
+});
+
 /** The headers of an answer to an append. */
 export const tellsPosition = {
-  headers: z.object({
+  headers: namesLog.extend({
     "kilde-position": z.string().openapi({
       description: "Position up to which the event log is to be read to see what was appended",
     }),
@@ -53,8 +71,9 @@ export const tellsPosition = {
 };
 
 export const readHeaders = shownPosition.extend({
-  "last-event-id": z
-    .string()
-    .optional()
-    .openapi({ description: "Where an event stream was left; wins over `lastEventId`" }),
+  "last-event-id": z.string().optional().openapi({
+    description:
+      "Where an event stream was left: the `id` of its last event, as `lastEventId` takes it; wins over `lastEventId`",
+    example: "42-9f86d081884c7d65",
+  }),
 });

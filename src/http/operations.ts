@@ -6,7 +6,15 @@ import { appendedSchema, streamInfoSchema, transactedSchema } from "./answers.ts
 import { consumerOperations } from "./consumer-operations.ts";
 import type { AppDeps } from "./deps.ts";
 import { feedOperations } from "./feed-operations.ts";
-import { json, pages, problem, readHeaders, shownPosition, tellsPosition } from "./operation-parts.ts";
+import {
+  decidedOn,
+  json,
+  pages,
+  problem,
+  readHeaders,
+  shownPosition,
+  tellsPosition,
+} from "./operation-parts.ts";
 import type { Schemas } from "./schemas.ts";
 import { subscriptionOperations } from "./subscription-operations.ts";
 import { createSubscriptionSchemas } from "./subscription-schemas.ts";
@@ -15,11 +23,12 @@ import { createSubscriptionSchemas } from "./subscription-schemas.ts";
  * What the HTTP operations take and give, for /openapi.json. The schemas are the ones that validate.
  */
 
-const preconditions = z.object({
-  "if-match": z
-    .string()
-    .optional()
-    .openapi({ description: '`"5"`: the stream must be at version 5; `*`: it must exist' }),
+const preconditions = decidedOn.extend({
+  "if-match": z.string().optional().openapi({
+    description:
+      'An ETag of the stream: it must be at that version, in that history of the log. `"5"`: at version 5; `*`: it must exist',
+    example: '"5-9f86d081884c7d65"',
+  }),
   "if-none-match": z.string().optional().openapi({ description: "`*`: the stream must not exist" }),
 });
 
@@ -70,7 +79,7 @@ function operations(schemas: Schemas, limits: Limits): RouteConfig[] {
       summary: "Append to several streams atomically",
       description: "The appends are made in order, all or none; a stream may occur several times.",
       request: {
-        headers: z.object(key),
+        headers: decidedOn.extend(key),
         body: { required: true, content: { "application/json": { schema: schemas.transactionBody } } },
       },
       responses: { 201: { ...json(transactedSchema, "Appended"), ...tellsPosition }, default: problem },
@@ -100,7 +109,7 @@ function operations(schemas: Schemas, limits: Limits): RouteConfig[] {
       operationId: "readStream",
       tags: ["Read and follow"],
       summary: "Read or follow one stream",
-      description: "The ETag is the stream's version.",
+      description: "The ETag begins with the stream's version.",
       request: { params: stream, query: schemas.streamQuery, headers: readHeaders },
       responses: pages,
     },

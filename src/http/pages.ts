@@ -2,6 +2,7 @@ import type { Context } from "hono";
 import type { z } from "zod";
 
 import { KildeError } from "../core/errors.ts";
+import { type Cursor, cursorText, parseCursor } from "../core/cursor.ts";
 import { DEFAULT_PAGE_EVENTS } from "../core/limits.ts";
 import type { Filter } from "../log/pages.ts";
 import type { PageAnswer, PageQuery } from "../log/query.ts";
@@ -11,6 +12,7 @@ import { consumerOf } from "./consumer-name.ts";
 import type { AppDeps } from "./deps.ts";
 import { namesTag } from "./entity-tags.ts";
 import { eventStream } from "./event-stream.ts";
+import { checkCursor, logHeaders, streamTag } from "./log-identity.ts";
 import { type Representation, representationOf } from "./negotiate.ts";
 import { pageBody } from "./page-body.ts";
 import { awaitPosition, headBeyond, shownPosition } from "./position.ts";
@@ -58,15 +60,18 @@ function link(url: string, relation: string): string {
 /** Links to walk the log (RFC 8288). The tail has a next page too: that is where to look for more. */
 function pageLinks(c: Context, deps: AppDeps, page: PageAnswer, query: LogQuery): string {
   const back = query.direction === "backwards";
+  const cursor = (position: number) => cursorText(position, page.identity);
+  const self = query.lastEventId === undefined ? {} : { lastEventId: cursor(query.lastEventId.position) };
   const links = [
-    link(hereWith(c, deps, {}), "self"),
+    link(hereWith(c, deps, self), "self"),
     link(hereWith(c, deps, { lastEventId: undefined }), "first"),
   ];
   if (page.count > 0 && (page.full || !back))
-    links.push(link(hereWith(c, deps, { lastEventId: page.last }), "next"));
+    links.push(link(hereWith(c, deps, { lastEventId: cursor(page.last) }), "next"));
   if (page.count > 0) {
     const direction = back ? undefined : "backwards";
-    links.push(link(hereWith(c, deps, { lastEventId: page.first, direction, timeout: undefined }), "prev"));
+    const backLink = { lastEventId: cursor(page.first), direction, timeout: undefined };
+    links.push(link(hereWith(c, deps, backLink), "prev"));
   }
   return links.join(", ");
 }
@@ -78,9 +83,11 @@ function pageResponse(
   query: LogQuery,
   { mediaType, framing }: Representation,
 ): Response {
-  const { subject } = page;
+  const { subject, identity } = page;
   const etag =
-    subject === null ? `"${page.first}-${page.last}-${page.count}-${framing}"` : `"${subject.version}"`;
+    subject === null
+      ? `"${page.first}-${page.last}-${page.count}-${identity}-${framing}"`
+      : streamTag(subject.version, identity);
   const headers: Record<string, string> = {
     "Content-Type": mediaType,
     "Cache-Control": "no-cache",
@@ -89,6 +96,7 @@ function pageResponse(
     // Whole, since the compressing that would add to it wraps the answer to do so.
     Vary: "Accept, Accept-Encoding",
     "Kilde-Head": String(page.head),
+    ...logHeaders(identity),
   };
   if (!page.full) headers[END_HEADER] = "true";
   // A truncated stream keeps its version, but not its content.
@@ -106,6 +114,7 @@ async function longPoll(
   deps: AppDeps,
   log: LogReader,
   query: PageQuery,
+  cursor: Cursor | undefined,
   timeoutMs: number,
   { framing }: Representation,
   empty: PageAnswer,
@@ -116,16 +125,27 @@ async function longPoll(
   const leave = deps.followers.enter({ end, beat() {} });
   const isThereMore = Promise.withResolvers<boolean>();
   const interest = { subject: query.subject, filter: query.filter };
-  const following = log.follow(interest, empty.head, {
-    take: () => isThereMore.resolve(true),
-    fail: isThereMore.reject,
-  });
+  const { head, identity } = empty;
+  const following = log.follow(
+    interest,
+    { position: head, identity },
+    {
+      take: () => isThereMore.resolve(true),
+      renewed: () => isThereMore.resolve(true),
+      fail: isThereMore.reject,
+    },
+  );
   signal.addEventListener("abort", end);
   if (deps.closing.aborted || signal.aborted) end();
   void deps.clock.sleep(timeoutMs, done.signal).then(() => isThereMore.resolve(false));
   try {
     following.ask();
-    return (await isThereMore.promise) ? await log.page(query, framing, signal) : empty;
+    if (!(await isThereMore.promise)) return empty;
+    const answer = await log.page(query, framing, signal);
+    // Also a bare cursor belongs to the history that the request began with.
+    const { position = 0, identity: stated } = cursor ?? {};
+    await checkCursor(deps, log, { position, identity: stated ?? identity }, answer);
+    return answer;
   } finally {
     end();
     following.end();
@@ -135,10 +155,11 @@ async function longPoll(
 }
 
 /** Where server-sent events begin: the header is where a reconnecting client left off, so it wins. */
-function eventStreamStart(c: Context, query: LogQuery): number {
+function eventStreamStart(c: Context, query: LogQuery): Cursor | undefined {
   const header = c.req.raw.headers.get("last-event-id");
-  if (header === null || header === "") return query.lastEventId ?? 0;
-  if (/^\d{1,16}$/.test(header)) return Number(header);
+  if (header === null || header === "") return query.lastEventId;
+  const cursor = parseCursor(header);
+  if (cursor !== null) return cursor;
   const detail = "must be the id of an event";
   throw new KildeError("invalid-parameter", `Last-Event-ID: ${detail}`, {
     errors: [{ parameter: "Last-Event-ID", detail }],
@@ -162,9 +183,13 @@ async function followResponse(
   for (const [name, value] of Object.entries(others)) {
     if (value !== undefined) refuseCombination(name, "has no meaning for an event stream");
   }
-  const after = eventStreamStart(c, query);
-  if (after > (await log.head())) await headBeyond(deps, log, after);
-  return eventStream(c, deps, log, { subject, filter }, after, consumerOf(c, deps));
+  const cursor = eventStreamStart(c, query);
+  const state = await log.state();
+  await checkCursor(deps, log, cursor, state);
+  const position = cursor?.position ?? 0;
+  if (position > state.head) await headBeyond(deps, log, position);
+  const start = { position, identity: state.identity };
+  return eventStream(c, deps, log, { subject, filter }, start, consumerOf(c, deps));
 }
 
 /** Reads a page from a state that has all that the request shows to be known. */
@@ -173,11 +198,16 @@ async function freshPage(
   deps: AppDeps,
   log: LogReader,
   query: PageQuery,
+  cursor: Cursor | undefined,
   { framing }: Representation,
 ): Promise<PageAnswer> {
   const { subject, lastEventId = 0, direction } = query;
   const { signal } = c.req.raw;
-  const read = () => log.page(query, framing, signal);
+  const read = async () => {
+    const page = await log.page(query, framing, signal);
+    await checkCursor(deps, log, cursor, page);
+    return page;
+  };
   const shown = shownPosition(c);
   // What comes before the cursor must be all there; after it there may be nothing yet.
   const needed = log.replica && direction === "backwards" ? Math.max(shown, lastEventId) : shown;
@@ -211,15 +241,16 @@ export async function readLog(
   const filter: Filter = { types: query.type, subjectPrefix: query.subjectPrefix };
   if (representation.framing === "event-stream") return followResponse(c, deps, log, subject, query, filter);
 
-  const { lastEventId, afterVersion, toVersion, asOf, direction = "forwards", timeout = 0 } = query;
+  const { lastEventId: cursor, afterVersion, toVersion, asOf, direction = "forwards", timeout = 0 } = query;
   if (timeout > 0 && direction === "backwards") refuseCombination("timeout", "waits for later events only");
   const limit = query.limit ?? Math.min(DEFAULT_PAGE_EVENTS, deps.limits.pageEvents);
-  const page: PageQuery = { subject, lastEventId, direction, limit, filter, afterVersion, toVersion, asOf };
+  const range = { lastEventId: cursor?.position, afterVersion, toVersion, asOf };
+  const page: PageQuery = { subject, direction, limit, filter, ...range };
   const consumer = consumerOf(c, deps);
-  let answer = await freshPage(c, deps, log, page, representation);
+  let answer = await freshPage(c, deps, log, page, cursor, representation);
   // There is nothing to wait for: the body that news would come in is not sent.
   if (answer.count === 0 && timeout > 0 && !isHead(c)) {
-    answer = await longPoll(c, deps, log, page, timeout, representation, answer);
+    answer = await longPoll(c, deps, log, page, cursor, timeout, representation, answer);
   }
   if (subject !== null && answer.subject === null && timeout === 0) {
     if (log === deps.reader) {

@@ -2,6 +2,7 @@ import type { z } from "zod";
 
 import { KildeError, PROBLEM_PATH, type ProblemCode, type ProblemDetail, PROBLEMS } from "../core/errors.ts";
 import { jsonPointer } from "../core/json-pointer.ts";
+import { LOG_HEADER, streamTag } from "./log-identity.ts";
 import { POSITION_HEADER } from "./position.ts";
 
 /** When a client may try again, in seconds. */
@@ -45,9 +46,10 @@ export function problemResponse(path: string, error: KildeError, basePath: strin
   const { status } = PROBLEMS[error.code];
   const headers = new Headers({ "Content-Type": "application/problem+json", "Cache-Control": "no-store" });
   if (status === 503) headers.set("Retry-After", String(RETRY_AFTER_SECONDS));
-  const { currentVersion, head } = error.members;
+  const { currentVersion, head, log } = error.members;
+  if (log !== undefined) headers.set(LOG_HEADER, log);
   if (currentVersion !== undefined) {
-    headers.set("ETag", `"${currentVersion}"`);
+    if (log !== undefined) headers.set("ETag", streamTag(currentVersion, log));
     if (head !== undefined) headers.set(POSITION_HEADER, String(head));
   }
   return new Response(JSON.stringify({ ...problemOf(error, basePath), instance: basePath + path }), {

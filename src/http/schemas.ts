@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
 
 import { PLACED_ATTRIBUTES } from "../core/attributes.ts";
+import { parseCursor } from "../core/cursor.ts";
 import { RESERVED_TYPE_PREFIX } from "../core/event.ts";
 import type { Limits } from "../core/limits.ts";
 import { nameFault } from "../core/names.ts";
@@ -51,6 +52,10 @@ const wholeNumber = z
   .transform(Number)
   .pipe(z.int())
   .openapi({ type: "integer" });
+
+/** What the two forms of a cursor can tell, for /openapi.json. */
+export const CURSOR_FORMS =
+  "It is `<position>-<identity of the log>`, which is refused with `log-restored` where the log holds other events now. A bare position is accepted too, but then a restore cannot be detected";
 
 /** Schemas of what comes in, which depend on the limits. */
 export function createSchemas(limits: Limits) {
@@ -141,13 +146,23 @@ export function createSchemas(limits: Limits) {
     example: 100,
   });
   const cursorPosition = wholeNumber;
+  const cursor = z
+    .string()
+    .transform((text, context) => {
+      const read = parseCursor(text);
+      if (read !== null) return read;
+      context.addIssue("must be the id of an event, or a cursor that an answer gave");
+      return z.NEVER;
+    })
+    .openapi({ type: "string" });
   const pageQuery = {
     lastEventId: z
-      .union([z.literal("null").transform(() => undefined), cursorPosition])
+      .union([z.literal("null").transform(() => undefined), cursor])
       .optional()
       .openapi({
-        description: "Cursor: the id of the last event seen; the answer begins with the next one",
-        type: "integer",
+        description: `Cursor, an opaque string: what \`Link\` and the ids of server-sent events give. The answer begins after it. ${CURSOR_FORMS}`,
+        example: "42-9f86d081884c7d65",
+        type: "string",
       }),
     limit: limit.optional(),
     timeout: wholeNumber.pipe(z.int().max(limits.timeoutMs)).optional().openapi({
@@ -223,8 +238,9 @@ export function createSchemas(limits: Limits) {
     streamsQuery: z.strictObject({
       prefix: z.string().optional().openapi({ description: "Only streams whose name begins so" }),
       cursor: z.string().optional().openapi({ description: "Only streams whose name sorts after this one" }),
-      changedSince: cursorPosition.optional().openapi({
-        type: "integer",
+      changedSince: cursor.optional().openapi({
+        type: "string",
+        example: "42-9f86d081884c7d65",
         description: "Only streams with an event after this position, in order of their last position",
       }),
       limit: limit.optional(),

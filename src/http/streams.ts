@@ -1,12 +1,15 @@
 import type { Context } from "hono";
 
+import { cursorText } from "../core/cursor.ts";
 import { KildeError } from "../core/errors.ts";
+import { type LogState, readLogState } from "../log/log-state.ts";
 import type { LogReader } from "../log/reader.ts";
 import { findSubject, type SubjectInfo } from "../log/subjects.ts";
 import { erasure } from "../log/erasures.ts";
 import { refusalError } from "./append.ts";
 import type { AppDeps } from "./deps.ts";
 import { listingLimit } from "./listing.ts";
+import { checkCursor, logHeaders, restoredWrite, streamTag } from "./log-identity.ts";
 import { hereWith, queryOf } from "./pages.ts";
 import { awaitPosition, POSITION_HEADER, shownPosition } from "./position.ts";
 import { preconditionOf } from "./preconditions.ts";
@@ -19,6 +22,22 @@ function infoOf(term: SubjectTerm) {
   return ({ name, version, position, recorded: time, firstVersion, erased }: SubjectInfo) => {
     return { [term]: name, version, position, time, firstVersion, erased };
   };
+}
+
+/** How often a listing is read again because the log got another identity meanwhile. */
+const ATTEMPTS = 5;
+
+/** Reads a listing, all of it from the history that the identity of the answer names. */
+async function withinOneHistory<Listing extends object>(
+  log: LogReader,
+  read: (state: LogState) => Promise<Listing>,
+): Promise<Listing & { readonly identity: string }> {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+    const state = await log.state();
+    const list = await read(state);
+    if ((await log.state()).identity === state.identity) return { ...list, identity: state.identity };
+  }
+  throw new KildeError("storage-unavailable", `${log.name} changed its identity while it was read`);
 }
 
 /** The subjects of a log, by name, or by what changed since a position. */
@@ -36,20 +55,26 @@ export async function listing(
       errors: [{ parameter: "cursor", detail }],
     });
   }
-  await awaitPosition(deps, log, shownPosition(c), c.req.raw.signal);
-  const list =
-    changedSince === undefined
-      ? await log.subjects({ prefix, cursor: cursor ?? "", limit })
-      : await log.changedSubjects({ prefix, since: changedSince, limit });
+  const list = await withinOneHistory(log, async (state) => {
+    await checkCursor(deps, log, changedSince, state);
+    await awaitPosition(deps, log, shownPosition(c), c.req.raw.signal);
+    return changedSince === undefined
+      ? log.subjects({ prefix, cursor: cursor ?? "", limit })
+      : log.changedSubjects({ prefix, since: changedSince.position, limit });
+  });
   const last = list.subjects.at(-1);
   const links = [`<${hereWith(c, deps, {})}>; rel="self"`];
   if (list.full && last !== undefined) {
-    const next = changedSince === undefined ? { cursor: last.name } : { changedSince: last.position };
+    const next =
+      changedSince === undefined
+        ? { cursor: last.name }
+        : { changedSince: cursorText(last.position, list.identity) };
     links.push(`<${hereWith(c, deps, next)}>; rel="next"`);
   }
   return c.json({ [`${term}s`]: list.subjects.map(infoOf(term)) }, 200, {
     Link: links.join(", "),
     "Cache-Control": "no-cache",
+    ...logHeaders(list.identity),
   });
 }
 
@@ -61,6 +86,9 @@ async function existing({ database, reader }: AppDeps, name: string): Promise<Su
 }
 
 async function truncate(c: Context, deps: AppDeps, stream: string, before: number): Promise<Response> {
+  const { expectedVersion: expected, identity: stated } = preconditionOf(c.req.raw.headers);
+  const log = await readLogState(deps.database, deps.reader.address);
+  if (stated !== undefined && stated !== log.identity) throw await restoredWrite(deps, stated);
   const { version } = await existing(deps, stream);
   if (before > version) {
     const detail = `The stream is at version ${version}, and its last event always stays`;
@@ -68,24 +96,27 @@ async function truncate(c: Context, deps: AppDeps, stream: string, before: numbe
       errors: [{ parameter: "before", detail }],
     });
   }
-  const expected = preconditionOf(c.req.raw.headers);
   if (typeof expected === "number" && expected !== version) {
-    const refusal = { subject: stream, currentVersion: version, expectedVersion: expected };
+    const refusal = { subject: stream, currentVersion: version, expectedVersion: expected, log };
     throw await refusalError(deps, { ...refusal, outcome: "version-conflict" }, "header");
   }
-  await deps.writer.truncate(stream, before);
+  await deps.writer.truncate(stream, before, log.identity);
   const { firstVersion } = await existing(deps, stream);
-  return c.json({ stream, version, firstVersion });
+  return c.json({ stream, version, firstVersion }, 200, {
+    ETag: streamTag(version, log.identity),
+    ...logHeaders(log.identity),
+  });
 }
 
 async function erase(c: Context, deps: AppDeps, stream: string, reason: string): Promise<Response> {
   await existing(deps, stream);
-  const expected = preconditionOf(c.req.raw.headers) ?? "exists";
-  const outcome = await deps.writer.append(erasure(stream, reason, expected));
+  const { expectedVersion = "exists", identity } = preconditionOf(c.req.raw.headers);
+  const outcome = await deps.writer.append({ ...erasure(stream, reason, expectedVersion), identity });
   if (outcome.outcome !== "appended") throw await refusalError(deps, outcome, "header");
   const { version, position } = outcome.results[0] ?? { version: 0, position: 0 };
   return c.json({ stream, version, position }, 200, {
-    ETag: `"${version}"`,
+    ETag: streamTag(version, outcome.log.identity),
+    ...logHeaders(outcome.log.identity),
     [POSITION_HEADER]: String(position),
   });
 }

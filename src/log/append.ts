@@ -30,9 +30,14 @@ where log.id = ?1`;
 export const INSERT_SUBJECTS = `
 insert into subjects (log, name) select ?1, value from json_each(?2) where true returning name, id`;
 
-/** Arguments: log id, count of events, now. */
+/**
+ * The head becomes NULL, which is refused with everything else, when the log has another identity than the plan was made
+ * on: versions and subject ids that the process knew mean something else then. Arguments: log id, count of events, now,
+ * identity.
+ */
 export const ADVANCE_HEAD = `
-update logs set head = head + ?2, recorded = max(recorded, ?3) where id = ?1 returning head`;
+update logs set head = case when identity = ?4 then head + ?2 end, recorded = max(recorded, ?3)
+where id = ?1 returning head`;
 
 /** Arguments: log id, now, JSON `[[key, fingerprint, [[subject, version, offset, count], …]], …]`. */
 export const INSERT_KEYS = `
@@ -96,7 +101,24 @@ export function firstAnswers(rows: readonly Row[]): Map<string, FirstAnswer> {
   );
 }
 
+/** {@link SELECT_KEYS} for one key, with the identity of the event log. Arguments: key, log id. */
+const FIND_APPEND = `
+select key, fingerprint, base, results, (select identity from logs where id = ?2) from idempotency where key = ?1`;
+
+/** An append as it was answered first. */
+export interface FoundAppend {
+  readonly results: readonly Appended[];
+  /** Identity of the log that the positions belong to now. */
+  readonly identity: string;
+}
+
 /** What the append with an idempotency key was answered; null when there was none, or its key is forgotten. */
-export async function findAppend(database: Database, key: string): Promise<readonly Appended[] | null> {
-  return firstAnswers(await database.read(selectKeys([key]))).get(key)?.results ?? null;
+export async function findAppend(
+  database: Database,
+  log: LogAddress,
+  key: string,
+): Promise<FoundAppend | null> {
+  const [row] = await database.read({ sql: FIND_APPEND, args: [key, log.id] });
+  const answer = row === undefined ? undefined : firstAnswers([row]).get(key);
+  return answer === undefined ? null : { results: answer.results, identity: textAt(row, 4) };
 }

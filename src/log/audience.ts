@@ -1,16 +1,16 @@
-import type { Entry, Tail } from "./tail.ts";
+import type { Recent, Tail } from "./tail.ts";
 
 /** Events after one position and up to another, all of them. */
-export interface News {
-  readonly entries: readonly Entry[];
+export interface News extends Recent {
   readonly start: number;
-  readonly end: number;
 }
 
 /** Somebody who has seen all there is, and waits for more. */
 export interface Listener {
   /** All up to this position has been seen. */
   readonly cursor: () => number;
+  /** Identity of the log that the cursor belongs to. */
+  readonly identity: string;
   /** Told once for each time it waited. Null: what is new is not at hand, and has to be read from the log. */
   readonly hear: (news: News | null) => void;
 }
@@ -20,13 +20,16 @@ export interface Listener {
  * are, and a place in a set each.
  */
 export interface Audience {
-  /** Has a listener told of what comes next. False: there is more than it has seen already. */
+  /**
+   * Has a listener told of what comes next. False: there is more than it has seen already, or its cursor belongs to
+   * another identity than the log has now.
+   */
   wait(listener: Listener): boolean;
   leave(listener: Listener): void;
   close(): void;
 }
 
-export function createAudience(tail: Pick<Tail, "head" | "passed" | "since">): Audience {
+export function createAudience(tail: Pick<Tail, "head" | "identity" | "passed" | "since">): Audience {
   let listeners = new Set<Listener>();
   let nobody = new AbortController();
   let telling = false;
@@ -41,12 +44,16 @@ export function createAudience(tail: Pick<Tail, "head" | "passed" | "since">): A
   const tell = async () => {
     // No listener has seen less: it would not have been let wait.
     let position = tail.head();
+    let identity = tail.identity();
     while (listeners.size > 0 && !closed) {
       nobody = new AbortController();
       await tail.passed(position, nobody.signal);
-      if (tail.head() <= position) continue;
-      const news = await newsAfter(position);
+      const isRenewed = tail.identity() !== identity;
+      if (tail.head() <= position && !isRenewed) continue;
+      // After a renewal each listener looks for itself, and ends.
+      const news = isRenewed ? null : await newsAfter(position);
       position = news === null ? tail.head() : news.end;
+      ({ identity } = news ?? { identity: tail.identity() });
       const told = listeners;
       listeners = new Set();
       for (const listener of told) listener.hear(news);
@@ -56,7 +63,7 @@ export function createAudience(tail: Pick<Tail, "head" | "passed" | "since">): A
 
   return {
     wait(listener) {
-      if (listener.cursor() < tail.head()) return false;
+      if (listener.identity !== tail.identity() || listener.cursor() < tail.head()) return false;
       listeners.add(listener);
       if (!telling && !closed) {
         telling = true;

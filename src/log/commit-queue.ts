@@ -2,9 +2,10 @@ import type { Clock } from "../core/clock.ts";
 import { KildeError } from "../core/errors.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Database } from "./database.ts";
-import { storageError, storageFailure } from "./failures.ts";
-import { commitPlan, type GroupDeps, planBehind, preparePlan } from "./group.ts";
+import { isRenewed, storageError, storageFailure } from "./failures.ts";
+import { commitPlan, forgetLog, type GroupDeps, planBehind, preparePlan } from "./group.ts";
 import type { LogAddress } from "./keys.ts";
+import type { LogState } from "./log-state.ts";
 import type { AppendOutcome, Plan, SubjectState, Transaction } from "./plan.ts";
 import { createSubjectCache } from "./subject-cache.ts";
 import {
@@ -53,8 +54,8 @@ export interface CommitQueueDeps {
   readonly log: LogAddress;
   readonly clock: Clock;
   readonly limits: Limits;
-  /** Told of the head after each commit, before the appends are answered. */
-  readonly onCommit: (head: number) => void;
+  /** Receives the state of the log after each commit, before the appends are answered. */
+  readonly onCommit: (log: LogState) => void;
 }
 
 /** Another write, between two commits. */
@@ -82,7 +83,8 @@ interface Flight {
  */
 export function createCommitQueue({ database, log, clock, limits, onCommit }: CommitQueueDeps): CommitQueue {
   const cache = createSubjectCache<SubjectState>(CACHE_BYTES, () => 0);
-  const deps: GroupDeps = { database, log, cache, idempotencyMs: limits.idempotencySeconds * 1_000 };
+  const idempotencyMs = limits.idempotencySeconds * 1_000;
+  const deps: GroupDeps = { database, log, cache, known: { identity: null }, idempotencyMs };
   const { writeAlone } = database;
   const lone: GroupDeps | null =
     writeAlone === undefined ? null : { ...deps, database: { ...database, write: writeAlone } };
@@ -102,9 +104,6 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
   };
 
   const launch = (group: readonly Waiting[], plan: Plan, through = deps): Flight => {
-    if (plan.events.length === 0) {
-      return { group, done: Promise.resolve({ tell: () => settle(group, plan, 0) }) };
-    }
     const written = commitPlan(through, transactionsOf(group), plan, clock.now());
     // What is planned next comes after it. Ids of new subjects are not known yet.
     for (const [name, state] of plan.after) {
@@ -112,18 +111,19 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
       else cache.set(name, state);
     }
     const done = written
-      .then(({ base, head, ids }) => {
-        for (const [name, id] of ids) {
+      .then((committed) => {
+        for (const [name, id] of committed.ids) {
           const state = plan.after.get(name);
           if (state !== undefined) cache.set(name, { ...state, id });
         }
         const tell = () => {
-          onCommit(head);
-          settle(group, plan, base);
+          onCommit(committed.log);
+          settle(group, plan, committed);
         };
         return { tell };
       })
       .catch((error: unknown) => {
+        if (isRenewed(error)) forgetLog(deps);
         forget(group);
         return { error };
       });

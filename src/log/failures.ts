@@ -1,8 +1,9 @@
 import { KildeError } from "../core/errors.ts";
 
 /**
- * What a failed write or read means. `conflict`: a unique index, or the epoch of a feed, refused a plan that was out
- * of date, so nothing was written. `malformed`: the file is damaged, and only a backup helps.
+ * What a failed write or read means. `conflict`: a unique index, the epoch of a feed, or the identity of a log refused a
+ * plan that was out of date, so nothing was written. After a restore a subject of the plan may be missing altogether.
+ * `malformed`: the file is damaged, and only a backup helps.
  * `unknown`: whether it was written cannot be told.
  */
 export type StorageFailure =
@@ -16,6 +17,20 @@ export type StorageFailure =
 
 /** Code of a write that was not run, because one that it was built upon had failed. */
 export const OUTRUN = "KILDE_OUTRUN";
+
+/** Code of a plan that was made on another identity than the log has now. */
+const RENEWED = "KILDE_RENEWED";
+
+/** The failure of what rests on another identity than the log has now. `name`: the log's path. */
+export function renewedError(name: string): Error {
+  return Object.assign(new Error(`${name} has another identity`), { code: RENEWED });
+}
+
+/** Whether a write was refused because the log has another identity than the plan was made on. */
+export function isRenewed(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return codeOf(error).includes(RENEWED) || error.message.includes("NOT NULL constraint failed: logs.head");
+}
 
 /** Code of a request to a libSQL server that had no answer, or none that can be read. */
 export const UNANSWERED = "KILDE_UNANSWERED";
@@ -38,8 +53,8 @@ export function storageFailure(error: unknown): StorageFailure {
   if (!(error instanceof Error)) return "unknown";
   const code = codeOf(error);
   const text = error.message;
-  if (code.includes(OUTRUN)) return "conflict";
-  if (text.includes("NOT NULL constraint failed: feeds.epoch")) return "conflict";
+  if (code.includes(OUTRUN) || isRenewed(error)) return "conflict";
+  if (/NOT NULL constraint failed: (feeds\.epoch|events\.subject)/.test(text)) return "conflict";
   if (text.includes("UNIQUE constraint failed") || code.includes("SQLITE_CONSTRAINT_UNIQUE"))
     return "conflict";
   if (code.includes("SQLITE_CONSTRAINT") && !/NOT NULL|FOREIGN KEY|CHECK/.test(text)) return "conflict";

@@ -27,6 +27,8 @@ export interface FollowDeps extends ReadDeps {
 export interface Taker {
   /** Given one chunk, which is not empty, for each time that it was asked for. */
   readonly take: (chunk: Chunk) => void;
+  /** The log got another identity: the cursor must be judged again. Nothing is given any more. */
+  readonly renewed: () => void;
   /** The log could not be read. */
   readonly fail: (error: unknown) => void;
 }
@@ -36,6 +38,12 @@ export interface Following {
   ask(): void;
   /** Gives nothing any more. */
   end(): void;
+}
+
+/** Where following begins: after a position, within the history that an identity names. */
+export interface FollowStart {
+  readonly position: number;
+  readonly identity: string;
 }
 
 /** Most events of one chunk, and most bytes, unless a single event is larger: so much is held for a socket that does not read. */
@@ -55,15 +63,16 @@ function isWanted({ subject, filter }: Interest): ((entry: Entry) => boolean) | 
     entry.subject.startsWith(prefix);
 }
 
-/** Reads what comes after the cursor from the log. */
+/** Reads what comes after the cursor from the log; null when the log has another identity. */
 async function readChunk(
   deps: FollowDeps,
   log: LogAddress,
   interest: Interest,
-  cursor: number,
+  { position: cursor, identity }: FollowStart,
   signal: AbortSignal,
-): Promise<Chunk> {
-  const head = await deps.tail.refresh();
+): Promise<Chunk | null> {
+  const { head, identity: current } = await deps.tail.refresh();
+  if (current !== identity) return null;
   const range = { direction: "forwards", filter: interest.filter, limit: CHUNK_EVENTS } as const;
   const caughtUp = { parts: [], count: 0, cursor: head };
   let selection;
@@ -77,7 +86,8 @@ async function readChunk(
     selection = { ...range, source: { subjectId: subject.id }, after, before } as const;
   }
   const pageBytes = Math.min(CHUNK_BYTES, deps.pageBytes);
-  const page = await readPage({ ...deps, pageBytes }, log, selection, "event-stream", signal);
+  const page = await readPage({ ...deps, pageBytes }, log, selection, "event-stream", identity, signal);
+  if (page === null) return null;
   return page.full
     ? { parts: page.parts, count: page.count, cursor: page.last }
     : { ...page, cursor: Math.max(head, page.last) };
@@ -131,8 +141,8 @@ export function follow(
   deps: FollowDeps,
   log: LogAddress,
   interest: Interest,
-  start: number,
-  { take, fail }: Taker,
+  { position: start, identity }: FollowStart,
+  { take, renewed, fail }: Taker,
 ): Following {
   const { tail, audience } = deps;
   const wanted = isWanted(interest);
@@ -147,17 +157,23 @@ export function follow(
     return chunk.count > 0;
   };
 
-  const next = async (): Promise<Chunk> => {
+  /** Null when the log has another identity. */
+  const next = async (): Promise<Chunk | null> => {
+    if (tail.identity() !== identity) return null;
     const recent = await tail.since(cursor);
-    if (recent !== null) return chunkOf(recent.entries, recent.end, wanted);
+    if (recent !== null) {
+      return recent.identity === identity ? chunkOf(recent.entries, recent.end, wanted) : null;
+    }
     reading = new AbortController();
-    return readChunk(deps, log, interest, cursor, reading.signal);
+    return readChunk(deps, log, interest, { position: cursor, identity }, reading.signal);
   };
 
   const look = async () => {
     while (!ended && !audience.wait(listener)) {
       const chunk = await next();
-      if (ended || give(chunk)) return;
+      if (ended) return;
+      if (chunk === null) return renewed();
+      if (give(chunk)) return;
     }
   };
   const ask = () => {
@@ -168,8 +184,9 @@ export function follow(
 
   const listener: Listener = {
     cursor: () => cursor,
+    identity,
     hear(news) {
-      if (news === null || !give(chunkOfNews(news, cursor, wanted))) ask();
+      if (news === null || news.identity !== identity || !give(chunkOfNews(news, cursor, wanted))) ask();
     },
   };
 

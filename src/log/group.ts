@@ -2,7 +2,9 @@ import type { NewEvent } from "../core/event.ts";
 import * as sql from "./append.ts";
 import { type Database, integerAt, type Row, type Statement, textAt } from "./database.ts";
 import { erasureStatements } from "./erasures.ts";
+import { renewedError } from "./failures.ts";
 import type { LogAddress } from "./keys.ts";
+import { type LogState, readLogState } from "./log-state.ts";
 import { rowsParameters } from "./parameters.ts";
 import { type Plan, planGroup, type SubjectState, type Transaction } from "./plan.ts";
 import type { SubjectCache } from "./subject-cache.ts";
@@ -16,7 +18,20 @@ export interface GroupDeps {
   readonly database: Database;
   readonly log: LogAddress;
   readonly cache: SubjectCache<SubjectState>;
+  /** Identity of the log that the cache belongs to; null: it is looked up, and the cache is empty. */
+  readonly known: { identity: string | null };
   readonly idempotencyMs: number;
+}
+
+/** Lets go of all that is known: the log may have another identity. */
+export function forgetLog({ cache, known }: GroupDeps): void {
+  cache.clear();
+  known.identity = null;
+}
+
+/** The identity to plan on. It is read before the subjects, so that the commit proves them with it. */
+async function planningIdentity({ database, log, known }: GroupDeps): Promise<string> {
+  return (known.identity ??= (await readLogState(database, log)).identity);
 }
 
 async function readStates(
@@ -46,6 +61,7 @@ function subjectsThat(is: (name: string) => boolean, transactions: readonly Tran
  */
 async function planReading(
   deps: GroupDeps,
+  identity: string,
   transactions: readonly Transaction[],
   names: ReadonlySet<string>,
   cached: (name: string) => SubjectState | undefined,
@@ -56,6 +72,7 @@ async function planReading(
     transactions,
     (name) => cached(name) ?? states.get(name) ?? ABSENT,
     (key) => answers.get(key),
+    identity,
   );
 }
 
@@ -69,10 +86,12 @@ export async function planBehind(
   transactions: readonly Transaction[],
   underWay: readonly Transaction[],
 ): Promise<Plan | null> {
+  const { identity } = deps.known;
+  if (identity === null) return null;
   const cached = (name: string) => deps.cache.get(name);
   const missing = subjectsThat((name) => cached(name) === undefined, transactions);
   if (missing.size > 0 && subjectsThat((name) => missing.has(name), underWay).size > 0) return null;
-  const plan = await planReading(deps, transactions, missing, cached);
+  const plan = await planReading(deps, identity, transactions, missing, cached);
   return plan.decisions.some(({ kind }) => kind === "refuse") ? null : plan;
 }
 
@@ -81,15 +100,16 @@ export async function planBehind(
  * another process may have outdated: all subjects are read then, and the group is planned anew.
  */
 export async function preparePlan(deps: GroupDeps, transactions: readonly Transaction[]): Promise<Plan> {
+  const identity = await planningIdentity(deps);
   const cached = (name: string) => deps.cache.get(name);
   const missing = subjectsThat((name) => cached(name) === undefined, transactions);
-  const plan = await planReading(deps, transactions, missing, cached);
+  const plan = await planReading(deps, identity, transactions, missing, cached);
   const restsOnCache = plan.decisions.some(
     (decision) => decision.kind === "refuse" && !decision.basis.every((name) => missing.has(name)),
   );
   if (!restsOnCache) return plan;
   const all = subjectsThat(() => true, transactions);
-  return planReading(deps, transactions, all, () => undefined);
+  return planReading(deps, identity, transactions, all, () => undefined);
 }
 
 function eventRow({ subject, subjectId, version, event }: Plan["events"][number]) {
@@ -108,17 +128,28 @@ function keyRows(transactions: readonly Transaction[], plan: Plan) {
 export interface CommittedGroup {
   /** Head before the group's first event. */
   readonly base: number;
-  readonly head: number;
+  /** The log after the commit. */
+  readonly log: LogState;
   readonly ids: ReadonlyMap<string, number>;
+}
+
+/** Proves the identity of a plan that has nothing to write. Fails as a `conflict` when the log has another. */
+async function proveIdentity({ database, log }: GroupDeps, { identity }: Plan): Promise<CommittedGroup> {
+  const state = await readLogState(database, log);
+  if (state.identity !== identity) throw renewedError(log.name);
+  return { base: state.head, log: state, ids: new Map() };
 }
 
 /** Writes a plan in one transaction. Fails as a `conflict` when the plan rests on what is no longer so. */
 export async function commitPlan(
-  { database, log, idempotencyMs }: GroupDeps,
+  deps: GroupDeps,
   transactions: readonly Transaction[],
   plan: Plan,
   nowMs: number,
 ): Promise<CommittedGroup> {
+  if (plan.events.length === 0) return proveIdentity(deps, plan);
+  const { database, log, idempotencyMs } = deps;
+  const { identity } = plan;
   const now = new Date(nowMs).toISOString();
   const statements: Statement[] = [];
   if (plan.newSubjects.length > 0) {
@@ -136,14 +167,14 @@ export async function commitPlan(
     statements.push({ sql: sql.INSERT_KEYS, args: [log.id, now, JSON.stringify(keys)] });
   }
   statements.push(...erasureStatements(log, plan));
-  statements.push({ sql: sql.ADVANCE_HEAD, args: [log.id, plan.events.length, now] });
+  statements.push({ sql: sql.ADVANCE_HEAD, args: [log.id, plan.events.length, now, identity] });
 
   const results = await database.write(statements);
   const head = integerAt(results.at(-1)?.[0], 0);
   const inserted: readonly Row[] = plan.newSubjects.length > 0 ? (results[0] ?? []) : [];
   return {
     base: head - plan.events.length,
-    head,
+    log: { head, identity },
     ids: new Map(inserted.map((row) => [textAt(row, 0), integerAt(row, 1)])),
   };
 }

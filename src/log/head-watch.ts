@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock.ts";
-import { type Database, integerAt } from "./database.ts";
+import { type Database, integerAt, textAt } from "./database.ts";
 import type { LogAddress } from "./keys.ts";
+import type { LogState } from "./log-state.ts";
 
 /** A log whose head is looked up while somebody waits for what other processes append to it. */
 export interface Watched {
@@ -9,8 +10,8 @@ export interface Watched {
   readonly isAwaited: () => boolean;
   /** Whether somebody waits for what is known to come. */
   readonly isDue: () => boolean;
-  /** Told of the head at each look; says whether it is news. */
-  readonly advance: (head: number) => boolean;
+  /** Receives the state that each look found, and returns whether it is news. */
+  readonly advance: (state: LogState) => boolean;
 }
 
 /** Looks up heads for all who wait in this thread: one query for each interval, whatever they wait for. */
@@ -33,7 +34,7 @@ export interface HeadWatchDeps {
 const FIRST_DUE_MS = 2;
 
 /** Argument: JSON `[log id, …]`. */
-const SELECT_HEADS = "select id, head from logs where id in (select value from json_each(?1))";
+const SELECT_HEADS = "select id, head, identity from logs where id in (select value from json_each(?1))";
 
 export function createHeadWatch({ database, clock, pollIntervalMs }: HeadWatchDeps): HeadWatch {
   const watched = new Set<Watched>();
@@ -52,11 +53,14 @@ export function createHeadWatch({ database, clock, pollIntervalMs }: HeadWatchDe
     if (logs.length === 0) return false;
     const ids = new Set(logs.map(({ log }) => log.id));
     const rows = await database.read({ sql: SELECT_HEADS, args: [JSON.stringify(Array.from(ids))] });
-    const heads = new Map(rows.map((row) => [integerAt(row, 0), integerAt(row, 1)]));
+    const states = new Map(
+      rows.map((row) => [integerAt(row, 0), { head: integerAt(row, 1), identity: textAt(row, 2) }]),
+    );
     let found = false;
     for (const { log, isDue: wasDue, advance } of logs) {
       const due = wasDue();
-      found = (advance(heads.get(log.id) ?? 0) && due) || found;
+      const state = states.get(log.id);
+      found = (state !== undefined && advance(state) && due) || found;
     }
     return found;
   };

@@ -1,4 +1,6 @@
 import { type Database, integerAt, type Row, type Statement, textAt } from "./database.ts";
+import type { LogAddress } from "./keys.ts";
+import type { LogState } from "./log-state.ts";
 
 /*
  * Which history a log holds. A position means one event within one identity. A restore, or a renewal by hand, gives
@@ -52,6 +54,28 @@ function historiesOf(rows: readonly Row[]): LogHistory[] {
 export async function readIdentities(database: Database): Promise<LogHistory[]> {
   const [row] = await database.read({ sql: HAS_IDENTITIES, args: [] });
   return integerAt(row, 0) === 0 ? [] : historiesOf(await database.read({ sql: SELECT_HISTORIES, args: [] }));
+}
+
+/** How a log relates to an identity. */
+export interface Parting extends LogState {
+  /** Up to this position the log holds the events that the identity named; null when the identity is not known. */
+  readonly parted: number | null;
+}
+
+/** Arguments: log id, identity. */
+const FIND_PARTING = `
+select head, identity, iif(identity = ?2, head, (select parted from log_lineage where log = ?1 and identity = ?2))
+from logs where id = ?1`;
+
+/** Looks up how a log relates to an identity. */
+export async function findParting(database: Database, log: LogAddress, identity: string): Promise<Parting> {
+  const [row] = await database.read({ sql: FIND_PARTING, args: [log.id, identity] });
+  const parted = row?.[2] ?? null;
+  return {
+    head: integerAt(row, 0),
+    identity: textAt(row, 1),
+    parted: parted === null ? null : integerAt(row, 2),
+  };
 }
 
 /** Up to where a log holds what each identity named: its own, up to its head, and the former ones. */

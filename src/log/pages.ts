@@ -1,7 +1,7 @@
 import { prefixEnd } from "../core/names.ts";
 import type { Statement, Value } from "./database.ts";
 import type { LogAddress } from "./keys.ts";
-import { type Framing, framedEvent } from "./render.ts";
+import { type Framing, framedEvent, LOG_IDENTITY, renderingArgs } from "./render.ts";
 
 /*
  * The SQL of reading, the other hot path: a range of keys for a log, of the index on (subject, version) for one
@@ -36,8 +36,13 @@ function placeOf(source: Source): "event.key" | "event.version" {
   return source === "log" ? "event.key" : "event.version";
 }
 
-/** `from … limit` of a selection, binding its values to `args`. Aliases: `event`, `subject`. */
-export function selected(log: LogAddress, selection: Selection, args: Value[]): string {
+/** `from … limit` of a selection, binding its values to `args`. Aliases: `event`, `subject`. `also`: further tests. */
+export function selected(
+  log: LogAddress,
+  selection: Selection,
+  args: Value[],
+  also: readonly string[] = [],
+): string {
   const { source, after, before, direction, filter, limit } = selection;
   const bind = (value: Value): string => `?${args.push(value)}`;
   const place = placeOf(source);
@@ -46,6 +51,7 @@ export function selected(log: LogAddress, selection: Selection, args: Value[]): 
     `${place} > ${bind(base + after)}`,
     `${place} < ${bind(base + before)}`,
     "event.version >= subject.first_version",
+    ...also,
   ];
   if (source !== "log") tests.unshift(`event.subject = ${bind(source.subjectId)}`);
   if (filter.types !== undefined) {
@@ -65,27 +71,35 @@ export function selected(log: LogAddress, selection: Selection, args: Value[]): 
 /** As what a page leaves the database: bytes spare a program that has it in its process to make a string of them. */
 export type Form = "text" | "bytes";
 
-/** Gives one row: count, first and last position in order of the log (0 when empty), the framed text (or null). */
+/**
+ * Gives one row: count, first and last position in order of the log (0 when empty), the framed text (or null), and the
+ * log's identity (empty where a replica does not have the log yet).
+ */
 export function pageStatement(
   log: LogAddress,
   selection: Selection,
   framing: Framing,
   form: Form = "text",
 ): Statement {
-  const args: Value[] = [log.base, JSON.stringify(log.name)];
+  const args = renderingArgs(log);
   const from = selected(log, selection, args);
   const joined = "group_concat(text, '')";
   const page = form === "bytes" ? `cast(${joined} as blob)` : joined;
-  const sql = `select count(*), coalesce(min(position), 0), coalesce(max(position), 0), ${page}
-  from (select event.key - ?1 as position, ${framedEvent(framing, "?1", "?2")} as text ${from})`;
+  const sql = `select count(*), coalesce(min(position), 0), coalesce(max(position), 0), ${page}, coalesce(${LOG_IDENTITY}, '')
+  from (select event.key - ?1 as position, ${framedEvent(framing)} as text ${from})`;
   return { sql, args };
 }
 
-/** Gives a row for each event: position, subject, type, framed text. */
-export function entriesStatement(log: LogAddress, selection: Selection, framing: Framing): Statement {
-  const args: Value[] = [log.base, JSON.stringify(log.name)];
-  const from = selected(log, selection, args);
-  const sql = `select event.key - ?1, subject.name, event.type, ${framedEvent(framing, "?1", "?2")} ${from}`;
+/** Gives a row for each event: position, subject, type, framed text. No rows when the log has another identity. */
+export function entriesStatement(
+  log: LogAddress,
+  identity: string,
+  selection: Selection,
+  framing: Framing,
+): Statement {
+  const args = [...renderingArgs(log), identity];
+  const from = selected(log, selection, args, [`${LOG_IDENTITY} = ?4`]);
+  const sql = `select event.key - ?1, subject.name, event.type, ${framedEvent(framing)} ${from}`;
   return { sql, args };
 }
 
@@ -93,7 +107,7 @@ export function entriesStatement(log: LogAddress, selection: Selection, framing:
  * Bytes around the data and extensions of an event that every event has: names of members, times, numbers. An upper
  * bound, so that an event is never larger than it was counted.
  */
-export const ENVELOPE_BYTES = 400;
+export const ENVELOPE_BYTES = 450;
 
 /**
  * Bytes of an event on the wire, rounded up. The type is counted three times, since a server-sent event has it twice and

@@ -1,4 +1,5 @@
 import type { Appended, ExpectedVersion, NewEvent } from "../core/event.ts";
+import type { LogState } from "./log-state.ts";
 
 /** What an append depends on: the state of one subject. */
 export interface SubjectState {
@@ -20,6 +21,8 @@ export interface Part {
 export interface Transaction {
   readonly parts: readonly Part[];
   readonly idempotency: { readonly key: string; readonly fingerprint: string } | null;
+  /** Identity of the log that it was decided on; absent where the caller does not state one. */
+  readonly identity?: string | undefined;
 }
 
 /** What an earlier request with the same idempotency key was answered. */
@@ -42,9 +45,15 @@ export type Refused =
       readonly currentVersion: number;
       readonly expectedVersion: ExpectedVersion;
     }
+  | {
+      readonly outcome: "log-restored";
+      /** The identity that was stated. */
+      readonly identity: string;
+    }
   | { readonly outcome: "idempotency-key-reused" };
 
-export type AppendOutcome = Accepted | Refused;
+/** `log`: the log after the commit. */
+export type AppendOutcome = (Accepted | Refused) & { readonly log: LogState };
 
 /** An event with its place: the position is `offset + 1` after the head the group is committed on. */
 export interface PlacedEvent {
@@ -62,6 +71,8 @@ export type Decision =
   | { readonly kind: "refuse"; readonly refusal: Refused; readonly basis: readonly string[] };
 
 export interface Plan {
+  /** Identity of the log that the plan was made on. */
+  readonly identity: string;
   /** One for each transaction, in order. */
   readonly decisions: readonly Decision[];
   /** In order of position. */
@@ -102,12 +113,14 @@ function refusalOf(part: Part, state: SubjectState): Refused | null {
 
 /**
  * Decides the fate of a group of transactions as if they ran one after the other, given what is known of their
- * subjects and keys. Pure; the commit proves it: a state that was out of date makes a (subject, version) collide.
+ * subjects and keys. Pure; the commit proves it: a state that was out of date makes a (subject, version) collide, and an
+ * identity that was out of date is refused.
  */
 export function planGroup(
   transactions: readonly Transaction[],
   stateOf: (subject: string) => SubjectState,
   firstAnswerOf: (key: string) => FirstAnswer | undefined,
+  identity: string,
 ): Plan {
   const after = new Map<string, SubjectState>();
   const events: PlacedEvent[] = [];
@@ -180,6 +193,10 @@ export function planGroup(
       }
     }
 
+    const stated = transaction.identity;
+    if (stated !== undefined && stated !== identity) {
+      return { kind: "refuse", refusal: { outcome: "log-restored", identity: stated }, basis: [] };
+    }
     const decision = place(transaction.parts);
     if (decision.kind === "append" && idempotency !== null) {
       keys.set(idempotency.key, { index, fingerprint: idempotency.fingerprint });
@@ -190,5 +207,5 @@ export function planGroup(
   const decisions = transactions.map(decide);
   const newSubjects = [...after].flatMap(([subject, { id }]) => (id === null ? [subject] : []));
   const revived = [...new Set(wereErased)].filter((subject) => after.get(subject)?.erased === false);
-  return { decisions, events, after, newSubjects, tombstones, revived };
+  return { identity, decisions, events, after, newSubjects, tombstones, revived };
 }

@@ -1,3 +1,4 @@
+import { KildeError } from "../core/errors.ts";
 import { EVENT_LOG_ADDRESS, type LogAddress } from "./keys.ts";
 import type { Direction, Filter, Selection } from "./pages.ts";
 import { type ReadDeps, readPage, type Page } from "./read.ts";
@@ -24,6 +25,8 @@ export interface PageQuery {
 export interface PageAnswer extends Page {
   /** Position of the log's last event when the page was read. */
   readonly head: number;
+  /** Identity of the log when the page was read. */
+  readonly identity: string;
   /** The subject asked for; null when a whole log was asked for, or the subject has no events. */
   readonly subject: SubjectInfo | null;
 }
@@ -69,7 +72,37 @@ async function subjectSelection(
   return { source, after, before, direction, filter: { ...filter, recordedBy }, limit };
 }
 
-/** Reads a page as it is now. A cursor beyond the head is for the caller to judge; nothing comes after it. */
+/** How often a page is read again because the log got another identity meanwhile. */
+const ATTEMPTS = 5;
+
+/** Null when the log got another identity meanwhile. */
+async function queryOnce(
+  deps: QueryDeps,
+  log: LogAddress,
+  query: PageQuery,
+  framing: Framing,
+  signal?: AbortSignal,
+): Promise<PageAnswer | null> {
+  const state = await deps.tail.refresh();
+  const { identity } = state;
+  if (query.subject === null) {
+    const page = await readPage(deps, log, logSelection(query, state.head), framing, identity, signal);
+    return page === null ? null : { ...page, ...state, subject: null };
+  }
+  const subject = await findSubject(deps.database, log, query.subject);
+  if (subject === null) {
+    const after = await deps.tail.refresh();
+    return after.identity === identity ? { ...NOTHING, ...state, subject } : null;
+  }
+  const selection = await subjectSelection(deps, log, query, subject);
+  const page = await readPage(deps, log, selection, framing, identity, signal);
+  return page === null ? null : { ...page, ...state, subject };
+}
+
+/**
+ * Reads a page as it is now, all of it from the history that the answer's identity names. A cursor beyond the head is
+ * for the caller to judge; nothing comes after it.
+ */
 export async function queryPage(
   deps: QueryDeps,
   log: LogAddress,
@@ -77,13 +110,9 @@ export async function queryPage(
   framing: Framing,
   signal?: AbortSignal,
 ): Promise<PageAnswer> {
-  const head = await deps.tail.refresh();
-  if (query.subject === null) {
-    const page = await readPage(deps, log, logSelection(query, head), framing, signal);
-    return { ...page, head, subject: null };
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+    const answer = await queryOnce(deps, log, query, framing, signal);
+    if (answer !== null) return answer;
   }
-  const subject = await findSubject(deps.database, log, query.subject);
-  if (subject === null) return { ...NOTHING, head, subject };
-  const selection = await subjectSelection(deps, log, query, subject);
-  return { ...(await readPage(deps, log, selection, framing, signal)), head, subject };
+  throw new KildeError("storage-unavailable", `${log.name} changed its identity while it was read`);
 }

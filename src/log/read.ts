@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { utf8Bytes } from "../core/names.ts";
-import { type Database, integerAt, type Row } from "./database.ts";
+import { type Database, integerAt, type Row, textAt } from "./database.ts";
 import type { LogAddress } from "./keys.ts";
 import { isTooLarge } from "./failures.ts";
 import { bytesStatement, fittingSelection, pageStatement, type Selection } from "./pages.ts";
@@ -37,6 +37,8 @@ const SCAN_WINDOW = 10_000;
 interface Piece extends Omit<Page, "full" | "parts"> {
   /** Null: no events. */
   readonly part: Part | null;
+  /** Null: nothing was read. */
+  readonly identity: string | null;
   readonly cutByBytes: boolean;
 }
 
@@ -93,13 +95,15 @@ async function readPiece(
   { maxBytes, isFirst }: { readonly maxBytes: number; readonly isFirst: boolean },
 ): Promise<Piece> {
   const fitting = await fittingLimit(deps, log, selection, maxBytes);
-  if (fitting === 0 && !isFirst) return { part: null, count: 0, first: 0, last: 0, cutByBytes: true };
+  if (fitting === 0 && !isFirst)
+    return { part: null, identity: null, count: 0, first: 0, last: 0, cutByBytes: true };
   const asked = Math.max(1, fitting);
   const { row, limit } = await readEvents(deps, log, { ...selection, limit: asked }, framing);
   const [low, high] = [integerAt(row, 1), integerAt(row, 2)];
   const [first, last] = selection.direction === "forwards" ? [low, high] : [high, low];
   const part = partAt(row?.[3] ?? null);
-  return { part, count: integerAt(row, 0), first, last, cutByBytes: limit < selection.limit };
+  const [identity, count] = [textAt(row, 4), integerAt(row, 0)];
+  return { part, identity, count, first, last, cutByBytes: limit < selection.limit };
 }
 
 /**
@@ -126,14 +130,18 @@ function* windows(selection: Selection, pieceEvents: number): Generator<Selectio
   }
 }
 
-/** Reads one page. A filtered read goes on until the page is full or its range ends, in bounded queries. */
+/**
+ * Reads one page of the history that an identity names; null when the log has another. A filtered read goes on until the
+ * page is full or its range ends, in bounded queries.
+ */
 export async function readPage(
   deps: ReadDeps,
   log: LogAddress,
   selection: Selection,
   framing: Framing,
+  identity: string,
   signal?: AbortSignal,
-): Promise<Page> {
+): Promise<Page | null> {
   const parts: Part[] = [];
   let [first, last] = [0, 0];
   let count = 0;
@@ -142,6 +150,7 @@ export async function readPage(
   for (const window of windows(selection, deps.pieceEvents)) {
     const room = { maxBytes: deps.pageBytes - bytes, isFirst: count === 0 };
     const piece = await readPiece(deps, log, { ...window, limit: selection.limit - count }, framing, room);
+    if (piece.identity !== null && piece.identity !== identity) return null;
     if (piece.part !== null) {
       parts.push(piece.part);
       if (count === 0) first = piece.first;

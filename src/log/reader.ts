@@ -2,9 +2,10 @@ import type { Clock } from "../core/clock.ts";
 import type { Limits } from "../core/limits.ts";
 import { createAudience } from "./audience.ts";
 import type { Database } from "./database.ts";
-import { follow, type Following, type Interest, type Taker } from "./follow.ts";
+import { follow, type Following, type FollowStart, type Interest, type Taker } from "./follow.ts";
 import { createHeadWatch, type HeadWatch } from "./head-watch.ts";
 import type { LogAddress } from "./keys.ts";
+import type { LogState } from "./log-state.ts";
 import { ENVELOPE_BYTES } from "./pages.ts";
 import { type PageAnswer, type PageQuery, queryPage } from "./query.ts";
 import type { Framing } from "./render.ts";
@@ -27,11 +28,15 @@ export interface LogReader {
   readonly replica: boolean;
   /** Position of the last event ever appended, looked up now. */
   head(): Promise<number>;
+  /** The head, with the identity of the history that it belongs to, looked up now. */
+  state(): Promise<LogState>;
   /** The last known head. Whatever is read from now on has it. */
   knownHead(): number;
+  /** The last known identity; empty before the first look. */
+  knownIdentity(): string;
   /**
-   * Resolves when the head has passed a position, or the signal aborts, and gives the last known head; looks for itself
-   * at times, as followers do.
+   * Resolves when the head has passed a position, the signal aborts, or the log gets another identity, and gives the last
+   * known head; looks for itself at times, as followers do.
    */
   passed(position: number, signal: AbortSignal): Promise<number>;
   /** The same for a position that is known to come, so that it is looked for sooner: resolves when it is there. */
@@ -39,7 +44,7 @@ export interface LogReader {
   find(subject: string): Promise<SubjectInfo | null>;
   page(query: PageQuery, framing: Framing, signal?: AbortSignal): Promise<PageAnswer>;
   /** Gives server-sent events after a position, a chunk whenever it is asked to, until it is ended. */
-  follow(interest: Interest, after: number, taker: Taker): Following;
+  follow(interest: Interest, start: FollowStart, taker: Taker): Following;
   subjects(query: { prefix: string; cursor: string; limit: number }): Promise<SubjectList>;
   changedSubjects(query: { prefix: string; since: number; limit: number }): Promise<SubjectList>;
   /** Hastens followers; without it they look for themselves. */
@@ -91,8 +96,10 @@ export function openLogReader(
     name: log.name,
     address: log,
     replica: database.replica,
-    head: () => tail.refresh(),
+    head: async () => (await tail.refresh()).head,
+    state: () => tail.refresh(),
     knownHead: () => tail.head(),
+    knownIdentity: () => tail.identity(),
     passed: (position, signal) => tail.passed(position, signal),
     reached(position, signal) {
       const there = tail.passed(position - 1, signal);
@@ -101,15 +108,15 @@ export function openLogReader(
     },
     find: (subject) => findSubject(database, log, subject),
     page: (query, framing, signal) => queryPage(deps, log, query, framing, signal),
-    follow: (interest, after, taker) => follow(deps, log, interest, after, taker),
+    follow: (interest, start, taker) => follow(deps, log, interest, start, taker),
     subjects: (query) => listSubjects(database, log, query),
     changedSubjects: async (query) =>
-      listChangedSubjects(deps, log, { ...query, head: await tail.refresh() }),
+      listChangedSubjects(deps, log, { ...query, head: (await tail.refresh()).head }),
     learn(news) {
       if (news === "truncated") tail.reset();
       // A replica does not have it yet. Taken for read, it would be missing from what followers are sent.
       else if (database.replica) tail.expect(news.head);
-      else tail.advance(news.head);
+      else tail.advance(news);
     },
     close() {
       audience.close();

@@ -1,5 +1,6 @@
 import { ERASED_TYPE } from "../core/event.ts";
-import { EVENT_LOG_ADDRESS } from "./keys.ts";
+import type { Value } from "./database.ts";
+import { EVENT_LOG_ADDRESS, type LogAddress } from "./keys.ts";
 
 /*
  * An event's form on the wire, built by the database: the stored JSON text is passed through, never parsed and
@@ -18,7 +19,7 @@ const CLOUD_EVENT =
   '{"specversion":"1.0","id":"%d","source":%s,"type":%s,"subject":%s,"time":"%s"%s,"sequence":"%016d"%s%s%s%s}';
 
 // Neither a type nor the JSON that is stored can hold a line break, so that each field of a server-sent event is one line.
-const SERVER_SENT = `id: %d\nevent: %s\ndata: ${CLOUD_EVENT}\n\n`;
+const SERVER_SENT = `id: %d-%s\nevent: %s\ndata: ${CLOUD_EVENT}\n\n`;
 
 /** Whether the event's attributes state a content type of its data, which is then the first of them. */
 const STATES_CONTENT_TYPE = `substr(event.extensions, 1, 19) = '{"datacontenttype":'`;
@@ -33,9 +34,18 @@ export const HAS_DATA = "(event.data is not null and event.data <> '')";
 const DATA = `case when event.key > (select verbatim_until from logs where id = ${EVENT_LOG_ADDRESS.id}) then event.data
     else nullif(replace(replace(event.data, char(10), ' '), char(13), ' '), '') end`;
 
-/** Parameters: the log's base key and its name as JSON. */
-function cloudEventValues(base: string, source: string): string {
-  return `event.key - ${base}, ${source}, json_quote(event.type), json_quote(subject.name),
+/** The first parameters of every statement that writes events: base key, path as JSON text, log id. */
+export function renderingArgs({ id, name, base }: LogAddress): Value[] {
+  return [base, JSON.stringify(name), id];
+}
+
+/** The log's identity in the state that the statement reads. SQLite evaluates it once for all rows. */
+export const LOG_IDENTITY = "(select identity from logs where id = ?3)";
+
+const SOURCE = `(select ?2 || ',"logidentity":"' || identity || '"' from logs where id = ?3)`;
+
+function cloudEventValues(): string {
+  return `event.key - ?1, ${SOURCE}, json_quote(event.type), json_quote(subject.name),
     coalesce(event.time, event.recorded),
     case when event.time is not null then ',"recordedtime":"' || event.recorded || '"' end,
     event.version,
@@ -52,15 +62,15 @@ const FORMATS: Readonly<Record<Framing, string>> = {
   "event-stream": SERVER_SENT,
 };
 
-/** SQL for the text of one event. Parameters: the log's base key, and its name as JSON text. */
-export function eventText(base: string, source: string): string {
-  return `format('${CLOUD_EVENT}', ${cloudEventValues(base, source)})`;
+/** SQL for the text of one event. The first parameters are {@link renderingArgs}. */
+export function eventText(): string {
+  return `format('${CLOUD_EVENT}', ${cloudEventValues()})`;
 }
 
 /** SQL for one event within a page, which is these one after the other. Parameters as of {@link eventText}. */
-export function framedEvent(framing: Framing, base: string, source: string): string {
-  const values = cloudEventValues(base, source);
+export function framedEvent(framing: Framing): string {
+  const values = cloudEventValues();
   return framing === "event-stream"
-    ? `format('${FORMATS[framing]}', event.key - ${base}, event.type, ${values})`
+    ? `format('${FORMATS[framing]}', event.key - ?1, ${LOG_IDENTITY}, event.type, ${values})`
     : `format('${FORMATS[framing]}', ${values})`;
 }

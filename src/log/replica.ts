@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { KildeError } from "../core/errors.ts";
-import { type Database, integerAt, type Row, type Statement } from "./database.ts";
+import { type Database, integerAt, type Row, type Statement, textAt } from "./database.ts";
 
 /** How long a read may wait for a replica. */
 export interface ReplicaPatience {
@@ -15,10 +15,22 @@ export interface ReplicaDeps extends ReplicaPatience {
   readonly close: () => void;
 }
 
-/** Last positions by log id. They only grow, and no log is ever removed: so they tell which of two states is older. */
-type Heads = ReadonlyMap<number, number>;
+/** A log in one state of a replica. */
+interface ReplicaLog {
+  readonly head: number;
+  readonly identity: string;
+  /** Identities that the log had before, each followed by a comma. */
+  readonly former: string;
+}
 
-const SELECT_HEADS: Statement = { sql: "select id, head from logs", args: [] };
+/** By log id. Heads only grow within an identity, and no log is ever removed: so they tell which of two states is older. */
+type Heads = ReadonlyMap<number, ReplicaLog>;
+
+const SELECT_HEADS: Statement = {
+  sql: `select id, head, identity,
+    coalesce((select group_concat(identity || ',', '') from log_lineage where log = logs.id), '') from logs`,
+  args: [],
+};
 
 /**
  * Reads of one turn. Replicas that are asked in turn would otherwise give the one that is behind to the same reader each
@@ -31,18 +43,31 @@ const FIRST_WAIT_MS = 2;
 const LONGEST_WAIT_MS = 100;
 
 function headsOf(rows: readonly Row[]): Heads {
-  return new Map(rows.map((row) => [integerAt(row, 0), integerAt(row, 1)]));
+  return new Map(
+    rows.map((row) => [
+      integerAt(row, 0),
+      { head: integerAt(row, 1), identity: textAt(row, 2), former: textAt(row, 3) },
+    ]),
+  );
+}
+
+/** Whether a log was read in an earlier state than another. A log that is not there yet is. */
+function isEarlier(log: ReplicaLog | undefined, than: ReplicaLog): boolean {
+  if (log === undefined) return true;
+  if (log.identity === than.identity) return log.head < than.head;
+  return than.former.includes(`${log.identity},`);
 }
 
 function isOlder(heads: Heads, than: Heads): boolean {
-  for (const [log, head] of than) if ((heads.get(log) ?? -1) < head) return true;
+  for (const [id, log] of than) if (isEarlier(heads.get(id), log)) return true;
   return false;
 }
 
 function later(a: Heads, b: Heads): Heads {
-  return isOlder(a, b)
-    ? new Map([...a, ...Array.from(b, ([log, head]) => [log, Math.max(head, a.get(log) ?? 0)] as const)])
-    : a;
+  if (!isOlder(a, b)) return a;
+  const merged = new Map(a);
+  for (const [id, log] of b) if (isEarlier(a.get(id), log)) merged.set(id, log);
+  return merged;
 }
 
 /** What is asked for is made by a migration that the replica does not have yet. */

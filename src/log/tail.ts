@@ -4,8 +4,8 @@ import { type Database, integerAt, textAt } from "./database.ts";
 import { isTooLarge } from "./failures.ts";
 import type { HeadWatch, Watched } from "./head-watch.ts";
 import type { LogAddress } from "./keys.ts";
+import { type LogState, readLogState } from "./log-state.ts";
 import { type Direction, entriesStatement, fittingSelection, type Selection } from "./pages.ts";
-import { readHead } from "./subjects.ts";
 
 /** A recent event, ready to be sent. */
 export interface Entry {
@@ -27,6 +27,13 @@ const FILL_ENTRIES = 1_000;
 /** So few new entries are read without asking how large they are. */
 const FEW_ENTRIES = 4;
 
+/** Entries at hand, all of the history that the identity names. */
+export interface Recent {
+  readonly entries: readonly Entry[];
+  readonly end: number;
+  readonly identity: string;
+}
+
 /**
  * The live end of a log, shared by all who follow it in this process: one wake-up, one read of what is new, one
  * ring of recent events. It only hastens: whoever does not find an event here reads it from the log.
@@ -34,16 +41,24 @@ const FEW_ENTRIES = 4;
 export interface Tail {
   /** The last known head. */
   head(): number;
-  /** Tells of a head that the database has, such as by this process's own commits; says whether it is news. */
-  advance(head: number): boolean;
+  /** The last known identity of the log; empty before it is known. */
+  identity(): string;
+  /**
+   * Takes over a state that the database has, such as after this process's own commits, and returns whether it is news.
+   * Another identity discards everything at hand.
+   */
+  advance(state: LogState): boolean;
   /** Tells of a head that a replica will have before long: it is looked for sooner than otherwise. */
   expect(head: number): void;
-  /** Resolves when the head has passed `position`, or when the signal aborts; gives the last known head. */
+  /**
+   * Resolves when the head has passed `position`, when the signal aborts, or when the log gets another identity; gives
+   * the last known head.
+   */
   passed(position: number, signal: AbortSignal): Promise<number>;
   /** Events after `position` and up to `end`, in order; null when they are no longer at hand. */
-  since(position: number): Promise<{ readonly entries: readonly Entry[]; readonly end: number } | null>;
-  /** Looks the head up now, for readers that must see what other processes appended. */
-  refresh(): Promise<number>;
+  since(position: number): Promise<Recent | null>;
+  /** Looks the state up now, for readers that must see what other processes appended. */
+  refresh(): Promise<LogState>;
   /** Lets go of what is at hand: some of it was truncated. */
   reset(): void;
   close(): void;
@@ -59,6 +74,7 @@ export interface TailDeps {
 export function createTail({ database, log, heads }: TailDeps): Tail {
   /** Only what was read here, or will be when it is: events up to it are taken for there when the ring is filled. */
   let head = 0;
+  let identity = "";
   let expected = 0;
   let ring: Entry[] = [];
   let ringBytes = 0;
@@ -73,13 +89,6 @@ export function createTail({ database, log, heads }: TailDeps): Tail {
     for (const wake of Array.from(waiters)) wake();
   };
 
-  const advance = (seen: number): boolean => {
-    if (seen <= head) return false;
-    head = seen;
-    wakeAll();
-    return true;
-  };
-
   const reset = (position: number) => {
     ring = [];
     ringBytes = 0;
@@ -87,9 +96,21 @@ export function createTail({ database, log, heads }: TailDeps): Tail {
     ringEnd = position;
   };
 
-  const refresh = async () => {
-    advance(await readHead(database, log));
-    return head;
+  const advance = (seen: LogState): boolean => {
+    if (seen.identity !== identity) {
+      ({ head, identity } = seen);
+      expected = 0;
+      reset(0);
+    } else if (seen.head <= head) return false;
+    head = seen.head;
+    wakeAll();
+    return true;
+  };
+
+  const refresh = async (): Promise<LogState> => {
+    const seen = await readLogState(database, log);
+    advance(seen);
+    return seen.identity === identity ? { head, identity } : seen;
   };
 
   const isAwaited = () => waiters.size > 0;
@@ -114,14 +135,19 @@ export function createTail({ database, log, heads }: TailDeps): Tail {
 
   const fill = async () => {
     const target = head;
+    const known = identity;
     if (target - ringEnd > FILL_ENTRIES) reset(target - FILL_ENTRIES);
     const start = await fillStart(target);
+    if (identity !== known) return;
     if (start > ringEnd) reset(start);
-    const statement = entriesStatement(log, newEntries(target, "forwards"), "event-stream");
+    const statement = entriesStatement(log, known, newEntries(target, "forwards"), "event-stream");
     const rows = await database.read(statement).catch((error: unknown) => {
       if (!isTooLarge(error)) throw error;
       return null;
     });
+    // The database gives nothing when the log has another identity.
+    if (rows?.length === 0) await refresh();
+    if (identity !== known) return;
     if (rows === null) {
       // More at once than a libSQL server gives: who is behind reads pages, and the ring begins anew.
       reset(target);
@@ -169,6 +195,7 @@ export function createTail({ database, log, heads }: TailDeps): Tail {
 
   return {
     head: () => head,
+    identity: () => identity,
     advance,
     expect(position) {
       expected = Math.max(expected, position);
@@ -178,9 +205,11 @@ export function createTail({ database, log, heads }: TailDeps): Tail {
     reset: () => reset(head),
     passed(position, signal) {
       if (head > position || signal.aborted || closed.signal.aborted) return Promise.resolve(head);
+      const known = identity;
+      const isRenewed = () => known !== "" && identity !== known;
       return new Promise((resolve) => {
         const wake = () => {
-          if (head <= position && !signal.aborted && !closed.signal.aborted) return;
+          if (head <= position && !isRenewed() && !signal.aborted && !closed.signal.aborted) return;
           waiters.delete(wake);
           signal.removeEventListener("abort", wake);
           resolve(head);
@@ -197,7 +226,9 @@ export function createTail({ database, log, heads }: TailDeps): Tail {
         filling ??= fill().finally(() => (filling = null));
         await filling;
       }
-      return position < ringStart ? null : { entries: ring.slice(indexAfter(position)), end: ringEnd };
+      return position < ringStart
+        ? null
+        : { entries: ring.slice(indexAfter(position)), end: ringEnd, identity };
     },
     close() {
       closed.abort();

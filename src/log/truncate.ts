@@ -1,3 +1,4 @@
+import { ADVANCE_HEAD } from "./append.ts";
 import type { Database, Row } from "./database.ts";
 import { integerAt } from "./database.ts";
 import { removalStatement } from "./erasures.ts";
@@ -11,15 +12,24 @@ const SWEEP_BATCH = 500;
 const TRUNCATE = `
 update subjects set first_version = ?3, sweep = 1 where log = ?1 and name = ?2 and first_version < ?3`;
 
+export interface Truncation {
+  readonly subject: string;
+  /** The first version that stays. */
+  readonly before: number;
+  /** Identity of the log that this was decided on. */
+  readonly identity: string;
+}
+
+/** Fails as a `conflict`, with nothing truncated, when the log has another identity. */
 export async function truncateSubject(
   database: Database,
   log: LogAddress,
-  name: string,
-  before: number,
+  { subject, before, identity }: Truncation,
 ): Promise<void> {
   await database.write([
-    raiseBelow(log, name, before),
-    { sql: TRUNCATE, args: [log.id, name, before] },
+    { sql: ADVANCE_HEAD, args: [log.id, 0, "", identity] },
+    raiseBelow(log, subject, before),
+    { sql: TRUNCATE, args: [log.id, subject, before] },
     removalStatement(log),
   ]);
 }

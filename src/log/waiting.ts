@@ -1,5 +1,6 @@
 import { KildeError } from "../core/errors.ts";
 import type { Appended } from "../core/event.ts";
+import type { CommittedGroup } from "./group.ts";
 import type { AppendOutcome, Plan, Transaction } from "./plan.ts";
 import { takeWithin } from "./take.ts";
 
@@ -52,7 +53,11 @@ export function takeHalf(queue: Waiting[], underWay: readonly Waiting[]): Waitin
 }
 
 /** Tells each caller its outcome; positions of the plan count from `base`. */
-export function settle(group: readonly Waiting[], plan: Plan, base: number): void {
+export function settle(
+  group: readonly Waiting[],
+  plan: Plan,
+  { base, log }: Pick<CommittedGroup, "base" | "log">,
+): void {
   const placed = (results: readonly Appended[]): Appended[] =>
     results.map(({ subject, version, position, count }) => ({
       subject,
@@ -65,15 +70,15 @@ export function settle(group: readonly Waiting[], plan: Plan, base: number): voi
     const decision = plan.decisions[index];
     switch (decision?.kind) {
       case "append":
-        return { outcome: "appended", results: placed(decision.results), replayed: false };
+        return { outcome: "appended", results: placed(decision.results), replayed: false, log };
       case "replay":
-        return { outcome: "appended", results: decision.answer.results, replayed: true };
+        return { outcome: "appended", results: decision.answer.results, replayed: true, log };
       case "same-as": {
         const first = outcomeOf(decision.index);
         return first.outcome === "appended" ? { ...first, replayed: true } : first;
       }
       case "refuse":
-        return decision.refusal;
+        return { ...decision.refusal, log };
       case undefined:
         throw new Error(`transaction ${index} of the group was not decided`);
     }

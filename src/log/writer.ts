@@ -6,6 +6,7 @@ import type { Database, Row, Statement } from "./database.ts";
 import { erasure } from "./erasures.ts";
 import { storageError, storageFailure } from "./failures.ts";
 import { EVENT_LOG_ADDRESS } from "./keys.ts";
+import type { LogState } from "./log-state.ts";
 import type { AppendOutcome, Transaction } from "./plan.ts";
 import { createSweeper, type SweepFailure } from "./sweeper.ts";
 import { truncateSubject } from "./truncate.ts";
@@ -30,8 +31,11 @@ export interface BatchWriter {
 export interface LogWriter extends BatchWriter {
   /** Appends a transaction, all or nothing. Throws a KildeError when storage fails. */
   append(transaction: Transaction): Promise<AppendOutcome>;
-  /** Removes the events of a stream below a version, and leaves versions and positions as they are. */
-  truncate(subject: string, before: number): Promise<void>;
+  /**
+   * Removes the events of a stream below a version, and leaves versions and positions as they are. Does nothing but fail
+   * when the log no longer has the identity that this was decided on.
+   */
+  truncate(subject: string, before: number, identity: string): Promise<void>;
   /** Sweeps what another process has left undone since the last call; to be called every few seconds. */
   sweepLeft(): void;
   /** Why truncated and erased events are not removed from storage; null: the last attempt to do so succeeded. */
@@ -43,7 +47,7 @@ export interface LogWriter extends BatchWriter {
 }
 
 /** What a writer tells the readers of its log; they would find out by themselves, but later. */
-export type LogNews = { readonly head: number } | "truncated";
+export type LogNews = LogState | "truncated";
 
 /** Runs the statements of a batch; see `BatchWriter`. */
 export async function writeBatch(
@@ -102,7 +106,7 @@ export function openLogWriter({
   onSweepFailure = () => {},
 }: LogWriterDeps): LogWriter {
   const log = EVENT_LOG_ADDRESS;
-  const queue = createCommitQueue({ database, log, clock, limits, onCommit: (head) => onNews({ head }) });
+  const queue = createCommitQueue({ database, log, clock, limits, onCommit: onNews });
   const sweeper = createSweeper({
     database,
     clock,
@@ -121,8 +125,8 @@ export function openLogWriter({
       const outcome = queue.append(transaction);
       return transaction.parts.some(({ erases }) => erases) ? outcome.finally(sweep) : outcome;
     },
-    async truncate(subject, before) {
-      await queue.exclusively(() => truncateSubject(database, log, subject, before));
+    async truncate(subject, before, identity) {
+      await queue.exclusively(() => truncateSubject(database, log, { subject, before, identity }));
       onNews("truncated");
       sweep();
     },

@@ -5,6 +5,7 @@ import type { Limits } from "../core/limits.ts";
 import type { Database } from "../log/database.ts";
 import type { HeadWatch } from "../log/head-watch.ts";
 import type { LogAddress } from "../log/keys.ts";
+import type { LogState } from "../log/log-state.ts";
 import { type LogReader, openLogReader } from "../log/reader.ts";
 import type { BatchWriter } from "../log/writer.ts";
 import { systemClock } from "./system-clock.ts";
@@ -27,7 +28,7 @@ export interface DeliveryOptions {
 /** Deliveries that go on in this thread. */
 export interface DeliveringHere extends Omit<Delivering, "learn"> {
   /** Tells of the head of a log. */
-  learn(path: string, head: number): void;
+  learn(path: string, log: LogState): void;
 }
 
 /** Delivers webhooks in this thread until it is closed. */
@@ -58,8 +59,8 @@ export function deliverHere(options: DeliveryOptions): DeliveringHere {
   });
   return {
     changed: (subscription) => delivering.changed(subscription),
-    learn(path, head) {
-      readers.get(path)?.learn({ head });
+    learn(path, log) {
+      readers.get(path)?.learn(log);
       delivering.learn();
     },
     async close() {

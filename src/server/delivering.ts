@@ -55,7 +55,7 @@ function startThread(options: Thread): Run {
     ended,
     delivering: {
       changed: (subscription) => tell({ kind: "changed", subscription }),
-      learn: (path, head) => tell({ kind: "news", path, head }),
+      learn: (path, log) => tell({ kind: "news", path, log }),
       async close() {
         tell({ kind: "close" });
         await ended;
@@ -140,7 +140,7 @@ export function startDelivering(options: DeliveringOptions): DeliveringHere {
       startOnce();
       running?.changed(subscription);
     },
-    learn: (path, head) => running?.learn(path, head),
+    learn: (path, log) => running?.learn(path, log),
     async close() {
       stopping.abort();
       await looking;

@@ -1,5 +1,6 @@
 import type { DeliveryRunEvent } from "../delivery/run.ts";
 import { openDatabase } from "../log/open.ts";
+import type { LogState } from "../log/log-state.ts";
 import { type BatchWriter, writeBatch } from "../log/writer.ts";
 import { type DeliveringHere, deliverHere, type DeliveryOptions } from "./deliver.ts";
 import { systemClock } from "./system-clock.ts";
@@ -21,7 +22,7 @@ export interface OpenDispatcher extends Omit<DeliveryOptions, "database" | "writ
 /** What the main thread says. */
 export type DispatcherCommand =
   | OpenDispatcher
-  | { readonly kind: "news"; readonly path: string; readonly head: number }
+  | { readonly kind: "news"; readonly path: string; readonly log: LogState }
   | { readonly kind: "changed"; readonly subscription: string }
   | { readonly kind: "writer"; readonly change: WriterChange }
   | { readonly kind: "close" };
@@ -65,7 +66,7 @@ async function obey(command: DispatcherCommand): Promise<void> {
     case "open":
       return open(command);
     case "news":
-      return opened?.learn(command.path, command.head);
+      return opened?.learn(command.path, command.log);
     case "changed":
       return opened?.changed(command.subscription);
     case "writer":

@@ -52,9 +52,9 @@ export function project(options: ProjectOptions, registered: readonly Registered
         ...deps,
         source: readerOf(feed),
         signal: stopping.signal,
-        onNews(path, head) {
-          readers.get(path)?.learn({ head });
-          onNews(path, head);
+        onNews(path, log) {
+          readers.get(path)?.learn(log);
+          onNews(path, log);
         },
       },
       feed,

@@ -55,7 +55,7 @@ function startThread(options: Thread): RunningThread {
   worker.addEventListener("error", (event) => end(event.message));
   worker.addEventListener("close", () => end("it ended"));
   worker.addEventListener("message", ({ data }: MessageEvent<ProjectorReport>) => {
-    if (data.kind === "news") onNews(data.path, data.head);
+    if (data.kind === "news") onNews(data.path, data.log);
     else if (data.kind === "event") onEvent(data.event);
     else if (data.kind === "sweep") writer.sweep();
     else if (data.kind === "failed") end(data.message);

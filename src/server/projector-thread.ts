@@ -3,6 +3,7 @@ import type { Limits } from "../core/limits.ts";
 import type { AnyFeedDefinition } from "../feed/define.ts";
 import type { RunEvent } from "../feed/run.ts";
 import { openDatabase } from "../log/open.ts";
+import type { LogState } from "../log/log-state.ts";
 import { type BatchWriter, type LogNews, writeBatch } from "../log/writer.ts";
 import { configuredFeeds } from "./configured-feeds.ts";
 import { type Projecting, project } from "./project.ts";
@@ -38,7 +39,7 @@ export type ProjectorCommand =
 export type ProjectorReport =
   | { readonly kind: "opened" | "closed" | "sweep" }
   | { readonly kind: "failed"; readonly message: string }
-  | { readonly kind: "news"; readonly path: string; readonly head: number }
+  | { readonly kind: "news"; readonly path: string; readonly log: LogState }
   | { readonly kind: "event"; readonly event: RunEvent };
 
 declare const self: Worker;
@@ -68,7 +69,7 @@ async function open(
       limits,
       pollIntervalMs,
       holder,
-      onNews: (path, head) => report({ kind: "news", path, head }),
+      onNews: (path, log) => report({ kind: "news", path, log }),
       onEvent: (event) => report({ kind: "event", event: reportable(event) }),
     },
     registered,

@@ -3,6 +3,7 @@ import { openFeeds } from "../feed/feeds.ts";
 import type { Database } from "../log/database.ts";
 import { createHeadWatch } from "../log/head-watch.ts";
 import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
+import type { LogState } from "../log/log-state.ts";
 import { migrate } from "../log/migrate.ts";
 import { type DatabaseLocation, openDatabase } from "../log/open.ts";
 import { openLogReader } from "../log/reader.ts";
@@ -119,7 +120,7 @@ export async function startKilde<Opened extends Surface>({
       logger.warn({ feed: path }, "feed was retired, and can be removed from the configuration");
     }
     let tell = (_news: LogNews) => {};
-    let deliverNews = (_path: string, _head: number) => {};
+    let deliverNews = (_path: string, _log: LogState) => {};
     const writer = openLogWriter({
       database,
       clock: systemClock,
@@ -148,9 +149,9 @@ export async function startKilde<Opened extends Surface>({
         heads,
         configFile: settings.configFile,
         lazy,
-        onNews(path, head) {
-          feeds.learn(path, head);
-          deliverNews(path, head);
+        onNews(path, log) {
+          feeds.learn(path, log);
+          deliverNews(path, log);
         },
         onEvent: (event) => logFeedEvent(logger, event),
       },
@@ -159,7 +160,7 @@ export async function startKilde<Opened extends Surface>({
     opened.push(() => projecting.close());
     tell = (news) => {
       projecting.learn(news);
-      if (news !== "truncated") deliverNews(EVENT_LOG_ADDRESS.name, news.head);
+      if (news !== "truncated") deliverNews(EVENT_LOG_ADDRESS.name, news);
     };
     const delivering = startDelivering({
       url,
@@ -175,7 +176,7 @@ export async function startKilde<Opened extends Surface>({
       onEvent: (event) => logDeliveryEvent(logger, event),
     });
     opened.push(() => delivering.close());
-    deliverNews = (path, head) => delivering.learn(path, head);
+    deliverNews = (path, log) => delivering.learn(path, log);
     const delivery = createDeliveryPort(settings, (subscription) => delivering.changed(subscription));
     opened.push(() => delivery.close());
     const surface = open({ reader, writer, feeds, database, sightings, delivery });

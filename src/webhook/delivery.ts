@@ -28,6 +28,8 @@ export type Delivery<Data = unknown> =
       readonly source: string;
       /** Position of the log's last event: read up to it. */
       readonly head: number;
+      /** Identity of the log that the position belongs to; absent from senders that name none. */
+      readonly logIdentity?: string;
     }
   | {
       readonly id: string;
@@ -96,7 +98,9 @@ function doorbell(id: string, event: Json): Delivery<never> {
   if (typeof head !== "number" || !Number.isSafeInteger(head) || head < 0) {
     throw invalid("The doorbell's data must have the position `head`");
   }
-  return { id, kind: "doorbell", source: String(event["source"]), head };
+  const identity = event["logidentity"];
+  const named = typeof identity === "string" ? { logIdentity: identity } : {};
+  return { id, kind: "doorbell", source: String(event["source"]), head, ...named };
 }
 
 function eventsOf<Data>(id: string, values: readonly unknown[]): Delivery<Data> {

@@ -33,13 +33,14 @@ export function deliveredEvent(event: string, previousSequence: number): string 
 
 /**
  * A doorbell: word that a log has events up to `head`, as a CloudEvent of which `head` is also the id.
- * It has no time, so that it is the same however often it is made. `source`: the log's path.
+ * It has no time, so that it is the same however often it is made. `source`: the log's path; `identity`: that of the log.
  */
-export function doorbellEvent(source: string, head: number): string {
+export function doorbellEvent(source: string, head: number, identity: string): string {
   return JSON.stringify({
     specversion: "1.0",
     id: String(head),
     source,
+    logidentity: identity,
     type: DOORBELL_TYPE,
     datacontenttype: "application/json",
     data: { head },

@@ -10,6 +10,7 @@ import { createDeps } from "../http/app.ts";
 import { createFetch } from "../http/fetch.ts";
 import type { Database } from "../log/database.ts";
 import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
+import type { LogState } from "../log/log-state.ts";
 import { openLogReader } from "../log/reader.ts";
 import { createSightings } from "../log/sightings.ts";
 import { openLogWriter } from "../log/writer.ts";
@@ -103,7 +104,7 @@ export function openInvocation(deps: InvocationDeps): Invocation {
         const retry = !store.retried.has(feed.feed.path);
         store.retried.add(feed.feed.path);
         const { onFeedEvent: onEvent } = deps;
-        const onNews = (path: string, head: number) => opened.learn(path, head);
+        const onNews = (path: string, log: LogState) => opened.learn(path, log);
         return projectInSlices({ database, writer, clock, holder, retry, onNews, onEvent }, feed);
       }),
     deliver: () => [

@@ -86,7 +86,7 @@ export function inTurns(writer: LogWriter, turns: Turns, keep: (work: Promise<un
   return {
     ...writer,
     append: (transaction) => run(() => writer.append(transaction)),
-    truncate: (subject, before) => run(() => writer.truncate(subject, before)),
+    truncate: (subject, before, identity) => run(() => writer.truncate(subject, before, identity)),
     write: (statements) => run(() => writer.write(statements)),
     probe: () => run(() => writer.probe()),
   };

@@ -120,7 +120,7 @@ describe("serve", () => {
     const { exitCode } = await server.stop("SIGINT");
     expect(exitCode).toBe(0);
     expect(performance.now() - started).toBeLessThan(5_000);
-    expect(await text).toContain("id: 1\nevent: X\n");
+    expect(await text).toMatch(/id: 1-[0-9a-f]{16}\nevent: X\n/);
     expect(await (await poll).json()).toEqual([]);
   });
 

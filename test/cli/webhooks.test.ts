@@ -102,7 +102,9 @@ test("a subscription's life", async () => {
   );
   await until(() => state.taken.length === 3);
   expect(await webhooks(server, "skips", id)).toMatch(/\n20\S+Z +user-1 +3 +2 +status 422\n$/);
-  expect(await webhooks(server, "attempts", id)).toMatch(/\n20\S+Z +status 422 +\d+ +user-1 +sub_\w+_3\n/);
+  expect(await webhooks(server, "attempts", id)).toMatch(
+    /\n20\S+Z +status 422 +\d+ +user-1 +sub_\w+_3_[0-9a-f]{16}\n/,
+  );
 
   expect(await webhooks(server, "rewind", id, "--dry-run")).toBe(
     "4 events of 1 subjects would be delivered again.\n",

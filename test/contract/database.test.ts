@@ -29,6 +29,8 @@ import { DELETE_TRUNCATED } from "../../src/log/truncate.ts";
 import { systemClock } from "../../src/server/system-clock.ts";
 import { openApp } from "../support/app.ts";
 
+const IDENTITY = "0123456789abcdef";
+
 function inFolder<Result>(use: (folder: string) => Promise<Result>): Promise<Result> {
   const folder = mkdtempSync(join(tmpdir(), "kilde-test-"));
   return use(folder).finally(() => rmSync(folder, { recursive: true, force: true }));
@@ -234,7 +236,7 @@ describe("query plans", () => {
       { sql: versionAtStatement("recorded"), args: [1, 0, 10, ""] },
       ...selections.flatMap((selection) => [
         pageStatement(log, selection, "array"),
-        entriesStatement(log, selection, "event-stream"),
+        entriesStatement(log, IDENTITY, selection, "event-stream"),
         bytesStatement(log, selection),
         fittingSelection(log, selection, 100),
       ]),

@@ -194,7 +194,9 @@ describe("a quiet follower", () => {
     const response = await app.fetch("/events", { headers: SSE });
     await pass(40);
     await app.append("s", { type: "A" });
-    expect(await textUntil(response.body, "event: A")).toMatch(/^retry: 1000\n\n(:\n\n)?id: 1\nevent: A\n/);
+    expect(await textUntil(response.body, "event: A")).toMatch(
+      /^retry: 1000\n\n(:\n\n)?id: 1-[0-9a-f]{16}\nevent: A\n/,
+    );
     await app.close();
   });
 });

@@ -61,6 +61,7 @@ describe("projecting", () => {
         specversion: "1.0",
         id: "1",
         source: "/feeds/plain/v1",
+        logidentity: expect.stringMatching(/^[0-9a-f]{16}$/) as string,
         type: "PublicA",
         subject: "s-1",
         time: "2020-01-01T00:00:00Z",

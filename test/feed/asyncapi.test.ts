@@ -102,6 +102,7 @@ test("the payload is the CloudEvent that is served", () => {
     type: "DeclarationSubmitted",
     subject: "declaration-1",
     time: "2026-01-01T00:00:00Z",
+    logidentity: "0123456789abcdef",
     sequence: "0000000000000001",
     projectedfrom: "7",
     datacontenttype: "application/json",

@@ -171,7 +171,7 @@ describe("each mode", () => {
       expect(events).toHaveLength(1);
       const [event] = events;
       expect(event).toMatchObject({ source: "/events", type: "A", specversion: "1.0" });
-      expect(webhookId).toBe(`${subscription.subscription}_${event?.id}`);
+      expect(webhookId).toBe(`${subscription.subscription}_${event?.id}_${String(event?.["logidentity"])}`);
       expect(Number(event?.["previoussequence"])).toBe(Number(event?.["sequence"]) - 1);
     }
     await until(async () => (await subscription.now()).cursor === 6);
@@ -238,7 +238,11 @@ describe("each mode", () => {
     const heads = () =>
       hook.requests.flatMap(({ events }) => events.map(({ data }) => (data as { head: number }).head));
     await until(() => heads().at(-1) === 50);
-    expect(hook.requests.at(-1)).toMatchObject({ webhookId: `${doorbell.subscription}_head_50` });
+    expect(hook.requests.at(-1)).toMatchObject({
+      webhookId: expect.stringMatching(
+        new RegExp(`^${doorbell.subscription}_head_50_[0-9a-f]{16}$`),
+      ) as string,
+    });
     expect(hook.requests.at(-1)?.events).toMatchObject([
       { type: "kilde.doorbell", source: "/feeds/counts/v1" },
     ]);

@@ -64,7 +64,7 @@ test("a long-poll on a feed is answered when the feed has something", async () =
 test("a subject is complete as of the request, though nothing was projected yet", async () => {
   for (let n = 0; n < 5; n += 1) await app.append("s-1", { type: "A", data: n });
   const first = await app.fetch("/feeds/orders/v2/subjects/s-1");
-  expect(first.headers.get("etag")).toBe('"5"');
+  expect(first.headers.get("etag")).toStartWith('"5-');
   expect((await first.json()) as WireEvent[]).toHaveLength(5);
   await app.append("s-1", { type: "A", data: 5 });
   expect(await app.get("/feeds/orders/v2/subjects/s-1?afterVersion=5")).toHaveLength(1);

@@ -54,7 +54,7 @@ test("reads are answered from the replica, and see what is appended when it does
   await app.append("t", { type: "C" });
   const before = lagging.reads.primary;
   expect(await idsAt("/events")).toEqual([1]);
-  expect((await app.fetch("/streams/s")).headers.get("etag")).toBe('"1"');
+  expect((await app.fetch("/streams/s")).headers.get("etag")).toStartWith('"1-');
   expect(await app.get<object>("/streams")).toMatchObject({ streams: [{ stream: "s", version: 1 }] });
   expect(await app.get<object>("/streams?changedSince=0")).toMatchObject({ streams: [{ position: 1 }] });
   expect((await app.fetch("/events")).headers.get("kilde-head")).toBe("1");

@@ -106,7 +106,7 @@ test("a follower that does not read costs no memory, and sees everything when it
       const text = rest + bytes.toString();
       const lines = text.split("\n");
       rest = lines.pop() ?? "";
-      for (const line of lines) if (line.startsWith("id: ")) seen.add(Number(line.slice(4)));
+      for (const line of lines) if (line.startsWith("id: ")) seen.add(Number.parseInt(line.slice(4), 10));
       if (seen.size === batches * events) resolve();
     });
     socket.on("close", () => resolve());

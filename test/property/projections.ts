@@ -296,7 +296,7 @@ async function allEvents(database: Database, { log }: Pick<RegisteredFeed, "log"
 /** What is said of each subject, without where in the feed it stands. */
 function bySubject(events: readonly WireEvent[]): Map<string, object[]> {
   const subjects = new Map<string, object[]>();
-  for (const { id: _, source: _source, ...event } of events) {
+  for (const { id: _, source: _source, logidentity: _identity, ...event } of events) {
     const told = subjects.get(event.subject) ?? [];
     // What was erased before it was projected has no versions: a tombstone stands where it happened to be.
     const erased =

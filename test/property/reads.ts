@@ -120,7 +120,7 @@ export async function compareReading(node: Node, model: Model, how: Reading): Pr
   const { all, last } = await walk(node, `${path}?${query}`, limit, eventsOf);
   expect(all).toEqual(direction === "forwards" ? expected : expected.toReversed());
   expect(last.headers.get("kilde-head")).toBe(String(model.head()));
-  if (stream !== null) expect(last.headers.get("etag")).toBe(`"${model.versionOf(stream)}"`);
+  if (stream !== null) expect(last.headers.get("etag")).toStartWith(`"${model.versionOf(stream)}-`);
 
   if (direction === "backwards" || expected.length === 0 || versions !== null) return;
   for (const parameter of ["limit", "direction"]) query.delete(parameter);

@@ -17,7 +17,8 @@ export async function* follow(node: Node, path: string): AsyncGenerator<WireEven
   try {
     for await (const { id, data } of messages) {
       const event = JSON.parse(data) as WireEvent;
-      if (event.id !== id) throw new Error(`the message ${id ?? ""} has the event ${event.id}`);
+      if (`${event.id}-${event.logidentity}` !== id)
+        throw new Error(`the message ${id ?? ""} has the event ${event.id}`);
       yield event;
     }
   } finally {

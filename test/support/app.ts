@@ -1,3 +1,4 @@
+import { expect } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -48,6 +49,7 @@ export interface Appended {
 
 export interface WireEvent {
   readonly id: string;
+  readonly logidentity: string;
   readonly source: string;
   readonly type: string;
   readonly subject: string;
@@ -227,6 +229,7 @@ export const threadedFile: Deployment = {
 };
 
 export interface SentEvent {
+  /** Position: the cursor that was sent without the identity. */
   readonly id: string;
   readonly event: string;
   readonly data: WireEvent;
@@ -252,11 +255,9 @@ export async function takeEvents(response: Response, count: number): Promise<Sen
       text = text.slice(end + 2);
       const data = fields.get("data");
       if (data === undefined) continue;
-      taken.push({
-        id: fields.get("id") ?? "",
-        event: fields.get("event") ?? "",
-        data: JSON.parse(data) as WireEvent,
-      });
+      const event = JSON.parse(data) as WireEvent;
+      expect(fields.get("id")).toBe(`${event.id}-${event.logidentity}`);
+      taken.push({ id: event.id, event: fields.get("event") ?? "", data: event });
       if (taken.length === count) return taken;
     }
   }

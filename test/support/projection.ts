@@ -6,6 +6,7 @@ import { type RegisteredFeed, registerFeeds } from "../../src/feed/register.ts";
 import { runFeed, type RunEvent } from "../../src/feed/run.ts";
 import { EVENT_LOG_ADDRESS } from "../../src/log/keys.ts";
 import type { Database } from "../../src/log/database.ts";
+import type { LogState } from "../../src/log/log-state.ts";
 import { openLogReader, type LogReader } from "../../src/log/reader.ts";
 import type { LogWriter } from "../../src/log/writer.ts";
 import type { Clock } from "../../src/core/clock.ts";
@@ -49,7 +50,7 @@ export async function openProjection(
     pollIntervalMs: POLL_INTERVAL_MS,
   };
   const feeds = openFeeds(deps, registered);
-  const onNews = (path: string, head: number) => feeds.learn(path, head);
+  const onNews = (path: string, log: LogState) => feeds.learn(path, log);
   const get = (path: string) => {
     const found = feeds.all.find(({ log }) => log.name === path);
     if (found === undefined) throw new Error(`there is no ${path}`);

@@ -34,6 +34,8 @@ const stored = fc.constantFrom<SubjectState>(
   { id: 8, version: 2, erased: true },
 );
 
+const IDENTITY = "0123456789abcdef";
+
 /** Plans each transaction by itself, on what those before have left. */
 function oneByOne(transactions: readonly Transaction[], before: ReadonlyMap<string, SubjectState>) {
   const states = new Map(before);
@@ -45,6 +47,7 @@ function oneByOne(transactions: readonly Transaction[], before: ReadonlyMap<stri
       [each],
       (name) => states.get(name) ?? ABSENT,
       (key) => answers.get(key),
+      IDENTITY,
     );
     plans.push(plan);
     for (const [name, state] of plan.after) states.set(name, state);
@@ -70,6 +73,7 @@ describe("a plan of a group", () => {
           transactions,
           (name) => before.get(name) ?? ABSENT,
           () => undefined,
+          IDENTITY,
         );
         const { plans, states } = oneByOne(transactions, before);
 

@@ -8,6 +8,8 @@ import { deliveredEvent, doorbellEvent, MEDIA_TYPE, testEvent } from "../../src/
 import { createReceiver } from "../examples/hono-receiver.ts";
 import { delivery, EVENT, logEvent, NOW, now, PRIVATE, PUBLIC, SECRET, type Sent } from "./support.ts";
 
+const IDENTITY = "0123456789abcdef";
+
 async function outcome(
   request: Request,
   secret: string | readonly string[] = SECRET,
@@ -91,17 +93,18 @@ describe("a delivery", () => {
   });
 
   test("of a doorbell", async () => {
-    const body = doorbellEvent("/events", 1_234);
+    const body = doorbellEvent("/events", 1_234, IDENTITY);
     expect(await receive(delivery(body), SECRET, { now })).toEqual({
       id: "msg_1",
       kind: "doorbell",
       source: "/events",
       head: 1_234,
+      logIdentity: IDENTITY,
     });
   });
 
   test("is a CloudEvent to the public package", () => {
-    for (const body of [EVENT, doorbellEvent("/events", 7)]) {
+    for (const body of [EVENT, doorbellEvent("/events", 7, IDENTITY)]) {
       const event = HTTP.toEvent({ headers: { "content-type": MEDIA_TYPE.event }, body });
       expect(event instanceof CloudEvent && event.validate()).toBe(true);
     }

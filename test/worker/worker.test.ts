@@ -205,12 +205,12 @@ describe.skipIf(!hasSqld)("in workerd", () => {
       return { "kilde-position": response.headers.get("kilde-position") ?? "" };
     };
     const read = (headers = {}) => reading.fetch("/streams/count-replicated", { headers });
-    expect((await read(await appendOne())).headers.get("etag")).toBe('"1"');
+    expect((await read(await appendOne())).headers.get("etag")).toStartWith('"1-');
     // At its very beginning a replica passes reads on to its primary.
     await Bun.sleep(1_000);
     network.set({ kind: "frozen" });
     const headers = await appendOne();
-    expect((await read()).headers.get("etag")).toBe('"1"');
+    expect((await read()).headers.get("etag")).toStartWith('"1-');
     const refused = await read(headers);
     expect(refused.status).toBe(503);
     expect(await refused.json()).toMatchObject({ type: "/problems/replica-behind" });
@@ -222,7 +222,7 @@ describe.skipIf(!hasSqld)("in workerd", () => {
     network.set({ kind: "fine" });
     let answer = await read(headers);
     for (let turn = 0; answer.status === 503 && turn < 20; turn += 1) answer = await read(headers);
-    expect(answer.headers.get("etag")).toBe('"2"');
+    expect(answer.headers.get("etag")).toStartWith('"2-');
     await appendOne();
     expect(await takeEvents(live, 1)).toMatchObject([{ data: { subject: "count-replicated" } }]);
     await reading.stop();

@@ -1,0 +1,74 @@
+import { type Cursor, isIdentity } from "../core/cursor.ts";
+import { KildeError } from "../core/errors.ts";
+import { findParting, type Parting } from "../log/identity.ts";
+import type { LogState } from "../log/log-state.ts";
+import type { LogReader } from "../log/reader.ts";
+import type { AppDeps } from "./deps.ts";
+
+/*
+ * A restore changes what the positions of a log mean. Answers about a log name the history that they are about, and
+ * requests that name one are refused when the log holds another.
+ */
+
+/** In answers: the identity of the log. In writes: the identity that the write was decided on. */
+export const LOG_HEADER = "Kilde-Log";
+
+/** The header that names the history an answer is about. */
+export function logHeaders(identity: string): Record<string, string> {
+  return identity === "" ? {} : { [LOG_HEADER]: identity };
+}
+
+/** The entity tag of a stream: its version, and the history that the version belongs to. */
+export function streamTag(version: number, identity: string): string {
+  return `"${version}-${identity}"`;
+}
+
+/** The identity that a request states; undefined when it states none. */
+export function statedIdentity(headers: Headers): string | undefined {
+  const text = headers.get(LOG_HEADER);
+  if (text === null) return undefined;
+  if (isIdentity(text)) return text;
+  const detail = "must be the identity of a log: 16 hexadecimal digits in lower case";
+  throw new KildeError("invalid-parameter", `${LOG_HEADER}: ${detail}`, {
+    errors: [{ parameter: LOG_HEADER, detail }],
+  });
+}
+
+function restoredError(name: string, stated: string, { identity, head, parted }: Parting): KildeError {
+  const where =
+    parted === null ? "That history is not known here" : `Both hold the same events up to position ${parted}`;
+  const detail = `${stated} is of an earlier history of ${name}, which now has the identity ${identity}. ${where}`;
+  return new KildeError("log-restored", detail, { log: identity, parted, head });
+}
+
+/** The error for a write that was decided on another identity than the log has. */
+export async function restoredWrite(
+  { database, reader }: Pick<AppDeps, "database" | "reader">,
+  stated: string,
+): Promise<KildeError> {
+  const { address } = reader;
+  return restoredError(address.name, stated, await findParting(database, address, stated));
+}
+
+/**
+ * Throws `log-restored` for a cursor whose events are not those of the log as it was read (`state`). A cursor of a former
+ * identity is good up to where the histories part, and a bare one cannot be checked.
+ */
+export async function checkCursor(
+  { database }: Pick<AppDeps, "database">,
+  log: LogReader,
+  cursor: Cursor | undefined,
+  state: LogState,
+): Promise<void> {
+  if (cursor === undefined || cursor.position === 0) return;
+  const { identity, position } = cursor;
+  if (identity === null || identity === state.identity) return;
+  const parting = await findParting(database, log.address, identity);
+  if (parting.identity !== state.identity) {
+    // A replica may have less, and must not judge.
+    const detail = `What was read of ${log.name} is of an earlier history than the database has`;
+    throw new KildeError("replica-behind", detail, { head: state.head });
+  }
+  if (parting.parted !== null && position <= parting.parted) return;
+  throw restoredError(log.name, `The cursor ${position}-${identity}`, parting);
+}

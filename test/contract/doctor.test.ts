@@ -152,6 +152,16 @@ const CORRUPTIONS: readonly (readonly [name: string, sql: string, check: string]
     "insert into log_lineage values (0, '0123456789abcdef', 8)",
     "logs have an identity",
   ],
+  [
+    "an erasure generation beyond the head",
+    "update erasure_generations set chunk = 5",
+    "erasure generations are of their log",
+  ],
+  [
+    "an erasure generation that was not raised",
+    "update erasure_generations set generation = 0",
+    "erasure generations are of their log",
+  ],
   ["an erasure beyond the head", "update erasures set position = 8", "erasures are of their log"],
   [
     "an answer that is not JSON",

@@ -57,6 +57,18 @@ export const LOG_INVARIANTS: readonly Invariant[] = [
         or ${isUnusableName("erased.subject")}`,
   },
   {
+    name: "erasure generations are of their log",
+    remedy: REPAIR,
+    sql: `select log.name || ': positions from ' || (raised.chunk * 1024) || ' have the generation ' || quote(raised.generation)
+        || ', head ' || log.head as detail
+      from erasure_generations as raised join logs as log on log.id = raised.log
+      where raised.chunk not between 0 and log.head >> 10 or typeof(raised.generation) <> 'integer' or raised.generation < 1`,
+    repair: [
+      "delete from erasure_generations where chunk not between 0 and (select head >> 10 from logs where id = erasure_generations.log)",
+      "update erasure_generations set generation = 1 where typeof(generation) <> 'integer' or generation < 1",
+    ],
+  },
+  {
     name: "idempotency keys have their answer",
     remedy: RESTORE,
     sql: `select 'idempotency key ' || quote(key) || ': its answer is not one' as detail from idempotency

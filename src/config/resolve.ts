@@ -190,6 +190,14 @@ function combined(settings: SettingValues, found: readonly Found[]): string[] {
       `limits.eventBytes: ${eventBytes} is more than limits.bodyBytes, ${bodyBytes}: such an event has no body to come in (${source})`,
     );
   }
+  const { bodiesBytes } = settings.limits;
+  if (bodyBytes > bodiesBytes) {
+    const source =
+      told("limits.bodyBytes") === "default" ? told("limits.bodiesBytes") : told("limits.bodyBytes");
+    problems.push(
+      `limits.bodyBytes: ${bodyBytes} is more than limits.bodiesBytes, ${bodiesBytes}, that all bodies may have together (${source})`,
+    );
+  }
   return problems;
 }
 

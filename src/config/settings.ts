@@ -23,6 +23,10 @@ function flag() {
 const LIMIT_RANGES: Readonly<Record<keyof Limits, readonly [min: number, max: number]>> = {
   eventBytes: [1, 256 * MIB],
   bodyBytes: [1, 256 * MIB],
+  bodiesBytes: [MIB, 16 * 1024 * MIB],
+  bodyTimeoutMs: [1, 60 * 60 * 1_000],
+  answersBytes: [MIB, 16 * 1024 * MIB],
+  answerTimeoutMs: [1, 60 * 60 * 1_000],
   eventsPerAppend: [1, 1_000_000],
   pageEvents: [1, 1_000_000],
   pageBytes: [1, 256 * MIB],
@@ -52,6 +56,10 @@ function limit(name: keyof Limits) {
 const limitsSchema = z.strictObject({
   eventBytes: limit("eventBytes"),
   bodyBytes: limit("bodyBytes"),
+  bodiesBytes: limit("bodiesBytes"),
+  bodyTimeoutMs: limit("bodyTimeoutMs"),
+  answersBytes: limit("answersBytes"),
+  answerTimeoutMs: limit("answerTimeoutMs"),
   eventsPerAppend: limit("eventsPerAppend"),
   pageEvents: limit("pageEvents"),
   pageBytes: limit("pageBytes"),

@@ -158,6 +158,11 @@ export const PROBLEMS = {
     title: "The body is too large",
     remedy: "Split the append, or raise the limit that `limit` names.",
   },
+  "incomplete-body": {
+    status: 408,
+    title: "The body did not arrive whole",
+    remedy: "Send the request again, faster or with less at once. Nothing of this request was written.",
+  },
   "unsupported-media-type": {
     status: 415,
     title: "The body's media type is not supported",
@@ -186,7 +191,7 @@ export const PROBLEMS = {
   },
   overloaded: {
     status: 503,
-    title: "There are too many appends at once",
+    title: "There are too many requests at once",
     remedy: "Try again after Retry-After. Nothing of this request was written.",
   },
   "projection-failed": {

@@ -7,6 +7,14 @@ export interface Limits {
   readonly eventBytes: number;
   /** Largest request body, in bytes. Refused before it is buffered. */
   readonly bodyBytes: number;
+  /** Most bytes of request bodies that are held at once; further bodies are refused until some have been answered. */
+  readonly bodiesBytes: number;
+  /** How long a request body may take to arrive, in milliseconds. */
+  readonly bodyTimeoutMs: number;
+  /** Most bytes of answers that are held at once because clients have not read them yet. */
+  readonly answersBytes: number;
+  /** How long a client may read nothing of an answer that waits for it, in milliseconds; then it is disconnected. */
+  readonly answerTimeoutMs: number;
   /** Most events in one append or transaction. */
   readonly eventsPerAppend: number;
   /** Most events or streams in one page; a larger `limit` is refused. */
@@ -50,6 +58,10 @@ export interface Limits {
 export const DEFAULT_LIMITS: Limits = {
   eventBytes: 1024 * 1024,
   bodyBytes: 16 * 1024 * 1024,
+  bodiesBytes: 64 * 1024 * 1024,
+  bodyTimeoutMs: 60_000,
+  answersBytes: 64 * 1024 * 1024,
+  answerTimeoutMs: 120_000,
   eventsPerAppend: 10_000,
   pageEvents: 10_000,
   pageBytes: 16 * 1024 * 1024,

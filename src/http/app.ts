@@ -2,7 +2,10 @@ import type { Context } from "hono";
 import { compress } from "hono/compress";
 import { cors } from "hono/cors";
 
+import { createByteBudget } from "../core/byte-budget.ts";
+import type { Clock } from "../core/clock.ts";
 import { KildeError } from "../core/errors.ts";
+import type { Limits } from "../core/limits.ts";
 import { isUnanswered, storageError } from "../log/failures.ts";
 import type { LogReader } from "../log/reader.ts";
 import { getAppend, postStream, postTransaction } from "./append.ts";
@@ -25,6 +28,7 @@ import {
   resumeFeed,
 } from "./feeds.ts";
 import { createFollowers } from "./followers.ts";
+import { createTurns } from "./held-answer.ts";
 import { LOG_HEADER } from "./log-identity.ts";
 import { END_HEADER, queryOf, readLog } from "./pages.ts";
 import { POSITION_HEADER } from "./position.ts";
@@ -37,7 +41,10 @@ import { getProblem, getReady } from "./service.ts";
 import { subjectNameOf } from "./stream-name.ts";
 import { deleteStream, listing } from "./streams.ts";
 
-export interface AppOptions extends Omit<AppDeps, "schemas" | "followers" | "basePath">, ObservedOptions {
+export interface AppOptions
+  extends Omit<AppDeps, "schemas" | "followers" | keyof Budgets | "basePath">, ObservedOptions {
+  /** Bounds bytes together with other stores of the process. Default: this store's own. */
+  readonly budgets?: Budgets;
   /** Default: it is served at the root. */
   readonly basePath?: string;
   /** Version of the program, as /health tells it. */
@@ -89,6 +96,18 @@ const COMPRESSIBLE = [
   "/docs/:file",
 ];
 
+/** Bytes that requests and answers may hold in a process. */
+export type Budgets = Pick<AppDeps, "bodies" | "answers" | "largeReads">;
+
+export function createBudgets(limits: Limits, clock: Clock, closing: AbortSignal): Budgets {
+  const { bodiesBytes, bodyTimeoutMs, answersBytes, answerTimeoutMs } = limits;
+  return {
+    bodies: createByteBudget({ clock, closing, mostBytes: bodiesBytes, stillMs: bodyTimeoutMs }),
+    answers: createByteBudget({ clock, closing, mostBytes: answersBytes, stillMs: answerTimeoutMs }),
+    largeReads: createTurns(clock),
+  };
+}
+
 /** `schemas`: made before, for the same limits; they take longer to make than all the rest. */
 export function createDeps(
   { limits, ...options }: AppOptions,
@@ -96,7 +115,8 @@ export function createDeps(
 ): AppDeps {
   const { basePath = "", clock, closing } = options;
   const followers = createFollowers({ clock, closing, most: limits.followers });
-  return { ...options, basePath, limits, schemas, followers };
+  const budgets = options.budgets ?? createBudgets(limits, clock, closing);
+  return { ...options, ...budgets, basePath, limits, schemas, followers };
 }
 
 /** The answer to a request that failed; tells of what should not happen. */
@@ -190,11 +210,17 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
     },
   });
   resource("/problems/:code", { GET: getProblem });
+  let openApi: Promise<string> | null = null;
+  const openApiText = async () => {
+    // Loaded when it is asked for: it takes as long as all the rest of starting.
+    const { openApiDocument } = await import("./operations.ts");
+    return JSON.stringify(openApiDocument(deps, version));
+  };
   resource("/openapi.json", {
     GET: async (c) => {
-      // Loaded when it is asked for: it takes as long as all the rest of starting.
-      const { openApiDocument } = await import("./operations.ts");
-      return c.json(openApiDocument(deps, version));
+      // The document is large, and always the same.
+      openApi ??= openApiText();
+      return c.body(await openApi, 200, { "Content-Type": "application/json" });
     },
   });
   resource("/asyncapi.json", {

@@ -4,7 +4,15 @@ import { findAppend } from "../log/append.ts";
 import type { AppendOutcome, Part, Transaction } from "../log/plan.ts";
 import type { AppDeps } from "./deps.ts";
 import { LOG_HEADER, logHeaders, restoredWrite, statedIdentity, streamTag } from "./log-identity.ts";
-import { readAppend, readTransaction } from "./new-events.ts";
+import { readBody, textOf } from "./body.ts";
+import {
+  appendHead,
+  checkTransactionHead,
+  type Incoming,
+  type IncomingPart,
+  readAppend,
+  readTransaction,
+} from "./new-events.ts";
 import { POSITION_HEADER } from "./position.ts";
 import { preconditionOf } from "./preconditions.ts";
 import { validationError } from "./problems.ts";
@@ -86,8 +94,24 @@ export async function postStream(
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Response> {
   checkSubjectName(subject, deps);
+  const head = appendHead(request.headers);
+  const body = await readBody(request, deps.limits.bodyBytes, deps);
+  try {
+    const incoming = readAppend(head, textOf(body), subject, deps);
+    return await appendToStream(request, subject, incoming, deps, headers);
+  } finally {
+    body.release();
+  }
+}
+
+async function appendToStream(
+  request: Request,
+  subject: string,
+  { events, expectedVersion }: Incoming,
+  deps: AppDeps,
+  headers: Readonly<Record<string, string>>,
+): Promise<Response> {
   const precondition = preconditionOf(request.headers);
-  const { events, expectedVersion } = await readAppend(request, subject, deps);
   const parts = [
     {
       subject,
@@ -115,7 +139,20 @@ export async function postStream(
 
 /** `POST /transactions` */
 export async function postTransaction(request: Request, deps: AppDeps): Promise<Response> {
-  const incoming = await readTransaction(request, deps);
+  checkTransactionHead(request.headers);
+  const body = await readBody(request, deps.limits.bodyBytes, deps);
+  try {
+    return await transact(request, readTransaction(textOf(body), deps), deps);
+  } finally {
+    body.release();
+  }
+}
+
+async function transact(
+  request: Request,
+  incoming: readonly IncomingPart[],
+  deps: AppDeps,
+): Promise<Response> {
   const parts = incoming.map(({ expectedVersion, ...part }): Part => ({
     ...part,
     expectedVersion: expectedVersion ?? "any",

@@ -1,6 +1,27 @@
+import type { ByteBudget, Hold } from "../core/byte-budget.ts";
 import { KildeError } from "../core/errors.ts";
+import type { Limits } from "../core/limits.ts";
+
+/** A body that is announced as larger is read in pieces, so that only bytes that have arrived are held for it. */
+const WHOLE_BYTES = 16 * 1024;
+
+/** What a body that is read in pieces holds at first. The buffer doubles as it fills. */
+const FIRST_BYTES = 64 * 1024;
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
+
+/** What reading bodies needs. */
+export interface BodyDeps {
+  readonly limits: Limits;
+  /** Bytes of the bodies of all requests. */
+  readonly bodies: ByteBudget;
+}
+
+/** A body that arrived. Its bytes are counted until the request has been answered. */
+export interface Body {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly release: () => void;
+}
 
 function tooLarge(maxBytes: number): KildeError {
   return new KildeError("body-too-large", `The body is larger than ${maxBytes} bytes`, {
@@ -8,39 +29,130 @@ function tooLarge(maxBytes: number): KildeError {
   });
 }
 
-/** Reads a body of unknown length, and stops where it becomes too large. */
-async function readChunks(body: ReadableStream<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of body) {
-    bytes += chunk.byteLength;
-    if (bytes > maxBytes) throw tooLarge(maxBytes);
-    chunks.push(chunk);
-  }
-  const whole = new Uint8Array(bytes);
-  let offset = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, offset);
-    offset += chunk.byteLength;
-  }
-  return whole;
+function noRoom({ limits }: BodyDeps): KildeError {
+  const detail = `The bodies of other requests hold most of ${limits.bodiesBytes} bytes`;
+  return new KildeError("overloaded", detail, { limit: "bodiesBytes" });
 }
 
-/** The body's text. A body that says that it is too large is refused before any of it is read. */
-export async function readText(request: Request, maxBytes: number): Promise<string> {
+function late({ limits }: BodyDeps): KildeError {
+  const detail = `The body did not arrive within ${limits.bodyTimeoutMs} ms, or while others needed its room`;
+  return new KildeError("incomplete-body", detail, { limit: "bodyTimeoutMs" });
+}
+
+function brokenOff(cause: unknown): KildeError {
+  return new KildeError("incomplete-body", "The connection ended before the body did", {}, { cause });
+}
+
+/** Puts chunks into one buffer, which doubles when it is full: its size does not depend on how small the chunks are. */
+function createBuffer(hold: Hold, deps: BodyDeps) {
+  let buffer = new Uint8Array(0);
+  let length = 0;
+  return {
+    add(chunk: Uint8Array, maxBytes: number) {
+      const needed = length + chunk.byteLength;
+      if (needed > maxBytes) throw tooLarge(maxBytes);
+      if (needed > buffer.byteLength) {
+        const size = Math.min(maxBytes, Math.max(needed, 2 * buffer.byteLength, FIRST_BYTES));
+        if (!hold.take(size - buffer.byteLength)) throw noRoom(deps);
+        const larger = new Uint8Array(size);
+        larger.set(buffer.subarray(0, length));
+        buffer = larger;
+      }
+      buffer.set(chunk, length);
+      length = needed;
+    },
+    whole: () => buffer.subarray(0, length),
+  };
+}
+
+async function readPieces(body: ReadableStream<Uint8Array>, maxBytes: number, deps: BodyDeps): Promise<Body> {
+  const reader = body.getReader();
+  let isLate = false;
+  const hold = deps.bodies.hold(() => {
+    isLate = true;
+    hold.release();
+    // The read that is waited for ends with it.
+    reader.cancel().catch(() => {});
+  });
+  const buffer = createBuffer(hold, deps);
+  try {
+    for (;;) {
+      const { done, value } = await reader.read().catch((error: unknown) => {
+        throw brokenOff(error);
+      });
+      if (isLate) throw late(deps);
+      if (done) break;
+      buffer.add(value, maxBytes);
+    }
+  } catch (error) {
+    hold.release();
+    reader.cancel().catch(() => {});
+    throw error;
+  }
+  hold.rest();
+  return { bytes: buffer.whole(), release: hold.release };
+}
+
+/** Reads a small body, which has mostly arrived already, at once. */
+function readWhole(request: Request, length: number, deps: BodyDeps): Promise<Body> {
+  return new Promise((resolve, reject) => {
+    const hold = deps.bodies.hold(() => {
+      hold.release();
+      reject(late(deps));
+    });
+    if (!hold.take(length)) {
+      hold.release();
+      reject(noRoom(deps));
+      return;
+    }
+    request.arrayBuffer().then(
+      (buffer) => {
+        hold.rest();
+        resolve({ bytes: new Uint8Array(buffer), release: hold.release });
+      },
+      (error: unknown) => {
+        hold.release();
+        reject(brokenOff(error));
+      },
+    );
+  });
+}
+
+/**
+ * Reads a body of at most `maxBytes`. A body that is announced as larger is refused before any of it is read. Throws a
+ * KildeError where it is too large, where there is no room for it, and where it does not arrive in time.
+ */
+export async function readBody(request: Request, maxBytes: number, deps: BodyDeps): Promise<Body> {
   const encoding = request.headers.get("content-encoding");
   if (encoding !== null && encoding.toLowerCase() !== "identity") {
     throw new KildeError("unsupported-media-type", `The content encoding ${encoding} is not supported`);
   }
-  const length = request.headers.get("content-length");
-  if (length !== null && Number(length) > maxBytes) throw tooLarge(maxBytes);
-  let bytes: ArrayBuffer | Uint8Array;
-  if (length !== null) bytes = await request.arrayBuffer();
-  else if (request.body === null) return "";
-  else bytes = await readChunks(request.body, maxBytes);
+  const header = request.headers.get("content-length");
+  const length = header === null ? null : Number(header);
+  if (length !== null && length > maxBytes) throw tooLarge(maxBytes);
+  if (length !== null && length <= WHOLE_BYTES) return readWhole(request, length, deps);
+  if (request.body === null) return { bytes: new Uint8Array(0), release: () => {} };
+  return readPieces(request.body, maxBytes, deps);
+}
+
+/** The text of a body. Throws a KildeError where it is not UTF-8. */
+export function textOf({ bytes }: Pick<Body, "bytes">): string {
   try {
     return decoder.decode(bytes);
   } catch {
     throw new KildeError("malformed-json", "The body is not UTF-8");
+  }
+}
+
+/** Most bytes of a body that is no append: such bodies have a few members, or a list of names. */
+const SMALL_BODY_BYTES = 1024 * 1024;
+
+/** Reads the text of a body that is no append. */
+export async function readSmallText(request: Request, deps: BodyDeps): Promise<string> {
+  const body = await readBody(request, Math.min(SMALL_BODY_BYTES, deps.limits.bodyBytes), deps);
+  try {
+    return textOf(body);
+  } finally {
+    body.release();
   }
 }

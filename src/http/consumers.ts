@@ -10,10 +10,10 @@ import {
   removeConsumer,
 } from "../log/consumers.ts";
 import type { LogReader } from "../log/reader.ts";
-import { readText } from "./body.ts";
+import { readSmallText } from "./body.ts";
 import { consumerInPath } from "./consumer-name.ts";
 import type { AppDeps } from "./deps.ts";
-import { listingLimit } from "./listing.ts";
+import { listAnswer, listingLimit } from "./listing.ts";
 import { checkCursor, statedIdentity } from "./log-identity.ts";
 import { hereWith, queryOf } from "./pages.ts";
 import { headBeyond } from "./position.ts";
@@ -36,14 +36,15 @@ export async function getConsumers(c: Context, deps: AppDeps, log: LogReader): P
   const { prefix = "", cursor = "", ...query } = queryOf(c, deps.schemas.consumersQuery);
   const limit = listingLimit(query.limit, deps);
   await deps.sightings.flush();
-  const found = await listConsumers(deps.database, log.address, { prefix, cursor, limit }, deps.clock.now());
-  const links = [`<${hereWith(c, deps, {})}>; rel="self"`];
-  const last = found.at(-1);
-  if (found.length === limit && last !== undefined)
-    links.push(`<${hereWith(c, deps, { cursor: last.name })}>; rel="next"`);
-  return c.json({ consumers: found.map((consumer) => entryOf(consumer, deps)) }, 200, {
-    ...FRESH,
-    Link: links.join(", "),
+  return listAnswer(deps, limit, async () => {
+    const page = { prefix, cursor, limit };
+    const found = await listConsumers(deps.database, log.address, page, deps.clock.now());
+    const links = [`<${hereWith(c, deps, {})}>; rel="self"`];
+    const last = found.at(-1);
+    if (found.length === limit && last !== undefined)
+      links.push(`<${hereWith(c, deps, { cursor: last.name })}>; rel="next"`);
+    const body = { consumers: found.map((consumer) => entryOf(consumer, deps)) };
+    return { body, headers: { Link: links.join(", ") } };
   });
 }
 
@@ -69,7 +70,7 @@ export async function putConsumer(c: Context, deps: AppDeps, log: LogReader): Pr
   const { limits, schemas, clock, writer } = deps;
   const name = consumerInPath(c, deps);
   const body = schemas.committedBody.safeParse(
-    parseJson(await readText(c.req.raw, limits.bodyBytes), BODY_DEPTH).value,
+    parseJson(await readSmallText(c.req.raw, deps), BODY_DEPTH).value,
   );
   if (!body.success) throw validationError("invalid-body", body.error.issues);
   const { position, rewind = false } = body.data;

@@ -1,3 +1,4 @@
+import type { ByteBudget } from "../core/byte-budget.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Limits } from "../core/limits.ts";
 import type { AddressRules } from "../egress/address-rules.ts";
@@ -9,6 +10,7 @@ import type { Sightings } from "../log/sightings.ts";
 import type { LogWriter } from "../log/writer.ts";
 import type { Seal } from "../webhook/seal.ts";
 import type { Followers } from "./followers.ts";
+import type { Turns } from "./held-answer.ts";
 import type { Schemas } from "./schemas.ts";
 
 /** What the server has for webhooks, which are delivered elsewhere. */
@@ -34,6 +36,11 @@ export interface AppDeps {
   readonly clock: Clock;
   readonly schemas: Schemas;
   readonly followers: Followers;
+  /** Bytes of the bodies of requests that are not answered yet. */
+  readonly bodies: ByteBudget;
+  /** Bytes of answers that clients have not read yet. */
+  readonly answers: ByteBudget;
+  readonly largeReads: Turns;
   /** Path under which all of it is served, as in `/kilde`; empty at the root. Paths in answers begin with it. */
   readonly basePath: string;
   /** Aborts when the server shuts down: whoever follows is sent away with what it has. */

@@ -48,7 +48,7 @@ export function eventStream(
 
 function openStream(
   gone: AbortSignal,
-  { followers, closing }: AppDeps,
+  { followers, closing, answers }: AppDeps,
   log: LogReader,
   interest: Interest,
   start: FollowStart,
@@ -59,10 +59,13 @@ function openStream(
   let asked = false;
   let quietBeats = 0;
   let ended = false;
+  /** Bytes that the socket has not taken yet. */
+  let untaken = 0;
 
   const letGo = () => {
     ended = true;
     following.end();
+    hold.release();
     leave();
     gone.removeEventListener("abort", end);
   };
@@ -71,14 +74,22 @@ function openStream(
     letGo();
     out?.close();
   };
+  /** Disconnects a client that does not read. It continues from its cursor when it connects again. */
+  const disconnect = () => {
+    if (ended) return;
+    letGo();
+    // Without a reason: Bun would print it.
+    out?.error();
+  };
   const leave = followers.enter({
     end,
     beat() {
       quietBeats += 1;
       // A heartbeat that waits to be sent is enough.
-      if (quietBeats < QUIET_BEATS || !asked || (out?.desiredSize ?? 0) <= 0) return;
+      if (quietBeats < QUIET_BEATS || (out?.desiredSize ?? -1) < 0) return;
       quietBeats = 0;
       saw(cursor);
+      hold.stand();
       out?.enqueue(HEARTBEAT);
     },
   });
@@ -88,7 +99,16 @@ function openStream(
       quietBeats = 0;
       cursor = chunk.cursor;
       saw(cursor);
-      for (const part of chunk.parts) out?.enqueue(typeof part === "string" ? ENCODER.encode(part) : part);
+      const parts = chunk.parts.map((part) => (typeof part === "string" ? ENCODER.encode(part) : part));
+      // What all listeners are given together is there once.
+      const bytes = chunk.shared ? 0 : parts.reduce((sum, { length }) => sum + length, 0);
+      hold.stand();
+      if (!hold.take(bytes)) {
+        disconnect();
+        return;
+      }
+      untaken += bytes;
+      for (const part of parts) out?.enqueue(part);
     },
     // The client connects again with the id of the last event, which is judged then.
     renewed: () => end(),
@@ -98,6 +118,7 @@ function openStream(
     },
   });
 
+  const hold = answers.hold(disconnect);
   saw(cursor);
   const stream = new ReadableStream<Uint8Array>(
     {
@@ -106,14 +127,19 @@ function openStream(
         controller.enqueue(GREETING);
       },
       pull() {
-        // What was asked for comes yet, also when a heartbeat was sent meanwhile.
-        if (asked || ended) return;
+        if (ended) return;
+        hold.give(untaken);
+        untaken = 0;
+        hold.rest();
+        // What was asked for is still to come, also when a heartbeat was sent meanwhile.
+        if (asked) return;
         asked = true;
         following.ask();
       },
       cancel: letGo,
     },
-    { highWaterMark: 1 },
+    // It is pulled only when the socket has taken everything before.
+    { highWaterMark: 0 },
   );
   gone.addEventListener("abort", end);
   if (closing.aborted || gone.aborted) end();

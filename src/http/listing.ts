@@ -1,6 +1,9 @@
 import { DEFAULT_PAGE_EVENTS } from "../core/limits.ts";
 import { utf8Bytes } from "../core/names.ts";
 import type { AppDeps } from "./deps.ts";
+import { holdAnswer } from "./held-answer.ts";
+
+const ENCODER = new TextEncoder();
 
 /** Most bytes that an entry of a list has besides names: times, numbers, a short error. */
 const ENTRY_BYTES = 1_024;
@@ -21,4 +24,26 @@ export function fittingEntries<Entry>(entries: readonly Entry[], { limits }: App
     return index > 0 && bytes > limits.pageBytes;
   });
   return end === -1 ? entries : entries.slice(0, end);
+}
+
+/** Bytes that an entry of a list has by and large. They are counted before the list is read. */
+const USUAL_BYTES = 128;
+
+/** Answers with a list of at most `limit` entries, whose bytes are counted until the client has read them. */
+export async function listAnswer(
+  deps: AppDeps,
+  limit: number,
+  read: () => Promise<{ readonly body: object; readonly headers: Readonly<Record<string, string>> }>,
+): Promise<Response> {
+  const held = holdAnswer(deps);
+  try {
+    await held.admit(limit * USUAL_BYTES);
+    const { body, headers } = await read();
+    const bytes = ENCODER.encode(JSON.stringify(body));
+    const common = { "Content-Type": "application/json", "Cache-Control": "no-cache" };
+    return new Response(held.send([bytes], bytes.length), { headers: { ...common, ...headers } });
+  } catch (error) {
+    held.release();
+    throw error;
+  }
 }

@@ -69,6 +69,11 @@ function storeGauges(gauge: GaugeOf) {
     "sweep_failures",
     "Attempts of this process to remove erased data that failed, since the last that succeeded",
   );
+  const bodyBytes = gauge("body_bytes", "Bytes of request bodies that are held in this process");
+  const answerBytes = gauge(
+    "answer_bytes",
+    "Bytes of answers that clients have not read yet, in this process",
+  );
   const gauges = FEED_METRICS.map(({ name, help, value }) => ({
     gauge: gauge(`feed_${name}`, help, perFeed),
     value,
@@ -78,10 +83,12 @@ function storeGauges(gauge: GaugeOf) {
   let replicaHead: Gauge | null = null;
 
   return async (labels: Measured["labels"], deps: AppDeps): Promise<void> => {
-    const { reader, writer, feeds, followers, database } = deps;
+    const { reader, writer, feeds, followers, database, bodies, answers } = deps;
     pending.set(labels, (await readSweepBacklog(database)).erasures);
     sweepFailures.set(labels, writer.sweepFailure()?.attempts ?? 0);
     followed.set(labels, followers.count());
+    bodyBytes.set(labels, bodies.held());
+    answerBytes.set(labels, answers.held());
     head.set(labels, await readHead(database, reader.address));
     if (reader.replica) {
       // One that cannot be read now has nothing to tell, and must not keep the rest from being told.

@@ -9,7 +9,6 @@ import type { Limits } from "../core/limits.ts";
 import { exceedsBytes } from "../core/names.ts";
 import { appendedAttributes, cloudEventAttributes } from "./attributes.ts";
 import { binaryAttributes } from "./binary-attributes.ts";
-import { readText } from "./body.ts";
 import { isPlainAppend } from "./plain-append.ts";
 import { validationError } from "./problems.ts";
 import type { Schemas } from "./schemas.ts";
@@ -75,6 +74,26 @@ function refuseTooMany(count: number, limits: Limits): void {
   );
 }
 
+/*
+ * How many events there are, before they are checked: checking a million that are too many, or no events, takes seconds.
+ */
+
+function lengthOf(value: unknown): number {
+  return Array.isArray(value) ? value.length : 0;
+}
+
+function eventsIn(value: unknown): number {
+  return typeof value === "object" && value !== null && "events" in value ? lengthOf(value.events) : 0;
+}
+
+/** Each append is counted for at least one, since it must have one. */
+function eventsInAppends(value: unknown): number {
+  if (typeof value !== "object" || value === null || !("appends" in value) || !Array.isArray(value.appends))
+    return 0;
+  const appends: readonly unknown[] = value.appends;
+  return appends.reduce<number>((sum, append) => sum + Math.max(1, eventsIn(append)), 0);
+}
+
 function plainEvents(
   json: JsonText,
   path: Path,
@@ -118,12 +137,11 @@ function structuredEvent(
 
 /** CloudEvents' binary mode: attributes are `ce-` headers, the content type is one of them, and the body is the data. */
 function binaryEvent(
-  headers: Headers,
+  attributes: Readonly<Record<string, string>>,
   text: string,
   stream: string,
   { limits, schemas }: Reading,
 ): NewEvent[] {
-  const attributes = binaryAttributes(headers);
   const json = text === "" ? null : parseJson(text, limits.jsonDepth);
   const event = checked(schemas.newCloudEvent, attributes);
   const data = json === null ? null : dataText(json, [], json.value, limits);
@@ -161,21 +179,32 @@ function formatOf(headers: Headers): Format {
   throw unsupported(mediaType);
 }
 
-/** Reads the body of an append to one stream. */
-export async function readAppend(request: Request, stream: string, reading: Reading): Promise<Incoming> {
-  const { limits, schemas } = reading;
-  const { headers } = request;
+/** What headers say of the body of an append to one stream. Plain, so that another thread can read the body. */
+export interface AppendHead {
+  readonly format: Format;
+  /** In binary mode, the attributes of the event. */
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+/** Throws a KildeError for a media type that is not supported. */
+export function appendHead(headers: Headers): AppendHead {
   const format = formatOf(headers);
-  const text = await readText(request, limits.bodyBytes);
+  return { format, attributes: format === "binary" ? binaryAttributes(headers) : {} };
+}
+
+/** Reads the body of an append to one stream. */
+export function readAppend(head: AppendHead, text: string, stream: string, reading: Reading): Incoming {
+  const { limits, schemas } = reading;
+  const { format, attributes } = head;
   if (format === "binary")
-    return { events: binaryEvent(headers, text, stream, reading), expectedVersion: undefined };
+    return { events: binaryEvent(attributes, text, stream, reading), expectedVersion: undefined };
   const json = parseJson(text, limits.jsonDepth + ENVELOPE_DEPTH);
   switch (format) {
     case "events": {
+      refuseTooMany(eventsIn(json.value), limits);
       const { events, expectedVersion } = isPlainAppend(json.value, limits)
         ? json.value
         : checked(schemas.appendBody, json.value);
-      refuseTooMany(events.length, limits);
       return { events: plainEvents(json, ["events"], events, limits), expectedVersion };
     }
     case "cloudevent": {
@@ -183,27 +212,25 @@ export async function readAppend(request: Request, stream: string, reading: Read
       return { events: [structuredEvent(json, [], event, stream, limits)], expectedVersion: undefined };
     }
     case "cloudevents": {
+      refuseTooMany(lengthOf(json.value), limits);
       const batch = checked(schemas.newCloudEvents, json.value);
-      refuseTooMany(batch.length, limits);
       const events = batch.map((event, index) => structuredEvent(json, [index], event, stream, limits));
       return { events, expectedVersion: undefined };
     }
   }
 }
 
-/** Reads the body of a transaction. */
-export async function readTransaction(
-  request: Request,
-  { limits, schemas }: Reading,
-): Promise<IncomingPart[]> {
-  const mediaType = mediaTypeOf(request.headers);
+/** Throws a KildeError for a media type that a transaction cannot have. */
+export function checkTransactionHead(headers: Headers): void {
+  const mediaType = mediaTypeOf(headers);
   if (mediaType !== "application/json") throw unsupported(mediaType);
-  const json = parseJson(await readText(request, limits.bodyBytes), limits.jsonDepth + ENVELOPE_DEPTH);
+}
+
+/** Reads the body of a transaction. */
+export function readTransaction(text: string, { limits, schemas }: Reading): IncomingPart[] {
+  const json = parseJson(text, limits.jsonDepth + ENVELOPE_DEPTH);
+  refuseTooMany(eventsInAppends(json.value), limits);
   const { appends } = checked(schemas.transactionBody, json.value);
-  refuseTooMany(
-    appends.reduce((sum, { events }) => sum + events.length, 0),
-    limits,
-  );
   return appends.map(({ stream, events, expectedVersion }, index) => ({
     subject: stream,
     expectedVersion,

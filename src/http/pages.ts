@@ -12,6 +12,7 @@ import { consumerOf } from "./consumer-name.ts";
 import type { AppDeps } from "./deps.ts";
 import { namesTag } from "./entity-tags.ts";
 import { eventStream } from "./event-stream.ts";
+import { type HeldAnswer, holdAnswer } from "./held-answer.ts";
 import { checkCursor, logHeaders, streamTag } from "./log-identity.ts";
 import { type Representation, representationOf } from "./negotiate.ts";
 import { pageBody } from "./page-body.ts";
@@ -82,6 +83,7 @@ function pageResponse(
   page: PageAnswer,
   query: LogQuery,
   { mediaType, framing }: Representation,
+  held: HeldAnswer,
 ): Response {
   const { subject, identity } = page;
   const etag =
@@ -100,12 +102,14 @@ function pageResponse(
   };
   if (!page.full) headers[END_HEADER] = "true";
   // A truncated stream keeps its version, but not its content.
-  if ((subject?.firstVersion ?? 1) === 1 && namesTag(c.req.raw.headers.get("if-none-match"), etag))
+  if ((subject?.firstVersion ?? 1) === 1 && namesTag(c.req.raw.headers.get("if-none-match"), etag)) {
+    held.release();
     return c.body(null, 304, headers);
-  const { body, bytes } = pageBody(page.parts, framing);
+  }
+  const { parts, bytes } = pageBody(page.parts, framing);
   // A length that is stated keeps a small answer from being compressed.
   if (bytes < COMPRESSION_THRESHOLD) headers["Content-Length"] = String(bytes);
-  return new Response(body, { status: 200, headers });
+  return new Response(held.send(parts, bytes), { status: 200, headers });
 }
 
 /** Waits until there is something after the page that was empty, or the time is up; then reads again. */
@@ -118,6 +122,7 @@ async function longPoll(
   timeoutMs: number,
   { framing }: Representation,
   empty: PageAnswer,
+  { admit }: HeldAnswer,
 ): Promise<PageAnswer> {
   const { signal } = c.req.raw;
   const done = new AbortController();
@@ -141,7 +146,7 @@ async function longPoll(
   try {
     following.ask();
     if (!(await isThereMore.promise)) return empty;
-    const answer = await log.page(query, framing, signal);
+    const answer = await log.page(query, framing, { signal, admit });
     // Also a bare cursor belongs to the history that the request began with.
     const { position = 0, identity: stated } = cursor ?? {};
     await checkCursor(deps, log, { position, identity: stated ?? identity }, answer);
@@ -200,11 +205,12 @@ async function freshPage(
   query: PageQuery,
   cursor: Cursor | undefined,
   { framing }: Representation,
+  { admit }: HeldAnswer,
 ): Promise<PageAnswer> {
   const { subject, lastEventId = 0, direction } = query;
   const { signal } = c.req.raw;
   const read = async () => {
-    const page = await log.page(query, framing, signal);
+    const page = await log.page(query, framing, { signal, admit });
     await checkCursor(deps, log, cursor, page);
     return page;
   };
@@ -238,19 +244,39 @@ export async function readLog(
   query: LogQuery,
 ): Promise<Response> {
   const representation = representationOf(c);
-  const filter: Filter = { types: query.type, subjectPrefix: query.subjectPrefix };
-  if (representation.framing === "event-stream") return followResponse(c, deps, log, subject, query, filter);
+  if (representation.framing === "event-stream") {
+    const filter: Filter = { types: query.type, subjectPrefix: query.subjectPrefix };
+    return followResponse(c, deps, log, subject, query, filter);
+  }
+  const held = holdAnswer(deps);
+  try {
+    return await pageOf(c, deps, log, subject, query, representation, held);
+  } catch (error) {
+    held.release();
+    throw error;
+  }
+}
 
+async function pageOf(
+  c: Context,
+  deps: AppDeps,
+  log: LogReader,
+  subject: string | null,
+  query: LogQuery,
+  representation: Representation,
+  held: HeldAnswer,
+): Promise<Response> {
+  const filter: Filter = { types: query.type, subjectPrefix: query.subjectPrefix };
   const { lastEventId: cursor, afterVersion, toVersion, asOf, direction = "forwards", timeout = 0 } = query;
   if (timeout > 0 && direction === "backwards") refuseCombination("timeout", "waits for later events only");
   const limit = query.limit ?? Math.min(DEFAULT_PAGE_EVENTS, deps.limits.pageEvents);
   const range = { lastEventId: cursor?.position, afterVersion, toVersion, asOf };
   const page: PageQuery = { subject, direction, limit, filter, ...range };
   const consumer = consumerOf(c, deps);
-  let answer = await freshPage(c, deps, log, page, cursor, representation);
+  let answer = await freshPage(c, deps, log, page, cursor, representation, held);
   // There is nothing to wait for: the body that news would come in is not sent.
   if (answer.count === 0 && timeout > 0 && !isHead(c)) {
-    answer = await longPoll(c, deps, log, page, cursor, timeout, representation, answer);
+    answer = await longPoll(c, deps, log, page, cursor, timeout, representation, answer, held);
   }
   if (subject !== null && answer.subject === null && timeout === 0) {
     if (log === deps.reader) {
@@ -262,7 +288,7 @@ export async function readLog(
     throw new KildeError("subject-not-found", detail);
   }
   if (consumer !== null) deps.sightings.saw(log.address, consumer, sentUpTo(page, answer));
-  return pageResponse(c, deps, answer, query, representation);
+  return pageResponse(c, deps, answer, query, representation, held);
 }
 
 /** The position that a page leaves nothing before; null where that cannot be said of the log. */

@@ -8,7 +8,7 @@ import { findSubject, type SubjectInfo } from "../log/subjects.ts";
 import { erasure } from "../log/erasures.ts";
 import { refusalError } from "./append.ts";
 import type { AppDeps } from "./deps.ts";
-import { listingLimit } from "./listing.ts";
+import { listAnswer, listingLimit } from "./listing.ts";
 import { checkCursor, logHeaders, restoredWrite, streamTag } from "./log-identity.ts";
 import { hereWith, queryOf } from "./pages.ts";
 import { awaitPosition, POSITION_HEADER, shownPosition } from "./position.ts";
@@ -55,26 +55,25 @@ export async function listing(
       errors: [{ parameter: "cursor", detail }],
     });
   }
-  const list = await withinOneHistory(log, async (state) => {
-    await checkCursor(deps, log, changedSince, state);
-    await awaitPosition(deps, log, shownPosition(c), c.req.raw.signal);
-    return changedSince === undefined
-      ? log.subjects({ prefix, cursor: cursor ?? "", limit })
-      : log.changedSubjects({ prefix, since: changedSince.position, limit });
-  });
-  const last = list.subjects.at(-1);
-  const links = [`<${hereWith(c, deps, {})}>; rel="self"`];
-  if (list.full && last !== undefined) {
-    const next =
-      changedSince === undefined
-        ? { cursor: last.name }
-        : { changedSince: cursorText(last.position, list.identity) };
-    links.push(`<${hereWith(c, deps, next)}>; rel="next"`);
-  }
-  return c.json({ [`${term}s`]: list.subjects.map(infoOf(term)) }, 200, {
-    Link: links.join(", "),
-    "Cache-Control": "no-cache",
-    ...logHeaders(list.identity),
+  return listAnswer(deps, limit, async () => {
+    const list = await withinOneHistory(log, async (state) => {
+      await checkCursor(deps, log, changedSince, state);
+      await awaitPosition(deps, log, shownPosition(c), c.req.raw.signal);
+      return changedSince === undefined
+        ? log.subjects({ prefix, cursor: cursor ?? "", limit })
+        : log.changedSubjects({ prefix, since: changedSince.position, limit });
+    });
+    const last = list.subjects.at(-1);
+    const links = [`<${hereWith(c, deps, {})}>; rel="self"`];
+    if (list.full && last !== undefined) {
+      const next =
+        changedSince === undefined
+          ? { cursor: last.name }
+          : { changedSince: cursorText(last.position, list.identity) };
+      links.push(`<${hereWith(c, deps, next)}>; rel="next"`);
+    }
+    const headers = { Link: links.join(", "), ...logHeaders(list.identity) };
+    return { body: { [`${term}s`]: list.subjects.map(infoOf(term)) }, headers };
   });
 }
 

@@ -5,7 +5,7 @@ import { parseJson } from "../core/json.ts";
 import type { RedeliveryDeps } from "../delivery/redelivery.ts";
 import { openSubscriptions, type Subscriptions } from "../delivery/subscriptions.ts";
 import { EVENT_LOG_ADDRESS, type LogAddress } from "../log/keys.ts";
-import { readText } from "./body.ts";
+import { readSmallText } from "./body.ts";
 import type { AppDeps } from "./deps.ts";
 import { validationError } from "./problems.ts";
 import { createSubscriptionSchemas, type SubscriptionSchemas } from "./subscription-schemas.ts";
@@ -36,8 +36,8 @@ export async function openSubscriptionDeps(deps: AppDeps): Promise<SubscriptionD
 const BODY_DEPTH = 4;
 
 /** The body of a request, which may be left out where all of it may. */
-export async function bodyOf<Body>(c: Context, { limits }: AppDeps, schema: z.ZodType<Body>): Promise<Body> {
-  const text = await readText(c.req.raw, limits.bodyBytes);
+export async function bodyOf<Body>(c: Context, deps: AppDeps, schema: z.ZodType<Body>): Promise<Body> {
+  const text = await readSmallText(c.req.raw, deps);
   const body = schema.safeParse(text === "" ? {} : parseJson(text, BODY_DEPTH).value);
   if (!body.success) throw validationError("invalid-body", body.error.issues);
   return body.data;

@@ -16,6 +16,8 @@ export interface Chunk {
   readonly parts: readonly Part[];
   readonly count: number;
   readonly cursor: number;
+  /** Whether others are given the same chunk, which is in memory once. */
+  readonly shared: boolean;
 }
 
 export interface FollowDeps extends ReadDeps {
@@ -48,7 +50,7 @@ export interface FollowStart {
 
 /** Most events of one chunk, and most bytes, unless a single event is larger: so much is held for a socket that does not read. */
 const CHUNK_EVENTS = 500;
-const CHUNK_BYTES = 256 * 1024;
+const CHUNK_BYTES = 128 * 1024;
 
 const ENCODER = new TextEncoder();
 
@@ -74,7 +76,7 @@ async function readChunk(
   const { head, identity: current } = await deps.tail.refresh();
   if (current !== identity) return null;
   const range = { direction: "forwards", filter: interest.filter, limit: CHUNK_EVENTS } as const;
-  const caughtUp = { parts: [], count: 0, cursor: head };
+  const caughtUp = { parts: [], count: 0, cursor: head, shared: false };
   let selection;
   if (interest.subject === null) {
     selection = { ...range, source: "log", after: cursor, before: head + 1 } as const;
@@ -86,11 +88,12 @@ async function readChunk(
     selection = { ...range, source: { subjectId: subject.id }, after, before } as const;
   }
   const pageBytes = Math.min(CHUNK_BYTES, deps.pageBytes);
-  const page = await readPage({ ...deps, pageBytes }, log, selection, "event-stream", identity, signal);
+  const framing = "event-stream";
+  const page = await readPage({ ...deps, pageBytes }, log, selection, framing, identity, { signal });
   if (page === null) return null;
   return page.full
-    ? { parts: page.parts, count: page.count, cursor: page.last }
-    : { ...page, cursor: Math.max(head, page.last) };
+    ? { parts: page.parts, count: page.count, cursor: page.last, shared: false }
+    : { ...page, cursor: Math.max(head, page.last), shared: false };
 }
 
 /** The first entries, as many as a chunk holds; at least one. */
@@ -112,6 +115,7 @@ function chunkOf(entries: readonly Entry[], end: number, wanted: ReturnType<type
     parts: [ENCODER.encode(matching.map((entry) => entry.text).join(""))],
     count: matching.length,
     cursor: some.length < entries.length ? (some.at(-1)?.position ?? end) : end,
+    shared: false,
   };
 }
 
@@ -127,7 +131,7 @@ function chunkOfNews(news: News, cursor: number, wanted: ReturnType<typeof isWan
       wanted,
     );
   }
-  const made = chunkOfAll.get(news) ?? chunkOf(entries, end, null);
+  const made = chunkOfAll.get(news) ?? { ...chunkOf(entries, end, null), shared: true };
   chunkOfAll.set(news, made);
   return made;
 }

@@ -1,7 +1,7 @@
 import { KildeError } from "../core/errors.ts";
 import { EVENT_LOG_ADDRESS, type LogAddress } from "./keys.ts";
 import type { Direction, Filter, Selection } from "./pages.ts";
-import { type ReadDeps, readPage, type Page } from "./read.ts";
+import { type ReadDeps, type ReadOptions, readPage, type Page } from "./read.ts";
 import type { Framing } from "./render.ts";
 import { findSubject, type SubjectInfo, versionAt } from "./subjects.ts";
 import type { Tail } from "./tail.ts";
@@ -81,12 +81,12 @@ async function queryOnce(
   log: LogAddress,
   query: PageQuery,
   framing: Framing,
-  signal?: AbortSignal,
+  options: ReadOptions,
 ): Promise<PageAnswer | null> {
   const state = await deps.tail.refresh();
   const { identity } = state;
   if (query.subject === null) {
-    const page = await readPage(deps, log, logSelection(query, state.head), framing, identity, signal);
+    const page = await readPage(deps, log, logSelection(query, state.head), framing, identity, options);
     return page === null ? null : { ...page, ...state, subject: null };
   }
   const subject = await findSubject(deps.database, log, query.subject);
@@ -95,7 +95,7 @@ async function queryOnce(
     return after.identity === identity ? { ...NOTHING, ...state, subject } : null;
   }
   const selection = await subjectSelection(deps, log, query, subject);
-  const page = await readPage(deps, log, selection, framing, identity, signal);
+  const page = await readPage(deps, log, selection, framing, identity, options);
   return page === null ? null : { ...page, ...state, subject };
 }
 
@@ -108,10 +108,10 @@ export async function queryPage(
   log: LogAddress,
   query: PageQuery,
   framing: Framing,
-  signal?: AbortSignal,
+  options: ReadOptions = {},
 ): Promise<PageAnswer> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-    const answer = await queryOnce(deps, log, query, framing, signal);
+    const answer = await queryOnce(deps, log, query, framing, options);
     if (answer !== null) return answer;
   }
   throw new KildeError("storage-unavailable", `${log.name} changed its identity while it was read`);

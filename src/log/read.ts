@@ -34,6 +34,16 @@ export interface ReadDeps {
 /** Positions or versions that one query of a filtered read looks through, so that none blocks for long. */
 const SCAN_WINDOW = 10_000;
 
+export interface ReadOptions {
+  /** Ends a read of several queries after the one that runs. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called with the bytes that are about to be read at most; waits, or throws what the read then fails with. */
+  readonly admit?: ((bytes: number) => Promise<void> | undefined) | undefined;
+}
+
+/** Bytes that are read without being admitted: asking for their number would cost more. */
+const UNCOUNTED_BYTES = 4 * 1024 * 1024;
+
 interface Piece extends Omit<Page, "full" | "parts"> {
   /** Null: no events. */
   readonly part: Part | null;
@@ -54,18 +64,23 @@ function mayExceed(maxBytes: number, eventBytes: number, { after, before, limit 
   return Math.min(limit, before - after - 1) * eventBytes > maxBytes;
 }
 
-/** How many events of a selection fit into so many bytes: all that it asks for, unless it has more than fit. */
+/**
+ * Events of a selection that fit into so many bytes, all of them unless there are more, and how
+ * many bytes they have at most; null if so few events are not worth counting.
+ */
 async function fittingLimit(
   { database, eventBytes }: ReadDeps,
   log: LogAddress,
   selection: Selection,
-  maxBytes: number,
-): Promise<number> {
-  if (!mayExceed(maxBytes, eventBytes, selection)) return selection.limit;
-  if (integerAt((await database.read(bytesStatement(log, selection)))[0], 0) <= maxBytes)
-    return selection.limit;
+  { maxBytes, isCounted }: { readonly maxBytes: number; readonly isCounted: boolean },
+): Promise<{ readonly limit: number; readonly bytes: number | null }> {
+  const { limit } = selection;
+  const uncounted = isCounted ? Math.min(UNCOUNTED_BYTES, maxBytes) : maxBytes;
+  if (!mayExceed(uncounted, eventBytes, selection)) return { limit, bytes: null };
+  const bytes = integerAt((await database.read(bytesStatement(log, selection)))[0], 0);
+  if (bytes <= maxBytes) return { limit, bytes };
   const [row] = await database.read(fittingSelection(log, selection, maxBytes));
-  return integerAt(row, 1);
+  return { limit: integerAt(row, 1), bytes: maxBytes };
 }
 
 /** Reads up to `limit` events; fewer where a libSQL server cannot answer with so many at once. */
@@ -93,11 +108,14 @@ async function readPiece(
   selection: Selection,
   framing: Framing,
   { maxBytes, isFirst }: { readonly maxBytes: number; readonly isFirst: boolean },
+  admit: ReadOptions["admit"],
 ): Promise<Piece> {
-  const fitting = await fittingLimit(deps, log, selection, maxBytes);
+  const room = { maxBytes, isCounted: admit !== undefined };
+  const { limit: fitting, bytes } = await fittingLimit(deps, log, selection, room);
   if (fitting === 0 && !isFirst)
     return { part: null, identity: null, count: 0, first: 0, last: 0, cutByBytes: true };
   const asked = Math.max(1, fitting);
+  if (bytes !== null) await admit?.(bytes);
   const { row, limit } = await readEvents(deps, log, { ...selection, limit: asked }, framing);
   const [low, high] = [integerAt(row, 1), integerAt(row, 2)];
   const [first, last] = selection.direction === "forwards" ? [low, high] : [high, low];
@@ -140,7 +158,7 @@ export async function readPage(
   selection: Selection,
   framing: Framing,
   identity: string,
-  signal?: AbortSignal,
+  { signal, admit }: ReadOptions = {},
 ): Promise<Page | null> {
   const parts: Part[] = [];
   let [first, last] = [0, 0];
@@ -149,7 +167,8 @@ export async function readPage(
   let full = false;
   for (const window of windows(selection, deps.pieceEvents)) {
     const room = { maxBytes: deps.pageBytes - bytes, isFirst: count === 0 };
-    const piece = await readPiece(deps, log, { ...window, limit: selection.limit - count }, framing, room);
+    const rest = { ...window, limit: selection.limit - count };
+    const piece = await readPiece(deps, log, rest, framing, room, admit);
     if (piece.identity !== null && piece.identity !== identity) return null;
     if (piece.part !== null) {
       parts.push(piece.part);

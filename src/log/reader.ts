@@ -8,6 +8,7 @@ import type { LogAddress } from "./keys.ts";
 import type { LogState } from "./log-state.ts";
 import { ENVELOPE_BYTES } from "./pages.ts";
 import { type PageAnswer, type PageQuery, queryPage } from "./query.ts";
+import type { ReadOptions } from "./read.ts";
 import type { Framing } from "./render.ts";
 import {
   findSubject,
@@ -42,7 +43,7 @@ export interface LogReader {
   /** The same for a position that is known to come, so that it is looked for sooner: resolves when it is there. */
   reached(position: number, signal: AbortSignal): Promise<number>;
   find(subject: string): Promise<SubjectInfo | null>;
-  page(query: PageQuery, framing: Framing, signal?: AbortSignal): Promise<PageAnswer>;
+  page(query: PageQuery, framing: Framing, options?: ReadOptions): Promise<PageAnswer>;
   /** Gives server-sent events after a position, a chunk whenever it is asked to, until it is ended. */
   follow(interest: Interest, start: FollowStart, taker: Taker): Following;
   subjects(query: { prefix: string; cursor: string; limit: number }): Promise<SubjectList>;
@@ -107,7 +108,7 @@ export function openLogReader(
       return there;
     },
     find: (subject) => findSubject(database, log, subject),
-    page: (query, framing, signal) => queryPage(deps, log, query, framing, signal),
+    page: (query, framing, options) => queryPage(deps, log, query, framing, options),
     follow: (interest, start, taker) => follow(deps, log, interest, start, taker),
     subjects: (query) => listSubjects(database, log, query),
     changedSubjects: async (query) =>

@@ -4,7 +4,7 @@ import { dirname, resolve } from "node:path";
 import type { Settings } from "../config/settings.ts";
 import { databaseFile } from "../core/database-url.ts";
 import { KildeError } from "../core/errors.ts";
-import { createDeps } from "../http/app.ts";
+import { type Budgets, createDeps } from "../http/app.ts";
 import type { AppDeps } from "../http/deps.ts";
 import { createFetch } from "../http/fetch.ts";
 import type { Schemas } from "../http/schemas.ts";
@@ -40,6 +40,8 @@ export interface TenantOptions extends TenantAddress {
   /** Of this tenant. */
   readonly logger: EventLogger;
   readonly schemas: Schemas;
+  /** Of the process. */
+  readonly budgets: Budgets;
   readonly closing: AbortSignal;
 }
 
@@ -65,7 +67,7 @@ interface OpenTenant {
 }
 
 async function open(options: TenantOptions): Promise<OpenTenant> {
-  const { settings, logger, schemas, path: basePath = "" } = options;
+  const { settings, logger, schemas, budgets, path: basePath = "" } = options;
   const file = databaseFile(settings.databaseUrl);
   if (file !== null) mkdirSync(dirname(resolve(file)), { recursive: true });
   return startKilde({
@@ -73,7 +75,7 @@ async function open(options: TenantOptions): Promise<OpenTenant> {
     logger,
     lazy: true,
     open(parts) {
-      const app = { ...answering({ ...options, ...parts }), basePath };
+      const app = { ...answering({ ...options, ...parts }), basePath, budgets };
       const deps = createDeps(app, schemas);
       return { deps, fetch: createFetch(app, deps), close: () => Promise.resolve() };
     },

@@ -7,6 +7,7 @@ import type { Settings } from "../config/settings.ts";
 import { DEFAULT_TENANT } from "../config/tenants.ts";
 import { processFetch } from "../http/process.ts";
 import type { ObservedOptions } from "../http/resource.ts";
+import { createBudgets } from "../http/app.ts";
 import { createSchemas } from "../http/schemas.ts";
 import { targetError } from "../http/request-target.ts";
 import { refuse, tenantChooser } from "../http/tenants.ts";
@@ -44,6 +45,8 @@ export async function startTenants({ settings, version, logger }: TenantsOptions
   // What is wrong with the feeds is wrong for all, and told before anything is opened.
   serverFeeds(settings.feeds, settings.limits);
   const schemas = createSchemas(settings.limits);
+  // The memory is that of the process, however many tenants share it.
+  const budgets = createBudgets(settings.limits, systemClock, closing.signal);
   const all = servedDatabases(settings).map((served): RunningTenant => {
     const { tenant, host, path } = served;
     const name = tenant ?? DEFAULT_TENANT;
@@ -55,6 +58,7 @@ export async function startTenants({ settings, version, logger }: TenantsOptions
       version,
       logger: logger.child({ tenant: name }),
       schemas,
+      budgets,
       closing: closing.signal,
     });
   });

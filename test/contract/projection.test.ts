@@ -28,8 +28,8 @@ const deps = () => ({ database, writer: app.store.writer });
 
 async function eventsOf(reader: LogReader, subject: string | null = null): Promise<WireEvent[]> {
   const query = { subject, direction: "forwards", limit: 10_000, filter: {} } as const;
-  const { body } = pageBody((await reader.page(query, "array")).parts, "array");
-  return (await new Response(body).json()) as WireEvent[];
+  const { parts } = pageBody((await reader.page(query, "array")).parts, "array");
+  return (await new Response(new Blob([...parts])).json()) as WireEvent[];
 }
 
 async function until(done: () => Promise<boolean> | boolean): Promise<void> {

@@ -289,8 +289,8 @@ async function allEvents(database: Database, { log }: Pick<RegisteredFeed, "log"
   const deps = { database, clock: systemClock, limits: DEFAULT_LIMITS, pollIntervalMs: 1_000 };
   const reader = openLogReader(deps, log);
   const query = { subject: null, direction: "forwards", limit: 100_000, filter: {} } as const;
-  const { body } = pageBody((await reader.page(query, "array")).parts, "array");
-  return (await new Response(body).json()) as WireEvent[];
+  const { parts } = pageBody((await reader.page(query, "array")).parts, "array");
+  return (await new Response(new Blob([...parts])).json()) as WireEvent[];
 }
 
 /** What is said of each subject, without where in the feed it stands. */

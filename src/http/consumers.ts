@@ -78,9 +78,9 @@ export async function putConsumer(c: Context, deps: AppDeps, log: LogReader): Pr
   if (stated !== undefined) await checkCursor(deps, log, { position, identity: stated }, await log.state());
   if (position > log.knownHead()) await headBeyond(deps, log, position);
   await deps.sightings.flush();
-  const now = new Date(clock.now()).toISOString();
+  const nowMs = clock.now();
   const mostConsumers = limits.consumers;
-  await commitConsumer(writer, { log: log.address, name, position, rewind, now, mostConsumers });
+  await commitConsumer(writer, { log: log.address, name, position, rewind, nowMs, mostConsumers });
   return answer(c, deps, log, name);
 }
 

@@ -2,8 +2,9 @@ import type { Clock } from "../core/clock.ts";
 import { KildeError } from "../core/errors.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Database } from "./database.ts";
-import { isRenewed, storageError, storageFailure } from "./failures.ts";
+import { outrunError, isRenewed, storageError, storageFailure } from "./failures.ts";
 import { commitPlan, forgetLog, type GroupDeps, planBehind, preparePlan } from "./group.ts";
+import { keyExpiry } from "./key-expiry.ts";
 import type { LogAddress } from "./keys.ts";
 import type { LogState } from "./log-state.ts";
 import type { AppendOutcome, Plan, SubjectState, Transaction } from "./plan.ts";
@@ -34,11 +35,6 @@ const CACHE_BYTES = 12 * 1024 * 1024;
 
 /** After so many groups of one, a client is taken to be the only one: a second would have shown by then. */
 const ALONE_GROUPS = 16;
-
-function outrun(cause: unknown): KildeError {
-  const detail = `Other processes that write the same streams were faster ${COMMIT_ATTEMPTS} times in a row`;
-  return new KildeError("overloaded", detail, {}, { cause });
-}
 
 export interface CommitQueue {
   /** Appends a transaction, together with whatever else is waiting. Throws a KildeError when storage fails. */
@@ -83,11 +79,11 @@ interface Flight {
  */
 export function createCommitQueue({ database, log, clock, limits, onCommit }: CommitQueueDeps): CommitQueue {
   const cache = createSubjectCache<SubjectState>(CACHE_BYTES, () => 0);
-  const idempotencyMs = limits.idempotencySeconds * 1_000;
-  const deps: GroupDeps = { database, log, cache, known: { identity: null }, idempotencyMs };
+  const deps: GroupDeps = { database, log, cache, known: { identity: null } };
   const { writeAlone } = database;
   const lone: GroupDeps | null =
     writeAlone === undefined ? null : { ...deps, database: { ...database, write: writeAlone } };
+  const forgetBefore = keyExpiry(clock, limits.idempotencySeconds);
   let queue: Waiting[] = [];
   let jobs: Job[] = [];
   let running: Promise<void> | null = null;
@@ -104,7 +100,8 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
   };
 
   const launch = (group: readonly Waiting[], plan: Plan, through = deps): Flight => {
-    const written = commitPlan(through, transactionsOf(group), plan, clock.now());
+    const times = { nowMs: clock.now(), forgetBeforeMs: forgetBefore() };
+    const written = commitPlan(through, transactionsOf(group), plan, times);
     // What is planned next comes after it. Ids of new subjects are not known yet.
     for (const [name, state] of plan.after) {
       if (state.id === null) cache.delete(name);
@@ -144,7 +141,7 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
       const failure = storageFailure(outcome.error);
       const busy = failure === "busy" && !database.embedded;
       if (failure !== "conflict" && !busy) throw storageError(outcome.error);
-      if (attempt === COMMIT_ATTEMPTS) throw outrun(outcome.error);
+      if (attempt === COMMIT_ATTEMPTS) throw outrunError(COMMIT_ATTEMPTS, outcome.error);
       if (busy) await clock.sleep(BUSY_PAUSE_MS);
       const again = await prepare(group);
       outcome = await launch(again.group, again.plan).done;

@@ -56,9 +56,17 @@ where consumer.log = ?1 and consumer.name = ?3`;
 export const ACTIVE_CONSUMERS = `
 select name from consumers where log = ?1 and seen >= ?2 order by name`;
 
+/** How far the clocks of the processes on a database may differ. What was seen later than that was seen by a wrong clock. */
+const CLOCKS_DIFFER_MS = 60_000;
+
+/** SQL: when a consumer was last seen, after one more sighting. */
+function lastSeen(latest: string): string {
+  return `iif(seen > ${latest}, excluded.seen, max(seen, excluded.seen))`;
+}
+
 /**
  * What was seen last holds, whoever saw it: a consumer that reads again from the beginning is behind. Arguments:
- * JSON `[[log id, name, sent, seen], …]`, most consumers of a log.
+ * JSON `[[log id, name, sent, seen], …]`, most consumers of a log, the latest time that anybody can have seen one.
  */
 export const RECORD_SIGHTINGS = `
 insert into consumers (log, name, sent, seen, since)
@@ -67,9 +75,9 @@ from json_each(?1) as entry
 where exists (select 1 from consumers where log = entry.value ->> 0 and name = entry.value ->> 1)
   or (select count(*) from consumers where log = entry.value ->> 0) < ?2
 on conflict (log, name) do update set
-  sent = iif(excluded.seen >= seen, coalesce(excluded.sent, sent), sent), seen = max(seen, excluded.seen)`;
+  sent = iif(excluded.seen >= seen or seen > ?3, coalesce(excluded.sent, sent), sent), seen = ${lastSeen("?3")}`;
 
-/** Arguments: log id, name, position, now, 1 if it may move back, most consumers of a log. */
+/** Arguments: log id, name, position, now, 1 if it may move back, most consumers of a log, latest time as above. */
 export const COMMIT_CONSUMER = `
 insert into consumers (log, name, committed, seen, since)
 select ?1, ?2, ?3, ?4, ?4
@@ -77,7 +85,7 @@ where exists (select 1 from consumers where log = ?1 and name = ?2)
   or (select count(*) from consumers where log = ?1) < ?6
 on conflict (log, name) do update set
   committed = iif(?5 or committed is null or excluded.committed > committed, excluded.committed, committed),
-  seen = max(seen, excluded.seen)
+  seen = ${lastSeen("?7")}
 returning committed`;
 
 const DELETE_CONSUMER = "delete from consumers where log = ?1 and name = ?2 returning name";
@@ -134,9 +142,16 @@ export async function activeConsumers(database: Database, log: LogAddress, since
   return rows.map((row) => textAt(row, 0));
 }
 
-export function sightingsStatement(sightings: readonly Sighting[], mostConsumers: number): Statement {
+export function sightingsStatement(
+  sightings: readonly Sighting[],
+  { nowMs, mostConsumers }: { readonly nowMs: number; readonly mostConsumers: number },
+): Statement {
   const rows = sightings.map(({ log, name, sent, seen }) => [log, name, sent, seen]);
-  return { sql: RECORD_SIGHTINGS, args: [JSON.stringify(rows), mostConsumers] };
+  return { sql: RECORD_SIGHTINGS, args: [JSON.stringify(rows), mostConsumers, latestSighting(nowMs)] };
+}
+
+function latestSighting(nowMs: number): string {
+  return new Date(nowMs + CLOCKS_DIFFER_MS).toISOString();
 }
 
 async function writeOne(writer: BatchWriter, statement: Statement): Promise<Row | undefined> {
@@ -151,7 +166,7 @@ export interface CommitOptions {
   readonly position: number;
   /** Whether it may be before the position committed so far: the consumer goes back to read again. */
   readonly rewind: boolean;
-  readonly now: string;
+  readonly nowMs: number;
   readonly mostConsumers: number;
 }
 
@@ -160,10 +175,18 @@ export interface CommitOptions {
  * when there are too many consumers.
  */
 export async function commitConsumer(writer: BatchWriter, options: CommitOptions): Promise<void> {
-  const { log, name, position, rewind, now, mostConsumers } = options;
+  const { log, name, position, rewind, nowMs, mostConsumers } = options;
   const row = await writeOne(writer, {
     sql: COMMIT_CONSUMER,
-    args: [log.id, name, position, now, rewind ? 1 : 0, mostConsumers],
+    args: [
+      log.id,
+      name,
+      position,
+      new Date(nowMs).toISOString(),
+      rewind ? 1 : 0,
+      mostConsumers,
+      latestSighting(nowMs),
+    ],
   });
   if (row === undefined) {
     const detail = `${log.name} has ${mostConsumers} consumers already`;

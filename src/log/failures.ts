@@ -98,3 +98,9 @@ export function storageError(error: unknown): KildeError {
       );
   }
 }
+
+/** The error of an append that was given up, because another process was faster again and again. */
+export function outrunError(attempts: number, cause: unknown): KildeError {
+  const detail = `Other processes that write the same streams were faster ${attempts} times in a row`;
+  return new KildeError("overloaded", detail, {}, { cause });
+}

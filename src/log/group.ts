@@ -20,7 +20,6 @@ export interface GroupDeps {
   readonly cache: SubjectCache<SubjectState>;
   /** Identity of the log that the cache belongs to; null: it is looked up, and the cache is empty. */
   readonly known: { identity: string | null };
-  readonly idempotencyMs: number;
 }
 
 /** Lets go of all that is known: the log may have another identity. */
@@ -140,15 +139,22 @@ async function proveIdentity({ database, log }: GroupDeps, { identity }: Plan): 
   return { base: state.head, log: state, ids: new Map() };
 }
 
+export interface CommitTimes {
+  /** The wall clock. */
+  readonly nowMs: number;
+  /** Idempotency keys that were recorded before are forgotten. */
+  readonly forgetBeforeMs: number;
+}
+
 /** Writes a plan in one transaction. Fails as a `conflict` when the plan rests on what is no longer so. */
 export async function commitPlan(
   deps: GroupDeps,
   transactions: readonly Transaction[],
   plan: Plan,
-  nowMs: number,
+  { nowMs, forgetBeforeMs }: CommitTimes,
 ): Promise<CommittedGroup> {
   if (plan.events.length === 0) return proveIdentity(deps, plan);
-  const { database, log, idempotencyMs } = deps;
+  const { database, log } = deps;
   const { identity } = plan;
   const now = new Date(nowMs).toISOString();
   const statements: Statement[] = [];
@@ -162,7 +168,7 @@ export async function commitPlan(
   if (keys.length > 0) {
     statements.push({
       sql: sql.FORGET_KEYS,
-      args: [new Date(nowMs - idempotencyMs).toISOString(), FORGET_BATCH],
+      args: [new Date(forgetBeforeMs).toISOString(), FORGET_BATCH],
     });
     statements.push({ sql: sql.INSERT_KEYS, args: [log.id, now, JSON.stringify(keys)] });
   }

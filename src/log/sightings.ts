@@ -35,7 +35,9 @@ export function createSightings({ writer, clock, mostConsumers }: SightingsDeps)
     if (sightings.length === 0) return;
     waiting = new Map();
     // What is lost here is seen again when the consumer next reads.
-    await writer.write([sightingsStatement(sightings, mostConsumers)]).catch(() => {});
+    await writer
+      .write([sightingsStatement(sightings, { nowMs: clock.now(), mostConsumers })])
+      .catch(() => {});
   };
 
   return {

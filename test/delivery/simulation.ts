@@ -345,11 +345,15 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
         await hold();
       },
     };
+    const failAtTimes = (message: string) => {
+      if (options.crashes && !calm && chance() < 0.002) throw new Error(message);
+    };
     const atNow = (sql: string) => sql.replaceAll(NOW, String(time.now() + databaseStep));
     const database: Database = {
       ...shared,
       async read(statement) {
         await hold();
+        failAtTimes("the database could not be read");
         return shared.read({ ...statement, sql: atNow(statement.sql) });
       },
       async write(statements) {
@@ -358,13 +362,13 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
         await hold();
         if (options.crashes && !calm && chance() < 0.002) crash(node);
         await hold();
+        failAtTimes("the database could not be written");
         const rows = await shared.write(
           statements.map((statement) => ({ ...statement, sql: atNow(statement.sql) })),
         );
         if (options.crashes && !calm && chance() < 0.002) crash(node);
         await hold();
-        if (options.crashes && !calm && chance() < 0.002)
-          throw new Error("the answer of the database was lost");
+        failAtTimes("the answer of the database was lost");
         return rows;
       },
     };
@@ -380,6 +384,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       holder: `node-${number}-${time.now()}`,
       async send(request) {
         await hold();
+        failAtTimes("the request could not be made");
         requests += 1;
         check(request);
         const [{ subject } = { subject: "" }] = eventsOf(request.body ?? "");
@@ -390,6 +395,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       },
       // Asked for whenever a dispatcher begins.
       secretsOf() {
+        failAtTimes("the secrets could not be opened");
         for (const subject of selected.keys()) begunAnew.add(subject);
         return Promise.resolve({ sign: () => "v1,simulated", headers: {} });
       },

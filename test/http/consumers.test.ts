@@ -156,8 +156,8 @@ test("no statement scans the events, or sorts what it reads", async () => {
     { sql: LIST_CONSUMERS, args: [0, 0, "", null, "", 10] },
     { sql: FIND_CONSUMER, args: [0, 0, "a"] },
     { sql: ACTIVE_CONSUMERS, args: [0, "2026"] },
-    { sql: RECORD_SIGHTINGS, args: ["[]", 10] },
-    { sql: COMMIT_CONSUMER, args: [0, "a", 1, "2026", 0, 10] },
+    { sql: RECORD_SIGHTINGS, args: ["[]", 10, "2026"] },
+    { sql: COMMIT_CONSUMER, args: [0, "a", 1, "2026", 0, 10, "2026"] },
   ];
   for (const { sql, args } of statements) {
     const plan = await database.read({ sql: `explain query plan ${sql}`, args });

@@ -59,6 +59,7 @@ const READS_WALL_CLOCK = [
   "http/feeds.ts",
   "http/service.ts",
   "log/commit-queue.ts",
+  "log/key-expiry.ts",
   "log/sightings.ts",
   // Secrets are replaced at a stored time.
   "server/deliver.ts",

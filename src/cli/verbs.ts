@@ -124,6 +124,11 @@ export const VERB_GROUPS: readonly VerbGroup[] = [
         load: async () => (await import("./restore.ts")).restoreCommand,
       },
       {
+        name: "identity",
+        summary: "show which history each log holds, or renew that after a restore by other means",
+        load: async () => (await import("./identity.ts")).identityCommand,
+      },
+      {
         name: "doctor",
         summary: "check the invariants of a database",
         load: async () => (await import("./doctor.ts")).doctorCommand,

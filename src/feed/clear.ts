@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import { type Database, integerAt, type Statement, textAt } from "../log/database.ts";
 import { removalStatement } from "../log/erasures.ts";
+import { discardHistory } from "../log/identity.ts";
 import { type LogAddress, LOG_SPAN, logAddress } from "../log/keys.ts";
 import { type BatchWriter, writeUnplanned } from "../log/writer.ts";
 
@@ -53,6 +54,8 @@ const END_RETIRING = [
   "delete from erasure_generations where log = ?1",
   `update feeds set status = 'retired', cleared = ${HEAD} where log = ?1 and status = 'retiring'`,
 ];
+
+const IS_REBUILDING = "exists (select 1 from feeds where log = ?1 and status = 'rebuilding')";
 
 /** Arguments: log id, now. Positions go on where they were. */
 const END_REBUILDING = `
@@ -109,7 +112,8 @@ export async function clearAll(deps: ClearDeps, signal: AbortSignal): Promise<vo
       await deps.writer.write(
         retiring
           ? END_RETIRING.map((sql) => ({ sql, args: [log.id] }))
-          : [{ sql: END_REBUILDING, args: [log.id, now] }],
+          : // Who read what was there before is notified when there is nothing of it any more.
+            [...discardHistory(log, IS_REBUILDING), { sql: END_REBUILDING, args: [log.id, now] }],
       );
     } catch {
       await deps.clock.sleep(BACKOFF_MS, signal);

@@ -103,9 +103,14 @@ export function inheritedLineage(restored: LogHistory, replaced: LogHistory): Fo
   );
 }
 
+const IS_IDENTITY = "length(identity) = 16 and identity not glob '*[^0-9a-f]*'";
+
+/** What is no identity was given to nobody. */
+const DISCARD_DAMAGED = `delete from log_lineage where not (${IS_IDENTITY})`;
+
 /** The identity that each log has now becomes a former one, parted at the head. */
 const RECORD_FORMER = `
-insert into log_lineage (log, identity, parted) select id, identity, head from logs where true
+insert into log_lineage (log, identity, parted) select id, identity, head from logs where ${IS_IDENTITY}
 on conflict (log, identity) do update set parted = min(parted, excluded.parted)`;
 
 /** Argument: JSON `[[log's path, former identity, parted], …]`. */
@@ -145,10 +150,23 @@ export async function renewIdentities(
     return lineage.map(({ identity, parted }) => [restored.log, identity, parted]);
   });
   await database.write([
+    { sql: DISCARD_DAMAGED, args: [] },
     { sql: RECORD_FORMER, args: [] },
     { sql: INHERIT, args: [JSON.stringify(inherited)] },
     { sql: RENEW, args: [] },
     ...OUTDATE_PLANS.map((sql): Statement => ({ sql, args: [] })),
   ]);
   return readIdentities(database);
+}
+
+/**
+ * The part of a batch that gives a log a new identity because all of its events were discarded: it shares nothing with
+ * any former one. `when`: SQL that says whether to do it, of `?1`, the log's id.
+ */
+export function discardHistory(log: LogAddress, when: string): Statement[] {
+  return [
+    `update log_lineage set parted = 0 where log = ?1 and ${when}`,
+    `insert into log_lineage (log, identity, parted) select id, identity, 0 from logs where id = ?1 and ${when}`,
+    `${RENEW} where id = ?1 and ${when}`,
+  ].map((sql) => ({ sql, args: [log.id] }));
 }

@@ -272,3 +272,46 @@ describe("doctor", () => {
     expect([lost.exitCode, lost.stdout]).toEqual([5, expect.stringContaining("versions are gapless: s-0")]);
   });
 });
+
+describe("identity", () => {
+  interface Shown {
+    readonly log: string;
+    readonly identity: string;
+    readonly head: number;
+    readonly former: readonly { readonly identity: string; readonly parted: number }[];
+  }
+
+  test("is shown, renewed beside a running server, and then refuses what was decided before", async () => {
+    const server = await serve(emptyFolder());
+    await importNumbers(server, 10);
+    const shown = async (...args: string[]) =>
+      JSON.parse((await server.kilde(["identity", ...args, "--json"])).stdout) as Shown;
+    const before = await shown();
+    expect(before).toMatchObject({ log: "/events", head: 10, former: [] });
+    const renewed = await shown("renew");
+    expect(renewed).toMatchObject({ head: 10, former: [{ identity: before.identity, parted: 10 }] });
+    expect(await shown()).toEqual(renewed);
+    expect((await server.kilde(["identity"])).stdout).toBe(
+      `/events: ${renewed.identity}, head 10\n  before: ${before.identity}, the same up to position 10\n`,
+    );
+
+    const append = (log: string) =>
+      fetch(`${server.url}/streams/s-1`, {
+        method: "POST",
+        headers: { "content-type": "application/json", "kilde-log": log },
+        body: JSON.stringify({ events: [{ type: "N" }] }),
+      });
+    expect((await append(before.identity)).status).toBe(409);
+    expect((await append(renewed.identity)).status).toBe(201);
+  });
+
+  test("of a store of an earlier version is there once it is migrated", async () => {
+    const cwd = emptyFolder();
+    await run(["migrate", "--database-url", "file:k.db"], { cwd });
+    tamper(join(cwd, "k.db"), "drop trigger logs_identity");
+    tamper(join(cwd, "k.db"), "alter table logs drop column identity");
+    const { exitCode, stderr } = await run(["identity", "--database-url", "file:k.db"], { cwd });
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain("kilde migrate");
+  });
+});

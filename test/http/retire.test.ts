@@ -145,8 +145,17 @@ test("a draft is built anew, on the positions that follow; a published version i
     return status === "live";
   });
   const after = await app.get("/feeds/orders/v3");
-  const moved = before.map((event) => ({ ...event, id: String(Number(event.id) + 2) }));
+  const logidentity = after[0]?.logidentity ?? "";
+  const moved = before.map((event) => ({ ...event, id: String(Number(event.id) + 2), logidentity }));
   expect(after).toEqual(moved);
+  const earlier = `2-${before[0]?.logidentity}`;
+  expect(earlier).not.toContain(logidentity);
+  expect(await problemOf(`/feeds/orders/v3?lastEventId=${earlier}`)).toMatchObject({
+    type: "/problems/log-restored",
+    status: 409,
+    parted: 0,
+    log: logidentity,
+  });
   await app.append("s-1", { type: "A", data: 3 });
   await until(async () => (await app.get("/feeds/orders/v3/subjects/s-1")).length === 3);
   await running.stop();

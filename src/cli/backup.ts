@@ -4,40 +4,89 @@ import { join, resolve } from "node:path";
 import { Command } from "commander";
 
 import { loadSettings } from "../config/load.ts";
-import type { Database } from "../log/database.ts";
 import { databaseFileUrl } from "../core/database-url.ts";
+import { copyStore } from "../log/copy.ts";
+import { examine, type Finding } from "../log/doctor.ts";
 import { listErasures } from "../log/erasures.ts";
 import { storageFailure } from "../log/failures.ts";
+import { takeInventory } from "../log/inventory.ts";
 import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
+import { countMigrations } from "../log/migrate.ts";
 import type { CliContext } from "./context.ts";
-import { makeFolder, requireExisting, requireFile, withDatabase, withReadOnlyDatabase } from "./database.ts";
+import { databaseError, makeFolder, requireExisting, requireFile, withReadOnlyDatabase } from "./database.ts";
 import { erasuresFileOf, writeErasures } from "./erasures-file.ts";
 import { CliError, EXIT } from "./exit.ts";
-import { putInFreePlace, putInPlace, withFolderBeside } from "./put-in-place.ts";
 import { examples, jsonOption } from "./options.ts";
+import { showProgress } from "./progress.ts";
+import { putInFreePlace, putInPlace, withFolderBeside } from "./put-in-place.ts";
 import { settingOptions } from "./setting-options.ts";
-import { meantDatabase, tenantOption } from "./tenants.ts";
+import { meantDatabase, type NamedDatabase, tenantOption } from "./tenants.ts";
 
 type Flags = Readonly<Record<string, unknown>>;
 
-/** One read transaction: a copy of one moment, while others go on writing. */
-async function copyInto(database: Database, file: string, target: string): Promise<void> {
-  try {
-    await database.read({ sql: "vacuum into ?", args: [file] });
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    if (storageFailure(error) !== "full" && !reason.includes("unable to open")) throw error;
-    throw new CliError(
+function taken(target: string): CliError {
+  return new CliError(EXIT.failure, `${target} is there already`, "Name a new file: a backup replaces none.");
+}
+
+/** Why a copy failed: the target's disk or folder, or the store itself. */
+function copyError(error: unknown, store: NamedDatabase, target: string): unknown {
+  const reason = error instanceof Error ? error.message : String(error);
+  const failure = storageFailure(error);
+  if (failure === "full" || reason.includes("unable to open")) {
+    return new CliError(
       EXIT.failure,
       `${target} cannot be written: ${reason}`,
       "Name a file on a disk with room for it, in a folder that this user may write.",
       { cause: error },
     );
   }
+  if (failure === "conflict") {
+    return new CliError(
+      EXIT.faults,
+      `The store has rows twice that are unique: ${reason}`,
+      "Run `kilde doctor`, and restore the last good backup.",
+      { cause: error },
+    );
+  }
+  return databaseError(error, store.databaseUrl);
 }
 
-function taken(target: string): CliError {
-  return new CliError(EXIT.failure, `${target} is there already`, "Name a new file: a backup replaces none.");
+/** Copies the store in steps, while others go on to write it. */
+async function copyTo(
+  context: CliContext,
+  store: NamedDatabase,
+  file: string,
+  copy: string,
+  target: string,
+): Promise<void> {
+  const inventory = await withReadOnlyDatabase(store, context.cwd, async (database) => {
+    if ((await countMigrations(database)) > 0) return takeInventory(database);
+    throw new CliError(EXIT.failure, `${file} holds no store`, "Name another database.");
+  });
+  const total = inventory.reduce((sum, { events }) => sum + events, 0);
+  const progress = showProgress(context, "copying", total);
+  let rows = 0;
+  try {
+    await copyStore(file, copy, {
+      onStep(copied) {
+        rows += copied;
+        progress.update(rows, rows);
+      },
+    });
+  } catch (error) {
+    throw copyError(error, store, target);
+  } finally {
+    progress.stop();
+  }
+}
+
+/** Verifies a copy, and writes what it knows of erasures into a file. */
+async function verifyCopy(context: CliContext, copy: string, erasures: string): Promise<Finding[]> {
+  const settings = { databaseUrl: databaseFileUrl(copy), databaseAuthToken: undefined };
+  return withReadOnlyDatabase(settings, context.cwd, async (database) => {
+    await writeErasures(erasures, listErasures(database, EVENT_LOG_ADDRESS));
+    return examine(database);
+  });
 }
 
 async function backup(context: CliContext, target: string, flags: Flags): Promise<void> {
@@ -47,30 +96,35 @@ async function backup(context: CliContext, target: string, flags: Flags): Promis
   const place = resolve(context.cwd, target);
   if (existsSync(place)) throw taken(target);
   makeFolder(place);
-  await withFolderBeside(place, "unfinished", async (folder) => {
-    const unfinished = join(folder, "kilde.db");
-    await withDatabase(settings, context.cwd, (database) => copyInto(database, unfinished, target));
-    const erasures = join(folder, "erasures.ndjson");
-    await withReadOnlyDatabase(
-      { databaseUrl: databaseFileUrl(unfinished), databaseAuthToken: undefined },
-      context.cwd,
-      (copy) => writeErasures(erasures, listErasures(copy, EVENT_LOG_ADDRESS)),
-    );
-    if (!putInFreePlace(unfinished, place)) throw taken(target);
+  const findings = await withFolderBeside(place, "unfinished", async (folder) => {
+    const [copy, erasures] = [join(folder, "kilde.db"), join(folder, "erasures.ndjson")];
+    await copyTo(context, settings, file, copy, target);
+    const found = await verifyCopy(context, copy, erasures);
+    if (!putInFreePlace(copy, place)) throw taken(target);
     putInPlace(erasures, erasuresFileOf(place));
+    return found;
   });
   const bytes = statSync(place).size;
   await context.stdout.write(
     flags["json"] === true
-      ? `${JSON.stringify({ backup: place, bytes })}\n`
+      ? `${JSON.stringify({ backup: place, bytes, findings })}\n`
       : `${target} holds ${bytes.toLocaleString("en")} bytes\n`,
+  );
+  const [first] = findings;
+  if (first === undefined) return;
+  throw new CliError(
+    EXIT.faults,
+    `The store has ${findings.length === 1 ? "a fault" : `${findings.length} faults`}, and so has ${target}: ${first.check}: ${first.detail}`,
+    "Keep earlier backups: this one will not be restored. See `kilde doctor`.",
   );
 }
 
 /** `kilde backup` */
 export function backupCommand(context: CliContext): Command {
   const command = new Command("backup")
-    .description("Writes a consistent copy of the database file, of one moment; the server may go on.")
+    .description(
+      "Writes a consistent copy of the database file, of one moment, while the server goes on: in steps, so that the write-ahead log does not grow meanwhile. Verifies the copy as `kilde doctor` does (exit code 5: it has the faults of the store). Writes the erasures that it knows of to <target>.erasures.ndjson, for `kilde restore --erasures`.",
+    )
     .argument("<target>", "the file to write; it must not exist")
     .addOption(tenantOption())
     .addOption(jsonOption())

@@ -3,12 +3,12 @@ import { existsSync } from "node:fs";
 import type { Clock } from "../core/clock.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Database } from "../log/database.ts";
-import { applyErasures, type Erasure, listErasures } from "../log/erasures.ts";
+import { applyErasures, type Erasure, erasure, listErasures } from "../log/erasures.ts";
 import { type LogHistory, readIdentities, renewIdentities } from "../log/identity.ts";
 import { type LogInventory, takeInventory } from "../log/inventory.ts";
 import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
 import { databaseFileKind, openReadOnly } from "../log/read-only.ts";
-import { sweepStep } from "../log/truncate.ts";
+import { sweepRound } from "../log/sweeper.ts";
 import { openLogWriter } from "../log/writer.ts";
 import { isDriverError } from "./database.ts";
 
@@ -55,9 +55,14 @@ export async function continueHistory(
   await renewIdentities(database, histories);
   const writer = openLogWriter({ database, clock, limits, onNews: () => {}, onSweep: () => {} });
   try {
-    return await applyErasures({ database, writer }, erasures);
+    const applied = await applyErasures({ database, writer }, erasures);
+    const eraseStreams = async (names: readonly string[], reason: string) => {
+      for (const name of names) await writer.append(erasure(name, reason, "exists"));
+    };
+    const { signal } = new AbortController();
+    while (await sweepRound({ database, clock, between: (work) => work(), eraseStreams, signal }));
+    return applied;
   } finally {
     await writer.close();
-    while (await sweepStep(database)) await clock.yield();
   }
 }

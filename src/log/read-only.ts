@@ -43,7 +43,7 @@ export function holdsBytes(file: string): boolean {
  * SQLite creates `-wal` and `-shm` files to read a database with a write-ahead log, unless it may take the file as
  * immutable. It may where neither is there: every process that has such a database open keeps both.
  */
-function readOnlyUrl(file: string): string {
+export function readOnlyUrl(file: string): string {
   const alone = !existsSync(`${file}-wal`) && !existsSync(`${file}-shm`);
   const immutable = alone && databaseFileKind(file) === "write-ahead-log";
   return `${databaseFileUrl(resolve(file))}?mode=ro${immutable ? "&immutable=1" : ""}`;

@@ -1,5 +1,5 @@
 import { Database } from "bun:sqlite";
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { copyFileSync, existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
@@ -7,6 +7,9 @@ import { MIGRATIONS } from "../../src/log/migrations.ts";
 import { cleanUp, emptyFolder, jsonLines, launch, run, type Served, serve } from "./support.ts";
 
 cleanUp();
+
+// Each runs several processes, which are slow to start on a busy machine.
+setDefaultTimeout(60_000);
 
 /** A folder with a database of some events, that nobody has open. */
 async function folderWithEvents(count = 100): Promise<string> {

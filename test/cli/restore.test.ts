@@ -1,5 +1,5 @@
 import { Database } from "bun:sqlite";
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   appendFileSync,
   copyFileSync,
@@ -20,6 +20,9 @@ import { copyWithJournal } from "../../src/cli/backup-copy.ts";
 import { cleanUp, emptyFolder, jsonLines, run, type Served, serve } from "./support.ts";
 
 cleanUp();
+
+// Each runs several processes, which are slow to start on a busy machine.
+setDefaultTimeout(60_000);
 
 async function appendNumbers(server: Served, from: number, to: number): Promise<void> {
   const lines = Array.from(

@@ -37,8 +37,7 @@ const DAY = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]";
 
 /** Holds for what is not a time as Kilde writes it: `2026-01-31T12:00:00.000Z`. */
 export function isNotOwnTime(column: string): string {
-  return `(${column} is not null and (${column} not glob '${DAY}T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9]Z'
-    or strftime('%Y-%m-%dT%H:%M:%fZ', ${column}) is not ${column}))`;
+  return `(${column} is not null and strftime('%Y-%m-%dT%H:%M:%fZ', ${column}) is not ${column})`;
 }
 
 /** Holds for what is not a time as RFC 3339 writes it, with any offset. SQLite itself knows offsets up to 14 hours only. */

@@ -1,0 +1,259 @@
+import Connection from "libsql";
+
+import { type Row, type Value } from "./database.ts";
+import { openEmbedded } from "./embedded.ts";
+import { EVENT_LOG_ADDRESS, LOG_SPAN } from "./keys.ts";
+import { readOnlyUrl } from "./read-only.ts";
+
+/*
+ * Copies a store that others go on writing. A copy in one read transaction would keep the write-ahead log from being
+ * emptied for as long as it takes, and erased data in it. So tables are copied a few rows at a time, each time from the
+ * latest state. A last transaction, which only reads what changed meanwhile and compares the smaller tables, makes the
+ * copy that of one moment. Two properties make this right. Keys of new events are beyond all others of their log, and
+ * events change only in a feed that an erasure reaches, which `logs.removals` counts: then the feed is copied again. What
+ * was deleted meanwhile follows from `subjects.first_version` and `feeds.cleared`.
+ */
+
+/** Rows copied by one step: some 50 ms. */
+const STEP_ROWS = 20_000;
+
+/** Passes over what was appended meanwhile, before the last transaction copies the rest; each has much less to do. */
+const PASSES = 3;
+
+export interface CopyOptions {
+  /** Awaited after each step, while nothing of the source is held. */
+  readonly onStep?: (rows: number) => Promise<void> | void;
+  readonly stepRows?: number;
+}
+
+interface CopiedTable {
+  readonly name: string;
+  readonly columns: readonly string[];
+}
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** A copy under way: the target is `main`, the store `source`. */
+class StoreCopy {
+  readonly #connection: Connection.Database;
+  readonly #options: CopyOptions;
+  /** Removals of each log when its events began to be copied. */
+  readonly #removals = new Map<number, number>();
+
+  constructor(source: string, target: string, options: CopyOptions) {
+    this.#connection = new Connection(target, { timeout: 5_000 });
+    this.#options = options;
+    // Nobody else sees the target before it is whole, and it is synced then.
+    for (const pragma of [
+      "journal_mode = off",
+      "synchronous = off",
+      "foreign_keys = off",
+      "cache_size = -65536",
+    ])
+      this.#connection.exec(`pragma ${pragma}`);
+    this.#run("attach ?1 as source", [readOnlyUrl(source)]);
+  }
+
+  #rows(sql: string, args: readonly Value[] = []): readonly Row[] {
+    return this.#connection
+      .prepare(sql)
+      .raw(true)
+      .all([...args]) as Row[];
+  }
+
+  #run(sql: string, args: readonly Value[] = []): number {
+    return this.#connection.prepare(sql).run([...args]).changes;
+  }
+
+  /** Creates the tables; their indexes and triggers come last, when they are filled. */
+  createTables(): CopiedTable[] {
+    const tables = this.#rows(
+      "select name, sql from source.sqlite_master where type = 'table' and name not like 'sqlite!_%' escape '!'",
+    );
+    return tables.map(([name, sql]) => {
+      const table = String(name);
+      this.#connection.exec(String(sql));
+      const columns = this.#rows("select name from pragma_table_info(?1)", [table]);
+      return { name: table, columns: columns.map((row) => String(row[0])) };
+    });
+  }
+
+  /** Copies a table other than the events as it is now, a step at a time. */
+  async copyRows({ name, columns }: CopiedTable): Promise<void> {
+    const list = ["rowid", ...columns.map(quoted)].join(", ");
+    let last: Value = null;
+    for (;;) {
+      const from = last === null ? "" : "where rowid > ?2";
+      const bounds: Value[] = last === null ? [this.#stepRows] : [this.#stepRows, last];
+      const copied = this.#run(
+        `insert into main.${quoted(name)} (${list}) select ${list} from source.${quoted(name)} ${from} order by rowid limit ?1`,
+        bounds,
+      );
+      if (copied === 0) return;
+      last = this.#rows(`select max(rowid) from main.${quoted(name)}`)[0]?.[0] as Value;
+      await this.#options.onStep?.(copied);
+      if (copied < this.#stepRows) return;
+    }
+  }
+
+  get #stepRows(): number {
+    return this.#options.stepRows ?? STEP_ROWS;
+  }
+
+  #logs(): number[] {
+    return this.#rows("select id from source.logs order by id").map((row) => Number(row[0]));
+  }
+
+  /** Forgets the events of feeds that an erasure has reached since they were copied. */
+  #forgetChanged(): void {
+    if (!this.#has("logs", "removals")) return;
+    for (const row of this.#rows("select id, removals from source.logs where id <> ?1", [
+      EVENT_LOG_ADDRESS.id,
+    ])) {
+      const [log, removals] = [Number(row[0]), Number(row[1])];
+      const known = this.#removals.get(log) ?? removals;
+      this.#removals.set(log, removals);
+      if (known === removals) continue;
+      this.#run("delete from main.events where key >= ?1 and key < ?2", [
+        log * LOG_SPAN,
+        (log + 1) * LOG_SPAN,
+      ]);
+    }
+  }
+
+  /** Whether a table has a column: stores of older versions lack some. */
+  #has(table: string, column: string): boolean {
+    return this.#rows("select 1 from pragma_table_info(?1) where name = ?2", [table, column]).length > 0;
+  }
+
+  /** Copies events of a log after those that the copy has; negative: all of them. */
+  #copyEventsOf(log: number, limit: number): number {
+    const [from, end] = [log * LOG_SPAN, (log + 1) * LOG_SPAN];
+    return this.#run(
+      `insert into main.events select * from source.events
+      where key > coalesce((select max(key) from main.events where key >= ?1 and key < ?2), ?1 - 1) and key < ?2
+      order by key limit ?3`,
+      [from, end, limit],
+    );
+  }
+
+  /** Copies the events that are there now, a step at a time. */
+  async copyEvents(): Promise<void> {
+    for (let pass = 0; pass < PASSES; pass += 1) {
+      this.#forgetChanged();
+      for (const log of this.#logs()) {
+        for (let copied = this.#stepRows; copied === this.#stepRows;) {
+          copied = this.#copyEventsOf(log, this.#stepRows);
+          if (copied > 0) await this.#options.onStep?.(copied);
+        }
+      }
+    }
+  }
+
+  /** Makes a table that was copied in steps equal to the source. */
+  #reconcile({ name, columns }: CopiedTable): void {
+    const table = quoted(name);
+    const list = ["rowid", ...columns.map(quoted)];
+    const differs = columns.map((column) => `copied.${quoted(column)} is not now.${quoted(column)}`);
+    this.#run(`delete from main.${table} where rowid not in (select rowid from source.${table})`);
+    this.#run(
+      `insert or replace into main.${table} (${list.join(", ")})
+      select ${list.map((column) => `now.${column}`).join(", ")}
+      from source.${table} as now left join main.${table} as copied on copied.rowid = now.rowid
+      where copied.rowid is null or ${differs.join(" or ")}`,
+    );
+  }
+
+  /** Copies what is new and compares the rest, in one transaction: from then on the copy is of one moment. */
+  finish(tables: readonly CopiedTable[]): void {
+    this.#connection.exec("begin");
+    this.#forgetChanged();
+    for (const log of this.#logs()) this.#copyEventsOf(log, -1);
+    for (const table of tables) if (table.name !== "events") this.#reconcile(table);
+    // Inserting has moved it.
+    if (this.#rows("select 1 from source.sqlite_master where name = 'sqlite_sequence'").length > 0) {
+      this.#run("delete from main.sqlite_sequence");
+      this.#run("insert into main.sqlite_sequence select * from source.sqlite_sequence");
+    }
+    this.#connection.exec("commit");
+  }
+
+  /**
+   * Deletes events of feeds that the source emptied after they were copied. The index of subjects and versions has to
+   * wait for that: the ids of their subjects may be in use again.
+   */
+  dropCleared(): void {
+    this.#run(
+      `delete from events where key in (select event.key from feeds cross join events as event
+        on event.key >= feeds.log * ${LOG_SPAN} and event.key <= feeds.log * ${LOG_SPAN} + feeds.cleared)`,
+    );
+    this.#run(
+      `delete from events where key in (select event.key from feeds cross join events as event
+        on event.key >= feeds.log * ${LOG_SPAN} and event.key < (feeds.log + 1) * ${LOG_SPAN}
+        where feeds.status in ('retiring', 'rebuilding')
+          and not exists (select 1 from subjects where id = event.subject and log = feeds.log))`,
+    );
+  }
+
+  createIndexes(): void {
+    const rest = this.#rows(
+      "select sql from source.sqlite_master where type in ('index', 'trigger', 'view') and sql is not null order by type",
+    );
+    this.#connection.exec("detach source");
+    for (const [sql] of rest) this.#connection.exec(String(sql));
+  }
+
+  /** Deletes events that the source truncated or erased after they were copied, and those that it is about to delete. */
+  dropTruncated(): void {
+    this.#run(
+      `delete from events where key in (select event.key from subjects cross join events as event
+        on event.subject = subjects.id and event.version < subjects.first_version where subjects.first_version > 1)`,
+    );
+    this.#run("update subjects set sweep = 0 where sweep <> 0");
+    // What older versions left in the file of the store is not in the copy.
+    if (this.#has("erasures", "sweep")) this.#run("update erasures set sweep = 1 where sweep < 0");
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+}
+
+const UNHURRIED = { monotonic: () => 0, sleep: () => Promise.resolve() };
+
+/** Overwrites what deleted rows have left in pages of a copy, and turns the write-ahead log on, as in every store. */
+async function settle(target: string): Promise<void> {
+  const database = openEmbedded(target);
+  try {
+    const { signal } = new AbortController();
+    await database.purge?.({
+      clock: UNHURRIED,
+      write: (statements) => database.write(statements),
+      signal,
+    });
+  } finally {
+    database.close();
+  }
+}
+
+/**
+ * Copies the store in a file to a new file, in steps that hold nothing of the source between them, and never stop its
+ * writers. The copy is that of one moment, with truncated and erased events deleted. It is not synced.
+ */
+export async function copyStore(source: string, target: string, options: CopyOptions = {}): Promise<void> {
+  const copy = new StoreCopy(source, target, options);
+  try {
+    const tables = copy.createTables();
+    await copy.copyEvents();
+    for (const table of tables) if (table.name !== "events") await copy.copyRows(table);
+    copy.finish(tables);
+    copy.dropCleared();
+    copy.createIndexes();
+    copy.dropTruncated();
+  } finally {
+    copy.close();
+  }
+  await settle(target);
+}

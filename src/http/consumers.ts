@@ -80,7 +80,9 @@ export async function putConsumer(c: Context, deps: AppDeps, log: LogReader): Pr
   await deps.sightings.flush();
   const nowMs = clock.now();
   const mostConsumers = limits.consumers;
-  await commitConsumer(writer, { log: log.address, name, position, rewind, nowMs, mostConsumers });
+  const idleSince = new Date(nowMs - limits.consumerSeconds * 1_000).toISOString();
+  const cursor = { log: log.address, name, position, rewind };
+  await commitConsumer(writer, { ...cursor, nowMs, mostConsumers, idleSince });
   return answer(c, deps, log, name);
 }
 

@@ -60,22 +60,55 @@ select name from consumers where log = ?1 and seen >= ?2 order by name`;
 const CLOCKS_DIFFER_MS = 60_000;
 
 /** SQL: when a consumer was last seen, after one more sighting. */
-function lastSeen(latest: string): string {
-  return `iif(seen > ${latest}, excluded.seen, max(seen, excluded.seen))`;
+function lastSeen(sighting: string, latest: string): string {
+  return `iif(seen > ${latest}, ${sighting}, max(seen, ${sighting}))`;
 }
 
 /**
- * What was seen last holds, whoever saw it: a consumer that reads again from the beginning is behind. Arguments:
- * JSON `[[log id, name, sent, seen], …]`, most consumers of a log, the latest time that anybody can have seen one.
+ * Records sightings of consumers that are known; gives the log id and name of each. The last sighting holds, whichever
+ * process made it: a consumer that reads again from the beginning is behind. Arguments: JSON
+ * `[[log id, name, sent, seen], …]`, the latest time that anybody can have seen one.
  */
 export const RECORD_SIGHTINGS = `
-insert into consumers (log, name, sent, seen, since)
-select entry.value ->> 0, entry.value ->> 1, entry.value ->> 2, entry.value ->> 3, entry.value ->> 3
+update consumers set
+  sent = iif(entry.value ->> 3 >= seen or seen > ?2, coalesce(entry.value ->> 2, sent), sent),
+  seen = ${lastSeen("(entry.value ->> 3)", "?2")}
 from json_each(?1) as entry
-where exists (select 1 from consumers where log = entry.value ->> 0 and name = entry.value ->> 1)
-  or (select count(*) from consumers where log = entry.value ->> 0) < ?2
-on conflict (log, name) do update set
-  sent = iif(excluded.seen >= seen or seen > ?3, coalesce(excluded.sent, sent), sent), seen = ${lastSeen("?3")}`;
+where consumers.log = entry.value ->> 0 and consumers.name = entry.value ->> 1
+returning consumers.log, consumers.name`;
+
+/** Consumers that one turn may forget to make room: a flood of new names does not outrun those who keep reading. */
+const MOST_FORGOTTEN = 32;
+
+/**
+ * Where there is no room for new names, forgets those who never committed and have not read for longest, a quarter of
+ * them at most. Arguments: log id, most consumers of a log, new names, most that may be forgotten.
+ */
+export const MAKE_ROOM = `
+delete from consumers where log = ?1 and name in (
+  select name from consumers where log = ?1 and committed is null order by seen
+  limit (select iif(count(*) < ?2, 0, min(?3, ?4, (count(*) - count(committed) + 3) / 4))
+    from consumers where log = ?1))`;
+
+/** Records new consumers while there is room; gives the log id and name of each. Arguments: log id, most, JSON as above. */
+export const RECORD_NEW_CONSUMERS = `
+insert into consumers (log, name, sent, seen, since)
+select ?1, entry.value ->> 1, entry.value ->> 2, entry.value ->> 3, entry.value ->> 3
+from json_each(?3) as entry
+where not exists (select 1 from consumers where log = ?1 and name = entry.value ->> 1)
+limit (select max(0, ?2 - count(*)) from consumers where log = ?1)
+returning log, name`;
+
+/**
+ * Forgets one consumer if a new name has no room otherwise: one that never committed, or has not been seen since a time.
+ * Arguments: log id, new name, most consumers, that time.
+ */
+export const MAKE_ROOM_FOR = `
+delete from consumers where log = ?1
+  and not exists (select 1 from consumers where log = ?1 and name = ?2)
+  and (select count(*) from consumers where log = ?1) >= ?3
+  and name = (select name from consumers where log = ?1 and (committed is null or seen < ?4)
+    order by committed is not null, seen limit 1)`;
 
 /** Arguments: log id, name, position, now, 1 if it may move back, most consumers of a log, latest time as above. */
 export const COMMIT_CONSUMER = `
@@ -85,7 +118,7 @@ where exists (select 1 from consumers where log = ?1 and name = ?2)
   or (select count(*) from consumers where log = ?1) < ?6
 on conflict (log, name) do update set
   committed = iif(?5 or committed is null or excluded.committed > committed, excluded.committed, committed),
-  seen = ${lastSeen("?7")}
+  seen = ${lastSeen("excluded.seen", "?7")}
 returning committed`;
 
 const DELETE_CONSUMER = "delete from consumers where log = ?1 and name = ?2 returning name";
@@ -142,22 +175,35 @@ export async function activeConsumers(database: Database, log: LogAddress, since
   return rows.map((row) => textAt(row, 0));
 }
 
-export function sightingsStatement(
-  sightings: readonly Sighting[],
+/** Statements that record sightings; the rows of all of them name the consumers that are known then. */
+export function sightingsStatements(
+  known: readonly Sighting[],
+  strangers: readonly Sighting[],
   { nowMs, mostConsumers }: { readonly nowMs: number; readonly mostConsumers: number },
-): Statement {
-  const rows = sightings.map(({ log, name, sent, seen }) => [log, name, sent, seen]);
-  return { sql: RECORD_SIGHTINGS, args: [JSON.stringify(rows), mostConsumers, latestSighting(nowMs)] };
+): Statement[] {
+  const json = (sightings: readonly Sighting[]) =>
+    JSON.stringify(sightings.map(({ log, name, sent, seen }) => [log, name, sent, seen]));
+  // Another process, or an earlier run of this one, may know a stranger.
+  const all = json([...known, ...strangers]);
+  const statements: Statement[] = [{ sql: RECORD_SIGHTINGS, args: [all, latestSighting(nowMs)] }];
+  for (const [log, some] of Map.groupBy(strangers, (stranger) => stranger.log)) {
+    statements.push(
+      { sql: MAKE_ROOM, args: [log, mostConsumers, some.length, MOST_FORGOTTEN] },
+      { sql: RECORD_NEW_CONSUMERS, args: [log, mostConsumers, json(some)] },
+    );
+  }
+  return statements;
 }
 
 function latestSighting(nowMs: number): string {
   return new Date(nowMs + CLOCKS_DIFFER_MS).toISOString();
 }
 
-async function writeOne(writer: BatchWriter, statement: Statement): Promise<Row | undefined> {
-  const written = await writer.write([statement]);
+/** Gives the first row of the last statement. */
+async function writeOne(writer: BatchWriter, ...statements: Statement[]): Promise<Row | undefined> {
+  const written = await writer.write(statements);
   if (written.outcome === "outdated") throw new KildeError("overloaded", "The database is busy");
-  return written.rows[0]?.[0];
+  return written.rows.at(-1)?.[0];
 }
 
 export interface CommitOptions {
@@ -168,6 +214,8 @@ export interface CommitOptions {
   readonly rewind: boolean;
   readonly nowMs: number;
   readonly mostConsumers: number;
+  /** A consumer that was last seen before this time (RFC 3339) may be forgotten for a new one. */
+  readonly idleSince: string;
 }
 
 /**
@@ -175,19 +223,14 @@ export interface CommitOptions {
  * when there are too many consumers.
  */
 export async function commitConsumer(writer: BatchWriter, options: CommitOptions): Promise<void> {
-  const { log, name, position, rewind, nowMs, mostConsumers } = options;
-  const row = await writeOne(writer, {
-    sql: COMMIT_CONSUMER,
-    args: [
-      log.id,
-      name,
-      position,
-      new Date(nowMs).toISOString(),
-      rewind ? 1 : 0,
-      mostConsumers,
-      latestSighting(nowMs),
-    ],
-  });
+  const { log, name, position, rewind, nowMs, mostConsumers, idleSince } = options;
+  const now = new Date(nowMs).toISOString();
+  const latest = latestSighting(nowMs);
+  const row = await writeOne(
+    writer,
+    { sql: MAKE_ROOM_FOR, args: [log.id, name, mostConsumers, idleSince] },
+    { sql: COMMIT_CONSUMER, args: [log.id, name, position, now, rewind ? 1 : 0, mostConsumers, latest] },
+  );
   if (row === undefined) {
     const detail = `${log.name} has ${mostConsumers} consumers already`;
     throw new KildeError("limit-exceeded", detail, { limit: "consumers" });

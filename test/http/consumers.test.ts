@@ -5,6 +5,7 @@ import {
   COMMIT_CONSUMER,
   FIND_CONSUMER,
   LIST_CONSUMERS,
+  RECORD_NEW_CONSUMERS,
   RECORD_SIGHTINGS,
 } from "../../src/log/consumers.ts";
 import type { Database } from "../../src/log/database.ts";
@@ -151,12 +152,47 @@ test("what is not valid is refused, and nothing is kept", async () => {
   expect((await commit({ position: 2 }, "c")).status).toBe(200);
 });
 
+test("a flood of invented names forgets neither who committed nor who keeps reading, and keeps the limit", async () => {
+  await commit({ position: 2 }, "committed");
+  for (let turn = 0; turn < 5; turn += 1) {
+    await app.get("/events", { "kilde-consumer": "reader" });
+    await listed();
+    for (let n = 0; n < 40; n += 1) {
+      await app.get("/events?limit=1", { "kilde-consumer": `invented-${turn}-${n}` });
+    }
+    await app.get("/events", { "kilde-consumer": "reader" });
+    const names = (await listed()).map(({ consumer }) => consumer);
+    expect(names.length).toBeLessThanOrEqual(3);
+    expect(names).toContain("committed");
+    expect(names).toContain("reader");
+  }
+  // Whoever commits is a consumer that matters, and has room.
+  expect((await commit({ position: 1 }, "new")).status).toBe(200);
+  expect((await commit({ position: 1 }, "newer")).status).toBe(200);
+  expect((await listed()).map(({ consumer }) => consumer)).toEqual(["committed", "new", "newer"]);
+});
+
+test("thousands of invented names cost few rows and few writes, and appends go on meanwhile", async () => {
+  const flooded = await openApp({ database, limits: { consumers: 100 } });
+  const started = performance.now();
+  for (let n = 0; n < 3_000; n += 1) {
+    await flooded.get("/events?limit=1", { "kilde-consumer": `invented-${n}` });
+  }
+  const readMs = performance.now() - started;
+  const flushed = performance.now();
+  const { consumers } = await flooded.get<{ consumers: Consumer[] }>("/events/consumers?limit=1000");
+  expect(consumers.length).toBeLessThanOrEqual(100);
+  // Recording them takes less than the reads did.
+  expect(performance.now() - flushed).toBeLessThan(readMs);
+});
+
 test("no statement scans the events, or sorts what it reads", async () => {
   const statements = [
     { sql: LIST_CONSUMERS, args: [0, 0, "", null, "", 10] },
     { sql: FIND_CONSUMER, args: [0, 0, "a"] },
     { sql: ACTIVE_CONSUMERS, args: [0, "2026"] },
-    { sql: RECORD_SIGHTINGS, args: ["[]", 10, "2026"] },
+    { sql: RECORD_SIGHTINGS, args: ["[]", "2026"] },
+    { sql: RECORD_NEW_CONSUMERS, args: [0, 10, "[]"] },
     { sql: COMMIT_CONSUMER, args: [0, "a", 1, "2026", 0, 10, "2026"] },
   ];
   for (const { sql, args } of statements) {

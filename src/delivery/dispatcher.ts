@@ -263,21 +263,24 @@ export async function dispatch(
 
   signal.addEventListener("abort", alarm.wake);
   watch().catch(fail);
-  while (end === null && !signal.aborted) {
-    alarm.reset();
-    turn();
-    await alarm.woken();
+  try {
+    while (end === null && !signal.aborted) {
+      alarm.reset();
+      turn();
+      await alarm.woken();
+    }
+    // What is under way may still be acknowledged.
+    const deadline = clock.now() + CLOSE_GRACE_MS;
+    while (underWay > 0 && clock.now() < deadline) {
+      alarm.reset();
+      alarm.at(deadline);
+      await alarm.woken();
+    }
+  } finally {
+    over.abort();
+    alarm.close();
+    signal.removeEventListener("abort", alarm.wake);
   }
-  // What is under way may still be acknowledged.
-  const deadline = clock.now() + CLOSE_GRACE_MS;
-  while (underWay > 0 && clock.now() < deadline) {
-    alarm.reset();
-    alarm.at(deadline);
-    await alarm.woken();
-  }
-  over.abort();
-  alarm.close();
-  signal.removeEventListener("abort", alarm.wake);
   if (end !== "failed" && end !== "renewed") await keep();
   return end ?? "closing";
 }

@@ -2,6 +2,8 @@ import { expect } from "bun:test";
 
 import fc from "fast-check";
 
+import type { Clock } from "../../src/core/clock.ts";
+import { runtimeClock } from "../../src/core/runtime-clock.ts";
 import { createClient } from "../../src/client/index.ts";
 import { type Consumer, type ConsumerStore, eventLog, type Transport } from "../../src/consumer/index.ts";
 import { openApp, type TestApp, type WireEvent } from "../support/app.ts";
@@ -29,6 +31,8 @@ export type Action =
   /** The next transactions fail: undone, or done and not answered. */
   | { readonly kind: "store"; readonly transactions: number; readonly committed: boolean }
   | { readonly kind: "reconstitute" }
+  /** The wall clock of server and consumer is corrected. */
+  | { readonly kind: "clock"; readonly hours: number }
   | { readonly kind: "rest"; readonly ms: number };
 
 const STREAMS = 4;
@@ -60,6 +64,7 @@ export const actions = fc.array(
     action("bad", 2, { calls: few }),
     action("store", 2, { transactions: few, committed: fc.boolean() }),
     action("reconstitute", 1, {}),
+    action("clock", 1, { hours: fc.constantFrom(-30, -2, 2, 30) }),
     action("rest", 4, { ms: fc.integer({ min: 0, max: 8 }) }),
   ),
   { minLength: 1, maxLength: 40 },
@@ -146,7 +151,9 @@ export async function simulate<Tx>(
   chance: () => number,
 ): Promise<{ lost: number }> {
   const closing = new AbortController();
-  const app = await openApp({ closing: closing.signal });
+  let aheadMs = 0;
+  const clock: Clock = { ...runtimeClock, now: () => Date.now() + aheadMs };
+  const app = await openApp({ closing: closing.signal, clock });
   const faults: Faults = {
     outage: { requests: 0, answers: false },
     bad: 0,
@@ -175,6 +182,7 @@ export async function simulate<Tx>(
         }
       },
       batchEvents: 3,
+      clock,
       client: { fetch },
     });
   };
@@ -250,6 +258,9 @@ export async function simulate<Tx>(
         return;
       case "reconstitute":
         await clientOf.reconstitute().catch(() => null);
+        return;
+      case "clock":
+        aheadMs += each.hours * 3_600_000;
         return;
       case "rest":
         await Bun.sleep(each.ms);

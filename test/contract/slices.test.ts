@@ -45,7 +45,7 @@ async function workOn(feed: Feed, options: Partial<SliceDeps> = {}) {
     registered,
   );
   const slice = (signal = new AbortController().signal) =>
-    work.runSlice({ deadline: systemClock.now() + SLICE_MS, signal });
+    work.runSlice({ deadline: systemClock.monotonic() + SLICE_MS, signal });
   return { work, slice, record: () => readFeed(database, registered.log) };
 }
 

@@ -26,6 +26,9 @@ import { openProjection } from "../support/projection.ts";
  * lose their leases, and hydrations at any moment. Afterwards each feed must say what one uninterrupted run says.
  */
 
+/** What fails: the next read; the next write, before or after it was done. */
+type Fault = "read" | "lost" | "unanswered";
+
 export type Action =
   | { readonly kind: "append"; readonly stream: number; readonly types: readonly string[] }
   | { readonly kind: "erase"; readonly stream: number }
@@ -40,9 +43,11 @@ export type Action =
     }
   | { readonly kind: "hydrate"; readonly node: number; readonly feed: number; readonly subject: number }
   | { readonly kind: "crash"; readonly node: number }
-  /** The node's next write is lost, or is done and not answered. */
-  | { readonly kind: "fault"; readonly node: number; readonly written: boolean }
+  /** A call of the node's fails, and either kills the node, or is all that goes wrong. */
+  | { readonly kind: "fault"; readonly node: number; readonly fault: Fault; readonly kills: boolean }
   | { readonly kind: "lease-lost"; readonly feed: number }
+  /** The database's clock is corrected, so that leases run out much later, or are over. */
+  | { readonly kind: "clock-step"; readonly hours: number }
   /** All at the same time. */
   | { readonly kind: "race"; readonly actions: readonly Action[] };
 
@@ -94,8 +99,13 @@ const single: fc.Arbitrary<Action> = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant("fault" as const),
       node: fc.nat(NODES - 1),
-      written: fc.boolean(),
+      fault: fc.constantFrom<Fault>("read", "lost", "unanswered"),
+      kills: fc.boolean(),
     }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant("clock-step" as const), hours: fc.constantFrom(-2, 2) }),
   },
   {
     weight: 1,
@@ -120,7 +130,15 @@ export const actions: fc.Arbitrary<Action[]> = fc.array(
 /** Slices end by the reads they make, not by time. */
 const SLICE_MS = 60_000;
 
-class Crash extends Error {}
+/** What a call failed with. */
+class Failure extends Error {
+  readonly kills: boolean;
+
+  constructor(message: string, kills: boolean) {
+    super(message);
+    this.kills = kills;
+  }
+}
 
 /** A projector of a process, which steps on when it is through with a step. */
 interface Stepping {
@@ -128,25 +146,37 @@ interface Stepping {
   stepped: Promise<unknown>;
 }
 
-/** A process: its projectors, and a writer whose next write may fail as a kill would have it. */
+/** A process: its projectors, and a database and a writer of which a call may fail. */
 interface Node {
   readonly projectors: Map<string, Stepping>;
+  readonly database: Database;
   readonly writer: LogWriter;
-  fault: "lost" | "unanswered" | null;
+  fault: Pick<Extract<Action, { kind: "fault" }>, "fault" | "kills"> | null;
 }
 
-function nodeOn(writer: LogWriter): Node {
+function nodeOn(writer: LogWriter, database: Database): Node {
+  const failAt = (place: Fault) => {
+    if (node.fault?.fault !== place) return;
+    const { kills } = node.fault;
+    node.fault = null;
+    throw new Failure(place, kills);
+  };
   const node: Node = {
     projectors: new Map(),
     fault: null,
+    database: {
+      ...database,
+      async read(statement) {
+        failAt("read");
+        return database.read(statement);
+      },
+    },
     writer: {
       ...writer,
       async write(statements): Promise<Written> {
-        const { fault } = node;
-        node.fault = null;
-        if (fault === "lost") throw new Crash("killed before the write");
+        failAt("lost");
         const written = await writer.write(statements);
-        if (fault === "unanswered") throw new Crash("killed after the write");
+        failAt("unanswered");
         return written;
       },
     },
@@ -185,14 +215,15 @@ async function perform(
     if (feed === undefined) throw new Error("there is no feed");
     return feed;
   };
-  /** What a process that is killed throws goes with it. */
+  /** What a process that is killed throws goes with it, as do its projectors; others step on with what they know. */
   const until = async (node: Node, work: () => Promise<unknown>) => {
     try {
       await work();
     } catch (error) {
-      if (!(error instanceof Crash) && !(error instanceof KildeError && error.code === "feed-behind"))
-        throw error;
-      node.projectors.clear();
+      const isExpected =
+        error instanceof Failure || (error instanceof KildeError && error.code === "feed-behind");
+      if (!isExpected) throw error;
+      if (!(error instanceof Failure) || error.kills) node.projectors.clear();
     }
   };
   const onNews = () => {};
@@ -220,7 +251,8 @@ async function perform(
       await until(node, async () => {
         const lease = await takeLease(node.writer, registered.log.name, `node-${action.node}`);
         if (lease === null) return;
-        const deps = { database, writer: node.writer, clock: systemClock, onNews, batchEvents: action.batch };
+        const { database: own, writer } = node;
+        const deps = { database: own, writer, clock: systemClock, onNews, batchEvents: action.batch };
         const stepping = node.projectors.get(registered.log.name) ?? {
           projector: createProjector(deps, registered),
           stepped: Promise.resolve(),
@@ -238,11 +270,11 @@ async function perform(
       const cut = new AbortController();
       let reads = 0;
       const counting: Database = {
-        ...database,
+        ...node.database,
         read(statement) {
           reads += 1;
           if (reads === action.reads) cut.abort();
-          return database.read(statement);
+          return node.database.read(statement);
         },
       };
       const deps = {
@@ -257,7 +289,7 @@ async function perform(
         { ...deps, database: counting, holder, onEvent: () => {} },
         feedOf(action.feed),
       );
-      const deadline = systemClock.now() + SLICE_MS;
+      const deadline = systemClock.monotonic() + SLICE_MS;
       await until(node, () => work.runSlice({ deadline, signal: cut.signal }));
       return;
     }
@@ -265,7 +297,7 @@ async function perform(
       const node = nodeOf(action.node);
       const registered = feedOf(action.feed);
       const subject = registered.feed.rekeyed ? `k-${action.subject}` : `s-${action.subject}`;
-      const deps = { database, writer: node.writer, clock: systemClock, onNews };
+      const deps = { database: node.database, writer: node.writer, clock: systemClock, onNews };
       await until(node, () => hydrate(deps, registered, subject));
       return;
     }
@@ -273,7 +305,12 @@ async function perform(
       nodeOf(action.node).projectors.clear();
       return;
     case "fault":
-      nodeOf(action.node).fault = action.written ? "unanswered" : "lost";
+      nodeOf(action.node).fault = action;
+      return;
+    case "clock-step":
+      await database.write([
+        { sql: "update leases set expires = expires + ?", args: [action.hours * 3_600_000] },
+      ]);
       return;
     case "lease-lost":
       await database.write([
@@ -374,7 +411,7 @@ export async function checkProjections(
   try {
     const registered = await registerFeeds(plain, systemClock, feeds);
     const { writer } = app.store;
-    const nodes = Array.from({ length: NODES }, () => nodeOn(writer));
+    const nodes = Array.from({ length: NODES }, () => nodeOn(writer, database));
     for (const action of work) await perform(app, database, nodes, registered, action, mayErase);
 
     await (await openProjection({ database: plain, writer }, feeds)).drain(3);

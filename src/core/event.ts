@@ -4,6 +4,15 @@ export const RESERVED_TYPE_PREFIX = "kilde.";
 /** Type of the tombstone that erasing a stream leaves behind. */
 export const ERASED_TYPE = "kilde.erased";
 
+/**
+ * Type of an event of a feed that was erased because of the stream it came from. It keeps its position and version, and
+ * has no data.
+ */
+export const EVENT_ERASED_TYPE = "kilde.event-erased";
+
+/** Type of the event that reports, at the head of a feed, which versions of a subject were erased in place. */
+export const ERASED_IN_PART_TYPE = "kilde.erased-in-part";
+
 /** An event on its way into a log: everything checked, everything text. */
 export interface NewEvent {
   readonly type: string;

@@ -4,6 +4,7 @@ import { removalStatement } from "../log/erasures.ts";
 import { discardHistory } from "../log/identity.ts";
 import { type LogAddress, LOG_SPAN, logAddress } from "../log/keys.ts";
 import { type BatchWriter, writeUnplanned } from "../log/writer.ts";
+import { KEEP_PLACES } from "./places.ts";
 
 /*
  * Deleting all that a feed has published: to retire it, or to build a draft anew. The feed's status says which, and
@@ -42,6 +43,13 @@ const MOVE_SUBSCRIPTIONS =
 /** Arguments: log id, count. */
 export const CLEAR_FEED_SUBJECTS = `delete from feed_subjects where subject in (${SOME_SUBJECTS})`;
 
+/** Arguments: log id, count. Also what feeds that are projected from it know of its subjects, whose ids may be used again. */
+export const CLEAR_ORIGINS = [
+  `delete from feed_origins where subject in (${SOME_SUBJECTS})`,
+  `delete from feed_origins where source in (${SOME_SUBJECTS})`,
+  `delete from feed_revisions where subject in (${SOME_SUBJECTS})`,
+];
+
 /** Arguments: log id, count. The same subjects as those whose state is deleted before it. */
 export const CLEAR_SUBJECTS = `delete from subjects where id in (${SOME_SUBJECTS}) returning 1`;
 
@@ -52,6 +60,8 @@ const END_RETIRING = [
   "delete from consumers where log = ?1",
   "delete from erasures where log = ?1",
   "delete from erasure_generations where log = ?1",
+  "delete from erased_ranges where log = ?1",
+  "delete from feed_places where log = ?1",
   `update feeds set status = 'retired', cleared = ${HEAD} where log = ?1 and status = 'retiring'`,
 ];
 
@@ -59,7 +69,7 @@ const IS_REBUILDING = "exists (select 1 from feeds where log = ?1 and status = '
 
 /** Arguments: log id, now. Positions go on where they were. */
 const END_REBUILDING = `
-update feeds set status = 'building', cursor = 0, rate = 0, failure = null, epoch = epoch + 1, started = ?2,
+update feeds set status = 'building', cursor = 0, rate = 0, failure = null, traced = null, epoch = epoch + 1, started = ?2,
   cleared = ${HEAD}
 where log = ?1 and status = 'rebuilding'`;
 
@@ -71,15 +81,20 @@ async function deleted({ writer, clock }: ClearDeps, statements: readonly Statem
   return written.rows.at(-1)?.length ?? 0;
 }
 
-async function clear(deps: ClearDeps, log: LogAddress, signal: AbortSignal): Promise<void> {
-  const events = { sql: CLEAR_EVENTS, args: [log.base + 1, log.base + LOG_SPAN - 1, STEP_ROWS] };
+async function clear(deps: ClearDeps, { log, retiring }: Clearing, signal: AbortSignal): Promise<void> {
+  const range = [log.base + 1, log.base + LOG_SPAN - 1, STEP_ROWS];
+  const places = { sql: KEEP_PLACES, args: [...range, log.id] };
+  const events = [...(retiring ? [] : [places]), { sql: CLEAR_EVENTS, args: range }];
   const forget = FORGET_SUBJECTS.map((sql) => ({ sql, args: [log.id] }));
   const subjects = [
     ...forget,
-    ...[CLEAR_FEED_SUBJECTS, CLEAR_SUBJECTS].map((sql) => ({ sql, args: [log.id, STEP_ROWS] })),
+    ...[...CLEAR_ORIGINS, CLEAR_FEED_SUBJECTS, CLEAR_SUBJECTS].map((sql) => ({
+      sql,
+      args: [log.id, STEP_ROWS],
+    })),
   ];
   await deleted(deps, [...forget, { sql: MOVE_SUBSCRIPTIONS, args: [log.id] }, removalStatement(log)]);
-  for (const step of [[events], subjects]) {
+  for (const step of [events, subjects]) {
     while (!signal.aborted && (await deleted(deps, step)) === STEP_ROWS);
   }
 }
@@ -106,7 +121,7 @@ export async function clearAll(deps: ClearDeps, signal: AbortSignal): Promise<vo
       const next = await nextToClear(deps.database);
       if (next === null) return;
       const { log, retiring } = next;
-      await clear(deps, log, signal);
+      await clear(deps, next, signal);
       if (signal.aborted) return;
       const now = new Date(deps.clock.now()).toISOString();
       await deps.writer.write(

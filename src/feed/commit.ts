@@ -1,15 +1,18 @@
-import type { Database } from "../log/database.ts";
+import type { Database, Statement } from "../log/database.ts";
 import type { LogState } from "../log/log-state.ts";
 import { createSubjectCache } from "../log/subject-cache.ts";
 import type { BatchWriter } from "../log/writer.ts";
 import { assign, type FeedPlan, planBatch } from "./plan.ts";
 import type { RegisteredFeed } from "./register.ts";
 import type { SourceRow } from "./source.ts";
-import { type FeedSubject, readFeedSubjects, UNKNOWN_SUBJECT } from "./subjects.ts";
+import { type FeedSubject, readFeedSubjects, readSubjectsWithPlaces, UNKNOWN_SUBJECT } from "./subjects.ts";
 import { type Advance, feedBatch, stateAfter, newIds } from "./write.ts";
 
 /** What the subjects may take whose state a projector keeps at hand: 70,000 of a feed without state. */
 const CACHE_BYTES = 16 * 1024 * 1024;
+
+/** About what a place that is kept takes. */
+const PLACE_BYTES = 200;
 
 /** Receives the state of a feed's log when it has new events. */
 export type OnFeedNews = (path: string, log: LogState) => void;
@@ -24,12 +27,19 @@ export interface Committed {
   readonly durationMs: number;
 }
 
+export interface PlanningOptions {
+  /** The feed may be one that is built again, with places that are kept. Default: true. */
+  readonly building?: boolean;
+  /** Subjects whose places are settled although no event counts for them. */
+  readonly touched?: readonly string[];
+}
+
 /** Plans batches for a feed, and writes them. What it remembers of subjects holds for one epoch after the other. */
 export interface FeedCommits {
   /** Plans events that were read at the epoch that {@link commit} is given. */
-  plan(rows: readonly SourceRow[]): Promise<FeedPlan>;
+  plan(rows: readonly SourceRow[], options?: PlanningOptions): Promise<FeedPlan>;
   /** Writes a plan; null when others wrote to the feed since, or it was taken over: read again, and plan anew. */
-  commit(advance: Advance, plan: FeedPlan): Promise<Committed | null>;
+  commit(advance: Advance, plan: FeedPlan, erasing?: readonly Statement[]): Promise<Committed | null>;
   /** Lets go of what is remembered: others may have written. */
   forget(): void;
 }
@@ -39,6 +49,7 @@ async function statesOf(
   { log }: RegisteredFeed,
   names: ReadonlySet<string>,
   cached: (name: string) => FeedSubject | undefined,
+  read: typeof readFeedSubjects,
 ): Promise<(name: string) => FeedSubject> {
   const known = new Map<string, FeedSubject>();
   const unknown: string[] = [];
@@ -47,33 +58,42 @@ async function statesOf(
     if (state === undefined) unknown.push(name);
     else known.set(name, state);
   }
-  const fresh = await readFeedSubjects(database, log, unknown);
+  const fresh = await read(database, log, unknown);
   return (name) => known.get(name) ?? fresh.get(name) ?? UNKNOWN_SUBJECT;
 }
 
 /** What is written when nothing but the cursor or the status changes. */
 export const NOTHING_PUBLISHED: FeedPlan = {
   events: [],
+  positions: 0,
   after: new Map(),
   kept: [],
   newSubjects: [],
   tombstones: [],
+  replaced: [],
   revived: [],
   erased: [],
+  origins: [],
+  passed: [],
   failure: null,
 };
 
 export function createFeedCommits(deps: FeedDeps, registered: RegisteredFeed): FeedCommits {
-  const { log, feed, source } = registered;
-  const cache = createSubjectCache<FeedSubject>(CACHE_BYTES, ({ state }) => state?.length ?? 0);
+  const { log, source, feed, tracked } = registered;
+  const cache = createSubjectCache<FeedSubject>(
+    CACHE_BYTES,
+    ({ state, places }) => (state?.length ?? 0) + places.length * PLACE_BYTES,
+  );
   return {
-    async plan(rows) {
+    async plan(rows, { building = true, touched = [] } = {}) {
       const assignment = assign(feed, rows);
-      const names = new Set(assignment.assigned.map(({ subject }) => subject));
-      return planBatch(feed, assignment, await statesOf(deps, registered, names, (name) => cache.get(name)));
+      const names = new Set([...touched, ...assignment.assigned.map(({ subject }) => subject)]);
+      const read = building ? readSubjectsWithPlaces : readFeedSubjects;
+      const stateOf = await statesOf(deps, registered, names, (name) => cache.get(name), read);
+      return planBatch(feed, assignment, stateOf, { tracked, touched });
     },
-    async commit(advance, plan) {
-      const write = { ...advance, log, source, plan };
+    async commit(advance, plan, erasing = []) {
+      const write = { ...advance, log, source, plan, erasing };
       const writing = deps.writer.write(feedBatch(write));
       // What is planned next comes after it, and is void if it fails.
       for (const [name, subject] of plan.after) cache.set(name, subject);

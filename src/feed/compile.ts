@@ -54,6 +54,7 @@ export function compileFeed(
     draft: definition.draft ?? false,
     source: sourceOf(definition),
     rekeyed: definition.subject !== undefined,
+    stateful: definition.state !== undefined,
     schemas: publishedSchemas(definition.contract).schemas,
     deprecated: definition.deprecated ?? null,
     sunset: definition.sunset ?? null,

@@ -54,6 +54,8 @@ export interface Feed {
   };
   /** The feed says for itself which subject an event counts for. */
   readonly rekeyed: boolean;
+  /** What is published for an event depends on the events of the subject before it. */
+  readonly stateful: boolean;
   /** JSON Schema (2020-12) of the `data` of each type that is published. */
   readonly schemas: Readonly<Record<string, unknown>>;
   readonly deprecated: string | null;

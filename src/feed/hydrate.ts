@@ -1,160 +1,13 @@
-import type { Clock } from "../core/clock.ts";
 import { KildeError } from "../core/errors.ts";
-import { findSubject, readHead, versionAt } from "../log/subjects.ts";
-import { type BatchSize, createBatchSize, readBatch } from "../log/batch-size.ts";
-import { createFeedCommits, type FeedCommits, type FeedDeps } from "./commit.ts";
-import type { FeedPlan } from "./plan.ts";
+import { readHead } from "../log/subjects.ts";
+import { createFeedCommits } from "./commit.ts";
+import { eraseStep, readSourceNews } from "./erasing.ts";
+import { type HydrateDeps, hydrateTo, PATIENCE_MS, projectionFailed } from "./hydrate-subject.ts";
 import { readFeed } from "./record.ts";
 import type { RegisteredFeed } from "./register.ts";
-import { type SourceRow, sourceBatch, sourceRange, subjectRange } from "./source.ts";
-import { readFeedSubjects, UNKNOWN_SUBJECT } from "./subjects.ts";
 
-/*
- * Projecting one subject ahead of the rest of its feed. Any process may do so at any time: the feed's epoch makes
- * whoever else was about to write plan anew, and the subject's `projected` makes the walker skip what is done.
- */
-
-/** Most source events of one write: a subject may have more than fit in memory. */
-const CHUNK_EVENTS = 1_000;
-
-/** How often others may write to the feed first. */
-const ATTEMPTS = 100;
-
-/** A feed that is live is given this long to catch up by itself, in steps. */
-const PATIENCE_MS = [2, 4, 8, 16, 32];
-
-interface HydrateDeps extends FeedDeps {
-  readonly clock: Clock;
-}
-
-interface Chunk {
-  readonly rows: readonly SourceRow[];
-  /** Everything of the subject up to this position is in it, or was before. */
-  readonly upTo: number;
-}
-
-/** What is still to be looked at for the subject. */
-interface Range {
-  readonly after: number;
-  readonly head: number;
-  readonly size: BatchSize;
-}
-
-/** The next events of a subject that is named as in the source. */
-async function ownChunk(
-  { database }: HydrateDeps,
-  { feed, source }: RegisteredFeed,
-  subject: string,
-  { after, head, size }: Range,
-): Promise<Chunk> {
-  const info = await findSubject(database, source, subject);
-  if (info === null || info.position <= after) return { rows: [], upTo: head };
-  const afterVersion = await versionAt(database, source, info, { position: after });
-  const span = info.version - afterVersion;
-  const batch = sourceBatch(database, source, span, (limit) =>
-    subjectRange(source, feed.source, { subjectId: info.id, afterVersion, upTo: head, limit }),
-  );
-  const { rows, limit } = await readBatch(size, batch);
-  return { rows, upTo: rows.length === limit ? (rows.at(-1)?.position ?? head) : head };
-}
-
-/** The next events that count for a subject of another name: found by looking through the source. */
-async function scannedChunk(
-  { database, clock }: HydrateDeps,
-  { feed, source }: RegisteredFeed,
-  subject: string,
-  { after, head, size }: Range,
-): Promise<Chunk> {
-  const rows: SourceRow[] = [];
-  let position = after;
-  while (position < head) {
-    const from = position;
-    const batch = sourceBatch(database, source, head - from, (most) =>
-      sourceRange(source, feed.source, { after: from, upTo: Math.min(head, from + most), limit: most }),
-    );
-    const { rows: found, limit } = await readBatch(size, batch);
-    rows.push(...found.filter(({ event }) => countsFor(event) === subject));
-    position = Math.min(head, from + limit);
-    if (rows.length >= size.now()) return { rows, upTo: position };
-    await clock.yield();
-  }
-  return { rows, upTo: head };
-
-  function countsFor(event: SourceRow["event"]): string | null {
-    try {
-      return feed.subjectOf(event);
-    } catch {
-      // Whose event it is nobody can tell; the walker halts at it.
-      return null;
-    }
-  }
-}
-
-function failed({ feed }: RegisteredFeed, { failure }: FeedPlan): void {
-  if (failure === null) return;
-  const { position, error } = failure;
-  throw new KildeError(
-    "projection-failed",
-    `${feed.path} cannot project event ${position} of ${feed.source.log}: ${error.message}`,
-    {
-      errors: error.issues.map(({ pointer, detail }) => ({ pointer, detail })),
-    },
-    { cause: error },
-  );
-}
-
-/** Projects the subject's events up to a position of the source, a chunk at a time. */
-async function hydrateTo(
-  deps: HydrateDeps,
-  registered: RegisteredFeed,
-  commits: FeedCommits,
-  subject: string,
-  head: number,
-): Promise<void> {
-  const { log, feed } = registered;
-  const nextChunk = feed.rekeyed ? scannedChunk : ownChunk;
-  const size = createBatchSize(CHUNK_EVENTS);
-  let looked = 0;
-  let patience = 0;
-  for (let attempt = 1; attempt <= ATTEMPTS;) {
-    const record = await readFeed(deps.database, log);
-    if (record === null || record.status === "retiring") return;
-    if (record.status === "rebuilding")
-      throw new KildeError("feed-behind", `${feed.path} is about to be built anew`);
-    const states = await readFeedSubjects(deps.database, log, [subject]);
-    const state = states.get(subject) ?? UNKNOWN_SUBJECT;
-    const after = Math.max(record.cursor, state.projected, looked);
-    if (after >= head) return;
-    const { rows, upTo } = await nextChunk(deps, registered, subject, { after, head, size });
-    if (rows.length === 0) {
-      // Nothing that counts for the subject, so nothing to write: the walker will find the same.
-      looked = upTo;
-      continue;
-    }
-    const wait = record.status === "live" ? PATIENCE_MS[patience] : undefined;
-    if (wait !== undefined) {
-      patience += 1;
-      await deps.clock.sleep(wait);
-      continue;
-    }
-    commits.forget();
-    const plan = await commits.plan(rows);
-    failed(registered, plan);
-    const { after: planned } = plan;
-    const known = planned.get(subject) ?? state;
-    const hydrated: FeedPlan = {
-      ...plan,
-      after: new Map([...planned, [subject, { ...known, stored: true, projected: upTo }]]),
-      kept: [subject],
-      newSubjects: state.stored ? [] : [subject],
-    };
-    const advance = { epoch: record.epoch, lease: null, cursor: null, status: null, rate: null };
-    const committed = await commits.commit({ ...advance, failure: null }, hydrated);
-    if (committed === null) attempt += 1;
-    else attempt = 1;
-  }
-  throw new KildeError("overloaded", `${feed.path} was written by others ${ATTEMPTS} times in a row`);
-}
+/** How long a request for one subject works at erasures that the feed has not applied yet. */
+const ERASING_MS = 2_000;
 
 /**
  * Makes a subject of a feed complete as of now: all that its source had about it when this was called is in the feed
@@ -167,6 +20,7 @@ export async function hydrate(deps: HydrateDeps, registered: RegisteredFeed, sub
     if (feed.rekeyed) await awaitUpstream(deps, upstream);
     else await hydrate(deps, upstream, subject);
   }
+  await applyErasures(deps, registered);
   const head = await readHead(deps.database, source);
   await hydrateTo(deps, registered, createFeedCommits(deps, registered), subject, head);
 }
@@ -182,4 +36,20 @@ async function awaitUpstream(deps: HydrateDeps, registered: RegisteredFeed): Pro
     await clock.sleep(ms);
   }
   throw new KildeError("feed-behind", `${feed.path} is not yet projected up to position ${head}`);
+}
+
+/** Applies what was erased in the source, so that a subject which is complete has none of it. */
+async function applyErasures(deps: HydrateDeps, registered: RegisteredFeed): Promise<void> {
+  const { feed, log, tracked } = registered;
+  const until = deps.clock.monotonic() + ERASING_MS;
+  while (tracked) {
+    const record = await readFeed(deps.database, log);
+    if (record === null || record.status === "retiring" || record.status === "rebuilding") return;
+    if (!(await readSourceNews(deps.database, registered, record)).erasing) return;
+    const step = await eraseStep({ deps, registered, record, lease: null, fold: true });
+    if (step.kind === "idle") return;
+    if (step.kind === "failed") throw projectionFailed(registered, step.failure);
+    if (deps.clock.monotonic() > until)
+      throw new KildeError("feed-behind", `${feed.path} is applying erasures of its source`);
+  }
 }

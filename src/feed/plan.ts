@@ -1,12 +1,13 @@
 import { ERASED_TYPE } from "../core/event.ts";
-import { type Feed, ProjectionError } from "./feed.ts";
+import { type Feed, type Projected, ProjectionError } from "./feed.ts";
+import { isLeft } from "./places.ts";
 import { ORIGIN_EXTENSION, type SourceRow } from "./source.ts";
 import type { FeedSubject } from "./subjects.ts";
 
 /** What an integration event takes over from the event it is published for. */
 const CARRIED_EXTENSIONS = ["correlationid", "causationid", "traceparent", "tracestate"];
 
-/** A row for `write.ts`: subject id, name where it has none yet, version, and the event. */
+/** A row for `write.ts`: subject id, name where it has none yet, version, the event, and its place after the head. */
 export type PlacedRow = readonly [
   subjectId: number | null,
   name: string | null,
@@ -16,6 +17,16 @@ export type PlacedRow = readonly [
   recorded: string,
   data: string | null,
   extensions: string,
+  offset: number,
+];
+
+/** A row for `origins.ts`: which source event counts for a subject. */
+export type OriginRow = readonly [
+  position: number,
+  subjectId: number | null,
+  name: string | null,
+  versionBefore: number,
+  events: number,
 ];
 
 export interface PlanFailure {
@@ -24,19 +35,33 @@ export interface PlanFailure {
   readonly error: ProjectionError;
 }
 
+/** An event of a subject: in `replaced` the first that is left of it. */
+interface SubjectVersion {
+  readonly subject: string;
+  readonly version: number;
+}
+
 /** What a batch of source events becomes. */
 export interface FeedPlan {
   /** In order of position. */
   readonly events: readonly PlacedRow[];
+  /** Positions that they take, with those that stay empty. */
+  readonly positions: number;
   /** Every subject that was looked at, as it will be. */
   readonly after: ReadonlyMap<string, FeedSubject>;
   /** Those whose state or hydration is to be kept. */
   readonly kept: readonly string[];
   readonly newSubjects: readonly string[];
-  readonly tombstones: readonly { readonly subject: string; readonly version: number }[];
+  readonly tombstones: readonly SubjectVersion[];
+  /** Subjects that were erased without a tombstone: `erased` published something instead. */
+  readonly replaced: readonly SubjectVersion[];
   readonly revived: readonly string[];
   /** Positions, in the log that is read, of tombstones: what was made of the events before them goes. */
   readonly erased: readonly number[];
+  /** For feeds that track their origins. */
+  readonly origins: readonly OriginRow[];
+  /** Up to which version the places of a subject are used. */
+  readonly passed: readonly (readonly [name: string, version: number])[];
   /** The event that cannot be projected: what came before it is in the plan, and nothing after it. */
   readonly failure: PlanFailure | null;
 }
@@ -47,7 +72,9 @@ export interface Assigned {
   readonly subject: string;
 }
 
-function failureAt({ position, event }: SourceRow, error: unknown): PlanFailure {
+export type Assignment = ReturnType<typeof assign>;
+
+export function failureAt({ position, event }: SourceRow, error: unknown): PlanFailure {
   if (error instanceof ProjectionError) return { position, error };
   const message = error instanceof Error ? error.message : String(error);
   return { position, error: new ProjectionError(message, event, [], { cause: error }) };
@@ -70,6 +97,16 @@ export function assign(
   return { assigned, failure: null };
 }
 
+/**
+ * What a source event becomes, given the state of its subject. What an erased stream becomes must not depend on what it
+ * was: a projection that was behind never saw that. So `erased` is given the state of a re-keyed subject, of which what
+ * came from the stream was erased before, and no state where the subject is the stream itself.
+ */
+export function projectRow(feed: Feed, { row, subject }: Assigned, state: string | null): Projected {
+  const own = row.event.type === ERASED_TYPE && !feed.rekeyed;
+  return feed.project(subject, row.event, own ? null : state);
+}
+
 /** The extensions of what is published for an event, and more that come first, as JSON text. */
 function extensionsText({ event }: SourceRow, more: Readonly<Record<string, unknown>>): string {
   const written: Record<string, unknown> = { ...more };
@@ -81,72 +118,176 @@ function extensionsText({ event }: SourceRow, more: Readonly<Record<string, unkn
   return JSON.stringify(written);
 }
 
+type EventColumns = readonly [
+  type: string,
+  time: string | null,
+  recorded: string,
+  data: string | null,
+  extensions: string,
+];
+
+function originOf(extensions: string): unknown {
+  return (JSON.parse(extensions) as Record<string, unknown>)[ORIGIN_EXTENSION];
+}
+
+/** Events of a batch, each after the version of its subject, or in the place that is kept for it. */
+function createPlacing() {
+  const events: PlacedRow[] = [];
+  let positions = 0;
+
+  const push = ({ id }: FeedSubject, subject: string, version: number, event: EventColumns) => {
+    events.push([id, id === null ? subject : null, version, ...event, positions]);
+    positions += 1;
+  };
+
+  /** Puts the events that erasures left right after a subject's version back there. */
+  const settle = (before: FeedSubject, subject: string) => {
+    let { version } = before;
+    let places = before.places.filter((place) => place.version > version);
+    for (;;) {
+      const place = places.find((each) => isLeft(each));
+      if (place?.version !== version + 1) return { version, places };
+      version += 1;
+      push(before, subject, version, [place.type, null, place.recorded, place.data, place.extensions]);
+      places = places.filter((each) => each !== place);
+    }
+  };
+
+  /** The version of a subject's next event: that of the place that is kept for what is made of the same event. */
+  const versionFor = ({ version, places }: FeedSubject, type: string, extensions: string): number => {
+    const place = places.find((each) => !isLeft(each) && each.version > version);
+    if (place === undefined || place.type !== type || originOf(place.extensions) !== originOf(extensions))
+      return version + 1;
+    // What was erased before it had positions, too.
+    positions += place.version - version - 1;
+    return place.version;
+  };
+
+  return { events, push, settle, versionFor, positions: () => positions };
+}
+
+export interface PlanOptions {
+  /** Whether to note which source event counts for which subject. */
+  readonly tracked: boolean;
+  /** Subjects whose places are settled although no event counts for them. */
+  readonly touched?: readonly string[];
+}
+
+/** Folds source events over the state of their subjects, one at a time. */
+function createFold(feed: Feed, subjectOf: (name: string) => FeedSubject, tracked: boolean) {
+  const placing = createPlacing();
+  const after = new Map<string, FeedSubject>();
+  const kept = new Set<string>();
+  const newSubjects = new Set<string>();
+  const tombstones: SubjectVersion[] = [];
+  const replaced: SubjectVersion[] = [];
+  const touched = new Set<string>();
+  const origins: OriginRow[] = [];
+  const erasedAt: number[] = [];
+
+  /** The subject as it is after the events so far, with whatever stood next in its place again. */
+  const settled = (subject: string, before: FeedSubject): FeedSubject => {
+    if (before.places.length === 0) return before;
+    const { version, places } = placing.settle(before, subject);
+    if (version === before.version) return { ...before, places };
+    touched.add(subject);
+    if (!before.stored) newSubjects.add(subject);
+    return { ...before, version, places, stored: true, erased: false };
+  };
+
+  const settle = (subject: string): FeedSubject => {
+    const now = settled(subject, after.get(subject) ?? subjectOf(subject));
+    after.set(subject, now);
+    return now;
+  };
+
+  /** Places what is published for an event, or the tombstone it is. Gives the subject's version, and whether it ends. */
+  const place = (item: Assigned, before: FeedSubject, projected: Projected) => {
+    const { row, subject } = item;
+    let { version } = before;
+    const add = (type: string, data: string | null, more: Record<string, unknown>) => {
+      const extensions = extensionsText(row, more);
+      version = placing.versionFor({ ...before, version }, type, extensions);
+      placing.push(before, subject, version, [type, row.time, row.recorded, data, extensions]);
+    };
+    for (const { type, data } of projected.events) add(type, data, {});
+    const replaces = row.event.type === ERASED_TYPE && !tracked && !projected.erased;
+    // Also for a subject that is erased already: what is to be seen of it is its last tombstone, as in the source.
+    const ends = projected.erased || (replaces && projected.events.length === 0);
+    if (ends) {
+      const { reason } = row.event.extensions;
+      add(ERASED_TYPE, null, typeof reason === "string" ? { reason } : {});
+      tombstones.push({ subject, version });
+    } else if (replaces) {
+      const first = version - projected.events.length + 1;
+      if (first > 1) replaced.push({ subject, version: first });
+    }
+    return { version, ends };
+  };
+
+  const project = (item: Assigned): void => {
+    const { row, subject } = item;
+    if (row.position <= (after.get(subject) ?? subjectOf(subject)).projected) return;
+    const before = settle(subject);
+    if (row.event.type === ERASED_TYPE && before.stored) erasedAt.push(row.position);
+    const projected = projectRow(feed, item, before.state);
+    const { version, ends } = place(item, before, projected);
+    const state = ends ? null : projected.state;
+    const reset = tracked && ends ? row.position : before.reset;
+    if (version > before.version) touched.add(subject);
+    if (state !== before.state || reset !== before.reset) kept.add(subject);
+    const stored = before.stored || version > 0 || state !== null;
+    if (stored && !before.stored) newSubjects.add(subject);
+    const { id } = before;
+    const count = projected.events.length;
+    if (tracked && !ends && (count > 0 || (feed.stateful && stored)))
+      origins.push([row.position, id, id === null ? subject : null, version - count, count]);
+    const erased = version > before.version ? ends : before.erased;
+    after.set(subject, settled(subject, { ...before, stored, version, erased, state, reset }));
+  };
+
+  const plan = (failure: PlanFailure | null): FeedPlan => {
+    const wereErased = (name: string) =>
+      subjectOf(name).erased || tombstones.some(({ subject }) => subject === name);
+    return {
+      events: placing.events,
+      positions: placing.positions(),
+      after,
+      kept: [...kept],
+      newSubjects: [...newSubjects],
+      tombstones,
+      replaced,
+      revived: [...touched].filter((name) => wereErased(name) && after.get(name)?.erased === false),
+      erased: erasedAt,
+      origins,
+      passed: [...after].flatMap(([name, { version }]) =>
+        subjectOf(name).places.length > 0 ? [[name, version] as const] : [],
+      ),
+      failure,
+    };
+  };
+
+  return { settle, project, plan };
+}
+
 /**
  * Folds source events over the state of their subjects. Pure: the same events give the same plan, however they are
  * divided into batches. Events that a hydration has projected already are left out.
  */
 export function planBatch(
   feed: Feed,
-  { assigned, failure }: ReturnType<typeof assign>,
+  { assigned, failure }: Assignment,
   subjectOf: (name: string) => FeedSubject,
+  { tracked, touched = [] }: PlanOptions,
 ): FeedPlan {
-  const after = new Map<string, FeedSubject>();
-  const events: PlacedRow[] = [];
-  const kept = new Set<string>();
-  const newSubjects = new Set<string>();
-  const tombstones: { subject: string; version: number }[] = [];
-  const touched = new Set<string>();
-  const erasedAt: number[] = [];
-
-  const project = ({ row, subject }: Assigned) => {
-    const before = after.get(subject) ?? subjectOf(subject);
-    if (row.position <= before.projected) return;
-    if (row.event.type === ERASED_TYPE && before.stored) erasedAt.push(row.position);
-    const { state, events: published, erased } = feed.project(subject, row.event, before.state);
-    let { version } = before;
-    const name = before.id === null ? subject : null;
-    const place = (type: string, data: string | null, more: Record<string, unknown>) => {
-      version += 1;
-      const extensions = extensionsText(row, more);
-      events.push([before.id, name, version, type, row.time, row.recorded, data, extensions]);
-    };
-    for (const { type, data } of published) place(type, data, {});
-    // Also for a subject that is erased already: what is to be seen of it is its last tombstone, as in the source.
-    if (erased) {
-      const { reason } = row.event.extensions;
-      place(ERASED_TYPE, null, typeof reason === "string" ? { reason } : {});
-      tombstones.push({ subject, version });
-    }
-    const nextState = erased ? null : state;
-    if (version > before.version) touched.add(subject);
-    if (nextState !== before.state) kept.add(subject);
-    const stored = before.stored || version > 0 || nextState !== null;
-    if (stored && !before.stored) newSubjects.add(subject);
-    const isErased = version > before.version ? erased : before.erased;
-    const { id, projected } = before;
-    after.set(subject, { stored, id, version, erased: isErased, state: nextState, projected });
-  };
-
-  let failed = failure;
+  const { settle, project, plan } = createFold(feed, subjectOf, tracked);
+  for (const subject of touched) settle(subject);
   for (const item of assigned) {
     try {
       project(item);
     } catch (error) {
-      failed = failureAt(item.row, error);
-      break;
+      return plan(failureAt(item.row, error));
     }
   }
-  const revived = [...touched].filter(
-    (subject) => subjectOf(subject).erased || tombstones.some((tombstone) => tombstone.subject === subject),
-  );
-  return {
-    events,
-    after,
-    kept: [...kept],
-    newSubjects: [...newSubjects],
-    tombstones,
-    erased: erasedAt,
-    revived: revived.filter((subject) => after.get(subject)?.erased === false),
-    failure: failed,
-  };
+  return plan(failure);
 }

@@ -1,12 +1,14 @@
 import type { Clock } from "../core/clock.ts";
-import { readLogState } from "../log/log-state.ts";
 import { createBatchSize, readBatch } from "../log/batch-size.ts";
 import { type Committed, createFeedCommits, type FeedDeps, NOTHING_PUBLISHED } from "./commit.ts";
 import type { Lease } from "../log/lease.ts";
+import { eraseStep, readSourceNews } from "./erasing.ts";
+import { removePlaces, subjectsWithPlaces } from "./places.ts";
 import type { PlanFailure } from "./plan.ts";
 import { type FeedRecord, type Failure, type FeedStatus, readFeed } from "./record.ts";
 import type { RegisteredFeed } from "./register.ts";
 import { isReadable, sourceBatch, sourceRange } from "./source.ts";
+import { traceStep } from "./tracing.ts";
 
 /** Source events one write projects: few enough that appends and hydrations hardly wait for it. */
 const BATCH_EVENTS = 500;
@@ -16,6 +18,9 @@ const WINDOW = 20_000;
 
 /** Positions that may pass without an event to publish before the cursor is written. */
 const CURSOR_STRIDE = 20_000;
+
+/** Subjects whose places one write puts back. */
+const PLACED_SUBJECTS = 100;
 
 const NOTHING_READ = { rows: [], limit: 1 };
 
@@ -36,6 +41,8 @@ export type Step =
     }
   /** Everything up to `position` is projected, which is where to wait; `unwritten`: the cursor lags behind it. */
   | { readonly kind: "caught-up"; readonly position: number; readonly unwritten: boolean }
+  /** Something was erased, or traced; there may be more of it before what is to be projected. */
+  | { readonly kind: "maintained"; readonly writeMs: number }
   /** Others wrote to the feed, or took it over: look again. */
   | { readonly kind: "outdated" }
   | { readonly kind: "halted"; readonly failure: Failure }
@@ -80,6 +87,10 @@ export function createProjector(
   /** The batch that is being written; what is planned meanwhile rests on it. */
   let flight: Promise<Landed> | null = null;
   let writeMs = 0;
+  /** Whether the last step traced. */
+  let tracing = false;
+  /** Everything is projected but the places that a feed keeps while it is built again. */
+  let settling = false;
 
   /** Waits for the batch that is being written; false when it was outdated, and so is what was planned on it. */
   const land = async (): Promise<boolean> => {
@@ -112,9 +123,64 @@ export function createProjector(
     return record.rate === 0 ? rate : record.rate + RATE_WEIGHT * (rate - record.rate);
   };
 
-  const stepFrom = async (record: FeedRecord, { lease, flush }: StepOptions): Promise<Step> => {
+  /** Steps are outdated when the write was, and hold what it made otherwise. */
+  const maintained = (tookMs: number | null): Step => {
+    forget();
+    return tookMs === null ? { kind: "outdated" } : { kind: "maintained", writeMs: tookMs };
+  };
+
+  /** Erases what was erased in the source; null when nothing is left to do. */
+  const erase = async ({ lease, retry }: StepOptions): Promise<Step | null> => {
+    if (!(await land())) return maintained(null);
+    const record = await readFeed(database, log);
+    if (record === null) return { kind: "gone" };
+    const fold = record.status !== "halted" || retry;
+    const step = await eraseStep({ deps, registered, record, lease, fold });
+    switch (step.kind) {
+      case "idle":
+        return null;
+      case "outdated":
+        return maintained(null);
+      case "worked":
+        return maintained(step.writeMs);
+      case "failed": {
+        const failure = failureOf(record, step.failure);
+        const halting = { epoch: record.epoch, lease, cursor: null, status: "halted", rate: null } as const;
+        const advance = { ...halting, failure: JSON.stringify(failure) };
+        const committed = await commits.commit(advance, NOTHING_PUBLISHED);
+        forget();
+        return committed === null ? { kind: "outdated" } : { kind: "halted", failure };
+      }
+    }
+  };
+
+  /** Finds out where earlier events came from, in turns with the projecting of new ones. */
+  const trace = async (lease: Lease): Promise<Step> => {
+    if (!(await land())) return maintained(null);
+    const record = await readFeed(database, log);
+    if (record === null) return { kind: "gone" };
+    const traced = await traceStep(deps, registered, record, lease);
+    return maintained(traced === null ? null : traced.writeMs);
+  };
+
+  /** Puts back what is left of the places that a feed keeps while it is built again; null when none are left. */
+  const settlePlaces = async ({ lease }: StepOptions): Promise<Step | null> => {
+    const touched = await subjectsWithPlaces(database, log, PLACED_SUBJECTS);
+    if (touched.length === 0) return null;
+    if (!(await land())) return maintained(null);
+    forget();
+    const record = await readFeed(database, log);
+    if (record === null) return { kind: "gone" };
+    const plan = await commits.plan([], { touched });
+    const advance = { epoch: record.epoch, lease, cursor: null, status: null, rate: null, failure: null };
+    const committed = await commits.commit(advance, plan, [removePlaces(log, touched)]);
+    return maintained(committed === null ? null : committed.durationMs);
+  };
+
+  const stepFrom = async (record: FeedRecord, options: StepOptions): Promise<Step> => {
+    const { lease, flush } = options;
     const startedMs = clock.monotonic();
-    const { head, identity } = await readLogState(database, source);
+    const { head, identity, erasing } = await readSourceNews(database, registered, record);
     if (identity !== sourceIdentity && sourceIdentity !== "") {
       // What is known of positions belongs to another history.
       await land();
@@ -122,18 +188,41 @@ export function createProjector(
       return { kind: "outdated" };
     }
     sourceIdentity = identity;
+    if (erasing) {
+      const step = await erase(options);
+      if (step !== null) return step;
+    }
+    // What it failed with may quote an event that was erased since.
+    if (record.status === "halted" && record.failure !== null && !options.retry) {
+      if (await isReadable(database, source, record.failure.position))
+        return { kind: "halted", failure: record.failure };
+    }
+    if (settling) {
+      const step = await settlePlaces(options);
+      if (step !== null) return step;
+      settling = false;
+    }
+    tracing = registered.tracked && record.traced !== null && !tracing;
+    if (tracing) return trace(lease);
     const after = Math.max(record.cursor, reached);
     const upTo = Math.min(head, after + WINDOW);
     const batch = sourceBatch(database, source, upTo - after, (most) =>
       sourceRange(source, feed.source, { after, upTo, limit: most }),
     );
     const { rows, limit } = after < head ? await readBatch(batchSize, batch) : NOTHING_READ;
-    const plan = rows.length === 0 ? NOTHING_PUBLISHED : await commits.plan(rows);
+    const plan =
+      rows.length === 0
+        ? NOTHING_PUBLISHED
+        : await commits.plan(rows, { building: record.status !== "live" });
     const last = rows.length === limit ? (rows.at(-1)?.position ?? upTo) : upTo;
     const cursor = plan.failure === null ? Math.max(after, last) : plan.failure.position - 1;
     const failure = plan.failure === null ? null : failureOf(record, plan.failure);
+    // What is left of the places comes before the end of the build.
+    settling =
+      cursor >= head && record.status !== "live" && (await subjectsWithPlaces(database, log, 1)).length > 0;
+    const ends = cursor >= head && !settling;
     const next: FeedStatus =
-      failure !== null ? "halted" : cursor >= head || record.status === "live" ? "live" : "building";
+      failure !== null ? "halted" : ends || record.status === "live" ? "live" : "building";
 
     const changes =
       plan.events.length > 0 || plan.kept.length > 0 || next !== record.status || failure !== null;
@@ -142,7 +231,7 @@ export function createProjector(
       forget();
       return { kind: "outdated" };
     }
-    if (!changes && (lags === 0 || (lags < CURSOR_STRIDE && !flush))) {
+    if (!changes && !settling && (lags === 0 || (lags < CURSOR_STRIDE && !flush))) {
       reached = cursor;
       return cursor >= head
         ? { kind: "caught-up", position: cursor, unwritten: lags > 0 }
@@ -178,11 +267,6 @@ export function createProjector(
       if (record === null || record.status === "retiring") return { kind: "gone" };
       if (record.status === "rebuilding") return { kind: "emptied" };
       try {
-        const { status, failure } = record;
-        // What it failed with may quote an event that was erased since.
-        if (status === "halted" && failure !== null && !options.retry) {
-          if (await isReadable(database, source, failure.position)) return { kind: "halted", failure };
-        }
         return await stepFrom(record, options);
       } catch (error) {
         // Whether it was written cannot be told.

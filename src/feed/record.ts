@@ -28,11 +28,16 @@ export interface FeedRecord {
   /** Source events a second, as last measured. */
   readonly rate: number;
   readonly failure: Failure | null;
+  /** Id of the source's last erased range that is applied to what was published. */
+  readonly erased: number;
+  /** Source position up to which it is known where earlier events came from; null: it is known of all. */
+  readonly traced: number | null;
 }
 
 /** Arguments: log id. */
 export const SELECT_FEED = `
-select feed.status, feed.cursor, feed.epoch, log.head, feed.target, feed.started, feed.rate, feed.failure
+select feed.status, feed.cursor, feed.epoch, log.head, feed.target, feed.started, feed.rate, feed.failure,
+  feed.erased, feed.traced
 from feeds as feed cross join logs as log on log.id = feed.log where feed.log = ?1`;
 
 function failureOf(row: Row): Failure | null {
@@ -54,5 +59,7 @@ export async function readFeed(database: Database, log: LogAddress): Promise<Fee
     started: textAt(row, 5),
     rate: integerAt(row, 6),
     failure: failureOf(row),
+    erased: integerAt(row, 8),
+    traced: row[9] === null || row[9] === undefined ? null : integerAt(row, 9),
   };
 }

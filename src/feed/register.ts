@@ -14,6 +14,11 @@ export interface RegisteredFeed {
   readonly source: LogAddress;
   /** The feed it is projected from; null: from the event log. */
   readonly upstream: RegisteredFeed | null;
+  /**
+   * Erasing a stream may concern other subjects than the one of its name, so that it is noted which source event each
+   * event came from: the feed is re-keyed, or one that it is projected from is.
+   */
+  readonly tracked: boolean;
 }
 
 async function register(database: Database, clock: Clock, feed: Feed, source: LogAddress) {
@@ -21,8 +26,10 @@ async function register(database: Database, clock: Clock, feed: Feed, source: Lo
   await database.write([
     { sql: "insert into logs (name) values (?1) on conflict do nothing", args: [feed.path] },
     {
-      sql: `insert into feeds (log, name, version, target, started, schemas)
-        select id, ?2, ?3, (select head from logs where id = ?4), ?5, ?6 from logs where name = ?1
+      sql: `insert into feeds (log, name, version, target, started, schemas, erased, traced)
+        select id, ?2, ?3, (select head from logs where id = ?4), ?5, ?6,
+          (select coalesce(max(id), 0) from erased_ranges), null
+        from logs where name = ?1
         on conflict do nothing`,
       args: [feed.path, feed.name, feed.version, source.id, started, promisedBy(feed)],
     },
@@ -51,7 +58,8 @@ export async function registerFeeds(
     if (log === null) throw new Error(`the log ${feed.path} was not made`);
     if ((await readFeed(database, log)) === null) continue;
     await keepPromise(database, feed, log);
-    registered.set(feed.path, { feed, log, source, upstream });
+    const tracked = feed.rekeyed || upstream?.tracked === true;
+    registered.set(feed.path, { feed, log, source, upstream, tracked });
   }
   return [...registered.values()];
 }

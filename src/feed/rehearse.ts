@@ -35,7 +35,9 @@ export function createRehearsal(feed: Feed): Rehearsal {
     if (!isRead(feed, event)) return [];
     const row = { event, position: event.position, time: event.time, recorded: event.time, characters: 0 };
     const assigned = assign(feed, [row]);
-    const plan = planBatch(feed, assigned, (name) => subjects.get(name) ?? UNKNOWN_SUBJECT);
+    const plan = planBatch(feed, assigned, (name) => subjects.get(name) ?? UNKNOWN_SUBJECT, {
+      tracked: feed.rekeyed,
+    });
     if (plan.failure !== null) throw plan.failure.error;
     for (const [name, subject] of plan.after) subjects.set(name, subject);
     const subject = assigned.assigned[0]?.subject ?? event.subject;

@@ -5,7 +5,6 @@ import { isFreeFor, type Lease, LEASE_MS, releaseLease, takeLease } from "../log
 import { createProjector, type Step } from "./projector.ts";
 import { type FeedStatus, readFeed } from "./record.ts";
 import type { RegisteredFeed } from "./register.ts";
-import { isReadable } from "./source.ts";
 
 /** What is tolerably late to see a cursor that lags though nothing is to be published. */
 const FLUSH_MS = 250;
@@ -52,7 +51,7 @@ export type RunEvent =
 /** Projects a feed for as long as the signal lets it, whenever this process holds the lease. */
 export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promise<void> {
   const { clock, database, writer, holder, source, signal, onEvent } = deps;
-  const { log, feed } = registered;
+  const { log, feed, tracked } = registered;
   const projector = createProjector(deps, registered);
   let lease: Lease | null = null;
   let retry = true;
@@ -69,7 +68,8 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
   const obtain = async (): Promise<Lease | null> => {
     const isBehind = async () => {
       const record = await readFeed(database, log);
-      return record === null || record.status !== "live" || record.cursor < (await source.head());
+      if (record === null || record.status !== "live" || record.cursor < (await source.head())) return true;
+      return tracked && record.traced !== null;
     };
     if (!(await isBehind())) await idle((await readFeed(database, log))?.cursor ?? 0);
     if (!fresh) await clock.sleep(LEASE_MS / 5, signal);
@@ -89,9 +89,19 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
 
   const idle = (position: number) => passed(position, feed.draft ? DRAFT_MS : null);
 
-  const waitWhile = async (status: FeedStatus, isStill = () => Promise.resolve(true)) => {
-    while (!signal.aborted && (await readFeed(database, log))?.status === status && (await isStill()))
+  const waitWhile = async (status: FeedStatus) => {
+    while (!signal.aborted && (await readFeed(database, log))?.status === status)
       await clock.sleep(HALTED_MS, signal);
+    projector.forget();
+  };
+
+  /** A feed that is halted still erases what is erased in its source, and goes on when that is what it failed at. */
+  const waitWhileHalted = async () => {
+    while (!signal.aborted && lease !== null && (await readFeed(database, log))?.status === "halted") {
+      const step = await projector.step({ lease, retry: false, flush: false });
+      if (step.kind === "outdated") lease = await takeLease(writer, log.name, holder);
+      else if (step.kind === "halted") await clock.sleep(HALTED_MS, signal);
+    }
     projector.forget();
   };
 
@@ -124,6 +134,10 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
         if (feed.draft) projector.forget();
         flush = step.unwritten && (await source.head()) === step.position;
         return;
+      case "maintained":
+        // In turns with the appends of others.
+        await clock.sleep(step.writeMs, signal);
+        return;
       case "halted":
         onEvent({
           kind: "halted",
@@ -131,7 +145,7 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
           position: step.failure.position,
           message: step.failure.message,
         });
-        await waitWhile("halted", () => isReadable(database, registered.source, step.failure.position));
+        await waitWhileHalted();
         return;
       case "emptied":
         await waitWhile("rebuilding");
@@ -150,7 +164,7 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
       lease ??= await obtain();
       if (lease === null) continue;
       const step = await projector.step({ lease, retry, flush });
-      if (step.kind !== "outdated") retry = false;
+      if (step.kind !== "outdated" && step.kind !== "maintained") retry = false;
       flush = false;
       if (step.kind === "gone") break;
       await rest(step);

@@ -1,4 +1,4 @@
-import { integer, real, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import { index, integer, primaryKey, real, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 
 import { logs, subjects } from "../log/schema.ts";
 
@@ -24,6 +24,13 @@ export const feeds = sqliteTable(
     started: text().notNull(),
     /** Head when the feed was last emptied: events up to it are gone, and positions go on after it. */
     cleared: integer().notNull().default(0),
+    /** Id of the source's last erased range that is applied to what was published; see `erasing.ts`. */
+    erased: integer().notNull().default(0),
+    /**
+     * Source position up to which `feed_origins` is complete for events that were published before this table existed;
+     * null: it is complete. The default is for such feeds.
+     */
+    traced: integer().default(0),
     /** Source events a second, as measured over the last of the build. */
     rate: real().notNull().default(0),
     /** JSON of a `Failure`, while the feed is halted. */
@@ -45,4 +52,80 @@ export const feedSubjects = sqliteTable("feed_subjects", {
   state: text(),
   /** Source position up to which this subject is projected, if that is beyond the feed's cursor: it was hydrated. */
   projected: integer().notNull().default(0),
+  /** Source position of the last event that erased the subject as a whole: nothing up to it counts any more. */
+  reset: integer().notNull().default(0),
 });
+
+/**
+ * The source events that count for a subject of a feed, where erasing a stream may concern other subjects than the one
+ * of its name: in re-keyed feeds, and in feeds that are projected from these. Written in the batch that publishes. The
+ * migration makes the table one without row ids, which drizzle cannot express.
+ */
+export const feedOrigins = sqliteTable(
+  "feed_origins",
+  {
+    subject: integer()
+      .notNull()
+      .references(() => subjects.id),
+    /** Position of the event in the source. */
+    position: integer().notNull(),
+    /** Id of the source's subject that the event is of, and the event's version. */
+    source: integer().notNull(),
+    sourceVersion: integer("source_version").notNull(),
+    /** Version of the feed's subject before what is published for the event, and how many events that is. */
+    version: integer().notNull(),
+    events: integer().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.subject, table.position] }),
+    index("feed_origins_source").on(table.source, table.sourceVersion),
+  ],
+);
+
+/**
+ * Subjects of stateful feeds of which a contribution was erased: their events are erased from `low` on, and then what
+ * remains is published again. No other event of the feed is projected meanwhile.
+ */
+export const feedRevisions = sqliteTable(
+  "feed_revisions",
+  {
+    subject: integer()
+      .primaryKey()
+      .references(() => subjects.id),
+    log: integer()
+      .notNull()
+      .references(() => logs.id),
+    /** Source position of the first contribution that was erased. */
+    since: integer().notNull(),
+    /** Versions after it are to be erased, and up to which they are. */
+    low: integer().notNull(),
+    wiped: integer().notNull(),
+    /** Source position up to which contributions are folded again; null: versions are still to be erased. */
+    folded: integer(),
+    /** Of the last erasure that it serves, as in `erased_ranges`. */
+    origin: integer().notNull(),
+    recorded: text().notNull(),
+  },
+  (table) => [index("feed_revisions_log").on(table.log)],
+);
+
+/**
+ * While a draft is built again: events that report erasures, which take the versions they had before. So the versions
+ * of what is published beside them are those of before, too.
+ */
+export const feedPlaces = sqliteTable(
+  "feed_places",
+  {
+    log: integer()
+      .notNull()
+      .references(() => logs.id),
+    /** Of the subject. */
+    name: text().notNull(),
+    version: integer().notNull(),
+    type: text().notNull(),
+    recorded: text().notNull(),
+    data: text(),
+    extensions: text().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.log, table.name, table.version] })],
+);

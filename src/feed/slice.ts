@@ -1,8 +1,8 @@
 import type { BackgroundWork, Slice } from "../core/background.ts";
 import type { Clock } from "../core/clock.ts";
-import { readHead } from "../log/subjects.ts";
 import type { FeedDeps } from "./commit.ts";
 import { type Lease, releaseLease, takeLease } from "../log/lease.ts";
+import { readSourceNews } from "./erasing.ts";
 import { createProjector, type Step } from "./projector.ts";
 import { readFeed } from "./record.ts";
 import type { RegisteredFeed } from "./register.ts";
@@ -27,7 +27,7 @@ export interface SliceDeps extends FeedDeps {
  */
 export function projectInSlices(deps: SliceDeps, registered: RegisteredFeed): BackgroundWork {
   const { clock, database, writer, holder, onEvent } = deps;
-  const { log, feed, source } = registered;
+  const { log, feed, tracked } = registered;
   let retry = deps.retry;
 
   const isBehind = async (): Promise<boolean> => {
@@ -38,11 +38,14 @@ export function projectInSlices(deps: SliceDeps, registered: RegisteredFeed): Ba
       case "rebuilding":
         return false;
       case "halted":
-        return retry;
+        return retry || (await readSourceNews(database, registered, record)).erasing;
       case "building":
         return true;
       case "live":
-        return record.cursor < (await readHead(database, source));
+        return (
+          (tracked && record.traced !== null) ||
+          record.cursor < (await readSourceNews(database, registered, record)).head
+        );
     }
   };
 
@@ -56,7 +59,7 @@ export function projectInSlices(deps: SliceDeps, registered: RegisteredFeed): Ba
     try {
       while (lease !== null && !isOver(slice)) {
         const step: Step = await projector.step({ lease, retry, flush });
-        if (step.kind !== "outdated") retry = false;
+        if (step.kind !== "outdated" && step.kind !== "maintained") retry = false;
         switch (step.kind) {
           case "projected":
             if (building && !step.building) onEvent({ kind: "live", feed: feed.path });
@@ -68,6 +71,9 @@ export function projectInSlices(deps: SliceDeps, registered: RegisteredFeed): Ba
             // A cursor that lags would have every slice from now on look at the same events.
             if (!step.unwritten || flush) return worked;
             flush = true;
+            continue;
+          case "maintained":
+            worked = true;
             continue;
           case "outdated":
             // A subject was hydrated; or another took over.

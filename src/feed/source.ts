@@ -1,3 +1,4 @@
+import { EVENT_ERASED_TYPE } from "../core/event.ts";
 import { prefixEnd } from "../core/names.ts";
 import { type Database, integerAt, type Row, type Statement, textAt, type Value } from "../log/database.ts";
 import { BATCH_BYTES, type BatchSource } from "../log/batch-size.ts";
@@ -97,6 +98,19 @@ export function subjectRange(
   return { from, args };
 }
 
+/** Source events that count for a subject of a feed, by its id, after a position, in order; see `origins.ts`. */
+export function contributionsRange(
+  log: LogAddress,
+  { subjectId, after, limit }: { subjectId: number; after: number; limit: number },
+): Range {
+  const from = `from feed_origins as origin cross join events as event on event.key = ?1 + origin.position
+    cross join subjects as subject on subject.id = event.subject
+    where origin.subject = ?2 and origin.position > ?3 and event.type <> '${EVENT_ERASED_TYPE}'
+      and event.version >= subject.first_version
+    order by origin.position limit ?4`;
+  return { from, args: [log.base, subjectId, after, limit] };
+}
+
 /** The extensions of an event, and its position in the event log where another log tells it. */
 function extensionsOf(row: Row): { readonly extensions: Record<string, unknown>; readonly origin: unknown } {
   const text = row[7];
@@ -150,7 +164,7 @@ export function sourceBatch(
 /** Arguments: key. */
 const IS_READABLE = `
 select 1 from events as event cross join subjects as subject on subject.id = event.subject
-where event.key = ?1 and event.version >= subject.first_version`;
+where event.key = ?1 and event.version >= subject.first_version and event.type <> '${EVENT_ERASED_TYPE}'`;
 
 /** Whether the event at a position can still be read: it was neither truncated nor erased. */
 export async function isReadable(database: Database, log: LogAddress, position: number): Promise<boolean> {

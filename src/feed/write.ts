@@ -4,6 +4,8 @@ import type { LogAddress } from "../log/keys.ts";
 import { type Lease, renewal } from "../log/lease.ts";
 import type { LogState } from "../log/log-state.ts";
 import { rowsParameters } from "../log/parameters.ts";
+import { originStatements } from "./origins.ts";
+import { placesPassed } from "./places.ts";
 import type { FeedPlan } from "./plan.ts";
 import type { FeedStatus } from "./record.ts";
 
@@ -31,23 +33,23 @@ where log = ?1`;
 export const INSERT_FEED_SUBJECTS = `
 insert into subjects (log, name) select ?1, value from json_each(?2) where true returning name, id`;
 
-/** Arguments: log id, base key (plus the number of events before these), JSON of `PlacedRow`s. */
+/** Arguments: log id, base key, JSON of `PlacedRow`s. */
 export const INSERT_FEED_EVENTS = `
 insert into events (key, subject, version, type, time, recorded, data, extensions)
-select ?2 + log.head + 1 + entry.key,
+select ?2 + log.head + 1 + (entry.value ->> 8),
   coalesce(entry.value ->> 0, (select id from subjects where log = ?1 and name = entry.value ->> 1)),
   entry.value ->> 2, entry.value ->> 3, entry.value ->> 4, entry.value ->> 5, entry.value ->> 6, entry.value ->> 7
 from logs as log cross join json_each(?3) as entry
 where log.id = ?1`;
 
-/** Arguments: log id, JSON `[[subject id, name, state, projected], …]`. */
+/** Arguments: log id, JSON `[[subject id, name, state, projected, reset], …]`. */
 export const KEEP_SUBJECTS = `
-insert into feed_subjects (subject, state, projected)
+insert into feed_subjects (subject, state, projected, reset)
 select coalesce(entry.value ->> 0, (select id from subjects where log = ?1 and name = entry.value ->> 1)),
-  entry.value ->> 2, entry.value ->> 3
+  entry.value ->> 2, entry.value ->> 3, entry.value ->> 4
 from json_each(?2) as entry
 where true
-on conflict (subject) do update set state = excluded.state, projected = excluded.projected`;
+on conflict (subject) do update set state = excluded.state, projected = excluded.projected, reset = excluded.reset`;
 
 /** Arguments: log id, count of events, recorded time of the last. */
 const ADVANCE_HEAD = `
@@ -71,32 +73,36 @@ export interface FeedWrite extends Advance {
   /** The log that is projected. */
   readonly source: LogAddress;
   readonly plan: FeedPlan;
+  /** What an erasure changes of earlier events; see `erasing.ts`. */
+  readonly erasing?: readonly Statement[];
 }
 
 /** The one batch that writes a plan. */
 export function feedBatch(write: FeedWrite): Statement[] {
-  const { log, source, epoch, lease, cursor, status, rate, failure, plan } = write;
+  const { log, source, epoch, lease, cursor, status, rate, failure, plan, erasing = [] } = write;
   const { name = null, holder = null, token = null } = lease ?? {};
   const statements: Statement[] = [
     { sql: ADVANCE_FEED, args: [log.id, epoch, cursor, status, failure, rate, name, holder, token] },
     { sql: INSERT_FEED_SUBJECTS, args: [log.id, JSON.stringify(plan.newSubjects)] },
   ];
   if (lease !== null) statements.push(renewal(lease));
+  statements.push(...erasing);
   if (plan.kept.length > 0) {
     const rows = plan.kept.map((subject) => {
-      const { id = null, state = null, projected = 0 } = plan.after.get(subject) ?? {};
-      return [id, id === null ? subject : null, state, projected];
+      const { id = null, state = null, projected = 0, reset = 0 } = plan.after.get(subject) ?? {};
+      return [id, id === null ? subject : null, state, projected, reset];
     });
     for (const { json } of rowsParameters(rows))
       statements.push({ sql: KEEP_SUBJECTS, args: [log.id, json] });
   }
   if (plan.erased.length > 0) statements.push(reopenErasures(source, plan.erased));
+  statements.push(...originStatements(log, source, plan.origins), ...placesPassed(log, plan.passed));
   const last = plan.events.at(-1);
   if (last !== undefined) {
-    for (const { json, offset } of rowsParameters(plan.events))
-      statements.push({ sql: INSERT_FEED_EVENTS, args: [log.id, log.base + offset, json] });
+    for (const { json } of rowsParameters(plan.events))
+      statements.push({ sql: INSERT_FEED_EVENTS, args: [log.id, log.base, json] });
     statements.push(...erasureStatements(log, plan));
-    statements.push({ sql: ADVANCE_HEAD, args: [log.id, plan.events.length, last[5]] });
+    statements.push({ sql: ADVANCE_HEAD, args: [log.id, plan.positions, last[5]] });
   }
   return statements;
 }

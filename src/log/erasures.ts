@@ -1,6 +1,7 @@
 import { KildeError } from "../core/errors.ts";
 import { ERASED_TYPE, type ExpectedVersion } from "../core/event.ts";
 import { type Database, integerAt, type Row, type Statement, textAt } from "./database.ts";
+import { RECORD_ERASED_SUBJECTS } from "./erased-ranges.ts";
 import { raiseBelow } from "./generations.ts";
 import { EVENT_LOG_ADDRESS, LOG_SPAN, type LogAddress } from "./keys.ts";
 import type { Transaction } from "./plan.ts";
@@ -24,6 +25,10 @@ export interface Erasure {
 /** An erased subject begins with its tombstone. Arguments: log id, name, tombstone's version. */
 const MARK_ERASED = `
 update subjects set first_version = ?3, erased = ?3, sweep = 1 where log = ?1 and name = ?2`;
+
+/** Arguments: log id, name, version of the first event that is left. */
+const HIDE_REPLACED = `
+update subjects set first_version = max(first_version, ?3), sweep = 1 where log = ?1 and name = ?2`;
 
 /** Arguments: log id, name. */
 const UNMARK_ERASED = `
@@ -71,19 +76,33 @@ export function reopenErasures(log: LogAddress, positions: readonly number[]): S
 export interface PlannedErasures {
   /** Tombstones that the batch inserts before these statements, in order. */
   readonly tombstones: readonly { readonly subject: string; readonly version: number }[];
+  /** Subjects that are erased below a version without a tombstone, which only a feed does. Default: none. */
+  readonly replaced?: readonly { readonly subject: string; readonly version: number }[];
   /** Subjects that were erased and are no longer. */
   readonly revived: readonly string[];
 }
 
 /** The part of a batch that erases: hides what the tombstones replace, and records each erasure. */
-export function erasureStatements(log: LogAddress, { tombstones, revived }: PlannedErasures): Statement[] {
+export function erasureStatements(
+  log: LogAddress,
+  { tombstones, replaced = [], revived }: PlannedErasures,
+): Statement[] {
   const statements = tombstones.flatMap(({ subject, version }): Statement[] => [
     raiseBelow(log, subject, version),
     { sql: MARK_ERASED, args: [log.id, subject, version] },
   ]);
   if (tombstones.length > 0) {
     const places = JSON.stringify(tombstones.map(({ subject, version }) => [subject, version]));
-    statements.push({ sql: RECORD_ERASURES, args: [log.id, log.base, places] }, removalStatement(log));
+    statements.push({ sql: RECORD_ERASURES, args: [log.id, log.base, places] });
+  }
+  for (const { subject, version } of replaced) {
+    statements.push(raiseBelow(log, subject, version));
+    statements.push({ sql: HIDE_REPLACED, args: [log.id, subject, version] });
+  }
+  const erased = [...tombstones, ...replaced].map(({ subject, version }) => [subject, version]);
+  if (erased.length > 0) {
+    const args = [log.id, log.base, JSON.stringify(erased)];
+    statements.push({ sql: RECORD_ERASED_SUBJECTS, args }, removalStatement(log));
   }
   for (const subject of revived) statements.push({ sql: UNMARK_ERASED, args: [log.id, subject] });
   return statements;

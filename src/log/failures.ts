@@ -1,9 +1,9 @@
 import { KildeError } from "../core/errors.ts";
 
 /**
- * What a failed write or read means. `conflict`: a unique index, the epoch of a feed, or the identity of a log refused a
- * plan that was out of date, so nothing was written. After a restore a subject of the plan may be missing altogether.
- * `malformed`: the file is damaged, and only a backup helps.
+ * What a failed write or read means. `conflict`: a unique index, the epoch of a feed, the identity of a log, or a source
+ * event that was erased refused a plan that was out of date, so nothing was written. After a restore a subject of the plan
+ * may be missing altogether. `malformed`: the file is damaged, and only a backup helps.
  * `unknown`: whether it was written cannot be told.
  */
 export type StorageFailure =
@@ -54,7 +54,8 @@ export function storageFailure(error: unknown): StorageFailure {
   const code = codeOf(error);
   const text = error.message;
   if (code.includes(OUTRUN) || isRenewed(error)) return "conflict";
-  if (/NOT NULL constraint failed: (feeds\.epoch|events\.subject)/.test(text)) return "conflict";
+  if (/NOT NULL constraint failed: (feeds\.epoch|events\.subject|feed_origins\.(subject|source))/.test(text))
+    return "conflict";
   if (text.includes("UNIQUE constraint failed") || code.includes("SQLITE_CONSTRAINT_UNIQUE"))
     return "conflict";
   if (code.includes("SQLITE_CONSTRAINT") && !/NOT NULL|FOREIGN KEY|CHECK/.test(text)) return "conflict";

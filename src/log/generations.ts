@@ -24,10 +24,13 @@ where subject.log = ?1 and subject.name = ?2
 group by 2
 on conflict (log, chunk) do update set generation = generation + 1`;
 
-/** Arguments: log id, JSON `[position, …]`. */
-const RAISE_AT = `
+/** Arguments: log id, JSON `[[subject id, first version, last version], …]`. */
+const RAISE_VERSIONS = `
 insert into erasure_generations (log, chunk, generation)
-select ?1, value >> ${CHUNK_BITS}, 1 from json_each(?2) where true group by 2
+select ?1, ${CHUNK_OF_EVENT}, 1
+from json_each(?2) as range cross join events as event on event.subject = range.value ->> 0
+  and event.version >= range.value ->> 1 and event.version <= range.value ->> 2
+where true group by 2
 on conflict (log, chunk) do update set generation = generation + 1`;
 
 /**
@@ -38,9 +41,12 @@ export function raiseBelow(log: LogAddress, subject: string, version: number): S
   return { sql: RAISE_BELOW, args: [log.id, subject, version] };
 }
 
+/** Versions of a subject, both included. */
+export type VersionRange = readonly [subjectId: number, low: number, high: number];
+
 /** Goes into the batch that changes events in their places, with `removalStatement`. */
-export function raiseAt(log: LogAddress, positions: readonly number[]): Statement {
-  return { sql: RAISE_AT, args: [log.id, JSON.stringify(positions)] };
+export function raiseVersions(log: LogAddress, ranges: readonly VersionRange[]): Statement {
+  return { sql: RAISE_VERSIONS, args: [log.id, JSON.stringify(ranges)] };
 }
 
 /** A range of positions, both of which are in it. */

@@ -140,6 +140,27 @@ export const erasureGenerations = sqliteTable(
   (table) => [primaryKey({ columns: [table.log, table.chunk] })],
 );
 
+/** Ranges of versions that were erased, for the feeds that are projected from their log; see `erased-ranges.ts`. */
+export const erasedRanges = sqliteTable(
+  "erased_ranges",
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    log: integer()
+      .notNull()
+      .references(() => logs.id),
+    /** Id of a subject, which is gone when a feed was emptied. */
+    subject: integer().notNull(),
+    low: integer().notNull(),
+    high: integer().notNull(),
+    /** Position in the log of the event that reports it; 0: it is still to come. */
+    position: integer().notNull(),
+    /** Position in the event log of the tombstone that caused it. */
+    origin: integer().notNull(),
+    recorded: text().notNull(),
+  },
+  (table) => [index("erased_ranges_log").on(table.log, table.id)],
+);
+
 /** What was answered to appends that carried an idempotency key. */
 export const idempotency = sqliteTable("idempotency", {
   id: integer().primaryKey({ autoIncrement: true }),

@@ -1,4 +1,4 @@
-import { ERASED_TYPE } from "../core/event.ts";
+import { ERASED_IN_PART_TYPE, ERASED_TYPE } from "../core/event.ts";
 import { utf8Bytes } from "../core/names.ts";
 import { type Database, integerAt, textAt } from "./database.ts";
 import { isTooLarge } from "./failures.ts";
@@ -167,6 +167,8 @@ export function createTail({ database, log, heads }: TailDeps): Tail {
         ring = ring.filter(({ subject }) => subject !== entry.subject);
         ringBytes = ring.reduce((total, { bytes }) => total + bytes, 0);
       }
+      // Nor what was erased in place: it is among what was read before.
+      if (entry.type === ERASED_IN_PART_TYPE) reset(entry.position - 1);
       ring.push(entry);
       ringBytes += entry.bytes;
     }

@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 
 import { EVENT_LOG_ADDRESS } from "../../src/log/keys.ts";
-import { raiseAt, readGenerations } from "../../src/log/generations.ts";
+import { raiseVersions, readGenerations } from "../../src/log/generations.ts";
 import { openApp } from "../support/app.ts";
 import { newDatabase } from "../support/new-database.ts";
 import { testInProcess } from "../support/tested-on.ts";
@@ -30,7 +30,9 @@ testInProcess(
     expect((await read()).generations).toEqual([1, 0, 0, 1]);
     expect((await app.fetch("/streams/one?reason=asked", { method: "DELETE" })).status).toBe(200);
     expect((await read()).generations).toEqual([2, 0, 1, 3]);
-    await app.store.writer.write([raiseAt(EVENT_LOG_ADDRESS, [1, 2, 1_500])]);
+    // Positions 1,001 to 1,500.
+    const two = await app.store.reader.find("two");
+    await app.store.writer.write([raiseVersions(EVENT_LOG_ADDRESS, [[two?.id ?? 0, 1, 500]])]);
     expect((await read()).generations).toEqual([3, 1, 1, 5]);
     await app.close();
   },

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { counted, sketch } from "../support/feeds.ts";
 import { actions, checkProjections, type Scenario } from "./projections.ts";
 
-const RUNS = Number(process.env["PROPERTY_RUNS"] ?? 40);
+const RUNS = Number(process.env["PROPERTY_RUNS"] ?? 20);
 
 const plain = sketch({ name: "plain" });
 const stateful = sketch({ name: "stateful", project: counted });
@@ -25,9 +25,51 @@ const narrow = sketch({
   source: { prefixes: ["s-1", "s-2"], types: ["B"] },
 });
 
+const other = ({ data }: { readonly data: unknown }) => (data as { other: string }).other;
+const copies = sketch({ name: "copies", subject: other });
+const ofCopies = sketch({ name: "of-copies", source: { log: copies.path, types: ["PublicA", "PublicB"] } });
+const totals = sketch({
+  name: "totals",
+  project: counted,
+  subject: ({ data }) => ((data as { n: number }).n % 2 === 0 ? "k-even" : "k-odd"),
+  source: { log: copies.path, types: ["PublicA", "PublicB"] },
+});
+const ofRekeyed = sketch({
+  name: "of-rekeyed",
+  project: counted,
+  source: { log: rekeyed.path, types: ["PublicA", "PublicB"] },
+});
+const copiedAgain = sketch({
+  name: "copied-again",
+  subject: ({ data }) => `k-${(data as { count: number }).count % 3}`,
+  source: { log: rekeyed.path, types: ["PublicA"] },
+});
+const forgetting = sketch({
+  name: "forgetting",
+  project: counted,
+  erased: ({ position }, state) => [{ type: "Forgotten", data: JSON.stringify({ position, state }) }],
+});
+const silent = sketch({ name: "silent", erased: () => [] });
+
 const scenarios: Record<string, Scenario> = {
   "with streams that are erased": { feeds: [plain, stateful, down, narrow], mayErase: true },
+  "with what erased streams become": {
+    feeds: [
+      forgetting,
+      silent,
+      sketch({ name: "of-silent", source: { log: silent.path, types: ["PublicA"] } }),
+    ],
+    mayErase: true,
+  },
   "with subjects of their own": { feeds: [rekeyed, stateful, down], mayErase: false },
+  "with subjects of their own, of streams that are erased": {
+    feeds: [copies, ofCopies, totals, plain],
+    mayErase: true,
+  },
+  "with subjects and states of their own, of streams that are erased": {
+    feeds: [rekeyed, ofRekeyed, copiedAgain],
+    mayErase: true,
+  },
 };
 
 for (const [name, scenario] of Object.entries(scenarios)) {

@@ -2,15 +2,19 @@ import { expect } from "bun:test";
 
 import fc from "fast-check";
 
+import { ERASED_IN_PART_TYPE, EVENT_ERASED_TYPE } from "../../src/core/event.ts";
+import { clearAll } from "../../src/feed/clear.ts";
 import type { SourceEvent } from "../../src/feed/define.ts";
 import type { Feed } from "../../src/feed/feed.ts";
 import { hydrate } from "../../src/feed/hydrate.ts";
 import { takeLease } from "../../src/log/lease.ts";
 import { createProjector, type Projector } from "../../src/feed/projector.ts";
 import { type RegisteredFeed, registerFeeds } from "../../src/feed/register.ts";
+import { BEGIN_CLEARING } from "../../src/feed/retire.ts";
 import { projectInSlices } from "../../src/feed/slice.ts";
 import type { Database } from "../../src/log/database.ts";
 import { examine } from "../../src/log/doctor.ts";
+import { EVENT_LOG_ADDRESS } from "../../src/log/keys.ts";
 import { openLogReader } from "../../src/log/reader.ts";
 import type { LogWriter, Written } from "../../src/log/writer.ts";
 import { DEFAULT_LIMITS } from "../../src/core/limits.ts";
@@ -48,6 +52,8 @@ export type Action =
   | { readonly kind: "lease-lost"; readonly feed: number }
   /** The database's clock is corrected, so that leases run out much later, or are over. */
   | { readonly kind: "clock-step"; readonly hours: number }
+  /** Of a feed that no other is projected from. */
+  | { readonly kind: "rebuild"; readonly feed: number }
   /** All at the same time. */
   | { readonly kind: "race"; readonly actions: readonly Action[] };
 
@@ -110,6 +116,10 @@ const single: fc.Arbitrary<Action> = fc.oneof(
   {
     weight: 1,
     arbitrary: fc.record({ kind: fc.constant("lease-lost" as const), feed: fc.nat(MOST_FEEDS - 1) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant("rebuild" as const), feed: fc.nat(MOST_FEEDS - 1) }),
   },
 );
 
@@ -232,7 +242,7 @@ async function perform(
     case "append": {
       const name = `s-${action.stream}`;
       const current = await app.store.reader.find(name);
-      const events = action.types.map((type, n) => ({ type, data: { n, other: `k-${n % 3}` } }));
+      const events = action.types.map((type, n) => ({ type, data: { n, other: `k-${n % 3}`, from: name } }));
       const response = await app.fetch(`/streams/${name}`, {
         method: "POST",
         headers: { "content-type": "application/json" },
@@ -296,7 +306,7 @@ async function perform(
     case "hydrate": {
       const node = nodeOf(action.node);
       const registered = feedOf(action.feed);
-      const subject = registered.feed.rekeyed ? `k-${action.subject}` : `s-${action.subject}`;
+      const subject = registered.tracked ? `k-${action.subject}` : `s-${action.subject}`;
       const deps = { database: node.database, writer: node.writer, clock: systemClock, onNews };
       await until(node, () => hydrate(deps, registered, subject));
       return;
@@ -317,9 +327,21 @@ async function perform(
         { sql: "update leases set expires = 0 where name = ?", args: [feedOf(action.feed).log.name] },
       ]);
       return;
+    case "rebuild": {
+      const { log } = feedOf(action.feed);
+      if (feeds.some(({ source }) => source.id === log.id)) return;
+      await rebuild(database, app.store.writer, log);
+      return;
+    }
     case "race":
       await Promise.all(action.actions.map((one) => perform(app, database, nodes, feeds, one, mayErase)));
   }
+}
+
+/** Empties a feed, as a process does when it is asked to build it again. */
+async function rebuild(database: Database, writer: LogWriter, log: RegisteredFeed["log"]): Promise<void> {
+  await writer.write([{ sql: BEGIN_CLEARING, args: [log.id, "rebuilding"] }]);
+  await clearAll({ database, writer, clock: systemClock }, new AbortController().signal);
 }
 
 async function allEvents(database: Database, { log }: Pick<RegisteredFeed, "log">): Promise<WireEvent[]> {
@@ -330,18 +352,60 @@ async function allEvents(database: Database, { log }: Pick<RegisteredFeed, "log"
   return (await new Response(new Blob([...parts])).json()) as WireEvent[];
 }
 
-/** What is said of each subject, without where in the feed it stands. */
+function isOfErasure({ type }: WireEvent): boolean {
+  return type === EVENT_ERASED_TYPE || type === ERASED_IN_PART_TYPE;
+}
+
+/** The events of each subject as they are, but for where in the feed they stand. */
 function bySubject(events: readonly WireEvent[]): Map<string, object[]> {
   const subjects = new Map<string, object[]>();
-  for (const { id: _, source: _source, logidentity: _identity, ...event } of events) {
-    const told = subjects.get(event.subject) ?? [];
-    // What was erased before it was projected has no versions: a tombstone stands where it happened to be.
-    const erased =
-      subjects.get(event.subject)?.some((one) => "method" in one) ?? event.type === "kilde.erased";
-    told.push(erased || event.type === "kilde.erased" ? { ...event, sequence: "" } : event);
-    subjects.set(event.subject, told);
-  }
+  for (const { id: _, source: _source, logidentity: _identity, ...event } of events)
+    subjects.set(event.subject, [...(subjects.get(event.subject) ?? []), event]);
   return subjects;
+}
+
+/** Subjects of which something was erased. What was erased before it was projected never had versions. */
+function erasedIn(events: readonly WireEvent[]): string[] {
+  const reports = events.filter(
+    (event) => isOfErasure(event) || event.type === "kilde.erased" || event.type === "Forgotten",
+  );
+  return reports.map(({ subject }) => subject);
+}
+
+/** What is published of each subject, without the reports of erasures, and without the versions of some subjects. */
+function published(events: readonly WireEvent[], erased: ReadonlySet<string>): Map<string, object[]> {
+  const left = events.filter((event) => !isOfErasure(event));
+  return bySubject(left.map((event) => (erased.has(event.subject) ? { ...event, sequence: "" } : event)));
+}
+
+/** Every erased event is named by a later event of its subject, and nothing else is. */
+function checkReports(events: readonly WireEvent[]): void {
+  const named = new Map<string, Set<number>>();
+  for (const { subject, type, sequence, data } of events) {
+    if (type !== ERASED_IN_PART_TYPE) continue;
+    const versions = named.get(subject) ?? new Set();
+    for (const [low, high] of (data as { versions: [number, number][] }).versions) {
+      expect(high).toBeLessThan(Number(sequence));
+      for (let version = low; version <= high; version += 1) versions.add(version);
+    }
+    named.set(subject, versions);
+  }
+  for (const event of events) {
+    const isNamed = named.get(event.subject)?.has(Number(event.sequence)) ?? false;
+    if (event.type === EVENT_ERASED_TYPE) expect(isNamed).toBe(true);
+    else if (event.type !== ERASED_IN_PART_TYPE) expect(isNamed).toBe(false);
+    if (event.type === EVENT_ERASED_TYPE) expect(event).not.toHaveProperty("data");
+  }
+}
+
+/** The state of each subject, by name. */
+async function statesOf(database: Database, { log }: RegisteredFeed): Promise<unknown> {
+  const rows = await database.read({
+    sql: `select subject.name, kept.state from subjects as subject join feed_subjects as kept on kept.subject = subject.id
+      where subject.log = ? and kept.state is not null order by subject.name`,
+    args: [log.id],
+  });
+  return rows.map((row) => [row[0], row[1]]);
 }
 
 function sourceEvent(event: WireEvent): SourceEvent {
@@ -366,17 +430,19 @@ function folded(feed: Feed, source: readonly WireEvent[]): Map<string, string[]>
     if (prefixes.length > 0 && !prefixes.some((prefix) => event.subject.startsWith(prefix))) continue;
     const subject = feed.subjectOf(event);
     if (subject === null) continue;
-    const { state, events, erased } = feed.project(subject, event, states.get(subject) ?? null);
+    const known = event.type === "kilde.erased" ? null : (states.get(subject) ?? null);
+    const { state, events, erased } = feed.project(subject, event, known);
     states.set(subject, state);
-    const published = erased ? ["kilde.erased"] : events.map(({ type, data }) => `${type} ${data}`);
-    told.set(subject, [...(told.get(subject) ?? []), ...published]);
+    const ends = erased || (event.type === "kilde.erased" && events.length === 0 && !feed.rekeyed);
+    const all = ends ? ["kilde.erased"] : events.map(({ type, data }) => `${type} ${data}`);
+    told.set(subject, [...(told.get(subject) ?? []), ...all]);
   }
   return new Map([...told].filter(([, events]) => events.length > 0));
 }
 
 function shortForm(events: readonly WireEvent[]): Map<string, string[]> {
   const told = new Map<string, string[]>();
-  for (const { subject, type, data } of events) {
+  for (const { subject, type, data } of events.filter((event) => !isOfErasure(event))) {
     const text = type === "kilde.erased" ? type : `${type} ${JSON.stringify(data)}`;
     told.set(subject, [...(told.get(subject) ?? []), text]);
   }
@@ -388,15 +454,14 @@ export interface Scenario {
   readonly mayErase: boolean;
 }
 
-/** The same feed under another name, to be built from the start. */
+/**
+ * The same feed under another name, to be built from the start. Events of several subjects of a feed count in the order
+ * of that feed, so that a re-keyed feed of it is compared with one that reads the same feed.
+ */
 function renamed(feed: Feed): Feed {
   const anew = (path: string) => path.replace("/feeds/", "/feeds/again-");
-  return {
-    ...feed,
-    name: `again-${feed.name}`,
-    path: anew(feed.path),
-    source: { ...feed.source, log: anew(feed.source.log) },
-  };
+  const log = feed.rekeyed ? feed.source.log : anew(feed.source.log);
+  return { ...feed, name: `again-${feed.name}`, path: anew(feed.path), source: { ...feed.source, log } };
 }
 
 /** Does the work on a new database, lets it come to rest, and checks what the feeds say. */
@@ -415,17 +480,32 @@ export async function checkProjections(
     for (const action of work) await perform(app, database, nodes, registered, action, mayErase);
 
     await (await openProjection({ database: plain, writer }, feeds)).drain(3);
-    await (await openProjection({ database: plain, writer }, feeds.map(renamed))).drain();
-    const again = await registerFeeds(plain, systemClock, feeds.map(renamed));
+    const both = [...feeds, ...feeds.map(renamed)];
+    await (await openProjection({ database: plain, writer }, both)).drain();
+    const again = (await registerFeeds(plain, systemClock, both)).slice(feeds.length);
     expect(await examine(plain)).toEqual([]);
+    const there = new Set((await allEvents(plain, { log: EVENT_LOG_ADDRESS })).map(({ id }) => id));
     for (const [index, one] of registered.entries()) {
       const events = await allEvents(plain, one);
       const rebuilt = again[index];
       if (rebuilt === undefined) throw new Error("it was not rebuilt");
       const source = await allEvents(plain, { log: one.source });
+      checkReports(events);
+      // Nothing is left of what was erased.
+      for (const event of events)
+        if (!isOfErasure(event)) expect(there).toContain(String(event["projectedfrom"]));
       expect(shortForm(events)).toEqual(folded(one.feed, source));
-      expect(bySubject(events)).toEqual(bySubject(await allEvents(plain, rebuilt)));
+      const later = await allEvents(plain, rebuilt);
+      const erased = new Set([...erasedIn(events), ...erasedIn(later)]);
+      expect(published(events, erased)).toEqual(published(later, erased));
+      expect(await statesOf(plain, one)).toEqual(await statesOf(plain, rebuilt));
+      if ([...registered, ...again].some((other) => other.source.id === one.log.id)) continue;
+      await rebuild(plain, writer, one.log);
+      await (await openProjection({ database: plain, writer }, feeds)).drain(3);
+      expect(bySubject(await allEvents(plain, one))).toEqual(bySubject(events));
+      expect(await statesOf(plain, one)).toEqual(await statesOf(plain, rebuilt));
     }
+    expect(await examine(plain)).toEqual([]);
   } finally {
     await app.close();
   }

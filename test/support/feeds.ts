@@ -14,6 +14,9 @@ export interface FeedSketch {
   readonly deprecated?: string;
   readonly sunset?: string;
   readonly successor?: number;
+  readonly draft?: boolean;
+  /** What an erased stream is published as, in a feed that is not re-keyed. Default: its tombstone. */
+  readonly erased?: (event: SourceEvent, state: unknown) => readonly FeedEvent[];
 }
 
 /** Publishes each event as it is, beside the number of events so far. */
@@ -32,13 +35,22 @@ export function copied(event: SourceEvent) {
 
 export const EVENT_TYPES = ["A", "B", "Bad"];
 
-export function sketch({ name, version = 1, source, subject, project = copied, ...rest }: FeedSketch): Feed {
+export function sketch({
+  name,
+  version = 1,
+  source,
+  subject,
+  project = copied,
+  erased,
+  draft = false,
+  ...rest
+}: FeedSketch): Feed {
   return {
     name,
     version,
     path: `/feeds/${name}/v${version}`,
     description: null,
-    draft: false,
+    draft,
     source: {
       log: "/events",
       prefixes: [],
@@ -46,14 +58,20 @@ export function sketch({ name, version = 1, source, subject, project = copied, .
       types: [...(source?.types ?? EVENT_TYPES), "kilde.erased"],
     },
     rekeyed: subject !== undefined,
+    stateful: project === counted,
     schemas: { PublicA: { type: "object" } },
     deprecated: rest.deprecated ?? null,
     sunset: rest.sunset ?? null,
     successor: rest.successor ?? null,
-    subjectOf: (event) =>
-      subject === undefined || event.type === "kilde.erased" ? event.subject : subject(event),
+    subjectOf(event) {
+      if (subject === undefined) return event.subject;
+      return event.type === "kilde.erased" ? null : subject(event);
+    },
     project(subjectName, event, state) {
-      if (event.type === "kilde.erased") return { state: null, events: [], erased: true };
+      if (event.type === "kilde.erased") {
+        const seen = state === null ? undefined : (JSON.parse(state) as unknown);
+        return { state: null, events: erased?.(event, seen) ?? [], erased: erased === undefined };
+      }
       if (event.type === "Bad" && name !== "tolerant") {
         throw new ProjectionError("this is bad", { position: event.position, subject: subjectName }, [
           { pointer: "/bad", detail: "is bad" },

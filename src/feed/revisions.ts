@@ -1,0 +1,88 @@
+import { EVENT_ERASED_TYPE } from "../core/event.ts";
+import { type Database, integerAt, type Statement, textAt } from "../log/database.ts";
+import type { LogAddress } from "../log/keys.ts";
+
+/** A subject of a stateful feed that is erased from some version on, and published again; see `erasing.ts`. */
+export interface Revision {
+  readonly subjectId: number;
+  readonly subject: string;
+  /** Source position of the first contribution that was erased. */
+  readonly since: number;
+  /** Versions after it are erased. */
+  readonly low: number;
+  /** Version up to which they are. */
+  readonly wiped: number;
+  /** Source position up to which contributions are folded again; null: versions are still to be erased. */
+  readonly folded: number | null;
+  readonly origin: number;
+  readonly recorded: string;
+}
+
+/** Arguments: log id. First those that still have events to erase: folding may fail. */
+export const NEXT_REVISION = `
+select revision.subject, subject.name, revision.since, revision.low, revision.wiped, revision.folded, revision.origin,
+  revision.recorded
+from feed_revisions as revision cross join subjects as subject on subject.id = revision.subject
+where revision.log = ?1 order by revision.folded is not null, revision.subject limit 1`;
+
+/** The revision of a feed to go on with; null when there is none. */
+export async function nextRevision(database: Database, log: LogAddress): Promise<Revision | null> {
+  const [row] = await database.read({ sql: NEXT_REVISION, args: [log.id] });
+  if (row === undefined) return null;
+  return {
+    subjectId: integerAt(row, 0),
+    subject: textAt(row, 1),
+    since: integerAt(row, 2),
+    low: integerAt(row, 3),
+    wiped: integerAt(row, 4),
+    folded: row[5] === null || row[5] === undefined ? null : integerAt(row, 5),
+    origin: integerAt(row, 6),
+    recorded: textAt(row, 7),
+  };
+}
+
+/**
+ * Begins a revision, or begins it again from the earlier of two contributions.
+ * Arguments: log id, origin, recorded, JSON `[[subject id, since, low], …]`.
+ */
+const BEGIN_REVISIONS = `
+insert into feed_revisions (subject, log, since, low, wiped, folded, origin, recorded)
+select value ->> 0, ?1, value ->> 1, value ->> 2, value ->> 2, null, ?2, ?3 from json_each(?4) where true
+on conflict (subject) do update set since = min(since, excluded.since), low = min(low, excluded.low),
+  wiped = min(low, excluded.low), folded = null, origin = excluded.origin, recorded = excluded.recorded`;
+
+export interface BegunRevision {
+  readonly subjectId: number;
+  readonly since: number;
+  readonly low: number;
+}
+
+export function beginRevisions(
+  log: LogAddress,
+  { origin, recorded }: { readonly origin: number; readonly recorded: string },
+  begun: readonly BegunRevision[],
+): Statement {
+  const rows = begun.map(({ subjectId, since, low }) => [subjectId, since, low]);
+  return { sql: BEGIN_REVISIONS, args: [log.id, origin, recorded, JSON.stringify(rows)] };
+}
+
+/** Part of a batch: how far a revision has come. */
+export function revisionProgress({ subjectId }: Revision, wiped: number, folded: number | null): Statement {
+  return {
+    sql: "update feed_revisions set wiped = ?2, folded = ?3 where subject = ?1",
+    args: [subjectId, wiped, folded],
+  };
+}
+
+/** Part of a batch: a revision is done. */
+export function endRevision({ subjectId }: Revision): Statement {
+  return { sql: "delete from feed_revisions where subject = ?1", args: [subjectId] };
+}
+
+/** Arguments: JSON of `VersionRange`s. What Kilde itself published of erasures stays. */
+export const WIPE_VERSIONS = `
+update events set type = '${EVENT_ERASED_TYPE}', time = null, data = null,
+  extensions = json_object('projectedfrom', extensions ->> '$.projectedfrom')
+where key in (select event.key from json_each(?1) as range cross join events as event
+  on event.subject = range.value ->> 0 and event.version >= range.value ->> 1 and event.version <= range.value ->> 2)
+and type not like 'kilde.%'`;

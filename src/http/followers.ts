@@ -42,7 +42,14 @@ export function createFollowers({ clock, closing, most }: FollowersDeps): Follow
     for (;;) {
       await clock.sleep(BEAT_MS, signal);
       if (signal.aborted) return;
-      for (const follower of Array.from(present)) follower.beat();
+      for (const follower of Array.from(present)) {
+        try {
+          follower.beat();
+        } catch {
+          // Its stream takes nothing any more. The others' heartbeats go on.
+          follower.end();
+        }
+      }
     }
   };
 

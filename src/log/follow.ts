@@ -190,7 +190,12 @@ export function follow(
     cursor: () => cursor,
     identity,
     hear(news) {
-      if (news === null || news.identity !== identity || !give(chunkOfNews(news, cursor, wanted))) ask();
+      try {
+        if (news === null || news.identity !== identity || !give(chunkOfNews(news, cursor, wanted))) ask();
+      } catch (error) {
+        // One that cannot take its news keeps them from no other.
+        if (!ended) fail(error);
+      }
     },
   };
 

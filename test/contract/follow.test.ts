@@ -231,3 +231,39 @@ test("followers of one process see what another appends to the same database", a
   await two.close();
   await opened.dispose();
 });
+
+testInProcess("a follower that cannot take its news ends, and keeps them from no other", async () => {
+  const app = await openApp();
+  const { reader } = app.store;
+  await app.append("s", { type: "A" });
+  const [{ logidentity: identity }] = await app.get<[{ logidentity: string }]>("/events");
+  const start = { position: 1, identity };
+  const interest = { subject: null, filter: {} };
+  const failures: string[] = [];
+  const broken = reader.follow(interest, start, {
+    take() {
+      throw new Error("its stream is closed");
+    },
+    renewed: () => {},
+    fail: (error) => failures.push(String(error)),
+  });
+  const cursors: number[] = [];
+  const whole = reader.follow(interest, start, {
+    take(chunk) {
+      cursors.push(chunk.cursor);
+      whole.ask();
+    },
+    renewed: () => {},
+    fail: (error) => failures.push(String(error)),
+  });
+  broken.ask();
+  whole.ask();
+  for (let position = 2; position <= 3; position += 1) {
+    await app.append("s", { type: "A" });
+    while (cursors.at(-1) !== position) await Bun.sleep(2);
+  }
+  expect(failures).toEqual(["Error: its stream is closed"]);
+  broken.end();
+  whole.end();
+  await app.close();
+});

@@ -1,3 +1,4 @@
+import { readObject } from "../client/request.ts";
 import { Command, InvalidArgumentError, Option } from "commander";
 
 import { sourcePath } from "../client/read.ts";
@@ -63,7 +64,7 @@ async function append(
       sourcePath({ stream: streamName(stream) }),
       { method: "POST", headers, body },
       async (response) => ({
-        answer: (await response.json()) as Appended,
+        answer: await readObject<Appended>(response),
         replayed: response.headers.get("idempotency-replayed") === "true",
       }),
     ),

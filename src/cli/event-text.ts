@@ -1,12 +1,20 @@
-import { parseJson } from "../core/json.ts";
-import { MAX_DEPTH } from "./json-argument.ts";
+import { eventJson } from "./event-json.ts";
 
-/** An event for people: a line that says which, and its data below. `line` is a CloudEvent. */
-export function prettyEvent(line: string): string {
-  const json = parseJson(line, MAX_DEPTH);
+/**
+ * An event for people: a line that says which, and its data below. `line` is a CloudEvent. Throws an UnreadableEventError;
+ * `log` is the path that was read.
+ */
+export function prettyEvent(line: string, log: string): string {
+  const json = eventJson(line, log);
   const event = json.value as Readonly<Record<string, unknown>>;
   const { id, subject, sequence, type, time } = event;
   const version = String(Number(sequence));
   const heading = `${String(id)}  ${String(subject)}@${version}  ${String(type)}  ${String(time)}\n`;
   return "data" in event ? `${heading}    ${json.textAt(["data"], event["data"])}\n` : heading;
+}
+
+/** An event as the server wrote it, on a line of its own. Throws an UnreadableEventError, so that only JSON is printed. */
+export function eventLine(line: string, log: string): string {
+  eventJson(line, log);
+  return `${line}\n`;
 }

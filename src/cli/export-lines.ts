@@ -13,6 +13,7 @@ import {
 import { KildeError } from "../core/errors.ts";
 import { ERASED_TYPE } from "../core/event.ts";
 import { type JsonText, parseJson } from "../core/json.ts";
+import { eventJson } from "./event-json.ts";
 import { MAX_DEPTH, objectText } from "./json-argument.ts";
 
 type CloudEvent = Readonly<Record<string, unknown>>;
@@ -68,9 +69,12 @@ function attributeTexts(json: JsonText, event: CloudEvent): { metadata: string |
   return { metadata: metadata.length === 0 ? null : `{${metadata.join(",")}}`, attributes };
 }
 
-/** A line of an export, from a CloudEvent as the server wrote it. `data` keeps the form it was stored in. */
-export function exportLine(line: string): string {
-  const json = parseJson(line, MAX_DEPTH);
+/**
+ * A line of an export, from a CloudEvent as the server wrote it. `data` keeps the form it was stored in. Throws an
+ * UnreadableEventError; `log` is the path that was read.
+ */
+export function exportLine(line: string, log: string): string {
+  const json = eventJson(line, log);
   const event = json.value as CloudEvent;
   const { id, logidentity, subject, type, time, data, sequence, recordedtime, reason, projectedfrom } = event;
   const { metadata, attributes } = attributeTexts(json, event);

@@ -62,7 +62,7 @@ async function exportPages(
   try {
     for await (const { lines, last, head } of readPages(server, path, queryOf(flags, sink.cursor))) {
       progress ??= showProgress(context, "exporting", head);
-      await sink.write(`${lines.map(exportLine).join("\n")}\n`);
+      await sink.write(`${lines.map((line) => exportLine(line, path)).join("\n")}\n`);
       totals.events += lines.length;
       totals.position = last;
       progress.update(last, totals.events);

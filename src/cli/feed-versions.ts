@@ -1,3 +1,4 @@
+import { readObject } from "../client/request.ts";
 import type { FeedState } from "../feed/status.ts";
 import type { Server } from "./server.ts";
 
@@ -16,5 +17,5 @@ export function feedPath(feed: string, version: number): string {
 
 /** Does something to a version of a feed, and gives how it is then. */
 export function changeFeed(server: Server, method: "POST" | "DELETE", path: string): Promise<FeedEntry> {
-  return server.request(path, { method }, (response) => response.json() as Promise<FeedEntry>);
+  return server.request(path, { method }, readObject<FeedEntry>);
 }

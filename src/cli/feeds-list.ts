@@ -1,3 +1,4 @@
+import { readObject } from "../client/request.ts";
 import { Command } from "commander";
 
 import type { CliContext } from "./context.ts";
@@ -42,7 +43,7 @@ function row(entry: FeedEntry): string {
 
 async function listFeeds({ stdout, ...context }: CliContext, { url, json }: ListFlags): Promise<void> {
   const { feeds } = await withServer({ stdout, ...context }, url, ({ request }) =>
-    request("/feeds", {}, (response) => response.json() as Promise<{ feeds: FeedEntry[] }>),
+    request("/feeds", {}, readObject<{ feeds: FeedEntry[] }>),
   );
   if (json === true) {
     await stdout.write(feeds.map((entry) => `${JSON.stringify(entry)}\n`).join(""));

@@ -1,3 +1,4 @@
+import { readObject } from "../client/request.ts";
 import { Command } from "commander";
 
 import type { CliContext } from "./context.ts";
@@ -63,11 +64,7 @@ async function printTypes(
   { url }: { readonly url?: string },
 ): Promise<void> {
   const { schemas } = await withServer(context, url, ({ request }) =>
-    request(
-      `/feeds/${encodeURIComponent(feed)}/v${version}/schemas`,
-      {},
-      (response) => response.json() as Promise<{ schemas: Schemas }>,
-    ),
+    request(`/feeds/${encodeURIComponent(feed)}/v${version}/schemas`, {}, readObject<{ schemas: Schemas }>),
   );
   await context.stdout.write(await typeScriptOf(feed, version, schemas));
 }

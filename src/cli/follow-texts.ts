@@ -1,7 +1,9 @@
 import { EventSourceParserStream } from "eventsource-parser/stream";
 
 import { parseCursor } from "../core/cursor.ts";
-import { KildeUnreachableError } from "../client/index.ts";
+import { checkEventStream } from "../client/follow.ts";
+import { KildeUnreachableError, UnreadableEventError } from "../client/index.ts";
+import { parseEvent } from "../client/parse-events.ts";
 import { backoffMs, isPassing, type RequestDeps, sendOnce } from "../client/request.ts";
 
 export interface SentEvent {
@@ -38,17 +40,21 @@ async function* connection(
   const headers = { accept: "text/event-stream" };
   const init = signal === undefined ? { headers } : { headers, signal };
   const response = await sendOnce(deps, `${path}?${parameters}`, init);
+  checkEventStream(response);
   yield "connected";
   if (response.body === null) return;
   const decoder = new TextDecoderStream() as TransformStream<Uint8Array, string>;
   const events = response.body.pipeThrough(decoder).pipeThrough(new EventSourceParserStream());
   try {
     for await (const { id = "", data } of events) {
+      if (data === "") continue;
       const cursor = parseCursor(id);
-      if (cursor === null) throw new Error(`${JSON.stringify(id)} is not the id of an event`);
+      if (cursor === null) throw new UnreadableEventError(path, null);
+      parseEvent(data, path, cursor.position);
       yield { position: cursor.position, cursor: id, text: data };
     }
   } catch (error) {
+    if (error instanceof UnreadableEventError) throw error;
     throw new KildeUnreachableError(`The stream was cut off: ${String(error)}`, { cause: error });
   }
 }

@@ -1,3 +1,4 @@
+import { readObject } from "../client/request.ts";
 import { Command } from "commander";
 
 import { KildeError } from "../core/errors.ts";
@@ -35,7 +36,7 @@ async function send({ request }: Server, batch: Batch, body: string): Promise<Se
   const headers = { "content-type": "application/json", "idempotency-key": batch.idempotencyKey };
   try {
     return await request("/transactions", { method: "POST", headers, body }, async (response) => ({
-      position: ((await response.json()) as { position: number }).position,
+      position: (await readObject<{ position: number }>(response)).position,
       replayed: response.headers.get("idempotency-replayed") === "true",
     }));
   } catch (error) {

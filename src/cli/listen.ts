@@ -1,7 +1,7 @@
 import { Command } from "commander";
 
 import { logPath } from "../client/read.ts";
-import { sendOnce } from "../client/request.ts";
+import { readObject, sendOnce } from "../client/request.ts";
 import { KildeError } from "../core/errors.ts";
 import { ALLOW_ALL, createAddressRules } from "../egress/address-rules.ts";
 import { createEgress } from "../egress/egress.ts";
@@ -56,7 +56,7 @@ function checkForward(url: string): void {
 async function committedBy({ deps }: Server, path: string, name: string): Promise<number | null> {
   try {
     const response = await sendOnce(deps, `${path}/consumers/${encodeURIComponent(name)}`, {});
-    return ((await response.json()) as { committed: number | null }).committed;
+    return (await readObject<{ committed: number | null }>(response)).committed;
   } catch (error) {
     if (error instanceof KildeError && error.code === "consumer-not-found") return null;
     throw error;

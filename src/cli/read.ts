@@ -1,7 +1,7 @@
 import { Command } from "commander";
 
 import type { CliContext } from "./context.ts";
-import { prettyEvent } from "./event-text.ts";
+import { eventLine, prettyEvent } from "./event-text.ts";
 import { consumerOption, feedOption, type FeedVersion, pathOf } from "./log-source.ts";
 import { examples, repeatable, urlOption, wholeNumber } from "./options.ts";
 import { readPages } from "./pages.ts";
@@ -43,8 +43,8 @@ async function read(context: CliContext, stream: string | undefined, flags: Read
   const path = pathOf(stream, flags.feed);
   const print = async (server: Server) => {
     for await (const { lines } of readPages(server, path, queryOf(flags), flags.limit)) {
-      const text = flags.pretty === true ? lines.map(prettyEvent).join("") : `${lines.join("\n")}\n`;
-      await context.stdout.write(text);
+      const printed = flags.pretty === true ? prettyEvent : eventLine;
+      await context.stdout.write(lines.map((line) => printed(line, path)).join(""));
     }
   };
   await withServer(context, flags.url, print, { consumer: flags.consumer });

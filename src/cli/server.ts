@@ -4,6 +4,7 @@ import {
   KildeUnreachableError,
   type Retry,
   UnexpectedAnswerError,
+  UnreadableEventError,
 } from "../client/index.ts";
 import { MAX_RETRY_AFTER_MS, type RequestDeps, send, sendOnce } from "../client/request.ts";
 import { KildeError } from "../core/errors.ts";
@@ -54,6 +55,14 @@ export function serverError(error: unknown, url: string): unknown {
       error.status >= 500 ? EXIT.unavailable : EXIT.failure,
       `${url} answered ${error.status}, and not as Kilde does`,
       "See that --url or KILDE_URL names a Kilde server, and what stands between.",
+      { cause: error },
+    );
+  }
+  if (error instanceof UnreadableEventError) {
+    return new CliError(
+      EXIT.failure,
+      error.message,
+      "Look at the store with `kilde doctor`: it lists the events that cannot be read, and what to do about them.",
       { cause: error },
     );
   }

@@ -1,5 +1,5 @@
 import { KildeError } from "../core/errors.ts";
-import { type RequestDeps, send } from "./request.ts";
+import { readObject, type RequestDeps, send } from "./request.ts";
 import type { Appended } from "./types.ts";
 
 /** What the append with an idempotency key was answered; null when none is remembered. */
@@ -9,8 +9,7 @@ export async function findAppend(
 ): Promise<readonly Appended[] | null> {
   try {
     const path = `/appends/${encodeURIComponent(idempotencyKey)}`;
-    const read = (response: Response) => response.json() as Promise<{ results: Appended[] }>;
-    return (await send(deps, path, {}, read)).results;
+    return (await send(deps, path, {}, readObject<{ results: Appended[] }>)).results;
   } catch (error) {
     if (error instanceof KildeError && error.code === "append-not-found") return null;
     throw error;

@@ -1,5 +1,5 @@
 import { queryString } from "./read.ts";
-import { type RequestDeps, send } from "./request.ts";
+import { readObject, type RequestDeps, send } from "./request.ts";
 import type { ConsumerInfo } from "./types.ts";
 
 /** Consumers of one request. */
@@ -16,7 +16,7 @@ export async function* listConsumers(
       deps,
       `${path}/consumers${queryString({ limit: PAGE_SIZE, cursor })}`,
       {},
-      (response) => response.json() as Promise<{ consumers: ConsumerInfo[] }>,
+      readObject<{ consumers: ConsumerInfo[] }>,
     );
     yield* consumers;
     cursor = consumers.at(-1)?.consumer;

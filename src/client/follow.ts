@@ -1,8 +1,18 @@
 import { EventSourceParserStream } from "eventsource-parser/stream";
 
+import { parseCursor } from "../core/cursor.ts";
 import { eventOf, type WireEvent } from "../core/read-event.ts";
 import { queryString, sourcePath } from "./read.ts";
-import { backoffMs, isPassing, KildeUnreachableError, type RequestDeps, sendOnce } from "./request.ts";
+import { parseEvent } from "./parse-events.ts";
+import {
+  backoffMs,
+  isPassing,
+  KildeUnreachableError,
+  type RequestDeps,
+  sendOnce,
+  UnexpectedAnswerError,
+} from "./request.ts";
+import { UnreadableEventError } from "./unreadable-event.ts";
 import type { FollowOptions, KildeEvent } from "./types.ts";
 
 /** The server sends something every 15 seconds: after three of these without, the connection is taken for dead. */
@@ -31,6 +41,16 @@ function watched(deps: RequestDeps, body: ReadableStream<Uint8Array>): ReadableS
   });
 }
 
+/** Refuses an answer that is no event stream, such as a proxy's page: it would end, and be asked for again, without an end. */
+export function checkEventStream({ status, headers }: Response): void {
+  const contentType = headers.get("content-type") ?? "none";
+  if (contentType.startsWith("text/event-stream")) return;
+  throw new UnexpectedAnswerError(
+    status,
+    `The server answered with no event stream, but content type ${contentType}`,
+  );
+}
+
 /** Events of one connection, until it ends or fails. */
 async function* connection(
   deps: RequestDeps,
@@ -41,16 +61,18 @@ async function* connection(
   const path = sourcePath(options) + queryString({ lastEventId, type: types, subjectPrefix: streamPrefix });
   const headers = { accept: "text/event-stream" };
   const response = await sendOnce(deps, path, signal === undefined ? { headers } : { headers, signal });
+  checkEventStream(response);
   if (response.body === null) throw new KildeUnreachableError("The server sent no stream");
   const text = watched(deps, response.body).pipeThrough(
     new TextDecoderStream() as TransformStream<Uint8Array, string>,
   );
   try {
-    for await (const { data } of text.pipeThrough(new EventSourceParserStream())) {
-      if (data !== "") yield JSON.parse(data) as WireEvent;
+    for await (const { id, data } of text.pipeThrough(new EventSourceParserStream())) {
+      if (data !== "") yield parseEvent(data, sourcePath(options), parseCursor(id ?? "")?.position ?? null);
     }
   } catch (error) {
     if (signal?.aborted === true) return;
+    if (error instanceof UnreadableEventError) throw error;
     throw new KildeUnreachableError(`The stream was cut off: ${String(error)}`, { cause: error });
   }
 }

@@ -3,7 +3,7 @@ import { follow } from "./follow.ts";
 import { listConsumers } from "./consumers.ts";
 import { sendRead } from "./position.ts";
 import { logPath, queryString, readPages, sourcePath } from "./read.ts";
-import { MAX_RETRY_AFTER_MS, type RequestDeps, type Retry, send } from "./request.ts";
+import { MAX_RETRY_AFTER_MS, readObject, type RequestDeps, type Retry, send } from "./request.ts";
 import { sleepFor } from "./sleep.ts";
 import { listStreams, subjectPages } from "./subjects.ts";
 import type { Subscriptions } from "./subscription-types.ts";
@@ -12,6 +12,7 @@ import type * as types from "./types.ts";
 
 export { KildeError, type ProblemCode } from "../core/errors.ts";
 export { KildeUnreachableError, type Retry, UnexpectedAnswerError } from "./request.ts";
+export { UnreadableEventError } from "./unreadable-event.ts";
 export type * from "./subscription-types.ts";
 export type * from "./types.ts";
 
@@ -106,7 +107,7 @@ export function createClient(options: ClientOptions): Client {
     known: { position: 0 },
   };
 
-  const post = <Body>(
+  const post = <Body extends object>(
     path: string,
     body: object,
     { idempotencyKey = crypto.randomUUID(), signal }: types.AppendOptions,
@@ -114,17 +115,15 @@ export function createClient(options: ClientOptions): Client {
     const headers = idempotencyKey === null ? json : { ...json, "idempotency-key": idempotencyKey };
     const init: RequestInit = { method: "POST", body: JSON.stringify(body), headers };
     if (signal !== undefined) init.signal = signal;
-    return send(deps, path, init, (response) => response.json() as Promise<Body>, idempotencyKey !== null);
+    return send(deps, path, init, readObject<Body>, idempotencyKey !== null);
   };
 
-  const remove = <Body>(stream: string, query: string, headers: Record<string, string>): Promise<Body> =>
-    send(
-      deps,
-      sourcePath({ stream }) + query,
-      { method: "DELETE", headers },
-      (response) => response.json() as Promise<Body>,
-      false,
-    );
+  const remove = <Body extends object>(
+    stream: string,
+    query: string,
+    headers: Record<string, string>,
+  ): Promise<Body> =>
+    send(deps, sourcePath({ stream }) + query, { method: "DELETE", headers }, readObject<Body>, false);
 
   return {
     append(stream, events, appendOptions = {}) {
@@ -159,7 +158,7 @@ export function createClient(options: ClientOptions): Client {
       if (consumer === undefined) throw new TypeError("Who commits? State `consumer`, here or of the client");
       const path = `${logPath(feed)}/consumers/${encodeURIComponent(consumer)}`;
       const init = { method: "PUT", headers: json, body: JSON.stringify({ position, rewind }) };
-      return send(deps, path, init, (response) => response.json() as Promise<types.ConsumerInfo>, true);
+      return send(deps, path, init, readObject<types.ConsumerInfo>, true);
     },
     consumers: (feed) => listConsumers(deps, logPath(feed)),
     async truncate(stream, before) {

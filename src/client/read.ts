@@ -1,5 +1,6 @@
 import { eventOf, type WireEvent } from "../core/read-event.ts";
 import { type NextPage, nextPageOf, saysEnd } from "./page-end.ts";
+import { parsePage } from "./parse-events.ts";
 import { sendRead } from "./position.ts";
 import type { RequestDeps } from "./request.ts";
 import type { FeedVersion, KildeEvent, ReadOptions } from "./types.ts";
@@ -80,7 +81,7 @@ export async function* readPages<Data>(
     const path = sourcePath(options) + queryString({ ...fixed, ...place, limit });
     const init: RequestInit = signal === undefined ? {} : { signal };
     const pageOf = async (response: Response): Promise<AnsweredPage> => {
-      const events = (await response.json()) as WireEvent[];
+      const events = parsePage(await response.text(), sourcePath(options));
       return { events, isLast: events.length === 0 || saysEnd(response), next: nextPageOf(response) };
     };
     return sendRead(deps, path, init, pageOf, options);

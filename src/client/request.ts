@@ -6,6 +6,7 @@ import {
   type ProblemMembers,
 } from "../core/errors.ts";
 import { retryAfterMs } from "../core/retry-after.ts";
+import { UnreadableEventError } from "./unreadable-event.ts";
 
 /** The server could not be reached, or the connection was lost: whether the request was done cannot be told. */
 export class KildeUnreachableError extends Error {
@@ -71,6 +72,40 @@ export function isPassing(error: unknown): boolean {
 /** Errors that are worth another attempt, with how long the server asks to wait for it, in milliseconds. */
 const retryAfter = new WeakMap<Error, number>();
 
+function isMembers(value: unknown): value is ProblemMembers & { type?: unknown; detail?: unknown } {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The members of a problem's JSON text; null for any other text. */
+function problemOf(text: string): (ProblemMembers & { type?: unknown; detail?: unknown }) | null {
+  try {
+    const problem: unknown = JSON.parse(text);
+    return isMembers(problem) ? problem : null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Reads an answer that is a JSON object. One that ends in the middle was cut off; any other text is not Kilde's. Throws a
+ * KildeUnreachableError or an UnexpectedAnswerError.
+ */
+export async function readObject<Body extends object>(response: Response): Promise<Body> {
+  const text = await response.text();
+  try {
+    const value: unknown = JSON.parse(text);
+    if (isMembers(value)) return value as Body;
+  } catch (error) {
+    if (/^\s*\{/.test(text) && !text.trimEnd().endsWith("}")) {
+      throw new KildeUnreachableError("The answer was cut off", { cause: error });
+    }
+  }
+  throw new UnexpectedAnswerError(
+    response.status,
+    `The server answered with no JSON object: ${text.slice(0, 200)}`,
+  );
+}
+
 /** The error that an answer stands for, built again from the problem's type. */
 export async function errorOf(response: Response, nowMs: number): Promise<Error> {
   const text = await response.text().catch(() => "");
@@ -79,10 +114,7 @@ export async function errorOf(response: Response, nowMs: number): Promise<Error>
     `The server answered ${response.status}: ${text.slice(0, 200)}`,
   );
   if (/^application\/problem\+json\b/i.test(response.headers.get("content-type") ?? "")) {
-    const { type, detail, ...members } = JSON.parse(text) as {
-      type?: unknown;
-      detail?: unknown;
-    } & ProblemMembers;
+    const { type, detail, ...members } = problemOf(text) ?? {};
     const code = typeof type === "string" ? type.slice(type.lastIndexOf("/") + 1) : "";
     if (typeof type === "string" && type.includes(PROBLEM_PATH) && isProblemCode(code)) {
       error = new KildeError(code, String(detail), members);
@@ -125,6 +157,11 @@ export async function sendOnce(deps: RequestDeps, path: string, init: RequestIni
   throw await errorOf(response, deps.now());
 }
 
+/** Whether reading an answer failed for what it holds, and not because the connection was lost. */
+function isAboutContent(error: unknown): boolean {
+  return error instanceof UnreadableEventError || error instanceof UnexpectedAnswerError;
+}
+
 /** Reads the body of an answer; a connection that is lost meanwhile is an error like one that was never there. */
 async function received<Body>(
   response: Response,
@@ -134,7 +171,7 @@ async function received<Body>(
   try {
     return await read(response);
   } catch (error) {
-    if (signal?.aborted === true) throw error;
+    if (signal?.aborted === true || isAboutContent(error)) throw error;
     throw new KildeUnreachableError(`The answer was cut off: ${String(error)}`, { cause: error });
   }
 }

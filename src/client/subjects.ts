@@ -1,6 +1,6 @@
 import { logPath, queryString } from "./read.ts";
 import { sendRead } from "./position.ts";
-import type { RequestDeps } from "./request.ts";
+import { readObject, type RequestDeps } from "./request.ts";
 import type { ListOptions, StreamInfo, SubjectInfo, SubjectsOptions } from "./types.ts";
 
 /** Subjects of one request. */
@@ -22,7 +22,7 @@ export async function* subjectPages(
       deps,
       `${listPath}${queryString({ prefix, limit: pageSize, ...cursor })}`,
       init,
-      (response) => response.json() as Promise<{ streams?: Listed[]; subjects?: Listed[] }>,
+      readObject<{ streams?: Listed[]; subjects?: Listed[] }>,
       { feed, position },
     );
     const subjects = (page.subjects ?? page.streams ?? []).map(

@@ -1,5 +1,5 @@
 import { queryString } from "./read.ts";
-import { type RequestDeps, send } from "./request.ts";
+import { readObject, type RequestDeps, send } from "./request.ts";
 import type * as types from "./subscription-types.ts";
 
 /** Entries of one request. */
@@ -20,10 +20,9 @@ export function createSubscriptions(deps: RequestDeps): types.Subscriptions {
     const init: RequestInit = { headers: { "content-type": "application/json" } };
     if (method !== undefined) init.method = method;
     if (body !== undefined) init.body = JSON.stringify(body);
-    const read = async (response: Response) => {
-      const text = await response.text();
-      return (text === "" ? undefined : JSON.parse(text)) as Answer;
-    };
+    // Deleting is answered without a body.
+    const read = async (response: Response) =>
+      (response.status === 204 ? undefined : await readObject(response)) as Answer;
     return send(deps, path, init, read, repeatable);
   };
   const one = (id: string) => `${ALL}/${encodeURIComponent(id)}`;

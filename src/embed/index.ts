@@ -19,7 +19,7 @@ import { systemClock } from "../server/system-clock.ts";
 import { answerInProcess } from "./surface.ts";
 
 export { KildeError, type ProblemCode } from "../core/errors.ts";
-export { KildeUnreachableError } from "../client/index.ts";
+export { KildeUnreachableError, UnreadableEventError } from "../client/index.ts";
 export type * from "../client/types.ts";
 export type { Client } from "../client/index.ts";
 export type { KildeConfig } from "../config/settings.ts";

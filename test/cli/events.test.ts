@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 
+import { openDatabase } from "../../src/log/open.ts";
 import { cleanUp, emptyFolder, FROM_SOURCE, jsonLines, launch, run, serve } from "./support.ts";
 
 cleanUp();
@@ -23,7 +24,7 @@ describe("append and read", () => {
     expect(appended).toEqual({ exitCode: 0, stdout: "user-1 is at version 1, position 1\n", stderr: "" });
 
     const { stdout } = await server.kilde(["read", "user-1"]);
-    expect(stdout).toContain(`"data":${data}`);
+    expect(stdout).toContain('"data":{"n":12345678901234567890123456789.0,"text":"\\u00e6"}');
     const [event] = jsonLines(stdout);
     expect(event).toMatchObject({
       id: "1",
@@ -221,6 +222,24 @@ describe("what is wrong with a command line is told in words", () => {
     expect(stderr).toContain("answered 404, and not as Kilde does");
   });
 
+  test("an event that is not JSON, with its position", async () => {
+    const cwd = emptyFolder();
+    const server = await serve(cwd, ["--database-url", "file:kilde.db"]);
+    for (const n of [1, 2, 3]) await server.kilde(["append", "s", "A", `{"n":${n}}`]);
+    const database = openDatabase({ url: `file:${join(cwd, "kilde.db")}` });
+    await database.write([{ sql: "update events set data = '{' where key = 2", args: [] }]);
+    database.close();
+    for (const verb of [["read"], ["read", "--pretty"], ["export"], ["follow", "--last-event-id", "0"]]) {
+      const { exitCode, stderr } = await server.kilde(verb);
+      expect([verb, exitCode, stderr.split("\n")[0]]).toEqual([
+        verb,
+        1,
+        "kilde: Event 2 of /events is not JSON",
+      ]);
+      expect(stderr).toContain("kilde doctor");
+    }
+  });
+
   test("a refusal by the server, with what to do", async () => {
     const server = await serve(emptyFolder());
     const { exitCode, stderr } = await server.kilde(["read", "--last-event-id", "99"]);
@@ -235,7 +254,7 @@ test("help and completions", async () => {
   const cwd = emptyFolder();
   const help = await run(["--help"], { cwd });
   expect(help.exitCode).toBe(0);
-  for (const word of ["serve", "append", "restore", "Exit codes:", "5  doctor found faults"]) {
+  for (const word of ["serve", "append", "restore", "Exit codes:", "5  the database or backup has faults"]) {
     expect(help.stdout).toContain(word);
   }
   const verbs = [...help.stdout.matchAll(/^ {2}([a-z]+) {2,}/gm)].map(([, verb]) => verb ?? "");

@@ -7,6 +7,7 @@ import {
   KildeUnreachableError,
   UnexpectedAnswerError,
   type Retry,
+  UnreadableEventError,
 } from "../../src/client/index.ts";
 import { openApp, type TestApp } from "../support/app.ts";
 
@@ -57,6 +58,28 @@ const lostAnswer: Fault = async (url, init) => {
   throw new TypeError("connection reset");
 };
 const unavailable: Fault = () => new Response("busy", { status: 503, headers: { "retry-after": "2" } });
+
+/** The event at a position arrives with data that is not JSON. */
+const corrupt =
+  (position: number): Fault =>
+  async (url, init) => {
+    const response = await app.fetch(url.slice(URL.length), init);
+    const text = response.body?.pipeThrough(new TextDecoderStream());
+    const event = new RegExp(`("id":"${position}",[^\\n]*"data":)`);
+    let line = "";
+    const spoil = new TransformStream<string, string>({
+      transform(chunk, controller) {
+        const end = chunk.lastIndexOf("\n") + 1;
+        if (end > 0) {
+          controller.enqueue((line + chunk.slice(0, end)).replace(event, "$1{"));
+          line = "";
+        }
+        line += chunk.slice(end);
+      },
+      flush: (controller) => controller.enqueue(line.replace(event, "$1{")),
+    });
+    return new Response(text?.pipeThrough(spoil).pipeThrough(new TextEncoderStream()) ?? null, response);
+  };
 
 async function all<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
   const list: Item[] = [];
@@ -213,6 +236,27 @@ describe("read", () => {
     expect(positions(await all(client().read()))).toHaveLength(25);
   });
 
+  test("names the log and the event that is not JSON, and does not ask again", async () => {
+    faults = [corrupt(7)];
+    const error = await all(client().read()).catch((caught: unknown) => caught);
+    expect(error).toBeInstanceOf(UnreadableEventError);
+    expect(error).toMatchObject({ log: "/events", position: 7, message: "Event 7 of /events is not JSON" });
+    expect(requests).toHaveLength(1);
+    faults = [corrupt(24)];
+    await expect(all(client().read({ stream: "s-1" }))).rejects.toMatchObject({
+      log: "/streams/s-1",
+      position: 24,
+    });
+  });
+
+  test("refuses an answer that is no page, and does not ask again", async () => {
+    for (const body of ["<html>", '{"events":[]}', ""]) {
+      faults = [() => new Response(body, { headers: { "content-type": "text/html" } })];
+      await expect(all(client().read())).rejects.toBeInstanceOf(UnexpectedAnswerError);
+    }
+    expect(requests).toHaveLength(3);
+  });
+
   test("ends early without asking on", async () => {
     for await (const event of client().read({ pageSize: 5 })) if (event.position === 3) break;
     expect(requests.length).toBeLessThanOrEqual(2);
@@ -256,6 +300,27 @@ describe("follow", () => {
       });
       return new Response(response.body?.pipeThrough(cut) ?? null, response);
     };
+
+  test("throws for an event that is not JSON, after the events before it", async () => {
+    await app.append("s", ...Array.from({ length: 25 }, (_, n) => ({ type: "T", data: { n } })));
+    faults = [breakAfter(2_000), corrupt(20)];
+    const taken: number[] = [];
+    const following = (async () => {
+      for await (const { position } of client().follow({ lastEventId: 0 })) taken.push(position);
+    })();
+    await expect(following).rejects.toMatchObject({
+      name: "UnreadableEventError",
+      log: "/events",
+      position: 20,
+    });
+    expect(taken).toEqual(Array.from({ length: 19 }, (_, index) => index + 1));
+    expect(requests).toHaveLength(2);
+  });
+
+  test("throws for an answer that is no event stream", async () => {
+    faults = [() => new Response("<html>", { headers: { "content-type": "text/html" } })];
+    await expect(take(1)).rejects.toBeInstanceOf(UnexpectedAnswerError);
+  });
 
   async function take(count: number, options: object = {}): Promise<KildeEvent[]> {
     const taken: KildeEvent[] = [];

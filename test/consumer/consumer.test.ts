@@ -57,6 +57,21 @@ async function caughtUp(consumer: Consumer, position: number): Promise<void> {
   await until(() => (consumer.status().position ?? -1) >= position);
 }
 
+test("an event that is not JSON is reported, and keeps the consumer from going on", async () => {
+  const effects = memoryEffects();
+  const errors: unknown[] = [];
+  const consumer = recording(effects, { onError: (error) => errors.push(error) });
+  await app.append("s", { type: "A", data: 1 }, { type: "A", data: 2 }, { type: "A", data: 3 });
+  await database.write([{ sql: "update events set data = '{' where key = 2", args: [] }]);
+  await consumer.start();
+  await until(() => errors.length > 1);
+  expect(errors[0]).toMatchObject({ name: "UnreadableEventError", log: "/events", position: 2 });
+  expect(consumer.status().error).toContain("Event 2 of /events is not JSON");
+  await database.write([{ sql: "update events set data = '2' where key = 2", args: [] }]);
+  await caughtUp(consumer, 3);
+  expect(await effects.read()).toEqual({ s: ["1 A", "2 A", "3 A"] });
+});
+
 const kinds = { memory: () => memoryEffects(), libsql: () => libsqlEffects() };
 
 for (const [kind, open] of Object.entries(kinds)) {

@@ -1,0 +1,58 @@
+import type { WireEvent } from "../core/read-event.ts";
+import { KildeUnreachableError, UnexpectedAnswerError } from "./request.ts";
+import { UnreadableEventError } from "./unreadable-event.ts";
+
+/** Each event of a page begins a line, and with its position. */
+const EVENT_START = /(?<=^\[|,\n)\{"specversion":"1\.0","id":"(\d+)"/g;
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Position of the first event in a page's text that is not JSON; null when no event can be told apart. */
+function unreadablePosition(text: string): number | null {
+  const starts = [...text.matchAll(EVENT_START)];
+  const unreadable = starts.find(({ index }, number) => {
+    const next = starts[number + 1]?.index;
+    return !isJson(text.slice(index, next === undefined ? text.lastIndexOf("]") : next - 2));
+  });
+  return unreadable === undefined ? null : Number(unreadable[1]);
+}
+
+/** Reads one event as it was sent. Throws an UnreadableEventError. */
+export function parseEvent(text: string, log: string, position: number | null): WireEvent {
+  try {
+    return JSON.parse(text) as WireEvent;
+  } catch (error) {
+    throw new UnreadableEventError(log, position, { cause: error });
+  }
+}
+
+/**
+ * Reads a page of events. Throws an UnreadableEventError for the first event that is not JSON, and a KildeUnreachableError
+ * when the answer ends in the middle.
+ */
+export function parsePage(text: string, log: string): readonly WireEvent[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    if (!text.startsWith("[")) {
+      throw new UnexpectedAnswerError(
+        200,
+        `The server answered with no page of events: ${text.slice(0, 200)}`,
+      );
+    }
+    if (!text.trimEnd().endsWith("]")) {
+      throw new KildeUnreachableError("The answer was cut off", { cause: error });
+    }
+    throw new UnreadableEventError(log, unreadablePosition(text), { cause: error });
+  }
+  if (Array.isArray(value)) return value as readonly WireEvent[];
+  throw new UnexpectedAnswerError(200, `The server answered with no page of events: ${text.slice(0, 200)}`);
+}

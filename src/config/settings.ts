@@ -45,6 +45,7 @@ const LIMIT_RANGES: Readonly<Record<keyof Limits, readonly [min: number, max: nu
   subscriptions: [0, 100_000],
   blockedSubjects: [1, 1_000_000],
   retryAfterSeconds: [0, 366 * 24 * 3_600],
+  cacheSeconds: [0, 366 * 24 * 3_600],
   tenants: [1, 10_000],
 };
 
@@ -78,6 +79,7 @@ const limitsSchema = z.strictObject({
   subscriptions: limit("subscriptions"),
   blockedSubjects: limit("blockedSubjects"),
   retryAfterSeconds: limit("retryAfterSeconds"),
+  cacheSeconds: limit("cacheSeconds"),
   tenants: limit("tenants"),
 } satisfies Record<keyof Limits, z.ZodType>);
 

@@ -51,6 +51,8 @@ export interface Limits {
   readonly blockedSubjects: number;
   /** Longest `Retry-After` of an endpoint that is honored, in seconds; a longer one counts as this. */
   readonly retryAfterSeconds: number;
+  /** How long HTTP caches may keep a page whose URL names its erasure generation, in seconds; 0: not at all. */
+  readonly cacheSeconds: number;
   /** Most tenants of one process. */
   readonly tenants: number;
 }
@@ -80,6 +82,7 @@ export const DEFAULT_LIMITS: Limits = {
   subscriptions: 1_000,
   blockedSubjects: 10_000,
   retryAfterSeconds: 3_600,
+  cacheSeconds: 24 * 3_600,
   tenants: 100,
 };
 

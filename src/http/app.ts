@@ -30,7 +30,8 @@ import {
 import { createFollowers } from "./followers.ts";
 import { createTurns } from "./held-answer.ts";
 import { LOG_HEADER } from "./log-identity.ts";
-import { END_HEADER, queryOf, readLog } from "./pages.ts";
+import { END_HEADER } from "./page-response.ts";
+import { queryOf, readLog } from "./pages.ts";
 import { POSITION_HEADER } from "./position.ts";
 import { problemResponse } from "./problems.ts";
 import { REQUEST_ID_HEADER } from "./request-id.ts";
@@ -42,7 +43,7 @@ import { subjectNameOf } from "./stream-name.ts";
 import { deleteStream, listing } from "./streams.ts";
 
 export interface AppOptions
-  extends Omit<AppDeps, "schemas" | "followers" | keyof Budgets | "basePath">, ObservedOptions {
+  extends Omit<AppDeps, "schemas" | "followers" | keyof Budgets | "basePath" | "compress">, ObservedOptions {
   /** Bounds bytes together with other stores of the process. Default: this store's own. */
   readonly budgets?: Budgets;
   /** Default: it is served at the root. */
@@ -81,15 +82,11 @@ function kildeErrorOf(error: unknown): KildeError | null {
   return error instanceof KildeError || isUnanswered(error) ? storageError(error) : null;
 }
 
-/** Answers that may be large. Compressing the others would cost more than it saves. */
+/** Answers that may be large, besides pages. Compressing the others would cost more than it saves. */
 const COMPRESSIBLE = [
-  "/events",
   "/streams",
-  "/streams/:stream",
   "/feeds",
-  FEED_PATH,
   `${FEED_PATH}/subjects`,
-  `${FEED_PATH}/subjects/:subject`,
   `${FEED_PATH}/schemas`,
   "/openapi.json",
   "/asyncapi.json",
@@ -113,10 +110,10 @@ export function createDeps(
   { limits, ...options }: AppOptions,
   schemas: Schemas = createSchemas(limits),
 ): AppDeps {
-  const { basePath = "", clock, closing } = options;
+  const { basePath = "", compress: compresses = true, clock, closing } = options;
   const followers = createFollowers({ clock, closing, most: limits.followers });
   const budgets = options.budgets ?? createBudgets(limits, clock, closing);
-  return { ...options, ...budgets, basePath, limits, schemas, followers };
+  return { ...options, ...budgets, basePath, compress: compresses, limits, schemas, followers };
 }
 
 /** The answer to a request that failed; tells of what should not happen. */
@@ -140,7 +137,7 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
     app.use(cors({ ...corsPolicy(corsOrigins), exposeHeaders: EXPOSED_HEADERS }));
   }
   app.on(UNSAFE_METHODS, "*", refuseCrossSite(corsOrigins));
-  if (options.compress !== false) {
+  if (deps.compress) {
     const compressed = compress();
     for (const path of COMPRESSIBLE) app.get(path, compressed);
   }

@@ -15,7 +15,8 @@ import { consumerInPath } from "./consumer-name.ts";
 import type { AppDeps } from "./deps.ts";
 import { listAnswer, listingLimit } from "./listing.ts";
 import { checkCursor, statedIdentity } from "./log-identity.ts";
-import { hereWith, queryOf } from "./pages.ts";
+import { hereWith } from "./links.ts";
+import { queryOf } from "./pages.ts";
 import { headBeyond } from "./position.ts";
 import { validationError } from "./problems.ts";
 

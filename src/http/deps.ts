@@ -43,6 +43,8 @@ export interface AppDeps {
   readonly largeReads: Turns;
   /** Path under which all of it is served, as in `/kilde`; empty at the root. Paths in answers begin with it. */
   readonly basePath: string;
+  /** Whether large answers are compressed here. */
+  readonly compress: boolean;
   /** Aborts when the server shuts down: whoever follows is sent away with what it has. */
   readonly closing: AbortSignal;
 }

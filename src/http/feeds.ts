@@ -158,7 +158,8 @@ export async function getFeedSchemas(c: Context, deps: AppDeps): Promise<Respons
 
 /** `GET /feeds/{feed}/v{version}`: reads or follows the feed. */
 export async function getFeed(c: Context, deps: AppDeps): Promise<Response> {
-  return readLog(c, deps, await readerOf(c, deps), null, queryOf(c, deps.schemas.logQuery));
+  const { feed } = knownFeed(c, deps);
+  return readLog(c, deps, await readerOf(c, deps), null, queryOf(c, deps.schemas.logQuery), feed.draft);
 }
 
 /** `GET /feeds/{feed}/v{version}/subjects` */
@@ -173,5 +174,5 @@ export async function getFeedSubject(c: Context, deps: AppDeps): Promise<Respons
   const query = queryOf(c, deps.schemas.streamQuery);
   await deps.feeds.hydrate(open, subject);
   // A replica does not have yet what was missing.
-  return readLog(c, deps, open.primaryReader, subject, query);
+  return readLog(c, deps, open.primaryReader, subject, query, open.feed.draft);
 }

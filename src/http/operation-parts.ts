@@ -25,7 +25,11 @@ const namesLog = z.object({
 export const pages = {
   200: {
     description: "Events in order; an empty list is the end of the log, for now",
-    headers: namesLog,
+    headers: namesLog.extend({
+      "kilde-end": z.literal("true").optional().openapi({
+        description: "Nothing followed the page when it was read; readers stop here, or at an empty page",
+      }),
+    }),
     content: {
       "application/cloudevents-batch+json": { schema: z.array(cloudEventSchema) },
       "application/x-ndjson": { schema: z.string().openapi({ description: "The same events, one a line" }) },

@@ -2,32 +2,26 @@ import type { Context } from "hono";
 import type { z } from "zod";
 
 import { KildeError } from "../core/errors.ts";
-import { type Cursor, cursorText, parseCursor } from "../core/cursor.ts";
+import { type Cursor, parseCursor } from "../core/cursor.ts";
 import { DEFAULT_PAGE_EVENTS } from "../core/limits.ts";
 import type { Filter } from "../log/pages.ts";
 import type { PageAnswer, PageQuery } from "../log/query.ts";
 import type { LogReader } from "../log/reader.ts";
 import { findSubject } from "../log/subjects.ts";
+import { pageCaching } from "./caching.ts";
 import { consumerOf } from "./consumer-name.ts";
 import type { AppDeps } from "./deps.ts";
-import { namesTag } from "./entity-tags.ts";
 import { eventStream } from "./event-stream.ts";
 import { type HeldAnswer, holdAnswer } from "./held-answer.ts";
-import { checkCursor, logHeaders, streamTag } from "./log-identity.ts";
+import { checkCursor } from "./log-identity.ts";
 import { type Representation, representationOf } from "./negotiate.ts";
-import { pageBody } from "./page-body.ts";
+import { pageResponse } from "./page-response.ts";
 import { awaitPosition, headBeyond, shownPosition } from "./position.ts";
 import { validationError } from "./problems.ts";
 import { isHead } from "./resource.ts";
 import type { Schemas } from "./schemas.ts";
 
-/** Nothing followed the page when it was read. A client that stops there need not ask for an empty page. */
-export const END_HEADER = "Kilde-End";
-
-/** Bytes from which on compressing a page pays. */
-const COMPRESSION_THRESHOLD = 1_024;
-
-type LogQuery = z.output<Schemas["logQuery"]> & Partial<z.output<Schemas["streamQuery"]>>;
+export type LogQuery = z.output<Schemas["logQuery"]> & Partial<z.output<Schemas["streamQuery"]>>;
 
 /** The query parameters, checked: a list where a parameter is repeated. */
 export function queryOf<Schema extends z.ZodType>(c: Context, schema: Schema): z.output<Schema> {
@@ -38,78 +32,6 @@ export function queryOf<Schema extends z.ZodType>(c: Context, schema: Schema): z
   const result = schema.safeParse(Object.fromEntries(parameters));
   if (!result.success) throw validationError("invalid-parameter", result.error.issues);
   return result.data;
-}
-
-/** The path of this request with other query parameters. */
-export function hereWith(
-  c: Context,
-  { basePath }: AppDeps,
-  parameters: Readonly<Record<string, string | number | undefined>>,
-): string {
-  const url = new URL(c.req.url);
-  for (const [name, value] of Object.entries(parameters)) {
-    if (value === undefined) url.searchParams.delete(name);
-    else url.searchParams.set(name, String(value));
-  }
-  return basePath + url.pathname + url.search;
-}
-
-function link(url: string, relation: string): string {
-  return `<${url}>; rel="${relation}"`;
-}
-
-/** Links to walk the log (RFC 8288). The tail has a next page too: that is where to look for more. */
-function pageLinks(c: Context, deps: AppDeps, page: PageAnswer, query: LogQuery): string {
-  const back = query.direction === "backwards";
-  const cursor = (position: number) => cursorText(position, page.identity);
-  const self = query.lastEventId === undefined ? {} : { lastEventId: cursor(query.lastEventId.position) };
-  const links = [
-    link(hereWith(c, deps, self), "self"),
-    link(hereWith(c, deps, { lastEventId: undefined }), "first"),
-  ];
-  if (page.count > 0 && (page.full || !back))
-    links.push(link(hereWith(c, deps, { lastEventId: cursor(page.last) }), "next"));
-  if (page.count > 0) {
-    const direction = back ? undefined : "backwards";
-    const backLink = { lastEventId: cursor(page.first), direction, timeout: undefined };
-    links.push(link(hereWith(c, deps, backLink), "prev"));
-  }
-  return links.join(", ");
-}
-
-function pageResponse(
-  c: Context,
-  deps: AppDeps,
-  page: PageAnswer,
-  query: LogQuery,
-  { mediaType, framing }: Representation,
-  held: HeldAnswer,
-): Response {
-  const { subject, identity } = page;
-  const etag =
-    subject === null
-      ? `"${page.first}-${page.last}-${page.count}-${identity}-${framing}"`
-      : streamTag(subject.version, identity);
-  const headers: Record<string, string> = {
-    "Content-Type": mediaType,
-    "Cache-Control": "no-cache",
-    ETag: etag,
-    Link: pageLinks(c, deps, page, query),
-    // Whole, since the compressing that would add to it wraps the answer to do so.
-    Vary: "Accept, Accept-Encoding",
-    "Kilde-Head": String(page.head),
-    ...logHeaders(identity),
-  };
-  if (!page.full) headers[END_HEADER] = "true";
-  // A truncated stream keeps its version, but not its content.
-  if ((subject?.firstVersion ?? 1) === 1 && namesTag(c.req.raw.headers.get("if-none-match"), etag)) {
-    held.release();
-    return c.body(null, 304, headers);
-  }
-  const { parts, bytes } = pageBody(page.parts, framing);
-  // A length that is stated keeps a small answer from being compressed.
-  if (bytes < COMPRESSION_THRESHOLD) headers["Content-Length"] = String(bytes);
-  return new Response(held.send(parts, bytes), { status: 200, headers });
 }
 
 /** Waits until there is something after the page that was empty, or the time is up; then reads again. */
@@ -235,13 +157,14 @@ async function freshPage(
   return { ...answer, head: lastEventId };
 }
 
-/** Reads or follows a log, or one subject of it, as the request says. */
+/** Reads or follows a log, or one subject of it, as the request says. `isDraft`: the log is a draft of a feed. */
 export async function readLog(
   c: Context,
   deps: AppDeps,
   log: LogReader,
   subject: string | null,
   query: LogQuery,
+  isDraft = false,
 ): Promise<Response> {
   const representation = representationOf(c);
   if (representation.framing === "event-stream") {
@@ -250,7 +173,7 @@ export async function readLog(
   }
   const held = holdAnswer(deps);
   try {
-    return await pageOf(c, deps, log, subject, query, representation, held);
+    return await pageOf(c, deps, log, subject, query, representation, held, isDraft);
   } catch (error) {
     held.release();
     throw error;
@@ -265,6 +188,7 @@ async function pageOf(
   query: LogQuery,
   representation: Representation,
   held: HeldAnswer,
+  isDraft: boolean,
 ): Promise<Response> {
   const filter: Filter = { types: query.type, subjectPrefix: query.subjectPrefix };
   const { lastEventId: cursor, afterVersion, toVersion, asOf, direction = "forwards", timeout = 0 } = query;
@@ -288,7 +212,9 @@ async function pageOf(
     throw new KildeError("subject-not-found", detail);
   }
   if (consumer !== null) deps.sightings.saw(log.address, consumer, sentUpTo(page, answer));
-  return pageResponse(c, deps, answer, query, representation, held);
+  const request = { cursor, backwards: direction === "backwards", cacheKey: query.cacheKey, isDraft };
+  const caching = await pageCaching(log, answer, request);
+  return pageResponse(c, deps, answer, { query, representation, request, caching, held });
 }
 
 /** The position that a page leaves nothing before; null where that cannot be said of the log. */

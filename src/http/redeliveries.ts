@@ -3,7 +3,8 @@ import type { Context } from "hono";
 import { retrySubject, rewind, skipEvent } from "../delivery/redelivery.ts";
 import { listAttempts, listBlocked, listSkips } from "../delivery/state.ts";
 import { listingLimit } from "./listing.ts";
-import { hereWith, queryOf } from "./pages.ts";
+import { hereWith } from "./links.ts";
+import { queryOf } from "./pages.ts";
 import { subjectNameOf } from "./stream-name.ts";
 import { bodyOf, type SubscriptionDeps, subscriptionIn } from "./subscription-deps.ts";
 

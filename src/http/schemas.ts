@@ -171,6 +171,9 @@ export function createSchemas(limits: Limits) {
       example: 5000,
     }),
     direction: z.enum(["forwards", "backwards"]).optional(),
+    cacheKey: z.string().max(64).optional().openapi({
+      description: "Only from a `next` link, as it is there: lets HTTP caches keep the answer",
+    }),
     type: z
       .union([z.string(), z.array(z.string())])
       .transform((types) => (Array.isArray(types) ? types : [types]))

@@ -6,7 +6,8 @@ import { DEFAULT_PAGE_EVENTS } from "../core/limits.ts";
 import type { DeliveryMode, Subscription } from "../delivery/subscription.ts";
 import type { RequestedConfig } from "../delivery/subscriptions.ts";
 import { fittingEntries } from "./listing.ts";
-import { hereWith, queryOf } from "./pages.ts";
+import { hereWith } from "./links.ts";
+import { queryOf } from "./pages.ts";
 import { bodyOf, type SubscriptionDeps, subscriptionIn } from "./subscription-deps.ts";
 import type { SubscriptionSchemas } from "./subscription-schemas.ts";
 

@@ -55,6 +55,11 @@ export interface PositionRange {
   readonly through: number;
 }
 
+/** The range of whole chunks that a range lies in. */
+export function wholeChunks({ from, through }: PositionRange): PositionRange {
+  return { from: Math.floor(from / CHUNK) * CHUNK, through: (Math.floor(through / CHUNK) + 1) * CHUNK - 1 };
+}
+
 /** Arguments: log id, JSON `[[first chunk, last chunk], …]`. */
 const SELECT_GENERATIONS = `
 select log.removals, coalesce((select sum(generation) from erasure_generations

@@ -72,8 +72,8 @@ export function selected(
 export type Form = "text" | "bytes";
 
 /**
- * Gives one row: count, first and last position in order of the log (0 when empty), the framed text (or null), and the
- * log's identity (empty where a replica does not have the log yet).
+ * Gives one row: count, first and last position in order of the log (0 when empty), the framed text (or null), the log's
+ * identity (empty where a replica does not have the log yet), and how often something was removed from it.
  */
 export function pageStatement(
   log: LogAddress,
@@ -85,7 +85,8 @@ export function pageStatement(
   const from = selected(log, selection, args);
   const joined = "group_concat(text, '')";
   const page = form === "bytes" ? `cast(${joined} as blob)` : joined;
-  const sql = `select count(*), coalesce(min(position), 0), coalesce(max(position), 0), ${page}, coalesce(${LOG_IDENTITY}, '')
+  const sql = `select count(*), coalesce(min(position), 0), coalesce(max(position), 0), ${page}, coalesce(${LOG_IDENTITY}, ''),
+    coalesce((select removals from logs where id = ?3), 0)
   from (select event.key - ?1 as position, ${framedEvent(framing)} as text ${from})`;
   return { sql, args };
 }

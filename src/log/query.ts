@@ -35,7 +35,7 @@ export interface QueryDeps extends ReadDeps {
   readonly tail: Tail;
 }
 
-const NOTHING: Page = { parts: [], count: 0, first: 0, last: 0, full: false };
+const NOTHING: Page = { parts: [], count: 0, first: 0, last: 0, removals: 0, full: false };
 
 function logSelection(query: PageQuery, head: number): Selection {
   const { lastEventId, direction, filter, limit } = query;

@@ -16,6 +16,8 @@ export interface Page {
   /** Positions of the first and the last event, in the direction of the page; 0 when it is empty. */
   readonly first: number;
   readonly last: number;
+  /** How often something was removed from the log, in the state that was read; null: removed from while it was read. */
+  readonly removals: number | null;
   /** The limit or the bytes were used up: what is in it cannot change by later appends, and there may be more. */
   readonly full: boolean;
 }
@@ -113,15 +115,15 @@ async function readPiece(
   const room = { maxBytes, isCounted: admit !== undefined };
   const { limit: fitting, bytes } = await fittingLimit(deps, log, selection, room);
   if (fitting === 0 && !isFirst)
-    return { part: null, identity: null, count: 0, first: 0, last: 0, cutByBytes: true };
+    return { part: null, identity: null, removals: null, count: 0, first: 0, last: 0, cutByBytes: true };
   const asked = Math.max(1, fitting);
   if (bytes !== null) await admit?.(bytes);
   const { row, limit } = await readEvents(deps, log, { ...selection, limit: asked }, framing);
   const [low, high] = [integerAt(row, 1), integerAt(row, 2)];
   const [first, last] = selection.direction === "forwards" ? [low, high] : [high, low];
   const part = partAt(row?.[3] ?? null);
-  const [identity, count] = [textAt(row, 4), integerAt(row, 0)];
-  return { part, identity, count, first, last, cutByBytes: limit < selection.limit };
+  const [identity, count, removals] = [textAt(row, 4), integerAt(row, 0), integerAt(row, 5)];
+  return { part, identity, removals, count, first, last, cutByBytes: limit < selection.limit };
 }
 
 /**
@@ -165,11 +167,13 @@ export async function readPage(
   let count = 0;
   let bytes = 0;
   let full = false;
+  const removals = new Set<number>();
   for (const window of windows(selection, deps.pieceEvents)) {
     const room = { maxBytes: deps.pageBytes - bytes, isFirst: count === 0 };
     const rest = { ...window, limit: selection.limit - count };
     const piece = await readPiece(deps, log, rest, framing, room, admit);
     if (piece.identity !== null && piece.identity !== identity) return null;
+    if (piece.removals !== null) removals.add(piece.removals);
     if (piece.part !== null) {
       parts.push(piece.part);
       if (count === 0) first = piece.first;
@@ -181,5 +185,13 @@ export async function readPage(
     if (full || signal?.aborted === true) break;
     if (window !== selection) await deps.clock.yield();
   }
-  return { parts, count, first, last, full: full && count > 0 };
+  const [removed = 0] = removals;
+  return {
+    parts,
+    count,
+    first,
+    last,
+    removals: removals.size > 1 ? null : removed,
+    full: full && count > 0,
+  };
 }

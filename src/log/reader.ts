@@ -3,6 +3,7 @@ import type { Limits } from "../core/limits.ts";
 import { createAudience } from "./audience.ts";
 import type { Database } from "./database.ts";
 import { follow, type Following, type FollowStart, type Interest, type Taker } from "./follow.ts";
+import { type Generations, type PositionRange, readGenerations } from "./generations.ts";
 import { createHeadWatch, type HeadWatch } from "./head-watch.ts";
 import type { LogAddress } from "./keys.ts";
 import type { LogState } from "./log-state.ts";
@@ -44,6 +45,8 @@ export interface LogReader {
   reached(position: number, signal: AbortSignal): Promise<number>;
   find(subject: string): Promise<SubjectInfo | null>;
   page(query: PageQuery, framing: Framing, options?: ReadOptions): Promise<PageAnswer>;
+  /** Looks up how often events were removed or replaced in ranges of positions. */
+  generations(ranges: readonly PositionRange[]): Promise<Generations>;
   /** Gives server-sent events after a position, a chunk whenever it is asked to, until it is ended. */
   follow(interest: Interest, start: FollowStart, taker: Taker): Following;
   subjects(query: { prefix: string; cursor: string; limit: number }): Promise<SubjectList>;
@@ -109,6 +112,7 @@ export function openLogReader(
     },
     find: (subject) => findSubject(database, log, subject),
     page: (query, framing, options) => queryPage(deps, log, query, framing, options),
+    generations: (ranges) => readGenerations(database, log, ranges),
     follow: (interest, start, taker) => follow(deps, log, interest, start, taker),
     subjects: (query) => listSubjects(database, log, query),
     changedSubjects: async (query) =>

@@ -1,0 +1,31 @@
+import { accepts } from "hono/accepts";
+import type { Context } from "hono";
+
+/** Content codings of large answers, the preferred first. */
+const CODINGS = ["gzip", "deflate"] as const;
+
+export type Coding = (typeof CODINGS)[number];
+
+interface Accepted {
+  readonly type: string;
+  readonly q: number;
+}
+
+/** The quality that a header gives to a coding; null: it names neither the coding nor `*`. */
+function qualityOf(coding: string, accepted: readonly Accepted[]): number | null {
+  const named = accepted.find(({ type }) => type.toLowerCase() === coding);
+  return (named ?? accepted.find(({ type }) => type === "*"))?.q ?? null;
+}
+
+/** The content coding to answer with (RFC 9110 §12.5.3); null: none, which is always acceptable unless it is named. */
+export function codingOf(c: Context): Coding | null {
+  const match = (accepted: Accepted[]): string => {
+    const plain = accepted.find(({ type }) => type.toLowerCase() === "identity")?.q ?? 0;
+    const [best] = CODINGS.map((coding) => ({ coding, q: qualityOf(coding, accepted) ?? 0 })).toSorted(
+      (one, other) => other.q - one.q,
+    );
+    return best !== undefined && best.q > 0 && best.q >= plain ? best.coding : "";
+  };
+  const chosen = accepts(c, { header: "Accept-Encoding", supports: [...CODINGS], default: "", match });
+  return CODINGS.find((coding) => coding === chosen) ?? null;
+}

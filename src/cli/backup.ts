@@ -96,7 +96,7 @@ async function backup(context: CliContext, target: string, flags: Flags): Promis
   const place = resolve(context.cwd, target);
   if (existsSync(place)) throw taken(target);
   makeFolder(place);
-  const findings = await withFolderBeside(place, "unfinished", async (folder) => {
+  const findings = await withFolderBeside(context, place, "unfinished", async (folder) => {
     const [copy, erasures] = [join(folder, "kilde.db"), join(folder, "erasures.ndjson")];
     await copyTo(context, settings, file, copy, target);
     const found = await verifyCopy(context, copy, erasures);

@@ -8,7 +8,7 @@ import type { Database } from "../log/database.ts";
 import { storageFailure } from "../log/failures.ts";
 import { SchemaError } from "../log/migrate.ts";
 import { openDatabase } from "../log/open.ts";
-import { openReadOnly } from "../log/read-only.ts";
+import { holdsBytes, openReadOnly } from "../log/read-only.ts";
 import { CliError, EXIT, problemError } from "./exit.ts";
 
 type DatabaseSettings = Pick<Settings, "databaseUrl" | "databaseAuthToken">;
@@ -124,6 +124,14 @@ export async function withReadOnlyDatabase<Result>(
     database = openReadOnly(resolve(cwd, file));
     return await use(database);
   } catch (error) {
+    if (storageFailure(error) === "read-only" && holdsBytes(`${resolve(cwd, file)}-journal`)) {
+      throw new CliError(
+        EXIT.failure,
+        `The last write to ${settings.databaseUrl} was interrupted, and its journal has to be rolled back first`,
+        "`kilde migrate` does that, and so does `kilde serve`.",
+        { cause: error },
+      );
+    }
     throw databaseError(error, settings.databaseUrl);
   } finally {
     database?.close();

@@ -11,6 +11,9 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 
+import type { CliContext } from "./context.ts";
+import { EXIT } from "./exit.ts";
+
 /** Has the system write a file or folder to the disk. */
 function flush(path: string, flags: "r" | "r+"): void {
   const descriptor = openSync(path, flags);
@@ -65,16 +68,25 @@ export function putInFreePlace(finished: string, place: string): boolean {
   return true;
 }
 
-/** Runs with a folder of its own beside a place, on the same file system, and removes the folder. */
+/**
+ * Runs with a folder of its own beside a place, on the same file system, and removes the folder; also when a signal asks
+ * the process to stop, which then ends it.
+ */
 export async function withFolderBeside<Result>(
+  { onStopSignal, exit }: Pick<CliContext, "onStopSignal" | "exit">,
   place: string,
   purpose: "unfinished" | "restoring",
   use: (folder: string) => Promise<Result>,
 ): Promise<Result> {
   const folder = mkdtempSync(`${place}.${purpose}-`);
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  onStopSignal(() => {
+    remove();
+    exit(EXIT.failure);
+  });
   try {
     return await use(folder);
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    remove();
   }
 }

@@ -82,7 +82,7 @@ async function restoreTo(file: string, source: string, context: CliContext, flag
   const replaced = await readReplacedHistory(file);
   const erasures = await erasuresFor(context, replaced, flags);
   makeFolder(file);
-  return withFolderBeside(file, "restoring", async (folder) => {
+  return withFolderBeside(context, file, "restoring", async (folder) => {
     const copy = join(folder, "kilde.db");
     // The backup itself is never opened, so that it stays as it is.
     copyWithJournal(source, copy);

@@ -185,6 +185,7 @@ class StoreCopy {
    * wait for that: the ids of their subjects may be in use again.
    */
   dropCleared(): void {
+    if (!this.#has("feeds", "cleared")) return;
     this.#run(
       `delete from events where key in (select event.key from feeds cross join events as event
         on event.key >= feeds.log * ${LOG_SPAN} and event.key <= feeds.log * ${LOG_SPAN} + feeds.cleared)`,

@@ -41,10 +41,10 @@ export function holdsBytes(file: string): boolean {
 
 /**
  * SQLite creates `-wal` and `-shm` files to read a database with a write-ahead log, unless it may take the file as
- * immutable. It may where neither is there: every process that has such a database open keeps both.
+ * immutable. It may where nothing is beside the file: every process that has such a database open keeps both.
  */
 export function readOnlyUrl(file: string): string {
-  const alone = !existsSync(`${file}-wal`) && !existsSync(`${file}-shm`);
+  const alone = SIDECARS.every((suffix) => !existsSync(file + suffix));
   const immutable = alone && databaseFileKind(file) === "write-ahead-log";
   return `${databaseFileUrl(resolve(file))}?mode=ro${immutable ? "&immutable=1" : ""}`;
 }

@@ -181,6 +181,7 @@ describe("doctor", () => {
       findings: [],
       repaired: [],
       skipped: [],
+      olderErasures: 0,
     });
   });
 
@@ -252,6 +253,29 @@ describe("doctor", () => {
       expect(await Bun.file(join(cwd, name)).bytes()).toEqual(before);
     }
     expect(readdirSync(cwd)).toEqual(names);
+  });
+
+  test("does not read past an interrupted write, and says how to roll it back", async () => {
+    const cwd = await folderWithEvents(10);
+    const file = join(cwd, "data/kilde.db");
+    // Killed in a transaction that has begun to change the file.
+    const writer = Bun.spawn([
+      process.execPath,
+      "-e",
+      `const { Database } = require("bun:sqlite");
+      const database = new Database(${JSON.stringify(file)});
+      database.run("pragma journal_mode = delete");
+      database.run("pragma cache_size = 1");
+      database.run("begin immediate");
+      database.run("update events set data = hex(zeroblob(50000))");
+      process.kill(process.pid, "SIGKILL");`,
+    ]);
+    await writer.exited;
+    const { exitCode, stderr } = await run(["doctor"], { cwd });
+    expect(stderr).toContain("was interrupted, and its journal has to be rolled back first");
+    expect(exitCode).toBe(1);
+    expect((await run(["migrate"], { cwd })).exitCode).toBe(0);
+    expect(await run(["doctor"], { cwd })).toMatchObject({ exitCode: 0 });
   });
 
   test("repairs what loses nothing, and leaves the rest to a backup", async () => {

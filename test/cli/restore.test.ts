@@ -17,6 +17,10 @@ import {
 import { join } from "node:path";
 
 import { copyWithJournal } from "../../src/cli/backup-copy.ts";
+import { replaceStore } from "../../src/cli/replaced-store.ts";
+import { migrateTo } from "../../src/log/migrate.ts";
+import { MIGRATIONS } from "../../src/log/migrations.ts";
+import { openDatabase } from "../../src/log/open.ts";
 import { cleanUp, emptyFolder, jsonLines, run, type Served, serve } from "./support.ts";
 
 cleanUp();
@@ -148,6 +152,58 @@ describe("restore", () => {
     expect(exitCode).toBe(1);
     expect(await numbersIn(cwd)).toEqual(range(0, 5));
   });
+});
+
+describe("replacing a store", () => {
+  test("puts the replaced file and its journal back if the new one is not approved", async () => {
+    const folder = emptyFolder();
+    const [file, copy] = [join(folder, "kilde.db"), join(folder, "copy.db")];
+    writeFileSync(file, "old");
+    writeFileSync(`${file}-wal`, "old log");
+    writeFileSync(copy, "new");
+    const refuse = async () => {
+      expect(readFileSync(file, "utf8")).toBe("new");
+      expect(readFileSync(`${file}.before-restore`, "utf8")).toBe("old");
+      expect(readdirSync(folder)).not.toContain("kilde.db-wal");
+      throw new Error("not as it should be");
+    };
+    // oxlint-disable-next-line await-thenable
+    await expect(replaceStore(file, copy, refuse)).rejects.toThrow("not as it should be");
+    expect(readdirSync(folder).toSorted()).toEqual(["kilde.db", "kilde.db-wal"]);
+    expect(readFileSync(file, "utf8")).toBe("old");
+    expect(readFileSync(`${file}-wal`, "utf8")).toBe("old log");
+  });
+});
+
+describe("a store of an older version", () => {
+  for (let migrations = 1; migrations < MIGRATIONS.length; migrations += 1) {
+    test(`with ${migrations} of ${MIGRATIONS.length} migrations is examined, backed up and restored`, async () => {
+      const cwd = emptyFolder();
+      const file = join(cwd, "old.db");
+      const store = openDatabase({ url: `file:${file}` });
+      await migrateTo(store, migrations);
+      await store.write(
+        [
+          "insert into logs (id, name, head, recorded) values (0, '/events', 2, '2026-01-31T12:00:00.000Z')",
+          "insert into subjects (id, log, name) values (1, 0, 's')",
+          `insert into events (key, subject, version, type, recorded, data)
+            select value, 1, value, 'T', '2026-01-31T12:00:00.000Z', value from json_each('[1,2]')`,
+        ].map((sql) => ({ sql, args: [] })),
+      );
+      store.close();
+      const doctor = await run(["doctor", "old.db"], { cwd });
+      expect(doctor).toMatchObject({ exitCode: 0, stderr: "" });
+      expect(doctor.stdout).toEndWith("file:old.db is sound\n");
+      expect(await run(["backup", "b.db", "--database-url", "file:old.db"], { cwd })).toMatchObject({
+        exitCode: 0,
+        stderr: "",
+      });
+      const { exitCode, stdout } = await run(["restore", "b.db", "--force"], { cwd });
+      expect(stdout).toContain("2 events, head 2");
+      expect(exitCode).toBe(0);
+      expect(await numbersIn(cwd)).toEqual([1, 2]);
+    });
+  }
 });
 
 describe("a restore of a backup from before an erasure", () => {

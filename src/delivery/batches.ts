@@ -1,4 +1,4 @@
-import { include } from "./lane.ts";
+import { include, type Reread } from "./lane.ts";
 import { block, fitting, type LaneParcelsOptions } from "./lane-parcels.ts";
 import type { Lanes } from "./lanes.ts";
 import { batchMessage } from "./message.ts";
@@ -10,6 +10,10 @@ import type { Verdict } from "./verdict.ts";
 /** Batches of all subjects that are in step, one after the other. */
 export interface Batches {
   take(event: DeliveryEvent): void;
+  /** Events at hand, and those of the batch that waits to be sent. */
+  held(): readonly DeliveryEvent[];
+  /** Replaces all events at hand by what is left of them; the batch then has another id. */
+  replace(reread: Reread): void;
   /** Leaves to lanes that were made meanwhile what waits of their subjects. */
   leave(): void;
   /** Events, and their characters, that wait. */
@@ -31,11 +35,14 @@ interface Batch {
   readonly subjects: ReadonlySet<number>;
   readonly frozen: FrozenBatch;
   state: "composed" | "ready" | "sending";
+  /** What is left of its events, where some were removed while it was sent: the next attempt sends this. */
+  left: DeliveryEvent[] | null;
 }
 
 function batchOf(events: readonly DeliveryEvent[], state: Batch["state"]): Batch {
   const subjects = new Set(events.map(({ subject }) => subject));
-  return { events, subjects, frozen: { positions: events.map(({ position }) => position) }, state };
+  const frozen = { positions: events.map(({ position }) => position) };
+  return { events, subjects, frozen, state, left: null };
 }
 
 export interface BatchesOptions extends Pick<LaneParcelsOptions, "subscription" | "attempts" | "chance"> {
@@ -44,10 +51,12 @@ export interface BatchesOptions extends Pick<LaneParcelsOptions, "subscription" 
   readonly begun: readonly DeliveryEvent[];
   /** Told that there is no batch any more. */
   readonly onDone: () => void;
+  /** Told that the batch is another, which has to be stored before it is sent. */
+  readonly onFreezing: () => void;
 }
 
 export function createBatches(lanes: Lanes, options: BatchesOptions): Batches {
-  const { subscription, limits, begun, onDone } = options;
+  const { subscription, limits, begun, onDone, onFreezing } = options;
   let backlog: DeliveryEvent[] = [];
   let batch = begun.length > 0 ? batchOf(begun, "ready") : null;
 
@@ -80,13 +89,32 @@ export function createBatches(lanes: Lanes, options: BatchesOptions): Batches {
       batch = null;
       if (verdict.kind === "refused") split(settled, verdict.error, now);
       onDone();
-    } else {
+    } else if (settled.left === null) {
       settled.state = "ready";
+    } else {
+      compose(settled.left);
     }
+  };
+
+  /** Takes the place of the batch under way; has to be stored before it is sent. */
+  const compose = (events: readonly DeliveryEvent[]) => {
+    batch = events.length === 0 ? null : batchOf(events, "composed");
+    if (batch === null) onDone();
+    else onFreezing();
   };
 
   return {
     take: (event) => backlog.push(event),
+    held: () => [...backlog, ...(batch?.left ?? batch?.events ?? [])],
+    replace(reread) {
+      backlog = reread(backlog);
+      if (batch === null) return;
+      const before = batch.left ?? batch.events;
+      const left = reread(before);
+      if (left.length === before.length && left.every((event, index) => event === before[index])) return;
+      if (batch.state === "sending") batch.left = left;
+      else compose(left);
+    },
     leave,
     atHand: () => ({
       events: backlog.length,

@@ -9,6 +9,7 @@ import { after, allowance, type Endpoint, endpointAtStart, freshProbeAt } from "
 import { openOutbox } from "./outbox.ts";
 import type { Parcel } from "./parcel.ts";
 import type { KeepProgress } from "./progress.ts";
+import { createRereading } from "./rereading.ts";
 import { deliveryRequest, type OpenSecrets } from "./request.ts";
 import type { Send } from "../egress/outgoing.ts";
 import type { EndpointTrouble, Subscription } from "./subscription.ts";
@@ -82,8 +83,17 @@ export async function dispatch(
     urgent = true;
   };
   const { identity, ...found } = await source.state();
+  let end: DispatchEnd | null = null;
+  const fail = (error: unknown) => {
+    end ??= isRenewed(error) ? "renewed" : "failed";
+    alarm.wake();
+  };
+  const rereading = createRereading({ source, reread: () => outbox.reread(), wake: alarm.wake, fail });
   const outboxDeps = { database, clock, chance, identity, onFreezing: hasten };
-  const outbox = await openOutbox(outboxDeps, subscription);
+  const outbox = await openOutbox(outboxDeps, subscription).catch((error: unknown) => {
+    rereading.end();
+    throw error;
+  });
   const { lanes, reading } = outbox;
 
   let { head } = found;
@@ -105,14 +115,8 @@ export async function dispatch(
   let lastAttempt = 0;
   let nextSend = 0;
   let isStalled = false;
-  let end: DispatchEnd | null = null;
 
   const over = new AbortController();
-
-  const fail = (error: unknown) => {
-    end ??= isRenewed(error) ? "renewed" : "failed";
-    alarm.wake();
-  };
 
   const deliver = async (parcel: Parcel, now: number) => {
     const { message, subject, fresh } = parcel;
@@ -165,8 +169,8 @@ export async function dispatch(
       const lane = lanes.nextHungry();
       if (lane === null) return;
       loading += 1;
-      reading
-        .load(lane)
+      rereading
+        .track(reading.load(lane))
         .finally(() => {
           loading -= 1;
           // It may be where the pass is now.
@@ -186,8 +190,8 @@ export async function dispatch(
       return;
     }
     isReading = true;
-    reading
-      .readOn(head)
+    rereading
+      .track(reading.readOn(head))
       .finally(() => {
         isReading = false;
         isBehind = true;
@@ -244,6 +248,8 @@ export async function dispatch(
     }
     const now = clock.now();
     alarm.at(outbox.due(now));
+    const again = rereading.due(now);
+    if (again !== null) alarm.at(again);
     loadAll();
     readOn();
     if (outbox.compose()) hasten();
@@ -278,6 +284,7 @@ export async function dispatch(
     }
   } finally {
     over.abort();
+    rereading.end();
     alarm.close();
     signal.removeEventListener("abort", alarm.wake);
   }

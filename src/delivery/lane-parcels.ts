@@ -71,7 +71,7 @@ export function createLaneParcels(lanes: Lanes, options: LaneParcelsOptions) {
     // Perhaps it was asked for because of this subject alone: others go on, until one of them is answered like this.
     const isPostponed = verdict.kind === "overloaded" && verdict.retryAfterMs > LONG_WAIT_MS;
     if (verdict.kind === "acknowledged") {
-      acknowledge(lane, events.at(-1)?.version ?? lane.next, events.length);
+      acknowledge(lane, events.at(-1)?.version ?? lane.next);
     } else if (verdict.kind === "refused") {
       block(lane, verdict.error, now, options);
     } else if (isPostponed) {

@@ -46,6 +46,9 @@ export interface Lane {
   dirty: boolean;
 }
 
+/** Gives, for events at hand, what is left of them after others were erased or truncated. */
+export type Reread = (events: readonly DeliveryEvent[]) => DeliveryEvent[];
+
 /** A way back: from a version up to another (null: up to where the pass is). */
 export interface Backwards {
   readonly next: number;
@@ -142,13 +145,23 @@ export function include(lane: Lane, version: number): void {
 }
 
 /** Notes that everything up to a version is acknowledged. */
-export function acknowledge(lane: Lane, version: number, count: number): void {
-  lane.pending.splice(0, count);
+export function acknowledge(lane: Lane, version: number): void {
+  // Not by their number: some may have been erased while they were under way.
+  lane.pending = lane.pending.filter((event) => event.version > version);
   lane.next = version + 1;
   lane.frozen = null;
   lane.freezing = false;
   Object.assign(lane, HEALTHY);
   if (lane.stop !== null && lane.next > lane.stop) goOn(lane);
+  lane.dirty = true;
+}
+
+/** Replaces events at hand by what was read of them again; those that were removed are not in it. */
+export function replacePending(lane: Lane, reread: Reread): void {
+  lane.pending = reread(lane.pending);
+  if (lane.pending.length > 0 || lane.frozen === null) return;
+  lane.frozen = null;
+  lane.freezing = false;
   lane.dirty = true;
 }
 

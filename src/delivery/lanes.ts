@@ -1,4 +1,13 @@
-import { isThrough, type Lane, newLane, rowOf, standApart, storedLane } from "./lane.ts";
+import {
+  isThrough,
+  type Lane,
+  newLane,
+  replacePending,
+  type Reread,
+  rowOf,
+  standApart,
+  storedLane,
+} from "./lane.ts";
 import type { DeliveryEvent } from "./source.ts";
 import type { StoredLane } from "./subscription.ts";
 
@@ -18,6 +27,8 @@ export interface Lanes {
   /** Lanes that fail. */
   blocked(): number;
   find(subject: number): Lane | null;
+  /** Replaces all events at hand by what is left of them. */
+  replace(reread: Reread, now: number): void;
   /** Takes in an event that the pass came by. */
   take(event: DeliveryEvent): void;
   /** Makes a lane that stands apart; there must be none for the subject. */
@@ -104,6 +115,13 @@ export function createLanes(stored: readonly StoredLane[], startMs: number): Lan
       return blocked;
     },
     find: (subject) => all.get(subject) ?? null,
+    replace(reread, now) {
+      for (const lane of Array.from(all.values())) {
+        if (lane.pending.length === 0) continue;
+        replacePending(lane, reread);
+        place(lane, now);
+      }
+    },
     take(event) {
       const lane = all.get(event.subject);
       if (lane === undefined) {

@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+
 import { deliveredEvent, doorbellEvent, MEDIA_TYPE, testEvent } from "../webhook/wire.ts";
 import type { LogState } from "../log/log-state.ts";
 import type { DeliveryEvent } from "./source.ts";
@@ -12,26 +14,31 @@ export interface Message {
   readonly body: string;
 }
 
+/** Tells bytes from others that could have the same id without it. */
+function digestOf(body: string): string {
+  return createHash("sha256").update(body).digest("hex").slice(0, 12);
+}
+
 /** One event. */
 export function singleMessage(subscription: string, event: DeliveryEvent): Message {
-  return {
-    id: `${subscription}_${event.position}_${event.identity}`,
-    contentType: MEDIA_TYPE.event,
-    body: eventText(event),
-  };
+  const { position, identity, altered } = event;
+  const body = eventText(event);
+  const place = altered ? `${position}_${digestOf(body)}` : String(position);
+  return { id: `${subscription}_${place}_${identity}`, contentType: MEDIA_TYPE.event, body };
 }
 
 /**
- * Several events of one history of the log, one at least. Whoever makes it sees to it that a batch with the same ends
- * always has the same events.
+ * Several events of one history of the log, one at least. The id has a digest of the bytes: batches with the same ends and
+ * size may have other events between them, when subjects were blocked or events were erased.
  */
 export function batchMessage(subscription: string, events: readonly DeliveryEvent[]): Message {
   const [first, last] = [events[0]?.position ?? 0, events.at(-1)?.position ?? 0];
   const identity = events[0]?.identity ?? "";
+  const body = `[${events.map(eventText).join(",")}]`;
   return {
-    id: `${subscription}_${first}-${last}_${events.length}_${identity}`,
+    id: `${subscription}_${first}-${last}_${events.length}_${digestOf(body)}_${identity}`,
     contentType: MEDIA_TYPE.batch,
-    body: `[${events.map(eventText).join(",")}]`,
+    body,
   };
 }
 

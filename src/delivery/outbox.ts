@@ -2,7 +2,8 @@ import type { Clock } from "../core/clock.ts";
 import type { Database } from "../log/database.ts";
 import { createBatches } from "./batches.ts";
 import { createDoorbell } from "./doorbell.ts";
-import type { Lane } from "./lane.ts";
+import type { Lane, Reread } from "./lane.ts";
+import type { DeliveryEvent } from "./source.ts";
 import { createLaneParcels } from "./lane-parcels.ts";
 import { createLanes, type Lanes } from "./lanes.ts";
 import type { Parcel } from "./parcel.ts";
@@ -35,6 +36,11 @@ export interface Outbox {
   /** Finds what is to be tried again. Gives when that is for the next; infinity: for none. */
   due(now: number): number;
   snapshot(): Snapshot;
+  /**
+   * Reads events at hand again, and replaces them by what is left of them: some of the log were truncated or erased. What
+   * is being read meanwhile has to be looked at again.
+   */
+  reread(): Promise<void>;
 }
 
 export interface OutboxDeps {
@@ -45,6 +51,24 @@ export interface OutboxDeps {
   readonly identity: string;
   /** Told that something has to be stored before it is sent. */
   readonly onFreezing: () => void;
+}
+
+/** Characters of events that one query reads again: fewer than a libSQL server bounds its answers to. */
+const REREAD_CHARACTERS = 512 * 1024;
+
+/** Positions of events, in portions that one query can read. */
+function portions(events: readonly DeliveryEvent[]): number[][] {
+  const all: number[][] = [[]];
+  let characters = 0;
+  for (const event of events) {
+    characters += event.characters;
+    if (characters > REREAD_CHARACTERS) {
+      all.push([]);
+      ({ characters } = event);
+    }
+    all.at(-1)?.push(event.position);
+  }
+  return all;
 }
 
 /** Opens what is stored of a subscription. */
@@ -63,6 +87,7 @@ export async function openOutbox(
       ? createBatches(lanes, {
           ...retrying,
           limits: mode,
+          onFreezing,
           begun: await pass.readPositions(subscription.batch?.positions ?? []),
           onDone() {
             for (const lane of held.splice(0)) lanes.place(lane, clock.now());
@@ -87,8 +112,32 @@ export async function openOutbox(
       : createRinging(walk, doorbell, cursor);
   for (const lane of lanes.all.values()) lanes.place(lane, clock.now());
 
+  const reread = async () => {
+    const atHand = [
+      ...(batches?.held() ?? []),
+      ...Array.from(lanes.all.values(), ({ pending }) => pending).flat(),
+    ];
+    if (atHand.length === 0) return;
+    const positions = new Set(atHand.map(({ position }) => position));
+    const found = new Map<number, DeliveryEvent>();
+    for (const some of portions(atHand)) {
+      for (const event of await pass.readPositions(some)) found.set(event.position, event);
+    }
+    const replace: Reread = (events) =>
+      events.flatMap((event) => {
+        if (!positions.has(event.position)) return [event];
+        const now = found.get(event.position);
+        return now === undefined
+          ? []
+          : [now.text === event.text && now.previous === event.previous ? event : now];
+      });
+    lanes.replace(replace, clock.now());
+    batches?.replace(replace);
+  };
+
   return {
     lanes,
+    reread,
     reading,
     next: (now, freshOnly) => doorbell?.next(now) ?? batches?.next() ?? parcels.next(now, freshOnly),
     isReady: (now) => lanes.waiting() > 0 || batches?.isReady() === true || doorbell?.isReady(now) === true,

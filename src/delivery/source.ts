@@ -1,3 +1,4 @@
+import { ERASED_TYPE } from "../core/event.ts";
 import { type Database, integerAt, type Row, type Statement, textAt, type Value } from "../log/database.ts";
 import type { LogAddress } from "../log/keys.ts";
 import { type Filter, type Selection, selected } from "../log/pages.ts";
@@ -17,6 +18,11 @@ export interface DeliveryEvent {
   readonly previous: number;
   /** Identity of the log that the event was read from. */
   readonly identity: string;
+  /**
+   * Whether the same position may have been delivered with other bytes: it is a tombstone, which may stand in the place of
+   * an event, or the event that `previous` named was removed.
+   */
+  readonly altered: boolean;
   /** The event as JSON. */
   readonly text: string;
   /** Length of the text. */
@@ -31,12 +37,14 @@ function previousVersion({ types }: Filter, bind: (value: Value) => string): str
   if (types === undefined) return "event.version - 1";
   return `coalesce((select before.version from events as before
     where before.subject = event.subject and before.version < event.version
+      and before.version >= subject.first_version
       and before.type in (select value from json_each(${bind(JSON.stringify(types))}))
     order by before.version desc limit 1), 0)`;
 }
 
 const columns = (previous: string) =>
-  `event.key - ?1, event.subject, subject.name, event.version, ${previous}, ${eventText()}, ${LOG_IDENTITY}`;
+  `event.key - ?1, event.subject, subject.name, event.version, ${previous}, ${eventText()}, ${LOG_IDENTITY},
+  event.type = '${ERASED_TYPE}', subject.first_version > 1`;
 
 /** Events of a selection. */
 export function deliveryStatement(log: LogAddress, selection: Selection): Statement {
@@ -45,16 +53,21 @@ export function deliveryStatement(log: LogAddress, selection: Selection): Statem
   return { sql: `select ${columns(previous)} ${selected(log, selection, args)}`, args };
 }
 
-/** Events at positions, in their order. */
+/** Events at positions, in their order: those that are still there, and of a type that the filter selects. */
 export function positionsStatement(log: LogAddress, filter: Filter, positions: readonly number[]): Statement {
   const args = renderingArgs(log);
   const bind = (value: Value) => `?${args.push(value)}`;
   const previous = previousVersion(filter, bind);
+  const { types } = filter;
+  const ofType =
+    types === undefined
+      ? ""
+      : `and event.type in (select value from json_each(${bind(JSON.stringify(types))}))`;
   const sql = `select ${columns(previous)}
     from json_each(${bind(JSON.stringify(positions))}) as place
     cross join events as event on event.key = ?1 + place.value
     cross join subjects as subject on subject.id = event.subject
-    where event.version >= subject.first_version`;
+    where event.version >= subject.first_version ${ofType}`;
   return { sql, args };
 }
 
@@ -71,13 +84,16 @@ export function anyStatement(
 
 function deliveryEvent(row: Row): DeliveryEvent {
   const text = textAt(row, 5);
+  const previous = integerAt(row, 4);
+  const [isTombstone, isTruncated] = [integerAt(row, 7) === 1, integerAt(row, 8) === 1];
   return {
     position: integerAt(row, 0),
     subject: integerAt(row, 1),
     name: textAt(row, 2),
     version: integerAt(row, 3),
-    previous: integerAt(row, 4),
+    previous,
     identity: textAt(row, 6),
+    altered: isTombstone || (isTruncated && previous === 0),
     text,
     characters: text.length,
   };

@@ -1,7 +1,7 @@
 import type { Clock } from "../core/clock.ts";
-import { type Database, integerAt, textAt } from "./database.ts";
+import type { Database } from "./database.ts";
 import type { LogAddress } from "./keys.ts";
-import type { LogState } from "./log-state.ts";
+import { type ObservedLog, readLogStates } from "./log-state.ts";
 
 /** A log whose head is looked up while somebody waits for what other processes append to it. */
 export interface Watched {
@@ -11,12 +11,17 @@ export interface Watched {
   /** Whether somebody waits for what is known to come. */
   readonly isDue: () => boolean;
   /** Receives the state that each look found, and returns whether it is news. */
-  readonly advance: (state: LogState) => boolean;
+  readonly advance: (state: ObservedLog) => boolean;
+  /** Whether events are in memory, though nobody may be waiting: they have to go when another process removes them. */
+  readonly isHolding: () => boolean;
 }
 
 /** Looks up heads for all who wait in this thread: one query for each interval, whatever they wait for. */
 export interface HeadWatch {
-  /** Adds a log; call what it returns when somebody begins to wait, or what is waited for becomes known to come. */
+  /**
+   * Adds a log. Call what it returns when somebody begins to wait, when what is waited for becomes known to come, and when
+   * events are taken into memory.
+   */
   add(watched: Watched): () => void;
   remove(watched: Watched): void;
   /** Ends looking. */
@@ -28,34 +33,41 @@ export interface HeadWatchDeps {
   readonly clock: Clock;
   /** Between two looks, in milliseconds. */
   readonly pollIntervalMs: number;
+  /**
+   * Between two looks while nobody waits, for logs of which events are in memory, in milliseconds. Default: there are no
+   * such looks, where memory lasts no longer than a request.
+   */
+  readonly idleIntervalMs?: number;
 }
+
+/** `idleIntervalMs` of a server. */
+export const IDLE_INTERVAL_MS = 5_000;
 
 /** Before the next look while something is due, in milliseconds; doubled after each look that did not find it. */
 const FIRST_DUE_MS = 2;
 
-/** Argument: JSON `[log id, …]`. */
-const SELECT_HEADS = "select id, head, identity from logs where id in (select value from json_each(?1))";
-
-export function createHeadWatch({ database, clock, pollIntervalMs }: HeadWatchDeps): HeadWatch {
+export function createHeadWatch(deps: HeadWatchDeps): HeadWatch {
+  const { database, clock, pollIntervalMs, idleIntervalMs } = deps;
   const watched = new Set<Watched>();
   const closed = new AbortController();
   let isLooking = false;
   /** Ends the wait for the next look; null while none goes by that is as long as the interval. */
   let rest: AbortController | null = null;
+  /** That wait is the longer one, since nobody waited when it began. */
+  let isIdle = false;
 
-  const awaited = () => Array.from(watched).filter(({ isAwaited }) => isAwaited());
+  const isAwaited = () => Array.from(watched).some((one) => one.isAwaited());
+
+  const observed = () =>
+    Array.from(watched).filter((one) => one.isAwaited() || (idleIntervalMs !== undefined && one.isHolding()));
 
   const isDue = () => Array.from(watched).some((one) => one.isDue());
 
   /** Gives whether something has come that was due. */
   const look = async (): Promise<boolean> => {
-    const logs = awaited();
+    const logs = observed();
     if (logs.length === 0) return false;
-    const ids = new Set(logs.map(({ log }) => log.id));
-    const rows = await database.read({ sql: SELECT_HEADS, args: [JSON.stringify(Array.from(ids))] });
-    const states = new Map(
-      rows.map((row) => [integerAt(row, 0), { head: integerAt(row, 1), identity: textAt(row, 2) }]),
-    );
+    const states = await readLogStates(database, new Set(logs.map(({ log }) => log.id)));
     let found = false;
     for (const { log, isDue: wasDue, advance } of logs) {
       const due = wasDue();
@@ -73,19 +85,21 @@ export function createHeadWatch({ database, clock, pollIntervalMs }: HeadWatchDe
     }
     rest = new AbortController();
     const { signal } = rest;
-    await clock.sleep(pollIntervalMs, signal);
+    isIdle = idleIntervalMs !== undefined && !isAwaited();
+    await clock.sleep(isIdle ? Math.max(pollIntervalMs, idleIntervalMs ?? 0) : pollIntervalMs, signal);
+    isIdle = false;
     rest = null;
     return signal.aborted ? FIRST_DUE_MS : dueMs;
   };
 
   const lookOn = async () => {
     if (isLooking) {
-      if (isDue()) rest?.abort();
+      if (isDue() || (isIdle && isAwaited())) rest?.abort();
       return;
     }
     isLooking = true;
     let dueMs = FIRST_DUE_MS;
-    while (awaited().length > 0 && !closed.signal.aborted) {
+    while (observed().length > 0 && !closed.signal.aborted) {
       dueMs = await pause(dueMs);
       // A database that cannot be read now is asked again at the next turn; readers meet the error themselves.
       if (await look().catch(() => false)) dueMs = FIRST_DUE_MS;

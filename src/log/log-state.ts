@@ -1,4 +1,4 @@
-import { type Database, integerAt, textAt } from "./database.ts";
+import { type Database, integerAt, type Row, textAt } from "./database.ts";
 import type { LogAddress } from "./keys.ts";
 
 /** How far a log is, and which history it holds, in one state of the database. */
@@ -9,10 +9,32 @@ export interface LogState {
   readonly identity: string;
 }
 
+/** What a look at a log finds. */
+export interface ObservedLog extends LogState {
+  /** How often events of the log were truncated or erased. */
+  readonly removals: number;
+}
+
+const COLUMNS = "id, head, identity, removals";
+
+function observedLog(row: Row): ObservedLog {
+  return { head: integerAt(row, 1), identity: textAt(row, 2), removals: integerAt(row, 3) };
+}
+
 /** Looks up the state of a log. */
-export async function readLogState(database: Database, log: LogAddress): Promise<LogState> {
-  const [row] = await database.read({ sql: "select head, identity from logs where id = ?", args: [log.id] });
-  return row === undefined
-    ? { head: 0, identity: "" }
-    : { head: integerAt(row, 0), identity: textAt(row, 1) };
+export async function readLogState(database: Database, log: LogAddress): Promise<ObservedLog> {
+  const [row] = await database.read({ sql: `select ${COLUMNS} from logs where id = ?`, args: [log.id] });
+  return row === undefined ? { head: 0, identity: "", removals: 0 } : observedLog(row);
+}
+
+/** Looks up the state of several logs, by their ids; a log that a replica does not have yet is missing. */
+export async function readLogStates(
+  database: Database,
+  ids: Iterable<number>,
+): Promise<ReadonlyMap<number, ObservedLog>> {
+  const rows = await database.read({
+    sql: `select ${COLUMNS} from logs where id in (select value from json_each(?1))`,
+    args: [JSON.stringify(Array.from(ids))],
+  });
+  return new Map(rows.map((row) => [integerAt(row, 0), observedLog(row)]));
 }

@@ -51,6 +51,8 @@ export interface LogReader {
   follow(interest: Interest, start: FollowStart, taker: Taker): Following;
   subjects(query: { prefix: string; cursor: string; limit: number }): Promise<SubjectList>;
   changedSubjects(query: { prefix: string; since: number; limit: number }): Promise<SubjectList>;
+  /** Calls back when events of the log were truncated or erased, in whichever process; returns what ends that. */
+  onRemoval(listener: () => void): () => void;
   /** Hastens followers; without it they look for themselves. */
   learn(news: LogNews): void;
   /** Ends all followers. */
@@ -117,6 +119,7 @@ export function openLogReader(
     subjects: (query) => listSubjects(database, log, query),
     changedSubjects: async (query) =>
       listChangedSubjects(deps, log, { ...query, head: (await tail.refresh()).head }),
+    onRemoval: (listener) => tail.onRemoval(listener),
     learn(news) {
       if (news === "truncated") tail.reset();
       // A replica does not have it yet. Taken for read, it would be missing from what followers are sent.

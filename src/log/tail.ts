@@ -4,7 +4,7 @@ import { type Database, integerAt, textAt } from "./database.ts";
 import { isTooLarge } from "./failures.ts";
 import type { HeadWatch, Watched } from "./head-watch.ts";
 import type { LogAddress } from "./keys.ts";
-import { type LogState, readLogState } from "./log-state.ts";
+import { type LogState, type ObservedLog, readLogState } from "./log-state.ts";
 import { type Direction, entriesStatement, fittingSelection, type Selection } from "./pages.ts";
 
 /** A recent event, ready to be sent. */
@@ -61,6 +61,8 @@ export interface Tail {
   refresh(): Promise<LogState>;
   /** Lets go of what is at hand: some of it was truncated. */
   reset(): void;
+  /** Calls back when events of the log were truncated or erased, in whichever process; returns what ends that. */
+  onRemoval(listener: () => void): () => void;
   close(): void;
 }
 
@@ -82,6 +84,11 @@ export function createTail({ database, log, heads }: TailDeps): Tail {
   let ringStart = 0;
   let ringEnd = 0;
   let filling: Promise<void> | null = null;
+  /** How often events were removed, as last seen; null before the first look. */
+  let removals: number | null = null;
+  const removalListeners = new Set<() => void>();
+  /** How often the ring was emptied because of removals: what was read before must not be taken in afterwards. */
+  let discards = 0;
   const waiters = new Set<() => void>();
   const closed = new AbortController();
 
@@ -107,14 +114,40 @@ export function createTail({ database, log, heads }: TailDeps): Tail {
     return true;
   };
 
+  const discard = () => {
+    discards += 1;
+    reset(head);
+  };
+
+  const noteRemovals = (seen: ObservedLog) => {
+    if (seen.identity === "" || seen.removals === removals) return;
+    const isNews = removals !== null;
+    removals = seen.removals;
+    if (!isNews) return;
+    discard();
+    for (const listener of removalListeners) listener();
+  };
+
+  const observe = (seen: ObservedLog): boolean => {
+    const isNews = advance(seen);
+    noteRemovals(seen);
+    return isNews;
+  };
+
   const refresh = async (): Promise<LogState> => {
     const seen = await readLogState(database, log);
-    advance(seen);
+    observe(seen);
     return seen.identity === identity ? { head, identity } : seen;
   };
 
   const isAwaited = () => waiters.size > 0;
-  const watched: Watched = { log, isAwaited, isDue: () => isAwaited() && expected > head, advance };
+  const watched: Watched = {
+    log,
+    isAwaited,
+    isDue: () => isAwaited() && expected > head,
+    advance: observe,
+    isHolding: () => ring.length > 0,
+  };
   const look = heads.add(watched);
 
   const newEntries = (target: number, direction: Direction): Selection => {
@@ -135,10 +168,11 @@ export function createTail({ database, log, heads }: TailDeps): Tail {
 
   const fill = async () => {
     const target = head;
-    const known = identity;
+    const [known, before] = [identity, discards];
+    const isOutdated = () => identity !== known || discards !== before;
     if (target - ringEnd > FILL_ENTRIES) reset(target - FILL_ENTRIES);
     const start = await fillStart(target);
-    if (identity !== known) return;
+    if (isOutdated()) return;
     if (start > ringEnd) reset(start);
     const statement = entriesStatement(log, known, newEntries(target, "forwards"), "event-stream");
     const rows = await database.read(statement).catch((error: unknown) => {
@@ -147,7 +181,7 @@ export function createTail({ database, log, heads }: TailDeps): Tail {
     });
     // The database gives nothing when the log has another identity.
     if (rows?.length === 0) await refresh();
-    if (identity !== known) return;
+    if (isOutdated()) return;
     if (rows === null) {
       // More at once than a libSQL server gives: who is behind reads pages, and the ring begins anew.
       reset(target);
@@ -173,6 +207,7 @@ export function createTail({ database, log, heads }: TailDeps): Tail {
       ringBytes += entry.bytes;
     }
     ringEnd = target;
+    look();
     let drop = 0;
     while (ring.length - drop > RING_ENTRIES || ringBytes > RING_BYTES) {
       const oldest = ring[drop];
@@ -204,7 +239,11 @@ export function createTail({ database, log, heads }: TailDeps): Tail {
       if (isAwaited()) look();
     },
     refresh,
-    reset: () => reset(head),
+    reset: discard,
+    onRemoval(listener) {
+      removalListeners.add(listener);
+      return () => removalListeners.delete(listener);
+    },
     passed(position, signal) {
       if (head > position || signal.aborted || closed.signal.aborted) return Promise.resolve(head);
       const known = identity;

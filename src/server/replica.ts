@@ -1,7 +1,7 @@
 import type { Settings } from "../config/settings.ts";
 import { shownDatabaseUrl } from "../core/database-url.ts";
 import type { Database } from "../log/database.ts";
-import { createHeadWatch } from "../log/head-watch.ts";
+import { createHeadWatch, IDLE_INTERVAL_MS } from "../log/head-watch.ts";
 import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
 import { type DatabaseLocation, openReplica } from "../log/open.ts";
 import type { LogReaderDeps } from "../log/reader.ts";
@@ -23,7 +23,7 @@ export function replicaOf(settings: Settings, fetch: NonNullable<DatabaseLocatio
   const clock = systemClock;
   const database = openReplica({ url, authToken, fetch }, { clock, waitMs: limits.replicaWaitMs });
   // Whoever follows sees what the replica has, and when it has it.
-  const heads = createHeadWatch({ database, clock, pollIntervalMs });
+  const heads = createHeadWatch({ database, clock, pollIntervalMs, idleIntervalMs: IDLE_INTERVAL_MS });
   return {
     reading: { database, clock, limits, pollIntervalMs, heads },
     close() {

@@ -1,7 +1,7 @@
 import type { Settings } from "../config/settings.ts";
 import { openFeeds } from "../feed/feeds.ts";
 import type { Database } from "../log/database.ts";
-import { createHeadWatch } from "../log/head-watch.ts";
+import { createHeadWatch, IDLE_INTERVAL_MS } from "../log/head-watch.ts";
 import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
 import type { LogState } from "../log/log-state.ts";
 import { migrate } from "../log/migrate.ts";
@@ -105,7 +105,12 @@ export async function startKilde<Opened extends Surface>({
     opened.splice(0, 1, () => storage.close());
     const { database } = storage;
     // For all that waits in this thread.
-    const heads = createHeadWatch({ database, clock: systemClock, pollIntervalMs });
+    const heads = createHeadWatch({
+      database,
+      clock: systemClock,
+      pollIntervalMs,
+      idleIntervalMs: IDLE_INTERVAL_MS,
+    });
     opened.push(() => heads.close());
     const own = { database, clock: systemClock, limits, pollIntervalMs, heads };
     const replica = replicaOf(settings, fetch);

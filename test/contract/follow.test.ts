@@ -267,3 +267,27 @@ testInProcess("a follower that cannot take its news ends, and keeps them from no
   whole.end();
   await app.close();
 });
+
+test("followers are not sent from memory what another process truncated or erased", async () => {
+  const opened = await shared.open();
+  const [one, other] = [
+    await openApp({ database: opened.database() }),
+    await openApp({ database: opened.database(), pollIntervalMs: 10 }),
+  ];
+  const follow = async (count: number) => {
+    const response = await other.fetch("/events?lastEventId=0", { headers: SSE });
+    return (await takeEvents(response, count)).map(({ data }) => `${data.subject}@${Number(data.sequence)}`);
+  };
+  await other.append("a", { type: "A" });
+  await other.append("b", { type: "B" });
+  const kept = follow(3);
+  await other.append("b", { type: "B" });
+  expect(await kept).toEqual(["a@1", "b@1", "b@2"]);
+  await one.fetch("/streams/b?before=2", { method: "DELETE" });
+  expect(await follow(2)).toEqual(["a@1", "b@2"]);
+  await one.fetch("/streams/a?reason=asked", { method: "DELETE" });
+  expect(await follow(2)).toEqual(["b@2", "a@2"]);
+  await one.close();
+  await other.close();
+  await opened.dispose();
+});

@@ -254,6 +254,33 @@ describe("each mode", () => {
 });
 
 describe("an endpoint that does not take what it is sent", () => {
+  for (const mode of ["single", "batch"]) {
+    test(`is not sent what was erased or truncated meanwhile, and no other bytes with the same id (${mode})`, async () => {
+      const server = await start();
+      const hook = startReceiver();
+      hook.answer = () => new Response(null, { status: 503 });
+      await subscribe(server, hook, { mode });
+      for (const stream of ["a", "ida", "b", "ida", "eva", "eva"]) await append(server, stream);
+      await until(() => hook.requests.length > 0);
+      await fetch(`${server.url}/streams/ida?reason=asked`, { method: "DELETE" });
+      await fetch(`${server.url}/streams/eva?before=2`, { method: "DELETE" });
+      // The dispatcher reads again at most once a second.
+      await Bun.sleep(2_000);
+      const seen = hook.requests.length;
+      hook.answer = () => new Response(null, { status: 204 });
+      const left = ["a@1", "b@1", "eva@2", "ida@3"];
+      await until(() => left.every((name) => hook.taken().includes(name)));
+      const later = hook.requests.slice(seen).flatMap(({ events }) => events.map(nameOf));
+      expect(Array.from(new Set(later)).toSorted()).toEqual(left);
+      const bytes = new Map<string, string>();
+      for (const { webhookId, events } of hook.requests) {
+        const sent = JSON.stringify(events);
+        expect(bytes.get(webhookId) ?? sent).toBe(sent);
+        bytes.set(webhookId, sent);
+      }
+    }, 20_000);
+  }
+
   test("blocks that subject only; retry and skip let it go on", async () => {
     const server = await start();
     const hook = startReceiver();

@@ -65,22 +65,27 @@ function load(urls: () => readonly string[]) {
   };
 }
 
-/** A webhook receiver that is down until it is started, on a port that stays free meanwhile. */
-function reservedReceiver() {
-  const reserved = Bun.serve({ port: 0, fetch: () => new Response(null, { status: 503 }) });
+/** A webhook receiver whose port nobody listens on until it is up. */
+async function receiverThatIsDown() {
+  const found = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response() });
+  const port = found.port ?? 0;
+  await found.stop(true);
   const bodies: string[] = [];
+  let server: Bun.Server<unknown> | null = null;
   return {
-    url: `http://127.0.0.1:${reserved.port}/hook`,
+    url: `http://127.0.0.1:${port}/hook`,
     bodies,
     up() {
-      reserved.reload({
+      server = Bun.serve({
+        port,
+        hostname: "127.0.0.1",
         async fetch(request) {
           bodies.push(await request.text());
           return new Response(null, { status: 204 });
         },
       });
     },
-    stop: () => reserved.stop(true),
+    stop: () => server?.stop(true),
   };
 }
 
@@ -92,7 +97,7 @@ test.each<Kill>(["nobody", "the server that erased", "both servers"])(
     const cwd = emptyFolder();
     writeFileSync(join(cwd, "kilde.config.ts"), CONFIG);
     let servers = [await start(cwd), await start(cwd)];
-    const receiver = reservedReceiver();
+    const receiver = await receiverThatIsDown();
     const work = load(() => servers.map(({ url }) => url));
     const mark = `mark-${crypto.randomUUID()}`;
     const [first] = servers;
@@ -126,7 +131,7 @@ test.each<Kill>(["nobody", "the server that erased", "both servers"])(
     expect(receiver.bodies.filter((body) => body.includes(mark))).toEqual([]);
     await work.end();
     for (const server of servers) await server.stop();
-    receiver.stop();
+    await receiver.stop();
   },
   180_000,
 );

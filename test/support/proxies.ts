@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -57,6 +57,8 @@ export async function startProxy(
   const program = programOf(name);
   if (program === null) throw new Error(`${name} is not installed`);
   const folder = mkdtempSync(join(tmpdir(), `kilde-${name}-`));
+  // Proxies that root starts give up its rights.
+  chmodSync(folder, 0o777);
   const port = freePort();
   const file = join(folder, `${name}.conf`);
   await Bun.write(file, `${configure(port, folder)}\n`);

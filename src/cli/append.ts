@@ -3,8 +3,8 @@ import { Command, InvalidArgumentError, Option } from "commander";
 
 import { sourcePath } from "../client/read.ts";
 import type { Appended } from "../client/types.ts";
+import { toHeaderText } from "../core/header-text.ts";
 import type { CliContext } from "./context.ts";
-import { CliError, EXIT } from "./exit.ts";
 import { jsonArgument, objectText } from "./json-argument.ts";
 import { examples, jsonOption, urlOption, wholeNumber } from "./options.ts";
 import { streamName, withServer } from "./server.ts";
@@ -26,11 +26,6 @@ function expectedVersion(text: string): string | number {
   } catch {
     throw new InvalidArgumentError("It must be a whole number, none, exists or any.");
   }
-}
-
-function headerText(key: string): string {
-  if (/^[!-~]([ -~]*[!-~])?$/.test(key)) return key;
-  throw new CliError(EXIT.usage, `--idempotency-key: ${JSON.stringify(key)} must be printable ASCII`);
 }
 
 async function append(
@@ -57,7 +52,7 @@ async function append(
   const key = flags.idempotencyKey;
   const headers = {
     "content-type": "application/json",
-    ...(key === undefined ? {} : { "idempotency-key": headerText(key) }),
+    ...(key === undefined ? {} : { "idempotency-key": toHeaderText(key) }),
   };
   const { answer, replayed } = await withServer(context, flags.url, ({ request }) =>
     request(

@@ -1,3 +1,4 @@
+import { toHeaderText } from "../core/header-text.ts";
 import { findAppend } from "./appends.ts";
 import { follow } from "./follow.ts";
 import { listConsumers } from "./consumers.ts";
@@ -107,12 +108,13 @@ export function createClient(options: ClientOptions): Client {
     known: { position: 0 },
   };
 
-  const post = <Body extends object>(
+  const post = async <Body extends object>(
     path: string,
     body: object,
     { idempotencyKey = crypto.randomUUID(), signal }: types.AppendOptions,
   ): Promise<Body> => {
-    const headers = idempotencyKey === null ? json : { ...json, "idempotency-key": idempotencyKey };
+    const headers =
+      idempotencyKey === null ? json : { ...json, "idempotency-key": toHeaderText(idempotencyKey) };
     const init: RequestInit = { method: "POST", body: JSON.stringify(body), headers };
     if (signal !== undefined) init.signal = signal;
     return send(deps, path, init, readObject<Body>, idempotencyKey !== null);

@@ -27,7 +27,8 @@ export interface AppendOptions {
   readonly expectedVersion?: ExpectedVersion;
   /**
    * Makes the append safe to repeat, also by another process. By default each call makes one of its own, so that
-   * the client may repeat it when an answer is lost; `null` sends none and never repeats.
+   * the client may repeat it when an answer is lost; `null` sends none and never repeats. A key is any text without
+   * control characters.
    */
   readonly idempotencyKey?: string | null;
   readonly signal?: AbortSignal;

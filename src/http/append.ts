@@ -1,5 +1,6 @@
 import { KildeError } from "../core/errors.ts";
 import type { Appended, ExpectedVersion } from "../core/event.ts";
+import { fromHeaderText } from "../core/header-text.ts";
 import { findAppend } from "../log/append.ts";
 import type { AppendOutcome, Part, Transaction } from "../log/plan.ts";
 import type { AppDeps } from "./deps.ts";
@@ -28,13 +29,22 @@ function checkedKey(key: string, parameter: string, { schemas }: AppDeps): strin
   throw validationError("invalid-parameter", issues);
 }
 
+/** The idempotency key that a header states. */
+function keyInHeader(header: string, deps: AppDeps): string {
+  const read = fromHeaderText(header);
+  if ("text" in read) return checkedKey(read.text, IDEMPOTENCY_KEY, deps);
+  throw new KildeError("invalid-parameter", `${IDEMPOTENCY_KEY} ${read.fault}`, {
+    errors: [{ parameter: IDEMPOTENCY_KEY, detail: read.fault }],
+  });
+}
+
 /** The idempotency key that the headers state, with a digest of what it was used for. */
 async function idempotencyOf(
   header: string,
   deps: AppDeps,
   parts: readonly Part[],
 ): Promise<NonNullable<Transaction["idempotency"]>> {
-  const key = checkedKey(header, IDEMPOTENCY_KEY, deps);
+  const key = keyInHeader(header, deps);
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify(parts)));
   return { key, fingerprint: btoa(String.fromCharCode(...new Uint8Array(digest))) };
 }

@@ -7,6 +7,8 @@ import type { AppDeps } from "./deps.ts";
 /** By which a reader names itself. */
 export const CONSUMER_HEADER = "Kilde-Consumer";
 
+const ASCII = /^[\u0020-\u007e]*$/;
+
 function checked(name: string, parameter: string, { limits }: AppDeps): string {
   const fault = nameFault(name, limits.streamNameBytes);
   if (fault === null) return name;
@@ -19,6 +21,12 @@ function checked(name: string, parameter: string, { limits }: AppDeps): string {
 export function consumerOf(c: Context, deps: AppDeps): string | null {
   const header = c.req.raw.headers.get(CONSUMER_HEADER);
   if (header === null) return null;
+  if (!ASCII.test(header)) {
+    const detail = "must be ASCII; percent-encode other characters as UTF-8";
+    throw new KildeError("invalid-parameter", `${CONSUMER_HEADER} ${detail}`, {
+      errors: [{ parameter: CONSUMER_HEADER, detail }],
+    });
+  }
   let name = header;
   try {
     name = decodeURIComponent(header);

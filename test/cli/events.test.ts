@@ -49,8 +49,8 @@ describe("append and read", () => {
     const append = (...flags: string[]) => server.kilde(["append", "a", "X", "1", ...flags]);
     expect((await append("--expected-version", "exists")).exitCode).toBe(3);
     expect((await append("--expected-version", "none")).exitCode).toBe(0);
-    expect((await append("--expected-version", "1", "--idempotency-key", "k")).exitCode).toBe(0);
-    const again = await append("--expected-version", "1", "--idempotency-key", "k", "--json");
+    expect((await append("--expected-version", "1", "--idempotency-key", "nøgle 1")).exitCode).toBe(0);
+    const again = await append("--expected-version", "1", "--idempotency-key", "nøgle 1", "--json");
     expect(JSON.parse(again.stdout)).toEqual({ stream: "a", version: 2, position: 2, count: 1 });
     const conflict = await append("--expected-version", "1");
     expect(conflict.exitCode).toBe(3);
@@ -187,7 +187,6 @@ describe("what is wrong with a command line is told in words", () => {
     [["append", "a", "X", '{"a":1,"a":2}'], 2, 'kilde: data: The object has two members named "a"'],
     [["append", "a", "X", "1", "--metadata", "["], 2, "kilde: --metadata: JSON Parse error"],
     [["append", "..", "X"], 2, 'kilde: The stream name ".." must not be'],
-    [["append", "a", "X", "1", "--idempotency-key", "æ"], 2, "kilde: --idempotency-key"],
     [
       ["append", "a", "X", "--expected-version", "-1"],
       2,

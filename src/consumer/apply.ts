@@ -1,3 +1,4 @@
+import { ERASED_IN_PART_TYPE, ERASED_TYPE, EVENT_ERASED_TYPE } from "../core/event.ts";
 import type { Counts } from "./counts.ts";
 import type { ConsumerDeps } from "./deps.ts";
 import { HandlerError } from "./failure.ts";
@@ -29,6 +30,18 @@ export function cursorAfter(cursor: SubjectCursor, event: ConsumerEvent): Subjec
   return { ...cursor, version, known, position, source };
 }
 
+/** The first version that an event at the head of a subject reports as erased; null: it is no such event. */
+function firstErasedInPart({ type, data }: ConsumerEvent): number | null {
+  if (type !== ERASED_IN_PART_TYPE) return null;
+  const { versions } = data as { readonly versions: readonly (readonly [low: number, high: number])[] };
+  return versions.reduce((least, [low]) => Math.min(least, low), Number.POSITIVE_INFINITY);
+}
+
+/** What handlers get when events of a subject were erased: it is to be forgotten, and what remains follows. */
+function tombstoneOf(event: ConsumerEvent): ConsumerEvent {
+  return { ...event, type: ERASED_TYPE, data: undefined, erased: true };
+}
+
 interface Progress {
   readonly cursor: SubjectCursor;
   readonly handled: number;
@@ -54,12 +67,26 @@ async function applySubject<Tx>(
     // What was before a tombstone is gone, so that nothing is lacking.
     const follows = complete || event.version === cursor.version + 1 || isErased(event);
     if (!follows) return { cursor, handled, duplicates, gap: true };
+    const erasedFrom = firstErasedInPart(event);
+    // Read together, from before what was erased: none of it was handled.
+    const isKnown = event.version <= (cursor.revised ?? 0) || (complete && start.version < (erasedFrom ?? 0));
+    if (event.type === EVENT_ERASED_TYPE || (erasedFrom !== null && isKnown)) {
+      cursor = cursorAfter(cursor, event);
+      handled += 1;
+      continue;
+    }
     try {
-      await handle(event, tx);
+      await handle(erasedFrom === null ? event : tombstoneOf(event), tx);
     } catch (error) {
       throw new HandlerError(event, error);
     }
     handled += 1;
+    if (erasedFrom !== null) {
+      // What remains is read again from the beginning.
+      const known = Math.max(cursor.known, event.version);
+      cursor = { ...cursor, version: 0, known, revised: event.version };
+      return { cursor, handled, duplicates, gap: true };
+    }
     cursor = cursorAfter(cursor, event);
   }
   return { cursor, handled, duplicates, gap: false };

@@ -11,7 +11,7 @@ const TABLES = [
   sql`create table if not exists kilde_subjects (
     consumer text not null, subject text not null, version integer not null, known integer not null,
     position integer not null, source integer not null, status text not null, failure text,
-    primary key (consumer, subject)
+    revised integer not null default 0, primary key (consumer, subject)
   ) without rowid`,
   sql`create index if not exists kilde_subjects_aside on kilde_subjects (consumer, status, subject)
     where status <> 'following'`,
@@ -26,12 +26,18 @@ interface SubjectRow {
   readonly source: number;
   readonly status: SubjectStatus;
   readonly failure: string | null;
+  readonly revised: number;
 }
 
-const COLUMNS = sql.raw("subject, version, known, position, source, status, failure");
+/** Tables of older versions lack the column. */
+const HAS_REVISED = sql`select count(*) as count from pragma_table_info('kilde_subjects') where name = 'revised'`;
+const ADD_REVISED = sql`alter table kilde_subjects add column revised integer not null default 0`;
 
-function cursorOf({ subject, version, known, position, source, status, failure }: SubjectRow): SubjectCursor {
-  return { subject, version, known, position, source, status, failure };
+const COLUMNS = sql.raw("subject, version, known, position, source, status, failure, revised");
+
+function cursorOf(row: SubjectRow): SubjectCursor {
+  const { subject, version, known, position, source, status, failure, revised } = row;
+  return { subject, version, known, position, source, status, failure, revised };
 }
 
 function selectSubjects(key: string, names: readonly string[]): SQL {
@@ -40,14 +46,16 @@ function selectSubjects(key: string, names: readonly string[]): SQL {
 }
 
 function upsertSubjects(key: string, cursors: readonly SubjectCursor[]): SQL {
-  const rows = cursors.map(({ subject, version, known, position, source, status, failure }) => {
-    return [subject, version, known, position, source, status, failure];
+  const rows = cursors.map(({ subject, version, known, position, source, status, failure, revised = 0 }) => {
+    return [subject, version, known, position, source, status, failure, revised];
   });
   return sql`insert into kilde_subjects (consumer, ${COLUMNS})
-    select ${key}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+    select ${key}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+      value ->> 7
     from json_each(${JSON.stringify(rows)}) where true
     on conflict (consumer, subject) do update set version = excluded.version, known = excluded.known,
-      position = excluded.position, source = excluded.source, status = excluded.status, failure = excluded.failure`;
+      position = excluded.position, source = excluded.source, status = excluded.status, failure = excluded.failure,
+      revised = excluded.revised`;
 }
 
 /**
@@ -66,6 +74,8 @@ export function libsqlStore<Schema extends Record<string, unknown>>(
     prepare: () =>
       inTurn(async () => {
         for (const table of TABLES) await database.run(table);
+        const [column] = await database.all<{ count: number }>(HAS_REVISED);
+        if (column?.count === 0) await database.run(ADD_REVISED);
       }),
     transact: (work) => inTurn(() => database.transaction(work)),
     lock: async (tx, key, names) => (await tx.all<SubjectRow>(selectSubjects(key, names))).map(cursorOf),

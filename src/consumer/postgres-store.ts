@@ -13,17 +13,19 @@ const TABLES = [
   sql`create table if not exists kilde_subjects (
     consumer text not null, subject text collate "C" not null, version bigint not null, known bigint not null,
     position bigint not null, source bigint not null, status text not null, failure text,
-    primary key (consumer, subject)
+    revised bigint not null default 0, primary key (consumer, subject)
   )`,
   sql`create index if not exists kilde_subjects_aside on kilde_subjects (consumer, status, subject)
     where status <> 'following'`,
+  // Tables of older versions lack it.
+  sql`alter table kilde_subjects add column if not exists revised bigint not null default 0`,
 ];
 
-const COLUMNS = sql.raw("subject, version, known, position, source, status, failure");
+const COLUMNS = sql.raw("subject, version, known, position, source, status, failure, revised");
 
 /** Numbers, which the driver would give as texts. */
 const SELECTED = sql.raw(
-  "subject, version::float8, known::float8, position::float8, source::float8, status, failure",
+  "subject, version::float8, known::float8, position::float8, source::float8, status, failure, revised::float8",
 );
 
 interface SubjectRow extends SubjectCursor {
@@ -37,8 +39,9 @@ interface FeedRow {
   readonly [column: string]: unknown;
 }
 
-function cursorOf({ subject, version, known, position, source, status, failure }: SubjectRow): SubjectCursor {
-  return { subject, version, known, position, source, status, failure };
+function cursorOf(row: SubjectRow): SubjectCursor {
+  const { subject, version, known, position, source, status, failure, revised = 0 } = row;
+  return { subject, version, known, position, source, status, failure, revised };
 }
 
 /** What drizzle's drivers give for a statement: `pg` an object with rows, `postgres` the rows. */
@@ -60,7 +63,7 @@ function selectSubjects(key: string, subjects: readonly string[]): SQL {
 /** A row for each subject, so that there is something to lock; in order, so that nobody waits for each other. */
 function insertSubjects(key: string, subjects: readonly string[]): SQL {
   return sql`insert into kilde_subjects (consumer, ${COLUMNS})
-    select ${key}, name, 0, 0, 0, 0, 'following', null from ${names(subjects)} as name order by name collate "C"
+    select ${key}, name, 0, 0, 0, 0, 'following', null, 0 from ${names(subjects)} as name order by name collate "C"
     on conflict do nothing`;
 }
 
@@ -70,15 +73,16 @@ function lockSubjects(key: string, subjects: readonly string[]): SQL {
 }
 
 function upsertSubjects(key: string, cursors: readonly SubjectCursor[]): SQL {
-  const rows = cursors.map(({ subject, version, known, position, source, status, failure }) => {
-    return [subject, version, known, position, source, status, failure];
+  const rows = cursors.map(({ subject, version, known, position, source, status, failure, revised = 0 }) => {
+    return [subject, version, known, position, source, status, failure, revised];
   });
   return sql`insert into kilde_subjects (consumer, ${COLUMNS})
     select ${key}, row ->> 0, (row ->> 1)::bigint, (row ->> 2)::bigint, (row ->> 3)::bigint, (row ->> 4)::bigint,
-      row ->> 5, row ->> 6
+      row ->> 5, row ->> 6, (row ->> 7)::bigint
     from json_array_elements(${JSON.stringify(rows)}::json) as row
     on conflict (consumer, subject) do update set version = excluded.version, known = excluded.known,
-      position = excluded.position, source = excluded.source, status = excluded.status, failure = excluded.failure`;
+      position = excluded.position, source = excluded.source, status = excluded.status, failure = excluded.failure,
+      revised = excluded.revised`;
 }
 
 export interface PostgresStoreOptions {

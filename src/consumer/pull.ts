@@ -47,8 +47,10 @@ async function pull<Tx>(
   const { client, store, key, log } = deps;
   const [kept] = await store.readSubjects(key, [subject]);
   const source = log === null ? { stream: subject } : { feed: log, subject };
+  // Also when it was forgotten: what the consumer never handled does not come now.
+  const isNew = kept === undefined || (kept.version === 0 && (kept.revised ?? 0) > 0);
   const after =
-    kept === undefined && extent === "since" && since() > 0
+    isNew && extent === "since" && since() > 0
       ? { lastEventId: since() }
       : { afterVersion: kept?.version ?? 0 };
   counts.pulls += 1;
@@ -56,8 +58,10 @@ async function pull<Tx>(
   try {
     for await (const page of client.readPages({ ...source, ...after })) {
       const events = page.map(consumerEvent);
-      const { cursors } = await applyOne(deps, counts, { subject, events, complete: true });
+      const { cursors, gaps } = await applyOne(deps, counts, { subject, events, complete: true });
       cursor = cursors.get(subject) ?? cursor;
+      // Some of it was erased meanwhile: it is forgotten, and read again from the beginning.
+      if (gaps.length > 0) return await pull(deps, counts, subject, extent, { since, onPulled });
     }
   } catch (error) {
     if (!isUnknown(error)) throw error;

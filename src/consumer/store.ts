@@ -18,6 +18,11 @@ export interface SubjectCursor {
   readonly status: SubjectStatus;
   /** Why a subject is blocked, as JSON text; null when it only lacks events. */
   readonly failure: string | null;
+  /**
+   * Version of the last event that reported an erasure in part for which the subject was forgotten and read again;
+   * absent: 0.
+   */
+  readonly revised?: number;
 }
 
 /** How far a consumer is with a feed. */

@@ -30,6 +30,11 @@ export interface Feeds {
   isServed(feed: RegisteredFeed): Promise<boolean>;
   /** The same for who reads it, as far as a replica tells. */
   isReadable(feed: RegisteredFeed): Promise<boolean>;
+  /**
+   * Path of a feed that does not know yet where all of its events came from, so that an erasure would miss some; null:
+   * there is none.
+   */
+  untraced(): Promise<string | null>;
   /** Makes a subject complete as of now; see `hydrate.ts`. */
   hydrate(feed: RegisteredFeed, subject: string): Promise<void>;
   /** Lets a halted feed try again. */
@@ -107,6 +112,12 @@ export function openFeeds(deps: FeedsDeps, registered: readonly RegisteredFeed[]
       // A replica that does not have the feed may only not have it yet.
       const there = deps.reading !== undefined && (await isServedIn(deps.reading.database, feed));
       return there || isServedIn(deps.database, feed);
+    },
+    async untraced() {
+      for (const { tracked, log } of all) {
+        if (tracked && (await readFeed(deps.database, log))?.traced != null) return log.name;
+      }
+      return null;
     },
     hydrate: (feed, subject) => hydrate({ ...deps, onNews: learn }, feed, subject),
     async resume({ log }) {

@@ -192,18 +192,19 @@ export function createProjector(
       const step = await erase(options);
       if (step !== null) return step;
     }
+    const isUntraced = registered.tracked && record.traced !== null;
+    tracing = isUntraced && !tracing;
+    if (tracing) return trace(lease);
     // What it failed with may quote an event that was erased since.
     if (record.status === "halted" && record.failure !== null && !options.retry) {
       if (await isReadable(database, source, record.failure.position))
-        return { kind: "halted", failure: record.failure };
+        return isUntraced ? trace(lease) : { kind: "halted", failure: record.failure };
     }
     if (settling) {
       const step = await settlePlaces(options);
       if (step !== null) return step;
       settling = false;
     }
-    tracing = registered.tracked && record.traced !== null && !tracing;
-    if (tracing) return trace(lease);
     const after = Math.max(record.cursor, reached);
     const upTo = Math.min(head, after + WINDOW);
     const batch = sourceBatch(database, source, upTo - after, (most) =>
@@ -232,6 +233,7 @@ export function createProjector(
       return { kind: "outdated" };
     }
     if (!changes && !settling && (lags === 0 || (lags < CURSOR_STRIDE && !flush))) {
+      if (cursor >= head && isUntraced) return trace(lease);
       reached = cursor;
       return cursor >= head
         ? { kind: "caught-up", position: cursor, unwritten: lags > 0 }

@@ -33,19 +33,17 @@ export function projectInSlices(deps: SliceDeps, registered: RegisteredFeed): Ba
   const isBehind = async (): Promise<boolean> => {
     const record = await readFeed(database, log);
     if (record === null) return false;
+    const isTracing = tracked && record.traced !== null;
     switch (record.status) {
       case "retiring":
       case "rebuilding":
         return false;
       case "halted":
-        return retry || (await readSourceNews(database, registered, record)).erasing;
+        return isTracing || retry || (await readSourceNews(database, registered, record)).erasing;
       case "building":
         return true;
       case "live":
-        return (
-          (tracked && record.traced !== null) ||
-          record.cursor < (await readSourceNews(database, registered, record)).head
-        );
+        return isTracing || record.cursor < (await readSourceNews(database, registered, record)).head;
     }
   };
 

@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { type Database, textAt } from "../log/database.ts";
-import { readHead } from "../log/subjects.ts";
+import { readSourceNews } from "./erasing.ts";
 import { type Failure, type FeedStatus, readFeed } from "./record.ts";
 import type { RegisteredFeed } from "./register.ts";
 
@@ -27,6 +27,13 @@ export interface FeedState {
     readonly secondsLeft: number | null;
   } | null;
   readonly failure: Failure | null;
+  /** What was erased in the source is still to be erased from the feed. */
+  readonly erasing: boolean;
+  /**
+   * In positions of the source, while the feed finds out where the events came from that an older version of Kilde
+   * published; null: all is known.
+   */
+  readonly tracing: { readonly done: number; readonly total: number } | null;
 }
 
 /** Arguments: key, and that of the log's end. */
@@ -35,12 +42,13 @@ export const RECORDED_FROM = "select recorded from events where key >= ?1 and ke
 /** How a feed is doing now, by the database; null when it was retired. */
 export async function feedState(
   { database, clock }: { readonly database: Database; readonly clock: Clock },
-  { log, source }: RegisteredFeed,
+  feed: RegisteredFeed,
 ): Promise<FeedState | null> {
+  const { log, source, tracked } = feed;
   const record = await readFeed(database, log);
   if (record === null) return null;
   const { status, head, cursor, rate, failure } = record;
-  const sourceHead = await readHead(database, source);
+  const { head: sourceHead, erasing } = await readSourceNews(database, feed, record);
   const events = Math.max(0, sourceHead - cursor);
   const [first] =
     events === 0
@@ -59,5 +67,6 @@ export async function feedState(
           eventsPerSecond: Math.round(rate),
           secondsLeft: rate < 1 ? null : Math.ceil(events / rate),
         };
-  return { status, head, cursor, sourceHead, lag: { events, seconds }, progress, failure };
+  const tracing = tracked && record.traced !== null ? { done: record.traced, total: cursor } : null;
+  return { status, head, cursor, sourceHead, lag: { events, seconds }, progress, failure, erasing, tracing };
 }

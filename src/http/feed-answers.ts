@@ -51,6 +51,13 @@ export const feedSchema = z
       .nullable()
       .openapi({ description: "Of the build, in events of the source; null when it is done" }),
     failure: failureSchema.nullable(),
+    erasing: z
+      .boolean()
+      .openapi({ description: "What was erased in the source is still to be erased from the feed" }),
+    tracing: z.object({ done: z.int(), total: z.int() }).nullable().openapi({
+      description:
+        "After an upgrade, while the feed finds out where its events came from, in positions of the source: erasing a stream answers 503 meanwhile",
+    }),
     deprecated: z.string().nullable().openapi({ description: "Since when it should not be used" }),
     sunset: z.string().nullable().openapi({ description: "When it will be gone" }),
     successor: z.int().nullable().openapi({ description: "The version to use instead" }),

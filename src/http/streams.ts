@@ -110,6 +110,11 @@ async function truncate(c: Context, deps: AppDeps, stream: string, before: numbe
 
 async function erase(c: Context, deps: AppDeps, stream: string, reason: string): Promise<Response> {
   await existing(deps, stream);
+  const untraced = await deps.feeds.untraced();
+  if (untraced !== null) {
+    const detail = `${untraced} is still finding out which streams its events came from; erase the stream after that`;
+    throw new KildeError("feed-behind", detail);
+  }
   const { expectedVersion = "exists", identity } = preconditionOf(c.req.raw.headers);
   const outcome = await deps.writer.append({ ...erasure(stream, reason, expectedVersion), identity });
   if (outcome.outcome !== "appended") throw await refusalError(deps, outcome, "header");

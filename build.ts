@@ -125,6 +125,7 @@ async function buildBinary({ bun, addon }: Target, outfile: string, isHost: bool
       join(ROOT, "src/server/database-thread.ts"),
       join(ROOT, "src/server/projector-thread.ts"),
       join(ROOT, "src/server/dispatcher-thread.ts"),
+      join(ROOT, "src/server/parsing-thread.ts"),
     ],
     target: "bun",
     format: "esm",

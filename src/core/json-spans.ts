@@ -11,13 +11,13 @@ interface Span {
 const [COMMA, COLON, OPEN_OBJECT] = [0x2c, 0x3a, 0x7b];
 
 /** The name of a member, from its text between quotes. */
-function nameAt(text: string, start: number, end: number): string {
+export function nameAt(text: string, start: number, end: number): string {
   const name = text.slice(start + 1, end);
   return name.includes("\\") ? (JSON.parse(`"${name}"`) as string) : name;
 }
 
 /** Index after the value that begins at `start`. */
-function endOfValue(text: string, start: number): number {
+export function endOfValue(text: string, start: number): number {
   let depth = 0;
   for (let index = start; index < text.length; index += 1) {
     const character = text.charCodeAt(index);

@@ -32,6 +32,7 @@ import { createTurns } from "./held-answer.ts";
 import { LOG_HEADER } from "./log-identity.ts";
 import { END_HEADER } from "./page-response.ts";
 import { queryOf, readLog } from "./pages.ts";
+import { type ParseLarge, parseLargeHere } from "./parsing.ts";
 import { POSITION_HEADER } from "./position.ts";
 import { problemResponse } from "./problems.ts";
 import { REQUEST_ID_HEADER } from "./request-id.ts";
@@ -43,9 +44,13 @@ import { subjectNameOf } from "./stream-name.ts";
 import { deleteStream, listing } from "./streams.ts";
 
 export interface AppOptions
-  extends Omit<AppDeps, "schemas" | "followers" | keyof Budgets | "basePath" | "compress">, ObservedOptions {
+  extends
+    Omit<AppDeps, "schemas" | "followers" | keyof Budgets | "parseLarge" | "basePath" | "compress">,
+    ObservedOptions {
   /** Bounds bytes together with other stores of the process. Default: this store's own. */
   readonly budgets?: Budgets;
+  /** Reads large bodies. Default: in this thread. */
+  readonly parseLarge?: ParseLarge;
   /** Default: it is served at the root. */
   readonly basePath?: string;
   /** Version of the program, as /health tells it. */
@@ -113,7 +118,9 @@ export function createDeps(
   const { basePath = "", compress: compresses = true, clock, closing } = options;
   const followers = createFollowers({ clock, closing, most: limits.followers });
   const budgets = options.budgets ?? createBudgets(limits, clock, closing);
-  return { ...options, ...budgets, basePath, compress: compresses, limits, schemas, followers };
+  const { parseLarge = parseLargeHere({ limits, schemas }, budgets.largeReads) } = options;
+  const shared = { ...budgets, parseLarge };
+  return { ...options, ...shared, basePath, compress: compresses, limits, schemas, followers };
 }
 
 /** The answer to a request that failed; tells of what should not happen. */

@@ -5,15 +5,9 @@ import { findAppend } from "../log/append.ts";
 import type { AppendOutcome, Part, Transaction } from "../log/plan.ts";
 import type { AppDeps } from "./deps.ts";
 import { LOG_HEADER, logHeaders, restoredWrite, statedIdentity, streamTag } from "./log-identity.ts";
-import { readBody, textOf } from "./body.ts";
-import {
-  appendHead,
-  checkTransactionHead,
-  type Incoming,
-  type IncomingPart,
-  readAppend,
-  readTransaction,
-} from "./new-events.ts";
+import { readBody } from "./body.ts";
+import { appendHead, checkTransactionHead, type Incoming, type IncomingPart } from "./new-events.ts";
+import { parseBody } from "./parsing.ts";
 import { POSITION_HEADER } from "./position.ts";
 import { preconditionOf } from "./preconditions.ts";
 import { validationError } from "./problems.ts";
@@ -107,7 +101,8 @@ export async function postStream(
   const head = appendHead(request.headers);
   const body = await readBody(request, deps.limits.bodyBytes, deps);
   try {
-    const incoming = readAppend(head, textOf(body), subject, deps);
+    const [incoming] = await parseBody({ kind: "append", head, stream: subject }, body.bytes, deps);
+    if (incoming === undefined) throw new Error("the body of an append has no part");
     return await appendToStream(request, subject, incoming, deps, headers);
   } finally {
     body.release();
@@ -152,7 +147,7 @@ export async function postTransaction(request: Request, deps: AppDeps): Promise<
   checkTransactionHead(request.headers);
   const body = await readBody(request, deps.limits.bodyBytes, deps);
   try {
-    return await transact(request, readTransaction(textOf(body), deps), deps);
+    return await transact(request, await parseBody({ kind: "transaction" }, body.bytes, deps), deps);
   } finally {
     body.release();
   }

@@ -11,6 +11,7 @@ import type { LogWriter } from "../log/writer.ts";
 import type { Seal } from "../webhook/seal.ts";
 import type { Followers } from "./followers.ts";
 import type { Turns } from "./held-answer.ts";
+import type { ParseLarge } from "./parsing.ts";
 import type { Schemas } from "./schemas.ts";
 
 /** What the server has for webhooks, which are delivered elsewhere. */
@@ -41,6 +42,8 @@ export interface AppDeps {
   /** Bytes of answers that clients have not read yet. */
   readonly answers: ByteBudget;
   readonly largeReads: Turns;
+  /** Reads bodies that are large. */
+  readonly parseLarge: ParseLarge;
   /** Path under which all of it is served, as in `/kilde`; empty at the root. Paths in answers begin with it. */
   readonly basePath: string;
   /** Whether large answers are compressed here. */

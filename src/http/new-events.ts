@@ -32,7 +32,8 @@ export interface IncomingPart extends Incoming {
   readonly subject: string;
 }
 
-interface Reading {
+/** What reading bodies rests on. */
+export interface Reading {
   readonly limits: Limits;
   readonly schemas: Schemas;
 }
@@ -63,15 +64,14 @@ function checked<Schema extends z.ZodType>(schema: Schema, value: unknown): z.in
   return value as z.input<Schema>;
 }
 
+export function tooManyEvents({ eventsPerAppend }: Limits): KildeError {
+  return new KildeError("limit-exceeded", `There are more than ${eventsPerAppend} events in one append`, {
+    limit: "eventsPerAppend",
+  });
+}
+
 function refuseTooMany(count: number, limits: Limits): void {
-  if (count <= limits.eventsPerAppend) return;
-  throw new KildeError(
-    "limit-exceeded",
-    `${count} events are more than ${limits.eventsPerAppend} in one append`,
-    {
-      limit: "eventsPerAppend",
-    },
-  );
+  if (count > limits.eventsPerAppend) throw tooManyEvents(limits);
 }
 
 /*

@@ -9,7 +9,7 @@ import { POSITION_HEADER } from "./position.ts";
 const RETRY_AFTER_SECONDS = 1;
 
 /** Faults that a problem lists. A hostile body may have a million. */
-const LISTED_FAULTS = 20;
+export const LISTED_FAULTS = 20;
 
 /** Longest text within a problem, in characters: it may quote what was sent. */
 const TEXT_CHARACTERS = 1_000;

@@ -4,6 +4,7 @@ import type { Feeds } from "../feed/feeds.ts";
 import type { AppOptions } from "../http/app.ts";
 import { createFetch } from "../http/fetch.ts";
 import { problemResponse } from "../http/problems.ts";
+import type { ParseLarge } from "../http/parsing.ts";
 import { REQUEST_ID_HEADER } from "../http/request-id.ts";
 import type { Database } from "../log/database.ts";
 import type { DeliveryPort } from "../http/deps.ts";
@@ -16,6 +17,7 @@ import { docsFiles } from "./docs-files.ts";
 import type { EventLogger } from "./feed-events.ts";
 import { guardHost, misdirected } from "./host-guard.ts";
 import { type Handlers, serveAsWritten } from "./raw-target.ts";
+import { openParsing } from "./parsing.ts";
 import { systemClock } from "./system-clock.ts";
 
 /** The application's own limit answers with a problem; the server's must not come first. */
@@ -42,6 +44,7 @@ export interface SurfaceParts {
 }
 
 export interface AnswerDeps extends SurfaceParts {
+  readonly parseLarge: ParseLarge;
   readonly settings: Settings;
   readonly version: string;
   readonly logger: EventLogger;
@@ -117,10 +120,18 @@ export function openSocket({ settings, closing, observed, onFault, fetch }: Sock
 }
 
 /** Serves the HTTP surface of a store. */
-export function listen(deps: Omit<AnswerDeps, "closing">): Listening {
+export function listen(deps: Omit<AnswerDeps, "closing" | "parseLarge">): Listening {
   const { settings } = deps;
   const closing = new AbortController();
-  const options = answering({ ...deps, closing: closing.signal });
+  const { parseLarge, close } = openParsing(settings.limits);
+  const options = answering({ ...deps, parseLarge, closing: closing.signal });
   const fetch = guardHost(settings, options, createFetch(options));
-  return openSocket({ settings, closing, observed: options, onFault: options.onFault, fetch });
+  const socket = openSocket({ settings, closing, observed: options, onFault: options.onFault, fetch });
+  return {
+    ...socket,
+    async close() {
+      await socket.close();
+      close();
+    },
+  };
 }

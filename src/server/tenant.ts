@@ -7,6 +7,7 @@ import { KildeError } from "../core/errors.ts";
 import { type Budgets, createDeps } from "../http/app.ts";
 import type { AppDeps } from "../http/deps.ts";
 import { createFetch } from "../http/fetch.ts";
+import type { ParseLarge } from "../http/parsing.ts";
 import type { Schemas } from "../http/schemas.ts";
 import { refuse, type TenantAddress } from "../http/tenants.ts";
 import type { EventLogger } from "./feed-events.ts";
@@ -42,6 +43,8 @@ export interface TenantOptions extends TenantAddress {
   readonly schemas: Schemas;
   /** Of the process. */
   readonly budgets: Budgets;
+  /** Of the process. */
+  readonly parseLarge: ParseLarge;
   readonly closing: AbortSignal;
 }
 

@@ -14,6 +14,7 @@ import { refuse, tenantChooser } from "../http/tenants.ts";
 import { serverFeeds } from "./compile.ts";
 import { guardHost } from "./host-guard.ts";
 import { type Listening, openSocket } from "./listen.ts";
+import { openParsing } from "./parsing.ts";
 import { systemClock } from "./system-clock.ts";
 import { type RunningTenant, startTenant } from "./tenant.ts";
 
@@ -47,6 +48,7 @@ export async function startTenants({ settings, version, logger }: TenantsOptions
   const schemas = createSchemas(settings.limits);
   // The memory is that of the process, however many tenants share it.
   const budgets = createBudgets(settings.limits, systemClock, closing.signal);
+  const parsing = openParsing(settings.limits);
   const all = servedDatabases(settings).map((served): RunningTenant => {
     const { tenant, host, path } = served;
     const name = tenant ?? DEFAULT_TENANT;
@@ -59,11 +61,13 @@ export async function startTenants({ settings, version, logger }: TenantsOptions
       logger: logger.child({ tenant: name }),
       schemas,
       budgets,
+      parseLarge: parsing.parseLarge,
       closing: closing.signal,
     });
   });
   const rest = all.find(({ host, path }) => host === undefined && path === undefined);
   const closeAll = async () => {
+    parsing.close();
     await Promise.all(all.map((tenant) => tenant.close()));
   };
   try {

@@ -1,0 +1,69 @@
+import { KildeError } from "../core/errors.ts";
+import { textOf } from "./body.ts";
+import type { Turns } from "./held-answer.ts";
+import { readLargeAppend, readLargeTransaction } from "./large-body.ts";
+import {
+  type AppendHead,
+  type IncomingPart,
+  readAppend,
+  type Reading,
+  readTransaction,
+} from "./new-events.ts";
+
+/** A body above this size is read where it does not hold up others, one such body at a time. */
+const LARGE_BYTES = 1024 * 1024;
+
+/** What a body is. Plain data, so that another thread can read the body. */
+export type ParseTask =
+  | { readonly kind: "append"; readonly head: AppendHead; readonly stream: string }
+  | { readonly kind: "transaction" };
+
+/** Reads a large body, of which it takes the bytes over. */
+export type ParseLarge = (task: ParseTask, bytes: Uint8Array<ArrayBuffer>) => Promise<IncomingPart[]>;
+
+export function parseLarge(
+  task: ParseTask,
+  bytes: Uint8Array<ArrayBuffer>,
+  reading: Reading,
+): IncomingPart[] {
+  const text = textOf({ bytes });
+  if (task.kind === "transaction") return readLargeTransaction(text, reading);
+  const { head, stream } = task;
+  return [{ ...readLargeAppend(head, text, stream, reading), subject: stream }];
+}
+
+/** Reads large bodies in this thread, with a turn of the event loop for everything else in between. */
+export function parseLargeHere(reading: Reading, turns: Turns): ParseLarge {
+  return async (task, bytes) => {
+    await turns();
+    return parseLarge(task, bytes, reading);
+  };
+}
+
+export interface ParsingDeps extends Reading {
+  readonly parseLarge: ParseLarge;
+}
+
+/** The appends that a body states. Throws a KildeError that says what is wrong with it. */
+export function parseBody(
+  task: ParseTask,
+  bytes: Uint8Array<ArrayBuffer>,
+  deps: ParsingDeps,
+): IncomingPart[] | Promise<IncomingPart[]> {
+  if (bytes.length > LARGE_BYTES) return deps.parseLarge(task, bytes);
+  const text = textOf({ bytes });
+  if (task.kind === "transaction") return readTransaction(text, deps);
+  const { head, stream } = task;
+  return [{ ...readAppend(head, text, stream, deps), subject: stream }];
+}
+
+/** An error as it travels between threads. */
+export type ParseFault = Pick<KildeError, "code" | "message" | "members">;
+
+export function faultOf({ code, message, members }: KildeError): ParseFault {
+  return { code, message, members };
+}
+
+export function errorOf({ code, message, members }: ParseFault): KildeError {
+  return new KildeError(code, message, members);
+}

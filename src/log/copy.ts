@@ -2,6 +2,7 @@ import Connection from "libsql";
 
 import { type Row, type Value } from "./database.ts";
 import { openEmbedded } from "./embedded.ts";
+import { chunkKeys } from "./generations.ts";
 import { EVENT_LOG_ADDRESS, LOG_SPAN } from "./keys.ts";
 import { readOnlyUrl } from "./read-only.ts";
 
@@ -10,8 +11,8 @@ import { readOnlyUrl } from "./read-only.ts";
  * emptied for as long as it takes, and erased data in it. So tables are copied a few rows at a time, each time from the
  * latest state. A last transaction, which only reads what changed meanwhile and compares the smaller tables, makes the
  * copy that of one moment. Two properties make this right. Keys of new events are beyond all others of their log, and
- * events change only in a feed that an erasure reaches, which `logs.removals` counts: then the feed is copied again. What
- * was deleted meanwhile follows from `subjects.first_version` and `feeds.cleared`.
+ * events change only in a feed that an erasure reaches, which raises the generation of their range: then the range is
+ * copied again. What was deleted meanwhile follows from `subjects.first_version` and `feeds.cleared`.
  */
 
 /** Rows copied by one step: some 50 ms. */
@@ -28,6 +29,9 @@ export interface CopyOptions {
 
 interface CopiedTable {
   readonly name: string;
+  /** What identifies a row, in the order of the table: the rowid, or the primary key of a table without. */
+  readonly key: readonly string[];
+  /** Columns beside the rowid. */
   readonly columns: readonly string[];
 }
 
@@ -35,12 +39,17 @@ function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
+/** The columns of a row, with its rowid if it has one. */
+function columnsOf({ key, columns }: CopiedTable): readonly string[] {
+  return key.includes("rowid") ? ["rowid", ...columns] : columns;
+}
+
 /** A copy under way: the target is `main`, the store `source`. */
 class StoreCopy {
   readonly #connection: Connection.Database;
   readonly #options: CopyOptions;
-  /** Removals of each log when its events began to be copied. */
-  readonly #removals = new Map<number, number>();
+  /** Generations of ranges of positions when the copy began. */
+  #generations: ReadonlyMap<string, number> = new Map();
 
   constructor(source: string, target: string, options: CopyOptions) {
     this.#connection = new Connection(target, { timeout: 5_000 });
@@ -76,25 +85,34 @@ class StoreCopy {
       const table = String(name);
       this.#connection.exec(String(sql));
       const columns = this.#rows("select name from pragma_table_info(?1)", [table]);
-      return { name: table, columns: columns.map((row) => String(row[0])) };
+      const key = this.#rows(
+        `select info.name from pragma_table_list as listed cross join pragma_table_info(listed.name) as info
+        where listed.schema = 'main' and listed.name = ?1 and listed.wr = 1 and info.pk > 0 order by info.pk`,
+        [table],
+      );
+      return {
+        name: table,
+        key: key.length === 0 ? ["rowid"] : key.map((row) => quoted(String(row[0]))),
+        columns: columns.map((row) => quoted(String(row[0]))),
+      };
     });
   }
 
   /** Copies a table other than the events as it is now, a step at a time. */
-  async copyRows({ name, columns }: CopiedTable): Promise<void> {
-    const list = ["rowid", ...columns.map(quoted)].join(", ");
-    let last: Value = null;
-    for (;;) {
-      const from = last === null ? "" : "where rowid > ?2";
-      const bounds: Value[] = last === null ? [this.#stepRows] : [this.#stepRows, last];
-      const copied = this.#run(
-        `insert into main.${quoted(name)} (${list}) select ${list} from source.${quoted(name)} ${from} order by rowid limit ?1`,
-        bounds,
+  async copyRows(table: CopiedTable): Promise<void> {
+    const [name, key, list] = [quoted(table.name), table.key.join(", "), columnsOf(table).join(", ")];
+    const last = table.key.map((column) => `${column} desc`).join(", ");
+    for (let copied = this.#stepRows; copied === this.#stepRows;) {
+      const after = this.#rows(`select ${key} from main.${name} order by ${last} limit 1`)[0] as
+        | Value[]
+        | undefined;
+      const bounds = table.key.map((_, index) => `?${index + 2}`).join(", ");
+      copied = this.#run(
+        `insert into main.${name} (${list}) select ${list} from source.${name}
+        ${after === undefined ? "" : `where (${key}) > (${bounds})`} order by ${key} limit ?1`,
+        [this.#stepRows, ...(after ?? [])],
       );
-      if (copied === 0) return;
-      last = this.#rows(`select max(rowid) from main.${quoted(name)}`)[0]?.[0] as Value;
-      await this.#options.onStep?.(copied);
-      if (copied < this.#stepRows) return;
+      if (copied > 0) await this.#options.onStep?.(copied);
     }
   }
 
@@ -106,20 +124,25 @@ class StoreCopy {
     return this.#rows("select id from source.logs order by id").map((row) => Number(row[0]));
   }
 
-  /** Forgets the events of feeds that an erasure has reached since they were copied. */
-  #forgetChanged(): void {
-    if (!this.#has("logs", "removals")) return;
-    for (const row of this.#rows("select id, removals from source.logs where id <> ?1", [
-      EVENT_LOG_ADDRESS.id,
-    ])) {
-      const [log, removals] = [Number(row[0]), Number(row[1])];
-      const known = this.#removals.get(log) ?? removals;
-      this.#removals.set(log, removals);
-      if (known === removals) continue;
-      this.#run("delete from main.events where key >= ?1 and key < ?2", [
-        log * LOG_SPAN,
-        (log + 1) * LOG_SPAN,
-      ]);
+  /** Ranges of positions whose events were erased, and how often. */
+  #readGenerations(): { log: number; chunk: number; generation: number }[] {
+    if (!this.#has("erasure_generations", "generation")) return [];
+    const rows = this.#rows("select log, chunk, generation from source.erasure_generations");
+    return rows.map((row) => ({ log: Number(row[0]), chunk: Number(row[1]), generation: Number(row[2]) }));
+  }
+
+  noteGenerations(): void {
+    const noted = this.#readGenerations();
+    this.#generations = new Map(noted.map(({ log, chunk, generation }) => [`${log} ${chunk}`, generation]));
+  }
+
+  /** Copies the ranges of feeds again that an erasure has reached since the copy began. */
+  #copyErased(): void {
+    for (const { log, chunk, generation } of this.#readGenerations()) {
+      if (log === EVENT_LOG_ADDRESS.id || this.#generations.get(`${log} ${chunk}`) === generation) continue;
+      const range = chunkKeys(log, chunk);
+      this.#run("delete from main.events where key >= ?1 and key < ?2", range);
+      this.#run("insert into main.events select * from source.events where key >= ?1 and key < ?2", range);
     }
   }
 
@@ -142,7 +165,6 @@ class StoreCopy {
   /** Copies the events that are there now, a step at a time. */
   async copyEvents(): Promise<void> {
     for (let pass = 0; pass < PASSES; pass += 1) {
-      this.#forgetChanged();
       for (const log of this.#logs()) {
         for (let copied = this.#stepRows; copied === this.#stepRows;) {
           copied = this.#copyEventsOf(log, this.#stepRows);
@@ -153,24 +175,28 @@ class StoreCopy {
   }
 
   /** Makes a table that was copied in steps equal to the source. */
-  #reconcile({ name, columns }: CopiedTable): void {
-    const table = quoted(name);
-    const list = ["rowid", ...columns.map(quoted)];
-    const differs = columns.map((column) => `copied.${quoted(column)} is not now.${quoted(column)}`);
-    this.#run(`delete from main.${table} where rowid not in (select rowid from source.${table})`);
+  #reconcile(table: CopiedTable): void {
+    const { key, columns } = table;
+    const name = quoted(table.name);
+    const list = columnsOf(table);
+    const isSame = key.map((column) => `copied.${column} = now.${column}`).join(" and ");
+    const differs = columns.map((column) => `copied.${column} is not now.${column}`);
     this.#run(
-      `insert or replace into main.${table} (${list.join(", ")})
+      `delete from main.${name} as copied where not exists (select 1 from source.${name} as now where ${isSame})`,
+    );
+    this.#run(
+      `insert or replace into main.${name} (${list.join(", ")})
       select ${list.map((column) => `now.${column}`).join(", ")}
-      from source.${table} as now left join main.${table} as copied on copied.rowid = now.rowid
-      where copied.rowid is null or ${differs.join(" or ")}`,
+      from source.${name} as now left join main.${name} as copied on ${isSame}
+      where copied.${key[0]} is null or ${differs.join(" or ")}`,
     );
   }
 
   /** Copies what is new and compares the rest, in one transaction: from then on the copy is of one moment. */
   finish(tables: readonly CopiedTable[]): void {
     this.#connection.exec("begin");
-    this.#forgetChanged();
     for (const log of this.#logs()) this.#copyEventsOf(log, -1);
+    this.#copyErased();
     for (const table of tables) if (table.name !== "events") this.#reconcile(table);
     // Inserting has moved it.
     if (this.#rows("select 1 from source.sqlite_master where name = 'sqlite_sequence'").length > 0) {
@@ -247,6 +273,7 @@ export async function copyStore(source: string, target: string, options: CopyOpt
   const copy = new StoreCopy(source, target, options);
   try {
     const tables = copy.createTables();
+    copy.noteGenerations();
     await copy.copyEvents();
     for (const table of tables) if (table.name !== "events") await copy.copyRows(table);
     copy.finish(tables);

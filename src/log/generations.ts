@@ -1,5 +1,5 @@
 import { type Database, integerAt, type Statement } from "./database.ts";
-import type { LogAddress } from "./keys.ts";
+import { type LogAddress, LOG_SPAN } from "./keys.ts";
 
 /*
  * Erasure generations: how often events were removed or replaced in a range of positions. A page that HTTP caches may
@@ -13,6 +13,12 @@ const CHUNK = 2 ** CHUNK_BITS;
 
 /** Chunk of an event. The lower 40 bits of a key are the position (`keys.ts`). */
 const CHUNK_OF_EVENT = `(event.key & ${2 ** 40 - 1}) >> ${CHUNK_BITS}`;
+
+/** Keys of a chunk's events: the first, and the one after the last. */
+export function chunkKeys(log: number, chunk: number): readonly [from: number, end: number] {
+  const from = log * LOG_SPAN + chunk * CHUNK;
+  return [from, from + CHUNK];
+}
 
 /** Arguments: log id, name, version. */
 const RAISE_BELOW = `

@@ -25,7 +25,7 @@ function contentOf(file: string): Record<string, unknown[]> {
   const tables = database.query("select name from sqlite_master where type = 'table' order by name").values();
   const content = tables.map(([name]) => [
     String(name),
-    database.query(`select rowid, * from "${String(name)}" order by rowid`).values(),
+    database.query(`select * from "${String(name)}" order by 1, 2`).values(),
   ]);
   database.close();
   return Object.fromEntries(content) as Record<string, unknown[]>;
@@ -57,6 +57,8 @@ async function publish(store: Store): Promise<void> {
     `insert into subjects (log, name) values (${FEED}, 'f-${position}')`,
     `insert into events (key, subject, version, type, recorded, data)
       select ${FEED_BASE + position}, id, 1, 'F', '2026-01-31T12:00:00.000Z', '1' from subjects where log = ${FEED} and name = 'f-${position}'`,
+    `insert into feed_origins (subject, position, source, source_version, version, events)
+      select id, ${position}, 1, 1, 1, 1 from subjects where log = ${FEED} and name = 'f-${position}'`,
     `insert into feed_subjects (subject, state) select id, '${position}' from subjects where log = ${FEED} and name = 'f-${position}'`,
     `update logs set head = ${position}, recorded = '2026-01-31T12:00:00.000Z' where id = ${FEED}`,
   );
@@ -67,6 +69,7 @@ async function clearFeed({ database }: Store): Promise<void> {
   await write(
     database,
     `delete from feed_subjects where subject in (select id from subjects where log = ${FEED})`,
+    `delete from feed_origins where subject in (select id from subjects where log = ${FEED})`,
     `delete from events where key >= ${FEED_BASE}`,
     `delete from subjects where log = ${FEED}`,
     `update feeds set cleared = (select head from logs where id = ${FEED}) where log = ${FEED}`,
@@ -104,13 +107,18 @@ const change: fc.Arbitrary<Change> = fc.oneof(
   fc.constant<Change>(publish),
   fc.constant<Change>(clearFeed),
   fc.constant<Change>(({ database }) =>
-    write(database, `update feed_subjects set state = '"changed"' where subject % 2 = 0`),
+    write(
+      database,
+      `update feed_subjects set state = '"changed"' where subject % 2 = 0`,
+      "update feed_origins set events = events + 1 where subject % 2 = 0",
+    ),
   ),
   fc.constant<Change>(({ database }) =>
     write(
       database,
       `update events set data = null, type = 'erased' where key = (select min(key) from events where key >= ${FEED_BASE} and data is not null)`,
-      `update logs set removals = removals + 1 where id = ${FEED}`,
+      `insert into erasure_generations (log, chunk, generation) values (${FEED}, 0, 1)
+        on conflict do update set generation = generation + 1`,
     ),
   ),
   fc.constant<Change>(({ database }) =>

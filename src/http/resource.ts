@@ -27,13 +27,16 @@ export interface ObservedOptions {
   readonly brief?: boolean;
 }
 
-/** A Hono app without routes, whose answers carry the request's id and are told to the access log. */
+/** A Hono app without routes, whose answers carry the request's id, say how they may be cached, and go to the access log. */
 export function observedApp({ clock, onAccess, brief }: ObservedOptions): AppHono {
   const app: AppHono = brief === true ? new Hono({ router: new TrieRouter() }) : new Hono();
   app.use(async (c, next) => {
     c.set("requestId", requestIdOf(c.req.raw.headers));
     await next();
-    c.res.headers.set(REQUEST_ID_HEADER, c.get("requestId"));
+    const { headers } = c.res;
+    headers.set(REQUEST_ID_HEADER, c.get("requestId"));
+    // Caches may judge for themselves how long an answer is good that says nothing.
+    if (!headers.has("cache-control")) headers.set("Cache-Control", "no-cache");
   });
   if (onAccess !== null) {
     app.use(async (c, next) => {

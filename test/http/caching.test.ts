@@ -170,49 +170,55 @@ test("one erasure leads readers past copies of its range only, and a day later n
   expect(linked(far, "next")).toMatch(/cacheKey=\d+-0/);
 });
 
-test("each representation has an ETag of its own, which an erasure and a truncation change", async () => {
-  const { app } = await open();
-  await app.append("x", ...some(100));
-  await app.append("y", ...some(3));
-  const accepts = [
-    {},
-    { accept: "application/x-ndjson" },
-    { "accept-encoding": "gzip" },
-    { "accept-encoding": "deflate" },
-    { accept: "application/x-ndjson", "accept-encoding": "gzip" },
-  ] as Record<string, string>[];
-  const paths = ["/streams/x", "/events", "/streams/x?limit=2", "/events?type=A&limit=2"];
-  const tagsOf = async () => {
-    const tags: string[] = [];
-    for (const path of paths) {
-      for (const headers of accepts) {
-        const response = await app.fetch(path, { headers });
-        expect(response.headers.get("vary")).toContain("Accept-Encoding");
-        tags.push(response.headers.get("etag") ?? "");
+// A worker leaves compressing to its platform.
+testInProcess(
+  "each representation has an ETag of its own, which an erasure and a truncation change",
+  async () => {
+    const { app } = await open();
+    await app.append("x", ...some(100));
+    await app.append("y", ...some(3));
+    const accepts = [
+      {},
+      { accept: "application/x-ndjson" },
+      { "accept-encoding": "gzip" },
+      { "accept-encoding": "deflate" },
+      { accept: "application/x-ndjson", "accept-encoding": "gzip" },
+    ] as Record<string, string>[];
+    const paths = ["/streams/x", "/events", "/streams/x?limit=2", "/events?type=A&limit=2"];
+    const tagsOf = async () => {
+      const tags: string[] = [];
+      for (const path of paths) {
+        for (const headers of accepts) {
+          const response = await app.fetch(path, { headers });
+          expect(response.headers.get("vary")).toContain("Accept-Encoding");
+          tags.push(response.headers.get("etag") ?? "");
+        }
+      }
+      return tags;
+    };
+    const tags = await tagsOf();
+    // Small pages are not compressed: three of their five are the same two.
+    expect(new Set(tags).size).toBe(2 * 5 + 2 * 2);
+    for (const [index, path] of paths.entries()) {
+      for (const [form, headers] of accepts.entries()) {
+        const own = tags[index * accepts.length + form] ?? "";
+        const named = await app.fetch(path, { headers: { ...headers, "if-none-match": own } });
+        expect(named.status).toBe(304);
+        expect(named.headers.get("etag")).toBe(own);
+        const others = tags.filter((tag) => tag !== own).join(", ");
+        expect((await app.fetch(path, { headers: { ...headers, "if-none-match": others } })).status).toBe(
+          200,
+        );
       }
     }
-    return tags;
-  };
-  const tags = await tagsOf();
-  // Small pages are not compressed: three of their five are the same two.
-  expect(new Set(tags).size).toBe(2 * 5 + 2 * 2);
-  for (const [index, path] of paths.entries()) {
-    for (const [form, headers] of accepts.entries()) {
-      const own = tags[index * accepts.length + form] ?? "";
-      const named = await app.fetch(path, { headers: { ...headers, "if-none-match": own } });
-      expect(named.status).toBe(304);
-      expect(named.headers.get("etag")).toBe(own);
-      const others = tags.filter((tag) => tag !== own).join(", ");
-      expect((await app.fetch(path, { headers: { ...headers, "if-none-match": others } })).status).toBe(200);
-    }
-  }
-  expect((await app.fetch("/streams/x?before=3", { method: "DELETE" })).status).toBe(200);
-  const truncated = await tagsOf();
-  for (const [index, tag] of truncated.entries()) expect(tag).not.toBe(tags[index] ?? "");
-  expect((await app.fetch("/streams/y?reason=asked", { method: "DELETE" })).status).toBe(200);
-  const erased = await app.fetch("/events");
-  expect(truncated).not.toContain(erased.headers.get("etag") ?? "");
-});
+    expect((await app.fetch("/streams/x?before=3", { method: "DELETE" })).status).toBe(200);
+    const truncated = await tagsOf();
+    for (const [index, tag] of truncated.entries()) expect(tag).not.toBe(tags[index] ?? "");
+    expect((await app.fetch("/streams/y?reason=asked", { method: "DELETE" })).status).toBe(200);
+    const erased = await app.fetch("/events");
+    expect(truncated).not.toContain(erased.headers.get("etag") ?? "");
+  },
+);
 
 test("If-Match takes every ETag that is served for the stream", async () => {
   const { app } = await open();
@@ -302,63 +308,78 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 ) as fc.Arbitrary<Step>;
 
-test("whatever happens to the log, a reader behind caches misses nothing, and sees nothing a day after its erasure", async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 25 }), async (steps) => {
-      const app = await openApp();
-      const { proxy, client } = behindCache(app);
-      const held = new Map<number, { stream: string; removedMs: number | null }>();
-      let nowMs = 0;
-      let head = 0;
-      const remove = (stream: string, keep: number) => {
-        for (const [position, event] of held) {
-          if (event.stream === stream && position < keep) event.removedMs ??= nowMs;
-        }
-      };
-      const lastOf = (stream: string) =>
-        Math.max(0, ...[...held].flatMap(([at, one]) => (one.stream === stream ? at : [])));
-      for (const one of steps) {
-        if (one.kind === "append") {
-          const stream = `s-${one.stream}`;
-          const { version } = await client.append(stream, some(one.count), await versionOf(app, stream));
-          expect(version).toBeGreaterThan(0);
-          for (let n = 0; n < one.count; n += 1) held.set((head += 1), { stream, removedMs: null });
-        } else if (one.kind === "wait") {
-          nowMs += one.ms;
-          proxy.advance(one.ms);
-        } else if (one.kind === "read") {
-          const { path, size: pageSize } = one;
-          const source =
-            [{}, { stream: "s-0" }, { types: ["A", "kilde.erased"] }, { streamPrefix: "s-1" }][path] ?? {};
-          const found = await positions(client.read({ ...source, pageSize })).catch((error: unknown) => {
-            if (error instanceof KildeError && error.code === "stream-not-found") return [];
-            throw error;
-          });
-          const wanted = [...held].filter(([, { stream }]) =>
-            path === 1 ? stream === "s-0" : path === 3 ? stream === "s-1" : true,
-          );
-          const known = new Set(found);
-          expect(found).toEqual(found.toSorted((a, b) => a - b));
-          for (const [position, { removedMs }] of wanted) {
-            if (removedMs === null) expect([position, known.has(position)]).toEqual([position, true]);
-            else if (removedMs <= nowMs - DAY_MS)
-              expect([position, known.has(position)]).toEqual([position, false]);
+testInProcess(
+  "whatever happens to the log, a reader behind caches misses nothing, and sees nothing a day after its erasure",
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 25 }), async (steps) => {
+        const app = await openApp();
+        const { proxy, client } = behindCache(app);
+        const held = new Map<number, { stream: string; removedMs: number | null }>();
+        let nowMs = 0;
+        let head = 0;
+        const remove = (stream: string, keep: number) => {
+          for (const [position, event] of held) {
+            if (event.stream === stream && position < keep) event.removedMs ??= nowMs;
           }
-        } else {
-          const stream = `s-${one.stream}`;
-          if (lastOf(stream) === 0) continue;
-          const way =
-            one.kind === "erase"
-              ? "reason=asked"
-              : `before=${(await versionOf(app, stream)).expectedVersion}`;
-          const answer = await app.fetch(`/streams/${stream}?${way}`, { method: "DELETE" });
-          if (answer.status !== 200) continue;
-          if (one.kind === "erase") held.set((head += 1), { stream, removedMs: null });
-          remove(stream, lastOf(stream));
+        };
+        const lastOf = (stream: string) =>
+          Math.max(0, ...[...held].flatMap(([at, one]) => (one.stream === stream ? at : [])));
+        for (const one of steps) {
+          if (one.kind === "append") {
+            const stream = `s-${one.stream}`;
+            const { version } = await client.append(stream, some(one.count), await versionOf(app, stream));
+            expect(version).toBeGreaterThan(0);
+            for (let n = 0; n < one.count; n += 1) held.set((head += 1), { stream, removedMs: null });
+          } else if (one.kind === "wait") {
+            nowMs += one.ms;
+            proxy.advance(one.ms);
+          } else if (one.kind === "read") {
+            const { path, size: pageSize } = one;
+            const source =
+              [{}, { stream: "s-0" }, { types: ["A", "kilde.erased"] }, { streamPrefix: "s-1" }][path] ?? {};
+            const found = await positions(client.read({ ...source, pageSize })).catch((error: unknown) => {
+              if (error instanceof KildeError && error.code === "stream-not-found") return [];
+              throw error;
+            });
+            const wanted = [...held].filter(([, { stream }]) =>
+              path === 1 ? stream === "s-0" : path === 3 ? stream === "s-1" : true,
+            );
+            const known = new Set(found);
+            expect(found).toEqual(found.toSorted((a, b) => a - b));
+            for (const [position, { removedMs }] of wanted) {
+              if (removedMs === null) expect([position, known.has(position)]).toEqual([position, true]);
+              else if (removedMs <= nowMs - DAY_MS)
+                expect([position, known.has(position)]).toEqual([position, false]);
+            }
+          } else {
+            const stream = `s-${one.stream}`;
+            if (lastOf(stream) === 0) continue;
+            const way =
+              one.kind === "erase"
+                ? "reason=asked"
+                : `before=${(await versionOf(app, stream)).expectedVersion}`;
+            const answer = await app.fetch(`/streams/${stream}?${way}`, { method: "DELETE" });
+            if (answer.status !== 200) continue;
+            if (one.kind === "erase") held.set((head += 1), { stream, removedMs: null });
+            remove(stream, lastOf(stream));
+          }
         }
-      }
-      await app.close();
-    }),
-    { numRuns: 60 },
-  );
+        await app.close();
+      }),
+      { numRuns: 60 },
+    );
+  },
+);
+
+test("every answer says how it may be cached", async () => {
+  const { app } = await open();
+  await app.append("x", ...some(3));
+  const { paths } = await app.get<{ paths: Record<string, Record<string, unknown>> }>("/openapi.json");
+  const gets = Object.keys(paths).filter((path) => "get" in (paths[path] ?? {}));
+  expect(gets.length).toBeGreaterThan(10);
+  for (const path of [...gets, "/", "/openapi.json", "/asyncapi.json", "/problems/internal", "/nothing"]) {
+    const { headers } = await app.fetch(path.replaceAll(/\{[^}]*\}/g, "1"));
+    expect([path, headers.get("cache-control")]).toEqual([path, expect.stringMatching(/^no-(cache|store)/)]);
+  }
 });

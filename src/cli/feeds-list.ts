@@ -11,7 +11,7 @@ interface ListFlags {
   readonly json?: boolean;
 }
 
-function progressOf({ progress, failure, deprecated, sunset, draft }: FeedEntry): string {
+function progressOf({ progress, failure, erasing, tracing, deprecated, sunset, draft }: FeedEntry): string {
   const notes: string[] = [];
   if (progress !== null && failure === null) {
     const { done, total, eventsPerSecond, secondsLeft } = progress;
@@ -23,6 +23,9 @@ function progressOf({ progress, failure, deprecated, sunset, draft }: FeedEntry)
     const { position, subject, message, since } = failure;
     notes.push(`since ${since} at event ${position} (${subject}): ${message}`);
   }
+  if (erasing) notes.push("erasing");
+  if (tracing !== null)
+    notes.push(`finding out where its events came from: ${tracing.done} of ${tracing.total}`);
   if (draft) notes.push("draft");
   if (deprecated !== null) notes.push(`deprecated ${deprecated}`);
   if (sunset !== null) notes.push(`gone ${sunset}`);

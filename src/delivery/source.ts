@@ -1,4 +1,4 @@
-import { ERASED_TYPE } from "../core/event.ts";
+import { ERASED_TYPE, EVENT_ERASED_TYPE } from "../core/event.ts";
 import { type Database, integerAt, type Row, type Statement, textAt, type Value } from "../log/database.ts";
 import type { LogAddress } from "../log/keys.ts";
 import { type Filter, type Selection, selected } from "../log/pages.ts";
@@ -19,8 +19,8 @@ export interface DeliveryEvent {
   /** Identity of the log that the event was read from. */
   readonly identity: string;
   /**
-   * Whether the same position may have been delivered with other bytes: it is a tombstone, which may stand in the place of
-   * an event, or the event that `previous` named was removed.
+   * Whether the same position may have been delivered with other bytes: it is a tombstone, or an erased event of a feed,
+   * which may stand in the place of an event, or the event that `previous` named was removed.
    */
   readonly altered: boolean;
   /** The event as JSON. */
@@ -42,15 +42,26 @@ function previousVersion({ types }: Filter, bind: (value: Value) => string): str
     order by before.version desc limit 1), 0)`;
 }
 
-const columns = (previous: string) =>
+/** Whether an event that `previous` would have named was erased in its place, which happens in feeds only. */
+function isAfterErased(log: LogAddress, { types }: Filter, previous: string): string {
+  if (log.id === 0 || types === undefined) return "0";
+  return `exists (select 1 from events as gone where gone.subject = event.subject
+    and gone.version < event.version and gone.version > ${previous} and gone.type = '${EVENT_ERASED_TYPE}')`;
+}
+
+const columns = (log: LogAddress, filter: Filter, previous: string) =>
   `event.key - ?1, event.subject, subject.name, event.version, ${previous}, ${eventText()}, ${LOG_IDENTITY},
-  event.type = '${ERASED_TYPE}', subject.first_version > 1`;
+  event.type in ('${ERASED_TYPE}', '${EVENT_ERASED_TYPE}') or ${isAfterErased(log, filter, previous)},
+  subject.first_version > 1`;
 
 /** Events of a selection. */
 export function deliveryStatement(log: LogAddress, selection: Selection): Statement {
   const args = renderingArgs(log);
   const previous = previousVersion(selection.filter, (value) => `?${args.push(value)}`);
-  return { sql: `select ${columns(previous)} ${selected(log, selection, args)}`, args };
+  return {
+    sql: `select ${columns(log, selection.filter, previous)} ${selected(log, selection, args)}`,
+    args,
+  };
 }
 
 /** Events at positions, in their order: those that are still there, and of a type that the filter selects. */
@@ -63,7 +74,7 @@ export function positionsStatement(log: LogAddress, filter: Filter, positions: r
     types === undefined
       ? ""
       : `and event.type in (select value from json_each(${bind(JSON.stringify(types))}))`;
-  const sql = `select ${columns(previous)}
+  const sql = `select ${columns(log, filter, previous)}
     from json_each(${bind(JSON.stringify(positions))}) as place
     cross join events as event on event.key = ?1 + place.value
     cross join subjects as subject on subject.id = event.subject
@@ -85,7 +96,7 @@ export function anyStatement(
 function deliveryEvent(row: Row): DeliveryEvent {
   const text = textAt(row, 5);
   const previous = integerAt(row, 4);
-  const [isTombstone, isTruncated] = [integerAt(row, 7) === 1, integerAt(row, 8) === 1];
+  const [isChanged, isTruncated] = [integerAt(row, 7) === 1, integerAt(row, 8) === 1];
   return {
     position: integerAt(row, 0),
     subject: integerAt(row, 1),
@@ -93,7 +104,7 @@ function deliveryEvent(row: Row): DeliveryEvent {
     version: integerAt(row, 3),
     previous,
     identity: textAt(row, 6),
-    altered: isTombstone || (isTruncated && previous === 0),
+    altered: isChanged || (isTruncated && previous === 0),
     text,
     characters: text.length,
   };

@@ -1,4 +1,4 @@
-import { ERASED_TYPE } from "../core/event.ts";
+import { ERASED_IN_PART_TYPE, ERASED_TYPE, EVENT_ERASED_TYPE } from "../core/event.ts";
 import { describedIn } from "./asyncapi-schema.ts";
 import type { Feed } from "./feed.ts";
 
@@ -65,6 +65,57 @@ const TOMBSTONE: Json = {
       },
     ],
   },
+};
+
+const EVENT_ERASED: Json = {
+  name: EVENT_ERASED_TYPE,
+  title: "An event was erased",
+  summary: "Stands in the place of an event that came from a stream which was erased. Ignore it.",
+  contentType: "application/cloudevents+json",
+  payload: {
+    allOf: [
+      { $ref: "#/components/schemas/CloudEvent" },
+      { type: "object", properties: { type: { const: EVENT_ERASED_TYPE } } },
+    ],
+  },
+};
+
+const ERASED_IN_PART: Json = {
+  name: ERASED_IN_PART_TYPE,
+  title: "Events of the subject were erased",
+  summary:
+    "Forget what was made of the versions that `data` lists, or forget the subject and read it again from its beginning. Events that replace them follow.",
+  contentType: "application/cloudevents+json",
+  payload: {
+    allOf: [
+      { $ref: "#/components/schemas/CloudEvent" },
+      {
+        type: "object",
+        required: ["data"],
+        properties: {
+          type: { const: ERASED_IN_PART_TYPE },
+          data: {
+            type: "object",
+            required: ["versions"],
+            properties: {
+              versions: {
+                description: "Ranges of versions that were erased: the first and the last of each",
+                type: "array",
+                items: { type: "array", items: { type: "integer" }, minItems: 2, maxItems: 2 },
+              },
+            },
+          },
+        },
+      },
+    ],
+  },
+};
+
+/** Messages of every channel. */
+const OF_ERASURES: Readonly<Record<string, Json>> = {
+  [ERASED_TYPE]: TOMBSTONE,
+  [EVENT_ERASED_TYPE]: EVENT_ERASED,
+  [ERASED_IN_PART_TYPE]: ERASED_IN_PART,
 };
 
 const QUERY: Json = {
@@ -139,7 +190,7 @@ function message(type: string, schemaKey: string): Json {
 /** AsyncAPI 3.0 of the feeds, for those who read them: a channel for each version, a message for each type. */
 export function asyncApiDocument(feeds: readonly Feed[], { version, url }: AsyncApiOptions): Json {
   const schemas: Record<string, unknown> = { CloudEvent: CLOUD_EVENT };
-  const messages: Record<string, unknown> = { [ERASED_TYPE]: TOMBSTONE };
+  const messages: Record<string, unknown> = { ...OF_ERASURES };
   const channels: Record<string, unknown> = {};
   const operations: Record<string, unknown> = {};
 
@@ -152,7 +203,7 @@ export function asyncApiDocument(feeds: readonly Feed[], { version, url }: Async
       schemas[key] = describedIn(schema, `#/components/schemas/${key}`);
       messages[key] = message(type, key);
     }
-    messageKeys.push(ERASED_TYPE);
+    messageKeys.push(...Object.keys(OF_ERASURES));
     const tags = deprecationTags(feed);
     channels[channelKey] = {
       address: feed.path,

@@ -83,7 +83,9 @@ export interface FeedDefinition<
   };
   /**
    * What an erased stream becomes: `"erase"` (default) erases the subject in the feed, with a tombstone; a function
-   * publishes something instead, and what was published before stays. The state is dropped in any case.
+   * publishes something instead of the tombstone, or, if it publishes nothing, the tombstone stays. In both cases
+   * everything that was published of the stream is erased, and the state is dropped. So `state` is the initial one; in a
+   * re-keyed feed it is what is left of other streams.
    */
   readonly erased?:
     | "erase"

@@ -102,7 +102,7 @@ export async function withServer<Result>(
     sleep: (ms, signal) => clock.sleep(ms, signal),
     random,
     now: () => clock.now(),
-    known: { position: 0 },
+    known: { position: 0, identity: null },
   };
   try {
     // A server that is not there at all is not waited for.

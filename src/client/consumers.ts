@@ -1,3 +1,4 @@
+import { mayContinue } from "./page-end.ts";
 import { queryString } from "./read.ts";
 import { readObject, type RequestDeps, send } from "./request.ts";
 import type { ConsumerInfo } from "./types.ts";
@@ -12,14 +13,17 @@ export async function* listConsumers(
 ): AsyncGenerator<ConsumerInfo, void, undefined> {
   let cursor: string | undefined;
   for (;;) {
-    const { consumers } = await send(
+    const { continues, consumers } = await send(
       deps,
       `${path}/consumers${queryString({ limit: PAGE_SIZE, cursor })}`,
       {},
-      readObject<{ consumers: ConsumerInfo[] }>,
+      async (response) => ({
+        continues: mayContinue(response),
+        consumers: (await readObject<{ consumers: ConsumerInfo[] }>(response)).consumers,
+      }),
     );
     yield* consumers;
     cursor = consumers.at(-1)?.consumer;
-    if (cursor === undefined || consumers.length < PAGE_SIZE) return;
+    if (cursor === undefined || !continues) return;
   }
 }

@@ -62,6 +62,8 @@ async function* connection(
   const headers = { accept: "text/event-stream" };
   const response = await sendOnce(deps, path, signal === undefined ? { headers } : { headers, signal });
   checkEventStream(response);
+  const identity = response.headers.get("kilde-log");
+  if (identity !== null) options.onLog?.(identity);
   if (response.body === null) throw new KildeUnreachableError("The server sent no stream");
   const text = watched(deps, response.body).pipeThrough(
     new TextDecoderStream() as TransformStream<Uint8Array, string>,
@@ -75,6 +77,11 @@ async function* connection(
     if (error instanceof UnreadableEventError) throw error;
     throw new KildeUnreachableError(`The stream was cut off: ${String(error)}`, { cause: error });
   }
+}
+
+/** The position of a cursor; 0 for a text that the server will refuse. */
+function positionOf(lastEventId: string | number): number {
+  return parseCursor(String(lastEventId))?.position ?? 0;
 }
 
 /**
@@ -94,9 +101,10 @@ export async function* follow<Data>(
     try {
       for await (const event of connection(deps, options, lastEventId)) {
         failures = 0;
-        if (lastEventId !== undefined && Number(event.id) <= Number(lastEventId)) continue;
-        lastEventId = event.id;
-        yield eventOf<Data>(event);
+        const read = eventOf<Data>(event);
+        if (lastEventId !== undefined && read.position <= positionOf(lastEventId)) continue;
+        lastEventId = read.cursor;
+        yield read;
         if (aborted()) return;
       }
     } catch (error) {

@@ -1,6 +1,7 @@
 import { toHeaderText } from "../core/header-text.ts";
 import { findAppend } from "./appends.ts";
 import { follow } from "./follow.ts";
+import { readHistory } from "./history.ts";
 import { listConsumers } from "./consumers.ts";
 import { sendRead } from "./position.ts";
 import { logPath, queryString, readPages, sourcePath } from "./read.ts";
@@ -73,6 +74,11 @@ export interface Client {
   /** Position of the last event of the event log, or of a feed; 0 when there is none. */
   head(feed?: types.FeedVersion): Promise<number>;
   /**
+   * The identity of the event log, or of a feed, and its head. With a former `identity` also up to where the log still
+   * holds what it held then: a restore of the server gives each log a new identity.
+   */
+  history(options?: types.HistoryOptions): Promise<types.LogHistory>;
+  /**
    * Tells the server that a consumer has dealt with everything up to a position. Throws a KildeError
    * `cursor-moved-back` for an earlier position than before, unless it is to `rewind`.
    */
@@ -105,16 +111,19 @@ export function createClient(options: ClientOptions): Client {
     sleep: options.sleep ?? sleepFor,
     random: options.random ?? Math.random,
     now: () => Date.now(),
-    known: { position: 0 },
+    known: { position: 0, identity: null },
   };
 
   const post = async <Body extends object>(
     path: string,
     body: object,
-    { idempotencyKey = crypto.randomUUID(), signal }: types.AppendOptions,
+    { idempotencyKey = crypto.randomUUID(), logIdentity = deps.known.identity, signal }: types.AppendOptions,
   ): Promise<Body> => {
-    const headers =
-      idempotencyKey === null ? json : { ...json, "idempotency-key": toHeaderText(idempotencyKey) };
+    const headers = {
+      ...json,
+      ...(idempotencyKey === null ? {} : { "idempotency-key": toHeaderText(idempotencyKey) }),
+      ...(logIdentity === null ? {} : { "kilde-log": logIdentity }),
+    };
     const init: RequestInit = { method: "POST", body: JSON.stringify(body), headers };
     if (signal !== undefined) init.signal = signal;
     return send(deps, path, init, readObject<Body>, idempotencyKey !== null);
@@ -123,9 +132,12 @@ export function createClient(options: ClientOptions): Client {
   const remove = <Body extends object>(
     stream: string,
     query: string,
-    headers: Record<string, string>,
-  ): Promise<Body> =>
-    send(deps, sourcePath({ stream }) + query, { method: "DELETE", headers }, readObject<Body>, false);
+    stated: Record<string, string>,
+  ): Promise<Body> => {
+    const { identity } = deps.known;
+    const headers = identity === null ? stated : { ...stated, "kilde-log": identity };
+    return send(deps, sourcePath({ stream }) + query, { method: "DELETE", headers }, readObject<Body>, false);
+  };
 
   return {
     append(stream, events, appendOptions = {}) {
@@ -156,6 +168,7 @@ export function createClient(options: ClientOptions): Client {
         async (response) => Number(response.headers.get("kilde-head")),
         { feed },
       ),
+    history: (historyOptions = {}) => readHistory(deps, historyOptions),
     commit(position, { feed, consumer = options.consumer, rewind } = {}) {
       if (consumer === undefined) throw new TypeError("Who commits? State `consumer`, here or of the client");
       const path = `${logPath(feed)}/consumers/${encodeURIComponent(consumer)}`;

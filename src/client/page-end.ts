@@ -27,3 +27,12 @@ export function nextPageOf({ headers }: Response): NextPage | null {
   const lastEventId = query?.get("lastEventId") ?? null;
   return lastEventId === null ? null : { lastEventId, cacheKey: query?.get("cacheKey") ?? undefined };
 }
+
+/**
+ * Whether a list may continue after a page. The server links to the next page where there is one; where a proxy took the
+ * header away, only an empty page ends a list. Lists are never cached.
+ */
+export function mayContinue({ headers }: Response): boolean {
+  const link = headers.get("link");
+  return link === null || NEXT_LINK.test(link);
+}

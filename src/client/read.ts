@@ -1,3 +1,4 @@
+import { eventIdOf } from "../core/cursor.ts";
 import { eventOf, type WireEvent } from "../core/read-event.ts";
 import { type NextPage, nextPageOf, saysEnd } from "./page-end.ts";
 import { parsePage } from "./parse-events.ts";
@@ -81,6 +82,8 @@ export async function* readPages<Data>(
     const path = sourcePath(options) + queryString({ ...fixed, ...place, limit });
     const init: RequestInit = signal === undefined ? {} : { signal };
     const pageOf = async (response: Response): Promise<AnsweredPage> => {
+      const identity = response.headers.get("kilde-log");
+      if (identity !== null) options.onLog?.(identity);
       const events = parsePage(await response.text(), sourcePath(options));
       return { events, isLast: events.length === 0 || saysEnd(response), next: nextPageOf(response) };
     };
@@ -95,7 +98,8 @@ export async function* readPages<Data>(
     const last = page.at(-1);
     if (last === undefined) return;
     left -= page.length;
-    const place = linked ?? { lastEventId: last.id };
+    const cursor = eventIdOf({ position: Number(last.id), identity: last.logidentity ?? null });
+    const place = linked ?? { lastEventId: cursor };
     next = left > 0 && !isLast ? request(place, Math.min(left, pageSize)) : null;
     // Who stops reading early has no interest in how the page after went.
     next?.catch(() => {});

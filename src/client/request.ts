@@ -45,6 +45,14 @@ export interface Retry {
 /** Longest `Retry-After` that is honored if nothing else is set. */
 export const MAX_RETRY_AFTER_MS = 3_600_000;
 
+/** What the client knows of the event log. */
+export interface Known {
+  /** The last position that an append or a refusal named; 0: none. */
+  position: number;
+  /** Identity of the log in the last answer that named one; null: none did. */
+  identity: string | null;
+}
+
 export interface RequestDeps {
   readonly url: string;
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
@@ -54,8 +62,7 @@ export interface RequestDeps {
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
   /** The wall clock, for a `Retry-After` with a date in an answer without one. */
   readonly now: () => number;
-  /** The last position of the event log that the client was told of by an append; 0: none. */
-  readonly known: { position: number };
+  readonly known: Known;
   /** 0 up to 1; spreads the attempts of many clients. */
   readonly random: () => number;
 }
@@ -139,6 +146,18 @@ export function backoffMs(
   return Math.max(asked, delay / 2 + (delay / 2) * random());
 }
 
+/** Takes note of what an answer says about the event log. Answers about feeds name the identities of feeds. */
+function noteKnown(known: Known, path: string, headers: Headers): void {
+  const identity = headers.get("kilde-log");
+  if (identity !== null && !path.startsWith("/feeds/") && identity !== known.identity) {
+    // Positions of the former history mean other events now.
+    if (known.identity !== null) known.position = 0;
+    known.identity = identity;
+  }
+  const position = Number(headers.get("kilde-position"));
+  if (position > known.position) known.position = position;
+}
+
 /** Sends a request once. A `HEAD` or `GET` for what does not exist is an error like any other. */
 export async function sendOnce(deps: RequestDeps, path: string, init: RequestInit): Promise<Response> {
   let response: Response;
@@ -149,8 +168,7 @@ export async function sendOnce(deps: RequestDeps, path: string, init: RequestIni
     if (init.signal?.aborted === true) throw error;
     throw new KildeUnreachableError(`No answer from ${deps.url}: ${String(error)}`, { cause: error });
   }
-  const told = Number(response.headers.get("kilde-position"));
-  if (told > deps.known.position) deps.known.position = told;
+  noteKnown(deps.known, path, response.headers);
   if (response.ok) return response;
   // Its answer has no body, which would say what is wrong.
   if (init.method === "HEAD") return sendOnce(deps, path, { ...init, method: "GET" });

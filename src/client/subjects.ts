@@ -1,3 +1,4 @@
+import { mayContinue } from "./page-end.ts";
 import { logPath, queryString } from "./read.ts";
 import { sendRead } from "./position.ts";
 import { readObject, type RequestDeps } from "./request.ts";
@@ -18,11 +19,14 @@ export async function* subjectPages(
   let cursor: { cursor?: string | undefined; changedSince?: number } =
     changedSince === undefined ? { cursor: after } : { changedSince };
   for (;;) {
-    const page = await sendRead(
+    const { continues, page } = await sendRead(
       deps,
       `${listPath}${queryString({ prefix, limit: pageSize, ...cursor })}`,
       init,
-      readObject<{ streams?: Listed[]; subjects?: Listed[] }>,
+      async (response) => ({
+        continues: mayContinue(response),
+        page: await readObject<{ streams?: Listed[]; subjects?: Listed[] }>(response),
+      }),
       { feed, position },
     );
     const subjects = (page.subjects ?? page.streams ?? []).map(
@@ -31,7 +35,7 @@ export async function* subjectPages(
     const last = subjects.at(-1);
     if (last === undefined) return;
     yield subjects;
-    if (subjects.length < pageSize) return;
+    if (!continues) return;
     cursor = changedSince === undefined ? { cursor: last.subject } : { changedSince: last.position };
   }
 }

@@ -1,3 +1,4 @@
+import { mayContinue } from "./page-end.ts";
 import { queryString } from "./read.ts";
 import { readObject, type RequestDeps, send } from "./request.ts";
 import type * as types from "./subscription-types.ts";
@@ -31,11 +32,18 @@ export function createSubscriptions(deps: RequestDeps): types.Subscriptions {
   async function* paged<Entry>(path: string, name: string, cursorOf: (entry: Entry) => string) {
     let cursor: string | undefined;
     for (;;) {
-      const page = await call<Record<string, Entry[]>>(path + queryString({ limit: PAGE_SIZE, cursor }));
-      const entries = page[name] ?? [];
+      const { continues, entries } = await send(
+        deps,
+        path + queryString({ limit: PAGE_SIZE, cursor }),
+        {},
+        async (response) => ({
+          continues: mayContinue(response),
+          entries: ((await response.json()) as Record<string, Entry[]>)[name] ?? [],
+        }),
+      );
       yield* entries;
       const last = entries.at(-1);
-      if (last === undefined || entries.length < PAGE_SIZE) return;
+      if (last === undefined || !continues) return;
       cursor = cursorOf(last);
     }
   }

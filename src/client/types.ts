@@ -31,6 +31,11 @@ export interface AppendOptions {
    * control characters.
    */
   readonly idempotencyKey?: string | null;
+  /**
+   * Identity of the event log that the append was decided on, `logIdentity` of an event that was read. When the server
+   * was restored since: a KildeError `log-restored`. Default: the identity that this client saw last; `null` states none.
+   */
+  readonly logIdentity?: string | null;
   readonly signal?: AbortSignal;
 }
 
@@ -87,6 +92,8 @@ export interface ReadOptions extends Filter {
   readonly toVersion?: number;
   /** Of a stream: as of this time; what had been recorded by then. */
   readonly asOf?: string | Date;
+  /** Called with the identity of the log, for each answer of the server that names it. */
+  readonly onLog?: (identity: string) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -99,6 +106,8 @@ export interface FollowOptions extends Filter {
   readonly subject?: string;
   /** Go on after the event with this id; default: from the beginning. */
   readonly lastEventId?: string | number;
+  /** Called with the identity of the log, whenever a connection is made. */
+  readonly onLog?: (identity: string) => void;
   /** Ends the iteration. */
   readonly signal?: AbortSignal;
 }
@@ -134,6 +143,23 @@ export interface SubjectsOptions extends ListOptions {
   readonly feed?: FeedVersion;
   /** By name: only those after this one. */
   readonly after?: string;
+}
+
+export interface HistoryOptions {
+  /** Default: the event log. */
+  readonly feed?: FeedVersion;
+  /** An identity that the log had before, or another history of it. */
+  readonly identity?: string;
+}
+
+/** Which history a log holds. */
+export interface LogHistory {
+  /** Identity of the log now; null: the server gives none. */
+  readonly identity: string | null;
+  /** Position of the last event; 0 when there is none. */
+  readonly head: number;
+  /** Position up to which the log holds what it held under the identity in question; null: not known, or not asked. */
+  readonly parted: number | null;
 }
 
 /** A reader of a log that named itself. */

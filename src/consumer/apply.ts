@@ -1,33 +1,27 @@
 import { ERASED_IN_PART_TYPE, ERASED_TYPE, EVENT_ERASED_TYPE } from "../core/event.ts";
-import type { Counts } from "./counts.ts";
 import type { ConsumerDeps } from "./deps.ts";
 import { HandlerError } from "./failure.ts";
+import { isHeld, UnknownIdentityError } from "./history.ts";
+import { resetSubject } from "./restore.ts";
 import type { FeedChanges, SubjectCursor } from "./store.ts";
+import { cursorAfter, newCursor } from "./subject-cursor.ts";
 import { type ConsumerEvent, isErased } from "./types.ts";
 
 /** Events of one subject in order of version. */
 export interface SubjectEvents {
   readonly subject: string;
   readonly events: readonly ConsumerEvent[];
-  /** They were read from the subject after its cursor: what is not among them is not there any more. */
-  readonly complete: boolean;
+  /**
+   * Version after which they were read from the subject: what is not among them is not there any more. Null: they came
+   * in another way, and others may be lacking.
+   */
+  readonly readAfter: number | null;
 }
 
 export interface Applied {
   /** Subjects whose events do not go on from their cursor. */
   readonly gaps: readonly string[];
   readonly cursors: ReadonlyMap<string, SubjectCursor>;
-}
-
-export function newCursor(subject: string): SubjectCursor {
-  return { subject, version: 0, known: 0, position: 0, source: 0, status: "following", failure: null };
-}
-
-/** The cursor after an event. */
-export function cursorAfter(cursor: SubjectCursor, event: ConsumerEvent): SubjectCursor {
-  const known = Math.max(cursor.known, event.version);
-  const { version, position, projectedFrom: source = position } = event;
-  return { ...cursor, version, known, position, source };
 }
 
 /** The first version that an event at the head of a subject reports as erased; null: it is no such event. */
@@ -47,26 +41,33 @@ interface Progress {
   readonly handled: number;
   readonly duplicates: number;
   readonly gap: boolean;
+  /** The subject was reset: the feed no longer has what had been handled. */
+  readonly reset: boolean;
 }
 
 /** Handles what a subject has not handled yet, up to a gap. */
 async function applySubject<Tx>(
-  { handle }: ConsumerDeps<Tx>,
+  deps: ConsumerDeps<Tx>,
   tx: Tx,
   start: SubjectCursor,
-  { events, complete }: SubjectEvents,
+  work: SubjectEvents,
 ): Promise<Progress> {
-  let cursor = start;
+  const { handle, history } = deps;
+  const reset = !isHeld(history, start.identity, start.position);
+  let cursor = reset ? await resetSubject(deps, tx, start.subject, history.current) : start;
+  const complete = work.readAfter !== null && work.readAfter <= cursor.version;
   let duplicates = 0;
   let handled = 0;
-  for (const event of events) {
+  for (const event of work.events) {
+    // An event of a history that the feed has left came late: it never happened.
+    if (!isHeld(history, event.logIdentity ?? null, event.position)) continue;
     if (event.version <= cursor.version) {
       duplicates += 1;
       continue;
     }
     // What was before a tombstone is gone, so that nothing is lacking.
     const follows = complete || event.version === cursor.version + 1 || isErased(event);
-    if (!follows) return { cursor, handled, duplicates, gap: true };
+    if (!follows) return { cursor, handled, duplicates, gap: true, reset };
     const erasedFrom = firstErasedInPart(event);
     // Read together, from before what was erased: none of it was handled.
     const isKnown = event.version <= (cursor.revised ?? 0) || (complete && start.version < (erasedFrom ?? 0));
@@ -85,11 +86,11 @@ async function applySubject<Tx>(
       // What remains is read again from the beginning.
       const known = Math.max(cursor.known, event.version);
       cursor = { ...cursor, version: 0, known, revised: event.version };
-      return { cursor, handled, duplicates, gap: true };
+      return { cursor, handled, duplicates, gap: true, reset };
     }
     cursor = cursorAfter(cursor, event);
   }
-  return { cursor, handled, duplicates, gap: false };
+  return { cursor, handled, duplicates, gap: false, reset };
 }
 
 async function applyAll<Tx>(
@@ -126,11 +127,25 @@ function settledCursor(cursor: SubjectCursor): SubjectCursor {
  */
 export async function apply<Tx>(
   deps: ConsumerDeps<Tx>,
-  counts: Counts,
   work: readonly SubjectEvents[],
   feed: FeedChanges | null,
 ): Promise<Applied> {
-  const { store, key } = deps;
+  for (;;) {
+    try {
+      return await applyOnce(deps, work, feed);
+    } catch (error) {
+      if (!(error instanceof UnknownIdentityError)) throw error;
+      await deps.history.learn(error.identity);
+    }
+  }
+}
+
+async function applyOnce<Tx>(
+  deps: ConsumerDeps<Tx>,
+  work: readonly SubjectEvents[],
+  feed: FeedChanges | null,
+): Promise<Applied> {
+  const { store, key, counts } = deps;
   const names = work.map(({ subject }) => subject);
   const { applied, done } = await store.transact(async (tx) => {
     const before = new Map((await store.lock(tx, key, names)).map((cursor) => [cursor.subject, cursor]));
@@ -140,7 +155,7 @@ export async function apply<Tx>(
     const gaps = progress.filter(({ gap }) => gap).map(({ cursor }) => cursor.subject);
     // A blocked subject that a pull found complete is written even if there was nothing to handle.
     const changed = progress
-      .filter(({ cursor, handled }) => handled > 0 || cursor.status === "blocked")
+      .filter(({ cursor, handled, reset }) => handled > 0 || reset || cursor.status === "blocked")
       .map(({ cursor }) => settledCursor(cursor));
     if (changed.length > 0) await store.saveSubjects(tx, key, changed);
     if (feed !== null && gaps.length === 0) await store.saveFeed(tx, key, feed);
@@ -155,17 +170,13 @@ export async function apply<Tx>(
 }
 
 /** Handles events of one subject, and if a handler fails, at least those before. Rejects then all the same. */
-export async function applyOne<Tx>(
-  deps: ConsumerDeps<Tx>,
-  counts: Counts,
-  work: SubjectEvents,
-): Promise<Applied> {
+export async function applyOne<Tx>(deps: ConsumerDeps<Tx>, work: SubjectEvents): Promise<Applied> {
   try {
-    return await apply(deps, counts, [work], null);
+    return await apply(deps, [work], null);
   } catch (error) {
     if (!(error instanceof HandlerError)) throw error;
     const events = work.events.filter(({ version }) => version < error.version);
-    if (events.length > 0) await applyOne(deps, counts, { ...work, events });
+    if (events.length > 0) await applyOne(deps, { ...work, events });
     throw error;
   }
 }

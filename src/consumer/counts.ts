@@ -10,8 +10,10 @@ export interface Counts {
   pulls: number;
   /** Attempts of handlers that failed. */
   failures: number;
+  /** Subjects that were reset, since the feed was restored and no longer has what was handled. */
+  resets: number;
 }
 
 export function noCounts(): Counts {
-  return { handled: 0, duplicates: 0, gaps: 0, pulls: 0, failures: 0 };
+  return { handled: 0, duplicates: 0, gaps: 0, pulls: 0, failures: 0, resets: 0 };
 }

@@ -1,11 +1,13 @@
-import { apply, applyOne, newCursor, type SubjectEvents } from "./apply.ts";
+import { apply, applyOne, type SubjectEvents } from "./apply.ts";
 import { type Behind, type Blocked, blockedCursor } from "./blocked.ts";
-import type { Counts } from "./counts.ts";
 import type { ConsumerDeps } from "./deps.ts";
 import { HandlerError } from "./failure.ts";
+import { heldEvents } from "./history.ts";
 import { eachOf } from "./limited.ts";
 import type { Pulls } from "./pull.ts";
+import { LogRestoredError } from "./restore.ts";
 import type { FeedChanges } from "./store.ts";
+import { newCursor } from "./subject-cursor.ts";
 import type { ConsumerEvent } from "./types.ts";
 
 /** Subjects of one delivery that are pulled at the same time. */
@@ -17,7 +19,6 @@ const ATTEMPTS = 3;
 const ATTEMPT_DELAY_MS = 20;
 
 export interface DeliverDeps<Tx> extends ConsumerDeps<Tx> {
-  readonly counts: Counts;
   readonly blocked: Blocked;
   readonly pulls: Pulls;
 }
@@ -37,7 +38,7 @@ function bySubject(events: readonly ConsumerEvent[]): SubjectEvents[] {
   return [...found].map(([subject, list]) => ({
     subject,
     events: list.toSorted((a, b) => a.version - b.version),
-    complete: false,
+    readAfter: null,
   }));
 }
 
@@ -70,13 +71,12 @@ async function attempt<Tx>(
     try {
       const [one] = work;
       const alone = one !== undefined && work.length === 1 && feed === null;
-      const { gaps } = alone
-        ? await applyOne(deps, deps.counts, one)
-        : await apply(deps, deps.counts, work, feed);
+      const { gaps } = alone ? await applyOne(deps, one) : await apply(deps, work, feed);
       for (const subject of gaps) outcome.gaps.add(subject);
       if (feed !== null && gaps.length === 0) outcome.kept = true;
       return;
     } catch (error) {
+      if (error instanceof LogRestoredError) throw error;
       if (!(error instanceof HandlerError) && attempts < ATTEMPTS) {
         await deps.clock.sleep(ATTEMPT_DELAY_MS * 2 ** attempts);
         continue;
@@ -124,7 +124,7 @@ export async function deliver<Tx>(
   feed: FeedChanges | null,
 ): Promise<void> {
   const { blocked, pulls, counts, store } = deps;
-  const all = bySubject(events);
+  const all = bySubject(await heldEvents(deps.history, events));
   const held = all.filter(({ subject }) => blocked.has(subject));
   const free = all.filter(({ subject }) => !blocked.has(subject));
   const outcome: Outcome = { gaps: new Set(), failed: new Map(), kept: false };

@@ -1,10 +1,15 @@
 import type { Client, FeedVersion } from "../client/index.ts";
 import type { Clock } from "../core/clock.ts";
+import type { Counts } from "./counts.ts";
+import type { History } from "./history.ts";
 import type { ConsumerStore, SubjectCursor } from "./store.ts";
 import type { ConsumerEvent } from "./types.ts";
 
 /** What is done with an event, in the transaction that keeps the cursor. */
 export type Handle<Tx> = (event: ConsumerEvent, tx: Tx) => void | Promise<void>;
+
+/** Removes all that the handler made of a subject, in the transaction that puts its cursor back to the beginning. */
+export type Reset<Tx> = (subject: string, tx: Tx) => void | Promise<void>;
 
 /**
  * Which of some subjects are this consumer's to handle, asked in the transaction that would. A subject without a
@@ -24,6 +29,10 @@ export interface ConsumerDeps<Tx> {
   readonly key: string;
   readonly log: FeedVersion | null;
   readonly handle: Handle<Tx>;
+  /** Null: the consumer stops when the feed no longer has what was handled. */
+  readonly reset: Reset<Tx> | null;
+  readonly history: History;
+  readonly counts: Counts;
   readonly admit: Admit<Tx>;
   /** Which of some subjects reconstitution is to look at. */
   readonly concerns: (names: readonly string[]) => Promise<ReadonlySet<string>>;

@@ -1,73 +1,45 @@
-import { type BackoffOptions, backoffMs, type Blocked, createBlocked } from "./blocked.ts";
-import { type Counts, noCounts } from "./counts.ts";
-import { deliver, type DeliverDeps, retryBlocked } from "./deliver.ts";
+import { backoffMs, createBlocked } from "./blocked.ts";
+import { deliver, type DeliverDeps, noteFailure, retryBlocked } from "./deliver.ts";
 import type { ConsumerDeps } from "./deps.ts";
-import { type EnsuredSubject, ensure, type Need } from "./ensure.ts";
-import { type Beginning, type FeedPosition, readFeedPosition } from "./feed-position.ts";
+import type { Engine, EngineOptions, Phase } from "./engine-types.ts";
+import { ensure } from "./ensure.ts";
+import { KildeError } from "../client/index.ts";
+import { type FeedPosition, readFeedPosition } from "./feed-position.ts";
+import { heldEvents } from "./history.ts";
 import { createInbox, type Inbox } from "./inbox.ts";
+import { eachOf } from "./limited.ts";
 import { createPulls } from "./pull.ts";
-import { type Reconstitution, type ReconstituteOptions, reconstitute } from "./reconstitute.ts";
+import { reconstitute } from "./reconstitute.ts";
 import { createPositionReports } from "./report.ts";
-import type { SubjectCursor } from "./store.ts";
-import { batches, type Transport } from "./transport.ts";
+import { LogRestoredError, rollBack } from "./restore.ts";
+import { batches } from "./transport.ts";
 import type { ConsumerEvent } from "./types.ts";
-
-export interface EngineOptions {
-  readonly transport: Transport;
-  readonly from: Beginning;
-  readonly backoff: BackoffOptions;
-  /** Most events of one transaction. */
-  readonly batchEvents: number;
-  /** How often the server is told the position, in milliseconds. */
-  readonly commitIntervalMs: number;
-  /** How often to reconstitute, in milliseconds; null: by hand only. */
-  readonly reconstituteEveryMs: number | null;
-  readonly onError: (error: unknown) => void;
-  readonly onReconstituted: (found: Reconstitution) => void;
-}
-
-/** `idle`: it was not started; `catching-up`: there is more to read; `live`: it has what there is. */
-export type Phase = "idle" | "catching-up" | "live";
-
-/** The consumer of one feed. */
-export interface Engine {
-  readonly counts: Counts;
-  readonly blocked: Blocked;
-  phase(): Phase;
-  position(): number | null;
-  committed(): number | null;
-  /** What keeps it from going on; null: nothing. */
-  error(): Error | null;
-  prepare(): Promise<void>;
-  run(signal: AbortSignal): Promise<void>;
-  receive(events: readonly ConsumerEvent[]): Promise<void>;
-  /** Handles what a subject lacks as of now. */
-  pull(subject: string): Promise<SubjectCursor | null>;
-  ensure(subject: string, need: Need): Promise<EnsuredSubject | null>;
-  reconstitute(options: ReconstituteOptions, signal: AbortSignal): Promise<Reconstitution>;
-}
 
 const PAGE_OF_BLOCKED = 1_000;
 
+/** Subjects that are read again at the same time after a restore of the server. */
+const PULLS_AFTER_RESET = 4;
+
 /** Puts together what follows one feed. */
 export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions): Engine {
-  const { store, key, clock } = deps;
+  const { store, key, clock, counts, history } = deps;
   const { transport, batchEvents, onError } = options;
-  const counts = noCounts();
   const blocked = createBlocked(deps, options.backoff);
   const reports = createPositionReports(deps);
   let feed: FeedPosition | null = null;
   let preparing: Promise<FeedPosition> | null = null;
   let phase: Phase = "idle";
   let failure: Error | null = null;
-  const since = () => feed?.since ?? 0;
-  const pulls = createPulls(deps, counts, { since, onPulled: (cursor) => blocked.learn([cursor]) });
-  const all: DeliverDeps<Tx> = { ...deps, counts, blocked, pulls };
+  let halted: LogRestoredError | null = null;
+  let rollingBack: Promise<readonly string[]> | null = null;
+  const since = () => ({ position: feed?.since ?? 0, identity: feed?.identity ?? null });
+  const pulls = createPulls(deps, { since, onPulled: (cursor) => blocked.learn([cursor]) });
+  const all: DeliverDeps<Tx> = { ...deps, blocked, pulls };
 
   const prepare = async (): Promise<FeedPosition> => {
     await store.prepare();
     for (let after = ""; ;) {
-      const page = await store.listSubjects(key, "blocked", after, PAGE_OF_BLOCKED);
+      const page = await store.listSubjects(key, { status: "blocked" }, after, PAGE_OF_BLOCKED);
       blocked.learn(page);
       after = page.at(-1)?.subject ?? "";
       if (page.length < PAGE_OF_BLOCKED) break;
@@ -75,9 +47,10 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
     return readFeedPosition(deps, options.from);
   };
   const prepared = async (): Promise<FeedPosition> => {
+    if (halted !== null) throw halted;
     preparing ??= prepare();
     try {
-      feed = await preparing;
+      feed ??= await preparing;
       return feed;
     } catch (error) {
       preparing = null;
@@ -85,27 +58,82 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
     }
   };
 
-  /** Handles events that follow on the position, all of them or a part at a time. */
-  const deliverInOrder = async (events: readonly ConsumerEvent[], { mark }: FeedPosition): Promise<void> => {
-    for (let start = 0; start < events.length; start += batchEvents) {
-      const batch = events.slice(start, start + batchEvents);
-      const position = batch.at(-1)?.position ?? mark.position;
-      await deliver(all, batch, { position });
-      mark.reach(position);
+  /** Brings the store in line with the history that the feed holds now. Gives the subjects to read again. */
+  const adoptHistory = async (): Promise<readonly string[]> => {
+    const { since: began, mark, identity } = await prepared();
+    const kept = { since: began, position: mark.position, identity, reconstitution: null };
+    try {
+      const rolledBack = await rollBack(deps, history, (await store.readFeed(key)) ?? kept);
+      feed = rolledBack.feed;
+      reports.forget();
+      return rolledBack.reset;
+    } catch (error) {
+      if (error instanceof LogRestoredError) halted = error;
+      throw error;
     }
   };
 
+  /** Resolves with the position when the store is in line with the history that some events, or cursors, are of. */
+  const settled = async (identities: Iterable<string | undefined>): Promise<FeedPosition> => {
+    let at = await prepared();
+    for (const identity of identities) {
+      if (identity !== undefined && history.holds(identity, 0) === null) await history.learn(identity);
+    }
+    while (history.current !== null && history.current !== at.identity) {
+      rollingBack ??= adoptHistory().finally(() => (rollingBack = null));
+      const reset = await rollingBack;
+      at = await prepared();
+      // Where it fails, the subject stays blocked, and is tried again.
+      await eachOf(reset, PULLS_AFTER_RESET, (subject) =>
+        pulls.toNow(subject).then(
+          () => {},
+          (error: unknown) => noteFailure(all, subject, error),
+        ),
+      );
+    }
+    return at;
+  };
+
+  /**
+   * Handles events that follow on the position, all of them or a part at a time. False: the feed was restored, and they
+   * no longer follow on it.
+   */
+  const deliverInOrder = async (events: readonly ConsumerEvent[]): Promise<boolean> => {
+    const before = (await prepared()).mark.position;
+    const { mark, identity } = await settled(events.map(({ logIdentity }) => logIdentity));
+    if (mark.position < before || (await heldEvents(history, events)).length < events.length) return false;
+    for (let start = 0; start < events.length; start += batchEvents) {
+      const batch = events.slice(start, start + batchEvents);
+      const position = batch.at(-1)?.position ?? mark.position;
+      await deliver(all, batch, { position, identity });
+      mark.reach(position);
+    }
+    return true;
+  };
+
   const inbox: Inbox = createInbox(async (events) => {
-    const { mark } = await prepared();
+    const { mark, identity } = await settled(events.map(({ logIdentity }) => logIdentity));
     for (let start = 0; start < events.length; start += batchEvents) {
       const batch = events.slice(start, start + batchEvents);
       await deliver(all, batch, null);
-      if (transport === "push") mark.came(batch.map(({ position }) => position));
+      const held = await heldEvents(history, batch);
+      if (transport === "push") mark.came(held.map(({ position }) => position));
     }
     if (transport === "push") {
-      await store.transact((tx) => store.saveFeed(tx, key, { position: mark.position }));
+      await store.transact((tx) => store.saveFeed(tx, key, { position: mark.position, identity }));
     }
   });
+
+  /** Reports that the consumer cannot continue, once, and waits until it is stopped. */
+  const halt = async (error: LogRestoredError, signal: AbortSignal): Promise<void> => {
+    if (phase !== "halted") onError(error);
+    phase = "halted";
+    failure = error;
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+  };
 
   /** Does something over and over, with growing waits while it fails. */
   const persist = async (signal: AbortSignal, work: () => Promise<void>): Promise<void> => {
@@ -115,6 +143,10 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
         return;
       } catch (error) {
         if (signal.aborted) return;
+        if (error instanceof LogRestoredError) {
+          await halt(error, signal);
+          return;
+        }
         // It went well in between: the waits begin anew.
         failures = failure === null ? 1 : failures + 1;
         failure = error instanceof Error ? error : new Error(String(error), { cause: error });
@@ -124,17 +156,42 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
     }
   };
 
-  const follow = async (signal: AbortSignal): Promise<void> => {
-    const at = await prepared();
+  /** Follows the feed from its cursor until the signal aborts, or the feed turns out to be restored. */
+  const followOnce = async (signal: AbortSignal): Promise<void> => {
+    const { mark, identity } = await prepared();
     phase = "catching-up";
     const onLive = () => {
       phase = "live";
       failure = null;
     };
-    for await (const events of batches(deps, at.mark.position, transport, onLive, signal)) {
+    const moved = new AbortController();
+    const watch = {
+      onLive,
+      /** The feed was restored while nothing came of it. */
+      onLog(now: string) {
+        if (identity !== null && now !== identity) moved.abort();
+      },
+    };
+    const until = AbortSignal.any([signal, moved.signal]);
+    const cursor = { position: mark.position, identity };
+    for await (const events of batches(deps, cursor, transport, watch, until)) {
       failure = null;
-      await deliverInOrder(events, at);
+      if (!(await deliverInOrder(events))) return;
     }
+    if (moved.signal.aborted && !signal.aborted && identity !== null) await history.learn(identity);
+  };
+
+  const follow = async (signal: AbortSignal): Promise<void> => {
+    do {
+      try {
+        await followOnce(signal);
+      } catch (error) {
+        if (!(error instanceof KildeError) || error.code !== "log-restored") throw error;
+        const { identity } = await prepared();
+        if (identity !== null) await history.learn(identity);
+      }
+      if (!signal.aborted) await settled([]);
+    } while (!signal.aborted && transport !== "push");
   };
 
   const commitNow = async (): Promise<void> => {
@@ -192,12 +249,26 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
       return ensure(all, subject, need);
     },
     async reconstitute(how, signal) {
-      const { mark } = await prepared();
+      const readHistory = () => deps.client.history(deps.log === null ? {} : { feed: deps.log });
+      const first = await readHistory();
+      if (first.identity !== null) history.note(first.identity);
+      const { mark, identity } = await settled([]);
+      let looked: number | null = first.head;
+      const readHead = async () => {
+        const head = looked ?? (await readHistory()).head;
+        looked = null;
+        return head;
+      };
       const awaitedAfter = () => (phase === "idle" || transport === "push" ? null : mark.position);
-      const found = await reconstitute({ ...all, since, awaitedAfter }, how, signal);
+      const began = () => since().position;
+      const walking = { ...all, since: began, awaitedAfter, identity, readHead };
+      const found = await reconstitute(walking, how, signal).catch((error: unknown) => {
+        if (error instanceof LogRestoredError) halted = error;
+        throw error;
+      });
       if (transport === "push") {
         mark.reach(found.head);
-        await store.transact((tx) => store.saveFeed(tx, key, { position: mark.position }));
+        await store.transact((tx) => store.saveFeed(tx, key, { position: mark.position, identity }));
       }
       return found;
     },

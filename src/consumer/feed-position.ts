@@ -6,23 +6,33 @@ import { createWatermark, type Watermark } from "./watermark.ts";
 export interface FeedPosition {
   readonly since: number;
   readonly mark: Watermark;
+  /** Identity of the feed that the positions belong to; null: not known. */
+  readonly identity: string | null;
 }
 
 /** Where a consumer that has no cursor yet begins. */
 export type Beginning = "beginning" | "now";
 
+export function positionOf({ since, position, identity }: FeedCursor): FeedPosition {
+  return { since, mark: createWatermark(position), identity };
+}
+
 /** Reads the cursor of the feed, or makes the first. */
 export async function readFeedPosition<Tx>(deps: ConsumerDeps<Tx>, from: Beginning): Promise<FeedPosition> {
   const { store, key } = deps;
-  const kept = (await store.readFeed(key)) ?? (await firstCursor(deps, from));
-  return { since: kept.since, mark: createWatermark(kept.position) };
+  return positionOf((await store.readFeed(key)) ?? (await firstCursor(deps, from)));
 }
 
 async function firstCursor<Tx>(
   { client, store, key, log }: ConsumerDeps<Tx>,
   from: Beginning,
 ): Promise<FeedCursor> {
-  const position = from === "now" ? await client.head(log ?? undefined) : 0;
-  await store.transact((tx) => store.saveFeed(tx, key, { position, since: position }));
-  return { position, since: position, reconstitution: null };
+  const beginning = { position: 0, since: 0, reconstitution: null, identity: null };
+  if (from === "beginning") {
+    await store.transact((tx) => store.saveFeed(tx, key, { identity: null }));
+    return beginning;
+  }
+  const { head, identity } = await client.history(log === null ? {} : { feed: log });
+  await store.transact((tx) => store.saveFeed(tx, key, { position: head, since: head, identity }));
+  return { ...beginning, position: head, since: head, identity };
 }

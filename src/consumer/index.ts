@@ -2,11 +2,13 @@ import { type ClientOptions, createClient, type KildeEvent } from "../client/ind
 import type { Clock } from "../core/clock.ts";
 import { runtimeClock } from "../core/runtime-clock.ts";
 import type { BackoffOptions, BlockedSubject } from "./blocked.ts";
-import type { Counts } from "./counts.ts";
+import { type Counts, noCounts } from "./counts.ts";
 import type { ConsumerDeps } from "./deps.ts";
 import type { EnsuredSubject, Need } from "./ensure.ts";
-import { createEngine, type Engine, type EngineOptions, type Phase } from "./engine.ts";
+import { createEngine } from "./engine.ts";
+import type { Engine, EngineOptions, Phase } from "./engine-types.ts";
 import type { Beginning } from "./feed-position.ts";
+import { createHistory } from "./history.ts";
 import {
   admitNew,
   admitOld,
@@ -16,12 +18,14 @@ import {
   type Migration,
   notOf,
 } from "./migrate.ts";
-import type { ReconstituteOptions, Reconstitution } from "./reconstitute.ts";
+import type { ReconstituteOptions } from "./reconstitute.ts";
+import type { Reconstitution } from "./reconstitution.ts";
 import type { ConsumerStore } from "./store.ts";
 import type { Transport } from "./transport.ts";
 import { type ConsumerEvent, consumerEvent, type EventTypes, type FeedReference } from "./types.ts";
 
 export { type Failure, HandlerError } from "./failure.ts";
+export { LogRestoredError } from "./restore.ts";
 export { libsqlStore } from "./libsql-store.ts";
 export { postgresStore, type PostgresStoreOptions, type PostgresTransaction } from "./postgres-store.ts";
 export { memoryStore, type MemoryStore, type MemoryTransaction } from "./memory-store.ts";
@@ -37,7 +41,7 @@ export type {
 };
 export type { Agreement, Migrated, Migration, Need, Phase, ReconstituteOptions, Reconstitution, Transport };
 export type { DefinedFeed, TypesOf } from "./types.ts";
-export type { Healed } from "./reconstitute.ts";
+export type { Healed } from "./reconstitution.ts";
 export type * from "./store.ts";
 
 /** The version of a feed that a consumer leaves. */
@@ -45,6 +49,8 @@ export interface MigrateFrom<Types extends EventTypes, Tx> {
   readonly feed: FeedReference<Types>;
   /** What is done with events of subjects that are still with it. */
   readonly handle: (event: ConsumerEvent<Types>, tx: Tx) => void | Promise<void>;
+  /** As of the consumer; for subjects that are still with this version. */
+  readonly reset?: (subject: string, tx: Tx) => void | Promise<void>;
 }
 
 export interface ConsumerOptions<Types extends EventTypes, Tx, OldTypes extends EventTypes = EventTypes> {
@@ -61,6 +67,12 @@ export interface ConsumerOptions<Types extends EventTypes, Tx, OldTypes extends 
    * exactly once; what else it does may be repeated. If it fails, its subject is blocked, and tried again.
    */
   readonly handle: (event: ConsumerEvent<Types>, tx: Tx) => void | Promise<void>;
+  /**
+   * Removes all that `handle` made of a subject, in the transaction that puts the subject's cursor back to its beginning.
+   * Called when the server was restored from a backup and no longer has events of the subject that were handled; what the
+   * feed has of it now is handled next. Default: none, and then the consumer halts with a `LogRestoredError`.
+   */
+  readonly reset?: (subject: string, tx: Tx) => void | Promise<void>;
   /**
    * The version that was consumed so far, under the same name: each subject stays with it until `migration` switches it.
    * Subjects that are new begin with `feed`.
@@ -169,10 +181,14 @@ export function createConsumer<Types extends EventTypes, Tx, OldTypes extends Ev
   };
   const key = keyOf(name, options.feed);
   const oldKey = migrateFrom === undefined ? null : keyOf(name, migrateFrom.feed);
+  const { client } = shared;
   const deps: ConsumerDeps<Tx> = {
     ...shared,
     key,
     log: options.feed.log,
+    history: createHistory({ client, log: options.feed.log }),
+    counts: noCounts(),
+    reset: options.reset ?? null,
     // That the feed keeps to its contract is what the types are.
     handle: (event, tx) => options.handle(event as ConsumerEvent<Types>, tx),
     admit: oldKey === null ? async (_tx, names) => new Set(names) : admitNew(store, oldKey),
@@ -181,11 +197,14 @@ export function createConsumer<Types extends EventTypes, Tx, OldTypes extends Ev
   const engine = createEngine(deps, engineOptions);
   const before = migrateFrom === undefined || oldKey === null ? null : sideBefore(migrateFrom, oldKey);
 
-  function sideBefore({ feed, handle }: MigrateFrom<OldTypes, Tx>, its: string) {
+  function sideBefore({ feed, handle, reset }: MigrateFrom<OldTypes, Tx>, its: string) {
     const oldDeps: ConsumerDeps<Tx> = {
       ...shared,
       key: its,
       log: feed.log,
+      history: createHistory({ client, log: feed.log }),
+      counts: noCounts(),
+      reset: reset ?? null,
       handle: (event, tx) => handle(event as ConsumerEvent<OldTypes>, tx),
       admit: admitOld(store, key),
       concerns: notOf(store, key),

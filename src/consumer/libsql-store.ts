@@ -1,21 +1,39 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { LibSQLDatabase } from "drizzle-orm/libsql";
 
-import type { ConsumerStore, SubjectCursor, SubjectStatus } from "./store.ts";
+import type { ConsumerStore, FeedCursor, SubjectCursor, SubjectSelection, SubjectStatus } from "./store.ts";
 import { createTurns } from "./turns.ts";
 
 const TABLES = [
   sql`create table if not exists kilde_feeds (
-    consumer text primary key not null, position integer not null, since integer not null, reconstitution text
+    consumer text primary key not null, position integer not null, since integer not null, reconstitution text,
+    identity text
   ) without rowid`,
   sql`create table if not exists kilde_subjects (
     consumer text not null, subject text not null, version integer not null, known integer not null,
-    position integer not null, source integer not null, status text not null, failure text,
+    position integer not null, source integer not null, status text not null, failure text, identity text,
     revised integer not null default 0, primary key (consumer, subject)
   ) without rowid`,
   sql`create index if not exists kilde_subjects_aside on kilde_subjects (consumer, status, subject)
     where status <> 'following'`,
 ];
+
+/** Columns that tables of earlier versions of this store lack. */
+const ADDED_COLUMNS = [
+  { table: "kilde_feeds", column: "identity", type: "text" },
+  { table: "kilde_subjects", column: "identity", type: "text" },
+  { table: "kilde_subjects", column: "revised", type: "integer not null default 0" },
+] as const;
+
+async function addColumns<Schema extends Record<string, unknown>>(
+  database: LibSQLDatabase<Schema>,
+): Promise<void> {
+  for (const { table, column, type } of ADDED_COLUMNS) {
+    const columns = await database.all<{ name: string }>(sql`select name from pragma_table_info(${table})`);
+    if (columns.some(({ name }) => name === column)) continue;
+    await database.run(sql.raw(`alter table ${table} add column ${column} ${type}`));
+  }
+}
 
 /** A row as the driver gives it. */
 interface SubjectRow {
@@ -26,18 +44,21 @@ interface SubjectRow {
   readonly source: number;
   readonly status: SubjectStatus;
   readonly failure: string | null;
+  readonly identity: string | null;
   readonly revised: number;
 }
 
-/** Tables of older versions lack the column. */
-const HAS_REVISED = sql`select count(*) as count from pragma_table_info('kilde_subjects') where name = 'revised'`;
-const ADD_REVISED = sql`alter table kilde_subjects add column revised integer not null default 0`;
+const COLUMNS = sql.raw("subject, version, known, position, source, status, failure, identity, revised");
 
-const COLUMNS = sql.raw("subject, version, known, position, source, status, failure, revised");
+function cursorOf({ subject, version, known, position, source, status, ...row }: SubjectRow): SubjectCursor {
+  const { failure, identity, revised } = row;
+  return { subject, version, known, position, source, status, failure, identity, revised };
+}
 
-function cursorOf(row: SubjectRow): SubjectCursor {
-  const { subject, version, known, position, source, status, failure, revised } = row;
-  return { subject, version, known, position, source, status, failure, revised };
+function isSelected(selection: SubjectSelection): SQL {
+  if ("status" in selection) return sql`status = ${selection.status} and status <> 'following'`;
+  if ("notOf" in selection) return sql`identity <> ${selection.notOf}`;
+  return selection.upTo === null ? sql`true` : sql`subject <= ${selection.upTo}`;
 }
 
 function selectSubjects(key: string, names: readonly string[]): SQL {
@@ -46,16 +67,17 @@ function selectSubjects(key: string, names: readonly string[]): SQL {
 }
 
 function upsertSubjects(key: string, cursors: readonly SubjectCursor[]): SQL {
-  const rows = cursors.map(({ subject, version, known, position, source, status, failure, revised = 0 }) => {
-    return [subject, version, known, position, source, status, failure, revised];
+  const rows = cursors.map((cursor) => {
+    const { subject, version, known, position, source, status, failure, identity, revised = 0 } = cursor;
+    return [subject, version, known, position, source, status, failure, identity, revised];
   });
   return sql`insert into kilde_subjects (consumer, ${COLUMNS})
     select ${key}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-      value ->> 7
+      value ->> 7, value ->> 8
     from json_each(${JSON.stringify(rows)}) where true
     on conflict (consumer, subject) do update set version = excluded.version, known = excluded.known,
       position = excluded.position, source = excluded.source, status = excluded.status, failure = excluded.failure,
-      revised = excluded.revised`;
+      identity = excluded.identity, revised = excluded.revised`;
 }
 
 /**
@@ -74,36 +96,39 @@ export function libsqlStore<Schema extends Record<string, unknown>>(
     prepare: () =>
       inTurn(async () => {
         for (const table of TABLES) await database.run(table);
-        const [column] = await database.all<{ count: number }>(HAS_REVISED);
-        if (column?.count === 0) await database.run(ADD_REVISED);
+        await addColumns(database);
       }),
     transact: (work) => inTurn(() => database.transaction(work)),
     lock: async (tx, key, names) => (await tx.all<SubjectRow>(selectSubjects(key, names))).map(cursorOf),
     async saveSubjects(tx, key, cursors) {
       await tx.run(upsertSubjects(key, cursors));
     },
-    async saveFeed(tx, key, { position = 0, since = 0, reconstitution = null }) {
-      await tx.run(sql`insert into kilde_feeds (consumer, position, since, reconstitution)
-        values (${key}, ${position}, ${since}, ${reconstitution})
+    async saveFeed(tx, key, { position = 0, since = 0, reconstitution = null, identity }) {
+      await tx.run(sql`insert into kilde_feeds (consumer, position, since, reconstitution, identity)
+        values (${key}, ${position}, ${since}, ${reconstitution}, ${identity})
         on conflict (consumer) do update set position = max(position, excluded.position),
-          since = max(since, excluded.since), reconstitution = coalesce(excluded.reconstitution, reconstitution)`);
+          since = max(since, excluded.since), reconstitution = coalesce(excluded.reconstitution, reconstitution),
+          identity = excluded.identity
+        where identity is null or identity is excluded.identity`);
+    },
+    async replaceFeed(tx, key, from, { position, since, reconstitution, identity }) {
+      await tx.run(sql`update kilde_feeds set position = ${position}, since = ${since},
+        reconstitution = ${reconstitution}, identity = ${identity} where consumer = ${key} and identity is ${from}`);
     },
     readFeed: (key) =>
       inTurn(async () => {
-        const text = sql`select position, since, reconstitution from kilde_feeds where consumer = ${key}`;
-        const [row] = await database.all<{ position: number; since: number; reconstitution: string | null }>(
-          text,
-        );
+        const text = sql`select position, since, reconstitution, identity from kilde_feeds where consumer = ${key}`;
+        const [row] = await database.all<FeedCursor>(text);
         if (row === undefined) return null;
-        const { position, since, reconstitution } = row;
-        return { position, since, reconstitution };
+        const { position, since, reconstitution, identity } = row;
+        return { position, since, reconstitution, identity };
       }),
     readSubjects: (key, names) =>
       inTurn(async () => (await database.all<SubjectRow>(selectSubjects(key, names))).map(cursorOf)),
-    listSubjects: (key, status, after, limit) =>
+    listSubjects: (key, selection, after, limit) =>
       inTurn(async () => {
-        const text = sql`select ${COLUMNS} from kilde_subjects where consumer = ${key} and status = ${status}
-          and status <> 'following' and subject > ${after} order by subject limit ${limit}`;
+        const text = sql`select ${COLUMNS} from kilde_subjects where consumer = ${key} and known > 0
+          and ${isSelected(selection)} and subject > ${after} order by subject limit ${limit}`;
         return (await database.all<SubjectRow>(text)).map(cursorOf);
       }),
   };

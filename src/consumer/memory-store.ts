@@ -1,4 +1,4 @@
-import type { ConsumerStore, FeedCursor, SubjectCursor } from "./store.ts";
+import type { ConsumerStore, FeedCursor, SubjectCursor, SubjectSelection } from "./store.ts";
 import { compareNames } from "./name-order.ts";
 import { createTurns } from "./turns.ts";
 
@@ -45,6 +45,12 @@ function subjectKey(key: string, subject: string): string {
   return `${key}\n${subject}`;
 }
 
+function isSelected(selection: SubjectSelection, { subject, status, identity }: SubjectCursor): boolean {
+  if ("status" in selection) return status === selection.status;
+  if ("notOf" in selection) return identity !== null && identity !== selection.notOf;
+  return selection.upTo === null || compareNames(subject, selection.upTo) <= 0;
+}
+
 function isPresent<Value>(value: Value | undefined): value is Value {
   return value !== undefined;
 }
@@ -86,21 +92,26 @@ export function memoryStore(): MemoryStore {
     async saveSubjects(tx, key, cursors) {
       for (const cursor of cursors) open(tx).subjects.set(subjectKey(key, cursor.subject), cursor);
     },
-    async saveFeed(tx, key, { position = 0, since = 0, reconstitution }) {
+    async saveFeed(tx, key, { position = 0, since = 0, reconstitution, identity }) {
       const before = open(tx).feeds.get(key);
+      if (before !== undefined && before.identity !== null && before.identity !== identity) return;
       open(tx).feeds.set(key, {
+        identity,
         position: Math.max(position, before?.position ?? 0),
         since: Math.max(since, before?.since ?? 0),
         reconstitution: reconstitution ?? before?.reconstitution ?? null,
       });
     },
+    async replaceFeed(tx, key, from, cursor) {
+      if (open(tx).feeds.get(key)?.identity === from) open(tx).feeds.set(key, cursor);
+    },
     readFeed: async (key) => feeds.get(key) ?? null,
     readSubjects: async (key, names) => cursorsOf(subjects, key, names),
-    async listSubjects(key, status, after, limit) {
+    async listSubjects(key, selection, after, limit) {
       const found = [...subjects]
-        .filter(([name, cursor]) => name === subjectKey(key, cursor.subject) && cursor.status === status)
+        .filter(([name, cursor]) => name === subjectKey(key, cursor.subject) && cursor.known > 0)
         .map(([, cursor]) => cursor)
-        .filter(({ subject }) => compareNames(subject, after) > 0);
+        .filter((cursor) => isSelected(selection, cursor) && compareNames(cursor.subject, after) > 0);
       return found.toSorted((a, b) => compareNames(a.subject, b.subject)).slice(0, limit);
     },
   };

@@ -1,11 +1,11 @@
 import type { SubjectInfo } from "../client/index.ts";
 import type { Admit, ConsumerDeps } from "./deps.ts";
-import type { Engine } from "./engine.ts";
-import { newCursor } from "./apply.ts";
+import type { Engine } from "./engine-types.ts";
 import { HandlerError } from "./failure.ts";
 import { eachOf } from "./limited.ts";
 import { compareNames } from "./name-order.ts";
 import type { ConsumerStore, SubjectCursor } from "./store.ts";
+import { newCursor } from "./subject-cursor.ts";
 import { consumerEvent, type ConsumerEvent } from "./types.ts";
 
 /** What came of switching subjects from one version of a feed to another. */

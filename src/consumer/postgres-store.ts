@@ -1,47 +1,52 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { PgDatabase, PgQueryResultHKT } from "drizzle-orm/pg-core";
 
-import type { ConsumerStore, SubjectCursor } from "./store.ts";
+import type { ConsumerStore, FeedCursor, SubjectCursor, SubjectSelection } from "./store.ts";
 
 const TABLES = [
   // Several processes that start together would otherwise fail at each other's tables.
   sql`select pg_advisory_xact_lock(hashtext('kilde tables'))`,
   sql`create table if not exists kilde_feeds (
-    consumer text primary key, position bigint not null, since bigint not null, reconstitution text
+    consumer text primary key, position bigint not null, since bigint not null, reconstitution text, identity text
   )`,
   // Names in the order of their bytes, as the server lists them.
   sql`create table if not exists kilde_subjects (
     consumer text not null, subject text collate "C" not null, version bigint not null, known bigint not null,
-    position bigint not null, source bigint not null, status text not null, failure text,
+    position bigint not null, source bigint not null, status text not null, failure text, identity text,
     revised bigint not null default 0, primary key (consumer, subject)
   )`,
   sql`create index if not exists kilde_subjects_aside on kilde_subjects (consumer, status, subject)
     where status <> 'following'`,
-  // Tables of older versions lack it.
+  // Columns that tables of earlier versions of this store lack.
+  sql`alter table kilde_feeds add column if not exists identity text`,
+  sql`alter table kilde_subjects add column if not exists identity text`,
   sql`alter table kilde_subjects add column if not exists revised bigint not null default 0`,
 ];
 
-const COLUMNS = sql.raw("subject, version, known, position, source, status, failure, revised");
+const COLUMNS = sql.raw("subject, version, known, position, source, status, failure, identity, revised");
 
 /** Numbers, which the driver would give as texts. */
 const SELECTED = sql.raw(
-  "subject, version::float8, known::float8, position::float8, source::float8, status, failure, revised::float8",
+  "subject, version::float8, known::float8, position::float8, source::float8, status, failure, identity, revised::float8",
 );
 
 interface SubjectRow extends SubjectCursor {
   readonly [column: string]: unknown;
 }
 
-interface FeedRow {
-  readonly position: number;
-  readonly since: number;
-  readonly reconstitution: string | null;
+interface FeedRow extends FeedCursor {
   readonly [column: string]: unknown;
 }
 
-function cursorOf(row: SubjectRow): SubjectCursor {
-  const { subject, version, known, position, source, status, failure, revised = 0 } = row;
-  return { subject, version, known, position, source, status, failure, revised };
+function cursorOf({ subject, version, known, position, source, status, ...row }: SubjectRow): SubjectCursor {
+  const { failure, identity, revised = 0 } = row;
+  return { subject, version, known, position, source, status, failure, identity, revised };
+}
+
+function isSelected(selection: SubjectSelection): SQL {
+  if ("status" in selection) return sql`status = ${selection.status} and status <> 'following'`;
+  if ("notOf" in selection) return sql`identity <> ${selection.notOf}`;
+  return selection.upTo === null ? sql`true` : sql`subject <= ${selection.upTo}`;
 }
 
 /** What drizzle's drivers give for a statement: `pg` an object with rows, `postgres` the rows. */
@@ -63,7 +68,8 @@ function selectSubjects(key: string, subjects: readonly string[]): SQL {
 /** A row for each subject, so that there is something to lock; in order, so that nobody waits for each other. */
 function insertSubjects(key: string, subjects: readonly string[]): SQL {
   return sql`insert into kilde_subjects (consumer, ${COLUMNS})
-    select ${key}, name, 0, 0, 0, 0, 'following', null, 0 from ${names(subjects)} as name order by name collate "C"
+    select ${key}, name, 0, 0, 0, 0, 'following', null, null, 0
+    from ${names(subjects)} as name order by name collate "C"
     on conflict do nothing`;
 }
 
@@ -73,16 +79,17 @@ function lockSubjects(key: string, subjects: readonly string[]): SQL {
 }
 
 function upsertSubjects(key: string, cursors: readonly SubjectCursor[]): SQL {
-  const rows = cursors.map(({ subject, version, known, position, source, status, failure, revised = 0 }) => {
-    return [subject, version, known, position, source, status, failure, revised];
+  const rows = cursors.map((cursor) => {
+    const { subject, version, known, position, source, status, failure, identity, revised = 0 } = cursor;
+    return [subject, version, known, position, source, status, failure, identity, revised];
   });
   return sql`insert into kilde_subjects (consumer, ${COLUMNS})
     select ${key}, row ->> 0, (row ->> 1)::bigint, (row ->> 2)::bigint, (row ->> 3)::bigint, (row ->> 4)::bigint,
-      row ->> 5, row ->> 6, (row ->> 7)::bigint
+      row ->> 5, row ->> 6, row ->> 7, (row ->> 8)::bigint
     from json_array_elements(${JSON.stringify(rows)}::json) as row
     on conflict (consumer, subject) do update set version = excluded.version, known = excluded.known,
       position = excluded.position, source = excluded.source, status = excluded.status, failure = excluded.failure,
-      revised = excluded.revised`;
+      identity = excluded.identity, revised = excluded.revised`;
 }
 
 export interface PostgresStoreOptions {
@@ -121,29 +128,35 @@ export function postgresStore<Result extends PgQueryResultHKT, Schema extends Re
     async saveSubjects(tx, key, cursors) {
       await tx.execute(upsertSubjects(key, cursors));
     },
-    async saveFeed(tx, key, { position = 0, since = 0, reconstitution = null }) {
-      await tx.execute(sql`insert into kilde_feeds as feed (consumer, position, since, reconstitution)
-        values (${key}, ${position}, ${since}, ${reconstitution})
+    async saveFeed(tx, key, { position = 0, since = 0, reconstitution = null, identity }) {
+      await tx.execute(sql`insert into kilde_feeds as feed (consumer, position, since, reconstitution, identity)
+        values (${key}, ${position}, ${since}, ${reconstitution}, ${identity})
         on conflict (consumer) do update set position = greatest(feed.position, excluded.position),
           since = greatest(feed.since, excluded.since),
-          reconstitution = coalesce(excluded.reconstitution, feed.reconstitution)`);
+          reconstitution = coalesce(excluded.reconstitution, feed.reconstitution), identity = excluded.identity
+        where feed.identity is null or feed.identity is not distinct from excluded.identity`);
+    },
+    async replaceFeed(tx, key, from, { position, since, reconstitution, identity }) {
+      await tx.execute(sql`update kilde_feeds set position = ${position}, since = ${since},
+        reconstitution = ${reconstitution}, identity = ${identity}
+        where consumer = ${key} and identity is not distinct from ${from}`);
     },
     async readFeed(key) {
       const [row] = await rowsOf<FeedRow>(
-        database.execute(sql`select position::float8, since::float8, reconstitution from kilde_feeds
+        database.execute(sql`select position::float8, since::float8, reconstitution, identity from kilde_feeds
           where consumer = ${key}`),
       );
       if (row === undefined) return null;
-      const { position, since, reconstitution } = row;
-      return { position, since, reconstitution };
+      const { position, since, reconstitution, identity } = row;
+      return { position, since, reconstitution, identity };
     },
     readSubjects: async (key, subjects) =>
       (await rowsOf<SubjectRow>(database.execute(selectSubjects(key, subjects)))).map(cursorOf),
-    listSubjects: async (key, status, after, limit) =>
+    listSubjects: async (key, selection, after, limit) =>
       (
         await rowsOf<SubjectRow>(
-          database.execute(sql`select ${SELECTED} from kilde_subjects where consumer = ${key}
-            and status = ${status} and status <> 'following' and subject > ${after} order by subject limit ${limit}`),
+          database.execute(sql`select ${SELECTED} from kilde_subjects where consumer = ${key} and known > 0
+            and ${isSelected(selection)} and subject > ${after} order by subject limit ${limit}`),
         )
       ).map(cursorOf),
   };

@@ -1,9 +1,11 @@
 import { KildeError } from "../client/index.ts";
+import { type Cursor, eventIdOf } from "../core/cursor.ts";
 import { applyOne } from "./apply.ts";
-import type { Counts } from "./counts.ts";
 import type { ConsumerDeps } from "./deps.ts";
+import { isHeld } from "./history.ts";
 import type { SubjectCursor } from "./store.ts";
-import { consumerEvent } from "./types.ts";
+import { newCursor } from "./subject-cursor.ts";
+import { type ConsumerEvent, consumerEvent } from "./types.ts";
 
 /** Reads a subject from its cursor on, and handles what it lacks. */
 export interface Pulls {
@@ -20,8 +22,8 @@ export interface Pulls {
 export type Extent = "since" | "whole";
 
 export interface PullOptions {
-  /** Position in the feed after which the consumer began. */
-  readonly since: () => number;
+  /** Where in the feed the consumer began. */
+  readonly since: () => Cursor;
   /** Told of each subject that was read to its end. */
   readonly onPulled: (cursor: SubjectCursor) => void;
 }
@@ -39,43 +41,70 @@ function isUnknown(error: unknown): boolean {
 
 async function pull<Tx>(
   deps: ConsumerDeps<Tx>,
-  counts: Counts,
   subject: string,
   extent: Extent,
   { since, onPulled }: PullOptions,
 ): Promise<SubjectCursor | null> {
   const { client, store, key, log } = deps;
   const [kept] = await store.readSubjects(key, [subject]);
+  const isCurrent = kept === undefined || (await isOfCurrentHistory(deps, kept));
+  const readAfter = isCurrent ? (kept?.version ?? 0) : 0;
   const source = log === null ? { stream: subject } : { feed: log, subject };
   // Also when it was forgotten: what the consumer never handled does not come now.
   const isNew = kept === undefined || (kept.version === 0 && (kept.revised ?? 0) > 0);
   const after =
-    isNew && extent === "since" && since() > 0
-      ? { lastEventId: since() }
-      : { afterVersion: kept?.version ?? 0 };
-  counts.pulls += 1;
+    isNew && extent === "since" && since().position > 0
+      ? { lastEventId: eventIdOf(since()) }
+      : { afterVersion: readAfter };
+  deps.counts.pulls += 1;
   let cursor = kept ?? null;
+  /** Handles events of the subject. True: it has to be read again. */
+  const take = async (events: readonly ConsumerEvent[]): Promise<boolean> => {
+    const { cursors, gaps } = await applyOne(deps, { subject, events, readAfter });
+    cursor = cursors.get(subject) ?? cursor;
+    return gaps.length > 0;
+  };
   try {
+    // Also when nothing is left of the subject.
+    if (!isCurrent) await take([]);
     for await (const page of client.readPages({ ...source, ...after })) {
-      const events = page.map(consumerEvent);
-      const { cursors, gaps } = await applyOne(deps, counts, { subject, events, complete: true });
-      cursor = cursors.get(subject) ?? cursor;
       // Some of it was erased meanwhile: it is forgotten, and read again from the beginning.
-      if (gaps.length > 0) return await pull(deps, counts, subject, extent, { since, onPulled });
+      if (await take(page.map(consumerEvent))) return await pull(deps, subject, extent, { since, onPulled });
     }
   } catch (error) {
     if (!isUnknown(error)) throw error;
+    cursor = await forget(deps, subject);
   }
   if (cursor !== null) onPulled(cursor);
   return cursor;
 }
 
-export function createPulls<Tx>(deps: ConsumerDeps<Tx>, counts: Counts, options: PullOptions): Pulls {
+/** Whether the feed still holds the last event that was handled of a subject. */
+async function isOfCurrentHistory<Tx>(
+  { history }: ConsumerDeps<Tx>,
+  { identity, position }: SubjectCursor,
+): Promise<boolean> {
+  if (identity !== null && history.holds(identity, position) === null) await history.learn(identity);
+  return isHeld(history, identity, position);
+}
+
+/** The feed has nothing about a subject: none of its events is handled, and none is lacking. */
+async function forget<Tx>({ store, key }: ConsumerDeps<Tx>, subject: string): Promise<SubjectCursor | null> {
+  return store.transact(async (tx) => {
+    const [cursor] = await store.lock(tx, key, [subject]);
+    if (cursor === undefined || cursor.version > 0) return cursor ?? null;
+    const forgotten = { ...newCursor(subject), identity: cursor.identity };
+    await store.saveSubjects(tx, key, [forgotten]);
+    return forgotten;
+  });
+}
+
+export function createPulls<Tx>(deps: ConsumerDeps<Tx>, options: PullOptions): Pulls {
   const running = new Map<string, Running>();
 
   const start = (subject: string, extent: Extent): Promise<SubjectCursor | null> => {
     const name = nameOf(subject, extent);
-    const current = pull(deps, counts, subject, extent, options).finally(() => {
+    const current = pull(deps, subject, extent, options).finally(() => {
       const entry = running.get(name);
       if (entry?.current === current && entry.next === null) running.delete(name);
     });

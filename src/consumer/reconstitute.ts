@@ -3,6 +3,8 @@ import { type DeliverDeps, noteFailure } from "./deliver.ts";
 import { HandlerError } from "./failure.ts";
 import { eachOf } from "./limited.ts";
 import { createPace, type Pace } from "./pace.ts";
+import { readState, type Reconstitution, type ReconstitutionState, type Walk } from "./reconstitution.ts";
+import { LogRestoredError, resetSubject } from "./restore.ts";
 import type { SubjectCursor } from "./store.ts";
 
 export interface ReconstituteOptions {
@@ -17,53 +19,6 @@ export interface ReconstituteOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What a reconstitution found; while it is under way, so far. */
-export interface Reconstitution {
-  /** Position in the feed after which subjects were looked at, if they changed; null: all subjects were. */
-  readonly changedSince: number | null;
-  /** Everything up to this position of the feed is there when it is done, but for `failed` and `blocked`. */
-  readonly head: number;
-  /** Subjects looked at. */
-  readonly checked: number;
-  /** Subjects that lacked events, and no longer do: the first 1,000. */
-  readonly healed: readonly Healed[];
-  readonly healedSubjects: number;
-  readonly healedEvents: number;
-  /** Subjects that lacked events which are still to come anyway. */
-  readonly pending: number;
-  /** Subjects that are blocked, and being tried again. */
-  readonly blocked: number;
-  /** Subjects whose handler failed. */
-  readonly failed: readonly string[];
-  /** Subjects of which the feed has less than was handled: it was restored from an older backup, or built anew. */
-  readonly ahead: readonly string[];
-  /** Requests sent. */
-  readonly requests: number;
-}
-
-export interface Healed {
-  readonly subject: string;
-  /** Versions before and after. */
-  readonly from: number;
-  readonly to: number;
-}
-
-/** What the store keeps, as JSON. */
-interface Kept {
-  /** Everything up to it was there when a reconstitution ended; null: none did. */
-  readonly verified: number | null;
-  /** One that is not at its end. */
-  readonly walk: Walk | null;
-}
-
-interface Walk {
-  readonly found: Reconstitution;
-  /** Where it goes on: after a name, or a position. */
-  readonly after: string | number;
-  /** Everything up to this position will be there at its end. */
-  readonly reach: number;
-}
-
 const MOST_LISTED = 1_000;
 const PULLS = 4;
 const REQUESTS_PER_SECOND = 100;
@@ -74,23 +29,26 @@ export interface ReconstituteDeps<Tx> extends DeliverDeps<Tx> {
   readonly since: () => number;
   /** Events after this position are to come by themselves; null when none are. */
   readonly awaitedAfter: () => number | null;
+  /** Identity of the feed; null: the server gives none. */
+  readonly identity: string | null;
+  /** Position of the last event of the feed. */
+  readonly readHead: () => Promise<number>;
 }
 
 type Draft = { -readonly [Member in keyof Reconstitution]: Reconstitution[Member] };
 
-async function readKept<Tx>({ store, key }: ReconstituteDeps<Tx>): Promise<Kept> {
-  const text = (await store.readFeed(key))?.reconstitution ?? null;
-  return text === null ? { verified: null, walk: null } : (JSON.parse(text) as Kept);
+async function readKept<Tx>({ store, key }: ReconstituteDeps<Tx>): Promise<ReconstitutionState> {
+  return readState((await store.readFeed(key))?.reconstitution ?? null);
 }
 
 async function newWalk<Tx>(
-  { client, log, since }: ReconstituteDeps<Tx>,
-  { verified }: Kept,
+  { readHead, since }: ReconstituteDeps<Tx>,
+  { verified }: ReconstitutionState,
   all: boolean,
   pace: Pace,
 ): Promise<Walk> {
   await pace.turn();
-  const head = await client.head(log ?? undefined);
+  const head = await readHead();
   const changedSince = all ? null : (verified ?? (since() > 0 ? since() : null));
   const nothing = { checked: 0, healed: [], healedSubjects: 0, healedEvents: 0, pending: 0, blocked: 0 };
   const found = { changedSince, head, ...nothing, failed: [], ahead: [], requests: 0 };
@@ -100,6 +58,8 @@ async function newWalk<Tx>(
 interface Looked {
   /** Subjects that lack events, and their versions. */
   readonly lacks: ReadonlyMap<string, number>;
+  /** Subjects of which the feed does not have what was handled. */
+  readonly ahead: readonly SubjectCursor[];
   /** Nothing before this position is left to come by itself. */
   readonly pendingFrom: number;
 }
@@ -111,6 +71,7 @@ function look<Tx>(
   found: Draft,
 ): Looked {
   const lacks = new Map<string, number>();
+  const ahead: SubjectCursor[] = [];
   let pendingFrom = Number.POSITIVE_INFINITY;
   const awaitedAfter = deps.awaitedAfter();
   for (const { subject, version, position } of page) {
@@ -118,10 +79,9 @@ function look<Tx>(
     const cursor = cursors.get(subject);
     const mine = cursor?.version ?? 0;
     if (cursor?.status === "released") continue;
-    if (version < mine) {
+    if (cursor !== undefined && hasOther(cursor, version, position)) {
       // What was handled after the page was made is no contradiction to it.
-      if ((cursor?.position ?? 0) > found.head) continue;
-      if (found.ahead.length < MOST_LISTED) found.ahead = [...found.ahead, subject];
+      if (cursor.position <= found.head) ahead.push(cursor);
     } else if (version === mine || (cursor === undefined && position <= deps.since())) {
       continue;
     } else if (cursor?.status === "blocked") {
@@ -133,7 +93,59 @@ function look<Tx>(
       lacks.set(subject, mine);
     }
   }
-  return { lacks, pendingFrom };
+  return { lacks, ahead, pendingFrom };
+}
+
+/** Whether the feed cannot have the last event that was handled: it has fewer versions, or another event as that one. */
+function hasOther(cursor: SubjectCursor, version: number, position: number): boolean {
+  return version < cursor.version || (version === cursor.version && position !== cursor.position);
+}
+
+/** Subjects that were handled, that sort up to a name, and that the feed does not list: it was restored. */
+async function onlyHere<Tx>(
+  { store, key }: ReconstituteDeps<Tx>,
+  page: readonly SubjectInfo[],
+  range: { readonly after: string; readonly upTo: string | null },
+): Promise<SubjectCursor[]> {
+  const listed = new Set(page.map(({ subject }) => subject));
+  const found: SubjectCursor[] = [];
+  for (let { after } = range; ;) {
+    const cursors = await store.listSubjects(key, { upTo: range.upTo }, after, PAGE_SIZE);
+    found.push(...cursors.filter(({ subject, version }) => version > 0 && !listed.has(subject)));
+    after = cursors.at(-1)?.subject ?? "";
+    if (cursors.length < PAGE_SIZE) return found;
+  }
+}
+
+/** Resets subjects of which the feed does not have what was handled, and reads them again. */
+async function rollBackSubjects<Tx>(
+  deps: ReconstituteDeps<Tx>,
+  ahead: readonly SubjectCursor[],
+  found: Draft,
+  pace: Pace,
+): Promise<void> {
+  const { store, key, identity, log } = deps;
+  const names = ahead.map(({ subject }) => subject);
+  if (names.length === 0) return;
+  found.ahead = [...found.ahead, ...names].slice(0, MOST_LISTED);
+  const [first = ""] = names;
+  if (deps.reset === null) throw new LogRestoredError(log ?? "The event log", first);
+  const reset: string[] = [];
+  await store.transact(async (tx) => {
+    const cursors = await store.lock(tx, key, names);
+    const seen = new Map(ahead.map((cursor) => [cursor.subject, cursor]));
+    const changed: SubjectCursor[] = [];
+    for (const { subject, version, position } of cursors) {
+      const before = seen.get(subject);
+      // Something was handled since it was looked at.
+      if (before?.version !== version || before.position !== position) continue;
+      const cursor = await resetSubject(deps, tx, subject, identity);
+      changed.push({ ...cursor, known: 1, status: "blocked" });
+    }
+    if (changed.length > 0) await store.saveSubjects(tx, key, changed);
+    reset.push(...changed.map(({ subject }) => subject));
+  });
+  await heal(deps, new Map(reset.map((subject) => [subject, 0])), found, pace);
 }
 
 async function heal<Tx>(
@@ -182,38 +194,55 @@ async function* pagesUpTo<Tx>(
 /** Walks to the end, and gives what is to be kept then. */
 async function walkOn<Tx>(
   deps: ReconstituteDeps<Tx>,
-  kept: Kept,
+  kept: ReconstitutionState,
   walk: Walk,
   { pageSize = PAGE_SIZE, onProgress }: ReconstituteOptions,
   { pace, requestsBefore }: Spent,
   signal: AbortSignal,
 ): Promise<Reconstitution> {
-  const { store, key, log } = deps;
+  const { store, key, log, identity } = deps;
   const found: Draft = { ...walk.found };
-  const keep = (state: Kept) =>
-    store.transact((tx) => store.saveFeed(tx, key, { reconstitution: JSON.stringify(state) }));
+  const keep = (state: ReconstitutionState) =>
+    store.transact((tx) => store.saveFeed(tx, key, { identity, reconstitution: JSON.stringify(state) }));
 
   const start = walk.after;
   const at = typeof start === "string" ? { after: start } : { changedSince: start };
   const source = log === null ? {} : { feed: log };
   const pages = pagesUpTo(deps, { ...source, ...at, pageSize, signal }, found.head);
   const isOver = (after: string | number) => typeof after === "number" && after >= found.head;
-  let { reach } = walk;
+  let { reach, after } = walk;
+  let isFirst = true;
+  let wasFull = false;
   for (let done = isOver(start); !done;) {
-    await pace.turn();
-    const { value: page } = await pages.next();
-    const last = page?.at(-1);
-    if (page === undefined || last === undefined) break;
+    // After a page that was not full there is hardly a request to wait for.
+    if (isFirst || wasFull) await pace.turn();
+    isFirst = false;
+    const { value } = await pages.next();
+    const page = value ?? [];
+    const last = page.at(-1);
+    if (typeof after === "string") {
+      const upTo = last?.subject ?? null;
+      const gone = await onlyHere(deps, page, { after, upTo });
+      const concerned = await deps.concerns(gone.map(({ subject }) => subject));
+      const lost = gone.filter(
+        ({ subject, position, status }) =>
+          concerned.has(subject) && status !== "released" && position <= found.head,
+      );
+      await rollBackSubjects(deps, lost, found, pace);
+    }
+    if (last === undefined) break;
+    wasFull = page.length === pageSize;
     const names = page.map(({ subject }) => subject);
     const cursors = new Map((await store.readSubjects(key, names)).map((each) => [each.subject, each]));
     const concerned = await deps.concerns(names);
     const mine = page.filter(({ subject }) => concerned.has(subject));
-    const { lacks, pendingFrom } = look(deps, mine, cursors, found);
+    const { lacks, ahead, pendingFrom } = look(deps, mine, cursors, found);
+    await rollBackSubjects(deps, ahead, found, pace);
     await heal(deps, lacks, found, pace);
     found.requests = requestsBefore + pace.count;
     reach = Math.min(reach, pendingFrom - 1);
-    const after = typeof start === "string" ? last.subject : last.position;
-    done = page.length < pageSize || isOver(after);
+    after = typeof start === "string" ? last.subject : last.position;
+    done = isOver(after);
     await keep({ verified: kept.verified, walk: { found, after, reach } });
     onProgress?.({ ...found });
   }

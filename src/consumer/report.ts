@@ -8,6 +8,8 @@ export interface PositionReports {
   readonly committed: number | null;
   /** Tells the position if it is another one. Rejects when the server cannot be told. */
   report(position: number): Promise<void>;
+  /** The position may be lower than the one reported last: the feed was restored. */
+  forget(): void;
 }
 
 export function createPositionReports({
@@ -29,6 +31,9 @@ export function createPositionReports({
         if (!(error instanceof KildeError && error.code === "cursor-moved-back")) throw error;
       }
       committed = position;
+    },
+    forget() {
+      committed = null;
     },
   };
 }

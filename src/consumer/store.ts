@@ -13,6 +13,8 @@ export interface SubjectCursor {
   readonly known: number;
   /** Position in the feed of the last event that was handled. */
   readonly position: number;
+  /** Identity of the feed when that event was handled; null: it was handled before feeds had identities. */
+  readonly identity: string | null;
   /** Position in the event log of what it was projected from, or its own; what versions of a feed have in common. */
   readonly source: number;
   readonly status: SubjectStatus;
@@ -33,14 +35,28 @@ export interface FeedCursor {
   readonly since: number;
   /** JSON text of what reconstitution keeps; null before the first. */
   readonly reconstitution: string | null;
+  /** Identity of the feed that the positions belong to; null: they were kept before feeds had identities. */
+  readonly identity: string | null;
 }
 
-/** What changes of it; `position` and `since` never become less. */
+/**
+ * What changes of it; `position` and `since` never become less. Positions of another identity than the one kept mean
+ * other events, so that the changes apply only where `identity` is the one kept, or none is kept.
+ */
 export interface FeedChanges {
+  readonly identity: string | null;
   readonly position?: number;
   readonly since?: number;
   readonly reconstitution?: string;
 }
+
+/** Which of a consumer's subjects to list. */
+export type SubjectSelection =
+  | { readonly status: Exclude<SubjectStatus, "following"> }
+  /** Those whose last event was handled under another identity than this one. */
+  | { readonly notOf: string }
+  /** All, up to a name; null: up to the last one. */
+  | { readonly upTo: string | null };
 
 /**
  * Where a consumer keeps its cursors: the database that its handlers write to, so that both commit together. `key`
@@ -62,15 +78,17 @@ export interface ConsumerStore<Tx> {
   lock(tx: Tx, key: string, subjects: readonly string[]): Promise<readonly SubjectCursor[]>;
   /** Keeps cursors, in place of what was kept. */
   saveSubjects(tx: Tx, key: string, cursors: readonly SubjectCursor[]): Promise<void>;
-  /** Changes the cursor of the feed; without one it is at position 0. */
+  /** Changes the cursor of the feed, if the identity is right; without one it is at position 0. */
   saveFeed(tx: Tx, key: string, changes: FeedChanges): Promise<void>;
+  /** Replaces the cursor of the feed if the identity `from` is the one kept: the feed was restored. */
+  replaceFeed(tx: Tx, key: string, from: string | null, cursor: FeedCursor): Promise<void>;
   readFeed(key: string): Promise<FeedCursor | null>;
   /** Cursors of those of the subjects that have one. */
   readSubjects(key: string, subjects: readonly string[]): Promise<readonly SubjectCursor[]>;
-  /** The first `limit` subjects of a status after a name, in order of name (code points). */
+  /** The first `limit` selected subjects after a name, in order of name (code points). */
   listSubjects(
     key: string,
-    status: Exclude<SubjectStatus, "following">,
+    selection: SubjectSelection,
     after: string,
     limit: number,
   ): Promise<readonly SubjectCursor[]>;

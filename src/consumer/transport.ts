@@ -1,4 +1,5 @@
 import type { Client, KildeEvent } from "../client/index.ts";
+import { type Cursor, eventIdOf } from "../core/cursor.ts";
 import type { ConsumerDeps } from "./deps.ts";
 import { type ConsumerEvent, consumerEvent } from "./types.ts";
 
@@ -69,22 +70,29 @@ async function* gathered(
   }
 }
 
+/** What a transport notices besides events. */
+export interface Watch {
+  /** Everything there was has been given. */
+  readonly onLive: () => void;
+  /** An answer names the identity of the log. */
+  readonly onLog: (identity: string) => void;
+}
+
 /**
  * Events of a log after a position, in order, in batches: pages while there are many, and then as the transport has it.
  * Ends when the signal aborts, and after the pages for events that are pushed.
  */
 export async function* batches(
   { client, log }: Source,
-  after: number,
+  after: Cursor,
   transport: Transport,
-  /** Called when everything there was has been given. */
-  onLive: () => void,
+  { onLive, onLog }: Watch,
   signal: AbortSignal,
 ): AsyncGenerator<ConsumerEvent[], void, undefined> {
-  const source = sourceOf(log);
-  let lastEventId = after;
+  const source = { ...sourceOf(log), onLog };
+  let lastEventId = eventIdOf(after);
   const given = (events: readonly KildeEvent[]): ConsumerEvent[] => {
-    lastEventId = events.at(-1)?.position ?? lastEventId;
+    lastEventId = events.at(-1)?.cursor ?? lastEventId;
     return events.map(consumerEvent);
   };
   for await (const page of client.readPages({ ...source, lastEventId, signal })) yield given(page);

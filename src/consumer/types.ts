@@ -23,6 +23,8 @@ interface EventOf<Type extends string, Data> {
   readonly reason?: string;
   /** Of a feed: position in the event log of the event it was projected from. */
   readonly projectedFrom?: number;
+  /** Identity of the log that the position belongs to. */
+  readonly logIdentity?: string;
 }
 
 /**
@@ -88,6 +90,7 @@ export function consumerEvent(event: KildeEvent): ConsumerEvent {
     erased,
     ...(reason === undefined ? {} : { reason }),
     ...(event.projectedFrom === undefined ? {} : { projectedFrom: event.projectedFrom }),
+    ...(event.logIdentity === undefined ? {} : { logIdentity: event.logIdentity }),
     get metadata() {
       return event.metadata;
     },

@@ -24,3 +24,8 @@ export function parseCursor(text: string): Cursor | null {
 export function cursorText(position: number, identity: string): string {
   return `${position}-${identity}`;
 }
+
+/** The id of an event to read on from: the text of a cursor, which is the bare position where no identity is known. */
+export function eventIdOf({ position, identity }: Cursor): string {
+  return identity === null ? String(position) : cursorText(position, identity);
+}

@@ -7,6 +7,7 @@ import {
   METADATA_ATTRIBUTES,
   PLACED_ATTRIBUTES,
 } from "./attributes.ts";
+import { eventIdOf } from "./cursor.ts";
 import { ERASED_TYPE } from "./event.ts";
 
 /** What is known about an event besides its data; further members are free, and any JSON. */
@@ -21,15 +22,18 @@ export interface Metadata {
 
 /** An event as it was read. */
 export interface KildeEvent<Data = unknown> {
-  /** Its position in the log as text: the cursor to go on from. */
+  /** Its position in the log as text. */
   readonly id: string;
+  /**
+   * What to store and give as `lastEventId` to read on from here: `<position>-<identity of the log>`. After a restore of
+   * the server, reading on fails with `log-restored` where the log no longer has this event. The bare `id` is accepted
+   * as well, and cannot be checked.
+   */
+  readonly cursor: string;
+  /** Identity of the log, which a restore of the server changes; absent from a server that gives none. */
+  readonly logIdentity?: string;
   /** 1-based and gapless in the log, but for events that were truncated. */
   readonly position: number;
-  /**
-   * Identity of the log: the position means this event for as long as the log has it. `<position>-<logIdentity>` is a
-   * cursor that the server checks. Absent from servers that name none.
-   */
-  readonly logIdentity?: string;
   readonly stream: string;
   /** 1-based and gapless in the stream. */
   readonly version: number;
@@ -130,6 +134,10 @@ class ReadEvent implements KildeEvent {
     if (wire.projectedfrom !== undefined && POSITION.test(wire.projectedfrom)) {
       this.projectedFrom = Number(wire.projectedfrom);
     }
+  }
+
+  get cursor(): string {
+    return eventIdOf({ position: this.position, identity: this.logIdentity ?? null });
   }
 
   get metadata(): Metadata {

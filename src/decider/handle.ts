@@ -1,6 +1,6 @@
 import type { Appended, Client, Metadata } from "../client/index.ts";
 import { backoffMs, type RequestDeps, type Retry } from "../client/request.ts";
-import { KildeError } from "../core/errors.ts";
+import { KildeError, type ProblemCode } from "../core/errors.ts";
 import { decideEvents, type DomainEvent, evolveState, folded } from "./decider.ts";
 import { catchUp, load, type LoadDeps, type Loaded, type Loading } from "./load.ts";
 
@@ -103,22 +103,25 @@ function append<Command, Event extends DomainEvent, State>(
   { store }: HandleDeps,
   { stream, signal, options: { metadata, idempotencyKey } }: Task<Command, Event, State>,
   events: readonly Event[],
-  expectedVersion: number,
+  { version: expectedVersion, logIdentity }: Loaded<State>,
 ): Promise<Appended> {
   return store.append(
     stream,
     metadata === undefined ? events : events.map((event) => ({ ...event, metadata })),
     {
       expectedVersion,
+      ...(logIdentity === null ? {} : { logIdentity }),
       ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
       ...(signal === undefined ? {} : { signal }),
     },
   );
 }
 
-/** Whether the stream had changed; the error of any other failure is thrown. */
+const CONFLICTS: ReadonlySet<ProblemCode> = new Set(["version-conflict", "stream-erased", "log-restored"]);
+
+/** Whether the stream, or the whole log, is another than what was decided on; the error of any other failure is thrown. */
 function isConflict(error: unknown): error is KildeError {
-  return error instanceof KildeError && (error.code === "version-conflict" || error.code === "stream-erased");
+  return error instanceof KildeError && CONFLICTS.has(error.code);
 }
 
 /**
@@ -150,7 +153,7 @@ export async function handleCommand<Command, Event extends DomainEvent, State>(
     let { state } = loaded;
     for (const event of events) state = evolveState(decider, state, event);
     try {
-      const { version, position } = await append(deps, task, events, loaded.version);
+      const { version, position } = await append(deps, task, events, loaded);
       learn({ ...loaded, version, state, erased: false });
       return { events, version, position, state };
     } catch (error) {
@@ -186,6 +189,6 @@ async function afterConflict<Command, Event extends DomainEvent, State>(
   if (currentVersion !== undefined && currentVersion > loaded.version) {
     return catchUpOrLoad(deps, task, loaded, currentVersion);
   }
-  // The stream is behind what was known of it, as after a restore of the database.
-  return task.learn(await load(deps, task));
+  // The stream is behind what was known of it, or the log holds another history: the server was restored.
+  return task.learn(await load(deps, task, currentVersion));
 }

@@ -14,6 +14,8 @@ export interface Loaded<State> {
   readonly snapshot: number;
   /** Version that a new process would begin to fold at: that of the snapshot, or of the last tombstone, or 0. */
   readonly foldedFrom: number;
+  /** Identity of the event log that it was read from; null: not known. */
+  readonly logIdentity: string | null;
 }
 
 export interface LoadDeps {
@@ -34,13 +36,18 @@ function after<Command, Event extends DomainEvent, State>(
   event: KildeEvent,
 ): Loaded<State> {
   const { version, erased } = event;
-  if (erased) return { version, state: decider.initial, erased, snapshot: 0, foldedFrom: version };
+  if (erased) return { ...loaded, version, state: decider.initial, erased, snapshot: 0, foldedFrom: version };
   return { ...loaded, version, state: evolveState(decider, loaded.state, folded<Event>(event)), erased };
 }
 
+/** Whether two histories are known to be different ones: the server was restored in between. */
+function hasParted(one: string | null, other: string | null): boolean {
+  return one !== null && other !== null && one !== other;
+}
+
 /**
- * Folds what came after. Null when the stream does not go on from there: events in between were truncated, or there is
- * no such stream any more. `upTo` is a version that the stream is known to have; it spares looking for more.
+ * Folds what came after. Null when the stream does not go on from there: events in between were truncated, there is no
+ * such stream any more, or the server was restored and may hold other events. `upTo` is a version that the stream is known to have; it spares looking for more.
  */
 export async function catchUp<Command, Event extends DomainEvent, State>(
   { store, snapshots }: LoadDeps,
@@ -49,14 +56,19 @@ export async function catchUp<Command, Event extends DomainEvent, State>(
   upTo?: number,
 ): Promise<Loaded<State> | null> {
   let loaded = from;
+  let { logIdentity } = from;
   const options = {
     stream,
     afterVersion: from.version,
+    onLog: (identity: string) => {
+      logIdentity = identity;
+    },
     ...(upTo === undefined ? {} : { limit: upTo - from.version }),
     ...(signal === undefined ? {} : { signal }),
   };
   try {
     for await (const page of store.readPages(options)) {
+      if (hasParted(from.logIdentity, logIdentity)) return null;
       for (const event of page) {
         // A tombstone stands for all that was before it.
         if (event.version !== loaded.version + 1 && !event.erased) return null;
@@ -65,30 +77,37 @@ export async function catchUp<Command, Event extends DomainEvent, State>(
     }
   } catch (error) {
     if (!(error instanceof KildeError) || error.code !== "stream-not-found") throw error;
-    return from.version === 0 ? from : null;
+    return from.version === 0 ? { ...from, logIdentity: null } : null;
   }
+  if (hasParted(from.logIdentity, logIdentity)) return null;
   if (from.snapshot > 0 && loaded.snapshot === 0 && decider.snapshot !== undefined) {
     // What was erased must not live on in a snapshot.
     await snapshots?.remove(snapshotKey(decider.snapshot, stream));
   }
-  return loaded;
+  return { ...loaded, logIdentity };
 }
 
-/** Loads a stream from its snapshot, or else from its first event. */
+/**
+ * Loads a stream from its snapshot, or else from its first event. A snapshot of another history than the log has now is
+ * ignored, as is one of a version that the stream does not have (`currentVersion`): the server was restored.
+ */
 export async function load<Command, Event extends DomainEvent, State>(
   deps: LoadDeps,
   loading: Loading<Command, Event, State>,
+  currentVersion = Number.POSITIVE_INFINITY,
 ): Promise<Loaded<State>> {
   const { stream, decider, signal } = loading;
   const { snapshot: policy, initial } = decider;
   const { snapshots } = deps;
-  const beginning: Loaded<State> = { version: 0, state: initial, erased: false, snapshot: 0, foldedFrom: 0 };
+  const unread = { erased: false, logIdentity: null };
+  const beginning: Loaded<State> = { ...unread, version: 0, state: initial, snapshot: 0, foldedFrom: 0 };
   if (policy !== undefined && snapshots !== null) {
     const stored = await snapshots.load(snapshotKey(policy, stream), signal);
-    if (stored !== null) {
+    if (stored !== null && stored.version <= currentVersion) {
       const { version } = stored;
       const state = decodeState(policy, stored.state);
-      const from = { version, state, erased: false, snapshot: version, foldedFrom: version };
+      const { logIdentity = null } = stored;
+      const from = { ...unread, version, state, snapshot: version, foldedFrom: version, logIdentity };
       const loaded = await catchUp(deps, loading, from);
       if (loaded !== null) return loaded;
     }

@@ -23,10 +23,13 @@ export function createSnapshotKeeper(
   return {
     keep({ snapshot: policy }, stream, loaded) {
       if (store === null || policy === undefined || loaded.erased) return loaded;
-      const { version, state, foldedFrom } = loaded;
+      const { version, state, foldedFrom, logIdentity } = loaded;
       if (version - foldedFrom < (policy.every ?? DEFAULT_EVERY)) return loaded;
       const key = snapshotKey(policy, stream);
-      const save = async () => store.save(key, { version, state: encodeState(policy, state) });
+      const save = async () => {
+        const snapshot = { version, state: encodeState(policy, state) };
+        await store.save(key, logIdentity === null ? snapshot : { ...snapshot, logIdentity });
+      };
       const stored = save()
         .catch((error: unknown) => onError(error, key))
         .finally(() => storing.delete(stored));

@@ -28,6 +28,8 @@ export type SnapshotKey = SnapshotPlace;
 export interface Snapshot {
   readonly version: number;
   readonly state: unknown;
+  /** Identity of the event log that the state was folded from. Without it a restore of the server goes unnoticed. */
+  readonly logIdentity?: string;
 }
 
 /**
@@ -37,7 +39,7 @@ export interface Snapshot {
 export interface SnapshotStore {
   /** The latest snapshot; null if there is none. */
   load(key: SnapshotKey, signal?: AbortSignal): Promise<Snapshot | null>;
-  /** Keeps a snapshot instead of the one before. Keeps a later one, if there is one. */
+  /** Keeps a snapshot instead of the one before. Keeps a later one of the same `logIdentity`, if there is one. */
   save(key: SnapshotKey, snapshot: Snapshot): Promise<void>;
   /** Forgets everything that was kept under the key; called when the stream is found to be erased. */
   remove(key: SnapshotKey): Promise<void>;

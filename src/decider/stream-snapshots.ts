@@ -24,8 +24,10 @@ async function lastOf(streams: SnapshotStreams, stream: string, signal?: AbortSi
     ...(signal === undefined ? {} : { signal }),
   } as const;
   try {
-    for await (const { version, type, data } of streams.read<Snapshot>(options)) {
-      return { at: version, snapshot: type === SNAPSHOT_TYPE ? data : null };
+    for await (const { version, type, data, logIdentity } of streams.read<Snapshot>(options)) {
+      if (type !== SNAPSHOT_TYPE) return { at: version, snapshot: null };
+      // A snapshot is in the log that it is of, so that a restore puts both back together.
+      return { at: version, snapshot: logIdentity === undefined ? data : { ...data, logIdentity } };
     }
   } catch (error) {
     if (!isProblem(error, "stream-not-found")) throw error;
@@ -64,7 +66,8 @@ export function streamSnapshots(streams: SnapshotStreams): SnapshotStore {
       const last = await lastOf(streams, stream);
       if (last.snapshot !== null && last.snapshot.version >= snapshot.version) return;
       try {
-        const event = { type: SNAPSHOT_TYPE, data: snapshot };
+        const { version: of, state } = snapshot;
+        const event = { type: SNAPSHOT_TYPE, data: { version: of, state } };
         const { version } = await streams.append(stream, event, { expectedVersion: last.at });
         await streams.truncate(stream, version);
         // An erasure erases the snapshots that it finds; this one may have come later.

@@ -156,7 +156,7 @@ export async function measureReconstitution(sandbox: Sandbox, command: readonly 
     await client.transact(names.map((stream) => ({ stream, events: [{ type: "A" }] })));
     const cursors = names.map((subject, offset) => {
       const position = start + offset + 1;
-      const row = { version: 1, known: 1, status: "following", failure: null } as const;
+      const row = { version: 1, known: 1, status: "following", failure: null, identity: null } as const;
       return { subject, position, source: position, ...row };
     });
     await effects.store.transact((tx) => effects.store.saveSubjects(tx, "consumer events", cursors));

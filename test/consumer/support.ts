@@ -15,7 +15,7 @@ export const URL = "http://kilde.test";
 export type Fault = (path: string, init: RequestInit) => Promise<Response> | Response | undefined;
 
 /** Requests to the app, which can be counted, and made to fail. */
-export function network(app: () => TestApp) {
+export function network(app: () => Pick<TestApp, "fetch">) {
   const requests: string[] = [];
   let fault: Fault = () => undefined;
   return {

@@ -135,7 +135,7 @@ describe("a stored snapshot", () => {
     const snapshots = streamSnapshots(watched.client);
     await snapshots.save(key, { version: 20, state: 2 });
     await snapshots.save(key, { version: 10, state: 1 });
-    expect(await snapshots.load(key)).toEqual({ version: 20, state: 2 });
+    expect(await snapshots.load(key)).toEqual({ version: 20, state: 2, logIdentity: expect.any(String) });
   });
 
   test("is one, also of many that are stored at once", async () => {

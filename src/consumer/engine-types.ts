@@ -1,0 +1,47 @@
+import type { BackoffOptions, Blocked } from "./blocked.ts";
+import type { Counts } from "./counts.ts";
+import type { EnsuredSubject, Need } from "./ensure.ts";
+import type { Beginning } from "./feed-position.ts";
+import type { ReconstituteOptions } from "./reconstitute.ts";
+import type { Reconstitution } from "./reconstitution.ts";
+import type { SubjectCursor } from "./store.ts";
+import type { Transport } from "./transport.ts";
+import type { ConsumerEvent } from "./types.ts";
+
+export interface EngineOptions {
+  readonly transport: Transport;
+  readonly from: Beginning;
+  readonly backoff: BackoffOptions;
+  /** Most events of one transaction. */
+  readonly batchEvents: number;
+  /** How often the server is told the position, in milliseconds. */
+  readonly commitIntervalMs: number;
+  /** How often to reconstitute, in milliseconds; null: by hand only. */
+  readonly reconstituteEveryMs: number | null;
+  readonly onError: (error: unknown) => void;
+  readonly onReconstituted: (found: Reconstitution) => void;
+}
+
+/**
+ * `idle`: it was not started; `catching-up`: there is more to read; `live`: it has what there is; `halted`: the feed was
+ * restored, and the consumer cannot undo what it handled (`error` names the subject).
+ */
+export type Phase = "idle" | "catching-up" | "live" | "halted";
+
+/** The consumer of one feed. */
+export interface Engine {
+  readonly counts: Counts;
+  readonly blocked: Blocked;
+  phase(): Phase;
+  position(): number | null;
+  committed(): number | null;
+  /** What keeps it from going on; null: nothing. */
+  error(): Error | null;
+  prepare(): Promise<void>;
+  run(signal: AbortSignal): Promise<void>;
+  receive(events: readonly ConsumerEvent[]): Promise<void>;
+  /** Handles what a subject lacks as of now. */
+  pull(subject: string): Promise<SubjectCursor | null>;
+  ensure(subject: string, need: Need): Promise<EnsuredSubject | null>;
+  reconstitute(options: ReconstituteOptions, signal: AbortSignal): Promise<Reconstitution>;
+}

@@ -1,0 +1,118 @@
+import { isErrorNamed } from "../core/errors.ts";
+import type { ConsumerDeps } from "./deps.ts";
+import { type FeedPosition, positionOf } from "./feed-position.ts";
+import { type History, isHeld } from "./history.ts";
+import { withoutWalk } from "./reconstitution.ts";
+import type { FeedCursor, SubjectCursor } from "./store.ts";
+import { newCursor } from "./subject-cursor.ts";
+
+/** Subjects that one transaction resets. */
+const PAGE = 500;
+
+/**
+ * The feed was restored from a backup, the consumer has handled events that the feed no longer has, and it has no
+ * `reset` to undo them with. The consumer stops.
+ */
+export class LogRestoredError extends Error {
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return isErrorNamed(value, "LogRestoredError");
+  }
+
+  override readonly name = "LogRestoredError";
+  /** One of the subjects whose events the feed no longer has. */
+  readonly subject: string;
+
+  constructor(feed: string, subject: string) {
+    super(
+      `${feed} was restored, and no longer has events of ${JSON.stringify(subject)} that were handled. ` +
+        "Give the consumer `reset(subject, tx)`, which removes all that its handler made of a subject",
+    );
+    this.subject = subject;
+  }
+}
+
+/** Removes all that the handler made of a subject, and gives the cursor of a subject that has to be read again. */
+export async function resetSubject<Tx>(
+  { reset, log, counts }: ConsumerDeps<Tx>,
+  tx: Tx,
+  subject: string,
+  identity: string | null,
+): Promise<SubjectCursor> {
+  if (reset === null) throw new LogRestoredError(log ?? "The event log", subject);
+  await reset(subject, tx);
+  counts.resets += 1;
+  return { ...newCursor(subject), identity };
+}
+
+/** The subjects of a page that hold what the feed no longer has. */
+async function outdated(history: History, page: readonly SubjectCursor[]): Promise<string[]> {
+  for (const { identity, position } of page) {
+    if (identity !== null && history.holds(identity, position) === null) await history.learn(identity);
+  }
+  return page
+    .filter(({ identity, position, status }) => status !== "released" && !isHeld(history, identity, position))
+    .map(({ subject }) => subject);
+}
+
+/** Resets subjects in one transaction; each is read again as one that is blocked, also after a crash. */
+async function resetAll<Tx>(
+  deps: ConsumerDeps<Tx>,
+  history: History,
+  names: readonly string[],
+): Promise<void> {
+  const { store, key } = deps;
+  await store.transact(async (tx) => {
+    const cursors = await store.lock(tx, key, names);
+    const reset: SubjectCursor[] = [];
+    for (const { subject, identity, position } of cursors) {
+      if (isHeld(history, identity, position)) continue;
+      const cursor = await resetSubject(deps, tx, subject, history.current);
+      reset.push({ ...cursor, known: 1, status: "blocked" });
+    }
+    if (reset.length > 0) await store.saveSubjects(tx, key, reset);
+  });
+}
+
+/**
+ * Brings the cursors in line with a feed that was restored: resets the subjects that hold what the feed no longer has,
+ * and puts the feed's cursor back to where the histories parted. May be repeated after a crash.
+ *
+ * @returns where the consumer is now, and the subjects to read again. Throws a LogRestoredError, with nothing written,
+ * if there are such subjects and the consumer has no `reset`.
+ */
+export async function rollBack<Tx>(
+  deps: ConsumerDeps<Tx>,
+  history: History,
+  kept: FeedCursor,
+): Promise<{ readonly feed: FeedPosition; readonly reset: readonly string[] }> {
+  const { store, key } = deps;
+  const { current } = history;
+  if (current === null) return { feed: positionOf(kept), reset: [] };
+  const reset: string[] = [];
+  for (let after = ""; ;) {
+    const page = await store.listSubjects(key, { notOf: current }, after, PAGE);
+    const names = await outdated(history, page);
+    if (names.length > 0) await resetAll(deps, history, names);
+    reset.push(...names);
+    after = page.at(-1)?.subject ?? "";
+    if (page.length < PAGE) break;
+  }
+  if (kept.identity === null) {
+    await store.transact((tx) =>
+      store.saveFeed(tx, key, { identity: current, position: kept.position, since: kept.since }),
+    );
+  } else {
+    const { identity } = kept;
+    if (history.holds(identity, 0) === null) await history.learn(identity);
+    const parted = history.parted(identity);
+    const cursor: FeedCursor = {
+      position: Math.min(kept.position, parted),
+      since: Math.min(kept.since, parted),
+      reconstitution: withoutWalk(kept.reconstitution, parted),
+      identity: current,
+    };
+    await store.transact((tx) => store.replaceFeed(tx, key, identity, cursor));
+  }
+  // Another process may have done the same, and gone on since.
+  return { feed: positionOf((await store.readFeed(key)) ?? kept), reset };
+}

@@ -1,0 +1,181 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+
+import { createClient, type KildeEvent } from "../../src/client/index.ts";
+import {
+  type Consumer,
+  type ConsumerOptions,
+  eventLog,
+  type EventTypes,
+  LogRestoredError,
+  type MemoryTransaction,
+} from "../../src/consumer/index.ts";
+import { openRestorableApp, type RestorableApp } from "../support/restorable-app.ts";
+import { testInProcess } from "../support/tested-on.ts";
+import { memoryEffects, network, quickConsumer, until, URL } from "./support.ts";
+
+let server: RestorableApp;
+let net: ReturnType<typeof network>;
+let effects: ReturnType<typeof memoryEffects>;
+let consumer: Consumer;
+let errors: unknown[];
+beforeEach(async () => {
+  server = await openRestorableApp();
+  net = network(() => server);
+  effects = memoryEffects();
+  errors = [];
+});
+afterEach(async () => {
+  await consumer.stop();
+  await effects.dispose();
+  await server.close();
+});
+
+type Options = Partial<ConsumerOptions<EventTypes, MemoryTransaction>>;
+
+function make(options: Options = {}): Consumer {
+  return quickConsumer<EventTypes, MemoryTransaction>({
+    feed: eventLog(),
+    name: "cards",
+    store: effects.store,
+    async handle({ subject, version, data }, tx) {
+      await effects.record(tx, subject, `${version} ${String(data)}`);
+    },
+    reset: (subject, tx) => tx.delete(subject),
+    onError: (error) => errors.push(error),
+    client: { fetch: net.fetch },
+    ...options,
+  });
+}
+
+const append = (stream: string, ...texts: string[]) =>
+  server.app.append(stream, ...texts.map((data) => ({ type: "A", data })));
+
+/** What the log has of each stream, as the consumer records it. */
+async function logged(): Promise<Record<string, string[]>> {
+  const found: Record<string, string[]> = {};
+  for await (const event of createClient({ url: URL, fetch: net.fetch }).read()) {
+    (found[event.stream] ??= []).push(`${event.version} ${String(event.data)}`);
+  }
+  return found;
+}
+
+const agrees = async () => Bun.deepEquals(await effects.read(), await logged());
+
+/** Two streams that a restore takes events from, one that it leaves, and one that only the lost history has. */
+async function restoreBehind(): Promise<void> {
+  await append("kept", "1");
+  await append("shorter", "1");
+  await append("other", "1");
+  await server.backup("backup");
+  await append("shorter", "2 lost");
+  await append("other", "2 lost");
+  await append("gone", "1 lost");
+}
+
+describe.each(["sse", "poll"] as const)("a consumer by %s", (transport) => {
+  testInProcess("is rolled back to where the histories part, and handles what the log has now", async () => {
+    await restoreBehind();
+    consumer = make({ transport });
+    consumer.start();
+    await until(agrees);
+    await server.restore("backup");
+    await append("other", "2 new", "3 new");
+    await append("late", "1", "2", "3");
+    await until(agrees);
+    expect(consumer.status()).toMatchObject({ phase: "live", blocked: [], counts: { resets: 3 } });
+  });
+
+  testInProcess("notices a restore after which nothing is appended", async () => {
+    await restoreBehind();
+    consumer = make({ transport });
+    consumer.start();
+    await until(agrees);
+    await server.restore("backup");
+    await until(agrees);
+    expect(await effects.read()).toEqual({ kept: ["1 1"], shorter: ["1 1"], other: ["1 1"] });
+  });
+
+  testInProcess("without `reset` halts, says why once, and handles nothing more", async () => {
+    await restoreBehind();
+    const { reset: _, ...rest } = { reset: undefined, transport };
+    consumer = quickConsumer<EventTypes, MemoryTransaction>({
+      ...rest,
+      feed: eventLog(),
+      name: "cards",
+      store: effects.store,
+      handle: ({ subject, version, data }, tx) => effects.record(tx, subject, `${version} ${String(data)}`),
+      onError: (error) => errors.push(error),
+      client: { fetch: net.fetch },
+    });
+    consumer.start();
+    await until(agrees);
+    const before = await effects.read();
+    await server.restore("backup");
+    await append("other", "2 new");
+    await until(() => consumer.status().phase === "halted");
+    expect(consumer.status().error).toMatch(/was restored.*reset/);
+    expect(errors.filter((error) => error instanceof LogRestoredError)).toHaveLength(1);
+    expect(await effects.read()).toEqual(before);
+    expect(consumer.ensure("late")).rejects.toBeInstanceOf(LogRestoredError);
+  });
+});
+
+describe("events that are handed in", () => {
+  const readAll = (): Promise<KildeEvent[]> =>
+    Array.fromAsync(createClient({ url: URL, fetch: net.fetch }).read());
+
+  testInProcess(
+    "from the new history roll the consumer back; late ones of the old history are dropped",
+    async () => {
+      await restoreBehind();
+      consumer = make({ transport: "push" });
+      const old = await readAll();
+      await consumer.receive(old);
+      await server.restore("backup");
+      await append("other", "2 new");
+      await consumer.receive((await readAll()).slice(-1));
+      await consumer.receive(old);
+      expect(await effects.read()).toEqual(await logged());
+    },
+  );
+});
+
+describe("reconstitution", () => {
+  testInProcess(
+    "resets what the log no longer has, and includes subjects that only the consumer has",
+    async () => {
+      await restoreBehind();
+      consumer = make({ transport: "push" });
+      await consumer.reconstitute();
+      expect(await agrees()).toBe(true);
+      // As `cp` does it: positions mean other events, and the identity is the same.
+      await server.restore("backup", { renewed: false });
+      await append("late", "1");
+      await append("shorter", "2 new");
+      await append("other", "2 new");
+      const found = await consumer.reconstitute({ all: true });
+      expect(await effects.read()).toEqual(await logged());
+      expect([...found.ahead].sort()).toEqual(["gone", "other", "shorter"]);
+    },
+  );
+
+  testInProcess("after a restore heals all in one go", async () => {
+    await restoreBehind();
+    consumer = make({ transport: "push" });
+    await consumer.reconstitute();
+    await server.restore("backup");
+    await append("late", "1");
+    await consumer.reconstitute();
+    expect(await effects.read()).toEqual(await logged());
+  });
+});
+
+test("the store keeps the identity of what was handled", async () => {
+  await append("a", "1");
+  consumer = make();
+  consumer.start();
+  await until(agrees);
+  const [cursor] = await effects.store.readSubjects("cards events", ["a"]);
+  expect(cursor?.identity).toMatch(/^[0-9a-f]{16}$/);
+  await until(async () => (await effects.store.readFeed("cards events"))?.identity === cursor?.identity);
+});

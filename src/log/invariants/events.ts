@@ -79,10 +79,9 @@ export const EVENT_INVARIANTS: readonly Invariant[] = [
     name: "recorded times only grow",
     over: "events",
     remedy: RESTORE,
-    sql: `select 'key ' || key || ': recorded at ' || recorded || ', but the event before it at ' || before as detail
-      from (select key, recorded, lag(recorded) over (order by key) as before from events
-        where key >= coalesce((select max(key) from events where key < ?1), ?1) and key < ?2 and key < ${LOG_SPAN})
-      where recorded < before`,
+    sql: `select 'key ' || event.key || ': recorded at ' || event.recorded || ', before the event before it' as detail
+      from events as event where ${WITHIN} and event.key < ${LOG_SPAN}
+        and event.recorded < (select recorded from events where key < event.key order by key desc limit 1)`,
   },
   {
     name: "tombstones are marked",

@@ -35,9 +35,10 @@ export function isNotJsonOf(type: "object" | "array", column: string): string {
 
 const DAY = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]";
 
-/** Holds for what is not a time as Kilde writes it: `2026-01-31T12:00:00.000Z`. */
+/** Holds for what is not a time as Kilde writes it: `2026-01-31T12:00:00.000Z`. SQLite takes the 31st of any month. */
 export function isNotOwnTime(column: string): string {
-  return `(${column} is not null and strftime('%Y-%m-%dT%H:%M:%fZ', ${column}) is not ${column})`;
+  return `(${column} is not null and (length(${column}) <> 24 or ${column} not glob '????-??-??T??:??:??.???Z'
+    or julianday(${column}) is null or (substr(${column}, 9, 2) > '28' and date(${column}) is not substr(${column}, 1, 10))))`;
 }
 
 /** Holds for what is not a time as RFC 3339 writes it, with any offset. SQLite itself knows offsets up to 14 hours only. */

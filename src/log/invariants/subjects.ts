@@ -27,12 +27,10 @@ export const SUBJECT_INVARIANTS: readonly Invariant[] = [
     name: "versions are in order of position",
     over: "subjects",
     remedy: RESTORE,
-    sql: `select name || ': version ' || version || ' is not after the one before it' as detail
-      from (select subject.name, event.version, event.key,
-          lag(event.key) over (partition by subject.id order by event.version) as before
-        from subjects as subject cross join events as event indexed by events_subject_version on event.subject = subject.id
-        where ${WITHIN})
-      where key <= before`,
+    sql: `select subject.name || ': version ' || event.version || ' is not after the one before it' as detail
+      from subjects as subject cross join events as event indexed by events_subject_version on event.subject = subject.id
+      where ${WITHIN} and event.key <= (select key from ${VERSIONS}
+        where subject = event.subject and version < event.version order by version desc limit 1)`,
   },
   {
     name: "first versions are those of an event",

@@ -6,9 +6,8 @@ folder=$1
 keep=${2:-14}
 file="$folder/kilde-$(date -u +%Y-%m-%dT%H%M%SZ).db"
 
+# Examines the copy, and fails if it has a fault: then it stays for a person to look at, and no earlier one is deleted.
 kilde backup "$file"
-# A copy that is not sound is no backup: it stays for whoever looks into it, and nothing is deleted for it.
-kilde doctor "$file"
 ls -1 "$folder"/kilde-*.db | sort -r | tail -n "+$((keep + 1))" | while IFS= read -r old; do
   rm -f -- "$old" "$old.erasures.ndjson"
 done

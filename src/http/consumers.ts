@@ -14,7 +14,7 @@ import { readSmallText } from "./body.ts";
 import { consumerInPath } from "./consumer-name.ts";
 import type { AppDeps } from "./deps.ts";
 import { listAnswer, listingLimit } from "./listing.ts";
-import { checkCursor, statedIdentity } from "./log-identity.ts";
+import { requireCursorOf, statedIdentity } from "./log-identity.ts";
 import { hereWith } from "./links.ts";
 import { queryOf } from "./pages.ts";
 import { headBeyond } from "./position.ts";
@@ -76,7 +76,7 @@ export async function putConsumer(c: Context, deps: AppDeps, log: LogReader): Pr
   if (!body.success) throw validationError("invalid-body", body.error.issues);
   const { position, rewind = false } = body.data;
   const stated = statedIdentity(c.req.raw.headers);
-  if (stated !== undefined) await checkCursor(deps, log, { position, identity: stated }, await log.state());
+  if (stated !== undefined) await requireCursorOf(deps, log, { position, identity: stated });
   if (position > log.knownHead()) await headBeyond(deps, log, position);
   await deps.sightings.flush();
   const nowMs = clock.now();

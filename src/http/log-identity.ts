@@ -2,6 +2,7 @@ import { type Cursor, isIdentity } from "../core/cursor.ts";
 import { KildeError } from "../core/errors.ts";
 import { findParting, type Parting } from "../log/identity.ts";
 import type { LogState } from "../log/log-state.ts";
+import { withinOneHistory } from "../log/one-history.ts";
 import type { LogReader } from "../log/reader.ts";
 import type { AppDeps } from "./deps.ts";
 
@@ -51,24 +52,38 @@ export async function restoredWrite(
 }
 
 /**
- * Throws `log-restored` for a cursor whose events are not those of the log as it was read (`state`). A cursor of a former
- * identity is good up to where the histories part, and a bare one cannot be checked.
+ * Whether a cursor can be judged by the log as it was read (`state`): false when the log got another identity since, so
+ * that it is to be read again. Throws `log-restored` for a cursor beyond which the log holds other events. A cursor of a
+ * former identity is good up to where the histories part, and a bare one cannot be checked.
  */
-export async function checkCursor(
+export async function isCursorOf(
   { database }: Pick<AppDeps, "database">,
   log: LogReader,
   cursor: Cursor | undefined,
   state: LogState,
-): Promise<void> {
-  if (cursor === undefined || cursor.position === 0) return;
+): Promise<boolean> {
+  if (cursor === undefined || cursor.position === 0) return true;
   const { identity, position } = cursor;
-  if (identity === null || identity === state.identity) return;
+  if (identity === null || identity === state.identity) return true;
   const parting = await findParting(database, log.address, identity);
   if (parting.identity !== state.identity) {
+    if (!log.replica) return false;
     // A replica may have less, and must not judge.
     const detail = `What was read of ${log.name} is of an earlier history than the database has`;
     throw new KildeError("replica-behind", detail, { head: state.head });
   }
-  if (parting.parted !== null && position <= parting.parted) return;
+  if (parting.parted !== null && position <= parting.parted) return true;
   throw restoredError(log.name, `The cursor ${position}-${identity}`, parting);
+}
+
+/** Looks the log up, and judges a cursor by it, as {@link isCursorOf} does. */
+export async function requireCursorOf(
+  deps: Pick<AppDeps, "database">,
+  log: LogReader,
+  cursor: Cursor | undefined,
+): Promise<LogState> {
+  return withinOneHistory(log.name, async () => {
+    const state = await log.state();
+    return (await isCursorOf(deps, log, cursor, state)) ? state : null;
+  });
 }

@@ -7,16 +7,16 @@ import { DEFAULT_PAGE_EVENTS } from "../core/limits.ts";
 import type { Filter } from "../log/pages.ts";
 import type { PageAnswer, PageQuery } from "../log/query.ts";
 import type { LogReader } from "../log/reader.ts";
-import { findSubject } from "../log/subjects.ts";
 import { pageCaching } from "./caching.ts";
 import { consumerOf } from "./consumer-name.ts";
 import type { AppDeps } from "./deps.ts";
 import { eventStream } from "./event-stream.ts";
+import { freshPage, longPoll } from "./fresh-page.ts";
 import { type HeldAnswer, holdAnswer } from "./held-answer.ts";
-import { checkCursor } from "./log-identity.ts";
+import { requireCursorOf } from "./log-identity.ts";
 import { type Representation, representationOf } from "./negotiate.ts";
 import { pageResponse } from "./page-response.ts";
-import { awaitPosition, headBeyond, shownPosition } from "./position.ts";
+import { headBeyond } from "./position.ts";
 import { validationError } from "./problems.ts";
 import { isHead } from "./resource.ts";
 import type { Schemas } from "./schemas.ts";
@@ -32,53 +32,6 @@ export function queryOf<Schema extends z.ZodType>(c: Context, schema: Schema): z
   const result = schema.safeParse(Object.fromEntries(parameters));
   if (!result.success) throw validationError("invalid-parameter", result.error.issues);
   return result.data;
-}
-
-/** Waits until there is something after the page that was empty, or the time is up; then reads again. */
-async function longPoll(
-  c: Context,
-  deps: AppDeps,
-  log: LogReader,
-  query: PageQuery,
-  cursor: Cursor | undefined,
-  timeoutMs: number,
-  { framing }: Representation,
-  empty: PageAnswer,
-  { admit }: HeldAnswer,
-): Promise<PageAnswer> {
-  const { signal } = c.req.raw;
-  const done = new AbortController();
-  const end = () => done.abort();
-  const leave = deps.followers.enter({ end, beat() {} });
-  const isThereMore = Promise.withResolvers<boolean>();
-  const interest = { subject: query.subject, filter: query.filter };
-  const { head, identity } = empty;
-  const following = log.follow(
-    interest,
-    { position: head, identity },
-    {
-      take: () => isThereMore.resolve(true),
-      renewed: () => isThereMore.resolve(true),
-      fail: isThereMore.reject,
-    },
-  );
-  signal.addEventListener("abort", end);
-  if (deps.closing.aborted || signal.aborted) end();
-  void deps.clock.sleep(timeoutMs, done.signal).then(() => isThereMore.resolve(false));
-  try {
-    following.ask();
-    if (!(await isThereMore.promise)) return empty;
-    const answer = await log.page(query, framing, { signal, admit });
-    // Also a bare cursor belongs to the history that the request began with.
-    const { position = 0, identity: stated } = cursor ?? {};
-    await checkCursor(deps, log, { position, identity: stated ?? identity }, answer);
-    return answer;
-  } finally {
-    end();
-    following.end();
-    signal.removeEventListener("abort", end);
-    leave();
-  }
 }
 
 /** Where server-sent events begin: the header is where a reconnecting client left off, so it wins. */
@@ -111,50 +64,11 @@ async function followResponse(
     if (value !== undefined) refuseCombination(name, "has no meaning for an event stream");
   }
   const cursor = eventStreamStart(c, query);
-  const state = await log.state();
-  await checkCursor(deps, log, cursor, state);
+  const state = await requireCursorOf(deps, log, cursor);
   const position = cursor?.position ?? 0;
   if (position > state.head) await headBeyond(deps, log, position);
   const start = { position, identity: state.identity };
   return eventStream(c, deps, log, { subject, filter }, start, consumerOf(c, deps));
-}
-
-/** Reads a page from a state that has all that the request shows to be known. */
-async function freshPage(
-  c: Context,
-  deps: AppDeps,
-  log: LogReader,
-  query: PageQuery,
-  cursor: Cursor | undefined,
-  { framing }: Representation,
-  { admit }: HeldAnswer,
-): Promise<PageAnswer> {
-  const { subject, lastEventId = 0, direction } = query;
-  const { signal } = c.req.raw;
-  const read = async () => {
-    const page = await log.page(query, framing, { signal, admit });
-    await checkCursor(deps, log, cursor, page);
-    return page;
-  };
-  const shown = shownPosition(c);
-  // What comes before the cursor must be all there; after it there may be nothing yet.
-  const needed = log.replica && direction === "backwards" ? Math.max(shown, lastEventId) : shown;
-  let answer = await read();
-  if (answer.head < needed) {
-    await awaitPosition(deps, log, needed, signal);
-    answer = await read();
-  }
-  if (subject !== null && answer.subject === null && log.replica) {
-    // Only the primary can tell that there is none.
-    const known = await findSubject(deps.database, log.address, subject);
-    if (known !== null) {
-      await awaitPosition(deps, log, known.position, signal);
-      answer = await read();
-    }
-  }
-  if (lastEventId <= answer.head) return answer;
-  await headBeyond(deps, log, lastEventId);
-  return { ...answer, head: lastEventId };
 }
 
 /** Reads or follows a log, or one subject of it, as the request says. `isDraft`: the log is a draft of a feed. */

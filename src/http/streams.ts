@@ -2,14 +2,15 @@ import type { Context } from "hono";
 
 import { cursorText } from "../core/cursor.ts";
 import { KildeError } from "../core/errors.ts";
-import { type LogState, readLogState } from "../log/log-state.ts";
+import { readLogState } from "../log/log-state.ts";
+import { withinOneHistory } from "../log/one-history.ts";
 import type { LogReader } from "../log/reader.ts";
 import { findSubject, type SubjectInfo } from "../log/subjects.ts";
 import { erasure } from "../log/erasures.ts";
 import { refusalError } from "./append.ts";
 import type { AppDeps } from "./deps.ts";
 import { listAnswer, listingLimit } from "./listing.ts";
-import { checkCursor, logHeaders, restoredWrite, streamTag } from "./log-identity.ts";
+import { isCursorOf, logHeaders, restoredWrite, streamTag } from "./log-identity.ts";
 import { hereWith } from "./links.ts";
 import { queryOf } from "./pages.ts";
 import { awaitPosition, POSITION_HEADER, shownPosition } from "./position.ts";
@@ -23,22 +24,6 @@ function infoOf(term: SubjectTerm) {
   return ({ name, version, position, recorded: time, firstVersion, erased }: SubjectInfo) => {
     return { [term]: name, version, position, time, firstVersion, erased };
   };
-}
-
-/** How often a listing is read again because the log got another identity meanwhile. */
-const ATTEMPTS = 5;
-
-/** Reads a listing, all of it from the history that the identity of the answer names. */
-async function withinOneHistory<Listing extends object>(
-  log: LogReader,
-  read: (state: LogState) => Promise<Listing>,
-): Promise<Listing & { readonly identity: string }> {
-  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-    const state = await log.state();
-    const list = await read(state);
-    if ((await log.state()).identity === state.identity) return { ...list, identity: state.identity };
-  }
-  throw new KildeError("storage-unavailable", `${log.name} changed its identity while it was read`);
 }
 
 /** The subjects of a log, by name, or by what changed since a position. */
@@ -57,12 +42,16 @@ export async function listing(
     });
   }
   return listAnswer(deps, limit, async () => {
-    const list = await withinOneHistory(log, async (state) => {
-      await checkCursor(deps, log, changedSince, state);
+    const list = await withinOneHistory(log.name, async () => {
+      const state = await log.state();
+      if (!(await isCursorOf(deps, log, changedSince, state))) return null;
       await awaitPosition(deps, log, shownPosition(c), c.req.raw.signal);
-      return changedSince === undefined
-        ? log.subjects({ prefix, cursor: cursor ?? "", limit })
-        : log.changedSubjects({ prefix, since: changedSince.position, limit });
+      const found =
+        changedSince === undefined
+          ? await log.subjects({ prefix, cursor: cursor ?? "", limit })
+          : await log.changedSubjects({ prefix, since: changedSince.position, limit });
+      const { identity } = await log.state();
+      return identity === state.identity ? { ...found, identity } : null;
     });
     const last = list.subjects.at(-1);
     const links = [`<${hereWith(c, deps, {})}>; rel="self"`];

@@ -1,5 +1,5 @@
-import { KildeError } from "../core/errors.ts";
 import { EVENT_LOG_ADDRESS, type LogAddress } from "./keys.ts";
+import { withinOneHistory } from "./one-history.ts";
 import type { Direction, Filter, Selection } from "./pages.ts";
 import { type ReadDeps, type ReadOptions, readPage, type Page } from "./read.ts";
 import type { Framing } from "./render.ts";
@@ -72,9 +72,6 @@ async function subjectSelection(
   return { source, after, before, direction, filter: { ...filter, recordedBy }, limit };
 }
 
-/** How often a page is read again because the log got another identity meanwhile. */
-const ATTEMPTS = 5;
-
 /** Null when the log got another identity meanwhile. */
 async function queryOnce(
   deps: QueryDeps,
@@ -110,9 +107,5 @@ export async function queryPage(
   framing: Framing,
   options: ReadOptions = {},
 ): Promise<PageAnswer> {
-  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-    const answer = await queryOnce(deps, log, query, framing, options);
-    if (answer !== null) return answer;
-  }
-  throw new KildeError("storage-unavailable", `${log.name} changed its identity while it was read`);
+  return withinOneHistory(log.name, () => queryOnce(deps, log, query, framing, options));
 }

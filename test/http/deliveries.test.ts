@@ -698,3 +698,59 @@ test("a feed that is delivered is retired by force only", async () => {
   expect(forced.stderr).toBe("");
   expect(await now()).toMatchObject({ status: "paused", reason: "source retired" });
 }, 20_000);
+
+describe("after a restore", () => {
+  test("what stands at a position that was delivered before has another id, in each mode", async () => {
+    const server = await start();
+    await append(server, "a", 3);
+    const hooks: Receiver[] = [];
+    for (const mode of ["single", "batch", "doorbell"]) {
+      const hook = startReceiver();
+      hooks.push(hook);
+      await subscribe(server, hook, { mode });
+    }
+    const isDelivered = (position: number) =>
+      until(() =>
+        hooks.every(({ requests }) =>
+          requests.some(({ events }) => events.some(({ id }) => Number(id) === position)),
+        ),
+      );
+    await isDelivered(3);
+    expect((await server.kilde(["backup", "backup.db"])).exitCode).toBe(0);
+    await append(server, "a", 1, "Lost");
+    await isDelivered(4);
+    await server.stop();
+    expect((await server.kilde(["restore", "backup.db", "--force"])).exitCode).toBe(0);
+
+    const before = hooks.map(({ requests }) => requests.splice(0));
+    const again = await start(server.cwd);
+    await append(again, "a", 1, "Other");
+    await isDelivered(4);
+    for (const [index, { requests }] of hooks.entries()) {
+      const all = [...(before[index] ?? []), ...requests];
+      for (const { webhookId, events } of all) {
+        expect(webhookId).toEndWith(`_${String(events.at(-1)?.["logidentity"])}`);
+      }
+      // No id is ever given to other bytes.
+      for (const same of Map.groupBy(all, ({ webhookId }) => webhookId).values()) {
+        expect(new Set(same.map(({ events }) => JSON.stringify(events))).size).toBe(1);
+      }
+      const identities = [before[index]?.at(-1), requests.at(-1)].map((one) => one?.webhookId.slice(-16));
+      expect(new Set(identities).size).toBe(2);
+    }
+  }, 20_000);
+
+  test("beside a running server, by other means, delivering starts again from what is stored", async () => {
+    const server = await start();
+    const hook = startReceiver();
+    await append(server, "a", 3);
+    await subscribe(server, hook);
+    await until(() => hook.taken().length === 3);
+    expect((await server.kilde(["identity", "renew"])).exitCode).toBe(0);
+    await append(server, "a", 2);
+    await until(() => hook.taken().length >= 5);
+    const { webhookId, events } = hook.requests.at(-1) ?? {};
+    expect(webhookId).toEndWith(`_5_${String(events?.[0]?.["logidentity"])}`);
+    expect(hook.requests[0]?.webhookId.slice(-16)).not.toBe(webhookId?.slice(-16) ?? "");
+  });
+});

@@ -67,6 +67,9 @@ const END_RETIRING = [
 
 const IS_REBUILDING = "exists (select 1 from feeds where log = ?1 and status = 'rebuilding')";
 
+/** Arguments: log id. Feeds that are projected from it are built again as well, so that none has to apply these. */
+const FORGET_RANGES = `delete from erased_ranges where log = ?1 and ${IS_REBUILDING}`;
+
 /** Arguments: log id, now. Positions go on where they were. */
 const END_REBUILDING = `
 update feeds set status = 'building', cursor = 0, rate = 0, failure = null, traced = null, epoch = epoch + 1, started = ?2,
@@ -128,7 +131,11 @@ export async function clearAll(deps: ClearDeps, signal: AbortSignal): Promise<vo
         retiring
           ? END_RETIRING.map((sql) => ({ sql, args: [log.id] }))
           : // Who read what was there before is notified when there is nothing of it any more.
-            [...discardHistory(log, IS_REBUILDING), { sql: END_REBUILDING, args: [log.id, now] }],
+            [
+              ...discardHistory(log, IS_REBUILDING),
+              { sql: FORGET_RANGES, args: [log.id] },
+              { sql: END_REBUILDING, args: [log.id, now] },
+            ],
       );
     } catch {
       await deps.clock.sleep(BACKOFF_MS, signal);

@@ -44,7 +44,10 @@ export interface Feeds {
    * while it is a source of others, or somebody read it since a time (RFC 3339; null: whoever reads it).
    */
   retire(feed: RegisteredFeed, readSince: string | null): Promise<void>;
-  /** Empties a draft, and has it built anew; positions go on. Throws `feed-published` for others. */
+  /**
+   * Empties a draft, and has it built again, with all that are projected from it; positions go on. Throws
+   * `feed-published` for others, and `feed-in-use` if one that is projected from it is no draft.
+   */
   rebuild(feed: RegisteredFeed): Promise<void>;
   /** Hastens followers of a feed. */
   learn(path: string, log: LogState): void;
@@ -129,8 +132,8 @@ export function openFeeds(deps: FeedsDeps, registered: readonly RegisteredFeed[]
       clear();
     },
     async rebuild(feed) {
-      await rebuildFeed(deps, feed);
-      readersOf.get(feed.log.name)?.forEach((reader) => reader.learn("truncated"));
+      for (const { log } of await rebuildFeed(deps, feed, all))
+        readersOf.get(log.name)?.forEach((reader) => reader.learn("truncated"));
       clear();
     },
     learn,

@@ -42,8 +42,7 @@ and (event.type in (${LEFT_TYPES}) or (event.version = subject.first_version and
 /** Arguments: log id, JSON `[name, …]`. */
 export const SELECT_PLACES = `
 select place.name, place.version, place.type, place.recorded, place.data, place.extensions
-from json_each(?2) as name cross join feed_places as place on place.log = ?1 and place.name = name.value
-order by name.key, place.version`;
+from json_each(?2) as name cross join feed_places as place on place.log = ?1 and place.name = name.value`;
 
 function placeOf(row: Row): Place {
   const data = row[4];
@@ -70,6 +69,7 @@ export async function readPlaces(
     if (list === undefined) places.set(name, [placeOf(row)]);
     else list.push(placeOf(row));
   }
+  for (const list of places.values()) list.sort((a, b) => a.version - b.version);
   return places;
 }
 

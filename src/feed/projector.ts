@@ -177,6 +177,10 @@ export function createProjector(
     return maintained(committed === null ? null : committed.durationMs);
   };
 
+  /** A source that is built again together with the feed is emptied first. */
+  const isSourceEmptied = async (): Promise<boolean> =>
+    registered.upstream !== null && (await readFeed(database, source))?.status === "rebuilding";
+
   const stepFrom = async (record: FeedRecord, options: StepOptions): Promise<Step> => {
     const { lease, flush } = options;
     const startedMs = clock.monotonic();
@@ -188,6 +192,11 @@ export function createProjector(
       return { kind: "outdated" };
     }
     sourceIdentity = identity;
+    if (record.cursor === 0 && (await isSourceEmptied())) {
+      await land();
+      forget();
+      return { kind: "caught-up", position: head, unwritten: false };
+    }
     if (erasing) {
       const step = await erase(options);
       if (step !== null) return step;

@@ -17,8 +17,20 @@ export const BEGIN_CLEARING = `
 update feeds set status = ?2, epoch = epoch + 1
 where log = ?1 and status in ('building', 'live', 'halted') returning log`;
 
-async function begin({ writer }: RetireDeps, { log }: RegisteredFeed, status: "retiring" | "rebuilding") {
-  await writer.write([{ sql: BEGIN_CLEARING, args: [log.id, status] }]);
+async function begin(
+  { writer }: RetireDeps,
+  feeds: readonly RegisteredFeed[],
+  status: "retiring" | "rebuilding",
+): Promise<void> {
+  await writer.write(feeds.map(({ log }) => ({ sql: BEGIN_CLEARING, args: [log.id, status] })));
+}
+
+/** A feed and all that are projected from it, directly or by way of others; each after the one it is projected from. */
+function withDependents(feed: RegisteredFeed, all: readonly RegisteredFeed[]): RegisteredFeed[] {
+  const found = [feed];
+  for (const one of found)
+    found.push(...all.filter((other) => other.source.id === one.log.id && !found.includes(other)));
+  return found;
 }
 
 function listed(names: readonly string[]): string {
@@ -46,14 +58,29 @@ export async function retireFeed(
   if (readers.length > 0) {
     throw new KildeError("feed-in-use", `${path} has been read since ${readSince} by ${listed(readers)}`);
   }
-  await begin(deps, feed, "retiring");
+  await begin(deps, [feed], "retiring");
 }
 
-/** Has a draft built anew from its source. Throws `feed-published` for any other feed. */
-export async function rebuildFeed(deps: RetireDeps, feed: RegisteredFeed): Promise<void> {
+/**
+ * Has a draft built again from its source, and with it all feeds that are projected from it, which would publish all of
+ * it twice otherwise. Throws `feed-published` for any other feed, and `feed-in-use` if one of the others is no draft.
+ * @returns the feeds that are built again.
+ */
+export async function rebuildFeed(
+  deps: RetireDeps,
+  feed: RegisteredFeed,
+  all: readonly RegisteredFeed[],
+): Promise<readonly RegisteredFeed[]> {
   if (!feed.feed.draft) {
     const detail = `${feed.feed.path} is published: what it says does not change any more`;
     throw new KildeError("feed-published", detail);
   }
-  await begin(deps, feed, "rebuilding");
+  const rebuilt = withDependents(feed, all);
+  const published = rebuilt.filter((one) => !one.feed.draft).map((one) => one.feed.path);
+  if (published.length > 0) {
+    const detail = `${feed.feed.path} is the source of ${published.join(", ")}, which is published and cannot be built again`;
+    throw new KildeError("feed-in-use", detail);
+  }
+  await begin(deps, rebuilt, "rebuilding");
+  return rebuilt;
 }

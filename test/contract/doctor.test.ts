@@ -15,6 +15,7 @@ const RECORDS = [
   "insert into subjects (id, log, name) values (100, 1, 'sum')",
   `insert into events (key, subject, version, type, recorded, data) values ((1 << 40) + 1, 100, 1, 'Sum', ${TIME}, '3')`,
   "insert into feed_subjects (subject, state, projected) values (100, '3', 6)",
+  "insert into feed_origins (subject, position, source, source_version, version, events) values (100, 1, 1, 1, 0, 1)",
   `insert into consumers (log, name, committed, sent, since, seen) values (0, 'reader', 5, 6, ${TIME}, ${TIME})`,
   `insert into subscriptions (id, log, config, secrets, created, since, cursor) values ('s', 0, '{}', '{}', ${TIME}, ${TIME}, 6)`,
   "insert into subscription_subjects (subscription, subject, next) select 's', id, 2 from subjects where name = 'a'",
@@ -194,6 +195,26 @@ const CORRUPTIONS: readonly (readonly [name: string, sql: string, check: string]
     "a state of a stream",
     "insert into feed_subjects (subject) select id from subjects where name = 'b'",
     "states are of subjects of feeds",
+  ],
+  [
+    "an origin of what was not published",
+    "update feed_origins set events = 5",
+    "origins are of what was published",
+  ],
+  [
+    "an erased range beyond the head",
+    "update erased_ranges set position = 99",
+    "erased ranges are of their log",
+  ],
+  [
+    "a revision of another feed",
+    `insert into feed_revisions (subject, log, since, low, wiped, origin, recorded) values (100, 0, 1, 0, 0, 7, ${TIME})`,
+    "revisions are of subjects of their feed",
+  ],
+  [
+    "a place in a feed that is live",
+    `insert into feed_places (log, name, version, type, recorded, extensions) values (1, 'sum', 1, 'T', ${TIME}, '{}')`,
+    "places are of feeds that are built",
   ],
   [
     "a subscription beyond the head",

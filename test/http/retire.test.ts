@@ -129,6 +129,39 @@ test("a version that is a source of another is not retired", async () => {
   await own.close();
 });
 
+test("a draft is built again with the drafts that are projected from it, or not at all", async () => {
+  const of = (name: string, draft: boolean) =>
+    sketch({ name, draft, source: { log: DRAFT.path, types: ["PublicA"] } });
+  const [again, fixed] = [of("again", true), of("fixed", false)];
+  const rebuild = (server: TestApp) => server.fetch("/feeds/orders/v3/rebuild", { method: "POST" });
+  const refusing = await openApp({ feeds: [DRAFT, again, fixed] });
+  const refused = await rebuild(refusing);
+  expect(refused.status).toBe(409);
+  expect((await refused.json()) as Problem).toMatchObject({
+    type: expect.stringContaining("feed-in-use"),
+    detail: expect.stringContaining("/feeds/fixed/v1"),
+  });
+  await refusing.close();
+
+  const own = await newDatabase();
+  const server = await openApp({ database: own, feeds: [DRAFT, again] });
+  await server.append("s-1", { type: "A", data: 1 }, { type: "A", data: 2 });
+  const { drain, feeds, get } = await openProjection({ database: own, writer: server.store.writer }, [
+    DRAFT,
+    again,
+  ]);
+  await drain();
+  expect((await rebuild(server)).status).toBe(202);
+  await until(async () => (await feeds.state(get(again.path)))?.status === "building");
+  await drain();
+  const events = await server.get(again.path);
+  expect(events.map(({ id, sequence }) => [id, Number(sequence)])).toEqual([
+    ["3", 1],
+    ["4", 2],
+  ]);
+  await server.close();
+});
+
 test("a draft is built anew, on the positions that follow; a published version is not", async () => {
   await app.append("s-1", { type: "A", data: 1 }, { type: "A", data: 2 });
   const { drain, run } = await projection();

@@ -10,7 +10,7 @@ import { hydrate } from "../../src/feed/hydrate.ts";
 import { takeLease } from "../../src/log/lease.ts";
 import { createProjector, type Projector } from "../../src/feed/projector.ts";
 import { type RegisteredFeed, registerFeeds } from "../../src/feed/register.ts";
-import { BEGIN_CLEARING } from "../../src/feed/retire.ts";
+import { rebuildFeed } from "../../src/feed/retire.ts";
 import { projectInSlices } from "../../src/feed/slice.ts";
 import type { Database } from "../../src/log/database.ts";
 import { examine } from "../../src/log/doctor.ts";
@@ -52,7 +52,7 @@ export type Action =
   | { readonly kind: "lease-lost"; readonly feed: number }
   /** The database's clock is corrected, so that leases run out much later, or are over. */
   | { readonly kind: "clock-step"; readonly hours: number }
-  /** Of a feed that no other is projected from. */
+  /** Of a feed, and those that are projected from it. */
   | { readonly kind: "rebuild"; readonly feed: number }
   /** All at the same time. */
   | { readonly kind: "race"; readonly actions: readonly Action[] };
@@ -328,9 +328,7 @@ async function perform(
       ]);
       return;
     case "rebuild": {
-      const { log } = feedOf(action.feed);
-      if (feeds.some(({ source }) => source.id === log.id)) return;
-      await rebuild(database, app.store.writer, log);
+      await rebuild(database, app.store.writer, feedOf(action.feed), feeds);
       return;
     }
     case "race":
@@ -338,9 +336,15 @@ async function perform(
   }
 }
 
-/** Empties a feed, as a process does when it is asked to build it again. */
-async function rebuild(database: Database, writer: LogWriter, log: RegisteredFeed["log"]): Promise<void> {
-  await writer.write([{ sql: BEGIN_CLEARING, args: [log.id, "rebuilding"] }]);
+/** Has a feed built again, and those that are projected from it: as a process empties them. */
+async function rebuild(
+  database: Database,
+  writer: LogWriter,
+  feed: RegisteredFeed,
+  all: readonly RegisteredFeed[],
+): Promise<void> {
+  const draft = (one: RegisteredFeed) => ({ ...one, feed: { ...one.feed, draft: true } });
+  await rebuildFeed({ database, writer }, draft(feed), all.map(draft));
   await clearAll({ database, writer, clock: systemClock }, new AbortController().signal);
 }
 
@@ -499,11 +503,20 @@ export async function checkProjections(
       const erased = new Set([...erasedIn(events), ...erasedIn(later)]);
       expect(published(events, erased)).toEqual(published(later, erased));
       expect(await statesOf(plain, one)).toEqual(await statesOf(plain, rebuilt));
-      if ([...registered, ...again].some((other) => other.source.id === one.log.id)) continue;
-      await rebuild(plain, writer, one.log);
-      await (await openProjection({ database: plain, writer }, feeds)).drain(3);
-      expect(bySubject(await allEvents(plain, one))).toEqual(bySubject(events));
-      expect(await statesOf(plain, one)).toEqual(await statesOf(plain, rebuilt));
+    }
+    const before = await Promise.all(registered.map((one) => allEvents(plain, one)));
+    const states = await Promise.all(registered.map((one) => statesOf(plain, one)));
+    for (const one of registered) {
+      if (one.upstream === null) await rebuild(plain, writer, one, [...registered, ...again]);
+    }
+    await (await openProjection({ database: plain, writer }, both)).drain(3);
+    for (const [index, one] of registered.entries()) {
+      const after = await allEvents(plain, one);
+      expect(shortForm(after)).toEqual(folded(one.feed, await allEvents(plain, { log: one.source })));
+      // The order of what is published of several subjects is the source's, which may have changed.
+      if (one.upstream !== null && one.feed.rekeyed) continue;
+      expect(bySubject(after)).toEqual(bySubject(before[index] ?? []));
+      expect(await statesOf(plain, one)).toEqual(states[index]);
     }
     expect(await examine(plain)).toEqual([]);
   } finally {

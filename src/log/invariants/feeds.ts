@@ -1,4 +1,4 @@
-import { type Invariant, isNotJson, isNotJsonOf, isNotOwnTime, RESTORE } from "./invariant.ts";
+import { type Invariant, isNotJson, isNotJsonOf, isNotOwnTime, REPAIR, RESTORE } from "./invariant.ts";
 
 const REBUILD = "Build a new version of the feed, or restore the last good backup with `kilde restore`.";
 
@@ -36,5 +36,43 @@ export const FEED_INVARIANTS: readonly Invariant[] = [
     sql: `select subject.name || ': has the state of a feed, but is of log ' || subject.log as detail
       from feed_subjects as kept join subjects as subject on subject.id = kept.subject
       where not exists (select 1 from feeds where log = subject.log)`,
+  },
+  {
+    name: "origins are of what was published",
+    remedy: REBUILD,
+    sql: `select subject.name || ': ' || origin.events || ' events after version ' || origin.version
+        || ' are said to come from position ' || origin.position || ' of the source' as detail
+      from feed_origins as origin join subjects as subject on subject.id = origin.subject
+      where (origin.version < 0 or origin.events < 0 or origin.position not between 1 and ${HIGHEST_HEAD}
+        or not exists (select 1 from feeds where log = subject.log)
+        or origin.version + origin.events > coalesce((select max(version) from events where subject = origin.subject), 0))
+        and not exists (select 1 from feeds where log = subject.log and status in ('retiring', 'rebuilding'))`,
+  },
+  {
+    name: "erased ranges are of their log",
+    remedy: RESTORE,
+    sql: `select log.name || ': the versions ' || erased.low || ' to ' || erased.high || ' of subject ' || erased.subject
+        || ' were erased at position ' || erased.position as detail
+      from erased_ranges as erased join logs as log on log.id = erased.log
+      where erased.low < 1 or erased.high < erased.low - 1 or erased.position not between 0 and log.head
+        or erased.origin < 0 or ${isNotOwnTime("erased.recorded")}`,
+  },
+  {
+    name: "revisions are of subjects of their feed",
+    remedy: REBUILD,
+    sql: `select subject.name || ': is published again from version ' || revision.low || ', of log ' || revision.log as detail
+      from feed_revisions as revision join subjects as subject on subject.id = revision.subject
+      where revision.log <> subject.log or revision.low < 0 or revision.wiped < revision.low
+        or ${isNotOwnTime("revision.recorded")}`,
+  },
+  {
+    name: "places are of feeds that are built",
+    remedy: REPAIR,
+    sql: `select log.name || ': keeps a place for version ' || place.version || ' of ' || place.name as detail
+      from feed_places as place join logs as log on log.id = place.log
+      where place.version < 1 or not exists (select 1 from feeds where log = place.log and status <> 'live')`,
+    repair: [
+      "delete from feed_places where version < 1 or not exists (select 1 from feeds where log = feed_places.log and status <> 'live')",
+    ],
   },
 ];

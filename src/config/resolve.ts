@@ -7,6 +7,7 @@ import { nearest } from "./nearest.ts";
 import { pathText, SETTING_NAMES, type SettingName } from "./names.ts";
 import { type SettingValues, settingsSchema } from "./settings.ts";
 import { fileKeyByPath, type Tenant, TENANT_MEMBERS, tenantFaults, tokenVariable } from "./tenants.ts";
+import { writtenText } from "./written-text.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -81,7 +82,7 @@ function find(name: SettingName, { flags, environment, file }: Sources): Found |
 }
 
 function shown({ name, written }: Found): string {
-  return name.secret ? "(not shown)" : (JSON.stringify(written) ?? String(written));
+  return name.secret ? "(not shown)" : writtenText(written);
 }
 
 function unknownMembers({ file }: Sources): string[] {
@@ -96,7 +97,7 @@ function unknownMembers({ file }: Sources): string[] {
     ...unknown(isObject(limits) ? Object.keys(limits) : [], Object.keys(DEFAULT_LIMITS), "limits."),
   ];
   if (limits !== undefined && !isObject(limits))
-    faults.push(`limits: ${JSON.stringify(limits)} must be an object`);
+    faults.push(`limits: ${writtenText(limits)} must be an object`);
   return faults.map((fault) => `${fault} (${file.path})`);
 }
 
@@ -137,7 +138,7 @@ function tenantFault(issue: z.core.$ZodIssue, { file }: Sources): string[] {
   }
   const written = memberAt(file?.value, issue.path.map(String));
   const isShown = issue.path.length === 3 && !at.endsWith("databaseAuthToken") && written !== undefined;
-  return [`${at}: ${isShown ? `${JSON.stringify(written)} ` : ""}${issue.message}`];
+  return [`${at}: ${isShown ? `${writtenText(written)} ` : ""}${issue.message}`];
 }
 
 /** What is wrong with tenants can only be in the file. */

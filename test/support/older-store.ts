@@ -1,4 +1,5 @@
 import { INSERT_SUBJECTS } from "../../src/log/append.ts";
+import { migrateTo } from "../../src/log/migrate.ts";
 import { MIGRATIONS } from "../../src/log/migrations.ts";
 import { openDatabase } from "../../src/log/open.ts";
 
@@ -16,24 +17,12 @@ export async function makeOlderStore(
   events: readonly OlderEvent[],
 ): Promise<void> {
   const database = openDatabase({ url });
-  const older = MIGRATIONS.slice(
-    0,
+  await migrateTo(
+    database,
     MIGRATIONS.findIndex(({ tag }) => tag === before),
   );
   const statement = (sql: string, ...args: (string | number | null)[]) => ({ sql, args });
   await database.write([
-    statement(
-      "create table __drizzle_migrations (id integer primary key, hash text not null, created_at numeric)",
-    ),
-    ...older.flatMap(({ text, when }, index) => [
-      ...text.split("--> statement-breakpoint").map((sql) => statement(sql.trim())),
-      statement(
-        "insert into __drizzle_migrations values (?, ?, ?)",
-        index + 1,
-        new Bun.CryptoHasher("sha256").update(text).digest("hex"),
-        when,
-      ),
-    ]),
     statement(
       "insert into logs (id, name, head, recorded) values (0, '/events', ?, ?)",
       events.length,

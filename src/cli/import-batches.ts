@@ -10,6 +10,8 @@ import type { Line } from "./lines.ts";
  */
 const BATCH_LINES = 1_000;
 const BATCH_CHARACTERS = 2 * 1024 * 1024;
+/** Below the 4 MiB that a worker takes by default. */
+const BATCH_BYTES = 3.5 * 1024 * 1024;
 
 /** One transaction of an import. */
 export interface Batch {
@@ -82,20 +84,27 @@ export async function* importBatches(
   const hash = createHash("sha256");
   let lines: Line[] = [];
   let characters = 0;
+  let bytes = 0;
   const cut = (): Batch => {
     const [firstLine, lastLine] = [lines[0]?.number ?? 0, lines.at(-1)?.number ?? 0];
     const batch = batchOf(lines, firstLine, lastLine, hash.copy().digest("hex").slice(0, 32));
     lines = [];
     characters = 0;
+    bytes = 0;
     return batch;
   };
   for await (const block of blocks) {
     for (const line of block) {
-      if (lines.length === BATCH_LINES) yield cut();
-      else if (lines.length > 0 && characters + line.text.length > BATCH_CHARACTERS) yield cut();
+      const lineBytes = Buffer.byteLength(line.text);
+      const isFull =
+        lines.length === BATCH_LINES ||
+        characters + line.text.length > BATCH_CHARACTERS ||
+        bytes + lineBytes > BATCH_BYTES;
+      if (lines.length > 0 && isFull) yield cut();
       hash.update(line.text).update("\n");
       lines.push(line);
       characters += line.text.length;
+      bytes += lineBytes;
     }
   }
   if (lines.length > 0) yield cut();

@@ -77,6 +77,15 @@ describe("import", () => {
     expect(timeless(await exported(second))).toEqual(timeless(await exported(first)));
   });
 
+  test("fits a server that takes 4 MiB, however many bytes characters have", async () => {
+    const server = await serve(emptyFolder(), [], {
+      environment: { KILDE_LIMIT_BODY_BYTES: String(4 * 1024 * 1024) },
+    });
+    const line = JSON.stringify({ stream: "s", type: "Long", data: "€".repeat(60_000) });
+    const imported = await server.kilde(["import", "-", "--json"], { stdin: `${line}\n`.repeat(40) });
+    expect(JSON.parse(imported.stdout)).toMatchObject({ events: 40, position: 40 });
+  });
+
   test("run again repeats nothing, compressed or not", async () => {
     const server = await serve(emptyFolder());
     const file = join(server.cwd, "events.ndjson");

@@ -19,13 +19,17 @@ function refusal(text: string): KildeError {
 
 describe("a JSON text", () => {
   test("gives each part on one line, with its numbers and strings as they were written", () => {
-    const property = fc.property(fc.array(writtenJson, { minLength: 1, maxLength: 4 }), gaps, (values, around) => {
-      const { spaced } = writtenList("[", "]", values, around);
-      const json = parseJson(`{ "list" :${spaced}}`, 100);
-      const { list: parsed } = json.value as { list: unknown[] };
-      const texts = parsed.map((value, index) => json.textAt(["list", index], value));
-      expect(texts).toEqual(values.map(({ compact }) => compact));
-    });
+    const property = fc.property(
+      fc.array(writtenJson, { minLength: 1, maxLength: 4 }),
+      gaps,
+      (values, around) => {
+        const { spaced } = writtenList("[", "]", values, around);
+        const json = parseJson(`{ "list" :${spaced}}`, 100);
+        const { list: parsed } = json.value as { list: unknown[] };
+        const texts = parsed.map((value, index) => json.textAt(["list", index], value));
+        expect(texts).toEqual(values.map(({ compact }) => compact));
+      },
+    );
     fc.assert(property, { numRuns: 1_000 });
   });
 

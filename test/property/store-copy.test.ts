@@ -58,7 +58,7 @@ async function publish(store: Store): Promise<void> {
     `insert into events (key, subject, version, type, recorded, data)
       select ${FEED_BASE + position}, id, 1, 'F', '2026-01-31T12:00:00.000Z', '1' from subjects where log = ${FEED} and name = 'f-${position}'`,
     `insert into feed_origins (subject, position, source, source_version, version, events)
-      select id, ${position}, 1, 1, 1, 1 from subjects where log = ${FEED} and name = 'f-${position}'`,
+      select id, ${position}, 1, 1, 0, 1 from subjects where log = ${FEED} and name = 'f-${position}'`,
     `insert into feed_subjects (subject, state) select id, '${position}' from subjects where log = ${FEED} and name = 'f-${position}'`,
     `update logs set head = ${position}, recorded = '2026-01-31T12:00:00.000Z' where id = ${FEED}`,
   );
@@ -110,7 +110,7 @@ const change: fc.Arbitrary<Change> = fc.oneof(
     write(
       database,
       `update feed_subjects set state = '"changed"' where subject % 2 = 0`,
-      "update feed_origins set events = events + 1 where subject % 2 = 0",
+      "update feed_origins set source_version = source_version + 1 where subject % 2 = 0",
     ),
   ),
   fc.constant<Change>(({ database }) =>

@@ -101,6 +101,8 @@ export function openSocket({ settings, closing, observed, onFault, fetch }: Sock
     maxRequestBodySize: MAX_REQUEST_BODY_BYTES,
     // The page that Bun shows otherwise has lines and paths of the source.
     development: false,
+    // Outside of development Bun would share the port with another process that listens on it.
+    reusePort: false,
     error(error) {
       const requestId = crypto.randomUUID();
       onFault(error, requestId);

@@ -22,8 +22,8 @@ export interface Followed {
   readonly types?: readonly string[] | undefined;
   /** Of a whole log: only subjects whose name begins so. */
   readonly prefix?: string | undefined;
-  /** Position to go on after. */
-  readonly after: number;
+  /** Cursor to go on after: a position, alone or with the identity of the log. */
+  readonly after: string;
   /** Ends it. */
   readonly signal?: AbortSignal;
 }
@@ -65,7 +65,7 @@ export async function* followTexts(
   followed: Followed,
 ): AsyncGenerator<SentEvent, void, undefined> {
   const isOver = () => followed.signal?.aborted === true;
-  let after = String(followed.after);
+  let { after } = followed;
   let failures = 0;
   let wasConnected = false;
   while (!isOver()) {

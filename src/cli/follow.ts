@@ -4,12 +4,12 @@ import type { CliContext } from "./context.ts";
 import { prettyEvent } from "./event-text.ts";
 import { followTexts } from "./follow-texts.ts";
 import { consumerOption, feedOption, type FeedVersion, pathOf } from "./log-source.ts";
-import { examples, repeatable, urlOption, wholeNumber } from "./options.ts";
+import { cursor, examples, repeatable, urlOption } from "./options.ts";
 import { type Server, withServer } from "./server.ts";
 
 interface FollowFlags {
   readonly url?: string;
-  readonly lastEventId?: number;
+  readonly lastEventId?: string;
   readonly type?: readonly string[];
   readonly prefix?: string;
   readonly pretty?: boolean;
@@ -20,7 +20,7 @@ interface FollowFlags {
 async function follow(context: CliContext, stream: string | undefined, flags: FollowFlags): Promise<void> {
   const path = pathOf(stream, flags.feed);
   const print = async ({ client, deps }: Server) => {
-    const after = flags.lastEventId ?? (await client.head(flags.feed));
+    const after = flags.lastEventId ?? String(await client.head(flags.feed));
     for await (const { text } of followTexts(deps, {
       path,
       types: flags.type,
@@ -44,9 +44,9 @@ export function followCommand(context: CliContext): Command {
       "the stream (of a feed: the subject), which need not exist yet; none for the whole log",
     )
     .option(
-      "--last-event-id <position>",
-      "begin with the event after this position; 0 for all (default: from now on)",
-      wholeNumber,
+      "--last-event-id <cursor>",
+      "begin with the event after this position, or <position>-<logidentity> of an event; 0 for all (default: from now on)",
+      cursor,
     )
     .addOption(repeatable("--type <type>", "only events of this type; may be repeated"))
     .option("--prefix <prefix>", "of the whole log: only streams whose name begins so")

@@ -78,6 +78,7 @@ export function identityCommand(context: CliContext): Command {
     .action((flags: Flags) => renew(context, flags));
   return new Command("identity")
     .description("The identities of logs: which history each of them holds.")
+    .addHelpText("after", examples("kilde identity", "kilde identity renew"))
     .addCommand(showing, { isDefault: true })
     .addCommand(renewing);
 }

@@ -82,6 +82,7 @@ async function startingPosition(
 }
 
 interface LoggedEvent {
+  readonly logidentity: string;
   readonly subject: string;
   readonly sequence: string;
   readonly type: string;
@@ -116,12 +117,12 @@ async function forwardAll(
   const idPrefix = `${path.slice(1)}_${name}`.replaceAll(/[^A-Za-z0-9_-]+/g, "-");
 
   try {
-    const followed = { path, types: flags.type, prefix, after, signal };
+    const followed = { path, types: flags.type, prefix, after: String(after), signal };
     for await (const { position, text } of followTexts(server.deps, followed)) {
-      const { subject, sequence, type } = JSON.parse(text) as LoggedEvent;
+      const { subject, sequence, type, logidentity } = JSON.parse(text) as LoggedEvent;
       const version = Number(sequence);
       const event: Forwarded = {
-        id: `${idPrefix}_${position}`,
+        id: `${idPrefix}_${position}_${logidentity}`,
         body: deliveredEvent(text, await previousVersion({ position, subject, version })),
         title: `${position}  ${subject}@${version}  ${type}`,
       };

@@ -1,5 +1,7 @@
 import { InvalidArgumentError, Option } from "commander";
 
+import { parseCursor } from "../core/cursor.ts";
+
 /** Gathers the values of an option that is given several times. */
 export function collect(value: string, earlier: readonly string[] | undefined): readonly string[] {
   return [...(earlier ?? []), value];
@@ -9,6 +11,12 @@ export function collect(value: string, earlier: readonly string[] | undefined): 
 export function wholeNumber(text: string): number {
   if (/^\d{1,15}$/.test(text)) return Number(text);
   throw new InvalidArgumentError("It must be a whole number.");
+}
+
+/** Text that is a cursor of a log. */
+export function cursor(text: string): string {
+  if (parseCursor(text) !== null) return text;
+  throw new InvalidArgumentError("It must be a position, or <position>-<identity of the log>.");
 }
 
 /** An option that may be given several times. */

@@ -3,13 +3,13 @@ import { Command } from "commander";
 import type { CliContext } from "./context.ts";
 import { eventLine, prettyEvent } from "./event-text.ts";
 import { consumerOption, feedOption, type FeedVersion, pathOf } from "./log-source.ts";
-import { examples, repeatable, urlOption, wholeNumber } from "./options.ts";
+import { cursor, examples, repeatable, urlOption, wholeNumber } from "./options.ts";
 import { readPages } from "./pages.ts";
 import { type Server, withServer } from "./server.ts";
 
 interface ReadFlags {
   readonly url?: string;
-  readonly lastEventId?: number;
+  readonly lastEventId?: string;
   readonly limit?: number;
   readonly backwards?: boolean;
   readonly type?: readonly string[];
@@ -55,7 +55,11 @@ export function readCommand(context: CliContext): Command {
   return new Command("read")
     .description("Prints events as CloudEvents in JSON, one a line.")
     .argument("[stream]", "the stream (of a feed: the subject); none for the whole log")
-    .option("--last-event-id <position>", "begin with the event after this position", wholeNumber)
+    .option(
+      "--last-event-id <cursor>",
+      "begin with the event after this position, or <position>-<logidentity> of an event",
+      cursor,
+    )
     .option("--limit <count>", "print at most so many events", wholeNumber)
     .option("--backwards", "the newest first")
     .addOption(repeatable("--type <type>", "only events of this type; may be repeated"))

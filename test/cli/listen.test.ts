@@ -186,7 +186,12 @@ test("forwards a feed, with the cursor among the feed's consumers", async () => 
     { cwd },
   );
   await reader(child.stdout).until("204  1  a@1");
-  expect(hook.taken).toMatchObject([{ id: "feeds-names-v1_listen_1", event: { type: "Named", data: 7 } }]);
+  expect(hook.taken).toMatchObject([
+    {
+      id: expect.stringMatching(/^feeds-names-v1_listen_1_[0-9a-f]{16}$/) as string,
+      event: { type: "Named", data: 7 },
+    },
+  ]);
   child.kill("SIGTERM");
   expect(await child.exited).toBe(0);
   const { stdout } = await server.kilde(["consumers", "--feed", "names/v1", "--json"]);

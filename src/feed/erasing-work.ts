@@ -25,6 +25,8 @@ export type ErasingStep =
   /** Nothing is left to do. */
   | { readonly kind: "idle" }
   | { readonly kind: "worked"; readonly writeMs: number }
+  /** The projector itself gets to the tombstones up to the range, and should not be kept from it. */
+  | { readonly kind: "passed"; readonly range: ErasedRange }
   /** Others wrote to the feed meanwhile. */
   | { readonly kind: "outdated" }
   /** What remains cannot be published again; all that was to be erased is. */

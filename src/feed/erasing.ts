@@ -1,6 +1,6 @@
 import { KildeError } from "../core/errors.ts";
 import { type Database, integerAt, textAt } from "../log/database.ts";
-import { type ErasedRange, nextErasedRange } from "../log/erased-ranges.ts";
+import { type ErasedRange, nextErasedRanges } from "../log/erased-ranges.ts";
 import type { LogState } from "../log/log-state.ts";
 import { createFeedCommits, NOTHING_PUBLISHED } from "./commit.ts";
 import { eraseOrigins } from "./erase-origins.ts";
@@ -25,6 +25,9 @@ import { readFeedSubjects } from "./subjects.ts";
 /** Source events that a projector is expected to go through before long. */
 const SOON_EVENTS = 1_000;
 
+/** Erasures of streams that one step looks at. */
+const OWN_RANGES = 500;
+
 /** Arguments: source's log id, id of the feed's last applied range, the feed's log id. */
 export const SELECT_SOURCE_NEWS = `
 select log.head, exists (select 1 from erased_ranges where log = ?1 and id > ?2),
@@ -35,7 +38,7 @@ from logs as log where log.id = ?1`;
 export async function readSourceNews(
   database: Database,
   { log, source }: RegisteredFeed,
-  { erased }: FeedRecord,
+  { erased }: Pick<FeedRecord, "erased">,
 ): Promise<LogState & { readonly erasing: boolean }> {
   const [row] = await database.read({ sql: SELECT_SOURCE_NEWS, args: [source.id, erased, log.id] });
   if (row === undefined) return { head: 0, identity: "", erasing: false };
@@ -43,33 +46,43 @@ export async function readSourceNews(
   return { head: integerAt(row, 0), identity: textAt(row, 3), erasing };
 }
 
-/** A subject that is named as in the source: its tombstone erases it. */
-async function eraseOwn(work: ErasingWork, range: ErasedRange): Promise<ErasingStep> {
+/**
+ * Subjects that are named as in the source: the tombstones erase them. Those that the projector gets to before long are
+ * left to it.
+ */
+async function eraseOwn(work: ErasingWork, after: number): Promise<ErasingStep> {
   const { deps, registered, record } = work;
-  const { log } = registered;
-  const { subject, position } = range;
+  const { log, source } = registered;
+  const ranges = await nextErasedRanges(deps.database, source, after, OWN_RANGES);
+  const last = ranges.at(-1);
+  if (last === undefined) return { kind: "idle" };
   const soon = record.status === "live" ? record.cursor + SOON_EVENTS : record.cursor;
-  const known = position <= soon ? null : await readFeedSubjects(deps.database, log, [subject]);
-  if (known === null || !known.has(subject))
-    return writeErasing(work, NOTHING_PUBLISHED, [rangeApplied(log, range)]);
+  const isLate = ({ position }: ErasedRange) => position > soon;
+  const passed = ranges.findLast((range) => !isLate(range));
+  if (passed !== undefined && record.status === "live") return { kind: "passed", range: passed };
+  const late = ranges.filter(isLate);
+  const known = await readFeedSubjects(deps.database, log, [...new Set(late.map(({ subject }) => subject))]);
+  const first = late.find(({ subject }) => known.has(subject));
+  if (first === undefined) return writeErasing(work, NOTHING_PUBLISHED, [rangeApplied(log, last)]);
   try {
-    await hydrateTo(deps, registered, createFeedCommits(deps, registered), subject, position);
+    await hydrateTo(deps, registered, createFeedCommits(deps, registered), first.subject, first.position);
   } catch (error) {
     // The projector halts there, visibly.
     if (!(error instanceof KildeError && error.code === "projection-failed")) throw error;
   }
-  await deps.writer.write([rangeApplied(log, range)]);
+  await deps.writer.write([rangeApplied(log, first)]);
   return { kind: "outdated" };
 }
 
-/** One step of the work on a feed, in any process. */
-export async function eraseStep(work: ErasingWork): Promise<ErasingStep> {
+/** One step of the work on a feed, in any process. `passed`: the last range that was left to this projector. */
+export async function eraseStep(work: ErasingWork, passed = 0): Promise<ErasingStep> {
   const { deps, registered, record } = work;
   const { log, source, tracked } = registered;
+  if (!tracked) return eraseOwn(work, Math.max(record.erased, passed));
   // Until it is known where earlier events came from, erasures wait; see `tracing.ts`.
-  if (tracked && record.traced !== null) return { kind: "idle" };
-  const range = await nextErasedRange(deps.database, source, record.erased);
-  if (range !== null) return tracked ? eraseOrigins(work, range) : eraseOwn(work, range);
+  if (record.traced !== null) return { kind: "idle" };
+  const [range] = await nextErasedRanges(deps.database, source, record.erased, 1);
+  if (range !== undefined) return eraseOrigins(work, range);
   const revision = await nextRevision(deps.database, log);
   return revision === null ? { kind: "idle" } : revise(work, revision);
 }

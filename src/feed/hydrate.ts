@@ -47,7 +47,7 @@ async function applyErasures(deps: HydrateDeps, registered: RegisteredFeed): Pro
     if (record === null || record.status === "retiring" || record.status === "rebuilding") return;
     if (!(await readSourceNews(deps.database, registered, record)).erasing) return;
     const step = await eraseStep({ deps, registered, record, lease: null, fold: true });
-    if (step.kind === "idle") return;
+    if (step.kind === "idle" || step.kind === "passed") return;
     if (step.kind === "failed") throw projectionFailed(registered, step.failure);
     if (deps.clock.monotonic() > until)
       throw new KildeError("feed-behind", `${feed.path} is applying erasures of its source`);

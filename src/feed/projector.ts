@@ -1,14 +1,16 @@
 import type { Clock } from "../core/clock.ts";
 import { createBatchSize, readBatch } from "../log/batch-size.ts";
 import { type Committed, createFeedCommits, type FeedDeps, NOTHING_PUBLISHED } from "./commit.ts";
-import type { Lease } from "../log/lease.ts";
-import { eraseStep, readSourceNews } from "./erasing.ts";
-import { removePlaces, subjectsWithPlaces } from "./places.ts";
+import type { ErasedRange } from "../log/erased-ranges.ts";
+import { readSourceNews } from "./erasing.ts";
+import { createMaintenance } from "./maintenance.ts";
+import { rangeApplied } from "./erasing-work.ts";
+import { subjectsWithPlaces } from "./places.ts";
 import type { PlanFailure } from "./plan.ts";
 import { type FeedRecord, type Failure, type FeedStatus, readFeed } from "./record.ts";
 import type { RegisteredFeed } from "./register.ts";
+import type { Step, StepOptions } from "./step.ts";
 import { isReadable, sourceBatch, sourceRange } from "./source.ts";
-import { traceStep } from "./tracing.ts";
 
 /** Source events one write projects: few enough that appends and hydrations hardly wait for it. */
 const BATCH_EVENTS = 500;
@@ -19,44 +21,10 @@ const WINDOW = 20_000;
 /** Positions that may pass without an event to publish before the cursor is written. */
 const CURSOR_STRIDE = 20_000;
 
-/** Subjects whose places one write puts back. */
-const PLACED_SUBJECTS = 100;
-
 const NOTHING_READ = { rows: [], limit: 1 };
 
 /** Weight of the last batch in the measured rate. */
 const RATE_WEIGHT = 0.1;
-
-export type Step =
-  | {
-      readonly kind: "projected";
-      /** Position in the source up to which it is projected, and the source's head. */
-      readonly cursor: number;
-      readonly head: number;
-      /** Source events a second. */
-      readonly rate: number;
-      /** How long the database took. */
-      readonly writeMs: number;
-      readonly building: boolean;
-    }
-  /** Everything up to `position` is projected, which is where to wait; `unwritten`: the cursor lags behind it. */
-  | { readonly kind: "caught-up"; readonly position: number; readonly unwritten: boolean }
-  /** Something was erased, or traced; there may be more of it before what is to be projected. */
-  | { readonly kind: "maintained"; readonly writeMs: number }
-  /** Others wrote to the feed, or took it over: look again. */
-  | { readonly kind: "outdated" }
-  | { readonly kind: "halted"; readonly failure: Failure }
-  /** It is being deleted, to begin anew. */
-  | { readonly kind: "emptied" }
-  | { readonly kind: "gone" };
-
-export interface StepOptions {
-  readonly lease: Lease;
-  /** Try again what the feed is halted at. */
-  readonly retry: boolean;
-  /** Write a cursor that lags, though there is nothing to publish. */
-  readonly flush: boolean;
-}
 
 /** Projects one feed, a batch at a time. It may be dropped between any two writes. */
 export interface Projector {
@@ -91,6 +59,8 @@ export function createProjector(
   let tracing = false;
   /** Everything is projected but the places that a feed keeps while it is built again. */
   let settling = false;
+  /** Ranges of the source up to this one are erased by tombstones that are still to be projected. */
+  let passed: ErasedRange | null = null;
 
   /** Waits for the batch that is being written; false when it was outdated, and so is what was planned on it. */
   const land = async (): Promise<boolean> => {
@@ -106,6 +76,7 @@ export function createProjector(
   const forget = () => {
     known = null;
     reached = 0;
+    passed = null;
     sourceIdentity = "";
     commits.forget();
   };
@@ -123,59 +94,16 @@ export function createProjector(
     return record.rate === 0 ? rate : record.rate + RATE_WEIGHT * (rate - record.rate);
   };
 
-  /** Steps are outdated when the write was, and hold what it made otherwise. */
-  const maintained = (tookMs: number | null): Step => {
-    forget();
-    return tookMs === null ? { kind: "outdated" } : { kind: "maintained", writeMs: tookMs };
-  };
-
-  /** Erases what was erased in the source; null when nothing is left to do. */
-  const erase = async ({ lease, retry }: StepOptions): Promise<Step | null> => {
-    if (!(await land())) return maintained(null);
-    const record = await readFeed(database, log);
-    if (record === null) return { kind: "gone" };
-    const fold = record.status !== "halted" || retry;
-    const step = await eraseStep({ deps, registered, record, lease, fold });
-    switch (step.kind) {
-      case "idle":
-        return null;
-      case "outdated":
-        return maintained(null);
-      case "worked":
-        return maintained(step.writeMs);
-      case "failed": {
-        const failure = failureOf(record, step.failure);
-        const halting = { epoch: record.epoch, lease, cursor: null, status: "halted", rate: null } as const;
-        const advance = { ...halting, failure: JSON.stringify(failure) };
-        const committed = await commits.commit(advance, NOTHING_PUBLISHED);
-        forget();
-        return committed === null ? { kind: "outdated" } : { kind: "halted", failure };
-      }
-    }
-  };
-
-  /** Finds out where earlier events came from, in turns with the projecting of new ones. */
-  const trace = async (lease: Lease): Promise<Step> => {
-    if (!(await land())) return maintained(null);
-    const record = await readFeed(database, log);
-    if (record === null) return { kind: "gone" };
-    const traced = await traceStep(deps, registered, record, lease);
-    return maintained(traced === null ? null : traced.writeMs);
-  };
-
-  /** Puts back what is left of the places that a feed keeps while it is built again; null when none are left. */
-  const settlePlaces = async ({ lease }: StepOptions): Promise<Step | null> => {
-    const touched = await subjectsWithPlaces(database, log, PLACED_SUBJECTS);
-    if (touched.length === 0) return null;
-    if (!(await land())) return maintained(null);
-    forget();
-    const record = await readFeed(database, log);
-    if (record === null) return { kind: "gone" };
-    const plan = await commits.plan([], { touched });
-    const advance = { epoch: record.epoch, lease, cursor: null, status: null, rate: null, failure: null };
-    const committed = await commits.commit(advance, plan, [removePlaces(log, touched)]);
-    return maintained(committed === null ? null : committed.durationMs);
-  };
+  const maintenance = createMaintenance({
+    deps,
+    registered,
+    commits,
+    land,
+    forget,
+    failureOf,
+    passed: () => passed,
+    pass: (range) => void (passed = range),
+  });
 
   /** A source that is built again together with the feed is emptied first. */
   const isSourceEmptied = async (): Promise<boolean> =>
@@ -184,7 +112,10 @@ export function createProjector(
   const stepFrom = async (record: FeedRecord, options: StepOptions): Promise<Step> => {
     const { lease, flush } = options;
     const startedMs = clock.monotonic();
-    const { head, identity, erasing } = await readSourceNews(database, registered, record);
+    // A feed that is halted does not get to what was left to it.
+    if (record.status !== "live") passed = null;
+    const applied = { erased: Math.max(record.erased, passed?.id ?? 0) };
+    const { head, identity, erasing } = await readSourceNews(database, registered, applied);
     if (identity !== sourceIdentity && sourceIdentity !== "") {
       // What is known of positions belongs to another history.
       await land();
@@ -198,19 +129,19 @@ export function createProjector(
       return { kind: "caught-up", position: head, unwritten: false };
     }
     if (erasing) {
-      const step = await erase(options);
+      const step = await maintenance.erase(options);
       if (step !== null) return step;
     }
     const isUntraced = registered.tracked && record.traced !== null;
     tracing = isUntraced && !tracing;
-    if (tracing) return trace(lease);
+    if (tracing) return maintenance.trace(lease);
     // What it failed with may quote an event that was erased since.
     if (record.status === "halted" && record.failure !== null && !options.retry) {
       if (await isReadable(database, source, record.failure.position))
-        return isUntraced ? trace(lease) : { kind: "halted", failure: record.failure };
+        return isUntraced ? maintenance.trace(lease) : { kind: "halted", failure: record.failure };
     }
     if (settling) {
-      const step = await settlePlaces(options);
+      const step = await maintenance.settlePlaces(options);
       if (step !== null) return step;
       settling = false;
     }
@@ -242,7 +173,7 @@ export function createProjector(
       return { kind: "outdated" };
     }
     if (!changes && !settling && (lags === 0 || (lags < CURSOR_STRIDE && !flush))) {
-      if (cursor >= head && isUntraced) return trace(lease);
+      if (cursor >= head && isUntraced) return maintenance.trace(lease);
       reached = cursor;
       return cursor >= head
         ? { kind: "caught-up", position: cursor, unwritten: lags > 0 }
@@ -250,8 +181,10 @@ export function createProjector(
     }
     const rate = measuredRate(record, cursor - after, startedMs);
     const advance = { epoch: record.epoch, lease, cursor, status: next, rate };
+    const isPassed = passed !== null && passed.id > record.erased && passed.position <= cursor;
+    const erased = passed !== null && isPassed ? [rangeApplied(log, passed)] : [];
     flight = commits
-      .commit({ ...advance, failure: failure === null ? null : JSON.stringify(failure) }, plan)
+      .commit({ ...advance, failure: failure === null ? null : JSON.stringify(failure) }, plan, erased)
       .then(
         (committed) => ({ committed }),
         (error: unknown) => ({ error }),
@@ -262,7 +195,8 @@ export function createProjector(
       return { kind: "outdated" };
     }
     reached = cursor;
-    known = { ...record, epoch: record.epoch + 1, cursor, status: next, rate, failure };
+    const erasedId = isPassed ? (passed?.id ?? record.erased) : record.erased;
+    known = { ...record, epoch: record.epoch + 1, cursor, status: next, rate, failure, erased: erasedId };
     if (failure !== null) return { kind: "halted", failure };
     return { kind: "projected", cursor, head, rate, writeMs, building: next === "building" };
   };

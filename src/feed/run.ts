@@ -2,7 +2,8 @@ import type { Clock } from "../core/clock.ts";
 import type { LogReader } from "../log/reader.ts";
 import type { FeedDeps } from "./commit.ts";
 import { isFreeFor, type Lease, LEASE_MS, releaseLease, takeLease } from "../log/lease.ts";
-import { createProjector, type Step } from "./projector.ts";
+import { createProjector } from "./projector.ts";
+import type { Step } from "./step.ts";
 import { type FeedStatus, readFeed } from "./record.ts";
 import type { RegisteredFeed } from "./register.ts";
 

@@ -48,7 +48,7 @@ export async function feedState(
   const record = await readFeed(database, log);
   if (record === null) return null;
   const { status, head, cursor, rate, failure } = record;
-  const { head: sourceHead, erasing } = await readSourceNews(database, feed, record);
+  const { head: sourceHead, erasing: isErasing } = await readSourceNews(database, feed, record);
   const events = Math.max(0, sourceHead - cursor);
   const [first] =
     events === 0
@@ -67,6 +67,8 @@ export async function feedState(
           eventsPerSecond: Math.round(rate),
           secondsLeft: rate < 1 ? null : Math.ceil(events / rate),
         };
+  // Others erase what the tombstones demand as they get to them, which the lag tells.
+  const erasing = tracked && isErasing;
   const tracing = tracked && record.traced !== null ? { done: record.traced, total: cursor } : null;
   return { status, head, cursor, sourceHead, lag: { events, seconds }, progress, failure, erasing, tracing };
 }

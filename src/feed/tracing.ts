@@ -38,7 +38,7 @@ select coalesce((select version + events from feed_origins where subject = ?1 an
 /** Arguments: subject id, version, count. */
 export const SELECT_PROJECTED_FROM = `
 select version, extensions ->> '$.projectedfrom' from events
-where subject = ?1 and version > ?2 and type not like 'kilde.%' order by version limit ?3`;
+where subject = ?1 and version > ?2 and type not glob 'kilde.*' order by version limit ?3`;
 
 interface PublishedEvent {
   readonly version: number;

@@ -39,22 +39,22 @@ export const RECORD_ERASED_IN_PLACE = `
 insert into erased_ranges (log, subject, low, high, position, origin, recorded)
 select ?1, value ->> 0, value ->> 1, value ->> 2, 0, ?2, ?3 from json_each(?4)`;
 
-/** Arguments: log id, range id. */
-export const NEXT_ERASED_RANGE = `
+/** Arguments: log id, range id, count. */
+export const NEXT_ERASED_RANGES = `
 select erased.id, erased.subject, coalesce(subject.name, ''), erased.low, erased.high, erased.position, erased.origin,
   erased.recorded
 from erased_ranges as erased left join subjects as subject on subject.id = erased.subject
-where erased.log = ?1 and erased.id > ?2 order by erased.id limit 1`;
+where erased.log = ?1 and erased.id > ?2 order by erased.id limit ?3`;
 
-/** The first range of a log that was recorded after another; null when there is none. */
-export async function nextErasedRange(
+/** The first ranges of a log that were recorded after another, in order. */
+export async function nextErasedRanges(
   database: Database,
   log: LogAddress,
   after: number,
-): Promise<ErasedRange | null> {
-  const [row] = await database.read({ sql: NEXT_ERASED_RANGE, args: [log.id, after] });
-  if (row === undefined) return null;
-  return {
+  limit: number,
+): Promise<ErasedRange[]> {
+  const rows = await database.read({ sql: NEXT_ERASED_RANGES, args: [log.id, after, limit] });
+  return rows.map((row) => ({
     id: integerAt(row, 0),
     subjectId: integerAt(row, 1),
     subject: textAt(row, 2),
@@ -63,5 +63,5 @@ export async function nextErasedRange(
     position: integerAt(row, 5),
     origin: integerAt(row, 6),
     recorded: textAt(row, 7),
-  };
+  }));
 }

@@ -102,6 +102,23 @@ describe("an erased stream", () => {
     ]);
   });
 
+  test("types that only look like Kilde's own are erased, too", async () => {
+    const odd = sketch({
+      name: "odd",
+      subject: by,
+      project: ({ data }) => ({ events: [{ type: "Kilde.Paid", data: JSON.stringify(data) }] }),
+    });
+    await appendEach("a", "b");
+    const { get, drain } = await openProjection(deps(), [odd]);
+    await drain();
+    await erase("a");
+    await drain();
+    expect(shortly(await eventsOf(get(odd.path).reader)).slice(0, 2)).toEqual([
+      "1 event-erased undefined",
+      `2 Kilde.Paid {"by":"ida","n":1}`,
+    ]);
+  });
+
   test("more events than one batch erases, and publishes again", async () => {
     await app.append(
       "a",

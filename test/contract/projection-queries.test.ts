@@ -7,7 +7,7 @@ import { INSERT_ORIGINS, MOVE_ORIGINS } from "../../src/feed/origins.ts";
 import { REMOVE_PLACES, SELECT_PLACES, SUBJECTS_WITH_PLACES } from "../../src/feed/places.ts";
 import { WIPE_VERSIONS } from "../../src/feed/revisions.ts";
 import { SELECT_PROJECTED_FROM, TRACED_VERSION } from "../../src/feed/tracing.ts";
-import { NEXT_ERASED_RANGE, RECORD_ERASED_SUBJECTS } from "../../src/log/erased-ranges.ts";
+import { NEXT_ERASED_RANGES, RECORD_ERASED_SUBJECTS } from "../../src/log/erased-ranges.ts";
 import { RESUME_FEED } from "../../src/feed/feeds.ts";
 import { TAKE_LEASE } from "../../src/log/lease.ts";
 import { SELECT_FEED } from "../../src/feed/record.ts";
@@ -62,7 +62,7 @@ test("no statement of projecting scans a table, or sorts what it reads", async (
     { sql: CLEAR_SUBJECTS, args: [1, 10] },
     { sql: RECORDED_FROM, args: [1, 9] },
     { sql: SELECT_SOURCE_NEWS, args: [0, 1, 1] },
-    { sql: NEXT_ERASED_RANGE, args: [0, 1] },
+    { sql: NEXT_ERASED_RANGES, args: [0, 1, 5] },
     { sql: RECORD_ERASED_SUBJECTS, args: [0, 0, "[]"] },
     { sql: SELECT_ERASED_ORIGINS, args: [1, 1, 1, 9, 10] },
     { sql: DELETE_ORIGINS, args: ["[]"] },

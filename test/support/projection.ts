@@ -1,7 +1,8 @@
 import type { Feed } from "../../src/feed/feed.ts";
 import { type Feeds, openFeeds, type OpenFeed } from "../../src/feed/feeds.ts";
 import { takeLease } from "../../src/log/lease.ts";
-import { createProjector, type Projector, type Step } from "../../src/feed/projector.ts";
+import { createProjector, type Projector } from "../../src/feed/projector.ts";
+import type { Step } from "../../src/feed/step.ts";
 import { type RegisteredFeed, registerFeeds } from "../../src/feed/register.ts";
 import { runFeed, type RunEvent } from "../../src/feed/run.ts";
 import { EVENT_LOG_ADDRESS } from "../../src/log/keys.ts";

@@ -82,6 +82,30 @@ for (const deployment of deployments) {
       expect(await typesOf(before.app, "ida")).toEqual(["kilde.erased", "Again"]);
     });
 
+    test("reach the snapshots that deciders keep of a stream, and no later ones", async () => {
+      const stream = "account/81";
+      const snapshots = ["snapshots/account/v1/account/81", "snapshots/my/account/v12/account/81"];
+      const others = ["snapshots/account/v1/account/8", "snapshots/account/v1/81", "snapshots/account/81"];
+      const snapshot = (version: number) => ({ type: "SnapshotTaken", data: { version, state: "secret" } });
+      await app.append(stream, { type: "T" }, { type: "T" });
+      for (const name of [...snapshots, ...others]) await app.append(name, snapshot(2));
+      await erase(app, encodeURIComponent(stream));
+      const typesAt = (name: string) => typesOf(app, encodeURIComponent(name));
+      while ((await typesAt("snapshots/my/account/v12/account/81"))[0] !== "kilde.erased")
+        await Bun.sleep(10);
+      expect(await typesAt("snapshots/account/v1/account/81")).toEqual(["kilde.erased"]);
+      for (const name of others) expect(await typesAt(name)).toEqual(["SnapshotTaken"]);
+
+      const again = jsonPost({ events: [{ type: "Again" }] }, { "if-match": '"3"' });
+      expect((await app.fetch(`/streams/${encodeURIComponent(stream)}`, again)).status).toBe(201);
+      const [name = ""] = snapshots;
+      const anew = jsonPost({ events: [snapshot(4)] }, { "if-match": '"2"' });
+      expect((await app.fetch(`/streams/${encodeURIComponent(name)}`, anew)).status).toBe(201);
+      app.store.writer.sweep();
+      await Bun.sleep(50);
+      expect(await typesAt(name)).toEqual(["kilde.erased", "SnapshotTaken"]);
+    });
+
     test("leave alone a subject that began after them", async () => {
       await app.append("ida", { type: "T" });
       const later: Erasure = {

@@ -13,17 +13,20 @@ interface Call {
   readonly body?: object;
   /** Whether doing it twice is as good as once. */
   readonly repeatable?: boolean;
+  /** Whether the answer has a body. Default: true. */
+  readonly answered?: boolean;
 }
 
 /** Subscriptions of the server that requests are sent to. */
 export function createSubscriptions(deps: RequestDeps): types.Subscriptions {
-  const call = <Answer>(path: string, { method, body, repeatable = true }: Call = {}): Promise<Answer> => {
+  const call = <Answer>(
+    path: string,
+    { method, body, repeatable = true, answered = true }: Call = {},
+  ): Promise<Answer> => {
     const init: RequestInit = { headers: { "content-type": "application/json" } };
     if (method !== undefined) init.method = method;
     if (body !== undefined) init.body = JSON.stringify(body);
-    // Deleting is answered without a body.
-    const read = async (response: Response) =>
-      (response.status === 204 ? undefined : await readObject(response)) as Answer;
+    const read = async (response: Response) => (answered ? await readObject(response) : undefined) as Answer;
     return send(deps, path, init, read, repeatable);
   };
   const one = (id: string) => `${ALL}/${encodeURIComponent(id)}`;
@@ -53,7 +56,7 @@ export function createSubscriptions(deps: RequestDeps): types.Subscriptions {
     list: () => paged(ALL, "subscriptions", ({ subscription }: types.Subscription) => subscription),
     get: (id) => call(one(id)),
     change: (id, body) => call(one(id), { method: "PATCH", body }),
-    remove: (id) => call(one(id), { method: "DELETE", repeatable: false }),
+    remove: (id) => call(one(id), { method: "DELETE", repeatable: false, answered: false }),
     pause: (id, reason) => call(`${one(id)}/pause`, { method: "POST", body: { reason } }),
     resume: (id) => call(`${one(id)}/resume`, { method: "POST" }),
     rewind: (id, body = {}) =>
@@ -64,7 +67,7 @@ export function createSubscriptions(deps: RequestDeps): types.Subscriptions {
     attempts: async (id) =>
       (await call<{ attempts: types.DeliveryAttempt[] }>(`${one(id)}/attempts`)).attempts,
     blocked: (id) => paged(`${one(id)}/blocked`, "blocked", ({ subject }: types.BlockedSubject) => subject),
-    retry: (id, subject) => call(`${blockedAt(id, subject)}/retry`, { method: "POST" }),
+    retry: (id, subject) => call(`${blockedAt(id, subject)}/retry`, { method: "POST", answered: false }),
     skip: (id, subject, body = {}) =>
       call(`${blockedAt(id, subject)}/skip`, { method: "POST", body, repeatable: false }),
     skips: async (id) => (await call<{ skips: types.SkippedEvent[] }>(`${one(id)}/skips`)).skips,

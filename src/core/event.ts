@@ -1,3 +1,5 @@
+import type { ProvedJson } from "./json.ts";
+
 /** Types that Kilde itself writes begin with this; appends may not use it. */
 export const RESERVED_TYPE_PREFIX = "kilde.";
 
@@ -19,7 +21,7 @@ export interface NewEvent {
   /** When it happened, RFC 3339, as given; absent means when it was recorded. */
   readonly time: string | null;
   /** Compact JSON text: numbers and strings as received, on one line. Null for an event without data. */
-  readonly data: string | null;
+  readonly data: ProvedJson | null;
   /** JSON text of an object: the event's CloudEvents extension attributes. */
   readonly extensions: string | null;
 }

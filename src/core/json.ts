@@ -5,6 +5,28 @@ import { createTextFinder, repeatedMember } from "./json-spans.ts";
 
 type Path = readonly (string | number)[];
 
+declare const proved: unique symbol;
+
+/**
+ * A text that is JSON on one line, as it is stored: `JSON.stringify` wrote it, or it was parsed on its own. Only this
+ * module makes such texts, so that nothing else can be stored as data.
+ */
+export type ProvedJson = string & { readonly [proved]: true };
+
+/** A value's JSON text. Throws a TypeError for what JSON has no text for, such as undefined. */
+export function jsonText(value: unknown): ProvedJson {
+  // Without a text for some values, whatever its declaration says.
+  const text = JSON.stringify(value) as ProvedJson | undefined;
+  if (text === undefined) throw new TypeError("the value has no JSON text");
+  return text;
+}
+
+/** The text itself, once it was parsed: an error here keeps a text that is no JSON from being stored. */
+function prove(compact: string): ProvedJson {
+  JSON.parse(compact);
+  return compact as ProvedJson;
+}
+
 /** A JSON text that was parsed, and from which the text of each part can be taken. */
 export interface JsonText {
   readonly value: unknown;
@@ -14,7 +36,7 @@ export interface JsonText {
    * The text of the member at a path whose parsed value is `value`, on one line: numbers and strings as they were
    * written, also those that JavaScript writes in another way, and no whitespace between tokens.
    */
-  textAt(path: Path, value: unknown): string;
+  textAt(path: Path, value: unknown): ProvedJson;
 }
 
 /** An escaped surrogate may be half of a pair: only then is it worth parsing the text to find out. */
@@ -66,7 +88,7 @@ export function parseJson(text: string, maxDepth: number): JsonText {
   const written = JSON.stringify(value);
   const compact = written === text ? text : compactJson(text);
   if (written === compact) {
-    return { value, depthAtMost: depth, textAt: (_path, part) => JSON.stringify(part) };
+    return { value, depthAtMost: depth, textAt: (_path, part) => jsonText(part) };
   }
 
   const repeated = repeatedMember(compact);
@@ -84,7 +106,7 @@ export function parseJson(text: string, maxDepth: number): JsonText {
     textAt(path) {
       const found = find(path);
       if (found === null) throw new Error(`no member at ${jsonPointer(path)}`);
-      return found;
+      return prove(found);
     },
   };
 }

@@ -4,7 +4,7 @@ import { KildeError } from "../core/errors.ts";
 import type { ExpectedVersion, NewEvent } from "../core/event.ts";
 import { jsonPointer } from "../core/json-pointer.ts";
 import { depthAtMost } from "../core/json-scan.ts";
-import { type JsonText, parseJson } from "../core/json.ts";
+import { type JsonText, parseJson, type ProvedJson } from "../core/json.ts";
 import type { Limits } from "../core/limits.ts";
 import { exceedsBytes } from "../core/names.ts";
 import { appendedAttributes, cloudEventAttributes } from "./attributes.ts";
@@ -38,7 +38,7 @@ export interface Reading {
   readonly schemas: Schemas;
 }
 
-function dataText(json: JsonText, path: Path, data: unknown, limits: Limits): string | null {
+function dataText(json: JsonText, path: Path, data: unknown, limits: Limits): ProvedJson | null {
   if (data === undefined) return null;
   const text = json.textAt(path, data);
   const refuse = (limit: "eventBytes" | "jsonDepth", detail: string) => {
@@ -111,7 +111,7 @@ function plainEvents(
 function cloudEvent(
   event: z.input<Schemas["newCloudEvent"]>,
   path: Path,
-  data: string | null,
+  data: ProvedJson | null,
   stream: string,
   limits: Limits,
 ): NewEvent {

@@ -65,7 +65,17 @@ const CORRUPTIONS: readonly (readonly [name: string, sql: string, check: string]
     "types of events are names",
   ],
   ["data that is not JSON", "update events set data = '{no json' where key = 1", "data of events is JSON"],
-  ["empty data", "update events set data = '' where key = 1", "data of events is JSON"],
+  ["empty data", "update events set data = '' where key = 1", "data of events is on one line"],
+  [
+    "a line break",
+    "update events set data = '[' || char(10) || '1]' where key = 1",
+    "data of events is on one line",
+  ],
+  [
+    "a carriage return",
+    "update events set data = '[' || char(13) || '1]' where key = 1",
+    "data of events is on one line",
+  ],
   ["data that is bytes", "update events set data = x'31' where key = 1", "data of events is JSON"],
   [
     "extensions that are not JSON",

@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
 
+import { jsonText } from "../../src/core/json.ts";
 import type { Clock } from "../../src/core/clock.ts";
 import { KildeError } from "../../src/core/errors.ts";
 import { DEFAULT_LIMITS } from "../../src/core/limits.ts";
@@ -75,7 +76,7 @@ async function open() {
 }
 
 function append(store: Store, subject: string): Promise<string> {
-  const events = [{ type: "T", time: null, data: "1", extensions: null }];
+  const events = [{ type: "T", time: null, data: jsonText(1), extensions: null }];
   const parts = [{ subject, expectedVersion: "any" as const, events, erases: false }];
   return store.writer.append({ parts, idempotency: null }).then(
     ({ outcome }) => outcome,

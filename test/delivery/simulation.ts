@@ -1,3 +1,4 @@
+import { jsonText } from "../../src/core/json.ts";
 import type { Clock } from "../../src/core/clock.ts";
 import { DEFAULT_LIMITS } from "../../src/core/limits.ts";
 import {
@@ -461,7 +462,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
           subject,
           expectedVersion: "any",
           erases: false,
-          events: added.map((type) => ({ type, time: null, data: '{"n":1}', extensions: null })),
+          events: added.map((type) => ({ type, time: null, data: jsonText({ n: 1 }), extensions: null })),
         },
       ],
       idempotency: null,

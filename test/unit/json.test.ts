@@ -26,7 +26,7 @@ describe("a JSON text", () => {
         const { spaced } = writtenList("[", "]", values, around);
         const json = parseJson(`{ "list" :${spaced}}`, 100);
         const { list: parsed } = json.value as { list: unknown[] };
-        const texts = parsed.map((value, index) => json.textAt(["list", index], value));
+        const texts: string[] = parsed.map((value, index) => json.textAt(["list", index], value));
         expect(texts).toEqual(values.map(({ compact }) => compact));
       },
     );

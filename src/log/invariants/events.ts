@@ -1,5 +1,5 @@
 import { ERASED_TYPE } from "../../core/event.ts";
-import { LOG_SPAN } from "../keys.ts";
+import { EVENT_LOG_ADDRESS, LOG_SPAN } from "../keys.ts";
 import {
   type Invariant,
   isNotJson,
@@ -11,6 +11,7 @@ import {
   RESTORE,
 } from "./invariant.ts";
 
+const HAS_LINE_BREAK = "(instr(event.data, char(10)) > 0 or instr(event.data, char(13)) > 0)";
 const WITHIN = "event.key >= ?1 and event.key < ?2";
 
 /** The rules of single events and of their neighbors. */
@@ -58,7 +59,20 @@ export const EVENT_INVARIANTS: readonly Invariant[] = [
     over: "events",
     remedy: RESTORE,
     sql: `select 'key ' || event.key || ': its data is not JSON' as detail from events as event
-      where ${WITHIN} and ${isNotJson("event.data")}`,
+      where ${WITHIN} and event.data <> '' and ${isNotJson("event.data")}`,
+  },
+  {
+    // Server-sent events and NDJSON rest on it. Those that an older version stored verbatim may span lines.
+    name: "data of events is on one line",
+    over: "events",
+    remedy: REPAIR,
+    sql: `select 'key ' || event.key || iif(event.data = '', ': its data is empty', ': its data has line breaks') as detail
+      from events as event where ${WITHIN} and (event.data = '' or (${HAS_LINE_BREAK}
+        and event.key > (select verbatim_until from logs where id = ${EVENT_LOG_ADDRESS.id})))`,
+    repair: [
+      `update events as event set data = nullif(replace(replace(data, char(10), ' '), char(13), ' '), '')
+      where event.data = '' or ${HAS_LINE_BREAK}`,
+    ],
   },
   {
     name: "extensions of events are JSON objects",

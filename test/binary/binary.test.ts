@@ -154,7 +154,7 @@ describe("the binary, in an empty folder", () => {
       ["serve", "--port", "0", "--database-url", "file:text.db"],
       { "text.db": text },
     );
-    expect(exitCode).toBe(1);
+    expect(exitCode).toBe(5);
     expect(stderr).toStartWith("kilde: file:text.db is not a database");
     expect(await Bun.file(join(cwd, "text.db")).text()).toBe(text);
   });

@@ -206,7 +206,7 @@ describe("serve refuses to start", () => {
     const cwd = emptyFolder();
     await Bun.write(join(cwd, "text.db"), "x".repeat(10_000));
     const { exitCode, stderr } = await fails(["--port", "0", "--database-url", "file:text.db"], cwd);
-    expect(exitCode).toBe(1);
+    expect(exitCode).toBe(5);
     expect(stderr).toStartWith("kilde: file:text.db is not a database");
     expect(await Bun.file(join(cwd, "text.db")).text()).toBe("x".repeat(10_000));
   });

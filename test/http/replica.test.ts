@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 
 import { jsonPost, openApp, type Problem, takeEvents, type TestApp } from "../support/app.ts";
+import { renewIdentities } from "../../src/log/identity.ts";
 import { sketch } from "../support/feeds.ts";
 import { type Lagging, openLagging } from "../support/lagging-replica.ts";
 import { openProjection } from "../support/projection.ts";
@@ -333,4 +334,32 @@ test("browsers of other origins may show and see the position", async () => {
   const append = await open.fetch("/streams/s", jsonPost({ events: [{ type: "A" }] }, { Origin: origin }));
   expect(append.headers.get("access-control-expose-headers")).toContain("Kilde-Position");
   await open.close();
+});
+
+test("a replica of a restored primary is read when it has the restore, and never again as it was before", async () => {
+  await app.append("s", { type: "A" }, { type: "A" }, { type: "A" }, { type: "Lost" }, { type: "Lost" });
+  lagging.catchUp();
+  const before = (await app.fetch("/events")).headers.get("kilde-log") ?? "";
+
+  // As a restore of a backup after 3 events leaves it.
+  await lagging.primary.write([
+    { sql: "delete from events where key > 3", args: [] },
+    { sql: "update logs set head = 3 where id = 0", args: [] },
+  ]);
+  const [restored] = await renewIdentities(lagging.primary);
+  const now = restored?.identity ?? "";
+  // The replica answers for the history that it still has, and says so.
+  expect((await app.fetch(`/events?lastEventId=4-${before}`)).headers.get("kilde-log")).toBe(before);
+  // What it cannot know it does not judge.
+  expect(await problemAt(`/events?lastEventId=3-${now}`)).toMatchObject({ type: "/problems/replica-behind" });
+
+  lagging.catchUp();
+  expect(await idsAt("/events")).toEqual([1, 2, 3]);
+  expect((await app.fetch("/events")).headers.get("kilde-log")).toBe(now);
+  expect(await idsAt(`/events?lastEventId=3-${before}`)).toEqual([]);
+  expect(await problemAt(`/events?lastEventId=5-${before}`)).toMatchObject({
+    type: "/problems/log-restored",
+  });
+  lagging.show(1);
+  expect(await problemAt("/events")).toMatchObject({ type: "/problems/replica-behind" });
 });

@@ -16,11 +16,14 @@ const STEP_ROWS = 500;
 
 /** After storage failed. */
 const BACKOFF_MS = 1_000;
+const LAST_BACKOFF_MS = 15_000;
 
 export interface ClearDeps {
   readonly database: Database;
   readonly writer: BatchWriter;
   readonly clock: Clock;
+  /** Called each time that storage fails; deleting is tried again. */
+  readonly onFailure: (error: unknown) => void;
 }
 
 /** Arguments: first key, last key, count. */
@@ -119,12 +122,14 @@ async function nextToClear(database: Database): Promise<Clearing | null> {
 
 /** Deletes what there is to be deleted, until nothing is left or the signal aborts. */
 export async function clearAll(deps: ClearDeps, signal: AbortSignal): Promise<void> {
+  let failures = 0;
   while (!signal.aborted) {
     try {
       const next = await nextToClear(deps.database);
       if (next === null) return;
       const { log, retiring } = next;
       await clear(deps, next, signal);
+      failures = 0;
       if (signal.aborted) return;
       const now = new Date(deps.clock.now()).toISOString();
       await deps.writer.write(
@@ -137,8 +142,10 @@ export async function clearAll(deps: ClearDeps, signal: AbortSignal): Promise<vo
               { sql: END_REBUILDING, args: [log.id, now] },
             ],
       );
-    } catch {
-      await deps.clock.sleep(BACKOFF_MS, signal);
+    } catch (error) {
+      deps.onFailure(error);
+      await deps.clock.sleep(Math.min(LAST_BACKOFF_MS, BACKOFF_MS * 2 ** failures), signal);
+      failures += 1;
     }
   }
 }

@@ -68,6 +68,8 @@ export interface FeedsDeps extends Omit<FeedDeps, "onNews"> {
    * background, beginning with what was left before.
    */
   readonly onClear?: () => void;
+  /** Called each time that emptying a feed in the background fails. Default: nobody could be told. */
+  readonly onClearFailure?: (error: unknown) => void;
 }
 
 /** Arguments: log id. */
@@ -97,7 +99,9 @@ export function openFeeds(deps: FeedsDeps, registered: readonly RegisteredFeed[]
   const clear =
     deps.onClear ??
     (() => {
-      clearing = (clearing ?? Promise.resolve()).then(() => clearAll(deps, closing.signal));
+      clearing = (clearing ?? Promise.resolve()).then(() =>
+        clearAll({ ...deps, onFailure: deps.onClearFailure ?? (() => {}) }, closing.signal),
+      );
     });
   // What was begun before a restart.
   if (deps.onClear === undefined) clear();

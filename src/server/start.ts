@@ -141,7 +141,19 @@ export async function startKilde<Opened extends Surface>({
     opened.push(lookRegularly(() => writer.sweepLeft()));
     const sightings = createSightings({ writer, clock: systemClock, mostConsumers: limits.consumers });
     opened.push(() => sightings.close());
-    const feeds = openFeeds({ ...own, reading: replica?.reading, writer }, registered);
+    const feeds = openFeeds(
+      {
+        ...own,
+        reading: replica?.reading,
+        writer,
+        onClearFailure: (err) =>
+          logger.error(
+            { err },
+            "a feed that is retired or built again cannot be emptied, and is tried again",
+          ),
+      },
+      registered,
+    );
     opened.push(() => feeds.close());
     const projecting = startProjecting(
       {

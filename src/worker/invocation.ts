@@ -111,7 +111,9 @@ export function openInvocation(deps: InvocationDeps): Invocation {
       deliveringWork({ settings, database, writer, clock, holder, onEvent: deps.onDeliveryEvent }),
     ],
     sweep: () => [sweeping({ database, turns: store.turns, writer, clock })],
-    clear: () => [clearing({ database, writer, clock })],
+    clear: () => [
+      clearing({ database, writer, clock, onFailure: (error) => deps.onFailure("clear", error) }),
+    ],
   };
 
   const app = () => {

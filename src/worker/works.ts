@@ -1,6 +1,6 @@
 import type { BackgroundWork, Slice } from "../core/background.ts";
 import type { Clock } from "../core/clock.ts";
-import { clearAll } from "../feed/clear.ts";
+import { clearAll, type ClearDeps } from "../feed/clear.ts";
 import type { Database } from "../log/database.ts";
 import { erasure } from "../log/erasures.ts";
 import { sweepRound } from "../log/sweeper.ts";
@@ -35,7 +35,7 @@ export function sweeping({ database, turns, writer, clock }: SweepingDeps): Back
 }
 
 /** Empties feeds that are retired, and drafts that are built anew. */
-export function clearing(deps: { database: Database; writer: LogWriter; clock: Clock }): BackgroundWork {
+export function clearing(deps: ClearDeps): BackgroundWork {
   return {
     name: "clear",
     async runSlice({ signal }) {

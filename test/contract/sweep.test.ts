@@ -5,6 +5,7 @@ import { join } from "node:path";
 
 import fc from "fast-check";
 
+import { clearAll } from "../../src/feed/clear.ts";
 import type { Database, Statement } from "../../src/log/database.ts";
 import { examine } from "../../src/log/doctor.ts";
 import { LOG_SPAN } from "../../src/log/keys.ts";
@@ -160,4 +161,32 @@ test("what another process left is swept when it was still left at the second lo
   await until(() => filesWith(folder, [MARK]).length === 0);
   await idle.close();
   other.close();
+});
+
+test("emptying a feed reports that storage failed, and tries again", async () => {
+  const database = openDatabase({ url });
+  const app = await openApp({ database });
+  await database.write(
+    [
+      "insert into logs (id, name) values (1, '/feeds/f/v1')",
+      `insert into feeds (log, name, version, status, started, schemas) values (1, 'f', 1, 'retiring', '', '{}')`,
+    ].map((sql) => ({ sql, args: [] })),
+  );
+  let left = 2;
+  const { writer } = app.store;
+  const failing = {
+    ...writer,
+    write: async (statements: readonly Statement[]) => {
+      left -= 1;
+      if (left >= 0) throw new Error("disk I/O error");
+      return writer.write(statements);
+    },
+  };
+  const failures: string[] = [];
+  const clock = { ...systemClock, sleep: () => Promise.resolve() };
+  const onFailure = (error: unknown) => failures.push(String(error));
+  await clearAll({ database, writer: failing, clock, onFailure }, new AbortController().signal);
+  expect(failures).toEqual(["Error: disk I/O error", "Error: disk I/O error"]);
+  expect(await database.read({ sql: "select status from feeds", args: [] })).toEqual([["retired"]]);
+  await app.close();
 });

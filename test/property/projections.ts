@@ -345,7 +345,10 @@ async function rebuild(
 ): Promise<void> {
   const draft = (one: RegisteredFeed) => ({ ...one, feed: { ...one.feed, draft: true } });
   await rebuildFeed({ database, writer }, draft(feed), all.map(draft));
-  await clearAll({ database, writer, clock: systemClock }, new AbortController().signal);
+  const onFailure = (error: unknown) => {
+    throw error;
+  };
+  await clearAll({ database, writer, clock: systemClock, onFailure }, new AbortController().signal);
 }
 
 async function allEvents(database: Database, { log }: Pick<RegisteredFeed, "log">): Promise<WireEvent[]> {

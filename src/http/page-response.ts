@@ -7,7 +7,7 @@ import { type Coding, codingOf } from "./coding.ts";
 import type { AppDeps } from "./deps.ts";
 import { namesTag } from "./entity-tags.ts";
 import type { HeldAnswer } from "./held-answer.ts";
-import { hereWith } from "./links.ts";
+import { linker } from "./links.ts";
 import { logHeaders } from "./log-identity.ts";
 import type { Representation } from "./negotiate.ts";
 import { pageBody } from "./page-body.ts";
@@ -32,15 +32,16 @@ function pageLinks(
   query: LogQuery,
   cacheKey: string | undefined,
 ): string {
+  const here = linker(c, deps);
   const back = query.direction === "backwards";
   const cursor = (position: number) => cursorText(position, page.identity);
   const self = query.lastEventId === undefined ? {} : { lastEventId: cursor(query.lastEventId.position) };
   const links = [
-    link(hereWith(c, deps, self), "self"),
-    link(hereWith(c, deps, { lastEventId: undefined, cacheKey: undefined }), "first"),
+    link(here(self), "self"),
+    link(here({ lastEventId: undefined, cacheKey: undefined }), "first"),
   ];
   if (page.count > 0 && (page.full || !back))
-    links.push(link(hereWith(c, deps, { lastEventId: cursor(page.last), cacheKey }), "next"));
+    links.push(link(here({ lastEventId: cursor(page.last), cacheKey }), "next"));
   if (page.count > 0) {
     const direction = back ? undefined : "backwards";
     const backLink = {
@@ -49,7 +50,7 @@ function pageLinks(
       timeout: undefined,
       cacheKey: undefined,
     };
-    links.push(link(hereWith(c, deps, backLink), "prev"));
+    links.push(link(here(backLink), "prev"));
   }
   return links.join(", ");
 }

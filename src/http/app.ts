@@ -6,6 +6,7 @@ import { createByteBudget } from "../core/byte-budget.ts";
 import type { Clock } from "../core/clock.ts";
 import { KildeError } from "../core/errors.ts";
 import type { Limits } from "../core/limits.ts";
+import { createTimeSlices } from "../core/time-slices.ts";
 import { isUnanswered, storageError } from "../log/failures.ts";
 import type { LogReader } from "../log/reader.ts";
 import { getAppend, postStream, postTransaction } from "./append.ts";
@@ -28,7 +29,6 @@ import {
   resumeFeed,
 } from "./feeds.ts";
 import { createFollowers } from "./followers.ts";
-import { createTurns } from "./held-answer.ts";
 import { LOG_HEADER } from "./log-identity.ts";
 import { END_HEADER } from "./page-response.ts";
 import { queryOf, readLog } from "./pages.ts";
@@ -98,15 +98,15 @@ const COMPRESSIBLE = [
   "/docs/:file",
 ];
 
-/** Bytes that requests and answers may hold in a process. */
-export type Budgets = Pick<AppDeps, "bodies" | "answers" | "largeReads">;
+/** What requests and answers may take of a process. */
+export type Budgets = Pick<AppDeps, "bodies" | "answers" | "parseSlices">;
 
 export function createBudgets(limits: Limits, clock: Clock, closing: AbortSignal): Budgets {
   const { bodiesBytes, bodyTimeoutMs, answersBytes, answerTimeoutMs } = limits;
   return {
     bodies: createByteBudget({ clock, closing, mostBytes: bodiesBytes, stillMs: bodyTimeoutMs }),
     answers: createByteBudget({ clock, closing, mostBytes: answersBytes, stillMs: answerTimeoutMs }),
-    largeReads: createTurns(clock),
+    parseSlices: createTimeSlices(clock),
   };
 }
 
@@ -118,7 +118,7 @@ export function createDeps(
   const { basePath = "", compress: compresses = true, clock, closing } = options;
   const followers = createFollowers({ clock, closing, most: limits.followers });
   const budgets = options.budgets ?? createBudgets(limits, clock, closing);
-  const { parseLarge = parseLargeHere({ limits, schemas }, budgets.largeReads) } = options;
+  const { parseLarge = parseLargeHere({ limits, schemas }, clock) } = options;
   const shared = { ...budgets, parseLarge };
   return { ...options, ...shared, basePath, compress: compresses, limits, schemas, followers };
 }

@@ -1,17 +1,30 @@
 import type { ByteBudget, Hold } from "../core/byte-budget.ts";
+import type { Clock } from "../core/clock.ts";
 import { KildeError } from "../core/errors.ts";
 import type { Limits } from "../core/limits.ts";
 
 /** A body that is announced as larger is read in pieces, so that only bytes that have arrived are held for it. */
 const WHOLE_BYTES = 16 * 1024;
 
-/** What a body that is read in pieces holds at first. The buffer doubles as it fills. */
+/** The first size of the buffer of a body that is read in pieces. The buffer doubles as it fills. */
 const FIRST_BYTES = 64 * 1024;
+
+/** What is counted for a body before any of it is read: the runtime buffers up to so much of it by itself. */
+const EXPECTED_BYTES = 1024 * 1024;
+const EXPECTED_UNKNOWN_BYTES = 512 * 1024;
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
+/**
+ * After some chunks that are smaller than this, each further one is waited for with a turn of the event loop, in which it
+ * grows: a body of a million tiny chunks would occupy the loop otherwise.
+ */
+const TINY_BYTES = 4 * 1024;
+const TINY_CHUNKS = 8;
+
 /** What reading bodies needs. */
 export interface BodyDeps {
+  readonly clock: Clock;
   readonly limits: Limits;
   /** Bytes of the bodies of all requests. */
   readonly bodies: ByteBudget;
@@ -44,16 +57,18 @@ function brokenOff(cause: unknown): KildeError {
 }
 
 /** Puts chunks into one buffer, which doubles when it is full: its size does not depend on how small the chunks are. */
-function createBuffer(hold: Hold, deps: BodyDeps) {
+function createBuffer(hold: Hold, counted: number, deps: BodyDeps) {
   let buffer = new Uint8Array(0);
   let length = 0;
+  let total = counted;
   return {
     add(chunk: Uint8Array, maxBytes: number) {
       const needed = length + chunk.byteLength;
       if (needed > maxBytes) throw tooLarge(maxBytes);
       if (needed > buffer.byteLength) {
         const size = Math.min(maxBytes, Math.max(needed, 2 * buffer.byteLength, FIRST_BYTES));
-        if (!hold.take(size - buffer.byteLength)) throw noRoom(deps);
+        if (size > total && !hold.take(size - total)) throw noRoom(deps);
+        total = Math.max(total, size);
         const larger = new Uint8Array(size);
         larger.set(buffer.subarray(0, length));
         buffer = larger;
@@ -65,8 +80,13 @@ function createBuffer(hold: Hold, deps: BodyDeps) {
   };
 }
 
-async function readPieces(body: ReadableStream<Uint8Array>, maxBytes: number, deps: BodyDeps): Promise<Body> {
+async function readPieces(
+  body: ReadableStream<Uint8Array>,
+  { length, maxBytes }: { readonly length: number | null; readonly maxBytes: number },
+  deps: BodyDeps,
+): Promise<Body> {
   const reader = body.getReader();
+  const expected = Math.min(length ?? EXPECTED_UNKNOWN_BYTES, EXPECTED_BYTES, maxBytes);
   let isLate = false;
   const hold = deps.bodies.hold(() => {
     isLate = true;
@@ -74,8 +94,10 @@ async function readPieces(body: ReadableStream<Uint8Array>, maxBytes: number, de
     // The read that is waited for ends with it.
     reader.cancel().catch(() => {});
   });
-  const buffer = createBuffer(hold, deps);
+  const buffer = createBuffer(hold, expected, deps);
+  let tiny = 0;
   try {
+    if (!hold.take(expected)) throw noRoom(deps);
     for (;;) {
       const { done, value } = await reader.read().catch((error: unknown) => {
         throw brokenOff(error);
@@ -83,6 +105,8 @@ async function readPieces(body: ReadableStream<Uint8Array>, maxBytes: number, de
       if (isLate) throw late(deps);
       if (done) break;
       buffer.add(value, maxBytes);
+      if (value.byteLength < TINY_BYTES) tiny += 1;
+      if (tiny > TINY_CHUNKS) await deps.clock.yield();
     }
   } catch (error) {
     hold.release();
@@ -132,7 +156,7 @@ export async function readBody(request: Request, maxBytes: number, deps: BodyDep
   if (length !== null && length > maxBytes) throw tooLarge(maxBytes);
   if (length !== null && length <= WHOLE_BYTES) return readWhole(request, length, deps);
   if (request.body === null) return { bytes: new Uint8Array(0), release: () => {} };
-  return readPieces(request.body, maxBytes, deps);
+  return readPieces(request.body, { length, maxBytes }, deps);
 }
 
 /** The text of a body. Throws a KildeError where it is not UTF-8. */

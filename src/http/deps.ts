@@ -3,6 +3,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Limits } from "../core/limits.ts";
 import type { AddressRules } from "../egress/address-rules.ts";
 import type { Send } from "../egress/outgoing.ts";
+import type { TimeSlices } from "../core/time-slices.ts";
 import type { Feeds } from "../feed/feeds.ts";
 import type { Database } from "../log/database.ts";
 import type { LogReader } from "../log/reader.ts";
@@ -10,7 +11,6 @@ import type { Sightings } from "../log/sightings.ts";
 import type { LogWriter } from "../log/writer.ts";
 import type { Seal } from "../webhook/seal.ts";
 import type { Followers } from "./followers.ts";
-import type { Turns } from "./held-answer.ts";
 import type { ParseLarge } from "./parsing.ts";
 import type { Schemas } from "./schemas.ts";
 
@@ -41,7 +41,8 @@ export interface AppDeps {
   readonly bodies: ByteBudget;
   /** Bytes of answers that clients have not read yet. */
   readonly answers: ByteBudget;
-  readonly largeReads: Turns;
+  /** For reading bodies in this thread. */
+  readonly parseSlices: TimeSlices;
   /** Reads bodies that are large. */
   readonly parseLarge: ParseLarge;
   /** Path under which all of it is served, as in `/kilde`; empty at the root. Paths in answers begin with it. */

@@ -1,5 +1,4 @@
 import type { ByteBudget } from "../core/byte-budget.ts";
-import type { Clock } from "../core/clock.ts";
 import { KildeError } from "../core/errors.ts";
 import type { Limits } from "../core/limits.ts";
 
@@ -9,41 +8,22 @@ const WHOLE_BYTES = 128 * 1024;
 /** What a socket is given of a larger body at a time. */
 const SLICE_BYTES = 128 * 1024;
 
-/** Reading more than this takes so long that requests which ask for so much take turns. */
-const LONG_READ_BYTES = 1024 * 1024;
-
 export interface HeldAnswerDeps {
   readonly limits: Limits;
-  readonly clock: Clock;
   readonly answers: ByteBudget;
-  readonly largeReads: Turns;
-}
-
-/** Gives one turn of the event loop to each who waits, in order, so that everything else gets its turns in between. */
-export type Turns = () => Promise<void>;
-
-export function createTurns(clock: Clock): Turns {
-  let last = Promise.resolve();
-  return () => {
-    last = last.then(() => clock.yield());
-    return last;
-  };
 }
 
 /** The bytes of one answer, counted from before they are read until the client has read them. */
 export interface HeldAnswer {
-  /**
-   * Counts bytes that are about to be read, and waits for a turn where reading them takes long. Throws `overloaded` when
-   * clients have not read as much as may be held.
-   */
-  readonly admit: (bytes: number) => Promise<void> | undefined;
+  /** Counts bytes that are about to be read. Throws `overloaded` when clients have not read as much as may be held. */
+  readonly admit: (bytes: number) => void;
   /** The body of the answer. Its bytes are given back as the client reads them. */
   readonly send: (parts: readonly Uint8Array<ArrayBuffer>[], bytes: number) => BodyInit | null;
   /** Gives everything back; nothing is sent. */
   readonly release: () => void;
 }
 
-export function holdAnswer({ limits, answers, largeReads }: HeldAnswerDeps): HeldAnswer {
+export function holdAnswer({ limits, answers }: HeldAnswerDeps): HeldAnswer {
   let out: ReadableStreamDefaultController<Uint8Array> | null = null;
   const hold = answers.hold(() => {
     hold.release();
@@ -92,7 +72,6 @@ export function holdAnswer({ limits, answers, largeReads }: HeldAnswerDeps): Hel
     admit(bytes) {
       read += bytes;
       count(read);
-      return read > LONG_READ_BYTES ? largeReads() : undefined;
     },
     send(parts, bytes) {
       if (bytes > WHOLE_BYTES) {

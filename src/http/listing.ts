@@ -26,8 +26,8 @@ export function fittingEntries<Entry>(entries: readonly Entry[], { limits }: App
   return end === -1 ? entries : entries.slice(0, end);
 }
 
-/** Bytes that an entry of a list has by and large. They are counted before the list is read. */
-const USUAL_BYTES = 128;
+/** Bytes of memory that an entry of a list takes until it is sent, roughly. They are counted before the list is read. */
+const USUAL_BYTES = 512;
 
 /** Answers with a list of at most `limit` entries, whose bytes are counted until the client has read them. */
 export async function listAnswer(
@@ -37,7 +37,7 @@ export async function listAnswer(
 ): Promise<Response> {
   const held = holdAnswer(deps);
   try {
-    await held.admit(limit * USUAL_BYTES);
+    held.admit(limit * USUAL_BYTES);
     const { body, headers } = await read();
     const bytes = ENCODER.encode(JSON.stringify(body));
     const common = { "Content-Type": "application/json", "Cache-Control": "no-cache" };

@@ -1,6 +1,7 @@
+import type { Clock } from "../core/clock.ts";
 import { KildeError } from "../core/errors.ts";
+import type { TimeSlices } from "../core/time-slices.ts";
 import { textOf } from "./body.ts";
-import type { Turns } from "./held-answer.ts";
 import { readLargeAppend, readLargeTransaction } from "./large-body.ts";
 import {
   type AppendHead,
@@ -11,7 +12,10 @@ import {
 } from "./new-events.ts";
 
 /** A body above this size is read where it does not hold up others, one such body at a time. */
-const LARGE_BYTES = 1024 * 1024;
+const LARGE_BYTES = 256 * 1024;
+
+/** Smaller bodies than this take no time to speak of. */
+const SMALL_BYTES = 32 * 1024;
 
 /** What a body is. Plain data, so that another thread can read the body. */
 export type ParseTask =
@@ -32,16 +36,19 @@ export function parseLarge(
   return [{ ...readLargeAppend(head, text, stream, reading), subject: stream }];
 }
 
-/** Reads large bodies in this thread, with a turn of the event loop for everything else in between. */
-export function parseLargeHere(reading: Reading, turns: Turns): ParseLarge {
+/** Reads large bodies in this thread, with a turn of the event loop for everything else before each. */
+export function parseLargeHere(reading: Reading, clock: Clock): ParseLarge {
+  let last = Promise.resolve();
   return async (task, bytes) => {
-    await turns();
+    last = last.then(() => clock.yield());
+    await last;
     return parseLarge(task, bytes, reading);
   };
 }
 
 export interface ParsingDeps extends Reading {
   readonly parseLarge: ParseLarge;
+  readonly parseSlices: TimeSlices;
 }
 
 /** The appends that a body states. Throws a KildeError that says what is wrong with it. */
@@ -51,10 +58,15 @@ export function parseBody(
   deps: ParsingDeps,
 ): IncomingPart[] | Promise<IncomingPart[]> {
   if (bytes.length > LARGE_BYTES) return deps.parseLarge(task, bytes);
+  if (bytes.length <= SMALL_BYTES) return parseSmall(task, bytes, deps);
+  return deps.parseSlices.run(() => parseSmall(task, bytes, deps));
+}
+
+function parseSmall(task: ParseTask, bytes: Uint8Array<ArrayBuffer>, reading: Reading): IncomingPart[] {
   const text = textOf({ bytes });
-  if (task.kind === "transaction") return readTransaction(text, deps);
+  if (task.kind === "transaction") return readTransaction(text, reading);
   const { head, stream } = task;
-  return [{ ...readAppend(head, text, stream, deps), subject: stream }];
+  return [{ ...readAppend(head, text, stream, reading), subject: stream }];
 }
 
 /** An error as it travels between threads. */

@@ -46,7 +46,7 @@ export function problemResponse(path: string, error: KildeError, basePath: strin
   const { status } = PROBLEMS[error.code];
   const headers = new Headers({ "Content-Type": "application/problem+json", "Cache-Control": "no-store" });
   // The rest of the body is not waited for (RFC 9110 §15.5.9).
-  if (status === 408) headers.set("Connection", "close");
+  if (status === 408 || error.members.limit === "bodiesBytes") headers.set("Connection", "close");
   if (status === 503) headers.set("Retry-After", String(RETRY_AFTER_SECONDS));
   const { currentVersion, head, log } = error.members;
   if (log !== undefined) headers.set(LOG_HEADER, log);

@@ -39,8 +39,8 @@ const SCAN_WINDOW = 10_000;
 export interface ReadOptions {
   /** Ends a read of several queries after the one that runs. */
   readonly signal?: AbortSignal | undefined;
-  /** Called with the bytes that are about to be read at most; waits, or throws what the read then fails with. */
-  readonly admit?: ((bytes: number) => Promise<void> | undefined) | undefined;
+  /** Called with the bytes that are about to be read at most; may throw what the read then fails with. */
+  readonly admit?: ((bytes: number) => void) | undefined;
 }
 
 /** Bytes that are read without being admitted: asking for their number would cost more. */
@@ -117,7 +117,7 @@ async function readPiece(
   if (fitting === 0 && !isFirst)
     return { part: null, identity: null, removals: null, count: 0, first: 0, last: 0, cutByBytes: true };
   const asked = Math.max(1, fitting);
-  if (bytes !== null) await admit?.(bytes);
+  if (bytes !== null) admit?.(bytes);
   const { row, limit } = await readEvents(deps, log, { ...selection, limit: asked }, framing);
   const [low, high] = [integerAt(row, 1), integerAt(row, 2)];
   const [first, last] = selection.direction === "forwards" ? [low, high] : [high, low];

@@ -9,6 +9,7 @@ import type { LogAddress } from "./keys.ts";
 import type { LogState } from "./log-state.ts";
 import { ENVELOPE_BYTES } from "./pages.ts";
 import { type PageAnswer, type PageQuery, queryPage } from "./query.ts";
+import { readInSlices } from "./read-slices.ts";
 import type { ReadOptions } from "./read.ts";
 import type { Framing } from "./render.ts";
 import {
@@ -83,9 +84,10 @@ function mostEventBytes({ eventBytes, metadataBytes, typeBytes, streamNameBytes 
 
 /** Opens a log for reading, on a database whose schema is up to date. */
 export function openLogReader(
-  { database, clock, limits, pollIntervalMs, heads: shared }: LogReaderDeps,
+  { database: whole, clock, limits, pollIntervalMs, heads: shared }: LogReaderDeps,
   log: LogAddress,
 ): LogReader {
+  const database = readInSlices(whole, clock);
   const heads = shared ?? createHeadWatch({ database, clock, pollIntervalMs });
   const tail = createTail({ database, log, heads });
   const audience = createAudience(tail);

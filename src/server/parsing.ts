@@ -5,7 +5,7 @@ import type { ParserCommand, ParserReport } from "./parsing-thread.ts";
 import { systemClock } from "./system-clock.ts";
 
 /** The thread ends when it has had nothing to do for so long: what it took of the memory is given back then. */
-const IDLE_MS = 5_000;
+const IDLE_MS = 30_000;
 
 /** A body that is not read by then is given up, and the thread with it. */
 const DEADLINE_MS = 30_000;
@@ -26,8 +26,8 @@ interface Running {
 }
 
 function startThread(limits: Limits): Running {
-  // The bundler takes a worker in that is named like this.
-  const worker = new Worker(new URL("./parsing-thread.ts", import.meta.url).href);
+  // The bundler takes a worker in that is named like this. A small heap is collected often: bodies are garbage at once.
+  const worker = new Worker(new URL("./parsing-thread.ts", import.meta.url).href, { smol: true });
   const tell = (command: ParserCommand, transfer: Transferable[] = []) =>
     worker.postMessage(command, transfer);
   let over = false;

@@ -5,13 +5,17 @@ const MAIN = join(import.meta.dir, "../../src/main.ts");
 /** The real server in a process of its own. */
 export interface ServerProcess {
   readonly url: string;
+  readonly pid: number;
   kill(signal: NodeJS.Signals): Promise<void>;
 }
 
 /** Starts `kilde serve` on a free port, and waits until it listens. */
-export async function startServer(databaseUrl: string): Promise<ServerProcess> {
+export async function startServer(
+  databaseUrl: string,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<ServerProcess> {
   const child = Bun.spawn([process.execPath, MAIN, "serve", "--port", "0", "--database-url", databaseUrl], {
-    env: { ...process.env, KILDE_ACCESS_LOG: "false" },
+    env: { ...process.env, KILDE_ACCESS_LOG: "false", ...environment },
     stdout: "pipe",
     stderr: "pipe",
   });
@@ -23,6 +27,7 @@ export async function startServer(databaseUrl: string): Promise<ServerProcess> {
     if (url === undefined) continue;
     return {
       url,
+      pid: child.pid,
       async kill(signal) {
         child.kill(signal);
         await child.exited;

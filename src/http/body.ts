@@ -6,12 +6,10 @@ import type { Limits } from "../core/limits.ts";
 /** A body that is announced as larger is read in pieces, so that only bytes that have arrived are held for it. */
 const WHOLE_BYTES = 16 * 1024;
 
-/** The first size of the buffer of a body that is read in pieces. The buffer doubles as it fills. */
-const FIRST_BYTES = 64 * 1024;
-
-/** What is counted for a body before any of it is read: the runtime buffers up to so much of it by itself. */
+/** What is counted for a body before any of it is read, at most: the runtime buffers so much of it in advance. */
 const EXPECTED_BYTES = 1024 * 1024;
-const EXPECTED_UNKNOWN_BYTES = 512 * 1024;
+/** The same where no length is announced: bodies within this process have none, and are small mostly. */
+const EXPECTED_UNKNOWN_BYTES = 4 * 1024;
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
@@ -66,7 +64,7 @@ function createBuffer(hold: Hold, counted: number, deps: BodyDeps) {
       const needed = length + chunk.byteLength;
       if (needed > maxBytes) throw tooLarge(maxBytes);
       if (needed > buffer.byteLength) {
-        const size = Math.min(maxBytes, Math.max(needed, 2 * buffer.byteLength, FIRST_BYTES));
+        const size = Math.min(maxBytes, Math.max(needed, 2 * buffer.byteLength));
         if (size > total && !hold.take(size - total)) throw noRoom(deps);
         total = Math.max(total, size);
         const larger = new Uint8Array(size);

@@ -187,8 +187,9 @@ export function readLargeTransaction(text: string, reading: Reading): IncomingPa
     refuseBlank(append);
     const pointer = `/appends/${index}`;
     const own = outlineOf(append, "events", left);
-    if (own?.hasMore === true) throw tooManyEvents(limits);
-    left -= own?.elements.length ?? 0;
+    // An append counts for at least one, since it must have one.
+    left -= Math.max(1, own?.elements.length ?? 0);
+    if (own?.hasMore === true || left < 0) throw tooManyEvents(limits);
     const list = { format: "events", pointer: `${pointer}/events` } as const;
     const events = own === null ? [] : readEvents(own.elements, list, "a", reading, reader);
     const part = reader.read({ own: "/appends/0", whole: pointer }, () => {

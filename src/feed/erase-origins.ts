@@ -7,7 +7,8 @@ import {
   type ErasingStep,
   type ErasingWork,
   rangeApplied,
-  reportOf,
+  type ErasureReport,
+  reportPlan,
   STEP_EVENTS,
   sweepAgain,
   wipe,
@@ -83,18 +84,18 @@ export async function eraseOrigins(work: ErasingWork, range: ErasedRange): Promi
     return writeErasing(work, { ...NOTHING_PUBLISHED, after, kept }, erasing);
   }
   const published = live.filter(({ events }) => events > 0);
-  const versionsOf = (name: string) =>
-    (bySubject.get(name) ?? []).map(({ version, events }) => [version + 1, version + events] as const);
-  const erased = new Map(
-    [...new Set(published.map(({ subject }) => subject))].map((name) => [
-      name,
-      { state: stateOf(name), versions: versionsOf(name) },
-    ]),
+  const reports = [...Map.groupBy(published, ({ subject }) => subject)].map(
+    ([subject, each]): ErasureReport => ({
+      cause: range,
+      subject,
+      state: stateOf(subject),
+      versions: each.map(({ version, events }) => [version + 1, version + events] as const),
+    }),
   );
   const ranges = published.map(({ subjectId, version, events }): VersionRange => [
     subjectId,
     version + 1,
     version + events,
   ]);
-  return writeErasing(work, reportOf(range, erased), [...erasing, ...wipe(log, range, ranges)]);
+  return writeErasing(work, reportPlan(reports), [...erasing, ...wipe(log, range, ranges)]);
 }

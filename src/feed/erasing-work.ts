@@ -94,35 +94,26 @@ function merged(ranges: readonly (readonly [low: number, high: number])[]): [num
   return joined;
 }
 
-/** What one batch erases of some subjects, as a plan that reports it at the head. */
-export function reportOf(
-  cause: Cause,
-  erased: ReadonlyMap<
-    string,
-    { readonly state: FeedSubject; readonly versions: readonly (readonly [number, number])[] }
-  >,
-): FeedPlan {
+/** What is reported of a subject at the head. */
+export interface ErasureReport {
+  readonly cause: Cause;
+  readonly subject: string;
+  /** Before the report. */
+  readonly state: FeedSubject;
+  readonly versions: readonly (readonly [low: number, high: number])[];
+}
+
+/** Reports, each of another subject, as a plan. */
+export function reportPlan(reports: readonly ErasureReport[]): FeedPlan {
   const after = new Map<string, FeedSubject>();
-  const events: PlacedRow[] = [];
-  const revived: string[] = [];
-  const extensions = JSON.stringify({ [ORIGIN_EXTENSION]: String(cause.origin) });
-  for (const [subject, { state, versions }] of erased) {
+  const events = reports.map(({ cause, subject, state, versions }, offset): PlacedRow => {
     const version = state.version + 1;
     const data = JSON.stringify({ versions: merged(versions) });
+    const extensions = JSON.stringify({ [ORIGIN_EXTENSION]: String(cause.origin) });
     const name = state.id === null ? subject : null;
-    events.push([
-      state.id,
-      name,
-      version,
-      ERASED_IN_PART_TYPE,
-      null,
-      cause.recorded,
-      data,
-      extensions,
-      events.length,
-    ]);
     after.set(subject, { ...state, version, erased: false });
-    if (state.erased) revived.push(subject);
-  }
+    return [state.id, name, version, ERASED_IN_PART_TYPE, null, cause.recorded, data, extensions, offset];
+  });
+  const revived = reports.filter(({ state }) => state.erased).map(({ subject }) => subject);
   return { ...NOTHING_PUBLISHED, events, positions: events.length, after, revived };
 }

@@ -9,7 +9,7 @@ import { hydrateTo } from "./hydrate-subject.ts";
 import type { FeedRecord } from "./record.ts";
 import type { RegisteredFeed } from "./register.ts";
 import { revise } from "./revise.ts";
-import { nextRevision } from "./revisions.ts";
+import { nextRevisions } from "./revisions.ts";
 import { readFeedSubjects } from "./subjects.ts";
 
 /*
@@ -24,6 +24,9 @@ import { readFeedSubjects } from "./subjects.ts";
 
 /** Source events that a projector is expected to go through before long. */
 const SOON_EVENTS = 1_000;
+
+/** Subjects that one batch erases from, or publishes again. */
+const REVISIONS = 100;
 
 /** Erasures of streams that one step looks at. */
 const OWN_RANGES = 500;
@@ -83,6 +86,5 @@ export async function eraseStep(work: ErasingWork, passed = 0): Promise<ErasingS
   if (record.traced !== null) return { kind: "idle" };
   const [range] = await nextErasedRanges(deps.database, source, record.erased, 1);
   if (range !== undefined) return eraseOrigins(work, range);
-  const revision = await nextRevision(deps.database, log);
-  return revision === null ? { kind: "idle" } : revise(work, revision);
+  return revise(work, await nextRevisions(deps.database, log, REVISIONS));
 }

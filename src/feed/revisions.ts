@@ -18,18 +18,17 @@ export interface Revision {
   readonly recorded: string;
 }
 
-/** Arguments: log id. First those that still have events to erase: folding may fail. */
-export const NEXT_REVISION = `
+/** Arguments: log id, count. First those that still have events to erase: folding may fail. */
+export const NEXT_REVISIONS = `
 select revision.subject, subject.name, revision.since, revision.low, revision.wiped, revision.folded, revision.origin,
   revision.recorded
 from feed_revisions as revision cross join subjects as subject on subject.id = revision.subject
-where revision.log = ?1 order by revision.folded is not null, revision.subject limit 1`;
+where revision.log = ?1 order by revision.folded is not null, revision.subject limit ?2`;
 
-/** The revision of a feed to go on with; null when there is none. */
-export async function nextRevision(database: Database, log: LogAddress): Promise<Revision | null> {
-  const [row] = await database.read({ sql: NEXT_REVISION, args: [log.id] });
-  if (row === undefined) return null;
-  return {
+/** The revisions of a feed to go on with, in order. */
+export async function nextRevisions(database: Database, log: LogAddress, limit: number): Promise<Revision[]> {
+  const rows = await database.read({ sql: NEXT_REVISIONS, args: [log.id, limit] });
+  return rows.map((row) => ({
     subjectId: integerAt(row, 0),
     subject: textAt(row, 1),
     since: integerAt(row, 2),
@@ -38,7 +37,7 @@ export async function nextRevision(database: Database, log: LogAddress): Promise
     folded: row[5] === null || row[5] === undefined ? null : integerAt(row, 5),
     origin: integerAt(row, 6),
     recorded: textAt(row, 7),
-  };
+  }));
 }
 
 /**
@@ -66,17 +65,23 @@ export function beginRevisions(
   return { sql: BEGIN_REVISIONS, args: [log.id, origin, recorded, JSON.stringify(rows)] };
 }
 
-/** Part of a batch: how far a revision has come. */
-export function revisionProgress({ subjectId }: Revision, wiped: number, folded: number | null): Statement {
-  return {
-    sql: "update feed_revisions set wiped = ?2, folded = ?3 where subject = ?1",
-    args: [subjectId, wiped, folded],
-  };
+/** How far a revision has come; see {@link Revision}. */
+export type RevisionProgress = readonly [subjectId: number, wiped: number, folded: number | null];
+
+/** Arguments: JSON of `RevisionProgress`. */
+const KEEP_PROGRESS = `
+update feed_revisions set wiped = entry.value ->> 1, folded = entry.value ->> 2
+from json_each(?1) as entry where feed_revisions.subject = entry.value ->> 0`;
+
+/** Part of a batch: how far revisions have come. */
+export function revisionsProgress(progress: readonly RevisionProgress[]): Statement {
+  return { sql: KEEP_PROGRESS, args: [JSON.stringify(progress)] };
 }
 
-/** Part of a batch: a revision is done. */
-export function endRevision({ subjectId }: Revision): Statement {
-  return { sql: "delete from feed_revisions where subject = ?1", args: [subjectId] };
+/** Part of a batch: revisions are done. */
+export function endRevisions(subjectIds: readonly number[]): Statement {
+  const sql = "delete from feed_revisions where subject in (select value from json_each(?1))";
+  return { sql, args: [JSON.stringify(subjectIds)] };
 }
 
 /** Arguments: JSON of `VersionRange`s. What Kilde itself published of erasures stays. */

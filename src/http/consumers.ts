@@ -14,7 +14,7 @@ import { readSmallText } from "./body.ts";
 import { consumerInPath } from "./consumer-name.ts";
 import type { AppDeps } from "./deps.ts";
 import { listAnswer, listingLimit } from "./listing.ts";
-import { requireCursorOf, statedIdentity } from "./log-identity.ts";
+import { logHeaders, requireCursorOf, statedIdentity, withIdentity } from "./log-identity.ts";
 import { hereWith } from "./links.ts";
 import { queryOf } from "./pages.ts";
 import { headBeyond } from "./position.ts";
@@ -39,20 +39,24 @@ export async function getConsumers(c: Context, deps: AppDeps, log: LogReader): P
   await deps.sightings.flush();
   return listAnswer(deps, limit, async () => {
     const page = { prefix, cursor, limit };
-    const found = await listConsumers(deps.database, log.address, page, deps.clock.now());
+    const { found, identity } = await withIdentity(log, () =>
+      listConsumers(deps.database, log.address, page, deps.clock.now()),
+    );
     const links = [`<${hereWith(c, deps, {})}>; rel="self"`];
     const last = found.at(-1);
     if (found.length === limit && last !== undefined)
       links.push(`<${hereWith(c, deps, { cursor: last.name })}>; rel="next"`);
     const body = { consumers: found.map((consumer) => entryOf(consumer, deps)) };
-    return { body, headers: { Link: links.join(", ") } };
+    return { body, headers: { Link: links.join(", "), ...logHeaders(identity) } };
   });
 }
 
 async function answer(c: Context, deps: AppDeps, log: LogReader, name: string): Promise<Response> {
-  const consumer = await findConsumer(deps.database, log.address, name, deps.clock.now());
-  if (consumer === null) throw unknownConsumer(log, name);
-  return c.json(entryOf(consumer, deps), 200, FRESH);
+  const { found, identity } = await withIdentity(log, () =>
+    findConsumer(deps.database, log.address, name, deps.clock.now()),
+  );
+  if (found === null) throw unknownConsumer(log, name);
+  return c.json(entryOf(found, deps), 200, { ...FRESH, ...logHeaders(identity) });
 }
 
 function unknownConsumer(log: LogReader, name: string): KildeError {
@@ -76,8 +80,12 @@ export async function putConsumer(c: Context, deps: AppDeps, log: LogReader): Pr
   if (!body.success) throw validationError("invalid-body", body.error.issues);
   const { position, rewind = false } = body.data;
   const stated = statedIdentity(c.req.raw.headers);
-  if (stated !== undefined) await requireCursorOf(deps, log, { position, identity: stated });
-  if (position > log.knownHead()) await headBeyond(deps, log, position);
+  const { head } = await requireCursorOf(
+    deps,
+    log,
+    stated === undefined ? undefined : { position, identity: stated },
+  );
+  if (position > head) await headBeyond(deps, log, position);
   await deps.sightings.flush();
   const nowMs = clock.now();
   const mostConsumers = limits.consumers;

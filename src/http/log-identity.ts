@@ -24,6 +24,18 @@ export function streamTag(version: number, identity: string): string {
   return `"${version}-${identity}"`;
 }
 
+/** Reads something about a log, all of it from the history that the answer's identity names. */
+export async function withIdentity<Found>(
+  log: LogReader,
+  read: () => Promise<Found>,
+): Promise<{ readonly found: Found; readonly identity: string }> {
+  return withinOneHistory(log.name, async () => {
+    const { identity } = await log.state();
+    const found = await read();
+    return (await log.state()).identity === identity ? { found, identity } : null;
+  });
+}
+
 /** The identity that a request states; undefined when it states none. */
 export function statedIdentity(headers: Headers): string | undefined {
   const text = headers.get(LOG_HEADER);

@@ -64,6 +64,9 @@ function lastSeen(sighting: string, latest: string): string {
   return `iif(seen > ${latest}, ${sighting}, max(seen, ${sighting}))`;
 }
 
+/** What a sighting says was sent; it may be of a history of the log that was longer than the one it has now. */
+const sentOf = (log: string) => `min(entry.value ->> 2, (select head from logs where id = ${log}))`;
+
 /**
  * Records sightings of consumers that are known; gives the log id and name of each. The last sighting holds, whichever
  * process made it: a consumer that reads again from the beginning is behind. Arguments: JSON
@@ -71,7 +74,7 @@ function lastSeen(sighting: string, latest: string): string {
  */
 export const RECORD_SIGHTINGS = `
 update consumers set
-  sent = iif(entry.value ->> 3 >= seen or seen > ?2, coalesce(entry.value ->> 2, sent), sent),
+  sent = iif(entry.value ->> 3 >= seen or seen > ?2, coalesce(${sentOf("consumers.log")}, sent), sent),
   seen = ${lastSeen("(entry.value ->> 3)", "?2")}
 from json_each(?1) as entry
 where consumers.log = entry.value ->> 0 and consumers.name = entry.value ->> 1
@@ -93,7 +96,7 @@ delete from consumers where log = ?1 and name in (
 /** Records new consumers while there is room; gives the log id and name of each. Arguments: log id, most, JSON as above. */
 export const RECORD_NEW_CONSUMERS = `
 insert into consumers (log, name, sent, seen, since)
-select ?1, entry.value ->> 1, entry.value ->> 2, entry.value ->> 3, entry.value ->> 3
+select ?1, entry.value ->> 1, ${sentOf("?1")}, entry.value ->> 3, entry.value ->> 3
 from json_each(?3) as entry
 where not exists (select 1 from consumers where log = ?1 and name = entry.value ->> 1)
 limit (select max(0, ?2 - count(*)) from consumers where log = ?1)

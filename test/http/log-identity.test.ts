@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect } from "bun:test";
 
+import { examine } from "../../src/log/doctor.ts";
 import { renewIdentities } from "../../src/log/identity.ts";
 import {
   jsonPost,
@@ -209,6 +210,28 @@ describe("beneath a running server, a restore", () => {
     expect(await app.append("new-1", { type: "B" })).toMatchObject({ version: 1, position: 5 });
     expect(await app.get("/streams/new-1")).toHaveLength(1);
     expect((await appending({}, { expectedVersion: 2 })).status).toBe(201);
+  });
+});
+
+describe("consumers, after a restore beneath a running server,", () => {
+  test("are noted within the log as it is now, and cannot commit what it no longer has", async () => {
+    const backup = await restorable.backUp();
+    await app.append("s", { type: "Lost" }, { type: "Lost" });
+    for (const name of ["known", "new"]) {
+      await app.get("/events", { "kilde-consumer": name });
+      if (name === "known") await app.get("/events/consumers");
+    }
+    await restorable.restore(backup, "renewal");
+    const log = await identity();
+    const listed = await app.fetch("/events/consumers");
+    expect(listed.headers.get("kilde-log")).toBe(log);
+    expect(await listed.json()).toMatchObject({ consumers: [{ consumer: "new", sent: 3 }] });
+    const commit = (position: number) =>
+      app.fetch("/events/consumers/c", { ...jsonPost({ position }), method: "PUT" });
+    expect((await commit(5)).status).toBe(400);
+    const committed = await commit(3);
+    expect([committed.status, committed.headers.get("kilde-log")]).toEqual([200, log]);
+    expect(await examine(restorable.database)).toEqual([]);
   });
 });
 

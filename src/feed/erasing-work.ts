@@ -42,6 +42,14 @@ export interface ErasingWork {
   readonly fold: boolean;
 }
 
+/**
+ * Whether the feed is halted because what remains after an erasure cannot be published again, and not at the next event:
+ * then it failed at one that was projected before.
+ */
+export function failedToFold({ status, failure, cursor }: FeedRecord): boolean {
+  return status === "halted" && failure !== null && failure.position <= cursor;
+}
+
 /** Writes one batch of the work. */
 export async function writeErasing(
   { deps, registered, record, lease, fold }: ErasingWork,
@@ -49,7 +57,7 @@ export async function writeErasing(
   erasing: readonly Statement[],
 ): Promise<ErasingStep> {
   // What remains could be published after all.
-  const status: FeedStatus | null = fold && lease !== null && record.status === "halted" ? "building" : null;
+  const status: FeedStatus | null = fold && lease !== null && failedToFold(record) ? "building" : null;
   const advance = { epoch: record.epoch, lease, cursor: null, status, rate: null, failure: null };
   const committed = await createFeedCommits(deps, registered).commit(advance, plan, erasing);
   if (committed === null) return { kind: "outdated" };

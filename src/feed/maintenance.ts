@@ -3,6 +3,7 @@ import type { ErasedRange } from "../log/erased-ranges.ts";
 import type { Lease } from "../log/lease.ts";
 import { type FeedCommits, type FeedDeps, NOTHING_PUBLISHED } from "./commit.ts";
 import { eraseStep } from "./erasing.ts";
+import { failedToFold } from "./erasing-work.ts";
 import { removePlaces, subjectsWithPlaces } from "./places.ts";
 import type { PlanFailure } from "./plan.ts";
 import { type Failure, type FeedRecord, readFeed } from "./record.ts";
@@ -52,7 +53,7 @@ export function createMaintenance(shared: MaintenanceDeps): Maintenance {
     if (!(await land())) return maintained(null);
     const record = await readFeed(database, log);
     if (record === null) return { kind: "gone" };
-    const fold = record.status !== "halted" || retry;
+    const fold = retry || !failedToFold(record);
     const step = await eraseStep({ deps, registered, record, lease, fold }, passed()?.id);
     switch (step.kind) {
       case "passed":

@@ -188,6 +188,34 @@ describe("an erased stream", () => {
     }
   });
 
+  test("a running projection that is halted, and one that traces, erase soon", async () => {
+    const plain = sketch({ name: "plain" });
+    await appendEach("a", "b");
+    await app.append("c", { type: "Bad", data: { by: "bo" } });
+    const { get, run, feeds } = await openProjection(deps(), [plain, totals]);
+    await database.write([{ sql: "update feeds set traced = 0", args: [] }]);
+    const running = run("one", app.store.reader);
+    const isHalted = async (path: string) => (await feeds.state(get(path)))?.status === "halted";
+    const isTraced = async () => (await feeds.state(get(totals.path)))?.tracing === null;
+    const left = async (path: string) =>
+      (await eventsOf(get(path).reader)).filter(({ type }) => !type.startsWith("kilde.")).length;
+    const until = async (holds: () => Promise<boolean>) => {
+      while (!(await holds())) await Bun.sleep(5);
+    };
+    await until(async () => (await isHalted(plain.path)) && (await isHalted(totals.path)) && isTraced());
+    expect(await left(plain.path)).toBe(2);
+    await erase("a");
+    await until(async () => (await left(plain.path)) === 1);
+    // Of two events about Ida, one remains, which is published again.
+    await until(async () => {
+      const events = await eventsOf(get(totals.path).reader);
+      return events.length === 4 && (await left(totals.path)) === 1;
+    });
+    expect(await isHalted(totals.path)).toBe(true);
+    await running.stop();
+    expect(running.events.filter(({ kind }) => kind === "failed")).toEqual([]);
+  });
+
   test("what remains cannot be published again: what was to be erased is, and the feed halts there", async () => {
     let picky = true;
     const fussy = sketch({

@@ -330,7 +330,14 @@ const binaryAppend = fc.tuple(stream, cloudEvent, fc.boolean()).map(([name, even
   };
 });
 
-const anyAppend = fc.oneof(ownAppend, transaction, structuredAppend, batchAppend, binaryAppend);
+/** Bodies above 1 MiB are read in another way: some are made so large, by whitespace that means nothing. */
+const anyAppend = fc
+  .tuple(fc.oneof(ownAppend, transaction, structuredAppend, batchAppend, binaryAppend), fc.nat(9))
+  .map(([append, one]): Append => {
+    if (one > 0 || append.body === "") return append;
+    const start = /^\s*(?:\{"(?:events|appends)"\s*:\s*\[|[[{])?/.exec(append.body)?.[0] ?? "";
+    return { ...append, body: start + " \n".repeat(600_000) + append.body.slice(start.length) };
+  });
 
 const CONFIG = `
 import { defineConfig, defineFeed } from "kilde";

@@ -21,7 +21,7 @@ export interface Hold {
   /** The hold waits for nobody until {@link stand} is called again: its bytes are counted, and it is not evicted. */
   rest(): void;
   /** Gives all bytes back, for the last time. May be called more than once. */
-  readonly release: () => void;
+  release(): void;
 }
 
 /**
@@ -45,81 +45,103 @@ export interface ByteBudgetOptions {
   readonly closing: AbortSignal;
 }
 
-interface Standing {
-  bytes: number;
-  /** By the monotonic clock. */
-  since: number;
+/** What the holds of a budget share. */
+interface Shared {
+  readonly clock: Clock;
+  readonly mostBytes: number;
+  /** Those that may be evicted, the one that has stood still for longest first. */
+  readonly standing: Set<BudgetHold>;
+  total: number;
+  /** Looks after those that stand still. */
+  watch(): void;
+}
+
+/** Evicts the hold that has stood still for longest, if it has for so long; says whether it did. */
+function evictFirst({ standing, clock }: Shared, leastMs: number): boolean {
+  for (const first of standing) {
+    if (clock.monotonic() - first.since < leastMs) return false;
+    standing.delete(first);
+    first.evict();
+    return true;
+  }
+  return false;
+}
+
+/** A class, since there is one for each request: its methods are not made anew. */
+class BudgetHold implements Hold {
+  since = 0;
   readonly evict: () => void;
+  readonly #shared: Shared;
+  #bytes = 0;
+  #isHeld = true;
+
+  constructor(shared: Shared, evict: () => void) {
+    this.#shared = shared;
+    this.evict = evict;
+    this.stand();
+  }
+
+  take(bytes: number): boolean {
+    const shared = this.#shared;
+    const most = this.#bytes + bytes > SMALL_BYTES ? shared.mostBytes * LARGE_SHARE : shared.mostBytes;
+    // One hold may have more than its share while it is alone.
+    while (this.#isHeld && shared.total + bytes > most && shared.total > this.#bytes) {
+      if (!evictFirst(shared, EVICTABLE_MS)) return false;
+    }
+    this.give(-bytes);
+    return this.#isHeld;
+  }
+
+  give(bytes: number): void {
+    if (!this.#isHeld) return;
+    this.#bytes -= bytes;
+    this.#shared.total -= bytes;
+  }
+
+  stand(): void {
+    if (!this.#isHeld) return;
+    const { standing, clock } = this.#shared;
+    this.since = clock.monotonic();
+    standing.delete(this);
+    standing.add(this);
+    this.#shared.watch();
+  }
+
+  rest(): void {
+    this.#shared.standing.delete(this);
+  }
+
+  release(): void {
+    this.rest();
+    this.give(this.#bytes);
+    this.#isHeld = false;
+  }
 }
 
 export function createByteBudget({ clock, mostBytes, stillMs, closing }: ByteBudgetOptions): ByteBudget {
-  /** Those that may be evicted, the one that has stood still for the longest first. */
-  const standing = new Set<Standing>();
-  let total = 0;
+  const standing = new Set<BudgetHold>();
   let isSweeping = false;
-
-  /** Evicts the first if it has stood still for so long. */
-  const evictFirst = (leastMs: number): boolean => {
-    for (const first of standing) {
-      if (clock.monotonic() - first.since < leastMs) return false;
-      standing.delete(first);
-      first.evict();
-      return true;
-    }
-    return false;
-  };
-
   const sweep = async () => {
     for (let [first] = standing; first !== undefined && !closing.aborted; [first] = standing) {
       const left = first.since + stillMs - clock.monotonic();
       await clock.sleep(Math.max(SWEEP_MS, left), closing);
-      while (evictFirst(stillMs)) continue;
+      while (evictFirst(shared, stillMs)) continue;
     }
     isSweeping = false;
   };
-
-  const stand = (own: Standing) => {
-    own.since = clock.monotonic();
-    standing.delete(own);
-    standing.add(own);
-    if (isSweeping) return;
-    isSweeping = true;
-    void sweep();
-  };
-
-  return {
-    held: () => total,
-    hold(evict) {
-      const own: Standing = { bytes: 0, since: 0, evict };
-      let isHeld = true;
-      const give = (bytes: number) => {
-        if (!isHeld) return;
-        own.bytes -= bytes;
-        total -= bytes;
-      };
-      stand(own);
-      return {
-        take(bytes) {
-          const most = own.bytes + bytes > SMALL_BYTES ? mostBytes * LARGE_SHARE : mostBytes;
-          // One hold may have more than its share while it is alone.
-          while (isHeld && total + bytes > most && total > own.bytes) {
-            if (!evictFirst(EVICTABLE_MS)) return false;
-          }
-          if (isHeld) give(-bytes);
-          return isHeld;
-        },
-        give,
-        stand() {
-          if (isHeld) stand(own);
-        },
-        rest: () => void standing.delete(own),
-        release() {
-          if (!isHeld) return;
-          standing.delete(own);
-          give(own.bytes);
-          isHeld = false;
-        },
-      };
+  const shared: Shared = {
+    clock,
+    mostBytes,
+    standing,
+    total: 0,
+    watch() {
+      if (isSweeping) return;
+      isSweeping = true;
+      void sweep();
     },
+  };
+  return {
+    held: () => shared.total,
+    hold: (evict) => new BudgetHold(shared, evict),
   };
 }

@@ -105,7 +105,7 @@ export async function postStream(
     if (incoming === undefined) throw new Error("the body of an append has no part");
     return await appendToStream(request, subject, incoming, deps, headers);
   } finally {
-    body.release();
+    body.hold?.release();
   }
 }
 
@@ -149,7 +149,7 @@ export async function postTransaction(request: Request, deps: AppDeps): Promise<
   try {
     return await transact(request, await parseBody({ kind: "transaction" }, body.bytes, deps), deps);
   } finally {
-    body.release();
+    body.hold?.release();
   }
 }
 

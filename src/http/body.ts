@@ -31,7 +31,8 @@ export interface BodyDeps {
 /** A body that arrived. Its bytes are counted until the request has been answered. */
 export interface Body {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly release: () => void;
+  /** Holds the bytes; null where there are none. */
+  readonly hold: Hold | null;
 }
 
 function tooLarge(maxBytes: number): KildeError {
@@ -112,7 +113,7 @@ async function readPieces(
     throw error;
   }
   hold.rest();
-  return { bytes: buffer.whole(), release: hold.release };
+  return { bytes: buffer.whole(), hold };
 }
 
 /** Reads a small body, which has mostly arrived already, at once. */
@@ -130,7 +131,7 @@ function readWhole(request: Request, length: number, deps: BodyDeps): Promise<Bo
     request.arrayBuffer().then(
       (buffer) => {
         hold.rest();
-        resolve({ bytes: new Uint8Array(buffer), release: hold.release });
+        resolve({ bytes: new Uint8Array(buffer), hold });
       },
       (error: unknown) => {
         hold.release();
@@ -153,7 +154,7 @@ export async function readBody(request: Request, maxBytes: number, deps: BodyDep
   const length = header === null ? null : Number(header);
   if (length !== null && length > maxBytes) throw tooLarge(maxBytes);
   if (length !== null && length <= WHOLE_BYTES) return readWhole(request, length, deps);
-  if (request.body === null) return { bytes: new Uint8Array(0), release: () => {} };
+  if (request.body === null) return { bytes: new Uint8Array(0), hold: null };
   return readPieces(request.body, { length, maxBytes }, deps);
 }
 
@@ -175,6 +176,6 @@ export async function readSmallText(request: Request, deps: BodyDeps): Promise<s
   try {
     return textOf(body);
   } finally {
-    body.release();
+    body.hold?.release();
   }
 }

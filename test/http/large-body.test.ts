@@ -7,6 +7,7 @@ import { DEFAULT_LIMITS } from "../../src/core/limits.ts";
 import { createClient } from "../../src/client/index.ts";
 import { readLargeAppend, readLargeTransaction } from "../../src/http/large-body.ts";
 import { type AppendHead, readAppend, readTransaction } from "../../src/http/new-events.ts";
+import { LISTED_FAULTS } from "../../src/http/problems.ts";
 import { createSchemas } from "../../src/http/schemas.ts";
 import { createLog } from "../../src/server/logger.ts";
 import { type RunningServer, startServer } from "../../src/server/serve.ts";
@@ -49,6 +50,8 @@ function expectSame(large: Outcome, small: Outcome): void {
     expect(small.code).toBeDefined();
   } else if (small.code === "invalid-body") {
     expect(large.code).toBe(small.code);
+    // Only the first of them are listed.
+    if (large.listed?.length === LISTED_FAULTS) return;
     expect(large.listed).toEqual(expect.arrayContaining([...(small.listed ?? [])]));
   } else {
     expect(large).toEqual(small);

@@ -1,30 +1,16 @@
-import { copyFileSync, existsSync, statSync } from "node:fs";
+import { copyFileSync, statSync } from "node:fs";
 
 import { databaseFileUrl } from "../core/database-url.ts";
 import type { Database } from "../log/database.ts";
 import { examine } from "../log/doctor.ts";
 import { type LogInventory, missingFrom, takeInventory } from "../log/inventory.ts";
 import { countMigrations, migrate } from "../log/migrate.ts";
-import { databaseFileKind, holdsBytes } from "../log/read-only.ts";
+import { CONTENT_SIDECARS, databaseFileKind, fileBehind, fileState, holdsBytes } from "../log/read-only.ts";
 import { withDatabase } from "./database.ts";
 import { CliError, EXIT } from "./exit.ts";
 import { type ContinueDeps, continueHistory, type ReplacedHistory } from "./replaced-history.ts";
 
-/** Files beside a database that hold part of its content. */
-const CONTENT_SIDECARS = ["-wal", "-journal"] as const;
-
 const RESTORE_ANOTHER = "Restore another backup.";
-
-/** Size and time of change of a file and of what belongs to it. */
-function fingerprint(file: string): string {
-  return ["", ...CONTENT_SIDECARS]
-    .filter((suffix) => existsSync(file + suffix))
-    .map((suffix) => {
-      const { size, mtimeMs, ino } = statSync(file + suffix);
-      return `${suffix} ${size} ${mtimeMs} ${ino}`;
-    })
-    .join("\n");
-}
 
 /**
  * Copies a database file with its write-ahead log or rollback journal, without opening it. Refuses a file that changes
@@ -35,12 +21,13 @@ export function copyWithJournal(
   copy: string,
   copyFile: (from: string, to: string) => void = copyFileSync,
 ): void {
-  const before = fingerprint(source);
-  copyFile(source, copy);
+  const before = fileState(source);
+  const file = fileBehind(source);
+  copyFile(file, copy);
   for (const suffix of CONTENT_SIDECARS) {
-    if (holdsBytes(source + suffix)) copyFile(source + suffix, copy + suffix);
+    if (holdsBytes(file + suffix)) copyFile(file + suffix, copy + suffix);
   }
-  if (fingerprint(source) === before) return;
+  if (fileState(source) === before) return;
   throw new CliError(
     EXIT.unavailable,
     `${source} was written while it was copied`,

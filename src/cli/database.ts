@@ -8,7 +8,7 @@ import type { Database } from "../log/database.ts";
 import { storageFailure } from "../log/failures.ts";
 import { SchemaError } from "../log/migrate.ts";
 import { openDatabase } from "../log/open.ts";
-import { holdsBytes, openReadOnly } from "../log/read-only.ts";
+import { fileBehind, fileState, holdsBytes, isClosed, openReadOnly } from "../log/read-only.ts";
 import { CliError, EXIT, problemError } from "./exit.ts";
 
 type DatabaseSettings = Pick<Settings, "databaseUrl" | "databaseAuthToken">;
@@ -119,12 +119,21 @@ export async function withReadOnlyDatabase<Result>(
 ): Promise<Result> {
   const file = databaseFile(settings.databaseUrl);
   if (file === null) return withDatabase(settings, cwd, use);
+  const path = fileBehind(resolve(cwd, file));
   let database: Database | null = null;
   try {
-    database = openReadOnly(resolve(cwd, file));
-    return await use(database);
+    const before = fileState(path);
+    const wasClosed = isClosed(path);
+    database = openReadOnly(path);
+    const found = await use(database);
+    if (!wasClosed || fileState(path) === before) return found;
+    throw new CliError(
+      EXIT.unavailable,
+      `${settings.databaseUrl} was opened by another process while it was read`,
+      "Run the command again.",
+    );
   } catch (error) {
-    if (storageFailure(error) === "read-only" && holdsBytes(`${resolve(cwd, file)}-journal`)) {
+    if (storageFailure(error) === "read-only" && holdsBytes(`${path}-journal`)) {
       throw new CliError(
         EXIT.failure,
         `The last write to ${settings.databaseUrl} was interrupted, and its journal has to be rolled back first`,

@@ -6,7 +6,7 @@ import { Command } from "commander";
 import { databaseFile, databaseFileUrl, shownDatabaseUrl } from "../core/database-url.ts";
 import { loadSettings } from "../config/load.ts";
 import { countOlderErasures, examine, type Finding, repair } from "../log/doctor.ts";
-import { databaseFileKind } from "../log/read-only.ts";
+import { databaseFileKind, fileBehind } from "../log/read-only.ts";
 import type { CliContext } from "./context.ts";
 import { requireExisting, withDatabase, withReadOnlyDatabase } from "./database.ts";
 import { CliError, EXIT } from "./exit.ts";
@@ -58,7 +58,8 @@ async function examineDatabase(context: CliContext, settings: NamedDatabase): Pr
 /** SQLite takes an empty file for an empty database, and would not say that a store is gone. */
 function requireContent(file: string, name: string): void {
   requireExisting(file);
-  if (!statSync(file).isFile() || databaseFileKind(file) !== "empty" || existsSync(`${file}-wal`)) return;
+  if (!statSync(file).isFile() || databaseFileKind(file) !== "empty" || existsSync(`${fileBehind(file)}-wal`))
+    return;
   throw new CliError(EXIT.faults, `${name} is empty`, "Restore a backup with `kilde restore --force`.");
 }
 

@@ -1,5 +1,4 @@
-import { existsSync, lstatSync, readlinkSync, realpathSync, renameSync, rmSync, statSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { existsSync, renameSync, rmSync, statSync } from "node:fs";
 
 import Connection from "libsql";
 
@@ -9,14 +8,6 @@ import { holdsBytes, SIDECARS } from "../log/read-only.ts";
 import { databaseError } from "./database.ts";
 import { CliError, EXIT } from "./exit.ts";
 import { linkFile, putInPlace } from "./put-in-place.ts";
-
-/** The file behind a name, so that a symbolic link stays one and the file that it names is replaced. */
-export function fileBehind(name: string): string {
-  if (existsSync(name)) return realpathSync(name);
-  const link = lstatSync(name, { throwIfNoEntry: false });
-  if (link?.isSymbolicLink() !== true) return name;
-  return fileBehind(resolve(dirname(name), readlinkSync(name)));
-}
 
 function keptName(file: string): string {
   return `${file}.before-restore`;

@@ -7,6 +7,7 @@ import { loadSettings } from "../config/load.ts";
 import type { Erasure } from "../log/erasures.ts";
 import { type LogInventory, missingFrom } from "../log/inventory.ts";
 import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
+import { fileBehind } from "../log/read-only.ts";
 import { copyWithJournal, type PreparedCopy, prepareCopy, requireDatabaseFile } from "./backup-copy.ts";
 import { isConfirmed } from "./confirm.ts";
 import type { CliContext } from "./context.ts";
@@ -16,7 +17,7 @@ import { CliError, EXIT } from "./exit.ts";
 import { examples, jsonOption } from "./options.ts";
 import { withFolderBeside } from "./put-in-place.ts";
 import { readReplacedHistory, type ReplacedHistory } from "./replaced-history.ts";
-import { fileBehind, foldReplacedStore, replaceStore, settleInterruptedRestore } from "./replaced-store.ts";
+import { foldReplacedStore, replaceStore, settleInterruptedRestore } from "./replaced-store.ts";
 import { settingOptions } from "./setting-options.ts";
 import { meantDatabase, tenantOption } from "./tenants.ts";
 

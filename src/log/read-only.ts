@@ -1,5 +1,14 @@
-import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
-import { resolve } from "node:path";
+import {
+  closeSync,
+  existsSync,
+  lstatSync,
+  openSync,
+  readlinkSync,
+  readSync,
+  realpathSync,
+  statSync,
+} from "node:fs";
+import { dirname, resolve } from "node:path";
 
 import Connection from "libsql";
 
@@ -8,6 +17,9 @@ import type { Database, Row } from "./database.ts";
 
 /** Files that SQLite keeps beside a database. */
 export const SIDECARS = ["-wal", "-shm", "-journal"] as const;
+
+/** Those of them that hold part of its content. */
+export const CONTENT_SIDECARS = ["-wal", "-journal"] as const;
 
 const HEADER_BYTES = 100;
 const MAGIC = "SQLite format 3\0";
@@ -40,13 +52,42 @@ export function holdsBytes(file: string): boolean {
 }
 
 /**
- * SQLite creates `-wal` and `-shm` files to read a database with a write-ahead log, unless it may take the file as
- * immutable. It may where nothing is beside the file: every process that has such a database open keeps both.
+ * The file behind a name: what SQLite keeps beside a database is beside that file, and not beside a symbolic link to it.
+ * The file itself may be missing.
  */
-export function readOnlyUrl(file: string): string {
-  const alone = SIDECARS.every((suffix) => !existsSync(file + suffix));
-  const immutable = alone && databaseFileKind(file) === "write-ahead-log";
-  return `${databaseFileUrl(resolve(file))}?mode=ro${immutable ? "&immutable=1" : ""}`;
+export function fileBehind(name: string): string {
+  if (existsSync(name)) return realpathSync(name);
+  const link = lstatSync(name, { throwIfNoEntry: false });
+  if (link?.isSymbolicLink() !== true) return name;
+  return fileBehind(resolve(dirname(name), readlinkSync(name)));
+}
+
+/** Size and time of change of a database file and of the files beside it that hold part of its content, as text. */
+export function fileState(file: string): string {
+  const behind = fileBehind(file);
+  return ["", ...CONTENT_SIDECARS]
+    .filter((suffix) => existsSync(behind + suffix))
+    .map((suffix) => {
+      const { size, mtimeMs, ino } = statSync(behind + suffix);
+      return `${suffix} ${size} ${mtimeMs} ${ino}`;
+    })
+    .join("\n");
+}
+
+/**
+ * Whether a database can be read without creating the `-wal` and `-shm` files that SQLite needs otherwise: nothing is
+ * beside the file, so that no process has it open. A process that opens it later does not notice the reader, which
+ * compares the `fileState` before and after.
+ */
+export function isClosed(file: string): boolean {
+  const behind = fileBehind(file);
+  const isAlone = SIDECARS.every((suffix) => !existsSync(behind + suffix));
+  return isAlone && databaseFileKind(behind) === "write-ahead-log";
+}
+
+/** @param immutable SQLite reads the file alone, without any lock. */
+export function readOnlyUrl(file: string, immutable: boolean): string {
+  return `${databaseFileUrl(resolve(fileBehind(file)))}?mode=ro${immutable ? "&immutable=1" : ""}`;
 }
 
 /**
@@ -55,7 +96,7 @@ export function readOnlyUrl(file: string): string {
  */
 export function openReadOnly(file: string): Database {
   // The driver ignores its own option for this; SQLite heeds the URL.
-  const connection = new Connection(readOnlyUrl(file), { timeout: BUSY_TIMEOUT_MS });
+  const connection = new Connection(readOnlyUrl(file, isClosed(file)), { timeout: BUSY_TIMEOUT_MS });
   return {
     embedded: true,
     ordered: false,

@@ -1,6 +1,6 @@
 import { Database } from "bun:sqlite";
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { copyFileSync, existsSync, mkdirSync, readdirSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 
 import { MIGRATIONS } from "../../src/log/migrations.ts";
@@ -72,6 +72,20 @@ describe("backup", () => {
     // Nothing half-written is left behind.
     expect(readdirSync(server.cwd).filter((name) => name.includes("unfinished"))).toEqual([]);
   }, 60_000);
+
+  test("includes the write-ahead log of a store that a symbolic link names", async () => {
+    const cwd = emptyFolder();
+    for (const name of ["disk", "data"]) mkdirSync(join(cwd, name));
+    symlinkSync("../disk/real.db", join(cwd, "data/kilde.db"));
+    const server = await serve(cwd);
+    await importNumbers(server, 100);
+    expect(await run(["doctor"], { cwd })).toMatchObject({ exitCode: 0 });
+    expect(await run(["backup", "b.db"], { cwd })).toMatchObject({ exitCode: 0, stderr: "" });
+    await server.stop();
+    const copy = new Database(join(cwd, "b.db"), { readonly: true });
+    expect(copy.query("select count(*) as events from events").get()).toEqual({ events: 100 });
+    copy.close();
+  });
 
   test("refuses what it cannot do", async () => {
     const cwd = await folderWithEvents(1);

@@ -138,6 +138,14 @@ describe("restore", () => {
     expect(await numbersIn(cwd)).toEqual(range(0, 5));
   });
 
+  test("includes the write-ahead log of a backup that a symbolic link names", async () => {
+    const killed = await storeOf(0, 20, "SIGKILL");
+    const cwd = emptyFolder();
+    symlinkSync(join(killed, "data/kilde.db"), join(cwd, "link.db"));
+    expect((await run(["restore", "link.db", "--force"], { cwd })).exitCode).toBe(0);
+    expect(await numbersIn(cwd)).toEqual(range(0, 20));
+  });
+
   test("after an interrupted restore, begins again only where nothing was replaced yet", async () => {
     const cwd = await storeOf(0, 5);
     expect((await run(["backup", "b.db"], { cwd })).exitCode).toBe(0);

@@ -179,3 +179,29 @@ test("a copy in steps is the store of one moment, whatever is written between th
     { numRuns: RUNS, endOnFailure: true },
   );
 }, 120_000);
+
+test("a copy of a store that a process opens and writes meanwhile is the store of one moment", async () => {
+  const [source, target] = [join(folder, "closed.db"), join(folder, "of-closed.db")];
+  const fill = async (streams: readonly string[]) => {
+    const database = openDatabase({ url: `file:${source}` });
+    const app = await openApp({ database });
+    const events = Array.from({ length: 40 }, () => ({ type: "T", data: "x".repeat(500) }));
+    for (const name of streams) await app.fetch(`/streams/${name}`, jsonPost({ events }));
+    await app.close();
+  };
+  await fill(["s-1", "s-2"]);
+  // As a store that another machine left: nothing is beside the file.
+  for (const suffix of ["-wal", "-shm"]) rmSync(source + suffix, { force: true });
+  let isOpened = false;
+  await copyStore(source, target, {
+    stepRows: 10,
+    async onStep() {
+      if (!isOpened) await fill(["s-1", "s-3", "s-4"]);
+      isOpened = true;
+    },
+  });
+  const copy = openReadOnly(target);
+  expect(await examine(copy)).toEqual([]);
+  copy.close();
+  expect(contentOf(target)).toEqual(contentOf(source));
+});

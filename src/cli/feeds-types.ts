@@ -1,60 +1,44 @@
-import { readObject } from "../client/request.ts";
-import { Command } from "commander";
+import { Command, InvalidArgumentError } from "commander";
+
+import { readObject, UnexpectedAnswerError } from "../client/request.ts";
+import { FEED_NAME } from "../core/names.ts";
 
 import type { CliContext } from "./context.ts";
+import { feedPath } from "./feed-versions.ts";
 import { versionNumber } from "./feeds-test.ts";
 import { examples, urlOption } from "./options.ts";
+import { pascalCase, type Schemas, typesOfSchemas } from "./schema-types.ts";
 import { withServer } from "./server.ts";
-
-type Schemas = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
 /** `declarations` and 2: `DeclarationsV2`. */
 function interfaceName(feed: string, version: number): string {
-  const words = feed.split(/[^A-Za-z0-9]+/).filter((word) => word !== "");
-  const name = words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("");
-  return `${/^[0-9]/.test(name) ? "Feed" : ""}${name}V${version}`;
-}
-
-/** Indents by the braces at the ends of lines, as they stand in what is compiled. */
-function indented(code: string): string {
-  let depth = 0;
-  return code
-    .split("\n")
-    .map((line) => {
-      if (/^[}\])]/.test(line)) depth -= 1;
-      const text = `${"  ".repeat(Math.max(0, depth))}${line}`.trimEnd();
-      if (/[{[(]$/.test(line)) depth += 1;
-      return text;
-    })
-    .join("\n");
+  const name = pascalCase(feed);
+  return `${/^[A-Z]/.test(name) ? "" : "Feed"}${name}V${version}`;
 }
 
 /** What a feed publishes as TypeScript: an interface of its types, and the feed to give to a consumer. */
-async function typeScriptOf(feed: string, version: number, schemas: Schemas): Promise<string> {
-  // Only this verb needs it, and it is large.
-  const { compile } = await import("json-schema-to-typescript");
+function typeScriptOf(feed: string, version: number, schemas: Schemas): string {
   const name = interfaceName(feed, version);
-  const whole = {
-    title: name,
-    type: "object" as const,
-    properties: schemas,
-    required: Object.keys(schemas),
-    additionalProperties: false,
-  };
-  const types = await compile(whole, name, {
-    additionalProperties: false,
-    bannerComment: "",
-    format: false,
-    $refOptions: { resolve: { file: false, http: false } },
-  });
   const constant = name.charAt(0).toLowerCase() + name.slice(1);
   return `// Made by \`kilde feeds types ${feed} v${version}\`.
 import { feed } from "kilde/consumer";
 
-${indented(types.trim())}
+${typesOfSchemas(name, schemas)}
 
 export const ${constant} = feed<{ [Type in keyof ${name}]: ${name}[Type] }>(${JSON.stringify(`${feed}/v${version}`)});
 `;
+}
+
+/** A feed's name: letters, digits and hyphens, which mean nothing where the name is written in code. */
+function feedName(text: string): string {
+  if (FEED_NAME.test(text)) return text;
+  throw new InvalidArgumentError("It must be the name of a feed, such as declarations.");
+}
+
+async function readSchemas(response: Response): Promise<Schemas> {
+  const { schemas } = await readObject<{ schemas?: unknown }>(response);
+  if (typeof schemas === "object" && schemas !== null && !Array.isArray(schemas)) return schemas as Schemas;
+  throw new UnexpectedAnswerError(response.status, "The answer has no schemas");
 }
 
 async function printTypes(
@@ -63,10 +47,10 @@ async function printTypes(
   version: number,
   { url }: { readonly url?: string },
 ): Promise<void> {
-  const { schemas } = await withServer(context, url, ({ request }) =>
-    request(`/feeds/${encodeURIComponent(feed)}/v${version}/schemas`, {}, readObject<{ schemas: Schemas }>),
+  const schemas = await withServer(context, url, ({ request }) =>
+    request(`${feedPath(feed, version)}/schemas`, {}, readSchemas),
   );
-  await context.stdout.write(await typeScriptOf(feed, version, schemas));
+  await context.stdout.write(typeScriptOf(feed, version, schemas));
 }
 
 /** `kilde feeds types` */
@@ -75,7 +59,7 @@ export function feedsTypesCommand(context: CliContext): Command {
     .description(
       "Prints what a version of a feed publishes as TypeScript, for consumers in other repositories.",
     )
-    .argument("<feed>", "the feed's name")
+    .argument("<feed>", "the feed's name", feedName)
     .argument("<version>", "its version", versionNumber)
     .addOption(urlOption())
     .addHelpText("after", examples("kilde feeds types declarations v2 > declarations-v2.ts"))

@@ -14,14 +14,14 @@ import { createCursor } from "./cursor.ts";
 import { CliError, EXIT } from "./exit.ts";
 import { followTexts } from "./follow-texts.ts";
 import { forward, type Forwarded } from "./forward.ts";
-import { type FeedVersion, logAt } from "./log-source.ts";
+import { type Log, logAt } from "./log-source.ts";
 import { examples, repeatable, urlOption, wholeNumber } from "./options.ts";
 import { createPrevious, type Selection } from "./previous-version.ts";
 import { PATIENT, type Server, withServer } from "./server.ts";
 
 interface ListenFlags {
   readonly url?: string;
-  readonly source?: FeedVersion;
+  readonly source?: Log;
   readonly forward: string;
   readonly type?: readonly string[];
   readonly prefix?: string;
@@ -29,6 +29,9 @@ interface ListenFlags {
   readonly name: string;
   readonly from?: number;
 }
+
+/** What is forwarded, and how: the flags, with the log and the secret settled. */
+type Listening = Omit<ListenFlags, "secret" | "source"> & Log & Signing;
 
 interface Signing {
   readonly secret: Secret;
@@ -66,17 +69,16 @@ async function committedBy({ deps }: Server, path: string, name: string): Promis
 /** Where to go on after: where it is told to, where it was, or at the end. It is committed, so as to stay. */
 async function startingPosition(
   server: Server,
-  flags: Omit<ListenFlags, "secret">,
+  { feed, name, from }: Pick<Listening, "feed" | "name" | "from">,
   path: string,
 ): Promise<number> {
-  const { source, name, from } = flags;
   const committed = await committedBy(server, path, name);
   if (from === undefined && committed !== null) return committed;
-  const position = from ?? (await server.client.head(source));
+  const position = from ?? (await server.client.head(feed));
   await server.client.commit(position, {
     consumer: name,
     rewind: true,
-    ...(source === undefined ? {} : { feed: source }),
+    ...(feed === undefined ? {} : { feed }),
   });
   return position;
 }
@@ -91,10 +93,10 @@ interface LoggedEvent {
 async function forwardAll(
   context: CliContext,
   server: Server,
-  flags: Omit<ListenFlags, "secret"> & Signing & { readonly signal: AbortSignal },
+  flags: Listening & { readonly signal: AbortSignal },
 ): Promise<void> {
-  const { source, name, prefix, secret, receivers, signal } = flags;
-  const path = logPath(source);
+  const { feed, name, prefix, secret, receivers, signal } = flags;
+  const path = logPath(feed);
   const after = await startingPosition(server, flags, path);
   await context.stdout.write(
     `Forwarding ${path} to ${flags.forward}, from after position ${after}, as consumer ${JSON.stringify(name)}.\n` +
@@ -110,9 +112,9 @@ async function forwardAll(
   };
   const cursor = createCursor(server.client, {
     consumer: name,
-    ...(source === undefined ? {} : { feed: source }),
+    ...(feed === undefined ? {} : { feed }),
   });
-  const selection: Selection = { feed: source, types: flags.type };
+  const selection: Selection = { feed, types: flags.type };
   const previousVersion = createPrevious(server.client, selection);
   const idPrefix = `${path.slice(1)}_${name}`.replaceAll(/[^A-Za-z0-9_-]+/g, "-");
 
@@ -144,7 +146,8 @@ async function listen(context: CliContext, flags: ListenFlags): Promise<void> {
     if (stop.signal.aborted) context.exit(EXIT.failure);
     stop.abort();
   });
-  const listening = { ...flags, ...signing, signal: stop.signal };
+  const { source = { feed: undefined }, ...others } = flags;
+  const listening = { ...others, ...source, ...signing, signal: stop.signal };
   await withServer(context, flags.url, (server) => forwardAll(context, server, listening), {
     retry: PATIENT,
     consumer: flags.name,

@@ -21,14 +21,22 @@ export function feedOption(): Option {
   );
 }
 
-/** The log at a path, as the API and events name it: `/events` (undefined), or `/feeds/declarations/v2`. */
-export function logAt(path: string): FeedVersion | undefined {
-  if (path === "/events") return undefined;
+/** A log: a feed, or the event log (`feed` is undefined). */
+export interface Log {
+  readonly feed: FeedVersion | undefined;
+}
+
+/**
+ * The log at a path, as the API and events name it: `/events`, or `/feeds/declarations/v2`. It is an object because
+ * commander takes an undefined result of a parser for an empty text.
+ */
+export function logAt(path: string): Log {
+  if (path === "/events") return { feed: undefined };
   const name = /^\/feeds\/([^%]+)$/.exec(path)?.[1];
   if (name === undefined) {
     throw new InvalidArgumentError('It must be the path of a log: "/events", or "/feeds/declarations/v2".');
   }
-  return feedVersion(name);
+  return { feed: feedVersion(name) };
 }
 
 export function consumerOption(): Option {

@@ -2,6 +2,9 @@ const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 const DOT_SEGMENT = /(?:^|[/\\])\.{1,2}(?:[/\\]|$)/;
 const encoder = new TextEncoder();
 
+/** Matches the names of feeds, which mean nothing else in a path, in code or in a shell. */
+export const FEED_NAME = /^[a-z0-9]+(-[a-z0-9]+)*$/;
+
 export function utf8Bytes(text: string): number {
   return encoder.encode(text).byteLength;
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 
+import { FEED_NAME } from "../core/names.ts";
 import type { AnyFeedDefinition } from "./define.ts";
 
 function isSchema(value: unknown): boolean {
@@ -15,7 +16,7 @@ const versionNumber = z
   .refine((value) => Number.isSafeInteger(value) && value >= 1, "must be a whole number from 1");
 const feedName = z
   .string("must be a text")
-  .regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, "must be lower-case letters and digits, with single hyphens between")
+  .regex(FEED_NAME, "must be lower-case letters and digits, with single hyphens between")
   .max(100, "must be at most 100 characters");
 const time = z.union(
   [z.iso.date(), z.iso.datetime({ offset: true })],

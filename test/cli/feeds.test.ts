@@ -259,7 +259,7 @@ test("types are printed as TypeScript that compiles, and is what is published", 
   const { stdout, exitCode } = await server.kilde(["feeds", "types", "declarations", "v2"]);
   expect(exitCode).toBe(0);
   expect(stdout).toContain('import { feed } from "kilde/consumer";');
-  expect(stdout).toContain("  DeclarationPaid: {\n    cents: number\n    currency: string\n  }");
+  expect(stdout).toContain("  DeclarationPaid: {\n    cents: number;\n    currency: string;\n  };");
   expect(stdout).toContain('("declarations/v2");');
   // It can be run: what is imported is there.
   const code = new Bun.Transpiler({ loader: "ts" }).transformSync(stdout);

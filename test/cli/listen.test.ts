@@ -67,7 +67,7 @@ test("forwards events as signed webhooks, in order, and again until they are tak
   const data = '{"n":12345678901234567890.0}';
   for (const stream of ["a", "a", "b"]) await server.kilde(["append", stream, "X", data]);
   const child = launch(
-    ["listen", "--url", server.url, "--forward", hook.url, "--secret", SECRET, "--from", "0"],
+    ["listen", "--source", "/events", ...listening(server.url, hook.url, SECRET, "--from", "0").slice(1)],
     { cwd: server.cwd },
   );
   const output = reader(child.stdout);

@@ -14,7 +14,7 @@ function isJson(text: string): boolean {
   }
 }
 
-/** Position of the first event in a page's text that is not JSON; null when no event can be told apart. */
+/** Position of the first event in a page's text that is not JSON; null when the text does not show where events begin. */
 function unreadablePosition(text: string): number | null {
   const starts = [...text.matchAll(EVENT_START)];
   const unreadable = starts.find(({ index }, number) => {

@@ -14,7 +14,7 @@ export interface EngineOptions {
   readonly backoff: BackoffOptions;
   /** Most events of one transaction. */
   readonly batchEvents: number;
-  /** How often the server is told the position, in milliseconds. */
+  /** How often the position is reported to the server, in milliseconds. */
   readonly commitIntervalMs: number;
   /** How often to reconstitute, in milliseconds; null: by hand only. */
   readonly reconstituteEveryMs: number | null;

@@ -10,7 +10,7 @@ export interface History {
   readonly current: string | null;
   /**
    * Whether the feed still holds the event that had this position under an identity. Null: look the identity up first.
-   * Without an identity nothing can be told, and true is assumed.
+   * Without an identity the answer is unknown, and true is assumed.
    */
   holds(identity: string | null, position: number): boolean | null;
   /** Position up to which the feed holds what it held under an identity. Throws an Error if it was not looked up. */

@@ -67,7 +67,7 @@ function evictFirst({ standing, clock }: Shared, leastMs: number): boolean {
   return false;
 }
 
-/** A class, since there is one for each request: its methods are not made anew. */
+/** A class: each request has one, and its methods are shared. */
 class BudgetHold implements Hold {
   since = 0;
   readonly evict: () => void;

@@ -12,7 +12,7 @@ const ESCAPED_BYTE = /[^\u0020!#$&-~]/;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** What is wrong with a header's value, for whoever sent it. */
+/** Describes what is wrong with a header's value, for a problem's detail. */
 export type HeaderFault =
   | "must be ASCII; write any other text as a display string (RFC 9651)"
   | "is not a display string (RFC 9651)";

@@ -12,7 +12,7 @@ export const SNAPSHOTS_PREFIX = "snapshots/";
 /** What comes before the name of the stream: `snapshots/account/v1/`. */
 const FOLDER = /^snapshots\/.+?\/v\d+\//s;
 
-/** Policies whose name contains a part that looks like a version: the folder of a stream could not be told. */
+/** Policies whose name contains a part that looks like a version: the name of a snapshot stream would be ambiguous. */
 const AMBIGUOUS_NAME = /\/v\d+(?:\/|$)/;
 
 /** Whether a policy may have this name. */

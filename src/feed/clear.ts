@@ -82,7 +82,7 @@ where log = ?1 and status = 'rebuilding'`;
 /** Runs one write, and gives how many rows its last statement deleted. */
 async function deleted({ writer, clock }: ClearDeps, statements: readonly Statement[]): Promise<number> {
   const written = await writeUnplanned(writer, statements);
-  // As long again for whoever appends.
+  // Appends get as much time as this took.
   await clock.sleep(written.durationMs);
   return written.rows.at(-1)?.length ?? 0;
 }

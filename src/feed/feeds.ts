@@ -68,7 +68,7 @@ export interface FeedsDeps extends Omit<FeedDeps, "onNews"> {
    * background, beginning with what was left before.
    */
   readonly onClear?: () => void;
-  /** Called each time that emptying a feed in the background fails. Default: nobody could be told. */
+  /** Called each time that emptying a feed in the background fails. Default: nothing. */
   readonly onClearFailure?: (error: unknown) => void;
 }
 

@@ -92,7 +92,7 @@ export interface LogWriterDeps {
    * this writer does, in the background, and begins with what was left before.
    */
   readonly onSweep?: () => void;
-  /** Called each time that sweeping fails; it is tried again. Default: nothing, where nobody could be told. */
+  /** Called each time that sweeping fails; it is tried again. Default: nothing. */
   readonly onSweepFailure?: (failure: SweepFailure, error: unknown) => void;
 }
 

@@ -12,8 +12,9 @@ import {
   type Transport,
 } from "../../src/consumer/index.ts";
 import { createCommandHandler, type Decider } from "../../src/decider/index.ts";
-import { openApp, type TestApp } from "../support/app.ts";
-import { openRestorable, type Restorable } from "../support/restorable.ts";
+import type { TestApp } from "../support/app.ts";
+import type { Restorable } from "../support/restorable.ts";
+import { checkSchedules, type ScheduleSizes } from "./restore-schedules.ts";
 
 /*
  * Random schedules of appends, backups and restores beneath two running servers, with what the package gives services:
@@ -194,29 +195,6 @@ async function runSchedule(
   }
 }
 
-export async function checkRestoredConsumers({
-  runs,
-  actions,
-}: {
-  readonly runs: number;
-  readonly actions: number;
-}): Promise<void> {
-  const schedules = fc.array(action, { minLength: actions / 2, maxLength: actions });
-  await fc.assert(
-    fc.asyncProperty(schedules, async (schedule) => {
-      const restorable = await openRestorable();
-      const { database } = restorable;
-      const nodes = [
-        await openApp({ database, pollIntervalMs: 2 }),
-        await openApp({ database, pollIntervalMs: 2 }),
-      ];
-      try {
-        await runSchedule(schedule, restorable, nodes);
-      } finally {
-        for (const one of nodes) await one.close();
-        restorable.dispose();
-      }
-    }),
-    { numRuns: runs },
-  );
+export function checkRestoredConsumers(sizes: ScheduleSizes): Promise<void> {
+  return checkSchedules(action, sizes, runSchedule);
 }

@@ -3,8 +3,9 @@ import { EventSourceParserStream } from "eventsource-parser/stream";
 import fc from "fast-check";
 
 import { examine } from "../../src/log/doctor.ts";
-import { jsonPost, openApp, type Problem, type TestApp, type WireEvent } from "../support/app.ts";
-import { openRestorable, type Restorable } from "../support/restorable.ts";
+import { jsonPost, type Problem, type TestApp, type WireEvent } from "../support/app.ts";
+import type { Restorable } from "../support/restorable.ts";
+import { checkSchedules, type ScheduleSizes } from "./restore-schedules.ts";
 
 /*
  * Random schedules of appends, backups, restores and reads. Restores happen beneath two servers that stay up, so that all
@@ -280,23 +281,6 @@ async function runSchedule(
   }
 }
 
-export async function checkRestores({ runs, actions }: { runs: number; actions: number }): Promise<void> {
-  const schedules = fc.array(action, { minLength: actions / 2, maxLength: actions });
-  await fc.assert(
-    fc.asyncProperty(schedules, async (schedule) => {
-      const restorable = await openRestorable();
-      const { database } = restorable;
-      const nodes = [
-        await openApp({ database, pollIntervalMs: 2 }),
-        await openApp({ database, pollIntervalMs: 2 }),
-      ];
-      try {
-        await runSchedule(schedule, restorable, nodes);
-      } finally {
-        for (const one of nodes) await one.close();
-        restorable.dispose();
-      }
-    }),
-    { numRuns: runs },
-  );
+export function checkRestores(sizes: ScheduleSizes): Promise<void> {
+  return checkSchedules(action, sizes, runSchedule);
 }

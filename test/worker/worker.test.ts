@@ -55,6 +55,14 @@ describe.skipIf(!hasSqld)("in workerd", () => {
   const append = (stream: string, ...ns: number[]) =>
     worker.fetch(`/streams/${stream}`, jsonPost({ events: ns.map((n) => ({ type: "Added", data: { n } })) }));
 
+  test("a body above 4 MiB is refused unless the limit is raised: an isolate has little memory", async () => {
+    const events = Array.from({ length: 5 }, () => ({ type: "T", data: "x".repeat(900_000) }));
+    const refused = await worker.fetch("/streams/large", jsonPost({ events }));
+    expect(refused.status).toBe(413);
+    expect(await refused.json()).toMatchObject({ limit: "bodyBytes" });
+    expect((await worker.fetch("/streams/large", jsonPost({ events: events.slice(0, 4) }))).status).toBe(201);
+  });
+
   test("requests at once are each answered, and none hangs with another", async () => {
     const answers = await Promise.all(
       Array.from({ length: 40 }, (_, n) =>

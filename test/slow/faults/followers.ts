@@ -5,8 +5,8 @@ import type { Node } from "./cluster.ts";
 const MEASURED_MS = 4_000;
 
 /** What asks for heads: whoever looks on for others, and who wants to know it now. */
-const LOOKS = "select id, head from logs";
-const SINGLE_LOOKS = "select head from logs where id";
+const LOOKS = "select id, head, identity, removals from logs where id in";
+const SINGLE_LOOKS = "select id, head, identity, removals from logs where id =";
 
 export interface Followed {
   /** From the recording of an event to its arrival, in milliseconds, by size. */

@@ -19,7 +19,8 @@ const REBUILT = CONFIG.replace(
 /** What must not differ between a feed that was projected through faults, and one that is built in one go. */
 function essence(events: readonly WireEvent[]): Map<string, unknown[]> {
   const bySubject = new Map<string, unknown[]>();
-  for (const { id: _id, source: _source, dataschema: _schema, ...event } of events) {
+  for (const one of events) {
+    const { id: _id, source: _source, dataschema: _schema, logidentity: _identity, ...event } = one;
     const before = bySubject.get(event.subject);
     if (before === undefined) bySubject.set(event.subject, [event]);
     else before.push(event);

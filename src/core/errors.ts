@@ -202,7 +202,7 @@ export const PROBLEMS = {
   "feed-behind": {
     status: 503,
     title: "The feed is not yet projected as far as this needs",
-    remedy: "Try again after Retry-After; the feed's status tells how far it is.",
+    remedy: "Try again after Retry-After; `progress` and the feed's status show how far it is.",
   },
   "replica-behind": {
     status: 503,
@@ -253,6 +253,14 @@ export interface ProblemMembers {
   /** Position up to which two histories of a log are the same; null: that is not known. */
   readonly parted?: number | null;
   readonly limit?: string;
+  /** Of a feed that is behind, in positions of its source. */
+  readonly progress?: {
+    readonly done: number;
+    readonly total: number;
+    readonly eventsPerSecond: number;
+    /** Null while it is unknown. */
+    readonly secondsLeft: number | null;
+  };
   readonly errors?: readonly ProblemDetail[];
   /** How many faults there are; `errors` lists the first 20. */
   readonly errorCount?: number;

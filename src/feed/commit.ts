@@ -6,7 +6,7 @@ import { assign, type FeedPlan, planBatch } from "./plan.ts";
 import type { RegisteredFeed } from "./register.ts";
 import type { SourceRow } from "./source.ts";
 import { type FeedSubject, readFeedSubjects, readSubjectsWithPlaces, UNKNOWN_SUBJECT } from "./subjects.ts";
-import { type Advance, feedBatch, stateAfter, newIds } from "./write.ts";
+import { type Advance, feedBatch, type FeedWrite, type Hydration, newIds, stateAfter } from "./write.ts";
 
 /** What the subjects may take whose state a projector keeps at hand: 70,000 of a feed without state. */
 const CACHE_BYTES = 16 * 1024 * 1024;
@@ -68,6 +68,7 @@ export const NOTHING_PUBLISHED: FeedPlan = {
   positions: 0,
   after: new Map(),
   kept: [],
+  written: [],
   newSubjects: [],
   tombstones: [],
   replaced: [],
@@ -77,6 +78,28 @@ export const NOTHING_PUBLISHED: FeedPlan = {
   passed: [],
   failure: null,
 };
+
+/** Writes a plan; null when it was outdated. `onIssued` is called when the write is in the queue. */
+async function writePlan(deps: FeedDeps, write: FeedWrite, onIssued?: () => void) {
+  const writing = deps.writer.write(feedBatch(write));
+  onIssued?.();
+  const written = await writing;
+  if (written.outcome === "outdated") return null;
+  const state = stateAfter(write.plan, written.rows);
+  if (state !== null) deps.onNews(write.log.name, state);
+  if (write.plan.erased.length > 0) deps.writer.sweep();
+  return written;
+}
+
+/** Writes a subject that was projected ahead of its feed; false when it is no longer as it was planned on. */
+export async function commitHydration(
+  deps: FeedDeps,
+  { log, source }: RegisteredFeed,
+  hydration: Hydration,
+  plan: FeedPlan,
+): Promise<boolean> {
+  return (await writePlan(deps, { log, source, plan, hydration })) !== null;
+}
 
 export function createFeedCommits(deps: FeedDeps, registered: RegisteredFeed): FeedCommits {
   const { log, source, feed, tracked } = registered;
@@ -94,14 +117,14 @@ export function createFeedCommits(deps: FeedDeps, registered: RegisteredFeed): F
     },
     async commit(advance, plan, erasing = []) {
       const write = { ...advance, log, source, plan, erasing };
-      const writing = deps.writer.write(feedBatch(write));
-      // What is planned next comes after it, and is void if it fails.
-      for (const [name, subject] of plan.after) cache.set(name, subject);
-      const written = await writing.catch((error: unknown) => {
+      const written = await writePlan(deps, write, () => {
+        // What is planned next comes after it, and is void if it fails.
+        for (const [name, subject] of plan.after) cache.set(name, subject);
+      }).catch((error: unknown) => {
         cache.clear();
         throw error;
       });
-      if (written.outcome === "outdated") {
+      if (written === null) {
         cache.clear();
         return null;
       }
@@ -109,9 +132,6 @@ export function createFeedCommits(deps: FeedDeps, registered: RegisteredFeed): F
         const subject = cache.get(name);
         if (subject !== undefined) cache.set(name, { ...subject, id });
       }
-      const state = stateAfter(write, written.rows);
-      if (state !== null) deps.onNews(log.name, state);
-      if (plan.erased.length > 0) deps.writer.sweep();
       return { durationMs: written.durationMs };
     },
     forget: () => cache.clear(),

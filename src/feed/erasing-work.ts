@@ -58,7 +58,15 @@ export async function writeErasing(
 ): Promise<ErasingStep> {
   // What remains could be published after all.
   const status: FeedStatus | null = fold && lease !== null && failedToFold(record) ? "building" : null;
-  const advance = { epoch: record.epoch, lease, cursor: null, status, rate: null, failure: null };
+  const advance = {
+    epoch: record.epoch,
+    hydrations: record.hydrations,
+    lease,
+    cursor: null,
+    status,
+    rate: null,
+    failure: null,
+  };
   const committed = await createFeedCommits(deps, registered).commit(advance, plan, erasing);
   if (committed === null) return { kind: "outdated" };
   deps.writer.sweep();

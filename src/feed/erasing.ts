@@ -1,13 +1,9 @@
 import { KildeError } from "../core/errors.ts";
-import { type Database, integerAt, textAt } from "../log/database.ts";
 import { type ErasedRange, nextErasedRanges } from "../log/erased-ranges.ts";
-import type { LogState } from "../log/log-state.ts";
-import { createFeedCommits, NOTHING_PUBLISHED } from "./commit.ts";
+import { NOTHING_PUBLISHED } from "./commit.ts";
 import { eraseOrigins } from "./erase-origins.ts";
 import { type ErasingStep, type ErasingWork, rangeApplied, writeErasing } from "./erasing-work.ts";
 import { hydrateTo } from "./hydrate-subject.ts";
-import type { FeedRecord } from "./record.ts";
-import type { RegisteredFeed } from "./register.ts";
 import { revise } from "./revise.ts";
 import { nextRevisions } from "./revisions.ts";
 import { readFeedSubjects } from "./subjects.ts";
@@ -31,24 +27,6 @@ const REVISIONS = 100;
 /** Erasures of streams that one step looks at. */
 const OWN_RANGES = 500;
 
-/** Arguments: source's log id, id of the feed's last applied range, the feed's log id. */
-export const SELECT_SOURCE_NEWS = `
-select log.head, exists (select 1 from erased_ranges where log = ?1 and id > ?2),
-  exists (select 1 from feed_revisions where log = ?3), log.identity
-from logs as log where log.id = ?1`;
-
-/** The state of the source, and whether what was erased up to it is still to be erased from the feed. */
-export async function readSourceNews(
-  database: Database,
-  { log, source }: RegisteredFeed,
-  { erased }: Pick<FeedRecord, "erased">,
-): Promise<LogState & { readonly erasing: boolean }> {
-  const [row] = await database.read({ sql: SELECT_SOURCE_NEWS, args: [source.id, erased, log.id] });
-  if (row === undefined) return { head: 0, identity: "", erasing: false };
-  const erasing = integerAt(row, 1) + integerAt(row, 2) > 0;
-  return { head: integerAt(row, 0), identity: textAt(row, 3), erasing };
-}
-
 /**
  * Subjects that are named as in the source: the tombstones erase them. Those that the projector gets to before long are
  * left to it.
@@ -68,7 +46,7 @@ async function eraseOwn(work: ErasingWork, after: number): Promise<ErasingStep> 
   const first = late.find(({ subject }) => known.has(subject));
   if (first === undefined) return writeErasing(work, NOTHING_PUBLISHED, [rangeApplied(log, last)]);
   try {
-    await hydrateTo(deps, registered, createFeedCommits(deps, registered), first.subject, first.position);
+    await hydrateTo(deps, registered, first.subject, first.position);
   } catch (error) {
     // The projector halts there, visibly.
     if (!(error instanceof KildeError && error.code === "projection-failed")) throw error;

@@ -2,16 +2,18 @@ import type { Clock } from "../core/clock.ts";
 import { KildeError } from "../core/errors.ts";
 import { findSubject, versionAt } from "../log/subjects.ts";
 import { type BatchSize, createBatchSize, readBatch } from "../log/batch-size.ts";
-import type { FeedCommits, FeedDeps } from "./commit.ts";
-import type { FeedPlan, PlanFailure } from "./plan.ts";
-import { readFeed } from "./record.ts";
+import { commitHydration, type FeedDeps } from "./commit.ts";
+import { assign, type FeedPlan, planBatch } from "./plan.ts";
+import { type Failure, readFeed } from "./record.ts";
 import type { RegisteredFeed } from "./register.ts";
-import { type SourceRow, sourceBatch, sourceRange, subjectRange } from "./source.ts";
+import { type SourceRow, sourceBatch, subjectRange } from "./source.ts";
+import { readSourceNews } from "./source-news.ts";
 import { readSubjectsWithPlaces, UNKNOWN_SUBJECT } from "./subjects.ts";
 
 /*
- * Projecting one subject ahead of the rest of its feed. Any process may do so at any time: the feed's epoch makes
- * whoever else was about to write plan anew, and the subject's `projected` makes the walker skip what is done.
+ * Projecting one subject ahead of the rest of its feed, where the subject has the same name in the source. Any process may
+ * do so at any time: the write is refused when the subject is not as it was planned on (`write.ts`), and the subject's
+ * `projected` makes the walker skip what is done.
  */
 
 /** Most source events of one write: a subject may have more than fit in memory. */
@@ -21,7 +23,7 @@ const CHUNK_EVENTS = 1_000;
 const ATTEMPTS = 100;
 
 /** A feed that is live is given this long to catch up by itself, in steps. */
-export const PATIENCE_MS = [2, 4, 8, 16, 32];
+const PATIENCE_MS = [2, 4, 8, 16, 32];
 
 export interface HydrateDeps extends FeedDeps {
   readonly clock: Clock;
@@ -40,8 +42,8 @@ interface Range {
   readonly size: BatchSize;
 }
 
-/** The next events of a subject that is named as in the source. */
-async function ownChunk(
+/** The next events of the subject, which has the same name in the source. */
+async function nextChunk(
   { database }: HydrateDeps,
   { feed, source }: RegisteredFeed,
   subject: string,
@@ -58,74 +60,53 @@ async function ownChunk(
   return { rows, upTo: rows.length === limit ? (rows.at(-1)?.position ?? head) : head };
 }
 
-/** The next events that count for a subject of another name: found by looking through the source. */
-async function scannedChunk(
-  { database, clock }: HydrateDeps,
-  { feed, source }: RegisteredFeed,
-  subject: string,
-  { after, head, size }: Range,
-): Promise<Chunk> {
-  const rows: SourceRow[] = [];
-  let position = after;
-  while (position < head) {
-    const from = position;
-    const batch = sourceBatch(database, source, head - from, (most) =>
-      sourceRange(source, feed.source, { after: from, upTo: Math.min(head, from + most), limit: most }),
-    );
-    const { rows: found, limit } = await readBatch(size, batch);
-    rows.push(...found.filter(({ event }) => countsFor(event) === subject));
-    position = Math.min(head, from + limit);
-    if (rows.length >= size.now()) return { rows, upTo: position };
-    await clock.yield();
-  }
-  return { rows, upTo: head };
-
-  function countsFor(event: SourceRow["event"]): string | null {
-    try {
-      return feed.subjectOf(event);
-    } catch {
-      // Whose event it is nobody can tell; the walker halts at it.
-      return null;
-    }
-  }
-}
-
 /** The error of a request whose subject cannot be projected. */
-export function projectionFailed({ feed }: RegisteredFeed, { position, error }: PlanFailure): KildeError {
+export function projectionFailed(
+  { feed }: RegisteredFeed,
+  { position, message, issues }: Pick<Failure, "position" | "message" | "issues">,
+  cause?: unknown,
+): KildeError {
   return new KildeError(
     "projection-failed",
-    `${feed.path} cannot project event ${position} of ${feed.source.log}: ${error.message}`,
-    {
-      errors: error.issues.map(({ pointer, detail }) => ({ pointer, detail })),
-    },
-    { cause: error },
+    `${feed.path} cannot project event ${position} of ${feed.source.log}: ${message}`,
+    { errors: issues.map(({ pointer, detail }) => ({ pointer, detail })) },
+    { cause },
   );
+}
+
+/** Everything that a plan rests on, read in an order in which each part may only be older than the next. */
+async function readBasis({ database }: HydrateDeps, registered: RegisteredFeed, subject: string) {
+  const { log } = registered;
+  const before = (await readSubjectsWithPlaces(database, log, [subject])).get(subject) ?? UNKNOWN_SUBJECT;
+  // The cursor comes after the subject: what the projector did in between is in the cursor, and the subject's version or
+  // state differs from the plan's. The other way round it would be projected twice.
+  const record = await readFeed(database, log);
+  if (record === null || record.status === "retiring") return null;
+  if (record.status === "rebuilding")
+    throw new KildeError("feed-behind", `${registered.feed.path} is about to be built again`);
+  const { identity: sourceIdentity } = await readSourceNews(database, registered, record);
+  return { record, before, hydration: { subject, before, identity: record.identity, sourceIdentity } };
 }
 
 /** Projects the subject's events up to a position of the source, a chunk at a time. */
 export async function hydrateTo(
   deps: HydrateDeps,
   registered: RegisteredFeed,
-  commits: FeedCommits,
   subject: string,
   head: number,
 ): Promise<void> {
-  const { log, feed } = registered;
-  const nextChunk = feed.rekeyed ? scannedChunk : ownChunk;
+  const { feed, tracked } = registered;
   const size = createBatchSize(CHUNK_EVENTS);
   let looked = 0;
   let patience = 0;
   for (let attempt = 1; attempt <= ATTEMPTS;) {
-    const record = await readFeed(deps.database, log);
-    if (record === null || record.status === "retiring") return;
-    if (record.status === "rebuilding")
-      throw new KildeError("feed-behind", `${feed.path} is about to be built anew`);
-    const states = await readSubjectsWithPlaces(deps.database, log, [subject]);
-    const state = states.get(subject) ?? UNKNOWN_SUBJECT;
-    const after = Math.max(record.cursor, state.projected, looked);
+    const basis = await readBasis(deps, registered, subject);
+    if (basis === null) return;
+    const { record, before, hydration } = basis;
+    const after = Math.max(record.cursor, before.projected, looked);
     if (after >= head) return;
     const { rows, upTo } = await nextChunk(deps, registered, subject, { after, head, size });
-    if (rows.length === 0 && state.places.length === 0) {
+    if (rows.length === 0 && before.places.length === 0) {
       // Nothing that counts for the subject, so nothing to write: the walker will find the same.
       looked = upTo;
       continue;
@@ -136,21 +117,20 @@ export async function hydrateTo(
       await deps.clock.sleep(wait);
       continue;
     }
-    commits.forget();
-    const plan = await commits.plan(rows, { touched: [subject] });
-    if (plan.failure !== null) throw projectionFailed(registered, plan.failure);
-    const { after: planned } = plan;
-    const known = planned.get(subject) ?? state;
+    const plan = planBatch(feed, assign(feed, rows), () => before, { tracked, touched: [subject] });
+    if (plan.failure !== null) {
+      const { position, error } = plan.failure;
+      throw projectionFailed(registered, { position, message: error.message, issues: error.issues }, error);
+    }
+    const known = plan.after.get(subject) ?? before;
     const hydrated: FeedPlan = {
       ...plan,
-      after: new Map([...planned, [subject, { ...known, stored: true, projected: upTo }]]),
+      after: new Map([[subject, { ...known, stored: true, projected: upTo }]]),
       kept: [subject],
-      newSubjects: state.stored ? [] : [subject],
+      newSubjects: before.stored ? [] : [subject],
     };
-    const advance = { epoch: record.epoch, lease: null, cursor: null, status: null, rate: null };
-    const committed = await commits.commit({ ...advance, failure: null }, hydrated);
-    if (committed === null) attempt += 1;
-    else attempt = 1;
+    if (await commitHydration(deps, registered, hydration, hydrated)) attempt = 1;
+    else attempt += 1;
   }
   throw new KildeError("overloaded", `${feed.path} was written by others ${ATTEMPTS} times in a row`);
 }

@@ -67,7 +67,14 @@ export function createMaintenance(shared: MaintenanceDeps): Maintenance {
         return maintained(step.writeMs);
       case "failed": {
         const failure = failureOf(record, step.failure);
-        const halting = { epoch: record.epoch, lease, cursor: null, status: "halted", rate: null } as const;
+        const halting = {
+          epoch: record.epoch,
+          hydrations: record.hydrations,
+          lease,
+          cursor: null,
+          status: "halted",
+          rate: null,
+        } as const;
         const advance = { ...halting, failure: JSON.stringify(failure) };
         const committed = await commits.commit(advance, NOTHING_PUBLISHED);
         forget();
@@ -92,7 +99,15 @@ export function createMaintenance(shared: MaintenanceDeps): Maintenance {
     const record = await readFeed(database, log);
     if (record === null) return { kind: "gone" };
     const plan = await commits.plan([], { touched });
-    const advance = { epoch: record.epoch, lease, cursor: null, status: null, rate: null, failure: null };
+    const advance = {
+      epoch: record.epoch,
+      hydrations: record.hydrations,
+      lease,
+      cursor: null,
+      status: null,
+      rate: null,
+      failure: null,
+    };
     const committed = await commits.commit(advance, plan, [removePlaces(log, touched)]);
     return maintained(committed === null ? null : committed.durationMs);
   };

@@ -51,6 +51,8 @@ export interface FeedPlan {
   readonly after: ReadonlyMap<string, FeedSubject>;
   /** Those whose state or hydration is to be kept. */
   readonly kept: readonly string[];
+  /** Those that existed before, and get events or another state. */
+  readonly written: readonly string[];
   readonly newSubjects: readonly string[];
   readonly tombstones: readonly SubjectVersion[];
   /** Subjects that were erased without a tombstone: `erased` published something instead. */
@@ -254,6 +256,7 @@ function createFold(feed: Feed, subjectOf: (name: string) => FeedSubject, tracke
       positions: placing.positions(),
       after,
       kept: [...kept],
+      written: [...new Set([...touched, ...kept])].filter((name) => !newSubjects.has(name)),
       newSubjects: [...newSubjects],
       tombstones,
       replaced,

@@ -2,7 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import { createBatchSize, readBatch } from "../log/batch-size.ts";
 import { type Committed, createFeedCommits, type FeedDeps, NOTHING_PUBLISHED } from "./commit.ts";
 import type { ErasedRange } from "../log/erased-ranges.ts";
-import { readSourceNews } from "./erasing.ts";
+import { readSourceNews } from "./source-news.ts";
 import { createMaintenance } from "./maintenance.ts";
 import { rangeApplied } from "./erasing-work.ts";
 import { subjectsWithPlaces } from "./places.ts";
@@ -115,7 +115,7 @@ export function createProjector(
     // A feed that is halted does not get to what was left to it.
     if (record.status !== "live") passed = null;
     const applied = { erased: Math.max(record.erased, passed?.id ?? 0) };
-    const { head, identity, erasing } = await readSourceNews(database, registered, applied);
+    const { head, identity, erasing, live: sourceLive } = await readSourceNews(database, registered, applied);
     if (identity !== sourceIdentity && sourceIdentity !== "") {
       // What is known of positions belongs to another history.
       await land();
@@ -126,7 +126,7 @@ export function createProjector(
     if (record.cursor === 0 && (await isSourceEmptied())) {
       await land();
       forget();
-      return { kind: "caught-up", position: head, unwritten: false };
+      return { kind: "caught-up", position: head, unwritten: false, pending: true };
     }
     if (erasing) {
       const step = await maintenance.erase(options);
@@ -158,10 +158,11 @@ export function createProjector(
     const last = rows.length === limit ? (rows.at(-1)?.position ?? upTo) : upTo;
     const cursor = plan.failure === null ? Math.max(after, last) : plan.failure.position - 1;
     const failure = plan.failure === null ? null : failureOf(record, plan.failure);
+    // A source that is being built has more to come.
+    const isDone = cursor >= head && sourceLive;
     // What is left of the places comes before the end of the build.
-    settling =
-      cursor >= head && record.status !== "live" && (await subjectsWithPlaces(database, log, 1)).length > 0;
-    const ends = cursor >= head && !settling;
+    settling = isDone && record.status !== "live" && (await subjectsWithPlaces(database, log, 1)).length > 0;
+    const ends = isDone && !settling;
     const next: FeedStatus =
       failure !== null ? "halted" : ends || record.status === "live" ? "live" : "building";
 
@@ -176,11 +177,11 @@ export function createProjector(
       if (cursor >= head && isUntraced) return maintenance.trace(lease);
       reached = cursor;
       return cursor >= head
-        ? { kind: "caught-up", position: cursor, unwritten: lags > 0 }
+        ? { kind: "caught-up", position: cursor, unwritten: lags > 0, pending: next === "building" }
         : { kind: "projected", cursor, head, rate: record.rate, writeMs: 0, building: next === "building" };
     }
     const rate = measuredRate(record, cursor - after, startedMs);
-    const advance = { epoch: record.epoch, lease, cursor, status: next, rate };
+    const advance = { epoch: record.epoch, hydrations: record.hydrations, lease, cursor, status: next, rate };
     const isPassed = passed !== null && passed.id > record.erased && passed.position <= cursor;
     const erased = passed !== null && isPassed ? [rangeApplied(log, passed)] : [];
     flight = commits

@@ -21,6 +21,10 @@ export interface FeedRecord {
   /** Position in the source up to which all of its events are projected. */
   readonly cursor: number;
   readonly epoch: number;
+  /** Hydrations so far: see `write.ts`. */
+  readonly hydrations: number;
+  /** Identity of the feed's log. */
+  readonly identity: string;
   readonly head: number;
   /** Head of the source when the build began, and when that was. */
   readonly target: number;
@@ -37,7 +41,7 @@ export interface FeedRecord {
 /** Arguments: log id. */
 export const SELECT_FEED = `
 select feed.status, feed.cursor, feed.epoch, log.head, feed.target, feed.started, feed.rate, feed.failure,
-  feed.erased, feed.traced
+  feed.erased, feed.traced, feed.hydrations, log.identity
 from feeds as feed cross join logs as log on log.id = feed.log where feed.log = ?1`;
 
 function failureOf(row: Row): Failure | null {
@@ -61,5 +65,7 @@ export async function readFeed(database: Database, log: LogAddress): Promise<Fee
     failure: failureOf(row),
     erased: integerAt(row, 8),
     traced: row[9] === null || row[9] === undefined ? null : integerAt(row, 9),
+    hydrations: integerAt(row, 10),
+    identity: textAt(row, 11),
   };
 }

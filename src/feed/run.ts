@@ -13,6 +13,9 @@ const FLUSH_MS = 250;
 /** How often it looks whether a feed that is halted, or emptied, is to go on. */
 const HALTED_MS = 500;
 
+/** How often it looks whether the feed that it is projected from is live. */
+const PENDING_MS = 250;
+
 /** How often a draft with nothing to do looks whether it is to be built anew. */
 const DRAFT_MS = 500;
 
@@ -57,6 +60,11 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
   let lease: Lease | null = null;
   let retry = true;
   let flush = false;
+  /**
+   * Since when the cursor lags. Requests for subjects of a tracked feed wait for the cursor, so it is written in time also
+   * while others append what the feed does not read.
+   */
+  let unwrittenMs: number | null = null;
   let lastHead = 0;
   let wasBuilding = false;
   /** Nobody else is known to hold it. */
@@ -130,10 +138,14 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
       }
       case "caught-up":
         lastHead = step.position;
-        if (step.unwritten) await passed(step.position, FLUSH_MS);
-        else await idle(step.position);
+        if (step.unwritten) {
+          unwrittenMs ??= clock.monotonic();
+          await passed(step.position, FLUSH_MS);
+          const isLate = tracked && clock.monotonic() - unwrittenMs >= FLUSH_MS;
+          flush = isLate || (await source.head()) === step.position;
+        } else await (step.pending ? passed(step.position, PENDING_MS) : idle(step.position));
+        if (!step.unwritten || flush) unwrittenMs = null;
         if (feed.draft) projector.forget();
-        flush = step.unwritten && (await source.head()) === step.position;
         return;
       case "maintained":
         // In turns with the appends of others.

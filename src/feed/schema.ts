@@ -18,6 +18,11 @@ export const feeds = sqliteTable(
     cursor: integer().notNull().default(0),
     /** Raised by every write to the feed, which fails when it was planned at another (see `write.ts`). */
     epoch: integer().notNull().default(0),
+    /**
+     * Counts hydrations. A hydration does not raise the epoch, so that it outdates no batch of the projector but one that
+     * writes to the same subject (see `write.ts`).
+     */
+    hydrations: integer().notNull().default(0),
     /** Head of the source when the build began. */
     target: integer().notNull().default(0),
     /** When it was registered, by the clock of the process that did; RFC 3339. */

@@ -2,7 +2,7 @@ import type { BackgroundWork, Slice } from "../core/background.ts";
 import type { Clock } from "../core/clock.ts";
 import type { FeedDeps } from "./commit.ts";
 import { type Lease, releaseLease, takeLease } from "../log/lease.ts";
-import { readSourceNews } from "./erasing.ts";
+import { readSourceNews } from "./source-news.ts";
 import { createProjector } from "./projector.ts";
 import type { Step } from "./step.ts";
 import { readFeed } from "./record.ts";
@@ -42,9 +42,11 @@ export function projectInSlices(deps: SliceDeps, registered: RegisteredFeed): Ba
       case "halted":
         return isTracing || retry || (await readSourceNews(database, registered, record)).erasing;
       case "building":
-        return true;
-      case "live":
-        return isTracing || record.cursor < (await readSourceNews(database, registered, record)).head;
+      case "live": {
+        const { head, live } = await readSourceNews(database, registered, record);
+        // A build ends when its source is live, which is no work of this feed.
+        return isTracing || record.cursor < head || (record.status === "building" && live);
+      }
     }
   };
 

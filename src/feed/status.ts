@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { type Database, textAt } from "../log/database.ts";
-import { readSourceNews } from "./erasing.ts";
+import { readSourceNews } from "./source-news.ts";
 import { type Failure, type FeedStatus, readFeed } from "./record.ts";
 import type { RegisteredFeed } from "./register.ts";
 
@@ -13,9 +13,9 @@ export interface FeedState {
   readonly cursor: number;
   readonly sourceHead: number;
   readonly lag: {
-    /** Positions of the source that are not yet projected. */
+    /** Positions of the source that are not yet projected, with those that the source itself lags by. */
     readonly events: number;
-    /** Age of the first of them; 0 when there is none. */
+    /** Age of the oldest of them; 0 when there is none. */
     readonly seconds: number;
   };
   /** Of the build; null when it is done. */
@@ -39,12 +39,18 @@ export interface FeedState {
 /** Arguments: key, and that of the log's end. */
 export const RECORDED_FROM = "select recorded from events where key >= ?1 and key <= ?2 order by key limit 1";
 
+/** About how many seconds so many events take at a rate; null while that is unknown. */
+export function secondsLeft(events: number, rate: number): number | null {
+  return rate < 1 ? null : Math.ceil(events / rate);
+}
+
 /** How a feed is doing now, by the database; null when it was retired. */
 export async function feedState(
-  { database, clock }: { readonly database: Database; readonly clock: Clock },
+  deps: { readonly database: Database; readonly clock: Clock },
   feed: RegisteredFeed,
 ): Promise<FeedState | null> {
-  const { log, source, tracked } = feed;
+  const { database, clock } = deps;
+  const { log, source, upstream, tracked } = feed;
   const record = await readFeed(database, log);
   if (record === null) return null;
   const { status, head, cursor, rate, failure } = record;
@@ -65,10 +71,15 @@ export async function feedState(
           done: cursor,
           total: sourceHead,
           eventsPerSecond: Math.round(rate),
-          secondsLeft: rate < 1 ? null : Math.ceil(events / rate),
+          secondsLeft: secondsLeft(events, rate),
         };
   // Others erase what the tombstones demand as they get to them, which the lag tells.
   const erasing = tracked && isErasing;
   const tracing = tracked && record.traced !== null ? { done: record.traced, total: cursor } : null;
-  return { status, head, cursor, sourceHead, lag: { events, seconds }, progress, failure, erasing, tracing };
+  const before = upstream === null ? null : ((await feedState(deps, upstream))?.lag ?? null);
+  const lag = {
+    events: events + (before?.events ?? 0),
+    seconds: Math.max(seconds, before?.seconds ?? 0),
+  };
+  return { status, head, cursor, sourceHead, lag, progress, failure, erasing, tracing };
 }

@@ -13,8 +13,16 @@ export type Step =
       readonly writeMs: number;
       readonly building: boolean;
     }
-  /** Everything up to `position` is projected, which is where to wait; `unwritten`: the cursor lags behind it. */
-  | { readonly kind: "caught-up"; readonly position: number; readonly unwritten: boolean }
+  /**
+   * Everything up to `position` is projected, which is where to wait. `unwritten`: the cursor lags behind it. `pending`:
+   * the source is a feed that is not live, and may become so without publishing anything.
+   */
+  | {
+      readonly kind: "caught-up";
+      readonly position: number;
+      readonly unwritten: boolean;
+      readonly pending: boolean;
+    }
   /** Something was erased, or traced; there may be more of it before what is to be projected. */
   | { readonly kind: "maintained"; readonly writeMs: number }
   /** Others wrote to the feed, or took it over: look again. */

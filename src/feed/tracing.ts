@@ -142,7 +142,15 @@ export async function traceStep(
   const traced = rows.length === limit ? (rows.at(-1)?.position ?? upTo) : upTo;
   const done = traced >= end;
   const origins = await traceRows(database, registered, record.cursor, rows);
-  const advance = { epoch: record.epoch, lease, cursor: null, status: null, rate: null, failure: null };
+  const advance = {
+    epoch: record.epoch,
+    hydrations: record.hydrations,
+    lease,
+    cursor: null,
+    status: null,
+    rate: null,
+    failure: null,
+  };
   const committed = await createFeedCommits(deps, registered).commit(advance, NOTHING_PUBLISHED, [
     ...originStatements(log, source, origins, TRACE_ORIGINS),
     { sql: "update feeds set traced = ?2 where log = ?1", args: [log.id, done ? null : traced] },

@@ -38,8 +38,11 @@ export const feedSchema = z
     cursor: position.openapi({ description: "Position in the source up to which it is projected" }),
     sourceHead: position,
     lag: z.object({
-      events: z.int().openapi({ description: "Events of the source that are not yet projected" }),
-      seconds: z.number().openapi({ description: "Age of the first of them" }),
+      events: z.int().openapi({
+        description:
+          "Events of the source that are not yet projected, with those that the source itself lags by",
+      }),
+      seconds: z.number().openapi({ description: "Age of the oldest of them" }),
     }),
     progress: z
       .object({

@@ -8,6 +8,15 @@ import { POSITION_HEADER } from "./position.ts";
 /** When a client may try again, in seconds. */
 const RETRY_AFTER_SECONDS = 1;
 
+/** Longest time after which a client is asked to try again, in seconds: a build may become faster. */
+const LONGEST_RETRY_AFTER_SECONDS = 60;
+
+/** When to try again, in seconds: a feed that is being built states when it is expected to be there. */
+function retryAfterSeconds({ members: { progress } }: KildeError): number {
+  const expected = progress?.secondsLeft ?? RETRY_AFTER_SECONDS;
+  return Math.min(LONGEST_RETRY_AFTER_SECONDS, Math.max(RETRY_AFTER_SECONDS, expected));
+}
+
 /** Faults that a problem lists. A hostile body may have a million. */
 export const LISTED_FAULTS = 20;
 
@@ -47,7 +56,7 @@ export function problemResponse(path: string, error: KildeError, basePath: strin
   const headers = new Headers({ "Content-Type": "application/problem+json", "Cache-Control": "no-store" });
   // The rest of the body is not waited for (RFC 9110 §15.5.9).
   if (status === 408 || error.members.limit === "bodiesBytes") headers.set("Connection", "close");
-  if (status === 503) headers.set("Retry-After", String(RETRY_AFTER_SECONDS));
+  if (status === 503) headers.set("Retry-After", String(retryAfterSeconds(error)));
   const { currentVersion, head, log } = error.members;
   if (log !== undefined) headers.set(LOG_HEADER, log);
   if (currentVersion !== undefined) {

@@ -54,7 +54,11 @@ export function storageFailure(error: unknown): StorageFailure {
   const code = codeOf(error);
   const text = error.message;
   if (code.includes(OUTRUN) || isRenewed(error)) return "conflict";
-  if (/NOT NULL constraint failed: (feeds\.epoch|events\.subject|feed_origins\.(subject|source))/.test(text))
+  if (
+    /NOT NULL constraint failed: (feeds\.(epoch|hydrations)|events\.subject|feed_origins\.(subject|source))/.test(
+      text,
+    )
+  )
     return "conflict";
   if (text.includes("UNIQUE constraint failed") || code.includes("SQLITE_CONSTRAINT_UNIQUE"))
     return "conflict";

@@ -8,6 +8,7 @@ import logIdentity from "../../migrations/0004_log_identity.sql" with { type: "t
 import verbatimEvents from "../../migrations/0005_verbatim_events.sql" with { type: "text" };
 import erasureGenerations from "../../migrations/0009_erasure_generations.sql" with { type: "text" };
 import feedOrigins from "../../migrations/0010_feed_origins.sql" with { type: "text" };
+import hydrations from "../../migrations/0011_hydrations.sql" with { type: "text" };
 import log from "../../migrations/0000_log.sql" with { type: "text" };
 import deliveryWaits from "../../migrations/0007_delivery_waits.sql" with { type: "text" };
 
@@ -24,6 +25,7 @@ const texts: Readonly<Record<string, string>> = {
   "0008_older_erasures": olderErasures,
   "0009_erasure_generations": erasureGenerations,
   "0010_feed_origins": feedOrigins,
+  "0011_hydrations": hydrations,
 };
 
 export interface Migration {

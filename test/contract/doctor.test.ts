@@ -192,6 +192,11 @@ const CORRUPTIONS: readonly (readonly [name: string, sql: string, check: string]
   ["a feed beyond its source", "update feeds set cursor = 99", "feeds are within their source"],
   ["a feed of another status", "update feeds set status = 'happy'", "feeds have a record that can be read"],
   [
+    "a negative count of hydrations",
+    "update feeds set hydrations = -1",
+    "feeds have a record that can be read",
+  ],
+  [
     "a feed with schemas that are not JSON",
     "update feeds set schemas = '{'",
     "feeds have a record that can be read",

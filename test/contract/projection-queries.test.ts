@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import { CLEAR_EVENTS, CLEAR_FEED_SUBJECTS, CLEAR_ORIGINS, CLEAR_SUBJECTS } from "../../src/feed/clear.ts";
 import { DELETE_ORIGINS, SELECT_ERASED_ORIGINS } from "../../src/feed/erase-origins.ts";
-import { SELECT_SOURCE_NEWS } from "../../src/feed/erasing.ts";
+import { SELECT_SOURCE_NEWS } from "../../src/feed/source-news.ts";
 import { INSERT_ORIGINS, MOVE_ORIGINS } from "../../src/feed/origins.ts";
 import { REMOVE_PLACES, SELECT_PLACES, SUBJECTS_WITH_PLACES } from "../../src/feed/places.ts";
 import { WIPE_VERSIONS } from "../../src/feed/revisions.ts";
@@ -23,6 +23,7 @@ import { RECORDED_FROM } from "../../src/feed/status.ts";
 import { SELECT_FEED_SUBJECTS } from "../../src/feed/subjects.ts";
 import {
   ADVANCE_FEED,
+  HYDRATE_FEED,
   INSERT_FEED_EVENTS,
   INSERT_FEED_SUBJECTS,
   KEEP_SUBJECTS,
@@ -50,7 +51,8 @@ test("no statement of projecting scans a table, or sorts what it reads", async (
       .flatMap((found) => [rowsStatement(found), fittingRows(found)]),
     { sql: SELECT_FEED, args: [1] },
     { sql: SELECT_FEED_SUBJECTS, args: [1, "[]"] },
-    { sql: ADVANCE_FEED, args: [1, 1, 1, "live", null, 1, "a", "b", 1] },
+    { sql: ADVANCE_FEED, args: [1, 1, 1, "live", null, 1, "a", "b", 1, 0, "[]"] },
+    { sql: HYDRATE_FEED, args: [1, "a", 0, "b", "c", 1, null, 0] },
     { sql: INSERT_FEED_SUBJECTS, args: [1, "[]"] },
     { sql: INSERT_FEED_EVENTS, args: [1, 0, "[]"] },
     { sql: KEEP_SUBJECTS, args: [1, "[]"] },

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 
 import type { Clock } from "../../src/core/clock.ts";
 import { pageBody } from "../../src/http/page-body.ts";
+import { ADVANCE_FEED } from "../../src/feed/write.ts";
 import { isFreeFor, takeLease } from "../../src/log/lease.ts";
 import type { LogReader } from "../../src/log/reader.ts";
 import type { LogWriter } from "../../src/log/writer.ts";
@@ -161,14 +162,76 @@ describe("projecting", () => {
     ] as const)
       await app.append(stream, { type: "A", data: { owner } });
     const { get, drain, feeds } = await openProjection(deps(), [byOwner]);
-    await feeds.hydrate(get(byOwner.path), "x");
-    const hydrated = await eventsOf(get(byOwner.path).reader);
+    const behind = await feeds.hydrate(get(byOwner.path), "x").catch((error: unknown) => error);
+    expect(behind).toMatchObject({ code: "feed-behind", members: { progress: { done: 0, total: 4 } } });
+    expect(await eventsOf(get(byOwner.path).reader)).toEqual([]);
     await drain(1);
-    expect((await eventsOf(get(byOwner.path).reader, "x")).map(({ id }) => id)).toEqual(
-      hydrated.map(({ id }) => id),
-    );
-    expect(hydrated.map(({ data }) => (data as { count: number }).count)).toEqual([1, 2]);
+    await feeds.hydrate(get(byOwner.path), "x");
+    const events = await eventsOf(get(byOwner.path).reader, "x");
+    expect(events.map(({ data }) => (data as { count: number }).count)).toEqual([1, 2]);
     expect(await eventsOf(get(byOwner.path).reader)).toHaveLength(3);
+  });
+
+  test("a request for a re-keyed subject of a halted feed loses nothing", async () => {
+    let broken = true;
+    const byOwner = sketch({
+      name: "owners",
+      subject({ data }) {
+        const { owner } = data as { owner: string };
+        if (broken && owner === "y") throw new Error("nobody knows this owner");
+        return owner;
+      },
+    });
+    for (const owner of ["x", "y", "x", "y"]) await app.append("s", { type: "A", data: { owner } });
+    const { get, drain, feeds } = await openProjection(deps(), [byOwner]);
+    await drain();
+    for (const name of ["x", "y", "z"]) {
+      const failure = await feeds.hydrate(get(byOwner.path), name).catch((error: unknown) => error);
+      expect(failure).toMatchObject({
+        code: "projection-failed",
+        message: expect.stringContaining("event 2"),
+      });
+    }
+    broken = false;
+    await feeds.resume(get(byOwner.path));
+    await drain();
+    for (const name of ["x", "y"]) {
+      await feeds.hydrate(get(byOwner.path), name);
+      expect(await eventsOf(get(byOwner.path).reader, name)).toHaveLength(2);
+    }
+  });
+
+  test("a re-keyed subject is complete though the cursor lags behind events that do not count for it", async () => {
+    const byOwner = sketch({ name: "owners", subject: ({ data }) => (data as { owner: string }).owner });
+    await app.append("s", { type: "A", data: { owner: "x" } });
+    const { get, drain, feeds } = await openProjection(deps(), [byOwner]);
+    await drain();
+    await app.append("s", { type: "A", data: { owner: "y" } }, { type: "Unread" });
+    await feeds.hydrate(get(byOwner.path), "x");
+    expect(await eventsOf(get(byOwner.path).reader)).toHaveLength(1);
+    await expect(feeds.hydrate(get(byOwner.path), "y")).rejects.toMatchObject({ code: "feed-behind" });
+  });
+
+  test("a feed of a feed is not live while its source is being built, and its lag is that of both", async () => {
+    const up = sketch({ name: "up" });
+    const down = sketch({ name: "down", source: { log: up.path, types: ["PublicA"] } });
+    for (let n = 0; n < 10; n += 1) await app.append(`s-${n}`, { type: "A", data: n });
+    const { get, projector, feeds } = await openProjection(deps(), [up, down]);
+    const lease = async (path: string) => {
+      const taken = await takeLease(app.store.writer, path, "one");
+      if (taken === null) throw new Error("the lease is not free");
+      return { lease: taken, retry: false, flush: true };
+    };
+    const [first, second] = [projector(up.path, 4), projector(down.path)];
+    await first.step(await lease(up.path));
+    await first.step(await lease(up.path));
+    await first.settle();
+    for (let n = 0; n < 4; n += 1) await second.step(await lease(down.path));
+    expect(await feeds.state(get(up.path))).toMatchObject({ status: "building", lag: { events: 2 } });
+    expect(await feeds.state(get(down.path))).toMatchObject({ status: "building", lag: { events: 2 } });
+    for (let n = 0; n < 4; n += 1) await first.step(await lease(up.path));
+    for (let n = 0; n < 4; n += 1) await second.step(await lease(down.path));
+    expect(await feeds.state(get(down.path))).toMatchObject({ status: "live", lag: { events: 0 } });
   });
 
   test("a feed is a source too", async () => {
@@ -331,7 +394,7 @@ describe("running", () => {
           ...writer,
           async write(statements) {
             writes += 1;
-            // What the walker has planned is out of date by the time it is written.
+            // The walker has planned a batch already.
             if (writes === 4) await feeds.hydrate(get(stateful.path), "s-19");
             return writer.write(statements);
           },
@@ -353,6 +416,42 @@ describe("running", () => {
     expect(slept.filter((ms) => ms >= 500)).toEqual([]);
     expect(await get(stateful.path).reader.head()).toBe(4_000);
     expect(await get(stateful.path).reader.find("s-19")).toMatchObject({ version: 200 });
+  });
+
+  test("reading subjects does not hold up a build", async () => {
+    const streams = 40;
+    for (let n = 0; n < streams; n += 1)
+      await app.append(`s-${n}`, ...Array.from({ length: 100 }, () => ({ type: "A" })));
+    const { writer } = app.store;
+    let [projected, read] = [0, 0];
+    const { feeds, get, run } = await openProjection(
+      {
+        database,
+        writer: {
+          ...writer,
+          async write(statements) {
+            if (statements[0]?.sql === ADVANCE_FEED) {
+              projected += 1;
+              // Between planning and writing, another subject gets an event and is read.
+              const name = `s-${streams - 1 - (read % streams)}`;
+              read += 1;
+              if (read <= 3 * streams) {
+                await app.append(name, { type: "A" });
+                await feeds.hydrate(get(stateful.path), name);
+              }
+            }
+            return writer.write(statements);
+          },
+        },
+      },
+      [stateful],
+    );
+    const running = run("one", app.store.reader);
+    await until(async () => (await feeds.state(get(stateful.path)))?.status === "live");
+    await running.stop();
+    expect(await get(stateful.path).reader.head()).toBe(streams * 100 + Math.min(read, 3 * streams));
+    // Undisturbed, it takes 9 writes to reach the head, and one for each of the last appends.
+    expect(projected).toBeLessThan(30);
   });
 
   test("an append is soon in the feed, and in the feed of the feed; two processes publish once", async () => {

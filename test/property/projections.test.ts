@@ -2,8 +2,8 @@ import { test } from "bun:test";
 
 import fc from "fast-check";
 
-import { counted, sketch } from "../support/feeds.ts";
-import { actions, checkProjections, type Scenario } from "./projections.ts";
+import { copied, counted, sketch } from "../support/feeds.ts";
+import { actions, checkProjections, program, type Scenario } from "./projections.ts";
 
 const RUNS = Number(process.env["PROPERTY_RUNS"] ?? 20);
 
@@ -51,6 +51,24 @@ const forgetting = sketch({
 });
 const silent = sketch({ name: "silent", erased: () => [] });
 
+/** What it publishes, and for which subject, takes a program that is not broken. */
+function whole<Result>(n: unknown, result: Result): Result {
+  if (program.broken && n === 1) throw new Error("the program is broken");
+  return result;
+}
+const fragile = sketch({
+  name: "fragile",
+  project: (event) => whole((event.data as { n: number }).n, copied(event)),
+});
+const fragileCopies = sketch({
+  name: "fragile-copies",
+  subject: ({ data }) => whole((data as { n: number }).n, (data as { other: string }).other),
+});
+const ofFragileCopies = sketch({
+  name: "of-fragile-copies",
+  source: { log: fragileCopies.path, types: ["PublicA", "PublicB"] },
+});
+
 const scenarios: Record<string, Scenario> = {
   "with streams that are erased": { feeds: [plain, stateful, down, narrow], mayErase: true },
   "with what erased streams become": {
@@ -59,6 +77,10 @@ const scenarios: Record<string, Scenario> = {
       silent,
       sketch({ name: "of-silent", source: { log: silent.path, types: ["PublicA"] } }),
     ],
+    mayErase: true,
+  },
+  "with handlers that fail for a while": {
+    feeds: [fragile, fragileCopies, ofFragileCopies],
     mayErase: true,
   },
   "with subjects of their own": { feeds: [rekeyed, stateful, down], mayErase: false },

@@ -8,6 +8,7 @@ import type { SourceEvent } from "../../src/feed/define.ts";
 import type { Feed } from "../../src/feed/feed.ts";
 import { hydrate } from "../../src/feed/hydrate.ts";
 import { takeLease } from "../../src/log/lease.ts";
+import { RESUME_FEED } from "../../src/feed/feeds.ts";
 import { createProjector, type Projector } from "../../src/feed/projector.ts";
 import { type RegisteredFeed, registerFeeds } from "../../src/feed/register.ts";
 import { rebuildFeed } from "../../src/feed/retire.ts";
@@ -47,6 +48,8 @@ export type Action =
     }
   | { readonly kind: "hydrate"; readonly node: number; readonly feed: number; readonly subject: number }
   | { readonly kind: "crash"; readonly node: number }
+  /** Handlers that depend on {@link program} fail from now on, or no longer; feeds that are halted try again. */
+  | { readonly kind: "program"; readonly broken: boolean }
   /** A call of the node's fails, and either kills the node, or is all that goes wrong. */
   | { readonly kind: "fault"; readonly node: number; readonly fault: Fault; readonly kills: boolean }
   | { readonly kind: "lease-lost"; readonly feed: number }
@@ -56,6 +59,9 @@ export type Action =
   | { readonly kind: "rebuild"; readonly feed: number }
   /** All at the same time. */
   | { readonly kind: "race"; readonly actions: readonly Action[] };
+
+/** What is wrong with the program that projects, for handlers of scenarios: feeds halt, and resume when it is corrected. */
+export const program = { broken: false };
 
 const NODES = 2;
 const STREAMS = 4;
@@ -100,6 +106,7 @@ const single: fc.Arbitrary<Action> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("crash" as const), node: fc.nat(NODES - 1) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("program" as const), broken: fc.boolean() }) },
   {
     weight: 1,
     arbitrary: fc.record({
@@ -136,6 +143,9 @@ export const actions: fc.Arbitrary<Action[]> = fc.array(
   ),
   { minLength: 1, maxLength: 60, size: "max" },
 );
+
+/** Nobody projects while a request waits, except in a race, so that it need not take time. */
+const impatient = { ...systemClock, sleep: () => systemClock.yield() };
 
 /** Slices end by the reads they make, not by time. */
 const SLICE_MS = 60_000;
@@ -231,7 +241,8 @@ async function perform(
       await work();
     } catch (error) {
       const isExpected =
-        error instanceof Failure || (error instanceof KildeError && error.code === "feed-behind");
+        error instanceof Failure ||
+        (error instanceof KildeError && ["feed-behind", "projection-failed"].includes(error.code));
       if (!isExpected) throw error;
       if (!(error instanceof Failure) || error.kills) node.projectors.clear();
     }
@@ -307,10 +318,14 @@ async function perform(
       const node = nodeOf(action.node);
       const registered = feedOf(action.feed);
       const subject = registered.tracked ? `k-${action.subject}` : `s-${action.subject}`;
-      const deps = { database: node.database, writer: node.writer, clock: systemClock, onNews };
+      const deps = { database: node.database, writer: node.writer, clock: impatient, onNews };
       await until(node, () => hydrate(deps, registered, subject));
       return;
     }
+    case "program":
+      program.broken = action.broken;
+      for (const { log } of feeds) await app.store.writer.write([{ sql: RESUME_FEED, args: [log.id] }]);
+      return;
     case "crash":
       nodeOf(action.node).projectors.clear();
       return;
@@ -484,7 +499,9 @@ export async function checkProjections(
     const registered = await registerFeeds(plain, systemClock, feeds);
     const { writer } = app.store;
     const nodes = Array.from({ length: NODES }, () => nodeOn(writer, database));
+    program.broken = false;
     for (const action of work) await perform(app, database, nodes, registered, action, mayErase);
+    program.broken = false;
 
     await (await openProjection({ database: plain, writer }, feeds)).drain(3);
     const both = [...feeds, ...feeds.map(renamed)];

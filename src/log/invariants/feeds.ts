@@ -21,7 +21,7 @@ export const FEED_INVARIANTS: readonly Invariant[] = [
     sql: `select 'feed ' || quote(name) || ' v' || version || ': status ' || quote(status) || ', started ' || quote(started)
         || ', failure ' || quote(failure) as detail from feeds
       where status not in ('building', 'live', 'halted', 'rebuilding', 'retiring', 'retired') or ${isNotOwnTime("started")}
-        or ${isNotJsonOf("object", "failure")} or ${isNotJson("schemas")} or version < 1`,
+        or ${isNotJsonOf("object", "failure")} or ${isNotJson("schemas")} or version < 1 or hydrations < 0`,
   },
   {
     name: "subjects of feeds have a state that can be read",

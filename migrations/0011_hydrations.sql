@@ -1,0 +1,1 @@
+ALTER TABLE `feeds` ADD `hydrations` integer DEFAULT 0 NOT NULL;

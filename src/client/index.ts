@@ -117,8 +117,10 @@ export function createClient(options: ClientOptions): Client {
   const post = async <Body extends object>(
     path: string,
     body: object,
-    { idempotencyKey = crypto.randomUUID(), logIdentity = deps.known.identity, signal }: types.AppendOptions,
+    appendOptions: types.AppendOptions,
   ): Promise<Body> => {
+    const { idempotencyKey = crypto.randomUUID(), logIdentity = deps.known.identity } = appendOptions;
+    const { signal, onLog } = appendOptions;
     const headers = {
       ...json,
       ...(idempotencyKey === null ? {} : { "idempotency-key": toHeaderText(idempotencyKey) }),
@@ -126,7 +128,12 @@ export function createClient(options: ClientOptions): Client {
     };
     const init: RequestInit = { method: "POST", body: JSON.stringify(body), headers };
     if (signal !== undefined) init.signal = signal;
-    return send(deps, path, init, readObject<Body>, idempotencyKey !== null);
+    const read = (response: Response): Promise<Body> => {
+      const identity = response.headers.get("kilde-log");
+      if (identity !== null) onLog?.(identity);
+      return readObject<Body>(response);
+    };
+    return send(deps, path, init, read, idempotencyKey !== null);
   };
 
   const remove = <Body extends object>(

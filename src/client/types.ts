@@ -36,6 +36,8 @@ export interface AppendOptions {
    * was restored since: a KildeError `log-restored`. Default: the identity that this client saw last; `null` states none.
    */
   readonly logIdentity?: string | null;
+  /** Called with the identity of the event log as the answer names it. */
+  readonly onLog?: (identity: string) => void;
   readonly signal?: AbortSignal;
 }
 

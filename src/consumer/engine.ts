@@ -212,10 +212,10 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
   const engine: Engine = {
     counts,
     blocked,
-    phase: () => phase,
+    phase: () => (halted === null ? phase : "halted"),
     position: () => feed?.mark.position ?? null,
     committed: () => reports.committed,
-    error: () => failure,
+    error: () => halted ?? failure,
     prepare: async () => void (await prepared()),
     async run(signal) {
       const { reconstituteEveryMs } = options;

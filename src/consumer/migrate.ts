@@ -101,8 +101,8 @@ async function lastSaid<Tx>(
     }
   }
   if (said !== null) {
-    const { version, position } = said;
-    cursor = { ...cursor, version, known: version, position, source: upTo };
+    const { version, position, logIdentity: identity = null } = said;
+    cursor = { ...cursor, version, known: version, position, identity, source: upTo };
   }
   return cursor;
 }

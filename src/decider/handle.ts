@@ -99,22 +99,32 @@ async function handledBefore<Command, Event extends DomainEvent, State>(
   return { events, version, position, state: present.state };
 }
 
-function append<Command, Event extends DomainEvent, State>(
+/** What was appended, and the identity of the log that has it; null: not known. */
+interface AppendedTo extends Appended {
+  readonly logIdentity: string | null;
+}
+
+async function append<Command, Event extends DomainEvent, State>(
   { store }: HandleDeps,
   { stream, signal, options: { metadata, idempotencyKey } }: Task<Command, Event, State>,
   events: readonly Event[],
-  { version: expectedVersion, logIdentity }: Loaded<State>,
-): Promise<Appended> {
-  return store.append(
+  { version: expectedVersion, logIdentity: decidedOn }: Loaded<State>,
+): Promise<AppendedTo> {
+  let logIdentity = decidedOn;
+  const appended = await store.append(
     stream,
     metadata === undefined ? events : events.map((event) => ({ ...event, metadata })),
     {
       expectedVersion,
-      ...(logIdentity === null ? {} : { logIdentity }),
+      onLog(identity) {
+        logIdentity = identity;
+      },
+      ...(decidedOn === null ? {} : { logIdentity: decidedOn }),
       ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
       ...(signal === undefined ? {} : { signal }),
     },
   );
+  return { ...appended, logIdentity };
 }
 
 const CONFLICTS: ReadonlySet<ProblemCode> = new Set(["version-conflict", "stream-erased", "log-restored"]);
@@ -140,10 +150,11 @@ export async function handleCommand<Command, Event extends DomainEvent, State>(
     signal?.throwIfAborted();
     const { events, refusal } = decide(task, loaded);
     if (events.length === 0) {
-      const { version } = loaded;
+      const { version, logIdentity } = loaded;
       if (!isPresent) loaded = await catchUpOrLoad(deps, task, loaded);
       isPresent = true;
-      if (loaded.version !== version) continue;
+      // After a restore, the same version may be of other events.
+      if (loaded.version !== version || loaded.logIdentity !== logIdentity) continue;
       const before = await handledBefore(deps, task, loaded);
       if (before !== null) return before;
       if (refusal !== null) throw refusal.error;
@@ -153,8 +164,8 @@ export async function handleCommand<Command, Event extends DomainEvent, State>(
     let { state } = loaded;
     for (const event of events) state = evolveState(decider, state, event);
     try {
-      const { version, position } = await append(deps, task, events, loaded);
-      learn({ ...loaded, version, state, erased: false });
+      const { version, position, logIdentity } = await append(deps, task, events, loaded);
+      learn({ ...loaded, version, state, erased: false, logIdentity });
       return { events, version, position, state };
     } catch (error) {
       if (error instanceof KildeError && error.code === "idempotency-key-reused") {

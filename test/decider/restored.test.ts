@@ -68,6 +68,36 @@ testInProcess("a command that appends nothing is not decided on a history that i
 });
 
 testInProcess(
+  "a refusal is not based on a history that is gone, where its stream has the same version",
+  async () => {
+    const { handle } = createCommandHandler({ store: connect() });
+    await handle("a", account, { type: "Open", owner: "ida" });
+    await server.backup("backup");
+    await handle("a", account, deposit(500));
+    await server.restore("backup");
+    await connect().append("a", { type: "Deposited", data: { cents: 2_000 } });
+    const { state } = await handle("a", account, { type: "Withdraw", cents: 1_000 });
+    expect(state).toMatchObject({ cents: 1_000 });
+  },
+);
+
+testInProcess(
+  "a stream that the decider began is not decided on a history that is gone, where its client knows",
+  async () => {
+    const store = connect();
+    const { handle } = createCommandHandler({ store });
+    await handle("a", account, { type: "Open", owner: "ida" });
+    await server.backup("backup");
+    await handle("a", account, deposit(500));
+    await server.restore("backup");
+    await connect().append("a", { type: "Deposited", data: { cents: 7 } });
+    // Another part of the service learns of the restore first.
+    await store.head();
+    expect((await handle("a", account, deposit(1))).state).toMatchObject({ cents: 8 });
+  },
+);
+
+testInProcess(
   "a snapshot of a history that is gone is ignored, also where it is ahead of the stream",
   async () => {
     const snapshots = ownSnapshots();

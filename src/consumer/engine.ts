@@ -156,9 +156,16 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
     }
   };
 
-  /** Follows the feed from its cursor until the signal aborts, or the feed turns out to be restored. */
-  const followOnce = async (signal: AbortSignal): Promise<void> => {
-    const { mark, identity } = await prepared();
+  /** Looks up an identity that an answer calls a former one. Throws the error if the server disagrees with itself. */
+  const lookUp = async (identity: string | null, error: Error): Promise<void> => {
+    if (identity === null) return;
+    await history.learn(identity);
+    // As servers do of which one has not been restored: another attempt comes after a wait.
+    if (history.current === identity) throw error;
+  };
+
+  /** Follows the feed from a position until the signal aborts, or the feed turns out to be restored. */
+  const followFrom = async ({ mark, identity }: FeedPosition, signal: AbortSignal): Promise<void> => {
     phase = "catching-up";
     const onLive = () => {
       phase = "live";
@@ -178,17 +185,19 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
       failure = null;
       if (!(await deliverInOrder(events))) return;
     }
-    if (moved.signal.aborted && !signal.aborted && identity !== null) await history.learn(identity);
+    if (moved.signal.aborted && !signal.aborted) {
+      await lookUp(identity, new Error("Answers of the server name different histories of the feed"));
+    }
   };
 
   const follow = async (signal: AbortSignal): Promise<void> => {
     do {
+      const from = await prepared();
       try {
-        await followOnce(signal);
+        await followFrom(from, signal);
       } catch (error) {
         if (!(error instanceof KildeError) || error.code !== "log-restored") throw error;
-        const { identity } = await prepared();
-        if (identity !== null) await history.learn(identity);
+        await lookUp(from.identity, error);
       }
       if (!signal.aborted) await settled([]);
     } while (!signal.aborted && transport !== "push");

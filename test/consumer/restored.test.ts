@@ -32,8 +32,8 @@ afterEach(async () => {
 
 type Options = Partial<ConsumerOptions<EventTypes, MemoryTransaction>>;
 
-function make(options: Options = {}): Consumer {
-  return quickConsumer<EventTypes, MemoryTransaction>({
+function optionsOf(options: Options) {
+  return {
     feed: eventLog(),
     name: "cards",
     store: effects.store,
@@ -44,8 +44,10 @@ function make(options: Options = {}): Consumer {
     onError: (error) => errors.push(error),
     client: { fetch: net.fetch },
     ...options,
-  });
+  } satisfies Options;
 }
+
+const make = (options: Options = {}): Consumer => quickConsumer(optionsOf(options));
 
 const append = (stream: string, ...texts: string[]) =>
   server.app.append(stream, ...texts.map((data) => ({ type: "A", data })));
@@ -120,6 +122,40 @@ describe.each(["sse", "poll"] as const)("a consumer by %s", (transport) => {
   });
 });
 
+testInProcess(
+  "servers that disagree about the history of a log are reported, and asked again after a wait",
+  async () => {
+    await append("a", "1");
+    consumer = make({ transport: "poll", backoff: { delayMs: 200, maxDelayMs: 200 } });
+    consumer.start();
+    await until(() => consumer.status().phase === "live");
+    await until(agrees);
+    const before = net.requests.length;
+    net.failWith((path) =>
+      path.includes("timeout=")
+        ? Response.json(
+            {
+              type: "https://kilde.dev/problems/log-restored",
+              title: "x",
+              status: 409,
+              detail: "x",
+              log: "0".repeat(16),
+              parted: 0,
+              head: 0,
+            },
+            { status: 409, headers: { "content-type": "application/problem+json" } },
+          )
+        : undefined,
+    );
+    await append("a", "2");
+    await until(() => errors.length > 1);
+    expect(consumer.status().error).not.toBeNull();
+    expect(net.requests.length - before).toBeLessThan(100);
+    net.heal();
+    await until(agrees);
+  },
+);
+
 describe("events that are handed in", () => {
   const readAll = (): Promise<KildeEvent[]> =>
     Array.fromAsync(createClient({ url: URL, fetch: net.fetch }).read());
@@ -158,6 +194,21 @@ describe("reconstitution", () => {
       expect([...found.ahead].sort()).toEqual(["gone", "other", "shorter"]);
     },
   );
+
+  testInProcess("without `reset` halts the consumer, which its status shows at once", async () => {
+    await restoreBehind();
+    const { reset: _, ...rest } = optionsOf({ transport: "push" });
+    consumer = quickConsumer(rest);
+    await consumer.reconstitute();
+    await server.restore("backup", { renewed: false });
+    await append("late", "1", "2", "3");
+    const found = await consumer.reconstitute({ all: true }).catch((error: unknown) => error);
+    expect(found).toBeInstanceOf(LogRestoredError);
+    expect(consumer.status()).toMatchObject({
+      phase: "halted",
+      error: expect.stringContaining("was restored"),
+    });
+  });
 
   testInProcess("after a restore heals all in one go", async () => {
     await restoreBehind();

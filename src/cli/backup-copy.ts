@@ -4,6 +4,7 @@ import { databaseFileUrl } from "../core/database-url.ts";
 import type { Database } from "../log/database.ts";
 import { examine } from "../log/doctor.ts";
 import { type LogInventory, missingFrom, takeInventory } from "../log/inventory.ts";
+import { storageFailure } from "../log/failures.ts";
 import { countMigrations, migrate } from "../log/migrate.ts";
 import { CONTENT_SIDECARS, databaseFileKind, fileBehind, fileState, holdsBytes } from "../log/read-only.ts";
 import { withDatabase } from "./database.ts";
@@ -101,6 +102,11 @@ export async function prepareCopy(
     );
   } catch (error) {
     if (!(error instanceof CliError) || error.remedy === null) throw error;
+    if (storageFailure(error.cause) === "full") {
+      throw new CliError(EXIT.failure, "The disk is full", "Free disk space, and restore again.", {
+        cause: error,
+      });
+    }
     throw error.exitCode === EXIT.failure
       ? new CliError(error.exitCode, error.message, RESTORE_ANOTHER, { cause: error })
       : error;

@@ -12,7 +12,7 @@ import {
 import { dirname } from "node:path";
 
 import type { CliContext } from "./context.ts";
-import { EXIT } from "./exit.ts";
+import { CliError, EXIT } from "./exit.ts";
 
 /** Has the system write a file or folder to the disk. */
 function flush(path: string, flags: "r" | "r+"): void {
@@ -68,6 +68,36 @@ export function putInFreePlace(finished: string, place: string): boolean {
   return true;
 }
 
+const DISK_FULL = new Set<unknown>(["ENOSPC", "EDQUOT"]);
+const NOT_WRITABLE = new Set<unknown>(["EACCES", "EPERM", "EROFS"]);
+
+/** Names the cause where the disk or the folder of a place takes no files; other errors stay as they are. */
+function placeError(error: unknown, place: string): unknown {
+  const code = errorCode(error);
+  const options = { cause: error };
+  if (DISK_FULL.has(code)) {
+    return new CliError(
+      EXIT.failure,
+      `The disk of ${place} is full`,
+      "Free disk space, and try again.",
+      options,
+    );
+  }
+  if (NOT_WRITABLE.has(code)) {
+    const remedy = "Give this user the right to write the folder.";
+    return new CliError(EXIT.failure, `The folder of ${place} cannot be written`, remedy, options);
+  }
+  return error;
+}
+
+function makeFolderBeside(place: string, purpose: string): string {
+  try {
+    return mkdtempSync(`${place}.${purpose}-`);
+  } catch (error) {
+    throw placeError(error, place);
+  }
+}
+
 /**
  * Runs with a folder of its own beside a place, on the same file system, and removes the folder; also when a signal asks
  * the process to stop, which then ends it.
@@ -78,7 +108,7 @@ export async function withFolderBeside<Result>(
   purpose: "unfinished" | "restoring",
   use: (folder: string) => Promise<Result>,
 ): Promise<Result> {
-  const folder = mkdtempSync(`${place}.${purpose}-`);
+  const folder = makeFolderBeside(place, purpose);
   const remove = () => rmSync(folder, { recursive: true, force: true });
   onStopSignal(() => {
     remove();
@@ -86,6 +116,8 @@ export async function withFolderBeside<Result>(
   });
   try {
     return await use(folder);
+  } catch (error) {
+    throw placeError(error, place);
   } finally {
     remove();
   }

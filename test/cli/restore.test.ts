@@ -17,6 +17,8 @@ import {
 import { join } from "node:path";
 
 import { copyWithJournal } from "../../src/cli/backup-copy.ts";
+import { CliError } from "../../src/cli/exit.ts";
+import { withFolderBeside } from "../../src/cli/put-in-place.ts";
 import { replaceStore } from "../../src/cli/replaced-store.ts";
 import { migrateTo } from "../../src/log/migrate.ts";
 import { MIGRATIONS } from "../../src/log/migrations.ts";
@@ -163,6 +165,23 @@ describe("restore", () => {
 });
 
 describe("replacing a store", () => {
+  test.each([
+    ["ENOSPC", /The disk of .*kilde\.db is full/],
+    ["EROFS", /The folder of .*kilde\.db cannot be written/],
+  ])("names the cause of %s and what to do about it", async (code, message) => {
+    const folder = emptyFolder();
+    const failing = withFolderBeside(
+      { onStopSignal() {}, exit: (status) => process.exit(status) },
+      join(folder, "kilde.db"),
+      "restoring",
+      () => Promise.reject(Object.assign(new Error(`${code}: copyfile`), { code })),
+    );
+    const error = await failing.catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(CliError);
+    expect(error).toMatchObject({ message: expect.stringMatching(message), remedy: expect.any(String) });
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
   test("puts the replaced file and its journal back if the new one is not approved", async () => {
     const folder = emptyFolder();
     const [file, copy] = [join(folder, "kilde.db"), join(folder, "copy.db")];

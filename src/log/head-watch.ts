@@ -77,19 +77,31 @@ export function createHeadWatch(deps: HeadWatchDeps): HeadWatch {
     return found;
   };
 
+  /** Waits, unless it is called off; gives whether it was. */
+  const restFor = async (ms: number): Promise<boolean> => {
+    rest = new AbortController();
+    const { signal } = rest;
+    await clock.sleep(ms, signal);
+    rest = null;
+    return signal.aborted;
+  };
+
   /** Waits for the next look, and gives how long to wait for the one after it if that is due. */
   const pause = async (dueMs: number): Promise<number> => {
     if (isDue() && dueMs < pollIntervalMs) {
       await clock.sleep(dueMs, closed.signal);
       return 2 * dueMs;
     }
-    rest = new AbortController();
-    const { signal } = rest;
+    const began = clock.monotonic();
     isIdle = idleIntervalMs !== undefined && !isAwaited();
-    await clock.sleep(isIdle ? Math.max(pollIntervalMs, idleIntervalMs ?? 0) : pollIntervalMs, signal);
+    let calledOff = await restFor(isIdle ? Math.max(pollIntervalMs, idleIntervalMs ?? 0) : pollIntervalMs);
+    if (isIdle && calledOff && !isDue()) {
+      // Somebody waits again: looks are an interval apart also then, or each event would cost two.
+      isIdle = false;
+      calledOff = await restFor(Math.max(0, pollIntervalMs - (clock.monotonic() - began)));
+    }
     isIdle = false;
-    rest = null;
-    return signal.aborted ? FIRST_DUE_MS : dueMs;
+    return calledOff ? FIRST_DUE_MS : dueMs;
   };
 
   const lookOn = async () => {

@@ -1,4 +1,4 @@
-import type { ByteBudget } from "../core/byte-budget.ts";
+import type { ByteBudget, Hold } from "../core/byte-budget.ts";
 import { KildeError } from "../core/errors.ts";
 import type { Limits } from "../core/limits.ts";
 
@@ -25,15 +25,19 @@ export interface HeldAnswer {
 
 export function holdAnswer({ limits, answers }: HeldAnswerDeps): HeldAnswer {
   let out: ReadableStreamDefaultController<Uint8Array> | null = null;
-  const hold = answers.hold(() => {
-    hold.release();
-    // The client is disconnected. Without a reason: Bun would print it.
-    out?.error();
-  });
+  let hold: Hold | null = null;
+  const release = () => hold?.release();
+  // Most answers are small, and nothing is held for them.
+  const begin = () =>
+    (hold ??= answers.hold(() => {
+      release();
+      // The client is disconnected. Without a reason: Bun would print it.
+      out?.error();
+    }));
   let counted = 0;
   const count = (bytes: number) => {
     if (bytes <= counted) return;
-    if (!hold.take(bytes - counted)) {
+    if (!begin().take(bytes - counted)) {
       const detail = `Answers that clients have not read yet hold most of ${limits.answersBytes} bytes`;
       throw new KildeError("overloaded", detail, { limit: "answersBytes" });
     }
@@ -49,7 +53,7 @@ export function holdAnswer({ limits, answers }: HeldAnswerDeps): HeldAnswer {
           out = controller;
         },
         pull(controller) {
-          hold.stand();
+          hold?.stand();
           const [part] = waiting;
           if (part === undefined) return;
           controller.enqueue(part.subarray(offset, offset + SLICE_BYTES));
@@ -58,10 +62,10 @@ export function holdAnswer({ limits, answers }: HeldAnswerDeps): HeldAnswer {
           offset = 0;
           waiting.shift();
           if (waiting.length > 0) return;
-          hold.release();
+          release();
           controller.close();
         },
-        cancel: () => hold.release(),
+        cancel: release,
       },
       { highWaterMark: 0 },
     );
@@ -78,10 +82,10 @@ export function holdAnswer({ limits, answers }: HeldAnswerDeps): HeldAnswer {
         count(bytes);
         return stream(parts);
       }
-      hold.release();
+      release();
       const [first] = parts;
       return parts.length > 1 ? new Blob([...parts]) : (first ?? null);
     },
-    release: () => hold.release(),
+    release,
   };
 }

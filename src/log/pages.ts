@@ -72,8 +72,8 @@ export function selected(
 export type Form = "text" | "bytes";
 
 /**
- * Gives one row: count, first and last position in order of the log (0 when empty), the framed text (or null), the log's
- * identity (empty where a replica does not have the log yet), and how often something was removed from it.
+ * Gives one row: count, the framed text (or null), the log's identity (empty where a replica does not have the log yet),
+ * and how often something was removed from it.
  */
 export function pageStatement(
   log: LogAddress,
@@ -85,9 +85,8 @@ export function pageStatement(
   const from = selected(log, selection, args);
   const joined = "group_concat(text, '')";
   const page = form === "bytes" ? `cast(${joined} as blob)` : joined;
-  const sql = `select count(*), coalesce(min(position), 0), coalesce(max(position), 0), ${page}, coalesce(${LOG_IDENTITY}, ''),
-    coalesce((select removals from logs where id = ?3), 0)
-  from (select event.key - ?1 as position, ${framedEvent(framing)} as text ${from})`;
+  const sql = `select count(*), ${page}, coalesce(${LOG_IDENTITY}, ''), coalesce((select removals from logs where id = ?3), 0)
+  from (select ${framedEvent(framing)} as text ${from})`;
   return { sql, args };
 }
 
@@ -110,12 +109,17 @@ export function entriesStatement(
  */
 export const ENVELOPE_BYTES = 450;
 
+/** Bytes of a column that may be NULL, which would make the whole sum NULL. `case`: most are, and a call costs more. */
+function bytesOrNone(column: string): string {
+  return `case when ${column} is null then 0 else octet_length(${column}) end`;
+}
+
 /**
- * Bytes of an event on the wire, rounded up. The type is counted three times, since a server-sent event has it twice and
- * JSON may escape it; the columns that may be NULL count as 0 then, since NULL would make the whole sum NULL.
+ * Bytes of an event on the wire, rounded up. Names are counted three times, since a server-sent event has the type twice
+ * and JSON may escape both. Every operation here is made once for each event of a page.
  */
-const BYTES = `${ENVELOPE_BYTES} + coalesce(octet_length(event.data), 0) + coalesce(octet_length(event.extensions), 0)
-  + 3 * octet_length(event.type) + 2 * octet_length(subject.name) + coalesce(octet_length(event.time), 0)`;
+const BYTES = `${ENVELOPE_BYTES} + coalesce(octet_length(event.data), 0) + ${bytesOrNone("event.extensions")}
+  + 3 * (octet_length(event.type) + octet_length(subject.name)) + ${bytesOrNone("event.time")}`;
 
 /** Gives one row: the bytes of the events on the wire. Reads sizes only, so it costs a fraction of the page. */
 export function bytesStatement(log: LogAddress, selection: Selection): Statement {

@@ -4,6 +4,7 @@ import { type Database, integerAt, type Row, textAt } from "./database.ts";
 import type { LogAddress } from "./keys.ts";
 import { isTooLarge } from "./failures.ts";
 import { bytesStatement, fittingSelection, pageStatement, type Selection } from "./pages.ts";
+import { positionsIn } from "./page-positions.ts";
 import type { Framing } from "./render.ts";
 
 /** Some events as framed text, as a string or in UTF-8. */
@@ -53,6 +54,8 @@ interface Piece extends Omit<Page, "full" | "parts"> {
   readonly identity: string | null;
   readonly cutByBytes: boolean;
 }
+
+const NO_POSITIONS = { first: 0, last: 0 };
 
 function partAt(value: unknown): Part | null {
   if (value === null || typeof value === "string") return value;
@@ -115,14 +118,13 @@ async function readPiece(
   const room = { maxBytes, isCounted: admit !== undefined };
   const { limit: fitting, bytes } = await fittingLimit(deps, log, selection, room);
   if (fitting === 0 && !isFirst)
-    return { part: null, identity: null, removals: null, count: 0, first: 0, last: 0, cutByBytes: true };
+    return { part: null, identity: null, removals: null, count: 0, ...NO_POSITIONS, cutByBytes: true };
   const asked = Math.max(1, fitting);
   if (bytes !== null) admit?.(bytes);
   const { row, limit } = await readEvents(deps, log, { ...selection, limit: asked }, framing);
-  const [low, high] = [integerAt(row, 1), integerAt(row, 2)];
-  const [first, last] = selection.direction === "forwards" ? [low, high] : [high, low];
-  const part = partAt(row?.[3] ?? null);
-  const [identity, count, removals] = [textAt(row, 4), integerAt(row, 0), integerAt(row, 5)];
+  const part = partAt(row?.[1] ?? null);
+  const { first, last } = part === null ? NO_POSITIONS : positionsIn(part, framing);
+  const [identity, count, removals] = [textAt(row, 2), integerAt(row, 0), integerAt(row, 3)];
   return { part, identity, removals, count, first, last, cutByBytes: limit < selection.limit };
 }
 

@@ -15,8 +15,8 @@ export type Framing = "array" | "lines" | "event-stream";
  * `time` is the producer's, and then `recordedtime` says when the log took the event; otherwise `time` is when
  * the log took it. `sequence` is padded to the digits of 2^53, so that it sorts as text in the order of versions.
  */
-const CLOUD_EVENT =
-  '{"specversion":"1.0","id":"%d","source":%s,"type":%s,"subject":%s,"time":"%s"%s,"sequence":"%016d"%s%s%s%s}';
+const BEGINNING = '{"specversion":"1.0","id":"';
+const CLOUD_EVENT = `${BEGINNING}%d","source":%s,"type":%s,"subject":%s,"time":"%s","sequence":"%016d"%s%s%s%s}`;
 
 // Neither a type nor the JSON that is stored can hold a line break, so that each field of a server-sent event is one line.
 const SERVER_SENT = `id: %d-%s\nevent: %s\ndata: ${CLOUD_EVENT}\n\n`;
@@ -46,12 +46,14 @@ const SOURCE = `(select ?2 || ',"logidentity":"' || identity || '"' from logs wh
 
 function cloudEventValues(): string {
   return `event.key - ?1, ${SOURCE}, json_quote(event.type), json_quote(subject.name),
-    coalesce(event.time, event.recorded),
-    case when event.time is not null then ',"recordedtime":"' || event.recorded || '"' end,
+    case when event.time is null then event.recorded else event.time || '","recordedtime":"' || event.recorded end,
     event.version,
     case when event.extensions is not null then ',' || substr(event.extensions, 2, length(event.extensions) - 2) end,
     case when event.type = '${ERASED_TYPE}' then ',"method":"DELETE"' end,
-    case when not ${HAS_DATA} then null when ${STATES_CONTENT_TYPE} then ',"data":' else ',"datacontenttype":"application/json","data":' end,
+    case when ${HAS_DATA} then
+      case when event.extensions is not null and ${STATES_CONTENT_TYPE} then ',"data":'
+      else ',"datacontenttype":"application/json","data":' end
+    end,
     ${DATA}`;
 }
 
@@ -60,6 +62,13 @@ const FORMATS: Readonly<Record<Framing, string>> = {
   array: `\n${CLOUD_EVENT},`,
   lines: `${CLOUD_EVENT}\n`,
   "event-stream": SERVER_SENT,
+};
+
+/** The text before the position of an event: of the first one of a page, and of each that follows another. */
+export const POSITION_MARKS: Readonly<Record<Framing, { readonly first: string; readonly next: string }>> = {
+  array: { first: `\n${BEGINNING}`, next: `\n${BEGINNING}` },
+  lines: { first: BEGINNING, next: `\n${BEGINNING}` },
+  "event-stream": { first: "id: ", next: "\n\nid: " },
 };
 
 /** SQL for the text of one event. The first parameters are {@link renderingArgs}. */

@@ -270,4 +270,4 @@ test("help and completions", async () => {
   expect((await run(["complete", "bash"], { cwd })).stdout).toContain("kilde complete --");
   expect((await run(["complete", "--", "str"], { cwd })).stdout).toContain("streams\tlist streams\n");
   expect((await run([], { cwd })).exitCode).toBe(2);
-}, 20_000);
+}, 60_000);

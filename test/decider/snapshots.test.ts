@@ -8,6 +8,7 @@ import {
   type SnapshotStore,
   streamSnapshots,
 } from "../../src/decider/index.ts";
+import type { SnapshotStreams } from "../../src/decider/stream-snapshots.ts";
 import { openApp, type TestApp } from "../support/app.ts";
 import { type Account, account, type AccountDecider } from "./account.ts";
 import { all, watchedClient, type WatchedClient } from "./support.ts";
@@ -129,6 +130,20 @@ describe("a stored snapshot", () => {
       await next.settle();
       expect(await readBy(() => handler().handle("a", decider, deposit(0)))).toBeLessThan(10);
     }
+  });
+
+  test("is gone where another process has erased it meanwhile", async () => {
+    const { client } = watched;
+    await streamSnapshots(client).save(key, { version: 10, state: 1 });
+    const slower: SnapshotStreams = {
+      ...client,
+      async erase(stream, reason) {
+        await client.erase(stream, reason);
+        return client.erase(stream, reason);
+      },
+    };
+    await streamSnapshots(slower).remove(key);
+    expect(await streamSnapshots(client).load(key)).toBeNull();
   });
 
   test("that is older than another does not replace it", async () => {

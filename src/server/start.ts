@@ -120,7 +120,13 @@ export async function startKilde<Opened extends Surface>({
     }
     const reader = openLogReader(replica?.reading ?? own, EVENT_LOG_ADDRESS);
     opened.push(() => reader.close());
-    const { registered, retired } = await configuredFeeds(database, settings.feeds, limits);
+    const { registered, retired, unconfigured } = await configuredFeeds(database, settings.feeds, limits);
+    for (const path of unconfigured) {
+      logger.warn(
+        { feed: path },
+        "the store holds a feed that is not configured: erasures do not reach what it published; configure it, or retire it first",
+      );
+    }
     for (const path of retired) {
       logger.warn({ feed: path }, "feed was retired, and can be removed from the configuration");
     }

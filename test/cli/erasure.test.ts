@@ -98,3 +98,34 @@ test("what an older version left of erased data is reported by doctor, and remov
   expect(filesWith(cwd, [mark])).toEqual([]);
   expect((await run(["doctor", ...database], { cwd })).stdout).toBe("file:kilde.db is sound\n");
 });
+
+test("a feed that is no longer configured is warned of, and erased from once it is configured again", async () => {
+  const cwd = emptyFolder();
+  const start = () => serve(cwd, ["--database-url", "file:kilde.db"]);
+  const configure = (config: string) => writeFileSync(join(cwd, "kilde.config.ts"), config);
+  configure(CONFIG);
+  const mark = `mark-${crypto.randomUUID()}`;
+  const first = await start();
+  await post(first.url, "ida", mark);
+  const head = async (path: string) => Number((await fetch(`${first.url}${path}`)).headers.get("kilde-head"));
+  while ((await head("/feeds/plain/v1")) < 1 || (await head("/feeds/remembering/v1")) < 1)
+    await Bun.sleep(20);
+  await first.stop();
+
+  configure(`import { defineConfig } from "kilde"; export default defineConfig({ accessLog: false });`);
+  const without = await start();
+  await fetch(`${without.url}/streams/ida?reason=asked`, { method: "DELETE" });
+  const { stdout } = await without.stop();
+  const warned = stdout.split("\n").filter((line) => line.includes("a feed that is not configured"));
+  expect(warned.map((line) => (JSON.parse(line) as { feed: string }).feed)).toEqual([
+    "/feeds/plain/v1",
+    "/feeds/remembering/v1",
+  ]);
+
+  configure(CONFIG);
+  const again = await start();
+  const deadline = performance.now() + 60_000;
+  while (filesWith(cwd, [mark]).length > 0 && performance.now() < deadline) await Bun.sleep(100);
+  expect(filesWith(cwd, [mark])).toEqual([]);
+  await again.stop();
+}, 90_000);

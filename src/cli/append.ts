@@ -1,4 +1,4 @@
-import { readObject } from "../client/request.ts";
+import { readObject } from "../client/parse-answer.ts";
 import { Command, InvalidArgumentError, Option } from "commander";
 
 import { sourcePath } from "../client/read.ts";

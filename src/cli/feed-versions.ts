@@ -1,4 +1,4 @@
-import { readObject } from "../client/request.ts";
+import { readObject } from "../client/parse-answer.ts";
 import type { FeedState } from "../feed/status.ts";
 import type { Server } from "./server.ts";
 

@@ -1,4 +1,4 @@
-import { readObject } from "../client/request.ts";
+import { readObject } from "../client/parse-answer.ts";
 import { Command } from "commander";
 
 import type { CliContext } from "./context.ts";

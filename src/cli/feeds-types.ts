@@ -1,6 +1,8 @@
 import { Command, InvalidArgumentError } from "commander";
 
-import { readObject, UnexpectedAnswerError } from "../client/request.ts";
+import type { Answer } from "../client/answer.ts";
+import { readObject } from "../client/parse-answer.ts";
+import { UnexpectedAnswerError } from "../client/unexpected-answer.ts";
 import { FEED_NAME } from "../core/names.ts";
 
 import type { CliContext } from "./context.ts";
@@ -35,7 +37,7 @@ function feedName(text: string): string {
   throw new InvalidArgumentError("It must be the name of a feed, such as declarations.");
 }
 
-async function readSchemas(response: Response): Promise<Schemas> {
+async function readSchemas(response: Answer): Promise<Schemas> {
   const { schemas } = await readObject<{ schemas?: unknown }>(response);
   if (typeof schemas === "object" && schemas !== null && !Array.isArray(schemas)) return schemas as Schemas;
   throw new UnexpectedAnswerError(response.status, "The answer has no schemas");

@@ -1,10 +1,9 @@
-import { EventSourceParserStream } from "eventsource-parser/stream";
-
 import { parseCursor } from "../core/cursor.ts";
-import { checkEventStream } from "../client/follow.ts";
-import { KildeUnreachableError, UnreadableEventError } from "../client/index.ts";
+import { eventStream } from "../client/event-stream.ts";
+import { UnreadableEventError } from "../client/index.ts";
 import { parseEvent } from "../client/parse-events.ts";
-import { backoffMs, isPassing, type RequestDeps, sendOnce } from "../client/request.ts";
+import { attemptDeadlineMs, type RequestDeps } from "../client/request.ts";
+import { backoffMs, isPassing } from "../client/retry.ts";
 
 export interface SentEvent {
   readonly position: number;
@@ -29,34 +28,29 @@ export interface Followed {
 }
 
 /** The events of one connection, until it ends. */
-async function* connection(
+function connection(
   deps: RequestDeps,
   { path, types = [], prefix, signal }: Followed,
   after: string,
-): AsyncGenerator<SentEvent | "connected", void, undefined> {
+  onConnected: () => void,
+  attempt: number,
+): AsyncGenerator<SentEvent, void, undefined> {
   const parameters = new URLSearchParams(prefix === undefined ? {} : { subjectPrefix: prefix });
   for (const type of types) parameters.append("type", type);
   parameters.set("lastEventId", after);
-  const headers = { accept: "text/event-stream" };
-  const init = signal === undefined ? { headers } : { headers, signal };
-  const response = await sendOnce(deps, `${path}?${parameters}`, init);
-  checkEventStream(response);
-  yield "connected";
-  if (response.body === null) return;
-  const decoder = new TextDecoderStream() as TransformStream<Uint8Array, string>;
-  const events = response.body.pipeThrough(decoder).pipeThrough(new EventSourceParserStream());
-  try {
-    for await (const { id = "", data } of events) {
-      if (data === "") continue;
+  return eventStream(
+    deps,
+    `${path}?${parameters}`,
+    signal,
+    onConnected,
+    ({ id = "", data }): SentEvent => {
       const cursor = parseCursor(id);
       if (cursor === null) throw new UnreadableEventError(path, null);
       parseEvent(data, path, cursor.position);
-      yield { position: cursor.position, cursor: id, text: data };
-    }
-  } catch (error) {
-    if (error instanceof UnreadableEventError) throw error;
-    throw new KildeUnreachableError(`The stream was cut off: ${String(error)}`, { cause: error });
-  }
+      return { position: cursor.position, cursor: id, text: data };
+    },
+    attemptDeadlineMs(deps, attempt),
+  );
 }
 
 /** Events as they are written by the server, those to come too; connects again when the server went away. */
@@ -68,13 +62,14 @@ export async function* followTexts(
   let { after } = followed;
   let failures = 0;
   let wasConnected = false;
+  const onConnected = () => {
+    wasConnected = true;
+    failures = 0;
+  };
   while (!isOver()) {
     let failure: unknown = null;
     try {
-      for await (const event of connection(deps, followed, after)) {
-        wasConnected = true;
-        failures = 0;
-        if (event === "connected") continue;
+      for await (const event of connection(deps, followed, after, onConnected, failures)) {
         after = event.cursor;
         yield event;
       }
@@ -83,6 +78,7 @@ export async function* followTexts(
       // A server that was never there is a mistake; one that went away comes back.
       if (!wasConnected || !isPassing(error)) throw error;
       failure = error;
+      deps.onRetry?.(error);
     }
     failures += 1;
     await deps.sleep(backoffMs(deps, failures, failure), followed.signal);

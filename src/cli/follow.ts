@@ -4,6 +4,7 @@ import type { CliContext } from "./context.ts";
 import { prettyEvent } from "./event-text.ts";
 import { followTexts } from "./follow-texts.ts";
 import { consumerOption, feedOption, type FeedVersion, pathOf } from "./log-source.ts";
+import { outageNotes } from "./outage-notes.ts";
 import { cursor, examples, repeatable, urlOption } from "./options.ts";
 import { type Server, withServer } from "./server.ts";
 
@@ -30,7 +31,10 @@ async function follow(context: CliContext, stream: string | undefined, flags: Fo
       await context.stdout.write(flags.pretty === true ? prettyEvent(text, path) : `${text}\n`);
     }
   };
-  await withServer(context, flags.url, print, { consumer: flags.consumer });
+  await withServer(context, flags.url, print, {
+    consumer: flags.consumer,
+    onRetry: outageNotes(context),
+  });
 }
 
 /** `kilde follow` */

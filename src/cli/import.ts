@@ -1,4 +1,4 @@
-import { readObject } from "../client/request.ts";
+import { readObject } from "../client/parse-answer.ts";
 import { Command } from "commander";
 
 import { KildeError } from "../core/errors.ts";

@@ -1,7 +1,8 @@
 import { Command } from "commander";
 
 import { logPath } from "../client/read.ts";
-import { readObject, sendOnce } from "../client/request.ts";
+import { readObject } from "../client/parse-answer.ts";
+import { send } from "../client/request.ts";
 import { KildeError } from "../core/errors.ts";
 import { ALLOW_ALL, createAddressRules } from "../egress/address-rules.ts";
 import { createEgress } from "../egress/egress.ts";
@@ -15,6 +16,7 @@ import { CliError, EXIT } from "./exit.ts";
 import { followTexts } from "./follow-texts.ts";
 import { forward, type Forwarded } from "./forward.ts";
 import { type Log, logAt } from "./log-source.ts";
+import { outageNotes } from "./outage-notes.ts";
 import { examples, repeatable, urlOption, wholeNumber } from "./options.ts";
 import { createPrevious, type Selection } from "./previous-version.ts";
 import { PATIENT, type Server, withServer } from "./server.ts";
@@ -58,8 +60,8 @@ function checkForward(url: string): void {
 /** What the consumer has committed; null when there is no such consumer, or it only reads. */
 async function committedBy({ deps }: Server, path: string, name: string): Promise<number | null> {
   try {
-    const response = await sendOnce(deps, `${path}/consumers/${encodeURIComponent(name)}`, {});
-    return (await readObject<{ committed: number | null }>(response)).committed;
+    const one = `${path}/consumers/${encodeURIComponent(name)}`;
+    return (await send(deps, one, {}, readObject<{ committed: number | null }>)).committed;
   } catch (error) {
     if (error instanceof KildeError && error.code === "consumer-not-found") return null;
     throw error;
@@ -151,6 +153,7 @@ async function listen(context: CliContext, flags: ListenFlags): Promise<void> {
   await withServer(context, flags.url, (server) => forwardAll(context, server, listening), {
     retry: PATIENT,
     consumer: flags.name,
+    onRetry: outageNotes(context),
   });
 }
 

@@ -1,3 +1,4 @@
+import type { Answer } from "../client/answer.ts";
 import { type NextPage, nextPageOf, saysEnd } from "../client/page-end.ts";
 import type { Server } from "./server.ts";
 
@@ -23,7 +24,7 @@ export function positionOf(line: string): number {
   return Number(id ?? (JSON.parse(line) as { id: unknown }).id);
 }
 
-function pageOf(response: Response, text: string): Page {
+function pageOf(response: Answer, text: string): Page {
   const lines = text.split("\n");
   if (lines.at(-1) === "") lines.pop();
   const last = lines.at(-1);

@@ -1,14 +1,18 @@
 import {
   type Client,
-  createClient,
   KildeUnreachableError,
   type Retry,
   UnexpectedAnswerError,
   UnreadableEventError,
 } from "../client/index.ts";
-import { MAX_RETRY_AFTER_MS, type RequestDeps, send, sendOnce } from "../client/request.ts";
+import type { Answer } from "../client/answer.ts";
+import { clientOf } from "../client/client.ts";
+import { TIMEOUTS } from "../client/deadline.ts";
+import { MAX_RETRY_AFTER_MS } from "../client/retry.ts";
+import { type RequestDeps, send, sendOnce } from "../client/request.ts";
 import { KildeError } from "../core/errors.ts";
 import { nameFault } from "../core/names.ts";
+import { startTimer } from "../core/timer.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, EXIT, problemError } from "./exit.ts";
 import { DEFAULT_URL } from "./options.ts";
@@ -22,7 +26,7 @@ export interface Server {
   readonly request: <Body>(
     path: string,
     init: RequestInit,
-    read: (response: Response) => Promise<Body>,
+    read: (answer: Answer) => Promise<Body>,
   ) => Promise<Body>;
 }
 
@@ -80,6 +84,8 @@ export interface ServerOptions {
   readonly retry?: Retry;
   /** Name that the server is told with each request. */
   readonly consumer?: string | undefined;
+  /** Called with the failure of an attempt that will be repeated. */
+  readonly onRetry?: ((error: unknown) => void) | undefined;
 }
 
 /** Does something with the server that `--url` or `KILDE_URL` names. */
@@ -87,7 +93,7 @@ export async function withServer<Result>(
   context: CliContext,
   stated: string | undefined,
   use: (server: Server) => Promise<Result>,
-  { retry = ONCE, consumer }: ServerOptions = {},
+  { retry = ONCE, consumer, onRetry }: ServerOptions = {},
 ): Promise<Result> {
   const url = urlOf(context, stated);
   const { clock, random } = context;
@@ -99,17 +105,21 @@ export async function withServer<Result>(
       ...(consumer === undefined ? {} : { "kilde-consumer": encodeURIComponent(consumer) }),
     },
     retry,
+    timeouts: TIMEOUTS,
+    startTimer,
+    onRetry,
     sleep: (ms, signal) => clock.sleep(ms, signal),
     random,
     now: () => clock.now(),
     known: { position: 0, identity: null },
+    suspicion: { left: 0 },
   };
   try {
     // A server that is not there at all is not waited for.
-    if (retry !== ONCE) await sendOnce(deps, "/health", {});
+    if (retry !== ONCE) await sendOnce(deps, "/health", {}, (answer) => answer.text());
     return await use({
       deps,
-      client: createClient(deps),
+      client: clientOf(deps, consumer),
       request: (path, init, read) => send(deps, path, init, read),
     });
   } catch (error) {

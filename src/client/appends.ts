@@ -1,5 +1,6 @@
 import { KildeError } from "../core/errors.ts";
-import { readObject, type RequestDeps, send } from "./request.ts";
+import { readObject } from "./parse-answer.ts";
+import { type RequestDeps, send } from "./request.ts";
 import type { Appended } from "./types.ts";
 
 /** What the append with an idempotency key was answered; null when none is remembered. */

@@ -1,6 +1,7 @@
 import { mayContinue } from "./page-end.ts";
 import { queryString } from "./read.ts";
-import { readObject, type RequestDeps, send } from "./request.ts";
+import { readObject } from "./parse-answer.ts";
+import { type RequestDeps, send } from "./request.ts";
 import type { ConsumerInfo } from "./types.ts";
 
 /** Consumers of one request. */

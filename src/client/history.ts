@@ -26,7 +26,7 @@ export async function readHistory(
 /** Where a cursor's history parted from the log's; null: it is the log's own. */
 async function findParting(deps: RequestDeps, path: string): Promise<LogHistory | null> {
   try {
-    await send(deps, path, {}, (response) => response.arrayBuffer());
+    await send(deps, path, {}, (answer) => answer.text());
   } catch (error) {
     if (!(error instanceof KildeError)) throw error;
     const { log = null, parted = null, head = 0 } = error.members;

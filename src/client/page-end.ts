@@ -8,7 +8,7 @@
 export const END_HEADER = "Kilde-End";
 
 /** Whether the answer says that nothing follows it. */
-export function saysEnd({ headers }: Response): boolean {
+export function saysEnd({ headers }: Pick<Response, "headers">): boolean {
   return headers.get(END_HEADER) === "true";
 }
 
@@ -21,7 +21,7 @@ export interface NextPage {
 const NEXT_LINK = /<([^>]*)>\s*;\s*rel="?next"?/;
 
 /** The next page that an answer links to (RFC 8288); null: it links to none, or a proxy took the link away. */
-export function nextPageOf({ headers }: Response): NextPage | null {
+export function nextPageOf({ headers }: Pick<Response, "headers">): NextPage | null {
   const target = NEXT_LINK.exec(headers.get("link") ?? "")?.[1];
   const query = target === undefined ? null : (URL.parse(target, "http://kilde")?.searchParams ?? null);
   const lastEventId = query?.get("lastEventId") ?? null;
@@ -32,7 +32,7 @@ export function nextPageOf({ headers }: Response): NextPage | null {
  * Whether a list may continue after a page. The server links to the next page where there is one; where a proxy took the
  * header away, only an empty page ends a list. Lists are never cached.
  */
-export function mayContinue({ headers }: Response): boolean {
+export function mayContinue({ headers }: Pick<Response, "headers">): boolean {
   const link = headers.get("link");
   return link === null || NEXT_LINK.test(link);
 }

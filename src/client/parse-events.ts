@@ -1,5 +1,6 @@
 import type { WireEvent } from "../core/read-event.ts";
-import { KildeUnreachableError, UnexpectedAnswerError } from "./request.ts";
+import { UnexpectedAnswerError } from "./unexpected-answer.ts";
+import { KildeUnreachableError } from "./unreachable.ts";
 import { UnreadableEventError } from "./unreadable-event.ts";
 
 /** Each event of a page begins a line, and with its position. */

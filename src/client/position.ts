@@ -1,5 +1,6 @@
 import { KildeError } from "../core/errors.ts";
-import { type RequestDeps, send } from "./request.ts";
+import type { Answer } from "./answer.ts";
+import { type Request, type RequestDeps, send } from "./request.ts";
 
 /** What is read, and a position in it that the answer must have. */
 interface Needed {
@@ -15,8 +16,8 @@ interface Needed {
 export async function sendRead<Body>(
   deps: RequestDeps,
   path: string,
-  init: RequestInit,
-  read: (response: Response) => Promise<Body>,
+  init: Request,
+  read: (answer: Answer) => Promise<Body>,
   { feed, position = 0 }: Needed,
 ): Promise<Body> {
   const { known } = deps;

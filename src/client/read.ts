@@ -1,9 +1,10 @@
 import { eventIdOf } from "../core/cursor.ts";
 import { eventOf, type WireEvent } from "../core/read-event.ts";
+import type { Answer } from "./answer.ts";
 import { type NextPage, nextPageOf, saysEnd } from "./page-end.ts";
 import { parsePage } from "./parse-events.ts";
 import { sendRead } from "./position.ts";
-import type { RequestDeps } from "./request.ts";
+import type { Request, RequestDeps } from "./request.ts";
 import type { FeedVersion, KildeEvent, ReadOptions } from "./types.ts";
 
 const PAGE_SIZE = 1_000;
@@ -80,8 +81,8 @@ export async function* readPages<Data>(
     limit: number,
   ): Promise<AnsweredPage> => {
     const path = sourcePath(options) + queryString({ ...fixed, ...place, limit });
-    const init: RequestInit = signal === undefined ? {} : { signal };
-    const pageOf = async (response: Response): Promise<AnsweredPage> => {
+    const init: Request = { serverWaitMs: timeout, ...(signal === undefined ? {} : { signal }) };
+    const pageOf = async (response: Answer): Promise<AnsweredPage> => {
       const identity = response.headers.get("kilde-log");
       if (identity !== null) options.onLog?.(identity);
       const events = parsePage(await response.text(), sourcePath(options));

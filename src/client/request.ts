@@ -1,49 +1,10 @@
-import {
-  isErrorNamed,
-  isProblemCode,
-  KildeError,
-  PROBLEM_PATH,
-  type ProblemMembers,
-} from "../core/errors.ts";
-import { retryAfterMs } from "../core/retry-after.ts";
+import { type Answer, answerOf } from "./answer.ts";
+import { type Attempt, DeadlineError, startAttempt, type StartTimer, type Timeouts } from "./deadline.ts";
+import { errorOf } from "./parse-answer.ts";
+import { backoffMs, isPassing, type Retry } from "./retry.ts";
+import { UnexpectedAnswerError } from "./unexpected-answer.ts";
 import { UnreadableEventError } from "./unreadable-event.ts";
-
-/** The server could not be reached, or the connection was lost: whether the request was done cannot be told. */
-export class KildeUnreachableError extends Error {
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    return isErrorNamed(value, "KildeUnreachableError");
-  }
-
-  override readonly name = "KildeUnreachableError";
-}
-
-/** The server answered with something that is not Kilde's: another program, or a proxy in between. */
-export class UnexpectedAnswerError extends Error {
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    return isErrorNamed(value, "UnexpectedAnswerError");
-  }
-
-  override readonly name = "UnexpectedAnswerError";
-  readonly status: number;
-
-  constructor(status: number, detail: string) {
-    super(detail);
-    this.status = status;
-  }
-}
-
-export interface Retry {
-  /** How often a request is sent at most. */
-  readonly attempts: number;
-  /** Wait before the second attempt in milliseconds; each further one is twice as long, up to `maxDelayMs`. */
-  readonly delayMs: number;
-  readonly maxDelayMs: number;
-  /** Longest `Retry-After` of the server that is honored, in milliseconds; a longer one counts as this. */
-  readonly maxRetryAfterMs: number;
-}
-
-/** Longest `Retry-After` that is honored if nothing else is set. */
-export const MAX_RETRY_AFTER_MS = 3_600_000;
+import { KildeUnreachableError, wasNotSent } from "./unreachable.ts";
 
 /** What the client knows of the event log. */
 export interface Known {
@@ -58,92 +19,18 @@ export interface RequestDeps {
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
   readonly headers: Readonly<Record<string, string>>;
   readonly retry: Retry;
+  readonly timeouts: Timeouts;
+  readonly startTimer: StartTimer;
+  /** Called with the failure of an attempt that will be repeated. */
+  readonly onRetry?: ((error: unknown) => void) | undefined;
   /** Resolves after `ms`; rejects with the signal's reason when it aborts. */
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
   /** The wall clock, for a `Retry-After` with a date in an answer without one. */
   readonly now: () => number;
   readonly known: Known;
+  readonly suspicion: Suspicion;
   /** 0 up to 1; spreads the attempts of many clients. */
   readonly random: () => number;
-}
-
-/** Answers of a proxy or of a server that starts or stops: the same request may well succeed soon. */
-const PASSING = new Set([429, 502, 503, 504]);
-
-export function isPassing(error: unknown): boolean {
-  if (error instanceof KildeUnreachableError) return true;
-  if (error instanceof UnexpectedAnswerError) return PASSING.has(error.status);
-  return error instanceof KildeError && retryAfter.has(error);
-}
-
-/** Errors that are worth another attempt, with how long the server asks to wait for it, in milliseconds. */
-const retryAfter = new WeakMap<Error, number>();
-
-function isMembers(value: unknown): value is ProblemMembers & { type?: unknown; detail?: unknown } {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** The members of a problem's JSON text; null for any other text. */
-function problemOf(text: string): (ProblemMembers & { type?: unknown; detail?: unknown }) | null {
-  try {
-    const problem: unknown = JSON.parse(text);
-    return isMembers(problem) ? problem : null;
-  } catch {
-    return null;
-  }
-}
-
-/**
- * Reads an answer that is a JSON object. One that ends in the middle was cut off; any other text is not Kilde's. Throws a
- * KildeUnreachableError or an UnexpectedAnswerError.
- */
-export async function readObject<Body extends object>(response: Response): Promise<Body> {
-  const text = await response.text();
-  try {
-    const value: unknown = JSON.parse(text);
-    if (isMembers(value)) return value as Body;
-  } catch (error) {
-    if (/^\s*\{/.test(text) && !text.trimEnd().endsWith("}")) {
-      throw new KildeUnreachableError("The answer was cut off", { cause: error });
-    }
-  }
-  throw new UnexpectedAnswerError(
-    response.status,
-    `The server answered with no JSON object: ${text.slice(0, 200)}`,
-  );
-}
-
-/** The error that an answer stands for, built again from the problem's type. */
-export async function errorOf(response: Response, nowMs: number): Promise<Error> {
-  const text = await response.text().catch(() => "");
-  let error: Error = new UnexpectedAnswerError(
-    response.status,
-    `The server answered ${response.status}: ${text.slice(0, 200)}`,
-  );
-  if (/^application\/problem\+json\b/i.test(response.headers.get("content-type") ?? "")) {
-    const { type, detail, ...members } = problemOf(text) ?? {};
-    const code = typeof type === "string" ? type.slice(type.lastIndexOf("/") + 1) : "";
-    if (typeof type === "string" && type.includes(PROBLEM_PATH) && isProblemCode(code)) {
-      error = new KildeError(code, String(detail), members);
-    }
-  }
-  if (PASSING.has(response.status)) {
-    const { headers } = response;
-    const options = { date: headers.get("date"), nowMs, mostMs: Infinity };
-    retryAfter.set(error, retryAfterMs(headers.get("retry-after"), options) ?? 0);
-  }
-  return error;
-}
-
-/** How long to wait before an attempt: half of it certain, half by chance, and no less than the server asks. */
-export function backoffMs(
-  { retry, random }: Pick<RequestDeps, "retry" | "random">,
-  attempt: number,
-  error: unknown,
-): number {
-  const asked = Math.min(retry.maxRetryAfterMs, error instanceof Error ? (retryAfter.get(error) ?? 0) : 0);
-  const delay = Math.min(retry.maxDelayMs, retry.delayMs * 2 ** Math.min(30, attempt - 1));
-  return Math.max(asked, delay / 2 + (delay / 2) * random());
 }
 
 /** Takes note of what an answer says about the event log. Answers about feeds name the identities of feeds. */
@@ -158,56 +45,170 @@ function noteKnown(known: Known, path: string, headers: Headers): void {
   if (position > known.position) known.position = position;
 }
 
-/** Sends a request once. A `HEAD` or `GET` for what does not exist is an error like any other. */
-export async function sendOnce(deps: RequestDeps, path: string, init: RequestInit): Promise<Response> {
-  let response: Response;
-  try {
-    const headers = { ...deps.headers, ...(init.headers as Record<string, string> | undefined) };
-    response = await deps.fetch(deps.url + path, { ...init, headers });
-  } catch (error) {
-    if (init.signal?.aborted === true) throw error;
-    throw new KildeUnreachableError(`No answer from ${deps.url}: ${String(error)}`, { cause: error });
-  }
-  noteKnown(deps.known, path, response.headers);
-  if (response.ok) return response;
-  // Its answer has no body, which would say what is wrong.
-  if (init.method === "HEAD") return sendOnce(deps, path, { ...init, method: "GET" });
-  throw await errorOf(response, deps.now());
+/** A request, and how long the server itself waits before it answers (`timeout`), in milliseconds. */
+export type Request = RequestInit & {
+  readonly serverWaitMs?: number | undefined;
+  /** The deadline for the beginning of the answer, where it is not the usual one. */
+  readonly answerMs?: number | undefined;
+};
+
+/** What `fetch` takes of a request. */
+function initOf({ serverWaitMs: _wait, answerMs: _answer, ...init }: Request): RequestInit {
+  return init;
 }
 
-/** Whether reading an answer failed for what it holds, and not because the connection was lost. */
+/**
+ * How many connections may have gone silent. Where one did, the runtime's pool may hold others that are just as dead, and
+ * give them to the next requests.
+ */
+export interface Suspicion {
+  left: number;
+}
+
+const MOST_SUSPECTS = 16;
+
+/** The deadline of the first attempts of a request whose connection is suspected, and how many attempts that is. */
+const PROBE_MS = 2_000;
+const PROBES = 2;
+
+/** The deadline of an attempt (1, 2, …) that can be followed by others. */
+export function attemptDeadlineMs({ suspicion, timeouts }: RequestDeps, attempt: number): number {
+  if (suspicion.left === 0 || attempt > PROBES) return timeouts.answerMs;
+  suspicion.left -= 1;
+  return Math.min(PROBE_MS, timeouts.answerMs);
+}
+
+/** Slowest upload that is waited for, in bytes per millisecond. */
+const UPLOAD_BYTES_PER_MS = 32;
+
+function answerDeadlineMs(
+  { timeouts }: RequestDeps,
+  { body, serverWaitMs = 0, answerMs = timeouts.answerMs }: Request,
+): number {
+  const bytes = typeof body === "string" ? body.length : 0;
+  return answerMs + serverWaitMs + bytes / UPLOAD_BYTES_PER_MS;
+}
+
+/** The error for an attempt that ended without an answer, or with a part of one. */
+export function unreachable(deps: RequestDeps, detail: string, cause: unknown): KildeUnreachableError {
+  if (cause instanceof DeadlineError && cause.waitedMs > PROBE_MS) deps.suspicion.left = MOST_SUSPECTS;
+  const waitedMs = cause instanceof DeadlineError ? cause.waitedMs : 0;
+  const reason = cause instanceof DeadlineError ? cause.message : String(cause);
+  return new KildeUnreachableError(`${detail}: ${reason}`, { cause, waitedMs });
+}
+
+/**
+ * Sends a request once. A `HEAD` or `GET` for what does not exist is an error like any other. The caller closes the
+ * answer.
+ */
+export async function openAnswer(deps: RequestDeps, path: string, request: Request): Promise<Answer> {
+  const init = initOf(request);
+  const attempt = startAttempt(deps.startTimer, init.signal);
+  const answer = await receiveHeaders(deps, path, request, attempt);
+  noteKnown(deps.known, path, answer.headers);
+  if (answer.status >= 200 && answer.status < 300) return answer;
+  try {
+    // The answer to a HEAD has no body, which would describe the problem.
+    if (init.method === "HEAD") return await openAnswer(deps, path, { ...request, method: "GET" });
+    throw await errorOf(answer, deps.now());
+  } finally {
+    answer.close();
+  }
+}
+
+async function receiveHeaders(
+  deps: RequestDeps,
+  path: string,
+  request: Request,
+  attempt: Attempt,
+): Promise<Answer> {
+  const init = initOf(request);
+  const headers = { ...deps.headers, ...(init.headers as Record<string, string> | undefined) };
+  try {
+    const sent = deps.fetch(deps.url + path, { ...init, headers, signal: attempt.signal });
+    const response = await attempt.within(answerDeadlineMs(deps, request), sent);
+    return answerOf(response, attempt, deps.timeouts.silenceMs);
+  } catch (error) {
+    attempt.end("abort");
+    if (init.signal?.aborted === true) throw error;
+    throw unreachable(deps, `No answer from ${deps.url}`, error);
+  }
+}
+
+/** Whether reading an answer failed because of its content, and not because the connection was lost. */
 function isAboutContent(error: unknown): boolean {
   return error instanceof UnreadableEventError || error instanceof UnexpectedAnswerError;
 }
 
-/** Reads the body of an answer; a connection that is lost meanwhile is an error like one that was never there. */
-async function received<Body>(
-  response: Response,
-  read: (response: Response) => Promise<Body>,
-  signal: AbortSignal | null | undefined,
+/** Sends a request once, and reads the answer; a connection that is lost meanwhile is an error like one that never was. */
+export async function sendOnce<Body>(
+  deps: RequestDeps,
+  path: string,
+  request: Request,
+  read: (answer: Answer) => Promise<Body>,
 ): Promise<Body> {
+  const answer = await openAnswer(deps, path, request);
   try {
-    return await read(response);
+    return await read(answer);
   } catch (error) {
-    if (signal?.aborted === true || isAboutContent(error)) throw error;
-    throw new KildeUnreachableError(`The answer was cut off: ${String(error)}`, { cause: error });
+    if (request.signal?.aborted === true || isAboutContent(error)) throw error;
+    if (error instanceof KildeUnreachableError) throw error;
+    throw unreachable(deps, "The answer was cut off", error);
+  } finally {
+    answer.close();
   }
 }
 
-/** Sends a request that may be repeated, until an attempt succeeds, or fails for good, or they are used up. */
+/** Adds to the error of a request that changes something whether the server may have done it. */
+function withOutcome(
+  error: unknown,
+  { method = "GET" }: Request,
+  path: string,
+  mayBeDone: boolean,
+  idempotencyKey: string | null,
+): unknown {
+  if (!(error instanceof KildeUnreachableError) || !mayBeDone) return error;
+  if (method === "GET" || method === "HEAD") return error;
+  const remedy =
+    idempotencyKey === null
+      ? "read what the server has before you repeat it"
+      : `repeat it with the idempotency key ${JSON.stringify(idempotencyKey)}, or give the key to findAppend`;
+  const { cause, waitedMs } = error;
+  return new KildeUnreachableError(
+    `${error.message}. The outcome of ${method} ${path} is unknown: ${remedy}`,
+    { cause, waitedMs, isOutcomeUnknown: true, idempotencyKey },
+  );
+}
+
+/** How a request may be repeated. */
+export interface Repetition {
+  /** Doing it twice has the effect of doing it once. Default: true. */
+  readonly isRepeatable?: boolean;
+  /** The key that makes it repeatable; named in the error when the outcome is unknown. */
+  readonly idempotencyKey?: string | null;
+}
+
+/** Sends a request, repeatedly if that is safe, until an attempt succeeds, fails permanently, or none is left. */
 export async function send<Body>(
   deps: RequestDeps,
   path: string,
-  init: RequestInit,
-  read: (response: Response) => Promise<Body>,
-  repeatable = true,
+  request: Request,
+  read: (answer: Answer) => Promise<Body>,
+  { isRepeatable = true, idempotencyKey = null }: Repetition = {},
 ): Promise<Body> {
+  let mayBeDone = false;
   for (let attempt = 1; ; attempt += 1) {
+    const isLast = !isRepeatable || attempt >= deps.retry.attempts;
+    const answerMs = isLast ? deps.timeouts.answerMs : attemptDeadlineMs(deps, attempt);
     try {
-      return await received(await sendOnce(deps, path, init), read, init.signal);
+      return await sendOnce(deps, path, { ...request, answerMs }, read);
     } catch (error) {
-      if (!repeatable || attempt >= deps.retry.attempts || !isPassing(error)) throw error;
-      await deps.sleep(backoffMs(deps, attempt, error), init.signal ?? undefined);
+      mayBeDone ||= error instanceof KildeUnreachableError && !wasNotSent(error);
+      if (isLast || !isPassing(error)) {
+        throw withOutcome(error, request, path, mayBeDone, idempotencyKey);
+      }
+      deps.onRetry?.(error);
+      await deps.sleep(backoffMs(deps, attempt, error), request.signal ?? undefined);
     }
   }
 }

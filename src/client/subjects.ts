@@ -1,7 +1,8 @@
 import { mayContinue } from "./page-end.ts";
 import { logPath, queryString } from "./read.ts";
 import { sendRead } from "./position.ts";
-import { readObject, type RequestDeps } from "./request.ts";
+import { readObject } from "./parse-answer.ts";
+import { type RequestDeps } from "./request.ts";
 import type { ListOptions, StreamInfo, SubjectInfo, SubjectsOptions } from "./types.ts";
 
 /** Subjects of one request. */

@@ -1,6 +1,8 @@
 import { mayContinue } from "./page-end.ts";
 import { queryString } from "./read.ts";
-import { readObject, type RequestDeps, send } from "./request.ts";
+import type { Answer } from "./answer.ts";
+import { readObject } from "./parse-answer.ts";
+import { type Request, type RequestDeps, send } from "./request.ts";
 import type * as types from "./subscription-types.ts";
 
 /** Entries of one request. */
@@ -15,19 +17,25 @@ interface Call {
   readonly repeatable?: boolean;
   /** Whether the answer has a body. Default: true. */
   readonly answered?: boolean;
+  /** How long the server may work on it, beyond the usual deadline. Default: 0. */
+  readonly serverWaitMs?: number;
 }
+
+/** Requests that wait for an endpoint, or that count events. */
+const SLOW_MS = 60_000;
 
 /** Subscriptions of the server that requests are sent to. */
 export function createSubscriptions(deps: RequestDeps): types.Subscriptions {
-  const call = <Answer>(
+  const call = <Result>(
     path: string,
-    { method, body, repeatable = true, answered = true }: Call = {},
-  ): Promise<Answer> => {
-    const init: RequestInit = { headers: { "content-type": "application/json" } };
+    { method, body, repeatable = true, answered = true, serverWaitMs = 0 }: Call = {},
+  ): Promise<Result> => {
+    const init: Request = { headers: { "content-type": "application/json" }, serverWaitMs };
     if (method !== undefined) init.method = method;
     if (body !== undefined) init.body = JSON.stringify(body);
-    const read = async (response: Response) => (answered ? await readObject(response) : undefined) as Answer;
-    return send(deps, path, init, read, repeatable);
+    const read = async (answer: Answer) =>
+      (answered ? await readObject(answer) : void (await answer.text())) as Result;
+    return send(deps, path, init, read, { isRepeatable: repeatable });
   };
   const one = (id: string) => `${ALL}/${encodeURIComponent(id)}`;
   const blockedAt = (id: string, subject: string) => `${one(id)}/blocked/${encodeURIComponent(subject)}`;
@@ -41,7 +49,7 @@ export function createSubscriptions(deps: RequestDeps): types.Subscriptions {
         {},
         async (response) => ({
           continues: mayContinue(response),
-          entries: ((await response.json()) as Record<string, Entry[]>)[name] ?? [],
+          entries: (await readObject<Record<string, Entry[]>>(response))[name] ?? [],
         }),
       );
       yield* entries;
@@ -52,16 +60,21 @@ export function createSubscriptions(deps: RequestDeps): types.Subscriptions {
   }
 
   return {
-    create: (body) => call(ALL, { method: "POST", body, repeatable: false }),
+    create: (body) => call(ALL, { method: "POST", body, repeatable: false, serverWaitMs: SLOW_MS }),
     list: () => paged(ALL, "subscriptions", ({ subscription }: types.Subscription) => subscription),
     get: (id) => call(one(id)),
-    change: (id, body) => call(one(id), { method: "PATCH", body }),
+    change: (id, body) => call(one(id), { method: "PATCH", body, serverWaitMs: SLOW_MS }),
     remove: (id) => call(one(id), { method: "DELETE", repeatable: false, answered: false }),
     pause: (id, reason) => call(`${one(id)}/pause`, { method: "POST", body: { reason } }),
     resume: (id) => call(`${one(id)}/resume`, { method: "POST" }),
     rewind: (id, body = {}) =>
-      call(`${one(id)}/rewind`, { method: "POST", body, repeatable: body.dryRun === true }),
-    test: (id) => call(`${one(id)}/test`, { method: "POST", repeatable: false }),
+      call(`${one(id)}/rewind`, {
+        method: "POST",
+        body,
+        repeatable: body.dryRun === true,
+        serverWaitMs: SLOW_MS,
+      }),
+    test: (id) => call(`${one(id)}/test`, { method: "POST", repeatable: false, serverWaitMs: SLOW_MS }),
     rotateSecret: (id, body = {}) =>
       call(`${one(id)}/rotate-secret`, { method: "POST", body, repeatable: false }),
     attempts: async (id) =>

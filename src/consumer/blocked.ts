@@ -42,6 +42,14 @@ export interface Blocked {
 /** Waits that are longer are looked at again after this. */
 const LONGEST_WAIT_MS = 60_000;
 
+/** Longest wait after a failure that no handler caused: the server, the network or the store may be back at any time. */
+const LONGEST_OUTAGE_WAIT_MS = 10_000;
+
+/** The waits after failures that no handler caused. */
+export function outageBackoff({ delayMs, maxDelayMs }: BackoffOptions): BackoffOptions {
+  return { delayMs, maxDelayMs: Math.min(maxDelayMs, LONGEST_OUTAGE_WAIT_MS) };
+}
+
 export function backoffMs(
   { delayMs, maxDelayMs }: BackoffOptions,
   attempts: number,
@@ -55,8 +63,11 @@ export function createBlocked<Tx>({ clock, random }: ConsumerDeps<Tx>, backoff: 
   const entries = new Map<string, Entry>();
   let changed = new AbortController();
 
-  const dueAfter = (failure: Failure | null) =>
-    clock.monotonic() + (failure === null ? 0 : backoffMs(backoff, failure.attempts, random));
+  const dueAfter = (failure: Failure | null) => {
+    if (failure === null) return clock.monotonic();
+    const waits = failure.version === null ? outageBackoff(backoff) : backoff;
+    return clock.monotonic() + backoffMs(waits, failure.attempts, random);
+  };
 
   return {
     has: (subject) => entries.has(subject),

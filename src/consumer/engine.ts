@@ -1,4 +1,4 @@
-import { backoffMs, createBlocked } from "./blocked.ts";
+import { backoffMs, createBlocked, outageBackoff } from "./blocked.ts";
 import { deliver, type DeliverDeps, noteFailure, retryBlocked } from "./deliver.ts";
 import type { ConsumerDeps } from "./deps.ts";
 import type { Engine, EngineOptions, Phase } from "./engine-types.ts";
@@ -151,7 +151,7 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
         failures = failure === null ? 1 : failures + 1;
         failure = error instanceof Error ? error : new Error(String(error), { cause: error });
         onError(error);
-        await clock.sleep(backoffMs(options.backoff, failures, deps.random), signal);
+        await clock.sleep(backoffMs(outageBackoff(options.backoff), failures, deps.random), signal);
       }
     }
   };

@@ -6,8 +6,11 @@ import { type ConsumerEvent, consumerEvent } from "./types.ts";
 /** How events come: server-sent events, long-polls, or handed to `receive` (webhooks). */
 export type Transport = "sse" | "poll" | "push";
 
-/** How long a poll waits for an event, below what servers allow by default. */
-const POLL_MS = 25_000;
+/**
+ * How long the server waits for an event in a poll. With the deadline for its answer it is below the 20 seconds within
+ * which a consumer is to heal after the network is back.
+ */
+const POLL_MS = 5_000;
 
 /** Most events that wait to be handled. */
 const BUFFERED = 2_000;

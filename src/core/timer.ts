@@ -38,3 +38,17 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
 export function repeat(ms: number, work: () => void): void {
   setInterval(work, Math.min(ms, LONGEST_TIMER_MS)).unref();
 }
+
+/** Calls `work` after `ms`, never for `Infinity`. Returns a function that cancels the call. */
+export function startTimer(ms: number, work: () => void): () => void {
+  if (Number.isNaN(ms)) throw new RangeError("A wait must be a number of milliseconds");
+  let leftMs = Math.max(0, ms);
+  let timer: ReturnType<typeof setTimeout>;
+  const arm = () => {
+    const partMs = Math.min(leftMs, LONGEST_TIMER_MS);
+    leftMs -= partMs;
+    timer = setTimeout(leftMs > 0 ? arm : work, partMs);
+  };
+  if (leftMs < Infinity) arm();
+  return () => clearTimeout(timer);
+}

@@ -1,5 +1,6 @@
 import type { Appended, Client, Metadata } from "../client/index.ts";
-import { backoffMs, type RequestDeps, type Retry } from "../client/request.ts";
+import { backoffMs, type Retry } from "../client/retry.ts";
+import { type RequestDeps } from "../client/request.ts";
 import { KildeError, type ProblemCode } from "../core/errors.ts";
 import { decideEvents, type DomainEvent, evolveState, folded } from "./decider.ts";
 import { catchUp, load, type LoadDeps, type Loaded, type Loading } from "./load.ts";

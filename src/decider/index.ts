@@ -1,5 +1,5 @@
 import type { Retry } from "../client/index.ts";
-import { MAX_RETRY_AFTER_MS } from "../client/request.ts";
+import { MAX_RETRY_AFTER_MS } from "../client/retry.ts";
 import { sleepFor } from "../client/sleep.ts";
 import type { Decider, DomainEvent } from "./decider.ts";
 import {

@@ -113,6 +113,8 @@ export async function createKilde({
   const client = createClient({
     url: "http://kilde",
     fetch: (url, init) => surface.fetch(new Request(url, init)),
+    // There is no network that could go silent.
+    timeouts: { answerMs: Infinity, silenceMs: Infinity },
     sleep: (ms, signal) =>
       closing.signal.aborted
         ? Promise.reject(new KildeError("shutting-down", "This Kilde was closed"))

@@ -8,7 +8,7 @@ import { isHead } from "./resource.ts";
 
 /**
  * A comment is sent when nothing else was for so many beats of five seconds, so that neither side takes the other for
- * gone: at most 15 seconds go by.
+ * gone: at most 10 seconds go by, and the client waits for 15 (`client/deadline.ts`).
  */
 const QUIET_BEATS = 2;
 

@@ -16,6 +16,11 @@ export type Weather =
    * changes, as after a partition.
    */
   | { readonly kind: "frozen"; readonly to?: string }
+  /**
+   * Connections go silent permanently: nothing arrives any more, in either direction, also after the weather changed, and
+   * nobody closes them. New connections are accepted, and go silent as well.
+   */
+  | { readonly kind: "silent" }
   /** Requests arrive at once, answers so many milliseconds later; of some, answers to requests with a text alone. */
   | { readonly kind: "slow"; readonly answerMs: number; readonly to?: string }
   /** Connections break off within a request or within an answer, after a number of bytes that is chosen by chance. */
@@ -40,6 +45,7 @@ interface Link {
   readonly server: Socket;
   /** What the client asked last. */
   request: string;
+  isSilent: boolean;
 }
 
 /** Stands before the server at a URL. */
@@ -64,6 +70,7 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
       while (weather.kind === "frozen" && link.request.includes(weather.to ?? "") && !stopped)
         await Bun.sleep(LOOK_MS);
       if (weather.kind === "refusing") breakOff(link);
+      if (link.isSilent) return;
       if (weather.kind === "slow" && isAnswer && link.request.includes(weather.to ?? ""))
         await Bun.sleep(Math.max(0, arrived + weather.answerMs - Date.now()));
       if (to.destroyed) return;
@@ -82,7 +89,7 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
       const arrived = Date.now();
       before = before.then(() => send(bytes, arrived));
     });
-    const end = () => void before.then(() => breakOff(link));
+    const end = () => void before.then(() => link.isSilent || breakOff(link));
     from.on("end", end);
     from.on("close", end);
     from.on("error", () => {});
@@ -94,7 +101,7 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
       return;
     }
     const server = createConnection({ host: hostname, port: Number(port) });
-    const link: Link = { client, server, request: "" };
+    const link: Link = { client, server, request: "", isSilent: weather.kind === "silent" };
     links.add(link);
     pass(link, client, server, false);
     pass(link, server, client, true);
@@ -105,6 +112,7 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
     url: `http://127.0.0.1:${address.port}`,
     set(next) {
       weather = next;
+      if (next.kind === "silent") for (const link of links) link.isSilent = true;
       if (next.kind === "refusing") for (const link of Array.from(links)) breakOff(link);
     },
     count(text) {

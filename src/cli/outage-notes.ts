@@ -1,0 +1,20 @@
+import { DeadlineError } from "../client/deadline.ts";
+import type { CliContext } from "./context.ts";
+
+/** At most one line in this time: an outage may last for hours. */
+const QUIET_MS = 10_000;
+
+/** Reports on standard error, now and then, that the server cannot be reached and is tried again. */
+export function outageNotes({
+  stderr,
+  clock,
+}: Pick<CliContext, "stderr" | "clock">): (error: unknown) => void {
+  let lastMs = Number.NEGATIVE_INFINITY;
+  return (error) => {
+    if (clock.monotonic() - lastMs < QUIET_MS) return;
+    lastMs = clock.monotonic();
+    const cause = error instanceof Error && error.cause instanceof DeadlineError ? error.cause : error;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    void stderr.write(`Connection lost (${reason}); connecting again.\n`);
+  };
+}

@@ -1,0 +1,68 @@
+import type { Attempt } from "./deadline.ts";
+
+/** An answer whose body is read under a deadline. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  /** Reads the whole body as text. */
+  text(): Promise<string>;
+  /** The body as it arrives; empty for an answer without one. Fails when the server is silent for too long. */
+  chunks(): ReadableStream<Uint8Array>;
+  /** Lets go of the answer. A body that was not read to its end is cancelled. */
+  close(): void;
+}
+
+/** A body of so many bytes arrives within one silence, so that it needs no watch over its chunks. */
+const SHORT_BYTES = 64 * 1024;
+
+function isShort(headers: Headers): boolean {
+  const length = headers.get("content-length");
+  return length !== null && Number(length) <= SHORT_BYTES;
+}
+
+/** Puts the body of an answer under a deadline for silence. */
+export function answerOf(response: Response, attempt: Attempt, silenceMs: number): Answer {
+  const { status, headers, body } = response;
+  let isComplete = body === null;
+
+  const readText = async (): Promise<string> => {
+    if (body === null) return "";
+    if (isShort(headers)) return attempt.within(silenceMs, response.text());
+    const reader = body.getReader();
+    const decoder = new TextDecoder();
+    const parts: string[] = [];
+    for (;;) {
+      const { done, value } = await attempt.within(silenceMs, reader.read());
+      if (done) break;
+      parts.push(decoder.decode(value, { stream: true }));
+    }
+    parts.push(decoder.decode());
+    return parts.join("");
+  };
+
+  return {
+    status,
+    headers,
+    async text() {
+      const text = await readText();
+      isComplete = true;
+      return text;
+    },
+    chunks() {
+      const reader = body?.getReader();
+      return new ReadableStream<Uint8Array>({
+        async pull(controller) {
+          const result = reader && (await attempt.within(silenceMs, reader.read()));
+          if (result?.value !== undefined) {
+            controller.enqueue(result.value);
+            return;
+          }
+          isComplete = true;
+          controller.close();
+        },
+        cancel: (reason) => reader?.cancel(reason),
+      });
+    },
+    close: () => attempt.end(isComplete ? "complete" : "abort"),
+  };
+}

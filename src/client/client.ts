@@ -1,0 +1,216 @@
+import { toHeaderText } from "../core/header-text.ts";
+import type { Answer } from "./answer.ts";
+import { findAppend } from "./appends.ts";
+import { follow } from "./follow.ts";
+import { readHistory } from "./history.ts";
+import { listConsumers } from "./consumers.ts";
+import { sendRead } from "./position.ts";
+import { logPath, queryString, readPages, sourcePath } from "./read.ts";
+import { startTimer } from "../core/timer.ts";
+import { TIMEOUTS, type Timeouts } from "./deadline.ts";
+import { MAX_RETRY_AFTER_MS, type Retry } from "./retry.ts";
+import { readObject } from "./parse-answer.ts";
+import { type Request, type RequestDeps, send } from "./request.ts";
+import { sleepFor } from "./sleep.ts";
+import { listStreams, subjectPages } from "./subjects.ts";
+import type { Subscriptions } from "./subscription-types.ts";
+import { createSubscriptions } from "./subscriptions.ts";
+import type * as types from "./types.ts";
+
+export interface ClientOptions {
+  /** Where the server is: `http://127.0.0.1:4000`. A path is kept: `https://example.org/kilde`. */
+  readonly url: string;
+  /** Sent with each request; `{ authorization: "Bearer …" }` for a proxy that asks for it. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Name by which the server knows who reads, how far it is, and that it still does (`Kilde-Consumer`). */
+  readonly consumer?: string;
+  /** Ask for compressed answers; worth it over slow networks only. Default false. */
+  readonly compression?: boolean;
+  /** How requests that may be repeated are; default: 5 attempts, 100 ms doubling up to 5,000 ms, `Retry-After` up to an hour. */
+  readonly retry?: Partial<Retry>;
+  /**
+   * How long requests wait for the server; default: 12,000 ms for an answer to begin (`answerMs`), 15,000 ms of silence
+   * within one (`silenceMs`). Requests that are safe to repeat are repeated then; others reject with a
+   * KildeUnreachableError whose `isOutcomeUnknown` is true.
+   */
+  readonly timeouts?: Partial<Timeouts>;
+  /** Called with the failure of each attempt that will be repeated, such as one to follow a log from an absent server. */
+  readonly onRetry?: ((error: unknown) => void) | undefined;
+  /** Default: the runtime's own. */
+  readonly fetch?: RequestDeps["fetch"];
+  /** Default: the runtime's timers and chance. */
+  readonly sleep?: RequestDeps["sleep"];
+  readonly random?: RequestDeps["random"];
+}
+
+/**
+ * A client of one server. What it has appended it sees when it reads the event log, also where a replica answers. Every
+ * method throws KildeError for what the server refuses, by its `code`.
+ */
+export interface Client {
+  /** Appends one event or several to a stream, all or none. */
+  append(
+    stream: string,
+    events: types.NewEvent | readonly types.NewEvent[],
+    options?: types.AppendOptions,
+  ): Promise<types.Appended>;
+  /** Appends to several streams, all or none; a stream may occur several times. */
+  transact(
+    appends: readonly types.StreamAppend[],
+    options?: Omit<types.AppendOptions, "expectedVersion">,
+  ): Promise<readonly types.Appended[]>;
+  /**
+   * What an append with this idempotency key was answered, for who lost the answer; a result for each stream that it
+   * named. Null when there was none, or it is longer ago than keys are remembered.
+   */
+  findAppend(idempotencyKey: string): Promise<readonly types.Appended[] | null>;
+  /** Events in order, up to the end of the log as it is when it is reached. */
+  read<Data = unknown>(options?: types.ReadOptions): AsyncGenerator<types.KildeEvent<Data>, void, undefined>;
+  /** The same events, a request's at a time. */
+  readPages<Data = unknown>(
+    options?: types.ReadOptions,
+  ): AsyncGenerator<types.KildeEvent<Data>[], void, undefined>;
+  /** Events in order, and those to come: reconnects by itself, without a gap or a repeat. */
+  follow<Data = unknown>(
+    options?: types.FollowOptions,
+  ): AsyncGenerator<types.KildeEvent<Data>, void, undefined>;
+  /** Streams by name, or those that changed. */
+  streams(options?: types.ListOptions): AsyncGenerator<types.StreamInfo, void, undefined>;
+  /** Subjects of a feed, or streams, by name or those that changed: a request's at a time. */
+  subjectPages(options?: types.SubjectsOptions): AsyncGenerator<types.SubjectInfo[], void, undefined>;
+  /** Position of the last event of the event log, or of a feed; 0 when there is none. */
+  head(feed?: types.FeedVersion): Promise<number>;
+  /**
+   * The identity of the event log, or of a feed, and its head. With a former `identity` also up to where the log still
+   * holds what it held then: a restore of the server gives each log a new identity.
+   */
+  history(options?: types.HistoryOptions): Promise<types.LogHistory>;
+  /**
+   * Tells the server that a consumer has dealt with everything up to a position. Throws a KildeError
+   * `cursor-moved-back` for an earlier position than before, unless it is to `rewind`.
+   */
+  commit(position: number, options?: types.CommitOptions): Promise<types.ConsumerInfo>;
+  /** Who reads the event log, or a feed, in order of name. */
+  consumers(feed?: types.FeedVersion): AsyncGenerator<types.ConsumerInfo, void, undefined>;
+  /** Removes the events of a stream below a version. Gives the stream's first version. */
+  truncate(stream: string, before: number): Promise<number>;
+  /** Removes all events of a stream, and leaves a tombstone with the reason. Gives the tombstone's version. */
+  erase(stream: string, reason: string, options?: { readonly version?: number }): Promise<number>;
+  /** Webhook subscriptions. */
+  readonly subscriptions: Subscriptions;
+}
+
+const RETRY: Retry = { attempts: 5, delayMs: 100, maxDelayMs: 5_000, maxRetryAfterMs: MAX_RETRY_AFTER_MS };
+
+const json = { "content-type": "application/json" };
+
+/** Makes a client. It holds no connection and needs no closing. */
+export function createClient(options: ClientOptions): Client {
+  return clientOf(requestDepsOf(options), options.consumer);
+}
+
+function requestDepsOf(options: ClientOptions): RequestDeps {
+  return {
+    url: options.url.replace(/\/+$/, ""),
+    fetch: options.fetch ?? ((url, init) => fetch(url, init)),
+    headers: {
+      ...(options.compression === true ? {} : { "accept-encoding": "identity" }),
+      ...(options.consumer === undefined ? {} : { "kilde-consumer": encodeURIComponent(options.consumer) }),
+      ...options.headers,
+    },
+    retry: { ...RETRY, ...options.retry },
+    timeouts: { ...TIMEOUTS, ...options.timeouts },
+    startTimer,
+    onRetry: options.onRetry,
+    sleep: options.sleep ?? sleepFor,
+    random: options.random ?? Math.random,
+    now: () => Date.now(),
+    known: { position: 0, identity: null },
+    suspicion: { left: 0 },
+  };
+}
+
+/** A client that shares what requests need, and learn, with others. */
+export function clientOf(deps: RequestDeps, own?: string): Client {
+  const post = async <Body extends object>(
+    path: string,
+    body: object,
+    appendOptions: types.AppendOptions,
+  ): Promise<Body> => {
+    const { idempotencyKey = crypto.randomUUID(), logIdentity = deps.known.identity } = appendOptions;
+    const { signal, onLog } = appendOptions;
+    const headers = {
+      ...json,
+      ...(idempotencyKey === null ? {} : { "idempotency-key": toHeaderText(idempotencyKey) }),
+      ...(logIdentity === null ? {} : { "kilde-log": logIdentity }),
+    };
+    const init: Request = { method: "POST", body: JSON.stringify(body), headers };
+    if (signal !== undefined) init.signal = signal;
+    const repetition = { isRepeatable: idempotencyKey !== null, idempotencyKey };
+    const read = (answer: Answer): Promise<Body> => {
+      const identity = answer.headers.get("kilde-log");
+      if (identity !== null) onLog?.(identity);
+      return readObject<Body>(answer);
+    };
+    return send(deps, path, init, read, repetition);
+  };
+
+  const remove = <Body extends object>(
+    stream: string,
+    query: string,
+    stated: Record<string, string>,
+    isRepeatable: boolean,
+  ): Promise<Body> => {
+    const { identity } = deps.known;
+    const headers = identity === null ? stated : { ...stated, "kilde-log": identity };
+    const request = { method: "DELETE", headers };
+    return send(deps, sourcePath({ stream }) + query, request, readObject<Body>, { isRepeatable });
+  };
+
+  return {
+    append(stream, events, appendOptions = {}) {
+      const { expectedVersion } = appendOptions;
+      return post(sourcePath({ stream }), { events: [events].flat(), expectedVersion }, appendOptions);
+    },
+    async transact(appends, transactOptions = {}) {
+      const { results } = await post<{ results: types.Appended[] }>(
+        "/transactions",
+        { appends },
+        transactOptions,
+      );
+      return results;
+    },
+    findAppend: (idempotencyKey) => findAppend(deps, idempotencyKey),
+    async *read<Data>(readOptions: types.ReadOptions = {}) {
+      for await (const page of readPages<Data>(deps, readOptions)) yield* page;
+    },
+    readPages: (readOptions = {}) => readPages(deps, readOptions),
+    follow: (followOptions = {}) => follow(deps, followOptions),
+    streams: (listOptions = {}) => listStreams(deps, listOptions),
+    subjectPages: (subjectsOptions = {}) => subjectPages(deps, subjectsOptions),
+    head: (feed) =>
+      sendRead(
+        deps,
+        `${logPath(feed)}${queryString({ limit: 1, direction: "backwards" })}`,
+        { method: "HEAD" },
+        async (response) => Number(response.headers.get("kilde-head")),
+        { feed },
+      ),
+    history: (historyOptions = {}) => readHistory(deps, historyOptions),
+    commit(position, { feed, consumer = own, rewind } = {}) {
+      if (consumer === undefined) throw new TypeError("Who commits? State `consumer`, here or of the client");
+      const path = `${logPath(feed)}/consumers/${encodeURIComponent(consumer)}`;
+      const init = { method: "PUT", headers: json, body: JSON.stringify({ position, rewind }) };
+      return send(deps, path, init, readObject<types.ConsumerInfo>);
+    },
+    consumers: (feed) => listConsumers(deps, logPath(feed)),
+    async truncate(stream, before) {
+      return (await remove<{ firstVersion: number }>(stream, queryString({ before }), {}, true)).firstVersion;
+    },
+    async erase(stream, reason, { version } = {}) {
+      const headers: Record<string, string> = version === undefined ? {} : { "if-match": `"${version}"` };
+      return (await remove<{ version: number }>(stream, queryString({ reason }), headers, false)).version;
+    },
+    subscriptions: createSubscriptions(deps),
+  };
+}

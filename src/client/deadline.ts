@@ -1,0 +1,67 @@
+/** How long a request may wait for the server, in milliseconds; `Infinity` waits forever. */
+export interface Timeouts {
+  /**
+   * From the start of a request to the beginning of its answer: connecting, sending, and the server's work. A request for
+   * which the server waits (`timeout`) gets that time in addition, and a large body one second for each 32 KiB. Default:
+   * 12,000.
+   */
+  readonly answerMs: number;
+  /**
+   * Longest silence within an answer or an event stream, to which the server sends something every 10 seconds. Default:
+   * 15,000.
+   */
+  readonly silenceMs: number;
+}
+
+/** More than the 10 seconds after which a server reports that its database does not answer. */
+export const TIMEOUTS: Timeouts = { answerMs: 12_000, silenceMs: 15_000 };
+
+/** Calls `work` after `ms`; returns a function that cancels the call. */
+export type StartTimer = (ms: number, work: () => void) => () => void;
+
+/** The server sent nothing for too long. */
+export class DeadlineError extends Error {
+  override readonly name = "DeadlineError";
+  readonly waitedMs: number;
+
+  constructor(waitedMs: number) {
+    super(`nothing arrived within ${waitedMs} ms`);
+    this.waitedMs = waitedMs;
+  }
+}
+
+/** One attempt at a request, which ends when its deadline passes, or its caller aborts. */
+export interface Attempt {
+  /** For `fetch`. */
+  readonly signal: AbortSignal;
+  /**
+   * Settles as `work` does. When `ms` pass first, it rejects with a DeadlineError and aborts the request, so that the
+   * runtime closes the connection.
+   */
+  within<Result>(ms: number, work: Promise<Result>): Promise<Result>;
+  /** Ends the attempt. `abort` cancels what has not arrived. */
+  end(outcome: "complete" | "abort"): void;
+}
+
+export function startAttempt(startTimer: StartTimer, caller: AbortSignal | null | undefined): Attempt {
+  const controller = new AbortController();
+  const abort = () => controller.abort(caller?.reason);
+  if (caller?.aborted === true) abort();
+  else caller?.addEventListener("abort", abort);
+  return {
+    signal: controller.signal,
+    within: (ms, work) =>
+      new Promise((resolve, reject) => {
+        const cancel = startTimer(ms, () => {
+          const error = new DeadlineError(ms);
+          reject(error);
+          controller.abort(error);
+        });
+        work.finally(cancel).then(resolve, reject);
+      }),
+    end(outcome) {
+      caller?.removeEventListener("abort", abort);
+      if (outcome === "abort") controller.abort();
+    },
+  };
+}

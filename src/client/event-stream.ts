@@ -1,0 +1,48 @@
+import { type EventSourceMessage, EventSourceParserStream } from "eventsource-parser/stream";
+
+import type { Answer } from "./answer.ts";
+import { openAnswer, type RequestDeps, unreachable } from "./request.ts";
+import { UnexpectedAnswerError } from "./unexpected-answer.ts";
+import { UnreadableEventError } from "./unreadable-event.ts";
+
+/** Refuses an answer that is no event stream, such as a proxy's page, which would end and be requested again endlessly. */
+function checkEventStream({ status, headers }: Answer): void {
+  const contentType = headers.get("content-type") ?? "none";
+  if (contentType.startsWith("text/event-stream")) return;
+  throw new UnexpectedAnswerError(
+    status,
+    `The server answered with no event stream, but content type ${contentType}`,
+  );
+}
+
+/**
+ * Server-sent events of one connection, until it ends. `onOpen` gets the headers of the answer. A connection that is lost
+ * or silent for too long fails with a KildeUnreachableError, and one that is left is closed.
+ */
+export async function* eventStream<Item>(
+  deps: RequestDeps,
+  path: string,
+  signal: AbortSignal | undefined,
+  onOpen: (headers: Headers) => void,
+  read: (message: EventSourceMessage) => Item,
+  answerMs: number,
+): AsyncGenerator<Item, void, undefined> {
+  const headers = { accept: "text/event-stream" };
+  const request = { headers, answerMs, ...(signal === undefined ? {} : { signal }) };
+  const answer = await openAnswer(deps, path, request);
+  try {
+    checkEventStream(answer);
+    onOpen(answer.headers);
+    const text = answer
+      .chunks()
+      .pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>)
+      .pipeThrough(new EventSourceParserStream());
+    for await (const message of text) if (message.data !== "") yield read(message);
+  } catch (error) {
+    if (signal?.aborted === true) return;
+    if (error instanceof UnreadableEventError || error instanceof UnexpectedAnswerError) throw error;
+    throw unreachable(deps, "The stream was cut off", error);
+  } finally {
+    answer.close();
+  }
+}

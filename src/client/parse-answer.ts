@@ -1,0 +1,62 @@
+import { isProblemCode, KildeError, PROBLEM_PATH, type ProblemMembers } from "../core/errors.ts";
+import { retryAfterMs } from "../core/retry-after.ts";
+import type { Answer } from "./answer.ts";
+import { isPassingStatus, noteRetryAfter } from "./retry.ts";
+import { UnexpectedAnswerError } from "./unexpected-answer.ts";
+import { KildeUnreachableError } from "./unreachable.ts";
+
+function isMembers(value: unknown): value is ProblemMembers & { type?: unknown; detail?: unknown } {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The members of a problem's JSON text; null for any other text. */
+function problemOf(text: string): (ProblemMembers & { type?: unknown; detail?: unknown }) | null {
+  try {
+    const problem: unknown = JSON.parse(text);
+    return isMembers(problem) ? problem : null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Reads an answer that is a JSON object. One that ends in the middle was cut off; any other text is not Kilde's. Throws a
+ * KildeUnreachableError or an UnexpectedAnswerError.
+ */
+export async function readObject<Body extends object>(answer: Answer): Promise<Body> {
+  const text = await answer.text();
+  try {
+    const value: unknown = JSON.parse(text);
+    if (isMembers(value)) return value as Body;
+  } catch (error) {
+    if (/^\s*\{/.test(text) && !text.trimEnd().endsWith("}")) {
+      throw new KildeUnreachableError("The answer was cut off", { cause: error });
+    }
+  }
+  throw new UnexpectedAnswerError(
+    answer.status,
+    `The server answered with no JSON object: ${text.slice(0, 200)}`,
+  );
+}
+
+/** The error that an answer stands for, built again from the problem's type. */
+export async function errorOf(answer: Answer, nowMs: number): Promise<Error> {
+  const text = await answer.text().catch(() => "");
+  let error: Error = new UnexpectedAnswerError(
+    answer.status,
+    `The server answered ${answer.status}: ${text.slice(0, 200)}`,
+  );
+  if (/^application\/problem\+json\b/i.test(answer.headers.get("content-type") ?? "")) {
+    const { type, detail, ...members } = problemOf(text) ?? {};
+    const code = typeof type === "string" ? type.slice(type.lastIndexOf("/") + 1) : "";
+    if (typeof type === "string" && type.includes(PROBLEM_PATH) && isProblemCode(code)) {
+      error = new KildeError(code, String(detail), members);
+    }
+  }
+  if (isPassingStatus(answer.status)) {
+    const { headers } = answer;
+    const options = { date: headers.get("date"), nowMs, mostMs: Infinity };
+    noteRetryAfter(error, retryAfterMs(headers.get("retry-after"), options) ?? 0);
+  }
+  return error;
+}

@@ -8,8 +8,10 @@ const WHOLE_BYTES = 16 * 1024;
 
 /** What is counted for a body before any of it is read, at most: the runtime buffers so much of it in advance. */
 const EXPECTED_BYTES = 1024 * 1024;
-/** The same where no length is announced: bodies within this process have none, and are small mostly. */
-const EXPECTED_UNKNOWN_BYTES = 4 * 1024;
+/** The same for a body in chunks, whose length nobody announces. The runtime parses all chunks that have arrived at once. */
+const EXPECTED_CHUNKED_BYTES = 256 * 1024;
+/** The same for a body from within this process, which has no length and no chunks, and is small mostly. */
+const EXPECTED_LOCAL_BYTES = 4 * 1024;
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
@@ -81,11 +83,10 @@ function createBuffer(hold: Hold, counted: number, deps: BodyDeps) {
 
 async function readPieces(
   body: ReadableStream<Uint8Array>,
-  { length, maxBytes }: { readonly length: number | null; readonly maxBytes: number },
+  { expected, maxBytes }: { readonly expected: number; readonly maxBytes: number },
   deps: BodyDeps,
 ): Promise<Body> {
   const reader = body.getReader();
-  const expected = Math.min(length ?? EXPECTED_UNKNOWN_BYTES, EXPECTED_BYTES, maxBytes);
   let isLate = false;
   const hold = deps.bodies.hold(() => {
     isLate = true;
@@ -155,7 +156,10 @@ export async function readBody(request: Request, maxBytes: number, deps: BodyDep
   if (length !== null && length > maxBytes) throw tooLarge(maxBytes);
   if (length !== null && length <= WHOLE_BYTES) return readWhole(request, length, deps);
   if (request.body === null) return { bytes: new Uint8Array(0), hold: null };
-  return readPieces(request.body, { length, maxBytes }, deps);
+  const isChunked = request.headers.has("transfer-encoding");
+  const unannounced = isChunked ? EXPECTED_CHUNKED_BYTES : EXPECTED_LOCAL_BYTES;
+  const expected = Math.min(length ?? unannounced, EXPECTED_BYTES, maxBytes);
+  return readPieces(request.body, { expected, maxBytes }, deps);
 }
 
 /** The text of a body. Throws a KildeError where it is not UTF-8. */

@@ -239,8 +239,7 @@ export async function repair(database: Database): Promise<string[]> {
   const repaired: string[] = [];
   const damage = database.embedded ? await readDetails(database, INTEGRITY, []) : [];
   if (damage.some((detail) => INDEX_DAMAGE.test(detail))) {
-    await database.write([{ sql: "reindex", args: [] }]);
-    repaired.push(STRUCTURE);
+    if (await isWritten(database, [{ sql: "reindex", args: [] }])) repaired.push(STRUCTURE);
   }
   const missing = additions(await missingParts(database, await countMigrations(database)));
   if (missing.length > 0 && (await isWritten(database, missing))) repaired.push(SCHEMA);

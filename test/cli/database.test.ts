@@ -1,6 +1,14 @@
 import { Database } from "bun:sqlite";
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { copyFileSync, existsSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 
 import { MIGRATIONS } from "../../src/log/migrations.ts";
@@ -311,6 +319,28 @@ describe("doctor", () => {
     tamper(file, "delete from events where key = 50");
     const lost = await run(["doctor", "--repair"], { cwd });
     expect([lost.exitCode, lost.stdout]).toEqual([5, expect.stringContaining("versions are gapless: s-0")]);
+  });
+});
+
+describe("repair", () => {
+  test("leaves an index alone whose table has rows twice, and exits with 5", async () => {
+    const cwd = await folderWithEvents(100);
+    const file = join(cwd, "data/kilde.db");
+    // A flipped byte: the subject has a version twice, which its index does not.
+    const database = new Database(file);
+    database.run("pragma wal_checkpoint(truncate)");
+    const [row] = database.query("select subject, version from events where key = 60").values();
+    database.close();
+    const [subject, version] = [Number(row?.[0]), Number(row?.[1])];
+    const bytes = readFileSync(file);
+    const at = bytes.indexOf(Buffer.from([subject, version, "N".charCodeAt(0)]));
+    expect(at).toBeGreaterThan(0);
+    bytes[at + 1] = version - 1;
+    writeFileSync(file, bytes);
+    const { exitCode, stdout, stderr } = await run(["doctor", "--repair"], { cwd });
+    expect(stdout).toContain("missing from index events_subject_version");
+    expect(stderr).toContain("Keep a copy of the file");
+    expect(exitCode).toBe(5);
   });
 });
 

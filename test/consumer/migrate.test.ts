@@ -177,6 +177,9 @@ test("subjects stay with the old version until they are switched, and new ones b
   expect((await consumer.migration?.check())?.unswitched).toHaveLength(STREAMS);
 
   await consumer.migration?.switchSubject("s-3");
+  // A restore has to find out whether the feed still has what the subject was switched at.
+  const [switched] = await effects.store.readSubjects("cards orders/v2", ["s-3"]);
+  expect(switched?.identity).toMatch(/^[0-9a-f]{16}$/);
   await append(15);
   await until(async () => (await effects.read())["s-3"]?.length === 4);
   expect((await effects.read())["s-3"]?.slice(2)).toEqual(["14 v2 FirstA", "14 v2 SecondA"]);

@@ -258,6 +258,7 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
       return ensure(all, subject, need);
     },
     async reconstitute(how, signal) {
+      const before = (await prepared()).mark.position;
       const readHistory = () => deps.client.history(deps.log === null ? {} : { feed: deps.log });
       const first = await readHistory();
       if (first.identity !== null) history.note(first.identity);
@@ -270,7 +271,8 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
       };
       const awaitedAfter = () => (phase === "idle" || transport === "push" ? null : mark.position);
       const began = () => since().position;
-      const walking = { ...all, since: began, awaitedAfter, identity, readHead };
+      const handledTo = Math.min(before, mark.position);
+      const walking = { ...all, since: began, awaitedAfter, identity, readHead, handledTo };
       const found = await reconstitute(walking, how, signal).catch((error: unknown) => {
         if (error instanceof LogRestoredError) halted = error;
         throw error;

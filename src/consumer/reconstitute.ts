@@ -33,6 +33,8 @@ export interface ReconstituteDeps<Tx> extends DeliverDeps<Tx> {
   readonly identity: string | null;
   /** Position of the last event of the feed. */
   readonly readHead: () => Promise<number>;
+  /** Position up to which everything was handled before the head was read; a feed that ends before it was restored. */
+  readonly handledTo: number;
 }
 
 type Draft = { -readonly [Member in keyof Reconstitution]: Reconstitution[Member] };
@@ -81,7 +83,7 @@ function look<Tx>(
     if (cursor?.status === "released") continue;
     if (cursor !== undefined && hasOther(cursor, version, position)) {
       // What was handled after the page was made is no contradiction to it.
-      if (cursor.position <= found.head) ahead.push(cursor);
+      if (cursor.position <= Math.max(found.head, deps.handledTo)) ahead.push(cursor);
     } else if (version === mine || (cursor === undefined && position <= deps.since())) {
       continue;
     } else if (cursor?.status === "blocked") {
@@ -208,7 +210,8 @@ async function walkOn<Tx>(
   const start = walk.after;
   const at = typeof start === "string" ? { after: start } : { changedSince: start };
   const source = log === null ? {} : { feed: log };
-  const pages = pagesUpTo(deps, { ...source, ...at, pageSize, signal }, found.head);
+  const seenTo = Math.max(found.head, deps.handledTo);
+  const pages = pagesUpTo(deps, { ...source, ...at, pageSize, signal }, seenTo);
   const isOver = (after: string | number) => typeof after === "number" && after >= found.head;
   let { reach, after } = walk;
   let isFirst = true;
@@ -226,7 +229,7 @@ async function walkOn<Tx>(
       const concerned = await deps.concerns(gone.map(({ subject }) => subject));
       const lost = gone.filter(
         ({ subject, position, status }) =>
-          concerned.has(subject) && status !== "released" && position <= found.head,
+          concerned.has(subject) && status !== "released" && position <= seenTo,
       );
       await rollBackSubjects(deps, lost, found, pace);
     }

@@ -195,6 +195,15 @@ describe("reconstitution", () => {
     },
   );
 
+  testInProcess("resets what a log that ends before it no longer has", async () => {
+    await restoreBehind();
+    consumer = make({ transport: "push" });
+    await consumer.reconstitute();
+    await server.restore("backup", { renewed: false });
+    await consumer.reconstitute({ all: true });
+    expect(await effects.read()).toEqual(await logged());
+  });
+
   testInProcess("without `reset` halts the consumer, which its status shows at once", async () => {
     await restoreBehind();
     const { reset: _, ...rest } = optionsOf({ transport: "push" });

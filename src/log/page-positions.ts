@@ -8,15 +8,16 @@ import { type Framing, POSITION_MARKS } from "./render.ts";
 
 const LINE_BREAK = 0x0a;
 const ENCODER = new TextEncoder();
-/** Digits of the largest position. */
-const MOST_DIGITS = 16;
 
 const ENCODED_MARKS = Object.fromEntries(
   Object.entries(POSITION_MARKS).map(([framing, { next }]) => [framing, ENCODER.encode(next)]),
 ) as Readonly<Record<Framing, Uint8Array>>;
 
 function hasAt(bytes: Uint8Array, mark: Uint8Array, start: number): boolean {
-  return mark.every((byte, index) => bytes[start + index] === byte);
+  for (let index = 0; index < mark.length; index += 1) {
+    if (bytes[start + index] !== mark[index]) return false;
+  }
+  return true;
 }
 
 /** Index after the last mark; null where there is none. */
@@ -34,13 +35,18 @@ function endOfLastMark(part: Part, framing: Framing): number | null {
   return start === -1 ? null : start + mark.length;
 }
 
+const [DIGIT_0, DIGIT_9] = [0x30, 0x39];
+
+/** Digit by digit: each page has two, and making a string of bytes costs more than all the rest here. */
 function numberAt(part: Part, start: number): number {
-  const digits =
-    typeof part === "string"
-      ? part.slice(start, start + MOST_DIGITS)
-      : String.fromCharCode(...part.subarray(start, start + MOST_DIGITS));
-  const position = Number.parseInt(digits, 10);
-  if (Number.isNaN(position)) throw new TypeError("a page has no position where one was written");
+  let position = 0;
+  let index = start;
+  for (; index < part.length; index += 1) {
+    const digit = typeof part === "string" ? part.charCodeAt(index) : (part[index] ?? 0);
+    if (digit < DIGIT_0 || digit > DIGIT_9) break;
+    position = position * 10 + digit - DIGIT_0;
+  }
+  if (index === start) throw new TypeError("a page has no position where one was written");
   return position;
 }
 

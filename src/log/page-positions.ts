@@ -44,7 +44,7 @@ function numberAt(part: Part, start: number): number {
   for (; index < part.length; index += 1) {
     const digit = typeof part === "string" ? part.charCodeAt(index) : (part[index] ?? 0);
     if (digit < DIGIT_0 || digit > DIGIT_9) break;
-    position = position * 10 + digit - DIGIT_0;
+    position = position * 10 + (digit - DIGIT_0);
   }
   if (index === start) throw new TypeError("a page has no position where one was written");
   return position;

@@ -13,9 +13,7 @@ export function readInSlices(database: Database, clock: Clock): Database {
   const slices = createTimeSlices(clock);
   const sliced: Database = {
     ...database,
-    async read(statement) {
-      return slices.run(() => database.read(statement));
-    },
+    read: (statement) => slices.run(() => database.read(statement)),
   };
   known.set(database, sliced);
   return sliced;

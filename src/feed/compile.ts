@@ -46,6 +46,7 @@ export function compileFeed(
   const faults = definitionFaults(definition, limits);
   if (faults.length > 0) throw new FeedDefinitionError(label, faults);
 
+  const { schemas } = publishedSchemas(definition.contract);
   return {
     name,
     version,
@@ -55,10 +56,10 @@ export function compileFeed(
     source: sourceOf(definition),
     rekeyed: definition.subject !== undefined,
     stateful: definition.state !== undefined,
-    schemas: publishedSchemas(definition.contract).schemas,
+    schemas,
     deprecated: definition.deprecated ?? null,
     sunset: definition.sunset ?? null,
     successor: definition.successor ?? null,
-    ...projectionOf(definition, { label, strict, subjectBytes: limits.streamNameBytes }),
+    ...projectionOf(definition, { label, strict, subjectBytes: limits.streamNameBytes, schemas }),
   };
 }

@@ -2,6 +2,8 @@ import { z } from "zod";
 
 import type { EventSchemas } from "./define.ts";
 
+const NOT_STORED = "changes the value, and stored is what the handler gave";
+
 /**
  * What makes zod accept a value that the JSON Schema of the same name does not describe: stored is what the
  * handler gave, so that consumers would get what the contract rules out.
@@ -13,7 +15,25 @@ function looseness(schema: z.core.$ZodTypes): string | null {
   if (def.type === "pipe" && def.in._zod.def.type === "transform") {
     return "`z.preprocess` accepts anything, and the published schema does not";
   }
+  if (def.type === "transform") return `\`.transform()\` ${NOT_STORED}`;
+  if (def.type === "pipe" && def.transform !== undefined) return `\`z.codec\` ${NOT_STORED}`;
+  const checks = def.checks ?? [];
+  if (checks.some((check) => check._zod.def.check === "overwrite")) {
+    return `\`.trim()\`, \`.toLowerCase()\` and others (\`.overwrite()\`) ${NOT_STORED}: check it, by \`.regex()\` for instance`;
+  }
   return null;
+}
+
+/** JSON Schema of one side of a schema. Throws for what cannot be published. */
+function jsonSchema(schema: z.ZodType, io: "input" | "output"): unknown {
+  return z.toJSONSchema(schema, {
+    io,
+    unrepresentable: io === "input" ? "throw" : "any",
+    override: ({ zodSchema }) => {
+      const loose = looseness(zodSchema);
+      if (loose !== null) throw new Error(loose);
+    },
+  });
 }
 
 /**
@@ -28,14 +48,9 @@ export function publishedSchemas(contract: EventSchemas): {
   const faults: string[] = [];
   for (const [type, schema] of Object.entries(contract)) {
     try {
-      schemas[type] = z.toJSONSchema(schema, {
-        io: "input",
-        unrepresentable: "throw",
-        override: ({ zodSchema }) => {
-          const loose = looseness(zodSchema);
-          if (loose !== null) throw new Error(loose);
-        },
-      });
+      schemas[type] = jsonSchema(schema, "input");
+      // The other side of pipes may change the value, too.
+      jsonSchema(schema, "output");
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       faults.push(`contract.${type}: cannot be published as JSON Schema: ${reason}`);

@@ -12,6 +12,8 @@ interface Options {
   readonly label: string;
   readonly strict: boolean;
   readonly subjectBytes: number;
+  /** JSON Schema of each published type, as it is served. */
+  readonly schemas: Readonly<Record<string, unknown>>;
 }
 
 const ERASED: Projected = { state: null, events: [], erased: true };
@@ -123,7 +125,7 @@ function projectWith(
   );
   const erasedLabel = `erased of the feed ${label}`;
   const onErased = typeof erased === "function" ? handlerCall(erasedLabel, erased as Handler, strict) : null;
-  const published = publishedBy(definition.contract);
+  const published = publishedBy(definition.contract, options.schemas);
   const initial = deepFreeze(state?.initial);
 
   const stateOf = (text: string | null): unknown => {

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { jsonPointer } from "../core/json-pointer.ts";
 import type { EventSchemas, SourceEvent } from "./define.ts";
 import { type FeedEvent, ProjectionError } from "./feed.ts";
+import { createSchemaJudge, type SchemaJudge } from "./schema-judge.ts";
 import { faultOf, type ValueFault, withoutUndefinedMembers } from "../core/json-value.ts";
 
 interface Issue {
@@ -33,19 +34,38 @@ export function accepted(schema: z.ZodType, value: unknown, path: readonly Prope
   };
 }
 
+/** A published type: its schema, and the judge of the JSON Schema that is served for it. */
+interface PublishedType {
+  readonly schema: z.ZodType;
+  readonly judge: SchemaJudge;
+}
+
+/** JSON text of a value that the schema let through, unless it is not what the served JSON Schema describes. */
+function describedText({ judge }: PublishedType, data: unknown, path: readonly PropertyKey[]) {
+  const issues = judge(data);
+  if (issues.length === 0) return JSON.stringify(data);
+  const prefix = jsonPointer(path);
+  return issues.map(({ pointer, detail }): Issue => ({ pointer: prefix + pointer, detail }));
+}
+
 /** JSON text of what a handler gave, or why the contract does not let it through. */
-function written(schema: z.ZodType, data: unknown, path: readonly PropertyKey[]): string | readonly Issue[] {
+function written(
+  type: PublishedType,
+  data: unknown,
+  path: readonly PropertyKey[],
+): string | readonly Issue[] {
+  const { schema } = type;
   const outcome = accepted(schema, data, path);
   if ("issues" in outcome) return outcome.issues;
   const fault = faultOf(data, outcome.value);
-  if (fault === null) return JSON.stringify(data);
+  if (fault === null) return describedText(type, data, path);
   if (fault.undefinedMember) {
     // JSON leaves the member out: so it is the value without it that the contract has to let through.
     const stored = withoutUndefinedMembers(data);
     const again = accepted(schema, stored, path);
     if ("issues" in again) return again.issues;
     const left = faultOf(stored, again.value);
-    return left === null ? JSON.stringify(stored) : issuesOf(left, path);
+    return left === null ? describedText(type, stored, path) : issuesOf(left, path);
   }
   return issuesOf(fault, path);
 }
@@ -54,7 +74,7 @@ function issuesOf({ path, detail }: ValueFault, prefix: readonly PropertyKey[]):
   return [{ pointer: jsonPointer([...prefix, ...path]), detail }];
 }
 
-function shapeIssue(item: unknown, contract: ReadonlyMap<string, z.ZodType>): string | null {
+function shapeIssue(item: unknown, contract: ReadonlyMap<string, unknown>): string | null {
   if (typeof item !== "object" || item === null || Array.isArray(item)) {
     return "must be an event, { type, data }, a list of events, or nothing";
   }
@@ -74,20 +94,27 @@ const NOTHING: readonly FeedEvent[] = [];
 /**
  * Checks what a handler gave against the contract and writes it as JSON text: byte for byte what the handler
  * gave, with members in its order, and without those that are `undefined`. Members that the contract does not
- * name are refused, so that nothing leaves by oversight.
+ * name are refused, so that nothing leaves by oversight. What decides at last is the JSON Schema that is served: a zod
+ * schema counts characters, for one, in another way.
  */
 export function publishedBy(
   contract: EventSchemas,
+  served: Readonly<Record<string, unknown>>,
 ): (label: string, subject: string, event: SourceEvent, given: unknown) => readonly FeedEvent[] {
-  const schemas = new Map(Object.entries(contract));
+  const types = new Map(
+    Object.entries(contract).map(([type, schema]): [string, PublishedType] => [
+      type,
+      { schema, judge: createSchemaJudge(served[type]) },
+    ]),
+  );
 
   const one = (item: unknown, path: readonly PropertyKey[]): FeedEvent | readonly Issue[] => {
-    const wrong = shapeIssue(item, schemas);
+    const wrong = shapeIssue(item, types);
     if (wrong !== null) return [{ pointer: jsonPointer(path), detail: wrong }];
     const { type, data } = item as { type: string; data: unknown };
-    const schema = schemas.get(type);
-    if (schema === undefined) throw new Error(`no schema of ${type}`);
-    const text = written(schema, data, [...path, "data"]);
+    const publishedType = types.get(type);
+    if (publishedType === undefined) throw new Error(`no schema of ${type}`);
+    const text = written(publishedType, data, [...path, "data"]);
     return typeof text === "string" ? { type, data: text } : text;
   };
 

@@ -1,3 +1,5 @@
+import { Validator } from "@cfworker/json-schema";
+
 import type { Kind, SchemaObject } from "./json-schema.ts";
 import type { Finding } from "./schema-widening.ts";
 
@@ -51,31 +53,47 @@ function loosened(keyword: string, before: SchemaObject, now: SchemaObject): Fin
   return { path: [keyword], rule: "constraint-loosened", detail };
 }
 
-/** The limit below which (`sign` 1) or above which (`sign` -1) there is no number, and whether it is one itself. */
-function limitOf(schema: SchemaObject, closed: string, open: string, sign: 1 | -1) {
+/**
+ * The limit below which (`sign` 1) or above which (`sign` -1) there is no number, and whether it is none itself. Of whole
+ * numbers it is one itself: those above 4 are those from 5.
+ */
+function limitOf(schema: SchemaObject, closed: string, open: string, sign: 1 | -1, whole: boolean) {
   const infinite = -sign * Number.POSITIVE_INFINITY;
   const inclusive = numberAt(schema, closed, infinite) * sign;
   const exclusive = numberAt(schema, open, infinite) * sign;
+  if (whole) return { at: Math.max(Math.ceil(inclusive), Math.floor(exclusive) + 1), open: false };
   return exclusive >= inclusive
     ? { at: exclusive, open: exclusive !== -Infinity }
     : { at: inclusive, open: false };
 }
 
-function rangeFindings(before: SchemaObject, now: SchemaObject): Finding[] {
+function rangeFindings(before: SchemaObject, now: SchemaObject, whole: boolean): Finding[] {
   const sides = [
     ["minimum", "exclusiveMinimum", 1],
     ["maximum", "exclusiveMaximum", -1],
   ] as const;
   return sides.flatMap(([closed, open, sign]) => {
-    const was = limitOf(before, closed, open, sign);
-    const is = limitOf(now, closed, open, sign);
+    const was = limitOf(before, closed, open, sign, whole);
+    const is = limitOf(now, closed, open, sign, whole);
     const looser = is.at < was.at || (is.at === was.at && was.open && !is.open);
-    return looser ? [loosened(was.open ? open : closed, before, now)] : [];
+    const keyword = open in before && !(closed in before) ? open : closed;
+    return looser ? [loosened(keyword, before, now)] : [];
   });
 }
 
+/** By their decimal digits: 0.3 is three times 0.1. */
 function isMultiple(now: unknown, before: number): boolean {
-  return typeof now === "number" && Number.isInteger(now / before);
+  return typeof now === "number" && new Validator({ multipleOf: before }, "2020-12").validate(now).valid;
+}
+
+/** A pattern that rules out the empty text says no less than a length of 1 at least. */
+function isNeverEmpty({ pattern }: SchemaObject): boolean {
+  if (typeof pattern !== "string") return false;
+  try {
+    return !new RegExp(pattern, "u").test("");
+  } catch {
+    return false;
+  }
 }
 
 /** Limits that let more through than they did, for the kinds of values that are still produced. */
@@ -84,7 +102,8 @@ export function loosenedBounds(before: SchemaObject, now: SchemaObject, kinds: R
   for (const { keyword, kind, direction, absent } of COUNTS) {
     const difference = numberAt(now, keyword, absent) - numberAt(before, keyword, absent);
     const looser = direction === "least" ? difference < 0 : difference > 0;
-    if (kinds.has(kind) && looser) findings.push(loosened(keyword, before, now));
+    const isImplied = keyword === "minLength" && before[keyword] === 1 && isNeverEmpty(now);
+    if (kinds.has(kind) && looser && !isImplied) findings.push(loosened(keyword, before, now));
   }
   for (const [keyword, kind] of AS_THEY_WERE) {
     const was = before[keyword];
@@ -93,7 +112,7 @@ export function loosenedBounds(before: SchemaObject, now: SchemaObject, kinds: R
     }
   }
   if (kinds.has("number") || kinds.has("integer")) {
-    findings.push(...rangeFindings(before, now));
+    findings.push(...rangeFindings(before, now, !kinds.has("number")));
     const { multipleOf } = before;
     if (typeof multipleOf === "number" && !isMultiple(now["multipleOf"], multipleOf)) {
       findings.push(loosened("multipleOf", before, now));

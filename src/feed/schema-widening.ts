@@ -15,6 +15,7 @@ import {
   schemaOf,
   valuesOf,
 } from "./json-schema.ts";
+import { createAcceptor } from "./schema-acceptor.ts";
 import { sameJson } from "./same-json.ts";
 import { BOUND_KEYWORDS, loosenedBounds } from "./schema-bounds.ts";
 
@@ -79,8 +80,16 @@ class Comparison {
       const detail = "what stands for an absent member has changed";
       findings.push({ path: [...path, "default"], rule: "default-changed", detail });
     }
-    if (isAny(before) || isNever(now)) return findings;
+    if (isAny(before) || isNever(now) || this.#allowsValuesOf(before, now)) return findings;
     return [...findings, ...this.#alternatives(before, now, path)];
+  }
+
+  /** Whether only a few values are produced now, all of which could be produced before. */
+  #allowsValuesOf(before: SchemaObject, now: SchemaObject): boolean {
+    const values = valuesOf(now);
+    if (values === null) return false;
+    const accepts = createAcceptor(before, this.#before);
+    return accepts !== null && values.every((value) => accepts(value));
   }
 
   /** What is produced now must be one of what was produced. */
@@ -207,6 +216,12 @@ class Comparison {
   #arrays(before: SchemaObject, now: SchemaObject, path: Path): Finding[] {
     const were = listOf(before["prefixItems"]);
     const are = listOf(now["prefixItems"]);
+    if (were.length === 0 && are.length > 0 && "items" in before) {
+      const each = are.flatMap((schema, index) =>
+        this.compare(before["items"], schema, [...path, "prefixItems", index]),
+      );
+      return [...each, ...this.compare(before["items"], now["items"], [...path, "items"])];
+    }
     if (were.length !== are.length)
       return [unknownChange([...path, "prefixItems"], "the tuple's length has changed")];
     const findings = were.flatMap((schema, index) =>

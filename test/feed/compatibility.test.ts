@@ -73,6 +73,20 @@ describe("additive, or producing less", () => {
     ],
     ["a recursive type, narrowed", tree(z.string()), tree(z.string().max(9))],
     ["tuples of less", z.tuple([z.string(), z.number()]), z.tuple([z.literal("a"), z.int()])],
+    ["some values of a text with a length", z.string().min(1), z.enum(["a", "b"])],
+    ["one value of whole numbers", z.int().min(1).max(9), z.literal(5)],
+    ["one value of a format", z.email(), z.literal("ida@example.com")],
+    ["multiples of a decimal fraction", z.number().multipleOf(0.1), z.number().multipleOf(0.3)],
+    ["whole numbers above the one before the least", z.number().min(5), z.int().gt(4)],
+    ["whole numbers from the one after an open limit", z.int().gt(4), z.int().min(5)],
+    ["whole numbers below the one after the most", z.int().max(5), z.int().lt(6)],
+    ["a format that is never empty", z.string().min(1), z.uuid()],
+    [
+      "a tuple of what a list held",
+      z.array(z.string()),
+      z.tuple([z.literal("a"), z.string()]).rest(z.email()),
+    ],
+    ["values of alternatives", z.union([z.string().min(2), z.int()]), z.literal(["ab", 7])],
     ["multiples of a multiple", z.number().multipleOf(5), z.number().multipleOf(10)],
   ])("%s", (_name, before, now) => {
     expect(changes(before, now)).toEqual([]);

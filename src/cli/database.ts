@@ -8,7 +8,8 @@ import type { Database } from "../log/database.ts";
 import { storageFailure } from "../log/failures.ts";
 import { SchemaError } from "../log/migrate.ts";
 import { openDatabase } from "../log/open.ts";
-import { fileBehind, fileState, holdsBytes, isClosed, openReadOnly } from "../log/read-only.ts";
+import { fileBehind } from "../core/file-behind.ts";
+import { fileState, holdsBytes, isClosed, openReadOnly } from "../log/read-only.ts";
 import { CliError, EXIT, problemError } from "./exit.ts";
 
 type DatabaseSettings = Pick<Settings, "databaseUrl" | "databaseAuthToken">;

@@ -7,7 +7,7 @@ import { loadSettings } from "../config/load.ts";
 import type { Erasure } from "../log/erasures.ts";
 import { type LogInventory, missingFrom } from "../log/inventory.ts";
 import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
-import { fileBehind } from "../log/read-only.ts";
+import { fileBehind } from "../core/file-behind.ts";
 import { copyWithJournal, type PreparedCopy, prepareCopy, requireDatabaseFile } from "./backup-copy.ts";
 import { isConfirmed } from "./confirm.ts";
 import type { CliContext } from "./context.ts";

@@ -1,11 +1,10 @@
-import { readlinkSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
+
+import { fileBehind } from "../core/file-behind.ts";
 
 /** File systems of these platforms take names without regard to case, unless they were made otherwise. */
 const IGNORES_CASE = process.platform === "darwin" || process.platform === "win32";
-
-/** As many as Linux follows. */
-const MOST_LINKS = 40;
 
 /** Null for what is not there, or may not be looked at. */
 function inodeOf(path: string): string | null {
@@ -17,32 +16,12 @@ function inodeOf(path: string): string | null {
   }
 }
 
-/** Null for what is no link. */
-function linkTarget(path: string): string | null {
-  try {
-    return resolve(dirname(path), readlinkSync(path));
-  } catch {
-    return null;
-  }
-}
-
-/** Follows a link also where nothing is at its end yet. */
-function linkEnd(path: string): string {
-  let end = path;
-  for (let links = 0; links < MOST_LINKS; links += 1) {
-    const target = linkTarget(end);
-    if (target === null) return end;
-    end = target;
-  }
-  return end;
-}
-
 /**
  * The same text for all names of one file: relative and absolute paths, symbolic and hard links, and other case where the
  * file system ignores it. A file that is not there yet is named by the closest folder that is.
  */
 export function fileIdentity(path: string, cwd: string): string {
-  const whole = linkEnd(resolve(cwd, path));
+  const whole = fileBehind(resolve(cwd, path));
   for (let folder = whole; ; folder = dirname(folder)) {
     const inode = inodeOf(folder);
     if (inode !== null) {

@@ -1,18 +1,10 @@
-import {
-  closeSync,
-  existsSync,
-  lstatSync,
-  openSync,
-  readlinkSync,
-  readSync,
-  realpathSync,
-  statSync,
-} from "node:fs";
-import { dirname, resolve } from "node:path";
+import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
+import { resolve } from "node:path";
 
 import Connection from "libsql";
 
 import { databaseFileUrl } from "../core/database-url.ts";
+import { fileBehind } from "../core/file-behind.ts";
 import type { Database, Row } from "./database.ts";
 
 /** Files that SQLite keeps beside a database. */
@@ -49,17 +41,6 @@ export function databaseFileKind(file: string): DatabaseFileKind {
 /** Whether a file is there and holds anything. */
 export function holdsBytes(file: string): boolean {
   return existsSync(file) && statSync(file).size > 0;
-}
-
-/**
- * The file behind a name: what SQLite keeps beside a database is beside that file, and not beside a symbolic link to it.
- * The file itself may be missing.
- */
-export function fileBehind(name: string): string {
-  if (existsSync(name)) return realpathSync(name);
-  const link = lstatSync(name, { throwIfNoEntry: false });
-  if (link?.isSymbolicLink() !== true) return name;
-  return fileBehind(resolve(dirname(name), readlinkSync(name)));
 }
 
 /** Size and time of change of a database file and of the files beside it that hold part of its content, as text. */

@@ -140,6 +140,17 @@ describe("restore", () => {
     expect(await numbersIn(cwd)).toEqual(range(0, 5));
   });
 
+  test("replaces one of two links that name each other", async () => {
+    const cwd = await storeOf(0, 5);
+    symlinkSync("b.db", join(cwd, "a.db"));
+    symlinkSync("a.db", join(cwd, "b.db"));
+    const { exitCode } = await run(["restore", "data/kilde.db", "--database-url", "file:a.db", "--force"], {
+      cwd,
+    });
+    expect(exitCode).toBe(0);
+    expect(await run(["doctor", "a.db"], { cwd })).toMatchObject({ exitCode: 0 });
+  });
+
   test("includes the write-ahead log of a backup that a symbolic link names", async () => {
     const killed = await storeOf(0, 20, "SIGKILL");
     const cwd = emptyFolder();

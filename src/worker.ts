@@ -5,6 +5,7 @@ import { version } from "../package.json" with { type: "json" };
 import { type ServedDatabase, servedDatabases } from "./config/served.ts";
 import type { KildeConfig } from "./config/settings.ts";
 import { KildeError } from "./core/errors.ts";
+import { type OptionNames, refuseUnknownOptions } from "./core/known-options.ts";
 import { problemResponse } from "./http/problems.ts";
 import { targetError } from "./http/request-target.ts";
 import { refuse } from "./http/tenants.ts";
@@ -53,6 +54,13 @@ export interface KildeWorker {
   scheduled(controller?: unknown, env?: unknown, context?: unknown): Promise<void>;
 }
 
+const OPTIONS: OptionNames<WorkerOptions> = {
+  env: true,
+  databaseCalls: true,
+  afterRequestMs: true,
+  scheduledMs: true,
+};
+
 /** Cloudflare's default. */
 const DATABASE_CALLS = 50;
 const AFTER_REQUEST_MS = 20_000;
@@ -79,6 +87,7 @@ function keeperOf(context: unknown): Keep {
  * ```
  */
 export function createWorker(config: KildeConfig = {}, options: WorkerOptions = {}): KildeWorker {
+  refuseUnknownOptions("createWorker", options, OPTIONS);
   const { databaseCalls = DATABASE_CALLS } = options;
   const { afterRequestMs = AFTER_REQUEST_MS, scheduledMs = SCHEDULED_MS } = options;
   const clock = workerClock;

@@ -1,7 +1,7 @@
 import { ERASED_TYPE } from "../core/event.ts";
 import { KildeError } from "../core/errors.ts";
 import { parseJson } from "../core/json.ts";
-import { nearest } from "../config/nearest.ts";
+import { nearest } from "../core/nearest.ts";
 import { CliError, EXIT } from "./exit.ts";
 import { MAX_DEPTH, objectText } from "./json-argument.ts";
 import type { Line } from "./lines.ts";

@@ -5,6 +5,7 @@ import { follow } from "./follow.ts";
 import { readHistory } from "./history.ts";
 import { listConsumers } from "./consumers.ts";
 import { sendRead } from "./position.ts";
+import { checkedUrl, optionsOf } from "./options.ts";
 import { logPath, queryString, readPages, sourcePath } from "./read.ts";
 import { startTimer } from "../core/timer.ts";
 import { TIMEOUTS, type Timeouts } from "./deadline.ts";
@@ -102,16 +103,25 @@ export interface Client {
 
 const RETRY: Retry = { attempts: 5, delayMs: 100, maxDelayMs: 5_000, maxRetryAfterMs: MAX_RETRY_AFTER_MS };
 
+async function* eventsOf<Data>(
+  pages: AsyncIterable<types.KildeEvent<Data>[]>,
+): AsyncGenerator<types.KildeEvent<Data>, void, undefined> {
+  for await (const page of pages) yield* page;
+}
+
 const json = { "content-type": "application/json" };
 
-/** Makes a client. It holds no connection and needs no closing. */
+/**
+ * Makes a client. It holds no connection and needs no closing. Throws a TypeError for an unknown option, here and in every
+ * method, and for a `url` that does not begin with `http://` or `https://`.
+ */
 export function createClient(options: ClientOptions): Client {
   return clientOf(requestDepsOf(options), options.consumer);
 }
 
 function requestDepsOf(options: ClientOptions): RequestDeps {
   return {
-    url: options.url.replace(/\/+$/, ""),
+    url: checkedUrl(options, RETRY, TIMEOUTS),
     fetch: options.fetch ?? ((url, init) => fetch(url, init)),
     headers: {
       ...(options.compression === true ? {} : { "accept-encoding": "identity" }),
@@ -169,25 +179,24 @@ export function clientOf(deps: RequestDeps, own?: string): Client {
 
   return {
     append(stream, events, appendOptions = {}) {
-      const { expectedVersion } = appendOptions;
+      const { expectedVersion } = optionsOf("append", appendOptions);
       return post(sourcePath({ stream }), { events: [events].flat(), expectedVersion }, appendOptions);
     },
     async transact(appends, transactOptions = {}) {
       const { results } = await post<{ results: types.Appended[] }>(
         "/transactions",
         { appends },
-        transactOptions,
+        optionsOf("transact", transactOptions),
       );
       return results;
     },
     findAppend: (idempotencyKey) => findAppend(deps, idempotencyKey),
-    async *read<Data>(readOptions: types.ReadOptions = {}) {
-      for await (const page of readPages<Data>(deps, readOptions)) yield* page;
-    },
-    readPages: (readOptions = {}) => readPages(deps, readOptions),
-    follow: (followOptions = {}) => follow(deps, followOptions),
-    streams: (listOptions = {}) => listStreams(deps, listOptions),
-    subjectPages: (subjectsOptions = {}) => subjectPages(deps, subjectsOptions),
+    read: <Data>(readOptions: types.ReadOptions = {}) =>
+      eventsOf(readPages<Data>(deps, optionsOf("read", readOptions))),
+    readPages: (readOptions = {}) => readPages(deps, optionsOf("readPages", readOptions)),
+    follow: (followOptions = {}) => follow(deps, optionsOf("follow", followOptions)),
+    streams: (listOptions = {}) => listStreams(deps, optionsOf("streams", listOptions)),
+    subjectPages: (subjectsOptions = {}) => subjectPages(deps, optionsOf("subjectPages", subjectsOptions)),
     head: (feed) =>
       sendRead(
         deps,
@@ -196,8 +205,9 @@ export function clientOf(deps: RequestDeps, own?: string): Client {
         async (response) => Number(response.headers.get("kilde-head")),
         { feed },
       ),
-    history: (historyOptions = {}) => readHistory(deps, historyOptions),
-    commit(position, { feed, consumer = own, rewind } = {}) {
+    history: (historyOptions = {}) => readHistory(deps, optionsOf("history", historyOptions)),
+    commit(position, commitOptions = {}) {
+      const { feed, consumer = own, rewind } = optionsOf("commit", commitOptions);
       if (consumer === undefined) throw new TypeError("Who commits? State `consumer`, here or of the client");
       const path = `${logPath(feed)}/consumers/${encodeURIComponent(consumer)}`;
       const init = { method: "PUT", headers: json, body: JSON.stringify({ position, rewind }) };
@@ -207,7 +217,8 @@ export function clientOf(deps: RequestDeps, own?: string): Client {
     async truncate(stream, before) {
       return (await remove<{ firstVersion: number }>(stream, queryString({ before }), {}, true)).firstVersion;
     },
-    async erase(stream, reason, { version } = {}) {
+    async erase(stream, reason, eraseOptions = {}) {
+      const { version } = optionsOf("erase", eraseOptions);
       const headers: Record<string, string> = version === undefined ? {} : { "if-match": `"${version}"` };
       return (await remove<{ version: number }>(stream, queryString({ reason }), headers, false)).version;
     },

@@ -3,7 +3,7 @@ import type { z } from "zod";
 import { DEFAULT_LIMITS, SERVER_EVENT_BYTES } from "../core/limits.ts";
 import { isServerUrl } from "../core/database-url.ts";
 import { ConfigError } from "./config-error.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../core/nearest.ts";
 import { pathText, SETTING_NAMES, type SettingName } from "./names.ts";
 import { type SettingValues, settingsSchema } from "./settings.ts";
 import { fileKeyByPath, type Tenant, TENANT_MEMBERS, tenantFaults, tokenVariable } from "./tenants.ts";

@@ -1,5 +1,6 @@
 import { type ClientOptions, createClient, type KildeEvent } from "../client/index.ts";
 import type { Clock } from "../core/clock.ts";
+import { type OptionNames, refuseUnknownOptions } from "../core/known-options.ts";
 import { runtimeClock } from "../core/runtime-clock.ts";
 import type { BackoffOptions, BlockedSubject } from "./blocked.ts";
 import { type Counts, noCounts } from "./counts.ts";
@@ -142,6 +143,48 @@ const BACKOFF: BackoffOptions = { delayMs: 500, maxDelayMs: 60_000 };
 const BATCH_EVENTS = 500;
 const COMMIT_INTERVAL_MS = 1_000;
 
+type Names = ConsumerOptions<EventTypes, unknown>;
+
+const OPTIONS: OptionNames<Names> = {
+  url: true,
+  feed: true,
+  name: true,
+  store: true,
+  handle: true,
+  reset: true,
+  migrateFrom: true,
+  transport: true,
+  from: true,
+  backoff: true,
+  batchEvents: true,
+  commitIntervalMs: true,
+  reconstituteEveryMs: true,
+  onError: true,
+  onReconstituted: true,
+  client: true,
+  clock: true,
+  random: true,
+};
+
+const MIGRATE_FROM: OptionNames<MigrateFrom<EventTypes, unknown>> = { feed: true, handle: true, reset: true };
+
+const NEED: OptionNames<Need> = { version: true, asOf: true };
+
+const RECONSTITUTE: OptionNames<ReconstituteOptions> = {
+  all: true,
+  requestsPerSecond: true,
+  pageSize: true,
+  onProgress: true,
+  signal: true,
+};
+
+/** Throws a TypeError for an option that does not exist. */
+function checkOptions({ migrateFrom, backoff, ...options }: Partial<Names>): void {
+  refuseUnknownOptions("createConsumer", options, OPTIONS);
+  refuseUnknownOptions("createConsumer, migrateFrom", migrateFrom ?? {}, MIGRATE_FROM);
+  refuseUnknownOptions("createConsumer, backoff", backoff ?? {}, BACKOFF);
+}
+
 /** Under which the store keeps what a consumer has of a feed. */
 function keyOf(name: string, { log }: FeedReference): string {
   return `${name} ${log ?? "events"}`;
@@ -162,6 +205,7 @@ function statusOf(engine: Engine): ConsumerStatus {
 export function createConsumer<Types extends EventTypes, Tx, OldTypes extends EventTypes = EventTypes>(
   options: ConsumerOptions<Types, Tx, OldTypes>,
 ): Consumer {
+  checkOptions(options as object);
   const { name, store, migrateFrom } = options;
   const shared = {
     client: createClient({ ...options.client, url: options.url, consumer: name }),
@@ -240,8 +284,12 @@ export function createConsumer<Types extends EventTypes, Tx, OldTypes extends Ev
       running = null;
     },
     receive: (events) => engine.receive(events.map(consumerEvent)),
-    ensure: async (subject, need = {}) => (await engineOf(subject)).ensure(subject, need),
+    async ensure(subject, need = {}) {
+      refuseUnknownOptions("ensure", need, NEED);
+      return (await engineOf(subject)).ensure(subject, need);
+    },
     reconstitute(how = {}) {
+      refuseUnknownOptions("reconstitute", how, RECONSTITUTE);
       const signal = how.signal ?? new AbortController().signal;
       reconstituting ??= engine.reconstitute(how, signal).finally(() => {
         reconstituting = null;

@@ -1,6 +1,8 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { PgDatabase, PgQueryResultHKT } from "drizzle-orm/pg-core";
 
+import { type OptionNames, refuseUnknownOptions } from "../core/known-options.ts";
+
 import type { ConsumerStore, FeedCursor, SubjectCursor, SubjectSelection } from "./store.ts";
 
 const TABLES = [
@@ -97,6 +99,8 @@ export interface PostgresStoreOptions {
   readonly transactions?: number;
 }
 
+const OPTIONS: OptionNames<PostgresStoreOptions> = { transactions: true };
+
 /** What handlers get: drizzle's transaction, with the user's own schema. */
 export type PostgresTransaction<
   Result extends PgQueryResultHKT,
@@ -109,8 +113,10 @@ export type PostgresTransaction<
  */
 export function postgresStore<Result extends PgQueryResultHKT, Schema extends Record<string, unknown>>(
   database: PgDatabase<Result, Schema>,
-  { transactions = 4 }: PostgresStoreOptions = {},
+  options: PostgresStoreOptions = {},
 ): ConsumerStore<PostgresTransaction<Result, Schema>> {
+  refuseUnknownOptions("postgresStore", options, OPTIONS);
+  const { transactions = 4 } = options;
   return {
     sharesTransactions: false,
     transactions,

@@ -1,3 +1,4 @@
+import { type OptionNames, refuseUnknownOptions } from "../core/known-options.ts";
 import type { Retry } from "../client/index.ts";
 import { MAX_RETRY_AFTER_MS } from "../client/retry.ts";
 import { sleepFor } from "../client/sleep.ts";
@@ -76,8 +77,22 @@ function numbered(): (decider: object) => number {
   };
 }
 
+const OPTIONS: OptionNames<CommandHandlerOptions> = {
+  store: true,
+  snapshots: true,
+  onSnapshotError: true,
+  rememberedStreams: true,
+  retry: true,
+  sleep: true,
+  random: true,
+};
+
+const HANDLE_OPTIONS: OptionNames<HandleOptions> = { metadata: true, idempotencyKey: true, signal: true };
+
 /** Makes a command handler. One for each store is enough for all of its deciders; what it remembers is in it. */
 export function createCommandHandler(options: CommandHandlerOptions): CommandHandler {
+  refuseUnknownOptions("createCommandHandler", options, OPTIONS);
+  refuseUnknownOptions("createCommandHandler, retry", options.retry ?? {}, RETRY);
   const {
     store,
     snapshots = null,
@@ -101,6 +116,7 @@ export function createCommandHandler(options: CommandHandlerOptions): CommandHan
       command: Command,
       handling: HandleOptions = {},
     ): Promise<Handled<Event, State>> {
+      refuseUnknownOptions("handle", handling, HANDLE_OPTIONS);
       const { signal } = handling;
       const key = `${numberOf(decider)} ${stream}`;
       return turns.take(stream, async () => {

@@ -10,6 +10,7 @@ import { resolveSettings } from "../config/resolve.ts";
 import type { KildeConfig } from "../config/settings.ts";
 import { databaseFile } from "../core/database-url.ts";
 import { KildeError } from "../core/errors.ts";
+import { type OptionNames, refuseUnknownOptions } from "../core/known-options.ts";
 import { belowBasePath } from "../http/base-path.ts";
 import { createFetch } from "../http/fetch.ts";
 import { problemResponse } from "../http/problems.ts";
@@ -69,15 +70,25 @@ function checkedBasePath(basePath: string): string {
   throw new TypeError(`basePath is a path without an end, such as "/kilde", not ${JSON.stringify(basePath)}`);
 }
 
+const OPTIONS: OptionNames<KildeOptions> = {
+  databaseUrl: true,
+  databaseAuthToken: true,
+  readUrl: true,
+  feeds: true,
+  limits: true,
+  pollIntervalMs: true,
+  corsOrigin: true,
+  basePath: true,
+  logger: true,
+};
+
 /**
  * Opens an event store in this process, bringing the schema of its database up to date, and projects its feeds. Throws
- * a `ConfigError` that names every setting that is wrong.
+ * a `TypeError` for an unknown option, and a `ConfigError` that names every setting that is wrong.
  */
-export async function createKilde({
-  basePath: givenPath = "",
-  logger = consoleLogger,
-  ...config
-}: KildeOptions = {}): Promise<Kilde> {
+export async function createKilde(given: KildeOptions = {}): Promise<Kilde> {
+  refuseUnknownOptions("createKilde", given, OPTIONS);
+  const { basePath: givenPath = "", logger = consoleLogger, ...config } = given;
   const basePath = checkedBasePath(givenPath);
   const file = { path: "createKilde", value: config };
   const settings = { ...resolveSettings({ flags: {}, environment: {}, file }), configFile: null };

@@ -1,6 +1,7 @@
 import { z } from "zod";
 
 import { FEED_NAME } from "../core/names.ts";
+import { nearest } from "../core/nearest.ts";
 import type { AnyFeedDefinition } from "./define.ts";
 
 function isSchema(value: unknown): boolean {
@@ -64,6 +65,12 @@ function at(path: readonly PropertyKey[]): string {
   return path.map(String).join(".");
 }
 
+/** The member that was probably meant. */
+function hint(path: readonly PropertyKey[], key: string): string {
+  const near = path.length === 0 ? nearest(key, Object.keys(definitionSchema.shape)) : null;
+  return near === null ? "" : `; did you mean ${near}?`;
+}
+
 export interface ShapeFaults {
   readonly faults: readonly string[];
   /** The members whose shape nobody can rely on. */
@@ -74,10 +81,12 @@ export interface ShapeFaults {
 export function shapeFaults(definition: unknown): ShapeFaults {
   const issues = definitionSchema.safeParse(definition).error?.issues ?? [];
   return {
-    faults: issues.map((issue) =>
+    faults: issues.flatMap((issue) =>
       issue.code === "unrecognized_keys"
-        ? `${at([...issue.path, issue.keys.join(", ")])}: there is no such member`
-        : `${at(issue.path)}: ${issue.message}`,
+        ? issue.keys.map(
+            (key) => `${at([...issue.path, key])}: there is no such member${hint(issue.path, key)}`,
+          )
+        : [`${at(issue.path)}: ${issue.message}`],
     ),
     misshapen: new Set(issues.flatMap(({ path }) => path.slice(0, 1))),
   };

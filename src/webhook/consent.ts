@@ -1,3 +1,5 @@
+import { type OptionNames, refuseUnknownOptions } from "../core/known-options.ts";
+
 export interface ConsentOptions {
   /** Origins that may deliver here, such as `kilde.example.org`; `"*"`: anybody. */
   readonly origins: readonly string[] | "*";
@@ -5,12 +7,16 @@ export interface ConsentOptions {
   readonly ratePerMinute?: number;
 }
 
+const OPTIONS: OptionNames<ConsentOptions> = { origins: true, ratePerMinute: true };
+
 /**
  * Answers the validation handshake of CloudEvents' HTTP WebHook specification (1.0.2 §4): an `OPTIONS` request by
  * which a sender asks whether it may deliver here. An origin that is not listed is answered 403, without consent;
  * another method 405.
  */
-export function consent(request: Request, { origins, ratePerMinute }: ConsentOptions): Response {
+export function consent(request: Request, options: ConsentOptions): Response {
+  refuseUnknownOptions("consent", options, OPTIONS);
+  const { origins, ratePerMinute } = options;
   const allow = "OPTIONS, POST";
   if (request.method !== "OPTIONS") return new Response(null, { status: 405, headers: { allow } });
   const origin = request.headers.get("webhook-request-origin");

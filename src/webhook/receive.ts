@@ -1,3 +1,4 @@
+import { type OptionNames, refuseUnknownOptions } from "../core/known-options.ts";
 import { readBody } from "./body.ts";
 import { type Delivery, readDelivery } from "./delivery.ts";
 import { verifySignature } from "./verify.ts";
@@ -12,6 +13,8 @@ export interface ReceiveOptions {
   /** Milliseconds since 1970; default: the runtime's clock. */
   readonly now?: () => number;
 }
+
+const OPTIONS: OptionNames<ReceiveOptions> = { mostBytes: true, toleranceSeconds: true, now: true };
 
 const MOST_BYTES = 16 * 1024 * 1024;
 const TOLERANCE_SECONDS = 300;
@@ -51,6 +54,7 @@ export async function receive<Data = unknown>(
   secret: string | readonly string[],
   options: ReceiveOptions = {},
 ): Promise<Delivery<Data>> {
+  refuseUnknownOptions("receive", options, OPTIONS);
   const { mostBytes = MOST_BYTES, toleranceSeconds = TOLERANCE_SECONDS, now = Date.now } = options;
   const id = header(request, HEADER.id);
   const timestamp = header(request, HEADER.timestamp);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { ConfigError } from "../../src/config/config-error.ts";
 import { databaseFile, databaseFileUrl, shownDatabaseUrl } from "../../src/core/database-url.ts";
-import { nearest } from "../../src/config/nearest.ts";
+import { nearest } from "../../src/core/nearest.ts";
 import { resolveSettings, type Sources } from "../../src/config/resolve.ts";
 import { DEFAULT_SETTINGS, settingsSchema } from "../../src/config/settings.ts";
 import { SETTING_NAMES } from "../../src/config/names.ts";

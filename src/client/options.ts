@@ -1,0 +1,119 @@
+import { type OptionNames, refuseUnknownOptions } from "../core/known-options.ts";
+import type { ClientOptions } from "./client.ts";
+import type * as types from "./types.ts";
+
+const CLIENT: OptionNames<ClientOptions> = {
+  url: true,
+  headers: true,
+  consumer: true,
+  compression: true,
+  retry: true,
+  timeouts: true,
+  onRetry: true,
+  fetch: true,
+  sleep: true,
+  random: true,
+};
+
+const APPEND: OptionNames<types.AppendOptions> = {
+  expectedVersion: true,
+  idempotencyKey: true,
+  logIdentity: true,
+  onLog: true,
+  signal: true,
+};
+
+const FILTER: OptionNames<types.Filter> = { types: true, streamPrefix: true };
+
+const READ: OptionNames<types.ReadOptions> = {
+  ...FILTER,
+  stream: true,
+  feed: true,
+  subject: true,
+  position: true,
+  lastEventId: true,
+  direction: true,
+  limit: true,
+  pageSize: true,
+  timeout: true,
+  afterVersion: true,
+  toVersion: true,
+  asOf: true,
+  onLog: true,
+  signal: true,
+};
+
+const FOLLOW: OptionNames<types.FollowOptions> = {
+  ...FILTER,
+  stream: true,
+  feed: true,
+  subject: true,
+  lastEventId: true,
+  onLog: true,
+  signal: true,
+};
+
+const LIST: OptionNames<types.ListOptions> = {
+  prefix: true,
+  changedSince: true,
+  position: true,
+  pageSize: true,
+  signal: true,
+};
+
+const SUBJECTS: OptionNames<types.SubjectsOptions> = { ...LIST, feed: true, after: true };
+
+const { expectedVersion: _, ...TRANSACT } = APPEND;
+
+/** Options of the methods of a client. */
+const METHODS = {
+  append: APPEND,
+  transact: TRANSACT,
+  read: READ,
+  readPages: READ,
+  follow: FOLLOW,
+  streams: LIST,
+  subjectPages: SUBJECTS,
+  history: { feed: true, identity: true } satisfies OptionNames<types.HistoryOptions>,
+  commit: { feed: true, consumer: true, rewind: true } satisfies OptionNames<types.CommitOptions>,
+  erase: { version: true },
+} as const;
+
+/** Returns the options of a method, or throws a TypeError for one that the method does not have. */
+export function optionsOf<Options extends object>(method: keyof typeof METHODS, options: Options): Options {
+  refuseUnknownOptions(method, options, METHODS[method]);
+  return options;
+}
+
+/** The address without slashes at its end. Throws a TypeError that says what to write. */
+function serverUrl(url: unknown): string {
+  const example = 'write the address of the server, such as "http://127.0.0.1:4000"';
+  if (typeof url !== "string" || url === "") {
+    throw new TypeError(`createClient: url is ${url === "" ? "empty" : typeof url}; ${example}`);
+  }
+  const shown = JSON.stringify(url);
+  if (!/^https?:\/\//i.test(url)) {
+    const meant = `http://${url.replace(/^\/+/, "")}`;
+    const isMeant = !url.includes("://") && URL.canParse(meant);
+    throw new TypeError(
+      `createClient: url ${shown} must begin with http:// or https://; ${isMeant ? `write ${JSON.stringify(meant)}` : example}`,
+    );
+  }
+  if (!URL.canParse(url)) throw new TypeError(`createClient: url ${shown} is not an address; ${example}`);
+  const { username, password, search, hash } = new URL(url);
+  if (username !== "" || password !== "") {
+    throw new TypeError("createClient: url must not have a user or password; send them as `headers`");
+  }
+  if (search !== "" || hash !== "") {
+    throw new TypeError(`createClient: url ${shown} must end before "?" and "#": paths of the API follow it`);
+  }
+  return url.replace(/\/+$/, "");
+}
+
+/** The address of the server, of options that are all known. Throws a TypeError otherwise. */
+export function checkedUrl(options: ClientOptions, retry: object, timeouts: object): string {
+  refuseUnknownOptions("createClient", options, CLIENT);
+  refuseUnknownOptions("createClient, retry", options.retry ?? {}, retry);
+  refuseUnknownOptions("createClient, timeouts", options.timeouts ?? {}, timeouts);
+  return serverUrl(options.url);
+}

@@ -3,6 +3,11 @@ declare module "*.sql" {
   export default text;
 }
 
+declare module "*.bash" {
+  const text: string;
+  export default text;
+}
+
 declare module "swagger-ui-dist/*" {
   const path: string;
   export default path;

@@ -4,6 +4,7 @@ import pino from "pino/browser.js";
 import { version } from "../package.json" with { type: "json" };
 import { type ServedDatabase, servedDatabases } from "./config/served.ts";
 import type { KildeConfig } from "./config/settings.ts";
+import { unknownVariables } from "./config/unknown-variables.ts";
 import { KildeError } from "./core/errors.ts";
 import { type OptionNames, refuseUnknownOptions } from "./core/known-options.ts";
 import { problemResponse } from "./http/problems.ts";
@@ -94,9 +95,15 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
   const isolate = createIsolate(config, clock);
   const logger = pino({ level: config.logLevel ?? "info", base: null, browser: { asObject: true } });
 
+  let reported: Configured | null = null;
   const configuredBy = (bindings: unknown): Configured => {
-    const configured = isolate.configured(options.env ?? bindings);
+    const environment = options.env ?? bindings;
+    const configured = isolate.configured(environment);
     logger.level = configured.settings.logLevel;
+    if (configured !== reported && typeof environment === "object" && environment !== null) {
+      reported = configured;
+      for (const text of unknownVariables(environment)) logger.warn(text);
+    }
     return configured;
   };
 

@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { ConfigError } from "../config/config-error.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, EXIT, EXIT_MEANINGS, type ExitCode } from "./exit.ts";
+import { reportIgnoredSettings } from "./ignored-settings.ts";
 import { VERB_GROUPS, type Verb, VERBS } from "./verbs.ts";
 
 function exitCodes(): string {
@@ -55,7 +56,13 @@ async function program(args: readonly string[], context: CliContext): Promise<Co
     for (const verb of verbs) root.addCommand((await commandOf(verb)).helpGroup(heading));
   }
   root.commandsGroup("Other:").helpCommand("help [command]", "print the help of a command");
-  if (args[0] === "complete") {
+  if (args[0] === "complete" && args[1] === "bash") {
+    const { default: script } = await import("./completion.bash", { with: { type: "text" } });
+    root
+      .command("complete")
+      .argument("bash")
+      .action(() => context.stdout.write(script));
+  } else if (args[0] === "complete") {
     // It adds a command of that name itself.
     const { default: tab } = await import("@bomb.sh/tab/commander");
     tab(root);
@@ -84,6 +91,7 @@ function failureText(error: unknown): readonly [ExitCode, string] {
 export async function runCli(args: readonly string[], context: CliContext): Promise<ExitCode> {
   try {
     const root = await program(args, context);
+    if (VERBS.some(({ name }) => name === args[0])) await reportIgnoredSettings(context, args);
     await root.parseAsync(args, { from: "user" });
     return EXIT.ok;
   } catch (error) {

@@ -5,6 +5,7 @@ import type { CliContext } from "./context.ts";
 import { feedOption, type FeedVersion } from "./log-source.ts";
 import { examples, jsonOption, urlOption } from "./options.ts";
 import { withServer } from "./server.ts";
+import { type Column, printTable } from "./table.ts";
 
 interface ConsumersFlags {
   readonly url?: string;
@@ -12,25 +13,23 @@ interface ConsumersFlags {
   readonly feed?: FeedVersion;
 }
 
-const HEADING = ["COMMITTED", "SENT", "LAG", "LAST SEEN", "CONSUMER"];
+const COLUMNS: readonly Column[] = [
+  { heading: "COMMITTED", width: 10, isNumber: true },
+  { heading: "SENT", width: 10, isNumber: true },
+  { heading: "LAG", width: 22 },
+  { heading: "LAST SEEN", width: 24 },
+  { heading: "CONSUMER", width: 0 },
+];
 
-function line([committed = "", sent = "", lag = "", seen = "", name = ""]: readonly string[]): string {
-  return `${committed.padStart(10)}  ${sent.padStart(10)}  ${lag.padEnd(22)}  ${seen.padEnd(24)}  ${name}\n`;
-}
-
-function row({ consumer, committed, sent, lag, seen, active }: ConsumerInfo): string {
+function cells({ consumer, committed, sent, lag, seen, active }: ConsumerInfo): readonly string[] {
   const position = (value: number | null) => (value === null ? "-" : String(value));
   const behind = `${lag.events} events, ${lag.seconds} s`;
-  return line([position(committed), position(sent), behind, seen, active ? consumer : `${consumer}  (gone)`]);
+  return [position(committed), position(sent), behind, seen, active ? consumer : `${consumer}  (gone)`];
 }
 
 async function consumers(context: CliContext, { url, json, feed }: ConsumersFlags): Promise<void> {
-  if (json !== true) await context.stdout.write(line(HEADING));
-  await withServer(context, url, async ({ client }) => {
-    for await (const info of client.consumers(feed)) {
-      await context.stdout.write(json === true ? `${JSON.stringify(info)}\n` : row(info));
-    }
-  });
+  const listing = { columns: COLUMNS, cells, asJson: json === true };
+  await withServer(context, url, ({ client }) => printTable(context, client.consumers(feed), listing));
 }
 
 /** `kilde consumers` */

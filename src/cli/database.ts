@@ -30,6 +30,14 @@ export function requireExisting(file: string): void {
   );
 }
 
+/** The files, as absolute paths, of those databases that do not exist yet. */
+export function missingFiles(databases: readonly DatabaseSettings[], cwd: string): string[] {
+  return databases.flatMap(({ databaseUrl }) => {
+    const file = databaseFile(databaseUrl);
+    return file === null || existsSync(resolve(cwd, file)) ? [] : [resolve(cwd, file)];
+  });
+}
+
 /** What went wrong with a database, and what to do about it; other errors are left as they are. */
 export function databaseError(error: unknown, url: string): unknown {
   const name = shownDatabaseUrl(url);

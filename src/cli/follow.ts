@@ -1,11 +1,11 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 
 import type { CliContext } from "./context.ts";
 import { prettyEvent } from "./event-text.ts";
 import { followTexts } from "./follow-texts.ts";
 import { consumerOption, feedOption, type FeedVersion, pathOf } from "./log-source.ts";
 import { outageNotes } from "./outage-notes.ts";
-import { cursor, examples, repeatable, urlOption } from "./options.ts";
+import { cursor, examples, jsonOption, repeatable, urlOption } from "./options.ts";
 import { type Server, withServer } from "./server.ts";
 
 interface FollowFlags {
@@ -56,7 +56,8 @@ export function followCommand(context: CliContext): Command {
     .option("--prefix <prefix>", "of the whole log: only streams whose name begins so")
     .addOption(feedOption())
     .addOption(consumerOption())
-    .option("--pretty", "for people to read")
+    .addOption(new Option("--pretty", "for people to read").conflicts("json"))
+    .addOption(jsonOption("print CloudEvents, one a line; the default"))
     .addOption(urlOption())
     .addHelpText(
       "after",

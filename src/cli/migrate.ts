@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { loadSettings } from "../config/load.ts";
 import { migrate } from "../log/migrate.ts";
 import type { CliContext } from "./context.ts";
-import { withDatabase } from "./database.ts";
+import { missingFiles, withDatabase } from "./database.ts";
 import { CliError } from "./exit.ts";
 import { examples, jsonOption } from "./options.ts";
 import { settingOptions } from "./setting-options.ts";
@@ -11,11 +11,11 @@ import { meantDatabases, type NamedDatabase, tenantOption } from "./tenants.ts";
 
 type Flags = Readonly<Record<string, unknown>>;
 
-function said({ tenant }: NamedDatabase, applied: readonly string[]): string {
+function said({ tenant }: NamedDatabase, applied: readonly string[], created: string | undefined): string {
   const of = tenant === null ? "" : `${tenant}: `;
-  return applied.length === 0
-    ? `${of}the schema is up to date\n`
-    : applied.map((tag) => `${of}applied ${tag}\n`).join("");
+  if (applied.length === 0) return `${of}the schema is up to date\n`;
+  const first = created === undefined ? "" : `${of}created a new database at ${created}\n`;
+  return first + applied.map((tag) => `${of}applied ${tag}\n`).join("");
 }
 
 /** One after the other; one that fails keeps none of those after it from being brought up to date. */
@@ -25,10 +25,11 @@ async function migrateAll(context: CliContext, flags: Flags): Promise<void> {
   for (const database of meantDatabases(settings, flags)) {
     const { tenant } = database;
     try {
+      const [created] = missingFiles([database], context.cwd);
       const applied = await withDatabase(database, context.cwd, migrate);
       const told = tenant === null ? { applied } : { tenant, applied };
       await context.stdout.write(
-        flags["json"] === true ? `${JSON.stringify(told)}\n` : said(database, applied),
+        flags["json"] === true ? `${JSON.stringify(told)}\n` : said(database, applied, created),
       );
     } catch (error) {
       if (tenant === null || !(error instanceof CliError)) throw error;

@@ -28,7 +28,10 @@ export const DEFAULT_URL = "http://127.0.0.1:4000";
 
 /** Which server to talk to. */
 export function urlOption(): Option {
-  return new Option("--url <url>", `address of the server (default: ${DEFAULT_URL}) [KILDE_URL]`);
+  return new Option(
+    "--url <url>",
+    `address of the server (default: host and port of kilde.config.ts, or else ${DEFAULT_URL}) [KILDE_URL]`,
+  );
 }
 
 export function jsonOption(description = "print JSON, for programs"): Option {

@@ -1,9 +1,9 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 
 import type { CliContext } from "./context.ts";
 import { eventLine, prettyEvent } from "./event-text.ts";
 import { consumerOption, feedOption, type FeedVersion, pathOf } from "./log-source.ts";
-import { cursor, examples, repeatable, urlOption, wholeNumber } from "./options.ts";
+import { cursor, examples, jsonOption, repeatable, urlOption, wholeNumber } from "./options.ts";
 import { readPages } from "./pages.ts";
 import { type Server, withServer } from "./server.ts";
 
@@ -69,7 +69,8 @@ export function readCommand(context: CliContext): Command {
     .option("--as-of <time>", "of a stream: as of this time (RFC 3339)")
     .addOption(feedOption())
     .addOption(consumerOption())
-    .option("--pretty", "for people to read")
+    .addOption(new Option("--pretty", "for people to read").conflicts("json"))
+    .addOption(jsonOption("print CloudEvents, one a line; the default"))
     .addOption(urlOption())
     .addHelpText(
       "after",

@@ -10,7 +10,7 @@ import { createLog, type ServerLog } from "../server/logger.ts";
 import { type RunningServer, startServer } from "../server/serve.ts";
 import { banner, type ServedTenant, tenantsBanner } from "./banner.ts";
 import type { CliContext } from "./context.ts";
-import { databaseError, makeFolder } from "./database.ts";
+import { databaseError, makeFolder, missingFiles } from "./database.ts";
 import { CliError, EXIT } from "./exit.ts";
 import { examples } from "./options.ts";
 import { settingOptions, statedFlags } from "./setting-options.ts";
@@ -115,24 +115,29 @@ async function serve(context: CliContext, flags: Readonly<Record<string, unknown
   const stop = stopRequested(context);
   context.outliveReader();
   const log = createLog(settings.logLevel);
+  const created = missingFiles(servedDatabases(settings), context.cwd);
   const running = await start(context, settings, log);
+  // The log is for programs; where it goes, the text for people must not.
+  const console = context.stdout.isTerminal ? context.stdout : context.stderr;
+  for (const file of created) {
+    await console.write(`Created a new database, since there was none at ${file}\n`);
+  }
+  const logged = created.length === 0 ? {} : { created };
   const host =
     settings.host.includes(":") && !settings.host.startsWith("[") ? `[${settings.host}]` : settings.host;
   const url = `http://${host}:${running.port}`;
   const { version } = context;
 
-  // The log is for programs; where it goes, the text for people must not.
-  const console = context.stdout.isTerminal ? context.stdout : context.stderr;
   if (settings.tenants.length > 0) {
     const tenants = servedTenants(settings, url);
     await console.write(tenantsBanner({ version, url, tenants }));
-    log.logger.info({ url, tenants, version }, "listening");
+    log.logger.info({ url, tenants, version, ...logged }, "listening");
   } else {
     const database = shownDatabaseUrl(settings.databaseUrl);
     await console.write(banner({ version, url, database }));
     const { readUrl } = settings;
     const replica = readUrl === undefined ? {} : { readUrl: shownDatabaseUrl(readUrl) };
-    log.logger.info({ url, database, ...replica, version }, "listening");
+    log.logger.info({ url, database, ...replica, version, ...logged }, "listening");
   }
   log.flush();
 

@@ -1,3 +1,6 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+
 import {
   type Client,
   KildeUnreachableError,
@@ -13,6 +16,8 @@ import { type RequestDeps, send, sendOnce } from "../client/request.ts";
 import { KildeError } from "../core/errors.ts";
 import { nameFault } from "../core/names.ts";
 import { startTimer } from "../core/timer.ts";
+import { CONFIG_FILE } from "../config/names.ts";
+import type { ServerAddress } from "../config/server-address.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, EXIT, problemError } from "./exit.ts";
 import { DEFAULT_URL } from "./options.ts";
@@ -42,14 +47,14 @@ export const PATIENT: Retry = {
 };
 
 /** The failure of a request, as the command line tells it; other errors are left as they are. */
-export function serverError(error: unknown, url: string): unknown {
+export function serverError(error: unknown, { url, file }: ServerAddress): unknown {
   if (error instanceof KildeError) return problemError(error);
   if (error instanceof KildeUnreachableError) {
     const { cause } = error;
     const code = cause instanceof Error && "code" in cause ? ` (${String(cause.code)})` : "";
     return new CliError(
       EXIT.unavailable,
-      `No answer from ${url}${code}`,
+      `No answer from ${url}${code}${file === null ? "" : `, the address in ${file}`}`,
       "Start a server there with `kilde serve`, or name another with --url or KILDE_URL.",
       { cause: error },
     );
@@ -73,10 +78,28 @@ export function serverError(error: unknown, url: string): unknown {
   return error;
 }
 
-function urlOf({ environment }: CliContext, stated: string | undefined): string {
-  const source = stated === undefined ? "environment KILDE_URL" : "flag --url";
-  const url = stated ?? (environment["KILDE_URL"] || DEFAULT_URL);
-  if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return url.replace(/\/+$/, "");
+/** The address of the server: `--url`, `KILDE_URL`, or else where a server with the settings of this folder listens. */
+async function addressOf({ environment, cwd }: CliContext, flag: string | undefined): Promise<ServerAddress> {
+  const stated = flag ?? (environment["KILDE_URL"] || undefined);
+  if (stated === undefined) {
+    const isDefault =
+      !existsSync(join(cwd, CONFIG_FILE)) && !environment["KILDE_HOST"] && !environment["KILDE_PORT"];
+    if (isDefault) return { url: DEFAULT_URL, file: null };
+    // Only now, since the settings take longer to load than a small request takes.
+    const { serverAddress } = await import("../config/server-address.ts");
+    const address = await serverAddress(environment, cwd);
+    if (new URL(address.url).port !== "0") return address;
+    throw new CliError(
+      EXIT.usage,
+      "The server may listen on any free port, since the setting `port` is 0",
+      "Name it with --url or KILDE_URL.",
+    );
+  }
+  const source = flag === undefined ? "environment KILDE_URL" : "flag --url";
+  const url = stated;
+  if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) {
+    return { url: url.replace(/\/+$/, ""), file: null };
+  }
   throw new CliError(EXIT.usage, `url: ${JSON.stringify(url)} must be an http(s):// address (${source})`);
 }
 
@@ -88,14 +111,15 @@ export interface ServerOptions {
   readonly onRetry?: ((error: unknown) => void) | undefined;
 }
 
-/** Does something with the server that `--url` or `KILDE_URL` names. */
+/** Does something with the server that `--url`, `KILDE_URL` or this folder's settings name. */
 export async function withServer<Result>(
   context: CliContext,
   stated: string | undefined,
   use: (server: Server) => Promise<Result>,
   { retry = ONCE, consumer, onRetry }: ServerOptions = {},
 ): Promise<Result> {
-  const url = urlOf(context, stated);
+  const address = await addressOf(context, stated);
+  const { url } = address;
   const { clock, random } = context;
   const deps: RequestDeps = {
     url,
@@ -123,7 +147,7 @@ export async function withServer<Result>(
       request: (path, init, read) => send(deps, path, init, read),
     });
   } catch (error) {
-    throw serverError(error, url);
+    throw serverError(error, address);
   }
 }
 

@@ -4,6 +4,7 @@ import type { StreamInfo } from "../client/types.ts";
 import type { CliContext } from "./context.ts";
 import { examples, jsonOption, urlOption, wholeNumber } from "./options.ts";
 import { withServer } from "./server.ts";
+import { type Column, printTable } from "./table.ts";
 
 interface StreamsFlags {
   readonly url?: string;
@@ -15,28 +16,26 @@ interface StreamsFlags {
 /** Most streams that are asked for at once. */
 const PAGE_STREAMS = 1_000;
 
-function row({ stream, version, position, time, erased }: StreamInfo): string {
-  return `${String(version).padStart(8)}  ${String(position).padStart(10)}  ${time}  ${stream}${erased ? "  (erased)" : ""}\n`;
+const COLUMNS: readonly Column[] = [
+  { heading: "VERSION", width: 8, isNumber: true },
+  { heading: "POSITION", width: 10, isNumber: true },
+  { heading: "LAST EVENT", width: 24 },
+  { heading: "STREAM", width: 0 },
+];
+
+function cells({ stream, version, position, time, erased }: StreamInfo): readonly string[] {
+  return [String(version), String(position), time, `${stream}${erased ? "  (erased)" : ""}`];
 }
 
 async function streams(context: CliContext, prefix: string | undefined, flags: StreamsFlags): Promise<void> {
-  const asJson = flags.json === true;
-  if (!asJson) await context.stdout.write(` VERSION    POSITION  ${"LAST EVENT".padEnd(24)}  STREAM\n`);
   const { changedSince, limit: most = Number.POSITIVE_INFINITY } = flags;
-  if (most === 0) return;
   const list = {
-    pageSize: Math.min(most, PAGE_STREAMS),
+    pageSize: Math.min(Math.max(most, 1), PAGE_STREAMS),
     ...(prefix === undefined ? {} : { prefix }),
     ...(changedSince === undefined ? {} : { changedSince }),
   };
-  await withServer(context, flags.url, async ({ client }) => {
-    let listed = 0;
-    for await (const info of client.streams(list)) {
-      await context.stdout.write(asJson ? `${JSON.stringify(info)}\n` : row(info));
-      listed += 1;
-      if (listed === most) return;
-    }
-  });
+  const listing = { columns: COLUMNS, cells, asJson: flags.json === true, most };
+  await withServer(context, flags.url, ({ client }) => printTable(context, client.streams(list), listing));
 }
 
 /** `kilde streams` */

@@ -3,7 +3,7 @@ import { Command } from "commander";
 import type { BlockedSubject, DeliveryAttempt, SkippedEvent } from "../client/subscription-types.ts";
 import type { CliContext } from "./context.ts";
 import { examples, jsonOption, urlOption, wholeNumber } from "./options.ts";
-import { type Column, tableHeading, tableRow } from "./table.ts";
+import { type Column, printTable } from "./table.ts";
 import { say, type WebhookFlags, withSubscriptions } from "./webhooks-server.ts";
 
 const TIME: Column = { heading: "TIME", width: 24 };
@@ -12,48 +12,29 @@ const SEQUENCE: Column = { heading: "SEQUENCE", width: 10, isNumber: true };
 const ATTEMPTS: Column = { heading: "ATTEMPTS", width: 8, isNumber: true };
 const OUTCOME: Column = { heading: "OUTCOME", width: 14 };
 
-/** A list that is printed as a table, or as JSON, an entry a line. */
-async function print<Entry>(
-  { stdout }: CliContext,
-  { json }: WebhookFlags,
-  entries: AsyncIterable<Entry> | Iterable<Entry>,
-  columns: readonly Column[],
-  cells: (entry: Entry) => readonly string[],
-): Promise<void> {
-  if (json !== true) await stdout.write(tableHeading(columns));
-  for await (const entry of entries) {
-    await stdout.write(json === true ? `${JSON.stringify(entry)}\n` : tableRow(columns, cells(entry)));
-  }
-}
-
 function attempts(context: CliContext, id: string, flags: WebhookFlags): Promise<void> {
   const columns = [TIME, OUTCOME, { heading: "MS", width: 6, isNumber: true }, SUBJECT];
   return withSubscriptions(context, flags, async (subscriptions) =>
-    print(
-      context,
-      flags,
-      await subscriptions.attempts(id),
-      [...columns, { heading: "WEBHOOK-ID", width: 0 }],
-      ({ time, error, durationMs, subject, webhookId }: DeliveryAttempt) => [
+    printTable(context, await subscriptions.attempts(id), {
+      columns: [...columns, { heading: "WEBHOOK-ID", width: 0 }],
+      cells: ({ time, error, durationMs, subject, webhookId }: DeliveryAttempt) => [
         time,
         error ?? "acknowledged",
         String(durationMs),
         subject ?? "-",
         webhookId,
       ],
-    ),
+      asJson: flags.json === true,
+    }),
   );
 }
 
 function blocked(context: CliContext, id: string, flags: WebhookFlags): Promise<void> {
   const columns = [SUBJECT, SEQUENCE, ATTEMPTS, OUTCOME, { heading: "NEXT ATTEMPT", width: 24 }];
   return withSubscriptions(context, flags, (subscriptions) =>
-    print(
-      context,
-      flags,
-      subscriptions.blocked(id),
-      [...columns, { heading: "SINCE", width: 0 }],
-      ({ subject, sequence, attempts: tried, error, nextAttempt, since }: BlockedSubject) => [
+    printTable(context, subscriptions.blocked(id), {
+      columns: [...columns, { heading: "SINCE", width: 0 }],
+      cells: ({ subject, sequence, attempts: tried, error, nextAttempt, since }: BlockedSubject) => [
         subject,
         String(Number(sequence)),
         String(tried),
@@ -61,25 +42,24 @@ function blocked(context: CliContext, id: string, flags: WebhookFlags): Promise<
         nextAttempt ?? "by request",
         since,
       ],
-    ),
+      asJson: flags.json === true,
+    }),
   );
 }
 
 function skips(context: CliContext, id: string, flags: WebhookFlags): Promise<void> {
   return withSubscriptions(context, flags, async (subscriptions) =>
-    print(
-      context,
-      flags,
-      await subscriptions.skips(id),
-      [TIME, SUBJECT, SEQUENCE, ATTEMPTS, OUTCOME],
-      ({ time, subject, sequence, attempts: tried, error }: SkippedEvent) => [
+    printTable(context, await subscriptions.skips(id), {
+      columns: [TIME, SUBJECT, SEQUENCE, ATTEMPTS, OUTCOME],
+      cells: ({ time, subject, sequence, attempts: tried, error }: SkippedEvent) => [
         time,
         subject,
         String(Number(sequence)),
         String(tried),
         error ?? "-",
       ],
-    ),
+      asJson: flags.json === true,
+    }),
   );
 }
 

@@ -3,7 +3,7 @@ import { Command } from "commander";
 import type { Subscription } from "../client/subscription-types.ts";
 import type { CliContext } from "./context.ts";
 import { examples, jsonOption, urlOption } from "./options.ts";
-import { type Column, tableHeading, tableRow } from "./table.ts";
+import { type Column, printTable } from "./table.ts";
 import { say, statusText, type WebhookFlags, withSubscriptions } from "./webhooks-server.ts";
 
 const COLUMNS: readonly Column[] = [
@@ -18,27 +18,16 @@ const COLUMNS: readonly Column[] = [
 
 const lagText = ({ lag }: Subscription) => `${lag.events} events, ${lag.seconds} s`;
 
-function row(entry: Subscription): string {
+function cells(entry: Subscription): readonly string[] {
   const { subscription, mode, blocked, source, url } = entry;
-  return tableRow(COLUMNS, [
-    subscription,
-    mode,
-    lagText(entry),
-    String(blocked),
-    source,
-    url,
-    statusText(entry),
-  ]);
+  return [subscription, mode, lagText(entry), String(blocked), source, url, statusText(entry)];
 }
 
 async function listSubscriptions(context: CliContext, flags: WebhookFlags): Promise<void> {
-  const { stdout } = context;
-  await withSubscriptions(context, flags, async (subscriptions) => {
-    if (flags.json !== true) await stdout.write(tableHeading(COLUMNS));
-    for await (const entry of subscriptions.list()) {
-      await stdout.write(flags.json === true ? `${JSON.stringify(entry)}\n` : row(entry));
-    }
-  });
+  const listing = { columns: COLUMNS, cells, asJson: flags.json === true };
+  await withSubscriptions(context, flags, (subscriptions) =>
+    printTable(context, subscriptions.list(), listing),
+  );
 }
 
 function deliveryText({ mode, batch, concurrency, attempts }: Subscription): string {

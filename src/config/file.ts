@@ -4,8 +4,7 @@ import { pathToFileURL } from "node:url";
 
 import { serveHostModules } from "./host-modules.ts";
 import { ConfigError } from "./config-error.ts";
-
-export const CONFIG_FILE = "kilde.config.ts";
+import { CONFIG_FILE } from "./names.ts";
 
 interface ConfigFile {
   /** As to be shown: the name in the working directory, or the path that was stated. */

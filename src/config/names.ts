@@ -1,6 +1,9 @@
 import { DEFAULT_LIMITS, type Limits } from "../core/limits.ts";
 import type { Settings } from "./settings.ts";
 
+/** The file of settings in the working directory. */
+export const CONFIG_FILE = "kilde.config.ts";
+
 /** How a setting is written where there is only text: in a flag, or in the environment. */
 export type TextForm = "text" | "integer" | "boolean" | "list";
 

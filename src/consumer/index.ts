@@ -1,6 +1,5 @@
 import { type ClientOptions, createClient, type KildeEvent } from "../client/index.ts";
 import type { Clock } from "../core/clock.ts";
-import { type OptionNames, refuseUnknownOptions } from "../core/known-options.ts";
 import { runtimeClock } from "../core/runtime-clock.ts";
 import type { BackoffOptions, BlockedSubject } from "./blocked.ts";
 import { type Counts, noCounts } from "./counts.ts";
@@ -19,6 +18,7 @@ import {
   type Migration,
   notOf,
 } from "./migrate.ts";
+import { checkNeed, checkOptions, checkReconstitute } from "./options.ts";
 import type { ReconstituteOptions } from "./reconstitute.ts";
 import type { Reconstitution } from "./reconstitution.ts";
 import type { ConsumerStore } from "./store.ts";
@@ -143,48 +143,6 @@ const BACKOFF: BackoffOptions = { delayMs: 500, maxDelayMs: 60_000 };
 const BATCH_EVENTS = 500;
 const COMMIT_INTERVAL_MS = 1_000;
 
-type Names = ConsumerOptions<EventTypes, unknown>;
-
-const OPTIONS: OptionNames<Names> = {
-  url: true,
-  feed: true,
-  name: true,
-  store: true,
-  handle: true,
-  reset: true,
-  migrateFrom: true,
-  transport: true,
-  from: true,
-  backoff: true,
-  batchEvents: true,
-  commitIntervalMs: true,
-  reconstituteEveryMs: true,
-  onError: true,
-  onReconstituted: true,
-  client: true,
-  clock: true,
-  random: true,
-};
-
-const MIGRATE_FROM: OptionNames<MigrateFrom<EventTypes, unknown>> = { feed: true, handle: true, reset: true };
-
-const NEED: OptionNames<Need> = { version: true, asOf: true };
-
-const RECONSTITUTE: OptionNames<ReconstituteOptions> = {
-  all: true,
-  requestsPerSecond: true,
-  pageSize: true,
-  onProgress: true,
-  signal: true,
-};
-
-/** Throws a TypeError for an option that does not exist. */
-function checkOptions({ migrateFrom, backoff, ...options }: Partial<Names>): void {
-  refuseUnknownOptions("createConsumer", options, OPTIONS);
-  refuseUnknownOptions("createConsumer, migrateFrom", migrateFrom ?? {}, MIGRATE_FROM);
-  refuseUnknownOptions("createConsumer, backoff", backoff ?? {}, BACKOFF);
-}
-
 /** Under which the store keeps what a consumer has of a feed. */
 function keyOf(name: string, { log }: FeedReference): string {
   return `${name} ${log ?? "events"}`;
@@ -205,7 +163,7 @@ function statusOf(engine: Engine): ConsumerStatus {
 export function createConsumer<Types extends EventTypes, Tx, OldTypes extends EventTypes = EventTypes>(
   options: ConsumerOptions<Types, Tx, OldTypes>,
 ): Consumer {
-  checkOptions(options as object);
+  checkOptions(options as object, BACKOFF);
   const { name, store, migrateFrom } = options;
   const shared = {
     client: createClient({ ...options.client, url: options.url, consumer: name }),
@@ -285,11 +243,11 @@ export function createConsumer<Types extends EventTypes, Tx, OldTypes extends Ev
     },
     receive: (events) => engine.receive(events.map(consumerEvent)),
     async ensure(subject, need = {}) {
-      refuseUnknownOptions("ensure", need, NEED);
+      checkNeed(need);
       return (await engineOf(subject)).ensure(subject, need);
     },
     reconstitute(how = {}) {
-      refuseUnknownOptions("reconstitute", how, RECONSTITUTE);
+      checkReconstitute(how);
       const signal = how.signal ?? new AbortController().signal;
       reconstituting ??= engine.reconstitute(how, signal).finally(() => {
         reconstituting = null;

@@ -46,7 +46,7 @@ test("migrate makes a database, and then has nothing to do", async () => {
   const first = await run(["migrate", "--database-url", "file:new/folder/k.db"], { cwd });
   expect(first).toEqual({
     exitCode: 0,
-    stdout: MIGRATIONS.map(({ tag }) => `applied ${tag}\n`).join(""),
+    stdout: `created a new database at ${join(cwd, "new/folder/k.db")}\n${MIGRATIONS.map(({ tag }) => `applied ${tag}\n`).join("")}`,
     stderr: "",
   });
   const again = await run(["migrate", "--database-url", "file:new/folder/k.db", "--json"], { cwd });

@@ -249,6 +249,30 @@ describe("what is wrong with a command line is told in words", () => {
   });
 });
 
+test.each([
+  "streams",
+  "consumers",
+  "feeds list",
+  "webhooks list",
+  "webhooks attempts sub_none",
+  "webhooks blocked sub_none",
+])("kilde %s prints no heading of a table before an error", async (command) => {
+  const environment = { KILDE_URL: "http://127.0.0.1:1" };
+  const failed = await run(command.split(" "), { cwd: emptyFolder(), environment });
+  expect(failed).toMatchObject({ exitCode: 4, stdout: "" });
+});
+
+test("read and follow accept --json, which is what they print", async () => {
+  const server = await serve(emptyFolder());
+  await server.kilde(["append", "user-1", "X"]);
+  const read = await server.kilde(["read", "--json"]);
+  expect(read).toEqual(await server.kilde(["read"]));
+  expect(jsonLines(read.stdout)).toMatchObject([{ type: "X" }]);
+  const both = await server.kilde(["read", "--json", "--pretty"]);
+  expect(both.exitCode).toBe(2);
+  expect(both.stderr).toContain("cannot be used with");
+});
+
 test("help and completions", async () => {
   const cwd = emptyFolder();
   const help = await run(["--help"], { cwd });

@@ -12,10 +12,14 @@ describe("serve", () => {
     await fetch(`${server.url}/streams/none`);
     const { stdout, stderr, exitCode } = await server.stop();
     expect(exitCode).toBe(0);
+    expect(stderr).toStartWith(
+      `Created a new database, since there was none at ${join(server.cwd, "data/kilde.db")}\n`,
+    );
     expect(stderr).toContain(`listens on ${server.url} (database file:data/kilde.db)`);
     expect(stderr).toContain(`curl ${server.url}/events`);
     const log = jsonLines(stdout);
     expect(log.map((entry) => entry["msg"])).toEqual(["listening", "request", "shutting down", "stopped"]);
+    expect(log[0]).toMatchObject({ created: [join(server.cwd, "data/kilde.db")] });
     expect(log[1]).toMatchObject({ method: "GET", path: "/streams/none", status: 404 });
   });
 

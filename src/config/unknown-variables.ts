@@ -1,0 +1,21 @@
+import { nearest } from "../core/nearest.ts";
+import { SETTING_NAMES } from "./names.ts";
+
+/** Variables that the command line reads besides settings. */
+const CLIENT_VARIABLES = ["KILDE_URL"];
+
+const TENANT_TOKEN = /^KILDE_TENANT_\w+_DATABASE_AUTH_TOKEN$/;
+
+/** Variables that Kubernetes sets in each container of a namespace that has a service named `kilde`. */
+const SERVICE_VARIABLE = /^KILDE_(SERVICE_(HOST|PORT\w*)|PORT_\d+_\w+)$/;
+
+/** Names the `KILDE_*` variables that Kilde ignores, since they are no settings. */
+export function unknownVariables(environment: object): string[] {
+  const known = [...SETTING_NAMES.map((name) => name.environment), ...CLIENT_VARIABLES];
+  return Object.entries(environment).flatMap(([name, value]) => {
+    const isRead = known.includes(name) || TENANT_TOKEN.test(name) || SERVICE_VARIABLE.test(name);
+    if (!name.startsWith("KILDE_") || isRead || typeof value !== "string") return [];
+    const near = nearest(name, known);
+    return [`${name} is ignored: there is no such setting${near === null ? "" : `; did you mean ${near}?`}`];
+  });
+}

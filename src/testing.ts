@@ -1,3 +1,4 @@
+import { errorText } from "./core/error-text.ts";
 import assert from "node:assert/strict";
 
 import type { z } from "zod";
@@ -137,7 +138,7 @@ function givenFeed<const Events extends EventSchemas, const Contract extends Eve
       try {
         said = published();
       } catch (error) {
-        assert.match(error instanceof Error ? error.message : String(error), message);
+        assert.match(errorText(error), message);
         return;
       }
       assert.fail(`The feed did not fail, and published ${JSON.stringify(said, null, 2)}`);

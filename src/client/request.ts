@@ -1,3 +1,4 @@
+import { errorText } from "../core/error-text.ts";
 import { type Answer, answerOf } from "./answer.ts";
 import { type Attempt, DeadlineError, startAttempt, type StartTimer, type Timeouts } from "./deadline.ts";
 import { errorOf } from "./parse-answer.ts";
@@ -93,7 +94,7 @@ function answerDeadlineMs(
 export function unreachable(deps: RequestDeps, detail: string, cause: unknown): KildeUnreachableError {
   if (cause instanceof DeadlineError && cause.waitedMs > PROBE_MS) deps.suspicion.left = MOST_SUSPECTS;
   const waitedMs = cause instanceof DeadlineError ? cause.waitedMs : 0;
-  const reason = cause instanceof DeadlineError ? cause.message : String(cause);
+  const reason = cause instanceof DeadlineError ? cause.message : errorText(cause);
   return new KildeUnreachableError(`${detail}: ${reason}`, { cause, waitedMs });
 }
 

@@ -1,3 +1,4 @@
+import { errorText } from "../core/error-text.ts";
 import { ConfigError } from "./config-error.ts";
 import { loadConfigFile } from "./file.ts";
 import { fileIdentity } from "./file-identity.ts";
@@ -26,7 +27,7 @@ function faultOf(name: string, check: () => unknown): string[] {
     check();
     return [];
   } catch (error) {
-    return [`${name}: ${error instanceof Error ? error.message : String(error)}`];
+    return [`${name}: ${errorText(error)}`];
   }
 }
 

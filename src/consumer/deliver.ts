@@ -85,6 +85,7 @@ async function attempt<Tx>(
       if (first === undefined) throw error;
       if (work.length === 1 && feed === null) {
         deps.counts.failures += 1;
+        deps.report(error);
         outcome.failed.set(first.subject, error);
         return;
       }
@@ -147,14 +148,16 @@ export async function deliver<Tx>(
       () => null,
       (reason: unknown) => reason,
     );
+    if (error !== null) deps.report(error);
     if (error instanceof HandlerError) counts.failures += 1;
     mark(each, error);
   });
   if (behind.size > 0 || (feed !== null && !outcome.kept)) await block(deps, behind, feed);
 }
 
-/** Blocks a subject that was pulled for someone, if its handler failed. */
+/** Reports that a pull failed, and blocks its subject if the handler did. */
 export async function noteFailure<Tx>(deps: DeliverDeps<Tx>, subject: string, error: unknown): Promise<void> {
+  deps.report(error);
   if (!(error instanceof HandlerError)) return;
   deps.counts.failures += 1;
   await block(deps, new Map([[subject, { known: error.version, error }]]), null);
@@ -167,8 +170,9 @@ export async function retryBlocked<Tx>(deps: DeliverDeps<Tx>, signal: AbortSigna
     await eachOf(blocked.due(), PULLS, async (subject) => {
       try {
         await retry(subject);
-      } catch {
+      } catch (error) {
         // The store fails: the subject stays due.
+        deps.report(error);
         await deps.clock.sleep(ATTEMPT_DELAY_MS, signal);
       }
     });
@@ -182,6 +186,7 @@ export async function retryBlocked<Tx>(deps: DeliverDeps<Tx>, signal: AbortSigna
       throw new Error(`The feed has ${cursor.known} versions of it, and gave ${cursor.version}`);
     } catch (error) {
       if (error instanceof HandlerError) counts.failures += 1;
+      deps.report(error);
       const known = blocked.list().find((each) => each.subject === subject)?.known ?? 0;
       await block(deps, new Map([[subject, { known, error }]]), null);
     }

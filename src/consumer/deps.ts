@@ -33,6 +33,8 @@ export interface ConsumerDeps<Tx> {
   readonly reset: Reset<Tx> | null;
   readonly history: History;
   readonly counts: Counts;
+  /** Reports a failure to whoever looks after the consumer. */
+  readonly report: (error: unknown) => void;
   readonly admit: Admit<Tx>;
   /** Which of some subjects reconstitution is to look at. */
   readonly concerns: (names: readonly string[]) => Promise<ReadonlySet<string>>;

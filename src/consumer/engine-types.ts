@@ -18,7 +18,6 @@ export interface EngineOptions {
   readonly commitIntervalMs: number;
   /** How often to reconstitute, in milliseconds; null: by hand only. */
   readonly reconstituteEveryMs: number | null;
-  readonly onError: (error: unknown) => void;
   readonly onReconstituted: (found: Reconstitution) => void;
 }
 
@@ -34,13 +33,17 @@ export interface Engine {
   readonly blocked: Blocked;
   phase(): Phase;
   position(): number | null;
+  /** Position in the feed after which the consumer began; 0: at the beginning, or it is not prepared. */
+  since(): number;
   committed(): number | null;
   /** What keeps it from going on; null: nothing. */
   error(): Error | null;
+  /** Takes note that the server cannot be reached, until it answers again. */
+  noteOutage(error: unknown): void;
   prepare(): Promise<void>;
   run(signal: AbortSignal): Promise<void>;
   receive(events: readonly ConsumerEvent[]): Promise<void>;
-  /** Handles what a subject lacks as of now. */
+  /** Handles what a subject lacks as of now, of the events after the position at which the consumer began. */
   pull(subject: string): Promise<SubjectCursor | null>;
   ensure(subject: string, need: Need): Promise<EnsuredSubject | null>;
   reconstitute(options: ReconstituteOptions, signal: AbortSignal): Promise<Reconstitution>;

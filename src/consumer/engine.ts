@@ -4,6 +4,7 @@ import type { ConsumerDeps } from "./deps.ts";
 import type { Engine, EngineOptions, Phase } from "./engine-types.ts";
 import { ensure } from "./ensure.ts";
 import { KildeError } from "../client/index.ts";
+import { errorText } from "../core/error-text.ts";
 import { type FeedPosition, readFeedPosition } from "./feed-position.ts";
 import { heldEvents } from "./history.ts";
 import { createInbox, type Inbox } from "./inbox.ts";
@@ -23,7 +24,8 @@ const PULLS_AFTER_RESET = 4;
 /** Puts together what follows one feed. */
 export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions): Engine {
   const { store, key, clock, counts, history } = deps;
-  const { transport, batchEvents, onError } = options;
+  const { transport, batchEvents } = options;
+  const onError = deps.report;
   const blocked = createBlocked(deps, options.backoff);
   const reports = createPositionReports(deps);
   let feed: FeedPosition | null = null;
@@ -149,7 +151,7 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
         }
         // It went well in between: the waits begin anew.
         failures = failure === null ? 1 : failures + 1;
-        failure = error instanceof Error ? error : new Error(String(error), { cause: error });
+        failure = error instanceof Error ? error : new Error(errorText(error), { cause: error });
         onError(error);
         await clock.sleep(backoffMs(outageBackoff(options.backoff), failures, deps.random), signal);
       }
@@ -176,6 +178,8 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
       onLive,
       /** The feed was restored while nothing came of it. */
       onLog(now: string) {
+        // The server answers again.
+        failure = null;
         if (identity !== null && now !== identity) moved.abort();
       },
     };
@@ -223,6 +227,7 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
     blocked,
     phase: () => (halted === null ? phase : "halted"),
     position: () => feed?.mark.position ?? null,
+    since: () => since().position,
     committed: () => reports.committed,
     error: () => halted ?? failure,
     prepare: async () => void (await prepared()),
@@ -248,10 +253,13 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
       phase = "idle";
       await commitNow();
     },
+    noteOutage(error) {
+      failure = error instanceof Error ? error : new Error(errorText(error), { cause: error });
+    },
     receive: (events) => inbox.put(events),
     async pull(subject) {
       await prepared();
-      return pulls.toNow(subject, "whole");
+      return pulls.toNow(subject, "since");
     },
     async ensure(subject, need) {
       await prepared();

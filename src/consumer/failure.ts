@@ -1,3 +1,4 @@
+import { errorText } from "../core/error-text.ts";
 import type { ConsumerEvent } from "./types.ts";
 
 /** Why a subject is blocked. */
@@ -20,7 +21,7 @@ export class HandlerError extends Error {
   readonly type: string;
 
   constructor({ subject, version, type }: ConsumerEvent, cause: unknown) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = errorText(cause);
     super(`The handler failed at ${type} of ${JSON.stringify(subject)}, version ${version}: ${reason}`, {
       cause,
     });
@@ -39,7 +40,7 @@ export function failedAgain(before: string | null, error: unknown, now: number):
       : { version: null, type: null };
   return {
     // What any database takes as text.
-    message: (error instanceof Error ? error.message : String(error)).replaceAll("\0", "").toWellFormed(),
+    message: errorText(error).replaceAll("\0", "").toWellFormed(),
     ...at,
     attempts: (last?.attempts ?? 0) + 1,
     since: last?.since ?? new Date(now).toISOString(),

@@ -22,10 +22,14 @@ import { checkNeed, checkOptions, checkReconstitute } from "./options.ts";
 import type { ReconstituteOptions } from "./reconstitute.ts";
 import type { Reconstitution } from "./reconstitution.ts";
 import type { ConsumerStore } from "./store.ts";
+import { createFailureReports } from "./failure-reports.ts";
+import { guardTransactions } from "./transaction-guard.ts";
 import type { Transport } from "./transport.ts";
 import { type ConsumerEvent, consumerEvent, type EventTypes, type FeedReference } from "./types.ts";
 
 export { type Failure, HandlerError } from "./failure.ts";
+export { UnreportedFailuresError } from "./failure-reports.ts";
+export { NestedConsumerError } from "./transaction-guard.ts";
 export { LogRestoredError } from "./restore.ts";
 export { libsqlStore } from "./libsql-store.ts";
 export { postgresStore, type PostgresStoreOptions, type PostgresTransaction } from "./postgres-store.ts";
@@ -91,7 +95,11 @@ export interface ConsumerOptions<Types extends EventTypes, Tx, OldTypes extends 
   readonly commitIntervalMs?: number;
   /** Reconstitutes by itself, so often. Default: only when `reconstitute` is called. */
   readonly reconstituteEveryMs?: number;
-  /** Told of what keeps the consumer from going on; it tries again by itself. Blocked subjects are in `status()`. */
+  /**
+   * Called with every failure, also those that are retried: a `HandlerError` for each attempt of a handler that throws,
+   * errors of the store, and of requests. At most 100 in 10 seconds; then one `UnreportedFailuresError` with the number of
+   * the others. Default: 5 in a minute are printed on standard error.
+   */
   readonly onError?: (error: unknown) => void;
   /** Told of each reconstitution that it did by itself. */
   readonly onReconstituted?: (found: Reconstitution) => void;
@@ -164,11 +172,20 @@ export function createConsumer<Types extends EventTypes, Tx, OldTypes extends Ev
   options: ConsumerOptions<Types, Tx, OldTypes>,
 ): Consumer {
   checkOptions(options as object, BACKOFF);
-  const { name, store, migrateFrom } = options;
+  const { name, migrateFrom } = options;
+  const { store, outside } = guardTransactions(options.store, name);
+  const clock = options.clock ?? runtimeClock;
+  const report = createFailureReports({ name, onError: options.onError, clock });
+  const onRetry = (error: unknown) => {
+    report(error);
+    for (const each of engines) each.noteOutage(error);
+    options.client?.onRetry?.(error);
+  };
   const shared = {
-    client: createClient({ ...options.client, url: options.url, consumer: name }),
+    client: createClient({ ...options.client, url: options.url, consumer: name, onRetry }),
     store,
-    clock: options.clock ?? runtimeClock,
+    report,
+    clock,
     random: options.random ?? Math.random,
   };
   const engineOptions: EngineOptions = {
@@ -178,7 +195,6 @@ export function createConsumer<Types extends EventTypes, Tx, OldTypes extends Ev
     batchEvents: options.batchEvents ?? BATCH_EVENTS,
     commitIntervalMs: options.commitIntervalMs ?? COMMIT_INTERVAL_MS,
     reconstituteEveryMs: options.reconstituteEveryMs ?? null,
-    onError: options.onError ?? (() => {}),
     onReconstituted: options.onReconstituted ?? (() => {}),
   };
   const key = keyOf(name, options.feed);
@@ -198,6 +214,7 @@ export function createConsumer<Types extends EventTypes, Tx, OldTypes extends Ev
   };
   const engine = createEngine(deps, engineOptions);
   const before = migrateFrom === undefined || oldKey === null ? null : sideBefore(migrateFrom, oldKey);
+  const engines: readonly Engine[] = before === null ? [engine] : [engine, before.engine];
 
   function sideBefore({ feed, handle, reset }: MigrateFrom<OldTypes, Tx>, its: string) {
     const oldDeps: ConsumerDeps<Tx> = {
@@ -231,29 +248,31 @@ export function createConsumer<Types extends EventTypes, Tx, OldTypes extends Ev
     start() {
       if (running !== null) return;
       const stopping = new AbortController();
-      const engines = before === null ? [engine] : [engine, before.engine];
       running = { stopping, ended: Promise.all(engines.map((each) => each.run(stopping.signal))) };
     },
-    async stop() {
-      if (running === null) return;
-      const { stopping, ended } = running;
-      stopping.abort();
-      await ended;
-      running = null;
-    },
-    receive: (events) => engine.receive(events.map(consumerEvent)),
-    async ensure(subject, need = {}) {
-      checkNeed(need);
-      return (await engineOf(subject)).ensure(subject, need);
-    },
-    reconstitute(how = {}) {
-      checkReconstitute(how);
-      const signal = how.signal ?? new AbortController().signal;
-      reconstituting ??= engine.reconstitute(how, signal).finally(() => {
-        reconstituting = null;
-      });
-      return reconstituting;
-    },
+    stop: () =>
+      outside(async () => {
+        if (running === null) return;
+        const { stopping, ended } = running;
+        stopping.abort();
+        await ended;
+        running = null;
+      }),
+    receive: (events) => outside(() => engine.receive(events.map(consumerEvent))),
+    ensure: (subject, need = {}) =>
+      outside(async () => {
+        checkNeed(need);
+        return (await engineOf(subject)).ensure(subject, need);
+      }),
+    reconstitute: (how = {}) =>
+      outside(async () => {
+        checkReconstitute(how);
+        const signal = how.signal ?? new AbortController().signal;
+        reconstituting ??= engine.reconstitute(how, signal).finally(() => {
+          reconstituting = null;
+        });
+        return reconstituting;
+      }),
     status: () => statusOf(engine),
     migration:
       migration === null || before === null ? null : { ...migration, status: () => statusOf(before.engine) },

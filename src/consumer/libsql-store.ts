@@ -1,6 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { LibSQLDatabase } from "drizzle-orm/libsql";
 
+import { retryContended } from "./contention.ts";
 import type { ConsumerStore, FeedCursor, SubjectCursor, SubjectSelection, SubjectStatus } from "./store.ts";
 import { createTurns } from "./turns.ts";
 
@@ -98,7 +99,7 @@ export function libsqlStore<Schema extends Record<string, unknown>>(
         for (const table of TABLES) await database.run(table);
         await addColumns(database);
       }),
-    transact: (work) => inTurn(() => database.transaction(work)),
+    transact: (work) => inTurn(() => retryContended(() => database.transaction(work))),
     lock: async (tx, key, names) => (await tx.all<SubjectRow>(selectSubjects(key, names))).map(cursorOf),
     async saveSubjects(tx, key, cursors) {
       await tx.run(upsertSubjects(key, cursors));

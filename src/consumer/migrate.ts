@@ -1,4 +1,5 @@
 import type { SubjectInfo } from "../client/index.ts";
+import { errorText } from "../core/error-text.ts";
 import type { Admit, ConsumerDeps } from "./deps.ts";
 import type { Engine } from "./engine-types.ts";
 import { HandlerError } from "./failure.ts";
@@ -119,10 +120,24 @@ export function createMigration<Tx>(before: Side<Tx>, after: Side<Tx>): Migratio
   const { store } = after.deps;
   const [oldKey, newKey] = [before.deps.key, after.deps.key];
 
-  /** True when the subject is the new version's; false when something came in between. */
-  const trySwitch = async (subject: string): Promise<boolean> => {
+  /** Releases a subject of which the old version has handled nothing; false when it just has. */
+  const releaseUnhandled = (subject: string): Promise<boolean> =>
+    store.transact(async (tx) => {
+      const [handled] = await store.lock(tx, oldKey, [subject]);
+      if (handled !== undefined && handled.known > 0) return false;
+      // Known, so that stores do not take it for a row that is only there to be locked.
+      await store.saveSubjects(tx, oldKey, [{ ...newCursor(subject), known: 1, status: "released" }]);
+      return true;
+    });
+
+  /**
+   * True when the subject is the new version's; false when something came in between. `unhandled`: the old version has
+   * handled nothing of it, since the consumer began later, and so there is nothing to continue.
+   */
+  const trySwitch = async (subject: string): Promise<boolean | "unhandled"> => {
     const old = await before.engine.pull(subject);
-    if (old === null || old.status === "released") return true;
+    if (old === null) return (await releaseUnhandled(subject)) && "unhandled";
+    if (old.status === "released") return true;
     if (old.status === "blocked") throw new Error(`It is blocked at version ${old.version} of the old feed`);
     // Versions of a feed publish all that is made of one event at once: where there is no more, none is half told.
     const { client, log } = before.deps;
@@ -142,7 +157,10 @@ export function createMigration<Tx>(before: Side<Tx>, after: Side<Tx>): Migratio
   };
 
   const switchSubject = async (subject: string): Promise<void> => {
-    for (let attempt = 1; !(await trySwitch(subject)); attempt += 1) {
+    for (let attempt = 1; ; attempt += 1) {
+      const switched = await trySwitch(subject);
+      if (switched === "unhandled") return;
+      if (switched) break;
       if (attempt === ATTEMPTS) throw new Error(`It changed ${ATTEMPTS} times while it was switched`);
     }
     try {
@@ -167,7 +185,7 @@ export function createMigration<Tx>(before: Side<Tx>, after: Side<Tx>): Migratio
             await switchSubject(subject);
             switched += 1;
           } catch (error) {
-            const message = error instanceof Error ? error.message : String(error);
+            const message = errorText(error);
             if (failed.length < MOST_LISTED) failed.push({ subject, message });
           }
         });
@@ -195,8 +213,10 @@ export function createMigration<Tx>(before: Side<Tx>, after: Side<Tx>): Migratio
           if (one.erased !== other.erased) note("erasedInOne", one.subject);
           const [mine] = await store.readSubjects(newKey, [one.subject]);
           const [old] = await store.readSubjects(oldKey, [one.subject]);
+          // What was there before the consumer began is not its to handle.
+          const isBefore = mine === undefined && other.position <= after.engine.since();
           if (old !== undefined && old.status !== "released") note("unswitched", one.subject);
-          else if ((mine?.version ?? 0) < other.version) note("lacking", one.subject);
+          else if (!isBefore && (mine?.version ?? 0) < other.version) note("lacking", one.subject);
         }
         if (order <= 0) left = await olds.next();
         if (order >= 0) right = await news.next();

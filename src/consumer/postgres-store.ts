@@ -2,7 +2,7 @@ import { type SQL, sql } from "drizzle-orm";
 import type { PgDatabase, PgQueryResultHKT } from "drizzle-orm/pg-core";
 
 import { type OptionNames, refuseUnknownOptions } from "../core/known-options.ts";
-
+import { retryContended } from "./contention.ts";
 import type { ConsumerStore, FeedCursor, SubjectCursor, SubjectSelection } from "./store.ts";
 
 const TABLES = [
@@ -124,7 +124,7 @@ export function postgresStore<Result extends PgQueryResultHKT, Schema extends Re
       database.transaction(async (tx) => {
         for (const table of TABLES) await tx.execute(table);
       }),
-    transact: (work) => database.transaction(work),
+    transact: (work) => retryContended(() => database.transaction(work)),
     async lock(tx, key, subjects) {
       await tx.execute(insertSubjects(key, subjects));
       // By a statement of its own: the next one sees what whoever had the lock has committed.

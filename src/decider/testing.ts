@@ -1,3 +1,4 @@
+import { errorText } from "../core/error-text.ts";
 import assert from "node:assert/strict";
 
 import { deepFreeze } from "../core/json-value.ts";
@@ -50,7 +51,7 @@ export function givenDecider<Command, Event extends DomainEvent, State>(
           try {
             said = decided(state);
           } catch (error) {
-            assert.match(error instanceof Error ? error.message : String(error), message);
+            assert.match(errorText(error), message);
             return;
           }
           assert.fail(`The command was not refused, and decided ${JSON.stringify(said, null, 2)}`);

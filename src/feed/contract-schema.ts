@@ -1,3 +1,4 @@
+import { errorText } from "../core/error-text.ts";
 import { z } from "zod";
 
 import type { EventSchemas } from "./define.ts";
@@ -52,7 +53,7 @@ export function publishedSchemas(contract: EventSchemas): {
       // The other side of pipes may change the value, too.
       jsonSchema(schema, "output");
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorText(error);
       faults.push(`contract.${type}: cannot be published as JSON Schema: ${reason}`);
     }
   }

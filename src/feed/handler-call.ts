@@ -1,3 +1,4 @@
+import { errorText } from "../core/error-text.ts";
 import type { SourceEvent } from "./define.ts";
 import { ProjectionError } from "./feed.ts";
 import { guarded } from "./purity.ts";
@@ -14,7 +15,7 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 }
 
 function thrown(label: string, subject: string, { position }: SourceEvent, error: unknown): ProjectionError {
-  const said = error instanceof Error ? error.message : String(error);
+  const said = errorText(error);
   const changed =
     error instanceof TypeError && FROZEN.test(said)
       ? ": it changed the event or the state, which are frozen; return a new value instead, such as { ...state, count: state.count + 1 }"

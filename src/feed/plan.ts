@@ -1,3 +1,4 @@
+import { errorText } from "../core/error-text.ts";
 import { ERASED_TYPE } from "../core/event.ts";
 import { type Feed, type Projected, ProjectionError } from "./feed.ts";
 import { isLeft } from "./places.ts";
@@ -78,7 +79,7 @@ export type Assignment = ReturnType<typeof assign>;
 
 export function failureAt({ position, event }: SourceRow, error: unknown): PlanFailure {
   if (error instanceof ProjectionError) return { position, error };
-  const message = error instanceof Error ? error.message : String(error);
+  const message = errorText(error);
   return { position, error: new ProjectionError(message, event, [], { cause: error }) };
 }
 

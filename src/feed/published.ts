@@ -1,3 +1,4 @@
+import { errorText } from "../core/error-text.ts";
 import { z } from "zod";
 
 import { jsonPointer } from "../core/json-pointer.ts";
@@ -22,7 +23,7 @@ export function accepted(schema: z.ZodType, value: unknown, path: readonly Prope
     const detail =
       error instanceof z.core.$ZodAsyncError
         ? "the schema checks asynchronously, which a projection cannot wait for"
-        : `the schema threw: ${error instanceof Error ? error.message : String(error)}`;
+        : `the schema threw: ${errorText(error)}`;
     return { issues: [{ pointer: jsonPointer(path), detail }] };
   }
   if (result.success) return { value: result.data };

@@ -66,8 +66,8 @@ type Tx = Parameters<Parameters<typeof effects.store.transact>[0]>[0];
 const said = (version: string) => (event: Event, tx: Tx) =>
   effects.record(tx, event.subject, `${event.projectedFrom} ${version} ${event.type}`);
 
-function start(kind: "old" | "migrating"): Consumer {
-  const shared = { name: "cards", store: effects.store, client: { fetch: net.fetch }, batchEvents: 3 };
+function start(kind: "old" | "migrating", from: "beginning" | "now" = "beginning"): Consumer {
+  const shared = { name: "cards", store: effects.store, client: { fetch: net.fetch }, batchEvents: 3, from };
   const consumer =
     kind === "old"
       ? quickConsumer({ ...shared, feed: feed("orders/v1"), handle: said("v1") })
@@ -198,4 +198,37 @@ test("versions that do not have the same subjects do not agree", async () => {
     return Response.json({ subjects: [] });
   });
   expect(await consumer.migration?.check()).toMatchObject({ agrees: false, onlyOld: ["s-0"] });
+});
+
+test("a consumer that began with what was new switches without handling what was before", async () => {
+  for (let index = 0; index < STREAMS; index += 1) await append(index);
+  const isProjected = async (events: number) => {
+    const { feeds } = await app.get<{ feeds: { head: number; lag: { events: number } }[] }>("/feeds");
+    return feeds.every(({ lag, head }) => lag.events === 0 && head >= events);
+  };
+  await until(() => isProjected(STREAMS));
+  const old = start("old", "now");
+  await until(() => old.status().phase === "live");
+  await append(3);
+  await until(() => old.status().position === STREAMS + 1);
+  await old.stop();
+  const handled = { "s-3": ["13 v1 PublicA"] };
+  expect(await effects.read()).toEqual(handled);
+
+  await until(async () => {
+    const { feeds } = await app.get<{ feeds: { version: number; head: number }[] }>("/feeds");
+    return feeds.some(({ version, head }) => version === 2 && head === 2 * (STREAMS + 1));
+  });
+  const consumer = start("migrating", "now");
+  await until(() => consumer.status().phase === "live");
+  expect(await consumer.migration?.switchAll()).toEqual({ switched: STREAMS, failed: [] });
+  expect(await effects.read()).toEqual(handled);
+  expect(await consumer.migration?.check()).toMatchObject({ agrees: true });
+  await append(15);
+  await append(4);
+  await until(async () => Object.values(await effects.read()).flat().length >= 1 + 2 + 2);
+  expect(await effects.read()).toEqual({
+    "s-3": ["13 v1 PublicA", "14 v2 FirstA", "14 v2 SecondA"],
+    "s-4": ["15 v2 FirstB", "15 v2 SecondB"],
+  });
 });

@@ -113,3 +113,26 @@ test("processes that handle the same new subjects at the same moment handle each
   for (const consumer of consumers) await consumer.stop();
   await app.close();
 }, 60_000);
+
+test("transactions that lock each other's subjects both succeed, and their work is done once", async () => {
+  if (postgres === null) return;
+  const effects = await emptyEffects(postgres.pool);
+  const { store } = effects;
+  await store.prepare();
+  const attempts = [0, 0];
+  const bothHold = Promise.withResolvers<void>();
+  let holding = 0;
+  const cross = (index: 0 | 1, first: string, second: string) =>
+    store.transact(async (tx) => {
+      attempts[index] = (attempts[index] ?? 0) + 1;
+      await store.lock(tx, "cards", [first]);
+      holding += 1;
+      if (holding === 2) bothHold.resolve();
+      await bothHold.promise;
+      await store.lock(tx, "cards", [second]);
+      await effects.record(tx, first, "locked");
+    });
+  await Promise.all([cross(0, "a", "b"), cross(1, "b", "a")]);
+  expect(attempts.toSorted((a, b) => a - b)).toEqual([1, 2]);
+  expect(await effects.read()).toEqual({ a: ["locked"], b: ["locked"] });
+}, 30_000);

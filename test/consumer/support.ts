@@ -92,6 +92,8 @@ export function quickConsumer<Types extends EventTypes, Tx>(
   return createConsumer<Types, Tx>({
     ...options,
     url: URL,
+    // Otherwise failures that a test makes are printed.
+    onError: options.onError ?? (() => {}),
     backoff: { delayMs: 2, maxDelayMs: 20, ...options.backoff },
     commitIntervalMs: options.commitIntervalMs ?? 10,
     client: { retry: { attempts: 2, delayMs: 1, maxDelayMs: 4 }, ...options.client },

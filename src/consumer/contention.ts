@@ -27,7 +27,8 @@ export async function retryContended<Result>(transaction: () => Promise<Result>)
       return await transaction();
     } catch (error) {
       if (attempt >= ATTEMPTS || !isContention(error)) throw error;
-      await sleep(DELAY_MS * 2 ** attempt * (0.5 + Math.random()));
+      // The database ends one of them: they need no chance to miss each other.
+      await sleep(DELAY_MS * 2 ** attempt);
     }
   }
 }

@@ -1,6 +1,7 @@
 import { type RouteConfig, z } from "@hono/zod-openapi";
 
-import { json, problem } from "./operation-parts.ts";
+import { commitExample } from "./examples.ts";
+import { json, jsonBody, problem } from "./operation-parts.ts";
 import type { Schemas } from "./schemas.ts";
 
 const position = z.int().min(0);
@@ -67,7 +68,7 @@ export function consumerOperations(
       summary: "Commit a position",
       request: {
         params: one,
-        body: { required: true, content: { "application/json": { schema: schemas.committedBody } } },
+        body: jsonBody(schemas.committedBody, commitExample),
       },
       responses: answer,
     },

@@ -9,7 +9,10 @@ const FEED = "/feeds/{feed}/v{version}";
 
 /** What the operations on feeds take and give, for /openapi.json. */
 export function feedOperations(schemas: Schemas): RouteConfig[] {
-  const feed = z.object({ feed: z.string(), version: z.int().min(1) });
+  const feed = z.object({
+    feed: z.string().openapi({ example: "declarations" }),
+    version: z.int().min(1).openapi({ example: 2 }),
+  });
   const subject = feed.extend({ subject: schemas.streamName });
   const one = { 200: json(feedSchema, "The feed"), default: problem };
   const tags = ["Feeds"];

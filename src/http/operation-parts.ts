@@ -10,6 +10,11 @@ export function json(schema: z.ZodType, description: string) {
   return { description, content: { "application/json": { schema } } };
 }
 
+/** A body, with an example that the operation accepts. */
+export function jsonBody(schema: z.ZodType, example: object, required = true) {
+  return { required, content: { "application/json": { schema, example } } };
+}
+
 export const problem = {
   description: "What went wrong, and what to do",
   content: { "application/problem+json": { schema: problemSchema } },
@@ -61,7 +66,6 @@ export const decidedOn = z.object({
   "kilde-log": z.string().optional().openapi({
     description:
       "`Kilde-Log` of the answer that the request was decided on; refused with `log-restored` (409) if the log was restored since. An ETag in `If-Match` states it too",
-    example: "9f86d081884c7d65",
   }),
 });
 
@@ -78,6 +82,5 @@ export const readHeaders = shownPosition.extend({
   "last-event-id": z.string().optional().openapi({
     description:
       "Where an event stream was left: the `id` of its last event, as `lastEventId` takes it; wins over `lastEventId`",
-    example: "42-9f86d081884c7d65",
   }),
 });

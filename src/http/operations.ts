@@ -5,10 +5,12 @@ import { createAddressRules } from "../egress/address-rules.ts";
 import { appendedSchema, streamInfoSchema, transactedSchema } from "./answers.ts";
 import { consumerOperations } from "./consumer-operations.ts";
 import type { AppDeps } from "./deps.ts";
+import { appendExample, cloudEventExample, transactionExample } from "./examples.ts";
 import { feedOperations } from "./feed-operations.ts";
 import {
   decidedOn,
   json,
+  jsonBody,
   pages,
   problem,
   readHeaders,
@@ -26,8 +28,7 @@ import { createSubscriptionSchemas } from "./subscription-schemas.ts";
 const preconditions = decidedOn.extend({
   "if-match": z.string().optional().openapi({
     description:
-      'An ETag of the stream: it must be at that version, in that history of the log. `"5"`: at version 5; `*`: it must exist',
-    example: '"5-9f86d081884c7d65"',
+      'An ETag of the stream, such as `"5-9f86d081884c7d65"`: it must be at that version, in that history of the log. `"5"`: at version 5; `*`: it must exist',
   }),
   "if-none-match": z.string().optional().openapi({ description: "`*`: the stream must not exist" }),
 });
@@ -48,7 +49,8 @@ const ready = z.object({
 
 function operations(schemas: Schemas, limits: Limits): RouteConfig[] {
   const stream = z.object({ stream: schemas.streamName });
-  const key = { "idempotency-key": schemas.idempotencyKey.optional() };
+  // Without an example, which would be the same for every append that is tried out.
+  const key = { "idempotency-key": schemas.idempotencyKey.optional().openapi({ example: undefined }) };
   return [
     {
       method: "post",
@@ -63,9 +65,12 @@ function operations(schemas: Schemas, limits: Limits): RouteConfig[] {
         body: {
           required: true,
           content: {
-            "application/json": { schema: schemas.appendBody },
-            "application/cloudevents+json": { schema: schemas.newCloudEvent },
-            "application/cloudevents-batch+json": { schema: schemas.newCloudEvents },
+            "application/json": { schema: schemas.appendBody, example: appendExample },
+            "application/cloudevents+json": { schema: schemas.newCloudEvent, example: cloudEventExample },
+            "application/cloudevents-batch+json": {
+              schema: schemas.newCloudEvents,
+              example: [cloudEventExample],
+            },
           },
         },
       },
@@ -80,7 +85,7 @@ function operations(schemas: Schemas, limits: Limits): RouteConfig[] {
       description: "The appends are made in order, all or none; a stream may occur several times.",
       request: {
         headers: decidedOn.extend(key),
-        body: { required: true, content: { "application/json": { schema: schemas.transactionBody } } },
+        body: jsonBody(schemas.transactionBody, transactionExample),
       },
       responses: { 201: { ...json(transactedSchema, "Appended"), ...tellsPosition }, default: problem },
     },
@@ -211,7 +216,7 @@ function operations(schemas: Schemas, limits: Limits): RouteConfig[] {
       operationId: "problemType",
       tags: ["Service"],
       summary: "What a problem type means",
-      request: { params: z.object({ code: z.string() }) },
+      request: { params: z.object({ code: z.string().openapi({ example: "version-conflict" }) }) },
       responses: {
         200: json(
           z.object({ code: z.string(), status: z.int(), title: z.string(), remedy: z.string() }),

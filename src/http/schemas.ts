@@ -161,14 +161,13 @@ export function createSchemas(limits: Limits) {
       .optional()
       .openapi({
         description: `Cursor, an opaque string: what \`Link\` and the ids of server-sent events give. The answer begins after it. ${CURSOR_FORMS}`,
-        example: "42-9f86d081884c7d65",
         type: "string",
       }),
     limit: limit.optional(),
     timeout: wholeNumber.pipe(z.int().max(limits.timeoutMs)).optional().openapi({
       type: "integer",
-      description: "Long-poll: how long to wait for an event when there is none, in milliseconds",
-      example: 5000,
+      description:
+        "Long-poll: how long to wait for an event when there is none, in milliseconds, such as 5000",
     }),
     direction: z.enum(["forwards", "backwards"]).optional(),
     cacheKey: z.string().max(64).optional().openapi({
@@ -211,7 +210,7 @@ export function createSchemas(limits: Limits) {
           .int()
           .min(0)
           .max(Number.MAX_SAFE_INTEGER)
-          .openapi({ description: "Everything up to this event is dealt with; 0: nothing yet", example: 42 }),
+          .openapi({ description: "Everything up to this event is dealt with; 0: nothing yet" }),
         rewind: z
           .boolean()
           .optional()
@@ -234,8 +233,9 @@ export function createSchemas(limits: Limits) {
         .optional()
         .openapi({ type: "integer", description: "The stream as of this version" }),
       asOf: time.transform(latestRecorded).optional().openapi({
-        description: "The stream as of this time: what had been recorded by then",
+        description: "The stream as of this time (RFC 3339): what had been recorded by then",
         type: "string",
+        example: undefined,
       }),
     }),
     streamsQuery: z.strictObject({
@@ -243,16 +243,16 @@ export function createSchemas(limits: Limits) {
       cursor: z.string().optional().openapi({ description: "Only streams whose name sorts after this one" }),
       changedSince: cursor.optional().openapi({
         type: "string",
-        example: "42-9f86d081884c7d65",
         description: "Only streams with an event after this position, in order of their last position",
       }),
       limit: limit.optional(),
     }),
     deleteQuery: z.strictObject({
-      before: wholeNumber
-        .pipe(z.int().min(1))
-        .optional()
-        .openapi({ type: "integer", description: "Truncate: remove the events below this version" }),
+      before: wholeNumber.pipe(z.int().min(1)).optional().openapi({
+        type: "integer",
+        description: "Truncate: remove the events below this version",
+        example: 1,
+      }),
       reason: attribute.optional().openapi({ description: "Erase the stream, for this reason" }),
     }),
   };

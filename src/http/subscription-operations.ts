@@ -1,6 +1,7 @@
 import { type RouteConfig, z } from "@hono/zod-openapi";
 
-import { json, problem } from "./operation-parts.ts";
+import { subscriptionExamples as examples } from "./examples.ts";
+import { json, jsonBody, problem } from "./operation-parts.ts";
 import type { Schemas } from "./schemas.ts";
 import {
   attemptSchema,
@@ -21,14 +22,11 @@ const BLOCKED = `${ONE}/blocked`;
 
 const tags = ["Webhooks"];
 
-/** A body that may be left out unless it is required. */
-function body(schema: z.ZodType, required = false) {
-  return { required, content: { "application/json": { schema } } };
-}
-
 /** What the operations on subscriptions take and give, for /openapi.json. */
 export function subscriptionOperations({ streamName }: Schemas, schemas: SubscriptionSchemas): RouteConfig[] {
-  const params = z.object({ subscription: z.string() });
+  const params = z.object({
+    subscription: z.string().openapi({ example: "sub_0b6f1f2a3c4d4e5f8a9b0c1d2e3f4a5b" }),
+  });
   const subject = params.extend({ subject: streamName });
   const one = { 200: json(subscriptionSchema, "The subscription"), default: problem };
   const query = schemas.subscriptionsQuery;
@@ -54,7 +52,7 @@ export function subscriptionOperations({ streamName }: Schemas, schemas: Subscri
       tags,
       summary: "Have a log delivered to an endpoint",
       description: "The answer has the secret, which is not shown again.",
-      request: { body: body(schemas.newSubscription, true) },
+      request: { body: jsonBody(schemas.newSubscription, examples.create) },
       responses: { 201: json(createdSchema, "Created"), default: problem },
     },
     {
@@ -73,7 +71,7 @@ export function subscriptionOperations({ streamName }: Schemas, schemas: Subscri
       tags,
       summary: "Change the members that are stated",
       description: "`headers` are replaced as a whole. Another `url` is asked for its consent again.",
-      request: { params, body: body(schemas.subscriptionChange, true) },
+      request: { params, body: jsonBody(schemas.subscriptionChange, examples.change) },
       responses: one,
     },
     {
@@ -91,7 +89,7 @@ export function subscriptionOperations({ streamName }: Schemas, schemas: Subscri
       operationId: "pauseSubscription",
       tags,
       summary: "Deliver nothing until it is resumed",
-      request: { params, body: body(schemas.pauseBody) },
+      request: { params, body: jsonBody(schemas.pauseBody, examples.pause, false) },
       responses: one,
     },
     {
@@ -111,7 +109,7 @@ export function subscriptionOperations({ streamName }: Schemas, schemas: Subscri
       tags,
       summary: "Deliver again: everything, a range, or chosen subjects",
       description: "In order for each subject, while what is new is delivered, too. `dryRun` only counts.",
-      request: { params, body: body(schemas.rewindBody) },
+      request: { params, body: jsonBody(schemas.rewindBody, examples.rewind, false) },
       responses: {
         200: json(redeliverySchema, "What would be delivered again"),
         202: json(redeliverySchema, "What is being delivered again"),
@@ -133,7 +131,7 @@ export function subscriptionOperations({ streamName }: Schemas, schemas: Subscri
       operationId: "rotateSecret",
       tags,
       summary: "Sign with a new secret, and with the old one for an overlap",
-      request: { params, body: body(schemas.rotation) },
+      request: { params, body: jsonBody(schemas.rotation, examples.rotate, false) },
       responses: { 200: json(credentialsSchema, "The new one, shown only now"), default: problem },
     },
     {
@@ -171,7 +169,7 @@ export function subscriptionOperations({ streamName }: Schemas, schemas: Subscri
       operationId: "skipBlocked",
       tags,
       summary: "Give up the event that blocks a subject, on record",
-      request: { params: subject, body: body(schemas.skipBody) },
+      request: { params: subject, body: jsonBody(schemas.skipBody, examples.skip, false) },
       responses: { 200: json(skippedSchema, "The event that is not delivered"), default: problem },
     },
     {

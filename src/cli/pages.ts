@@ -1,4 +1,5 @@
 import type { Answer } from "../client/answer.ts";
+import { createPageLimit } from "../client/page-limit.ts";
 import { type NextPage, nextPageOf, saysEnd } from "../client/page-end.ts";
 import type { Server } from "./server.ts";
 
@@ -24,9 +25,10 @@ export function positionOf(line: string): number {
   return Number(id ?? (JSON.parse(line) as { id: unknown }).id);
 }
 
-function pageOf(response: Answer, text: string): Page {
-  const lines = text.split("\n");
-  if (lines.at(-1) === "") lines.pop();
+function pageOf(response: Answer, text: string, most: number): Page {
+  const all = text.split("\n");
+  if (all.at(-1) === "") all.pop();
+  const lines = all.slice(0, most);
   const last = lines.at(-1);
   return {
     lines,
@@ -48,13 +50,17 @@ export async function* readPages(
     const parameters = new URLSearchParams(query);
     if (place.lastEventId !== undefined) parameters.set("lastEventId", place.lastEventId);
     if (place.cacheKey !== undefined) parameters.set("cacheKey", place.cacheKey);
-    if (left < PAGE_EVENTS) parameters.set("limit", String(left));
     const headers = { accept: "application/x-ndjson" };
-    return request(`${path}?${parameters}`, { headers }, async (response) =>
-      pageOf(response, await response.text()),
-    );
+    return pageLimit(left < PAGE_EVENTS ? left : undefined, (limit) => {
+      if (limit === undefined) parameters.delete("limit");
+      else parameters.set("limit", String(limit));
+      return request(`${path}?${parameters}`, { headers }, async (response) =>
+        pageOf(response, await response.text(), left),
+      );
+    });
   };
 
+  const pageLimit = createPageLimit();
   let left = most;
   let next: Promise<Page> | null = left > 0 ? fetchPage({}, left) : null;
   while (next !== null) {

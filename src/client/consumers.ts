@@ -4,9 +4,6 @@ import { readObject } from "./parse-answer.ts";
 import { type RequestDeps, send } from "./request.ts";
 import type { ConsumerInfo } from "./types.ts";
 
-/** Consumers of one request. */
-const PAGE_SIZE = 1_000;
-
 /** The consumers of the log at a path, page by page. */
 export async function* listConsumers(
   deps: RequestDeps,
@@ -16,7 +13,7 @@ export async function* listConsumers(
   for (;;) {
     const { continues, consumers } = await send(
       deps,
-      `${path}/consumers${queryString({ limit: PAGE_SIZE, cursor })}`,
+      `${path}/consumers${queryString({ cursor })}`,
       {},
       async (response) => ({
         continues: mayContinue(response),

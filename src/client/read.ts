@@ -1,12 +1,14 @@
 import { eventIdOf } from "../core/cursor.ts";
 import { eventOf, type WireEvent } from "../core/read-event.ts";
 import type { Answer } from "./answer.ts";
+import { createPageLimit } from "./page-limit.ts";
 import { type NextPage, nextPageOf, saysEnd } from "./page-end.ts";
 import { parsePage } from "./parse-events.ts";
 import { sendRead } from "./position.ts";
 import type { Request, RequestDeps } from "./request.ts";
 import type { FeedVersion, KildeEvent, ReadOptions } from "./types.ts";
 
+/** Events that a server gives in a page if nothing else is asked for, unless its own limit is lower. */
 const PAGE_SIZE = 1_000;
 
 /** What is read: the event log or a stream of it, or a feed or a subject of it. */
@@ -73,22 +75,25 @@ export async function* readPages<Data>(
     toVersion,
     asOf: asOf instanceof Date ? asOf.toISOString() : asOf,
   };
+  const pageLimit = createPageLimit();
   const pageSize = options.pageSize ?? PAGE_SIZE;
   let left = options.limit ?? Number.POSITIVE_INFINITY;
 
   const request = async (
     place: { readonly lastEventId?: string | number | undefined; readonly cacheKey?: string | undefined },
-    limit: number,
+    most: number,
   ): Promise<AnsweredPage> => {
-    const path = sourcePath(options) + queryString({ ...fixed, ...place, limit });
+    const pathOf = (limit: number | undefined) =>
+      sourcePath(options) + queryString({ ...fixed, ...place, limit });
     const init: Request = { serverWaitMs: timeout, ...(signal === undefined ? {} : { signal }) };
     const pageOf = async (response: Answer): Promise<AnsweredPage> => {
       const identity = response.headers.get("kilde-log");
       if (identity !== null) options.onLog?.(identity);
-      const events = parsePage(await response.text(), sourcePath(options));
+      const events = parsePage(await response.text(), sourcePath(options)).slice(0, most);
       return { events, isLast: events.length === 0 || saysEnd(response), next: nextPageOf(response) };
     };
-    return sendRead(deps, path, init, pageOf, options);
+    const limit = options.pageSize === undefined && most >= PAGE_SIZE ? undefined : most;
+    return pageLimit(limit, (asked) => sendRead(deps, pathOf(asked), init, pageOf, options));
   };
 
   const { lastEventId } = options;

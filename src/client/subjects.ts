@@ -1,34 +1,35 @@
 import { mayContinue } from "./page-end.ts";
+import { createPageLimit } from "./page-limit.ts";
 import { logPath, queryString } from "./read.ts";
 import { sendRead } from "./position.ts";
 import { readObject } from "./parse-answer.ts";
 import { type RequestDeps } from "./request.ts";
 import type { ListOptions, StreamInfo, SubjectInfo, SubjectsOptions } from "./types.ts";
 
-/** Subjects of one request. */
-const PAGE_SIZE = 1_000;
-
 type Listed = Omit<StreamInfo, "stream"> & { readonly stream?: string; readonly subject?: string };
 
 /** Pages of the subjects of a log, each one request: by name, or by what changed since a position. */
 export async function* subjectPages(
   deps: RequestDeps,
-  { feed, prefix, after, changedSince, position, pageSize = PAGE_SIZE, signal }: SubjectsOptions,
+  { feed, prefix, after, changedSince, position, pageSize, signal }: SubjectsOptions,
 ): AsyncGenerator<SubjectInfo[], void, undefined> {
   const init: RequestInit = signal === undefined ? {} : { signal };
+  const pageLimit = createPageLimit();
   const listPath = feed === undefined ? "/streams" : `${logPath(feed)}/subjects`;
   let cursor: { cursor?: string | undefined; changedSince?: number } =
     changedSince === undefined ? { cursor: after } : { changedSince };
   for (;;) {
-    const { continues, page } = await sendRead(
-      deps,
-      `${listPath}${queryString({ prefix, limit: pageSize, ...cursor })}`,
-      init,
-      async (response) => ({
-        continues: mayContinue(response),
-        page: await readObject<{ streams?: Listed[]; subjects?: Listed[] }>(response),
-      }),
-      { feed, position },
+    const { continues, page } = await pageLimit(pageSize, (limit) =>
+      sendRead(
+        deps,
+        `${listPath}${queryString({ prefix, limit, ...cursor })}`,
+        init,
+        async (response) => ({
+          continues: mayContinue(response),
+          page: await readObject<{ streams?: Listed[]; subjects?: Listed[] }>(response),
+        }),
+        { feed, position },
+      ),
     );
     const subjects = (page.subjects ?? page.streams ?? []).map(
       ({ stream = "", subject = stream, ...info }): SubjectInfo => ({ ...info, subject }),

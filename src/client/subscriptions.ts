@@ -5,9 +5,6 @@ import { readObject } from "./parse-answer.ts";
 import { type Request, type RequestDeps, send } from "./request.ts";
 import type * as types from "./subscription-types.ts";
 
-/** Entries of one request. */
-const PAGE_SIZE = 1_000;
-
 const ALL = "/subscriptions";
 
 interface Call {
@@ -45,7 +42,7 @@ export function createSubscriptions(deps: RequestDeps): types.Subscriptions {
     for (;;) {
       const { continues, entries } = await send(
         deps,
-        path + queryString({ limit: PAGE_SIZE, cursor }),
+        path + queryString({ cursor }),
         {},
         async (response) => ({
           continues: mayContinue(response),

@@ -84,7 +84,7 @@ export interface ReadOptions extends Filter {
   readonly direction?: "forwards" | "backwards";
   /** Most events to give; default: all there are. */
   readonly limit?: number;
-  /** Events of one request; default 1,000. */
+  /** Events of one request, or as many as the server allows; default 1,000. */
   readonly pageSize?: number;
   /** How long a request waits for an event when there is none, in milliseconds; default: not at all. */
   readonly timeout?: number;
@@ -132,7 +132,7 @@ export interface ListOptions {
   readonly changedSince?: number;
   /** List from a state of the log that has this position. What this client itself appended it sees anyway. */
   readonly position?: number;
-  /** Streams of one request; default 1,000. */
+  /** Streams of one request, or as many as the server allows; default 1,000. */
   readonly pageSize?: number;
   readonly signal?: AbortSignal;
 }

@@ -198,7 +198,7 @@ async function walkOn<Tx>(
   deps: ReconstituteDeps<Tx>,
   kept: ReconstitutionState,
   walk: Walk,
-  { pageSize = PAGE_SIZE, onProgress }: ReconstituteOptions,
+  { pageSize, onProgress }: ReconstituteOptions,
   { pace, requestsBefore }: Spent,
   signal: AbortSignal,
 ): Promise<Reconstitution> {
@@ -211,11 +211,16 @@ async function walkOn<Tx>(
   const at = typeof start === "string" ? { after: start } : { changedSince: start };
   const source = log === null ? {} : { feed: log };
   const seenTo = Math.max(found.head, deps.handledTo);
-  const pages = pagesUpTo(deps, { ...source, ...at, pageSize, signal }, seenTo);
+  const pages = pagesUpTo(
+    deps,
+    { ...source, ...at, ...(pageSize === undefined ? {} : { pageSize }), signal },
+    seenTo,
+  );
   const isOver = (after: string | number) => typeof after === "number" && after >= found.head;
   let { reach, after } = walk;
   let isFirst = true;
   let wasFull = false;
+  let lengthBefore = 0;
   for (let done = isOver(start); !done;) {
     // After a page that was not full there is hardly a request to wait for.
     if (isFirst || wasFull) await pace.turn();
@@ -234,7 +239,9 @@ async function walkOn<Tx>(
       await rollBackSubjects(deps, lost, found, pace);
     }
     if (last === undefined) break;
-    wasFull = page.length === pageSize;
+    // A server may give fewer than are asked for.
+    wasFull = page.length === (pageSize ?? PAGE_SIZE) || page.length === lengthBefore;
+    lengthBefore = page.length;
     const names = page.map(({ subject }) => subject);
     const cursors = new Map((await store.readSubjects(key, names)).map((each) => [each.subject, each]));
     const concerned = await deps.concerns(names);

@@ -132,7 +132,8 @@ export function openFeeds(deps: FeedsDeps, registered: readonly RegisteredFeed[]
     },
     async retire(feed, readSince) {
       await retireFeed(deps, feed, all, readSince);
-      readersOf.get(feed.log.name)?.forEach((reader) => reader.close());
+      // Followers look for the log's identity, and end.
+      readersOf.get(feed.log.name)?.forEach((reader) => reader.learn("truncated"));
       clear();
     },
     async rebuild(feed) {

@@ -1,6 +1,7 @@
 import { KildeError } from "../core/errors.ts";
 import { activeConsumers } from "../log/consumers.ts";
 import type { Database } from "../log/database.ts";
+import { discardHistory } from "../log/identity.ts";
 import type { BatchWriter } from "../log/writer.ts";
 import type { RegisteredFeed } from "./register.ts";
 
@@ -17,12 +18,20 @@ export const BEGIN_CLEARING = `
 update feeds set status = ?2, epoch = epoch + 1
 where log = ?1 and status in ('building', 'live', 'halted') returning log`;
 
+/** Followers of a log, in every process, end when its identity changes; their next request learns that it was retired. */
+const IS_RETIRING = "exists (select 1 from feeds where log = ?1 and status = 'retiring')";
+
 async function begin(
   { writer }: RetireDeps,
   feeds: readonly RegisteredFeed[],
   status: "retiring" | "rebuilding",
 ): Promise<void> {
-  await writer.write(feeds.map(({ log }) => ({ sql: BEGIN_CLEARING, args: [log.id, status] })));
+  await writer.write(
+    feeds.flatMap(({ log }) => [
+      { sql: BEGIN_CLEARING, args: [log.id, status] },
+      ...discardHistory(log, IS_RETIRING),
+    ]),
+  );
 }
 
 /** A feed and all that are projected from it, directly or by way of others; each after the one it is projected from. */

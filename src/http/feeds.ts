@@ -47,6 +47,16 @@ async function readerOf(c: Context, deps: AppDeps): Promise<LogReader> {
   throw retired(feed);
 }
 
+/** Reads a feed. What fails because the feed was retired meanwhile, such as a long-poll, reports that. */
+async function untilRetired(deps: AppDeps, open: OpenFeed, read: () => Promise<Response>): Promise<Response> {
+  try {
+    return await read();
+  } catch (error) {
+    if (await deps.feeds.isReadable(open)) throw error;
+    throw retired(open);
+  }
+}
+
 /** Puts the headers of a deprecated version on whatever is answered about it. */
 export function deprecation(deps: AppDeps): MiddlewareHandler {
   return async (c, next) => {
@@ -129,7 +139,7 @@ export async function deleteFeed(c: Context, deps: AppDeps): Promise<Response> {
   const { database, writer, clock, delivery } = deps;
   const open = await existingFeed(c, deps);
   const { force = false } = queryOf(c, deps.schemas.retireQuery);
-  await deps.sightings.flush();
+  if (!force) await deps.sightings.flushEverywhere();
   const delivered = force ? [] : await activeSubscriptions(database, open.log);
   if (delivered.length > 0) {
     const [named, others] = [delivered.slice(0, NAMED_SUBSCRIPTIONS), delivered.length - NAMED_SUBSCRIPTIONS];
@@ -158,8 +168,10 @@ export async function getFeedSchemas(c: Context, deps: AppDeps): Promise<Respons
 
 /** `GET /feeds/{feed}/v{version}`: reads or follows the feed. */
 export async function getFeed(c: Context, deps: AppDeps): Promise<Response> {
-  const { feed } = knownFeed(c, deps);
-  return readLog(c, deps, await readerOf(c, deps), null, queryOf(c, deps.schemas.logQuery), feed.draft);
+  const open = knownFeed(c, deps);
+  const reader = await readerOf(c, deps);
+  const query = queryOf(c, deps.schemas.logQuery);
+  return untilRetired(deps, open, () => readLog(c, deps, reader, null, query, open.feed.draft));
 }
 
 /** `GET /feeds/{feed}/v{version}/subjects` */
@@ -174,5 +186,7 @@ export async function getFeedSubject(c: Context, deps: AppDeps): Promise<Respons
   const query = queryOf(c, deps.schemas.streamQuery);
   await deps.feeds.hydrate(open, subject);
   // A replica does not have yet what was missing.
-  return readLog(c, deps, open.primaryReader, subject, query, open.feed.draft);
+  return untilRetired(deps, open, () =>
+    readLog(c, deps, open.primaryReader, subject, query, open.feed.draft),
+  );
 }

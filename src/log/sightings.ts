@@ -7,6 +7,9 @@ import type { BatchWriter } from "./writer.ts";
 /** What was seen is written together so often: that consumers name themselves must cost appends nothing. */
 const FLUSH_MS = 2_000;
 
+/** How long a write of another process may take after it was due. */
+const FLUSH_SPARE_MS = 500;
+
 /** Names that are not known yet, of one turn. More are seen when they come again: anybody can invent names. */
 const MOST_STRANGERS = 1_000;
 
@@ -16,6 +19,8 @@ export interface Sightings {
   saw(log: LogAddress, name: string, sent: number | null): void;
   /** Writes what was seen; before it is asked about, and at the end. */
   flush(): Promise<void>;
+  /** Resolves when everything that any process saw before the call is written. Takes seconds where others may exist. */
+  flushEverywhere(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -24,9 +29,11 @@ export interface SightingsDeps {
   readonly clock: Clock;
   /** Most consumers of one log. */
   readonly mostConsumers: number;
+  /** Whether other processes may be at work on the database. */
+  readonly isShared: boolean;
 }
 
-export function createSightings({ writer, clock, mostConsumers }: SightingsDeps): Sightings {
+export function createSightings({ writer, clock, mostConsumers, isShared }: SightingsDeps): Sightings {
   /** Consumers that the database has, as far as this process wrote them. Bounded by what the database takes. */
   let known = new Set<string>();
   let waiting = new Map<string, Sighting>();
@@ -68,6 +75,10 @@ export function createSightings({ writer, clock, mostConsumers }: SightingsDeps)
       });
     },
     flush,
+    async flushEverywhere() {
+      if (isShared) await clock.sleep(FLUSH_MS + FLUSH_SPARE_MS);
+      await flush();
+    },
     async close() {
       closed.abort();
       await timer;

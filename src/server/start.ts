@@ -145,7 +145,12 @@ export async function startKilde<Opened extends Surface>({
     });
     opened.push(() => writer.close());
     opened.push(lookRegularly(() => writer.sweepLeft()));
-    const sightings = createSightings({ writer, clock: systemClock, mostConsumers: limits.consumers });
+    const sightings = createSightings({
+      writer,
+      clock: systemClock,
+      mostConsumers: limits.consumers,
+      isShared: url !== ":memory:",
+    });
     opened.push(() => sightings.close());
     const feeds = openFeeds(
       {

@@ -87,7 +87,7 @@ export function openInvocation(deps: InvocationDeps): Invocation {
     onSweep: () => left.add("sweep"),
   });
   const writer = inTurns(own, store.turns, deps.keep);
-  const sightings = createSightings({ writer, clock, mostConsumers: limits.consumers });
+  const sightings = createSightings({ writer, clock, mostConsumers: limits.consumers, isShared: true });
   const feedsDeps = { database, writer, clock, limits, pollIntervalMs, onClear: () => left.add("clear") };
   const opened = openFeeds(replica === null ? feedsDeps : { ...feedsDeps, reading }, registered);
   const feeds = {

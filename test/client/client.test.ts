@@ -6,6 +6,7 @@ import {
   KildeError,
   KildeUnreachableError,
   UnexpectedAnswerError,
+  type Client,
   type Retry,
   UnreadableEventError,
 } from "../../src/client/index.ts";
@@ -382,5 +383,33 @@ describe("follow", () => {
       break;
     }
     expect(faults).toEqual([]);
+  });
+});
+
+describe("a server that allows small pages only", () => {
+  beforeEach(async () => {
+    await app.close();
+    app = await openApp({ limits: { pageEvents: 7 } });
+    for (let number = 0; number < 20; number += 1)
+      await app.append(`s-${number}`, { type: "A", data: number });
+  });
+
+  test("is read to the end, and in parts", async () => {
+    const positions = async (options: Parameters<Client["read"]>[0]) =>
+      (await all(client().read(options))).map(({ position }) => position);
+    const every = Array.from({ length: 20 }, (_, index) => index + 1);
+    expect(await positions({})).toEqual(every);
+    expect(await positions({ pageSize: 10 })).toEqual(every);
+    expect(await positions({ limit: 12 })).toEqual(every.slice(0, 12));
+    expect(await positions({ limit: 5 })).toEqual(every.slice(0, 5));
+    expect(await positions({ direction: "backwards", limit: 9 })).toEqual(every.toReversed().slice(0, 9));
+  });
+
+  test("lists its streams, those that changed, and its consumers", async () => {
+    expect(await all(client().streams())).toHaveLength(20);
+    expect(await all(client().streams({ changedSince: 4 }))).toHaveLength(16);
+    expect(await all(client().streams({ pageSize: 1_000 }))).toHaveLength(20);
+    for (let number = 0; number < 9; number += 1) await client().commit(1, { consumer: `c-${number}` });
+    expect(await all(client().consumers())).toHaveLength(9);
   });
 });

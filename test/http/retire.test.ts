@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 
+import { createClient } from "../../src/client/index.ts";
 import { examine } from "../../src/log/doctor.ts";
 import type { Database } from "../../src/log/database.ts";
 import type { Feed } from "../../src/feed/feed.ts";
@@ -27,8 +28,12 @@ afterEach(async () => {
 const projection = (feeds: readonly Feed[] = ALL) =>
   openProjection({ database, writer: app.store.writer }, feeds);
 
+async function problemIn(response: Response): Promise<Problem> {
+  return (await response.json()) as Problem;
+}
+
 async function problemOf(path: string, init?: RequestInit): Promise<Problem> {
-  return (await (await app.fetch(path, init)).json()) as Problem;
+  return problemIn(await app.fetch(path, init));
 }
 
 async function rowsOf(sql: string): Promise<readonly unknown[]> {
@@ -192,4 +197,57 @@ test("a draft is built anew, on the positions that follow; a published version i
   await app.append("s-1", { type: "A", data: 3 });
   await until(async () => (await app.get("/feeds/orders/v3/subjects/s-1")).length === 3);
   await running.stop();
+});
+
+for (const [where, retiresElsewhere] of [
+  ["this process", false],
+  ["another process", true],
+] as const) {
+  test(`followers and long-polls of a version that ${where} retires end, and are told that it was retired`, async () => {
+    await app.append("s-1", { type: "A" });
+    await (await projection()).drain();
+    const other = retiresElsewhere ? await openApp({ database, feeds: ALL }) : app;
+    const client = createClient({
+      url: "http://kilde.test",
+      fetch: (url, init) => app.fetch(url.slice(17), init),
+    });
+    const failureOf = async (work: AsyncIterable<unknown>) => {
+      try {
+        for await (const _ of work);
+        return null;
+      } catch (error) {
+        return error;
+      }
+    };
+    let seen = 0;
+    const onLog = () => (seen += 1);
+    const feed = "orders/v1";
+    const lastEventId = (await app.get(`/feeds/${feed}`))[0]?.id ?? "0";
+    const following = [
+      failureOf(client.follow({ feed, lastEventId, onLog })),
+      failureOf(client.follow({ feed, subject: "s-1", lastEventId, onLog })),
+    ];
+    const polling = app.fetch(`/feeds/${feed}?timeout=60000&lastEventId=${lastEventId}`);
+    await until(async () => seen === 2);
+    await Bun.sleep(50);
+    expect((await other.fetch(`/feeds/${feed}`, { method: "DELETE" })).status).toBe(202);
+    for (const failure of await Promise.all(following))
+      expect(failure).toMatchObject({ code: "feed-retired" });
+    expect(await problemIn(await polling)).toMatchObject({ type: "/problems/feed-retired", status: 410 });
+    await until(isRetired);
+    if (retiresElsewhere) await other.feeds.close();
+  });
+}
+
+test("a version that another process has just seen a consumer of is not retired", async () => {
+  const other = await openApp({ database, feeds: ALL, isShared: true });
+  await app.append("s-1", { type: "A" });
+  await (await projection()).drain();
+  await app.get("/feeds/orders/v1", { "kilde-consumer": "cards" });
+  const refused = await problemIn(await other.fetch("/feeds/orders/v1", { method: "DELETE" }));
+  expect(refused).toMatchObject({
+    type: "/problems/feed-in-use",
+    detail: expect.stringContaining('"cards"'),
+  });
+  await other.feeds.close();
 });

@@ -76,6 +76,8 @@ export interface Problem {
 }
 
 export interface TestAppOptions {
+  /** Other apps are on the database, too. Default: false. */
+  readonly isShared?: boolean;
   readonly database?: Database;
   /** What logs are read from. */
   readonly replica?: Database;
@@ -132,7 +134,12 @@ async function openAppHere(options: TestAppOptions): Promise<TestApp> {
   const registered = await registerFeeds(database, clock, options.feeds ?? []);
   const { writer } = store;
   const feeds = openFeeds({ ...deps, writer, reading }, registered);
-  const sightings = createSightings({ writer, clock, mostConsumers: limits.consumers });
+  const sightings = createSightings({
+    writer,
+    clock,
+    mostConsumers: limits.consumers,
+    isShared: options.isShared ?? false,
+  });
   const { secretKeys = [TEST_SECRET_KEY], egressAllow = ["127.0.0.1"], onChange = () => {} } = options;
   const delivery = createDeliveryPort({ secretKeys, egressAllow }, onChange);
   const faults: unknown[] = [];

@@ -56,7 +56,13 @@ export interface Subscription extends Omit<SubscriptionSettings, "batch" | "head
   readonly blocked: number;
   /** When it was last paused or resumed. */
   readonly since: string;
-  readonly rewind: { readonly after: number; readonly upTo: number; readonly walked: number } | null;
+  /** The redelivery under way, how far it has come, and the ranges that are redelivered after it. */
+  readonly rewind: {
+    readonly after: number;
+    readonly upTo: number;
+    readonly walked: number;
+    readonly queued?: readonly { readonly after: number; readonly upTo: number }[];
+  } | null;
   /** Null unless the endpoint as a whole is down, or asked for a pause of more than 10 s. */
   readonly endpoint: { readonly error: string; readonly since: string; readonly nextProbe: string } | null;
 }

@@ -47,7 +47,7 @@ export interface Limits {
   readonly consumerSeconds: number;
   /** Most webhook subscriptions. */
   readonly subscriptions: number;
-  /** Most subjects of one subscription that may be blocked; then others wait for some of them. */
+  /** Number of blocked subjects of one subscription from which on the server's log warns; others never wait for them. */
   readonly blockedSubjects: number;
   /** Longest `Retry-After` of an endpoint that is honored, in seconds; a longer one counts as this. */
   readonly retryAfterSeconds: number;

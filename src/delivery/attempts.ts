@@ -13,31 +13,44 @@ export interface Attempt {
 /** How many of each outcome are kept, so that the many that succeed leave room for the few that fail. */
 const KEPT = 25;
 
+/** Attempts that are to be stored. */
+export interface AttemptsNews {
+  readonly list: readonly Attempt[];
+  /** To be called when they are stored; until then they are news. */
+  acknowledge(): void;
+}
+
 /** The latest attempts, bounded. */
 export interface Attempts {
   add(attempt: Attempt): void;
-  /** Whether there are some that `news` has not given. */
+  /** Whether there are some that are not known to be stored. */
   hasNews(): boolean;
-  /** In order of time; null when there is nothing new since it was last asked. */
-  news(): readonly Attempt[] | null;
+  /** All of them in order of time; null when they are stored. */
+  news(): AttemptsNews | null;
 }
 
 export function createAttempts(earlier: readonly Attempt[]): Attempts {
   const acknowledged = earlier.filter(({ error }) => error === null);
   const failed = earlier.filter(({ error }) => error !== null);
-  let changed = false;
+  let added = 0;
+  let stored = 0;
   return {
     add(attempt) {
       const list = attempt.error === null ? acknowledged : failed;
       list.push(attempt);
       if (list.length > KEPT) list.shift();
-      changed = true;
+      added += 1;
     },
-    hasNews: () => changed,
+    hasNews: () => added > stored,
     news() {
-      if (!changed) return null;
-      changed = false;
-      return [...acknowledged, ...failed].toSorted((a, b) => a.ended - b.ended);
+      if (added === stored) return null;
+      const upTo = added;
+      return {
+        list: [...acknowledged, ...failed].toSorted((a, b) => a.ended - b.ended),
+        acknowledge() {
+          stored = upTo;
+        },
+      };
     },
   };
 }

@@ -1,11 +1,10 @@
 import { include, type Reread } from "./lane.ts";
-import { block, fitting, type LaneParcelsOptions } from "./lane-parcels.ts";
+import { fitting, type LaneParcelsOptions, type Suspects } from "./lane-parcels.ts";
 import type { Lanes } from "./lanes.ts";
 import { batchMessage } from "./message.ts";
-import type { Parcel } from "./parcel.ts";
+import type { Outcome, Parcel } from "./parcel.ts";
 import type { DeliveryEvent } from "./source.ts";
 import type { DeliveryMode, FrozenBatch } from "./subscription.ts";
-import type { Verdict } from "./verdict.ts";
 
 /** Batches of all subjects that are in step, one after the other. */
 export interface Batches {
@@ -45,7 +44,8 @@ function batchOf(events: readonly DeliveryEvent[], state: Batch["state"]): Batch
   return { events, subjects, frozen, state, left: null };
 }
 
-export interface BatchesOptions extends Pick<LaneParcelsOptions, "subscription" | "attempts" | "chance"> {
+export interface BatchesOptions extends Pick<LaneParcelsOptions, "subscription" | "isElsewhere"> {
+  readonly suspects: Suspects;
   readonly limits: Extract<DeliveryMode, { kind: "batch" }>;
   /** Events of the batch that was under way when it was last stored. */
   readonly begun: readonly DeliveryEvent[];
@@ -62,32 +62,35 @@ export function createBatches(lanes: Lanes, options: BatchesOptions): Batches {
 
   const leave = () => {
     backlog = backlog.filter((event) => {
-      if (lanes.find(event.subject) === null) return true;
+      const lane = lanes.find(event.subject);
+      if (lane === null) return true;
+      include(lane, event.version);
       lanes.take(event);
       return false;
     });
   };
 
-  /** Nobody knows which of its events was not taken: each subject goes on by itself, and those that are well come back. */
-  const split = ({ events, subjects }: Batch, error: string, now: number) => {
+  /** Which of its events was not taken is unknown: each subject continues alone, and those that are well come back. */
+  const split = ({ events, subjects }: Batch, { verdict, ...outcome }: Outcome) => {
     for (const subject of subjects) {
       const own = events.filter((event) => event.subject === subject);
       const first = own[0]?.version ?? 1;
       const lane = lanes.find(subject) ?? lanes.addApart(subject, first);
       include(lane, first);
-      if (subjects.size === 1) {
+      if (subjects.size === 1 && (verdict.kind === "refused" || verdict.kind === "overloaded")) {
         lane.frozen = own.at(-1)?.version ?? null;
-        block(lane, error, now, options);
+        options.suspects.block(lane, verdict, outcome, own.length);
       }
-      lanes.place(lane, now);
+      lanes.place(lane, outcome.now);
     }
     leave();
   };
 
-  const settle = (settled: Batch, verdict: Verdict, now: number) => {
-    if (verdict.kind === "acknowledged" || verdict.kind === "refused") {
+  const settle = (settled: Batch, outcome: Outcome) => {
+    const { kind } = outcome.verdict;
+    if (kind !== "unreachable" && kind !== "gone") {
       batch = null;
-      if (verdict.kind === "refused") split(settled, verdict.error, now);
+      if (kind !== "acknowledged") split(settled, outcome);
       onDone();
     } else if (settled.left === null) {
       settled.state = "ready";
@@ -134,15 +137,17 @@ export function createBatches(lanes: Lanes, options: BatchesOptions): Batches {
     },
     isReady: () => batch?.state === "ready",
     next() {
-      if (batch?.state !== "ready") return null;
+      if (batch?.state !== "ready" || batch.subjects.values().some(options.isElsewhere)) return null;
       const sent = batch;
       sent.state = "sending";
       return {
         message: batchMessage(subscription, sent.events),
         events: sent.events.length,
         subject: null,
+        subjects: sent.subjects,
         fresh: true,
-        settle: (verdict, now) => settle(sent, verdict, now),
+        isAlone: true,
+        settle: (outcome) => settle(sent, outcome),
       };
     },
     has: (subject) => batch !== null && batch.subjects.has(subject),

@@ -1,7 +1,10 @@
-import type { Statement } from "../log/database.ts";
+import { KildeError } from "../core/errors.ts";
+import type { Database, Statement } from "../log/database.ts";
 import type { LogAddress } from "../log/keys.ts";
 import { type BatchWriter, writeUnplanned } from "../log/writer.ts";
-import type { StoredSecrets, Subscription, SubscriptionConfig } from "./subscription.ts";
+import { readSubscription } from "./record.ts";
+import { withRange } from "./rewind-ranges.ts";
+import type { PositionRange, StoredSecrets, Subscription, SubscriptionConfig } from "./subscription.ts";
 
 /*
  * Changing what is stored of subscriptions, from any process: whoever delivers one finds out. What it is asked to do
@@ -39,12 +42,13 @@ export function addSubscription(writer: BatchWriter, added: NewSubscription): Pr
 }
 
 /**
- * What a change of what was asked for means for what is under way:
- * - `none`: it goes on
+ * What a change of the configuration means for what is under way:
+ * - `none`: nothing
  * - `retry`: what was refused is tried at once, since it may be taken now, or not be selected any more
- * - `ring`: a doorbell has no subjects; it rings for the first event that was not acknowledged, and those after it
+ *
+ * What is stored of one mode is taken over by the next when it is opened; see `outbox.ts`.
  */
-export type ChangeEffect = "none" | "retry" | "ring";
+export type ChangeEffect = "none" | "retry";
 
 /** Arguments: id, revision, config, secrets. */
 const CHANGE = `
@@ -52,49 +56,43 @@ update subscriptions set config = ?3, secrets = ?4, revision = revision + 1`;
 
 const RETRY = ", epoch = epoch + 1, trouble = null";
 
-/** Argument 5: base key of the log. */
-const RING = `${RETRY}, batch = null, cursor = min(cursor, coalesce((
-  select min((select event.key from events as event
-    where event.subject = lane.subject and event.version >= lane.next order by event.version limit 1))
-  from subscription_subjects as lane where lane.subscription = ?1) - ?5 - 1, cursor))`;
-
-const CHANGED = "exists (select 1 from subscriptions where id = ?1 and revision = ?2 + 1)";
-
-const LANES_AFTER = {
-  none: [],
-  retry: [`update subscription_subjects set due = 0 where subscription = ?1 and attempts > 0 and ${CHANGED}`],
-  ring: [`delete from subscription_subjects where subscription = ?1 and ${CHANGED}`],
-} as const;
+const RETRY_LANES = `update subscription_subjects set due = 0 where subscription = ?1 and attempts > 0
+  and exists (select 1 from subscriptions where id = ?1 and revision = ?2 + 1)`;
 
 /** Changes what was asked for, or what it is signed with, if it is still of a revision; false when it is not. */
 export function changeSubscription(
   writer: BatchWriter,
-  { id, log, revision }: Pick<Subscription, "id" | "log" | "revision">,
+  { id, revision }: Pick<Subscription, "id" | "revision">,
   { config, secrets }: Pick<Subscription, "config" | "secrets">,
   effect: ChangeEffect,
 ): Promise<boolean> {
-  const set = { none: "", retry: RETRY, ring: RING }[effect];
-  const stored = [JSON.stringify(config), JSON.stringify(secrets)];
-  return write(writer, [
-    {
-      sql: `${CHANGE}${set} where id = ?1 and revision = ?2 returning 1`,
-      args: [id, revision, ...stored, ...(effect === "ring" ? [log.base] : [])],
-    },
-    ...LANES_AFTER[effect].map((sql): Statement => ({ sql, args: [id, revision] })),
-  ]);
+  const set = effect === "retry" ? RETRY : "";
+  const sql = `${CHANGE}${set} where id = ?1 and revision = ?2 returning 1`;
+  const args = [id, revision, JSON.stringify(config), JSON.stringify(secrets)];
+  const lanes: Statement[] = effect === "retry" ? [{ sql: RETRY_LANES, args: [id, revision] }] : [];
+  return write(writer, [{ sql, args }, ...lanes]);
 }
 
-/** Pauses a subscription, for a reason, or lets it go on; false when there is none. */
+const HAS_BLOCKED = "exists (select 1 from subscription_subjects where subscription = ?1 and attempts > 0)";
+
+/**
+ * Pauses a subscription, for a reason, or resumes it: what was down or blocked is then tried at once, also where it is
+ * active already. False when there is none.
+ */
 export function setPaused(
   writer: BatchWriter,
   { id, reason, now }: { readonly id: string; readonly reason: string | null; readonly now: string },
 ): Promise<boolean> {
   const status = reason === null ? "active" : "paused";
-  // One that was down is tried at once when somebody asks for it: whoever delivers it must not store that it is.
+  // Whoever delivers it must not store that it is down, or when its subjects were due.
   const sql = `update subscriptions set since = iif(status = ?2, since, ?4), status = ?2, reason = ?3,
-    epoch = epoch + (?3 is null and trouble is not null), trouble = iif(?3 is null, null, trouble),
+    epoch = epoch + (?3 is null and (trouble is not null or ${HAS_BLOCKED})), trouble = iif(?3 is null, null, trouble),
     revision = revision + 1 where id = ?1 returning 1`;
-  return write(writer, [{ sql, args: [id, status, reason, now] }]);
+  const retry = {
+    sql: "update subscription_subjects set due = 0, wait = null where subscription = ?1 and attempts > 0",
+    args: [id],
+  };
+  return write(writer, [{ sql, args: [id, status, reason, now] }, ...(reason === null ? [retry] : [])]);
 }
 
 /** Removes a subscription with all that is stored of it; false when there is none. */
@@ -181,25 +179,36 @@ export function sendSubjectsBack(
           iif(way.value ->> 2 is null, null, way.value ->> 3), 0
         from json_each(?2) as way where true
         on conflict do update set
-          stop = iif(excluded.next < next, excluded.stop, stop),
-          resume = iif(excluded.next < next and excluded.stop is not null,
-            max(excluded.stop + 1, coalesce(resume, next)), iif(excluded.next < next, null, resume)),
-          next = min(next, excluded.next), frozen = null, attempts = 0, due = 0, error = null, since = null`,
+          next = min(next, excluded.next),
+          stop = case when excluded.stop is null then null
+            when stop is null then iif(next <= excluded.next, null, excluded.stop)
+            else max(stop, excluded.stop) end,
+          resume = case when excluded.stop is null then null
+            when stop is null then iif(next <= excluded.next, null, max(excluded.stop + 1, next))
+            else max(excluded.stop + 1, stop + 1, coalesce(resume, next)) end,
+          frozen = null, attempts = 0, due = 0, error = null, since = null`,
       args: [id, JSON.stringify(rows)],
     },
   ]);
 }
 
-/** Begins a redelivery of a range for all subjects; one that is under way is widened. */
-export function beginRewind(
+/** How often a rewind is tried while the subscription is being moved by others. */
+const REWIND_ATTEMPTS = 50;
+
+/** Begins a redelivery of a range for all subjects; while one is under way, the range waits for it. False when there is none. */
+export async function beginRewind(
+  database: Database,
   writer: BatchWriter,
-  { id, after, upTo }: { readonly id: string; readonly after: number; readonly upTo: number },
+  { id, after, upTo }: { readonly id: string } & PositionRange,
 ): Promise<boolean> {
-  // Numbers are bound as REAL, and would be written as such.
-  const [from, to] = ["cast(?2 as integer)", "cast(?3 as integer)"];
-  const start = `min(${from}, coalesce(rewind ->> 'after', ${from}))`;
-  const sql = `update subscriptions set epoch = epoch + 1, rewind = json_object('after', ${start},
-      'upTo', max(${to}, coalesce(rewind ->> 'upTo', ${to})), 'walked', ${start})
-    where id = ?1 returning 1`;
-  return write(writer, [{ sql, args: [id, after, upTo] }]);
+  const sql = `update subscriptions set epoch = epoch + 1, rewind = ?2
+    where id = ?1 and epoch = ?3 and json(rewind) is json(?4) returning 1`;
+  for (let attempt = 0; attempt < REWIND_ATTEMPTS; attempt += 1) {
+    const found = await readSubscription(database, id);
+    if (found === null) return false;
+    const before = found.rewind === null ? null : JSON.stringify(found.rewind);
+    const rewind = JSON.stringify(withRange(found.rewind, { after, upTo }));
+    if (await write(writer, [{ sql, args: [id, rewind, found.epoch, before] }])) return true;
+  }
+  throw new KildeError("overloaded", "The subscription was moved by others again and again");
 }

@@ -5,15 +5,15 @@ import { isRenewed, renewedError } from "../log/failures.ts";
 import type { LogReader } from "../log/reader.ts";
 import { createAlarm } from "./alarm.ts";
 import { type Attempt, createAttempts } from "./attempts.ts";
-import { after, allowance, type Endpoint, endpointAtStart, freshProbeAt } from "./endpoint.ts";
+import type { LeftBehind } from "./left-behind.ts";
 import { openOutbox } from "./outbox.ts";
-import type { Parcel } from "./parcel.ts";
 import type { KeepProgress } from "./progress.ts";
 import { createRereading } from "./rereading.ts";
-import { deliveryRequest, type OpenSecrets } from "./request.ts";
+import type { OpenSecrets } from "./request.ts";
+import { createSender } from "./sender.ts";
+import { createSupply } from "./supply.ts";
 import type { Send } from "../egress/outgoing.ts";
 import type { EndpointTrouble, Subscription } from "./subscription.ts";
-import { judge } from "./verdict.ts";
 
 /** How often progress is stored at most, and after how many deliveries at the latest. */
 const KEEP_MS = 50;
@@ -25,21 +25,19 @@ const TELL_MS = 1_000;
 /** What is sent must be over well before another process may take the lease. */
 const LEASE_MARGIN_MS = 1_500;
 
-/** Lanes that may hold events they read by themselves. */
-const LOADS_PER_REQUEST = 2;
-
-/** Lanes that are ready when the pass reads on. */
-const LOW_WATER = 256;
-
-/** How long requests that are under way may go on when the process ends. */
+/**
+ * How long requests that are under way may take when the process ends, and when the dispatcher begins again. What takes
+ * longer is cut off in the one case, and left behind in the other.
+ */
 const CLOSE_GRACE_MS = 5_000;
+const CHANGE_GRACE_MS = 1_000;
 
 /**
  * Why dispatching ended: the process does; the subscription was changed, or is another's, or the wall clock was
  * corrected, so that it begins again from what is stored; the log got another identity, so that positions in memory mean
- * something else; storage failed; the endpoint wants no more.
+ * something else; the endpoint wants no more. When storage fails, it throws.
  */
-export type DispatchEnd = "closing" | "changed" | "renewed" | "failed" | "gone";
+export type DispatchEnd = "closing" | "changed" | "renewed" | "gone";
 
 export interface DispatchDeps {
   readonly database: Database;
@@ -56,11 +54,16 @@ export interface DispatchDeps {
   readonly keepProgress: KeepProgress;
   /** Told when the endpoint goes down, and with null when it is back. */
   readonly onTrouble: (trouble: EndpointTrouble | null) => void;
-  /** Subjects that may be blocked before the pass waits for them. */
+  /** Requests of dispatchers of this subscription that have ended. */
+  readonly leftBehind: LeftBehind;
+  /** Number of blocked subjects from which on {@link onManyBlocked} is called, once. */
   readonly blockedSubjects: number;
+  readonly onManyBlocked: (blocked: number) => void;
   /** The longest `Retry-After` that is honored. */
   readonly mostRetryAfterMs: number;
   readonly signal: AbortSignal;
+  /** Whether the process ends, and this is not only to begin again. */
+  readonly isClosing: () => boolean;
 }
 
 /** Delivers a subscription for as long as it may, beginning with what is stored of it. */
@@ -70,9 +73,8 @@ export async function dispatch(
   lease: Lease,
   earlier: readonly Attempt[],
 ): Promise<DispatchEnd> {
-  const { database, clock, chance, source, keepProgress, blockedSubjects, signal } = deps;
+  const { database, clock, chance, source, keepProgress, leftBehind, signal } = deps;
   const { id, config, epoch, revision } = subscription;
-  const { concurrency } = config;
   const alarm = createAlarm(clock);
   const attempts = createAttempts(earlier);
   /** Something is to be stored; `urgent`: others wait for that. */
@@ -83,144 +85,108 @@ export async function dispatch(
     urgent = true;
   };
   const { identity, ...found } = await source.state();
-  let end: DispatchEnd | null = null;
+  let end: DispatchEnd | "failed" | null = null;
+  const over = new AbortController();
+  /** Why it failed. */
+  let failure: unknown = null;
   const fail = (error: unknown) => {
+    // What comes after the end changes nothing: what is stored last has all of it.
+    if (over.signal.aborted) return;
+    if (end === null) failure = error;
     end ??= isRenewed(error) ? "renewed" : "failed";
     alarm.wake();
   };
   const rereading = createRereading({ source, reread: () => outbox.reread(), wake: alarm.wake, fail });
-  const outboxDeps = { database, clock, chance, identity, onFreezing: hasten };
+  const outboxDeps = { database, clock, chance, identity, leftBehind, onFreezing: hasten };
   const outbox = await openOutbox(outboxDeps, subscription).catch((error: unknown) => {
     rereading.end();
     throw error;
   });
-  const { lanes, reading } = outbox;
+  const { lanes } = outbox;
 
   let { head } = found;
-  let endpoint: Endpoint = endpointAtStart(subscription.trouble, {
-    concurrency,
-    now: clock.now(),
-  });
-  let underWay = 0;
-  let loading = 0;
-  let isReading = false;
-  let isKeeping = false;
+  /** The write of progress that is under way. */
+  const keeping = { write: null as Promise<void> | null };
+  let hasToldBlocked = false;
   /** Something was read, and perhaps nothing else happened. */
   let isBehind = false;
   let delivered = 0;
-  let sinceRoom = 0;
   let keptAt = clock.now();
   let toldAt = 0;
   let leaseUntil = lease.takenMs + LEASE_MS - LEASE_MARGIN_MS;
-  let lastAttempt = 0;
-  let nextSend = 0;
-  let isStalled = false;
 
-  const over = new AbortController();
+  const sender = createSender(
+    {
+      clock,
+      chance,
+      send: deps.send,
+      secrets: deps.secrets,
+      mostRetryAfterMs: deps.mostRetryAfterMs,
+      attempts,
+      outbox,
+      leftBehind,
+      onTrouble: deps.onTrouble,
+      onSettled(parcel, verdict) {
+        delivered += 1;
+        supply.sent(parcel.events);
+        changed = true;
+        if (verdict.kind === "gone") end ??= "gone";
+      },
+      wake: alarm.wake,
+      fail,
+    },
+    subscription,
+  );
 
-  const deliver = async (parcel: Parcel, now: number) => {
-    const { message, subject, fresh } = parcel;
-    underWay += 1;
-    lastAttempt = now;
-    const answer = await deps.send(deliveryRequest(config.url, message, deps.secrets, now));
-    const ended = clock.now();
-    const verdict = judge(answer, { nowMs: ended, mostRetryAfterMs: deps.mostRetryAfterMs });
-    const { trouble } = endpoint;
-    const isOfOneSubject = subject !== null;
-    const happening = { verdict, fresh, isOfOneSubject, underWay, now: ended, chance: chance() };
-    endpoint = after(endpoint, happening, concurrency);
-    if ((trouble === null) !== (endpoint.trouble === null)) deps.onTrouble(endpoint.trouble);
-    underWay -= 1;
-    const error =
-      verdict.kind === "acknowledged" ? null : verdict.kind === "gone" ? "status 410" : verdict.error;
-    attempts.add({ ended, webhookId: message.id, subject, error, durationMs: answer.durationMs });
-    parcel.settle(verdict, ended);
-    delivered += 1;
-    sinceRoom += parcel.events;
-    changed = true;
-    if (verdict.kind === "gone") end ??= "gone";
-    alarm.wake();
-  };
+  const supply = createSupply({
+    outbox,
+    sender,
+    concurrency: config.concurrency,
+    track: (read) => rereading.track(read),
+    onRead() {
+      isBehind = true;
+      alarm.wake();
+    },
+    fail,
+  });
 
-  /** Sends as much as the endpoint takes. Gives when it may go on, if that is a matter of time. */
-  const sendAll = (now: number): number | null => {
-    for (;;) {
-      if (now < nextSend) return nextSend;
-      const isProbe = endpoint.trouble !== null;
-      let parcel: Parcel | null = null;
-      if (underWay < allowance(endpoint, now)) {
-        parcel = (isProbe ? outbox.next(now, true) : null) ?? outbox.next(now, false);
-        if (parcel === null) return null;
-      } else if (underWay > 0) {
-        return null;
-      } else if (freshProbeAt(endpoint, lastAttempt) > now) {
-        return freshProbeAt(endpoint, lastAttempt);
-      } else {
-        parcel = outbox.next(now, true);
-        if (parcel === null) return endpoint.until;
-      }
-      if (config.ratePerMinute !== null) nextSend = now + 60_000 / config.ratePerMinute;
-      deliver(parcel, now).catch(fail);
-    }
-  };
-
-  const loadAll = () => {
-    while (loading < LOADS_PER_REQUEST * concurrency) {
-      const lane = lanes.nextHungry();
-      if (lane === null) return;
-      loading += 1;
-      rereading
-        .track(reading.load(lane))
-        .finally(() => {
-          loading -= 1;
-          // It may be where the pass is now.
-          isBehind = true;
-          alarm.wake();
-        })
-        .catch(fail);
-    }
-  };
-
-  const readOn = () => {
-    const isFull = lanes.waiting() > LOW_WATER || (sinceRoom < 0 && underWay > 0);
-    if (isReading || isStalled || isFull || !reading.wants(head)) return;
-    if (!reading.hasRoom()) {
-      // Looking costs as much as there is at hand, so not at each delivery.
-      sinceRoom = -LOW_WATER / 4;
-      return;
-    }
-    isReading = true;
-    rereading
-      .track(reading.readOn(head))
-      .finally(() => {
-        isReading = false;
-        isBehind = true;
-        alarm.wake();
-      })
-      .catch(fail);
-  };
-
+  /** Stores how far it is. Nothing counts as stored before the write is acknowledged; one is under way at a time. */
   const keep = async () => {
-    isKeeping = true;
     const started = clock.now();
     [changed, urgent, isBehind, delivered, keptAt] = [false, false, false, 0, started];
     const tells = started - toldAt >= TELL_MS || end !== null;
     if (tells) toldAt = started;
-    const { stored, ...snapshot } = outbox.snapshot();
+    const news = tells ? attempts.news() : null;
+    const { acknowledge, ...snapshot } = outbox.snapshot();
     const seen = await keepProgress({
       ...snapshot,
       id,
       epoch,
       lease,
-      trouble: endpoint.trouble,
-      attempts: tells ? attempts.news() : null,
+      trouble: sender.endpoint().trouble,
+      attempts: news?.list ?? null,
     });
-    isKeeping = false;
-    leaseUntil = started + LEASE_MS - LEASE_MARGIN_MS;
     if (seen !== revision) end ??= "changed";
-    isStalled = lanes.blocked() > blockedSubjects;
-    stored();
-    alarm.wake();
+    if (seen === null) return;
+    leaseUntil = started + LEASE_MS - LEASE_MARGIN_MS;
+    acknowledge();
+    news?.acknowledge();
+  };
+
+  const tellBlocked = () => {
+    const blocked = lanes.resting();
+    if (hasToldBlocked || blocked < deps.blockedSubjects) return;
+    hasToldBlocked = true;
+    deps.onManyBlocked(blocked);
+  };
+
+  const keepNow = () => {
+    keeping.write = keep()
+      .then(tellBlocked, fail)
+      .finally(() => {
+        keeping.write = null;
+        alarm.wake();
+      });
   };
 
   const watch = async () => {
@@ -250,24 +216,40 @@ export async function dispatch(
     alarm.at(outbox.due(now));
     const again = rereading.due(now);
     if (again !== null) alarm.at(again);
-    loadAll();
-    readOn();
+    supply.refill(head);
     if (outbox.compose()) hasten();
-    const mayAt = freshProbeAt(endpoint, lastAttempt);
+    const mayAt = sender.mayAt();
     if (mayAt > now) alarm.at(mayAt);
     // A lease that may have run out is made sure of before anything is sent.
-    const next = now < leaseUntil ? sendAll(now) : null;
+    const next = now < leaseUntil ? sender.sendAll(now) : null;
     if (next !== null && next > now) alarm.at(next);
-    const isBusy = underWay > 0 || (mayAt <= now && outbox.isReady(now));
+    const isBusy = sender.underWay() > 0 || (mayAt <= now && outbox.isReady(now));
     if (isBusy && leaseUntil - now < LEASE_MS / 2) hasten();
-    if (isKeeping) return;
+    if (keeping.write !== null) return;
     const at = keepAt(now);
     if (at === null) return;
-    if (at <= now) keep().catch(fail);
+    if (at <= now) keepNow();
     else alarm.at(at);
   };
 
+  /** Lets what is under way be acknowledged, and leaves behind, or cuts off, what takes too long. */
+  const finish = async () => {
+    const isClosing = deps.isClosing();
+    const deadline = clock.now() + (isClosing ? CLOSE_GRACE_MS : CHANGE_GRACE_MS);
+    while (sender.underWay() > 0 && clock.now() < deadline) {
+      alarm.reset();
+      alarm.at(deadline);
+      await alarm.woken();
+    }
+    over.abort();
+    sender.end(isClosing);
+  };
+
   signal.addEventListener("abort", alarm.wake);
+  const unlisten = leftBehind.onOver(() => {
+    outbox.onOver();
+    alarm.wake();
+  });
   watch().catch(fail);
   try {
     while (end === null && !signal.aborted) {
@@ -275,19 +257,17 @@ export async function dispatch(
       turn();
       await alarm.woken();
     }
-    // What is under way may still be acknowledged.
-    const deadline = clock.now() + CLOSE_GRACE_MS;
-    while (underWay > 0 && clock.now() < deadline) {
-      alarm.reset();
-      alarm.at(deadline);
-      await alarm.woken();
-    }
+    await finish();
   } finally {
     over.abort();
+    unlisten();
     rereading.end();
     alarm.close();
     signal.removeEventListener("abort", alarm.wake);
   }
-  if (end !== "failed" && end !== "renewed") await keep();
+  // What is stored last has to know the outcome of the write before it.
+  await keeping.write;
+  if (end !== "renewed") await keep();
+  if (end === "failed") throw failure;
   return end ?? "closing";
 }

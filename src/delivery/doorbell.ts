@@ -1,6 +1,6 @@
 import { retryDelay } from "./endpoint.ts";
 import { doorbellMessage } from "./message.ts";
-import type { Parcel } from "./parcel.ts";
+import { NO_SUBJECT, type Parcel } from "./parcel.ts";
 
 /** News that there are events: only of the last of them, one at a time. */
 export interface Doorbell {
@@ -24,6 +24,8 @@ export interface DoorbellOptions {
   readonly identity: string;
   readonly cursor: number;
   readonly chance: () => number;
+  /** Whether a request is under way that this one must not overtake. */
+  readonly isElsewhere: (subject: number) => boolean;
 }
 
 export function createDoorbell({
@@ -32,13 +34,14 @@ export function createDoorbell({
   identity,
   cursor,
   chance,
+  isElsewhere,
 }: DoorbellOptions): Doorbell {
   let rung = cursor;
   let head = cursor;
   let attempts = 0;
   let due = 0;
   let sending = false;
-  const isReady = (now: number) => !sending && head > rung && due <= now;
+  const isReady = (now: number) => !sending && head > rung && due <= now && !isElsewhere(NO_SUBJECT);
   return {
     rung: () => rung,
     see(seen) {
@@ -58,15 +61,19 @@ export function createDoorbell({
         message: doorbellMessage(subscription, source, { head: told, identity }),
         events: 0,
         subject: null,
-        fresh: attempts === 0,
-        settle(verdict, settled) {
+        subjects: [NO_SUBJECT],
+        // There is nothing else by which the endpoint could be judged.
+        fresh: true,
+        isAlone: false,
+        settle({ verdict, now: settled }) {
           sending = false;
           if (verdict.kind === "acknowledged") {
             rung = told;
             attempts = 0;
-          } else if (verdict.kind === "refused") {
+          } else if (verdict.kind === "refused" || verdict.kind === "overloaded") {
             attempts += 1;
-            due = settled + retryDelay(attempts, chance());
+            const askedMs = verdict.kind === "overloaded" ? verdict.retryAfterMs : 0;
+            due = settled + Math.max(askedMs, retryDelay(attempts, chance()));
           }
         },
       };

@@ -1,23 +1,23 @@
-import { acknowledge, type Lane, sendBack, standApart } from "./lane.ts";
-import type { Lanes } from "./lanes.ts";
-import { batchMessage, type Message, singleMessage } from "./message.ts";
 import { retryDelay } from "./endpoint.ts";
-import type { Parcel } from "./parcel.ts";
+import { acknowledge, type Lane, sendBack, standApart } from "./lane.ts";
+import type { Lanes, TurnKind } from "./lanes.ts";
+import { batchMessage, type Message, singleMessage } from "./message.ts";
+import type { Outcome, Parcel } from "./parcel.ts";
 import type { DeliveryEvent } from "./source.ts";
 import type { DeliveryMode } from "./subscription.ts";
-import { LONG_WAIT_MS, type Verdict } from "./verdict.ts";
+import type { Verdict } from "./verdict.ts";
 
 export interface LaneParcelsOptions {
   readonly subscription: string;
   readonly mode: DeliveryMode;
-  /** Attempts after which a lane is not tried again by itself. */
+  /** Attempts after which a lane is not tried again until somebody asks for it. */
   readonly attempts: number | null;
   readonly chance: () => number;
   /** Whether a subject has a request under way that is not its lane's. */
   readonly isElsewhere: (subject: number) => boolean;
-  /** Told of a lane that waits for that. */
+  /** Called with a lane that waits for that. */
   readonly onHeld: (lane: Lane) => void;
-  /** Told that a lane has to be stored before it is sent. */
+  /** Called when a lane has to be stored before it is sent. */
   readonly onFreezing: () => void;
 }
 
@@ -36,53 +36,84 @@ export function fitting(
   return events.slice(0, count);
 }
 
-/** Has a lane tried again after a wait, without holding others back. */
-function postpone(lane: Lane, error: string, waitMs: number | null, now: number): void {
-  standApart(lane);
-  lane.error = error;
-  lane.since ??= new Date(now).toISOString();
-  // Many may be blocked: each is read again when it is its turn.
-  lane.pending = [];
-  lane.due = waitMs === null ? null : now + waitMs;
-  lane.wait = waitMs;
+/**
+ * Failed attempts at a batch of one subject after which its events are sent one by one: the one that is not taken is then
+ * the first, so that those before it pass, and `skip` gives up no other.
+ */
+const BATCH_ATTEMPTS = 2;
+
+/** `most`: attempts after which an event waits for somebody; the one that is not taken has to be known by then. */
+function isOneByOne(lane: Lane, most: number | null): boolean {
+  return lane.attempts >= Math.min(BATCH_ATTEMPTS, most ?? BATCH_ATTEMPTS);
 }
 
-/** Notes that a lane's next events were not taken: it is tried again later, and does not hold others back. */
-export function block(
-  lane: Lane,
-  error: string,
-  now: number,
+/** What a failure means for the subject that was sent. */
+type Failure = Extract<Verdict, { kind: "refused" | "overloaded" }>;
+
+/**
+ * Subjects that failed since the endpoint last took something. If the endpoint goes down, the failures were its own:
+ * the subjects are then tried again as soon as it is back.
+ */
+export interface Suspects {
+  /** Makes a lane wait for its next attempt, without holding others back. `events`: how many were not taken together. */
+  block(lane: Lane, failure: Failure, outcome: Pick<Outcome, "now" | "isDown">, events: number): void;
+  /** The endpoint took something. `wasDown`: for the first time since it went down. */
+  onSuccess(wasDown: boolean, now: number): void;
+}
+
+export function createSuspects(
+  lanes: Lanes,
   { attempts, chance }: Pick<LaneParcelsOptions, "attempts" | "chance">,
-): void {
-  lane.attempts += 1;
-  const isParked = attempts !== null && lane.attempts >= attempts;
-  postpone(lane, error, isParked ? null : retryDelay(lane.attempts, chance()), now);
+): Suspects {
+  const suspects = new Set<Lane>();
+  return {
+    block(lane, failure, { now, isDown }, events) {
+      standApart(lane);
+      // While the endpoint is down, a failure says nothing about the subject, and uses up none of its attempts.
+      lane.attempts = isDown ? Math.max(1, lane.attempts) : lane.attempts + 1;
+      lane.error = failure.error;
+      lane.since ??= new Date(now).toISOString();
+      // Many may be blocked: each is read again when it is its turn.
+      lane.pending = [];
+      if (isOneByOne(lane, attempts)) lane.frozen = null;
+      const isParked = !isDown && attempts !== null && lane.attempts >= attempts && events === 1;
+      const askedMs = failure.kind === "overloaded" ? failure.retryAfterMs : 0;
+      lane.wait = isParked ? null : Math.max(askedMs, retryDelay(lane.attempts, chance(), lanes.resting()));
+      lane.due = lane.wait === null ? null : now + lane.wait;
+      // A pause that the endpoint asked for is not cut short.
+      if (askedMs === 0) suspects.add(lane);
+    },
+    onSuccess(wasDown, now) {
+      if (suspects.size === 0) return;
+      if (wasDown) {
+        for (const lane of suspects) {
+          if (lane.attempts === 0 || lane.sending || lanes.find(lane.subject) !== lane) continue;
+          lane.due = now;
+          lane.wait = null;
+          lane.changes += 1;
+          lanes.place(lane, now);
+        }
+      }
+      suspects.clear();
+    },
+  };
 }
 
 /**
  * What lanes have to send. In a batch, what one lane sends is fixed and stored before it is sent for the first time: a
  * lane without that is marked as `freezing`, and can be sent when it is stored.
  */
-export function createLaneParcels(lanes: Lanes, options: LaneParcelsOptions) {
+export function createLaneParcels(lanes: Lanes, suspects: Suspects, options: LaneParcelsOptions) {
   const { subscription, mode } = options;
 
-  const settle = (lane: Lane, events: readonly DeliveryEvent[], verdict: Verdict, now: number) => {
+  const settle = (lane: Lane, events: readonly DeliveryEvent[], outcome: Outcome) => {
+    const { verdict, now } = outcome;
     lane.sending = false;
-    // Perhaps it was asked for because of this subject alone: others go on, until one of them is answered like this.
-    const isPostponed = verdict.kind === "overloaded" && verdict.retryAfterMs > LONG_WAIT_MS;
-    if (verdict.kind === "acknowledged") {
-      acknowledge(lane, events.at(-1)?.version ?? lane.next);
-    } else if (verdict.kind === "refused") {
-      block(lane, verdict.error, now, options);
-    } else if (isPostponed) {
-      lane.attempts = Math.max(1, lane.attempts);
-      postpone(lane, verdict.error, verdict.retryAfterMs, now);
-    }
+    if (verdict.kind === "acknowledged") acknowledge(lane, events.at(-1)?.version ?? lane.next);
+    else if (verdict.kind === "refused" || verdict.kind === "overloaded")
+      suspects.block(lane, verdict, outcome, events.length);
     if (lane.back !== null) sendBack(lane, lane.back);
-    else if (!isPostponed && (verdict.kind === "overloaded" || verdict.kind === "unreachable")) {
-      lanes.first(lane);
-      return;
-    }
+    // One that never left goes to the end of the queue, so that the next probe is of another subject.
     lanes.place(lane, now);
   };
 
@@ -92,16 +123,19 @@ export function createLaneParcels(lanes: Lanes, options: LaneParcelsOptions) {
       message,
       events: events.length,
       subject: events[0]?.name ?? null,
+      subjects: [lane.subject],
       fresh: lane.attempts === 0,
-      settle: (verdict, now) => settle(lane, events, verdict, now),
+      isAlone: true,
+      settle: (outcome) => settle(lane, events, outcome),
     };
   };
 
   const inBatch = (lane: Lane, limits: Extract<DeliveryMode, { kind: "batch" }>): Parcel | null => {
     if (lane.frozen === null) {
-      lane.frozen = fitting(lane.pending, limits).at(-1)?.version ?? null;
+      const most = isOneByOne(lane, options.attempts) ? 1 : limits.events;
+      lane.frozen = fitting(lane.pending, { ...limits, events: most }).at(-1)?.version ?? null;
       lane.freezing = true;
-      lane.dirty = true;
+      lane.changes += 1;
       options.onFreezing();
       return null;
     }
@@ -110,10 +144,10 @@ export function createLaneParcels(lanes: Lanes, options: LaneParcelsOptions) {
   };
 
   return {
-    /** The next parcel of those lanes that can send now; of one that never failed, if asked. */
-    next(now: number, freshOnly: boolean): Parcel | null {
+    /** The next parcel of those lanes of a kind that can send now. */
+    next(now: number, kind: TurnKind): Parcel | null {
       for (;;) {
-        const lane = lanes.nextReady(freshOnly);
+        const lane = lanes.nextReady(kind);
         if (lane === null) return null;
         const [event] = lane.pending;
         if (lane.sending || event === undefined || lane.due === null || lane.due > now)

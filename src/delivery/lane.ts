@@ -41,9 +41,13 @@ export interface Lane {
   ahead: boolean;
   /** To be sent back when what is under way is settled. */
   back: Backwards | null;
-  /** It has a row, and the row is not what it should be. */
-  stored: boolean;
-  dirty: boolean;
+  /** Number of changes of what its row holds, and the number that the row is known to hold; -1: no row is known. */
+  changes: number;
+  kept: number;
+  /** Whether there may be a row: a write of one was sent, and no deletion was acknowledged since. */
+  mayHaveRow: boolean;
+  /** The time at which it stands in the heap of lanes that wait; null: it does not. See `due-lanes.ts`. */
+  alarm: number | null;
 }
 
 /** Gives, for events at hand, what is left of them after others were erased or truncated. */
@@ -78,8 +82,10 @@ export function newLane(subject: number, next: number): Lane {
     since: null,
     ahead: false,
     back: null,
-    stored: false,
-    dirty: true,
+    changes: 0,
+    kept: -1,
+    mayHaveRow: false,
+    alarm: null,
   };
 }
 
@@ -89,14 +95,32 @@ function dueOf({ due, wait }: StoredLane, now: number): number | null {
 }
 
 export function storedLane(row: StoredLane, now: number): Lane {
-  const stored = { apart: true, stored: true, dirty: false };
+  const stored = { apart: true, kept: 0, mayHaveRow: true };
   return { ...newLane(row.subject, row.next), ...row, due: dueOf(row, now), ...stored };
 }
 
-/** Where it goes on when it is sent back. */
+/** Whether a lane delivers all of a way back anyway. */
+export function covers(lane: Lane, { next, stop }: Pick<Backwards, "next" | "stop">): boolean {
+  if (lane.next > next) return false;
+  return lane.stop === null || (stop !== null && lane.stop >= stop);
+}
+
+/** What a lane that is sent back delivers: the way back, and all that it had to deliver before. */
 function wayOf(lane: Lane, { next, stop, ahead }: Backwards) {
-  const resume = stop === null ? null : Math.max(stop + 1, lane.resume ?? lane.next);
-  return { next, stop, resume, ahead, frozen: null, ...HEALTHY };
+  const from = Math.min(lane.next, next);
+  const whole = { next: from, stop: null, resume: null };
+  const isWhole = stop === null || (lane.stop === null && lane.next <= next);
+  const end = Math.max(stop ?? 0, lane.stop ?? 0);
+  const continued = (lane.stop === null ? null : lane.resume) ?? lane.next;
+  const range = isWhole ? whole : { next: from, stop: end, resume: Math.max(end + 1, continued) };
+  return { ...range, ahead, frozen: null, ...HEALTHY };
+}
+
+/** Two ways back that wait for the same request. */
+function both(a: Backwards | null, b: Backwards): Backwards {
+  if (a === null) return b;
+  const stop = a.stop === null || b.stop === null ? null : Math.max(a.stop, b.stop);
+  return { next: Math.min(a.next, b.next), stop, ahead: a.ahead || b.ahead };
 }
 
 const HEALTHY = { attempts: 0, due: 0, wait: null, error: null, since: null } as const;
@@ -113,14 +137,14 @@ export function standApart(lane: Lane): void {
   if (!lane.apart) lane.seen = Math.max(lane.seen, lane.pending.at(-1)?.position ?? 0);
   lane.apart = true;
   lane.readTo = -1;
-  lane.dirty = true;
+  lane.changes += 1;
 }
 
 /** Sends it back, now or when what is under way is settled. */
 export function sendBack(lane: Lane, back: Backwards): void {
   if (lane.sending) {
-    lane.back = back;
-    lane.dirty = true;
+    lane.back = both(lane.back, back);
+    lane.changes += 1;
     return;
   }
   standApart(lane);
@@ -153,7 +177,7 @@ export function acknowledge(lane: Lane, version: number): void {
   lane.freezing = false;
   Object.assign(lane, HEALTHY);
   if (lane.stop !== null && lane.next > lane.stop) goOn(lane);
-  lane.dirty = true;
+  lane.changes += 1;
 }
 
 /** Replaces events at hand by what was read of them again; those that were removed are not in it. */
@@ -162,11 +186,12 @@ export function replacePending(lane: Lane, reread: Reread): void {
   if (lane.pending.length > 0 || lane.frozen === null) return;
   lane.frozen = null;
   lane.freezing = false;
-  lane.dirty = true;
+  lane.changes += 1;
 }
 
 /** Leaves the range that was redelivered. */
 export function goOn(lane: Lane): void {
+  lane.changes += 1;
   lane.next = lane.resume ?? lane.next;
   lane.stop = null;
   lane.resume = null;

@@ -1,3 +1,4 @@
+import { createDueLanes } from "./due-lanes.ts";
 import {
   isThrough,
   type Lane,
@@ -10,22 +11,39 @@ import {
 } from "./lane.ts";
 import type { DeliveryEvent } from "./source.ts";
 import type { StoredLane } from "./subscription.ts";
+import { createTurnQueue } from "./turn-queue.ts";
 
 /** Events of one subject that wait at most; one with more reads the log by itself. */
 const PENDING_MOST = 64;
 
+/** Lanes that never failed since their last success, and lanes that are tried again. They never wait for each other. */
+export type TurnKind = "fresh" | "retry";
+
+/** Rows to be stored, and what follows once they are. */
+export interface LaneRows {
+  readonly upserts: readonly StoredLane[];
+  readonly deletes: readonly number[];
+  /** To be called when the write is acknowledged, and never before: until then the rows count as not stored. */
+  acknowledge(now: number): void;
+}
+
 /**
  * The lanes of a subscription, and whose turn it is: `ready` ones have an event to send, `hungry` ones have to read
- * theirs first. It knows nothing of time beyond what it is told, and does nothing by itself.
+ * theirs first, and those that rest wait for a time. It knows no time beyond what it is given, and starts nothing.
+ *
+ * A lane that rests costs one object and an entry in a heap, and no step of the others looks at it.
  */
 export interface Lanes {
-  readonly all: ReadonlyMap<number, Lane>;
-  /** What is in memory. Looks at each lane. */
+  /** Events at hand of all lanes. */
+  pending(): readonly DeliveryEvent[];
+  /** What is in memory. Looks at each lane that does not rest. */
   atHand(): { readonly events: number; readonly characters: number };
-  /** Lanes that are ready, or are to load. */
-  waiting(): number;
-  /** Lanes that fail. */
-  blocked(): number;
+  /** Lanes of a kind that are ready, or have to load. */
+  waiting(kind: TurnKind): number;
+  /** Lanes of a kind that have an event to send. */
+  ready(kind: TurnKind): number;
+  /** Lanes that wait for a time, or for somebody: nearly all that are blocked. */
+  resting(): number;
   find(subject: number): Lane | null;
   /** Replaces all events at hand by what is left of them. */
   replace(reread: Reread, now: number): void;
@@ -35,101 +53,121 @@ export interface Lanes {
   addApart(subject: number, next: number): Lane;
   /** Puts a lane where it belongs after anything about it changed. */
   place(lane: Lane, now: number): void;
-  /** Puts a lane that was to be sent before all others. */
-  first(lane: Lane): void;
-  /** The next lane that can send; of those that never failed, if asked. */
-  nextReady(freshOnly: boolean): Lane | null;
-  nextHungry(): Lane | null;
+  /** The next lane of a kind that can send. */
+  nextReady(kind: TurnKind): Lane | null;
+  nextHungry(kind: TurnKind): Lane | null;
   /** Finds the lanes that are due. Gives when the next one is; infinity: none is. */
   due(now: number): number;
-  /**
-   * What is to be stored; from then on it counts as stored. `upTo`: everything up to there, of what the pass came by up
-   * to the frontier, is acknowledged or stands in a row.
-   */
-  snapshot(frontier: number): {
-    readonly upTo: number;
-    readonly upserts: readonly StoredLane[];
-    readonly deletes: readonly number[];
-    /** Lanes whose batch may be sent when this is stored. */
-    readonly frozen: readonly Lane[];
-  };
+  /** Everything up to this position, of what the pass came by up to the frontier, is acknowledged or in a row. */
+  lowWater(frontier: number): number;
+  /** The rows that differ from what is known to be stored, for a cursor at the low-water mark. */
+  rows(lowWater: number): LaneRows;
 }
 
-export function createLanes(stored: readonly StoredLane[], startMs: number): Lanes {
-  const all = new Map<number, Lane>(stored.map((row) => [row.subject, storedLane(row, startMs)]));
-  let ready: Lane[] = [];
-  let readyAt = 0;
-  const hungry: Lane[] = [];
-  const gone = new Set<number>();
-  /** No lane that waits for a time is due before. */
-  let soonest = Number.POSITIVE_INFINITY;
+const kindOf = ({ attempts }: Lane): TurnKind => (attempts > 0 ? "retry" : "fresh");
 
-  const push = (lane: Lane) => {
+const createQueues = () => ({ fresh: createTurnQueue<Lane>(), retry: createTurnQueue<Lane>() });
+
+export function createLanes(stored: readonly StoredLane[], startMs: number): Lanes {
+  const active = new Map<number, Lane>();
+  const resting = new Map<number, Lane>();
+  /** Lanes that rest, and differ from what is known to be stored. */
+  const unsaved = new Set<Lane>();
+  const dueLanes = createDueLanes();
+  const ready = createQueues();
+  const hungry = createQueues();
+  /** Subjects without a lane that may have a row. */
+  const gone = new Set<number>();
+
+  const find = (subject: number): Lane | null => active.get(subject) ?? resting.get(subject) ?? null;
+
+  const queue = (lane: Lane) => {
     lane.queued = true;
-    ready.push(lane);
+    (lane.pending.length > 0 ? ready : hungry)[kindOf(lane)].push(lane);
+  };
+
+  const next = (queues: ReturnType<typeof createQueues>, kind: TurnKind) => {
+    const lane = queues[kind].shift();
+    if (lane !== null) lane.queued = false;
+    return lane;
   };
 
   const remove = (lane: Lane) => {
-    all.delete(lane.subject);
-    if (lane.stored) gone.add(lane.subject);
+    active.delete(lane.subject);
+    resting.delete(lane.subject);
+    unsaved.delete(lane);
+    if (lane.mayHaveRow) gone.add(lane.subject);
+  };
+
+  const rest = (lane: Lane) => {
+    active.delete(lane.subject);
+    resting.set(lane.subject, lane);
+    dueLanes.add(lane);
+    if (lane.changes !== lane.kept) unsaved.add(lane);
+  };
+
+  const wake = (lane: Lane) => {
+    if (!resting.delete(lane.subject)) return;
+    unsaved.delete(lane);
+    active.set(lane.subject, lane);
   };
 
   const place = (lane: Lane, now: number) => {
     if (lane.sending || lane.loading || lane.queued || lane.freezing) return;
     if (isThrough(lane)) {
-      if (!lane.ahead) remove(lane);
-      return;
-    }
-    if (lane.due === null) return;
-    if (lane.due > now) {
-      soonest = Math.min(soonest, lane.due);
-      return;
-    }
-    if (lane.pending.length > 0) push(lane);
-    else {
-      lane.queued = true;
-      hungry.push(lane);
+      if (lane.ahead) wake(lane);
+      else remove(lane);
+    } else if (lane.due === null || lane.due > now) {
+      rest(lane);
+    } else {
+      wake(lane);
+      queue(lane);
     }
   };
 
-  const compact = () => {
-    if (readyAt < 1_024 || readyAt * 2 < ready.length) return;
-    ready = ready.slice(readyAt);
-    readyAt = 0;
+  const add = (lane: Lane) => {
+    lane.mayHaveRow = gone.delete(lane.subject);
+    active.set(lane.subject, lane);
+    return lane;
   };
+
+  /** Whether a row has to say where a lane is, when the cursor is at the low-water mark. */
+  const isBehind = ({ apart, back, sending, pending: [event] }: Lane, lowWater: number) =>
+    apart || back !== null || (sending && event !== undefined && event.position <= lowWater);
+
+  for (const row of stored) {
+    const lane = storedLane(row, startMs);
+    active.set(lane.subject, lane);
+    place(lane, startMs);
+  }
 
   return {
-    all,
+    pending: () => Array.from(active.values(), ({ pending }) => pending).flat(),
     atHand() {
       let [events, characters] = [0, 0];
-      for (const { pending } of all.values()) {
+      for (const { pending } of active.values()) {
         events += pending.length;
         for (const { text } of pending) characters += text.length;
       }
       return { events, characters };
     },
-    waiting: () => ready.length - readyAt + hungry.length,
-    blocked() {
-      let blocked = 0;
-      for (const { attempts } of all.values()) if (attempts > 0) blocked += 1;
-      return blocked;
-    },
-    find: (subject) => all.get(subject) ?? null,
+    waiting: (kind) => ready[kind].size() + hungry[kind].size(),
+    ready: (kind) => ready[kind].size(),
+    resting: () => resting.size,
+    find,
     replace(reread, now) {
-      for (const lane of Array.from(all.values())) {
+      for (const lane of Array.from(active.values())) {
         if (lane.pending.length === 0) continue;
         replacePending(lane, reread);
         place(lane, now);
       }
     },
     take(event) {
-      const lane = all.get(event.subject);
-      if (lane === undefined) {
-        const fresh = newLane(event.subject, event.version);
+      const lane = find(event.subject);
+      if (lane === null) {
+        const fresh = add(newLane(event.subject, event.version));
         fresh.pending.push(event);
-        fresh.stored = gone.delete(event.subject);
-        all.set(event.subject, fresh);
-        push(fresh);
+        queue(fresh);
       } else if (lane.apart) {
         lane.seen = event.position;
       } else if (lane.pending.length < PENDING_MOST) {
@@ -139,70 +177,63 @@ export function createLanes(stored: readonly StoredLane[], startMs: number): Lan
         lane.seen = event.position;
       }
     },
-    addApart(subject, next) {
-      const lane = newLane(subject, next);
+    addApart(subject, version) {
+      const lane = add(newLane(subject, version));
       standApart(lane);
-      lane.stored = gone.delete(subject);
-      all.set(subject, lane);
       return lane;
     },
     place,
-    first(lane) {
-      lane.queued = true;
-      ready.splice(0, readyAt, lane);
-      readyAt = 0;
-    },
-    nextReady(freshOnly) {
-      if (freshOnly) {
-        const found = ready.findIndex((lane, index) => index >= readyAt && lane.attempts === 0);
-        if (found < 0) return null;
-        const [lane] = ready.splice(found, 1);
-        if (lane !== undefined) lane.queued = false;
-        return lane ?? null;
-      }
-      const lane = ready[readyAt];
-      if (lane === undefined) return null;
-      readyAt += 1;
-      compact();
-      lane.queued = false;
-      return lane;
-    },
-    nextHungry() {
-      const lane = hungry.shift() ?? null;
-      if (lane !== null) lane.queued = false;
-      return lane;
-    },
+    nextReady: (kind) => next(ready, kind),
+    nextHungry: (kind) => next(hungry, kind),
     due(now) {
-      if (soonest > now) return soonest;
-      soonest = Number.POSITIVE_INFINITY;
-      for (const lane of all.values()) if (lane.apart) place(lane, now);
-      return soonest;
+      for (let lane = dueLanes.next(now); lane !== null; lane = dueLanes.next(now))
+        if (resting.get(lane.subject) === lane) place(lane, now);
+      return dueLanes.soonest();
     },
-    snapshot(frontier) {
-      let upTo = frontier;
-      for (const { apart, sending, pending: waiting } of all.values()) {
+    lowWater(frontier) {
+      let lowWater = frontier;
+      for (const { apart, sending, pending: waiting } of active.values()) {
         const [event] = waiting;
-        if (!apart && !sending && event !== undefined) upTo = Math.min(upTo, event.position - 1);
+        if (!apart && !sending && event !== undefined) lowWater = Math.min(lowWater, event.position - 1);
       }
-      const upserts: StoredLane[] = [];
-      const frozen: Lane[] = [];
+      return lowWater;
+    },
+    rows(lowWater) {
+      const sent: { readonly lane: Lane; readonly changes: number; readonly row: StoredLane }[] = [];
       const deletes = new Set(gone);
-      gone.clear();
-      for (const lane of all.values()) {
-        const [event] = lane.pending;
-        const isBehind =
-          lane.apart || lane.back !== null || (lane.sending && event !== undefined && event.position <= upTo);
-        if (lane.freezing) frozen.push(lane);
-        if (isBehind && (lane.dirty || !lane.stored)) {
-          upserts.push(rowOf(lane));
-          lane.stored = true;
-        } else if (!isBehind && lane.stored) {
+      const upsert = (lane: Lane) => {
+        lane.mayHaveRow = true;
+        sent.push({ lane, changes: lane.changes, row: rowOf(lane) });
+      };
+      for (const lane of unsaved) upsert(lane);
+      for (const lane of active.values()) {
+        if (isBehind(lane, lowWater)) {
+          if (lane.changes !== lane.kept) upsert(lane);
+        } else if (lane.mayHaveRow) {
           deletes.add(lane.subject);
-          lane.stored = false;
+          // Whatever becomes of the deletion: a row that is needed again has to be written.
+          lane.kept = -1;
         }
-        lane.dirty = false;
       }
-      return { upTo, upserts, deletes: [...deletes], frozen };
+      return {
+        upserts: sent.map(({ row }) => row),
+        deletes: [...deletes],
+        acknowledge(now) {
+          for (const subject of deletes) {
+            gone.delete(subject);
+            const lane = find(subject);
+            if (lane !== null && lane.kept === -1) lane.mayHaveRow = false;
+          }
+          for (const { lane, changes } of sent) {
+            lane.kept = changes;
+            if (lane.changes !== changes) continue;
+            unsaved.delete(lane);
+            if (!lane.freezing) continue;
+            lane.freezing = false;
+            place(lane, now);
+          }
+        },
+      };
     },
   };
 }

@@ -19,12 +19,20 @@ function digestOf(body: string): string {
   return createHash("sha256").update(body).digest("hex").slice(0, 12);
 }
 
-/** One event. */
+/**
+ * One event. Its id names all that its bytes depend on: `previous` differs between filters, so that it is part of the id
+ * where it is not the version before.
+ */
 export function singleMessage(subscription: string, event: DeliveryEvent): Message {
-  const { position, identity, altered } = event;
+  const { position, version, previous, identity, altered } = event;
   const body = eventText(event);
-  const place = altered ? `${position}_${digestOf(body)}` : String(position);
-  return { id: `${subscription}_${place}_${identity}`, contentType: MEDIA_TYPE.event, body };
+  const place = previous === version - 1 ? String(position) : `${position}-${previous}`;
+  const exact = altered ? `${position}_${digestOf(body)}` : place;
+  return {
+    id: `${subscription}_${exact}_${identity}`,
+    contentType: MEDIA_TYPE.event,
+    body,
+  };
 }
 
 /**

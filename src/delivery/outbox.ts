@@ -2,16 +2,17 @@ import type { Clock } from "../core/clock.ts";
 import type { Database } from "../log/database.ts";
 import { createBatches } from "./batches.ts";
 import { createDoorbell } from "./doorbell.ts";
-import type { Lane, Reread } from "./lane.ts";
+import { include, type Lane, type Reread } from "./lane.ts";
 import type { DeliveryEvent } from "./source.ts";
-import { createLaneParcels } from "./lane-parcels.ts";
-import { createLanes, type Lanes } from "./lanes.ts";
+import { createLaneParcels, createSuspects } from "./lane-parcels.ts";
+import { createLanes, type Lanes, type TurnKind } from "./lanes.ts";
+import type { LeftBehind } from "./left-behind.ts";
 import type { Parcel } from "./parcel.ts";
 import { createPass } from "./pass.ts";
 import { createReading, type Reading } from "./reading.ts";
-import { readLanes } from "./record.ts";
+import { firstUnacknowledged, hasLanes, readLanes } from "./record.ts";
 import { createRinging } from "./ringing.ts";
-import type { FrozenBatch, Rewind, StoredLane, Subscription } from "./subscription.ts";
+import type { DeliveryMode, FrozenBatch, Rewind, StoredLane, Subscription } from "./subscription.ts";
 
 /** What of a subscription is to be stored. */
 export interface Snapshot {
@@ -19,18 +20,22 @@ export interface Snapshot {
   readonly rewind: Rewind | null;
   readonly batch: FrozenBatch | null;
   readonly upserts: readonly StoredLane[];
-  readonly deletes: readonly number[];
-  /** Tells that it is stored. */
-  readonly stored: () => void;
+  readonly deletes: readonly number[] | "all";
+  /** To be called when the write is acknowledged, and never before: until then nothing of it counts as stored. */
+  readonly acknowledge: () => void;
 }
 
 /** What is to be sent of a subscription, in whichever mode. */
 export interface Outbox {
   readonly lanes: Lanes;
   readonly reading: Reading;
-  /** What can be sent now; of what never failed, if asked. */
-  next(now: number, freshOnly: boolean): Parcel | null;
+  /** What can be sent now of a kind. `isProbe`: of single subjects first, since a batch of several says less. */
+  next(now: number, kind: TurnKind, isProbe: boolean): Parcel | null;
   isReady(now: number): boolean;
+  /** The endpoint took something; see `Suspects`. */
+  onSuccess(wasDown: boolean, now: number): void;
+  /** A request that another dispatcher had left behind is over. */
+  onOver(): void;
   /** Puts together what can be; says whether that has to be stored before it is sent. */
   compose(): boolean;
   /** Finds what is to be tried again. Gives when that is for the next; infinity: for none. */
@@ -49,7 +54,8 @@ export interface OutboxDeps {
   readonly chance: () => number;
   /** Identity of the log that is delivered. */
   readonly identity: string;
-  /** Told that something has to be stored before it is sent. */
+  readonly leftBehind: Pick<LeftBehind, "has">;
+  /** Called when something has to be stored before it is sent, or before what is stored fits the mode. */
   readonly onFreezing: () => void;
 }
 
@@ -71,52 +77,117 @@ function portions(events: readonly DeliveryEvent[]): number[][] {
   return all;
 }
 
-/** Opens what is stored of a subscription. */
-export async function openOutbox(
-  { database, clock, chance, identity, onFreezing }: OutboxDeps,
+/**
+ * Opens what is stored of a subscription. What was stored in another mode is taken over: a frozen batch that is no longer
+ * sent as one becomes lanes; a doorbell, which has neither, starts before the first event that was not acknowledged.
+ */
+export function openOutbox(deps: OutboxDeps, subscription: Subscription): Promise<Outbox> {
+  const { mode } = subscription.config;
+  return mode.kind === "doorbell"
+    ? openDoorbellOutbox(deps, subscription)
+    : openLaneOutbox(deps, subscription, mode);
+}
+
+async function openDoorbellOutbox(
+  { database, chance, identity, leftBehind, onFreezing }: OutboxDeps,
   subscription: Subscription,
 ): Promise<Outbox> {
+  const { id, config, log, batch, rewind } = subscription;
+  const isOfOtherMode = batch !== null || rewind !== null || (await hasLanes(database, id));
+  const cursor = isOfOtherMode ? await firstUnacknowledged(database, subscription) : subscription.cursor;
+  const doorbell = createDoorbell({
+    subscription: id,
+    source: log.name,
+    identity,
+    cursor,
+    chance,
+    isElsewhere: (subject) => leftBehind.has(subject),
+  });
+  const reading = createRinging({ database, log, filter: config.filter }, doorbell, cursor);
+  let hasRows = isOfOtherMode;
+  if (hasRows) onFreezing();
+  return {
+    lanes: createLanes([], 0),
+    reading,
+    next: (now) => doorbell.next(now),
+    isReady: (now) => doorbell.isReady(now),
+    onSuccess: () => {},
+    onOver: () => {},
+    compose: () => false,
+    due: (now) => doorbell.due(now),
+    snapshot: () => ({
+      cursor: doorbell.rung(),
+      rewind: null,
+      batch: null,
+      upserts: [],
+      deletes: hasRows ? "all" : [],
+      acknowledge() {
+        hasRows = false;
+      },
+    }),
+    reread: () => Promise.resolve(),
+  };
+}
+
+/** Has lanes deliver the events of a batch that is no longer sent as one. */
+function unfreeze(lanes: Lanes, events: readonly DeliveryEvent[], now: number): void {
+  const firsts = new Map<number, number>();
+  for (const { subject, version } of events)
+    firsts.set(subject, Math.min(version, firsts.get(subject) ?? version));
+  for (const [subject, version] of firsts) {
+    const lane = lanes.find(subject) ?? lanes.addApart(subject, version);
+    include(lane, version);
+    lanes.place(lane, now);
+  }
+}
+
+async function openLaneOutbox(
+  { database, clock, chance, identity, leftBehind, onFreezing }: OutboxDeps,
+  subscription: Subscription,
+  mode: Exclude<DeliveryMode, { kind: "doorbell" }>,
+): Promise<Outbox> {
   const { id, config, log, cursor, rewind } = subscription;
-  const { mode, filter } = config;
+  const { filter } = config;
   const pass = createPass({ database, log, filter, identity });
   const lanes = createLanes(await readLanes(database, id), clock.now());
   const held: Lane[] = [];
-  const retrying = { subscription: id, attempts: config.attempts, chance };
+  const suspects = createSuspects(lanes, { attempts: config.attempts, chance });
+  const begun = await pass.readPositions(subscription.batch?.positions ?? []);
+  const release = () => {
+    for (const lane of held.splice(0)) lanes.place(lane, clock.now());
+  };
   const batches =
     mode.kind === "batch"
       ? createBatches(lanes, {
-          ...retrying,
+          subscription: id,
+          suspects,
+          isElsewhere: (subject) => leftBehind.has(subject),
           limits: mode,
           onFreezing,
-          begun: await pass.readPositions(subscription.batch?.positions ?? []),
-          onDone() {
-            for (const lane of held.splice(0)) lanes.place(lane, clock.now());
-          },
+          begun,
+          onDone: release,
         })
       : null;
-  const doorbell =
-    mode.kind === "doorbell"
-      ? createDoorbell({ subscription: id, source: log.name, identity, cursor, chance })
-      : null;
-  const parcels = createLaneParcels(lanes, {
-    ...retrying,
+  if (batches === null && subscription.batch !== null) {
+    unfreeze(lanes, begun, clock.now());
+    onFreezing();
+  }
+  const parcels = createLaneParcels(lanes, suspects, {
+    subscription: id,
+    attempts: config.attempts,
+    chance,
     mode,
-    isElsewhere: (subject) => batches?.has(subject) === true,
+    isElsewhere: (subject) => batches?.has(subject) === true || leftBehind.has(subject),
     onHeld: (lane) => held.push(lane),
     onFreezing,
   });
-  const walk = { database, log, filter };
-  const reading =
-    doorbell === null
-      ? createReading({ ...walk, pass, lanes, batches, now: () => clock.now() }, { cursor, rewind })
-      : createRinging(walk, doorbell, cursor);
-  for (const lane of lanes.all.values()) lanes.place(lane, clock.now());
+  const reading = createReading(
+    { database, log, filter, pass, lanes, batches, now: () => clock.now() },
+    { cursor, rewind },
+  );
 
   const reread = async () => {
-    const atHand = [
-      ...(batches?.held() ?? []),
-      ...Array.from(lanes.all.values(), ({ pending }) => pending).flat(),
-    ];
+    const atHand = [...(batches?.held() ?? []), ...lanes.pending()];
     if (atHand.length === 0) return;
     const positions = new Set(atHand.map(({ position }) => position));
     const found = new Map<number, DeliveryEvent>();
@@ -139,26 +210,31 @@ export async function openOutbox(
     lanes,
     reread,
     reading,
-    next: (now, freshOnly) => doorbell?.next(now) ?? batches?.next() ?? parcels.next(now, freshOnly),
-    isReady: (now) => lanes.waiting() > 0 || batches?.isReady() === true || doorbell?.isReady(now) === true,
+    next(now, kind, isProbe) {
+      if (batches === null || kind === "retry") return parcels.next(now, kind);
+      return isProbe
+        ? (parcels.next(now, kind) ?? batches.next())
+        : (batches.next() ?? parcels.next(now, kind));
+    },
+    isReady: () => lanes.waiting("fresh") + lanes.waiting("retry") > 0 || batches?.isReady() === true,
+    onSuccess: (wasDown, now) => suspects.onSuccess(wasDown, now),
+    onOver: release,
     compose: () => batches?.compose() === true,
-    due: (now) => doorbell?.due(now) ?? lanes.due(now),
+    due: (now) => lanes.due(now),
     snapshot() {
-      const { upTo, upserts, deletes, frozen } = lanes.snapshot(reading.frontier());
+      const lowWater = lanes.lowWater(reading.frontier());
+      const rows = lanes.rows(lowWater);
       const waiting = batches?.firstWaiting() ?? null;
       const batch = batches?.frozen() ?? null;
       return {
-        cursor: doorbell?.rung() ?? (waiting === null ? upTo : Math.min(upTo, waiting - 1)),
+        cursor: waiting === null ? lowWater : Math.min(lowWater, waiting - 1),
         rewind: reading.rewind(),
         batch,
-        upserts,
-        deletes,
-        stored() {
+        upserts: rows.upserts,
+        deletes: rows.deletes,
+        acknowledge() {
           if (batch !== null) batches?.stored(batch);
-          for (const lane of frozen) {
-            lane.freezing = false;
-            lanes.place(lane, clock.now());
-          }
+          rows.acknowledge(clock.now());
         },
       };
     },

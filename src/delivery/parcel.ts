@@ -1,6 +1,17 @@
 import type { Message } from "./message.ts";
 import type { Verdict } from "./verdict.ts";
 
+/** What became of a parcel, and when. */
+export interface Outcome {
+  readonly verdict: Verdict;
+  readonly now: number;
+  /** Whether the endpoint as a whole fails or pauses after this: then the failure says little about what was sent. */
+  readonly isDown: boolean;
+}
+
+/** Stands for the subject of what is about none, such as a doorbell. */
+export const NO_SUBJECT = 0;
+
 /** Something to be sent now. */
 export interface Parcel {
   readonly message: Message;
@@ -8,8 +19,12 @@ export interface Parcel {
   readonly events: number;
   /** Null for what is not about one subject. */
   readonly subject: string | null;
-  /** Whether it is tried for the first time. */
+  /** Ids of the subjects in it; of a doorbell {@link NO_SUBJECT}. */
+  readonly subjects: Iterable<number>;
+  /** Whether a failure of it is news: it is the first of what is sent. */
   readonly fresh: boolean;
-  /** Told what became of it; the parcel is then of no more use. */
-  settle(verdict: Verdict, now: number): void;
+  /** Whether others can be sent while it waits. */
+  readonly isAlone: boolean;
+  /** Reports the outcome; the parcel cannot be used afterwards. */
+  settle(outcome: Outcome): void;
 }

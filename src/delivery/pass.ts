@@ -68,6 +68,10 @@ export function createPass({ database, log, filter, identity }: PassOptions): Pa
       const within = events.filter(({ position }) => position <= upTo);
       return { events: within, end: within.length < limit };
     },
-    readPositions: (positions) => read(positionsStatement(log, filter, positions)),
+    async readPositions(positions) {
+      if (positions.length === 0) return [];
+      const events = await read(positionsStatement(log, filter, positions));
+      return events.filter(({ name }) => name.startsWith(filter.subjectPrefix ?? ""));
+    },
   };
 }

@@ -1,7 +1,9 @@
+import { KildeError } from "../core/errors.ts";
 import type { Row, Statement } from "../log/database.ts";
 import { type Lease, renewal } from "../log/lease.ts";
 import { integerAt } from "../log/database.ts";
-import type { BatchWriter } from "../log/writer.ts";
+import { isUnanswered, storageFailure } from "../log/failures.ts";
+import { type BatchWriter, writeUnplanned } from "../log/writer.ts";
 import type { Attempt } from "./attempts.ts";
 import type { EndpointTrouble, FrozenBatch, Rewind, StoredLane } from "./subscription.ts";
 
@@ -19,8 +21,8 @@ export interface Progress {
   readonly batch: FrozenBatch | null;
   readonly trouble: EndpointTrouble | null;
   readonly upserts: readonly StoredLane[];
-  /** Subjects that are where the cursor is again. */
-  readonly deletes: readonly number[];
+  /** Subjects that are where the cursor is again; `all`: no subject has a row of its own any more. */
+  readonly deletes: readonly number[] | "all";
   /** Null: as they are. */
   readonly attempts: readonly Attempt[] | null;
 }
@@ -51,6 +53,8 @@ export const DROP_LANES = `
 delete from subscription_subjects
 where subscription = ?1 and subject in (select value from json_each(?6)) and ${GUARD}`;
 
+const DROP_ALL_LANES = `delete from subscription_subjects where subscription = ?1 and ${GUARD}`;
+
 const KEEP_ATTEMPTS = `
 insert into subscription_attempts (subscription, attempts) select ?1, ?6 where ${GUARD}
 on conflict (subscription) do update set attempts = excluded.attempts`;
@@ -73,7 +77,9 @@ function progressStatements(progress: Progress): Statement[] {
   ];
   if (upserts.length > 0)
     statements.push({ sql: KEEP_LANES, args: [...guard, JSON.stringify(upserts.map(laneRow))] });
-  if (deletes.length > 0) statements.push({ sql: DROP_LANES, args: [...guard, JSON.stringify(deletes)] });
+  if (deletes === "all") statements.push({ sql: DROP_ALL_LANES, args: guard });
+  else if (deletes.length > 0)
+    statements.push({ sql: DROP_LANES, args: [...guard, JSON.stringify(deletes)] });
   if (attempts !== null) statements.push({ sql: KEEP_ATTEMPTS, args: [...guard, JSON.stringify(attempts)] });
   return statements;
 }
@@ -87,18 +93,45 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** Writes what all subscriptions of a process have to keep together: one commit at a time, for all that came up. */
+/** Whether a failure is that of storage, and not of what was to be written: then nothing else can be written either. */
+function isOfStorage(error: unknown): boolean {
+  if (error instanceof KildeError && error.code === "overloaded") return true;
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  const failure = storageFailure(cause);
+  return isUnanswered(cause) || (failure !== "conflict" && failure !== "unknown");
+}
+
+/**
+ * Writes what all subscriptions of a process have to keep together: one commit at a time, for all that came up. If it
+ * fails, each is written alone, so that a row that storage refuses holds back only its own subscription.
+ */
 export function createProgressKeeper(writer: BatchWriter): KeepProgress {
   let waiting: Waiting[] = [];
   let writing = false;
 
   const write = async (group: readonly Waiting[]) => {
-    const written = await writer.write(group.flatMap(({ statements }) => statements));
-    if (written.outcome === "outdated") throw new Error("the database was busy");
+    const { rows } = await writeUnplanned(
+      writer,
+      group.flatMap(({ statements }) => statements),
+    );
     let place = 0;
     for (const { statements, resolve } of group) {
-      resolve(written.rows[place] ?? []);
+      resolve(rows[place] ?? []);
       place += statements.length;
+    }
+  };
+
+  const writeEach = async (group: readonly Waiting[], error: unknown) => {
+    let failure = isOfStorage(error) || group.length === 1 ? { error } : null;
+    for (const one of group) {
+      if (failure === null) {
+        await write([one]).catch((own: unknown) => {
+          one.reject(own);
+          if (isOfStorage(own)) failure = { error: own };
+        });
+      } else {
+        one.reject(failure.error);
+      }
     }
   };
 
@@ -107,9 +140,7 @@ export function createProgressKeeper(writer: BatchWriter): KeepProgress {
     while (waiting.length > 0) {
       const group = waiting;
       waiting = [];
-      await write(group).catch((error: unknown) => {
-        for (const { reject } of group) reject(error);
-      });
+      await write(group).catch((error: unknown) => writeEach(group, error));
     }
     writing = false;
   };

@@ -1,7 +1,8 @@
 import type { Batches } from "./batches.ts";
-import { goOn, type Lane, sendBack } from "./lane.ts";
+import { covers, goOn, type Lane, sendBack } from "./lane.ts";
 import type { Lanes } from "./lanes.ts";
 import type { Pass } from "./pass.ts";
+import { nextRange } from "./rewind-ranges.ts";
 import type { DeliveryEvent } from "./source.ts";
 import type { Rewind } from "./subscription.ts";
 import { beginningOf, versionAfter, WALK_SUBJECTS, type WalkDeps, walkOn, wayBack } from "./walk.ts";
@@ -69,16 +70,16 @@ export function createReading(
       const lane = lanes.find(subject) ?? apart(subject, await versionAfter(deps, subject, frontier));
       if (lane.ahead) {
         lane.ahead = false;
-        lane.dirty = true;
-      } else if (lane.next > version) {
+        lane.changes += 1;
+      } else if (!covers(lane, back)) {
         sendBack(lane, back);
       }
       lanes.place(lane, now());
     }
-    rewind = walked >= under.upTo ? null : { ...under, walked };
+    rewind = walked >= under.upTo ? nextRange(under) : { ...under, walked };
   };
 
-  const canWalk = () => rewind !== null && lanes.waiting() < 2 * WALK_SUBJECTS;
+  const canWalk = () => rewind !== null && lanes.waiting("fresh") < 2 * WALK_SUBJECTS;
 
   return {
     frontier: () => frontier,
@@ -109,7 +110,10 @@ export function createReading(
       if (lane.next === next && lane.stop === stop && lane.frozen === frozen) {
         lane.pending = [...events];
         if (frozen !== null) {
-          if (events.length === 0) lane.frozen = null;
+          if (events.length === 0) {
+            lane.frozen = null;
+            lane.changes += 1;
+          }
         } else if (stop !== null) {
           if (events.length === 0) goOn(lane);
         } else if (end) {

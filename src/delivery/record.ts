@@ -88,11 +88,43 @@ export function laneOf(row: Row): StoredLane {
   };
 }
 
-/** Subjects that are not where the subscription's cursor is. Bounded by `limits.blockedSubjects`. */
+/** Rows that one query reads, so that no answer is large. */
+const LANES_PAGE = 5_000;
+
+/** Subjects that are not where the subscription's cursor is. */
 export async function readLanes(database: Database, subscription: string): Promise<StoredLane[]> {
-  const rows = await database.read({
-    sql: `select ${LANE_COLUMNS} from subscription_subjects as lane where lane.subscription = ?1`,
-    args: [subscription],
-  });
-  return rows.map(laneOf);
+  const lanes: StoredLane[] = [];
+  for (let rows: readonly Row[] | null = null; rows === null || rows.length === LANES_PAGE;) {
+    rows = await database.read({
+      sql: `select ${LANE_COLUMNS} from subscription_subjects as lane
+        where lane.subscription = ?1 and lane.subject > ?2 order by lane.subject limit ${LANES_PAGE}`,
+      args: [subscription, lanes.at(-1)?.subject ?? -1],
+    });
+    for (const row of rows) lanes.push(laneOf(row));
+  }
+  return lanes;
+}
+
+/** Whether a subscription has subjects that are not where its cursor is. */
+export async function hasLanes(database: Database, subscription: string): Promise<boolean> {
+  const sql = "select 1 from subscription_subjects where subscription = ?1 limit 1";
+  return (await database.read({ sql, args: [subscription] })).length > 0;
+}
+
+/** Arguments: id, base key of the log. */
+const FIRST_UNACKNOWLEDGED = `
+select min((select event.key from events as event
+  where event.subject = lane.subject and event.version >= lane.next order by event.version limit 1)) - ?2
+from subscription_subjects as lane where lane.subscription = ?1`;
+
+/** Position before the first event that a subscription has not delivered, or is to deliver again. */
+export async function firstUnacknowledged(
+  database: Database,
+  { id, log, cursor, batch, rewind }: Subscription,
+): Promise<number> {
+  const [row] = await database.read({ sql: FIRST_UNACKNOWLEDGED, args: [id, log.base] });
+  const ofLanes = typeof row?.[0] === "number" ? [row[0] - 1] : [];
+  const ofBatch = (batch?.positions ?? []).map((position) => position - 1);
+  const ofRewind = rewind === null ? [] : [rewind.walked];
+  return Math.max(0, Math.min(cursor, ...ofLanes, ...ofBatch, ...ofRewind));
 }

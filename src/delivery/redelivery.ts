@@ -91,7 +91,7 @@ export async function rewind(
   }
   const counted = await countRange({ database: deps.database, log, filter: config.filter }, { after, upTo });
   if (!dryRun && counted.events > 0) {
-    await beginRewind(deps.writer, { id, after, upTo });
+    await beginRewind(deps.database, deps.writer, { id, after, upTo });
     deps.onChange(id);
   }
   return counted;

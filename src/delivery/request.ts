@@ -2,13 +2,16 @@ import type { Outgoing } from "../egress/outgoing.ts";
 import { HEADER } from "../webhook/wire.ts";
 import type { Message } from "./message.ts";
 
-/** Gives the value of `webhook-signature`. */
-export type Sign = (message: {
-  readonly id: string;
-  /** Seconds since 1970. */
-  readonly timestamp: number;
-  readonly body: string;
-}) => string;
+/** Gives the value of `webhook-signature` for a message that is sent now. */
+export type Sign = (
+  message: {
+    readonly id: string;
+    /** Seconds since 1970. */
+    readonly timestamp: number;
+    readonly body: string;
+  },
+  nowMs: number,
+) => string;
 
 /** What only the endpoint is to know, ready for use. */
 export interface OpenSecrets {
@@ -33,7 +36,7 @@ export function deliveryRequest(
       "content-type": contentType,
       [HEADER.id]: id,
       [HEADER.timestamp]: String(timestamp),
-      [HEADER.signature]: sign({ id, timestamp, body }),
+      [HEADER.signature]: sign({ id, timestamp, body }, nowMs),
     },
     body,
   };

@@ -6,6 +6,7 @@ import type { LogReader } from "../log/reader.ts";
 import type { BatchWriter } from "../log/writer.ts";
 import { dispatch } from "./dispatcher.ts";
 import { RETRY_LAST_MS } from "./endpoint.ts";
+import { createLeftBehind, type LeftBehind } from "./left-behind.ts";
 import { createProgressKeeper } from "./progress.ts";
 import { readSubscription } from "./record.ts";
 import type { OpenSecrets } from "./request.ts";
@@ -25,7 +26,8 @@ export type DeliveryRunEvent =
   | { readonly kind: "failed"; readonly subscription: string; readonly error: unknown }
   | { readonly kind: "gone"; readonly subscription: string }
   | { readonly kind: "down"; readonly subscription: string; readonly trouble: EndpointTrouble }
-  | { readonly kind: "up"; readonly subscription: string };
+  | { readonly kind: "up"; readonly subscription: string }
+  | { readonly kind: "many-blocked"; readonly subscription: string; readonly blocked: number };
 
 export interface DeliverOptions {
   readonly database: Database;
@@ -90,8 +92,15 @@ export function deliver(options: DeliverOptions): Delivering {
   const keepProgress = createProgressKeeper(writer);
   const stopping = new AbortController();
   const running = new Map<string, { readonly restart: () => void; readonly ended: Promise<void> }>();
+  const leftBehind = new Map<string, LeftBehind>();
   let behindBefore = new Set<string>();
   let woken = Promise.withResolvers<void>();
+
+  const leftBehindOf = (id: string): LeftBehind => {
+    const found = leftBehind.get(id) ?? createLeftBehind();
+    leftBehind.set(id, found);
+    return found;
+  };
 
   /** Delivers once; says whether to look at the subscription again. */
   const deliverOnce = async (id: string, signal: AbortSignal): Promise<boolean> => {
@@ -116,6 +125,9 @@ export function deliver(options: DeliverOptions): Delivering {
         secrets,
         keepProgress,
         signal,
+        isClosing: () => stopping.signal.aborted,
+        leftBehind: leftBehindOf(id),
+        onManyBlocked: (blocked) => onEvent({ kind: "many-blocked", subscription: id, blocked }),
         onTrouble: (trouble) =>
           onEvent(
             trouble === null ? { kind: "up", subscription: id } : { kind: "down", subscription: id, trouble },
@@ -130,7 +142,6 @@ export function deliver(options: DeliverOptions): Delivering {
       onEvent({ kind: "gone", subscription: id });
     }
     if (end === "gone" || stopping.signal.aborted) await releaseLease(writer, lease);
-    if (end === "failed") throw new Error("storage failed");
     return end !== "gone";
   };
 

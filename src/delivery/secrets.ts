@@ -2,7 +2,7 @@ import { KildeError } from "../core/errors.ts";
 import { type Seal, SealError } from "../webhook/seal.ts";
 import { parseSecret, type Secret } from "../webhook/secret.ts";
 import { createSigner } from "../webhook/sign.ts";
-import type { OpenSecrets } from "./request.ts";
+import type { OpenSecrets, Sign } from "./request.ts";
 import type { Subscription } from "./subscription.ts";
 
 /** The seal; throws `secrets-not-kept` where there is none. */
@@ -25,14 +25,49 @@ async function openSealed(seal: Seal | null, sealed: string, id: string): Promis
   }
 }
 
-/** The secrets that a subscription is signed with now, the newest first. */
-export async function openSigning(
+interface OpenedSecret {
+  readonly secret: Secret;
+  /** See `StoredSecret`. */
+  readonly until: number | null;
+}
+
+const isValid = ({ until }: Pick<OpenedSecret, "until">, nowMs: number) => until === null || until > nowMs;
+
+async function openValid(
   seal: Seal | null,
   { id, secrets }: Pick<Subscription, "id" | "secrets">,
   nowMs: number,
+): Promise<OpenedSecret[]> {
+  const valid = secrets.signing.filter((stored) => isValid(stored, nowMs));
+  return Promise.all(
+    valid.map(async ({ sealed, until }) => ({
+      secret: parseSecret(await openSealed(seal, sealed, id)),
+      until,
+    })),
+  );
+}
+
+/** The secrets that a subscription is signed with now, the newest first. */
+export async function openSigning(
+  seal: Seal | null,
+  subscription: Pick<Subscription, "id" | "secrets">,
+  nowMs: number,
 ): Promise<Secret[]> {
-  const valid = secrets.signing.filter(({ until }) => until === null || until > nowMs);
-  return Promise.all(valid.map(async ({ sealed }) => parseSecret(await openSealed(seal, sealed, id))));
+  return (await openValid(seal, subscription, nowMs)).map(({ secret }) => secret);
+}
+
+/** Signs with the secrets that are valid at the time of each message: the overlap of a rotation ends while it is in use. */
+function signWhileValid(opened: readonly OpenedSecret[]): Sign {
+  let endsMs = Number.NEGATIVE_INFINITY;
+  let sign = createSigner(opened.map(({ secret }) => secret));
+  return (message, nowMs) => {
+    if (nowMs >= endsMs) {
+      const valid = opened.filter((each) => isValid(each, nowMs));
+      endsMs = Math.min(...valid.map(({ until }) => until ?? Number.POSITIVE_INFINITY));
+      sign = createSigner(valid.map(({ secret }) => secret));
+    }
+    return sign(message);
+  };
 }
 
 /** All that a subscription's requests need. */
@@ -44,7 +79,7 @@ export async function openSecrets(
   const { id, secrets } = subscription;
   const headers = secrets.headers === null ? "{}" : await openSealed(seal, secrets.headers, id);
   return {
-    sign: createSigner(await openSigning(seal, subscription, nowMs)),
+    sign: signWhileValid(await openValid(seal, subscription, nowMs)),
     headers: JSON.parse(headers) as Record<string, string>,
   };
 }

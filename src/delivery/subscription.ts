@@ -43,14 +43,18 @@ export interface StoredSecrets {
   readonly headers: string | null;
 }
 
-/** A redelivery of what lies in a range of positions, for all subjects. */
-export interface Rewind {
-  /** Everything after this position ... */
+/** Events after a position, up to another one. */
+export interface PositionRange {
   readonly after: number;
-  /** ... and up to this one. */
   readonly upTo: number;
+}
+
+/** A redelivery of what lies in a range of positions, for all subjects. */
+export interface Rewind extends PositionRange {
   /** Position up to which the subjects that have their first event there were sent back. */
   readonly walked: number;
+  /** Ranges that are redelivered when this one was walked, in order; no two of them touch. Absent: none. */
+  readonly queued?: readonly PositionRange[];
 }
 
 /** A batch of several subjects whose bytes must not change until it is acknowledged. */
@@ -71,6 +75,8 @@ export interface EndpointTrouble {
   readonly waitMs?: number;
   /** Whether it asked for less; otherwise it could not be reached, or took nothing. Absent: no. */
   readonly isOverloaded?: boolean;
+  /** Whether requests did not reach it, so that no other event fares better. Absent: no. */
+  readonly isUnreachable?: boolean;
   readonly error: string;
   /** RFC 3339. */
   readonly since: string;

@@ -121,7 +121,6 @@ function secretFor(stated: string | null, kind: SecretKind): string {
 type Changed = Pick<Subscription, "config" | "secrets"> & { readonly effect: ChangeEffect };
 
 function effectOf(before: RequestedConfig, after: RequestedConfig, hasHeaders: boolean): ChangeEffect {
-  if (after.mode.kind === "doorbell" && before.mode.kind !== "doorbell") return "ring";
   const decisive = ({ url, filter, mode, attempts }: RequestedConfig) =>
     JSON.stringify([url, filter, mode, attempts]);
   return hasHeaders || decisive(before) !== decisive(after) ? "retry" : "none";

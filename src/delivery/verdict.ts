@@ -6,11 +6,14 @@ export type Verdict =
   | { readonly kind: "acknowledged" }
   /** It wants no more, ever. */
   | { readonly kind: "gone" }
-  /** It asks for less; perhaps only because of what was sent. `retryAfterMs`: at most what is honored; 0: not stated. */
+  /**
+   * It asks for less; perhaps only because of what was sent. `retryAfterMs`: at most what the settings permit; 0: not
+   * stated.
+   */
   | { readonly kind: "overloaded"; readonly retryAfterMs: number; readonly error: string }
-  /** Nothing was heard of it: nothing is known to be wrong with what was sent. */
+  /** The request never left: the failure cannot depend on what was sent. */
   | { readonly kind: "unreachable"; readonly error: string }
-  /** It answered, and did not take it. */
+  /** It did not take what was sent: a status, a timeout, or a connection that broke. */
   | { readonly kind: "refused"; readonly error: string };
 
 /** A wait that is longer than this is stored and shown, since people may ask why nothing is delivered. */
@@ -37,10 +40,7 @@ function overloadedBy(answer: Extract<Answer, { kind: "answered" }>, options: Ju
 /** Judges an answer. Only a 2xx acknowledges; a redirect is not followed, so it does not. */
 export function judge(answer: Answer, options: JudgeOptions): Verdict {
   if (answer.kind === "failed") {
-    // A timeout may well be for what was sent: the next one may be quick.
-    return answer.category === "timeout"
-      ? { kind: "refused", error: "timeout" }
-      : { kind: "unreachable", error: answer.category };
+    return { kind: answer.sent ? "refused" : "unreachable", error: answer.category };
   }
   const { status } = answer;
   const error = `status ${status}`;

@@ -1,17 +1,35 @@
 import { EgressFailure, type FailureCategory } from "./outgoing.ts";
 
-/** Reads an answer to its end, so that its connection can be used again; or as much as is wanted, and cuts it off. */
-export async function drain(response: Response, mostBytes: number): Promise<void> {
+/**
+ * Reads the body of an answer to its end, so that its connection can be used again; or as much as is wanted, and cuts it
+ * off. Never fails: the status is known, and says all that counts, however the body ends.
+ *
+ * @param start starts the deadline of the body, which calls its argument; returns what stops it
+ */
+export async function drain(
+  response: Response,
+  mostBytes: number,
+  start: (expire: () => void) => () => void,
+): Promise<void> {
   const reader = response.body?.getReader();
   if (reader === undefined) return;
+  const cancel = () =>
+    reader.cancel().catch(() => {
+      // The connection is gone already.
+    });
+  const stop = start(() => void cancel());
   let bytes = 0;
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    bytes += value.byteLength;
-    if (bytes < mostBytes) continue;
-    await reader.cancel();
-    return;
+  try {
+    while (bytes < mostBytes) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      bytes += value.byteLength;
+    }
+    await cancel();
+  } catch {
+    // The body broke off or took too long; its connection is not used again.
+  } finally {
+    stop();
   }
 }
 
@@ -24,4 +42,14 @@ export function categoryOf(error: unknown): FailureCategory {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   if (TLS.test(code)) return "tls";
   return PROTOCOL.test(code) ? "protocol" : "connection";
+}
+
+const NOT_CONNECTED =
+  /ConnectionRefused|ECONNREFUSED|FailedToOpenSocket|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN/;
+
+/** Whether a request that failed may have arrived: not when there was no connection, or none that was trusted. */
+export function mayHaveArrived(error: unknown): boolean {
+  if (error instanceof EgressFailure) return false;
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return !NOT_CONNECTED.test(code) && !TLS.test(code);
 }

@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { createAddressRules, literalAddress } from "./address-rules.ts";
-import { categoryOf, drain } from "./answer.ts";
+import { categoryOf, drain, mayHaveArrived } from "./answer.ts";
 import { type Probe, probeConnection } from "./connect.ts";
 import { createDeadlines } from "../core/deadlines.ts";
 import { EgressFailure, type Outgoing, type Send } from "./outgoing.ts";
@@ -11,7 +11,7 @@ export interface EgressOptions {
   /** What besides public addresses may be connected to; see {@link createAddressRules}. */
   readonly allow: readonly string[];
   readonly clock: Clock;
-  /** For a request, with all of its answer; default 15,000. */
+  /** For a request, until its status and headers are there; default 15,000. The body is read for a second more. */
   readonly timeoutMs?: number;
   /** For resolving a name and connecting to it, of these; default 5,000. */
   readonly connectTimeoutMs?: number;
@@ -34,6 +34,8 @@ export interface Egress {
 const TIMEOUT_MS = 15_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 const MOST_BYTES = 16 * 1024;
+/** How long the body of an answer is read once its status is known. */
+const BODY_MS = 1_000;
 
 /** What `checkEndpoint` refuses is not sent to either, wherever it came from. */
 function checkedUrl(text: string): URL {
@@ -66,6 +68,7 @@ export function createEgress(options: EgressOptions): Egress {
   const { clock, ca, mostBytes = MOST_BYTES } = options;
   const fetchNow = options.fetch ?? fetch;
   const deadlines = createDeadlines(clock, options.timeoutMs ?? TIMEOUT_MS);
+  const bodyDeadlines = createDeadlines(clock, BODY_MS);
   const targets = createTargets({
     rules: createAddressRules(options.allow),
     clock,
@@ -95,7 +98,7 @@ export function createEgress(options: EgressOptions): Egress {
           }
         : {}),
     });
-    await drain(response, mostBytes);
+    await drain(response, mostBytes, (expire) => bodyDeadlines.start(expire));
     target.answeredMs = clock.monotonic();
     return response;
   };
@@ -117,7 +120,7 @@ export function createEgress(options: EgressOptions): Egress {
       signal?.throwIfAborted();
       const category = controller.signal.aborted ? "timeout" : categoryOf(error);
       if (url !== null && (category === "timeout" || category === "connection")) targets.forget(url);
-      return { kind: "failed", category, ...duration() };
+      return { kind: "failed", category, sent: mayHaveArrived(error), ...duration() };
     } finally {
       settle();
       signal?.removeEventListener("abort", abort);
@@ -126,6 +129,9 @@ export function createEgress(options: EgressOptions): Egress {
 
   return {
     send,
-    close: () => deadlines.close(),
+    close() {
+      deadlines.close();
+      bodyDeadlines.close();
+    },
   };
 }

@@ -26,7 +26,13 @@ export type Answer =
       readonly header: (name: string) => string | null;
       readonly durationMs: number;
     }
-  | { readonly kind: "failed"; readonly category: FailureCategory; readonly durationMs: number };
+  | {
+      readonly kind: "failed";
+      readonly category: FailureCategory;
+      /** Whether the endpoint may have received the request. */
+      readonly sent: boolean;
+      readonly durationMs: number;
+    };
 
 /** Sends once. Rejects only with the reason of the signal, when that aborts. */
 export type Send = (request: Outgoing, signal?: AbortSignal) => Promise<Answer>;

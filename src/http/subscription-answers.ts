@@ -44,9 +44,21 @@ export const subscriptionSchema = z
     blocked: z.int().openapi({ description: "Subjects of which an event was not taken" }),
     since: time.openapi({ description: "When it was last paused or resumed" }),
     rewind: z
-      .object({ after: position, upTo: position, walked: position })
+      .object({
+        after: position,
+        upTo: position,
+        walked: position,
+        queued: z
+          .array(z.object({ after: position, upTo: position }))
+          .optional()
+          .openapi({
+            description: "Ranges that are redelivered after this one",
+          }),
+      })
       .nullable()
-      .openapi({ description: "The redelivery under way, and how far it has come" }),
+      .openapi({
+        description: "The redelivery under way, and how far it has come",
+      }),
     endpoint: z.object({ error: z.string(), since: time, nextProbe: time }).nullable().openapi({
       description: "Null unless the endpoint as a whole is down, or asked for a pause of more than 10 s",
     }),

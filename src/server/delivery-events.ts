@@ -15,6 +15,9 @@ export function logDeliveryEvent(logger: EventLogger, event: DeliveryRunEvent): 
     case "up":
       logger.info({ subscription }, "endpoint is back");
       return;
+    case "many-blocked":
+      logger.warn({ subscription, blocked: event.blocked }, "many subjects of the subscription are blocked");
+      return;
     case "gone":
       logger.warn({ subscription }, "endpoint answered 410: the subscription is paused");
       return;

@@ -4,6 +4,7 @@ import type { request as secureRequest } from "node:https";
 import type { SettingValues } from "../config/settings.ts";
 import type { Clock } from "../core/clock.ts";
 import { type AddressRules, createAddressRules, literalAddress } from "../egress/address-rules.ts";
+import { mayHaveArrived } from "../egress/answer.ts";
 import { checkEndpoint } from "../egress/endpoint.ts";
 import { type Answer, EgressFailure, type Outgoing, type Send } from "../egress/outgoing.ts";
 import { unlessAborted } from "../egress/targets.ts";
@@ -20,7 +21,8 @@ export type Exchange = (request: Outgoing, signal: AbortSignal) => Promise<Answe
 /** By the platform's fetch, which resolves names on its own. */
 const exchangeByFetch: Exchange = async ({ method, url, headers, body }, signal) => {
   const response = await fetch(url, { method, headers, body, signal, redirect: "manual" });
-  await response.body?.cancel();
+  // The status is known: however the body ends changes nothing.
+  void response.body?.cancel().catch(() => {});
   return { status: response.status, header: (name) => response.headers.get(name) };
 };
 
@@ -127,7 +129,7 @@ export function workerSend(
     const started = clock.monotonic();
     const duration = () => ({ durationMs: Math.round(clock.monotonic() - started) });
     if (checkEndpoint(outgoing.url, rules) !== null) {
-      return { kind: "failed", category: "address-refused", ...duration() };
+      return { kind: "failed", category: "address-refused", sent: false, ...duration() };
     }
     const late = new AbortController();
     const done = new AbortController();
@@ -136,7 +138,8 @@ export function workerSend(
       return { kind: "answered", ...(await exchange(outgoing, late.signal)), ...duration() };
     } catch (error) {
       const category = error instanceof EgressFailure ? error.category : "connection";
-      return { kind: "failed", category: late.signal.aborted ? "timeout" : category, ...duration() };
+      const sent = mayHaveArrived(error);
+      return { kind: "failed", category: late.signal.aborted ? "timeout" : category, sent, ...duration() };
     } finally {
       done.abort();
     }

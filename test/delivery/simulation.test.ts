@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { simulate, type SimulationOptions, type SimulationResult } from "./simulation.ts";
 
 const SINGLE = { kind: "single" } as const;
+const POISON = [400, 429, 500, 502, 503, 504, "timeout", "connection"] as const;
 const BATCH = { kind: "batch", events: 10, bytes: 100_000 } as const;
 
 const WELL: Omit<SimulationOptions, "seed"> = {
@@ -14,7 +15,10 @@ const WELL: Omit<SimulationOptions, "seed"> = {
   lostAnswers: false,
   failures: false,
   poisoned: 0,
+  poison: [400, 500],
+  slowWritesMs: 0,
   changes: false,
+  patches: false,
   filtered: false,
   clockSteps: false,
 };
@@ -113,6 +117,63 @@ for (const mode of [SINGLE, BATCH]) {
     );
 
     test(
+      "loses nothing when writes are slow and fail, at every end of a dispatcher",
+      async () => {
+        const slow = {
+          mode,
+          changes: true,
+          failures: true,
+          poisoned: 1,
+          slowWritesMs: 3_000,
+        };
+        await simulateAll(slow);
+        await simulateAll({ ...slow, nodes: 3, crashes: true, patches: true });
+      },
+      2 * TIMEOUT_MS,
+    );
+
+    test(
+      "loses and reorders nothing when its mode, types, URL and concurrency are changed",
+      async () => {
+        await simulateAll({
+          mode,
+          patches: true,
+          failures: true,
+          poisoned: 2,
+          poison: POISON,
+        });
+        await simulateAll({
+          mode,
+          patches: true,
+          changes: true,
+          failures: true,
+          poisoned: 1,
+          poison: POISON,
+        });
+      },
+      2 * TIMEOUT_MS,
+    );
+
+    for (const poison of POISON) {
+      test(
+        `delivers other subjects beside two that are always answered ${poison}`,
+        async () => {
+          const results = await simulateAll({
+            mode,
+            subjects: 40,
+            poisoned: 2,
+            poison: [poison],
+          });
+          // In batches, others wait for the first attempt at each of them: 15 s, if it is not answered.
+          const firstMs = poison === "timeout" ? 15_000 : 0;
+          const most = 5_000 + (mode === BATCH ? 2 * firstMs : firstMs);
+          for (const { longestWaitMs } of results) expect(longestWaitMs).toBeLessThan(most);
+        },
+        TIMEOUT_MS,
+      );
+    }
+
+    test(
       "does so with all of that at once",
       async () => {
         await simulateAll({
@@ -122,7 +183,10 @@ for (const mode of [SINGLE, BATCH]) {
           failures: true,
           lostAnswers: true,
           poisoned: 1,
+          poison: POISON,
+          slowWritesMs: 500,
           changes: true,
+          patches: true,
           filtered: true,
           clockSteps: true,
         });

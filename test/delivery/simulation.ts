@@ -1,14 +1,10 @@
 import { jsonText } from "../../src/core/json.ts";
 import type { Clock } from "../../src/core/clock.ts";
 import { DEFAULT_LIMITS } from "../../src/core/limits.ts";
-import {
-  addSubscription,
-  beginRewind,
-  retryBlocked,
-  setPaused,
-  skipBlocked,
-} from "../../src/delivery/change.ts";
+import { addSubscription, retryBlocked, setPaused, skipBlocked } from "../../src/delivery/change.ts";
 import { readLanes, readSubscription } from "../../src/delivery/record.ts";
+import { rewind } from "../../src/delivery/redelivery.ts";
+import { openSubscriptions } from "../../src/delivery/subscriptions.ts";
 import { type Delivering, deliver } from "../../src/delivery/run.ts";
 import type { Answer, Outgoing } from "../../src/egress/outgoing.ts";
 import type { DeliveryMode } from "../../src/delivery/subscription.ts";
@@ -95,6 +91,9 @@ export function createMadeTime(start: number, answered: () => Promise<unknown>):
   };
 }
 
+/** How an endpoint answers what it never takes. */
+export type Poison = 400 | 429 | 500 | 502 | 503 | 504 | "timeout" | "connection";
+
 export interface SimulationOptions {
   readonly seed: number;
   readonly mode: DeliveryMode;
@@ -109,8 +108,14 @@ export interface SimulationOptions {
   readonly failures: boolean;
   /** Subjects that are never taken. */
   readonly poisoned: number;
+  /** What these are answered. */
+  readonly poison: readonly Poison[];
+  /** Writes of nodes take up to so long, in ms; and every tenth one fails, before or after it was stored. */
+  readonly slowWritesMs: number;
   /** Somebody pauses, resumes, rewinds, retries and skips. */
   readonly changes: boolean;
+  /** Somebody changes the mode, the types, the URL, the concurrency and the description. */
+  readonly patches: boolean;
   /** Only every other type is selected. */
   readonly filtered: boolean;
   /** The wall clocks of nodes and of the database are corrected by hours, in both directions. */
@@ -135,6 +140,8 @@ export interface SimulationResult {
 
 interface WireEvent {
   readonly id: string;
+  readonly type: string;
+  readonly data: { readonly head?: number };
   readonly subject: string;
   readonly sequence: string;
   readonly previoussequence: string;
@@ -171,6 +178,8 @@ const LONGEST_QUIET_MS = 75 * 60_000;
 /** How often a node looks for what others appended. */
 const POLL_MS = 1_000;
 
+const DOORBELL = "kilde.doorbell";
+
 const FAR_AHEAD = "Fri, 31 Dec 9999 23:59:59 GMT";
 
 const NEVER = new Promise<never>(() => {});
@@ -203,18 +212,30 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     pollIntervalMs: 100,
   });
   let calm = false;
-  const poisoned = new Set(Array.from({ length: options.poisoned }, (_, index) => `s-${index}`));
+  const { poison } = options;
+  const poisoned = new Map<string, Poison | undefined>(
+    Array.from(
+      { length: options.poisoned },
+      (_, index) => [`s-${index}`, poison[index % poison.length]] as const,
+    ),
+  );
   const types = options.filtered ? ["A"] : undefined;
 
-  // What was appended, and what became of it.
+  // What was appended, and what became of it. `selected`: always, whatever types are asked for; `positions`: of all events.
   const selected = new Map<string, number[]>();
+  const typesOf = new Map<string, string[]>();
+  const positions: { readonly subject: string; readonly version: number }[] = [];
   const appendedAt = new Map<string, number>();
   const acknowledged = new Map<string, Set<number>>();
   const skipped = new Map<string, Set<number>>();
+  /** Events that were rewound, and not acknowledged since. */
+  const owedAgain = new Set<string>();
   const last = new Map<string, number>();
   /** Subjects of which nothing was sent since a dispatcher began. */
   const begunAnew = new Set<string>();
   const inFlight = new Map<string, number>();
+  /** Whether only one process can be at work, so that a subject must never have two requests. */
+  const isAlone = options.nodes === 1 && !options.crashes && !options.clockSteps;
   const bodies = new Map<string, string>();
   const taken: Taken[] = [];
   let requests = 0;
@@ -224,9 +245,15 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const isDone = (subject: string, version: number) =>
     acknowledged.get(subject)?.has(version) === true || skipped.get(subject)?.has(version) === true;
 
-  const beforeOf = (subject: string, version: number) => {
-    const versions = selected.get(subject) ?? [];
-    return versions[versions.indexOf(version) - 1] ?? 0;
+  /** Versions of a subject that are of type A. */
+  const versionsOfA = (subject: string) =>
+    (typesOf.get(subject) ?? []).flatMap((type, index) => (type === "A" ? [index + 1] : []));
+
+  /** What may be said to come before an event: it depends on whether types are selected. */
+  const isBefore = (subject: string, version: number, before: number) => {
+    const ofA = versionsOfA(subject).findLast((candidate) => candidate < version) ?? 0;
+    if (options.patches) return before === version - 1 || before === ofA;
+    return before === (types === undefined ? version - 1 : ofA);
   };
 
   const check = (request: Outgoing) => {
@@ -235,30 +262,46 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     if (known !== undefined && known !== request.body) faults.push(`${id} was sent with other bytes`);
     bodies.set(id, request.body ?? "");
     const inRequest = new Map<string, number>();
-    for (const { subject, sequence, previoussequence } of eventsOf(request.body ?? "")) {
+    for (const { subject, type, sequence, previoussequence } of eventsOf(request.body ?? "")) {
+      if (type === DOORBELL) continue;
       const version = Number(sequence);
-      const before = beforeOf(subject, version);
-      if (selected.get(subject)?.includes(version) !== true)
+      const before = Number(previoussequence);
+      if (types !== undefined && !options.patches && type !== "A")
         faults.push(`${subject} ${version} is not selected`);
-      if (Number(previoussequence) !== (types === undefined ? version - 1 : before))
-        faults.push(`${subject} ${version} says ${previoussequence} was before it`);
+      if (!isBefore(subject, version, before))
+        faults.push(`${subject} ${version} says ${before} was before it`);
       const inStep = inRequest.get(subject) === before;
-      if (before > 0 && !inStep && !isDone(subject, before))
+      // After a change of types what was before may not have been selected when it was passed.
+      const isOwed = before > 0 && selected.get(subject)?.includes(before) === true;
+      if (isOwed && !inStep && !isDone(subject, before))
         faults.push(`${subject} ${version} was sent before ${before} was acknowledged`);
-      // Nothing is left out: it goes on with the next, or back. A dispatcher that begins anew goes on from what is stored:
-      // also where that is ahead of what the one before it had sent back, and not stored.
+      // Nothing is left out: it continues with the next, or back. A dispatcher that begins again continues from what is
+      // stored: also where that is ahead of what the one before it had sent back.
       const at = last.get(subject) ?? 0;
       // While the database's clock is corrected, two nodes may deliver for a moment, each in order.
-      const anew = begunAnew.delete(subject) || (options.clockSteps && options.nodes > 1);
-      if (!anew && !inStep && version > at && before > at && !skipped.get(subject)?.has(before))
+      const again = begunAnew.delete(subject) || (options.clockSteps && options.nodes > 1);
+      // After a rewind of a range it continues where it was; that all of the range was delivered is checked at the end.
+      const mayJump = options.patches || options.changes;
+      if (!again && !inStep && !mayJump && version > at && before > at && !skipped.get(subject)?.has(before))
         faults.push(`${subject} went on from ${at} to ${version}`);
       inRequest.set(subject, version);
     }
   };
 
   const acknowledge = (request: Outgoing) => {
-    for (const { subject, sequence } of eventsOf(request.body ?? "")) {
+    for (const { subject, type, sequence, data } of eventsOf(request.body ?? "")) {
+      if (type === DOORBELL) {
+        // Its receiver reads the log.
+        for (const event of positions.slice(0, data.head)) {
+          const done = acknowledged.get(event.subject) ?? new Set();
+          acknowledged.set(event.subject, done.add(event.version));
+          owedAgain.delete(`${event.subject} ${event.version}`);
+          last.set(event.subject, event.version);
+        }
+        continue;
+      }
       const version = Number(sequence);
+      owedAgain.delete(`${subject} ${version}`);
       const done = acknowledged.get(subject) ?? new Set();
       acknowledged.set(subject, done);
       if (done.has(version)) duplicates += 1;
@@ -285,8 +328,13 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     const events = eventsOf(request.body ?? "");
     const latency = 1 + upTo(options.failures && !calm ? 300 : 20);
     await sleep(latency);
-    if (events.some(({ subject }) => poisoned.has(subject)) && !calm)
-      return answered(chance() < 0.5 ? 400 : 500, latency);
+    const bad = events.map(({ subject }) => poisoned.get(subject)).find((kind) => kind !== undefined);
+    if (bad !== undefined && !calm) {
+      if (typeof bad === "number") return answered(bad, latency);
+      const durationMs = bad === "timeout" ? 15_000 : latency;
+      if (bad === "timeout") await sleep(15_000 - latency);
+      return { kind: "failed", category: bad, sent: true, durationMs };
+    }
     if (calm) {
       acknowledge(request);
       return answered(200, latency);
@@ -294,24 +342,24 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     if (options.failures) {
       if (time.now() < downUntil)
         return chance() < 0.5
-          ? { kind: "failed", category: "connection", durationMs: latency }
+          ? { kind: "failed", category: "connection", sent: true, durationMs: latency }
           : answered(503, latency, chance() < 0.5 ? "2" : null);
       const kind = chance();
       if (kind < 0.003) downUntil = time.now() + upTo(60_000);
       if (kind < 0.03) return answered([500, 400, 404, 301][upTo(4)] ?? 500, latency);
       if (kind < 0.04) return answered(429, latency, String(upTo(3)));
       if (kind < 0.042) return answered(429, latency, chance() < 0.5 ? "30" : FAR_AHEAD);
-      if (kind < 0.05) return { kind: "failed", category: "connection", durationMs: latency };
+      if (kind < 0.05) return { kind: "failed", category: "connection", sent: true, durationMs: latency };
       if (kind < 0.055) {
         await sleep(15_000);
-        return { kind: "failed", category: "timeout", durationMs: 15_000 + latency };
+        return { kind: "failed", category: "timeout", sent: true, durationMs: 15_000 + latency };
       }
     }
     acknowledge(request);
     if (options.lostAnswers && chance() < 0.03) {
-      if (chance() < 0.5) return { kind: "failed", category: "connection", durationMs: latency };
+      if (chance() < 0.5) return { kind: "failed", category: "connection", sent: true, durationMs: latency };
       await sleep(15_000);
-      return { kind: "failed", category: "timeout", durationMs: 15_000 };
+      return { kind: "failed", category: "timeout", sent: true, durationMs: 15_000 };
     }
     return answered(204, latency);
   };
@@ -359,8 +407,10 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       },
       async write(statements) {
         await hold();
-        await real.sleep(upTo(5));
+        await real.sleep(upTo(calm ? 5 : Math.max(5, options.slowWritesMs)));
         await hold();
+        const failing = options.slowWritesMs > 0 && !calm ? chance() : 1;
+        if (failing < 0.05) throw new Error("the database could not be written");
         if (options.crashes && !calm && chance() < 0.002) crash(node);
         await hold();
         failAtTimes("the database could not be written");
@@ -370,6 +420,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
         if (options.crashes && !calm && chance() < 0.002) crash(node);
         await hold();
         failAtTimes("the answer of the database was lost");
+        if (failing < 0.1) throw new Error("the answer of the database was lost");
         return rows;
       },
     };
@@ -388,9 +439,14 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
         failAtTimes("the request could not be made");
         requests += 1;
         check(request);
-        const [{ subject } = { subject: "" }] = eventsOf(request.body ?? "");
-        inFlight.set(subject, (inFlight.get(subject) ?? 0) + 1);
+        const subjects = new Set(eventsOf(request.body ?? "").map(({ subject }) => subject));
+        for (const subject of subjects) {
+          const others = inFlight.get(subject) ?? 0;
+          if (others > 0 && isAlone) faults.push(`${subject} has two requests at a time`);
+          inFlight.set(subject, others + 1);
+        }
         const answer = await respond(request, (ms) => real.sleep(ms));
+        for (const subject of subjects) inFlight.set(subject, (inFlight.get(subject) ?? 1) - 1);
         await hold();
         return answer;
       },
@@ -402,10 +458,11 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       },
       readerOf: (log) =>
         openLogReader({ database, clock, limits: DEFAULT_LIMITS, pollIntervalMs: POLL_MS }, log),
-      blockedSubjects: 1_000,
+      blockedSubjects: 2,
       mostRetryAfterMs: MOST_RETRY_AFTER_MS,
       onEvent(event) {
-        if (event.kind === "failed" && !options.crashes) faults.push(`failed: ${String(event.error)}`);
+        if (event.kind === "failed" && !options.crashes && options.slowWritesMs === 0)
+          faults.push(`failed: ${String(event.error)}`);
       },
     });
     return node;
@@ -471,29 +528,81 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     const version = outcome.results[0]?.version ?? 0;
     const versions = selected.get(subject) ?? [];
     selected.set(subject, versions);
+    typesOf.set(subject, [...(typesOf.get(subject) ?? []), ...added]);
     added.forEach((type, index) => {
-      if (types !== undefined && !types.includes(type)) return;
       const at = version - count + 1 + index;
+      positions.push({ subject, version: at });
+      if ((types !== undefined || options.patches) && type !== "A") return;
       versions.push(at);
       appendedAt.set(`${subject} ${at}`, time.now());
     });
   };
 
   const now = () => new Date(time.now()).toISOString();
+  const redelivery = { database: shared, writer: store.writer, clock: time.clock(0), onChange: () => {} };
+  const subscriptions = openSubscriptions({
+    ...redelivery,
+    limits: DEFAULT_LIMITS,
+    seal: null,
+    send: () => Promise.reject(new Error("nobody asks for consent")),
+    isServed: () => Promise.resolve(true),
+  });
+
+  /** Rewinds a range, or some subjects; what was counted has to be delivered. */
+  const rewindSome = async () => {
+    const found = await subscriptions.get(SUBSCRIPTION);
+    if (found.config.mode.kind === "doorbell" || found.cursor === 0) return;
+    const after = upTo(found.cursor);
+    const end = chance() < 0.3 ? null : after + upTo(found.cursor - after + 1);
+    const subjects = chance() < 0.3 ? [`s-${upTo(options.subjects)}`, `s-${upTo(options.subjects)}`] : null;
+    const counted = await rewind(redelivery, found, { after, upTo: end, subjects, dryRun: false });
+    const again = positions
+      .slice(after, end ?? found.cursor)
+      .filter(({ subject, version }) => {
+        const isNamed = subjects?.includes(subject) ?? true;
+        return isNamed && selected.get(subject)?.includes(version) === true;
+      })
+      .map(({ subject, version }) => `${subject} ${version}`);
+    if (counted.events < again.length)
+      faults.push(`a rewind of ${again.length} events counted ${counted.events}`);
+    for (const event of again) owedAgain.add(event);
+  };
+
+  const patch = async () => {
+    const modes = [
+      { kind: "single" },
+      { kind: "batch", events: 1 + upTo(12), bytes: 100_000 },
+      { kind: "doorbell" },
+    ] as const;
+    await subscriptions.change(SUBSCRIPTION, {
+      configFor({ config, rewind: underWay }) {
+        const part = upTo(5);
+        const mode = modes[upTo(underWay === null ? 3 : 2)] ?? options.mode;
+        if (part === 0) return { ...config, mode };
+        if (part === 1) return { ...config, filter: chance() < 0.5 ? {} : { types: ["A"] } };
+        if (part === 2) return { ...config, url: `https://receiver.example/hook-${upTo(9)}` };
+        if (part === 3) return { ...config, concurrency: 1 + upTo(16) };
+        return { ...config, description: `change ${upTo(99)}` };
+      },
+      headers: null,
+    });
+  };
+
   const change = async () => {
-    const kind = upTo(5);
+    const kind = options.changes ? upTo(options.patches ? 7 : 5) : 5;
     if (kind === 0) {
       await setPaused(store.writer, { id: SUBSCRIPTION, reason: "asked", now: now() });
       await time.runUntil(time.now() + upTo(3_000));
       await setPaused(store.writer, { id: SUBSCRIPTION, reason: null, now: now() });
     } else if (kind === 1) {
-      const head = await store.reader.head();
-      await beginRewind(store.writer, { id: SUBSCRIPTION, after: upTo(head + 1), upTo: head });
+      await rewindSome();
+    } else if (kind === 5) {
+      await patch();
     } else {
       const blocked = (await readLanes(shared, SUBSCRIPTION)).filter(({ attempts }) => attempts > 0);
       const lane = blocked[upTo(blocked.length)];
       if (lane === undefined) return;
-      if (kind < 4) await retryBlocked(store.writer, { id: SUBSCRIPTION, subject: lane.subject });
+      if (kind < 4 || kind > 5) await retryBlocked(store.writer, { id: SUBSCRIPTION, subject: lane.subject });
       else {
         const [row] = await shared.read({
           sql: "select name from subjects where id = ?",
@@ -510,7 +619,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
           version,
           now: now(),
         });
-        if (!done) marks.delete(version);
+        if (done) owedAgain.delete(`${subject} ${version}`);
+        else marks.delete(version);
       }
     }
     for (const { delivering } of nodes) if (chance() < 0.5) delivering?.changed(SUBSCRIPTION);
@@ -527,7 +637,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
         else node.frozenUntil = time.now() + upTo(12_000);
       }
     }
-    if (options.changes && chance() < 0.03) await change();
+    if ((options.changes || options.patches) && chance() < 0.03) await change();
     if (options.clockSteps && chance() < 0.04) stepClock();
   }
   await time.runUntil(time.now() + 30_000);
@@ -537,6 +647,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const isComplete = async () => {
     for (const [subject, versions] of selected)
       if (!versions.every((version) => isDone(subject, version))) return false;
+    if (owedAgain.size > 0) return false;
     const subscription = await readSubscription(shared, SUBSCRIPTION);
     return subscription?.rewind === null && subscription.cursor === (await store.reader.head());
   };
@@ -547,7 +658,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     );
     const subscription = await readSubscription(shared, SUBSCRIPTION);
     faults.push(
-      `not delivered: ${lost.slice(0, 5).join(", ")} (${lost.length}); cursor ${subscription?.cursor} of ${await store.reader.head()}, rewind ${JSON.stringify(subscription?.rewind)}`,
+      `not delivered: ${lost.slice(0, 5).join(", ")} (${lost.length}), again: ${[...owedAgain].slice(0, 5).join(", ")} (${owedAgain.size}); cursor ${subscription?.cursor} of ${await store.reader.head()}, rewind ${JSON.stringify(subscription?.rewind)}`,
     );
   }
   await time.runUntil(time.now() + 20_000);

@@ -102,7 +102,7 @@ describe("a name", () => {
   test("without an address", async () => {
     const dns = await dnsServer(() => []);
     const answer = await egress({ resolve: dns.resolve }).send(post("http://none.test/"));
-    expect(answer).toEqual({ kind: "failed", category: "dns", durationMs: expect.any(Number) });
+    expect(answer).toEqual({ kind: "failed", category: "dns", sent: false, durationMs: expect.any(Number) });
     expect(outcome(await egress({ resolve: async () => [] }).send(post("http://none.test/")))).toBe("dns");
   });
 
@@ -218,7 +218,7 @@ test("a failure tells its category, and nothing else", async () => {
   const { send } = egress({ allow: ["127.0.0.1"], resolve });
   for (const category of categories) {
     const answer = await send(post(`http://${category}.test:1/`));
-    expect(answer).toEqual({ kind: "failed", category, durationMs: expect.any(Number) });
+    expect(answer).toEqual({ kind: "failed", category, sent: false, durationMs: expect.any(Number) });
   }
 });
 

@@ -112,7 +112,7 @@ async function subscribe(server: Served, endpoint: Endpoint, chance: Chance): Pr
   };
   const response = await fetch(`${server.url}/subscriptions`, jsonPost(body));
   expect(response.status).toBe(201);
-  return ((await response.json()) as { id: string }).id;
+  return ((await response.json()) as { subscription: string }).subscription;
 }
 
 test(

@@ -66,6 +66,7 @@ const READS_WALL_CLOCK = [
   "worker/delivery.ts",
   // Measures how far the wall clock is from an even run.
   "delivery/run.ts",
+  "delivery/sender.ts",
   // Have a steady clock, which `delivery/run.ts` makes.
   "delivery/alarm.ts",
   "delivery/dispatcher.ts",

@@ -1,0 +1,35 @@
+/**
+ * Requests of a subscription that were still under way when the dispatcher that sent them ended, in this process. The
+ * next dispatcher sends nothing of their subjects before they are over, so that a subject never has two requests.
+ */
+export interface LeftBehind {
+  has(subject: number): boolean;
+  /** Notes a request; returns the function that is to be called when it is over. */
+  add(subjects: readonly number[]): () => void;
+  /** Calls a function whenever a request is over; returns the function that stops this. */
+  onOver(call: () => void): () => void;
+}
+
+export function createLeftBehind(): LeftBehind {
+  /** Number of requests by subject. */
+  const requests = new Map<number, number>();
+  const calls = new Set<() => void>();
+  return {
+    has: (subject) => requests.has(subject),
+    add(subjects) {
+      for (const subject of subjects) requests.set(subject, (requests.get(subject) ?? 0) + 1);
+      return () => {
+        for (const subject of subjects) {
+          const left = (requests.get(subject) ?? 0) - 1;
+          if (left > 0) requests.set(subject, left);
+          else requests.delete(subject);
+        }
+        for (const call of calls) call();
+      };
+    },
+    onOver(call) {
+      calls.add(call);
+      return () => void calls.delete(call);
+    },
+  };
+}

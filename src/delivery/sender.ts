@@ -1,0 +1,151 @@
+import type { Clock } from "../core/clock.ts";
+import type { Answer, Send } from "../egress/outgoing.ts";
+import type { Attempts } from "./attempts.ts";
+import {
+  after,
+  allowance,
+  type Endpoint,
+  endpointAtStart,
+  freshProbeAt,
+  retryAllowance,
+  retryRestMs,
+} from "./endpoint.ts";
+import type { TurnKind } from "./lanes.ts";
+import type { LeftBehind } from "./left-behind.ts";
+import type { Outbox } from "./outbox.ts";
+import type { Parcel } from "./parcel.ts";
+import { deliveryRequest, type OpenSecrets } from "./request.ts";
+import type { EndpointTrouble, Subscription } from "./subscription.ts";
+import { judge, type Verdict } from "./verdict.ts";
+
+/** Sends what an outbox has, as much of it at a time as the endpoint takes. */
+export interface Sender {
+  endpoint(): Endpoint;
+  /** Requests under way. */
+  underWay(): number;
+  /** When something may be sent, as far as the endpoint is concerned. */
+  mayAt(): number;
+  /** Sends as much as it may. Gives when it may continue, if that is a matter of time. */
+  sendAll(now: number): number | null;
+  /** Takes in no more answers. Requests that are still under way are left behind, and cut off if that is asked. */
+  end(cutsOff: boolean): void;
+}
+
+export interface SenderDeps {
+  readonly clock: Clock;
+  readonly chance: () => number;
+  readonly send: Send;
+  readonly secrets: OpenSecrets;
+  readonly mostRetryAfterMs: number;
+  readonly attempts: Attempts;
+  readonly outbox: Outbox;
+  readonly leftBehind: LeftBehind;
+  /** Called when the endpoint goes down, and with null when it is back. */
+  readonly onTrouble: (trouble: EndpointTrouble | null) => void;
+  readonly onSettled: (parcel: Parcel, verdict: Verdict) => void;
+  /** Called whenever a request is over. */
+  readonly wake: () => void;
+  readonly fail: (error: unknown) => void;
+}
+
+function errorOf(verdict: Verdict): string | null {
+  if (verdict.kind === "acknowledged") return null;
+  return verdict.kind === "gone" ? "status 410" : verdict.error;
+}
+
+export function createSender(
+  deps: SenderDeps,
+  { config, trouble: stored }: Pick<Subscription, "config" | "trouble">,
+): Sender {
+  const { clock, chance, attempts, outbox, leftBehind } = deps;
+  const { concurrency } = config;
+  let endpoint = endpointAtStart(stored, { concurrency, now: clock.now() });
+  /** Parcels under way; of those that are left behind, the function that says that they are over. */
+  const sending = new Map<Parcel, (() => void) | null>();
+  let retriesUnderWay = 0;
+  /** No subject that failed is tried again before. */
+  let retryAfter = 0;
+  let lastAttempt = 0;
+  let nextSend = 0;
+  let hasEnded = false;
+  const cut = new AbortController();
+
+  const settle = (parcel: Parcel, kind: TurnKind, answer: Answer) => {
+    const now = clock.now();
+    const verdict = judge(answer, { nowMs: now, mostRetryAfterMs: deps.mostRetryAfterMs });
+    const before = endpoint;
+    const { message, subject, fresh, isAlone } = parcel;
+    const happening = { verdict, fresh, isAlone, underWay: sending.size, now, chance: chance() };
+    endpoint = after(endpoint, happening, concurrency);
+    const isDown = endpoint.trouble !== null || endpoint.until > now;
+    if ((before.trouble === null) !== (endpoint.trouble === null)) deps.onTrouble(endpoint.trouble);
+    const { durationMs } = answer;
+    attempts.add({ ended: now, webhookId: message.id, subject, error: errorOf(verdict), durationMs });
+    parcel.settle({ verdict, now, isDown });
+    if (verdict.kind === "acknowledged") {
+      outbox.onSuccess(before.trouble !== null || before.overloaded > 0, now);
+    } else if (kind === "retry" && endpoint.trouble === null) {
+      retryAfter = now + retryRestMs(endpoint, durationMs);
+    }
+    deps.onSettled(parcel, verdict);
+  };
+
+  const deliver = async (parcel: Parcel, kind: TurnKind, now: number) => {
+    sending.set(parcel, null);
+    if (kind === "retry") retriesUnderWay += 1;
+    lastAttempt = now;
+    try {
+      const request = deliveryRequest(config.url, parcel.message, deps.secrets, now);
+      const answer = await deps.send(request, cut.signal);
+      if (!hasEnded) settle(parcel, kind, answer);
+    } finally {
+      if (kind === "retry") retriesUnderWay -= 1;
+      sending.get(parcel)?.();
+      sending.delete(parcel);
+      deps.wake();
+    }
+  };
+
+  /** What can be sent now: of subjects that failed before only as many as their share permits. */
+  const nextParcel = (now: number): readonly [Parcel, TurnKind] | null => {
+    const isProbe = endpoint.trouble !== null;
+    const mayRetry = retriesUnderWay < retryAllowance(endpoint) && now >= retryAfter;
+    const kinds: readonly TurnKind[] = isProbe ? ["fresh", "retry"] : ["retry", "fresh"];
+    for (const kind of kinds) {
+      const parcel = kind === "fresh" || mayRetry ? outbox.next(now, kind, isProbe) : null;
+      if (parcel !== null) return [parcel, kind];
+    }
+    return null;
+  };
+
+  return {
+    endpoint: () => endpoint,
+    underWay: () => sending.size,
+    mayAt: () => freshProbeAt(endpoint, lastAttempt),
+    sendAll(now) {
+      for (;;) {
+        if (now < nextSend) return nextSend;
+        let next: readonly [Parcel, TurnKind] | null = null;
+        if (sending.size < allowance(endpoint, now)) {
+          next = nextParcel(now);
+          if (next === null) return outbox.lanes.waiting("retry") > 0 && retryAfter > now ? retryAfter : null;
+        } else if (sending.size > 0) {
+          return null;
+        } else if (freshProbeAt(endpoint, lastAttempt) > now) {
+          return freshProbeAt(endpoint, lastAttempt);
+        } else {
+          const parcel = outbox.next(now, "fresh", true);
+          if (parcel === null) return endpoint.until;
+          next = [parcel, "fresh"];
+        }
+        if (config.ratePerMinute !== null) nextSend = now + 60_000 / config.ratePerMinute;
+        deliver(...next, now).catch(deps.fail);
+      }
+    },
+    end(cutsOff) {
+      hasEnded = true;
+      for (const parcel of sending.keys()) sending.set(parcel, leftBehind.add(Array.from(parcel.subjects)));
+      if (cutsOff) cut.abort();
+    },
+  };
+}

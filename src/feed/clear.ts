@@ -3,16 +3,21 @@ import { type Database, integerAt, type Statement, textAt } from "../log/databas
 import { removalStatement } from "../log/erasures.ts";
 import { discardHistory } from "../log/identity.ts";
 import { type LogAddress, LOG_SPAN, logAddress } from "../log/keys.ts";
-import { type BatchWriter, writeUnplanned } from "../log/writer.ts";
+import type { BatchWriter } from "../log/writer.ts";
 import { KEEP_PLACES } from "./places.ts";
 
 /*
  * Deleting all that a feed has published: to retire it, or to build a draft anew. The feed's status says which, and
- * keeps everybody from writing to it; the deleting goes on after a restart, in any process, and in several as well.
+ * keeps everybody from writing to it; the deleting goes on after a restart, in any process, and in several as well. Each
+ * batch is refused when the clearing that it is part of has ended: a process that was paused must not delete what was built
+ * since.
  */
 
 /** Rows of one write: few enough that appends hardly wait. */
 const STEP_ROWS = 500;
+
+/** After a write was refused, because the database was busy or another process was first. */
+const BUSY_MS = 20;
 
 /** After storage failed. */
 const BACKOFF_MS = 1_000;
@@ -65,6 +70,7 @@ const END_RETIRING = [
   "delete from erasure_generations where log = ?1",
   "delete from erased_ranges where log = ?1",
   "delete from feed_places where log = ?1",
+  "delete from feed_contracts where log = ?1",
   `update feeds set status = 'retired', cleared = ${HEAD} where log = ?1 and status = 'retiring'`,
 ];
 
@@ -79,15 +85,26 @@ update feeds set status = 'building', cursor = 0, rate = 0, failure = null, trac
   cleared = ${HEAD}
 where log = ?1 and status = 'rebuilding'`;
 
-/** Runs one write, and gives how many rows its last statement deleted. */
-async function deleted({ writer, clock }: ClearDeps, statements: readonly Statement[]): Promise<number> {
-  const written = await writeUnplanned(writer, statements);
+/** Arguments: log id, epoch. A clearing has one epoch, since nobody else writes to the feed until it ends. */
+const FENCE = `
+update feeds set epoch = case when epoch = ?2 and status in ('retiring', 'rebuilding') then epoch end where log = ?1`;
+
+/** Runs one write, and gives how many rows its last statement deleted; null when the clearing has ended. */
+async function deleted(
+  { writer, clock }: ClearDeps,
+  { log, epoch }: Clearing,
+  statements: readonly Statement[],
+): Promise<number | null> {
+  const written = await writer.write([{ sql: FENCE, args: [log.id, epoch] }, ...statements]);
+  if (written.outcome === "outdated") return null;
   // Appends get as much time as this took.
   await clock.sleep(written.durationMs);
   return written.rows.at(-1)?.length ?? 0;
 }
 
-async function clear(deps: ClearDeps, { log, retiring }: Clearing, signal: AbortSignal): Promise<void> {
+/** Deletes all rows of a feed; false when the clearing has ended, or the database was busy. */
+async function clear(deps: ClearDeps, clearing: Clearing, signal: AbortSignal): Promise<boolean> {
+  const { log, retiring } = clearing;
   const range = [log.base + 1, log.base + LOG_SPAN - 1, STEP_ROWS];
   const places = { sql: KEEP_PLACES, args: [...range, log.id] };
   const events = [...(retiring ? [] : [places]), { sql: CLEAR_EVENTS, args: range }];
@@ -99,25 +116,35 @@ async function clear(deps: ClearDeps, { log, retiring }: Clearing, signal: Abort
       args: [log.id, STEP_ROWS],
     })),
   ];
-  await deleted(deps, [...forget, { sql: MOVE_SUBSCRIPTIONS, args: [log.id] }, removalStatement(log)]);
+  const begin = [...forget, { sql: MOVE_SUBSCRIPTIONS, args: [log.id] }, removalStatement(log)];
+  if ((await deleted(deps, clearing, begin)) === null) return false;
   for (const step of [events, subjects]) {
-    while (!signal.aborted && (await deleted(deps, step)) === STEP_ROWS);
+    for (let rows: number | null = STEP_ROWS; rows === STEP_ROWS && !signal.aborted;) {
+      rows = await deleted(deps, clearing, step);
+      if (rows === null) return false;
+    }
   }
+  return true;
 }
 
 interface Clearing {
   readonly log: LogAddress;
+  readonly epoch: number;
   readonly retiring: boolean;
 }
 
 async function nextToClear(database: Database): Promise<Clearing | null> {
   const [row] = await database.read({
-    sql: `select log.id, log.name, feed.status = 'retiring' from feeds as feed cross join logs as log on log.id = feed.log
+    sql: `select log.id, log.name, feed.status = 'retiring', feed.epoch from feeds as feed cross join logs as log on log.id = feed.log
       where feed.status in ('retiring', 'rebuilding') order by log.id limit 1`,
     args: [],
   });
   if (row === undefined) return null;
-  return { log: logAddress(integerAt(row, 0), textAt(row, 1)), retiring: integerAt(row, 2) === 1 };
+  return {
+    log: logAddress(integerAt(row, 0), textAt(row, 1)),
+    retiring: integerAt(row, 2) === 1,
+    epoch: integerAt(row, 3),
+  };
 }
 
 /** Deletes what there is to be deleted, until nothing is left or the signal aborts. */
@@ -127,21 +154,26 @@ export async function clearAll(deps: ClearDeps, signal: AbortSignal): Promise<vo
     try {
       const next = await nextToClear(deps.database);
       if (next === null) return;
-      const { log, retiring } = next;
-      await clear(deps, next, signal);
+      const { log, retiring, epoch } = next;
+      const isCleared = await clear(deps, next, signal);
       failures = 0;
       if (signal.aborted) return;
+      if (!isCleared) {
+        await deps.clock.sleep(BUSY_MS, signal);
+        continue;
+      }
       const now = new Date(deps.clock.now()).toISOString();
-      await deps.writer.write(
-        retiring
+      await deps.writer.write([
+        { sql: FENCE, args: [log.id, epoch] },
+        ...(retiring
           ? END_RETIRING.map((sql) => ({ sql, args: [log.id] }))
           : // Who read what was there before is notified when there is nothing of it any more.
             [
               ...discardHistory(log, IS_REBUILDING),
               { sql: FORGET_RANGES, args: [log.id] },
               { sql: END_REBUILDING, args: [log.id, now] },
-            ],
-      );
+            ]),
+      ]);
     } catch (error) {
       deps.onFailure(error);
       await deps.clock.sleep(Math.min(LAST_BACKOFF_MS, BACKOFF_MS * 2 ** failures), signal);

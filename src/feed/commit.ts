@@ -1,7 +1,9 @@
-import type { Database, Statement } from "../log/database.ts";
+import type { Database } from "../log/database.ts";
 import type { LogState } from "../log/log-state.ts";
 import { createSubjectCache } from "../log/subject-cache.ts";
 import type { BatchWriter } from "../log/writer.ts";
+import type { Feed } from "./feed.ts";
+import { promotion, type Standing } from "./promise.ts";
 import { assign, type FeedPlan, planBatch } from "./plan.ts";
 import type { RegisteredFeed } from "./register.ts";
 import type { SourceRow } from "./source.ts";
@@ -32,14 +34,18 @@ export interface PlanningOptions {
   readonly building?: boolean;
   /** Subjects whose places are settled although no event counts for them. */
   readonly touched?: readonly string[];
+  /** As it may be projected under the promise; see `contract.ts`. Default: as it was registered. */
+  readonly feed?: Feed;
 }
+
+export type CommitOptions = Pick<FeedWrite, "erasing" | "promotion">;
 
 /** Plans batches for a feed, and writes them. What it remembers of subjects holds for one epoch after the other. */
 export interface FeedCommits {
   /** Plans events that were read at the epoch that {@link commit} is given. */
   plan(rows: readonly SourceRow[], options?: PlanningOptions): Promise<FeedPlan>;
   /** Writes a plan; null when others wrote to the feed since, or it was taken over: read again, and plan anew. */
-  commit(advance: Advance, plan: FeedPlan, erasing?: readonly Statement[]): Promise<Committed | null>;
+  commit(advance: Advance, plan: FeedPlan, more?: CommitOptions): Promise<Committed | null>;
   /** Lets go of what is remembered: others may have written. */
   forget(): void;
 }
@@ -94,29 +100,29 @@ async function writePlan(deps: FeedDeps, write: FeedWrite, onIssued?: () => void
 /** Writes a subject that was projected ahead of its feed; false when it is no longer as it was planned on. */
 export async function commitHydration(
   deps: FeedDeps,
-  { log, source }: RegisteredFeed,
-  hydration: Hydration,
-  plan: FeedPlan,
+  { feed, log, source, contract }: RegisteredFeed,
+  { hydration, plan, standing }: { hydration: Hydration; plan: FeedPlan; standing: Standing },
 ): Promise<boolean> {
-  return (await writePlan(deps, { log, source, plan, hydration })) !== null;
+  const promoted = standing === "newer" ? promotion(feed, log, contract, { raisesEpoch: true }) : null;
+  return (await writePlan(deps, { log, source, plan, hydration, promotion: promoted })) !== null;
 }
 
 export function createFeedCommits(deps: FeedDeps, registered: RegisteredFeed): FeedCommits {
-  const { log, source, feed, tracked } = registered;
+  const { log, source, tracked } = registered;
   const cache = createSubjectCache<FeedSubject>(
     CACHE_BYTES,
     ({ state, places }) => (state?.length ?? 0) + places.length * PLACE_BYTES,
   );
   return {
-    async plan(rows, { building = true, touched = [] } = {}) {
+    async plan(rows, { building = true, touched = [], feed = registered.feed } = {}) {
       const assignment = assign(feed, rows);
       const names = new Set([...touched, ...assignment.assigned.map(({ subject }) => subject)]);
       const read = building ? readSubjectsWithPlaces : readFeedSubjects;
       const stateOf = await statesOf(deps, registered, names, (name) => cache.get(name), read);
       return planBatch(feed, assignment, stateOf, { tracked, touched });
     },
-    async commit(advance, plan, erasing = []) {
-      const write = { ...advance, log, source, plan, erasing };
+    async commit(advance, plan, more = {}) {
+      const write = { ...advance, ...more, log, source, plan };
       const written = await writePlan(deps, write, () => {
         // What is planned next comes after it, and is void if it fails.
         for (const [name, subject] of plan.after) cache.set(name, subject);

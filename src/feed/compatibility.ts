@@ -17,6 +17,7 @@ export const RULES: Readonly<Record<Rule, string>> = {
   "constraint-loosened": "limits, patterns and formats let nothing through that they ruled out",
   "object-opened": "an object that was published as closed gets no new members",
   "default-changed": "what stands for an absent member stays",
+  "source-changed": "what a version is projected from, and by which subjects, stays",
   "not-comparable": "a change must be one that can be seen to be harmless",
 };
 
@@ -30,7 +31,8 @@ export interface BreakingChange {
   readonly detail: string;
 }
 
-type Schemas = Readonly<Record<string, unknown>>;
+/** JSON Schemas by event type. */
+export type Schemas = Readonly<Record<string, unknown>>;
 
 /** As it comes back from where it is stored: plain data, without what a library attached to it. */
 function asStored(schema: unknown): unknown {

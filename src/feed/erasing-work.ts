@@ -8,7 +8,7 @@ import { EVENT_LOG_ADDRESS, type LogAddress } from "../log/keys.ts";
 import type { Lease } from "../log/lease.ts";
 import { createFeedCommits, type FeedDeps, NOTHING_PUBLISHED } from "./commit.ts";
 import type { FeedPlan, PlacedRow, PlanFailure } from "./plan.ts";
-import type { FeedRecord, FeedStatus } from "./record.ts";
+import { basisOf, type FeedRecord, type FeedStatus } from "./record.ts";
 import type { RegisteredFeed } from "./register.ts";
 import { WIPE_VERSIONS } from "./revisions.ts";
 import { ORIGIN_EXTENSION } from "./source.ts";
@@ -59,15 +59,14 @@ export async function writeErasing(
   // What remains could be published after all.
   const status: FeedStatus | null = fold && lease !== null && failedToFold(record) ? "building" : null;
   const advance = {
-    epoch: record.epoch,
-    hydrations: record.hydrations,
+    ...basisOf(record),
     lease,
     cursor: null,
     status,
     rate: null,
     failure: null,
   };
-  const committed = await createFeedCommits(deps, registered).commit(advance, plan, erasing);
+  const committed = await createFeedCommits(deps, registered).commit(advance, plan, { erasing });
   if (committed === null) return { kind: "outdated" };
   deps.writer.sweep();
   return { kind: "worked", writeMs: committed.durationMs };

@@ -5,6 +5,8 @@ import type { HeadWatch } from "../log/head-watch.ts";
 import type { LogState } from "../log/log-state.ts";
 import { type LogReader, type LogReaderDeps, openLogReader } from "../log/reader.ts";
 import { clearAll } from "./clear.ts";
+import type { Schemas } from "./compatibility.ts";
+import { servedSchemas } from "./contract.ts";
 import type { FeedDeps } from "./commit.ts";
 import { hydrate } from "./hydrate.ts";
 import { readFeed } from "./record.ts";
@@ -26,6 +28,8 @@ export interface Feeds {
   find(name: string, version: number): OpenFeed | null;
   /** Null when it was retired. */
   state(feed: RegisteredFeed): Promise<FeedState | null>;
+  /** JSON Schemas of what it publishes, by type: by the longest contract under which something was published. */
+  schemas(feed: RegisteredFeed): Promise<Schemas>;
   /** Whether it can be read: it is not retired, or about to be. */
   isServed(feed: RegisteredFeed): Promise<boolean>;
   /** The same for who reads it, as far as a replica tells. */
@@ -114,6 +118,7 @@ export function openFeeds(deps: FeedsDeps, registered: readonly RegisteredFeed[]
     all,
     find: (name, version) => all.find(({ feed }) => feed.name === name && feed.version === version) ?? null,
     state: (feed) => feedState(deps, feed),
+    schemas: (feed) => servedSchemas(deps.database, feed),
     isServed: (feed) => isServedIn(deps.database, feed),
     async isReadable(feed) {
       // A replica that does not have the feed may only not have it yet.

@@ -2,6 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import { KildeError } from "../core/errors.ts";
 import { findSubject, versionAt } from "../log/subjects.ts";
 import { type BatchSize, createBatchSize, readBatch } from "../log/batch-size.ts";
+import { projectingUnder } from "./contract.ts";
 import { commitHydration, type FeedDeps } from "./commit.ts";
 import { assign, type FeedPlan, planBatch } from "./plan.ts";
 import { type Failure, readFeed } from "./record.ts";
@@ -85,7 +86,16 @@ async function readBasis({ database }: HydrateDeps, registered: RegisteredFeed, 
   if (record.status === "rebuilding")
     throw new KildeError("feed-behind", `${registered.feed.path} is about to be built again`);
   const { identity: sourceIdentity } = await readSourceNews(database, registered, record);
-  return { record, before, hydration: { subject, before, identity: record.identity, sourceIdentity } };
+  const projecting = await projectingUnder(database, registered, record);
+  if (projecting === null)
+    throw new KildeError("feed-behind", `${registered.feed.path} is projected by another release`);
+  const { identity, promised } = record;
+  return {
+    ...projecting,
+    record,
+    before,
+    hydration: { subject, before, promised, identity, sourceIdentity },
+  };
 }
 
 /** Projects the subject's events up to a position of the source, a chunk at a time. */
@@ -95,14 +105,14 @@ export async function hydrateTo(
   subject: string,
   head: number,
 ): Promise<void> {
-  const { feed, tracked } = registered;
+  const { tracked } = registered;
   const size = createBatchSize(CHUNK_EVENTS);
   let looked = 0;
   let patience = 0;
   for (let attempt = 1; attempt <= ATTEMPTS;) {
     const basis = await readBasis(deps, registered, subject);
     if (basis === null) return;
-    const { record, before, hydration } = basis;
+    const { feed, standing, record, before, hydration } = basis;
     const after = Math.max(record.cursor, before.projected, looked);
     if (after >= head) return;
     const { rows, upTo } = await nextChunk(deps, registered, subject, { after, head, size });
@@ -129,8 +139,11 @@ export async function hydrateTo(
       kept: [subject],
       newSubjects: before.stored ? [] : [subject],
     };
-    if (await commitHydration(deps, registered, hydration, hydrated)) attempt = 1;
+    if (await commitHydration(deps, registered, { hydration, plan: hydrated, standing })) attempt = 1;
     else attempt += 1;
   }
-  throw new KildeError("overloaded", `${feed.path} was written by others ${ATTEMPTS} times in a row`);
+  throw new KildeError(
+    "overloaded",
+    `${registered.feed.path} was written by others ${ATTEMPTS} times in a row`,
+  );
 }

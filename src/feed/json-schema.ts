@@ -105,3 +105,53 @@ export function partsOf(schema: SchemaObject): readonly Alternative[] {
   const parts = listOf(allOf).map((each, index) => ({ path: ["allOf", index], schema: schemaOf(each) }));
   return isAny(base) && parts.length > 0 ? parts : [{ path: [], schema: base }, ...parts];
 }
+
+/** Keywords whose value is no schema, or maps names to schemas. */
+const VALUES = new Set(["const", "enum", "default", "examples", "required"]);
+const MAPS = new Set(["properties", "patternProperties", "$defs", "dependentSchemas"]);
+
+/** A copy of a schema in which each schema within has only the keywords that `keep` chooses. */
+export function filterKeywords(
+  schema: unknown,
+  keep: (keyword: string, schema: SchemaObject) => boolean,
+): unknown {
+  const filtered = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(filtered);
+    if (!isSchemaObject(value)) return value;
+    const kept = Object.entries(value).filter(([keyword]) => keep(keyword, value));
+    return Object.fromEntries(
+      kept.map(([keyword, inner]) => {
+        if (VALUES.has(keyword)) return [keyword, inner];
+        if (!MAPS.has(keyword) || !isSchemaObject(inner)) return [keyword, filtered(inner)];
+        return [
+          keyword,
+          Object.fromEntries(Object.entries(inner).map(([name, each]) => [name, filtered(each)])),
+        ];
+      }),
+    );
+  };
+  return filtered(schema);
+}
+
+/** Without `format`, which is an annotation in this draft, and which each validator checks in its own way. */
+export function withoutFormats(schema: unknown): unknown {
+  return filterKeywords(schema, (keyword) => keyword !== "format");
+}
+
+/** Without texts for people; of schemas by event type. */
+export function withoutAnnotations(schemas: SchemaObject): unknown {
+  const isText = (keyword: string) => ["title", "description", "examples", "$comment"].includes(keyword);
+  return filterKeywords({ properties: schemas }, (keyword) => !isText(keyword));
+}
+
+/**
+ * Without what a generator writes of its own accord, and may write differently in another version: the pattern of a format,
+ * and the bounds of whole numbers that are safe.
+ */
+export function withoutGenerated(schema: unknown): unknown {
+  return filterKeywords(schema, (keyword, within) => {
+    if (keyword === "pattern") return !("format" in within);
+    const isBound = keyword === "minimum" || keyword === "maximum";
+    return !(isBound && Math.abs(Number(within[keyword])) === Number.MAX_SAFE_INTEGER);
+  });
+}

@@ -6,7 +6,7 @@ import { eraseStep } from "./erasing.ts";
 import { failedToFold } from "./erasing-work.ts";
 import { removePlaces, subjectsWithPlaces } from "./places.ts";
 import type { PlanFailure } from "./plan.ts";
-import { type Failure, type FeedRecord, readFeed } from "./record.ts";
+import { basisOf, type Failure, type FeedRecord, readFeed } from "./record.ts";
 import type { RegisteredFeed } from "./register.ts";
 import type { Step, StepOptions } from "./step.ts";
 import { traceStep } from "./tracing.ts";
@@ -68,8 +68,7 @@ export function createMaintenance(shared: MaintenanceDeps): Maintenance {
       case "failed": {
         const failure = failureOf(record, step.failure);
         const halting = {
-          epoch: record.epoch,
-          hydrations: record.hydrations,
+          ...basisOf(record),
           lease,
           cursor: null,
           status: "halted",
@@ -100,15 +99,14 @@ export function createMaintenance(shared: MaintenanceDeps): Maintenance {
     if (record === null) return { kind: "gone" };
     const plan = await commits.plan([], { touched });
     const advance = {
-      epoch: record.epoch,
-      hydrations: record.hydrations,
+      ...basisOf(record),
       lease,
       cursor: null,
       status: null,
       rate: null,
       failure: null,
     };
-    const committed = await commits.commit(advance, plan, [removePlaces(log, touched)]);
+    const committed = await commits.commit(advance, plan, { erasing: [removePlaces(log, touched)] });
     return maintained(committed === null ? null : committed.durationMs);
   };
 

@@ -3,11 +3,13 @@ import { createBatchSize, readBatch } from "../log/batch-size.ts";
 import { type Committed, createFeedCommits, type FeedDeps, NOTHING_PUBLISHED } from "./commit.ts";
 import type { ErasedRange } from "../log/erased-ranges.ts";
 import { readSourceNews } from "./source-news.ts";
+import { projectingUnder } from "./contract.ts";
 import { createMaintenance } from "./maintenance.ts";
 import { rangeApplied } from "./erasing-work.ts";
 import { subjectsWithPlaces } from "./places.ts";
 import type { PlanFailure } from "./plan.ts";
-import { type FeedRecord, type Failure, type FeedStatus, readFeed } from "./record.ts";
+import { promotion } from "./promise.ts";
+import { basisOf, type FeedRecord, type Failure, type FeedStatus, readFeed } from "./record.ts";
 import type { RegisteredFeed } from "./register.ts";
 import type { Step, StepOptions } from "./step.ts";
 import { isReadable, sourceBatch, sourceRange } from "./source.ts";
@@ -145,6 +147,12 @@ export function createProjector(
       if (step !== null) return step;
       settling = false;
     }
+    const projecting = await projectingUnder(database, registered, record);
+    if (projecting === null) {
+      await land();
+      forget();
+      return { kind: "superseded" };
+    }
     const after = Math.max(record.cursor, reached);
     const upTo = Math.min(head, after + WINDOW);
     const batch = sourceBatch(database, source, upTo - after, (most) =>
@@ -154,7 +162,7 @@ export function createProjector(
     const plan =
       rows.length === 0
         ? NOTHING_PUBLISHED
-        : await commits.plan(rows, { building: record.status !== "live" });
+        : await commits.plan(rows, { building: record.status !== "live", feed: projecting.feed });
     const last = rows.length === limit ? (rows.at(-1)?.position ?? upTo) : upTo;
     const cursor = plan.failure === null ? Math.max(after, last) : plan.failure.position - 1;
     const failure = plan.failure === null ? null : failureOf(record, plan.failure);
@@ -181,11 +189,16 @@ export function createProjector(
         : { kind: "projected", cursor, head, rate: record.rate, writeMs: 0, building: next === "building" };
     }
     const rate = measuredRate(record, cursor - after, startedMs);
-    const advance = { epoch: record.epoch, hydrations: record.hydrations, lease, cursor, status: next, rate };
+    const advance = { ...basisOf(record), lease, cursor, status: next, rate };
     const isPassed = passed !== null && passed.id > record.erased && passed.position <= cursor;
-    const erased = passed !== null && isPassed ? [rangeApplied(log, passed)] : [];
+    const ranges = passed !== null && isPassed ? [rangeApplied(log, passed)] : [];
+    const promotes = projecting.standing === "newer" && plan.events.length > 0;
+    const promoted = promotes ? promotion(feed, log, registered.contract, { raisesEpoch: false }) : null;
     flight = commits
-      .commit({ ...advance, failure: failure === null ? null : JSON.stringify(failure) }, plan, erased)
+      .commit({ ...advance, failure: failure === null ? null : JSON.stringify(failure) }, plan, {
+        erasing: ranges,
+        promotion: promoted,
+      })
       .then(
         (committed) => ({ committed }),
         (error: unknown) => ({ error }),
@@ -197,7 +210,17 @@ export function createProjector(
     }
     reached = cursor;
     const erasedId = isPassed ? (passed?.id ?? record.erased) : record.erased;
-    known = { ...record, epoch: record.epoch + 1, cursor, status: next, rate, failure, erased: erasedId };
+    const promised = promotes ? registered.contract.revision : record.promised;
+    known = {
+      ...record,
+      epoch: record.epoch + 1,
+      promised,
+      cursor,
+      status: next,
+      rate,
+      failure,
+      erased: erasedId,
+    };
     if (failure !== null) return { kind: "halted", failure };
     return { kind: "projected", cursor, head, rate, writeMs, building: next === "building" };
   };

@@ -1,8 +1,19 @@
-import type { Database } from "../log/database.ts";
-import { textAt } from "../log/database.ts";
+import { z } from "zod";
+
+import type { Database, Statement } from "../log/database.ts";
+import { integerAt, textAt } from "../log/database.ts";
 import type { LogAddress } from "../log/keys.ts";
-import { type BreakingChange, breakingChanges, breakingChangeText } from "./compatibility.ts";
+import { type BreakingChange, breakingChanges, breakingChangeText, type Schemas } from "./compatibility.ts";
 import type { Feed } from "./feed.ts";
+import { withoutAnnotations, withoutGenerated } from "./json-schema.ts";
+import { sameJson } from "./same-json.ts";
+
+/*
+ * What consumers of a published version rely on is the contract under which something was published last, and not what a
+ * server was started with. A release with a longer contract makes it the promise in the batch that first publishes by it.
+ * Until then, and again after a rollback, a release with a shorter contract may project; once more was promised, it
+ * publishes only what the promise allows (`contract.ts`).
+ */
 
 /** A published contract was changed in a way that its consumers may not survive. */
 export class BrokenPromiseError extends Error {
@@ -19,30 +30,133 @@ export class BrokenPromiseError extends Error {
   }
 }
 
+/** How a contract compares with the promise: whether it grew, is the same, or has yet to grow to it. */
+export type Standing = "newer" | "same" | "older";
+
+/** A contract as it stood to the promise when it was compared. */
+export interface Contract {
+  /** Grows with releases: the release with the highest projects. */
+  readonly revision: number;
+  /** Revision of the promise. */
+  readonly promised: number;
+  readonly standing: Standing;
+  /** What is published has to be allowed by these as well; null: by the contract alone. */
+  readonly promise: Schemas | null;
+}
+
+/** What generates JSON Schemas here. */
+const { major, minor, patch } = z.core.version;
+const GENERATOR = `zod ${major}.${minor}.${patch}`;
+
 /** JSON of the JSON Schemas that consumers of a feed may rely on: those of a draft are none. */
-export function promisedBy({ draft, schemas }: Feed): string {
+function promisedBy({ draft, schemas }: Feed): string {
   return JSON.stringify(draft ? {} : schemas);
 }
 
-export const SELECT_PROMISE = "select schemas from feeds where log = ?1";
+/** The promise as it is stored. */
+export interface StoredPromise {
+  readonly text: string;
+  readonly revision: number;
+  readonly generator: string | null;
+}
+
+/** Arguments: log id. Nothing is promised of a feed that published nothing. */
+export const SELECT_PROMISE = `
+select iif(log.head = 0, '{}', feed.schemas), feed.promised, feed.generator
+from feeds as feed cross join logs as log on log.id = feed.log where feed.log = ?1`;
+
+export async function readPromise(database: Database, log: LogAddress): Promise<StoredPromise | null> {
+  const [row] = await database.read({ sql: SELECT_PROMISE, args: [log.id] });
+  if (row === undefined) return null;
+  const generator = row[2];
+  return {
+    text: textAt(row, 0),
+    revision: integerAt(row, 1),
+    generator: typeof generator === "string" ? generator : null,
+  };
+}
+
+function schemasOf(text: string): Schemas {
+  return JSON.parse(text) as Schemas;
+}
+
+/** The same schemas without what another version of the generator may write differently. */
+function comparable(schemas: Schemas, { generator }: StoredPromise): Schemas {
+  return generator === GENERATOR
+    ? schemas
+    : Object.fromEntries(Object.entries(schemas).map(([type, schema]) => [type, withoutGenerated(schema)]));
+}
+
+/** How the contract of a feed stands to a promise, or the changes that break it. */
+export function comparePromise(
+  feed: Feed,
+  promise: StoredPromise,
+): { readonly standing: Standing } | { readonly changes: readonly BreakingChange[] } {
+  const now = promisedBy(feed);
+  if (now === promise.text) return { standing: "same" };
+  const [promised, defined] = [schemasOf(promise.text), schemasOf(now)].map((each) =>
+    comparable(each, promise),
+  );
+  const changes = breakingChanges(promised ?? {}, defined ?? {});
+  const isShorter = breakingChanges(defined ?? {}, promised ?? {}).length === 0;
+  if (changes.length === 0) return { standing: isShorter ? "same" : "newer" };
+  // What is published is no draft again.
+  return isShorter && !feed.draft ? { standing: "older" } : { changes };
+}
+
+/** Whether two contracts differ in texts for people only. */
+function saysTheSame(one: string, other: string): boolean {
+  return sameJson(withoutAnnotations(schemasOf(one)), withoutAnnotations(schemasOf(other)));
+}
+
+const FIND_REVISION = "select max(revision) from feed_contracts where log = ?1 and schemas = ?2";
+
+/** Arguments: log id, schemas. Another process may be first. */
+const ADD_REVISION = `
+insert into feed_contracts (log, revision, schemas)
+select ?1, 1 + max(promised, coalesce((select max(revision) from feed_contracts where log = ?1), 0)), ?2
+from feeds where log = ?1 and not exists (select 1 from feed_contracts where log = ?1 and schemas = ?2 and revision > promised)`;
+
+/** The revision of a contract that is longer than the promise; it is noted when it is a new one. */
+async function revisionOf(database: Database, log: LogAddress, schemas: string): Promise<number> {
+  await database.write([{ sql: ADD_REVISION, args: [log.id, schemas] }]);
+  const [row] = await database.read({ sql: FIND_REVISION, args: [log.id, schemas] });
+  return integerAt(row, 0);
+}
 
 /**
- * Compares the contract of a registered feed with what was promised before, and keeps it as the promise from now
- * on. Throws a {@link BrokenPromiseError} unless the change is additive.
+ * Compares the contract of a registered feed with what was promised. Throws a {@link BrokenPromiseError} unless one of
+ * the two is the other one grown.
  */
-export async function keepPromise(database: Database, feed: Feed, log: LogAddress): Promise<void> {
-  const [row] = await database.read({ sql: SELECT_PROMISE, args: [log.id] });
-  if (row === undefined) return;
-  const before = textAt(row, 0);
+export async function standingOf(database: Database, feed: Feed, log: LogAddress): Promise<Contract> {
+  const stored = (await readPromise(database, log)) ?? { text: "{}", revision: 0, generator: null };
+  const { text, revision: promised } = stored;
+  if (feed.draft && text === "{}") return { revision: promised, promised, standing: "same", promise: null };
+  const compared = comparePromise(feed, stored);
+  if ("changes" in compared) throw new BrokenPromiseError(feed, compared.changes);
+  const { standing } = compared;
   const now = promisedBy(feed);
-  if (before === now) return;
-  const changes = breakingChanges(
-    JSON.parse(before) as Record<string, unknown>,
-    JSON.parse(now) as Record<string, unknown>,
-  );
-  if (changes.length > 0) throw new BrokenPromiseError(feed, changes);
-  await database.write([
-    // Another process may have been here first: what it promised is compared at the next start.
-    { sql: "update feeds set schemas = ?2 where log = ?1 and schemas = ?3", args: [log.id, now, before] },
-  ]);
+  if (standing === "newer")
+    return { revision: await revisionOf(database, log, now), promised, standing, promise: null };
+  if (standing === "older") return { revision: promised - 1, promised, standing, promise: schemasOf(text) };
+  const isSame = now === text || saysTheSame(now, text);
+  if (isSame && now !== text) {
+    await database.write([
+      { sql: "update feeds set schemas = ?2 where log = ?1 and schemas = ?3", args: [log.id, now, text] },
+    ]);
+  }
+  return { revision: promised, promised, standing, promise: isSame ? null : schemasOf(text) };
+}
+
+/** Part of a batch that publishes by a contract for the first time. `raisesEpoch`: other plans rest on the old promise. */
+export function promotion(
+  feed: Feed,
+  log: LogAddress,
+  { revision }: Contract,
+  { raisesEpoch }: { readonly raisesEpoch: boolean },
+): Statement {
+  return {
+    sql: "update feeds set schemas = ?2, promised = ?3, generator = ?4, epoch = epoch + ?5 where log = ?1",
+    args: [log.id, promisedBy(feed), revision, GENERATOR, raisesEpoch ? 1 : 0],
+  };
 }

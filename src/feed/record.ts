@@ -23,6 +23,8 @@ export interface FeedRecord {
   readonly epoch: number;
   /** Hydrations so far: see `write.ts`. */
   readonly hydrations: number;
+  /** Revision of the contract under which something was published last; see `promise.ts`. */
+  readonly promised: number;
   /** Identity of the feed's log. */
   readonly identity: string;
   readonly head: number;
@@ -38,10 +40,19 @@ export interface FeedRecord {
   readonly traced: number | null;
 }
 
+/** What a plan rests on, beside what it was made of; see `write.ts`. */
+export function basisOf({
+  epoch,
+  hydrations,
+  promised,
+}: FeedRecord): Pick<FeedRecord, "epoch" | "hydrations" | "promised"> {
+  return { epoch, hydrations, promised };
+}
+
 /** Arguments: log id. */
 export const SELECT_FEED = `
 select feed.status, feed.cursor, feed.epoch, log.head, feed.target, feed.started, feed.rate, feed.failure,
-  feed.erased, feed.traced, feed.hydrations, log.identity
+  feed.erased, feed.traced, feed.hydrations, log.identity, feed.promised
 from feeds as feed cross join logs as log on log.id = feed.log where feed.log = ?1`;
 
 function failureOf(row: Row): Failure | null {
@@ -67,5 +78,6 @@ export async function readFeed(database: Database, log: LogAddress): Promise<Fee
     traced: row[9] === null || row[9] === undefined ? null : integerAt(row, 9),
     hydrations: integerAt(row, 10),
     identity: textAt(row, 11),
+    promised: integerAt(row, 12),
   };
 }

@@ -4,7 +4,9 @@ import { EVENT_LOG_ADDRESS, type LogAddress } from "../log/keys.ts";
 import { findLog } from "../log/subjects.ts";
 import { FeedDefinitionsError } from "./compile-all.ts";
 import type { Feed } from "./feed.ts";
-import { keepPromise, promisedBy } from "./promise.ts";
+import { boundBy } from "./contract.ts";
+import { keepDefinitions } from "./definition-record.ts";
+import { type Contract, standingOf } from "./promise.ts";
 import { readFeed } from "./record.ts";
 
 /** A feed with its place in the database. */
@@ -19,6 +21,8 @@ export interface RegisteredFeed {
    * event came from: the feed is re-keyed, or one that it is projected from is.
    */
   readonly tracked: boolean;
+  /** The contract of this release, as it stands to what was promised. */
+  readonly contract: Contract;
 }
 
 async function register(database: Database, clock: Clock, feed: Feed, source: LogAddress) {
@@ -27,18 +31,20 @@ async function register(database: Database, clock: Clock, feed: Feed, source: Lo
     { sql: "insert into logs (name) values (?1) on conflict do nothing", args: [feed.path] },
     {
       sql: `insert into feeds (log, name, version, target, started, schemas, erased, traced)
-        select id, ?2, ?3, (select head from logs where id = ?4), ?5, ?6,
+        select id, ?2, ?3, (select head from logs where id = ?4), ?5, '{}',
           (select coalesce(max(id), 0) from erased_ranges), null
         from logs where name = ?1
         on conflict do nothing`,
-      args: [feed.path, feed.name, feed.version, source.id, started, promisedBy(feed)],
+      args: [feed.path, feed.name, feed.version, source.id, started],
     },
   ]);
 }
 
 /**
  * Gives every feed its log, which is made when it is new. Any number of processes may do so at once, before or
- * while others write. A version that was retired is left out, and feeds that are projected from it. Throws a `BrokenPromiseError` for a feed whose contract has changed otherwise than by growing.
+ * while others write. A version that was retired is left out, and feeds that are projected from it. Throws a
+ * `BrokenPromiseError` for a published feed whose contract neither grew out of what was promised, nor was what that grew
+ * out of, or whose source has changed. A draft that has changed is built again.
  *
  * @param feeds each after the one it is projected from, as `compileFeeds` gives them
  */
@@ -57,9 +63,17 @@ export async function registerFeeds(
     const log = await findLog(database, feed.path);
     if (log === null) throw new Error(`the log ${feed.path} was not made`);
     if ((await readFeed(database, log)) === null) continue;
-    await keepPromise(database, feed, log);
+    const contract = await standingOf(database, feed, log);
     const tracked = feed.rekeyed || upstream?.tracked === true;
-    registered.set(feed.path, { feed, log, source, upstream, tracked });
+    const bound = contract.promise === null ? feed : boundBy(feed, contract.promise);
+    registered.set(feed.path, { feed: bound, log, source, upstream, tracked, contract });
+  }
+  const all = [...registered.values()];
+  const changed = await keepDefinitions(database, all);
+  for (const one of all) {
+    const contract = changed.has(one) ? await standingOf(database, one.feed, one.log) : one.contract;
+    const upstream = registered.get(one.feed.source.log) ?? null;
+    registered.set(one.feed.path, { ...one, upstream, contract });
   }
   return [...registered.values()];
 }

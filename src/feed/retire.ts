@@ -21,6 +21,12 @@ where log = ?1 and status in ('building', 'live', 'halted') returning log`;
 /** Followers of a log, in every process, end when its identity changes; their next request learns that it was retired. */
 const IS_RETIRING = "exists (select 1 from feeds where log = ?1 and status = 'retiring')";
 
+/** Arguments: log id, log id and stored definition of the draft that changed. */
+export const BEGIN_REBUILDING = `
+update feeds set status = 'rebuilding', epoch = epoch + 1
+where log = ?1 and status in ('building', 'live', 'halted')
+  and exists (select 1 from feeds where log = ?2 and definition is ?3)`;
+
 async function begin(
   { writer }: RetireDeps,
   feeds: readonly RegisteredFeed[],
@@ -35,7 +41,7 @@ async function begin(
 }
 
 /** A feed and all that are projected from it, directly or by way of others; each after the one it is projected from. */
-function withDependents(feed: RegisteredFeed, all: readonly RegisteredFeed[]): RegisteredFeed[] {
+export function withDependents(feed: RegisteredFeed, all: readonly RegisteredFeed[]): RegisteredFeed[] {
   const found = [feed];
   for (const one of found)
     found.push(...all.filter((other) => other.source.id === one.log.id && !found.includes(other)));

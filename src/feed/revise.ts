@@ -10,6 +10,9 @@ import {
   wipe,
   writeErasing,
 } from "./erasing-work.ts";
+import { projectingUnder } from "./contract.ts";
+import type { Feed } from "./feed.ts";
+import { promotion } from "./promise.ts";
 import { MOVE_ORIGINS, originStatements } from "./origins.ts";
 import { type Assigned, failureAt, planBatch, type PlanFailure, projectRow } from "./plan.ts";
 import { endRevisions, type Revision, type RevisionProgress, revisionsProgress } from "./revisions.ts";
@@ -76,10 +79,10 @@ interface Folding {
 /** Reads contributions of some subjects, and folds those that come before the first one that was erased. */
 async function foldRevisions(
   work: ErasingWork,
+  feed: Feed,
   revisions: readonly Revision[],
   stateOf: StateOf,
 ): Promise<Folding | PlanFailure> {
-  const { feed } = work.registered;
   const folding: Folding = { assigned: [], known: new Map(), progress: [], ended: [] };
   let [left, bytes] = [STEP_EVENTS, BATCH_BYTES];
   for (const revision of revisions) {
@@ -115,8 +118,12 @@ async function publishAgain(
   revisions: readonly Revision[],
   stateOf: StateOf,
 ): Promise<ErasingStep> {
-  const { feed, log, source } = work.registered;
-  const folding = await foldRevisions(work, revisions, stateOf);
+  const { log, source, contract } = work.registered;
+  const projecting = await projectingUnder(work.deps.database, work.registered, work.record);
+  // Another release publishes what remains.
+  if (projecting === null) return { kind: "idle" };
+  const { feed, standing } = projecting;
+  const folding = await foldRevisions(work, feed, revisions, stateOf);
   if ("error" in folding) return { kind: "failed", failure: folding };
   const { assigned, known, progress, ended } = folding;
   const knownOf = (name: string) => known.get(name) ?? UNKNOWN_SUBJECT;
@@ -129,6 +136,9 @@ async function publishAgain(
     }),
   );
   return writeErasing(work, { ...plan, origins: [], after, kept: [...known.keys()], newSubjects: [] }, [
+    ...(standing === "newer" && plan.events.length > 0
+      ? [promotion(feed, log, contract, { raisesEpoch: false })]
+      : []),
     ...originStatements(log, source, plan.origins, MOVE_ORIGINS),
     revisionsProgress(progress),
     endRevisions(ended),

@@ -1,7 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import type { LogReader } from "../log/reader.ts";
 import type { FeedDeps } from "./commit.ts";
-import { isFreeFor, type Lease, LEASE_MS, releaseLease, takeLease } from "../log/lease.ts";
+import { isFreeFor, lastHolder, type Lease, LEASE_MS, releaseLease, takeLease } from "../log/lease.ts";
 import { createProjector } from "./projector.ts";
 import type { Step } from "./step.ts";
 import { type FeedStatus, readFeed } from "./record.ts";
@@ -12,6 +12,9 @@ const FLUSH_MS = 250;
 
 /** How often it looks whether a feed that is halted, or emptied, is to go on. */
 const HALTED_MS = 500;
+
+/** How often it looks whether a feed that another release projects can be projected here again. */
+const SUPERSEDED_MS = 1_000;
 
 /** How often it looks whether the feed that it is projected from is live. */
 const PENDING_MS = 250;
@@ -49,13 +52,16 @@ export type RunEvent =
       readonly eventsPerSecond: number;
       readonly secondsLeft: number | null;
     }
+  /** What this process may publish, or project at all, is less than another release has published. */
+  | { readonly kind: "older" | "superseded"; readonly feed: string }
   | { readonly kind: "halted"; readonly feed: string; readonly position: number; readonly message: string }
   | { readonly kind: "failed"; readonly feed: string; readonly error: unknown };
 
 /** Projects a feed for as long as the signal lets it, whenever this process holds the lease. */
 export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promise<void> {
   const { clock, database, writer, holder, source, signal, onEvent } = deps;
-  const { log, feed, tracked } = registered;
+  const { log, feed, tracked, contract } = registered;
+  const rank = contract.revision;
   const projector = createProjector(deps, registered);
   let lease: Lease | null = null;
   let retry = true;
@@ -65,16 +71,26 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
    * while others append what the feed does not read.
    */
   let unwrittenMs: number | null = null;
+  let superseded = false;
   let lastHead = 0;
   let wasBuilding = false;
   /** Nobody else is known to hold it. */
   let fresh = true;
+
+  const take = () => takeLease(writer, log.name, holder, rank);
+
+  /** Renews the lease, unless another process has taken it. */
+  const retake = async (): Promise<Lease | null> =>
+    (await lastHolder(database, log.name))?.holder === holder ? take() : null;
 
   /**
    * Takes the lease when there is something to do and its holder, who was given the time, does not do it; waits
    * otherwise. A holder with nothing to do does not renew, and goes on as long as nobody needed to take over.
    */
   const obtain = async (): Promise<Lease | null> => {
+    const last = await lastHolder(database, log.name);
+    // The newest release does not wait for an older one to be late.
+    if (last !== null && last.holder !== holder && last.rank < rank) return take();
     const isBehind = async () => {
       const record = await readFeed(database, log);
       if (record === null || record.status !== "live" || record.cursor < (await source.head())) return true;
@@ -83,8 +99,9 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
     if (!(await isBehind())) await idle((await readFeed(database, log))?.cursor ?? 0);
     if (!fresh) await clock.sleep(LEASE_MS / 5, signal);
     fresh = false;
-    if (signal.aborted || !(await isBehind()) || !(await isFreeFor(database, log.name, holder))) return null;
-    return takeLease(writer, log.name, holder);
+    if (signal.aborted || !(await isBehind()) || !(await isFreeFor(database, log.name, holder, rank)))
+      return null;
+    return take();
   };
 
   const passed = (position: number, ms: number | null) => {
@@ -108,7 +125,7 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
   const waitWhileHalted = async () => {
     while (!signal.aborted && lease !== null && (await readFeed(database, log))?.status === "halted") {
       const step = await projector.step({ lease, retry: false, flush: false });
-      if (step.kind === "outdated") lease = await takeLease(writer, log.name, holder);
+      if (step.kind === "outdated") lease = await retake();
       else if (step.kind === "halted") await clock.sleep(HALTED_MS, signal);
     }
     projector.forget();
@@ -165,16 +182,28 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
         return;
       case "outdated":
         // Most likely a subject was hydrated, and the lease is still this process's.
-        lease = await takeLease(writer, log.name, holder);
+        lease = await retake();
+        return;
+      case "superseded":
+        if (!superseded) onEvent({ kind: "superseded", feed: feed.path });
+        superseded = true;
+        if (lease !== null) await releaseLease(writer, lease);
+        lease = null;
+        await clock.sleep(SUPERSEDED_MS, signal);
         return;
       case "gone":
         return;
     }
   };
 
+  if (contract.standing === "older") onEvent({ kind: "older", feed: feed.path });
   while (!signal.aborted) {
     try {
-      lease ??= await obtain();
+      if (lease === null) {
+        lease = await obtain();
+        // What another process failed at may succeed here.
+        retry = true;
+      }
       if (lease === null) continue;
       const step = await projector.step({ lease, retry, flush });
       if (step.kind !== "outdated" && step.kind !== "maintained") retry = false;

@@ -1,7 +1,7 @@
 import { type Schema, Validator } from "@cfworker/json-schema";
 
 import { createAcceptor } from "./schema-acceptor.ts";
-import { isSchemaObject } from "./json-schema.ts";
+import { withoutFormats } from "./json-schema.ts";
 
 /*
  * Whether a value is one that a served JSON Schema (draft 2020-12) describes. The validator is an interpreter, so that it
@@ -19,27 +19,6 @@ export type SchemaJudge = (value: unknown) => readonly SchemaIssue[];
 
 /** Errors that only repeat that something inside failed. */
 const WRAPPERS = new Set(["properties", "items", "prefixItems", "$ref", "allOf", "additionalProperties"]);
-
-/** Keywords whose value is no schema, or maps names to schemas. */
-const VALUES = new Set(["const", "enum", "default", "examples"]);
-const MAPS = new Set(["properties", "patternProperties", "$defs", "dependentSchemas"]);
-
-/** A copy without `format`, which is an annotation in this draft, and which each validator checks in its own way. */
-function withoutFormats(schema: unknown): unknown {
-  if (Array.isArray(schema)) return schema.map(withoutFormats);
-  if (!isSchemaObject(schema)) return schema;
-  return Object.fromEntries(
-    Object.entries(schema).flatMap(([keyword, value]) => {
-      if (keyword === "format") return [];
-      if (VALUES.has(keyword)) return [[keyword, value]];
-      if (MAPS.has(keyword) && isSchemaObject(value)) {
-        const named = Object.entries(value).map(([name, inner]) => [name, withoutFormats(inner)]);
-        return [[keyword, Object.fromEntries(named)]];
-      }
-      return [[keyword, withoutFormats(value)]];
-    }),
-  );
-}
 
 const UNDESCRIBED = "is not what the published JSON Schema describes";
 

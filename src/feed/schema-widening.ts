@@ -30,6 +30,7 @@ export type Rule =
   | "constraint-loosened"
   | "object-opened"
   | "default-changed"
+  | "source-changed"
   | "not-comparable";
 
 export interface Finding {

@@ -40,10 +40,33 @@ export const feeds = sqliteTable(
     rate: real().notNull().default(0),
     /** JSON of a `Failure`, while the feed is halted. */
     failure: text(),
-    /** JSON: the JSON Schema of each published type, as promised to consumers; a draft promises none. */
+    /**
+     * JSON: the JSON Schema of each type, as promised to consumers: the contract under which something was published last.
+     * A draft promises none.
+     */
     schemas: text().notNull(),
+    /** Revision of that contract in `feed_contracts`, 0 before it was noted; in a draft, raised when its definition changes. */
+    promised: integer().notNull().default(0),
+    /** What generated `schemas`: `zod 4.6.7`; null: that was not noted. */
+    generator: text(),
+    /** JSON: the parts of the definition that must not change while published events are kept; see `promise.ts`. */
+    definition: text(),
   },
   (table) => [uniqueIndex("feeds_name_version").on(table.name, table.version)],
+);
+
+/** Contracts of published versions that were started with, newest last, so that the newest release projects. */
+export const feedContracts = sqliteTable(
+  "feed_contracts",
+  {
+    log: integer()
+      .notNull()
+      .references(() => logs.id),
+    /** 1, 2, 3 … in the order in which they were first started with. */
+    revision: integer().notNull(),
+    schemas: text().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.log, table.revision] })],
 );
 
 /**

@@ -28,7 +28,8 @@ export interface SliceDeps extends FeedDeps {
  */
 export function projectInSlices(deps: SliceDeps, registered: RegisteredFeed): BackgroundWork {
   const { clock, database, writer, holder, onEvent } = deps;
-  const { log, feed, tracked } = registered;
+  const { log, feed, tracked, contract } = registered;
+  const take = () => takeLease(writer, log.name, holder, contract.revision);
   let retry = deps.retry;
 
   const isBehind = async (): Promise<boolean> => {
@@ -78,7 +79,7 @@ export function projectInSlices(deps: SliceDeps, registered: RegisteredFeed): Ba
             continue;
           case "outdated":
             // A subject was hydrated; or another took over.
-            lease = await takeLease(writer, log.name, holder);
+            lease = await take();
             continue;
           case "halted":
             onEvent({
@@ -87,6 +88,9 @@ export function projectInSlices(deps: SliceDeps, registered: RegisteredFeed): Ba
               position: step.failure.position,
               message: step.failure.message,
             });
+            return worked;
+          case "superseded":
+            onEvent({ kind: "superseded", feed: feed.path });
             return worked;
           case "emptied":
           case "gone":
@@ -105,7 +109,7 @@ export function projectInSlices(deps: SliceDeps, registered: RegisteredFeed): Ba
     async runSlice(slice) {
       let worked = false;
       while (!isOver(slice) && (await isBehind())) {
-        const lease = await takeLease(writer, log.name, holder);
+        const lease = await take();
         // Its holder sees to it.
         if (lease === null) break;
         worked = (await stepWith(lease, slice)) || worked;

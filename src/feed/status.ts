@@ -1,5 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { type Database, textAt } from "../log/database.ts";
+import { projectingUnder } from "./contract.ts";
 import { readSourceNews } from "./source-news.ts";
 import { type Failure, type FeedStatus, readFeed } from "./record.ts";
 import type { RegisteredFeed } from "./register.ts";
@@ -27,6 +28,11 @@ export interface FeedState {
     readonly secondsLeft: number | null;
   } | null;
   readonly failure: Failure | null;
+  /**
+   * How the release that this process runs stands to what was published: `older`, it publishes only what the longer
+   * contract of another release allows; `superseded`, it cannot project the feed, and another release has to.
+   */
+  readonly release: "current" | "older" | "superseded";
   /** What was erased in the source is still to be erased from the feed. */
   readonly erasing: boolean;
   /**
@@ -81,5 +87,8 @@ export async function feedState(
     events: events + (before?.events ?? 0),
     seconds: Math.max(seconds, before?.seconds ?? 0),
   };
-  return { status, head, cursor, sourceHead, lag, progress, failure, erasing, tracing };
+  const projecting = await projectingUnder(database, feed, record);
+  const isOlder = projecting?.standing === "older";
+  const release = projecting === null ? "superseded" : isOlder ? "older" : "current";
+  return { status, head, cursor, sourceHead, lag, progress, failure, release, erasing, tracing };
 }

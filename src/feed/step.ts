@@ -28,6 +28,8 @@ export type Step =
   /** Others wrote to the feed, or took it over: look again. */
   | { readonly kind: "outdated" }
   | { readonly kind: "halted"; readonly failure: Failure }
+  /** Another release has published what this one cannot, or defined the draft in another way. */
+  | { readonly kind: "superseded" }
   /** It is being deleted, to begin anew. */
   | { readonly kind: "emptied" }
   | { readonly kind: "gone" };

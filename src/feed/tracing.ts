@@ -4,7 +4,7 @@ import { createBatchSize, readBatch } from "../log/batch-size.ts";
 import { createFeedCommits, type FeedDeps, NOTHING_PUBLISHED } from "./commit.ts";
 import { originStatements, TRACE_ORIGINS } from "./origins.ts";
 import { assign, type OriginRow } from "./plan.ts";
-import type { FeedRecord } from "./record.ts";
+import { basisOf, type FeedRecord } from "./record.ts";
 import type { RegisteredFeed } from "./register.ts";
 import type { Lease } from "../log/lease.ts";
 import { sourceBatch, sourceRange, type SourceRow } from "./source.ts";
@@ -143,17 +143,18 @@ export async function traceStep(
   const done = traced >= end;
   const origins = await traceRows(database, registered, record.cursor, rows);
   const advance = {
-    epoch: record.epoch,
-    hydrations: record.hydrations,
+    ...basisOf(record),
     lease,
     cursor: null,
     status: null,
     rate: null,
     failure: null,
   };
-  const committed = await createFeedCommits(deps, registered).commit(advance, NOTHING_PUBLISHED, [
-    ...originStatements(log, source, origins, TRACE_ORIGINS),
-    { sql: "update feeds set traced = ?2 where log = ?1", args: [log.id, done ? null : traced] },
-  ]);
+  const committed = await createFeedCommits(deps, registered).commit(advance, NOTHING_PUBLISHED, {
+    erasing: [
+      ...originStatements(log, source, origins, TRACE_ORIGINS),
+      { sql: "update feeds set traced = ?2 where log = ?1", args: [log.id, done ? null : traced] },
+    ],
+  });
   return committed === null ? null : { done, writeMs: committed.durationMs };
 }

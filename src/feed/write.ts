@@ -45,14 +45,14 @@ const SUBJECT = "(select id from subjects where log = ?1 and name = ?5)";
 
 /**
  * Refused unless the subject is as the plan has it, and both logs hold the history that was read.
- * Arguments: log id and identity, source's log id and identity, name, version, state, projected.
+ * Arguments: log id and identity, source's log id and identity, name, version, state, projected, promised.
  */
 export const HYDRATE_FEED = `
 update feeds set hydrations = case when status in ('building', 'live', 'halted')
   and (select identity from logs where id = ?1) = ?2 and (select identity from logs where id = ?3) = ?4
   and coalesce((select version from events where subject = ${SUBJECT} order by version desc limit 1), 0) = ?6
   and (select state from feed_subjects where subject = ${SUBJECT}) is ?7
-  and coalesce((select projected from feed_subjects where subject = ${SUBJECT}), 0) = ?8
+  and coalesce((select projected from feed_subjects where subject = ${SUBJECT}), 0) = ?8 and promised = ?9
   then hydrations + 1 end
 where log = ?1`;
 
@@ -85,6 +85,8 @@ update logs set head = head + ?2, recorded = max(recorded, ?3) where id = ?1 ret
 /** What changes of a feed beside what it publishes. */
 export interface Advance {
   readonly epoch: number;
+  /** `FeedRecord.promised`: a promise changes with the epoch. */
+  readonly promised: number;
   /** `FeedRecord.hydrations` as it was before anything was read for the plan. */
   readonly hydrations: number;
   /** Null for who does not need to hold the feed: a request that applies erasures. */
@@ -102,6 +104,8 @@ export interface Hydration {
   /** The subject as it was. */
   readonly subject: string;
   readonly before: FeedSubject;
+  /** `FeedRecord.promised`. */
+  readonly promised: number;
   /** Identities of the feed's log and of its source. */
   readonly identity: string;
   readonly sourceIdentity: string;
@@ -115,6 +119,8 @@ interface PlannedWrite {
   readonly plan: FeedPlan;
   /** What an erasure changes of earlier events; see `erasing.ts`. */
   readonly erasing?: readonly Statement[];
+  /** Makes the contract that the plan was made by the promise; see `promise.ts`. */
+  readonly promotion?: Statement | null;
 }
 
 export type FeedWrite = PlannedWrite & (Advance | { readonly hydration: Hydration });
@@ -140,20 +146,21 @@ function hydrationStatements({
   plan,
   hydration,
 }: PlannedWrite & { hydration: Hydration }): Statement[] {
-  const { subject, before, identity, sourceIdentity } = hydration;
+  const { subject, before, promised, identity, sourceIdentity } = hydration;
   const { version, state, projected } = before;
   const histories = [log.id, identity, source.id, sourceIdentity];
   return [
-    { sql: HYDRATE_FEED, args: [...histories, subject, version, state, projected] },
+    { sql: HYDRATE_FEED, args: [...histories, subject, version, state, projected, promised] },
     { sql: INSERT_FEED_SUBJECTS, args: [log.id, JSON.stringify(plan.newSubjects)] },
   ];
 }
 
 /** The one batch that writes a plan. */
 export function feedBatch(write: FeedWrite): Statement[] {
-  const { log, source, plan, erasing = [] } = write;
+  const { log, source, plan, erasing = [], promotion = null } = write;
   const statements: Statement[] =
     "hydration" in write ? hydrationStatements(write) : advanceStatements(write);
+  if (promotion !== null && plan.events.length > 0) statements.push(promotion);
   statements.push(...erasing);
   if (plan.kept.length > 0) {
     const rows = plan.kept.map((subject) => {

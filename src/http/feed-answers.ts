@@ -54,6 +54,10 @@ export const feedSchema = z
       .nullable()
       .openapi({ description: "Of the build, in events of the source; null when it is done" }),
     failure: failureSchema.nullable(),
+    release: z.enum(["current", "older", "superseded"]).openapi({
+      description:
+        "How the release that answers stands to what was published. `older`: it publishes only what the longer contract of another release allows; `superseded`: another release has to project the feed",
+    }),
     erasing: z
       .boolean()
       .openapi({ description: "What was erased in the source is still to be erased from the feed" }),

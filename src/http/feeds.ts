@@ -162,8 +162,8 @@ export async function rebuildDraft(c: Context, deps: AppDeps): Promise<Response>
 
 /** `GET /feeds/{feed}/v{version}/schemas`: JSON Schema of what is published, by type. */
 export async function getFeedSchemas(c: Context, deps: AppDeps): Promise<Response> {
-  const { feed } = await existingFeed(c, deps);
-  return c.json({ schemas: feed.schemas }, 200, FRESH);
+  const open = await existingFeed(c, deps);
+  return c.json({ schemas: await deps.feeds.schemas(open) }, 200, FRESH);
 }
 
 /** `GET /feeds/{feed}/v{version}`: reads or follows the feed. */

@@ -1,9 +1,10 @@
-import { type Database, integerAt, type Statement } from "./database.ts";
+import { type Database, integerAt, type Statement, textAt } from "./database.ts";
 import type { BatchWriter } from "./writer.ts";
 
 /*
  * A lease is held by at most one process, by the database's clock. Its token grows with each change of holder and is
- * checked inside of every write, so that a holder that was taken for dead cannot write any more.
+ * checked inside of every write, so that a holder that was taken for dead cannot write any more. A process of a higher
+ * rank takes the lease from one of a lower rank at any time, in the same safe way.
  */
 
 /** How long a lease outlives its holder's last sign of life. */
@@ -31,17 +32,22 @@ export function isRunning(expires: string): string {
   return `${expires} > ${NOW} and ${expires} <= ${NOW} + ${LONGEST_LEASE_MS}`;
 }
 
-/** Arguments: name, holder, milliseconds. Gives a row with the token and the time, or none when another holds it. */
+/** Arguments: name, holder, milliseconds, rank. Gives a row with the token and the time, or none when another holds it. */
 export const TAKE_LEASE = `
-insert into leases (name, holder, token, expires) values (?1, ?2, 1, ${NOW} + ?3)
+insert into leases (name, holder, token, expires, rank) values (?1, ?2, 1, ${NOW} + ?3, ?4)
 on conflict (name) do update set token = token + (holder <> excluded.holder), holder = excluded.holder,
-  expires = excluded.expires
-where holder = excluded.holder or not (${isRunning("expires")})
+  expires = excluded.expires, rank = excluded.rank
+where holder = excluded.holder or rank < excluded.rank or not (${isRunning("expires")})
 returning token, ${NOW}`;
 
 /** Takes a lease that is free, or renews it; null while another holds it. */
-export async function takeLease(writer: BatchWriter, name: string, holder: string): Promise<Lease | null> {
-  const written = await writer.write([{ sql: TAKE_LEASE, args: [name, holder, LEASE_MS] }]);
+export async function takeLease(
+  writer: BatchWriter,
+  name: string,
+  holder: string,
+  rank = 0,
+): Promise<Lease | null> {
+  const written = await writer.write([{ sql: TAKE_LEASE, args: [name, holder, LEASE_MS, rank] }]);
   const row = written.outcome === "written" ? written.rows[0]?.[0] : undefined;
   return row === undefined ? null : { name, holder, token: integerAt(row, 0), takenMs: integerAt(row, 1) };
 }
@@ -64,11 +70,27 @@ export async function releaseLease(writer: BatchWriter, { name, holder, token }:
   ]);
 }
 
-/** Whether no other than the holder has it now. */
-export async function isFreeFor(database: Database, name: string, holder: string): Promise<boolean> {
+/** Whether no other holder of the same or a higher rank has it now. */
+export async function isFreeFor(
+  database: Database,
+  name: string,
+  holder: string,
+  rank = 0,
+): Promise<boolean> {
   const [row] = await database.read({
-    sql: `select count(*) from leases where name = ?1 and holder <> ?2 and ${isRunning("expires")}`,
-    args: [name, holder],
+    sql: `select count(*) from leases where name = ?1 and holder <> ?2 and rank >= ?3 and ${isRunning("expires")}`,
+    args: [name, holder, rank],
   });
   return integerAt(row, 0) === 0;
+}
+
+export interface LastHolder {
+  readonly holder: string;
+  readonly rank: number;
+}
+
+/** Who had the lease last, whether it is running or not. */
+export async function lastHolder(database: Database, name: string): Promise<LastHolder | null> {
+  const [row] = await database.read({ sql: "select holder, rank from leases where name = ?1", args: [name] });
+  return row === undefined ? null : { holder: textAt(row, 0), rank: integerAt(row, 1) };
 }

@@ -9,6 +9,7 @@ import verbatimEvents from "../../migrations/0005_verbatim_events.sql" with { ty
 import erasureGenerations from "../../migrations/0009_erasure_generations.sql" with { type: "text" };
 import feedOrigins from "../../migrations/0010_feed_origins.sql" with { type: "text" };
 import hydrations from "../../migrations/0011_hydrations.sql" with { type: "text" };
+import feedContracts from "../../migrations/0012_feed_contracts.sql" with { type: "text" };
 import log from "../../migrations/0000_log.sql" with { type: "text" };
 import deliveryWaits from "../../migrations/0007_delivery_waits.sql" with { type: "text" };
 
@@ -26,6 +27,7 @@ const texts: Readonly<Record<string, string>> = {
   "0009_erasure_generations": erasureGenerations,
   "0010_feed_origins": feedOrigins,
   "0011_hydrations": hydrations,
+  "0012_feed_contracts": feedContracts,
 };
 
 export interface Migration {

@@ -19,6 +19,18 @@ export function logFeedEvent(logger: EventLogger, event: RunEvent): void {
       logger.info({ feed, cursor, head, eventsPerSecond, secondsLeft }, "feed is being built");
       return;
     }
+    case "older":
+      logger.warn(
+        { feed },
+        "feed is projected by an older release than published it last: only what its published contract allows is published",
+      );
+      return;
+    case "superseded":
+      logger.error(
+        { feed },
+        "feed is no longer projected here: another release defines it in a way that excludes this one's",
+      );
+      return;
     case "halted":
       logger.error({ feed, position: event.position, reason: event.message }, "feed is halted");
       return;

@@ -202,6 +202,21 @@ const CORRUPTIONS: readonly (readonly [name: string, sql: string, check: string]
     "feeds have a record that can be read",
   ],
   [
+    "a negative revision of a promise",
+    "update feeds set promised = -1",
+    "feeds have a record that can be read",
+  ],
+  [
+    "a definition that is not JSON",
+    "update feeds set definition = '{'",
+    "feeds have a record that can be read",
+  ],
+  [
+    "a contract of no feed",
+    "insert into feed_contracts (log, revision, schemas) values (0, 1, '{}')",
+    "contracts are of feeds",
+  ],
+  [
     "a state that is not JSON",
     "update feed_subjects set state = '{'",
     "subjects of feeds have a state that can be read",

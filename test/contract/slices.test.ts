@@ -25,6 +25,9 @@ beforeEach(async () => {
 });
 afterEach(() => app.close());
 
+/** Of a release whose contract is the first. */
+const RANK = 1;
+
 const stateful = sketch({ name: "stateful", project: counted });
 
 /** The feed's work, and the feed as the database has it. */
@@ -95,7 +98,7 @@ test("a slice that may not begin does nothing", async () => {
 test("a feed that another holds is left to it", async () => {
   await append(1);
   const { slice, record } = await workOn(stateful);
-  await takeLease(app.store.writer, stateful.path, "another");
+  await takeLease(app.store.writer, stateful.path, "another", RANK);
   expect(await slice()).toBe("idle");
   expect(await record()).toMatchObject({ cursor: 0 });
 });

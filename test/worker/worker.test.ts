@@ -11,7 +11,7 @@ import { bundleWorker, type RunningWorker, startWorker, WORKER_FEEDS } from "../
 setDefaultTimeout(60_000);
 
 /** Compressed, in bytes. Cloudflare takes 3 MB from everybody; what is loaded has to be parsed at each cold start. */
-const BUNDLE_BUDGET = 288 * 1024;
+const BUNDLE_BUDGET = 304 * 1024;
 
 test("the example's bundle needs but one module of Node's, which workers have, and is within its budget", async () => {
   const bundle = await bundleWorker(join(import.meta.dir, "../examples/worker/worker.ts"));

@@ -21,7 +21,17 @@ export const FEED_INVARIANTS: readonly Invariant[] = [
     sql: `select 'feed ' || quote(name) || ' v' || version || ': status ' || quote(status) || ', started ' || quote(started)
         || ', failure ' || quote(failure) as detail from feeds
       where status not in ('building', 'live', 'halted', 'rebuilding', 'retiring', 'retired') or ${isNotOwnTime("started")}
-        or ${isNotJsonOf("object", "failure")} or ${isNotJson("schemas")} or version < 1 or hydrations < 0`,
+        or ${isNotJsonOf("object", "failure")} or ${isNotJson("schemas")} or ${isNotJsonOf("object", "definition")}
+        or version < 1 or hydrations < 0 or promised < 0`,
+  },
+  {
+    name: "contracts are of feeds",
+    remedy: REPAIR,
+    sql: `select 'revision ' || revision || ' of the contract of log ' || log as detail from feed_contracts
+      where revision < 1 or ${isNotJson("schemas")} or not exists (select 1 from feeds where log = feed_contracts.log)`,
+    repair: [
+      `delete from feed_contracts where revision < 1 or ${isNotJson("schemas")} or not exists (select 1 from feeds where log = feed_contracts.log)`,
+    ],
   },
   {
     name: "subjects of feeds have a state that can be read",

@@ -14,6 +14,7 @@ interface ConsumersFlags {
 }
 
 const COLUMNS: readonly Column[] = [
+  { heading: "STATE", width: 14 },
   { heading: "COMMITTED", width: 10, isNumber: true },
   { heading: "SENT", width: 10, isNumber: true },
   { heading: "LAG", width: 22 },
@@ -21,10 +22,26 @@ const COLUMNS: readonly Column[] = [
   { heading: "CONSUMER", width: 0 },
 ];
 
-function cells({ consumer, committed, sent, lag, seen, active }: ConsumerInfo): readonly string[] {
+/** Longest part of a failure's message that is printed. */
+const MESSAGE_LENGTH = 120;
+
+function stateText({ state, blocked }: ConsumerInfo): string {
+  return state === "blocked" ? `blocked (${blocked})` : state.replace("-", " ");
+}
+
+/** The consumer's name, with why it is blocked. */
+function nameText({ consumer, active, failure }: ConsumerInfo): string {
+  const name = active ? consumer : `${consumer}  (gone)`;
+  if (failure === null) return name;
+  const message = failure.message.replaceAll(/[\p{Cc}\p{Cf}]/gu, " ").slice(0, MESSAGE_LENGTH);
+  return `${name}  (${JSON.stringify(failure.subject)}: ${message})`;
+}
+
+function cells(info: ConsumerInfo): readonly string[] {
+  const { committed, sent, lag, seen } = info;
   const position = (value: number | null) => (value === null ? "-" : String(value));
   const behind = `${lag.events} events, ${lag.seconds} s`;
-  return [position(committed), position(sent), behind, seen, active ? consumer : `${consumer}  (gone)`];
+  return [stateText(info), position(committed), position(sent), behind, seen, nameText(info)];
 }
 
 async function consumers(context: CliContext, { url, json, feed }: ConsumersFlags): Promise<void> {
@@ -36,7 +53,7 @@ async function consumers(context: CliContext, { url, json, feed }: ConsumersFlag
 export function consumersCommand(context: CliContext): Command {
   return new Command("consumers")
     .description(
-      "Lists who reads the event log or a feed: how far they are, how far behind, and when they were last seen.",
+      "Lists who reads the event log or a feed: whether they keep up, are late, blocked or silent, how far they are, and when they were last seen.",
     )
     .addOption(feedOption())
     .addOption(urlOption())

@@ -207,10 +207,14 @@ export function clientOf(deps: RequestDeps, own?: string): Client {
       ),
     history: (historyOptions = {}) => readHistory(deps, optionsOf("history", historyOptions)),
     commit(position, commitOptions = {}) {
-      const { feed, consumer = own, rewind } = optionsOf("commit", commitOptions);
+      const { feed, consumer = own, rewind, blocked, failure } = optionsOf("commit", commitOptions);
       if (consumer === undefined) throw new TypeError("Who commits? State `consumer`, here or of the client");
       const path = `${logPath(feed)}/consumers/${encodeURIComponent(consumer)}`;
-      const init = { method: "PUT", headers: json, body: JSON.stringify({ position, rewind }) };
+      const init = {
+        method: "PUT",
+        headers: json,
+        body: JSON.stringify({ position, rewind, blocked, failure }),
+      };
       return send(deps, path, init, readObject<types.ConsumerInfo>);
     },
     consumers: (feed) => listConsumers(deps, logPath(feed)),

@@ -75,7 +75,13 @@ const METHODS = {
   streams: LIST,
   subjectPages: SUBJECTS,
   history: { feed: true, identity: true } satisfies OptionNames<types.HistoryOptions>,
-  commit: { feed: true, consumer: true, rewind: true } satisfies OptionNames<types.CommitOptions>,
+  commit: {
+    feed: true,
+    consumer: true,
+    rewind: true,
+    blocked: true,
+    failure: true,
+  } satisfies OptionNames<types.CommitOptions>,
   erase: { version: true },
 } as const;
 

@@ -164,14 +164,35 @@ export interface LogHistory {
   readonly parted: number | null;
 }
 
+/** Why a consumer could not handle an event, as it reports with a commit. */
+export interface ConsumerFailure {
+  readonly subject: string;
+  /** Version and type of the event; null when it could not be had. */
+  readonly version: number | null;
+  readonly type: string | null;
+  /** At most 1,000 UTF-16 code units. */
+  readonly message: string;
+  readonly attempts: number;
+  /** When it first failed; RFC 3339, in UTC. */
+  readonly since: string;
+}
+
 /** A reader of a log that named itself. */
 export interface ConsumerInfo {
   readonly consumer: string;
+  /**
+   * `silent`: it was not seen for 5 minutes; `blocked`: it reported blocked subjects; `late`: it lacks an event that is
+   * older than a minute.
+   */
+  readonly state: "keeps-up" | "late" | "blocked" | "silent";
   /** Position it committed, and position it was sent everything up to; null: never. */
   readonly committed: number | null;
   readonly sent: number | null;
   /** Behind what is committed, or else sent; seconds: age of the first event it lacks. */
   readonly lag: { readonly events: number; readonly seconds: number };
+  /** Subjects that it reported as blocked with its last commit, and the last failure of those. */
+  readonly blocked: number;
+  readonly failure: ConsumerFailure | null;
   /** It read or committed within the server's window. */
   readonly active: boolean;
   /** When it was first and last seen. */
@@ -186,4 +207,7 @@ export interface CommitOptions {
   readonly consumer?: string;
   /** The position may be before the one committed so far. */
   readonly rewind?: boolean;
+  /** Subjects whose events the consumer could not handle, and the last failure of those. Default: 0, and null. */
+  readonly blocked?: number;
+  readonly failure?: ConsumerFailure | null;
 }

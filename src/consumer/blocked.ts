@@ -27,10 +27,20 @@ interface Entry {
   readonly dueMs: number;
 }
 
+/** What the server is told of blocked subjects. Those that only lack events which are about to be pulled do not count. */
+export interface BlockedSummary {
+  readonly count: number;
+  readonly last: { readonly subject: string; readonly failure: Failure } | null;
+}
+
+const NOTHING_BLOCKED: BlockedSummary = { count: 0, last: null };
+
 /** Which subjects are blocked, and when they are tried again. The store has them as well. */
 export interface Blocked {
   has(subject: string): boolean;
   list(): BlockedSubject[];
+  /** How many subjects could not be handled, and the one that failed last for the first time; the same object until it changes. */
+  summary(): BlockedSummary;
   /** Takes note of cursors as they are kept now. */
   learn(cursors: Iterable<SubjectCursor>): void;
   /** Subjects whose time has come. */
@@ -61,6 +71,8 @@ export function backoffMs(
 
 export function createBlocked<Tx>({ clock, random }: ConsumerDeps<Tx>, backoff: BackoffOptions): Blocked {
   const entries = new Map<string, Entry>();
+  /** Null: something changed since. */
+  let summary: BlockedSummary | null = NOTHING_BLOCKED;
   let changed = new AbortController();
 
   const dueAfter = (failure: Failure | null) => {
@@ -79,16 +91,29 @@ export function createBlocked<Tx>({ clock, random }: ConsumerDeps<Tx>, backoff: 
         failure,
         retryAt: new Date(clock.now() + dueMs - clock.monotonic()).toISOString(),
       })),
+    summary() {
+      if (summary !== null) return summary;
+      let count = 0;
+      let last: BlockedSummary["last"] = null;
+      for (const { cursor, failure } of entries.values()) {
+        if (failure === null) continue;
+        count += 1;
+        if (last === null || failure.since >= last.failure.since) last = { subject: cursor.subject, failure };
+      }
+      summary = { count, last };
+      return summary;
+    },
     learn(cursors) {
       for (const cursor of cursors) {
         if (cursor.status !== "blocked") {
-          entries.delete(cursor.subject);
+          if (entries.delete(cursor.subject)) summary = null;
           continue;
         }
         const failure = cursor.failure === null ? null : (JSON.parse(cursor.failure) as Failure);
         const before = entries.get(cursor.subject);
         // Another event that is lacking is no reason to try earlier, or later.
         const same = before !== undefined && before.failure?.attempts === failure?.attempts;
+        summary = null;
         entries.set(cursor.subject, { cursor, failure, dueMs: same ? before.dueMs : dueAfter(failure) });
         changed.abort();
         changed = new AbortController();

@@ -209,7 +209,7 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
 
   const commitNow = async (): Promise<void> => {
     try {
-      if (feed !== null) await reports.report(feed.mark.position);
+      if (feed !== null) await reports.report(feed.mark.position, blocked.summary());
     } catch (error) {
       onError(error);
     }

@@ -11,6 +11,7 @@ import {
 } from "../log/consumers.ts";
 import type { LogReader } from "../log/reader.ts";
 import { readSmallText } from "./body.ts";
+import type { ConsumerState } from "./consumer-operations.ts";
 import { consumerInPath } from "./consumer-name.ts";
 import type { AppDeps } from "./deps.ts";
 import { listAnswer, listingLimit } from "./listing.ts";
@@ -23,13 +24,27 @@ import { validationError } from "./problems.ts";
 /** Depth of the body of a commit. */
 const BODY_DEPTH = 2;
 
+/** A consumer that was not seen for so long is silent: those that follow, poll or report are seen every minute. */
+const SILENT_MS = 5 * 60_000;
+
+/** A consumer that lacks an event of this age is late. */
+const LATE_SECONDS = 60;
+
+/** How a consumer is doing, in a word: the first that applies. */
+function stateOf({ seen, blocked, lag }: Consumer, nowMs: number): ConsumerState {
+  if (nowMs - Date.parse(seen) > SILENT_MS) return "silent";
+  if (blocked > 0) return "blocked";
+  return lag.seconds > LATE_SECONDS ? "late" : "keeps-up";
+}
+
 const FRESH = { "Cache-Control": "no-cache" };
 
 /** Whether it read within the window in which a feed is not retired under it. */
 function entryOf(consumer: Consumer, { limits, clock }: AppDeps) {
-  const { name, committed, sent, lag, since, seen } = consumer;
+  const { name, committed, sent, lag, blocked, failure, since, seen } = consumer;
+  const state = stateOf(consumer, clock.now());
   const active = clock.now() - Date.parse(seen) < limits.consumerSeconds * 1_000;
-  return { consumer: name, committed, sent, lag, active, since, seen };
+  return { consumer: name, state, committed, sent, lag, blocked, failure, active, since, seen };
 }
 
 /** `GET …/consumers` */
@@ -78,7 +93,7 @@ export async function putConsumer(c: Context, deps: AppDeps, log: LogReader): Pr
     parseJson(await readSmallText(c.req.raw, deps), BODY_DEPTH).value,
   );
   if (!body.success) throw validationError("invalid-body", body.error.issues);
-  const { position, rewind = false } = body.data;
+  const { position, rewind = false, blocked = 0, failure = null } = body.data;
   const stated = statedIdentity(c.req.raw.headers);
   const { head } = await requireCursorOf(
     deps,
@@ -90,7 +105,7 @@ export async function putConsumer(c: Context, deps: AppDeps, log: LogReader): Pr
   const nowMs = clock.now();
   const mostConsumers = limits.consumers;
   const idleSince = new Date(nowMs - limits.consumerSeconds * 1_000).toISOString();
-  const cursor = { log: log.address, name, position, rewind };
+  const cursor = { log: log.address, name, position, rewind, blocked, failure };
   await commitConsumer(writer, { ...cursor, nowMs, mostConsumers, idleSince });
   return answer(c, deps, log, name);
 }

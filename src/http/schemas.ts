@@ -1,3 +1,4 @@
+import { consumerFailure } from "./consumer-failure.ts";
 import { z } from "@hono/zod-openapi";
 
 import { PLACED_ATTRIBUTES } from "../core/attributes.ts";
@@ -215,6 +216,16 @@ export function createSchemas(limits: Limits) {
           .boolean()
           .optional()
           .openapi({ description: "The position may be before the one committed so far" }),
+        blocked: z
+          .int()
+          .min(0)
+          .max(Number.MAX_SAFE_INTEGER)
+          .optional()
+          .openapi({ description: "Subjects whose events the consumer could not handle; default 0" }),
+        failure: consumerFailure
+          .nullable()
+          .optional()
+          .openapi({ description: "The last failure of those; default null" }),
       })
       .openapi("Committed"),
     logQuery: z.strictObject({

@@ -9,6 +9,18 @@ import type { BatchWriter } from "./writer.ts";
  * they were sent only they can say, by committing a position.
  */
 
+/** Why a consumer could not handle an event, as it reported. */
+export interface ConsumerFailure {
+  readonly subject: string;
+  /** Version and type of the event; null when it could not be had. */
+  readonly version: number | null;
+  readonly type: string | null;
+  readonly message: string;
+  readonly attempts: number;
+  /** When it first failed, RFC 3339. */
+  readonly since: string;
+}
+
 /** A reader of a log that named itself. */
 export interface Consumer {
   readonly name: string;
@@ -19,8 +31,14 @@ export interface Consumer {
   /** When it was first seen, and when it last read or committed; RFC 3339. */
   readonly since: string;
   readonly seen: string;
+  /** Subjects that it reported as blocked with its last commit, and the last failure of those. */
+  readonly blocked: number;
+  readonly failure: ConsumerFailure | null;
   readonly lag: {
-    /** Positions it has not committed, or else was not sent. */
+    /**
+     * Positions it has not committed, or else was not sent; none for one that only reads single subjects, each of which is
+     * complete.
+     */
     readonly events: number;
     /** Age of the first of them; 0 when there is none. */
     readonly seconds: number;
@@ -35,11 +53,12 @@ export interface Sighting {
   readonly seen: string;
 }
 
+const REACHED = "coalesce(consumer.committed, consumer.sent, log.head)";
+
 const COLUMNS = `consumer.name, consumer.committed, consumer.sent, consumer.since, consumer.seen,
-  max(0, log.head - coalesce(consumer.committed, consumer.sent, 0)),
-  (select recorded from events
-    where key > ?2 + coalesce(consumer.committed, consumer.sent, 0) and key <= ?2 + log.head
-    order by key limit 1)`;
+  max(0, log.head - ${REACHED}),
+  (select recorded from events where key > ?2 + ${REACHED} and key <= ?2 + log.head order by key limit 1),
+  consumer.blocked, consumer.failure`;
 
 /** Arguments: log id, base key, names from, names before (null: no end), names after, limit. */
 export const LIST_CONSUMERS = `
@@ -113,15 +132,21 @@ delete from consumers where log = ?1
   and name = (select name from consumers where log = ?1 and (committed is null or seen < ?4)
     order by committed is not null, seen limit 1)`;
 
-/** Arguments: log id, name, position, now, 1 if it may move back, most consumers of a log, latest time as above. */
+/** What consumers reported may quote events that were erased. */
+export const FORGET_CONSUMER_FAILURES = "update consumers set failure = null where failure is not null";
+
+/**
+ * Arguments: log id, name, position, now, 1 if it may move back, most consumers of a log, latest time as above, blocked
+ * subjects, failure as JSON text or null.
+ */
 export const COMMIT_CONSUMER = `
-insert into consumers (log, name, committed, seen, since)
-select ?1, ?2, ?3, ?4, ?4
+insert into consumers (log, name, committed, seen, since, blocked, failure)
+select ?1, ?2, ?3, ?4, ?4, ?8, ?9
 where exists (select 1 from consumers where log = ?1 and name = ?2)
   or (select count(*) from consumers where log = ?1) < ?6
 on conflict (log, name) do update set
   committed = iif(?5 or committed is null or excluded.committed > committed, excluded.committed, committed),
-  seen = ${lastSeen("excluded.seen", "?7")}
+  seen = ${lastSeen("excluded.seen", "?7")}, blocked = excluded.blocked, failure = excluded.failure
 returning committed`;
 
 const DELETE_CONSUMER = "delete from consumers where log = ?1 and name = ?2 returning name";
@@ -135,6 +160,9 @@ function consumerOf(row: Row, nowMs: number): Consumer {
     sent: position(2),
     since: textAt(row, 3),
     seen: textAt(row, 4),
+    blocked: integerAt(row, 7),
+    // Written as JSON by this program; `kilde doctor` finds what is not.
+    failure: row[8] === null ? null : (JSON.parse(textAt(row, 8)) as ConsumerFailure),
     lag: {
       events: integerAt(row, 5),
       seconds: typeof oldest === "string" ? Math.max(0, nowMs - Date.parse(oldest)) / 1_000 : 0,
@@ -215,6 +243,8 @@ export interface CommitOptions {
   readonly position: number;
   /** Whether it may be before the position committed so far: the consumer goes back to read again. */
   readonly rewind: boolean;
+  readonly blocked: number;
+  readonly failure: ConsumerFailure | null;
   readonly nowMs: number;
   readonly mostConsumers: number;
   /** A consumer that was last seen before this time (RFC 3339) may be forgotten for a new one. */
@@ -226,13 +256,26 @@ export interface CommitOptions {
  * when there are too many consumers.
  */
 export async function commitConsumer(writer: BatchWriter, options: CommitOptions): Promise<void> {
-  const { log, name, position, rewind, nowMs, mostConsumers, idleSince } = options;
+  const { log, name, position, rewind, blocked, failure, nowMs, mostConsumers, idleSince } = options;
   const now = new Date(nowMs).toISOString();
   const latest = latestSighting(nowMs);
   const row = await writeOne(
     writer,
     { sql: MAKE_ROOM_FOR, args: [log.id, name, mostConsumers, idleSince] },
-    { sql: COMMIT_CONSUMER, args: [log.id, name, position, now, rewind ? 1 : 0, mostConsumers, latest] },
+    {
+      sql: COMMIT_CONSUMER,
+      args: [
+        log.id,
+        name,
+        position,
+        now,
+        rewind ? 1 : 0,
+        mostConsumers,
+        latest,
+        blocked,
+        failure === null ? null : JSON.stringify(failure),
+      ],
+    },
   );
   if (row === undefined) {
     const detail = `${log.name} has ${mostConsumers} consumers already`;

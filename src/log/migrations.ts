@@ -10,6 +10,7 @@ import erasureGenerations from "../../migrations/0009_erasure_generations.sql" w
 import feedOrigins from "../../migrations/0010_feed_origins.sql" with { type: "text" };
 import hydrations from "../../migrations/0011_hydrations.sql" with { type: "text" };
 import feedContracts from "../../migrations/0012_feed_contracts.sql" with { type: "text" };
+import consumerFailures from "../../migrations/0013_consumer_failures.sql" with { type: "text" };
 import log from "../../migrations/0000_log.sql" with { type: "text" };
 import deliveryWaits from "../../migrations/0007_delivery_waits.sql" with { type: "text" };
 
@@ -28,6 +29,7 @@ const texts: Readonly<Record<string, string>> = {
   "0010_feed_origins": feedOrigins,
   "0011_hydrations": hydrations,
   "0012_feed_contracts": feedContracts,
+  "0013_consumer_failures": consumerFailures,
 };
 
 export interface Migration {

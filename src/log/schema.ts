@@ -190,6 +190,10 @@ export const consumers = sqliteTable(
     since: text().notNull(),
     /** When it last read or committed. */
     seen: text().notNull(),
+    /** Subjects that are blocked, as it reported with its last commit. */
+    blocked: integer().notNull().default(0),
+    /** JSON text of the last failure that it reported with that; null: none. */
+    failure: text(),
   },
   (table) => [primaryKey({ columns: [table.log, table.name] })],
 );

@@ -1,3 +1,4 @@
+import { FORGET_CONSUMER_FAILURES } from "./consumers.ts";
 import type { Clock } from "../core/clock.ts";
 import { type Database, integerAt, type Row, textAt } from "./database.ts";
 import { EVENT_LOG_ADDRESS } from "./keys.ts";
@@ -102,6 +103,8 @@ export async function sweepRound(deps: SweepDeps): Promise<boolean> {
     await deps.eraseStreams(snapshots, "A snapshot of an erased stream");
     return true;
   }
+  // Messages of handlers may quote the events that they failed at.
+  await between(() => database.write([{ sql: FORGET_CONSUMER_FAILURES, args: [] }]));
   await database.purge?.({ clock, write: (statements) => between(() => database.write(statements)), signal });
   if (signal.aborted) return true;
   const swept = JSON.stringify(pending.map(({ log, position, sweep }) => [log, position, sweep]));

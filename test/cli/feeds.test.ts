@@ -246,7 +246,9 @@ test("read, follow and export take a feed, under a name that consumers lists", a
   const listed = await kilde(["consumers", "--feed", "declarations/v2", "--json"]);
   expect(jsonLines(listed.stdout)).toMatchObject([{ consumer: "cards", committed: null, sent: 2 }]);
   const table = await kilde(["consumers", "--feed", "declarations/v2"]);
-  expect(table.stdout).toMatch(/^ COMMITTED +SENT +LAG .*CONSUMER\n +- +2 +0 events, 0 s .* cards\n$/);
+  expect(table.stdout).toMatch(
+    /^STATE +COMMITTED +SENT +LAG .*CONSUMER\nkeeps up +- +2 +0 events, 0 s .* cards\n$/,
+  );
   const exported = await kilde(["export", "-", "--feed", "declarations/v2"]);
   expect(jsonLines(exported.stdout)).toHaveLength(2);
   expect((await kilde(["read", "--feed", "declarations"])).exitCode).toBe(2);

@@ -145,6 +145,25 @@ describe("onError", () => {
   });
 });
 
+test("the server shows which consumers are blocked, and why, until they are not", async () => {
+  await app.append("s-1", { type: "A" });
+  await app.append("s-2", { type: "A" });
+  let isBroken = true;
+  start({ handle: ({ subject }) => (isBroken && subject === "s-1" ? fail() : undefined) });
+  const shown = async () =>
+    (await app.get<{ consumers: Record<string, unknown>[] }>("/events/consumers")).consumers[0];
+  await until(async () => (await shown())?.["blocked"] === 1);
+  expect(await shown()).toMatchObject({
+    consumer: "cards",
+    state: "blocked",
+    committed: 2,
+    failure: { subject: "s-1", version: 1, type: "A", message: expect.stringContaining("own trouble") },
+  });
+  isBroken = false;
+  await until(async () => (await shown())?.["blocked"] === 0);
+  expect(await shown()).toMatchObject({ state: "keeps-up", failure: null });
+});
+
 test("without onError, some failures are printed on standard error, with the consumer's name", async () => {
   for (let number = 0; number < 20; number += 1) await app.append(`s-${number}`, { type: "A" });
   const printed: string[] = [];

@@ -187,6 +187,16 @@ const CORRUPTIONS: readonly (readonly [name: string, sql: string, check: string]
   ["an answer beyond the head", "update idempotency set base = 7", "idempotency keys have their answer"],
   ["a consumer beyond the head", "update consumers set committed = 8", "consumers are within their log"],
   ["a consumer before the start", "update consumers set sent = -1", "consumers are within their log"],
+  [
+    "a consumer whose failure is not JSON",
+    "update consumers set failure = '{'",
+    "consumers report failures in JSON",
+  ],
+  [
+    "a consumer with less than nothing blocked",
+    "update consumers set blocked = -1",
+    "consumers report failures in JSON",
+  ],
   ["a consumer at no time", "update consumers set seen = 'now'", "consumers have names and times"],
   ["a reference to nothing", "update consumers set log = 9", "references lead somewhere"],
   ["a feed beyond its source", "update feeds set cursor = 99", "feeds are within their source"],

@@ -19,6 +19,9 @@ interface Consumer {
   readonly sent: number | null;
   readonly lag: { readonly events: number; readonly seconds: number };
   readonly active: boolean;
+  readonly state: string;
+  readonly blocked: number;
+  readonly failure: unknown;
 }
 
 let database: Database;
@@ -69,7 +72,8 @@ describe("a reader that names itself is seen", () => {
 
   test("reading one stream says nothing of the log, and reading again from the start does", async () => {
     await app.get("/streams/s-0", cards);
-    expect(await one()).toMatchObject({ sent: null, lag: { events: 4 } });
+    // Each stream is complete when it is read: a reader of streams lacks nothing.
+    expect(await one()).toMatchObject({ sent: null, lag: { events: 0, seconds: 0 }, state: "keeps-up" });
     await app.get("/events", cards);
     await one();
     await Bun.sleep(2);
@@ -193,7 +197,7 @@ test("no statement scans the events, or sorts what it reads", async () => {
     { sql: ACTIVE_CONSUMERS, args: [0, "2026"] },
     { sql: RECORD_SIGHTINGS, args: ["[]", "2026"] },
     { sql: RECORD_NEW_CONSUMERS, args: [0, 10, "[]"] },
-    { sql: COMMIT_CONSUMER, args: [0, "a", 1, "2026", 0, 10, "2026"] },
+    { sql: COMMIT_CONSUMER, args: [0, "a", 1, "2026", 0, 10, "2026", 0, null] },
   ];
   for (const { sql, args } of statements) {
     const plan = await database.read({ sql: `explain query plan ${sql}`, args });
@@ -206,4 +210,61 @@ test("no statement scans the events, or sorts what it reads", async () => {
       faults: [],
     });
   }
+});
+
+describe("what a consumer reports", () => {
+  const failure = {
+    subject: "s-1",
+    version: 2,
+    type: "A",
+    message: "no such account",
+    attempts: 3,
+    since: "2026-01-01T00:00:00.000Z",
+  };
+
+  test("is listed until it reports otherwise", async () => {
+    expect((await commit({ position: 4, blocked: 2, failure })).status).toBe(200);
+    expect(await one()).toMatchObject({ state: "blocked", blocked: 2, failure, committed: 4 });
+    expect(await listed()).toMatchObject([{ consumer: "cards", state: "blocked", blocked: 2, failure }]);
+    await commit({ position: 4 });
+    expect(await one()).toMatchObject({ state: "keeps-up", blocked: 0, failure: null });
+  });
+
+  test("is kept also when its position would go back", async () => {
+    await commit({ position: 4 });
+    expect((await commit({ position: 3, blocked: 1, failure })).status).toBe(409);
+    expect(await one()).toMatchObject({ committed: 4, blocked: 1, failure });
+  });
+
+  test.each([
+    { blocked: -1 },
+    { blocked: 1.5 },
+    { failure: { ...failure, message: "x".repeat(1_001) } },
+    { failure: { ...failure, since: "yesterday" } },
+    { failure: { ...failure, more: 1 } },
+    { failure: "it failed" },
+  ])("is refused: %j", async (wrong) => {
+    const refused = await commit({ position: 4, ...wrong });
+    expect(refused.status).toBe(422);
+    expect(await problemOf(refused)).toMatchObject({ type: "/problems/invalid-body" });
+  });
+
+  testInProcess("makes the state, with how far it is and when it was seen", async () => {
+    await commit({ position: 1 });
+    expect(await one()).toMatchObject({ state: "keeps-up", lag: { events: 3 } });
+    const hourAgo = new Date(Date.now() - 3_600_000).toISOString();
+    await database.write([{ sql: "update events set recorded = ?1", args: [hourAgo] }]);
+    expect(await one()).toMatchObject({ state: "late" });
+    await commit({ position: 1, blocked: 1, failure });
+    expect(await one()).toMatchObject({ state: "blocked" });
+    await database.write([{ sql: "update consumers set seen = ?1", args: [hourAgo] }]);
+    expect(await one()).toMatchObject({ state: "silent", active: true });
+  });
+
+  testInProcess("is forgotten when a stream is erased, since it may quote an event", async () => {
+    await commit({ position: 4, blocked: 1, failure });
+    expect((await app.fetch("/streams/s-1?reason=asked", { method: "DELETE" })).status).toBe(200);
+    while ((await one()).failure !== null) await Bun.sleep(5);
+    expect(await one()).toMatchObject({ blocked: 1, failure: null });
+  });
 });

@@ -92,6 +92,15 @@ export const LOG_INVARIANTS: readonly Invariant[] = [
     ),
   },
   {
+    name: "consumers report failures in JSON",
+    remedy: REPAIR,
+    sql: `select 'consumer ' || quote(name) || ': ' || blocked || ' blocked, last failure ' || quote(failure) as detail
+      from consumers where blocked < 0 or ${isNotJsonOf("object", "failure")}`,
+    repair: [
+      `update consumers set blocked = 0, failure = null where blocked < 0 or ${isNotJsonOf("object", "failure")}`,
+    ],
+  },
+  {
     name: "consumers have names and times",
     remedy: RESTORE,
     sql: `select 'consumer ' || quote(name) || ': seen from ' || quote(since) || ' to ' || quote(seen) as detail from consumers

@@ -1,0 +1,2 @@
+ALTER TABLE `consumers` ADD `blocked` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
+ALTER TABLE `consumers` ADD `failure` text;

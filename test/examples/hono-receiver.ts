@@ -20,7 +20,8 @@ export function createReceiver(secrets: readonly string[]) {
     const delivery = await receive<UserRegistered>(req.raw, secrets);
     if (delivery.kind === "events") {
       for (const event of delivery.events) {
-        const version = versions.get(event.stream) ?? 0;
+        // A stream of which nothing was received may have events from before the subscription's `start`.
+        const version = versions.get(event.stream) ?? event.previousSequence;
         // Deliveries come at least once.
         if (event.version <= version) continue;
         // Something is missing: refused, and so delivered again when what is before it was.

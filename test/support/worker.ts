@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 
 import type { BunPlugin } from "bun";
+import { build as esbuild } from "esbuild";
 import { parse } from "jsonc-parser";
 import { Miniflare } from "miniflare";
 
@@ -38,9 +39,17 @@ export interface WorkerUnderTest {
 }
 
 /** As the example is deployed. */
-const { compatibility_date: COMPATIBILITY_DATE, compatibility_flags: COMPATIBILITY_FLAGS } = parse(
-  readFileSync(join(ROOT, "test/examples/worker/wrangler.jsonc"), "utf8"),
-) as { readonly compatibility_date: string; readonly compatibility_flags: string[] };
+const {
+  main: MAIN,
+  minify: MINIFY,
+  compatibility_date: COMPATIBILITY_DATE,
+  compatibility_flags: COMPATIBILITY_FLAGS,
+} = parse(readFileSync(join(ROOT, "test/examples/worker/wrangler.jsonc"), "utf8")) as {
+  readonly main: string;
+  readonly minify: boolean;
+  readonly compatibility_date: string;
+  readonly compatibility_flags: string[];
+};
 
 function discard(...streams: readonly Readable[]): void {
   for (const stream of streams) stream.resume();
@@ -68,6 +77,44 @@ export async function bundleWorker(entry: string, source?: string): Promise<stri
   const [output] = outputs;
   if (output === undefined || outputs.length > 1) throw new Error(`${entry} is not one file`);
   return output.text();
+}
+
+/**
+ * Bundles the example from the published library with esbuild and the settings of its `wrangler.jsonc`, as
+ * `wrangler deploy` does.
+ */
+export async function deployedBundle(folder: string): Promise<Uint8Array> {
+  for (const [name, entry] of [
+    ["worker", "src/worker.ts"],
+    ["index", "src/index.ts"],
+  ] as const) {
+    await Bun.build({
+      entrypoints: [join(ROOT, entry)],
+      outdir: folder,
+      naming: `${name}.[ext]`,
+      target: "browser",
+      format: "esm",
+      external: ["zod", "drizzle-orm"],
+      plugins: [runtimeCrypto],
+    });
+  }
+  const { outputFiles } = await esbuild({
+    entryPoints: [join(ROOT, "test/examples/worker", MAIN)],
+    bundle: true,
+    write: false,
+    format: "esm",
+    target: "es2024",
+    minify: MINIFY,
+    conditions: ["workerd", "worker", "browser"],
+    mainFields: ["browser", "module", "main"],
+    external: ["node:*"],
+    nodePaths: [join(ROOT, "node_modules")],
+    alias: { "kilde/worker": join(folder, "worker.js"), kilde: join(folder, "index.js") },
+    define: { "process.env.NODE_ENV": '"production"' },
+  });
+  const [output] = outputFiles;
+  if (output === undefined || outputFiles.length > 1) throw new Error("the worker is not one file");
+  return output.contents;
 }
 
 const bundles = new Map<string, Promise<string>>();

@@ -375,6 +375,21 @@ describe("the receiver in Hono, over HTTP", () => {
     expect(names.get("user-1")).toBe("Ida B.");
   });
 
+  test("takes a stream whose first events were before the subscription's start", async () => {
+    const newcomer = createReceiver([secret]);
+    const take = (version: number) =>
+      newcomer.app.fetch(
+        delivery(named(version, "Ida"), {
+          secrets: [secret],
+          url: "http://localhost/hook",
+          timestamp: Math.floor(Date.now() / 1_000),
+        }),
+      );
+    expect((await take(7)).status).toBe(204);
+    expect((await take(9)).status).toBe(409);
+    expect((await take(8)).status).toBe(204);
+  });
+
   test("consents to be delivered to", async () => {
     const response = await fetch(`http://127.0.0.1:${server.port}/hook`, {
       method: "OPTIONS",

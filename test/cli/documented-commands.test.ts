@@ -1,0 +1,86 @@
+import { expect, test } from "bun:test";
+import { type Command, CommanderError } from "commander";
+
+import type { CliContext } from "../../src/cli/context.ts";
+import { VERBS } from "../../src/cli/verbs.ts";
+import { documentedCode, documentedCommands } from "../support/markdown.ts";
+
+interface Documented {
+  readonly place: string;
+  readonly command: string;
+}
+
+/** The command of a line of a shell, without what is around it: variables, redirections, comments. */
+function wordsOf(line: string): string[] | null {
+  const start = /(?:^|[\s&;|])kilde (?=[a-z])/.exec(line);
+  if (start === null || /^\s*#/.test(line)) return null;
+  const words = line.slice(start.index + start[0].length).match(/"[^"]*"|'[^']*'|\S+/g) ?? [];
+  const end = words.findIndex((word) => /^(#|\||[<>]$|\d?>|\\|&&|;)/.test(word));
+  return end === -1 ? words : words.slice(0, end);
+}
+
+/** Has a command and those below it parse, and do nothing. */
+function disarm(command: Command): void {
+  command.exitOverride().configureOutput({ writeErr: () => {}, writeOut: () => {} });
+  if (command.commands.length === 0) command.action(() => {});
+  for (const subcommand of command.commands) disarm(subcommand);
+}
+
+/** A command that is only named, without arguments, need not have those that it requires. */
+const INCOMPLETE = new Set([
+  "commander.missingArgument",
+  "commander.missingMandatoryOptionValue",
+  "commander.help",
+]);
+
+async function faultOf(words: readonly string[]): Promise<string | null> {
+  const [name = "", ...args] = words;
+  if (name === "complete" || name === "help") return null;
+  const verb = VERBS.find((known) => known.name === name);
+  if (verb === undefined) return `there is no command ${name}`;
+  const command = (await verb.load())({ environment: {} } as CliContext);
+  disarm(command);
+  const isNamedOnly = args.every((arg) => /^[a-z-]+$/.test(arg) && !arg.startsWith("-"));
+  try {
+    await command.parseAsync(args, { from: "user" });
+    return null;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return isNamedOnly && INCOMPLETE.has(error.code) ? null : error.message;
+  }
+}
+
+async function helpExamples(): Promise<Documented[]> {
+  const documented: Documented[] = [];
+  const collect = (command: Command, place: string): void => {
+    let text = "";
+    command.configureOutput({ writeOut: (part) => (text += part) });
+    command.outputHelp();
+    for (const [, example = ""] of text.matchAll(/^ {2}\$ (kilde .*)$/gm)) {
+      documented.push({ place, command: example });
+    }
+    for (const subcommand of command.commands) collect(subcommand, `${place} ${subcommand.name()}`);
+  };
+  for (const { name, load } of VERBS) {
+    collect((await load())({ environment: {} } as CliContext), `kilde ${name} --help`);
+  }
+  return documented;
+}
+
+test("every command of the documentation and of --help has the arguments that the command line takes", async () => {
+  const lines = documentedCode()
+    .filter(({ language }) => language === "sh")
+    .flatMap(({ place, code }) => code.split("\n").map((command) => ({ place, command })));
+  const documented = [...lines, ...documentedCommands(), ...(await helpExamples())];
+  const faults: string[] = [];
+  let checked = 0;
+  for (const { place, command } of documented) {
+    const words = wordsOf(command);
+    if (words === null) continue;
+    const fault = await faultOf(words);
+    if (fault !== null) faults.push(`${place}: ${command}: ${fault}`);
+    checked += 1;
+  }
+  expect(faults).toEqual([]);
+  expect(checked).toBeGreaterThan(100);
+});

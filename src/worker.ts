@@ -36,7 +36,7 @@ export interface WorkerOptions {
    */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /**
-   * Calls of the database that one invocation may make: subrequests, which the platform limits. Work in the background
+   * Calls of the database, and deliveries, that one invocation may make: subrequests, which the platform limits. Work in the background
    * stops before, and followers are sent away, to come again. Default: 50, what Cloudflare grants everybody; null: no
    * limit.
    */

@@ -8,6 +8,7 @@ import { type Attempt, createAttempts } from "./attempts.ts";
 import type { LeftBehind } from "./left-behind.ts";
 import { openOutbox } from "./outbox.ts";
 import type { KeepProgress } from "./progress.ts";
+import type { DeliveryTurns } from "./turn-order.ts";
 import { createRereading } from "./rereading.ts";
 import type { OpenSecrets } from "./request.ts";
 import { createSender } from "./sender.ts";
@@ -35,9 +36,9 @@ const CHANGE_GRACE_MS = 1_000;
 /**
  * Why dispatching ended: the process does; the subscription was changed, or is another's, or the wall clock was
  * corrected, so that it begins again from what is stored; the log got another identity, so that positions in memory mean
- * something else; the endpoint wants no more. When storage fails, it throws.
+ * something else; the endpoint wants no more; its turn is over. When storage fails, it throws.
  */
-export type DispatchEnd = "closing" | "changed" | "renewed" | "gone";
+export type DispatchEnd = "closing" | "changed" | "renewed" | "gone" | "turn-over";
 
 export interface DispatchDeps {
   readonly database: Database;
@@ -61,6 +62,10 @@ export interface DispatchDeps {
   readonly onManyBlocked: (blocked: number) => void;
   /** The longest `Retry-After` that is honored. */
   readonly mostRetryAfterMs: number;
+  /** Null: it goes on for as long as it may. */
+  readonly turns: Pick<DeliveryTurns, "turnMs" | "keepMs"> | null;
+  /** Called when something was delivered, or a turn was used up. */
+  readonly onWork: () => void;
   readonly signal: AbortSignal;
   /** Whether the process ends, and this is not only to begin again. */
   readonly isClosing: () => boolean;
@@ -84,6 +89,9 @@ export async function dispatch(
     changed = true;
     urgent = true;
   };
+  const { turns } = deps;
+  const { turnMs, keepMs } = turns ?? { turnMs: Number.POSITIVE_INFINITY, keepMs: KEEP_MS };
+  const startedMs = clock.now();
   const { identity, ...found } = await source.state();
   let end: DispatchEnd | "failed" | null = null;
   const over = new AbortController();
@@ -128,10 +136,12 @@ export async function dispatch(
       onTrouble: deps.onTrouble,
       onSettled(parcel, verdict) {
         delivered += 1;
+        deps.onWork();
         supply.sent(parcel.events);
         changed = true;
         if (verdict.kind === "gone") end ??= "gone";
       },
+      signal,
       wake: alarm.wake,
       fail,
     },
@@ -143,6 +153,7 @@ export async function dispatch(
     sender,
     concurrency: config.concurrency,
     track: (read) => rereading.track(read),
+    signal,
     onRead() {
       isBehind = true;
       alarm.wake();
@@ -151,7 +162,7 @@ export async function dispatch(
   });
 
   /** Stores how far it is. Nothing counts as stored before the write is acknowledged; one is under way at a time. */
-  const keep = async () => {
+  const keep = async (isLast = false) => {
     const started = clock.now();
     [changed, urgent, isBehind, delivered, keptAt] = [false, false, false, 0, started];
     const tells = started - toldAt >= TELL_MS || end !== null;
@@ -163,6 +174,7 @@ export async function dispatch(
       id,
       epoch,
       lease,
+      isLast,
       trouble: sender.endpoint().trouble,
       attempts: news?.list ?? null,
     });
@@ -200,10 +212,23 @@ export async function dispatch(
   /** When progress is to be stored; null: there is none. */
   const keepAt = (now: number): number | null => {
     if (urgent || delivered >= KEEP_DELIVERIES) return now;
-    if (changed) return keptAt + KEEP_MS;
+    if (changed) return keptAt + keepMs;
     if (isBehind) return keptAt + TELL_MS;
     // Attempts that came too soon after others to be told of with what was stored for them.
     return attempts.hasNews() ? toldAt + TELL_MS : null;
+  };
+
+  /** Ends the turn, where subscriptions take turns, when nothing can be done now or it took long enough. */
+  const takeTurn = (now: number, isIdle: boolean) => {
+    const turnEndsMs = startedMs + turnMs;
+    const isLong = now >= turnEndsMs;
+    if (isLong) deps.onWork();
+    if (isLong || isIdle) {
+      end ??= "turn-over";
+      alarm.wake();
+    } else {
+      alarm.at(turnEndsMs);
+    }
   };
 
   const turn = () => {
@@ -227,6 +252,7 @@ export async function dispatch(
     if (isBusy && leaseUntil - now < LEASE_MS / 2) hasten();
     if (keeping.write !== null) return;
     const at = keepAt(now);
+    if (turns !== null) takeTurn(now, at === null && !isBusy && (mayAt > now || supply.isIdle(head)));
     if (at === null) return;
     if (at <= now) keepNow();
     else alarm.at(at);
@@ -267,7 +293,7 @@ export async function dispatch(
   }
   // What is stored last has to know the outcome of the write before it.
   await keeping.write;
-  if (end !== "renewed") await keep();
+  if (end !== "renewed") await keep(deps.isClosing() || end === "turn-over");
   if (end === "failed") throw failure;
   return end ?? "closing";
 }

@@ -1,6 +1,6 @@
 import { KildeError } from "../core/errors.ts";
 import type { Row, Statement } from "../log/database.ts";
-import { type Lease, renewal } from "../log/lease.ts";
+import { type Lease, release, renewal } from "../log/lease.ts";
 import { integerAt } from "../log/database.ts";
 import { isUnanswered, storageFailure } from "../log/failures.ts";
 import { type BatchWriter, writeUnplanned } from "../log/writer.ts";
@@ -16,6 +16,8 @@ export interface Progress {
   readonly id: string;
   readonly epoch: number;
   readonly lease: Lease;
+  /** Whether others may have the lease when this is stored. */
+  readonly isLast: boolean;
   readonly cursor: number;
   readonly rewind: Rewind | null;
   readonly batch: FrozenBatch | null;
@@ -69,11 +71,10 @@ function laneRow(row: StoredLane): readonly unknown[] {
 }
 
 function progressStatements(progress: Progress): Statement[] {
-  const { id, epoch, lease, cursor, rewind, batch, trouble, upserts, deletes, attempts } = progress;
+  const { id, epoch, lease, isLast, cursor, rewind, batch, trouble, upserts, deletes, attempts } = progress;
   const guard = [id, epoch, lease.name, lease.holder, lease.token];
   const statements: Statement[] = [
     { sql: KEEP_PROGRESS, args: [...guard, cursor, json(rewind), json(batch), json(trouble)] },
-    renewal(lease),
   ];
   if (upserts.length > 0)
     statements.push({ sql: KEEP_LANES, args: [...guard, JSON.stringify(upserts.map(laneRow))] });
@@ -81,6 +82,8 @@ function progressStatements(progress: Progress): Statement[] {
   else if (deletes.length > 0)
     statements.push({ sql: DROP_LANES, args: [...guard, JSON.stringify(deletes)] });
   if (attempts !== null) statements.push({ sql: KEEP_ATTEMPTS, args: [...guard, JSON.stringify(attempts)] });
+  // Last, since the statements before it are written only under the lease.
+  statements.push(isLast ? release(lease) : renewal(lease));
   return statements;
 }
 

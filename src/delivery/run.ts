@@ -11,6 +11,7 @@ import { createProgressKeeper } from "./progress.ts";
 import { readSubscription } from "./record.ts";
 import type { OpenSecrets } from "./request.ts";
 import { listAttempts } from "./state.ts";
+import { createTurnOrder, type DeliveryTurns } from "./turn-order.ts";
 import type { Send } from "../egress/outgoing.ts";
 import type { EndpointTrouble, Subscription } from "./subscription.ts";
 
@@ -43,6 +44,8 @@ export interface DeliverOptions {
   readonly blockedSubjects: number;
   readonly mostRetryAfterMs: number;
   readonly onEvent: (event: DeliveryRunEvent) => void;
+  /** Where no process stays up: how subscriptions take turns. Default: all that are behind are delivered at once, on and on. */
+  readonly turns?: DeliveryTurns;
 }
 
 /** Deliveries of this process. */
@@ -55,9 +58,19 @@ export interface Delivering {
   close(): Promise<void>;
 }
 
+/** Deliveries where subscriptions take turns. */
+export interface DeliveringInTurns extends Delivering {
+  /** Whether a turn is under way, or about to start; otherwise nothing can be delivered now. */
+  isAtWork(): boolean;
+  /** Whether anything was delivered. */
+  hasWorked(): boolean;
+}
+
 /**
  * Active subscriptions that are behind: of their log, with a subject that is due, or with a redelivery under way. A
  * subject that is due later than its wait can last is due now: the clock was ahead when that was stored.
+ * Those that were delivered the least often by others come first: where each turn has a holder of its own, it continues
+ * where the last one stopped.
  * In each row whether argument 1 had it last, or nobody ever had; and whether no other has it now.
  */
 export const FIND_BEHIND = `
@@ -69,7 +82,8 @@ left join leases as lease on lease.name = 'subscriptions/' || subscription.id
 where subscription.status = 'active' and (subscription.cursor < log.head or subscription.rewind is not null
   or subscription.batch is not null
   or exists (select 1 from subscription_subjects as lane where lane.subscription = subscription.id
-    and (lane.due <= ${NOW} or lane.due > ${NOW} + coalesce(lane.wait, ${RETRY_LAST_MS}))))`;
+    and (lane.due <= ${NOW} or lane.due > ${NOW} + coalesce(lane.wait, ${RETRY_LAST_MS}))))
+order by coalesce(lease.token, 0), subscription.id`;
 
 function leaseName(subscription: string): string {
   return `subscriptions/${subscription}`;
@@ -87,7 +101,7 @@ async function pauseGone(writer: BatchWriter, clock: Clock, id: string): Promise
 }
 
 /** Delivers every subscription that no other process does, until it is closed. */
-export function deliver(options: DeliverOptions): Delivering {
+export function deliver(options: DeliverOptions): DeliveringInTurns {
   const { database, writer, clock, holder, onEvent } = options;
   const keepProgress = createProgressKeeper(writer);
   const stopping = new AbortController();
@@ -95,6 +109,9 @@ export function deliver(options: DeliverOptions): Delivering {
   const leftBehind = new Map<string, LeftBehind>();
   let behindBefore = new Set<string>();
   let woken = Promise.withResolvers<void>();
+  const turns = options.turns ?? null;
+  const order = createTurnOrder(turns);
+  let isAtWork = true;
 
   const leftBehindOf = (id: string): LeftBehind => {
     const found = leftBehind.get(id) ?? createLeftBehind();
@@ -125,6 +142,8 @@ export function deliver(options: DeliverOptions): Delivering {
         secrets,
         keepProgress,
         signal,
+        turns,
+        onWork: () => order.worked(id),
         isClosing: () => stopping.signal.aborted,
         leftBehind: leftBehindOf(id),
         onManyBlocked: (blocked) => onEvent({ kind: "many-blocked", subscription: id, blocked }),
@@ -141,8 +160,8 @@ export function deliver(options: DeliverOptions): Delivering {
       await pauseGone(writer, clock, id);
       onEvent({ kind: "gone", subscription: id });
     }
-    if (end === "gone" || stopping.signal.aborted) await releaseLease(writer, lease);
-    return end !== "gone";
+    if (end === "gone") await releaseLease(writer, lease);
+    return end !== "gone" && end !== "turn-over";
   };
 
   const run = async (id: string, restarted: () => AbortSignal) => {
@@ -155,6 +174,7 @@ export function deliver(options: DeliverOptions): Delivering {
         backoff = BACKOFF_MS;
       } catch (error) {
         onEvent({ kind: "failed", subscription: id, error });
+        if (turns !== null) return;
         await clock.sleep(backoff, signal);
         backoff = Math.min(backoff * 2, LAST_BACKOFF_MS);
       }
@@ -162,6 +182,7 @@ export function deliver(options: DeliverOptions): Delivering {
   };
 
   const start = (id: string) => {
+    order.begin(id);
     let restarting = new AbortController();
     const restarted = () => {
       restarting = new AbortController();
@@ -176,15 +197,16 @@ export function deliver(options: DeliverOptions): Delivering {
 
   const look = async () => {
     const rows = await database.read({ sql: FIND_BEHIND, args: [holder] });
-    const behind = new Set<string>();
-    for (const row of rows) {
-      const id = textAt(row, 0);
-      behind.add(id);
-      if (running.has(id) || integerAt(row, 2) === 0) continue;
-      // Whoever delivered it last is given the time to go on.
-      if (integerAt(row, 1) === 1 || behindBefore.has(id)) start(id);
-    }
+    const behind = new Set(rows.map((row) => textAt(row, 0)));
+    // Whoever delivered it last is given the time to continue; where each turn has a holder of its own, there is nobody.
+    const startable = rows
+      .filter((row) => integerAt(row, 2) === 1)
+      .filter((row) => integerAt(row, 1) === 1 || turns !== null || behindBefore.has(textAt(row, 0)))
+      .map((row) => textAt(row, 0))
+      .filter((id) => !running.has(id));
+    for (const id of order.next(startable, running.size)) start(id);
     behindBefore = behind;
+    isAtWork = running.size > 0;
   };
 
   const lookUntilStopped = async () => {
@@ -211,6 +233,8 @@ export function deliver(options: DeliverOptions): Delivering {
       woken.resolve();
     },
     learn: () => woken.resolve(),
+    isAtWork: () => isAtWork,
+    hasWorked: () => order.hasWorked(),
     async close() {
       stopping.abort();
       await looking;

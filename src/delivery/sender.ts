@@ -43,6 +43,8 @@ export interface SenderDeps {
   /** Called when the endpoint goes down, and with null when it is back. */
   readonly onTrouble: (trouble: EndpointTrouble | null) => void;
   readonly onSettled: (parcel: Parcel, verdict: Verdict) => void;
+  /** Once it aborts, nothing more is sent: the calls that are left may be just enough to store how far it is. */
+  readonly signal: AbortSignal;
   /** Called whenever a request is over. */
   readonly wake: () => void;
   readonly fail: (error: unknown) => void;
@@ -124,6 +126,7 @@ export function createSender(
     mayAt: () => freshProbeAt(endpoint, lastAttempt),
     sendAll(now) {
       for (;;) {
+        if (deps.signal.aborted) return null;
         if (now < nextSend) return nextSend;
         let next: readonly [Parcel, TurnKind] | null = null;
         if (sending.size < allowance(endpoint, now)) {

@@ -1,30 +1,42 @@
 import type { BackgroundWork } from "../core/background.ts";
+import type { Database } from "../log/database.ts";
 import { deliver, type DeliverOptions, FIND_BEHIND } from "./run.ts";
+import type { DeliveryTurns } from "./turn-order.ts";
 
-/** How long it waits before it looks whether all is delivered: looks are calls of the database, which are counted. */
-const FIRST_LOOK_MS = 200;
-const LAST_LOOK_MS = 2_000;
+/** How long it waits before it looks whether anything is left to be done now. */
+const FIRST_LOOK_MS = 50;
+const LAST_LOOK_MS = 500;
 
 /** What a delivery that is under way may take beyond a slice. */
 const CLOSE_MS = 3_000;
 
+/** Few at a time: each that begins has to have the calls that it takes to store how far it came. */
+const TURNS: DeliveryTurns = { atOnce: 2, turnMs: 2_000, keepMs: 500 };
+
 /** Delivers where no process stays up to do it: until nothing is due, or the slice ends. */
 export function deliverInSlices(options: DeliverOptions): BackgroundWork {
   const { database, clock, holder } = options;
-  const isBehind = async () => (await database.read({ sql: FIND_BEHIND, args: [holder] })).length > 0;
   return {
     name: "deliver",
     async runSlice({ deadline, signal }) {
+      // The last calls are for writing: nothing that is read in the end could still be delivered.
+      const readable: Database = {
+        ...database,
+        read: (statement) =>
+          signal.aborted ? Promise.reject(new Error("the slice is over")) : database.read(statement),
+      };
       const hasTime = () => !signal.aborted && clock.monotonic() < deadline - CLOSE_MS;
-      if (!hasTime() || !(await isBehind())) return "idle";
-      const delivering = deliver(options);
+      if (!hasTime()) return "idle";
+      const behind = await readable.read({ sql: FIND_BEHIND, args: [holder] });
+      if (behind.length === 0) return "idle";
+      const delivering = deliver({ ...options, database: readable, turns: TURNS });
       let wait = FIRST_LOOK_MS;
       do {
         await clock.sleep(wait, signal);
         wait = Math.min(wait * 2, LAST_LOOK_MS);
-      } while (hasTime() && (await isBehind()));
+      } while (hasTime() && delivering.isAtWork());
       await delivering.close();
-      return "worked";
+      return delivering.hasWorked() ? "worked" : "idle";
     },
   };
 }

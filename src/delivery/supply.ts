@@ -13,6 +13,8 @@ const LOW_WATER = 256;
 export interface Supply {
   /** Reads for lanes that stand apart, and reads the pass on up to a head. */
   refill(head: number): void;
+  /** Whether there is nothing to read up to a head. */
+  isIdle(head: number): boolean;
   /** So many events were sent. */
   sent(events: number): void;
 }
@@ -23,6 +25,8 @@ export interface SupplyDeps {
   readonly concurrency: number;
   /** Passes on a read; see `Rereading`. */
   readonly track: (read: Promise<void>) => Promise<void>;
+  /** Once it aborts, nothing more is read. */
+  readonly signal: AbortSignal;
   /** Called whenever a read is over: the cursor may have moved though nothing was sent. */
   readonly onRead: () => void;
   readonly fail: (error: unknown) => void;
@@ -47,7 +51,7 @@ export function createSupply(deps: SupplyDeps): Supply {
   };
 
   const load = (kind: TurnKind): boolean => {
-    const lane = lanes.nextHungry(kind);
+    const lane = deps.signal.aborted ? null : lanes.nextHungry(kind);
     if (lane === null) return false;
     loading[kind] += 1;
     read(reading.load(lane), () => {
@@ -58,7 +62,7 @@ export function createSupply(deps: SupplyDeps): Supply {
 
   const readOn = (head: number) => {
     const isFull = lanes.waiting("fresh") > LOW_WATER || (sinceRoom < 0 && sender.underWay() > 0);
-    if (isReading || isFull || !reading.wants(head)) return;
+    if (isReading || isFull || deps.signal.aborted || !reading.wants(head)) return;
     if (!reading.hasRoom()) {
       // Looking costs as much as there is at hand, so not at each delivery.
       sinceRoom = -LOW_WATER / 4;
@@ -78,6 +82,7 @@ export function createSupply(deps: SupplyDeps): Supply {
       while (loading.retry + lanes.ready("retry") < most && load("retry"));
       readOn(head);
     },
+    isIdle: (head) => !isReading && loading.fresh + loading.retry === 0 && !reading.wants(head),
     sent(events) {
       sinceRoom += events;
     },

@@ -60,14 +60,17 @@ export function renewal({ name, holder, token }: Lease): Statement {
   };
 }
 
+/** Part of a batch: lets others have it at once. */
+export function release({ name, holder, token }: Lease): Statement {
+  return {
+    sql: "update leases set expires = 0 where name = ?1 and holder = ?2 and token = ?3",
+    args: [name, holder, token],
+  };
+}
+
 /** Lets others have it at once. */
-export async function releaseLease(writer: BatchWriter, { name, holder, token }: Lease): Promise<void> {
-  await writer.write([
-    {
-      sql: "update leases set expires = 0 where name = ?1 and holder = ?2 and token = ?3",
-      args: [name, holder, token],
-    },
-  ]);
+export async function releaseLease(writer: BatchWriter, lease: Lease): Promise<void> {
+  await writer.write([release(lease)]);
 }
 
 /** Whether no other holder of the same or a higher rank has it now. */

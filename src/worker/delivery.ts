@@ -8,6 +8,7 @@ import type { Database } from "../log/database.ts";
 import { openLogReader } from "../log/reader.ts";
 import type { BatchWriter } from "../log/writer.ts";
 import { sealWith } from "../server/seal.ts";
+import type { Calls } from "./calls.ts";
 import { workerSend } from "./send.ts";
 
 export interface WorkerDeliveryDeps {
@@ -15,19 +16,24 @@ export interface WorkerDeliveryDeps {
   readonly database: Database;
   readonly writer: BatchWriter;
   readonly clock: Clock;
+  readonly calls: Pick<Calls, "spend">;
   readonly holder: string;
   readonly onEvent: (event: DeliveryRunEvent) => void;
 }
 
 /** Delivers webhooks, a slice at a time. */
 export function deliveringWork(deps: WorkerDeliveryDeps): BackgroundWork {
-  const { settings, database, clock } = deps;
+  const { settings, database, clock, calls } = deps;
   const { limits, pollIntervalMs, secretKeys } = settings;
   const seal = sealWith(secretKeys);
+  const send = workerSend(settings, clock);
   return deliverInSlices({
     ...deps,
     chance: () => Math.random(),
-    send: workerSend(settings, clock),
+    send(request, signal) {
+      calls.spend();
+      return send(request, signal);
+    },
     secretsOf: (subscription) => openSecrets(seal, subscription, clock.now()),
     readerOf: (log) => openLogReader({ database, clock, limits, pollIntervalMs }, log),
     blockedSubjects: limits.blockedSubjects,

@@ -108,7 +108,7 @@ export function openInvocation(deps: InvocationDeps): Invocation {
         return projectInSlices({ database, writer, clock, holder, retry, onNews, onEvent }, feed);
       }),
     deliver: () => [
-      deliveringWork({ settings, database, writer, clock, holder, onEvent: deps.onDeliveryEvent }),
+      deliveringWork({ settings, database, writer, clock, calls, holder, onEvent: deps.onDeliveryEvent }),
     ],
     sweep: () => [sweeping({ database, turns: store.turns, writer, clock })],
     clear: () => [
@@ -157,7 +157,9 @@ export function openInvocation(deps: InvocationDeps): Invocation {
       const deadline = clock.monotonic() + milliseconds;
       const timer = clock.sleep(milliseconds, ended.signal).then(() => ended.abort());
       const chosen = kinds.flatMap((kind) => works[kind]());
-      await runWorks(chosen, { deadline, signal: over }, deps.onFailure);
+      const { onFailure } = deps;
+      const share = (parts: number) => calls.share(parts);
+      await runWorks(chosen, { deadline, signal: over }, { clock, share, onFailure });
       ended.abort();
       await timer;
     },

@@ -45,21 +45,35 @@ export function clearing(deps: ClearDeps): BackgroundWork {
   };
 }
 
+export interface RunWorksDeps {
+  readonly clock: Clock;
+  /** A signal that ends one of so many equal parts of what the runtime grants; see `Calls`. */
+  readonly share: (parts: number) => AbortSignal;
+  readonly onFailure: (work: string, error: unknown) => void;
+}
+
 /**
  * Gives each work a slice in turn, and again for as long as one of them did something: it may be what another
- * waits for, as a feed that is projected from a feed.
+ * waits for, as a feed that is projected from a feed. Each slice is an equal part of the time and of the calls that are
+ * left, so that a work which has much to do starves none: what one leaves of its part is the others'.
  */
 export async function runWorks(
   works: readonly BackgroundWork[],
-  slice: Slice,
-  onFailure: (work: string, error: unknown) => void,
+  { deadline, signal }: Slice,
+  { clock, share, onFailure }: RunWorksDeps,
 ): Promise<void> {
   let left = works;
-  while (left.length > 0 && !slice.signal.aborted) {
+  while (left.length > 0 && !signal.aborted) {
     let worked = false;
     const failed = new Set<BackgroundWork>();
-    for (const work of left) {
-      if (slice.signal.aborted) return;
+    for (const [index, work] of left.entries()) {
+      if (signal.aborted) return;
+      const parts = left.length - index;
+      const now = clock.monotonic();
+      const slice = {
+        deadline: now + (deadline - now) / parts,
+        signal: AbortSignal.any([signal, share(parts)]),
+      };
       try {
         worked = (await work.runSlice(slice)) === "worked" || worked;
       } catch (error) {

@@ -172,11 +172,11 @@ const LIBRARY: readonly LibraryPart[] = [
   { name: "testing", entry: "src/testing.ts", target: "node" },
 ];
 
-/** Runtimes of workers have it; for a browser, the bundler would put something else in its place. */
-const runtimeCrypto: BunPlugin = {
-  name: "runtime-crypto",
+/** Runtimes of workers have these; for a browser, the bundler would put something else in their place. */
+const runtimeModules: BunPlugin = {
+  name: "runtime-modules",
   setup(build) {
-    build.onResolve({ filter: /^node:crypto$/ }, ({ path }) => ({ path, external: true }));
+    build.onResolve({ filter: /^node:(crypto|async_hooks)$/ }, ({ path }) => ({ path, external: true }));
   },
 };
 
@@ -189,7 +189,7 @@ async function buildLibrary(outdir: string): Promise<void> {
       target,
       format: "esm",
       sourcemap: "linked",
-      plugins: [runtimeCrypto],
+      plugins: [runtimeModules],
       // Part of what is public; whoever uses it has it installed.
       ...(external === "packages" ? { packages: "external" } : { external: ["zod", "drizzle-orm"] }),
     });

@@ -190,7 +190,15 @@ event 3        DeclarationPaid @1  DeclarationPaid @2
 
 test("serve refuses a published contract that has changed otherwise than by growing", async () => {
   const cwd = await project();
-  expect((await (await serve(cwd)).stop()).exitCode).toBe(0);
+  // What was published is promised, and not what a server was started with.
+  const { kilde, stop } = await serve(cwd);
+  await kilde(["import", "events.ndjson"]);
+  const live = async () =>
+    jsonLines<{ status: string; head: number }>((await kilde(["feeds", "--json"])).stdout).some(
+      ({ status, head }) => status === "live" && head > 0,
+    );
+  for (let tries = 0; tries < 100 && !(await live()); tries += 1) await Bun.sleep(50);
+  expect((await stop()).exitCode).toBe(0);
   await Bun.write(join(cwd, "kilde.config.ts"), CONFIG.replaceAll("currency", "coin"));
   const environment = await databaseOf(cwd);
   const { exitCode, stderr } = await run(["serve", "--port", "0"], { cwd, environment });

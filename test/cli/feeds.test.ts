@@ -239,7 +239,7 @@ test("feeds lists what a server has; retire and resume say what became of it", a
   expect(retired.stdout).toStartWith("declarations/v1 is retired.");
   const rebuilt = await kilde(["feeds", "rebuild", "declarations", "v2"]);
   expect(rebuilt.stderr).toContain("is published");
-});
+}, 30_000);
 
 test("read, follow and export take a feed, under a name that consumers lists", async () => {
   const { kilde } = await serve(await project());

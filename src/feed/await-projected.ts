@@ -3,6 +3,7 @@ import { createBatchSize, readBatch } from "../log/batch-size.ts";
 import { readHead } from "../log/subjects.ts";
 import { eraseStep } from "./erasing.ts";
 import { type HydrateDeps, projectionFailed } from "./hydrate-subject.ts";
+import { isAheadLeft } from "./merging.ts";
 import { type FeedRecord, readFeed } from "./record.ts";
 import type { RegisteredFeed } from "./register.ts";
 import { sourceBatch, sourceRange } from "./source.ts";
@@ -24,11 +25,12 @@ const ERASING_MS = 2_000;
  */
 async function isComplete(
   { database }: HydrateDeps,
-  { feed, source }: RegisteredFeed,
-  { cursor }: FeedRecord,
+  { feed, source, merges }: RegisteredFeed,
+  { cursor, merged }: FeedRecord,
   head: number,
   subject: string | null,
 ): Promise<boolean> {
+  if (merges && (await isAheadLeft(database, source, merged))) return false;
   if (cursor >= head) return true;
   if (head - cursor > NEAR_POSITIONS) return false;
   const size = createBatchSize(NEAR_POSITIONS);

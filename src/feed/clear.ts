@@ -35,6 +35,11 @@ export interface ClearDeps {
 export const CLEAR_EVENTS = `
 delete from events where key in (select key from events where key >= ?1 and key <= ?2 order by key limit ?3) returning 1`;
 
+/** Arguments: first key, last key, count, log id. Of the events that are deleted after it. */
+const CLEAR_AHEAD = `
+delete from feed_ahead where log = ?4 and position <= (
+  select max(key) - ?1 + 1 from (select key from events where key >= ?1 and key <= ?2 order by key limit ?3))`;
+
 const SOME_SUBJECTS = "select id from subjects where log = ?1 order by name limit ?2";
 
 const SUBSCRIPTIONS = "select id from subscriptions where log = ?1";
@@ -71,6 +76,7 @@ const END_RETIRING = [
   "delete from erased_ranges where log = ?1",
   "delete from feed_places where log = ?1",
   "delete from feed_contracts where log = ?1",
+  "delete from feed_ahead where log = ?1",
   `update feeds set status = 'retired', cleared = ${HEAD} where log = ?1 and status = 'retiring'`,
 ];
 
@@ -81,7 +87,7 @@ const FORGET_RANGES = `delete from erased_ranges where log = ?1 and ${IS_REBUILD
 
 /** Arguments: log id, now. Positions go on where they were. */
 const END_REBUILDING = `
-update feeds set status = 'building', cursor = 0, rate = 0, failure = null, traced = null, epoch = epoch + 1, started = ?2,
+update feeds set status = 'building', cursor = 0, merged = 0, rate = 0, failure = null, traced = null, epoch = epoch + 1, started = ?2,
   cleared = ${HEAD}
 where log = ?1 and status = 'rebuilding'`;
 
@@ -107,7 +113,8 @@ async function clear(deps: ClearDeps, clearing: Clearing, signal: AbortSignal): 
   const { log, retiring } = clearing;
   const range = [log.base + 1, log.base + LOG_SPAN - 1, STEP_ROWS];
   const places = { sql: KEEP_PLACES, args: [...range, log.id] };
-  const events = [...(retiring ? [] : [places]), { sql: CLEAR_EVENTS, args: range }];
+  const ahead = { sql: CLEAR_AHEAD, args: [...range, log.id] };
+  const events = [...(retiring ? [] : [places]), ahead, { sql: CLEAR_EVENTS, args: range }];
   const forget = FORGET_SUBJECTS.map((sql) => ({ sql, args: [log.id] }));
   const subjects = [
     ...forget,
@@ -170,6 +177,7 @@ export async function clearAll(deps: ClearDeps, signal: AbortSignal): Promise<vo
           : // Who read what was there before is notified when there is nothing of it any more.
             [
               ...discardHistory(log, IS_REBUILDING),
+              { sql: "delete from feed_ahead where log = ?1", args: [log.id] },
               { sql: FORGET_RANGES, args: [log.id] },
               { sql: END_REBUILDING, args: [log.id, now] },
             ]),

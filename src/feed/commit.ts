@@ -4,7 +4,7 @@ import { createSubjectCache } from "../log/subject-cache.ts";
 import type { BatchWriter } from "../log/writer.ts";
 import type { Feed } from "./feed.ts";
 import { promotion, type Standing } from "./promise.ts";
-import { assign, type FeedPlan, planBatch } from "./plan.ts";
+import { assign, type FeedPlan, planBatch, type PlanOptions } from "./plan.ts";
 import type { RegisteredFeed } from "./register.ts";
 import type { SourceRow } from "./source.ts";
 import { type FeedSubject, readFeedSubjects, readSubjectsWithPlaces, UNKNOWN_SUBJECT } from "./subjects.ts";
@@ -36,6 +36,7 @@ export interface PlanningOptions {
   readonly touched?: readonly string[];
   /** As it may be projected under the promise; see `contract.ts`. Default: as it was registered. */
   readonly feed?: Feed;
+  readonly isAhead?: PlanOptions["isAhead"];
 }
 
 export type CommitOptions = Pick<FeedWrite, "erasing" | "promotion">;
@@ -80,6 +81,7 @@ export const NOTHING_PUBLISHED: FeedPlan = {
   replaced: [],
   revived: [],
   erased: [],
+  ahead: [],
   origins: [],
   passed: [],
   failure: null,
@@ -114,12 +116,12 @@ export function createFeedCommits(deps: FeedDeps, registered: RegisteredFeed): F
     ({ state, places }) => (state?.length ?? 0) + places.length * PLACE_BYTES,
   );
   return {
-    async plan(rows, { building = true, touched = [], feed = registered.feed } = {}) {
+    async plan(rows, { building = true, touched = [], feed = registered.feed, isAhead } = {}) {
       const assignment = assign(feed, rows);
       const names = new Set([...touched, ...assignment.assigned.map(({ subject }) => subject)]);
       const read = building ? readSubjectsWithPlaces : readFeedSubjects;
       const stateOf = await statesOf(deps, registered, names, (name) => cache.get(name), read);
-      return planBatch(feed, assignment, stateOf, { tracked, touched });
+      return planBatch(feed, assignment, stateOf, { tracked, touched, ...(isAhead && { isAhead }) });
     },
     async commit(advance, plan, more = {}) {
       const write = { ...advance, ...more, log, source, plan };

@@ -48,7 +48,7 @@ const KEEP_DEFINITION = "update feeds set definition = ?2 where log = ?1 and def
 
 /** The same, for a feed that has to project its source from the start. */
 const BEGIN_AGAIN = `
-update feeds set definition = ?2, cursor = 0, status = 'building', failure = null, rate = 0, epoch = epoch + 1
+update feeds set definition = ?2, cursor = 0, merged = 0, status = 'building', failure = null, rate = 0, epoch = epoch + 1
 where log = ?1 and definition is ?3`;
 
 /** A draft changes in the eyes of every process that has projected it. */

@@ -19,7 +19,8 @@ import { readFeedSubjects, UNKNOWN_SUBJECT } from "./subjects.ts";
 
 /** Arguments: log id, source's subject id, first and last version, count. */
 export const SELECT_ERASED_ORIGINS = `
-select origin.subject, subject.name, origin.position, origin.version, origin.events
+select origin.subject, subject.name, origin.position, origin.version, origin.events,
+  coalesce(origin.place, origin.position)
 from feed_origins as origin cross join subjects as subject on subject.id = origin.subject and subject.log = ?1
 where origin.source = ?2 and origin.source_version >= ?3 and origin.source_version <= ?4
 order by origin.source_version limit ?5`;
@@ -33,9 +34,14 @@ interface ErasedOrigin {
   readonly subjectId: number;
   readonly subject: string;
   readonly position: number;
+  readonly place: number;
   /** Version before them. */
   readonly version: number;
   readonly events: number;
+}
+
+function isBefore(one: ErasedOrigin, other: ErasedOrigin): boolean {
+  return one.place < other.place || (one.place === other.place && one.position < other.position);
 }
 
 async function erasedOrigins(
@@ -52,6 +58,7 @@ async function erasedOrigins(
     position: integerAt(row, 2),
     version: integerAt(row, 3),
     events: integerAt(row, 4),
+    place: integerAt(row, 5),
   }));
 }
 
@@ -63,7 +70,7 @@ export async function eraseOrigins(work: ErasingWork, range: ErasedRange): Promi
   const states = await readFeedSubjects(database, log, [...new Set(found.map(({ subject }) => subject))]);
   const stateOf = (name: string) => states.get(name) ?? UNKNOWN_SUBJECT;
   // What an erasure of the whole subject has removed is not there any more.
-  const live = found.filter(({ subject, position }) => position > stateOf(subject).reset);
+  const live = found.filter(({ subject, place }) => place > stateOf(subject).reset);
   const bySubject = Map.groupBy(live, ({ subject }) => subject);
   const erasing: Statement[] = [
     {
@@ -74,8 +81,8 @@ export async function eraseOrigins(work: ErasingWork, range: ErasedRange): Promi
   if (found.length < STEP_EVENTS) erasing.push(rangeApplied(log, range));
   if (feed.stateful) {
     const begun = [...bySubject.values()].map((each): BegunRevision => {
-      const first = each.reduce((least, one) => (one.position < least.position ? one : least));
-      return { subjectId: first.subjectId, since: first.position, low: first.version };
+      const first = each.reduce((least, one) => (isBefore(one, least) ? one : least));
+      return { subjectId: first.subjectId, since: first.place, low: first.version };
     });
     // Their states are made of what was erased.
     if (begun.length > 0) erasing.push(beginRevisions(log, range, begun), sweepAgain(range));

@@ -47,7 +47,9 @@ export interface ErasingWork {
  * then it failed at one that was projected before.
  */
 export function failedToFold({ status, failure, cursor }: FeedRecord): boolean {
-  return status === "halted" && failure !== null && failure.position <= cursor;
+  if (status !== "halted" || failure === null) return false;
+  // Failures that an earlier version of Kilde stored do not state it.
+  return failure.folding ?? failure.position <= cursor;
 }
 
 /** Writes one batch of the work. */

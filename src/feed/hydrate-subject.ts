@@ -127,7 +127,11 @@ export async function hydrateTo(
       await deps.clock.sleep(wait);
       continue;
     }
-    const plan = planBatch(feed, assign(feed, rows), () => before, { tracked, touched: [subject] });
+    const plan = planBatch(feed, assign(feed, rows), () => before, {
+      tracked,
+      touched: [subject],
+      isAhead: () => true,
+    });
     if (plan.failure !== null) {
       const { position, error } = plan.failure;
       throw projectionFailed(registered, { position, message: error.message, issues: error.issues }, error);

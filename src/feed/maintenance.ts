@@ -66,7 +66,7 @@ export function createMaintenance(shared: MaintenanceDeps): Maintenance {
       case "worked":
         return maintained(step.writeMs);
       case "failed": {
-        const failure = failureOf(record, step.failure);
+        const failure = { ...failureOf(record, step.failure), folding: true };
         const halting = {
           ...basisOf(record),
           lease,

@@ -1,7 +1,7 @@
 import { errorText } from "../core/error-text.ts";
 import { ERASED_TYPE } from "../core/event.ts";
 import { type Feed, type Projected, ProjectionError } from "./feed.ts";
-import { isLeft } from "./places.ts";
+import { createPlacing } from "./placing.ts";
 import { ORIGIN_EXTENSION, type SourceRow } from "./source.ts";
 import type { FeedSubject } from "./subjects.ts";
 
@@ -28,7 +28,12 @@ export type OriginRow = readonly [
   name: string | null,
   versionBefore: number,
   events: number,
+  /** Null: it is the position. */
+  place: number | null,
 ];
+
+/** An event that is published ahead of the cursor: its place after the head, and where it comes from in the event log. */
+export type AheadRow = readonly [offset: number, origin: number];
 
 export interface PlanFailure {
   /** Position in the log that is read. */
@@ -61,6 +66,7 @@ export interface FeedPlan {
   readonly revived: readonly string[];
   /** Positions, in the log that is read, of tombstones: what was made of the events before them goes. */
   readonly erased: readonly number[];
+  readonly ahead: readonly AheadRow[];
   /** For feeds that track their origins. */
   readonly origins: readonly OriginRow[];
   /** Up to which version the places of a subject are used. */
@@ -121,63 +127,21 @@ function extensionsText({ event }: SourceRow, more: Readonly<Record<string, unkn
   return JSON.stringify(written);
 }
 
-type EventColumns = readonly [
-  type: string,
-  time: string | null,
-  recorded: string,
-  data: string | null,
-  extensions: string,
-];
-
-function originOf(extensions: string): unknown {
-  return (JSON.parse(extensions) as Record<string, unknown>)[ORIGIN_EXTENSION];
-}
-
-/** Events of a batch, each after the version of its subject, or in the place that is kept for it. */
-function createPlacing() {
-  const events: PlacedRow[] = [];
-  let positions = 0;
-
-  const push = ({ id }: FeedSubject, subject: string, version: number, event: EventColumns) => {
-    events.push([id, id === null ? subject : null, version, ...event, positions]);
-    positions += 1;
-  };
-
-  /** Puts the events that erasures left right after a subject's version back there. */
-  const settle = (before: FeedSubject, subject: string) => {
-    let { version } = before;
-    let places = before.places.filter((place) => place.version > version);
-    for (;;) {
-      const place = places.find((each) => isLeft(each));
-      if (place?.version !== version + 1) return { version, places };
-      version += 1;
-      push(before, subject, version, [place.type, null, place.recorded, place.data, place.extensions]);
-      places = places.filter((each) => each !== place);
-    }
-  };
-
-  /** The version of a subject's next event: that of the place that is kept for what is made of the same event. */
-  const versionFor = ({ version, places }: FeedSubject, type: string, extensions: string): number => {
-    const place = places.find((each) => !isLeft(each) && each.version > version);
-    if (place === undefined || place.type !== type || originOf(place.extensions) !== originOf(extensions))
-      return version + 1;
-    // What was erased before it had positions, too.
-    positions += place.version - version - 1;
-    return place.version;
-  };
-
-  return { events, push, settle, versionFor, positions: () => positions };
-}
-
 export interface PlanOptions {
   /** Whether to note which source event counts for which subject. */
   readonly tracked: boolean;
   /** Subjects whose places are settled although no event counts for them. */
   readonly touched?: readonly string[];
+  /** Whether what is published for a source event is ahead of the feed's cursor. Default: it is not. */
+  readonly isAhead?: (row: SourceRow) => boolean;
 }
 
 /** Folds source events over the state of their subjects, one at a time. */
-function createFold(feed: Feed, subjectOf: (name: string) => FeedSubject, tracked: boolean) {
+function createFold(
+  feed: Feed,
+  subjectOf: (name: string) => FeedSubject,
+  { tracked, isAhead = () => false }: PlanOptions,
+) {
   const placing = createPlacing();
   const after = new Map<string, FeedSubject>();
   const kept = new Set<string>();
@@ -186,6 +150,7 @@ function createFold(feed: Feed, subjectOf: (name: string) => FeedSubject, tracke
   const replaced: SubjectVersion[] = [];
   const touched = new Set<string>();
   const origins: OriginRow[] = [];
+  const ahead: AheadRow[] = [];
   const erasedAt: number[] = [];
 
   /** The subject as it is after the events so far, with whatever stood next in its place again. */
@@ -211,6 +176,7 @@ function createFold(feed: Feed, subjectOf: (name: string) => FeedSubject, tracke
     const add = (type: string, data: string | null, more: Record<string, unknown>) => {
       const extensions = extensionsText(row, more);
       version = placing.versionFor({ ...before, version }, type, extensions);
+      if (isAhead(row)) ahead.push([placing.positions(), row.event.position]);
       placing.push(before, subject, version, [type, row.time, row.recorded, data, extensions]);
     };
     for (const { type, data } of projected.events) add(type, data, {});
@@ -236,7 +202,7 @@ function createFold(feed: Feed, subjectOf: (name: string) => FeedSubject, tracke
     const projected = projectRow(feed, item, before.state);
     const { version, ends } = place(item, before, projected);
     const state = ends ? null : projected.state;
-    const reset = tracked && ends ? row.position : before.reset;
+    const reset = tracked && ends ? row.place : before.reset;
     if (version > before.version) touched.add(subject);
     if (state !== before.state || reset !== before.reset) kept.add(subject);
     const stored = before.stored || version > 0 || state !== null;
@@ -244,7 +210,14 @@ function createFold(feed: Feed, subjectOf: (name: string) => FeedSubject, tracke
     const { id } = before;
     const count = projected.events.length;
     if (tracked && !ends && (count > 0 || (feed.stateful && stored)))
-      origins.push([row.position, id, id === null ? subject : null, version - count, count]);
+      origins.push([
+        row.position,
+        id,
+        id === null ? subject : null,
+        version - count,
+        count,
+        row.place === row.position ? null : row.place,
+      ]);
     const erased = version > before.version ? ends : before.erased;
     after.set(subject, settled(subject, { ...before, stored, version, erased, state, reset }));
   };
@@ -263,6 +236,7 @@ function createFold(feed: Feed, subjectOf: (name: string) => FeedSubject, tracke
       replaced,
       revived: [...touched].filter((name) => wereErased(name) && after.get(name)?.erased === false),
       erased: erasedAt,
+      ahead,
       origins,
       passed: [...after].flatMap(([name, { version }]) =>
         subjectOf(name).places.length > 0 ? [[name, version] as const] : [],
@@ -282,10 +256,10 @@ export function planBatch(
   feed: Feed,
   { assigned, failure }: Assignment,
   subjectOf: (name: string) => FeedSubject,
-  { tracked, touched = [] }: PlanOptions,
+  options: PlanOptions,
 ): FeedPlan {
-  const { settle, project, plan } = createFold(feed, subjectOf, tracked);
-  for (const subject of touched) settle(subject);
+  const { settle, project, plan } = createFold(feed, subjectOf, options);
+  for (const subject of options.touched ?? []) settle(subject);
   for (const item of assigned) {
     try {
       project(item);

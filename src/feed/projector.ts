@@ -1,5 +1,5 @@
 import type { Clock } from "../core/clock.ts";
-import { createBatchSize, readBatch } from "../log/batch-size.ts";
+import { createBatchSize } from "../log/batch-size.ts";
 import { type Committed, createFeedCommits, type FeedDeps, NOTHING_PUBLISHED } from "./commit.ts";
 import type { ErasedRange } from "../log/erased-ranges.ts";
 import { readSourceNews } from "./source-news.ts";
@@ -12,18 +12,16 @@ import { promotion } from "./promise.ts";
 import { basisOf, type FeedRecord, type Failure, type FeedStatus, readFeed } from "./record.ts";
 import type { RegisteredFeed } from "./register.ts";
 import type { Step, StepOptions } from "./step.ts";
-import { isReadable, sourceBatch, sourceRange } from "./source.ts";
+import { nextBatch } from "./next-batch.ts";
+import { isReadable } from "./source.ts";
 
 /** Source events one write projects: few enough that appends and hydrations hardly wait for it. */
 const BATCH_EVENTS = 500;
 
-/** Source positions that one query looks through. */
-const WINDOW = 20_000;
-
 /** Positions that may pass without an event to publish before the cursor is written. */
 const CURSOR_STRIDE = 20_000;
 
-const NOTHING_READ = { rows: [], limit: 1 };
+const NOTHING_REACHED = { cursor: 0, merged: 0, hasMerged: false };
 
 /** Weight of the last batch in the measured rate. */
 const RATE_WEIGHT = 0.1;
@@ -49,8 +47,8 @@ export function createProjector(
   const commits = createFeedCommits(deps, registered);
   /** As of this projector's own last write; null when others may have written since. */
   let known: FeedRecord | null = null;
-  /** Position up to which there is nothing left to project; the cursor is written later. */
-  let reached = 0;
+  /** How far there is nothing left to project; it is written later. */
+  let reached = NOTHING_REACHED;
   /** Identity of the source that positions were read under; empty: none were. */
   let sourceIdentity = "";
   const batchSize = createBatchSize(batchEvents);
@@ -77,7 +75,7 @@ export function createProjector(
 
   const forget = () => {
     known = null;
-    reached = 0;
+    reached = NOTHING_REACHED;
     passed = null;
     sourceIdentity = "";
     commits.forget();
@@ -88,6 +86,7 @@ export function createProjector(
     subject: error.subject,
     message: error.message,
     issues: error.issues,
+    folding: false,
     since: earlier?.position === position ? earlier.since : new Date(clock.now()).toISOString(),
   });
 
@@ -117,7 +116,12 @@ export function createProjector(
     // A feed that is halted does not get to what was left to it.
     if (record.status !== "live") passed = null;
     const applied = { erased: Math.max(record.erased, passed?.id ?? 0) };
-    const { head, identity, erasing, live: sourceLive } = await readSourceNews(database, registered, applied);
+    const {
+      head: sourceHead,
+      identity,
+      erasing,
+      live: sourceLive,
+    } = await readSourceNews(database, registered, applied);
     if (identity !== sourceIdentity && sourceIdentity !== "") {
       // What is known of positions belongs to another history.
       await land();
@@ -128,7 +132,7 @@ export function createProjector(
     if (record.cursor === 0 && (await isSourceEmptied())) {
       await land();
       forget();
-      return { kind: "caught-up", position: head, unwritten: false, pending: true };
+      return { kind: "caught-up", position: sourceHead, unwritten: false, pending: true };
     }
     if (erasing) {
       const step = await maintenance.erase(options);
@@ -153,18 +157,18 @@ export function createProjector(
       forget();
       return { kind: "superseded" };
     }
-    const after = Math.max(record.cursor, reached);
-    const upTo = Math.min(head, after + WINDOW);
-    const batch = sourceBatch(database, source, upTo - after, (most) =>
-      sourceRange(source, feed.source, { after, upTo, limit: most }),
-    );
-    const { rows, limit } = after < head ? await readBatch(batchSize, batch) : NOTHING_READ;
-    const plan =
+    const after = {
+      cursor: Math.max(record.cursor, reached.cursor),
+      merged: Math.max(record.merged, reached.merged),
+    };
+    const batch = await nextBatch(database, registered, after, sourceHead, batchSize);
+    const { head, isAhead, isWaiting } = batch;
+    const building = record.status !== "live";
+    const { plan, cursor, merged } = await batch.plan((rows) =>
       rows.length === 0
-        ? NOTHING_PUBLISHED
-        : await commits.plan(rows, { building: record.status !== "live", feed: projecting.feed });
-    const last = rows.length === limit ? (rows.at(-1)?.position ?? upTo) : upTo;
-    const cursor = plan.failure === null ? Math.max(after, last) : plan.failure.position - 1;
+        ? Promise.resolve(NOTHING_PUBLISHED)
+        : commits.plan(rows, { building, feed: projecting.feed, isAhead }),
+    );
     const failure = plan.failure === null ? null : failureOf(record, plan.failure);
     // A source that is being built has more to come.
     const isDone = cursor >= head && sourceLive;
@@ -176,20 +180,22 @@ export function createProjector(
 
     const changes =
       plan.events.length > 0 || plan.kept.length > 0 || next !== record.status || failure !== null;
-    const lags = cursor - record.cursor;
+    // What was merged without publishing anything has to be stored as well.
+    const lags = Math.max(cursor - record.cursor, batch.hasMerged || reached.hasMerged ? 1 : 0);
     if (!(await land())) {
       forget();
       return { kind: "outdated" };
     }
     if (!changes && !settling && (lags === 0 || (lags < CURSOR_STRIDE && !flush))) {
       if (cursor >= head && isUntraced) return maintenance.trace(lease);
-      reached = cursor;
-      return cursor >= head
-        ? { kind: "caught-up", position: cursor, unwritten: lags > 0, pending: next === "building" }
+      reached = { cursor, merged, hasMerged: batch.hasMerged || reached.hasMerged };
+      const pending = isWaiting || next === "building";
+      return cursor >= head || isWaiting
+        ? { kind: "caught-up", position: Math.max(cursor, head), unwritten: lags > 0, pending }
         : { kind: "projected", cursor, head, rate: record.rate, writeMs: 0, building: next === "building" };
     }
-    const rate = measuredRate(record, cursor - after, startedMs);
-    const advance = { ...basisOf(record), lease, cursor, status: next, rate };
+    const rate = measuredRate(record, cursor - after.cursor, startedMs);
+    const advance = { ...basisOf(record), lease, cursor, merged, status: next, rate };
     const isPassed = passed !== null && passed.id > record.erased && passed.position <= cursor;
     const ranges = passed !== null && isPassed ? [rangeApplied(log, passed)] : [];
     const promotes = projecting.standing === "newer" && plan.events.length > 0;
@@ -208,7 +214,7 @@ export function createProjector(
       forget();
       return { kind: "outdated" };
     }
-    reached = cursor;
+    reached = { cursor, merged, hasMerged: false };
     const erasedId = isPassed ? (passed?.id ?? record.erased) : record.erased;
     const promised = promotes ? registered.contract.revision : record.promised;
     known = {
@@ -216,6 +222,7 @@ export function createProjector(
       epoch: record.epoch + 1,
       promised,
       cursor,
+      merged,
       status: next,
       rate,
       failure,

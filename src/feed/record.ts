@@ -11,6 +11,8 @@ export interface Failure {
   readonly subject: string;
   readonly message: string;
   readonly issues: readonly { readonly pointer: string; readonly detail: string }[];
+  /** It was projected before, and cannot be projected again after an erasure. */
+  readonly folding?: boolean;
   /** Since when, RFC 3339: the first time it failed at this event. */
   readonly since: string;
 }
@@ -20,6 +22,8 @@ export interface FeedRecord {
   readonly status: FeedStatus;
   /** Position in the source up to which all of its events are projected. */
   readonly cursor: number;
+  /** Of a feed that merges: see `merging.ts`. */
+  readonly merged: number;
   readonly epoch: number;
   /** Hydrations so far: see `write.ts`. */
   readonly hydrations: number;
@@ -52,7 +56,7 @@ export function basisOf({
 /** Arguments: log id. */
 export const SELECT_FEED = `
 select feed.status, feed.cursor, feed.epoch, log.head, feed.target, feed.started, feed.rate, feed.failure,
-  feed.erased, feed.traced, feed.hydrations, log.identity, feed.promised
+  feed.erased, feed.traced, feed.hydrations, log.identity, feed.promised, feed.merged
 from feeds as feed cross join logs as log on log.id = feed.log where feed.log = ?1`;
 
 function failureOf(row: Row): Failure | null {
@@ -79,5 +83,6 @@ export async function readFeed(database: Database, log: LogAddress): Promise<Fee
     hydrations: integerAt(row, 10),
     identity: textAt(row, 11),
     promised: integerAt(row, 12),
+    merged: integerAt(row, 13),
   };
 }

@@ -21,6 +21,8 @@ export interface RegisteredFeed {
    * event came from: the feed is re-keyed, or one that it is projected from is.
    */
   readonly tracked: boolean;
+  /** The feed gathers the events of its source in the order of the event log; see `merging.ts`. */
+  readonly merges: boolean;
   /** The contract of this release, as it stands to what was promised. */
   readonly contract: Contract;
 }
@@ -65,8 +67,9 @@ export async function registerFeeds(
     if ((await readFeed(database, log)) === null) continue;
     const contract = await standingOf(database, feed, log);
     const tracked = feed.rekeyed || upstream?.tracked === true;
+    const merges = feed.rekeyed && upstream !== null && !upstream.tracked;
     const bound = contract.promise === null ? feed : boundBy(feed, contract.promise);
-    registered.set(feed.path, { feed: bound, log, source, upstream, tracked, contract });
+    registered.set(feed.path, { feed: bound, log, source, upstream, tracked, merges, contract });
   }
   const all = [...registered.values()];
   const changed = await keepDefinitions(database, all);

@@ -33,7 +33,8 @@ export function createRehearsal(feed: Feed): Rehearsal {
   const subjects = new Map<string, FeedSubject>();
   return (event) => {
     if (!isRead(feed, event)) return [];
-    const row = { event, position: event.position, time: event.time, recorded: event.time, characters: 0 };
+    const { position } = event;
+    const row = { event, position, place: position, time: event.time, recorded: event.time, characters: 0 };
     const assigned = assign(feed, [row]);
     const plan = planBatch(feed, assigned, (name) => subjects.get(name) ?? UNKNOWN_SUBJECT, {
       tracked: feed.rekeyed,

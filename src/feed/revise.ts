@@ -16,7 +16,7 @@ import { promotion } from "./promise.ts";
 import { MOVE_ORIGINS, originStatements } from "./origins.ts";
 import { type Assigned, failureAt, planBatch, type PlanFailure, projectRow } from "./plan.ts";
 import { endRevisions, type Revision, type RevisionProgress, revisionsProgress } from "./revisions.ts";
-import { contributionsRange, sourceBatch, type SourceRow } from "./source.ts";
+import { contributionsRange, mergedContributionsRange, sourceBatch, type SourceRow } from "./source.ts";
 import { type FeedSubject, readSubjectsWithPlaces, UNKNOWN_SUBJECT } from "./subjects.ts";
 
 type StateOf = (subject: string) => FeedSubject;
@@ -54,13 +54,14 @@ function eraseVersions(
 
 /** The next contributions of a subject that remain, and whether they are all. */
 async function contributionsOf(
-  { deps, registered: { source } }: ErasingWork,
+  { deps, registered: { source, merges } }: ErasingWork,
   { subjectId, folded }: Revision,
   most: number,
 ): Promise<{ readonly rows: readonly SourceRow[]; readonly isEnd: boolean }> {
   const after = folded ?? 0;
+  const rangeOf = merges ? mergedContributionsRange : contributionsRange;
   const batch = sourceBatch(deps.database, source, most, (limit) =>
-    contributionsRange(source, { subjectId, after, limit }),
+    rangeOf(source, { subjectId, after, limit }),
   );
   const { rows, limit } = await readBatch(createBatchSize(most), batch);
   return { rows, isEnd: rows.length < limit };
@@ -92,7 +93,7 @@ async function foldRevisions(
     const before = stateOf(subject);
     let { state } = before;
     for (const row of rows) {
-      if (row.position >= since) {
+      if (row.place >= since) {
         folding.assigned.push({ row, subject });
         continue;
       }
@@ -105,7 +106,7 @@ async function foldRevisions(
     folding.known.set(subject, { ...before, state, projected: 0 });
     const last = rows.at(-1);
     if (isEnd || last === undefined) folding.ended.push(subjectId);
-    else folding.progress.push([subjectId, wiped, last.position]);
+    else folding.progress.push([subjectId, wiped, last.place]);
     left -= rows.length;
     bytes -= rows.reduce((total, { characters }) => total + characters, 0);
   }

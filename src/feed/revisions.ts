@@ -6,13 +6,13 @@ import type { LogAddress } from "../log/keys.ts";
 export interface Revision {
   readonly subjectId: number;
   readonly subject: string;
-  /** Source position of the first contribution that was erased. */
+  /** Place of the first contribution that was erased; see `SourceRow`. */
   readonly since: number;
   /** Versions after it are erased. */
   readonly low: number;
   /** Version up to which they are. */
   readonly wiped: number;
-  /** Source position up to which contributions are folded again; null: versions are still to be erased. */
+  /** Place up to which contributions are folded again; null: versions are still to be erased. */
   readonly folded: number | null;
   readonly origin: number;
   readonly recorded: string;

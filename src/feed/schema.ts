@@ -16,6 +16,11 @@ export const feeds = sqliteTable(
       .default("building"),
     /** Position in the source up to which all of its events are projected. */
     cursor: integer().notNull().default(0),
+    /**
+     * Of a feed that merges (`merging.ts`): position in the event log up to which events that its source published ahead of
+     * its cursor are projected.
+     */
+    merged: integer().notNull().default(0),
     /** Raised by every write to the feed, which fails when it was planned at another (see `write.ts`). */
     epoch: integer().notNull().default(0),
     /**
@@ -55,6 +60,26 @@ export const feeds = sqliteTable(
   (table) => [uniqueIndex("feeds_name_version").on(table.name, table.version)],
 );
 
+/**
+ * Events that a feed published ahead of its cursor, because their subject was read; see `merging.ts`. The migration makes
+ * the table one without row ids.
+ */
+export const feedAhead = sqliteTable(
+  "feed_ahead",
+  {
+    log: integer()
+      .notNull()
+      .references(() => logs.id),
+    position: integer().notNull(),
+    /** Position in the event log of the event that it comes from. */
+    origin: integer().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.log, table.position] }),
+    index("feed_ahead_origin").on(table.log, table.origin),
+  ],
+);
+
 /** Contracts of published versions that were started with, newest last, so that the newest release projects. */
 export const feedContracts = sqliteTable(
   "feed_contracts",
@@ -80,7 +105,7 @@ export const feedSubjects = sqliteTable("feed_subjects", {
   state: text(),
   /** Source position up to which this subject is projected, if that is beyond the feed's cursor: it was hydrated. */
   projected: integer().notNull().default(0),
-  /** Source position of the last event that erased the subject as a whole: nothing up to it counts any more. */
+  /** Place of the last event that erased the subject as a whole: nothing up to it counts any more. */
   reset: integer().notNull().default(0),
 });
 
@@ -100,6 +125,8 @@ export const feedOrigins = sqliteTable(
     /** Id of the source's subject that the event is of, and the event's version. */
     source: integer().notNull(),
     sourceVersion: integer("source_version").notNull(),
+    /** Place among the contributions of the subject, where that is not the position; see `merging.ts`. */
+    place: integer(),
     /** Version of the feed's subject before what is published for the event, and how many events that is. */
     version: integer().notNull(),
     events: integer().notNull(),
@@ -123,12 +150,12 @@ export const feedRevisions = sqliteTable(
     log: integer()
       .notNull()
       .references(() => logs.id),
-    /** Source position of the first contribution that was erased. */
+    /** Place of the first contribution that was erased. */
     since: integer().notNull(),
     /** Versions after it are to be erased, and up to which they are. */
     low: integer().notNull(),
     wiped: integer().notNull(),
-    /** Source position up to which contributions are folded again; null: versions are still to be erased. */
+    /** Place up to which contributions are folded again; null: versions are still to be erased. */
     folded: integer(),
     /** Of the last erasure that it serves, as in `erased_ranges`. */
     origin: integer().notNull(),

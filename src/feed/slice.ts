@@ -2,6 +2,7 @@ import type { BackgroundWork, Slice } from "../core/background.ts";
 import type { Clock } from "../core/clock.ts";
 import type { FeedDeps } from "./commit.ts";
 import { type Lease, releaseLease, takeLease } from "../log/lease.ts";
+import { readHead } from "../log/subjects.ts";
 import { readSourceNews } from "./source-news.ts";
 import { createProjector } from "./projector.ts";
 import type { Step } from "./step.ts";
@@ -108,11 +109,17 @@ export function projectInSlices(deps: SliceDeps, registered: RegisteredFeed): Ba
     name: feed.path,
     async runSlice(slice) {
       let worked = false;
+      // What waits for the source to be complete is behind, and nothing can be done about it here.
+      let waitingAt = -1;
       while (!isOver(slice) && (await isBehind())) {
+        const head = await readHead(database, registered.source);
+        if (head === waitingAt) break;
         const lease = await take();
         // Its holder sees to it.
         if (lease === null) break;
-        worked = (await stepWith(lease, slice)) || worked;
+        const hasWorked = await stepWith(lease, slice);
+        waitingAt = hasWorked ? -1 : head;
+        worked ||= hasWorked;
       }
       return worked ? "worked" : "idle";
     },

@@ -18,6 +18,8 @@ export interface SourceRow {
   readonly event: SourceEvent;
   /** Its place in the log that is read. `event.position` is that in the event log, which a rebuild repeats. */
   readonly position: number;
+  /** Grows in the order in which the feed gathers events: the position, unless the feed merges. */
+  readonly place: number;
   /** As stored: null when it is when it was recorded. */
   readonly time: string | null;
   readonly recorded: string;
@@ -28,9 +30,10 @@ export interface SourceRow {
 /** Name of the extension with the position in the event log of the event that another is published for. */
 export const ORIGIN_EXTENSION = "projectedfrom";
 
-type Bind = (value: Value) => string;
+export type Bind = (value: Value) => string;
 
-function conditions({ types, prefixes }: Feed["source"], bind: Bind): string[] {
+/** SQL tests of the events that a feed reads. */
+export function conditions({ types, prefixes }: Feed["source"], bind: Bind): string[] {
   const tests = [`event.type in (select value from json_each(${bind(JSON.stringify(types))}))`];
   const ranges = prefixes.map((prefix) => {
     const end = prefixEnd(prefix);
@@ -44,14 +47,16 @@ function conditions({ types, prefixes }: Feed["source"], bind: Bind): string[] {
 const COLUMNS = `event.key, subject.name, event.version, event.type, event.time, event.recorded, iif(${HAS_DATA}, event.data, null), event.extensions`;
 
 /** `from … limit` of matching events, with the values that it binds. */
-interface Range {
+export interface Range {
   readonly from: string;
   readonly args: readonly Value[];
+  /** SQL: `SourceRow.place`. Default: the position. */
+  readonly place?: string;
 }
 
 /** Reads the events of a range. */
-export function rowsStatement({ from, args }: Range): Statement {
-  return { sql: `select ${COLUMNS} ${from}`, args };
+export function rowsStatement({ from, args, place = "null" }: Range): Statement {
+  return { sql: `select ${COLUMNS}, ${place} ${from}`, args };
 }
 
 /** How many events a range has, and how many of them fit into a batch. */
@@ -98,17 +103,37 @@ export function subjectRange(
   return { from, args };
 }
 
-/** Source events that count for a subject of a feed, by its id, after a position, in order; see `origins.ts`. */
-export function contributionsRange(
-  log: LogAddress,
-  { subjectId, after, limit }: { subjectId: number; after: number; limit: number },
-): Range {
+interface Contributions {
+  readonly subjectId: number;
+  /** Place. */
+  readonly after: number;
+  readonly limit: number;
+}
+
+/** Source events that count for a subject of a feed, by its id, after a place, in order; see `origins.ts`. */
+export function contributionsRange(log: LogAddress, { subjectId, after, limit }: Contributions): Range {
   const from = `from feed_origins as origin cross join events as event on event.key = ?1 + origin.position
     cross join subjects as subject on subject.id = event.subject
     where origin.subject = ?2 and origin.position > ?3 and event.type <> '${EVENT_ERASED_TYPE}'
       and event.version >= subject.first_version
     order by origin.position limit ?4`;
   return { from, args: [log.base, subjectId, after, limit] };
+}
+
+/**
+ * The same, of a feed that merges, with all contributions of the last place. It sorts the contributions of the subject,
+ * which only an erasure asks for.
+ */
+export function mergedContributionsRange(log: LogAddress, { subjectId, after, limit }: Contributions): Range {
+  const place = "coalesce(origin.place, origin.position)";
+  const left = `from feed_origins as origin cross join events as event on event.key = ?1 + origin.position
+    cross join subjects as subject on subject.id = event.subject
+    where origin.subject = ?2 and ${place} > ?3 and event.type <> '${EVENT_ERASED_TYPE}'
+      and event.version >= subject.first_version`;
+  const last = `select ${place} ${left} order by ${place} limit 1 offset ?4 - 1`;
+  const from = `${left} and ${place} <= coalesce((${last}), ${Number.MAX_SAFE_INTEGER})
+    order by ${place}, origin.position`;
+  return { from, args: [log.base, subjectId, after, limit], place };
 }
 
 /** The extensions of an event, and its position in the event log where another log tells it. */
@@ -126,6 +151,7 @@ function sourceRow(log: LogAddress, row: Row): SourceRow {
   const ownTime = typeof time === "string" ? time : null;
   return {
     position,
+    place: typeof row[8] === "number" ? row[8] : position,
     time: ownTime,
     recorded,
     characters:
@@ -142,7 +168,8 @@ function sourceRow(log: LogAddress, row: Row): SourceRow {
   };
 }
 
-async function readSource(database: Database, log: LogAddress, range: Range): Promise<SourceRow[]> {
+/** Reads the events of a range. */
+export async function readSource(database: Database, log: LogAddress, range: Range): Promise<SourceRow[]> {
   return (await database.read(rowsStatement(range))).map((row) => sourceRow(log, row));
 }
 

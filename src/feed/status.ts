@@ -50,6 +50,10 @@ export function secondsLeft(events: number, rate: number): number | null {
   return rate < 1 ? null : Math.ceil(events / rate);
 }
 
+function shownFailure({ position, subject, message, issues, since }: Failure): Failure {
+  return { position, subject, message, issues, since };
+}
+
 /** How a feed is doing now, by the database; null when it was retired. */
 export async function feedState(
   deps: { readonly database: Database; readonly clock: Clock },
@@ -59,7 +63,8 @@ export async function feedState(
   const { log, source, upstream, tracked } = feed;
   const record = await readFeed(database, log);
   if (record === null) return null;
-  const { status, head, cursor, rate, failure } = record;
+  const { status, head, cursor, rate } = record;
+  const failure = record.failure === null ? null : shownFailure(record.failure);
   const { head: sourceHead, erasing: isErasing } = await readSourceNews(database, feed, record);
   const events = Math.max(0, sourceHead - cursor);
   const [first] =

@@ -15,7 +15,7 @@ export interface FeedSubject {
   readonly state: string | null;
   /** Source position up to which it was hydrated. */
   readonly projected: number;
-  /** Source position of the last event that erased it as a whole, where origins are tracked. */
+  /** Place of the last event that erased it as a whole, where origins are tracked. */
   readonly reset: number;
   /** Events that get their versions back while the feed is built again, in order of version. */
   readonly places: readonly Place[];

@@ -89,7 +89,7 @@ async function traceSubject(
         count += 1;
       }
     }
-    traced.push([position, subjectId, null, version, count]);
+    traced.push([position, subjectId, null, version, count, null]);
     version += count;
   }
   return traced;

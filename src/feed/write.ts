@@ -4,6 +4,7 @@ import type { LogAddress } from "../log/keys.ts";
 import { type Lease, renewal } from "../log/lease.ts";
 import type { LogState } from "../log/log-state.ts";
 import { rowsParameters } from "../log/parameters.ts";
+import { aheadStatements } from "./merging.ts";
 import { originStatements } from "./origins.ts";
 import { placesPassed } from "./places.ts";
 import type { FeedPlan } from "./plan.ts";
@@ -30,14 +31,14 @@ on kept.subject = coalesce(entry.value ->> 0, (select id from subjects where log
 
 /**
  * Arguments: log id, epoch, cursor, status, failure (both as they are where the status is null), rate (null: as it is), lease: name, holder and token (null: not
- * needed), hydrations and JSON of the subjects that are written, see `HYDRATED_SINCE`.
+ * needed), hydrations and JSON of the subjects that are written, see `HYDRATED_SINCE`, merged (null: as it is).
  */
 export const ADVANCE_FEED = `
 update feeds set
   epoch = case when epoch = ?2 and status in ('building', 'live', 'halted') and (?7 is null or
     exists (select 1 from leases where name = ?7 and holder = ?8 and token = ?9))
     and (hydrations = ?10 or not exists (${HYDRATED_SINCE})) then epoch + 1 end,
-  cursor = coalesce(?3, cursor), status = coalesce(?4, status),
+  cursor = coalesce(?3, cursor), merged = coalesce(?12, merged), status = coalesce(?4, status),
   failure = iif(?4 is null, failure, ?5), rate = coalesce(?6, rate)
 where log = ?1`;
 
@@ -93,6 +94,7 @@ export interface Advance {
   readonly lease: Lease | null;
   /** Null: as it is. */
   readonly cursor: number | null;
+  readonly merged?: number | null;
   readonly status: FeedStatus | null;
   readonly rate: number | null;
   /** JSON of a `Failure`. */
@@ -126,13 +128,13 @@ interface PlannedWrite {
 export type FeedWrite = PlannedWrite & (Advance | { readonly hydration: Hydration });
 
 function advanceStatements({ log, plan, ...advance }: PlannedWrite & Advance): Statement[] {
-  const { epoch, hydrations, lease, cursor, status, rate, failure } = advance;
+  const { epoch, hydrations, lease, cursor, merged = null, status, rate, failure } = advance;
   const { name = null, holder = null, token = null } = lease ?? {};
   const written = plan.written.map((subject) => {
     const { id = null, projected = 0 } = plan.after.get(subject) ?? {};
     return [id, id === null ? subject : null, projected];
   });
-  const fence = [name, holder, token, hydrations, JSON.stringify(written)];
+  const fence = [name, holder, token, hydrations, JSON.stringify(written), merged];
   return [
     { sql: ADVANCE_FEED, args: [log.id, epoch, cursor, status, failure, rate, ...fence] },
     { sql: INSERT_FEED_SUBJECTS, args: [log.id, JSON.stringify(plan.newSubjects)] },
@@ -176,6 +178,7 @@ export function feedBatch(write: FeedWrite): Statement[] {
   if (last !== undefined) {
     for (const { json } of rowsParameters(plan.events))
       statements.push({ sql: INSERT_FEED_EVENTS, args: [log.id, log.base, json] });
+    statements.push(...aheadStatements(log, plan.ahead));
     statements.push(...erasureStatements(log, plan));
     statements.push({ sql: ADVANCE_HEAD, args: [log.id, plan.positions, last[5]] });
   }

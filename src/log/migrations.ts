@@ -11,6 +11,7 @@ import feedOrigins from "../../migrations/0010_feed_origins.sql" with { type: "t
 import hydrations from "../../migrations/0011_hydrations.sql" with { type: "text" };
 import feedContracts from "../../migrations/0012_feed_contracts.sql" with { type: "text" };
 import consumerFailures from "../../migrations/0013_consumer_failures.sql" with { type: "text" };
+import feedAhead from "../../migrations/0014_feed_ahead.sql" with { type: "text" };
 import log from "../../migrations/0000_log.sql" with { type: "text" };
 import deliveryWaits from "../../migrations/0007_delivery_waits.sql" with { type: "text" };
 
@@ -30,6 +31,7 @@ const texts: Readonly<Record<string, string>> = {
   "0011_hydrations": hydrations,
   "0012_feed_contracts": feedContracts,
   "0013_consumer_failures": consumerFailures,
+  "0014_feed_ahead": feedAhead,
 };
 
 export interface Migration {

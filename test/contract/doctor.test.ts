@@ -222,6 +222,11 @@ const CORRUPTIONS: readonly (readonly [name: string, sql: string, check: string]
     "feeds have a record that can be read",
   ],
   [
+    "an event ahead that is not there",
+    "insert into feed_ahead (log, position, origin) values (1, 99, 1)",
+    "events ahead are of a feed",
+  ],
+  [
     "a contract of no feed",
     "insert into feed_contracts (log, revision, schemas) values (0, 1, '{}')",
     "contracts are of feeds",

@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { CLEAR_EVENTS, CLEAR_FEED_SUBJECTS, CLEAR_ORIGINS, CLEAR_SUBJECTS } from "../../src/feed/clear.ts";
 import { DELETE_ORIGINS, SELECT_ERASED_ORIGINS } from "../../src/feed/erase-origins.ts";
 import { SELECT_SOURCE_NEWS } from "../../src/feed/source-news.ts";
+import { INSERT_AHEAD, IS_AHEAD_LEFT, LAST_IN_ORDER, SELECT_AHEAD } from "../../src/feed/merging.ts";
 import { INSERT_ORIGINS, MOVE_ORIGINS } from "../../src/feed/origins.ts";
 import { REMOVE_PLACES, SELECT_PLACES, SUBJECTS_WITH_PLACES } from "../../src/feed/places.ts";
 import { WIPE_VERSIONS } from "../../src/feed/revisions.ts";
@@ -51,7 +52,11 @@ test("no statement of projecting scans a table, or sorts what it reads", async (
       .flatMap((found) => [rowsStatement(found), fittingRows(found)]),
     { sql: SELECT_FEED, args: [1] },
     { sql: SELECT_FEED_SUBJECTS, args: [1, "[]"] },
-    { sql: ADVANCE_FEED, args: [1, 1, 1, "live", null, 1, "a", "b", 1, 0, "[]"] },
+    { sql: ADVANCE_FEED, args: [1, 1, 1, "live", null, 1, "a", "b", 1, 0, "[]", 1] },
+    { sql: INSERT_AHEAD, args: [1, "[]"] },
+    { sql: SELECT_AHEAD, args: [1, 1, 9] },
+    { sql: IS_AHEAD_LEFT, args: [1, 1] },
+    { sql: LAST_IN_ORDER, args: [0, 9, 1] },
     { sql: HYDRATE_FEED, args: [1, "a", 0, "b", "c", 1, null, 0, 0] },
     { sql: INSERT_FEED_SUBJECTS, args: [1, "[]"] },
     { sql: INSERT_FEED_EVENTS, args: [1, 0, "[]"] },

@@ -21,20 +21,26 @@ testInProcess("asOf gives what was recorded by then, also where recorded times d
     await app.append(stream, { type: "A", data: stream });
     now += 60_000;
   }
-  // The feed has b before a, since b is asked for before the projection comes to a.
-  await app.get(`${ONE.path}/subjects/b`);
   const { drain, feeds: projected } = await openProjection({ database, writer: app.store.writer }, feeds);
   await drain();
+  // As earlier versions published it, where b was asked for before the projection came to a.
+  await database.write([
+    {
+      sql: `update events set recorded = iif(recorded like '%12:00:00%', ?2, ?3)
+        where recorded in (?2, ?3) and key >> 40 = (select id from logs where name = ?1)`,
+      args: [ALL.path, "2026-01-01T12:01:00.000Z", "2026-01-01T12:00:00.000Z"],
+    },
+  ]);
   const asOf = async (time: string, more = "") => {
     const path = `${ALL.path}/subjects/all?asOf=${encodeURIComponent(time)}${more}`;
     return (await app.get(path)).map(({ data }) => data);
   };
-  expect(await asOf("2026-01-01T13:00:00Z")).toEqual(["b", "a", "c"]);
-  expect(await asOf("2026-01-01T12:00:30Z")).toEqual(["a"]);
-  expect(await asOf("2026-01-01T12:01:00Z")).toEqual(["b", "a"]);
-  expect(await asOf("2026-01-01T14:00:30+02:00")).toEqual(["a"]);
-  expect(await asOf("2026-01-01T12:01:59.9999Z", "&direction=backwards")).toEqual(["a", "b"]);
-  expect(await asOf("2026-01-01T12:01:00Z", "&limit=1")).toEqual(["b"]);
+  expect(await asOf("2026-01-01T13:00:00Z")).toEqual(["a", "b", "c"]);
+  expect(await asOf("2026-01-01T12:00:30Z")).toEqual(["b"]);
+  expect(await asOf("2026-01-01T12:01:00Z")).toEqual(["a", "b"]);
+  expect(await asOf("2026-01-01T14:00:30+02:00")).toEqual(["b"]);
+  expect(await asOf("2026-01-01T12:01:59.9999Z", "&direction=backwards")).toEqual(["b", "a"]);
+  expect(await asOf("2026-01-01T12:01:00Z", "&limit=1")).toEqual(["a"]);
   await projected.close();
   await app.close();
 });

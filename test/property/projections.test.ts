@@ -69,6 +69,31 @@ const ofFragileCopies = sketch({
   source: { log: fragileCopies.path, types: ["PublicA", "PublicB"] },
 });
 
+/** Feeds that gather several subjects of feeds whose subjects are hydrated. */
+const every = sketch({
+  name: "every",
+  project: counted,
+  subject: ({ data }) => `k-${(data as { n: number }).n % 2}`,
+  source: { log: plain.path, types: ["PublicA", "PublicB"] },
+});
+const inner = ({ data }: { readonly data: unknown }) =>
+  (data as { data: { data: { other: string } } }).data.data;
+const everyDown = sketch({
+  name: "every-down",
+  subject: (event) => inner(event).other,
+  source: { log: down.path, types: ["PublicPublicA", "PublicPublicB"] },
+});
+const everyFragile = sketch({
+  name: "every-fragile",
+  project: counted,
+  subject: ({ data }) => whole((data as { n: number }).n, (data as { other: string }).other),
+  source: { log: fragile.path, types: ["PublicA", "PublicB"] },
+});
+const ofEvery = sketch({
+  name: "of-every",
+  source: { log: every.path, types: ["PublicPublicA", "PublicPublicB"] },
+});
+
 const scenarios: Record<string, Scenario> = {
   "with streams that are erased": { feeds: [plain, stateful, down, narrow], mayErase: true },
   "with what erased streams become": {
@@ -81,6 +106,14 @@ const scenarios: Record<string, Scenario> = {
   },
   "with handlers that fail for a while": {
     feeds: [fragile, fragileCopies, ofFragileCopies],
+    mayErase: true,
+  },
+  "with subjects that are gathered from feeds": {
+    feeds: [plain, stateful, down, every, everyDown, ofEvery],
+    mayErase: false,
+  },
+  "with subjects that are gathered from feeds of streams that are erased": {
+    feeds: [plain, every, ofEvery, fragile, everyFragile],
     mayErase: true,
   },
   "with subjects of their own": { feeds: [rekeyed, stateful, down], mayErase: false },

@@ -25,6 +25,14 @@ export const FEED_INVARIANTS: readonly Invariant[] = [
         or version < 1 or hydrations < 0 or promised < 0`,
   },
   {
+    name: "events ahead are of a feed",
+    remedy: REBUILD,
+    sql: `select log.name || ': position ' || ahead.position || ' comes from position ' || ahead.origin as detail
+      from feed_ahead as ahead join logs as log on log.id = ahead.log
+      where ahead.position not between 1 and log.head or ahead.origin not between 1 and (select head from logs where id = 0)
+        or not exists (select 1 from feeds where log = ahead.log)`,
+  },
+  {
     name: "contracts are of feeds",
     remedy: REPAIR,
     sql: `select 'revision ' || revision || ' of the contract of log ' || log as detail from feed_contracts

@@ -37,7 +37,7 @@ export interface Endpoint {
 
 /** Failures that mean that it is the endpoint. */
 const UNREACHABLE_MOST = 3;
-const REFUSED_MOST = 5;
+const REFUSED_MOST = 10;
 const STRIKES_MOST = 3;
 /** So that an endpoint that takes some and refuses more than a fifth is sent less, and one with a few bad events is not. */
 const STRIKE_DECAY = 0.25;

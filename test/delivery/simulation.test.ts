@@ -17,6 +17,7 @@ const WELL: Omit<SimulationOptions, "seed"> = {
   poisoned: 0,
   poison: [400, 500],
   slowWritesMs: 0,
+  slices: false,
   changes: false,
   patches: false,
   filtered: false,
@@ -150,6 +151,23 @@ for (const mode of [SINGLE, BATCH]) {
           poisoned: 1,
           poison: POISON,
         });
+      },
+      2 * TIMEOUT_MS,
+    );
+
+    test(
+      "loses and reorders nothing in slices that end at any moment",
+      async () => {
+        await simulateAll({ mode, slices: true });
+        const hostile = {
+          mode,
+          slices: true,
+          failures: true,
+          changes: true,
+          patches: true,
+          slowWritesMs: 1_000,
+        };
+        await simulateAll({ ...hostile, nodes: 2, crashes: true, poisoned: 1, poison: POISON });
       },
       2 * TIMEOUT_MS,
     );

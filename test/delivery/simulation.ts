@@ -5,7 +5,8 @@ import { addSubscription, retryBlocked, setPaused, skipBlocked } from "../../src
 import { readLanes, readSubscription } from "../../src/delivery/record.ts";
 import { rewind } from "../../src/delivery/redelivery.ts";
 import { openSubscriptions } from "../../src/delivery/subscriptions.ts";
-import { type Delivering, deliver } from "../../src/delivery/run.ts";
+import { type Delivering, deliver, type DeliverOptions } from "../../src/delivery/run.ts";
+import { deliverInSlices } from "../../src/delivery/slice.ts";
 import type { Answer, Outgoing } from "../../src/egress/outgoing.ts";
 import type { DeliveryMode, StoredLane } from "../../src/delivery/subscription.ts";
 import type { Database } from "../../src/log/database.ts";
@@ -116,6 +117,8 @@ export interface SimulationOptions {
   readonly changes: boolean;
   /** Somebody changes the mode, the types, the URL, the concurrency and the description. */
   readonly patches: boolean;
+  /** Nodes deliver in slices, as workers do. */
+  readonly slices: boolean;
   /** Only every other type is selected. */
   readonly filtered: boolean;
   /** The wall clocks of nodes and of the database are corrected by hours, in both directions. */
@@ -375,6 +378,21 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     delivering: Delivering | null;
   }
 
+  /** Delivers as a worker does: in slices that may end at any moment, with pauses between them. */
+  const deliverSlices = async (delivery: Omit<DeliverOptions, "holder">, node: Node, clock: Clock) => {
+    for (let slice = 0; node.alive; slice += 1) {
+      const ended = new AbortController();
+      const lengthMs = 3_000 + upTo(20_000);
+      void clock.sleep(upTo(2 * lengthMs)).then(() => ended.abort());
+      const work = deliverInSlices({ ...delivery, holder: `slice-${slice}-${time.now()}` });
+      await work
+        .runSlice({ deadline: clock.monotonic() + lengthMs, signal: ended.signal })
+        .catch(() => "idle");
+      ended.abort();
+      await clock.sleep(upTo(3_000));
+    }
+  };
+
   const startNode = (number: number): Node => {
     const node: Node = { alive: true, frozenUntil: 0, delivering: null };
     const real = time.clock(() => number * 600_000 - 600_000 + (wallSteps.get(number) ?? 0));
@@ -428,13 +446,12 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       write: (statements) => writeBatch(database, clock, statements),
       sweep: () => {},
     };
-    node.delivering = deliver({
+    const delivery: Omit<DeliverOptions, "holder"> = {
       database,
       writer,
       clock,
       chance,
-      holder: `node-${number}-${time.now()}`,
-      async send(request) {
+      async send(request, signal) {
         await hold();
         failAtTimes("the request could not be made");
         requests += 1;
@@ -445,9 +462,13 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
           if (others > 0 && isAlone) faults.push(`${subject} has two requests at a time`);
           inFlight.set(subject, others + 1);
         }
-        const answer = await respond(request, (ms) => real.sleep(ms));
+        const cut = new Promise<null>((resolve) => {
+          signal?.addEventListener("abort", () => resolve(null), { once: true });
+        });
+        const answer = await Promise.race([respond(request, (ms) => real.sleep(ms)), cut]);
         for (const subject of subjects) inFlight.set(subject, (inFlight.get(subject) ?? 1) - 1);
         await hold();
+        if (answer === null) throw new Error("the request was cut off");
         return answer;
       },
       // Asked for whenever a dispatcher begins.
@@ -464,7 +485,9 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
         if (event.kind === "failed" && !options.crashes && options.slowWritesMs === 0)
           faults.push(`failed: ${String(event.error)}`);
       },
-    });
+    };
+    if (options.slices) void deliverSlices(delivery, node, clock);
+    else node.delivering = deliver({ ...delivery, holder: `node-${number}-${time.now()}` });
     return node;
   };
 

@@ -71,7 +71,7 @@ export interface Client {
   readPages<Data = unknown>(
     options?: types.ReadOptions,
   ): AsyncGenerator<types.KildeEvent<Data>[], void, undefined>;
-  /** Events in order, and those to come: reconnects by itself, without a gap or a repeat. */
+  /** Events in order, and those to come: reconnects automatically, without a gap or a repeat. */
   follow<Data = unknown>(
     options?: types.FollowOptions,
   ): AsyncGenerator<types.KildeEvent<Data>, void, undefined>;

@@ -27,7 +27,7 @@ interface Entry {
   readonly dueMs: number;
 }
 
-/** What the server is told of blocked subjects. Those that only lack events which are about to be pulled do not count. */
+/** Blocked subjects as they are reported to the server. Subjects that only lack events about to be pulled do not count. */
 export interface BlockedSummary {
   readonly count: number;
   readonly last: { readonly subject: string; readonly failure: Failure } | null;

@@ -33,7 +33,7 @@ export interface ConsumerDeps<Tx> {
   readonly reset: Reset<Tx> | null;
   readonly history: History;
   readonly counts: Counts;
-  /** Reports a failure to whoever looks after the consumer. */
+  /** Reports a failure to `onError`, or to standard error. */
   readonly report: (error: unknown) => void;
   readonly admit: Admit<Tx>;
   /** Which of some subjects reconstitution is to look at. */

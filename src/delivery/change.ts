@@ -84,7 +84,7 @@ export function setPaused(
   { id, reason, now }: { readonly id: string; readonly reason: string | null; readonly now: string },
 ): Promise<boolean> {
   const status = reason === null ? "active" : "paused";
-  // Whoever delivers it must not store that it is down, or when its subjects were due.
+  // The dispatcher must not store that the endpoint is down, or when its subjects were due.
   const sql = `update subscriptions set since = iif(status = ?2, since, ?4), status = ?2, reason = ?3,
     epoch = epoch + (?3 is null and (trouble is not null or ${HAS_BLOCKED})), trouble = iif(?3 is null, null, trouble),
     revision = revision + 1 where id = ?1 returning 1`;

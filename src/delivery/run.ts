@@ -198,7 +198,7 @@ export function deliver(options: DeliverOptions): DeliveringInTurns {
   const look = async () => {
     const rows = await database.read({ sql: FIND_BEHIND, args: [holder] });
     const behind = new Set(rows.map((row) => textAt(row, 0)));
-    // Whoever delivered it last is given the time to continue; where each turn has a holder of its own, there is nobody.
+    // The last holder gets the time to continue; where each turn has a holder of its own, there is no last holder.
     const startable = rows
       .filter((row) => integerAt(row, 2) === 1)
       .filter((row) => integerAt(row, 1) === 1 || turns !== null || behindBefore.has(textAt(row, 0)))

@@ -23,7 +23,7 @@ const CHUNK_EVENTS = 1_000;
 /** How often others may write to the feed first. */
 const ATTEMPTS = 100;
 
-/** A feed that is live is given this long to catch up by itself, in steps. */
+/** How long a request waits, in steps, for a live feed to catch up. */
 const PATIENCE_MS = [2, 4, 8, 16, 32];
 
 export interface HydrateDeps extends FeedDeps {

@@ -30,7 +30,7 @@ export type Step =
   | { readonly kind: "halted"; readonly failure: Failure }
   /** Another release has published what this one cannot, or defined the draft in another way. */
   | { readonly kind: "superseded" }
-  /** It is being deleted, to begin anew. */
+  /** The feed is being emptied, to begin again. */
   | { readonly kind: "emptied" }
   | { readonly kind: "gone" };
 

@@ -87,7 +87,7 @@ function partings({ identity, head, former }: LogHistory): Map<string, number> {
  * The former identities that a log in a restored file takes over from the log in the store that the file replaces, in
  * addition to its own. Both logs hold the same events up to where they parted from an identity that both know, so the
  * replaced store's identities are shared up to there. Without a common identity nothing is known, and nothing is taken
- * over: readers from there are told to compare from the start.
+ * over: readers from there have to compare from the start.
  */
 export function inheritedLineage(restored: LogHistory, replaced: LogHistory): FormerIdentity[] {
   const own = partings(restored);

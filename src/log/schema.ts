@@ -208,6 +208,6 @@ export const leases = sqliteTable("leases", {
   token: integer().notNull(),
   /** Milliseconds since 1970 by the database's clock, so that nodes whose clocks differ agree. */
   expires: integer().notNull(),
-  /** Whoever has a higher rank may take the lease at any time. */
+  /** A process with a higher rank may take the lease at any time. */
   rank: integer().notNull().default(0),
 });

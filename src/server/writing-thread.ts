@@ -195,7 +195,7 @@ export function startWritingThread({
     isWriting: () =>
       state === "down" || state === "closed" || (run !== null && Atomics.load(run.writing, 0) > 0),
     async open() {
-      // Whoever asks already is answered first: beginning takes time from this thread.
+      // Requests that wait already are answered first: starting takes time from this thread.
       await systemClock.sleep(1);
       beginFirst();
       return opened.promise;

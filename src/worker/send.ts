@@ -64,7 +64,7 @@ async function permittedAddresses(
 }
 
 /**
- * By `node:http`, which is told the addresses to connect to: a name is resolved once, and judged by the addresses that the
+ * By `node:http`, which gets the addresses to connect to: a name is resolved once, and judged by the addresses that the
  * request then goes to. The name stays in `Host`, in SNI and in the check of the certificate.
  */
 export function exchangeAtAddress(rules: AddressRules, modules: NodeModules): Exchange {

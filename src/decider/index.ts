@@ -102,12 +102,13 @@ export function createCommandHandler(options: CommandHandlerOptions): CommandHan
   } = options;
   const { onSnapshotError = (error, key) => console.error("A snapshot could not be stored", key, error) } =
     options;
-  const deps: HandleDeps = { store, snapshots, retry: { ...RETRY, ...options.retry }, sleep, random };
+  const keeper = createSnapshotKeeper(snapshots, onSnapshotError);
+  const retry = { ...RETRY, ...options.retry };
+  const deps: HandleDeps = { store, snapshots: keeper.store, retry, sleep, random };
   const numberOf = numbered();
   // What is under a key was put there for the same decider, whose states these are.
   const memory = remember<Loaded<unknown>>(rememberedStreams);
   const turns = createTurns();
-  const keeper = createSnapshotKeeper(snapshots, onSnapshotError);
 
   return {
     handle<Command, Event extends DomainEvent, State>(

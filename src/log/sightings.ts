@@ -2,7 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import { type Sighting, sightingsStatements } from "./consumers.ts";
 import { integerAt, textAt } from "./database.ts";
 import type { LogAddress } from "./keys.ts";
-import type { BatchWriter } from "./writer.ts";
+import { type BatchWriter, writeUnplanned } from "./writer.ts";
 
 /** What was seen is written together so often: that consumers name themselves must cost appends nothing. */
 const FLUSH_MS = 2_000;
@@ -17,9 +17,12 @@ const MOST_STRANGERS = 1_000;
 export interface Sightings {
   /** `sent`: the position that everything asked for was sent up to; null when that cannot be said. */
   saw(log: LogAddress, name: string, sent: number | null): void;
-  /** Writes what was seen; before it is asked about, and at the end. */
+  /** Resolves when everything seen before the call is written, or could not be written now: it is kept, and tried again. */
   flush(): Promise<void>;
-  /** Resolves when everything that any process saw before the call is written. Takes seconds where others may exist. */
+  /**
+   * Resolves when everything that any process saw before the call is written. Takes seconds where others may exist.
+   * Throws a KildeError when this process cannot write it.
+   */
   flushEverywhere(): Promise<void>;
   close(): Promise<void>;
 }
@@ -40,25 +43,60 @@ export function createSightings({ writer, clock, mostConsumers, isShared }: Sigh
   let strangers = new Map<string, Sighting>();
   const closed = new AbortController();
   let timer: Promise<void> | null = null;
+  /** Resolves when the last write is over, however it ended. */
+  let writing: Promise<unknown> = Promise.resolve();
 
   const keyOf = (log: number, name: string) => `${log} ${name}`;
 
-  const flush = async () => {
+  /** Puts back what was not written. Newer sightings of the same consumers win. */
+  const putBack = (unwritten: ReadonlyMap<string, Sighting>, newer: Map<string, Sighting>, most: number) => {
+    for (const [key, sighting] of unwritten) {
+      const later = newer.get(key);
+      if (later !== undefined) newer.set(key, { ...later, sent: later.sent ?? sighting.sent });
+      else if (newer.size < most) newer.set(key, sighting);
+    }
+  };
+
+  /** Nothing counts as written before the database has acknowledged it. */
+  const write = async () => {
     if (waiting.size + strangers.size === 0) return;
-    const statements = sightingsStatements([...waiting.values()], [...strangers.values()], {
+    const [ofKnown, ofStrangers] = [waiting, strangers];
+    waiting = new Map();
+    strangers = new Map();
+    const statements = sightingsStatements([...ofKnown.values()], [...ofStrangers.values()], {
       nowMs: clock.now(),
       mostConsumers,
     });
-    const asked = [...waiting.keys()];
-    waiting = new Map();
-    strangers = new Map();
-    // What is lost here is seen again when the consumer next reads.
-    const written = await writer.write(statements).catch(() => null);
-    if (written?.outcome !== "written") return;
-    // Another process may have forgotten some to make room.
-    const remaining = known.difference(new Set(asked));
-    const recorded = written.rows.flat().map((row) => keyOf(integerAt(row, 0), textAt(row, 1)));
-    known = remaining.union(new Set(recorded));
+    try {
+      const { rows } = await writeUnplanned(writer, statements);
+      // Another process may have forgotten some to make room.
+      const remaining = known.difference(new Set(ofKnown.keys()));
+      const recorded = rows.flat().map((row) => keyOf(integerAt(row, 0), textAt(row, 1)));
+      known = remaining.union(new Set(recorded));
+    } catch (error) {
+      putBack(ofKnown, waiting, Number.POSITIVE_INFINITY);
+      putBack(ofStrangers, strangers, MOST_STRANGERS);
+      writeLater();
+      throw error;
+    }
+  };
+
+  /** Writes what was seen before the call, after the write that is under way. */
+  const writeAll = (): Promise<void> => {
+    const written = writing.then(write);
+    writing = written.catch(() => {});
+    return written;
+  };
+
+  // A failure needs no report of its own: whatever fails here fails appends and readiness as well.
+  const flush = () => writeAll().catch(() => {});
+
+  const writeLater = () => {
+    if (closed.signal.aborted) return;
+    timer ??= clock.sleep(FLUSH_MS, closed.signal).then(async () => {
+      timer = null;
+      if (!closed.signal.aborted) await flush();
+    });
   };
 
   return {
@@ -69,15 +107,12 @@ export function createSightings({ writer, clock, mostConsumers, isShared }: Sigh
       if (earlier === undefined && among === strangers && strangers.size >= MOST_STRANGERS) return;
       const seen = new Date(clock.now()).toISOString();
       among.set(key, { log: log.id, name, sent: sent ?? earlier?.sent ?? null, seen });
-      timer ??= clock.sleep(FLUSH_MS, closed.signal).then(async () => {
-        timer = null;
-        await flush();
-      });
+      writeLater();
     },
     flush,
     async flushEverywhere() {
       if (isShared) await clock.sleep(FLUSH_MS + FLUSH_SPARE_MS);
-      await flush();
+      await writeAll();
     },
     async close() {
       closed.abort();

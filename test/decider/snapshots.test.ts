@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 
 import {
   createCommandHandler,
+  type Snapshot,
   type SnapshotKey,
   type SnapshotPolicy,
   snapshotStream,
@@ -217,4 +218,27 @@ test("a snapshot that cannot be stored fails no command", async () => {
   await settle();
   // Tried again after as many events, and not with each command.
   expect(snapshotErrors).toHaveLength(2);
+});
+
+test("a snapshot that is still being stored does not outlive the erasure of its stream", async () => {
+  const stored = new Map<string, Snapshot>();
+  const opened = Promise.withResolvers<void>();
+  const slow: SnapshotStore = {
+    load: ({ stream }) => Promise.resolve(stored.get(stream) ?? null),
+    async save({ stream }, snapshot) {
+      await opened.promise;
+      stored.set(stream, snapshot);
+    },
+    remove: ({ stream }) => Promise.resolve(void stored.delete(stream)),
+  };
+  const { handle, settle } = handler(slow);
+  const decider = kept();
+  for (let count = 0; count < 10; count += 1) await handle("a", decider, deposit(1));
+  await watched.client.erase("a", "asked for");
+  const refused = handle("a", decider, deposit(1)).catch((error: unknown) => error);
+  await Bun.sleep(20);
+  opened.resolve();
+  expect(await refused).toMatchObject({ code: "stream-erased" });
+  await settle();
+  expect([...stored.keys()]).toEqual([]);
 });

@@ -8,7 +8,7 @@ import {
   RECORD_NEW_CONSUMERS,
   RECORD_SIGHTINGS,
 } from "../../src/log/consumers.ts";
-import type { Database } from "../../src/log/database.ts";
+import type { Database, Row } from "../../src/log/database.ts";
 import { openApp, type Problem, takeEvents, type TestApp } from "../support/app.ts";
 import { newDatabase } from "../support/new-database.ts";
 import { testInProcess } from "../support/tested-on.ts";
@@ -108,6 +108,56 @@ describe("a reader that names itself is seen", () => {
     expect(writes - before).toBeLessThan(5);
     const { consumers } = await counting.get<{ consumers: Consumer[] }>("/events/consumers?limit=1000");
     expect(consumers).toHaveLength(500);
+  });
+});
+
+describe("a sighting counts as written when the database has acknowledged it", () => {
+  /** A surface whose writes go through `pass`. */
+  const passing = (
+    pass: (write: () => Promise<readonly (readonly Row[])[]>) => Promise<readonly (readonly Row[])[]>,
+  ) =>
+    openApp({
+      database: { ...database, write: (statements) => pass(() => database.write(statements)) },
+    });
+  const seenBy = async (other: TestApp) =>
+    (await other.get<{ consumers: Consumer[] }>("/events/consumers")).consumers;
+
+  testInProcess("one that could not be written is written later", async () => {
+    let isFailing = false;
+    const failing = await passing((write) =>
+      isFailing ? Promise.reject(new Error("the disk is full")) : write(),
+    );
+    isFailing = true;
+    await failing.get("/events", cards);
+    await failing.get("/events?limit=1", { "kilde-consumer": "mails" });
+    expect(await seenBy(failing)).toEqual([]);
+    await failing.get("/events?limit=2", { "kilde-consumer": "mails" });
+    isFailing = false;
+    expect(await seenBy(failing)).toMatchObject([
+      { consumer: "cards", sent: 4 },
+      { consumer: "mails", sent: 2 },
+    ]);
+  });
+
+  testInProcess("a list waits for the write that is under way", async () => {
+    let underWay = Promise.withResolvers<void>();
+    let gate = Promise.resolve();
+    const slow = await passing(async (write) => {
+      underWay.resolve();
+      await gate;
+      return write();
+    });
+    await slow.get("/events", cards);
+    const opened = Promise.withResolvers<void>();
+    gate = opened.promise;
+    underWay = Promise.withResolvers();
+    const first = seenBy(slow);
+    await underWay.promise;
+    const second = seenBy(slow);
+    await Bun.sleep(20);
+    opened.resolve();
+    expect(await second).toMatchObject([{ consumer: "cards", sent: 4 }]);
+    await first;
   });
 });
 

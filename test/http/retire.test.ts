@@ -117,6 +117,24 @@ test("a version that is read is not retired, unless by force", async () => {
   await until(isRetired);
 });
 
+test("a version is not retired while it cannot be written who reads it", async () => {
+  await app.append("s-1", { type: "A" });
+  await (await projection()).drain();
+  let failing = 0;
+  const write: Database["write"] = (statements) => {
+    if (failing === 0) return database.write(statements);
+    failing -= 1;
+    return Promise.reject(new Error("the disk is full"));
+  };
+  const elsewhere = await openApp({ database: { ...database, write }, feeds: ALL });
+  await elsewhere.get("/feeds/orders/v1", { "kilde-consumer": "cards" });
+  failing = 1;
+  expect((await elsewhere.fetch("/feeds/orders/v1", { method: "DELETE" })).status).toBeGreaterThanOrEqual(
+    500,
+  );
+  expect((await elsewhere.fetch("/feeds/orders/v1", { method: "DELETE" })).status).toBe(409);
+});
+
 test("a consumer that has not read for long does not keep a version", async () => {
   await app.append("s-1", { type: "A" });
   await app.get("/feeds/orders/v1", { "kilde-consumer": "gone" });

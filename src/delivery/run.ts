@@ -3,7 +3,7 @@ import { type Database, integerAt, textAt } from "../log/database.ts";
 import type { LogAddress } from "../log/keys.ts";
 import { isRunning, NOW, releaseLease, takeLease } from "../log/lease.ts";
 import type { LogReader } from "../log/reader.ts";
-import type { BatchWriter } from "../log/writer.ts";
+import { type BatchWriter, writeUnplanned } from "../log/writer.ts";
 import { dispatch } from "./dispatcher.ts";
 import { RETRY_LAST_MS } from "./endpoint.ts";
 import { createLeftBehind, type LeftBehind } from "./left-behind.ts";
@@ -91,7 +91,7 @@ function leaseName(subscription: string): string {
 
 /** Pauses a subscription for a reason that it has found itself. */
 async function pauseGone(writer: BatchWriter, clock: Clock, id: string): Promise<void> {
-  await writer.write([
+  await writeUnplanned(writer, [
     {
       sql: `update subscriptions set status = 'paused', reason = 'gone', since = ?2, revision = revision + 1
         where id = ?1 and status = 'active'`,

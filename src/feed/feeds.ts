@@ -4,6 +4,7 @@ import type { Database } from "../log/database.ts";
 import type { HeadWatch } from "../log/head-watch.ts";
 import type { LogState } from "../log/log-state.ts";
 import { type LogReader, type LogReaderDeps, openLogReader } from "../log/reader.ts";
+import { writeUnplanned } from "../log/writer.ts";
 import { clearAll } from "./clear.ts";
 import type { Schemas } from "./compatibility.ts";
 import { servedSchemas } from "./contract.ts";
@@ -133,7 +134,7 @@ export function openFeeds(deps: FeedsDeps, registered: readonly RegisteredFeed[]
     },
     hydrate: (feed, subject) => hydrate({ ...deps, onNews: learn }, feed, subject),
     async resume({ log }) {
-      await deps.writer.write([{ sql: RESUME_FEED, args: [log.id] }]);
+      await writeUnplanned(deps.writer, [{ sql: RESUME_FEED, args: [log.id] }]);
     },
     async retire(feed, readSince) {
       await retireFeed(deps, feed, all, readSince);

@@ -2,7 +2,7 @@ import { KildeError } from "../core/errors.ts";
 import { activeConsumers } from "../log/consumers.ts";
 import type { Database } from "../log/database.ts";
 import { discardHistory } from "../log/identity.ts";
-import type { BatchWriter } from "../log/writer.ts";
+import { type BatchWriter, writeUnplanned } from "../log/writer.ts";
 import type { RegisteredFeed } from "./register.ts";
 
 /** Consumers that an error names. */
@@ -32,7 +32,8 @@ async function begin(
   feeds: readonly RegisteredFeed[],
   status: "retiring" | "rebuilding",
 ): Promise<void> {
-  await writer.write(
+  await writeUnplanned(
+    writer,
     feeds.flatMap(({ log }) => [
       { sql: BEGIN_CLEARING, args: [log.id, status] },
       ...discardHistory(log, IS_RETIRING),

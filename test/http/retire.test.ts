@@ -135,6 +135,30 @@ test("a version is not retired while it cannot be written who reads it", async (
   expect((await elsewhere.fetch("/feeds/orders/v1", { method: "DELETE" })).status).toBe(409);
 });
 
+test("a version is retired or resumed, and a draft rebuilt, also when the libSQL server is busy at first", async () => {
+  await app.append("s-1", { type: "A" });
+  await (await projection()).drain();
+  let busy = 0;
+  const write: Database["write"] = (statements) => {
+    if (busy === 0) return database.write(statements);
+    busy -= 1;
+    return Promise.reject(Object.assign(new Error("database is locked"), { code: "SQLITE_BUSY" }));
+  };
+  const elsewhere = await openApp({ database: { ...database, embedded: false, write }, feeds: ALL });
+  await database.write([{ sql: "update feeds set status = 'halted' where version = 2", args: [] }]);
+  for (const [path, method] of [
+    ["/feeds/orders/v1", "DELETE"],
+    ["/feeds/orders/v2/resume", "POST"],
+    ["/feeds/orders/v3/rebuild", "POST"],
+  ] as const) {
+    busy = 2;
+    expect((await elsewhere.fetch(path, { method })).ok).toBe(true);
+  }
+  const statuses = await rowsOf("select status from feeds where name = 'orders' order by version");
+  expect(statuses).not.toContain("live");
+  expect(statuses).not.toContain("halted");
+});
+
 test("a consumer that has not read for long does not keep a version", async () => {
   await app.append("s-1", { type: "A" });
   await app.get("/feeds/orders/v1", { "kilde-consumer": "gone" });

@@ -23,6 +23,8 @@ export interface AttemptsNews {
 /** The latest attempts, bounded. */
 export interface Attempts {
   add(attempt: Attempt): void;
+  /** When the last request was sent, in milliseconds since 1970; null: not known. */
+  lastSentMs(): number | null;
   /** Whether there are some that are not known to be stored. */
   hasNews(): boolean;
   /** All of them in order of time; null when they are stored. */
@@ -40,6 +42,10 @@ export function createAttempts(earlier: readonly Attempt[]): Attempts {
       list.push(attempt);
       if (list.length > KEPT) list.shift();
       added += 1;
+    },
+    lastSentMs() {
+      const all = [...acknowledged, ...failed];
+      return all.length === 0 ? null : Math.max(...all.map(({ ended, durationMs }) => ended - durationMs));
     },
     hasNews: () => added > stored,
     news() {

@@ -28,7 +28,8 @@ const LEASE_MARGIN_MS = 1_500;
 
 /**
  * How long requests that are under way may take when the process ends, and when the dispatcher begins again. What takes
- * longer is cut off in the one case, and left behind in the other.
+ * longer is cut off in the one case, and left behind in the other. At the end of a turn nothing is sent again at once, so
+ * all of them are waited for.
  */
 const CLOSE_GRACE_MS = 5_000;
 const CHANGE_GRACE_MS = 1_000;
@@ -122,6 +123,7 @@ export async function dispatch(
   let keptAt = clock.now();
   let toldAt = 0;
   let leaseUntil = lease.takenMs + LEASE_MS - LEASE_MARGIN_MS;
+  let isLeaseLost = false;
 
   const sender = createSender(
     {
@@ -165,7 +167,7 @@ export async function dispatch(
   const keep = async (isLast = false) => {
     const started = clock.now();
     [changed, urgent, isBehind, delivered, keptAt] = [false, false, false, 0, started];
-    const tells = started - toldAt >= TELL_MS || end !== null;
+    const tells = started - toldAt >= TELL_MS || isLast || end !== null;
     if (tells) toldAt = started;
     const news = tells ? attempts.news() : null;
     const { acknowledge, ...snapshot } = outbox.snapshot();
@@ -179,7 +181,8 @@ export async function dispatch(
       attempts: news?.list ?? null,
     });
     if (seen !== revision) end ??= "changed";
-    if (seen === null) return;
+    isLeaseLost = seen === null;
+    if (isLeaseLost) return;
     leaseUntil = started + LEASE_MS - LEASE_MARGIN_MS;
     acknowledge();
     news?.acknowledge();
@@ -258,17 +261,30 @@ export async function dispatch(
     else alarm.at(at);
   };
 
-  /** Lets what is under way be acknowledged, and leaves behind, or cuts off, what takes too long. */
+  const mostGraceMs = (): number => {
+    if (deps.isClosing()) return CLOSE_GRACE_MS;
+    return end === "turn-over" ? Number.POSITIVE_INFINITY : CHANGE_GRACE_MS;
+  };
+
+  /**
+   * Lets what is under way be acknowledged, and leaves behind, or cuts off, what takes too long. The lease is renewed
+   * meanwhile: another process that took it would send to the same subjects.
+   */
   const finish = async () => {
-    const isClosing = deps.isClosing();
-    const deadline = clock.now() + (isClosing ? CLOSE_GRACE_MS : CHANGE_GRACE_MS);
-    while (sender.underWay() > 0 && clock.now() < deadline) {
+    let [graceMs, sinceMs] = [mostGraceMs(), clock.now()];
+    while (sender.underWay() > 0) {
       alarm.reset();
-      alarm.at(deadline);
+      const now = clock.now();
+      if (mostGraceMs() !== graceMs) [graceMs, sinceMs] = [mostGraceMs(), now];
+      if (now >= sinceMs + graceMs) break;
+      const renewAt = keptAt + TELL_MS;
+      const isRenewing = keeping.write === null && !isLeaseLost && end !== "renewed";
+      if (isRenewing && now >= renewAt) keepNow();
+      alarm.at(Math.min(sinceMs + graceMs, isRenewing && now < renewAt ? renewAt : now + TELL_MS));
       await alarm.woken();
     }
     over.abort();
-    sender.end(isClosing);
+    sender.end(deps.isClosing());
   };
 
   signal.addEventListener("abort", alarm.wake);

@@ -89,15 +89,23 @@ function leaseName(subscription: string): string {
   return `subscriptions/${subscription}`;
 }
 
-/** Pauses a subscription for a reason that it has found itself. */
-async function pauseGone(writer: BatchWriter, clock: Clock, id: string): Promise<void> {
-  await writeUnplanned(writer, [
+/**
+ * Pauses a subscription whose endpoint wants no more. False when the subscription was changed or resumed since it was read:
+ * the answer came from the endpoint that it had then.
+ */
+async function pauseGone(
+  writer: BatchWriter,
+  clock: Clock,
+  { id, revision }: Pick<Subscription, "id" | "revision">,
+): Promise<boolean> {
+  const { rows } = await writeUnplanned(writer, [
     {
       sql: `update subscriptions set status = 'paused', reason = 'gone', since = ?2, revision = revision + 1
-        where id = ?1 and status = 'active'`,
-      args: [id, new Date(clock.now()).toISOString()],
+        where id = ?1 and revision = ?3 and status = 'active' returning 1`,
+      args: [id, new Date(clock.now()).toISOString(), revision],
     },
   ]);
+  return (rows[0]?.length ?? 0) > 0;
 }
 
 /** Delivers every subscription that no other process does, until it is closed. */
@@ -156,12 +164,11 @@ export function deliver(options: DeliverOptions): DeliveringInTurns {
       lease,
       await listAttempts(database, id),
     );
-    if (end === "gone") {
-      await pauseGone(writer, clock, id);
-      onEvent({ kind: "gone", subscription: id });
-    }
-    if (end === "gone") await releaseLease(writer, lease);
-    return end !== "gone" && end !== "turn-over";
+    if (end === "turn-over") return false;
+    if (end !== "gone" || !(await pauseGone(writer, clock, subscription))) return true;
+    onEvent({ kind: "gone", subscription: id });
+    await releaseLease(writer, lease);
+    return false;
   };
 
   const run = async (id: string, restarted: () => AbortSignal) => {

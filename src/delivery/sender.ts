@@ -55,6 +55,19 @@ function errorOf(verdict: Verdict): string | null {
   return verdict.kind === "gone" ? "status 410" : verdict.error;
 }
 
+function intervalMs(ratePerMinute: number): number {
+  return 60_000 / ratePerMinute;
+}
+
+/**
+ * When a sender may begin, by the rate that the endpoint allows and the last request of the sender before it. No later than
+ * an interval from now: the clock may have been ahead then.
+ */
+function firstSendMs(ratePerMinute: number | null, lastSentMs: number | null, now: number): number {
+  if (ratePerMinute === null || lastSentMs === null) return 0;
+  return Math.min(lastSentMs, now) + intervalMs(ratePerMinute);
+}
+
 export function createSender(
   deps: SenderDeps,
   { config, trouble: stored }: Pick<Subscription, "config" | "trouble">,
@@ -68,7 +81,7 @@ export function createSender(
   /** No subject that failed is tried again before. */
   let retryAfter = 0;
   let lastAttempt = 0;
-  let nextSend = 0;
+  let nextSend = firstSendMs(config.ratePerMinute, attempts.lastSentMs(), clock.now());
   let hasEnded = false;
   const cut = new AbortController();
 
@@ -141,7 +154,7 @@ export function createSender(
           if (parcel === null) return endpoint.until;
           next = [parcel, "fresh"];
         }
-        if (config.ratePerMinute !== null) nextSend = now + 60_000 / config.ratePerMinute;
+        if (config.ratePerMinute !== null) nextSend = now + intervalMs(config.ratePerMinute);
         deliver(...next, now).catch(deps.fail);
       }
     },

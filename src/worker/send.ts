@@ -125,18 +125,21 @@ export function workerSend(
 ): Send {
   const rules = createAddressRules(egressAllow);
   const exchange = modules === undefined ? exchangeOf(rules) : exchangeAtAddress(rules, modules);
-  return async (outgoing: Outgoing): Promise<Answer> => {
+  return async (outgoing: Outgoing, signal?: AbortSignal): Promise<Answer> => {
     const started = clock.monotonic();
     const duration = () => ({ durationMs: Math.round(clock.monotonic() - started) });
     if (checkEndpoint(outgoing.url, rules) !== null) {
       return { kind: "failed", category: "address-refused", sent: false, ...duration() };
     }
+    signal?.throwIfAborted();
     const late = new AbortController();
     const done = new AbortController();
     void clock.sleep(TIMEOUT_MS, done.signal).then(() => late.abort());
+    const ended = signal === undefined ? late.signal : AbortSignal.any([late.signal, signal]);
     try {
-      return { kind: "answered", ...(await exchange(outgoing, late.signal)), ...duration() };
+      return { kind: "answered", ...(await exchange(outgoing, ended)), ...duration() };
     } catch (error) {
+      signal?.throwIfAborted();
       const category = error instanceof EgressFailure ? error.category : "connection";
       const sent = mayHaveArrived(error);
       return { kind: "failed", category: late.signal.aborted ? "timeout" : category, sent, ...duration() };

@@ -358,6 +358,30 @@ describe("an endpoint that does not take what it is sent", () => {
     expect(target.requests).toEqual([]);
   }, 20_000);
 
+  test("410 of an endpoint that was replaced meanwhile pauses nothing", async () => {
+    const server = await start();
+    const hook = startReceiver();
+    const asked = Promise.withResolvers<void>();
+    const replaced = Promise.withResolvers<void>();
+    const former = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      async fetch() {
+        asked.resolve();
+        await replaced.promise;
+        return new Response(null, { status: 410 });
+      },
+    });
+    const { path, now } = await subscribe(server, hook, { url: `http://127.0.0.1:${former.port}/hook` });
+    await append(server, "a");
+    await asked.promise;
+    await call(server, path, { ...jsonPost({ url: hook.url }), method: "PATCH" });
+    replaced.resolve();
+    await until(() => hook.taken().length === 1);
+    expect(await now()).toMatchObject({ status: "active", reason: null });
+    await former.stop(true);
+  }, 20_000);
+
   test("410 pauses the subscription where it is; resumed, it goes on from there", async () => {
     const server = await start();
     const hook = startReceiver();

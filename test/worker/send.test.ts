@@ -63,6 +63,19 @@ describe("a worker that resolves names", () => {
     expect(received).toEqual([{ host: `hooks.example:${receiver.port}`, body: "event" }]);
   });
 
+  test("gives up when its caller does, before it is sent and after", async () => {
+    const never = () => new Promise<readonly string[]>(() => {});
+    const send = workerSend({ egressAllow: [] }, workerClock, { resolve: never, request, secureRequest });
+    const post = (signal: AbortSignal) =>
+      send({ method: "POST", url: "http://hooks.example/hook", headers: {}, body: "event" }, signal);
+    const ended = new AbortController();
+    const sending = post(ended.signal);
+    ended.abort(new Error("the slice is over"));
+    expect(sending).rejects.toThrow("the slice is over");
+    expect(post(ended.signal)).rejects.toThrow("the slice is over");
+    await Promise.allSettled([sending]);
+  });
+
   test("sends to names that the settings trust", async () => {
     expect(await sender(["hooks.internal"], ["127.0.0.1"]).post("hooks.internal")).toMatchObject({
       status: 202,

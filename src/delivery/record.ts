@@ -125,6 +125,6 @@ export async function firstUnacknowledged(
   const [row] = await database.read({ sql: FIRST_UNACKNOWLEDGED, args: [id, log.base] });
   const ofLanes = typeof row?.[0] === "number" ? [row[0] - 1] : [];
   const ofBatch = (batch?.positions ?? []).map((position) => position - 1);
-  const ofRewind = rewind === null ? [] : [rewind.walked];
+  const ofRewind = rewind === null ? [] : [rewind.walked, ...(rewind.queued ?? []).map(({ after }) => after)];
   return Math.max(0, Math.min(cursor, ...ofLanes, ...ofBatch, ...ofRewind));
 }

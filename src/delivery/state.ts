@@ -27,9 +27,9 @@ export interface SubscriptionState {
   /** Everything up to there is delivered, but for subjects that are blocked or redelivered. */
   readonly cursor: number;
   readonly lag: {
-    /** Positions after the cursor. */
+    /** Positions after the cursor, and events up to there that are under way, wait for their subject's turn, or are redelivered. */
     readonly events: number;
-    /** Age of the first of them; 0 when there is none. */
+    /** Age of the oldest of them; 0 when there is none. */
     readonly seconds: number;
   };
   /** Subjects of which an event was not taken. */
@@ -44,6 +44,42 @@ select log.head,
 from subscriptions as subscription cross join logs as log on log.id = subscription.log
 where subscription.id = ?1`;
 
+/**
+ * Arguments: id, base key, cursor, JSON of the positions of the frozen batch. Events up to the cursor that are yet to be
+ * delivered, other than those of blocked subjects: how many, and when the first one was recorded.
+ */
+export const SELECT_BEFORE_CURSOR = `
+with behind as (
+  select lane.subject, lane.next, min(coalesce(lane.stop, ${Number.MAX_SAFE_INTEGER}), (
+    select event.version from events as event where event.subject = lane.subject and event.key <= ?2 + ?3
+    order by event.version desc limit 1)) as last
+  from subscription_subjects as lane where lane.subscription = ?1 and lane.attempts = 0)
+select
+  (select coalesce(sum(last - next + 1), 0) from behind where last >= next) + (
+    select count(*) from json_each(?4) where value <= ?3),
+  (select min(recorded) from (
+    select (select event.recorded from events as event where event.subject = behind.subject
+      and event.version >= behind.next order by event.version limit 1) as recorded
+    from behind where last >= next
+    union all
+    select event.recorded from json_each(?4) as place cross join events as event on event.key = ?2 + place.value))`;
+
+interface BeforeCursor {
+  readonly events: number;
+  /** RFC 3339; null: there are none. */
+  readonly oldest: string | null;
+}
+
+async function beforeCursor(
+  database: Database,
+  { id, log, cursor, batch }: Subscription,
+): Promise<BeforeCursor> {
+  const args = [id, log.base, cursor, JSON.stringify(batch?.positions ?? [])];
+  const [row] = await database.read({ sql: SELECT_BEFORE_CURSOR, args });
+  const oldest = row?.[1];
+  return { events: integerAt(row, 0), oldest: typeof oldest === "string" ? oldest : null };
+}
+
 /** How a subscription is now. */
 export async function stateOf(
   database: Database,
@@ -52,10 +88,15 @@ export async function stateOf(
 ): Promise<SubscriptionState> {
   const { id, log, cursor, status, reason, rewind, trouble } = subscription;
   const [row] = await database.read({ sql: SELECT_STATE, args: [id, log.base, cursor] });
-  const [head, oldest, blocked] =
+  const [head, first, blocked] =
     row === undefined ? [cursor, null, 0] : [integerAt(row, 0), row[1], integerAt(row, 2)];
-  const events = Math.max(0, head - cursor);
-  const seconds = typeof oldest === "string" ? Math.max(0, nowMs - Date.parse(oldest)) / 1_000 : 0;
+  const after = Math.max(0, head - cursor);
+  // Looking for events before the cursor costs as much as there are after it, and far behind it they matter little.
+  const before =
+    after > CATCHING_UP_EVENTS ? { events: 0, oldest: null } : await beforeCursor(database, subscription);
+  const events = after + before.events;
+  const times = [first, before.oldest].flatMap((time) => (typeof time === "string" ? [Date.parse(time)] : []));
+  const seconds = times.length === 0 ? 0 : Math.max(0, nowMs - Math.min(...times)) / 1_000;
   const rest = { cursor, lag: { events, seconds }, blocked };
   if (status === "paused") return { status, reason, ...rest };
   if (trouble !== null) return { status: "failing", reason: `endpoint: ${trouble.error}`, ...rest };

@@ -68,6 +68,14 @@ export const CLEAR_SUBJECTS = `delete from subjects where id in (${SOME_SUBJECTS
 
 const HEAD = "(select head from logs where id = feeds.log)";
 
+/**
+ * The part of a batch after which no process that delivers a log stores anything of the subjects that it knew, and nothing
+ * that was stored of them is left.
+ */
+function forgetDeliveries(log: LogAddress): Statement[] {
+  return [...FORGET_SUBJECTS, MOVE_SUBSCRIPTIONS].map((sql) => ({ sql, args: [log.id] }));
+}
+
 /** Arguments: log id. What is left says that the path was taken, and its positions were used. */
 const END_RETIRING = [
   "delete from consumers where log = ?1",
@@ -123,7 +131,7 @@ async function clear(deps: ClearDeps, clearing: Clearing, signal: AbortSignal): 
       args: [log.id, STEP_ROWS],
     })),
   ];
-  const begin = [...forget, { sql: MOVE_SUBSCRIPTIONS, args: [log.id] }, removalStatement(log)];
+  const begin = [...forgetDeliveries(log), removalStatement(log)];
   if ((await deleted(deps, clearing, begin)) === null) return false;
   for (const step of [events, subjects]) {
     for (let rows: number | null = STEP_ROWS; rows === STEP_ROWS && !signal.aborted;) {
@@ -172,6 +180,8 @@ export async function clearAll(deps: ClearDeps, signal: AbortSignal): Promise<vo
       const now = new Date(deps.clock.now()).toISOString();
       await deps.writer.write([
         { sql: FENCE, args: [log.id, epoch] },
+        // Dispatchers may have stored more since it began, of events that were not deleted yet.
+        ...forgetDeliveries(log),
         ...(retiring
           ? END_RETIRING.map((sql) => ({ sql, args: [log.id] }))
           : // Who read what was there before is notified when there is nothing of it any more.

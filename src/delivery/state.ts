@@ -95,7 +95,9 @@ export async function stateOf(
   const before =
     after > CATCHING_UP_EVENTS ? { events: 0, oldest: null } : await beforeCursor(database, subscription);
   const events = after + before.events;
-  const times = [first, before.oldest].flatMap((time) => (typeof time === "string" ? [Date.parse(time)] : []));
+  const times = [first, before.oldest].flatMap((time) =>
+    typeof time === "string" ? [Date.parse(time)] : [],
+  );
   const seconds = times.length === 0 ? 0 : Math.max(0, nowMs - Math.min(...times)) / 1_000;
   const rest = { cursor, lag: { events, seconds }, blocked };
   if (status === "paused") return { status, reason, ...rest };

@@ -38,12 +38,10 @@ export const subscriptionSchema = z
       description:
         "Everything up to there is delivered, but for subjects that are blocked, redelivered or under way",
     }),
-    lag: z
-      .object({ events: z.int(), seconds: z.number() })
-      .openapi({
-        description:
-          "Positions after the cursor, and events up to there that are under way, wait for their subject's turn, or are redelivered; those of blocked subjects do not count. `seconds`: age of the oldest of them",
-      }),
+    lag: z.object({ events: z.int(), seconds: z.number() }).openapi({
+      description:
+        "Positions after the cursor, and events up to there that are under way, wait for their subject's turn, or are redelivered; those of blocked subjects do not count. `seconds`: age of the oldest of them",
+    }),
     blocked: z.int().openapi({ description: "Subjects of which an event was not taken" }),
     since: time.openapi({ description: "When it was last paused or resumed" }),
     rewind: z

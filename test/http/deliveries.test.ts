@@ -197,38 +197,46 @@ describe("each mode", () => {
     });
   }, 20_000);
 
-  test.each(["single", "batch"])("%s: the lag counts what one subject waits for", async (mode) => {
-    const server = await start();
-    const hook = startReceiver();
-    let taken = 0;
-    const slow = Bun.serve({
-      port: 0,
-      hostname: "127.0.0.1",
-      async fetch(request) {
-        const body: unknown = await request.json();
-        await Bun.sleep(10);
-        taken += Array.isArray(body) ? body.length : 1;
-        return new Response();
-      },
-    });
-    const url = `http://127.0.0.1:${slow.port}/hook`;
-    await append(server, "hot", 100);
-    const { path } = await subscribe(server, hook, { url, mode, ...(mode === "batch" ? { batch: { events: 3 } } : {}) });
-    const now = () => call<{ cursor: number; lag: { events: number; seconds: number } }>(server, path);
-    const looks: { readonly left: number; readonly events: number; readonly cursor: number }[] = [];
-    while (taken < 100) {
-      const { cursor, lag } = await now();
-      looks.push({ left: 100 - taken, events: lag.events, cursor });
-      await Bun.sleep(20);
-    }
-    expect(looks.filter(({ left, events }) => events < left)).toEqual([]);
-    await until(async () => (await now()).lag.events === 0);
-    expect(await now()).toMatchObject({ cursor: 100, status: "active", lag: { events: 0, seconds: 0 } });
-    await post(server, `${path}/rewind`, { after: 0, upTo: 90, subjects: ["hot"] });
-    expect((await now()).lag.events).toBeGreaterThan(50);
-    await until(async () => (await now()).lag.events === 0);
-    await slow.stop(true);
-  }, 30_000);
+  test.each(["single", "batch"])(
+    "%s: the lag counts what one subject waits for",
+    async (mode) => {
+      const server = await start();
+      const hook = startReceiver();
+      let taken = 0;
+      const slow = Bun.serve({
+        port: 0,
+        hostname: "127.0.0.1",
+        async fetch(request) {
+          const body: unknown = await request.json();
+          await Bun.sleep(10);
+          taken += Array.isArray(body) ? body.length : 1;
+          return new Response();
+        },
+      });
+      const url = `http://127.0.0.1:${slow.port}/hook`;
+      await append(server, "hot", 100);
+      const { path } = await subscribe(server, hook, {
+        url,
+        mode,
+        ...(mode === "batch" ? { batch: { events: 3 } } : {}),
+      });
+      const now = () => call<{ cursor: number; lag: { events: number; seconds: number } }>(server, path);
+      const looks: { readonly left: number; readonly events: number; readonly cursor: number }[] = [];
+      while (taken < 100) {
+        const { cursor, lag } = await now();
+        looks.push({ left: 100 - taken, events: lag.events, cursor });
+        await Bun.sleep(20);
+      }
+      expect(looks.filter(({ left, events }) => events < left)).toEqual([]);
+      await until(async () => (await now()).lag.events === 0);
+      expect(await now()).toMatchObject({ cursor: 100, status: "active", lag: { events: 0, seconds: 0 } });
+      await post(server, `${path}/rewind`, { after: 0, upTo: 90, subjects: ["hot"] });
+      expect((await now()).lag.events).toBeGreaterThan(50);
+      await until(async () => (await now()).lag.events === 0);
+      await slow.stop(true);
+    },
+    30_000,
+  );
 
   test("batch: several a request, of a feed, filtered by type and prefix", async () => {
     const server = await startWithFeed();

@@ -23,7 +23,13 @@ const fastClock: Clock = {
   yield: () => systemClock.yield(),
 };
 
-async function openSlices({ answerMs, config = {} }: { answerMs: number; config?: Partial<SubscriptionConfig> }) {
+async function openSlices({
+  answerMs,
+  config = {},
+}: {
+  answerMs: number;
+  config?: Partial<SubscriptionConfig>;
+}) {
   const database = await newDatabase();
   const app = await openApp({ database });
   await addSubscription(app.store.writer, {

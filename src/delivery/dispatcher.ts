@@ -5,6 +5,7 @@ import { isRenewed, renewedError } from "../log/failures.ts";
 import type { LogReader } from "../log/reader.ts";
 import { createAlarm } from "./alarm.ts";
 import { type Attempt, createAttempts } from "./attempts.ts";
+import { awaitLastAnswers } from "./last-answers.ts";
 import type { LeftBehind } from "./left-behind.ts";
 import { openOutbox } from "./outbox.ts";
 import type { KeepProgress } from "./progress.ts";
@@ -25,14 +26,6 @@ const TELL_MS = 1_000;
 
 /** What is sent must be over well before another process may take the lease. */
 const LEASE_MARGIN_MS = 1_500;
-
-/**
- * How long requests that are under way may take when the process ends, and when the dispatcher begins again. What takes
- * longer is cut off in the one case, and left behind in the other. At the end of a turn nothing is sent again at once, so
- * all of them are waited for.
- */
-const CLOSE_GRACE_MS = 5_000;
-const CHANGE_GRACE_MS = 1_000;
 
 /**
  * Why dispatching ended: the process does; the subscription was changed, or is another's, or the wall clock was
@@ -261,28 +254,13 @@ export async function dispatch(
     else alarm.at(at);
   };
 
-  const mostGraceMs = (): number => {
-    if (deps.isClosing()) return CLOSE_GRACE_MS;
-    return end === "turn-over" ? Number.POSITIVE_INFINITY : CHANGE_GRACE_MS;
-  };
-
-  /**
-   * Lets what is under way be acknowledged, and leaves behind, or cuts off, what takes too long. The lease is renewed
-   * meanwhile: another process that took it would send to the same subjects.
-   */
+  /** Lets what is under way be acknowledged, and leaves behind, or cuts off, what takes too long. */
   const finish = async () => {
-    let [graceMs, sinceMs] = [mostGraceMs(), clock.now()];
-    while (sender.underWay() > 0) {
-      alarm.reset();
-      const now = clock.now();
-      if (mostGraceMs() !== graceMs) [graceMs, sinceMs] = [mostGraceMs(), now];
-      if (now >= sinceMs + graceMs) break;
-      const renewAt = keptAt + TELL_MS;
-      const isRenewing = keeping.write === null && !isLeaseLost && end !== "renewed";
-      if (isRenewing && now >= renewAt) keepNow();
-      alarm.at(Math.min(sinceMs + graceMs, isRenewing && now < renewAt ? renewAt : now + TELL_MS));
-      await alarm.woken();
-    }
+    const renew = () => {
+      if (keeping.write === null && !isLeaseLost && end !== "renewed") keepNow();
+    };
+    const isTurnOver = end === "turn-over";
+    await awaitLastAnswers({ clock, alarm, sender, isTurnOver, isClosing: deps.isClosing, renew });
     over.abort();
     sender.end(deps.isClosing());
   };

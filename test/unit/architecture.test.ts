@@ -70,6 +70,7 @@ const READS_WALL_CLOCK = [
   // Have a steady clock, which `delivery/run.ts` makes.
   "delivery/alarm.ts",
   "delivery/dispatcher.ts",
+  "delivery/last-answers.ts",
   "delivery/outbox.ts",
 ];
 

@@ -2,6 +2,7 @@ import type { Database } from "../log/database.ts";
 import type { Schemas } from "./compatibility.ts";
 import { type Feed, ProjectionError } from "./feed.ts";
 import { comparePromise, type Contract, readPromise, type Standing } from "./promise.ts";
+import { isProjectedAsStored } from "./definition-record.ts";
 import type { FeedRecord } from "./record.ts";
 import type { RegisteredFeed } from "./register.ts";
 import { createSchemaJudge } from "./schema-judge.ts";
@@ -63,7 +64,7 @@ export async function projectingUnder(
   if (promise === null) return null;
   const compared = comparePromise(feed, promise);
   const projecting =
-    "changes" in compared
+    "changes" in compared || !(await isProjectedAsStored(database, registered))
       ? null
       : {
           feed: compared.standing === "newer" ? feed : boundBy(feed, JSON.parse(promise.text) as Schemas),

@@ -2,7 +2,7 @@ import type { Database, Statement } from "../log/database.ts";
 import type { LogAddress } from "../log/keys.ts";
 import { FeedDefinitionsError } from "./compile-all.ts";
 import type { Feed } from "./feed.ts";
-import { BrokenPromiseError } from "./promise.ts";
+import { BrokenPromiseError, promotion } from "./promise.ts";
 import { sameJson } from "./same-json.ts";
 import { BEGIN_REBUILDING, withDependents } from "./retire.ts";
 import type { RegisteredFeed } from "./register.ts";
@@ -30,34 +30,53 @@ interface StoredDefinition {
   readonly text: string | null;
   /** Something was published, and is still there. */
   readonly hasEvents: boolean;
+  /** Consumers may rely on a contract already. */
+  readonly isPromised: boolean;
 }
 
 /** Arguments: log id. */
 const SELECT_DEFINITION = `
-select feed.definition, log.head > feed.cleared
+select feed.definition, log.head > feed.cleared, feed.schemas <> '{}'
 from feeds as feed cross join logs as log on log.id = feed.log where feed.log = ?1`;
 
 async function readDefinition(database: Database, log: LogAddress): Promise<StoredDefinition> {
   const [row] = await database.read({ sql: SELECT_DEFINITION, args: [log.id] });
   const text = row?.[0];
-  return { text: typeof text === "string" ? text : null, hasEvents: row?.[1] === 1 };
+  return {
+    text: typeof text === "string" ? text : null,
+    hasEvents: row?.[1] === 1,
+    isPromised: row?.[2] === 1,
+  };
 }
 
 /** Arguments: log id, definition, the one before. */
 const KEEP_DEFINITION = "update feeds set definition = ?2 where log = ?1 and definition is ?3";
 
-/** The same, for a feed that has to project its source from the start. */
-const BEGIN_AGAIN = `
-update feeds set definition = ?2, cursor = 0, merged = 0, status = 'building', failure = null, rate = 0, epoch = epoch + 1
+/** Processes that project the feed by the definition before notice it by the revision, which is none of their contracts. */
+const CHANGE_DEFINITION = `
+update feeds set definition = ?2,
+  promised = 1 + max(promised, coalesce((select max(revision) from feed_contracts where log = ?1), 0))
 where log = ?1 and definition is ?3`;
-
-/** A draft changes in the eyes of every process that has projected it. */
-const CHANGE_DRAFT =
-  "update feeds set definition = ?2, promised = promised + 1 where log = ?1 and definition is ?3";
 
 function described({ source, prefixes, rekeyed }: Definition): string {
   const streams = prefixes.length === 0 ? source : `${source}, streams ${prefixes.join(", ")}`;
   return `${streams}, ${rekeyed ? "by subjects of its own" : "by its subjects"}`;
+}
+
+function isSameSource(before: Definition, now: Definition): boolean {
+  return sameJson({ ...before, draft: null, schemas: null }, { ...now, draft: null, schemas: null });
+}
+
+/**
+ * Whether a feed is projected as its stored definition says. Another release may have given it another source before it
+ * published anything.
+ */
+export async function isProjectedAsStored(
+  database: Database,
+  { feed, log }: RegisteredFeed,
+): Promise<boolean> {
+  const { text } = await readDefinition(database, log);
+  return text === null || isSameSource(JSON.parse(text) as Definition, definitionOf(feed));
 }
 
 function brokenSource(feed: Feed, before: Definition, now: Definition): BrokenPromiseError {
@@ -65,41 +84,54 @@ function brokenSource(feed: Feed, before: Definition, now: Definition): BrokenPr
   return new BrokenPromiseError(feed, [{ type: "source", pointer: "", rule: "source-changed", detail }]);
 }
 
+/** A change of a definition, to be written. */
+interface Change {
+  readonly statements: readonly Statement[];
+  /** The definition that it replaces. */
+  readonly before: string | null;
+  /** What the feed has published, or what it keeps of its subjects, has to be built again. */
+  readonly rebuilds: boolean;
+  /** The feed has published something by the definition before. */
+  readonly hasEvents: boolean;
+  /** The contract stands otherwise to the promise afterwards. */
+  readonly changesStanding: boolean;
+}
+
 /**
- * Notes the definition of a feed, and gives what has to be written for the change, if it was another one before. Throws a
- * {@link BrokenPromiseError} for a published version that has events of another source.
+ * Compares the definition of a feed with the stored one; null: it is the same. Throws a {@link BrokenPromiseError} for a
+ * published version that has events of another source.
  */
-async function changeOf(
-  database: Database,
-  { feed, log }: RegisteredFeed,
-): Promise<{ readonly statement: Statement; readonly rebuilds: boolean } | null> {
-  const { text, hasEvents } = await readDefinition(database, log);
+async function changeOf(database: Database, { feed, log, contract }: RegisteredFeed): Promise<Change | null> {
+  const { text, hasEvents, isPromised } = await readDefinition(database, log);
   const now = definitionOf(feed);
-  const json = JSON.stringify(now);
-  const args = [log.id, json, text];
-  if (text === null) return { statement: { sql: KEEP_DEFINITION, args }, rebuilds: false };
-  const before = JSON.parse(text) as Definition;
-  if (sameJson(before, now)) return null;
-  const isSameSource = sameJson(
-    { ...before, draft: null, schemas: null },
-    { ...now, draft: null, schemas: null },
-  );
-  if (before.draft) {
-    const isSame = isSameSource && sameJson(before.schemas, feed.schemas);
-    if (isSame) return { statement: { sql: KEEP_DEFINITION, args }, rebuilds: false };
-    if (hasEvents) return { statement: { sql: CHANGE_DRAFT, args }, rebuilds: true };
-  } else if (hasEvents) {
-    if (!isSameSource) throw brokenSource(feed, before, now);
-    return { statement: { sql: KEEP_DEFINITION, args }, rebuilds: false };
+  const args = [log.id, JSON.stringify(now), text];
+  const before = text === null ? null : (JSON.parse(text) as Definition);
+  const isSame = before !== null && sameJson(before, now);
+  // A draft that is published as it is: consumers may rely on its contract from now on.
+  const promotes = hasEvents && !isPromised && !feed.draft && contract.standing === "newer";
+  const keep = (): Change | null => {
+    if (isSame && !promotes) return null;
+    const promised = promotion(feed, log, contract, { raisesEpoch: true, definition: text });
+    const statements = [...(promotes ? [promised] : []), { sql: KEEP_DEFINITION, args }];
+    return { statements, before: text, rebuilds: false, hasEvents, changesStanding: promotes };
+  };
+  if (before === null || isSame) return keep();
+  const change = { before: text, hasEvents, rebuilds: true, changesStanding: true };
+  const rebuild = { ...change, statements: [{ sql: CHANGE_DEFINITION, args }] };
+  if (!isSameSource(before, now)) {
+    if (hasEvents && !before.draft) throw brokenSource(feed, before, now);
+    return rebuild;
   }
-  return { statement: { sql: isSameSource ? KEEP_DEFINITION : BEGIN_AGAIN, args }, rebuilds: false };
+  const isSameContract = !before.draft || sameJson(before.schemas, feed.schemas);
+  return isSameContract || !hasEvents ? keep() : rebuild;
 }
 
 /**
  * Compares the definitions of feeds with those that they had before, and has drafts that changed built again, with all that
- * are projected from them. Throws a {@link BrokenPromiseError} for a published version that changed its source, and a
- * {@link FeedDefinitionsError} for a draft that changed and is the source of a published version.
- * @returns drafts that changed
+ * are projected from them, and published versions that changed their source before they published anything. Throws a
+ * {@link BrokenPromiseError} for a published version that changed its source, and a {@link FeedDefinitionsError} for a
+ * draft that changed and is the source of a published version.
+ * @returns feeds whose contract stands otherwise to the promise than before
  */
 export async function keepDefinitions(
   database: Database,
@@ -109,9 +141,10 @@ export async function keepDefinitions(
   for (const one of registered) {
     const change = await changeOf(database, one);
     if (change === null) continue;
-    const { statement, rebuilds } = change;
-    const dependents = rebuilds ? withDependents(one, registered) : [];
-    const published = dependents.filter((other) => other !== one && !other.feed.draft);
+    const { statements, before, rebuilds, hasEvents, changesStanding } = change;
+    // Feeds that are projected from one that published nothing have nothing of it.
+    const rebuilt = !rebuilds ? [] : hasEvents ? withDependents(one, registered) : [one];
+    const published = rebuilt.filter((other) => other !== one && !other.feed.draft);
     if (published.length > 0) {
       const paths = published.map(({ feed }) => feed.path).join(", ");
       throw new FeedDefinitionsError([
@@ -119,13 +152,9 @@ export async function keepDefinitions(
       ]);
     }
     // Only one of several processes that start at the same time finds the definition as it was.
-    const [, , before = null] = statement.args;
-    const begin = dependents.map(({ log }) => ({
-      sql: BEGIN_REBUILDING,
-      args: [log.id, one.log.id, before],
-    }));
-    await database.write([...begin, statement]);
-    if (rebuilds) changed.add(one);
+    const begin = rebuilt.map(({ log }) => ({ sql: BEGIN_REBUILDING, args: [log.id, one.log.id, before] }));
+    await database.write([...begin, ...statements]);
+    if (changesStanding) changed.add(one);
   }
   return changed;
 }

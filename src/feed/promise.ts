@@ -148,15 +148,19 @@ export async function standingOf(database: Database, feed: Feed, log: LogAddress
   return { revision: promised, promised, standing, promise: isSame ? null : schemasOf(text) };
 }
 
-/** Part of a batch that publishes by a contract for the first time. `raisesEpoch`: other plans rest on the old promise. */
+/**
+ * Makes a contract the promise. Part of a batch that publishes by it for the first time, or of one that publishes a draft.
+ * `raisesEpoch`: other plans rest on the old promise. `definition`: only while this one is stored.
+ */
 export function promotion(
   feed: Feed,
   log: LogAddress,
   { revision }: Contract,
-  { raisesEpoch }: { readonly raisesEpoch: boolean },
+  { raisesEpoch, definition = null }: { readonly raisesEpoch: boolean; readonly definition?: string | null },
 ): Statement {
   return {
-    sql: "update feeds set schemas = ?2, promised = ?3, generator = ?4, epoch = epoch + ?5 where log = ?1",
-    args: [log.id, promisedBy(feed), revision, GENERATOR, raisesEpoch ? 1 : 0],
+    sql: `update feeds set schemas = ?2, promised = ?3, generator = ?4, epoch = epoch + ?5
+      where log = ?1 and (?6 is null or definition is ?6)`,
+    args: [log.id, promisedBy(feed), revision, GENERATOR, raisesEpoch ? 1 : 0, definition],
   };
 }

@@ -112,6 +112,34 @@ describe("a published contract", () => {
     expect(await state(await project(amount))).toMatchObject({ status: "live", head: 1 });
   });
 
+  for (const draft of [false, true]) {
+    const named = draft ? "a draft" : "a published version";
+    test(`what ${named} kept of its subjects before it published anything goes with its source`, async () => {
+      const third: Variation = {
+        state: { initial: 0, evolve: { In: (count: number) => count + 1 } },
+        publish: {
+          In: (_: unknown, count: number) => (count < 3 ? null : { type: "Paid", data: { amount: count } }),
+        },
+        draft,
+      };
+      await pay(1);
+      await pay(2);
+      const before = await project(amount, { ...third, source: { streams: "s" } });
+      const after = await project(amount, third);
+      expect(await state(after)).toMatchObject({ status: "live", head: 0, cursor: 2 });
+      // The release before neither holds on to the source that it has, nor projects it into the feed.
+      await database.write([{ sql: "update leases set expires = 0", args: [] }]);
+      const lease = await takeLease(app.store.writer, PATH, "before");
+      if (lease === null) throw new Error("the lease is not free");
+      const step = await before.projector(PATH).step({ lease, retry: true, flush: true });
+      expect(step).toEqual({ kind: "superseded" });
+      expect(await state(before)).toMatchObject({ release: "superseded" });
+      await pay(3);
+      await after.drain();
+      expect(await state(after)).toMatchObject({ status: "live", head: 1 });
+    });
+  }
+
   test("is not changed by another version of what writes its JSON Schema", async () => {
     const email = z.object({ at: z.email(), n: z.int() });
     await pay({ at: "a@example.com", n: 1 });
@@ -240,6 +268,19 @@ describe("a draft", () => {
     await changed.drain();
     expect(await state(changed)).toMatchObject({ status: "live", head: 3, cursor: 2 });
     expect(await served(changed)).toEqual({ Paid: expect.not.objectContaining({ type: "object" }) });
+  });
+
+  test("that is published as it is promises what it has published so far", async () => {
+    await pay({ amount: 1 });
+    const draft = await project(amount, { draft: true });
+    const published = await project(amount);
+    expect(await state(published)).toMatchObject({ status: "live", head: 1, release: "current" });
+    expect(await state(draft)).toMatchObject({ release: "superseded" });
+    expect(await start(z.object({ cents: z.int() }))).toBeInstanceOf(BrokenPromiseError);
+    expect(await start(amount, { draft: true })).toBeInstanceOf(BrokenPromiseError);
+    await pay({ amount: 2 });
+    await published.drain();
+    expect(await state(published)).toMatchObject({ status: "live", head: 2 });
   });
 
   test("that is published with another contract is built again first", async () => {

@@ -74,6 +74,11 @@ export async function openProjection(
           const lease = await takeLease(writer, log.name, "drain");
           if (lease === null) throw new Error("the lease is not free");
           step = await one.step({ lease, retry, flush: true });
+          // It is being emptied in the background.
+          if (step.kind === "emptied") {
+            one.forget();
+            await systemClock.sleep(1);
+          }
         }
       }
     },

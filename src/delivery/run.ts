@@ -1,7 +1,15 @@
 import { type Clock, steadyClock } from "../core/clock.ts";
-import { type Database, integerAt, textAt } from "../log/database.ts";
+import { type Database, integerAt, type Row, textAt } from "../log/database.ts";
 import type { LogAddress } from "../log/keys.ts";
-import { isRunning, NOW, releaseLease, takeLease } from "../log/lease.ts";
+import {
+  type HasEnded,
+  isRunning,
+  NOW,
+  releaseLease,
+  sleepUnlessEnded,
+  takeLease,
+  takeOver,
+} from "../log/lease.ts";
 import type { LogReader } from "../log/reader.ts";
 import { type BatchWriter, writeUnplanned } from "../log/writer.ts";
 import { dispatch } from "./dispatcher.ts";
@@ -37,6 +45,8 @@ export interface DeliverOptions {
   readonly chance: () => number;
   /** Name of this process among those on the database. */
   readonly holder: string;
+  /** Default: no holder is known to have ended, so that each lease lasts until it expires. */
+  readonly hasEnded?: HasEnded;
   readonly send: Send;
   /** Opens a subscription's secrets. */
   readonly secretsOf: (subscription: Subscription) => Promise<OpenSecrets>;
@@ -71,11 +81,13 @@ export interface DeliveringInTurns extends Delivering {
  * subject that is due later than its wait can last is due now: the clock was ahead when that was stored.
  * Those that were delivered the least often by others come first: where each turn has a holder of its own, it continues
  * where the last one stopped.
- * In each row whether argument 1 had it last, or nobody ever had; and whether no other has it now.
+ * In each row whether the last holder needs no time to continue: it is argument 1, or released the lease, or there was
+ * none; whether no other has it now; and the holder and the token of the lease of another.
  */
 export const FIND_BEHIND = `
-select subscription.id, lease.name is null or lease.holder = ?1,
-  lease.name is null or lease.holder = ?1 or not (${isRunning("lease.expires")})
+select subscription.id, lease.name is null or lease.holder = ?1 or lease.expires = 0,
+  lease.name is null or lease.holder = ?1 or not (${isRunning("lease.expires")}),
+  nullif(lease.holder, ?1), lease.token
 from subscriptions as subscription
 cross join logs as log on log.id = subscription.log
 left join leases as lease on lease.name = 'subscriptions/' || subscription.id
@@ -87,6 +99,12 @@ order by coalesce(lease.token, 0), subscription.id`;
 
 function leaseName(subscription: string): string {
   return `subscriptions/${subscription}`;
+}
+
+/** The lease of a row of {@link FIND_BEHIND} that another holder had last; null: none had. */
+function othersLease(row: Row) {
+  const name = leaseName(textAt(row, 0));
+  return row[3] === null ? null : { name, holder: textAt(row, 3), token: integerAt(row, 4) };
 }
 
 /**
@@ -111,11 +129,14 @@ async function pauseGone(
 /** Delivers every subscription that no other process does, until it is closed. */
 export function deliver(options: DeliverOptions): DeliveringInTurns {
   const { database, writer, clock, holder, onEvent } = options;
+  const hasEnded = options.hasEnded ?? (() => false);
   const keepProgress = createProgressKeeper(writer);
   const stopping = new AbortController();
   const running = new Map<string, { readonly restart: () => void; readonly ended: Promise<void> }>();
   const leftBehind = new Map<string, LeftBehind>();
   let behindBefore = new Set<string>();
+  /** Leases of other holders, who have the time to deliver what is behind. */
+  let awaited: NonNullable<ReturnType<typeof othersLease>>[] = [];
   let woken = Promise.withResolvers<void>();
   const turns = options.turns ?? null;
   const order = createTurnOrder(turns);
@@ -133,7 +154,9 @@ export function deliver(options: DeliverOptions): DeliveringInTurns {
     if (subscription === null || subscription.status === "paused") return false;
     const secrets = await options.secretsOf(subscription);
     const asked = { wallMs: clock.now(), monotonicMs: clock.monotonic() };
-    const lease = await takeLease(writer, leaseName(id), holder);
+    const lease =
+      (await takeLease(writer, leaseName(id), holder)) ??
+      (await takeOver({ database, writer, holder, hasEnded }, leaseName(id)));
     if (lease === null) return false;
     const sinceAskedMs = () => clock.monotonic() - asked.monotonicMs;
     // The next dispatcher, perhaps in another process, reads the times that this one stores, so both count from the
@@ -205,14 +228,22 @@ export function deliver(options: DeliverOptions): DeliveringInTurns {
   const look = async () => {
     const rows = await database.read({ sql: FIND_BEHIND, args: [holder] });
     const behind = new Set(rows.map((row) => textAt(row, 0)));
-    // The last holder gets the time to continue; where each turn has a holder of its own, there is no last holder.
-    const startable = rows
-      .filter((row) => integerAt(row, 2) === 1)
-      .filter((row) => integerAt(row, 1) === 1 || turns !== null || behindBefore.has(textAt(row, 0)))
-      .map((row) => textAt(row, 0))
-      .filter((id) => !running.has(id));
-    for (const id of order.next(startable, running.size)) start(id);
+    // The last holder gets the time to continue, unless its process has ended; where each turn has a holder of its own,
+    // there is no last holder.
+    const mayStart = (row: Row) => {
+      const others = othersLease(row);
+      if (others !== null && hasEnded(others)) return true;
+      if (integerAt(row, 2) !== 1) return false;
+      return integerAt(row, 1) === 1 || turns !== null || behindBefore.has(textAt(row, 0));
+    };
+    const { startable = [], others = [] } = Object.groupBy(
+      rows.filter((row) => !running.has(textAt(row, 0))),
+      (row) => (mayStart(row) ? "startable" : "others"),
+    );
+    const ids = startable.map((row) => textAt(row, 0));
+    for (const id of order.next(ids, running.size)) start(id);
     behindBefore = behind;
+    awaited = others.map(othersLease).filter((lease) => lease !== null);
     isAtWork = running.size > 0;
   };
 
@@ -227,7 +258,12 @@ export function deliver(options: DeliverOptions): DeliveringInTurns {
       const done = new AbortController();
       await Promise.race([
         woken.promise,
-        clock.sleep(LOOK_MS, AbortSignal.any([stopping.signal, done.signal])),
+        sleepUnlessEnded(
+          clock,
+          LOOK_MS,
+          { leases: awaited, hasEnded },
+          AbortSignal.any([stopping.signal, done.signal]),
+        ),
       ]);
       done.abort();
     }

@@ -1,7 +1,17 @@
 import type { Clock } from "../core/clock.ts";
 import type { LogReader } from "../log/reader.ts";
 import type { FeedDeps } from "./commit.ts";
-import { isFreeFor, lastHolder, type Lease, LEASE_MS, releaseLease, takeLease } from "../log/lease.ts";
+import {
+  type HasEnded,
+  isFreeFor,
+  lastHolder,
+  type Lease,
+  LEASE_MS,
+  releaseLease,
+  sleepUnlessEnded,
+  takeLease,
+  takeOver,
+} from "../log/lease.ts";
 import { createProjector } from "./projector.ts";
 import type { Step } from "./step.ts";
 import { type FeedStatus, readFeed } from "./record.ts";
@@ -35,6 +45,8 @@ export interface RunDeps extends FeedDeps {
   readonly clock: Clock;
   /** Name of this process among those on the database. */
   readonly holder: string;
+  /** Default: no holder is known to have ended, so that each lease lasts until it expires. */
+  readonly hasEnded?: HasEnded;
   /** Reader of the feed's source; its news are what wakes the projection. */
   readonly source: LogReader;
   readonly signal: AbortSignal;
@@ -60,6 +72,7 @@ export type RunEvent =
 /** Projects a feed for as long as the signal lets it, whenever this process holds the lease. */
 export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promise<void> {
   const { clock, database, writer, holder, source, signal, onEvent } = deps;
+  const hasEnded = deps.hasEnded ?? (() => false);
   const { log, feed, tracked, contract } = registered;
   const rank = contract.revision;
   const projector = createProjector(deps, registered);
@@ -83,6 +96,13 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
   const retake = async (): Promise<Lease | null> =>
     (await lastHolder(database, log.name))?.holder === holder ? take() : null;
 
+  /** Gives the holder the time to project; no longer when its process ends. */
+  const waitForHolder = async () => {
+    const last = await lastHolder(database, log.name);
+    const leases = last === null || last.holder === holder ? [] : [last];
+    await sleepUnlessEnded(clock, LEASE_MS / 5, { leases, hasEnded }, signal);
+  };
+
   /**
    * Takes the lease when there is something to do and its holder, who was given the time, does not do it; waits
    * otherwise. A holder with nothing to do does not renew, and goes on as long as nobody needed to take over.
@@ -97,11 +117,11 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
       return tracked && record.traced !== null;
     };
     if (!(await isBehind())) await idle((await readFeed(database, log))?.cursor ?? 0);
-    if (!fresh) await clock.sleep(LEASE_MS / 5, signal);
+    if (!fresh) await waitForHolder();
     fresh = false;
-    if (signal.aborted || !(await isBehind()) || !(await isFreeFor(database, log.name, holder, rank)))
-      return null;
-    return take();
+    if (signal.aborted || !(await isBehind())) return null;
+    if (await isFreeFor(database, log.name, holder, rank)) return take();
+    return takeOver({ database, writer, holder, hasEnded }, log.name, rank);
   };
 
   const passed = (position: number, ms: number | null) => {

@@ -8,6 +8,7 @@ import type { LogAddress } from "../log/keys.ts";
 import type { LogState } from "../log/log-state.ts";
 import { type LogReader, openLogReader } from "../log/reader.ts";
 import type { BatchWriter } from "../log/writer.ts";
+import { createEndedHolders } from "./ended-holders.ts";
 import { systemClock } from "./system-clock.ts";
 import { sealWith } from "./seal.ts";
 
@@ -50,6 +51,7 @@ export function deliverHere(options: DeliveryOptions): DeliveringHere {
   const delivering = deliver({
     ...options,
     clock: systemClock,
+    hasEnded: createEndedHolders(),
     chance: () => Math.random(),
     send: egress.send,
     secretsOf: (subscription) => openSecrets(seal, subscription, systemClock.now()),

@@ -1,5 +1,6 @@
 import type { DeliveringHere, DeliveryOptions } from "./deliver.ts";
 import type { DispatcherCommand, DispatcherReport } from "./dispatcher-thread.ts";
+import { newHolderName } from "./holder-name.ts";
 import { systemClock } from "./system-clock.ts";
 import { type ConnectWriter, transferOf } from "./writing-thread.ts";
 
@@ -93,7 +94,7 @@ const NOTHING: DeliveringHere = { changed: () => {}, learn: () => {}, close: () 
 export function startDelivering(options: DeliveringOptions): DeliveringHere {
   const { connect, secretKeys, onEvent } = options;
   if (secretKeys.length === 0) return NOTHING;
-  const holder = crypto.randomUUID();
+  const holder = newHolderName();
   const stopping = new AbortController();
   let running: DeliveringHere | null = null;
   let started: Promise<void> | null = null;

@@ -9,6 +9,7 @@ import type { HeadWatch } from "../log/head-watch.ts";
 import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
 import { type LogReader, openLogReader } from "../log/reader.ts";
 import type { BatchWriter, LogNews } from "../log/writer.ts";
+import { createEndedHolders } from "./ended-holders.ts";
 import { systemClock } from "./system-clock.ts";
 
 export interface ProjectOptions {
@@ -35,7 +36,7 @@ export interface Projecting {
 /** Projects feeds in this thread until it is closed. */
 export function project(options: ProjectOptions, registered: readonly RegisteredFeed[]): Projecting {
   const { onNews } = options;
-  const deps = { ...options, clock: systemClock };
+  const deps = { ...options, clock: systemClock, hasEnded: createEndedHolders() };
   const eventLog = openLogReader(deps, EVENT_LOG_ADDRESS);
   const readers = new Map<string, LogReader>([[EVENT_LOG_ADDRESS.name, eventLog]]);
   const readerOf = ({ source }: RegisteredFeed): LogReader => {

@@ -4,6 +4,7 @@ import type { RunEvent } from "../feed/run.ts";
 import type { Database } from "../log/database.ts";
 import type { LogNews } from "../log/writer.ts";
 import { type Projecting, project, type ProjectOptions } from "./project.ts";
+import { newHolderName } from "./holder-name.ts";
 import { systemClock } from "./system-clock.ts";
 import type { ProjectorCommand, ProjectorReport } from "./projector-thread.ts";
 import { type ConnectWriter, transferOf } from "./writing-thread.ts";
@@ -154,7 +155,7 @@ export function startProjecting(
 ): Projecting {
   if (registered.length === 0) return NOTHING;
   const { configFile, connect } = options;
-  const holder = crypto.randomUUID();
+  const holder = newHolderName();
   if (configFile === null || connect === null) return project({ ...options, holder }, registered);
   const start = () => projectFromThread({ ...options, configFile, connect, holder });
   return options.lazy ? projectWhenNeeded(options, registered, start) : start();

@@ -12,7 +12,8 @@ import * as work from "./workload.ts";
 /*
  * How long projections and webhooks stand still when the node that has them is killed: from the signal until another
  * node has projected, and delivered, an event that was appended there at once. The node that is killed has just worked,
- * so that its leases last as long as they can.
+ * so that its leases last as long as they can. The nodes share a machine: on Linux the other node detects that the process
+ * has ended. Elsewhere, and across machines, the lease's duration is added, which is the last row.
  */
 
 const FEED = "/feeds/stateless/v1";

@@ -61,7 +61,7 @@ test("no statement of projecting scans a table, or sorts what it reads", async (
     { sql: INSERT_FEED_SUBJECTS, args: [1, "[]"] },
     { sql: INSERT_FEED_EVENTS, args: [1, 0, "[]"] },
     { sql: KEEP_SUBJECTS, args: [1, "[]"] },
-    { sql: TAKE_LEASE, args: ["a", "b", 1, 0] },
+    { sql: TAKE_LEASE, args: ["a", "b", 1, 0, null, null] },
     { sql: RESUME_FEED, args: [1] },
     { sql: BEGIN_CLEARING, args: [1, "retiring"] },
     { sql: CLEAR_EVENTS, args: [1, 2, 10] },

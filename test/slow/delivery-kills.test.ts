@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { openDatabase } from "../../src/log/open.ts";
 import { TEST_SECRET_KEY } from "../support/app.ts";
 
 /*
@@ -71,13 +70,6 @@ async function post<Body>(url: string, body: unknown): Promise<Body> {
   return (await response.json()) as Body;
 }
 
-/** Has the lease of what was killed run out now, and not in five seconds. */
-async function expireLeases(): Promise<void> {
-  const database = openDatabase({ url: databaseUrl });
-  await database.write([{ sql: "update leases set expires = 0", args: [] }]);
-  database.close();
-}
-
 /** A receiver that refuses some, answers late, and breaks off; it notes what it took. */
 function startReceiver() {
   const last = new Map<string, number>();
@@ -130,7 +122,6 @@ test(
       await Bun.sleep(20 + Math.random() * 180);
       await server.kill("SIGKILL");
       kills += 1;
-      await expireLeases();
       server = await start();
       if (receiver.counts.taken > EVENTS * 0.9) {
         await post(`${server.url}/streams/more`, {

@@ -2,7 +2,7 @@ import { parseCursor } from "../core/cursor.ts";
 import { eventStream } from "../client/event-stream.ts";
 import { UnreadableEventError } from "../client/index.ts";
 import { parseEvent } from "../client/parse-events.ts";
-import { attemptDeadlineMs, type RequestDeps } from "../client/request.ts";
+import { planAttempt, type RequestDeps } from "../client/request.ts";
 import { backoffMs, isPassing } from "../client/retry.ts";
 
 export interface SentEvent {
@@ -49,7 +49,7 @@ function connection(
       parseEvent(data, path, cursor.position);
       return { position: cursor.position, cursor: id, text: data };
     },
-    attemptDeadlineMs(deps, attempt),
+    planAttempt(deps, attempt, false),
   );
 }
 
@@ -69,7 +69,7 @@ export async function* followTexts(
   while (!isOver()) {
     let failure: unknown = null;
     try {
-      for await (const event of connection(deps, followed, after, onConnected, failures)) {
+      for await (const event of connection(deps, followed, after, onConnected, failures + 1)) {
         after = event.cursor;
         yield event;
       }

@@ -1,7 +1,7 @@
 import { type EventSourceMessage, EventSourceParserStream } from "eventsource-parser/stream";
 
 import type { Answer } from "./answer.ts";
-import { openAnswer, type RequestDeps, unreachable } from "./request.ts";
+import { type AttemptPlan, openAnswer, type RequestDeps, unreachable } from "./request.ts";
 import { UnexpectedAnswerError } from "./unexpected-answer.ts";
 import { UnreadableEventError } from "./unreadable-event.ts";
 
@@ -25,10 +25,10 @@ export async function* eventStream<Item>(
   signal: AbortSignal | undefined,
   onOpen: (headers: Headers) => void,
   read: (message: EventSourceMessage) => Item,
-  answerMs: number,
+  plan: AttemptPlan,
 ): AsyncGenerator<Item, void, undefined> {
   const headers = { accept: "text/event-stream" };
-  const request = { headers, answerMs, ...(signal === undefined ? {} : { signal }) };
+  const request = { headers, plan, ...(signal === undefined ? {} : { signal }) };
   const answer = await openAnswer(deps, path, request);
   try {
     checkEventStream(answer);

@@ -3,7 +3,7 @@ import { eventOf, type WireEvent } from "../core/read-event.ts";
 import { eventStream } from "./event-stream.ts";
 import { queryString, sourcePath } from "./read.ts";
 import { parseEvent } from "./parse-events.ts";
-import { attemptDeadlineMs, type RequestDeps } from "./request.ts";
+import { planAttempt, type RequestDeps } from "./request.ts";
 import { backoffMs, isPassing } from "./retry.ts";
 import type { FollowOptions, KildeEvent } from "./types.ts";
 
@@ -27,7 +27,7 @@ function connection(
     signal,
     onOpen,
     ({ id, data }) => parseEvent(data, log, parseCursor(id ?? "")?.position ?? null),
-    attemptDeadlineMs(deps, attempt),
+    planAttempt(deps, attempt, false),
   );
 }
 
@@ -51,7 +51,7 @@ export async function* follow<Data>(
   while (!aborted()) {
     let failure: unknown = null;
     try {
-      for await (const event of connection(deps, options, lastEventId, failures)) {
+      for await (const event of connection(deps, options, lastEventId, failures + 1)) {
         failures = 0;
         const read = eventOf<Data>(event);
         if (lastEventId !== undefined && read.position <= positionOf(lastEventId)) continue;

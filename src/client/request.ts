@@ -49,13 +49,20 @@ function noteKnown(known: Known, path: string, headers: Headers): void {
 /** A request, and how long the server itself waits before it answers (`timeout`), in milliseconds. */
 export type Request = RequestInit & {
   readonly serverWaitMs?: number | undefined;
-  /** The deadline for the beginning of the answer, where it is not the usual one. */
-  readonly answerMs?: number | undefined;
+  readonly plan?: AttemptPlan | undefined;
 };
 
+/** How an attempt is made. */
+export interface AttemptPlan {
+  /** The deadline for the beginning of the answer. */
+  readonly answerMs: number;
+  /** Ask the runtime for a new connection: one of its pool may be dead. Bun does so; others ignore it. */
+  readonly isFresh: boolean;
+}
+
 /** What `fetch` takes of a request. */
-function initOf({ serverWaitMs: _wait, answerMs: _answer, ...init }: Request): RequestInit {
-  return init;
+function initOf({ serverWaitMs: _wait, plan, ...init }: Request): RequestInit {
+  return plan?.isFresh === true ? { ...init, keepalive: false } : init;
 }
 
 /**
@@ -70,24 +77,30 @@ const MOST_SUSPECTS = 16;
 
 /** The deadline of the first attempts of a request whose connection is suspected, and how many attempts that is. */
 const PROBE_MS = 2_000;
-const PROBES = 2;
+const PROBES = 4;
 
-/** The deadline of an attempt (1, 2, …) that can be followed by others. */
-export function attemptDeadlineMs({ suspicion, timeouts }: RequestDeps, attempt: number): number {
-  if (suspicion.left === 0 || attempt > PROBES) return timeouts.answerMs;
+/**
+ * Plans an attempt (1, 2, …). While connections are suspected, the first attempt at a request tries one of the runtime's
+ * pool, which closes it if it is dead; later attempts, and one that no other can follow, take a new one.
+ */
+export function planAttempt(
+  { suspicion, timeouts }: RequestDeps,
+  attempt: number,
+  isLast: boolean,
+): AttemptPlan {
+  const { answerMs } = timeouts;
+  if (suspicion.left === 0) return { answerMs, isFresh: false };
   suspicion.left -= 1;
-  return Math.min(PROBE_MS, timeouts.answerMs);
+  if (isLast || attempt > PROBES) return { answerMs, isFresh: true };
+  return { answerMs: Math.min(PROBE_MS, answerMs), isFresh: attempt > 1 };
 }
 
 /** Slowest upload that is waited for, in bytes per millisecond. */
 const UPLOAD_BYTES_PER_MS = 32;
 
-function answerDeadlineMs(
-  { timeouts }: RequestDeps,
-  { body, serverWaitMs = 0, answerMs = timeouts.answerMs }: Request,
-): number {
+function answerDeadlineMs({ timeouts }: RequestDeps, { body, serverWaitMs = 0, plan }: Request): number {
   const bytes = typeof body === "string" ? body.length : 0;
-  return answerMs + serverWaitMs + bytes / UPLOAD_BYTES_PER_MS;
+  return (plan?.answerMs ?? timeouts.answerMs) + serverWaitMs + bytes / UPLOAD_BYTES_PER_MS;
 }
 
 /** The error for an attempt that ended without an answer, or with a part of one. */
@@ -200,9 +213,9 @@ export async function send<Body>(
   let mayBeDone = false;
   for (let attempt = 1; ; attempt += 1) {
     const isLast = !isRepeatable || attempt >= deps.retry.attempts;
-    const answerMs = isLast ? deps.timeouts.answerMs : attemptDeadlineMs(deps, attempt);
+    const plan = planAttempt(deps, attempt, isLast);
     try {
-      return await sendOnce(deps, path, { ...request, answerMs }, read);
+      return await sendOnce(deps, path, { ...request, plan }, read);
     } catch (error) {
       mayBeDone ||= error instanceof KildeUnreachableError && !wasNotSent(error);
       if (isLast || !isPassing(error)) {

@@ -231,3 +231,54 @@ test("an abort ends a request at once, and is not reported as a failure of the s
   stop.abort();
   expect(await appending).not.toBeInstanceOf(KildeUnreachableError);
 });
+
+describe("connections of the pool that went silent", () => {
+  const COUNT = 6;
+  /** More than the two seconds that the connections of a pool are suspected after. */
+  const timeouts = { answerMs: 2_200, silenceMs: 2_200 };
+
+  /** A server that answers, until the connections of so many reads at the same time go silent; new ones are answered. */
+  async function withDeadPool(): Promise<{ client: Client; failed: unknown[] }> {
+    const asked = new Set<Socket>();
+    const dead = new Set<Socket>();
+    const body = '{"version":1}';
+    const answer = `${HEADERS}content-length: ${body.length}\r\n\r\n${body}`;
+    const server = createServer((socket) => {
+      sockets.add(socket);
+      socket.on("error", () => {});
+      socket.on("data", () => {
+        if (dead.has(socket)) return;
+        if (dead.size > 0) socket.write(answer);
+        asked.add(socket);
+        // Each has a connection of its own, because none is answered before all have arrived.
+        if (dead.size === 0 && asked.size === COUNT) for (const each of asked) each.write(answer);
+      });
+    });
+    servers.push(server);
+    await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const failed: unknown[] = [];
+    const retry = { attempts: 5, delayMs: 1, maxDelayMs: 2 };
+    const client = clientOf(url, { timeouts, retry, onRetry: (error) => failed.push(error) });
+    await Promise.all(Array.from({ length: COUNT }, () => client.findAppend("key")));
+    for (const socket of asked) dead.add(socket);
+    expect(dead.size).toBe(COUNT);
+    return { client, failed };
+  }
+
+  test("a read takes a new connection after the first of them", async () => {
+    const { client, failed } = await withDeadPool();
+    await client.findAppend("key");
+    expect(failed).toHaveLength(1);
+    // The next one meets at most one of them.
+    await client.findAppend("key");
+    expect(failed.length).toBeLessThanOrEqual(2);
+  }, 30_000);
+
+  test("so does a write that is not repeated, once they are suspected", async () => {
+    const { client } = await withDeadPool();
+    const erase = () => client.erase("s", "asked");
+    expect((await failureOf(erase())).isOutcomeUnknown).toBe(true);
+    expect(await erase()).toBe(1);
+  }, 30_000);
+});

@@ -110,7 +110,7 @@ export function removeSubscription(writer: BatchWriter, id: string): Promise<boo
 
 const MOVED = "update subscriptions set epoch = epoch + 1 where id = ?1";
 
-/** Has a blocked subject tried again at once; false when it is not blocked. */
+/** Has a blocked subject tried again at once, also while its endpoint is left alone; false when it is not blocked. */
 export function retryBlocked(
   writer: BatchWriter,
   { id, subject }: { readonly id: string; readonly subject: number },
@@ -121,7 +121,7 @@ export function retryBlocked(
         where subscription = ?1 and subject = ?2 and attempts > 0 returning 1`,
       args: [id, subject],
     },
-    { sql: MOVED, args: [id] },
+    { sql: "update subscriptions set epoch = epoch + 1, trouble = null where id = ?1", args: [id] },
   ]);
 }
 

@@ -91,7 +91,7 @@ export function laneOf(row: Row): StoredLane {
 /** Rows that one query reads, so that no answer is large. */
 const LANES_PAGE = 5_000;
 
-/** Subjects that are not where the subscription's cursor is. */
+/** Subjects that are not where the subscription's cursor is; first those that were asked to be tried at once. */
 export async function readLanes(database: Database, subscription: string): Promise<StoredLane[]> {
   const lanes: StoredLane[] = [];
   for (let rows: readonly Row[] | null = null; rows === null || rows.length === LANES_PAGE;) {
@@ -102,7 +102,8 @@ export async function readLanes(database: Database, subscription: string): Promi
     });
     for (const row of rows) lanes.push(laneOf(row));
   }
-  return lanes;
+  const [asked, others] = [lanes.filter(({ due }) => due === 0), lanes.filter(({ due }) => due !== 0)];
+  return [...asked, ...others];
 }
 
 /** Whether a subscription has subjects that are not where its cursor is. */

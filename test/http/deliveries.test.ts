@@ -441,6 +441,29 @@ describe("an endpoint that does not take what it is sent", () => {
 });
 
 describe("an endpoint that cannot", () => {
+  test.each([500, 503])(
+    "take anything (%p): a retry by request is sent at once, before the others",
+    async (status) => {
+      const server = await start();
+      const hook = startReceiver();
+      hook.answer = () => new Response(null, { status, headers: { "retry-after": "600" } });
+      const { path } = await subscribe(server, hook, { concurrency: 1 });
+      for (let n = 10; n < 22; n += 1) await append(server, `s-${n}`);
+      const shown = () => call<{ blocked: number; endpoint: object | null }>(server, path);
+      await until(async () => (await shown()).endpoint !== null);
+      const { blocked } = await call<{ blocked: { subject: string }[] }>(server, `${path}/blocked`);
+      const last = blocked.at(-1)?.subject ?? "";
+      expect(blocked.length).toBeGreaterThan(1);
+      hook.answer = () => new Response();
+      hook.requests.length = 0;
+      await post(server, `${path}/blocked/${last}/retry`);
+      await until(() => hook.taken().length > 0);
+      expect(hook.taken()).toContain(`${last}@1`);
+      await until(async () => (await shown()).endpoint === null);
+    },
+    20_000,
+  );
+
   test("take more is left alone for as long as it asks", async () => {
     const server = await start();
     const hook = startReceiver();

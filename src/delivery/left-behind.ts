@@ -4,8 +4,10 @@
  */
 export interface LeftBehind {
   has(subject: number): boolean;
-  /** Notes a request; returns the function that is to be called when it is over. */
-  add(subjects: readonly number[]): () => void;
+  /** Notes a request, and how to cut it off; returns the function that is to be called when it is over. */
+  add(subjects: readonly number[], cut: () => void): () => void;
+  /** Cuts off all requests: no dispatcher of this process follows that would wait for them. */
+  cutOff(): void;
   /** Calls a function whenever a request is over; returns the function that stops this. */
   onOver(call: () => void): () => void;
 }
@@ -14,11 +16,17 @@ export function createLeftBehind(): LeftBehind {
   /** Number of requests by subject. */
   const requests = new Map<number, number>();
   const calls = new Set<() => void>();
+  const cuts = new Set<() => void>();
   return {
     has: (subject) => requests.has(subject),
-    add(subjects) {
+    cutOff() {
+      for (const cut of Array.from(cuts)) cut();
+    },
+    add(subjects, cut) {
+      cuts.add(cut);
       for (const subject of subjects) requests.set(subject, (requests.get(subject) ?? 0) + 1);
       return () => {
+        cuts.delete(cut);
         for (const subject of subjects) {
           const left = (requests.get(subject) ?? 0) - 1;
           if (left > 0) requests.set(subject, left);

@@ -282,6 +282,7 @@ export function deliver(options: DeliverOptions): DeliveringInTurns {
       stopping.abort();
       await looking;
       await Promise.all(Array.from(running.values(), ({ ended }) => ended));
+      for (const requests of leftBehind.values()) requests.cutOff();
     },
   };
 }

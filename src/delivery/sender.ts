@@ -160,7 +160,9 @@ export function createSender(
     },
     end(cutsOff) {
       hasEnded = true;
-      for (const parcel of sending.keys()) sending.set(parcel, leftBehind.add(Array.from(parcel.subjects)));
+      // One function for each: the first that is over must not take the others with it.
+      const leave = (parcel: Parcel) => leftBehind.add(Array.from(parcel.subjects), () => cut.abort());
+      for (const parcel of sending.keys()) sending.set(parcel, leave(parcel));
       if (cutsOff) cut.abort();
     },
   };

@@ -17,7 +17,8 @@ const WELL: Omit<SimulationOptions, "seed"> = {
   poisoned: 0,
   poison: [400, 500],
   slowWritesMs: 0,
-  slices: false,
+  slices: "none",
+  restarts: false,
   changes: false,
   patches: false,
   filtered: false,
@@ -158,10 +159,10 @@ for (const mode of [SINGLE, BATCH]) {
     test(
       "loses and reorders nothing in slices that end at any moment",
       async () => {
-        await simulateAll({ mode, slices: true });
+        await simulateAll({ mode, slices: "all" });
         const hostile = {
           mode,
-          slices: true,
+          slices: "all" as const,
           failures: true,
           changes: true,
           patches: true,

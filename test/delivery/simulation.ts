@@ -4,6 +4,7 @@ import { DEFAULT_LIMITS } from "../../src/core/limits.ts";
 import { addSubscription, retryBlocked, setPaused, skipBlocked } from "../../src/delivery/change.ts";
 import { readLanes, readSubscription } from "../../src/delivery/record.ts";
 import { rewind } from "../../src/delivery/redelivery.ts";
+import { openSecrets } from "../../src/delivery/secrets.ts";
 import { openSubscriptions } from "../../src/delivery/subscriptions.ts";
 import { type Delivering, deliver, type DeliverOptions } from "../../src/delivery/run.ts";
 import { deliverInSlices } from "../../src/delivery/slice.ts";
@@ -15,6 +16,9 @@ import { NOW } from "../../src/log/lease.ts";
 import { openLogReader } from "../../src/log/reader.ts";
 import { openStore, type Store } from "../../src/log/store.ts";
 import { type BatchWriter, writeBatch } from "../../src/log/writer.ts";
+import type { Seal } from "../../src/webhook/seal.ts";
+import { parseSecret } from "../../src/webhook/secret.ts";
+import { createSigner } from "../../src/webhook/sign.ts";
 import { chanceOf } from "../support/chance.ts";
 import { newDatabase } from "../support/new-database.ts";
 
@@ -113,12 +117,14 @@ export interface SimulationOptions {
   readonly poison: readonly Poison[];
   /** Writes of nodes take up to so long, in ms; and every tenth one fails, before or after it was stored. */
   readonly slowWritesMs: number;
-  /** Somebody pauses, resumes, rewinds, retries and skips. */
+  /** Somebody pauses, resumes, rewinds, retries and skips; with failures, the endpoint also answers 410 at times. */
   readonly changes: boolean;
-  /** Somebody changes the mode, the types, the URL, the concurrency and the description. */
+  /** Somebody changes the mode, the filter, the URL, the concurrency and the description, and rotates the secret. */
   readonly patches: boolean;
-  /** Nodes deliver in slices, as workers do. */
-  readonly slices: boolean;
+  /** Nodes end as on SIGTERM, with requests and writes under way, and start again. */
+  readonly restarts: boolean;
+  /** Nodes that deliver in slices, as workers do; `some`: every other one. */
+  readonly slices: "none" | "some" | "all";
   /** Only every other type is selected. */
   readonly filtered: boolean;
   /** The wall clocks of nodes and of the database are corrected by hours, in both directions. */
@@ -137,8 +143,10 @@ export interface SimulationResult {
   readonly duplicates: number;
   /** Empty when everything held. */
   readonly faults: readonly string[];
-  /** By subject, how long the events of subjects that are taken waited at most, in ms. */
+  /** How long the events of subjects that are taken waited at most, in ms. */
   readonly longestWaitMs: number;
+  /** The same for events of subjects of which no attempt failed, once everything works. */
+  readonly longestCalmWaitMs: number;
 }
 
 interface WireEvent {
@@ -189,6 +197,21 @@ const NEVER = new Promise<never>(() => {});
 const START = Date.UTC(2026, 0, 1);
 const SUBSCRIPTION = "sub_simulated";
 
+/** Seals nothing: what it gives takes no real time. */
+const SEAL: Seal = {
+  seal: (text) => Promise.resolve(text),
+  open: (sealed) => Promise.resolve(sealed),
+  isOutdated: () => false,
+};
+
+const FIRST_SECRET = `whsec_${Buffer.from("the first secret of a simulation").toString("base64")}`;
+
+/** By then whoever delivers knows of a rotation, and signs accordingly. */
+const ROTATION_KNOWN_MS = 20_000;
+
+/** Every fourth subject has a name that a filter may leave out. */
+const nameOf = (subject: number) => `${subject % 4 === 3 ? "t" : "s"}-${subject}`;
+
 function eventsOf(body: string): readonly WireEvent[] {
   const parsed = JSON.parse(body) as WireEvent | WireEvent[];
   return Array.isArray(parsed) ? parsed : [parsed];
@@ -219,7 +242,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const poisoned = new Map<string, Poison | undefined>(
     Array.from(
       { length: options.poisoned },
-      (_, index) => [`s-${index}`, poison[index % poison.length]] as const,
+      (_, index) => [nameOf(index), poison[index % poison.length]] as const,
     ),
   );
   const types = options.filtered ? ["A"] : undefined;
@@ -240,10 +263,16 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   /** Whether only one process can be at work, so that a subject must never have two requests. */
   const isAlone = options.nodes === 1 && !options.crashes && !options.clockSteps;
   const bodies = new Map<string, string>();
+  /** Secrets that sign or signed, the newest last; `endsMs`: infinity for one that signs until it is replaced. */
+  const secrets = [{ text: FIRST_SECRET, sinceMs: START, endsMs: Number.POSITIVE_INFINITY }];
   const taken: Taken[] = [];
   let requests = 0;
   let duplicates = 0;
   let longestWaitMs = 0;
+  let longestCalmWaitMs = 0;
+  let calmMs = 0;
+  /** Subjects of which an attempt failed. */
+  const failed = new Set<string>();
 
   const isDone = (subject: string, version: number) =>
     acknowledged.get(subject)?.has(version) === true || skipped.get(subject)?.has(version) === true;
@@ -259,7 +288,24 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     return before === (types === undefined ? version - 1 : ofA);
   };
 
+  const checkSignatures = ({ headers, body }: Outgoing) => {
+    // A node that was frozen, or whose clock is off, learns of a rotation later.
+    if (!options.patches || options.crashes || options.clockSteps) return;
+    const [id = "", timestamp] = [headers["webhook-id"], Number(headers["webhook-timestamp"])];
+    const signatures = headers["webhook-signature"]?.split(" ") ?? [];
+    const now = time.now();
+    for (const { text, sinceMs, endsMs } of secrets) {
+      const signature = createSigner([parseSecret(text)])({ id, timestamp, body: body ?? "" });
+      const isSigned = signatures.includes(signature);
+      if (isSigned && now > endsMs + ROTATION_KNOWN_MS)
+        faults.push(`${id} is signed with a secret whose overlap ended ${now - endsMs} ms ago`);
+      if (!isSigned && now > sinceMs + ROTATION_KNOWN_MS && now < endsMs)
+        faults.push(`${id} is not signed with a secret that is valid`);
+    }
+  };
+
   const check = (request: Outgoing) => {
+    checkSignatures(request);
     const id = request.headers["webhook-id"] ?? "";
     const known = bodies.get(id);
     if (known !== undefined && known !== request.body) faults.push(`${id} was sent with other bytes`);
@@ -291,6 +337,13 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     }
   };
 
+  const noteWait = (subject: string, sinceMs: number) => {
+    if (poisoned.has(subject)) return;
+    longestWaitMs = Math.max(longestWaitMs, time.now() - sinceMs);
+    if (calm && !failed.has(subject))
+      longestCalmWaitMs = Math.max(longestCalmWaitMs, time.now() - Math.max(calmMs, sinceMs));
+  };
+
   const acknowledge = (request: Outgoing) => {
     for (const { subject, type, sequence, data } of eventsOf(request.body ?? "")) {
       if (type === DOORBELL) {
@@ -309,8 +362,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       acknowledged.set(subject, done);
       if (done.has(version)) duplicates += 1;
       else {
-        const waited = time.now() - (appendedAt.get(`${subject} ${version}`) ?? 0);
-        if (!poisoned.has(subject)) longestWaitMs = Math.max(longestWaitMs, waited);
+        noteWait(subject, appendedAt.get(`${subject} ${version}`) ?? time.now());
       }
       done.add(version);
       last.set(subject, version);
@@ -349,7 +401,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
           : answered(503, latency, chance() < 0.5 ? "2" : null);
       const kind = chance();
       if (kind < 0.003) downUntil = time.now() + upTo(60_000);
-      if (kind < 0.03) return answered([500, 400, 404, 301][upTo(4)] ?? 500, latency);
+      if (kind < 0.003 && options.changes && chance() < 0.3) return answered(410, latency);
+      if (kind < 0.03) return answered([500, 400, 404, 301, 502, 503, 504][upTo(7)] ?? 500, latency);
       if (kind < 0.04) return answered(429, latency, String(upTo(3)));
       if (kind < 0.042) return answered(429, latency, chance() < 0.5 ? "30" : FAR_AHEAD);
       if (kind < 0.05) return { kind: "failed", category: "connection", sent: true, durationMs: latency };
@@ -467,15 +520,17 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
         });
         const answer = await Promise.race([respond(request, (ms) => real.sleep(ms)), cut]);
         for (const subject of subjects) inFlight.set(subject, (inFlight.get(subject) ?? 1) - 1);
+        if (answer?.kind === "failed" || (answer !== null && answer.status >= 300))
+          for (const subject of subjects) failed.add(subject);
         await hold();
         if (answer === null) throw new Error("the request was cut off");
         return answer;
       },
       // Asked for whenever a dispatcher begins.
-      secretsOf() {
+      secretsOf(subscription) {
         failAtTimes("the secrets could not be opened");
-        for (const subject of selected.keys()) begunAnew.add(subject);
-        return Promise.resolve({ sign: () => "v1,simulated", headers: {} });
+        for (const subject of typesOf.keys()) begunAnew.add(subject);
+        return openSecrets(SEAL, subscription, time.now() + databaseStep);
       },
       readerOf: (log) =>
         openLogReader({ database, clock, limits: DEFAULT_LIMITS, pollIntervalMs: POLL_MS }, log),
@@ -486,7 +541,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
           faults.push(`failed: ${String(event.error)}`);
       },
     };
-    if (options.slices) void deliverSlices(delivery, node, clock);
+    const isSliced = options.slices === "all" || (options.slices === "some" && number % 2 === 1);
+    if (isSliced) void deliverSlices(delivery, node, clock);
     else node.delivering = deliver({ ...delivery, holder: `node-${number}-${time.now()}` });
     return node;
   };
@@ -500,6 +556,16 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   };
 
   const nodes: Node[] = [];
+  /** Ends as on SIGTERM: what is under way is settled, and how far it came is stored, if that succeeds. */
+  const restart = (node: Node) => {
+    const number = nodes.indexOf(node);
+    const closed = node.delivering?.close() ?? Promise.resolve();
+    void closed.then(() => {
+      if (nodes[number] !== node) return;
+      node.alive = false;
+      nodes[number] = startNode(number);
+    });
+  };
   const crash = (node: Node) => {
     node.alive = false;
     const number = nodes.indexOf(node);
@@ -507,7 +573,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       .clock(0)
       .sleep(upTo(8_000))
       .then(() => {
-        nodes[number] = startNode(number);
+        if (nodes[number] === node) nodes[number] = startNode(number);
       });
   };
 
@@ -525,7 +591,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       consentedOrigin: null,
       description: "",
     },
-    secrets: { signing: [], headers: null },
+    secrets: { signing: [{ sealed: FIRST_SECRET, until: null }], headers: null },
     cursor: 0,
     now: new Date(time.now()).toISOString(),
     mostSubscriptions: 10,
@@ -533,7 +599,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   for (let number = 0; number < options.nodes; number += 1) nodes.push(startNode(number));
 
   const append = async () => {
-    const subject = `s-${upTo(options.subjects)}`;
+    const subject = nameOf(upTo(options.subjects));
     const count = 1 + upTo(4);
     const added = Array.from({ length: count }, () => (chance() < 0.5 ? "A" : "B"));
     const outcome = await store.writer.append({
@@ -549,8 +615,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     });
     if (outcome.outcome !== "appended") throw new Error("an append was refused");
     const version = outcome.results[0]?.version ?? 0;
-    const versions = selected.get(subject) ?? [];
-    selected.set(subject, versions);
+    const versions: number[] = selected.get(subject) ?? [];
+    if (!options.patches || subject.startsWith("s-")) selected.set(subject, versions);
     typesOf.set(subject, [...(typesOf.get(subject) ?? []), ...added]);
     added.forEach((type, index) => {
       const at = version - count + 1 + index;
@@ -566,7 +632,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const subscriptions = openSubscriptions({
     ...redelivery,
     limits: DEFAULT_LIMITS,
-    seal: null,
+    seal: SEAL,
     send: () => Promise.reject(new Error("nobody asks for consent")),
     isServed: () => Promise.resolve(true),
   });
@@ -577,7 +643,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     if (found.config.mode.kind === "doorbell" || found.cursor === 0) return;
     const after = upTo(found.cursor);
     const end = chance() < 0.3 ? null : after + upTo(found.cursor - after + 1);
-    const subjects = chance() < 0.3 ? [`s-${upTo(options.subjects)}`, `s-${upTo(options.subjects)}`] : null;
+    const [one, other] = [nameOf(upTo(options.subjects)), nameOf(upTo(options.subjects))];
+    const subjects = chance() < 0.3 ? [one, other] : null;
     const counted = await rewind(redelivery, found, { after, upTo: end, subjects, dryRun: false });
     const again = positions
       .slice(after, end ?? found.cursor)
@@ -591,10 +658,20 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     for (const event of again) owedAgain.add(event);
   };
 
+  const rotate = async () => {
+    const overlapSeconds = [0, 3, 60][upTo(3)] ?? 0;
+    const { secret } = await subscriptions.rotateSecret(SUBSCRIPTION, { secret: null, overlapSeconds });
+    const sinceMs = time.now();
+    for (const one of secrets) one.endsMs = Math.min(one.endsMs, sinceMs + overlapSeconds * 1_000);
+    secrets.push({ text: secret ?? "", sinceMs, endsMs: Number.POSITIVE_INFINITY });
+  };
+
   const patch = async () => {
+    if (chance() < 0.2) return rotate();
+    const filters = [{}, { types: ["A"] }, { subjectPrefix: "s-" }, { types: ["A"], subjectPrefix: "s-" }];
     const modes = [
       { kind: "single" },
-      { kind: "batch", events: 1 + upTo(12), bytes: 100_000 },
+      { kind: "batch", events: 1 + upTo(12), bytes: 200 + upTo(3_000) },
       { kind: "doorbell" },
     ] as const;
     await subscriptions.change(SUBSCRIPTION, {
@@ -602,7 +679,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
         const part = upTo(5);
         const mode = modes[upTo(underWay === null ? 3 : 2)] ?? options.mode;
         if (part === 0) return { ...config, mode };
-        if (part === 1) return { ...config, filter: chance() < 0.5 ? {} : { types: ["A"] } };
+        if (part === 1) return { ...config, filter: filters[upTo(4)] ?? {} };
         if (part === 2) return { ...config, url: `https://receiver.example/hook-${upTo(9)}` };
         if (part === 3) return { ...config, concurrency: 1 + upTo(16) };
         return { ...config, description: `change ${upTo(99)}` };
@@ -661,11 +738,15 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       }
     }
     if ((options.changes || options.patches) && chance() < 0.03) await change();
+    const restarted = nodes[upTo(nodes.length)];
+    if (options.restarts && chance() < 0.04 && restarted?.alive === true && restarted.delivering !== null)
+      restart(restarted);
     if (options.clockSteps && chance() < 0.04) stepClock();
   }
   await time.runUntil(time.now() + 30_000);
   // All is well from now on, and everything is delivered in the end.
   calm = true;
+  calmMs = time.now();
   const deadline = time.now() + LONGEST_QUIET_MS;
   const isComplete = async () => {
     for (const [subject, versions] of selected)
@@ -674,7 +755,12 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     const subscription = await readSubscription(shared, SUBSCRIPTION);
     return subscription?.rewind === null && subscription.cursor === (await store.reader.head());
   };
-  while (time.now() < deadline && !(await isComplete())) await time.runUntil(time.now() + 5_000);
+  while (time.now() < deadline && !(await isComplete())) {
+    // After an answer of 410.
+    if ((await readSubscription(shared, SUBSCRIPTION))?.status === "paused")
+      await setPaused(store.writer, { id: SUBSCRIPTION, reason: null, now: now() });
+    await time.runUntil(time.now() + 5_000);
+  }
   if (!(await isComplete())) {
     const lost = [...selected].flatMap(([subject, versions]) =>
       versions.filter((version) => !isDone(subject, version)).map((version) => `${subject} ${version}`),
@@ -695,5 +781,5 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   for (const node of nodes) node.alive = false;
   // In memory it is gone with what is still at work on it.
   if (!own.embedded) own.close();
-  return { requests, taken: taken.length, duplicates, faults, longestWaitMs };
+  return { requests, taken: taken.length, duplicates, faults, longestWaitMs, longestCalmWaitMs };
 }

@@ -3,7 +3,8 @@ import { consent } from "kilde/webhook";
 import { HTTP, type CloudEventV1 } from "cloudevents";
 import { Webhook } from "standardwebhooks";
 
-import { cleanUp, emptyFolder, serve, type Served } from "../cli/support.ts";
+import { openDatabase } from "../../src/log/open.ts";
+import { cleanUp, databaseOf, emptyFolder, serve, type Served } from "../cli/support.ts";
 import { jsonPost, TEST_SECRET_KEY } from "../support/app.ts";
 import { TESTED_ON } from "../support/tested-on.ts";
 
@@ -22,6 +23,8 @@ interface Taken {
   readonly events: readonly CloudEventV1<unknown>[];
   readonly status: number;
   readonly signatures: string;
+  /** When it was signed, in seconds since 1970. */
+  readonly signedAt: number;
 }
 
 interface Receiver {
@@ -32,7 +35,7 @@ interface Receiver {
   readonly requests: Taken[];
   readonly faults: unknown[];
   /** What it answers. */
-  answer: (events: readonly CloudEventV1<unknown>[], request: Request) => Response;
+  answer: (events: readonly CloudEventV1<unknown>[], request: Request) => Response | Promise<Response>;
   /** Events it took, in order. */
   taken(): string[];
   stop(): Promise<void>;
@@ -60,13 +63,14 @@ function startReceiver(port = 0): Receiver {
         for (const secret of made.secrets) new Webhook(secret).verify(body, headers);
         const parsed = HTTP.toEvent<unknown>({ headers, body });
         const events = Array.isArray(parsed) ? parsed : [parsed];
-        const answer = made.answer(events, request);
+        const answer = await made.answer(events, request);
         requests.push({
           webhookId: headers["webhook-id"] ?? "",
           at: performance.now(),
           events,
           status: answer.status,
           signatures: headers["webhook-signature"] ?? "",
+          signedAt: Number(headers["webhook-timestamp"]),
         });
         return answer;
       } catch (error) {
@@ -575,6 +579,89 @@ describe("by request", () => {
     await until(() => hook.taken().length === 2);
     expect(hook.requests[1]?.signatures.split(" ")).toHaveLength(1);
   }, 20_000);
+
+  test("the overlap of a rotated secret ends on time while events are delivered all along", async () => {
+    const server = await start();
+    const hook = startReceiver();
+    const { path, secret } = await subscribe(server, hook);
+    await append(server, "a");
+    await until(() => hook.taken().length === 1);
+    const overlapSeconds = 2;
+    const askedMs = Date.now();
+    const next = await post<{ secret: string }>(server, `${path}/rotate-secret`, { overlapSeconds });
+    const answeredMs = Date.now();
+    hook.secrets = [next.secret];
+    const signatures = () => hook.requests.slice(1).map((request) => request.signatures.split(" ").length);
+    let appended = 1;
+    while (!signatures().includes(1)) {
+      await append(server, "a");
+      appended += 1;
+      await until(() => hook.taken().length === appended);
+    }
+    expect(signatures()).toContain(2);
+    for (const { signedAt, signatures: text } of hook.requests.slice(1)) {
+      const isOverlap = text.split(" ").length === 2;
+      if (isOverlap) expect(signedAt).toBeLessThanOrEqual(answeredMs / 1_000 + overlapSeconds);
+      else expect(signedAt + 1).toBeGreaterThan(askedMs / 1_000 + overlapSeconds);
+    }
+    expect(secret).not.toBe(next.secret);
+  }, 30_000);
+
+  test("a request that is under way when the subscription is changed holds back its subject alone", async () => {
+    const server = await start();
+    const hook = startReceiver();
+    const held = Promise.withResolvers<void>();
+    const underWay = new Map<string, number>();
+    let most = 0;
+    hook.answer = async ([event]) => {
+      const subject = event?.subject ?? "";
+      underWay.set(subject, (underWay.get(subject) ?? 0) + 1);
+      most = Math.max(most, underWay.get(subject) ?? 0);
+      if (subject === "slow") await held.promise;
+      underWay.set(subject, (underWay.get(subject) ?? 0) - 1);
+      return new Response(null, { status: 204 });
+    };
+    await append(server, "slow", 2);
+    const { path } = await subscribe(server, hook);
+    await until(() => underWay.get("slow") === 1);
+    let quick = 0;
+    for (const url of [`${hook.url}?one`, `${hook.url}?two`]) {
+      await call(server, path, { ...jsonPost({ url }), method: "PATCH" });
+      await append(server, "quick", 2);
+      quick += 2;
+      await until(() => hook.taken().includes(`quick@${quick}`));
+    }
+    expect(underWay.get("slow")).toBe(1);
+    held.resolve();
+    // The answer came too late to count: the event is sent again, and the one after it in its turn.
+    await until(() => ofSubject(hook.taken(), "slow").includes("slow@2"));
+    expect(ofSubject(hook.taken(), "slow")).toEqual(["slow@1", "slow@1", "slow@2"]);
+    expect(most).toBe(1);
+  }, 30_000);
+
+  test("a subscription whose progress cannot be stored repeats nothing of another", async () => {
+    const cwd = emptyFolder();
+    const server = await start(cwd);
+    const [refused, other] = [startReceiver(), startReceiver()];
+    const { subscription } = await subscribe(server, refused);
+    const { now } = await subscribe(server, other);
+    const { KILDE_DATABASE_URL: url = `file:${cwd}/data/kilde.db` } = await databaseOf(cwd);
+    const database = openDatabase({ url });
+    const sql = `create trigger refused before update of cursor on subscriptions
+      when new.id = '${subscription}' begin select raise(abort, 'FOREIGN KEY constraint failed'); end`;
+    await database.write([{ sql, args: [] }]);
+    for (let count = 0; count < 20; count += 1) {
+      await append(server, `s-${count % 3}`, 10);
+      await Bun.sleep(50);
+    }
+    await until(async () => (await now()).cursor === 200);
+    await until(() => refused.taken().length > new Set(refused.taken()).size);
+    expect(other.taken().toSorted()).toEqual([...new Set(other.taken())].toSorted());
+    expect(other.taken()).toHaveLength(200);
+    await database.write([{ sql: "drop trigger refused", args: [] }]);
+    database.close();
+    await until(async () => (await call(server, `/subscriptions/${subscription}`)).cursor === 200);
+  }, 60_000);
 
   test("a rewind delivers again, in order for each subject, while what is new comes too", async () => {
     const server = await start();

@@ -7,7 +7,8 @@ import { toHeaderText } from "../core/header-text.ts";
 import type { CliContext } from "./context.ts";
 import { jsonArgument, objectText } from "./json-argument.ts";
 import { examples, jsonOption, urlOption, wholeNumber } from "./options.ts";
-import { streamName, withServer } from "./server.ts";
+import { outageNotes } from "./outage-notes.ts";
+import { REPEATED, streamName, withServer } from "./server.ts";
 
 interface AppendFlags {
   readonly url?: string;
@@ -49,20 +50,24 @@ async function append(
     events: `[${event}]`,
     expectedVersion: expected === undefined ? null : JSON.stringify(expected),
   });
-  const key = flags.idempotencyKey;
-  const headers = {
-    "content-type": "application/json",
-    ...(key === undefined ? {} : { "idempotency-key": toHeaderText(key) }),
-  };
-  const { answer, replayed } = await withServer(context, flags.url, ({ request }) =>
-    request(
-      sourcePath({ stream: streamName(stream) }),
-      { method: "POST", headers, body },
-      async (response) => ({
-        answer: await readObject<Appended>(response),
-        replayed: response.headers.get("idempotency-replayed") === "true",
-      }),
-    ),
+  const path = sourcePath({ stream: streamName(stream) });
+  const { idempotencyKey = crypto.randomUUID() } = flags;
+  const headers = { "content-type": "application/json", "idempotency-key": toHeaderText(idempotencyKey) };
+  const { answer, replayed } = await withServer(
+    context,
+    flags.url,
+    ({ request }) =>
+      request(
+        path,
+        { method: "POST", headers, body },
+        async (response) => ({
+          answer: await readObject<Appended>(response),
+          replayed:
+            flags.idempotencyKey !== undefined && response.headers.get("idempotency-replayed") === "true",
+        }),
+        { idempotencyKey },
+      ),
+    { retry: REPEATED, onRetry: outageNotes(context) },
   );
   const { version, position } = answer;
   await context.stdout.write(

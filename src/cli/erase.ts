@@ -2,7 +2,8 @@ import { Command } from "commander";
 
 import type { CliContext } from "./context.ts";
 import { examples, jsonOption, urlOption } from "./options.ts";
-import { streamName, withServer } from "./server.ts";
+import { outageNotes } from "./outage-notes.ts";
+import { REPEATED, streamName, withServer } from "./server.ts";
 
 interface EraseFlags {
   readonly url?: string;
@@ -11,9 +12,11 @@ interface EraseFlags {
 }
 
 async function erase(context: CliContext, stream: string, flags: EraseFlags): Promise<void> {
-  const version = await withServer(context, flags.url, ({ client }) =>
-    client.erase(streamName(stream), flags.reason),
-  );
+  const name = streamName(stream);
+  const version = await withServer(context, flags.url, ({ client }) => client.erase(name, flags.reason), {
+    retry: REPEATED,
+    onRetry: outageNotes(context),
+  });
   await context.stdout.write(
     flags.json === true
       ? `${JSON.stringify({ stream, version })}\n`

@@ -10,9 +10,9 @@ import {
 } from "../client/index.ts";
 import type { Answer } from "../client/answer.ts";
 import { clientOf } from "../client/client.ts";
-import { TIMEOUTS } from "../client/deadline.ts";
+import { createAttempts, TIMEOUTS } from "../client/deadline.ts";
 import { MAX_RETRY_AFTER_MS } from "../client/retry.ts";
-import { type RequestDeps, send, sendOnce } from "../client/request.ts";
+import { type Repetition, type RequestDeps, send, sendOnce } from "../client/request.ts";
 import { KildeError } from "../core/errors.ts";
 import { nameFault } from "../core/names.ts";
 import { startTimer } from "../core/timer.ts";
@@ -32,11 +32,15 @@ export interface Server {
     path: string,
     init: RequestInit,
     read: (answer: Answer) => Promise<Body>,
+    repetition?: Repetition,
   ) => Promise<Body>;
 }
 
 /** For a person, who is told at once, and decides by himself. The waits are those of who connects again. */
 const ONCE: Retry = { attempts: 1, delayMs: 100, maxDelayMs: 5_000, maxRetryAfterMs: MAX_RETRY_AFTER_MS };
+
+/** For a change that is safe to repeat: a lost answer does not leave its outcome unknown. */
+export const REPEATED: Retry = { ...ONCE, attempts: 3 };
 
 /** For what takes long, and is better not broken off by a server that restarts: about a minute of attempts. */
 export const PATIENT: Retry = {
@@ -49,6 +53,17 @@ export const PATIENT: Retry = {
 /** The failure of a request, as the command line tells it; other errors are left as they are. */
 export function serverError(error: unknown, { url, file }: ServerAddress): unknown {
   if (error instanceof KildeError) return problemError(error);
+  if (error instanceof KildeUnreachableError && error.isOutcomeUnknown) {
+    const { idempotencyKey: key } = error;
+    return new CliError(
+      EXIT.unavailable,
+      `No answer from ${url}: the server may have made the change`,
+      key === null
+        ? "Read what the server has before you repeat it."
+        : `Repeat it with --idempotency-key ${key}, so that it is made once.`,
+      { cause: error },
+    );
+  }
   if (error instanceof KildeUnreachableError) {
     const { cause } = error;
     const code = cause instanceof Error && "code" in cause ? ` (${String(cause.code)})` : "";
@@ -130,7 +145,7 @@ export async function withServer<Result>(
     },
     retry,
     timeouts: TIMEOUTS,
-    startTimer,
+    startAttempt: createAttempts(startTimer),
     onRetry,
     sleep: (ms, signal) => clock.sleep(ms, signal),
     random,
@@ -144,7 +159,7 @@ export async function withServer<Result>(
     return await use({
       deps,
       client: clientOf(deps, consumer),
-      request: (path, init, read) => send(deps, path, init, read),
+      request: (path, init, read, repetition) => send(deps, path, init, read, repetition),
     });
   } catch (error) {
     throw serverError(error, address);

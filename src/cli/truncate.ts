@@ -2,7 +2,8 @@ import { Command } from "commander";
 
 import type { CliContext } from "./context.ts";
 import { examples, jsonOption, urlOption, wholeNumber } from "./options.ts";
-import { streamName, withServer } from "./server.ts";
+import { outageNotes } from "./outage-notes.ts";
+import { REPEATED, streamName, withServer } from "./server.ts";
 
 interface TruncateFlags {
   readonly url?: string;
@@ -11,8 +12,12 @@ interface TruncateFlags {
 }
 
 async function truncate(context: CliContext, stream: string, flags: TruncateFlags): Promise<void> {
-  const firstVersion = await withServer(context, flags.url, ({ client }) =>
-    client.truncate(streamName(stream), flags.before),
+  const name = streamName(stream);
+  const firstVersion = await withServer(
+    context,
+    flags.url,
+    ({ client }) => client.truncate(name, flags.before),
+    { retry: REPEATED, onRetry: outageNotes(context) },
   );
   await context.stdout.write(
     flags.json === true

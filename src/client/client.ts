@@ -8,7 +8,7 @@ import { sendRead } from "./position.ts";
 import { checkedUrl, optionsOf } from "./options.ts";
 import { logPath, queryString, readPages, sourcePath } from "./read.ts";
 import { startTimer } from "../core/timer.ts";
-import { TIMEOUTS, type Timeouts } from "./deadline.ts";
+import { createAttempts, TIMEOUTS, type Timeouts } from "./deadline.ts";
 import { MAX_RETRY_AFTER_MS, type Retry } from "./retry.ts";
 import { readObject } from "./parse-answer.ts";
 import { type Request, type RequestDeps, send } from "./request.ts";
@@ -130,7 +130,7 @@ function requestDepsOf(options: ClientOptions): RequestDeps {
     },
     retry: { ...RETRY, ...options.retry },
     timeouts: { ...TIMEOUTS, ...options.timeouts },
-    startTimer,
+    startAttempt: createAttempts(startTimer),
     onRetry: options.onRetry,
     sleep: options.sleep ?? sleepFor,
     random: options.random ?? Math.random,
@@ -158,7 +158,7 @@ export function clientOf(deps: RequestDeps, own?: string): Client {
     if (signal !== undefined) init.signal = signal;
     const repetition = { isRepeatable: idempotencyKey !== null, idempotencyKey };
     const read = (answer: Answer): Promise<Body> => {
-      const identity = answer.headers.get("kilde-log");
+      const identity = onLog === undefined ? null : answer.headers.get("kilde-log");
       if (identity !== null) onLog?.(identity);
       return readObject<Body>(answer);
     };
@@ -168,13 +168,12 @@ export function clientOf(deps: RequestDeps, own?: string): Client {
   const remove = <Body extends object>(
     stream: string,
     query: string,
-    stated: Record<string, string>,
-    isRepeatable: boolean,
+    stated: Record<string, string> = {},
   ): Promise<Body> => {
     const { identity } = deps.known;
     const headers = identity === null ? stated : { ...stated, "kilde-log": identity };
     const request = { method: "DELETE", headers };
-    return send(deps, sourcePath({ stream }) + query, request, readObject<Body>, { isRepeatable });
+    return send(deps, sourcePath({ stream }) + query, request, readObject<Body>);
   };
 
   return {
@@ -219,12 +218,16 @@ export function clientOf(deps: RequestDeps, own?: string): Client {
     },
     consumers: (feed) => listConsumers(deps, logPath(feed)),
     async truncate(stream, before) {
-      return (await remove<{ firstVersion: number }>(stream, queryString({ before }), {}, true)).firstVersion;
+      return (await remove<{ firstVersion: number }>(stream, queryString({ before }))).firstVersion;
     },
     async erase(stream, reason, eraseOptions = {}) {
       const { version } = optionsOf("erase", eraseOptions);
-      const headers: Record<string, string> = version === undefined ? {} : { "if-match": `"${version}"` };
-      return (await remove<{ version: number }>(stream, queryString({ reason }), headers, false)).version;
+      const headers: Record<string, string> = {
+        // A repetition after a lost answer gets the first answer again, and does not erase what came after the tombstone.
+        "idempotency-key": crypto.randomUUID(),
+        ...(version === undefined ? {} : { "if-match": `"${version}"` }),
+      };
+      return (await remove<{ version: number }>(stream, queryString({ reason }), headers)).version;
     },
     subscriptions: createSubscriptions(deps),
   };

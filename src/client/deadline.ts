@@ -1,3 +1,5 @@
+import { createControllers } from "./controllers.ts";
+
 /** How long a request may wait for the server, in milliseconds; `Infinity` waits forever. */
 export interface Timeouts {
   /**
@@ -39,29 +41,48 @@ export interface Attempt {
    * runtime closes the connection.
    */
   within<Result>(ms: number, work: Promise<Result>): Promise<Result>;
-  /** Ends the attempt. `abort` cancels what has not arrived. */
+  /** Ends the attempt. `abort` cancels what has not arrived; `complete`: everything has. */
   end(outcome: "complete" | "abort"): void;
 }
 
-export function startAttempt(startTimer: StartTimer, caller: AbortSignal | null | undefined): Attempt {
-  const controller = new AbortController();
-  const abort = () => controller.abort(caller?.reason);
-  if (caller?.aborted === true) abort();
-  else caller?.addEventListener("abort", abort);
-  return {
-    signal: controller.signal,
-    within: (ms, work) =>
-      new Promise((resolve, reject) => {
-        const cancel = startTimer(ms, () => {
-          const error = new DeadlineError(ms);
-          reject(error);
-          controller.abort(error);
-        });
-        work.finally(cancel).then(resolve, reject);
-      }),
-    end(outcome) {
-      caller?.removeEventListener("abort", abort);
-      if (outcome === "abort") controller.abort();
-    },
+/** Starts attempts; `caller` aborts the attempt as well. */
+export type StartAttempt = (caller: AbortSignal | null | undefined) => Attempt;
+
+export function createAttempts(startTimer: StartTimer): StartAttempt {
+  const controllers = createControllers();
+  return (caller) => {
+    const controller = controllers.take();
+    let isOver = false;
+    const abort = () => controller.abort(caller?.reason);
+    if (caller?.aborted === true) abort();
+    else caller?.addEventListener("abort", abort);
+    return {
+      signal: controller.signal,
+      within: (ms, work) =>
+        new Promise((resolve, reject) => {
+          const cancel = startTimer(ms, () => {
+            const error = new DeadlineError(ms);
+            reject(error);
+            controller.abort(error);
+          });
+          work.then(
+            (result) => {
+              cancel();
+              resolve(result);
+            },
+            (error: unknown) => {
+              cancel();
+              reject(error);
+            },
+          );
+        }),
+      end(outcome) {
+        if (isOver) return;
+        isOver = true;
+        caller?.removeEventListener("abort", abort);
+        if (outcome === "abort") controller.abort();
+        else controllers.give(controller);
+      },
+    };
   };
 }

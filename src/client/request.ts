@@ -1,6 +1,6 @@
 import { errorText } from "../core/error-text.ts";
 import { type Answer, answerOf } from "./answer.ts";
-import { type Attempt, DeadlineError, startAttempt, type StartTimer, type Timeouts } from "./deadline.ts";
+import { type Attempt, DeadlineError, type StartAttempt, type Timeouts } from "./deadline.ts";
 import { errorOf } from "./parse-answer.ts";
 import { backoffMs, isPassing, type Retry } from "./retry.ts";
 import { UnexpectedAnswerError } from "./unexpected-answer.ts";
@@ -21,7 +21,7 @@ export interface RequestDeps {
   readonly headers: Readonly<Record<string, string>>;
   readonly retry: Retry;
   readonly timeouts: Timeouts;
-  readonly startTimer: StartTimer;
+  readonly startAttempt: StartAttempt;
   /** Called with the failure of an attempt that will be repeated. */
   readonly onRetry?: ((error: unknown) => void) | undefined;
   /** Resolves after `ms`; rejects with the signal's reason when it aborts. */
@@ -60,11 +60,6 @@ export interface AttemptPlan {
   readonly isFresh: boolean;
 }
 
-/** What `fetch` takes of a request. */
-function initOf({ serverWaitMs: _wait, plan, ...init }: Request): RequestInit {
-  return plan?.isFresh === true ? { ...init, keepalive: false } : init;
-}
-
 /**
  * How many connections may have gone silent. Where one did, the runtime's pool may hold others that are just as dead, and
  * give them to the next requests.
@@ -95,12 +90,15 @@ export function planAttempt(
   return { answerMs: Math.min(PROBE_MS, answerMs), isFresh: attempt > 1 };
 }
 
-/** Slowest upload that is waited for, in bytes per millisecond. */
-const UPLOAD_BYTES_PER_MS = 32;
+/** Slowest upload that is waited for, in bytes per second. */
+const UPLOAD_BYTES_PER_SECOND = 32 * 1024;
 
 function answerDeadlineMs({ timeouts }: RequestDeps, { body, serverWaitMs = 0, plan }: Request): number {
   const bytes = typeof body === "string" ? body.length : 0;
-  return (plan?.answerMs ?? timeouts.answerMs) + serverWaitMs + bytes / UPLOAD_BYTES_PER_MS;
+  // Whole seconds: runtimes keep the timers of each duration in a list of its own.
+  return (
+    (plan?.answerMs ?? timeouts.answerMs) + serverWaitMs + 1_000 * Math.floor(bytes / UPLOAD_BYTES_PER_SECOND)
+  );
 }
 
 /** The error for an attempt that ended without an answer, or with a part of one. */
@@ -116,14 +114,13 @@ export function unreachable(deps: RequestDeps, detail: string, cause: unknown): 
  * answer.
  */
 export async function openAnswer(deps: RequestDeps, path: string, request: Request): Promise<Answer> {
-  const init = initOf(request);
-  const attempt = startAttempt(deps.startTimer, init.signal);
+  const attempt = deps.startAttempt(request.signal);
   const answer = await receiveHeaders(deps, path, request, attempt);
   noteKnown(deps.known, path, answer.headers);
   if (answer.status >= 200 && answer.status < 300) return answer;
   try {
     // The answer to a HEAD has no body, which would describe the problem.
-    if (init.method === "HEAD") return await openAnswer(deps, path, { ...request, method: "GET" });
+    if (request.method === "HEAD") return await openAnswer(deps, path, { ...request, method: "GET" });
     throw await errorOf(answer, deps.now());
   } finally {
     answer.close();
@@ -136,15 +133,17 @@ async function receiveHeaders(
   request: Request,
   attempt: Attempt,
 ): Promise<Answer> {
-  const init = initOf(request);
-  const headers = { ...deps.headers, ...(init.headers as Record<string, string> | undefined) };
+  const { serverWaitMs: _wait, plan, ...init } = request;
+  if (plan?.isFresh === true) init.keepalive = false;
+  init.headers = { ...deps.headers, ...(init.headers as Record<string, string> | undefined) };
+  init.signal = attempt.signal;
   try {
-    const sent = deps.fetch(deps.url + path, { ...init, headers, signal: attempt.signal });
+    const sent = deps.fetch(deps.url + path, init);
     const response = await attempt.within(answerDeadlineMs(deps, request), sent);
     return answerOf(response, attempt, deps.timeouts.silenceMs);
   } catch (error) {
     attempt.end("abort");
-    if (init.signal?.aborted === true) throw error;
+    if (request.signal?.aborted === true) throw error;
     throw unreachable(deps, `No answer from ${deps.url}`, error);
   }
 }

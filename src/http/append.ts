@@ -13,7 +13,10 @@ import { preconditionOf } from "./preconditions.ts";
 import { validationError } from "./problems.ts";
 import { checkSubjectName } from "./stream-name.ts";
 
-const IDEMPOTENCY_KEY = "Idempotency-Key";
+export const IDEMPOTENCY_KEY = "Idempotency-Key";
+
+/** In answers: the first answer again, and nothing was written now. */
+export const REPLAYED_HEADER = "Idempotency-Replayed";
 
 /** A key as it came from outside. Throws a KildeError that names the parameter it came in. */
 function checkedKey(key: string, parameter: string, { schemas }: AppDeps): string {
@@ -33,7 +36,7 @@ function keyInHeader(header: string, deps: AppDeps): string {
 }
 
 /** The idempotency key that the headers state, with a digest of what it was used for. */
-async function idempotencyOf(
+export async function idempotencyOf(
   header: string,
   deps: AppDeps,
   parts: readonly Part[],
@@ -78,7 +81,7 @@ function resultOf({ subject: stream, version, position, count }: Appended) {
 /** `201 Created`, with what was appended. Headers as a plain object: they are built faster than one by one. */
 function created(body: unknown, replayed: boolean, headers: Record<string, string>): Response {
   headers["Content-Type"] = "application/json";
-  if (replayed) headers["Idempotency-Replayed"] = "true";
+  if (replayed) headers[REPLAYED_HEADER] = "true";
   return new Response(JSON.stringify(body), { status: 201, headers });
 }
 

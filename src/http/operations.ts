@@ -135,8 +135,8 @@ function operations(schemas: Schemas, limits: Limits): RouteConfig[] {
       tags: ["Streams"],
       summary: "Truncate or erase a stream",
       description:
-        "`before` removes the events below a version. `reason` removes all events and leaves a tombstone, an event of type `kilde.erased`, so that followers learn of it. Versions and positions are never used again.",
-      request: { params: stream, query: schemas.deleteQuery, headers: preconditions },
+        "`before` removes the events below a version. `reason` removes all events and leaves a tombstone, an event of type `kilde.erased`, so that followers learn of it. Versions and positions are never used again. Repeating an erasure with the same `Idempotency-Key` gives the first answer again.",
+      request: { params: stream, query: schemas.deleteQuery, headers: preconditions.extend(key) },
       responses: {
         200: json(
           z.object({

@@ -7,7 +7,7 @@ import { withinOneHistory } from "../log/one-history.ts";
 import type { LogReader } from "../log/reader.ts";
 import { findSubject, type SubjectInfo } from "../log/subjects.ts";
 import { erasure } from "../log/erasures.ts";
-import { refusalError } from "./append.ts";
+import { IDEMPOTENCY_KEY, idempotencyOf, refusalError, REPLAYED_HEADER } from "./append.ts";
 import type { AppDeps } from "./deps.ts";
 import { listAnswer, listingLimit } from "./listing.ts";
 import { isCursorOf, logHeaders, restoredWrite, streamTag } from "./log-identity.ts";
@@ -105,13 +105,17 @@ async function erase(c: Context, deps: AppDeps, stream: string, reason: string):
     throw new KildeError("feed-behind", detail);
   }
   const { expectedVersion = "exists", identity } = preconditionOf(c.req.raw.headers);
-  const outcome = await deps.writer.append({ ...erasure(stream, reason, expectedVersion), identity });
+  const { parts } = erasure(stream, reason, expectedVersion);
+  const key = c.req.header(IDEMPOTENCY_KEY);
+  const idempotency = key === undefined ? null : await idempotencyOf(key, deps, parts);
+  const outcome = await deps.writer.append({ parts, idempotency, identity });
   if (outcome.outcome !== "appended") throw await refusalError(deps, outcome, "header");
   const { version, position } = outcome.results[0] ?? { version: 0, position: 0 };
   return c.json({ stream, version, position }, 200, {
     ETag: streamTag(version, outcome.log.identity),
     ...logHeaders(outcome.log.identity),
     [POSITION_HEADER]: String(position),
+    ...(outcome.replayed ? { [REPLAYED_HEADER]: "true" } : {}),
   });
 }
 

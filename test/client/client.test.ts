@@ -269,6 +269,27 @@ describe("read", () => {
     expect(await names({ prefix: "s" })).toEqual(["s-0", "s-1"]);
   });
 
+  test("erase: is repeated after a lost answer, and does not erase what came after it", async () => {
+    for (const version of [undefined, 1]) {
+      const stream = `lost-${version ?? "any"}`;
+      await client().append(stream, { type: "A" });
+      faults = [
+        async (url, init) => {
+          await app.fetch(url.slice(URL.length), init);
+          // Another writer begins the stream again.
+          await client().append(stream, { type: "B" }, { expectedVersion: 2 });
+          throw new TypeError("connection reset");
+        },
+      ];
+      expect(await client().erase(stream, "asked", version === undefined ? {} : { version })).toBe(2);
+      const events = await Array.fromAsync(client().read({ stream }));
+      expect(events.map(({ type }) => type)).toEqual(["kilde.erased", "B"]);
+    }
+    await expect(client().erase("lost-1", "asked", { version: 1 })).rejects.toMatchObject({
+      code: "precondition-failed",
+    });
+  });
+
   test("head, truncate and erase", async () => {
     expect(await client().head()).toBe(25);
     expect(await client().truncate("s-0", 5)).toBe(5);

@@ -92,6 +92,7 @@ describe("a server that accepts and never answers", () => {
   const repeatedWrites: Record<string, (client: Client) => Promise<unknown>> = {
     commit: (client) => client.commit(1, { consumer: "c" }),
     truncate: (client) => client.truncate("s", 1),
+    erase: (client) => client.erase("s", "asked"),
   };
   test("writes that are safe to repeat are repeated, and then reject with an unknown outcome", async () => {
     const attempts = Object.entries(repeatedWrites).map(async ([name, call]) => {
@@ -114,7 +115,6 @@ describe("a server that accepts and never answers", () => {
 
   const once: Record<string, (client: Client) => Promise<unknown>> = {
     "append without a key": (client) => client.append("s", { type: "A" }, { idempotencyKey: null }),
-    erase: (client) => client.erase("s", "asked"),
     "subscriptions.remove": (client) => client.subscriptions.remove("sub"),
     "subscriptions.rotateSecret": (client) => client.subscriptions.rotateSecret("sub"),
   };

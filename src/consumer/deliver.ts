@@ -6,6 +6,7 @@ import { heldEvents } from "./history.ts";
 import { eachOf } from "./limited.ts";
 import type { Pulls } from "./pull.ts";
 import { LogRestoredError } from "./restore.ts";
+import { isRetirement } from "./retired.ts";
 import type { FeedChanges } from "./store.ts";
 import { newCursor } from "./subject-cursor.ts";
 import type { ConsumerEvent } from "./types.ts";
@@ -171,6 +172,7 @@ export async function retryBlocked<Tx>(deps: DeliverDeps<Tx>, signal: AbortSigna
       try {
         await retry(subject);
       } catch (error) {
+        if (isRetirement(error)) throw error;
         // The store fails: the subject stays due.
         deps.report(error);
         await deps.clock.sleep(ATTEMPT_DELAY_MS, signal);
@@ -185,6 +187,7 @@ export async function retryBlocked<Tx>(deps: DeliverDeps<Tx>, signal: AbortSigna
       if (cursor?.status !== "blocked") return;
       throw new Error(`The feed has ${cursor.known} versions of it, and gave ${cursor.version}`);
     } catch (error) {
+      if (isRetirement(error)) throw error;
       if (error instanceof HandlerError) counts.failures += 1;
       deps.report(error);
       const known = blocked.list().find((each) => each.subject === subject)?.known ?? 0;

@@ -23,7 +23,7 @@ export interface EngineOptions {
 
 /**
  * `idle`: it was not started; `catching-up`: there is more to read; `live`: it has what there is; `halted`: the feed was
- * restored, and the consumer cannot undo what it handled (`error` names the subject).
+ * retired, or it was restored and the consumer cannot undo what it handled (`error` says which).
  */
 export type Phase = "idle" | "catching-up" | "live" | "halted";
 

@@ -13,6 +13,7 @@ import { createPulls } from "./pull.ts";
 import { reconstitute } from "./reconstitute.ts";
 import { createPositionReports } from "./report.ts";
 import { LogRestoredError, rollBack } from "./restore.ts";
+import { createRetirement } from "./retired.ts";
 import { batches } from "./transport.ts";
 import type { ConsumerEvent } from "./types.ts";
 
@@ -33,6 +34,7 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
   let phase: Phase = "idle";
   let failure: Error | null = null;
   let halted: LogRestoredError | null = null;
+  const retirement = createRetirement(deps.log, onError);
   let rollingBack: Promise<readonly string[]> | null = null;
   const since = () => ({ position: feed?.since ?? 0, identity: feed?.identity ?? null });
   const pulls = createPulls(deps, { since, onPulled: (cursor) => blocked.learn([cursor]) });
@@ -144,7 +146,7 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
         await work();
         return;
       } catch (error) {
-        if (signal.aborted) return;
+        if (signal.aborted || retirement.note(error)) return;
         if (error instanceof LogRestoredError) {
           await halt(error, signal);
           return;
@@ -209,9 +211,10 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
 
   const commitNow = async (): Promise<void> => {
     try {
-      if (feed !== null) await reports.report(feed.mark.position, blocked.summary());
+      if (feed === null || retirement.error !== null) return;
+      await reports.report(feed.mark.position, blocked.summary());
     } catch (error) {
-      onError(error);
+      if (!retirement.note(error)) onError(error);
     }
   };
 
@@ -225,14 +228,15 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
   const engine: Engine = {
     counts,
     blocked,
-    phase: () => (halted === null ? phase : "halted"),
+    phase: () => (halted === null && retirement.error === null ? phase : "halted"),
     position: () => feed?.mark.position ?? null,
     since: () => since().position,
     committed: () => reports.committed,
-    error: () => halted ?? failure,
+    error: () => halted ?? retirement.error ?? failure,
     prepare: async () => void (await prepared()),
-    async run(signal) {
+    async run(stopping) {
       const { reconstituteEveryMs } = options;
+      const signal = AbortSignal.any([stopping, retirement.signal]);
       const retrying = async () => {
         await prepared();
         await retryBlocked(all, signal);
@@ -241,7 +245,7 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
         try {
           options.onReconstituted(await engine.reconstitute({}, signal));
         } catch (error) {
-          if (!signal.aborted) onError(error);
+          if (!signal.aborted && !retirement.note(error)) onError(error);
         }
       };
       await Promise.all([

@@ -31,6 +31,7 @@ export { type Failure, HandlerError } from "./failure.ts";
 export { UnreportedFailuresError } from "./failure-reports.ts";
 export { NestedConsumerError } from "./transaction-guard.ts";
 export { LogRestoredError } from "./restore.ts";
+export { FeedRetiredError } from "./retired.ts";
 export { libsqlStore } from "./libsql-store.ts";
 export { postgresStore, type PostgresStoreOptions, type PostgresTransaction } from "./postgres-store.ts";
 export { memoryStore, type MemoryStore, type MemoryTransaction } from "./memory-store.ts";

@@ -10,7 +10,7 @@ import type { Schemas } from "./compatibility.ts";
 import { servedSchemas } from "./contract.ts";
 import type { FeedDeps } from "./commit.ts";
 import { hydrate } from "./hydrate.ts";
-import { readFeed } from "./record.ts";
+import { readFeed, wasRetired } from "./record.ts";
 import type { RegisteredFeed } from "./register.ts";
 import { rebuildFeed, retireFeed } from "./retire.ts";
 import { feedState, type FeedState } from "./status.ts";
@@ -35,6 +35,8 @@ export interface Feeds {
   isServed(feed: RegisteredFeed): Promise<boolean>;
   /** The same for who reads it, as far as a replica tells. */
   isReadable(feed: RegisteredFeed): Promise<boolean>;
+  /** Whether a version that is not served here was retired: also one of an earlier release, or before this process began. */
+  wasRetired(name: string, version: number): Promise<boolean>;
   /**
    * Path of a feed that does not know yet where all of its events came from, so that an erasure would miss some; null:
    * there is none.
@@ -126,6 +128,7 @@ export function openFeeds(deps: FeedsDeps, registered: readonly RegisteredFeed[]
       const there = deps.reading !== undefined && (await isServedIn(deps.reading.database, feed));
       return there || isServedIn(deps.database, feed);
     },
+    wasRetired: (name, version) => wasRetired(deps.database, name, version),
     async untraced() {
       for (const { tracked, log } of all) {
         if (tracked && (await readFeed(deps.database, log))?.traced != null) return log.name;

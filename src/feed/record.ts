@@ -64,6 +64,14 @@ function failureOf(row: Row): Failure | null {
   return typeof text === "string" ? (JSON.parse(text) as Failure) : null;
 }
 
+/** Arguments: name, version. */
+const FIND_RETIRED = "select 1 from feeds where name = ?1 and version = ?2 and status = 'retired'";
+
+/** Whether a version was retired, and deleted. */
+export async function wasRetired(database: Database, name: string, version: number): Promise<boolean> {
+  return (await database.read({ sql: FIND_RETIRED, args: [name, version] })).length > 0;
+}
+
 /** The record of a feed; null when it was retired. */
 export async function readFeed(database: Database, log: LogAddress): Promise<FeedRecord | null> {
   const [row] = await database.read({ sql: SELECT_FEED, args: [log.id] });

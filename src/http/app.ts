@@ -7,6 +7,7 @@ import type { Clock } from "../core/clock.ts";
 import { KildeError } from "../core/errors.ts";
 import type { Limits } from "../core/limits.ts";
 import { createTimeSlices } from "../core/time-slices.ts";
+import type { Feed } from "../feed/feed.ts";
 import { isUnanswered, storageError } from "../log/failures.ts";
 import type { LogReader } from "../log/reader.ts";
 import { getAppend, postStream, postTransaction } from "./append.ts";
@@ -231,8 +232,7 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
     GET: async (c) => {
       const { asyncApiDocument } = await import("../feed/asyncapi.ts");
       const url = new URL(c.req.url).origin + basePath;
-      const all = deps.feeds.all.map(({ feed }) => feed);
-      return c.json(asyncApiDocument(all, { version, url }), 200);
+      return c.json(asyncApiDocument(await describedFeeds(deps), { version, url }), 200);
     },
   });
   resource("/", { GET: (c: Context) => c.json(index(version, basePath, docs !== null)) });
@@ -251,6 +251,14 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
     });
   }
   return app;
+}
+
+/** The feeds that can be read, with the schemas that consumers may rely on now: another process may have published by others. */
+async function describedFeeds({ feeds }: AppDeps): Promise<Feed[]> {
+  const described = feeds.all.map(async (open) =>
+    (await feeds.isServed(open)) ? [{ ...open.feed, schemas: await feeds.schemas(open) }] : [],
+  );
+  return (await Promise.all(described)).flat();
 }
 
 function index(version: string, basePath: string, hasDocs: boolean) {

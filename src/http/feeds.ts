@@ -13,38 +13,41 @@ import { listing } from "./streams.ts";
 /** A version of a feed, in the paths of Hono. */
 export const FEED_PATH = "/feeds/:feed/:version{v[0-9]+}";
 
-function unknownFeed(c: Context): KildeError {
-  const path = `/feeds/${c.req.param("feed") ?? ""}/${c.req.param("version") ?? ""}`;
-  return new KildeError("feed-not-found", `There is no feed ${path}`);
+/** Name and version in the path. */
+function namedIn(c: Context): readonly [name: string, version: number] {
+  return [c.req.param("feed") ?? "", Number((c.req.param("version") ?? "").slice(1))];
 }
 
 function feedOf(c: Context, { feeds }: AppDeps): OpenFeed | null {
-  return feeds.find(c.req.param("feed") ?? "", Number((c.req.param("version") ?? "").slice(1)));
+  return feeds.find(...namedIn(c));
 }
 
-/** The feed that the path names, which may be retired. */
-function knownFeed(c: Context, deps: AppDeps): OpenFeed {
+/** The feed that the path names, which may be about to be retired. Throws for one that was retired before the start. */
+async function knownFeed(c: Context, deps: AppDeps): Promise<OpenFeed> {
   const feed = feedOf(c, deps);
-  if (feed === null) throw unknownFeed(c);
-  return feed;
+  if (feed !== null) return feed;
+  const [name, version] = namedIn(c);
+  const path = `/feeds/${name}/v${version}`;
+  if (await deps.feeds.wasRetired(name, version)) throw retired(path);
+  throw new KildeError("feed-not-found", `There is no feed ${path}`);
 }
 
-function retired({ feed }: OpenFeed): KildeError {
-  return new KildeError("feed-retired", `${feed.path} was retired`);
+function retired(path: string): KildeError {
+  return new KildeError("feed-retired", `${path} was retired`);
 }
 
 /** The feed that the path names. */
 export async function existingFeed(c: Context, deps: AppDeps): Promise<OpenFeed> {
-  const feed = knownFeed(c, deps);
+  const feed = await knownFeed(c, deps);
   if (await deps.feeds.isServed(feed)) return feed;
-  throw retired(feed);
+  throw retired(feed.feed.path);
 }
 
 /** The reader of the feed that the path names. */
 async function readerOf(c: Context, deps: AppDeps): Promise<LogReader> {
-  const feed = knownFeed(c, deps);
+  const feed = await knownFeed(c, deps);
   if (await deps.feeds.isReadable(feed)) return feed.reader;
-  throw retired(feed);
+  throw retired(feed.feed.path);
 }
 
 /** Reads a feed. What fails because the feed was retired meanwhile, such as a long-poll, reports that. */
@@ -53,7 +56,7 @@ async function untilRetired(deps: AppDeps, open: OpenFeed, read: () => Promise<R
     return await read();
   } catch (error) {
     if (await deps.feeds.isReadable(open)) throw error;
-    throw retired(open);
+    throw retired(open.feed.path);
   }
 }
 
@@ -84,7 +87,8 @@ function linksOf(basePath: string, feed: OpenFeed["feed"]) {
 async function entryOf({ feeds, basePath }: AppDeps, open: OpenFeed) {
   const state = await feeds.state(open);
   if (state === null) return null;
-  const { name, version, description, draft, source, deprecated, sunset, successor, schemas } = open.feed;
+  const schemas = await feeds.schemas(open);
+  const { name, version, description, draft, source, deprecated, sunset, successor } = open.feed;
   return {
     feed: name,
     version,
@@ -118,13 +122,13 @@ async function entryAnswer(
   status: 200 | 202 = 200,
 ): Promise<Response> {
   const found = await entryOf(deps, open);
-  if (found === null) throw retired(open);
+  if (found === null) throw retired(open.feed.path);
   return c.json(found, status, FRESH);
 }
 
 /** `GET /feeds/{feed}/v{version}/status` */
 export async function getFeedStatus(c: Context, deps: AppDeps): Promise<Response> {
-  return entryAnswer(c, deps, knownFeed(c, deps));
+  return entryAnswer(c, deps, await knownFeed(c, deps));
 }
 
 /** `POST /feeds/{feed}/v{version}/resume`: a halted feed tries again; others just go on. */
@@ -168,7 +172,7 @@ export async function getFeedSchemas(c: Context, deps: AppDeps): Promise<Respons
 
 /** `GET /feeds/{feed}/v{version}`: reads or follows the feed. */
 export async function getFeed(c: Context, deps: AppDeps): Promise<Response> {
-  const open = knownFeed(c, deps);
+  const open = await knownFeed(c, deps);
   const reader = await readerOf(c, deps);
   const query = queryOf(c, deps.schemas.logQuery);
   return untilRetired(deps, open, () => readLog(c, deps, reader, null, query, open.feed.draft));

@@ -188,6 +188,33 @@ describe("two releases on one database", () => {
     expect(await state(corrected)).toMatchObject({ status: "live", head: 4 });
   });
 
+  test("a server of the older one describes what the newer one published since its start", async () => {
+    await pay({ amount: 1 });
+    await project(amount);
+    const older = await openApp({
+      database: { ...database, close: () => {} },
+      feeds: [compileFeed(release(amount))],
+      isShared: true,
+    });
+    interface Described {
+      readonly components: { readonly schemas: Record<string, { readonly properties?: object }> };
+    }
+    const members = async () => {
+      const { components } = await older.get<Described>("/asyncapi.json");
+      return Object.keys(components.schemas["declarations.v1.Paid"]?.properties ?? {});
+    };
+    const types = async () => (await older.get<{ feeds: { types: string[] }[] }>("/feeds")).feeds[0]?.types;
+    expect(await members()).toEqual(["amount"]);
+    expect(await types()).toEqual(["Paid"]);
+    const newer = await project(both, { contract: { Paid: both, Refunded: amount } });
+    expect(await members()).toEqual(["amount"]);
+    await pay(written);
+    await newer.drain();
+    expect(await members()).toEqual(["amount", "currency"]);
+    expect(await types()).toEqual(["Paid", "Refunded"]);
+    await older.close();
+  });
+
   test("the older one projects as it did while nothing was published by the longer contract", async () => {
     await pay({ amount: 1 });
     const older = await project(amount);

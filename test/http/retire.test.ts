@@ -101,6 +101,17 @@ test("what was retired does not come back, and what a restart left is deleted", 
   await until(isRetired);
   const later = await projection();
   expect(later.registered.map(({ feed }) => feed.path)).toEqual([NEW.path, DRAFT.path]);
+  const restarted = await openApp({
+    database: { ...database, close: () => {} },
+    feeds: [NEW, DRAFT],
+    isShared: true,
+  });
+  expect(await (await restarted.fetch("/feeds/orders/v1")).json()).toMatchObject({
+    type: "/problems/feed-retired",
+    status: 410,
+  });
+  expect((await restarted.fetch("/feeds/orders/v9")).status).toBe(404);
+  await restarted.close();
   await later.drain();
   expect(await rowsOf("select count(*) from subjects where log = 1")).toEqual([0]);
 });

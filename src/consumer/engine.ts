@@ -3,6 +3,7 @@ import { deliver, type DeliverDeps, noteFailure, retryBlocked } from "./deliver.
 import type { ConsumerDeps } from "./deps.ts";
 import type { Engine, EngineOptions, Phase } from "./engine-types.ts";
 import { ensure } from "./ensure.ts";
+import { every } from "./every.ts";
 import { KildeError } from "../client/index.ts";
 import { errorText } from "../core/error-text.ts";
 import { type FeedPosition, readFeedPosition } from "./feed-position.ts";
@@ -218,13 +219,6 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
     }
   };
 
-  const every = async (ms: number, signal: AbortSignal, work: () => Promise<void>): Promise<void> => {
-    while (!signal.aborted) {
-      await clock.sleep(ms, signal);
-      if (!signal.aborted) await work();
-    }
-  };
-
   const engine: Engine = {
     counts,
     blocked,
@@ -251,8 +245,8 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
       await Promise.all([
         persist(signal, () => follow(signal)),
         persist(signal, retrying),
-        every(options.commitIntervalMs, signal, commitNow),
-        ...(reconstituteEveryMs === null ? [] : [every(reconstituteEveryMs, signal, reconstituting)]),
+        every(clock, options.commitIntervalMs, signal, commitNow),
+        ...(reconstituteEveryMs === null ? [] : [every(clock, reconstituteEveryMs, signal, reconstituting)]),
       ]);
       phase = "idle";
       await commitNow();

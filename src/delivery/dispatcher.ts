@@ -287,6 +287,7 @@ export async function dispatch(
   }
   // What is stored last has to know the outcome of the write before it.
   await keeping.write;
+  lanes.leaveCursor();
   if (end !== "renewed") await keep(deps.isClosing() || end === "turn-over");
   if (end === "failed") throw failure;
   return end ?? "closing";

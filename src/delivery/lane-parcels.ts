@@ -109,9 +109,12 @@ export function createLaneParcels(lanes: Lanes, suspects: Suspects, options: Lan
   const settle = (lane: Lane, events: readonly DeliveryEvent[], outcome: Outcome) => {
     const { verdict, now } = outcome;
     lane.sending = false;
-    if (verdict.kind === "acknowledged") acknowledge(lane, events.at(-1)?.version ?? lane.next);
-    else if (verdict.kind === "refused" || verdict.kind === "overloaded")
+    if (verdict.kind === "acknowledged") {
+      if (!lane.apart) lanes.acknowledged(events.at(-1)?.position ?? 0);
+      acknowledge(lane, events.at(-1)?.version ?? lane.next);
+    } else if (verdict.kind === "refused" || verdict.kind === "overloaded") {
       suspects.block(lane, verdict, outcome, events.length);
+    }
     if (lane.back !== null) sendBack(lane, lane.back);
     // One that never left goes to the end of the queue, so that the next probe is of another subject.
     lanes.place(lane, now);

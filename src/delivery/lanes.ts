@@ -53,6 +53,13 @@ export interface Lanes {
   addApart(subject: number, next: number): Lane;
   /** Puts a lane where it belongs after anything about it changed. */
   place(lane: Lane, now: number): void;
+  /** Notes the position of an event that the pass came by and that is acknowledged. */
+  acknowledged(position: number): void;
+  /**
+   * To be called before the last snapshot. Lanes that wait before an acknowledged event stand apart from then on: their rows
+   * state where they are, so that the cursor is not held back and what others acknowledged is not repeated.
+   */
+  leaveCursor(): void;
   /** The next lane of a kind that can send. */
   nextReady(kind: TurnKind): Lane | null;
   nextHungry(kind: TurnKind): Lane | null;
@@ -76,6 +83,7 @@ export function createLanes(stored: readonly StoredLane[], startMs: number): Lan
   const dueLanes = createDueLanes();
   const ready = createQueues();
   const hungry = createQueues();
+  let lastAcknowledged = 0;
   /** Subjects without a lane that may have a row. */
   const gone = new Set<number>();
 
@@ -183,6 +191,16 @@ export function createLanes(stored: readonly StoredLane[], startMs: number): Lan
       return lane;
     },
     place,
+    acknowledged(position) {
+      lastAcknowledged = Math.max(lastAcknowledged, position);
+    },
+    leaveCursor() {
+      for (const lane of active.values()) {
+        const [event] = lane.pending;
+        if (lane.apart || lane.sending || event === undefined) continue;
+        if (event.position < lastAcknowledged) standApart(lane);
+      }
+    },
     nextReady: (kind) => next(ready, kind),
     nextHungry: (kind) => next(hungry, kind),
     due(now) {

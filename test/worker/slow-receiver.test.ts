@@ -23,11 +23,16 @@ const fastClock: Clock = {
   yield: () => systemClock.yield(),
 };
 
+/** How long a slow subject takes, beside others that do not. */
+const SLOW_MS = 700;
+
 async function openSlices({
   answerMs,
+  slowSubject = null,
   config = {},
 }: {
   answerMs: number;
+  slowSubject?: string | null;
   config?: Partial<SubscriptionConfig>;
 }) {
   const database = await newDatabase();
@@ -69,9 +74,11 @@ async function openSlices({
         chance: () => Math.random(),
         holder: crypto.randomUUID(),
         async send({ body }) {
-          taken.push({ id: (JSON.parse(body ?? "") as { id: string }).id, atMs: fastClock.monotonic() });
-          await fastClock.sleep(answerMs);
-          return { kind: "answered", status: 204, header: () => null, durationMs: answerMs };
+          const { id, subject } = JSON.parse(body ?? "") as { id: string; subject: string };
+          taken.push({ id, atMs: fastClock.monotonic() });
+          const durationMs = subject === slowSubject ? SLOW_MS : answerMs;
+          await fastClock.sleep(durationMs);
+          return { kind: "answered", status: 204, header: () => null, durationMs };
         },
         secretsOf: () => Promise.resolve({ sign: () => "v1,none", headers: {} }),
         readerOf: (log) =>
@@ -93,6 +100,18 @@ test("a receiver that takes longer to answer than a turn lasts gets each event o
   await invoke(20_000);
   expect(taken.map(({ id }) => id)).toEqual(["1", "2"]);
   expect(await cursor()).toBe(2);
+  await app.close();
+}, 20_000);
+
+test("what a slow subject still waits for has nothing of others delivered again at the end of each turn", async () => {
+  const { app, taken, cursor, invoke } = await openSlices({ answerMs: 10, slowSubject: "slow" });
+  for (let n = 0; n < 8; n += 1) await app.append("slow", { type: "A", data: n });
+  for (let n = 0; n < 40; n += 1) await app.append(`s-${n % 20}`, { type: "A", data: n });
+  await invoke(12_000);
+  await invoke(12_000);
+  expect(new Set(taken.map(({ id }) => id)).size).toBe(48);
+  expect(taken.length).toBe(48);
+  expect(await cursor()).toBe(48);
   await app.close();
 }, 20_000);
 

@@ -79,8 +79,8 @@ export interface DeliveringInTurns extends Delivering {
 /**
  * Active subscriptions that are behind: of their log, with a subject that is due, or with a redelivery under way. A
  * subject that is due later than its wait can last is due now: the clock was ahead when that was stored.
- * Those that were delivered the least often by others come first: where each turn has a holder of its own, it continues
- * where the last one stopped.
+ * Those whose lease changed hands the longest ago come first: where each turn has a holder of its own, it continues where
+ * the last one stopped, and one that has just been made, or was not behind for long, starves no other.
  * In each row whether the last holder needs no time to continue: it is argument 1, or released the lease, or there was
  * none; whether no other has it now; and the holder and the token of the lease of another.
  */

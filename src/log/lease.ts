@@ -3,8 +3,9 @@ import { type Database, integerAt, type Statement, textAt } from "./database.ts"
 import type { BatchWriter } from "./writer.ts";
 
 /*
- * A lease is held by at most one process, by the database's clock. Its token grows with each change of holder and is
- * checked inside of every write, so that a holder that was taken for dead cannot write any more. A process of a higher
+ * A lease is held by at most one process, by the database's clock. Its token grows with each change of holder, beyond
+ * the tokens of all other leases, so that they are in the order in which the leases changed hands. The token is checked
+ * inside of every write, so that a holder that was taken for dead cannot write any more. A process of a higher
  * rank takes the lease from one of a lower rank at any time, in the same safe way. So does a process that knows that the
  * holder's process has ended: it names the holder and the token that it judged, so that a lease that changed hands since
  * stays where it is.
@@ -57,8 +58,9 @@ const ENDED_LOOK_MS = 200;
  * row with the token and the time, or none when another holds it.
  */
 export const TAKE_LEASE = `
-insert into leases (name, holder, token, expires, rank) values (?1, ?2, 1, ${NOW} + ?3, ?4)
-on conflict (name) do update set token = token + (holder <> excluded.holder), holder = excluded.holder,
+insert into leases (name, holder, token, expires, rank)
+values (?1, ?2, (select coalesce(max(token), 0) + 1 from leases), ${NOW} + ?3, ?4)
+on conflict (name) do update set token = iif(holder = excluded.holder, token, excluded.token), holder = excluded.holder,
   expires = excluded.expires, rank = excluded.rank
 where holder = excluded.holder or rank < excluded.rank or not (${isRunning("expires")})
   or (holder = ?5 and token = ?6)

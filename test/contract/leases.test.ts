@@ -41,6 +41,20 @@ test("a lease is taken over only from a holder that has ended, at once and with 
   expect(await lastHolder(database, NAME)).toMatchObject({ holder: "two" });
 });
 
+test("the tokens of all leases are in the order in which these changed hands", async () => {
+  const tokenOf = async (name: string, holder: string) => {
+    const lease = await takeLease(app.store.writer, name, holder);
+    if (lease !== null) await releaseLease(app.store.writer, lease);
+    return lease?.token ?? 0;
+  };
+  const tokens: number[] = [];
+  for (let turn = 0; turn < 5; turn += 1) tokens.push(await tokenOf("often", `holder-${turn}`));
+  for (const name of ["new", "often", "newer", "new"]) tokens.push(await tokenOf(name, "last"));
+  expect(tokens.slice(0, 8)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  // It has the same holder as before.
+  expect(tokens[8]).toBe(6);
+});
+
 test("it is taken over from a holder of any rank, and binds by the rank of the new one", async () => {
   await take("newest", 2);
   expect(await over("older", () => true, 1)).toMatchObject({ holder: "older" });

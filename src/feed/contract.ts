@@ -1,7 +1,7 @@
 import type { Database } from "../log/database.ts";
 import type { Schemas } from "./compatibility.ts";
 import { type Feed, ProjectionError } from "./feed.ts";
-import { comparePromise, type Contract, readPromise, type Standing } from "./promise.ts";
+import { comparePromise, type Contract, readPromise, type Standing, type StoredPromise } from "./promise.ts";
 import { isProjectedAsStored } from "./definition-record.ts";
 import type { FeedRecord } from "./record.ts";
 import type { RegisteredFeed } from "./register.ts";
@@ -44,6 +44,15 @@ const CHANGED = new WeakMap<
   { readonly promised: number; readonly projecting: Projecting | null }
 >();
 
+/** The feed as it may project under a promise; null: the promise has what the feed has not. */
+function projectingBy(feed: Feed, promise: StoredPromise): Projecting | null {
+  const compared = comparePromise(feed, promise);
+  if ("changes" in compared) return null;
+  const { standing } = compared;
+  const isFree = feed.draft || standing === "newer";
+  return { feed: isFree ? feed : boundBy(feed, JSON.parse(promise.text) as Schemas), standing };
+}
+
 /**
  * The feed as this process may project it, under the promise that a record names: another release may have published by a
  * longer contract since this one was started. Null: this process cannot project it any more.
@@ -55,21 +64,13 @@ export async function projectingUnder(
 ): Promise<Projecting | null> {
   const { feed, log, contract } = registered;
   if (promised === contract.promised) return { feed, standing: contract.standing };
-  // A draft is built again by whichever release was started last.
-  if (feed.draft) return null;
-  if (promised === contract.revision) return { feed, standing: "same" };
+  if (!feed.draft && promised === contract.revision) return { feed, standing: "same" };
   const known = CHANGED.get(contract);
   if (known?.promised === promised) return known.projecting;
   const promise = await readPromise(database, log);
   if (promise === null) return null;
-  const compared = comparePromise(feed, promise);
-  const projecting =
-    "changes" in compared || !(await isProjectedAsStored(database, registered))
-      ? null
-      : {
-          feed: compared.standing === "newer" ? feed : boundBy(feed, JSON.parse(promise.text) as Schemas),
-          standing: compared.standing,
-        };
+  const isStored = await isProjectedAsStored(database, registered);
+  const projecting = isStored ? projectingBy(feed, promise) : null;
   CHANGED.set(contract, { promised: promise.revision, projecting });
   return projecting;
 }

@@ -17,13 +17,16 @@ interface Definition {
   readonly source: string;
   readonly prefixes: readonly string[];
   readonly rekeyed: boolean;
+  /** `RegisteredFeed.tracked`, which another feed may decide; absent in definitions that an earlier version stored. */
+  readonly tracked?: boolean;
   /** Of a draft: a published version has them in its promise. */
   readonly schemas?: unknown;
 }
 
-function definitionOf({ draft, source, rekeyed, schemas }: Feed): Definition {
+function definitionOf({ feed, tracked }: RegisteredFeed): Definition {
+  const { draft, source, rekeyed, schemas } = feed;
   const { log, prefixes } = source;
-  return { draft, source: log, prefixes, rekeyed, ...(draft ? { schemas } : {}) };
+  return { draft, source: log, prefixes, rekeyed, tracked, ...(draft ? { schemas } : {}) };
 }
 
 interface StoredDefinition {
@@ -64,19 +67,20 @@ function described({ source, prefixes, rekeyed }: Definition): string {
 }
 
 function isSameSource(before: Definition, now: Definition): boolean {
-  return sameJson({ ...before, draft: null, schemas: null }, { ...now, draft: null, schemas: null });
+  const { tracked = now.tracked } = before;
+  return sameJson({ ...before, tracked, draft: null, schemas: null }, { ...now, draft: null, schemas: null });
 }
 
 /**
- * Whether a feed is projected as its stored definition says. Another release may have given it another source before it
- * published anything.
+ * Whether a feed is projected as its stored definition says. Another release may have changed a draft, or given a feed
+ * another source before it published anything.
  */
-export async function isProjectedAsStored(
-  database: Database,
-  { feed, log }: RegisteredFeed,
-): Promise<boolean> {
-  const { text } = await readDefinition(database, log);
-  return text === null || isSameSource(JSON.parse(text) as Definition, definitionOf(feed));
+export async function isProjectedAsStored(database: Database, registered: RegisteredFeed): Promise<boolean> {
+  const { text } = await readDefinition(database, registered.log);
+  if (text === null) return true;
+  const [stored, own] = [JSON.parse(text) as Definition, definitionOf(registered)];
+  if (!isSameSource(stored, own)) return false;
+  return !own.draft || (stored.draft && sameJson(stored.schemas, own.schemas));
 }
 
 function brokenSource(feed: Feed, before: Definition, now: Definition): BrokenPromiseError {
@@ -101,9 +105,10 @@ interface Change {
  * Compares the definition of a feed with the stored one; null: it is the same. Throws a {@link BrokenPromiseError} for a
  * published version that has events of another source.
  */
-async function changeOf(database: Database, { feed, log, contract }: RegisteredFeed): Promise<Change | null> {
+async function changeOf(database: Database, registered: RegisteredFeed): Promise<Change | null> {
+  const { feed, log, contract } = registered;
   const { text, hasEvents, isPromised } = await readDefinition(database, log);
-  const now = definitionOf(feed);
+  const now = definitionOf(registered);
   const args = [log.id, JSON.stringify(now), text];
   const before = text === null ? null : (JSON.parse(text) as Definition);
   const isSame = before !== null && sameJson(before, now);
@@ -123,7 +128,7 @@ async function changeOf(database: Database, { feed, log, contract }: RegisteredF
     return rebuild;
   }
   const isSameContract = !before.draft || sameJson(before.schemas, feed.schemas);
-  return isSameContract || !hasEvents ? keep() : rebuild;
+  return isSameContract ? keep() : rebuild;
 }
 
 /**

@@ -71,12 +71,15 @@ export async function registerFeeds(
     const bound = contract.promise === null ? feed : boundBy(feed, contract.promise);
     registered.set(feed.path, { feed: bound, log, source, upstream, tracked, merges, contract });
   }
-  const all = [...registered.values()];
-  const changed = await keepDefinitions(database, all);
-  for (const one of all) {
-    const contract = changed.has(one) ? await standingOf(database, one.feed, one.log) : one.contract;
-    const upstream = registered.get(one.feed.source.log) ?? null;
-    registered.set(one.feed.path, { ...one, upstream, contract });
+  // A definition is compared after the contract: when it is the same then, the promise shows a change that came in between,
+  // since each change of a definition renews it.
+  for (;;) {
+    const changed = await keepDefinitions(database, [...registered.values()]);
+    for (const one of registered.values()) {
+      const contract = changed.has(one) ? await standingOf(database, one.feed, one.log) : one.contract;
+      const upstream = registered.get(one.feed.source.log) ?? null;
+      registered.set(one.feed.path, { ...one, upstream, contract });
+    }
+    if (changed.size === 0) return [...registered.values()];
   }
-  return [...registered.values()];
 }

@@ -310,6 +310,34 @@ describe("a draft", () => {
     expect(await state(published)).toMatchObject({ status: "live", head: 2 });
   });
 
+  test("that changed its contract before it published anything is projected only by the changed contract", async () => {
+    const before = await open(amount, { draft: true });
+    const changed = await open(both, { draft: true });
+    await pay({ amount: 1 });
+    await pay(written);
+    await database.write([{ sql: "update leases set expires = 0", args: [] }]);
+    const lease = await takeLease(app.store.writer, PATH, "before");
+    if (lease === null) throw new Error("the lease is not free");
+    const stale = before.projector(PATH);
+    await until(async () => (await state(before))?.status === "building");
+    expect(await stale.step({ lease, retry: true, flush: true })).toEqual({ kind: "superseded" });
+    await changed.drain();
+    expect(await state(changed)).toMatchObject({ status: "halted", head: 0 });
+  });
+
+  test("is projected by each of two processes that start its changed definition at the same time", async () => {
+    await pay(written);
+    await project(amount, { draft: true });
+    const [one, other] = await Promise.all([open(both, { draft: true }), open(both, { draft: true })]);
+    await one.drain();
+    await pay(written);
+    await other.drain();
+    expect(await state(other)).toMatchObject({ status: "live", cursor: 2 });
+    await pay(written);
+    await one.drain();
+    expect(await state(one)).toMatchObject({ status: "live", cursor: 3 });
+  });
+
   test("that is published with another contract is built again first", async () => {
     await pay({ amount: 1 });
     await project(amount, { draft: true });

@@ -21,6 +21,9 @@ export interface ProjectionDeps {
 
 const POLL_INTERVAL_MS = 20;
 
+/** Far more than any test has to project. */
+const MOST_STEPS = 10_000;
+
 export interface Projection {
   readonly feeds: Feeds;
   readonly registered: readonly RegisteredFeed[];
@@ -68,12 +71,18 @@ export async function openProjection(
       for (const { log } of registered) {
         const one = projector(log.name, batchEvents);
         let step: Step | null = null;
-        for (let retry = true; step?.kind !== "caught-up" && step?.kind !== "halted"; retry = false) {
+        let steps = 0;
+        let retry = true;
+        while (step?.kind !== "caught-up" && step?.kind !== "halted") {
           // Behind whatever is still on its way, which may renew a lease.
           await writer.write([{ sql: "update leases set expires = 0", args: [] }]);
           const lease = await takeLease(writer, log.name, "drain");
           if (lease === null) throw new Error("the lease is not free");
           step = await one.step({ lease, retry, flush: true });
+          if (step.kind !== "outdated" && step.kind !== "maintained") retry = false;
+          steps += 1;
+          if (steps > MOST_STEPS)
+            throw new Error(`${log.name} does not come to rest: ${JSON.stringify(step)}`);
           // It is being emptied in the background.
           if (step.kind === "emptied") {
             one.forget();

@@ -3,7 +3,8 @@ import { test } from "bun:test";
 import fc from "fast-check";
 
 import { copied, counted, sketch } from "../support/feeds.ts";
-import { actions, checkProjections, program, type Scenario } from "./projections.ts";
+import { actions, program } from "./feed-actions.ts";
+import { checkProjections, type Scenario } from "./projections.ts";
 
 const RUNS = Number(process.env["PROPERTY_RUNS"] ?? 20);
 

@@ -21,6 +21,15 @@ export type Admit<Tx> = (
   cursors: ReadonlyMap<string, SubjectCursor>,
 ) => Promise<ReadonlySet<string>>;
 
+/** The version of a feed that subjects were released to. */
+export interface Successor<Tx> {
+  /** Under which the store keeps its cursors. */
+  readonly key: string;
+  readonly reset: Reset<Tx> | null;
+  /** Has it read subjects again that are kept as blocked. */
+  readonly learn: (cursors: Iterable<SubjectCursor>) => void;
+}
+
 /** What all parts of a consumer of one feed need. */
 export interface ConsumerDeps<Tx> {
   readonly client: Client;
@@ -31,6 +40,8 @@ export interface ConsumerDeps<Tx> {
   readonly handle: Handle<Tx>;
   /** Null: the consumer stops when the feed no longer has what was handled. */
   readonly reset: Reset<Tx> | null;
+  /** Null unless this is the version that a consumer leaves. */
+  readonly successor: Successor<Tx> | null;
   readonly history: History;
   readonly counts: Counts;
   /** Reports a failure to `onError`, or to standard error. */

@@ -208,6 +208,7 @@ export function createConsumer<Types extends EventTypes, Tx, OldTypes extends Ev
     history: createHistory({ client, log: options.feed.log }),
     counts: noCounts(),
     reset: options.reset ?? null,
+    successor: null,
     // That the feed keeps to its contract is what the types are.
     handle: (event, tx) => options.handle(event as ConsumerEvent<Types>, tx),
     admit: oldKey === null ? async (_tx, names) => new Set(names) : admitNew(store, oldKey),
@@ -225,6 +226,7 @@ export function createConsumer<Types extends EventTypes, Tx, OldTypes extends Ev
       history: createHistory({ client, log: feed.log }),
       counts: noCounts(),
       reset: reset ?? null,
+      successor: { key, reset: options.reset ?? null, learn: (cursors) => engine.blocked.learn(cursors) },
       handle: (event, tx) => handle(event as ConsumerEvent<OldTypes>, tx),
       admit: admitOld(store, key),
       concerns: notOf(store, key),

@@ -8,6 +8,7 @@ import { compareNames } from "./name-order.ts";
 import type { ConsumerStore, SubjectCursor } from "./store.ts";
 import { newCursor } from "./subject-cursor.ts";
 import { consumerEvent, type ConsumerEvent } from "./types.ts";
+import { isUnknownSubject } from "./unknown-subject.ts";
 
 /** What came of switching subjects from one version of a feed to another. */
 export interface Migrated {
@@ -94,12 +95,17 @@ async function lastSaid<Tx>(
   let said: ConsumerEvent | null = null;
   let unsaid = false;
   const source = log === null ? { stream: subject } : { feed: log, subject };
-  for await (const page of client.readPages(source)) {
-    for (const event of page.map(consumerEvent)) {
-      if ((event.projectedFrom ?? event.position) > upTo) unsaid = true;
-      else if (unsaid) throw new Error(`Its events are in another order in ${log ?? "the event log"}`);
-      else said = event;
+  try {
+    for await (const page of client.readPages(source)) {
+      for (const event of page.map(consumerEvent)) {
+        if ((event.projectedFrom ?? event.position) > upTo) unsaid = true;
+        else if (unsaid) throw new Error(`Its events are in another order in ${log ?? "the event log"}`);
+        else said = event;
+      }
     }
+  } catch (error) {
+    // The new version publishes nothing of it so far.
+    if (!isUnknownSubject(error)) throw error;
   }
   if (said !== null) {
     const { version, position, logIdentity: identity = null } = said;

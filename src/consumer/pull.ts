@@ -1,4 +1,3 @@
-import { KildeError } from "../client/index.ts";
 import { type Cursor, eventIdOf } from "../core/cursor.ts";
 import { applyOne } from "./apply.ts";
 import type { ConsumerDeps } from "./deps.ts";
@@ -6,6 +5,7 @@ import { isHeld } from "./history.ts";
 import type { SubjectCursor } from "./store.ts";
 import { newCursor } from "./subject-cursor.ts";
 import { type ConsumerEvent, consumerEvent } from "./types.ts";
+import { isUnknownSubject } from "./unknown-subject.ts";
 
 /** Reads a subject from its cursor on, and handles what it lacks. */
 export interface Pulls {
@@ -31,12 +31,6 @@ export interface PullOptions {
 interface Running {
   readonly current: Promise<SubjectCursor | null>;
   next: Promise<SubjectCursor | null> | null;
-}
-
-function isUnknown(error: unknown): boolean {
-  return (
-    error instanceof KildeError && (error.code === "subject-not-found" || error.code === "stream-not-found")
-  );
 }
 
 async function pull<Tx>(
@@ -72,7 +66,7 @@ async function pull<Tx>(
       if (await take(page.map(consumerEvent))) return await pull(deps, subject, extent, { since, onPulled });
     }
   } catch (error) {
-    if (!isUnknown(error)) throw error;
+    if (!isUnknownSubject(error)) throw error;
     cursor = await forget(deps, subject);
   }
   if (cursor !== null) onPulled(cursor);

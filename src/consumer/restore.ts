@@ -33,7 +33,7 @@ export class LogRestoredError extends Error {
 
 /** Removes all that the handler made of a subject, and gives the cursor of a subject that has to be read again. */
 export async function resetSubject<Tx>(
-  { reset, log, counts }: ConsumerDeps<Tx>,
+  { reset, log, counts }: Pick<ConsumerDeps<Tx>, "reset" | "log" | "counts">,
   tx: Tx,
   subject: string,
   identity: string | null,
@@ -44,14 +44,18 @@ export async function resetSubject<Tx>(
   return { ...newCursor(subject), identity };
 }
 
-/** The subjects of a page that hold what the feed no longer has. */
-async function outdated(history: History, page: readonly SubjectCursor[]): Promise<string[]> {
+/** The subjects of a page that hold what the feed no longer has, and of which of them another version has taken over. */
+async function outdated(
+  history: History,
+  page: readonly SubjectCursor[],
+): Promise<{ readonly own: string[]; readonly released: string[] }> {
   for (const { identity, position } of page) {
     if (identity !== null && history.holds(identity, position) === null) await history.learn(identity);
   }
-  return page
-    .filter(({ identity, position, status }) => status !== "released" && !isHeld(history, identity, position))
-    .map(({ subject }) => subject);
+  const lost = page.filter(({ identity, position }) => !isHeld(history, identity, position));
+  const [own, released] = [[] as string[], [] as string[]];
+  for (const { subject, status } of lost) (status === "released" ? released : own).push(subject);
+  return { own, released };
 }
 
 /** Resets subjects in one transaction; each is read again as one that is blocked, also after a crash. */
@@ -74,6 +78,43 @@ async function resetAll<Tx>(
 }
 
 /**
+ * Resets subjects in one transaction that the new version has taken over, since effects of their last events under this
+ * version remained. The new version handles all that it has of them; its own cursors may not show that anything is lost,
+ * because it need not publish something of those events.
+ */
+async function resetReleased<Tx>(
+  deps: ConsumerDeps<Tx>,
+  history: History,
+  names: readonly string[],
+): Promise<void> {
+  const { store, key, log, counts, successor } = deps;
+  if (successor === null) return;
+  const again = await store.transact(async (tx) => {
+    const lost = (await store.lock(tx, key, names)).filter(
+      ({ identity, position }) => !isHeld(history, identity, position),
+    );
+    await store.lock(tx, successor.key, names);
+    const released: SubjectCursor[] = [];
+    const read: SubjectCursor[] = [];
+    for (const { subject } of lost) {
+      const cursor = await resetSubject(
+        { reset: successor.reset, log, counts },
+        tx,
+        subject,
+        history.current,
+      );
+      released.push({ ...cursor, known: 1, status: "released" });
+      read.push({ ...newCursor(subject), known: 1, status: "blocked" });
+    }
+    if (released.length === 0) return [];
+    await store.saveSubjects(tx, key, released);
+    await store.saveSubjects(tx, successor.key, read);
+    return read;
+  });
+  successor.learn(again);
+}
+
+/**
  * Brings the cursors in line with a feed that was restored: resets the subjects that hold what the feed no longer has,
  * and puts the feed's cursor back to where the histories parted. May be repeated after a crash.
  *
@@ -91,9 +132,10 @@ export async function rollBack<Tx>(
   const reset: string[] = [];
   for (let after = ""; ;) {
     const page = await store.listSubjects(key, { notOf: current }, after, PAGE);
-    const names = await outdated(history, page);
-    if (names.length > 0) await resetAll(deps, history, names);
-    reset.push(...names);
+    const { own, released } = await outdated(history, page);
+    if (own.length > 0) await resetAll(deps, history, own);
+    if (released.length > 0) await resetReleased(deps, history, released);
+    reset.push(...own);
     after = page.at(-1)?.subject ?? "";
     if (page.length < PAGE) break;
   }

@@ -7,8 +7,11 @@ import type { DeliveryTurns } from "./turn-order.ts";
 const FIRST_LOOK_MS = 50;
 const LAST_LOOK_MS = 500;
 
-/** What a delivery that is under way may take beyond a slice. */
+/** What of a slice is left to deliveries that are under way, at most; of a short one it is half. */
 const CLOSE_MS = 3_000;
+
+/** A slice that is shorter begins nothing: hardly a delivery ends within it. */
+const SHORTEST_MS = 200;
 
 /** Few at a time: each that begins has to have the calls that it takes to store how far it came. */
 const TURNS: DeliveryTurns = { atOnce: 2, turnMs: 2_000, keepMs: 500 };
@@ -25,8 +28,10 @@ export function deliverInSlices(options: DeliverOptions): BackgroundWork {
         read: (statement) =>
           signal.aborted ? Promise.reject(new Error("the slice is over")) : database.read(statement),
       };
-      const hasTime = () => !signal.aborted && clock.monotonic() < deadline - CLOSE_MS;
-      if (!hasTime()) return "idle";
+      const lengthMs = deadline - clock.monotonic();
+      const closeMs = Math.min(CLOSE_MS, lengthMs / 2);
+      const hasTime = () => !signal.aborted && clock.monotonic() < deadline - closeMs;
+      if (!hasTime() || lengthMs < SHORTEST_MS) return "idle";
       const behind = await readable.read({ sql: FIND_BEHIND, args: [holder] });
       if (behind.length === 0) return "idle";
       const delivering = deliver({ ...options, database: readable, turns: TURNS });

@@ -115,6 +115,15 @@ test("what a slow subject still waits for has nothing of others delivered again 
   await app.close();
 }, 20_000);
 
+test("a slice that is short, since many tenants share the time, delivers too", async () => {
+  const { app, taken, cursor, invoke } = await openSlices({ answerMs: 10 });
+  await app.append("a", { type: "A", data: 1 });
+  await invoke(1_500);
+  expect(taken.map(({ id }) => id)).toEqual(["1"]);
+  expect(await cursor()).toBe(1);
+  await app.close();
+}, 20_000);
+
 test("an endpoint gets no more requests a minute than it allowed, however many turns and slices there are", async () => {
   const { app, taken, invoke } = await openSlices({ answerMs: 10, config: { ratePerMinute: 40 } });
   for (let n = 0; n < 20; n += 1) await app.append(`s-${n}`, { type: "A", data: n });

@@ -91,7 +91,15 @@ function failureText(error: unknown): readonly [ExitCode, string] {
 export async function runCli(args: readonly string[], context: CliContext): Promise<ExitCode> {
   try {
     const root = await program(args, context);
-    if (VERBS.some(({ name }) => name === args[0])) await reportIgnoredSettings(context, args);
+    const [verb, topic] = args;
+    if (
+      verb === "help" &&
+      topic !== undefined &&
+      !root.commands.some((command) => command.name() === topic)
+    ) {
+      root.error(`error: unknown command '${topic}'`);
+    }
+    if (VERBS.some(({ name }) => name === verb)) await reportIgnoredSettings(context, args);
     await root.parseAsync(args, { from: "user" });
     return EXIT.ok;
   } catch (error) {

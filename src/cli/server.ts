@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { join } from "node:path";
 
 import {
@@ -97,8 +97,8 @@ export function serverError(error: unknown, { url, file }: ServerAddress): unkno
 async function addressOf({ environment, cwd }: CliContext, flag: string | undefined): Promise<ServerAddress> {
   const stated = flag ?? (environment["KILDE_URL"] || undefined);
   if (stated === undefined) {
-    const isDefault =
-      !existsSync(join(cwd, CONFIG_FILE)) && !environment["KILDE_HOST"] && !environment["KILDE_PORT"];
+    const hasFile = lstatSync(join(cwd, CONFIG_FILE), { throwIfNoEntry: false }) !== undefined;
+    const isDefault = !hasFile && !environment["KILDE_HOST"] && !environment["KILDE_PORT"];
     if (isDefault) return { url: DEFAULT_URL, file: null };
     // Only now, since the settings take longer to load than a small request takes.
     const { serverAddress } = await import("../config/server-address.ts");

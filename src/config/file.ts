@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, lstatSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
@@ -32,6 +32,8 @@ export async function loadConfigFile(cwd: string, stated: string | undefined): P
   const path = stated ?? CONFIG_FILE;
   const absolute = resolve(cwd, path);
   if (!existsSync(absolute)) {
+    if (lstatSync(absolute, { throwIfNoEntry: false })?.isSymbolicLink() === true)
+      throw new ConfigError([`${path} cannot be loaded: it is a symbolic link to a file that is not there`]);
     if (stated === undefined) return null;
     throw new ConfigError([`config: there is no file ${JSON.stringify(path)} (flag --config)`]);
   }

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { symlinkSync } from "node:fs";
 import { join } from "node:path";
 
 import { cleanUp, emptyFolder, run, serve } from "./support.ts";
@@ -47,3 +48,22 @@ test.each(["js", "mjs", "json"])(
     expect(named).toMatchObject({ exitCode: 0, stderr: "" });
   },
 );
+
+test("a kilde.config.ts that is a link to nothing is not taken for none", async () => {
+  const cwd = emptyFolder();
+  symlinkSync("/absent/kilde.config.ts", join(cwd, "kilde.config.ts"));
+  for (const args of [["migrate", "--database-url", "file:a.db"], ["read"]]) {
+    const { exitCode, stderr } = await run(args, { cwd });
+    expect(stderr).toBe(
+      "kilde: kilde.config.ts cannot be loaded: it is a symbolic link to a file that is not there\n",
+    );
+    expect(exitCode).toBe(2);
+  }
+});
+
+test("help for a command that does not exist is an error", async () => {
+  const asked = await run(["help", "reed"], { cwd: emptyFolder() });
+  expect(asked).toMatchObject({ exitCode: 2, stdout: "" });
+  expect(asked.stderr).toStartWith("kilde: unknown command 'reed'\n");
+  expect(await run(["help", "read"], { cwd: emptyFolder() })).toMatchObject({ exitCode: 0, stderr: "" });
+});

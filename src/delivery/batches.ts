@@ -14,7 +14,7 @@ export interface Batches {
   /** Replaces all events at hand by what is left of them; the batch then has another id. */
   replace(reread: Reread): void;
   /** Leaves to lanes that were made meanwhile what waits of their subjects. */
-  leave(): void;
+  leave(now: number): void;
   /** Events, and their characters, that wait. */
   atHand(): { readonly events: number; readonly characters: number };
   /** Everything up to there was taken into a batch, or stands apart; null: nothing waits. */
@@ -60,12 +60,12 @@ export function createBatches(lanes: Lanes, options: BatchesOptions): Batches {
   let backlog: DeliveryEvent[] = [];
   let batch = begun.length > 0 ? batchOf(begun, "ready") : null;
 
-  const leave = () => {
+  const leave = (now: number) => {
     backlog = backlog.filter((event) => {
-      const lane = lanes.find(event.subject);
+      const lane = lanes.wake(event.subject);
       if (lane === null) return true;
       include(lane, event.version);
-      lanes.take(event);
+      lanes.take(event, now);
       return false;
     });
   };
@@ -75,7 +75,7 @@ export function createBatches(lanes: Lanes, options: BatchesOptions): Batches {
     for (const subject of subjects) {
       const own = events.filter((event) => event.subject === subject);
       const first = own[0]?.version ?? 1;
-      const lane = lanes.find(subject) ?? lanes.addApart(subject, first);
+      const lane = lanes.wake(subject) ?? lanes.addApart(subject, first);
       include(lane, first);
       if (subjects.size === 1 && (verdict.kind === "refused" || verdict.kind === "overloaded")) {
         lane.frozen = own.at(-1)?.version ?? null;
@@ -83,7 +83,7 @@ export function createBatches(lanes: Lanes, options: BatchesOptions): Batches {
       }
       lanes.place(lane, outcome.now);
     }
-    leave();
+    leave(outcome.now);
   };
 
   const settle = (settled: Batch, outcome: Outcome) => {

@@ -65,7 +65,8 @@ export function createSuspects(
   lanes: Lanes,
   { attempts, chance }: Pick<LaneParcelsOptions, "attempts" | "chance">,
 ): Suspects {
-  const suspects = new Set<Lane>();
+  /** By subject: a lane that rests has no object. */
+  const suspects = new Set<number>();
   return {
     block(lane, failure, { now, isDown }, events) {
       standApart(lane);
@@ -81,16 +82,19 @@ export function createSuspects(
       lane.wait = isParked ? null : Math.max(askedMs, retryDelay(lane.attempts, chance(), lanes.resting()));
       lane.due = lane.wait === null ? null : now + lane.wait;
       // A pause that the endpoint asked for is not cut short.
-      if (askedMs === 0) suspects.add(lane);
+      if (askedMs === 0) suspects.add(lane.subject);
     },
     onSuccess(wasDown, now) {
       if (suspects.size === 0) return;
       if (wasDown) {
-        for (const lane of suspects) {
-          if (lane.attempts === 0 || lane.sending || lanes.find(lane.subject) !== lane) continue;
-          lane.due = now;
-          lane.wait = null;
-          lane.changes += 1;
+        for (const subject of suspects) {
+          const lane = lanes.wake(subject);
+          if (lane === null || lane.sending) continue;
+          if (lane.attempts > 0) {
+            lane.due = now;
+            lane.wait = null;
+            lane.changes += 1;
+          }
           lanes.place(lane, now);
         }
       }

@@ -46,8 +46,6 @@ export interface Lane {
   kept: number;
   /** Whether there may be a row: a write of one was sent, and no deletion was acknowledged since. */
   mayHaveRow: boolean;
-  /** The time at which it stands in the heap of lanes that wait; null: it does not. See `due-lanes.ts`. */
-  alarm: number | null;
 }
 
 /** Gives, for events at hand, what is left of them after others were erased or truncated. */
@@ -85,7 +83,6 @@ export function newLane(subject: number, next: number): Lane {
     changes: 0,
     kept: -1,
     mayHaveRow: false,
-    alarm: null,
   };
 }
 
@@ -94,9 +91,16 @@ function dueOf({ due, wait }: StoredLane, now: number): number | null {
   return due !== null && due > now + (wait ?? RETRY_LAST_MS) ? now : due;
 }
 
+/** A lane with what a row holds. `isStored`: the database has the row. */
+export function apartLane(
+  row: StoredLane,
+  { isStored, mayHaveRow }: { readonly isStored: boolean; readonly mayHaveRow: boolean },
+): Lane {
+  return { ...newLane(row.subject, row.next), ...row, apart: true, kept: isStored ? 0 : -1, mayHaveRow };
+}
+
 export function storedLane(row: StoredLane, now: number): Lane {
-  const stored = { apart: true, kept: 0, mayHaveRow: true };
-  return { ...newLane(row.subject, row.next), ...row, due: dueOf(row, now), ...stored };
+  return apartLane({ ...row, due: dueOf(row, now) }, { isStored: true, mayHaveRow: true });
 }
 
 /** Whether a lane delivers all of a way back anyway. */

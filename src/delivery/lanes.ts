@@ -1,4 +1,3 @@
-import { createDueLanes } from "./due-lanes.ts";
 import {
   isThrough,
   type Lane,
@@ -9,12 +8,16 @@ import {
   standApart,
   storedLane,
 } from "./lane.ts";
+import { createRestingLanes } from "./resting-lanes.ts";
 import type { DeliveryEvent } from "./source.ts";
 import type { StoredLane } from "./subscription.ts";
 import { createTurnQueue } from "./turn-queue.ts";
 
 /** Events of one subject that wait at most; one with more reads the log by itself. */
 const PENDING_MOST = 64;
+
+/** Lanes to be tried again that are awake at most, though more of them may be due. */
+const RETRIES_AWAKE = 1_024;
 
 /** Lanes that never failed since their last success, and lanes that are tried again. They never wait for each other. */
 export type TurnKind = "fresh" | "retry";
@@ -31,7 +34,7 @@ export interface LaneRows {
  * The lanes of a subscription, and whose turn it is: `ready` ones have an event to send, `hungry` ones have to read
  * theirs first, and those that rest wait for a time. It knows no time beyond what it is given, and starts nothing.
  *
- * A lane that rests costs one object and an entry in a heap, and no step of the others looks at it.
+ * A lane that rests is a row of numbers (`resting-lanes.ts`), and no step of the others looks at it.
  */
 export interface Lanes {
   /** Events at hand of all lanes. */
@@ -44,11 +47,15 @@ export interface Lanes {
   ready(kind: TurnKind): number;
   /** Lanes that wait for a time, or for somebody: nearly all that are blocked. */
   resting(): number;
-  find(subject: number): Lane | null;
+  has(subject: number): boolean;
+  /** Finds the lane of a subject, and wakes it if it rests: the caller places it afterwards. */
+  wake(subject: number): Lane | null;
+  /** Adds lanes that were stored. */
+  restore(rows: readonly StoredLane[], now: number): void;
   /** Replaces all events at hand by what is left of them. */
   replace(reread: Reread, now: number): void;
   /** Takes in an event that the pass came by. */
-  take(event: DeliveryEvent): void;
+  take(event: DeliveryEvent, now: number): void;
   /** Makes a lane that stands apart; there must be none for the subject. */
   addApart(subject: number, next: number): Lane;
   /** Puts a lane where it belongs after anything about it changed. */
@@ -63,7 +70,10 @@ export interface Lanes {
   /** The next lane of a kind that can send. */
   nextReady(kind: TurnKind): Lane | null;
   nextHungry(kind: TurnKind): Lane | null;
-  /** Finds the lanes that are due. Gives when the next one is; infinity: none is. */
+  /**
+   * Wakes lanes that are due, as many as there is room for. Returns when the next one is due; infinity when none is, or
+   * when more are due than there is room for: then there are some to send.
+   */
   due(now: number): number;
   /** Everything up to this position, of what the pass came by up to the frontier, is acknowledged or in a row. */
   lowWater(frontier: number): number;
@@ -75,19 +85,16 @@ const kindOf = ({ attempts }: Lane): TurnKind => (attempts > 0 ? "retry" : "fres
 
 const createQueues = () => ({ fresh: createTurnQueue<Lane>(), retry: createTurnQueue<Lane>() });
 
-export function createLanes(stored: readonly StoredLane[], startMs: number): Lanes {
+export function createLanes(): Lanes {
   const active = new Map<number, Lane>();
-  const resting = new Map<number, Lane>();
-  /** Lanes that rest, and differ from what is known to be stored. */
-  const unsaved = new Set<Lane>();
-  const dueLanes = createDueLanes();
+  const resting = createRestingLanes();
   const ready = createQueues();
   const hungry = createQueues();
   let lastAcknowledged = 0;
   /** Subjects without a lane that may have a row. */
   const gone = new Set<number>();
 
-  const find = (subject: number): Lane | null => active.get(subject) ?? resting.get(subject) ?? null;
+  const waiting = (kind: TurnKind) => ready[kind].size() + hungry[kind].size();
 
   const queue = (lane: Lane) => {
     lane.queued = true;
@@ -100,35 +107,22 @@ export function createLanes(stored: readonly StoredLane[], startMs: number): Lan
     return lane;
   };
 
-  const remove = (lane: Lane) => {
-    active.delete(lane.subject);
-    resting.delete(lane.subject);
-    unsaved.delete(lane);
-    if (lane.mayHaveRow) gone.add(lane.subject);
-  };
-
   const rest = (lane: Lane) => {
     active.delete(lane.subject);
-    resting.set(lane.subject, lane);
-    dueLanes.add(lane);
-    if (lane.changes !== lane.kept) unsaved.add(lane);
-  };
-
-  const wake = (lane: Lane) => {
-    if (!resting.delete(lane.subject)) return;
-    unsaved.delete(lane);
-    active.set(lane.subject, lane);
+    resting.add(lane);
   };
 
   const place = (lane: Lane, now: number) => {
+    // Where an object is still known after its lane went to rest, or ended, it is not the lane any more.
+    if (active.get(lane.subject) !== lane) return;
     if (lane.sending || lane.loading || lane.queued || lane.freezing) return;
     if (isThrough(lane)) {
-      if (lane.ahead) wake(lane);
-      else remove(lane);
+      if (lane.ahead) return;
+      active.delete(lane.subject);
+      if (lane.mayHaveRow) gone.add(lane.subject);
     } else if (lane.due === null || lane.due > now) {
       rest(lane);
     } else {
-      wake(lane);
       queue(lane);
     }
   };
@@ -139,15 +133,17 @@ export function createLanes(stored: readonly StoredLane[], startMs: number): Lan
     return lane;
   };
 
+  const wake = (subject: number): Lane | null => {
+    const found = active.get(subject);
+    if (found !== undefined) return found;
+    const lane = resting.wake(subject);
+    if (lane !== null) active.set(subject, lane);
+    return lane;
+  };
+
   /** Whether a row has to say where a lane is, when the cursor is at the low-water mark. */
   const isBehind = ({ apart, back, sending, pending: [event] }: Lane, lowWater: number) =>
     apart || back !== null || (sending && event !== undefined && event.position <= lowWater);
-
-  for (const row of stored) {
-    const lane = storedLane(row, startMs);
-    active.set(lane.subject, lane);
-    place(lane, startMs);
-  }
 
   return {
     pending: () => Array.from(active.values(), ({ pending }) => pending).flat(),
@@ -159,10 +155,20 @@ export function createLanes(stored: readonly StoredLane[], startMs: number): Lan
       }
       return { events, characters };
     },
-    waiting: (kind) => ready[kind].size() + hungry[kind].size(),
+    waiting,
     ready: (kind) => ready[kind].size(),
-    resting: () => resting.size,
-    find,
+    resting: () => resting.size(),
+    has: (subject) => active.has(subject) || resting.has(subject),
+    wake,
+    restore(rows, now) {
+      for (const row of rows) {
+        const lane = storedLane(row, now);
+        active.set(lane.subject, lane);
+        // All of them may be due, and there may be very many.
+        if (kindOf(lane) === "retry") rest(lane);
+        else place(lane, now);
+      }
+    },
     replace(reread, now) {
       for (const lane of Array.from(active.values())) {
         if (lane.pending.length === 0) continue;
@@ -170,20 +176,22 @@ export function createLanes(stored: readonly StoredLane[], startMs: number): Lan
         place(lane, now);
       }
     },
-    take(event) {
-      const lane = find(event.subject);
-      if (lane === null) {
+    take(event, now) {
+      // One that rests reads its own events when it wakes, up to where the pass is then.
+      if (resting.has(event.subject)) return;
+      const lane = active.get(event.subject);
+      if (lane === undefined) {
         const fresh = add(newLane(event.subject, event.version));
         fresh.pending.push(event);
         queue(fresh);
-      } else if (lane.apart) {
-        lane.seen = event.position;
-      } else if (lane.pending.length < PENDING_MOST) {
-        lane.pending.push(event);
-      } else {
-        standApart(lane);
+        return;
+      }
+      if (!lane.apart && lane.pending.length < PENDING_MOST) lane.pending.push(event);
+      else {
+        if (!lane.apart) standApart(lane);
         lane.seen = event.position;
       }
+      place(lane, now);
     },
     addApart(subject, version) {
       const lane = add(newLane(subject, version));
@@ -204,29 +212,34 @@ export function createLanes(stored: readonly StoredLane[], startMs: number): Lan
     nextReady: (kind) => next(ready, kind),
     nextHungry: (kind) => next(hungry, kind),
     due(now) {
-      for (let lane = dueLanes.next(now); lane !== null; lane = dueLanes.next(now))
-        if (resting.get(lane.subject) === lane) place(lane, now);
-      return dueLanes.soonest();
+      while (waiting("retry") < RETRIES_AWAKE) {
+        const lane = resting.nextDue(now);
+        if (lane === null) break;
+        active.set(lane.subject, lane);
+        place(lane, now);
+      }
+      const soonest = resting.soonest();
+      return soonest > now ? soonest : Number.POSITIVE_INFINITY;
     },
     lowWater(frontier) {
       let lowWater = frontier;
-      for (const { apart, sending, pending: waiting } of active.values()) {
-        const [event] = waiting;
+      for (const { apart, sending, pending } of active.values()) {
+        const [event] = pending;
         if (!apart && !sending && event !== undefined) lowWater = Math.min(lowWater, event.position - 1);
       }
       return lowWater;
     },
     rows(lowWater) {
-      const sent: { readonly lane: Lane; readonly changes: number; readonly row: StoredLane }[] = [];
+      const unsaved = resting.unsaved();
+      const upserts = [...unsaved.rows];
+      const sent: { readonly lane: Lane; readonly changes: number }[] = [];
       const deletes = new Set(gone);
-      const upsert = (lane: Lane) => {
-        lane.mayHaveRow = true;
-        sent.push({ lane, changes: lane.changes, row: rowOf(lane) });
-      };
-      for (const lane of unsaved) upsert(lane);
       for (const lane of active.values()) {
         if (isBehind(lane, lowWater)) {
-          if (lane.changes !== lane.kept) upsert(lane);
+          if (lane.changes === lane.kept) continue;
+          lane.mayHaveRow = true;
+          sent.push({ lane, changes: lane.changes });
+          upserts.push(rowOf(lane));
         } else if (lane.mayHaveRow) {
           deletes.add(lane.subject);
           // Whatever becomes of the deletion: a row that is needed again has to be written.
@@ -234,19 +247,19 @@ export function createLanes(stored: readonly StoredLane[], startMs: number): Lan
         }
       }
       return {
-        upserts: sent.map(({ row }) => row),
+        upserts,
         deletes: [...deletes],
         acknowledge(now) {
           for (const subject of deletes) {
             gone.delete(subject);
-            const lane = find(subject);
-            if (lane !== null && lane.kept === -1) lane.mayHaveRow = false;
+            const lane = active.get(subject);
+            if (lane !== undefined && lane.kept === -1) lane.mayHaveRow = false;
           }
+          unsaved.acknowledge();
           for (const { lane, changes } of sent) {
+            // One that rests now is another object when it wakes, and its row is written again.
             lane.kept = changes;
-            if (lane.changes !== changes) continue;
-            unsaved.delete(lane);
-            if (!lane.freezing) continue;
+            if (lane.changes !== changes || !lane.freezing) continue;
             lane.freezing = false;
             place(lane, now);
           }

@@ -107,7 +107,7 @@ async function openDoorbellOutbox(
   let hasRows = isOfOtherMode;
   if (hasRows) onFreezing();
   return {
-    lanes: createLanes([], 0),
+    lanes: createLanes(),
     reading,
     next: (now) => doorbell.next(now),
     isReady: (now) => doorbell.isReady(now),
@@ -135,7 +135,7 @@ function unfreeze(lanes: Lanes, events: readonly DeliveryEvent[], now: number): 
   for (const { subject, version } of events)
     firsts.set(subject, Math.min(version, firsts.get(subject) ?? version));
   for (const [subject, version] of firsts) {
-    const lane = lanes.find(subject) ?? lanes.addApart(subject, version);
+    const lane = lanes.wake(subject) ?? lanes.addApart(subject, version);
     include(lane, version);
     lanes.place(lane, now);
   }
@@ -149,7 +149,8 @@ async function openLaneOutbox(
   const { id, config, log, cursor, rewind } = subscription;
   const { filter } = config;
   const pass = createPass({ database, log, filter, identity });
-  const lanes = createLanes(await readLanes(database, id), clock.now());
+  const lanes = createLanes();
+  for await (const rows of readLanes(database, id)) lanes.restore(rows, clock.now());
   const held: Lane[] = [];
   const suspects = createSuspects(lanes, { attempts: config.attempts, chance });
   const begun = await pass.readPositions(subscription.batch?.positions ?? []);

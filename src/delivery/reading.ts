@@ -44,7 +44,7 @@ export function createReading(
 
   const apart = (subject: number, next: number): Lane => {
     const lane = lanes.addApart(subject, next);
-    batches?.leave();
+    batches?.leave(now());
     return lane;
   };
 
@@ -56,18 +56,16 @@ export function createReading(
     sendBack(apart(event.subject, event.version), back);
   };
 
-  const take = (event: DeliveryEvent) => {
-    const lane = lanes.find(event.subject);
-    if (batches !== null && lane === null) batches.take(event);
-    else lanes.take(event);
-    if (lane !== null) lanes.place(lane, now());
+  const take = (event: DeliveryEvent, at: number) => {
+    if (batches !== null && !lanes.has(event.subject)) batches.take(event);
+    else lanes.take(event, at);
   };
 
   const walk = async (under: Rewind) => {
     const { beginnings, walked } = await walkOn(deps, under);
     for (const { subject, version } of beginnings) {
       const back = await wayBack(deps, { subject, version }, { upTo: under.upTo, present: frontier }, false);
-      const lane = lanes.find(subject) ?? apart(subject, await versionAfter(deps, subject, frontier));
+      const lane = lanes.wake(subject) ?? apart(subject, await versionAfter(deps, subject, frontier));
       if (lane.ahead) {
         lane.ahead = false;
         lane.changes += 1;
@@ -95,8 +93,8 @@ export function createReading(
       if (frontier >= head) return;
       const { events, upTo } = await pass.read(frontier, head);
       for (const event of events) {
-        if (rewind !== null && lanes.find(event.subject) === null) await goAhead(event, rewind);
-        take(event);
+        if (rewind !== null && !lanes.has(event.subject)) await goAhead(event, rewind);
+        take(event, now());
       }
       frontier = upTo;
     },

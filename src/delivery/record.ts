@@ -91,19 +91,23 @@ export function laneOf(row: Row): StoredLane {
 /** Rows that one query reads, so that no answer is large. */
 const LANES_PAGE = 5_000;
 
-/** Subjects that are not where the subscription's cursor is; first those that were asked to be tried at once. */
-export async function readLanes(database: Database, subscription: string): Promise<StoredLane[]> {
-  const lanes: StoredLane[] = [];
-  for (let rows: readonly Row[] | null = null; rows === null || rows.length === LANES_PAGE;) {
-    rows = await database.read({
+/** Subjects that are not where the subscription's cursor is, a page at a time: there may be very many. */
+export async function* readLanes(
+  database: Database,
+  subscription: string,
+): AsyncGenerator<readonly StoredLane[]> {
+  let lanes: StoredLane[];
+  let last = -1;
+  do {
+    const rows = await database.read({
       sql: `select ${LANE_COLUMNS} from subscription_subjects as lane
         where lane.subscription = ?1 and lane.subject > ?2 order by lane.subject limit ${LANES_PAGE}`,
-      args: [subscription, lanes.at(-1)?.subject ?? -1],
+      args: [subscription, last],
     });
-    for (const row of rows) lanes.push(laneOf(row));
-  }
-  const [asked, others] = [lanes.filter(({ due }) => due === 0), lanes.filter(({ due }) => due !== 0)];
-  return [...asked, ...others];
+    lanes = rows.map(laneOf);
+    last = lanes.at(-1)?.subject ?? last;
+    yield lanes;
+  } while (lanes.length === LANES_PAGE);
 }
 
 /** Whether a subscription has subjects that are not where its cursor is. */

@@ -28,11 +28,12 @@ const SETTINGS = [
   // Every commit is on disk before it is acknowledged (guarantee 1).
   "pragma synchronous = full",
   `pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`,
-  `pragma cache_size = -${CACHE_KIB}`,
   "pragma foreign_keys = on",
   // Erased data must not stay in the file: rows that are deleted, and pages that are freed, are overwritten.
   "pragma secure_delete = on",
 ];
+
+const cacheSize = (kib: number) => `pragma cache_size = -${kib}`;
 
 interface Prepared {
   readonly statement: ReturnType<Connection.Database["prepare"]>;
@@ -138,7 +139,8 @@ export interface SecondWriter {
 export function openSecondWriter(path: string): SecondWriter {
   const writer = openConnection(path, 0);
   try {
-    for (const sql of [...SETTINGS, "pragma wal_autocheckpoint = 0"]) writer.connection.exec(sql);
+    for (const sql of [...SETTINGS, cacheSize(CACHE_KIB), "pragma wal_autocheckpoint = 0"])
+      writer.connection.exec(sql);
   } catch (error) {
     writer.close();
     throw error;
@@ -150,7 +152,7 @@ export function openSecondWriter(path: string): SecondWriter {
  * A database in a file, or in memory (`:memory:`), with libSQL in this process. Calls block, so that they are kept
  * short. Reads have a connection of their own: a snapshot, while another thread's write is under way.
  */
-export function openEmbedded(path: string): Database {
+export function openEmbedded(path: string, cacheKib = CACHE_KIB): Database {
   const writer = openConnection(path);
   let reader = writer;
   let closed = false;
@@ -159,7 +161,7 @@ export function openEmbedded(path: string): Database {
       reader = openConnection(path);
       useWriteAheadLog(writer);
     }
-    for (const sql of SETTINGS) {
+    for (const sql of [...SETTINGS, cacheSize(cacheKib)]) {
       for (const { connection } of new Set([writer, reader])) connection.exec(sql);
     }
   } catch (error) {

@@ -10,6 +10,8 @@ export interface DatabaseLocation {
   readonly authToken?: string | undefined;
   /** How a libSQL server is asked. Default: the runtime's own `fetch`, which waits for minutes. */
   readonly fetch?: (request: Request) => Promise<Response>;
+  /** Page cache of each connection to a file, in KiB. Default: 32 MiB. */
+  readonly cacheKib?: number;
 }
 
 /** Loaded only here: it is memory that an embedded database has no use for. */
@@ -27,9 +29,9 @@ async function connect({ url, authToken, fetch }: DatabaseLocation) {
  * a server is spoken to when it is needed.
  */
 export function openDatabase(location: DatabaseLocation): Database {
-  const { url } = location;
+  const { url, cacheKib } = location;
   const path = url === ":memory:" ? url : databaseFile(url);
-  if (path !== null) return openEmbedded(path);
+  if (path !== null) return openEmbedded(path, cacheKib);
   return remoteDatabase(() => connect(location));
 }
 

@@ -33,6 +33,9 @@ export type DispatcherReport =
   | { readonly kind: "failed"; readonly message: string }
   | { readonly kind: "event"; readonly event: DeliveryRunEvent };
 
+/** It reads what was appended last, and events here and there, which the operating system has in memory too. */
+const CACHE_KIB = 4 * 1024;
+
 declare const self: Worker;
 
 const report = (message: DispatcherReport) => self.postMessage(message);
@@ -47,7 +50,7 @@ let closeDatabase = () => {};
 
 function open({ url, writing: channel, ...options }: OpenDispatcher): void {
   writing = openWriterChannel(channel);
-  const database = { ...openDatabase({ url }), ordered: true, write: writing.write };
+  const database = { ...openDatabase({ url, cacheKib: CACHE_KIB }), ordered: true, write: writing.write };
   const writer: BatchWriter = {
     write: (statements) => writeBatch(database, systemClock, statements),
     sweep: () => {},

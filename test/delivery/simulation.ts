@@ -699,7 +699,9 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     } else if (kind === 5) {
       await patch();
     } else {
-      const blocked = (await readLanes(shared, SUBSCRIPTION)).filter(({ attempts }) => attempts > 0);
+      const blocked = (await Array.fromAsync(readLanes(shared, SUBSCRIPTION)))
+        .flat()
+        .filter(({ attempts }) => attempts > 0);
       const lane = blocked[upTo(blocked.length)];
       if (lane === undefined) return;
       if (kind < 4 || kind > 5) await retryBlocked(store.writer, { id: SUBSCRIPTION, subject: lane.subject });
@@ -775,7 +777,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   let apart: readonly StoredLane[] = [];
   do {
     await time.runUntil(time.now() + 20_000);
-    apart = await readLanes(shared, SUBSCRIPTION);
+    apart = (await Array.fromAsync(readLanes(shared, SUBSCRIPTION))).flat();
   } while (apart.length > 0 && time.now() < settledBy);
   if (apart.length > 0) faults.push(`still apart: ${JSON.stringify(apart)}`);
   for (const node of nodes) node.alive = false;

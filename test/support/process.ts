@@ -9,12 +9,15 @@ export interface ServerProcess {
   kill(signal: NodeJS.Signals): Promise<void>;
 }
 
-/** Starts `kilde serve` on a free port, and waits until it listens. */
+const FROM_SOURCE: readonly string[] = [process.execPath, MAIN];
+
+/** Starts `kilde serve` on a free port, and waits until it listens. `program`: default: as it runs from source. */
 export async function startServer(
   databaseUrl: string,
   environment: Readonly<Record<string, string>> = {},
+  program = FROM_SOURCE,
 ): Promise<ServerProcess> {
-  const child = Bun.spawn([process.execPath, MAIN, "serve", "--port", "0", "--database-url", databaseUrl], {
+  const child = Bun.spawn([...program, "serve", "--port", "0", "--database-url", databaseUrl], {
     env: { ...process.env, KILDE_ACCESS_LOG: "false", ...environment },
     stdout: "pipe",
     stderr: "pipe",

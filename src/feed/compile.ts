@@ -56,6 +56,7 @@ export function compileFeed(
     source: sourceOf(definition),
     rekeyed: definition.subject !== undefined,
     stateful: definition.state !== undefined,
+    replacesErased: typeof definition.erased === "function",
     schemas,
     deprecated: definition.deprecated ?? null,
     sunset: definition.sunset ?? null,

@@ -35,11 +35,13 @@ interface StoredDefinition {
   readonly hasEvents: boolean;
   /** Consumers may rely on a contract already. */
   readonly isPromised: boolean;
+  /** Some of the source is projected, even if nothing was published of it. */
+  readonly hasProjected: boolean;
 }
 
 /** Arguments: log id. */
 const SELECT_DEFINITION = `
-select feed.definition, log.head > feed.cleared, feed.schemas <> '{}'
+select feed.definition, log.head > feed.cleared, feed.schemas <> '{}', feed.cursor > 0
 from feeds as feed cross join logs as log on log.id = feed.log where feed.log = ?1`;
 
 async function readDefinition(database: Database, log: LogAddress): Promise<StoredDefinition> {
@@ -49,6 +51,7 @@ async function readDefinition(database: Database, log: LogAddress): Promise<Stor
     text: typeof text === "string" ? text : null,
     hasEvents: row?.[1] === 1,
     isPromised: row?.[2] === 1,
+    hasProjected: row?.[3] === 1,
   };
 }
 
@@ -60,6 +63,27 @@ const CHANGE_DEFINITION = `
 update feeds set definition = ?2,
   promised = 1 + max(promised, coalesce((select max(revision) from feed_contracts where log = ?1), 0))
 where log = ?1 and definition is ?3`;
+
+/**
+ * The same, for a feed that has to track its origins from now on: `tracing.ts` finds those of what it has published. Arguments:
+ * log id, definition, the one before.
+ */
+const TRACK_ORIGINS = `
+update feeds set definition = ?2, traced = 0,
+  promised = 1 + max(promised, coalesce((select max(revision) from feed_contracts where log = ?1), 0))
+where log = ?1 and definition is ?3`;
+
+/** Whether a published feed has tracked its origins: it does not end to, since some of its events came from what it tracked. */
+export async function wasTracked(database: Database, { draft }: Feed, log: LogAddress): Promise<boolean> {
+  const { text } = await readDefinition(database, log);
+  return !draft && text !== null && (JSON.parse(text) as Definition).tracked === true;
+}
+
+/** Whether a feed tracks its origins only because an erased stream is published as something else in its source. */
+function isTrackedByReplacement({ feed, tracked, upstream }: RegisteredFeed): boolean {
+  if (!tracked || feed.rekeyed || upstream === null) return false;
+  return upstream.feed.replacesErased && !upstream.tracked ? true : isTrackedByReplacement(upstream);
+}
 
 function described({ source, prefixes, rekeyed }: Definition): string {
   const streams = prefixes.length === 0 ? source : `${source}, streams ${prefixes.join(", ")}`;
@@ -81,6 +105,14 @@ export async function isProjectedAsStored(database: Database, registered: Regist
   const [stored, own] = [JSON.parse(text) as Definition, definitionOf(registered)];
   if (!isSameSource(stored, own)) return false;
   return !own.draft || (stored.draft && sameJson(stored.schemas, own.schemas));
+}
+
+/** Whether nothing changes but that the feed has to track its origins from now on. */
+function startsTracking(registered: RegisteredFeed, before: Definition | null, now: Definition): boolean {
+  if (!isTrackedByReplacement(registered)) return false;
+  if (before === null) return true;
+  const isPublished = !before.draft && !now.draft;
+  return isPublished && before.tracked !== true && isSameSource({ ...before, tracked: true }, now);
 }
 
 function brokenSource(feed: Feed, before: Definition, now: Definition): BrokenPromiseError {
@@ -107,7 +139,7 @@ interface Change {
  */
 async function changeOf(database: Database, registered: RegisteredFeed): Promise<Change | null> {
   const { feed, log, contract } = registered;
-  const { text, hasEvents, isPromised } = await readDefinition(database, log);
+  const { text, hasEvents, isPromised, hasProjected } = await readDefinition(database, log);
   const now = definitionOf(registered);
   const args = [log.id, JSON.stringify(now), text];
   const before = text === null ? null : (JSON.parse(text) as Definition);
@@ -120,7 +152,12 @@ async function changeOf(database: Database, registered: RegisteredFeed): Promise
     const statements = [...(promotes ? [promised] : []), { sql: KEEP_DEFINITION, args }];
     return { statements, before: text, rebuilds: false, hasEvents, changesStanding: promotes };
   };
-  if (before === null || isSame) return keep();
+  if (isSame) return keep();
+  if (hasProjected && startsTracking(registered, before, now)) {
+    const statements = [{ sql: TRACK_ORIGINS, args }];
+    return { statements, before: text, rebuilds: false, hasEvents, changesStanding: true };
+  }
+  if (before === null) return keep();
   const change = { before: text, hasEvents, rebuilds: true, changesStanding: true };
   const rebuild = { ...change, statements: [{ sql: CHANGE_DEFINITION, args }] };
   if (!isSameSource(before, now)) {

@@ -56,6 +56,8 @@ export interface Feed {
   readonly rekeyed: boolean;
   /** What is published for an event depends on the events of the subject before it. */
   readonly stateful: boolean;
+  /** An erased stream may be published as something else than a tombstone. */
+  readonly replacesErased: boolean;
   /** JSON Schema (2020-12) of the `data` of each type that is published. */
   readonly schemas: Readonly<Record<string, unknown>>;
   readonly deprecated: string | null;

@@ -5,7 +5,7 @@ import { findLog } from "../log/subjects.ts";
 import { FeedDefinitionsError } from "./compile-all.ts";
 import type { Feed } from "./feed.ts";
 import { boundBy } from "./contract.ts";
-import { keepDefinitions } from "./definition-record.ts";
+import { keepDefinitions, wasTracked } from "./definition-record.ts";
 import { type Contract, standingOf } from "./promise.ts";
 import { readFeed } from "./record.ts";
 
@@ -17,14 +17,18 @@ export interface RegisteredFeed {
   /** The feed it is projected from; null: from the event log. */
   readonly upstream: RegisteredFeed | null;
   /**
-   * Erasing a stream may concern other subjects than the one of its name, so that it is noted which source event each
-   * event came from: the feed is re-keyed, or one that it is projected from is.
+   * No tombstone in the source shows what an erased stream was published as, so that it is noted which source event each event
+   * came from: the feed is re-keyed, or one that it is projected from is, or publishes something else than tombstones.
    */
   readonly tracked: boolean;
   /** The feed gathers the events of its source in the order of the event log; see `merging.ts`. */
   readonly merges: boolean;
   /** The contract of this release, as it stands to what was promised. */
   readonly contract: Contract;
+}
+
+function isTracked(feed: Feed, upstream: RegisteredFeed | null): boolean {
+  return feed.rekeyed || (upstream !== null && (upstream.tracked || upstream.feed.replacesErased));
 }
 
 async function register(database: Database, clock: Clock, feed: Feed, source: LogAddress) {
@@ -66,7 +70,7 @@ export async function registerFeeds(
     if (log === null) throw new Error(`the log ${feed.path} was not made`);
     if ((await readFeed(database, log)) === null) continue;
     const contract = await standingOf(database, feed, log);
-    const tracked = feed.rekeyed || upstream?.tracked === true;
+    const tracked = isTracked(feed, upstream) || (await wasTracked(database, feed, log));
     const merges = feed.rekeyed && upstream !== null && !upstream.tracked;
     const bound = contract.promise === null ? feed : boundBy(feed, contract.promise);
     registered.set(feed.path, { feed: bound, log, source, upstream, tracked, merges, contract });

@@ -273,6 +273,54 @@ describe("an erased stream", () => {
   }
 });
 
+describe("an erased stream that a feed publishes as something else than a tombstone", () => {
+  const replacing = sketch({ name: "replacing", erased: () => [{ type: "Forgotten", data: "{}" }] });
+  const down = sketch({ name: "down", source: { log: replacing.path, types: ["PublicA"] } });
+  const further = sketch({ name: "further", source: { log: down.path, types: ["PublicPublicA"] } });
+
+  test("is erased from the feeds that are projected from it", async () => {
+    await appendEach("a", "b");
+    const { get, drain } = await openProjection(deps(), [replacing, down, further]);
+    await drain();
+    await erase("a");
+    await drain();
+    expect(shortly(await eventsOf(get(replacing.path).reader, "a"))).toEqual(["2 Forgotten {}"]);
+    for (const { path } of [down, further]) {
+      const { reader } = get(path);
+      expect(shortly(await eventsOf(reader, "a"))).toEqual([
+        "1 event-erased undefined",
+        `2 erased-in-part {"versions":[[1,1]]}`,
+      ]);
+      expect(await eventsOf(reader, "b")).toHaveLength(1);
+    }
+  });
+
+  test("is erased, too, from feeds that were projected while it was published as a tombstone", async () => {
+    const erasing = sketch({ name: "replacing" });
+    await appendEach("a", "b");
+    const before = await openProjection(deps(), [erasing, down, further]);
+    await before.drain();
+    const { get, drain } = await openProjection(deps(), [replacing, down, further]);
+    // A server lets an erasure wait until the origins are traced.
+    await drain();
+    await erase("a");
+    await drain();
+    for (const { path } of [down, further])
+      expect((await eventsOf(get(path).reader, "a")).map(({ data }) => data ?? null)).not.toContainEqual(
+        expect.objectContaining({ by: "ida" }),
+      );
+    // And back again.
+    await (await openProjection(deps(), [erasing, down, further])).drain();
+    await erase("b");
+    const after = await openProjection(deps(), [erasing, down, further]);
+    await after.drain();
+    const left = (
+      await Promise.all([down, further].map(({ path }) => eventsOf(after.get(path).reader)))
+    ).flat();
+    expect(left.filter(({ data }) => data !== undefined && "by" in (data as object))).toEqual([]);
+  });
+});
+
 describe("events from before it was noted where they came from", () => {
   const down = sketch({ name: "down", project: counted, source: { log: totals.path, types: ["PublicA"] } });
 

@@ -155,9 +155,7 @@ function definition(all: readonly RandomFeed[], index: number, isNewer: boolean)
   const draft = isDraft(all, index);
   const change = feed.change === "key" && !draft ? "none" : feed.change;
   const key = change === "key" && isNewer ? (feed.key === "own" ? "other" : "own") : feed.key;
-  const { folds } = feed;
-  const isSource = all.some((_, other) => sourceIndex(all, other) === index);
-  const erased = isSource && feed.erased === "publish" ? "erase" : feed.erased;
+  const { folds, erased } = feed;
 
   const outputsOf = (outputs: readonly Output[]) => (event: SourceEvent, state: unknown) => {
     mustWork(feed.fragileHandler, isNewer, event);

@@ -59,6 +59,7 @@ export function sketch({
     },
     rekeyed: subject !== undefined,
     stateful: project === counted,
+    replacesErased: erased !== undefined,
     schemas: { PublicA: { type: "object" } },
     deprecated: rest.deprecated ?? null,
     sunset: rest.sunset ?? null,

@@ -17,6 +17,7 @@ import { type Calls, countCalls } from "./worker/calls.ts";
 import { workerClock } from "./worker/clock.ts";
 import { openWorkerDatabase, openWorkerReplica } from "./worker/database.ts";
 import { type Invocation, KINDS, openInvocation } from "./worker/invocation.ts";
+import { fromAnywhere } from "./worker/from-anywhere.ts";
 import { type Configured, createIsolate } from "./worker/isolate.ts";
 
 export { defineConfig } from "./config/define.ts";
@@ -202,10 +203,4 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
       if (failures.length > 0) throw failures[0];
     },
   };
-}
-
-/** Beginning anywhere, so that none comes first whenever calls or time do not last for all. */
-function fromAnywhere<Item>(items: readonly Item[]): Item[] {
-  const first = Math.floor(Math.random() * items.length);
-  return [...items.slice(first), ...items.slice(0, first)];
 }

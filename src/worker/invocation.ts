@@ -18,6 +18,7 @@ import { sealWith } from "../server/seal.ts";
 import type { Calls } from "./calls.ts";
 import { deliveringWork } from "./delivery.ts";
 import { workerSend } from "./send.ts";
+import { fromAnywhere } from "./from-anywhere.ts";
 import type { Configured, RememberedStore } from "./isolate.ts";
 import { inTurns } from "./turns.ts";
 import { clearing, runWorks, sweeping } from "./works.ts";
@@ -156,7 +157,7 @@ export function openInvocation(deps: InvocationDeps): Invocation {
       const over = AbortSignal.any([calls.signal, ended.signal]);
       const deadline = clock.monotonic() + milliseconds;
       const timer = clock.sleep(milliseconds, ended.signal).then(() => ended.abort());
-      const chosen = kinds.flatMap((kind) => works[kind]());
+      const chosen = fromAnywhere(kinds.flatMap((kind) => works[kind]()));
       const { onFailure } = deps;
       const share = (parts: number) => calls.share(parts);
       await runWorks(chosen, { deadline, signal: over }, { clock, share, onFailure });

@@ -55,7 +55,8 @@ export interface RunWorksDeps {
 /**
  * Gives each work a slice in turn, and again for as long as one of them did something: it may be what another
  * waits for, as a feed that is projected from a feed. Each slice is an equal part of the time and of the calls that are
- * left, so that a work which has much to do starves none: what one leaves of its part is the others'.
+ * left, but enough to get something done, so that a work which has much to do starves none: what one leaves of its part is
+ * the others'. Calls may not last for all of many works, so the caller begins with another one each time.
  */
 export async function runWorks(
   works: readonly BackgroundWork[],

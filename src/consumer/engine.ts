@@ -219,6 +219,33 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
     }
   };
 
+  const walk: Engine["reconstitute"] = async (how, signal) => {
+    const before = (await prepared()).mark.position;
+    const readHistory = () => deps.client.history(deps.log === null ? {} : { feed: deps.log });
+    const first = await readHistory();
+    if (first.identity !== null) history.note(first.identity);
+    const { mark, identity } = await settled([]);
+    let looked: number | null = first.head;
+    const readHead = async () => {
+      const head = looked ?? (await readHistory()).head;
+      looked = null;
+      return head;
+    };
+    const awaitedAfter = () => (phase === "idle" || transport === "push" ? null : mark.position);
+    const began = () => since().position;
+    const handledTo = Math.min(before, mark.position);
+    const walking = { ...all, since: began, awaitedAfter, identity, readHead, handledTo };
+    const found = await reconstitute(walking, how, signal).catch((error: unknown) => {
+      if (error instanceof LogRestoredError) halted = error;
+      throw error;
+    });
+    if (transport === "push") {
+      mark.reach(found.head);
+      await store.transact((tx) => store.saveFeed(tx, key, { position: mark.position, identity }));
+    }
+    return found;
+  };
+
   const engine: Engine = {
     counts,
     blocked,
@@ -257,38 +284,13 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
     receive: (events) => inbox.put(events),
     async pull(subject) {
       await prepared();
-      return pulls.toNow(subject, "since");
+      return retirement.watch(pulls.toNow(subject, "since"));
     },
     async ensure(subject, need) {
       await prepared();
-      return ensure(all, subject, need);
+      return retirement.watch(ensure(all, subject, need));
     },
-    async reconstitute(how, signal) {
-      const before = (await prepared()).mark.position;
-      const readHistory = () => deps.client.history(deps.log === null ? {} : { feed: deps.log });
-      const first = await readHistory();
-      if (first.identity !== null) history.note(first.identity);
-      const { mark, identity } = await settled([]);
-      let looked: number | null = first.head;
-      const readHead = async () => {
-        const head = looked ?? (await readHistory()).head;
-        looked = null;
-        return head;
-      };
-      const awaitedAfter = () => (phase === "idle" || transport === "push" ? null : mark.position);
-      const began = () => since().position;
-      const handledTo = Math.min(before, mark.position);
-      const walking = { ...all, since: began, awaitedAfter, identity, readHead, handledTo };
-      const found = await reconstitute(walking, how, signal).catch((error: unknown) => {
-        if (error instanceof LogRestoredError) halted = error;
-        throw error;
-      });
-      if (transport === "push") {
-        mark.reach(found.head);
-        await store.transact((tx) => store.saveFeed(tx, key, { position: mark.position, identity }));
-      }
-      return found;
-    },
+    reconstitute: (how, signal) => retirement.watch(walk(how, signal)),
   };
   return engine;
 }

@@ -32,24 +32,32 @@ export interface Retirement {
   readonly signal: AbortSignal;
   /** Notes and reports an error that is a retirement; false: it is another error. */
   note(error: unknown): boolean;
+  /** Settles as the work does, and notes that it failed with a retirement. */
+  watch<Result>(work: Promise<Result>): Promise<Result>;
 }
 
 export function createRetirement(feed: string | null, report: (error: FeedRetiredError) => void): Retirement {
   const ending = new AbortController();
   let noted: FeedRetiredError | null = null;
+  const note = (error: unknown): boolean => {
+    if (!isRetirement(error)) return false;
+    if (noted === null) {
+      noted = new FeedRetiredError(feed ?? "The event log", error);
+      report(noted);
+      ending.abort();
+    }
+    return true;
+  };
   return {
     signal: ending.signal,
     get error() {
       return noted;
     },
-    note(error) {
-      if (!isRetirement(error)) return false;
-      if (noted === null) {
-        noted = new FeedRetiredError(feed ?? "The event log", error);
-        report(noted);
-        ending.abort();
-      }
-      return true;
-    },
+    note,
+    watch: (work) =>
+      work.catch((error: unknown) => {
+        note(error);
+        throw error;
+      }),
   };
 }

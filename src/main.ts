@@ -4,12 +4,19 @@ import { isatty } from "node:tty";
 import { version } from "../package.json" with { type: "json" };
 import { runCli } from "./cli/cli.ts";
 import type { Output } from "./cli/context.ts";
+import { escapeControls } from "./cli/control-characters.ts";
 import { systemClock } from "./server/system-clock.ts";
 
 /** Whether the process goes on when nobody reads any more what it writes. */
 let outlivesReader = false;
 
 function output(stream: NodeJS.WriteStream, descriptor: number): Output {
+  const isTerminal = isatty(descriptor);
+  const write = (text: string) =>
+    new Promise<void>((resolve) => {
+      if (stream.write(text)) resolve();
+      else stream.once("drain", resolve);
+    });
   stream.on("error", (error: NodeJS.ErrnoException) => {
     if (outlivesReader) return;
     // Whoever read this has enough, as `| head` has: that is no failure.
@@ -17,13 +24,10 @@ function output(stream: NodeJS.WriteStream, descriptor: number): Output {
     throw error;
   });
   return {
-    isTerminal: isatty(descriptor),
+    isTerminal,
     stream,
-    write: (text) =>
-      new Promise((resolve) => {
-        if (stream.write(text)) resolve();
-        else stream.once("drain", resolve);
-      }),
+    write: (text) => write(escapeControls(text)),
+    writeExact: (text) => write(isTerminal ? escapeControls(text) : text),
   };
 }
 

@@ -33,7 +33,7 @@ function stateText({ state, blocked }: ConsumerInfo): string {
 function nameText({ consumer, active, failure }: ConsumerInfo): string {
   const name = active ? consumer : `${consumer}  (gone)`;
   if (failure === null) return name;
-  const message = failure.message.replaceAll(/[\p{Cc}\p{Cf}]/gu, " ").slice(0, MESSAGE_LENGTH);
+  const message = failure.message.replaceAll(/\p{Cf}/gu, " ").slice(0, MESSAGE_LENGTH);
   return `${name}  (${JSON.stringify(failure.subject)}: ${message})`;
 }
 

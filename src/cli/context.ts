@@ -6,8 +6,13 @@ export interface Output {
   readonly isTerminal: boolean;
   /** For what draws on a terminal by itself. */
   readonly stream: NodeJS.WritableStream;
-  /** Resolves when more may be written, so that a slow reader is waited for. */
+  /**
+   * Writes text for people: control characters are escaped, whoever sent them. Resolves when more may be written, so that a
+   * slow reader is waited for.
+   */
   write(text: string): Promise<void>;
+  /** Writes text for programs as it is; to a terminal, as `write` does. */
+  writeExact(text: string): Promise<void>;
 }
 
 /** Everything a verb takes from outside: what the roots wire, and tests replace. */

@@ -1,3 +1,4 @@
+import { escapeLine } from "./control-characters.ts";
 import { eventJson } from "./event-json.ts";
 
 /**
@@ -9,8 +10,10 @@ export function prettyEvent(line: string, log: string): string {
   const event = json.value as Readonly<Record<string, unknown>>;
   const { id, subject, sequence, type, time } = event;
   const version = String(Number(sequence));
-  const heading = `${String(id)}  ${String(subject)}@${version}  ${String(type)}  ${String(time)}\n`;
-  return "data" in event ? `${heading}    ${json.textAt(["data"], event["data"])}\n` : heading;
+  const heading = [id, `${String(subject)}@${version}`, type, time].map((part) => escapeLine(String(part)));
+  const lines = [heading.join("  ")];
+  if ("data" in event) lines.push(`    ${escapeLine(json.textAt(["data"], event["data"]))}`);
+  return `${lines.join("\n")}\n`;
 }
 
 /** An event as the server wrote it, on a line of its own. Throws an UnreadableEventError, so that only JSON is printed. */

@@ -1,4 +1,5 @@
 import { type KildeError, type ProblemCode, PROBLEMS } from "../core/errors.ts";
+import { escapeLine } from "./control-characters.ts";
 
 /** What the program's exit codes mean; `kilde --help` prints them. */
 export const EXIT = {
@@ -51,8 +52,10 @@ function exitCodeOf(code: ProblemCode): ExitCode {
 /** A failure that the catalogue of problems knows, as the command line tells it. */
 export function problemError(error: KildeError): CliError {
   const details = (error.members.errors ?? [])
-    .map(({ pointer, parameter, detail }) => `\n  ${pointer ?? parameter ?? ""}: ${detail}`)
+    .map(({ pointer, parameter, detail }) => `\n  ${escapeLine(`${pointer ?? parameter ?? ""}: ${detail}`)}`)
     .filter((detail) => !error.message.includes(detail.trim()));
   const { remedy } = PROBLEMS[error.code];
-  return new CliError(exitCodeOf(error.code), error.message + details.join(""), remedy, { cause: error });
+  return new CliError(exitCodeOf(error.code), escapeLine(error.message) + details.join(""), remedy, {
+    cause: error,
+  });
 }

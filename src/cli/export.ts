@@ -34,7 +34,11 @@ async function openSink(context: CliContext, target: string | undefined, flags: 
     return openExportFile(resolve(context.cwd, target), target, flags.resume === true);
   }
   if (flags.resume === true) throw new CliError(EXIT.usage, "--resume needs the file to continue");
-  return { cursor: START, write: (lines) => context.stdout.write(lines), close: () => Promise.resolve() };
+  return {
+    cursor: START,
+    write: (lines) => context.stdout.writeExact(lines),
+    close: () => Promise.resolve(),
+  };
 }
 
 function queryOf(flags: ExportFlags, { position, identity }: Cursor): URLSearchParams {

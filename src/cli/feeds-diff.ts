@@ -2,6 +2,7 @@ import { Command } from "commander";
 
 import { type ComparableEvent, type Correspondence, correspondences } from "../feed/differences.ts";
 import type { CliContext } from "./context.ts";
+import { escapeLine } from "./control-characters.ts";
 import { versionNumber } from "./feeds-test.ts";
 import { examples, jsonOption, urlOption } from "./options.ts";
 import { readPages } from "./pages.ts";
@@ -68,8 +69,9 @@ function table(rows: readonly Row[]): string {
     ),
   );
   return rows
+    .map((row) => row.map(escapeLine))
     .map(
-      ([member, left, right]) =>
+      ([member = "", left = "", right = ""]) =>
         `${member.padEnd(widths[0] ?? 0)}  ${left.padEnd(widths[1] ?? 0)}  ${right}\n`,
     )
     .join("");

@@ -2,6 +2,7 @@ import { readObject } from "../client/parse-answer.ts";
 import { Command } from "commander";
 
 import type { CliContext } from "./context.ts";
+import { escapeLine } from "./control-characters.ts";
 import type { FeedEntry } from "./feed-versions.ts";
 import { examples, jsonOption, urlOption } from "./options.ts";
 import { withServer } from "./server.ts";
@@ -41,7 +42,7 @@ function row(entry: FeedEntry): string {
     `${lag.events} events, ${lag.seconds} s`.padEnd(22),
     progressOf(entry),
   ];
-  return `${columns.join("  ").trimEnd()}\n`;
+  return `${escapeLine(columns.join("  ").trimEnd())}\n`;
 }
 
 async function listFeeds({ stdout, ...context }: CliContext, { url, json }: ListFlags): Promise<void> {

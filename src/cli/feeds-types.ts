@@ -52,7 +52,7 @@ async function printTypes(
   const schemas = await withServer(context, url, ({ request }) =>
     request(`${feedPath(feed, version)}/schemas`, {}, readSchemas),
   );
-  await context.stdout.write(typeScriptOf(feed, version, schemas));
+  await context.stdout.writeExact(typeScriptOf(feed, version, schemas));
 }
 
 /** `kilde feeds types` */

@@ -28,7 +28,7 @@ async function follow(context: CliContext, stream: string | undefined, flags: Fo
       prefix: flags.prefix,
       after,
     })) {
-      await context.stdout.write(flags.pretty === true ? prettyEvent(text, path) : `${text}\n`);
+      await context.stdout.writeExact(flags.pretty === true ? prettyEvent(text, path) : `${text}\n`);
     }
   };
   await withServer(context, flags.url, print, {

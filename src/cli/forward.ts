@@ -2,6 +2,7 @@ import type { Outgoing, Send } from "../egress/outgoing.ts";
 import type { Signer } from "../webhook/sign.ts";
 import { HEADER, MEDIA_TYPE } from "../webhook/wire.ts";
 import type { CliContext } from "./context.ts";
+import { escapeLine } from "./control-characters.ts";
 
 /** A delivery of one event, the same for each attempt. */
 export interface Forwarded {
@@ -61,7 +62,7 @@ export async function forward(deps: ForwardDeps, forwarded: Forwarded): Promise<
       throw error;
     }
     const told = answer.kind === "answered" ? String(answer.status) : answer.category;
-    const line = `${told}  ${forwarded.title}  (${answer.durationMs} ms)`;
+    const line = escapeLine(`${told}  ${forwarded.title}  (${answer.durationMs} ms)`);
     if (answer.kind === "answered" && answer.status >= 200 && answer.status < 300) {
       await context.stdout.write(`${line}\n`);
       return true;

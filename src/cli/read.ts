@@ -44,7 +44,7 @@ async function read(context: CliContext, stream: string | undefined, flags: Read
   const print = async (server: Server) => {
     for await (const { lines } of readPages(server, path, queryOf(flags), flags.limit)) {
       const printed = flags.pretty === true ? prettyEvent : eventLine;
-      await context.stdout.write(lines.map((line) => printed(line, path)).join(""));
+      await context.stdout.writeExact(lines.map((line) => printed(line, path)).join(""));
     }
   };
   await withServer(context, flags.url, print, { consumer: flags.consumer });

@@ -1,4 +1,5 @@
 import type { CliContext } from "./context.ts";
+import { escapeLine } from "./control-characters.ts";
 
 /** A column of a table: its heading, how wide it is at least, and whether it holds numbers. */
 export interface Column {
@@ -10,7 +11,7 @@ export interface Column {
 /** A line of a table; what is longer than its column pushes the rest on. */
 export function tableRow(columns: readonly Column[], cells: readonly string[]): string {
   const line = columns.map(({ width, isNumber = false }, index) => {
-    const cell = cells[index] ?? "";
+    const cell = escapeLine(cells[index] ?? "");
     return isNumber ? cell.padStart(width) : cell.padEnd(width);
   });
   return `${line.join("  ").trimEnd()}\n`;

@@ -2,6 +2,7 @@ import { Command } from "commander";
 
 import type { Subscription } from "../client/subscription-types.ts";
 import type { CliContext } from "./context.ts";
+import { escapeLine } from "./control-characters.ts";
 import { examples, jsonOption, urlOption } from "./options.ts";
 import { type Column, printTable } from "./table.ts";
 import { say, statusText, type WebhookFlags, withSubscriptions } from "./webhooks-server.ts";
@@ -64,7 +65,9 @@ export function subscriptionText(shown: Subscription): string {
     ["blocked", blocked === 0 ? null : `${blocked} subjects; see \`kilde webhooks blocked\``],
     ["created", shown.created],
   ];
-  return lines.map(([name, value]) => (value === null ? "" : `${name.padEnd(14)}${value}\n`)).join("");
+  return lines
+    .map(([name, value]) => (value === null ? "" : `${name.padEnd(14)}${escapeLine(value)}\n`))
+    .join("");
 }
 
 /** `kilde webhooks list` */

@@ -31,7 +31,8 @@ async function printedTypes(schemas: unknown): Promise<string> {
     stdout: {
       isTerminal: false,
       stream: process.stdout,
-      write: (text) => {
+      write: () => Promise.resolve(),
+      writeExact: (text) => {
         printed += text;
         return Promise.resolve();
       },
@@ -43,6 +44,7 @@ async function printedTypes(schemas: unknown): Promise<string> {
         reported += text;
         return Promise.resolve();
       },
+      writeExact: () => Promise.resolve(),
     },
     clock: systemClock,
     fetch,

@@ -9,13 +9,14 @@ import {
   COPY_OF_CONSUMERS,
   type Disturbance,
   FINE,
+  inStorm,
   LATE_TEAM,
   MIGRATION,
   oneOf,
   SERVER_RESTORED,
 } from "./lossy-world/disturbances.ts";
 import type { Fate } from "./lossy-world/network.ts";
-import type { Operation } from "./lossy-world/published.ts";
+import { MARK, type Operation } from "./lossy-world/published.ts";
 import {
   acknowledgedIn,
   faultsOfLog,
@@ -48,6 +49,9 @@ const LOOK_MS = 250;
 /** How long there is some more work between two disturbances. */
 const QUIET_MS = 500;
 
+/** Share of the steps that have their place which happen in a storm. */
+const STORM_SHARE = 0.4;
+
 interface Healing {
   readonly after: string;
   readonly consumer: string;
@@ -58,7 +62,7 @@ interface Healing {
 async function untilHealed(world: World, after: string): Promise<Healing[]> {
   const began = performance.now();
   // There is something new for each, also when no producer came through.
-  const data: Operation = { id: `mark/${began}`, n: 1 };
+  const data: Operation = { id: `${MARK}${began}`, n: 1 };
   await world.direct().append("marks", { type: "Added", data });
   const goal = await readReference(world.direct());
   const left = new Set(world.consumers);
@@ -95,8 +99,15 @@ function scheduleOf(chance: () => number): Disturbance[] {
   ];
   const shuffled = ANYTIME.map((each) => [chance(), each] as const).sort(([a], [b]) => a - b);
   const between = shuffled.map(([, each]) => each);
-  return fixed.flatMap((step) => [...between.splice(0, 1), step]);
+  const steps = fixed.flatMap((step) => [
+    ...between.splice(0, 1),
+    chance() < STORM_SHARE ? inStorm(step) : step,
+  ]);
+  return [...steps, ...between];
 }
+
+/** What happens after that, as long as there is time. */
+const LATER = [...ANYTIME, COPY_OF_CONSUMERS, CONSUMER_RESTORED, BACKUP, SERVER_RESTORED];
 
 async function disturb(world: World, chance: () => number): Promise<Healing[]> {
   const healings: Healing[] = [];
@@ -107,7 +118,7 @@ async function disturb(world: World, chance: () => number): Promise<Healing[]> {
   };
   const until = performance.now() + SECONDS * 1_000;
   for (const each of scheduleOf(chance)) await step(each);
-  while (performance.now() < until) await step(oneOf(ANYTIME, chance));
+  while (performance.now() < until) await step(oneOf(LATER, chance));
   return healings;
 }
 
@@ -136,7 +147,12 @@ async function expectAllRight(world: World, reference: Reference): Promise<void>
     parted.set(identity, known);
     return known;
   };
-  expect(await faultsOfLog(reference, acknowledged, heldOf)).toEqual({ lost: [], doubled: [] });
+  expect(await faultsOfLog(reference, acknowledged, heldOf)).toEqual({
+    lost: [],
+    doubled: [],
+    unacknowledged: [],
+  });
+  expect(reference.events.length).toBeGreaterThan(0);
   expect(acknowledged.length).toBeGreaterThan(SECONDS);
 }
 
@@ -153,6 +169,8 @@ function report(world: World, reference: Reference, healings: readonly Healing[]
       `requests ${JSON.stringify(Object.fromEntries(fates))}; ` +
       `webhooks ${world.consumers.map((each) => each.received()).join(" ")}`,
   );
+  for (const [name, network] of world.networks)
+    expect([name, network.fates.get("through") ?? 0]).not.toEqual([name, 0]);
   for (const fate of ["lost", "unanswered", "reset", "doubled", "late", "delayed"] as const)
     expect([fate, fates.get(fate) ?? 0]).not.toEqual([fate, 0]);
 }

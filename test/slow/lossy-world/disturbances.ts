@@ -81,6 +81,18 @@ export const ANYTIME: readonly Disturbance[] = [
   },
 ];
 
+/** The disturbance, while networks lose, double and delay a large share of the requests. */
+export function inStorm({ name, happen }: Disturbance): Disturbance {
+  return {
+    name: `${name}, in a storm`,
+    async happen(world, chance) {
+      setWeather(world, "", STORM);
+      await happen(world, chance);
+      setWeather(world, "", USUAL);
+    },
+  };
+}
+
 export const COPY_OF_CONSUMERS: Disturbance = {
   name: "databases of consumers copied",
   async happen(world) {

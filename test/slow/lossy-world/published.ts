@@ -6,6 +6,9 @@ export interface Operation {
   readonly n: number;
 }
 
+/** How identifiers of events begin that no producer appended. */
+export const MARK = "mark/";
+
 export interface Told {
   readonly type: string;
   readonly data: unknown;

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 
 import type { Client, KildeEvent } from "../../../src/client/index.ts";
 import type { Acknowledged, ConsumerOptions } from "./programs.ts";
-import { type LogName, type Operation, told } from "./published.ts";
+import { type LogName, MARK, type Operation, told } from "./published.ts";
 
 /* What consumers must hold, computed from the event log alone. */
 
@@ -148,24 +148,43 @@ export function acknowledgedIn(file: string): Acknowledged[] {
   return lines.map((line) => JSON.parse(line) as Acknowledged);
 }
 
-/**
- * Acknowledged events that the log lacks, though no restore removed them, and identifiers that it has twice. `held` gives
- * up to which position the log still has what it had under an identity.
- */
+/** What is wrong with the log, by identifiers of events. */
+export interface LogFaults {
+  /** Acknowledged, not removed by a restore, and not in the log. */
+  readonly lost: readonly string[];
+  /** In the log more than once. */
+  readonly doubled: readonly string[];
+  /** In the log, and acknowledged to nobody as being where they are. */
+  readonly unacknowledged: readonly string[];
+}
+
+/** Compares the log with what producers know. `held` gives up to where the log has what it had under an identity. */
 export async function faultsOfLog(
   reference: Reference,
   acknowledged: readonly Acknowledged[],
   held: (identity: string) => Promise<number>,
-): Promise<{ lost: string[]; doubled: string[] }> {
+): Promise<LogFaults> {
   const at = idsOf(reference);
   const lost: string[] = [];
+  const known = new Map<number, string>();
   for (const { identity, events } of acknowledged) {
     const upTo = await held(identity);
-    for (const { position, ids } of events) {
-      lost.push(...ids.filter((id, n) => position + n <= upTo && at.get(position + n) !== id));
+    for (const { position: first, ids } of events) {
+      for (const [n, id] of ids.entries()) {
+        const position = first + n;
+        if (position > upTo) continue;
+        known.set(position, id);
+        if (at.get(position) !== id) lost.push(id);
+      }
     }
   }
   const seen = new Set<string>();
-  const doubled = reference.events.filter(({ data: { id } }) => seen.size === seen.add(id).size);
-  return { lost, doubled: doubled.map(({ data }) => data.id) };
+  const doubled: string[] = [];
+  const unacknowledged: string[] = [];
+  for (const [position, id] of at) {
+    if (seen.has(id)) doubled.push(id);
+    seen.add(id);
+    if (!id.startsWith(MARK) && known.get(position) !== id) unacknowledged.push(id);
+  }
+  return { lost, doubled, unacknowledged };
 }

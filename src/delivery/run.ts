@@ -4,6 +4,7 @@ import type { LogAddress } from "../log/keys.ts";
 import {
   type HasEnded,
   isRunning,
+  type Lease,
   NOW,
   releaseLease,
   sleepUnlessEnded,
@@ -148,16 +149,34 @@ export function deliver(options: DeliverOptions): DeliveringInTurns {
     return found;
   };
 
+  /**
+   * Reads what is to be delivered, and how far it is. Only under the lease: the last holder may have stored a lower cursor
+   * just before it let go. Null, and the lease is released: there is nothing to deliver.
+   */
+  const openHeld = async (id: string, lease: Lease) => {
+    try {
+      const subscription = await readSubscription(database, id);
+      if (subscription !== null && subscription.status !== "paused")
+        return { subscription, secrets: await options.secretsOf(subscription) };
+    } catch (error) {
+      // A process that cannot open the secrets leaves the subscription to others.
+      await releaseLease(writer, lease).catch(() => {});
+      throw error;
+    }
+    await releaseLease(writer, lease);
+    return null;
+  };
+
   /** Delivers once; says whether to look at the subscription again. */
   const deliverOnce = async (id: string, signal: AbortSignal): Promise<boolean> => {
-    const subscription = await readSubscription(database, id);
-    if (subscription === null || subscription.status === "paused") return false;
-    const secrets = await options.secretsOf(subscription);
     const asked = { wallMs: clock.now(), monotonicMs: clock.monotonic() };
     const lease =
       (await takeLease(writer, leaseName(id), holder)) ??
       (await takeOver({ database, writer, holder, hasEnded }, leaseName(id)));
     if (lease === null) return false;
+    const held = await openHeld(id, lease);
+    if (held === null) return false;
+    const { subscription, secrets } = held;
     const sinceAskedMs = () => clock.monotonic() - asked.monotonicMs;
     // The next dispatcher, perhaps in another process, reads the times that this one stores, so both count from the
     // database's clock, as leases do.

@@ -4,7 +4,6 @@ import type { LogAddress } from "../log/keys.ts";
 import {
   type HasEnded,
   isRunning,
-  type Lease,
   NOW,
   releaseLease,
   sleepUnlessEnded,
@@ -15,9 +14,9 @@ import type { LogReader } from "../log/reader.ts";
 import { type BatchWriter, writeUnplanned } from "../log/writer.ts";
 import { dispatch } from "./dispatcher.ts";
 import { RETRY_LAST_MS } from "./endpoint.ts";
+import { openHeld } from "./held.ts";
 import { createLeftBehind, type LeftBehind } from "./left-behind.ts";
 import { createProgressKeeper } from "./progress.ts";
-import { readSubscription } from "./record.ts";
 import type { OpenSecrets } from "./request.ts";
 import { listAttempts } from "./state.ts";
 import { createTurnOrder, type DeliveryTurns } from "./turn-order.ts";
@@ -149,24 +148,6 @@ export function deliver(options: DeliverOptions): DeliveringInTurns {
     return found;
   };
 
-  /**
-   * Reads what is to be delivered, and how far it is. Only under the lease: the last holder may have stored a lower cursor
-   * just before it let go. Null, and the lease is released: there is nothing to deliver.
-   */
-  const openHeld = async (id: string, lease: Lease) => {
-    try {
-      const subscription = await readSubscription(database, id);
-      if (subscription !== null && subscription.status !== "paused")
-        return { subscription, secrets: await options.secretsOf(subscription) };
-    } catch (error) {
-      // A process that cannot open the secrets leaves the subscription to others.
-      await releaseLease(writer, lease).catch(() => {});
-      throw error;
-    }
-    await releaseLease(writer, lease);
-    return null;
-  };
-
   /** Delivers once; says whether to look at the subscription again. */
   const deliverOnce = async (id: string, signal: AbortSignal): Promise<boolean> => {
     const asked = { wallMs: clock.now(), monotonicMs: clock.monotonic() };
@@ -174,7 +155,7 @@ export function deliver(options: DeliverOptions): DeliveringInTurns {
       (await takeLease(writer, leaseName(id), holder)) ??
       (await takeOver({ database, writer, holder, hasEnded }, leaseName(id)));
     if (lease === null) return false;
-    const held = await openHeld(id, lease);
+    const held = await openHeld(options, id, lease);
     if (held === null) return false;
     const { subscription, secrets } = held;
     const sinceAskedMs = () => clock.monotonic() - asked.monotonicMs;

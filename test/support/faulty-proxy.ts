@@ -6,18 +6,23 @@ export interface FaultyProxy {
   stop(): Promise<void>;
 }
 
-/** Stands before a server, and lets some requests fail. */
-export function startFaultyProxy(target: string, fateOfNext: () => Fate): FaultyProxy {
+const decoder = new TextDecoder();
+
+/** Stands before a server, and lets some requests fail; those that are to be slow wait for their fate. */
+export function startFaultyProxy(
+  target: string,
+  fateOfNext: (body: string) => Fate | Promise<Fate>,
+): FaultyProxy {
   const server = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
     idleTimeout: 0,
     async fetch(request) {
       const { pathname, search } = new URL(request.url);
-      const fate = fateOfNext();
-      if (fate === "lost") return new Response("lost", { status: 502 });
       const { method, headers } = request;
       const body = method === "GET" ? null : await request.arrayBuffer();
+      const fate = await fateOfNext(body === null ? "" : decoder.decode(body));
+      if (fate === "lost") return new Response("lost", { status: 502 });
       const response = await fetch(`${target}${pathname}${search}`, { method, headers, body });
       const answer = await response.arrayBuffer();
       if (fate === "unanswered") return new Response("unanswered", { status: 502 });

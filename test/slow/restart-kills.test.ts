@@ -43,8 +43,12 @@ interface Scene {
   start(): Promise<Served>;
   /** Appends an event, and gives its id. */
   append(server: Served): Promise<string>;
-  /** Resolves when the event has arrived at the receiver and in the feed, with how long each took since the server listens. */
-  arrived(server: Served, id: string): Promise<{ deliveredMs: number; projectedMs: number }>;
+  /** Resolves when the event has arrived at the receiver and in the feed, with how long each took. Default: since the server listens. */
+  arrived(
+    server: Served,
+    id: string,
+    sinceMs?: number,
+  ): Promise<{ deliveredMs: number; projectedMs: number }>;
   /** How often each event was received, by its id. */
   readonly received: ReadonlyMap<string, number>;
 }
@@ -128,11 +132,11 @@ async function withScene(kind: "file" | "sqld", use: (scene: Scene) => Promise<v
         expect((await fetch(`${url}/streams/${stream}`, jsonPost({ events }))).status).toBe(201);
         return stream;
       },
-      async arrived(server, id) {
-        const sinceMs = () => Math.round(performance.now() - (servers.get(server) ?? 0));
+      async arrived(server, id, sinceMs = servers.get(server) ?? 0) {
+        const passedMs = () => Math.round(performance.now() - sinceMs);
         const [deliveredMs, projectedMs] = await Promise.all([
-          until("a delivery", () => (received.has(id) ? sinceMs() : null)),
-          until("a projection", async () => ((await inFeed(server)).includes(id) ? sinceMs() : null)),
+          until("a delivery", () => (received.has(id) ? passedMs() : null)),
+          until("a projection", async () => ((await inFeed(server)).includes(id) ? passedMs() : null)),
         ]);
         return { deliveredMs, projectedMs };
       },
@@ -168,6 +172,29 @@ for (const kind of ["file", "sqld"] as const) {
             expect(times.projectedMs).toBeLessThan(CONTINUES_MS);
           }
           expect((await inFeed(server)).toSorted()).toEqual([...received.keys()].toSorted());
+        });
+      },
+      TIMEOUT_MS,
+    );
+
+    test(
+      "another server on the machine continues before the leases of the killed one expire",
+      async () => {
+        await withScene(kind, async ({ first, start, append, arrived, received }) => {
+          let holder = first;
+          for (let round = 0; round < RESTARTS; round += 1) {
+            const other = await start();
+            await arrived(holder, await append(holder));
+            await Bun.sleep(KEPT_MS);
+            const killedMs = performance.now();
+            await holder.stop("SIGKILL");
+            const times = await arrived(other, await append(other), killedMs);
+            console.log(`${kind}, another server: ${JSON.stringify(times)}`);
+            expect(times.deliveredMs).toBeLessThan(CONTINUES_MS);
+            expect(times.projectedMs).toBeLessThan(CONTINUES_MS);
+            holder = other;
+          }
+          expect((await inFeed(holder)).toSorted()).toEqual([...received.keys()].toSorted());
         });
       },
       TIMEOUT_MS,

@@ -241,6 +241,32 @@ describe.skipIf(process.platform !== "linux")("real processes", () => {
     expect(readFileSync(`/proc/${pid}/stat`, "utf8")).toContain(") Z ");
   });
 
+  const inOtherNamespace = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
+  const canUnshare = Bun.which("unshare") !== null && Bun.spawnSync([...inOtherNamespace, "true"]).success;
+
+  test.skipIf(!canUnshare)("a process in another namespace, as in a container, is never judged", async () => {
+    const { child, holder, pid } = await spawn([...inOtherNamespace, process.execPath, "-e", program]);
+    // It does not have this id here.
+    expect(pid).toBe(1);
+    expect(judged(holder)).toBe(false);
+    child.kill("SIGKILL");
+    await child.exited;
+    expect(judged(holder)).toBe(false);
+  });
+
+  test.skipIf(!canUnshare)("a process with the `/proc` of another namespace has no mark", async () => {
+    const { holder } = await spawn([
+      "unshare",
+      "--pid",
+      "--fork",
+      "--kill-child",
+      process.execPath,
+      "-e",
+      program,
+    ]);
+    expect(holder).toMatch(/^[\da-f-]{36}$/);
+  });
+
   test("this process is alive, and a process that had its id before it has ended", () => {
     const own = readOwnMark();
     if (own === null) throw new Error("there is no mark on Linux");

@@ -1,4 +1,4 @@
-import { include, type Reread } from "./lane.ts";
+import { acknowledge, include, type Reread, sendBack } from "./lane.ts";
 import { fitting, type LaneParcelsOptions, type Suspects } from "./lane-parcels.ts";
 import type { Lanes } from "./lanes.ts";
 import { batchMessage } from "./message.ts";
@@ -6,7 +6,10 @@ import type { Outcome, Parcel } from "./parcel.ts";
 import type { DeliveryEvent } from "./source.ts";
 import type { DeliveryMode, FrozenBatch } from "./subscription.ts";
 
-/** Batches of all subjects that are in step, one after the other. */
+/**
+ * Batches of all subjects that are in step, one after the other. A batch that takes much longer than others _detaches_:
+ * its subjects stand apart, each with its events under way, and the next batch holds the events of other subjects.
+ */
 export interface Batches {
   take(event: DeliveryEvent): void;
   /** Events at hand, and those of the batch that waits to be sent. */
@@ -25,7 +28,10 @@ export interface Batches {
   /** Told that what {@link frozen} gave is stored. */
   stored(frozen: FrozenBatch): void;
   isReady(): boolean;
-  next(): Parcel | null;
+  /** The batch to be sent now. Called when there is room for a request: a batch that takes too long detaches then. */
+  next(now: number): Parcel | null;
+  /** When the batch under way has taken too long while others wait; infinity when none does, or it has already. */
+  overdueAt(now: number): number;
   has(subject: number): boolean;
 }
 
@@ -33,7 +39,8 @@ interface Batch {
   readonly events: readonly DeliveryEvent[];
   readonly subjects: ReadonlySet<number>;
   readonly frozen: FrozenBatch;
-  state: "composed" | "ready" | "sending";
+  state: "composed" | "ready" | "sending" | "detached";
+  sentAt: number;
   /** What is left of its events, where some were removed while it was sent: the next attempt sends this. */
   left: DeliveryEvent[] | null;
 }
@@ -41,8 +48,16 @@ interface Batch {
 function batchOf(events: readonly DeliveryEvent[], state: Batch["state"]): Batch {
   const subjects = new Set(events.map(({ subject }) => subject));
   const frozen = { positions: events.map(({ position }) => position) };
-  return { events, subjects, frozen, state, left: null };
+  return { events, subjects, frozen, state, sentAt: 0, left: null };
 }
+
+/** A batch takes too long after this time, and after so many times what those that are taken last on average. */
+const OVERDUE_FIRST_MS = 100;
+const OVERDUE_LAST_MS = 5_000;
+const OVERDUE_FACTOR = 2;
+
+/** How much the last batch counts in the average. */
+const AVERAGE_SHARE = 0.2;
 
 export interface BatchesOptions extends Pick<LaneParcelsOptions, "subscription" | "isElsewhere"> {
   readonly suspects: Suspects;
@@ -59,6 +74,8 @@ export function createBatches(lanes: Lanes, options: BatchesOptions): Batches {
   const { subscription, limits, begun, onDone, onFreezing } = options;
   let backlog: DeliveryEvent[] = [];
   let batch = begun.length > 0 ? batchOf(begun, "ready") : null;
+  /** How long batches that are taken last on average. */
+  let averageMs = 0;
 
   const leave = (now: number) => {
     backlog = backlog.filter((event) => {
@@ -86,8 +103,53 @@ export function createBatches(lanes: Lanes, options: BatchesOptions): Batches {
     leave(outcome.now);
   };
 
+  const ownEvents = ({ events }: Batch, subject: number) =>
+    events.filter((event) => event.subject === subject);
+
+  /** Has its subjects stand apart, where none of them does, and lets the next batch come. */
+  const detach = (slow: Batch, now: number) => {
+    if (slow.subjects.values().some((subject) => lanes.has(subject))) return;
+    for (const subject of slow.subjects) {
+      const own = ownEvents(slow, subject);
+      const lane = lanes.addApart(subject, own[0]?.version ?? 1);
+      lane.seen = own.at(-1)?.position ?? 0;
+      lane.sending = true;
+    }
+    slow.state = "detached";
+    batch = null;
+    leave(now);
+    onFreezing();
+  };
+
+  const settleDetached = (settled: Batch, { verdict, ...outcome }: Outcome) => {
+    const { subjects } = settled;
+    const isFailure = verdict.kind === "refused" || verdict.kind === "overloaded";
+    for (const subject of subjects) {
+      const lane = lanes.wake(subject);
+      if (lane === null) continue;
+      const own = ownEvents(settled, subject);
+      const last = own.at(-1);
+      lane.sending = false;
+      if (verdict.kind === "acknowledged" && last !== undefined) {
+        acknowledge(lane, last.version);
+        // Nothing of it came since: there is nothing to be read.
+        if (lane.seen <= last.position) lane.readTo = lane.seen;
+      } else if (subjects.size === 1 && isFailure) {
+        lane.frozen = last?.version ?? null;
+        options.suspects.block(lane, verdict, outcome, own.length);
+      }
+      if (lane.back !== null) sendBack(lane, lane.back);
+      lanes.place(lane, outcome.now);
+    }
+  };
+
+  const overdueAt = ({ sentAt }: Batch) =>
+    sentAt + Math.min(OVERDUE_LAST_MS, Math.max(OVERDUE_FIRST_MS, OVERDUE_FACTOR * averageMs));
+
   const settle = (settled: Batch, outcome: Outcome) => {
     const { kind } = outcome.verdict;
+    if (kind === "acknowledged") averageMs += AVERAGE_SHARE * (outcome.now - settled.sentAt - averageMs);
+    if (settled.state === "detached") return settleDetached(settled, outcome);
     if (kind !== "unreachable" && kind !== "gone") {
       batch = null;
       if (kind !== "acknowledged") split(settled, outcome);
@@ -136,10 +198,17 @@ export function createBatches(lanes: Lanes, options: BatchesOptions): Batches {
       if (batch?.frozen === frozen && batch.state === "composed") batch.state = "ready";
     },
     isReady: () => batch?.state === "ready",
-    next() {
+    overdueAt(now) {
+      if (batch?.state !== "sending" || backlog.length === 0) return Number.POSITIVE_INFINITY;
+      const at = overdueAt(batch);
+      return at > now ? at : Number.POSITIVE_INFINITY;
+    },
+    next(now) {
+      if (batch?.state === "sending" && backlog.length > 0 && overdueAt(batch) <= now) detach(batch, now);
       if (batch?.state !== "ready" || batch.subjects.values().some(options.isElsewhere)) return null;
       const sent = batch;
       sent.state = "sending";
+      sent.sentAt = now;
       return {
         message: batchMessage(subscription, sent.events),
         events: sent.events.length,

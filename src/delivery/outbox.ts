@@ -214,14 +214,14 @@ async function openLaneOutbox(
     next(now, kind, isProbe) {
       if (batches === null || kind === "retry") return parcels.next(now, kind);
       return isProbe
-        ? (parcels.next(now, kind) ?? batches.next())
-        : (batches.next() ?? parcels.next(now, kind));
+        ? (parcels.next(now, kind) ?? batches.next(now))
+        : (batches.next(now) ?? parcels.next(now, kind));
     },
     isReady: () => lanes.waiting("fresh") + lanes.waiting("retry") > 0 || batches?.isReady() === true,
     onSuccess: (wasDown, now) => suspects.onSuccess(wasDown, now),
     onOver: release,
     compose: () => batches?.compose() === true,
-    due: (now) => lanes.due(now),
+    due: (now) => Math.min(lanes.due(now), batches?.overdueAt(now) ?? Number.POSITIVE_INFINITY),
     snapshot() {
       const lowWater = lanes.lowWater(reading.frontier());
       const rows = lanes.rows(lowWater);

@@ -327,6 +327,39 @@ describe("an endpoint that does not take what it is sent", () => {
     }, 20_000);
   }
 
+  for (const status of [204, 500]) {
+    test(`batch: one that is not answered holds back only subjects in it, and is answered ${status} in the end`, async () => {
+      const server = await start();
+      const hook = startReceiver();
+      const answered = Promise.withResolvers<void>();
+      let underWay = 0;
+      hook.answer = async (events) => {
+        if (!events.some(({ subject }) => subject === "slow")) return new Response(null, { status: 204 });
+        underWay += 1;
+        expect(underWay).toBe(1);
+        await answered.promise;
+        underWay -= 1;
+        return new Response(null, { status: hook.requests.some(holdsSlow) ? 204 : status });
+      };
+      const holdsSlow = ({ events }: Taken) => events.some(({ subject }) => subject === "slow");
+      await subscribe(server, hook, { mode: "batch", batch: { events: 10 } });
+      await append(server, "slow");
+      await until(() => underWay === 1);
+      for (let n = 0; n < 20; n += 1) await append(server, `other-${n % 5}`);
+      await append(server, "slow");
+      const others = () => hook.taken().filter((name) => name.startsWith("other-"));
+      await until(() => others().length === 20);
+      expect(hook.requests.some(holdsSlow)).toBe(false);
+      answered.resolve();
+      await until(() => hook.taken().includes("slow@2"));
+      expect(hook.taken().filter((name) => name.startsWith("slow"))).toEqual(["slow@1", "slow@2"]);
+      for (let n = 0; n < 5; n += 1) {
+        const own = others().filter((name) => name.startsWith(`other-${n}@`));
+        expect(own).toEqual([1, 2, 3, 4].map((version) => `other-${n}@${version}`));
+      }
+    }, 12_000);
+  }
+
   test("blocks that subject only; retry and skip let it go on", async () => {
     const server = await start();
     const hook = startReceiver();

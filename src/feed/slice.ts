@@ -18,6 +18,8 @@ export interface SliceDeps extends FeedDeps {
   readonly batchEvents?: number;
   /** Whether to try again what the feed is halted at, as a process does when it starts. */
   readonly retry: boolean;
+  /** Called when that was tried, whatever came of it. Default: nothing. */
+  readonly onRetried?: () => void;
   readonly onEvent: (event: RunEvent) => void;
 }
 
@@ -62,7 +64,10 @@ export function projectInSlices(deps: SliceDeps, registered: RegisteredFeed): Ba
     try {
       while (lease !== null && !isOver(slice)) {
         const step: Step = await projector.step({ lease, retry, flush });
-        if (step.kind !== "outdated" && step.kind !== "maintained") retry = false;
+        if (retry && step.kind !== "outdated" && step.kind !== "maintained") {
+          retry = false;
+          deps.onRetried?.();
+        }
         switch (step.kind) {
           case "projected":
             if (building && !step.building) onEvent({ kind: "live", feed: feed.path });

@@ -103,10 +103,10 @@ export function openInvocation(deps: InvocationDeps): Invocation {
     project: () =>
       registered.map((feed) => {
         const retry = !store.retried.has(feed.feed.path);
-        store.retried.add(feed.feed.path);
+        const onRetried = () => void store.retried.add(feed.feed.path);
         const { onFeedEvent: onEvent } = deps;
         const onNews = (path: string, log: LogState) => opened.learn(path, log);
-        return projectInSlices({ database, writer, clock, holder, retry, onNews, onEvent }, feed);
+        return projectInSlices({ database, writer, clock, holder, retry, onRetried, onNews, onEvent }, feed);
       }),
     deliver: () => [
       deliveringWork({ settings, database, writer, clock, calls, holder, onEvent: deps.onDeliveryEvent }),

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 
 import type { Clock } from "../../src/core/clock.ts";
 import type { Feed } from "../../src/feed/feed.ts";
-import { takeLease } from "../../src/log/lease.ts";
+import { releaseLease, takeLease } from "../../src/log/lease.ts";
 import { registerFeeds } from "../../src/feed/register.ts";
 import { readFeed } from "../../src/feed/record.ts";
 import type { RunEvent } from "../../src/feed/run.ts";
@@ -133,6 +133,20 @@ test("the lease is free after a slice, whatever became of it", async () => {
   const { slice } = await workOn(stateful);
   await slice();
   expect(await takeLease(app.store.writer, stateful.path, "another")).not.toBeNull();
+});
+
+test("a halted feed counts as tried again when it was, and not while another holds the lease", async () => {
+  await app.append("s-1", { type: "A" }, { type: "Bad" });
+  await (await workOn(stateful)).slice();
+  let retried = 0;
+  const { slice } = await workOn(stateful, { retry: true, onRetried: () => (retried += 1) });
+  const lease = await takeLease(app.store.writer, stateful.path, "another", RANK);
+  expect(await slice()).toBe("idle");
+  expect(retried).toBe(0);
+  if (lease !== null) await releaseLease(app.store.writer, lease);
+  await slice();
+  await slice();
+  expect(retried).toBe(1);
 });
 
 test("a halted feed is tried again once by who may, and otherwise left", async () => {

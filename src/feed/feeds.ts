@@ -22,6 +22,9 @@ export interface OpenFeed extends RegisteredFeed {
   readonly primaryReader: LogReader;
 }
 
+/** `emptied`: a draft that is about to be built again still has events of before. */
+export type Readability = "readable" | "emptied" | "retired";
+
 /** The feeds that this process serves: reading them, and asking how they are. */
 export interface Feeds {
   /** In order of name and version. */
@@ -31,10 +34,10 @@ export interface Feeds {
   state(feed: RegisteredFeed): Promise<FeedState | null>;
   /** JSON Schemas of what it publishes, by type: by the longest contract under which something was published. */
   schemas(feed: RegisteredFeed): Promise<Schemas>;
-  /** Whether it can be read: it is not retired, or about to be. */
+  /** Whether it exists: it is not retired, or about to be. */
   isServed(feed: RegisteredFeed): Promise<boolean>;
-  /** The same for who reads it, as far as a replica tells. */
-  isReadable(feed: RegisteredFeed): Promise<boolean>;
+  /** Whether it can be read, as far as a replica shows. */
+  readability(feed: RegisteredFeed): Promise<Readability>;
   /** Whether a version that is not served here was retired: also one of an earlier release, or before this process began. */
   wasRetired(name: string, version: number): Promise<boolean>;
   /**
@@ -113,20 +116,21 @@ export function openFeeds(deps: FeedsDeps, registered: readonly RegisteredFeed[]
   // What was begun before a restart.
   if (deps.onClear === undefined) clear();
   const learn = (path: string, log: LogState) => readersOf.get(path)?.forEach((reader) => reader.learn(log));
-  const isServedIn = async (database: Database, { log }: RegisteredFeed) => {
-    const status = (await readFeed(database, log))?.status;
-    return status !== undefined && status !== "retiring";
+  const readabilityIn = async (database: Database, { log }: RegisteredFeed): Promise<Readability> => {
+    const status = (await readFeed(database, log))?.status ?? "retiring";
+    return status === "retiring" ? "retired" : status === "rebuilding" ? "emptied" : "readable";
   };
   return {
     all,
     find: (name, version) => all.find(({ feed }) => feed.name === name && feed.version === version) ?? null,
     state: (feed) => feedState(deps, feed),
     schemas: (feed) => servedSchemas(deps.database, feed),
-    isServed: (feed) => isServedIn(deps.database, feed),
-    async isReadable(feed) {
+    isServed: async (feed) => (await readabilityIn(deps.database, feed)) !== "retired",
+    async readability(feed) {
+      const { reading } = deps;
+      const found = reading === undefined ? "retired" : await readabilityIn(reading.database, feed);
       // A replica that does not have the feed may only not have it yet.
-      const there = deps.reading !== undefined && (await isServedIn(deps.reading.database, feed));
-      return there || isServedIn(deps.database, feed);
+      return found === "retired" ? readabilityIn(deps.database, feed) : found;
     },
     wasRetired: (name, version) => wasRetired(deps.database, name, version),
     async untraced() {

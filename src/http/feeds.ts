@@ -46,8 +46,11 @@ export async function existingFeed(c: Context, deps: AppDeps): Promise<OpenFeed>
 /** The reader of the feed that the path names. */
 async function readerOf(c: Context, deps: AppDeps): Promise<LogReader> {
   const feed = await knownFeed(c, deps);
-  if (await deps.feeds.isReadable(feed)) return feed.reader;
-  throw retired(feed.feed.path);
+  const readability = await deps.feeds.readability(feed);
+  if (readability === "readable") return feed.reader;
+  if (readability === "retired") throw retired(feed.feed.path);
+  // Its events may be of another contract than the one that is served.
+  throw new KildeError("feed-behind", `${feed.feed.path} is about to be built again`);
 }
 
 /** Reads a feed. What fails because the feed was retired meanwhile, such as a long-poll, reports that. */
@@ -55,8 +58,8 @@ async function untilRetired(deps: AppDeps, open: OpenFeed, read: () => Promise<R
   try {
     return await read();
   } catch (error) {
-    if (await deps.feeds.isReadable(open)) throw error;
-    throw retired(open.feed.path);
+    if ((await deps.feeds.readability(open)) === "retired") throw retired(open.feed.path);
+    throw error;
   }
 }
 

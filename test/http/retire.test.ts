@@ -220,6 +220,24 @@ test("a draft is built again with the drafts that are projected from it, or not 
   await server.close();
 });
 
+test("a draft that is about to be built again shows nothing of before", async () => {
+  await app.append("s-1", { type: "A", data: 1 });
+  await (await projection()).drain();
+  const { path } = DRAFT;
+  const paths = [path, `${path}/subjects`, `${path}/subjects/s-1`, `${path}?timeout=1000`];
+  for (const each of paths) expect((await app.fetch(each)).status).toBe(200);
+  await database.write([
+    {
+      sql: "update feeds set status = 'rebuilding', epoch = epoch + 1 where log = (select id from logs where name = ?)",
+      args: [path],
+    },
+  ]);
+  for (const each of paths) {
+    expect(await problemOf(each)).toMatchObject({ type: "/problems/feed-behind", status: 503 });
+  }
+  expect(await app.get(`${path}/status`)).toMatchObject({ status: "rebuilding" });
+});
+
 test("a draft is built anew, on the positions that follow; a published version is not", async () => {
   await app.append("s-1", { type: "A", data: 1 }, { type: "A", data: 2 });
   const { drain, run } = await projection();

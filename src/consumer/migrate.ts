@@ -162,7 +162,11 @@ export function createMigration<Tx>(before: Side<Tx>, after: Side<Tx>): Migratio
     });
   };
 
+  /** Both know where they began, before the new version takes over what comes from now on. */
+  const prepare = () => Promise.all([before.engine.prepare(), after.engine.prepare()]);
+
   const switchSubject = async (subject: string): Promise<void> => {
+    await prepare();
     for (let attempt = 1; ; attempt += 1) {
       const switched = await trySwitch(subject);
       if (switched === "unhandled") return;
@@ -180,7 +184,7 @@ export function createMigration<Tx>(before: Side<Tx>, after: Side<Tx>): Migratio
   return {
     switchSubject,
     async switchAll({ signal } = {}) {
-      await Promise.all([before.engine.prepare(), after.engine.prepare()]);
+      await prepare();
       let switched = 0;
       const failed: { subject: string; message: string }[] = [];
       const { client, log } = before.deps;

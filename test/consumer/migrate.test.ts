@@ -66,18 +66,27 @@ type Tx = Parameters<Parameters<typeof effects.store.transact>[0]>[0];
 const said = (version: string) => (event: Event, tx: Tx) =>
   effects.record(tx, event.subject, `${event.projectedFrom} ${version} ${event.type}`);
 
-function start(kind: "old" | "migrating", from: "beginning" | "now" = "beginning"): Consumer {
-  const shared = { name: "cards", store: effects.store, client: { fetch: net.fetch }, batchEvents: 3, from };
+type From = "beginning" | "now";
+const shared = (from: From) =>
+  ({ name: "cards", store: effects.store, client: { fetch: net.fetch }, batchEvents: 3, from }) as const;
+
+function migrating(from: From): Consumer {
+  const consumer = quickConsumer({
+    ...shared(from),
+    feed: feed("orders/v2"),
+    handle: said("v2"),
+    migrateFrom: { feed: feed("orders/v1"), handle: said("v1") },
+  });
+  consumers.push(consumer);
+  return consumer;
+}
+
+function start(kind: "old" | "migrating", from: From = "beginning"): Consumer {
   const consumer =
     kind === "old"
-      ? quickConsumer({ ...shared, feed: feed("orders/v1"), handle: said("v1") })
-      : quickConsumer({
-          ...shared,
-          feed: feed("orders/v2"),
-          handle: said("v2"),
-          migrateFrom: { feed: feed("orders/v1"), handle: said("v1") },
-        });
-  consumers.push(consumer);
+      ? quickConsumer({ ...shared(from), feed: feed("orders/v1"), handle: said("v1") })
+      : migrating(from);
+  if (kind === "old") consumers.push(consumer);
   consumer.start();
   return consumer;
 }
@@ -231,4 +240,25 @@ test("a consumer that began with what was new switches without handling what was
     "s-3": ["13 v1 PublicA", "14 v2 FirstA", "14 v2 SecondA"],
     "s-4": ["15 v2 FirstB", "15 v2 SecondB"],
   });
+});
+
+test("a subject that is switched before the consumer starts loses nothing that comes in between", async () => {
+  await append(4);
+  const published = (version: number, head: number) =>
+    until(async () => {
+      const { feeds } = await app.get<{ feeds: { version: number; head: number }[] }>("/feeds");
+      return feeds.some((each) => each.version === version && each.head === head);
+    });
+  await published(1, 1);
+  const old = start("old", "now");
+  await until(() => old.status().phase === "live");
+  await old.stop();
+  await published(2, 2);
+  const consumer = migrating("now");
+  await consumer.migration?.switchSubject("s-4");
+  await append(4);
+  await published(2, 4);
+  consumer.start();
+  await until(async () => Object.keys(await effects.read()).length > 0);
+  expect(await effects.read()).toEqual({ "s-4": ["2 v2 FirstB", "2 v2 SecondB"] });
 });

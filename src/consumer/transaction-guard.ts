@@ -3,8 +3,8 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { ConsumerStore } from "./store.ts";
 
 /*
- * A handler runs within a transaction of its store. What it waits for must not wait for that transaction: a store with one
- * transaction at a time would wait forever, and so would a consumer that is asked to handle an event within an event.
+ * A handler runs within a transaction of its store. What it waits for must not wait for that transaction, directly or by way
+ * of handlers of other stores: all of them would wait forever.
  */
 
 /** A transaction that a handler runs in. */
@@ -24,18 +24,39 @@ export class NestedConsumerError extends Error {
 
   constructor(asked: string, handling: string) {
     super(
-      `A handler of the consumer ${JSON.stringify(handling)} uses ${asked}, which waits for the transaction that the handler runs in. Do it outside of handlers, or give the other consumer a store of its own`,
+      `A handler of the consumer ${JSON.stringify(handling)} uses ${asked}, which waits for the transaction that the handler runs in. Do it outside of handlers, or give the other consumer a store of its own, with connections of its own`,
     );
   }
 }
 
-/** Throws a NestedConsumerError within a handler of the same consumer, or of one whose store has no other transaction. */
-function assertOutside<Tx>(store: ConsumerStore<Tx>, consumer: string): void {
+/** Stores that handlers wait for, each with the transaction that the handler runs in. */
+const waits = new Set<{ readonly from: OpenTransaction; readonly store: object }>();
+
+/** A store, and all that the handlers of its open transactions wait for, directly or by way of others. */
+function storesBehind(store: object): ReadonlySet<object> {
+  const found = new Set([store]);
+  for (const each of found) {
+    for (const { from, store: awaited } of waits) if (from.isOpen && from.store === each) found.add(awaited);
+  }
+  return found;
+}
+
+/** The innermost transaction that is still open around the caller. */
+function openTransaction(): OpenTransaction | undefined {
+  let open = current.getStore();
+  while (open !== undefined && !open.isOpen) open = open.outer;
+  return open;
+}
+
+/**
+ * Throws a NestedConsumerError where the store, or one that its handlers wait for, has a transaction around the caller. A
+ * store with several transactions runs out of connections when all of them wait for another one.
+ */
+function assertOutside(store: object, consumer: string): void {
+  const behind = storesBehind(store);
   for (let open = current.getStore(); open !== undefined; open = open.outer) {
-    if (!open.isOpen || open.store !== store) continue;
-    if (open.consumer === consumer || store.transactions === 1) {
+    if (open.isOpen && behind.has(open.store))
       throw new NestedConsumerError(`the consumer ${JSON.stringify(consumer)}`, open.consumer);
-    }
   }
 }
 
@@ -48,8 +69,16 @@ export interface Guarded<Tx> {
 
 export function guardTransactions<Tx>(store: ConsumerStore<Tx>, consumer: string): Guarded<Tx> {
   const outside = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+    const from = openTransaction();
+    if (from === undefined) return work();
     assertOutside(store, consumer);
-    return work();
+    const wait = { from, store };
+    waits.add(wait);
+    try {
+      return await work();
+    } finally {
+      waits.delete(wait);
+    }
   };
   return {
     outside,

@@ -74,12 +74,12 @@ export interface Alternative {
   readonly schema: SchemaObject;
 }
 
-/** Follows `$ref` within its document; null if it leads elsewhere, or has keywords beside it. */
+/** Follows `$ref` within its document; null if it leads elsewhere, or has other keywords than `default` beside it. */
 export function resolve(schema: SchemaObject, document: SchemaObject, depth = 0): SchemaObject | null {
   const reference = schema["$ref"];
   if (reference === undefined) return schema;
   if (typeof reference !== "string" || !/^#(\/|$)/.test(reference) || depth > 100) return null;
-  if (Object.keys(rest(schema, "$ref")).length > 0) return null;
+  if (Object.keys(rest(schema, "$ref", "default")).length > 0) return null;
   const keys = reference.split("/").slice(1);
   const target = keys.reduce<unknown>(
     (value, key) => membersOf(value)[decodeURIComponent(key).replaceAll("~1", "/").replaceAll("~0", "~")],

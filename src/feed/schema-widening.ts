@@ -64,26 +64,29 @@ class Comparison {
   }
 
   compare(beforeValue: unknown, nowValue: unknown, path: Path): Finding[] {
-    const before = resolve(schemaOf(beforeValue), this.#before);
-    const now = resolve(schemaOf(nowValue), this.#now);
+    const [beforeSchema, nowSchema] = [schemaOf(beforeValue), schemaOf(nowValue)];
+    const before = resolve(beforeSchema, this.#before);
+    const now = resolve(nowSchema, this.#now);
     if (before === null || now === null)
       return [unknownChange(path, "a $ref leads nowhere, or out of the schema")];
+    const findings: Finding[] = [];
+    // A default beside a `$ref` counts, and not the one of the schema that it refers to.
+    const [was, is] = [{ ...before, ...beforeSchema }["default"], { ...now, ...nowSchema }["default"]];
+    if (!sameJson(was, is)) {
+      const detail = "what stands for an absent member has changed";
+      findings.push({ path: [...path, "default"], rule: "default-changed", detail });
+    }
     const under = this.#open.get(before) ?? new Set();
-    if (under.has(now)) return [];
+    if (under.has(now)) return findings;
     this.#open.set(before, under.add(now));
-    const findings = this.#resolved(before, now, path);
+    findings.push(...this.#resolved(before, now, path));
     under.delete(now);
     return findings;
   }
 
   #resolved(before: SchemaObject, now: SchemaObject, path: Path): Finding[] {
-    const findings: Finding[] = [];
-    if (!sameJson(before["default"], now["default"])) {
-      const detail = "what stands for an absent member has changed";
-      findings.push({ path: [...path, "default"], rule: "default-changed", detail });
-    }
-    if (isAny(before) || isNever(now) || this.#allowsValuesOf(before, now)) return findings;
-    return [...findings, ...this.#alternatives(before, now, path)];
+    if (isAny(before) || isNever(now) || this.#allowsValuesOf(before, now)) return [];
+    return this.#alternatives(before, now, path);
   }
 
   /** Whether only a few values are produced now, all of which could be produced before. */

@@ -274,6 +274,36 @@ for (const [kind, makeEffects] of Object.entries({ memory: memoryEffects, libsql
   });
 }
 
+test("handlers of two consumers that wait for each other's store do not wait forever", async () => {
+  const asked = Promise.withResolvers<void>();
+  const refusals: unknown[] = [];
+  let waiting = 0;
+  const pair: Consumer[] = [];
+  const make = (name: string, other: number) =>
+    quickConsumer<EventTypes, MemoryTransaction>({
+      feed: eventLog(),
+      name,
+      store: memoryStore(),
+      client: { fetch: net.fetch },
+      async handle({ subject }) {
+        waiting += 1;
+        if (waiting > 2) return;
+        if (waiting === 2) asked.resolve();
+        await asked.promise;
+        await pair[other]?.ensure(subject).catch((error: unknown) => {
+          refusals.push(error);
+          throw error;
+        });
+      },
+    });
+  pair.push(make("cards", 1), make("users", 0));
+  consumers.push(...pair);
+  await app.append("s-1", { type: "A" });
+  for (const each of pair) each.start();
+  await until(() => pair.every((each) => each.status().counts.handled === 1));
+  expect(refusals).toEqual([expect.any(NestedConsumerError)]);
+});
+
 test("a handler may use a consumer with another store, and what it began may go on after it", async () => {
   await app.append("s-1", { type: "A" });
   const other = quickConsumer<EventTypes, MemoryTransaction>({

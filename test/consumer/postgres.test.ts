@@ -136,3 +136,23 @@ test("transactions that lock each other's subjects both succeed, and their work 
   expect(attempts.toSorted((a, b) => a - b)).toEqual([1, 2]);
   expect(await effects.read()).toEqual({ a: ["locked"], b: ["locked"] });
 }, 30_000);
+
+test("a handler that waits for another consumer on the same store is refused, and takes no connection", async () => {
+  if (postgres === null) return;
+  const effects = await emptyEffects(postgres.pool);
+  const app = await openApp();
+  const shared = { feed: eventLog(), store: effects.store, client: { fetch: network(() => app).fetch } };
+  const users = quickConsumer({ ...shared, name: "users", handle: () => {} });
+  const cards = quickConsumer({
+    ...shared,
+    name: "cards",
+    handle: async ({ subject }) => void (await users.ensure(subject)),
+    onError: () => {},
+  });
+  for (let subject = 1; subject <= 8; subject += 1) await app.append(`s-${subject}`, { type: "A" });
+  cards.start();
+  await until(() => cards.status().blocked.length === 8);
+  expect(cards.status().blocked[0]?.failure?.message).toContain("Do it outside of handlers");
+  await cards.stop();
+  await app.close();
+}, 30_000);

@@ -25,6 +25,8 @@ const tree = (name: z.ZodType<string>): z.ZodType<Tree> => {
   return z.object({ name, children: z.array(node) });
 };
 
+const named = z.string().meta({ id: "Named" });
+
 describe("additive, or producing less", () => {
   test.each<[string, z.ZodType, z.ZodType]>([
     ["a new member", amount, amount.extend({ currency: z.string() })],
@@ -70,6 +72,11 @@ describe("additive, or producing less", () => {
       "an intersection of more",
       z.intersection(amount, z.object({ b: z.string() })),
       z.intersection(amount, z.object({ b: z.string(), c: z.string() })),
+    ],
+    [
+      "a new member beside a named type with a default",
+      z.object({ a: named.default("x") }),
+      z.object({ a: named.default("x"), b: z.string() }),
     ],
     ["a recursive type, narrowed", tree(z.string()), tree(z.string().max(9))],
     ["tuples of less", z.tuple([z.string(), z.number()]), z.tuple([z.literal("a"), z.int()])],
@@ -182,6 +189,12 @@ describe("breaking", () => {
       "another default",
       z.object({ a: z.int().default(1) }),
       z.object({ a: z.int().default(2) }),
+      ["default-changed /properties/a/default"],
+    ],
+    [
+      "another default of a named type",
+      z.object({ a: named.default("x") }),
+      z.object({ a: named.default("y") }),
       ["default-changed /properties/a/default"],
     ],
     [

@@ -12,7 +12,7 @@ import type { Answer, Outgoing } from "../../src/egress/outgoing.ts";
 import type { DeliveryMode, StoredLane } from "../../src/delivery/subscription.ts";
 import type { Database } from "../../src/log/database.ts";
 import { EVENT_LOG_ADDRESS } from "../../src/log/keys.ts";
-import { NOW } from "../../src/log/lease.ts";
+import { type HasEnded, NOW } from "../../src/log/lease.ts";
 import { openLogReader } from "../../src/log/reader.ts";
 import { openStore, type Store } from "../../src/log/store.ts";
 import { type BatchWriter, writeBatch } from "../../src/log/writer.ts";
@@ -344,7 +344,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       longestCalmWaitMs = Math.max(longestCalmWaitMs, time.now() - Math.max(calmMs, sinceMs));
   };
 
-  const acknowledge = (request: Outgoing) => {
+  /** `isOver`: its sender has crashed, so that others may have sent what follows before the receiver was done with it. */
+  const acknowledge = (request: Outgoing, isOver: () => boolean) => {
     for (const { subject, type, sequence, data } of eventsOf(request.body ?? "")) {
       if (type === DOORBELL) {
         // Its receiver reads the log.
@@ -365,7 +366,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
         noteWait(subject, appendedAt.get(`${subject} ${version}`) ?? time.now());
       }
       done.add(version);
-      last.set(subject, version);
+      if (!isOver() || version > (last.get(subject) ?? 0)) last.set(subject, version);
       taken.push({ subject, version, time: time.now() });
     }
   };
@@ -379,7 +380,11 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   });
 
   /** What becomes of a request, decided when it is sent. */
-  const respond = async (request: Outgoing, sleep: Clock["sleep"]): Promise<Answer> => {
+  const respond = async (
+    request: Outgoing,
+    sleep: Clock["sleep"],
+    isOver: () => boolean,
+  ): Promise<Answer> => {
     const events = eventsOf(request.body ?? "");
     const latency = 1 + upTo(options.failures && !calm ? 300 : 20);
     await sleep(latency);
@@ -391,7 +396,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       return { kind: "failed", category: bad, sent: true, durationMs };
     }
     if (calm) {
-      acknowledge(request);
+      acknowledge(request, isOver);
       return answered(200, latency);
     }
     if (options.failures) {
@@ -411,7 +416,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
         return { kind: "failed", category: "timeout", sent: true, durationMs: 15_000 + latency };
       }
     }
-    acknowledge(request);
+    acknowledge(request, isOver);
     if (options.lostAnswers && chance() < 0.03) {
       if (chance() < 0.5) return { kind: "failed", category: "connection", sent: true, durationMs: latency };
       await sleep(15_000);
@@ -430,6 +435,11 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     frozenUntil: number;
     delivering: Delivering | null;
   }
+
+  /** Whether nodes detect that others have crashed, as on one machine. A frozen node has not. */
+  const onOneMachine = options.seed % 2 === 0;
+  const holders = new Map<string, Node>();
+  const hasEnded: HasEnded = ({ holder }) => holders.get(holder)?.alive === false;
 
   /** Delivers as a worker does: in slices that may end at any moment, with pauses between them. */
   const deliverSlices = async (delivery: Omit<DeliverOptions, "holder">, node: Node, clock: Clock) => {
@@ -518,7 +528,14 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
         const cut = new Promise<null>((resolve) => {
           signal?.addEventListener("abort", () => resolve(null), { once: true });
         });
-        const answer = await Promise.race([respond(request, (ms) => real.sleep(ms)), cut]);
+        const answer = await Promise.race([
+          respond(
+            request,
+            (ms) => real.sleep(ms),
+            () => !node.alive,
+          ),
+          cut,
+        ]);
         for (const subject of subjects) inFlight.set(subject, (inFlight.get(subject) ?? 1) - 1);
         if (answer?.kind === "failed" || (answer !== null && answer.status >= 300))
           for (const subject of subjects) failed.add(subject);
@@ -542,8 +559,13 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       },
     };
     const isSliced = options.slices === "all" || (options.slices === "some" && number % 2 === 1);
-    if (isSliced) void deliverSlices(delivery, node, clock);
-    else node.delivering = deliver({ ...delivery, holder: `node-${number}-${time.now()}` });
+    if (isSliced) {
+      void deliverSlices(delivery, node, clock);
+      return node;
+    }
+    const holder = `node-${number}-${time.now()}-${holders.size}`;
+    holders.set(holder, node);
+    node.delivering = deliver({ ...delivery, holder, ...(onOneMachine ? { hasEnded } : {}) });
     return node;
   };
 

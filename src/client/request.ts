@@ -70,7 +70,10 @@ export interface Suspicion {
 
 const MOST_SUSPECTS = 16;
 
-/** The deadline of the first attempts of a request whose connection is suspected, and how many attempts that is. */
+/** The deadline of an attempt that tries a suspected connection of the pool, and can take a new one afterwards. */
+const POOLED_PROBE_MS = 1_000;
+
+/** The deadline of the next attempts of a request whose connection is suspected, and how many attempts have a short one. */
 const PROBE_MS = 2_000;
 const PROBES = 4;
 
@@ -87,7 +90,8 @@ export function planAttempt(
   if (suspicion.left === 0) return { answerMs, isFresh: false };
   suspicion.left -= 1;
   if (isLast || attempt > PROBES) return { answerMs, isFresh: true };
-  return { answerMs: Math.min(PROBE_MS, answerMs), isFresh: attempt > 1 };
+  const isFresh = attempt > 1;
+  return { answerMs: Math.min(isFresh ? PROBE_MS : POOLED_PROBE_MS, answerMs), isFresh };
 }
 
 /** Slowest upload that is waited for, in bytes per second. */

@@ -60,7 +60,7 @@ export interface Lanes {
   addApart(subject: number, next: number): Lane;
   /** Puts a lane where it belongs after anything about it changed. */
   place(lane: Lane, now: number): void;
-  /** Notes the position of an event that the pass came by and that is acknowledged. */
+  /** Notes the position of an acknowledged event of a lane in step. */
   acknowledged(position: number): void;
   /**
    * To be called before the last snapshot. Lanes that wait before an acknowledged event stand apart from then on: their rows

@@ -11,6 +11,9 @@ import type { StoredLane, Subscription } from "./subscription.ts";
 /** Events that a subscription may be behind and still be counted as being with the log. */
 const CATCHING_UP_EVENTS = 1_000;
 
+/** Blocked subjects beside which events that wait before the cursor are not counted. */
+const MANY_BLOCKED = 10_000;
+
 /**
  * How a subscription is:
  * - `active`: with its log
@@ -49,7 +52,7 @@ where subscription.id = ?1`;
  * delivered, other than those of blocked subjects: how many, and when the first one was recorded.
  */
 export const SELECT_BEFORE_CURSOR = `
-with behind as (
+with behind as materialized (
   select lane.subject, lane.next, min(coalesce(lane.stop, ${Number.MAX_SAFE_INTEGER}), (
     select event.version from events as event where event.subject = lane.subject and event.key <= ?2 + ?3
     order by event.version desc limit 1)) as last
@@ -91,9 +94,10 @@ export async function stateOf(
   const [head, first, blocked] =
     row === undefined ? [cursor, null, 0] : [integerAt(row, 0), row[1], integerAt(row, 2)];
   const after = Math.max(0, head - cursor);
-  // Looking for events before the cursor costs as much as there are after it, and far behind it they matter little.
-  const before =
-    after > CATCHING_UP_EVENTS ? { events: 0, oldest: null } : await beforeCursor(database, subscription);
+  // Looking for events before the cursor costs as much as there are after it and as there are blocked subjects, beside which
+  // they matter little.
+  const isFar = after > CATCHING_UP_EVENTS || blocked > MANY_BLOCKED;
+  const before = isFar ? { events: 0, oldest: null } : await beforeCursor(database, subscription);
   const events = after + before.events;
   const times = [first, before.oldest].flatMap((time) =>
     typeof time === "string" ? [Date.parse(time)] : [],

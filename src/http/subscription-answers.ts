@@ -40,7 +40,7 @@ export const subscriptionSchema = z
     }),
     lag: z.object({ events: z.int(), seconds: z.number() }).openapi({
       description:
-        "Positions after the cursor, and events up to there that are under way, wait for their subject's turn, or are redelivered; those of blocked subjects do not count. `seconds`: age of the oldest of them",
+        "Positions after the cursor, and events up to there that are under way, wait for their subject's turn, or are redelivered; those of blocked subjects do not count. With more than 1,000 positions after the cursor, or more than 10,000 blocked subjects, only the positions count. `seconds`: age of the oldest of them",
     }),
     blocked: z.int().openapi({ description: "Subjects of which an event was not taken" }),
     since: time.openapi({ description: "When it was last paused or resumed" }),

@@ -3,13 +3,10 @@ import { type RouteConfig, z } from "@hono/zod-openapi";
 import { commitExample } from "./examples.ts";
 import { json, jsonBody, problem } from "./operation-parts.ts";
 import { consumerFailure } from "./consumer-failure.ts";
+import { CONSUMER_STATES } from "./consumer-state.ts";
 import type { Schemas } from "./schemas.ts";
 
 const position = z.int().min(0);
-
-const CONSUMER_STATES = ["keeps-up", "late", "blocked", "silent"] as const;
-
-export type ConsumerState = (typeof CONSUMER_STATES)[number];
 
 const consumerSchema = z
   .object({

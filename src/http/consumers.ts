@@ -11,8 +11,8 @@ import {
 } from "../log/consumers.ts";
 import type { LogReader } from "../log/reader.ts";
 import { readSmallText } from "./body.ts";
-import type { ConsumerState } from "./consumer-operations.ts";
 import { consumerInPath } from "./consumer-name.ts";
+import { stateOfConsumer } from "./consumer-state.ts";
 import type { AppDeps } from "./deps.ts";
 import { listAnswer, listingLimit } from "./listing.ts";
 import { logHeaders, requireCursorOf, statedIdentity, withIdentity } from "./log-identity.ts";
@@ -24,25 +24,12 @@ import { validationError } from "./problems.ts";
 /** Depth of the body of a commit. */
 const BODY_DEPTH = 2;
 
-/** A consumer that was not seen for so long is silent: those that follow, poll or report are seen every minute. */
-const SILENT_MS = 5 * 60_000;
-
-/** A consumer that lacks an event of this age is late. */
-const LATE_SECONDS = 60;
-
-/** How a consumer is doing, in a word: the first that applies. */
-function stateOf({ seen, blocked, lag }: Consumer, nowMs: number): ConsumerState {
-  if (nowMs - Date.parse(seen) > SILENT_MS) return "silent";
-  if (blocked > 0) return "blocked";
-  return lag.seconds > LATE_SECONDS ? "late" : "keeps-up";
-}
-
 const FRESH = { "Cache-Control": "no-cache" };
 
 /** Whether it read within the window in which a feed is not retired under it. */
 function entryOf(consumer: Consumer, { limits, clock }: AppDeps) {
   const { name, committed, sent, lag, blocked, failure, since, seen } = consumer;
-  const state = stateOf(consumer, clock.now());
+  const state = stateOfConsumer(consumer, clock.now());
   const active = clock.now() - Date.parse(seen) < limits.consumerSeconds * 1_000;
   return { consumer: name, state, committed, sent, lag, blocked, failure, active, since, seen };
 }

@@ -5,6 +5,7 @@ import Registry from "prom-client/lib/registry.js";
 import type { FeedState } from "../feed/status.ts";
 import { readHead } from "../log/subjects.ts";
 import { readSweepBacklog } from "../log/sweeper.ts";
+import { consumerGauges } from "./consumer-metrics.ts";
 import type { AppDeps } from "./deps.ts";
 import { type GaugeOf, subscriptionGauges } from "./subscription-metrics.ts";
 
@@ -80,6 +81,7 @@ function storeGauges(gauge: GaugeOf) {
   }));
   const status = gauge("feed_status", "1 for the status that the feed has", [...perFeed, "status"]);
   const tellSubscriptions = subscriptionGauges(gauge);
+  const setConsumers = consumerGauges(gauge);
   let replicaHead: Gauge | null = null;
 
   return async (labels: Measured["labels"], deps: AppDeps): Promise<void> => {
@@ -98,9 +100,11 @@ function storeGauges(gauge: GaugeOf) {
         replicaHead.set(labels, its);
       }
     }
+    await setConsumers(labels, deps, reader);
     for (const open of feeds.all) {
       const state = await feeds.state(open);
       if (state === null) continue;
+      await setConsumers(labels, deps, open.reader);
       const ofFeed = { ...labels, feed: open.feed.name, version: String(open.feed.version) };
       for (const { gauge: each, value } of gauges) {
         const told = value(state);

@@ -280,6 +280,24 @@ describe("what a consumer reports", () => {
     expect(await one()).toMatchObject({ state: "keeps-up", blocked: 0, failure: null });
   });
 
+  test("is in /metrics, for consumers that commit", async () => {
+    await commit({ position: 4, blocked: 2, failure });
+    await commit({ position: 0 }, 'odd "name"');
+    await app.get("/events?limit=1", { "kilde-consumer": "reader" });
+    await app.get("/events/consumers");
+    const metrics = await (await app.fetch("/metrics")).text();
+    const lines = metrics.split("\n").filter((line) => /^kilde_consumer_.*"\/events"/.test(line));
+    expect(lines).toContain('kilde_consumer_blocked_subjects{consumer="cards",source="/events"} 2');
+    expect(lines).toContain('kilde_consumer_state{consumer="cards",source="/events",state="blocked"} 1');
+    expect(lines).toContain('kilde_consumer_state{consumer="cards",source="/events",state="keeps-up"} 0');
+    expect(lines).toContain('kilde_consumer_blocked_subjects{consumer="odd \\"name\\"",source="/events"} 0');
+    const head = await app.get<unknown[]>("/events");
+    expect(lines).toContain(
+      `kilde_consumer_lag_events{consumer="odd \\"name\\"",source="/events"} ${head.length}`,
+    );
+    expect(lines.join("\n")).not.toContain("reader");
+  });
+
   test("is kept also when its position would go back", async () => {
     await commit({ position: 4 });
     expect((await commit({ position: 3, blocked: 1, failure })).status).toBe(409);

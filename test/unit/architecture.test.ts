@@ -55,6 +55,7 @@ const READS_WALL_CLOCK = [
   "delivery/subscriptions.ts",
   "feed/clear.ts",
   "feed/register.ts",
+  "http/consumer-metrics.ts",
   "http/consumers.ts",
   "http/feeds.ts",
   "http/service.ts",

@@ -47,3 +47,70 @@ test("bash runs nothing of what was typed when it completes", async () => {
   await completed("kilde append $(touch ran) `touch ran` ;touch ran", cwd);
   expect(existsSync(join(cwd, "ran"))).toBe(false);
 });
+
+/** Runs a script of another shell where `kilde` is on the path. */
+async function runShell(shell: string, args: readonly string[], cwd: string) {
+  const kilde = join(cwd, "kilde");
+  await Bun.write(kilde, `#!/bin/sh\nexec ${FROM_SOURCE.map((part) => `'${part}'`).join(" ")} "$@"\n`);
+  chmodSync(kilde, 0o755);
+  const child = Bun.spawn([shell, ...args], {
+    cwd,
+    env: { PATH: `${cwd}:${process.env["PATH"] ?? ""}`, HOME: cwd },
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [stdout, stderr] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  return { stdout, stderr };
+}
+
+/** What fish completes a line to. */
+async function completedByFish(line: string, cwd: string): Promise<string[]> {
+  const script = "kilde complete fish | source; complete -C $argv[1]";
+  const { stdout, stderr } = await runShell("fish", ["--no-config", "-c", script, line], cwd);
+  expect(stderr).toBe("");
+  return stdout.split("\n").flatMap((entry) => (entry === "" ? [] : [entry.split("\t")[0] ?? ""]));
+}
+
+test.skipIf(Bun.which("fish") === null)(
+  "fish (skipped where it is not installed) completes commands and options, and runs nothing that was typed",
+  async () => {
+    const cwd = emptyFolder();
+    expect(await completedByFish("kilde str", cwd)).toEqual(["streams"]);
+    expect((await completedByFish("kilde feeds t", cwd)).toSorted()).toEqual(["test", "types"]);
+    expect((await completedByFish("kilde read --pre", cwd)).toSorted()).toEqual(["--prefix", "--pretty"]);
+    await completedByFish("kilde append (touch ran) $(touch ran) s", cwd);
+    expect(existsSync(join(cwd, "ran"))).toBe(false);
+  },
+  20_000,
+);
+
+/** Calls the completion function as zsh does, and prints what it would offer. */
+const ZSH = `
+  compdef() { : }
+  _describe() { print -l -- "\${completions[@]}" }
+  eval "$(kilde complete zsh)"
+  words=("$@")
+  CURRENT=$#words
+  _kilde`;
+
+async function completedByZsh(words: readonly string[], cwd: string): Promise<string[]> {
+  const { stdout } = await runShell("zsh", ["-f", "-c", ZSH, "zsh", ...words], cwd);
+  return stdout.split("\n").flatMap((entry) => (entry === "" ? [] : [entry.split(":")[0] ?? ""]));
+}
+
+test.skipIf(Bun.which("zsh") === null)(
+  "zsh (skipped where it is not installed) completes commands and options, and runs nothing that was typed",
+  async () => {
+    const cwd = emptyFolder();
+    expect(await completedByZsh(["kilde", "str"], cwd)).toContain("streams");
+    expect(await completedByZsh(["kilde", "feeds", "t"], cwd)).toEqual(["test", "types"]);
+    expect(await completedByZsh(["kilde", "read", "--pre"], cwd)).toEqual(["--prefix", "--pretty"]);
+    await completedByZsh(["kilde", "append", "$(touch ran)", "`touch ran`", ";touch ran", "s"], cwd);
+    expect(existsSync(join(cwd, "ran"))).toBe(false);
+  },
+  20_000,
+);

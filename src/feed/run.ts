@@ -38,8 +38,11 @@ const PROGRESS_MS = 5_000;
 /** After storage failed. */
 const BACKOFF_MS = 1_000;
 
-/** A build takes one part in this many of the writer's time while others append. */
+/** A build takes one part in this many of the writer's time while others append much, and more the less they append. */
 const BUILD_SHARE = 6;
+
+/** Events a second that are much to append: more than a few clients append that wait for each answer. */
+const MUCH_APPENDED = 2_000;
 
 export interface RunDeps extends FeedDeps {
   readonly clock: Clock;
@@ -85,7 +88,8 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
    */
   let unwrittenMs: number | null = null;
   let superseded = false;
-  let lastHead = 0;
+  /** The source's head at the last step, and when that was; null: it is not known how much was appended since. */
+  let seen: { readonly head: number; readonly ms: number } | null = null;
   let wasBuilding = false;
   /** Nobody else is known to hold it. */
   let fresh = true;
@@ -151,6 +155,15 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
     projector.forget();
   };
 
+  /** How much others have appended to the source since the last step: from 0, nothing, to 1, much. */
+  const appendLoad = (head: number): number => {
+    const before = seen;
+    seen = { head, ms: clock.monotonic() };
+    if (before === null) return 0;
+    const perSecond = ((head - before.head) * 1_000) / Math.max(1, seen.ms - before.ms);
+    return Math.min(1, Math.max(0, perSecond / MUCH_APPENDED));
+  };
+
   let toldMs = clock.monotonic();
   const tellProgress = ({ cursor, head, rate }: Extract<Step, { kind: "projected" }>) => {
     if (clock.monotonic() - toldMs < PROGRESS_MS) return;
@@ -167,14 +180,13 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
         if (wasBuilding && !step.building) onEvent({ kind: "live", feed: feed.path });
         wasBuilding = step.building;
         if (step.building) tellProgress(step);
-        const appending = step.head > lastHead;
-        lastHead = step.head;
-        if (step.building && appending) await clock.sleep(step.writeMs * (BUILD_SHARE - 1), signal);
+        const pauseMs = step.writeMs * (BUILD_SHARE - 1) * appendLoad(step.head);
+        if (step.building && pauseMs > 0) await clock.sleep(pauseMs, signal);
         else await clock.yield();
         return;
       }
       case "caught-up":
-        lastHead = step.position;
+        seen = null;
         if (step.unwritten) {
           unwrittenMs ??= clock.monotonic();
           await passed(step.position, FLUSH_MS);

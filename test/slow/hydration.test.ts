@@ -1,11 +1,8 @@
 import { afterAll, expect, test } from "bun:test";
-import { join } from "node:path";
-
-import { migrate } from "../../src/log/migrate.ts";
-import { openDatabase } from "../../src/log/open.ts";
 import { residentMb } from "../bench/cpu.ts";
 import { cleanUp, emptyFolder, serve } from "../cli/support.ts";
 import { jsonPost, type WireEvent } from "../support/app.ts";
+import { filled } from "./filled-log.ts";
 
 cleanUp();
 
@@ -21,34 +18,6 @@ export default defineConfig({ accessLog: false, feeds: [defineFeed({
 })] });
 `;
 
-/**
- * A database with so many streams of so many events each, which take turns in the log. Written as the log's schema
- * has it: appending them would take minutes.
- */
-async function filled(folder: string, streams: number, versions: number): Promise<void> {
-  const database = openDatabase({ url: `file:${join(folder, "kilde.db")}` });
-  await migrate(database);
-  const count = streams * versions;
-  await database.write([
-    {
-      sql: `insert into subjects (id, log, name)
-        with recursive n (i) as (select 1 union all select i + 1 from n where i < cast(?1 as integer))
-        select i, 0, 's-' || i from n`,
-      args: [streams],
-    },
-    {
-      sql: `insert into events (key, subject, version, type, recorded, data)
-        with recursive n (i) as (select 1 union all select i + 1 from n where i < cast(?1 as integer))
-        select i, (i - 1) % cast(?2 as integer) + 1, (i - 1) / cast(?2 as integer) + 1, 'Added',
-          '2026-01-01T00:00:00.000Z', '{"n":1}' from n`,
-      args: [count, streams],
-    },
-    { sql: "update logs set head = ?1, recorded = '2026-01-01T00:00:00.000Z' where id = 0", args: [count] },
-  ]);
-  database.close();
-  await Bun.write(join(folder, "kilde.config.ts"), CONFIG);
-}
-
 interface Status {
   readonly status: string;
   readonly cursor: number;
@@ -60,7 +29,7 @@ afterAll(() => console.log(said.join("\n")));
 test("a subject is there at once while a million events are still to be projected", async () => {
   const folder = emptyFolder();
   const versions = 20;
-  await filled(folder, 50_000, versions);
+  await filled(folder, { streams: 50_000, versions, config: CONFIG });
   const { url } = await serve(folder, ["--database-url", "file:kilde.db"]);
   const status = async () => (await (await fetch(`${url}/feeds/sums/v1/status`)).json()) as Status;
   const tookMs: number[] = [];
@@ -88,7 +57,7 @@ test("a subject is there at once while a million events are still to be projecte
 test("a subject of half a million events is projected without holding it, or anybody up", async () => {
   const folder = emptyFolder();
   const versions = 500_000;
-  await filled(folder, 1, versions);
+  await filled(folder, { streams: 1, versions, config: CONFIG });
   const { url, pid } = await serve(folder, ["--database-url", "file:kilde.db"]);
   const before = residentMb(pid) ?? 0;
   let most = before;

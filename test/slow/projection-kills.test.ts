@@ -1,28 +1,36 @@
 import { describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { serve } from "../cli/support.ts";
 import { hasSqld } from "../support/sqld.ts";
-import { appendBatch, CONFIG, expectSums } from "./projections.ts";
+import { appendBatch, CONFIG, expectSums, NEWER_CONFIG } from "./projections.ts";
 import { examineAt, newDatabase } from "./servers.ts";
 
 const ROUNDS = 12;
 const BATCHES = 5;
 const BATCH = 500;
+const RELEASE_ROUNDS = 8;
 const TIMEOUT_MS = 300_000;
 
 /** Starts servers with feeds on a new database. */
 async function onDatabase(
   kind: "file" | "sqld",
-  use: (start: () => ReturnType<typeof serve>, databaseUrl: string) => Promise<void>,
+  use: (
+    start: (release?: "older" | "newer") => ReturnType<typeof serve>,
+    databaseUrl: string,
+  ) => Promise<void>,
 ): Promise<void> {
   const cwd = mkdtempSync(join(tmpdir(), "kilde-slow-"));
   writeFileSync(join(cwd, "kilde.config.ts"), CONFIG);
+  const newer = join(cwd, "newer");
+  mkdirSync(newer);
+  writeFileSync(join(newer, "kilde.config.ts"), NEWER_CONFIG);
   const { url, stop } = await newDatabase(kind);
   try {
-    await use(() => serve(cwd, [], { environment: { KILDE_DATABASE_URL: url } }), url);
+    const environment = { KILDE_DATABASE_URL: url };
+    await use((release = "older") => serve(release === "older" ? cwd : newer, [], { environment }), url);
     expect(await examineAt(url)).toEqual([]);
   } finally {
     await stop();
@@ -52,6 +60,36 @@ test(
       const server = await start();
       expect(await expectSums(server.url)).toBe(ROUNDS * BATCHES * BATCH);
       expect((await server.stop()).exitCode).toBe(0);
+    });
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "two releases on one database publish each event once, whichever of them is killed and started again",
+  async () => {
+    await onDatabase("file", async (start) => {
+      const servers = { older: await start("older"), newer: await start("newer") };
+      let batches = 0;
+      for (let round = 0; round < RELEASE_ROUNDS; round += 1) {
+        // Both releases are alive in between; the lease goes from one to the other.
+        const victim = round % 2 === 0 ? "newer" : "older";
+        const other = victim === "newer" ? "older" : "newer";
+        for (const name of [victim, other] as const) {
+          expect(await appendBatch(servers[name].url, batches, BATCH)).toBe(true);
+          batches += 1;
+        }
+        const read = fetch(`${servers[other].url}/feeds/sums/v1/subjects/s-${round}`);
+        await Bun.sleep(Math.random() * 60);
+        await servers[victim].stop("SIGKILL");
+        expect([200, 404]).toContain((await read).status);
+        expect(await appendBatch(servers[other].url, batches, BATCH)).toBe(true);
+        batches += 1;
+        servers[victim] = await start(victim);
+      }
+      expect(await expectSums(servers.older.url)).toBe(batches * BATCH);
+      expect(await expectSums(servers.newer.url)).toBe(batches * BATCH);
+      for (const server of Object.values(servers)) expect((await server.stop()).exitCode).toBe(0);
     });
   },
   TIMEOUT_MS,

@@ -5,16 +5,20 @@ import { jsonPost, type WireEvent } from "../support/app.ts";
 const STREAMS = 200;
 const STREAMS_OF_BATCH = 10;
 
-/** Sums of each stream, and copies of those sums: a feed with state, and a feed of a feed. */
-export const CONFIG = `
+/**
+ * Sums of each stream, and copies of those sums: a feed with state, and a feed of a feed. The newer release promises a member
+ * that both publish.
+ */
+function configOf(release: "older" | "newer"): string {
+  return `
 import { defineConfig, defineFeed } from "kilde";
 import { z } from "zod";
 const events = { Added: z.object({ n: z.int() }) };
 const sums = defineFeed({
   name: "sums", version: 1, events,
-  contract: { Summed: z.object({ n: z.int(), sum: z.int() }) },
+  contract: { Summed: z.looseObject({ n: z.int(), sum: z.int()${release === "newer" ? ", twice: z.int()" : ""} }) },
   state: { initial: { sum: 0 }, evolve: { Added: (state, { data }) => ({ sum: state.sum + data.n }) } },
-  publish: { Added: ({ data }, { sum }) => ({ type: "Summed", data: { n: data.n, sum } }) },
+  publish: { Added: ({ data }, { sum }) => ({ type: "Summed", data: { n: data.n, sum, twice: sum * 2 } }) },
 });
 const copies = defineFeed({
   name: "copies", version: 1, source: { feed: "sums", version: 1 },
@@ -24,6 +28,10 @@ const copies = defineFeed({
 });
 export default defineConfig({ accessLog: false, feeds: [sums, copies] });
 `;
+}
+
+export const CONFIG = configOf("older");
+export const NEWER_CONFIG = configOf("newer");
 
 export async function all(url: string, path: string): Promise<WireEvent[]> {
   const events: WireEvent[] = [];

@@ -1,5 +1,3 @@
-import { createControllers } from "./controllers.ts";
-
 /** How long a request may wait for the server, in milliseconds; `Infinity` waits forever. */
 export interface Timeouts {
   /**
@@ -49,10 +47,8 @@ export interface Attempt {
 export type StartAttempt = (caller: AbortSignal | null | undefined) => Attempt;
 
 export function createAttempts(startTimer: StartTimer): StartAttempt {
-  const controllers = createControllers();
   return (caller) => {
-    const controller = controllers.take();
-    let isOver = false;
+    const controller = new AbortController();
     const abort = () => controller.abort(caller?.reason);
     if (caller?.aborted === true) abort();
     else caller?.addEventListener("abort", abort);
@@ -77,11 +73,8 @@ export function createAttempts(startTimer: StartTimer): StartAttempt {
           );
         }),
       end(outcome) {
-        if (isOver) return;
-        isOver = true;
         caller?.removeEventListener("abort", abort);
         if (outcome === "abort") controller.abort();
-        else controllers.give(controller);
       },
     };
   };

@@ -49,6 +49,11 @@ export interface ConsumerDeps<Tx> {
   readonly admit: Admit<Tx>;
   /** Which of some subjects reconstitution is to look at. */
   readonly concerns: (names: readonly string[]) => Promise<ReadonlySet<string>>;
+  /**
+   * Position in the event log of the first event of a subject that the version which the consumer leaves has not reached;
+   * null: it has reached them all, or there is no such version.
+   */
+  readonly firstUnreached: (subject: string) => Promise<number | null>;
   readonly clock: Clock;
   /** 0 up to 1; spreads attempts. */
   readonly random: () => number;

@@ -14,6 +14,7 @@ import {
   admitOld,
   type Agreement,
   createMigration,
+  firstUnreached,
   type Migrated,
   type Migration,
   notOf,
@@ -213,6 +214,7 @@ export function createConsumer<Types extends EventTypes, Tx, OldTypes extends Ev
     handle: (event, tx) => options.handle(event as ConsumerEvent<Types>, tx),
     admit: oldKey === null ? async (_tx, names) => new Set(names) : admitNew(store, oldKey),
     concerns: oldKey === null ? async (names) => new Set(names) : notOf(store, oldKey),
+    firstUnreached: async (subject) => (before === null ? null : firstUnreached(before, subject)),
   };
   const engine = createEngine(deps, engineOptions);
   const before = migrateFrom === undefined || oldKey === null ? null : sideBefore(migrateFrom, oldKey);
@@ -230,6 +232,7 @@ export function createConsumer<Types extends EventTypes, Tx, OldTypes extends Ev
       handle: (event, tx) => handle(event as ConsumerEvent<OldTypes>, tx),
       admit: admitOld(store, key),
       concerns: notOf(store, key),
+      firstUnreached: async () => null,
     };
     const transport = engineOptions.transport === "push" ? "sse" : engineOptions.transport;
     return { deps: oldDeps, engine: createEngine(oldDeps, { ...engineOptions, transport }) };

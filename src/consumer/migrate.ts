@@ -1,10 +1,12 @@
 import type { SubjectInfo } from "../client/index.ts";
+import { eventIdOf } from "../core/cursor.ts";
 import { errorText } from "../core/error-text.ts";
 import type { Admit, ConsumerDeps } from "./deps.ts";
 import type { Engine } from "./engine-types.ts";
 import { HandlerError } from "./failure.ts";
 import { eachOf } from "./limited.ts";
 import { compareNames } from "./name-order.ts";
+import { isRetirement } from "./retired.ts";
 import type { ConsumerStore, SubjectCursor } from "./store.ts";
 import { newCursor } from "./subject-cursor.ts";
 import { consumerEvent, type ConsumerEvent } from "./types.ts";
@@ -83,6 +85,32 @@ export function notOf<Tx>(store: ConsumerStore<Tx>, otherKey: string): ConsumerD
 interface Side<Tx> {
   readonly deps: ConsumerDeps<Tx>;
   readonly engine: Engine;
+}
+
+/**
+ * Position in the event log of the first event of a subject after the old version's position; null: there is none. The old
+ * version refuses such an event once the new version has the subject, so the new version must handle it, also where the
+ * event is before the new version's own start.
+ */
+export async function firstUnreached<Tx>(
+  { deps: { client, store, key, log }, engine }: Side<Tx>,
+  subject: string,
+): Promise<number | null> {
+  if ((await store.readFeed(key)) === null) await engine.prepare();
+  const kept = await store.readFeed(key);
+  const { position = 0, identity = null } = kept ?? {};
+  const source = log === null ? { stream: subject } : { feed: log, subject };
+  const after = position === 0 ? { afterVersion: 0 } : { lastEventId: eventIdOf({ position, identity }) };
+  try {
+    for await (const page of client.readPages({ ...source, ...after, limit: 1 })) {
+      const [first] = page.map(consumerEvent);
+      if (first !== undefined) return first.projectedFrom ?? first.position;
+    }
+  } catch (error) {
+    // A retired version publishes nothing any more.
+    if (!isUnknownSubject(error) && !isRetirement(error)) throw error;
+  }
+  return null;
 }
 
 /** The last event of a subject that says nothing which was not said up to a position of the event log. */

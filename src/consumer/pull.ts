@@ -46,10 +46,8 @@ async function pull<Tx>(
   const source = log === null ? { stream: subject } : { feed: log, subject };
   // Also when it was forgotten: what the consumer never handled does not come now.
   const isNew = kept === undefined || (kept.version === 0 && (kept.revised ?? 0) > 0);
-  const after =
-    isNew && extent === "since" && since().position > 0
-      ? { lastEventId: eventIdOf(since()) }
-      : { afterVersion: readAfter };
+  const began = since();
+  const beginsLate = isNew && extent === "since" && began.position > 0;
   deps.counts.pulls += 1;
   let cursor = kept ?? null;
   /** Handles events of the subject. True: it has to be read again. */
@@ -61,9 +59,15 @@ async function pull<Tx>(
   try {
     // Also when nothing is left of the subject.
     if (!isCurrent) await take([]);
+    const unreached = beginsLate ? await deps.firstUnreached(subject) : null;
+    const isMine = ({ position, projectedFrom = position }: ConsumerEvent) =>
+      unreached === null || position > began.position || projectedFrom >= unreached;
+    const after =
+      beginsLate && unreached === null ? { lastEventId: eventIdOf(began) } : { afterVersion: readAfter };
     for await (const page of client.readPages({ ...source, ...after })) {
       // Some of it was erased meanwhile: it is forgotten, and read again from the beginning.
-      if (await take(page.map(consumerEvent))) return await pull(deps, subject, extent, { since, onPulled });
+      if (await take(page.map(consumerEvent).filter(isMine)))
+        return await pull(deps, subject, extent, { since, onPulled });
     }
   } catch (error) {
     if (!isUnknownSubject(error)) throw error;

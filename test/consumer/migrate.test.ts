@@ -242,6 +242,50 @@ test("a consumer that began with what was new switches without handling what was
   });
 });
 
+for (const lags of [false, true]) {
+  const where = lags ? "has not projected" : "has, and its consumer has not reached,";
+  test(`an event that the old version ${where} when the new one starts is handled`, async () => {
+    await append(3);
+    const head = async () => (await app.get<{ feeds: { version: number; head: number }[] }>("/feeds")).feeds;
+    const published = (version: number, events: number) =>
+      until(async () => (await head()).some((each) => each.version === version && each.head === events));
+    await Promise.all([published(1, 1), published(2, 2)]);
+    const old = start("old", "now");
+    await until(() => old.status().phase === "live");
+    await append(3);
+    await until(() => old.status().position === 2);
+    await old.stop();
+    if (lags) {
+      await projecting.stop();
+      const only = await openProjection({ database, writer: app.store.writer }, [V2]);
+      projecting = only.run("other", app.store.reader);
+    }
+    await append(4);
+    await published(2, 6);
+    if (!lags) await published(1, 3);
+
+    // The old version's feed cannot be followed for a while.
+    net.failWith((path) =>
+      /^\/feeds\/orders\/v1(\/events)?(\?|$)/.test(path) ? new Response(null, { status: 503 }) : undefined,
+    );
+    const consumer = start("migrating", "now");
+    await until(() => consumer.status().phase === "live");
+    await append(4);
+    await until(async () => (await effects.read())["s-4"] !== undefined);
+    net.heal();
+    if (lags) {
+      await projecting.stop();
+      const both = await openProjection({ database, writer: app.store.writer }, [V1, V2]);
+      projecting = both.run("last", app.store.reader);
+    }
+    await until(() => consumer.migration?.status().position === 4);
+    expect(await effects.read()).toEqual({
+      "s-3": ["2 v1 PublicA"],
+      "s-4": ["3 v2 FirstB", "3 v2 SecondB", "4 v2 FirstB", "4 v2 SecondB"],
+    });
+  });
+}
+
 test("a subject that is switched before the consumer starts loses nothing that comes in between", async () => {
   await append(4);
   const published = (version: number, head: number) =>

@@ -1,4 +1,4 @@
-export { defineFeed } from "./feed/define.ts";
-export type * from "./feed/define.ts";
+export { defineFeed } from "./feeds/define/define.ts";
+export type * from "./feeds/define/define.ts";
 export { defineConfig } from "./config/define.ts";
 export type { KildeConfig } from "./config/settings.ts";

@@ -5,7 +5,7 @@ import { version } from "../package.json" with { type: "json" };
 import { runCli } from "./cli/cli.ts";
 import type { Output } from "./cli/context.ts";
 import { escapeControls } from "./cli/control-characters.ts";
-import { systemClock } from "./server/system-clock.ts";
+import { systemClock } from "./core/system-clock.ts";
 
 /** Whether the process goes on when nobody reads any more what it writes. */
 let outlivesReader = false;

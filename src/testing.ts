@@ -6,9 +6,9 @@ import type { z } from "zod";
 import { ERASED_TYPE } from "./core/event.ts";
 import type { Decider, DomainEvent } from "./decider/decider.ts";
 import { givenDecider, type When } from "./decider/testing.ts";
-import { compileFeed } from "./feed/compile.ts";
-import type { EventSchemas, FeedDefinition, IntegrationEvent, SourceEvent } from "./feed/define.ts";
-import { createRehearsal, type RehearsedEvent } from "./feed/rehearse.ts";
+import { compileFeed } from "./feeds/define/compile.ts";
+import type { EventSchemas, FeedDefinition, IntegrationEvent, SourceEvent } from "./feeds/define/define.ts";
+import { createRehearsal, type RehearsedEvent } from "./feeds/define/rehearse.ts";
 
 export type { Decider, DomainEvent } from "./decider/decider.ts";
 export type { ThenDecides, When } from "./decider/testing.ts";

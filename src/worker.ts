@@ -7,21 +7,21 @@ import type { KildeConfig } from "./config/settings.ts";
 import { unknownVariables } from "./config/unknown-variables.ts";
 import { KildeError } from "./core/errors.ts";
 import { type OptionNames, refuseUnknownOptions } from "./core/known-options.ts";
-import { problemResponse } from "./http/problems.ts";
-import { targetError } from "./http/request-target.ts";
-import { refuse } from "./http/tenants.ts";
-import { requestIdOf } from "./http/request-id.ts";
-import { logDeliveryEvent } from "./server/delivery-events.ts";
-import { logFeedEvent } from "./server/feed-events.ts";
-import { type Calls, countCalls } from "./worker/calls.ts";
-import { workerClock } from "./worker/clock.ts";
-import { openWorkerDatabase, openWorkerReplica } from "./worker/database.ts";
-import { type Invocation, KINDS, openInvocation } from "./worker/invocation.ts";
-import { fromAnywhere } from "./worker/from-anywhere.ts";
-import { type Configured, createIsolate } from "./worker/isolate.ts";
+import { problemResponse } from "./http/pipeline/problems.ts";
+import { targetError } from "./http/pipeline/request-target.ts";
+import { refuse } from "./http/pipeline/tenants.ts";
+import { requestIdOf } from "./http/pipeline/request-id.ts";
+import { logDeliveryEvent } from "./jobs/delivery-events.ts";
+import { logFeedEvent } from "./jobs/feed-events.ts";
+import { type Calls, countCalls } from "./jobs/call-budget.ts";
+import { workerClock } from "./runtime/worker/clock.ts";
+import { openWorkerDatabase, openWorkerReplica } from "./runtime/worker/database.ts";
+import { type Invocation, KINDS, openInvocation } from "./runtime/worker/invocation.ts";
+import { fromAnywhere } from "./jobs/from-anywhere.ts";
+import { type Configured, createIsolate } from "./runtime/worker/isolate.ts";
 
 export { defineConfig } from "./config/define.ts";
-export { defineFeed } from "./feed/define.ts";
+export { defineFeed } from "./feeds/define/define.ts";
 export type { KildeConfig } from "./config/settings.ts";
 
 /** What this asks of the runtime's context. */

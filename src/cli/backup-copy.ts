@@ -1,13 +1,13 @@
 import { copyFileSync, statSync } from "node:fs";
 
 import { databaseFileUrl } from "../core/database-url.ts";
-import type { Database } from "../log/database.ts";
-import { examine } from "../log/doctor.ts";
-import { type LogInventory, missingFrom, takeInventory } from "../log/inventory.ts";
-import { storageFailure } from "../log/failures.ts";
+import type { Database } from "../storage/database.ts";
+import { examine } from "../doctor/doctor.ts";
+import { type LogInventory, missingFrom, takeInventory } from "../backup/inventory.ts";
+import { storageFailure } from "../storage/failures.ts";
 import { countMigrations, migrate } from "../log/migrate.ts";
 import { fileBehind } from "../core/file-behind.ts";
-import { CONTENT_SIDECARS, databaseFileKind, fileState, holdsBytes } from "../log/read-only.ts";
+import { CONTENT_SIDECARS, databaseFileKind, fileState, holdsBytes } from "../storage/sealed-files.ts";
 import { withDatabase } from "./database.ts";
 import { CliError, EXIT } from "./exit.ts";
 import { type ContinueDeps, continueHistory, type ReplacedHistory } from "./replaced-history.ts";

@@ -5,11 +5,11 @@ import { Command } from "commander";
 
 import { loadSettings } from "../config/load.ts";
 import { databaseFileUrl } from "../core/database-url.ts";
-import { copyStore } from "../log/copy.ts";
-import { examine, type Finding } from "../log/doctor.ts";
-import { listErasures } from "../log/erasures.ts";
-import { storageFailure } from "../log/failures.ts";
-import { takeInventory } from "../log/inventory.ts";
+import { copyStore } from "../backup/copy.ts";
+import { examine, type Finding } from "../doctor/doctor.ts";
+import { listErasures } from "../log/erase/erasures.ts";
+import { storageFailure } from "../storage/failures.ts";
+import { takeInventory } from "../backup/inventory.ts";
 import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
 import { countMigrations } from "../log/migrate.ts";
 import type { CliContext } from "./context.ts";

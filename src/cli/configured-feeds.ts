@@ -1,8 +1,8 @@
 import { ConfigError } from "../config/config-error.ts";
 import { loadSettings } from "../config/load.ts";
-import { compileFeed } from "../feed/compile.ts";
-import { compileFeeds, FeedDefinitionsError } from "../feed/compile-all.ts";
-import type { Feed } from "../feed/feed.ts";
+import { compileFeed } from "../feeds/define/compile.ts";
+import { compileFeeds, FeedDefinitionsError } from "../feeds/define/compile-all.ts";
+import type { Feed } from "../feeds/feed.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, EXIT } from "./exit.ts";
 

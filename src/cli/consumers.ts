@@ -2,7 +2,7 @@ import { Command } from "commander";
 
 import type { ConsumerInfo } from "../client/types.ts";
 import type { CliContext } from "./context.ts";
-import { feedOption, type FeedVersion } from "./log-source.ts";
+import { feedOption, type FeedVersionArgument } from "./log-source.ts";
 import { examples, jsonOption, urlOption } from "./options.ts";
 import { withServer } from "./server.ts";
 import { type Column, printTable } from "./table.ts";
@@ -10,7 +10,7 @@ import { type Column, printTable } from "./table.ts";
 interface ConsumersFlags {
   readonly url?: string;
   readonly json?: boolean;
-  readonly feed?: FeedVersion;
+  readonly feed?: FeedVersionArgument;
 }
 
 const COLUMNS: readonly Column[] = [

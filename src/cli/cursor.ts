@@ -2,7 +2,7 @@ import type { Client } from "../client/index.ts";
 import type { CommitOptions } from "../client/types.ts";
 
 /** A cursor that the server keeps. */
-export interface Cursor {
+export interface CursorArgument {
   /** Notes a position; it is committed soon, together with later ones. Rejects when committing failed before. */
   moveTo(position: number): Promise<void>;
   /** Resolves when everything noted is committed. */
@@ -10,7 +10,7 @@ export interface Cursor {
 }
 
 /** One commit is under way at a time, and nobody waits for it: after a crash, a few events come again. */
-export function createCursor(client: Client, options: CommitOptions): Cursor {
+export function createCursor(client: Client, options: CommitOptions): CursorArgument {
   let noted: number | null = null;
   let committing: Promise<void> | null = null;
   let failure: { readonly error: unknown } | null = null;

@@ -4,12 +4,12 @@ import { dirname, resolve } from "node:path";
 import { databaseFile, databaseFileUrl, shownDatabaseUrl } from "../core/database-url.ts";
 import type { Settings } from "../config/settings.ts";
 import { KildeError } from "../core/errors.ts";
-import type { Database } from "../log/database.ts";
-import { storageFailure } from "../log/failures.ts";
+import type { Database } from "../storage/database.ts";
+import { storageFailure } from "../storage/failures.ts";
 import { SchemaError } from "../log/migrate.ts";
-import { openDatabase } from "../log/open.ts";
+import { openDatabase } from "../storage/open.ts";
 import { fileBehind } from "../core/file-behind.ts";
-import { fileState, holdsBytes, isClosed, openReadOnly } from "../log/read-only.ts";
+import { fileState, holdsBytes, isClosed, openReadOnly } from "../storage/sealed-files.ts";
 import { CliError, EXIT, problemError } from "./exit.ts";
 
 type DatabaseSettings = Pick<Settings, "databaseUrl" | "databaseAuthToken">;

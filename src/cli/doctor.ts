@@ -5,14 +5,14 @@ import { Command } from "commander";
 
 import { databaseFile, databaseFileUrl, shownDatabaseUrl } from "../core/database-url.ts";
 import { loadSettings } from "../config/load.ts";
-import { countOlderErasures, examine, type Finding, repair } from "../log/doctor.ts";
+import { countOlderErasures, examine, type Finding, repair } from "../doctor/doctor.ts";
 import { fileBehind } from "../core/file-behind.ts";
-import { databaseFileKind } from "../log/read-only.ts";
+import { databaseFileKind } from "../storage/sealed-files.ts";
 import type { CliContext } from "./context.ts";
 import { requireExisting, withDatabase, withReadOnlyDatabase } from "./database.ts";
 import { CliError, EXIT } from "./exit.ts";
 import { examples, jsonOption } from "./options.ts";
-import { type Progress, showProgress } from "./progress.ts";
+import { type ProgressBar, showProgress } from "./progress.ts";
 import { settingOptions } from "./setting-options.ts";
 import { meantDatabase, type NamedDatabase, tenantOption } from "./tenants.ts";
 
@@ -37,7 +37,7 @@ interface Examination {
 
 async function examineDatabase(context: CliContext, settings: NamedDatabase): Promise<Examination> {
   const skipped: string[] = [];
-  const bars: Progress[] = [];
+  const bars: ProgressBar[] = [];
   try {
     return await withReadOnlyDatabase(settings, context.cwd, async (database) => {
       const findings = await examine(database, {

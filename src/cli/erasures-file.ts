@@ -3,7 +3,7 @@ import { open } from "node:fs/promises";
 
 import { z } from "zod";
 
-import type { Erasure } from "../log/erasures.ts";
+import type { Erasure } from "../log/erase/erasures.ts";
 import { CliError, EXIT } from "./exit.ts";
 import { linesOf } from "./lines.ts";
 

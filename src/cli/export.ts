@@ -3,14 +3,14 @@ import { resolve } from "node:path";
 import { Command } from "commander";
 
 import { type Cursor, cursorText } from "../core/cursor.ts";
-import { feedOption, type FeedVersion, pathOf } from "./log-source.ts";
+import { feedOption, type FeedVersionArgument, pathOf } from "./log-source.ts";
 import type { CliContext } from "./context.ts";
 import { openExportFile, START } from "./export-file.ts";
 import { exportLine } from "./export-lines.ts";
 import { CliError, EXIT } from "./exit.ts";
 import { examples, jsonOption, repeatable, urlOption } from "./options.ts";
 import { readPages } from "./pages.ts";
-import { type Progress, showProgress, summary } from "./progress.ts";
+import { type ProgressBar, showProgress, summary } from "./progress.ts";
 import { PATIENT, type Server, withServer } from "./server.ts";
 
 interface ExportFlags {
@@ -20,7 +20,7 @@ interface ExportFlags {
   readonly prefix?: string;
   readonly type?: readonly string[];
   readonly json?: boolean;
-  readonly feed?: FeedVersion;
+  readonly feed?: FeedVersionArgument;
 }
 
 interface Sink {
@@ -62,7 +62,7 @@ async function exportPages(
 ): Promise<Totals> {
   const path = pathOf(flags.stream, flags.feed);
   const totals: Totals = { events: 0, position: sink.cursor.position };
-  let progress: Progress | null = null;
+  let progress: ProgressBar | null = null;
   try {
     for await (const { lines, last, head } of readPages(server, path, queryOf(flags, sink.cursor))) {
       progress ??= showProgress(context, "exporting", head);

@@ -1,5 +1,5 @@
 import { readObject } from "../client/parse-answer.ts";
-import type { FeedState } from "../feed/status.ts";
+import type { FeedState } from "../feeds/lifecycle/status.ts";
 import type { Server } from "./server.ts";
 
 /** A version of a feed in the server's catalogue. */

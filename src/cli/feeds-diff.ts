@@ -1,6 +1,6 @@
 import { Command } from "commander";
 
-import { type ComparableEvent, type Correspondence, correspondences } from "../feed/differences.ts";
+import { type ComparableEvent, type Correspondence, correspondences } from "../feeds/define/differences.ts";
 import type { CliContext } from "./context.ts";
 import { escapeLine } from "./control-characters.ts";
 import { versionNumber } from "./feeds-test.ts";

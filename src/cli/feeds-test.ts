@@ -1,9 +1,9 @@
 import { Command, InvalidArgumentError } from "commander";
 
 import { sourcePath } from "../client/read.ts";
-import type { SourceEvent } from "../feed/define.ts";
-import { type Feed, ProjectionError } from "../feed/feed.ts";
-import { createChainedRehearsal, type RehearsedEvent } from "../feed/rehearse.ts";
+import type { SourceEvent } from "../feeds/define/define.ts";
+import { type Feed, ProjectionError } from "../feeds/feed.ts";
+import { createChainedRehearsal, type RehearsedEvent } from "../feeds/define/rehearse.ts";
 import { feedWithSources } from "./configured-feeds.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, EXIT } from "./exit.ts";

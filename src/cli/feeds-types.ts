@@ -9,7 +9,7 @@ import type { CliContext } from "./context.ts";
 import { feedPath } from "./feed-versions.ts";
 import { versionNumber } from "./feeds-test.ts";
 import { examples, urlOption } from "./options.ts";
-import { pascalCase, type Schemas, typesOfSchemas } from "./schema-types.ts";
+import { pascalCase, type SchemaSet, typesOfSchemas } from "./schema-types.ts";
 import { withServer } from "./server.ts";
 
 /** `declarations` and 2: `DeclarationsV2`. */
@@ -19,7 +19,7 @@ function interfaceName(feed: string, version: number): string {
 }
 
 /** What a feed publishes as TypeScript: an interface of its types, and the feed to give to a consumer. */
-function typeScriptOf(feed: string, version: number, schemas: Schemas): string {
+function typeScriptOf(feed: string, version: number, schemas: SchemaSet): string {
   const name = interfaceName(feed, version);
   const constant = name.charAt(0).toLowerCase() + name.slice(1);
   return `// Made by \`kilde feeds types ${feed} v${version}\`.
@@ -37,9 +37,9 @@ function feedName(text: string): string {
   throw new InvalidArgumentError("It must be the name of a feed, such as declarations.");
 }
 
-async function readSchemas(response: Answer): Promise<Schemas> {
+async function readSchemas(response: Answer): Promise<SchemaSet> {
   const { schemas } = await readObject<{ schemas?: unknown }>(response);
-  if (typeof schemas === "object" && schemas !== null && !Array.isArray(schemas)) return schemas as Schemas;
+  if (typeof schemas === "object" && schemas !== null && !Array.isArray(schemas)) return schemas as SchemaSet;
   throw new UnexpectedAnswerError(response.status, "The answer has no schemas");
 }
 

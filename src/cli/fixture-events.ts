@@ -6,7 +6,7 @@ import {
   METADATA_ATTRIBUTES,
   PLACED_ATTRIBUTES,
 } from "../core/attributes.ts";
-import type { SourceEvent } from "../feed/define.ts";
+import type { SourceEvent } from "../feeds/define/define.ts";
 import { CliError, EXIT } from "./exit.ts";
 
 /** A line of a file: an event as `kilde import` takes it, or as `kilde read` prints it. */

@@ -3,7 +3,7 @@ import { Command, Option } from "commander";
 import type { CliContext } from "./context.ts";
 import { prettyEvent } from "./event-text.ts";
 import { followTexts } from "./follow-texts.ts";
-import { consumerOption, feedOption, type FeedVersion, pathOf } from "./log-source.ts";
+import { consumerOption, feedOption, type FeedVersionArgument, pathOf } from "./log-source.ts";
 import { outageNotes } from "./outage-notes.ts";
 import { cursor, examples, jsonOption, repeatable, urlOption } from "./options.ts";
 import { type Server, withServer } from "./server.ts";
@@ -14,7 +14,7 @@ interface FollowFlags {
   readonly type?: readonly string[];
   readonly prefix?: string;
   readonly pretty?: boolean;
-  readonly feed?: FeedVersion;
+  readonly feed?: FeedVersionArgument;
   readonly consumer?: string;
 }
 

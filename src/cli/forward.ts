@@ -1,6 +1,6 @@
-import type { Outgoing, Send } from "../egress/outgoing.ts";
-import type { Signer } from "../webhook/sign.ts";
-import { HEADER, MEDIA_TYPE } from "../webhook/wire.ts";
+import type { Outgoing, Send } from "../webhooks/egress/outgoing.ts";
+import type { Signer } from "../webhooks/signing/sign.ts";
+import { HEADER, MEDIA_TYPE } from "../webhooks/signing/wire.ts";
 import type { CliContext } from "./context.ts";
 import { escapeLine } from "./control-characters.ts";
 

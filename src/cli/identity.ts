@@ -4,7 +4,7 @@ import { Command } from "commander";
 
 import { databaseFile, shownDatabaseUrl } from "../core/database-url.ts";
 import { loadSettings } from "../config/load.ts";
-import { type LogHistory, readIdentities, renewIdentities } from "../log/identity.ts";
+import { type LogLineage, readIdentities, renewIdentities } from "../log/identity.ts";
 import { migrate } from "../log/migrate.ts";
 import type { CliContext } from "./context.ts";
 import { requireExisting, withDatabase, withReadOnlyDatabase } from "./database.ts";
@@ -22,12 +22,12 @@ async function existingDatabase(context: CliContext, flags: Flags): Promise<Name
   return settings;
 }
 
-function shownHistory({ log, identity, head, former }: LogHistory): string {
+function shownHistory({ log, identity, head, former }: LogLineage): string {
   const earlier = former.map((one) => `  before: ${one.identity}, the same up to position ${one.parted}\n`);
   return `${log}: ${identity}, head ${head}\n${earlier.join("")}`;
 }
 
-async function write(context: CliContext, flags: Flags, histories: readonly LogHistory[]): Promise<void> {
+async function write(context: CliContext, flags: Flags, histories: readonly LogLineage[]): Promise<void> {
   const json = flags["json"] === true;
   const texts = histories.map((history) => (json ? `${JSON.stringify(history)}\n` : shownHistory(history)));
   await context.stdout.write(texts.join(""));

@@ -7,9 +7,9 @@ import { CliError, problemError } from "./exit.ts";
 import { type Batch, importBatches } from "./import-batches.ts";
 import { linesOf } from "./lines.ts";
 import { examples, jsonOption, urlOption } from "./options.ts";
-import { type Progress, showProgress, summary } from "./progress.ts";
+import { type ProgressBar, showProgress, summary } from "./progress.ts";
 import { PATIENT, type Server, withServer } from "./server.ts";
-import { openSource, type Source } from "./source.ts";
+import { openSource, type LogSource } from "./source.ts";
 
 interface ImportFlags {
   readonly url?: string;
@@ -51,7 +51,7 @@ interface Totals {
   position: number;
 }
 
-async function importFile(server: Server, source: Source, progress: Progress): Promise<Totals> {
+async function importFile(server: Server, source: LogSource, progress: ProgressBar): Promise<Totals> {
   const totals: Totals = { events: 0, replayed: 0, skipped: 0, position: 0 };
   const take = async (batch: Batch, done: number): Promise<void> => {
     totals.skipped += batch.skipped;

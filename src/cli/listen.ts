@@ -4,12 +4,12 @@ import { logPath } from "../client/read.ts";
 import { readObject } from "../client/parse-answer.ts";
 import { send } from "../client/request.ts";
 import { KildeError } from "../core/errors.ts";
-import { ALLOW_ALL, createAddressRules } from "../egress/address-rules.ts";
-import { createEgress } from "../egress/egress.ts";
-import { checkEndpoint } from "../egress/endpoint.ts";
-import { generateSecret, parseSecret, publicKeyOf, type Secret } from "../webhook/secret.ts";
-import { createSigner } from "../webhook/sign.ts";
-import { deliveredEvent } from "../webhook/wire.ts";
+import { ALLOW_ALL, createAddressRules } from "../webhooks/egress/address-rules.ts";
+import { createEgress } from "../webhooks/egress/egress.ts";
+import { checkEndpoint } from "../webhooks/egress/endpoint.ts";
+import { generateSecret, parseSecret, publicKeyOf, type Secret } from "../webhooks/signing/secret.ts";
+import { createSigner } from "../webhooks/signing/sign.ts";
+import { deliveredEvent } from "../webhooks/signing/wire.ts";
 import type { CliContext } from "./context.ts";
 import { createCursor } from "./cursor.ts";
 import { CliError, EXIT } from "./exit.ts";
@@ -18,7 +18,7 @@ import { forward, type Forwarded } from "./forward.ts";
 import { type Log, logAt } from "./log-source.ts";
 import { outageNotes } from "./outage-notes.ts";
 import { examples, repeatable, urlOption, wholeNumber } from "./options.ts";
-import { createPrevious, type Selection } from "./previous-version.ts";
+import { createPrevious, type VersionSelection } from "./previous-version.ts";
 import { PATIENT, type Server, withServer } from "./server.ts";
 
 interface ListenFlags {
@@ -116,7 +116,7 @@ async function forwardAll(
     consumer: name,
     ...(feed === undefined ? {} : { feed }),
   });
-  const selection: Selection = { feed, types: flags.type };
+  const selection: VersionSelection = { feed, types: flags.type };
   const previousVersion = createPrevious(server.client, selection);
   const idPrefix = `${path.slice(1)}_${name}`.replaceAll(/[^A-Za-z0-9_-]+/g, "-");
 

@@ -13,7 +13,7 @@ function feedVersion(text: string): `${string}/v${number}` {
   return text as `${string}/v${number}`;
 }
 
-export type FeedVersion = ReturnType<typeof feedVersion>;
+export type FeedVersionArgument = ReturnType<typeof feedVersion>;
 
 export function feedOption(): Option {
   return new Option("--feed <feed>", 'a feed instead of the event log, such as "declarations/v2"').argParser(
@@ -23,7 +23,7 @@ export function feedOption(): Option {
 
 /** A log: a feed, or the event log (`feed` is undefined). */
 export interface Log {
-  readonly feed: FeedVersion | undefined;
+  readonly feed: FeedVersionArgument | undefined;
 }
 
 /**
@@ -44,7 +44,7 @@ export function consumerOption(): Option {
 }
 
 /** The path of the log, or of a stream or subject of it. */
-export function pathOf(name: string | undefined, feed: FeedVersion | undefined): string {
+export function pathOf(name: string | undefined, feed: FeedVersionArgument | undefined): string {
   if (name === undefined) return logPath(feed);
   return feed === undefined
     ? sourcePath({ stream: streamName(name) })

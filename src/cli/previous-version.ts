@@ -1,9 +1,9 @@
 import type { Client } from "../client/index.ts";
-import type { FeedVersion } from "./log-source.ts";
+import type { FeedVersionArgument } from "./log-source.ts";
 
 /** Which events of a log are forwarded. */
-export interface Selection {
-  readonly feed: FeedVersion | undefined;
+export interface VersionSelection {
+  readonly feed: FeedVersionArgument | undefined;
   readonly types: readonly string[] | undefined;
 }
 
@@ -22,7 +22,7 @@ const MOST_SUBJECTS = 10_000;
  */
 export function createPrevious(
   client: Client,
-  { feed, types }: Selection,
+  { feed, types }: VersionSelection,
 ): (event: Placed) => Promise<number> {
   const last = new Map<string, number>();
 

@@ -3,12 +3,12 @@ import { Presets, SingleBar } from "cli-progress";
 import type { CliContext } from "./context.ts";
 
 /** Shows how far something is, on a terminal; nowhere else. */
-export interface Progress {
+export interface ProgressBar {
   update(done: number, events: number): void;
   stop(): void;
 }
 
-const SILENT: Progress = { update: () => {}, stop: () => {} };
+const SILENT: ProgressBar = { update: () => {}, stop: () => {} };
 
 function rate(events: number, milliseconds: number): string {
   return Math.round((events * 1_000) / Math.max(1, milliseconds)).toLocaleString("en");
@@ -22,7 +22,7 @@ function timeLeft(done: number, total: number, milliseconds: number): string {
 }
 
 /** A bar from 0 to `total` on standard error, with the events' number and rate, and the time left. */
-export function showProgress(context: CliContext, label: string, total: number | null): Progress {
+export function showProgress(context: CliContext, label: string, total: number | null): ProgressBar {
   if (!context.stderr.isTerminal || total === null || total === 0) return SILENT;
   const started = context.clock.monotonic();
   const bar = new SingleBar(

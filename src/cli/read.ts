@@ -2,7 +2,7 @@ import { Command, Option } from "commander";
 
 import type { CliContext } from "./context.ts";
 import { eventLine, prettyEvent } from "./event-text.ts";
-import { consumerOption, feedOption, type FeedVersion, pathOf } from "./log-source.ts";
+import { consumerOption, feedOption, type FeedVersionArgument, pathOf } from "./log-source.ts";
 import { cursor, examples, jsonOption, repeatable, urlOption, wholeNumber } from "./options.ts";
 import { readPages } from "./pages.ts";
 import { type Server, withServer } from "./server.ts";
@@ -18,7 +18,7 @@ interface ReadFlags {
   readonly toVersion?: number;
   readonly asOf?: string;
   readonly pretty?: boolean;
-  readonly feed?: FeedVersion;
+  readonly feed?: FeedVersionArgument;
   readonly consumer?: string;
 }
 

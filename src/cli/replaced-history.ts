@@ -2,20 +2,20 @@ import { existsSync } from "node:fs";
 
 import type { Clock } from "../core/clock.ts";
 import type { Limits } from "../core/limits.ts";
-import type { Database } from "../log/database.ts";
-import { applyErasures, type Erasure, erasure, listErasures } from "../log/erasures.ts";
-import { type LogHistory, readIdentities, renewIdentities } from "../log/identity.ts";
-import { type LogInventory, takeInventory } from "../log/inventory.ts";
+import type { Database } from "../storage/database.ts";
+import { applyErasures, type Erasure, erasure, listErasures } from "../log/erase/erasures.ts";
+import { type LogLineage, readIdentities, renewIdentities } from "../log/identity.ts";
+import { type LogInventory, takeInventory } from "../backup/inventory.ts";
 import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
-import { databaseFileKind, openReadOnly } from "../log/read-only.ts";
-import { sweepRound } from "../log/sweeper.ts";
-import { openLogWriter } from "../log/writer.ts";
+import { databaseFileKind, openReadOnly } from "../storage/sealed-files.ts";
+import { sweepRound } from "../log/erase/sweeper.ts";
+import { openLogWriter } from "../log/append/writer.ts";
 import { isDriverError } from "./database.ts";
 
 /** What outlives a store that a restore replaces. */
 export interface ReplacedHistory {
   readonly inventory: readonly LogInventory[];
-  readonly histories: readonly LogHistory[];
+  readonly histories: readonly LogLineage[];
   readonly erasures: readonly Erasure[];
 }
 

@@ -3,8 +3,8 @@ import { existsSync, renameSync, rmSync, statSync } from "node:fs";
 import Connection from "libsql";
 
 import { databaseFileUrl } from "../core/database-url.ts";
-import { storageFailure } from "../log/failures.ts";
-import { holdsBytes, SIDECARS } from "../log/read-only.ts";
+import { storageFailure } from "../storage/failures.ts";
+import { holdsBytes, SIDECARS } from "../storage/sealed-files.ts";
 import { databaseError } from "./database.ts";
 import { CliError, EXIT } from "./exit.ts";
 import { linkFile, putInPlace } from "./put-in-place.ts";

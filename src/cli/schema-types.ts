@@ -1,5 +1,5 @@
 /**
- * Writes JSON Schemas as TypeScript types. The schemas come from a server that may be hostile, so each piece of the output
+ * Writes JSON SchemaSet as TypeScript types. The schemas come from a server that may be hostile, so each piece of the output
  * is one of four: a fixed token of this file, an identifier of ASCII letters and digits, a string or number literal that
  * `literal` escapes, or a comment of the characters that `comment` lets through. No text of a schema gets out otherwise.
  */
@@ -15,7 +15,7 @@ const INVISIBLE = /[\p{C}\p{Zl}\p{Zp}]/gu;
 type Schema = Readonly<Record<string, unknown>>;
 
 /** The JSON Schema of each published type, as a server sends it. */
-export type Schemas = Readonly<Record<string, unknown>>;
+export type SchemaSet = Readonly<Record<string, unknown>>;
 
 /** A schema that others refer to, as a declaration of its own. */
 interface Alias {
@@ -230,7 +230,7 @@ function typeOf(schema: unknown, place: Place): string {
 }
 
 /** TypeScript declarations: the interface `name` with a member for each published type, and the aliases that it needs. */
-export function typesOfSchemas(name: string, schemas: Schemas): string {
+export function typesOfSchemas(name: string, schemas: SchemaSet): string {
   const declarations: string[] = [];
   const members = Object.entries(schemas).map(([type, schema], index) => {
     const prefix = `${name}${pascalCase(type).slice(0, 40)}Type${index + 1}`;

@@ -6,8 +6,8 @@ import { databaseFile, shownDatabaseUrl } from "../core/database-url.ts";
 import { loadSettings } from "../config/load.ts";
 import { servedDatabases } from "../config/served.ts";
 import type { Settings } from "../config/settings.ts";
-import { createLog, type ServerLog } from "../server/logger.ts";
-import { type RunningServer, startServer } from "../server/serve.ts";
+import { createLog, type ServerLog } from "../runtime/server/logger.ts";
+import { type RunningServer, startServer } from "../runtime/server/serve.ts";
 import { banner, type ServedTenant, tenantsBanner } from "./banner.ts";
 import type { CliContext } from "./context.ts";
 import { databaseError, makeFolder, missingFiles } from "./database.ts";
@@ -52,11 +52,11 @@ function listenError(error: unknown, { host, port }: Settings): CliError | null 
 
 /** What is wrong with the feeds of the configuration file; null for an error of another kind. */
 async function feedsError(thrown: unknown): Promise<CliError | null> {
-  const [{ FeedDefinitionsError }, { BrokenPromiseError }] = await Promise.all([
-    import("../feed/compile-all.ts"),
-    import("../feed/promise.ts"),
+  const [{ FeedDefinitionsError }, { IncompatibleContractError }] = await Promise.all([
+    import("../feeds/define/compile-all.ts"),
+    import("../feeds/contract/published-contract.ts"),
   ]);
-  return thrown instanceof FeedDefinitionsError || thrown instanceof BrokenPromiseError
+  return thrown instanceof FeedDefinitionsError || thrown instanceof IncompatibleContractError
     ? new CliError(EXIT.usage, thrown.message, "Correct `feeds` in kilde.config.ts.", { cause: thrown })
     : null;
 }
@@ -68,7 +68,7 @@ async function startError(error: unknown, { databaseUrl }: Pick<Settings, "datab
 /** Why a tenant cannot be served, as it would be told of a database alone; null for an error of another kind. */
 async function tenantError(error: unknown): Promise<CliError | null> {
   if (!(error instanceof Error) || error.name !== "TenantFault") return null;
-  const { TenantFault } = await import("../server/tenant.ts");
+  const { TenantFault } = await import("../runtime/server/tenant.ts");
   if (!(error instanceof TenantFault)) return null;
   const { tenant, cause } = error;
   const told = await startError(cause, error);

@@ -7,7 +7,7 @@ import type { CliContext } from "./context.ts";
 import { CliError, EXIT } from "./exit.ts";
 
 /** What an import reads. */
-export interface Source {
+export interface LogSource {
   /** Decompressed, if it was compressed. */
   readonly bytes: AsyncIterable<Uint8Array>;
   /** Size of what is read, as it is stored; null when that is not known before. */
@@ -60,7 +60,7 @@ async function* decompressed(stream: AsyncIterable<Uint8Array>, name: string): A
 }
 
 /** Opens a file, or standard input for `-`; gzip is known by its first bytes. */
-export function openSource(context: CliContext, path: string): Source {
+export function openSource(context: CliContext, path: string): LogSource {
   let done = 0;
   const counted = async function* (stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     try {

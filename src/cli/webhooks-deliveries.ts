@@ -1,6 +1,6 @@
 import { Command } from "commander";
 
-import type { BlockedSubject, DeliveryAttempt, SkippedEvent } from "../client/subscription-types.ts";
+import type { BlockedDelivery, DeliveryAttempt, SkippedEvent } from "../client/subscription-types.ts";
 import type { CliContext } from "./context.ts";
 import { examples, jsonOption, urlOption, wholeNumber } from "./options.ts";
 import { type Column, printTable } from "./table.ts";
@@ -34,7 +34,7 @@ function blocked(context: CliContext, id: string, flags: WebhookFlags): Promise<
   return withSubscriptions(context, flags, (subscriptions) =>
     printTable(context, subscriptions.blocked(id), {
       columns: [...columns, { heading: "SINCE", width: 0 }],
-      cells: ({ subject, sequence, attempts: tried, error, nextAttempt, since }: BlockedSubject) => [
+      cells: ({ subject, sequence, attempts: tried, error, nextAttempt, since }: BlockedDelivery) => [
         subject,
         String(Number(sequence)),
         String(tried),

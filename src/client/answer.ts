@@ -1,4 +1,4 @@
-import type { Attempt } from "./deadline.ts";
+import type { RequestAttempt } from "./deadline.ts";
 
 /** An answer whose body is read under a deadline. */
 export interface Answer {
@@ -21,7 +21,7 @@ function isShort(headers: Headers): boolean {
 }
 
 /** Puts the body of an answer under a deadline for silence. */
-export function answerOf(response: Response, attempt: Attempt, silenceMs: number): Answer {
+export function answerOf(response: Response, attempt: RequestAttempt, silenceMs: number): Answer {
   const { status, headers, body } = response;
   let isComplete = body === null;
 

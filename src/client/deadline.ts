@@ -31,7 +31,7 @@ export class DeadlineError extends Error {
 }
 
 /** One attempt at a request, which ends when its deadline passes, or its caller aborts. */
-export interface Attempt {
+export interface RequestAttempt {
   /** For `fetch`. */
   readonly signal: AbortSignal;
   /**
@@ -44,7 +44,7 @@ export interface Attempt {
 }
 
 /** Starts attempts; `caller` aborts the attempt as well. */
-export type StartAttempt = (caller: AbortSignal | null | undefined) => Attempt;
+export type StartAttempt = (caller: AbortSignal | null | undefined) => RequestAttempt;
 
 export function createAttempts(startTimer: StartTimer): StartAttempt {
   return (caller) => {

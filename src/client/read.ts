@@ -12,7 +12,7 @@ import type { FeedVersion, KildeEvent, ReadOptions } from "./types.ts";
 const PAGE_SIZE = 1_000;
 
 /** What is read: the event log or a stream of it, or a feed or a subject of it. */
-export interface Source {
+export interface ReadSource {
   readonly stream?: string | undefined;
   readonly feed?: FeedVersion | undefined;
   readonly subject?: string | undefined;
@@ -30,7 +30,7 @@ export function logPath(feed: string | undefined): string {
 }
 
 /** The path of what is read. Throws a TypeError for what is in no log. */
-export function sourcePath({ stream, feed, subject }: Source): string {
+export function sourcePath({ stream, feed, subject }: ReadSource): string {
   if (stream !== undefined) {
     if (feed !== undefined) throw new TypeError("A feed has subjects, and no streams: state `subject`");
     return `/streams/${encodeURIComponent(stream)}`;

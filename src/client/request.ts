@@ -1,6 +1,6 @@
 import { errorText } from "../core/error-text.ts";
 import { type Answer, answerOf } from "./answer.ts";
-import { type Attempt, DeadlineError, type StartAttempt, type Timeouts } from "./deadline.ts";
+import { type RequestAttempt, DeadlineError, type StartAttempt, type Timeouts } from "./deadline.ts";
 import { errorOf } from "./parse-answer.ts";
 import { backoffMs, isPassing, type Retry } from "./retry.ts";
 import { UnexpectedAnswerError } from "./unexpected-answer.ts";
@@ -135,7 +135,7 @@ async function receiveHeaders(
   deps: RequestDeps,
   path: string,
   request: Request,
-  attempt: Attempt,
+  attempt: RequestAttempt,
 ): Promise<Answer> {
   const { serverWaitMs: _wait, plan, ...init } = request;
   if (plan?.isFresh === true) init.keepalive = false;

@@ -121,7 +121,7 @@ export interface DeliveryAttempt {
 }
 
 /** A subject of which an event was not taken. */
-export interface BlockedSubject {
+export interface BlockedDelivery {
   readonly subject: string;
   /** The event that it waits for, as events have it: zero-padded. */
   readonly sequence: string;
@@ -164,7 +164,7 @@ export interface Subscriptions {
   /** The latest attempts, in order of time. */
   attempts(id: string): Promise<readonly DeliveryAttempt[]>;
   /** In order of name. */
-  blocked(id: string): AsyncGenerator<BlockedSubject, void, undefined>;
+  blocked(id: string): AsyncGenerator<BlockedDelivery, void, undefined>;
   /** Has the event that blocks a subject tried at once. Throws `subject-not-blocked`. */
   retry(id: string, subject: string): Promise<void>;
   /** Gives up the event that blocks a subject, if it is that of `sequence` where that is stated. */

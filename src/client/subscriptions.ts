@@ -76,7 +76,7 @@ export function createSubscriptions(deps: RequestDeps): types.Subscriptions {
       call(`${one(id)}/rotate-secret`, { method: "POST", body, repeatable: false }),
     attempts: async (id) =>
       (await call<{ attempts: types.DeliveryAttempt[] }>(`${one(id)}/attempts`)).attempts,
-    blocked: (id) => paged(`${one(id)}/blocked`, "blocked", ({ subject }: types.BlockedSubject) => subject),
+    blocked: (id) => paged(`${one(id)}/blocked`, "blocked", ({ subject }: types.BlockedDelivery) => subject),
     retry: (id, subject) => call(`${blockedAt(id, subject)}/retry`, { method: "POST", answered: false }),
     skip: (id, subject, body = {}) =>
       call(`${blockedAt(id, subject)}/skip`, { method: "POST", body, repeatable: false }),

@@ -1,7 +1,9 @@
 import type { AttributeValue } from "../core/attributes.ts";
+import type { ExpectedVersion } from "../core/event.ts";
 import type { Metadata } from "../core/read-event.ts";
 
 export type { AttributeValue } from "../core/attributes.ts";
+export type { ExpectedVersion } from "../core/event.ts";
 export type { KildeEvent, Metadata } from "../core/read-event.ts";
 
 /** An event to append. `Data` is any JSON value. */
@@ -18,9 +20,6 @@ export interface NewEvent<Data = unknown> {
   /** When it happened (RFC 3339); absent means when the log takes it. */
   readonly time?: string;
 }
-
-/** The version a stream must have: a number (0: it must not exist), `"exists"`, or `"any"`. */
-export type ExpectedVersion = number | "exists" | "any";
 
 export interface AppendOptions {
   /** Default `"any"`. When the stream is at another version: a KildeError `version-conflict` with `currentVersion`. */

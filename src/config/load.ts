@@ -35,11 +35,11 @@ function faultOf(name: string, check: () => unknown): string[] {
 async function checkDelivery({ secretKeys, egressAllow }: SettingValues): Promise<void> {
   const problems: string[] = [];
   if (secretKeys.length > 0) {
-    const { parseKeys } = await import("../webhook/seal-keys.ts");
+    const { parseKeys } = await import("../webhooks/signing/seal-keys.ts");
     problems.push(...faultOf("secretKeys", () => parseKeys(secretKeys.join(","))));
   }
   if (egressAllow.length > 0) {
-    const { createAddressRules } = await import("../egress/address-rules.ts");
+    const { createAddressRules } = await import("../webhooks/egress/address-rules.ts");
     problems.push(...faultOf("egressAllow", () => createAddressRules(egressAllow)));
   }
   if (problems.length > 0) throw new ConfigError(problems);

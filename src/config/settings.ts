@@ -2,7 +2,7 @@ import { z } from "zod";
 
 import { DEFAULT_LIMITS, type Limits } from "../core/limits.ts";
 import { LONGEST_TIMER_MS } from "../core/timer.ts";
-import type { AnyFeedDefinition } from "../feed/define.ts";
+import type { AnyFeedDefinition } from "../feeds/define/define.ts";
 import { databaseAuthTokenSchema, databaseUrlSchema, readUrlSchema, tenantsSchema } from "./tenants.ts";
 
 const MIB = 1024 * 1024;

@@ -1,5 +1,5 @@
 import type { ConsumerDeps } from "./deps.ts";
-import { type Failure, failedAgain } from "./failure.ts";
+import { type HandlerFailure, failedAgain } from "./failure.ts";
 import type { SubjectCursor } from "./store.ts";
 
 /** A subject that goes no further for now. */
@@ -9,7 +9,7 @@ export interface BlockedSubject {
   readonly version: number;
   readonly known: number;
   /** Null while it only lacks events that are about to be pulled. */
-  readonly failure: Failure | null;
+  readonly failure: HandlerFailure | null;
   /** When it is tried again; RFC 3339. */
   readonly retryAt: string;
 }
@@ -22,7 +22,7 @@ export interface BackoffOptions {
 
 interface Entry {
   readonly cursor: SubjectCursor;
-  readonly failure: Failure | null;
+  readonly failure: HandlerFailure | null;
   /** By the monotonic clock. */
   readonly dueMs: number;
 }
@@ -30,7 +30,7 @@ interface Entry {
 /** Blocked subjects as they are reported to the server. Subjects that only lack events about to be pulled do not count. */
 export interface BlockedSummary {
   readonly count: number;
-  readonly last: { readonly subject: string; readonly failure: Failure } | null;
+  readonly last: { readonly subject: string; readonly failure: HandlerFailure } | null;
 }
 
 const NOTHING_BLOCKED: BlockedSummary = { count: 0, last: null };
@@ -75,7 +75,7 @@ export function createBlocked<Tx>({ clock, random }: ConsumerDeps<Tx>, backoff: 
   let summary: BlockedSummary | null = NOTHING_BLOCKED;
   let changed = new AbortController();
 
-  const dueAfter = (failure: Failure | null) => {
+  const dueAfter = (failure: HandlerFailure | null) => {
     if (failure === null) return clock.monotonic();
     const waits = failure.version === null ? outageBackoff(backoff) : backoff;
     return clock.monotonic() + backoffMs(waits, failure.attempts, random);
@@ -109,7 +109,7 @@ export function createBlocked<Tx>({ clock, random }: ConsumerDeps<Tx>, backoff: 
           if (entries.delete(cursor.subject)) summary = null;
           continue;
         }
-        const failure = cursor.failure === null ? null : (JSON.parse(cursor.failure) as Failure);
+        const failure = cursor.failure === null ? null : (JSON.parse(cursor.failure) as HandlerFailure);
         const before = entries.get(cursor.subject);
         // Another event that is lacking is no reason to try earlier, or later.
         const same = before !== undefined && before.failure?.attempts === failure?.attempts;

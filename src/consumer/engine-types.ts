@@ -1,7 +1,7 @@
 import type { BackoffOptions, Blocked } from "./blocked.ts";
 import type { Counts } from "./counts.ts";
 import type { EnsuredSubject, Need } from "./ensure.ts";
-import type { Beginning } from "./feed-position.ts";
+import type { FeedStart } from "./feed-position.ts";
 import type { ReconstituteOptions } from "./reconstitute.ts";
 import type { Reconstitution } from "./reconstitution.ts";
 import type { SubjectCursor } from "./store.ts";
@@ -10,7 +10,7 @@ import type { ConsumerEvent } from "./types.ts";
 
 export interface EngineOptions {
   readonly transport: Transport;
-  readonly from: Beginning;
+  readonly from: FeedStart;
   readonly backoff: BackoffOptions;
   /** Most events of one transaction. */
   readonly batchEvents: number;

@@ -2,7 +2,7 @@ import { errorText } from "../core/error-text.ts";
 import type { ConsumerEvent } from "./types.ts";
 
 /** Why a subject is blocked. */
-export interface Failure {
+export interface HandlerFailure {
   readonly message: string;
   /** Version and type of the event that could not be handled; null when it could not be had. */
   readonly version: number | null;
@@ -32,8 +32,8 @@ export class HandlerError extends Error {
 }
 
 /** The failure after another attempt that went wrong. */
-export function failedAgain(before: string | null, error: unknown, now: number): Failure {
-  const last = before === null ? null : (JSON.parse(before) as Failure);
+export function failedAgain(before: string | null, error: unknown, now: number): HandlerFailure {
+  const last = before === null ? null : (JSON.parse(before) as HandlerFailure);
   const at =
     error instanceof HandlerError
       ? { version: error.version, type: error.type }

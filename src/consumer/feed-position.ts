@@ -11,21 +11,21 @@ export interface FeedPosition {
 }
 
 /** Where a consumer that has no cursor yet begins. */
-export type Beginning = "beginning" | "now";
+export type FeedStart = "beginning" | "now";
 
 export function positionOf({ since, position, identity }: FeedCursor): FeedPosition {
   return { since, mark: createWatermark(position), identity };
 }
 
 /** Reads the cursor of the feed, or makes the first. */
-export async function readFeedPosition<Tx>(deps: ConsumerDeps<Tx>, from: Beginning): Promise<FeedPosition> {
+export async function readFeedPosition<Tx>(deps: ConsumerDeps<Tx>, from: FeedStart): Promise<FeedPosition> {
   const { store, key } = deps;
   return positionOf((await store.readFeed(key)) ?? (await firstCursor(deps, from)));
 }
 
 async function firstCursor<Tx>(
   { client, store, key, log }: ConsumerDeps<Tx>,
-  from: Beginning,
+  from: FeedStart,
 ): Promise<FeedCursor> {
   const beginning = { position: 0, since: 0, reconstitution: null, identity: null };
   if (from === "beginning") {

@@ -7,7 +7,7 @@ import type { ConsumerDeps } from "./deps.ts";
 import type { EnsuredSubject, Need } from "./ensure.ts";
 import { createEngine } from "./engine.ts";
 import type { Engine, EngineOptions, Phase } from "./engine-types.ts";
-import type { Beginning } from "./feed-position.ts";
+import type { FeedStart } from "./feed-position.ts";
 import { createHistory } from "./history.ts";
 import {
   admitNew,
@@ -28,7 +28,7 @@ import { guardTransactions } from "./transaction-guard.ts";
 import type { Transport } from "./transport.ts";
 import { type ConsumerEvent, consumerEvent, type EventTypes, type FeedReference } from "./types.ts";
 
-export { type Failure, HandlerError } from "./failure.ts";
+export { type HandlerFailure, HandlerError } from "./failure.ts";
 export { UnreportedFailuresError } from "./failure-reports.ts";
 export { NestedConsumerError } from "./transaction-guard.ts";
 export { LogRestoredError } from "./restore.ts";
@@ -88,7 +88,7 @@ export interface ConsumerOptions<Types extends EventTypes, Tx, OldTypes extends 
   /** How events come. Default: `"sse"`. With `"push"` they come by `receive`. */
   readonly transport?: Transport;
   /** Where a new consumer begins. Default: `"beginning"`. */
-  readonly from?: Beginning;
+  readonly from?: FeedStart;
   /** How blocked subjects, and a server or store that cannot be used, are tried again. Default: 500 ms doubling up to 60,000 ms. */
   readonly backoff?: Partial<BackoffOptions>;
   /** Most events of one transaction. Default: 500. */

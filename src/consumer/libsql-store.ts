@@ -3,7 +3,7 @@ import type { LibSQLDatabase } from "drizzle-orm/libsql";
 
 import { retryContended } from "./contention.ts";
 import type { ConsumerStore, FeedCursor, SubjectCursor, SubjectSelection, SubjectStatus } from "./store.ts";
-import { createTurns } from "./turns.ts";
+import { createSerialQueue } from "./serial-queue.ts";
 
 const TABLES = [
   sql`create table if not exists kilde_feeds (
@@ -90,7 +90,7 @@ function upsertSubjects(key: string, cursors: readonly SubjectCursor[]): SQL {
 export function libsqlStore<Schema extends Record<string, unknown>>(
   database: LibSQLDatabase<Schema>,
 ): ConsumerStore<Transaction<Schema>> {
-  const inTurn = createTurns();
+  const inTurn = createSerialQueue();
   return {
     sharesTransactions: true,
     transactions: 1,

@@ -1,6 +1,6 @@
 import type { ConsumerStore, FeedCursor, SubjectCursor, SubjectSelection } from "./store.ts";
 import { compareNames } from "./name-order.ts";
-import { createTurns } from "./turns.ts";
+import { createSerialQueue } from "./serial-queue.ts";
 
 /** What handlers of a consumer in memory write to: undone as a whole when a handler of the transaction fails. */
 export interface MemoryTransaction {
@@ -60,7 +60,7 @@ export function memoryStore(): MemoryStore {
   const values = new Map<string, unknown>();
   const subjects = new Map<string, SubjectCursor>();
   const feeds = new Map<string, FeedCursor>();
-  const inTurn = createTurns();
+  const inTurn = createSerialQueue();
   const cursorsOf = (
     kept: { get(name: string): SubjectCursor | undefined },
     key: string,

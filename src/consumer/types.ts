@@ -77,7 +77,7 @@ export function eventLog<Types extends EventTypes = EventTypes>(): FeedReference
 
 /** What is known of an event besides what it holds. */
 export function consumerEvent(event: KildeEvent): ConsumerEvent {
-  const { id, position, stream: subject, version, type, time, recordedTime, data, erased, reason } = event;
+  const { id, position, subject, version, type, time, recordedTime, data, erased, reason } = event;
   const made = {
     id,
     position,

@@ -16,7 +16,7 @@ export const EVENT_ERASED_TYPE = "kilde.event-erased";
 export const ERASED_IN_PART_TYPE = "kilde.erased-in-part";
 
 /** An event on its way into a log: everything checked, everything text. */
-export interface NewEvent {
+export interface AcceptedEvent {
   readonly type: string;
   /** When it happened, RFC 3339, as given; absent means when it was recorded. */
   readonly time: string | null;
@@ -33,7 +33,7 @@ export interface NewEvent {
 export type ExpectedVersion = number | "exists" | "any";
 
 /** Where the events of an append to one subject ended up. */
-export interface Appended {
+export interface AppendReceipt {
   readonly subject: string;
   /** The subject's version after it: the version of the last event. */
   readonly version: number;

@@ -34,7 +34,7 @@ export interface KildeEvent<Data = unknown> {
   readonly logIdentity?: string;
   /** 1-based and gapless in the log, but for events that were truncated. */
   readonly position: number;
-  readonly stream: string;
+  readonly subject: string;
   /** 1-based and gapless in the stream. */
   readonly version: number;
   readonly type: string;
@@ -107,7 +107,7 @@ class ReadEvent implements KildeEvent {
   readonly id: string;
   readonly position: number;
   readonly logIdentity?: string;
-  readonly stream: string;
+  readonly subject: string;
   readonly version: number;
   readonly type: string;
   readonly time: string;
@@ -123,7 +123,7 @@ class ReadEvent implements KildeEvent {
     this.id = wire.id;
     this.position = Number(wire.id);
     if (wire.logidentity !== undefined) this.logIdentity = wire.logidentity;
-    this.stream = wire.subject;
+    this.subject = wire.subject;
     this.version = Number(wire.sequence);
     this.type = wire.type;
     this.time = wire.time;

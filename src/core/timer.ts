@@ -1,5 +1,5 @@
 /*
- * The only place in the product that starts a timer (`test/unit/architecture.test.ts` holds that). A timer of the
+ * The only place in the product that starts a timer (`test//architecture.test.ts` holds that). A timer of the
  * runtime holds at most 2^31 - 1 ms and fires at once for anything longer, so that a loop which waits spins.
  */
 

@@ -14,7 +14,7 @@ import type { Loaded } from "./load.ts";
 import { remember } from "./memory.ts";
 import type { SnapshotKey, SnapshotStore } from "./snapshot.ts";
 import { createSnapshotKeeper } from "./snapshot-keeper.ts";
-import { createTurns } from "./turns.ts";
+import { createKeyedQueue } from "./keyed-queue.ts";
 
 export { KildeError, type ProblemCode } from "../core/errors.ts";
 export type { Decider, DomainEvent } from "./decider.ts";
@@ -108,7 +108,7 @@ export function createCommandHandler(options: CommandHandlerOptions): CommandHan
   const numberOf = numbered();
   // What is under a key was put there for the same decider, whose states these are.
   const memory = remember<Loaded<unknown>>(rememberedStreams);
-  const turns = createTurns();
+  const turns = createKeyedQueue();
 
   return {
     handle<Command, Event extends DomainEvent, State>(
@@ -120,7 +120,7 @@ export function createCommandHandler(options: CommandHandlerOptions): CommandHan
       refuseUnknownOptions("handle", handling, HANDLE_OPTIONS);
       const { signal } = handling;
       const key = `${numberOf(decider)} ${stream}`;
-      return turns.take(stream, async () => {
+      return turns.run(stream, async () => {
         signal?.throwIfAborted();
         const learn = (loaded: Loaded<State>) => {
           const known = keeper.keep(decider, stream, loaded);

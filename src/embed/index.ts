@@ -11,12 +11,12 @@ import type { KildeConfig } from "../config/settings.ts";
 import { databaseFile } from "../core/database-url.ts";
 import { KildeError } from "../core/errors.ts";
 import { type OptionNames, refuseUnknownOptions } from "../core/known-options.ts";
-import { belowBasePath } from "../http/base-path.ts";
-import { createFetch } from "../http/fetch.ts";
-import { problemResponse } from "../http/problems.ts";
-import type { EventLogger } from "../server/feed-events.ts";
-import { startKilde } from "../server/start.ts";
-import { systemClock } from "../server/system-clock.ts";
+import { belowBasePath } from "../http/pipeline/base-path.ts";
+import { createFetch } from "../http/pipeline/fetch.ts";
+import { problemResponse } from "../http/pipeline/problems.ts";
+import type { EventLogger } from "../jobs/feed-events.ts";
+import { startKilde } from "../runtime/server/start.ts";
+import { systemClock } from "../core/system-clock.ts";
 import { answerInProcess } from "./surface.ts";
 
 export { KildeError, type ProblemCode } from "../core/errors.ts";
@@ -24,7 +24,7 @@ export { KildeUnreachableError, UnreadableEventError } from "../client/index.ts"
 export type * from "../client/types.ts";
 export type { Client } from "../client/index.ts";
 export type { KildeConfig } from "../config/settings.ts";
-export type { EventLogger } from "../server/feed-events.ts";
+export type { EventLogger } from "../jobs/feed-events.ts";
 
 /** Settings of a server (`kilde.config.ts`) that mean something here, and where it is mounted. */
 export interface KildeOptions extends Pick<
@@ -58,7 +58,7 @@ const consoleLogger: EventLogger = {
 function databaseThread(): URL | null {
   if (!("Bun" in globalThis)) return null;
   const name = import.meta.url.endsWith("/src/embed/index.ts")
-    ? "../server/database-thread.ts"
+    ? "../storage/writer/writer-thread.ts"
     : "./database-thread.js";
   const program = new URL(name, import.meta.url);
   return existsSync(fileURLToPath(program)) ? program : null;

@@ -1,5 +1,5 @@
 import { KildeError } from "../core/errors.ts";
-import type { Surface } from "../server/listen.ts";
+import type { Surface } from "../runtime/server/listen.ts";
 
 /** The HTTP surface, called in this process. */
 export interface InProcessSurface extends Surface {

@@ -7,14 +7,14 @@ import type { Clock } from "../core/clock.ts";
 import { KildeError } from "../core/errors.ts";
 import type { Limits } from "../core/limits.ts";
 import { createTimeSlices } from "../core/time-slices.ts";
-import type { Feed } from "../feed/feed.ts";
-import { isUnanswered, storageError } from "../log/failures.ts";
-import type { LogReader } from "../log/reader.ts";
-import { getAppend, postStream, postTransaction } from "./append.ts";
-import { deleteConsumer, getConsumer, getConsumers, putConsumer } from "./consumers.ts";
-import { corsPolicy, refuseCrossSite, UNSAFE_METHODS } from "./cross-site.ts";
+import type { Feed } from "../feeds/feed.ts";
+import { isUnanswered, storageError } from "../storage/failures.ts";
+import type { LogReader } from "../log/read/reader.ts";
+import { getAppend, postStream, postTransaction } from "./streams/append.ts";
+import { deleteConsumer, getConsumer, getConsumers, putConsumer } from "./consumers/consumers.ts";
+import { corsPolicy, refuseCrossSite, UNSAFE_METHODS } from "./pipeline/cross-site.ts";
 import type { AppDeps } from "./deps.ts";
-import { type Docs, docsPage } from "./docs.ts";
+import { type Docs, docsPage } from "./service/docs.ts";
 import {
   deleteFeed,
   deprecation,
@@ -28,21 +28,21 @@ import {
   getFeedSubjects,
   rebuildDraft,
   resumeFeed,
-} from "./feeds.ts";
-import { createFollowers } from "./followers.ts";
-import { LOG_HEADER } from "./log-identity.ts";
-import { END_HEADER } from "./page-response.ts";
-import { queryOf, readLog } from "./pages.ts";
-import { type ParseLarge, parseLargeHere } from "./parsing.ts";
-import { POSITION_HEADER } from "./position.ts";
-import { problemResponse } from "./problems.ts";
-import { REQUEST_ID_HEADER } from "./request-id.ts";
-import { type AppHono, observedApp, type ObservedOptions, resourcesOf } from "./resource.ts";
-import { createSchemas, type Schemas } from "./schemas.ts";
-import { SUBSCRIPTION_PATH, subscriptionHandlers } from "./subscription-handlers.ts";
-import { getProblem, getReady } from "./service.ts";
-import { subjectNameOf } from "./stream-name.ts";
-import { deleteStream, listing } from "./streams.ts";
+} from "./feeds/feeds.ts";
+import { createFollowers } from "./log/followers.ts";
+import { LOG_HEADER } from "./log/log-identity.ts";
+import { END_HEADER } from "./log/page-response.ts";
+import { queryOf, readLog } from "./log/pages.ts";
+import { type ParseLarge, parseLargeHere } from "./wire/parsing.ts";
+import { POSITION_HEADER } from "./log/position.ts";
+import { problemResponse } from "./pipeline/problems.ts";
+import { REQUEST_ID_HEADER } from "./pipeline/request-id.ts";
+import { type AppHono, observedApp, type ObservedOptions, resourcesOf } from "./pipeline/routes.ts";
+import { createSchemas, type RequestSchemas } from "./openapi/schemas.ts";
+import { SUBSCRIPTION_PATH, subscriptionHandlers } from "./subscriptions/handlers.ts";
+import { getProblem, getReady } from "./service/service.ts";
+import { subjectNameOf } from "./streams/stream-name.ts";
+import { deleteStream, listing } from "./streams/streams.ts";
 
 export interface AppOptions
   extends
@@ -114,7 +114,7 @@ export function createBudgets(limits: Limits, clock: Clock, closing: AbortSignal
 /** `schemas`: made before, for the same limits; they take longer to make than all the rest. */
 export function createDeps(
   { limits, ...options }: AppOptions,
-  schemas: Schemas = createSchemas(limits),
+  schemas: RequestSchemas = createSchemas(limits),
 ): AppDeps {
   const { basePath = "", compress: compresses = true, clock, closing } = options;
   const followers = createFollowers({ clock, closing, most: limits.followers });
@@ -210,7 +210,7 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
   resource("/ready", { GET: (c) => getReady(c, deps) });
   resource("/metrics", {
     GET: async () => {
-      const { metricsAnswer, metricsOf } = await import("./metrics.ts");
+      const { metricsAnswer, metricsOf } = await import("./service/metrics.ts");
       return metricsAnswer(await metricsOf([{ labels: {}, deps }]));
     },
   });
@@ -218,7 +218,7 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
   let openApi: Promise<string> | null = null;
   const openApiText = async () => {
     // Loaded when it is asked for: it takes as long as all the rest of starting.
-    const { openApiDocument } = await import("./operations.ts");
+    const { openApiDocument } = await import("./openapi/operations.ts");
     return JSON.stringify(openApiDocument(deps, version));
   };
   resource("/openapi.json", {
@@ -230,7 +230,7 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
   });
   resource("/asyncapi.json", {
     GET: async (c) => {
-      const { asyncApiDocument } = await import("../feed/asyncapi.ts");
+      const { asyncApiDocument } = await import("../feeds/contract/asyncapi.ts");
       const url = new URL(c.req.url).origin + basePath;
       return c.json(asyncApiDocument(await describedFeeds(deps), { version, url }), 200);
     },

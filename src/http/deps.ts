@@ -1,18 +1,18 @@
 import type { ByteBudget } from "../core/byte-budget.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Limits } from "../core/limits.ts";
-import type { AddressRules } from "../egress/address-rules.ts";
-import type { Send } from "../egress/outgoing.ts";
+import type { AddressRules } from "../webhooks/egress/address-rules.ts";
+import type { Send } from "../webhooks/egress/outgoing.ts";
 import type { TimeSlices } from "../core/time-slices.ts";
-import type { Feeds } from "../feed/feeds.ts";
-import type { Database } from "../log/database.ts";
-import type { LogReader } from "../log/reader.ts";
-import type { Sightings } from "../log/sightings.ts";
-import type { LogWriter } from "../log/writer.ts";
-import type { Seal } from "../webhook/seal.ts";
-import type { Followers } from "./followers.ts";
-import type { ParseLarge } from "./parsing.ts";
-import type { Schemas } from "./schemas.ts";
+import type { Feeds } from "../feeds/feeds.ts";
+import type { Database } from "../storage/database.ts";
+import type { LogReader } from "../log/read/reader.ts";
+import type { ActivityRecorder } from "../log/consumers/activity.ts";
+import type { LogWriter } from "../log/append/writer.ts";
+import type { Seal } from "../webhooks/signing/seal.ts";
+import type { Followers } from "./log/followers.ts";
+import type { ParseLarge } from "./wire/parsing.ts";
+import type { RequestSchemas } from "./openapi/schemas.ts";
 
 /** What the server has for webhooks, which are delivered elsewhere. */
 export interface DeliveryPort {
@@ -31,11 +31,11 @@ export interface AppDeps {
   readonly feeds: Feeds;
   /** For what is looked up about consumers. */
   readonly database: Database;
-  readonly sightings: Sightings;
+  readonly sightings: ActivityRecorder;
   readonly delivery: DeliveryPort;
   readonly limits: Limits;
   readonly clock: Clock;
-  readonly schemas: Schemas;
+  readonly schemas: RequestSchemas;
   readonly followers: Followers;
   /** Bytes of the bodies of requests that are not answered yet. */
   readonly bodies: ByteBudget;

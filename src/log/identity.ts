@@ -1,4 +1,4 @@
-import { type Database, integerAt, type Row, type Statement, textAt } from "./database.ts";
+import { type Database, integerAt, type Row, type Statement, textAt } from "../storage/database.ts";
 import type { LogAddress } from "./keys.ts";
 import type { LogState } from "./log-state.ts";
 
@@ -16,7 +16,7 @@ export interface FormerIdentity {
 }
 
 /** What a database records of one log's identities. */
-export interface LogHistory {
+export interface LogLineage {
   /** Path of the log: logs of two databases belong together by it. */
   readonly log: string;
   readonly identity: string;
@@ -31,8 +31,8 @@ select log.name, log.identity, log.head, former.identity, former.parted
 from logs as log left join log_lineage as former on former.log = log.id
 order by log.id, former.parted desc, former.identity`;
 
-function historiesOf(rows: readonly Row[]): LogHistory[] {
-  const histories = new Map<string, LogHistory & { readonly former: FormerIdentity[] }>();
+function historiesOf(rows: readonly Row[]): LogLineage[] {
+  const histories = new Map<string, LogLineage & { readonly former: FormerIdentity[] }>();
   for (const row of rows) {
     const log = textAt(row, 0);
     const history = histories.get(log) ?? {
@@ -51,7 +51,7 @@ function historiesOf(rows: readonly Row[]): LogHistory[] {
  * Reads the identities of all logs, in the order in which the logs were made. A database that was never migrated to have
  * identities has given none to anybody, and yields an empty list.
  */
-export async function readIdentities(database: Database): Promise<LogHistory[]> {
+export async function readIdentities(database: Database): Promise<LogLineage[]> {
   const [row] = await database.read({ sql: HAS_IDENTITIES, args: [] });
   return integerAt(row, 0) === 0 ? [] : historiesOf(await database.read({ sql: SELECT_HISTORIES, args: [] }));
 }
@@ -79,7 +79,7 @@ export async function findParting(database: Database, log: LogAddress, identity:
 }
 
 /** Up to where a log holds what each identity named: its own, up to its head, and the former ones. */
-function partings({ identity, head, former }: LogHistory): Map<string, number> {
+function partings({ identity, head, former }: LogLineage): Map<string, number> {
   return new Map([...former.map((one) => [one.identity, one.parted] as const), [identity, head]]);
 }
 
@@ -89,7 +89,7 @@ function partings({ identity, head, former }: LogHistory): Map<string, number> {
  * replaced store's identities are shared up to there. Without a common identity nothing is known, and nothing is taken
  * over: readers from there have to compare from the start.
  */
-export function inheritedLineage(restored: LogHistory, replaced: LogHistory): FormerIdentity[] {
+export function inheritedLineage(restored: LogLineage, replaced: LogLineage): FormerIdentity[] {
   const own = partings(restored);
   const others = partings(replaced);
   const common = [...others].flatMap(([identity, parted]) => {
@@ -141,8 +141,8 @@ const OUTDATE_PLANS = ["feeds", "subscriptions"].map(
  */
 export async function renewIdentities(
   database: Database,
-  replaced: readonly LogHistory[] = [],
-): Promise<LogHistory[]> {
+  replaced: readonly LogLineage[] = [],
+): Promise<LogLineage[]> {
   const replacedByLog = new Map(replaced.map((history) => [history.log, history]));
   const inherited = (await readIdentities(database)).flatMap((restored) => {
     const other = replacedByLog.get(restored.log);

@@ -1,4 +1,4 @@
-import { type Database, integerAt, type Row, textAt } from "./database.ts";
+import { type Database, integerAt, type Row, textAt } from "../storage/database.ts";
 import type { LogAddress } from "./keys.ts";
 
 /** How far a log is, and which history it holds, in one state of the database. */

@@ -1,7 +1,7 @@
-import { type Database, integerAt, type Statement, textAt } from "./database.ts";
-import { storageFailure } from "./failures.ts";
+import { type Database, integerAt, type Statement, textAt } from "../storage/database.ts";
+import { storageFailure } from "../storage/failures.ts";
 import { EVENT_LOG_ADDRESS } from "./keys.ts";
-import { type Migration, MIGRATIONS } from "./migrations.ts";
+import { type SchemaMigration, MIGRATIONS } from "../storage/migrations.ts";
 
 /** A database that this program must not touch, with what to do about it. */
 export class SchemaError extends Error {
@@ -45,7 +45,7 @@ async function appliedHashes(database: Database): Promise<string[]> {
 }
 
 /** Statements of one migration; the row with its number comes first, so that of two processes one is refused. */
-function statementsOf(migration: Migration, number: number, hash: string): Statement[] {
+function statementsOf(migration: SchemaMigration, number: number, hash: string): Statement[] {
   return [
     {
       sql: `create table if not exists ${JOURNAL} (id integer primary key, hash text not null, created_at numeric)`,
@@ -72,7 +72,9 @@ export async function countMigrations(database: Database): Promise<number> {
 }
 
 /** Tags of the migrations that a database lacks, in order. Refuses a database of a newer or another program. */
-async function pendingMigrations(database: Database): Promise<{ migration: Migration; hash: string }[]> {
+async function pendingMigrations(
+  database: Database,
+): Promise<{ migration: SchemaMigration; hash: string }[]> {
   const applied = await appliedHashes(database);
   const known = await Promise.all(
     MIGRATIONS.map(async (migration) => ({ migration, hash: await sha256(migration.text) })),

@@ -1,5 +1,5 @@
-import { type Database, type Statement, textAt } from "./database.ts";
-import { openEmbedded } from "./embedded.ts";
+import { type Database, type Statement, textAt } from "../storage/database.ts";
+import { openEmbedded } from "../storage/embedded.ts";
 import { migrateTo } from "./migrate.ts";
 
 /*

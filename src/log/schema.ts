@@ -202,7 +202,7 @@ export const consumers = sqliteTable(
 export const leases = sqliteTable("leases", {
   /** What is leased: the path of a feed's log, or of a subscription. */
   name: text().primaryKey(),
-  /** A name that a process gives itself at start; it may carry a mark of the process (`server/holder-name.ts`). */
+  /** A name that a process gives itself at start; it may carry a mark of the process (`storage/holder-name.ts`). */
   holder: text().notNull(),
   /** Grows with each change of holder; writes check it. */
   token: integer().notNull(),

@@ -1,7 +1,7 @@
 import { EVENT_LOG_ADDRESS } from "./keys.ts";
 import { migrate } from "./migrate.ts";
-import { type LogReader, type LogReaderDeps, openLogReader } from "./reader.ts";
-import { type LogWriter, openLogWriter } from "./writer.ts";
+import { type LogReader, type LogReaderDeps, openLogReader } from "./read/reader.ts";
+import { type LogWriter, openLogWriter } from "./append/writer.ts";
 
 /** The event log, for reading and writing, in one thread. */
 export interface Store {

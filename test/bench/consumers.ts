@@ -68,7 +68,7 @@ async function bareRate(sandbox: Sandbox, { port }: Kilde): Promise<number> {
     for (let start = 0; start < page.length; start += BATCH_ROWS) {
       const rows = page.slice(start, start + BATCH_ROWS);
       await effects.database.transaction(async (tx) => {
-        for (const { stream, data } of rows) await tx.run(insert(stream, data));
+        for (const { subject, data } of rows) await tx.run(insert(subject, data));
       });
     }
   }

@@ -1,8 +1,8 @@
 import { createClient } from "@libsql/client";
 
-import { examine } from "../../src/log/doctor.ts";
-import { storageFailure } from "../../src/log/failures.ts";
-import { openDatabase } from "../../src/log/open.ts";
+import { examine } from "../../src/doctor/doctor.ts";
+import { storageFailure } from "../../src/storage/failures.ts";
+import { openDatabase } from "../../src/storage/open.ts";
 import { hasSqld, type Sqld, SQLD_FLAGS, startSqld } from "../support/sqld.ts";
 import type { Contender, Task } from "./contender.ts";
 import { append } from "./feeds.ts";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 
 import { migrate } from "../../src/log/migrate.ts";
-import { openDatabase } from "../../src/log/open.ts";
+import { openDatabase } from "../../src/storage/open.ts";
 import type { Contender, Task } from "./contender.ts";
 import { openLoad } from "./load.ts";
 import { type Entry, measure, type Plan } from "./measure.ts";

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-import { LEASE_MS } from "../../src/log/lease.ts";
+import { LEASE_MS } from "../../src/storage/lease.ts";
 import { hasSqld, type Sqld, SQLD_FLAGS, startSqld } from "../support/sqld.ts";
 import { configOf } from "./feeds.ts";
 import { medianRow } from "./measure.ts";

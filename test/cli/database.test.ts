@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 
-import { MIGRATIONS } from "../../src/log/migrations.ts";
+import { MIGRATIONS } from "../../src/storage/migrations.ts";
 import { cleanUp, emptyFolder, jsonLines, launch, run, type Served, serve } from "./support.ts";
 
 cleanUp();

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 
-import { openDatabase } from "../../src/log/open.ts";
+import { openDatabase } from "../../src/storage/open.ts";
 import { cleanUp, emptyFolder, FROM_SOURCE, jsonLines, launch, run, serve } from "./support.ts";
 
 cleanUp();

@@ -4,7 +4,7 @@ import { isToken, type Node, SyntaxKind } from "typescript/unstable/ast";
 import { z } from "zod";
 
 import { runCli } from "../../src/cli/cli.ts";
-import { systemClock } from "../../src/server/system-clock.ts";
+import { systemClock } from "../../src/core/system-clock.ts";
 import { compileFiles } from "../support/typescript.ts";
 
 const RUNS = Number(process.env["PROPERTY_RUNS"] ?? 200);

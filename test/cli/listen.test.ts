@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { receive, type ReceivedEvent } from "kilde/webhook";
 
-import { generateSecret, parseSecret, publicKeyOf } from "../../src/webhook/secret.ts";
+import { generateSecret, parseSecret, publicKeyOf } from "../../src/webhooks/signing/secret.ts";
 import { cleanUp, emptyFolder, launch, run, serve } from "./support.ts";
 
 cleanUp();
@@ -59,7 +59,7 @@ function listening(server: string, hook: string, secret: string, ...more: string
 }
 
 const versions = (taken: readonly Taken[]) =>
-  taken.map(({ event }) => `${event.stream}@${event.version}<${event.previousSequence}`);
+  taken.map(({ event }) => `${event.subject}@${event.version}<${event.previousSequence}`);
 
 test("forwards events as signed webhooks, in order, and again until they are taken", async () => {
   const server = await serve(emptyFolder());

@@ -6,7 +6,7 @@ import { receive } from "kilde/webhook";
 
 import { TEST_SECRET_KEY } from "../support/app.ts";
 import { makeOlderStore } from "../support/older-store.ts";
-import { SECRET } from "../webhook/support.ts";
+import { SECRET } from "../webhooks/receive/support.ts";
 import { cleanUp, emptyFolder, jsonLines, serve } from "./support.ts";
 
 cleanUp();

@@ -21,8 +21,8 @@ import { CliError } from "../../src/cli/exit.ts";
 import { withFolderBeside } from "../../src/cli/put-in-place.ts";
 import { replaceStore } from "../../src/cli/replaced-store.ts";
 import { migrateTo } from "../../src/log/migrate.ts";
-import { MIGRATIONS } from "../../src/log/migrations.ts";
-import { openDatabase } from "../../src/log/open.ts";
+import { MIGRATIONS } from "../../src/storage/migrations.ts";
+import { openDatabase } from "../../src/storage/open.ts";
 import { cleanUp, emptyFolder, jsonLines, run, type Served, serve } from "./support.ts";
 
 cleanUp();

@@ -9,7 +9,7 @@ import { KILDE_ATTRIBUTES } from "../../src/core/attributes.ts";
 import { eventOf, type WireEvent } from "../../src/core/read-event.ts";
 import { TEST_SECRET_KEY } from "../support/app.ts";
 import { gaps, type WrittenJson, writtenJson, writtenObject } from "../support/written-json.ts";
-import { SECRET } from "../webhook/support.ts";
+import { SECRET } from "../webhooks/receive/support.ts";
 import { cleanUp, emptyFolder, serve, type Served } from "./support.ts";
 
 /*
@@ -356,7 +356,7 @@ export default defineConfig({ feeds: [feed] });
 /** What an event that was read is. The data is compared as text where the format shows it, and as value otherwise. */
 function essence({
   type: eventType,
-  stream: name,
+  subject: name,
   time: at,
   recordedTime,
   metadata,

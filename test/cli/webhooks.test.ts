@@ -3,7 +3,7 @@ import { receive } from "kilde/webhook";
 
 import type { Subscription } from "../../src/client/subscription-types.ts";
 import { TEST_SECRET_KEY } from "../support/app.ts";
-import { SECRET } from "../webhook/support.ts";
+import { SECRET } from "../webhooks/receive/support.ts";
 import { cleanUp, emptyFolder, jsonLines, run, serve, type Served } from "./support.ts";
 
 cleanUp();
@@ -26,7 +26,7 @@ function startReceiver(secrets: string[]) {
       if (state.fails) return new Response(null, { status: 503 });
       const events = delivery.kind === "events" ? delivery.events : [];
       if (events.some(({ type }) => type === "Bad")) return new Response(null, { status: 422 });
-      taken.push(...events.map(({ stream, version }) => `${stream}@${version}`));
+      taken.push(...events.map(({ subject, version }) => `${subject}@${version}`));
       return new Response(null, { status: 204 });
     },
   });

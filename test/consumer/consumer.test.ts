@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 
 import { createClient } from "../../src/client/index.ts";
 import { type Consumer, eventLog, feed } from "../../src/consumer/index.ts";
-import type { Database } from "../../src/log/database.ts";
+import type { Database } from "../../src/storage/database.ts";
 import { openApp, type TestApp } from "../support/app.ts";
 import { sketch } from "../support/feeds.ts";
 import { newDatabase } from "../support/new-database.ts";

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 
 import { type Consumer, feed } from "../../src/consumer/index.ts";
-import type { Database } from "../../src/log/database.ts";
+import type { Database } from "../../src/storage/database.ts";
 import { openApp, type TestApp } from "../support/app.ts";
 import { sketch } from "../support/feeds.ts";
 import { newDatabase } from "../support/new-database.ts";

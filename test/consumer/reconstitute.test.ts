@@ -65,7 +65,7 @@ test("lost last events are found and healed, and nothing else is asked for", asy
   await consumer.receive(events.filter((event) => !isLast(event) || event.position % 2 === 0));
   const lost = events.filter((event) => isLast(event) && event.position % 2 === 1);
   const before = await effects.read();
-  for (const { stream } of lost) expect(before[stream]).toEqual(["1", "2"]);
+  for (const { subject } of lost) expect(before[subject]).toEqual(["1", "2"]);
 
   const sent = net.requests.length;
   const found = await consumer.reconstitute({ pageSize: 10 });
@@ -81,7 +81,7 @@ test("lost last events are found and healed, and nothing else is asked for", asy
     requests: 4 + lost.length,
   });
   expect(net.requests.slice(sent)).toHaveLength(4 + lost.length);
-  expect(found.healed).toContainEqual({ subject: lost[0]?.stream ?? "", from: 2, to: 3 });
+  expect(found.healed).toContainEqual({ subject: lost[0]?.subject ?? "", from: 2, to: 3 });
   await expectWhole();
   expect(consumer.status().position).toBe(75);
 });

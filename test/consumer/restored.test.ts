@@ -56,7 +56,7 @@ const append = (stream: string, ...texts: string[]) =>
 async function logged(): Promise<Record<string, string[]>> {
   const found: Record<string, string[]> = {};
   for await (const event of createClient({ url: URL, fetch: net.fetch }).read()) {
-    (found[event.stream] ??= []).push(`${event.version} ${String(event.data)}`);
+    (found[event.subject] ??= []).push(`${event.version} ${String(event.data)}`);
   }
   return found;
 }

@@ -226,7 +226,7 @@ export async function simulate<Tx>(
         } catch {
           return;
         }
-        for (const { stream: subject, version } of picked) {
+        for (const { subject, version } of picked) {
           accepted.set(subject, Math.max(version, accepted.get(subject) ?? 0));
         }
         return;

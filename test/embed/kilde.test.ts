@@ -184,7 +184,7 @@ describe("mounted under a path", () => {
       expect((await all(client.read({ stream }))).length).toBe(1);
       const enough = new AbortController();
       for await (const event of client.follow({ stream, signal: enough.signal })) {
-        expect(event.stream).toBe(stream);
+        expect(event.subject).toBe(stream);
         enough.abort();
       }
     }

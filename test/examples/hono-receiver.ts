@@ -21,13 +21,13 @@ export function createReceiver(secrets: readonly string[]) {
     if (delivery.kind === "events") {
       for (const event of delivery.events) {
         // A stream of which nothing was received may have events from before the subscription's `start`.
-        const version = versions.get(event.stream) ?? event.previousSequence;
+        const version = versions.get(event.subject) ?? event.previousSequence;
         // Deliveries come at least once.
         if (event.version <= version) continue;
         // Something is missing: refused, and so delivered again when what is before it was.
         if (event.previousSequence > version) return body(null, 409);
-        names.set(event.stream, event.data.name);
-        versions.set(event.stream, event.version);
+        names.set(event.subject, event.data.name);
+        versions.set(event.subject, event.version);
       }
     }
     return body(null, 204);

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
 import { PROBLEMS } from "../../src/core/errors.ts";
-import type { Database } from "../../src/log/database.ts";
-import { UNANSWERED } from "../../src/log/failures.ts";
+import type { Database } from "../../src/storage/database.ts";
+import { UNANSWERED } from "../../src/storage/failures.ts";
 import { jsonPost, openApp, type Problem, type TestApp } from "../support/app.ts";
 import { newDatabase } from "../support/new-database.ts";
 import { testInProcess } from "../support/tested-on.ts";

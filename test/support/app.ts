@@ -5,17 +5,17 @@ import { join } from "node:path";
 
 import type { Clock } from "../../src/core/clock.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../src/core/limits.ts";
-import type { Feed } from "../../src/feed/feed.ts";
-import { type Feeds, openFeeds } from "../../src/feed/feeds.ts";
-import { registerFeeds } from "../../src/feed/register.ts";
-import { createFetch } from "../../src/http/fetch.ts";
-import type { Database } from "../../src/log/database.ts";
-import { openDatabase } from "../../src/log/open.ts";
-import { createSightings } from "../../src/log/sightings.ts";
+import type { Feed } from "../../src/feeds/feed.ts";
+import { type Feeds, openFeeds } from "../../src/feeds/feeds.ts";
+import { registerFeeds } from "../../src/feeds/lifecycle/register.ts";
+import { createFetch } from "../../src/http/pipeline/fetch.ts";
+import type { Database } from "../../src/storage/database.ts";
+import { openDatabase } from "../../src/storage/open.ts";
+import { createActivityRecorder } from "../../src/log/consumers/activity.ts";
 import { openStore, type Store } from "../../src/log/store.ts";
-import { createDeliveryPort } from "../../src/server/delivery-port.ts";
-import { type ServerDatabase, writeFromThread } from "../../src/server/database.ts";
-import { systemClock } from "../../src/server/system-clock.ts";
+import { createDeliveryPort } from "../../src/runtime/server/delivery-port.ts";
+import { type ServerDatabase, writeFromThread } from "../../src/storage/writer/threaded-database.ts";
+import { systemClock } from "../../src/core/system-clock.ts";
 import { newDatabase } from "./new-database.ts";
 import { TESTED_ON } from "./tested-on.ts";
 
@@ -134,7 +134,7 @@ async function openAppHere(options: TestAppOptions): Promise<TestApp> {
   const registered = await registerFeeds(database, clock, options.feeds ?? []);
   const { writer } = store;
   const feeds = openFeeds({ ...deps, writer, reading }, registered);
-  const sightings = createSightings({
+  const sightings = createActivityRecorder({
     writer,
     clock,
     mostConsumers: limits.consumers,

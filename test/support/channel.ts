@@ -1,4 +1,4 @@
-import type { Port } from "../../src/log/write-port.ts";
+import type { Port } from "../../src/storage/writer/thread-writes.ts";
 
 /** Two ends of a channel, whose messages arrive in order but late. */
 export function channel(): [Port, Port] {

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 
-import type { ThreadCommand } from "../../src/server/database-thread.ts";
+import type { ThreadCommand } from "../../src/storage/writer/writer-thread.ts";
 
 /*
  * The thread that writes, with faults: each run takes the first line of the file `<database>.faults`. When there is none
@@ -44,7 +44,7 @@ function takeFault(path: string): string | undefined {
 
 async function becomeReal(): Promise<void> {
   early = [];
-  await import("../../src/server/database-thread.ts");
+  await import("../../src/storage/writer/writer-thread.ts");
   const messages = early;
   early = null;
   for (const data of messages) self.dispatchEvent(new MessageEvent("message", { data }));

@@ -1,5 +1,5 @@
-import type { SourceEvent } from "../../src/feed/define.ts";
-import { type Feed, type FeedEvent, ProjectionError } from "../../src/feed/feed.ts";
+import type { SourceEvent } from "../../src/feeds/define/define.ts";
+import { type Feed, type FeedEvent, ProjectionError } from "../../src/feeds/feed.ts";
 
 /** A feed made by hand, for what the engine does with any. */
 export interface FeedSketch {

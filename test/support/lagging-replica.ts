@@ -4,10 +4,10 @@ import { join } from "node:path";
 
 import Connection from "libsql";
 
-import type { Database, Row, Statement } from "../../src/log/database.ts";
-import { openDatabase } from "../../src/log/open.ts";
-import { replicaDatabase } from "../../src/log/replica.ts";
-import { systemClock } from "../../src/server/system-clock.ts";
+import type { Database, Row, Statement } from "../../src/storage/database.ts";
+import { openDatabase } from "../../src/storage/open.ts";
+import { replicaDatabase } from "../../src/storage/replica.ts";
+import { systemClock } from "../../src/core/system-clock.ts";
 
 /** A database file, and a replica of it that has what the file had when it last caught up. */
 export interface Lagging {

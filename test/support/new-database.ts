@@ -1,5 +1,5 @@
-import type { Database } from "../../src/log/database.ts";
-import { openDatabase } from "../../src/log/open.ts";
+import type { Database } from "../../src/storage/database.ts";
+import { openDatabase } from "../../src/storage/open.ts";
 import { sqld } from "./sqld.ts";
 import { TESTED_ON } from "./tested-on.ts";
 

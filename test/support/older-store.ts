@@ -1,7 +1,7 @@
-import { INSERT_SUBJECTS } from "../../src/log/append.ts";
+import { INSERT_SUBJECTS } from "../../src/log/append/append.ts";
 import { migrateTo } from "../../src/log/migrate.ts";
-import { MIGRATIONS } from "../../src/log/migrations.ts";
-import { openDatabase } from "../../src/log/open.ts";
+import { MIGRATIONS } from "../../src/storage/migrations.ts";
+import { openDatabase } from "../../src/storage/open.ts";
 
 /** An event as an older version stored it. */
 export interface OlderEvent {

@@ -1,18 +1,18 @@
-import type { Feed } from "../../src/feed/feed.ts";
-import { type Feeds, openFeeds, type OpenFeed } from "../../src/feed/feeds.ts";
-import { takeLease } from "../../src/log/lease.ts";
-import { createProjector, type Projector } from "../../src/feed/projector.ts";
-import type { Step } from "../../src/feed/step.ts";
-import { type RegisteredFeed, registerFeeds } from "../../src/feed/register.ts";
-import { runFeed, type RunEvent } from "../../src/feed/run.ts";
+import type { Feed } from "../../src/feeds/feed.ts";
+import { type Feeds, openFeeds, type OpenFeed } from "../../src/feeds/feeds.ts";
+import { takeLease } from "../../src/storage/lease.ts";
+import { createProjector, type Projector } from "../../src/feeds/project/projector.ts";
+import type { Step } from "../../src/feeds/project/step.ts";
+import { type RegisteredFeed, registerFeeds } from "../../src/feeds/lifecycle/register.ts";
+import { runFeed, type RunEvent } from "../../src/feeds/project/run.ts";
 import { EVENT_LOG_ADDRESS } from "../../src/log/keys.ts";
-import type { Database } from "../../src/log/database.ts";
+import type { Database } from "../../src/storage/database.ts";
 import type { LogState } from "../../src/log/log-state.ts";
-import { openLogReader, type LogReader } from "../../src/log/reader.ts";
-import type { LogWriter } from "../../src/log/writer.ts";
+import { openLogReader, type LogReader } from "../../src/log/read/reader.ts";
+import type { LogWriter } from "../../src/log/append/writer.ts";
 import type { Clock } from "../../src/core/clock.ts";
 import { DEFAULT_LIMITS } from "../../src/core/limits.ts";
-import { systemClock } from "../../src/server/system-clock.ts";
+import { systemClock } from "../../src/core/system-clock.ts";
 
 export interface ProjectionDeps {
   readonly database: Database;

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { readIdentities, renewIdentities } from "../../src/log/identity.ts";
-import { openDatabase } from "../../src/log/open.ts";
+import { openDatabase } from "../../src/storage/open.ts";
 import { openApp, type TestApp, type TestAppOptions } from "./app.ts";
 
 /** An app on a file that can be put back to an earlier state, as `kilde restore` does it. */

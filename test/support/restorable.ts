@@ -4,11 +4,11 @@ import { join } from "node:path";
 
 import { continueHistory } from "../../src/cli/replaced-history.ts";
 import { DEFAULT_LIMITS } from "../../src/core/limits.ts";
-import type { Database } from "../../src/log/database.ts";
+import type { Database } from "../../src/storage/database.ts";
 import { readIdentities, renewIdentities } from "../../src/log/identity.ts";
 import { migrate } from "../../src/log/migrate.ts";
-import { openDatabase } from "../../src/log/open.ts";
-import { systemClock } from "../../src/server/system-clock.ts";
+import { openDatabase } from "../../src/storage/open.ts";
+import { systemClock } from "../../src/core/system-clock.ts";
 
 /** A database that is restored beneath those who have it open, as one on a libSQL server may be. */
 export interface Restorable {

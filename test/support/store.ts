@@ -1,4 +1,4 @@
-import { examine, type Finding } from "../../src/log/doctor.ts";
+import { examine, type Finding } from "../../src/doctor/doctor.ts";
 import { type Deployment, openApp, type TestApp } from "./app.ts";
 
 /** One server's HTTP surface; `path` begins with a slash. */

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { migrate } from "../../src/log/migrate.ts";
-import { openDatabase } from "../../src/log/open.ts";
-import { type ServerDatabase, writeFromThread } from "../../src/server/database.ts";
+import { openDatabase } from "../../src/storage/open.ts";
+import { type ServerDatabase, writeFromThread } from "../../src/storage/writer/threaded-database.ts";
 import { openApp, type TestApp } from "./app.ts";
 
 export interface ThreadedApp {

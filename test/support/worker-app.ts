@@ -1,7 +1,7 @@
 import { DEFAULT_LIMITS } from "../../src/core/limits.ts";
 import { openStore } from "../../src/log/store.ts";
-import { openFeeds } from "../../src/feed/feeds.ts";
-import { systemClock } from "../../src/server/system-clock.ts";
+import { openFeeds } from "../../src/feeds/feeds.ts";
+import { systemClock } from "../../src/core/system-clock.ts";
 import { callsThrough, TEST_SECRET_KEY, type TestApp, type TestAppOptions } from "./app.ts";
 import { newDatabase } from "./new-database.ts";
 import { urlOf } from "./sqld.ts";

@@ -9,7 +9,7 @@ import {
   isUnusableName,
   REPAIR,
   RESTORE,
-} from "./invariant.ts";
+} from "../../storage/invariant.ts";
 
 const HAS_LINE_BREAK = "(instr(event.data, char(10)) > 0 or instr(event.data, char(13)) > 0)";
 const WITHIN = "event.key >= ?1 and event.key < ?2";

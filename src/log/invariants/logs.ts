@@ -1,5 +1,12 @@
 import { EVENT_LOG_ADDRESS, LOG_SPAN } from "../keys.ts";
-import { type Invariant, isNotJsonOf, isNotOwnTime, isUnusableName, REPAIR, RESTORE } from "./invariant.ts";
+import {
+  type Invariant,
+  isNotJsonOf,
+  isNotOwnTime,
+  isUnusableName,
+  REPAIR,
+  RESTORE,
+} from "../../storage/invariant.ts";
 
 const FEED_PATH = "'/feeds/' || feed.name || '/v' || feed.version";
 

@@ -1,6 +1,6 @@
 import { ERASED_TYPE } from "../../core/event.ts";
 import { LOG_SPAN } from "../keys.ts";
-import { type Invariant, isUnusableName, REPAIR, RESTORE } from "./invariant.ts";
+import { type Invariant, isUnusableName, REPAIR, RESTORE } from "../../storage/invariant.ts";
 
 const WITHIN = "subject.id >= ?1 and subject.id < ?2";
 

@@ -43,7 +43,7 @@ describe.skipIf(!isPossible)("a container with nothing but what the container fi
     unshare.concat(["sh", "-euc", ENTER, "enter", root, user, tmp], entrypoint);
 
   beforeAll(async () => {
-    const build = [process.execPath, "build.ts", "--binary", "--outdir", folder];
+    const build = [process.execPath, "src/build/build.ts", "--binary", "--outdir", folder];
     expect((await run([], { cwd: PROJECT, program: build })).exitCode).toBe(0);
     const addon = [...new Bun.Glob("node_modules/@libsql/linux-*-gnu/index.node").scanSync(PROJECT)];
     const make = ["sh", join(HERE, "container-root.sh"), join(folder, "kilde"), ...addon, root];

@@ -1,5 +1,5 @@
 import { createWorker } from "kilde/worker";
 
-import config from "../../../kilde.config.ts";
+import config from "../declarations/kilde.config.ts";
 
 export default createWorker(config);

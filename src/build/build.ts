@@ -1,0 +1,241 @@
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { join, relative } from "node:path";
+import { parseArgs } from "node:util";
+
+import type { BunPlugin } from "bun";
+
+import { optionalDependencies as addonVersions } from "../../node_modules/libsql/package.json" with { type: "json" };
+
+/*
+ * Makes the binary (`dist/kilde`), and the library for npm (`dist/*.js`, `dist/types`).
+ * --all: a binary for every target; --outdir <folder>; --binary or --library: only that one.
+ */
+
+const ROOT = join(import.meta.dir, "../..");
+const CACHE = join(ROOT, "node_modules/.cache/kilde");
+
+type Addon = keyof typeof addonVersions;
+
+interface Target {
+  /** What Bun calls it. */
+  readonly bun: Bun.Build.CompileTarget;
+  /** The package that has libSQL for it. */
+  readonly addon: Addon;
+}
+
+const TARGETS: readonly Target[] = [
+  { bun: "bun-linux-x64", addon: "@libsql/linux-x64-gnu" },
+  { bun: "bun-linux-x64-musl", addon: "@libsql/linux-x64-musl" },
+  { bun: "bun-linux-arm64", addon: "@libsql/linux-arm64-gnu" },
+  { bun: "bun-darwin-arm64", addon: "@libsql/darwin-arm64" },
+  // Its signature does not hold after the addon is in: sign it again on a Mac (`codesign --force --sign -`).
+  { bun: "bun-darwin-x64", addon: "@libsql/darwin-x64" },
+  { bun: "bun-windows-x64", addon: "@libsql/win32-x64-msvc" },
+];
+
+function isMusl(): boolean {
+  const [musl, gnu] = ["/lib/ld-musl-x86_64.so.1", "/lib64/ld-linux-x86-64.so.2"];
+  return process.platform === "linux" && existsSync(musl ?? "") && !existsSync(gnu ?? "");
+}
+
+function thisMachine(): Target {
+  const system = process.platform === "win32" ? "windows" : process.platform;
+  const name = `bun-${system}-${process.arch}${isMusl() ? "-musl" : ""}`;
+  const target = TARGETS.find(({ bun }) => bun === name);
+  if (target === undefined) throw new Error(`There is no binary for ${name}: libSQL has no addon for it.`);
+  return target;
+}
+
+async function run(command: string[], cwd: string): Promise<void> {
+  const child = Bun.spawn(command, { cwd, stdout: "pipe", stderr: "inherit" });
+  const [said, exitCode] = await Promise.all([new Response(child.stdout).text(), child.exited]);
+  if (exitCode !== 0) throw new Error(`\`${command.join(" ")}\` failed: ${said}`);
+}
+
+/** The addon's file: as installed for this machine, from npm for others. */
+async function addonFile(addon: Addon): Promise<string> {
+  const installed = join(ROOT, "node_modules", addon, "index.node");
+  if (existsSync(installed)) return installed;
+  const version = addonVersions[addon];
+  const folder = join(CACHE, `${addon}-${version}`);
+  const file = join(folder, "package/index.node");
+  if (existsSync(file)) return file;
+  mkdirSync(folder, { recursive: true });
+  await run(["npm", "pack", `${addon}@${version}`, "--silent"], folder);
+  const [archive] = [...new Bun.Glob("*.tgz").scanSync(folder)];
+  if (archive === undefined) throw new Error(`npm packed no ${addon}`);
+  await run(["tar", "xzf", archive], folder);
+  return file;
+}
+
+/**
+ * `libsql` requires the addon by a name that it makes up at run time, which no bundler can follow. This names
+ * the file instead, and fails when the source is no longer of the shape that it knows.
+ */
+function libsqlAddon(file: string): BunPlugin {
+  const call = "= requireNative();";
+  return {
+    name: "libsql-addon",
+    setup(build) {
+      build.onLoad({ filter: /[\\/]node_modules[\\/]libsql[\\/](index|promise)\.js$/ }, async ({ path }) => {
+        const source = await Bun.file(path).text();
+        if (source.split(call).length !== 2 || !source.includes("function requireNative() {")) {
+          throw new Error(`${path} loads its addon in another way than before: adapt build.ts to it.`);
+        }
+        return { contents: source.replace(call, `= require(${JSON.stringify(file)});`), loader: "js" };
+      });
+    },
+  };
+}
+
+function shownPath(path: string): string {
+  const path_ = relative(process.cwd(), path);
+  return path_.startsWith("..") ? path : path_;
+}
+
+function report(path: string): void {
+  const kibibytes = Math.ceil(Bun.file(path).size / 1024);
+  console.log(`${shownPath(path)}  ${kibibytes.toLocaleString("en")} KiB`);
+}
+
+/** zod brings its messages in fifty languages, and all of them would be loaded. */
+const oneLanguage: BunPlugin = {
+  name: "one-language",
+  setup(build) {
+    build.onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, () => ({
+      contents: 'export { default as en } from "./en.js";',
+      loader: "js",
+    }));
+  },
+};
+
+/** Types are printed as they are: what would make them pretty is larger than all else that is in the binary. */
+const noPrettier: BunPlugin = {
+  name: "no-prettier",
+  setup(build) {
+    build.onResolve({ filter: /^prettier$/ }, () => ({ path: "prettier", namespace: "left-out" }));
+    build.onLoad({ filter: /^prettier$/, namespace: "left-out" }, () => ({ contents: "", loader: "js" }));
+  },
+};
+
+async function buildBinary({ bun, addon }: Target, outfile: string, isHost: boolean): Promise<void> {
+  await Bun.build({
+    entrypoints: [
+      join(ROOT, "src/main.ts"),
+      join(ROOT, "src/storage/writer/writer-thread.ts"),
+      join(ROOT, "src/jobs/projector-thread.ts"),
+      join(ROOT, "src/jobs/dispatcher-thread.ts"),
+      join(ROOT, "src/runtime/server/parsing-thread.ts"),
+    ],
+    target: "bun",
+    format: "esm",
+    // Without folders: a worker is found beside the program, by the name its source has.
+    naming: "[name].[ext]",
+    // What a verb does not need is not loaded.
+    splitting: true,
+    minify: true,
+    bytecode: true,
+    sourcemap: "none",
+    compile: {
+      outfile,
+      // Settings come from where the manual says, and nowhere else.
+      autoloadDotenv: false,
+      autoloadBunfig: false,
+      // Packages beside kilde.config.ts are found.
+      autoloadPackageJson: true,
+      ...(isHost ? {} : { target: bun }),
+    },
+    plugins: [libsqlAddon(await addonFile(addon)), oneLanguage, noPrettier],
+  });
+  report(existsSync(outfile) ? outfile : `${outfile}.exe`);
+}
+
+interface LibraryPart {
+  readonly name: string;
+  readonly entry: string;
+  /** `browser`: with nothing of Bun's or Node's, so that it runs in browsers too. */
+  readonly target: "browser" | "node" | "bun";
+  /** Everything from npm is left out: it is installed with this package. */
+  readonly external?: "packages";
+}
+
+/** What programs import. */
+const LIBRARY: readonly LibraryPart[] = [
+  { name: "index", entry: "src/index.ts", target: "browser" },
+  { name: "client", entry: "src/client/index.ts", target: "browser" },
+  { name: "webhook", entry: "src/webhooks/receive/index.ts", target: "browser" },
+  { name: "worker", entry: "src/worker.ts", target: "browser" },
+  { name: "decider", entry: "src/decider/index.ts", target: "browser" },
+  { name: "embed", entry: "src/embed/index.ts", target: "node", external: "packages" },
+  {
+    name: "writer-thread",
+    entry: "src/storage/writer/writer-thread.ts",
+    target: "bun",
+    external: "packages",
+  },
+  { name: "consumer", entry: "src/consumer/index.ts", target: "browser" },
+  { name: "testing", entry: "src/testing.ts", target: "node" },
+];
+
+/** Runtimes of workers have these; for a browser, the bundler would put something else in their place. */
+const runtimeModules: BunPlugin = {
+  name: "runtime-modules",
+  setup(build) {
+    build.onResolve({ filter: /^node:(crypto|async_hooks)$/ }, ({ path }) => ({ path, external: true }));
+  },
+};
+
+async function buildLibrary(outdir: string): Promise<void> {
+  for (const { name, entry, target, external } of LIBRARY) {
+    await Bun.build({
+      entrypoints: [join(ROOT, entry)],
+      outdir,
+      naming: `${name}.[ext]`,
+      target,
+      format: "esm",
+      sourcemap: "linked",
+      plugins: [runtimeModules],
+      // Part of what is public; whoever uses it has it installed.
+      ...(external === "packages" ? { packages: "external" } : { external: ["zod", "drizzle-orm"] }),
+    });
+    report(join(outdir, `${name}.js`));
+  }
+  // Types of Bun are found from here.
+  const config = join(CACHE, "tsconfig.json");
+  await Bun.write(
+    config,
+    JSON.stringify({
+      extends: join(ROOT, "tsconfig.json"),
+      compilerOptions: {
+        noEmit: false,
+        declaration: true,
+        emitDeclarationOnly: true,
+        rootDir: join(ROOT, "src"),
+        outDir: join(outdir, "types"),
+      },
+      include: [],
+      files: ["src/assets.d.ts", ...LIBRARY.map(({ entry }) => entry)].map((file) => join(ROOT, file)),
+    }),
+  );
+  rmSync(join(outdir, "types"), { recursive: true, force: true });
+  await run([join(ROOT, "node_modules/.bin/tsc"), "--project", config], ROOT);
+}
+
+const { values } = parseArgs({
+  options: {
+    all: { type: "boolean", default: false },
+    outdir: { type: "string", default: join(ROOT, "dist") },
+    binary: { type: "boolean", default: false },
+    library: { type: "boolean", default: false },
+  },
+});
+const outdir = join(process.cwd(), relative(process.cwd(), values.outdir));
+mkdirSync(outdir, { recursive: true });
+
+if (!values.library) {
+  await buildBinary(thisMachine(), join(outdir, "kilde"), true);
+  for (const target of values.all ? TARGETS : []) {
+    await buildBinary(target, join(outdir, target.bun.replace("bun-", "kilde-")), false);
+  }
+}
+if (!values.binary) await buildLibrary(outdir);

@@ -1,0 +1,204 @@
+import type { Database, Statement } from "../../storage/database.ts";
+import type { LogAddress } from "../../log/keys.ts";
+import { FeedDefinitionsError } from "../define/compile-all.ts";
+import type { Feed } from "../feed.ts";
+import { IncompatibleContractError, promotion } from "./published-contract.ts";
+import { sameJson } from "./same-json.ts";
+import { BEGIN_REBUILDING, withDependents } from "../lifecycle/retire.ts";
+import type { RegisteredFeed } from "../lifecycle/register.ts";
+
+/*
+ * What of a definition is stored, to notice that a restart changes it. Events that are published stay: so the source and the
+ * key of a published version must not change, and a draft whose definition changes is built again.
+ */
+
+interface Definition {
+  readonly draft: boolean;
+  readonly source: string;
+  readonly prefixes: readonly string[];
+  readonly rekeyed: boolean;
+  /** `RegisteredFeed.tracked`, which another feed may decide; absent in definitions that an earlier version stored. */
+  readonly tracked?: boolean;
+  /** Of a draft: a published version has them in its promise. */
+  readonly schemas?: unknown;
+}
+
+function definitionOf({ feed, tracked }: RegisteredFeed): Definition {
+  const { draft, source, rekeyed, schemas } = feed;
+  const { log, prefixes } = source;
+  return { draft, source: log, prefixes, rekeyed, tracked, ...(draft ? { schemas } : {}) };
+}
+
+interface StoredDefinition {
+  readonly text: string | null;
+  /** Something was published, and is still there. */
+  readonly hasEvents: boolean;
+  /** Consumers may rely on a contract already. */
+  readonly isPromised: boolean;
+  /** Some of the source is projected, even if nothing was published of it. */
+  readonly hasProjected: boolean;
+}
+
+/** Arguments: log id. */
+const SELECT_DEFINITION = `
+select feed.definition, log.head > feed.cleared, feed.schemas <> '{}', feed.cursor > 0
+from feeds as feed cross join logs as log on log.id = feed.log where feed.log = ?1`;
+
+async function readDefinition(database: Database, log: LogAddress): Promise<StoredDefinition> {
+  const [row] = await database.read({ sql: SELECT_DEFINITION, args: [log.id] });
+  const text = row?.[0];
+  return {
+    text: typeof text === "string" ? text : null,
+    hasEvents: row?.[1] === 1,
+    isPromised: row?.[2] === 1,
+    hasProjected: row?.[3] === 1,
+  };
+}
+
+/** Arguments: log id, definition, the one before. */
+const KEEP_DEFINITION = "update feeds set definition = ?2 where log = ?1 and definition is ?3";
+
+/** Processes that project the feed by the definition before notice it by the revision, which is none of their contracts. */
+const CHANGE_DEFINITION = `
+update feeds set definition = ?2,
+  promised = 1 + max(promised, coalesce((select max(revision) from feed_contracts where log = ?1), 0))
+where log = ?1 and definition is ?3`;
+
+/**
+ * The same, for a feed that has to track its origins from now on: `tracing.ts` finds those of what it has published. Arguments:
+ * log id, definition, the one before.
+ */
+const TRACK_ORIGINS = `
+update feeds set definition = ?2, traced = 0,
+  promised = 1 + max(promised, coalesce((select max(revision) from feed_contracts where log = ?1), 0))
+where log = ?1 and definition is ?3`;
+
+/** Whether a published feed has tracked its origins: it does not end to, since some of its events came from what it tracked. */
+export async function wasTracked(database: Database, { draft }: Feed, log: LogAddress): Promise<boolean> {
+  const { text } = await readDefinition(database, log);
+  return !draft && text !== null && (JSON.parse(text) as Definition).tracked === true;
+}
+
+/** Whether a feed tracks its origins only because an erased stream is published as something else in its source. */
+function isTrackedByReplacement({ feed, tracked, upstream }: RegisteredFeed): boolean {
+  if (!tracked || feed.rekeyed || upstream === null) return false;
+  return upstream.feed.replacesErased && !upstream.tracked ? true : isTrackedByReplacement(upstream);
+}
+
+function described({ source, prefixes, rekeyed }: Definition): string {
+  const streams = prefixes.length === 0 ? source : `${source}, streams ${prefixes.join(", ")}`;
+  return `${streams}, ${rekeyed ? "by subjects of its own" : "by its subjects"}`;
+}
+
+function isSameSource(before: Definition, now: Definition): boolean {
+  const { tracked = now.tracked } = before;
+  return sameJson({ ...before, tracked, draft: null, schemas: null }, { ...now, draft: null, schemas: null });
+}
+
+/**
+ * Whether a feed is projected as its stored definition says. Another release may have changed a draft, or given a feed
+ * another source before it published anything.
+ */
+export async function isProjectedAsStored(database: Database, registered: RegisteredFeed): Promise<boolean> {
+  const { text } = await readDefinition(database, registered.log);
+  if (text === null) return true;
+  const [stored, own] = [JSON.parse(text) as Definition, definitionOf(registered)];
+  if (!isSameSource(stored, own)) return false;
+  return !own.draft || (stored.draft && sameJson(stored.schemas, own.schemas));
+}
+
+/** Whether nothing changes but that the feed has to track its origins from now on. */
+function startsTracking(registered: RegisteredFeed, before: Definition | null, now: Definition): boolean {
+  if (!isTrackedByReplacement(registered)) return false;
+  if (before === null) return true;
+  const isPublished = !before.draft && !now.draft;
+  return isPublished && before.tracked !== true && isSameSource({ ...before, tracked: true }, now);
+}
+
+function brokenSource(feed: Feed, before: Definition, now: Definition): IncompatibleContractError {
+  const detail = `it was projected from ${described(before)}, and is now from ${described(now)}`;
+  return new IncompatibleContractError(feed, [
+    { type: "source", pointer: "", rule: "source-changed", detail },
+  ]);
+}
+
+/** A change of a definition, to be written. */
+interface Change {
+  readonly statements: readonly Statement[];
+  /** The definition that it replaces. */
+  readonly before: string | null;
+  /** What the feed has published, or what it keeps of its subjects, has to be built again. */
+  readonly rebuilds: boolean;
+  /** The feed has published something by the definition before. */
+  readonly hasEvents: boolean;
+  /** The contract stands otherwise to the promise afterwards. */
+  readonly changesStanding: boolean;
+}
+
+/**
+ * Compares the definition of a feed with the stored one; null: it is the same. Throws a {@link IncompatibleContractError} for a
+ * published version that has events of another source.
+ */
+async function changeOf(database: Database, registered: RegisteredFeed): Promise<Change | null> {
+  const { feed, log, contract } = registered;
+  const { text, hasEvents, isPromised, hasProjected } = await readDefinition(database, log);
+  const now = definitionOf(registered);
+  const args = [log.id, JSON.stringify(now), text];
+  const before = text === null ? null : (JSON.parse(text) as Definition);
+  const isSame = before !== null && sameJson(before, now);
+  // A draft that is published as it is: consumers may rely on its contract from now on.
+  const promotes = hasEvents && !isPromised && !feed.draft && contract.standing === "newer";
+  const keep = (): Change | null => {
+    if (isSame && !promotes) return null;
+    const promised = promotion(feed, log, contract, { raisesEpoch: true, definition: text });
+    const statements = [...(promotes ? [promised] : []), { sql: KEEP_DEFINITION, args }];
+    return { statements, before: text, rebuilds: false, hasEvents, changesStanding: promotes };
+  };
+  if (isSame) return keep();
+  if (hasProjected && startsTracking(registered, before, now)) {
+    const statements = [{ sql: TRACK_ORIGINS, args }];
+    return { statements, before: text, rebuilds: false, hasEvents, changesStanding: true };
+  }
+  if (before === null) return keep();
+  const change = { before: text, hasEvents, rebuilds: true, changesStanding: true };
+  const rebuild = { ...change, statements: [{ sql: CHANGE_DEFINITION, args }] };
+  if (!isSameSource(before, now)) {
+    if (hasEvents && !before.draft) throw brokenSource(feed, before, now);
+    return rebuild;
+  }
+  const isSameContract = !before.draft || sameJson(before.schemas, feed.schemas);
+  return isSameContract ? keep() : rebuild;
+}
+
+/**
+ * Compares the definitions of feeds with those that they had before, and has drafts that changed built again, with all that
+ * are projected from them, and published versions that changed their source before they published anything. Throws a
+ * {@link IncompatibleContractError} for a published version that changed its source, and a {@link FeedDefinitionsError} for a
+ * draft that changed and is the source of a published version.
+ * @returns feeds whose contract stands otherwise to the promise than before
+ */
+export async function keepDefinitions(
+  database: Database,
+  registered: readonly RegisteredFeed[],
+): Promise<ReadonlySet<RegisteredFeed>> {
+  const changed = new Set<RegisteredFeed>();
+  for (const one of registered) {
+    const change = await changeOf(database, one);
+    if (change === null) continue;
+    const { statements, before, rebuilds, hasEvents, changesStanding } = change;
+    // Feeds that are projected from one that published nothing have nothing of it.
+    const rebuilt = !rebuilds ? [] : hasEvents ? withDependents(one, registered) : [one];
+    const published = rebuilt.filter((other) => other !== one && !other.feed.draft);
+    if (published.length > 0) {
+      const paths = published.map(({ feed }) => feed.path).join(", ");
+      throw new FeedDefinitionsError([
+        `${one.feed.path}: the draft has changed and has to be built again, but ${paths}, which is published, is projected from it`,
+      ]);
+    }
+    // Only one of several processes that start at the same time finds the definition as it was.
+    const begin = rebuilt.map(({ log }) => ({ sql: BEGIN_REBUILDING, args: [log.id, one.log.id, before] }));
+    await database.write([...begin, ...statements]);
+    if (changesStanding) changed.add(one);
+  }
+  return changed;
+}

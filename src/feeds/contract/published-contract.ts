@@ -1,0 +1,174 @@
+import { z } from "zod";
+
+import type { Database, Statement } from "../../storage/database.ts";
+import { integerAt, textAt } from "../../storage/database.ts";
+import type { LogAddress } from "../../log/keys.ts";
+import {
+  type BreakingChange,
+  breakingChanges,
+  breakingChangeText,
+  type ContractSchemas,
+} from "./compatibility.ts";
+import type { Feed } from "../feed.ts";
+import { withoutAnnotations, withoutGenerated } from "./json-schema.ts";
+import { sameJson } from "./same-json.ts";
+
+/*
+ * What consumers of a published version rely on is the contract under which something was published last, and not what a
+ * server was started with. A release with a longer contract makes it the promise in the batch that first publishes by it.
+ * Until then, and again after a rollback, a release with a shorter contract may project; once more was promised, it
+ * publishes only what the promise allows (`contract.ts`).
+ */
+
+/** A published contract was changed in a way that its consumers may not survive. */
+export class IncompatibleContractError extends Error {
+  override readonly name = "BrokenPromiseError";
+  readonly changes: readonly BreakingChange[];
+
+  constructor({ path, version }: Feed, changes: readonly BreakingChange[]) {
+    const lines = changes.map((change) => `\n  ${breakingChangeText(change)}`).join("");
+    super(
+      `The contract of ${path} is published, and may only grow:${lines}\n` +
+        `Take the change back, or make it in a new version, such as ${version + 1}, beside this one.`,
+    );
+    this.changes = changes;
+  }
+}
+
+/** How a contract compares with the promise: whether it grew, is the same, or has yet to grow to it. */
+export type Standing = "newer" | "same" | "older";
+
+/** A contract as it stood to the promise when it was compared. */
+export interface Contract {
+  /** Grows with releases: the release with the highest projects. */
+  readonly revision: number;
+  /** Revision of the promise. */
+  readonly promised: number;
+  readonly standing: Standing;
+  /** What is published has to be allowed by these as well; null: by the contract alone. */
+  readonly promise: ContractSchemas | null;
+}
+
+/** What generates JSON ContractSchemas here. */
+const { major, minor, patch } = z.core.version;
+const GENERATOR = `zod ${major}.${minor}.${patch}`;
+
+/** JSON of the JSON ContractSchemas that consumers of a feed may rely on: those of a draft are none. */
+function promisedBy({ draft, schemas }: Feed): string {
+  return JSON.stringify(draft ? {} : schemas);
+}
+
+/** The promise as it is stored. */
+export interface PublishedContract {
+  readonly text: string;
+  readonly revision: number;
+  readonly generator: string | null;
+}
+
+/** Arguments: log id. Nothing is promised of a feed that published nothing. */
+export const SELECT_PUBLISHED_CONTRACT = `
+select iif(log.head = 0, '{}', feed.schemas), feed.promised, feed.generator
+from feeds as feed cross join logs as log on log.id = feed.log where feed.log = ?1`;
+
+export async function readPublishedContract(
+  database: Database,
+  log: LogAddress,
+): Promise<PublishedContract | null> {
+  const [row] = await database.read({ sql: SELECT_PUBLISHED_CONTRACT, args: [log.id] });
+  if (row === undefined) return null;
+  const generator = row[2];
+  return {
+    text: textAt(row, 0),
+    revision: integerAt(row, 1),
+    generator: typeof generator === "string" ? generator : null,
+  };
+}
+
+function schemasOf(text: string): ContractSchemas {
+  return JSON.parse(text) as ContractSchemas;
+}
+
+/** The same schemas without what another version of the generator may write differently. */
+function comparable(schemas: ContractSchemas, { generator }: PublishedContract): ContractSchemas {
+  return generator === GENERATOR
+    ? schemas
+    : Object.fromEntries(Object.entries(schemas).map(([type, schema]) => [type, withoutGenerated(schema)]));
+}
+
+/** How the contract of a feed stands to a promise, or the changes that break it. */
+export function compareWithPublished(
+  feed: Feed,
+  promise: PublishedContract,
+): { readonly standing: Standing } | { readonly changes: readonly BreakingChange[] } {
+  const now = promisedBy(feed);
+  if (now === promise.text) return { standing: "same" };
+  const [promised, defined] = [schemasOf(promise.text), schemasOf(now)].map((each) =>
+    comparable(each, promise),
+  );
+  const changes = breakingChanges(promised ?? {}, defined ?? {});
+  const isShorter = breakingChanges(defined ?? {}, promised ?? {}).length === 0;
+  if (changes.length === 0) return { standing: isShorter ? "same" : "newer" };
+  // What is published is no draft again.
+  return isShorter && !feed.draft ? { standing: "older" } : { changes };
+}
+
+/** Whether two contracts differ in texts for people only. */
+function saysTheSame(one: string, other: string): boolean {
+  return sameJson(withoutAnnotations(schemasOf(one)), withoutAnnotations(schemasOf(other)));
+}
+
+const FIND_REVISION = "select max(revision) from feed_contracts where log = ?1 and schemas = ?2";
+
+/** Arguments: log id, schemas. Another process may be first. */
+const ADD_REVISION = `
+insert into feed_contracts (log, revision, schemas)
+select ?1, 1 + max(promised, coalesce((select max(revision) from feed_contracts where log = ?1), 0)), ?2
+from feeds where log = ?1 and not exists (select 1 from feed_contracts where log = ?1 and schemas = ?2 and revision > promised)`;
+
+/** The revision of a contract that is longer than the promise; it is noted when it is a new one. */
+async function revisionOf(database: Database, log: LogAddress, schemas: string): Promise<number> {
+  await database.write([{ sql: ADD_REVISION, args: [log.id, schemas] }]);
+  const [row] = await database.read({ sql: FIND_REVISION, args: [log.id, schemas] });
+  return integerAt(row, 0);
+}
+
+/**
+ * Compares the contract of a registered feed with what was promised. Throws a {@link IncompatibleContractError} unless one of
+ * the two is the other one grown.
+ */
+export async function standingOf(database: Database, feed: Feed, log: LogAddress): Promise<Contract> {
+  const stored = (await readPublishedContract(database, log)) ?? { text: "{}", revision: 0, generator: null };
+  const { text, revision: promised } = stored;
+  if (feed.draft && text === "{}") return { revision: promised, promised, standing: "same", promise: null };
+  const compared = compareWithPublished(feed, stored);
+  if ("changes" in compared) throw new IncompatibleContractError(feed, compared.changes);
+  const { standing } = compared;
+  const now = promisedBy(feed);
+  if (standing === "newer")
+    return { revision: await revisionOf(database, log, now), promised, standing, promise: null };
+  if (standing === "older") return { revision: promised - 1, promised, standing, promise: schemasOf(text) };
+  const isSame = now === text || saysTheSame(now, text);
+  if (isSame && now !== text) {
+    await database.write([
+      { sql: "update feeds set schemas = ?2 where log = ?1 and schemas = ?3", args: [log.id, now, text] },
+    ]);
+  }
+  return { revision: promised, promised, standing, promise: isSame ? null : schemasOf(text) };
+}
+
+/**
+ * Makes a contract the promise. Part of a batch that publishes by it for the first time, or of one that publishes a draft.
+ * `raisesEpoch`: other plans rest on the old promise. `definition`: only while this one is stored.
+ */
+export function promotion(
+  feed: Feed,
+  log: LogAddress,
+  { revision }: Contract,
+  { raisesEpoch, definition = null }: { readonly raisesEpoch: boolean; readonly definition?: string | null },
+): Statement {
+  return {
+    sql: `update feeds set schemas = ?2, promised = ?3, generator = ?4, epoch = epoch + ?5
+      where log = ?1 and (?6 is null or definition is ?6)`,
+    args: [log.id, promisedBy(feed), revision, GENERATOR, raisesEpoch ? 1 : 0, definition],
+  };
+}

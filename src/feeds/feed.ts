@@ -1,0 +1,70 @@
+import type { SourceEvent } from "./define/define.ts";
+
+/** What a handler published, checked against the contract: `data` is JSON text. */
+export interface FeedEvent {
+  readonly type: string;
+  readonly data: string;
+}
+
+/** The outcome of projecting one source event for one subject. */
+export interface Projected {
+  /** JSON text of the subject's state after the event; null where the feed keeps none. */
+  readonly state: string | null;
+  readonly events: readonly FeedEvent[];
+  /** The subject is to be erased: a tombstone is published. */
+  readonly erased: boolean;
+}
+
+/** Why a projection halted: which event, which subject, and what went wrong. */
+export class ProjectionError extends Error {
+  override readonly name = "ProjectionError";
+  readonly position: number;
+  readonly subject: string;
+  /** JSON pointers into what was published, where it breaks the contract. */
+  readonly issues: readonly { readonly pointer: string; readonly detail: string }[];
+
+  constructor(
+    message: string,
+    at: { readonly position: number; readonly subject: string },
+    issues: ProjectionError["issues"] = [],
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.position = at.position;
+    this.subject = at.subject;
+    this.issues = issues;
+  }
+}
+
+/** A feed version as the projector works with it: a checked definition, with types of data left behind. */
+export interface Feed {
+  readonly name: string;
+  readonly version: number;
+  /** Path of its log: `/feeds/declarations/v2`. */
+  readonly path: string;
+  readonly description: string | null;
+  readonly draft: boolean;
+  readonly source: {
+    /** Path of the log that is read: `/events`, or that of another feed. */
+    readonly log: string;
+    /** Prefixes of subjects; empty: all. */
+    readonly prefixes: readonly string[];
+    /** Event types that are read, with `kilde.erased` among them. */
+    readonly types: readonly string[];
+  };
+  /** The feed says for itself which subject an event counts for. */
+  readonly rekeyed: boolean;
+  /** What is published for an event depends on the events of the subject before it. */
+  readonly stateful: boolean;
+  /** An erased stream may be published as something else than a tombstone. */
+  readonly replacesErased: boolean;
+  /** JSON Schema (2020-12) of the `data` of each type that is published. */
+  readonly schemas: Readonly<Record<string, unknown>>;
+  readonly deprecated: string | null;
+  readonly sunset: string | null;
+  readonly successor: number | null;
+  /** Throws a ProjectionError. */
+  readonly subjectOf: (event: SourceEvent) => string | null;
+  /** Applies one event to a subject's state (JSON text, null before the first). Throws a ProjectionError. */
+  readonly project: (subject: string, event: SourceEvent, state: string | null) => Projected;
+}

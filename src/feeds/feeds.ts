@@ -1,0 +1,164 @@
+import type { Clock } from "../core/clock.ts";
+import type { Limits } from "../core/limits.ts";
+import type { Database } from "../storage/database.ts";
+import type { HeadWatch } from "../log/follow/head-watch.ts";
+import type { LogState } from "../log/log-state.ts";
+import { type LogReader, type LogReaderDeps, openLogReader } from "../log/read/reader.ts";
+import { writeUnplanned } from "../log/append/writer.ts";
+import { clearAll } from "./lifecycle/clear.ts";
+import type { ContractSchemas } from "./contract/compatibility.ts";
+import { servedSchemas } from "./contract/contract.ts";
+import type { FeedDeps } from "./project/commit.ts";
+import { hydrate } from "./project/hydrate.ts";
+import { readFeed, wasRetired } from "./record.ts";
+import type { RegisteredFeed } from "./lifecycle/register.ts";
+import { rebuildFeed, retireFeed } from "./lifecycle/retire.ts";
+import { feedState, type FeedState } from "./lifecycle/status.ts";
+
+/** A version of a feed that is served here. */
+export interface OpenFeed extends RegisteredFeed {
+  readonly reader: LogReader;
+  /** Reads what was written just now; the same where no replica is read. */
+  readonly primaryReader: LogReader;
+}
+
+/** `emptied`: a draft that is about to be built again still has events of before. */
+export type Readability = "readable" | "emptied" | "retired";
+
+/** The feeds that this process serves: reading them, and asking how they are. */
+export interface Feeds {
+  /** In order of name and version. */
+  readonly all: readonly OpenFeed[];
+  find(name: string, version: number): OpenFeed | null;
+  /** Null when it was retired. */
+  state(feed: RegisteredFeed): Promise<FeedState | null>;
+  /** JSON ContractSchemas of what it publishes, by type: by the longest contract under which something was published. */
+  schemas(feed: RegisteredFeed): Promise<ContractSchemas>;
+  /** Whether it exists: it is not retired, or about to be. */
+  isServed(feed: RegisteredFeed): Promise<boolean>;
+  /** Whether it can be read, as far as a replica shows. */
+  readability(feed: RegisteredFeed): Promise<Readability>;
+  /** Whether a version that is not served here was retired: also one of an earlier release, or before this process began. */
+  wasRetired(name: string, version: number): Promise<boolean>;
+  /**
+   * Path of a feed that does not know yet where all of its events came from, so that an erasure would miss some; null:
+   * there is none.
+   */
+  untraced(): Promise<string | null>;
+  /** Makes a subject complete as of now; see `hydrate.ts`. */
+  hydrate(feed: RegisteredFeed, subject: string): Promise<void>;
+  /** Lets a halted feed try again. */
+  resume(feed: RegisteredFeed): Promise<void>;
+  /**
+   * Removes a version for good: it is gone for readers at once, and deleted in the background. Throws `feed-in-use`
+   * while it is a source of others, or somebody read it since a time (RFC 3339; null: whoever reads it).
+   */
+  retire(feed: RegisteredFeed, readSince: string | null): Promise<void>;
+  /**
+   * Empties a draft, and has it built again, with all that are projected from it; positions go on. Throws
+   * `feed-published` for others, and `feed-in-use` if one that is projected from it is no draft.
+   */
+  rebuild(feed: RegisteredFeed): Promise<void>;
+  /** Hastens followers of a feed. */
+  learn(path: string, log: LogState): void;
+  /** Ends all followers. */
+  close(): Promise<void>;
+}
+
+export interface FeedsDeps extends Omit<FeedDeps, "onNews"> {
+  /** How they are read, where that is from a replica. Default: from the database. */
+  readonly reading?: LogReaderDeps | undefined;
+  readonly clock: Clock;
+  readonly limits: Limits;
+  readonly pollIntervalMs: number;
+  /** Looks up the heads of several logs together. Default: each feed's own. */
+  readonly heads?: HeadWatch;
+  /**
+   * Called when a feed is to be emptied, for whoever does it in a way of its own (`clearAll`). Default: in the
+   * background, beginning with what was left before.
+   */
+  readonly onClear?: () => void;
+  /** Called each time that emptying a feed in the background fails. Default: nothing. */
+  readonly onClearFailure?: (error: unknown) => void;
+}
+
+/** Arguments: log id. */
+export const RESUME_FEED = `
+update feeds set status = 'building', epoch = epoch + 1 where log = ?1 and status = 'halted'`;
+
+export function openFeeds(deps: FeedsDeps, registered: readonly RegisteredFeed[]): Feeds {
+  const open = (feed: RegisteredFeed): OpenFeed => {
+    const primaryReader = openLogReader(deps, feed.log);
+    const { reading } = deps;
+    return {
+      ...feed,
+      reader: reading === undefined ? primaryReader : openLogReader(reading, feed.log),
+      primaryReader,
+    };
+  };
+  const all = registered
+    .map(open)
+    .toSorted((a, b) =>
+      a.feed.name < b.feed.name ? -1 : a.feed.name > b.feed.name ? 1 : a.feed.version - b.feed.version,
+    );
+  const readersOf = new Map(
+    all.map(({ log, reader, primaryReader }) => [log.name, new Set([reader, primaryReader])]),
+  );
+  const closing = new AbortController();
+  let clearing: Promise<void> | null = null;
+  const clear =
+    deps.onClear ??
+    (() => {
+      clearing = (clearing ?? Promise.resolve()).then(() =>
+        clearAll({ ...deps, onFailure: deps.onClearFailure ?? (() => {}) }, closing.signal),
+      );
+    });
+  // What was begun before a restart.
+  if (deps.onClear === undefined) clear();
+  const learn = (path: string, log: LogState) => readersOf.get(path)?.forEach((reader) => reader.learn(log));
+  const readabilityIn = async (database: Database, { log }: RegisteredFeed): Promise<Readability> => {
+    const status = (await readFeed(database, log))?.status ?? "retiring";
+    return status === "retiring" ? "retired" : status === "rebuilding" ? "emptied" : "readable";
+  };
+  return {
+    all,
+    find: (name, version) => all.find(({ feed }) => feed.name === name && feed.version === version) ?? null,
+    state: (feed) => feedState(deps, feed),
+    schemas: (feed) => servedSchemas(deps.database, feed),
+    isServed: async (feed) => (await readabilityIn(deps.database, feed)) !== "retired",
+    async readability(feed) {
+      const { reading } = deps;
+      const found = reading === undefined ? "retired" : await readabilityIn(reading.database, feed);
+      // A replica that does not have the feed may only not have it yet.
+      return found === "retired" ? readabilityIn(deps.database, feed) : found;
+    },
+    wasRetired: (name, version) => wasRetired(deps.database, name, version),
+    async untraced() {
+      for (const { tracked, log } of all) {
+        if (tracked && (await readFeed(deps.database, log))?.traced != null) return log.name;
+      }
+      return null;
+    },
+    hydrate: (feed, subject) => hydrate({ ...deps, onNews: learn }, feed, subject),
+    async resume({ log }) {
+      await writeUnplanned(deps.writer, [{ sql: RESUME_FEED, args: [log.id] }]);
+    },
+    async retire(feed, readSince) {
+      await retireFeed(deps, feed, all, readSince);
+      // Followers look for the log's identity, and end.
+      readersOf.get(feed.log.name)?.forEach((reader) => reader.learn("truncated"));
+      clear();
+    },
+    async rebuild(feed) {
+      for (const { log } of await rebuildFeed(deps, feed, all))
+        readersOf.get(log.name)?.forEach((reader) => reader.learn("truncated"));
+      clear();
+    },
+    learn,
+    async close() {
+      for (const readers of readersOf.values()) readers.forEach((reader) => reader.close());
+      closing.abort();
+      await clearing;
+    },
+  };
+}

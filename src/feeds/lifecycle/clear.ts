@@ -1,0 +1,201 @@
+import type { Clock } from "../../core/clock.ts";
+import { type Database, integerAt, type Statement, textAt } from "../../storage/database.ts";
+import { removalStatement } from "../../log/erase/erasures.ts";
+import { discardHistory } from "../../log/identity.ts";
+import { type LogAddress, LOG_SPAN, logAddress } from "../../log/keys.ts";
+import type { BatchWriter } from "../../log/append/writer.ts";
+import { KEEP_PLACES } from "../project/places.ts";
+
+/*
+ * Deleting all that a feed has published: to retire it, or to build a draft anew. The feed's status says which, and
+ * keeps everybody from writing to it; the deleting goes on after a restart, in any process, and in several as well. Each
+ * batch is refused when the clearing that it is part of has ended: a process that was paused must not delete what was built
+ * since.
+ */
+
+/** Rows of one write: few enough that appends hardly wait. */
+const STEP_ROWS = 500;
+
+/** After a write was refused, because the database was busy or another process was first. */
+const BUSY_MS = 20;
+
+/** After storage failed. */
+const BACKOFF_MS = 1_000;
+const LAST_BACKOFF_MS = 15_000;
+
+export interface ClearDeps {
+  readonly database: Database;
+  readonly writer: BatchWriter;
+  readonly clock: Clock;
+  /** Called each time that storage fails; deleting is tried again. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** Arguments: first key, last key, count. */
+export const CLEAR_EVENTS = `
+delete from events where key in (select key from events where key >= ?1 and key <= ?2 order by key limit ?3) returning 1`;
+
+/** Arguments: first key, last key, count, log id. Of the events that are deleted after it. */
+const CLEAR_AHEAD = `
+delete from feed_ahead where log = ?4 and position <= (
+  select max(key) - ?1 + 1 from (select key from events where key >= ?1 and key <= ?2 order by key limit ?3))`;
+
+const SOME_SUBJECTS = "select id from subjects where log = ?1 order by name limit ?2";
+
+const SUBSCRIPTIONS = "select id from subscriptions where log = ?1";
+
+/** Arguments: log id. What subscriptions know of its subjects, which may come to have other ids. */
+const FORGET_SUBJECTS = ["subscription_subjects", "subscription_skips"].map(
+  (table) => `delete from ${table} where subscription in (${SUBSCRIPTIONS})`,
+);
+
+/** Arguments: log id. Whoever delivers it begins anew, and stores nothing of the subjects it knew. */
+const MOVE_SUBSCRIPTIONS =
+  "update subscriptions set epoch = epoch + 1, rewind = null, batch = null where log = ?1";
+
+/** Arguments: log id, count. */
+export const CLEAR_FEED_SUBJECTS = `delete from feed_subjects where subject in (${SOME_SUBJECTS})`;
+
+/** Arguments: log id, count. Also what feeds that are projected from it know of its subjects, whose ids may be used again. */
+export const CLEAR_ORIGINS = [
+  `delete from feed_origins where subject in (${SOME_SUBJECTS})`,
+  `delete from feed_origins where source in (${SOME_SUBJECTS})`,
+  `delete from feed_revisions where subject in (${SOME_SUBJECTS})`,
+];
+
+/** Arguments: log id, count. The same subjects as those whose state is deleted before it. */
+export const CLEAR_SUBJECTS = `delete from subjects where id in (${SOME_SUBJECTS}) returning 1`;
+
+const HEAD = "(select head from logs where id = feeds.log)";
+
+/**
+ * The part of a batch after which no process that delivers a log stores anything of the subjects that it knew, and nothing
+ * that was stored of them is left.
+ */
+function forgetDeliveries(log: LogAddress): Statement[] {
+  return [...FORGET_SUBJECTS, MOVE_SUBSCRIPTIONS].map((sql) => ({ sql, args: [log.id] }));
+}
+
+/** Arguments: log id. What is left says that the path was taken, and its positions were used. */
+const END_RETIRING = [
+  "delete from consumers where log = ?1",
+  "delete from erasures where log = ?1",
+  "delete from erasure_generations where log = ?1",
+  "delete from erased_ranges where log = ?1",
+  "delete from feed_places where log = ?1",
+  "delete from feed_contracts where log = ?1",
+  "delete from feed_ahead where log = ?1",
+  `update feeds set status = 'retired', cleared = ${HEAD} where log = ?1 and status = 'retiring'`,
+];
+
+const IS_REBUILDING = "exists (select 1 from feeds where log = ?1 and status = 'rebuilding')";
+
+/** Arguments: log id. Feeds that are projected from it are built again as well, so that none has to apply these. */
+const FORGET_RANGES = `delete from erased_ranges where log = ?1 and ${IS_REBUILDING}`;
+
+/** Arguments: log id, now. Positions go on where they were. */
+const END_REBUILDING = `
+update feeds set status = 'building', cursor = 0, merged = 0, rate = 0, failure = null, traced = null, epoch = epoch + 1, started = ?2,
+  cleared = ${HEAD}
+where log = ?1 and status = 'rebuilding'`;
+
+/** Arguments: log id, epoch. A clearing has one epoch, since nobody else writes to the feed until it ends. */
+const FENCE = `
+update feeds set epoch = case when epoch = ?2 and status in ('retiring', 'rebuilding') then epoch end where log = ?1`;
+
+/** Runs one write, and gives how many rows its last statement deleted; null when the clearing has ended. */
+async function deleted(
+  { writer, clock }: ClearDeps,
+  { log, epoch }: Clearing,
+  statements: readonly Statement[],
+): Promise<number | null> {
+  const written = await writer.write([{ sql: FENCE, args: [log.id, epoch] }, ...statements]);
+  if (written.outcome === "outdated") return null;
+  // Appends get as much time as this took.
+  await clock.sleep(written.durationMs);
+  return written.rows.at(-1)?.length ?? 0;
+}
+
+/** Deletes all rows of a feed; false when the clearing has ended, or the database was busy. */
+async function clear(deps: ClearDeps, clearing: Clearing, signal: AbortSignal): Promise<boolean> {
+  const { log, retiring } = clearing;
+  const range = [log.base + 1, log.base + LOG_SPAN - 1, STEP_ROWS];
+  const places = { sql: KEEP_PLACES, args: [...range, log.id] };
+  const ahead = { sql: CLEAR_AHEAD, args: [...range, log.id] };
+  const events = [...(retiring ? [] : [places]), ahead, { sql: CLEAR_EVENTS, args: range }];
+  const forget = FORGET_SUBJECTS.map((sql) => ({ sql, args: [log.id] }));
+  const subjects = [
+    ...forget,
+    ...[...CLEAR_ORIGINS, CLEAR_FEED_SUBJECTS, CLEAR_SUBJECTS].map((sql) => ({
+      sql,
+      args: [log.id, STEP_ROWS],
+    })),
+  ];
+  const begin = [...forgetDeliveries(log), removalStatement(log)];
+  if ((await deleted(deps, clearing, begin)) === null) return false;
+  for (const step of [events, subjects]) {
+    for (let rows: number | null = STEP_ROWS; rows === STEP_ROWS && !signal.aborted;) {
+      rows = await deleted(deps, clearing, step);
+      if (rows === null) return false;
+    }
+  }
+  return true;
+}
+
+interface Clearing {
+  readonly log: LogAddress;
+  readonly epoch: number;
+  readonly retiring: boolean;
+}
+
+async function nextToClear(database: Database): Promise<Clearing | null> {
+  const [row] = await database.read({
+    sql: `select log.id, log.name, feed.status = 'retiring', feed.epoch from feeds as feed cross join logs as log on log.id = feed.log
+      where feed.status in ('retiring', 'rebuilding') order by log.id limit 1`,
+    args: [],
+  });
+  if (row === undefined) return null;
+  return {
+    log: logAddress(integerAt(row, 0), textAt(row, 1)),
+    retiring: integerAt(row, 2) === 1,
+    epoch: integerAt(row, 3),
+  };
+}
+
+/** Deletes what there is to be deleted, until nothing is left or the signal aborts. */
+export async function clearAll(deps: ClearDeps, signal: AbortSignal): Promise<void> {
+  let failures = 0;
+  while (!signal.aborted) {
+    try {
+      const next = await nextToClear(deps.database);
+      if (next === null) return;
+      const { log, retiring, epoch } = next;
+      const isCleared = await clear(deps, next, signal);
+      failures = 0;
+      if (signal.aborted) return;
+      if (!isCleared) {
+        await deps.clock.sleep(BUSY_MS, signal);
+        continue;
+      }
+      const now = new Date(deps.clock.now()).toISOString();
+      await deps.writer.write([
+        { sql: FENCE, args: [log.id, epoch] },
+        // Dispatchers may have stored more since it began, of events that were not deleted yet.
+        ...forgetDeliveries(log),
+        ...(retiring
+          ? END_RETIRING.map((sql) => ({ sql, args: [log.id] }))
+          : // Who read what was there before is notified when there is nothing of it any more.
+            [
+              ...discardHistory(log, IS_REBUILDING),
+              { sql: "delete from feed_ahead where log = ?1", args: [log.id] },
+              { sql: FORGET_RANGES, args: [log.id] },
+              { sql: END_REBUILDING, args: [log.id, now] },
+            ]),
+      ]);
+    } catch (error) {
+      deps.onFailure(error);
+      await deps.clock.sleep(Math.min(LAST_BACKOFF_MS, BACKOFF_MS * 2 ** failures), signal);
+      failures += 1;
+    }
+  }
+}

@@ -1,0 +1,147 @@
+import type { Database } from "../../storage/database.ts";
+import type { LogState } from "../../log/log-state.ts";
+import { createSubjectCache } from "../../log/append/subject-cache.ts";
+import type { BatchWriter } from "../../log/append/writer.ts";
+import type { Feed } from "../feed.ts";
+import { promotion, type Standing } from "../contract/published-contract.ts";
+import { assign, type FeedPlan, planBatch, type PlanOptions } from "./plan.ts";
+import type { RegisteredFeed } from "../lifecycle/register.ts";
+import type { SourceRow } from "./source.ts";
+import { type FeedSubject, readFeedSubjects, readSubjectsWithPlaces, UNKNOWN_SUBJECT } from "../subjects.ts";
+import { type Advance, feedBatch, type FeedWrite, type Hydration, newIds, stateAfter } from "./write.ts";
+
+/** What the subjects may take whose state a projector keeps at hand: 70,000 of a feed without state. */
+const CACHE_BYTES = 16 * 1024 * 1024;
+
+/** About what a place that is kept takes. */
+const PLACE_BYTES = 200;
+
+/** Receives the state of a feed's log when it has new events. */
+export type OnFeedNews = (path: string, log: LogState) => void;
+
+export interface FeedDeps {
+  readonly database: Database;
+  readonly writer: BatchWriter;
+  readonly onNews: OnFeedNews;
+}
+
+export interface Committed {
+  readonly durationMs: number;
+}
+
+export interface PlanningOptions {
+  /** The feed may be one that is built again, with places that are kept. Default: true. */
+  readonly building?: boolean;
+  /** Subjects whose places are settled although no event counts for them. */
+  readonly touched?: readonly string[];
+  /** As it may be projected under the promise; see `contract.ts`. Default: as it was registered. */
+  readonly feed?: Feed;
+  readonly isAhead?: PlanOptions["isAhead"];
+}
+
+export type FeedCommitOptions = Pick<FeedWrite, "erasing" | "promotion">;
+
+/** Plans batches for a feed, and writes them. What it remembers of subjects holds for one epoch after the other. */
+export interface FeedCommits {
+  /** Plans events that were read at the epoch that {@link commit} is given. */
+  plan(rows: readonly SourceRow[], options?: PlanningOptions): Promise<FeedPlan>;
+  /** Writes a plan; null when others wrote to the feed since, or it was taken over: read again, and plan anew. */
+  commit(advance: Advance, plan: FeedPlan, more?: FeedCommitOptions): Promise<Committed | null>;
+  /** Lets go of what is remembered: others may have written. */
+  forget(): void;
+}
+
+async function statesOf(
+  { database }: FeedDeps,
+  { log }: RegisteredFeed,
+  names: ReadonlySet<string>,
+  cached: (name: string) => FeedSubject | undefined,
+  read: typeof readFeedSubjects,
+): Promise<(name: string) => FeedSubject> {
+  const known = new Map<string, FeedSubject>();
+  const unknown: string[] = [];
+  for (const name of names) {
+    const state = cached(name);
+    if (state === undefined) unknown.push(name);
+    else known.set(name, state);
+  }
+  const fresh = await read(database, log, unknown);
+  return (name) => known.get(name) ?? fresh.get(name) ?? UNKNOWN_SUBJECT;
+}
+
+/** What is written when nothing but the cursor or the status changes. */
+export const NOTHING_PUBLISHED: FeedPlan = {
+  events: [],
+  positions: 0,
+  after: new Map(),
+  kept: [],
+  written: [],
+  newSubjects: [],
+  tombstones: [],
+  replaced: [],
+  revived: [],
+  erased: [],
+  ahead: [],
+  origins: [],
+  passed: [],
+  failure: null,
+};
+
+/** Writes a plan; null when it was outdated. `onIssued` is called when the write is in the queue. */
+async function writePlan(deps: FeedDeps, write: FeedWrite, onIssued?: () => void) {
+  const writing = deps.writer.write(feedBatch(write));
+  onIssued?.();
+  const written = await writing;
+  if (written.outcome === "outdated") return null;
+  const state = stateAfter(write.plan, written.rows);
+  if (state !== null) deps.onNews(write.log.name, state);
+  if (write.plan.erased.length > 0) deps.writer.sweep();
+  return written;
+}
+
+/** Writes a subject that was projected ahead of its feed; false when it is no longer as it was planned on. */
+export async function commitHydration(
+  deps: FeedDeps,
+  { feed, log, source, contract }: RegisteredFeed,
+  { hydration, plan, standing }: { hydration: Hydration; plan: FeedPlan; standing: Standing },
+): Promise<boolean> {
+  const promoted = standing === "newer" ? promotion(feed, log, contract, { raisesEpoch: true }) : null;
+  return (await writePlan(deps, { log, source, plan, hydration, promotion: promoted })) !== null;
+}
+
+export function createFeedCommits(deps: FeedDeps, registered: RegisteredFeed): FeedCommits {
+  const { log, source, tracked } = registered;
+  const cache = createSubjectCache<FeedSubject>(
+    CACHE_BYTES,
+    ({ state, places }) => (state?.length ?? 0) + places.length * PLACE_BYTES,
+  );
+  return {
+    async plan(rows, { building = true, touched = [], feed = registered.feed, isAhead } = {}) {
+      const assignment = assign(feed, rows);
+      const names = new Set([...touched, ...assignment.assigned.map(({ subject }) => subject)]);
+      const read = building ? readSubjectsWithPlaces : readFeedSubjects;
+      const stateOf = await statesOf(deps, registered, names, (name) => cache.get(name), read);
+      return planBatch(feed, assignment, stateOf, { tracked, touched, ...(isAhead && { isAhead }) });
+    },
+    async commit(advance, plan, more = {}) {
+      const write = { ...advance, ...more, log, source, plan };
+      const written = await writePlan(deps, write, () => {
+        // What is planned next comes after it, and is void if it fails.
+        for (const [name, subject] of plan.after) cache.set(name, subject);
+      }).catch((error: unknown) => {
+        cache.clear();
+        throw error;
+      });
+      if (written === null) {
+        cache.clear();
+        return null;
+      }
+      for (const [name, id] of newIds(written.rows)) {
+        const subject = cache.get(name);
+        if (subject !== undefined) cache.set(name, { ...subject, id });
+      }
+      return { durationMs: written.durationMs };
+    },
+    forget: () => cache.clear(),
+  };
+}

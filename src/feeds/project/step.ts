@@ -1,0 +1,43 @@
+import type { Lease } from "../../storage/lease.ts";
+import type { ProjectionFailure } from "../record.ts";
+
+export type Step =
+  | {
+      readonly kind: "projected";
+      /** Position in the source up to which it is projected, and the source's head. */
+      readonly cursor: number;
+      readonly head: number;
+      /** Source events a second. */
+      readonly rate: number;
+      /** How long the database took. */
+      readonly writeMs: number;
+      readonly building: boolean;
+    }
+  /**
+   * Everything up to `position` is projected, which is where to wait. `unwritten`: the cursor lags behind it. `pending`:
+   * the source is a feed that is not live, and may become so without publishing anything.
+   */
+  | {
+      readonly kind: "caught-up";
+      readonly position: number;
+      readonly unwritten: boolean;
+      readonly pending: boolean;
+    }
+  /** Something was erased, or traced; there may be more of it before what is to be projected. */
+  | { readonly kind: "maintained"; readonly writeMs: number }
+  /** Others wrote to the feed, or took it over: look again. */
+  | { readonly kind: "outdated" }
+  | { readonly kind: "halted"; readonly failure: ProjectionFailure }
+  /** Another release has published what this one cannot, or defined the draft in another way. */
+  | { readonly kind: "superseded" }
+  /** The feed is being emptied, to begin again. */
+  | { readonly kind: "emptied" }
+  | { readonly kind: "gone" };
+
+export interface StepOptions {
+  readonly lease: Lease;
+  /** Try again what the feed is halted at. */
+  readonly retry: boolean;
+  /** Write a cursor that lags, though there is nothing to publish. */
+  readonly flush: boolean;
+}

@@ -1,0 +1,96 @@
+import { type Database, integerAt, type Row, textAt } from "../storage/database.ts";
+import type { LogAddress } from "../log/keys.ts";
+
+/** A feed that is being emptied is `rebuilding`, if it is then to begin anew, or `retiring`. */
+export type FeedStatus = "building" | "live" | "halted" | "rebuilding" | "retiring";
+
+/** Why a feed is halted. */
+export interface ProjectionFailure {
+  /** Position in the source of the event that cannot be projected. */
+  readonly position: number;
+  readonly subject: string;
+  readonly message: string;
+  readonly issues: readonly { readonly pointer: string; readonly detail: string }[];
+  /** It was projected before, and cannot be projected again after an erasure. */
+  readonly folding?: boolean;
+  /** Since when, RFC 3339: the first time it failed at this event. */
+  readonly since: string;
+}
+
+/** How far a feed is, as the database has it. */
+export interface FeedRecord {
+  readonly status: FeedStatus;
+  /** Position in the source up to which all of its events are projected. */
+  readonly cursor: number;
+  /** Of a feed that merges: see `merging.ts`. */
+  readonly merged: number;
+  readonly epoch: number;
+  /** Hydrations so far: see `write.ts`. */
+  readonly hydrations: number;
+  /** Revision of the contract under which something was published last; see `promise.ts`. */
+  readonly promised: number;
+  /** Identity of the feed's log. */
+  readonly identity: string;
+  readonly head: number;
+  /** Head of the source when the build began, and when that was. */
+  readonly target: number;
+  readonly started: string;
+  /** Source events a second, as last measured. */
+  readonly rate: number;
+  readonly failure: ProjectionFailure | null;
+  /** Id of the source's last erased range that is applied to what was published. */
+  readonly erased: number;
+  /** Source position up to which it is known where earlier events came from; null: it is known of all. */
+  readonly traced: number | null;
+}
+
+/** What a plan rests on, beside what it was made of; see `write.ts`. */
+export function basisOf({
+  epoch,
+  hydrations,
+  promised,
+}: FeedRecord): Pick<FeedRecord, "epoch" | "hydrations" | "promised"> {
+  return { epoch, hydrations, promised };
+}
+
+/** Arguments: log id. */
+export const SELECT_FEED = `
+select feed.status, feed.cursor, feed.epoch, log.head, feed.target, feed.started, feed.rate, feed.failure,
+  feed.erased, feed.traced, feed.hydrations, log.identity, feed.promised, feed.merged
+from feeds as feed cross join logs as log on log.id = feed.log where feed.log = ?1`;
+
+function failureOf(row: Row): ProjectionFailure | null {
+  const text = row[7];
+  return typeof text === "string" ? (JSON.parse(text) as ProjectionFailure) : null;
+}
+
+/** Arguments: name, version. */
+const FIND_RETIRED = "select 1 from feeds where name = ?1 and version = ?2 and status = 'retired'";
+
+/** Whether a version was retired, and deleted. */
+export async function wasRetired(database: Database, name: string, version: number): Promise<boolean> {
+  return (await database.read({ sql: FIND_RETIRED, args: [name, version] })).length > 0;
+}
+
+/** The record of a feed; null when it was retired. */
+export async function readFeed(database: Database, log: LogAddress): Promise<FeedRecord | null> {
+  const [row] = await database.read({ sql: SELECT_FEED, args: [log.id] });
+  // What is left of a retired feed only keeps its path from being taken again.
+  if (row === undefined || row[0] === "retired") return null;
+  return {
+    status: textAt(row, 0) as FeedStatus,
+    cursor: integerAt(row, 1),
+    epoch: integerAt(row, 2),
+    head: integerAt(row, 3),
+    target: integerAt(row, 4),
+    started: textAt(row, 5),
+    rate: integerAt(row, 6),
+    failure: failureOf(row),
+    erased: integerAt(row, 8),
+    traced: row[9] === null || row[9] === undefined ? null : integerAt(row, 9),
+    hydrations: integerAt(row, 10),
+    identity: textAt(row, 11),
+    promised: integerAt(row, 12),
+    merged: integerAt(row, 13),
+  };
+}

@@ -1,0 +1,42 @@
+import type { Context } from "hono";
+
+import { KildeError } from "../../core/errors.ts";
+import { nameFault } from "../../core/names.ts";
+import type { AppDeps } from "../deps.ts";
+
+/** By which a reader names itself. */
+export const CONSUMER_HEADER = "Kilde-Consumer";
+
+const ASCII = /^[\u0020-\u007e]*$/;
+
+function checked(name: string, parameter: string, { limits }: AppDeps): string {
+  const fault = nameFault(name, limits.streamNameBytes);
+  if (fault === null) return name;
+  throw new KildeError("invalid-parameter", `${parameter}: the name of a consumer ${fault}`, {
+    errors: [{ parameter, detail: fault }],
+  });
+}
+
+/** Who reads, by the header, which is percent-encoded if it is not plain; null when it does not say. */
+export function consumerOf(c: Context, deps: AppDeps): string | null {
+  const header = c.req.raw.headers.get(CONSUMER_HEADER);
+  if (header === null) return null;
+  if (!ASCII.test(header)) {
+    const detail = "must be ASCII; percent-encode other characters as UTF-8";
+    throw new KildeError("invalid-parameter", `${CONSUMER_HEADER} ${detail}`, {
+      errors: [{ parameter: CONSUMER_HEADER, detail }],
+    });
+  }
+  let name = header;
+  try {
+    name = decodeURIComponent(header);
+  } catch {
+    // A percent sign that encodes nothing stands for itself.
+  }
+  return checked(name, CONSUMER_HEADER, deps);
+}
+
+/** The consumer that the path names. */
+export function consumerInPath(c: Context, deps: AppDeps): string {
+  return checked(c.req.param("consumer") ?? "", "consumer", deps);
+}

@@ -1,0 +1,106 @@
+import type { Context } from "hono";
+
+import { KildeError } from "../../core/errors.ts";
+import { parseJson } from "../../core/json.ts";
+import {
+  commitConsumer,
+  type ConsumerRecord,
+  findConsumer,
+  listConsumers,
+  removeConsumer,
+} from "../../log/consumers/consumers.ts";
+import type { LogReader } from "../../log/read/reader.ts";
+import { readSmallText } from "../wire/body.ts";
+import { consumerInPath } from "./consumer-name.ts";
+import { stateOfConsumer } from "./state.ts";
+import type { AppDeps } from "../deps.ts";
+import { listAnswer, listingLimit } from "../wire/listing.ts";
+import { logHeaders, requireCursorOf, statedIdentity, withIdentity } from "../log/log-identity.ts";
+import { hereWith } from "../wire/links.ts";
+import { queryOf } from "../log/pages.ts";
+import { headBeyond } from "../log/position.ts";
+import { validationError } from "../pipeline/problems.ts";
+
+/** Depth of the body of a commit. */
+const BODY_DEPTH = 2;
+
+const FRESH = { "Cache-Control": "no-cache" };
+
+/** Whether it read within the window in which a feed is not retired under it. */
+function entryOf(consumer: ConsumerRecord, { limits, clock }: AppDeps) {
+  const { name, committed, sent, lag, blocked, failure, since, seen } = consumer;
+  const state = stateOfConsumer(consumer, clock.now());
+  const active = clock.now() - Date.parse(seen) < limits.consumerSeconds * 1_000;
+  return { consumer: name, state, committed, sent, lag, blocked, failure, active, since, seen };
+}
+
+/** `GET …/consumers` */
+export async function getConsumers(c: Context, deps: AppDeps, log: LogReader): Promise<Response> {
+  const { prefix = "", cursor = "", ...query } = queryOf(c, deps.schemas.consumersQuery);
+  const limit = listingLimit(query.limit, deps);
+  await deps.sightings.flush();
+  return listAnswer(deps, limit, async () => {
+    const page = { prefix, cursor, limit };
+    const { found, identity } = await withIdentity(log, () =>
+      listConsumers(deps.database, log.address, page, deps.clock.now()),
+    );
+    const links = [`<${hereWith(c, deps, {})}>; rel="self"`];
+    const last = found.at(-1);
+    if (found.length === limit && last !== undefined)
+      links.push(`<${hereWith(c, deps, { cursor: last.name })}>; rel="next"`);
+    const body = { consumers: found.map((consumer) => entryOf(consumer, deps)) };
+    return { body, headers: { Link: links.join(", "), ...logHeaders(identity) } };
+  });
+}
+
+async function answer(c: Context, deps: AppDeps, log: LogReader, name: string): Promise<Response> {
+  const { found, identity } = await withIdentity(log, () =>
+    findConsumer(deps.database, log.address, name, deps.clock.now()),
+  );
+  if (found === null) throw unknownConsumer(log, name);
+  return c.json(entryOf(found, deps), 200, { ...FRESH, ...logHeaders(identity) });
+}
+
+function unknownConsumer(log: LogReader, name: string): KildeError {
+  return new KildeError("consumer-not-found", `${log.name} has no consumer ${JSON.stringify(name)}`);
+}
+
+/** `GET …/consumers/{consumer}` */
+export async function getConsumer(c: Context, deps: AppDeps, log: LogReader): Promise<Response> {
+  const name = consumerInPath(c, deps);
+  await deps.sightings.flush();
+  return answer(c, deps, log, name);
+}
+
+/** `PUT …/consumers/{consumer}`: commits a position. */
+export async function putConsumer(c: Context, deps: AppDeps, log: LogReader): Promise<Response> {
+  const { limits, schemas, clock, writer } = deps;
+  const name = consumerInPath(c, deps);
+  const body = schemas.committedBody.safeParse(
+    parseJson(await readSmallText(c.req.raw, deps), BODY_DEPTH).value,
+  );
+  if (!body.success) throw validationError("invalid-body", body.error.issues);
+  const { position, rewind = false, blocked = 0, failure = null } = body.data;
+  const stated = statedIdentity(c.req.raw.headers);
+  const { head } = await requireCursorOf(
+    deps,
+    log,
+    stated === undefined ? undefined : { position, identity: stated },
+  );
+  if (position > head) await headBeyond(deps, log, position);
+  await deps.sightings.flush();
+  const nowMs = clock.now();
+  const mostConsumers = limits.consumers;
+  const idleSince = new Date(nowMs - limits.consumerSeconds * 1_000).toISOString();
+  const cursor = { log: log.address, name, position, rewind, blocked, failure };
+  await commitConsumer(writer, { ...cursor, nowMs, mostConsumers, idleSince });
+  return answer(c, deps, log, name);
+}
+
+/** `DELETE …/consumers/{consumer}`: forgets it, until it reads again. */
+export async function deleteConsumer(c: Context, deps: AppDeps, log: LogReader): Promise<Response> {
+  const name = consumerInPath(c, deps);
+  await deps.sightings.flush();
+  if (!(await removeConsumer(deps.writer, log.address, name))) throw unknownConsumer(log, name);
+  return c.body(null, 204);
+}

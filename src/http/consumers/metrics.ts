@@ -1,0 +1,63 @@
+import { type ConsumerRecord, listConsumers } from "../../log/consumers/consumers.ts";
+import type { LogReader } from "../../log/read/reader.ts";
+import { CONSUMER_STATES, stateOfConsumer } from "./state.ts";
+import type { AppDeps } from "../deps.ts";
+import type { GaugeOf } from "../subscriptions/metrics.ts";
+
+const METRICS: readonly {
+  readonly name: string;
+  readonly help: string;
+  readonly value: (consumer: ConsumerRecord) => number;
+}[] = [
+  {
+    name: "blocked_subjects",
+    help: "Subjects that the consumer reported as blocked with its last commit",
+    value: ({ blocked }) => blocked,
+  },
+  {
+    name: "lag_events",
+    help: "Positions that the consumer has not committed",
+    value: ({ lag }) => lag.events,
+  },
+  { name: "lag_seconds", help: "Age of the first of them", value: ({ lag }) => lag.seconds },
+];
+
+const PAGE = 1_000;
+
+/** Makes the gauges of consumers, and gives a function that sets them for each consumer of a log that commits positions. */
+export function consumerGauges(gauge: GaugeOf) {
+  const labelNames = ["consumer", "source"];
+  const gauges = METRICS.map(({ name, help, value }) => ({
+    each: gauge(`consumer_${name}`, help, labelNames),
+    value,
+  }));
+  const stateGauge = gauge("consumer_state", "1 for the state that the consumer is in", [
+    ...labelNames,
+    "state",
+  ]);
+  return async (
+    own: Readonly<Record<string, string>>,
+    { database, clock }: AppDeps,
+    { address }: LogReader,
+  ): Promise<void> => {
+    for (let cursor: string | undefined = ""; cursor !== undefined;) {
+      const nowMs = clock.now();
+      const page: ConsumerRecord[] = await listConsumers(
+        database,
+        address,
+        { prefix: "", cursor, limit: PAGE },
+        nowMs,
+      );
+      for (const consumer of page) {
+        // Anybody can read under any name: names that only read would be labels without end.
+        if (consumer.committed === null) continue;
+        const labels = { ...own, consumer: consumer.name, source: address.name };
+        const state = stateOfConsumer(consumer, nowMs);
+        for (const { each, value } of gauges) each.set(labels, value(consumer));
+        for (const name of CONSUMER_STATES)
+          stateGauge.set({ ...labels, state: name }, name === state ? 1 : 0);
+      }
+      cursor = page.length < PAGE ? undefined : page.at(-1)?.name;
+    }
+  };
+}

@@ -1,0 +1,81 @@
+import { z } from "@hono/zod-openapi";
+
+import { streamInfoSchema } from "../openapi/answers.ts";
+
+/*
+ * Schemas of what goes out about feeds, for /openapi.json.
+ */
+
+const position = z.int().min(0);
+
+export const subjectInfoSchema = streamInfoSchema
+  .omit({ stream: true })
+  .extend({ subject: z.string() })
+  .openapi("Subject");
+
+const failureSchema = z
+  .object({
+    position: position.openapi({ description: "Position in the source of the event that fails" }),
+    subject: z.string(),
+    message: z.string(),
+    issues: z
+      .array(z.object({ pointer: z.string(), detail: z.string() }))
+      .openapi({ description: "Where what was published breaks the contract" }),
+    since: z.string().openapi({ description: "When it first failed at this event" }),
+  })
+  .openapi("FeedFailure");
+
+export const feedSchema = z
+  .object({
+    feed: z.string(),
+    version: z.int(),
+    description: z.string().nullable(),
+    draft: z.boolean(),
+    source: z.string().openapi({ description: "Path of the log it is projected from" }),
+    types: z.array(z.string()).openapi({ description: "Types of events it publishes" }),
+    status: z.enum(["building", "live", "halted", "rebuilding", "retiring"]),
+    head: position.openapi({ description: "Position of the feed's last event" }),
+    cursor: position.openapi({ description: "Position in the source up to which it is projected" }),
+    sourceHead: position,
+    lag: z.object({
+      events: z.int().openapi({
+        description:
+          "Events of the source that are not yet projected, with those that the source itself lags by",
+      }),
+      seconds: z.number().openapi({ description: "Age of the oldest of them" }),
+    }),
+    progress: z
+      .object({
+        done: z.int(),
+        total: z.int(),
+        eventsPerSecond: z.number(),
+        secondsLeft: z.number().nullable(),
+      })
+      .nullable()
+      .openapi({ description: "Of the build, in events of the source; null when it is done" }),
+    failure: failureSchema.nullable(),
+    release: z.enum(["current", "older", "superseded"]).openapi({
+      description:
+        "How the release that answers stands to what was published. `older`: it publishes only what the longer contract of another release allows; `superseded`: another release has to project the feed",
+    }),
+    erasing: z
+      .boolean()
+      .openapi({ description: "What was erased in the source is still to be erased from the feed" }),
+    tracing: z.object({ done: z.int(), total: z.int() }).nullable().openapi({
+      description:
+        "After an upgrade, while the feed finds out where its events came from, in positions of the source: erasing a stream answers 503 meanwhile",
+    }),
+    deprecated: z.string().nullable().openapi({ description: "Since when it should not be used" }),
+    sunset: z.string().nullable().openapi({ description: "When it will be gone" }),
+    successor: z.int().nullable().openapi({ description: "The version to use instead" }),
+    links: z.record(z.string(), z.string()),
+  })
+  .openapi("Feed");
+
+export const feedSchemasSchema = z
+  .object({
+    schemas: z
+      .record(z.string(), z.unknown())
+      .openapi({ description: "JSON Schema (2020-12) of `data`, by event type" }),
+  })
+  .openapi("FeedSchemas");

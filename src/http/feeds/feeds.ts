@@ -1,0 +1,199 @@
+import type { Context, MiddlewareHandler } from "hono";
+
+import { KildeError } from "../../core/errors.ts";
+import { activeSubscriptions, pauseRetired } from "../../webhooks/subscriptions/retired-source.ts";
+import type { OpenFeed } from "../../feeds/feeds.ts";
+import type { LogReader } from "../../log/read/reader.ts";
+import type { AppDeps } from "../deps.ts";
+import { tellDeprecation } from "./deprecation.ts";
+import { queryOf, readLog } from "../log/pages.ts";
+import { subjectNameOf } from "../streams/stream-name.ts";
+import { listing } from "../streams/streams.ts";
+
+/** A version of a feed, in the paths of Hono. */
+export const FEED_PATH = "/feeds/:feed/:version{v[0-9]+}";
+
+/** Name and version in the path. */
+function namedIn(c: Context): readonly [name: string, version: number] {
+  return [c.req.param("feed") ?? "", Number((c.req.param("version") ?? "").slice(1))];
+}
+
+function feedOf(c: Context, { feeds }: AppDeps): OpenFeed | null {
+  return feeds.find(...namedIn(c));
+}
+
+/** The feed that the path names, which may be about to be retired. Throws for one that was retired before the start. */
+async function knownFeed(c: Context, deps: AppDeps): Promise<OpenFeed> {
+  const feed = feedOf(c, deps);
+  if (feed !== null) return feed;
+  const [name, version] = namedIn(c);
+  const path = `/feeds/${name}/v${version}`;
+  if (await deps.feeds.wasRetired(name, version)) throw retired(path);
+  throw new KildeError("feed-not-found", `There is no feed ${path}`);
+}
+
+function retired(path: string): KildeError {
+  return new KildeError("feed-retired", `${path} was retired`);
+}
+
+/** The feed that the path names. */
+export async function existingFeed(c: Context, deps: AppDeps): Promise<OpenFeed> {
+  const feed = await knownFeed(c, deps);
+  if (await deps.feeds.isServed(feed)) return feed;
+  throw retired(feed.feed.path);
+}
+
+/** The reader of the feed that the path names. */
+async function readerOf(c: Context, deps: AppDeps): Promise<LogReader> {
+  const feed = await knownFeed(c, deps);
+  const readability = await deps.feeds.readability(feed);
+  if (readability === "readable") return feed.reader;
+  if (readability === "retired") throw retired(feed.feed.path);
+  // Its events may be of another contract than the one that is served.
+  throw new KildeError("feed-behind", `${feed.feed.path} is about to be built again`);
+}
+
+/** Reads a feed. What fails because the feed was retired meanwhile, such as a long-poll, reports that. */
+async function untilRetired(deps: AppDeps, open: OpenFeed, read: () => Promise<Response>): Promise<Response> {
+  try {
+    return await read();
+  } catch (error) {
+    if ((await deps.feeds.readability(open)) === "retired") throw retired(open.feed.path);
+    throw error;
+  }
+}
+
+/** Puts the headers of a deprecated version on whatever is answered about it. */
+export function deprecation(deps: AppDeps): MiddlewareHandler {
+  return async (c, next) => {
+    await next();
+    const found = feedOf(c, deps);
+    if (found !== null) tellDeprecation(c, deps.basePath, found.feed);
+  };
+}
+
+/** Where a feed's parts are. */
+function linksOf(basePath: string, feed: OpenFeed["feed"]) {
+  const { name, successor } = feed;
+  const path = basePath + feed.path;
+  return {
+    events: path,
+    subjects: `${path}/subjects`,
+    subject: `${path}/subjects/{subject}`,
+    status: `${path}/status`,
+    schemas: `${path}/schemas`,
+    ...(successor === null ? {} : { successor: `${basePath}/feeds/${name}/v${successor}` }),
+  };
+}
+
+/** A feed in the catalogue; null when it was retired. */
+async function entryOf({ feeds, basePath }: AppDeps, open: OpenFeed) {
+  const state = await feeds.state(open);
+  if (state === null) return null;
+  const schemas = await feeds.schemas(open);
+  const { name, version, description, draft, source, deprecated, sunset, successor } = open.feed;
+  return {
+    feed: name,
+    version,
+    description,
+    draft,
+    source: source.log,
+    types: Object.keys(schemas),
+    ...state,
+    deprecated,
+    sunset,
+    successor,
+    links: linksOf(basePath, open.feed),
+  };
+}
+
+/** Subscriptions that an error names. */
+const NAMED_SUBSCRIPTIONS = 10;
+
+const FRESH = { "Cache-Control": "no-cache" };
+
+/** `GET /feeds`: the catalogue. */
+export async function getFeeds(c: Context, deps: AppDeps): Promise<Response> {
+  const entries = await Promise.all(deps.feeds.all.map((open) => entryOf(deps, open)));
+  return c.json({ feeds: entries.filter((entry) => entry !== null) }, 200, FRESH);
+}
+
+async function entryAnswer(
+  c: Context,
+  deps: AppDeps,
+  open: OpenFeed,
+  status: 200 | 202 = 200,
+): Promise<Response> {
+  const found = await entryOf(deps, open);
+  if (found === null) throw retired(open.feed.path);
+  return c.json(found, status, FRESH);
+}
+
+/** `GET /feeds/{feed}/v{version}/status` */
+export async function getFeedStatus(c: Context, deps: AppDeps): Promise<Response> {
+  return entryAnswer(c, deps, await knownFeed(c, deps));
+}
+
+/** `POST /feeds/{feed}/v{version}/resume`: a halted feed tries again; others just go on. */
+export async function resumeFeed(c: Context, deps: AppDeps): Promise<Response> {
+  const open = await existingFeed(c, deps);
+  await deps.feeds.resume(open);
+  return entryAnswer(c, deps, open);
+}
+
+/** `DELETE /feeds/{feed}/v{version}`: removes it for good, unless it is still read or delivered. */
+export async function deleteFeed(c: Context, deps: AppDeps): Promise<Response> {
+  const { database, writer, clock, delivery } = deps;
+  const open = await existingFeed(c, deps);
+  const { force = false } = queryOf(c, deps.schemas.retireQuery);
+  if (!force) await deps.sightings.flushEverywhere();
+  const delivered = force ? [] : await activeSubscriptions(database, open.log);
+  if (delivered.length > 0) {
+    const [named, others] = [delivered.slice(0, NAMED_SUBSCRIPTIONS), delivered.length - NAMED_SUBSCRIPTIONS];
+    const detail = `${open.feed.path} is delivered by ${named.join(", ")}${others > 0 ? ` and ${others} others` : ""}`;
+    throw new KildeError("feed-in-use", detail);
+  }
+  const since = new Date(clock.now() - deps.limits.consumerSeconds * 1_000).toISOString();
+  await deps.feeds.retire(open, force ? null : since);
+  const paused = await pauseRetired(writer, open.log, new Date(clock.now()).toISOString());
+  for (const id of paused) delivery.onChange(id);
+  return entryAnswer(c, deps, open, 202);
+}
+
+/** `POST /feeds/{feed}/v{version}/rebuild`: a draft is emptied, and built anew. */
+export async function rebuildDraft(c: Context, deps: AppDeps): Promise<Response> {
+  const open = await existingFeed(c, deps);
+  await deps.feeds.rebuild(open);
+  return entryAnswer(c, deps, open, 202);
+}
+
+/** `GET /feeds/{feed}/v{version}/schemas`: JSON Schema of what is published, by type. */
+export async function getFeedSchemas(c: Context, deps: AppDeps): Promise<Response> {
+  const open = await existingFeed(c, deps);
+  return c.json({ schemas: await deps.feeds.schemas(open) }, 200, FRESH);
+}
+
+/** `GET /feeds/{feed}/v{version}`: reads or follows the feed. */
+export async function getFeed(c: Context, deps: AppDeps): Promise<Response> {
+  const open = await knownFeed(c, deps);
+  const reader = await readerOf(c, deps);
+  const query = queryOf(c, deps.schemas.logQuery);
+  return untilRetired(deps, open, () => readLog(c, deps, reader, null, query, open.feed.draft));
+}
+
+/** `GET /feeds/{feed}/v{version}/subjects` */
+export async function getFeedSubjects(c: Context, deps: AppDeps): Promise<Response> {
+  return listing(c, deps, await readerOf(c, deps), "subject");
+}
+
+/** `GET /feeds/{feed}/v{version}/subjects/{subject}`: complete as of the request, whatever the feed's state. */
+export async function getFeedSubject(c: Context, deps: AppDeps): Promise<Response> {
+  const open = await existingFeed(c, deps);
+  const subject = subjectNameOf(c, deps, "subject");
+  const query = queryOf(c, deps.schemas.streamQuery);
+  await deps.feeds.hydrate(open, subject);
+  // A replica does not have yet what was missing.
+  return untilRetired(deps, open, () =>
+    readLog(c, deps, open.primaryReader, subject, query, open.feed.draft),
+  );
+}

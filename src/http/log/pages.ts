@@ -1,0 +1,139 @@
+import type { Context } from "hono";
+import type { z } from "zod";
+
+import { KildeError } from "../../core/errors.ts";
+import { type Cursor, parseCursor } from "../../core/cursor.ts";
+import { DEFAULT_PAGE_EVENTS } from "../../core/limits.ts";
+import type { EventFilter } from "../../log/read/pages.ts";
+import type { PageAnswer, PageQuery } from "../../log/read/query.ts";
+import type { LogReader } from "../../log/read/reader.ts";
+import { pageCaching } from "./caching.ts";
+import { consumerOf } from "../consumers/consumer-name.ts";
+import type { AppDeps } from "../deps.ts";
+import { eventStream } from "./event-stream.ts";
+import { freshPage, longPoll } from "./fresh-page.ts";
+import { type HeldAnswer, holdAnswer } from "../wire/held-answer.ts";
+import { requireCursorOf } from "./log-identity.ts";
+import { type Representation, representationOf } from "../wire/negotiate.ts";
+import { pageResponse } from "./page-response.ts";
+import { headBeyond } from "./position.ts";
+import { validationError } from "../pipeline/problems.ts";
+import { isHead } from "../pipeline/routes.ts";
+import type { RequestSchemas } from "../openapi/schemas.ts";
+
+export type LogQuery = z.output<RequestSchemas["logQuery"]> &
+  Partial<z.output<RequestSchemas["streamQuery"]>>;
+
+/** The query parameters, checked: a list where a parameter is repeated. */
+export function queryOf<Schema extends z.ZodType>(c: Context, schema: Schema): z.output<Schema> {
+  const parameters = Object.entries(c.req.queries()).map(([name, values]) => [
+    name,
+    values.length === 1 ? values[0] : values,
+  ]);
+  const result = schema.safeParse(Object.fromEntries(parameters));
+  if (!result.success) throw validationError("invalid-parameter", result.error.issues);
+  return result.data;
+}
+
+/** Where server-sent events begin: the header is where a reconnecting client left off, so it wins. */
+function eventStreamStart(c: Context, query: LogQuery): Cursor | undefined {
+  const header = c.req.raw.headers.get("last-event-id");
+  if (header === null || header === "") return query.lastEventId;
+  const cursor = parseCursor(header);
+  if (cursor !== null) return cursor;
+  const detail = "must be the id of an event";
+  throw new KildeError("invalid-parameter", `Last-Event-ID: ${detail}`, {
+    errors: [{ parameter: "Last-Event-ID", detail }],
+  });
+}
+
+function refuseCombination(parameter: string, detail: string): never {
+  throw new KildeError("invalid-parameter", `${parameter}: ${detail}`, { errors: [{ parameter, detail }] });
+}
+
+async function followResponse(
+  c: Context,
+  deps: AppDeps,
+  log: LogReader,
+  subject: string | null,
+  query: LogQuery,
+  filter: EventFilter,
+): Promise<Response> {
+  const { direction, limit, timeout, afterVersion, toVersion, asOf } = query;
+  const others = { direction, limit, timeout, afterVersion, toVersion, asOf };
+  for (const [name, value] of Object.entries(others)) {
+    if (value !== undefined) refuseCombination(name, "has no meaning for an event stream");
+  }
+  const cursor = eventStreamStart(c, query);
+  const state = await requireCursorOf(deps, log, cursor);
+  const position = cursor?.position ?? 0;
+  if (position > state.head) await headBeyond(deps, log, position);
+  const start = { position, identity: state.identity };
+  return eventStream(c, deps, log, { subject, filter }, start, consumerOf(c, deps));
+}
+
+/** Reads or follows a log, or one subject of it, as the request says. `isDraft`: the log is a draft of a feed. */
+export async function readLog(
+  c: Context,
+  deps: AppDeps,
+  log: LogReader,
+  subject: string | null,
+  query: LogQuery,
+  isDraft = false,
+): Promise<Response> {
+  const representation = representationOf(c);
+  if (representation.framing === "event-stream") {
+    const filter: EventFilter = { types: query.type, subjectPrefix: query.subjectPrefix };
+    return followResponse(c, deps, log, subject, query, filter);
+  }
+  const held = holdAnswer(deps);
+  try {
+    return await pageOf(c, deps, log, subject, query, representation, held, isDraft);
+  } catch (error) {
+    held.release();
+    throw error;
+  }
+}
+
+async function pageOf(
+  c: Context,
+  deps: AppDeps,
+  log: LogReader,
+  subject: string | null,
+  query: LogQuery,
+  representation: Representation,
+  held: HeldAnswer,
+  isDraft: boolean,
+): Promise<Response> {
+  const filter: EventFilter = { types: query.type, subjectPrefix: query.subjectPrefix };
+  const { lastEventId: cursor, afterVersion, toVersion, asOf, direction = "forwards", timeout = 0 } = query;
+  if (timeout > 0 && direction === "backwards") refuseCombination("timeout", "waits for later events only");
+  const limit = query.limit ?? Math.min(DEFAULT_PAGE_EVENTS, deps.limits.pageEvents);
+  const range = { lastEventId: cursor?.position, afterVersion, toVersion, asOf };
+  const page: PageQuery = { subject, direction, limit, filter, ...range };
+  const consumer = consumerOf(c, deps);
+  let answer = await freshPage(c, deps, log, page, cursor, representation, held);
+  // There is nothing to wait for: the body that news would come in is not sent.
+  if (answer.count === 0 && timeout > 0 && !isHead(c)) {
+    answer = await longPoll(c, deps, log, page, cursor, timeout, representation, answer, held);
+  }
+  if (subject !== null && answer.subject === null && timeout === 0) {
+    if (log === deps.reader) {
+      throw new KildeError("stream-not-found", `There is no stream ${JSON.stringify(subject)}`, {
+        stream: subject,
+      });
+    }
+    const detail = `${log.name} has no events about ${JSON.stringify(subject)}`;
+    throw new KildeError("subject-not-found", detail);
+  }
+  if (consumer !== null) deps.sightings.record(log.address, consumer, sentUpTo(page, answer));
+  const request = { cursor, backwards: direction === "backwards", cacheKey: query.cacheKey, isDraft };
+  const caching = await pageCaching(log, answer, request);
+  return pageResponse(c, deps, answer, { query, representation, request, caching, held });
+}
+
+/** The position that a page leaves nothing before; null where that cannot be said of the log. */
+function sentUpTo({ subject, direction }: PageQuery, { full, last, head }: PageAnswer): number | null {
+  if (subject !== null || direction === "backwards") return null;
+  return full ? last : head;
+}

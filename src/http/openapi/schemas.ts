@@ -1,0 +1,272 @@
+import { consumerFailure } from "../consumers/consumer-failure.ts";
+import { z } from "@hono/zod-openapi";
+
+import { PLACED_ATTRIBUTES } from "../../core/attributes.ts";
+import { parseCursor } from "../../core/cursor.ts";
+import { RESERVED_TYPE_PREFIX } from "../../core/event.ts";
+import type { Limits } from "../../core/limits.ts";
+import { nameFault } from "../../core/names.ts";
+import { latestRecorded } from "../../core/time.ts";
+import { attributeFault, ownAttributeFault } from "../streams/attributes.ts";
+
+/** A name of a stream, type or key: text without control characters that is not too long. */
+function name(maxBytes: number, description: string, example: string) {
+  return z
+    .string()
+    .superRefine((value, context) => {
+      const fault = nameFault(value, maxBytes);
+      if (fault !== null) context.addIssue({ code: "custom", message: fault });
+    })
+    .openapi({ description, example, minLength: 1, maxLength: maxBytes });
+}
+
+const time = z.iso
+  .datetime({ offset: true, message: "must be a time as RFC 3339 writes it, with an offset" })
+  .openapi({
+    description: "When it happened (RFC 3339). Kept as given.",
+    example: "2026-01-31T12:00:00.000Z",
+  });
+
+const version = z
+  .int()
+  .min(0)
+  .max(Number.MAX_SAFE_INTEGER)
+  .openapi({ description: "1-based and gapless within a stream; 0 is a stream that does not exist" });
+
+const attribute = z.string().min(1).max(1024);
+
+export const metadataSchema = z
+  .looseObject({
+    correlationId: attribute.optional(),
+    causationId: attribute.optional(),
+    traceparent: attribute.optional().openapi({ description: "W3C Trace Context" }),
+    tracestate: attribute.optional(),
+  })
+  .openapi("Metadata", {
+    description: "What is known about the event besides its data; further members are free",
+  });
+
+/** A whole number as a query parameter. */
+const wholeNumber = z
+  .string()
+  .regex(/^\d{1,16}$/, "must be a whole number")
+  .transform(Number)
+  .pipe(z.int())
+  .openapi({ type: "integer" });
+
+/** What the two forms of a cursor can tell, for /openapi.json. */
+export const CURSOR_FORMS =
+  "It is `<position>-<identity of the log>`, which is refused with `log-restored` where the log holds other events now. A bare position is accepted too, but then a restore cannot be detected";
+
+/** RequestSchemas of what comes in, which depend on the limits. */
+export function createSchemas(limits: Limits) {
+  const streamName = name(limits.streamNameBytes, "Name of a stream", "user-1");
+  const type = name(limits.typeBytes, "What happened", "UserRegistered").refine(
+    (value) => !value.startsWith(RESERVED_TYPE_PREFIX),
+    `must not begin with "${RESERVED_TYPE_PREFIX}"`,
+  );
+
+  const newEvent = z
+    .strictObject({
+      type,
+      data: z.unknown().optional().openapi({
+        description:
+          "Any JSON; numbers and strings are kept as written, without the whitespace between tokens",
+      }),
+      metadata: metadataSchema.optional(),
+      attributes: z
+        .record(z.string(), z.unknown())
+        .superRefine((attributes, context) => {
+          for (const [member, value] of Object.entries(attributes)) {
+            const message = ownAttributeFault(member, value, limits);
+            if (message !== null) context.addIssue({ code: "custom", path: [member], message });
+          }
+        })
+        .optional()
+        .openapi({
+          type: "object",
+          description:
+            "Further CloudEvents attributes: extensions, whose values are strings, booleans or 32-bit integers, `dataschema`, and a `datacontenttype` other than application/json",
+          additionalProperties: { type: ["string", "boolean", "integer"] },
+          example: { originid: "a-1" },
+        }),
+      time: time.optional(),
+    })
+    .openapi("NewEvent");
+
+  const expectedVersion = z
+    .union([version, z.literal("exists"), z.literal("any")])
+    .openapi("ExpectedVersion", {
+      description: 'The version the stream must have: a number (0: it must not exist), "exists", or "any"',
+    });
+
+  const newEvents = z.array(newEvent).min(1, "must hold at least one event");
+
+  const appendBody = z
+    .strictObject({ events: newEvents, expectedVersion: expectedVersion.optional() })
+    .openapi("Append");
+
+  const transactionBody = z
+    .strictObject({
+      appends: z
+        .array(
+          z.strictObject({
+            stream: streamName,
+            events: newEvents,
+            expectedVersion: expectedVersion.optional(),
+          }),
+        )
+        .min(1, "must hold at least one append"),
+    })
+    .openapi("Transaction");
+
+  const newCloudEvent = z
+    .looseObject({
+      specversion: z.literal("1.0"),
+      id: attribute,
+      source: attribute,
+      type,
+      subject: streamName.nullish().openapi({ description: "If given, the name of the stream" }),
+      time: time.nullish(),
+      datacontenttype: z.string().nullish(),
+      dataschema: z.string().nullish(),
+      data: z.unknown().optional(),
+    })
+    .superRefine((event, context) => {
+      for (const [member, value] of Object.entries(event)) {
+        if (value === null || (PLACED_ATTRIBUTES.has(member) && member !== "data_base64")) continue;
+        const message = member === "data_base64" ? "must be JSON in `data`" : attributeFault(member, value);
+        if (message !== null) context.addIssue({ code: "custom", path: [member], message });
+      }
+    })
+    .openapi("NewCloudEvent");
+
+  const limit = wholeNumber.pipe(z.int().min(1).max(limits.pageEvents)).openapi({
+    type: "integer",
+    description: `Most items in the page (default 1000, at most ${limits.pageEvents})`,
+    example: 100,
+  });
+  const cursorPosition = wholeNumber;
+  const cursor = z
+    .string()
+    .transform((text, context) => {
+      const read = parseCursor(text);
+      if (read !== null) return read;
+      context.addIssue("must be the id of an event, or a cursor that an answer gave");
+      return z.NEVER;
+    })
+    .openapi({ type: "string" });
+  const pageQuery = {
+    lastEventId: z
+      .union([z.literal("null").transform(() => undefined), cursor])
+      .optional()
+      .openapi({
+        description: `Cursor, an opaque string: what \`Link\` and the ids of server-sent events give. The answer begins after it. ${CURSOR_FORMS}`,
+        type: "string",
+      }),
+    limit: limit.optional(),
+    timeout: wholeNumber.pipe(z.int().max(limits.timeoutMs)).optional().openapi({
+      type: "integer",
+      description:
+        "Long-poll: how long to wait for an event when there is none, in milliseconds, such as 5000",
+    }),
+    direction: z.enum(["forwards", "backwards"]).optional(),
+    cacheKey: z.string().max(64).optional().openapi({
+      description: "Only from a `next` link, as it is there: lets HTTP caches keep the answer",
+    }),
+    type: z
+      .union([z.string(), z.array(z.string())])
+      .transform((types) => (Array.isArray(types) ? types : [types]))
+      .optional()
+      .openapi({ description: "Only events of these types; may be repeated" }),
+  };
+
+  return {
+    streamName,
+    appendBody,
+    transactionBody,
+    newCloudEvent,
+    newCloudEvents: z.array(newCloudEvent).min(1, "must hold at least one event"),
+    idempotencyKey: name(
+      limits.idempotencyKeyBytes,
+      "Makes a retry safe",
+      "8e03978e-40d5-43e8-bc93-6894a57f9324",
+    ),
+    consumer: name(limits.streamNameBytes, "Name of a consumer", "cards"),
+    consumersQuery: z.strictObject({
+      prefix: z.string().optional().openapi({ description: "Only names that begin so" }),
+      cursor: z.string().optional().openapi({ description: "Only names after this one" }),
+      limit: limit.optional(),
+    }),
+    retireQuery: z.strictObject({
+      force: z
+        .enum(["true", "false"])
+        .transform((value) => value === "true")
+        .optional()
+        .openapi({ type: "boolean", description: "Also if somebody still reads it, or it is delivered" }),
+    }),
+    committedBody: z
+      .strictObject({
+        position: z
+          .int()
+          .min(0)
+          .max(Number.MAX_SAFE_INTEGER)
+          .openapi({ description: "Everything up to this event is dealt with; 0: nothing yet" }),
+        rewind: z
+          .boolean()
+          .optional()
+          .openapi({ description: "The position may be before the one committed so far" }),
+        blocked: z
+          .int()
+          .min(0)
+          .max(Number.MAX_SAFE_INTEGER)
+          .optional()
+          .openapi({ description: "Subjects whose events the consumer could not handle; default 0" }),
+        failure: consumerFailure
+          .nullable()
+          .optional()
+          .openapi({ description: "The last failure of those; default null" }),
+      })
+      .openapi("Committed"),
+    logQuery: z.strictObject({
+      ...pageQuery,
+      subjectPrefix: z
+        .string()
+        .optional()
+        .openapi({ description: "Only events of subjects whose name begins so" }),
+    }),
+    streamQuery: z.strictObject({
+      ...pageQuery,
+      afterVersion: cursorPosition
+        .optional()
+        .openapi({ type: "integer", description: "Only events after this version" }),
+      toVersion: cursorPosition
+        .optional()
+        .openapi({ type: "integer", description: "The stream as of this version" }),
+      asOf: time.transform(latestRecorded).optional().openapi({
+        description: "The stream as of this time (RFC 3339): what had been recorded by then",
+        type: "string",
+        example: undefined,
+      }),
+    }),
+    streamsQuery: z.strictObject({
+      prefix: z.string().optional().openapi({ description: "Only streams whose name begins so" }),
+      cursor: z.string().optional().openapi({ description: "Only streams whose name sorts after this one" }),
+      changedSince: cursor.optional().openapi({
+        type: "string",
+        description: "Only streams with an event after this position, in order of their last position",
+      }),
+      limit: limit.optional(),
+    }),
+    deleteQuery: z.strictObject({
+      before: wholeNumber.pipe(z.int().min(1)).optional().openapi({
+        type: "integer",
+        description: "Truncate: remove the events below this version",
+        example: 1,
+      }),
+      reason: attribute.optional().openapi({ description: "Erase the stream, for this reason" }),
+    }),
+  };
+}
+
+export type RequestSchemas = ReturnType<typeof createSchemas>;

@@ -1,0 +1,107 @@
+import type { z } from "zod";
+
+import {
+  KildeError,
+  PROBLEM_PATH,
+  type ProblemCode,
+  type ProblemDetail,
+  PROBLEMS,
+} from "../../core/errors.ts";
+import { jsonPointer } from "../../core/json-pointer.ts";
+import { LOG_HEADER, streamTag } from "../log/log-identity.ts";
+import { POSITION_HEADER } from "../log/position.ts";
+
+/** When a client may try again, in seconds. */
+const RETRY_AFTER_SECONDS = 1;
+
+/** Longest time after which a client is asked to try again, in seconds: a build may become faster. */
+const LONGEST_RETRY_AFTER_SECONDS = 60;
+
+/** When to try again, in seconds: a feed that is being built states when it is expected to be there. */
+function retryAfterSeconds({ members: { progress } }: KildeError): number {
+  const expected = progress?.secondsLeft ?? RETRY_AFTER_SECONDS;
+  return Math.min(LONGEST_RETRY_AFTER_SECONDS, Math.max(RETRY_AFTER_SECONDS, expected));
+}
+
+/** Faults that a problem lists. A hostile body may have a million. */
+export const LISTED_FAULTS = 20;
+
+/** Longest text within a problem, in characters: it may quote what was sent. */
+const TEXT_CHARACTERS = 1_000;
+
+function shortened(text: string): string {
+  return text.length <= TEXT_CHARACTERS ? text : `${text.slice(0, TEXT_CHARACTERS).toWellFormed()}…`;
+}
+
+function listed({ pointer, parameter, detail }: ProblemDetail): ProblemDetail {
+  return {
+    ...(pointer === undefined ? {} : { pointer: shortened(pointer) }),
+    ...(parameter === undefined ? {} : { parameter: shortened(parameter) }),
+    detail: shortened(detail),
+  };
+}
+
+/** The body of an error answer: RFC 9457 problem details. Its size is bounded, whatever was sent. */
+function problemOf(error: KildeError, basePath: string): Record<string, unknown> {
+  const { status, title, remedy } = PROBLEMS[error.code];
+  const { errors, errorCount = errors?.length, ...members } = error.members;
+  return {
+    type: basePath + PROBLEM_PATH + error.code,
+    title,
+    status,
+    detail: shortened(error.message),
+    remedy,
+    ...members,
+    ...(errors === undefined ? {} : { errors: errors.slice(0, LISTED_FAULTS).map(listed), errorCount }),
+  };
+}
+
+/** The one place where an error becomes an answer; `path` is what was asked for, below the `basePath`. */
+export function problemResponse(path: string, error: KildeError, basePath: string): Response {
+  const { status } = PROBLEMS[error.code];
+  const headers = new Headers({ "Content-Type": "application/problem+json", "Cache-Control": "no-store" });
+  // The rest of the body is not waited for (RFC 9110 §15.5.9).
+  if (status === 408 || error.members.limit === "bodiesBytes") headers.set("Connection", "close");
+  if (status === 503) headers.set("Retry-After", String(retryAfterSeconds(error)));
+  const { currentVersion, head, log } = error.members;
+  if (log !== undefined) headers.set(LOG_HEADER, log);
+  if (currentVersion !== undefined) {
+    if (log !== undefined) headers.set("ETag", streamTag(currentVersion, log));
+    if (head !== undefined) headers.set(POSITION_HEADER, String(head));
+  }
+  return new Response(JSON.stringify({ ...problemOf(error, basePath), instance: basePath + path }), {
+    status,
+    headers,
+  });
+}
+
+/** How many faults an issue stands for: one for each member that is not known. */
+function faultsOf(issue: z.core.$ZodIssue): number {
+  return issue.code === "unrecognized_keys" ? issue.keys.length : 1;
+}
+
+/** An error that names what is wrong with a body, by JSON pointer, or with parameters, by name. */
+export function validationError(
+  code: Extract<ProblemCode, "invalid-body" | "invalid-parameter">,
+  issues: readonly z.core.$ZodIssue[],
+): KildeError {
+  const at = (path: readonly PropertyKey[], detail: string): ProblemDetail =>
+    code === "invalid-body"
+      ? { pointer: jsonPointer(path), detail }
+      : { parameter: String(path[0] ?? ""), detail };
+  const errors = issues
+    .slice(0, LISTED_FAULTS)
+    .flatMap((issue): ProblemDetail[] =>
+      issue.code === "unrecognized_keys"
+        ? issue.keys.slice(0, LISTED_FAULTS).map((key) => at([...issue.path, key], "Not known here"))
+        : [at(issue.path, issue.message)],
+    )
+    .slice(0, LISTED_FAULTS);
+  const errorCount = issues.reduce((total, issue) => total + faultsOf(issue), 0);
+  const first = errors[0];
+  const where = first?.pointer ?? first?.parameter ?? "";
+  return new KildeError(code, `${where === "" ? "The body" : where}: ${first?.detail ?? "not valid"}`, {
+    errors,
+    errorCount,
+  });
+}

@@ -1,0 +1,57 @@
+import type { KildeError } from "../../core/errors.ts";
+import { problemResponse } from "./problems.ts";
+import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
+import type { ObservedOptions } from "./routes.ts";
+
+/** By what a request is one of a tenant's: one of both. */
+export interface TenantAddress {
+  readonly host?: string | undefined;
+  readonly path?: string | undefined;
+}
+
+/** Finds whose a request is; null: no tenant's. A tenant's host is its own, whatever the path. */
+export function tenantChooser<Tenant extends TenantAddress>(
+  tenants: readonly Tenant[],
+): (url: Pick<URL, "hostname" | "pathname">) => Tenant | null {
+  const byHost = new Map<string, Tenant>();
+  const byPath = new Map<string, Tenant>();
+  let deepest = 0;
+  for (const tenant of tenants) {
+    if (tenant.host !== undefined) byHost.set(tenant.host.toLowerCase(), tenant);
+    if (tenant.path !== undefined) {
+      byPath.set(tenant.path, tenant);
+      deepest = Math.max(deepest, tenant.path.split("/").length - 1);
+    }
+  }
+  return ({ hostname, pathname }) => {
+    const ofHost = byHost.get(hostname.endsWith(".") ? hostname.slice(0, -1) : hostname);
+    if (ofHost !== undefined) return ofHost;
+    // No path lies below another, so that at most one of the prefixes is a tenant's.
+    for (let end = 0, segments = 0; segments < deepest && end !== pathname.length; segments += 1) {
+      const slash = pathname.indexOf("/", end + 1);
+      end = slash === -1 ? pathname.length : slash;
+      const ofPath = byPath.get(pathname.slice(0, end));
+      if (ofPath !== undefined) return ofPath;
+    }
+    return null;
+  };
+}
+
+/** The answer to a request that no app can be given. */
+export function refuse(
+  { clock, onAccess }: ObservedOptions,
+  request: Request,
+  error: KildeError,
+  basePath: string,
+): Response {
+  const started = clock.monotonic();
+  // There is none to tell of a URL whose host is malformed.
+  const path = (URL.parse(request.url)?.pathname ?? "").slice(basePath.length);
+  const requestId = requestIdOf(request.headers);
+  const response = problemResponse(path, error, basePath);
+  response.headers.set(REQUEST_ID_HEADER, requestId);
+  const { status } = response;
+  const durationMs = Math.round(clock.monotonic() - started);
+  onAccess?.({ requestId, method: request.method, path, status, durationMs });
+  return response;
+}

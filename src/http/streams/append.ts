@@ -1,0 +1,195 @@
+import { KildeError } from "../../core/errors.ts";
+import type { AppendReceipt, ExpectedVersion } from "../../core/event.ts";
+import { fromHeaderText } from "../../core/header-text.ts";
+import { findAppend } from "../../log/append/append.ts";
+import type { AppendOutcome, AppendPart, Transaction } from "../../log/append/plan.ts";
+import type { AppDeps } from "../deps.ts";
+import { LOG_HEADER, logHeaders, restoredWrite, statedIdentity, streamTag } from "../log/log-identity.ts";
+import { readBody } from "../wire/body.ts";
+import { appendHead, checkTransactionHead, type Incoming, type IncomingPart } from "./new-events.ts";
+import { parseBody } from "../wire/parsing.ts";
+import { POSITION_HEADER } from "../log/position.ts";
+import { preconditionOf } from "./preconditions.ts";
+import { validationError } from "../pipeline/problems.ts";
+import { checkSubjectName } from "./stream-name.ts";
+
+export const IDEMPOTENCY_KEY = "Idempotency-Key";
+
+/** In answers: the first answer again, and nothing was written now. */
+export const REPLAYED_HEADER = "Idempotency-Replayed";
+
+/** A key as it came from outside. Throws a KildeError that names the parameter it came in. */
+function checkedKey(key: string, parameter: string, { schemas }: AppDeps): string {
+  const checked = schemas.idempotencyKey.safeParse(key);
+  if (checked.success) return checked.data;
+  const issues = checked.error.issues.map((issue) => ({ ...issue, path: [parameter] }));
+  throw validationError("invalid-parameter", issues);
+}
+
+/** The idempotency key that a header states. */
+function keyInHeader(header: string, deps: AppDeps): string {
+  const read = fromHeaderText(header);
+  if ("text" in read) return checkedKey(read.text, IDEMPOTENCY_KEY, deps);
+  throw new KildeError("invalid-parameter", `${IDEMPOTENCY_KEY} ${read.fault}`, {
+    errors: [{ parameter: IDEMPOTENCY_KEY, detail: read.fault }],
+  });
+}
+
+/** The idempotency key that the headers state, with a digest of what it was used for. */
+export async function idempotencyOf(
+  header: string,
+  deps: AppDeps,
+  parts: readonly AppendPart[],
+): Promise<NonNullable<Transaction["idempotency"]>> {
+  const key = keyInHeader(header, deps);
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify(parts)));
+  return { key, fingerprint: btoa(String.fromCharCode(...new Uint8Array(digest))) };
+}
+
+export type RefusedAppend = Exclude<AppendOutcome, { outcome: "appended" }>;
+
+/**
+ * The error for an append that was refused; one that a header stated fails as that header says (RFC 9110). `head` is the
+ * position up to which the log is to be read to see why.
+ */
+export async function refusalError(
+  deps: AppDeps,
+  outcome: RefusedAppend,
+  stated: "header" | "body",
+): Promise<KildeError> {
+  if (outcome.outcome === "log-restored") return restoredWrite(deps, outcome.identity);
+  if (outcome.outcome === "idempotency-key-reused") {
+    return new KildeError(outcome.outcome, "The idempotency key belongs to a request with other content");
+  }
+  const { subject: stream, currentVersion, expectedVersion } = outcome;
+  const { head, identity: log } = outcome.log;
+  const members = { stream, currentVersion, head, log };
+  const name = JSON.stringify(stream);
+  if (outcome.outcome === "stream-erased") {
+    const detail = `The stream ${name} was erased; its tombstone has version ${currentVersion}`;
+    return new KildeError("stream-erased", detail, members);
+  }
+  const expected = expectedVersion === "exists" ? "to exist" : `at version ${expectedVersion}`;
+  const detail = `The stream ${name} is at version ${currentVersion}, and was expected ${expected}`;
+  return new KildeError(stated === "header" ? "precondition-failed" : "version-conflict", detail, members);
+}
+
+function resultOf({ subject: stream, version, position, count }: AppendReceipt) {
+  return { stream, version, position, count };
+}
+
+/** `201 Created`, with what was appended. Headers as a plain object: they are built faster than one by one. */
+function created(body: unknown, replayed: boolean, headers: Record<string, string>): Response {
+  headers["Content-Type"] = "application/json";
+  if (replayed) headers[REPLAYED_HEADER] = "true";
+  return new Response(JSON.stringify(body), { status: 201, headers });
+}
+
+function statedOnce(header: ExpectedVersion | undefined, body: ExpectedVersion | undefined): ExpectedVersion {
+  if (header !== undefined && body !== undefined) {
+    const detail = "The expected version is stated in a header and in the body";
+    throw new KildeError("invalid-parameter", detail, { errors: [{ parameter: "expectedVersion", detail }] });
+  }
+  return header ?? body ?? "any";
+}
+
+/** `POST /streams/{stream}`. `headers` are the answer's besides its own: setting them afterwards would copy all. */
+export async function postStream(
+  request: Request,
+  subject: string,
+  deps: AppDeps,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Response> {
+  checkSubjectName(subject, deps);
+  const head = appendHead(request.headers);
+  const body = await readBody(request, deps.limits.bodyBytes, deps);
+  try {
+    const [incoming] = await parseBody({ kind: "append", head, stream: subject }, body.bytes, deps);
+    if (incoming === undefined) throw new Error("the body of an append has no part");
+    return await appendToStream(request, subject, incoming, deps, headers);
+  } finally {
+    body.hold?.release();
+  }
+}
+
+async function appendToStream(
+  request: Request,
+  subject: string,
+  { events, expectedVersion }: Incoming,
+  deps: AppDeps,
+  headers: Readonly<Record<string, string>>,
+): Promise<Response> {
+  const precondition = preconditionOf(request.headers);
+  const parts = [
+    {
+      subject,
+      events,
+      expectedVersion: statedOnce(precondition.expectedVersion, expectedVersion),
+      erases: false,
+    },
+  ];
+  const key = request.headers.get(IDEMPOTENCY_KEY);
+  const idempotency = key === null ? null : await idempotencyOf(key, deps, parts);
+  const outcome = await deps.writer.append({ parts, idempotency, identity: precondition.identity });
+  if (outcome.outcome !== "appended") {
+    throw await refusalError(deps, outcome, precondition.expectedVersion === undefined ? "body" : "header");
+  }
+  const [result] = outcome.results;
+  if (result === undefined) throw new Error("an append of one part has no result");
+  return created(resultOf(result), outcome.replayed, {
+    ...headers,
+    ETag: streamTag(result.version, outcome.log.identity),
+    [LOG_HEADER]: outcome.log.identity,
+    [POSITION_HEADER]: String(result.position),
+    Location: `${deps.basePath}/streams/${encodeURIComponent(subject)}`,
+  });
+}
+
+/** `POST /transactions` */
+export async function postTransaction(request: Request, deps: AppDeps): Promise<Response> {
+  checkTransactionHead(request.headers);
+  const body = await readBody(request, deps.limits.bodyBytes, deps);
+  try {
+    return await transact(request, await parseBody({ kind: "transaction" }, body.bytes, deps), deps);
+  } finally {
+    body.hold?.release();
+  }
+}
+
+async function transact(
+  request: Request,
+  incoming: readonly IncomingPart[],
+  deps: AppDeps,
+): Promise<Response> {
+  const parts = incoming.map(({ expectedVersion, ...part }): AppendPart => ({
+    ...part,
+    expectedVersion: expectedVersion ?? "any",
+    erases: false,
+  }));
+  const key = request.headers.get(IDEMPOTENCY_KEY);
+  const idempotency = key === null ? null : await idempotencyOf(key, deps, parts);
+  const identity = statedIdentity(request.headers);
+  const outcome = await deps.writer.append({ parts, idempotency, identity });
+  if (outcome.outcome !== "appended") throw await refusalError(deps, outcome, "body");
+  const results = outcome.results.map(resultOf);
+  const position = results.at(-1)?.position ?? 0;
+  return created({ results, position }, outcome.replayed, {
+    [POSITION_HEADER]: String(position),
+    [LOG_HEADER]: outcome.log.identity,
+  });
+}
+
+/** `GET /appends/{idempotencyKey}`: what an append was answered, for who lost the answer. */
+export async function getAppend(key: string, deps: AppDeps): Promise<Response> {
+  const checked = checkedKey(key, "idempotencyKey", deps);
+  const found = await findAppend(deps.database, deps.reader.address, checked);
+  if (found === null) {
+    throw new KildeError(
+      "append-not-found",
+      `No append with the idempotency key ${JSON.stringify(key)} is remembered`,
+    );
+  }
+  const { results, identity } = found;
+  const body = { results: results.map(resultOf), position: results.at(-1)?.position ?? 0 };
+  return Response.json(body, { headers: { "Cache-Control": "no-cache", ...logHeaders(identity) } });
+}

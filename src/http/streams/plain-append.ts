@@ -1,0 +1,41 @@
+import { RESERVED_TYPE_PREFIX } from "../../core/event.ts";
+import type { Limits } from "../../core/limits.ts";
+import { nameFault } from "../../core/names.ts";
+
+/** The body of an append whose events have a type and data, and nothing else is said. */
+export interface PlainAppend {
+  readonly events: readonly {
+    readonly type: string;
+    readonly data?: unknown;
+    readonly time?: undefined;
+    readonly metadata?: undefined;
+    readonly attributes?: undefined;
+  }[];
+  readonly expectedVersion?: undefined;
+}
+
+function isPlainEvent(event: unknown, limits: Limits): boolean {
+  if (typeof event !== "object" || event === null || Array.isArray(event)) return false;
+  for (const member in event) if (member !== "type" && member !== "data") return false;
+  return (
+    "type" in event &&
+    typeof event.type === "string" &&
+    nameFault(event.type, limits.typeBytes) === null &&
+    !event.type.startsWith(RESERVED_TYPE_PREFIX)
+  );
+}
+
+/**
+ * Whether a parsed body is such an append, and valid. Nearly all are, and the schema of appends, which has the last
+ * word on all others, would take a tenth of what answering one costs to give the same value again.
+ */
+export function isPlainAppend(value: unknown, limits: Limits): value is PlainAppend {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  for (const member in value) if (member !== "events") return false;
+  return (
+    "events" in value &&
+    Array.isArray(value.events) &&
+    value.events.length > 0 &&
+    value.events.every((event) => isPlainEvent(event, limits))
+  );
+}

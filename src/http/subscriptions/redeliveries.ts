@@ -1,0 +1,93 @@
+import type { Context } from "hono";
+
+import { retrySubject, rewind, skipEvent } from "../../webhooks/subscriptions/redelivery.ts";
+import { listAttempts, listBlocked, listSkips } from "../../webhooks/subscriptions/state.ts";
+import { listingLimit } from "../wire/listing.ts";
+import { hereWith } from "../wire/links.ts";
+import { queryOf } from "../log/pages.ts";
+import { subjectNameOf } from "../streams/stream-name.ts";
+import { bodyOf, type SubscriptionDeps, subscriptionIn } from "./deps.ts";
+
+const FRESH = { "Cache-Control": "no-cache" };
+
+const SEQUENCE_DIGITS = 16;
+
+/** As `sequence` is written in events. */
+const sequenceOf = (version: number) => String(version).padStart(SEQUENCE_DIGITS, "0");
+
+/** `POST /subscriptions/{subscription}/rewind` */
+export async function rewindSubscription(c: Context, deps: SubscriptionDeps): Promise<Response> {
+  const {
+    upTo = null,
+    subjects = null,
+    ...asked
+  } = await bodyOf(c, deps, deps.subscriptionSchemas.rewindBody);
+  const found = await deps.subscriptions.get(subscriptionIn(c));
+  const counted = await rewind(deps.redelivery, found, { ...asked, upTo, subjects });
+  return c.json({ ...counted, dryRun: asked.dryRun }, asked.dryRun ? 200 : 202, FRESH);
+}
+
+/** `GET /subscriptions/{subscription}/attempts` */
+export async function getAttempts(c: Context, deps: SubscriptionDeps): Promise<Response> {
+  const { id } = await deps.subscriptions.get(subscriptionIn(c));
+  const attempts = (await listAttempts(deps.database, id)).map(({ ended, durationMs, ...attempt }) => ({
+    time: new Date(ended).toISOString(),
+    ...attempt,
+    durationMs: Math.round(durationMs),
+  }));
+  return c.json({ attempts }, 200, FRESH);
+}
+
+/** `GET /subscriptions/{subscription}/blocked` */
+export async function getBlocked(c: Context, deps: SubscriptionDeps): Promise<Response> {
+  const { cursor = "", ...query } = queryOf(c, deps.subscriptionSchemas.subscriptionsQuery);
+  const limit = listingLimit(query.limit, deps);
+  const subscription = await deps.subscriptions.get(subscriptionIn(c));
+  const found = await listBlocked(deps.database, subscription, { cursor, limit, name: null });
+  const links = [`<${hereWith(c, deps, {})}>; rel="self"`];
+  const last = found.at(-1);
+  if (found.length === limit && last !== undefined)
+    links.push(`<${hereWith(c, deps, { cursor: last.name })}>; rel="next"`);
+  const blocked = found.map(({ name, version, position, lane }) => ({
+    subject: name,
+    sequence: sequenceOf(version),
+    position,
+    attempts: lane.attempts,
+    error: lane.error,
+    since: lane.since,
+    nextAttempt: lane.due === null ? null : new Date(lane.due).toISOString(),
+  }));
+  return c.json({ blocked }, 200, { ...FRESH, Link: links.join(", ") });
+}
+
+/** `POST /subscriptions/{subscription}/blocked/{subject}/retry` */
+export async function retryBlockedSubject(c: Context, deps: SubscriptionDeps): Promise<Response> {
+  const subject = subjectNameOf(c, deps, "subject");
+  await retrySubject(deps.redelivery, await deps.subscriptions.get(subscriptionIn(c)), subject);
+  return c.body(null, 202);
+}
+
+/** `POST /subscriptions/{subscription}/blocked/{subject}/skip` */
+export async function skipBlockedEvent(c: Context, deps: SubscriptionDeps): Promise<Response> {
+  const subject = subjectNameOf(c, deps, "subject");
+  const { sequence = null } = await bodyOf(c, deps, deps.subscriptionSchemas.skipBody);
+  const skipped = await skipEvent(
+    deps.redelivery,
+    await deps.subscriptions.get(subscriptionIn(c)),
+    subject,
+    sequence,
+  );
+  return c.json({ subject, sequence: sequenceOf(skipped) }, 200, FRESH);
+}
+
+/** `GET /subscriptions/{subscription}/skips` */
+export async function getSkips(c: Context, deps: SubscriptionDeps): Promise<Response> {
+  const { id } = await deps.subscriptions.get(subscriptionIn(c));
+  const skips = (await listSkips(deps.database, id, listingLimit(deps.limits.pageEvents, deps))).map(
+    ({ version, ...skip }) => ({
+      ...skip,
+      sequence: sequenceOf(version),
+    }),
+  );
+  return c.json({ skips }, 200, FRESH);
+}

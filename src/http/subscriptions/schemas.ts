@@ -1,0 +1,214 @@
+import { z } from "@hono/zod-openapi";
+
+import type { Limits } from "../../core/limits.ts";
+import { nameFault } from "../../core/names.ts";
+import { earliestRecorded } from "../../core/time.ts";
+import { MOST_SUBJECTS } from "../../webhooks/subscriptions/redelivery.ts";
+import { OVERLAP_SECONDS } from "../../webhooks/subscriptions/subscriptions.ts";
+import { checkEndpoint, MOST_URL_LENGTH } from "../../webhooks/egress/endpoint.ts";
+import { checkHeaders } from "../../webhooks/egress/headers.ts";
+import type { AddressRules } from "../../webhooks/egress/address-rules.ts";
+
+/** What a subscription is when its request does not say. */
+export const DEFAULT_SUBSCRIPTION = {
+  mode: "single",
+  batchEvents: 100,
+  batchBytes: 1024 * 1024,
+  concurrency: 64,
+} as const;
+
+const MOST_CONCURRENCY = 256;
+const MOST_BATCH_EVENTS = 10_000;
+const MOST_TYPES = 100;
+/** A week: what Standard Webhooks receivers can be expected to live with. */
+const MOST_OVERLAP_SECONDS = 7 * 24 * 3_600;
+
+const START_FAULT = 'must be "beginning", "now", {"position": 7} or {"time": "2026-01-31T12:00:00Z"}';
+
+const position = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
+
+/** Says what is wrong with a value by a function that gives null for what is right. */
+function checked<Value>(fault: (value: Value) => string | null) {
+  return (value: Value, context: { addIssue(issue: { code: "custom"; message: string }): void }) => {
+    const message = fault(value);
+    if (message !== null) context.addIssue({ code: "custom", message });
+  };
+}
+
+/** Schemas of what comes in about subscriptions. */
+export function createSubscriptionSchemas(limits: Limits, rules: AddressRules) {
+  const batch = {
+    events: z.int().min(1).max(MOST_BATCH_EVENTS),
+    bytes: z.int().min(1).max(limits.pageBytes),
+  };
+  const batchDescription = "Of mode `batch`: most events, and bytes of them, in a request";
+
+  const members = {
+    url: z
+      .string()
+      .superRefine(checked((url) => checkEndpoint(url, rules)))
+      .openapi({
+        description: "Where events are sent (POST)",
+        example: "https://example.org/hook",
+        maxLength: MOST_URL_LENGTH,
+      }),
+    types: z
+      .array(z.string().superRefine(checked((type) => nameFault(type, limits.typeBytes))))
+      .min(1)
+      .max(MOST_TYPES)
+      .nullable()
+      .openapi({ description: "Only events of these types; null: all" }),
+    subjectPrefix: z
+      .string()
+      .max(limits.streamNameBytes)
+      .openapi({ description: "Only events of subjects whose name begins so; empty: all" }),
+    mode: z.enum(["single", "batch", "doorbell"]).openapi({
+      description:
+        "An event in each request, several, or none: a doorbell only tells that there are events to read",
+    }),
+    concurrency: z.int().min(1).max(MOST_CONCURRENCY).openapi({
+      description: "Most requests under way at a time. A subject never has two",
+    }),
+    attempts: z.int().min(1).nullable().openapi({
+      description:
+        "Failed attempts after which an event waits until it is retried or skipped by request; null: it is tried for good",
+    }),
+    headers: z
+      .record(z.string(), z.string())
+      .superRefine(checked(checkHeaders))
+      .openapi({ description: "Sent with each request. Stored sealed, and never shown" }),
+    handshake: z
+      .strictObject({
+        origin: z
+          .hostname()
+          .openapi({ description: "Who asks, as a DNS name", example: "kilde.example.org" }),
+      })
+      .nullable()
+      .openapi({
+        description:
+          "Ask the endpoint for its consent first (CloudEvents HTTP WebHook §4), and keep to the rate it allows",
+      }),
+    description: z.string().max(1_000),
+  };
+
+  const secret = z.string().openapi({
+    description: "`whsec_…` or `whsk_…` (Standard Webhooks); generated unless given",
+  });
+
+  return {
+    newSubscription: z
+      .strictObject({
+        source: z.string().openapi({ description: "Path of the log", example: "/feeds/declarations/v2" }),
+        url: members.url,
+        types: members.types.default(null),
+        subjectPrefix: members.subjectPrefix.default(""),
+        start: z
+          .union(
+            [
+              z.enum(["beginning", "now"]),
+              z.strictObject({ position }),
+              z.strictObject({
+                time: z.iso
+                  .datetime({ offset: true, message: "must be a time as RFC 3339 writes it, with an offset" })
+                  .transform(earliestRecorded)
+                  .openapi({ type: "string" }),
+              }),
+            ],
+            { error: START_FAULT },
+          )
+          .default("now")
+          .openapi({
+            description: "What is delivered first: after a position, or what was recorded from a time on",
+          }),
+        mode: members.mode.default(DEFAULT_SUBSCRIPTION.mode),
+        batch: z
+          .strictObject({
+            events: batch.events.default(DEFAULT_SUBSCRIPTION.batchEvents),
+            bytes: batch.bytes.default(DEFAULT_SUBSCRIPTION.batchBytes),
+          })
+          .prefault({})
+          .openapi({ description: batchDescription }),
+        concurrency: members.concurrency.default(DEFAULT_SUBSCRIPTION.concurrency),
+        attempts: members.attempts.default(null),
+        headers: members.headers.default({}),
+        handshake: members.handshake.default(null),
+        description: members.description.default(""),
+        secret: secret.optional(),
+        signature: z
+          .enum(["symmetric", "ed25519"])
+          .default("symmetric")
+          .openapi({ description: "Of a secret that is generated" }),
+      })
+      .openapi("NewSubscription"),
+    subscriptionChange: z
+      .strictObject({
+        ...members,
+        batch: z.strictObject(batch).partial().openapi({ description: batchDescription }),
+      })
+      .partial()
+      .openapi("SubscriptionChange"),
+    pauseBody: z.strictObject({ reason: z.string().min(1).max(200).default("requested") }).openapi("Pause"),
+    rewindBody: z
+      .strictObject({
+        after: position
+          .default(0)
+          .openapi({ description: "Events after this position; 0: from the beginning" }),
+        upTo: position
+          .optional()
+          .openapi({ description: "And up to this one; unless given, all delivered so far" }),
+        subjects: z
+          .array(z.string().superRefine(checked((name) => nameFault(name, limits.streamNameBytes))))
+          .min(1)
+          .max(MOST_SUBJECTS)
+          .optional()
+          .openapi({ description: "Only of these subjects" }),
+        dryRun: z
+          .boolean()
+          .default(false)
+          .openapi({ description: "Only count what would be delivered again" }),
+      })
+      .openapi("Rewind"),
+    rotation: z
+      .strictObject({
+        secret: secret.optional(),
+        overlapSeconds: z
+          .int()
+          .min(0)
+          .max(MOST_OVERLAP_SECONDS)
+          .default(OVERLAP_SECONDS)
+          .openapi({ description: "How long the old secret signs beside the new one" }),
+      })
+      .openapi("Rotation"),
+    skipBody: z
+      .strictObject({
+        sequence: z
+          .union(
+            [
+              z.int().min(1),
+              z
+                .string()
+                .regex(/^\d{1,16}$/)
+                .transform(Number),
+            ],
+            {
+              error: "must be a sequence, as a number or as `blocked` writes it",
+            },
+          )
+          .optional()
+          .openapi({ type: "string", description: "Only if this is the event that blocks the subject" }),
+      })
+      .openapi("Skip"),
+    subscriptionsQuery: z.strictObject({
+      cursor: z.string().optional().openapi({ description: "Only those whose id sorts after this one" }),
+      limit: z
+        .string()
+        .regex(/^\d{1,9}$/, "must be a whole number")
+        .transform(Number)
+        .pipe(z.int().min(1).max(limits.pageEvents))
+        .optional()
+        .openapi({ type: "integer" }),
+    }),
+  };
+}
+
+export type SubscriptionSchemas = ReturnType<typeof createSubscriptionSchemas>;

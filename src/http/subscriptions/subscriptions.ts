@@ -1,0 +1,197 @@
+import type { Context } from "hono";
+import type { z } from "zod";
+
+import { KildeError } from "../../core/errors.ts";
+import { DEFAULT_PAGE_EVENTS } from "../../core/limits.ts";
+import type { DeliveryMode, SubscriptionRecord } from "../../webhooks/subscriptions/subscription.ts";
+import type { RequestedConfig } from "../../webhooks/subscriptions/subscriptions.ts";
+import { fittingEntries } from "../wire/listing.ts";
+import { hereWith } from "../wire/links.ts";
+import { queryOf } from "../log/pages.ts";
+import { bodyOf, type SubscriptionDeps, subscriptionIn } from "./deps.ts";
+import type { SubscriptionSchemas } from "./schemas.ts";
+
+const FRESH = { "Cache-Control": "no-cache" };
+/** What was just made known is shown once. */
+const SECRET = { "Cache-Control": "no-store" };
+
+type Asked = Pick<
+  z.output<SubscriptionSchemas["newSubscription"]>,
+  | "url"
+  | "types"
+  | "subjectPrefix"
+  | "mode"
+  | "batch"
+  | "concurrency"
+  | "attempts"
+  | "handshake"
+  | "description"
+>;
+
+function modeOf({ mode, batch }: Pick<Asked, "mode" | "batch">): DeliveryMode {
+  return mode === "batch" ? { kind: mode, ...batch } : { kind: mode };
+}
+
+function configOf(asked: Asked): RequestedConfig {
+  const { url, types, subjectPrefix, concurrency, attempts, handshake, description } = asked;
+  return {
+    url,
+    filter: {
+      ...(types === null ? {} : { types }),
+      ...(subjectPrefix === "" ? {} : { subjectPrefix }),
+    },
+    mode: modeOf(asked),
+    concurrency,
+    attempts,
+    consentedOrigin: handshake?.origin ?? null,
+    description,
+  };
+}
+
+/** The other way round: what a change leaves as it is. */
+function askedOf({ config }: SubscriptionRecord, batch: Asked["batch"]): Asked {
+  const { url, filter, mode, concurrency, attempts, consentedOrigin, description } = config;
+  return {
+    url,
+    types: filter.types === undefined ? null : [...filter.types],
+    subjectPrefix: filter.subjectPrefix ?? "",
+    mode: mode.kind,
+    batch: mode.kind === "batch" ? { events: mode.events, bytes: mode.bytes } : batch,
+    concurrency,
+    attempts,
+    handshake: consentedOrigin === null ? null : { origin: consentedOrigin },
+    description,
+  };
+}
+
+type Change = Omit<z.output<SubscriptionSchemas["subscriptionChange"]>, "headers">;
+
+/** What was asked for, with the members that a change states. */
+function changedBy(asked: Asked, { batch, ...change }: Change): Asked {
+  const stated = <Part extends object>(part: Part) =>
+    Object.fromEntries(Object.entries(part).filter(([, value]) => value !== undefined));
+  return { ...asked, ...stated(change), batch: { ...asked.batch, ...stated(batch ?? {}) } };
+}
+
+/** A subscription as it is shown. */
+async function shown({ subscriptions }: SubscriptionDeps, subscription: SubscriptionRecord) {
+  const { id, log, config, created, since, rewind: under, trouble } = subscription;
+  const { mode, filter } = config;
+  return {
+    subscription: id,
+    source: log.name,
+    url: config.url,
+    types: filter.types ?? null,
+    subjectPrefix: filter.subjectPrefix ?? "",
+    mode: mode.kind,
+    batch: mode.kind === "batch" ? { events: mode.events, bytes: mode.bytes } : null,
+    concurrency: config.concurrency,
+    attempts: config.attempts,
+    headers: config.headerNames,
+    handshake:
+      config.consentedOrigin === null
+        ? null
+        : { origin: config.consentedOrigin, ratePerMinute: config.ratePerMinute },
+    description: config.description,
+    created,
+    ...(await subscriptions.state(subscription)),
+    since,
+    rewind: under,
+    endpoint:
+      trouble === null
+        ? null
+        : { error: trouble.error, since: trouble.since, nextProbe: new Date(trouble.until).toISOString() },
+  };
+}
+
+async function answer(
+  c: Context,
+  deps: SubscriptionDeps,
+  subscription: SubscriptionRecord,
+  status: 200 | 201 = 200,
+) {
+  return c.json(await shown(deps, subscription), status, FRESH);
+}
+
+/** `GET /subscriptions` */
+export async function getSubscriptions(c: Context, deps: SubscriptionDeps): Promise<Response> {
+  const { cursor = "", ...query } = queryOf(c, deps.subscriptionSchemas.subscriptionsQuery);
+  const limit = query.limit ?? Math.min(DEFAULT_PAGE_EVENTS, deps.limits.pageEvents);
+  const found = await deps.subscriptions.list({ cursor, limit });
+  const all = await Promise.all(found.map((subscription) => shown(deps, subscription)));
+  const entries = fittingEntries(all, deps);
+  const links = [`<${hereWith(c, deps, {})}>; rel="self"`];
+  const last = found[entries.length - 1];
+  if ((found.length === limit || entries.length < found.length) && last !== undefined)
+    links.push(`<${hereWith(c, deps, { cursor: last.id })}>; rel="next"`);
+  return c.json({ subscriptions: entries }, 200, { ...FRESH, Link: links.join(", ") });
+}
+
+/** `POST /subscriptions`: the answer has the secret, which is not shown again. */
+export async function postSubscription(c: Context, deps: SubscriptionDeps): Promise<Response> {
+  const asked = await bodyOf(c, deps, deps.subscriptionSchemas.newSubscription);
+  const { source, start, headers, secret = null, signature } = asked;
+  const made = await deps.subscriptions.create({
+    source,
+    start,
+    config: configOf(asked),
+    headers,
+    secret,
+    signature,
+  });
+  const { subscription, secret: own, publicKey } = made;
+  const body = { ...(await shown(deps, subscription)), secret: own, publicKey };
+  return c.json(body, 201, { ...SECRET, Location: `${deps.basePath}/subscriptions/${subscription.id}` });
+}
+
+/** `GET /subscriptions/{subscription}` */
+export async function getSubscription(c: Context, deps: SubscriptionDeps): Promise<Response> {
+  return answer(c, deps, await deps.subscriptions.get(subscriptionIn(c)));
+}
+
+/** `PATCH /subscriptions/{subscription}`: changes the members that are stated. */
+export async function patchSubscription(c: Context, deps: SubscriptionDeps): Promise<Response> {
+  const { headers = null, ...change } = await bodyOf(c, deps, deps.subscriptionSchemas.subscriptionChange);
+  const { batch } = deps.subscriptionSchemas.newSubscription.pick({ batch: true }).parse({});
+  const configFor = (found: SubscriptionRecord) => {
+    const config = configOf(changedBy(askedOf(found, batch), change));
+    if (config.mode.kind === "doorbell" && found.rewind !== null) {
+      const detail = "A redelivery is under way, which a doorbell cannot do";
+      throw new KildeError("invalid-body", detail, { errors: [{ pointer: "/mode", detail }] });
+    }
+    return config;
+  };
+  return answer(c, deps, await deps.subscriptions.change(subscriptionIn(c), { configFor, headers }));
+}
+
+/** `DELETE /subscriptions/{subscription}` */
+export async function deleteSubscription(c: Context, deps: SubscriptionDeps): Promise<Response> {
+  await deps.subscriptions.remove(subscriptionIn(c));
+  return c.body(null, 204);
+}
+
+/** `POST /subscriptions/{subscription}/pause` */
+export async function pauseSubscription(c: Context, deps: SubscriptionDeps): Promise<Response> {
+  const { reason } = await bodyOf(c, deps, deps.subscriptionSchemas.pauseBody);
+  return answer(c, deps, await deps.subscriptions.pause(subscriptionIn(c), reason));
+}
+
+/** `POST /subscriptions/{subscription}/resume`: goes on; an endpoint that is down is tried at once. */
+export async function resumeSubscription(c: Context, deps: SubscriptionDeps): Promise<Response> {
+  return answer(c, deps, await deps.subscriptions.resume(subscriptionIn(c)));
+}
+
+/** `POST /subscriptions/{subscription}/test`: sends an event of type `kilde.test`, once. */
+export async function testSubscription(c: Context, deps: SubscriptionDeps): Promise<Response> {
+  return c.json(await deps.subscriptions.test(subscriptionIn(c)), 200, FRESH);
+}
+
+/** `POST /subscriptions/{subscription}/rotate-secret` */
+export async function rotateSecret(c: Context, deps: SubscriptionDeps): Promise<Response> {
+  const { secret = null, overlapSeconds } = await bodyOf(c, deps, deps.subscriptionSchemas.rotation);
+  return c.json(
+    await deps.subscriptions.rotateSecret(subscriptionIn(c), { secret, overlapSeconds }),
+    200,
+    SECRET,
+  );
+}

@@ -1,0 +1,91 @@
+import type { ByteBudget, Hold } from "../../core/byte-budget.ts";
+import { KildeError } from "../../core/errors.ts";
+import type { Limits } from "../../core/limits.ts";
+
+/** A body up to this size is left to the server whole: sockets take so much at once, or nearly. */
+const WHOLE_BYTES = 128 * 1024;
+
+/** What a socket is given of a larger body at a time. */
+const SLICE_BYTES = 128 * 1024;
+
+export interface HeldAnswerDeps {
+  readonly limits: Limits;
+  readonly answers: ByteBudget;
+}
+
+/** The bytes of one answer, counted from before they are read until the client has read them. */
+export interface HeldAnswer {
+  /** Counts bytes that are about to be read. Throws `overloaded` when clients have not read as much as may be held. */
+  readonly admit: (bytes: number) => void;
+  /** The body of the answer. Its bytes are given back as the client reads them. */
+  readonly send: (parts: readonly Uint8Array<ArrayBuffer>[], bytes: number) => BodyInit | null;
+  /** Gives everything back; nothing is sent. */
+  readonly release: () => void;
+}
+
+export function holdAnswer({ limits, answers }: HeldAnswerDeps): HeldAnswer {
+  let out: ReadableStreamDefaultController<Uint8Array> | null = null;
+  let hold: Hold | null = null;
+  const release = () => hold?.release();
+  // Most answers are small, and nothing is held for them.
+  const begin = () =>
+    (hold ??= answers.hold(() => {
+      release();
+      // The client is disconnected. Without a reason: Bun would print it.
+      out?.error();
+    }));
+  let counted = 0;
+  const count = (bytes: number) => {
+    if (bytes <= counted) return;
+    if (!begin().take(bytes - counted)) {
+      const detail = `Answers that clients have not read yet hold most of ${limits.answersBytes} bytes`;
+      throw new KildeError("overloaded", detail, { limit: "answersBytes" });
+    }
+    counted = bytes;
+  };
+
+  const stream = (parts: readonly Uint8Array[]): ReadableStream<Uint8Array> => {
+    const waiting = parts.filter(({ length }) => length > 0);
+    let offset = 0;
+    return new ReadableStream<Uint8Array>(
+      {
+        start(controller) {
+          out = controller;
+        },
+        pull(controller) {
+          hold?.stand();
+          const [part] = waiting;
+          if (part === undefined) return;
+          controller.enqueue(part.subarray(offset, offset + SLICE_BYTES));
+          offset += SLICE_BYTES;
+          if (offset < part.length) return;
+          offset = 0;
+          waiting.shift();
+          if (waiting.length > 0) return;
+          release();
+          controller.close();
+        },
+        cancel: release,
+      },
+      { highWaterMark: 0 },
+    );
+  };
+
+  let read = 0;
+  return {
+    admit(bytes) {
+      read += bytes;
+      count(read);
+    },
+    send(parts, bytes) {
+      if (bytes > WHOLE_BYTES) {
+        count(bytes);
+        return stream(parts);
+      }
+      release();
+      const [first] = parts;
+      return parts.length > 1 ? new Blob([...parts]) : (first ?? null);
+    },
+    release,
+  };
+}

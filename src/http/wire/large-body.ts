@@ -1,0 +1,211 @@
+import { KildeError, type ProblemDetail } from "../../core/errors.ts";
+import { isLongerThan, outlineOf } from "../../core/json-outline.ts";
+import type { Limits } from "../../core/limits.ts";
+import {
+  type AppendHead,
+  type Incoming,
+  type IncomingPart,
+  readAppend,
+  type ReadAppend,
+  readTransaction,
+  tooManyEvents,
+} from "../streams/new-events.ts";
+import { LISTED_FAULTS } from "../pipeline/problems.ts";
+
+/*
+ * Reads a large body event by event, so that the memory it takes does not depend on what it holds: parsed as a whole,
+ * 16 MB of empty objects are more than 300 MB of values. Each event, and what is around the events, is read as a body of
+ * its own, so that the result is that of reading the body as a whole.
+ */
+
+/** Most characters around the events: a few short members, and whitespace. */
+const AROUND_CHARACTERS = 64 * 1024;
+
+/** A valid event, in place of those that were taken out. */
+const ANY_EVENT = '{"type":"a"}';
+const ANY_APPEND = `{"stream":"a","events":[${ANY_EVENT}]}`;
+
+const EVENTS: AppendHead = { format: "events", attributes: {} };
+
+/** Most characters of an event that is within the limits, however its type and names are escaped. */
+function mostCharacters({ eventBytes, metadataBytes, typeBytes, streamNameBytes }: Limits): number {
+  return eventBytes + 2 * metadataBytes + 6 * (typeBytes + streamNameBytes) + AROUND_CHARACTERS;
+}
+
+function refuseLarge(text: string, pointer: string, limits: Limits): void {
+  if (!isLongerThan(text, mostCharacters(limits))) return;
+  const detail = `The event is larger than ${limits.eventBytes} bytes of data and ${limits.metadataBytes} of metadata`;
+  throw new KildeError("limit-exceeded", `${pointer === "" ? "The body" : pointer}: ${detail}`, {
+    limit: "eventBytes",
+    errors: [{ pointer, detail }],
+  });
+}
+
+/** Where a part was, as pointers into the part's own body have it, and as those into the whole body do. */
+interface Place {
+  readonly own: string;
+  readonly whole: string;
+}
+
+function moved(text: string, { own, whole }: Place): string {
+  return text.startsWith(own) ? whole + text.slice(own.length) : text;
+}
+
+function movedError(error: KildeError, place: Place): KildeError {
+  const errors = error.members.errors?.map(({ pointer, ...detail }): ProblemDetail =>
+    pointer === undefined ? detail : { ...detail, pointer: moved(pointer, place) },
+  );
+  const members = errors === undefined ? error.members : { ...error.members, errors };
+  return new KildeError(error.code, moved(error.message, place), members);
+}
+
+/** Reads parts one by one, and gathers what is wrong with all of them, as for a body that is read as a whole. */
+function createPartReader() {
+  const errors: ProblemDetail[] = [];
+  let errorCount = 0;
+  let invalid: KildeError | null = null;
+  let other: KildeError | null = null;
+  return {
+    read<Result>(place: Place, read: () => Result): Result | null {
+      try {
+        return read();
+      } catch (error) {
+        if (!(error instanceof KildeError)) throw error;
+        const found = movedError(error, place);
+        if (found.code === "malformed-json") throw found;
+        if (found.code === "invalid-body") {
+          const { errors: own = [], errorCount: ownCount = own.length } = found.members;
+          errors.push(...own.slice(0, LISTED_FAULTS - errors.length));
+          errorCount += ownCount;
+          invalid ??= found;
+        } else {
+          other ??= found;
+        }
+        return null;
+      }
+    },
+    /** Throws what was found to be wrong. */
+    finish() {
+      if (invalid !== null) throw new KildeError("invalid-body", invalid.message, { errors, errorCount });
+      if (other !== null) throw other;
+    },
+  };
+}
+
+type PartReader = ReturnType<typeof createPartReader>;
+
+/** The text of a list with what is around it: with a valid element in place of its elements, if it has any. */
+function around(
+  { before, after }: { readonly before: string; readonly after: string },
+  element: string | null,
+): string {
+  if (before.length + after.length > AROUND_CHARACTERS) {
+    const detail = `There are more than ${AROUND_CHARACTERS} characters around the events`;
+    throw new KildeError("invalid-body", `The body: ${detail}`, { errors: [{ pointer: "", detail }] });
+  }
+  return before + (element ?? "") + after;
+}
+
+function refuseBlank(text: string): void {
+  if (text.trim() === "") throw new KildeError("malformed-json", "A list has an element without a value");
+}
+
+/** Reads the events of a list, each as the only event of a body. */
+function readEvents(
+  elements: readonly string[],
+  { format, pointer }: { readonly format: "events" | "cloudevents"; readonly pointer: string },
+  stream: string,
+  reading: ReadAppend,
+  reader: PartReader,
+): Incoming["events"] {
+  const head: AppendHead = { format, attributes: {} };
+  return elements.flatMap((element, index) => {
+    refuseBlank(element);
+    const whole = `${pointer}/${index}`;
+    const place = { own: format === "events" ? "/events/0" : "/0", whole };
+    const incoming = reader.read(place, () => {
+      refuseLarge(element, place.own, reading.limits);
+      const body = format === "events" ? `{"events":[${element}]}` : `[${element}]`;
+      return readAppend(head, body, stream, reading);
+    });
+    return incoming?.events ?? [];
+  });
+}
+
+/** As {@link readAppend}. */
+export function readLargeAppend(
+  head: AppendHead,
+  text: string,
+  stream: string,
+  reading: ReadAppend,
+): Incoming {
+  const { limits } = reading;
+  const { format } = head;
+  const isList = format === "events" || format === "cloudevents";
+  const outline = isList
+    ? outlineOf(text, format === "events" ? "events" : null, limits.eventsPerAppend)
+    : null;
+  if (outline === null || !isList) {
+    refuseLarge(text, "", limits);
+    return readAppend(head, text, stream, reading);
+  }
+  if (outline.hasMore) throw tooManyEvents(limits);
+  const reader = createPartReader();
+  const pointer = format === "events" ? "/events" : "";
+  const events = readEvents(outline.elements, { format, pointer }, stream, reading, reader);
+  let expectedVersion: Incoming["expectedVersion"];
+  if (format === "events") {
+    const whole = around(outline, outline.elements.length === 0 ? null : ANY_EVENT);
+    ({ expectedVersion } = reader.read({ own: "", whole: "" }, () =>
+      readAppend(EVENTS, whole, stream, reading),
+    ) ?? { expectedVersion });
+  } else {
+    checkList(outline, stream, reading);
+  }
+  reader.finish();
+  return { events, expectedVersion };
+}
+
+/** Checks that a batch of CloudEvents is a list, with nothing beside it. */
+function checkList(
+  outline: NonNullable<ReturnType<typeof outlineOf>>,
+  stream: string,
+  reading: ReadAppend,
+): void {
+  const event = '{"specversion":"1.0","id":"a","source":"a","type":"a"}';
+  const whole = around(outline, outline.elements.length === 0 ? null : event);
+  readAppend({ format: "cloudevents", attributes: {} }, whole, stream, reading);
+}
+
+/** As {@link readTransaction}. */
+export function readLargeTransaction(text: string, reading: ReadAppend): IncomingPart[] {
+  const { limits } = reading;
+  const outline = outlineOf(text, "appends", limits.eventsPerAppend);
+  if (outline === null) {
+    refuseLarge(text, "", limits);
+    return readTransaction(text, reading);
+  }
+  if (outline.hasMore) throw tooManyEvents(limits);
+  const reader = createPartReader();
+  let left = limits.eventsPerAppend;
+  const parts = outline.elements.map((append, index): IncomingPart | null => {
+    refuseBlank(append);
+    const pointer = `/appends/${index}`;
+    const own = outlineOf(append, "events", left);
+    // An append counts for at least one, since it must have one.
+    left -= Math.max(1, own?.elements.length ?? 0);
+    if (own?.hasMore === true || left < 0) throw tooManyEvents(limits);
+    const list = { format: "events", pointer: `${pointer}/events` } as const;
+    const events = own === null ? [] : readEvents(own.elements, list, "a", reading, reader);
+    const part = reader.read({ own: "/appends/0", whole: pointer }, () => {
+      if (own === null) refuseLarge(append, "/appends/0", limits);
+      const rest = own === null ? append : around(own, own.elements.length === 0 ? null : ANY_EVENT);
+      return readTransaction(`{"appends":[${rest}]}`, reading)[0] ?? null;
+    });
+    return part === null ? null : { ...part, events };
+  });
+  const whole = around(outline, outline.elements.length === 0 ? null : ANY_APPEND);
+  reader.read({ own: "", whole: "" }, () => readTransaction(whole, reading));
+  reader.finish();
+  return parts.filter((part) => part !== null);
+}

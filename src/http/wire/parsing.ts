@@ -1,0 +1,81 @@
+import type { Clock } from "../../core/clock.ts";
+import { KildeError } from "../../core/errors.ts";
+import type { TimeSlices } from "../../core/time-slices.ts";
+import { textOf } from "./body.ts";
+import { readLargeAppend, readLargeTransaction } from "./large-body.ts";
+import {
+  type AppendHead,
+  type IncomingPart,
+  readAppend,
+  type ReadAppend,
+  readTransaction,
+} from "../streams/new-events.ts";
+
+/** A body above this size is read where it does not hold up others, one such body at a time. */
+const LARGE_BYTES = 256 * 1024;
+
+/** Smaller bodies than this take no time to speak of. */
+const SMALL_BYTES = 32 * 1024;
+
+/** What a body is. Plain data, so that another thread can read the body. */
+export type ParseTask =
+  | { readonly kind: "append"; readonly head: AppendHead; readonly stream: string }
+  | { readonly kind: "transaction" };
+
+/** Reads a large body, of which it takes the bytes over. */
+export type ParseLarge = (task: ParseTask, bytes: Uint8Array<ArrayBuffer>) => Promise<IncomingPart[]>;
+
+export function parseLarge(
+  task: ParseTask,
+  bytes: Uint8Array<ArrayBuffer>,
+  reading: ReadAppend,
+): IncomingPart[] {
+  const text = textOf({ bytes });
+  if (task.kind === "transaction") return readLargeTransaction(text, reading);
+  const { head, stream } = task;
+  return [{ ...readLargeAppend(head, text, stream, reading), subject: stream }];
+}
+
+/** Reads large bodies in this thread, with a turn of the event loop for everything else before each. */
+export function parseLargeHere(reading: ReadAppend, clock: Clock): ParseLarge {
+  let last = Promise.resolve();
+  return async (task, bytes) => {
+    last = last.then(() => clock.yield());
+    await last;
+    return parseLarge(task, bytes, reading);
+  };
+}
+
+export interface ParsingDeps extends ReadAppend {
+  readonly parseLarge: ParseLarge;
+  readonly parseSlices: TimeSlices;
+}
+
+/** The appends that a body states. Throws a KildeError that says what is wrong with it. */
+export function parseBody(
+  task: ParseTask,
+  bytes: Uint8Array<ArrayBuffer>,
+  deps: ParsingDeps,
+): IncomingPart[] | Promise<IncomingPart[]> {
+  if (bytes.length > LARGE_BYTES) return deps.parseLarge(task, bytes);
+  if (bytes.length <= SMALL_BYTES) return parseSmall(task, bytes, deps);
+  return deps.parseSlices.run(() => parseSmall(task, bytes, deps));
+}
+
+function parseSmall(task: ParseTask, bytes: Uint8Array<ArrayBuffer>, reading: ReadAppend): IncomingPart[] {
+  const text = textOf({ bytes });
+  if (task.kind === "transaction") return readTransaction(text, reading);
+  const { head, stream } = task;
+  return [{ ...readAppend(head, text, stream, reading), subject: stream }];
+}
+
+/** An error as it travels between threads. */
+export type ParseFault = Pick<KildeError, "code" | "message" | "members">;
+
+export function faultOf({ code, message, members }: KildeError): ParseFault {
+  return { code, message, members };
+}
+
+export function errorOf({ code, message, members }: ParseFault): KildeError {
+  return new KildeError(code, message, members);
+}

@@ -1,0 +1,43 @@
+import type { Limits } from "../core/limits.ts";
+import type { AnyFeedDefinition } from "../feeds/define/define.ts";
+import type { RegisteredFeed } from "../feeds/lifecycle/register.ts";
+import { type Database, textAt } from "../storage/database.ts";
+import { systemClock } from "../core/system-clock.ts";
+
+export interface ConfiguredFeeds {
+  readonly registered: readonly RegisteredFeed[];
+  /** Paths of those that were retired, and need not be configured any more. */
+  readonly retired: readonly string[];
+  /** Paths of those that the store holds and the configuration lacks. Erasures do not reach what they published. */
+  readonly unconfigured: readonly string[];
+}
+
+const STORED_FEEDS = `
+select log.name from feeds cross join logs as log on log.id = feeds.log
+where feeds.status in ('building', 'live', 'halted') order by log.name`;
+
+/**
+ * Checks the feeds of the configuration and gives each its log. Throws a `FeedDefinitionsError` or a
+ * `BrokenPromiseError`.
+ */
+export async function configuredFeeds(
+  database: Database,
+  definitions: readonly AnyFeedDefinition[],
+  limits: Limits,
+): Promise<ConfiguredFeeds> {
+  const stored = (await database.read({ sql: STORED_FEEDS, args: [] })).map((row) => textAt(row, 0));
+  if (definitions.length === 0) return { registered: [], retired: [], unconfigured: stored };
+  // Loaded only here: who has no feeds need not wait for it at each start.
+  const [{ serverFeeds }, { registerFeeds }] = await Promise.all([
+    import("./server-feeds.ts"),
+    import("../feeds/lifecycle/register.ts"),
+  ]);
+  const defined = serverFeeds(definitions, limits);
+  const registered = await registerFeeds(database, systemClock, defined);
+  const paths = new Set(registered.map(({ feed }) => feed.path));
+  return {
+    registered,
+    retired: defined.flatMap(({ path }) => (paths.has(path) ? [] : [path])),
+    unconfigured: stored.filter((path) => !paths.has(path)),
+  };
+}

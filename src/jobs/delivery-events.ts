@@ -1,0 +1,27 @@
+import type { EventLogger } from "./feed-events.ts";
+
+import type { DeliveryRunEvent } from "../webhooks/dispatch/run.ts";
+
+/** Writes what happens to subscriptions to the server's log. */
+export function logDeliveryEvent(logger: EventLogger, event: DeliveryRunEvent): void {
+  const { subscription } = event;
+  switch (event.kind) {
+    case "down": {
+      const { error, until } = event.trouble;
+      const nextProbe = new Date(until).toISOString();
+      logger.warn({ subscription, reason: error, nextProbe }, "endpoint is down");
+      return;
+    }
+    case "up":
+      logger.info({ subscription }, "endpoint is back");
+      return;
+    case "many-blocked":
+      logger.warn({ subscription, blocked: event.blocked }, "many subjects of the subscription are blocked");
+      return;
+    case "gone":
+      logger.warn({ subscription }, "endpoint answered 410: the subscription is paused");
+      return;
+    case "failed":
+      logger.error({ subscription, err: event.error }, "delivering failed, and is tried again");
+  }
+}

@@ -1,0 +1,75 @@
+import { setMaxListeners } from "node:events";
+
+import type { Limits } from "../core/limits.ts";
+import type { OnFeedNews } from "../feeds/project/commit.ts";
+import type { RegisteredFeed } from "../feeds/lifecycle/register.ts";
+import { runFeed, type RunEvent } from "../feeds/project/run.ts";
+import type { Database } from "../storage/database.ts";
+import type { HeadWatch } from "../log/follow/head-watch.ts";
+import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
+import { type LogReader, openLogReader } from "../log/read/reader.ts";
+import type { BatchWriter, LogNews } from "../log/append/writer.ts";
+import { createEndedHolders } from "../storage/ended-holders.ts";
+import { systemClock } from "../core/system-clock.ts";
+
+export interface ProjectOptions {
+  readonly database: Database;
+  readonly writer: BatchWriter;
+  readonly limits: Limits;
+  readonly pollIntervalMs: number;
+  /** Looks up the heads of several logs together. Default: each reader's own. */
+  readonly heads?: HeadWatch;
+  /** Name of this process among those on the database. */
+  readonly holder: string;
+  readonly onNews: OnFeedNews;
+  readonly onEvent: (event: RunEvent) => void;
+}
+
+/** Projections that run in this thread. */
+export interface RunningProjections {
+  /** Tells of what was appended to the event log. */
+  learn(news: LogNews): void;
+  /** Finishes what is being written, and lets others project. */
+  close(): Promise<void>;
+}
+
+/** Projects feeds in this thread until it is closed. */
+export function runProjections(
+  options: ProjectOptions,
+  registered: readonly RegisteredFeed[],
+): RunningProjections {
+  const { onNews } = options;
+  const deps = { ...options, clock: systemClock, hasEnded: createEndedHolders() };
+  const eventLog = openLogReader(deps, EVENT_LOG_ADDRESS);
+  const readers = new Map<string, LogReader>([[EVENT_LOG_ADDRESS.name, eventLog]]);
+  const readerOf = ({ source }: RegisteredFeed): LogReader => {
+    const reader = readers.get(source.name) ?? openLogReader(deps, source);
+    readers.set(source.name, reader);
+    return reader;
+  };
+  const stopping = new AbortController();
+  // Each feed listens. Node takes more than a few listeners for a leak.
+  setMaxListeners(0, stopping.signal);
+  const running = registered.map((feed) =>
+    runFeed(
+      {
+        ...deps,
+        source: readerOf(feed),
+        signal: stopping.signal,
+        onNews(path, log) {
+          readers.get(path)?.learn(log);
+          onNews(path, log);
+        },
+      },
+      feed,
+    ),
+  );
+  return {
+    learn: (news) => eventLog.learn(news),
+    async close() {
+      stopping.abort();
+      await Promise.all(running);
+      for (const reader of readers.values()) reader.close();
+    },
+  };
+}

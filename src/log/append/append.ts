@@ -1,0 +1,124 @@
+import type { AppendReceipt } from "../../core/event.ts";
+import { type Database, type Row, type Statement, textAt, integerAt } from "../../storage/database.ts";
+import type { LogAddress } from "../keys.ts";
+import type { FirstAnswer, SubjectState } from "./plan.ts";
+
+/*
+ * The SQL of the append, one of the two hot paths. Rows travel as one JSON parameter.
+ *
+ * Times are RFC 3339 in UTC with milliseconds, so that they sort as text. The statements carry the versions that were planned from what the process knows. If another process was
+ * faster, `events_subject_version` (or the index on subject names or keys) refuses a row and the whole
+ * transaction rolls back; the caller looks again and plans anew. Positions are counted from the head inside of
+ * the transaction, so they are gapless with any number of processes.
+ *
+ * Versions that were truncated are no longer in that index: a version that another process's truncation or
+ * erasure has put below the subject's first is raised to it, so that it collides there. The event of the first
+ * version is always there, because a stream's last event stays.
+ */
+
+/** Arguments: log id, base key (plus the number of events before these), now, JSON `[[subject id, name, version, type, time, data, extensions], …]`. */
+export const INSERT_EVENTS = `
+insert into events (key, subject, version, type, time, recorded, data, extensions)
+select ?2 + log.head + 1 + entry.key,
+  coalesce(known.id, (select id from subjects where log = ?1 and name = entry.value ->> 1)),
+  max(entry.value ->> 2, coalesce(known.first_version, 1)),
+  entry.value ->> 3, entry.value ->> 4, max(?3, log.recorded), entry.value ->> 5, entry.value ->> 6
+from logs as log cross join json_each(?4) as entry left join subjects as known on known.id = entry.value ->> 0
+where log.id = ?1`;
+
+/** Arguments: log id, JSON `[name, …]`. */
+export const INSERT_SUBJECTS = `
+insert into subjects (log, name) select ?1, value from json_each(?2) where true returning name, id`;
+
+/**
+ * The head becomes NULL, which is refused with everything else, when the log has another identity than the plan was made
+ * on: versions and subject ids that the process knew mean something else then. Arguments: log id, count of events, now,
+ * identity.
+ */
+export const ADVANCE_HEAD = `
+update logs set head = case when identity = ?4 then head + ?2 end, recorded = max(recorded, ?3)
+where id = ?1 returning head`;
+
+/** Arguments: log id, now, JSON `[[key, fingerprint, [[subject, version, offset, count], …]], …]`. */
+export const INSERT_KEYS = `
+insert into idempotency (key, fingerprint, base, results, recorded)
+select entry.value ->> 0, entry.value ->> 1, log.head, entry.value -> 2, ?2
+from logs as log cross join json_each(?3) as entry
+where log.id = ?1`;
+
+/** A few of the oldest at a time, so that an append never pays for many. Arguments: recorded before, count. */
+export const FORGET_KEYS = `
+delete from idempotency where id in
+  (select id from (select id, recorded from idempotency order by id limit ?2) where recorded < ?1)`;
+
+/** Arguments: log id, JSON `[name, …]`. */
+export const SELECT_SUBJECTS = `
+select name.value, subject.id, subject.erased is not null,
+  (select version from events where subject = subject.id order by version desc limit 1)
+from json_each(?2) as name cross join subjects as subject on subject.log = ?1 and subject.name = name.value`;
+
+/** Arguments: JSON `[key, …]`. */
+export const SELECT_KEYS = `
+select first.key, first.fingerprint, first.base, first.results
+from json_each(?1) as wanted cross join idempotency as first on first.key = wanted.value`;
+
+export function selectSubjects(log: LogAddress, names: readonly string[]): Statement {
+  return { sql: SELECT_SUBJECTS, args: [log.id, JSON.stringify(names)] };
+}
+
+export function subjectStates(rows: readonly Row[]): Map<string, SubjectState> {
+  return new Map(
+    rows.map((row) => [
+      textAt(row, 0),
+      { id: integerAt(row, 1), erased: integerAt(row, 2) === 1, version: integerAt(row, 3) },
+    ]),
+  );
+}
+
+export function selectKeys(keys: readonly string[]): Statement {
+  return { sql: SELECT_KEYS, args: [JSON.stringify(keys)] };
+}
+
+type StoredResult = readonly [subject: string, version: number, offset: number, count: number];
+
+export function storedResults(results: readonly AppendReceipt[]): StoredResult[] {
+  return results.map(({ subject, version, position, count }) => [subject, version, position, count]);
+}
+
+export function firstAnswers(rows: readonly Row[]): Map<string, FirstAnswer> {
+  return new Map(
+    rows.map((row) => {
+      const base = integerAt(row, 2);
+      const stored = JSON.parse(textAt(row, 3)) as StoredResult[];
+      const results = stored.map(([subject, version, offset, count]) => ({
+        subject,
+        version,
+        position: base + offset,
+        count,
+      }));
+      return [textAt(row, 0), { fingerprint: textAt(row, 1), results }];
+    }),
+  );
+}
+
+/** {@link SELECT_KEYS} for one key, with the identity of the event log. Arguments: key, log id. */
+const FIND_APPEND = `
+select key, fingerprint, base, results, (select identity from logs where id = ?2) from idempotency where key = ?1`;
+
+/** An append as it was answered first. */
+export interface FoundAppend {
+  readonly results: readonly AppendReceipt[];
+  /** Identity of the log that the positions belong to now. */
+  readonly identity: string;
+}
+
+/** What the append with an idempotency key was answered; null when there was none, or its key is forgotten. */
+export async function findAppend(
+  database: Database,
+  log: LogAddress,
+  key: string,
+): Promise<FoundAppend | null> {
+  const [row] = await database.read({ sql: FIND_APPEND, args: [key, log.id] });
+  const answer = row === undefined ? undefined : firstAnswers([row]).get(key);
+  return answer === undefined ? null : { results: answer.results, identity: textAt(row, 4) };
+}

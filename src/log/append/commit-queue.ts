@@ -1,0 +1,298 @@
+import type { Clock } from "../../core/clock.ts";
+import { KildeError } from "../../core/errors.ts";
+import type { Limits } from "../../core/limits.ts";
+import type { Database } from "../../storage/database.ts";
+import { outrunError, isRenewed, storageError, storageFailure } from "../../storage/failures.ts";
+import { commitPlan, forgetLog, type GroupDeps, planBehind, preparePlan } from "./group-commit.ts";
+import { keyExpiry } from "../key-expiry.ts";
+import type { LogAddress } from "../keys.ts";
+import type { LogState } from "../log-state.ts";
+import type { AppendOutcome, Plan, SubjectState, Transaction } from "./plan.ts";
+import { createSubjectCache } from "./subject-cache.ts";
+import {
+  type Caller,
+  expire,
+  isWaiting,
+  settle,
+  nextGroup,
+  nextHalfGroup,
+  transactionsOf,
+  type PendingAppend,
+  WRITE_DEADLINE_MS,
+} from "./pending-appends.ts";
+
+/** How often a group is tried because another process was faster, before its appends are given up. */
+const COMMIT_ATTEMPTS = 50;
+
+/**
+ * How long to wait before a write is tried again that a libSQL server was too busy for, with nothing written. It
+ * says so at once, while an embedded database has waited for the lock already.
+ */
+const BUSY_PAUSE_MS = 10;
+
+/** What the streams may take whose versions are kept at hand: some 50,000. */
+const CACHE_BYTES = 12 * 1024 * 1024;
+
+/** After so many groups of one, a client is taken to be the only one: a second would have shown by then. */
+const ALONE_GROUPS = 16;
+
+export interface CommitQueue {
+  /** Appends a transaction, together with whatever else is waiting. Throws a KildeError when storage fails. */
+  append(transaction: Transaction): Promise<AppendOutcome>;
+  /** Runs another write between two commits, so that one is in flight at a time. */
+  exclusively<Result>(write: () => Promise<Result>): Promise<Result>;
+  /** Refuses new appends, and resolves when those accepted are committed. */
+  close(): Promise<void>;
+}
+
+export interface CommitQueueDeps {
+  readonly database: Database;
+  readonly log: LogAddress;
+  readonly clock: Clock;
+  readonly limits: Limits;
+  /** Receives the state of the log after each commit, before the appends are answered. */
+  readonly onCommit: (log: LogState) => void;
+}
+
+/** Another write, between two commits. */
+interface Job extends Caller {
+  readonly begin: () => Promise<void>;
+}
+
+/** What came of a write: what it failed with, or how to tell its callers. */
+type Landing = { readonly error: unknown } | { readonly tell: () => void };
+
+/** A group whose write was given to the database. */
+interface Flight {
+  readonly group: readonly PendingAppend[];
+  /** Never rejects. */
+  readonly done: Promise<Landing>;
+}
+
+/**
+ * The one way to write a log from this process. Group commit: what arrives while a commit is under way shares the
+ * next one, so nobody waits on a timer, and one write batch is in flight (a libSQL server wedges under many).
+ *
+ * A database that runs writes on another thread is given the next group while it works on the one before, so that it
+ * need not wait for this thread: planned on what the one before will have made, and void if that fails. While there is
+ * one client, with an append at a time, there is nothing to share or to send ahead: such groups go by `writeAlone`.
+ */
+export function createCommitQueue({ database, log, clock, limits, onCommit }: CommitQueueDeps): CommitQueue {
+  const cache = createSubjectCache<SubjectState>(CACHE_BYTES, () => 0);
+  const deps: GroupDeps = { database, log, cache, known: { identity: null } };
+  const { writeAlone } = database;
+  const lone: GroupDeps | null =
+    writeAlone === undefined ? null : { ...deps, database: { ...database, write: writeAlone } };
+  const forgetBefore = keyExpiry(clock, limits.idempotencySeconds);
+  let queue: PendingAppend[] = [];
+  let jobs: Job[] = [];
+  let running: Promise<void> | null = null;
+  let closed = false;
+  /** Groups of one in a row, while none of which another append came. */
+  let alone = 0;
+  /** How a group is written while one client is taken to be the only one; null otherwise. */
+  const loneDeps = () => (alone > ALONE_GROUPS ? lone : null);
+  /** Called by the append that makes the queue this long. */
+  let awaited: { readonly length: number; readonly reached: () => void } | null = null;
+
+  const forget = (group: readonly PendingAppend[]) => {
+    for (const { transaction } of group) for (const part of transaction.parts) cache.delete(part.subject);
+  };
+
+  const launch = (group: readonly PendingAppend[], plan: Plan, through = deps): Flight => {
+    const times = { nowMs: clock.now(), forgetBeforeMs: forgetBefore() };
+    const written = commitPlan(through, transactionsOf(group), plan, times);
+    // What is planned next comes after it. Ids of new subjects are not known yet.
+    for (const [name, state] of plan.after) {
+      if (state.id === null) cache.delete(name);
+      else cache.set(name, state);
+    }
+    const done = written
+      .then((committed) => {
+        for (const [name, id] of committed.ids) {
+          const state = plan.after.get(name);
+          if (state !== undefined) cache.set(name, { ...state, id });
+        }
+        const tell = () => {
+          onCommit(committed.log);
+          settle(group, plan, committed);
+        };
+        return { tell };
+      })
+      .catch((error: unknown) => {
+        if (isRenewed(error)) forgetLog(deps);
+        forget(group);
+        return { error };
+      });
+    return { group, done };
+  };
+
+  /** Plans those of a group who still wait. */
+  const prepare = async (
+    group: readonly PendingAppend[],
+  ): Promise<Pick<Flight, "group"> & { plan: Plan }> => {
+    const waiting = group.filter(isWaiting);
+    const plan = await preparePlan(deps, transactionsOf(waiting));
+    return waiting.every(isWaiting) ? { group: waiting, plan } : prepare(waiting);
+  };
+
+  /** Waits for a flight, and plans and writes its group anew for as long as others were faster. */
+  const land = async ({ group, done }: Flight): Promise<void> => {
+    let outcome = await done;
+    for (let attempt = 1; "error" in outcome; attempt += 1) {
+      const failure = storageFailure(outcome.error);
+      const busy = failure === "busy" && !database.embedded;
+      if (failure !== "conflict" && !busy) throw storageError(outcome.error);
+      if (attempt === COMMIT_ATTEMPTS) throw outrunError(COMMIT_ATTEMPTS, outcome.error);
+      if (busy) await clock.sleep(BUSY_PAUSE_MS);
+      const again = await prepare(group);
+      outcome = await launch(again.group, again.plan).done;
+    }
+    outcome.tell();
+  };
+
+  /**
+   * Tells each caller when its deadline has passed, those who wait behind the write as well. What is under way is
+   * awaited all the same.
+   */
+  const expireUntil = async (done: AbortSignal, underWay: readonly Caller[]): Promise<void> => {
+    while (!done.aborted) {
+      const now = clock.monotonic();
+      // Each is in the order in which it was asked for.
+      const first = [underWay, queue, jobs].flatMap((callers) => callers.find(isWaiting)?.since ?? []);
+      const oldest = Math.min(now, ...first);
+      await clock.sleep(oldest + WRITE_DEADLINE_MS - now, done);
+      const since = clock.monotonic() - WRITE_DEADLINE_MS;
+      if (done.aborted || oldest > since) continue;
+      for (const callers of [underWay, queue, jobs]) expire(callers, since);
+      queue = queue.filter(isWaiting);
+      jobs = jobs.filter(isWaiting);
+    }
+  };
+
+  const supervised = async (work: Promise<void>, callers: readonly Caller[]): Promise<void> => {
+    const ended = work.catch((error: unknown) => {
+      for (const { reject } of callers) reject(storageError(error));
+    });
+    if (database.embedded) return ended;
+    const done = new AbortController();
+    const expiring = expireUntil(done.signal, callers);
+    await ended;
+    done.abort();
+    await expiring;
+  };
+
+  /**
+   * Resolves when a flight is done, or when as much waits as it carries: smaller groups would share a commit among
+   * fewer.
+   */
+  const doneOrMatched = ({ group, done }: Flight): Promise<unknown> => {
+    if (queue.length >= group.length) return Promise.resolve();
+    const matched = new Promise<void>((reached) => {
+      awaited = { length: group.length, reached };
+    });
+    return Promise.race([done, matched]);
+  };
+
+  /** Sends what waits behind a flight, if nothing has to be read that the flight may change. */
+  const launchBehind = async (flight: Flight): Promise<Flight | null> => {
+    const group = nextHalfGroup(queue, flight.group);
+    if (group.length === 0) return null;
+    // If a read fails here, the group waits for the flight to land and is planned again: a read that fails then is answered.
+    const plan = await planBehind(deps, transactionsOf(group), transactionsOf(flight.group)).catch(
+      () => null,
+    );
+    alone = 0;
+    if (plan !== null) return launch(group, plan);
+    queue = [...group, ...queue];
+    return null;
+  };
+
+  /**
+   * Commits a group, and on a database that is ordered those behind it, each sent while the one before is under way,
+   * until nothing more can be sent that way.
+   */
+  const commit = async (group: readonly PendingAppend[]): Promise<void> => {
+    const prepared = prepare(group);
+    if (!database.ordered) {
+      return supervised(
+        prepared.then(({ group: waiting, plan }) => land(launch(waiting, plan))),
+        group,
+      );
+    }
+    let flight: Flight | null = null;
+    await supervised(
+      prepared.then(({ group: waiting, plan }) => {
+        flight = launch(waiting, plan, loneDeps() ?? deps);
+      }),
+      group,
+    );
+    while (flight !== null) flight = await landAndFollow(flight);
+  };
+
+  /** Callers are told after the next group was sent: what they are answered with takes this thread longer than that. */
+  const landAndFollow = async (flight: Flight): Promise<Flight | null> => {
+    await doneOrMatched(flight);
+    const behind = jobs.length > 0 ? null : await launchBehind(flight);
+    const failed = "error" in (await flight.done);
+    // What was sent behind a flight that failed is void; once that is known, it is no longer built upon.
+    if (failed) await behind?.done;
+    await supervised(land(flight), flight.group);
+    if (!failed || behind === null) return behind;
+    await supervised(land(behind), behind.group);
+    return null;
+  };
+
+  const run = async (): Promise<void> => {
+    // Requests that were read from their sockets in the same turn share the first commit, unless none is expected.
+    if (loneDeps() === null) await clock.yield();
+    while (queue.length > 0 || jobs.length > 0) {
+      const job = jobs.shift();
+      if (job !== undefined) await supervised(job.begin(), [job]);
+      const group = database.ordered ? nextHalfGroup(queue, []) : nextGroup(queue);
+      if (group.length === 0) continue;
+      alone = group.length === 1 ? alone + 1 : 0;
+      await commit(group);
+      if (database.embedded) await clock.yield();
+      if (queue.length > 0) alone = 0;
+    }
+  };
+
+  const wake = () => {
+    if (awaited !== null && queue.length >= awaited.length) {
+      awaited.reached();
+      awaited = null;
+    }
+    running ??= run().finally(() => {
+      running = null;
+      if (queue.length > 0 || jobs.length > 0) wake();
+    });
+  };
+
+  return {
+    append(transaction) {
+      if (closed) {
+        return Promise.reject(new KildeError("shutting-down", "The server takes no more appends"));
+      }
+      if (queue.length >= limits.waitingAppends) {
+        const detail = `${queue.length} appends are waiting for a commit`;
+        return Promise.reject(new KildeError("overloaded", detail, { limit: "waitingAppends" }));
+      }
+      return new Promise((resolve, reject) => {
+        queue.push({ transaction, since: clock.monotonic(), resolve, reject, expired: false });
+        wake();
+      });
+    },
+    exclusively(write) {
+      return new Promise((resolve, reject) => {
+        const begin = async () => resolve(await write());
+        jobs.push({ since: clock.monotonic(), begin, reject, expired: false });
+        wake();
+      });
+    },
+    async close() {
+      closed = true;
+      while (running !== null) await running;
+    },
+  };
+}

@@ -1,0 +1,186 @@
+import type { AcceptedEvent } from "../../core/event.ts";
+import * as sql from "./append.ts";
+import { type Database, integerAt, type Row, type Statement, textAt } from "../../storage/database.ts";
+import { erasureStatements } from "../erase/erasures.ts";
+import { renewedError } from "../../storage/failures.ts";
+import type { LogAddress } from "../keys.ts";
+import { type LogState, readLogState } from "../log-state.ts";
+import { rowsParameters } from "../../storage/parameters.ts";
+import { type Plan, planGroup, type SubjectState, type Transaction } from "./plan.ts";
+import type { SubjectCache } from "./subject-cache.ts";
+
+/** Idempotency keys that are old enough are forgotten this many at a time. */
+const FORGET_BATCH = 100;
+
+const ABSENT: SubjectState = { id: null, version: 0, erased: false };
+
+export interface GroupDeps {
+  readonly database: Database;
+  readonly log: LogAddress;
+  readonly cache: SubjectCache<SubjectState>;
+  /** Identity of the log that the cache belongs to; null: it is looked up, and the cache is empty. */
+  readonly known: { identity: string | null };
+}
+
+/** Lets go of all that is known: the log may have another identity. */
+export function forgetLog({ cache, known }: GroupDeps): void {
+  cache.clear();
+  known.identity = null;
+}
+
+/** The identity to plan on. It is read before the subjects, so that the commit proves them with it. */
+async function planningIdentity({ database, log, known }: GroupDeps): Promise<string> {
+  return (known.identity ??= (await readLogState(database, log)).identity);
+}
+
+async function readStates(
+  { database, log }: GroupDeps,
+  names: ReadonlySet<string>,
+): Promise<Map<string, SubjectState>> {
+  return names.size === 0
+    ? new Map()
+    : sql.subjectStates(await database.read(sql.selectSubjects(log, [...names])));
+}
+
+async function readAnswers({ database }: GroupDeps, transactions: readonly Transaction[]) {
+  const keys = transactions.flatMap(({ idempotency }) => (idempotency === null ? [] : [idempotency.key]));
+  return keys.length === 0 ? new Map() : sql.firstAnswers(await database.read(sql.selectKeys(keys)));
+}
+
+/** Subjects of the transactions, as far as `is` says so of them. */
+function subjectsThat(is: (name: string) => boolean, transactions: readonly Transaction[]): Set<string> {
+  const names = new Set<string>();
+  for (const { parts } of transactions) for (const { subject } of parts) if (is(subject)) names.add(subject);
+  return names;
+}
+
+/**
+ * Plans on what is cached of the subjects, and on what is read of those named. Keys are read after subjects: a retry that
+ * races its original elsewhere must not meet its events without its key.
+ */
+async function planReading(
+  deps: GroupDeps,
+  identity: string,
+  transactions: readonly Transaction[],
+  names: ReadonlySet<string>,
+  cached: (name: string) => SubjectState | undefined,
+): Promise<Plan> {
+  const states = await readStates(deps, names);
+  const answers = await readAnswers(deps, transactions);
+  return planGroup(
+    transactions,
+    (name) => cached(name) ?? states.get(name) ?? ABSENT,
+    (key) => answers.get(key),
+    identity,
+  );
+}
+
+/**
+ * Plans a group that is to be written behind one that is under way: on the cache, where subjects are as that one will
+ * leave them, and on what it does not touch. Null when that is not enough. A key that it has taken collides in
+ * the database.
+ */
+export async function planBehind(
+  deps: GroupDeps,
+  transactions: readonly Transaction[],
+  underWay: readonly Transaction[],
+): Promise<Plan | null> {
+  const { identity } = deps.known;
+  if (identity === null) return null;
+  const cached = (name: string) => deps.cache.get(name);
+  const missing = subjectsThat((name) => cached(name) === undefined, transactions);
+  if (missing.size > 0 && subjectsThat((name) => missing.has(name), underWay).size > 0) return null;
+  const plan = await planReading(deps, identity, transactions, missing, cached);
+  return plan.decisions.some(({ kind }) => kind === "refuse") ? null : plan;
+}
+
+/**
+ * Plans a group from what is cached, reading only what is not. A refusal must not rest on the cache, which
+ * another process may have outdated: all subjects are read then, and the group is planned anew.
+ */
+export async function preparePlan(deps: GroupDeps, transactions: readonly Transaction[]): Promise<Plan> {
+  const identity = await planningIdentity(deps);
+  const cached = (name: string) => deps.cache.get(name);
+  const missing = subjectsThat((name) => cached(name) === undefined, transactions);
+  const plan = await planReading(deps, identity, transactions, missing, cached);
+  const restsOnCache = plan.decisions.some(
+    (decision) => decision.kind === "refuse" && !decision.basis.every((name) => missing.has(name)),
+  );
+  if (!restsOnCache) return plan;
+  const all = subjectsThat(() => true, transactions);
+  return planReading(deps, identity, transactions, all, () => undefined);
+}
+
+function eventRow({ subject, subjectId, version, event }: Plan["events"][number]) {
+  const { type, time, data, extensions }: AcceptedEvent = event;
+  return [subjectId, subjectId === null ? subject : null, version, type, time, data, extensions];
+}
+
+function keyRows(transactions: readonly Transaction[], plan: Plan) {
+  return transactions.flatMap(({ idempotency }, index) => {
+    const decision = plan.decisions[index];
+    if (idempotency === null || decision?.kind !== "append") return [];
+    return [[idempotency.key, idempotency.fingerprint, sql.storedResults(decision.results)]];
+  });
+}
+
+export interface CommittedGroup {
+  /** Head before the group's first event. */
+  readonly base: number;
+  /** The log after the commit. */
+  readonly log: LogState;
+  readonly ids: ReadonlyMap<string, number>;
+}
+
+/** Proves the identity of a plan that has nothing to write. Fails as a `conflict` when the log has another. */
+async function proveIdentity({ database, log }: GroupDeps, { identity }: Plan): Promise<CommittedGroup> {
+  const state = await readLogState(database, log);
+  if (state.identity !== identity) throw renewedError(log.name);
+  return { base: state.head, log: state, ids: new Map() };
+}
+
+export interface CommitTimes {
+  /** The wall clock. */
+  readonly nowMs: number;
+  /** Idempotency keys that were recorded before are forgotten. */
+  readonly forgetBeforeMs: number;
+}
+
+/** Writes a plan in one transaction. Fails as a `conflict` when the plan rests on what is no longer so. */
+export async function commitPlan(
+  deps: GroupDeps,
+  transactions: readonly Transaction[],
+  plan: Plan,
+  { nowMs, forgetBeforeMs }: CommitTimes,
+): Promise<CommittedGroup> {
+  if (plan.events.length === 0) return proveIdentity(deps, plan);
+  const { database, log } = deps;
+  const { identity } = plan;
+  const now = new Date(nowMs).toISOString();
+  const statements: Statement[] = [];
+  if (plan.newSubjects.length > 0) {
+    statements.push({ sql: sql.INSERT_SUBJECTS, args: [log.id, JSON.stringify(plan.newSubjects)] });
+  }
+  for (const { json, offset } of rowsParameters(plan.events.map(eventRow))) {
+    statements.push({ sql: sql.INSERT_EVENTS, args: [log.id, log.base + offset, now, json] });
+  }
+  const keys = keyRows(transactions, plan);
+  if (keys.length > 0) {
+    statements.push({
+      sql: sql.FORGET_KEYS,
+      args: [new Date(forgetBeforeMs).toISOString(), FORGET_BATCH],
+    });
+    statements.push({ sql: sql.INSERT_KEYS, args: [log.id, now, JSON.stringify(keys)] });
+  }
+  statements.push(...erasureStatements(log, plan));
+  statements.push({ sql: sql.ADVANCE_HEAD, args: [log.id, plan.events.length, now, identity] });
+
+  const results = await database.write(statements);
+  const head = integerAt(results.at(-1)?.[0], 0);
+  const inserted: readonly Row[] = plan.newSubjects.length > 0 ? (results[0] ?? []) : [];
+  return {
+    base: head - plan.events.length,
+    log: { head, identity },
+    ids: new Map(inserted.map((row) => [textAt(row, 0), integerAt(row, 1)])),
+  };
+}

@@ -1,0 +1,132 @@
+import type { Clock } from "../../core/clock.ts";
+import { type ConsumerActivity, sightingsStatements } from "./consumers.ts";
+import { integerAt, textAt } from "../../storage/database.ts";
+import type { LogAddress } from "../keys.ts";
+import { type BatchWriter, writeUnplanned } from "../append/writer.ts";
+
+/** What was seen is written together so often: that consumers name themselves must cost appends nothing. */
+const FLUSH_MS = 2_000;
+
+/** How long a write of another process may take after it was due. */
+const FLUSH_SPARE_MS = 500;
+
+/** Names that are not known yet, of one turn. More are seen when they come again: anybody can invent names. */
+const MOST_STRANGERS = 1_000;
+
+/** Notes which consumers read, and how far they were sent. */
+export interface ActivityRecorder {
+  /** `sent`: the position that everything asked for was sent up to; null when that cannot be said. */
+  record(log: LogAddress, name: string, sent: number | null): void;
+  /** Resolves when everything seen before the call is written, or could not be written now: it is kept, and tried again. */
+  flush(): Promise<void>;
+  /**
+   * Resolves when everything that any process saw before the call is written. Takes seconds where others may exist.
+   * Throws a KildeError when this process cannot write it.
+   */
+  flushEverywhere(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ActivityRecorderDeps {
+  readonly writer: BatchWriter;
+  readonly clock: Clock;
+  /** Most consumers of one log. */
+  readonly mostConsumers: number;
+  /** Whether other processes may be at work on the database. */
+  readonly isShared: boolean;
+}
+
+export function createActivityRecorder({
+  writer,
+  clock,
+  mostConsumers,
+  isShared,
+}: ActivityRecorderDeps): ActivityRecorder {
+  /** Consumers that the database has, as far as this process wrote them. Bounded by what the database takes. */
+  let known = new Set<string>();
+  let waiting = new Map<string, ConsumerActivity>();
+  let strangers = new Map<string, ConsumerActivity>();
+  const closed = new AbortController();
+  let timer: Promise<void> | null = null;
+  /** Resolves when the last write is over, however it ended. */
+  let writing: Promise<unknown> = Promise.resolve();
+
+  const keyOf = (log: number, name: string) => `${log} ${name}`;
+
+  /** Puts back what was not written. Newer sightings of the same consumers win. */
+  const putBack = (
+    unwritten: ReadonlyMap<string, ConsumerActivity>,
+    newer: Map<string, ConsumerActivity>,
+    most: number,
+  ) => {
+    for (const [key, sighting] of unwritten) {
+      const later = newer.get(key);
+      if (later !== undefined) newer.set(key, { ...later, sent: later.sent ?? sighting.sent });
+      else if (newer.size < most) newer.set(key, sighting);
+    }
+  };
+
+  /** Nothing counts as written before the database has acknowledged it. */
+  const write = async () => {
+    if (waiting.size + strangers.size === 0) return;
+    const [ofKnown, ofStrangers] = [waiting, strangers];
+    waiting = new Map();
+    strangers = new Map();
+    const statements = sightingsStatements([...ofKnown.values()], [...ofStrangers.values()], {
+      nowMs: clock.now(),
+      mostConsumers,
+    });
+    try {
+      const { rows } = await writeUnplanned(writer, statements);
+      // Another process may have forgotten some to make room.
+      const remaining = known.difference(new Set(ofKnown.keys()));
+      const recorded = rows.flat().map((row) => keyOf(integerAt(row, 0), textAt(row, 1)));
+      known = remaining.union(new Set(recorded));
+    } catch (error) {
+      putBack(ofKnown, waiting, Number.POSITIVE_INFINITY);
+      putBack(ofStrangers, strangers, MOST_STRANGERS);
+      writeLater();
+      throw error;
+    }
+  };
+
+  /** Writes what was seen before the call, after the write that is under way. */
+  const writeAll = (): Promise<void> => {
+    const written = writing.then(write);
+    writing = written.catch(() => {});
+    return written;
+  };
+
+  // A failure needs no report of its own: whatever fails here fails appends and readiness as well.
+  const flush = () => writeAll().catch(() => {});
+
+  const writeLater = () => {
+    if (closed.signal.aborted) return;
+    timer ??= clock.sleep(FLUSH_MS, closed.signal).then(async () => {
+      timer = null;
+      if (!closed.signal.aborted) await flush();
+    });
+  };
+
+  return {
+    record(log, name, sent) {
+      const key = keyOf(log.id, name);
+      const among = known.has(key) ? waiting : strangers;
+      const earlier = among.get(key);
+      if (earlier === undefined && among === strangers && strangers.size >= MOST_STRANGERS) return;
+      const seen = new Date(clock.now()).toISOString();
+      among.set(key, { log: log.id, name, sent: sent ?? earlier?.sent ?? null, seen });
+      writeLater();
+    },
+    flush,
+    async flushEverywhere() {
+      if (isShared) await clock.sleep(FLUSH_MS + FLUSH_SPARE_MS);
+      await writeAll();
+    },
+    async close() {
+      closed.abort();
+      await timer;
+      await flush();
+    },
+  };
+}

@@ -1,0 +1,293 @@
+import { KildeError } from "../../core/errors.ts";
+import { prefixEnd } from "../../core/names.ts";
+import { type Database, integerAt, type Row, type Statement, textAt } from "../../storage/database.ts";
+import type { LogAddress } from "../keys.ts";
+import type { BatchWriter } from "../append/writer.ts";
+
+/*
+ * Who reads a log, and how far they are. Readers that name themselves are seen; how far they have dealt with what
+ * they were sent only they can say, by committing a position.
+ */
+
+/** Why a consumer could not handle an event, as it reported. */
+export interface ReportedFailure {
+  readonly subject: string;
+  /** Version and type of the event; null when it could not be had. */
+  readonly version: number | null;
+  readonly type: string | null;
+  readonly message: string;
+  readonly attempts: number;
+  /** When it first failed, RFC 3339. */
+  readonly since: string;
+}
+
+/** A reader of a log that named itself. */
+export interface ConsumerRecord {
+  readonly name: string;
+  /** Position it stated it has dealt with everything up to; null when it never stated one. */
+  readonly committed: number | null;
+  /** Position up to which it was sent what it asked for, when it last read; null when it never read the log. */
+  readonly sent: number | null;
+  /** When it was first seen, and when it last read or committed; RFC 3339. */
+  readonly since: string;
+  readonly seen: string;
+  /** Subjects that it reported as blocked with its last commit, and the last failure of those. */
+  readonly blocked: number;
+  readonly failure: ReportedFailure | null;
+  readonly lag: {
+    /**
+     * Positions it has not committed, or else was not sent; none for one that only reads single subjects, each of which is
+     * complete.
+     */
+    readonly events: number;
+    /** Age of the first of them; 0 when there is none. */
+    readonly seconds: number;
+  };
+}
+
+/** A reader as a process saw it. */
+export interface ConsumerActivity {
+  readonly log: number;
+  readonly name: string;
+  readonly sent: number | null;
+  readonly seen: string;
+}
+
+const REACHED = "coalesce(consumer.committed, consumer.sent, log.head)";
+
+const COLUMNS = `consumer.name, consumer.committed, consumer.sent, consumer.since, consumer.seen,
+  max(0, log.head - ${REACHED}),
+  (select recorded from events where key > ?2 + ${REACHED} and key <= ?2 + log.head order by key limit 1),
+  consumer.blocked, consumer.failure`;
+
+/** Arguments: log id, base key, names from, names before (null: no end), names after, limit. */
+export const LIST_CONSUMERS = `
+select ${COLUMNS} from consumers as consumer cross join logs as log on log.id = consumer.log
+where consumer.log = ?1 and consumer.name >= ?3 and (?4 is null or consumer.name < ?4) and consumer.name > ?5
+order by consumer.name limit ?6`;
+
+/** Arguments: log id, base key, name. */
+export const FIND_CONSUMER = `
+select ${COLUMNS} from consumers as consumer cross join logs as log on log.id = consumer.log
+where consumer.log = ?1 and consumer.name = ?3`;
+
+/** Arguments: log id, seen since. */
+export const ACTIVE_CONSUMERS = `
+select name from consumers where log = ?1 and seen >= ?2 order by name`;
+
+/** How far the clocks of the processes on a database may differ. What was seen later than that was seen by a wrong clock. */
+const CLOCKS_DIFFER_MS = 60_000;
+
+/** SQL: when a consumer was last seen, after one more sighting. */
+function lastSeen(sighting: string, latest: string): string {
+  return `iif(seen > ${latest}, ${sighting}, max(seen, ${sighting}))`;
+}
+
+/** What a sighting says was sent; it may be of a history of the log that was longer than the one it has now. */
+const sentOf = (log: string) => `min(entry.value ->> 2, (select head from logs where id = ${log}))`;
+
+/**
+ * Records sightings of consumers that are known; gives the log id and name of each. The last sighting holds, whichever
+ * process made it: a consumer that reads again from the beginning is behind. Arguments: JSON
+ * `[[log id, name, sent, seen], …]`, the latest time that anybody can have seen one.
+ */
+export const RECORD_SIGHTINGS = `
+update consumers set
+  sent = iif(entry.value ->> 3 >= seen or seen > ?2, coalesce(${sentOf("consumers.log")}, sent), sent),
+  seen = ${lastSeen("(entry.value ->> 3)", "?2")}
+from json_each(?1) as entry
+where consumers.log = entry.value ->> 0 and consumers.name = entry.value ->> 1
+returning consumers.log, consumers.name`;
+
+/** Consumers that one turn may forget to make room: a flood of new names does not outrun those who keep reading. */
+const MOST_FORGOTTEN = 32;
+
+/**
+ * Where there is no room for new names, forgets those who never committed and have not read for longest, a quarter of
+ * them at most. Arguments: log id, most consumers of a log, new names, most that may be forgotten.
+ */
+export const MAKE_ROOM = `
+delete from consumers where log = ?1 and name in (
+  select name from consumers where log = ?1 and committed is null order by seen
+  limit (select iif(count(*) < ?2, 0, min(?3, ?4, (count(*) - count(committed) + 3) / 4))
+    from consumers where log = ?1))`;
+
+/** Records new consumers while there is room; gives the log id and name of each. Arguments: log id, most, JSON as above. */
+export const RECORD_NEW_CONSUMERS = `
+insert into consumers (log, name, sent, seen, since)
+select ?1, entry.value ->> 1, ${sentOf("?1")}, entry.value ->> 3, entry.value ->> 3
+from json_each(?3) as entry
+where not exists (select 1 from consumers where log = ?1 and name = entry.value ->> 1)
+limit (select max(0, ?2 - count(*)) from consumers where log = ?1)
+returning log, name`;
+
+/**
+ * Forgets one consumer if a new name has no room otherwise: one that never committed, or has not been seen since a time.
+ * Arguments: log id, new name, most consumers, that time.
+ */
+export const MAKE_ROOM_FOR = `
+delete from consumers where log = ?1
+  and not exists (select 1 from consumers where log = ?1 and name = ?2)
+  and (select count(*) from consumers where log = ?1) >= ?3
+  and name = (select name from consumers where log = ?1 and (committed is null or seen < ?4)
+    order by committed is not null, seen limit 1)`;
+
+/** What consumers reported may quote events that were erased. */
+export const FORGET_CONSUMER_FAILURES = "update consumers set failure = null where failure is not null";
+
+/**
+ * Arguments: log id, name, position, now, 1 if it may move back, most consumers of a log, latest time as above, blocked
+ * subjects, failure as JSON text or null.
+ */
+export const COMMIT_CONSUMER = `
+insert into consumers (log, name, committed, seen, since, blocked, failure)
+select ?1, ?2, ?3, ?4, ?4, ?8, ?9
+where exists (select 1 from consumers where log = ?1 and name = ?2)
+  or (select count(*) from consumers where log = ?1) < ?6
+on conflict (log, name) do update set
+  committed = iif(?5 or committed is null or excluded.committed > committed, excluded.committed, committed),
+  seen = ${lastSeen("excluded.seen", "?7")}, blocked = excluded.blocked, failure = excluded.failure
+returning committed`;
+
+const DELETE_CONSUMER = "delete from consumers where log = ?1 and name = ?2 returning name";
+
+function consumerOf(row: Row, nowMs: number): ConsumerRecord {
+  const position = (column: number) => (row[column] === null ? null : integerAt(row, column));
+  const oldest = row[6];
+  return {
+    name: textAt(row, 0),
+    committed: position(1),
+    sent: position(2),
+    since: textAt(row, 3),
+    seen: textAt(row, 4),
+    blocked: integerAt(row, 7),
+    // Written as JSON by this program; `kilde doctor` finds what is not.
+    failure: row[8] === null ? null : (JSON.parse(textAt(row, 8)) as ReportedFailure),
+    lag: {
+      events: integerAt(row, 5),
+      seconds: typeof oldest === "string" ? Math.max(0, nowMs - Date.parse(oldest)) / 1_000 : 0,
+    },
+  };
+}
+
+export interface ConsumersQuery {
+  readonly prefix: string;
+  /** Only names after this one. */
+  readonly cursor: string;
+  readonly limit: number;
+}
+
+/** The consumers of a log, in order of name. */
+export async function listConsumers(
+  database: Database,
+  log: LogAddress,
+  { prefix, cursor, limit }: ConsumersQuery,
+  nowMs: number,
+): Promise<ConsumerRecord[]> {
+  const args = [log.id, log.base, prefix, prefixEnd(prefix), cursor, limit];
+  const rows = await database.read({ sql: LIST_CONSUMERS, args });
+  return rows.map((row) => consumerOf(row, nowMs));
+}
+
+/** The consumer of this name; null when it was never seen. */
+export async function findConsumer(
+  database: Database,
+  log: LogAddress,
+  name: string,
+  nowMs: number,
+): Promise<ConsumerRecord | null> {
+  const [row] = await database.read({ sql: FIND_CONSUMER, args: [log.id, log.base, name] });
+  return row === undefined ? null : consumerOf(row, nowMs);
+}
+
+/** Names of those who read or committed since a time (RFC 3339): who would miss the log. */
+export async function activeConsumers(database: Database, log: LogAddress, since: string): Promise<string[]> {
+  const rows = await database.read({ sql: ACTIVE_CONSUMERS, args: [log.id, since] });
+  return rows.map((row) => textAt(row, 0));
+}
+
+/** Statements that record sightings; the rows of all of them name the consumers that are known then. */
+export function sightingsStatements(
+  known: readonly ConsumerActivity[],
+  strangers: readonly ConsumerActivity[],
+  { nowMs, mostConsumers }: { readonly nowMs: number; readonly mostConsumers: number },
+): Statement[] {
+  const json = (sightings: readonly ConsumerActivity[]) =>
+    JSON.stringify(sightings.map(({ log, name, sent, seen }) => [log, name, sent, seen]));
+  // Another process, or an earlier run of this one, may know a stranger.
+  const all = json([...known, ...strangers]);
+  const statements: Statement[] = [{ sql: RECORD_SIGHTINGS, args: [all, latestSighting(nowMs)] }];
+  for (const [log, some] of Map.groupBy(strangers, (stranger) => stranger.log)) {
+    statements.push(
+      { sql: MAKE_ROOM, args: [log, mostConsumers, some.length, MOST_FORGOTTEN] },
+      { sql: RECORD_NEW_CONSUMERS, args: [log, mostConsumers, json(some)] },
+    );
+  }
+  return statements;
+}
+
+function latestSighting(nowMs: number): string {
+  return new Date(nowMs + CLOCKS_DIFFER_MS).toISOString();
+}
+
+/** Gives the first row of the last statement. */
+async function writeOne(writer: BatchWriter, ...statements: Statement[]): Promise<Row | undefined> {
+  const written = await writer.write(statements);
+  if (written.outcome === "outdated") throw new KildeError("overloaded", "The database is busy");
+  return written.rows.at(-1)?.[0];
+}
+
+export interface ConsumerCommitOptions {
+  readonly log: LogAddress;
+  readonly name: string;
+  readonly position: number;
+  /** Whether it may be before the position committed so far: the consumer goes back to read again. */
+  readonly rewind: boolean;
+  readonly blocked: number;
+  readonly failure: ReportedFailure | null;
+  readonly nowMs: number;
+  readonly mostConsumers: number;
+  /** A consumer that was last seen before this time (RFC 3339) may be forgotten for a new one. */
+  readonly idleSince: string;
+}
+
+/**
+ * Keeps what a consumer states. Throws `cursor-moved-back` when it stated more before, and `limit-exceeded`
+ * when there are too many consumers.
+ */
+export async function commitConsumer(writer: BatchWriter, options: ConsumerCommitOptions): Promise<void> {
+  const { log, name, position, rewind, blocked, failure, nowMs, mostConsumers, idleSince } = options;
+  const now = new Date(nowMs).toISOString();
+  const latest = latestSighting(nowMs);
+  const row = await writeOne(
+    writer,
+    { sql: MAKE_ROOM_FOR, args: [log.id, name, mostConsumers, idleSince] },
+    {
+      sql: COMMIT_CONSUMER,
+      args: [
+        log.id,
+        name,
+        position,
+        now,
+        rewind ? 1 : 0,
+        mostConsumers,
+        latest,
+        blocked,
+        failure === null ? null : JSON.stringify(failure),
+      ],
+    },
+  );
+  if (row === undefined) {
+    const detail = `${log.name} has ${mostConsumers} consumers already`;
+    throw new KildeError("limit-exceeded", detail, { limit: "consumers" });
+  }
+  const committed = integerAt(row, 0);
+  if (committed <= position) return;
+  const detail = `${JSON.stringify(name)} has committed ${committed} already, and ${position} is before it`;
+  throw new KildeError("cursor-moved-back", detail, { position: committed });
+}
+
+/** Forgets a consumer; false when there was none. */
+export async function removeConsumer(writer: BatchWriter, log: LogAddress, name: string): Promise<boolean> {
+  return (await writeOne(writer, { sql: DELETE_CONSUMER, args: [log.id, name] })) !== undefined;
+}

@@ -1,0 +1,83 @@
+import type { Recent, Tail } from "./tail.ts";
+
+/** Events after one position and up to another, all of them. */
+export interface NewEvents extends Recent {
+  readonly start: number;
+}
+
+/** Somebody who has seen all there is, and waits for more. */
+export interface Listener {
+  /** All up to this position has been seen. */
+  readonly cursor: () => number;
+  /** Identity of the log that the cursor belongs to. */
+  readonly identity: string;
+  /** Told once for each time it waited. Null: what is new is not at hand, and has to be read from the log. */
+  readonly notify: (news: NewEvents | null) => void;
+}
+
+/**
+ * All who wait for the same log in this process. They cost one wait and one look at the tail together, however many they
+ * are, and a place in a set each.
+ */
+export interface Notifier {
+  /**
+   * Has a listener told of what comes next. False: there is more than it has seen already, or its cursor belongs to
+   * another identity than the log has now.
+   */
+  wait(listener: Listener): boolean;
+  leave(listener: Listener): void;
+  close(): void;
+}
+
+export function createNotifier(tail: Pick<Tail, "head" | "identity" | "passed" | "since">): Notifier {
+  let listeners = new Set<Listener>();
+  let nobody = new AbortController();
+  let telling = false;
+  let closed = false;
+
+  /** Null where the tail cannot say: each listener looks for itself then, and meets the error if there is one. */
+  const newsAfter = async (start: number): Promise<NewEvents | null> => {
+    const recent = await tail.since(start).catch(() => null);
+    return recent === null ? null : { ...recent, start };
+  };
+
+  const tell = async () => {
+    // No listener has seen less: it would not have been let wait.
+    let position = tail.head();
+    let identity = tail.identity();
+    while (listeners.size > 0 && !closed) {
+      nobody = new AbortController();
+      await tail.passed(position, nobody.signal);
+      const isRenewed = tail.identity() !== identity;
+      if (tail.head() <= position && !isRenewed) continue;
+      // After a renewal each listener looks for itself, and ends.
+      const news = isRenewed ? null : await newsAfter(position);
+      position = news === null ? tail.head() : news.end;
+      ({ identity } = news ?? { identity: tail.identity() });
+      const told = listeners;
+      listeners = new Set();
+      for (const listener of told) listener.notify(news);
+    }
+    telling = false;
+  };
+
+  return {
+    wait(listener) {
+      if (listener.identity !== tail.identity() || listener.cursor() < tail.head()) return false;
+      listeners.add(listener);
+      if (!telling && !closed) {
+        telling = true;
+        void tell();
+      }
+      return true;
+    },
+    leave(listener) {
+      listeners.delete(listener);
+      if (listeners.size === 0) nobody.abort();
+    },
+    close() {
+      closed = true;
+      nobody.abort();
+    },
+  };
+}

@@ -1,0 +1,139 @@
+import type { Settings } from "../../config/settings.ts";
+import { KildeError } from "../../core/errors.ts";
+import type { Feeds } from "../../feeds/feeds.ts";
+import type { AppOptions } from "../../http/app.ts";
+import { createFetch } from "../../http/pipeline/fetch.ts";
+import { problemResponse } from "../../http/pipeline/problems.ts";
+import type { ParseLarge } from "../../http/wire/parsing.ts";
+import { REQUEST_ID_HEADER } from "../../http/pipeline/request-id.ts";
+import type { Database } from "../../storage/database.ts";
+import type { DeliveryPort } from "../../http/deps.ts";
+import type { ObservedOptions } from "../../http/pipeline/routes.ts";
+import { refuse } from "../../http/pipeline/tenants.ts";
+import type { LogReader } from "../../log/read/reader.ts";
+import type { ActivityRecorder } from "../../log/consumers/activity.ts";
+import type { LogWriter } from "../../log/append/writer.ts";
+import { docsFiles } from "./docs-files.ts";
+import type { EventLogger } from "../../jobs/feed-events.ts";
+import { guardHost, misdirected } from "./host-guard.ts";
+import { type Handlers, serveAsWritten } from "./raw-target.ts";
+import { openParsing } from "./parsing.ts";
+import { systemClock } from "../../core/system-clock.ts";
+
+/** The application's own limit answers with a problem; the server's must not come first. */
+const MAX_REQUEST_BODY_BYTES = Number.MAX_SAFE_INTEGER;
+
+/** What others reach it by. */
+export interface Surface {
+  /** Takes no more requests, ends followers, and waits until every request is answered. */
+  close(): Promise<void>;
+}
+
+export interface Listening extends Surface {
+  readonly port: number;
+}
+
+/** What is reached. */
+export interface SurfaceParts {
+  readonly reader: LogReader;
+  readonly writer: LogWriter;
+  readonly feeds: Feeds;
+  readonly database: Database;
+  readonly sightings: ActivityRecorder;
+  readonly delivery: DeliveryPort;
+}
+
+export interface AnswerDeps extends SurfaceParts {
+  readonly parseLarge: ParseLarge;
+  readonly settings: Settings;
+  readonly version: string;
+  readonly logger: EventLogger;
+  /** Aborts when the server shuts down. */
+  readonly closing: AbortSignal;
+}
+
+/** How a server answers on a store. */
+export function answering({ settings, version, logger, ...deps }: AnswerDeps): AppOptions {
+  return {
+    ...deps,
+    limits: settings.limits,
+    clock: systemClock,
+    version,
+    corsOrigins: settings.corsOrigin,
+    onAccess: settings.accessLog ? (entry) => logger.info(entry, "request") : null,
+    onFault: (error, requestId) => logger.error({ err: error, requestId }, "request failed"),
+    docs: docsFiles,
+  };
+}
+
+const BAD_PATH = "The path has a backslash, an empty segment, a fragment, or `.` or `..` as a segment";
+
+/** The error for a malformed `Host`, which is no name of this machine either. */
+function malformedHost(request: Request, { behindProxy }: Settings): KildeError {
+  return behindProxy
+    ? new KildeError("invalid-target", "Host is not a host name or an address, and perhaps a port")
+    : misdirected(request.headers.get("host") ?? "");
+}
+
+export interface SocketOptions {
+  readonly settings: Settings;
+  readonly closing: AbortController;
+  readonly observed: ObservedOptions;
+  /** Called with each error that no handler expected. */
+  readonly onFault: (error: unknown, requestId: string) => void;
+  readonly fetch: (request: Request) => Response | Promise<Response>;
+}
+
+/** Listens on the port that the settings name (0: any that is free), and refuses paths that are not in their one form. */
+export function openSocket({ settings, closing, observed, onFault, fetch }: SocketOptions): Listening {
+  const mounted = settings.tenants.flatMap(({ path }) => path ?? []);
+  const handlers: Handlers = {
+    fetch,
+    refuseHost: (request) => refuse(observed, request, malformedHost(request, settings), ""),
+    refusePath: (request) => refuse(observed, request, new KildeError("invalid-target", BAD_PATH), ""),
+  };
+  const server = Bun.serve({
+    ...serveAsWritten(handlers, mounted),
+    hostname: settings.host,
+    port: settings.port,
+    // Followers are silent between heartbeats.
+    idleTimeout: 0,
+    maxRequestBodySize: MAX_REQUEST_BODY_BYTES,
+    // The page that Bun shows otherwise has lines and paths of the source.
+    development: false,
+    // Outside of development Bun would share the port with another process that listens on it.
+    reusePort: false,
+    error(error) {
+      const requestId = crypto.randomUUID();
+      onFault(error, requestId);
+      const response = problemResponse("", new KildeError("internal", `Request ${requestId} failed`), "");
+      response.headers.set(REQUEST_ID_HEADER, requestId);
+      return response;
+    },
+  });
+  return {
+    port: server.port ?? settings.port,
+    async close() {
+      closing.abort();
+      await Promise.race([server.stop(), systemClock.sleep(settings.shutdownTimeoutMs)]);
+      await server.stop(true);
+    },
+  };
+}
+
+/** Serves the HTTP surface of a store. */
+export function listen(deps: Omit<AnswerDeps, "closing" | "parseLarge">): Listening {
+  const { settings } = deps;
+  const closing = new AbortController();
+  const { parseLarge, close } = openParsing(settings.limits);
+  const options = answering({ ...deps, parseLarge, closing: closing.signal });
+  const fetch = guardHost(settings, options, createFetch(options));
+  const socket = openSocket({ settings, closing, observed: options, onFault: options.onFault, fetch });
+  return {
+    ...socket,
+    async close() {
+      await socket.close();
+      close();
+    },
+  };
+}

@@ -1,0 +1,150 @@
+import { mkdirSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+
+import type { Settings } from "../../config/settings.ts";
+import { databaseFile } from "../../core/database-url.ts";
+import { KildeError } from "../../core/errors.ts";
+import { type Budgets, createDeps } from "../../http/app.ts";
+import type { AppDeps } from "../../http/deps.ts";
+import { createFetch } from "../../http/pipeline/fetch.ts";
+import type { ParseLarge } from "../../http/wire/parsing.ts";
+import type { RequestSchemas } from "../../http/openapi/schemas.ts";
+import { refuse, type TenantAddress } from "../../http/pipeline/tenants.ts";
+import type { EventLogger } from "../../jobs/feed-events.ts";
+import { answering, type Surface } from "./listen.ts";
+import { isAboutProgram } from "../../jobs/program-fault.ts";
+import { startKilde } from "./start.ts";
+import { systemClock } from "../../core/system-clock.ts";
+
+/** How long after it failed a database is opened again: twice as long each time. */
+const RETRY_MS = 1_000;
+const LONGEST_RETRY_MS = 30_000;
+
+/** A tenant's database cannot be served by this program: the next attempt would fail in the same way. */
+export class TenantFault extends Error {
+  override readonly name = "TenantFault";
+  readonly tenant: string;
+  readonly databaseUrl: string;
+
+  constructor(tenant: string, databaseUrl: string, cause: unknown) {
+    super(`Tenant ${tenant}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    this.tenant = tenant;
+    this.databaseUrl = databaseUrl;
+  }
+}
+
+export interface TenantOptions extends TenantAddress {
+  readonly name: string;
+  /** With the database of this tenant. */
+  readonly settings: Settings;
+  readonly version: string;
+  /** Of this tenant. */
+  readonly logger: EventLogger;
+  readonly schemas: RequestSchemas;
+  /** Of the process. */
+  readonly budgets: Budgets;
+  /** Of the process. */
+  readonly parseLarge: ParseLarge;
+  readonly closing: AbortSignal;
+}
+
+/** A tenant that is served, or will be when its database can be used. */
+export interface RunningTenant extends TenantAddress {
+  readonly name: string;
+  /** Null: its database cannot be used yet. */
+  readonly deps: () => AppDeps | null;
+  readonly fetch: (request: Request) => Response | Promise<Response>;
+  /** Resolves when it was tried to open the database; rejects with a {@link TenantFault}. */
+  readonly tried: Promise<void>;
+  close(): Promise<void>;
+}
+
+interface TenantSurface extends Surface {
+  readonly deps: AppDeps;
+  readonly fetch: (request: Request) => Response | Promise<Response>;
+}
+
+interface OpenTenant {
+  readonly surface: TenantSurface;
+  readonly close: () => Promise<void>;
+}
+
+async function open(options: TenantOptions): Promise<OpenTenant> {
+  const { settings, logger, schemas, budgets, path: basePath = "" } = options;
+  const file = databaseFile(settings.databaseUrl);
+  if (file !== null) mkdirSync(dirname(resolve(file)), { recursive: true });
+  return startKilde({
+    settings,
+    logger,
+    lazy: true,
+    open(parts) {
+      const app = { ...answering({ ...options, ...parts }), basePath, budgets };
+      const deps = createDeps(app, schemas);
+      return { deps, fetch: createFetch(app, deps), close: () => Promise.resolve() };
+    },
+  });
+}
+
+/** Serves a tenant. What fails of its database is tried again, and is refused with 503 meanwhile. */
+export function startTenant(options: TenantOptions): RunningTenant {
+  const { name, host, path, settings, logger, closing } = options;
+  const stopping = new AbortController();
+  const observed = {
+    clock: systemClock,
+    onAccess: settings.accessLog ? (entry: object) => logger.info(entry, "request") : null,
+  };
+  let opened: OpenTenant | null = null;
+
+  /** Gives null when it is open, and why not otherwise. */
+  const attempt = async (): Promise<unknown> => {
+    try {
+      const candidate = await open(options);
+      // What was begun before the end is not waited for.
+      if (stopping.signal.aborted) await candidate.close();
+      else opened = candidate;
+      return null;
+    } catch (error) {
+      return error ?? new Error("unknown");
+    }
+  };
+
+  const first = attempt();
+  const openAgain = async () => {
+    let error = await first;
+    for (
+      let ms = RETRY_MS;
+      error !== null && !stopping.signal.aborted;
+      ms = Math.min(LONGEST_RETRY_MS, ms * 2)
+    ) {
+      logger.error({ err: error, nextMs: ms }, "the database cannot be opened, and is tried again");
+      await systemClock.sleep(ms, stopping.signal);
+      if (stopping.signal.aborted) return;
+      error = await attempt();
+      if (error === null) logger.info({}, "the database is open");
+    }
+  };
+  const tried = first.then((error) => {
+    if (isAboutProgram(error)) throw new TenantFault(name, settings.databaseUrl, error);
+  });
+  // A fault of the program ends a start that waits for it; one that comes too late for that is tried again as well.
+  tried.then(openAgain, openAgain);
+
+  return {
+    name,
+    host,
+    path,
+    tried,
+    deps: () => opened?.surface.deps ?? null,
+    fetch(request) {
+      if (opened !== null) return opened.surface.fetch(request);
+      const error = closing.aborted
+        ? new KildeError("shutting-down", "The server is shutting down")
+        : new KildeError("storage-unavailable", "The database of this tenant could not be opened yet");
+      return refuse(observed, request, error, path ?? "");
+    },
+    async close() {
+      stopping.abort();
+      await opened?.close();
+    },
+  };
+}

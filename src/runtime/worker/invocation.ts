@@ -1,0 +1,173 @@
+import type { BackgroundWork } from "../../core/background.ts";
+import type { Clock } from "../../core/clock.ts";
+import type { DeliveryRunEvent } from "../../webhooks/dispatch/run.ts";
+import { createAddressRules } from "../../webhooks/egress/address-rules.ts";
+import { openFeeds } from "../../feeds/feeds.ts";
+import type { RegisteredFeed } from "../../feeds/lifecycle/register.ts";
+import type { RunEvent } from "../../feeds/project/run.ts";
+import { projectInSlices } from "../../feeds/project/slice.ts";
+import { createDeps } from "../../http/app.ts";
+import { createFetch } from "../../http/pipeline/fetch.ts";
+import type { Database } from "../../storage/database.ts";
+import { EVENT_LOG_ADDRESS } from "../../log/keys.ts";
+import type { LogState } from "../../log/log-state.ts";
+import { openLogReader } from "../../log/read/reader.ts";
+import { createActivityRecorder } from "../../log/consumers/activity.ts";
+import { openLogWriter } from "../../log/append/writer.ts";
+import { sealWith } from "../../webhooks/signing/configured-seal.ts";
+import type { Calls } from "../../jobs/call-budget.ts";
+import { deliveringWork } from "./deliveries.ts";
+import { workerSend } from "./send.ts";
+import { fromAnywhere } from "../../jobs/from-anywhere.ts";
+import type { Configured, RememberedStore } from "./isolate.ts";
+import { serializeWrites } from "../../jobs/write-queue.ts";
+import { clearing, runWorks, sweeping } from "../../jobs/slices.ts";
+
+/** Kinds of work in the background, in the order in which they are done. */
+export const KINDS = ["project", "deliver", "sweep", "clear"] as const;
+type Kind = (typeof KINDS)[number];
+
+/** What happens that nobody asked for, for the log. */
+export interface WorkerEvents {
+  readonly onAccess: Parameters<typeof createFetch>[0]["onAccess"];
+  readonly onFault: (error: unknown, requestId: string) => void;
+  readonly onFeedEvent: (event: RunEvent) => void;
+  readonly onDeliveryEvent: (event: DeliveryRunEvent) => void;
+  readonly onFailure: (work: string, error: unknown) => void;
+}
+
+export interface InvocationDeps extends WorkerEvents {
+  readonly store: RememberedStore;
+  /** Path under which the store is served; empty at the root. */
+  readonly basePath: string;
+  readonly configured: Configured;
+  readonly registered: readonly RegisteredFeed[];
+  readonly database: Database;
+  /** What logs are read from for requests; null: the database. */
+  readonly replica: Database | null;
+  readonly calls: Calls;
+  readonly clock: Clock;
+  readonly version: string;
+  /** Name of this invocation as a holder of leases. */
+  readonly holder: string;
+  /** Has the runtime finish what was begun, also when the client is gone or has its answer. */
+  readonly keep: (work: Promise<unknown>) => void;
+}
+
+/**
+ * All that serves one request, or one turn of the schedule. In these runtimes a connection, a timer or a promise
+ * belongs to the request that made it, and is cut off when that one ends. So nothing that waits is shared: each
+ * invocation has its own client of the database, its own queue of commits and its own look at the head.
+ */
+export interface Invocation {
+  fetch(request: Request): Response | Promise<Response>;
+  /** What has to be done now, because of what was written here. */
+  left(): readonly Kind[];
+  /** Writes what was noted of consumers. */
+  settle(): Promise<void>;
+  /** Does what there is to do of these kinds, until nothing is left or the time is up. */
+  work(kinds: readonly Kind[], milliseconds: number): Promise<void>;
+}
+
+export function openInvocation(deps: InvocationDeps): Invocation {
+  const { store, configured, registered, database, replica, calls, clock, version, holder } = deps;
+  const { settings, schemas } = configured;
+  const { limits, pollIntervalMs } = settings;
+  const left = new Set<Kind>();
+  const reading = { database: replica ?? database, clock, limits, pollIntervalMs };
+  const reader = openLogReader(reading, EVENT_LOG_ADDRESS);
+  const own = openLogWriter({
+    database,
+    clock,
+    limits,
+    onNews(news) {
+      reader.learn(news);
+      left.add("project");
+      left.add("deliver");
+    },
+    onSweep: () => left.add("sweep"),
+  });
+  const writer = serializeWrites(own, store.turns, deps.keep);
+  const sightings = createActivityRecorder({
+    writer,
+    clock,
+    mostConsumers: limits.consumers,
+    isShared: true,
+  });
+  const feedsDeps = { database, writer, clock, limits, pollIntervalMs, onClear: () => left.add("clear") };
+  const opened = openFeeds(replica === null ? feedsDeps : { ...feedsDeps, reading }, registered);
+  const feeds = {
+    ...opened,
+    async resume(feed: RegisteredFeed) {
+      await opened.resume(feed);
+      left.add("project");
+    },
+  };
+
+  const works: Readonly<Record<Kind, () => readonly BackgroundWork[]>> = {
+    project: () =>
+      registered.map((feed) => {
+        const retry = !store.retried.has(feed.feed.path);
+        const onRetried = () => void store.retried.add(feed.feed.path);
+        const { onFeedEvent: onEvent } = deps;
+        const onNews = (path: string, log: LogState) => opened.learn(path, log);
+        return projectInSlices({ database, writer, clock, holder, retry, onRetried, onNews, onEvent }, feed);
+      }),
+    deliver: () => [
+      deliveringWork({ settings, database, writer, clock, calls, holder, onEvent: deps.onDeliveryEvent }),
+    ],
+    sweep: () => [sweeping({ database, turns: store.turns, writer, clock })],
+    clear: () => [
+      clearing({ database, writer, clock, onFailure: (error) => deps.onFailure("clear", error) }),
+    ],
+  };
+
+  const app = () => {
+    const options = {
+      reader,
+      writer,
+      feeds,
+      database,
+      sightings,
+      delivery: {
+        seal: sealWith(settings.secretKeys),
+        egress: () =>
+          Promise.resolve({
+            rules: createAddressRules(settings.egressAllow),
+            send: workerSend(settings, clock),
+          }),
+        onChange: () => left.add("deliver"),
+      },
+      limits,
+      clock,
+      version,
+      corsOrigins: settings.corsOrigin,
+      closing: calls.signal,
+      onAccess: deps.onAccess,
+      onFault: deps.onFault,
+      docs: null,
+      compress: false,
+      brief: true,
+      basePath: deps.basePath,
+    };
+    return createFetch(options, createDeps(options, schemas));
+  };
+
+  return {
+    fetch: (request) => app()(request),
+    left: () => KINDS.filter((kind) => left.has(kind)),
+    settle: () => sightings.close(),
+    async work(kinds, milliseconds) {
+      const ended = new AbortController();
+      const over = AbortSignal.any([calls.signal, ended.signal]);
+      const deadline = clock.monotonic() + milliseconds;
+      const timer = clock.sleep(milliseconds, ended.signal).then(() => ended.abort());
+      const chosen = fromAnywhere(kinds.flatMap((kind) => works[kind]()));
+      const { onFailure } = deps;
+      const share = (parts: number) => calls.share(parts);
+      await runWorks(chosen, { deadline, signal: over }, { clock, share, onFailure });
+      ended.abort();
+      await timer;
+    },
+  };
+}

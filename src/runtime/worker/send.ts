@@ -1,0 +1,159 @@
+import type { request } from "node:http";
+import type { request as secureRequest } from "node:https";
+
+import type { SettingValues } from "../../config/settings.ts";
+import type { Clock } from "../../core/clock.ts";
+import {
+  type AddressRules,
+  createAddressRules,
+  literalAddress,
+} from "../../webhooks/egress/address-rules.ts";
+import { mayHaveArrived } from "../../webhooks/egress/answer.ts";
+import { checkEndpoint } from "../../webhooks/egress/endpoint.ts";
+import {
+  type EndpointAnswer,
+  EgressFailure,
+  type Outgoing,
+  type Send,
+} from "../../webhooks/egress/outgoing.ts";
+import { unlessAborted } from "../../webhooks/egress/targets.ts";
+import type { Resolve } from "../../webhooks/egress/resolve.ts";
+
+/** For a request, with its answer; as on a server. */
+const TIMEOUT_MS = 15_000;
+
+type Answered = Pick<Extract<EndpointAnswer, { kind: "answered" }>, "status" | "header">;
+
+/** Sends a request whose URL was judged. Rejects with an EgressFailure, or with what its transport fails with. */
+export type Exchange = (request: Outgoing, signal: AbortSignal) => Promise<Answered>;
+
+/** By the platform's fetch, which resolves names on its own. */
+const exchangeByFetch: Exchange = async ({ method, url, headers, body }, signal) => {
+  const response = await fetch(url, { method, headers, body, signal, redirect: "manual" });
+  // The status is known: however the body ends changes nothing.
+  void response.body?.cancel().catch(() => {});
+  return { status: response.status, header: (name) => response.headers.get(name) };
+};
+
+/** What `node:http` and `node:dns` of a runtime are asked for. */
+export interface NodeModules {
+  readonly resolve: Resolve;
+  readonly request: typeof request;
+  readonly secureRequest: typeof secureRequest;
+}
+
+/** The modules of Deno, Node or Bun, which no bundle has to have; null where the runtime has none. */
+function nodeModules(): NodeModules | null {
+  // Missing in older runtimes, and `process` in others.
+  const load = (globalThis as { process?: Partial<typeof process> }).process?.getBuiltinModule;
+  if (load === undefined) return null;
+  const dns = load("node:dns/promises");
+  return {
+    async resolve(hostname) {
+      const found = await dns.lookup(hostname, { all: true });
+      return found.map(({ address }) => address);
+    },
+    request: load("node:http").request,
+    secureRequest: load("node:https").request,
+  };
+}
+
+async function permittedAddresses(
+  hostname: string,
+  rules: AddressRules,
+  resolve: Resolve,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const found = await unlessAborted(resolve(hostname), signal).catch((error: unknown) => {
+    throw error instanceof EgressFailure ? error : new EgressFailure("dns", { cause: error });
+  });
+  if (found.length === 0) throw new EgressFailure("dns");
+  if (!found.every((address) => rules.permits(hostname, address))) throw new EgressFailure("address-refused");
+  return found;
+}
+
+/**
+ * By `node:http`, which gets the addresses to connect to: a name is resolved once, and judged by the addresses that the
+ * request then goes to. The name stays in `Host`, in SNI and in the check of the certificate.
+ */
+export function exchangeAtAddress(rules: AddressRules, modules: NodeModules): Exchange {
+  return async ({ method, url: text, headers, body }, signal) => {
+    const url = new URL(text);
+    const isName = literalAddress(url.hostname) === null;
+    const addresses = isName ? await permittedAddresses(url.hostname, rules, modules.resolve, signal) : [];
+    const found = addresses.map((address) => ({ address, family: address.includes(":") ? 6 : 4 }));
+    const lookup = (
+      _hostname: string,
+      options: { all?: boolean | undefined },
+      callback: (error: null, address: string | typeof found, family?: number) => void,
+    ) => {
+      const [first] = found;
+      if (options.all === true || first === undefined) callback(null, found);
+      else callback(null, first.address, first.family);
+    };
+    const send = url.protocol === "https:" ? modules.secureRequest : modules.request;
+    return new Promise((resolve, reject) => {
+      const outgoing = send(url, { method, headers, signal, agent: false, ...(isName ? { lookup } : {}) });
+      outgoing.on("error", reject);
+      outgoing.once("response", (response) => {
+        const header = (name: string) => {
+          const value = response.headers[name.toLowerCase()];
+          return value === undefined ? null : String(value);
+        };
+        resolve({ status: response.statusCode ?? 0, header });
+        response.destroy();
+      });
+      outgoing.end(body ?? undefined);
+    });
+  };
+}
+
+/** Where names cannot be resolved, only those that the settings trust are sent to, and addresses. */
+function exchangeWithTrusted(rules: AddressRules): Exchange {
+  return (request, signal) => {
+    const { hostname } = new URL(request.url);
+    if (literalAddress(hostname) === null && !rules.trusts(hostname)) {
+      return Promise.reject(new EgressFailure("address-refused"));
+    }
+    return exchangeByFetch(request, signal);
+  };
+}
+
+/** Cloudflare's fetch has no way into a private network, so there the platform judges what a name resolves to. */
+function exchangeOf(rules: AddressRules): Exchange {
+  if (globalThis.navigator?.userAgent === "Cloudflare-Workers") return exchangeByFetch;
+  const modules = nodeModules();
+  return modules === null ? exchangeWithTrusted(rules) : exchangeAtAddress(rules, modules);
+}
+
+/** Sends webhooks from a worker, to addresses that the settings permit. */
+export function workerSend(
+  { egressAllow }: Pick<SettingValues, "egressAllow">,
+  clock: Clock,
+  modules?: NodeModules,
+): Send {
+  const rules = createAddressRules(egressAllow);
+  const exchange = modules === undefined ? exchangeOf(rules) : exchangeAtAddress(rules, modules);
+  return async (outgoing: Outgoing, signal?: AbortSignal): Promise<EndpointAnswer> => {
+    const started = clock.monotonic();
+    const duration = () => ({ durationMs: Math.round(clock.monotonic() - started) });
+    if (checkEndpoint(outgoing.url, rules) !== null) {
+      return { kind: "failed", category: "address-refused", sent: false, ...duration() };
+    }
+    signal?.throwIfAborted();
+    const late = new AbortController();
+    const done = new AbortController();
+    void clock.sleep(TIMEOUT_MS, done.signal).then(() => late.abort());
+    const ended = signal === undefined ? late.signal : AbortSignal.any([late.signal, signal]);
+    try {
+      return { kind: "answered", ...(await exchange(outgoing, ended)), ...duration() };
+    } catch (error) {
+      signal?.throwIfAborted();
+      const category = error instanceof EgressFailure ? error.category : "connection";
+      const sent = mayHaveArrived(error);
+      return { kind: "failed", category: late.signal.aborted ? "timeout" : category, sent, ...duration() };
+    } finally {
+      done.abort();
+    }
+  };
+}

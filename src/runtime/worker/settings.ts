@@ -1,0 +1,57 @@
+import { ConfigError } from "../../config/config-error.ts";
+import { SETTING_NAMES } from "../../config/names.ts";
+import { type Environment, resolveSettings } from "../../config/resolve.ts";
+import type { KildeConfig, SettingValues } from "../../config/settings.ts";
+import { tokenVariable } from "../../config/tenants.ts";
+import { isServerUrl } from "../../core/database-url.ts";
+
+/** What differs from a server: the platform logs requests, and each look at the head is a call. */
+const WORKER_DEFAULTS: KildeConfig = { accessLog: false, pollIntervalMs: 1_000 };
+
+/** An isolate has 128 MB for all of its requests, and a body takes several times its size while it is parsed. */
+const WORKER_LIMITS: NonNullable<KildeConfig["limits"]> = { bodyBytes: 4 * 1024 * 1024 };
+
+/** The settings among an environment's bindings; what else is bound is another's. */
+export function environmentOf({ tenants = [] }: KildeConfig, bindings: unknown): Environment {
+  if (typeof bindings !== "object" || bindings === null) return {};
+  const names = [
+    ...SETTING_NAMES.map(({ environment }) => environment),
+    ...tenants.map(({ name }) => tokenVariable(name)),
+  ];
+  const found: Record<string, string> = {};
+  for (const name of names) {
+    const value: unknown = Reflect.get(bindings, name);
+    if (typeof value === "string") found[name] = value;
+  }
+  return found;
+}
+
+function noFile(setting: string, url: string, remedy: string): string[] {
+  if (isServerUrl(url)) return [];
+  return [
+    `${setting}: ${JSON.stringify(url)} cannot be used by a worker, which has no files. ` +
+      `${remedy} to the http(s):// or libsql:// address of a libSQL server`,
+  ];
+}
+
+/** Settings as on a server, under the same names. Throws a {@link ConfigError}. */
+export function workerSettings(config: KildeConfig, environment: Environment): SettingValues {
+  const limits = { ...WORKER_LIMITS, ...config.limits };
+  const value = { ...WORKER_DEFAULTS, ...config, limits };
+  const settings = resolveSettings({ flags: {}, environment, file: { path: "createWorker", value } });
+  const { tenants, databaseStated, databaseUrl } = settings;
+  const problems = tenants.flatMap((tenant, index) =>
+    noFile(`tenants.${index}.databaseUrl`, tenant.databaseUrl, "Set it"),
+  );
+  if (databaseStated || tenants.length === 0) {
+    problems.push(...noFile("databaseUrl", databaseUrl, "Set KILDE_DATABASE_URL"));
+  }
+  if (!settings.behindProxy) {
+    problems.push(
+      "behindProxy: a worker is open to everybody, and Kilde does not check who calls. " +
+        "Put in front of it what does, such as Cloudflare Access, and set KILDE_BEHIND_PROXY to true",
+    );
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return settings;
+}

@@ -1,7 +1,0 @@
-import { createSeal, type Seal } from "../webhook/seal.ts";
-import { parseKeys } from "../webhook/seal-keys.ts";
-
-/** The seal of the keys that are configured; null without one. */
-export function sealWith(keys: readonly string[]): Seal | null {
-  return keys.length === 0 ? null : createSeal(parseKeys(keys.join(",")));
-}

@@ -1,8 +1,0 @@
-import type { Clock } from "../core/clock.ts";
-import { runtimeClock } from "../core/runtime-clock.ts";
-
-/** The machine's own time, where the event loop has a phase after input and output. */
-export const systemClock: Clock = {
-  ...runtimeClock,
-  yield: () => new Promise((resolve) => setImmediate(resolve)),
-};

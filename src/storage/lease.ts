@@ -1,0 +1,164 @@
+import type { Clock } from "../core/clock.ts";
+import { type Database, integerAt, type Statement, textAt } from "./database.ts";
+import type { BatchWriter } from "../log/append/writer.ts";
+
+/*
+ * A lease is held by at most one process, by the database's clock. Its token grows with each change of holder, beyond
+ * the tokens of all other leases, so that they are in the order in which the leases changed hands. The token is checked
+ * inside of every write, so that a holder that was taken for dead cannot write any more. A process of a higher
+ * rank takes the lease from one of a lower rank at any time, in the same safe way. So does a process that knows that the
+ * holder's process has ended: it names the holder and the token that it judged, so that a lease that changed hands since
+ * stays where it is.
+ */
+
+/** How long a lease outlives its holder's last sign of life. */
+export const LEASE_MS = 5_000;
+
+/**
+ * A lease that expires further ahead than this is void: the database's clock was ahead when the lease was taken, and
+ * was corrected since. Twice the length of a lease, so that a clock which is adjusted by a little voids none.
+ */
+export const LONGEST_LEASE_MS = 2 * LEASE_MS;
+
+export interface Lease {
+  readonly name: string;
+  readonly holder: string;
+  readonly token: number;
+  /** The database's time when it was taken, in milliseconds since 1970. */
+  readonly takenMs: number;
+}
+
+/** SQL: the database's time, in milliseconds since 1970. */
+export const NOW = "cast(unixepoch('subsec') * 1000 as integer)";
+
+/** SQL: whether a lease binds anybody, by the column that has its expiry. */
+export function isRunning(expires: string): string {
+  return `${expires} > ${NOW} and ${expires} <= ${NOW} + ${LONGEST_LEASE_MS}`;
+}
+
+/** A lease as the database has it, whether it is running or not. */
+export interface HeldLease {
+  readonly name: string;
+  readonly holder: string;
+  readonly token: number;
+  readonly rank: number;
+}
+
+/**
+ * Whether the process of a lease's holder has ended, so that it never acts again. False when this process cannot know, as
+ * for a holder on another machine: then the lease's expiry decides.
+ */
+export type HasEnded = (lease: Pick<HeldLease, "name" | "holder" | "token">) => boolean;
+
+/** How often a process that waits for other holders looks whether one of them has ended, which asks no database. */
+const ENDED_LOOK_MS = 200;
+
+/**
+ * Arguments: name, holder, milliseconds, rank, and holder and token of the lease whose holder has ended, or nulls. Gives a
+ * row with the token and the time, or none when another holds it.
+ */
+export const TAKE_LEASE = `
+insert into leases (name, holder, token, expires, rank)
+values (?1, ?2, (select coalesce(max(token), 0) + 1 from leases), ${NOW} + ?3, ?4)
+on conflict (name) do update set token = iif(holder = excluded.holder, token, excluded.token), holder = excluded.holder,
+  expires = excluded.expires, rank = excluded.rank
+where holder = excluded.holder or rank < excluded.rank or not (${isRunning("expires")})
+  or (holder = ?5 and token = ?6)
+returning token, ${NOW}`;
+
+/** Takes a lease that is free, or renews it; null while another holds it, unless that is the one that has `ended`. */
+export async function takeLease(
+  writer: BatchWriter,
+  name: string,
+  holder: string,
+  rank = 0,
+  ended: HeldLease | null = null,
+): Promise<Lease | null> {
+  const args = [name, holder, LEASE_MS, rank, ended?.holder ?? null, ended?.token ?? null];
+  const written = await writer.write([{ sql: TAKE_LEASE, args }]);
+  const row = written.outcome === "written" ? written.rows[0]?.[0] : undefined;
+  return row === undefined ? null : { name, holder, token: integerAt(row, 0), takenMs: integerAt(row, 1) };
+}
+
+/** Part of a batch: the holder is alive. */
+export function renewal({ name, holder, token }: Lease): Statement {
+  return {
+    sql: `update leases set expires = ${NOW} + ?4 where name = ?1 and holder = ?2 and token = ?3`,
+    args: [name, holder, token, LEASE_MS],
+  };
+}
+
+/** Part of a batch: lets others have it at once. */
+export function release({ name, holder, token }: Lease): Statement {
+  return {
+    sql: "update leases set expires = 0 where name = ?1 and holder = ?2 and token = ?3",
+    args: [name, holder, token],
+  };
+}
+
+/** Lets others have it at once. */
+export async function releaseLease(writer: BatchWriter, lease: Lease): Promise<void> {
+  await writer.write([release(lease)]);
+}
+
+/** Whether no other holder of the same or a higher rank has it now. */
+export async function isFreeFor(
+  database: Database,
+  name: string,
+  holder: string,
+  rank = 0,
+): Promise<boolean> {
+  const [row] = await database.read({
+    sql: `select count(*) from leases where name = ?1 and holder <> ?2 and rank >= ?3 and ${isRunning("expires")}`,
+    args: [name, holder, rank],
+  });
+  return integerAt(row, 0) === 0;
+}
+
+/** The lease as it was taken last, whether it is running or not; null: nobody has ever had it. */
+export async function lastHolder(database: Database, name: string): Promise<HeldLease | null> {
+  const [row] = await database.read({
+    sql: "select holder, token, rank from leases where name = ?1",
+    args: [name],
+  });
+  if (row === undefined) return null;
+  return { name, holder: textAt(row, 0), token: integerAt(row, 1), rank: integerAt(row, 2) };
+}
+
+export interface TakeOverDeps {
+  readonly database: Database;
+  readonly writer: BatchWriter;
+  readonly holder: string;
+  readonly hasEnded: HasEnded;
+}
+
+/** Takes a lease whose holder's process has ended before the lease expires; null when it is not known to have ended. */
+export async function takeOver(
+  { database, writer, holder, hasEnded }: TakeOverDeps,
+  name: string,
+  rank = 0,
+): Promise<Lease | null> {
+  const last = await lastHolder(database, name);
+  if (last === null || !hasEnded(last)) return null;
+  return takeLease(writer, name, holder, rank, last);
+}
+
+/** Leases of other holders that a process waits for. */
+export interface AwaitedLeases {
+  readonly leases: readonly Omit<HeldLease, "rank">[];
+  readonly hasEnded: HasEnded;
+}
+
+/** Sleeps, and wakes early when the process of one of the holders ends. */
+export async function sleepUnlessEnded(
+  clock: Clock,
+  ms: number,
+  { leases, hasEnded }: AwaitedLeases,
+  signal: AbortSignal,
+): Promise<void> {
+  const wakeMs = clock.monotonic() + ms;
+  for (let left = ms; left > 0 && !signal.aborted; left = wakeMs - clock.monotonic()) {
+    if (leases.some(hasEnded)) return;
+    await clock.sleep(leases.length === 0 ? left : Math.min(left, ENDED_LOOK_MS), signal);
+  }
+}

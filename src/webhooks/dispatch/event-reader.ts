@@ -1,0 +1,77 @@
+import { BATCH_BYTES, type BatchSource, createBatchSize, readBatch } from "../../storage/batch-size.ts";
+import type { Database, Statement } from "../../storage/database.ts";
+import { renewedError } from "../../storage/failures.ts";
+import type { LogAddress } from "../../log/keys.ts";
+import { type EventFilter, fittingSelection, type EventSelection } from "../../log/read/pages.ts";
+import { type DeliveryEvent, deliveryStatement, positionsStatement, readDeliveries } from "./source.ts";
+
+/** Events, and positions, that one query looks through at most, so that none takes long. */
+const PASS_EVENTS = 512;
+const PASS_WINDOW = 10_000;
+/** Events of one subject that are read at a time. */
+const LANE_EVENTS = 16;
+
+/** Reading what is delivered: all subjects in the order of the log, or one by itself. */
+export interface EventReader {
+  /** Reads on after a position, up to a head. `upTo`: how far that is. */
+  read(
+    after: number,
+    head: number,
+  ): Promise<{ readonly events: readonly DeliveryEvent[]; readonly upTo: number }>;
+  /** Events of a subject from a version on, up to a position. `end`: there are no more. */
+  readLane(
+    subject: number,
+    range: { readonly next: number; readonly stop: number | null; readonly upTo: number },
+  ): Promise<{ readonly events: readonly DeliveryEvent[]; readonly end: boolean }>;
+  /** Events at positions, those that still are. */
+  readPositions(positions: readonly number[]): Promise<readonly DeliveryEvent[]>;
+}
+
+export interface EventReaderOptions {
+  readonly database: Database;
+  readonly log: LogAddress;
+  readonly filter: EventFilter;
+  /** Identity of the log that is delivered: reading fails when it has another (`isRenewed`). */
+  readonly identity: string;
+}
+
+export function createEventReader({ database, log, filter, identity }: EventReaderOptions): EventReader {
+  const read = async (statement: Statement): Promise<DeliveryEvent[]> => {
+    const events = await readDeliveries(database, statement);
+    if (events.some((event) => event.identity !== identity)) throw renewedError(log.name);
+    return events;
+  };
+  const passSize = createBatchSize(PASS_EVENTS);
+  const laneSize = createBatchSize(LANE_EVENTS);
+  const batchOf = (selection: Omit<EventSelection, "limit">): BatchSource<DeliveryEvent> => ({
+    span: selection.before - selection.after - 1,
+    database,
+    fitting: (limit) => fittingSelection(log, { ...selection, limit }, BATCH_BYTES),
+    read: (limit) => read(deliveryStatement(log, { ...selection, limit })),
+  });
+  return {
+    async read(after, head) {
+      const end = Math.min(head, after + PASS_WINDOW);
+      const range = { source: "log", after, before: end + 1, direction: "forwards" } as const;
+      const { rows: events, limit } = await readBatch(passSize, batchOf({ ...range, filter }));
+      return { events, upTo: events.length < limit ? end : (events.at(-1)?.position ?? end) };
+    },
+    async readLane(subject, { next, stop, upTo }) {
+      const range = {
+        source: { subjectId: subject },
+        after: next - 1,
+        before: stop === null ? Number.MAX_SAFE_INTEGER : stop + 1,
+        direction: "forwards",
+      } as const;
+      const { rows: events, limit } = await readBatch(laneSize, batchOf({ ...range, filter }));
+      // What lies beyond it comes with the pass.
+      const within = events.filter(({ position }) => position <= upTo);
+      return { events: within, end: within.length < limit };
+    },
+    async readPositions(positions) {
+      if (positions.length === 0) return [];
+      const events = await read(positionsStatement(log, filter, positions));
+      return events.filter(({ name }) => name.startsWith(filter.subjectPrefix ?? ""));
+    },
+  };
+}

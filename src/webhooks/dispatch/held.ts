@@ -1,0 +1,30 @@
+import type { Database } from "../../storage/database.ts";
+import { type Lease, releaseLease } from "../../storage/lease.ts";
+import type { BatchWriter } from "../../log/append/writer.ts";
+import { readSubscription } from "../subscriptions/record.ts";
+import type { OpenSecrets } from "../endpoint/request.ts";
+import type { SubscriptionRecord } from "../subscriptions/subscription.ts";
+
+export interface HeldDeps {
+  readonly database: Database;
+  readonly writer: BatchWriter;
+  readonly secretsOf: (subscription: SubscriptionRecord) => Promise<OpenSecrets>;
+}
+
+/**
+ * Reads what is to be delivered, and how far it is. Only under the lease: the last holder may have stored a lower cursor
+ * just before it let go. Null, and the lease is released: there is nothing to deliver.
+ */
+export async function openHeld({ database, writer, secretsOf }: HeldDeps, id: string, lease: Lease) {
+  try {
+    const subscription = await readSubscription(database, id);
+    if (subscription !== null && subscription.status !== "paused")
+      return { subscription, secrets: await secretsOf(subscription) };
+  } catch (error) {
+    // A process that cannot open the secrets leaves the subscription to others; at the latest when the lease expires.
+    await releaseLease(writer, lease).catch(() => {});
+    throw error;
+  }
+  await releaseLease(writer, lease);
+  return null;
+}

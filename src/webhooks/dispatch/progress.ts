@@ -1,0 +1,158 @@
+import { KildeError } from "../../core/errors.ts";
+import type { Row, Statement } from "../../storage/database.ts";
+import { type Lease, release, renewal } from "../../storage/lease.ts";
+import { integerAt } from "../../storage/database.ts";
+import { isUnanswered, storageFailure } from "../../storage/failures.ts";
+import { type BatchWriter, writeUnplanned } from "../../log/append/writer.ts";
+import type { AttemptRecord } from "../subscriptions/attempts.ts";
+import type { EndpointTrouble, FrozenBatch, Rewind, StoredLane } from "../subscriptions/subscription.ts";
+
+/*
+ * Writing how far a subscription is. Nothing is written if somebody else moved it, or holds its lease.
+ */
+
+/** How far a subscription is. */
+export interface StoredProgress {
+  readonly id: string;
+  readonly epoch: number;
+  readonly lease: Lease;
+  /** Whether others may have the lease when this is stored. */
+  readonly isLast: boolean;
+  readonly cursor: number;
+  readonly rewind: Rewind | null;
+  readonly batch: FrozenBatch | null;
+  readonly trouble: EndpointTrouble | null;
+  readonly upserts: readonly StoredLane[];
+  /** Subjects that are where the cursor is again; `all`: no subject has a row of its own any more. */
+  readonly deletes: readonly number[] | "all";
+  /** Null: as they are. */
+  readonly attempts: readonly AttemptRecord[] | null;
+}
+
+const HELD = `epoch = ?2 and exists (select 1 from leases where name = ?3 and holder = ?4 and token = ?5)`;
+
+/** Whether the writer still has it. */
+const GUARD = `exists (select 1 from subscriptions where id = ?1 and ${HELD})`;
+
+export const KEEP_PROGRESS = `
+update subscriptions set cursor = ?6, rewind = ?7, batch = ?8, trouble = ?9 where id = ?1 and ${HELD}
+returning revision`;
+
+/** Argument 6: JSON of rows. */
+export const KEEP_LANES = `
+insert into subscription_subjects
+  (subscription, subject, next, stop, resume, frozen, attempts, due, error, since, ahead, wait)
+select ?1, lane.value ->> 0, lane.value ->> 1, lane.value ->> 2, lane.value ->> 3, lane.value ->> 4,
+  lane.value ->> 5, lane.value ->> 6, lane.value ->> 7, lane.value ->> 8, lane.value ->> 9, lane.value ->> 10
+from json_each(?6) as lane where ${GUARD}
+on conflict (subscription, subject) do update set next = excluded.next, stop = excluded.stop,
+  resume = excluded.resume, frozen = excluded.frozen, attempts = excluded.attempts, due = excluded.due,
+  error = excluded.error, since = excluded.since, ahead = excluded.ahead,
+  wait = excluded.wait`;
+
+/** Argument 6: JSON of subject ids. */
+export const DROP_LANES = `
+delete from subscription_subjects
+where subscription = ?1 and subject in (select value from json_each(?6)) and ${GUARD}`;
+
+const DROP_ALL_LANES = `delete from subscription_subjects where subscription = ?1 and ${GUARD}`;
+
+const KEEP_ATTEMPTS = `
+insert into subscription_attempts (subscription, attempts) select ?1, ?6 where ${GUARD}
+on conflict (subscription) do update set attempts = excluded.attempts`;
+
+function json(value: unknown): string | null {
+  return value === null ? null : JSON.stringify(value);
+}
+
+function laneRow(row: StoredLane): readonly unknown[] {
+  const { subject, next, stop, resume, frozen, attempts, due, error, since, ahead, wait } = row;
+  return [subject, next, stop, resume, frozen, attempts, due, error, since, ahead ? 1 : 0, wait];
+}
+
+function progressStatements(progress: StoredProgress): Statement[] {
+  const { id, epoch, lease, isLast, cursor, rewind, batch, trouble, upserts, deletes, attempts } = progress;
+  const guard = [id, epoch, lease.name, lease.holder, lease.token];
+  const statements: Statement[] = [
+    { sql: KEEP_PROGRESS, args: [...guard, cursor, json(rewind), json(batch), json(trouble)] },
+  ];
+  if (upserts.length > 0)
+    statements.push({ sql: KEEP_LANES, args: [...guard, JSON.stringify(upserts.map(laneRow))] });
+  if (deletes === "all") statements.push({ sql: DROP_ALL_LANES, args: guard });
+  else if (deletes.length > 0)
+    statements.push({ sql: DROP_LANES, args: [...guard, JSON.stringify(deletes)] });
+  if (attempts !== null) statements.push({ sql: KEEP_ATTEMPTS, args: [...guard, JSON.stringify(attempts)] });
+  // Last, since the statements before it are written only under the lease.
+  statements.push(isLast ? release(lease) : renewal(lease));
+  return statements;
+}
+
+/** Keeps progress; gives the subscription's revision, or null when the writer no longer has it. */
+export type KeepProgress = (progress: StoredProgress) => Promise<number | null>;
+
+interface Waiting {
+  readonly statements: readonly Statement[];
+  readonly resolve: (rows: readonly Row[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Whether a failure is that of storage, and not of what was to be written: then nothing else can be written either. */
+function isOfStorage(error: unknown): boolean {
+  if (error instanceof KildeError && error.code === "overloaded") return true;
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  const failure = storageFailure(cause);
+  return isUnanswered(cause) || (failure !== "conflict" && failure !== "unknown");
+}
+
+/**
+ * Writes what all subscriptions of a process have to keep together: one commit at a time, for all that came up. If it
+ * fails, each is written alone, so that a row that storage refuses holds back only its own subscription.
+ */
+export function createProgressKeeper(writer: BatchWriter): KeepProgress {
+  let waiting: Waiting[] = [];
+  let writing = false;
+
+  const write = async (group: readonly Waiting[]) => {
+    const { rows } = await writeUnplanned(
+      writer,
+      group.flatMap(({ statements }) => statements),
+    );
+    let place = 0;
+    for (const { statements, resolve } of group) {
+      resolve(rows[place] ?? []);
+      place += statements.length;
+    }
+  };
+
+  const writeEach = async (group: readonly Waiting[], error: unknown) => {
+    let failure = isOfStorage(error) || group.length === 1 ? { error } : null;
+    for (const one of group) {
+      if (failure === null) {
+        await write([one]).catch((own: unknown) => {
+          one.reject(own);
+          if (isOfStorage(own)) failure = { error: own };
+        });
+      } else {
+        one.reject(failure.error);
+      }
+    }
+  };
+
+  const writeAll = async () => {
+    writing = true;
+    while (waiting.length > 0) {
+      const group = waiting;
+      waiting = [];
+      await write(group).catch((error: unknown) => writeEach(group, error));
+    }
+    writing = false;
+  };
+
+  return async (progress) => {
+    const { promise, resolve, reject } = Promise.withResolvers<readonly Row[]>();
+    waiting.push({ statements: progressStatements(progress), resolve, reject });
+    if (!writing) void writeAll();
+    const [row] = await promise;
+    return row === undefined ? null : integerAt(row, 0);
+  };
+}

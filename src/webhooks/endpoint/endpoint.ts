@@ -1,0 +1,238 @@
+import type { EndpointTrouble } from "../subscriptions/subscription.ts";
+import { LONG_WAIT_MS, type Verdict } from "./verdict.ts";
+
+/*
+ * How an endpoint as a whole fares, and how much of it is asked at a time. Pure: a state and what happened in, the
+ * next state out.
+ *
+ * A failure may be the endpoint's or that of the one event that was sent, whatever its form: a poison event behind a
+ * proxy answers 502, one that crashes the receiver resets the connection. So the endpoint is judged by several subjects:
+ * only the first failure of a subject counts, and a success speaks against it. Subjects that are known to fail are
+ * tried again on their own schedule (`retryDelay`), within a quarter of the window.
+ *
+ * The window grows by one a round while all is well, and is halved when the endpoint says that it is too much (AIMD).
+ * An endpoint that fails as a whole is left alone for longer and longer, then probed with one request; one that
+ * succeeds doubles the window until it is what it was allowed to be (slow start).
+ */
+
+export interface Endpoint {
+  /** Requests that may be under way; a fraction while it grows. */
+  readonly window: number;
+  readonly slowStart: boolean;
+  /** Requests since the last success that never left. */
+  readonly unreachable: number;
+  /** First failures of subjects since the last success. */
+  readonly refused: number;
+  /** Subjects for which it asked for less, at their first attempt; each success takes {@link STRIKE_DECAY} away. */
+  readonly strikes: number;
+  /** Times in a row that it was paused since it asked for less. */
+  readonly overloaded: number;
+  /** Probes that failed since it went down. */
+  readonly failedProbes: number;
+  /** Not before; milliseconds since 1970, 0: at once. */
+  readonly until: number;
+  /** It is down, and what is sent next is a probe. */
+  readonly trouble: EndpointTrouble | null;
+}
+
+/** Failures that mean that it is the endpoint. */
+const UNREACHABLE_MOST = 3;
+const REFUSED_MOST = 10;
+const STRIKES_MOST = 3;
+/** So that an endpoint that takes some and refuses more than a fifth is sent less, and one with a few bad events is not. */
+const STRIKE_DECAY = 0.25;
+
+/** How long an endpoint that is down is left alone, by the number of the probe. */
+const PROBE_DELAYS_MS = [5, 30, 120, 300, 900, 1_800, 3_600].map((seconds) => seconds * 1_000);
+
+/**
+ * An endpoint that is down but can be reached may be so for what it was sent: an event of a subject that has not failed
+ * is a probe of its own. The pause before it doubles with each probe that fails, from the first to the last.
+ */
+const FRESH_PROBE_FIRST_MS = 50;
+const FRESH_PROBE_LAST_MS = 5_000;
+
+const OVERLOADED_FIRST_MS = 1_000;
+const OVERLOADED_LAST_MS = 60_000;
+
+/** Requests that a subscription begins with. */
+const FIRST_WINDOW = 4;
+
+/** Longest pause before a probe, with all of its jitter. */
+const LAST_PROBE_MS = 1.2 * 3_600_000;
+
+/** An endpoint as it was stored. One that waits for longer than it was to wait is tried now: the clock was ahead then. */
+export function endpointAtStart(
+  stored: EndpointTrouble | null,
+  { concurrency, now }: { readonly concurrency: number; readonly now: number },
+): Endpoint {
+  const isVoid = stored !== null && stored.until > now + (stored.waitMs ?? LAST_PROBE_MS);
+  const trouble = isVoid ? { ...stored, until: now } : stored;
+  return {
+    window: Math.min(FIRST_WINDOW, concurrency),
+    slowStart: true,
+    unreachable: 0,
+    refused: 0,
+    strikes: 0,
+    overloaded: trouble?.isOverloaded === true ? 1 : 0,
+    failedProbes: trouble?.attempts ?? 0,
+    until: trouble?.until ?? 0,
+    trouble,
+  };
+}
+
+/** How many requests may be under way now. */
+export function allowance({ window, until, trouble }: Endpoint, now: number): number {
+  if (until > now) return 0;
+  return trouble === null ? Math.floor(window) : 1;
+}
+
+/** How many of these may be requests of subjects that failed before: a quarter, so that the others have the rest. */
+export function retryAllowance({ window }: Endpoint): number {
+  return Math.max(1, Math.floor(window / 4));
+}
+
+/**
+ * How long no subject that failed before is tried again after such a request, in milliseconds. A window that has no
+ * quarter is shared in time: three times as long as the request took.
+ */
+export function retryRestMs({ window }: Endpoint, durationMs: number): number {
+  return window < 4 ? 3 * durationMs : 0;
+}
+
+/** When an event that has not failed may be sent, though the endpoint is down. */
+export function freshProbeAt({ until, trouble, failedProbes }: Endpoint, lastAttemptMs: number): number {
+  if (trouble === null || trouble.isOverloaded === true || trouble.isUnreachable === true) return until;
+  const pauseMs = Math.min(FRESH_PROBE_LAST_MS, FRESH_PROBE_FIRST_MS * 2 ** failedProbes);
+  return Math.min(until, lastAttemptMs + pauseMs);
+}
+
+export interface Happening {
+  readonly verdict: Verdict;
+  /** Whether the subject had not failed before. */
+  readonly fresh: boolean;
+  /** Whether what was sent can wait without others. */
+  readonly isAlone: boolean;
+  /** Requests that were under way. */
+  readonly underWay: number;
+  readonly now: number;
+  /** From 0 up to 1, by chance. */
+  readonly chance: number;
+}
+
+function down(endpoint: Endpoint, error: string, { verdict, now, chance }: Happening): Endpoint {
+  const attempts = endpoint.trouble?.attempts ?? 0;
+  const delay = PROBE_DELAYS_MS[Math.min(attempts, PROBE_DELAYS_MS.length - 1)] ?? 0;
+  const waitMs = Math.round(delay * (0.8 + 0.4 * chance));
+  const until = now + waitMs;
+  const since = endpoint.trouble?.since ?? new Date(now).toISOString();
+  const isUnreachable = verdict.kind === "unreachable";
+  return {
+    ...endpoint,
+    until,
+    failedProbes: attempts === 0 ? 0 : endpoint.failedProbes,
+    trouble: { attempts: attempts + 1, until, waitMs, isOverloaded: false, isUnreachable, error, since },
+  };
+}
+
+/** Leaves an endpoint alone that asked for less. A long wait is stored, and shown. */
+function paused(endpoint: Endpoint, waitMs: number, error: string, now: number): Endpoint {
+  const until = now + waitMs;
+  if (endpoint.trouble === null && waitMs <= LONG_WAIT_MS) return { ...endpoint, until };
+  const { attempts = 0, since = new Date(now).toISOString() } = endpoint.trouble ?? {};
+  return { ...endpoint, until, trouble: { attempts, until, waitMs, isOverloaded: true, error, since } };
+}
+
+/** The endpoint after a request that it did not take, or that never reached it. `isOften`: there were several like it. */
+function afterFailure(endpoint: Endpoint, error: string, isOften: boolean, happening: Happening): Endpoint {
+  if (endpoint.trouble === null) return isOften ? down(endpoint, error, happening) : endpoint;
+  const probed = { ...endpoint, failedProbes: endpoint.failedProbes + 1 };
+  // Those that were under way when it went down say nothing new.
+  return endpoint.until > happening.now ? probed : down(probed, error, happening);
+}
+
+/** The endpoint after it asked for less. */
+function afterOverload(
+  endpoint: Endpoint,
+  { retryAfterMs, error }: Extract<Verdict, { kind: "overloaded" }>,
+  happening: Happening,
+): Endpoint {
+  const { fresh, isAlone, now, chance } = happening;
+  const strikes = endpoint.strikes + (fresh ? 1 : 0);
+  const isPaused =
+    endpoint.until > now && (endpoint.trouble === null || endpoint.trouble.isOverloaded === true);
+  // Those that were under way together count once, but none of them is undercut.
+  if (isPaused) {
+    return now + retryAfterMs > endpoint.until ? paused(endpoint, retryAfterMs, error, now) : endpoint;
+  }
+  // Perhaps it is for this subject alone: others are sent, until enough of them are answered like this.
+  const isForAll = !isAlone || endpoint.trouble !== null || (fresh && strikes >= STRIKES_MOST);
+  if (!isForAll) return { ...endpoint, strikes };
+  if (endpoint.trouble !== null && retryAfterMs === 0) return afterFailure(endpoint, error, true, happening);
+  const backoff = Math.min(OVERLOADED_LAST_MS, OVERLOADED_FIRST_MS * 2 ** endpoint.overloaded);
+  const waitMs = Math.max(retryAfterMs, Math.round(backoff * (0.5 + chance / 2)));
+  const slower = {
+    ...endpoint,
+    window: Math.max(1, endpoint.window / 2),
+    slowStart: false,
+    strikes: 0,
+    overloaded: endpoint.overloaded + 1,
+  };
+  return paused(slower, waitMs, error, now);
+}
+
+function afterSuccess(endpoint: Endpoint, { underWay, now }: Happening, concurrency: number): Endpoint {
+  const { trouble, unreachable, refused, strikes, overloaded } = endpoint;
+  const calm = {
+    ...endpoint,
+    unreachable: 0,
+    refused: 0,
+    strikes: Math.max(0, strikes - STRIKE_DECAY),
+    overloaded: 0,
+  };
+  if (trouble?.isOverloaded === true) return { ...calm, failedProbes: 0, until: 0, trouble: null };
+  if (trouble !== null)
+    return { ...endpointAtStart(null, { concurrency, now }), window: Math.min(2, concurrency) };
+  const healthy = unreachable + refused + strikes + overloaded === 0 ? endpoint : calm;
+  // What is not used up need not grow.
+  if (underWay < Math.floor(endpoint.window) || endpoint.window >= concurrency) return healthy;
+  const grown = endpoint.slowStart ? endpoint.window * 2 : endpoint.window + 1 / endpoint.window;
+  return { ...healthy, window: Math.min(concurrency, grown) };
+}
+
+/** The endpoint after an answer. */
+export function after(endpoint: Endpoint, happening: Happening, concurrency: number): Endpoint {
+  const { verdict, fresh } = happening;
+  switch (verdict.kind) {
+    case "gone":
+      return endpoint;
+    case "acknowledged":
+      return afterSuccess(endpoint, happening, concurrency);
+    case "overloaded":
+      return afterOverload(endpoint, verdict, happening);
+    case "unreachable": {
+      const next = { ...endpoint, unreachable: endpoint.unreachable + 1 };
+      return afterFailure(next, verdict.error, next.unreachable >= UNREACHABLE_MOST, happening);
+    }
+    case "refused": {
+      const next = { ...endpoint, refused: endpoint.refused + (fresh ? 1 : 0) };
+      return afterFailure(next, verdict.error, fresh && next.refused >= REFUSED_MOST, happening);
+    }
+  }
+}
+
+const RETRY_FIRST_MS = 1_000;
+export const RETRY_LAST_MS = 60_000;
+
+/** Subjects that fail and are tried again in a second, on average, however many there are: each then waits longer. */
+const RETRIES_PER_SECOND = 100;
+
+/**
+ * How long a subject waits after so many failed attempts: 1 s, 2 s, 4 s … 60 s, with full jitter; and as long as it takes
+ * to try the `others` that wait again.
+ */
+export function retryDelay(attempts: number, chance: number, others = 0): number {
+  const longest = Math.min(RETRY_LAST_MS, RETRY_FIRST_MS * 2 ** (attempts - 1));
+  const turnMs = (others * 1_000) / RETRIES_PER_SECOND;
+  return Math.ceil(Math.max(longest * (1 - chance), turnMs * (1 - chance / 2)));
+}

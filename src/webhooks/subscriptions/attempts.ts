@@ -1,0 +1,62 @@
+/** An attempt to deliver, as it is shown: no address, no body, no secret. */
+export interface AttemptRecord {
+  /** When it ended, in milliseconds since 1970. */
+  readonly ended: number;
+  readonly webhookId: string;
+  /** Null for what is not about one subject. */
+  readonly subject: string | null;
+  /** `status 500`, `timeout`, …; null when it was acknowledged. */
+  readonly error: string | null;
+  readonly durationMs: number;
+}
+
+/** How many of each outcome are kept, so that the many that succeed leave room for the few that fail. */
+const KEPT = 25;
+
+/** Attempts that are to be stored. */
+export interface AttemptsNews {
+  readonly list: readonly AttemptRecord[];
+  /** To be called when they are stored; until then they are news. */
+  acknowledge(): void;
+}
+
+/** The latest attempts, bounded. */
+export interface Attempts {
+  add(attempt: AttemptRecord): void;
+  /** When the last request was sent, in milliseconds since 1970; null: not known. */
+  lastSentMs(): number | null;
+  /** Whether there are some that are not known to be stored. */
+  hasNews(): boolean;
+  /** All of them in order of time; null when they are stored. */
+  news(): AttemptsNews | null;
+}
+
+export function createAttempts(earlier: readonly AttemptRecord[]): Attempts {
+  const acknowledged = earlier.filter(({ error }) => error === null);
+  const failed = earlier.filter(({ error }) => error !== null);
+  let added = 0;
+  let stored = 0;
+  return {
+    add(attempt) {
+      const list = attempt.error === null ? acknowledged : failed;
+      list.push(attempt);
+      if (list.length > KEPT) list.shift();
+      added += 1;
+    },
+    lastSentMs() {
+      const all = [...acknowledged, ...failed];
+      return all.length === 0 ? null : Math.max(...all.map(({ ended, durationMs }) => ended - durationMs));
+    },
+    hasNews: () => added > stored,
+    news() {
+      if (added === stored) return null;
+      const upTo = added;
+      return {
+        list: [...acknowledged, ...failed].toSorted((a, b) => a.ended - b.ended),
+        acknowledge() {
+          stored = upTo;
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,135 @@
+import { type Database, integerAt, type Row, textAt } from "../../storage/database.ts";
+import { logAddress } from "../../log/keys.ts";
+import type {
+  EndpointTrouble,
+  FrozenBatch,
+  Rewind,
+  StoredLane,
+  StoredSecrets,
+  SubscriptionRecord,
+  SubscriptionConfig,
+} from "./subscription.ts";
+
+const COLUMNS = `subscription.id, subscription.log, log.name, subscription.config, subscription.secrets,
+  subscription.created, subscription.revision, subscription.epoch, subscription.status, subscription.reason,
+  subscription.since, subscription.cursor, subscription.rewind, subscription.batch, subscription.trouble`;
+
+const FROM = "from subscriptions as subscription cross join logs as log on log.id = subscription.log";
+
+function parsed<Value>(value: unknown): Value | null {
+  return typeof value === "string" ? (JSON.parse(value) as Value) : null;
+}
+
+function subscriptionOf(row: Row): SubscriptionRecord {
+  const reason = row[9];
+  return {
+    id: textAt(row, 0),
+    log: logAddress(integerAt(row, 1), textAt(row, 2)),
+    config: JSON.parse(textAt(row, 3)) as SubscriptionConfig,
+    secrets: JSON.parse(textAt(row, 4)) as StoredSecrets,
+    created: textAt(row, 5),
+    revision: integerAt(row, 6),
+    epoch: integerAt(row, 7),
+    status: textAt(row, 8) === "paused" ? "paused" : "active",
+    reason: typeof reason === "string" ? reason : null,
+    since: textAt(row, 10),
+    cursor: integerAt(row, 11),
+    rewind: parsed<Rewind>(row[12]),
+    batch: parsed<FrozenBatch>(row[13]),
+    trouble: parsed<EndpointTrouble>(row[14]),
+  };
+}
+
+/** The subscription of this id; null when there is none. */
+export async function readSubscription(database: Database, id: string): Promise<SubscriptionRecord | null> {
+  const [row] = await database.read({
+    sql: `select ${COLUMNS} ${FROM} where subscription.id = ?1`,
+    args: [id],
+  });
+  return row === undefined ? null : subscriptionOf(row);
+}
+
+/** Subscriptions in order of id, after a cursor. */
+export async function listSubscriptions(
+  database: Database,
+  { cursor, limit }: { cursor: string; limit: number },
+): Promise<SubscriptionRecord[]> {
+  const rows = await database.read({
+    sql: `select ${COLUMNS} ${FROM} where subscription.id > ?1 order by subscription.id limit ?2`,
+    args: [cursor, limit],
+  });
+  return rows.map(subscriptionOf);
+}
+
+function integerOrNull(row: Row, column: number): number | null {
+  return row[column] === null ? null : integerAt(row, column);
+}
+
+function textOrNull(row: Row, column: number): string | null {
+  return row[column] === null ? null : textAt(row, column);
+}
+
+export const LANE_COLUMNS = `lane.subject, lane.next, lane.stop, lane.resume, lane.frozen, lane.attempts, lane.due,
+  lane.error, lane.since, lane.ahead, lane.wait`;
+
+export function laneOf(row: Row): StoredLane {
+  return {
+    subject: integerAt(row, 0),
+    next: integerAt(row, 1),
+    stop: integerOrNull(row, 2),
+    resume: integerOrNull(row, 3),
+    frozen: integerOrNull(row, 4),
+    attempts: integerAt(row, 5),
+    due: integerOrNull(row, 6),
+    wait: integerOrNull(row, 10),
+    error: textOrNull(row, 7),
+    since: textOrNull(row, 8),
+    ahead: integerAt(row, 9) === 1,
+  };
+}
+
+/** Rows that one query reads, so that no answer is large. */
+const LANES_PAGE = 5_000;
+
+/** Subjects that are not where the subscription's cursor is, a page at a time: there may be very many. */
+export async function* readLanes(
+  database: Database,
+  subscription: string,
+): AsyncGenerator<readonly StoredLane[]> {
+  let lanes: StoredLane[];
+  let last = -1;
+  do {
+    const rows = await database.read({
+      sql: `select ${LANE_COLUMNS} from subscription_subjects as lane
+        where lane.subscription = ?1 and lane.subject > ?2 order by lane.subject limit ${LANES_PAGE}`,
+      args: [subscription, last],
+    });
+    lanes = rows.map(laneOf);
+    last = lanes.at(-1)?.subject ?? last;
+    yield lanes;
+  } while (lanes.length === LANES_PAGE);
+}
+
+/** Whether a subscription has subjects that are not where its cursor is. */
+export async function hasLanes(database: Database, subscription: string): Promise<boolean> {
+  const sql = "select 1 from subscription_subjects where subscription = ?1 limit 1";
+  return (await database.read({ sql, args: [subscription] })).length > 0;
+}
+
+/** Arguments: id, base key of the log. */
+const FIRST_UNACKNOWLEDGED = `
+select min((select event.key from events as event
+  where event.subject = lane.subject and event.version >= lane.next order by event.version limit 1)) - ?2
+from subscription_subjects as lane where lane.subscription = ?1`;
+
+/** Position before the first event that a subscription has not delivered, or is to deliver again. */
+export async function firstUnacknowledged(
+  database: Database,
+  { id, log, cursor, batch, rewind }: SubscriptionRecord,
+): Promise<number> {
+  const [row] = await database.read({ sql: FIRST_UNACKNOWLEDGED, args: [id, log.base] });
+  const ofLanes = typeof row?.[0] === "number" ? [row[0] - 1] : [];
+  const ofBatch = (batch?.positions ?? []).map((position) => position - 1);
+  const ofRewind = rewind === null ? [] : [rewind.walked, ...(rewind.queued ?? []).map(({ after }) => after)];
+  return Math.max(0, Math.min(cursor, ...ofLanes, ...ofBatch, ...ofRewind));
+}

@@ -1,0 +1,140 @@
+import { KildeError } from "../../core/errors.ts";
+import { integerAt, type Value } from "../../storage/database.ts";
+import { findSubject } from "../../log/read/subjects.ts";
+import { beginRewind, retryBlocked, sendSubjectsBack, skipBlocked, type WayBack } from "./change.ts";
+import type { SubscriptionsDeps } from "./subscriptions.ts";
+import { type BlockedSubjectRow, listBlocked } from "./state.ts";
+import type { SubscriptionRecord } from "./subscription.ts";
+import { beginningOf, countRange, versionAfter, wayBack } from "./walk.ts";
+
+/*
+ * Having events delivered again, or not at all, by request.
+ */
+
+/** Most subjects that one request may name. */
+export const MOST_SUBJECTS = 1_000;
+
+export interface RewindRequest {
+  /** Events after this position; 0: from the beginning. */
+  readonly after: number;
+  /** And up to this one; null: all that was delivered. */
+  readonly upTo: number | null;
+  /** Null: all of them. */
+  readonly subjects: readonly string[] | null;
+  /** Only count. */
+  readonly dryRun: boolean;
+}
+
+/** What is, or would be, delivered again. */
+export interface RedeliveryResult {
+  readonly events: number;
+  readonly subjects: number;
+}
+
+export type RedeliveryDeps = Pick<SubscriptionsDeps, "database" | "writer" | "clock" | "onChange">;
+
+async function rewindSubjects(
+  deps: RedeliveryDeps,
+  { id, log, cursor, config: { filter } }: SubscriptionRecord,
+  names: readonly string[],
+  { after, upTo, dryRun }: { readonly after: number; readonly upTo: number; readonly dryRun: boolean },
+): Promise<RedeliveryResult> {
+  const walk = { database: deps.database, log, filter };
+  const ways: WayBack[] = [];
+  let events = 0;
+  for (const name of new Set(names)) {
+    if (!name.startsWith(filter.subjectPrefix ?? "")) continue;
+    const subject = await findSubject(deps.database, log, name);
+    const beginning = subject === null ? null : await beginningOf(walk, subject.id, { after, upTo });
+    if (subject === null || beginning === null) continue;
+    const back = await wayBack(walk, beginning, { upTo, present: cursor }, false);
+    const resume = await versionAfter(walk, subject.id, cursor);
+    ways.push({ subject: subject.id, next: back.next, stop: back.stop, resume });
+    const args: Value[] = [subject.id, back.next, back.stop ?? resume - 1];
+    const types = filter.types === undefined ? null : JSON.stringify(filter.types);
+    const ofType = types === null ? "" : `and type in (select value from json_each(?${args.push(types)}))`;
+    const [row] = await deps.database.read({
+      sql: `select count(*) from events where subject = ?1 and version between ?2 and ?3 ${ofType}`,
+      args,
+    });
+    events += integerAt(row, 0);
+  }
+  if (!dryRun && ways.length > 0) await sendSubjectsBack(deps.writer, id, ways);
+  return { events, subjects: ways.length };
+}
+
+/** Has events delivered again, in order for each subject, while what is new is delivered, too. */
+export async function rewind(
+  deps: RedeliveryDeps,
+  subscription: SubscriptionRecord,
+  { after, upTo: asked, subjects, dryRun }: RewindRequest,
+): Promise<RedeliveryResult> {
+  const { id, log, cursor, config } = subscription;
+  if (config.mode.kind === "doorbell") {
+    const detail = "A doorbell delivers no events that could be delivered again: its receiver reads them";
+    throw new KildeError("invalid-body", detail, { errors: [{ pointer: "", detail }] });
+  }
+  // What is after it is yet to be delivered anyway.
+  const upTo = Math.min(asked ?? cursor, cursor);
+  if (after > cursor) {
+    const detail = `after is ${after}, but the subscription is at ${cursor}`;
+    throw new KildeError("invalid-body", detail, { errors: [{ pointer: "/after", detail }] });
+  }
+  if (asked !== null && asked < after) {
+    const detail = `upTo is ${asked}, which is before ${after}`;
+    throw new KildeError("invalid-body", detail, { errors: [{ pointer: "/upTo", detail }] });
+  }
+  if (subjects !== null) {
+    const counted = await rewindSubjects(deps, subscription, subjects, { after, upTo, dryRun });
+    if (!dryRun) deps.onChange(id);
+    return counted;
+  }
+  const counted = await countRange({ database: deps.database, log, filter: config.filter }, { after, upTo });
+  if (!dryRun && counted.events > 0) {
+    await beginRewind(deps.database, deps.writer, { id, after, upTo });
+    deps.onChange(id);
+  }
+  return counted;
+}
+
+async function blockedSubject(
+  { database }: RedeliveryDeps,
+  subscription: SubscriptionRecord,
+  name: string,
+): Promise<BlockedSubjectRow> {
+  const [found] = await listBlocked(database, subscription, { cursor: "", limit: 1, name });
+  if (found !== undefined) return found;
+  throw new KildeError("subject-not-blocked", `${JSON.stringify(name)} is not blocked in ${subscription.id}`);
+}
+
+/** Has the event that blocks a subject tried again at once. */
+export async function retrySubject(
+  deps: RedeliveryDeps,
+  subscription: SubscriptionRecord,
+  name: string,
+): Promise<void> {
+  const { lane } = await blockedSubject(deps, subscription, name);
+  await retryBlocked(deps.writer, { id: subscription.id, subject: lane.subject });
+  deps.onChange(subscription.id);
+}
+
+/** Gives up the event that blocks a subject, on record. Gives its version. */
+export async function skipEvent(
+  deps: RedeliveryDeps,
+  subscription: SubscriptionRecord,
+  name: string,
+  stated: number | null,
+): Promise<number> {
+  const { lane, version } = await blockedSubject(deps, subscription, name);
+  const wrong = () =>
+    new KildeError(
+      "subject-not-blocked",
+      `${JSON.stringify(name)} waits for another event than ${stated ?? version} by now`,
+    );
+  if (stated !== null && stated !== version) throw wrong();
+  const now = new Date(deps.clock.now()).toISOString();
+  const { id } = subscription;
+  if (!(await skipBlocked(deps.writer, { id, subject: lane.subject, version, now }))) throw wrong();
+  deps.onChange(id);
+  return version;
+}

@@ -1,0 +1,218 @@
+import { type Database, integerAt, type Row, textAt } from "../../storage/database.ts";
+import type { LogAddress } from "../../log/keys.ts";
+import type { AttemptRecord } from "./attempts.ts";
+import { LANE_COLUMNS, laneOf } from "./record.ts";
+import type { StoredLane, SubscriptionRecord } from "./subscription.ts";
+
+/*
+ * What is told of a subscription. All of it is read from storage, so that any process can tell.
+ */
+
+/** Events that a subscription may be behind and still be counted as being with the log. */
+const CATCHING_UP_EVENTS = 1_000;
+
+/** Blocked subjects beside which events that wait before the cursor are not counted. */
+const MANY_BLOCKED = 10_000;
+
+/**
+ * How a subscription is:
+ * - `active`: with its log
+ * - `catching-up`: well behind, or redelivering
+ * - `failing`: its endpoint is down, or does not take events of some subjects; or no key opens its secrets
+ * - `paused`: by request, or because the endpoint answered 410 (`gone`)
+ */
+export type SubscriptionStatus = "active" | "catching-up" | "failing" | "paused";
+
+export interface SubscriptionState {
+  readonly status: SubscriptionStatus;
+  /** Why it is failing or paused; null otherwise. */
+  readonly reason: string | null;
+  /** Everything up to there is delivered, but for subjects that are blocked or redelivered. */
+  readonly cursor: number;
+  readonly lag: {
+    /** Positions after the cursor, and events up to there that are under way, wait for their subject's turn, or are redelivered. */
+    readonly events: number;
+    /** Age of the oldest of them; 0 when there is none. */
+    readonly seconds: number;
+  };
+  /** Subjects of which an event was not taken. */
+  readonly blocked: number;
+}
+
+/** Arguments: id, base key, cursor. */
+export const SELECT_STATE = `
+select log.head,
+  (select recorded from events where key > ?2 + ?3 and key <= ?2 + log.head order by key limit 1),
+  (select count(*) from subscription_subjects where subscription = ?1 and attempts > 0)
+from subscriptions as subscription cross join logs as log on log.id = subscription.log
+where subscription.id = ?1`;
+
+/**
+ * Arguments: id, base key, cursor, JSON of the positions of the frozen batch. Events up to the cursor that are yet to be
+ * delivered, other than those of blocked subjects: how many, and when the first one was recorded.
+ */
+export const SELECT_BEFORE_CURSOR = `
+with behind as materialized (
+  select lane.subject, lane.next, min(coalesce(lane.stop, ${Number.MAX_SAFE_INTEGER}), (
+    select event.version from events as event where event.subject = lane.subject and event.key <= ?2 + ?3
+    order by event.version desc limit 1)) as last
+  from subscription_subjects as lane where lane.subscription = ?1 and lane.attempts = 0)
+select
+  (select coalesce(sum(last - next + 1), 0) from behind where last >= next) + (
+    select count(*) from json_each(?4) where value <= ?3),
+  (select min(recorded) from (
+    select (select event.recorded from events as event where event.subject = behind.subject
+      and event.version >= behind.next order by event.version limit 1) as recorded
+    from behind where last >= next
+    union all
+    select event.recorded from json_each(?4) as place cross join events as event on event.key = ?2 + place.value))`;
+
+interface BeforeCursor {
+  readonly events: number;
+  /** RFC 3339; null: there are none. */
+  readonly oldest: string | null;
+}
+
+async function beforeCursor(
+  database: Database,
+  { id, log, cursor, batch }: SubscriptionRecord,
+): Promise<BeforeCursor> {
+  const args = [id, log.base, cursor, JSON.stringify(batch?.positions ?? [])];
+  const [row] = await database.read({ sql: SELECT_BEFORE_CURSOR, args });
+  const oldest = row?.[1];
+  return { events: integerAt(row, 0), oldest: typeof oldest === "string" ? oldest : null };
+}
+
+/** How a subscription is now. */
+export async function stateOf(
+  database: Database,
+  subscription: SubscriptionRecord,
+  nowMs: number,
+): Promise<SubscriptionState> {
+  const { id, log, cursor, status, reason, rewind, trouble } = subscription;
+  const [row] = await database.read({ sql: SELECT_STATE, args: [id, log.base, cursor] });
+  const [head, first, blocked] =
+    row === undefined ? [cursor, null, 0] : [integerAt(row, 0), row[1], integerAt(row, 2)];
+  const after = Math.max(0, head - cursor);
+  // Looking for events before the cursor costs as much as there are after it and as there are blocked subjects, beside which
+  // they matter little.
+  const isFar = after > CATCHING_UP_EVENTS || blocked > MANY_BLOCKED;
+  const before = isFar ? { events: 0, oldest: null } : await beforeCursor(database, subscription);
+  const events = after + before.events;
+  const times = [first, before.oldest].flatMap((time) =>
+    typeof time === "string" ? [Date.parse(time)] : [],
+  );
+  const seconds = times.length === 0 ? 0 : Math.max(0, nowMs - Math.min(...times)) / 1_000;
+  const rest = { cursor, lag: { events, seconds }, blocked };
+  if (status === "paused") return { status, reason, ...rest };
+  if (trouble !== null) return { status: "failing", reason: `endpoint: ${trouble.error}`, ...rest };
+  if (blocked > 0) return { status: "failing", reason: "blocked subjects", ...rest };
+  const isBehind = events > CATCHING_UP_EVENTS || rewind !== null;
+  return { status: isBehind ? "catching-up" : "active", reason: null, ...rest };
+}
+
+/** A subject of which an event was not taken. */
+export interface BlockedSubjectRow {
+  readonly name: string;
+  /** The event that was not taken. */
+  readonly version: number;
+  readonly position: number;
+  readonly lane: StoredLane;
+}
+
+/** The event that is next for a lane. Where the subscription selects types, those after it that are of another are passed by. */
+function nextEvent({ filter: { types } }: SubscriptionRecord["config"], args: (string | number)[]): string {
+  const ofType =
+    types === undefined
+      ? ""
+      : `and event.type in (select value from json_each(?${args.push(JSON.stringify(types))}))`;
+  return `select event.key, event.version from events as event
+    where event.subject = lane.subject and event.version >= lane.next ${ofType} order by event.version limit 1`;
+}
+
+/** Subjects that are blocked, in order of name, after a cursor. */
+export async function listBlocked(
+  database: Database,
+  { id, log, config }: SubscriptionRecord,
+  { cursor, limit, name }: { readonly cursor: string; readonly limit: number; readonly name: string | null },
+): Promise<BlockedSubjectRow[]> {
+  const args: (string | number)[] = [id, cursor, limit];
+  const test = name === null ? "subject.name > ?2" : `subject.name = ?${args.push(name)}`;
+  const next = nextEvent(config, args);
+  const part = (column: string) => `(select ${column} from (${next}) as event)`;
+  const rows = await database.read({
+    sql: `select ${LANE_COLUMNS}, subject.name, coalesce(${part("key")}, ?${args.push(log.base)}), coalesce(${part("version")}, lane.next)
+      from subscription_subjects as lane cross join subjects as subject on subject.id = lane.subject
+      where lane.subscription = ?1 and lane.attempts > 0 and ${test} order by subject.name limit ?3`,
+    args,
+  });
+  return rows.map((row) => ({
+    lane: laneOf(row),
+    name: textAt(row, 11),
+    position: integerAt(row, 12) - log.base,
+    version: integerAt(row, 13),
+  }));
+}
+
+/** An event that was given up. */
+export interface Skip {
+  readonly subject: string;
+  readonly version: number;
+  readonly time: string;
+  readonly attempts: number;
+  readonly error: string | null;
+}
+
+function skipOf(row: Row): Skip {
+  const error = row[4];
+  return {
+    subject: textAt(row, 0),
+    version: integerAt(row, 1),
+    time: textAt(row, 2),
+    attempts: integerAt(row, 3),
+    error: typeof error === "string" ? error : null,
+  };
+}
+
+/** Events that were given up, the latest first. */
+export async function listSkips(database: Database, subscription: string, limit: number): Promise<Skip[]> {
+  const rows = await database.read({
+    sql: `select subject.name, skip.version, skip.time, skip.attempts, skip.error
+      from subscription_skips as skip cross join subjects as subject on subject.id = skip.subject
+      where skip.subscription = ?1 order by skip.time desc, subject.name, skip.version desc limit ?2`,
+    args: [subscription, limit],
+  });
+  return rows.map(skipOf);
+}
+
+/** The latest attempts, in order of time. */
+export async function listAttempts(database: Database, subscription: string): Promise<AttemptRecord[]> {
+  const [row] = await database.read({
+    sql: "select attempts from subscription_attempts where subscription = ?1",
+    args: [subscription],
+  });
+  return row === undefined ? [] : (JSON.parse(textAt(row, 0)) as AttemptRecord[]);
+}
+
+/** Positions that one query counts or looks through. */
+const WINDOW = 10_000;
+
+/**
+ * Position of the last event that was recorded before a time (UTC, ms). In the event log recorded times grow with
+ * positions; in a feed they do not, and the first one that is not before it counts.
+ */
+export async function positionBefore(
+  database: Database,
+  log: LogAddress,
+  head: number,
+  time: string,
+): Promise<number> {
+  for (let low = 0; low < head; low += WINDOW) {
+    const [row] = await database.read({
+      sql: "select min(key) - ?1 from events where key > ?1 + ?2 and key <= ?1 + ?3 and recorded >= ?4",
+      args: [log.base, low, Math.min(head, low + WINDOW), time],
+    });
+    if (typeof row?.[0] === "number") return row[0] - 1;
+  }
+  return head;
+}

@@ -1,0 +1,125 @@
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+
+import { Glob } from "bun";
+
+const SOURCE = join(import.meta.dir, "../src");
+
+/** What each part may import, besides itself. Dependencies point one way: from the last to the first. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  core: [],
+  storage: ["core"],
+  log: ["core", "storage"],
+  feeds: ["core", "storage", "log"],
+  webhooks: ["core", "storage", "log"],
+  backup: ["core", "storage", "log"],
+  doctor: ["core", "storage", "log", "feeds", "webhooks"],
+  http: ["core", "storage", "log", "feeds", "webhooks"],
+  client: ["core"],
+  consumer: ["core", "client"],
+  decider: ["core", "client"],
+  config: ["core", "feeds", "webhooks", "index.ts"],
+  jobs: ["core", "storage", "log", "feeds", "webhooks", "config"],
+  runtime: ["core", "storage", "log", "feeds", "webhooks", "http", "jobs", "config"],
+  embed: ["core", "feeds", "http", "client", "config", "jobs", "runtime"],
+  cli: ["core", "storage", "log", "feeds", "webhooks", "backup", "doctor", "client", "config", "runtime"],
+  build: [],
+};
+
+/** Time, chance and surroundings come in as parameters; only these touch the real ones. */
+const ROOTS =
+  /^(runtime|jobs|build|storage\/writer|cli|main\.ts|worker\.ts|core\/(timer|runtime-clock|system-clock)\.ts|client\/index\.ts|(consumer|decider)\/index\.ts)/;
+const AMBIENT = /\bDate\.now\(|\bMath\.random\(|\bset(Timeout|Interval|Immediate)\(|\bprocess\.env\b|\bBun\./;
+
+/** Whatever starts a timer. The runtime's timers fire at once for long waits, so one file bounds and splits them. */
+const TIMER =
+  /\bset(?:Timeout|Interval)\b(?!")|\bBun\.sleep|\bAbortSignal\.timeout\b|\btimers\/promises\b|\bscheduler\b|\.setTimeout\(/;
+const TIMER_FILE = "core/timer.ts";
+
+/** The wall clock is corrected at any time, so only what is stored, shown, signed or compared with such times reads it. */
+const WALL_CLOCK = /\bclock\.now\(\)|\b[sS]ystemClock\.now\(\)/;
+const READS_WALL_CLOCK = [
+  // Signs with it.
+  "cli/forward.ts",
+  // Compares it with dates in answers.
+  "cli/server.ts",
+  // Show when something happened, or is due.
+  "consumer/blocked.ts",
+  "consumer/deliver.ts",
+  "feeds/project/projector.ts",
+  "feeds/lifecycle/status.ts",
+  "http/subscriptions/metrics.ts",
+  "log/erase/sweeper.ts",
+  // Store when something happened, or compare it with what is stored.
+  "webhooks/subscriptions/deliver-test.ts",
+  "webhooks/subscriptions/redelivery.ts",
+  "webhooks/subscriptions/subscriptions.ts",
+  "feeds/lifecycle/clear.ts",
+  "feeds/lifecycle/register.ts",
+  "http/consumers/metrics.ts",
+  "http/consumers/consumers.ts",
+  "http/feeds/feeds.ts",
+  "http/service/service.ts",
+  "log/append/commit-queue.ts",
+  "log/key-expiry.ts",
+  "log/consumers/activity.ts",
+  // Secrets are replaced at a stored time.
+  "jobs/deliveries.ts",
+  "runtime/worker/deliveries.ts",
+  // Measures how far the wall clock is from an even run.
+  "webhooks/dispatch/run.ts",
+  "webhooks/dispatch/sender.ts",
+  // Have a steady clock, which `webhooks/dispatch/run.ts` makes.
+  "webhooks/endpoint/alarm.ts",
+  "webhooks/dispatch/dispatcher.ts",
+  "webhooks/dispatch/last-answers.ts",
+  "webhooks/dispatch/pending-deliveries.ts",
+];
+
+const files = [...new Glob("**/*.ts").scanSync(SOURCE)].filter((file) => !file.endsWith(".d.ts"));
+
+function partOf(file: string): string {
+  return file.includes("/") ? file.slice(0, file.indexOf("/")) : file;
+}
+
+function importsOf(file: string): string[] {
+  const text = readFileSync(join(SOURCE, file), "utf8");
+  return [...text.matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g)].flatMap(([, specifier]) => {
+    const target = relative(SOURCE, join(SOURCE, dirname(file), specifier ?? ""));
+    return target.startsWith("..") ? [] : [target];
+  });
+}
+
+test("every part imports only what it may", () => {
+  const wrong = files.flatMap((file) => {
+    const allowed = MAY_IMPORT[partOf(file)];
+    if (allowed === undefined) return file.includes("/") ? [`${file}: unknown part`] : [];
+    return importsOf(file)
+      .filter((target) => partOf(target) !== partOf(file) && !allowed.includes(partOf(target)))
+      .map((target) => `${file} imports ${target}`);
+  });
+  expect(wrong).toEqual([]);
+});
+
+test("time, chance and surroundings are parameters outside of the roots", () => {
+  const wrong = files.filter(
+    (file) => !ROOTS.test(file) && AMBIENT.test(readFileSync(join(SOURCE, file), "utf8")),
+  );
+  expect(wrong).toEqual([]);
+});
+
+test("only one file starts timers", () => {
+  const starting = files.filter((file) => TIMER.test(readFileSync(join(SOURCE, file), "utf8")));
+  expect(starting).toEqual([TIMER_FILE]);
+});
+
+test("only files that need a date read the wall clock", () => {
+  const reading = files.filter((file) => WALL_CLOCK.test(readFileSync(join(SOURCE, file), "utf8")));
+  expect(reading.toSorted()).toEqual(READS_WALL_CLOCK.toSorted());
+});
+
+test("files stay small", () => {
+  const large = files.filter((file) => readFileSync(join(SOURCE, file), "utf8").split("\n").length > 300);
+  expect(large).toEqual([]);
+});

@@ -1,0 +1,476 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+
+import type { Clock } from "../../../src/core/clock.ts";
+import { pageBody } from "../../../src/http/log/page-body.ts";
+import { ADVANCE_FEED } from "../../../src/feeds/project/write.ts";
+import { isFreeFor, takeLease } from "../../../src/storage/lease.ts";
+import type { LogReader } from "../../../src/log/read/reader.ts";
+import type { LogWriter } from "../../../src/log/append/writer.ts";
+import { systemClock } from "../../../src/core/system-clock.ts";
+import { examine } from "../../../src/doctor/doctor.ts";
+import type { Database } from "../../../src/storage/database.ts";
+import { openApp, type TestApp, type WireEvent } from "../../support/app.ts";
+import { newDatabase } from "../../support/new-database.ts";
+import { counted, sketch } from "../../support/feeds.ts";
+import { openProjection } from "../../support/projection.ts";
+
+let database: Database;
+let app: TestApp;
+beforeEach(async () => {
+  database = await newDatabase();
+  app = await openApp({ database });
+});
+afterEach(async () => {
+  expect(await examine(database)).toEqual([]);
+  await app.close();
+});
+
+const deps = () => ({ database, writer: app.store.writer });
+
+async function eventsOf(reader: LogReader, subject: string | null = null): Promise<WireEvent[]> {
+  const query = { subject, direction: "forwards", limit: 10_000, filter: {} } as const;
+  const { parts } = pageBody((await reader.page(query, "array")).parts, "array");
+  return (await new Response(new Blob([...parts])).json()) as WireEvent[];
+}
+
+async function until(done: () => Promise<boolean> | boolean): Promise<void> {
+  for (let tries = 0; tries < 400; tries += 1) {
+    if (await done()) return;
+    await Bun.sleep(5);
+  }
+  throw new Error("it did not happen");
+}
+
+const plain = sketch({ name: "plain" });
+const stateful = sketch({ name: "stateful", project: counted });
+
+describe("projecting", () => {
+  test("publishes what the source has, with its times, trace and origin", async () => {
+    await app.append("s-1", {
+      type: "A",
+      data: { n: 1 },
+      time: "2020-01-01T00:00:00Z",
+      metadata: { correlationId: "c", causationId: "d", traceparent: "t", secret: "x" },
+    });
+    await app.append("s-2", { type: "Other" }, { type: "B", data: { n: 2 } });
+    const { get, drain } = await openProjection(deps(), [plain]);
+    await drain();
+    const source = await app.get("/events");
+    const events = await eventsOf(get(plain.path).reader);
+    expect(events).toEqual([
+      {
+        specversion: "1.0",
+        id: "1",
+        source: "/feeds/plain/v1",
+        logidentity: expect.stringMatching(/^[0-9a-f]{16}$/) as string,
+        type: "PublicA",
+        subject: "s-1",
+        time: "2020-01-01T00:00:00Z",
+        recordedtime: source[0]?.["recordedtime"],
+        sequence: "0000000000000001",
+        correlationid: "c",
+        causationid: "d",
+        traceparent: "t",
+        projectedfrom: "1",
+        datacontenttype: "application/json",
+        data: { n: 1 },
+      },
+      expect.objectContaining({ id: "2", time: source[2]?.time ?? "", projectedfrom: "3", subject: "s-2" }),
+    ]);
+  });
+
+  test("folds state, whatever the batches", async () => {
+    for (let n = 0; n < 30; n += 1) await app.append(`s-${n % 3}`, { type: "A", data: n });
+    const { get, drain } = await openProjection(deps(), [stateful]);
+    await drain(4);
+    const events = await eventsOf(get(stateful.path).reader, "s-1");
+    expect(events.map(({ data }) => data)).toEqual(
+      Array.from({ length: 10 }, (_, n) => ({ count: n + 1, data: n * 3 + 1 })),
+    );
+    expect(events.map(({ sequence }) => Number(sequence))).toEqual(
+      Array.from({ length: 10 }, (_, n) => n + 1),
+    );
+  });
+
+  test("more events than a batch, a window or a page takes, of small and of large data", async () => {
+    const many = Array.from({ length: 10_000 }, (_, n) => ({ type: n % 3 === 0 ? "A" : "Other", data: n }));
+    for (let n = 0; n < 3; n += 1) await app.append(`s-${n}`, ...many);
+    const large = Array.from({ length: 12 }, () => ({ type: "A", data: "x".repeat(900_000) }));
+    await app.append("large", ...large);
+    await app.append("last", { type: "A", data: 1 });
+    const { get, drain, feeds } = await openProjection(deps(), [plain]);
+    await drain();
+    const { reader } = get(plain.path);
+    expect(await reader.head()).toBe(3 * 3_334 + 13);
+    expect(await feeds.state(get(plain.path))).toMatchObject({ status: "live", cursor: 30_013 });
+  });
+
+  test("a subject of which nothing is published is not there, but its state is kept", async () => {
+    const third = sketch({
+      name: "third",
+      project: (event, state) => {
+        const seen = counted(event, state);
+        return { state: seen.state, events: seen.state === 3 ? seen.events : [] };
+      },
+    });
+    await app.append("s-1", { type: "A" }, { type: "A" });
+    const { get, drain, feeds } = await openProjection(deps(), [third]);
+    await feeds.hydrate(get(third.path), "s-1");
+    await drain();
+    const { reader } = get(third.path);
+    expect(await reader.find("s-1")).toBeNull();
+    expect((await reader.subjects({ prefix: "", cursor: "", limit: 10 })).subjects).toEqual([]);
+    expect(await examine(database)).toEqual([]);
+    await app.append("s-1", { type: "A" });
+    await drain();
+    expect(await eventsOf(reader, "s-1")).toMatchObject([
+      { sequence: "0000000000000001", data: { count: 3 } },
+    ]);
+  });
+
+  test("an erased stream is erased, and begins anew", async () => {
+    await app.append("s-1", { type: "A", data: 1 }, { type: "A", data: 2 });
+    const { get, drain } = await openProjection(deps(), [stateful]);
+    await drain();
+    await app.fetch("/streams/s-1?reason=asked", { method: "DELETE" });
+    await drain();
+    const erased = await eventsOf(get(stateful.path).reader, "s-1");
+    expect(erased).toMatchObject([{ type: "kilde.erased", sequence: "0000000000000003", reason: "asked" }]);
+    expect(await get(stateful.path).reader.find("s-1")).toMatchObject({ erased: true, firstVersion: 3 });
+    await app.fetch("/streams/s-1", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ expectedVersion: 3, events: [{ type: "A", data: 3 }] }),
+    });
+    await drain();
+    const again = await eventsOf(get(stateful.path).reader, "s-1");
+    expect(again.map(({ data }) => data)).toEqual([undefined, { count: 1, data: 3 }]);
+    expect(await get(stateful.path).reader.find("s-1")).toMatchObject({ erased: false });
+  });
+
+  test("re-keyed by what the event says", async () => {
+    const byOwner = sketch({
+      name: "owners",
+      project: counted,
+      subject: ({ data }) => (data as { owner: string | null }).owner,
+    });
+    for (const [stream, owner] of [
+      ["a", "x"],
+      ["b", "y"],
+      ["c", "x"],
+      ["d", null],
+    ] as const)
+      await app.append(stream, { type: "A", data: { owner } });
+    const { get, drain, feeds } = await openProjection(deps(), [byOwner]);
+    const behind = await feeds.hydrate(get(byOwner.path), "x").catch((error: unknown) => error);
+    expect(behind).toMatchObject({ code: "feed-behind", members: { progress: { done: 0, total: 4 } } });
+    expect(await eventsOf(get(byOwner.path).reader)).toEqual([]);
+    await drain(1);
+    await feeds.hydrate(get(byOwner.path), "x");
+    const events = await eventsOf(get(byOwner.path).reader, "x");
+    expect(events.map(({ data }) => (data as { count: number }).count)).toEqual([1, 2]);
+    expect(await eventsOf(get(byOwner.path).reader)).toHaveLength(3);
+  });
+
+  test("a request for a re-keyed subject of a halted feed loses nothing", async () => {
+    let broken = true;
+    const byOwner = sketch({
+      name: "owners",
+      subject({ data }) {
+        const { owner } = data as { owner: string };
+        if (broken && owner === "y") throw new Error("nobody knows this owner");
+        return owner;
+      },
+    });
+    for (const owner of ["x", "y", "x", "y"]) await app.append("s", { type: "A", data: { owner } });
+    const { get, drain, feeds } = await openProjection(deps(), [byOwner]);
+    await drain();
+    for (const name of ["x", "y", "z"]) {
+      const failure = await feeds.hydrate(get(byOwner.path), name).catch((error: unknown) => error);
+      expect(failure).toMatchObject({
+        code: "projection-failed",
+        message: expect.stringContaining("event 2"),
+      });
+    }
+    broken = false;
+    await feeds.resume(get(byOwner.path));
+    await drain();
+    for (const name of ["x", "y"]) {
+      await feeds.hydrate(get(byOwner.path), name);
+      expect(await eventsOf(get(byOwner.path).reader, name)).toHaveLength(2);
+    }
+  });
+
+  test("a re-keyed subject is complete though the cursor lags behind events that do not count for it", async () => {
+    const byOwner = sketch({ name: "owners", subject: ({ data }) => (data as { owner: string }).owner });
+    await app.append("s", { type: "A", data: { owner: "x" } });
+    const { get, drain, feeds } = await openProjection(deps(), [byOwner]);
+    await drain();
+    await app.append("s", { type: "A", data: { owner: "y" } }, { type: "Unread" });
+    await feeds.hydrate(get(byOwner.path), "x");
+    expect(await eventsOf(get(byOwner.path).reader)).toHaveLength(1);
+    await expect(feeds.hydrate(get(byOwner.path), "y")).rejects.toMatchObject({ code: "feed-behind" });
+  });
+
+  test("a feed of a feed is not live while its source is being built, and its lag is that of both", async () => {
+    const up = sketch({ name: "up" });
+    const down = sketch({ name: "down", source: { log: up.path, types: ["PublicA"] } });
+    for (let n = 0; n < 10; n += 1) await app.append(`s-${n}`, { type: "A", data: n });
+    const { get, projector, feeds } = await openProjection(deps(), [up, down]);
+    const lease = async (path: string) => {
+      const taken = await takeLease(app.store.writer, path, "one");
+      if (taken === null) throw new Error("the lease is not free");
+      return { lease: taken, retry: false, flush: true };
+    };
+    const [first, second] = [projector(up.path, 4), projector(down.path)];
+    await first.step(await lease(up.path));
+    await first.step(await lease(up.path));
+    await first.settle();
+    for (let n = 0; n < 4; n += 1) await second.step(await lease(down.path));
+    expect(await feeds.state(get(up.path))).toMatchObject({ status: "building", lag: { events: 2 } });
+    expect(await feeds.state(get(down.path))).toMatchObject({ status: "building", lag: { events: 2 } });
+    for (let n = 0; n < 4; n += 1) await first.step(await lease(up.path));
+    for (let n = 0; n < 4; n += 1) await second.step(await lease(down.path));
+    expect(await feeds.state(get(down.path))).toMatchObject({ status: "live", lag: { events: 0 } });
+  });
+
+  test("a feed is a source too", async () => {
+    const upstream = sketch({ name: "up", project: counted });
+    const down = sketch({ name: "down", source: { log: upstream.path, types: ["PublicA"] } });
+    await app.append("s-1", { type: "A", data: 1 }, { type: "A", data: 2 });
+    const { get, drain, feeds } = await openProjection(deps(), [upstream, down]);
+    await feeds.hydrate(get(down.path), "s-1");
+    expect(await eventsOf(get(down.path).reader)).toMatchObject([
+      { type: "PublicPublicA", projectedfrom: "1" },
+      { type: "PublicPublicA", projectedfrom: "2" },
+    ]);
+    await drain();
+    expect(await eventsOf(get(down.path).reader)).toHaveLength(2);
+  });
+});
+
+describe("halting", () => {
+  test("at the event that fails, with what came before it; it goes on when it is resumed", async () => {
+    await app.append("s-1", { type: "A" }, { type: "Bad" }, { type: "A" });
+    await app.append("s-2", { type: "A" });
+    const { get, drain, feeds } = await openProjection(deps(), [plain, sketch({ name: "tolerant" })]);
+    await drain();
+    const halted = await feeds.state(get(plain.path));
+    expect(halted).toMatchObject({
+      status: "halted",
+      cursor: 1,
+      failure: { position: 2, subject: "s-1", message: "this is bad", issues: [{ pointer: "/bad" }] },
+    });
+    expect(await eventsOf(get(plain.path).reader)).toHaveLength(1);
+    expect(await feeds.state(get("/feeds/tolerant/v1"))).toMatchObject({ status: "live", cursor: 4 });
+    await expect(feeds.hydrate(get(plain.path), "s-1")).rejects.toMatchObject({ code: "projection-failed" });
+    await feeds.hydrate(get(plain.path), "s-2");
+    expect(await eventsOf(get(plain.path).reader, "s-2")).toHaveLength(1);
+    await drain();
+    expect((await feeds.state(get(plain.path)))?.failure?.since).toBe(halted?.failure?.since ?? "");
+
+    const mended = await openProjection(deps(), [
+      { ...sketch({ name: "tolerant" }), name: "plain", path: plain.path },
+    ]);
+    await mended.drain();
+    expect(await mended.feeds.state(mended.get(plain.path))).toMatchObject({ status: "live", failure: null });
+    expect(await eventsOf(get(plain.path).reader, "s-1")).toHaveLength(3);
+    expect(await eventsOf(get(plain.path).reader, "s-2")).toHaveLength(1);
+  });
+
+  test("ends when the event that fails is erased, and nothing is left of what it failed with", async () => {
+    await app.append("s-1", { type: "Bad" }, { type: "A" });
+    const { get, run, feeds } = await openProjection(deps(), [plain]);
+    const { stop } = run("me", app.store.reader);
+    const status = async () => (await feeds.state(get(plain.path)))?.status;
+    await until(async () => (await status()) === "halted");
+    await app.fetch("/streams/s-1?reason=asked", { method: "DELETE" });
+    await until(async () => (await status()) === "live");
+    expect(await feeds.state(get(plain.path))).toMatchObject({ cursor: 3, failure: null });
+    await stop();
+  });
+});
+
+describe("hydrating", () => {
+  test("completes one subject, and the walker repeats nothing", async () => {
+    for (let n = 0; n < 40; n += 1) await app.append(`s-${n % 4}`, { type: "A", data: n });
+    const { get, drain, feeds, projector } = await openProjection(deps(), [stateful]);
+    const lease = await takeLease(app.store.writer, stateful.path, "me");
+    if (lease === null) throw new Error("not free");
+    await projector(stateful.path, 10).step({ lease, retry: false, flush: false });
+    await feeds.hydrate(get(stateful.path), "s-2");
+    const { reader } = get(stateful.path);
+    expect(await eventsOf(reader, "s-2")).toHaveLength(10);
+    expect(await feeds.state(get(stateful.path))).toMatchObject({ status: "building", cursor: 10 });
+    await app.append("s-2", { type: "A", data: 40 });
+    await drain(7);
+    const events = await eventsOf(reader, "s-2");
+    expect(events.map(({ data }) => (data as { count: number }).count)).toEqual(
+      Array.from({ length: 11 }, (_, n) => n + 1),
+    );
+    expect(await eventsOf(reader)).toHaveLength(41);
+  });
+
+  test("a subject that is unknown leaves no trace", async () => {
+    const { get, feeds } = await openProjection(deps(), [plain]);
+    await feeds.hydrate(get(plain.path), "nobody");
+    expect(await get(plain.path).reader.find("nobody")).toBeNull();
+  });
+});
+
+describe("leases", () => {
+  test("a projector that lost its lease writes nothing", async () => {
+    await app.append("s-1", { type: "A" });
+    const { get, projector } = await openProjection(deps(), [plain]);
+    const old = await takeLease(app.store.writer, plain.path, "old");
+    if (old === null) throw new Error("not free");
+    expect(await takeLease(app.store.writer, plain.path, "new")).toBeNull();
+    await database.write([{ sql: "update leases set expires = 0", args: [] }]);
+    const taken = await takeLease(app.store.writer, plain.path, "new");
+    expect(taken?.token).toBe(old.token + 1);
+    const one = projector(plain.path);
+    expect(await one.step({ lease: old, retry: false, flush: false })).toEqual({ kind: "outdated" });
+    expect(await eventsOf(get(plain.path).reader)).toEqual([]);
+  });
+
+  test("a lease that expires further ahead than any lease can binds nobody, since the clock was ahead", async () => {
+    const { writer } = app.store;
+    for (const holder of ["one", "two"]) {
+      const lease = await takeLease(writer, plain.path, holder);
+      expect(lease?.holder).toBe(holder);
+      expect(await isFreeFor(database, plain.path, "other")).toBe(false);
+      expect(await takeLease(writer, plain.path, "other")).toBeNull();
+      // The process took it while the clock was two hours ahead, and was killed.
+      await database.write([{ sql: "update leases set expires = expires + 7200000", args: [] }]);
+      expect(await isFreeFor(database, plain.path, "other")).toBe(true);
+    }
+  });
+});
+
+describe("running", () => {
+  for (const [title, appended] of [
+    ["rests while others append much", 2_000],
+    ["rests less the less others append", 1],
+    ["goes on while nobody appends", 0],
+  ] as const) {
+    test(`a build ${title}`, async () => {
+      const many = Array.from({ length: 3_000 }, (_, n) => ({ type: "A", data: n }));
+      await app.append("s-1", ...many);
+      const others = Array.from({ length: appended }, () => ({ type: "Other" }));
+      const { writer } = app.store;
+      let writes = 0;
+      const slow: LogWriter = {
+        ...writer,
+        async write(statements) {
+          const written = await writer.write(statements);
+          writes += 1;
+          // For as long as there is something left to build.
+          if (appended > 0 && writes < 8) await app.append("other", ...others);
+          return written.outcome === "written" ? { ...written, durationMs: 3 } : written;
+        },
+      };
+      const rests: number[] = [];
+      const clock: Clock = {
+        ...systemClock,
+        sleep(ms, signal) {
+          if (ms > 0 && ms <= 3 * 5) rests.push(ms);
+          return systemClock.sleep(ms, signal);
+        },
+      };
+      const { feeds, get, run } = await openProjection({ database, writer: slow }, [plain]);
+      const running = run("one", app.store.reader, clock);
+      await until(async () => (await feeds.state(get(plain.path)))?.status === "live");
+      await running.stop();
+      expect(await get(plain.path).reader.head()).toBe(3_000);
+      if (appended === 0) expect(rests).toEqual([]);
+      else expect(rests.length).toBeGreaterThan(2);
+      if (appended > 1) expect(rests.filter((ms) => ms === 3 * 5).length).toBeGreaterThan(2);
+      if (appended === 1) expect(Math.min(...rests)).toBeLessThan(3 * 5);
+    });
+  }
+
+  test("a build goes on at once when a subject was hydrated in between", async () => {
+    for (let n = 0; n < 20; n += 1)
+      await app.append(`s-${n}`, ...Array.from({ length: 200 }, () => ({ type: "A" })));
+    const { writer } = app.store;
+    let writes = 0;
+    const { feeds, get, run } = await openProjection(
+      {
+        database,
+        writer: {
+          ...writer,
+          async write(statements) {
+            writes += 1;
+            // The walker has planned a batch already.
+            if (writes === 4) await feeds.hydrate(get(stateful.path), "s-19");
+            return writer.write(statements);
+          },
+        },
+      },
+      [stateful],
+    );
+    const slept: number[] = [];
+    const clock: Clock = {
+      ...systemClock,
+      sleep(ms, signal) {
+        slept.push(ms);
+        return systemClock.sleep(ms, signal);
+      },
+    };
+    const running = run("one", app.store.reader, clock);
+    await until(async () => (await feeds.state(get(stateful.path)))?.status === "live");
+    await running.stop();
+    expect(slept.filter((ms) => ms >= 500)).toEqual([]);
+    expect(await get(stateful.path).reader.head()).toBe(4_000);
+    expect(await get(stateful.path).reader.find("s-19")).toMatchObject({ version: 200 });
+  });
+
+  test("reading subjects does not hold up a build", async () => {
+    const streams = 40;
+    for (let n = 0; n < streams; n += 1)
+      await app.append(`s-${n}`, ...Array.from({ length: 100 }, () => ({ type: "A" })));
+    const { writer } = app.store;
+    let [projected, read] = [0, 0];
+    const { feeds, get, run } = await openProjection(
+      {
+        database,
+        writer: {
+          ...writer,
+          async write(statements) {
+            if (statements[0]?.sql === ADVANCE_FEED) {
+              projected += 1;
+              // Between planning and writing, another subject gets an event and is read.
+              const name = `s-${streams - 1 - (read % streams)}`;
+              read += 1;
+              if (read <= 3 * streams) {
+                await app.append(name, { type: "A" });
+                await feeds.hydrate(get(stateful.path), name);
+              }
+            }
+            return writer.write(statements);
+          },
+        },
+      },
+      [stateful],
+    );
+    const running = run("one", app.store.reader);
+    await until(async () => (await feeds.state(get(stateful.path)))?.status === "live");
+    await running.stop();
+    expect(await get(stateful.path).reader.head()).toBe(streams * 100 + Math.min(read, 3 * streams));
+    // Undisturbed, it takes 9 writes to reach the head, and one for each of the last appends.
+    expect(projected).toBeLessThan(30);
+  });
+
+  test("an append is soon in the feed, and in the feed of the feed; two processes publish once", async () => {
+    const down = sketch({ name: "down", source: { log: plain.path, types: ["PublicA"] } });
+    const { get, run } = await openProjection(deps(), [plain, down]);
+    const one = run("one", app.store.reader);
+    const two = run("two", app.store.reader);
+    for (let n = 0; n < 20; n += 1) await app.append(`s-${n}`, { type: "A", data: n });
+    const { reader } = get(down.path);
+    await until(async () => (await reader.head()) >= 20);
+    await Promise.all([one.stop(), two.stop()]);
+    expect((await eventsOf(reader)).map(({ data }) => data)).toEqual(Array.from({ length: 20 }, (_, n) => n));
+    expect([...one.events, ...two.events].filter(({ kind }) => kind === "failed")).toEqual([]);
+  });
+});

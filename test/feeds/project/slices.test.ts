@@ -1,0 +1,171 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+
+import type { Clock } from "../../../src/core/clock.ts";
+import type { Feed } from "../../../src/feeds/feed.ts";
+import { releaseLease, takeLease } from "../../../src/storage/lease.ts";
+import { registerFeeds } from "../../../src/feeds/lifecycle/register.ts";
+import { readFeed } from "../../../src/feeds/record.ts";
+import type { RunEvent } from "../../../src/feeds/project/run.ts";
+import { projectInSlices, type SliceDeps } from "../../../src/feeds/project/slice.ts";
+import type { Database } from "../../../src/storage/database.ts";
+import { systemClock } from "../../../src/core/system-clock.ts";
+import { openApp, type TestApp } from "../../support/app.ts";
+import { counted, sketch } from "../../support/feeds.ts";
+import { newDatabase } from "../../support/new-database.ts";
+
+const SLICE_MS = 60_000;
+
+let database: Database;
+let app: TestApp;
+let told: RunEvent[];
+beforeEach(async () => {
+  database = await newDatabase();
+  app = await openApp({ database });
+  told = [];
+});
+afterEach(() => app.close());
+
+/** Of a release whose contract is the first. */
+const RANK = 1;
+
+const stateful = sketch({ name: "stateful", project: counted });
+
+/** The feed's work, and the feed as the database has it. */
+async function workOn(feed: Feed, options: Partial<SliceDeps> = {}) {
+  const [registered] = await registerFeeds(database, systemClock, [feed]);
+  if (registered === undefined) throw new Error("the feed was not registered");
+  const work = projectInSlices(
+    {
+      database,
+      writer: app.store.writer,
+      clock: systemClock,
+      holder: "one",
+      retry: false,
+      onNews: () => {},
+      onEvent: (event) => told.push(event),
+      ...options,
+    },
+    registered,
+  );
+  const slice = (signal = new AbortController().signal) =>
+    work.runSlice({ deadline: systemClock.monotonic() + SLICE_MS, signal });
+  return { work, slice, record: () => readFeed(database, registered.log) };
+}
+
+async function append(count: number): Promise<void> {
+  await app.append("s-1", ...Array.from({ length: count }, (_, n) => ({ type: "A", data: n })));
+}
+
+test("a slice projects all there is, tells when the feed is live, and then has nothing to do", async () => {
+  await append(250);
+  const { slice, record } = await workOn(stateful, { batchEvents: 50 });
+  expect(await slice()).toBe("worked");
+  expect(await record()).toMatchObject({ status: "live", cursor: 250, head: 250 });
+  expect(told).toEqual([{ kind: "live", feed: stateful.path }]);
+  expect(await slice()).toBe("idle");
+});
+
+test("what is passed over is not looked at by the next slice again", async () => {
+  const { slice, record } = await workOn(sketch({ name: "narrow", source: { types: ["B"] } }));
+  await slice();
+  await append(10);
+  await slice();
+  expect(await record()).toMatchObject({ status: "live", cursor: 10, head: 0 });
+});
+
+test("a slice that is over stops after the batch it is at, and the next goes on", async () => {
+  await append(200);
+  let now = 0;
+  const clock: Clock = { ...systemClock, monotonic: () => (now += 1) };
+  const { work, record } = await workOn(stateful, { clock, batchEvents: 10 });
+  const cursors: number[] = [];
+  while (((await record())?.cursor ?? 0) < 200) {
+    await work.runSlice({ deadline: now + 8, signal: new AbortController().signal });
+    cursors.push((await record())?.cursor ?? 0);
+  }
+  expect(cursors.length).toBeGreaterThan(5);
+  expect(cursors).toEqual(cursors.toSorted((a, b) => a - b));
+  expect((await record())?.head).toBe(200);
+});
+
+test("a slice that may not begin does nothing", async () => {
+  await append(1);
+  const { slice, record } = await workOn(stateful);
+  expect(await slice(AbortSignal.abort())).toBe("idle");
+  expect(await record()).toMatchObject({ cursor: 0 });
+});
+
+test("a feed that another holds is left to it", async () => {
+  await append(1);
+  const { slice, record } = await workOn(stateful);
+  await takeLease(app.store.writer, stateful.path, "another", RANK);
+  expect(await slice()).toBe("idle");
+  expect(await record()).toMatchObject({ cursor: 0 });
+});
+
+test("what is appended while the lease is held is seen by who held it", async () => {
+  await append(1);
+  const { writer } = app.store;
+  let late = true;
+  const { slice, record } = await workOn(stateful, {
+    writer: {
+      ...writer,
+      async write(statements) {
+        const releases = statements[0]?.sql.startsWith("update leases set expires = 0") === true;
+        if (releases && late) {
+          late = false;
+          await append(1);
+          // Who appended finds the feed held, and leaves it.
+          const { slice: another } = await workOn(stateful, { holder: "another" });
+          expect(await another()).toBe("idle");
+        }
+        return writer.write(statements);
+      },
+    },
+  });
+  await slice();
+  expect(late).toBe(false);
+  expect(await record()).toMatchObject({ cursor: 2, head: 2 });
+});
+
+test("the lease is free after a slice, whatever became of it", async () => {
+  await append(1);
+  const { slice } = await workOn(stateful);
+  await slice();
+  expect(await takeLease(app.store.writer, stateful.path, "another")).not.toBeNull();
+});
+
+test("a halted feed counts as tried again when it was, and not while another holds the lease", async () => {
+  await app.append("s-1", { type: "A" }, { type: "Bad" });
+  await (await workOn(stateful)).slice();
+  let retried = 0;
+  const { slice } = await workOn(stateful, { retry: true, onRetried: () => (retried += 1) });
+  const lease = await takeLease(app.store.writer, stateful.path, "another", RANK);
+  expect(await slice()).toBe("idle");
+  expect(retried).toBe(0);
+  if (lease !== null) await releaseLease(app.store.writer, lease);
+  await slice();
+  await slice();
+  expect(retried).toBe(1);
+});
+
+test("a halted feed is tried again once by who may, and otherwise left", async () => {
+  await app.append("s-1", { type: "A" }, { type: "Bad" });
+  const { slice, record } = await workOn(stateful);
+  await slice();
+  expect(await record()).toMatchObject({ status: "halted", cursor: 1 });
+  expect(told.map(({ kind }) => kind)).toEqual(["halted"]);
+  expect(await slice()).toBe("idle");
+  expect(told).toHaveLength(1);
+
+  const mended = sketch({ name: "stateful", project: counted });
+  const { slice: again, record: after } = await workOn(
+    {
+      ...mended,
+      project: (subject, event, state) => mended.project(subject, { ...event, type: "A" }, state),
+    },
+    { retry: true },
+  );
+  expect(await again()).toBe("worked");
+  expect(await after()).toMatchObject({ status: "live", cursor: 2, head: 2 });
+});

@@ -1,0 +1,45 @@
+import { expect, test } from "bun:test";
+
+import { cleanUp, emptyFolder, run } from "../../cli/support.ts";
+import { ROUNDS, SEED } from "../../support/fuzz/chance.ts";
+import { buildBinary, serveFuzzed } from "../../support/fuzz/fuzzed-server.ts";
+
+cleanUp();
+
+/** Schemathesis (PyPI): `pip install schemathesis` puts it on the PATH. */
+const SCHEMATHESIS = process.env["KILDE_SCHEMATHESIS"] ?? Bun.which("schemathesis");
+const SECONDS_PER_ROUND = 40;
+
+if (SCHEMATHESIS === null) console.log("Skipped: schemathesis is not installed (pip install schemathesis)");
+else buildBinary();
+
+test.skipIf(SCHEMATHESIS === null)(
+  "Schemathesis over /openapi.json: no operation answers with a server error",
+  async () => {
+    const server = await serveFuzzed(emptyFolder());
+    const finished = await run(
+      [
+        "run",
+        `${server.url}/openapi.json`,
+        "--checks",
+        "not_a_server_error",
+        "--max-time",
+        String(SECONDS_PER_ROUND * ROUNDS),
+        // A request may ask for a long-poll.
+        "--request-timeout",
+        "70",
+        "--seed",
+        String(SEED),
+        "--warnings",
+        "off",
+      ],
+      { cwd: server.cwd, program: [SCHEMATHESIS ?? ""] },
+    );
+    expect({ exitCode: finished.exitCode, stdout: finished.stdout.slice(-4_000) }).toMatchObject({
+      exitCode: 0,
+    });
+    expect(await server.kilde(["doctor"])).toMatchObject({ exitCode: 0 });
+    expect((await server.stop()).exitCode).toBe(0);
+  },
+  ROUNDS * SECONDS_PER_ROUND * 1_000 + 240_000,
+);

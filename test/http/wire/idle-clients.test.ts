@@ -1,0 +1,152 @@
+import { expect, test } from "bun:test";
+import { connect, type Socket } from "node:net";
+
+import { createClient } from "../../../src/client/index.ts";
+import { settingsSchema } from "../../../src/config/settings.ts";
+import { createLog } from "../../../src/runtime/server/logger.ts";
+import { startServer } from "../../../src/runtime/server/serve.ts";
+
+/*
+ * Clients that do not do their part, on real connections: they hold no more than the bounds say, and not for long.
+ */
+
+function answerOf(socket: Socket): Promise<string> {
+  return new Promise((resolve) => {
+    let text = "";
+    socket.on("data", (bytes) => {
+      text += bytes.toString();
+      if (text.includes("\r\n\r\n")) resolve(text);
+    });
+    socket.on("close", () => resolve(text));
+  });
+}
+
+async function startBounded(limits: object): Promise<{ url: string; port: number; close(): Promise<void> }> {
+  const settings = {
+    ...settingsSchema.parse({ port: 0, databaseUrl: ":memory:", accessLog: false, limits }),
+    configFile: null,
+    databaseStated: true,
+  };
+  const bounded = await startServer({ settings, version: "test", log: createLog("silent") });
+  return { url: `http://127.0.0.1:${bounded.port}`, port: bounded.port, close: () => bounded.close() };
+}
+
+async function metric(url: string, name: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return Number(new RegExp(`^${name} (\\d+)$`, "m").exec(text)?.[1]);
+}
+
+async function until(holds: () => Promise<boolean> | boolean): Promise<void> {
+  for (let tries = 0; tries < 400; tries += 1) {
+    if (await holds()) return;
+    await Bun.sleep(25);
+  }
+  throw new Error("it did not happen");
+}
+
+function openAt(port: number): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, "127.0.0.1", () => resolve(socket));
+    socket.once("error", reject);
+  });
+}
+
+const APPEND = "POST /streams/s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+
+test("a body that does not arrive in time is answered with 408, and its connection is closed", async () => {
+  const { url, port, close } = await startBounded({ bodyTimeoutMs: 300 });
+  const starts = [
+    `${APPEND}Content-Length: 1000\r\n\r\n{"events":`,
+    `${APPEND}Content-Length: 500000\r\n\r\n{"events":${" ".repeat(100_000)}`,
+    `${APPEND}Transfer-Encoding: chunked\r\n\r\n5\r\n{"eve\r\n`,
+  ];
+  for (const start of starts) {
+    const socket = await openAt(port);
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    socket.write(start);
+    const answer = await answerOf(socket);
+    expect(answer).toMatch(/^HTTP\/1\.1 408 /);
+    await closed;
+  }
+  await until(async () => (await metric(url, "kilde_body_bytes")) === 0);
+  await close();
+}, 30_000);
+
+test("bodies that stand still leave room for others, and make room when they have stood too long", async () => {
+  const { url, port, close } = await startBounded({ bodiesBytes: 4 * 1024 * 1024, bodyBytes: 2_000_000 });
+  const standing: Socket[] = [];
+  for (let count = 0; count < 8; count += 1) {
+    const socket = await openAt(port);
+    socket.on("error", () => {});
+    socket.write(`${APPEND}Content-Length: 1500000\r\n\r\n${" ".repeat(900_000)}`);
+    standing.push(socket);
+  }
+  await until(async () => (await metric(url, "kilde_body_bytes")) > 2 * 1024 * 1024);
+  const append = (data: string) =>
+    fetch(`${url}/streams/s`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ events: [{ type: "T", data }] }),
+    });
+  const started = performance.now();
+  expect((await append("small")).status).toBe(201);
+  const large = await append("x".repeat(900_000));
+  // On a machine that is slow enough to have let two seconds pass, there is room already.
+  if (performance.now() - started < 1_000) {
+    expect(large.status).toBe(503);
+    expect(large.headers.get("retry-after")).not.toBeNull();
+  }
+  await until(async () => (await append("x".repeat(900_000))).status === 201);
+  for (const socket of standing) socket.destroy();
+  await until(async () => (await metric(url, "kilde_body_bytes")) === 0);
+  await close();
+}, 30_000);
+
+test("a body of one-byte chunks is read as any other", async () => {
+  const { url, port, close } = await startBounded({});
+  const body = JSON.stringify({ events: [{ type: "T", data: "x".repeat(50_000) }] });
+  const socket = await openAt(port);
+  const chunks = Array.from(body, (character) => `1\r\n${character}\r\n`).join("");
+  socket.write(`${APPEND}Transfer-Encoding: chunked\r\n\r\n${chunks}0\r\n\r\n`);
+  expect(await answerOf(socket)).toMatch(/^HTTP\/1\.1 201 /);
+  socket.destroy();
+  expect(await createClient({ url }).head()).toBe(1);
+  await close();
+});
+
+test("answers that nobody reads are bounded together, and those that stand still make room", async () => {
+  const { url, port, close } = await startBounded({ answersBytes: 8 * 1024 * 1024, answerTimeoutMs: 1_500 });
+  const client = createClient({ url });
+  // Far more than the kernel takes from the server for a connection.
+  for (let batch = 0; batch < 12; batch += 1) {
+    await client.append(
+      "s",
+      Array.from({ length: 12 }, () => ({ type: "T", data: "x".repeat(1_000_000) })),
+    );
+  }
+  const sockets: Socket[] = [];
+  const answers: string[] = [];
+  for (const accept of ["application/json", "text/event-stream"]) {
+    for (let count = 0; count < 10; count += 1) {
+      const socket = await openAt(port);
+      socket.on("error", () => {});
+      socket.write(`GET /events HTTP/1.1\r\nHost: localhost\r\nAccept: ${accept}\r\n\r\n`);
+      socket.once("data", (bytes) => {
+        answers.push(bytes.toString("latin1", 9, 12));
+        socket.pause();
+      });
+      // A follower may be disconnected before it is sent anything.
+      socket.once("close", () => answers.push("closed"));
+      sockets.push(socket);
+    }
+  }
+  await until(() => answers.length >= sockets.length);
+  expect(answers).toContain("503");
+  // One answer may be larger than its share where it is alone.
+  expect(await metric(url, "kilde_answer_bytes")).toBeLessThanOrEqual(18 * 1024 * 1024);
+  await until(async () => (await metric(url, "kilde_answer_bytes")) === 0);
+  await until(async () => (await metric(url, "kilde_followers")) === 0);
+  expect((await Array.fromAsync(client.read())).length).toBe(144);
+  for (const socket of sockets) socket.destroy();
+  await close();
+}, 60_000);

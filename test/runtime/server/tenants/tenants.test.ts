@@ -1,0 +1,494 @@
+import { describe, expect, test } from "bun:test";
+import { chmodSync, existsSync, mkdirSync, rmSync } from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+
+import Connection from "libsql";
+
+import { createClient, KildeError } from "../../../../src/client/index.ts";
+import { cleanUp, jsonLines, run, serve } from "../../../cli/support.ts";
+import { jsonPost, type Problem, takeEvents, TEST_SECRET_KEY, type WireEvent } from "../../../support/app.ts";
+import { at, configured, FEEDS, type Tenant, TENANTS, tenantsOf } from "./support.ts";
+
+cleanUp();
+
+async function problemOf(response: Response): Promise<Problem & { readonly instance: string }> {
+  expect(response.headers.get("content-type")).toBe("application/problem+json");
+  return (await response.json()) as Problem & { readonly instance: string };
+}
+
+describe("tenants by path and by host", () => {
+  test("each has a log, streams, feeds and consumers of its own", async () => {
+    const server = await serve(await configured(`tenants: ${TENANTS}, feeds: ${FEEDS}`));
+    const { a, b } = tenantsOf(server);
+    expect((await a.append("count-1", 1, 2)).status).toBe(201);
+    expect((await b.append("count-1", 10)).status).toBe(201);
+    expect((await b.append("count-2", 20)).status).toBe(201);
+    const subjects = (events: WireEvent[]) => events.map(({ id, subject }) => `${id} ${subject}`);
+    expect(subjects(await a.get("/events"))).toEqual(["1 count-1", "2 count-1"]);
+    expect(subjects(await b.get("/events"))).toEqual(["1 count-1", "2 count-2"]);
+    const sums = async ({ get }: Tenant) => {
+      const events = await get("/feeds/sums/v1/subjects/count-1");
+      return events.map(({ data, source }) => [data, source]);
+    };
+    expect(await sums(a)).toEqual([1, 3].map((sum) => [{ sum }, "/feeds/sums/v1"]));
+    expect(await sums(b)).toEqual([[{ sum: 10 }, "/feeds/sums/v1"]]);
+    await a.fetch("/events/consumers/cards", { ...jsonPost({ position: 1 }), method: "PUT" });
+    expect((await b.fetch("/events/consumers/cards")).status).toBe(404);
+    // Neither keeps the other from stopping.
+    expect((await server.stop()).exitCode).toBe(0);
+  });
+
+  test("are followed at the same time, each told only of its own", async () => {
+    const server = await serve(await configured(`tenants: ${TENANTS}, feeds: ${FEEDS}`));
+    const { a, b } = tenantsOf(server);
+    const stream = (tenant: Tenant, path: string) =>
+      tenant.fetch(path, { headers: { accept: "text/event-stream" } });
+    const live = [await stream(a, "/events"), await stream(b, "/events"), await stream(a, "/feeds/sums/v1")];
+    await b.append("count-b", 2);
+    await a.append("count-a", 1);
+    const first = await Promise.all(live.map(async (response) => (await takeEvents(response, 1))[0]?.data));
+    expect(first.map((event) => event?.subject)).toEqual(["count-a", "count-b", "count-a"]);
+    const polled = b.get("/events?lastEventId=1&timeout=30000");
+    await a.append("count-a", 3);
+    await b.append("count-b", 4);
+    expect((await polled).map(({ data }) => data)).toEqual([{ n: 4 }]);
+    // Those that go are not held for followers, also below a path.
+    const leaving = new AbortController();
+    await a.fetch("/events", { headers: { accept: "text/event-stream" }, signal: leaving.signal });
+    leaving.abort();
+    const followers = async () =>
+      /^kilde_followers (\d+)$/m.exec(await (await a.fetch("/metrics")).text())?.[1];
+    for (let wait = 0; (await followers()) !== "0" && wait < 50; wait += 1) await Bun.sleep(20);
+    expect(await followers()).toBe("0");
+  });
+
+  test("links, locations and problems are of the tenant, and the source of events is its log's name", async () => {
+    const server = await serve(await configured(`tenants: ${TENANTS}, feeds: ${FEEDS}`));
+    const { a, b } = tenantsOf(server);
+    const appended = await a.append("count-1", 1, 2, 3);
+    expect(appended.headers.get("location")).toBe("/shops/a/streams/count-1");
+    expect((await b.append("count-1", 1)).headers.get("location")).toBe("/streams/count-1");
+    const page = await a.fetch("/events?limit=1");
+    expect(page.headers.get("link")).toMatch(
+      /<\/shops\/a\/events\?limit=1&lastEventId=1-[0-9a-f]{16}&cacheKey=\d+-0>; rel="next"/,
+    );
+    expect(((await page.json()) as WireEvent[])[0]?.source).toBe("/events");
+    expect(await problemOf(await a.fetch("/streams/none"))).toMatchObject({
+      type: "/shops/a/problems/stream-not-found",
+      instance: "/shops/a/streams/none",
+    });
+    expect((await a.fetch("/problems/stream-not-found")).status).toBe(200);
+    const index = await a.get<{ links: Record<string, string> }>("");
+    expect(index.links["events"]).toBe("/shops/a/events");
+    const api = await a.get<{ servers: Record<string, { host: string; pathname?: string }> }>(
+      "/asyncapi.json",
+    );
+    expect(JSON.stringify(api.servers)).toContain("/shops/a");
+    expect((await a.fetch("/docs")).status).toBe(200);
+  });
+
+  test("a host goes before a path, in any case and with any port; a path is whole segments", async () => {
+    const server = await serve(await configured(`tenants: ${TENANTS}`));
+    const { a, b } = tenantsOf(server);
+    await a.append("of-a", 1);
+    await b.append("of-b", 1);
+    const asHost = (host: string, path: string) => fetch(server.url + path, { headers: { host } });
+    const subjectAt = async (host: string, path: string) => {
+      const response = await asHost(host, path);
+      return response.ok ? ((await response.json()) as WireEvent[])[0]?.subject : response.status;
+    };
+    expect(await subjectAt("SHOP-B.LOCALHOST:99", "/events")).toBe("of-b");
+    expect(await subjectAt("shop-b.localhost.", "/events")).toBe("of-b");
+    expect(await subjectAt("shop-b.localhost", "/shops/a/events")).toBe(404);
+    expect(await subjectAt("anything.localhost", "/shops/a/events")).toBe("of-a");
+    expect(await subjectAt("anything.localhost", "/shops/b/../a/events")).toBe("of-a");
+    expect(await subjectAt("anything.localhost", "/shops/ab/events")).toBe(404);
+    expect(await subjectAt("anything.localhost", "/events")).toBe(404);
+    expect(await subjectAt("anything.example", "/shops/a/events")).toBe(421);
+  });
+
+  test("what is no tenant's is told so, and the process answers for itself", async () => {
+    const server = await serve(await configured(`tenants: ${TENANTS}`));
+    for (const path of ["/events", "/", "/shops", "/shops/b/events", "/streams/a", "/docs"]) {
+      const response = await fetch(server.url + path);
+      expect([path, response.status]).toEqual([path, 404]);
+      const problem = await problemOf(response);
+      expect(problem).toMatchObject({ type: "/problems/tenant-not-found", instance: path });
+      // Whoever asks is not told who else is served.
+      expect(JSON.stringify(problem)).not.toContain("shop-a");
+    }
+    expect((await fetch(`${server.url}/streams/a`, jsonPost({ events: [{ type: "T" }] }))).status).toBe(404);
+    expect((await fetch(`${server.url}/problems/tenant-not-found`)).status).toBe(200);
+    const health = await fetch(`${server.url}/health`);
+    expect([health.status, health.headers.has("x-request-id")]).toEqual([200, true]);
+    expect((await fetch(`${server.url}/health`, { method: "POST" })).status).toBe(405);
+    const ready = (await (await fetch(`${server.url}/ready`)).json()) as object;
+    expect(ready).toMatchObject({
+      status: "ready",
+      tenants: { "shop-a": { status: "ready" }, "shop-b": { status: "ready" } },
+    });
+    const { a } = tenantsOf(server);
+    await a.append("x", 1, 2);
+    const metrics = await (await fetch(`${server.url}/metrics`)).text();
+    expect(metrics).toContain('kilde_event_log_head{tenant="shop-a"} 2\n');
+    expect(metrics).toContain('kilde_event_log_head{tenant="shop-b"} 0\n');
+    expect(metrics).toContain('kilde_tenant_up{tenant="shop-b"} 1\n');
+    expect(await (await a.fetch("/metrics")).text()).toContain("kilde_event_log_head 2\n");
+  });
+
+  test("a request without Host, as probes send it, is answered", async () => {
+    const server = await serve(await configured(`tenants: ${TENANTS}`));
+    const ask = (path: string) =>
+      new Promise<string>((resolve) => {
+        let text = "";
+        const socket = connect(Number(new URL(server.url).port), "127.0.0.1", () =>
+          socket.write(`GET ${path} HTTP/1.0\r\n\r\n`),
+        );
+        socket.on("data", (bytes) => (text += String(bytes)));
+        socket.on("close", () => resolve(text));
+      });
+    expect(await ask("/health")).toContain('{"status":"ok"');
+    expect(await ask("/shops/a/ready")).toContain('{"status":"ready"');
+    expect(await ask("/events")).toContain("tenant-not-found");
+  });
+
+  test("databaseUrl serves the rest if it is set", async () => {
+    const server = await serve(await configured(`tenants: ${TENANTS}, databaseUrl: "file:data/rest.db"`));
+    const rest = at(server.url);
+    const { a } = tenantsOf(server);
+    await rest.append("of-the-rest", 1);
+    expect((await rest.get("/events"))[0]?.subject).toBe("of-the-rest");
+    expect(await a.get("/events")).toEqual([]);
+    expect((await rest.fetch("/nothing")).status).toBe(404);
+    expect(await rest.get<object>("/ready")).toMatchObject({
+      tenants: { default: { status: "ready" }, "shop-a": { status: "ready" } },
+    });
+    expect((await server.stop()).stderr).toContain(`  default  ${server.url} (database file:data/rest.db)\n`);
+  });
+
+  test("a body that is too large is refused below a path as it is at the root", async () => {
+    const server = await serve(
+      await configured(`tenants: ${TENANTS}, limits: { bodyBytes: 2_000, eventBytes: 1_000 }`),
+    );
+    for (const { append, fetch: call } of Object.values(tenantsOf(server))) {
+      const body = JSON.stringify({ events: [{ type: "T", data: "x".repeat(3_000) }] });
+      expect((await call("/streams/large", jsonPost(body))).status).toBe(413);
+      expect((await append("small", 1)).status).toBe(201);
+    }
+  });
+
+  test("a shutdown ends the followers of all, and answers what waits", async () => {
+    const server = await serve(await configured(`tenants: ${TENANTS}, feeds: ${FEEDS}`));
+    const { a, b } = tenantsOf(server);
+    await a.append("count-1", 1);
+    const waiting = [a, b].flatMap(({ fetch: call }) => [
+      call("/events", { headers: { accept: "text/event-stream" } }).then((response) => response.text()),
+      call("/events?lastEventId=1&timeout=30000").catch(() => null),
+      call("/feeds/sums/v1?lastEventId=9&timeout=30000").catch(() => null),
+    ]);
+    await Bun.sleep(200);
+    const started = performance.now();
+    expect((await server.stop()).exitCode).toBe(0);
+    expect(performance.now() - started).toBeLessThan(5_000);
+    const [text] = await Promise.all(waiting);
+    expect(text).toMatch(/id: 1-[0-9a-f]{16}\nevent: Added\n/);
+  });
+
+  test("webhooks of each are delivered, and those of no other", async () => {
+    const received: string[] = [];
+    const receiver = Bun.serve({
+      port: 0,
+      async fetch(request) {
+        const { data } = (await request.json()) as WireEvent;
+        received.push(`${new URL(request.url).pathname} ${JSON.stringify(data)}`);
+        return new Response(null, { status: 204 });
+      },
+    });
+    const server = await serve(await configured(`tenants: ${TENANTS}`), [], {
+      environment: { KILDE_SECRET_KEYS: TEST_SECRET_KEY, KILDE_EGRESS_ALLOW: "127.0.0.1" },
+    });
+    const { a, b } = tenantsOf(server);
+    const subscribe = async ({ fetch: call }: Tenant, path: string) => {
+      const url = `http://127.0.0.1:${receiver.port}${path}`;
+      const made = await call("/subscriptions", jsonPost({ source: "/events", url }));
+      return [made.status, made.headers.get("location")?.replace(/sub_.*/, "")];
+    };
+    expect(await subscribe(a, "/of-a")).toEqual([201, "/shops/a/subscriptions/"]);
+    expect(await subscribe(b, "/of-b")).toEqual([201, "/subscriptions/"]);
+    await a.append("x", 1);
+    await b.append("x", 2);
+    for (let wait = 0; received.length < 2 && wait < 100; wait += 1) await Bun.sleep(50);
+    expect(received.toSorted()).toEqual(['/of-a {"n":1}', '/of-b {"n":2}']);
+    const list = await a.get<{ subscriptions: readonly object[] }>("/subscriptions");
+    expect(list.subscriptions).toHaveLength(1);
+    expect((await server.stop()).exitCode).toBe(0);
+    await receiver.stop(true);
+  });
+
+  test("everything is there after a restart, and the log says whose a request was", async () => {
+    const cwd = await configured(`tenants: ${TENANTS}, feeds: ${FEEDS}`);
+    const before = await serve(cwd);
+    const first = tenantsOf(before);
+    await first.a.append("count-1", 1);
+    await first.b.append("count-1", 2);
+    const { stdout, stderr, exitCode } = await before.stop();
+    expect(exitCode).toBe(0);
+    expect(stderr).toContain(`  shop-a  ${before.url}/shops/a (database file:data/a.db)\n`);
+    expect(stderr).toContain(`  shop-b  http://Shop-B.localhost:${new URL(before.url).port} (database`);
+    const requests = jsonLines(stdout).filter(({ msg }) => msg === "request");
+    expect(requests.map(({ tenant, path }) => [tenant, path])).toEqual([
+      ["shop-a", "/streams/count-1"],
+      ["shop-b", "/streams/count-1"],
+    ]);
+    const { a, b } = tenantsOf(await serve(cwd));
+    await a.append("count-1", 5);
+    expect((await a.get("/feeds/sums/v1/subjects/count-1")).map(({ data }) => data)).toEqual([
+      { sum: 1 },
+      { sum: 6 },
+    ]);
+    expect((await b.get("/events")).map(({ data }) => data)).toEqual([{ n: 2 }]);
+  });
+});
+
+describe("what befalls one tenant", () => {
+  test("is not felt by others: a database that is none, at the start", async () => {
+    const cwd = await configured(`tenants: ${TENANTS}`);
+    await Bun.write(
+      join(cwd, "data/b.db"),
+      "this is not a database, however long one looks at it".repeat(100),
+    );
+    const server = await serve(cwd);
+    const { a, b } = tenantsOf(server);
+    expect((await a.append("x", 1)).status).toBe(201);
+    const refused = await b.fetch("/events");
+    expect([refused.status, refused.headers.get("retry-after")]).toEqual([503, "1"]);
+    expect(await problemOf(refused)).toMatchObject({
+      type: "/problems/storage-unavailable",
+      instance: "/events",
+    });
+    const ready = await fetch(`${server.url}/ready`);
+    expect(ready.status).toBe(200);
+    expect(await ready.json()).toMatchObject({
+      status: "degraded",
+      tenants: { "shop-a": { status: "ready" }, "shop-b": { status: "unavailable" } },
+    });
+    expect([(await a.fetch("/ready")).status, (await b.fetch("/ready")).status]).toEqual([200, 503]);
+    expect(await (await fetch(`${server.url}/metrics`)).text()).toContain(
+      'kilde_tenant_up{tenant="shop-b"} 0\n',
+    );
+    // It is tried again, and served as soon as it can be.
+    rmSync(join(cwd, "data/b.db"));
+    for (let wait = 0; (await b.fetch("/ready")).status !== 200 && wait < 100; wait += 1) await Bun.sleep(50);
+    expect((await b.append("y", 1)).status).toBe(201);
+    expect((await server.stop()).stdout).toContain('"tenant":"shop-b","err"');
+  });
+
+  test.skipIf(process.getuid?.() === 0)("a folder that may not be written", async () => {
+    const cwd = await configured(
+      `tenants: [{ name: "a", path: "/a", databaseUrl: "file:a.db" }, { name: "b", path: "/b", databaseUrl: "file:closed/b.db" }]`,
+    );
+    mkdirSync(join(cwd, "closed"));
+    chmodSync(join(cwd, "closed"), 0o500);
+    const server = await serve(cwd);
+    expect((await at(`${server.url}/a`).append("x", 1)).status).toBe(201);
+    expect((await at(`${server.url}/b`).append("x", 1)).status).toBe(503);
+  });
+
+  test("a disk that is full", async () => {
+    const cwd = await configured(
+      `accessLog: false, tenants: [
+        { name: "a", path: "/a", databaseUrl: "file:a.db" },
+        { name: "b", path: "/b", databaseUrl: "file:small/b.db" },
+      ]`,
+    );
+    const small = join(cwd, "small");
+    mkdirSync(small);
+    const mounted = Bun.spawnSync(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", small]).exitCode === 0;
+    // Only who may mount has such a disk.
+    if (!mounted) return;
+    try {
+      const server = await serve(cwd);
+      const [a, b] = [at(`${server.url}/a`), at(`${server.url}/b`)];
+      const large = jsonPost({ events: [{ type: "T", data: "x".repeat(300_000) }] });
+      const statuses: number[] = [];
+      for (let n = 0; n < 5; n += 1) statuses.push((await b.fetch("/streams/large", large)).status);
+      expect(statuses.at(-1)).toBe(507);
+      expect((await a.fetch("/streams/large", large)).status).toBe(201);
+      expect((await b.fetch("/events?limit=1")).status).toBe(200);
+      expect((await fetch(`${server.url}/health`)).status).toBe(200);
+      await server.stop();
+    } finally {
+      Bun.spawnSync(["umount", "-l", small]);
+    }
+  });
+
+  test("a feed that is halted in one goes on in the other", async () => {
+    const server = await serve(await configured(`tenants: ${TENANTS}, feeds: ${FEEDS}`));
+    const { a, b } = tenantsOf(server);
+    await a.append("count-1", 13);
+    await b.append("count-1", 14);
+    expect(await b.get("/feeds/sums/v1?timeout=10000")).toHaveLength(1);
+    const status = async (tenant: Tenant) =>
+      (await tenant.get<{ status: string }>("/feeds/sums/v1/status")).status;
+    for (let wait = 0; (await status(a)) !== "halted" && wait < 100; wait += 1) await Bun.sleep(50);
+    expect(await status(a)).toBe("halted");
+    await b.append("count-1", 1);
+    expect((await b.get("/feeds/sums/v1?lastEventId=1&timeout=10000")).map(({ data }) => data)).toEqual([
+      { sum: 15 },
+    ]);
+    expect((await a.append("count-2", 1)).status).toBe(201);
+  });
+});
+
+describe("serve refuses to start", () => {
+  test("on a database of a newer schema, and says whose", async () => {
+    const cwd = await configured(`tenants: ${TENANTS}`);
+    expect((await run(["migrate"], { cwd })).stdout).toContain("shop-b: applied 0000_log\n");
+    const connection = new Connection(join(cwd, "data/b.db"));
+    connection.exec("insert into __drizzle_migrations (id, hash, created_at) values (99, 'x', 0)");
+    connection.close();
+    const { exitCode, stderr } = await run(["serve", "--port", "0"], { cwd });
+    expect(stderr).toStartWith("kilde: tenant shop-b: file:data/b.db: The database has a newer schema");
+    expect(exitCode).toBe(1);
+  });
+
+  test("with a feed that breaks its promise in one of them, and says whose", async () => {
+    const cwd = await configured(`tenants: ${TENANTS}, feeds: ${FEEDS}`);
+    const server = await serve(cwd);
+    const { b } = tenantsOf(server);
+    await b.append("count-1", 1);
+    // What was published is promised, and not what a server was started with.
+    for (let tries = 0; tries < 200 && (await b.get("/feeds/sums/v1")).length === 0; tries += 1)
+      await Bun.sleep(25);
+    await server.stop();
+    rmSync(join(cwd, "data/a.db"));
+    await configured(
+      `tenants: ${TENANTS}, feeds: ${FEEDS.replace("sum: z.int()", "sum: z.string()")} as never`,
+      cwd,
+    );
+    const { exitCode, stderr } = await run(["serve", "--port", "0"], { cwd });
+    expect(stderr).toMatch(/^kilde: tenant shop-b: .*sums.*v1/);
+    expect(exitCode).toBe(2);
+  });
+
+  test("with feeds that cannot be served, before any database is made", async () => {
+    const cwd = await configured(
+      `tenants: ${TENANTS}, feeds: [{ name: "Not a name", version: 0, events: {}, contract: {}, publish: {} }] as never`,
+    );
+    const { exitCode, stderr } = await run(["serve", "--port", "0"], { cwd });
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain("Not a name");
+    expect(existsSync(join(cwd, "data"))).toBe(false);
+  });
+});
+
+describe("programs", () => {
+  test("kilde/client works below a path and at a host", async () => {
+    const server = await serve(await configured(`tenants: ${TENANTS}, feeds: ${FEEDS}`));
+    for (const { url } of Object.values(tenantsOf(server))) {
+      const client = createClient({ url: `${url}/` });
+      await client.append(
+        "count-1",
+        [1, 2, 3].map((n) => ({ type: "Added", data: { n } })),
+      );
+      await client.transact([{ stream: "count-2", events: [{ type: "Added", data: { n: 4 } }] }]);
+      const read = await Array.fromAsync(client.read({ pageSize: 2 }));
+      expect(read.map(({ position }) => position)).toEqual([1, 2, 3, 4]);
+      for await (const { data } of client.follow({ feed: "sums/v1" })) {
+        expect(data).toEqual({ sum: 1 });
+        break;
+      }
+      expect(await client.head()).toBe(4);
+      expect((await Array.fromAsync(client.streams())).map(({ stream }) => stream)).toEqual([
+        "count-1",
+        "count-2",
+      ]);
+      expect((await client.commit(2, { consumer: "cards" })).committed).toBe(2);
+      const refused = await client
+        .append("count-1", { type: "T" }, { expectedVersion: 9 })
+        .catch((error) => error as unknown);
+      expect(refused instanceof KildeError && refused.code).toBe("version-conflict");
+    }
+    const nobody = createClient({ url: server.url });
+    const unknown = await nobody.head().catch((error: unknown) => error);
+    expect(unknown).toBeInstanceOf(Error);
+    const told = await Array.fromAsync(nobody.read()).catch((error: unknown) => error);
+    expect(told instanceof KildeError && told.code).toBe("tenant-not-found");
+  });
+
+  test("the command line works with a path in its URL", async () => {
+    const server = await serve(await configured(`tenants: ${TENANTS}, feeds: ${FEEDS}`));
+    for (const { url: KILDE_URL } of Object.values(tenantsOf(server))) {
+      const kilde = (...args: string[]) => server.kilde(args, { environment: { KILDE_URL } });
+      expect(await kilde("append", "count-1", "Added", '{"n":1}')).toMatchObject({ exitCode: 0 });
+      const events = join(server.cwd, "events.ndjson");
+      expect(await kilde("export", events)).toMatchObject({ exitCode: 0 });
+      expect((await kilde("read")).stdout).toContain('"subject":"count-1"');
+      expect((await kilde("streams")).stdout).toContain("count-1");
+      expect((await kilde("feeds", "list")).stdout).toContain("sums");
+      expect((await kilde("consumers")).exitCode).toBe(0);
+      rmSync(events);
+    }
+    const { exitCode, stderr } = await server.kilde(["read"]);
+    expect(stderr).toContain("No tenant is at /events of this host");
+    expect(exitCode).toBe(1);
+  });
+
+  test("a tenant moves to another process with all that it is, while the other stays", async () => {
+    const cwd = await configured(`tenants: ${TENANTS}, feeds: ${FEEDS}`);
+    const server = await serve(cwd);
+    const { a } = tenantsOf(server);
+    await a.append("count-1", 1, 2);
+    const before = await a.get("/feeds/sums/v1/subjects/count-1");
+    expect((await server.kilde(["backup", "--tenant", "shop-a", "moved.db"])).exitCode).toBe(0);
+    const newTenants = `[{ name: "shop-a", host: "shop-a.localhost", databaseUrl: "file:here.db" }]`;
+    const elsewhere = await configured(`tenants: ${newTenants}, feeds: ${FEEDS}`);
+    const restored = await run(
+      [
+        "restore",
+        "--tenant",
+        "shop-a",
+        join(cwd, "moved.db"),
+        "--erasures",
+        join(cwd, "moved.db.erasures.ndjson"),
+      ],
+      { cwd: elsewhere },
+    );
+    expect(restored.exitCode).toBe(0);
+    const second = await serve(elsewhere);
+    const moved = at(`http://shop-a.localhost:${new URL(second.url).port}`);
+    // A restored log has an identity of its own, with the old one in its lineage.
+    expect(await moved.get("/feeds/sums/v1/subjects/count-1")).toEqual(
+      before.map((event) => ({ ...event, logidentity: expect.stringMatching(/^[0-9a-f]{16}$/) })),
+    );
+    expect((await moved.append("count-1", 3)).status).toBe(201);
+    expect((await moved.get("/events")).map(({ id }) => id)).toEqual(["1", "2", "3"]);
+  });
+
+  test("migrate, doctor, backup and restore take a tenant", async () => {
+    const cwd = await configured(`tenants: ${TENANTS}`);
+    const kilde = (...args: string[]) => run(args, { cwd });
+    expect((await kilde("migrate", "--tenant", "shop-a")).stdout).toMatch(
+      /^shop-a: created a new database at .*\/a\.db\nshop-a: applied/,
+    );
+    expect(existsSync(join(cwd, "data/b.db"))).toBe(false);
+    const all = await kilde("migrate", "--json");
+    expect(jsonLines(all.stdout)).toMatchObject([{ tenant: "shop-a", applied: [] }, { tenant: "shop-b" }]);
+    expect((await kilde("doctor", "--tenant", "shop-b")).stdout).toBe("file:data/b.db is sound\n");
+    expect(await kilde("doctor")).toMatchObject({
+      exitCode: 2,
+      stderr:
+        "kilde: Which database? The configuration has 2\n  Name one with --tenant (shop-a, shop-b) or --database-url.\n",
+    });
+    expect(await kilde("doctor", "--tenant", "shop-c")).toMatchObject({
+      exitCode: 2,
+      stderr: 'kilde: tenant: there is no "shop-c" (flag --tenant)\n  There are shop-a, shop-b.\n',
+    });
+    expect((await kilde("backup", "--tenant", "shop-a", "a.db")).exitCode).toBe(0);
+    rmSync(join(cwd, "data"), { recursive: true });
+    expect((await kilde("restore", "--tenant", "shop-a", "a.db", "--force")).exitCode).toBe(0);
+    expect(existsSync(join(cwd, "data/a.db"))).toBe(true);
+    expect((await kilde("doctor", "a.db")).stdout).toBe("file:a.db is sound\n");
+  });
+});

@@ -1,0 +1,150 @@
+import { describe, expect, test } from "bun:test";
+import { tmpdir } from "node:os";
+
+import { serve } from "../cli/support.ts";
+import { jsonPost } from "../support/app.ts";
+import { hasSqld, startReplica, startSqld } from "../support/sqld.ts";
+import { startFollowing, startOwnReader } from "../runtime/server/faults/readers.ts";
+import { ask, isReady, under, until } from "../runtime/server/faults/scene.ts";
+import { startServer } from "../runtime/server/servers.ts";
+
+/*
+ * A server that reads from a replica of its libSQL server, among others that do not. The replica is late, cut off, killed
+ * and made anew under load; then all that is promised must be so (`verify`).
+ */
+
+const TIMEOUT_MS = 240_000;
+
+/** The default of `limits.replicaWaitMs`, and what a machine that has much to do may add. */
+const WAIT_MS = 2_000;
+const SLACK_MS = 3_000;
+
+describe.skipIf(!hasSqld)("a server that reads from a replica", () => {
+  test(
+    "the replica is late, cut off, killed and made anew",
+    () =>
+      under({ seed: 20 }, async ({ cluster, load, leader, other, ask: askOnly }) => {
+        const replica = await cluster.startReplica();
+        const reader = await cluster.start({ replica });
+        await until("it reads", async () => (await ask(reader, "/events?limit=1")).status === 200);
+        let turn = 0;
+        const anyNode = () => (turn++ % 2 === 0 ? reader : other);
+        const followings = [
+          ...["/events", "/feeds/sums/v1", "/feeds/copies/v1"].flatMap((path) => [
+            startFollowing(() => reader, path, "event-stream"),
+            startFollowing(() => reader, path, "long-poll"),
+          ]),
+          // Between two servers, one of which may be behind.
+          startFollowing(anyNode, "/events", "pages"),
+          startFollowing(anyNode, "/feeds/sums/v1", "event-stream"),
+        ];
+        const own = startOwnReader(reader, load);
+        const more = (count: () => number, many: number) => {
+          const wanted = count() + many;
+          return until("reads are answered so", () => Promise.resolve(count() >= wanted));
+        };
+        /** It takes in what it lacks about as fast as the load goes on, so that this is let rest meanwhile. */
+        const caughtUp = async () => {
+          askOnly([]);
+          await more(own.found, 10);
+          askOnly(cluster.nodes);
+        };
+        const headOf = async (path: string) => {
+          const response = await leader.fetch(`${path}?limit=1&direction=backwards`);
+          return Number(response.headers.get("kilde-head"));
+        };
+        const shown = (position: number) => ({ headers: { "Kilde-Position": String(position) } });
+
+        await load.progress(300);
+        await more(own.found, 20);
+        expect(own.behind()).toBe(0);
+
+        replica.network.set({ kind: "slow", answerMs: 300 });
+        await more(own.found, 10);
+        expect(own.behind()).toBe(0);
+
+        replica.network.set({ kind: "frozen" });
+        await more(own.behind, 1);
+        const seen = { type: "Added", data: { id: "seen", n: 1 } };
+        const appended = await ask(reader, "/streams/seen", jsonPost({ events: [seen] }));
+        expect(appended.status).toBe(201);
+        const { position } = appended.body as { position: number };
+        load.acknowledged.push({ id: "seen", stream: "seen", version: 1, position });
+        const refused = await ask(reader, "/events?limit=1", shown(position));
+        expect(refused).toMatchObject({ status: 503, body: { type: "/problems/replica-behind", position } });
+        expect(refused.waitedMs).toBeLessThan(WAIT_MS + SLACK_MS);
+        expect((await ask(reader, "/streams/seen")).body).toMatchObject({ type: "/problems/replica-behind" });
+        expect((await ask(reader, `/events?lastEventId=${position}`)).body).toEqual([]);
+        expect((await ask(reader, "/events?limit=1")).status).toBe(200);
+        expect((await ask(other, "/events?limit=1", shown(position))).status).toBe(200);
+        expect((await ask(reader, "/events?limit=1", shown(position + 1_000_000))).status).toBe(400);
+        expect(await isReady(reader)()).toBe(true);
+        // A subject of a feed is complete nevertheless.
+        const stream = load.acknowledged.at(-2)?.stream ?? "";
+        const complete = await ask(reader, `/feeds/sums/v1/subjects/${stream}`);
+        const source = await ask(leader, `/streams/${stream}`);
+        expect((complete.body as unknown[]).length).toBeGreaterThanOrEqual(1);
+        expect((source.body as unknown[]).length).toBeGreaterThanOrEqual((complete.body as unknown[]).length);
+        await load.progress(100);
+
+        replica.network.set({ kind: "fine" });
+        await caughtUp();
+
+        replica.network.set({ kind: "refusing" });
+        await more(own.behind, 1);
+        replica.network.set({ kind: "fine" });
+        await caughtUp();
+
+        for (const anew of [false, true]) {
+          await replica.sqld.restart({ anew });
+          await caughtUp();
+        }
+        await cluster.sqld.restart();
+        await caughtUp();
+
+        await own.stop();
+        expect(own.wrong).toEqual([]);
+        const heads = new Map<string, number>();
+        for (const path of ["/events", "/feeds/sums/v1", "/feeds/copies/v1"])
+          heads.set(path, await headOf(path));
+        for (const following of followings) {
+          const head = heads.get(following.path) ?? 0;
+          expect(head).toBeGreaterThan(0);
+          await until("everything is followed", () => Promise.resolve(following.last() >= head));
+          await following.stop();
+          expect(following.wrong).toEqual([]);
+        }
+        console.log(
+          JSON.stringify({
+            found: own.found(),
+            behind: own.behind(),
+            failed: own.failed(),
+            reconnected: followings.map((each) => each.failures()),
+          }),
+        );
+      }),
+    TIMEOUT_MS,
+  );
+
+  test("a server warns of a replica that cannot be read, or is another database's", async () => {
+    const [primary, other] = [await startSqld(), await startSqld()];
+    const away = await startReplica(primary.grpcUrl);
+    await away.stop();
+    const { url: filled, stop } = await startServer(other.url);
+    await fetch(`${filled}/streams/s`, jsonPost({ events: [{ type: "Added", data: { n: 1 } }] }));
+    await stop();
+    for (const [readUrl, warning] of [
+      [away.url, "the replica cannot be read now"],
+      [other.url, "it is no replica of it"],
+    ] as const) {
+      const environment = { KILDE_DATABASE_URL: primary.url, KILDE_READ_URL: readUrl };
+      const server = await serve(tmpdir(), [], { environment });
+      await Bun.sleep(WAIT_MS + 1_000);
+      expect((await fetch(`${server.url}/ready`)).status).toBe(200);
+      const { stdout } = await server.stop();
+      expect(stdout).toContain(warning);
+    }
+    await primary.stop();
+    await other.stop();
+  }, 60_000);
+});

@@ -1,0 +1,146 @@
+import { expect, test } from "bun:test";
+
+import { startDeliveries } from "../../../src/jobs/delivery-runner.ts";
+import { DEFAULT_LIMITS } from "../../../src/core/limits.ts";
+import { jsonPost, type TestApp, TEST_SECRET_KEY } from "../../support/app.ts";
+import { crashAtNextWrite, failRuns } from "../../support/failing-thread.ts";
+import { type ThreadedApp, withThreadedApp } from "../../support/threaded-app.ts";
+
+const FAILING = new URL("../../support/failing-thread.ts", import.meta.url);
+
+/** By then a thread that failed is up again, also on a busy machine. */
+const SOON_MS = 20_000;
+const TIMEOUT_MS = 3 * SOON_MS;
+
+async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  const end = performance.now() + SOON_MS;
+  while (!(await isSo())) {
+    if (performance.now() > end) throw new Error("it did not happen in time");
+    await Bun.sleep(10);
+  }
+}
+
+async function append(app: TestApp, stream: string): Promise<number> {
+  return (await app.fetch(`/streams/${stream}`, jsonPost({ events: [{ type: "Counted" }] }))).status;
+}
+
+/** Has the thread that writes fail, while appends wait for it. */
+async function bringDown({ app, failures }: ThreadedApp): Promise<void> {
+  const before = failures.length;
+  // The first is under way, and the others bring the thread down.
+  const under = append(app, "lost-1");
+  await Bun.sleep(50);
+  const statuses = await Promise.all([under, append(app, "lost-2"), append(app, "lost-3")]);
+  expect(statuses).toEqual([503, 503, 503]);
+  expect(failures.length).toBeGreaterThan(before);
+}
+
+test(
+  "when the thread that writes fails, appends are refused, reads go on, and the thread is started again",
+  () =>
+    withThreadedApp(async (threaded) => {
+      const { app, path, failures } = threaded;
+      failRuns(path, ["second-write", "open", "second-write"]);
+      await threaded.begin();
+      await bringDown(threaded);
+      expect(String(failures[0]?.cause)).toContain("out of memory");
+      expect(await app.get("/events")).toEqual([]);
+
+      const refused = await app.fetch("/streams/a", jsonPost({ events: [{ type: "Counted" }] }));
+      expect(refused.status).toBe(503);
+      const problem = await refused.text();
+      expect(problem).toContain("storage-unavailable");
+      expect(problem).not.toContain("out of memory");
+      expect((await app.fetch("/ready")).status).toBe(503);
+
+      await until(() => threaded.restarts() === 1);
+      await bringDown(threaded);
+      await until(async () => (await append(app, "a")) === 201);
+      expect((await app.fetch("/ready")).status).toBe(200);
+      expect(await append(app, "a")).toBe(201);
+      expect(await app.get("/events")).toMatchObject([
+        { subject: "a", id: "1" },
+        { subject: "a", id: "2" },
+      ]);
+      expect(failures.map(({ cause }) => /error: (.*)/.exec(String(cause))?.[1])).toEqual([
+        "out of memory",
+        "no file descriptors",
+        "out of memory",
+      ]);
+    }, FAILING),
+  TIMEOUT_MS,
+);
+
+test(
+  "a thread that ends without a word is started again as well",
+  () =>
+    withThreadedApp(async (threaded) => {
+      failRuns(threaded.path, ["exit"]);
+      await threaded.begin();
+      expect(await append(threaded.app, "a")).toBe(503);
+      await until(async () => (await append(threaded.app, "a")) === 201);
+    }, FAILING),
+  TIMEOUT_MS,
+);
+
+test(
+  "a thread that cannot open at the first start is not tried again, and what waits is refused",
+  () =>
+    withThreadedApp(async (threaded) => {
+      failRuns(threaded.path, ["open"]);
+      expect(threaded.begin()).rejects.toThrow("no file descriptors");
+      expect(await append(threaded.app, "a")).toBe(503);
+      expect(threaded.failures).toHaveLength(1);
+    }, FAILING),
+  TIMEOUT_MS,
+);
+
+test(
+  "webhooks are delivered on when the thread that writes was started again",
+  () =>
+    withThreadedApp(async (threaded) => {
+      const { app, storage, path } = threaded;
+      const received: string[] = [];
+      const receiver = Bun.serve({
+        port: 0,
+        async fetch(request) {
+          received.push(((await request.json()) as { id: string }).id);
+          return new Response();
+        },
+      });
+      const events: unknown[] = [];
+      failRuns(path, []);
+      await threaded.begin();
+      const url = `http://127.0.0.1:${receiver.port}/`;
+      expect((await app.fetch("/subscriptions", jsonPost({ source: "/events", url }))).status).toBe(201);
+      const delivering = startDeliveries({
+        url: `file:${path}`,
+        database: storage.database,
+        writer: app.store.writer,
+        limits: DEFAULT_LIMITS,
+        pollIntervalMs: 20,
+        connect: storage.connect,
+        egressAllow: ["127.0.0.1"],
+        secretKeys: [TEST_SECRET_KEY],
+        onEvent: (event) => events.push(event),
+      });
+      try {
+        await app.append("a", { type: "A" });
+        await until(() => received.includes("1"));
+        crashAtNextWrite(path);
+        await until(async () => (await append(app, "a")) === 503);
+        await until(async () => (await append(app, "a")) === 201);
+        const head = (await app.get<{ id: string }[]>("/events")).length;
+        await until(() => received.includes(String(head)));
+        // Progress is stored again: that is what needs the thread.
+        await until(async () => {
+          const { subscriptions } = await app.get<{ subscriptions: { cursor: number }[] }>("/subscriptions");
+          return subscriptions[0]?.cursor === head;
+        });
+      } finally {
+        await delivering.close();
+        await receiver.stop(true);
+      }
+    }, FAILING),
+  TIMEOUT_MS,
+);

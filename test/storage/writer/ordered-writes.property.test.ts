@@ -1,0 +1,144 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+
+import { createDeadlines } from "../../../src/core/deadlines.ts";
+import { INSERT_EVENTS } from "../../../src/log/append/append.ts";
+import type { Database, Statement } from "../../../src/storage/database.ts";
+import { storageFailure } from "../../../src/storage/failures.ts";
+import { openDatabase } from "../../../src/storage/open.ts";
+import {
+  createWriteServer,
+  createThreadWrites,
+  THREAD_DEADLINE_MS,
+} from "../../../src/storage/writer/thread-writes.ts";
+import { systemClock } from "../../../src/core/system-clock.ts";
+import { jsonPost, openApp } from "../../support/app.ts";
+import { channel } from "../../support/channel.ts";
+
+/** A database in memory that is written through a channel; `failing` says which writes fail, and how. */
+function distantDatabase(failing: (statements: readonly Statement[]) => Error | null): Database {
+  const database = openDatabase({ url: ":memory:" });
+  const [here, there] = channel();
+  createWriteServer(async (statements) => {
+    const error = failing(statements);
+    if (error !== null) throw error;
+    return database.write(statements);
+  }, systemClock).serve(there);
+  return {
+    ...database,
+    ordered: true,
+    write: createThreadWrites(here, createDeadlines(systemClock, THREAD_DEADLINE_MS)).write,
+  };
+}
+
+const insert = (value: number) => [{ sql: "insert into numbers values (?)", args: [value] }];
+
+test("a write that was sent before the failure of an earlier one was known does not run", async () => {
+  const database = distantDatabase((statements) =>
+    statements.some(({ args }) => args[0] === 2) ? new Error("disk is full") : null,
+  );
+  await database.write([{ sql: "create table numbers (value integer)", args: [] }]);
+
+  const sent = [1, 2, 3, 4].map((value) => database.write(insert(value)));
+  const outcomes = await Promise.allSettled(sent);
+  expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected", "rejected"]);
+  const failures = outcomes.map((outcome) => outcome.status === "rejected" && storageFailure(outcome.reason));
+  expect(failures).toEqual([false, "full", "conflict", "conflict"]);
+
+  await database.write(insert(5));
+  expect(await database.read({ sql: "select value from numbers", args: [] })).toEqual([[1], [5]]);
+});
+
+/** How many events each write has, for so many clients who each append once they are answered. */
+async function groupSizes(clients: number, appendsEach: number): Promise<number[]> {
+  const sizes: number[] = [];
+  const database = distantDatabase((statements) => {
+    const rows = statements.find(({ sql }) => sql === INSERT_EVENTS)?.args.at(-1);
+    if (typeof rows === "string") sizes.push((JSON.parse(rows) as unknown[]).length);
+    return null;
+  });
+  const app = await openApp({ database });
+  const append = async (client: number) => {
+    for (let number = 0; number < appendsEach; number += 1) {
+      const body = { events: [{ type: "Counted", data: number }] };
+      const { status } = await app.fetch(`/streams/s-${client}`, jsonPost(body));
+      expect(status).toBe(201);
+    }
+  };
+  await Promise.all(Array.from({ length: clients }, (_, client) => append(client)));
+  await app.close();
+  return sizes;
+}
+
+test("of many who append at once, one half is written while the other is answered", async () => {
+  const sizes = await groupSizes(80, 4);
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(320);
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(40);
+  expect(sizes.length).toBeLessThan(20);
+});
+
+test("few who append at once share a commit", async () => {
+  const sizes = await groupSizes(16, 1);
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(16);
+  expect(sizes.length).toBeLessThanOrEqual(2);
+});
+
+test(
+  "appends that are planned on a write that fails are planned anew, and nothing is lost or torn",
+  () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 20, maxLength: 160 }),
+        // Clients that each wait for an answer: as many as keep several groups under way, or share them.
+        fc.constantFrom(12, 64),
+        fc.infiniteStream(fc.constantFrom("none", "none", "none", "conflict", "full")),
+        async (streams, clientCount, faults) => {
+          let armed = false;
+          const database = distantDatabase(() => {
+            const fault = armed ? faults.next().value : "none";
+            if (fault === "conflict") return new Error("UNIQUE constraint failed: events.subject");
+            return fault === "full" ? new Error("database or disk is full") : null;
+          });
+          const app = await openApp({ database });
+          armed = true;
+          const append = async (stream: number | undefined, number: number) => {
+            // Out of step, so that some come while a group is under way.
+            await new Promise((resolve) => setTimeout(resolve, number % 5));
+            const body = { events: [{ type: "Counted", data: number }] };
+            const response = await app.fetch(`/streams/s-${stream}`, jsonPost(body));
+            return {
+              number,
+              status: response.status,
+              body: (await response.json()) as { position?: number },
+            };
+          };
+          const clients = Array.from({ length: clientCount }, async (_, client) => {
+            const answers: Awaited<ReturnType<typeof append>>[] = [];
+            for (let number = client; number < streams.length; number += clientCount) {
+              answers.push(await append(streams[number], number));
+            }
+            return answers;
+          });
+          const answers = (await Promise.all(clients)).flat();
+          armed = false;
+
+          const log = await app.get("/events");
+          expect(log.map(({ id }) => Number(id))).toEqual(log.map((_, index) => index + 1));
+          const versions = new Map<string, number>();
+          for (const { subject, sequence } of log) {
+            expect(Number(sequence)).toBe((versions.get(subject) ?? 0) + 1);
+            versions.set(subject, Number(sequence));
+          }
+          const written = answers.filter(({ status }) => status === 201);
+          expect(answers.every(({ status }) => status === 201 || status === 507)).toBe(true);
+          expect(log.map(({ data }) => Number(data)).sort((a, b) => a - b)).toEqual(
+            written.map(({ number }) => number).sort((a, b) => a - b),
+          );
+          for (const { number, body } of written) expect(log[(body.position ?? 0) - 1]?.data).toBe(number);
+          await app.close();
+        },
+      ),
+      { numRuns: 30 },
+    ),
+  60_000,
+);

@@ -1,0 +1,129 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+
+import { createDeadlines } from "../../../src/core/deadlines.ts";
+import type { Database, Row, Statement } from "../../../src/storage/database.ts";
+import { storageFailure } from "../../../src/storage/failures.ts";
+import { openDatabase } from "../../../src/storage/open.ts";
+import {
+  createWriteServer,
+  createThreadWrites,
+  THREAD_DEADLINE_MS,
+} from "../../../src/storage/writer/thread-writes.ts";
+import { systemClock } from "../../../src/core/system-clock.ts";
+import { channel } from "../../support/channel.ts";
+
+const CREATE = [
+  { sql: "create table numbers (value integer primary key autoincrement, number unique, text)", args: [] },
+];
+const READ = { sql: "select value, number from numbers order by value", args: [] };
+
+/** Rows that each have a number nobody else has, or else none of them is written. */
+function insert(numbers: readonly number[], characters = 10): Statement[] {
+  const sql = "insert into numbers (number, text) values (?, ?) returning number";
+  return numbers.map((number) => ({ sql, args: [number, "x".repeat(characters)] }));
+}
+
+/** A database in memory, with so many senders that write it through channels, and how many transactions it ran. */
+function served(senders: number, writeMs = 0) {
+  const database = openDatabase({ url: ":memory:" });
+  let transactions = 0;
+  const server = createWriteServer(async (statements) => {
+    transactions += 1;
+    await Bun.sleep(writeMs);
+    return database.write(statements);
+  }, systemClock);
+  const writes = Array.from({ length: senders }, (): Database["write"] => {
+    const [here, there] = channel();
+    server.serve(there);
+    return createThreadWrites(here, createDeadlines(systemClock, THREAD_DEADLINE_MS)).write;
+  });
+  return { database, writes, transactions: () => transactions, settled: () => server.settled() };
+}
+
+test("small writes of several senders that wait together share one commit", async () => {
+  const { database, writes, transactions } = served(3);
+  await database.write(CREATE);
+  const rows = await Promise.all(writes.map((write, index) => write(insert([index * 2, index * 2 + 1]))));
+  expect(rows).toEqual([
+    [[[0]], [[1]]],
+    [[[2]], [[3]]],
+    [[[4]], [[5]]],
+  ]);
+  expect(transactions()).toBe(1);
+});
+
+test("large writes that wait together do not keep each other waiting", async () => {
+  const { database, writes, transactions } = served(3);
+  await database.write(CREATE);
+  await Promise.all(writes.map((write, index) => write(insert([index], 30_000))));
+  expect(transactions()).toBe(3);
+});
+
+test("what waits is written before the server of writes is settled", async () => {
+  const { database, writes, settled } = served(2, 30);
+  await database.write(CREATE);
+  const sent = writes.flatMap((write, index) => [
+    write(insert([index])),
+    write(insert([index + 10], 30_000)),
+  ]);
+  await Bun.sleep(10);
+  await settled();
+  expect(await database.read({ sql: "select count(*) from numbers", args: [] })).toEqual([[4]]);
+  await Promise.all(sent);
+});
+
+interface Write {
+  readonly sender: number;
+  readonly numbers: readonly number[];
+  readonly characters: number;
+}
+
+type Outcome = readonly (readonly Row[])[] | "conflict";
+
+/** What becomes of writes that are all sent before one is answered, if they run one after the other. */
+function oneByOne(writes: readonly Write[], table: Set<number>): Outcome[] {
+  const failed = new Set<number>();
+  return writes.map(({ sender, numbers }) => {
+    const clash = new Set(numbers).size < numbers.length || numbers.some((number) => table.has(number));
+    if (failed.has(sender) || clash) {
+      failed.add(sender);
+      return "conflict";
+    }
+    for (const number of numbers) table.add(number);
+    return numbers.map((number) => [[number]]);
+  });
+}
+
+test("writes that share commits end as if they had run one after the other", () => {
+  const write = fc.record({
+    sender: fc.nat(2),
+    numbers: fc.array(fc.nat(60), { minLength: 1, maxLength: 3 }),
+    characters: fc.constantFrom(10, 10, 10, 10, 25_000),
+  });
+  const rounds = fc.array(fc.array(write, { minLength: 1, maxLength: 8 }), { minLength: 1, maxLength: 6 });
+  return fc.assert(
+    fc.asyncProperty(rounds, async (sent) => {
+      const { database, writes } = served(3);
+      await database.write(CREATE);
+      const table = new Set<number>();
+      for (const round of sent) {
+        const outcomes = await Promise.all(
+          round.map(async ({ sender, numbers, characters }): Promise<Outcome> => {
+            try {
+              return (await writes[sender]?.(insert(numbers, characters))) ?? [];
+            } catch (error) {
+              expect(storageFailure(error)).toBe("conflict");
+              return "conflict";
+            }
+          }),
+        );
+        expect(outcomes).toEqual(oneByOne(round, table));
+      }
+      const stored = await database.read(READ);
+      expect(stored.map(([, number]) => number)).toEqual([...table]);
+      database.close();
+    }),
+    { numRuns: 150 },
+  );
+}, 60_000);

@@ -1,0 +1,66 @@
+import { afterAll, beforeAll, expect } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { type Served, serve } from "../../cli/support.ts";
+import { TEST_SECRET_KEY } from "../app.ts";
+
+const ROOT = join(import.meta.dir, "../../..");
+const built = mkdtempSync(join(tmpdir(), "kilde-fuzz-"));
+
+/** The binary, as users run it. */
+export const PROGRAM = [join(built, "kilde")];
+
+/** Builds the binary for the tests of a file. Each file calls it once. */
+export function buildBinary(): void {
+  beforeAll(async () => {
+    const child = Bun.spawn([process.execPath, "src/build/build.ts", "--binary", "--outdir", built], {
+      cwd: ROOT,
+      stdout: "ignore",
+      stderr: "inherit",
+    });
+    expect(await child.exited).toBe(0);
+  }, 300_000);
+  afterAll(() => rmSync(built, { recursive: true, force: true }));
+}
+
+/** A feed that keeps its subjects, and one that is re-keyed with a state. */
+export const CONFIG = `
+import { defineConfig, defineFeed } from "kilde";
+import { z } from "zod";
+const events = { Noted: z.unknown() };
+const contract = { Noted: z.object({ kind: z.string() }) };
+const publish = { Noted: ({ data }) => ({ type: "Noted", data: { kind: typeof data } }) };
+export default defineConfig({
+  feeds: [
+    defineFeed({ name: "notes", version: 1, events, contract, publish }),
+    defineFeed({ name: "by-author", version: 1, events, contract, publish,
+      subject: ({ stream }) => "author-" + (stream.length % 3),
+      state: { initial: { count: 0 }, evolve: { Noted: ({ count }) => ({ count: count + 1 }) } } }),
+  ],
+});
+`;
+
+const ENVIRONMENT = {
+  KILDE_ACCESS_LOG: "false",
+  KILDE_SECRET_KEYS: TEST_SECRET_KEY,
+  KILDE_EGRESS_ALLOW: "127.0.0.1",
+};
+
+/** Starts the binary in a folder, with feeds and webhooks. */
+export async function serveFuzzed(cwd: string): Promise<Served> {
+  await Bun.write(join(cwd, "kilde.config.ts"), CONFIG);
+  return serve(cwd, [], { program: PROGRAM, environment: ENVIRONMENT });
+}
+
+/** The most memory that a process has had, in MiB; null where the system does not tell. */
+export function peakMemoryMiB(pid: number): number | null {
+  try {
+    const kib = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+    return kib === undefined ? null : Number(kib) / 1024;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
+    throw error;
+  }
+}

@@ -1,0 +1,96 @@
+import { expect, test } from "bun:test";
+
+import { jsonText } from "../../src/core/json.ts";
+import { DEFAULT_LIMITS } from "../../src/core/limits.ts";
+import { addSubscription } from "../../src/webhooks/subscriptions/change.ts";
+import { readSubscription } from "../../src/webhooks/subscriptions/record.ts";
+import { deliver } from "../../src/webhooks/dispatch/run.ts";
+import { EVENT_LOG_ADDRESS } from "../../src/log/keys.ts";
+import type { Database } from "../../src/storage/database.ts";
+import { openStore } from "../../src/log/store.ts";
+import { systemClock } from "../../src/core/system-clock.ts";
+import { newDatabase } from "../support/new-database.ts";
+
+test("who takes over continues from what the last holder stored last, also when that was just before", async () => {
+  const database = await newDatabase();
+  const deps = { database, clock: systemClock, limits: DEFAULT_LIMITS, pollIntervalMs: 20 };
+  const store = await openStore(deps);
+  const events = Array.from({ length: 5 }, () => ({
+    type: "A",
+    time: null,
+    data: jsonText({}),
+    extensions: null,
+  }));
+  const part = { subject: "s", expectedVersion: "any", erases: false, events } as const;
+  await store.writer.append({ parts: [part], idempotency: null });
+  const id = "sub_handover";
+  await addSubscription(store.writer, {
+    id,
+    log: EVENT_LOG_ADDRESS,
+    config: {
+      url: "https://receiver.example/hook",
+      filter: {},
+      mode: { kind: "single" },
+      concurrency: 8,
+      attempts: null,
+      headerNames: [],
+      ratePerMinute: null,
+      consentedOrigin: null,
+      description: "",
+    },
+    secrets: { signing: [], headers: null },
+    cursor: 5,
+    now: new Date().toISOString(),
+    mostSubscriptions: 10,
+  });
+  // The last holder had passed the subject, which stands behind the cursor in a row of its own ...
+  const lane = `insert into subscription_subjects (subscription, subject, next, attempts, due, ahead)
+    select '${id}', id, 1, 0, 0, 0 from subjects where name = 's'`;
+  // ... and its last write, before it lets go of the lease, has the cursor at the subject again.
+  const lastWrite = [
+    `update subscriptions set cursor = 0 where id = '${id}'`,
+    "delete from subscription_subjects",
+  ];
+  const run = (statements: readonly string[]) => database.write(statements.map((sql) => ({ sql, args: [] })));
+  await run([lane]);
+  let isWritten = false;
+  const late: Database = {
+    ...database,
+    async write(statements) {
+      if (!isWritten && statements.some(({ sql }) => sql.includes("insert into leases"))) {
+        isWritten = true;
+        await run(lastWrite);
+      }
+      return database.write(statements);
+    },
+  };
+  const sent: string[] = [];
+  const delivering = deliver({
+    database: late,
+    writer: {
+      ...store.writer,
+      write: async (statements) => ({
+        outcome: "written",
+        rows: await late.write(statements),
+        durationMs: 0,
+      }),
+    },
+    clock: systemClock,
+    chance: Math.random,
+    holder: "next",
+    send(request) {
+      sent.push((JSON.parse(request.body ?? "") as { id: string }).id);
+      return Promise.resolve({ kind: "answered", status: 204, durationMs: 1, header: () => null });
+    },
+    secretsOf: () => Promise.resolve({ sign: () => "v1,simulated", headers: {} }),
+    readerOf: () => store.reader,
+    blockedSubjects: 2,
+    mostRetryAfterMs: 1_000,
+    onEvent: () => {},
+  });
+  const isThrough = async () => isWritten && (await readSubscription(database, id))?.cursor === 5;
+  while (!(await isThrough())) await Bun.sleep(10);
+  await delivering.close();
+  expect(sent).toEqual(["1", "2", "3", "4", "5"]);
+  database.close();
+});

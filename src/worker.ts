@@ -7,10 +7,7 @@ import type { KildeConfig } from "./config/settings.ts";
 import { unknownVariables } from "./config/unknown-variables.ts";
 import { KildeError } from "./core/errors.ts";
 import { type OptionNames, refuseUnknownOptions } from "./core/known-options.ts";
-import { problemResponse } from "./http/pipeline/problems.ts";
-import { targetError } from "./http/pipeline/request-target.ts";
-import { refuse } from "./http/pipeline/tenants.ts";
-import { requestIdOf } from "./http/pipeline/request-id.ts";
+import { createPipeline } from "./http/pipeline/pipeline.ts";
 import { logDeliveryEvent } from "./jobs/delivery-events.ts";
 import { logFeedEvent } from "./jobs/feed-events.ts";
 import { type Calls, countCalls } from "./jobs/call-budget.ts";
@@ -145,33 +142,37 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
   return {
     async fetch(request, env, context) {
       const keep = keeperOf(context);
-      const badTarget = targetError(request);
-      if (badTarget !== null) return refuse({ clock, onAccess: null }, request, badTarget, "");
-      let served: ServedDatabase | null = null;
-      let invocation: Invocation;
-      try {
-        const configured = configuredBy(env);
-        served = configured.databaseFor(request);
-        if (served === null) {
-          const error = new KildeError("tenant-not-found", "No tenant is at this host and path");
-          return refuse({ clock, onAccess: null }, request, error, "");
-        }
-        invocation = await open(served, configured, countCalls(databaseCalls), keep);
-      } catch (error) {
-        const requestId = requestIdOf(request.headers);
-        logger.error({ err: error, requestId, tenant: served?.tenant }, "the worker could not start");
-        const known =
-          error instanceof KildeError ? error : new KildeError("internal", `Request ${requestId} failed`);
-        const basePath = served?.path ?? "";
-        return problemResponse(new URL(request.url).pathname.slice(basePath.length), known, basePath);
-      }
-      const response = await invocation.fetch(request);
+      let invocation: Invocation | null = null;
+      const pipeline = createPipeline({
+        clock,
+        async destinationOf(asked, requestId) {
+          let served: ServedDatabase | null = null;
+          try {
+            const configured = configuredBy(env);
+            served = configured.databaseFor(asked);
+            if (served !== null) invocation = await open(served, configured, countCalls(databaseCalls), keep);
+          } catch (error) {
+            logger.error({ err: error, requestId, tenant: served?.tenant }, "the worker could not start");
+            throw error instanceof KildeError
+              ? error
+              : new KildeError("internal", `Request ${requestId} failed`);
+          }
+          if (invocation === null)
+            throw new KildeError("tenant-not-found", "No tenant is at this host and path");
+          return invocation.destination();
+        },
+        // The failure of a start was logged.
+        observers: { onAccess: null, onFault: () => {} },
+      });
+      const response = await pipeline.fetch(request);
+      const begun = invocation as Invocation | null;
+      if (begun === null) return response;
       const streams = response.headers.get("content-type")?.startsWith("text/event-stream") === true;
       const after = async () => {
         // A stream goes on for as long as its reader, and its sightings with it.
-        if (!streams) await invocation.settle();
-        const left = invocation.left();
-        if (left.length > 0) await invocation.work(left, afterRequestMs);
+        if (!streams) await begun.settle();
+        const left = begun.left();
+        if (left.length > 0) await begun.work(left, afterRequestMs);
       };
       keep(after().catch((error: unknown) => logger.error({ err: error }, "background work failed")));
       return response;

@@ -11,9 +11,8 @@ import type { KildeConfig } from "../config/settings.ts";
 import { databaseFile } from "../core/database-url.ts";
 import { KildeError } from "../core/errors.ts";
 import { type OptionNames, refuseUnknownOptions } from "../core/known-options.ts";
-import { belowBasePath } from "../http/pipeline/base-path.ts";
-import { createFetch } from "../http/pipeline/fetch.ts";
-import { problemResponse } from "../http/pipeline/problems.ts";
+import { createPipeline } from "../http/pipeline/pipeline.ts";
+import { storeDestination } from "../http/store-destination.ts";
 import type { EventLogger } from "../jobs/feed-events.ts";
 import { startKilde } from "../runtime/server/start.ts";
 import { systemClock } from "../core/system-clock.ts";
@@ -102,24 +101,28 @@ export async function createKilde(given: KildeOptions = {}): Promise<Kilde> {
     settings,
     logger,
     databaseThread: databaseThread(),
-    open: (parts) =>
-      answerInProcess(
-        createFetch({
-          ...parts,
-          limits: settings.limits,
-          clock: systemClock,
-          version,
-          corsOrigins: settings.corsOrigin,
-          closing: closing.signal,
-          basePath,
-          onAccess: null,
-          onFault: (error, requestId) => logger.error({ err: error, requestId }, "request failed"),
-          docs: null,
-        }),
-        (request, error) =>
-          problemResponse(new URL(belowBasePath(request, basePath).url).pathname, error, basePath),
+    open(parts) {
+      const store = storeDestination({
+        ...parts,
+        limits: settings.limits,
+        clock: systemClock,
+        version,
+        corsOrigins: settings.corsOrigin,
+        closing: closing.signal,
+        basePath,
+        onAccess: null,
+        onFault: (error, requestId) => logger.error({ err: error, requestId }, "request failed"),
+        docs: null,
+      });
+      const destinationOf = () => {
+        if (closing.signal.aborted) throw new KildeError("shutting-down", "This Kilde was closed");
+        return store;
+      };
+      return answerInProcess(
+        createPipeline({ clock: systemClock, destinationOf, observers: store }),
         closing,
-      ),
+      );
+    },
   });
   const client = createClient({
     url: "http://kilde",

@@ -1,4 +1,4 @@
-import { KildeError } from "../core/errors.ts";
+import type { Pipeline } from "../http/pipeline/pipeline.ts";
 import type { Surface } from "../runtime/server/listen.ts";
 
 /** The HTTP surface, called in this process. */
@@ -7,19 +7,11 @@ export interface InProcessSurface extends Surface {
 }
 
 /** Answers requests until it is closed; then waits for those under way. */
-export function answerInProcess(
-  handle: (request: Request) => Response | Promise<Response>,
-  refuse: (request: Request, error: KildeError) => Response,
-  closing: AbortController,
-): InProcessSurface {
+export function answerInProcess(pipeline: Pipeline, closing: AbortController): InProcessSurface {
   const underWay = new Set<Promise<unknown>>();
   return {
     async fetch(request) {
-      if (closing.signal.aborted) {
-        return refuse(request, new KildeError("shutting-down", "This Kilde was closed"));
-      }
-      const answer = handle(request);
-      if (answer instanceof Response) return answer;
+      const answer = pipeline.fetch(request);
       underWay.add(answer);
       try {
         return await answer;

@@ -8,11 +8,10 @@ import { KildeError } from "../core/errors.ts";
 import type { Limits } from "../core/limits.ts";
 import { createTimeSlices } from "../core/time-slices.ts";
 import type { Feed } from "../feeds/feed.ts";
-import { isUnanswered, storageError } from "../storage/failures.ts";
 import type { LogReader } from "../log/read/reader.ts";
 import { getAppend, postStream, postTransaction } from "./streams/append.ts";
 import { deleteConsumer, getConsumer, getConsumers, putConsumer } from "./consumers/consumers.ts";
-import { corsPolicy, refuseCrossSite, UNSAFE_METHODS } from "./pipeline/cross-site.ts";
+import { corsPolicy } from "./pipeline/cross-site.ts";
 import type { AppDeps } from "./deps.ts";
 import { type Docs, docsPage } from "./service/docs.ts";
 import {
@@ -35,9 +34,10 @@ import { END_HEADER } from "./log/page-response.ts";
 import { queryOf, readLog } from "./log/pages.ts";
 import { type ParseLarge, parseLargeHere } from "./wire/parsing.ts";
 import { POSITION_HEADER } from "./log/position.ts";
-import { problemResponse } from "./pipeline/problems.ts";
+import { failureResponse } from "./pipeline/failures.ts";
+import type { Observers } from "./pipeline/pipeline.ts";
 import { REQUEST_ID_HEADER } from "./pipeline/request-id.ts";
-import { type AppHono, observedApp, type ObservedOptions, resourcesOf } from "./pipeline/routes.ts";
+import { type AppHono, createRouter, resourcesOf } from "./pipeline/routes.ts";
 import { createSchemas, type RequestSchemas } from "./openapi/schemas.ts";
 import { SUBSCRIPTION_PATH, subscriptionHandlers } from "./subscriptions/handlers.ts";
 import { getProblem, getReady } from "./service/service.ts";
@@ -47,7 +47,7 @@ import { deleteStream, listing } from "./streams/streams.ts";
 export interface AppOptions
   extends
     Omit<AppDeps, "schemas" | "followers" | keyof Budgets | "parseLarge" | "basePath" | "compress">,
-    ObservedOptions {
+    Observers {
   /** Bounds bytes together with other stores of the process. Default: this store's own. */
   readonly budgets?: Budgets;
   /** Reads large bodies. Default: in this thread. */
@@ -58,8 +58,6 @@ export interface AppOptions
   readonly version: string;
   /** Origins that browsers may call from; `*`: pages of all origins may read. None: no CORS headers. */
   readonly corsOrigins: readonly string[];
-  /** Told of what should not happen; the caller only sees `internal` and the request's id. */
-  readonly onFault: (error: unknown, requestId: string) => void;
   /** Files of the documentation browser; null where they cannot be served from here. */
   readonly docs: Docs | null;
   /**
@@ -67,6 +65,8 @@ export interface AppOptions
    * compressed for what it is to compress. Default: true.
    */
   readonly compress?: boolean;
+  /** Whether it answers a single request: its routes are not prepared for many. Default: false. */
+  readonly brief?: boolean;
 }
 
 const EXPOSED_HEADERS = [
@@ -83,10 +83,6 @@ const EXPOSED_HEADERS = [
   REQUEST_ID_HEADER,
   "Idempotency-Replayed",
 ];
-
-function kildeErrorOf(error: unknown): KildeError | null {
-  return error instanceof KildeError || isUnanswered(error) ? storageError(error) : null;
-}
 
 /** Answers that may be large, besides pages. Compressing the others would cost more than it saves. */
 const COMPRESSIBLE = [
@@ -124,27 +120,14 @@ export function createDeps(
   return { ...options, ...shared, basePath, compress: compresses, limits, schemas, followers };
 }
 
-/** The answer to a request that failed; tells of what should not happen. */
-export function failureResponse(
-  { onFault, basePath = "" }: AppOptions,
-  error: unknown,
-  path: string,
-  requestId: string,
-): Response {
-  const known = kildeErrorOf(error);
-  if (known?.code === "storage-unavailable" || known === null) onFault(error, requestId);
-  return problemResponse(path, known ?? new KildeError("internal", `Request ${requestId} failed`), basePath);
-}
-
 /** The HTTP surface of the event log, as a Hono app: serve it, or mount it under a path of another. */
 export function createApp(options: AppOptions, deps = createDeps(options)): AppHono {
   const { reader, version, corsOrigins, docs } = options;
   const { schemas, basePath } = deps;
-  const app = observedApp(options);
+  const app = createRouter(options.brief);
   if (corsOrigins.length > 0) {
     app.use(cors({ ...corsPolicy(corsOrigins), exposeHeaders: EXPOSED_HEADERS }));
   }
-  app.on(UNSAFE_METHODS, "*", refuseCrossSite(corsOrigins));
   if (deps.compress) {
     const compressed = compress();
     for (const path of COMPRESSIBLE) app.get(path, compressed);
@@ -152,10 +135,12 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
 
   app.use(`${FEED_PATH}/*`, deprecation(deps));
 
-  app.onError((error, c) => failureResponse(options, error, c.req.path, c.get("requestId")));
-  app.notFound(({ req: { path } }) =>
-    problemResponse(path, new KildeError("not-found", `There is nothing at ${basePath}${path}`), basePath),
+  app.onError((error, { req: { path }, env: { requestId } }) =>
+    failureResponse(error, { requestId, path, basePath, onFault: options.onFault }),
   );
+  app.notFound(({ req: { path } }) => {
+    throw new KildeError("not-found", `There is nothing at ${basePath}${path}`);
+  });
 
   const resource = resourcesOf(app, basePath);
   const subscriptions = subscriptionHandlers(deps);

@@ -8,7 +8,8 @@ import { DEFAULT_LIMITS, type Limits } from "../../src/core/limits.ts";
 import type { Feed } from "../../src/feeds/feed.ts";
 import { type Feeds, openFeeds } from "../../src/feeds/feeds.ts";
 import { registerFeeds } from "../../src/feeds/lifecycle/register.ts";
-import { createFetch } from "../../src/http/pipeline/fetch.ts";
+import { createPipeline } from "../../src/http/pipeline/pipeline.ts";
+import { storeDestination } from "../../src/http/store-destination.ts";
 import type { Database } from "../../src/storage/database.ts";
 import { openDatabase } from "../../src/storage/open.ts";
 import { createActivityRecorder } from "../../src/log/consumers/activity.ts";
@@ -143,7 +144,7 @@ async function openAppHere(options: TestAppOptions): Promise<TestApp> {
   const { secretKeys = [TEST_SECRET_KEY], egressAllow = ["127.0.0.1"], onChange = () => {} } = options;
   const delivery = createDeliveryPort({ secretKeys, egressAllow }, onChange);
   const faults: unknown[] = [];
-  const handle = createFetch({
+  const destination = storeDestination({
     ...store,
     database,
     feeds,
@@ -158,8 +159,9 @@ async function openAppHere(options: TestAppOptions): Promise<TestApp> {
     onFault: (error) => faults.push(error),
     docs: null,
   });
+  const pipeline = createPipeline({ clock, destinationOf: () => destination, observers: destination });
   const fetch = async (path: string, init?: RequestInit) =>
-    await handle(new Request(`http://kilde.test${path}`, init));
+    await pipeline.fetch(new Request(`http://kilde.test${path}`, init));
   return {
     store,
     feeds,

@@ -1,8 +1,10 @@
 import { KildeError } from "../../core/errors.ts";
 import { storageError } from "../../storage/failures.ts";
 import type { AppDeps } from "../deps.ts";
-import { problemResponse } from "./problems.ts";
-import { type AppHono, observedApp, type ObservedOptions, resourcesOf } from "./routes.ts";
+import { admitEveryone } from "./authentication.ts";
+import { failureResponse } from "./failures.ts";
+import type { Destination, Observers } from "./pipeline.ts";
+import { type AppHono, createRouter, resourcesOf } from "./routes.ts";
 import { getProblem, type Readiness, readiness } from "../service/service.ts";
 
 /** A tenant, as the process tells of it. */
@@ -12,12 +14,11 @@ export interface TenantState {
   readonly deps: AppDeps | null;
 }
 
-export interface ProcessOptions extends ObservedOptions {
+export interface ProcessOptions extends Observers {
   readonly version: string;
   /** All of them. */
   readonly tenants: () => readonly TenantState[];
   readonly closing: AbortSignal;
-  readonly onFault: (error: unknown, requestId: string) => void;
 }
 
 type TenantReadiness = Readiness | { readonly status: "unavailable"; readonly detail: string };
@@ -47,19 +48,15 @@ async function getReadyOfAll(tenants: readonly TenantState[], closing: AbortSign
   return Response.json(body, { headers: { "Cache-Control": "no-store" } });
 }
 
-/** What a process with tenants answers where no tenant is: how it is itself. */
-function processApp(options: ProcessOptions): AppHono {
-  const { version, tenants, closing, onFault } = options;
-  const app = observedApp(options);
-  app.onError((error, c) => {
-    const known = error instanceof KildeError ? error : null;
-    if (known === null) onFault(error, c.get("requestId"));
-    const told = known ?? new KildeError("internal", `Request ${c.get("requestId")} failed`);
-    return problemResponse(c.req.path, told, "");
-  });
-  app.notFound(({ req: { path } }) =>
-    problemResponse(path, new KildeError("tenant-not-found", `No tenant is at ${path} of this host`), ""),
+/** Routes of the process itself, for the requests that match no tenant. */
+function processRouter({ version, tenants, closing, onFault }: ProcessOptions): AppHono {
+  const app = createRouter();
+  app.onError((error, { req: { path }, env: { requestId } }) =>
+    failureResponse(error, { requestId, path, basePath: "", onFault }),
   );
+  app.notFound(({ req: { path } }) => {
+    throw new KildeError("tenant-not-found", `No tenant is at ${path} of this host`);
+  });
   const resource = resourcesOf(app, "");
   resource("/health", { GET: (c) => c.json({ status: "ok", version }) });
   resource("/ready", { GET: () => getReadyOfAll(tenants(), closing) });
@@ -74,17 +71,18 @@ function processApp(options: ProcessOptions): AppHono {
   return app;
 }
 
-const OWN = /^\/(?:health|ready|metrics|problems\/[^/]*)$/;
+/** Paths that a process with tenants answers, whatever database serves the rest. */
+export const PROCESS_PATH = /^\/(?:health|ready|metrics|problems\/[^/]*)$/;
 
-/**
- * Answers what is no tenant's: how the process is, and else what the database does that serves the rest (null: there
- * is none).
- */
-export function processFetch(
-  options: ProcessOptions,
-  rest: ((request: Request) => Response | Promise<Response>) | null,
-): (request: Request) => Response | Promise<Response> {
-  const app = processApp(options);
-  return (request) =>
-    rest === null || OWN.test(new URL(request.url).pathname) ? app.fetch(request) : rest(request);
+/** Answers what concerns the process and not one store. */
+export function processDestination(options: ProcessOptions): Destination {
+  const router = processRouter(options);
+  return {
+    basePath: "",
+    corsOrigins: [],
+    onAccess: options.onAccess,
+    onFault: options.onFault,
+    authenticate: admitEveryone,
+    answer: (request, { requestId }) => router.fetch(request, { requestId }),
+  };
 }

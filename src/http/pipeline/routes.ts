@@ -1,57 +1,15 @@
 import { type Context, type Handler, Hono } from "hono";
 import { TrieRouter } from "hono/router/trie-router";
 
-import type { Clock } from "../../core/clock.ts";
 import { KildeError } from "../../core/errors.ts";
 import { problemResponse } from "./problems.ts";
-import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
 
-/** What is known of a request when it was answered, for the access log. */
-export interface AccessEntry {
-  readonly requestId: string;
-  readonly method: string;
-  readonly path: string;
-  readonly status: number;
-  /** Until the answer began, in milliseconds. */
-  readonly durationMs: number;
-}
+/** A router of requests that went through the pipeline. */
+export type AppHono = Hono<{ Bindings: { requestId: string } }>;
 
-export type OnAccess = ((entry: AccessEntry) => void) | null;
-
-export type AppHono = Hono<{ Variables: { requestId: string } }>;
-
-export interface ObservedOptions {
-  readonly clock: Clock;
-  readonly onAccess: OnAccess;
-  /** Whether it answers a single request: its routes are not made ready for many. Default: false. */
-  readonly brief?: boolean;
-}
-
-/** A Hono app without routes, whose answers carry the request's id, say how they may be cached, and go to the access log. */
-export function observedApp({ clock, onAccess, brief }: ObservedOptions): AppHono {
-  const app: AppHono = brief === true ? new Hono({ router: new TrieRouter() }) : new Hono();
-  app.use(async (c, next) => {
-    c.set("requestId", requestIdOf(c.req.raw.headers));
-    await next();
-    const { headers } = c.res;
-    headers.set(REQUEST_ID_HEADER, c.get("requestId"));
-    // Caches may judge for themselves how long an answer is good that says nothing.
-    if (!headers.has("cache-control")) headers.set("Cache-Control", "no-cache");
-  });
-  if (onAccess !== null) {
-    app.use(async (c, next) => {
-      const started = clock.monotonic();
-      await next();
-      onAccess({
-        requestId: c.get("requestId"),
-        method: c.req.method,
-        path: c.req.path,
-        status: c.res.status,
-        durationMs: Math.round(clock.monotonic() - started),
-      });
-    });
-  }
-  return app;
+/** `brief`: it answers a single request, so that preparing its routes for many would cost more than it saves. */
+export function createRouter(brief = false): AppHono {
+  return brief ? new Hono({ router: new TrieRouter() }) : new Hono();
 }
 
 /**

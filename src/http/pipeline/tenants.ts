@@ -1,8 +1,3 @@
-import type { KildeError } from "../../core/errors.ts";
-import { problemResponse } from "./problems.ts";
-import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
-import type { ObservedOptions } from "./routes.ts";
-
 /** By what a request is one of a tenant's: one of both. */
 export interface TenantAddress {
   readonly host?: string | undefined;
@@ -35,23 +30,4 @@ export function tenantChooser<Tenant extends TenantAddress>(
     }
     return null;
   };
-}
-
-/** The answer to a request that no app can be given. */
-export function refuse(
-  { clock, onAccess }: ObservedOptions,
-  request: Request,
-  error: KildeError,
-  basePath: string,
-): Response {
-  const started = clock.monotonic();
-  // There is none to tell of a URL whose host is malformed.
-  const path = (URL.parse(request.url)?.pathname ?? "").slice(basePath.length);
-  const requestId = requestIdOf(request.headers);
-  const response = problemResponse(path, error, basePath);
-  response.headers.set(REQUEST_ID_HEADER, requestId);
-  const { status } = response;
-  const durationMs = Math.round(clock.monotonic() - started);
-  onAccess?.({ requestId, method: request.method, path, status, durationMs });
-  return response;
 }

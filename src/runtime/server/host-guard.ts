@@ -1,13 +1,10 @@
 import type { Settings } from "../../config/settings.ts";
 import { KildeError } from "../../core/errors.ts";
-import type { ObservedOptions } from "../../http/pipeline/routes.ts";
-import { refuse, tenantChooser } from "../../http/pipeline/tenants.ts";
+import { tenantChooser } from "../../http/pipeline/tenants.ts";
 
 /** What this machine is called by itself (RFC 6761 §6.3, RFC 1122 §3.2.1.3, RFC 4291 §2.5.3), and perhaps a port. */
 const LOCAL = /^(?:(?:[^/?#:@]+\.)?localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d*)?$/i;
 const PORT = /:\d*$/;
-
-type Fetch = (request: Request) => Response | Promise<Response>;
 
 /** The error for a request to a host that is not this machine. */
 export function misdirected(host: string): KildeError {
@@ -23,19 +20,17 @@ export function misdirected(host: string): KildeError {
  * page whose own name resolves to it (DNS rebinding), and then names the page's host. It is read from the header: there
  * are names that a browser takes and a URL does not.
  */
-export function guardHost(
-  { behindProxy, tenants }: Pick<Settings, "behindProxy" | "tenants">,
-  observed: ObservedOptions,
-  fetch: Fetch,
-): Fetch {
-  if (behindProxy) return fetch;
+export function createHostGuard({
+  behindProxy,
+  tenants,
+}: Pick<Settings, "behindProxy" | "tenants">): (request: Request) => KildeError | null {
+  if (behindProxy) return () => null;
   const tenantAt = tenantChooser(tenants);
   return (request) => {
     // HTTP/1.0 allows none, and no browser leaves it out.
     const host = request.headers.get("host") ?? "";
-    if (host === "" || LOCAL.test(host)) return fetch(request);
+    if (host === "" || LOCAL.test(host)) return null;
     const hostname = host.replace(PORT, "").toLowerCase();
-    if (tenantAt({ hostname, pathname: "/" }) !== null) return fetch(request);
-    return refuse(observed, request, misdirected(host), "");
+    return tenantAt({ hostname, pathname: "/" }) === null ? misdirected(host) : null;
   };
 }

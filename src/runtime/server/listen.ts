@@ -2,20 +2,19 @@ import type { Settings } from "../../config/settings.ts";
 import { KildeError } from "../../core/errors.ts";
 import type { Feeds } from "../../feeds/feeds.ts";
 import type { AppOptions } from "../../http/app.ts";
-import { createFetch } from "../../http/pipeline/fetch.ts";
-import { problemResponse } from "../../http/pipeline/problems.ts";
+import { createPipeline, type Pipeline } from "../../http/pipeline/pipeline.ts";
+import { storeDestination } from "../../http/store-destination.ts";
+import { failureResponse, type OnFault } from "../../http/pipeline/failures.ts";
 import type { ParseLarge } from "../../http/wire/parsing.ts";
 import { REQUEST_ID_HEADER } from "../../http/pipeline/request-id.ts";
 import type { Database } from "../../storage/database.ts";
 import type { DeliveryPort } from "../../http/deps.ts";
-import type { ObservedOptions } from "../../http/pipeline/routes.ts";
-import { refuse } from "../../http/pipeline/tenants.ts";
 import type { LogReader } from "../../log/read/reader.ts";
 import type { ActivityRecorder } from "../../log/consumers/activity.ts";
 import type { LogWriter } from "../../log/append/writer.ts";
 import { docsFiles } from "./docs-files.ts";
 import type { EventLogger } from "../../jobs/feed-events.ts";
-import { guardHost, misdirected } from "./host-guard.ts";
+import { createHostGuard, misdirected } from "./host-guard.ts";
 import { type Handlers, serveAsWritten } from "./raw-target.ts";
 import { openParsing } from "./parsing.ts";
 import { systemClock } from "../../core/system-clock.ts";
@@ -78,19 +77,18 @@ function malformedHost(request: Request, { behindProxy }: Settings): KildeError 
 export interface SocketOptions {
   readonly settings: Settings;
   readonly closing: AbortController;
-  readonly observed: ObservedOptions;
-  /** Called with each error that no handler expected. */
-  readonly onFault: (error: unknown, requestId: string) => void;
-  readonly fetch: (request: Request) => Response | Promise<Response>;
+  readonly pipeline: Pipeline;
+  /** Called with each error that the pipeline did not catch. */
+  readonly onFault: OnFault;
 }
 
 /** Listens on the port that the settings name (0: any that is free), and refuses paths that are not in their one form. */
-export function openSocket({ settings, closing, observed, onFault, fetch }: SocketOptions): Listening {
+export function openSocket({ settings, closing, pipeline, onFault }: SocketOptions): Listening {
   const mounted = settings.tenants.flatMap(({ path }) => path ?? []);
   const handlers: Handlers = {
-    fetch,
-    refuseHost: (request) => refuse(observed, request, malformedHost(request, settings), ""),
-    refusePath: (request) => refuse(observed, request, new KildeError("invalid-target", BAD_PATH), ""),
+    fetch: (request) => pipeline.fetch(request),
+    refuseHost: (request) => pipeline.refuse(request, malformedHost(request, settings)),
+    refusePath: (request) => pipeline.refuse(request, new KildeError("invalid-target", BAD_PATH)),
   };
   const server = Bun.serve({
     ...serveAsWritten(handlers, mounted),
@@ -105,8 +103,7 @@ export function openSocket({ settings, closing, observed, onFault, fetch }: Sock
     reusePort: false,
     error(error) {
       const requestId = crypto.randomUUID();
-      onFault(error, requestId);
-      const response = problemResponse("", new KildeError("internal", `Request ${requestId} failed`), "");
+      const response = failureResponse(error, { requestId, path: "", basePath: "", onFault });
       response.headers.set(REQUEST_ID_HEADER, requestId);
       return response;
     },
@@ -127,8 +124,14 @@ export function listen(deps: Omit<AnswerDeps, "closing" | "parseLarge">): Listen
   const closing = new AbortController();
   const { parseLarge, close } = openParsing(settings.limits);
   const options = answering({ ...deps, parseLarge, closing: closing.signal });
-  const fetch = guardHost(settings, options, createFetch(options));
-  const socket = openSocket({ settings, closing, observed: options, onFault: options.onFault, fetch });
+  const store = storeDestination(options);
+  const pipeline = createPipeline({
+    clock: options.clock,
+    hostError: createHostGuard(settings),
+    destinationOf: () => store,
+    observers: store,
+  });
+  const socket = openSocket({ settings, closing, pipeline, onFault: store.onFault });
   return {
     ...socket,
     async close() {

@@ -15,9 +15,9 @@ const DEEPEST = 5;
 export interface Handlers {
   readonly fetch: (request: Request) => Response | Promise<Response>;
   /** Answers a request with a malformed `Host`. */
-  readonly refuseHost: (request: Request) => Response;
+  readonly refuseHost: (request: Request) => Response | Promise<Response>;
   /** Answers a request whose path is not in its one form. */
-  readonly refusePath: (request: Request) => Response;
+  readonly refusePath: (request: Request) => Response | Promise<Response>;
 }
 
 /** The request with a whole URL: that of one without `Host`, as HTTP/1.0 allows it, is a path. */

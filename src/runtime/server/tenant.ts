@@ -6,10 +6,11 @@ import { databaseFile } from "../../core/database-url.ts";
 import { KildeError } from "../../core/errors.ts";
 import { type Budgets, createDeps } from "../../http/app.ts";
 import type { AppDeps } from "../../http/deps.ts";
-import { createFetch } from "../../http/pipeline/fetch.ts";
+import type { Destination } from "../../http/pipeline/pipeline.ts";
+import { storeDestination } from "../../http/store-destination.ts";
 import type { ParseLarge } from "../../http/wire/parsing.ts";
 import type { RequestSchemas } from "../../http/openapi/schemas.ts";
-import { refuse, type TenantAddress } from "../../http/pipeline/tenants.ts";
+import type { TenantAddress } from "../../http/pipeline/tenants.ts";
 import type { EventLogger } from "../../jobs/feed-events.ts";
 import { answering, type Surface } from "./listen.ts";
 import { isAboutProgram } from "../../jobs/program-fault.ts";
@@ -53,7 +54,8 @@ export interface RunningTenant extends TenantAddress {
   readonly name: string;
   /** Null: its database cannot be used yet. */
   readonly deps: () => AppDeps | null;
-  readonly fetch: (request: Request) => Response | Promise<Response>;
+  /** What answers its requests. Throws a KildeError while its database cannot be used. */
+  readonly destination: () => Destination;
   /** Resolves when it was tried to open the database; rejects with a {@link TenantFault}. */
   readonly tried: Promise<void>;
   close(): Promise<void>;
@@ -61,7 +63,7 @@ export interface RunningTenant extends TenantAddress {
 
 interface TenantSurface extends Surface {
   readonly deps: AppDeps;
-  readonly fetch: (request: Request) => Response | Promise<Response>;
+  readonly destination: Destination;
 }
 
 interface OpenTenant {
@@ -80,7 +82,7 @@ async function open(options: TenantOptions): Promise<OpenTenant> {
     open(parts) {
       const app = { ...answering({ ...options, ...parts }), basePath, budgets };
       const deps = createDeps(app, schemas);
-      return { deps, fetch: createFetch(app, deps), close: () => Promise.resolve() };
+      return { deps, destination: storeDestination(app, deps), close: () => Promise.resolve() };
     },
   });
 }
@@ -89,10 +91,6 @@ async function open(options: TenantOptions): Promise<OpenTenant> {
 export function startTenant(options: TenantOptions): RunningTenant {
   const { name, host, path, settings, logger, closing } = options;
   const stopping = new AbortController();
-  const observed = {
-    clock: systemClock,
-    onAccess: settings.accessLog ? (entry: object) => logger.info(entry, "request") : null,
-  };
   let opened: OpenTenant | null = null;
 
   /** Gives null when it is open, and why not otherwise. */
@@ -135,12 +133,11 @@ export function startTenant(options: TenantOptions): RunningTenant {
     path,
     tried,
     deps: () => opened?.surface.deps ?? null,
-    fetch(request) {
-      if (opened !== null) return opened.surface.fetch(request);
-      const error = closing.aborted
+    destination() {
+      if (opened !== null) return opened.surface.destination;
+      throw closing.aborted
         ? new KildeError("shutting-down", "The server is shutting down")
         : new KildeError("storage-unavailable", "The database of this tenant could not be opened yet");
-      return refuse(observed, request, error, path ?? "");
     },
     async close() {
       stopping.abort();

@@ -5,14 +5,13 @@ import type { Logger } from "pino";
 import { type ServedDatabase, servedDatabases } from "../../config/served.ts";
 import type { Settings } from "../../config/settings.ts";
 import { DEFAULT_TENANT } from "../../config/tenants.ts";
-import { processFetch } from "../../http/pipeline/process.ts";
-import type { ObservedOptions } from "../../http/pipeline/routes.ts";
+import { createPipeline, type Observers } from "../../http/pipeline/pipeline.ts";
+import { PROCESS_PATH, processDestination } from "../../http/pipeline/process.ts";
 import { createBudgets } from "../../http/app.ts";
 import { createSchemas } from "../../http/openapi/schemas.ts";
-import { targetError } from "../../http/pipeline/request-target.ts";
-import { refuse, tenantChooser } from "../../http/pipeline/tenants.ts";
+import { tenantChooser } from "../../http/pipeline/tenants.ts";
 import { serverFeeds } from "../../jobs/server-feeds.ts";
-import { guardHost } from "./host-guard.ts";
+import { createHostGuard } from "./host-guard.ts";
 import { type Listening, openSocket } from "./listen.ts";
 import { openParsing } from "./parsing.ts";
 import { systemClock } from "../../core/system-clock.ts";
@@ -76,30 +75,27 @@ export async function startTenants({ settings, version, logger }: TenantsOptions
       systemClock.sleep(START_MS, closing.signal),
     ]);
     const choose = tenantChooser(all);
-    const observed: ObservedOptions = {
-      clock: systemClock,
+    const observers: Observers = {
       onAccess: settings.accessLog ? (entry) => logger.info(entry, "request") : null,
+      onFault: (error, requestId) => logger.error({ err: error, requestId }, "request failed"),
     };
-    const onFault = (error: unknown, requestId: string) =>
-      logger.error({ err: error, requestId }, "request failed");
-    const others = processFetch(
-      {
-        ...observed,
-        version,
-        closing: closing.signal,
-        tenants: () => all.map(({ name, deps }) => ({ name, deps: deps() })),
-        onFault,
+    const own = processDestination({
+      ...observers,
+      version,
+      closing: closing.signal,
+      tenants: () => all.map(({ name, deps }) => ({ name, deps: deps() })),
+    });
+    const pipeline = createPipeline({
+      clock: systemClock,
+      hostError: createHostGuard(settings),
+      destinationOf(request) {
+        const url = new URL(request.url);
+        const tenant = choose(url) ?? (PROCESS_PATH.test(url.pathname) ? undefined : rest);
+        return tenant === undefined ? own : tenant.destination();
       },
-      rest?.fetch ?? null,
-    );
-    const fetchOne = (request: Request) => {
-      const error = targetError(request);
-      if (error !== null) return refuse(observed, request, error, "");
-      const tenant = choose(new URL(request.url));
-      return tenant === null ? others(request) : tenant.fetch(request);
-    };
-    const fetch = guardHost(settings, observed, fetchOne);
-    const listening = openSocket({ settings, closing, observed, onFault, fetch });
+      observers,
+    });
+    const listening = openSocket({ settings, closing, pipeline, onFault: observers.onFault });
     return {
       port: listening.port,
       async close() {

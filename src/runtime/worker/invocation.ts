@@ -7,7 +7,8 @@ import type { RegisteredFeed } from "../../feeds/lifecycle/register.ts";
 import type { RunEvent } from "../../feeds/project/run.ts";
 import { projectInSlices } from "../../feeds/project/slice.ts";
 import { createDeps } from "../../http/app.ts";
-import { createFetch } from "../../http/pipeline/fetch.ts";
+import type { Destination, Observers } from "../../http/pipeline/pipeline.ts";
+import { storeDestination } from "../../http/store-destination.ts";
 import type { Database } from "../../storage/database.ts";
 import { EVENT_LOG_ADDRESS } from "../../log/keys.ts";
 import type { LogState } from "../../log/log-state.ts";
@@ -28,9 +29,7 @@ export const KINDS = ["project", "deliver", "sweep", "clear"] as const;
 type Kind = (typeof KINDS)[number];
 
 /** What happens that nobody asked for, for the log. */
-export interface WorkerEvents {
-  readonly onAccess: Parameters<typeof createFetch>[0]["onAccess"];
-  readonly onFault: (error: unknown, requestId: string) => void;
+export interface WorkerEvents extends Observers {
   readonly onFeedEvent: (event: RunEvent) => void;
   readonly onDeliveryEvent: (event: DeliveryRunEvent) => void;
   readonly onFailure: (work: string, error: unknown) => void;
@@ -60,7 +59,8 @@ export interface InvocationDeps extends WorkerEvents {
  * invocation has its own client of the database, its own queue of commits and its own look at the head.
  */
 export interface Invocation {
-  fetch(request: Request): Response | Promise<Response>;
+  /** What answers the request. */
+  destination(): Destination;
   /** What has to be done now, because of what was written here. */
   left(): readonly Kind[];
   /** Writes what was noted of consumers. */
@@ -122,7 +122,7 @@ export function openInvocation(deps: InvocationDeps): Invocation {
     ],
   };
 
-  const app = () => {
+  const destination = () => {
     const options = {
       reader,
       writer,
@@ -150,11 +150,11 @@ export function openInvocation(deps: InvocationDeps): Invocation {
       brief: true,
       basePath: deps.basePath,
     };
-    return createFetch(options, createDeps(options, schemas));
+    return storeDestination(options, createDeps(options, schemas));
   };
 
   return {
-    fetch: (request) => app()(request),
+    destination,
     left: () => KINDS.filter((kind) => left.has(kind)),
     settle: () => sightings.close(),
     async work(kinds, milliseconds) {

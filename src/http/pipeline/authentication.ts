@@ -1,0 +1,16 @@
+/** Who sends a request. */
+export interface Principal {
+  /** Null: anybody. */
+  readonly name: string | null;
+}
+
+/**
+ * Identifies the sender of a request. Throws a KildeError when the request may not proceed; runs before anything of the
+ * store is looked up, so that a refusal reveals nothing about what exists.
+ */
+export type Authenticate = (request: Request) => Principal | Promise<Principal>;
+
+const ANYBODY: Principal = { name: null };
+
+/** Lets every request proceed: Kilde relies on its address, or on a proxy in front of it. */
+export const admitEveryone: Authenticate = () => ANYBODY;

@@ -1,0 +1,107 @@
+import type { Clock } from "../../core/clock.ts";
+import type { KildeError } from "../../core/errors.ts";
+import type { OnAccess } from "./access-log.ts";
+import type { Authenticate, Principal } from "./authentication.ts";
+import { belowBasePath } from "./base-path.ts";
+import { crossSiteError } from "./cross-site.ts";
+import { failureResponse, type OnFault } from "./failures.ts";
+import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
+import { targetError } from "./request-target.ts";
+
+/** What the steps of the pipeline found out about a request. */
+export interface RequestContext {
+  readonly requestId: string;
+  readonly principal: Principal;
+}
+
+/** Who logs requests and failures. */
+export interface Observers {
+  readonly onAccess: OnAccess;
+  readonly onFault: OnFault;
+}
+
+/** What answers the requests below one path: a store, or the process itself. */
+export interface Destination extends Observers {
+  /** Empty at the root. */
+  readonly basePath: string;
+  /** Origins whose pages may send requests that change something. */
+  readonly corsOrigins: readonly string[];
+  readonly authenticate: Authenticate;
+  /** Answers a request whose path is relative to `basePath`. May throw any error. */
+  readonly answer: (request: Request, context: RequestContext) => Response | Promise<Response>;
+}
+
+export interface PipelineOptions {
+  readonly clock: Pick<Clock, "monotonic">;
+  /** The error for a request to a host that this process does not serve. Default: the platform has checked it. */
+  readonly hostError?: (request: Request) => KildeError | null;
+  /** Finds what answers a request. Throws a KildeError where nothing does. */
+  readonly destinationOf: (request: Request, requestId: string) => Destination | Promise<Destination>;
+  /** Who logs the requests that reach no destination. */
+  readonly observers: Observers;
+}
+
+export interface Pipeline {
+  fetch(request: Request): Promise<Response>;
+  /** Answers a request that a platform refuses before the pipeline can read it. */
+  refuse(request: Request, error: KildeError): Promise<Response>;
+}
+
+function check(error: KildeError | null): void {
+  if (error !== null) throw error;
+}
+
+/** The path of a URL. Empty where the host is malformed, so that there is no URL. */
+function pathOf(request: Request): string {
+  return URL.parse(request.url)?.pathname ?? "";
+}
+
+/** Caches decide for themselves how long to keep an answer that states nothing (RFC 9111 §4.2.2). */
+function stateCaching({ method }: Request, { headers }: Response): void {
+  if (method !== "POST" && !headers.has("cache-control")) headers.set("Cache-Control", "no-cache");
+}
+
+/**
+ * The one way that every request takes, on every platform. In order: the request gets its id; its path must be in the one
+ * canonical form and its host one that is served; the destination is found; pages of other sites may change nothing; the
+ * sender is identified; the destination answers; an error becomes a problem; the answer carries the request's id; the access log gets
+ * its entry.
+ */
+export function createPipeline({
+  clock,
+  hostError = () => null,
+  destinationOf,
+  observers,
+}: PipelineOptions): Pipeline {
+  const run = async (request: Request, refusal: KildeError | null): Promise<Response> => {
+    const started = clock.monotonic();
+    const requestId = requestIdOf(request.headers);
+    let at: Pick<Destination, "basePath" | keyof Observers> = { basePath: "", ...observers };
+    let own = request;
+    let response: Response;
+    try {
+      check(refusal ?? targetError(request) ?? hostError(request));
+      const found = destinationOf(request, requestId);
+      const destination = found instanceof Promise ? await found : found;
+      at = destination;
+      if (at.basePath !== "") own = belowBasePath(request, at.basePath);
+      check(crossSiteError(request, destination.corsOrigins));
+      const admitted = destination.authenticate(request);
+      const principal = admitted instanceof Promise ? await admitted : admitted;
+      response = await destination.answer(own, { requestId, principal });
+    } catch (error) {
+      response = failureResponse(error, { ...at, requestId, path: pathOf(own) });
+    }
+    stateCaching(request, response);
+    if (!response.headers.has(REQUEST_ID_HEADER)) response.headers.set(REQUEST_ID_HEADER, requestId);
+    at.onAccess?.({
+      requestId,
+      method: request.method,
+      path: pathOf(own),
+      status: response.status,
+      durationMs: Math.round(clock.monotonic() - started),
+    });
+    return response;
+  };
+  return { fetch: (request) => run(request, null), refuse: (request, error) => run(request, error) };
+}

@@ -1,0 +1,36 @@
+import { type AppOptions, createApp, createDeps } from "./app.ts";
+import { admitEveryone } from "./pipeline/authentication.ts";
+import type { Destination } from "./pipeline/pipeline.ts";
+import { REQUEST_ID_HEADER } from "./pipeline/request-id.ts";
+import { postStream } from "./streams/append.ts";
+
+/** The path of an append to one stream, with the stream's name as it is encoded there. */
+const STREAM_PATH = /^https?:\/\/[^/]+\/streams\/([^/?#]+)$/;
+
+/** The name of the stream that a request appends to, still encoded; undefined for every other request. */
+function appendedStream({ method, url }: Request): string | undefined {
+  return method === "POST" ? STREAM_PATH.exec(url)?.[1] : undefined;
+}
+
+/**
+ * Answers the requests for one store. Appends to a stream skip the router, which would cost a fifth of the request; the
+ * router has the same handler. Where pages of other origins may call, every request takes the router, which adds the headers
+ * of CORS.
+ */
+export function storeDestination(options: AppOptions, deps = createDeps(options)): Destination {
+  const { corsOrigins, onAccess, onFault } = options;
+  const router = createApp(options, deps);
+  const skipsRouter = corsOrigins.length === 0;
+  return {
+    basePath: deps.basePath,
+    corsOrigins,
+    onAccess,
+    onFault,
+    authenticate: admitEveryone,
+    answer(request, { requestId }) {
+      const stream = skipsRouter ? appendedStream(request) : undefined;
+      if (stream === undefined) return router.fetch(request, { requestId });
+      return postStream(request, decodeURIComponent(stream), deps, { [REQUEST_ID_HEADER]: requestId });
+    },
+  };
+}

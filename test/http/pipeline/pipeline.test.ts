@@ -1,0 +1,196 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+
+import type { Logger } from "pino";
+
+import { resolveSettings } from "../../../src/config/resolve.ts";
+import type { KildeConfig } from "../../../src/config/settings.ts";
+import { createKilde } from "../../../src/embed/index.ts";
+import type { AccessEntry } from "../../../src/http/pipeline/access-log.ts";
+import { startServer } from "../../../src/runtime/server/serve.ts";
+import { createWorker } from "../../../src/worker.ts";
+import { hasSqld, startSqld } from "../../support/sqld.ts";
+
+setDefaultTimeout(60_000);
+
+/** A deployment of Kilde, reached as its clients reach it. */
+interface Platform {
+  fetch(path: string, init?: RequestInit): Promise<Response>;
+  /** Entries of the access log so far; null where there is none. */
+  readonly entries: AccessEntry[] | null;
+  close(): Promise<void>;
+}
+
+/** A logger that keeps the entries of the access log. */
+function keepingLog(entries: AccessEntry[]): Logger {
+  const logger = {
+    info: (entry: AccessEntry, message: string) => {
+      if (message === "request") entries.push(entry);
+    },
+    warn: () => {},
+    error: () => {},
+    child: () => logger,
+  };
+  return logger as unknown as Logger;
+}
+
+async function openServer(config: KildeConfig, base: string, host?: string): Promise<Platform> {
+  const entries: AccessEntry[] = [];
+  const settings = resolveSettings({
+    flags: {},
+    environment: {},
+    file: { path: "test", value: { port: 0, accessLog: true, ...config } },
+  });
+  const log = { logger: keepingLog(entries), flush: () => {} };
+  const server = await startServer({ settings: { ...settings, configFile: null }, version: "test", log });
+  return {
+    entries,
+    fetch: (path, init) =>
+      fetch(`http://127.0.0.1:${server.port}${base}${path}`, {
+        ...init,
+        headers: { ...(init?.headers as Record<string, string>), ...(host === undefined ? {} : { host }) },
+      }),
+    close: () => server.close(),
+  };
+}
+
+async function openEmbedded(): Promise<Platform> {
+  const kilde = await createKilde({ databaseUrl: ":memory:" });
+  return {
+    entries: null,
+    fetch: (path, init) => kilde.fetch(new Request(`http://kilde.test${path}`, init)),
+    close: () => kilde.close(),
+  };
+}
+
+async function openWorker(): Promise<Platform> {
+  const server = await startSqld();
+  const env = { KILDE_DATABASE_URL: server.url, KILDE_LOG_LEVEL: "silent", KILDE_BEHIND_PROXY: "true" };
+  const kilde = createWorker({}, { env, databaseCalls: null });
+  // The schema of a worker's database is brought up to date beforehand.
+  const migrating = await createKilde({ databaseUrl: server.url });
+  await migrating.close();
+  return {
+    entries: null,
+    fetch: (path, init) => kilde.fetch(new Request(`http://kilde.test${path}`, init)),
+    close: () => server.stop(),
+  };
+}
+
+const TENANT = { name: "shop", databaseUrl: ":memory:" };
+
+const PLATFORMS: readonly (readonly [name: string, open: () => Promise<Platform>])[] = [
+  ["a server", () => openServer({ databaseUrl: ":memory:" }, "")],
+  ["a tenant by path", () => openServer({ tenants: [{ ...TENANT, path: "/shop" }] }, "/shop")],
+  [
+    "a tenant by host",
+    () => openServer({ tenants: [{ ...TENANT, host: "shop.localhost" }] }, "", "shop.localhost"),
+  ],
+  ["kilde/embed", openEmbedded],
+  ...(hasSqld ? ([["a worker", openWorker]] as const) : []),
+];
+
+const EVIL = { Origin: "http://evil.example" };
+const json = (body: unknown) => ({
+  body: JSON.stringify(body),
+  headers: { "Content-Type": "application/json" },
+});
+
+interface Operation {
+  readonly method: string;
+  readonly path: string;
+}
+
+/** Every operation of the store's own description, with a name for each parameter. */
+async function operationsOf({ fetch: call }: Platform): Promise<Operation[]> {
+  const { paths } = (await (await call("/openapi.json")).json()) as { paths: Record<string, object> };
+  return Object.entries(paths).flatMap(([path, item]) =>
+    Object.keys(item)
+      .filter((method) => /^(?:get|post|put|patch|delete)$/.test(method))
+      .map((method) => ({ method: method.toUpperCase(), path: path.replaceAll(/\{[^}]+\}/g, "v1") })),
+  );
+}
+
+const REQUEST_ID = { "X-Request-Id": "from-the-client" };
+
+describe.each(PLATFORMS)("the pipeline of %s", (_name, open) => {
+  let platform: Platform;
+  beforeAll(async () => {
+    platform = await open();
+  });
+  afterAll(() => platform.close());
+
+  /** Sends a request, and checks the steps that every request passes. */
+  async function send(method: string, path: string, init: RequestInit = {}): Promise<Response> {
+    const headers = { ...(init.headers as Record<string, string>), ...REQUEST_ID };
+    const before = platform.entries?.length ?? 0;
+    const response = await platform.fetch(path, { ...init, method, headers });
+    expect(response.headers.get("X-Request-Id"), `${method} ${path}`).toBe(REQUEST_ID["X-Request-Id"]);
+    if (platform.entries !== null) {
+      const entry = platform.entries.slice(before).find((each) => each.requestId === "from-the-client");
+      expect(entry, `${method} ${path}`).toMatchObject({
+        method,
+        status: response.status,
+      });
+      // A refused path may be that of any tenant.
+      expect(entry?.path).toEndWith(new URL(path, "http://kilde.test").pathname);
+    }
+    return response;
+  }
+
+  async function expectProblem(response: Response, status: number, code: string): Promise<void> {
+    expect(response.status).toBe(status);
+    expect(response.headers.get("Content-Type")).toBe("application/problem+json");
+    expect(((await response.json()) as { type: string }).type).toEndWith(`/problems/${code}`);
+  }
+
+  test("answers every operation under the client's request id, and logs it", async () => {
+    for (const { method, path } of await operationsOf(platform)) {
+      const response = await send(method, path, method === "GET" ? {} : json({}));
+      if (response.status >= 400) {
+        expect([path, response.headers.get("Content-Type")]).toEqual([path, "application/problem+json"]);
+      }
+      await response.body?.cancel();
+    }
+  });
+
+  test("refuses every operation that a page of another site would change something with", async () => {
+    const changing = (await operationsOf(platform)).filter(({ method }) => method !== "GET");
+    expect(changing.length).toBeGreaterThan(10);
+    for (const { method, path } of changing) {
+      for (const headers of [EVIL, { "Sec-Fetch-Site": "cross-site" }]) {
+        const body = method === "DELETE" ? {} : { body: "{}" };
+        const response = await send(method, path, { ...body, headers });
+        await expectProblem(response, 403, "cross-site-request");
+      }
+    }
+  });
+
+  test("stores nothing of an append that a page of another site sends", async () => {
+    const { body, headers } = json({ events: [{ type: "Opened" }] });
+    const response = await send("POST", "/streams/evil", { body, headers: { ...headers, ...EVIL } });
+    await expectProblem(response, 403, "cross-site-request");
+    expect((await send("GET", "/streams/evil")).status).toBe(404);
+    expect((await send("POST", "/streams/good", { body, headers })).status).toBe(201);
+  });
+
+  test("answers what it has not, and methods that a path has not, with problems", async () => {
+    await expectProblem(await send("GET", "/nothing"), 404, "not-found");
+    await expectProblem(await send("PUT", "/events"), 405, "method-not-allowed");
+    expect((await send("OPTIONS", "/events")).headers.get("Allow")).toBe("GET, HEAD, OPTIONS");
+    const head = await send("HEAD", "/streams/good");
+    expect([head.status, await head.text()]).toEqual([200, ""]);
+  });
+
+  test("refuses a path that is not in its canonical form", async () => {
+    await expectProblem(await send("GET", "/streams/%41"), 400, "invalid-target");
+  });
+});
+
+test("a server refuses hosts that are not its own, before anything else", async () => {
+  const platform = await openServer({ databaseUrl: ":memory:" }, "", "evil.example");
+  const response = await platform.fetch("/streams/x", { method: "POST", ...json({ events: [] }) });
+  expect(response.status).toBe(421);
+  expect(response.headers.get("X-Request-Id")).not.toBeNull();
+  expect(platform.entries).toMatchObject([{ method: "POST", path: "/streams/x", status: 421 }]);
+  await platform.close();
+});

@@ -6,23 +6,24 @@ import { join } from "node:path";
 import type { Clock } from "../../src/core/clock.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../src/core/limits.ts";
 import type { Feed } from "../../src/feeds/feed.ts";
-import { type Feeds, openFeeds } from "../../src/feeds/feeds.ts";
+import type { Feeds } from "../../src/feeds/feeds.ts";
 import { registerFeeds } from "../../src/feeds/lifecycle/register.ts";
 import { createPipeline } from "../../src/http/pipeline/pipeline.ts";
 import { storeDestination } from "../../src/http/store-destination.ts";
 import type { Database } from "../../src/storage/database.ts";
 import { openDatabase } from "../../src/storage/open.ts";
-import { createActivityRecorder } from "../../src/log/consumers/activity.ts";
-import { openStore, type Store } from "../../src/log/store.ts";
+import { NO_BACKGROUND } from "../../src/runtime/compose.ts";
+import { migrate } from "../../src/log/migrate.ts";
 import { createDeliveryPort } from "../../src/runtime/server/delivery-port.ts";
 import { type ServerDatabase, writeFromThread } from "../../src/storage/writer/threaded-database.ts";
 import { systemClock } from "../../src/core/system-clock.ts";
+import { type ComposedStore, composeTestStore } from "./open-store.ts";
 import { newDatabase } from "./new-database.ts";
 import { TESTED_ON } from "./tested-on.ts";
 
 /** A store with its HTTP surface, in this process: the real ones, without sockets. */
 export interface TestApp {
-  readonly store: Store;
+  readonly store: Pick<ComposedStore, "reader" | "writer">;
   readonly feeds: Feeds;
   readonly faults: unknown[];
   /** Calls the app; `path` begins with a slash. */
@@ -130,26 +131,23 @@ async function openAppHere(options: TestAppOptions): Promise<TestApp> {
   const clock = options.clock ?? systemClock;
   const database = options.database ?? (await newDatabase());
   const deps = { database, clock, limits, pollIntervalMs: options.pollIntervalMs ?? 20 };
-  const reading = options.replica === undefined ? undefined : { ...deps, database: options.replica };
-  const store = await openStore(deps, reading);
+  await migrate(database);
   const registered = await registerFeeds(database, clock, options.feeds ?? []);
-  const { writer } = store;
-  const feeds = openFeeds({ ...deps, writer, reading }, registered);
-  const sightings = createActivityRecorder({
-    writer,
-    clock,
-    mostConsumers: limits.consumers,
+  const {
+    secretKeys = [TEST_SECRET_KEY],
+    egressAllow = ["127.0.0.1"],
+    onChange: changed = () => {},
+  } = options;
+  const store = composeTestStore(deps, registered, {
+    reading: options.replica === undefined ? undefined : { ...deps, database: options.replica },
     isShared: options.isShared ?? false,
+    openDelivery: (onChange) => createDeliveryPort({ secretKeys, egressAllow }, onChange),
+    startBackground: () => ({ ...NO_BACKGROUND, changed }),
   });
-  const { secretKeys = [TEST_SECRET_KEY], egressAllow = ["127.0.0.1"], onChange = () => {} } = options;
-  const delivery = createDeliveryPort({ secretKeys, egressAllow }, onChange);
+  const { feeds } = store;
   const faults: unknown[] = [];
   const destination = storeDestination({
     ...store,
-    database,
-    feeds,
-    sightings,
-    delivery,
     limits,
     clock,
     version: "test",
@@ -168,10 +166,8 @@ async function openAppHere(options: TestAppOptions): Promise<TestApp> {
     faults,
     ...callsThrough(fetch),
     async close() {
-      delivery.close();
-      await sightings.close();
-      await feeds.close();
       await store.close();
+      database.close();
     },
   };
 }

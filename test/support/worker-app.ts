@@ -1,6 +1,5 @@
 import { DEFAULT_LIMITS } from "../../src/core/limits.ts";
-import { openStore } from "../../src/log/store.ts";
-import { openFeeds } from "../../src/feeds/feeds.ts";
+import { openTestStore } from "./open-store.ts";
 import { systemClock } from "../../src/core/system-clock.ts";
 import { callsThrough, TEST_SECRET_KEY, type TestApp, type TestAppOptions } from "./app.ts";
 import { newDatabase } from "./new-database.ts";
@@ -34,16 +33,14 @@ export async function openWorkerApp(options: TestAppOptions): Promise<TestApp> {
     },
   });
   const deps = { database, clock: systemClock, limits: DEFAULT_LIMITS, pollIntervalMs: 20 };
-  const store = await openStore(deps);
-  const feeds = openFeeds({ ...deps, writer: store.writer }, []);
+  const store = await openTestStore(deps);
   return {
     store,
-    feeds,
+    feeds: store.feeds,
     faults: [],
     ...callsThrough((path, init) => worker.fetch(path, init)),
     async close() {
       await worker.stop();
-      await feeds.close();
       await store.close();
     },
   };

@@ -6,7 +6,7 @@ import { deliverInSlices } from "../../src/webhooks/dispatch/slice.ts";
 import type { EndpointAnswer, Outgoing } from "../../src/webhooks/egress/outgoing.ts";
 import { openDatabase } from "../../src/storage/open.ts";
 import { openLogReader } from "../../src/log/read/reader.ts";
-import { openStore, type Store } from "../../src/log/store.ts";
+import { openTestStore, type ComposedStore } from "../support/open-store.ts";
 import { writeBatch } from "../../src/log/append/writer.ts";
 import { systemClock } from "../../src/core/system-clock.ts";
 import { jsonPost, TEST_SECRET_KEY } from "../support/app.ts";
@@ -80,7 +80,7 @@ function startReceiver() {
 
 let sqld: Sqld;
 let proxy: FaultyProxy;
-let store: Store;
+let store: ComposedStore;
 const fates = { through: 0, lost: 0, unanswered: 0 };
 
 beforeAll(async () => {
@@ -98,7 +98,7 @@ beforeAll(async () => {
   });
   // Appends take the direct way: they are not what is tested.
   const database = openDatabase({ url: sqld.url });
-  store = await openStore({ database, clock: systemClock, limits: DEFAULT_LIMITS, pollIntervalMs: 100 });
+  store = await openTestStore({ database, clock: systemClock, limits: DEFAULT_LIMITS, pollIntervalMs: 100 });
 }, 30_000);
 
 afterAll(async () => {

@@ -7,14 +7,14 @@ import { readSubscription } from "../../src/webhooks/subscriptions/record.ts";
 import { deliver } from "../../src/webhooks/dispatch/run.ts";
 import { EVENT_LOG_ADDRESS } from "../../src/log/keys.ts";
 import type { Database } from "../../src/storage/database.ts";
-import { openStore } from "../../src/log/store.ts";
+import { openTestStore } from "../support/open-store.ts";
 import { systemClock } from "../../src/core/system-clock.ts";
 import { newDatabase } from "../support/new-database.ts";
 
 test("who takes over continues from what the last holder stored last, also when that was just before", async () => {
   const database = await newDatabase();
   const deps = { database, clock: systemClock, limits: DEFAULT_LIMITS, pollIntervalMs: 20 };
-  const store = await openStore(deps);
+  const store = await openTestStore(deps);
   const events = Array.from({ length: 5 }, () => ({
     type: "A",
     time: null,

@@ -19,7 +19,7 @@ import type { Database } from "../../src/storage/database.ts";
 import { EVENT_LOG_ADDRESS } from "../../src/log/keys.ts";
 import { type HasEnded, NOW } from "../../src/storage/lease.ts";
 import { openLogReader } from "../../src/log/read/reader.ts";
-import { openStore, type Store } from "../../src/log/store.ts";
+import { type ComposedStore, openTestStore } from "../support/open-store.ts";
 import { type BatchWriter, writeBatch } from "../../src/log/append/writer.ts";
 import type { Seal } from "../../src/webhooks/signing/seal.ts";
 import { parseSecret } from "../../src/webhooks/signing/secret.ts";
@@ -235,7 +235,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     read: (statement) => calls.track(own.read(statement)),
     write: (statements) => calls.track(own.write(statements)),
   };
-  const store: Store = await openStore({
+  const store: ComposedStore = await openTestStore({
     database: shared,
     // Whoever appends is not part of it, and waits for nothing.
     clock: { ...time.clock(0), yield: () => Promise.resolve() },

@@ -1,17 +1,12 @@
 import type { Settings } from "../../config/settings.ts";
 import { KildeError } from "../../core/errors.ts";
-import type { Feeds } from "../../feeds/feeds.ts";
 import type { AppOptions } from "../../http/app.ts";
 import { createPipeline, type Pipeline } from "../../http/pipeline/pipeline.ts";
 import { storeDestination } from "../../http/store-destination.ts";
 import { failureResponse, type OnFault } from "../../http/pipeline/failures.ts";
 import type { ParseLarge } from "../../http/wire/parsing.ts";
 import { REQUEST_ID_HEADER } from "../../http/pipeline/request-id.ts";
-import type { Database } from "../../storage/database.ts";
-import type { DeliveryPort } from "../../http/deps.ts";
-import type { LogReader } from "../../log/read/reader.ts";
-import type { ActivityRecorder } from "../../log/consumers/activity.ts";
-import type { LogWriter } from "../../log/append/writer.ts";
+import type { ComposedStore } from "../compose.ts";
 import { docsFiles } from "./docs-files.ts";
 import type { EventLogger } from "../../jobs/feed-events.ts";
 import { createHostGuard, misdirected } from "./host-guard.ts";
@@ -32,17 +27,7 @@ export interface Listening extends Surface {
   readonly port: number;
 }
 
-/** What is reached. */
-export interface SurfaceParts {
-  readonly reader: LogReader;
-  readonly writer: LogWriter;
-  readonly feeds: Feeds;
-  readonly database: Database;
-  readonly sightings: ActivityRecorder;
-  readonly delivery: DeliveryPort;
-}
-
-export interface AnswerDeps extends SurfaceParts {
+export interface AnswerDeps extends Omit<ComposedStore, "close"> {
   readonly parseLarge: ParseLarge;
   readonly settings: Settings;
   readonly version: string;

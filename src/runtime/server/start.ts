@@ -1,26 +1,19 @@
 import type { Settings } from "../../config/settings.ts";
-import { openFeeds } from "../../feeds/feeds.ts";
-import type { Database } from "../../storage/database.ts";
+import { systemClock } from "../../core/system-clock.ts";
+import { configuredFeeds } from "../../jobs/configured-feeds.ts";
+import type { EventLogger } from "../../jobs/feed-events.ts";
 import { createHeadWatch, IDLE_INTERVAL_MS } from "../../log/follow/head-watch.ts";
-import { EVENT_LOG_ADDRESS } from "../../log/keys.ts";
-import type { LogState } from "../../log/log-state.ts";
 import { migrate } from "../../log/migrate.ts";
+import type { Database } from "../../storage/database.ts";
 import { type DatabaseLocation, openDatabase } from "../../storage/open.ts";
-import { openLogReader } from "../../log/read/reader.ts";
-import { createActivityRecorder } from "../../log/consumers/activity.ts";
-import { type LogNews, openLogWriter } from "../../log/append/writer.ts";
+import { writeFromThread } from "../../storage/writer/threaded-database.ts";
+import { type ComposedStore, composeStore } from "../compose.ts";
+import { startBackground } from "./background.ts";
 import { boundedFetch } from "./bounded-fetch.ts";
 import { warnOfCheckpoints } from "./checkpoints.ts";
-import { configuredFeeds } from "../../jobs/configured-feeds.ts";
-import { writeFromThread } from "../../storage/writer/threaded-database.ts";
-import { startDeliveries } from "../../jobs/delivery-runner.ts";
-import { logDeliveryEvent } from "../../jobs/delivery-events.ts";
 import { createDeliveryPort } from "./delivery-port.ts";
-import { type EventLogger, logFeedEvent } from "../../jobs/feed-events.ts";
-import type { Surface, SurfaceParts } from "./listen.ts";
-import { startProjections } from "../../jobs/projection-runner.ts";
+import type { Surface } from "./listen.ts";
 import { replicaOf, warnOfReplica } from "./replica.ts";
-import { systemClock } from "../../core/system-clock.ts";
 
 /**
  * A libSQL server that has not answered by then is asked no more, so that what waits behind goes on. Callers of writes
@@ -36,7 +29,7 @@ export interface StartKildeOptions<Opened extends Surface> {
   /** Whether threads are started only when there is something for them to do. Default: at once. */
   readonly lazy?: boolean;
   /** Opens what others reach it by. */
-  readonly open: (parts: SurfaceParts) => Opened;
+  readonly open: (store: Omit<ComposedStore, "close">) => Opened;
 }
 
 /** Brings the schema up to date; a libSQL server may take as long for it as it needs. */
@@ -51,21 +44,23 @@ async function migrateFully(database: Database, location: DatabaseLocation): Pro
   }
 }
 
-/** How often it is looked whether a process that ended has left something to sweep. */
-const SWEEP_LOOK_MS = 10_000;
-
-/** Looks until the function that it gives is called. */
-function lookRegularly(look: () => void): () => void {
-  const closing = new AbortController();
-  const lookOn = async () => {
-    for (;;) {
-      await systemClock.sleep(SWEEP_LOOK_MS, closing.signal);
-      if (closing.signal.aborted) return;
-      look();
-    }
-  };
-  void lookOn();
-  return () => closing.abort();
+/** Reports feeds of the configuration that are gone, and feeds of the store that the configuration lacks. */
+function warnOfFeeds(
+  logger: EventLogger,
+  {
+    retired,
+    unconfigured,
+  }: { readonly retired: readonly string[]; readonly unconfigured: readonly string[] },
+): void {
+  for (const path of unconfigured) {
+    logger.warn(
+      { feed: path },
+      "the store holds a feed that is not configured: erasures do not reach what it published; configure it, or retire it first",
+    );
+  }
+  for (const path of retired) {
+    logger.warn({ feed: path }, "feed was retired, and can be removed from the configuration");
+  }
 }
 
 /** All that a server is, but for how others reach it. */
@@ -112,102 +107,52 @@ export async function startKilde<Opened extends Surface>({
       idleIntervalMs: IDLE_INTERVAL_MS,
     });
     opened.push(() => heads.close());
-    const own = { database, clock: systemClock, limits, pollIntervalMs, heads };
     const replica = replicaOf(settings, fetch);
     if (replica !== null) {
       opened.push(() => replica.close());
       void warnOfReplica(replica, database, settings, logger);
     }
-    const reader = openLogReader(replica?.reading ?? own, EVENT_LOG_ADDRESS);
-    opened.push(() => reader.close());
     const { registered, retired, unconfigured } = await configuredFeeds(database, settings.feeds, limits);
-    for (const path of unconfigured) {
-      logger.warn(
-        { feed: path },
-        "the store holds a feed that is not configured: erasures do not reach what it published; configure it, or retire it first",
-      );
-    }
-    for (const path of retired) {
-      logger.warn({ feed: path }, "feed was retired, and can be removed from the configuration");
-    }
-    let tell = (_news: LogNews) => {};
-    let deliverNews = (_path: string, _log: LogState) => {};
-    const writer = openLogWriter({
-      database,
-      clock: systemClock,
-      limits,
-      onNews(news) {
-        reader.learn(news);
-        tell(news);
-      },
-      onSweepFailure: ({ attempts }, err) =>
-        logger.error({ err, attempts }, "what was erased cannot be removed from storage, and is tried again"),
-    });
-    opened.push(() => writer.close());
-    opened.push(lookRegularly(() => writer.sweepLeft()));
-    const sightings = createActivityRecorder({
-      writer,
-      clock: systemClock,
-      mostConsumers: limits.consumers,
-      isShared: url !== ":memory:",
-    });
-    opened.push(() => sightings.close());
-    const feeds = openFeeds(
+    warnOfFeeds(logger, { retired, unconfigured });
+    const store = composeStore(
       {
-        ...own,
+        database,
+        clock: systemClock,
+        limits,
+        pollIntervalMs,
+        heads,
         reading: replica?.reading,
-        writer,
+        isShared: url !== ":memory:",
+        onSweepFailure: ({ attempts }, err) =>
+          logger.error(
+            { err, attempts },
+            "what was erased cannot be removed from storage, and is tried again",
+          ),
         onClearFailure: (err) =>
           logger.error(
             { err },
             "a feed that is retired or built again cannot be emptied, and is tried again",
           ),
+        openDelivery: (onChange) => createDeliveryPort(settings, onChange),
+        startBackground: ({ writer }, onPublished) =>
+          startBackground({
+            settings,
+            logger,
+            database,
+            writer,
+            heads,
+            registered,
+            lazy,
+            projectingFrom: storage.connect,
+            // Where a program for the writing thread is given, there is none for the other threads.
+            deliveringFrom: databaseThread === undefined ? storage.connect : null,
+            onPublished,
+          }),
       },
       registered,
     );
-    opened.push(() => feeds.close());
-    const projecting = startProjections(
-      {
-        url,
-        database,
-        writer,
-        connect: storage.connect,
-        limits,
-        pollIntervalMs,
-        heads,
-        configFile: settings.configFile,
-        lazy,
-        onNews(path, log) {
-          feeds.learn(path, log);
-          deliverNews(path, log);
-        },
-        onEvent: (event) => logFeedEvent(logger, event),
-      },
-      registered,
-    );
-    opened.push(() => projecting.close());
-    tell = (news) => {
-      projecting.learn(news);
-      if (news !== "truncated") deliverNews(EVENT_LOG_ADDRESS.name, news);
-    };
-    const delivering = startDeliveries({
-      url,
-      database,
-      writer,
-      // Who brings a program for the one thread has none for the other.
-      connect: databaseThread === undefined ? storage.connect : null,
-      limits,
-      pollIntervalMs,
-      heads,
-      egressAllow: settings.egressAllow,
-      secretKeys: settings.secretKeys,
-      onEvent: (event) => logDeliveryEvent(logger, event),
-    });
-    opened.push(() => delivering.close());
-    deliverNews = (path, log) => delivering.learn(path, log);
-    const delivery = createDeliveryPort(settings, (subscription) => delivering.changed(subscription));
-    opened.push(() => delivery.close());
-    const surface = open({ reader, writer, feeds, database, sightings, delivery });
+    opened.push(() => store.close());
+    const surface = open(store);
     opened.push(() => surface.close());
     await storage.open();
     return { surface, close };

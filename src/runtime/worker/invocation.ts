@@ -2,7 +2,6 @@ import type { BackgroundWork } from "../../core/background.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { DeliveryRunEvent } from "../../webhooks/dispatch/run.ts";
 import { createAddressRules } from "../../webhooks/egress/address-rules.ts";
-import { openFeeds } from "../../feeds/feeds.ts";
 import type { RegisteredFeed } from "../../feeds/lifecycle/register.ts";
 import type { RunEvent } from "../../feeds/project/run.ts";
 import { projectInSlices } from "../../feeds/project/slice.ts";
@@ -10,13 +9,10 @@ import { createDeps } from "../../http/app.ts";
 import type { Destination, Observers } from "../../http/pipeline/pipeline.ts";
 import { storeDestination } from "../../http/store-destination.ts";
 import type { Database } from "../../storage/database.ts";
-import { EVENT_LOG_ADDRESS } from "../../log/keys.ts";
 import type { LogState } from "../../log/log-state.ts";
-import { openLogReader } from "../../log/read/reader.ts";
-import { createActivityRecorder } from "../../log/consumers/activity.ts";
-import { openLogWriter } from "../../log/append/writer.ts";
 import { sealWith } from "../../webhooks/signing/configured-seal.ts";
 import type { Calls } from "../../jobs/call-budget.ts";
+import { composeStore } from "../compose.ts";
 import { deliveringWork } from "./deliveries.ts";
 import { workerSend } from "./send.ts";
 import { fromAnywhere } from "../../jobs/from-anywhere.ts";
@@ -74,35 +70,39 @@ export function openInvocation(deps: InvocationDeps): Invocation {
   const { settings, schemas } = configured;
   const { limits, pollIntervalMs } = settings;
   const left = new Set<Kind>();
-  const reading = { database: replica ?? database, clock, limits, pollIntervalMs };
-  const reader = openLogReader(reading, EVENT_LOG_ADDRESS);
-  const own = openLogWriter({
-    database,
-    clock,
-    limits,
-    onNews(news) {
-      reader.learn(news);
-      left.add("project");
-      left.add("deliver");
+  const leave =
+    (...kinds: readonly Kind[]) =>
+    () => {
+      for (const kind of kinds) left.add(kind);
+    };
+  const shared = { database, clock, limits, pollIntervalMs };
+  const composed = composeStore(
+    {
+      ...shared,
+      reading: replica === null ? undefined : { ...shared, database: replica },
+      isShared: true,
+      orderWrites: (writer) => serializeWrites(writer, store.turns, deps.keep),
+      onSweep: leave("sweep"),
+      onClear: leave("clear"),
+      openDelivery: (onChange) => ({
+        seal: sealWith(settings.secretKeys),
+        egress: () =>
+          Promise.resolve({
+            rules: createAddressRules(settings.egressAllow),
+            send: workerSend(settings, clock),
+          }),
+        onChange,
+      }),
+      startBackground: () => ({
+        appended: leave("project", "deliver"),
+        resumed: leave("project"),
+        changed: leave("deliver"),
+        close: () => Promise.resolve(),
+      }),
     },
-    onSweep: () => left.add("sweep"),
-  });
-  const writer = serializeWrites(own, store.turns, deps.keep);
-  const sightings = createActivityRecorder({
-    writer,
-    clock,
-    mostConsumers: limits.consumers,
-    isShared: true,
-  });
-  const feedsDeps = { database, writer, clock, limits, pollIntervalMs, onClear: () => left.add("clear") };
-  const opened = openFeeds(replica === null ? feedsDeps : { ...feedsDeps, reading }, registered);
-  const feeds = {
-    ...opened,
-    async resume(feed: RegisteredFeed) {
-      await opened.resume(feed);
-      left.add("project");
-    },
-  };
+    registered,
+  );
+  const { writer, feeds, sightings } = composed;
 
   const works: Readonly<Record<Kind, () => readonly BackgroundWork[]>> = {
     project: () =>
@@ -110,7 +110,7 @@ export function openInvocation(deps: InvocationDeps): Invocation {
         const retry = !store.retried.has(feed.feed.path);
         const onRetried = () => void store.retried.add(feed.feed.path);
         const { onFeedEvent: onEvent } = deps;
-        const onNews = (path: string, log: LogState) => opened.learn(path, log);
+        const onNews = (path: string, log: LogState) => feeds.learn(path, log);
         return projectInSlices({ database, writer, clock, holder, retry, onRetried, onNews, onEvent }, feed);
       }),
     deliver: () => [
@@ -124,20 +124,7 @@ export function openInvocation(deps: InvocationDeps): Invocation {
 
   const destination = () => {
     const options = {
-      reader,
-      writer,
-      feeds,
-      database,
-      sightings,
-      delivery: {
-        seal: sealWith(settings.secretKeys),
-        egress: () =>
-          Promise.resolve({
-            rules: createAddressRules(settings.egressAllow),
-            send: workerSend(settings, clock),
-          }),
-        onChange: () => left.add("deliver"),
-      },
+      ...composed,
       limits,
       clock,
       version,

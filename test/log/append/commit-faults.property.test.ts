@@ -5,7 +5,7 @@ import { createDeadlines } from "../../../src/core/deadlines.ts";
 import { DEFAULT_LIMITS } from "../../../src/core/limits.ts";
 import type { Database } from "../../../src/storage/database.ts";
 import { openDatabase } from "../../../src/storage/open.ts";
-import { openStore } from "../../../src/log/store.ts";
+import { openTestStore } from "../../support/open-store.ts";
 import {
   createWriteServer,
   createThreadWrites,
@@ -93,7 +93,7 @@ for (const [name, deploy] of Object.entries(DEPLOYMENTS)) {
       fc.asyncProperty(appends, fc.array(fate, { maxLength: 60 }), async (waves, fates) => {
         const memory = openDatabase({ url: ":memory:" });
         const working: Fate[] = [];
-        const store = await openStore({
+        const store = await openTestStore({
           database: deploy(faulty(memory, working)),
           clock: systemClock,
           limits: DEFAULT_LIMITS,

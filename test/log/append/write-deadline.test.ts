@@ -6,7 +6,7 @@ import { KildeError } from "../../../src/core/errors.ts";
 import { DEFAULT_LIMITS } from "../../../src/core/limits.ts";
 import type { Database } from "../../../src/storage/database.ts";
 import { openDatabase } from "../../../src/storage/open.ts";
-import { openStore, type Store } from "../../../src/log/store.ts";
+import { type ComposedStore, openTestStore } from "../../support/open-store.ts";
 
 /*
  * What becomes of writes while a libSQL server is silent: a database in memory that is spoken to as to a server, whose
@@ -58,14 +58,14 @@ async function open() {
     },
   };
   const deps = { clock: time.clock, limits: DEFAULT_LIMITS, pollIntervalMs: 100 };
-  const store = await openStore({ ...deps, database });
+  const store = await openTestStore({ ...deps, database });
   close = () => store.close();
   return {
     ...time,
     database: inMemory,
     store,
     /** Another process on the same database, which reaches it. */
-    another: () => openStore({ ...deps, database: { ...inMemory, close() {} } }),
+    another: () => openTestStore({ ...deps, database: { ...inMemory, close() {} } }),
     /** Has writes wait; call what it returns to let them go. */
     shut() {
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -75,7 +75,7 @@ async function open() {
   };
 }
 
-function append(store: Store, subject: string): Promise<string> {
+function append(store: ComposedStore, subject: string): Promise<string> {
   const events = [{ type: "T", time: null, data: jsonText(1), extensions: null }];
   const parts = [{ subject, expectedVersion: "any" as const, events, erases: false }];
   return store.writer.append({ parts, idempotency: null }).then(

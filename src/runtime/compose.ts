@@ -1,0 +1,133 @@
+import type { Clock } from "../core/clock.ts";
+import type { Limits } from "../core/limits.ts";
+import { type Feeds, openFeeds } from "../feeds/feeds.ts";
+import type { RegisteredFeed } from "../feeds/lifecycle/register.ts";
+import type { DeliveryPort } from "../http/deps.ts";
+import { type LogNews, type LogWriter, type LogWriterDeps, openLogWriter } from "../log/append/writer.ts";
+import { type ActivityRecorder, createActivityRecorder } from "../log/consumers/activity.ts";
+import type { HeadWatch } from "../log/follow/head-watch.ts";
+import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
+import type { LogState } from "../log/log-state.ts";
+import { type LogReader, type LogReaderDeps, openLogReader } from "../log/read/reader.ts";
+import type { Database } from "../storage/database.ts";
+
+/** The parts of a store that requests and background work share. */
+export interface StoreParts {
+  readonly database: Database;
+  /** Reads the event log. */
+  readonly reader: LogReader;
+  readonly writer: LogWriter;
+  readonly feeds: Feeds;
+  readonly sightings: ActivityRecorder;
+}
+
+/** Projecting and delivering, as a platform does it: by threads, by loops, or by slices after a request. */
+export interface Background {
+  /** Events were appended here, or truncated or erased. */
+  appended(news: LogNews): void;
+  /** A halted feed was resumed here. */
+  resumed(): void;
+  /** A subscription was created or changed here. */
+  changed(subscription: string): void;
+  close(): Promise<void>;
+}
+
+/** Background work of a store whose owner does none, or does it by hand. */
+export const NO_BACKGROUND: Background = {
+  appended: () => {},
+  resumed: () => {},
+  changed: () => {},
+  close: () => Promise.resolve(),
+};
+
+/** What differs between a server, a worker, a process that embeds Kilde, and a test. */
+export interface Platform {
+  /** Its schema is up to date. Closed by the caller. */
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly limits: Limits;
+  readonly pollIntervalMs: number;
+  /** Looks up the heads of all logs of the process together. Default: each reader its own. */
+  readonly heads?: HeadWatch;
+  /** How requests read logs, where that is from a replica. Default: from the database. */
+  readonly reading?: LogReaderDeps | undefined;
+  /** Whether other processes may write to the database. */
+  readonly isShared: boolean;
+  /** Lets writes of one process wait for each other, where requests cannot share a queue. Default: they share one. */
+  readonly orderWrites?: (writer: LogWriter) => LogWriter;
+  /** Sweeps what was erased, in a way of the platform's own. Default: in the background of this process. */
+  readonly onSweep?: (() => void) | undefined;
+  readonly onSweepFailure?: LogWriterDeps["onSweepFailure"];
+  /** Empties feeds, in a way of the platform's own. Default: in the background of this process. */
+  readonly onClear?: (() => void) | undefined;
+  readonly onClearFailure?: (error: unknown) => void;
+  /** Opens what requests about webhooks need. `onChange` is called with each subscription that they change. */
+  readonly openDelivery: (onChange: (subscription: string) => void) => DeliveryPort & { close?: () => void };
+  /** Starts background work. `onPublished`: to be called with each batch that a feed published. */
+  readonly startBackground: (
+    parts: StoreParts,
+    onPublished: (path: string, log: LogState) => void,
+  ) => Background;
+}
+
+/** A store, ready to be served. */
+export interface ComposedStore extends StoreParts {
+  readonly delivery: DeliveryPort;
+  /** Finishes background work and writes, and ends followers. */
+  close(): Promise<void>;
+}
+
+/** Opens the activity recorder, the reader, the writer, feeds and webhooks of one database, and connects them. */
+export function composeStore(platform: Platform, registered: readonly RegisteredFeed[]): ComposedStore {
+  const { database, clock, limits, pollIntervalMs, heads, reading } = platform;
+  const own = { database, clock, limits, pollIntervalMs, ...(heads === undefined ? {} : { heads }) };
+  let background = NO_BACKGROUND;
+  const reader = openLogReader(reading ?? own, EVENT_LOG_ADDRESS);
+  const ownWriter = openLogWriter({
+    database,
+    clock,
+    limits,
+    onNews(news) {
+      reader.learn(news);
+      background.appended(news);
+    },
+    ...(platform.onSweep === undefined ? {} : { onSweep: platform.onSweep }),
+    ...(platform.onSweepFailure === undefined ? {} : { onSweepFailure: platform.onSweepFailure }),
+  });
+  const writer = platform.orderWrites?.(ownWriter) ?? ownWriter;
+  const { isShared } = platform;
+  const sightings = createActivityRecorder({ writer, clock, mostConsumers: limits.consumers, isShared });
+  const { onClear, onClearFailure } = platform;
+  const opened = openFeeds(
+    {
+      ...own,
+      reading,
+      writer,
+      ...(onClear === undefined ? {} : { onClear }),
+      ...(onClearFailure === undefined ? {} : { onClearFailure }),
+    },
+    registered,
+  );
+  const feeds: Feeds = {
+    ...opened,
+    async resume(feed) {
+      await opened.resume(feed);
+      background.resumed();
+    },
+  };
+  const parts = { database, reader, writer, feeds, sightings };
+  background = platform.startBackground(parts, (path, log) => opened.learn(path, log));
+  const delivery = platform.openDelivery((subscription) => background.changed(subscription));
+  return {
+    ...parts,
+    delivery,
+    async close() {
+      delivery.close?.();
+      await background.close();
+      await feeds.close();
+      await sightings.close();
+      await writer.close();
+      reader.close();
+    },
+  };
+}

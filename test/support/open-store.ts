@@ -1,0 +1,40 @@
+import type { RegisteredFeed } from "../../src/feeds/lifecycle/register.ts";
+import type { LogReaderDeps } from "../../src/log/read/reader.ts";
+import { type ComposedStore, composeStore, NO_BACKGROUND, type Platform } from "../../src/runtime/compose.ts";
+import { createDeliveryPort } from "../../src/runtime/server/delivery-port.ts";
+import { migrate } from "../../src/log/migrate.ts";
+
+export type { ComposedStore } from "../../src/runtime/compose.ts";
+
+type Given = Pick<LogReaderDeps, "database" | "clock" | "limits" | "pollIntervalMs">;
+
+/** Composes a store as the product does, without background work and without webhooks that leave the process. */
+export function composeTestStore(
+  given: Given,
+  registered: readonly RegisteredFeed[] = [],
+  platform: Partial<Platform> = {},
+): ComposedStore {
+  return composeStore(
+    {
+      isShared: false,
+      openDelivery: (onChange) => createDeliveryPort({ secretKeys: [], egressAllow: [] }, onChange),
+      startBackground: () => NO_BACKGROUND,
+      ...platform,
+      ...given,
+    },
+    registered,
+  );
+}
+
+/** Brings the schema of a database up to date, and opens a store without feeds on it; its `close` closes the database as well. */
+export async function openTestStore(given: Given): Promise<ComposedStore> {
+  await migrate(given.database);
+  const store = composeTestStore(given);
+  return {
+    ...store,
+    async close() {
+      await store.close();
+      given.database.close();
+    },
+  };
+}

@@ -4,7 +4,7 @@ import type { Database } from "../storage/database.ts";
 import type { HeadWatch } from "../log/follow/head-watch.ts";
 import type { LogState } from "../log/log-state.ts";
 import { type LogReader, type LogReaderDeps, openLogReader } from "../log/read/reader.ts";
-import { writeUnplanned } from "../log/append/writer.ts";
+import { writeUnplanned } from "../storage/batch-writer.ts";
 import { clearAll } from "./lifecycle/clear.ts";
 import type { ContractSchemas } from "./contract/compatibility.ts";
 import { servedSchemas } from "./contract/contract.ts";

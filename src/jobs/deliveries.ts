@@ -7,7 +7,7 @@ import type { HeadWatch } from "../log/follow/head-watch.ts";
 import type { LogAddress } from "../log/keys.ts";
 import type { LogState } from "../log/log-state.ts";
 import { type LogReader, openLogReader } from "../log/read/reader.ts";
-import type { BatchWriter } from "../log/append/writer.ts";
+import type { BatchWriter } from "../storage/batch-writer.ts";
 import { createEndedHolders } from "../storage/ended-holders.ts";
 import { systemClock } from "../core/system-clock.ts";
 import { sealWith } from "../webhooks/signing/configured-seal.ts";

@@ -1,7 +1,7 @@
 import type { DeliveryRunEvent } from "../webhooks/dispatch/run.ts";
 import { openDatabase } from "../storage/open.ts";
 import type { LogState } from "../log/log-state.ts";
-import { type BatchWriter, writeBatch } from "../log/append/writer.ts";
+import { type BatchWriter, writeBatch } from "../storage/batch-writer.ts";
 import { type RunningDeliveries, runDeliveries, type DeliveryOptions } from "./deliveries.ts";
 import { systemClock } from "../core/system-clock.ts";
 import { openWriterChannel, type WriterChannel } from "../storage/writer/writer-channel.ts";

@@ -8,7 +8,8 @@ import type { Database } from "../storage/database.ts";
 import type { HeadWatch } from "../log/follow/head-watch.ts";
 import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
 import { type LogReader, openLogReader } from "../log/read/reader.ts";
-import type { BatchWriter, LogNews } from "../log/append/writer.ts";
+import type { LogNews } from "../log/append/writer.ts";
+import type { BatchWriter } from "../storage/batch-writer.ts";
 import { createEndedHolders } from "../storage/ended-holders.ts";
 import { systemClock } from "../core/system-clock.ts";
 

@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { type Database, integerAt, type Statement, textAt } from "./database.ts";
-import type { BatchWriter } from "../log/append/writer.ts";
+import type { BatchWriter } from "./batch-writer.ts";
 
 /*
  * A lease is held by at most one process, by the database's clock. Its token grows with each change of holder, beyond

@@ -12,7 +12,8 @@ import { rebuildFeed } from "../../src/feeds/lifecycle/retire.ts";
 import { projectInSlices } from "../../src/feeds/project/slice.ts";
 import type { Database } from "../../src/storage/database.ts";
 import { takeLease } from "../../src/storage/lease.ts";
-import type { LogWriter, Written } from "../../src/log/append/writer.ts";
+import type { LogWriter } from "../../src/log/append/writer.ts";
+import type { Written } from "../../src/storage/batch-writer.ts";
 import { systemClock } from "../../src/core/system-clock.ts";
 import type { TestApp } from "../support/app.ts";
 

@@ -7,7 +7,7 @@ import type { EndpointAnswer, Outgoing } from "../../src/webhooks/egress/outgoin
 import { openDatabase } from "../../src/storage/open.ts";
 import { openLogReader } from "../../src/log/read/reader.ts";
 import { openTestStore, type ComposedStore } from "../support/open-store.ts";
-import { writeBatch } from "../../src/log/append/writer.ts";
+import { writeBatch } from "../../src/storage/batch-writer.ts";
 import { systemClock } from "../../src/core/system-clock.ts";
 import { jsonPost, TEST_SECRET_KEY } from "../support/app.ts";
 import { chanceOf } from "../support/chance.ts";

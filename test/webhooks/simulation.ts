@@ -20,7 +20,7 @@ import { EVENT_LOG_ADDRESS } from "../../src/log/keys.ts";
 import { type HasEnded, NOW } from "../../src/storage/lease.ts";
 import { openLogReader } from "../../src/log/read/reader.ts";
 import { type ComposedStore, openTestStore } from "../support/open-store.ts";
-import { type BatchWriter, writeBatch } from "../../src/log/append/writer.ts";
+import { type BatchWriter, writeBatch } from "../../src/storage/batch-writer.ts";
 import type { Seal } from "../../src/webhooks/signing/seal.ts";
 import { parseSecret } from "../../src/webhooks/signing/secret.ts";
 import { createSigner } from "../../src/webhooks/signing/sign.ts";

@@ -3,7 +3,7 @@ import { type Database, integerAt, type Statement, textAt } from "../../storage/
 import { removalStatement } from "../../log/erase/erasures.ts";
 import { discardHistory } from "../../log/identity.ts";
 import { type LogAddress, LOG_SPAN, logAddress } from "../../log/keys.ts";
-import type { BatchWriter } from "../../log/append/writer.ts";
+import type { BatchWriter } from "../../storage/batch-writer.ts";
 import { KEEP_PLACES } from "../project/places.ts";
 
 /*

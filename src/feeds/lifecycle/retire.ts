@@ -2,7 +2,7 @@ import { KildeError } from "../../core/errors.ts";
 import { activeConsumers } from "../../log/consumers/consumers.ts";
 import type { Database } from "../../storage/database.ts";
 import { discardHistory } from "../../log/identity.ts";
-import { type BatchWriter, writeUnplanned } from "../../log/append/writer.ts";
+import { type BatchWriter, writeUnplanned } from "../../storage/batch-writer.ts";
 import type { RegisteredFeed } from "./register.ts";
 
 /** Consumers that an error names. */

@@ -1,7 +1,7 @@
 import type { Database } from "../../storage/database.ts";
 import type { LogState } from "../../log/log-state.ts";
 import { createSubjectCache } from "../../log/append/subject-cache.ts";
-import type { BatchWriter } from "../../log/append/writer.ts";
+import type { BatchWriter } from "../../storage/batch-writer.ts";
 import type { Feed } from "../feed.ts";
 import { promotion, type Standing } from "../contract/published-contract.ts";
 import { assign, type FeedPlan, planBatch, type PlanOptions } from "./plan.ts";

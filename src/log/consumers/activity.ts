@@ -2,7 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import { type ConsumerActivity, sightingsStatements } from "./consumers.ts";
 import { integerAt, textAt } from "../../storage/database.ts";
 import type { LogAddress } from "../keys.ts";
-import { type BatchWriter, writeUnplanned } from "../append/writer.ts";
+import { type BatchWriter, writeUnplanned } from "../../storage/batch-writer.ts";
 
 /** What was seen is written together so often: that consumers name themselves must cost appends nothing. */
 const FLUSH_MS = 2_000;

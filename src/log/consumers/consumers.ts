@@ -2,7 +2,7 @@ import { KildeError } from "../../core/errors.ts";
 import { prefixEnd } from "../../core/names.ts";
 import { type Database, integerAt, type Row, type Statement, textAt } from "../../storage/database.ts";
 import type { LogAddress } from "../keys.ts";
-import type { BatchWriter } from "../append/writer.ts";
+import type { BatchWriter } from "../../storage/batch-writer.ts";
 
 /*
  * Who reads a log, and how far they are. Readers that name themselves are seen; how far they have dealt with what

@@ -6,7 +6,7 @@ import { openSecrets } from "../../webhooks/subscriptions/secrets.ts";
 import { deliverInSlices } from "../../webhooks/dispatch/slice.ts";
 import type { Database } from "../../storage/database.ts";
 import { openLogReader } from "../../log/read/reader.ts";
-import type { BatchWriter } from "../../log/append/writer.ts";
+import type { BatchWriter } from "../../storage/batch-writer.ts";
 import { sealWith } from "../../webhooks/signing/configured-seal.ts";
 import type { Calls } from "../../jobs/call-budget.ts";
 import { workerSend } from "./send.ts";

@@ -1,6 +1,6 @@
 import type { Database } from "../../storage/database.ts";
 import { type Lease, releaseLease } from "../../storage/lease.ts";
-import type { BatchWriter } from "../../log/append/writer.ts";
+import type { BatchWriter } from "../../storage/batch-writer.ts";
 import { readSubscription } from "../subscriptions/record.ts";
 import type { OpenSecrets } from "../endpoint/request.ts";
 import type { SubscriptionRecord } from "../subscriptions/subscription.ts";

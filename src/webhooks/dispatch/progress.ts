@@ -3,7 +3,7 @@ import type { Row, Statement } from "../../storage/database.ts";
 import { type Lease, release, renewal } from "../../storage/lease.ts";
 import { integerAt } from "../../storage/database.ts";
 import { isUnanswered, storageFailure } from "../../storage/failures.ts";
-import { type BatchWriter, writeUnplanned } from "../../log/append/writer.ts";
+import { type BatchWriter, writeUnplanned } from "../../storage/batch-writer.ts";
 import type { AttemptRecord } from "../subscriptions/attempts.ts";
 import type { EndpointTrouble, FrozenBatch, Rewind, StoredLane } from "../subscriptions/subscription.ts";
 

@@ -11,7 +11,7 @@ import {
   takeOver,
 } from "../../storage/lease.ts";
 import type { LogReader } from "../../log/read/reader.ts";
-import { type BatchWriter, writeUnplanned } from "../../log/append/writer.ts";
+import { type BatchWriter, writeUnplanned } from "../../storage/batch-writer.ts";
 import { dispatch } from "./dispatcher.ts";
 import { RETRY_LAST_MS } from "../endpoint/endpoint.ts";
 import { openHeld } from "./held.ts";

@@ -1,7 +1,7 @@
 import { KildeError } from "../../core/errors.ts";
 import type { Database, Statement } from "../../storage/database.ts";
 import type { LogAddress } from "../../log/keys.ts";
-import { type BatchWriter, writeUnplanned } from "../../log/append/writer.ts";
+import { type BatchWriter, writeUnplanned } from "../../storage/batch-writer.ts";
 import { readSubscription } from "./record.ts";
 import { withRange } from "./rewind-ranges.ts";
 import type { RewindRange, StoredSecrets, SubscriptionRecord, SubscriptionConfig } from "./subscription.ts";

@@ -1,6 +1,6 @@
 import { type Database, textAt } from "../../storage/database.ts";
 import type { LogAddress } from "../../log/keys.ts";
-import { type BatchWriter, writeUnplanned } from "../../log/append/writer.ts";
+import { type BatchWriter, writeUnplanned } from "../../storage/batch-writer.ts";
 
 /** Why a subscription is paused whose log is no more. */
 export const SOURCE_RETIRED = "source retired";

@@ -5,7 +5,7 @@ import type { Send } from "../egress/outgoing.ts";
 import type { Database } from "../../storage/database.ts";
 import type { LogAddress } from "../../log/keys.ts";
 import { findLog, readHead } from "../../log/read/subjects.ts";
-import type { BatchWriter } from "../../log/append/writer.ts";
+import type { BatchWriter } from "../../storage/batch-writer.ts";
 import type { Seal } from "../signing/seal.ts";
 import { generateSecret, parseSecret, publicKeyOf, type SecretKind } from "../signing/secret.ts";
 import {

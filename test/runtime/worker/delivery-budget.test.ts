@@ -7,7 +7,7 @@ import { deliverInSlices } from "../../../src/webhooks/dispatch/slice.ts";
 import type { Database } from "../../../src/storage/database.ts";
 import { EVENT_LOG_ADDRESS } from "../../../src/log/keys.ts";
 import { openLogReader } from "../../../src/log/read/reader.ts";
-import { writeBatch } from "../../../src/log/append/writer.ts";
+import { writeBatch } from "../../../src/storage/batch-writer.ts";
 import { systemClock } from "../../../src/core/system-clock.ts";
 import { countCalls } from "../../../src/jobs/call-budget.ts";
 import { runWorks } from "../../../src/jobs/slices.ts";

@@ -34,7 +34,8 @@ const failure = {
   attempts: 1,
 };
 const subscription = {
-  id: HOSTILE,
+  subscription: HOSTILE,
+  created: HOSTILE,
   source: HOSTILE,
   url: HOSTILE,
   status: "paused",

@@ -15,7 +15,7 @@ const ROOT = join(import.meta.dir, "../..");
 /** Travel-expense declarations of a university, as its workflow system recorded them. */
 const DATA = join(ROOT, "../shared/data/domestic-declarations.ndjson.gz");
 
-const EXAMPLE = readFileSync(join(ROOT, "kilde.config.ts"), "utf8");
+const EXAMPLE = readFileSync(join(import.meta.dir, "declarations/kilde.config.ts"), "utf8");
 const BOTH = "feeds: [declarationsV1, declarationsV2]";
 
 interface State {

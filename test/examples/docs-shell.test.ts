@@ -72,7 +72,10 @@ const blockWith = (text: string) => shellBlocks.find(({ code }) => code.includes
 /** A folder with the example feeds that the documentation refers to. */
 async function folderWithFeeds(): Promise<string> {
   const cwd = emptyFolder();
-  await Bun.write(join(cwd, "kilde.config.ts"), Bun.file(join(ROOT, "kilde.config.ts")));
+  await Bun.write(
+    join(cwd, "kilde.config.ts"),
+    Bun.file(join(import.meta.dir, "declarations/kilde.config.ts")),
+  );
   return cwd;
 }
 

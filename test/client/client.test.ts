@@ -208,7 +208,7 @@ describe("read", () => {
     const [event] = await all(client().read<{ n: number }>({ lastEventId: 10, limit: 1 }));
     expect(event).toMatchObject({
       id: "11",
-      stream: "s-0",
+      subject: "s-0",
       version: 6,
       type: "Five",
       data: { n: 10 },

@@ -55,7 +55,7 @@ export function storageFailure(error: unknown): StorageFailure {
   const text = error.message;
   if (code.includes(OUTRUN) || isRenewed(error)) return "conflict";
   if (
-    /NOT NULL constraint failed: (feeds\.(epoch|hydrations)|events\.subject|feed_origins\.(subject|source))/.test(
+    /NOT NULL constraint failed: (feeds\.(epoch|hydrations|promised)|events\.subject|feed_origins\.(subject|source))/.test(
       text,
     )
   )

@@ -5,11 +5,12 @@ import {
   compareWithPublished,
   type Contract,
   readPublishedContract,
+  revisionOf,
   type Standing,
   type PublishedContract,
 } from "./published-contract.ts";
 import { isProjectedAsStored } from "./definition-record.ts";
-import type { FeedRecord } from "../record.ts";
+import { type FeedRecord, readFeed } from "../record.ts";
 import type { RegisteredFeed } from "../lifecycle/register.ts";
 import { createSchemaJudge } from "./schema-judge.ts";
 
@@ -42,6 +43,8 @@ export interface ProjectingContract {
   readonly feed: Feed;
   /** Of its contract, to what is promised now. What a newer one publishes makes it the promise. */
   readonly standing: Standing;
+  /** Of its contract, as {@link Contract.revision}. The revision of a newer one is beyond that of the promise. */
+  readonly revision: number;
 }
 
 /** Feeds as they project after the promise has changed, by their contract. */
@@ -51,12 +54,24 @@ const CHANGED = new WeakMap<
 >();
 
 /** The feed as it may project under a promise; null: the promise has what the feed has not. */
-function projectingBy(feed: Feed, promise: PublishedContract): ProjectingContract | null {
+async function projectingBy(
+  database: Database,
+  { feed, log }: RegisteredFeed,
+  promise: PublishedContract,
+): Promise<ProjectingContract | null> {
   const compared = compareWithPublished(feed, promise);
   if ("changes" in compared) return null;
   const { standing } = compared;
   const isFree = feed.draft || standing === "newer";
-  return { feed: isFree ? feed : boundBy(feed, JSON.parse(promise.text) as ContractSchemas), standing };
+  const revision =
+    standing === "newer"
+      ? await revisionOf(database, feed, log)
+      : promise.revision - (standing === "older" ? 1 : 0);
+  return {
+    feed: isFree ? feed : boundBy(feed, JSON.parse(promise.text) as ContractSchemas),
+    standing,
+    revision,
+  };
 }
 
 /**
@@ -69,19 +84,30 @@ export async function projectingUnder(
   { promised }: Pick<FeedRecord, "promised">,
 ): Promise<ProjectingContract | null> {
   const { feed, log, contract } = registered;
-  if (promised === contract.promised) return { feed, standing: contract.standing };
-  if (!feed.draft && promised === contract.revision) return { feed, standing: "same" };
+  const { revision } = contract;
+  if (promised === contract.promised) return { feed, standing: contract.standing, revision };
+  if (!feed.draft && promised === revision) return { feed, standing: "same", revision };
   const known = CHANGED.get(contract);
   if (known?.promised === promised) return known.projecting;
   const promise = await readPublishedContract(database, log);
   if (promise === null) return null;
   const isStored = await isProjectedAsStored(database, registered);
-  const projecting = isStored ? projectingBy(feed, promise) : null;
+  const projecting = isStored ? await projectingBy(database, registered, promise) : null;
   CHANGED.set(contract, { promised: promise.revision, projecting });
   return projecting;
 }
 
-/** The JSON ContractSchemas of a feed as consumers may rely on them now. */
+/**
+ * Rank of the lease of this release. What another release has published since this one started may change it; 0 when this
+ * process cannot project the feed any more.
+ */
+export async function currentRank(database: Database, registered: RegisteredFeed): Promise<number> {
+  const record = await readFeed(database, registered.log);
+  const projecting = record === null ? null : await projectingUnder(database, registered, record);
+  return projecting?.revision ?? 0;
+}
+
+/** The JSON Schemas of a feed as consumers may rely on them now. */
 export async function servedSchemas(
   database: Database,
   registered: RegisteredFeed,

@@ -150,7 +150,7 @@ async function changeOf(database: Database, registered: RegisteredFeed): Promise
   const promotes = hasEvents && !isPromised && !feed.draft && contract.standing === "newer";
   const keep = (): Change | null => {
     if (isSame && !promotes) return null;
-    const promised = promotion(feed, log, contract, { raisesEpoch: true, definition: text });
+    const promised = promotion(feed, log, contract.revision, { raisesEpoch: true, definition: text });
     const statements = [...(promotes ? [promised] : []), { sql: KEEP_DEFINITION, args }];
     return { statements, before: text, rebuilds: false, hasEvents, changesStanding: promotes };
   };

@@ -125,10 +125,11 @@ insert into feed_contracts (log, revision, schemas)
 select ?1, 1 + max(promised, coalesce((select max(revision) from feed_contracts where log = ?1), 0)), ?2
 from feeds where log = ?1 and not exists (select 1 from feed_contracts where log = ?1 and schemas = ?2 and revision > promised)`;
 
-/** The revision of a contract that is longer than the promise; it is noted when it is a new one. */
-async function revisionOf(database: Database, log: LogAddress, schemas: string): Promise<number> {
-  await database.write([{ sql: ADD_REVISION, args: [log.id, schemas] }]);
-  const [row] = await database.read({ sql: FIND_REVISION, args: [log.id, schemas] });
+/** The revision of a contract that grew out of the promise, beyond the revision of the promise; stored when it is new. */
+export async function revisionOf(database: Database, feed: Feed, log: LogAddress): Promise<number> {
+  const args = [log.id, promisedBy(feed)];
+  await database.write([{ sql: ADD_REVISION, args }]);
+  const [row] = await database.read({ sql: FIND_REVISION, args });
   return integerAt(row, 0);
 }
 
@@ -145,7 +146,7 @@ export async function standingOf(database: Database, feed: Feed, log: LogAddress
   const { standing } = compared;
   const now = promisedBy(feed);
   if (standing === "newer")
-    return { revision: await revisionOf(database, log, now), promised, standing, promise: null };
+    return { revision: await revisionOf(database, feed, log), promised, standing, promise: null };
   if (standing === "older") return { revision: promised - 1, promised, standing, promise: schemasOf(text) };
   const isSame = now === text || saysTheSame(now, text);
   if (isSame && now !== text) {
@@ -158,17 +159,18 @@ export async function standingOf(database: Database, feed: Feed, log: LogAddress
 
 /**
  * Makes a contract the promise. Part of a batch that publishes by it for the first time, or of one that publishes a draft.
- * `raisesEpoch`: other plans rest on the old promise. `definition`: only while this one is stored.
+ * `raisesEpoch`: other plans rest on the old promise. `definition`: only while this one is stored. The stored revision only
+ * grows: a batch with a revision that is not beyond the stored one is refused, as one that is outdated.
  */
 export function promotion(
   feed: Feed,
   log: LogAddress,
-  { revision }: Contract,
+  revision: number,
   { raisesEpoch, definition = null }: { readonly raisesEpoch: boolean; readonly definition?: string | null },
 ): Statement {
   return {
-    sql: `update feeds set schemas = ?2, promised = ?3, generator = ?4, epoch = epoch + ?5
-      where log = ?1 and (?6 is null or definition is ?6)`,
+    sql: `update feeds set schemas = ?2, promised = case when promised < ?3 then ?3 end, generator = ?4, epoch = epoch + ?5
+      where log = ?1 and (?6 is null or (definition is ?6 and promised < ?3))`,
     args: [log.id, promisedBy(feed), revision, GENERATOR, raisesEpoch ? 1 : 0, definition],
   };
 }

@@ -124,11 +124,11 @@ async function publishAgain(
   revisions: readonly Revision[],
   stateOf: StateOf,
 ): Promise<ErasingStep> {
-  const { log, source, contract } = work.registered;
+  const { log, source } = work.registered;
   const projecting = await projectingUnder(work.deps.database, work.registered, work.record);
   // Another release publishes what remains.
   if (projecting === null) return { kind: "idle" };
-  const { feed, standing } = projecting;
+  const { feed, standing, revision } = projecting;
   const folding = await foldRevisions(work, feed, revisions, stateOf);
   if ("error" in folding) return { kind: "failed", failure: folding };
   const { assigned, known, progress, ended } = folding;
@@ -143,7 +143,7 @@ async function publishAgain(
   );
   return writeErasing(work, { ...plan, origins: [], after, kept: [...known.keys()], newSubjects: [] }, [
     ...(standing === "newer" && plan.events.length > 0
-      ? [promotion(feed, log, contract, { raisesEpoch: false })]
+      ? [promotion(feed, log, revision, { raisesEpoch: false })]
       : []),
     ...originStatements(log, source, plan.origins, MOVE_ORIGINS),
     revisionsProgress(progress),

@@ -3,7 +3,8 @@ import type { LogState } from "../../log/log-state.ts";
 import { createSubjectCache } from "../../log/append/subject-cache.ts";
 import type { BatchWriter } from "../../storage/batch-writer.ts";
 import type { Feed } from "../feed.ts";
-import { promotion, type Standing } from "../contract/published-contract.ts";
+import type { ProjectingContract } from "../contract/contract.ts";
+import { promotion } from "../contract/published-contract.ts";
 import { assign, type FeedPlan, planBatch, type PlanOptions } from "./plan.ts";
 import type { RegisteredFeed } from "../lifecycle/register.ts";
 import type { SourceRow } from "./source.ts";
@@ -102,10 +103,11 @@ async function writePlan(deps: FeedDeps, write: FeedWrite, onIssued?: () => void
 /** Writes a subject that was projected ahead of its feed; false when it is no longer as it was planned on. */
 export async function commitHydration(
   deps: FeedDeps,
-  { feed, log, source, contract }: RegisteredFeed,
-  { hydration, plan, standing }: { hydration: Hydration; plan: FeedPlan; standing: Standing },
+  { feed, log, source }: RegisteredFeed,
+  { hydration, plan, projecting }: { hydration: Hydration; plan: FeedPlan; projecting: ProjectingContract },
 ): Promise<boolean> {
-  const promoted = standing === "newer" ? promotion(feed, log, contract, { raisesEpoch: true }) : null;
+  const promoted =
+    projecting.standing === "newer" ? promotion(feed, log, projecting.revision, { raisesEpoch: true }) : null;
   return (await writePlan(deps, { log, source, plan, hydration, promotion: promoted })) !== null;
 }
 

@@ -91,7 +91,7 @@ async function readBasis({ database }: HydrateDeps, registered: RegisteredFeed, 
     throw new KildeError("feed-behind", `${registered.feed.path} is projected by another release`);
   const { identity, promised } = record;
   return {
-    ...projecting,
+    projecting,
     record,
     before,
     hydration: { subject, before, promised, identity, sourceIdentity },
@@ -112,7 +112,8 @@ export async function hydrateTo(
   for (let attempt = 1; attempt <= ATTEMPTS;) {
     const basis = await readBasis(deps, registered, subject);
     if (basis === null) return;
-    const { feed, standing, record, before, hydration } = basis;
+    const { projecting, record, before, hydration } = basis;
+    const { feed } = projecting;
     const after = Math.max(record.cursor, before.projected, looked);
     if (after >= head) return;
     const { rows, upTo } = await nextChunk(deps, registered, subject, { after, head, size });
@@ -143,7 +144,7 @@ export async function hydrateTo(
       kept: [subject],
       newSubjects: before.stored ? [] : [subject],
     };
-    if (await commitHydration(deps, registered, { hydration, plan: hydrated, standing })) attempt = 1;
+    if (await commitHydration(deps, registered, { hydration, plan: hydrated, projecting })) attempt = 1;
     else attempt += 1;
   }
   throw new KildeError(

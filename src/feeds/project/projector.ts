@@ -202,7 +202,7 @@ export function createProjector(
     const isPassed = passed !== null && passed.id > record.erased && passed.position <= cursor;
     const ranges = passed !== null && isPassed ? [rangeApplied(log, passed)] : [];
     const promotes = projecting.standing === "newer" && plan.events.length > 0;
-    const promoted = promotes ? promotion(feed, log, registered.contract, { raisesEpoch: false }) : null;
+    const promoted = promotes ? promotion(feed, log, projecting.revision, { raisesEpoch: false }) : null;
     flight = commits
       .commit({ ...advance, failure: failure === null ? null : JSON.stringify(failure) }, plan, {
         erasing: ranges,
@@ -219,7 +219,7 @@ export function createProjector(
     }
     reached = { cursor, merged, hasMerged: false };
     const erasedId = isPassed ? (passed?.id ?? record.erased) : record.erased;
-    const promised = promotes ? registered.contract.revision : record.promised;
+    const promised = promotes ? projecting.revision : record.promised;
     known = {
       ...record,
       epoch: record.epoch + 1,

@@ -12,6 +12,7 @@ import {
   takeLease,
   takeOver,
 } from "../../storage/lease.ts";
+import { currentRank } from "../contract/contract.ts";
 import { createProjector } from "./projector.ts";
 import type { Step } from "./step.ts";
 import { type FeedStatus, readFeed } from "../record.ts";
@@ -77,7 +78,6 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
   const { clock, database, writer, holder, source, signal, onEvent } = deps;
   const hasEnded = deps.hasEnded ?? (() => false);
   const { log, feed, tracked, contract } = registered;
-  const rank = contract.revision;
   const projector = createProjector(deps, registered);
   let lease: Lease | null = null;
   let retry = true;
@@ -94,7 +94,7 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
   /** Nobody else is known to hold it. */
   let fresh = true;
 
-  const take = () => takeLease(writer, log.name, holder, rank);
+  const take = async () => takeLease(writer, log.name, holder, await currentRank(database, registered));
 
   /** Renews the lease, unless another process has taken it. */
   const retake = async (): Promise<Lease | null> =>
@@ -114,7 +114,8 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
   const obtain = async (): Promise<Lease | null> => {
     const last = await lastHolder(database, log.name);
     // The newest release does not wait for an older one to be late.
-    if (last !== null && last.holder !== holder && last.rank < rank) return take();
+    if (last !== null && last.holder !== holder && last.rank < (await currentRank(database, registered)))
+      return take();
     const isBehind = async () => {
       const record = await readFeed(database, log);
       if (record === null || record.status !== "live" || record.cursor < (await source.head())) return true;
@@ -124,6 +125,7 @@ export async function runFeed(deps: RunDeps, registered: RegisteredFeed): Promis
     if (!fresh) await waitForHolder();
     fresh = false;
     if (signal.aborted || !(await isBehind())) return null;
+    const rank = await currentRank(database, registered);
     if (await isFreeFor(database, log.name, holder, rank)) return take();
     return takeOver({ database, writer, holder, hasEnded }, log.name, rank);
   };

@@ -4,6 +4,7 @@ import type { FeedDeps } from "./commit.ts";
 import { type Lease, releaseLease, takeLease } from "../../storage/lease.ts";
 import { readHead } from "../../log/read/subjects.ts";
 import { readSourceNews } from "./source-news.ts";
+import { currentRank } from "../contract/contract.ts";
 import { createProjector } from "./projector.ts";
 import type { Step } from "./step.ts";
 import { readFeed } from "../record.ts";
@@ -31,8 +32,8 @@ export interface SliceDeps extends FeedDeps {
  */
 export function projectInSlices(deps: SliceDeps, registered: RegisteredFeed): BackgroundWork {
   const { clock, database, writer, holder, onEvent } = deps;
-  const { log, feed, tracked, contract } = registered;
-  const take = () => takeLease(writer, log.name, holder, contract.revision);
+  const { log, feed, tracked } = registered;
+  const take = async () => takeLease(writer, log.name, holder, await currentRank(database, registered));
   let retry = deps.retry;
 
   const isBehind = async (): Promise<boolean> => {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 
 import { z } from "zod";
 
+import { breakingChanges, type ContractSchemas } from "../../../src/feeds/contract/compatibility.ts";
 import { clearAll } from "../../../src/feeds/lifecycle/clear.ts";
 import { compileFeed } from "../../../src/feeds/define/compile.ts";
 import type { AnyFeedDefinition } from "../../../src/feeds/define/define.ts";
@@ -230,6 +231,105 @@ describe("two releases on one database", () => {
     expect(await served(older)).toEqual(await served(newer));
   });
 
+  const withCurrency: Variation = {
+    publish: { In: ({ data }: { data: object }) => ({ type: "Paid", data: { currency: "DKK", ...data } }) },
+  };
+
+  test("the longer contract that publishes last projects, also if its release started first", async () => {
+    const longer = await open(both, withCurrency);
+    const shorter = await open(amount);
+    await pay({ amount: 1 });
+    await shorter.drain();
+    expect(await state(longer)).toMatchObject({ release: "current", head: 1 });
+    await pay({ amount: 2 });
+    await longer.drain();
+    expect(await state(shorter)).toMatchObject({ release: "older", head: 2 });
+    const { reader } = app.store;
+    const projecting = longer.run("longer", reader);
+    await pay({ amount: 3 });
+    await until(async () => (await state(longer))?.cursor === 3);
+    const bound = shorter.run("shorter", reader);
+    const holder = async () => {
+      const [row] = await database.read({ sql: "select holder from leases where name = ?", args: [PATH] });
+      return row?.[0];
+    };
+    for (const cursor of [4, 5, 6]) {
+      // Time for the other release to take the lease, if it could.
+      await Bun.sleep(20);
+      expect(await holder()).toBe("longer");
+      await pay({ amount: cursor });
+      await until(async () => (await state(longer))?.cursor === cursor);
+    }
+    expect(await state(longer)).toMatchObject({ status: "live", head: 6 });
+    expect(bound.events).toEqual([]);
+    await Promise.all([projecting.stop(), bound.stop()]);
+  }, 30_000);
+
+  test("a batch that would lower the revision is refused, and planned again", async () => {
+    await pay({ amount: 1 });
+    await project(amount);
+    const longer = await open(both, withCurrency);
+    const projector = longer.projector(PATH);
+    const step = async () => {
+      await database.write([{ sql: "update leases set expires = 0", args: [] }]);
+      const lease = await takeLease(app.store.writer, PATH, "longer");
+      if (lease === null) throw new Error("the lease is not free");
+      return projector.step({ lease, retry: false, flush: true });
+    };
+    expect(await step()).toMatchObject({ kind: "caught-up" });
+    // As when another release begins to track the feed's origins.
+    await database.write([{ sql: "update feeds set promised = 9", args: [] }]);
+    await pay({ amount: 2 });
+    await step();
+    expect(await step()).toEqual({ kind: "outdated" });
+    await longer.drain();
+    expect(await state(longer)).toMatchObject({ status: "live", head: 2, release: "current" });
+    expect(await database.read({ sql: "select promised from feeds", args: [] })).toEqual([[10]]);
+  });
+
+  test("in whatever order they start and publish, the promise only grows", async () => {
+    const contracts = [amount, both, both.extend({ note: z.string() })];
+    const orders = [...permutations([0, 1, 2])];
+    const data = { ...written, note: "none" };
+    let feeds = 0;
+    for (const starts of orders) {
+      for (const publishes of orders) {
+        feeds += 1;
+        const name = `orders-${feeds}`;
+        const path = `/feeds/${name}/v1`;
+        const opened = new Map<number, Projection>();
+        for (const index of starts) {
+          const contract = contracts[index] ?? amount;
+          const members = Object.keys(contract.shape);
+          const paid = {
+            type: "Paid",
+            data: Object.fromEntries(members.map((each) => [each, data[each as "note"]])),
+          };
+          opened.set(index, await open(contract, { name, publish: { In: () => paid } }));
+        }
+        let before = { revision: 0, schemas: {} };
+        for (const index of publishes) {
+          await pay(null);
+          await opened.get(index)?.drain();
+          const [row] = await database.read({
+            sql: "select promised, schemas from feeds where name = ?",
+            args: [name],
+          });
+          const now = {
+            revision: Number(row?.[0]),
+            schemas: JSON.parse(String(row?.[1])) as ContractSchemas,
+          };
+          expect(now.revision).toBeGreaterThanOrEqual(before.revision);
+          expect(breakingChanges(before.schemas, now.schemas)).toEqual([]);
+          const isLongest = index === Math.max(...publishes.slice(0, publishes.indexOf(index) + 1));
+          const { feeds: all, get } = opened.get(index) as Projection;
+          expect((await all.state(get(path)))?.release).toBe(isLongest ? "current" : "older");
+          before = now;
+        }
+      }
+    }
+  }, 30_000);
+
   for (const order of ["older first", "newer first"]) {
     test(`the newest that runs projects: ${order}`, async () => {
       const data = { ...written };
@@ -375,6 +475,13 @@ test("a clearing that was paused does not delete what was built since", async ()
   expect(await draft.get(PATH).reader.find("s")).toMatchObject({ version: 1 });
   expect(await state(draft)).toMatchObject({ status: "live", head: 2 });
 });
+
+function* permutations(items: readonly number[]): Generator<readonly number[]> {
+  if (items.length === 0) yield [];
+  for (const first of items) {
+    for (const rest of permutations(items.filter((item) => item !== first))) yield [first, ...rest];
+  }
+}
 
 const never = new AbortController().signal;
 

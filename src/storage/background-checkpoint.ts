@@ -2,22 +2,22 @@ import Connection from "libsql/promise";
 
 import type { Statement } from "./database.ts";
 
-/** Copies what no reader of the write-ahead log needs any more, and waits for nobody. */
+/** Copies the pages of the write-ahead log that no reader needs any more, without waiting for any connection. */
 export const CHECKPOINT: Statement = { sql: "pragma wal_checkpoint(passive)", args: [] };
 
-/** How long emptying the log waits for readers and writers, who wait for it meanwhile. */
+/** How long a truncating checkpoint waits for readers and writers; new ones wait for it meanwhile. */
 const TRUNCATE_WAIT_MS = 100;
 
-/** Copies the write-ahead log of a file into the database, while others go on to read and write. */
+/** Copies the write-ahead log of a file into the database while other connections continue to read and write. */
 export interface BackgroundCheckpoint {
-  /** Rejects when it fails; nothing is lost then. */
+  /** Rejects when the checkpoint fails; no data is lost then. */
   run(): Promise<void>;
-  /** Copies all of it, and empties it. False: a connection was reading or writing for longer than this waits. */
+  /** Copies all of the log and empties it. False: a connection read or wrote for longer than `TRUNCATE_WAIT_MS`. */
   truncate(): Promise<boolean>;
   close(): void;
 }
 
-/** Runs on a thread of the driver, with a connection that is opened when it is needed first. */
+/** Runs checkpoints on a thread of the driver, over a connection that the first checkpoint opens. */
 export function openBackgroundCheckpoint(path: string): BackgroundCheckpoint {
   let connection: Connection | null = null;
   let patient: Connection | null = null;
@@ -28,7 +28,7 @@ export function openBackgroundCheckpoint(path: string): BackgroundCheckpoint {
   return {
     run,
     async truncate() {
-      // Writers wait while the log is emptied: most of it is copied before.
+      // Writers wait while the log is emptied, so most of it is copied before.
       await run();
       patient ??= new Connection(path, { timeout: TRUNCATE_WAIT_MS });
       const statement = await patient.prepare("pragma wal_checkpoint(truncate)");

@@ -1,7 +1,7 @@
 import { type Database, integerAt, type Statement } from "./database.ts";
 import { isTooLarge } from "./failures.ts";
 
-/** Events that one query may find before it is known how large they are. */
+/** Rows that one query may return before the size of rows is known. */
 const FIRST_EVENTS = 100;
 
 /** Characters of source data that a batch aims at. */
@@ -10,19 +10,19 @@ const BATCH_CHARACTERS = 4 * 1024 * 1024;
 /** Most bytes of events that one query reads, unless a single event is larger. */
 export const BATCH_BYTES = 8 * 1024 * 1024;
 
-/** So few events are read without asking how large they are. */
+/** Up to this many rows are read without a query for their size. */
 const FEW_EVENTS = 4;
 
-/** How many events to take at a time, so that large ones do not fill the memory. */
+/** How many rows to read at a time, so that large ones do not fill the memory. */
 export interface BatchSize {
   now(): number;
-  /** Told of each batch that was read. */
-  saw(rows: readonly { readonly characters: number }[]): void;
-  /** Told that they were more than the database can answer with. */
+  /** Adapts the size to a batch that was read. */
+  record(rows: readonly { readonly characters: number }[]): void;
+  /** Halves the size after an answer that the database refused as too large. */
   halve(): void;
 }
 
-/** Begins small, and takes up to `most` events while they are small. */
+/** Starts small, and grows to `most` rows while rows are small. */
 export function createBatchSize(most: number): BatchSize {
   let size = Math.min(FIRST_EVENTS, most);
   return {
@@ -30,7 +30,7 @@ export function createBatchSize(most: number): BatchSize {
     halve() {
       size = Math.max(1, size >> 1);
     },
-    saw(rows) {
+    record(rows) {
       const characters = rows.reduce((total, row) => total + row.characters, 0);
       if (characters > BATCH_CHARACTERS) size = Math.max(1, size >> 1);
       else if (characters * 4 < BATCH_CHARACTERS) size = Math.min(most, size * 2);
@@ -38,17 +38,17 @@ export function createBatchSize(most: number): BatchSize {
   };
 }
 
-/** What a batch is read from. */
+/** The query that batches are read from. */
 export interface BatchSource<Row> {
-  /** Most events that there can be. */
+  /** Most rows that there can be. */
   readonly span: number;
   readonly database: Database;
-  /** Gives how many events there are, up to a limit, and how many of them fit into {@link BATCH_BYTES}. */
+  /** Selects how many rows there are, up to a limit, and how many of them fit into {@link BATCH_BYTES}. */
   readonly fitting: (limit: number) => Statement;
   readonly read: (limit: number) => Promise<readonly Row[]>;
 }
 
-/** The limit, or fewer where more would exceed the bytes of a batch. */
+/** The limit, or fewer rows where `limit` rows would exceed {@link BATCH_BYTES}. */
 async function withinBytes<Row>(
   { span, database, fitting }: BatchSource<Row>,
   limit: number,
@@ -60,8 +60,8 @@ async function withinBytes<Row>(
 }
 
 /**
- * Reads the next batch: at most `limit` rows. There are fewer where they are large, or where a libSQL server cannot
- * answer with more at once.
+ * Reads the next batch and returns it with its limit. The limit is lower where rows are large, or where a libSQL server
+ * refuses a larger answer.
  */
 export async function readBatch<Row extends { readonly characters: number }>(
   size: BatchSize,
@@ -71,7 +71,7 @@ export async function readBatch<Row extends { readonly characters: number }>(
     const limit = await withinBytes(source, size.now());
     try {
       const rows = await source.read(limit);
-      size.saw(rows);
+      size.record(rows);
       return { rows, limit };
     } catch (error) {
       if (limit === 1 || !isTooLarge(error)) throw error;

@@ -3,19 +3,19 @@ import { KildeError } from "../core/errors.ts";
 import type { Database, Row, Statement } from "./database.ts";
 import { storageError, storageFailure } from "./failures.ts";
 
-/** The outcome of a batch for another log: its rows, and how long the database took; or a plan that was out of date. */
+/** The outcome of a batch: its rows and how long the database took, or a conflict with a later state. */
 export type Written =
   | { readonly outcome: "written"; readonly rows: readonly (readonly Row[])[]; readonly durationMs: number }
   | { readonly outcome: "outdated" };
 
-/** Writing logs that are not appended to from outside, such as feeds. */
+/** Writes atomic batches of statements to a store. */
 export interface BatchWriter {
   /**
-   * Runs statements in one atomic transaction, between two commits. Nothing is written when they rest on what is no
-   * longer so. Throws a KildeError when storage fails; then the outcome is unknown.
+   * Runs statements in one atomic transaction, between two commits. Writes nothing when the state that they were
+   * planned on has changed. Throws a KildeError when storage fails; the outcome is unknown then.
    */
   write(statements: readonly Statement[]): Promise<Written>;
-  /** Deletes in the background what batches have erased. */
+  /** Wakes the sweeper, which deletes the events that batches have erased. */
   sweep(): void;
 }
 
@@ -31,16 +31,18 @@ export async function writeBatch(
     return { outcome: "written", rows, durationMs: clock.monotonic() - started };
   } catch (error) {
     const failure = storageFailure(error);
-    // A libSQL server that is busy says so at once; whoever planned tries again as after a conflict.
+    // A busy libSQL server refuses at once; the caller retries as after a conflict.
     if (failure === "conflict" || (failure === "busy" && !database.embedded)) return { outcome: "outdated" };
     throw storageError(error);
   }
 }
 
-/** How often a write that rests on no plan is tried while the database is busy. */
+/** Attempts at a write without a plan while the database is busy. */
 const BUSY_ATTEMPTS = 50;
 
-/** Writes statements that rest on nothing that others may change. Throws `overloaded` when the database stays busy. */
+/**
+ * Writes statements that depend on no state that others may change. Throws `overloaded` when the database stays busy.
+ */
 export async function writeUnplanned(
   writer: BatchWriter,
   statements: readonly Statement[],

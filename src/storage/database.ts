@@ -10,48 +10,51 @@ export interface Statement {
 
 export interface PurgeDeps {
   readonly clock: Pick<Clock, "monotonic" | "sleep">;
-  /** Runs a write between those of others. */
+  /** Runs a write between other writes. */
   readonly write: (statements: readonly Statement[]) => Promise<readonly (readonly Row[])[]>;
-  /** Ends it after the step that is under way: it is not complete then. */
+  /** Stops the purge after the current step; the purge is incomplete then. */
   readonly signal: AbortSignal;
 }
 
 /**
- * The one way to storage, the same for an embedded file, a libSQL server and the edge.
- * `write` is one atomic transaction in one round trip; there are no interactive transactions, because they
- * behave differently in each deployment.
+ * The one port to storage, the same for an embedded file, a libSQL server and the edge. `write` is one atomic
+ * transaction in one round trip; there are no interactive transactions, because they behave differently in each
+ * deployment.
  */
 export interface Database {
-  /** Runs the statements in one atomic write transaction and gives each statement's rows. */
+  /** Runs the statements in one atomic write transaction and returns each statement's rows. */
   write(statements: readonly Statement[]): Promise<readonly (readonly Row[])[]>;
   /**
-   * The same, for a write while no other is under way or waits in this process. Default: `write`. It may run in this
-   * thread where `write` does in another, and is done before anything that is given to `write` later.
+   * Writes while no other write is in flight or queued in this process. It may run in this thread where `write` runs in
+   * another, and completes before any write that is issued later. Default: `write`.
    */
   readonly writeAlone?: (statements: readonly Statement[]) => ReturnType<Database["write"]>;
-  /** Rows of one read. Sees every write that was acknowledged before; in a replica, all that a read before it saw. */
+  /**
+   * Returns the rows of one read. It sees every write that was acknowledged before; on a replica, everything that an
+   * earlier read saw.
+   */
   read(statement: Statement): Promise<readonly Row[]>;
-  /** True when the data lives in this process or in a file of this machine, so that calls block and answer at once. */
+  /** True when the data lives in this process or in a file of this machine, so that calls block and return at once. */
   readonly embedded: boolean;
   /**
-   * True when a write may be given before the one before it is done: they run in the order they were given, and one
-   * that was given before it could be known that another failed fails too, as a conflict.
+   * True when a write may be issued before the previous one completes. Writes run in the order in which they were
+   * issued; one that was issued before the failure of an earlier one was known fails with a conflict.
    */
   readonly ordered: boolean;
   /**
-   * True for a replica: it may not have yet what was written to the database that it follows. It is never written to,
-   * and only read for what may be a moment old.
+   * True for a replica: it may lag behind the database that it follows. It is never written to, and serves only reads
+   * that tolerate the lag.
    */
   readonly replica: boolean;
   /**
-   * Overwrites what rows that were deleted have left in the file and in its write-ahead log. Absent where the data is in
-   * no file of this machine.
+   * Overwrites the remains of deleted rows in the file and in its write-ahead log. Absent where the data is in no file
+   * of this machine.
    */
   readonly purge?: (deps: PurgeDeps) => Promise<void>;
   close(): void;
 }
 
-/** Length of all texts among the arguments: about how much there is to write. */
+/** Total length of the texts among the arguments, an estimate of the size of a write. */
 export function charactersOf(statements: readonly Statement[]): number {
   let sum = 0;
   for (const { args } of statements) for (const arg of args) if (typeof arg === "string") sum += arg.length;

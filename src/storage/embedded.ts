@@ -17,7 +17,7 @@ const CHECKPOINT_PAGES = 10_000;
 /** Page cache of a connection, in KiB. */
 const CACHE_KIB = 32 * 1024;
 
-/** Prepared statements kept by a connection: more than there are kinds of statements. */
+/** Prepared statements that a connection keeps: more than there are kinds of statements. */
 const PREPARED_STATEMENTS = 200;
 
 /** How long to wait between attempts to change the journal mode, and how many to make. */
@@ -37,7 +37,7 @@ const cacheSize = (kib: number) => `pragma cache_size = -${kib}`;
 
 interface Prepared {
   readonly statement: ReturnType<Connection.Database["prepare"]>;
-  /** Kept, since asking the driver costs a call. */
+  /** Cached, since asking the driver costs a call. */
   readonly givesRows: boolean;
 }
 
@@ -64,7 +64,7 @@ function openConnection(path: string, busyMs = BUSY_TIMEOUT_MS) {
     return [];
   };
   const close = () => {
-    // The driver lets go of the file when its statements are collected, and not before.
+    // The driver closes the file only when its statements are collected.
     statements.clear();
     connection.close();
   };
@@ -72,17 +72,18 @@ function openConnection(path: string, busyMs = BUSY_TIMEOUT_MS) {
 }
 
 /**
- * Turns the write-ahead log on, which stays with the file. SQLite does not wait for others here, as the busy
- * timeout would have it: processes that start together on a new file collide.
+ * Turns the write-ahead log on; the file keeps that mode. The busy timeout does not apply to this statement, so
+ * processes that start together on a new file collide and have to retry.
  */
 function useWriteAheadLog({ connection, run }: ReturnType<typeof openConnection>): void {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      // A rollback journal has nothing to keep of a file without a page, and costs three syncs.
+      // A file without pages needs no rollback journal, which would cost three syncs.
       const isNew = integerAt(run({ sql: "pragma page_count", args: [] })[0], 0) === 0;
       if (isNew) connection.exec("pragma journal_mode = off");
       const [mode] = run({ sql: "pragma journal_mode = wal", args: [] });
-      // Where there can be none, it says so by staying as it was; without any, writes could not be taken back.
+      // A file system that supports no write-ahead log leaves the mode at `off`, in which a transaction cannot roll
+      // back.
       if (textAt(mode, 0) === "off") connection.exec("pragma journal_mode = delete");
       return;
     } catch (error) {
@@ -109,7 +110,7 @@ const BEGIN: Statement = { sql: "begin immediate", args: [] };
 const COMMIT: Statement = { sql: "commit", args: [] };
 const ROLLBACK: Statement = { sql: "rollback", args: [] };
 
-/** Runs the statements in one transaction, and gives each statement's rows. */
+/** Runs the statements in one transaction and returns each statement's rows. */
 function transact(
   { connection, run }: ReturnType<typeof openConnection>,
   statements: readonly Statement[],
@@ -120,21 +121,21 @@ function transact(
     run(COMMIT);
     return results;
   } catch (error) {
-    // After some errors, such as a full disk, SQLite has rolled back already.
+    // After some errors, such as a full disk, SQLite has already rolled back.
     if (connection.inTransaction) run(ROLLBACK);
     throw error;
   }
 }
 
 export interface WriteConnection {
-  /** As `Database.write`; fails as `busy` at once when the file is being written. */
+  /** As `Database.write`; fails as `busy` at once while another connection writes the file. */
   readonly write: (statements: readonly Statement[]) => readonly (readonly Row[])[];
   readonly close: () => void;
 }
 
 /**
- * Writes a file beside the thread that does so for most: without ever waiting for a lock, and without copying the
- * write-ahead log into the database, which is left to that thread.
+ * Opens a second connection for writes beside the writer thread. It never waits for a lock, and leaves checkpoints to
+ * that thread.
  */
 export function openWriteConnection(path: string): WriteConnection {
   const writer = openConnection(path, 0);
@@ -149,8 +150,8 @@ export function openWriteConnection(path: string): WriteConnection {
 }
 
 /**
- * A database in a file, or in memory (`:memory:`), with libSQL in this process. Calls block, so that they are kept
- * short. Reads have a connection of their own: a snapshot, while another thread's write is under way.
+ * Opens a database in a file, or in memory (`:memory:`), with libSQL in this process. Calls block, so they are kept
+ * short. Reads have a connection of their own: a snapshot, while another thread writes.
  */
 export function openEmbedded(path: string, cacheKib = CACHE_KIB): Database {
   const writer = openConnection(path);

@@ -1,10 +1,10 @@
 import { KildeError } from "../core/errors.ts";
 
 /**
- * What a failed write or read means. `conflict`: a unique index, the epoch of a feed, the identity of a log, or a source
- * event that was erased refused a plan that was out of date, so nothing was written. After a restore a subject of the plan
- * may be missing altogether. `malformed`: the file is damaged, and only a backup helps.
- * `unknown`: whether it was written cannot be told.
+ * The meaning of a failed write or read. `conflict`: a unique index, the epoch of a feed, the identity of a log, or an
+ * erased source event refused an outdated plan, so nothing was written. After a restore a subject of the plan may be
+ * missing altogether. `malformed`: the file is damaged, and only a backup helps. `unknown`: the write may or may not
+ * have happened.
  */
 export type StorageFailure =
   | "conflict"
@@ -15,13 +15,13 @@ export type StorageFailure =
   | "malformed"
   | "unknown";
 
-/** Code of a write that was not run, because one that it was built upon had failed. */
+/** Code of a write that was not run, because an earlier write that it depended on had failed. */
 export const OUTRUN = "KILDE_OUTRUN";
 
 /** Code of a plan that was made on another identity than the log has now. */
 const RENEWED = "KILDE_RENEWED";
 
-/** The failure of what rests on another identity than the log has now. `name`: the log's path. */
+/** The failure of an operation on another identity than the log has now. `name`: the log's path. */
 export function renewedError(name: string): Error {
   return Object.assign(new Error(`${name} has another identity`), { code: RENEWED });
 }
@@ -32,10 +32,10 @@ export function isRenewed(error: unknown): boolean {
   return codeOf(error).includes(RENEWED) || error.message.includes("NOT NULL constraint failed: logs.head");
 }
 
-/** Code of a request to a libSQL server that had no answer, or none that can be read. */
+/** Code of a request to a libSQL server that had no answer, or an unreadable one. */
 export const UNANSWERED = "KILDE_UNANSWERED";
 
-/** Whether a libSQL server could not be reached, or did not answer whole and in time. */
+/** Whether a libSQL server was unreachable, or did not answer completely and in time. */
 export function isUnanswered(error: unknown): boolean {
   return error instanceof Error && codeOf(error).includes(UNANSWERED);
 }
@@ -46,8 +46,8 @@ function codeOf(error: Error): string {
 }
 
 /**
- * Classifies by code and by text: an sqld replica and an embedded replica report a unique violation under
- * codes of their own, but all of them keep SQLite's words.
+ * Classifies by code and by text: an sqld replica and an embedded replica report a unique violation under codes of
+ * their own, but all of them keep SQLite's text.
  */
 export function storageFailure(error: unknown): StorageFailure {
   if (!(error instanceof Error)) return "unknown";
@@ -71,13 +71,13 @@ export function storageFailure(error: unknown): StorageFailure {
   return "unknown";
 }
 
-/** Whether an answer was larger than a libSQL server gives: a value above some 5 MB, or 10 MB in all. */
+/** Whether an answer exceeded the limits of a libSQL server: about 5 MB a value, or 10 MB in all. */
 export function isTooLarge(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   return /RESPONSE_TOO_LARGE|SQLITE_TOOBIG/.test(codeOf(error)) || /too large|too big/.test(error.message);
 }
 
-/** The error a caller of the log is given when storage failed. */
+/** The error that a caller of the log receives when storage failed. */
 export function storageError(error: unknown): KildeError {
   if (error instanceof KildeError) return error;
   const cause = { cause: error };
@@ -104,7 +104,7 @@ export function storageError(error: unknown): KildeError {
   }
 }
 
-/** The error of an append that was given up, because another process was faster again and again. */
+/** The error of an append that was given up, because other processes committed first again and again. */
 export function outrunError(attempts: number, cause: unknown): KildeError {
   const detail = `Other processes that write the same streams were faster ${attempts} times in a row`;
   return new KildeError("overloaded", detail, {}, { cause });

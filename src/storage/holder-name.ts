@@ -3,20 +3,21 @@ import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 
 /*
- * The name of a process as a holder of leases. It is unique, and where the kernel can say so reliably it also names the
- * process, so that another process on the same machine can find out that it has ended (`ended-holders.ts`).
+ * The name of a process as a holder of leases. It is unique. Where the kernel identifies processes reliably, the name
+ * also identifies the process, so that another process on the same machine can detect that it has ended
+ * (`ended-holders.ts`).
  */
 
-/** A process, as processes that share its kernel and its process ids know it. */
+/** Identifies a process among those that share its kernel and its process ids. */
 export interface ProcessMark {
-  /** Digest of what two processes must share so that one can look up the other by its id. */
+  /** Digest of everything two processes must share so that one can look up the other by its id. */
   readonly place: string;
   readonly pid: number;
-  /** When it started, in the kernel's ticks: a later process with the same id has another start. */
+  /** Start time in the kernel's ticks: a later process with the same id has another start. */
   readonly start: string;
 }
 
-/** What the kernel says of a process in `/proc/<pid>/stat`. */
+/** The kernel's record of a process in `/proc/<pid>/stat`. */
 export interface ProcessStat {
   readonly pid: number;
   readonly state: string;
@@ -28,12 +29,12 @@ const PLACE_DIGITS = 32;
 
 const NAME = /^[\da-f-]{36}@([\da-f]{32}):([1-9]\d{0,9}):(\d{1,20})$/;
 
-/** Fields of `/proc/<pid>/stat` after the program's name, which may hold spaces and parentheses itself. */
+/** Fields of `/proc/<pid>/stat` after the program's name, which may contain spaces and parentheses. */
 const STATE = 0;
 const THREADS = 17;
 const START = 19;
 
-/** Reads the text of `/proc/<pid>/stat`; null where it is not what Linux writes. */
+/** Parses the text of `/proc/<pid>/stat`; null for a text that Linux does not write. */
 export function parseProcessStat(text: string): ProcessStat | null {
   const pid = /^\d+(?= \()/.exec(text)?.[0];
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
@@ -44,8 +45,9 @@ export function parseProcessStat(text: string): ProcessStat | null {
 }
 
 /**
- * The mark of this process; null where there is no reliable one, as on other systems than Linux. Processes with the same
- * place run on the same boot of the same kernel, in the same namespace of process ids, and read the same start of a process.
+ * The mark of this process; null where there is no reliable one, as on systems other than Linux. Processes with the
+ * same place run on the same boot of the same kernel, in the same namespace of process ids, and read the same start of
+ * a process.
  */
 export function readOwnMark(): ProcessMark | null {
   if (process.platform !== "linux") return null;
@@ -66,7 +68,7 @@ export function readOwnMark(): ProcessMark | null {
   }
 }
 
-/** A new name for a holder of leases in this process. Nothing in it tells which machine that is. */
+/** Creates a new name for a holder of leases in this process. The name does not identify the machine. */
 export function newHolderName(mark: ProcessMark | null = readOwnMark()): string {
   const id = crypto.randomUUID();
   return mark === null ? id : `${id}@${mark.place}:${mark.pid}:${mark.start}`;

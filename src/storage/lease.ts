@@ -3,20 +3,19 @@ import { type Database, integerAt, type Statement, textAt } from "./database.ts"
 import type { BatchWriter } from "./batch-writer.ts";
 
 /*
- * A lease is held by at most one process, by the database's clock. Its token grows with each change of holder, beyond
- * the tokens of all other leases, so that they are in the order in which the leases changed hands. The token is checked
- * inside of every write, so that a holder that was taken for dead cannot write any more. A process of a higher
- * rank takes the lease from one of a lower rank at any time, in the same safe way. So does a process that knows that the
- * holder's process has ended: it names the holder and the token that it judged, so that a lease that changed hands since
- * stays where it is.
+ * At most one process holds a lease, by the database's clock. The token grows with each change of holder, beyond the
+ * tokens of all other leases, so that tokens order the changes of all leases. Every write checks the token, so a holder
+ * that was presumed dead cannot write any more. A process of a higher rank takes the lease from one of a lower rank at
+ * any time, in the same safe way. So does a process that knows that the holder's process has ended: it names the holder
+ * and the token that it judged, so that a lease that changed hands since is not taken.
  */
 
-/** How long a lease outlives its holder's last sign of life. */
+/** How long a lease lasts after its holder last renewed it. */
 export const LEASE_MS = 5_000;
 
 /**
  * A lease that expires further ahead than this is void: the database's clock was ahead when the lease was taken, and
- * was corrected since. Twice the length of a lease, so that a clock which is adjusted by a little voids none.
+ * was corrected since. Twice the length of a lease, so that a small adjustment of the clock voids none.
  */
 export const LONGEST_LEASE_MS = 2 * LEASE_MS;
 
@@ -24,19 +23,19 @@ export interface Lease {
   readonly name: string;
   readonly holder: string;
   readonly token: number;
-  /** The database's time when it was taken, in milliseconds since 1970. */
+  /** The database's time when the lease was taken, in milliseconds since 1970. */
   readonly takenMs: number;
 }
 
 /** SQL: the database's time, in milliseconds since 1970. */
 export const NOW = "cast(unixepoch('subsec') * 1000 as integer)";
 
-/** SQL: whether a lease binds anybody, by the column that has its expiry. */
+/** SQL condition: the lease is in force. `expires` is the column of its expiry. */
 export function isRunning(expires: string): string {
   return `${expires} > ${NOW} and ${expires} <= ${NOW} + ${LONGEST_LEASE_MS}`;
 }
 
-/** A lease as the database has it, whether it is running or not. */
+/** A lease as stored, in force or expired. */
 export interface HeldLease {
   readonly name: string;
   readonly holder: string;
@@ -45,17 +44,19 @@ export interface HeldLease {
 }
 
 /**
- * Whether the process of a lease's holder has ended, so that it never acts again. False when this process cannot know, as
- * for a holder on another machine: then the lease's expiry decides.
+ * Whether the process of a lease's holder has ended, so that it never acts again. False when this process cannot know,
+ * as for a holder on another machine: then the lease's expiry decides.
  */
 export type HasEnded = (lease: Pick<HeldLease, "name" | "holder" | "token">) => boolean;
 
-/** How often a process that waits for other holders looks whether one of them has ended, which asks no database. */
+/**
+ * How often a process that waits for other holders checks whether one of them has ended; the check reads no database.
+ */
 const ENDED_LOOK_MS = 200;
 
 /**
- * Arguments: name, holder, milliseconds, rank, and holder and token of the lease whose holder has ended, or nulls. Gives a
- * row with the token and the time, or none when another holds it.
+ * Arguments: name, holder, milliseconds, rank, and holder and token of the lease whose holder has ended, or nulls.
+ * Returns a row with the token and the time, or none when another process holds the lease.
  */
 export const TAKE_LEASE = `
 insert into leases (name, holder, token, expires, rank)
@@ -66,7 +67,7 @@ where holder = excluded.holder or rank < excluded.rank or not (${isRunning("expi
   or (holder = ?5 and token = ?6)
 returning token, ${NOW}`;
 
-/** Takes a lease that is free, or renews it; null while another holds it, unless that is the one that has `ended`. */
+/** Takes or renews a lease. Returns null while another process holds it, unless that holder is the `ended` one. */
 export async function takeLease(
   writer: BatchWriter,
   name: string,
@@ -80,7 +81,7 @@ export async function takeLease(
   return row === undefined ? null : { name, holder, token: integerAt(row, 0), takenMs: integerAt(row, 1) };
 }
 
-/** Part of a batch: the holder is alive. */
+/** A statement for a batch: renews the lease. */
 export function renewal({ name, holder, token }: Lease): Statement {
   return {
     sql: `update leases set expires = ${NOW} + ?4 where name = ?1 and holder = ?2 and token = ?3`,
@@ -88,7 +89,7 @@ export function renewal({ name, holder, token }: Lease): Statement {
   };
 }
 
-/** Part of a batch: lets others have it at once. */
+/** A statement for a batch: releases the lease, so that another process may take it at once. */
 export function release({ name, holder, token }: Lease): Statement {
   return {
     sql: "update leases set expires = 0 where name = ?1 and holder = ?2 and token = ?3",
@@ -96,12 +97,12 @@ export function release({ name, holder, token }: Lease): Statement {
   };
 }
 
-/** Lets others have it at once. */
+/** Releases a lease, so that another process may take it at once. */
 export async function releaseLease(writer: BatchWriter, lease: Lease): Promise<void> {
   await writer.write([release(lease)]);
 }
 
-/** Whether no other holder of the same or a higher rank has it now. */
+/** Whether no other holder of the same or a higher rank holds the lease now. */
 export async function isFreeFor(
   database: Database,
   name: string,
@@ -115,7 +116,7 @@ export async function isFreeFor(
   return integerAt(row, 0) === 0;
 }
 
-/** The lease as it was taken last, whether it is running or not; null: nobody has ever had it. */
+/** The lease as it was last taken, in force or expired; null when it was never taken. */
 export async function lastHolder(database: Database, name: string): Promise<HeldLease | null> {
   const [row] = await database.read({
     sql: "select holder, token, rank from leases where name = ?1",
@@ -132,7 +133,7 @@ export interface TakeOverDeps {
   readonly hasEnded: HasEnded;
 }
 
-/** Takes a lease whose holder's process has ended before the lease expires; null when it is not known to have ended. */
+/** Takes a lease before it expires if the holder's process is known to have ended; otherwise returns null. */
 export async function takeOver(
   { database, writer, holder, hasEnded }: TakeOverDeps,
   name: string,
@@ -149,7 +150,7 @@ export interface AwaitedLeases {
   readonly hasEnded: HasEnded;
 }
 
-/** Sleeps, and wakes early when the process of one of the holders ends. */
+/** Sleeps for `ms`, or until the process of one of the holders ends. */
 export async function sleepUnlessEnded(
   clock: Clock,
   ms: number,

@@ -12,13 +12,13 @@ function rowsOf(result: ResultSet): readonly Row[] {
   return result.rows.map((row) => Array.from(row));
 }
 
-/** What the client calls an answer that is none: a status of HTTP, a body that breaks off, a connection that ended. */
+/** The client's codes for an invalid answer: an HTTP error status, an incomplete body, a connection that ended. */
 const NO_ANSWER = new Set(["SERVER_ERROR", "HRANA_PROTO_ERROR", "HRANA_CLOSED_ERROR"]);
 
 function withoutAnswer(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const code = "code" in error ? error.code : null;
-  // What is not the client's own is what `fetch` failed with.
+  // An error that is not the client's own is the failure of `fetch`.
   if (/^Libsql(Batch)?Error$/.test(error.name) && typeof code === "string" && !NO_ANSWER.has(code))
     return error;
   return Object.assign(new Error(error.message, { cause: error }), { code: UNANSWERED });
@@ -29,7 +29,7 @@ interface Connection {
   readonly close: () => void;
 }
 
-/** Connects when it is first needed. */
+/** Connects on first use. */
 function connection(connect: () => Promise<Client>): Connection {
   let connected: Promise<Client> | null = null;
   return {
@@ -40,7 +40,7 @@ function connection(connect: () => Promise<Client>): Connection {
   };
 }
 
-/** A database on a libSQL server (sqld, Turso), over whatever client the runtime has. */
+/** Opens a database on a libSQL server (sqld, Turso), with the client of the runtime. */
 export function remoteDatabase(connect: () => Promise<Client>): Database {
   const { client, close } = connection(connect);
   return {
@@ -68,7 +68,7 @@ export function remoteDatabase(connect: () => Promise<Client>): Database {
   };
 }
 
-/** A replica on a libSQL server. */
+/** Opens a replica on a libSQL server. */
 export function remoteReplica(connect: () => Promise<Client>, patience: ReplicaPatience): Database {
   const { client, close } = connection(connect);
   return replicaDatabase({

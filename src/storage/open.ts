@@ -8,13 +8,13 @@ export interface DatabaseLocation {
   /** `file:path`, `:memory:`, or the `http(s)://` or `libsql://` address of a libSQL server. */
   readonly url: string;
   readonly authToken?: string | undefined;
-  /** How a libSQL server is asked. Default: the runtime's own `fetch`, which waits for minutes. */
+  /** Sends a request to a libSQL server. Default: the runtime's `fetch`, which waits for minutes. */
   readonly fetch?: (request: Request) => Promise<Response>;
   /** Page cache of each connection to a file, in KiB. Default: 32 MiB. */
   readonly cacheKib?: number;
 }
 
-/** Loaded only here: it is memory that an embedded database has no use for. */
+/** Loaded on demand: an embedded database does not need the client's memory. */
 async function connect({ url, authToken, fetch }: DatabaseLocation) {
   const { createClient } = await import("@libsql/client");
   return createClient({
@@ -25,8 +25,8 @@ async function connect({ url, authToken, fetch }: DatabaseLocation) {
 }
 
 /**
- * Opens a database by its URL alone. A file fails at once when it cannot be used: no such folder, not a database;
- * a server is spoken to when it is needed.
+ * Opens a database by its URL. An unusable file throws at once: a missing folder, or a file that is not a database. A
+ * server is contacted on first use.
  */
 export function openDatabase(location: DatabaseLocation): Database {
   const { url, cacheKib } = location;
@@ -35,7 +35,7 @@ export function openDatabase(location: DatabaseLocation): Database {
   return remoteDatabase(() => connect(location));
 }
 
-/** Opens a replica for reading, which is a libSQL server. */
+/** Opens a replica, on a libSQL server, for reading. */
 export function openReplica(location: DatabaseLocation, patience: ReplicaPatience): Database {
   return remoteReplica(() => connect(location), patience);
 }

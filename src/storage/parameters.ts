@@ -1,19 +1,19 @@
 /*
- * Rows travel to the database as one JSON parameter. A libSQL server takes no value above some 5 MB, so that many rows
- * travel in several.
+ * Rows are sent to the database as one JSON parameter. A libSQL server accepts no value above about 5 MB, so many rows
+ * are split over several parameters.
  */
 
-/** Longest parameter of more rows than one, in UTF-16 code units: three bytes each at most, in UTF-8. */
+/** Longest parameter that holds more than one row, in UTF-16 code units: at most three bytes each in UTF-8. */
 const MOST_CHARACTERS = 1_500_000;
 
 /** Some rows as a JSON array. */
 export interface RowsParameter {
   readonly json: string;
-  /** Index of the first of them among all. */
+  /** Index of its first row among all rows. */
   readonly offset: number;
 }
 
-/** All rows, in as few parameters as they fit in; one at least. */
+/** Splits rows over as few parameters as they fit in, at least one. */
 export function rowsParameters(rows: readonly unknown[]): RowsParameter[] {
   const whole = JSON.stringify(rows);
   if (whole.length <= MOST_CHARACTERS) return [{ json: whole, offset: 0 }];

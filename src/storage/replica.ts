@@ -10,7 +10,7 @@ export interface ReplicaPatience {
 }
 
 export interface ReplicaDeps extends ReplicaPatience {
-  /** Runs statements that all see the same state, and gives each one's rows. */
+  /** Runs statements on one snapshot and returns each one's rows. */
   readonly readTogether: (statements: readonly Statement[]) => Promise<readonly (readonly Row[])[]>;
   readonly close: () => void;
 }
@@ -19,11 +19,11 @@ export interface ReplicaDeps extends ReplicaPatience {
 interface ReplicaLog {
   readonly head: number;
   readonly identity: string;
-  /** Identities that the log had before, each followed by a comma. */
+  /** Earlier identities of the log, each followed by a comma. */
   readonly former: string;
 }
 
-/** By log id. Heads only grow within an identity, and no log is ever removed: so they tell which of two states is older. */
+/** By log id. Heads only grow within an identity, and no log is ever removed, so heads order two states. */
 type Heads = ReadonlyMap<number, ReplicaLog>;
 
 const SELECT_HEADS: Statement = {
@@ -33,12 +33,14 @@ const SELECT_HEADS: Statement = {
 };
 
 /**
- * Reads of one turn. Replicas that are asked in turn would otherwise give the one that is behind to the same reader each
- * time, when two of them ask at the same pace.
+ * Reads per round. Replicas behind a round-robin address would otherwise return the lagging one to the same reader each
+ * time, when two readers ask at the same pace.
  */
 const READS_AT_ONCE = 2;
 
-/** Between two turns that found a state that was too old, in milliseconds; each wait is twice as long as the one before. */
+/**
+ * Pauses between rounds that found an outdated state, in milliseconds; each pause is twice as long as the previous one.
+ */
 const FIRST_WAIT_MS = 2;
 const LONGEST_WAIT_MS = 100;
 
@@ -51,7 +53,7 @@ function headsOf(rows: readonly Row[]): Heads {
   );
 }
 
-/** Whether a log was read in an earlier state than another. A log that is not there yet is. */
+/** Whether a log was read in an earlier state than another one. A log that does not exist yet was. */
 function isEarlier(log: ReplicaLog | undefined, than: ReplicaLog): boolean {
   if (log === undefined) return true;
   if (log.identity === than.identity) return log.head < than.head;
@@ -70,15 +72,15 @@ function later(a: Heads, b: Heads): Heads {
   return merged;
 }
 
-/** What is asked for is made by a migration that the replica does not have yet. */
+/** Whether the replica lacks a table or column that a later migration adds. */
 function lacksSchema(error: unknown): boolean {
   return error instanceof Error && /no such (table|column)/.test(error.message);
 }
 
 /**
- * A replica, for reading. However far it is behind, for whoever reads here it only goes forward: no read sees less than
- * one that was answered before it was asked. That is checked, since several replicas may share an address, and one may
- * be replaced by another that is further behind; and all that reads in several steps, or follows, rests on it.
+ * Opens a replica for reading. However far it lags, it only moves forward for its readers: no read sees less than a
+ * read that was answered before it began. Each read checks this, since several replicas may share an address, and one
+ * may be replaced by another that lags further. Followers and reads in several steps depend on it.
  */
 export function replicaDatabase({ readTogether, close, clock, waitMs }: ReplicaDeps): Database {
   let seen: Heads = new Map();

@@ -1,28 +1,29 @@
 import { type Database, integerAt, type PurgeDeps, type Statement } from "./database.ts";
 
 /*
- * Overwriting what is left of deleted rows in the pages of a file.
+ * Overwrites the remains of deleted rows in the pages of a file.
  *
  * `pragma secure_delete` overwrites a row that is deleted, and a page that is freed. But when SQLite moves rows between
  * neighboring pages to balance a tree, the page that a row leaves keeps a copy in its unallocated bytes; a row that was
  * moved and deleted later is then still in the file. A log other than the last in the table always grows between two
- * pages, so this happens all the time. SQLite defines the unallocated bytes of a table's leaf page as those between its
- * array of cell pointers and its first cell; nothing reads them, so they are set to zero through `sqlite_dbpage`, which
- * writes pages like any other transaction. Only tables have event data: indices hold names, types and numbers.
+ * pages, so this happens constantly. SQLite defines the unallocated bytes of a table's leaf page as those between its
+ * array of cell pointers and its first cell. SQLite never reads them, so the scrub sets them to zero through
+ * `sqlite_dbpage`, which writes pages like any other transaction. Only tables hold event data: indexes hold names,
+ * types and numbers.
  */
 
-/** Pages that one write looks through: 1 MB, about two milliseconds when none has to be written. */
+/** Pages that one write examines: 1 MB, about two milliseconds when none has to be written. */
 const SCRUBBED_PAGES = 256;
 
-/** A row may move from a page that is still to come to one that was overwritten already; the second pass finds it. */
+/** A row may move from a page not yet scrubbed to one already scrubbed; the second pass finds it. */
 const PASSES = 2;
 
-/** After so many slices that wrote something, the write-ahead log is emptied. */
+/** The scrub empties the write-ahead log after this many slices that wrote something. */
 const SLICES_PER_LOG = 8;
 
 /**
- * In a file of more pages (893 GB at 4 KB), a page of text that overflows could look like a table's leaf page: its
- * first byte is that of the next page's number.
+ * In a file of more pages (893 GB at 4 KB), an overflow page of text could look like a table's leaf page: its first
+ * byte is that of the next page's number.
  */
 const MOST_PAGES = 0x0d_00_00_00;
 
@@ -44,7 +45,7 @@ const CHANGES: Statement = { sql: "select changes()", args: [] };
 
 export interface ScrubDeps extends PurgeDeps {
   readonly read: Database["read"];
-  /** Copies the write-ahead log into the file and empties it; false: another connection is using it right now. */
+  /** Copies the write-ahead log into the file and empties it; false while another connection uses it. */
   readonly emptyWal: () => Promise<boolean>;
 }
 
@@ -53,7 +54,7 @@ async function pageCount({ read }: ScrubDeps): Promise<number> {
   return integerAt(row, 0);
 }
 
-/** Scrubs pages in slices, with as much time between them for others as each took. */
+/** Scrubs pages in slices, and leaves as much time between slices as each took. */
 async function scrubOnce(deps: ScrubDeps): Promise<void> {
   const { clock, write, signal } = deps;
   let since = 0;
@@ -72,13 +73,14 @@ async function scrubOnce(deps: ScrubDeps): Promise<void> {
   }
 }
 
-/** How often it is tried to empty the write-ahead log at the end, and the time between. */
+/** Attempts at emptying the write-ahead log at the end, and the pause between them. */
 const EMPTY_ATTEMPTS = 40;
 const EMPTY_MS = 250;
 
 /**
- * Overwrites what is left of deleted rows in every page of a file, and empties its write-ahead log. Reads the whole
- * file, and writes the pages that have something.
+ * Overwrites the remains of deleted rows in every page of a file, and empties its write-ahead log. Reads the whole
+ * file, and writes the pages that have remains. Throws when the file has too many pages, or when a connection keeps
+ * reading the log.
  */
 export async function scrub(deps: ScrubDeps): Promise<void> {
   const { clock, signal } = deps;

@@ -10,7 +10,7 @@ import type { Database, Row } from "./database.ts";
 /** Files that SQLite keeps beside a database. */
 export const SIDECARS = ["-wal", "-shm", "-journal"] as const;
 
-/** Those of them that hold part of its content. */
+/** Sidecars that hold part of the database's content. */
 export const CONTENT_SIDECARS = ["-wal", "-journal"] as const;
 
 const HEADER_BYTES = 100;
@@ -38,12 +38,12 @@ export function databaseFileKind(file: string): DatabaseFileKind {
   }
 }
 
-/** Whether a file is there and holds anything. */
+/** Whether a file exists and is not empty. */
 export function holdsBytes(file: string): boolean {
   return existsSync(file) && statSync(file).size > 0;
 }
 
-/** Size and time of change of a database file and of the files beside it that hold part of its content, as text. */
+/** Size, modification time and inode of a database file and of its content sidecars, as text. */
 export function fileState(file: string): string {
   const behind = fileBehind(file);
   return ["", ...CONTENT_SIDECARS]
@@ -56,8 +56,8 @@ export function fileState(file: string): string {
 }
 
 /**
- * Whether a database can be read without creating the `-wal` and `-shm` files that SQLite needs otherwise: nothing is
- * beside the file, so that no process has it open. A process that opens it later does not notice the reader, which
+ * Whether a database can be read without creating the `-wal` and `-shm` files that SQLite otherwise needs: there are no
+ * sidecars, so that no process has it open. A process that opens it later does not notice the reader, so the reader
  * compares the `fileState` before and after.
  */
 export function isClosed(file: string): boolean {
@@ -72,11 +72,11 @@ export function readOnlyUrl(file: string, immutable: boolean): string {
 }
 
 /**
- * Opens a database file to read it, and changes neither the file nor its journal mode. Another process may write it
+ * Opens a database file for reading, without changing the file or its journal mode. Another process may write it
  * meanwhile. `write` rejects.
  */
 export function openReadOnly(file: string): Database {
-  // The driver ignores its own option for this; SQLite heeds the URL.
+  // The driver ignores its own option for this; SQLite honors the URL.
   const connection = new Connection(readOnlyUrl(file, isClosed(file)), { timeout: BUSY_TIMEOUT_MS });
   return {
     embedded: true,

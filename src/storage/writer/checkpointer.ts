@@ -1,34 +1,34 @@
 import { charactersOf, type Statement } from "../database.ts";
 
-/** Characters of arguments that may be written before they are copied: some 4,000 events of 250 bytes. */
+/** Characters of arguments after which a checkpoint starts: about 4,000 events of 250 bytes. */
 const CHARACTERS = 1_000_000;
 
-/** How long the write-ahead log is left alone at least, so that pages that are written again and again are copied once. */
+/** Shortest pause between checkpoints, so that pages that are written repeatedly are copied once. */
 const REST_MS = 200;
 
-/** Each copies what was written during the one before, which is less and less. */
+/** Each pass copies the pages that were written during the previous one, which are fewer and fewer. */
 const PASSES = 3;
 
 export interface CheckpointerDeps {
   /** Copies the write-ahead log into the database, in the background. */
   readonly checkpoint: () => Promise<void>;
-  /** Copies what was written meanwhile, between two writes, so that the log is begun anew. */
+  /** Copies the rest of the log between two writes, so that the log restarts from its beginning. */
   readonly finish: () => Promise<void>;
   /** In milliseconds; only differences count. */
   readonly now: () => number;
 }
 
 export interface Checkpointer {
-  /** To be told of each write. */
-  wrote(statements: readonly Statement[]): void;
-  /** Resolves when no checkpoint is under way. */
+  /** Counts a write that was committed. */
+  record(statements: readonly Statement[]): void;
+  /** Resolves when no checkpoint is running. */
   settled(): Promise<void>;
 }
 
 /**
- * Copies the write-ahead log ahead of the commit that would have to, while it is far from full: in a large store that
- * commit, and all that wait for it, would stand still for a tenth of a second. Only the little that was written
- * meanwhile is copied while nobody writes, which it takes for the log to be begun anew.
+ * Copies the write-ahead log before it is full. In a large store the commit that finds it full, and all that wait for
+ * that commit, would otherwise stand still for a tenth of a second. Writers wait only for the last pass, which is short
+ * and lets the log restart.
  */
 export function createCheckpointer({ checkpoint, finish, now }: CheckpointerDeps): Checkpointer {
   let running: Promise<void> | null = null;
@@ -39,14 +39,14 @@ export function createCheckpointer({ checkpoint, finish, now }: CheckpointerDeps
     await finish();
   };
   const run = async () => {
-    // What fails here is left to the commit that finds the log full.
+    // When a checkpoint fails, the commit that finds the log full copies it.
     await copyAll().catch(() => {});
     running = null;
     characters = 0;
     notBefore = now() + REST_MS;
   };
   return {
-    wrote(statements) {
+    record(statements) {
       characters += charactersOf(statements);
       if (running === null && characters >= CHARACTERS && now() >= notBefore) running = run();
     },

@@ -2,24 +2,24 @@ import { charactersOf, type Database, type Statement } from "../database.ts";
 import type { WriteConnection } from "../embedded.ts";
 import { storageFailure } from "../failures.ts";
 
-/** Characters of arguments that a write in this thread may have: 100 events of 300 bytes, or about a millisecond. */
+/** Characters of arguments that an inline write may have: 100 events of 300 bytes, or about a millisecond. */
 const MOST_CHARACTERS = 40_000;
 
-/** One in this many goes to the thread, where the write-ahead log is copied into the database when it is long. */
-const TURN = 64;
+/** One write in this many goes to the thread, which checkpoints the write-ahead log when it is long. */
+const THREAD_EVERY = 64;
 
-/** A write that took longer than this held up for too long whatever else this thread does. */
+/** A longer write blocks this thread's other work for too long. */
 const SLOW_MS = 2;
 
-/** How long the thread is given every write after two slow ones in a row: one may be chance, two are a slow disk. */
+/** How long the thread takes every write after two slow ones in a row: one may be chance, two are a slow disk. */
 const CAUTION_MS = 1_000;
 
 export interface InlineWriterDeps {
-  /** Opens the connection to write from this thread with. */
+  /** Opens this thread's connection for writes. */
   readonly open: () => WriteConnection;
-  /** Writes from the other thread. */
+  /** Writes on the other thread. */
   readonly write: Database["write"];
-  /** Whether the other thread is writing, for whomever, or cannot be relied upon. */
+  /** Whether the other thread is writing, for any sender, or is unavailable. */
   readonly isWriting: () => boolean;
   /** In milliseconds; only differences count. */
   readonly now: () => number;
@@ -31,18 +31,18 @@ export interface InlineWriter {
 }
 
 /**
- * Writes in this thread what comes alone and is small, as long as the disk is quick: the way to another thread and back
- * takes about half as long as such a write does. Everything else is given to the thread that writes.
+ * Writes small, unaccompanied batches in this thread, as long as the disk is quick: the round trip to another thread
+ * takes about half as long as such a write. The writer thread takes all others.
  */
 export function createInlineWriter({ open, write, isWriting, now }: InlineWriterDeps): InlineWriter {
   let writer: WriteConnection | null = null;
-  let turn = 0;
+  let count = 0;
   let wasSlow = false;
   let cautiousUntil = -Infinity;
 
   const isForThread = (statements: readonly Statement[]): boolean => {
-    turn = (turn + 1) % TURN;
-    return turn === 0 || now() < cautiousUntil || isWriting() || charactersOf(statements) > MOST_CHARACTERS;
+    count = (count + 1) % THREAD_EVERY;
+    return count === 0 || now() < cautiousUntil || isWriting() || charactersOf(statements) > MOST_CHARACTERS;
   };
 
   return {
@@ -53,7 +53,7 @@ export function createInlineWriter({ open, write, isWriting, now }: InlineWriter
         writer ??= open();
         return writer.write(statements);
       } catch (error) {
-        // Nothing was written. The thread waits for another process's lock.
+        // Nothing was written. The thread waits for the other process's lock.
         if (storageFailure(error) !== "busy") throw error;
         return write(statements);
       } finally {

@@ -1,6 +1,6 @@
 import type { Port } from "./thread-writes.ts";
 
-/** A port of a channel between two threads, as the log's code uses it. */
+/** Adapts one end of a channel between two threads. */
 export function portOf(channel: MessagePort): Port {
   return {
     post: (message) => channel.postMessage(message),

@@ -9,13 +9,13 @@ import { dequeueWithin } from "../../core/dequeue.ts";
 /** One end of a channel between two threads. */
 export interface Port {
   post(message: unknown): void;
-  /** Called once, with who is to be given each message. */
+  /** Called once, with the receiver of all messages. */
   listen(receive: (message: unknown) => void): void;
 }
 
 type Results = readonly (readonly Row[])[];
 
-/** `failures`: of earlier writes, as far as the sender knows. */
+/** `failures`: failed earlier writes that the sender knows of. */
 type Request = readonly [id: number, failures: number, statements: readonly Statement[]];
 
 interface Failure {
@@ -31,10 +31,10 @@ function failureOf(error: unknown): Failure {
   return { message: error.message, code };
 }
 
-/** Characters of arguments of the writes that share a commit: so many that who waits for one hardly waits for the rest. */
+/** Characters of arguments that writes in one commit may have in total, so that none waits long for the others. */
 const SHARED_CHARACTERS = 40_000;
 
-/** Who sends writes through a port, and how many of them have failed. */
+/** A port that sends writes, and how many of its writes have failed. */
 interface Sender {
   readonly port: Port;
   failures: number;
@@ -43,22 +43,22 @@ interface Sender {
 interface WaitingWrite {
   readonly sender: Sender;
   readonly id: number;
-  /** Failures of earlier writes, as far as the sender knew. */
+  /** Failed earlier writes that the sender knew of. */
   readonly known: number;
   readonly statements: readonly Statement[];
 }
 
-/** The writes of several ports, on one database. */
+/** Serves the writes of several ports, on one database. */
 export interface WriteServer {
-  /** Runs what comes through a port, in order. */
+  /** Runs the writes of a port, in order. */
   serve(port: Port): void;
-  /** Resolves when all that has come is answered. */
+  /** Resolves when every write that arrived is answered. */
   settled(): Promise<void>;
 }
 
 /**
- * Runs writes in the order in which they came. Group commit among senders: those that wait together, and are small,
- * share one transaction, as far as nothing in it fails. If it does, each is run by itself.
+ * Runs writes in order of arrival. Group commit among senders: small writes that wait together share one transaction,
+ * unless one of them fails; then each is run alone.
  */
 export function createWriteServer(write: Database["write"], clock: Pick<Clock, "yield">): WriteServer {
   const waiting: WaitingWrite[] = [];
@@ -70,7 +70,7 @@ export function createWriteServer(write: Database["write"], clock: Pick<Clock, "
   const refuse = ({ sender, id }: WaitingWrite, error: unknown) =>
     sender.port.post([id, failureOf(error)] satisfies Reply);
 
-  /** Whether no earlier failure could have made it other than it is. */
+  /** Whether the sender knew of every failure of its earlier writes when it planned this one. */
   const isValid = ({ sender, known }: WaitingWrite) => known >= sender.failures;
 
   const runOne = async (each: WaitingWrite): Promise<void> => {
@@ -103,7 +103,7 @@ export function createWriteServer(write: Database["write"], clock: Pick<Clock, "
   };
 
   const run = async () => {
-    // Messages that are here already share the first commit.
+    // Messages that have already arrived share the first commit.
     for (await clock.yield(); waiting.length > 0; await clock.yield()) {
       const group = dequeueWithin(waiting, SHARED_CHARACTERS, ({ statements }) => charactersOf(statements));
       if (group.length > 1 && group.every(isValid) && (await runTogether(group))) continue;
@@ -129,18 +129,18 @@ export function createWriteServer(write: Database["write"], clock: Pick<Clock, "
 }
 
 /**
- * How long a write may take in the other thread, with what waits there before it. Longer than a write waits for the lock
- * of another process, and than any write takes on a disk that can be used.
+ * How long a write may take in the other thread, including the writes queued before it. Longer than a write waits for
+ * the lock of another process, and than any write takes on a working disk.
  */
 export const THREAD_DEADLINE_MS = 30_000;
 
 /** The writes that another thread serves. */
 export interface ThreadWrites {
-  /** Ordered, as `Database` says. Rejects when the other thread fails, or does not answer in time. */
+  /** Ordered, as defined by `Database`. Rejects when the other thread fails, or does not answer in time. */
   readonly write: Database["write"];
-  /** The other thread is gone: refuses what waits for it, and every write until {@link reconnect}. */
+  /** The other thread is gone: rejects the pending writes, and every write until {@link reconnect}. */
   fail(error: Error): void;
-  /** Writes through another port from now on, to a thread that knows nothing of earlier writes. */
+  /** Sends writes through another port from now on, to a thread that knows no earlier writes. */
   reconnect(port: Port): void;
 }
 
@@ -158,7 +158,7 @@ export function createThreadWrites(first: Port, deadlines: Deadlines): ThreadWri
   let lastId = 0;
   let failures = 0;
   let gone: Error | null = null;
-  /** A write had no answer in time, and nothing was answered since. */
+  /** A write had no answer in time, and no answer arrived since. */
   let silent: Error | null = null;
 
   const take = (id: number): Pending | undefined => {
@@ -178,13 +178,13 @@ export function createThreadWrites(first: Port, deadlines: Deadlines): ThreadWri
         caller?.resolve(results ?? []);
         return;
       }
-      // Those that were void because of it are no failures of their own.
+      // A write that was void because of an earlier failure is no failure of its own.
       if (failure.code !== OUTRUN) failures += 1;
       caller?.reject(Object.assign(new Error(failure.message), { code: failure.code }));
     });
   listen(first);
 
-  /** Whether it will still be written is unknown: the other thread may go on. */
+  /** The other thread may still complete the write, so its outcome is unknown. */
   const expire = (id: number) => {
     const error = new Error(`The thread that writes the database did not answer in ${THREAD_DEADLINE_MS} ms`);
     silent = error;

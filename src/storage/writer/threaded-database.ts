@@ -6,16 +6,16 @@ import { createInlineWriter } from "./inline-writer.ts";
 import { systemClock } from "../../core/system-clock.ts";
 import { type ConnectWriter, startWritingThread } from "./writer-thread-host.ts";
 
-/** The bundler takes a worker in that is named like this. */
+/** The bundler includes a worker only when its URL is written like this. */
 const THREAD_PROGRAM = new URL("./writer-thread.ts", import.meta.url);
 
-/** A database as a server uses it. */
+/** A database in a server, with its writer thread. */
 export interface ServerDatabase {
-  /** May be used at once; what it is given to write opens it. */
+  /** Usable at once; its first write starts the thread. */
   readonly database: Database;
-  /** Resolves when it can be written. */
+  /** Resolves when the database can be written. */
   open(): Promise<void>;
-  /** Connects another thread that is to write as well; null where none is needed. */
+  /** Connects another thread that writes as well; null where the database needs no thread. */
   readonly connect: ConnectWriter | null;
   close(): Promise<void>;
 }
@@ -23,16 +23,18 @@ export interface ServerDatabase {
 export interface ThreadOptions {
   /** The program of the thread; null: this thread writes. Default: the one beside this file. */
   readonly program?: URL | null | undefined;
-  /** The thread failed. `restartMs`: when it is started again; null: it is not, and nothing can be written any more. */
+  /**
+   * The thread failed. `restartMs`: when it restarts, in milliseconds; null: it does not, and no write succeeds any
+   * more.
+   */
   readonly onFailure: (error: Error, restartMs: number | null) => void;
-  /** The thread was started again, and can write. */
+  /** The thread has restarted, and can write. */
   readonly onRestart?: () => void;
 }
 
 /**
- * Gives a database that was opened in this thread a thread to write from, if that suits it: one in memory has one
- * connection, and one on a server never blocks, so that neither gains by it. Without a program for the thread
- * this one writes.
+ * Gives a database a writer thread where it benefits from one. A database in memory has one connection, and one on a
+ * server never blocks, so neither benefits. Without a program for the thread this one writes.
  */
 export function writeFromThread(
   database: Database,
@@ -50,19 +52,19 @@ export function writeFromThread(
   }
   const thread = startWritingThread({ path, program, onFailure, onRestart });
   const { write, isWriting } = thread;
-  const lone = createInlineWriter({
+  const inline = createInlineWriter({
     open: () => openWriteConnection(path),
     write,
     isWriting,
     now: () => systemClock.monotonic(),
   });
   return {
-    database: { ...database, ordered: true, write, writeAlone: lone.write },
+    database: { ...database, ordered: true, write, writeAlone: inline.write },
     open: () => thread.open(),
     connect: thread.connect,
     async close() {
       await thread.close();
-      lone.close();
+      inline.close();
       database.close();
     },
   };

@@ -4,10 +4,10 @@ import { portOf } from "./message-port.ts";
 import { systemClock } from "../../core/system-clock.ts";
 import type { WriterChange } from "./writer-thread-host.ts";
 
-/** How a thread beside the main one writes: through the thread that writes, whichever run of that is up. */
+/** How a thread other than the main one writes: through the current run of the writer thread. */
 export interface WriterChannel {
   readonly write: ThreadWrites["write"];
-  /** Takes up what the main thread reports of the thread that writes. */
+  /** Applies a change of the writer thread that the main thread reports. */
   changed(change: WriterChange): void;
 }
 

@@ -4,40 +4,40 @@ import { type Port, createThreadWrites, THREAD_DEADLINE_MS } from "./thread-writ
 import type { ThreadCommand, ThreadReport } from "./writer-thread.ts";
 import { systemClock } from "../../core/system-clock.ts";
 
-/** How long after it failed the thread is started again: twice as long each time that it fails soon after. */
+/** Delay before a failed thread restarts; it doubles each time that the thread fails again soon. */
 const RESTART_MS = 100;
 const LONGEST_RESTART_MS = 30_000;
 
-/** A thread that ran for so long has proved itself: its failure is a new one. */
+/** A thread that has run for this long counts as stable: its next failure starts at the first delay. */
 const PROVED_MS = 60_000;
 
-/** A change of the thread that writes, for a thread that is connected to it. */
+/** A change of the writer thread, for a thread that is connected to it. */
 export type WriterChange =
-  /** It failed: what was sent to it is not answered any more. */
+  /** The thread failed: the writes that were sent to it stay unanswered. */
   | { readonly kind: "lost"; readonly message: string }
-  /** It was started again, and is reached through this channel. */
+  /** The thread has restarted, and is reached through this channel. */
   | { readonly kind: "found"; readonly channel: MessagePort };
 
-/** What another thread has to be given with a change. */
+/** The objects to transfer to another thread with a change. */
 export function transferOf(change: WriterChange): Transferable[] {
   return change.kind === "found" ? [change.channel] : [];
 }
 
-/** The way of another thread to the one that writes. */
+/** The connection of another thread to the writer thread. */
 export interface WriterConnection {
-  /** To be given to the other thread. */
+  /** Transfer it to the other thread. */
   readonly channel: MessagePort;
   disconnect(): void;
 }
 
-/** Connects another thread, and notifies it of each change of the thread that writes. */
+/** Connects another thread, and notifies it of each change of the writer thread. */
 export type ConnectWriter = (onChange: (change: WriterChange) => void) => WriterConnection;
 
 export interface WritingThread {
   readonly write: Database["write"];
-  /** Whether it is writing, or cannot be relied upon. */
+  /** Whether the thread is writing, or is unavailable. */
   readonly isWriting: () => boolean;
-  /** Resolves when the thread can write. Rejects when it fails before it ever could; then it is not started again. */
+  /** Resolves when the thread can write. Rejects when it fails before its first write; then it does not restart. */
   open(): Promise<void>;
   readonly connect: ConnectWriter;
   close(): Promise<void>;
@@ -46,14 +46,14 @@ export interface WritingThread {
 export interface WritingThreadOptions {
   readonly path: string;
   readonly program: URL;
-  /** The thread failed. `restartMs`: when it is started again; null: it is not. */
+  /** The thread failed. `restartMs`: when it restarts, in milliseconds; null: it does not. */
   readonly onFailure: (error: Error, restartMs: number | null) => void;
-  /** It was started again, and can write. */
+  /** The thread has restarted, and can write. */
   readonly onRestart: () => void;
 }
 
 interface Connected {
-  /** The end of its channel that is still to be given to the thread that writes. */
+  /** The end of its channel that the writer thread has yet to receive. */
   waiting: MessagePort | null;
   readonly onChange: (change: WriterChange) => void;
 }
@@ -61,18 +61,18 @@ interface Connected {
 /** One run of the thread. */
 interface Run {
   readonly worker: Worker;
-  /** How many writes are under way, as the thread counts them. */
+  /** Number of writes in flight, as the thread counts them. */
   readonly writing: Int32Array;
   readonly beganMs: number;
 }
 
-/** `new`: not begun yet; `opening`: for the first time; `down`: it failed, and is or will be started again. */
+/** `new`: not started; `opening`: first start; `down`: failed, and restarting or about to. */
 type State = "new" | "opening" | "up" | "down" | "closed";
 
 /**
- * Writes a file from a thread of its own: its commits block that thread, and this one goes on. The thread begins when it
- * is opened, or has something to write. When it fails, whatever waits for it is refused, as is all that comes before it
- * is up again. Nothing is repeated here: whether its last write went through is unknown.
+ * Writes a file from a thread of its own, whose commits block that thread alone. The thread starts on `open`, or on the
+ * first write. When it fails, pending writes are rejected, as are new ones until it is up again. Nothing is retried:
+ * whether its last write committed is unknown.
  */
 export function startWritingThread({
   path,
@@ -166,7 +166,7 @@ export function startWritingThread({
   const fail = (message: string) => {
     const failed = run;
     const wasOpening = state === "opening";
-    // The message may have lines of the program, which are for the log and for no caller.
+    // The message may contain lines of the program, which belong in the log and not in an answer.
     const error = new Error("The thread that writes the database failed", { cause: new Error(message) });
     state = "down";
     run = null;
@@ -195,7 +195,7 @@ export function startWritingThread({
     isWriting: () =>
       state === "down" || state === "closed" || (run !== null && Atomics.load(run.writing, 0) > 0),
     async open() {
-      // Requests that wait already are answered first: starting takes time from this thread.
+      // Starting takes time from this thread, so queued requests are answered first.
       await systemClock.sleep(1);
       beginFirst();
       return opened.promise;

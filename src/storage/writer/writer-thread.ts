@@ -7,17 +7,17 @@ import { portOf } from "./message-port.ts";
 import { systemClock } from "../../core/system-clock.ts";
 
 /*
- * The thread that writes an embedded database, whose commits block it. What is said to it in arrays are the
- * writes; commands are objects. Other threads are connected by channels of their own.
+ * The thread that writes an embedded database; its commits block it. The main thread sends writes as arrays and
+ * commands as objects. Other threads are connected by channels of their own.
  */
 
-/** What the main thread says. */
+/** A message of the main thread. */
 export type ThreadCommand =
   | { readonly kind: "open"; readonly path: string; readonly writing: Int32Array }
   | { readonly kind: "connect"; readonly channel: MessagePort }
   | { readonly kind: "close" };
 
-/** What this thread says. */
+/** A message of this thread. */
 export type ThreadReport =
   | { readonly kind: "opened" }
   | { readonly kind: "failed"; readonly message: string }
@@ -37,7 +37,7 @@ const report = (message: ThreadReport) => self.postMessage(message);
 
 interface Opened {
   readonly database: Database;
-  /** How many writes are under way, for the main thread to look at. */
+  /** Number of writes in flight, which the main thread reads. */
   readonly writing: Int32Array;
   readonly background: BackgroundCheckpoint;
   readonly checkpointer: Checkpointer;
@@ -63,7 +63,7 @@ const server = createWriteServer(async (statements) => {
   try {
     return await database.write(statements);
   } finally {
-    checkpointer.wrote(statements);
+    checkpointer.record(statements);
     Atomics.sub(writing, 0, 1);
   }
 }, systemClock);

@@ -26,7 +26,7 @@ function made() {
     checkpointer,
     begun: () => begun,
     finished: () => finished,
-    write: (characters: number) => checkpointer.wrote([{ sql: "", args: ["x".repeat(characters)] }]),
+    write: (characters: number) => checkpointer.record([{ sql: "", args: ["x".repeat(characters)] }]),
     wait(longer: number) {
       ms += longer;
     },

@@ -12,7 +12,7 @@ import type { FeedDeps } from "./project/commit.ts";
 import { hydrate } from "./project/hydrate.ts";
 import { readFeed, wasRetired } from "./record.ts";
 import type { RegisteredFeed } from "./lifecycle/register.ts";
-import { rebuildFeed, retireFeed } from "./lifecycle/retire.ts";
+import { rebuildFeed, type RetireDeps, retireFeed } from "./lifecycle/retire.ts";
 import { feedState, type FeedState } from "./lifecycle/status.ts";
 
 /** A version of a feed that is served here. */
@@ -49,11 +49,8 @@ export interface Feeds {
   hydrate(feed: RegisteredFeed, subject: string): Promise<void>;
   /** Lets a halted feed try again. */
   resume(feed: RegisteredFeed): Promise<void>;
-  /**
-   * Removes a version for good: it is gone for readers at once, and deleted in the background. Throws `feed-in-use`
-   * while it is a source of others, or somebody read it since a time (RFC 3339; null: whoever reads it).
-   */
-  retire(feed: RegisteredFeed, readSince: string | null): Promise<void>;
+  /** Removes a version permanently: readers lose it at once, and it is deleted in the background. See `retireFeed`. */
+  retire(feed: RegisteredFeed, options: { readonly force: boolean }): Promise<void>;
   /**
    * Empties a draft, and has it built again, with all that are projected from it; positions go on. Throws
    * `feed-published` for others, and `feed-in-use` if one that is projected from it is no draft.
@@ -65,7 +62,7 @@ export interface Feeds {
   close(): Promise<void>;
 }
 
-export interface FeedsDeps extends Omit<FeedDeps, "onNews"> {
+export interface FeedsDeps extends Omit<FeedDeps, "onNews">, Pick<RetireDeps, "flushActivity" | "onPaused"> {
   /** How they are read, where that is from a replica. Default: from the database. */
   readonly reading?: LogReaderDeps | undefined;
   readonly clock: Clock;
@@ -143,8 +140,8 @@ export function openFeeds(deps: FeedsDeps, registered: readonly RegisteredFeed[]
     async resume({ log }) {
       await writeUnplanned(deps.writer, [{ sql: RESUME_FEED, args: [log.id] }]);
     },
-    async retire(feed, readSince) {
-      await retireFeed(deps, feed, all, readSince);
+    async retire(feed, options) {
+      await retireFeed(deps, feed, all, options);
       // Followers look for the log's identity, and end.
       readersOf.get(feed.log.name)?.forEach((reader) => reader.learn("truncated"));
       clear();

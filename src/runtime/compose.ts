@@ -103,6 +103,8 @@ export function composeStore(platform: Platform, registered: readonly Registered
       ...own,
       reading,
       writer,
+      flushActivity: () => sightings.flushEverywhere(),
+      onPaused: (subscription) => background.changed(subscription),
       ...(onClear === undefined ? {} : { onClear }),
       ...(onClearFailure === undefined ? {} : { onClearFailure }),
     },

@@ -27,7 +27,7 @@ afterEach(async () => {
   await app.close();
 });
 
-const retire = () => app.feeds.retire(app.feeds.all[0] ?? expect.unreachable(), null);
+const retire = () => app.feeds.retire(app.feeds.all[0] ?? expect.unreachable(), { force: true });
 
 function start(transport: Transport, errors: unknown[]): Consumer {
   consumer = quickConsumer<EventTypes, MemoryTransaction>({

@@ -417,7 +417,7 @@ export async function rebuild(
   all: readonly RegisteredFeed[],
 ): Promise<void> {
   const draft = (one: RegisteredFeed) => ({ ...one, feed: { ...one.feed, draft: true } });
-  await rebuildFeed({ database, writer }, draft(feed), all.map(draft));
+  await rebuildFeed({ writer }, draft(feed), all.map(draft));
   await empty(database, writer);
 }
 

@@ -52,6 +52,8 @@ export async function openProjection(
     clock: systemClock,
     limits: DEFAULT_LIMITS,
     pollIntervalMs: POLL_INTERVAL_MS,
+    flushActivity: () => Promise.resolve(),
+    onPaused: () => {},
   };
   const feeds = openFeeds(deps, registered);
   const onNews = (path: string, log: LogState) => feeds.learn(path, log);

@@ -5,6 +5,7 @@ import { discardHistory } from "../../log/identity.ts";
 import { type LogAddress, LOG_SPAN, logAddress } from "../../log/keys.ts";
 import type { BatchWriter } from "../../storage/batch-writer.ts";
 import { KEEP_PLACES } from "../project/places.ts";
+import { forgetDeliveries, forgetSubjects } from "../../webhooks/subscriptions/source-log.ts";
 
 /*
  * Deleting all that a feed has published: to retire it, or to build a draft anew. The feed's status says which, and
@@ -42,17 +43,6 @@ delete from feed_ahead where log = ?4 and position <= (
 
 const SOME_SUBJECTS = "select id from subjects where log = ?1 order by name limit ?2";
 
-const SUBSCRIPTIONS = "select id from subscriptions where log = ?1";
-
-/** Arguments: log id. What subscriptions know of its subjects, which may come to have other ids. */
-const FORGET_SUBJECTS = ["subscription_subjects", "subscription_skips"].map(
-  (table) => `delete from ${table} where subscription in (${SUBSCRIPTIONS})`,
-);
-
-/** Arguments: log id. Whoever delivers it begins anew, and stores nothing of the subjects it knew. */
-const MOVE_SUBSCRIPTIONS =
-  "update subscriptions set epoch = epoch + 1, rewind = null, batch = null where log = ?1";
-
 /** Arguments: log id, count. */
 export const CLEAR_FEED_SUBJECTS = `delete from feed_subjects where subject in (${SOME_SUBJECTS})`;
 
@@ -67,14 +57,6 @@ export const CLEAR_ORIGINS = [
 export const CLEAR_SUBJECTS = `delete from subjects where id in (${SOME_SUBJECTS}) returning 1`;
 
 const HEAD = "(select head from logs where id = feeds.log)";
-
-/**
- * The part of a batch after which no process that delivers a log stores anything of the subjects that it knew, and nothing
- * that was stored of them is left.
- */
-function forgetDeliveries(log: LogAddress): Statement[] {
-  return [...FORGET_SUBJECTS, MOVE_SUBSCRIPTIONS].map((sql) => ({ sql, args: [log.id] }));
-}
 
 /** Arguments: log id. What is left says that the path was taken, and its positions were used. */
 const END_RETIRING = [
@@ -123,9 +105,8 @@ async function clear(deps: ClearDeps, clearing: Clearing, signal: AbortSignal): 
   const places = { sql: KEEP_PLACES, args: [...range, log.id] };
   const ahead = { sql: CLEAR_AHEAD, args: [...range, log.id] };
   const events = [...(retiring ? [] : [places]), ahead, { sql: CLEAR_EVENTS, args: range }];
-  const forget = FORGET_SUBJECTS.map((sql) => ({ sql, args: [log.id] }));
   const subjects = [
-    ...forget,
+    ...forgetSubjects(log),
     ...[...CLEAR_ORIGINS, CLEAR_FEED_SUBJECTS, CLEAR_SUBJECTS].map((sql) => ({
       sql,
       args: [log.id, STEP_ROWS],

@@ -1,19 +1,31 @@
 import { KildeError } from "../../core/errors.ts";
+import type { Clock } from "../../core/clock.ts";
+import type { Limits } from "../../core/limits.ts";
 import { activeConsumers } from "../../log/consumers/consumers.ts";
-import type { Database } from "../../storage/database.ts";
+import type { Database, Statement } from "../../storage/database.ts";
 import { discardHistory } from "../../log/identity.ts";
 import { type BatchWriter, writeUnplanned } from "../../storage/batch-writer.ts";
+import { activeSubscriptions, pausedIn, pauseRetired } from "../../webhooks/subscriptions/source-log.ts";
 import type { RegisteredFeed } from "./register.ts";
 
-/** Consumers that an error names. */
-const NAMED_CONSUMERS = 10;
+/** Names that an error lists. */
+const LISTED_NAMES = 10;
 
-interface RetireDeps {
-  readonly database: Database;
+interface RebuildDeps {
   readonly writer: BatchWriter;
 }
 
-/** Arguments: log id, the status that tells what is deleted for. Nobody can write to the feed from then on. */
+export interface RetireDeps extends RebuildDeps {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly limits: Pick<Limits, "consumerSeconds">;
+  /** Resolves when the store knows every consumer that has read until now, in any process. */
+  readonly flushActivity: () => Promise<void>;
+  /** Called with each subscription that a retirement paused. */
+  readonly onPaused: (subscription: string) => void;
+}
+
+/** Arguments: log id, the status that names the reason for the clearing. From then on, nothing can be written to the feed. */
 export const BEGIN_CLEARING = `
 update feeds set status = ?2, epoch = epoch + 1
 where log = ?1 and status in ('building', 'live', 'halted') returning log`;
@@ -27,18 +39,8 @@ update feeds set status = 'rebuilding', epoch = epoch + 1
 where log = ?1 and status in ('building', 'live', 'halted')
   and exists (select 1 from feeds where log = ?2 and definition is ?3)`;
 
-async function begin(
-  { writer }: RetireDeps,
-  feeds: readonly RegisteredFeed[],
-  status: "retiring" | "rebuilding",
-): Promise<void> {
-  await writeUnplanned(
-    writer,
-    feeds.flatMap(({ log }) => [
-      { sql: BEGIN_CLEARING, args: [log.id, status] },
-      ...discardHistory(log, IS_RETIRING),
-    ]),
-  );
+function beginClearing({ log }: RegisteredFeed, status: "retiring" | "rebuilding"): Statement[] {
+  return [{ sql: BEGIN_CLEARING, args: [log.id, status] }, ...discardHistory(log, IS_RETIRING)];
 }
 
 /** A feed and all that are projected from it, directly or by way of others; each after the one it is projected from. */
@@ -50,40 +52,62 @@ export function withDependents(feed: RegisteredFeed, all: readonly RegisteredFee
 }
 
 function listed(names: readonly string[]): string {
-  const some = names.slice(0, NAMED_CONSUMERS).map((name) => JSON.stringify(name));
-  const others = names.length - some.length;
-  return `${some.join(", ")}${others > 0 ? ` and ${others} others` : ""}`;
+  const others = names.length - LISTED_NAMES;
+  return `${names.slice(0, LISTED_NAMES).join(", ")}${others > 0 ? ` and ${others} others` : ""}`;
+}
+
+function refuseDelivered({ path }: RegisteredFeed["feed"], subscriptions: readonly string[]): void {
+  if (subscriptions.length === 0) return;
+  throw new KildeError("feed-in-use", `${path} is delivered by ${listed(subscriptions)}`);
+}
+
+function refuseSource({ feed, log }: RegisteredFeed, all: readonly RegisteredFeed[]): void {
+  const dependents = all.filter(({ source }) => source.id === log.id).map((other) => other.feed.path);
+  if (dependents.length === 0) return;
+  throw new KildeError("feed-in-use", `${feed.path} is the source of ${dependents.join(", ")}`);
+}
+
+async function refuseRead({ database, clock, limits }: RetireDeps, { feed, log }: RegisteredFeed) {
+  const since = new Date(clock.now() - limits.consumerSeconds * 1_000).toISOString();
+  const readers = await activeConsumers(database, log, since);
+  if (readers.length === 0) return;
+  const names = listed(readers.map((name) => JSON.stringify(name)));
+  throw new KildeError("feed-in-use", `${feed.path} has been read since ${since} by ${names}`);
 }
 
 /**
- * Hides a feed for good; `clearAll` then deletes it. Throws `feed-in-use` while another feed is projected from it, or
- * somebody read it since a time (RFC 3339; null: whoever reads it).
+ * Hides a feed permanently and pauses its subscriptions; `clearAll` then deletes it. Throws `feed-in-use` while another feed is
+ * projected from it and, unless forced, while an active subscription delivers it or a consumer has read it within its
+ * window (`consumerSeconds`).
  */
 export async function retireFeed(
   deps: RetireDeps,
   feed: RegisteredFeed,
   all: readonly RegisteredFeed[],
-  readSince: string | null,
+  { force }: { readonly force: boolean },
 ): Promise<void> {
-  const { path } = feed.feed;
-  const dependents = all.filter(({ source }) => source.id === feed.log.id).map((other) => other.feed.path);
-  if (dependents.length > 0) {
-    throw new KildeError("feed-in-use", `${path} is the source of ${dependents.join(", ")}`);
+  if (!force) {
+    await deps.flushActivity();
+    refuseDelivered(feed.feed, await activeSubscriptions(deps.database, feed.log));
   }
-  const readers = readSince === null ? [] : await activeConsumers(deps.database, feed.log, readSince);
-  if (readers.length > 0) {
-    throw new KildeError("feed-in-use", `${path} has been read since ${readSince} by ${listed(readers)}`);
-  }
-  await begin(deps, [feed], "retiring");
+  refuseSource(feed, all);
+  if (!force) await refuseRead(deps, feed);
+  const now = new Date(deps.clock.now()).toISOString();
+  const { rows } = await writeUnplanned(deps.writer, [
+    ...beginClearing(feed, "retiring"),
+    pauseRetired(feed.log, now),
+  ]);
+  for (const id of pausedIn(rows.at(-1) ?? [])) deps.onPaused(id);
 }
 
 /**
- * Has a draft built again from its source, and with it all feeds that are projected from it, which would publish all of
- * it twice otherwise. Throws `feed-published` for any other feed, and `feed-in-use` if one of the others is no draft.
+ * Empties a draft and builds it again from its source, together with all feeds that are projected from it, which would
+ * otherwise publish everything twice. Throws `feed-published` for any other feed, and `feed-in-use` if one of the others
+ * is no draft.
  * @returns the feeds that are built again.
  */
 export async function rebuildFeed(
-  deps: RetireDeps,
+  { writer }: RebuildDeps,
   feed: RegisteredFeed,
   all: readonly RegisteredFeed[],
 ): Promise<readonly RegisteredFeed[]> {
@@ -97,6 +121,9 @@ export async function rebuildFeed(
     const detail = `${feed.feed.path} is the source of ${published.join(", ")}, which is published and cannot be built again`;
     throw new KildeError("feed-in-use", detail);
   }
-  await begin(deps, rebuilt, "rebuilding");
+  await writeUnplanned(
+    writer,
+    rebuilt.flatMap((one) => beginClearing(one, "rebuilding")),
+  );
   return rebuilt;
 }

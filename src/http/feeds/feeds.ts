@@ -1,7 +1,6 @@
 import type { Context, MiddlewareHandler } from "hono";
 
 import { KildeError } from "../../core/errors.ts";
-import { activeSubscriptions, pauseRetired } from "../../webhooks/subscriptions/retired-source.ts";
 import type { OpenFeed } from "../../feeds/feeds.ts";
 import type { LogReader } from "../../log/read/reader.ts";
 import type { AppDeps } from "../deps.ts";
@@ -107,9 +106,6 @@ async function entryOf({ feeds, basePath }: AppDeps, open: OpenFeed) {
   };
 }
 
-/** Subscriptions that an error names. */
-const NAMED_SUBSCRIPTIONS = 10;
-
 const FRESH = { "Cache-Control": "no-cache" };
 
 /** `GET /feeds`: the catalogue. */
@@ -141,22 +137,11 @@ export async function resumeFeed(c: Context, deps: AppDeps): Promise<Response> {
   return entryAnswer(c, deps, open);
 }
 
-/** `DELETE /feeds/{feed}/v{version}`: removes it for good, unless it is still read or delivered. */
+/** `DELETE /feeds/{feed}/v{version}`: removes it permanently, unless it is still read or delivered. */
 export async function deleteFeed(c: Context, deps: AppDeps): Promise<Response> {
-  const { database, writer, clock, delivery } = deps;
   const open = await existingFeed(c, deps);
   const { force = false } = queryOf(c, deps.schemas.retireQuery);
-  if (!force) await deps.sightings.flushEverywhere();
-  const delivered = force ? [] : await activeSubscriptions(database, open.log);
-  if (delivered.length > 0) {
-    const [named, others] = [delivered.slice(0, NAMED_SUBSCRIPTIONS), delivered.length - NAMED_SUBSCRIPTIONS];
-    const detail = `${open.feed.path} is delivered by ${named.join(", ")}${others > 0 ? ` and ${others} others` : ""}`;
-    throw new KildeError("feed-in-use", detail);
-  }
-  const since = new Date(clock.now() - deps.limits.consumerSeconds * 1_000).toISOString();
-  await deps.feeds.retire(open, force ? null : since);
-  const paused = await pauseRetired(writer, open.log, new Date(clock.now()).toISOString());
-  for (const id of paused) delivery.onChange(id);
+  await deps.feeds.retire(open, { force });
   return entryAnswer(c, deps, open, 202);
 }
 

@@ -1,0 +1,47 @@
+import { type Database, type Row, type Statement, textAt } from "../../storage/database.ts";
+import type { LogAddress } from "../../log/keys.ts";
+
+/*
+ * What retiring or emptying a log means for its subscriptions. Feeds do both, and import this file alone of the
+ * webhooks; `test/architecture.test.ts` holds that.
+ */
+
+/** Reason of a subscription that was paused because its log was retired. */
+export const SOURCE_RETIRED = "source retired";
+
+/** Ids of the active subscriptions to a log. */
+export async function activeSubscriptions(database: Database, { id }: LogAddress): Promise<string[]> {
+  const sql = "select id from subscriptions where log = ?1 and status = 'active' order by id";
+  return (await database.read({ sql, args: [id] })).map((row) => textAt(row, 0));
+}
+
+/** Part of a batch: pauses the subscriptions to a log that is retired. `now`: RFC 3339. Returns their ids. */
+export function pauseRetired({ id }: LogAddress, now: string): Statement {
+  const sql = `update subscriptions set status = 'paused', reason = ?2, since = ?3, revision = revision + 1
+    where log = ?1 and status = 'active' returning id`;
+  return { sql, args: [id, SOURCE_RETIRED, now] };
+}
+
+/** Ids in the rows of {@link pauseRetired}. */
+export function pausedIn(rows: readonly Row[]): string[] {
+  return rows.map((row) => textAt(row, 0));
+}
+
+const SUBSCRIPTIONS = "select id from subscriptions where log = ?1";
+
+/** Part of a batch: deletes what subscriptions store of a log's subjects, whose ids may be given to others. */
+export function forgetSubjects({ id }: LogAddress): Statement[] {
+  return [
+    { sql: `delete from subscription_subjects where subscription in (${SUBSCRIPTIONS})`, args: [id] },
+    { sql: `delete from subscription_skips where subscription in (${SUBSCRIPTIONS})`, args: [id] },
+  ];
+}
+
+/**
+ * {@link forgetSubjects}, and every dispatcher of the log starts again from what is stored: after this batch, none stores
+ * anything about the subjects that it knew.
+ */
+export function forgetDeliveries(log: LogAddress): Statement[] {
+  const sql = "update subscriptions set epoch = epoch + 1, rewind = null, batch = null where log = ?1";
+  return [...forgetSubjects(log), { sql, args: [log.id] }];
+}

@@ -1,0 +1,154 @@
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { Glob } from "bun";
+
+const ROOT = join(import.meta.dir, "..");
+
+/** Folders and files that are not rewritten yet. This list only shrinks. */
+const NOT_REWRITTEN: readonly string[] = [
+  "ARCHITECTURE.md",
+  "README.md",
+  "src/backup",
+  "src/build",
+  "src/cli",
+  "src/client",
+  "src/config",
+  "src/consumer",
+  "src/core",
+  "src/decider",
+  "src/doctor",
+  "src/embed",
+  "src/feeds",
+  "src/http",
+  "src/jobs",
+  "src/log",
+  "src/main.ts",
+  "src/runtime",
+  "src/storage",
+  "src/testing.ts",
+  "src/webhooks",
+  "src/worker.ts",
+  "test/architecture.test.ts",
+  "test/backup",
+  "test/bench",
+  "test/build",
+  "test/cli",
+  "test/client",
+  "test/consumer",
+  "test/core",
+  "test/decider",
+  "test/doctor",
+  "test/embed",
+  "test/examples",
+  "test/feeds",
+  "test/http",
+  "test/log",
+  "test/runtime",
+  "test/storage",
+  "test/support",
+  "test/webhooks",
+];
+
+/** This file names what it bans. */
+const ITSELF = "test/language.test.ts";
+
+/** Phrases that prose (comments, texts, titles, docs) avoids, each with what to write. A space matches a line break too. */
+const PHRASES: readonly (readonly [banned: string, instead: string])[] = [
+  ["(?:tells?|told|telling)", "reports, returns, notifies, logs, or distinguishes"],
+  ["(?:says?|said|saying)", "states, returns, contains, or is set to"],
+  ["anew", "again"],
+  ["for good", "permanently"],
+  ["by (?:itself|themselves)", "automatically, or alone"],
+  ["that (?:is|are) none", "invalid, missing, or not one"],
+  ["comes? by", "receives, or arrives in"],
+  ["stands? in for", "replaces"],
+  ["(?:goes|go|went|going) on", "continues, or keeps"],
+  ["ha(?:s|ve) it that", "states"],
+  ["shall", "must, or the present tense"],
+  ["whoever", "the noun: the caller, the reader, the receiver"],
+  ["is nobody's", "belongs to none"],
+];
+
+/** A clause whose subject is a bare "what": the thing has a name. A question may ask for it. */
+const BARE_WHAT =
+  /\bwhat\s+(?!this\b|its\b|else\b)(?:is|are|was|were|has|had|have|does|did|do|can|cannot|could|may|must|will|would|should|came|held|\w+[^s\W_]s|\w+ed)\b(?![^.\n]*\?)/gi;
+
+/** A sentence that begins with a bare question word and asks nothing. `Whether` may open the doc of a boolean. */
+const OPENING = /(?:\/\*\*|\/\/|\.|:) +(?:What|Who|Whoever|Whatever)\b(?!\s+(?:if|else)\b)[^.?]*(?:\.|\*\/)/g;
+
+/** Words that only this project used for a part of it, and the field's terms. Names are split at capitals. */
+const NAMES: Readonly<Record<string, string>> = {
+  audience: "subscribers, or listeners",
+  hears: "is notified of",
+  saw: "recorded",
+  sightings: "activity",
+  lone: "single",
+  outbox: "pending deliveries",
+  parcel: "delivery",
+  ringing: "notifying",
+};
+
+const files = ["{src,test}/**/*.{ts,tsx,md,html,sh,yaml,yml}", "*.md"]
+  .flatMap((pattern) => [...new Glob(pattern).scanSync(ROOT)])
+  .filter((file) => file !== ITSELF && !/\.d\.ts$|node_modules/.test(file))
+  .toSorted();
+
+interface Finding {
+  readonly line: number;
+  readonly text: string;
+  readonly instead: string;
+}
+
+/** The text with the margins of comments blanked, so that a phrase may cross lines; offsets stay. */
+function withoutMargins(text: string): string {
+  return text.replaceAll(/\n[ \t]*(?:\*(?!\/)|\/\/)/g, (margin) => `\n${" ".repeat(margin.length - 1)}`);
+}
+
+function findingsIn(text: string): Finding[] {
+  const prose = withoutMargins(text);
+  const findings = (pattern: RegExp, where: string, instead: (found: string) => string | undefined) =>
+    [...where.matchAll(pattern)].flatMap(({ 0: found, index }) => {
+      const reason = instead(found);
+      return reason === undefined
+        ? []
+        : [{ line: text.slice(0, index).split("\n").length, text: found.slice(0, 60), instead: reason }];
+    });
+  return [
+    ...PHRASES.flatMap(([banned, instead]) =>
+      findings(new RegExp(`\\b${banned.replaceAll(" ", "\\s+")}\\b`, "gi"), prose, () => instead),
+    ),
+    ...findings(BARE_WHAT, prose, () => "the noun"),
+    ...findings(OPENING, prose, () => "the noun"),
+    ...findings(/[A-Z]?[a-z]+/g, text, (word) =>
+      Object.hasOwn(NAMES, word.toLowerCase()) ? NAMES[word.toLowerCase()] : undefined,
+    ),
+  ];
+}
+
+const inScope = (file: string) =>
+  !NOT_REWRITTEN.some((prefix) => file === prefix || file.startsWith(`${prefix}/`));
+
+describe("language", () => {
+  test("comments, texts, titles and names use the field's plain terms", () => {
+    const found = files
+      .filter(inScope)
+      .flatMap((file) =>
+        findingsIn(readFileSync(join(ROOT, file), "utf8")).map(
+          ({ line, text, instead }) =>
+            `${file}:${line}: "${text.replaceAll(/\s+/g, " ")}" (write: ${instead})`,
+        ),
+      );
+    expect(found).toEqual([]);
+  });
+
+  test("a folder that is rewritten leaves the list", () => {
+    const clean = NOT_REWRITTEN.filter((prefix) =>
+      files
+        .filter((file) => file === prefix || file.startsWith(`${prefix}/`))
+        .every((file) => findingsIn(readFileSync(join(ROOT, file), "utf8")).length === 0),
+    );
+    expect(clean).toEqual([]);
+  });
+});

@@ -8,11 +8,11 @@ export interface Answer {
   text(): Promise<string>;
   /** The body as it arrives; empty for an answer without one. Fails when the server is silent for too long. */
   chunks(): ReadableStream<Uint8Array>;
-  /** Lets go of the answer. A body that was not read to its end is cancelled. */
+  /** Releases the answer. Cancels a body that was not read to its end. */
   close(): void;
 }
 
-/** A body of so many bytes arrives within one silence, so that it needs no watch over its chunks. */
+/** A body of at most this size arrives within one silence, so its chunks need no deadline. */
 const SHORT_BYTES = 64 * 1024;
 
 function isShort(headers: Headers): boolean {

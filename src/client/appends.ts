@@ -3,7 +3,7 @@ import { readObject } from "./parse-answer.ts";
 import { type RequestDeps, send } from "./request.ts";
 import type { Appended } from "./types.ts";
 
-/** What the append with an idempotency key was answered; null when none is remembered. */
+/** Fetches the result of the append with an idempotency key; null when the server has none. */
 export async function findAppend(
   deps: RequestDeps,
   idempotencyKey: string,

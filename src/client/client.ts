@@ -19,37 +19,40 @@ import { createSubscriptions } from "./subscriptions.ts";
 import type * as types from "./types.ts";
 
 export interface ClientOptions {
-  /** Where the server is: `http://127.0.0.1:4000`. A path is kept: `https://example.org/kilde`. */
+  /** Address of the server: `http://127.0.0.1:4000`. A path is kept: `https://example.org/kilde`. */
   readonly url: string;
-  /** Sent with each request; `{ authorization: "Bearer …" }` for a proxy that asks for it. */
+  /** Headers of each request; `{ authorization: "Bearer …" }` for a proxy that requires it. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Name by which the server knows who reads, how far it is, and that it still does (`Kilde-Consumer`). */
+  /** Name under which the server records the reads and the progress of this client (`Kilde-Consumer`). */
   readonly consumer?: string;
-  /** Ask for compressed answers; worth it over slow networks only. Default false. */
+  /** Requests compressed answers, which help only over slow networks. Default: false. */
   readonly compression?: boolean;
-  /** How requests that may be repeated are; default: 5 attempts, 100 ms doubling up to 5,000 ms, `Retry-After` up to an hour. */
+  /**
+   * How the client retries requests that are safe to repeat. Default: 5 attempts, with a delay that doubles from 100
+   * ms to 5,000 ms; `Retry-After` is honored up to an hour.
+   */
   readonly retry?: Partial<Retry>;
   /**
-   * How long requests wait for the server; default: 12,000 ms for an answer to begin (`answerMs`), 15,000 ms of silence
-   * within one (`silenceMs`). Requests that are safe to repeat are repeated then; others reject with a
+   * Longest waits for the server. Default: 12,000 ms for an answer to begin (`answerMs`), 15,000 ms of silence within
+   * an answer (`silenceMs`). The client then retries requests that are safe to repeat; others reject with a
    * KildeUnreachableError whose `isOutcomeUnknown` is true.
    */
   readonly timeouts?: Partial<Timeouts>;
-  /** Called with the failure of each attempt that will be repeated, such as one to follow a log from an absent server. */
+  /** Called with the error of each attempt that the client will retry, such as following a log of an absent server. */
   readonly onRetry?: ((error: unknown) => void) | undefined;
-  /** Default: the runtime's own. */
+  /** Default: the `fetch` of the runtime. */
   readonly fetch?: RequestDeps["fetch"];
-  /** Default: the runtime's timers and chance. */
+  /** Default: the timers and the random numbers of the runtime. */
   readonly sleep?: RequestDeps["sleep"];
   readonly random?: RequestDeps["random"];
 }
 
 /**
- * A client of one server. What it has appended it sees when it reads the event log, also where a replica answers. Every
- * method throws KildeError for what the server refuses, by its `code`.
+ * A client of one server. Its reads of the event log include its own appends, also when a replica answers. Every
+ * method throws a KildeError with the `code` of the problem when the server rejects a request.
  */
 export interface Client {
-  /** Appends one event or several to a stream, all or none. */
+  /** Appends one or more events to a stream, all or none. */
   append(
     stream: string,
     events: types.NewEvent | readonly types.NewEvent[],
@@ -61,41 +64,41 @@ export interface Client {
     options?: Omit<types.AppendOptions, "expectedVersion">,
   ): Promise<readonly types.Appended[]>;
   /**
-   * What an append with this idempotency key was answered, for who lost the answer; a result for each stream that it
-   * named. Null when there was none, or it is longer ago than keys are remembered.
+   * Fetches the result of an append by its idempotency key, for a caller that lost the answer: one entry for each
+   * stream that the append named. Null when there was no such append, or its key has expired.
    */
   findAppend(idempotencyKey: string): Promise<readonly types.Appended[] | null>;
-  /** Events in order, up to the end of the log as it is when it is reached. */
+  /** Reads events in order, up to the end of the log at the time it is reached. */
   read<Data = unknown>(options?: types.ReadOptions): AsyncGenerator<types.KildeEvent<Data>, void, undefined>;
-  /** The same events, a request's at a time. */
+  /** Reads the same events, one page per request. */
   readPages<Data = unknown>(
     options?: types.ReadOptions,
   ): AsyncGenerator<types.KildeEvent<Data>[], void, undefined>;
-  /** Events in order, and those to come: reconnects automatically, without a gap or a repeat. */
+  /** Reads events in order and waits for new ones. Reconnects automatically, without a gap or a repeat. */
   follow<Data = unknown>(
     options?: types.FollowOptions,
   ): AsyncGenerator<types.KildeEvent<Data>, void, undefined>;
-  /** Streams by name, or those that changed. */
+  /** Lists streams by name, or those that changed. */
   streams(options?: types.ListOptions): AsyncGenerator<types.StreamInfo, void, undefined>;
-  /** Subjects of a feed, or streams, by name or those that changed: a request's at a time. */
+  /** Lists subjects of a feed, or streams, by name or those that changed; one page per request. */
   subjectPages(options?: types.SubjectsOptions): AsyncGenerator<types.SubjectInfo[], void, undefined>;
   /** Position of the last event of the event log, or of a feed; 0 when there is none. */
   head(feed?: types.FeedVersion): Promise<number>;
   /**
-   * The identity of the event log, or of a feed, and its head. With a former `identity` also up to where the log still
-   * holds what it held then: a restore of the server gives each log a new identity.
+   * Fetches the identity and head of the event log or of a feed. With a former `identity`, also the last position
+   * that the log has in common with that history: a restore of the server gives each log a new identity.
    */
   history(options?: types.HistoryOptions): Promise<types.LogHistory>;
   /**
-   * Tells the server that a consumer has dealt with everything up to a position. Throws a KildeError
-   * `cursor-moved-back` for an earlier position than before, unless it is to `rewind`.
+   * Records that a consumer has processed everything up to a position. Throws a KildeError `cursor-moved-back` for a
+   * position before the committed one, unless `rewind` is true.
    */
   commit(position: number, options?: types.CommitOptions): Promise<types.ConsumerInfo>;
-  /** Who reads the event log, or a feed, in order of name. */
+  /** Lists the consumers of the event log or of a feed, in order of name. */
   consumers(feed?: types.FeedVersion): AsyncGenerator<types.ConsumerInfo, void, undefined>;
-  /** Removes the events of a stream below a version. Gives the stream's first version. */
+  /** Removes the events of a stream before a version. Returns the stream's first version. */
   truncate(stream: string, before: number): Promise<number>;
-  /** Removes all events of a stream, and leaves a tombstone with the reason. Gives the tombstone's version. */
+  /** Removes all events of a stream, and leaves a tombstone with the reason. Returns the tombstone's version. */
   erase(stream: string, reason: string, options?: { readonly version?: number }): Promise<number>;
   /** Webhook subscriptions. */
   readonly subscriptions: Subscriptions;
@@ -112,8 +115,8 @@ async function* eventsOf<Data>(
 const json = { "content-type": "application/json" };
 
 /**
- * Makes a client. It holds no connection and needs no closing. Throws a TypeError for an unknown option, here and in every
- * method, and for a `url` that does not begin with `http://` or `https://`.
+ * Creates a client. It holds no connection and needs no closing. Throws a TypeError for an unknown option, here and
+ * in every method, and for a `url` that does not begin with `http://` or `https://`.
  */
 export function createClient(options: ClientOptions): Client {
   return clientOf(requestDepsOf(options), options.consumer);
@@ -140,7 +143,7 @@ function requestDepsOf(options: ClientOptions): RequestDeps {
   };
 }
 
-/** A client that shares what requests need, and learn, with others. */
+/** Creates a client that shares the dependencies and the knowledge of the log with others. */
 export function clientOf(deps: RequestDeps, own?: string): Client {
   const post = async <Body extends object>(
     path: string,
@@ -207,7 +210,7 @@ export function clientOf(deps: RequestDeps, own?: string): Client {
     history: (historyOptions = {}) => readHistory(deps, optionsOf("history", historyOptions)),
     commit(position, commitOptions = {}) {
       const { feed, consumer = own, rewind, blocked, failure } = optionsOf("commit", commitOptions);
-      if (consumer === undefined) throw new TypeError("Who commits? State `consumer`, here or of the client");
+      if (consumer === undefined) throw new TypeError("commit: state `consumer`, here or of the client");
       const path = `${logPath(feed)}/consumers/${encodeURIComponent(consumer)}`;
       const init = {
         method: "PUT",
@@ -223,7 +226,8 @@ export function clientOf(deps: RequestDeps, own?: string): Client {
     async erase(stream, reason, eraseOptions = {}) {
       const { version } = optionsOf("erase", eraseOptions);
       const headers: Record<string, string> = {
-        // A repetition after a lost answer gets the first answer again, and does not erase what came after the tombstone.
+        // A retry after a lost answer returns the first answer again, and does not erase events that were appended
+        // after the tombstone.
         "idempotency-key": crypto.randomUUID(),
         ...(version === undefined ? {} : { "if-match": `"${version}"` }),
       };

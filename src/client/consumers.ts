@@ -4,7 +4,7 @@ import { readObject } from "./parse-answer.ts";
 import { type RequestDeps, send } from "./request.ts";
 import type { ConsumerInfo } from "./types.ts";
 
-/** The consumers of the log at a path, page by page. */
+/** Lists the consumers of the log at a path, page by page. */
 export async function* listConsumers(
   deps: RequestDeps,
   path: string,

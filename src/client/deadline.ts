@@ -1,19 +1,18 @@
-/** How long a request may wait for the server, in milliseconds; `Infinity` waits forever. */
+/** Longest waits of a request for the server, in milliseconds; `Infinity` waits forever. */
 export interface Timeouts {
   /**
-   * From the start of a request to the beginning of its answer: connecting, sending, and the server's work. A request for
-   * which the server waits (`timeout`) gets that time in addition, and a large body one second for each 32 KiB. Default:
-   * 12,000.
+   * From the start of a request to the beginning of its answer: connecting, sending, and the server's work. A
+   * long-poll adds its `timeout`, and a large body one second for each 32 KiB. Default: 12,000.
    */
   readonly answerMs: number;
   /**
-   * Longest silence within an answer or an event stream, to which the server sends something every 10 seconds. Default:
-   * 15,000.
+   * Longest silence within an answer or an event stream; the server sends something at least every 10 seconds.
+   * Default: 15,000.
    */
   readonly silenceMs: number;
 }
 
-/** More than the 10 seconds after which a server reports that its database does not answer. */
+/** Longer than the 10 seconds after which a server reports that its database does not respond. */
 export const TIMEOUTS: Timeouts = { answerMs: 12_000, silenceMs: 15_000 };
 
 /** Calls `work` after `ms`; returns a function that cancels the call. */
@@ -30,20 +29,20 @@ export class DeadlineError extends Error {
   }
 }
 
-/** One attempt at a request, which ends when its deadline passes, or its caller aborts. */
+/** One attempt at a request. It ends when its deadline passes or its caller aborts. */
 export interface RequestAttempt {
   /** For `fetch`. */
   readonly signal: AbortSignal;
   /**
-   * Settles as `work` does. When `ms` pass first, it rejects with a DeadlineError and aborts the request, so that the
+   * Settles like `work`. When `ms` pass first, it rejects with a DeadlineError and aborts the request, so that the
    * runtime closes the connection.
    */
   within<Result>(ms: number, work: Promise<Result>): Promise<Result>;
-  /** Ends the attempt. `abort` cancels what has not arrived; `complete`: everything has. */
+  /** Ends the attempt. `complete`: the whole answer has arrived; `abort` cancels the rest of it. */
   end(outcome: "complete" | "abort"): void;
 }
 
-/** Starts attempts; `caller` aborts the attempt as well. */
+/** Starts an attempt, which the caller's signal aborts as well. */
 export type StartAttempt = (caller: AbortSignal | null | undefined) => RequestAttempt;
 
 export function createAttempts(startTimer: StartTimer): StartAttempt {

@@ -5,19 +5,20 @@ import { type AttemptPlan, openAnswer, type RequestDeps, unreachable } from "./r
 import { UnexpectedAnswerError } from "./unexpected-answer.ts";
 import { UnreadableEventError } from "./unreadable-event.ts";
 
-/** Refuses an answer that is no event stream, such as a proxy's page, which would end and be requested again endlessly. */
+/**
+ * Rejects an answer that is not an event stream, such as a proxy's page, which would end and be requested again
+ * endlessly.
+ */
 function checkEventStream({ status, headers }: Answer): void {
   const contentType = headers.get("content-type") ?? "none";
   if (contentType.startsWith("text/event-stream")) return;
-  throw new UnexpectedAnswerError(
-    status,
-    `The server answered with no event stream, but content type ${contentType}`,
-  );
+  throw new UnexpectedAnswerError(status, `The server answered with content type ${contentType}`);
 }
 
 /**
- * Server-sent events of one connection, until it ends. `onOpen` gets the headers of the answer. A connection that is lost
- * or silent for too long fails with a KildeUnreachableError, and one that is left is closed.
+ * Reads the server-sent events of one connection until it ends. Calls `onOpen` with the headers of the answer. Throws
+ * a KildeUnreachableError for a connection that is lost or silent for too long. Closes the connection when the caller
+ * stops.
  */
 export async function* eventStream<Item>(
   deps: RequestDeps,

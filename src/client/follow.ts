@@ -7,7 +7,7 @@ import { planAttempt, type RequestDeps } from "./request.ts";
 import { backoffMs, isPassing } from "./retry.ts";
 import type { FollowOptions, KildeEvent } from "./types.ts";
 
-/** Events of one connection, until it ends or fails. */
+/** Reads the events of one connection until it ends or fails. */
 function connection(
   deps: RequestDeps,
   options: FollowOptions,
@@ -31,14 +31,14 @@ function connection(
   );
 }
 
-/** The position of a cursor; 0 for a text that the server will refuse. */
+/** The position of a cursor; 0 for a text that the server will reject. */
 function positionOf(lastEventId: string | number): number {
   return parseCursor(String(lastEventId))?.position ?? 0;
 }
 
 /**
- * Follows a log permanently: after a lost connection it continues from the last event seen, so that none is missed and
- * none is repeated. Ends when the signal aborts; throws what another attempt would not change.
+ * Follows a log. After a lost connection it continues after the last event received, without a gap or a repeat. Ends
+ * when the signal aborts; throws errors that another attempt would not change.
  */
 export async function* follow<Data>(
   deps: RequestDeps,
@@ -66,7 +66,7 @@ export async function* follow<Data>(
       deps.onRetry?.(error);
     }
     failures += 1;
-    // The signal ends the wait and, with it, the loop.
+    // An abort ends the wait, and then the loop.
     await deps.sleep(backoffMs(deps, failures, failure), signal).catch(() => {});
   }
 }

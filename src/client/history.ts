@@ -4,12 +4,12 @@ import { logPath, queryString } from "./read.ts";
 import { type RequestDeps, send } from "./request.ts";
 import type { HistoryOptions, LogHistory } from "./types.ts";
 
-/** Reads which history a log holds, and up to where it holds a former one. */
+/** Fetches the identity and head of a log, and the last position that it has in common with a former history. */
 export async function readHistory(
   deps: RequestDeps,
   { feed, identity }: HistoryOptions,
 ): Promise<LogHistory> {
-  // No log has this position, so that the server answers where another history parted from its own.
+  // No log has this position, so the server answers with the position at which the histories part.
   const lastEventId = identity === undefined ? undefined : cursorText(Number.MAX_SAFE_INTEGER, identity);
   const path = `${logPath(feed)}${queryString({ limit: 1, direction: "backwards" })}`;
   if (lastEventId !== undefined) {
@@ -23,7 +23,7 @@ export async function readHistory(
   });
 }
 
-/** Where a cursor's history parted from the log's; null: it is the log's own. */
+/** Finds the position at which a cursor's history parted from the log's; null: it is the log's own history. */
 async function findParting(deps: RequestDeps, path: string): Promise<LogHistory | null> {
   try {
     await send(deps, path, {}, (answer) => answer.text());

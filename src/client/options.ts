@@ -65,7 +65,7 @@ const SUBJECTS: OptionNames<types.SubjectsOptions> = { ...LIST, feed: true, afte
 
 const { expectedVersion: _, ...TRANSACT } = APPEND;
 
-/** Options of the methods of a client. */
+/** Names of the options of each method of a client. */
 const METHODS = {
   append: APPEND,
   transact: TRANSACT,
@@ -91,7 +91,7 @@ export function optionsOf<Options extends object>(method: keyof typeof METHODS, 
   return options;
 }
 
-/** The address without slashes at its end. Throws a TypeError that says what to write. */
+/** Removes slashes from the end of the server's address. Throws a TypeError with an example for an invalid address. */
 function serverUrl(url: unknown): string {
   const example = 'write the address of the server, such as "http://127.0.0.1:4000"';
   if (typeof url !== "string" || url === "") {
@@ -116,7 +116,10 @@ function serverUrl(url: unknown): string {
   return url.replace(/\/+$/, "");
 }
 
-/** The address of the server, of options that are all known. Throws a TypeError otherwise. */
+/**
+ * Checks the options of a client and returns the address of the server. Throws a TypeError for an unknown option or
+ * an invalid address.
+ */
 export function checkedUrl(options: ClientOptions, retry: object, timeouts: object): string {
   refuseUnknownOptions("createClient", options, CLIENT);
   refuseUnknownOptions("createClient, retry", options.retry ?? {}, retry);

@@ -1,18 +1,20 @@
-/*
- * How a reader of pages knows where to go on, and when to stop. A log ends where a page is empty, or where the answer says
- * so. Nothing else shows it: a page that was full at the end of the log is served by HTTP caches when the log has grown,
- * with the headers of then.
+/**
+ * How a reader of pages continues, and when it stops. A log ends at an empty page, or at a page whose answer is
+ * marked as the end. Nothing else shows the end: HTTP caches may serve a page that was full at the end of the log,
+ * with its old headers, after the log has grown.
  */
 
-/** In answers: nothing followed the page when it was read. Only answers that caches must validate have it. */
+/**
+ * Header of an answer: no event followed the page when it was read. Only answers that caches must revalidate have it.
+ */
 export const END_HEADER = "Kilde-End";
 
-/** Whether the answer says that nothing follows it. */
+/** Whether an answer is marked as the end of the log. */
 export function saysEnd({ headers }: Pick<Response, "headers">): boolean {
   return headers.get(END_HEADER) === "true";
 }
 
-/** Query parameters of the next page: where it begins, and what lets caches keep it. */
+/** Query parameters of the next page: its start, and the cache key. */
 export interface NextPage {
   readonly lastEventId: string;
   readonly cacheKey: string | undefined;
@@ -20,7 +22,7 @@ export interface NextPage {
 
 const NEXT_LINK = /<([^>]*)>\s*;\s*rel="?next"?/;
 
-/** The next page that an answer links to (RFC 8288); null: it links to none, or a proxy took the link away. */
+/** The next page that an answer links to (RFC 8288); null when it has no link, or a proxy removed the link. */
 export function nextPageOf({ headers }: Pick<Response, "headers">): NextPage | null {
   const target = NEXT_LINK.exec(headers.get("link") ?? "")?.[1];
   const query = target === undefined ? null : (URL.parse(target, "http://kilde")?.searchParams ?? null);
@@ -29,8 +31,8 @@ export function nextPageOf({ headers }: Pick<Response, "headers">): NextPage | n
 }
 
 /**
- * Whether a list may continue after a page. The server links to the next page where there is one; where a proxy took the
- * header away, only an empty page ends a list. Lists are never cached.
+ * Whether a list may continue after a page. The server links to the next page if there is one; where a proxy removed
+ * the header, only an empty page ends a list. Lists are never cached.
  */
 export function mayContinue({ headers }: Pick<Response, "headers">): boolean {
   const link = headers.get("link");

@@ -1,6 +1,6 @@
 import { KildeError } from "../core/errors.ts";
 
-/** Whether an error refuses the `limit` of a request: the server allows smaller pages only (`limits.pageEvents`). */
+/** Whether an error rejects the `limit` of a request: the server allows only smaller pages (`limits.pageEvents`). */
 function isLimitRefused(error: unknown): boolean {
   return (
     error instanceof KildeError &&
@@ -9,13 +9,16 @@ function isLimitRefused(error: unknown): boolean {
   );
 }
 
-/** Asks for a page of at most `limit` entries, or of as many as the server gives when it states none (undefined). */
+/** Requests a page of at most `limit` entries, or of the server's default size (undefined). */
 export type AskForPage = <Page>(
   limit: number | undefined,
   ask: (limit: number | undefined) => Promise<Page>,
 ) => Promise<Page>;
 
-/** Pages as large as wanted, or as the server allows. Remembers for the following pages that a limit was refused. */
+/**
+ * Requests pages as large as wanted, or as the server allows. Once a server rejected a limit, the following pages
+ * state none.
+ */
 export function createPageLimit(): AskForPage {
   let refused = Number.POSITIVE_INFINITY;
   return async (limit, ask) => {

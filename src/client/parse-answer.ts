@@ -9,7 +9,7 @@ function isMembers(value: unknown): value is ProblemMembers & { type?: unknown; 
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** The members of a problem's JSON text; null for any other text. */
+/** Parses the JSON text of a problem; null for any other text. */
 function problemOf(text: string): (ProblemMembers & { type?: unknown; detail?: unknown }) | null {
   try {
     const problem: unknown = JSON.parse(text);
@@ -20,8 +20,8 @@ function problemOf(text: string): (ProblemMembers & { type?: unknown; detail?: u
 }
 
 /**
- * Reads an answer that is a JSON object. One that ends in the middle was cut off; any other text is not Kilde's. Throws a
- * KildeUnreachableError or an UnexpectedAnswerError.
+ * Parses an answer that is a JSON object. Throws a KildeUnreachableError for an incomplete text, and an
+ * UnexpectedAnswerError for any other text, which is not Kilde's.
  */
 export async function readObject<Body extends object>(answer: Answer): Promise<Body> {
   const text = await answer.text();
@@ -35,11 +35,11 @@ export async function readObject<Body extends object>(answer: Answer): Promise<B
   }
   throw new UnexpectedAnswerError(
     answer.status,
-    `The server answered with no JSON object: ${text.slice(0, 200)}`,
+    `The server's answer is not a JSON object: ${text.slice(0, 200)}`,
   );
 }
 
-/** The error that an answer stands for, built again from the problem's type. */
+/** Rebuilds the error of an answer from the problem's type. */
 export async function errorOf(answer: Answer, nowMs: number): Promise<Error> {
   const text = await answer.text().catch(() => "");
   let error: Error = new UnexpectedAnswerError(

@@ -3,7 +3,7 @@ import { UnexpectedAnswerError } from "./unexpected-answer.ts";
 import { KildeUnreachableError } from "./unreachable.ts";
 import { UnreadableEventError } from "./unreadable-event.ts";
 
-/** Each event of a page begins a line, and with its position. */
+/** Each event of a page starts on a new line, with its position. */
 const EVENT_START = /(?<=^\[|,\n)\{"specversion":"1\.0","id":"(\d+)"/g;
 
 function isJson(text: string): boolean {
@@ -15,7 +15,7 @@ function isJson(text: string): boolean {
   }
 }
 
-/** Position of the first event in a page's text that is not JSON; null when the text does not show where events begin. */
+/** Position of the first event in a page's text that is not JSON; null when the text does not show it. */
 function unreadablePosition(text: string): number | null {
   const starts = [...text.matchAll(EVENT_START)];
   const unreadable = starts.find(({ index }, number) => {
@@ -25,7 +25,7 @@ function unreadablePosition(text: string): number | null {
   return unreadable === undefined ? null : Number(unreadable[1]);
 }
 
-/** Reads one event as it was sent. Throws an UnreadableEventError. */
+/** Parses one event. Throws an UnreadableEventError. */
 export function parseEvent(text: string, log: string, position: number | null): WireEvent {
   try {
     return JSON.parse(text) as WireEvent;
@@ -35,8 +35,8 @@ export function parseEvent(text: string, log: string, position: number | null): 
 }
 
 /**
- * Reads a page of events. Throws an UnreadableEventError for the first event that is not JSON, and a KildeUnreachableError
- * when the answer ends in the middle.
+ * Parses a page of events. Throws an UnreadableEventError for the first event that is not JSON, and a
+ * KildeUnreachableError when the page is incomplete.
  */
 export function parsePage(text: string, log: string): readonly WireEvent[] {
   let value: unknown;
@@ -46,7 +46,7 @@ export function parsePage(text: string, log: string): readonly WireEvent[] {
     if (!text.startsWith("[")) {
       throw new UnexpectedAnswerError(
         200,
-        `The server answered with no page of events: ${text.slice(0, 200)}`,
+        `The server's answer is not a page of events: ${text.slice(0, 200)}`,
       );
     }
     if (!text.trimEnd().endsWith("]")) {
@@ -55,5 +55,5 @@ export function parsePage(text: string, log: string): readonly WireEvent[] {
     throw new UnreadableEventError(log, unreadablePosition(text), { cause: error });
   }
   if (Array.isArray(value)) return value as readonly WireEvent[];
-  throw new UnexpectedAnswerError(200, `The server answered with no page of events: ${text.slice(0, 200)}`);
+  throw new UnexpectedAnswerError(200, `The server's answer is not a page of events: ${text.slice(0, 200)}`);
 }

@@ -2,7 +2,7 @@ import { KildeError } from "../core/errors.ts";
 import type { Answer } from "./answer.ts";
 import { type Request, type RequestDeps, send } from "./request.ts";
 
-/** What is read, and a position in it that the answer must have. */
+/** The log to read, and a position that the answer must include. */
 interface Needed {
   /** Absent: the event log. */
   readonly feed?: string | undefined;
@@ -10,8 +10,8 @@ interface Needed {
 }
 
 /**
- * Sends a read so that it is answered from a state that has what this client appended, or was refused an append for: a
- * server may read from a replica that is a moment behind.
+ * Sends a read whose answer includes the appends of this client, and the position of a version conflict it received:
+ * a server may read from a replica that is a moment behind.
  */
 export async function sendRead<Body>(
   deps: RequestDeps,
@@ -32,7 +32,7 @@ export async function sendRead<Body>(
   } catch (error) {
     const isRestored = error instanceof KildeError && error.code === "cursor-beyond-head";
     if (!isRestored || own <= position || own <= (error.members.head ?? 0)) throw error;
-    // The server was restored from a backup that has less than was appended here.
+    // The server was restored from a backup that lacks appends of this client.
     if (known.position === own) known.position = 0;
     return ask(position);
   }

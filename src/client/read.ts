@@ -8,28 +8,28 @@ import { sendRead } from "./position.ts";
 import type { Request, RequestDeps } from "./request.ts";
 import type { FeedVersion, KildeEvent, ReadOptions } from "./types.ts";
 
-/** Events that a server gives in a page if nothing else is asked for, unless its own limit is lower. */
+/** Events per page, unless the caller states another size or the server's limit is lower. */
 const PAGE_SIZE = 1_000;
 
-/** What is read: the event log or a stream of it, or a feed or a subject of it. */
+/** The log to read: the event log or one of its streams, or a feed or one of its subjects. */
 export interface ReadSource {
   readonly stream?: string | undefined;
   readonly feed?: FeedVersion | undefined;
   readonly subject?: string | undefined;
 }
 
-/** The path of a log: `/events`, or `/feeds/{name}/v{version}`. Throws a TypeError for a feed that is named otherwise. */
+/** The path of a log: `/events`, or `/feeds/{name}/v{version}`. Throws a TypeError for an invalid name of a feed. */
 export function logPath(feed: string | undefined): string {
   if (feed === undefined) return "/events";
   const [, name, version] = /^([^/]+)\/v([1-9]\d*)$/.exec(feed) ?? [];
   if (name === undefined || version === undefined)
     throw new TypeError(
-      `A feed is named with its version, as in "declarations/v2", not ${JSON.stringify(feed)}`,
+      `The name of a feed includes its version, as in "declarations/v2", not ${JSON.stringify(feed)}`,
     );
   return `/feeds/${encodeURIComponent(name)}/v${version}`;
 }
 
-/** The path of what is read. Throws a TypeError for what is in no log. */
+/** The path of a log, stream or subject. Throws a TypeError for a combination that names none. */
 export function sourcePath({ stream, feed, subject }: ReadSource): string {
   if (stream !== undefined) {
     if (feed !== undefined) throw new TypeError("A feed has subjects, and no streams: state `subject`");
@@ -42,7 +42,7 @@ export function sourcePath({ stream, feed, subject }: ReadSource): string {
 
 type Parameter = string | number | undefined;
 
-/** A query string of what is given; lists repeat the parameter. */
+/** Builds a query string from the defined parameters; a list repeats its parameter. */
 export function queryString(parameters: Readonly<Record<string, Parameter | readonly string[]>>): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) {
@@ -55,12 +55,14 @@ export function queryString(parameters: Readonly<Record<string, Parameter | read
 
 interface AnsweredPage {
   readonly events: readonly WireEvent[];
-  /** There was nothing more when the server answered. */
+  /** The log had no more events when the server answered. */
   readonly isLast: boolean;
   readonly next: NextPage | null;
 }
 
-/** Pages of events in order, each one request; the next is under way while one is worked on. */
+/**
+ * Reads pages of events in order, one request each. Requests the next page while the caller works on the current one.
+ */
 export async function* readPages<Data>(
   deps: RequestDeps,
   options: ReadOptions,
@@ -107,7 +109,7 @@ export async function* readPages<Data>(
     const cursor = eventIdOf({ position: Number(last.id), identity: last.logidentity ?? null });
     const place = linked ?? { lastEventId: cursor };
     next = left > 0 && !isLast ? request(place, Math.min(left, pageSize)) : null;
-    // Who stops reading early has no interest in how the page after went.
+    // A caller that stops early ignores the failure of the page requested in advance.
     next?.catch(() => {});
     yield page.map(eventOf<Data>);
   }

@@ -7,11 +7,11 @@ import { UnexpectedAnswerError } from "./unexpected-answer.ts";
 import { UnreadableEventError } from "./unreadable-event.ts";
 import { KildeUnreachableError, wasNotSent } from "./unreachable.ts";
 
-/** What the client knows of the event log. */
+/** The client's knowledge of the event log. */
 export interface Known {
-  /** The last position that an append or a refusal named; 0: none. */
+  /** Highest position that an append or a version conflict returned; 0: none. */
   position: number;
-  /** Identity of the log in the last answer that named one; null: none did. */
+  /** Identity of the log in the last answer with one; null: no answer had one. */
   identity: string | null;
 }
 
@@ -22,7 +22,7 @@ export interface RequestDeps {
   readonly retry: Retry;
   readonly timeouts: Timeouts;
   readonly startAttempt: StartAttempt;
-  /** Called with the failure of an attempt that will be repeated. */
+  /** Called with the error of an attempt that will be retried. */
   readonly onRetry?: ((error: unknown) => void) | undefined;
   /** Resolves after `ms`; rejects with the signal's reason when it aborts. */
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
@@ -30,15 +30,15 @@ export interface RequestDeps {
   readonly now: () => number;
   readonly known: Known;
   readonly suspicion: Suspicion;
-  /** 0 up to 1; spreads the attempts of many clients. */
+  /** A random number from 0 up to 1, which spreads the retries of many clients. */
   readonly random: () => number;
 }
 
-/** Takes note of what an answer says about the event log. Answers about feeds name the identities of feeds. */
+/** Updates the knowledge of the event log from an answer. Answers about feeds carry the identities of feeds. */
 function noteKnown(known: Known, path: string, headers: Headers): void {
   const identity = headers.get("kilde-log");
   if (identity !== null && !path.startsWith("/feeds/") && identity !== known.identity) {
-    // Positions of the former history mean other events now.
+    // A position of the former history names another event now.
     if (known.identity !== null) known.position = 0;
     known.identity = identity;
   }
@@ -46,23 +46,23 @@ function noteKnown(known: Known, path: string, headers: Headers): void {
   if (position > known.position) known.position = position;
 }
 
-/** A request, and how long the server itself waits before it answers (`timeout`), in milliseconds. */
+/** A request, with the time that the server itself may wait before it answers (`timeout`), in milliseconds. */
 export type Request = RequestInit & {
   readonly serverWaitMs?: number | undefined;
   readonly plan?: AttemptPlan | undefined;
 };
 
-/** How an attempt is made. */
+/** How to send an attempt. */
 export interface AttemptPlan {
   /** The deadline for the beginning of the answer. */
   readonly answerMs: number;
-  /** Ask the runtime for a new connection: one of its pool may be dead. Bun does so; others ignore it. */
+  /** Requests a new connection, since one of the pool may be dead. Bun does so; other runtimes ignore it. */
   readonly isFresh: boolean;
 }
 
 /**
- * How many connections may have gone silent. Where one did, the runtime's pool may hold others that are just as dead, and
- * give them to the next requests.
+ * Number of connections that may be dead. If one connection is silent, the runtime's pool may hold others that are
+ * dead too, and use them for the next requests.
  */
 export interface Suspicion {
   left: number;
@@ -70,16 +70,17 @@ export interface Suspicion {
 
 const MOST_SUSPECTS = 16;
 
-/** The deadline of an attempt that tries a suspected connection of the pool, and can take a new one afterwards. */
+/** Deadline of an attempt that tries a suspected connection of the pool, before one with a new connection. */
 const POOLED_PROBE_MS = 1_000;
 
-/** The deadline of the next attempts of a request whose connection is suspected, and how many attempts have a short one. */
+/** Deadline, and number, of the short attempts of a request whose connection is suspected. */
 const PROBE_MS = 2_000;
 const PROBES = 4;
 
 /**
- * Plans an attempt (1, 2, …). While connections are suspected, the first attempt at a request tries one of the runtime's
- * pool, which closes it if it is dead; later attempts, and one that no other can follow, take a new one.
+ * Plans an attempt (1, 2, …). While connections are suspected, the first attempt of a request uses a connection of
+ * the runtime's pool, and so closes it if it is dead; later attempts, and an attempt that cannot be repeated, use a
+ * new connection.
  */
 export function planAttempt(
   { suspicion, timeouts }: RequestDeps,
@@ -94,18 +95,18 @@ export function planAttempt(
   return { answerMs: Math.min(isFresh ? PROBE_MS : POOLED_PROBE_MS, answerMs), isFresh };
 }
 
-/** Slowest upload that is waited for, in bytes per second. */
+/** Slowest upload that the deadline allows, in bytes per second. */
 const UPLOAD_BYTES_PER_SECOND = 32 * 1024;
 
 function answerDeadlineMs({ timeouts }: RequestDeps, { body, serverWaitMs = 0, plan }: Request): number {
   const bytes = typeof body === "string" ? body.length : 0;
-  // Whole seconds: runtimes keep the timers of each duration in a list of its own.
+  // Whole seconds, because runtimes keep one list of timers for each duration.
   return (
     (plan?.answerMs ?? timeouts.answerMs) + serverWaitMs + 1_000 * Math.floor(bytes / UPLOAD_BYTES_PER_SECOND)
   );
 }
 
-/** The error for an attempt that ended without an answer, or with a part of one. */
+/** The error of an attempt that ended without a complete answer. */
 export function unreachable(deps: RequestDeps, detail: string, cause: unknown): KildeUnreachableError {
   if (cause instanceof DeadlineError && cause.waitedMs > PROBE_MS) deps.suspicion.left = MOST_SUSPECTS;
   const waitedMs = cause instanceof DeadlineError ? cause.waitedMs : 0;
@@ -114,8 +115,8 @@ export function unreachable(deps: RequestDeps, detail: string, cause: unknown): 
 }
 
 /**
- * Sends a request once. A `HEAD` or `GET` for what does not exist is an error like any other. The caller closes the
- * answer.
+ * Sends a request once. Throws for a `HEAD` or `GET` of a missing resource, as for any other problem. The caller
+ * closes the answer.
  */
 export async function openAnswer(deps: RequestDeps, path: string, request: Request): Promise<Answer> {
   const attempt = deps.startAttempt(request.signal);
@@ -123,7 +124,7 @@ export async function openAnswer(deps: RequestDeps, path: string, request: Reque
   noteKnown(deps.known, path, answer.headers);
   if (answer.status >= 200 && answer.status < 300) return answer;
   try {
-    // The answer to a HEAD has no body, which would describe the problem.
+    // The answer to a HEAD has no body, and so no problem.
     if (request.method === "HEAD") return await openAnswer(deps, path, { ...request, method: "GET" });
     throw await errorOf(answer, deps.now());
   } finally {
@@ -152,12 +153,15 @@ async function receiveHeaders(
   }
 }
 
-/** Whether reading an answer failed because of its content, and not because the connection was lost. */
+/** Whether an answer was rejected for its content, and not for a lost connection. */
 function isAboutContent(error: unknown): boolean {
   return error instanceof UnreadableEventError || error instanceof UnexpectedAnswerError;
 }
 
-/** Sends a request once, and reads the answer; a connection that is lost meanwhile is an error like one that never was. */
+/**
+ * Sends a request once and reads the answer. A connection that is lost during the answer is reported like one that
+ * failed at once.
+ */
 export async function sendOnce<Body>(
   deps: RequestDeps,
   path: string,
@@ -176,7 +180,7 @@ export async function sendOnce<Body>(
   }
 }
 
-/** Adds to the error of a request that changes something whether the server may have done it. */
+/** Marks the error of a request that changes something with whether the server may have executed the request. */
 function withOutcome(
   error: unknown,
   { method = "GET" }: Request,
@@ -197,15 +201,18 @@ function withOutcome(
   );
 }
 
-/** How a request may be repeated. */
+/** Whether, and how, a request may be repeated. */
 export interface Repetition {
-  /** Doing it twice has the effect of doing it once. Default: true. */
+  /** Executing it twice has the effect of executing it once. Default: true. */
   readonly isRepeatable?: boolean;
-  /** The key that makes it repeatable; named in the error when the outcome is unknown. */
+  /** The key that makes the request repeatable; part of the error when the outcome is unknown. */
   readonly idempotencyKey?: string | null;
 }
 
-/** Sends a request, repeatedly if that is safe, until an attempt succeeds, fails permanently, or none is left. */
+/**
+ * Sends a request and retries it if that is safe, until an attempt succeeds, fails permanently, or no attempt is
+ * left.
+ */
 export async function send<Body>(
   deps: RequestDeps,
   path: string,

@@ -8,7 +8,7 @@ import type { ListOptions, StreamInfo, SubjectInfo, SubjectsOptions } from "./ty
 
 type Listed = Omit<StreamInfo, "stream"> & { readonly stream?: string; readonly subject?: string };
 
-/** Pages of the subjects of a log, each one request: by name, or by what changed since a position. */
+/** Lists the subjects of a log, one page per request: by name, or by change since a position. */
 export async function* subjectPages(
   deps: RequestDeps,
   { feed, prefix, after, changedSince, position, pageSize, signal }: SubjectsOptions,
@@ -42,7 +42,7 @@ export async function* subjectPages(
   }
 }
 
-/** Streams of the event log in order. */
+/** Lists streams of the event log in order. */
 export async function* listStreams(
   deps: RequestDeps,
   options: ListOptions,

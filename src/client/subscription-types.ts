@@ -1,22 +1,25 @@
-/** What a subscription delivers, and how. */
+/** Settings of a subscription. */
 export interface SubscriptionSettings {
-  /** The endpoint. */
+  /** Address of the endpoint. */
   readonly url: string;
   /** Only events of these types; null: all. */
   readonly types: readonly string[] | null;
-  /** Only subjects whose name begins so; empty: all. */
+  /** Only subjects with this prefix; empty: all. */
   readonly subjectPrefix: string;
-  /** An event a request, several, or only word that there are some. Default: single. */
+  /**
+   * `single`: one event per request; `batch`: several; `doorbell`: only a notification that the log has new events.
+   * Default: single.
+   */
   readonly mode: "single" | "batch" | "doorbell";
-  /** Of mode `batch`: most events (default 100), and bytes of them (1 MiB), in a request. */
+  /** For mode `batch`: most events (default: 100) and bytes of events (default: 1 MiB) per request. */
   readonly batch: { readonly events?: number; readonly bytes?: number };
-  /** Most requests under way at a time; a subject never has two. Default: 64. */
+  /** Most concurrent requests; a subject never has two. Default: 64. */
   readonly concurrency: number;
-  /** Failed attempts after which an event waits to be retried or skipped by request; null (the default): never. */
+  /** Failed attempts after which an event waits for a `retry` or `skip`; null (the default): retries never end. */
   readonly attempts: number | null;
-  /** Sent with each request; stored sealed, and never shown. */
+  /** Headers of each request; stored sealed, and never shown. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Asks the endpoint for its consent first, as this origin; null (the default): does not. */
+  /** Requests the endpoint's consent first, for this origin; null (the default): no handshake. */
   readonly handshake: { readonly origin: string } | null;
   readonly description: string;
 }
@@ -25,68 +28,71 @@ export interface NewSubscription extends Partial<Omit<SubscriptionSettings, "url
   /** Path of the log: `/events`, or `/feeds/declarations/v2`. */
   readonly source: string;
   readonly url: string;
-  /** What is delivered first: after a position, or what was recorded from a time on (RFC 3339). Default: now. */
+  /** Start of the deliveries: after a position, or the events recorded since a time (RFC 3339). Default: now. */
   readonly start?: "beginning" | "now" | { readonly position: number } | { readonly time: string };
   /** `whsec_…` or `whsk_…`; default: a new one. */
   readonly secret?: string;
-  /** Of a secret that is new; default: symmetric. */
+  /** Kind of a new secret. Default: symmetric. */
   readonly signature?: "symmetric" | "ed25519";
 }
 
-/** `headers` are replaced as a whole. */
+/** Changed settings. `headers` replaces all headers. */
 export type SubscriptionChange = Partial<SubscriptionSettings>;
 
-/** A subscription, and how it is. */
+/** A subscription, with its state. */
 export interface Subscription extends Omit<SubscriptionSettings, "batch" | "headers" | "handshake"> {
   readonly subscription: string;
   readonly source: string;
   readonly batch: { readonly events: number; readonly bytes: number } | null;
-  /** Names only. */
+  /** Names of the headers. */
   readonly headers: readonly string[];
   readonly handshake: { readonly origin: string; readonly ratePerMinute: number | null } | null;
   readonly created: string;
   readonly status: "active" | "catching-up" | "failing" | "paused";
-  /** Why it is failing or paused; null otherwise. */
+  /** Reason of the failure or pause; null otherwise. */
   readonly reason: string | null;
-  /** Everything up to there is delivered, but for subjects that are blocked, redelivered or under way. */
+  /**
+   * Position up to which all events are delivered, except for subjects that are blocked or redelivered and requests
+   * in flight.
+   */
   readonly cursor: number;
-  /** Positions after the cursor; seconds: age of the first of them. */
+  /** Number of positions after the cursor, and the age of the first of them in seconds. */
   readonly lag: { readonly events: number; readonly seconds: number };
-  /** Subjects of which an event was not taken. */
+  /** Number of blocked subjects. */
   readonly blocked: number;
-  /** When it was last paused or resumed. */
+  /** Time of the last pause or resume. */
   readonly since: string;
-  /** The redelivery under way, how far it has come, and the ranges that are redelivered after it. */
+  /** The current redelivery, its progress, and the ranges that follow. */
   readonly rewind: {
     readonly after: number;
     readonly upTo: number;
     readonly walked: number;
     readonly queued?: readonly { readonly after: number; readonly upTo: number }[];
   } | null;
-  /** Null unless the endpoint as a whole is down, or asked for a pause of more than 10 s. */
+  /** State of an endpoint that is down, or that requested a pause of more than 10 s; null otherwise. */
   readonly endpoint: { readonly error: string; readonly since: string; readonly nextProbe: string } | null;
 }
 
-/** What a receiver verifies with: shown when it is made, and never again. */
+/** The secret and key with which a receiver verifies signatures. Returned only once. */
 export interface Credentials {
-  /** `whsec_…`; null where the receiver needs only the public key. */
+  /** `whsec_…`; null when the receiver needs only the public key. */
   readonly secret: string | null;
   /** `whpk_…` of ed25519; null for a shared secret. */
   readonly publicKey: string | null;
 }
 
 export interface RewindOptions {
-  /** Events after this position; default: 0, from the beginning. */
+  /** Redelivers events after this position. Default: 0, the beginning. */
   readonly after?: number;
-  /** And up to this one; default: all that was delivered. */
+  /** Last position to redeliver. Default: all delivered events. */
   readonly upTo?: number;
-  /** Only of these subjects. */
+  /** Only these subjects. */
   readonly subjects?: readonly string[];
-  /** Only counts. */
+  /** Counts the events, and redelivers none. */
   readonly dryRun?: boolean;
 }
 
-/** What is, or would be, delivered again. */
+/** Extent of a redelivery. */
 export interface Redelivery {
   readonly events: number;
   readonly subjects: number;
@@ -96,11 +102,11 @@ export interface Redelivery {
 export interface RotationOptions {
   /** Default: a new one of the same kind. */
   readonly secret?: string;
-  /** How long the old secret signs beside the new one; default: a day. */
+  /** Seconds for which the old secret signs as well. Default: a day. */
   readonly overlapSeconds?: number;
 }
 
-/** What became of a delivery that was asked for. */
+/** Result of a test delivery. */
 export interface TestDelivery {
   readonly webhookId: string;
   readonly acknowledged: boolean;
@@ -110,30 +116,30 @@ export interface TestDelivery {
 }
 
 export interface DeliveryAttempt {
-  /** When it ended. */
+  /** Time of its end. */
   readonly time: string;
   readonly webhookId: string;
-  /** Null for what is not about one subject. */
+  /** Null for a request that is not about one subject. */
   readonly subject: string | null;
   /** Null when it was acknowledged. */
   readonly error: string | null;
   readonly durationMs: number;
 }
 
-/** A subject of which an event was not taken. */
+/** A blocked subject, and the event that it waits for. */
 export interface BlockedDelivery {
   readonly subject: string;
-  /** The event that it waits for, as events have it: zero-padded. */
+  /** Version of the event, zero-padded like `sequence` of an event. */
   readonly sequence: string;
   readonly position: number;
   readonly attempts: number;
   readonly error: string;
   readonly since: string;
-  /** Null: it waits to be retried or skipped by request. */
+  /** Time of the next attempt; null: the event waits for a `retry` or `skip`. */
   readonly nextAttempt: string | null;
 }
 
-/** An event that was given up. */
+/** An event that was skipped. */
 export interface SkippedEvent {
   readonly subject: string;
   readonly sequence: string;
@@ -142,37 +148,37 @@ export interface SkippedEvent {
   readonly error: string | null;
 }
 
-/** Webhook subscriptions of a server. Ids are those that `create` gives. */
+/** The webhook subscriptions of a server. `create` returns their ids. */
 export interface Subscriptions {
-  /** Gives the secret, too. Not repeated by itself. */
+  /** Creates a subscription and returns it with its secret. Never retried automatically. */
   create(request: NewSubscription): Promise<Subscription & Credentials>;
-  /** In order of id. */
+  /** Lists subscriptions in order of id. */
   list(): AsyncGenerator<Subscription, void, undefined>;
-  /** Throws a KildeError `subscription-not-found`, as all of them do. */
+  /** Throws a KildeError `subscription-not-found`, as do all methods with an `id`. */
   get(id: string): Promise<Subscription>;
   /** Changes the members that are stated. */
   change(id: string, change: SubscriptionChange): Promise<Subscription>;
   remove(id: string): Promise<void>;
   pause(id: string, reason?: string): Promise<Subscription>;
-  /** Goes on from the cursor; an endpoint that is down is tried at once. */
+  /** Continues from the cursor; retries an endpoint that is down at once. */
   resume(id: string): Promise<Subscription>;
-  /** Delivers again, in order for each subject, while what is new is delivered, too. */
+  /** Delivers events again, in order for each subject, while deliveries of new events continue. */
   rewind(id: string, options?: RewindOptions): Promise<Redelivery>;
   /** Delivers an event of type `kilde.test`, once. */
   test(id: string): Promise<TestDelivery>;
   rotateSecret(id: string, options?: RotationOptions): Promise<Credentials>;
   /** The latest attempts, in order of time. */
   attempts(id: string): Promise<readonly DeliveryAttempt[]>;
-  /** In order of name. */
+  /** Lists blocked subjects in order of name. */
   blocked(id: string): AsyncGenerator<BlockedDelivery, void, undefined>;
-  /** Has the event that blocks a subject tried at once. Throws `subject-not-blocked`. */
+  /** Retries the event that blocks a subject, at once. Throws `subject-not-blocked`. */
   retry(id: string, subject: string): Promise<void>;
-  /** Gives up the event that blocks a subject, if it is that of `sequence` where that is stated. */
+  /** Skips the event that blocks a subject. With a `sequence`, only if it is that event. */
   skip(
     id: string,
     subject: string,
     options?: { readonly sequence?: string | number },
   ): Promise<Pick<SkippedEvent, "subject" | "sequence">>;
-  /** Events that were given up, the latest first. */
+  /** Lists skipped events, the latest first. */
   skips(id: string): Promise<readonly SkippedEvent[]>;
 }

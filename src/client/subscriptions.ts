@@ -10,18 +10,18 @@ const ALL = "/subscriptions";
 interface Call {
   readonly method?: "POST" | "PATCH" | "DELETE";
   readonly body?: object;
-  /** Whether doing it twice is as good as once. */
+  /** Whether executing it twice has the effect of executing it once. */
   readonly repeatable?: boolean;
   /** Whether the answer has a body. Default: true. */
   readonly answered?: boolean;
-  /** How long the server may work on it, beyond the usual deadline. Default: 0. */
+  /** Time that the server may work on it beyond the usual deadline, in milliseconds. Default: 0. */
   readonly serverWaitMs?: number;
 }
 
-/** Requests that wait for an endpoint, or that count events. */
+/** Allowance for requests that wait for an endpoint, or that count events. */
 const SLOW_MS = 60_000;
 
-/** Subscriptions of the server that requests are sent to. */
+/** Creates the methods for subscriptions. */
 export function createSubscriptions(deps: RequestDeps): types.Subscriptions {
   const call = <Result>(
     path: string,

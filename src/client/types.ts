@@ -8,7 +8,7 @@ export type { KildeEvent, Metadata } from "../core/read-event.ts";
 
 /** An event to append. `Data` is any JSON value. */
 export interface NewEvent<Data = unknown> {
-  /** What happened: `UserRegistered`. */
+  /** Name of the event: `UserRegistered`. */
   readonly type: string;
   readonly data?: Data;
   readonly metadata?: Metadata;
@@ -17,30 +17,34 @@ export interface NewEvent<Data = unknown> {
    * `dataschema`, and a `datacontenttype` other than application/json.
    */
   readonly attributes?: Readonly<Record<string, AttributeValue>>;
-  /** When it happened (RFC 3339); absent means when the log takes it. */
+  /** Time of the event (RFC 3339). Default: the time of recording. */
   readonly time?: string;
 }
 
 export interface AppendOptions {
-  /** Default `"any"`. When the stream is at another version: a KildeError `version-conflict` with `currentVersion`. */
+  /**
+   * Default: `"any"`. If the stream is at another version, the append throws a KildeError `version-conflict` with
+   * `currentVersion`.
+   */
   readonly expectedVersion?: ExpectedVersion;
   /**
-   * Makes the append safe to repeat, also by another process. By default each call makes one of its own, so that
-   * the client may repeat it when an answer is lost; `null` sends none and never repeats. A key is any text without
-   * control characters.
+   * Makes the append safe to repeat, also from another process. By default each call generates a key, so that the
+   * client can retry after a lost answer; `null` sends no key and never retries. A key is any text without control
+   * characters.
    */
   readonly idempotencyKey?: string | null;
   /**
-   * Identity of the event log that the append was decided on, `logIdentity` of an event that was read. When the server
-   * was restored since: a KildeError `log-restored`. Default: the identity that this client saw last; `null` states none.
+   * Identity of the event log that the append is based on: `logIdentity` of an event that was read. After a restore
+   * of the server, the append throws a KildeError `log-restored`. Default: the identity that this client received
+   * last; `null` sends none.
    */
   readonly logIdentity?: string | null;
-  /** Called with the identity of the event log as the answer names it. */
+  /** Called with the identity of the event log in the answer. */
   readonly onLog?: (identity: string) => void;
   readonly signal?: AbortSignal;
 }
 
-/** Where events were appended. */
+/** Place of the appended events. */
 export interface Appended {
   readonly stream: string;
   /** Version and position of the last event. */
@@ -58,7 +62,7 @@ export interface StreamAppend {
 export interface Filter {
   /** Only events of these types. */
   readonly types?: readonly string[];
-  /** Only streams whose name begins so; of the whole log only. */
+  /** Only streams with this prefix; only without `stream`. */
   readonly streamPrefix?: string;
 }
 
@@ -66,48 +70,48 @@ export interface Filter {
 export type FeedVersion = `${string}/v${number}`;
 
 export interface ReadOptions extends Filter {
-  /** Read this stream; absent: the whole log. */
+  /** Reads this stream. Default: the whole log. */
   readonly stream?: string;
-  /** Read this feed instead of the event log. */
+  /** Reads this feed instead of the event log. */
   readonly feed?: FeedVersion;
-  /** Of a feed: read this subject, complete as of the request. */
+  /** Reads this subject of the feed, complete as of the request. */
   readonly subject?: string;
   /**
-   * Read from a state of the log that has this position, such as that of an append by somebody else. What this client
-   * itself appended it sees anyway.
+   * Requires an answer that includes this position, such as that of another client's append. The client's own appends
+   * are always included.
    */
   readonly position?: number;
-  /** Go on after the event with this id (before it, when reading backwards). */
+  /** Continues after the event with this id (before it, when reading backwards). */
   readonly lastEventId?: string | number;
-  /** Default `"forwards"`. */
+  /** Default: `"forwards"`. */
   readonly direction?: "forwards" | "backwards";
-  /** Most events to give; default: all there are. */
+  /** Most events to read. Default: all. */
   readonly limit?: number;
-  /** Events of one request, or as many as the server allows; default 1,000. */
+  /** Events per request, or as many as the server allows. Default: 1,000. */
   readonly pageSize?: number;
-  /** How long a request waits for an event when there is none, in milliseconds; default: not at all. */
+  /** Longest wait of a request for an event at the end of the log, in milliseconds. Default: none. */
   readonly timeout?: number;
-  /** Of a stream or subject: events after this version. */
+  /** Only events of the stream or subject after this version. */
   readonly afterVersion?: number;
-  /** Of a stream: as of this version. */
+  /** The stream as of this version. */
   readonly toVersion?: number;
-  /** Of a stream: as of this time; what had been recorded by then. */
+  /** The stream as recorded at this time. */
   readonly asOf?: string | Date;
-  /** Called with the identity of the log, for each answer of the server that names it. */
+  /** Called with the identity of the log in each answer that has one. */
   readonly onLog?: (identity: string) => void;
   readonly signal?: AbortSignal;
 }
 
 export interface FollowOptions extends Filter {
-  /** Follow this stream; absent: the whole log. */
+  /** Follows this stream. Default: the whole log. */
   readonly stream?: string;
-  /** Follow this feed instead of the event log. */
+  /** Follows this feed instead of the event log. */
   readonly feed?: FeedVersion;
-  /** Of a feed: follow this subject. */
+  /** Follows this subject of the feed. */
   readonly subject?: string;
-  /** Go on after the event with this id; default: from the beginning. */
+  /** Continues after the event with this id. Default: from the beginning. */
   readonly lastEventId?: string | number;
-  /** Called with the identity of the log, whenever a connection is made. */
+  /** Called with the identity of the log for each connection. */
   readonly onLog?: (identity: string) => void;
   /** Ends the iteration. */
   readonly signal?: AbortSignal;
@@ -118,20 +122,20 @@ export interface StreamInfo {
   /** Version and position of its last event. */
   readonly version: number;
   readonly position: number;
-  /** When its last event was recorded. */
+  /** Time of recording of its last event. */
   readonly time: string;
-  /** Events below it were truncated or erased. */
+  /** Earlier events were truncated or erased. */
   readonly firstVersion: number;
   readonly erased: boolean;
 }
 
 export interface ListOptions {
   readonly prefix?: string;
-  /** Only streams with an event after this position, in order of their last position; absent: all, by name. */
+  /** Only streams with an event after this position, in order of their last position. Default: all, by name. */
   readonly changedSince?: number;
-  /** List from a state of the log that has this position. What this client itself appended it sees anyway. */
+  /** Requires an answer that includes this position. The client's own appends are always included. */
   readonly position?: number;
-  /** Streams of one request, or as many as the server allows; default 1,000. */
+  /** Streams per request, or as many as the server allows. Default: 1,000. */
   readonly pageSize?: number;
   readonly signal?: AbortSignal;
 }
@@ -140,73 +144,82 @@ export interface ListOptions {
 export type SubjectInfo = Omit<StreamInfo, "stream"> & { readonly subject: string };
 
 export interface SubjectsOptions extends ListOptions {
-  /** Its subjects; absent: the streams of the event log. */
+  /** Lists the subjects of this feed. Default: the streams of the event log. */
   readonly feed?: FeedVersion;
-  /** By name: only those after this one. */
+  /** Only names after this one, in order of name. */
   readonly after?: string;
 }
 
 export interface HistoryOptions {
   /** Default: the event log. */
   readonly feed?: FeedVersion;
-  /** An identity that the log had before, or another history of it. */
+  /** A former identity of the log, or that of another history. */
   readonly identity?: string;
 }
 
-/** Which history a log holds. */
+/** Identity and head of a log. */
 export interface LogHistory {
-  /** Identity of the log now; null: the server gives none. */
+  /** Current identity of the log; null when the server sends none. */
   readonly identity: string | null;
   /** Position of the last event; 0 when there is none. */
   readonly head: number;
-  /** Position up to which the log holds what it held under the identity in question; null: not known, or not asked. */
+  /**
+   * Last position that the log has in common with the history of the requested identity; null: unknown, or not
+   * requested.
+   */
   readonly parted: number | null;
 }
 
-/** Why a consumer could not handle an event, as it reports with a commit. */
+/** A consumer's failure to process an event, which it reports with a commit. */
 export interface ConsumerFailure {
   readonly subject: string;
-  /** Version and type of the event; null when it could not be had. */
+  /** Version and type of the event; null when it could not be read. */
   readonly version: number | null;
   readonly type: string | null;
   /** At most 1,000 UTF-16 code units. */
   readonly message: string;
   readonly attempts: number;
-  /** When it first failed; RFC 3339, in UTC. */
+  /** Time of the first failure; RFC 3339, in UTC. */
   readonly since: string;
 }
 
-/** A reader of a log that named itself. */
+/** A named reader of a log. */
 export interface ConsumerInfo {
   readonly consumer: string;
   /**
-   * `silent`: it was not seen for 5 minutes; `blocked`: it reported blocked subjects; `late`: it lacks an event that is
+   * `silent`: no request for 5 minutes; `blocked`: it reported blocked subjects; `late`: it lacks an event that is
    * older than a minute.
    */
   readonly state: "keeps-up" | "late" | "blocked" | "silent";
-  /** Position it committed, and position it was sent everything up to; null: never. */
+  /** Position it committed, and position up to which it was sent events; null: never. */
   readonly committed: number | null;
   readonly sent: number | null;
-  /** Behind what is committed, or else sent; seconds: age of the first event it lacks. */
+  /**
+   * Number of events after the committed position (or else the sent one), and the age of the first of them in
+   * seconds.
+   */
   readonly lag: { readonly events: number; readonly seconds: number };
-  /** Subjects that it reported as blocked with its last commit, and the last failure of those. */
+  /** Number of blocked subjects in its last commit, and the last failure of those. */
   readonly blocked: number;
   readonly failure: ConsumerFailure | null;
-  /** It read or committed within the server's window. */
+  /** It read or committed within the server's window (`limits.consumerSeconds`). */
   readonly active: boolean;
-  /** When it was first and last seen. */
+  /** Times of its first and last request. */
   readonly since: string;
   readonly seen: string;
 }
 
 export interface CommitOptions {
-  /** The log that the position is of; default: the event log. */
+  /** The log of the position. Default: the event log. */
   readonly feed?: FeedVersion;
   /** Default: the client's own `consumer`. */
   readonly consumer?: string;
-  /** The position may be before the one committed so far. */
+  /** Allows a position before the committed one. */
   readonly rewind?: boolean;
-  /** Subjects whose events the consumer could not handle, and the last failure of those. Default: 0, and null. */
+  /**
+   * Number of subjects whose events the consumer could not process, and the last failure of those. Default: 0, and
+   * null.
+   */
   readonly blocked?: number;
   readonly failure?: ConsumerFailure | null;
 }

@@ -1,6 +1,6 @@
 import { isErrorNamed } from "../core/errors.ts";
 
-/** The server answered with something that is not Kilde's: another program, or a proxy in between. */
+/** The answer is not from Kilde: another program or a proxy in between sent it. */
 export class UnexpectedAnswerError extends Error {
   static override [Symbol.hasInstance](value: unknown): boolean {
     return isErrorNamed(value, "UnexpectedAnswerError");

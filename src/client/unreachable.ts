@@ -13,11 +13,11 @@ export class KildeUnreachableError extends Error {
   }
 
   override readonly name = "KildeUnreachableError";
-  /** The server may have done the request: it changes something, and it may have arrived. */
+  /** The server may have executed the request, which changes something. */
   readonly isOutcomeUnknown: boolean;
-  /** Of an append whose outcome is unknown: the key that it was sent with, for `findAppend`. */
+  /** Idempotency key of an append whose outcome is unknown, for `findAppend`. */
   readonly idempotencyKey: string | null;
-  /** How long the last attempt waited for the server, in milliseconds; 0 when the connection failed earlier. */
+  /** Time that the last attempt waited for the server, in milliseconds; 0 when the connection failed earlier. */
   readonly waitedMs: number;
 
   constructor(message: string, options: UnreachableOptions = {}) {
@@ -28,7 +28,7 @@ export class KildeUnreachableError extends Error {
   }
 }
 
-/** Codes of Node, Bun and Deno for a connection that was never made, so that the request was not sent. */
+/** Error codes of Node, Bun and Deno for a connection that was never established, so that the request was not sent. */
 const NOT_SENT = new Set([
   "ECONNREFUSED",
   "ENOTFOUND",
@@ -44,7 +44,7 @@ const NOT_SENT = new Set([
 export function wasNotSent(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if ("code" in cause && NOT_SENT.has(String(cause.code))) return true;
-    // Deno gives no codes.
+    // Deno has no error codes.
     if (/^error sending request .*(connection refused|dns error)/i.test(cause.message)) return true;
   }
   return false;

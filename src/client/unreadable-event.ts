@@ -1,8 +1,6 @@
 import { isErrorNamed } from "../core/errors.ts";
 
-/**
- * The server sent an event that is not JSON. Reading it again would not change that: somebody has to look at the store.
- */
+/** The server sent an event that is not JSON. Another read returns the same text: the store needs repair. */
 export class UnreadableEventError extends Error {
   static override [Symbol.hasInstance](value: unknown): boolean {
     return isErrorNamed(value, "UnreadableEventError");

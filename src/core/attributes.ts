@@ -1,12 +1,12 @@
-/*
- * The CloudEvents attributes that have a meaning in Kilde, in one place: producers, readers and forms on the wire derive
- * from these lists which attributes are free.
+/**
+ * The CloudEvents attributes that Kilde interprets. Producers, readers and wire formats derive the free attributes
+ * from these lists.
  */
 
 /** Value of an extension attribute: text, boolean, or 32-bit integer. */
 export type AttributeValue = string | number | boolean;
 
-/** Members of a CloudEvent in JSON that have a place of their own in an event, or that Kilde writes for each event. */
+/** Members of a JSON CloudEvent that map to a member of an event, or that Kilde writes for each event. */
 export const PLACED_ATTRIBUTES: ReadonlySet<string> = new Set([
   "specversion",
   "id",
@@ -19,8 +19,8 @@ export const PLACED_ATTRIBUTES: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Attributes that Kilde writes to say where an event is and how it got there, each with the name under which a value from
- * elsewhere is kept: an event that another Kilde has served carries the values of its place there.
+ * Attributes that Kilde writes to describe the place of an event, each with the name that keeps a value from
+ * elsewhere: an event that another Kilde has served arrives with the place it had there.
  */
 export const KILDE_ATTRIBUTES = {
   sequence: "originsequence",
@@ -38,7 +38,7 @@ export function isKildeAttribute(name: string): name is KildeAttribute {
   return Object.hasOwn(KILDE_ATTRIBUTES, name);
 }
 
-/** `id` and `source` of a CloudEvent that was appended: where it was first seen. */
+/** Names that keep the `id` and `source` of a CloudEvent that was appended. */
 export const ORIGIN = { id: "originid", source: "originsource" } as const;
 
 /** Attributes that are members of an event's metadata, with their names there. */
@@ -58,13 +58,13 @@ export function isMetadataAttribute(name: string): name is MetadataAttribute {
 /** The attribute that holds the free members of an event's metadata, as the JSON text of an object. */
 export const FREE_METADATA = "metadata";
 
-/** Where an event came with an attribute `metadata` that is not the JSON text of an object, it is kept as this one. */
+/** Keeps an attribute `metadata` that is not the JSON text of an object. */
 export const FOREIGN_METADATA = "originmetadata";
 
-/** What `datacontenttype` is where an event does not state another one. */
+/** The default of `datacontenttype`. */
 export const JSON_CONTENT_TYPE = "application/json";
 
-/** The members of the object whose JSON text a value of the attribute `metadata` is; null for any other value. */
+/** Parses the attribute `metadata`. Null for a value that is not the JSON text of an object. */
 export function freeMetadata(value: unknown): Readonly<Record<string, unknown>> | null {
   if (typeof value !== "string") return null;
   try {

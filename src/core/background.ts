@@ -1,22 +1,22 @@
-/*
- * Work that goes on beside requests, where no process stays up to do it: a slice at a time, whenever the runtime
- * grants some time. What is done is in the database after each of its writes, so a slice may be cut off anywhere,
- * and the next one, in whichever process, goes on from there.
+/**
+ * Background work in runtimes where no process stays up. The runtime grants time in slices. Each write of the work is
+ * stored in the database, so a slice may be cut off anywhere, and the next slice, in any process, continues from
+ * there.
  */
 
 export interface Slice {
-  /** When to stop, by the monotonic clock that the work was made with. */
+  /** Time to stop, on the monotonic clock that the work was created with. */
   readonly deadline: number;
-  /** Aborts at the deadline at the latest, and earlier when the runtime will grant no more. */
+  /** Aborts at the deadline, or earlier when the runtime grants no more time. */
   readonly signal: AbortSignal;
 }
 
-/** `worked`: something was done, and others may now have something to do. `idle`: there is nothing for it to do now. */
+/** `worked`: the slice changed something, so other work may have become due. `idle`: nothing is due. */
 export type SliceOutcome = "worked" | "idle";
 
 export interface BackgroundWork {
-  /** What it is called in the log. */
+  /** Name in the log. */
   readonly name: string;
-  /** Does what there is to do, until nothing is left or the slice ends. Rejects when storage fails. */
+  /** Works until nothing is due or the slice ends. Rejects when storage fails. */
   runSlice(slice: Slice): Promise<SliceOutcome>;
 }

@@ -1,62 +1,68 @@
 import type { Clock } from "./clock.ts";
 
-/** Shortest time between two looks for holds that have stood still for too long. */
+/** Shortest time between two sweeps for expired holds. */
 const SWEEP_MS = 1_000;
 
-/** A hold that stands still for so long is evicted where another needs its bytes. */
+/** A hold that was idle for this long is evicted when another hold needs its bytes. */
 const EVICTABLE_MS = 2_000;
 
-/** Holds beyond so many bytes may use this share of a budget only, so that small ones find room. */
+/** Holds larger than this may use only this share of a budget, so that small holds find room. */
 const SMALL_BYTES = 64 * 1024;
 const LARGE_SHARE = 0.75;
 
-/** Bytes of a budget that are held for one request. */
+/** Bytes of a budget that one request holds. */
 export interface Hold {
-  /** Takes more bytes. False: the budget has no room for them, and nothing was taken. */
+  /** Reserves more bytes. Returns false, and reserves nothing, when the budget has no room. */
   take(bytes: number): boolean;
-  /** Gives bytes back. */
+  /** Returns bytes to the budget. */
   give(bytes: number): void;
-  /** Notes that the other side did its part: the time that the hold may stand still begins, or begins again. */
+  /** Restarts the idle time: the client made progress. */
   stand(): void;
-  /** The hold waits for nobody until {@link stand} is called again: its bytes are counted, and it is not evicted. */
+  /**
+   * Suspends the idle time until {@link stand} is called again: the bytes still count, but the hold cannot be
+   * evicted.
+   */
   rest(): void;
-  /** Gives all bytes back, for the last time. May be called more than once. */
+  /** Returns all bytes and ends the hold. May be called more than once. */
   release(): void;
 }
 
 /**
- * Bounds the bytes that are held for others, who may never do their part: send the rest of a body, or read an answer.
- * When there is no room, those who have stood still for the longest are evicted first.
+ * Bounds the bytes that are held for clients, which may never send the rest of a body or read an answer. When the
+ * budget has no room, it evicts the holds that were idle for longest.
  */
 export interface ByteBudget {
-  /** Begins a hold of no bytes, which stands still from now on. `evict` is called at most once, when it stands still for too long; it must release. */
+  /**
+   * Starts a hold of zero bytes, whose idle time starts now. `evict` is called at most once, when the hold was idle
+   * for too long; it must release the hold.
+   */
   hold(evict: () => void): Hold;
-  /** Bytes that are held now. */
+  /** Bytes currently held. */
   readonly held: () => number;
 }
 
 export interface ByteBudgetOptions {
   readonly clock: Clock;
-  /** Most bytes of all holds together. */
+  /** Limit for all holds together, in bytes. */
   readonly mostBytes: number;
-  /** How long a hold may stand still, in milliseconds. */
+  /** Longest idle time of a hold, in milliseconds. */
   readonly stillMs: number;
-  /** Aborts at shutdown, which ends requests by its own deadline: from then on nothing is evicted for its time. */
+  /** Aborts at shutdown, which ends requests with a deadline of its own: from then on, idle time evicts nothing. */
   readonly closing: AbortSignal;
 }
 
-/** What the holds of a budget share. */
+/** State that the holds of a budget share. */
 interface Shared {
   readonly clock: Clock;
   readonly mostBytes: number;
-  /** Those that may be evicted, the one that has stood still for longest first. */
+  /** Holds that may be evicted, the one with the longest idle time first. */
   readonly standing: Set<BudgetHold>;
   total: number;
-  /** Looks after those that stand still. */
+  /** Starts the sweep for expired holds, unless it is running. */
   watch(): void;
 }
 
-/** Evicts the hold that has stood still for longest, if it has for so long; says whether it did. */
+/** Evicts the hold with the longest idle time if that is at least `leastMs`. Returns whether a hold was evicted. */
 function evictFirst({ standing, clock }: Shared, leastMs: number): boolean {
   for (const first of standing) {
     if (clock.monotonic() - first.since < leastMs) return false;
@@ -67,7 +73,7 @@ function evictFirst({ standing, clock }: Shared, leastMs: number): boolean {
   return false;
 }
 
-/** A class: each request has one, and its methods are shared. */
+/** A class, because each request creates one and the methods are shared. */
 class BudgetHold implements Hold {
   since = 0;
   readonly evict: () => void;
@@ -84,7 +90,7 @@ class BudgetHold implements Hold {
   take(bytes: number): boolean {
     const shared = this.#shared;
     const most = this.#bytes + bytes > SMALL_BYTES ? shared.mostBytes * LARGE_SHARE : shared.mostBytes;
-    // One hold may have more than its share while it is alone.
+    // A single hold may exceed its share while no other hold exists.
     while (this.#isHeld && shared.total + bytes > most && shared.total > this.#bytes) {
       if (!evictFirst(shared, EVICTABLE_MS)) return false;
     }

@@ -1,7 +1,7 @@
 /** `file:relative/path`, `file:/absolute/path`, `file:///absolute/path`; percent-encoded. */
 const FILE_URL = /^file:(?:\/\/(?:localhost)?(?=\/))?(?!\/\/)([^?#]+)$/i;
 
-/** The file that a database URL names; null when the database is not a file, or the URL not well-formed. */
+/** The file of a database URL; null when the database is not a file or the URL is not well-formed. */
 export function databaseFile(url: string): string | null {
   const path = FILE_URL.exec(url)?.[1];
   if (path === undefined || path === ":memory:") return null;
@@ -22,7 +22,7 @@ export function databaseFileUrl(file: string): string {
   return `file:${file.replaceAll(/[%?#]/g, encodeURIComponent)}`;
 }
 
-/** A database URL to show: without what lets one in. */
+/** A database URL without credentials, for logs and output. */
 export function shownDatabaseUrl(url: string): string {
   return url.replace(/\/\/[^/@]*@/, "//").replace(/[?#].*$/s, "");
 }

@@ -1,16 +1,16 @@
 import type { Clock } from "./clock.ts";
 
-/** Ends what takes longer than a fixed time. */
+/** Ends operations that take longer than a fixed time. */
 export interface Deadlines {
-  /** Calls `expire` after the time, unless what is returned was called before. */
+  /** Calls `expire` after the time, unless the returned function is called first. */
   start(expire: () => void): () => void;
-  /** All of them expire now, and those to come at once. */
+  /** Expires all current deadlines now, and each later one at once. */
   close(): void;
 }
 
 /**
- * One timer for all of them: since all have the same time, the first to start is the first to expire. A timer for
- * each would cost more than the rest of a request.
+ * All deadlines share one timer: they have the same duration, so the first to start is the first to expire. One timer
+ * per deadline would cost more than the rest of a request.
  */
 export function createDeadlines(clock: Clock, timeMs: number): Deadlines {
   const waiting = new Set<{ readonly dueMs: number; readonly expire: () => void }>();

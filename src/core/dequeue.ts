@@ -1,4 +1,7 @@
-/** Takes the first of a queue out of it, as many as weigh at most so much together; one at least, if there is one. */
+/**
+ * Removes the first items of a queue whose weights sum to at most `most`; at least one item, unless the queue is
+ * empty.
+ */
 export function dequeueWithin<Item>(queue: Item[], most: number, weightOf: (item: Item) => number): Item[] {
   let count = 0;
   let weight = 0;

@@ -1,6 +1,6 @@
 /**
- * The closed catalogue of what can go wrong for a caller. `code` is stable: it is the last segment of the
- * problem's `type` (RFC 9457 §3.1.1), and what the client rebuilds the error from.
+ * The closed catalog of errors that a caller can get. `code` is stable: it is the last segment of the problem's
+ * `type` (RFC 9457 §3.1.1), and the client rebuilds the error from it.
  */
 export const PROBLEMS = {
   "malformed-json": {
@@ -10,7 +10,7 @@ export const PROBLEMS = {
   },
   "invalid-target": {
     status: 400,
-    title: "The path or host of the request is not in its one form",
+    title: "The path or host of the request is not canonical",
     remedy:
       "Send the path without empty segments, `.`, `..` and backslashes, with each name as encodeURIComponent writes it, and a Host that is a host name or an address.",
   },
@@ -27,7 +27,7 @@ export const PROBLEMS = {
   },
   "log-restored": {
     status: 409,
-    title: "The log was restored, and holds another history now",
+    title: "The log was restored and holds another history",
     remedy:
       "Keep what you know up to position `parted`, discard what you know beyond it, and read on from there; where `parted` is null, compare with the log from its start. To write, read again and decide on the identity that `log` names.",
   },
@@ -39,7 +39,7 @@ export const PROBLEMS = {
   "feed-retired": {
     status: 410,
     title: "This version of the feed was retired",
-    remedy: "Read another version; GET /feeds lists those there are.",
+    remedy: "Read another version; GET /feeds lists the versions.",
   },
   "feed-in-use": {
     status: 409,
@@ -49,7 +49,7 @@ export const PROBLEMS = {
   },
   "feed-published": {
     status: 409,
-    title: "Only a draft can be built anew",
+    title: "Only a draft can be built again",
     remedy: "Define a new version beside it, or resume it if it is halted.",
   },
   "consumer-not-found": {
@@ -60,22 +60,22 @@ export const PROBLEMS = {
   "subscription-not-found": {
     status: 404,
     title: "There is no such subscription",
-    remedy: "See /subscriptions for those there are.",
+    remedy: "GET /subscriptions lists the subscriptions.",
   },
   "subject-not-blocked": {
     status: 409,
     title: "The subject is not blocked",
-    remedy: "See the subscription's `blocked` for the subjects that are, and the event that each waits for.",
+    remedy: "The subscription's `blocked` lists the blocked subjects and the event that each waits for.",
   },
   "endpoint-refuses": {
     status: 422,
-    title: "The endpoint does not want to be delivered to",
+    title: "The endpoint does not consent to deliveries",
     remedy:
       "Let it answer OPTIONS with WebHook-Allowed-Origin (`consent` of kilde/webhook does), or leave out `handshake`.",
   },
   "secrets-not-kept": {
     status: 501,
-    title: "There is no key to seal or open secrets with",
+    title: "No key is configured to seal or open secrets",
     remedy:
       "Start Kilde with KILDE_SECRET_KEYS=k1:<32 bytes in base64>, such as from `openssl rand -base64 32`. Keep it as long as the database.",
   },
@@ -94,7 +94,7 @@ export const PROBLEMS = {
   "not-found": {
     status: 404,
     title: "There is nothing at this address",
-    remedy: "See /openapi.json for the addresses there are.",
+    remedy: "GET /openapi.json lists the addresses.",
   },
   "tenant-not-found": {
     status: 404,
@@ -109,17 +109,17 @@ export const PROBLEMS = {
   "append-not-found": {
     status: 404,
     title: "No append with this idempotency key is remembered",
-    remedy: "Repeat the append with the same key: it was not done, or longer ago than keys are remembered.",
+    remedy: "Repeat the append with the same key: it was not written, or the key has expired.",
   },
   "feed-not-found": {
     status: 404,
     title: "There is no such version of a feed",
-    remedy: "See /feeds for the feeds there are.",
+    remedy: "GET /feeds lists the feeds.",
   },
   "subject-not-found": {
     status: 404,
     title: "The feed has no events about this subject",
-    remedy: "See the feed's `subjects` for those it has, or follow the subject with `timeout`.",
+    remedy: "The feed's `subjects` lists its subjects. To wait for the subject, follow it with `timeout`.",
   },
   "method-not-allowed": {
     status: 405,
@@ -135,23 +135,23 @@ export const PROBLEMS = {
   "version-conflict": {
     status: 409,
     title: "The stream is not at the expected version",
-    remedy: "Read what was appended since, decide again, and append with `currentVersion`.",
+    remedy: "Read the events that were appended since, decide again, and append with `currentVersion`.",
   },
   "stream-erased": {
     status: 409,
     title: "The stream was erased",
-    remedy: "To begin the stream anew, append with the tombstone's version as the expected version.",
+    remedy: "To begin the stream again, append with the tombstone's version as the expected version.",
   },
   "stream-truncated": {
     status: 409,
-    title: "What came first in the stream was truncated",
+    title: "The first events of the stream were truncated",
     remedy:
       "Fold the stream from a snapshot that was taken before, and truncate only what a snapshot covers.",
   },
   "precondition-failed": {
     status: 412,
     title: "The stream is not at the version the precondition names",
-    remedy: "Read what was appended since, decide again, and append with the current ETag.",
+    remedy: "Read the events that were appended since, decide again, and append with the current ETag.",
   },
   "body-too-large": {
     status: 413,
@@ -160,7 +160,7 @@ export const PROBLEMS = {
   },
   "incomplete-body": {
     status: 408,
-    title: "The body did not arrive whole",
+    title: "The body did not arrive completely",
     remedy: "Send the request again, faster or with less at once. Nothing of this request was written.",
   },
   "unsupported-media-type": {
@@ -171,7 +171,7 @@ export const PROBLEMS = {
   },
   "invalid-body": {
     status: 422,
-    title: "The body is JSON, but not what is expected here",
+    title: "The body does not match its schema",
     remedy: "Correct the members that `errors` points to.",
   },
   "limit-exceeded": {
@@ -197,18 +197,18 @@ export const PROBLEMS = {
   "projection-failed": {
     status: 500,
     title: "The projection of the feed fails at an event of this subject",
-    remedy: "Correct the projection that `detail` tells of, and restart or resume the feed.",
+    remedy: "Correct the projection that `detail` names, and restart or resume the feed.",
   },
   "feed-behind": {
     status: 503,
-    title: "The feed is not yet projected as far as this needs",
-    remedy: "Try again after Retry-After; `progress` and the feed's status show how far it is.",
+    title: "The feed is not projected far enough yet",
+    remedy: "Try again after Retry-After; `progress` and the feed's status show its progress.",
   },
   "replica-behind": {
     status: 503,
-    title: "The replica that reads go to does not have it yet",
+    title: "The replica does not have the requested position yet",
     remedy:
-      "Try again after Retry-After. Where what is there now will do, read without Kilde-Position, or with an earlier cursor.",
+      "Try again after Retry-After. To read the current state of the replica, omit Kilde-Position, or use an earlier cursor.",
   },
   "storage-full": {
     status: 507,
@@ -217,9 +217,9 @@ export const PROBLEMS = {
   },
   "storage-unavailable": {
     status: 503,
-    title: "The database cannot be used now",
+    title: "The database is unavailable",
     remedy:
-      "Try again after Retry-After, with the same Idempotency-Key: the write may have gone through. Without a key, read what is there first.",
+      "Try again after Retry-After, with the same Idempotency-Key: the write may have succeeded. Without a key, read the stream first.",
   },
   "shutting-down": {
     status: 503,
@@ -235,14 +235,14 @@ export const PROBLEMS = {
 
 export type ProblemCode = keyof typeof PROBLEMS;
 
-/** One thing that is wrong in a request: a JSON pointer into the body, or a parameter's name. */
+/** One fault of a request: a JSON pointer into the body, or the name of a parameter. */
 export interface ProblemDetail {
   readonly pointer?: string;
   readonly parameter?: string;
   readonly detail: string;
 }
 
-/** Members a program can act on, beside the ones RFC 9457 defines. */
+/** Members that a program can act on, in addition to those of RFC 9457. */
 export interface ProblemMembers {
   readonly currentVersion?: number;
   readonly stream?: string;
@@ -250,10 +250,10 @@ export interface ProblemMembers {
   readonly position?: number;
   /** Identity of the log. */
   readonly log?: string;
-  /** Position up to which two histories of a log are the same; null: that is not known. */
+  /** Last position that two histories of a log have in common; null when unknown. */
   readonly parted?: number | null;
   readonly limit?: string;
-  /** Of a feed that is behind, in positions of its source. */
+  /** Progress of a feed that is behind, in positions of its source. */
   readonly progress?: {
     readonly done: number;
     readonly total: number;
@@ -262,19 +262,19 @@ export interface ProblemMembers {
     readonly secondsLeft: number | null;
   };
   readonly errors?: readonly ProblemDetail[];
-  /** How many faults there are; `errors` lists the first 20. */
+  /** Number of faults; `errors` lists the first 20. */
   readonly errorCount?: number;
 }
 
 /**
- * Whether a value is an error of a name. Each entry of the package (`kilde/client`, `kilde/embed` …) has copies of the
- * classes of errors, and what one throws must be known to another.
+ * Whether a value is an error with this name. Each entry of the package (`kilde/client`, `kilde/embed` …) has its own
+ * copies of the error classes, and an entry must recognize the errors of another, so `instanceof` does not do.
  */
 export function isErrorNamed(value: unknown, name: string): boolean {
   return value instanceof Error && value.name === name;
 }
 
-/** An error a caller is told of, at the place it was noticed. */
+/** An error that is reported to the caller as a problem. */
 export class KildeError extends Error {
   static override [Symbol.hasInstance](value: unknown): boolean {
     return isErrorNamed(value, "KildeError");
@@ -291,7 +291,7 @@ export class KildeError extends Error {
   }
 }
 
-/** Where problem types are documented, and the prefix of their `type`. */
+/** Path of the documentation of problem types, and the prefix of their `type`. */
 export const PROBLEM_PATH = "/problems/";
 
 export function isProblemCode(code: string): code is ProblemCode {

@@ -1,10 +1,10 @@
 import { existsSync, readlinkSync, realpathSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 
-/** As many as Linux follows. */
+/** The limit of Linux. */
 const MOST_LINKS = 40;
 
-/** Null for a name that is no link, or that this user may not look at. */
+/** Null when the name is not a link, or this user may not read it. */
 function linkTarget(name: string): string | null {
   try {
     return resolve(dirname(name), readlinkSync(name));
@@ -14,8 +14,8 @@ function linkTarget(name: string): string | null {
 }
 
 /**
- * The file behind a name, which may be a symbolic link: what SQLite keeps beside a database is beside the file. The file
- * itself may be missing. Of links in a circle it returns one.
+ * Resolves a file name that may be a symbolic link: SQLite keeps its companion files beside the real file. The file
+ * itself may be missing. For a circle of links, returns one of them.
  */
 export function fileBehind(name: string): string {
   let end = name;

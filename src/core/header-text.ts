@@ -1,10 +1,10 @@
-/*
- * Any text in a header, which carries ASCII only. Printable ASCII is written as it is, any other text as a display string
- * (RFC 9651, 3.3.8): `%"caf%c3%a9"`.
+/**
+ * Encodes any text for a header, which carries only ASCII. Printable ASCII is written unchanged, any other text as a
+ * display string (RFC 9651, 3.3.8): `%"caf%c3%a9"`.
  */
 
 const PRINTABLE_ASCII = /^[\u0020-\u007e]*$/;
-/** No spaces at its ends, which HTTP removes, and not like a display string. */
+/** Text without spaces at its ends, which HTTP removes, that does not look like a display string. */
 const PLAIN = /^(?!%")[!-~](?:[ -~]*[!-~])?$/;
 const DISPLAY_STRING = /^%"((?:[\u0020!#$&-~]|%[0-9a-f]{2})*)"$/;
 const ESCAPED_BYTE = /[^\u0020!#$&-~]/;
@@ -12,12 +12,12 @@ const ESCAPED_BYTE = /[^\u0020!#$&-~]/;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Describes what is wrong with a header's value, for a problem's detail. */
+/** The fault of a header's value, for a problem's detail. */
 export type HeaderFault =
   | "must be ASCII; write any other text as a display string (RFC 9651)"
   | "is not a display string (RFC 9651)";
 
-/** Writes a text as the value of a header. Throws a TypeError for a text with lone surrogates. */
+/** Encodes a text as a header's value. Throws a TypeError for a text with lone surrogates. */
 export function toHeaderText(text: string): string {
   if (!text.isWellFormed()) throw new TypeError(`${JSON.stringify(text)} is not well-formed Unicode`);
   if (PLAIN.test(text)) return text;
@@ -28,7 +28,7 @@ export function toHeaderText(text: string): string {
   return `%"${bytes.join("")}"`;
 }
 
-/** Reads the text that a header's value stands for. */
+/** Decodes a header's value. */
 export function fromHeaderText(value: string): { readonly text: string } | { readonly fault: HeaderFault } {
   if (!PRINTABLE_ASCII.test(value)) {
     return { fault: "must be ASCII; write any other text as a display string (RFC 9651)" };

@@ -1,20 +1,20 @@
 import { endOfString, isClosing, QUOTE } from "./json-scan.ts";
 import { endOfValue, nameAt } from "./json-spans.ts";
 
-/*
- * Takes a large JSON text apart without parsing it, so that its parts can be parsed one by one. The text need not be
- * valid: what is wrong with it is wrong with one of the parts, or with what remains without them.
+/**
+ * Splits a large JSON text without parsing it, so that its parts can be parsed one by one. The text may be invalid:
+ * any fault is in one of the parts, or in the text that remains without them.
  */
 
 const [COMMA, COLON, OPEN_OBJECT, OPEN_ARRAY, SPACE] = [0x2c, 0x3a, 0x7b, 0x5b, 0x20];
 
-/** A list within a text, and the text without what the list holds. */
+/** A list within a text, and the text without the elements of the list. */
 export interface Outline {
   readonly before: string;
   readonly after: string;
-  /** Texts of the elements, which may be no values. */
+  /** Texts of the elements, which may be invalid. */
   readonly elements: readonly string[];
-  /** There are more elements than were asked for. */
+  /** The list has more elements than requested. */
   readonly hasMore: boolean;
 }
 
@@ -34,7 +34,7 @@ function isNamed(text: string, start: number, end: number, name: string): boolea
   }
 }
 
-/** Index where the value of a member of the object at the beginning of a text begins; null: there is no such member. */
+/** Index of the value of a member of the object at the start of a text; null when the object has no such member. */
 function memberStart(text: string, name: string): number | null {
   let index = skipSpace(text, 0);
   if (text.charCodeAt(index) !== OPEN_OBJECT) return null;
@@ -52,8 +52,8 @@ function memberStart(text: string, name: string): number | null {
 }
 
 /**
- * Takes out the elements of a list: of the member of that name, or of the text itself (`null`). Gives null where there is no
- * such list.
+ * Extracts the elements of a list: of the member with that name, or of the text itself (`null`). Null when there is
+ * no such list.
  */
 export function outlineOf(text: string, name: string | null, mostElements: number): Outline | null {
   const open = name === null ? skipSpace(text, 0) : memberStart(text, name);
@@ -75,7 +75,7 @@ export function outlineOf(text: string, name: string | null, mostElements: numbe
   return { before: text.slice(0, open + 1), after: text.slice(end), elements, hasMore };
 }
 
-/** Whether a JSON text has more characters than so many, without the whitespace between its tokens. */
+/** Whether a JSON text has more than `most` characters, not counting the whitespace between its tokens. */
 export function isLongerThan(text: string, most: number): boolean {
   if (text.length <= most) return false;
   let length = 0;

@@ -1,12 +1,10 @@
-/*
- * Scans over the text of valid JSON: linear, iterative, and without a tree. `parseJson` has parsed the text before.
- */
+/** Scans over valid JSON text: linear, iterative, and without a tree. `parseJson` has validated the text. */
 
 export const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY] = [0x7b, 0x7d, 0x5b, 0x5d];
 const SPACE = 0x20;
-/** Pieces that are joined at a time, so that a text of many short tokens needs no list of all of them. */
+/** Number of pieces to join at a time, so that a text of many short tokens needs no list of all of them. */
 const JOINED_PIECES = 4_096;
 
 /** Index of the quote that ends the string that begins at `start`: the next one that no odd run of backslashes escapes. */

@@ -2,7 +2,7 @@ import { endOfString, isClosing, isOpening, QUOTE } from "./json-scan.ts";
 
 type Path = readonly (string | number)[];
 
-/** Where the text of a value is: from `start` up to, but not including, `end`. */
+/** Location of the text of a value: from `start` up to, but not including, `end`. */
 interface Span {
   readonly start: number;
   readonly end: number;
@@ -54,13 +54,13 @@ function memberSpans(text: string, { start, end }: Span): Map<string | number, S
 }
 
 interface Container extends Span {
-  /** Made when it is first looked into. */
+  /** Created at the first lookup. */
   members: Map<string | number, Span | Container> | null;
 }
 
 /**
- * Finds the text of any part of a valid, compact JSON text whose members have distinct names. Each object or array that
- * a path leads through is scanned once, so that looking up all members of an envelope is linear in its text.
+ * Finds the text of any part of a valid, compact JSON text whose members have distinct names. Each object or array on
+ * a path is scanned once, so that looking up all members of an envelope takes linear time.
  */
 export function createTextFinder(text: string): (path: Path) => string | null {
   const root: Container = { start: 0, end: text.length, members: null };
@@ -86,7 +86,7 @@ export function createTextFinder(text: string): (path: Path) => string | null {
 interface OpenContainer {
   /** Names of an object's members so far; null for an array. */
   readonly names: Set<string> | null;
-  /** Name or index of the member that is being scanned. */
+  /** Name or index of the current member. */
   key: string | number;
 }
 

@@ -1,15 +1,15 @@
-/** Deeper values are refused: they are cyclic, or nobody could read them. */
+/** Deeper values are rejected: they are cyclic, or too deep to read. */
 const MAX_DEPTH = 500;
 
-/** Where a value is not what JSON can carry, or not what a contract lets through. */
+/** The place of a value that JSON cannot carry, or that a contract rejects. */
 export interface ValueFault {
   readonly path: (string | number)[];
   readonly detail: string;
-  /** A member is there and `undefined`, which JSON writes as no member at all. */
+  /** The member exists with the value `undefined`, which JSON omits. */
   readonly undefinedMember: boolean;
 }
 
-/** Stands for "whatever the value is": nothing says which members it may have. */
+/** Accepts every value: there is no list of members. */
 export const ANYTHING = Symbol("anything");
 
 function fault(detail: string, undefinedMember = false): ValueFault {
@@ -33,7 +33,7 @@ function kindOf(value: object): string {
 
 function arrayFault(items: readonly unknown[], accepted: unknown, depth: number): ValueFault | null {
   const counterparts = Array.isArray(accepted) ? (accepted as readonly unknown[]) : null;
-  // By index: an array's holes count.
+  // By index, because iteration methods skip holes.
   for (let index = 0; index < items.length; index += 1) {
     const found = faultOf(items[index], counterparts === null ? ANYTHING : counterparts[index], depth + 1);
     if (found !== null) return at(found, index);
@@ -66,8 +66,8 @@ function objectFault(
 }
 
 /**
- * The first place where a value cannot be carried by JSON as it is, or has a member that its counterpart in
- * `accepted` (what a schema made of the value) lacks; null if there is none. One walk finds both.
+ * The first fault of a value: JSON cannot carry it unchanged, or it has a member that its counterpart in `accepted`
+ * (the output of a schema) lacks. Null when there is none. One walk finds both.
  */
 export function faultOf(value: unknown, accepted: unknown = ANYTHING, depth = 0): ValueFault | null {
   switch (typeof value) {
@@ -92,7 +92,7 @@ export function faultOf(value: unknown, accepted: unknown = ANYTHING, depth = 0)
   }
 }
 
-/** A copy without the members that are `undefined`; everything else is as it was. */
+/** A copy without the members that are `undefined`; everything else is unchanged. */
 export function withoutUndefinedMembers(value: unknown, depth = 0): unknown {
   if (typeof value !== "object" || value === null || depth >= MAX_DEPTH) return value;
   if (Array.isArray(value)) return value.map((item) => withoutUndefinedMembers(item, depth + 1));

@@ -8,38 +8,38 @@ type Path = readonly (string | number)[];
 declare const proved: unique symbol;
 
 /**
- * A text that is JSON on one line, as it is stored: `JSON.stringify` wrote it, or it was parsed on its own. Only this
- * module makes such texts, so that nothing else can be stored as data.
+ * A JSON text on one line, as it is stored: `JSON.stringify` wrote it, or it was parsed alone. Only this module
+ * creates such texts, so that no other text can be stored as data.
  */
 export type ProvedJson = string & { readonly [proved]: true };
 
-/** A value's JSON text. Throws a TypeError for what JSON has no text for, such as undefined. */
+/** The JSON text of a value. Throws a TypeError for a value without one, such as undefined. */
 export function jsonText(value: unknown): ProvedJson {
-  // Without a text for some values, whatever its declaration says.
+  // `JSON.stringify` returns undefined for some values, despite its declared type.
   const text = JSON.stringify(value) as ProvedJson | undefined;
   if (text === undefined) throw new TypeError("the value has no JSON text");
   return text;
 }
 
-/** The text itself, once it was parsed: an error here keeps a text that is no JSON from being stored. */
+/** Parses the text and returns it: a text that is not JSON throws here instead of being stored. */
 function prove(compact: string): ProvedJson {
   JSON.parse(compact);
   return compact as ProvedJson;
 }
 
-/** A JSON text that was parsed, and from which the text of each part can be taken. */
+/** A parsed JSON text that can return the text of each part. */
 export interface JsonText {
   readonly value: unknown;
-  /** It is nested no deeper than so many arrays and objects. */
+  /** Upper bound of the nesting of arrays and objects. */
   readonly depthAtMost: number;
   /**
-   * The text of the member at a path whose parsed value is `value`, on one line: numbers and strings as they were
-   * written, also those that JavaScript writes in another way, and no whitespace between tokens.
+   * The text of the member at a path whose parsed value is `value`, on one line: numbers and strings as received,
+   * including those that JavaScript would format differently, and no whitespace between tokens.
    */
   textAt(path: Path, value: unknown): ProvedJson;
 }
 
-/** An escaped surrogate may be half of a pair: only then is it worth parsing the text to find out. */
+/** An escaped surrogate may be half of a pair: only such a text is scanned for one. */
 const MAY_HAVE_LONE_SURROGATE = /\\u[dD][89a-fA-F]/;
 
 function refuseLoneSurrogates(value: unknown, path: (string | number)[]): void {
@@ -65,11 +65,12 @@ function refuseLoneSurrogates(value: unknown, path: (string | number)[]): void {
 }
 
 /**
- * Parses a JSON text (RFC 8259), and refuses texts that JSON readers disagree about (RFC 7493), with members that occur
- * twice or lone surrogates, and texts that are nested deeper than `maxDepth`.
+ * Parses a JSON text (RFC 8259). Rejects texts that JSON readers interpret differently (RFC 7493), with repeated
+ * members or lone surrogates, and texts that are nested deeper than `maxDepth`.
  *
- * Most texts are as `JSON.stringify` writes them, but for whitespace. Writing the value again proves it, and then every
- * part can be written again as well; only other texts are scanned for repeated members and for where their parts are.
+ * Most texts equal the output of `JSON.stringify`, except for whitespace. Formatting the value again proves this, and
+ * then every part can be formatted again as well. Only other texts are scanned for repeated members and for the
+ * locations of their parts.
  */
 export function parseJson(text: string, maxDepth: number): JsonText {
   const depth = depthAtMost(text, maxDepth);

@@ -1,11 +1,11 @@
 import { nearest } from "./nearest.ts";
 
-/** The names of options, which the type of the options makes complete. */
+/** The names of all options; the type of the options makes the list complete. */
 export type OptionNames<Options> = Readonly<Record<keyof Options, true>>;
 
 /**
- * Throws a TypeError for an option that `function` does not have: it would be ignored, and what it was meant to prevent
- * would happen. The values of `known` do not matter.
+ * Throws a TypeError for an option that the function does not have: a misspelled option would be ignored without
+ * notice. The values of `known` do not matter.
  */
 export function refuseUnknownOptions(called: string, options: unknown, known: object): void {
   if (typeof options !== "object" || options === null) {

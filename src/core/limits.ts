@@ -1,23 +1,26 @@
 /**
- * Every bound Kilde puts on what it takes and holds. Each is a setting of the same name
- * (`kilde.config.ts`: `limits.eventBytes`, environment: `KILDE_LIMIT_EVENT_BYTES`).
+ * All limits of Kilde. Each is a setting of the same name (`kilde.config.ts`: `limits.eventBytes`, environment:
+ * `KILDE_LIMIT_EVENT_BYTES`).
  */
 export interface Limits {
   /** Largest `data` of one event, in bytes of JSON text. */
   readonly eventBytes: number;
-  /** Largest request body, in bytes. Refused before it is buffered. */
+  /** Largest request body, in bytes. A larger one is rejected before it is buffered. */
   readonly bodyBytes: number;
-  /** Most bytes of request bodies that are held at once; further bodies are refused until some have been answered. */
+  /** Most bytes of request bodies in memory at once; further bodies are rejected until others were answered. */
   readonly bodiesBytes: number;
-  /** How long a request body may take to arrive, in milliseconds. */
+  /** Longest time for a request body to arrive, in milliseconds. */
   readonly bodyTimeoutMs: number;
-  /** Most bytes of answers that are held at once because clients have not read them yet. */
+  /** Most bytes of answers in memory at once that clients have not read yet. */
   readonly answersBytes: number;
-  /** How long a client may read nothing of an answer that waits for it, in milliseconds; then it is disconnected. */
+  /**
+   * Longest time without progress of a client that has an answer to read, in milliseconds; then the server
+   * disconnects it.
+   */
   readonly answerTimeoutMs: number;
   /** Most events in one append or transaction. */
   readonly eventsPerAppend: number;
-  /** Most events or streams in one page; a larger `limit` is refused. */
+  /** Most events or streams in one page; a larger `limit` is rejected. */
   readonly pageEvents: number;
   /** Most bytes of event JSON in one page; a page that reaches it ends early. */
   readonly pageBytes: number;
@@ -31,27 +34,33 @@ export interface Limits {
   readonly jsonDepth: number;
   /** Longest idempotency key, in bytes of UTF-8. */
   readonly idempotencyKeyBytes: number;
-  /** How long an idempotency key is remembered, in seconds. */
+  /** Time after which an idempotency key expires, in seconds. */
   readonly idempotencySeconds: number;
   /** Most requests that may follow a log at the same time (long-poll and server-sent events). */
   readonly followers: number;
   /** Longest long-poll, in milliseconds. */
   readonly timeoutMs: number;
-  /** How long a read waits for a replica to have what it has to be answered from, in milliseconds. */
+  /** Longest wait of a read for a replica to reach a required position, in milliseconds. */
   readonly replicaWaitMs: number;
-  /** Most appends that may wait for a commit; more are refused until some are done. */
+  /** Most appends that may wait for a commit; more are rejected until some are done. */
   readonly waitingAppends: number;
-  /** Most consumers of one log that name themselves. */
+  /** Most named consumers of one log. */
   readonly consumers: number;
-  /** How long after it last read a consumer still counts as one, in seconds: its feed is not retired. */
+  /** Time for which a consumer counts as active after its last read, in seconds: its feed cannot be retired. */
   readonly consumerSeconds: number;
   /** Most webhook subscriptions. */
   readonly subscriptions: number;
-  /** Number of blocked subjects of one subscription from which on the server's log warns; others never wait for them. */
+  /**
+   * Number of blocked subjects of one subscription from which the server logs a warning. Other subjects are delivered
+   * regardless.
+   */
   readonly blockedSubjects: number;
   /** Longest `Retry-After` of an endpoint that is honored, in seconds; a longer one counts as this. */
   readonly retryAfterSeconds: number;
-  /** How long HTTP caches may keep a page whose URL names its erasure generation, in seconds; 0: not at all. */
+  /**
+   * Longest time for which HTTP caches may keep a page whose URL names its erasure generation, in seconds; 0: not at
+   * all.
+   */
   readonly cacheSeconds: number;
   /** Most tenants of one process. */
   readonly tenants: number;
@@ -87,10 +96,10 @@ export const DEFAULT_LIMITS: Limits = {
 };
 
 /**
- * Most bytes of one event, data and metadata, on a libSQL server: it takes no value above 5,000,000 bytes, and an event
- * is written within a text, where each of its bytes may take two.
+ * Most bytes of one event, data and metadata, on a libSQL server: the server accepts no value above 5,000,000 bytes,
+ * and an event is written within a text, where each of its bytes may take two.
  */
 export const SERVER_EVENT_BYTES = 2_400_000;
 
-/** Events in a page when the request states no `limit`. */
+/** Default `limit` of a page of events. */
 export const DEFAULT_PAGE_EVENTS = 1_000;

@@ -1,4 +1,4 @@
-/** How many characters to insert, delete, replace, or swap with the next one (Damerau). */
+/** Number of characters to insert, delete, replace, or swap with the next one (Damerau distance). */
 function distance(from: string, to: string): number {
   const rows: number[][] = [Array.from({ length: to.length + 1 }, (_, column) => column)];
   const at = (line: number, column: number) => rows[line]?.[column] ?? 0;
@@ -19,9 +19,9 @@ function distance(from: string, to: string): number {
   return at(from.length, to.length);
 }
 
-/** The name that was probably meant; null when none is near. */
+/** The name nearest to a misspelled one; null when none is near. */
 export function nearest(written: string, names: readonly string[]): string | null {
-  // Long names are no slips of the pen, and would take long to compare.
+  // Long names are not typos, and comparing them would take long.
   if (written.length > 40) return null;
   const [best] = names
     .map((name) => ({ name, edits: distance(written.toLowerCase(), name.toLowerCase()) }))

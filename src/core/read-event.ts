@@ -10,7 +10,7 @@ import {
 import { eventIdOf } from "./cursor.ts";
 import { ERASED_TYPE } from "./event.ts";
 
-/** What is known about an event besides its data; further members are free, and any JSON. */
+/** Metadata of an event. Free members may hold any JSON. */
 export interface Metadata {
   readonly correlationId?: string;
   readonly causationId?: string;
@@ -20,27 +20,27 @@ export interface Metadata {
   readonly [member: string]: unknown;
 }
 
-/** An event as it was read. */
+/** An event that was read from a log. */
 export interface KildeEvent<Data = unknown> {
   /** Its position in the log as text. */
   readonly id: string;
   /**
-   * What to store and give as `lastEventId` to read on from here: `<position>-<identity of the log>`. After a restore of
-   * the server, reading on fails with `log-restored` where the log no longer has this event. The bare `id` is accepted
-   * as well, and cannot be checked.
+   * The cursor to store and pass as `lastEventId` to continue after this event: `<position>-<identity of the log>`.
+   * After a restore of the server, the next read fails with `log-restored` if the log no longer has this event. The
+   * bare `id` is accepted as well, but cannot show a restore.
    */
   readonly cursor: string;
-  /** Identity of the log, which a restore of the server changes; absent from a server that gives none. */
+  /** Identity of the log, which a restore of the server changes; absent when the server sends none. */
   readonly logIdentity?: string;
-  /** 1-based and gapless in the log, but for events that were truncated. */
+  /** 1-based and gapless in the log, except for truncated events. */
   readonly position: number;
   readonly subject: string;
   /** 1-based and gapless in the stream. */
   readonly version: number;
   readonly type: string;
-  /** When it happened (RFC 3339), or else when it was recorded. */
+  /** Time of the event (RFC 3339); the time of recording when the producer stated none. */
   readonly time: string;
-  /** When the log took it. */
+  /** Time of recording. */
   readonly recordedTime: string;
   /** Absent for an event without data. */
   readonly data: Data;
@@ -50,14 +50,14 @@ export interface KildeEvent<Data = unknown> {
    * event that was appended as a CloudEvent has its own id and source as `originid` and `originsource`.
    */
   readonly attributes: Readonly<Record<string, AttributeValue>>;
-  /** True for the tombstone of a stream that was erased; `reason` says why. */
+  /** True for the tombstone of an erased stream; `reason` holds the reason. */
   readonly erased: boolean;
   readonly reason?: string;
-  /** Of an event of a feed: position in the event log of the event it was projected from. */
+  /** Position in the event log of the event that this event of a feed was projected from. */
   readonly projectedFrom?: number;
 }
 
-/** A CloudEvent as the server writes it. */
+/** A CloudEvent as the server sends it. */
 export interface WireEvent {
   readonly id: string;
   readonly logidentity?: string;
@@ -77,7 +77,7 @@ export interface WireEvent {
   readonly data?: unknown;
 }
 
-/** Never throws: an event whose attribute `metadata` is not the JSON text of an object has it among its attributes. */
+/** Never throws: an attribute `metadata` that is not the JSON text of an object stays among the attributes. */
 function metadataOf(event: WireEvent): Metadata {
   const { correlationid, causationid, traceparent, tracestate, metadata } = event;
   return {
@@ -89,7 +89,7 @@ function metadataOf(event: WireEvent): Metadata {
   };
 }
 
-/** Attributes that are not told in another member of an event that was read. */
+/** Attributes that no other member of an event holds. */
 export function furtherAttributes(event: WireEvent): Readonly<Record<string, AttributeValue>> {
   const further = Object.entries(event).filter(([name, value]) => {
     if (PLACED_ATTRIBUTES.has(name) || isKildeAttribute(name)) return false;
@@ -102,7 +102,7 @@ export function furtherAttributes(event: WireEvent): Readonly<Record<string, Att
 
 const POSITION = /^\d+$/;
 
-/** Metadata and attributes are made when they are asked for: most readers of an event never do. */
+/** Metadata and attributes are parsed at the first access: most readers of an event never access them. */
 class ReadEvent implements KildeEvent {
   readonly id: string;
   readonly position: number;
@@ -150,6 +150,6 @@ class ReadEvent implements KildeEvent {
 }
 
 export function eventOf<Data>(wire: WireEvent): KildeEvent<Data> {
-  // What `data` holds is the caller's claim: the log takes any JSON.
+  // The caller states the type of `data`; the log accepts any JSON.
   return new ReadEvent(wire) as KildeEvent<Data>;
 }

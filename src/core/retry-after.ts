@@ -24,13 +24,13 @@ function fieldsOf(text: string, nowMs: number): Fields | null {
   const rfc850 = RFC_850.exec(text);
   if (rfc850 === null) return null;
   const [, day = "", month = "", short = "", ...time] = rfc850;
-  // A year that would be more than 50 years ahead is the last one in the past with these digits.
+  // RFC 9110: a two-digit year more than 50 years ahead is in the past.
   const thisYear = new Date(nowMs).getUTCFullYear();
   const year = Math.floor(thisYear / 100) * 100 + Number(short);
   return [day, month, String(year > thisYear + FIFTY_YEARS ? year - 100 : year), ...time];
 }
 
-/** The time of an HTTP date in milliseconds since 1970; null for anything else. */
+/** Parses an HTTP date into milliseconds since 1970; null for any other text. */
 function httpDateMs(text: string, nowMs: number): number | null {
   const fields = fieldsOf(text, nowMs);
   if (fields === null) return null;
@@ -41,15 +41,18 @@ function httpDateMs(text: string, nowMs: number): number | null {
 }
 
 export interface RetryAfterOptions {
-  /** The answer's `Date`. A date is taken relative to it, so that clocks that differ do not matter. */
+  /**
+   * The answer's `Date` header. A date in `Retry-After` is relative to it, so that a difference between the clocks
+   * does not matter.
+   */
   readonly date?: string | null | undefined;
-  /** The time of this machine, for an answer without a `Date`. */
+  /** Time of this machine, used for an answer without a `Date`. */
   readonly nowMs: number;
-  /** The longest wait that is honored, in milliseconds. */
+  /** Upper bound of the result, in milliseconds. */
   readonly mostMs: number;
 }
 
-/** How long an answer asks to wait, in milliseconds; null when it has no `Retry-After`, or one of neither form. */
+/** Parses `Retry-After` into milliseconds to wait; null when the answer has none or an invalid one. */
 export function retryAfterMs(
   value: string | null | undefined,
   { date, nowMs, mostMs }: RetryAfterOptions,

@@ -1,7 +1,7 @@
 import type { Clock } from "./clock.ts";
 import { sleep } from "./timer.ts";
 
-/** The runtime's own time, on any runtime that has `fetch`. */
+/** The real clock, in any runtime that has `fetch`. */
 export const runtimeClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),

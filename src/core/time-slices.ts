@@ -1,21 +1,21 @@
 import type { Clock } from "./clock.ts";
 
-/** What work of one kind may take of one turn of the event loop, in milliseconds. */
+/** Longest time that work of one kind may use per iteration of the event loop, in milliseconds. */
 const SLICE_MS = 5;
 
 /**
- * The end of a turn is waited for from so much work on. Less is counted for later turns as well, whose slices are shorter
- * by it: a timer for each small read would cost a tenth of the read.
+ * The work waits for the next iteration of the event loop once it has used this much, in milliseconds. Smaller
+ * amounts are carried over and shorten later slices: a timer for each small read would cost a tenth of the read.
  */
 const UNNOTICED_MS = 1;
 
 /**
- * Work that blocks the thread while it runs, such as reading an embedded database or parsing a body. When it has used up
- * its slice of a turn of the event loop, further work waits for the next turn, in order. A thousand requests that arrive
- * together would hold up everything else until the last of them is done.
+ * Limits work that blocks the thread, such as reading an embedded database or parsing a body. When the work has used
+ * up its slice of an iteration of the event loop, further work waits for the next iteration, in order. Otherwise, a
+ * thousand requests that arrive together would block everything else until the last of them is done.
  */
 export interface TimeSlices {
-  /** Runs work that blocks; it is over when it returns. */
+  /** Runs blocking work, which is complete when it returns. */
   run<Result>(work: () => Result): Result | Promise<Awaited<Result>>;
 }
 
@@ -52,7 +52,7 @@ export function createTimeSlices(clock: Clock): TimeSlices {
   };
 
   return {
-    // Those who wait already come first.
+    // Earlier waiters run first.
     run: (work) => (spentMs < SLICE_MS && waiting === 0 ? runNow(work) : runLater(work)),
   };
 }

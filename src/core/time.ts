@@ -1,12 +1,12 @@
-/*
- * Times that others give are compared with recorded times as text. Recorded times are UTC with milliseconds and a year of
- * four digits, so their order as text is their order in time; this gives other times the same form.
+/**
+ * Times from requests are compared with recorded times as text. Recorded times are UTC with milliseconds and a
+ * four-digit year, so their text order is their time order; this module converts other times to that form.
  */
 
 const EARLIEST = "0000-01-01T00:00:00.000Z";
 const LATEST = "9999-12-31T23:59:59.999Z";
 
-/** Digits of a fraction of a second beyond its milliseconds. */
+/** Digits of a fraction of a second after the milliseconds. */
 const BEYOND_MS = /\.\d{3}(\d+)/;
 
 function inForm(ms: number): string {
@@ -15,7 +15,8 @@ function inForm(ms: number): string {
 }
 
 /**
- * The latest time in the form of recorded times that is not after a time of RFC 3339: `recorded <= latestRecorded(time)`.
+ * The latest time in the form of recorded times that is not after an RFC 3339 time: `recorded <=
+ * latestRecorded(time)`.
  *
  * @example latestRecorded("2026-01-31T14:00:00.0009+02:00") // "2026-01-31T12:00:00.000Z"
  */
@@ -24,8 +25,8 @@ export function latestRecorded(time: string): string {
 }
 
 /**
- * The earliest time in the form of recorded times that is not before a time of RFC 3339:
- * `recorded >= earliestRecorded(time)`.
+ * The earliest time in the form of recorded times that is not before an RFC 3339 time: `recorded >=
+ * earliestRecorded(time)`.
  *
  * @example earliestRecorded("2026-01-31T14:00:00.0009+02:00") // "2026-01-31T12:00:00.001Z"
  */

@@ -1,14 +1,14 @@
-/*
- * The only place in the product that starts a timer (`test//architecture.test.ts` holds that). A timer of the
- * runtime holds at most 2^31 - 1 ms and fires at once for anything longer, so that a loop which waits spins.
+/**
+ * The only file that starts timers (`test/architecture.test.ts` enforces this). A timer of the runtime holds at most
+ * 2^31 - 1 ms and fires at once for a longer wait, so that a loop which waits would spin.
  */
 
 /** Longest wait that one timer of the runtime can hold: 24.8 days. */
 export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * Resolves after `ms`, or at once when the signal aborts. A wait longer than one timer can hold is split, so any wait
- * is safe, also `Infinity`. Never rejects, except with a RangeError for `NaN`, which is a fault of the caller.
+ * Resolves after `ms`, or at once when the signal aborts. Splits a wait that is longer than one timer can hold, so
+ * any wait is safe, also `Infinity`. Never rejects, except with a RangeError for `NaN`, which is a bug of the caller.
  */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   if (Number.isNaN(ms)) return Promise.reject(new RangeError("A wait must be a number of milliseconds"));

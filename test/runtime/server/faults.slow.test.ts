@@ -61,7 +61,7 @@ function expectUnknown({ status, body, waitedMs }: Answer): void {
   expect(status).toBe(503);
   expect(body).toMatchObject({
     type: "/problems/storage-unavailable",
-    remedy: expect.stringContaining("may have gone through"),
+    remedy: expect.stringContaining("may have succeeded"),
   });
   expect(waitedMs).toBeLessThan(WRITE_DEADLINE_MS + SLACK_MS);
 }

@@ -311,7 +311,7 @@ describe("a worker, in Deno on a libSQL server", () => {
         await sqld.stop();
       }
     },
-    30_000,
+    60_000,
   );
 });
 

@@ -3,6 +3,9 @@ import { join } from "node:path";
 
 import { openDatabase } from "../../src/storage/open.ts";
 import { cleanUp, emptyFolder, FROM_SOURCE, jsonLines, launch, run, serve } from "./support.ts";
+import { runsOn } from "../support/tested-on.ts";
+
+runsOn(["file", "sqld"]);
 
 cleanUp();
 

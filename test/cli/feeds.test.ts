@@ -8,6 +8,9 @@ cleanUp();
 const CONFIG = `
 import { defineConfig, defineFeed } from "kilde";
 import { z } from "zod";
+import { runsOn } from "../support/tested-on.ts";
+
+runsOn(["file", "sqld"]);
 
 const events = { Submitted: z.object({ amount: z.number() }), Paid: z.object({ amount: z.number() }) };
 const v1 = defineFeed({
@@ -186,7 +189,7 @@ event 3        DeclarationPaid @1  DeclarationPaid @2
     servers: { kilde: { host: new URL(server.url).host } },
     channels: { "declarations.v1": {}, "declarations.v2": {}, "paid.v1": {} },
   });
-}, 30_000);
+});
 
 test("serve refuses a published contract that has changed otherwise than by growing", async () => {
   const cwd = await project();
@@ -209,7 +212,7 @@ test("serve refuses a published contract that has changed otherwise than by grow
   expect(stderr).toContain("make it in a new version, such as 2, beside this one");
   await Bun.write(join(cwd, "kilde.config.ts"), CONFIG);
   expect((await (await serve(cwd)).stop()).exitCode).toBe(0);
-}, 30_000);
+});
 
 test("feeds lists what a server has; retire and resume say what became of it", async () => {
   const cwd = await project();
@@ -239,7 +242,7 @@ test("feeds lists what a server has; retire and resume say what became of it", a
   expect(retired.stdout).toStartWith("declarations/v1 is retired.");
   const rebuilt = await kilde(["feeds", "rebuild", "declarations", "v2"]);
   expect(rebuilt.stderr).toContain("is published");
-}, 30_000);
+});
 
 test("read, follow and export take a feed, under a name that consumers lists", async () => {
   const { kilde } = await serve(await project());

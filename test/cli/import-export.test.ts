@@ -4,6 +4,9 @@ import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 
 import { cleanUp, emptyFolder, FROM_SOURCE, jsonLines, launch, run, type Served, serve } from "./support.ts";
+import { runsOn } from "../support/tested-on.ts";
+
+runsOn(["file", "sqld"]);
 
 cleanUp();
 
@@ -311,7 +314,7 @@ describe("export", () => {
       const more = await server.kilde(["export", file, "--resume", "--json"]);
       expect(JSON.parse(more.stdout)).toMatchObject({ events: 1, position: 3_501 });
       expect(jsonLines(await content())).toHaveLength(3_501);
-    }, 30_000);
+    });
   }
 
   test("replaces no file, and resumes only its own", async () => {

@@ -2,7 +2,10 @@ import { afterEach, expect, test } from "bun:test";
 import { receive, type ReceivedEvent } from "kilde/webhook";
 
 import { generateSecret, parseSecret, publicKeyOf } from "../../src/webhooks/signing/secret.ts";
+import { runsOn } from "../support/tested-on.ts";
 import { cleanUp, emptyFolder, launch, run, serve } from "./support.ts";
+
+runsOn(["file", "sqld"]);
 
 cleanUp();
 
@@ -85,7 +88,7 @@ test("forwards events as signed webhooks, in order, and again until they are tak
   expect(output.text()).toMatch(/^500 {2}2 {2}a@2 {2}X {2}\(\d+ ms\), attempt 1; again in \d+ ms$/m);
   expect(output.text()).toMatch(/^204 {2}4 {2}b@2 {2}Y {2}\(\d+ ms\)$/m);
   expect(await new Response(child.stderr).text()).toBe("");
-}, 20_000);
+});
 
 test("misses nothing while it is not running, whether it was stopped or killed", async () => {
   const server = await serve(emptyFolder());
@@ -122,7 +125,7 @@ test("misses nothing while it is not running, whether it was stopped or killed",
   fourth.kill("SIGTERM");
   await fourth.exited;
   expect(hook.taken.slice(3).map(({ id }) => id)).toEqual(hook.taken.slice(0, 3).map(({ id }) => id));
-}, 30_000);
+});
 
 test("of a selection, tells the version before in it, also after a restart", async () => {
   const server = await serve(emptyFolder());
@@ -156,11 +159,12 @@ test("of a selection, tells the version before in it, also after a restart", asy
   second.kill("SIGTERM");
   await second.exited;
   expect(versions(hook.taken)).toEqual(["user-1@2<0", "user-1@4<2", "user-1@6<4"]);
-}, 30_000);
+});
 
 const FEED = `
 import { defineConfig, defineFeed } from "kilde";
 import { z } from "zod";
+
 export default defineConfig({
   feeds: [
     defineFeed({
@@ -196,7 +200,7 @@ test("forwards a feed, with the cursor among the feed's consumers", async () => 
   expect(await child.exited).toBe(0);
   const { stdout } = await server.kilde(["consumers", "--feed", "names/v1", "--json"]);
   expect(JSON.parse(stdout)).toMatchObject({ consumer: "listen", committed: 1 });
-}, 20_000);
+});
 
 test("waits for a receiver that is not there yet, and for a server that restarts", async () => {
   const cwd = emptyFolder();
@@ -232,7 +236,7 @@ test("waits for a receiver that is not there yet, and for a server that restarts
   expect(taken).toEqual(["X", "Y"]);
   child.kill("SIGTERM");
   expect(await child.exited).toBe(0);
-}, 30_000);
+});
 
 test.each([
   [["--forward", "ftp://a.test/"], /forward: "ftp:\/\/a\.test\/" must be an http/],

@@ -3,8 +3,10 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { jsonPost, type WireEvent } from "../support/app.ts";
-import { TESTED_ON } from "../support/tested-on.ts";
+import { runsOn, TESTED_ON } from "../support/tested-on.ts";
 import { cleanUp, emptyFolder, jsonLines, run, serve } from "./support.ts";
+
+runsOn(["file", "sqld"]);
 
 cleanUp();
 

@@ -4,6 +4,9 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 
 import { cleanUp, emptyFolder, jsonLines, serve } from "./support.ts";
+import { runsOn } from "../support/tested-on.ts";
+
+runsOn(["file", "sqld"]);
 
 cleanUp();
 

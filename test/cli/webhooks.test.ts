@@ -5,6 +5,9 @@ import type { Subscription } from "../../src/client/subscription-types.ts";
 import { TEST_SECRET_KEY } from "../support/app.ts";
 import { SECRET } from "../webhooks/receive/support.ts";
 import { cleanUp, emptyFolder, jsonLines, run, serve, type Served } from "./support.ts";
+import { runsOn } from "../support/tested-on.ts";
+
+runsOn(["file", "sqld"]);
 
 cleanUp();
 
@@ -126,7 +129,7 @@ test("a subscription's life", async () => {
   expect(await webhooks(server, "resume", id)).toBe(`${id} is active, at position 4.\n`);
   expect(await webhooks(server, "delete", id)).toBe(`${id} is deleted.\n`);
   expect(jsonLines(await webhooks(server, "list", "--json"))).toEqual([]);
-}, 30_000);
+});
 
 test("changes what is stated, and as JSON all of it is told", async () => {
   const server = await start();
@@ -175,7 +178,7 @@ test("changes what is stated, and as JSON all of it is told", async () => {
   const pair = await webhooks(server, "create", "/events", "https://example.org/hook", "--ed25519");
   expect(pair).toMatch(/its public key\):\nwhpk_/);
   expect(pair).not.toContain("whsk_");
-}, 30_000);
+});
 
 test("a test tells what became of it, also by the exit code", async () => {
   const server = await start();
@@ -190,7 +193,7 @@ test("a test tells what became of it, also by the exit code", async () => {
   const asJson = await server.kilde(["webhooks", "test", id, "--json"]);
   expect(asJson.exitCode).toBe(1);
   expect(JSON.parse(asJson.stdout)).toMatchObject({ acknowledged: false, error: "status 503" });
-}, 20_000);
+});
 
 test("what the server refuses is told with what to do", async () => {
   const server = await start();
@@ -210,7 +213,7 @@ test("what the server refuses is told with what to do", async () => {
   const { exitCode, stderr } = await keyless.kilde(["webhooks", "create", "/events", "https://example.org/"]);
   expect(exitCode).toBe(1);
   expect(stderr).toContain("KILDE_SECRET_KEYS=k1:");
-}, 30_000);
+});
 
 test.each([
   [["create", "/events"], /missing required argument 'endpoint'/],

@@ -11,6 +11,9 @@ import {
   UnreadableEventError,
 } from "../../src/client/index.ts";
 import { openApp, type TestApp } from "../support/app.ts";
+import { runsOn } from "../support/tested-on.ts";
+
+runsOn(["file", "sqld", "worker"]);
 
 const URL = "http://kilde.test";
 

@@ -8,6 +8,9 @@ import {
   createClient,
   KildeUnreachableError,
 } from "../../src/client/index.ts";
+import { runsOn } from "../support/tested-on.ts";
+
+runsOn(["file", "sqld"]);
 
 /** Long enough for a request to arrive on a busy machine. */
 const ANSWER_MS = 400;
@@ -273,12 +276,12 @@ describe("connections of the pool that went silent", () => {
     // The next one meets at most one of them.
     await client.findAppend("key");
     expect(failed.length).toBeLessThanOrEqual(2);
-  }, 30_000);
+  });
 
   test("so does a write that is not repeated, once they are suspected", async () => {
     const { client } = await withDeadPool();
     const append = () => client.append("s", { type: "A" }, { idempotencyKey: null });
     expect((await failureOf(append())).isOutcomeUnknown).toBe(true);
     expect((await append()).version).toBe(1);
-  }, 30_000);
+  });
 });

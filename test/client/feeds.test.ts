@@ -6,6 +6,9 @@ import { openApp, type TestApp } from "../support/app.ts";
 import { sketch } from "../support/feeds.ts";
 import { newDatabase } from "../support/new-database.ts";
 import { openProjection } from "../support/projection.ts";
+import { runsOn } from "../support/tested-on.ts";
+
+runsOn(["file", "sqld"]);
 
 const URL = "http://kilde.test";
 const FEED = sketch({ name: "orders", version: 2 });

@@ -5,6 +5,9 @@ import { createCommandHandler } from "kilde/decider";
 import { createKilde } from "kilde/embed";
 import { consent, receive } from "kilde/webhook";
 import { createWorker } from "kilde/worker";
+import { runsOn } from "../support/tested-on.ts";
+
+runsOn(["file", "sqld"]);
 
 const url = "http://127.0.0.1:1";
 const unreachable = () => Promise.reject(new Error("a request was sent"));

@@ -4,6 +4,9 @@ import { createClient, KildeError } from "../../src/client/index.ts";
 import { createCommandHandler, type Decider } from "../../src/decider/index.ts";
 import { openApp, type TestApp } from "../support/app.ts";
 import { type Lagging, openLagging } from "../support/lagging-replica.ts";
+import { runsOn } from "../support/tested-on.ts";
+
+runsOn(["file", "sqld"]);
 
 /* A client whose reads are answered from a replica that is behind. */
 

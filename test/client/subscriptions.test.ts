@@ -2,6 +2,9 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 
 import { type Client, createClient, type KildeError } from "../../src/client/index.ts";
 import { openApp, type TestApp } from "../support/app.ts";
+import { runsOn } from "../support/tested-on.ts";
+
+runsOn(["file", "sqld"]);
 
 const HOOK = "https://hooks.example.org/kilde";
 
@@ -85,7 +88,7 @@ test("more than a page of them", async () => {
   const made = await Promise.all(Array.from({ length: 1_001 }, create));
   const listed = (await all(client.subscriptions.list())).map(({ subscription }) => subscription);
   expect(listed).toEqual(made.toSorted());
-}, 20_000);
+});
 
 test("only what does no harm is repeated when the answer is lost", async () => {
   const { subscription: id } = await client.subscriptions.create({ source: "/events", url: HOOK });

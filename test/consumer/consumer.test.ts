@@ -8,6 +8,9 @@ import { sketch } from "../support/feeds.ts";
 import { newDatabase } from "../support/new-database.ts";
 import { openProjection } from "../support/projection.ts";
 import { type Effects, libsqlEffects, memoryEffects, network, quickConsumer, until, URL } from "./support.ts";
+import { runsOn } from "../support/tested-on.ts";
+
+runsOn(["memory", "sqld"]);
 
 const FEED = sketch({ name: "orders", version: 2 });
 

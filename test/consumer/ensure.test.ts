@@ -7,6 +7,9 @@ import { openApp, type TestApp } from "../support/app.ts";
 import { sketch } from "../support/feeds.ts";
 import { newDatabase } from "../support/new-database.ts";
 import { libsqlEffects, network, quickConsumer, until } from "./support.ts";
+import { runsOn } from "../support/tested-on.ts";
+
+runsOn(["memory", "sqld"]);
 
 const FEED = sketch({ name: "users", version: 1 });
 

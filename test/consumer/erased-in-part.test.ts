@@ -8,6 +8,9 @@ import { counted, sketch } from "../support/feeds.ts";
 import { newDatabase } from "../support/new-database.ts";
 import { openProjection } from "../support/projection.ts";
 import { type Effects, libsqlEffects, memoryEffects, network, quickConsumer, until } from "./support.ts";
+import { runsOn } from "../support/tested-on.ts";
+
+runsOn(["memory", "sqld"]);
 
 /** What a consumer does when some events of a subject of a re-keyed feed were erased. */
 

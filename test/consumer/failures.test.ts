@@ -18,6 +18,9 @@ import {
 import { runtimeClock } from "../../src/core/runtime-clock.ts";
 import { openApp, type TestApp } from "../support/app.ts";
 import { libsqlEffects, memoryEffects, network, quickConsumer, until, URL } from "./support.ts";
+import { runsOn } from "../support/tested-on.ts";
+
+runsOn(["memory", "sqld"]);
 
 let app: TestApp;
 let net: ReturnType<typeof network>;

@@ -5,8 +5,10 @@ import { openApp, type TestApp } from "../support/app.ts";
 import { sketch } from "../support/feeds.ts";
 import { openProjection } from "../support/projection.ts";
 import { openRestorable, type Restorable } from "../support/restorable.ts";
-import { testInProcess } from "../support/tested-on.ts";
+import { runsOn, testInProcess } from "../support/tested-on.ts";
 import { memoryEffects, network, quickConsumer, until } from "./support.ts";
+
+runsOn(["memory", "sqld"]);
 
 /* Versions of a feed of which the new one publishes less than the old one, and a server that is restored after a switch. */
 

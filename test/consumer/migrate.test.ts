@@ -6,8 +6,10 @@ import { openApp, type TestApp } from "../support/app.ts";
 import { sketch } from "../support/feeds.ts";
 import { newDatabase } from "../support/new-database.ts";
 import { openProjection } from "../support/projection.ts";
-import { TESTED_ON } from "../support/tested-on.ts";
+import { runsOn, TESTED_ON } from "../support/tested-on.ts";
 import { libsqlEffects, network, quickConsumer, until } from "./support.ts";
+
+runsOn(["memory", "sqld"]);
 
 /** One event for each. */
 const V1 = sketch({ name: "orders", version: 1 });

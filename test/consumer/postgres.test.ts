@@ -12,6 +12,9 @@ import { freePort, openSandbox, type Sandbox } from "../bench/sandbox.ts";
 import { openApp } from "../support/app.ts";
 import { actions, simulate } from "./simulation.ts";
 import { network, quickConsumer, until } from "./support.ts";
+import { runsOn } from "../support/tested-on.ts";
+
+runsOn(["memory", "sqld"]);
 
 const RUNS = Number(process.env["PROPERTY_RUNS"] ?? 15);
 
@@ -135,7 +138,7 @@ test("transactions that lock each other's subjects both succeed, and their work 
   await Promise.all([cross(0, "a", "b"), cross(1, "b", "a")]);
   expect(attempts.toSorted((a, b) => a - b)).toEqual([1, 2]);
   expect(await effects.read()).toEqual({ a: ["locked"], b: ["locked"] });
-}, 30_000);
+});
 
 test("a handler that waits for another consumer on the same store is refused, and takes no connection", async () => {
   if (postgres === null) return;
@@ -155,4 +158,4 @@ test("a handler that waits for another consumer on the same store is refused, an
   expect(cards.status().blocked[0]?.failure?.message).toContain("Do it outside of handlers");
   await cards.stop();
   await app.close();
-}, 30_000);
+});

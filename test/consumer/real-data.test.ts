@@ -5,6 +5,9 @@ import { join } from "node:path";
 import { createConsumer, eventLog } from "../../src/consumer/index.ts";
 import { cleanUp, emptyFolder, serve } from "../cli/support.ts";
 import { libsqlEffects, until } from "./support.ts";
+import { runsOn } from "../support/tested-on.ts";
+
+runsOn(["memory", "sqld"]);
 
 cleanUp();
 

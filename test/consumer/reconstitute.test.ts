@@ -4,6 +4,9 @@ import { type Consumer, eventLog, type Reconstitution } from "../../src/consumer
 import { createClient, type KildeEvent } from "../../src/client/index.ts";
 import { openApp, type TestApp } from "../support/app.ts";
 import { libsqlEffects, network, quickConsumer, until, URL } from "./support.ts";
+import { runsOn } from "../support/tested-on.ts";
+
+runsOn(["memory", "sqld"]);
 
 const STREAMS = 25;
 

@@ -10,8 +10,10 @@ import {
   type MemoryTransaction,
 } from "../../src/consumer/index.ts";
 import { openRestorableApp, type RestorableApp } from "../support/restorable-app.ts";
-import { testInProcess } from "../support/tested-on.ts";
+import { runsOn, testInProcess } from "../support/tested-on.ts";
 import { memoryEffects, network, quickConsumer, until, URL } from "./support.ts";
+
+runsOn(["memory", "sqld"]);
 
 let server: RestorableApp;
 let net: ReturnType<typeof network>;

@@ -14,6 +14,9 @@ import { createClient } from "../../src/client/index.ts";
 import { openApp, type TestApp } from "../support/app.ts";
 import { sketch } from "../support/feeds.ts";
 import { network, quickConsumer, until, URL } from "./support.ts";
+import { runsOn } from "../support/tested-on.ts";
+
+runsOn(["memory", "sqld"]);
 
 let app: TestApp;
 let net: ReturnType<typeof network>;

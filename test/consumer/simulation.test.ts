@@ -4,6 +4,9 @@ import fc from "fast-check";
 
 import { actions, simulate } from "./simulation.ts";
 import { libsqlEffects, memoryEffects } from "./support.ts";
+import { runsOn } from "../support/tested-on.ts";
+
+runsOn(["memory", "sqld"]);
 
 const RUNS = Number(process.env["PROPERTY_RUNS"] ?? 60);
 

@@ -13,6 +13,9 @@ import {
 import { file, memory, threadedFile } from "../support/app.ts";
 import { startServer } from "../support/process.ts";
 import { nodeOf, openCluster, withCluster } from "../support/store.ts";
+import { runsOn } from "../support/tested-on.ts";
+
+runsOn(["memory", "sqld"]);
 
 /*
  * Every event says what its command was decided on: the number and the sum of the events before it. So an event that

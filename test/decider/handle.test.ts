@@ -4,6 +4,9 @@ import { createCommandHandler, type Decider, KildeError } from "../../src/decide
 import { openApp, type TestApp } from "../support/app.ts";
 import { account } from "./account.ts";
 import { all, lostAnswer, watchedClient, type WatchedClient } from "./support.ts";
+import { runsOn } from "../support/tested-on.ts";
+
+runsOn(["memory", "sqld", "worker"]);
 
 let app: TestApp;
 let watched: WatchedClient;

@@ -9,8 +9,10 @@ import {
   streamSnapshots,
 } from "../../src/decider/index.ts";
 import { openRestorableApp, type RestorableApp } from "../support/restorable-app.ts";
-import { testInProcess } from "../support/tested-on.ts";
+import { runsOn, testInProcess } from "../support/tested-on.ts";
 import { account } from "./account.ts";
+
+runsOn(["memory", "sqld"]);
 
 const URL = "http://kilde.test";
 

@@ -13,6 +13,9 @@ import type { SnapshotStreams } from "../../src/decider/stream-snapshots.ts";
 import { openApp, type TestApp } from "../support/app.ts";
 import { type Account, account, type AccountDecider } from "./account.ts";
 import { all, watchedClient, type WatchedClient } from "./support.ts";
+import { runsOn } from "../support/tested-on.ts";
+
+runsOn(["memory", "sqld", "worker"]);
 
 let app: TestApp;
 let watched: WatchedClient;

@@ -333,7 +333,7 @@ describe("doctor", () => {
       await close();
     }
     expect(repairable).toBeGreaterThan(10);
-  }, 30_000);
+  });
 
   test("has a corruption for every invariant", () => {
     const covered = new Set(CORRUPTIONS.map(([, , check]) => check));

@@ -13,7 +13,9 @@ import { defineFeed } from "../../src/index.ts";
 import { account } from "../decider/account.ts";
 import { all } from "../decider/support.ts";
 import { startSqld } from "../support/sqld.ts";
-import { TESTED_ON } from "../support/tested-on.ts";
+import { runsOn, TESTED_ON } from "../support/tested-on.ts";
+
+runsOn(["memory", "sqld"]);
 
 const opened: (() => Promise<void> | void)[] = [];
 afterEach(async () => {

@@ -78,4 +78,4 @@ test("the consumer that is shown handles what the feed that is shown publishes",
     await consumer.stop();\n`;
   const cwd = await project({ "declarations.ts": asModule(FEED()), "consumer.ts": consumer + after });
   expect(await runProgram(cwd, "consumer.ts")).toBe('[{"declaration":"declaration-1","cents":1250}]\n');
-}, 30_000);
+});

@@ -194,7 +194,7 @@ test("a feed is tested over a file, as shown", async () => {
   const printed = await succeed(blockWith("kilde feeds test"), { server });
   const shown = under("Testing").find(({ language }) => language === "");
   expect(printed.trimEnd()).toBe(shown?.code ?? "");
-}, 30_000);
+});
 
 test("tenants are reached, backed up and restored as shown", async () => {
   const cwd = emptyFolder();
@@ -214,7 +214,7 @@ test("tenants are reached, backed up and restored as shown", async () => {
   await server.stop();
   await run(["-c", "rm data/shop-a.db*"], { cwd, program: ["bash"] });
   await succeed({ ...moving, code: restore }, { server });
-}, 30_000);
+});
 
 afterAll(() => {
   const left = shellBlocks.filter((block) => !ran.has(block.place) && !needsMore(block));

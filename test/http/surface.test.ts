@@ -5,7 +5,9 @@ import type { Database } from "../../src/storage/database.ts";
 import { UNANSWERED } from "../../src/storage/failures.ts";
 import { jsonPost, openApp, type Problem, type TestApp } from "../support/app.ts";
 import { newDatabase } from "../support/new-database.ts";
-import { testInProcess } from "../support/tested-on.ts";
+import { runsOn, testInProcess } from "../support/tested-on.ts";
+
+runsOn(["memory", "sqld", "worker"]);
 
 let app: TestApp;
 beforeAll(async () => {

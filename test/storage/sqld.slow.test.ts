@@ -5,6 +5,10 @@ import { concurrencyTests } from "../log/concurrency.ts";
 import { hasSqld, sqld } from "../support/sqld.ts";
 import { openCluster } from "../support/store.ts";
 import { checkKills } from "../support/kills.ts";
+import { runsOn, testInProcess } from "../support/tested-on.ts";
+
+// Its databases are on a libSQL server in both.
+runsOn(["memory", "worker"]);
 
 const TIMEOUT_MS = 600_000;
 
@@ -18,7 +22,7 @@ describe.skipIf(!hasSqld)("on a libSQL server", () => {
   describe("one store", () => concurrencyTests(() => openCluster(sqld, 1), 5));
   describe("two stores", () => concurrencyTests(() => openCluster(sqld, 2), 5));
 
-  test(
+  testInProcess(
     "kill -9 of two servers under load loses and repeats nothing",
     async () => {
       const { events } = await checkKills("sqld", { servers: 2, rounds: 10 });

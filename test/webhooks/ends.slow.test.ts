@@ -99,7 +99,7 @@ beforeAll(async () => {
   // Appends take the direct way: they are not what is tested.
   const database = openDatabase({ url: sqld.url });
   store = await openTestStore({ database, clock: systemClock, limits: DEFAULT_LIMITS, pollIntervalMs: 100 });
-}, 30_000);
+});
 
 afterAll(async () => {
   if (!hasSqld) return;

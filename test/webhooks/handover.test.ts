@@ -10,6 +10,9 @@ import type { Database } from "../../src/storage/database.ts";
 import { openTestStore } from "../support/open-store.ts";
 import { systemClock } from "../../src/core/system-clock.ts";
 import { newDatabase } from "../support/new-database.ts";
+import { runsOn } from "../support/tested-on.ts";
+
+runsOn(["memory", "sqld"]);
 
 test("who takes over continues from what the last holder stored last, also when that was just before", async () => {
   const database = await newDatabase();

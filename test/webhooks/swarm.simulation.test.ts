@@ -2,6 +2,9 @@ import { expect, test } from "bun:test";
 import { availableParallelism } from "node:os";
 
 import { CALM_WAIT_MS, simulateSwarm, type SwarmResult } from "./swarm.ts";
+import { runsOn } from "../support/tested-on.ts";
+
+runsOn(["memory", "sqld"]);
 
 /** Seeds of the swarm, each a mixture of its own; the slow suite takes 10,000. */
 const SEEDS = Number(process.env["KILDE_SIMULATION_SWARM"] ?? 40);
@@ -11,7 +14,7 @@ const FIRST = Number(process.env["KILDE_SIMULATION_FIRST"] ?? 1);
 /** So many are worth processes of their own, one for each core. */
 const MANY_SEEDS = 400;
 
-const TIMEOUT_MS = 10_000 + SEEDS * 2_000;
+const TIMEOUT_MS = 30_000 + SEEDS * 4_000;
 
 async function simulateElsewhere(first: number, count: number): Promise<SwarmResult[]> {
   const script = new URL("./swarm-process.ts", import.meta.url).pathname;

@@ -15,6 +15,9 @@ import { systemClock } from "../../../src/core/system-clock.ts";
 import { openApp, type TestApp } from "../../support/app.ts";
 import { newDatabase } from "../../support/new-database.ts";
 import { openProjection, type Projection } from "../../support/projection.ts";
+import { runsOn } from "../../support/tested-on.ts";
+
+runsOn(["memory", "sqld"]);
 
 let database: Database;
 let app: TestApp;
@@ -362,7 +365,7 @@ describe("two releases on one database", () => {
       expect(await holder()).toBe("older");
       await running.get("older")?.stop();
       expect(await state(older)).toMatchObject({ head: 13, status: "live" });
-    }, 30_000);
+    });
   }
 });
 

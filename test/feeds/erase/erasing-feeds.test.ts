@@ -8,6 +8,9 @@ import { openApp, type TestApp, type WireEvent } from "../../support/app.ts";
 import { counted, sketch } from "../../support/feeds.ts";
 import { newDatabase } from "../../support/new-database.ts";
 import { openProjection } from "../../support/projection.ts";
+import { runsOn } from "../../support/tested-on.ts";
+
+runsOn(["memory", "sqld"]);
 
 /** What feeds do with an erasure in their source where subjects are not streams. */
 

@@ -13,6 +13,9 @@ import { openApp, type TestApp, type WireEvent } from "../../support/app.ts";
 import { newDatabase } from "../../support/new-database.ts";
 import { counted, sketch } from "../../support/feeds.ts";
 import { openProjection } from "../../support/projection.ts";
+import { runsOn } from "../../support/tested-on.ts";
+
+runsOn(["memory", "sqld"]);
 
 let database: Database;
 let app: TestApp;

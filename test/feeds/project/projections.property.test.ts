@@ -5,6 +5,9 @@ import fc from "fast-check";
 import { copied, counted, sketch } from "../../support/feeds.ts";
 import { actions, program } from "../feed-actions.ts";
 import { checkProjections, type Scenario } from "./projections.ts";
+import { runsOn } from "../../support/tested-on.ts";
+
+runsOn(["memory", "sqld"]);
 
 const RUNS = Number(process.env["PROPERTY_RUNS"] ?? 20);
 

@@ -12,6 +12,9 @@ import { systemClock } from "../../../src/core/system-clock.ts";
 import { openApp, type TestApp } from "../../support/app.ts";
 import { counted, sketch } from "../../support/feeds.ts";
 import { newDatabase } from "../../support/new-database.ts";
+import { runsOn } from "../../support/tested-on.ts";
+
+runsOn(["memory", "sqld"]);
 
 const SLICE_MS = 60_000;
 

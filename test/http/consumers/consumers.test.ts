@@ -11,7 +11,9 @@ import {
 import type { Database, Row } from "../../../src/storage/database.ts";
 import { openApp, type Problem, takeEvents, type TestApp } from "../../support/app.ts";
 import { newDatabase } from "../../support/new-database.ts";
-import { testInProcess } from "../../support/tested-on.ts";
+import { runsOn, testInProcess } from "../../support/tested-on.ts";
+
+runsOn(["memory", "sqld", "worker"]);
 
 interface Consumer {
   readonly consumer: string;

@@ -5,6 +5,9 @@ import { openApp, type Problem, takeEvents, type TestApp, type WireEvent } from 
 import { newDatabase } from "../../support/new-database.ts";
 import { counted, sketch } from "../../support/feeds.ts";
 import { openProjection } from "../../support/projection.ts";
+import { runsOn } from "../../support/tested-on.ts";
+
+runsOn(["memory", "sqld"]);
 
 const OLD = sketch({
   name: "orders",

@@ -8,6 +8,9 @@ import { openApp, type Problem, type TestApp } from "../../support/app.ts";
 import { newDatabase } from "../../support/new-database.ts";
 import { counted, sketch } from "../../support/feeds.ts";
 import { openProjection } from "../../support/projection.ts";
+import { runsOn } from "../../support/tested-on.ts";
+
+runsOn(["memory", "sqld"]);
 
 const OLD = sketch({ name: "orders" });
 const NEW = sketch({ name: "orders", version: 2, project: counted });

@@ -17,8 +17,10 @@ import {
 import { sketch } from "../../support/feeds.ts";
 import { newDatabase } from "../../support/new-database.ts";
 import { openProjection } from "../../support/projection.ts";
-import { TESTED_ON, testInProcess } from "../../support/tested-on.ts";
+import { runsOn, TESTED_ON, testInProcess } from "../../support/tested-on.ts";
 import { PRIVATE, PUBLIC, SECRET } from "../../webhooks/receive/support.ts";
+
+runsOn(["memory", "sqld", "worker"]);
 
 interface Shown {
   readonly subscription: string;

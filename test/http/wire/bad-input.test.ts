@@ -2,7 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
 import { DEFAULT_LIMITS } from "../../../src/core/limits.ts";
 import { jsonPost, openApp, type Problem, type TestApp } from "../../support/app.ts";
-import { testInProcess } from "../../support/tested-on.ts";
+import { runsOn, testInProcess } from "../../support/tested-on.ts";
+
+runsOn(["memory", "sqld", "worker"]);
 
 const LIMITS = {
   eventBytes: 1_000,

@@ -70,7 +70,7 @@ test("a body that does not arrive in time is answered with 408, and its connecti
   }
   await until(async () => (await metric(url, "kilde_body_bytes")) === 0);
   await close();
-}, 30_000);
+});
 
 test("bodies that stand still leave room for others, and make room when they have stood too long", async () => {
   const { url, port, close } = await startBounded({ bodiesBytes: 4 * 1024 * 1024, bodyBytes: 2_000_000 });
@@ -100,7 +100,7 @@ test("bodies that stand still leave room for others, and make room when they hav
   for (const socket of standing) socket.destroy();
   await until(async () => (await metric(url, "kilde_body_bytes")) === 0);
   await close();
-}, 30_000);
+});
 
 test("a body of one-byte chunks is read as any other", async () => {
   const { url, port, close } = await startBounded({});

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
 import { jsonPost, openApp, type Problem, type TestApp, type WireEvent } from "../../support/app.ts";
-import { deployments } from "../../support/deployments.ts";
+import { forEachDeployment } from "../../support/deployments.ts";
 import { testInProcess } from "../../support/tested-on.ts";
 
 const event = (type = "Happened", data: unknown = { n: 1 }) => ({ type, data });
 
-for (const deployment of deployments) {
+forEachDeployment(["memory", "file", "sqld", "worker"], (deployment) => {
   describe(`append (${deployment.name})`, () => {
     let app: TestApp;
     let dispose: () => Promise<void>;
@@ -374,4 +374,4 @@ for (const deployment of deployments) {
       }
     });
   });
-}
+});

@@ -5,7 +5,7 @@ import type { Database } from "../../../src/storage/database.ts";
 import { applyErasures, type Erasure, listErasures } from "../../../src/log/erase/erasures.ts";
 import { EVENT_LOG_ADDRESS } from "../../../src/log/keys.ts";
 import { jsonPost, openApp, type TestApp } from "../../support/app.ts";
-import { deployments } from "../../support/deployments.ts";
+import { forEachDeployment } from "../../support/deployments.ts";
 
 async function recordedIn(database: Database, after = 0): Promise<Erasure[]> {
   return Array.fromAsync(listErasures(database, EVENT_LOG_ADDRESS, { after }));
@@ -13,7 +13,7 @@ async function recordedIn(database: Database, after = 0): Promise<Erasure[]> {
 
 const SET_BACK = { sql: "update events set recorded = '2020-01-01T00:00:00.000Z'", args: [] };
 
-for (const deployment of deployments) {
+forEachDeployment(["memory", "file", "sqld"], (deployment) => {
   describe(`erasures (${deployment.name})`, () => {
     const opened: { app: TestApp; database: Database; dispose: () => Promise<void> }[] = [];
     const open = async () => {
@@ -119,4 +119,4 @@ for (const deployment of deployments) {
       expect(await typesOf(app, "ida")).toEqual(["T"]);
     });
   });
-}
+});

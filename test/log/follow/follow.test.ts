@@ -3,12 +3,12 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { Clock } from "../../../src/core/clock.ts";
 import { systemClock } from "../../../src/core/system-clock.ts";
 import { openApp, takeEvents, type TestApp } from "../../support/app.ts";
-import { deployments, shared } from "../../support/deployments.ts";
+import { forEachDeployment, shared } from "../../support/deployments.ts";
 import { testInProcess } from "../../support/tested-on.ts";
 
 const SSE = { accept: "text/event-stream" };
 
-for (const deployment of deployments) {
+forEachDeployment(["memory", "file", "sqld", "worker"], (deployment) => {
   describe(`follow (${deployment.name})`, () => {
     let app: TestApp;
     let opened: Awaited<ReturnType<typeof deployment.open>>;
@@ -119,7 +119,7 @@ for (const deployment of deployments) {
       expect((await app.fetch("/events?direction=backwards&timeout=5")).status).toBe(400);
     });
   });
-}
+});
 
 test("a follower that stops reading is not buffered for, and goes on without a gap", async () => {
   const app = await openApp();

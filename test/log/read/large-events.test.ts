@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { type Limits, SERVER_EVENT_BYTES } from "../../../src/core/limits.ts";
 import { jsonPost, openApp, takeEvents, type TestApp, type WireEvent } from "../../support/app.ts";
-import { deployments } from "../../support/deployments.ts";
+import { forEachDeployment } from "../../support/deployments.ts";
 import { TESTED_ON } from "../../support/tested-on.ts";
 
 /*
@@ -29,7 +29,7 @@ async function allOf(app: TestApp, path: string, backwards = false): Promise<Wir
 const ids = (events: readonly WireEvent[]) => events.map(({ id }) => Number(id));
 const upTo = (count: number) => Array.from({ length: count }, (_, n) => n + 1);
 
-for (const deployment of deployments) {
+forEachDeployment(["memory", "file", "sqld", "worker"], (deployment) => {
   describe(`as much as the limits let through (${deployment.name})`, () => {
     async function onApp(use: (app: TestApp) => Promise<void>, limits: Partial<Limits> = {}): Promise<void> {
       const opened = await deployment.open();
@@ -84,4 +84,4 @@ for (const deployment of deployments) {
         expect(ids(await allOf(app, "/streams/another"))).toEqual(upTo(20_000).slice(10_000));
       }));
   });
-}
+});

@@ -3,14 +3,14 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Clock } from "../../../src/core/clock.ts";
 import { systemClock } from "../../../src/core/system-clock.ts";
 import { jsonPost, openApp, type Problem, type TestApp, type WireEvent } from "../../support/app.ts";
-import { deployments } from "../../support/deployments.ts";
+import { forEachDeployment } from "../../support/deployments.ts";
 import { testInProcess } from "../../support/tested-on.ts";
 
 const ids = (events: readonly WireEvent[]) => events.map(({ id }) => Number(id));
 const range = (from: number, to: number) =>
   Array.from({ length: Math.abs(to - from) + 1 }, (_, n) => (to > from ? from + n : from - n));
 
-for (const deployment of deployments) {
+forEachDeployment(["memory", "file", "sqld", "worker"], (deployment) => {
   describe(`read (${deployment.name})`, () => {
     let app: TestApp;
     let dispose: () => Promise<void>;
@@ -187,7 +187,7 @@ for (const deployment of deployments) {
       expect(events[1]?.time).toBe(events[0]?.time ?? "");
     });
   });
-}
+});
 
 describe("pages are bounded in bytes", () => {
   test("a page ends where its bytes are used up, and holds one event at least", async () => {

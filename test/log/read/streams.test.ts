@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { examine } from "../../../src/doctor/doctor.ts";
 import type { Database } from "../../../src/storage/database.ts";
 import { jsonPost, openApp, takeEvents, type TestApp, type WireEvent } from "../../support/app.ts";
-import { deployments } from "../../support/deployments.ts";
+import { forEachDeployment } from "../../support/deployments.ts";
 
 interface StreamInfo {
   readonly stream: string;
@@ -13,7 +13,7 @@ interface StreamInfo {
   readonly erased: boolean;
 }
 
-for (const deployment of deployments) {
+forEachDeployment(["memory", "file", "sqld", "worker"], (deployment) => {
   describe(`streams (${deployment.name})`, () => {
     let app: TestApp;
     let database: Database;
@@ -146,4 +146,4 @@ for (const deployment of deployments) {
       expect((await remove("none", "reason=r")).status).toBe(404);
     });
   });
-}
+});

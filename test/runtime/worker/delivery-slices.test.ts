@@ -101,7 +101,7 @@ test("a receiver that takes longer to answer than a turn lasts gets each event o
   expect(taken.map(({ id }) => id)).toEqual(["1", "2"]);
   expect(await cursor()).toBe(2);
   await app.close();
-}, 20_000);
+});
 
 test("what a slow subject still waits for has nothing of others delivered again at the end of each turn", async () => {
   const { app, taken, cursor, invoke } = await openSlices({ answerMs: 10, slowSubject: "slow" });
@@ -113,7 +113,7 @@ test("what a slow subject still waits for has nothing of others delivered again 
   expect(taken.length).toBe(48);
   expect(await cursor()).toBe(48);
   await app.close();
-}, 20_000);
+});
 
 test("a slice that is short, since many tenants share the time, delivers too", async () => {
   const { app, taken, cursor, invoke } = await openSlices({ answerMs: 10 });
@@ -122,7 +122,7 @@ test("a slice that is short, since many tenants share the time, delivers too", a
   expect(taken.map(({ id }) => id)).toEqual(["1"]);
   expect(await cursor()).toBe(1);
   await app.close();
-}, 20_000);
+});
 
 test("an endpoint gets no more requests a minute than it allowed, however many turns and slices there are", async () => {
   const { app, taken, invoke } = await openSlices({ answerMs: 10, config: { ratePerMinute: 40 } });
@@ -133,4 +133,4 @@ test("an endpoint gets no more requests a minute than it allowed, however many t
   expect(gaps.length).toBeGreaterThan(0);
   expect(Math.min(...gaps)).toBeGreaterThan(1_300);
   await app.close();
-}, 20_000);
+});

@@ -124,5 +124,5 @@ test.skipIf(!existsSync(DENO) || !isPrivate)(
       await Bun.file(file).delete();
     }
   },
-  30_000,
+  60_000,
 );

@@ -128,12 +128,16 @@ describe.skipIf(!hasSqld)("in workerd", () => {
     const url = `http://127.0.0.1:${receiver.port}/`;
     const made = await delivering.fetch("/subscriptions", jsonPost({ source: "/events", url }));
     expect(made.status).toBe(201);
+    const { subscription } = (await made.json()) as { readonly subscription: string };
     const events = [1, 2, 3].map((n) => ({ type: "Added", data: { n } }));
     await delivering.fetch("/streams/delivered", jsonPost({ events }));
     for (let wait = 0; received.length < 3 && wait < 100; wait += 1) await Bun.sleep(100);
     expect(received.map(({ subject, data }) => [subject, data])).toEqual(
       [1, 2, 3].map((n) => ["delivered", { n }]),
     );
+    // The workers of other tests have no key for its secret.
+    const removed = await delivering.fetch(`/subscriptions/${subscription}`, { method: "DELETE" });
+    expect(removed.status).toBe(204);
     await delivering.stop();
     await receiver.stop(true);
   });

@@ -110,7 +110,7 @@ test("a gzip bomb is neither asked for nor inflated", async () => {
   expect(outcome(await send(at(server.port)))).toBe(200);
   expect(process.memoryUsage().rss - before).toBeLessThan(100 * MIB);
   expect(server.received.join("").toLowerCase()).not.toContain("accept-encoding");
-}, 30_000);
+});
 
 test.each(["-5", "zz"])("a body that is malformed: %j", async (chunk) => {
   const server = await rawServer((_, write) =>

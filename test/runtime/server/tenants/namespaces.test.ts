@@ -98,5 +98,5 @@ describe.skipIf(!hasSqld)("tenants on a libSQL server", () => {
       await proxy.stop();
     });
     silent.close();
-  }, 30_000);
+  });
 });

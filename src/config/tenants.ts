@@ -1,10 +1,7 @@
 import { z } from "zod";
 
 import { databaseFile, isServerUrl } from "../core/database-url.ts";
-
-/** Paths of Kilde itself: no tenant can have them. */
-const OWN_PATH =
-  /^\/(streams|transactions|appends|events|feeds|subscriptions|problems|health|ready|metrics|docs|(open|async)api\.json)(\/|$)/;
+import { isOwnPath } from "../core/own-paths.ts";
 
 /** The name under which `databaseUrl` goes beside tenants. */
 export const DEFAULT_TENANT = "default";
@@ -52,7 +49,7 @@ const tenantSchema = z.strictObject(
     path: z
       .string("must be a path")
       .refine(isPath, "must be a path without an end, such as /shop-a")
-      .refine((path) => !OWN_PATH.test(path), "begins as one of Kilde's own paths; choose another")
+      .refine((path) => !isOwnPath(path), "begins as one of Kilde's own paths; choose another")
       .optional(),
     databaseUrl: databaseUrlSchema,
     /** As the setting of that name. */

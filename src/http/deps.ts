@@ -13,6 +13,8 @@ import type { Seal } from "../webhooks/signing/seal.ts";
 import type { Followers } from "./log/followers.ts";
 import type { ParseLarge } from "./wire/parsing.ts";
 import type { RequestSchemas } from "./openapi/schemas.ts";
+import type { Docs } from "./service/docs.ts";
+import type { SubscriptionDeps } from "./subscriptions/deps.ts";
 
 /** What the server has for webhooks, which are delivered elsewhere. */
 export interface DeliveryPort {
@@ -33,9 +35,15 @@ export interface AppDeps {
   readonly database: Database;
   readonly sightings: ActivityRecorder;
   readonly delivery: DeliveryPort;
+  /** Opens what the operations on subscriptions need, once. */
+  readonly openSubscriptions: () => Promise<SubscriptionDeps>;
   readonly limits: Limits;
   readonly clock: Clock;
   readonly schemas: RequestSchemas;
+  /** Version of the program, which /health reports. */
+  readonly version: string;
+  /** Files of the documentation browser; null where the platform cannot serve them. */
+  readonly docs: Docs | null;
   readonly followers: Followers;
   /** Bytes of the bodies of requests that are not answered yet. */
   readonly bodies: ByteBudget;

@@ -55,6 +55,7 @@ test("/openapi.json describes every operation, its parameters and its bodies", a
       "delete /feeds/{feed}/v{version}",
       "delete /feeds/{feed}/v{version}/consumers/{consumer}",
       "delete /streams/{stream}",
+      "get /",
       "get /appends/{idempotencyKey}",
       "get /events",
       "get /events/consumers",

@@ -1,96 +1,91 @@
-import { type RouteConfig, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import type { z } from "zod";
 
-import { commitExample } from "../openapi/examples.ts";
-import { json, jsonBody, problem } from "../openapi/operation-parts.ts";
-import { consumerFailure } from "./consumer-failure.ts";
-import { CONSUMER_STATES } from "./state.ts";
-import type { RequestSchemas } from "../openapi/schemas.ts";
+import type { OwnPath } from "../../core/own-paths.ts";
+import type { LogReader } from "../../log/read/reader.ts";
+import type { AppDeps } from "../deps.ts";
+import type { Operation } from "../operation.ts";
+import type { OpenApiParts } from "../openapi/parts.ts";
+import { deleteConsumer, getConsumer, getConsumers, putConsumer } from "./consumers.ts";
 
-const position = z.int().min(0);
-
-const consumerSchema = z
-  .object({
-    consumer: z.string(),
-    committed: position.nullable().openapi({ description: "Position it stated; null: it never stated one" }),
-    sent: position
-      .nullable()
-      .openapi({ description: "Position it was sent everything up to, when it last read the log" }),
-    state: z.enum(CONSUMER_STATES).openapi({
-      description:
-        "silent: not seen for 5 minutes; blocked: it reported blocked subjects; late: it lacks an event that is older than a minute",
-    }),
-    lag: z.object({ events: z.int(), seconds: z.number() }).openapi({
-      description:
-        "Behind what is committed, or else sent; seconds: age of the first event. None for a consumer that only reads single subjects",
-    }),
-    blocked: z.int().openapi({ description: "Subjects that it reported as blocked with its last commit" }),
-    failure: consumerFailure
-      .nullable()
-      .openapi({ description: "The last failure that it reported with that" }),
-    active: z.boolean().openapi({ description: "It read or committed within `limits.consumerSeconds`" }),
-    since: z.string().openapi({ description: "When it was first seen" }),
-    seen: z.string().openapi({ description: "When it last read or committed" }),
-  })
-  .openapi("Consumer");
-
-/** A log that has consumers, as the paths name it. */
-interface LogPath {
-  readonly path: string;
-  readonly params: z.ZodObject;
-  readonly operationSuffix: string;
-  readonly tags: string[];
+/** A log that has consumers. */
+interface ConsumedLog {
+  readonly path: OwnPath;
+  /** Distinguishes the ids of its operations from those of other logs. */
+  readonly idSuffix: string;
+  readonly logOf: (c: Context, deps: AppDeps) => LogReader | Promise<LogReader>;
+  /** The parameters in the path; null: it has none. */
+  readonly params: (parts: OpenApiParts) => z.ZodObject | null;
 }
 
-/** What the operations on the consumers of a log take and give, for /openapi.json. */
-export function consumerOperations(
-  schemas: RequestSchemas,
-  { path, params, operationSuffix, tags }: LogPath,
-): RouteConfig[] {
-  const one = params.extend({ consumer: schemas.consumer });
-  const answer = { 200: json(consumerSchema, "The consumer"), default: problem };
+/** The operations on the consumers of a log. */
+export function consumerOperations({ path, idSuffix, logOf, params }: ConsumedLog): readonly Operation[] {
+  const all = `${path}/consumers` as OwnPath;
+  const one = `${path}/consumers/{consumer}` as OwnPath;
+  const tag = "Consumers";
+  const ofOne = (parts: OpenApiParts) => {
+    const own = parts.z.object({ consumer: parts.schemas.consumer });
+    return { params: params(parts)?.extend(own.shape) ?? own };
+  };
+  const answer = ({ json, answers, logHeader, problem }: OpenApiParts) => ({
+    200: { ...json(answers.consumer, "The consumer"), headers: logHeader },
+    default: problem,
+  });
   return [
     {
+      id: `listConsumers${idSuffix}`,
       method: "get",
-      path: `${path}/consumers`,
-      operationId: `listConsumers${operationSuffix}`,
-      tags,
-      summary: "Who reads it, and how far behind they are",
+      path: all,
+      tag,
+      summary: "List the consumers of a log, and how far they are behind",
       description: "Readers name themselves with the header `Kilde-Consumer`, or by committing a position.",
-      request: { params, query: schemas.consumersQuery },
-      responses: {
-        200: json(z.object({ consumers: z.array(consumerSchema) }), "Consumers, in order of name"),
-        default: problem,
-      },
+      handle: async (c, deps) => getConsumers(c, deps, await logOf(c, deps)),
+      describe: (parts) => ({
+        request: { ...pathParams(params(parts)), query: parts.schemas.consumersQuery },
+        responses: parts.listed("consumers", parts.answers.consumer, "Consumers, in order of name"),
+      }),
     },
     {
+      id: `getConsumer${idSuffix}`,
       method: "get",
-      path: `${path}/consumers/{consumer}`,
-      operationId: `getConsumer${operationSuffix}`,
-      tags,
-      summary: "One consumer",
-      request: { params: one },
-      responses: answer,
+      path: one,
+      tag,
+      summary: "Read one consumer",
+      handle: async (c, deps) => getConsumer(c, deps, await logOf(c, deps)),
+      describe: (parts) => ({ request: ofOne(parts), responses: answer(parts) }),
     },
     {
+      id: `commitConsumer${idSuffix}`,
       method: "put",
-      path: `${path}/consumers/{consumer}`,
-      operationId: `commitConsumer${operationSuffix}`,
-      tags,
+      path: one,
+      tag,
       summary: "Commit a position",
-      request: {
-        params: one,
-        body: jsonBody(schemas.committedBody, commitExample),
-      },
-      responses: answer,
+      description: "Creates the consumer if the log does not have it yet.",
+      handle: async (c, deps) => putConsumer(c, deps, await logOf(c, deps)),
+      describe: (parts) => ({
+        request: {
+          ...ofOne(parts),
+          headers: parts.decidedOn,
+          body: parts.jsonBody(parts.schemas.committedBody, { position: 1 }),
+        },
+        responses: answer(parts),
+      }),
     },
     {
+      id: `removeConsumer${idSuffix}`,
       method: "delete",
-      path: `${path}/consumers/{consumer}`,
-      operationId: `removeConsumer${operationSuffix}`,
-      tags,
+      path: one,
+      tag,
       summary: "Forget a consumer, until it reads again",
-      request: { params: one },
-      responses: { 204: { description: "It is forgotten" }, default: problem },
+      handle: async (c, deps) => deleteConsumer(c, deps, await logOf(c, deps)),
+      describe: (parts) => ({
+        request: ofOne(parts),
+        responses: { 204: { description: "Kilde forgot the consumer" }, default: parts.problem },
+      }),
     },
   ];
+}
+
+function pathParams(params: z.ZodObject | null) {
+  return params === null ? {} : { params };
 }

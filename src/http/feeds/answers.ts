@@ -1,14 +1,10 @@
 import { z } from "@hono/zod-openapi";
 
-import { streamInfoSchema } from "../openapi/answers.ts";
-
-/*
- * Schemas of what goes out about feeds, for /openapi.json.
- */
+import { streamAnswers } from "../streams/answers.ts";
 
 const position = z.int().min(0);
 
-export const subjectInfoSchema = streamInfoSchema
+const subjectInfo = streamAnswers.streamInfo
   .omit({ stream: true })
   .extend({ subject: z.string() })
   .openapi("Subject");
@@ -25,7 +21,7 @@ const failureSchema = z
   })
   .openapi("FeedFailure");
 
-export const feedSchema = z
+const feed = z
   .object({
     feed: z.string(),
     version: z.int(),
@@ -72,10 +68,13 @@ export const feedSchema = z
   })
   .openapi("Feed");
 
-export const feedSchemasSchema = z
+const feedSchemas = z
   .object({
     schemas: z
       .record(z.string(), z.unknown())
       .openapi({ description: "JSON Schema (2020-12) of `data`, by event type" }),
   })
   .openapi("FeedSchemas");
+
+/** Schemas of the answers about feeds, for /openapi.json. */
+export const feedAnswers = { subjectInfo, feed, feedSchemas };

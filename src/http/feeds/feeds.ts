@@ -9,9 +9,6 @@ import { queryOf, readLog } from "../log/pages.ts";
 import { subjectNameOf } from "../streams/stream-name.ts";
 import { listing } from "../streams/streams.ts";
 
-/** A version of a feed, in the paths of Hono. */
-export const FEED_PATH = "/feeds/:feed/:version{v[0-9]+}";
-
 /** Name and version in the path. */
 function namedIn(c: Context): readonly [name: string, version: number] {
   return [c.req.param("feed") ?? "", Number((c.req.param("version") ?? "").slice(1))];

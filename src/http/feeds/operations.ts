@@ -1,117 +1,141 @@
-import { type RouteConfig, z } from "@hono/zod-openapi";
+import type { Operation } from "../operation.ts";
+import type { OpenApiParts } from "../openapi/parts.ts";
+import {
+  deleteFeed,
+  getFeed,
+  getFeeds,
+  getFeedSchemas,
+  getFeedStatus,
+  getFeedSubject,
+  getFeedSubjects,
+  rebuildDraft,
+  resumeFeed,
+} from "./feeds.ts";
 
-import { consumerOperations } from "../consumers/operations.ts";
-import { feedSchema, feedSchemasSchema, subjectInfoSchema } from "./answers.ts";
-import { json, pages, problem, readHeaders, shownPosition } from "../openapi/operation-parts.ts";
-import type { RequestSchemas } from "../openapi/schemas.ts";
+/** A version of a feed. */
+export const FEED_PATH = "/feeds/{feed}/v{version}";
 
-const FEED = "/feeds/{feed}/v{version}";
+const tag = "Feeds";
 
-/** What the operations on feeds take and give, for /openapi.json. */
-export function feedOperations(schemas: RequestSchemas): RouteConfig[] {
-  const feed = z.object({
-    feed: z.string().openapi({ example: "declarations" }),
-    version: z.int().min(1).openapi({ example: 2 }),
+function feedAnswer(status: 200 | 202, description: string) {
+  return ({ params, answers, json, problem }: OpenApiParts) => ({
+    request: { params: params.feed },
+    responses: { [status]: json(answers.feed, description), default: problem },
   });
-  const subject = feed.extend({ subject: schemas.streamName });
-  const one = { 200: json(feedSchema, "The feed"), default: problem };
-  const tags = ["Feeds"];
-  return [
-    {
-      method: "get",
-      path: "/feeds",
-      operationId: "listFeeds",
-      tags,
-      summary: "The catalogue of feeds",
-      responses: { 200: json(z.object({ feeds: z.array(feedSchema) }), "Feeds"), default: problem },
-    },
-    {
-      method: "get",
-      path: FEED,
-      operationId: "readFeed",
-      tags,
-      summary: "Read or follow a version of a feed",
-      description:
-        "An HTTP Feed. A deprecated version says so in the headers Deprecation, Sunset and Link (rel=successor-version).",
-      request: { params: feed, query: schemas.logQuery, headers: readHeaders },
-      responses: pages,
-    },
-    {
-      method: "get",
-      path: `${FEED}/subjects`,
-      operationId: "listSubjects",
-      tags,
-      summary: "List the subjects of a feed",
-      description: "By name; with `changedSince` by the position of their last event.",
-      request: { params: feed, query: schemas.streamsQuery, headers: shownPosition },
-      responses: {
-        200: json(z.object({ subjects: z.array(subjectInfoSchema) }), "Subjects"),
-        default: problem,
-      },
-    },
-    {
-      method: "get",
-      path: `${FEED}/subjects/{subject}`,
-      operationId: "readSubject",
-      tags,
-      summary: "Read or follow one subject of a feed",
-      description:
-        "Complete as of the request, also while the feed is being built: what is missing is projected first.",
-      request: { params: subject, query: schemas.streamQuery, headers: readHeaders },
-      responses: pages,
-    },
-    {
-      method: "get",
-      path: `${FEED}/status`,
-      operationId: "feedStatus",
-      tags,
-      summary: "How a version of a feed is doing",
-      request: { params: feed },
-      responses: one,
-    },
-    {
-      method: "get",
-      path: `${FEED}/schemas`,
-      operationId: "feedSchemas",
-      tags,
-      summary: "The contract of a version of a feed",
-      request: { params: feed },
-      responses: { 200: json(feedSchemasSchema, "Schemas"), default: problem },
-    },
-    {
-      method: "delete",
-      path: FEED,
-      operationId: "retireFeed",
-      tags,
-      summary: "Retire a version of a feed",
-      description:
-        "It is gone at once, and deleted in the background. Refused while another feed is projected from it, a subscription that is not paused delivers it, or a consumer has read it within its window.",
-      request: { params: feed, query: schemas.retireQuery },
-      responses: { 202: json(feedSchema, "It is being deleted"), default: problem },
-    },
-    {
-      method: "post",
-      path: `${FEED}/rebuild`,
-      operationId: "rebuildFeed",
-      tags,
-      summary: "Build a draft anew",
-      request: { params: feed },
-      responses: { 202: json(feedSchema, "It is being emptied"), default: problem },
-    },
-    {
-      method: "post",
-      path: `${FEED}/resume`,
-      operationId: "resumeFeed",
-      tags,
-      summary: "Let a halted feed try again",
-      request: { params: feed },
-      responses: one,
-    },
-    ...consumerOperations(schemas, {
-      path: FEED,
-      params: feed,
-      operationSuffix: "OfFeed",
-      tags: ["Consumers"],
-    }),
-  ];
 }
+
+export const feedOperations: readonly Operation[] = [
+  {
+    id: "listFeeds",
+    method: "get",
+    path: "/feeds",
+    tag,
+    link: "feeds",
+    summary: "List the feeds",
+    compresses: true,
+    handle: getFeeds,
+    describe: ({ z, answers, json, problem }) => ({
+      responses: { 200: json(z.object({ feeds: z.array(answers.feed) }), "Feeds"), default: problem },
+    }),
+  },
+  {
+    id: "readFeed",
+    method: "get",
+    path: FEED_PATH,
+    tag,
+    summary: "Read or follow a version of a feed",
+    description:
+      "An HTTP Feed. Answers of a deprecated version have the headers Deprecation, Sunset and Link (rel=successor-version).",
+    handle: getFeed,
+    describe: ({ params, schemas, knownPosition, pages }) => ({
+      request: { params: params.feed, query: schemas.logQuery, headers: knownPosition },
+      responses: pages,
+    }),
+  },
+  {
+    id: "listSubjects",
+    method: "get",
+    path: `${FEED_PATH}/subjects`,
+    tag,
+    summary: "List the subjects of a feed",
+    description: "By name; with `changedSince` by the position of their last event.",
+    compresses: true,
+    handle: getFeedSubjects,
+    describe: ({ params, schemas, answers, knownPosition, listed }) => ({
+      request: { params: params.feed, query: schemas.streamsQuery, headers: knownPosition },
+      responses: listed("subjects", answers.subjectInfo, "Subjects"),
+    }),
+  },
+  {
+    id: "readSubject",
+    method: "get",
+    path: `${FEED_PATH}/subjects/{subject}`,
+    tag,
+    summary: "Read or follow one subject of a feed",
+    description:
+      "Complete as of the request, even while Kilde builds the feed: it first projects the events that are missing.",
+    handle: getFeedSubject,
+    describe: ({ params, schemas, knownPosition, pages }) => ({
+      request: {
+        params: params.feed.extend({ subject: schemas.streamName }),
+        query: schemas.streamQuery,
+        headers: knownPosition,
+      },
+      responses: pages,
+    }),
+  },
+  {
+    id: "feedStatus",
+    method: "get",
+    path: `${FEED_PATH}/status`,
+    tag,
+    summary: "Read the state of a version of a feed",
+    handle: getFeedStatus,
+    describe: feedAnswer(200, "The feed"),
+  },
+  {
+    id: "feedSchemas",
+    method: "get",
+    path: `${FEED_PATH}/schemas`,
+    tag,
+    summary: "Read the contract of a version of a feed",
+    compresses: true,
+    handle: getFeedSchemas,
+    describe: ({ params, answers, json, problem }) => ({
+      request: { params: params.feed },
+      responses: { 200: json(answers.feedSchemas, "Schemas"), default: problem },
+    }),
+  },
+  {
+    id: "retireFeed",
+    method: "delete",
+    path: FEED_PATH,
+    tag,
+    summary: "Retire a version of a feed",
+    description:
+      "The feed is gone at once, and Kilde deletes its events in the background. Refused while another feed is projected from it, a subscription that is not paused delivers it, or a consumer has read it within its window.",
+    handle: deleteFeed,
+    describe: ({ params, schemas, answers, json, problem }) => ({
+      request: { params: params.feed, query: schemas.retireQuery },
+      responses: { 202: json(answers.feed, "Kilde deletes the feed"), default: problem },
+    }),
+  },
+  {
+    id: "rebuildFeed",
+    method: "post",
+    path: `${FEED_PATH}/rebuild`,
+    tag,
+    summary: "Build a draft again",
+    handle: rebuildDraft,
+    describe: feedAnswer(202, "Kilde empties the feed, and builds it again"),
+  },
+  {
+    id: "resumeFeed",
+    method: "post",
+    path: `${FEED_PATH}/resume`,
+    tag,
+    summary: "Resume a halted feed",
+    handle: resumeFeed,
+    describe: feedAnswer(200, "The feed"),
+  },
+];

@@ -1,9 +1,5 @@
 import { z } from "@hono/zod-openapi";
 
-/*
- * What is answered about subscriptions, for /openapi.json.
- */
-
 const position = z.int().min(0);
 const time = z.string().openapi({ format: "date-time" });
 const sequence = z
@@ -14,7 +10,7 @@ const attempted = z
   .nullable()
   .openapi({ description: "`status 500`, `timeout`, `connection`, …; null: it was acknowledged" });
 
-export const subscriptionSchema = z
+const subscription = z
   .object({
     subscription: z.string().openapi({ example: "sub_0b6f1f2a3c4d4e5f8a9b0c1d2e3f4a5b" }),
     source: z.string(),
@@ -66,22 +62,20 @@ export const subscriptionSchema = z
   })
   .openapi("Subscription");
 
-export const credentialsSchema = z
+const credentials = z
   .object({
     secret: z.string().nullable().openapi({ description: "`whsec_…`, shown only now; null for ed25519" }),
     publicKey: z.string().nullable().openapi({ description: "`whpk_…`, which verifies ed25519" }),
   })
   .openapi("Credentials");
 
-export const createdSchema = z
-  .object({ ...subscriptionSchema.shape, ...credentialsSchema.shape })
-  .openapi("CreatedSubscription");
+const created = z.object({ ...subscription.shape, ...credentials.shape }).openapi("CreatedSubscription");
 
-export const redeliverySchema = z
+const redelivery = z
   .object({ events: z.int(), subjects: z.int(), dryRun: z.boolean() })
   .openapi("Redelivery");
 
-export const testedSchema = z
+const tested = z
   .object({
     webhookId: z.string(),
     acknowledged: z.boolean(),
@@ -90,7 +84,7 @@ export const testedSchema = z
   })
   .openapi("TestDelivery");
 
-export const attemptSchema = z
+const attempt = z
   .object({
     time: time.openapi({ description: "When it ended" }),
     webhookId: z.string(),
@@ -100,7 +94,7 @@ export const attemptSchema = z
   })
   .openapi("Attempt");
 
-export const blockedSchema = z
+const blocked = z
   .object({
     subject: z.string(),
     sequence,
@@ -114,8 +108,21 @@ export const blockedSchema = z
   })
   .openapi("BlockedSubject");
 
-export const skippedSchema = z.object({ subject: z.string(), sequence }).openapi("SkippedEvent");
+const skipped = z.object({ subject: z.string(), sequence }).openapi("SkippedEvent");
 
-export const skipSchema = z
+const skip = z
   .object({ subject: z.string(), sequence, time, attempts: z.int(), error: z.string().nullable() })
   .openapi("RecordedSkip");
+
+/** Schemas of the answers about subscriptions, for /openapi.json. */
+export const subscriptionAnswers = {
+  subscription,
+  credentials,
+  created,
+  redelivery,
+  tested,
+  attempt,
+  blocked,
+  skipped,
+  skip,
+};

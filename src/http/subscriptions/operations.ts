@@ -1,188 +1,249 @@
-import { type RouteConfig, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
 
-import { subscriptionExamples as examples } from "../openapi/examples.ts";
-import { json, jsonBody, problem } from "../openapi/operation-parts.ts";
-import type { RequestSchemas } from "../openapi/schemas.ts";
-import {
-  attemptSchema,
-  blockedSchema,
-  createdSchema,
-  credentialsSchema,
-  redeliverySchema,
-  skippedSchema,
-  skipSchema,
-  subscriptionSchema,
-  testedSchema,
-} from "./answers.ts";
-import type { SubscriptionSchemas } from "./schemas.ts";
+import type { AppDeps } from "../deps.ts";
+import type { Operation } from "../operation.ts";
+import type { OpenApiParts } from "../openapi/parts.ts";
+import type { subscriptionHandlers } from "./handlers.ts";
 
 const ALL = "/subscriptions";
 const ONE = "/subscriptions/{subscription}";
-const BLOCKED = `${ONE}/blocked`;
+const BLOCKED = `${ONE}/blocked` as const;
 
-const tags = ["Webhooks"];
+const tag = "Webhooks";
 
-/** What the operations on subscriptions take and give, for /openapi.json. */
-export function subscriptionOperations(
-  { streamName }: RequestSchemas,
-  schemas: SubscriptionSchemas,
-): RouteConfig[] {
-  const params = z.object({
-    subscription: z.string().openapi({ example: "sub_0b6f1f2a3c4d4e5f8a9b0c1d2e3f4a5b" }),
-  });
-  const subject = params.extend({ subject: streamName });
-  const one = { 200: json(subscriptionSchema, "The subscription"), default: problem };
-  const query = schemas.subscriptionsQuery;
-  const listed = (name: string, schema: z.ZodType, description: string) => ({
-    200: json(z.object({ [name]: z.array(schema) }), description),
-    default: problem,
-  });
-  return [
-    {
-      method: "get",
-      path: ALL,
-      operationId: "listSubscriptions",
-      tags,
-      summary: "List webhook subscriptions",
-      description: "In order of id; `Link: rel=next` leads to more.",
-      request: { query },
-      responses: listed("subscriptions", subscriptionSchema, "Subscriptions"),
-    },
-    {
-      method: "post",
-      path: ALL,
-      operationId: "createSubscription",
-      tags,
-      summary: "Have a log delivered to an endpoint",
-      description: "The answer has the secret, which is not shown again.",
-      request: { body: jsonBody(schemas.newSubscription, examples.create) },
-      responses: { 201: json(createdSchema, "Created"), default: problem },
-    },
-    {
-      method: "get",
-      path: ONE,
-      operationId: "getSubscription",
-      tags,
-      summary: "One subscription, and how it is",
-      request: { params },
-      responses: one,
-    },
-    {
-      method: "patch",
-      path: ONE,
-      operationId: "changeSubscription",
-      tags,
-      summary: "Change the members that are stated",
-      description: "`headers` are replaced as a whole. Another `url` is asked for its consent again.",
-      request: { params, body: jsonBody(schemas.subscriptionChange, examples.change) },
-      responses: one,
-    },
-    {
-      method: "delete",
-      path: ONE,
-      operationId: "removeSubscription",
-      tags,
-      summary: "Remove a subscription",
-      request: { params },
-      responses: { 204: { description: "It is removed" }, default: problem },
-    },
-    {
-      method: "post",
-      path: `${ONE}/pause`,
-      operationId: "pauseSubscription",
-      tags,
-      summary: "Deliver nothing until it is resumed",
-      request: { params, body: jsonBody(schemas.pauseBody, examples.pause, false) },
-      responses: one,
-    },
-    {
-      method: "post",
-      path: `${ONE}/resume`,
-      operationId: "resumeSubscription",
-      tags,
-      summary: "Go on from the cursor",
-      description: "An endpoint that is down is tried at once.",
-      request: { params },
-      responses: one,
-    },
-    {
-      method: "post",
-      path: `${ONE}/rewind`,
-      operationId: "rewindSubscription",
-      tags,
-      summary: "Deliver again: everything, a range, or chosen subjects",
-      description: "In order for each subject, while what is new is delivered, too. `dryRun` only counts.",
-      request: { params, body: jsonBody(schemas.rewindBody, examples.rewind, false) },
+/** A handler that is loaded at the first request: a server without subscriptions starts faster without it. */
+function on(handler: keyof typeof subscriptionHandlers) {
+  return async (c: Context, deps: AppDeps): Promise<Response> => {
+    const { subscriptionHandlers: handlers } = await import("./handlers.ts");
+    return handlers[handler](c, await deps.openSubscriptions());
+  };
+}
+
+function one({ answers, json, problem }: OpenApiParts) {
+  return { 200: json(answers.subscription, "The subscription"), default: problem };
+}
+
+const subjectParams = ({ params, schemas }: OpenApiParts) =>
+  params.subscription.extend({ subject: schemas.streamName });
+
+export const subscriptionOperations: readonly Operation[] = [
+  {
+    id: "listSubscriptions",
+    method: "get",
+    path: ALL,
+    tag,
+    link: "subscriptions",
+    summary: "List webhook subscriptions",
+    description: "In order of id.",
+    handle: on("getSubscriptions"),
+    describe: ({ subscriptionSchemas, answers, listed }) => ({
+      request: { query: subscriptionSchemas.subscriptionsQuery },
+      responses: listed("subscriptions", answers.subscription, "Subscriptions"),
+    }),
+  },
+  {
+    id: "createSubscription",
+    method: "post",
+    path: ALL,
+    tag,
+    summary: "Deliver a log to an endpoint",
+    description: "The answer has the secret, which Kilde does not show again.",
+    handle: on("postSubscription"),
+    describe: ({ z, subscriptionSchemas, answers, json, jsonBody, problem }) => ({
+      request: {
+        body: jsonBody(subscriptionSchemas.newSubscription, {
+          source: "/events",
+          url: "https://example.org/hook",
+        }),
+      },
       responses: {
-        200: json(redeliverySchema, "What would be delivered again"),
-        202: json(redeliverySchema, "What is being delivered again"),
+        201: {
+          ...json(answers.created, "The new subscription"),
+          headers: z.object({ Location: z.string().openapi({ description: "Path of the subscription" }) }),
+        },
         default: problem,
       },
-    },
-    {
-      method: "post",
-      path: `${ONE}/test`,
-      operationId: "testSubscription",
-      tags,
-      summary: "Deliver an event of type `kilde.test`, once",
-      request: { params },
-      responses: { 200: json(testedSchema, "What became of it"), default: problem },
-    },
-    {
-      method: "post",
-      path: `${ONE}/rotate-secret`,
-      operationId: "rotateSecret",
-      tags,
-      summary: "Sign with a new secret, and with the old one for an overlap",
-      request: { params, body: jsonBody(schemas.rotation, examples.rotate, false) },
-      responses: { 200: json(credentialsSchema, "The new one, shown only now"), default: problem },
-    },
-    {
-      method: "get",
-      path: `${ONE}/attempts`,
-      operationId: "listAttempts",
-      tags,
-      summary: "The latest attempts",
-      description: "25 that succeeded and 25 that failed, in order of time.",
-      request: { params },
-      responses: listed("attempts", attemptSchema, "Attempts"),
-    },
-    {
-      method: "get",
-      path: BLOCKED,
-      operationId: "listBlocked",
-      tags,
-      summary: "Subjects of which an event was not taken",
-      description: "By name; `Link: rel=next` leads to more.",
-      request: { params, query },
-      responses: listed("blocked", blockedSchema, "Blocked subjects"),
-    },
-    {
-      method: "post",
-      path: `${BLOCKED}/{subject}/retry`,
-      operationId: "retryBlocked",
-      tags,
-      summary: "Try the event that blocks a subject at once",
-      request: { params: subject },
-      responses: { 202: { description: "It is tried" }, default: problem },
-    },
-    {
-      method: "post",
-      path: `${BLOCKED}/{subject}/skip`,
-      operationId: "skipBlocked",
-      tags,
-      summary: "Give up the event that blocks a subject, on record",
-      request: { params: subject, body: jsonBody(schemas.skipBody, examples.skip, false) },
-      responses: { 200: json(skippedSchema, "The event that is not delivered"), default: problem },
-    },
-    {
-      method: "get",
-      path: `${ONE}/skips`,
-      operationId: "listSkips",
-      tags,
-      summary: "Events that were given up, the latest first",
-      request: { params },
-      responses: listed("skips", skipSchema, "Skips"),
-    },
-  ];
-}
+    }),
+  },
+  {
+    id: "getSubscription",
+    method: "get",
+    path: ONE,
+    tag,
+    summary: "Read one subscription and its state",
+    handle: on("getSubscription"),
+    describe: (parts) => ({ request: { params: parts.params.subscription }, responses: one(parts) }),
+  },
+  {
+    id: "changeSubscription",
+    method: "patch",
+    path: ONE,
+    tag,
+    summary: "Change members of a subscription",
+    description:
+      "Members that the body leaves out stay as they are; `headers` replaces all headers. Kilde asks a new `url` for its consent again.",
+    handle: on("patchSubscription"),
+    describe: (parts) => ({
+      request: {
+        params: parts.params.subscription,
+        body: parts.jsonBody(parts.subscriptionSchemas.subscriptionChange, { concurrency: 16 }),
+      },
+      responses: one(parts),
+    }),
+  },
+  {
+    id: "removeSubscription",
+    method: "delete",
+    path: ONE,
+    tag,
+    summary: "Remove a subscription",
+    handle: on("deleteSubscription"),
+    describe: ({ params, problem }) => ({
+      request: { params: params.subscription },
+      responses: { 204: { description: "Kilde removed the subscription" }, default: problem },
+    }),
+  },
+  {
+    id: "pauseSubscription",
+    method: "post",
+    path: `${ONE}/pause`,
+    tag,
+    summary: "Pause a subscription",
+    handle: on("pauseSubscription"),
+    describe: (parts) => ({
+      request: {
+        params: parts.params.subscription,
+        body: parts.jsonBody(parts.subscriptionSchemas.pauseBody, { reason: "maintenance" }, false),
+      },
+      responses: one(parts),
+    }),
+  },
+  {
+    id: "resumeSubscription",
+    method: "post",
+    path: `${ONE}/resume`,
+    tag,
+    summary: "Resume a subscription from its cursor",
+    description: "Kilde tries an endpoint that is down at once.",
+    handle: on("resumeSubscription"),
+    describe: (parts) => ({ request: { params: parts.params.subscription }, responses: one(parts) }),
+  },
+  {
+    id: "rewindSubscription",
+    method: "post",
+    path: `${ONE}/rewind`,
+    tag,
+    summary: "Deliver events again: all, a range, or those of chosen subjects",
+    description: "In order for each subject, beside the delivery of new events. `dryRun` only counts.",
+    handle: on("rewindSubscription"),
+    describe: ({ params, subscriptionSchemas, answers, json, jsonBody, problem }) => ({
+      request: {
+        params: params.subscription,
+        body: jsonBody(subscriptionSchemas.rewindBody, { dryRun: true }, false),
+      },
+      responses: {
+        200: json(answers.redelivery, "The events that Kilde would deliver again"),
+        202: json(answers.redelivery, "The events that Kilde delivers again"),
+        default: problem,
+      },
+    }),
+  },
+  {
+    id: "testSubscription",
+    method: "post",
+    path: `${ONE}/test`,
+    tag,
+    summary: "Deliver an event of type `kilde.test`, once",
+    handle: on("testSubscription"),
+    describe: ({ params, answers, json, problem }) => ({
+      request: { params: params.subscription },
+      responses: { 200: json(answers.tested, "The result of the delivery"), default: problem },
+    }),
+  },
+  {
+    id: "rotateSecret",
+    method: "post",
+    path: `${ONE}/rotate-secret`,
+    tag,
+    summary: "Sign with a new secret, and with the old one for an overlap",
+    handle: on("rotateSecret"),
+    describe: ({ params, subscriptionSchemas, answers, json, jsonBody, problem }) => ({
+      request: {
+        params: params.subscription,
+        body: jsonBody(subscriptionSchemas.rotation, { overlapSeconds: 3_600 }, false),
+      },
+      responses: {
+        200: json(answers.credentials, "The new secret, which Kilde does not show again"),
+        default: problem,
+      },
+    }),
+  },
+  {
+    id: "listAttempts",
+    method: "get",
+    path: `${ONE}/attempts`,
+    tag,
+    summary: "List the latest attempts",
+    description: "25 that succeeded and 25 that failed, in order of time.",
+    handle: on("getAttempts"),
+    describe: ({ params, answers, list }) => ({
+      request: { params: params.subscription },
+      responses: list("attempts", answers.attempt, "Attempts"),
+    }),
+  },
+  {
+    id: "listBlocked",
+    method: "get",
+    path: BLOCKED,
+    tag,
+    summary: "List blocked subjects",
+    description: "Subjects with an event that the endpoint did not accept, by name.",
+    handle: on("getBlocked"),
+    describe: ({ params, subscriptionSchemas, answers, listed }) => ({
+      request: { params: params.subscription, query: subscriptionSchemas.subscriptionsQuery },
+      responses: listed("blocked", answers.blocked, "Blocked subjects"),
+    }),
+  },
+  {
+    id: "retryBlocked",
+    method: "post",
+    path: `${BLOCKED}/{subject}/retry`,
+    tag,
+    summary: "Retry the event that blocks a subject at once",
+    handle: on("retryBlockedSubject"),
+    describe: (parts) => ({
+      request: { params: subjectParams(parts) },
+      responses: { 202: { description: "Kilde tries the event" }, default: parts.problem },
+    }),
+  },
+  {
+    id: "skipBlocked",
+    method: "post",
+    path: `${BLOCKED}/{subject}/skip`,
+    tag,
+    summary: "Skip the event that blocks a subject, and record that",
+    handle: on("skipBlockedEvent"),
+    describe: (parts) => ({
+      request: {
+        params: subjectParams(parts),
+        body: parts.jsonBody(parts.subscriptionSchemas.skipBody, {}, false),
+      },
+      responses: {
+        200: parts.json(parts.answers.skipped, "The event that Kilde does not deliver"),
+        default: parts.problem,
+      },
+    }),
+  },
+  {
+    id: "listSkips",
+    method: "get",
+    path: `${ONE}/skips`,
+    tag,
+    summary: "List skipped events, the latest first",
+    handle: on("getSkips"),
+    describe: ({ params, answers, list }) => ({
+      request: { params: params.subscription },
+      responses: list("skips", answers.skip, "Skips"),
+    }),
+  },
+];

@@ -1,0 +1,20 @@
+import type { Operation } from "../operation.ts";
+import { queryOf, readLog } from "./pages.ts";
+
+export const logOperations: readonly Operation[] = [
+  {
+    id: "readEvents",
+    method: "get",
+    path: "/events",
+    tag: "Read and follow",
+    link: "events",
+    summary: "Read or follow the event log",
+    description:
+      "A page of events, or with `Accept: text/event-stream` the events as server-sent events from the cursor on.",
+    handle: (c, deps) => readLog(c, deps, deps.reader, null, queryOf(c, deps.schemas.logQuery)),
+    describe: ({ schemas, knownPosition, pages }) => ({
+      request: { query: schemas.logQuery, headers: knownPosition },
+      responses: pages,
+    }),
+  },
+];

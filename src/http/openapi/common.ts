@@ -1,0 +1,121 @@
+import { z } from "@hono/zod-openapi";
+
+import { logAnswers } from "../log/answers.ts";
+import { problemSchema } from "./problem.ts";
+
+/*
+ * Parts that the descriptions of several operations share.
+ */
+
+const entityTag = z
+  .string()
+  .openapi({ description: "Entity tag of the answer", example: '"5-9f86d081884c7d65"' });
+
+/** The identity of the log in an answer. */
+export const logHeader = z.object({
+  "Kilde-Log": z.string().openapi({
+    description: "Identity of the log: a restore changes it, because positions then mean other events",
+    example: "9f86d081884c7d65",
+  }),
+});
+
+const links = z.object({
+  Link: z.string().openapi({ description: "RFC 8288 links; `rel=next` leads to the entries that follow" }),
+});
+
+export function json(schema: z.ZodType, description: string) {
+  return { description, content: { "application/json": { schema } } };
+}
+
+/** A body, with an example that the operation accepts. */
+export function jsonBody(schema: z.ZodType, example: object, required = true) {
+  return { required, content: { "application/json": { schema, example } } };
+}
+
+/** Any failure. */
+export const problem = {
+  description: "The request failed; the body states why, and what to do",
+  content: { "application/problem+json": { schema: problemSchema } },
+};
+
+/** A list in one member of an object. */
+export function list(name: string, schema: z.ZodType, description: string) {
+  return { 200: json(z.object({ [name]: z.array(schema) }), description), default: problem };
+}
+
+/** A page of a list, in one member of an object. */
+export function listed(name: string, schema: z.ZodType, description: string) {
+  const { 200: page, ...others } = list(name, schema, description);
+  return { 200: { ...page, headers: links }, ...others };
+}
+
+/** The answer of an append. */
+export const appendHeaders = logHeader.extend({
+  "Kilde-Position": z.string().openapi({
+    description: "Position that a read of the event log must reach to include the append",
+  }),
+  "Idempotency-Replayed": z.literal("true").optional().openapi({
+    description: "An earlier request with the same key wrote the events; this one wrote nothing",
+  }),
+});
+
+/** The answer of an append to one stream. */
+export const streamAppendHeaders = appendHeaders.extend({
+  ETag: entityTag,
+  Location: z.string().openapi({ description: "Path of the stream" }),
+});
+
+/** The headers of a page of events. */
+const pageHeaders = logHeader.extend({
+  ETag: entityTag,
+  Link: z.string().openapi({ description: "RFC 8288 links: `self`, `first`, `next` and `prev`" }),
+  "Kilde-Head": z.string().openapi({ description: "Position of the last event of the log" }),
+  "Kilde-End": z.literal("true").optional().openapi({
+    description: "Nothing followed the page when it was read; readers stop here, or at an empty page",
+  }),
+});
+
+/** The answers to a read of a log. */
+export const pages = {
+  200: {
+    description: "Events in order; an empty list is the end of the log, for now",
+    headers: pageHeaders,
+    content: {
+      "application/cloudevents-batch+json": { schema: z.array(logAnswers.event) },
+      "application/x-ndjson": {
+        schema: z.string().openapi({ description: "The same events, one per line" }),
+      },
+      "text/event-stream": {
+        schema: z.string().openapi({
+          description:
+            "Follows the log: `id` is the event's cursor, `event` its type, `data` the event as JSON. A client that reconnects sends the last `id` as the header `Last-Event-ID`, which takes precedence over `lastEventId`. The stream ends when the log is restored",
+        }),
+      },
+    },
+  },
+  304: {
+    description: "The client has this page: `If-None-Match` states its ETag",
+    headers: pageHeaders,
+  },
+  default: problem,
+};
+
+/** The position that a read must include. */
+export const knownPosition = z.object({
+  "kilde-position": z
+    .string()
+    .regex(/^\d{1,16}$/)
+    .optional()
+    .openapi({
+      description:
+        "A position in the log that the answer must include: `Kilde-Position` of an append's answer, or `Kilde-Head` of an earlier read. Kilde waits for a replica that does not have the position yet, and then answers `replica-behind`. An event stream ignores it",
+    }),
+});
+
+/** The identity of the log that a write was decided on. */
+export const decidedOn = z.object({
+  "kilde-log": z.string().optional().openapi({
+    description:
+      "`Kilde-Log` of the answer that the request was decided on; refused with `log-restored` (409) if the log was restored since. An ETag in `If-Match` states it too",
+  }),
+});

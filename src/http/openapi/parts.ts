@@ -1,0 +1,69 @@
+import { z } from "@hono/zod-openapi";
+
+import type { Limits } from "../../core/limits.ts";
+import { createAddressRules } from "../../webhooks/egress/address-rules.ts";
+import { consumerAnswers } from "../consumers/answers.ts";
+import { feedAnswers } from "../feeds/answers.ts";
+import { logAnswers } from "../log/answers.ts";
+import { serviceAnswers } from "../service/answers.ts";
+import { streamAnswers } from "../streams/answers.ts";
+import { subscriptionAnswers } from "../subscriptions/answers.ts";
+import { createSubscriptionSchemas } from "../subscriptions/schemas.ts";
+import type { RequestSchemas } from "./schemas.ts";
+import {
+  logHeader,
+  json,
+  jsonBody,
+  problem,
+  list,
+  listed,
+  appendHeaders,
+  streamAppendHeaders,
+  pages,
+  knownPosition,
+  decidedOn,
+} from "./common.ts";
+
+/** The schemas that the operations describe their parameters, bodies and responses with. */
+export function openApiParts(schemas: RequestSchemas, limits: Limits) {
+  return {
+    z,
+    logHeader,
+    json,
+    jsonBody,
+    problem,
+    list,
+    listed,
+    appendHeaders,
+    streamAppendHeaders,
+    pages,
+    knownPosition,
+    decidedOn,
+    schemas,
+    // The addresses that endpoints may have are no part of the description.
+    subscriptionSchemas: createSubscriptionSchemas(limits, createAddressRules([])),
+    answers: {
+      ...streamAnswers,
+      ...logAnswers,
+      ...feedAnswers,
+      ...consumerAnswers,
+      ...subscriptionAnswers,
+      ...serviceAnswers,
+    },
+    params: {
+      stream: z.object({ stream: schemas.streamName }),
+      feed: z.object({
+        feed: z.string().min(1).openapi({ description: "Name of a feed", example: "declarations" }),
+        version: z.int().min(1).openapi({ description: "Version of the feed", example: 2 }),
+      }),
+      subscription: z.object({
+        subscription: z.string().min(1).openapi({
+          description: "Id of a subscription",
+          example: "sub_0b6f1f2a3c4d4e5f8a9b0c1d2e3f4a5b",
+        }),
+      }),
+    },
+  };
+}
+
+export type OpenApiParts = ReturnType<typeof openApiParts>;

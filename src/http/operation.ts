@@ -1,0 +1,52 @@
+import type { RouteConfig } from "@hono/zod-openapi";
+import type { Context } from "hono";
+
+import type { OwnPath } from "../core/own-paths.ts";
+import type { AppDeps } from "./deps.ts";
+import type { OpenApiParts } from "./openapi/parts.ts";
+
+export type OperationMethod = "get" | "post" | "put" | "patch" | "delete";
+
+/**
+ * One operation of the HTTP API, defined once: the router, `/openapi.json`, the index and the reference of the API derive
+ * from it.
+ */
+export interface Operation {
+  /** `operationId` in `/openapi.json`, unique. */
+  readonly id: string;
+  readonly method: OperationMethod;
+  /** As OpenAPI writes it, with `{name}` for a parameter. */
+  readonly path: OwnPath;
+  readonly tag: Tag;
+  /** What the operation does, in a few words. */
+  readonly summary: string;
+  readonly description?: string;
+  /** Name of the path in the index of the API. */
+  readonly link?: string;
+  /** Whether the answer may be large, and is compressed. Pages of events compress their own bodies. */
+  readonly compresses?: true;
+  readonly handle: (c: Context, deps: AppDeps) => Response | Promise<Response>;
+  /**
+   * Parameters, body and responses, from the schemas that validate. A function, because the schemas of answers take long
+   * to create and only `/openapi.json` needs them.
+   */
+  readonly describe: (parts: OpenApiParts) => Pick<RouteConfig, "request" | "responses">;
+}
+
+/** Groups of operations, in the order of the documentation. */
+export const TAGS = {
+  Append: "Store events in streams",
+  "Read and follow": "Read the event log and its streams, page by page or as they grow",
+  Streams: "List streams, and remove their events",
+  Consumers: "The consumers of a log, their positions and how far they are behind",
+  Feeds: "Versioned integration events that are projected from the event log",
+  Webhooks: "Subscriptions that deliver a log to an HTTP endpoint",
+  Service: "The state of the server and the descriptions of its API",
+} as const;
+
+type Tag = keyof typeof TAGS;
+
+/** The path as the router writes it. The version of a feed is a segment such as `v2`. */
+export function routePath({ path }: Pick<Operation, "path">): string {
+  return path.replace("/v{version}", "/:version{v[0-9]+}").replaceAll(/\{(\w+)\}/g, ":$1");
+}

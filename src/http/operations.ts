@@ -1,0 +1,29 @@
+import { consumerOperations } from "./consumers/operations.ts";
+import { existingFeed } from "./feeds/feeds.ts";
+import { FEED_PATH, feedOperations } from "./feeds/operations.ts";
+import { logOperations } from "./log/operations.ts";
+import type { Operation } from "./operation.ts";
+import { serviceOperations } from "./service/operations.ts";
+import { streamOperations } from "./streams/operations.ts";
+import { subscriptionOperations } from "./subscriptions/operations.ts";
+
+/** Every operation of the HTTP API, in the order of its documentation. */
+export const OPERATIONS: readonly Operation[] = [
+  ...streamOperations,
+  ...logOperations,
+  ...consumerOperations({
+    path: "/events",
+    idSuffix: "",
+    logOf: (_, { reader }) => reader,
+    params: () => null,
+  }),
+  ...feedOperations,
+  ...consumerOperations({
+    path: FEED_PATH,
+    idSuffix: "OfFeed",
+    logOf: async (c, deps) => (await existingFeed(c, deps)).reader,
+    params: ({ params }) => params.feed,
+  }),
+  ...subscriptionOperations,
+  ...serviceOperations(() => OPERATIONS),
+];

@@ -1,0 +1,40 @@
+import type { Context } from "hono";
+
+import type { Feed } from "../../feeds/feed.ts";
+import type { AppDeps } from "../deps.ts";
+import type { Operation } from "../operation.ts";
+
+/** The text of /openapi.json, which is large and does not change, for each store that was asked. */
+const OPEN_API_TEXTS = new WeakMap<AppDeps, Promise<string>>();
+
+async function openApiText(operations: readonly Operation[], deps: AppDeps): Promise<string> {
+  // Loaded on request: creating the schemas takes as long as the rest of the start.
+  const { openApiDocument } = await import("../openapi/document.ts");
+  return JSON.stringify(openApiDocument(operations, deps));
+}
+
+/** `GET /openapi.json` */
+export async function getOpenApi(
+  c: Context,
+  deps: AppDeps,
+  operations: readonly Operation[],
+): Promise<Response> {
+  const text = OPEN_API_TEXTS.get(deps) ?? openApiText(operations, deps);
+  OPEN_API_TEXTS.set(deps, text);
+  return c.body(await text, 200, { "Content-Type": "application/json" });
+}
+
+/** The feeds that can be read, with their published schemas, which another process may have extended. */
+async function describedFeeds({ feeds }: AppDeps): Promise<Feed[]> {
+  const described = feeds.all.map(async (open) =>
+    (await feeds.isServed(open)) ? [{ ...open.feed, schemas: await feeds.schemas(open) }] : [],
+  );
+  return (await Promise.all(described)).flat();
+}
+
+/** `GET /asyncapi.json` */
+export async function getAsyncApi(c: Context, deps: AppDeps): Promise<Response> {
+  const { asyncApiDocument } = await import("../../feeds/contract/asyncapi.ts");
+  const url = new URL(c.req.url).origin + deps.basePath;
+  return c.json(asyncApiDocument(await describedFeeds(deps), { version: deps.version, url }), 200);
+}

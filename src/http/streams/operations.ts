@@ -1,0 +1,170 @@
+import { z } from "@hono/zod-openapi";
+
+import { queryOf, readLog } from "../log/pages.ts";
+import type { Operation } from "../operation.ts";
+import type { OpenApiParts } from "../openapi/parts.ts";
+import { getAppend, postStream, postTransaction } from "./append.ts";
+import { subjectNameOf } from "./stream-name.ts";
+import { deleteStream, listing } from "./streams.ts";
+
+/*
+ * The examples of bodies are accepted by a server that has the events of the examples before, in this order.
+ */
+
+const registered = { type: "UserRegistered", data: { name: "Ida" } };
+
+const cloudEvent = {
+  specversion: "1.0",
+  id: "1",
+  source: "/users",
+  type: registered.type,
+  subject: "user-1",
+  data: registered.data,
+};
+
+/** Without an example, which would be the same for every append that is tried out. */
+function idempotencyKey({ schemas }: OpenApiParts) {
+  return { "idempotency-key": schemas.idempotencyKey.optional().openapi({ example: undefined }) };
+}
+
+function preconditions({ decidedOn }: OpenApiParts) {
+  return decidedOn.extend({
+    "if-match": z.string().optional().openapi({
+      description:
+        'An ETag of the stream, such as `"5-9f86d081884c7d65"`: the stream must be at that version, in that history of the log. `"5"`: at version 5; `*`: it must exist',
+    }),
+    "if-none-match": z.string().optional().openapi({ description: "`*`: the stream must not exist" }),
+  });
+}
+
+export const streamOperations: readonly Operation[] = [
+  {
+    id: "append",
+    method: "post",
+    path: "/streams/{stream}",
+    tag: "Append",
+    link: "stream",
+    summary: "Append events to a stream",
+    description: "Appends all of the events, or none. 201 means that they are on disk.",
+    handle: (c, deps) => postStream(c.req.raw, c.req.param("stream") ?? "", deps),
+    describe: (parts) => ({
+      request: {
+        params: parts.params.stream,
+        headers: preconditions(parts).extend(idempotencyKey(parts)),
+        body: {
+          required: true,
+          content: {
+            "application/json": { schema: parts.schemas.appendBody, example: { events: [registered] } },
+            "application/cloudevents+json": { schema: parts.schemas.newCloudEvent, example: cloudEvent },
+            "application/cloudevents-batch+json": {
+              schema: parts.schemas.newCloudEvents,
+              example: [cloudEvent],
+            },
+          },
+        },
+      },
+      responses: {
+        201: {
+          ...parts.json(parts.answers.appended, "Kilde stored the events"),
+          headers: parts.streamAppendHeaders,
+        },
+        default: parts.problem,
+      },
+    }),
+  },
+  {
+    id: "transact",
+    method: "post",
+    path: "/transactions",
+    tag: "Append",
+    link: "transactions",
+    summary: "Append to several streams atomically",
+    description: "Makes the appends in order, all or none; a stream may occur several times.",
+    handle: (c, deps) => postTransaction(c.req.raw, deps),
+    describe: (parts) => ({
+      request: {
+        headers: parts.decidedOn.extend(idempotencyKey(parts)),
+        body: parts.jsonBody(parts.schemas.transactionBody, {
+          appends: [
+            { stream: "user-1", events: [{ type: "InvitationSent", data: { to: "user-2" } }] },
+            { stream: "user-2", events: [{ type: "InvitationReceived", data: { from: "user-1" } }] },
+          ],
+        }),
+      },
+      responses: {
+        201: {
+          ...parts.json(parts.answers.transacted, "Kilde stored the events"),
+          headers: parts.appendHeaders,
+        },
+        default: parts.problem,
+      },
+    }),
+  },
+  {
+    id: "findAppend",
+    method: "get",
+    path: "/appends/{idempotencyKey}",
+    tag: "Append",
+    link: "append",
+    summary: "Find the answer to an append by its idempotency key",
+    description: "For a client that lost the answer and can no longer repeat the request.",
+    handle: (c, deps) => getAppend(c.req.param("idempotencyKey") ?? "", deps),
+    describe: ({ schemas, answers, json, logHeader, problem }) => ({
+      request: { params: z.object({ idempotencyKey: schemas.idempotencyKey }) },
+      responses: {
+        200: { ...json(answers.transacted, "The append succeeded"), headers: logHeader },
+        default: problem,
+      },
+    }),
+  },
+  {
+    id: "readStream",
+    method: "get",
+    path: "/streams/{stream}",
+    tag: "Read and follow",
+    summary: "Read or follow one stream",
+    description: "The ETag begins with the stream's version.",
+    handle: (c, deps) =>
+      readLog(c, deps, deps.reader, subjectNameOf(c, deps), queryOf(c, deps.schemas.streamQuery)),
+    describe: ({ schemas, params, knownPosition, pages }) => ({
+      request: { params: params.stream, query: schemas.streamQuery, headers: knownPosition },
+      responses: pages,
+    }),
+  },
+  {
+    id: "listStreams",
+    method: "get",
+    path: "/streams",
+    tag: "Streams",
+    link: "streams",
+    summary: "List streams",
+    description: "By name; with `changedSince` by the position of their last event.",
+    compresses: true,
+    handle: (c, deps) => listing(c, deps, deps.reader, "stream"),
+    describe: ({ schemas, answers, knownPosition, listed }) => ({
+      request: { query: schemas.streamsQuery, headers: knownPosition },
+      responses: listed("streams", answers.streamInfo, "Streams"),
+    }),
+  },
+  {
+    id: "deleteStream",
+    method: "delete",
+    path: "/streams/{stream}",
+    tag: "Streams",
+    summary: "Truncate or erase a stream",
+    description:
+      "`before` removes the events below a version. `reason` removes all events and leaves a tombstone, an event of type `kilde.erased`, so that followers learn of the erasure. Versions and positions are never used again. An erasure that is repeated with the same `Idempotency-Key` gets the first answer again.",
+    handle: deleteStream,
+    describe: (parts) => ({
+      request: {
+        params: parts.params.stream,
+        query: parts.schemas.deleteQuery,
+        headers: preconditions(parts).extend(idempotencyKey(parts)),
+      },
+      responses: {
+        200: parts.json(parts.answers.removed, "Kilde removed the events"),
+        default: parts.problem,
+      },
+    }),
+  },
+];

@@ -10,11 +10,12 @@ interface Documented {
   readonly command: string;
 }
 
-/** The command of a line of a shell, without what is around it: variables, redirections, comments. */
+/** The command of a line of a shell, without what is around it: variables, redirections, comments, a subshell in the background. */
 function wordsOf(line: string): string[] | null {
   const start = /(?:^|[\s&;|])kilde (?=[a-z])/.exec(line);
   if (start === null || /^\s*#/.test(line)) return null;
-  const words = line.slice(start.index + start[0].length).match(/"[^"]*"|'[^']*'|\S+/g) ?? [];
+  const inForeground = line.replace(/\)? &$/, "");
+  const words = inForeground.slice(start.index + start[0].length).match(/"[^"]*"|'[^']*'|\S+/g) ?? [];
   const end = words.findIndex((word) => /^(#|\||[<>]$|\d?>|\\|&&|;)/.test(word));
   return end === -1 ? words : words.slice(0, end);
 }

@@ -1,21 +1,10 @@
 import { expect, test } from "bun:test";
-import { symlinkSync } from "node:fs";
-import { join } from "node:path";
 
-import { cleanUp, emptyFolder, run, serve } from "../cli/support.ts";
+import { cleanUp, run, serve } from "../cli/support.ts";
 import { documentedCode } from "../support/markdown.ts";
+import { userProject } from "../support/user-project.ts";
 
 cleanUp();
-
-const ROOT = join(import.meta.dir, "../..");
-const PATHS = {
-  kilde: "src/index.ts",
-  "kilde/client": "src/client/index.ts",
-  "kilde/consumer": "src/consumer/index.ts",
-  "kilde/decider": "src/decider/index.ts",
-  "kilde/embed": "src/embed/index.ts",
-  "kilde/testing": "src/testing.ts",
-} as const;
 
 const examples = documentedCode().filter(({ language }) => language === "ts");
 
@@ -26,29 +15,13 @@ function exampleWith(text: string): string {
   return found[0]?.code ?? "";
 }
 
-const FEED = () => exampleWith("const declarations = defineFeed(");
-const asModule = (code: string) => code.replace(/^const /gm, "export const ");
-
-/** A folder in which programs find what a project that uses Kilde has installed. */
-async function project(files: Readonly<Record<string, string>>): Promise<string> {
-  const cwd = emptyFolder();
-  symlinkSync(join(ROOT, "node_modules"), join(cwd, "node_modules"));
-  const paths = Object.fromEntries(Object.entries(PATHS).map(([name, path]) => [name, [join(ROOT, path)]]));
-  const all = { ...files, "tsconfig.json": JSON.stringify({ compilerOptions: { paths } }) };
-  for (const [name, text] of Object.entries(all)) await Bun.write(join(cwd, name), text);
-  return cwd;
-}
+const FEED = () => exampleWith("export const declarations = defineFeed(");
 
 async function runProgram(cwd: string, ...args: string[]): Promise<string> {
   const { exitCode, stdout, stderr } = await run(args, { cwd, program: [process.execPath] });
   if (exitCode !== 0) throw new Error(`exit code ${exitCode}\n${stdout}\n${stderr}`);
   return stdout + stderr;
 }
-
-test("the test of a feed that is shown passes", async () => {
-  const cwd = await project({ "declarations.test.ts": `${FEED()}\n${exampleWith("given(declarations, [")}` });
-  expect(await runProgram(cwd, "test")).toContain(" 1 pass");
-});
 
 test("the decider that is shown handles its command, and its tests pass", async () => {
   const before = `import { createKilde } from "kilde/embed";
@@ -57,12 +30,14 @@ test("the decider that is shown handles its command, and its tests pass", async 
     const [correlationId, idempotencyKey] = ["request-1", "command-1"];\n`;
   const after = "\nconsole.log(events.length, version, state.cents); await settle(); await kilde.close();\n";
   const decider = exampleWith("const account: Decider<");
-  const cwd = await project({ "commands.ts": before + decider + exampleWith("given(account, [])") + after });
+  const cwd = await userProject({
+    "commands.ts": before + decider + exampleWith("given(account, [])") + after,
+  });
   expect(await runProgram(cwd, "commands.ts")).toBe("1 2 200\n");
 });
 
 test("the consumer that is shown handles what the feed that is shown publishes", async () => {
-  const config = await project({ "kilde.config.ts": FEED() });
+  const config = await userProject({ "kilde.config.ts": FEED() });
   const server = await serve(config);
   await server.kilde(["append", "declaration-1", "DeclarationSubmitted", '{"amount":12.5}']);
   await server.kilde(["append", "declaration-1", "PaymentHandled", '{"amount":12.5}']);
@@ -76,6 +51,6 @@ test("the consumer that is shown handles what the feed that is shown publishes",
     while ((rows = await database.select().from(payments)).length === 0) await Bun.sleep(20);
     console.log(JSON.stringify(rows));
     await consumer.stop();\n`;
-  const cwd = await project({ "declarations.ts": asModule(FEED()), "consumer.ts": consumer + after });
+  const cwd = await userProject({ "declarations.ts": FEED(), "consumer.ts": consumer + after });
   expect(await runProgram(cwd, "consumer.ts")).toBe('[{"declaration":"declaration-1","cents":1250}]\n');
 });

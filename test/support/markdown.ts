@@ -3,33 +3,43 @@ import { join } from "node:path";
 
 /** A fenced block of code in a page of documentation. */
 export interface CodeBlock {
+  readonly page: string;
   /** Path of the page, from the root of the project, and the block's line. */
   readonly place: string;
   readonly language: string;
-  /** The heading that the block is under, without marks. */
-  readonly heading: string;
+  /** Words after the language: `fails` marks a command that the page shows as refused. */
+  readonly marks: readonly string[];
   readonly code: string;
 }
 
 const ROOT = join(import.meta.dir, "../..");
 
-/** The pages for users: whatever is in `docs`, and every README of the project's root and examples. */
-const PAGES = ["README.md", "docs/**/*.md", "test/examples/*/README.md"];
+/** The pages for users: the README, the guide, and every README of the examples. */
+const PAGES = ["README.md", "src/docs/**/*.md", "test/examples/*/README.md"];
+
+interface OpenBlock {
+  readonly line: number;
+  readonly indent: number;
+  readonly language: string;
+  readonly marks: readonly string[];
+  readonly lines: string[];
+}
 
 function blocksOf({ page, text }: { readonly page: string; readonly text: string }): CodeBlock[] {
   const blocks: CodeBlock[] = [];
-  let heading = "";
-  let open: { readonly line: number; readonly language: string; readonly lines: string[] } | null = null;
+  let open: OpenBlock | null = null;
   for (const [index, line] of text.split("\n").entries()) {
-    const fence = /^\s*```(\S*)/.exec(line)?.[1];
+    const [, indent = "", info] = /^(\s*)```(.*)$/.exec(line) ?? [];
     if (open !== null) {
-      if (fence === "") {
-        const { language, lines } = open;
-        blocks.push({ place: `${page}:${open.line}`, language, heading, code: lines.join("\n") });
+      if (info === "") {
+        const { language, marks, lines } = open;
+        blocks.push({ page, place: `${page}:${open.line}`, language, marks, code: lines.join("\n") });
         open = null;
-      } else open.lines.push(line);
-    } else if (fence !== undefined) open = { line: index + 1, language: fence, lines: [] };
-    else heading = /^#+ (.*)$/.exec(line)?.[1]?.replaceAll("`", "") ?? heading;
+      } else open.lines.push(line.slice(open.indent));
+    } else if (info !== undefined) {
+      const [language = "", ...marks] = info.trim().split(/\s+/);
+      open = { line: index + 1, indent: indent.length, language, marks, lines: [] };
+    }
   }
   return blocks;
 }

@@ -45,7 +45,7 @@ async function answers(url: string, exited: () => boolean): Promise<boolean> {
 
 /**
  * What a libSQL server that several processes write to has to be started with: otherwise it stands still before long.
- * See "Several servers" in the README.
+ * See src/docs/operate/libsql-server.md.
  */
 export const SQLD_FLAGS = ["--checkpoint-interval-s", "10"];
 

@@ -1,0 +1,154 @@
+import { expect } from "bun:test";
+import { join } from "node:path";
+
+import { type Finished, FROM_SOURCE, run, type Served, serve } from "../cli/support.ts";
+import type { CodeBlock } from "./markdown.ts";
+
+/** Commands that follow without an end are stopped after a while, which is no failure. */
+const PRELUDE = `set -euo pipefail
+stopped() { timeout "$@" || [ $? = 124 ]; }
+kilde() {
+  case $1 in
+    listen|follow|serve) stopped 3 ${FROM_SOURCE.join(" ")} "$@" ;;
+    *) ${FROM_SOURCE.join(" ")} "$@" ;;
+  esac
+}
+bun() { stopped 4 ${process.execPath} "$@"; }
+curl() { command curl -sS --fail-with-body --max-time 2 "$@" || { code=$?; [ $code = 28 ] && [[ $* == *event-stream* ]]; }; }
+`;
+
+const URL_SHOWN = "http://127.0.0.1:4000";
+const RECEIVER_SHOWN = "http://localhost:3000/hook";
+const VARYING = new Set(["time", "recordedtime", "logidentity"]);
+
+/** Events with a placeholder for what differs from run to run. */
+function comparable(text: string): unknown {
+  return JSON.parse(text, (key, value: unknown) => (VARYING.has(key) ? typeof value : value));
+}
+
+/** The JSON array that a block printed last. */
+function lastJson(printed: string): string {
+  return printed.slice(Math.max(0, printed.lastIndexOf("[{")));
+}
+
+/** Name of the file that a block is shown as: its first line is `// name` or `# name`. */
+function fileName(code: string): string | undefined {
+  return /^(?:\/\/|#) (\S+\.(?:ts|py))\n/.exec(code)?.[1];
+}
+
+/** Waits until the feeds of a server are built, which takes less time than a reader needs to type the next command. */
+async function feedsLive(url: string): Promise<void> {
+  const isBuilding = async () => {
+    const answer = await fetch(`${url}/feeds`);
+    return answer.ok && (await answer.text()).includes('"building"');
+  };
+  while (await isBuilding()) await Bun.sleep(20);
+}
+
+interface Surroundings {
+  readonly cwd: string;
+  /** Where deliveries to the receiver of the pages are sent. */
+  readonly receiver?: string;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Does what pages show, as a reader would: from the first block to the last, in one folder, with one server, which
+ * `kilde serve` restarts. Files are written, commands have to succeed, and what pages show as printed has to be.
+ */
+export class PageReader {
+  readonly #cwd: string;
+  readonly #receiver: string;
+  readonly #files = new Map<string, string>();
+  #environment: Readonly<Record<string, string>>;
+  #server: Served | null = null;
+  #printed = "";
+
+  constructor({ cwd, receiver = "", environment = {} }: Surroundings) {
+    this.#cwd = cwd;
+    this.#receiver = receiver;
+    this.#environment = environment;
+  }
+
+  /** What the last command printed. */
+  get printed(): string {
+    return this.#printed;
+  }
+
+  async #served(): Promise<Served> {
+    if (this.#server !== null) return this.#server;
+    const server = await serve(this.#cwd, [], { environment: this.#environment });
+    this.#server = server;
+    await feedsLive(server.url);
+    return server;
+  }
+
+  async #restart(): Promise<void> {
+    await this.#server?.stop();
+    this.#server = null;
+    await this.#served();
+  }
+
+  async #writeFiles(url: string): Promise<void> {
+    for (const [name, code] of this.#files)
+      await Bun.write(join(this.#cwd, name), code.replaceAll(URL_SHOWN, url));
+  }
+
+  /** Runs a shell block; what it exports holds for those after it. */
+  async #bash(code: string): Promise<Finished> {
+    const { url } = await this.#served();
+    await this.#writeFiles(url);
+    const shown = code.replaceAll(URL_SHOWN, url).replaceAll(RECEIVER_SHOWN, this.#receiver);
+    const toEnd = code.trimEnd().endsWith("&") ? "\nwait" : "";
+    const environment = { KILDE_URL: url, ...this.#environment };
+    const finished = await run(["-c", PRELUDE + shown + toEnd], {
+      cwd: this.#cwd,
+      environment,
+      program: ["bash"],
+    });
+    const subscription = /sub_[0-9a-f]{32}/.exec(finished.stdout)?.[0];
+    if (subscription !== undefined && environment["SUBSCRIPTION"] === undefined)
+      this.#environment = { ...this.#environment, SUBSCRIPTION: subscription };
+    return finished;
+  }
+
+  /** Exports what a block exports before it starts the server. */
+  async #export(code: string): Promise<void> {
+    const { stdout } = await run(["-c", `${code}\nenv`], { cwd: this.#cwd, program: ["bash"] });
+    const exported = [...stdout.matchAll(/^(KILDE_\w+)=(.*)$/gm)].map(([, name = "", value = ""]) => [
+      name,
+      value,
+    ]);
+    this.#environment = { ...this.#environment, ...(Object.fromEntries(exported) as Record<string, string>) };
+  }
+
+  async #runShell({ code, place, marks }: CodeBlock): Promise<void> {
+    const lines = code.trimEnd().split("\n");
+    if (lines.at(-1) === "kilde serve") {
+      await this.#export(lines.slice(0, -1).join("\n"));
+      await this.#writeFiles(URL_SHOWN);
+      await this.#restart();
+      return;
+    }
+    const { exitCode, stdout, stderr } = await this.#bash(code);
+    this.#printed = stdout + (marks.includes("fails") ? stderr : "");
+    if ((exitCode !== 0) !== marks.includes("fails"))
+      throw new Error(`${place}: exit code ${exitCode}\n${stdout}\n${stderr}`);
+  }
+
+  /** Does what one block shows. */
+  async read(block: CodeBlock): Promise<void> {
+    const { language, code, place } = block;
+    const name = fileName(code);
+    if (language === "sh") await this.#runShell(block);
+    else if (name !== undefined) this.#files.set(name, `${code}\n`);
+    else if (language === "json")
+      expect([place, comparable(lastJson(this.#printed))]).toEqual([place, comparable(code)]);
+    else if (language === "output") expect([place, this.#printed.trimEnd()]).toEqual([place, code]);
+  }
+
+  async stop(): Promise<void> {
+    await this.#server?.stop();
+    this.#server = null;
+  }
+}

@@ -9,7 +9,6 @@ const ROOT = join(import.meta.dir, "..");
 /** Folders and files that are not rewritten yet. This list only shrinks. */
 const NOT_REWRITTEN: readonly string[] = [
   "ARCHITECTURE.md",
-  "README.md",
   "src/backup",
   "src/build",
   "src/cli",
@@ -104,7 +103,11 @@ function withoutMargins(text: string): string {
   return text.replaceAll(/\n[ \t]*(?:\*(?!\/)|\/\/)/g, (margin) => `\n${" ".repeat(margin.length - 1)}`);
 }
 
-function findingsIn(text: string): Finding[] {
+function findingsIn(text: string, file: string): Finding[] {
+  // Pages compare Kilde with an outbox, which is the field's word for a table of messages.
+  const names: Readonly<Record<string, string | undefined>> = file.endsWith(".md")
+    ? { ...NAMES, outbox: undefined }
+    : NAMES;
   const prose = withoutMargins(text);
   const findings = (pattern: RegExp, where: string, instead: (found: string) => string | undefined) =>
     [...where.matchAll(pattern)].flatMap(({ 0: found, index }) => {
@@ -120,7 +123,7 @@ function findingsIn(text: string): Finding[] {
     ...findings(BARE_WHAT, prose, () => "the noun"),
     ...findings(OPENING, prose, () => "the noun"),
     ...findings(/[A-Z]?[a-z]+/g, text, (word) =>
-      Object.hasOwn(NAMES, word.toLowerCase()) ? NAMES[word.toLowerCase()] : undefined,
+      Object.hasOwn(names, word.toLowerCase()) ? names[word.toLowerCase()] : undefined,
     ),
   ];
 }
@@ -133,7 +136,7 @@ describe("language", () => {
     const found = files
       .filter(inScope)
       .flatMap((file) =>
-        findingsIn(readFileSync(join(ROOT, file), "utf8")).map(
+        findingsIn(readFileSync(join(ROOT, file), "utf8"), file).map(
           ({ line, text, instead }) =>
             `${file}:${line}: "${text.replaceAll(/\s+/g, " ")}" (write: ${instead})`,
         ),
@@ -145,7 +148,7 @@ describe("language", () => {
     const clean = NOT_REWRITTEN.filter((prefix) =>
       files
         .filter((file) => file === prefix || file.startsWith(`${prefix}/`))
-        .every((file) => findingsIn(readFileSync(join(ROOT, file), "utf8")).length === 0),
+        .every((file) => findingsIn(readFileSync(join(ROOT, file), "utf8"), file).length === 0),
     );
     expect(clean).toEqual([]);
   });

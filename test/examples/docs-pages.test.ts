@@ -96,7 +96,7 @@ const WEBHOOKS_ALLOWED = {
 
 test("README.md: the tour works from the first command to the last", async () => {
   await readPages(["README.md"]);
-}, 60_000);
+});
 
 test("the pages of the start work one after the other, and print what they show", async () => {
   const printed: string[] = [];
@@ -108,7 +108,7 @@ test("the pages of the start work one after the other, and print what they show"
   expect(all).toContain("user-2 UserRegistered");
   expect(all).toMatch(/name: "Bo"/);
   expect(printed.at(-1)).toContain("cards");
-}, 120_000);
+});
 
 const PAGES_WITH_EXAMPLE_FEEDS = ["publish-a-new-version", "fix-a-halted-feed"];
 
@@ -137,7 +137,7 @@ test("how-to/adopt-beside-a-database.md: the table has what was appended", async
   let printed = "";
   await readPages(["src/docs/how-to/adopt-beside-a-database.md"], { onPrinted: (text) => (printed = text) });
   expect(printed).toContain("ida@example.com");
-}, 60_000);
+});
 
 test("how-to/run-several-services.md: both ways start", async () => {
   const page = "src/docs/how-to/run-several-services.md";
@@ -145,7 +145,7 @@ test("how-to/run-several-services.md: both ways start", async () => {
   await readPages([page], { onPrinted: (text) => printed.push(text) });
   expect(printed[1]).toContain("UserRegistered");
   expect([...(printed[2] ?? "").matchAll(/"msg":"listening"/g)]).toHaveLength(2);
-}, 60_000);
+});
 
 test("webhooks are received, and operated, as shown", async () => {
   const hook = endpoint(204);
@@ -160,7 +160,7 @@ test("webhooks are received, and operated, as shown", async () => {
   } finally {
     await hook.stop();
   }
-}, 120_000);
+});
 
 test("how-to/fix-a-blocked-subject.md: a subject is retried and skipped as shown", async () => {
   const hook = endpoint(422);
@@ -179,7 +179,7 @@ test("how-to/fix-a-blocked-subject.md: a subject is retried and skipped as shown
     await reader.stop();
     await hook.stop();
   }
-}, 60_000);
+});
 
 test("operate/tenants.md: tenants are reached, backed up and restored as shown", async () => {
   const page = "src/docs/operate/tenants.md";
@@ -202,7 +202,7 @@ test("operate/tenants.md: tenants are reached, backed up and restored as shown",
   await run(["-c", "rm data/shop-a.db*"], { cwd, program: ["bash"] });
   expect((await run([...restore.split(" ").slice(1), "--force"], { cwd })).exitCode).toBe(0);
   for (const { place } of [reach, moving]) ran.add(place);
-}, 60_000);
+});
 
 afterAll(() => {
   const left = shellBlocks.filter((block) => !ran.has(block.place) && !needsMore(block));

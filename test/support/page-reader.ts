@@ -100,7 +100,7 @@ export class PageReader {
     await this.#writeFiles(url);
     const shown = code.replaceAll(URL_SHOWN, url).replaceAll(RECEIVER_SHOWN, this.#receiver);
     const toEnd = code.trimEnd().endsWith("&") ? "\nwait" : "";
-    const environment = { KILDE_URL: url, ...this.#environment };
+    const environment: Readonly<Record<string, string>> = { KILDE_URL: url, ...this.#environment };
     const finished = await run(["-c", PRELUDE + shown + toEnd], {
       cwd: this.#cwd,
       environment,

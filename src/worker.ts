@@ -8,13 +8,13 @@ import { unknownVariables } from "./config/unknown-variables.ts";
 import { KildeError } from "./core/errors.ts";
 import { type OptionNames, refuseUnknownOptions } from "./core/known-options.ts";
 import { createPipeline } from "./http/pipeline/pipeline.ts";
-import { logDeliveryEvent } from "./jobs/delivery-events.ts";
-import { logFeedEvent } from "./jobs/feed-events.ts";
-import { type Calls, countCalls } from "./jobs/call-budget.ts";
+import { logDeliveryEvent } from "./runtime/delivery-events.ts";
+import { logFeedEvent } from "./runtime/feed-events.ts";
+import { type Calls, countCalls } from "./runtime/worker/call-budget.ts";
 import { workerClock } from "./runtime/worker/clock.ts";
 import { openWorkerDatabase, openWorkerReplica } from "./runtime/worker/database.ts";
 import { type Invocation, KINDS, openInvocation } from "./runtime/worker/invocation.ts";
-import { fromAnywhere } from "./jobs/from-anywhere.ts";
+import { fromAnywhere } from "./runtime/worker/from-anywhere.ts";
 import { type Configured, createIsolate } from "./runtime/worker/isolate.ts";
 
 export { defineConfig } from "./config/define.ts";

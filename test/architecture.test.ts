@@ -9,11 +9,12 @@ const SOURCE = join(import.meta.dir, "../src");
 /** Parts and files that each part may import, besides itself. Dependencies point one way: from the last to the first. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   core: [],
-  storage: ["core"],
-  log: ["core", "storage"],
+  jobs: ["core"],
+  storage: ["core", "jobs"],
+  log: ["core", "jobs", "storage"],
   // Retiring and emptying a feed concern those who deliver its log.
-  feeds: ["core", "storage", "log", "webhooks/subscriptions/source-log.ts"],
-  webhooks: ["core", "storage", "log"],
+  feeds: ["core", "jobs", "storage", "log", "webhooks/subscriptions/source-log.ts"],
+  webhooks: ["core", "jobs", "storage", "log"],
   backup: ["core", "storage", "log"],
   doctor: ["core", "storage", "log", "feeds", "webhooks"],
   http: ["core", "storage", "log", "feeds", "webhooks"],
@@ -21,16 +22,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   consumer: ["core", "client"],
   decider: ["core", "client"],
   config: ["core", "feeds", "webhooks", "index.ts"],
-  jobs: ["core", "storage", "log", "feeds", "webhooks", "config"],
-  runtime: ["core", "storage", "log", "feeds", "webhooks", "http", "jobs", "config"],
-  embed: ["core", "feeds", "http", "client", "config", "jobs", "runtime"],
+  runtime: ["core", "jobs", "storage", "log", "feeds", "webhooks", "http", "config"],
+  embed: ["core", "feeds", "http", "client", "config", "runtime"],
   cli: ["core", "storage", "log", "feeds", "webhooks", "backup", "doctor", "client", "config", "runtime"],
   build: [],
 };
 
 /** Time, chance and surroundings come in as parameters; only these touch the real ones. */
 const ROOTS =
-  /^(runtime|jobs|build|storage\/writer|cli|main\.ts|worker\.ts|core\/(timer|runtime-clock|system-clock)\.ts|client\/index\.ts|(consumer|decider)\/index\.ts)/;
+  /^(runtime|build|storage\/writer|cli|main\.ts|worker\.ts|core\/(timer|runtime-clock|system-clock)\.ts|client\/index\.ts|(consumer|decider)\/index\.ts)/;
 const AMBIENT = /\bDate\.now\(|\bMath\.random\(|\bset(Timeout|Interval|Immediate)\(|\bprocess\.env\b|\bBun\./;
 
 /** Whatever starts a timer. The runtime's timers fire at once for long waits, so one file bounds and splits them. */
@@ -66,7 +66,7 @@ const READS_WALL_CLOCK = [
   "log/key-expiry.ts",
   "log/consumers/activity.ts",
   // Secrets are replaced at a stored time.
-  "jobs/deliveries.ts",
+  "runtime/threads/deliveries.ts",
   "runtime/worker/deliveries.ts",
   // Measures how far the wall clock is from an even run.
   "webhooks/dispatch/run.ts",

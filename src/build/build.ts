@@ -123,8 +123,8 @@ async function buildBinary({ bun, addon }: Target, outfile: string, isHost: bool
     entrypoints: [
       join(ROOT, "src/main.ts"),
       join(ROOT, "src/storage/writer/writer-thread.ts"),
-      join(ROOT, "src/jobs/projector-thread.ts"),
-      join(ROOT, "src/jobs/dispatcher-thread.ts"),
+      join(ROOT, "src/runtime/threads/projector-thread.ts"),
+      join(ROOT, "src/runtime/threads/dispatcher-thread.ts"),
       join(ROOT, "src/runtime/server/parsing-thread.ts"),
     ],
     target: "bun",

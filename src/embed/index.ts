@@ -13,7 +13,7 @@ import { KildeError } from "../core/errors.ts";
 import { type OptionNames, refuseUnknownOptions } from "../core/known-options.ts";
 import { createPipeline } from "../http/pipeline/pipeline.ts";
 import { storeDestination } from "../http/store-destination.ts";
-import type { EventLogger } from "../jobs/feed-events.ts";
+import type { EventLogger } from "../runtime/event-logger.ts";
 import { startKilde } from "../runtime/server/start.ts";
 import { systemClock } from "../core/system-clock.ts";
 import { answerInProcess } from "./surface.ts";
@@ -23,7 +23,7 @@ export { KildeUnreachableError, UnreadableEventError } from "../client/index.ts"
 export type * from "../client/types.ts";
 export type { Client } from "../client/index.ts";
 export type { KildeConfig } from "../config/settings.ts";
-export type { EventLogger } from "../jobs/feed-events.ts";
+export type { EventLogger } from "../runtime/event-logger.ts";
 
 /** Settings of a server (`kilde.config.ts`) that mean something here, and where it is mounted. */
 export interface KildeOptions extends Pick<

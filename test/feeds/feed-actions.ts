@@ -357,7 +357,7 @@ export async function perform(world: World, action: Action): Promise<void> {
         feedOf(action.feed, node),
       );
       const deadline = systemClock.monotonic() + SLICE_MS;
-      await until(node, () => work.runSlice({ deadline, signal: cut.signal }));
+      await until(node, () => work.run({ deadline, signal: cut.signal }));
       return;
     }
     case "hydrate": {

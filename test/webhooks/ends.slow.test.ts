@@ -141,7 +141,7 @@ async function send({ url, headers, body }: Outgoing, signal?: AbortSignal): Pro
 }
 
 /** Delivers as a worker does, for a slice. */
-async function runSlice(): Promise<void> {
+async function run(): Promise<void> {
   const database = openDatabase({ url: proxy.url });
   const deps = { database, clock: systemClock, limits: DEFAULT_LIMITS, pollIntervalMs: 100 };
   const work = deliverInSlices({
@@ -162,7 +162,7 @@ async function runSlice(): Promise<void> {
   const abrupt = setTimeout(() => ended.abort(), upTo(2 * lengthMs));
   const deadline = systemClock.monotonic() + SLICE_MS + lengthMs;
   // What it read may have failed; the next slice goes on.
-  await work.runSlice({ deadline, signal: ended.signal }).catch(() => "idle");
+  await work.run({ deadline, signal: ended.signal }).catch(() => "idle");
   clearTimeout(abrupt);
   ended.abort();
   database.close();
@@ -217,7 +217,7 @@ test.skipIf(!hasSqld)(
       await server.kill("SIGTERM");
       for (let slice = 0; slice < SLICES; slice += 1) {
         ends.slice += 1;
-        await runSlice();
+        await run();
       }
       isStormy = false;
       server = await startServer(proxy.url, ENVIRONMENT);

@@ -457,9 +457,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       const lengthMs = 3_000 + upTo(20_000);
       void clock.sleep(upTo(2 * lengthMs)).then(() => ended.abort());
       const work = deliverInSlices({ ...delivery, holder: `slice-${slice}-${time.now()}` });
-      await work
-        .runSlice({ deadline: clock.monotonic() + lengthMs, signal: ended.signal })
-        .catch(() => "idle");
+      await work.run({ deadline: clock.monotonic() + lengthMs, signal: ended.signal }).catch(() => "idle");
       ended.abort();
       await clock.sleep(upTo(3_000));
     }

@@ -1,4 +1,4 @@
-import type { BackgroundWork, Slice } from "../../core/background.ts";
+import type { Job, Slice } from "../../jobs/job.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { FeedDeps } from "./commit.ts";
 import { type Lease, releaseLease, takeLease } from "../../storage/lease.ts";
@@ -30,7 +30,7 @@ export interface SliceDeps extends FeedDeps {
  * It looks once more after it has let go of the lease. Whoever appended meanwhile and found the lease taken
  * leaves its events to the one who had it, and these are there to be seen by then.
  */
-export function projectInSlices(deps: SliceDeps, registered: RegisteredFeed): BackgroundWork {
+export function projectInSlices(deps: SliceDeps, registered: RegisteredFeed): Job {
   const { clock, database, writer, holder, onEvent } = deps;
   const { log, feed, tracked } = registered;
   const take = async () => takeLease(writer, log.name, holder, await currentRank(database, registered));
@@ -113,7 +113,7 @@ export function projectInSlices(deps: SliceDeps, registered: RegisteredFeed): Ba
 
   return {
     name: feed.path,
-    async runSlice(slice) {
+    async run(slice) {
       let worked = false;
       // What waits for the source to be complete is behind, and nothing can be done about it here.
       let waitingAt = -1;

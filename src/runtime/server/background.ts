@@ -1,10 +1,11 @@
 import type { Settings } from "../../config/settings.ts";
 import { systemClock } from "../../core/system-clock.ts";
 import type { RegisteredFeed } from "../../feeds/lifecycle/register.ts";
-import { logDeliveryEvent } from "../../jobs/delivery-events.ts";
-import { startDeliveries } from "../../jobs/delivery-runner.ts";
-import { type EventLogger, logFeedEvent } from "../../jobs/feed-events.ts";
-import { startProjections } from "../../jobs/projection-runner.ts";
+import { logDeliveryEvent } from "../delivery-events.ts";
+import { startDeliveries } from "../threads/delivery-runner.ts";
+import type { EventLogger } from "../event-logger.ts";
+import { logFeedEvent } from "../feed-events.ts";
+import { startProjections } from "../threads/projection-runner.ts";
 import type { LogWriter } from "../../log/append/writer.ts";
 import type { HeadWatch } from "../../log/follow/head-watch.ts";
 import { EVENT_LOG_ADDRESS } from "../../log/keys.ts";

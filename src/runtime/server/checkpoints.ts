@@ -1,5 +1,5 @@
 import { integerAt, type Database } from "../../storage/database.ts";
-import type { EventLogger } from "../../jobs/feed-events.ts";
+import type { EventLogger } from "../event-logger.ts";
 
 const REMEDY =
   "If other servers write to it as well, start sqld with --checkpoint-interval-s 10: its writes stand still for good otherwise, sooner or later";

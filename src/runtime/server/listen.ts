@@ -8,7 +8,7 @@ import type { ParseLarge } from "../../http/wire/parsing.ts";
 import { REQUEST_ID_HEADER } from "../../http/pipeline/request-id.ts";
 import type { ComposedStore } from "../compose.ts";
 import { docsFiles } from "./docs-files.ts";
-import type { EventLogger } from "../../jobs/feed-events.ts";
+import type { EventLogger } from "../event-logger.ts";
 import { createHostGuard, misdirected } from "./host-guard.ts";
 import { type Handlers, serveAsWritten } from "./raw-target.ts";
 import { openParsing } from "./parsing.ts";

@@ -6,7 +6,7 @@ import { EVENT_LOG_ADDRESS } from "../../log/keys.ts";
 import { type DatabaseLocation, openReplica } from "../../storage/open.ts";
 import type { LogReaderDeps } from "../../log/read/reader.ts";
 import { readHead } from "../../log/read/subjects.ts";
-import type { EventLogger } from "../../jobs/feed-events.ts";
+import type { EventLogger } from "../event-logger.ts";
 import { systemClock } from "../../core/system-clock.ts";
 
 /** A replica that reads go to. */

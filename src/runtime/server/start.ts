@@ -1,7 +1,7 @@
 import type { Settings } from "../../config/settings.ts";
 import { systemClock } from "../../core/system-clock.ts";
-import { configuredFeeds } from "../../jobs/configured-feeds.ts";
-import type { EventLogger } from "../../jobs/feed-events.ts";
+import { configuredFeeds } from "../configured-feeds.ts";
+import type { EventLogger } from "../event-logger.ts";
 import { createHeadWatch, IDLE_INTERVAL_MS } from "../../log/follow/head-watch.ts";
 import { migrate } from "../../log/migrate.ts";
 import type { Database } from "../../storage/database.ts";

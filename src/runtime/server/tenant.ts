@@ -11,9 +11,9 @@ import { storeDestination } from "../../http/store-destination.ts";
 import type { ParseLarge } from "../../http/wire/parsing.ts";
 import type { RequestSchemas } from "../../http/openapi/schemas.ts";
 import type { TenantAddress } from "../../http/pipeline/tenants.ts";
-import type { EventLogger } from "../../jobs/feed-events.ts";
+import type { EventLogger } from "../event-logger.ts";
 import { answering, type Surface } from "./listen.ts";
-import { isAboutProgram } from "../../jobs/program-fault.ts";
+import { isAboutProgram } from "../program-fault.ts";
 import { startKilde } from "./start.ts";
 import { systemClock } from "../../core/system-clock.ts";
 

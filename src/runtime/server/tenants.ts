@@ -10,7 +10,7 @@ import { PROCESS_PATH, processDestination } from "../../http/pipeline/process.ts
 import { createBudgets } from "../../http/app.ts";
 import { createSchemas } from "../../http/openapi/schemas.ts";
 import { tenantChooser } from "../../http/pipeline/tenants.ts";
-import { serverFeeds } from "../../jobs/server-feeds.ts";
+import { serverFeeds } from "../server-feeds.ts";
 import { createHostGuard } from "./host-guard.ts";
 import { type Listening, openSocket } from "./listen.ts";
 import { openParsing } from "./parsing.ts";

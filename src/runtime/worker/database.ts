@@ -4,7 +4,7 @@ import type { Database } from "../../storage/database.ts";
 import type { DatabaseLocation } from "../../storage/open.ts";
 import { remoteDatabase, remoteReplica } from "../../storage/libsql-server.ts";
 import type { ReplicaPatience } from "../../storage/replica.ts";
-import type { Calls } from "../../jobs/call-budget.ts";
+import type { Calls } from "./call-budget.ts";
 
 type Fetch = (request: Request) => Promise<Response>;
 

@@ -1,5 +1,5 @@
 import type { SettingValues } from "../../config/settings.ts";
-import type { BackgroundWork } from "../../core/background.ts";
+import type { Job } from "../../jobs/job.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { DeliveryRunEvent } from "../../webhooks/dispatch/run.ts";
 import { openSecrets } from "../../webhooks/subscriptions/secrets.ts";
@@ -8,7 +8,7 @@ import type { Database } from "../../storage/database.ts";
 import { openLogReader } from "../../log/read/reader.ts";
 import type { BatchWriter } from "../../storage/batch-writer.ts";
 import { sealWith } from "../../webhooks/signing/configured-seal.ts";
-import type { Calls } from "../../jobs/call-budget.ts";
+import type { Calls } from "./call-budget.ts";
 import { workerSend } from "./send.ts";
 
 export interface WorkerDeliveryDeps {
@@ -22,7 +22,7 @@ export interface WorkerDeliveryDeps {
 }
 
 /** Delivers webhooks, a slice at a time. */
-export function deliveringWork(deps: WorkerDeliveryDeps): BackgroundWork {
+export function deliveringWork(deps: WorkerDeliveryDeps): Job {
   const { settings, database, clock, calls } = deps;
   const { limits, pollIntervalMs, secretKeys } = settings;
   const seal = sealWith(secretKeys);

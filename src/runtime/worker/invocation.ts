@@ -1,4 +1,4 @@
-import type { BackgroundWork } from "../../core/background.ts";
+import type { Job } from "../../jobs/job.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { DeliveryRunEvent } from "../../webhooks/dispatch/run.ts";
 import { createAddressRules } from "../../webhooks/egress/address-rules.ts";
@@ -11,14 +11,15 @@ import { storeDestination } from "../../http/store-destination.ts";
 import type { Database } from "../../storage/database.ts";
 import type { LogState } from "../../log/log-state.ts";
 import { sealWith } from "../../webhooks/signing/configured-seal.ts";
-import type { Calls } from "../../jobs/call-budget.ts";
+import type { Calls } from "./call-budget.ts";
 import { composeStore } from "../compose.ts";
 import { deliveringWork } from "./deliveries.ts";
 import { workerSend } from "./send.ts";
-import { fromAnywhere } from "../../jobs/from-anywhere.ts";
+import { fromAnywhere } from "./from-anywhere.ts";
 import type { Configured, RememberedStore } from "./isolate.ts";
-import { serializeWrites } from "../../jobs/write-queue.ts";
-import { clearing, runWorks, sweeping } from "../../jobs/slices.ts";
+import { serializeWrites } from "./write-queue.ts";
+import { runSlices } from "../../jobs/slices.ts";
+import { clearing, sweeping } from "./cleanup-jobs.ts";
 
 /** Kinds of work in the background, in the order in which they are done. */
 export const KINDS = ["project", "deliver", "sweep", "clear"] as const;
@@ -104,7 +105,7 @@ export function openInvocation(deps: InvocationDeps): Invocation {
   );
   const { writer, feeds, sightings } = composed;
 
-  const works: Readonly<Record<Kind, () => readonly BackgroundWork[]>> = {
+  const works: Readonly<Record<Kind, () => readonly Job[]>> = {
     project: () =>
       registered.map((feed) => {
         const retry = !store.retried.has(feed.feed.path);
@@ -152,7 +153,7 @@ export function openInvocation(deps: InvocationDeps): Invocation {
       const chosen = fromAnywhere(kinds.flatMap((kind) => works[kind]()));
       const { onFailure } = deps;
       const share = (parts: number) => calls.share(parts);
-      await runWorks(chosen, { deadline, signal: over }, { clock, share, onFailure });
+      await runSlices(chosen, { deadline, signal: over }, { clock, share, onFailure });
       ended.abort();
       await timer;
     },

@@ -6,11 +6,11 @@ import { createSchemas, type RequestSchemas } from "../../http/openapi/schemas.t
 import type { Database } from "../../storage/database.ts";
 import { storageError } from "../../storage/failures.ts";
 import { migrate } from "../../log/migrate.ts";
-import { serverFeeds } from "../../jobs/server-feeds.ts";
-import { isAboutProgram } from "../../jobs/program-fault.ts";
+import { serverFeeds } from "../server-feeds.ts";
+import { isAboutProgram } from "../program-fault.ts";
 import { databaseChooser } from "./served.ts";
 import { environmentOf, workerSettings } from "./settings.ts";
-import { createWriteQueue, type WriteQueue } from "../../jobs/write-queue.ts";
+import { createWriteQueue, type WriteQueue } from "./write-queue.ts";
 
 /** Stands for what is not known before the first request. */
 const BOUND_LATER = { KILDE_DATABASE_URL: "http://bound.later", KILDE_BEHIND_PROXY: "true" };

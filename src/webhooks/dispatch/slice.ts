@@ -1,4 +1,4 @@
-import type { BackgroundWork } from "../../core/background.ts";
+import type { Job } from "../../jobs/job.ts";
 import type { Database } from "../../storage/database.ts";
 import { deliver, type DeliverOptions, FIND_BEHIND } from "./run.ts";
 import type { DeliveryTurns } from "./turn-order.ts";
@@ -17,11 +17,11 @@ const SHORTEST_MS = 200;
 const TURNS: DeliveryTurns = { atOnce: 2, turnMs: 2_000, keepMs: 500 };
 
 /** Delivers where no process stays up to do it: until nothing is due, or the slice ends. */
-export function deliverInSlices(options: DeliverOptions): BackgroundWork {
+export function deliverInSlices(options: DeliverOptions): Job {
   const { database, clock, holder } = options;
   return {
     name: "deliver",
-    async runSlice({ deadline, signal }) {
+    async run({ deadline, signal }) {
       // The last calls are for writing: nothing that is read in the end could still be delivered.
       const readable: Database = {
         ...database,

@@ -51,7 +51,7 @@ async function workOn(feed: Feed, options: Partial<SliceDeps> = {}) {
     registered,
   );
   const slice = (signal = new AbortController().signal) =>
-    work.runSlice({ deadline: systemClock.monotonic() + SLICE_MS, signal });
+    work.run({ deadline: systemClock.monotonic() + SLICE_MS, signal });
   return { work, slice, record: () => readFeed(database, registered.log) };
 }
 
@@ -83,7 +83,7 @@ test("a slice that is over stops after the batch it is at, and the next goes on"
   const { work, record } = await workOn(stateful, { clock, batchEvents: 10 });
   const cursors: number[] = [];
   while (((await record())?.cursor ?? 0) < 200) {
-    await work.runSlice({ deadline: now + 8, signal: new AbortController().signal });
+    await work.run({ deadline: now + 8, signal: new AbortController().signal });
     cursors.push((await record())?.cursor ?? 0);
   }
   expect(cursors.length).toBeGreaterThan(5);

@@ -9,8 +9,8 @@ import { EVENT_LOG_ADDRESS } from "../../../src/log/keys.ts";
 import { openLogReader } from "../../../src/log/read/reader.ts";
 import { writeBatch } from "../../../src/storage/batch-writer.ts";
 import { systemClock } from "../../../src/core/system-clock.ts";
-import { countCalls } from "../../../src/jobs/call-budget.ts";
-import { runWorks } from "../../../src/jobs/slices.ts";
+import { countCalls } from "../../../src/runtime/worker/call-budget.ts";
+import { runSlices } from "../../../src/jobs/slices.ts";
 import { openApp } from "../../support/app.ts";
 import { newDatabase } from "../../support/new-database.ts";
 
@@ -89,7 +89,7 @@ test.each([0, 4])(
       });
       const sweeping = {
         name: "sweep",
-        async runSlice() {
+        async run() {
           await counted.read({ sql: "select 1", args: [] });
           sweeps += 1;
           return "idle" as const;
@@ -97,12 +97,12 @@ test.each([0, 4])(
       };
       const projecting = {
         name: "project",
-        async runSlice() {
+        async run() {
           for (let n = 0; n < 3; n += 1) await counted.read({ sql: "select 1", args: [] });
           return "idle" as const;
         },
       };
-      await runWorks(
+      await runSlices(
         [...Array.from({ length: feeds }, () => projecting), delivering, sweeping],
         { deadline: systemClock.monotonic() + 20_000, signal: calls.signal },
         { clock: systemClock, share: (parts) => calls.share(parts), onFailure: () => {} },

@@ -86,7 +86,7 @@ async function openSlices({
         blockedSubjects: 1_000,
         mostRetryAfterMs: 1_000,
         onEvent: () => {},
-      }).runSlice({ deadline, signal: ended.signal });
+      }).run({ deadline, signal: ended.signal });
       ended.abort();
     },
   };

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { startDeliveries } from "../../../src/jobs/delivery-runner.ts";
+import { startDeliveries } from "../../../src/runtime/threads/delivery-runner.ts";
 import { DEFAULT_LIMITS } from "../../../src/core/limits.ts";
 import { jsonPost, type TestApp, TEST_SECRET_KEY } from "../../support/app.ts";
 import { crashAtNextWrite, failRuns } from "../../support/failing-thread.ts";

@@ -1,6 +1,6 @@
-import type { Clock } from "../core/clock.ts";
-import { KildeError } from "../core/errors.ts";
-import type { LogWriter } from "../log/append/writer.ts";
+import type { Clock } from "../../core/clock.ts";
+import { KildeError } from "../../core/errors.ts";
+import type { LogWriter } from "../../log/append/writer.ts";
 
 /** One at a time, in the order in which they asked, among the requests of this isolate. */
 export interface WriteQueue {

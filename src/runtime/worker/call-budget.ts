@@ -13,7 +13,7 @@ const RESERVED_CALLS = 10;
 
 /**
  * A share is not smaller: it takes some 20 calls to find what two subscriptions are behind with, and the rest delivers some
- * of it. Where this leaves nothing to the works that come last, they come first another time; see `runWorks`.
+ * of it. Where this leaves nothing to the works that come last, they come first another time; see `runSlices`.
  */
 const LEAST_SHARE = 25;
 

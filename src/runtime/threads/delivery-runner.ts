@@ -1,8 +1,8 @@
 import type { RunningDeliveries, DeliveryOptions } from "./deliveries.ts";
 import type { DispatcherCommand, DispatcherReport } from "./dispatcher-thread.ts";
-import { newHolderName } from "../storage/holder-name.ts";
-import { systemClock } from "../core/system-clock.ts";
-import { type ConnectWriter, transferOf } from "../storage/writer/writer-thread-host.ts";
+import { newHolderName } from "../../storage/holder-name.ts";
+import { systemClock } from "../../core/system-clock.ts";
+import { type ConnectWriter, transferOf } from "../../storage/writer/writer-thread-host.ts";
 
 export interface DeliveringOptions extends Omit<DeliveryOptions, "holder"> {
   readonly url: string;

@@ -1,16 +1,16 @@
-import { loadConfigFile } from "../config/file.ts";
-import type { Limits } from "../core/limits.ts";
-import type { AnyFeedDefinition } from "../feeds/define/define.ts";
-import type { RunEvent } from "../feeds/project/run.ts";
-import { openDatabase } from "../storage/open.ts";
-import type { LogState } from "../log/log-state.ts";
-import { type LogNews } from "../log/append/writer.ts";
-import { type BatchWriter, writeBatch } from "../storage/batch-writer.ts";
-import { configuredFeeds } from "./configured-feeds.ts";
+import { loadConfigFile } from "../../config/file.ts";
+import type { Limits } from "../../core/limits.ts";
+import type { AnyFeedDefinition } from "../../feeds/define/define.ts";
+import type { RunEvent } from "../../feeds/project/run.ts";
+import { openDatabase } from "../../storage/open.ts";
+import type { LogState } from "../../log/log-state.ts";
+import { type LogNews } from "../../log/append/writer.ts";
+import { type BatchWriter, writeBatch } from "../../storage/batch-writer.ts";
+import { configuredFeeds } from "../configured-feeds.ts";
 import { type RunningProjections, runProjections } from "./projections.ts";
-import { systemClock } from "../core/system-clock.ts";
-import { openWriterChannel, type WriterChannel } from "../storage/writer/writer-channel.ts";
-import type { WriterChange } from "../storage/writer/writer-thread-host.ts";
+import { systemClock } from "../../core/system-clock.ts";
+import { openWriterChannel, type WriterChannel } from "../../storage/writer/writer-channel.ts";
+import type { WriterChange } from "../../storage/writer/writer-thread-host.ts";
 
 /*
  * The thread that projects the feeds of an embedded database: it reads with a connection of its own, and writes

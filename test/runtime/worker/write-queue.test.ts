@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 import type { Clock } from "../../../src/core/clock.ts";
-import { createWriteQueue } from "../../../src/jobs/write-queue.ts";
+import { createWriteQueue } from "../../../src/runtime/worker/write-queue.ts";
 
 /** Time passes when somebody sleeps; `cut` has the next sleeper never wake, as a request that is cancelled. */
 function simulated() {

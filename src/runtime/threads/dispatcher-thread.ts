@@ -1,11 +1,11 @@
-import type { DeliveryRunEvent } from "../webhooks/dispatch/run.ts";
-import { openDatabase } from "../storage/open.ts";
-import type { LogState } from "../log/log-state.ts";
-import { type BatchWriter, writeBatch } from "../storage/batch-writer.ts";
+import type { DeliveryRunEvent } from "../../webhooks/dispatch/run.ts";
+import { openDatabase } from "../../storage/open.ts";
+import type { LogState } from "../../log/log-state.ts";
+import { type BatchWriter, writeBatch } from "../../storage/batch-writer.ts";
 import { type RunningDeliveries, runDeliveries, type DeliveryOptions } from "./deliveries.ts";
-import { systemClock } from "../core/system-clock.ts";
-import { openWriterChannel, type WriterChannel } from "../storage/writer/writer-channel.ts";
-import type { WriterChange } from "../storage/writer/writer-thread-host.ts";
+import { systemClock } from "../../core/system-clock.ts";
+import { openWriterChannel, type WriterChannel } from "../../storage/writer/writer-channel.ts";
+import type { WriterChange } from "../../storage/writer/writer-thread-host.ts";
 
 /*
  * The thread that delivers webhooks from an embedded database: it reads with a connection of its own, and writes

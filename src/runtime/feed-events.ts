@@ -1,11 +1,5 @@
 import type { RunEvent } from "../feeds/project/run.ts";
-
-/** A log of what happens, as pino writes one. */
-export interface EventLogger {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
+import type { EventLogger } from "./event-logger.ts";
 
 /** Writes what happens to feeds to the server's log. */
 export function logFeedEvent(logger: EventLogger, event: RunEvent): void {

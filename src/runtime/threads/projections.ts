@@ -1,17 +1,17 @@
 import { setMaxListeners } from "node:events";
 
-import type { Limits } from "../core/limits.ts";
-import type { OnFeedNews } from "../feeds/project/commit.ts";
-import type { RegisteredFeed } from "../feeds/lifecycle/register.ts";
-import { runFeed, type RunEvent } from "../feeds/project/run.ts";
-import type { Database } from "../storage/database.ts";
-import type { HeadWatch } from "../log/follow/head-watch.ts";
-import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
-import { type LogReader, openLogReader } from "../log/read/reader.ts";
-import type { LogNews } from "../log/append/writer.ts";
-import type { BatchWriter } from "../storage/batch-writer.ts";
-import { createEndedHolders } from "../storage/ended-holders.ts";
-import { systemClock } from "../core/system-clock.ts";
+import type { Limits } from "../../core/limits.ts";
+import type { OnFeedNews } from "../../feeds/project/commit.ts";
+import type { RegisteredFeed } from "../../feeds/lifecycle/register.ts";
+import { runFeed, type RunEvent } from "../../feeds/project/run.ts";
+import type { Database } from "../../storage/database.ts";
+import type { HeadWatch } from "../../log/follow/head-watch.ts";
+import { EVENT_LOG_ADDRESS } from "../../log/keys.ts";
+import { type LogReader, openLogReader } from "../../log/read/reader.ts";
+import type { LogNews } from "../../log/append/writer.ts";
+import type { BatchWriter } from "../../storage/batch-writer.ts";
+import { createEndedHolders } from "../../storage/ended-holders.ts";
+import { systemClock } from "../../core/system-clock.ts";
 
 export interface ProjectOptions {
   readonly database: Database;

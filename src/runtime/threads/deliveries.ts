@@ -1,16 +1,16 @@
-import { type Delivering, deliver, type DeliveryRunEvent } from "../webhooks/dispatch/run.ts";
-import { openSecrets } from "../webhooks/subscriptions/secrets.ts";
-import { createEgress } from "../webhooks/egress/egress.ts";
-import type { Limits } from "../core/limits.ts";
-import type { Database } from "../storage/database.ts";
-import type { HeadWatch } from "../log/follow/head-watch.ts";
-import type { LogAddress } from "../log/keys.ts";
-import type { LogState } from "../log/log-state.ts";
-import { type LogReader, openLogReader } from "../log/read/reader.ts";
-import type { BatchWriter } from "../storage/batch-writer.ts";
-import { createEndedHolders } from "../storage/ended-holders.ts";
-import { systemClock } from "../core/system-clock.ts";
-import { sealWith } from "../webhooks/signing/configured-seal.ts";
+import { type Delivering, deliver, type DeliveryRunEvent } from "../../webhooks/dispatch/run.ts";
+import { openSecrets } from "../../webhooks/subscriptions/secrets.ts";
+import { createEgress } from "../../webhooks/egress/egress.ts";
+import type { Limits } from "../../core/limits.ts";
+import type { Database } from "../../storage/database.ts";
+import type { HeadWatch } from "../../log/follow/head-watch.ts";
+import type { LogAddress } from "../../log/keys.ts";
+import type { LogState } from "../../log/log-state.ts";
+import { type LogReader, openLogReader } from "../../log/read/reader.ts";
+import type { BatchWriter } from "../../storage/batch-writer.ts";
+import { createEndedHolders } from "../../storage/ended-holders.ts";
+import { systemClock } from "../../core/system-clock.ts";
+import { sealWith } from "../../webhooks/signing/configured-seal.ts";
 
 export interface DeliveryOptions {
   readonly database: Database;

@@ -1,13 +1,13 @@
-import type { OnFeedNews } from "../feeds/project/commit.ts";
-import type { RegisteredFeed } from "../feeds/lifecycle/register.ts";
-import type { RunEvent } from "../feeds/project/run.ts";
-import type { Database } from "../storage/database.ts";
-import type { LogNews } from "../log/append/writer.ts";
+import type { OnFeedNews } from "../../feeds/project/commit.ts";
+import type { RegisteredFeed } from "../../feeds/lifecycle/register.ts";
+import type { RunEvent } from "../../feeds/project/run.ts";
+import type { Database } from "../../storage/database.ts";
+import type { LogNews } from "../../log/append/writer.ts";
 import { type RunningProjections, runProjections, type ProjectOptions } from "./projections.ts";
-import { newHolderName } from "../storage/holder-name.ts";
-import { systemClock } from "../core/system-clock.ts";
+import { newHolderName } from "../../storage/holder-name.ts";
+import { systemClock } from "../../core/system-clock.ts";
 import type { ProjectorCommand, ProjectorReport } from "./projector-thread.ts";
-import { type ConnectWriter, transferOf } from "../storage/writer/writer-thread-host.ts";
+import { type ConnectWriter, transferOf } from "../../storage/writer/writer-thread-host.ts";
 
 export interface ProjectingOptions extends Omit<ProjectOptions, "holder"> {
   readonly url: string;

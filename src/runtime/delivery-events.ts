@@ -1,4 +1,4 @@
-import type { EventLogger } from "./feed-events.ts";
+import type { EventLogger } from "./event-logger.ts";
 
 import type { DeliveryRunEvent } from "../webhooks/dispatch/run.ts";
 

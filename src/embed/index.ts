@@ -58,7 +58,7 @@ function databaseThread(): URL | null {
   if (!("Bun" in globalThis)) return null;
   const name = import.meta.url.endsWith("/src/embed/index.ts")
     ? "../storage/writer/writer-thread.ts"
-    : "./database-thread.js";
+    : "./writer-thread.js";
   const program = new URL(name, import.meta.url);
   return existsSync(fileURLToPath(program)) ? program : null;
 }

@@ -6,7 +6,9 @@ import { type CopyOptions, StoreCopy } from "./store-copy.ts";
 
 const UNHURRIED = { monotonic: () => 0, sleep: () => Promise.resolve() };
 
-/** Overwrites what deleted rows have left in pages of a copy, and turns the write-ahead log on, as in every store. */
+/**
+ * Overwrites the remains of deleted rows in the pages of a copy, and turns the write-ahead log on, as in every store.
+ */
 async function settle(target: string): Promise<void> {
   const database = openEmbedded(target);
   try {
@@ -55,8 +57,8 @@ async function copyClosed(source: string, target: string, options: CopyOptions):
 }
 
 /**
- * Copies the store in a file to a new file, in steps that hold nothing of the source between them, and never stop its
- * writers. The copy is that of one moment, with truncated and erased events deleted. It is not synced.
+ * Copies the store in a file to a new file, in steps. Between steps it holds no lock on the source, and it never blocks
+ * the source's writers. The copy shows one moment, with truncated and erased events deleted. The copy is not synced.
  */
 export async function copyStore(source: string, target: string, options: CopyOptions = {}): Promise<void> {
   const isDone = await copyClosed(source, target, options);

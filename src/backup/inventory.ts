@@ -1,7 +1,7 @@
 import { type Database, integerAt, textAt } from "../storage/database.ts";
 import { LOG_SPAN } from "../log/keys.ts";
 
-/** How much a log holds. */
+/** The position of the last event of a log, and how many events it holds. */
 export interface LogInventory {
   readonly log: string;
   readonly head: number;
@@ -15,7 +15,7 @@ select name, head,
   (select count(*) from subjects where log = logs.id)
 from logs order by id`;
 
-/** Heads and counts of all logs. Counts every event, so that it takes seconds in a store of ten million. */
+/** Reads heads and counts of all logs. It counts every event, which takes seconds in a store of ten million. */
 export async function takeInventory(database: Database): Promise<LogInventory[]> {
   const rows = await database.read({ sql: INVENTORY, args: [] });
   return rows.map((row) => ({
@@ -26,7 +26,7 @@ export async function takeInventory(database: Database): Promise<LogInventory[]>
   }));
 }
 
-/** The logs that one inventory has and another has not, or has otherwise. */
+/** Describes the logs of one inventory that another one lacks, or that differ in it. */
 export function missingFrom(
   inventory: readonly LogInventory[],
   other: readonly LogInventory[],

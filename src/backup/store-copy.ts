@@ -6,31 +6,33 @@ import { EVENT_LOG_ADDRESS, LOG_SPAN } from "../log/keys.ts";
 import { readOnlyUrl } from "../storage/sealed-files.ts";
 
 /*
- * Copies a store that others go on writing. A copy in one read transaction would keep the write-ahead log from being
- * emptied for as long as it takes, and erased data in it. So tables are copied a few rows at a time, each time from the
- * latest state. A last transaction, which only reads what changed meanwhile and compares the smaller tables, makes the
- * copy that of one moment. Two properties make this right. Keys of new events are beyond all others of their log, and
- * events change only in a feed that an erasure reaches, which raises the generation of their range: then the range is
- * copied again. What was deleted meanwhile follows from `subjects.first_version` and `feeds.cleared`.
+ * Copies a store while other processes continue to write it. A copy in one read transaction would keep the write-ahead
+ * log from being emptied for as long as it takes, and erased data in it. So tables are copied a few rows at a time,
+ * each time from the latest state. A last transaction, which only reads the changes since then and compares the smaller
+ * tables, makes the copy consistent. Two properties make this correct. Keys of new events are beyond all others of
+ * their log, and events change only in a feed that an erasure reaches, which raises the generation of their range: then
+ * the range is copied again. Deletions made meanwhile follow from `subjects.first_version` and `feeds.cleared`.
  */
 
-/** Rows copied by one step: some 50 ms. */
+/** Rows copied by one step: about 50 ms. */
 const STEP_ROWS = 20_000;
 
-/** Passes over what was appended meanwhile, before the last transaction copies the rest; each has much less to do. */
+/** Passes over newly appended events before the last transaction copies the rest; each pass has much less to do. */
 const PASSES = 3;
 
 export interface CopyOptions {
-  /** Awaited after each step, while nothing of the source is held. */
+  /** Awaited after each step, while the copy holds no lock on the source. */
   readonly onStep?: (rows: number) => Promise<void> | void;
   readonly stepRows?: number;
 }
 
 interface CopiedTable {
   readonly name: string;
-  /** What identifies a row, in the order of the table: the rowid, or the primary key of a table without. */
+  /**
+   * The columns that identify a row, in the order of the table: the rowid, or the primary key of a table without one.
+   */
   readonly key: readonly string[];
-  /** Columns beside the rowid. */
+  /** The other columns. */
   readonly columns: readonly string[];
 }
 
@@ -43,17 +45,17 @@ function columnsOf({ key, columns }: CopiedTable): readonly string[] {
   return key.includes("rowid") ? ["rowid", ...columns] : columns;
 }
 
-/** A copy under way: the target is `main`, the store `source`. */
+/** A copy in progress: the target is `main`, the store is `source`. */
 export class StoreCopy {
   readonly #connection: Connection.Database;
   readonly #options: CopyOptions;
-  /** Generations of ranges of positions when the copy began. */
+  /** Generations of ranges of positions when the copy started. */
   #generations: ReadonlyMap<string, number> = new Map();
 
   constructor(source: string, target: string, immutable: boolean, options: CopyOptions) {
     this.#connection = new Connection(target, { timeout: 5_000 });
     this.#options = options;
-    // Nobody else sees the target before it is whole, and it is synced then.
+    // No other process opens the target before it is complete, and then it is synced.
     for (const pragma of [
       "journal_mode = off",
       "synchronous = off",
@@ -75,7 +77,7 @@ export class StoreCopy {
     return this.#connection.prepare(sql).run([...args]).changes;
   }
 
-  /** Creates the tables; their indexes and triggers come last, when they are filled. */
+  /** Creates the tables; their indexes and triggers follow when the tables are filled. */
   createTables(): CopiedTable[] {
     const tables = this.#rows(
       "select name, sql from source.sqlite_master where type = 'table' and name not like 'sqlite!_%' escape '!'",
@@ -97,7 +99,7 @@ export class StoreCopy {
     });
   }
 
-  /** Copies a table other than the events as it is now, a step at a time. */
+  /** Copies the current rows of a table other than the events, a step at a time. */
   async copyRows(table: CopiedTable): Promise<void> {
     const [name, key, list] = [quoted(table.name), table.key.join(", "), columnsOf(table).join(", ")];
     const last = table.key.map((column) => `${column} desc`).join(", ");
@@ -123,7 +125,7 @@ export class StoreCopy {
     return this.#rows("select id from source.logs order by id").map((row) => Number(row[0]));
   }
 
-  /** Ranges of positions whose events were erased, and how often. */
+  /** Reads the erasure generations of all ranges of positions. */
   #readGenerations(): { log: number; chunk: number; generation: number }[] {
     if (!this.#has("erasure_generations", "generation")) return [];
     const rows = this.#rows("select log, chunk, generation from source.erasure_generations");
@@ -135,7 +137,7 @@ export class StoreCopy {
     this.#generations = new Map(noted.map(({ log, chunk, generation }) => [`${log} ${chunk}`, generation]));
   }
 
-  /** Copies the ranges of feeds again that an erasure has reached since the copy began. */
+  /** Copies the feed ranges that an erasure has reached since the copy started once more. */
   #copyErased(): void {
     for (const { log, chunk, generation } of this.#readGenerations()) {
       if (log === EVENT_LOG_ADDRESS.id || this.#generations.get(`${log} ${chunk}`) === generation) continue;
@@ -150,7 +152,7 @@ export class StoreCopy {
     return this.#rows("select 1 from pragma_table_info(?1) where name = ?2", [table, column]).length > 0;
   }
 
-  /** Copies events of a log after those that the copy has; negative: all of them. */
+  /** Copies events of a log that follow those in the copy; a negative limit copies all. */
   #copyEventsOf(log: number, limit: number): number {
     const [from, end] = [log * LOG_SPAN, (log + 1) * LOG_SPAN];
     return this.#run(
@@ -161,7 +163,7 @@ export class StoreCopy {
     );
   }
 
-  /** Copies the events that are there now, a step at a time. */
+  /** Copies the events that exist now, a step at a time. */
   async copyEvents(): Promise<void> {
     for (let pass = 0; pass < PASSES; pass += 1) {
       for (const log of this.#logs()) {
@@ -191,13 +193,13 @@ export class StoreCopy {
     );
   }
 
-  /** Copies what is new and compares the rest, in one transaction: from then on the copy is of one moment. */
+  /** Copies new rows and compares the rest, in one transaction: from then on the copy shows one moment. */
   finish(tables: readonly CopiedTable[]): void {
     this.#connection.exec("begin");
     for (const log of this.#logs()) this.#copyEventsOf(log, -1);
     this.#copyErased();
     for (const table of tables) if (table.name !== "events") this.#reconcile(table);
-    // Inserting has moved it.
+    // The inserts have advanced the sequence.
     if (this.#rows("select 1 from source.sqlite_master where name = 'sqlite_sequence'").length > 0) {
       this.#run("delete from main.sqlite_sequence");
       this.#run("insert into main.sqlite_sequence select * from source.sqlite_sequence");
@@ -206,8 +208,8 @@ export class StoreCopy {
   }
 
   /**
-   * Deletes events of feeds that the source emptied after they were copied. The index of subjects and versions has to
-   * wait for that: the ids of their subjects may be in use again.
+   * Deletes events of feeds that the source cleared after they were copied. The index of subjects and versions has to
+   * wait for this, since new subjects may reuse the ids of cleared ones.
    */
   dropCleared(): void {
     if (!this.#has("feeds", "cleared")) return;
@@ -231,14 +233,16 @@ export class StoreCopy {
     for (const [sql] of rest) this.#connection.exec(String(sql));
   }
 
-  /** Deletes events that the source truncated or erased after they were copied, and those that it is about to delete. */
+  /**
+   * Deletes events that the source truncated or erased after they were copied, and those that it is about to delete.
+   */
   dropTruncated(): void {
     this.#run(
       `delete from events where key in (select event.key from subjects cross join events as event
         on event.subject = subjects.id and event.version < subjects.first_version where subjects.first_version > 1)`,
     );
     this.#run("update subjects set sweep = 0 where sweep <> 0");
-    // What older versions left in the file of the store is not in the copy.
+    // Copies of erased data that older versions left in the store's file are not in the copy.
     if (this.#has("erasures", "sweep")) this.#run("update erasures set sweep = 1 where sweep < 0");
   }
 

@@ -1,4 +1,4 @@
-/** Settings that cannot be used: each problem names the setting, its value, and where it comes from. */
+/** Invalid settings: each problem names the setting, its value, and its source. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
   readonly problems: readonly string[];

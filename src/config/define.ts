@@ -1,6 +1,15 @@
 import type { KildeConfig } from "./settings.ts";
 
-/** Gives `kilde.config.ts` its types: `export default defineConfig({ port: 8080 })`. */
+/**
+ * Types the settings of a `kilde.config.ts`.
+ *
+ * @example
+ * ```ts
+ * import { defineConfig } from "kilde";
+ *
+ * export default defineConfig({ port: 8080 });
+ * ```
+ */
 export function defineConfig(config: KildeConfig): KildeConfig {
   return config;
 }

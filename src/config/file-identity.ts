@@ -3,10 +3,10 @@ import { dirname, join, relative, resolve } from "node:path";
 
 import { fileBehind } from "../core/file-behind.ts";
 
-/** File systems of these platforms take names without regard to case, unless they were made otherwise. */
+/** File systems of these platforms ignore case in names by default. */
 const IGNORES_CASE = process.platform === "darwin" || process.platform === "win32";
 
-/** Null for what is not there, or may not be looked at. */
+/** Null for a path that does not exist or cannot be read. */
 function inodeOf(path: string): string | null {
   try {
     const { dev, ino } = statSync(path);
@@ -17,8 +17,8 @@ function inodeOf(path: string): string | null {
 }
 
 /**
- * The same text for all names of one file: relative and absolute paths, symbolic and hard links, and other case where the
- * file system ignores it. A file that is not there yet is named by the closest folder that is.
+ * Returns the same text for all names of one file: relative and absolute paths, symbolic and hard links, and other case
+ * where the file system ignores it. A missing file is identified by its closest existing folder.
  */
 export function fileIdentity(path: string, cwd: string): string {
   const whole = fileBehind(resolve(cwd, path));

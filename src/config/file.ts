@@ -7,13 +7,13 @@ import { ConfigError } from "./config-error.ts";
 import { CONFIG_FILE } from "./names.ts";
 
 interface ConfigFile {
-  /** As to be shown: the name in the working directory, or the path that was stated. */
+  /** For display: the name in the working directory, or the stated path. */
   readonly path: string;
   readonly absolute: string;
   readonly value: Readonly<Record<string, unknown>>;
 }
 
-/** What went wrong, with the file and line that Bun tells of. */
+/** Describes an import error, with the file and line that Bun reports. */
 function importFault(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const position: unknown = "position" in error ? error.position : null;
@@ -27,7 +27,10 @@ function importFault(error: unknown): string {
   return place === undefined ? error.message : `${error.message} (${place})`;
 }
 
-/** Loads the stated file, or `kilde.config.ts` of the working directory; null when there is none. */
+/**
+ * Loads the stated file, or `kilde.config.ts` of the working directory; null when there is none. Throws a {@link
+ * ConfigError} for a stated file that does not exist, and for one that cannot be loaded.
+ */
 export async function loadConfigFile(cwd: string, stated: string | undefined): Promise<ConfigFile | null> {
   const path = stated ?? CONFIG_FILE;
   const absolute = resolve(cwd, path);

@@ -4,9 +4,9 @@ import * as zod from "zod";
 import * as kilde from "../index.ts";
 
 /**
- * Serves what `kilde.config.ts` imports, `kilde` and `zod`, from inside this program, so that nothing needs to
- * be installed beside the binary, and its schemas are of the same zod. Call it before the file is imported, in
- * every thread that imports it.
+ * Serves the imports of `kilde.config.ts`, `kilde` and `zod`, from this program, so that nothing needs to be installed
+ * beside the binary, and its schemas use the same zod. Call it before the file is imported, in every thread that
+ * imports it.
  */
 export function serveHostModules(): void {
   plugin({

@@ -12,7 +12,10 @@ export interface SettingsRequest {
   readonly cwd: string;
 }
 
-/** The settings: flags, then `KILDE_*` environment, then `kilde.config.ts`, then defaults. */
+/**
+ * Loads the settings. Flags win over `KILDE_*` environment variables, these over `kilde.config.ts`, and that over
+ * defaults. Throws a {@link ConfigError} with every problem.
+ */
 export async function loadSettings({ flags, environment, cwd }: SettingsRequest): Promise<Settings> {
   const { config } = flags;
   const file = await loadConfigFile(cwd, typeof config === "string" ? config : undefined);
@@ -31,7 +34,7 @@ function faultOf(name: string, check: () => unknown): string[] {
   }
 }
 
-/** Checks what is checked by code that only webhooks need, and is loaded only where these settings are used. */
+/** Runs the checks whose code only webhooks need; it is loaded only where these settings are used. */
 async function checkDelivery({ secretKeys, egressAllow }: SettingValues): Promise<void> {
   const problems: string[] = [];
   if (secretKeys.length > 0) {

@@ -1,21 +1,21 @@
 import { DEFAULT_LIMITS, type Limits } from "../core/limits.ts";
 import type { Settings } from "./settings.ts";
 
-/** The file of settings in the working directory. */
+/** The settings file in the working directory. */
 export const CONFIG_FILE = "kilde.config.ts";
 
-/** How a setting is written where there is only text: in a flag, or in the environment. */
+/** The text form of a setting in a flag or in the environment. */
 export type TextForm = "text" | "integer" | "boolean" | "list";
 
-/** A setting, under each of its names. */
+/** A setting with each of its names. */
 export interface SettingName {
-  /** Where it stands in `kilde.config.ts`: `port`, or `limits.eventBytes`. */
+  /** Its path in `kilde.config.ts`: `port`, or `limits.eventBytes`. */
   readonly path: readonly [string, ...string[]];
   /** Null: it has no flag. */
   readonly flag: string | null;
   readonly environment: string;
   readonly form: TextForm;
-  /** Its value must not be shown. */
+  /** Messages do not show its value. */
   readonly secret: boolean;
 }
 
@@ -23,7 +23,7 @@ function words(name: string): string[] {
   return name.split(/(?=[A-Z])/).map((word) => word.toLowerCase());
 }
 
-/** Whose values must not be shown; in a flag, every process of the machine would see them. */
+/** Settings whose values messages do not show. In a flag, every process of the machine would see them. */
 const SECRETS: ReadonlySet<TextSetting> = new Set(["databaseAuthToken", "secretKeys"]);
 
 function setting(name: TextSetting, form: TextForm): SettingName {
@@ -46,7 +46,7 @@ function limit(name: keyof Limits): SettingName {
   };
 }
 
-/** Settings that a text can stand for. */
+/** Settings with a text form. */
 export type TextSetting = Exclude<
   keyof Settings,
   "limits" | "feeds" | "tenants" | "databaseStated" | "configFile"
@@ -68,7 +68,7 @@ const TEXT_FORMS: Readonly<Record<TextSetting, TextForm>> = {
   shutdownTimeoutMs: "integer",
 };
 
-/** Every setting there is. */
+/** All settings. */
 export const SETTING_NAMES: readonly SettingName[] = [
   ...Object.entries(TEXT_FORMS).map(([name, form]) => setting(name as keyof typeof TEXT_FORMS, form)),
   ...Object.keys(DEFAULT_LIMITS).map((name) => limit(name as keyof Limits)),

@@ -11,13 +11,13 @@ import { writtenText } from "./written-text.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Where settings come from; the first that has a setting wins. */
+/** The sources of settings; the first that has a setting wins. */
 export interface Sources {
   /** By the setting's name in camel case: texts, lists of texts, or booleans for flags without a value. */
   readonly flags: Readonly<Record<string, unknown>>;
   readonly environment: Environment;
   readonly file: { readonly path: string; readonly value: Readonly<Record<string, unknown>> } | null;
-  /** Returns the same text for names of the same database file. Default: by the text of the path. */
+  /** Returns the same text for names of the same database file. Default: compares paths as text. */
   readonly fileKey?: (file: string) => string;
 }
 
@@ -29,7 +29,7 @@ interface Found {
   readonly written: unknown;
 }
 
-/** The value that a text stands for; a text that stands for none is left, for the schema to refuse. */
+/** Parses a text form; an invalid text is kept, for the schema to reject. */
 function fromText({ form }: SettingName, written: unknown): unknown {
   switch (form) {
     case "integer":
@@ -70,7 +70,7 @@ function find(name: SettingName, { flags, environment, file }: Sources): Found |
     return { name, value: fromText(name, flag), source: `flag ${name.flag}`, written: flag };
   }
   const variable = environment[name.environment];
-  // A variable that is set to nothing is how shells and compose files leave it out.
+  // Shells and compose files set a variable to an empty text to leave it out.
   if (variable !== undefined && variable.trim() !== "") {
     const source = `environment ${name.environment}`;
     return { name, value: fromText(name, variable), source, written: variable };
@@ -81,7 +81,7 @@ function find(name: SettingName, { flags, environment, file }: Sources): Found |
     : { name, value: member, source: file.path, written: member };
 }
 
-function shown({ name, written }: Found): string {
+function displayValue({ name, written }: Found): string {
   return name.secret ? "(not shown)" : writtenText(written);
 }
 
@@ -121,7 +121,7 @@ function candidateOf(found: readonly Found[]): Record<string, unknown> {
   return candidate;
 }
 
-/** Feeds hold functions, and tenants are lists of several settings each: they are in the file or nowhere. */
+/** Feeds hold functions, and tenants are lists of several settings each, so only the file can state them. */
 const ONLY_IN_FILE = ["feeds", "tenants"] as const;
 
 function onlyInFile({ file }: Sources): Record<string, unknown> {
@@ -130,7 +130,7 @@ function onlyInFile({ file }: Sources): Record<string, unknown> {
   );
 }
 
-/** What is wrong with a tenant, with what was written; a token is not shown. */
+/** Describes an invalid tenant with the value as written; a token is not shown. */
 function tenantFault(issue: z.core.$ZodIssue, { file }: Sources): string[] {
   const at = pathText(issue.path);
   if (issue.code === "unrecognized_keys") {
@@ -141,12 +141,12 @@ function tenantFault(issue: z.core.$ZodIssue, { file }: Sources): string[] {
   return [`${at}: ${isShown ? `${writtenText(written)} ` : ""}${issue.message}`];
 }
 
-/** What is wrong with tenants can only be in the file. */
+/** Tenants are stated only in the file. */
 function inFile(faults: readonly string[], { file }: Sources): string[] {
   return faults.map((fault) => `${fault} (${file?.path ?? "tenants"})`);
 }
 
-/** The tenants, with the tokens that are in the environment. */
+/** The tenants, with the tokens from the environment. */
 function withTokens(tenants: readonly Tenant[], environment: Environment): Tenant[] {
   return tenants.map((tenant) => {
     const token = environment[tokenVariable(tenant.name)];
@@ -156,7 +156,7 @@ function withTokens(tenants: readonly Tenant[], environment: Environment): Tenan
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/i;
 
-/** What each setting allows by itself, but not together. */
+/** Problems of settings that are valid alone but not together. */
 function combined(settings: SettingValues, found: readonly Found[]): string[] {
   const problems: string[] = [];
   const told = (key: string) => {
@@ -202,10 +202,10 @@ function combined(settings: SettingValues, found: readonly Found[]): string[] {
   return problems;
 }
 
-/** Compiling the check, as zod does by default, takes longer than one check is worth. */
+/** Compiling the check, as zod does by default, takes longer than running it once. */
 const ONCE = { jitless: true };
 
-/** Settings from all sources, or a {@link ConfigError} with everything that is wrong with them. */
+/** Resolves settings from all sources. Throws a {@link ConfigError} with every problem. */
 export function resolveSettings(sources: Sources): SettingValues {
   const found = SETTING_NAMES.flatMap((name) => find(name, sources) ?? []);
   const problems = unknownMembers(sources);
@@ -218,7 +218,7 @@ export function resolveSettings(sources: Sources): SettingValues {
       if (issue.path[0] === "tenants") problems.push(...inFile(tenantFault(issue, sources), sources));
       else if (hit === undefined) problems.push(`${pathText(issue.path)}: ${issue.message}`);
       else if (!told.has(hit))
-        problems.push(`${pathText(hit.name.path)}: ${shown(hit)} ${issue.message} (${hit.source})`);
+        problems.push(`${pathText(hit.name.path)}: ${displayValue(hit)} ${issue.message} (${hit.source})`);
       if (hit !== undefined) told.add(hit);
     }
   } else {

@@ -7,7 +7,7 @@ export interface ServedDatabase extends Omit<Tenant, "name"> {
   readonly tenant: string | null;
 }
 
-/** The databases that are served with these settings, that of `databaseUrl` first. */
+/** The databases that these settings serve, that of `databaseUrl` first. */
 export function servedDatabases(settings: SettingValues): readonly ServedDatabase[] {
   const { tenants, databaseStated, databaseUrl, readUrl, databaseAuthToken } = settings;
   const tenant = tenants.length === 0 ? null : DEFAULT_TENANT;

@@ -1,14 +1,14 @@
 import { loadConfigFile } from "./file.ts";
 import { type Environment, resolveSettings } from "./resolve.ts";
 
-/** Address of the server that a folder's configuration describes, as its clients on this machine reach it. */
+/** Address of the server that a folder's configuration describes, as clients on this machine reach it. */
 export interface ServerAddress {
   readonly url: string;
-  /** The file that states host or port; null: none does. */
+  /** The file that states host or port; null: neither is stated in a file. */
   readonly file: string | null;
 }
 
-/** Settings that decide the address, and the one that a host may depend on. */
+/** Settings that determine the address, and one that the default host depends on. */
 const FROM_FILE = ["host", "port", "behindProxy"] as const;
 const FROM_ENVIRONMENT = ["KILDE_HOST", "KILDE_PORT", "KILDE_BEHIND_PROXY"] as const;
 
@@ -32,8 +32,8 @@ function only<Value>(
 }
 
 /**
- * Reads `host` and `port` from the environment and from the configuration file of a folder; other settings are the server's
- * own and are not checked. Throws a `ConfigError`.
+ * Reads `host` and `port` from the environment and from the configuration file of a folder; other settings concern only
+ * the server and are not checked. Throws a `ConfigError`.
  */
 export async function serverAddress(environment: Environment, cwd: string): Promise<ServerAddress> {
   const file = await loadConfigFile(cwd, undefined);

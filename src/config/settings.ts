@@ -7,7 +7,7 @@ import { databaseAuthTokenSchema, databaseUrlSchema, readUrlSchema, tenantsSchem
 
 const MIB = 1024 * 1024;
 
-/** One check, and not zod's three: each of them copies the schema, and there are many numbers. */
+/** One check in place of zod's three: each of them copies the schema, and there are many numbers. */
 function wholeNumber(min: number, max: number) {
   const message = `must be a whole number from ${min} to ${max}`;
   return z
@@ -19,7 +19,7 @@ function flag() {
   return z.boolean("must be true or false");
 }
 
-/** What a limit may be set to. The upper bounds are what SQLite, a text or a connection can hold. */
+/** The range of each limit. The upper bounds follow from SQLite, texts and connections. */
 const LIMIT_RANGES: Readonly<Record<keyof Limits, readonly [min: number, max: number]>> = {
   eventBytes: [1, 256 * MIB],
   bodyBytes: [1, 256 * MIB],
@@ -92,7 +92,7 @@ const origin = z
     "must be an origin, such as https://app.example, or *",
   );
 
-/** The settings that nobody set. */
+/** The defaults. */
 const DEFAULTS = {
   host: "127.0.0.1",
   port: 4000,
@@ -107,26 +107,26 @@ const DEFAULTS = {
   shutdownTimeoutMs: 10_000,
 } as const;
 
-/** Everything that can be set, with its default. What `kilde.config.ts` may hold. */
+/** The schema of all settings with their defaults, and of `kilde.config.ts`. */
 export const settingsSchema = z.strictObject({
   host: z.string("must be a host name or an address").min(1, "must not be empty").default(DEFAULTS.host),
   port: wholeNumber(0, 65_535).default(DEFAULTS.port),
   databaseUrl: databaseUrlSchema.default(DEFAULTS.databaseUrl),
   databaseAuthToken: databaseAuthTokenSchema,
-  /** A replica of the database, which is then read for all that may be a moment old. */
+  /** A replica of the database, which serves reads that tolerate its lag. */
   readUrl: readUrlSchema,
   behindProxy: flag().default(DEFAULTS.behindProxy),
   corsOrigin: z.array(origin, "must be a list of origins").default([...DEFAULTS.corsOrigin]),
   accessLog: flag().default(DEFAULTS.accessLog),
   logLevel: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`).default(DEFAULTS.logLevel),
   pollIntervalMs: wholeNumber(1, 60_000).default(DEFAULTS.pollIntervalMs),
-  /** Seals the secrets of webhooks where they are stored: `id:key` each, the key 32 bytes in base64, the newest first. */
+  /** Seals webhook secrets at rest: `id:key` each, the key 32 bytes in base64, the newest first. */
   secretKeys: z.array(z.string("must be a text"), "must be a list").default([...DEFAULTS.secretKeys]),
-  /** Where webhooks may be sent besides public addresses: addresses, ranges, names, or `*` for everywhere. */
+  /** Destinations of webhooks besides public addresses: addresses, ranges, names, or `*` for everywhere. */
   egressAllow: z.array(z.string("must be a text"), "must be a list").default([...DEFAULTS.egressAllow]),
   shutdownTimeoutMs: wholeNumber(0, LONGEST_TIMER_MS).default(DEFAULTS.shutdownTimeoutMs),
   limits: limitsSchema.prefault({}),
-  /** Only in `kilde.config.ts`. The definitions are checked where they are compiled. */
+  /** Only in `kilde.config.ts`. `compileFeeds` checks the definitions. */
   feeds: z
     .array(
       z.custom<AnyFeedDefinition>(
@@ -136,12 +136,12 @@ export const settingsSchema = z.strictObject({
       "must be a list of feeds",
     )
     .default([]),
-  /** Only in `kilde.config.ts`: databases beside or instead of `databaseUrl`. */
+  /** Only in `kilde.config.ts`: databases in addition to or in place of `databaseUrl`. */
   tenants: tenantsSchema,
 });
 
 export interface SettingValues extends z.output<typeof settingsSchema> {
-  /** Whether somebody set `databaseUrl`. Beside tenants it is served only then. */
+  /** Whether `databaseUrl` was set. Beside tenants that database is served only then. */
   readonly databaseStated: boolean;
 }
 
@@ -150,10 +150,10 @@ export interface Settings extends SettingValues {
   readonly configFile: string | null;
 }
 
-/** What `kilde.config.ts` exports: any of the settings. */
+/** The settings that `kilde.config.ts` exports. */
 export type KildeConfig = z.input<typeof settingsSchema>;
 
-/** What settings are when nobody set them. */
+/** The settings without any source. */
 export const DEFAULT_SETTINGS: Settings = {
   ...DEFAULTS,
   corsOrigin: [],

@@ -3,10 +3,10 @@ import { z } from "zod";
 import { databaseFile, isServerUrl } from "../core/database-url.ts";
 import { isOwnPath } from "../core/own-paths.ts";
 
-/** The name under which `databaseUrl` goes beside tenants. */
+/** The name of the database of `databaseUrl` beside tenants. */
 export const DEFAULT_TENANT = "default";
 
-/** A label of DNS, so that it can be part of a host name, and in capitals of a variable's name. */
+/** A DNS label, so that it can be part of a host name and, in capitals, of a variable's name. */
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const PATH = /^(?:\/[\w\-.~]+)+$/;
 
@@ -35,24 +35,24 @@ export const readUrlSchema = z
 
 const tenantSchema = z.strictObject(
   {
-    /** What it is called in the log, in metrics and on the command line. */
+    /** The tenant's name in the log, in metrics and on the command line. */
     name: z
       .string("must be a name")
       .regex(NAME, "must be of at most 63 small letters, digits and hyphens, such as shop-a")
       .refine((name) => name !== DEFAULT_TENANT, "stands for databaseUrl; choose another name"),
-    /** Requests to this host are its, or else … */
+    /** The host whose requests are the tenant's; a tenant has either a host … */
     host: z
       .string("must be a host name")
       .refine(isHost, "must be a host name without a port, such as shop-a.example")
       .optional(),
-    /** … requests below this path. */
+    /** … or a path, below which requests are the tenant's. */
     path: z
       .string("must be a path")
       .refine(isPath, "must be a path without an end, such as /shop-a")
       .refine((path) => !isOwnPath(path), "begins as one of Kilde's own paths; choose another")
       .optional(),
     databaseUrl: databaseUrlSchema,
-    /** As the setting of that name. */
+    /** Same as the setting of that name. */
     readUrl: readUrlSchema,
     /** Safer in the environment, see {@link tokenVariable}. */
     databaseAuthToken: databaseAuthTokenSchema,
@@ -60,7 +60,7 @@ const tenantSchema = z.strictObject(
   "must be an object: { name, host or path, databaseUrl }",
 );
 
-/** What may be said of a tenant. */
+/** The members of a tenant's object. */
 export const TENANT_MEMBERS: readonly string[] = Object.keys(tenantSchema.shape);
 
 export const tenantsSchema = z.array(tenantSchema, "must be a list of tenants").default([]);
@@ -68,7 +68,7 @@ export const tenantsSchema = z.array(tenantSchema, "must be a list of tenants").
 /** A database beside others in one process, chosen by the request's host or path. */
 export type Tenant = z.output<typeof tenantSchema>;
 
-/** The variable of the environment with a tenant's token. */
+/** The environment variable with a tenant's token. */
 export function tokenVariable(name: string): string {
   return `KILDE_TENANT_${name.replaceAll("-", "_").toUpperCase()}_DATABASE_AUTH_TOKEN`;
 }
@@ -83,12 +83,12 @@ function serverKey(url: string): string {
   return `${protocol}//${host}:${port}${pathname.replace(/\/+$/, "")}`;
 }
 
-/** A key of a database file that needs no file system: by the text of its path. */
+/** A key of a database file from the text of its path, without access to the file system. */
 export function fileKeyByPath(file: string): string {
   return file.replaceAll(/\/(?:\.?\/)+/g, "/").replace(/^\.\//, "");
 }
 
-/** A text that is the same for URLs of the same database. */
+/** The same text for URLs of the same database. */
 function databaseKey(url: string, fileKey: (file: string) => string): string {
   const file = databaseFile(url);
   if (file !== null) return `file:${fileKey(file)}`;
@@ -101,7 +101,7 @@ interface Claim {
   readonly key: string;
 }
 
-function twice(claims: readonly Claim[], what: string): string[] {
+function duplicateFaults(claims: readonly Claim[], what: string): string[] {
   const seen = new Map<string, string>();
   return claims.flatMap(({ at, value, key }) => {
     const earlier = seen.get(key);
@@ -112,8 +112,8 @@ function twice(claims: readonly Claim[], what: string): string[] {
 }
 
 /**
- * What is wrong with tenants beside each other, or beside `databaseUrl` (null: not served). `fileKey` returns the same
- * text for names of the same file.
+ * Describes conflicts between tenants, or with `databaseUrl` (null: not served). `fileKey` returns the same text for
+ * names of the same file.
  */
 export function tenantFaults(
   tenants: readonly Tenant[],
@@ -139,23 +139,23 @@ export function tenantFaults(
     ...tenants.flatMap(({ readUrl, ...tenant }, index) =>
       readUrl === undefined || isServerUrl(tenant.databaseUrl)
         ? []
-        : [`tenants.${index}.readUrl: there are replicas of libSQL servers only, and databaseUrl is none`],
+        : [`tenants.${index}.readUrl: only libSQL servers have replicas, and databaseUrl is not one`],
     ),
-    ...twice(claims("name", same), "the name of"),
-    ...twice(
+    ...duplicateFaults(claims("name", same), "the name of"),
+    ...duplicateFaults(
       claims("host", (host) => host.toLowerCase()),
       "the host of",
     ),
-    ...twice(paths, "the path of"),
+    ...duplicateFaults(paths, "the path of"),
     ...paths.flatMap(({ at, value }) => {
       const outer = paths.find((other) => value.startsWith(`${other.value}/`));
       return outer === undefined
         ? []
         : [`${at}: ${JSON.stringify(value)} lies below ${JSON.stringify(outer.value)}, ${outer.at}`];
     }),
-    // The database itself is not shown: its URL may hold what lets one in.
-    ...twice(databaseUrl === null ? databases : [own, ...databases], "the database of").map((fault) =>
-      fault.replace(/: .* is the database of/, ": is the database of"),
+    // The URL is not shown, since it may contain credentials.
+    ...duplicateFaults(databaseUrl === null ? databases : [own, ...databases], "the database of").map(
+      (fault) => fault.replace(/: .* is the database of/, ": is the database of"),
     ),
   ];
 }

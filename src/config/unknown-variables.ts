@@ -9,7 +9,7 @@ const TENANT_TOKEN = /^KILDE_TENANT_\w+_DATABASE_AUTH_TOKEN$/;
 /** Variables that Kubernetes sets in each container of a namespace that has a service named `kilde`. */
 const SERVICE_VARIABLE = /^KILDE_(SERVICE_(HOST|PORT\w*)|PORT_\d+_\w+)$/;
 
-/** Names the `KILDE_*` variables that Kilde ignores, since they are no settings. */
+/** Describes the `KILDE_*` variables that Kilde ignores because they are not settings. */
 export function unknownVariables(environment: object): string[] {
   const known = [...SETTING_NAMES.map((name) => name.environment), ...CLIENT_VARIABLES];
   return Object.entries(environment).flatMap(([name, value]) => {

@@ -12,7 +12,7 @@ function jsonOf(value: unknown): string | undefined {
   }
 }
 
-/** A value of a setting for a message about it, whatever the value is. */
+/** Formats the value of a setting, of any type, for a message. */
 export function writtenText(value: unknown): string {
   const text = jsonOf(value) ?? (typeof value === "function" ? "a function" : String(value));
   return text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…` : text;

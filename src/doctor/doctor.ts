@@ -7,17 +7,17 @@ import { MIGRATIONS } from "../storage/migrations.ts";
 import { additions, missingParts } from "../log/schema-shape.ts";
 import { sweepStep } from "../log/erase/truncate.ts";
 
-/** A rule that a database breaks. */
+/** A violation of a rule. */
 export interface Finding {
   readonly check: string;
   readonly detail: string;
-  /** What to do about it. */
+  /** Instructions for the operator. */
   readonly remedy: string;
 }
 
-/** How far an examination is. */
+/** How far an examination has come. */
 export interface ExaminationProgress {
-  /** Rows of large tables that were read, and how many there are. */
+  /** Rows of large tables that were read, and the total. */
   readonly done: number;
   readonly total: number;
 }
@@ -31,7 +31,10 @@ export interface ExamineOptions {
 /** Violations of one rule that are listed; the others are counted. */
 const LISTED = 20;
 
-/** Rows of a large table that one statement examines: each takes well under a second, and blocks no checkpoint longer. */
+/**
+ * Rows of a large table that one statement examines: each statement takes well under a second, and blocks no checkpoint
+ * longer.
+ */
 const WINDOW_ROWS = 20_000;
 
 /** Beyond every key and id, which are JavaScript integers. */
@@ -41,7 +44,7 @@ export const STRUCTURE = "the file's structure";
 export const SCHEMA = "the schema";
 export const OLDER_ERASURES = "copies of data that older versions erased";
 
-/** Damage that is confined to an index, which can be built again from its table. */
+/** Damage that is confined to an index, which can be rebuilt from its table. */
 const INDEX_DAMAGE = /(missing from|wrong # of entries in) index/;
 
 /** SQLite's own check of the file, which a libSQL server does not offer. */
@@ -49,7 +52,7 @@ const INTEGRITY = `select integrity_check as detail from pragma_integrity_check(
 
 const decoder = new TextDecoder();
 
-/** A damaged text may not be UTF-8, which the driver does not survive: details travel as bytes. */
+/** A damaged text may not be UTF-8, which crashes the driver, so details are read as bytes. */
 function detailAt(row: Row): string {
   const value = row[0];
   const bytes = value instanceof ArrayBuffer || ArrayBuffer.isView(value) ? value : new Uint8Array();
@@ -71,7 +74,7 @@ async function countDetails(database: Database, sql: string, args: readonly numb
   return integerAt(row, 0);
 }
 
-/** Collects the violations of one rule over the parts of a table. */
+/** Collects the violations of one rule over the windows of a table. */
 class Violations {
   readonly #invariant: Pick<Invariant, "name" | "sql" | "remedy">;
   readonly #listed: string[] = [];
@@ -102,7 +105,7 @@ const LARGE_TABLES = { subjects: "id", events: "key" } as const;
 
 type LargeTable = keyof typeof LARGE_TABLES;
 
-/** The parts of a table, each with the bounds of its keys and its number of rows. */
+/** The windows of a table, each with the bounds of its keys. */
 async function* windowsOf(database: Database, table: LargeTable) {
   const key = LARGE_TABLES[table];
   const [first] = await database.read({ sql: `select min(${key}) from ${table}`, args: [] });
@@ -117,7 +120,7 @@ async function* windowsOf(database: Database, table: LargeTable) {
   }
 }
 
-/** A rule cannot be checked without the table, column or index that it reads; the schema is examined before. */
+/** Whether the table, column or index that a rule reads is missing; the examination of the schema reports it. */
 function lacksSchema(error: unknown): boolean {
   return error instanceof Error && /no such (table|column|index)/.test(error.message);
 }
@@ -164,7 +167,7 @@ async function examineRules(database: Database, { onProgress, onSkip }: ExamineO
 /**
  * Checks every invariant of a whole database: the file's structure, the schema, and the rules in `invariants.ts`. Reads
  * everything in parts, and changes nothing. Throws a `SchemaError` for another program's database.
- * @returns what is wrong; nothing when all is well.
+ * @returns the violations; an empty list for a sound database
  */
 export async function examine(database: Database, options: ExamineOptions = {}): Promise<Finding[]> {
   const findings: Finding[] = [];
@@ -180,7 +183,7 @@ export async function examine(database: Database, options: ExamineOptions = {}):
     }
     const migrations = await countMigrations(database);
     findings.push(...(await examineSchema(database, migrations)));
-    // Without any migration it is no store, which the schema alone does not show.
+    // A database without any migration is not a store; the schema check alone does not show that.
     if (migrations === 0) return [{ check: SCHEMA, detail: "the file holds no store", remedy: RESTORE }];
     const isOld = migrations < MIGRATIONS.length;
     findings.push(...(await examineRules(database, isOld ? options : { ...options, onSkip: () => {} })));
@@ -195,8 +198,8 @@ export async function examine(database: Database, options: ExamineOptions = {}):
 }
 
 /**
- * Counts the erasures of versions that left copies of erased data in the file. They break no rule, and `repair` rewrites
- * the file without the copies. 0 in a store that is too old to have a record of erasures.
+ * Counts the erasures by older versions that left copies of erased data in the file. They violate no rule, and `repair`
+ * rewrites the file without the copies. 0 in a store that is too old to have a record of erasures.
  */
 export async function countOlderErasures(database: Database): Promise<number> {
   try {
@@ -208,7 +211,7 @@ export async function countOlderErasures(database: Database): Promise<number> {
   }
 }
 
-/** Whether a rule is broken; a rule whose tables or columns are missing cannot be checked, nor repaired. */
+/** Whether a rule is violated; a rule whose tables or columns are missing can be neither checked nor repaired. */
 async function isBroken(database: Database, sql: string, args: readonly number[]): Promise<boolean> {
   try {
     return (await readDetails(database, sql, args)).length > 0;
@@ -218,7 +221,9 @@ async function isBroken(database: Database, sql: string, args: readonly number[]
   }
 }
 
-/** Writes a repair; false where a unique index refuses it, so that the fault stays and the next examination reports it. */
+/**
+ * Writes a repair; false where a unique index refuses it, so that the fault stays and the next examination reports it.
+ */
 async function isWritten(database: Database, statements: readonly Statement[]): Promise<boolean> {
   try {
     await database.write(statements);
@@ -230,10 +235,10 @@ async function isWritten(database: Database, statements: readonly Statement[]): 
 }
 
 /**
- * Repairs what can be repaired without losing anything: missing indexes and triggers, marks that are derived from
- * events, cursors beyond their log. Rewrites a file in which older versions left copies of erased data, which takes as much
- * disk again as the store. What only a backup helps against stays.
- * @returns the names of the checks that it repaired violations of
+ * Repairs whatever it can without losing data: missing indexes and triggers, marks that are derived from events,
+ * cursors beyond their log. Rewrites a file in which older versions left copies of erased data, which takes as much
+ * disk space again as the store. Faults that need a backup stay.
+ * @returns the names of the checks whose violations it repaired
  */
 export async function repair(database: Database): Promise<string[]> {
   const repaired: string[] = [];
@@ -256,9 +261,9 @@ export async function repair(database: Database): Promise<string[]> {
       repaired.push(name);
   }
   if ((await countOlderErasures(database)) > 0) {
-    // Outside of a transaction, which a rewrite of the whole file cannot be part of.
+    // A vacuum cannot run in a transaction, so it is not a write.
     if (database.embedded) await database.read({ sql: "vacuum", args: [] });
-    // The next server to run sweeps them as its own, and empties the write-ahead log.
+    // The next server to run sweeps them like its own erasures, and empties the write-ahead log.
     await database.write([{ sql: "update erasures set sweep = 1 where sweep < 0", args: [] }]);
     repaired.push(OLDER_ERASURES);
   }

@@ -5,7 +5,9 @@ import { LOG_INVARIANTS } from "../log/invariants/logs.ts";
 import { SUBJECT_INVARIANTS } from "../log/invariants/subjects.ts";
 import { SUBSCRIPTION_INVARIANTS } from "../webhooks/invariants.ts";
 
-/** Every rule of the schema, beside its shape (`schema-shape.ts`) and SQLite's own of the file. `kilde doctor` checks them all. */
+/**
+ * Every rule that `kilde doctor` checks, besides the schema's shape (`schema-shape.ts`) and SQLite's check of the file.
+ */
 export const INVARIANTS: readonly Invariant[] = [
   ...LOG_INVARIANTS,
   ...SUBJECT_INVARIANTS,

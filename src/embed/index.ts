@@ -25,25 +25,25 @@ export type { Client } from "../client/index.ts";
 export type { KildeConfig } from "../config/settings.ts";
 export type { EventLogger } from "../runtime/event-logger.ts";
 
-/** Settings of a server (`kilde.config.ts`) that mean something here, and where it is mounted. */
+/** The settings of a server (`kilde.config.ts`) that apply to an embedded store, and the path of its HTTP surface. */
 export interface KildeOptions extends Pick<
   KildeConfig,
   "databaseUrl" | "databaseAuthToken" | "readUrl" | "feeds" | "limits" | "pollIntervalMs" | "corsOrigin"
 > {
   /** Path that `fetch` is mounted under, `"/kilde"`: links and problems begin with it. Default: the root. */
   readonly basePath?: string;
-  /** Told what happens to feeds, and of faults; a pino logger will do. Default: warnings and errors on the console. */
+  /** Logs changes of feeds, and faults; a pino logger works. Default: warnings and errors on the console. */
   readonly logger?: EventLogger;
 }
 
-/** An event store in this process: all that a client of a server can do, and the server's HTTP surface. */
+/** An event store in this process: every operation of a server's client, and the server's HTTP surface. */
 export interface Kilde extends Client {
   /**
-   * The HTTP surface, for the service that this is part of: `app.mount("/kilde", kilde.fetch)`. It takes requests whose
-   * path begins with `basePath`, and those that a router has taken it from. Nobody's access is checked.
+   * The HTTP surface, for the host service: `app.mount("/kilde", kilde.fetch)`. It accepts requests whose path begins
+   * with `basePath`, and those that a router has stripped of it. It checks no one's access.
    */
   readonly fetch: (request: Request) => Promise<Response>;
-  /** Takes no more requests, ends followers, answers what is under way, commits, and closes the database. */
+  /** Accepts no more requests, ends followers, completes requests in flight, commits, and closes the database. */
   close(): Promise<void>;
 }
 
@@ -53,7 +53,7 @@ const consoleLogger: EventLogger = {
   error: (fields, message) => console.error(`kilde: ${message}`, fields),
 };
 
-/** The program of the thread that writes; null where it is not there, as in a bundle of somebody else's, or in Node. */
+/** The program of the writer thread; null where the file is missing, as in another program's bundle, or in Node. */
 function databaseThread(): URL | null {
   if (!("Bun" in globalThis)) return null;
   const name = import.meta.url.endsWith("/src/embed/index.ts")
@@ -82,8 +82,17 @@ const OPTIONS: OptionNames<KildeOptions> = {
 };
 
 /**
- * Opens an event store in this process, bringing the schema of its database up to date, and projects its feeds. Throws
- * a `TypeError` for an unknown option, and a `ConfigError` that names every setting that is wrong.
+ * Opens an event store in this process, migrates its database, and projects its feeds. Throws a `TypeError` for an
+ * unknown option, and a `ConfigError` that names every invalid setting.
+ *
+ * @example
+ * ```ts
+ * import { createKilde } from "kilde/embed";
+ *
+ * const kilde = await createKilde({ databaseUrl: "file:data/orders.db" });
+ * await kilde.append("order-1", [{ type: "OrderPlaced", data: { total: 12 } }]);
+ * await kilde.close();
+ * ```
  */
 export async function createKilde(given: KildeOptions = {}): Promise<Kilde> {
   refuseUnknownOptions("createKilde", given, OPTIONS);
@@ -95,7 +104,7 @@ export async function createKilde(given: KildeOptions = {}): Promise<Kilde> {
   if (path !== null) mkdirSync(dirname(resolve(path)), { recursive: true });
 
   const closing = new AbortController();
-  // Each follower listens. Node takes more than a few listeners for a leak.
+  // Each follower adds a listener. Node warns of a leak beyond a few listeners.
   setMaxListeners(0, closing.signal);
   const { surface, close } = await startKilde({
     settings,
@@ -134,7 +143,7 @@ export async function createKilde(given: KildeOptions = {}): Promise<Kilde> {
         ? Promise.reject(new KildeError("shutting-down", "This Kilde was closed"))
         : sleepFor(ms, signal),
   });
-  // Here no answer is lost on its way. One of a server that has the database may be.
+  // In this process no answer is lost. An answer of a database server may be.
   const isLocal = path !== null || settings.databaseUrl === ":memory:";
   const keyed = <Options extends Pick<AppendOptions, "idempotencyKey">>(options: Options): Options =>
     isLocal && options.idempotencyKey === undefined ? { ...options, idempotencyKey: null } : options;
@@ -143,7 +152,7 @@ export async function createKilde(given: KildeOptions = {}): Promise<Kilde> {
     ...client,
     append: (stream, events, options = {}) => client.append(stream, events, keyed(options)),
     transact: (appends, options = {}) => client.transact(appends, keyed(options)),
-    // A follower of a server would wait for it to come back.
+    // A follower would otherwise wait for the server to come back.
     follow: <Data>({ signal, ...options }: FollowOptions = {}) =>
       client.follow<Data>({
         ...options,

@@ -6,7 +6,7 @@ export interface InProcessSurface extends Surface {
   fetch(request: Request): Promise<Response>;
 }
 
-/** Answers requests until it is closed; then waits for those under way. */
+/** Answers requests until it is closed; then waits for those in flight. */
 export function answerInProcess(pipeline: Pipeline, closing: AbortController): InProcessSurface {
   const underWay = new Set<Promise<unknown>>();
   return {

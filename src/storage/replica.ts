@@ -104,7 +104,7 @@ export function replicaDatabase({ readTogether, close, clock, waitMs }: ReplicaD
     embedded: false,
     ordered: false,
     replica: true,
-    write: () => Promise.reject(new Error("a replica is not written to")),
+    write: () => Promise.reject(new Error("A replica accepts no writes")),
     async read(statement) {
       const before = seen;
       const end = clock.monotonic() + waitMs;
@@ -116,7 +116,7 @@ export function replicaDatabase({ readTogether, close, clock, waitMs }: ReplicaD
           return rows;
         }
         if (clock.monotonic() + pauseMs > end)
-          throw new KildeError("replica-behind", "The replica has less than it had before");
+          throw new KildeError("replica-behind", "The replica is behind an earlier read");
         await clock.sleep(pauseMs);
       }
     },

@@ -82,7 +82,7 @@ export function openReadOnly(file: string): Database {
     embedded: true,
     ordered: false,
     replica: false,
-    write: () => Promise.reject(new Error(`${file} is open for reading only`)),
+    write: () => Promise.reject(new Error(`${file} is open read-only`)),
     async read({ sql, args }) {
       const statement = connection.prepare(sql);
       return statement.raw(true).all([...args]) as Row[];

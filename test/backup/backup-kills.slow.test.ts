@@ -10,7 +10,7 @@ cleanUp();
 
 const ROUNDS = 30;
 
-/** A folder with a stopped store of so many events. */
+/** A folder with a stopped store of `count` events. */
 async function storeOf(count: number): Promise<string> {
   const server = await serve(emptyFolder());
   const lines = Array.from({ length: count }, (_, n) => `{"stream":"s-${n % 50}","type":"N","data":${n}}\n`);
@@ -19,9 +19,9 @@ async function storeOf(count: number): Promise<string> {
   return server.cwd;
 }
 
-/** Events of a sound store. Other processes look, and close the file when they end. */
+/** Counts the events of a sound store, in another process, which closes the file when it ends. */
 async function eventsIn(file: string): Promise<number> {
-  // Opened for writing, so that a write that was interrupted is rolled back.
+  // Opened for writing, so that an interrupted write is rolled back.
   const database = new Database(file);
   const [row] = database.query("select count(*) from events").values();
   database.close();
@@ -29,7 +29,7 @@ async function eventsIn(file: string): Promise<number> {
   return Number(row?.[0]);
 }
 
-/** Starts a verb and kills it at some moment of the time that it takes; says whether it was still running. */
+/** Starts a command and kills it at a random moment of its run; returns whether it was still running. */
 async function killed(
   args: readonly string[],
   cwd: string,
@@ -50,7 +50,7 @@ async function durationOf(args: readonly string[], cwd: string): Promise<number>
   return performance.now() - started;
 }
 
-test("a restore that is killed leaves the old store or the restored one, and can be done again", async () => {
+test("a restore that is killed leaves the old store or the restored one, and can be repeated", async () => {
   const template = await storeOf(20_000);
   const backup = join(await storeOf(10_000), "data/kilde.db");
   const args = ["restore", backup, "--force"];

@@ -17,9 +17,9 @@ import type { Restorable } from "../support/restorable.ts";
 import { checkSchedules, type ScheduleSizes } from "./restore-schedules.ts";
 
 /*
- * Random schedules of appends, backups and restores beneath two running servers, with what the package gives services:
- * consumers of all three transports, and a decider. Consumers end with what the log holds, whatever they handled before,
- * and the decider never decides on a history that is gone.
+ * Random schedules of appends, backups and restores beneath two running servers, with the package's consumers over all
+ * three transports, and a decider. Consumers end in agreement with the log, whatever they handled before, and the
+ * decider never decides on a history that a restore replaced.
  */
 
 const URL = "http://kilde.test";
@@ -70,7 +70,7 @@ interface Counted {
   readonly data: { readonly n: number };
 }
 
-/** Counts: each event has the number of events before it. */
+/** A counter: the data of each event is the number of events before it. */
 const counter: Decider<"count", Counted, number> = {
   initial: 0,
   decide: (_, count) => ({ type: "Counted", data: { n: count } }),
@@ -105,7 +105,7 @@ function followBy(
   return { consumer, store };
 }
 
-/** What the log holds of each stream, as consumers record it. */
+/** The events of each stream in the log, in the form in which consumers record them. */
 async function logged(app: TestApp): Promise<Record<string, string[]>> {
   const found: Record<string, string[]> = {};
   for (const { subject, sequence, data } of await app.get("/events?limit=10000")) {
@@ -114,7 +114,7 @@ async function logged(app: TestApp): Promise<Record<string, string[]>> {
   return found;
 }
 
-/** The server was restored between two requests that belong together: whoever is asked next knows. */
+/** The server was restored between two requests that belong together; the next request reports it. */
 function isRestore(error: unknown): boolean {
   return error instanceof KildeError && ["log-restored", "feed-behind"].includes(error.code);
 }
@@ -160,7 +160,7 @@ async function runSchedule(
       case "renew":
         return restorable.renew();
       case "deliver":
-        // Late: what was read before, perhaps of a history that is gone.
+        // Late: the decider acts on an earlier read, perhaps of a replaced history.
         if (!one.late) read = await Array.fromAsync(client.read());
         return pushed.consumer.receive(read.toReversed());
       case "ensure":
@@ -177,7 +177,7 @@ async function runSchedule(
         if (!isRestore(error)) throw error;
       });
     }
-    // The last event may be one that was never delivered: that is what reconstitution is for.
+    // The last event may never have been delivered; reconstitution finds it.
     await pushed.consumer.reconstitute({ all: true, requestsPerSecond: 10_000 });
     const [app] = nodes;
     if (app === undefined) throw new Error("there is no server");

@@ -8,9 +8,10 @@ import type { Restorable } from "../support/restorable.ts";
 import { checkSchedules, type ScheduleSizes } from "./restore-schedules.ts";
 
 /*
- * Random schedules of appends, backups, restores and reads. Restores happen beneath two servers that stay up, so that all
- * that they remember of the log is wrong afterwards. Readers keep nothing but what answers gave them, and writers append
- * by the ETag or the identity of what they read. None may take one position for two events without being notified.
+ * Random schedules of appends, backups, restores and reads. Restores happen beneath two servers that stay up, so that
+ * everything they have cached about the log becomes wrong. Readers keep only the data of answers, and writers append
+ * with the ETag or the identity of their reads. No reader or writer may take one position for two events without being
+ * notified.
  */
 
 const STREAMS = ["a", "b", "c"];
@@ -62,19 +63,19 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   },
 );
 
-/** What a reader believes: which event stands at each position. */
+/** A reader's belief: the event at each position. */
 class Belief {
   readonly events = new Map<number, string>();
 
   take({ id, data }: WireEvent): void {
     const position = Number(id);
     const event = JSON.stringify(data);
-    // Guarantee 14: a position is never two events for who was not notified.
+    // Guarantee 14: a position is never two events to a reader that was not notified.
     expect([position, this.events.get(position) ?? event]).toEqual([position, event]);
     this.events.set(position, event);
   }
 
-  /** Goes back to where the histories part, and gives the cursor to continue with; null: from the start. */
+  /** Forgets the events after the histories part, and returns the cursor to continue with; null: from the start. */
   goBack({ parted, log }: Problem & { parted?: number | null; log?: string }): string | null {
     const upTo = parted ?? 0;
     for (const position of this.events.keys()) if (position > upTo) this.events.delete(position);
@@ -84,9 +85,9 @@ class Belief {
 
 interface Reader {
   readonly belief: Belief;
-  /** Path of what it reads. */
+  /** Path of the log that it reads. */
   readonly path: string;
-  /** Asks once, through a server. */
+  /** Makes one request, through a server. */
   turn(app: TestApp, hang: boolean): Promise<void>;
   close(): Promise<void>;
 }
@@ -97,7 +98,7 @@ async function restoredProblem(response: Response): Promise<Problem> {
   return problem;
 }
 
-/** Follows `Link`, as any HTTP client can; `hang` waits for what is not there yet. */
+/** Follows `Link`, as any HTTP client can; `hang` makes it wait for new events. */
 function linkReader(path: string): Reader {
   const belief = new Belief();
   let url = `${path}?limit=10`;
@@ -122,7 +123,7 @@ function linkReader(path: string): Reader {
   };
 }
 
-/** Follows server-sent events as a browser does: it keeps the last id alone, and connects again when a stream ends. */
+/** Follows server-sent events as a browser does: it keeps the last id alone, and reconnects when a stream ends. */
 function streamReader(path: string): Reader {
   const belief = new Belief();
   let lastId: string | null = null;
@@ -166,7 +167,7 @@ function streamReader(path: string): Reader {
   };
 }
 
-/** Appends to a stream on what it read of it before, stated by ETag, or by identity and version. */
+/** Appends to a stream on condition of its last read, stated by ETag, or by identity and version. */
 function writer(stream: string, states: "etag" | "identity") {
   let known: { version: number; event: string; etag: string; identity: string } | null = null;
   const remember = (response: Response, version: number, event: string) => {
@@ -196,7 +197,7 @@ function writer(stream: string, states: "etag" | "identity") {
       return;
     }
     remember(response, version + 1, JSON.stringify(data));
-    // What it was decided on is what stands before it.
+    // The decision was based on the event before this one.
     const [before] = await app.get(`/streams/${stream}?afterVersion=${version - 1}&toVersion=${version}`);
     expect(JSON.stringify(before?.data)).toBe(event);
   };
@@ -204,7 +205,7 @@ function writer(stream: string, states: "etag" | "identity") {
 
 const FINAL_TURNS = 500;
 
-/** Lets readers take what is left, and compares what they believe with what the log holds. */
+/** Lets readers read to the end, and compares their beliefs with the log. */
 async function settle(readers: readonly Reader[], app: TestApp): Promise<void> {
   for (const reader of readers) {
     const response = await app.fetch(`${reader.path}?limit=10000`);

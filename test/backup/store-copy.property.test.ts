@@ -19,7 +19,7 @@ const RUNS = Number(process.env["PROPERTY_RUNS"] ?? 25);
 const folder = mkdtempSync(join(tmpdir(), "kilde-copy-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Every row of every table, in a form that can be compared. */
+/** Every row of every table, in a comparable form. */
 function contentOf(file: string): Record<string, unknown[]> {
   const database = new Sqlite(file, { readonly: true });
   const tables = database.query("select name from sqlite_master where type = 'table' order by name").values();
@@ -34,7 +34,7 @@ function contentOf(file: string): Record<string, unknown[]> {
 interface Store {
   readonly app: TestApp;
   readonly database: Database;
-  /** Of the feed, whose events this test writes itself. */
+  /** Head of the feed, whose events this test writes itself. */
   feedHead: number;
 }
 
@@ -64,7 +64,7 @@ async function publish(store: Store): Promise<void> {
   );
 }
 
-/** Empties the feed, which gives the ids of its subjects free. */
+/** Clears the feed, which frees the ids of its subjects. */
 async function clearFeed({ database }: Store): Promise<void> {
   await write(
     database,
@@ -80,7 +80,7 @@ const change: fc.Arbitrary<Change> = fc.oneof(
   fc.tuple(stream, fc.integer({ min: 1, max: 4 })).map(
     ([name, count]): Change =>
       ({ app }) =>
-        // Refused where the stream was erased.
+        // Rejected where the stream was erased.
         app.fetch(
           `/streams/${name}`,
           jsonPost({ events: Array.from({ length: count }, () => ({ type: "T", data: "x".repeat(200) })) }),
@@ -126,7 +126,10 @@ const change: fc.Arbitrary<Change> = fc.oneof(
   ),
 );
 
-/** Whether nobody holds a snapshot, so that all of the write-ahead log can be copied and emptied; the sweep may be doing so. */
+/**
+ * Whether no connection holds a snapshot, so that all of the write-ahead log can be copied and emptied; the sweep may
+ * be doing so.
+ */
 async function canBeEmptied(database: Database): Promise<boolean> {
   for (let attempt = 0; attempt < 200; attempt += 1) {
     const [row] = await database.read({ sql: "pragma wal_checkpoint(truncate)", args: [] });
@@ -136,7 +139,7 @@ async function canBeEmptied(database: Database): Promise<boolean> {
   return false;
 }
 
-test("a copy in steps is the store of one moment, whatever is written between the steps", async () => {
+test("a copy in steps shows one moment of the store, whatever is written between the steps", async () => {
   let run = 0;
   await fc.assert(
     fc.asyncProperty(
@@ -180,7 +183,7 @@ test("a copy in steps is the store of one moment, whatever is written between th
   );
 }, 120_000);
 
-test("a copy of a store that a process opens and writes meanwhile is the store of one moment", async () => {
+test("a copy of a store that a process opens and writes meanwhile shows one moment of the store", async () => {
   const [source, target] = [join(folder, "closed.db"), join(folder, "of-closed.db")];
   const fill = async (streams: readonly string[]) => {
     const database = openDatabase({ url: `file:${source}` });
@@ -190,7 +193,7 @@ test("a copy of a store that a process opens and writes meanwhile is the store o
     await app.close();
   };
   await fill(["s-1", "s-2"]);
-  // As a store that another machine left: nothing is beside the file.
+  // A store from another machine has no files beside it.
   for (const suffix of ["-wal", "-shm"]) rmSync(source + suffix, { force: true });
   let isOpened = false;
   await copyStore(source, target, {

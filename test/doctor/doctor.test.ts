@@ -8,7 +8,7 @@ import { openApp } from "../support/app.ts";
 
 const TIME = "'2026-01-31T12:00:00.000Z'";
 
-/** What a feed, a consumer and a subscription store; each is written by parts that this suite has no need to run. */
+/** Records of a feed, a consumer and a subscription; this suite does not run the parts that write them. */
 const RECORDS = [
   `insert into logs (id, name, head, recorded) values (1, '/feeds/sums/v1', 1, ${TIME})`,
   `insert into feeds (log, name, version, status, cursor, target, started, schemas) values (1, 'sums', 1, 'live', 6, 6, ${TIME}, '{}')`,
@@ -38,7 +38,7 @@ async function openSound(): Promise<{ database: Database; close: () => Promise<v
   return { database, close: () => app.close() };
 }
 
-/** Damage that someone did behind Kilde's back, and the check that reports it. */
+/** Damage made without Kilde, and the check that reports it. */
 const CORRUPTIONS: readonly (readonly [name: string, sql: string, check: string])[] = [
   ["a lost event", "delete from events where key = 2", "versions are gapless"],
   ["a version that was moved", "update events set version = 9 where key = 3", "versions are gapless"],
@@ -317,7 +317,7 @@ describe("doctor", () => {
     });
   }
 
-  test("repairs each fault of which it says so, and every other stays for a backup", async () => {
+  test("repairs each fault that it reports as repairable, and leaves every other one for a backup", async () => {
     let repairable = 0;
     for (const [name, sql] of CORRUPTIONS) {
       const { database, close } = await openSound();
@@ -342,7 +342,7 @@ describe("doctor", () => {
     expect(new Set([...names, STRUCTURE]).size).toBe(names.length + 1);
   });
 
-  test("lists some violations of a rule, and counts the others", async () => {
+  test("lists the first violations of a rule, and counts the others", async () => {
     const { database, close } = await openSound();
     await database.write([
       {

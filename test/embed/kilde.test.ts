@@ -46,7 +46,7 @@ const balances = (version: number, successor: { successor?: number }) =>
   });
 const feeds = [balances(1, { successor: 2 }), balances(2, {})];
 
-/** A service that has a Kilde under a path of its own, over real HTTP. */
+/** A service that mounts a Kilde under a path, over real HTTP. */
 function serve(kilde: Kilde): string {
   const app = new Hono();
   app.get("/", (c) => c.text("the service itself"));
@@ -79,7 +79,7 @@ const DATABASES: readonly (readonly [string, () => Promise<string>])[] =
 
 for (const [name, url] of DATABASES) {
   describe(`a Kilde in this process, ${name}`, () => {
-    test("does what a client of a server does", async () => {
+    test("offers every operation of a server's client", async () => {
       const kilde = await kildeOf({ databaseUrl: await url() });
       expect(await kilde.append("a", [{ type: "X", data: { n: 1 } }, { type: "Y" }])).toEqual({
         stream: "a",
@@ -127,7 +127,7 @@ for (const [name, url] of DATABASES) {
       expect(first?.type).toBe("BalanceChanged");
     });
 
-    test("ends followers when it is closed, answers what is under way, and takes nothing more", async () => {
+    test("on close it ends followers, completes requests in flight, and rejects new ones", async () => {
       const kilde = await kildeOf({ databaseUrl: await url() });
       await kilde.append("a", { type: "X" });
       const seen: string[] = [];
@@ -161,7 +161,7 @@ for (const [name, url] of DATABASES) {
   });
 }
 
-test("what was appended is there after a restart", async () => {
+test("keeps appended events over a restart", async () => {
   const databaseUrl = `file:${join(folder(), "deep/er/kilde.db")}`;
   const first = await createKilde({ databaseUrl, feeds });
   await first.append("account-1", { type: "Deposited", data: { cents: 1 } });
@@ -191,7 +191,7 @@ describe("mounted under a path", () => {
       }
     }
     expect(await kilde.head()).toBe(2);
-    // Who went away is not followed for any more.
+    // The server stops following for a client that disconnected.
     for (let tries = 0; tries < 100; tries += 1) {
       const metrics = await (await fetch(`${url}/kilde/metrics`)).text();
       if (/^kilde_followers 0$/m.test(metrics)) return;
@@ -200,7 +200,7 @@ describe("mounted under a path", () => {
     expect(await (await fetch(`${url}/kilde/metrics`)).text()).toMatch(/^kilde_followers 0$/m);
   });
 
-  test("every path in an answer leads where it says", async () => {
+  test("every link in an answer is reachable", async () => {
     const kilde = await kildeOf({ databaseUrl: ":memory:", basePath: "/kilde", feeds });
     const url = serve(kilde);
     for (let count = 0; count < 3; count += 1) {
@@ -264,7 +264,7 @@ describe("mounted under a path", () => {
   });
 });
 
-test("a path that is not in its one form is refused", async () => {
+test("a path that is not canonical is rejected", async () => {
   const kilde = await createKilde({ databaseUrl: ":memory:", basePath: "/kilde" });
   for (const path of [
     "/kilde/streams/%zz",
@@ -279,7 +279,7 @@ test("a path that is not in its one form is refused", async () => {
   await kilde.close();
 });
 
-test("what is wrong with the options is told by name", async () => {
+test("an invalid option is reported by its name", async () => {
   await expect(createKilde({ databaseUrl: "mysql://x" })).rejects.toThrow(
     /databaseUrl: "mysql:\/\/x" must be file/,
   );

@@ -37,7 +37,7 @@ function inFolder<Result>(use: (folder: string) => Promise<Result>): Promise<Res
 }
 
 describe("a new database", () => {
-  test.each(["memory", "file"])("in %s takes a write that fails back as a whole", async (kind) => {
+  test.each(["memory", "file"])("in %s rolls a failed write back as a whole", async (kind) => {
     await inFolder(async (folder) => {
       const database = openDatabase({ url: kind === "memory" ? ":memory:" : `file:${folder}/kilde.db` });
       await migrate(database);
@@ -52,7 +52,7 @@ describe("a new database", () => {
     });
   });
 
-  test("in a file has a write-ahead log", async () => {
+  test("in a file uses a write-ahead log", async () => {
     await inFolder(async (folder) => {
       const database = openDatabase({ url: `file:${folder}/kilde.db` });
       expect(await database.read({ sql: "pragma journal_mode", args: [] })).toEqual([["wal"]]);
@@ -62,7 +62,7 @@ describe("a new database", () => {
 });
 
 describe("migrations", () => {
-  test("every file of migrations/ is in the program, unchanged", async () => {
+  test("the program contains every file of migrations/, unchanged", async () => {
     const folder = join(import.meta.dir, "../../migrations");
     const journal = JSON.parse(readFileSync(join(folder, "meta/_journal.json"), "utf8")) as {
       entries: { tag: string }[];
@@ -104,7 +104,7 @@ describe("migrations", () => {
     });
   });
 
-  test("a store of before erasures were recorded has them afterwards", async () => {
+  test("a store from before erasures were recorded has a record of them after the migration", async () => {
     const database = openDatabase({ url: ":memory:" });
     const app = await openApp({ database });
     for (const stream of ["a", "b", "c"]) await app.append(stream, { type: "T" }, { type: "T" });
@@ -134,7 +134,7 @@ describe("migrations", () => {
     ],
   ];
   for (const [name, statements, message] of refused) {
-    test(`${name} is refused`, async () => {
+    test(`${name} is rejected`, async () => {
       const database = openDatabase({ url: ":memory:" });
       await migrate(database);
       await database.write(statements.map((sql) => ({ sql, args: [] })));
@@ -143,7 +143,7 @@ describe("migrations", () => {
     });
   }
 
-  test("a database of another program is refused, and left as it is", async () => {
+  test("a database of another program is rejected, and left unchanged", async () => {
     const database = openDatabase({ url: ":memory:" });
     await database.write([{ sql: "create table theirs (id integer)", args: [] }]);
     await expect(migrate(database)).rejects.toThrow(/not one of Kilde's.*theirs/);
@@ -153,7 +153,7 @@ describe("migrations", () => {
   });
 });
 
-describe("files that cannot be used", () => {
+describe("unusable files", () => {
   test("a file that is not a database", () =>
     inFolder(async (folder) => {
       const path = join(folder, "kilde.db");
@@ -161,13 +161,13 @@ describe("files that cannot be used", () => {
       expect(() => openDatabase({ url: `file:${path}` })).toThrow(/not a database/);
     }));
 
-  test("a folder that is not there", () =>
+  test("a missing folder", () =>
     inFolder(async (folder) => {
       expect(() => openDatabase({ url: `file:${folder}/none/kilde.db` })).toThrow();
       expect(existsSync(join(folder, "none"))).toBe(false);
     }));
 
-  test.skipIf(process.getuid?.() === 0)("a file that is read-only", () =>
+  test.skipIf(process.getuid?.() === 0)("a read-only file", () =>
     inFolder(async (folder) => {
       const path = join(folder, "kilde.db");
       const database = openDatabase({ url: `file:${path}` });
@@ -182,7 +182,7 @@ describe("files that cannot be used", () => {
     }),
   );
 
-  test("a database that is full: the append is refused whole, and others go on", async () => {
+  test("a full database rejects the whole append, and continues to serve others", async () => {
     const database = openDatabase({ url: ":memory:" });
     const app = await openApp({ database });
     await app.append("s", { type: "T" });
@@ -249,7 +249,7 @@ describe("query plans", () => {
     database.close();
   });
 
-  test("neither do the lists of streams", async () => {
+  test("no list of streams does so either", async () => {
     const database = openDatabase({ url: ":memory:" });
     await migrate(database);
     const seen: Statement[] = [];

@@ -25,7 +25,7 @@ function statText(pid: number, name: string, state: string, threads: number, sta
   return `${pid} (${name}) ${state} ${between(16)} ${threads} 0 ${start} ${between(30)}\n`;
 }
 
-describe("the name of a holder", () => {
+describe("a holder's name", () => {
   test("carries the mark of its process", () => {
     fc.assert(
       fc.property(mark, (own) => {
@@ -35,12 +35,12 @@ describe("the name of a holder", () => {
     );
   });
 
-  test("carries no mark when it was given by an earlier release, or is anything else", () => {
+  test("carries no mark when an earlier release chose it, or it has another form", () => {
     expect(markOf(crypto.randomUUID())).toBeNull();
     expect(markOf(newHolderName(null))).toBeNull();
     fc.assert(fc.property(fc.string(), (text) => expect(markOf(text)).toBeNull()));
     fc.assert(
-      // A name that was cut, or has more at its end.
+      // A name that was cut, or has more characters at its end.
       fc.property(mark, fc.nat(200), fc.constantFrom("", " ", "\n", ":1", "x"), (own, length, more) => {
         const name = newHolderName(own);
         const changed = name.slice(0, length) + more;
@@ -50,7 +50,7 @@ describe("the name of a holder", () => {
     );
   });
 
-  test.skipIf(process.platform !== "linux")("names neither the machine nor its boot", () => {
+  test.skipIf(process.platform !== "linux")("identifies neither the machine nor its boot", () => {
     const name = newHolderName();
     expect(markOf(name)?.pid).toBe(process.pid);
     const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
@@ -59,8 +59,8 @@ describe("the name of a holder", () => {
   });
 });
 
-describe("what the kernel says of a process", () => {
-  test("is read whatever the program's name is", () => {
+describe("the kernel's record of a process", () => {
+  test("is parsed whatever the program's name is", () => {
     const name = fc.oneof(fc.string({ maxLength: 15 }), fc.constantFrom(") S 1 (", "a) Z 0 0 0", "", "1 (x"));
     fc.assert(
       fc.property(
@@ -76,13 +76,13 @@ describe("what the kernel says of a process", () => {
     );
   });
 
-  test("is nothing where the text is of another form", () => {
+  test("is null for a text of another form", () => {
     for (const text of ["", "1", "1 (a)", "1 (a) S 1 2 3", "x (a) S", statText(1, "a", "S", 1, "-1")]) {
       expect(parseProcessStat(text)).toBeNull();
     }
   });
 
-  test("a process that is stopped, waits or cannot be read is alive; one that was not reaped has ended", () => {
+  test("a process that is stopped, waits or cannot be read is alive; a zombie has ended", () => {
     const own = { place: "", pid: 7, start: "100" };
     const stat = (state: string, threads = 9, start = "100", pid = 7) => ({ pid, state, threads, start });
     const states: [ProcessState, boolean][] = [
@@ -98,7 +98,7 @@ describe("what the kernel says of a process", () => {
   });
 });
 
-/** Machines whose processes start, stop and end, and reuse the ids of those that ended. */
+/** Machines whose processes start, stop and end, and reuse the ids of ended ones. */
 interface World {
   readonly processes: Map<string, { state: string; readonly start: string }>;
   readonly holders: {
@@ -167,7 +167,7 @@ describe("judging", () => {
   const own = { place: PLACES[0] ?? "", pid: 1, start: "1" };
   const gone = newHolderName({ ...own, pid: 2 });
 
-  test("a process without a mark judges nobody, nor is one without a mark judged", () => {
+  test("a process without a mark judges none and is not judged", () => {
     const none = { lookUp: () => "none" as const };
     const lease = { name: "lease", token: 1 };
     expect(createEndedHolders({ ...none, own })({ ...lease, holder: gone })).toBe(true);
@@ -175,7 +175,7 @@ describe("judging", () => {
     expect(createEndedHolders({ ...none, own })({ ...lease, holder: crypto.randomUUID() })).toBe(false);
   });
 
-  test("nobody is judged any more when a holder takes a lease after it was judged to have ended", () => {
+  test("a process stops judging when a holder takes a lease after it was judged to have ended", () => {
     const hasEnded = createEndedHolders({ own, lookUp: () => "none" });
     const other = newHolderName({ ...own, pid: 3 });
     expect(hasEnded({ name: "a", holder: gone, token: 5 })).toBe(true);
@@ -189,7 +189,7 @@ describe("judging", () => {
 
 describe.skipIf(process.platform !== "linux")("real processes", () => {
   const named = join(import.meta.dir, "../../src/storage/holder-name.ts");
-  /** Prints its name as a holder of leases, and stays. */
+  /** Prints its name as a holder of leases, and keeps running. */
   const program = `
     import { newHolderName } from ${JSON.stringify(named)};
     console.log(newHolderName());
@@ -231,7 +231,7 @@ describe.skipIf(process.platform !== "linux")("real processes", () => {
     expect(judged(holder)).toBe(true);
   });
 
-  test("a killed process has ended, though its parent never asks for its exit code", async () => {
+  test("a killed process has ended, though its parent never collects its exit code", async () => {
     const shell = `"$0" -e "$1" & exec sleep 60`;
     const { child, holder, pid } = await spawn(["sh", "-c", shell, process.execPath, program]);
     expect(pid).not.toBe(child.pid);
@@ -246,7 +246,7 @@ describe.skipIf(process.platform !== "linux")("real processes", () => {
 
   test.skipIf(!canUnshare)("a process in another namespace, as in a container, is never judged", async () => {
     const { child, holder, pid } = await spawn([...inOtherNamespace, process.execPath, "-e", program]);
-    // It does not have this id here.
+    // Outside its namespace the process has another id.
     expect(pid).toBe(1);
     expect(judged(holder)).toBe(false);
     child.kill("SIGKILL");

@@ -14,7 +14,7 @@ import { systemClock } from "../../src/core/system-clock.ts";
 import { openApp, type TestApp } from "../support/app.ts";
 import { newDatabase } from "../support/new-database.ts";
 
-/** Taking a lease over from a holder whose process has ended. */
+/** Taking over a lease from a holder whose process has ended. */
 
 let database: Database;
 let app: TestApp;
@@ -41,7 +41,7 @@ test("a lease is taken over only from a holder that has ended, at once and with 
   expect(await lastHolder(database, NAME)).toMatchObject({ holder: "two" });
 });
 
-test("the tokens of all leases are in the order in which these changed hands", async () => {
+test("tokens order the changes of holder of all leases", async () => {
   const tokenOf = async (name: string, holder: string) => {
     const lease = await takeLease(app.store.writer, name, holder);
     if (lease !== null) await releaseLease(app.store.writer, lease);
@@ -55,14 +55,14 @@ test("the tokens of all leases are in the order in which these changed hands", a
   expect(tokens[8]).toBe(6);
 });
 
-test("it is taken over from a holder of any rank, and binds by the rank of the new one", async () => {
+test("a lease is taken over from a holder of any rank, and gets the rank of the new one", async () => {
   await take("newest", 2);
   expect(await over("older", () => true, 1)).toMatchObject({ holder: "older" });
   expect(await take("other", 1)).toBeNull();
   expect(await take("newest again", 2)).toMatchObject({ holder: "newest again" });
 });
 
-test("of several that judged the same holder at the same time, one takes the lease", async () => {
+test("of several processes that judge the same holder at the same time, one takes the lease", async () => {
   for (let round = 0; round < 20; round += 1) {
     const holder = `dead-${round}`;
     await database.write([{ sql: "delete from leases", args: [] }]);
@@ -74,7 +74,7 @@ test("of several that judged the same holder at the same time, one takes the lea
   }
 });
 
-test("a judgement binds to the holder and the token: a lease that changed hands since stays where it is", async () => {
+test("a judgment applies to one holder and token: a lease that changed hands since is not taken", async () => {
   type Change = "renewed" | "released" | "taken" | "taken and back";
   const changes = fc.array(fc.constantFrom<Change>("renewed", "released", "taken", "taken and back"), {
     maxLength: 4,
@@ -106,7 +106,7 @@ test("a judgement binds to the holder and the token: a lease that changed hands 
   );
 });
 
-test("a wait for another holder ends when that holder ends, and lasts its time otherwise", async () => {
+test("a wait for another holder ends when that holder ends, and otherwise lasts its full time", async () => {
   const leases = [{ name: NAME, holder: "one", token: 1 }];
   const { signal } = new AbortController();
   let looks = 0;

@@ -9,19 +9,19 @@ import { ask, isReady, under, until } from "../runtime/server/faults/scene.ts";
 import { startServer } from "../runtime/server/servers.ts";
 
 /*
- * A server that reads from a replica of its libSQL server, among others that do not. The replica is late, cut off, killed
- * and made anew under load; then all that is promised must be so (`verify`).
+ * A server reads from a replica of its libSQL server, beside servers that do not. Under load the replica lags, loses
+ * its connection, is killed and is recreated; every guarantee must hold (`verify`).
  */
 
 const TIMEOUT_MS = 240_000;
 
-/** The default of `limits.replicaWaitMs`, and what a machine that has much to do may add. */
+/** The default of `limits.replicaWaitMs`, plus the delay of a busy machine. */
 const WAIT_MS = 2_000;
 const SLACK_MS = 3_000;
 
 describe.skipIf(!hasSqld)("a server that reads from a replica", () => {
   test(
-    "the replica is late, cut off, killed and made anew",
+    "keeps every guarantee while the replica lags, is cut off, is killed and is recreated",
     () =>
       under({ seed: 20 }, async ({ cluster, load, leader, other, ask: askOnly }) => {
         const replica = await cluster.startReplica();
@@ -34,7 +34,7 @@ describe.skipIf(!hasSqld)("a server that reads from a replica", () => {
             startFollowing(() => reader, path, "event-stream"),
             startFollowing(() => reader, path, "long-poll"),
           ]),
-          // Between two servers, one of which may be behind.
+          // Alternates between two servers, one of which may lag.
           startFollowing(anyNode, "/events", "pages"),
           startFollowing(anyNode, "/feeds/sums/v1", "event-stream"),
         ];
@@ -43,7 +43,7 @@ describe.skipIf(!hasSqld)("a server that reads from a replica", () => {
           const wanted = count() + many;
           return until("reads are answered so", () => Promise.resolve(count() >= wanted));
         };
-        /** It takes in what it lacks about as fast as the load goes on, so that this is let rest meanwhile. */
+        /** The replica catches up about as fast as the load appends, so the load pauses meanwhile. */
         const caughtUp = async () => {
           askOnly([]);
           await more(own.found, 10);
@@ -126,7 +126,7 @@ describe.skipIf(!hasSqld)("a server that reads from a replica", () => {
     TIMEOUT_MS,
   );
 
-  test("a server warns of a replica that cannot be read, or is another database's", async () => {
+  test("a server warns of a replica that is unreachable, or follows another database", async () => {
     const [primary, other] = [await startSqld(), await startSqld()];
     const away = await startReplica(primary.grpcUrl);
     await away.stop();

@@ -23,7 +23,7 @@ describe.skipIf(!hasSqld)("on a libSQL server", () => {
   describe("two stores", () => concurrencyTests(() => openCluster(sqld, 2), 5));
 
   testInProcess(
-    "kill -9 of two servers under load loses and repeats nothing",
+    "kill -9 of two servers under load loses and repeats no event",
     async () => {
       const { events } = await checkKills("sqld", { servers: 2, rounds: 10 });
       expect(events).toBeGreaterThan(100);

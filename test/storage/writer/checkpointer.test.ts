@@ -4,7 +4,7 @@ import { createCheckpointer } from "../../../src/storage/writer/checkpointer.ts"
 
 const PASSES = 3;
 
-/** A checkpointer under a made clock, whose passes end when they are told to. */
+/** A checkpointer under a fake clock, whose passes end on command. */
 function made() {
   let ms = 0;
   let begun = 0;
@@ -40,7 +40,7 @@ function made() {
   };
 }
 
-test("a checkpoint begins when much was written, and not before", () => {
+test("a checkpoint starts after enough characters were written, and not before", () => {
   const { write, begun } = made();
   for (let writes = 0; writes < 9; writes += 1) write(100_000);
   expect(begun()).toBe(0);
@@ -48,7 +48,7 @@ test("a checkpoint begins when much was written, and not before", () => {
   expect(begun()).toBe(1);
 });
 
-test("one is under way at a time, and the next begins when as much was written after it has ended", async () => {
+test("one checkpoint runs at a time, and the next starts after as much was written again", async () => {
   const { write, begun, finished, wait, end } = made();
   write(1_000_000);
   write(5_000_000);
@@ -63,7 +63,7 @@ test("one is under way at a time, and the next begins when as much was written a
   expect(begun()).toBe(PASSES + 1);
 });
 
-test("it rests between two, also while much is written", async () => {
+test("the checkpointer pauses between two checkpoints, also while much is written", async () => {
   const { write, begun, wait, end } = made();
   write(1_000_000);
   await end();
@@ -76,7 +76,7 @@ test("it rests between two, also while much is written", async () => {
   expect(begun()).toBe(PASSES + 1);
 });
 
-test("one that fails does not keep the next from beginning", async () => {
+test("a failed checkpoint does not prevent the next one", async () => {
   const { write, begun, wait, end } = made();
   write(1_000_000);
   await end(new Error("disk I/O error"));

@@ -7,7 +7,7 @@ import { openDatabase } from "../../../src/storage/open.ts";
 import { writeFromThread } from "../../../src/storage/writer/threaded-database.ts";
 import { openApp } from "../../support/app.ts";
 
-test("what a thread writes is copied from the log into the database long before the log is full", async () => {
+test("the writer thread checkpoints long before the write-ahead log is full", async () => {
   const folder = mkdtempSync(join(tmpdir(), "kilde-test-"));
   const file = join(folder, "kilde.db");
   const url = `file:${file}`;

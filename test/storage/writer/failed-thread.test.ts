@@ -8,7 +8,7 @@ import { type ThreadedApp, withThreadedApp } from "../../support/threaded-app.ts
 
 const FAILING = new URL("../../support/failing-thread.ts", import.meta.url);
 
-/** By then a thread that failed is up again, also on a busy machine. */
+/** Time for a failed thread to restart, also on a busy machine. */
 const SOON_MS = 20_000;
 const TIMEOUT_MS = 3 * SOON_MS;
 
@@ -24,10 +24,10 @@ async function append(app: TestApp, stream: string): Promise<number> {
   return (await app.fetch(`/streams/${stream}`, jsonPost({ events: [{ type: "Counted" }] }))).status;
 }
 
-/** Has the thread that writes fail, while appends wait for it. */
+/** Makes the writer thread fail while appends wait for it. */
 async function bringDown({ app, failures }: ThreadedApp): Promise<void> {
   const before = failures.length;
-  // The first is under way, and the others bring the thread down.
+  // The first append is in flight, and the others make the thread fail.
   const under = append(app, "lost-1");
   await Bun.sleep(50);
   const statuses = await Promise.all([under, append(app, "lost-2"), append(app, "lost-3")]);
@@ -36,7 +36,7 @@ async function bringDown({ app, failures }: ThreadedApp): Promise<void> {
 }
 
 test(
-  "when the thread that writes fails, appends are refused, reads go on, and the thread is started again",
+  "when the writer thread fails, appends are rejected, reads continue, and the thread restarts",
   () =>
     withThreadedApp(async (threaded) => {
       const { app, path, failures } = threaded;
@@ -72,7 +72,7 @@ test(
 );
 
 test(
-  "a thread that ends without a word is started again as well",
+  "a thread that exits without an error restarts as well",
   () =>
     withThreadedApp(async (threaded) => {
       failRuns(threaded.path, ["exit"]);
@@ -84,7 +84,7 @@ test(
 );
 
 test(
-  "a thread that cannot open at the first start is not tried again, and what waits is refused",
+  "a thread that cannot open the file at its first start does not restart, and pending writes are rejected",
   () =>
     withThreadedApp(async (threaded) => {
       failRuns(threaded.path, ["open"]);
@@ -96,7 +96,7 @@ test(
 );
 
 test(
-  "webhooks are delivered on when the thread that writes was started again",
+  "webhooks continue to be delivered after the writer thread has restarted",
   () =>
     withThreadedApp(async (threaded) => {
       const { app, storage, path } = threaded;
@@ -132,7 +132,7 @@ test(
         await until(async () => (await append(app, "a")) === 201);
         const head = (await app.get<{ id: string }[]>("/events")).length;
         await until(() => received.includes(String(head)));
-        // Progress is stored again: that is what needs the thread.
+        // Storing progress needs the thread.
         await until(async () => {
           const { subscriptions } = await app.get<{ subscriptions: { cursor: number }[] }>("/subscriptions");
           return subscriptions[0]?.cursor === head;

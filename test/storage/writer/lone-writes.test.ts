@@ -6,7 +6,7 @@ import { createInlineWriter } from "../../../src/storage/writer/inline-writer.ts
 const WRITE: readonly Statement[] = [{ sql: "insert", args: [1, "x".repeat(100)] }];
 const LARGE: readonly Statement[] = [{ sql: "insert", args: ["x".repeat(100_000)] }];
 
-/** Lone writes between two ways that only say which of them was taken. */
+/** An inline writer between two databases that only record which of them was used. */
 function twoWays() {
   const state = { now: 0, tookMs: 0, isWriting: false, error: null as Error | null, open: 0 };
   const { write, close } = createInlineWriter({
@@ -35,14 +35,14 @@ function twoWays() {
   return { state, close, wayOf, waysOf };
 }
 
-test("a small write is made here, and a large one by the thread", async () => {
+test("a small write runs inline, and a large one on the thread", async () => {
   const { wayOf } = twoWays();
   expect(await wayOf(WRITE)).toBe("here");
   expect(await wayOf(LARGE)).toBe("thread");
   expect(await wayOf(WRITE)).toBe("here");
 });
 
-test("while the thread writes it is given everything", async () => {
+test("while the thread writes, it gets every write", async () => {
   const { state, wayOf } = twoWays();
   state.isWriting = true;
   expect(await wayOf(WRITE)).toBe("thread");
@@ -51,7 +51,7 @@ test("while the thread writes it is given everything", async () => {
   expect(await wayOf(WRITE)).toBe("here");
 });
 
-test("what another process is in the way of is given to the thread, and other failures are told", async () => {
+test("a write that another process blocks goes to the thread, and other failures are reported", async () => {
   const { state, wayOf } = twoWays();
   state.error = Object.assign(new Error("database is locked"), { code: "SQLITE_BUSY" });
   expect(await wayOf(WRITE)).toBe("thread");
@@ -59,14 +59,14 @@ test("what another process is in the way of is given to the thread, and other fa
   await expect(wayOf(WRITE)).rejects.toThrow("disk is full");
 });
 
-test("the thread gets some of many, since it copies the write-ahead log", async () => {
+test("the thread gets a share of many small writes, since it checkpoints the write-ahead log", async () => {
   const { waysOf } = twoWays();
   const ways = await waysOf(1_000);
   expect(ways.filter((way) => way === "thread").length).toBeGreaterThan(10);
   expect(ways.filter((way) => way === "here").length).toBeGreaterThan(900);
 });
 
-test("on a slow disk the thread writes, and this one looks again after a while", async () => {
+test("on a slow disk the thread writes, and inline writes are tried again after a while", async () => {
   const { state, waysOf } = twoWays();
   state.tookMs = 20;
   expect(await waysOf(6)).toEqual(["here", "here", "thread", "thread", "thread", "thread"]);
@@ -75,7 +75,7 @@ test("on a slow disk the thread writes, and this one looks again after a while",
   expect(await waysOf(3)).toEqual(["here", "here", "here"]);
 });
 
-test("one slow write among quick ones is taken for chance", async () => {
+test("one slow write among quick ones changes nothing", async () => {
   const { state, waysOf } = twoWays();
   for (const tookMs of [0, 20, 0, 20, 0]) {
     state.tookMs = tookMs;
@@ -83,7 +83,7 @@ test("one slow write among quick ones is taken for chance", async () => {
   }
 });
 
-test("its connection is closed with it", async () => {
+test("closing the inline writer closes its connection", async () => {
   const { state, close, wayOf } = twoWays();
   await wayOf(WRITE);
   expect(state.open).toBe(1);

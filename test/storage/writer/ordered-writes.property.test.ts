@@ -15,7 +15,7 @@ import { systemClock } from "../../../src/core/system-clock.ts";
 import { jsonPost, openApp } from "../../support/app.ts";
 import { channel } from "../../support/channel.ts";
 
-/** A database in memory that is written through a channel; `failing` says which writes fail, and how. */
+/** A database in memory that is written through a channel; `failing` selects the writes that fail, and their error. */
 function distantDatabase(failing: (statements: readonly Statement[]) => Error | null): Database {
   const database = openDatabase({ url: ":memory:" });
   const [here, there] = channel();
@@ -49,7 +49,7 @@ test("a write that was sent before the failure of an earlier one was known does 
   expect(await database.read({ sql: "select value from numbers", args: [] })).toEqual([[1], [5]]);
 });
 
-/** How many events each write has, for so many clients who each append once they are answered. */
+/** The number of events of each write, for clients that each append again once they are answered. */
 async function groupSizes(clients: number, appendsEach: number): Promise<number[]> {
   const sizes: number[] = [];
   const database = distantDatabase((statements) => {
@@ -70,26 +70,26 @@ async function groupSizes(clients: number, appendsEach: number): Promise<number[
   return sizes;
 }
 
-test("of many who append at once, one half is written while the other is answered", async () => {
+test("of many concurrent appends, one half is written while the other is answered", async () => {
   const sizes = await groupSizes(80, 4);
   expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(320);
   expect(Math.max(...sizes)).toBeLessThanOrEqual(40);
   expect(sizes.length).toBeLessThan(20);
 });
 
-test("few who append at once share a commit", async () => {
+test("a few concurrent appends share a commit", async () => {
   const sizes = await groupSizes(16, 1);
   expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(16);
   expect(sizes.length).toBeLessThanOrEqual(2);
 });
 
 test(
-  "appends that are planned on a write that fails are planned anew, and nothing is lost or torn",
+  "appends that were planned on a failed write are planned again, and none is lost or torn",
   () =>
     fc.assert(
       fc.asyncProperty(
         fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 20, maxLength: 160 }),
-        // Clients that each wait for an answer: as many as keep several groups under way, or share them.
+        // Clients that each wait for an answer: enough to keep several groups in flight, or to share them.
         fc.constantFrom(12, 64),
         fc.infiniteStream(fc.constantFrom("none", "none", "none", "conflict", "full")),
         async (streams, clientCount, faults) => {
@@ -102,7 +102,7 @@ test(
           const app = await openApp({ database });
           armed = true;
           const append = async (stream: number | undefined, number: number) => {
-            // Out of step, so that some come while a group is under way.
+            // Clients start at different times, so that some append while a group is in flight.
             await new Promise((resolve) => setTimeout(resolve, number % 5));
             const body = { events: [{ type: "Counted", data: number }] };
             const response = await app.fetch(`/streams/s-${stream}`, jsonPost(body));

@@ -33,7 +33,7 @@ const outcomeOf = (write: Promise<unknown>) =>
     (error: unknown) => (error as Error).message,
   );
 
-test("a write without an answer is refused, as is every other one until something is answered", async () => {
+test("a write without an answer is rejected, as is every other one until an answer arrives", async () => {
   const { port, sent, succeed } = silentPort();
   const { write } = createThreadWrites(port, createDeadlines(systemClock, DEADLINE_MS));
   expect(await outcomeOf(write([]))).toContain("did not answer");
@@ -45,7 +45,7 @@ test("a write without an answer is refused, as is every other one until somethin
   expect(await next).toBe("written");
 });
 
-test("a write that fails after its deadline makes void what was sent before that was known", async () => {
+test("a write that fails after its deadline voids the writes that were sent before the failure was known", async () => {
   const { port, sent, fail, succeed } = silentPort();
   const { write } = createThreadWrites(port, createDeadlines(systemClock, DEADLINE_MS));
   const first = outcomeOf(write([]));
@@ -59,7 +59,7 @@ test("a write that fails after its deadline makes void what was sent before that
   expect(sent.map(([, failures]) => failures)).toEqual([0, 0, 1]);
 });
 
-test("a failed thread refuses what waits and what comes, until it is reached through another port", async () => {
+test("after the thread failed, pending and new writes are rejected until it is reached through another port", async () => {
   const [old, next] = [silentPort(), silentPort()];
   const { write, fail, reconnect } = createThreadWrites(old.port, createDeadlines(systemClock, 60_000));
   const waiting = outcomeOf(write([]));
@@ -71,7 +71,7 @@ test("a failed thread refuses what waits and what comes, until it is reached thr
   expect(await outcomeOf(write([]))).toBe("the thread failed");
   reconnect(next.port);
   const again = outcomeOf(write([]));
-  // The old thread has nothing to say any more, and the new one knows of no failures.
+  // A late answer of the old thread is ignored, and the new thread knows of no failures.
   old.fail(3);
   next.succeed();
   expect(await again).toBe("written");

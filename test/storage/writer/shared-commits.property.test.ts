@@ -18,13 +18,13 @@ const CREATE = [
 ];
 const READ = { sql: "select value, number from numbers order by value", args: [] };
 
-/** Rows that each have a number nobody else has, or else none of them is written. */
+/** Inserts rows with unique numbers; if one number is taken, none of them is inserted. */
 function insert(numbers: readonly number[], characters = 10): Statement[] {
   const sql = "insert into numbers (number, text) values (?, ?) returning number";
   return numbers.map((number) => ({ sql, args: [number, "x".repeat(characters)] }));
 }
 
-/** A database in memory, with so many senders that write it through channels, and how many transactions it ran. */
+/** A database in memory, with `senders` ports that write it, and a count of its transactions. */
 function served(senders: number, writeMs = 0) {
   const database = openDatabase({ url: ":memory:" });
   let transactions = 0;
@@ -41,7 +41,7 @@ function served(senders: number, writeMs = 0) {
   return { database, writes, transactions: () => transactions, settled: () => server.settled() };
 }
 
-test("small writes of several senders that wait together share one commit", async () => {
+test("small writes of several senders that are queued together share one commit", async () => {
   const { database, writes, transactions } = served(3);
   await database.write(CREATE);
   const rows = await Promise.all(writes.map((write, index) => write(insert([index * 2, index * 2 + 1]))));
@@ -53,14 +53,14 @@ test("small writes of several senders that wait together share one commit", asyn
   expect(transactions()).toBe(1);
 });
 
-test("large writes that wait together do not keep each other waiting", async () => {
+test("large writes that are queued together do not delay each other", async () => {
   const { database, writes, transactions } = served(3);
   await database.write(CREATE);
   await Promise.all(writes.map((write, index) => write(insert([index], 30_000))));
   expect(transactions()).toBe(3);
 });
 
-test("what waits is written before the server of writes is settled", async () => {
+test("the write server settles after all queued writes", async () => {
   const { database, writes, settled } = served(2, 30);
   await database.write(CREATE);
   const sent = writes.flatMap((write, index) => [
@@ -81,7 +81,7 @@ interface Write {
 
 type Outcome = readonly (readonly Row[])[] | "conflict";
 
-/** What becomes of writes that are all sent before one is answered, if they run one after the other. */
+/** The outcome of writes that are all sent before one is answered, if they run one after the other. */
 function oneByOne(writes: readonly Write[], table: Set<number>): Outcome[] {
   const failed = new Set<number>();
   return writes.map(({ sender, numbers }) => {
@@ -95,7 +95,7 @@ function oneByOne(writes: readonly Write[], table: Set<number>): Outcome[] {
   });
 }
 
-test("writes that share commits end as if they had run one after the other", () => {
+test("writes that share commits have the same outcome as if they ran one after the other", () => {
   const write = fc.record({
     sender: fc.nat(2),
     numbers: fc.array(fc.nat(60), { minLength: 1, maxLength: 3 }),

@@ -102,7 +102,7 @@ describe("tenants", () => {
     ],
     [
       [{ ...a, readUrl: "http://replica.example" }],
-      "tenants.0.readUrl: there are replicas of libSQL servers only, and databaseUrl is none",
+      "tenants.0.readUrl: only libSQL servers have replicas, and databaseUrl is not one",
     ],
     [
       [{ ...b, host: "b.example:8080" }],

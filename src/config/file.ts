@@ -36,7 +36,7 @@ export async function loadConfigFile(cwd: string, stated: string | undefined): P
   const absolute = resolve(cwd, path);
   if (!existsSync(absolute)) {
     if (lstatSync(absolute, { throwIfNoEntry: false })?.isSymbolicLink() === true)
-      throw new ConfigError([`${path} cannot be loaded: it is a symbolic link to a file that is not there`]);
+      throw new ConfigError([`${path} cannot be loaded: it is a symbolic link to a missing file`]);
     if (stated === undefined) return null;
     throw new ConfigError([`config: there is no file ${JSON.stringify(path)} (flag --config)`]);
   }

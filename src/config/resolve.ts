@@ -159,44 +159,48 @@ const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/i;
 /** Problems of settings that are valid alone but not together. */
 function combined(settings: SettingValues, found: readonly Found[]): string[] {
   const problems: string[] = [];
-  const told = (key: string) => {
+  const sourceOf = (key: string) => {
     const hit = found.find(({ name }) => pathText(name.path) === key);
     return hit === undefined ? "default" : hit.source;
   };
   if (!LOOPBACK.test(settings.host) && !settings.behindProxy) {
     problems.push(
-      `host: ${JSON.stringify(settings.host)} is open to others, and Kilde does not check who calls (${told("host")}). ` +
+      `host: ${JSON.stringify(settings.host)} accepts other machines, and Kilde authenticates no one (${sourceOf("host")}). ` +
         "Put a proxy that does in front of it and set --behind-proxy, or listen on 127.0.0.1",
     );
   }
   if (settings.readUrl !== undefined && !isServerUrl(settings.databaseUrl)) {
     problems.push(
       `readUrl: ${JSON.stringify(settings.readUrl)} cannot be a replica of ${JSON.stringify(settings.databaseUrl)}, which is ` +
-        `no libSQL server (${told("readUrl")}). Set databaseUrl to the server that it is a replica of, or leave readUrl out`,
+        `no libSQL server (${sourceOf("readUrl")}). Set databaseUrl to the server that it is a replica of, or leave readUrl out`,
     );
   }
   const { eventBytes, metadataBytes, bodyBytes } = settings.limits;
   const urls = [settings.databaseUrl, ...settings.tenants.map(({ databaseUrl }) => databaseUrl)];
   if (urls.some(isServerUrl) && eventBytes + metadataBytes > SERVER_EVENT_BYTES) {
-    const key = told("limits.eventBytes") === "default" ? "limits.metadataBytes" : "limits.eventBytes";
+    const key = sourceOf("limits.eventBytes") === "default" ? "limits.metadataBytes" : "limits.eventBytes";
     problems.push(
-      `${key}: events of ${eventBytes} bytes with ${metadataBytes} of metadata are more than a libSQL server takes, ` +
-        `${SERVER_EVENT_BYTES} together (${told(key)})`,
+      `${key}: events of ${eventBytes} bytes with ${metadataBytes} of metadata exceed the limit of a libSQL server, ` +
+        `${SERVER_EVENT_BYTES} together (${sourceOf(key)})`,
     );
   }
   if (eventBytes > bodyBytes) {
     const source =
-      told("limits.eventBytes") === "default" ? told("limits.bodyBytes") : told("limits.eventBytes");
+      sourceOf("limits.eventBytes") === "default"
+        ? sourceOf("limits.bodyBytes")
+        : sourceOf("limits.eventBytes");
     problems.push(
-      `limits.eventBytes: ${eventBytes} is more than limits.bodyBytes, ${bodyBytes}: such an event has no body to come in (${source})`,
+      `limits.eventBytes: ${eventBytes} is more than limits.bodyBytes, ${bodyBytes}: no request body could hold such an event (${source})`,
     );
   }
   const { bodiesBytes } = settings.limits;
   if (bodyBytes > bodiesBytes) {
     const source =
-      told("limits.bodyBytes") === "default" ? told("limits.bodiesBytes") : told("limits.bodyBytes");
+      sourceOf("limits.bodyBytes") === "default"
+        ? sourceOf("limits.bodiesBytes")
+        : sourceOf("limits.bodyBytes");
     problems.push(
-      `limits.bodyBytes: ${bodyBytes} is more than limits.bodiesBytes, ${bodiesBytes}, that all bodies may have together (${source})`,
+      `limits.bodyBytes: ${bodyBytes} is more than limits.bodiesBytes, ${bodiesBytes}, the total for all bodies (${source})`,
     );
   }
   return problems;
@@ -212,14 +216,14 @@ export function resolveSettings(sources: Sources): SettingValues {
   const result = settingsSchema.safeParse({ ...candidateOf(found), ...onlyInFile(sources) }, ONCE);
   const databaseStated = found.some(({ name }) => name.path[0] === "databaseUrl");
   if (!result.success) {
-    const told = new Set<Found>();
+    const reported = new Set<Found>();
     for (const issue of result.error.issues) {
       const hit = found.find(({ name }) => name.path.every((key, depth) => issue.path[depth] === key));
       if (issue.path[0] === "tenants") problems.push(...inFile(tenantFault(issue, sources), sources));
       else if (hit === undefined) problems.push(`${pathText(issue.path)}: ${issue.message}`);
-      else if (!told.has(hit))
+      else if (!reported.has(hit))
         problems.push(`${pathText(hit.name.path)}: ${displayValue(hit)} ${issue.message} (${hit.source})`);
-      if (hit !== undefined) told.add(hit);
+      if (hit !== undefined) reported.add(hit);
     }
   } else {
     const { tenants, limits } = result.data;

@@ -113,13 +113,13 @@ describe("settings", () => {
     ],
     [
       { environment: { KILDE_LIMIT_BODY_BYTES: "1000" } },
-      "limits.eventBytes: 1048576 is more than limits.bodyBytes, 1000: such an event has no body to come in (environment KILDE_LIMIT_BODY_BYTES)",
+      "limits.eventBytes: 1048576 is more than limits.bodyBytes, 1000: no request body could hold such an event (environment KILDE_LIMIT_BODY_BYTES)",
     ],
     [
       {
         environment: { KILDE_DATABASE_URL: "libsql://a.example", KILDE_LIMIT_EVENT_BYTES: "2400000" },
       },
-      "limits.eventBytes: events of 2400000 bytes with 16384 of metadata are more than a libSQL server takes, 2400000 together (environment KILDE_LIMIT_EVENT_BYTES)",
+      "limits.eventBytes: events of 2400000 bytes with 16384 of metadata exceed the limit of a libSQL server, 2400000 together (environment KILDE_LIMIT_EVENT_BYTES)",
     ],
     [
       { environment: { KILDE_READ_URL: "http://replica" } },

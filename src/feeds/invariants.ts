@@ -63,7 +63,7 @@ export const FEED_INVARIANTS: readonly Invariant[] = [
       where not exists (select 1 from feeds where log = subject.log)`,
   },
   {
-    name: "origins are of what was published",
+    name: "origins belong to published events",
     remedy: REBUILD,
     sql: `select subject.name || ': ' || origin.events || ' events after version ' || origin.version
         || ' are said to come from position ' || origin.position || ' of the source' as detail

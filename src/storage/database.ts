@@ -31,7 +31,7 @@ export interface Database {
   readonly writeAlone?: (statements: readonly Statement[]) => ReturnType<Database["write"]>;
   /**
    * Returns the rows of one read. It sees every write that was acknowledged before; on a replica, everything that an
-   * earlier read saw.
+   * earlier read included.
    */
   read(statement: Statement): Promise<readonly Row[]>;
   /** True when the data lives in this process or in a file of this machine, so that calls block and return at once. */

@@ -3,7 +3,7 @@ import { type Invariant, isNotJsonOf, isNotOwnTime, REPAIR } from "../storage/in
 const RECREATE = "Delete the subscription and create it again, with `kilde webhooks`.";
 const REWIND = "Rewind the subscription with `kilde webhooks rewind`, or delete it and create it again.";
 
-/** The rules of subscriptions and of what is stored of their subjects. */
+/** The rules of subscriptions and of the state of their subjects. */
 export const SUBSCRIPTION_INVARIANTS: readonly Invariant[] = [
   {
     name: "subscriptions are within their log",

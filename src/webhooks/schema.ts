@@ -2,7 +2,10 @@ import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlit
 
 import { logs, subjects } from "../log/schema.ts";
 
-/** What is delivered where, and how far it is. There is no queue: what is to be delivered is in the log. */
+/**
+ * Which log is delivered to which endpoint, and how far the delivery has come. There is no queue: pending events are in
+ * the log.
+ */
 export const subscriptions = sqliteTable("subscriptions", {
   id: text().primaryKey(),
   log: integer()
@@ -13,20 +16,22 @@ export const subscriptions = sqliteTable("subscriptions", {
   /** JSON of `StoredSecrets`. */
   secrets: text().notNull(),
   created: text().notNull(),
-  /** Raised when what is configured changes; whoever dispatches reads it anew. */
+  /** Raised by each change of the configuration; the dispatcher then reads the subscription again. */
   revision: integer().notNull().default(0),
-  /** Raised when somebody else moves what is delivered; whoever dispatches begins anew from what is stored. */
+  /** Raised by each redelivery, retry and skip on request; the dispatcher then starts again from the stored state. */
   epoch: integer().notNull().default(0),
   status: text({ enum: ["active", "paused"] })
     .notNull()
     .default("active"),
-  /** Why it is paused. */
+  /** Reason of a pause. */
   reason: text(),
-  /** Since when it has its status, RFC 3339. */
+  /** Start of the current status, RFC 3339. */
   since: text().notNull(),
-  /** Everything up to this position is acknowledged, or stands in a row of `subscription_subjects`, or in `batch`. */
+  /**
+   * Every event up to this position is acknowledged, or is covered by a row of `subscription_subjects`, or by `batch`.
+   */
   cursor: integer().notNull(),
-  /** JSON of a `Rewind`, while one is under way. */
+  /** JSON of a `Rewind`, while one is in progress. */
   rewind: text(),
   /** JSON of a `FrozenBatch`: the batch that is being delivered, whose bytes must not change. */
   batch: text(),
@@ -34,7 +39,7 @@ export const subscriptions = sqliteTable("subscriptions", {
   trouble: text(),
 });
 
-/** Subjects that are not where the cursor is: behind it, since an event of theirs is not acknowledged yet. */
+/** Subjects behind the cursor, because one of their events is not acknowledged yet. */
 export const subscriptionSubjects = sqliteTable(
   "subscription_subjects",
   {
@@ -46,21 +51,24 @@ export const subscriptionSubjects = sqliteTable(
       .references(() => subjects.id),
     /** The first version that is not acknowledged. */
     next: integer().notNull(),
-    /** Where a redelivery of a range ends, and the version to go on from then. */
+    /** Last version of a redelivered range, and the version to continue with after it. */
     stop: integer(),
     resume: integer(),
     /** Last version of the batch that is being delivered, whose bytes must not change. */
     frozen: integer(),
     attempts: integer().notNull().default(0),
-    /** When it is tried again, in milliseconds since 1970; null: not by itself. */
+    /** When the next attempt is due, in milliseconds since 1970; null: only on request. */
     due: integer(),
-    /** How long that was when it was stored, in milliseconds: a clock that was ahead then delays it no further. */
+    /**
+     * The wait until `due` when it was stored, in milliseconds: a clock that was ahead then delays the attempt no
+     * further.
+     */
     wait: integer(),
-    /** Why the last attempt failed; null: it is not known to. */
+    /** Error of the last attempt; null: no failure is known. */
     error: text(),
-    /** Since when it fails, RFC 3339. */
+    /** Start of the failure, RFC 3339. */
     since: text(),
-    /** 1 for a subject that was redelivered before the rewind came by it. */
+    /** 1 for a subject that was redelivered before the rewind reached it. */
     ahead: integer().notNull().default(0),
   },
   (table) => [
@@ -69,7 +77,7 @@ export const subscriptionSubjects = sqliteTable(
   ],
 );
 
-/** Events that somebody decided not to deliver. */
+/** Events that an operator decided not to deliver. */
 export const subscriptionSkips = sqliteTable(
   "subscription_skips",
   {
@@ -80,7 +88,7 @@ export const subscriptionSkips = sqliteTable(
       .notNull()
       .references(() => subjects.id),
     version: integer().notNull(),
-    /** When, RFC 3339. */
+    /** When it was skipped, RFC 3339. */
     time: text().notNull(),
     attempts: integer().notNull(),
     error: text(),
@@ -88,11 +96,11 @@ export const subscriptionSkips = sqliteTable(
   (table) => [primaryKey({ columns: [table.subscription, table.subject, table.version] })],
 );
 
-/** The latest attempts to deliver. */
+/** The latest delivery attempts. */
 export const subscriptionAttempts = sqliteTable("subscription_attempts", {
   subscription: text()
     .primaryKey()
     .references(() => subscriptions.id),
-  /** JSON of `Attempt[]`, bounded. */
+  /** JSON of `AttemptRecord[]`, bounded. */
   attempts: text().notNull(),
 });

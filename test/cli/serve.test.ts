@@ -194,7 +194,7 @@ describe("serve refuses to start", () => {
   test("where others could reach it unguarded", async () => {
     const { exitCode, stderr } = await fails([], emptyFolder(), { KILDE_HOST: "0.0.0.0" });
     expect(exitCode).toBe(2);
-    expect(stderr).toContain('host: "0.0.0.0" is open to others');
+    expect(stderr).toContain('host: "0.0.0.0" accepts other machines');
     expect(stderr).toContain("(environment KILDE_HOST)");
     const server = await serve(emptyFolder(), ["--host", "0.0.0.0", "--behind-proxy"]);
     expect((await server.stop()).exitCode).toBe(0);

@@ -88,11 +88,11 @@ const CORRUPTIONS: readonly (readonly [name: string, sql: string, check: string]
     "extensions of events are JSON objects",
   ],
   [
-    "a recorded time that is none",
+    "an invalid recorded time",
     "update events set recorded = '2026-02-30T00:00:00.000Z' where key = 7",
     "times of events are valid",
   ],
-  ["a time that is none", "update events set time = 'yesterday' where key = 1", "times of events are valid"],
+  ["an invalid time", "update events set time = 'yesterday' where key = 1", "times of events are valid"],
   [
     "a time without an offset",
     "update events set time = '2026-01-31T12:00:00' where key = 1",
@@ -107,7 +107,7 @@ const CORRUPTIONS: readonly (readonly [name: string, sql: string, check: string]
   [
     "a tombstone that hides nothing",
     "update subjects set first_version = 1 where name = 'c'",
-    "tombstones hide what was erased",
+    "tombstones hide erased events",
   ],
   [
     "a mark without a tombstone",
@@ -179,11 +179,7 @@ const CORRUPTIONS: readonly (readonly [name: string, sql: string, check: string]
     "update idempotency set results = 'x'",
     "idempotency keys have their answer",
   ],
-  [
-    "an answer that is none",
-    `update idempotency set results = '[["b",1]]'`,
-    "idempotency keys have their answer",
-  ],
+  ["an invalid answer", `update idempotency set results = '[["b",1]]'`, "idempotency keys have their answer"],
   ["an answer beyond the head", "update idempotency set base = 7", "idempotency keys have their answer"],
   ["a consumer beyond the head", "update consumers set committed = 8", "consumers are within their log"],
   ["a consumer before the start", "update consumers set sent = -1", "consumers are within their log"],
@@ -242,9 +238,9 @@ const CORRUPTIONS: readonly (readonly [name: string, sql: string, check: string]
     "states are of subjects of feeds",
   ],
   [
-    "an origin of what was not published",
+    "an origin of an unpublished event",
     "update feed_origins set events = 5",
-    "origins are of what was published",
+    "origins belong to published events",
   ],
   [
     "an erased range beyond the head",

@@ -131,12 +131,12 @@ for (const [name, url] of DATABASES) {
       const kilde = await kildeOf({ databaseUrl: await url() });
       await kilde.append("a", { type: "X" });
       const seen: string[] = [];
-      let sawFirst = () => {};
-      const first = new Promise<void>((resolve) => (sawFirst = resolve));
+      let receivedFirst = () => {};
+      const first = new Promise<void>((resolve) => (receivedFirst = resolve));
       const following = (async () => {
         for await (const { type } of kilde.follow()) {
           seen.push(type);
-          sawFirst();
+          receivedFirst();
         }
       })();
       await first;

@@ -157,7 +157,7 @@ describe("unusable files", () => {
   test("a file that is not a database", () =>
     inFolder(async (folder) => {
       const path = join(folder, "kilde.db");
-      writeFileSync(path, "this is not a database, whatever its name says".repeat(100));
+      writeFileSync(path, "this is not a database, despite its name".repeat(100));
       expect(() => openDatabase({ url: `file:${path}` })).toThrow(/not a database/);
     }));
 

@@ -95,8 +95,8 @@ describe.skipIf(!hasSqld)("a server that reads from a replica", () => {
         replica.network.set({ kind: "fine" });
         await caughtUp();
 
-        for (const anew of [false, true]) {
-          await replica.sqld.restart({ anew });
+        for (const fresh of [false, true]) {
+          await replica.sqld.restart({ fresh });
           await caughtUp();
         }
         await cluster.sqld.restart();

@@ -23,8 +23,8 @@ export interface Sqld {
   readonly pid: number;
   /** Where replicas follow it. */
   readonly grpcUrl: string;
-  /** Kills it (SIGKILL), and starts it again on the same files and ports; `anew`: on the same ports, with no files. */
-  restart(options?: { readonly anew?: boolean }): Promise<void>;
+  /** Kills it (SIGKILL), and starts it again on the same files and ports; `fresh`: on the same ports, with no files. */
+  restart(options?: { readonly fresh?: boolean }): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -82,9 +82,9 @@ async function launch(flagsOf: (grpcAddress: string) => readonly string[]): Prom
       rmSync(folder, { recursive: true, force: true });
     };
     const url = `http://${address}`;
-    const restart = async ({ anew = false } = {}) => {
+    const restart = async ({ fresh = false } = {}) => {
       await kill();
-      if (anew) rmSync(folder, { recursive: true, force: true });
+      if (fresh) rmSync(folder, { recursive: true, force: true });
       child = spawn();
       if (!(await answers(url, () => child.exitCode !== null))) throw new Error("sqld did not start again");
     };

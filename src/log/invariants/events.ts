@@ -113,7 +113,7 @@ export const EVENT_INVARIANTS: readonly Invariant[] = [
     ],
   },
   {
-    name: "tombstones hide what was erased",
+    name: "tombstones hide erased events",
     over: "events",
     remedy: REPAIR,
     sql: `select subject.name || ': erased at version ' || event.version || ', but readable from version ' || subject.first_version as detail

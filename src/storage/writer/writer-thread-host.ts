@@ -91,7 +91,7 @@ export function startWritingThread({
   let receive: (message: unknown) => void = () => {};
   opened.promise.catch(() => {});
 
-  const tell = (command: ThreadCommand, transfer: Transferable[] = []) =>
+  const send = (command: ThreadCommand, transfer: Transferable[] = []) =>
     run?.worker.postMessage(command, transfer);
 
   const begin = () => {
@@ -135,11 +135,11 @@ export function startWritingThread({
     const { waiting } = connected;
     if (waiting !== null) {
       connected.waiting = null;
-      tell({ kind: "connect", channel: waiting }, [waiting]);
+      send({ kind: "connect", channel: waiting }, [waiting]);
       return;
     }
     const { port1, port2 } = new MessageChannel();
-    tell({ kind: "connect", channel: port1 }, [port1]);
+    send({ kind: "connect", channel: port1 }, [port1]);
     connected.onChange({ kind: "found", channel: port2 });
   };
 
@@ -214,7 +214,7 @@ export function startWritingThread({
         if (state !== "closed") end();
         return;
       }
-      tell({ kind: "close" });
+      send({ kind: "close" });
       await closed.promise;
     },
   };

@@ -1,39 +1,39 @@
 import ipaddr from "ipaddr.js";
 
-/** Which addresses may be connected to. */
+/** Which addresses Kilde may connect to. */
 export interface AddressRules {
-  /** Whether a name (or literal address, as the URL parser writes it) may be connected to at an address. */
+  /** Whether a connection to a name (or a literal address, as the URL parser writes it) may use an address. */
   permits(hostname: string, address: string): boolean;
-  /** Whether a name is allowed at whatever addresses it has. */
+  /** Whether a name is allowed at any address. */
   trusts(hostname: string): boolean;
 }
 
-/** In an allow-list: any address at all. */
+/** In an allow-list: every address. */
 export const ALLOW_ALL = "*";
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 type Range = readonly [Address, number];
 
-/** The part of IPv6 that is given out to be reached from anywhere (RFC 4291 §2.4, IANA). */
+/** The IPv6 range for global unicast (RFC 4291 §2.4, IANA). */
 const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR("2000::/3");
 
 const NAME = /^(?!.*\.\.)[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?$/;
 
 /**
- * Public is what no registry lists as special: all others are somebody's inside (RFC 6890), or stand for an IPv4
- * address in disguise (mapped, NAT64, 6to4, Teredo).
+ * An address is public unless a registry lists it as special: those are internal (RFC 6890), or represent an IPv4
+ * address (mapped, NAT64, 6to4, Teredo).
  */
 function isPublic(address: Address): boolean {
   if (address.range() !== "unicast") return false;
   return address instanceof ipaddr.IPv4 || address.match(GLOBAL_UNICAST);
 }
 
-/** A name without what does not tell names apart: case, and the dot of the root. */
+/** A name without the parts that do not distinguish names: case, and the dot of the root. */
 function canonicalName(hostname: string): string {
   return hostname.toLowerCase().replace(/\.$/, "");
 }
 
-/** The address that a URL's host is; null for a name. */
+/** The address in a URL's host; null for a name. */
 export function literalAddress(hostname: string): string | null {
   const bare = hostname.startsWith("[") ? hostname.slice(1, -1) : hostname;
   return ipaddr.isValid(bare) ? bare : null;
@@ -50,15 +50,15 @@ function rangeOf(entry: string): Range | null {
   }
 }
 
-/** IPv4 is written in four parts, so that nothing that the author did not mean is allowed. */
+/** IPv4 must have four parts, so that the list allows nothing that its author did not intend. */
 function isWellWritten(entry: string): boolean {
   return entry.includes(":") || /^\d+\.\d+\.\d+\.\d+(\/\d+)?$/.test(entry);
 }
 
 /**
- * Rules from an allow-list. Public addresses are always permitted; `allow` names what else is: addresses
- * (`10.0.0.7`), ranges (`10.0.0.0/8`, `fd00::/8`), host names (`hooks.internal`, at any address), or `*` for
- * everything. Throws a TypeError for an entry that is none of these.
+ * Creates rules from an allow-list. Public addresses are always permitted; `allow` adds addresses (`10.0.0.7`), ranges
+ * (`10.0.0.0/8`, `fd00::/8`), host names (`hooks.internal`, at any address), or `*` for everything. Throws a TypeError
+ * for an invalid entry.
  */
 export function createAddressRules(allow: readonly string[]): AddressRules {
   const ranges: Range[] = [];
@@ -67,7 +67,7 @@ export function createAddressRules(allow: readonly string[]): AddressRules {
     if (entry === ALLOW_ALL) continue;
     const range = isWellWritten(entry) ? rangeOf(entry) : null;
     const name = canonicalName(entry);
-    // A number at the end makes a URL's host an address.
+    // A host that ends in a number is an address to the URL parser.
     if (range !== null) ranges.push(range);
     else if (NAME.test(name) && !/(^|\.)\d+$/.test(name)) names.add(name);
     else {
@@ -84,7 +84,7 @@ export function createAddressRules(allow: readonly string[]): AddressRules {
     trusts,
     permits(hostname, address) {
       if (trusts(hostname)) return true;
-      // A scope (`%eth0`) is of the inside, too, and nothing that can be parsed here.
+      // An address with a scope (`%eth0`) is internal too, and does not parse here.
       if (!ipaddr.isValid(address)) return false;
       // A mapped address connects to the IPv4 address in it.
       const parsed = ipaddr.parse(address);

@@ -1,10 +1,10 @@
 import { EgressFailure, type FailureCategory } from "./outgoing.ts";
 
 /**
- * Reads the body of an answer to its end, so that its connection can be used again; or as much as is wanted, and cuts it
- * off. Never fails: the status is known, and says all that counts, however the body ends.
+ * Reads the body of an answer to its end, so that its connection can be reused; or up to `mostBytes`, and cancels the
+ * rest. Never rejects: the status is known, and the rest of the body does not matter.
  *
- * @param start starts the deadline of the body, which calls its argument; returns what stops it
+ * @param start starts the deadline of the body, which calls its argument; returns the function that stops it
  */
 export async function drain(
   response: Response,
@@ -15,7 +15,7 @@ export async function drain(
   if (reader === undefined) return;
   const cancel = () =>
     reader.cancel().catch(() => {
-      // The connection is gone already.
+      // The connection is already gone.
     });
   const stop = start(() => void cancel());
   let bytes = 0;
@@ -27,7 +27,7 @@ export async function drain(
     }
     await cancel();
   } catch {
-    // The body broke off or took too long; its connection is not used again.
+    // The body broke off or took too long; its connection is not reused.
   } finally {
     stop();
   }
@@ -36,7 +36,7 @@ export async function drain(
 const TLS = /CERT|TLS|SSL|SIGNATURE|ISSUER|CRL|EPROTO|HOSTNAME_MISMATCH/;
 const PROTOCOL = /HTTP|HEADER|CHUNK|MALFORMED|INVALID/i;
 
-/** What went wrong, by the codes of fetch in Bun and of OpenSSL. */
+/** Classifies an error by the codes of fetch in Bun and of OpenSSL. */
 export function categoryOf(error: unknown): FailureCategory {
   if (error instanceof EgressFailure) return error.category;
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
@@ -47,7 +47,9 @@ export function categoryOf(error: unknown): FailureCategory {
 const NOT_CONNECTED =
   /ConnectionRefused|ECONNREFUSED|FailedToOpenSocket|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN/;
 
-/** Whether a request that failed may have arrived: not when there was no connection, or none that was trusted. */
+/**
+ * Whether the endpoint may have received a failed request. It has not if there was no connection, or an untrusted one.
+ */
 export function mayHaveArrived(error: unknown): boolean {
   if (error instanceof EgressFailure) return false;
   const code = error instanceof Error && "code" in error ? String(error.code) : "";

@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 
-/** Opens a connection, and closes it. Rejects when there is none, or the signal aborts first. */
+/** Opens a connection, and closes it. Rejects when the connection fails, or the signal aborts first. */
 export type Probe = (address: string, port: number, signal: AbortSignal) => Promise<void>;
 
 export const probeConnection: Probe = (address, port, signal) =>

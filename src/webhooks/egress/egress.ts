@@ -8,16 +8,16 @@ import { type Resolve, resolveName } from "./resolve.ts";
 import { createTargets, unlessAborted } from "./targets.ts";
 
 export interface EgressOptions {
-  /** What besides public addresses may be connected to; see {@link createAddressRules}. */
+  /** Destinations besides public addresses; see {@link createAddressRules}. */
   readonly allow: readonly string[];
   readonly clock: Clock;
-  /** For a request, until its status and headers are there; default 15,000. The body is read for a second more. */
+  /** Deadline for status and headers, in milliseconds; default 15,000. The body may take a second more. */
   readonly timeoutMs?: number;
-  /** For resolving a name and connecting to it, of these; default 5,000. */
+  /** Part of it for resolving a name and connecting, in milliseconds; default 5,000. */
   readonly connectTimeoutMs?: number;
-  /** As much of an answer's body is read; default 16 KiB. */
+  /** Most bytes of an answer's body that are read; default 16 KiB. */
   readonly mostBytes?: number;
-  /** Certificates (PEM) to trust instead of the public authorities. */
+  /** Certificates (PEM) to trust in place of the public authorities. */
   readonly ca?: string;
   /** Default: those of this machine and runtime. */
   readonly resolve?: Resolve;
@@ -27,17 +27,17 @@ export interface EgressOptions {
 
 export interface Egress {
   readonly send: Send;
-  /** Requests under way are cut off, with `timeout`. */
+  /** Cuts off requests in flight, with `timeout`. */
   close(): void;
 }
 
 const TIMEOUT_MS = 15_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 const MOST_BYTES = 16 * 1024;
-/** How long the body of an answer is read once its status is known. */
+/** Deadline for the body of an answer, once its status is known. */
 const BODY_MS = 1_000;
 
-/** What `checkEndpoint` refuses is not sent to either, wherever it came from. */
+/** Rejects the URLs that `checkEndpoint` rejects, whatever their source. */
 function checkedUrl(text: string): URL {
   let url: URL;
   try {
@@ -50,19 +50,19 @@ function checkedUrl(text: string): URL {
   return url;
 }
 
-/** The same URL, at an address in place of the name. */
+/** The same URL, with an address in place of the name. */
 function pinnedUrl({ protocol, port, pathname, search }: URL, address: string): string {
   const host = address.includes(":") ? `[${address}]` : address;
   return `${protocol}//${host}${port === "" ? "" : `:${port}`}${pathname}${search}`;
 }
 
 /**
- * Sends requests to endpoints that others have named. The name is resolved once and judged; the request goes to the
- * very address that was, with the name in `Host`, in SNI and in the check of the certificate. Redirects are not
- * followed, answers not inflated nor read for longer than they are of use.
+ * Creates the sender of requests to endpoints that users have named. It resolves a name once and checks the addresses;
+ * the request goes to the checked address, with the name in `Host`, in SNI and in the check of the certificate. It
+ * follows no redirects, and neither decompresses answers nor reads more of them than it needs.
  *
- * By fetch, which keeps connections (TLS ones by name), is as fast as it gets, and bounds the headers of answers. It
- * cannot be told to give up connecting: that is what an address has to prove before it is used (`targets.ts`).
+ * Fetch keeps connections (TLS ones by name), is the fastest client, and bounds the headers of answers. It offers no
+ * timeout for connecting, so an address must accept a connection before it is used (`targets.ts`).
  */
 export function createEgress(options: EgressOptions): Egress {
   const { clock, ca, mostBytes = MOST_BYTES } = options;
@@ -86,7 +86,7 @@ export function createEgress(options: EgressOptions): Egress {
       headers: { "user-agent": "kilde", ...request.headers, host: url.host },
       body: request.body,
       redirect: "manual",
-      // Nor does it then ask for what would have to be inflated.
+      // Fetch then requests no compressed answer.
       decompress: false,
       signal: ended,
       ...(url.protocol === "https:"

@@ -4,8 +4,8 @@ import { type AddressRules, literalAddress } from "./address-rules.ts";
 export const MOST_URL_LENGTH = 2_048;
 
 /**
- * Says what is wrong with the URL of an endpoint, or returns null. For when a subscription is written: what a name
- * resolves to is checked at each connection.
+ * Describes the fault of an endpoint's URL; null for a valid one. It checks subscriptions when they are
+ * written; each connection checks the addresses of a name.
  */
 export function checkEndpoint(url: string, rules: AddressRules): string | null {
   if (url.length > MOST_URL_LENGTH) return `must be at most ${MOST_URL_LENGTH} characters`;
@@ -15,7 +15,7 @@ export function checkEndpoint(url: string, rules: AddressRules): string | null {
   if (username !== "" || password !== "") {
     return "must not hold a user name or password: state an authorization header instead";
   }
-  // As the parser writes it: it knows the many ways to write 127.0.0.1.
+  // The parser normalizes the many forms of 127.0.0.1.
   const address = literalAddress(hostname);
   const isInside =
     address === null

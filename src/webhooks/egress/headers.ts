@@ -1,13 +1,13 @@
-/** Most headers of a subscription, and most characters of one's name and value together. */
+/** Most headers of a subscription, and most characters of a header's name and value together. */
 export const MOST_HEADERS = 32;
 export const MOST_HEADER_LENGTH = 4_096;
 
 /** RFC 9110 §5.6.2. */
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-/** Visible ASCII, with spaces in between: no line breaks, which would begin another header or request. */
+/** Visible ASCII, with spaces in between. A line break would start another header or request. */
 const VALUE = /^([!-~]([ \t!-~]*[!-~])?)?$/;
 
-/** What a request says of itself, of its body and of its connection, is for the sender to say. */
+/** The sender sets the headers that describe the request, its body and its connection. */
 const RESERVED = new Set([
   "accept-encoding",
   "connection",
@@ -40,7 +40,7 @@ function headerFault(name: string, value: string): string | null {
   return null;
 }
 
-/** Says what is wrong with the headers that somebody wants sent along, or returns null. Values are not repeated. */
+/** Describes the fault of a subscription's headers; null for valid ones. Values are not repeated. */
 export function checkHeaders(headers: Readonly<Record<string, string>>): string | null {
   const entries = Object.entries(headers);
   if (entries.length > MOST_HEADERS) return `there must be at most ${MOST_HEADERS}`;

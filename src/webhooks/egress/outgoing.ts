@@ -1,4 +1,4 @@
-/** A request to an endpoint that somebody else has named. */
+/** A request to an endpoint that a user has named. */
 export interface Outgoing {
   readonly method: "POST" | "OPTIONS";
   readonly url: string;
@@ -7,18 +7,18 @@ export interface Outgoing {
 }
 
 /**
- * Why there is no answer. All that is told outside: never an address that was resolved, nor what was received.
+ * The category of a failed request. Nothing else is reported: neither a resolved address nor any received bytes.
  *
- * - `timeout`: not all of it within the time, or no connection within its own
- * - `dns`: the name has no address, or none could be asked for
- * - `address-refused`: an address of it is not to be connected to
+ * - `timeout`: the answer, or the connection, was not complete within its deadline
+ * - `dns`: the name has no address, or no server resolved it
+ * - `address-refused`: the rules do not permit one of its addresses
  * - `connection`: refused, or lost
  * - `tls`: the certificate is not valid for the name, or the endpoint does not speak TLS
- * - `protocol`: what came is not HTTP, or its headers are too large
+ * - `protocol`: the answer is not HTTP, or its headers are too large
  */
 export type FailureCategory = "timeout" | "dns" | "address-refused" | "connection" | "tls" | "protocol";
 
-/** What became of a request. An answer is one of any status: a redirect is an answer, and is never followed. */
+/** The outcome of a request: an answer of any status, or a failure. A redirect is an answer, and is never followed. */
 export type EndpointAnswer =
   | {
       readonly kind: "answered";
@@ -37,7 +37,7 @@ export type EndpointAnswer =
 /** Sends once. Rejects only with the reason of the signal, when that aborts. */
 export type Send = (request: Outgoing, signal?: AbortSignal) => Promise<EndpointAnswer>;
 
-/** A request that came to nothing, on its way to becoming an answer. */
+/** A failed request, before it becomes an {@link EndpointAnswer}. */
 export class EgressFailure extends Error {
   override readonly name = "EgressFailure";
   readonly category: FailureCategory;

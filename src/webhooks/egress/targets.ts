@@ -4,17 +4,17 @@ import type { Probe } from "./connect.ts";
 import { EgressFailure } from "./outgoing.ts";
 import type { Resolve } from "./resolve.ts";
 
-/** An address that was checked, and is what is connected to. */
+/** A checked address that requests connect to. */
 export interface Target {
   readonly address: string;
-  /** When an answer last came from it, by the monotonic clock; null: not yet. */
+  /** When it last answered, by the monotonic clock; null: not yet. */
   answeredMs: number | null;
 }
 
 export interface Targets {
-  /** The address to connect to for a URL; at once, if it is known. Rejects with an EgressFailure. */
+  /** The address for a URL; synchronously, if it is known. Rejects with an EgressFailure. */
   of(url: URL): Target | Promise<Target>;
-  /** To be looked up anew: it could not be connected to. */
+  /** Drops an address that could not be connected to, so that the name is resolved again. */
   forget(url: URL): void;
 }
 
@@ -26,13 +26,13 @@ export interface TargetDeps {
   readonly connectTimeoutMs: number;
 }
 
-/** How long what a name resolved to is good for; then it is resolved, and checked, again. */
+/** How long a resolved address is used before the name is resolved, and checked, again. */
 const FRESH_MS = 5_000;
 
 /** Addresses of a name that are tried, all at once. */
 const MOST_ADDRESSES = 4;
 
-/** Names that were not asked for during this are dropped; as often it is looked for them. */
+/** Names that were not used for this long are dropped; the cleanup runs as often. */
 const FORGET_MS = 60_000;
 
 interface Remembered {
@@ -45,7 +45,7 @@ function portOf(url: URL): number {
   return url.protocol === "https:" ? 443 : 80;
 }
 
-/** What the promise gives, or the signal's end, whichever is first. */
+/** Settles like the promise, or rejects when the signal aborts first. */
 export function unlessAborted<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
   return new Promise((resolve, reject) => {
     const abort = () => reject(new EgressFailure("timeout"));
@@ -56,8 +56,8 @@ export function unlessAborted<Value>(promise: Promise<Value>, signal: AbortSigna
 }
 
 /**
- * Remembers for a few seconds what names resolved to. All addresses of a name must be permitted; one that can be
- * connected to in time is the one that requests are then pinned to, so that no second resolution can tell another.
+ * Caches the addresses of names for a few seconds. All addresses of a name must be permitted. Requests are pinned to
+ * the one that accepts a connection first, so that a second resolution cannot change the destination.
  */
 export function createTargets({ rules, clock, resolve, probe, connectTimeoutMs }: TargetDeps): Targets {
   const remembered = new Map<string, Remembered>();
@@ -97,14 +97,14 @@ export function createTargets({ rules, clock, resolve, probe, connectTimeoutMs }
     if (!addresses.every((address) => rules.permits(url.hostname, address))) {
       throw new EgressFailure("address-refused");
     }
-    // What answers needs no proof that it can be connected to.
+    // An address that has answered needs no trial connection.
     const answeredMs = before?.answeredMs ?? null;
     const isAlive = answeredMs !== null && clock.monotonic() - answeredMs < FRESH_MS;
     if (before !== null && isAlive && addresses.includes(before.address)) return before;
     return { address: await reachable(addresses, portOf(url), signal), answeredMs: null };
   };
 
-  /** The check, with its own deadline: whoever waits for it may give up earlier. */
+  /** The check has a deadline of its own: its callers may give up earlier. */
   const checkInTime = async (url: URL, earlier: Remembered | undefined): Promise<Target> => {
     const late = new AbortController();
     const done = new AbortController();
@@ -139,7 +139,7 @@ export function createTargets({ rules, clock, resolve, probe, connectTimeoutMs }
         (checked) => {
           entry.target = checked;
         },
-        // A failure is told to those who wait, and not remembered.
+        // A failure reaches the waiting callers, and is not cached.
         () => {
           if (remembered.get(url.origin) === entry) remembered.delete(url.origin);
         },

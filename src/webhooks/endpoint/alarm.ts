@@ -1,12 +1,12 @@
 import type { Clock } from "../../core/clock.ts";
 
-/** Waits until something happens or a time has come, whichever is first. */
+/** Waits for a wake-up or for a time, whichever comes first. */
 export interface Alarm {
-  /** Something happened. */
+  /** Ends the wait. */
   readonly wake: () => void;
-  /** Wakes at a time, if it is not to wake before. */
+  /** Ends the wait at a time, unless it ends earlier. */
   at(time: number): void;
-  /** Begins to listen; what happens from now on ends the next {@link woken}. */
+  /** Starts a new wait: wake-ups from now on end the next {@link woken}. */
   reset(): void;
   woken(): Promise<void>;
   close(): void;

@@ -2,52 +2,52 @@ import type { EndpointTrouble } from "../subscriptions/subscription.ts";
 import { LONG_WAIT_MS, type Verdict } from "./verdict.ts";
 
 /*
- * How an endpoint as a whole fares, and how much of it is asked at a time. Pure: a state and what happened in, the
- * next state out.
+ * The health of an endpoint, and how many requests it gets at a time. Pure: a state and an outcome in, the next state
+ * out.
  *
- * A failure may be the endpoint's or that of the one event that was sent, whatever its form: a poison event behind a
- * proxy answers 502, one that crashes the receiver resets the connection. So the endpoint is judged by several subjects:
- * only the first failure of a subject counts, and a success speaks against it. Subjects that are known to fail are
- * tried again on their own schedule (`retryDelay`), within a quarter of the window.
+ * A failure may be caused by the endpoint or by the one event that was sent, whatever its form: a poison event behind a
+ * proxy answers 502, one that crashes the receiver resets the connection. So the endpoint is judged by several
+ * subjects: only the first failure of a subject counts, and a success counts against it. Subjects that are known to
+ * fail are retried on their own schedule (`retryDelay`), within a quarter of the window.
  *
- * The window grows by one a round while all is well, and is halved when the endpoint says that it is too much (AIMD).
- * An endpoint that fails as a whole is left alone for longer and longer, then probed with one request; one that
- * succeeds doubles the window until it is what it was allowed to be (slow start).
+ * The window grows by one a round while requests succeed, and is halved when the endpoint reports overload (AIMD). An
+ * endpoint that fails as a whole is paused for longer and longer, then probed with one request. One that succeeds
+ * doubles the window until it is as large as before (slow start).
  */
 
 export interface Endpoint {
-  /** Requests that may be under way; a fraction while it grows. */
+  /** Requests that may be in flight; a fraction while it grows. */
   readonly window: number;
   readonly slowStart: boolean;
-  /** Requests since the last success that never left. */
+  /** Requests since the last success that did not reach the endpoint. */
   readonly unreachable: number;
   /** First failures of subjects since the last success. */
   readonly refused: number;
-  /** Subjects for which it asked for less, at their first attempt; each success takes {@link STRIKE_DECAY} away. */
+  /** Subjects whose first attempt it answered with overload; each success subtracts {@link STRIKE_DECAY}. */
   readonly strikes: number;
-  /** Times in a row that it was paused since it asked for less. */
+  /** Consecutive pauses since it reported overload. */
   readonly overloaded: number;
-  /** Probes that failed since it went down. */
+  /** Failed probes since it went down. */
   readonly failedProbes: number;
-  /** Not before; milliseconds since 1970, 0: at once. */
+  /** Earliest next request, in milliseconds since 1970; 0: at once. */
   readonly until: number;
-  /** It is down, and what is sent next is a probe. */
+  /** Null: it is up. Otherwise it is down, and the next request is a probe. */
   readonly trouble: EndpointTrouble | null;
 }
 
-/** Failures that mean that it is the endpoint. */
+/** Failures after which the endpoint counts as down. */
 const UNREACHABLE_MOST = 3;
 const REFUSED_MOST = 10;
 const STRIKES_MOST = 3;
-/** So that an endpoint that takes some and refuses more than a fifth is sent less, and one with a few bad events is not. */
+/** An endpoint that rejects more than a fifth of its requests is slowed down, and one with a few bad events is not. */
 const STRIKE_DECAY = 0.25;
 
-/** How long an endpoint that is down is left alone, by the number of the probe. */
+/** How long an endpoint that is down is paused, by the number of the probe. */
 const PROBE_DELAYS_MS = [5, 30, 120, 300, 900, 1_800, 3_600].map((seconds) => seconds * 1_000);
 
 /**
- * An endpoint that is down but can be reached may be so for what it was sent: an event of a subject that has not failed
- * is a probe of its own. The pause before it doubles with each probe that fails, from the first to the last.
+ * An endpoint that is down but reachable may have failed because of the events: an event of a subject that has not
+ * failed is a probe of its own. The pause before it doubles with each failed probe, from the first to the last.
  */
 const FRESH_PROBE_FIRST_MS = 50;
 const FRESH_PROBE_LAST_MS = 5_000;
@@ -55,13 +55,16 @@ const FRESH_PROBE_LAST_MS = 5_000;
 const OVERLOADED_FIRST_MS = 1_000;
 const OVERLOADED_LAST_MS = 60_000;
 
-/** Requests that a subscription begins with. */
+/** Requests that a subscription starts with. */
 const FIRST_WINDOW = 4;
 
 /** Longest pause before a probe, with all of its jitter. */
 const LAST_PROBE_MS = 1.2 * 3_600_000;
 
-/** An endpoint as it was stored. One that waits for longer than it was to wait is tried now: the clock was ahead then. */
+/**
+ * Restores a stored endpoint. One that waits beyond its stored wait is tried now: the clock was ahead when it was
+ * stored.
+ */
 export function endpointAtStart(
   stored: EndpointTrouble | null,
   { concurrency, now }: { readonly concurrency: number; readonly now: number },
@@ -81,26 +84,28 @@ export function endpointAtStart(
   };
 }
 
-/** How many requests may be under way now. */
+/** How many requests may be in flight now. */
 export function allowance({ window, until, trouble }: Endpoint, now: number): number {
   if (until > now) return 0;
   return trouble === null ? Math.floor(window) : 1;
 }
 
-/** How many of these may be requests of subjects that failed before: a quarter, so that the others have the rest. */
+/**
+ * How many of these may be retries of subjects that failed before: a quarter, so that the other subjects have the rest.
+ */
 export function retryAllowance({ window }: Endpoint): number {
   return Math.max(1, Math.floor(window / 4));
 }
 
 /**
- * How long no subject that failed before is tried again after such a request, in milliseconds. A window that has no
- * quarter is shared in time: three times as long as the request took.
+ * Pause between retries of failed subjects after such a request, in milliseconds. A window without a whole quarter is
+ * shared in time: the pause is three times as long as the request took.
  */
 export function retryRestMs({ window }: Endpoint, durationMs: number): number {
   return window < 4 ? 3 * durationMs : 0;
 }
 
-/** When an event that has not failed may be sent, though the endpoint is down. */
+/** When an event of a subject that has not failed may be sent while the endpoint is down. */
 export function freshProbeAt({ until, trouble, failedProbes }: Endpoint, lastAttemptMs: number): number {
   if (trouble === null || trouble.isOverloaded === true || trouble.isUnreachable === true) return until;
   const pauseMs = Math.min(FRESH_PROBE_LAST_MS, FRESH_PROBE_FIRST_MS * 2 ** failedProbes);
@@ -111,12 +116,12 @@ export interface Happening {
   readonly verdict: Verdict;
   /** Whether the subject had not failed before. */
   readonly fresh: boolean;
-  /** Whether what was sent can wait without others. */
+  /** Whether the failed delivery can wait without blocking others. */
   readonly isAlone: boolean;
-  /** Requests that were under way. */
+  /** Requests that were in flight. */
   readonly underWay: number;
   readonly now: number;
-  /** From 0 up to 1, by chance. */
+  /** Random number, from 0 up to 1. */
   readonly chance: number;
 }
 
@@ -135,7 +140,7 @@ function down(endpoint: Endpoint, error: string, { verdict, now, chance }: Happe
   };
 }
 
-/** Leaves an endpoint alone that asked for less. A long wait is stored, and shown. */
+/** Pauses an endpoint that reported overload. A long wait is stored, and shown. */
 function paused(endpoint: Endpoint, waitMs: number, error: string, now: number): Endpoint {
   const until = now + waitMs;
   if (endpoint.trouble === null && waitMs <= LONG_WAIT_MS) return { ...endpoint, until };
@@ -143,15 +148,15 @@ function paused(endpoint: Endpoint, waitMs: number, error: string, now: number):
   return { ...endpoint, until, trouble: { attempts, until, waitMs, isOverloaded: true, error, since } };
 }
 
-/** The endpoint after a request that it did not take, or that never reached it. `isOften`: there were several like it. */
+/** The endpoint after a request that it rejected, or that did not reach it. `isOften`: several such requests failed. */
 function afterFailure(endpoint: Endpoint, error: string, isOften: boolean, happening: Happening): Endpoint {
   if (endpoint.trouble === null) return isOften ? down(endpoint, error, happening) : endpoint;
   const probed = { ...endpoint, failedProbes: endpoint.failedProbes + 1 };
-  // Those that were under way when it went down say nothing new.
+  // Requests that were in flight when it went down add no information.
   return endpoint.until > happening.now ? probed : down(probed, error, happening);
 }
 
-/** The endpoint after it asked for less. */
+/** The endpoint after an answer that reports overload. */
 function afterOverload(
   endpoint: Endpoint,
   { retryAfterMs, error }: Extract<Verdict, { kind: "overloaded" }>,
@@ -161,11 +166,11 @@ function afterOverload(
   const strikes = endpoint.strikes + (fresh ? 1 : 0);
   const isPaused =
     endpoint.until > now && (endpoint.trouble === null || endpoint.trouble.isOverloaded === true);
-  // Those that were under way together count once, but none of them is undercut.
+  // Answers to requests that were in flight together count once, but the longest wait among them applies.
   if (isPaused) {
     return now + retryAfterMs > endpoint.until ? paused(endpoint, retryAfterMs, error, now) : endpoint;
   }
-  // Perhaps it is for this subject alone: others are sent, until enough of them are answered like this.
+  // The overload may concern this subject alone: others are sent until enough of them are answered alike.
   const isForAll = !isAlone || endpoint.trouble !== null || (fresh && strikes >= STRIKES_MOST);
   if (!isForAll) return { ...endpoint, strikes };
   if (endpoint.trouble !== null && retryAfterMs === 0) return afterFailure(endpoint, error, true, happening);
@@ -194,13 +199,13 @@ function afterSuccess(endpoint: Endpoint, { underWay, now }: Happening, concurre
   if (trouble !== null)
     return { ...endpointAtStart(null, { concurrency, now }), window: Math.min(2, concurrency) };
   const healthy = unreachable + refused + strikes + overloaded === 0 ? endpoint : calm;
-  // What is not used up need not grow.
+  // A window that is not used up need not grow.
   if (underWay < Math.floor(endpoint.window) || endpoint.window >= concurrency) return healthy;
   const grown = endpoint.slowStart ? endpoint.window * 2 : endpoint.window + 1 / endpoint.window;
   return { ...healthy, window: Math.min(concurrency, grown) };
 }
 
-/** The endpoint after an answer. */
+/** The endpoint after an outcome. */
 export function after(endpoint: Endpoint, happening: Happening, concurrency: number): Endpoint {
   const { verdict, fresh } = happening;
   switch (verdict.kind) {
@@ -224,12 +229,12 @@ export function after(endpoint: Endpoint, happening: Happening, concurrency: num
 const RETRY_FIRST_MS = 1_000;
 export const RETRY_LAST_MS = 60_000;
 
-/** Subjects that fail and are tried again in a second, on average, however many there are: each then waits longer. */
+/** Average retries per second over all failing subjects: with more subjects, each waits longer. */
 const RETRIES_PER_SECOND = 100;
 
 /**
- * How long a subject waits after so many failed attempts: 1 s, 2 s, 4 s … 60 s, with full jitter; and as long as it takes
- * to try the `others` that wait again.
+ * How long a subject waits after `attempts` failures, in milliseconds: 1 s, 2 s, 4 s … 60 s, with full jitter; at least
+ * as long as retrying the `others` that wait takes.
  */
 export function retryDelay(attempts: number, chance: number, others = 0): number {
   const longest = Math.min(RETRY_LAST_MS, RETRY_FIRST_MS * 2 ** (attempts - 1));

@@ -6,7 +6,7 @@ import type { DeliveryEvent } from "../dispatch/source.ts";
 
 const eventText = ({ text, previous }: DeliveryEvent) => deliveredEvent(text, previous);
 
-/** What is delivered with one request, the same however often it is tried. */
+/** The content of one request, the same for each attempt. */
 export interface Message {
   /** `webhook-id`: stable for these bytes. */
   readonly id: string;
@@ -14,14 +14,14 @@ export interface Message {
   readonly body: string;
 }
 
-/** Tells bytes from others that could have the same id without it. */
+/** Distinguishes bodies that would otherwise have the same id. */
 function digestOf(body: string): string {
   return createHash("sha256").update(body).digest("hex").slice(0, 12);
 }
 
 /**
- * One event. Its id names all that its bytes depend on: `previous` differs between filters, so that it is part of the id
- * where it is not the version before.
+ * One event. Its id names everything that its bytes depend on: `previous` differs between filters, so it is part of the
+ * id where it is not the version before.
  */
 export function singleMessage(subscription: string, event: DeliveryEvent): Message {
   const { position, version, previous, identity, altered } = event;
@@ -36,8 +36,8 @@ export function singleMessage(subscription: string, event: DeliveryEvent): Messa
 }
 
 /**
- * Several events of one history of the log, one at least. The id has a digest of the bytes: batches with the same ends and
- * size may have other events between them, when subjects were blocked or events were erased.
+ * Several events, at least one, of one history of the log. The id has a digest of the bytes: batches with the same ends
+ * and size may have other events between them, when subjects were blocked or events were erased.
  */
 export function batchMessage(subscription: string, events: readonly DeliveryEvent[]): Message {
   const [first, last] = [events[0]?.position ?? 0, events.at(-1)?.position ?? 0];
@@ -50,7 +50,7 @@ export function batchMessage(subscription: string, events: readonly DeliveryEven
   };
 }
 
-/** The news that there are events, and no event. */
+/** A doorbell: it announces that there are events, and contains none. */
 export function doorbellMessage(subscription: string, source: string, { head, identity }: LogState): Message {
   return {
     id: `${subscription}_head_${head}_${identity}`,
@@ -59,7 +59,7 @@ export function doorbellMessage(subscription: string, source: string, { head, id
   };
 }
 
-/** An event that says nothing but that deliveries arrive. */
+/** A test event without content. */
 export function testMessage(subscription: string, source: string, time: string): Message {
   const id = `${subscription}_test_${Date.parse(time)}`;
   return { id, contentType: MEDIA_TYPE.event, body: testEvent(id, source, subscription, time) };

@@ -2,7 +2,7 @@ import type { Outgoing } from "../egress/outgoing.ts";
 import { HEADER } from "../signing/wire.ts";
 import type { Message } from "./message.ts";
 
-/** Gives the value of `webhook-signature` for a message that is sent now. */
+/** Computes the value of `webhook-signature` for a message that is sent now. */
 export type Sign = (
   message: {
     readonly id: string;
@@ -13,7 +13,7 @@ export type Sign = (
   nowMs: number,
 ) => string;
 
-/** What only the endpoint is to know, ready for use. */
+/** Opened secrets of an endpoint, ready for use. */
 export interface OpenSecrets {
   readonly sign: Sign;
   /** Sent with each request. */

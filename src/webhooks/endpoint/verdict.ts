@@ -1,25 +1,25 @@
 import { retryAfterMs } from "../../core/retry-after.ts";
 import type { EndpointAnswer } from "../egress/outgoing.ts";
 
-/** What an answer means for what was delivered, and for the endpoint. */
+/** The meaning of an answer for the delivery and for the endpoint. */
 export type Verdict =
   | { readonly kind: "acknowledged" }
-  /** It wants no more, ever. */
+  /** The endpoint wants no more deliveries, ever. */
   | { readonly kind: "gone" }
   /**
-   * It asks for less; perhaps only because of what was sent. `retryAfterMs`: at most what the settings permit; 0: not
+   * The endpoint is overloaded, perhaps by this delivery alone. `retryAfterMs`: at most the configured limit; 0: not
    * stated.
    */
   | { readonly kind: "overloaded"; readonly retryAfterMs: number; readonly error: string }
-  /** The request never left: the failure cannot depend on what was sent. */
+  /** The request did not reach the endpoint, so the failure cannot depend on the delivery. */
   | { readonly kind: "unreachable"; readonly error: string }
-  /** It did not take what was sent: a status, a timeout, or a connection that broke. */
+  /** The endpoint rejected the delivery: a status, a timeout, or a broken connection. */
   | { readonly kind: "refused"; readonly error: string };
 
-/** A wait that is longer than this is stored and shown, since people may ask why nothing is delivered. */
+/** A longer wait is stored and shown, since operators may ask why nothing is delivered. */
 export const LONG_WAIT_MS = 10_000;
 
-/** Statuses by which a server, or a proxy before it, says that it has too much to do. */
+/** Statuses with which a server, or a proxy in front of it, reports overload. */
 const OVERLOADED = new Set([429, 502, 503, 504]);
 
 export interface JudgeOptions {

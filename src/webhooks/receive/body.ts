@@ -4,7 +4,7 @@ function tooLarge(mostBytes: number): WebhookError {
   return new WebhookError("body-too-large", `The body is larger than ${mostBytes} bytes`);
 }
 
-/** The body as it came, which is what was signed; one that is too large is not read to its end. */
+/** Reads the body as it was received and signed; stops reading one that is too large. Throws a WebhookError. */
 export async function readBody(request: Request, mostBytes: number): Promise<Uint8Array> {
   if (Number(request.headers.get("content-length") ?? "0") > mostBytes) throw tooLarge(mostBytes);
   if (request.body === null) return new Uint8Array();

@@ -1,7 +1,7 @@
 import { type OptionNames, refuseUnknownOptions } from "../../core/known-options.ts";
 
 export interface ConsentOptions {
-  /** Origins that may deliver here, such as `kilde.example.org`; `"*"`: anybody. */
+  /** Origins that may deliver here, such as `kilde.example.org`; `"*"`: any origin. */
   readonly origins: readonly string[] | "*";
   /** Most requests a minute; default: no limit. */
   readonly ratePerMinute?: number;
@@ -10,9 +10,17 @@ export interface ConsentOptions {
 const OPTIONS: OptionNames<ConsentOptions> = { origins: true, ratePerMinute: true };
 
 /**
- * Answers the validation handshake of CloudEvents' HTTP WebHook specification (1.0.2 §4): an `OPTIONS` request by
- * which a sender asks whether it may deliver here. An origin that is not listed is answered 403, without consent;
- * another method 405.
+ * Answers the validation handshake of CloudEvents' HTTP WebHook specification (1.0.2 §4): an `OPTIONS` request with
+ * which a sender asks for permission to deliver here. An origin that is not listed gets 403, without consent; another
+ * method 405.
+ *
+ * @example
+ * ```ts
+ * import { consent } from "kilde/webhook";
+ *
+ * declare const request: Request;
+ * const response = consent(request, { origins: ["kilde.example.org"] });
+ * ```
  */
 export function consent(request: Request, options: ConsentOptions): Response {
   refuseUnknownOptions("consent", options, OPTIONS);

@@ -2,22 +2,22 @@ import { eventOf, type KildeEvent, type WireEvent } from "../../core/read-event.
 import { DOORBELL_TYPE, MEDIA_TYPE, TEST_TYPE } from "../signing/wire.ts";
 import { WebhookError } from "./webhook-error.ts";
 
-/** An event that was delivered. */
+/** A delivered event. */
 export interface ReceivedEvent<Data = unknown> extends KildeEvent<Data> {
   /**
-   * Version of the event before it about the same subject that the subscription selects; 0 when there is none.
-   * Who has dealt with another one last has missed what is between: read the subject.
+   * Version of the previous event about the same subject that the subscription selects; 0 when there is none. A
+   * receiver that last handled another version has missed the events between: it reads the subject.
    */
   readonly previousSequence: number;
 }
 
-/** What a delivery is: events, word that there are some, or a test that somebody asked for. */
+/** A delivery: events, a doorbell that announces events, or a test that a user requested. */
 export type Delivery<Data = unknown> =
   | {
       /** `webhook-id`: the same when the delivery is repeated. */
       readonly id: string;
       readonly kind: "events";
-      /** Path of the log that the events are from: `/feeds/declarations/v2`. */
+      /** Path of the log of the events: `/feeds/declarations/v2`. */
       readonly source: string;
       /** One or more, in the order of their positions. */
       readonly events: ReceivedEvent<Data>[];
@@ -33,7 +33,7 @@ export type Delivery<Data = unknown> =
     }
   | {
       readonly id: string;
-      /** It says nothing but that deliveries arrive: a 2xx is all it wants. */
+      /** A test without content: the sender expects a 2xx. */
       readonly kind: "test";
       readonly source: string;
     };
@@ -68,7 +68,7 @@ function isCounted(value: unknown): boolean {
   return typeof value === "string" && NUMBER.test(value) && Number.isSafeInteger(Number(value));
 }
 
-/** What every CloudEvent of Kilde has. */
+/** Checks the attributes that every CloudEvent of Kilde has. */
 function checkedEvent(value: unknown): Json {
   if (!isObject(value) || value["specversion"] !== "1.0") throw invalid("The body is not a CloudEvent 1.0");
   for (const name of ["id", "source", "type"]) {

@@ -8,9 +8,9 @@ import { WebhookError } from "./webhook-error.ts";
 export interface ReceiveOptions {
   /** Largest body, in bytes; default 16 MiB. */
   readonly mostBytes?: number;
-  /** How far `webhook-timestamp` may be from now, either way, in seconds; default 300. */
+  /** Largest difference between `webhook-timestamp` and now, either way, in seconds; default 300. */
   readonly toleranceSeconds?: number;
-  /** Milliseconds since 1970; default: the runtime's clock. */
+  /** Current time in milliseconds since 1970; default: the runtime's clock. */
   readonly now?: () => number;
 }
 
@@ -41,12 +41,26 @@ function checkTimestamp(timestamp: string, toleranceSeconds: number, nowMs: numb
 /**
  * Verifies and reads a delivery, in any server that has fetch's Request.
  *
- * `secret`: the subscription's `whsec_…`, or its public key `whpk_…`; several while it is rotated. The body is read
- * here, and must not have been before. Throws a WebhookError, whose `response()` is the answer to give. A delivery
- * comes at least once: `id` is the same when it is repeated.
+ * `secret` is the subscription's `whsec_…`, or its public key `whpk_…`; several during a rotation. The function reads
+ * the body, which must be unread. Throws a WebhookError, whose `response()` is the answer to send, and a TypeError for
+ * an invalid secret. Delivery is at least once: `id` is the same when a delivery is repeated.
  *
+ * @example
  * ```ts
- * const delivery = await receive<UserEvent>(request, secret);
+ * import { receive, WebhookError } from "kilde/webhook";
+ *
+ * declare const secret: string;
+ *
+ * export async function handle(request: Request): Promise<Response> {
+ *   try {
+ *     const delivery = await receive<{ name: string }>(request, secret);
+ *     if (delivery.kind === "events") console.log(delivery.events[0]?.data.name);
+ *     return new Response(null, { status: 204 });
+ *   } catch (error) {
+ *     if (error instanceof WebhookError) return error.response();
+ *     throw error;
+ *   }
+ * }
  * ```
  */
 export async function receive<Data = unknown>(

@@ -1,4 +1,4 @@
-/** The closed catalogue of why a delivery is not taken: `code` to the status of the answer. */
+/** The closed catalog of reasons to reject a delivery: each `code` has the status of the answer. */
 export const WEBHOOK_ERRORS = {
   "header-missing": { status: 400, title: "A webhook header is missing" },
   "header-invalid": { status: 400, title: "A webhook header is not valid" },
@@ -11,11 +11,11 @@ export const WEBHOOK_ERRORS = {
 
 export type WebhookErrorCode = keyof typeof WEBHOOK_ERRORS;
 
-/** Why a delivery is not taken. Nothing of the secret or the body is in it. */
+/** Why a delivery was rejected. It contains nothing of the secret or the body. */
 export class WebhookError extends Error {
   override readonly name = "WebhookError";
   readonly code: WebhookErrorCode;
-  /** HTTP status of the answer: 400, 401, 413 or 415. The sender keeps the delivery, and tries again. */
+  /** HTTP status of the answer: 400, 401, 413 or 415. The sender keeps the delivery, and retries. */
   readonly status: number;
 
   constructor(code: WebhookErrorCode, detail: string, options?: ErrorOptions) {
@@ -24,7 +24,7 @@ export class WebhookError extends Error {
     this.status = WEBHOOK_ERRORS[code].status;
   }
 
-  /** The answer to give: a problem (RFC 9457) with the `code`. */
+  /** The answer to send: a problem (RFC 9457) with the `code`. */
   response(): Response {
     const { code, status, message } = this;
     const problem = { type: "about:blank", title: WEBHOOK_ERRORS[code].title, status, detail: message, code };

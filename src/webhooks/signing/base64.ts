@@ -1,4 +1,4 @@
-/** Bytes of standard base64 (RFC 4648 §4), padded; null for a text that is not exactly that. */
+/** Decodes standard base64 (RFC 4648 §4), padded; null for an invalid text. */
 export function bytesOfBase64(text: string): Uint8Array<ArrayBuffer> | null {
   let binary: string;
   try {
@@ -6,12 +6,12 @@ export function bytesOfBase64(text: string): Uint8Array<ArrayBuffer> | null {
   } catch {
     return null;
   }
-  // `atob` forgives spaces and stray bits, so that several texts would stand for one secret.
+  // `atob` accepts spaces and stray bits, so that several texts would stand for one secret.
   if (btoa(binary) !== text) return null;
   return Uint8Array.from(binary, (character) => character.charCodeAt(0));
 }
 
-/** Standard base64, padded. */
+/** Encodes bytes as standard base64, padded. */
 export function base64OfBytes(bytes: Uint8Array): string {
   let binary = "";
   for (const byte of bytes) binary += String.fromCharCode(byte);

@@ -1,8 +1,8 @@
 import { bytesOfBase64 } from "./base64.ts";
 
-/** A key that secrets are sealed with. */
+/** A key that seals secrets. */
 export interface SealKey {
-  /** Written before what it sealed: 1 to 32 letters, digits, `_` or `-`. */
+  /** Prefix of everything it sealed: 1 to 32 letters, digits, `_` or `-`. */
   readonly id: string;
   /** 32 bytes. */
   readonly key: Uint8Array<ArrayBuffer>;
@@ -28,8 +28,8 @@ function sealKey(entry: string, index: number): SealKey {
 }
 
 /**
- * Reads `k2:<base64 of 32 bytes>,k1:<base64 of 32 bytes>`: the first key seals, all open. Throws a TypeError that
- * says what is wrong, without a key.
+ * Parses `k2:<base64 of 32 bytes>,k1:<base64 of 32 bytes>`: the first key seals, all of them open. Throws a TypeError
+ * that describes the invalid key without its value.
  */
 export function parseKeys(text: string): readonly SealKey[] {
   const keys = text.split(",").map((entry, index) => sealKey(entry.trim(), index));

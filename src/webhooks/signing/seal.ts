@@ -1,7 +1,7 @@
 import { base64OfBytes, bytesOfBase64 } from "./base64.ts";
 import type { SealKey } from "./seal-keys.ts";
 
-/** Why something sealed cannot be opened. */
+/** Why a sealed secret cannot be opened. */
 export type SealErrorCode = "malformed" | "unknown-key" | "not-authentic";
 
 export class SealError extends Error {
@@ -14,17 +14,19 @@ export class SealError extends Error {
   }
 }
 
-/** Keeps secrets at rest. `context` is what one belongs to, a subscription's id: nowhere else does it open. */
+/**
+ * Encrypts secrets at rest. `context` is a secret's owner, a subscription's id: the secret opens in no other context.
+ */
 export interface Seal {
-  /** Gives `<key id>.<iv>.<ciphertext>`; iv and ciphertext in base64. Another text each time. */
+  /** Returns `<key id>.<iv>.<ciphertext>`; iv and ciphertext in base64. The text differs each time. */
   seal(text: string, context: string): Promise<string>;
-  /** Throws a SealError when it was not sealed by one of the keys for this context. */
+  /** Throws a SealError when no key sealed it for this context. */
   open(sealed: string, context: string): Promise<string>;
   /** Whether it was sealed with another key than the first, and is better sealed again. */
   isOutdated(sealed: string): boolean;
 }
 
-/** As AES-GCM has it (NIST SP 800-38D §5.2.1.1). */
+/** The length of AES-GCM (NIST SP 800-38D §5.2.1.1). */
 const IV_BYTES = 12;
 
 const encoder = new TextEncoder();
@@ -34,7 +36,7 @@ function keyIdOf(sealed: string): string {
   return sealed.slice(0, Math.max(sealed.indexOf("."), 0));
 }
 
-/** Seals with AES-256-GCM. The first key seals, all of them open. Throws a TypeError without a key. */
+/** Creates a seal with AES-256-GCM. The first key seals, all of them open. Throws a TypeError without a key. */
 export function createSeal(keys: readonly SealKey[]): Seal {
   const [first] = keys;
   if (first === undefined) throw new TypeError("Secrets are sealed with one key at least");

@@ -1,6 +1,6 @@
 import { bytesOfBase64 } from "./base64.ts";
 
-/** The forms of secrets of Standard Webhooks 1.0.0: shared, private (ed25519) and public (ed25519). */
+/** Prefixes of the secrets of Standard Webhooks 1.0.0: shared, private (ed25519) and public (ed25519). */
 export const PREFIX = { symmetric: "whsec_", private: "whsk_", public: "whpk_" } as const;
 
 export type SecretForm = keyof typeof PREFIX;
@@ -9,7 +9,7 @@ export type SecretForm = keyof typeof PREFIX;
 export const LEAST_SYMMETRIC_BYTES = 24;
 export const MOST_SYMMETRIC_BYTES = 64;
 
-/** Bytes of an ed25519 seed, and of a public key; a private key is the one and then the other. */
+/** Bytes of an ed25519 seed, and of a public key; a private key is the seed followed by the public key. */
 export const ED25519_BYTES = 32;
 
 const LENGTHS: Readonly<Record<SecretForm, readonly [least: number, most: number]>> = {
@@ -21,7 +21,7 @@ const LENGTHS: Readonly<Record<SecretForm, readonly [least: number, most: number
 const FORMS = Object.keys(PREFIX) as SecretForm[];
 
 /**
- * Takes a secret's text apart. Throws a TypeError that says what is wrong with it, and never holds any of it:
+ * Parses the text of a secret. Throws a TypeError that describes the fault, and never contains any of the secret:
  * messages end up in logs.
  */
 export function readSecretText(
@@ -33,7 +33,7 @@ export function readSecretText(
     throw new TypeError(`A secret begins with ${forms.map((each) => PREFIX[each]).join(" or ")}`);
   }
   const bytes = bytesOfBase64(text.slice(PREFIX[form].length));
-  if (bytes === null) throw new TypeError(`What follows ${PREFIX[form]} must be base64, with its padding`);
+  if (bytes === null) throw new TypeError(`The part after ${PREFIX[form]} must be base64, with its padding`);
   const [least, most] = LENGTHS[form];
   if (bytes.length < least || bytes.length > most) {
     const count = least === most ? String(least) : `${least} to ${most}`;

@@ -2,7 +2,7 @@ import { createHmac, sign } from "node:crypto";
 
 import type { Secret } from "./secret.ts";
 
-/** What a signature is about (Standard Webhooks 1.0.0). */
+/** The signed parts of a request (Standard Webhooks 1.0.0). */
 export interface SignedMessage {
   /** `webhook-id`: the same for each attempt at a delivery. Without dots, which separate the signed parts. */
   readonly id: string;
@@ -12,7 +12,7 @@ export interface SignedMessage {
   readonly body: string;
 }
 
-/** Gives the value of `webhook-signature`. */
+/** Computes the value of `webhook-signature`. */
 export type Signer = (message: SignedMessage) => string;
 
 function signerOf(secret: Secret): (content: string) => string {
@@ -25,10 +25,10 @@ function signerOf(secret: Secret): (content: string) => string {
 }
 
 /**
- * Signs with each of the secrets: `v1,…` for a shared one, `v1a,…` for ed25519, separated by spaces, so that a
- * receiver verifies with the old or the new secret while they are rotated. Throws a TypeError without a secret.
+ * Creates a signer for each of the secrets: `v1,…` for a shared one, `v1a,…` for ed25519, separated by spaces, so that
+ * a receiver verifies with the old or the new secret during a rotation. Throws a TypeError without a secret.
  *
- * At once, and not by WebCrypto: its promise costs more than the signature of a body of some kilobytes.
+ * Synchronous, without WebCrypto, whose promise costs more than the signature of a body of some kilobytes.
  */
 export function createSigner(secrets: readonly Secret[]): Signer {
   if (secrets.length === 0) throw new TypeError("A webhook is signed with one secret at least");

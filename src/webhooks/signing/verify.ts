@@ -2,14 +2,14 @@ import { bytesOfBase64 } from "./base64.ts";
 import { ED25519_BYTES, readSecretText } from "./secret-text.ts";
 import { WebhookError } from "../receive/webhook-error.ts";
 
-/** What a delivery claims, as its headers have it. */
+/** The signed headers of a delivery. */
 export interface SignedHeaders {
   readonly id: string;
   readonly timestamp: string;
   readonly signatures: string;
 }
 
-/** Entries that are looked at: a sender has one or two secrets, and an attacker would have us verify thousands. */
+/** Most signatures that are checked: a sender has one or two secrets, and an attacker could send thousands. */
 const MOST_SIGNATURES = 16;
 
 const encoder = new TextEncoder();
@@ -17,7 +17,7 @@ const encoder = new TextEncoder();
 type Verify = (signature: Uint8Array<ArrayBuffer>, content: Uint8Array<ArrayBuffer>) => Promise<boolean>;
 
 interface Verifier {
-  /** Of the entries it can verify. */
+  /** The version of the signatures that it verifies. */
   readonly version: "v1" | "v1a";
   readonly verify: Verify;
 }
@@ -46,8 +46,8 @@ function signedContent({ id, timestamp }: SignedHeaders, body: Uint8Array): Uint
 }
 
 /**
- * Verifies that one of the secrets made one of the signatures (Standard Webhooks 1.0.0). WebCrypto compares in
- * constant time. Throws a WebhookError `signature-invalid`, or a TypeError for a secret that is none.
+ * Verifies that one of the secrets made one of the signatures (Standard Webhooks 1.0.0). WebCrypto compares in constant
+ * time. Throws a WebhookError `signature-invalid`, or a TypeError for an invalid secret.
  */
 export async function verifySignature(
   secrets: readonly string[],
@@ -60,7 +60,7 @@ export async function verifySignature(
   for (const entry of headers.signatures.split(" ", MOST_SIGNATURES)) {
     const comma = entry.indexOf(",");
     const signature = comma === -1 ? null : bytesOfBase64(entry.slice(comma + 1));
-    // Versions to come are not ours to judge.
+    // A signature of a later version is ignored.
     if (signature === null) continue;
     for (const { version, verify } of verifiers) {
       if (version === entry.slice(0, comma) && (await verify(signature, content))) return;

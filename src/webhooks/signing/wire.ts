@@ -1,4 +1,4 @@
-/** How deliveries say what their body is (CloudEvents HTTP binding 1.0.2 §3.2, §3.3). */
+/** Media types of delivered bodies (CloudEvents HTTP binding 1.0.2 §3.2, §3.3). */
 export const MEDIA_TYPE = {
   event: "application/cloudevents+json",
   batch: "application/cloudevents-batch+json",
@@ -11,20 +11,20 @@ export const HEADER = {
   signature: "webhook-signature",
 } as const;
 
-/** Type of the event that only tells that there are events to read. */
+/** Type of the event that announces events to read. */
 export const DOORBELL_TYPE = "kilde.doorbell";
 
-/** Type of the event that says nothing but that deliveries arrive. */
+/** Type of the test event, which has no content. */
 export const TEST_TYPE = "kilde.test";
 
-/** As many as `sequence` has: the digits of 2^53. */
+/** As many digits as `sequence` has: those of 2^53. */
 const SEQUENCE_DIGITS = 16;
 
 /**
- * A delivered event: the CloudEvent as the log serves it (JSON text of an object with members), and, as its last
- * member, `previoussequence`. The text is not parsed: what was appended leaves byte for byte.
+ * Formats a delivered event: the CloudEvent as the log serves it (JSON text of an object with members), and, as its
+ * last member, `previoussequence`. The text is not parsed: the appended bytes are delivered unchanged.
  *
- * `previousSequence`: version of the event before it about the same subject that the subscription selects; 0: none.
+ * `previousSequence`: version of the previous event about the same subject that the subscription selects; 0: none.
  */
 export function deliveredEvent(event: string, previousSequence: number): string {
   const padded = String(previousSequence).padStart(SEQUENCE_DIGITS, "0");
@@ -32,8 +32,8 @@ export function deliveredEvent(event: string, previousSequence: number): string 
 }
 
 /**
- * A doorbell: word that a log has events up to `head`, as a CloudEvent of which `head` is also the id.
- * It has no time, so that it is the same however often it is made. `source`: the log's path; `identity`: that of the log.
+ * Formats a doorbell: a CloudEvent that announces events up to `head`, which is also its id. It has no time, so that it
+ * has the same bytes each time. `source`: the log's path; `identity`: that of the log.
  */
 export function doorbellEvent(source: string, head: number, identity: string): string {
   return JSON.stringify({
@@ -47,7 +47,7 @@ export function doorbellEvent(source: string, head: number, identity: string): s
   });
 }
 
-/** A test, of a subscription to a log (its path): an event that says nothing. `time`: RFC 3339. */
+/** Formats a test event of a subscription to a log (its path). `time`: RFC 3339. */
 export function testEvent(id: string, source: string, subscription: string, time: string): string {
   return JSON.stringify({
     specversion: "1.0",

@@ -1,33 +1,33 @@
-/** An attempt to deliver, as it is shown: no address, no body, no secret. */
+/** A delivery attempt for display: it contains no address, body or secret. */
 export interface AttemptRecord {
   /** When it ended, in milliseconds since 1970. */
   readonly ended: number;
   readonly webhookId: string;
-  /** Null for what is not about one subject. */
+  /** Null for a delivery that is not about one subject. */
   readonly subject: string | null;
   /** `status 500`, `timeout`, …; null when it was acknowledged. */
   readonly error: string | null;
   readonly durationMs: number;
 }
 
-/** How many of each outcome are kept, so that the many that succeed leave room for the few that fail. */
+/** How many of each outcome are kept, so that the many successes leave room for the few failures. */
 const KEPT = 25;
 
-/** Attempts that are to be stored. */
+/** Attempts to store. */
 export interface AttemptsNews {
   readonly list: readonly AttemptRecord[];
-  /** To be called when they are stored; until then they are news. */
+  /** Call it when they are stored; until then they count as unsaved. */
   acknowledge(): void;
 }
 
 /** The latest attempts, bounded. */
 export interface Attempts {
   add(attempt: AttemptRecord): void;
-  /** When the last request was sent, in milliseconds since 1970; null: not known. */
+  /** When the last request was sent, in milliseconds since 1970; null: unknown. */
   lastSentMs(): number | null;
-  /** Whether there are some that are not known to be stored. */
+  /** Whether attempts were added that are not known to be stored. */
   hasNews(): boolean;
-  /** All of them in order of time; null when they are stored. */
+  /** All attempts in order of time; null when they are stored. */
   news(): AttemptsNews | null;
 }
 

@@ -7,9 +7,9 @@ import { withRange } from "./rewind-ranges.ts";
 import type { RewindRange, StoredSecrets, SubscriptionRecord, SubscriptionConfig } from "./subscription.ts";
 
 /*
- * Changing what is stored of subscriptions, from any process: whoever delivers one finds out. What it is asked to do
- * (`revision`) it takes up after storing how far it is; where what is delivered is moved from outside (`epoch`), it
- * begins anew from what is stored, and repeats what was under way.
+ * Changes stored subscriptions, from any process; the dispatcher detects the change. After a change of the
+ * configuration (`revision`) it stores its progress and continues with the new one. After a redelivery, retry or skip
+ * on request (`epoch`) it starts again from the stored state, and repeats the deliveries in flight.
  */
 
 export interface SubscriptionRow {
@@ -24,7 +24,7 @@ export interface SubscriptionRow {
   readonly mostSubscriptions: number;
 }
 
-/** Arguments: id, log id, config, secrets, now, cursor, limit. Gives a row unless there are too many. */
+/** Arguments: id, log id, config, secrets, now, cursor, limit. Returns a row unless there are too many. */
 const INSERT = `
 insert into subscriptions (id, log, config, secrets, created, since, cursor)
 select ?1, ?2, ?3, ?4, ?5, ?5, ?6 where (select count(*) from subscriptions) < ?7 returning 1`;
@@ -34,7 +34,7 @@ async function write(writer: BatchWriter, statements: readonly Statement[]): Pro
   return (rows[0]?.length ?? 0) > 0;
 }
 
-/** Stores a subscription; false when there are as many as there may be. */
+/** Stores a subscription; false when the limit is reached. */
 export function addSubscription(writer: BatchWriter, added: SubscriptionRow): Promise<boolean> {
   const { id, log, config, secrets, now, cursor, mostSubscriptions } = added;
   const args = [id, log.id, JSON.stringify(config), JSON.stringify(secrets), now, cursor, mostSubscriptions];
@@ -42,11 +42,12 @@ export function addSubscription(writer: BatchWriter, added: SubscriptionRow): Pr
 }
 
 /**
- * What a change of the configuration means for what is under way:
+ * The effect of a changed configuration on pending deliveries:
  * - `none`: nothing
- * - `retry`: what was refused is tried at once, since it may be taken now, or not be selected any more
+ * - `retry`: rejected events are retried at once, since the endpoint may accept them now, or they may no longer be
+ * selected
  *
- * What is stored of one mode is taken over by the next when it is opened; see `outbox.ts`.
+ * The next mode takes over the stored state of another one when it opens it; see `pending-deliveries.ts`.
  */
 export type ChangeEffect = "none" | "retry";
 
@@ -59,7 +60,7 @@ const RETRY = ", epoch = epoch + 1, trouble = null";
 const RETRY_LANES = `update subscription_subjects set due = 0 where subscription = ?1 and attempts > 0
   and exists (select 1 from subscriptions where id = ?1 and revision = ?2 + 1)`;
 
-/** Changes what was asked for, or what it is signed with, if it is still of a revision; false when it is not. */
+/** Changes configuration or secrets if the subscription still has this revision; false otherwise. */
 export function changeSubscription(
   writer: BatchWriter,
   { id, revision }: Pick<SubscriptionRecord, "id" | "revision">,
@@ -76,15 +77,15 @@ export function changeSubscription(
 const HAS_BLOCKED = "exists (select 1 from subscription_subjects where subscription = ?1 and attempts > 0)";
 
 /**
- * Pauses a subscription, for a reason, or resumes it: what was down or blocked is then tried at once, also where it is
- * active already. False when there is none.
+ * Pauses a subscription, for a reason, or resumes it. Resuming retries an endpoint that is down and blocked subjects at
+ * once, also where the subscription is already active. False for an unknown id.
  */
 export function setPaused(
   writer: BatchWriter,
   { id, reason, now }: { readonly id: string; readonly reason: string | null; readonly now: string },
 ): Promise<boolean> {
   const status = reason === null ? "active" : "paused";
-  // The dispatcher must not store that the endpoint is down, or when its subjects were due.
+  // The dispatcher must not overwrite this with its own state of the endpoint and its subjects.
   const sql = `update subscriptions set since = iif(status = ?2, since, ?4), status = ?2, reason = ?3,
     epoch = epoch + (?3 is null and (trouble is not null or ${HAS_BLOCKED})), trouble = iif(?3 is null, null, trouble),
     revision = revision + 1 where id = ?1 returning 1`;
@@ -95,7 +96,7 @@ export function setPaused(
   return write(writer, [{ sql, args: [id, status, reason, now] }, ...(reason === null ? [retry] : [])]);
 }
 
-/** Removes a subscription with all that is stored of it; false when there is none. */
+/** Removes a subscription with all its stored state; false for an unknown id. */
 export function removeSubscription(writer: BatchWriter, id: string): Promise<boolean> {
   const statement = (sql: string): Statement => ({ sql, args: [id] });
   return write(writer, [
@@ -110,7 +111,7 @@ export function removeSubscription(writer: BatchWriter, id: string): Promise<boo
 
 const MOVED = "update subscriptions set epoch = epoch + 1 where id = ?1";
 
-/** Has a blocked subject tried again at once, also while its endpoint is left alone; false when it is not blocked. */
+/** Retries a blocked subject at once, also while its endpoint is paused; false when it is not blocked. */
 export function retryBlocked(
   writer: BatchWriter,
   { id, subject }: { readonly id: string; readonly subject: number },
@@ -125,7 +126,10 @@ export function retryBlocked(
   ]);
 }
 
-/** Gives up the event that blocks a subject, on record, and goes on with the next; false when that is not what blocks it. */
+/**
+ * Skips the event that blocks a subject, records the skip, and continues with the next one; false when another event
+ * blocks it.
+ */
 export async function skipBlocked(
   writer: BatchWriter,
   {
@@ -153,7 +157,7 @@ export async function skipBlocked(
   ]);
 }
 
-/** Where a subject is sent back to; see `lane.ts`. */
+/** A range of a subject to redeliver; see `lane.ts`. */
 export interface WayBack {
   readonly subject: number;
   readonly next: number;
@@ -162,8 +166,8 @@ export interface WayBack {
 }
 
 /**
- * Sends subjects back. One that is blocked is tried again at once; its `resume` is the first version that it has not
- * acknowledged, if that is known here.
+ * Redelivers ranges of subjects. A blocked subject is retried at once; its `resume` is the first version that it has
+ * not acknowledged, if that is known here.
  */
 export function sendSubjectsBack(
   writer: BatchWriter,
@@ -192,10 +196,13 @@ export function sendSubjectsBack(
   ]);
 }
 
-/** How often a rewind is tried while the subscription is being moved by others. */
+/** Attempts at a rewind while others change the subscription. */
 const REWIND_ATTEMPTS = 50;
 
-/** Begins a redelivery of a range for all subjects; while one is under way, the range waits for it. False when there is none. */
+/**
+ * Starts a redelivery of a range for all subjects; while another one is in progress, the range is queued. False for an
+ * unknown id.
+ */
 export async function beginRewind(
   database: Database,
   writer: BatchWriter,

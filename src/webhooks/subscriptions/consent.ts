@@ -1,16 +1,15 @@
 import { KildeError } from "../../core/errors.ts";
 import type { Send } from "../egress/outgoing.ts";
 
-/** Requests a minute that an endpoint may allow; `*` and nothing are no limit. */
+/** Requests a minute that an endpoint allows; `*` and no header mean no limit. */
 function rateOf(header: string | null): number | null {
   const text = header?.trim() ?? "";
   return /^[1-9]\d{0,8}$/.test(text) ? Number(text) : null;
 }
 
 /**
- * Asks an endpoint whether it wants to be delivered to (CloudEvents HTTP WebHook 1.0.2 §4). The status of its answer
- * does not count, only whom it allows. Gives the requests a minute that it takes; null: it states none. Throws
- * `endpoint-refuses`.
+ * Asks an endpoint for consent to deliver (CloudEvents HTTP WebHook 1.0.2 §4). Only the origin that it allows counts,
+ * not the status. Returns the requests a minute that it accepts; null: it states none. Throws `endpoint-refuses`.
  */
 export async function askConsent(send: Send, url: string, origin: string): Promise<number | null> {
   const answer = await send({

@@ -5,7 +5,7 @@ import { deliveryRequest, type OpenSecrets } from "../endpoint/request.ts";
 import type { SubscriptionRecord } from "./subscription.ts";
 import { judge } from "../endpoint/verdict.ts";
 
-/** What became of a delivery that was asked for. */
+/** The outcome of a requested delivery. */
 export interface Delivered {
   readonly webhookId: string;
   readonly acknowledged: boolean;
@@ -14,7 +14,7 @@ export interface Delivered {
   readonly durationMs: number;
 }
 
-/** Delivers an event that says nothing, once; whatever comes of it changes nothing. */
+/** Delivers a test event once; the outcome changes no state. */
 export async function deliverTest(
   { send, clock }: { readonly send: Send; readonly clock: Clock },
   { id, log, config }: SubscriptionRecord,

@@ -40,7 +40,7 @@ function subscriptionOf(row: Row): SubscriptionRecord {
   };
 }
 
-/** The subscription of this id; null when there is none. */
+/** Reads the subscription of this id; null for an unknown id. */
 export async function readSubscription(database: Database, id: string): Promise<SubscriptionRecord | null> {
   const [row] = await database.read({
     sql: `select ${COLUMNS} ${FROM} where subscription.id = ?1`,
@@ -49,7 +49,7 @@ export async function readSubscription(database: Database, id: string): Promise<
   return row === undefined ? null : subscriptionOf(row);
 }
 
-/** Subscriptions in order of id, after a cursor. */
+/** Lists subscriptions in order of id, after a cursor. */
 export async function listSubscriptions(
   database: Database,
   { cursor, limit }: { cursor: string; limit: number },
@@ -91,7 +91,7 @@ export function laneOf(row: Row): StoredLane {
 /** Rows that one query reads, so that no answer is large. */
 const LANES_PAGE = 5_000;
 
-/** Subjects that are not where the subscription's cursor is, a page at a time: there may be very many. */
+/** Reads the subjects that are behind the subscription's cursor, a page at a time: there may be very many. */
 export async function* readLanes(
   database: Database,
   subscription: string,
@@ -110,7 +110,7 @@ export async function* readLanes(
   } while (lanes.length === LANES_PAGE);
 }
 
-/** Whether a subscription has subjects that are not where its cursor is. */
+/** Whether a subscription has subjects behind its cursor. */
 export async function hasLanes(database: Database, subscription: string): Promise<boolean> {
   const sql = "select 1 from subscription_subjects where subscription = ?1 limit 1";
   return (await database.read({ sql, args: [subscription] })).length > 0;
@@ -122,7 +122,7 @@ select min((select event.key from events as event
   where event.subject = lane.subject and event.version >= lane.next order by event.version limit 1)) - ?2
 from subscription_subjects as lane where lane.subscription = ?1`;
 
-/** Position before the first event that a subscription has not delivered, or is to deliver again. */
+/** Position before the first event that a subscription has yet to deliver, or to redeliver. */
 export async function firstUnacknowledged(
   database: Database,
   { id, log, cursor, batch, rewind }: SubscriptionRecord,

@@ -7,9 +7,7 @@ import { type BlockedSubjectRow, listBlocked } from "./state.ts";
 import type { SubscriptionRecord } from "./subscription.ts";
 import { beginningOf, countRange, versionAfter, wayBack } from "./walk.ts";
 
-/*
- * Having events delivered again, or not at all, by request.
- */
+/* Redelivers events, or skips them, on request. */
 
 /** Most subjects that one request may name. */
 export const MOST_SUBJECTS = 1_000;
@@ -17,15 +15,15 @@ export const MOST_SUBJECTS = 1_000;
 export interface RewindRequest {
   /** Events after this position; 0: from the beginning. */
   readonly after: number;
-  /** And up to this one; null: all that was delivered. */
+  /** Events up to this position; null: all delivered ones. */
   readonly upTo: number | null;
-  /** Null: all of them. */
+  /** Null: all subjects. */
   readonly subjects: readonly string[] | null;
-  /** Only count. */
+  /** Only counts. */
   readonly dryRun: boolean;
 }
 
-/** What is, or would be, delivered again. */
+/** How much is, or would be, redelivered. */
 export interface RedeliveryResult {
   readonly events: number;
   readonly subjects: number;
@@ -63,7 +61,7 @@ async function rewindSubjects(
   return { events, subjects: ways.length };
 }
 
-/** Has events delivered again, in order for each subject, while what is new is delivered, too. */
+/** Redelivers events, in order for each subject, while new events continue to be delivered. Throws `invalid-body`. */
 export async function rewind(
   deps: RedeliveryDeps,
   subscription: SubscriptionRecord,
@@ -74,7 +72,7 @@ export async function rewind(
     const detail = "A doorbell delivers no events that could be delivered again: its receiver reads them";
     throw new KildeError("invalid-body", detail, { errors: [{ pointer: "", detail }] });
   }
-  // What is after it is yet to be delivered anyway.
+  // Events after the cursor are still to be delivered anyway.
   const upTo = Math.min(asked ?? cursor, cursor);
   if (after > cursor) {
     const detail = `after is ${after}, but the subscription is at ${cursor}`;
@@ -107,7 +105,7 @@ async function blockedSubject(
   throw new KildeError("subject-not-blocked", `${JSON.stringify(name)} is not blocked in ${subscription.id}`);
 }
 
-/** Has the event that blocks a subject tried again at once. */
+/** Retries the event that blocks a subject at once. Throws `subject-not-blocked`. */
 export async function retrySubject(
   deps: RedeliveryDeps,
   subscription: SubscriptionRecord,
@@ -118,7 +116,7 @@ export async function retrySubject(
   deps.onChange(subscription.id);
 }
 
-/** Gives up the event that blocks a subject, on record. Gives its version. */
+/** Skips the event that blocks a subject, and records it. Returns its version. Throws `subject-not-blocked`. */
 export async function skipEvent(
   deps: RedeliveryDeps,
   subscription: SubscriptionRecord,

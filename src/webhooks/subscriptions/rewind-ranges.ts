@@ -1,6 +1,6 @@
 import type { RewindRange, Rewind } from "./subscription.ts";
 
-/** Ranges that wait for a rewind at most; beyond, those that are closest to each other become one. */
+/** Most ranges in the queue of a rewind; beyond, the two closest to each other are merged. */
 const MOST_RANGES = 100;
 
 function touch(a: RewindRange, b: RewindRange): boolean {
@@ -11,7 +11,7 @@ function hull(a: RewindRange, b: RewindRange): RewindRange {
   return { after: Math.min(a.after, b.after), upTo: Math.max(a.upTo, b.upTo) };
 }
 
-/** Merges the two neighbors that have the smallest gap between them. */
+/** Merges the two neighbors with the smallest gap between them. */
 function withFewer(ranges: readonly RewindRange[]): RewindRange[] {
   const gapBefore = (index: number) => (ranges[index]?.after ?? 0) - (ranges[index - 1]?.upTo ?? 0);
   let closest = 1;
@@ -23,8 +23,8 @@ function withFewer(ranges: readonly RewindRange[]): RewindRange[] {
 }
 
 /**
- * The rewind with another range. The one that is walked stays as it is, so that subjects that it came by lose no part;
- * those that wait are merged where they touch. Every position of every range is in one of them.
+ * Adds a range to a rewind. The range that is being walked stays as it is, so that subjects that the walk has passed
+ * lose no part; queued ranges are merged where they touch. Every position of every range is in one of them.
  */
 export function withRange(rewind: Rewind | null, range: RewindRange): Rewind {
   if (rewind === null) return { ...range, walked: range.after };
@@ -38,7 +38,7 @@ export function withRange(rewind: Rewind | null, range: RewindRange): Rewind {
   };
 }
 
-/** The rewind when its first range was walked; null when that was all. */
+/** The rewind after its first range was walked; null when that was the last one. */
 export function nextRange({ queued = [] }: Rewind): Rewind | null {
   const [next, ...rest] = queued;
   if (next === undefined) return null;

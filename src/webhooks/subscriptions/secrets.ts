@@ -5,7 +5,7 @@ import { createSigner } from "../signing/sign.ts";
 import type { OpenSecrets, Sign } from "../endpoint/request.ts";
 import type { SubscriptionRecord } from "./subscription.ts";
 
-/** The seal; throws `secrets-not-kept` where there is none. */
+/** The seal; throws `secrets-not-kept` without one. */
 export function sealOf(seal: Seal | null): Seal {
   if (seal !== null) return seal;
   throw new KildeError(
@@ -14,7 +14,7 @@ export function sealOf(seal: Seal | null): Seal {
   );
 }
 
-/** Opens what was sealed for a subscription. Throws `secrets-not-kept` where no key does. */
+/** Opens a sealed secret of a subscription. Throws `secrets-not-kept` when no key opens it. */
 async function openSealed(seal: Seal | null, sealed: string, id: string): Promise<string> {
   try {
     return await sealOf(seal).open(sealed, id);
@@ -47,7 +47,7 @@ async function openValid(
   );
 }
 
-/** The secrets that a subscription is signed with now, the newest first. */
+/** The secrets that currently sign a subscription's messages, the newest first. */
 export async function openSigning(
   seal: Seal | null,
   subscription: Pick<SubscriptionRecord, "id" | "secrets">,
@@ -56,7 +56,10 @@ export async function openSigning(
   return (await openValid(seal, subscription, nowMs)).map(({ secret }) => secret);
 }
 
-/** Signs with the secrets that are valid at the time of each message: the overlap of a rotation ends while it is in use. */
+/**
+ * Signs with the secrets that are valid at the time of each message: the overlap of a rotation may end during a
+ * dispatch.
+ */
 function signWhileValid(opened: readonly OpenedSecret[]): Sign {
   let endsMs = Number.NEGATIVE_INFINITY;
   let sign = createSigner(opened.map(({ secret }) => secret));
@@ -70,7 +73,7 @@ function signWhileValid(opened: readonly OpenedSecret[]): Sign {
   };
 }
 
-/** All that a subscription's requests need. */
+/** Opens the headers and signing secrets of a subscription's requests. */
 export async function openSecrets(
   seal: Seal | null,
   subscription: Pick<SubscriptionRecord, "id" | "secrets">,
@@ -84,7 +87,7 @@ export async function openSecrets(
   };
 }
 
-/** Whether a subscription can be signed with the keys that there are. */
+/** Whether the configured keys open the secrets of a subscription. */
 export async function canSign(
   seal: Seal | null,
   subscription: Pick<SubscriptionRecord, "id" | "secrets">,

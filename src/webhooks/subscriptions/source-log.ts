@@ -2,11 +2,11 @@ import { type Database, type Row, type Statement, textAt } from "../../storage/d
 import type { LogAddress } from "../../log/keys.ts";
 
 /*
- * What retiring or emptying a log means for its subscriptions. Feeds do both, and import this file alone of the
- * webhooks; `test/architecture.test.ts` holds that.
+ * The effects of retiring or clearing a log on its subscriptions. Of all the webhooks' files, feeds import this one
+ * alone; `test/architecture.test.ts` enforces it.
  */
 
-/** Reason of a subscription that was paused because its log was retired. */
+/** Reason of the pause of a subscription whose log was retired. */
 export const SOURCE_RETIRED = "source retired";
 
 /** Ids of the active subscriptions to a log. */
@@ -15,7 +15,7 @@ export async function activeSubscriptions(database: Database, { id }: LogAddress
   return (await database.read({ sql, args: [id] })).map((row) => textAt(row, 0));
 }
 
-/** Part of a batch: pauses the subscriptions to a log that is retired. `now`: RFC 3339. Returns their ids. */
+/** A statement for a batch: pauses the subscriptions to a retired log. `now`: RFC 3339. Returns their ids. */
 export function pauseRetired({ id }: LogAddress, now: string): Statement {
   const sql = `update subscriptions set status = 'paused', reason = ?2, since = ?3, revision = revision + 1
     where log = ?1 and status = 'active' returning id`;
@@ -29,7 +29,7 @@ export function pausedIn(rows: readonly Row[]): string[] {
 
 const SUBSCRIPTIONS = "select id from subscriptions where log = ?1";
 
-/** Part of a batch: deletes what subscriptions store of a log's subjects, whose ids may be given to others. */
+/** Statements for a batch: delete the stored state of a log's subjects, whose ids may be reused. */
 export function forgetSubjects({ id }: LogAddress): Statement[] {
   return [
     { sql: `delete from subscription_subjects where subscription in (${SUBSCRIPTIONS})`, args: [id] },
@@ -38,7 +38,7 @@ export function forgetSubjects({ id }: LogAddress): Statement[] {
 }
 
 /**
- * {@link forgetSubjects}, and every dispatcher of the log starts again from what is stored: after this batch, none stores
+ * {@link forgetSubjects}, and every dispatcher of the log starts again from the stored state: after this batch, none stores
  * anything about the subjects that it knew.
  */
 export function forgetDeliveries(log: LogAddress): Statement[] {

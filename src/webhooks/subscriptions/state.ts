@@ -4,21 +4,19 @@ import type { AttemptRecord } from "./attempts.ts";
 import { LANE_COLUMNS, laneOf } from "./record.ts";
 import type { StoredLane, SubscriptionRecord } from "./subscription.ts";
 
-/*
- * What is told of a subscription. All of it is read from storage, so that any process can tell.
- */
+/* The state of a subscription for display. All of it is read from storage, so that any process can answer. */
 
-/** Events that a subscription may be behind and still be counted as being with the log. */
+/** A subscription that is at most this many events behind counts as caught up. */
 const CATCHING_UP_EVENTS = 1_000;
 
-/** Blocked subjects beside which events that wait before the cursor are not counted. */
+/** With more blocked subjects, pending events before the cursor are not counted. */
 const MANY_BLOCKED = 10_000;
 
 /**
- * How a subscription is:
- * - `active`: with its log
- * - `catching-up`: well behind, or redelivering
- * - `failing`: its endpoint is down, or does not take events of some subjects; or no key opens its secrets
+ * Status of a subscription:
+ * - `active`: caught up with its log
+ * - `catching-up`: far behind, or redelivering
+ * - `failing`: its endpoint is down, or rejects events of some subjects; or no key opens its secrets
  * - `paused`: by request, or because the endpoint answered 410 (`gone`)
  */
 export type SubscriptionStatus = "active" | "catching-up" | "failing" | "paused";
@@ -27,15 +25,15 @@ export interface SubscriptionState {
   readonly status: SubscriptionStatus;
   /** Why it is failing or paused; null otherwise. */
   readonly reason: string | null;
-  /** Everything up to there is delivered, but for subjects that are blocked or redelivered. */
+  /** Every event up to this position is delivered, except those of subjects that are blocked or redelivered. */
   readonly cursor: number;
   readonly lag: {
-    /** Positions after the cursor, and events up to there that are under way, wait for their subject's turn, or are redelivered. */
+    /** Positions after the cursor, and pending or redelivered events up to it. */
     readonly events: number;
     /** Age of the oldest of them; 0 when there is none. */
     readonly seconds: number;
   };
-  /** Subjects of which an event was not taken. */
+  /** Subjects with a rejected event. */
   readonly blocked: number;
 }
 
@@ -48,8 +46,8 @@ from subscriptions as subscription cross join logs as log on log.id = subscripti
 where subscription.id = ?1`;
 
 /**
- * Arguments: id, base key, cursor, JSON of the positions of the frozen batch. Events up to the cursor that are yet to be
- * delivered, other than those of blocked subjects: how many, and when the first one was recorded.
+ * Arguments: id, base key, cursor, JSON of the positions of the frozen batch. Counts the pending events up to the
+ * cursor, except those of blocked subjects, and returns when the first one was recorded.
  */
 export const SELECT_BEFORE_CURSOR = `
 with behind as materialized (
@@ -83,7 +81,7 @@ async function beforeCursor(
   return { events: integerAt(row, 0), oldest: typeof oldest === "string" ? oldest : null };
 }
 
-/** How a subscription is now. */
+/** Reads the current state of a subscription. */
 export async function stateOf(
   database: Database,
   subscription: SubscriptionRecord,
@@ -94,8 +92,8 @@ export async function stateOf(
   const [head, first, blocked] =
     row === undefined ? [cursor, null, 0] : [integerAt(row, 0), row[1], integerAt(row, 2)];
   const after = Math.max(0, head - cursor);
-  // Looking for events before the cursor costs as much as there are after it and as there are blocked subjects, beside which
-  // they matter little.
+  // Counting pending events before the cursor takes time in proportion to the events after it and to the blocked
+  // subjects; beside many of those they matter little.
   const isFar = after > CATCHING_UP_EVENTS || blocked > MANY_BLOCKED;
   const before = isFar ? { events: 0, oldest: null } : await beforeCursor(database, subscription);
   const events = after + before.events;
@@ -111,16 +109,16 @@ export async function stateOf(
   return { status: isBehind ? "catching-up" : "active", reason: null, ...rest };
 }
 
-/** A subject of which an event was not taken. */
+/** A subject with a rejected event. */
 export interface BlockedSubjectRow {
   readonly name: string;
-  /** The event that was not taken. */
+  /** Version of the rejected event. */
   readonly version: number;
   readonly position: number;
   readonly lane: StoredLane;
 }
 
-/** The event that is next for a lane. Where the subscription selects types, those after it that are of another are passed by. */
+/** The next event of a lane. Where the subscription selects types, events of other types are skipped. */
 function nextEvent({ filter: { types } }: SubscriptionRecord["config"], args: (string | number)[]): string {
   const ofType =
     types === undefined
@@ -130,7 +128,7 @@ function nextEvent({ filter: { types } }: SubscriptionRecord["config"], args: (s
     where event.subject = lane.subject and event.version >= lane.next ${ofType} order by event.version limit 1`;
 }
 
-/** Subjects that are blocked, in order of name, after a cursor. */
+/** Lists blocked subjects, in order of name, after a cursor. */
 export async function listBlocked(
   database: Database,
   { id, log, config }: SubscriptionRecord,
@@ -154,7 +152,7 @@ export async function listBlocked(
   }));
 }
 
-/** An event that was given up. */
+/** A skipped event. */
 export interface Skip {
   readonly subject: string;
   readonly version: number;
@@ -174,7 +172,7 @@ function skipOf(row: Row): Skip {
   };
 }
 
-/** Events that were given up, the latest first. */
+/** Lists skipped events, the latest first. */
 export async function listSkips(database: Database, subscription: string, limit: number): Promise<Skip[]> {
   const rows = await database.read({
     sql: `select subject.name, skip.version, skip.time, skip.attempts, skip.error
@@ -185,7 +183,7 @@ export async function listSkips(database: Database, subscription: string, limit:
   return rows.map(skipOf);
 }
 
-/** The latest attempts, in order of time. */
+/** Lists the latest attempts, in order of time. */
 export async function listAttempts(database: Database, subscription: string): Promise<AttemptRecord[]> {
   const [row] = await database.read({
     sql: "select attempts from subscription_attempts where subscription = ?1",
@@ -194,12 +192,12 @@ export async function listAttempts(database: Database, subscription: string): Pr
   return row === undefined ? [] : (JSON.parse(textAt(row, 0)) as AttemptRecord[]);
 }
 
-/** Positions that one query counts or looks through. */
+/** Positions that one query counts or examines. */
 const WINDOW = 10_000;
 
 /**
  * Position of the last event that was recorded before a time (UTC, ms). In the event log recorded times grow with
- * positions; in a feed they do not, and the first one that is not before it counts.
+ * positions. In a feed they do not, and the position before the first event at or after that time counts.
  */
 export async function positionBefore(
   database: Database,

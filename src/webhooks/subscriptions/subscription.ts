@@ -2,44 +2,44 @@ import type { LogAddress } from "../../log/keys.ts";
 import type { EventFilter } from "../../log/read/pages.ts";
 
 /**
- * How events are put into requests: each in one of its own, several together, or none at all, only the news that
- * there are some (`doorbell`).
+ * How events are packed into requests: one each, several together, or none, only an announcement of events
+ * (`doorbell`).
  */
 export type DeliveryMode =
   | { readonly kind: "single" }
   | { readonly kind: "batch"; readonly events: number; readonly bytes: number }
   | { readonly kind: "doorbell" };
 
-/** What a subscriber asked for. */
+/** The configuration that a subscriber requested. */
 export interface SubscriptionConfig {
   readonly url: string;
   readonly filter: EventFilter;
   readonly mode: DeliveryMode;
-  /** Most requests under way at a time. One subject never has two. */
+  /** Most requests in flight. One subject never has two. */
   readonly concurrency: number;
-  /** Attempts after which an event is not tried again by itself; null: it is, for good. */
+  /** Attempts after which an event is retried only on request; null: it is always retried. */
   readonly attempts: number | null;
-  /** Names of the headers that are sent with each request beside those that Kilde sets; their values are sealed. */
+  /** Names of the headers that each request has besides Kilde's own; their values are sealed. */
   readonly headerNames: readonly string[];
-  /** Most requests a minute, as the endpoint allowed when it consented; null: as many as it takes. */
+  /** Most requests a minute, as the endpoint allowed with its consent; null: no limit. */
   readonly ratePerMinute: number | null;
-  /** Origin that the endpoint was asked for consent with; null: it was not. */
+  /** Origin of the request for the endpoint's consent; null: none was requested. */
   readonly consentedOrigin: string | null;
   readonly description: string;
 }
 
-/** A secret as it is stored. */
+/** A stored secret. */
 export interface StoredSecret {
   readonly sealed: string;
   /** Until when it signs beside a newer one, in milliseconds since 1970; null: until it is replaced. */
   readonly until: number | null;
 }
 
-/** What only the endpoint is to know, as it is stored: sealed with a key of the environment; see `webhooks/signing/seal.ts`. */
+/** The secrets of an endpoint as stored: sealed with a key of the environment; see `webhooks/signing/seal.ts`. */
 export interface StoredSecrets {
-  /** The one that signs first. */
+  /** The first one signs first. */
   readonly signing: readonly StoredSecret[];
-  /** JSON of the headers that are sent with each request; null: none. */
+  /** JSON of the headers that each request has; null: none. */
   readonly headers: string | null;
 }
 
@@ -49,11 +49,11 @@ export interface RewindRange {
   readonly upTo: number;
 }
 
-/** A redelivery of what lies in a range of positions, for all subjects. */
+/** A redelivery of a range of positions, for all subjects. */
 export interface Rewind extends RewindRange {
-  /** Position up to which the subjects that have their first event there were sent back. */
+  /** Position up to which the walk has started the redelivery of subjects. */
   readonly walked: number;
-  /** Ranges that are redelivered when this one was walked, in order; no two of them touch. Absent: none. */
+  /** Ranges to redeliver after this one, in order; no two of them touch. Absent: none. */
   readonly queued?: readonly RewindRange[];
 }
 
@@ -62,27 +62,27 @@ export interface FrozenBatch {
   readonly positions: readonly number[];
 }
 
-/** An endpoint that fails as a whole, or asked for a long pause. */
+/** An endpoint that fails as a whole, or requested a long pause. */
 export interface EndpointTrouble {
-  /** How often it was probed. */
+  /** Number of probes. */
   readonly attempts: number;
-  /** Not before; milliseconds since 1970. */
+  /** Earliest next request, in milliseconds since 1970. */
   readonly until: number;
   /**
-   * How long that was when it was stored: nobody waits longer, also when the clock was ahead then. Absent in what earlier
-   * versions stored.
+   * The wait until then when it was stored, an upper bound even if the clock was ahead then. Absent in the state of
+   * earlier versions.
    */
   readonly waitMs?: number;
-  /** Whether it asked for less; otherwise it could not be reached, or took nothing. Absent: no. */
+  /** Whether it reported overload; otherwise it was unreachable, or rejected every delivery. Absent: no. */
   readonly isOverloaded?: boolean;
-  /** Whether requests did not reach it, so that no other event fares better. Absent: no. */
+  /** Whether requests did not reach it, so that other events would fail as well. Absent: no. */
   readonly isUnreachable?: boolean;
   readonly error: string;
   /** RFC 3339. */
   readonly since: string;
 }
 
-/** A subscription as it is stored. */
+/** A stored subscription. */
 export interface SubscriptionRecord {
   readonly id: string;
   readonly log: LogAddress;
@@ -92,7 +92,7 @@ export interface SubscriptionRecord {
   readonly revision: number;
   readonly epoch: number;
   readonly status: "active" | "paused";
-  /** Why it is paused. */
+  /** Reason of a pause. */
   readonly reason: string | null;
   readonly since: string;
   readonly cursor: number;
@@ -101,7 +101,7 @@ export interface SubscriptionRecord {
   readonly trouble: EndpointTrouble | null;
 }
 
-/** A subject of a subscription that is not where the cursor is, as it is stored. */
+/** A stored subject of a subscription that is behind the cursor. */
 export interface StoredLane {
   readonly subject: number;
   readonly next: number;
@@ -110,7 +110,7 @@ export interface StoredLane {
   readonly frozen: number | null;
   readonly attempts: number;
   readonly due: number | null;
-  /** How long that was when it was stored, in milliseconds; null: not known. */
+  /** The wait until `due` when it was stored, in milliseconds; null: unknown. */
   readonly wait: number | null;
   readonly error: string | null;
   readonly since: string | null;

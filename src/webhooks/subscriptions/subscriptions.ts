@@ -22,25 +22,25 @@ import { canSign, openSecrets, openSigning, sealOf } from "./secrets.ts";
 import { positionBefore, stateOf, type SubscriptionState } from "./state.ts";
 import type { StoredSecret, SubscriptionRecord, SubscriptionConfig } from "./subscription.ts";
 
-/** Where a subscription begins: after a position, or with what is recorded from a time on (UTC, ms). */
+/** Where a subscription starts: after a position, or with the first event recorded at or after a time (UTC, ms). */
 export type Start = "beginning" | "now" | { readonly position: number } | { readonly time: string };
 
-/** What is asked for; the rest of the configuration follows from it. */
+/** The requested part of the configuration; the rest follows from it. */
 export type RequestedConfig = Omit<SubscriptionConfig, "ratePerMinute" | "headerNames">;
 
 export interface SubscriptionRequest {
   /** Path of the log. */
   readonly source: string;
   readonly start: Start;
-  /** `consentedOrigin`: to be asked for consent with. */
+  /** `consentedOrigin`: the origin of the request for consent. */
   readonly config: RequestedConfig;
   readonly headers: Readonly<Record<string, string>>;
-  /** Null: one is generated. */
+  /** Null: Kilde generates one. */
   readonly secret: string | null;
   readonly signature: SecretKind;
 }
 
-/** What a receiver verifies with: shown when it is made, and never again. */
+/** Keys for the receiver: shown when they are created, and never again. */
 export interface SubscriptionCredentials {
   /** `whsec_…`; null where the receiver needs no secret. */
   readonly secret: string | null;
@@ -51,7 +51,7 @@ export interface SubscriptionCredentials {
 /** How long the old secret signs beside the new one, in seconds. */
 export const OVERLAP_SECONDS = 24 * 3_600;
 
-/** SubscriptionRegistry, for whoever asks for them. What they do is done elsewhere: see `run.ts`. */
+/** The operations on subscriptions. Delivery happens elsewhere: see `run.ts`. */
 export interface SubscriptionRegistry {
   create(
     request: SubscriptionRequest,
@@ -60,7 +60,7 @@ export interface SubscriptionRegistry {
   /** Throws `subscription-not-found`. */
   get(id: string): Promise<SubscriptionRecord>;
   state(subscription: SubscriptionRecord): Promise<SubscriptionState>;
-  /** `configFor` tells from how it is how it shall be; `headers`: null: as they are. */
+  /** `configFor` maps the current configuration to the requested one; `headers: null` keeps them. */
   change(
     id: string,
     changed: {
@@ -70,13 +70,13 @@ export interface SubscriptionRegistry {
   ): Promise<SubscriptionRecord>;
   remove(id: string): Promise<void>;
   pause(id: string, reason: string): Promise<SubscriptionRecord>;
-  /** Throws `feed-retired` where there is nothing to deliver any more. */
+  /** Throws `feed-retired` when its log was retired. */
   resume(id: string): Promise<SubscriptionRecord>;
   rotateSecret(
     id: string,
     rotation: { readonly secret: string | null; readonly overlapSeconds: number },
   ): Promise<SubscriptionCredentials>;
-  /** Sends an event that says nothing, at once and once. */
+  /** Sends a test event, once, and returns the outcome. */
   test(id: string): Promise<Delivered>;
 }
 
@@ -85,12 +85,12 @@ export interface SubscriptionsDeps {
   readonly writer: BatchWriter;
   readonly clock: Clock;
   readonly limits: Limits;
-  /** Null: there is no key that secrets could be sealed with. */
+  /** Null: no key is configured that could seal secrets. */
   readonly seal: Seal | null;
   readonly send: Send;
   /** Whether a log can be read. */
   readonly isServed: (log: LogAddress) => Promise<boolean>;
-  /** Told of what whoever delivers should know at once. */
+  /** Notifies the dispatcher of a change. */
   readonly onChange: (id: string) => void;
 }
 
@@ -108,7 +108,7 @@ function credentialsOf(text: string): SubscriptionCredentials {
   return { secret: publicKey === null ? text : null, publicKey };
 }
 
-/** A secret that was stated, or a new one. */
+/** The requested secret, or a new one. */
 function secretFor(stated: string | null, kind: SecretKind): string {
   if (stated === null) return generateSecret(kind);
   try {
@@ -151,7 +151,7 @@ export function openSubscriptions(deps: SubscriptionsDeps): SubscriptionRegistry
     return start.position;
   };
 
-  /** Asks the endpoint whether it wants what it is to be sent, if it is to be asked. */
+  /** Asks the endpoint for consent, if the configuration requires it. */
   const rateAt = async ({ url, consentedOrigin }: RequestedConfig): Promise<number | null> =>
     consentedOrigin === null ? null : askConsent(deps.send, url, consentedOrigin);
 
@@ -162,7 +162,7 @@ export function openSubscriptions(deps: SubscriptionsDeps): SubscriptionRegistry
     return get(id);
   };
 
-  /** Changes what is stored, however many others do so. */
+  /** Changes a stored subscription, and retries after concurrent changes. */
   const update = async (
     id: string,
     change: (found: SubscriptionRecord) => Changed | Promise<Changed>,
@@ -215,7 +215,7 @@ export function openSubscriptions(deps: SubscriptionsDeps): SubscriptionRegistry
       await update(id, async (found) => {
         const { config: before, secrets } = found;
         const config = configFor(found);
-        // Where it is sent to, and by whose word, is what it consented to.
+        // An endpoint consents to a URL and an origin.
         const isSame = before.url === config.url && before.consentedOrigin === config.consentedOrigin;
         const ratePerMinute = isSame ? before.ratePerMinute : await rateAt(config);
         const headerNames = headers === null ? before.headerNames : Object.keys(headers);
@@ -239,7 +239,7 @@ export function openSubscriptions(deps: SubscriptionsDeps): SubscriptionRegistry
     },
     async rotateSecret(id, { secret, overlapSeconds }) {
       const found = await get(id);
-      // One that is given helps where the old one cannot be opened any more.
+      // A requested secret replaces one that can no longer be opened.
       const [current] = secret === null ? await openSigning(deps.seal, found, clock.now()) : [];
       const text = secretFor(secret, current?.kind ?? "symmetric");
       const stored: StoredSecret = { sealed: await sealed(text, id), until: null };

@@ -6,18 +6,19 @@ import type { Backwards } from "../dispatch/lane.ts";
 import type { Rewind } from "./subscription.ts";
 
 /*
- * A rewind walks through its range and sends each subject back, at the first of its events there. One that has news in
- * the meantime is sent back at once, _ahead_ of the walk, so that its events stay in order.
+ * A rewind walks through its range and starts the redelivery of each subject at the first of its events there. A
+ * subject with a new event in the meantime is redelivered at once, _ahead_ of the walk, so that its events stay in
+ * order.
  */
 
-/** Where a subject begins within a rewind. */
+/** The first event of a subject within a rewind. */
 export interface RewindStart {
   readonly subject: number;
   readonly version: number;
   readonly position: number;
 }
 
-/** Subjects that are sent back at a time, and positions that are looked through for them. */
+/** Subjects whose redelivery starts at a time, and positions that one query examines for them. */
 export const WALK_SUBJECTS = 64;
 const WALK_WINDOW = 10_000;
 
@@ -33,7 +34,7 @@ function ofType({ types }: EventFilter, alias: string, args: Value[]): string {
     : `and ${alias}.type in (select value from json_each(?${args.push(JSON.stringify(types))}))`;
 }
 
-/** Selected events of a range of positions, each with the key of the selected event of its subject before it. */
+/** Selected events of a range of positions, each with the key of the previous selected event of its subject. */
 function withPrevious(log: LogAddress, selection: EventSelection) {
   const args: Value[] = [log.base];
   const before = `coalesce((select before.key from events as before
@@ -56,7 +57,7 @@ export function beginningsStatement(log: LogAddress, selection: EventSelection, 
   };
 }
 
-/** What a rewind would deliver again. Reads all of its range, a window at a time. */
+/** Counts the events and subjects that a rewind would redeliver. Reads all of its range, a window at a time. */
 export async function countRange(
   { database, log, filter }: WalkDeps,
   { after, upTo }: { readonly after: number; readonly upTo: number },
@@ -75,7 +76,7 @@ export async function countRange(
   return total;
 }
 
-/** The next subjects that begin in the range, and how far it was looked through. */
+/** The next subjects that start in the range, and the position up to which it was examined. */
 export async function walkOn(
   { database, log, filter }: WalkDeps,
   { after, upTo, walked }: Rewind,
@@ -92,7 +93,7 @@ export async function walkOn(
   return { beginnings, walked: full ? (beginnings.at(-1)?.position ?? end) : end };
 }
 
-/** What a subject is as far as ranges of its versions go. */
+/** The range of a subject's versions, and its last position. */
 async function extentOf({ database, log }: WalkDeps, subject: number) {
   const [row] = await database.read({
     sql: `select subject.first_version, event.version, event.key - ?1
@@ -105,7 +106,7 @@ async function extentOf({ database, log }: WalkDeps, subject: number) {
   return { id: subject, name: "", recorded: "", erased: false, firstVersion, version, position };
 }
 
-/** Where a subject begins within a range; null when it has nothing selected there. */
+/** The first event of a subject within a range; null when it has no selected event there. */
 export async function beginningOf(
   deps: WalkDeps,
   subject: number,
@@ -124,7 +125,7 @@ export async function beginningOf(
   return position > upTo ? null : { subject, version, position };
 }
 
-/** The way back to a beginning: up to the range's end, or on to the present where the range reaches that. */
+/** The versions to redeliver from a start: up to the range's end, or up to the present where the range reaches it. */
 export async function wayBack(
   deps: WalkDeps,
   { subject, version }: Pick<RewindStart, "subject" | "version">,
@@ -138,7 +139,7 @@ export async function wayBack(
   return { next: version, stop, ahead };
 }
 
-/** First version of a subject after a position: where it goes on once it was redelivered. */
+/** First version of a subject after a position, where it continues after a redelivery. */
 export async function versionAfter(deps: WalkDeps, subject: number, position: number): Promise<number> {
   const extent = await extentOf(deps, subject);
   return extent === null ? 1 : (await versionAt(deps.database, deps.log, extent, { position })) + 1;

@@ -192,7 +192,7 @@ describe("the JSON format", () => {
     ["no type", { type: undefined }],
     ["no source", { source: undefined }],
     ["a required attribute that is null", { id: null }],
-    ["a time that is none", { time: "lunchtime" }],
+    ["an invalid time", { time: "lunchtime" }],
     ["a time without seconds' offset", { time: "2018-04-05T18:31:00X" }],
     ["an offset out of range", { time: "2018-04-05T18:31:00+25:00" }],
     ["an offset that is no number", { time: "2018-04-05T18:31:00+xx:00" }],

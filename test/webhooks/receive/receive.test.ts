@@ -43,7 +43,7 @@ describe("a delivery", () => {
         {
           id: "42",
           position: 42,
-          stream: "user-1",
+          subject: "user-1",
           version: 2,
           previousSequence: 1,
           type: "UserRegistered",

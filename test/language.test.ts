@@ -14,7 +14,6 @@ const NOT_REWRITTEN: readonly string[] = [
   "src/decider",
   "src/feeds",
   "src/http",
-  "src/jobs",
   "src/log",
   "src/main.ts",
   "src/runtime",

@@ -7,7 +7,7 @@ import type { Output } from "./cli/context.ts";
 import { escapeControls } from "./cli/control-characters.ts";
 import { systemClock } from "./core/system-clock.ts";
 
-/** Whether the process goes on when nobody reads any more what it writes. */
+/** Whether the process continues after the reader of its output has closed the pipe. */
 let outlivesReader = false;
 
 function output(stream: NodeJS.WriteStream, descriptor: number): Output {
@@ -19,7 +19,7 @@ function output(stream: NodeJS.WriteStream, descriptor: number): Output {
     });
   stream.on("error", (error: NodeJS.ErrnoException) => {
     if (outlivesReader) return;
-    // Whoever read this has enough, as `| head` has: that is no failure.
+    // The reader has enough, like `| head`: this is not a failure.
     if (error.code === "EPIPE") process.exit(0);
     throw error;
   });
@@ -54,7 +54,7 @@ const exitCode = await runCli(process.argv.slice(2), {
   exit: (code) => process.exit(code),
 });
 
-// Not before everything is written: to a pipe, that takes its time.
+// Wait until all output is written, which takes time on a pipe.
 await Promise.all(
   [process.stdout, process.stderr].map(
     (stream) => new Promise<void>((resolve) => stream.write("", () => resolve())),

@@ -14,14 +14,14 @@ export type { Decider, DomainEvent } from "./decider/decider.ts";
 export type { ThenDecides, When } from "./decider/testing.ts";
 
 interface Circumstances {
-  /** The stream. Default: one that the feed reads, the same for all events. */
+  /** The stream. Default: a stream that the feed reads, the same for all events. */
   readonly subject?: string;
-  /** RFC 3339. Default: a second after the event before, from 2026-01-01T00:00:00.000Z on. */
+  /** RFC 3339. Default: one second after the event before, starting at 2026-01-01T00:00:00.000Z. */
   readonly time?: string;
   readonly extensions?: Readonly<Record<string, unknown>>;
 }
 
-/** An event that happened; `data` as it was appended. */
+/** A past event; `data` as it was appended. */
 export type GivenEvent<Events extends EventSchemas> =
   | {
       readonly [Type in keyof Events & string]: {
@@ -32,22 +32,22 @@ export type GivenEvent<Events extends EventSchemas> =
   | ({ readonly type: "kilde.erased" } & Circumstances);
 
 interface Expected {
-  /** Not looked at when absent. */
+  /** Not compared when absent. */
   readonly subject?: string;
   readonly version?: number;
   readonly time?: string;
 }
 
-/** An event that is to be published, or the tombstone of an erased subject. */
+/** An expected event, or the tombstone of an erased subject. */
 export type ExpectedEvent<Contract extends EventSchemas> =
   | (IntegrationEvent<Contract> & Expected)
   | ({ readonly type: "kilde.erased" } & Expected);
 
-/** What is expected of a feed, given some events. */
+/** Expectations for a feed, given some events. */
 export interface Then<Contract extends EventSchemas> {
-  /** Throws an AssertionError with the difference if anything else is published, for all the events together. */
+  /** Throws an AssertionError with the difference if the feed publishes other events for all given events together. */
   thenPublishes(expected: readonly ExpectedEvent<Contract>[]): void;
-  /** Throws an AssertionError if the feed does not halt, or with another message. */
+  /** Throws an AssertionError if the feed does not halt, or halts with another message. */
   thenFails(message: RegExp): void;
 }
 
@@ -67,22 +67,23 @@ function sourceEvents(
       version,
       position: index + 1,
       time: time ?? new Date(FIRST + index * 1_000).toISOString(),
-      // As it comes back from the log.
+      // As the log returns it.
       data: JSON.parse(JSON.stringify(data)) as unknown,
       extensions,
     };
   });
 }
 
-/** As much of an event as is expected of it: type and data, and what else the expected event names. */
+/** The members of an event to compare: type and data, and the other members of the expected event. */
 function comparable(event: RehearsedEvent, expected: object): object {
   const named = new Set(["type", ...(event.type === ERASED_TYPE ? [] : ["data"]), ...Object.keys(expected)]);
   return Object.fromEntries(Object.entries(event).filter(([name]) => named.has(name)));
 }
 
 /**
- * Runs a feed over events in a test, as the server would, in any runner.
+ * Runs a feed over events in a test, like the server, in any test runner.
  *
+ * @example
  * ```ts
  * given(declarations, [{ type: "Paid", data: { amount: 1 } }])
  *   .thenPublishes([{ type: "DeclarationPaid", data: { cents: 100 } }]);
@@ -93,9 +94,10 @@ export function given<const Events extends EventSchemas, const Contract extends 
   events: readonly GivenEvent<Events>[],
 ): Then<Contract>;
 /**
- * Has a decider decide in a test, given what happened in the stream before. Events are compared as they come back from
- * the log; a decider that changes a state, an event or its initial state fails.
+ * Runs a decider in a test, given the past events of the stream. Compares events as the log returns them; fails if
+ * the decider changes a state, an event or its initial state.
  *
+ * @example
  * ```ts
  * given(account, [{ type: "Opened", data: { owner: "Ida" } }])
  *   .when({ type: "Withdraw", cents: 1 })
@@ -130,18 +132,18 @@ function givenFeed<const Events extends EventSchemas, const Contract extends Eve
       const actual = published().map((event, index) =>
         comparable(event, expected[index] ?? { subject: null }),
       );
-      // What is expected is compared as JSON, too: a member that is `undefined` is none.
+      // The expectation is compared as JSON, too: an `undefined` member is absent.
       assert.deepStrictEqual(actual, JSON.parse(JSON.stringify(expected)));
     },
     thenFails(message) {
-      let said: RehearsedEvent[];
+      let events: RehearsedEvent[];
       try {
-        said = published();
+        events = published();
       } catch (error) {
         assert.match(errorText(error), message);
         return;
       }
-      assert.fail(`The feed did not fail, and published ${JSON.stringify(said, null, 2)}`);
+      assert.fail(`The feed did not fail, and published ${JSON.stringify(events, null, 2)}`);
     },
   };
 }

@@ -6,8 +6,9 @@ import type { BunPlugin } from "bun";
 
 import { optionalDependencies as addonVersions } from "../../node_modules/libsql/package.json" with { type: "json" };
 
-/*
- * Makes the binary (`dist/kilde`), and the library for npm (`dist/*.js`, `dist/types`).
+/**
+ * Builds the binary (`dist/kilde`), and the library for npm (`dist/*.js`, `dist/types`).
+ *
  * --all: a binary for every target; --outdir <folder>; --binary or --library: only that one.
  */
 
@@ -17,9 +18,9 @@ const CACHE = join(ROOT, "node_modules/.cache/kilde");
 type Addon = keyof typeof addonVersions;
 
 interface Target {
-  /** What Bun calls it. */
+  /** Bun's name of the target. */
   readonly bun: Bun.Build.CompileTarget;
-  /** The package that has libSQL for it. */
+  /** The package with libSQL for the target. */
   readonly addon: Addon;
 }
 
@@ -28,7 +29,7 @@ const TARGETS: readonly Target[] = [
   { bun: "bun-linux-x64-musl", addon: "@libsql/linux-x64-musl" },
   { bun: "bun-linux-arm64", addon: "@libsql/linux-arm64-gnu" },
   { bun: "bun-darwin-arm64", addon: "@libsql/darwin-arm64" },
-  // Its signature does not hold after the addon is in: sign it again on a Mac (`codesign --force --sign -`).
+  // Embedding the addon breaks the signature: sign the binary again on a Mac (`codesign --force --sign -`).
   { bun: "bun-darwin-x64", addon: "@libsql/darwin-x64" },
   { bun: "bun-windows-x64", addon: "@libsql/win32-x64-msvc" },
 ];
@@ -48,11 +49,11 @@ function thisMachine(): Target {
 
 async function run(command: string[], cwd: string): Promise<void> {
   const child = Bun.spawn(command, { cwd, stdout: "pipe", stderr: "inherit" });
-  const [said, exitCode] = await Promise.all([new Response(child.stdout).text(), child.exited]);
-  if (exitCode !== 0) throw new Error(`\`${command.join(" ")}\` failed: ${said}`);
+  const [output, exitCode] = await Promise.all([new Response(child.stdout).text(), child.exited]);
+  if (exitCode !== 0) throw new Error(`\`${command.join(" ")}\` failed: ${output}`);
 }
 
-/** The addon's file: as installed for this machine, from npm for others. */
+/** The addon's file: the installed one for this machine, one from npm for other targets. */
 async function addonFile(addon: Addon): Promise<string> {
   const installed = join(ROOT, "node_modules", addon, "index.node");
   if (existsSync(installed)) return installed;
@@ -69,8 +70,8 @@ async function addonFile(addon: Addon): Promise<string> {
 }
 
 /**
- * `libsql` requires the addon by a name that it makes up at run time, which no bundler can follow. This names
- * the file instead, and fails when the source is no longer of the shape that it knows.
+ * `libsql` requires the addon by a name that it composes at run time, which bundlers cannot follow. This plugin names
+ * the file instead, and fails when the source has changed its shape.
  */
 function libsqlAddon(file: string): BunPlugin {
   const call = "= requireNative();";
@@ -98,7 +99,7 @@ function report(path: string): void {
   console.log(`${shownPath(path)}  ${kibibytes.toLocaleString("en")} KiB`);
 }
 
-/** zod brings its messages in fifty languages, and all of them would be loaded. */
+/** zod has its messages in fifty languages, and would load all of them. */
 const oneLanguage: BunPlugin = {
   name: "one-language",
   setup(build) {
@@ -109,7 +110,7 @@ const oneLanguage: BunPlugin = {
   },
 };
 
-/** Types are printed as they are: what would make them pretty is larger than all else that is in the binary. */
+/** Types are printed without formatting: Prettier is larger than the rest of the binary. */
 const noPrettier: BunPlugin = {
   name: "no-prettier",
   setup(build) {
@@ -129,19 +130,19 @@ async function buildBinary({ bun, addon }: Target, outfile: string, isHost: bool
     ],
     target: "bun",
     format: "esm",
-    // Without folders: a worker is found beside the program, by the name its source has.
+    // Without folders: a worker is found next to the program, by the name of its source.
     naming: "[name].[ext]",
-    // What a verb does not need is not loaded.
+    // Each command loads only the code that it needs.
     splitting: true,
     minify: true,
     bytecode: true,
     sourcemap: "none",
     compile: {
       outfile,
-      // Settings come from where the manual says, and nowhere else.
+      // The binary reads settings only from the documented places.
       autoloadDotenv: false,
       autoloadBunfig: false,
-      // Packages beside kilde.config.ts are found.
+      // Packages next to kilde.config.ts are found.
       autoloadPackageJson: true,
       ...(isHost ? {} : { target: bun }),
     },
@@ -153,13 +154,13 @@ async function buildBinary({ bun, addon }: Target, outfile: string, isHost: bool
 interface LibraryPart {
   readonly name: string;
   readonly entry: string;
-  /** `browser`: with nothing of Bun's or Node's, so that it runs in browsers too. */
+  /** `browser`: without modules of Bun or Node, so that it runs in browsers too. */
   readonly target: "browser" | "node" | "bun";
-  /** Everything from npm is left out: it is installed with this package. */
+  /** Packages from npm are not bundled: npm installs them with this package. */
   readonly external?: "packages";
 }
 
-/** What programs import. */
+/** The entries of the package. */
 const LIBRARY: readonly LibraryPart[] = [
   { name: "index", entry: "src/index.ts", target: "browser" },
   { name: "client", entry: "src/client/index.ts", target: "browser" },
@@ -177,7 +178,7 @@ const LIBRARY: readonly LibraryPart[] = [
   { name: "testing", entry: "src/testing.ts", target: "node" },
 ];
 
-/** Runtimes of workers have these; for a browser, the bundler would put something else in their place. */
+/** Worker runtimes have these modules; for a browser target, the bundler would replace them. */
 const runtimeModules: BunPlugin = {
   name: "runtime-modules",
   setup(build) {
@@ -195,12 +196,12 @@ async function buildLibrary(outdir: string): Promise<void> {
       format: "esm",
       sourcemap: "linked",
       plugins: [runtimeModules],
-      // Part of what is public; whoever uses it has it installed.
+      // Part of the public interface; programs that use it have it installed.
       ...(external === "packages" ? { packages: "external" } : { external: ["zod", "drizzle-orm"] }),
     });
     report(join(outdir, `${name}.js`));
   }
-  // Types of Bun are found from here.
+  // The compiler finds Bun's types from here.
   const config = join(CACHE, "tsconfig.json");
   await Bun.write(
     config,

@@ -12,26 +12,29 @@ export interface SubjectEvents {
   readonly subject: string;
   readonly events: readonly ConsumerEvent[];
   /**
-   * Version after which they were read from the subject: what is not among them is not there any more. Null: they came
-   * in another way, and others may be lacking.
+   * The events were read from the subject after this version, so a version missing among them no longer exists. Null:
+   * they arrived in another way, and events may be missing.
    */
   readonly readAfter: number | null;
 }
 
 export interface Applied {
-  /** Subjects whose events do not go on from their cursor. */
+  /** Subjects whose next event is not the one after their cursor. */
   readonly gaps: readonly string[];
   readonly cursors: ReadonlyMap<string, SubjectCursor>;
 }
 
-/** The first version that an event at the head of a subject reports as erased; null: it is no such event. */
+/** The first erased version that an event at the head of a subject reports; null for any other event. */
 function firstErasedInPart({ type, data }: ConsumerEvent): number | null {
   if (type !== ERASED_IN_PART_TYPE) return null;
   const { versions } = data as { readonly versions: readonly (readonly [low: number, high: number])[] };
   return versions.reduce((least, [low]) => Math.min(least, low), Number.POSITIVE_INFINITY);
 }
 
-/** What handlers get when events of a subject were erased: it is to be forgotten, and what remains follows. */
+/**
+ * The tombstone that handlers get when some events of a subject were erased: they forget the subject, and the
+ * remaining events follow.
+ */
 function tombstoneOf(event: ConsumerEvent): ConsumerEvent {
   return { ...event, type: ERASED_TYPE, data: undefined, erased: true };
 }
@@ -41,11 +44,11 @@ interface Progress {
   readonly handled: number;
   readonly duplicates: number;
   readonly gap: boolean;
-  /** The subject was reset: the feed no longer has what had been handled. */
+  /** The subject was reset: the feed no longer has the handled events. */
   readonly reset: boolean;
 }
 
-/** Handles what a subject has not handled yet, up to a gap. */
+/** Handles the events of a subject after its cursor, up to a gap. */
 async function applySubject<Tx>(
   deps: ConsumerDeps<Tx>,
   tx: Tx,
@@ -59,17 +62,17 @@ async function applySubject<Tx>(
   let duplicates = 0;
   let handled = 0;
   for (const event of work.events) {
-    // An event of a history that the feed has left came late: it never happened.
+    // A late event of a former history of the feed does not count.
     if (!isHeld(history, event.logIdentity ?? null, event.position)) continue;
     if (event.version <= cursor.version) {
       duplicates += 1;
       continue;
     }
-    // What was before a tombstone is gone, so that nothing is lacking.
+    // A tombstone replaces all earlier events, so none is missing.
     const follows = complete || event.version === cursor.version + 1 || isErased(event);
     if (!follows) return { cursor, handled, duplicates, gap: true, reset };
     const erasedFrom = firstErasedInPart(event);
-    // Read together, from before what was erased: none of it was handled.
+    // The page was read from before the erased events, so none of them was handled.
     const isKnown = event.version <= (cursor.revised ?? 0) || (complete && start.version < (erasedFrom ?? 0));
     if (event.type === EVENT_ERASED_TYPE || (erasedFrom !== null && isKnown)) {
       cursor = cursorAfter(cursor, event);
@@ -83,7 +86,7 @@ async function applySubject<Tx>(
     }
     handled += 1;
     if (erasedFrom !== null) {
-      // What remains is read again from the beginning.
+      // The remaining events are read again from the beginning.
       const known = Math.max(cursor.known, event.version);
       cursor = { ...cursor, version: 0, known, revised: event.version };
       return { cursor, handled, duplicates, gap: true, reset };
@@ -106,7 +109,7 @@ async function applyAll<Tx>(
     for (const each of work) done.push(await one(each));
     return done;
   }
-  // All have ended before the transaction does.
+  // Every handler ends before the transaction does.
   const settled = await Promise.allSettled(work.map(one));
   return settled.map((each) => {
     if (each.status === "rejected") throw each.reason;
@@ -114,16 +117,16 @@ async function applyAll<Tx>(
   });
 }
 
-/** A subject is blocked for as long as it lacks events that the feed is known to have. */
+/** A subject is blocked while it lacks events that the feed is known to have. */
 function settledCursor(cursor: SubjectCursor): SubjectCursor {
   if (cursor.version < cursor.known) return { ...cursor, status: "blocked" };
   return { ...cursor, status: "following", failure: null };
 }
 
 /**
- * Handles events of some subjects in one transaction, with their cursors. The cursors are read in the transaction, so
- * that whatever else handled some of the events, in this process or another, none is handled twice. `feed` is kept as
- * well, unless there is a gap. Rejects with a HandlerError, and nothing is done, if any handler fails.
+ * Handles events of some subjects in one transaction, with their cursors. The transaction reads the cursors, so that
+ * no event is handled twice, even if another call or process has handled some of them. Saves `feed` as well, unless
+ * there is a gap. Rejects with a HandlerError, and changes nothing, if a handler fails.
  */
 export async function apply<Tx>(
   deps: ConsumerDeps<Tx>,
@@ -153,7 +156,7 @@ async function applyOnce<Tx>(
     const mine = work.filter(({ subject }) => admitted.has(subject));
     const progress = await applyAll(deps, tx, mine, before);
     const gaps = progress.filter(({ gap }) => gap).map(({ cursor }) => cursor.subject);
-    // A blocked subject that a pull found complete is written even if there was nothing to handle.
+    // A blocked subject that a pull found complete is saved even without a handled event.
     const changed = progress
       .filter(({ cursor, handled, reset }) => handled > 0 || reset || cursor.status === "blocked")
       .map(({ cursor }) => settledCursor(cursor));
@@ -169,7 +172,7 @@ async function applyOnce<Tx>(
   return applied;
 }
 
-/** Handles events of one subject, and if a handler fails, at least those before. Rejects then all the same. */
+/** Handles events of one subject. If a handler fails, commits the events before the failure, and still rejects. */
 export async function applyOne<Tx>(deps: ConsumerDeps<Tx>, work: SubjectEvents): Promise<Applied> {
   try {
     return await apply(deps, [work], null);

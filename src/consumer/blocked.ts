@@ -2,20 +2,20 @@ import type { ConsumerDeps } from "./deps.ts";
 import { type HandlerFailure, failedAgain } from "./failure.ts";
 import type { SubjectCursor } from "./store.ts";
 
-/** A subject that goes no further for now. */
+/** A subject whose events wait for a retry. */
 export interface BlockedSubject {
   readonly subject: string;
-  /** Versions of the last event that was handled, and of the last that is known. */
+  /** Versions of the last handled event, and of the last known one. */
   readonly version: number;
   readonly known: number;
-  /** Null while it only lacks events that are about to be pulled. */
+  /** Null while the subject only lacks events that are about to be pulled. */
   readonly failure: HandlerFailure | null;
-  /** When it is tried again; RFC 3339. */
+  /** Time of the next attempt; RFC 3339. */
   readonly retryAt: string;
 }
 
 export interface BackoffOptions {
-  /** Wait before the second attempt in milliseconds; each further one is twice as long, up to `maxDelayMs`. */
+  /** Delay before the second attempt in milliseconds; it doubles for each further attempt, up to `maxDelayMs`. */
   readonly delayMs: number;
   readonly maxDelayMs: number;
 }
@@ -23,11 +23,11 @@ export interface BackoffOptions {
 interface Entry {
   readonly cursor: SubjectCursor;
   readonly failure: HandlerFailure | null;
-  /** By the monotonic clock. */
+  /** On the monotonic clock. */
   readonly dueMs: number;
 }
 
-/** Blocked subjects as they are reported to the server. Subjects that only lack events about to be pulled do not count. */
+/** Blocked subjects as reported to the server. Subjects that only lack events about to be pulled do not count. */
 export interface BlockedSummary {
   readonly count: number;
   readonly last: { readonly subject: string; readonly failure: HandlerFailure } | null;
@@ -35,27 +35,27 @@ export interface BlockedSummary {
 
 const NOTHING_BLOCKED: BlockedSummary = { count: 0, last: null };
 
-/** Which subjects are blocked, and when they are tried again. The store has them as well. */
+/** Blocked subjects and their retry times. The store has them as well. */
 export interface Blocked {
   has(subject: string): boolean;
   list(): BlockedSubject[];
-  /** How many subjects could not be handled, and the one that failed last for the first time; the same object until it changes. */
+  /** Number of blocked subjects, and the latest first failure; returns the same object until it changes. */
   summary(): BlockedSummary;
-  /** Takes note of cursors as they are kept now. */
+  /** Updates the blocked subjects from saved cursors. */
   learn(cursors: Iterable<SubjectCursor>): void;
-  /** Subjects whose time has come. */
+  /** Subjects whose retry is due. */
   due(): string[];
   /** Resolves when a subject may be due, or the signal aborts. */
   wait(signal: AbortSignal): Promise<void>;
 }
 
-/** Waits that are longer are looked at again after this. */
+/** A longer wait is split, and checked again after this. */
 const LONGEST_WAIT_MS = 60_000;
 
-/** Longest wait after a failure that no handler caused: the server, the network or the store may be back at any time. */
+/** Longest delay after a failure outside of handlers: the server, the network or the store may recover at any time. */
 const LONGEST_OUTAGE_WAIT_MS = 10_000;
 
-/** The waits after failures that no handler caused. */
+/** The delays after failures outside of handlers. */
 export function outageBackoff({ delayMs, maxDelayMs }: BackoffOptions): BackoffOptions {
   return { delayMs, maxDelayMs: Math.min(maxDelayMs, LONGEST_OUTAGE_WAIT_MS) };
 }
@@ -71,7 +71,7 @@ export function backoffMs(
 
 export function createBlocked<Tx>({ clock, random }: ConsumerDeps<Tx>, backoff: BackoffOptions): Blocked {
   const entries = new Map<string, Entry>();
-  /** Null: something changed since. */
+  /** Null: outdated. */
   let summary: BlockedSummary | null = NOTHING_BLOCKED;
   let changed = new AbortController();
 
@@ -111,7 +111,7 @@ export function createBlocked<Tx>({ clock, random }: ConsumerDeps<Tx>, backoff: 
         }
         const failure = cursor.failure === null ? null : (JSON.parse(cursor.failure) as HandlerFailure);
         const before = entries.get(cursor.subject);
-        // Another event that is lacking is no reason to try earlier, or later.
+        // A further missing event does not change the retry time.
         const same = before !== undefined && before.failure?.attempts === failure?.attempts;
         summary = null;
         entries.set(cursor.subject, { cursor, failure, dueMs: same ? before.dueMs : dueAfter(failure) });
@@ -129,13 +129,13 @@ export function createBlocked<Tx>({ clock, random }: ConsumerDeps<Tx>, backoff: 
   };
 }
 
-/** What is behind, and why; null when it only lacks events. */
+/** The known version of a subject that is behind, and the failure; a null failure means that it only lacks events. */
 export interface Behind {
   readonly known: number;
   readonly error: unknown;
 }
 
-/** The cursor of a subject that has not got as far as it is known to go; null when it has, after all. */
+/** The cursor of a subject that is behind its known version; null when it has caught up. */
 export function blockedCursor(
   cursor: SubjectCursor,
   { known, error }: Behind,

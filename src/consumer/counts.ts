@@ -1,16 +1,16 @@
-/** What a consumer did since it was made. */
+/** Counters of a consumer since its creation. */
 export interface Counts {
-  /** Events handled, and committed. */
+  /** Events handled and committed. */
   handled: number;
-  /** Events that had been handled before. */
+  /** Events that arrived again after they were handled. */
   duplicates: number;
-  /** Times that an event showed that others before it are lacking. */
+  /** Gaps: events that arrived before an earlier event of their subject. */
   gaps: number;
   /** Times that a subject was read from the feed. */
   pulls: number;
-  /** Attempts of handlers that failed. */
+  /** Failed attempts of handlers. */
   failures: number;
-  /** Subjects that were reset, since the feed was restored and no longer has what was handled. */
+  /** Subjects that were reset, because the feed was restored and no longer has handled events. */
   resets: number;
 }
 

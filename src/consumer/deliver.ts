@@ -11,10 +11,10 @@ import type { FeedChanges } from "./store.ts";
 import { newCursor } from "./subject-cursor.ts";
 import type { ConsumerEvent } from "./types.ts";
 
-/** Subjects of one delivery that are pulled at the same time. */
+/** Subjects of one delivery that are pulled concurrently. */
 const PULLS = 8;
 
-/** How often a transaction fails, with no handler to blame, until the subjects in it are tried one by one. */
+/** Failures of a transaction outside of handlers after which its subjects are tried one by one. */
 const ATTEMPTS = 3;
 
 const ATTEMPT_DELAY_MS = 20;
@@ -28,7 +28,7 @@ function lastVersion({ events }: SubjectEvents): number {
   return events.reduce((most, { version }) => Math.max(most, version), 0);
 }
 
-/** The events of each subject in order of version, in whatever order they came. */
+/** Groups events by subject, in order of version. The events may be in any order. */
 function bySubject(events: readonly ConsumerEvent[]): SubjectEvents[] {
   const found = new Map<string, ConsumerEvent[]>();
   for (const event of events) {
@@ -50,17 +50,17 @@ function parts<Item>(items: readonly Item[], count: number): Item[][] {
   );
 }
 
-/** What came of the subjects of a delivery. */
+/** Result of a delivery for its subjects. */
 interface Outcome {
   readonly gaps: Set<string>;
   readonly failed: Map<string, unknown>;
-  /** The feed's cursor was kept, too. */
+  /** The feed's cursor was saved, too. */
   kept: boolean;
 }
 
 /**
- * Handles the subjects in one transaction; if that fails, each half in one of its own, so that a subject whose handler
- * fails holds up no other.
+ * Handles the subjects in one transaction. If that fails, handles each half in its own transaction, so that a subject
+ * whose handler fails delays no other.
  */
 async function attempt<Tx>(
   deps: DeliverDeps<Tx>,
@@ -96,7 +96,10 @@ async function attempt<Tx>(
   }
 }
 
-/** Subjects that are not where the delivery leaves them: blocked, so that the feed's cursor may go on without them. */
+/**
+ * Saves subjects as blocked that have not reached the end of the delivery, so that the feed's cursor may move past
+ * them.
+ */
 async function block<Tx>(
   { store, key, blocked, clock }: DeliverDeps<Tx>,
   behind: ReadonlyMap<string, Behind>,
@@ -117,8 +120,8 @@ async function block<Tx>(
 }
 
 /**
- * Handles events in whatever order they come, and keeps the feed's cursor if one is given. When it resolves, each
- * event is handled, or its subject is kept as blocked. Rejects only when the store fails.
+ * Handles events in any order, and saves the feed's cursor if one is given. When it resolves, each event is handled,
+ * or its subject is saved as blocked. Rejects only when the store fails.
  */
 export async function deliver<Tx>(
   deps: DeliverDeps<Tx>,
@@ -144,7 +147,7 @@ export async function deliver<Tx>(
   const gaps = free.filter(({ subject }) => outcome.gaps.has(subject));
   counts.gaps += gaps.length;
   await eachOf(gaps, PULLS, async (each) => {
-    // Whatever came of it, only what is kept then counts.
+    // After a success or a failure, only the saved cursor counts.
     const error = await pulls.toNow(each.subject).then(
       () => null,
       (reason: unknown) => reason,
@@ -156,7 +159,7 @@ export async function deliver<Tx>(
   if (behind.size > 0 || (feed !== null && !outcome.kept)) await block(deps, behind, feed);
 }
 
-/** Reports that a pull failed, and blocks its subject if the handler did. */
+/** Reports a failed pull, and blocks its subject if the handler failed. */
 export async function noteFailure<Tx>(deps: DeliverDeps<Tx>, subject: string, error: unknown): Promise<void> {
   deps.report(error);
   if (!(error instanceof HandlerError)) return;
@@ -164,7 +167,7 @@ export async function noteFailure<Tx>(deps: DeliverDeps<Tx>, subject: string, er
   await block(deps, new Map([[subject, { known: error.version, error }]]), null);
 }
 
-/** Tries blocked subjects again, whenever it is time, until the signal aborts. */
+/** Retries blocked subjects when they are due, until the signal aborts. */
 export async function retryBlocked<Tx>(deps: DeliverDeps<Tx>, signal: AbortSignal): Promise<void> {
   const { blocked, pulls, counts } = deps;
   while (!signal.aborted) {
@@ -173,7 +176,7 @@ export async function retryBlocked<Tx>(deps: DeliverDeps<Tx>, signal: AbortSigna
         await retry(subject);
       } catch (error) {
         if (isRetirement(error)) throw error;
-        // The store fails: the subject stays due.
+        // The store failed: the subject stays due.
         deps.report(error);
         await deps.clock.sleep(ATTEMPT_DELAY_MS, signal);
       }
@@ -185,7 +188,7 @@ export async function retryBlocked<Tx>(deps: DeliverDeps<Tx>, signal: AbortSigna
     try {
       const cursor = await pulls.toNow(subject);
       if (cursor?.status !== "blocked") return;
-      throw new Error(`The feed has ${cursor.known} versions of it, and gave ${cursor.version}`);
+      throw new Error(`The feed has ${cursor.known} versions of it, but returned ${cursor.version}`);
     } catch (error) {
       if (isRetirement(error)) throw error;
       if (error instanceof HandlerError) counts.failures += 1;

@@ -5,15 +5,18 @@ import type { History } from "./history.ts";
 import type { ConsumerStore, SubjectCursor } from "./store.ts";
 import type { ConsumerEvent } from "./types.ts";
 
-/** What is done with an event, in the transaction that keeps the cursor. */
+/** Handles an event, in the transaction that saves the cursor. */
 export type Handle<Tx> = (event: ConsumerEvent, tx: Tx) => void | Promise<void>;
 
-/** Removes all that the handler made of a subject, in the transaction that puts its cursor back to the beginning. */
+/**
+ * Removes everything that the handler wrote for a subject, in the transaction that moves its cursor back to the
+ * beginning.
+ */
 export type Reset<Tx> = (subject: string, tx: Tx) => void | Promise<void>;
 
 /**
- * Which of some subjects are this consumer's to handle, asked in the transaction that would. A subject without a
- * cursor yet is in `names`, and not in `cursors`.
+ * Selects the subjects that this consumer handles, within the transaction that will handle them. A subject without a
+ * cursor is in `names`, but not in `cursors`.
  */
 export type Admit<Tx> = (
   tx: Tx,
@@ -21,16 +24,16 @@ export type Admit<Tx> = (
   cursors: ReadonlyMap<string, SubjectCursor>,
 ) => Promise<ReadonlySet<string>>;
 
-/** The version of a feed that subjects were released to. */
+/** The version of a feed to which subjects were switched. */
 export interface Successor<Tx> {
   /** Under which the store keeps its cursors. */
   readonly key: string;
   readonly reset: Reset<Tx> | null;
-  /** Has it read subjects again that are kept as blocked. */
+  /** Reports cursors that are saved as blocked, so that the version reads their subjects again. */
   readonly learn: (cursors: Iterable<SubjectCursor>) => void;
 }
 
-/** What all parts of a consumer of one feed need. */
+/** Dependencies that all parts of a consumer of one feed share. */
 export interface ConsumerDeps<Tx> {
   readonly client: Client;
   readonly store: ConsumerStore<Tx>;
@@ -38,23 +41,23 @@ export interface ConsumerDeps<Tx> {
   readonly key: string;
   readonly log: FeedVersion | null;
   readonly handle: Handle<Tx>;
-  /** Null: the consumer stops when the feed no longer has what was handled. */
+  /** Null: the consumer halts when the feed no longer has handled events. */
   readonly reset: Reset<Tx> | null;
-  /** Null unless this is the version that a consumer leaves. */
+  /** Null unless the consumer migrates away from this version. */
   readonly successor: Successor<Tx> | null;
   readonly history: History;
   readonly counts: Counts;
-  /** Reports a failure to `onError`, or to standard error. */
+  /** Reports a failure to `onError`, or prints it to standard error. */
   readonly report: (error: unknown) => void;
   readonly admit: Admit<Tx>;
-  /** Which of some subjects reconstitution is to look at. */
+  /** Selects the subjects that reconstitution checks. */
   readonly concerns: (names: readonly string[]) => Promise<ReadonlySet<string>>;
   /**
-   * Position in the event log of the first event of a subject that the version which the consumer leaves has not reached;
-   * null: it has reached them all, or there is no such version.
+   * Position in the event log of the first event of a subject that the previous version has not reached; null: it has
+   * reached them all, or the consumer does not migrate.
    */
   readonly firstUnreached: (subject: string) => Promise<number | null>;
   readonly clock: Clock;
-  /** 0 up to 1; spreads attempts. */
+  /** A random number from 0 up to 1, which spreads retries. */
   readonly random: () => number;
 }

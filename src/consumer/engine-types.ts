@@ -14,16 +14,17 @@ export interface EngineOptions {
   readonly backoff: BackoffOptions;
   /** Most events of one transaction. */
   readonly batchEvents: number;
-  /** How often the position is reported to the server, in milliseconds. */
+  /** Interval of reports of the position to the server, in milliseconds. */
   readonly commitIntervalMs: number;
-  /** How often to reconstitute, in milliseconds; null: by hand only. */
+  /** Interval of automatic reconstitutions, in milliseconds; null: none. */
   readonly reconstituteEveryMs: number | null;
   readonly onReconstituted: (found: Reconstitution) => void;
 }
 
 /**
- * `idle`: it was not started; `catching-up`: there is more to read; `live`: it has what there is; `halted`: the feed was
- * retired, or it was restored and the consumer cannot undo what it handled (`error` says which).
+ * `idle`: not started; `catching-up`: the feed has more events to read; `live`: the consumer is at the end of the
+ * feed; `halted`: the feed was retired, or it was restored and the consumer cannot undo its handled events (`error`
+ * shows the cause).
  */
 export type Phase = "idle" | "catching-up" | "live" | "halted";
 
@@ -33,17 +34,17 @@ export interface Engine {
   readonly blocked: Blocked;
   phase(): Phase;
   position(): number | null;
-  /** Position in the feed after which the consumer began; 0: at the beginning, or it is not prepared. */
+  /** Position in the feed after which the consumer started; 0: at the beginning, or not prepared. */
   since(): number;
   committed(): number | null;
-  /** What keeps it from going on; null: nothing. */
+  /** The error that keeps the consumer from continuing; null: none. */
   error(): Error | null;
-  /** Takes note that the server cannot be reached, until it answers again. */
+  /** Records that the server is unreachable, until it answers again. */
   noteOutage(error: unknown): void;
   prepare(): Promise<void>;
   run(signal: AbortSignal): Promise<void>;
   receive(events: readonly ConsumerEvent[]): Promise<void>;
-  /** Handles what a subject lacks as of now, of the events after the position at which the consumer began. */
+  /** Reads and handles the events of a subject up to now, starting after the position at which the consumer started. */
   pull(subject: string): Promise<SubjectCursor | null>;
   ensure(subject: string, need: Need): Promise<EnsuredSubject | null>;
   reconstitute(options: ReconstituteOptions, signal: AbortSignal): Promise<Reconstitution>;

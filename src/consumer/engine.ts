@@ -20,10 +20,10 @@ import type { ConsumerEvent } from "./types.ts";
 
 const PAGE_OF_BLOCKED = 1_000;
 
-/** Subjects that are read again at the same time after a restore of the server. */
+/** Subjects that are read again concurrently after a restore of the server. */
 const PULLS_AFTER_RESET = 4;
 
-/** Puts together what follows one feed. */
+/** Creates the consumer of one feed from its parts. */
 export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions): Engine {
   const { store, key, clock, counts, history } = deps;
   const { transport, batchEvents } = options;
@@ -63,7 +63,7 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
     }
   };
 
-  /** Brings the store in line with the history that the feed holds now. Gives the subjects to read again. */
+  /** Adjusts the store to the current history of the feed. Returns the subjects to read again. */
   const adoptHistory = async (): Promise<readonly string[]> => {
     const { since: began, mark, identity } = await prepared();
     const kept = { since: began, position: mark.position, identity, reconstitution: null };
@@ -78,7 +78,7 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
     }
   };
 
-  /** Resolves with the position when the store is in line with the history that some events, or cursors, are of. */
+  /** Resolves with the position once the store agrees with the histories of some events or cursors. */
   const settled = async (identities: Iterable<string | undefined>): Promise<FeedPosition> => {
     let at = await prepared();
     for (const identity of identities) {
@@ -88,7 +88,7 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
       rollingBack ??= adoptHistory().finally(() => (rollingBack = null));
       const reset = await rollingBack;
       at = await prepared();
-      // Where it fails, the subject stays blocked, and is tried again.
+      // After a failure the subject stays blocked and is retried.
       await eachOf(reset, PULLS_AFTER_RESET, (subject) =>
         pulls.toNow(subject).then(
           () => {},
@@ -100,8 +100,8 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
   };
 
   /**
-   * Handles events that follow on the position, all of them or a part at a time. False: the feed was restored, and they
-   * no longer follow on it.
+   * Handles events that follow the position, all at once or in parts. False: the feed was restored, and the events no
+   * longer follow.
    */
   const deliverInOrder = async (events: readonly ConsumerEvent[]): Promise<boolean> => {
     const before = (await prepared()).mark.position;
@@ -129,7 +129,7 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
     }
   });
 
-  /** Reports that the consumer cannot continue, once, and waits until it is stopped. */
+  /** Reports once that the consumer cannot continue, and waits for the stop. */
   const halt = async (error: LogRestoredError, signal: AbortSignal): Promise<void> => {
     if (phase !== "halted") onError(error);
     phase = "halted";
@@ -140,7 +140,7 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
     });
   };
 
-  /** Does something over and over, with growing waits while it fails. */
+  /** Repeats work until the signal aborts, with growing delays while it fails. */
   const persist = async (signal: AbortSignal, work: () => Promise<void>): Promise<void> => {
     for (let failures = 0; !signal.aborted;) {
       try {
@@ -152,7 +152,7 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
           await halt(error, signal);
           return;
         }
-        // It went well in between: the waits begin anew.
+        // The work succeeded in between, so the delays start again.
         failures = failure === null ? 1 : failures + 1;
         failure = error instanceof Error ? error : new Error(errorText(error), { cause: error });
         onError(error);
@@ -161,15 +161,15 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
     }
   };
 
-  /** Looks up an identity that an answer calls a former one. Throws the error if the server disagrees with itself. */
+  /** Looks up an identity that an answer calls a former one. Throws the error if the server contradicts itself. */
   const lookUp = async (identity: string | null, error: Error): Promise<void> => {
     if (identity === null) return;
     await history.learn(identity);
-    // As servers do of which one has not been restored: another attempt comes after a wait.
+    // Happens while only some of the servers are restored: the next attempt follows after a delay.
     if (history.current === identity) throw error;
   };
 
-  /** Follows the feed from a position until the signal aborts, or the feed turns out to be restored. */
+  /** Follows the feed from a position until the signal aborts, or an answer shows a restore of the feed. */
   const followFrom = async ({ mark, identity }: FeedPosition, signal: AbortSignal): Promise<void> => {
     phase = "catching-up";
     const onLive = () => {
@@ -179,7 +179,7 @@ export function createEngine<Tx>(deps: ConsumerDeps<Tx>, options: EngineOptions)
     const moved = new AbortController();
     const watch = {
       onLive,
-      /** The feed was restored while nothing came of it. */
+      /** The feed was restored while it sent no events. */
       onLog(now: string) {
         // The server answers again.
         failure = null;

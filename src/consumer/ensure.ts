@@ -3,15 +3,15 @@ import { type DeliverDeps, noteFailure } from "./deliver.ts";
 import type { Extent } from "./pull.ts";
 import type { SubjectCursor } from "./store.ts";
 
-/** How much of a subject is needed. Without either, anything is enough. */
+/** The required part of a subject. Without either, anything is enough. */
 export interface Need {
   /** At least this version. */
   readonly version?: number;
-  /** All that the feed has when this is called. */
+  /** All events that the feed has at the time of the call. */
   readonly asOf?: "now";
 }
 
-/** How far a consumer is with a subject. */
+/** Progress of a consumer on a subject. */
 export interface EnsuredSubject {
   readonly subject: string;
   readonly version: number;
@@ -24,8 +24,8 @@ function ensured(cursor: SubjectCursor | null): EnsuredSubject | null {
 }
 
 /**
- * Sees to it that a subject is there, from its beginning, and gives how far it is; null if the feed has nothing about
- * it. Throws a HandlerError if it cannot be handled, and a KildeError `feed-behind` if the feed has less than `version`.
+ * Loads a subject from its beginning, and returns its progress; null if the feed has no events about it. Throws a
+ * HandlerError if the handler fails, and a KildeError `feed-behind` if the feed has less than `version`.
  */
 export async function ensure<Tx>(
   deps: DeliverDeps<Tx>,
@@ -53,6 +53,6 @@ export async function ensure<Tx>(
   const name = JSON.stringify(subject);
   throw new KildeError(
     "feed-behind",
-    `The feed has ${now?.version ?? 0} versions of ${name}, and not ${version}`,
+    `The feed has ${now?.version ?? 0} versions of ${name}, not ${version}`,
   );
 }

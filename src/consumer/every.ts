@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 
-/** Does something every `ms`, one at a time, until the signal aborts. */
+/** Repeats work every `ms`, one run at a time, until the signal aborts. */
 export async function every(
   clock: Clock,
   ms: number,

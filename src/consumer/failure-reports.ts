@@ -1,14 +1,14 @@
 import type { Clock } from "../core/clock.ts";
 import { errorText } from "../core/error-text.ts";
 
-/** Most failures of one window that are reported one by one. */
+/** Most failures that are reported one by one per window. */
 const MOST_REPORTED = 100;
-/** The same for standard error, which nobody may read. */
+/** The limit for standard error, which may have no reader. */
 const MOST_PRINTED = 5;
 const REPORT_WINDOW_MS = 10_000;
 const PRINT_WINDOW_MS = 60_000;
 
-/** So many failures were not reported, since there were too many at once. `status().blocked` lists what is blocked. */
+/** Number of failures that were not reported one by one. `status().blocked` lists the blocked subjects. */
 export class UnreportedFailuresError extends Error {
   override readonly name = "UnreportedFailuresError";
   readonly count: number;
@@ -29,8 +29,8 @@ export interface FailureReportsOptions {
 }
 
 /**
- * Gives failures to `onError`, or prints them on standard error where there is none. Of many at once only some are
- * reported, and then their number.
+ * Passes failures to `onError`, or prints them to standard error when there is none. Reports only some of many at
+ * once, and then the number of the others.
  */
 export function createFailureReports(options: FailureReportsOptions): (error: unknown) => void {
   const { name, onError, clock } = options;

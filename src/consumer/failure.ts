@@ -1,19 +1,19 @@
 import { errorText } from "../core/error-text.ts";
 import type { ConsumerEvent } from "./types.ts";
 
-/** Why a subject is blocked. */
+/** The failure that blocks a subject. */
 export interface HandlerFailure {
   readonly message: string;
-  /** Version and type of the event that could not be handled; null when it could not be had. */
+  /** Version and type of the event that failed; null when it could not be read. */
   readonly version: number | null;
   readonly type: string | null;
-  /** How often it was tried. */
+  /** Number of attempts. */
   readonly attempts: number;
-  /** When it first failed; RFC 3339. */
+  /** Time of the first failure; RFC 3339. */
   readonly since: string;
 }
 
-/** A handler threw; `cause` is what. */
+/** A handler threw; `cause` is the thrown value. */
 export class HandlerError extends Error {
   override readonly name = "HandlerError";
   readonly subject: string;
@@ -31,7 +31,7 @@ export class HandlerError extends Error {
   }
 }
 
-/** The failure after another attempt that went wrong. */
+/** The failure after a further failed attempt. */
 export function failedAgain(before: string | null, error: unknown, now: number): HandlerFailure {
   const last = before === null ? null : (JSON.parse(before) as HandlerFailure);
   const at =
@@ -39,7 +39,7 @@ export function failedAgain(before: string | null, error: unknown, now: number):
       ? { version: error.version, type: error.type }
       : { version: null, type: null };
   return {
-    // What any database takes as text.
+    // Every database accepts this as text.
     message: errorText(error).replaceAll("\0", "").toWellFormed(),
     ...at,
     attempts: (last?.attempts ?? 0) + 1,

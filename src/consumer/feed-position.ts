@@ -2,22 +2,22 @@ import type { ConsumerDeps } from "./deps.ts";
 import type { FeedCursor } from "./store.ts";
 import { createWatermark, type Watermark } from "./watermark.ts";
 
-/** Where a consumer is in its feed, once that is known. */
+/** Position of a consumer in its feed. */
 export interface FeedPosition {
   readonly since: number;
   readonly mark: Watermark;
-  /** Identity of the feed that the positions belong to; null: not known. */
+  /** Identity of the feed that the positions belong to; null: unknown. */
   readonly identity: string | null;
 }
 
-/** Where a consumer that has no cursor yet begins. */
+/** Start of a consumer without a cursor. */
 export type FeedStart = "beginning" | "now";
 
 export function positionOf({ since, position, identity }: FeedCursor): FeedPosition {
   return { since, mark: createWatermark(position), identity };
 }
 
-/** Reads the cursor of the feed, or makes the first. */
+/** Reads the cursor of the feed, or creates the first one. */
 export async function readFeedPosition<Tx>(deps: ConsumerDeps<Tx>, from: FeedStart): Promise<FeedPosition> {
   const { store, key } = deps;
   return positionOf((await store.readFeed(key)) ?? (await firstCursor(deps, from)));

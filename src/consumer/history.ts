@@ -2,28 +2,28 @@ import type { ConsumerDeps } from "./deps.ts";
 import type { ConsumerEvent } from "./types.ts";
 
 /**
- * Which history the feed holds now, and up to where it holds the former ones: a restore of the server gives the feed
- * another identity, and positions then mean other events.
+ * The current history of the feed, and the last positions that it has in common with former ones: a restore of the
+ * server gives the feed another identity, and positions then name other events.
  */
 export interface History {
-  /** Identity of the feed when it was last looked up; null before, and for a server that gives none. */
+  /** Identity of the feed at the last lookup; null before, and when the server sends none. */
   readonly current: string | null;
   /**
-   * Whether the feed still holds the event that had this position under an identity. Null: look the identity up first.
-   * Without an identity the answer is unknown, and true is assumed.
+   * Whether the feed still holds the event that had this position under an identity. Null: the caller must look up
+   * the identity first. Without an identity the answer is unknown, and true is assumed.
    */
   holds(identity: string | null, position: number): boolean | null;
-  /** Position up to which the feed holds what it held under an identity. Throws an Error if it was not looked up. */
+  /** Last position that the feed has in common with an identity. Throws an Error if the identity was not looked up. */
   parted(identity: string): number;
   /** Looks up an identity. */
   learn(identity: string): Promise<void>;
-  /** Takes note of the identity that the feed has now, as the server just stated it. */
+  /** Records the current identity of the feed from an answer. */
   note(identity: string): void;
 }
 
 export function createHistory({ client, log }: Pick<ConsumerDeps<unknown>, "client" | "log">): History {
   let current: string | null = null;
-  /** Of identities other than the current one. */
+  /** Last common positions by identity, without the current one. */
   const partings = new Map<string, number>();
   const note = (identity: string) => {
     if (identity !== current) partings.clear();
@@ -48,13 +48,13 @@ export function createHistory({ client, log }: Pick<ConsumerDeps<unknown>, "clie
       const found = await client.history({ identity, ...(log === null ? {} : { feed: log }) });
       if (found.identity === null) return;
       note(found.identity);
-      // Without a common history nothing that was handled can be relied on.
+      // Without a common history, nothing that was handled is reliable.
       if (identity !== current) partings.set(identity, found.parted ?? 0);
     },
   };
 }
 
-/** Those of some events that the feed still holds: a delivery may come late, from a history that the feed has left. */
+/** Keeps the events that the feed still holds: a delivery may arrive late, from a former history of the feed. */
 export async function heldEvents(
   history: History,
   events: readonly ConsumerEvent[],
@@ -69,7 +69,7 @@ export async function heldEvents(
     : events.filter(({ logIdentity = null, position }) => isHeld(history, logIdentity, position));
 }
 
-/** A cursor or an event belongs to an identity that has to be looked up before a transaction can use it. */
+/** A cursor or an event belongs to an identity that must be looked up before a transaction can use it. */
 export class UnknownIdentityError extends Error {
   override readonly name = "UnknownIdentityError";
   readonly identity: string;

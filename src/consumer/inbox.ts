@@ -1,8 +1,8 @@
 import type { ConsumerEvent } from "./types.ts";
 
-/** Events that are handed in, by whoever and at any time; what came while some are handled is handled together. */
+/** A queue of events from any caller. Events that arrive while others are handled are handled together. */
 export interface Inbox {
-  /** Resolves when the events are dealt with. */
+  /** Resolves when the events are handled, or their subjects saved as blocked. */
   put(events: readonly ConsumerEvent[]): Promise<void>;
 }
 

@@ -51,101 +51,108 @@ export type { DefinedFeed, TypesOf } from "./types.ts";
 export type { Healed } from "./reconstitution.ts";
 export type * from "./store.ts";
 
-/** The version of a feed that a consumer leaves. */
+/** The version of a feed that a consumer migrates from. */
 export interface MigrateFrom<Types extends EventTypes, Tx> {
   readonly feed: FeedReference<Types>;
-  /** What is done with events of subjects that are still with it. */
+  /** Handles events of subjects that are still with this version. */
   readonly handle: (event: ConsumerEvent<Types>, tx: Tx) => void | Promise<void>;
-  /** As of the consumer; for subjects that are still with this version. */
+  /** Like `reset` of the consumer, for subjects that are still with this version. */
   readonly reset?: (subject: string, tx: Tx) => void | Promise<void>;
 }
 
 export interface ConsumerOptions<Types extends EventTypes, Tx, OldTypes extends EventTypes = EventTypes> {
-  /** Where the server is: `http://127.0.0.1:4000`. */
+  /** Address of the server: `http://127.0.0.1:4000`. */
   readonly url: string;
-  /** What is consumed: `feed(declarations)`, `feed("declarations/v2")`, or `eventLog()`. */
+  /** The log to consume: `feed(declarations)`, `feed("declarations/v2")`, or `eventLog()`. */
   readonly feed: FeedReference<Types>;
-  /** By which the server and the store know the consumer. One name is one consumer, in however many processes. */
+  /** Name of the consumer for the server and the store. One name is one consumer, in any number of processes. */
   readonly name: string;
-  /** Where it keeps its cursors: the database that `handle` writes to. */
+  /** The store of its cursors: the database that `handle` writes to. */
   readonly store: ConsumerStore<Tx>;
   /**
-   * What is done with an event. What it does with `tx` is committed together with the cursor, so that it is done
-   * exactly once; what else it does may be repeated. If it fails, its subject is blocked, and tried again.
+   * Handles an event. Writes to `tx` are committed together with the cursor, so they happen exactly once; other
+   * effects may be repeated. If the handler fails, its subject is blocked and retried.
    */
   readonly handle: (event: ConsumerEvent<Types>, tx: Tx) => void | Promise<void>;
   /**
-   * Removes all that `handle` made of a subject, in the transaction that puts the subject's cursor back to its beginning.
-   * Called when the server was restored from a backup and no longer has events of the subject that were handled; what the
-   * feed has of it now is handled next. Default: none, and then the consumer halts with a `LogRestoredError`.
+   * Removes everything that `handle` wrote for a subject, in the transaction that moves the subject's cursor back to
+   * its beginning. Called when the server was restored from a backup and no longer has handled events of the subject;
+   * then the consumer handles the events that the feed has now. Default: none, and then the consumer halts with a
+   * `LogRestoredError`.
    */
   readonly reset?: (subject: string, tx: Tx) => void | Promise<void>;
   /**
-   * The version that was consumed so far, under the same name: each subject stays with it until `migration` switches it.
-   * Subjects that are new begin with `feed`.
+   * The version consumed so far, under the same name: each subject stays with it until `migration` switches it. New
+   * subjects start with `feed`.
    */
   readonly migrateFrom?: MigrateFrom<OldTypes, Tx>;
-  /** How events come. Default: `"sse"`. With `"push"` they come by `receive`. */
+  /** How events arrive. Default: `"sse"`. With `"push"`, `receive` accepts them. */
   readonly transport?: Transport;
-  /** Where a new consumer begins. Default: `"beginning"`. */
+  /** Start of a new consumer. Default: `"beginning"`. */
   readonly from?: FeedStart;
-  /** How blocked subjects, and a server or store that cannot be used, are tried again. Default: 500 ms doubling up to 60,000 ms. */
+  /**
+   * Delays between retries of blocked subjects, and of an unavailable server or store. Default: 500 ms, doubling up
+   * to 60,000 ms.
+   */
   readonly backoff?: Partial<BackoffOptions>;
   /** Most events of one transaction. Default: 500. */
   readonly batchEvents?: number;
-  /** How often the server is told how far the consumer is, in milliseconds. Default: 1,000. */
+  /** Interval of reports of the position to the server, in milliseconds. Default: 1,000. */
   readonly commitIntervalMs?: number;
-  /** Reconstitutes by itself, so often. Default: only when `reconstitute` is called. */
+  /** Interval of automatic reconstitutions, in milliseconds. Default: none, only calls of `reconstitute`. */
   readonly reconstituteEveryMs?: number;
   /**
-   * Called with every failure, also those that are retried: a `HandlerError` for each attempt of a handler that throws,
-   * errors of the store, and of requests. At most 100 in 10 seconds; then one `UnreportedFailuresError` with the number of
-   * the others. Default: 5 in a minute are printed on standard error.
+   * Called with every failure, including those that are retried: a `HandlerError` for each failed attempt of a
+   * handler, errors of the store, and of requests. At most 100 in 10 seconds; then one `UnreportedFailuresError` with
+   * the number of the others. Default: prints up to 5 in a minute to standard error.
    */
   readonly onError?: (error: unknown) => void;
-  /** Told of each reconstitution that it did by itself. */
+  /** Called after each automatic reconstitution. */
   readonly onReconstituted?: (found: Reconstitution) => void;
-  /** Headers, `fetch` and the like of its requests. */
+  /** Further options of its client, such as `headers` and `fetch`. */
   readonly client?: Omit<ClientOptions, "url" | "consumer">;
-  /** Default: the machine's own. */
+  /** Default: the system clock. */
   readonly clock?: Clock;
   readonly random?: () => number;
 }
 
-/** How a consumer is doing. */
+/** State of a consumer. */
 export interface ConsumerStatus {
   readonly phase: Phase;
-  /** Position in the feed up to which everything is handled, or its subject blocked; null before the first use. */
+  /** Position in the feed up to which every event is handled, or its subject blocked; null before the first use. */
   readonly position: number | null;
-  /** Position that the server was told last; null: none yet. */
+  /** Last position reported to the server; null: none yet. */
   readonly committed: number | null;
   readonly blocked: readonly BlockedSubject[];
   readonly counts: Readonly<Counts>;
-  /** What keeps it from going on, as text; null: nothing. */
+  /** The error that keeps it from continuing, as text; null: none. */
   readonly error: string | null;
 }
 
 export interface Consumer {
-  /** Begins to follow. Nothing happens if it does already. */
+  /** Starts to follow. Does nothing if it already follows. */
   start(): void;
-  /** Stops following, when what is under way is done, and tells the server how far it is. */
+  /** Finishes the current work, stops following, and reports the position to the server. */
   stop(): Promise<void>;
   /**
-   * Handles events that were delivered, in any order, as often as they like: what `receive` of `kilde/webhook` gives.
-   * When it resolves they are handled, or their subjects kept as blocked. Rejects if the store cannot be used: then
-   * they should be delivered again.
+   * Handles delivered events, in any order and any number of times: pass the result of `receive` of `kilde/webhook`.
+   * When it resolves, each event is handled, or its subject saved as blocked. Rejects if the store is unavailable:
+   * then the events must be delivered again.
    */
   receive(events: readonly KildeEvent[]): Promise<void>;
   /**
-   * Sees to it that this one subject is there, so that something can be said about it now. Gives how far it is; null
-   * if the feed has nothing about it. Calls at the same time share a request. Throws a HandlerError if it cannot be
-   * handled, and a KildeError `feed-behind` if the feed has less than the `version` that is needed.
+   * Loads one subject now, so that the caller can use its current state, and returns its progress; null if the feed
+   * has no events about it. Concurrent calls share a request. Throws a HandlerError if the handler fails, and a
+   * KildeError `feed-behind` if the feed has less than the required `version`.
    */
   ensure(subject: string, need?: Need): Promise<EnsuredSubject | null>;
-  /** Finds what was lost, also where nothing came after it, and heals it. One at a time: a call during one shares it. */
+  /**
+   * Finds and heals lost events, including the last event of a subject. Runs one at a time: a concurrent call shares
+   * the current run.
+   */
   reconstitute(options?: ReconstituteOptions): Promise<Reconstitution>;
   status(): ConsumerStatus;
-  /** Moves subjects from the version it migrates from; null without one. */
+  /** Moves subjects from the version in `migrateFrom`; null without one. */
   readonly migration: (Migration & { status(): ConsumerStatus }) | null;
 }
 
@@ -153,7 +160,7 @@ const BACKOFF: BackoffOptions = { delayMs: 500, maxDelayMs: 60_000 };
 const BATCH_EVENTS = 500;
 const COMMIT_INTERVAL_MS = 1_000;
 
-/** Under which the store keeps what a consumer has of a feed. */
+/** The key under which the store keeps a consumer's cursors of a feed. */
 function keyOf(name: string, { log }: FeedReference): string {
   return `${name} ${log ?? "events"}`;
 }
@@ -169,7 +176,7 @@ function statusOf(engine: Engine): ConsumerStatus {
   };
 }
 
-/** Makes a consumer. It does nothing until it is started, or asked for something. */
+/** Creates a consumer. It does nothing before `start` or another method is called. */
 export function createConsumer<Types extends EventTypes, Tx, OldTypes extends EventTypes = EventTypes>(
   options: ConsumerOptions<Types, Tx, OldTypes>,
 ): Consumer {
@@ -210,7 +217,7 @@ export function createConsumer<Types extends EventTypes, Tx, OldTypes extends Ev
     counts: noCounts(),
     reset: options.reset ?? null,
     successor: null,
-    // That the feed keeps to its contract is what the types are.
+    // The types rely on the feed to match its contract.
     handle: (event, tx) => options.handle(event as ConsumerEvent<Types>, tx),
     admit: oldKey === null ? async (_tx, names) => new Set(names) : admitNew(store, oldKey),
     concerns: oldKey === null ? async (names) => new Set(names) : notOf(store, oldKey),
@@ -238,7 +245,7 @@ export function createConsumer<Types extends EventTypes, Tx, OldTypes extends Ev
     return { deps: oldDeps, engine: createEngine(oldDeps, { ...engineOptions, transport }) };
   }
 
-  /** The version that handles a subject. */
+  /** The engine of the version that handles a subject. */
   const engineOf = async (subject: string): Promise<Engine> => {
     if (before === null) return engine;
     await before.engine.prepare();

@@ -36,7 +36,7 @@ async function addColumns<Schema extends Record<string, unknown>>(
   }
 }
 
-/** A row as the driver gives it. */
+/** A row as the driver returns it. */
 interface SubjectRow {
   readonly subject: string;
   readonly version: number;
@@ -82,10 +82,10 @@ function upsertSubjects(key: string, cursors: readonly SubjectCursor[]): SQL {
 }
 
 /**
- * Keeps cursors in a libSQL database, beside whatever else is in it: two tables, `kilde_feeds` and `kilde_subjects`.
- * Handlers get the transaction of drizzle, with the user's own schema. Transactions of this store run one at a time: a
- * file has one writer. Writing to the same file by other connections while a handler waits for something else than the
- * database blocks this process until that write gives up (`timeout` of the client), and fails it.
+ * Keeps cursors in a libSQL database, in two tables: `kilde_feeds` and `kilde_subjects`. Handlers get a drizzle
+ * transaction with the user's own schema. Transactions of this store run one at a time: a file has one writer. If
+ * another connection writes to the same file while a handler waits for something other than the database, that write
+ * blocks this process until it gives up (`timeout` of the client) and fails.
  */
 export function libsqlStore<Schema extends Record<string, unknown>>(
   database: LibSQLDatabase<Schema>,

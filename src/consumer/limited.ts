@@ -1,4 +1,4 @@
-/** Does something with each item, a limited number at a time; rejects with the first failure, once all have ended. */
+/** Runs work for each item, a limited number at a time. Rejects with the first failure, after all have ended. */
 export async function eachOf<Item>(
   items: Iterable<Item>,
   limit: number,

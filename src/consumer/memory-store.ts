@@ -2,20 +2,20 @@ import type { ConsumerStore, FeedCursor, SubjectCursor, SubjectSelection } from 
 import { compareNames } from "./name-order.ts";
 import { createSerialQueue } from "./serial-queue.ts";
 
-/** What handlers of a consumer in memory write to: undone as a whole when a handler of the transaction fails. */
+/** The transaction that handlers of a consumer in memory write to. It is undone when one of its handlers fails. */
 export interface MemoryTransaction {
   get(name: string): unknown;
   set(name: string, value: unknown): void;
   delete(name: string): void;
 }
 
-/** A store for tests, and for state that may be built anew at each start. */
+/** A store for tests, and for state that is built again at each start. */
 export interface MemoryStore extends ConsumerStore<MemoryTransaction> {
-  /** What was committed. */
+  /** Committed values. */
   readonly values: ReadonlyMap<string, unknown>;
 }
 
-/** A map whose changes can be taken back. */
+/** A map whose changes can be undone. */
 interface Layer<Value> {
   get(name: string): Value | undefined;
   set(name: string, value: Value | undefined): void;
@@ -55,7 +55,7 @@ function isPresent<Value>(value: Value | undefined): value is Value {
   return value !== undefined;
 }
 
-/** Makes a store that is gone with the process. */
+/** Creates a store whose content ends with the process. */
 export function memoryStore(): MemoryStore {
   const values = new Map<string, unknown>();
   const subjects = new Map<string, SubjectCursor>();
@@ -66,7 +66,7 @@ export function memoryStore(): MemoryStore {
     key: string,
     names: readonly string[],
   ) => names.map((name) => kept.get(subjectKey(key, name))).filter(isPresent);
-  // Every transaction is one that this store made.
+  // This store created every transaction.
   const open = (tx: MemoryTransaction) => tx as OpenTransaction;
 
   return {

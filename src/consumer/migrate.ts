@@ -12,25 +12,27 @@ import { newCursor } from "./subject-cursor.ts";
 import { consumerEvent, type ConsumerEvent } from "./types.ts";
 import { isUnknownSubject } from "./unknown-subject.ts";
 
-/** What came of switching subjects from one version of a feed to another. */
+/** Result of switching subjects from one version of a feed to another. */
 export interface Migrated {
-  /** Subjects that the new version has taken over, now or before. */
+  /** Number of subjects with the new version, after this or an earlier call. */
   readonly switched: number;
-  /** Subjects that could not be, and why: the first 1,000. They stay with the old version. */
+  /** The first 1,000 subjects that failed to switch, with the reasons. They stay with the old version. */
   readonly failed: readonly { readonly subject: string; readonly message: string }[];
 }
 
-/** Whether the old version can be let go: each list is empty. The first 1,000 of each. */
+/**
+ * Differences between the versions; the old version can be dropped when each list is empty. The first 1,000 of each.
+ */
 export interface Agreement {
   readonly agrees: boolean;
   readonly subjects: number;
-  /** Subjects that only one of the versions has, or that are erased in only one of them. */
+  /** Subjects that only one of the versions has, or that only one of them has erased. */
   readonly onlyOld: readonly string[];
   readonly onlyNew: readonly string[];
   readonly erasedInOne: readonly string[];
-  /** Subjects that are still handled by the old version. */
+  /** Subjects that the old version still handles. */
   readonly unswitched: readonly string[];
-  /** Subjects of which the new version has events that are not handled. */
+  /** Subjects with unhandled events of the new version. */
   readonly lacking: readonly string[];
 }
 
@@ -40,21 +42,21 @@ export interface Migration {
   switchAll(options?: { readonly signal?: AbortSignal }): Promise<Migrated>;
   /** Switches one subject. Rejects if that cannot be done. */
   switchSubject(subject: string): Promise<void>;
-  /** Compares both versions with each other, and with what was handled. */
+  /** Compares both versions with each other and with the handled events. */
   check(): Promise<Agreement>;
 }
 
 const MOST_LISTED = 1_000;
 const AT_ONCE = 4;
 
-/** How often others may handle an event of the subject in between. */
+/** Most attempts of a switch, while others handle events of the subject in between. */
 const ATTEMPTS = 20;
 
 function byName(cursors: readonly SubjectCursor[]): Map<string, SubjectCursor> {
   return new Map(cursors.map((cursor) => [cursor.subject, cursor]));
 }
 
-/** The old version handles what it has not released, and nothing that began with the new one. */
+/** The old version handles the subjects that it has not released and that did not start with the new version. */
 export function admitOld<Tx>(store: ConsumerStore<Tx>, newKey: string): Admit<Tx> {
   return async (tx, names, cursors) => {
     const unknown = names.filter((name) => !cursors.has(name));
@@ -63,7 +65,7 @@ export function admitOld<Tx>(store: ConsumerStore<Tx>, newKey: string): Admit<Tx
   };
 }
 
-/** The new version handles what was switched to it, and what the old one has never heard of. */
+/** The new version handles the subjects that were switched to it, and those without a cursor of the old version. */
 export function admitNew<Tx>(store: ConsumerStore<Tx>, oldKey: string): Admit<Tx> {
   return async (tx, names, cursors) => {
     const unknown = names.filter((name) => !cursors.has(name));
@@ -74,7 +76,7 @@ export function admitNew<Tx>(store: ConsumerStore<Tx>, oldKey: string): Admit<Tx
   };
 }
 
-/** The subjects that are not the other version's, as far as is kept. */
+/** Selects the subjects that the other version does not have, according to the store. */
 export function notOf<Tx>(store: ConsumerStore<Tx>, otherKey: string): ConsumerDeps<Tx>["concerns"] {
   return async (names) => {
     const others = byName(await store.readSubjects(otherKey, names));
@@ -88,9 +90,9 @@ interface Side<Tx> {
 }
 
 /**
- * Position in the event log of the first event of a subject after the old version's position; null: there is none. The old
- * version refuses such an event once the new version has the subject, so the new version must handle it, also where the
- * event is before the new version's own start.
+ * Position in the event log of the first event of a subject after the old version's position; null: there is none.
+ * The old version rejects such an event once the new version has the subject, so the new version must handle it, even
+ * if the event is before the new version's own start.
  */
 export async function firstUnreached<Tx>(
   { deps: { client, store, key, log }, engine }: Side<Tx>,
@@ -107,36 +109,36 @@ export async function firstUnreached<Tx>(
       if (first !== undefined) return first.projectedFrom ?? first.position;
     }
   } catch (error) {
-    // A retired version publishes nothing any more.
+    // A retired version publishes nothing.
     if (!isUnknownSubject(error) && !isRetirement(error)) throw error;
   }
   return null;
 }
 
-/** The last event of a subject that says nothing which was not said up to a position of the event log. */
-async function lastSaid<Tx>(
+/** Cursor of the last event projected from a source position ≤ `upTo`. */
+async function cursorUpToSource<Tx>(
   { client, log }: ConsumerDeps<Tx>,
   subject: string,
   upTo: number,
 ): Promise<SubjectCursor> {
   let cursor = newCursor(subject);
-  let said: ConsumerEvent | null = null;
-  let unsaid = false;
+  let last: ConsumerEvent | null = null;
+  let isBeyond = false;
   const source = log === null ? { stream: subject } : { feed: log, subject };
   try {
     for await (const page of client.readPages(source)) {
       for (const event of page.map(consumerEvent)) {
-        if ((event.projectedFrom ?? event.position) > upTo) unsaid = true;
-        else if (unsaid) throw new Error(`Its events are in another order in ${log ?? "the event log"}`);
-        else said = event;
+        if ((event.projectedFrom ?? event.position) > upTo) isBeyond = true;
+        else if (isBeyond) throw new Error(`Its events are in another order in ${log ?? "the event log"}`);
+        else last = event;
       }
     }
   } catch (error) {
-    // The new version publishes nothing of it so far.
+    // The new version has published nothing about the subject yet.
     if (!isUnknownSubject(error)) throw error;
   }
-  if (said !== null) {
-    const { version, position, logIdentity: identity = null } = said;
+  if (last !== null) {
+    const { version, position, logIdentity: identity = null } = last;
     cursor = { ...cursor, version, known: version, position, identity, source: upTo };
   }
   return cursor;
@@ -154,32 +156,33 @@ export function createMigration<Tx>(before: Side<Tx>, after: Side<Tx>): Migratio
   const { store } = after.deps;
   const [oldKey, newKey] = [before.deps.key, after.deps.key];
 
-  /** Releases a subject of which the old version has handled nothing; false when it just has. */
+  /** Releases a subject with no event handled by the old version; false if one was handled meanwhile. */
   const releaseUnhandled = (subject: string): Promise<boolean> =>
     store.transact(async (tx) => {
       const [handled] = await store.lock(tx, oldKey, [subject]);
       if (handled !== undefined && handled.known > 0) return false;
-      // Known, so that stores do not take it for a row that is only there to be locked.
+      // `known` is set, so that stores do not take the row for one that exists only to be locked.
       await store.saveSubjects(tx, oldKey, [{ ...newCursor(subject), known: 1, status: "released" }]);
       return true;
     });
 
   /**
-   * True when the subject is the new version's; false when something came in between. `unhandled`: the old version has
-   * handled nothing of it, since the consumer began later, and so there is nothing to continue.
+   * True when the subject is with the new version; false when an event was handled in between. `unhandled`: the old
+   * version has handled none of its events, since the consumer started later, and so there is nothing to continue.
    */
   const trySwitch = async (subject: string): Promise<boolean | "unhandled"> => {
     const old = await before.engine.pull(subject);
     if (old === null) return (await releaseUnhandled(subject)) && "unhandled";
     if (old.status === "released") return true;
     if (old.status === "blocked") throw new Error(`It is blocked at version ${old.version} of the old feed`);
-    // Versions of a feed publish all that is made of one event at once: where there is no more, none is half told.
+    // A version of a feed publishes all events that are projected from one event at once: at the end of the feed, no
+    // source event is half published.
     const { client, log } = before.deps;
     const source = log === null ? { stream: subject } : { feed: log, subject };
     for await (const page of client.readPages({ ...source, afterVersion: old.version, limit: 1 })) {
       if (page.length > 0) return false;
     }
-    const start = await lastSaid(after.deps, subject, old.source);
+    const start = await cursorUpToSource(after.deps, subject, old.source);
     return store.transact(async (tx) => {
       const [mine] = await store.lock(tx, oldKey, [subject]);
       if (mine === undefined || mine.version !== old.version) return false;
@@ -190,7 +193,7 @@ export function createMigration<Tx>(before: Side<Tx>, after: Side<Tx>): Migratio
     });
   };
 
-  /** Both know where they began, before the new version takes over what comes from now on. */
+  /** Both must know their start before the new version takes over new events. */
   const prepare = () => Promise.all([before.engine.prepare(), after.engine.prepare()]);
 
   const switchSubject = async (subject: string): Promise<void> => {
@@ -204,7 +207,7 @@ export function createMigration<Tx>(before: Side<Tx>, after: Side<Tx>): Migratio
     try {
       await after.engine.ensure(subject, { asOf: "now" });
     } catch (error) {
-      // It is switched, and blocked, and shown as such.
+      // The subject is switched but blocked, and its status shows that.
       if (!(error instanceof HandlerError)) throw error;
     }
   };
@@ -251,7 +254,7 @@ export function createMigration<Tx>(before: Side<Tx>, after: Side<Tx>): Migratio
           if (one.erased !== other.erased) note("erasedInOne", one.subject);
           const [mine] = await store.readSubjects(newKey, [one.subject]);
           const [old] = await store.readSubjects(oldKey, [one.subject]);
-          // What was there before the consumer began is not its to handle.
+          // Events from before the consumer's start do not count.
           const isBefore = mine === undefined && other.position <= after.engine.since();
           if (old !== undefined && old.status !== "released") note("unswitched", one.subject);
           else if (!isBefore && (mine?.version ?? 0) < other.version) note("lacking", one.subject);

@@ -1,4 +1,4 @@
-/** The order of UTF-8 bytes, which is that of code points, and not that of JavaScript's `<`. */
+/** Compares names in the order of their UTF-8 bytes, which is that of code points, and not that of JavaScript's `<`. */
 export function compareNames(a: string, b: string): number {
   const [left, right] = [Array.from(a), Array.from(b)];
   for (const [index, character] of left.entries()) {

@@ -39,7 +39,7 @@ const RECONSTITUTE: OptionNames<ReconstituteOptions> = {
   signal: true,
 };
 
-/** Throws a TypeError for an option that does not exist; `backoff` has all names of that option. */
+/** Throws a TypeError for an unknown option, also within `backoff`. */
 export function checkOptions({ migrateFrom, ...options }: Partial<Names>, backoff: object): void {
   refuseUnknownOptions("createConsumer", options, OPTIONS);
   refuseUnknownOptions("createConsumer, migrateFrom", migrateFrom ?? {}, MIGRATE_FROM);

@@ -1,8 +1,8 @@
 import type { Clock } from "../core/clock.ts";
 
-/** Lets so many go on in a second, evenly. */
+/** Limits the rate of operations, spread evenly over each second. */
 export interface Pace {
-  /** How many went on. */
+  /** Number of operations so far. */
   readonly count: number;
   turn(): Promise<void>;
 }

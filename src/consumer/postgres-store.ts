@@ -6,12 +6,12 @@ import { retryContended } from "./contention.ts";
 import type { ConsumerStore, FeedCursor, SubjectCursor, SubjectSelection } from "./store.ts";
 
 const TABLES = [
-  // Several processes that start together would otherwise fail at each other's tables.
+  // Processes that start at the same time would otherwise fail while they create the same tables.
   sql`select pg_advisory_xact_lock(hashtext('kilde tables'))`,
   sql`create table if not exists kilde_feeds (
     consumer text primary key, position bigint not null, since bigint not null, reconstitution text, identity text
   )`,
-  // Names in the order of their bytes, as the server lists them.
+  // Names sort by bytes, as the server lists them.
   sql`create table if not exists kilde_subjects (
     consumer text not null, subject text collate "C" not null, version bigint not null, known bigint not null,
     position bigint not null, source bigint not null, status text not null, failure text, identity text,
@@ -27,7 +27,7 @@ const TABLES = [
 
 const COLUMNS = sql.raw("subject, version, known, position, source, status, failure, identity, revised");
 
-/** Numbers, which the driver would give as texts. */
+/** Cast to numbers, which the driver would return as text. */
 const SELECTED = sql.raw(
   "subject, version::float8, known::float8, position::float8, source::float8, status, failure, identity, revised::float8",
 );
@@ -51,7 +51,7 @@ function isSelected(selection: SubjectSelection): SQL {
   return selection.upTo === null ? sql`true` : sql`subject <= ${selection.upTo}`;
 }
 
-/** What drizzle's drivers give for a statement: `pg` an object with rows, `postgres` the rows. */
+/** The rows in the result of drizzle's drivers: `pg` returns an object with rows, `postgres` the rows. */
 async function rowsOf<Row>(statement: PromiseLike<unknown>): Promise<readonly Row[]> {
   const result = await statement;
   return Array.isArray(result) ? (result as Row[]) : (result as { readonly rows: readonly Row[] }).rows;
@@ -61,13 +61,13 @@ function names(subjects: readonly string[]): SQL {
   return sql`json_array_elements_text(${JSON.stringify(subjects)}::json)`;
 }
 
-/** A row that was only made to be locked is none. */
+/** A row that exists only to be locked holds no cursor. */
 function selectSubjects(key: string, subjects: readonly string[]): SQL {
   return sql`select ${SELECTED} from kilde_subjects
     where consumer = ${key} and known > 0 and subject in (select ${names(subjects)}) order by subject`;
 }
 
-/** A row for each subject, so that there is something to lock; in order, so that nobody waits for each other. */
+/** Creates a row for each subject, so that it can be locked; in order, which avoids deadlocks. */
 function insertSubjects(key: string, subjects: readonly string[]): SQL {
   return sql`insert into kilde_subjects (consumer, ${COLUMNS})
     select ${key}, name, 0, 0, 0, 0, 'following', null, null, 0
@@ -95,21 +95,21 @@ function upsertSubjects(key: string, cursors: readonly SubjectCursor[]): SQL {
 }
 
 export interface PostgresStoreOptions {
-  /** Transactions at the same time, each with other subjects. Default: 4; no more than the pool has connections. */
+  /** Most concurrent transactions, each with other subjects. Default: 4; no more than the pool has connections. */
   readonly transactions?: number;
 }
 
 const OPTIONS: OptionNames<PostgresStoreOptions> = { transactions: true };
 
-/** What handlers get: drizzle's transaction, with the user's own schema. */
+/** The drizzle transaction that handlers get, with the user's own schema. */
 export type PostgresTransaction<
   Result extends PgQueryResultHKT,
   Schema extends Record<string, unknown>,
 > = Parameters<Parameters<PgDatabase<Result, Schema>["transaction"]>[0]>[0];
 
 /**
- * Keeps cursors in PostgreSQL, beside whatever else is in the database: two tables, `kilde_feeds` and
- * `kilde_subjects`. For drizzle on `pg` or `postgres`. Events of different subjects are handled at the same time.
+ * Keeps cursors in PostgreSQL, in two tables: `kilde_feeds` and `kilde_subjects`. For drizzle on `pg` or `postgres`.
+ * Events of different subjects are handled concurrently.
  */
 export function postgresStore<Result extends PgQueryResultHKT, Schema extends Record<string, unknown>>(
   database: PgDatabase<Result, Schema>,
@@ -127,7 +127,7 @@ export function postgresStore<Result extends PgQueryResultHKT, Schema extends Re
     transact: (work) => retryContended(() => database.transaction(work)),
     async lock(tx, key, subjects) {
       await tx.execute(insertSubjects(key, subjects));
-      // By a statement of its own: the next one sees what whoever had the lock has committed.
+      // A separate statement: the next one then sees the commits of the former holder of the lock.
       await tx.execute(lockSubjects(key, subjects));
       return (await rowsOf<SubjectRow>(tx.execute(selectSubjects(key, subjects)))).map(cursorOf);
     },

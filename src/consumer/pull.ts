@@ -7,24 +7,24 @@ import { newCursor } from "./subject-cursor.ts";
 import { type ConsumerEvent, consumerEvent } from "./types.ts";
 import { isUnknownSubject } from "./unknown-subject.ts";
 
-/** Reads a subject from its cursor on, and handles what it lacks. */
+/** Reads a subject after its cursor, and handles the missing events. */
 export interface Pulls {
   /**
-   * Resolves with the subject's cursor when everything is handled that the feed had about it when this was called;
-   * null when it has nothing. Whoever asks while a request is under way shares the one after it.
+   * Resolves with the subject's cursor when all events that the feed had at the time of the call are handled; null
+   * when it has none. Calls during a request share the request after it.
    */
   toNow(subject: string, extent?: Extent): Promise<SubjectCursor | null>;
-  /** The same, but a pull that is under way is good enough. */
+  /** Like `toNow`, but shares a request that is under way. */
   some(subject: string, extent?: Extent): Promise<SubjectCursor | null>;
 }
 
-/** Where a subject without a cursor is read from: where the consumer began, or the subject's own beginning. */
+/** Start of a subject without a cursor: the consumer's start, or the subject's own beginning. */
 export type Extent = "since" | "whole";
 
 export interface PullOptions {
-  /** Where in the feed the consumer began. */
+  /** The consumer's start in the feed. */
   readonly since: () => Cursor;
-  /** Told of each subject that was read to its end. */
+  /** Called with each subject that was read to its end. */
   readonly onPulled: (cursor: SubjectCursor) => void;
 }
 
@@ -44,20 +44,20 @@ async function pull<Tx>(
   const isCurrent = kept === undefined || (await isOfCurrentHistory(deps, kept));
   const readAfter = isCurrent ? (kept?.version ?? 0) : 0;
   const source = log === null ? { stream: subject } : { feed: log, subject };
-  // Also when it was forgotten: what the consumer never handled does not come now.
+  // Applies to a forgotten subject too: events that the consumer never handled stay unhandled.
   const isNew = kept === undefined || (kept.version === 0 && (kept.revised ?? 0) > 0);
   const began = since();
   const beginsLate = isNew && extent === "since" && began.position > 0;
   deps.counts.pulls += 1;
   let cursor = kept ?? null;
-  /** Handles events of the subject. True: it has to be read again. */
+  /** Handles events of the subject. True: the subject must be read again. */
   const take = async (events: readonly ConsumerEvent[]): Promise<boolean> => {
     const { cursors, gaps } = await applyOne(deps, { subject, events, readAfter });
     cursor = cursors.get(subject) ?? cursor;
     return gaps.length > 0;
   };
   try {
-    // Also when nothing is left of the subject.
+    // Even when no event of the subject remains.
     if (!isCurrent) await take([]);
     const unreached = beginsLate ? await deps.firstUnreached(subject) : null;
     const isMine = ({ position, projectedFrom = position }: ConsumerEvent) =>
@@ -65,7 +65,7 @@ async function pull<Tx>(
     const after =
       beginsLate && unreached === null ? { lastEventId: eventIdOf(began) } : { afterVersion: readAfter };
     for await (const page of client.readPages({ ...source, ...after })) {
-      // Some of it was erased meanwhile: it is forgotten, and read again from the beginning.
+      // Events of the subject were erased meanwhile: it is forgotten and read again from the beginning.
       if (await take(page.map(consumerEvent).filter(isMine)))
         return await pull(deps, subject, extent, { since, onPulled });
     }
@@ -77,7 +77,7 @@ async function pull<Tx>(
   return cursor;
 }
 
-/** Whether the feed still holds the last event that was handled of a subject. */
+/** Whether the feed still holds the last handled event of a subject. */
 async function isOfCurrentHistory<Tx>(
   { history }: ConsumerDeps<Tx>,
   { identity, position }: SubjectCursor,
@@ -86,7 +86,7 @@ async function isOfCurrentHistory<Tx>(
   return isHeld(history, identity, position);
 }
 
-/** The feed has nothing about a subject: none of its events is handled, and none is lacking. */
+/** The feed has no events of a subject: none is handled, and none is missing. */
 async function forget<Tx>({ store, key }: ConsumerDeps<Tx>, subject: string): Promise<SubjectCursor | null> {
   return store.transact(async (tx) => {
     const [cursor] = await store.lock(tx, key, [subject]);

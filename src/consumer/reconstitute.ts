@@ -8,14 +8,14 @@ import { LogRestoredError, resetSubject } from "./restore.ts";
 import type { SubjectCursor } from "./store.ts";
 
 export interface ReconstituteOptions {
-  /** Walk all subjects, and not only those that changed since the last reconstitution. Default false. */
+  /** Checks all subjects, not only those that changed since the last reconstitution. Default: false. */
   readonly all?: boolean;
-  /** Requests a second. Default 100. */
+  /** Most requests per second. Default: 100. */
   readonly requestsPerSecond?: number;
-  /** Subjects of one request. Default 1,000. */
+  /** Subjects per request. Default: 1,000. */
   readonly pageSize?: number;
   readonly onProgress?: (progress: Reconstitution) => void;
-  /** Stops it; the next one goes on from there. */
+  /** Stops the reconstitution; the next one continues from there. */
   readonly signal?: AbortSignal;
 }
 
@@ -25,15 +25,18 @@ const REQUESTS_PER_SECOND = 100;
 const PAGE_SIZE = 1_000;
 
 export interface ReconstituteDeps<Tx> extends DeliverDeps<Tx> {
-  /** Position after which the consumer began. */
+  /** Position after which the consumer started. */
   readonly since: () => number;
-  /** Events after this position are to come by themselves; null when none are. */
+  /** Events after this position are expected to arrive anyway; null when none are. */
   readonly awaitedAfter: () => number | null;
-  /** Identity of the feed; null: the server gives none. */
+  /** Identity of the feed; null: the server sends none. */
   readonly identity: string | null;
   /** Position of the last event of the feed. */
   readonly readHead: () => Promise<number>;
-  /** Position up to which everything was handled before the head was read; a feed that ends before it was restored. */
+  /**
+   * Position up to which everything was handled before the head was read; it shows that a feed which ends before it
+   * was restored.
+   */
   readonly handledTo: number;
 }
 
@@ -58,11 +61,11 @@ async function newWalk<Tx>(
 }
 
 interface Looked {
-  /** Subjects that lack events, and their versions. */
+  /** Subjects that lack events, with their versions in the feed. */
   readonly lacks: ReadonlyMap<string, number>;
-  /** Subjects of which the feed does not have what was handled. */
+  /** Subjects with handled events that the feed does not have. */
   readonly ahead: readonly SubjectCursor[];
-  /** Nothing before this position is left to come by itself. */
+  /** No event before this position is still expected to arrive. */
   readonly pendingFrom: number;
 }
 
@@ -82,7 +85,7 @@ function look<Tx>(
     const mine = cursor?.version ?? 0;
     if (cursor?.status === "released") continue;
     if (cursor !== undefined && hasOther(cursor, version, position)) {
-      // What was handled after the page was made is no contradiction to it.
+      // An event handled after the page was read does not contradict it.
       if (cursor.position <= Math.max(found.head, deps.handledTo)) ahead.push(cursor);
     } else if (version === mine || (cursor === undefined && position <= deps.since())) {
       continue;
@@ -98,12 +101,12 @@ function look<Tx>(
   return { lacks, ahead, pendingFrom };
 }
 
-/** Whether the feed cannot have the last event that was handled: it has fewer versions, or another event as that one. */
+/** Whether the feed lacks the last handled event: it has fewer versions, or another event in that place. */
 function hasOther(cursor: SubjectCursor, version: number, position: number): boolean {
   return version < cursor.version || (version === cursor.version && position !== cursor.position);
 }
 
-/** Subjects that were handled, that sort up to a name, and that the feed does not list: it was restored. */
+/** Handled subjects up to a name that the feed does not list: it was restored. */
 async function onlyHere<Tx>(
   { store, key }: ReconstituteDeps<Tx>,
   page: readonly SubjectInfo[],
@@ -119,7 +122,7 @@ async function onlyHere<Tx>(
   }
 }
 
-/** Resets subjects of which the feed does not have what was handled, and reads them again. */
+/** Resets subjects with handled events that the feed does not have, and reads them again. */
 async function rollBackSubjects<Tx>(
   deps: ReconstituteDeps<Tx>,
   ahead: readonly SubjectCursor[],
@@ -139,7 +142,7 @@ async function rollBackSubjects<Tx>(
     const changed: SubjectCursor[] = [];
     for (const { subject, version, position } of cursors) {
       const before = seen.get(subject);
-      // Something was handled since it was looked at.
+      // An event was handled since the check.
       if (before?.version !== version || before.position !== position) continue;
       const cursor = await resetSubject(deps, tx, subject, identity);
       changed.push({ ...cursor, known: 1, status: "blocked" });
@@ -172,13 +175,13 @@ async function heal<Tx>(
   });
 }
 
-/** Requests: those of this process, and those before it. */
+/** Number of requests, of this process and of those before it. */
 interface Spent {
   readonly pace: Pace;
   readonly requestsBefore: number;
 }
 
-/** Pages of subjects, from a state that has all that a walk is to reach: a replica may be behind. */
+/** Reads pages of subjects from a state that includes the end of the walk: a replica may be behind. */
 async function* pagesUpTo<Tx>(
   { client }: ReconstituteDeps<Tx>,
   query: SubjectsOptions,
@@ -187,13 +190,13 @@ async function* pagesUpTo<Tx>(
   try {
     yield* client.subjectPages({ ...query, position });
   } catch (error) {
-    // The server was restored from a backup since the walk began: what there is now is looked at.
+    // The server was restored since the walk began: the walk continues on the restored state.
     if (!(error instanceof KildeError) || error.code !== "cursor-beyond-head") throw error;
     yield* client.subjectPages(query);
   }
 }
 
-/** Walks to the end, and gives what is to be kept then. */
+/** Walks to the end, and returns the state to save. */
 async function walkOn<Tx>(
   deps: ReconstituteDeps<Tx>,
   kept: ReconstitutionState,
@@ -222,7 +225,7 @@ async function walkOn<Tx>(
   let wasFull = false;
   let lengthBefore = 0;
   for (let done = isOver(start); !done;) {
-    // After a page that was not full there is hardly a request to wait for.
+    // After a page that was not full, few requests follow.
     if (isFirst || wasFull) await pace.turn();
     isFirst = false;
     const { value } = await pages.next();
@@ -239,7 +242,7 @@ async function walkOn<Tx>(
       await rollBackSubjects(deps, lost, found, pace);
     }
     if (last === undefined) break;
-    // A server may give fewer than are asked for.
+    // A server may return fewer than requested.
     wasFull = page.length === (pageSize ?? PAGE_SIZE) || page.length === lengthBefore;
     lengthBefore = page.length;
     const names = page.map(({ subject }) => subject);
@@ -262,9 +265,9 @@ async function walkOn<Tx>(
 }
 
 /**
- * Compares what the feed has of each subject with what was handled, and pulls what is lacking. It finds the lost last
- * event of a subject, which no later one would reveal. One that was stopped is gone on with first, and then what has
- * changed since it began is looked at. Rejects if the server or the store cannot be used; what was done is kept.
+ * Compares the subjects of the feed with the handled events, and pulls the missing ones. It finds the lost last event
+ * of a subject, which no later event would reveal. Continues a stopped walk first, and then checks the changes since
+ * that walk began. Rejects if the server or the store is unavailable; completed work is saved.
  */
 export async function reconstitute<Tx>(
   deps: ReconstituteDeps<Tx>,
@@ -276,7 +279,7 @@ export async function reconstitute<Tx>(
   const all = options.all === true;
   const stopped = kept.walk;
   const spent = { pace, requestsBefore: stopped?.found.requests ?? 0 };
-  // One of what changed is no part of one of all.
+  // A walk over changes is not part of a walk over all subjects.
   if (stopped === null || (all && stopped.found.changedSince !== null)) {
     const walk = await newWalk(deps, kept, all, pace);
     return walkOn(deps, kept, walk, options, { pace, requestsBefore: 0 }, signal);

@@ -1,27 +1,27 @@
-/** What a reconstitution found; while it is under way, so far. */
+/** Result of a reconstitution; during one, the result so far. */
 export interface Reconstitution {
-  /** Position in the feed after which subjects were looked at, if they changed; null: all subjects were. */
+  /** Only subjects that changed after this position in the feed were checked; null: all subjects. */
   readonly changedSince: number | null;
-  /** Everything up to this position of the feed is there when it is done, but for `failed` and `blocked`. */
+  /** At the end, everything up to this position of the feed is handled, except for `failed` and `blocked`. */
   readonly head: number;
-  /** Subjects looked at. */
+  /** Number of subjects checked. */
   readonly checked: number;
-  /** Subjects that lacked events, and no longer do: the first 1,000. */
+  /** The first 1,000 subjects that lacked events and now have them. */
   readonly healed: readonly Healed[];
   readonly healedSubjects: number;
   readonly healedEvents: number;
-  /** Subjects that lacked events which are still to come anyway. */
+  /** Number of subjects that lack events which are expected to arrive anyway. */
   readonly pending: number;
-  /** Subjects that are blocked, and being tried again. */
+  /** Number of blocked subjects, which are retried. */
   readonly blocked: number;
   /** Subjects whose handler failed. */
   readonly failed: readonly string[];
   /**
-   * Subjects of which the feed does not have what was handled: it was restored in a way that gave it no new identity. With
-   * `reset` they are reset and read again; without, the consumer halts. The first 1,000.
+   * The first 1,000 subjects with handled events that the feed does not have: it was restored in a way that kept its
+   * identity. With `reset` they are reset and read again; without it, the consumer halts.
    */
   readonly ahead: readonly string[];
-  /** Requests sent. */
+  /** Number of requests. */
   readonly requests: number;
 }
 
@@ -32,19 +32,19 @@ export interface Healed {
   readonly to: number;
 }
 
-/** What the store keeps of reconstitutions, as JSON. */
+/** State of reconstitutions, which the store keeps as JSON. */
 export interface ReconstitutionState {
-  /** Everything up to it was there when a reconstitution ended; null: none did. */
+  /** The last complete reconstitution verified everything up to this position; null: there was none. */
   readonly verified: number | null;
-  /** One that is not at its end. */
+  /** An unfinished walk. */
   readonly walk: Walk | null;
 }
 
 export interface Walk {
   readonly found: Reconstitution;
-  /** Where it continues: after a name, or a position. */
+  /** The walk continues after this name, or this position. */
   readonly after: string | number;
-  /** Everything up to this position will be there at its end. */
+  /** At its end, everything up to this position is handled. */
   readonly reach: number;
 }
 
@@ -52,7 +52,7 @@ export function readState(text: string | null): ReconstitutionState {
   return text === null ? { verified: null, walk: null } : (JSON.parse(text) as ReconstitutionState);
 }
 
-/** The state after the feed was restored: nothing after where the histories parted is verified. */
+/** The state after a restore of the feed: nothing after the last common position is verified. */
 export function withoutWalk(text: string | null, parted: number): string | null {
   if (text === null) return null;
   const { verified } = readState(text);

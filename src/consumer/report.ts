@@ -3,24 +3,24 @@ import { KildeError } from "../client/index.ts";
 import type { BlockedSummary } from "./blocked.ts";
 import type { ConsumerDeps } from "./deps.ts";
 
-/** A report that says nothing new is sent so often, so that the server knows that the consumer is there. */
+/** Interval of unchanged reports, which show the server that the consumer is active. */
 const REPORT_ANYWAY_MS = 60_000;
 
-/** Longest message that the server takes. */
+/** Longest message that the server accepts. */
 const MESSAGE_LENGTH = 1_000;
 
-/** Reports to the server how far a consumer is, and what is blocked. */
+/** Reports the position and the blocked subjects of a consumer to the server. */
 export interface PositionReports {
-  /** Position that was reported last; null: none. */
+  /** Last reported position; null: none. */
   readonly committed: number | null;
-  /** Reports what has changed; nothing changed: only after a minute. Rejects when the server cannot be reached. */
+  /** Reports changes; an unchanged state only once a minute. Rejects when the server is unreachable. */
   report(position: number, blocked: BlockedSummary): Promise<void>;
-  /** The position may be lower than the one reported last: the feed was restored. */
+  /** Allows a position below the last reported one: the feed was restored. */
   forget(): void;
 }
 
 function reportOf({ count, last }: BlockedSummary): Pick<CommitOptions, "blocked" | "failure"> {
-  // Nothing is blocked where nothing is stated, also to a server of an earlier release.
+  // An omitted member means that nothing is blocked, also to servers of earlier releases.
   if (last === null) return {};
   const { message, version, type, attempts, since } = last.failure;
   const text = message.slice(0, MESSAGE_LENGTH).toWellFormed();
@@ -47,7 +47,8 @@ export function createPositionReports({
       if (position === committed && blocked === reported && !isDue) return;
       const stated = { ...(log === null ? {} : { feed: log }), ...reportOf(blocked) };
       try {
-        // What the store has is the truth, also when it was put back; but only once, or two processes would quarrel.
+        // The store is authoritative, also after it was restored. Rewinds only once, or two processes would overwrite
+        // each other's positions.
         await client.commit(position, committed === null ? { ...stated, rewind: true } : stated);
       } catch (error) {
         if (!(error instanceof KildeError && error.code === "cursor-moved-back")) throw error;

@@ -10,8 +10,8 @@ import { newCursor } from "./subject-cursor.ts";
 const PAGE = 500;
 
 /**
- * The feed was restored from a backup, the consumer has handled events that the feed no longer has, and it has no
- * `reset` to undo them with. The consumer stops.
+ * The feed was restored from a backup and no longer has events that the consumer has handled, and the consumer has no
+ * `reset` to undo them. The consumer halts.
  */
 export class LogRestoredError extends Error {
   static override [Symbol.hasInstance](value: unknown): boolean {
@@ -31,7 +31,7 @@ export class LogRestoredError extends Error {
   }
 }
 
-/** Removes all that the handler made of a subject, and gives the cursor of a subject that has to be read again. */
+/** Calls `reset` for a subject, and returns a cursor with which the subject is read again. */
 export async function resetSubject<Tx>(
   { reset, log, counts }: Pick<ConsumerDeps<Tx>, "reset" | "log" | "counts">,
   tx: Tx,
@@ -44,7 +44,10 @@ export async function resetSubject<Tx>(
   return { ...newCursor(subject), identity };
 }
 
-/** The subjects of a page that hold what the feed no longer has, and of which of them another version has taken over. */
+/**
+ * The subjects of a page with handled events that the feed no longer has, and those of them that another version has
+ * taken over.
+ */
 async function outdated(
   history: History,
   page: readonly SubjectCursor[],
@@ -58,7 +61,7 @@ async function outdated(
   return { own, released };
 }
 
-/** Resets subjects in one transaction; each is read again as one that is blocked, also after a crash. */
+/** Resets subjects in one transaction. Each is saved as blocked, so that it is read again, also after a crash. */
 async function resetAll<Tx>(
   deps: ConsumerDeps<Tx>,
   history: History,
@@ -78,9 +81,9 @@ async function resetAll<Tx>(
 }
 
 /**
- * Resets subjects in one transaction that the new version has taken over, since effects of their last events under this
- * version remained. The new version handles all that it has of them; its own cursors may not show that anything is lost,
- * because it need not publish something of those events.
+ * Resets subjects, in one transaction, that the new version has taken over, because effects of their last events
+ * under this version remain. The new version handles all its events of them again. Its own cursors need not show the
+ * loss, because it may publish nothing for those events.
  */
 async function resetReleased<Tx>(
   deps: ConsumerDeps<Tx>,
@@ -115,11 +118,11 @@ async function resetReleased<Tx>(
 }
 
 /**
- * Brings the cursors in line with a feed that was restored: resets the subjects that hold what the feed no longer has,
- * and puts the feed's cursor back to where the histories parted. May be repeated after a crash.
+ * Adjusts the cursors to a restored feed: resets the subjects with handled events that the feed no longer has, and
+ * moves the feed's cursor back to the last common position. Safe to repeat after a crash. Throws a LogRestoredError,
+ * with nothing written, if there are such subjects and the consumer has no `reset`.
  *
- * @returns where the consumer is now, and the subjects to read again. Throws a LogRestoredError, with nothing written,
- * if there are such subjects and the consumer has no `reset`.
+ * @returns the consumer's position, and the subjects to read again.
  */
 export async function rollBack<Tx>(
   deps: ConsumerDeps<Tx>,
@@ -155,6 +158,6 @@ export async function rollBack<Tx>(
     };
     await store.transact((tx) => store.replaceFeed(tx, key, identity, cursor));
   }
-  // Another process may have done the same, and gone on since.
+  // Another process may have done this already, and continued.
   return { feed: positionOf((await store.readFeed(key)) ?? kept), reset };
 }

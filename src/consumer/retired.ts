@@ -24,15 +24,15 @@ export function isRetirement(error: unknown): boolean {
   return error instanceof KildeError && error.code === "feed-retired";
 }
 
-/** Notes once that the feed was retired, and ends what would request it again. */
+/** Records once that the feed was retired, and ends all requests to it. */
 export interface Retirement {
   /** Null: the feed is not known to be retired. */
   readonly error: FeedRetiredError | null;
-  /** Aborts when the feed turns out to be retired. */
+  /** Aborts when the feed is retired. */
   readonly signal: AbortSignal;
-  /** Notes and reports an error that is a retirement; false: it is another error. */
+  /** Records and reports a retirement; false for any other error. */
   note(error: unknown): boolean;
-  /** Settles as the work does, and notes that it failed with a retirement. */
+  /** Settles like the work, and records a failure that is a retirement. */
   watch<Result>(work: Promise<Result>): Promise<Result>;
 }
 

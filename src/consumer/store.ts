@@ -1,47 +1,47 @@
 /**
- * `following`: events are handled as they come. `blocked`: there are events after `version`, and they are pulled when
- * it is time for another attempt. `released`: another version of the feed has taken the subject over.
+ * `following`: events are handled as they arrive. `blocked`: events after `version` exist and are pulled at the next
+ * retry. `released`: another version of the feed has taken the subject over.
  */
 export type SubjectStatus = "following" | "blocked" | "released";
 
-/** How far a consumer is with one subject. */
+/** Progress of a consumer on one subject. */
 export interface SubjectCursor {
   readonly subject: string;
-  /** Version of the last event that was handled; 0: none. */
+  /** Version of the last handled event; 0: none. */
   readonly version: number;
-  /** Version of the last event that the feed is known to have; no less than `version`. */
+  /** Version of the last event that the feed is known to have; at least `version`. */
   readonly known: number;
-  /** Position in the feed of the last event that was handled. */
+  /** Position in the feed of the last handled event. */
   readonly position: number;
-  /** Identity of the feed when that event was handled; null: it was handled before feeds had identities. */
+  /** Identity of the feed at that event; null: it was handled before feeds had identities. */
   readonly identity: string | null;
-  /** Position in the event log of what it was projected from, or its own; what versions of a feed have in common. */
+  /** Position in the event log of the source of that event, or its own; versions of a feed share these positions. */
   readonly source: number;
   readonly status: SubjectStatus;
-  /** Why a subject is blocked, as JSON text; null when it only lacks events. */
+  /** The failure that blocks the subject, as JSON text; null when it only lacks events. */
   readonly failure: string | null;
   /**
-   * Version of the last event that reported an erasure in part for which the subject was forgotten and read again;
-   * absent: 0.
+   * Version of the last event that reported a partial erasure, after which the subject was forgotten and read again.
+   * Default: 0.
    */
   readonly revised?: number;
 }
 
-/** How far a consumer is with a feed. */
+/** Progress of a consumer on a feed. */
 export interface FeedCursor {
-  /** Everything up to it is handled, or noted as lacking by a blocked subject. */
+  /** Everything up to this position is handled, or its subject is blocked. */
   readonly position: number;
-  /** The consumer began after it; 0: at the beginning. */
+  /** The consumer started after this position; 0: at the beginning. */
   readonly since: number;
-  /** JSON text of what reconstitution keeps; null before the first. */
+  /** State of reconstitution, as JSON text; null before the first. */
   readonly reconstitution: string | null;
-  /** Identity of the feed that the positions belong to; null: they were kept before feeds had identities. */
+  /** Identity of the feed that the positions belong to; null: they were saved before feeds had identities. */
   readonly identity: string | null;
 }
 
 /**
- * What changes of it; `position` and `since` never become less. Positions of another identity than the one kept mean
- * other events, so that the changes apply only where `identity` is the one kept, or none is kept.
+ * Changes of a feed's cursor; `position` and `since` never decrease. Positions of another identity name other events,
+ * so the changes apply only if `identity` is the saved one, or none is saved.
  */
 export interface FeedChanges {
   readonly identity: string | null;
@@ -50,42 +50,42 @@ export interface FeedChanges {
   readonly reconstitution?: string;
 }
 
-/** Which of a consumer's subjects to list. */
+/** Selects subjects of a consumer. */
 export type SubjectSelection =
   | { readonly status: Exclude<SubjectStatus, "following"> }
-  /** Those whose last event was handled under another identity than this one. */
+  /** Subjects whose last event was handled under another identity. */
   | { readonly notOf: string }
-  /** All, up to a name; null: up to the last one. */
+  /** All subjects up to a name; null: all. */
   | { readonly upTo: string | null };
 
 /**
- * Where a consumer keeps its cursors: the database that its handlers write to, so that both commit together. `key`
- * stands for a consumer of one feed. `Tx` is what handlers get.
+ * The store of a consumer's cursors: the database that its handlers write to, so that both commit together. `key`
+ * identifies a consumer of one feed. `Tx` is the transaction that handlers get.
  *
- * Exactly once rests on two promises: `transact` is atomic, and from `lock` to the end of its transaction no other
- * transaction, of whatever process, changes the cursors that it gave.
+ * Exactly-once handling rests on two guarantees: `transact` is atomic, and from `lock` to the end of its transaction
+ * no other transaction, of any process, changes the cursors that it returned.
  */
 export interface ConsumerStore<Tx> {
-  /** Whether several handlers may use one transaction at the same time. */
+  /** Whether handlers may use one transaction concurrently. */
   readonly sharesTransactions: boolean;
-  /** How many transactions may be open at the same time; 1 or more. */
+  /** Most concurrent transactions; 1 or more. */
   readonly transactions: number;
-  /** Makes what is lacking in the database. Called once, before anything else. */
+  /** Creates missing tables and columns. Called once, before all other methods. */
   prepare(): Promise<void>;
-  /** Commits what `work` does when it resolves, and undoes it when it rejects. */
+  /** Commits the writes of `work` when it resolves, and undoes them when it rejects. */
   transact<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result>;
-  /** Cursors of those of the subjects that have one, locked. */
+  /** Reads and locks the cursors of the subjects that have one. */
   lock(tx: Tx, key: string, subjects: readonly string[]): Promise<readonly SubjectCursor[]>;
-  /** Keeps cursors, in place of what was kept. */
+  /** Saves cursors, in place of earlier ones. */
   saveSubjects(tx: Tx, key: string, cursors: readonly SubjectCursor[]): Promise<void>;
-  /** Changes the cursor of the feed, if the identity is right; without one it is at position 0. */
+  /** Changes the cursor of the feed if the identity matches; a missing cursor counts as position 0. */
   saveFeed(tx: Tx, key: string, changes: FeedChanges): Promise<void>;
-  /** Replaces the cursor of the feed if the identity `from` is the one kept: the feed was restored. */
+  /** Replaces the cursor of the feed if `from` is the saved identity: the feed was restored. */
   replaceFeed(tx: Tx, key: string, from: string | null, cursor: FeedCursor): Promise<void>;
   readFeed(key: string): Promise<FeedCursor | null>;
-  /** Cursors of those of the subjects that have one. */
+  /** Reads the cursors of the subjects that have one. */
   readSubjects(key: string, subjects: readonly string[]): Promise<readonly SubjectCursor[]>;
-  /** The first `limit` selected subjects after a name, in order of name (code points). */
+  /** Lists the first `limit` selected subjects after a name, in order of name (code points). */
   listSubjects(
     key: string,
     selection: SubjectSelection,

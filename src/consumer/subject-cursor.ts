@@ -1,7 +1,7 @@
 import type { SubjectCursor } from "./store.ts";
 import type { ConsumerEvent } from "./types.ts";
 
-/** The cursor of a subject of which nothing was handled. */
+/** The cursor of a subject without handled events. */
 export function newCursor(subject: string): SubjectCursor {
   return {
     subject,

@@ -2,9 +2,9 @@ import { AsyncLocalStorage } from "node:async_hooks";
 
 import type { ConsumerStore } from "./store.ts";
 
-/*
- * A handler runs within a transaction of its store. What it waits for must not wait for that transaction, directly or by way
- * of handlers of other stores: all of them would wait forever.
+/**
+ * A handler runs within a transaction of its store. It must not wait for work that waits for that transaction,
+ * directly or through handlers of other stores: all of them would wait forever.
  */
 
 /** A transaction that a handler runs in. */
@@ -12,13 +12,13 @@ interface OpenTransaction {
   readonly store: object;
   readonly consumer: string;
   isOpen: boolean;
-  /** The transaction of another store that this one was opened in. */
+  /** The transaction of another store that encloses this one. */
   readonly outer: OpenTransaction | undefined;
 }
 
 const current = new AsyncLocalStorage<OpenTransaction>();
 
-/** A handler asked for something that would wait for the transaction that it runs in. */
+/** A handler called a method that would wait for the transaction that the handler runs in. */
 export class NestedConsumerError extends Error {
   override readonly name = "NestedConsumerError";
 
@@ -29,10 +29,10 @@ export class NestedConsumerError extends Error {
   }
 }
 
-/** Stores that handlers wait for, each with the transaction that the handler runs in. */
+/** Stores that handlers wait for, each with the handler's transaction. */
 const waits = new Set<{ readonly from: OpenTransaction; readonly store: object }>();
 
-/** A store, and all that the handlers of its open transactions wait for, directly or by way of others. */
+/** A store, and all stores that the handlers of its open transactions wait for, directly or through others. */
 function storesBehind(store: object): ReadonlySet<object> {
   const found = new Set([store]);
   for (const each of found) {
@@ -41,7 +41,7 @@ function storesBehind(store: object): ReadonlySet<object> {
   return found;
 }
 
-/** The innermost transaction that is still open around the caller. */
+/** The innermost open transaction around the caller. */
 function openTransaction(): OpenTransaction | undefined {
   let open = current.getStore();
   while (open !== undefined && !open.isOpen) open = open.outer;
@@ -49,8 +49,8 @@ function openTransaction(): OpenTransaction | undefined {
 }
 
 /**
- * Throws a NestedConsumerError where the store, or one that its handlers wait for, has a transaction around the caller. A
- * store with several transactions runs out of connections when all of them wait for another one.
+ * Throws a NestedConsumerError if the store, or one that its handlers wait for, has a transaction around the caller.
+ * A store with several transactions runs out of connections when all of them wait for another one.
  */
 function assertOutside(store: object, consumer: string): void {
   const behind = storesBehind(store);
@@ -60,10 +60,10 @@ function assertOutside(store: object, consumer: string): void {
   }
 }
 
-/** The store as a consumer uses it, and what refuses to be called where it could never end. */
+/** The store as a consumer uses it, with a guard that rejects calls that could never end. */
 export interface Guarded<Tx> {
   readonly store: ConsumerStore<Tx>;
-  /** Rejects with a NestedConsumerError where the work would wait for the transaction that it is called in. */
+  /** Rejects with a NestedConsumerError if the work would wait for the transaction around the call. */
   readonly outside: <Result>(work: () => Promise<Result>) => Promise<Result>;
 }
 

@@ -3,16 +3,16 @@ import { type Cursor, eventIdOf } from "../core/cursor.ts";
 import type { ConsumerDeps } from "./deps.ts";
 import { type ConsumerEvent, consumerEvent } from "./types.ts";
 
-/** How events come: server-sent events, long-polls, or handed to `receive` (webhooks). */
+/** How events arrive: server-sent events, long-polls, or calls of `receive` (webhooks). */
 export type Transport = "sse" | "poll" | "push";
 
 /**
- * How long the server waits for an event in a poll. With the deadline for its answer it is below the 20 seconds within
- * which a consumer is to heal after the network is back.
+ * Longest wait of the server for an event in a poll. Together with the deadline for its answer it is below the 20
+ * seconds within which a consumer must recover after a network failure.
  */
 const POLL_MS = 5_000;
 
-/** Most events that wait to be handled. */
+/** Most events that wait for the handler. */
 const BUFFERED = 2_000;
 
 type Source = Pick<ConsumerDeps<unknown>, "client" | "log">;
@@ -21,7 +21,7 @@ function sourceOf(log: Source["log"]): Parameters<Client["readPages"]>[0] {
   return log === null ? {} : { feed: log };
 }
 
-/** Single events as they come, in batches of what came while one was handled. */
+/** Groups single events into batches: each batch holds the events that arrived during the one before. */
 async function* gathered(
   events: AsyncGenerator<KildeEvent, void, undefined>,
   signal: AbortSignal,
@@ -73,17 +73,17 @@ async function* gathered(
   }
 }
 
-/** What a transport notices besides events. */
+/** Notifications of a transport besides events. */
 export interface Watch {
-  /** Everything there was has been given. */
+  /** The transport has reached the end of the log. */
   readonly onLive: () => void;
-  /** An answer names the identity of the log. */
+  /** An answer contains the identity of the log. */
   readonly onLog: (identity: string) => void;
 }
 
 /**
- * Events of a log after a position, in order, in batches: pages while there are many, and then as the transport has it.
- * Ends when the signal aborts, and after the pages for events that are pushed.
+ * Reads events of a log after a position, in order and in batches: pages while there are many, and then as the
+ * transport delivers them. Ends when the signal aborts, and after the pages when events are pushed.
  */
 export async function* batches(
   { client, log }: Source,

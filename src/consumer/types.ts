@@ -14,22 +14,22 @@ interface EventOf<Type extends string, Data> {
   /** 1-based and gapless within the subject. */
   readonly version: number;
   readonly type: Type;
-  /** When it happened, and when the event log took it; RFC 3339. */
+  /** Time of the event, and time of recording in the event log; RFC 3339. */
   readonly time: string;
   readonly recordedTime: string;
   readonly data: Data;
   readonly metadata: KildeEvent["metadata"];
   readonly attributes: KildeEvent["attributes"];
   readonly reason?: string;
-  /** Of a feed: position in the event log of the event it was projected from. */
+  /** Position in the event log of the event that this event of a feed was projected from. */
   readonly projectedFrom?: number;
   /** Identity of the log that the position belongs to. */
   readonly logIdentity?: string;
 }
 
 /**
- * An event as a handler gets it: one of those of the contract, or the tombstone of a subject that was erased. A type
- * that was added to the contract since comes, too, and is to be passed over.
+ * An event as a handler gets it: one of the contract's events, or the tombstone of an erased subject. Types that were
+ * added to the contract later arrive as well; handlers must ignore them.
  */
 export type ConsumerEvent<Types extends EventTypes = EventTypes> =
   | {
@@ -41,23 +41,23 @@ export type ConsumerEvent<Types extends EventTypes = EventTypes> =
 export interface FeedReference<Types extends EventTypes = EventTypes> {
   /** `"declarations/v2"`; null: the event log. */
   readonly log: `${string}/v${number}` | null;
-  /** Never there: only for the compiler. */
+  /** Only for the compiler: no object has this member. */
   readonly types?: Types;
 }
 
-/** A definition, as `defineFeed` gives it; no more is read of it. */
+/** A definition from `defineFeed`; only these members are read. */
 export interface DefinedFeed<Contract extends Readonly<Record<string, z.ZodType>>> {
   readonly name: string;
   readonly version: number;
   readonly contract: Contract;
 }
 
-/** The types of what a contract lets through. */
+/** Types of the events that a contract accepts. */
 export type TypesOf<Contract extends Readonly<Record<string, z.ZodType>>> = {
   readonly [Type in keyof Contract & string]: z.input<Contract[Type]>;
 };
 
-/** Names a version of a feed, with the types that `kilde feeds types` printed, or those of its definition. */
+/** Refers to a version of a feed, with the types that `kilde feeds types` printed, or those of its definition. */
 export function feed<Types extends EventTypes = EventTypes>(
   log: `${string}/v${number}`,
 ): FeedReference<Types>;
@@ -70,12 +70,12 @@ export function feed(
   return { log: typeof of === "string" ? of : `${of.name}/v${of.version}` };
 }
 
-/** The event log, whose subjects are its streams. */
+/** Refers to the event log, whose subjects are its streams. */
 export function eventLog<Types extends EventTypes = EventTypes>(): FeedReference<Types> {
   return { log: null };
 }
 
-/** What is known of an event besides what it holds. */
+/** The metadata of an event, apart from its data. */
 export function consumerEvent(event: KildeEvent): ConsumerEvent {
   const { id, position, subject, version, type, time, recordedTime, data, erased, reason } = event;
   const made = {
@@ -98,7 +98,7 @@ export function consumerEvent(event: KildeEvent): ConsumerEvent {
       return event.attributes;
     },
   };
-  // That it is one of the contract's is the server's promise; type and `erased` go together.
+  // The server guarantees that the event matches the contract; `type` and `erased` agree.
   return made as ConsumerEvent;
 }
 

@@ -1,12 +1,15 @@
-/** Positions beyond a gap that are remembered; what is left out only keeps the position from going on by itself. */
+/**
+ * Limit of remembered positions beyond a gap. A forgotten position only keeps the watermark from advancing
+ * automatically.
+ */
 const MOST_AHEAD = 100_000;
 
-/** The position up to which everything came, when events come in any order. */
+/** The position up to which all events have arrived, when events arrive in any order. */
 export interface Watermark {
   readonly position: number;
-  /** Takes note of events that came. */
+  /** Records events that arrived. */
   came(positions: Iterable<number>): void;
-  /** Everything up to a position is known to have come. */
+  /** Records that everything up to a position has arrived. */
   reach(position: number): void;
 }
 

@@ -1,43 +1,48 @@
 import type { SnapshotPolicy } from "./snapshot.ts";
 
-/** What happened: a type, and data that JSON can carry. */
+/** A domain event: a type, and data that JSON can carry. */
 export interface DomainEvent {
   readonly type: string;
   readonly data?: unknown;
 }
 
 /**
- * How one kind of stream takes decisions. All of it is pure: no clock, no chance, no input or output; what a decision
- * needs to know of the world is in the command. `Event` is a union of `{ type, data }`, `data` as JSON gives it back.
- *
- * Make each decider once: its states are remembered by which object it is.
+ * The decision logic of one kind of stream. All of it is pure: no clock, no random numbers, no input or output; the
+ * command carries everything a decision needs. `Event` is a union of `{ type, data }`, with `data` as parsed JSON.
+ * Create each decider once: the handler caches its states by object identity.
  */
 export interface Decider<Command, Event extends DomainEvent, State> {
-  /** The state of a stream without events. It is shared by all streams, and never changed. */
+  /** The state of a stream without events. All streams share it, and nothing changes it. */
   readonly initial: State;
-  /** What a command brings about: an event, several, or none. Throws what the caller is to be told when it is refused. */
+  /**
+   * Decides a command: returns one event, several, or none. Throws the error for the caller when it rejects the
+   * command.
+   */
   decide(command: Command, state: State): Event | readonly Event[];
   /**
-   * The state after an event. Gives a new state and leaves the one before as it was. Streams may hold types that this
-   * version of the program does not know: return the state as it is to pass them over, or throw.
+   * Returns the state after an event, as a new object. Streams may hold event types that this version of the program
+   * does not know: return the state unchanged to ignore them, or throw.
    */
   evolve(state: State, event: Event): State;
-  /** Absent: the state is always folded from the stream's first event, unless it is in memory. */
+  /**
+   * Snapshots of the state. Default: none, so that a state which is not in memory is folded from the stream's first
+   * event.
+   */
   readonly snapshot?: SnapshotPolicy<State>;
   /**
-   * What a command to an erased stream is: refused (`stream-erased`), which is the default, or, with `"restart"`,
-   * decided on the initial state. Versions go on after the tombstone.
+   * How a command to an erased stream is handled: `"refuse"` (the default) throws `stream-erased`; `"restart"`
+   * decides it on the initial state, and versions continue after the tombstone.
    */
   readonly erased?: "refuse" | "restart";
 }
 
-/** An event as `evolve` sees it, whether it was read or has just been decided: only what is the same in both. */
+/** An event as `evolve` gets it, reduced to the members that a read event and a decided one share. */
 export function folded<Event extends DomainEvent>({ type, data }: DomainEvent): Event {
-  // That the stream holds what the decider says it does is the claim of whoever wrote the decider.
+  // The author of the decider states the types of the stream's events.
   return (data === undefined ? { type } : { type, data }) as Event;
 }
 
-/** Decides, with the events as they will come back from the log. */
+/** Decides a command, and returns the events as the log will return them. */
 export function decideEvents<Command, Event extends DomainEvent, State>(
   decider: Decider<Command, Event, State>,
   command: Command,
@@ -55,7 +60,9 @@ export function decideEvents<Command, Event extends DomainEvent, State>(
   );
 }
 
-/** The state after an event. Throws a TypeError when `evolve` gives none, as one does that leaves a type out. */
+/**
+ * The state after an event. Throws a TypeError when `evolve` returns undefined, as it does for a type without a case.
+ */
 export function evolveState<Command, Event extends DomainEvent, State>(
   decider: Decider<Command, Event, State>,
   state: State,
@@ -64,7 +71,7 @@ export function evolveState<Command, Event extends DomainEvent, State>(
   const next = decider.evolve(state, event);
   if (next === undefined) {
     throw new TypeError(
-      `evolve gave no state for an event of type ${JSON.stringify(event.type)}: return the state as it is to pass it over, or throw`,
+      `evolve returned no state for an event of type ${JSON.stringify(event.type)}: return the state unchanged to ignore it, or throw`,
     );
   }
   return next;

@@ -5,29 +5,29 @@ import { KildeError, type ProblemCode } from "../core/errors.ts";
 import { decideEvents, type DomainEvent, evolveState, folded } from "./decider.ts";
 import { catchUp, load, type LoadDeps, type Loaded, type Loading } from "./load.ts";
 
-/** What commands are decided on and appended to: a client of a server, or a Kilde in this process. */
+/** The store that holds the streams: a client of a server, or a Kilde in this process. */
 export type CommandStore = Pick<Client, "append" | "readPages" | "findAppend">;
 
 export interface HandleOptions {
-  /** Put on every event that is appended. */
+  /** Metadata of every appended event. */
   readonly metadata?: Metadata;
   /**
-   * Names the command, so that it is done once however often it is handled, also by another process: a repeated one
-   * gives the events of the first time. Refused commands leave it unused.
+   * Identifies the command, so that it takes effect once however often it is handled, also by another process: a
+   * repeated command returns the events of the first time. Rejected commands leave the key unused.
    */
   readonly idempotencyKey?: string;
   readonly signal?: AbortSignal;
 }
 
-/** What a command brought about. */
+/** Result of a command. */
 export interface Handled<Event, State> {
-  /** The events that were appended, as they are read; none when nothing was to be done. */
+  /** The appended events, as they are read; empty when the command decided none. */
   readonly events: readonly Event[];
-  /** Version of the last of them; without events that of the stream. */
+  /** Version of the last of them; without events, the version of the stream. */
   readonly version: number;
   /** Position of the last of them in the log; null without events. */
   readonly position: number | null;
-  /** The state after them. Of a command that had been done before: the present state. */
+  /** The state after them. For a repeated command, the current state. */
   readonly state: State;
 }
 
@@ -38,13 +38,13 @@ export interface HandleDeps extends LoadDeps {
   readonly random: RequestDeps["random"];
 }
 
-/** A command on its way. */
+/** A command in progress. */
 export interface Task<Command, Event extends DomainEvent, State> extends Loading<Command, Event, State> {
   readonly command: Command;
   readonly options: HandleOptions;
-  /** What memory has of the stream: what is decided on it is believed only when the log agrees. */
+  /** The cached state of the stream. An append verifies it. */
   readonly remembered: Loaded<State> | null;
-  /** Told what is known of the stream; gives what is known then. */
+  /** Caches a state of the stream; returns the latest cached state. */
   readonly learn: (loaded: Loaded<State>) => Loaded<State>;
 }
 
@@ -76,7 +76,7 @@ async function catchUpOrLoad<Command, Event extends DomainEvent, State>(
   return task.learn((await catchUp(deps, task, from, upTo)) ?? (await load(deps, task)));
 }
 
-/** What the command did when it was handled before; null when it was not. */
+/** The result of the command if it was handled before; null otherwise. */
 async function handledBefore<Command, Event extends DomainEvent, State>(
   deps: HandleDeps,
   task: Task<Command, Event, State>,
@@ -100,7 +100,7 @@ async function handledBefore<Command, Event extends DomainEvent, State>(
   return { events, version, position, state: present.state };
 }
 
-/** What was appended, and the identity of the log that has it; null: not known. */
+/** The appended events, and the identity of the log; null: unknown. */
 interface AppendedTo extends Appended {
   readonly logIdentity: string | null;
 }
@@ -130,14 +130,17 @@ async function append<Command, Event extends DomainEvent, State>(
 
 const CONFLICTS: ReadonlySet<ProblemCode> = new Set(["version-conflict", "stream-erased", "log-restored"]);
 
-/** Whether the stream, or the whole log, is another than what was decided on; the error of any other failure is thrown. */
+/**
+ * Whether the stream or the log differs from the one that the decision is based on. Throws the error of any other
+ * failure.
+ */
 function isConflict(error: unknown): error is KildeError {
   return error instanceof KildeError && CONFLICTS.has(error.code);
 }
 
 /**
- * Decides a command on the present state of its stream, and appends what it decides only if that is still the state;
- * otherwise looks at what came in between, and decides anew.
+ * Decides a command on the current state of its stream, and appends the events only if the state is still current;
+ * otherwise reads the events in between, and decides again.
  */
 export async function handleCommand<Command, Event extends DomainEvent, State>(
   deps: HandleDeps,
@@ -145,7 +148,7 @@ export async function handleCommand<Command, Event extends DomainEvent, State>(
 ): Promise<Handled<Event, State>> {
   const { stream, decider, remembered, learn, signal } = task;
   let loaded = remembered ?? learn(await load(deps, task));
-  // A state from memory may be outdated. Appends find that out; a command that appends nothing has to look.
+  // A cached state may be outdated. An append detects that; a command that appends nothing must read.
   let isPresent = remembered === null;
   for (let conflicts = 0; ;) {
     signal?.throwIfAborted();
@@ -154,14 +157,14 @@ export async function handleCommand<Command, Event extends DomainEvent, State>(
       const { version, logIdentity } = loaded;
       if (!isPresent) loaded = await catchUpOrLoad(deps, task, loaded);
       isPresent = true;
-      // After a restore, the same version may be of other events.
+      // After a restore, the same version may hold other events.
       if (loaded.version !== version || loaded.logIdentity !== logIdentity) continue;
       const before = await handledBefore(deps, task, loaded);
       if (before !== null) return before;
       if (refusal !== null) throw refusal.error;
       return { events, version, position: null, state: loaded.state };
     }
-    // Before they are appended: events that cannot be folded must not be in the log.
+    // Before the append: events that cannot be folded must not reach the log.
     let { state } = loaded;
     for (const event of events) state = evolveState(decider, state, event);
     try {
@@ -179,12 +182,13 @@ export async function handleCommand<Command, Event extends DomainEvent, State>(
       if (conflicts >= deps.retry.attempts) {
         throw new KildeError(
           "version-conflict",
-          `The stream ${JSON.stringify(stream)} was appended to by others during each of ${conflicts} attempts to handle the command`,
+          `Other writers appended to the stream ${JSON.stringify(stream)} during each of ${conflicts} attempts to handle the command`,
           { stream, ...(currentVersion === undefined ? {} : { currentVersion }) },
           { cause: error },
         );
       }
-      // The first time it is likely over; many who try again at once would only meet again.
+      // After the first conflict, the other writer is likely done. Many writers that retry at once would only
+      // conflict again.
       if (conflicts > 1) await deps.sleep(backoffMs(deps, conflicts - 1, error), signal);
       loaded = await afterConflict(deps, task, loaded, currentVersion);
       isPresent = true;
@@ -201,6 +205,6 @@ async function afterConflict<Command, Event extends DomainEvent, State>(
   if (currentVersion !== undefined && currentVersion > loaded.version) {
     return catchUpOrLoad(deps, task, loaded, currentVersion);
   }
-  // The stream is behind what was known of it, or the log holds another history: the server was restored.
+  // The stream is behind the cached state, or the log holds another history: the server was restored.
   return task.learn(await load(deps, task, currentVersion));
 }

@@ -26,18 +26,18 @@ export { type SnapshotStreams, streamSnapshots } from "./stream-snapshots.ts";
 export interface CommandHandlerOptions {
   /** A client of a server (`kilde/client`), or a Kilde in this process (`kilde/embed`). */
   readonly store: CommandStore;
-  /** Where snapshots are, for deciders that have a `snapshot` policy: `streamSnapshots(store)`. Default: nowhere. */
+  /** The store of snapshots, for deciders with a `snapshot` policy: `streamSnapshots(store)`. Default: none. */
   readonly snapshots?: SnapshotStore;
-  /** Told of a snapshot that could not be stored, which fails no command. Default: written to the console. */
+  /** Called when a snapshot could not be stored, which fails no command. Default: writes to the console. */
   readonly onSnapshotError?: (error: unknown, key: SnapshotKey) => void;
-  /** Streams whose state is kept in memory; 0 for none. Default 1,000. */
+  /** Number of streams whose state is cached in memory; 0: none. Default: 1,000. */
   readonly rememberedStreams?: number;
   /**
-   * How often a command is decided anew when others append to its stream meanwhile; default: 10 attempts, the second
-   * at once, then after 10 ms, doubling up to 1,000 ms.
+   * Retries of a command when others append to its stream meanwhile. Default: 10 attempts, the second at once, then
+   * after 10 ms, doubling up to 1,000 ms.
    */
   readonly retry?: Partial<Retry>;
-  /** Default: the runtime's timers and chance. */
+  /** Default: the timers and the random numbers of the runtime. */
   readonly sleep?: HandleDeps["sleep"];
   readonly random?: HandleDeps["random"];
 }
@@ -45,12 +45,11 @@ export interface CommandHandlerOptions {
 /** Handles commands. */
 export interface CommandHandler {
   /**
-   * Loads the stream, decides the command on its state, and appends what is decided with the version it was decided on,
-   * so that nothing comes in between. Commands to one stream are handled one after the other in this process; when
-   * another process is faster, the command is decided anew.
-   *
-   * Throws what `decide` throws; a KildeError `version-conflict` when others were faster each time; `stream-erased`;
-   * `stream-truncated` when what is left of the stream cannot tell its state.
+   * Loads the stream, decides the command on its state, and appends the events with the version of that state, so
+   * that no other event comes in between. Commands to one stream are handled one after the other in this process;
+   * when another process appends first, the command is decided again. Throws the error of `decide`; a KildeError
+   * `version-conflict` when others appended first in each attempt; `stream-erased`; `stream-truncated` when the
+   * remaining events of the stream do not give its state.
    */
   readonly handle: <Command, Event extends DomainEvent, State>(
     stream: string,
@@ -58,13 +57,13 @@ export interface CommandHandler {
     command: Command,
     options?: HandleOptions,
   ) => Promise<Handled<Event, State>>;
-  /** Waits for the snapshots that are being stored: before the store is closed, or the process ends. */
+  /** Waits for the snapshots in progress: call it before the store is closed, or the process ends. */
   readonly settle: () => Promise<void>;
 }
 
 const RETRY: Retry = { attempts: 10, delayMs: 10, maxDelayMs: 1_000, maxRetryAfterMs: MAX_RETRY_AFTER_MS };
 
-/** Deciders are told apart by what they are, and not by a name that two might share. */
+/** Deciders are identified by object, and not by a name that two might share. */
 function numbered(): (decider: object) => number {
   const numbers = new WeakMap<object, number>();
   let last = 0;
@@ -89,7 +88,7 @@ const OPTIONS: OptionNames<CommandHandlerOptions> = {
 
 const HANDLE_OPTIONS: OptionNames<HandleOptions> = { metadata: true, idempotencyKey: true, signal: true };
 
-/** Makes a command handler. One for each store is enough for all of its deciders; what it remembers is in it. */
+/** Creates a command handler. One per store is enough for all of its deciders; it holds the cached states. */
 export function createCommandHandler(options: CommandHandlerOptions): CommandHandler {
   refuseUnknownOptions("createCommandHandler", options, OPTIONS);
   refuseUnknownOptions("createCommandHandler, retry", options.retry ?? {}, RETRY);
@@ -106,7 +105,7 @@ export function createCommandHandler(options: CommandHandlerOptions): CommandHan
   const retry = { ...RETRY, ...options.retry };
   const deps: HandleDeps = { store, snapshots: keeper.store, retry, sleep, random };
   const numberOf = numbered();
-  // What is under a key was put there for the same decider, whose states these are.
+  // Each key belongs to one decider, so the cached states have its type.
   const memory = remember<Loaded<unknown>>(rememberedStreams);
   const turns = createKeyedQueue();
 

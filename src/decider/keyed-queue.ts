@@ -1,4 +1,4 @@
-/** Runs work by key, one after the other for each. */
+/** Runs work one at a time for each key. */
 export interface KeyedQueue {
   run<Result>(key: string, work: () => Promise<Result>): Promise<Result>;
 }
@@ -8,7 +8,7 @@ export function createKeyedQueue(): KeyedQueue {
   return {
     async run(key, work) {
       const before = last.get(key) ?? Promise.resolve();
-      // How the work before went is nothing to the one after.
+      // A failure of the earlier work does not affect the later work.
       const turn = before.then(work, work);
       last.set(key, turn);
       try {

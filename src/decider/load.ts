@@ -3,18 +3,18 @@ import { KildeError } from "../core/errors.ts";
 import { type Decider, type DomainEvent, evolveState, folded } from "./decider.ts";
 import { decodeState, snapshotKey, type SnapshotStore } from "./snapshot.ts";
 
-/** A stream as it was at a version. */
+/** The state of a stream at a version. */
 export interface Loaded<State> {
-  /** 0: there is no stream. */
+  /** 0: the stream does not exist. */
   readonly version: number;
   readonly state: State;
   /** Its last event is a tombstone. */
   readonly erased: boolean;
-  /** Version of the snapshot that is stored; 0: none. */
+  /** Version of the stored snapshot; 0: none. */
   readonly snapshot: number;
-  /** Version that a new process would begin to fold at: that of the snapshot, or of the last tombstone, or 0. */
+  /** Version at which a new process would start to fold: that of the snapshot, or of the last tombstone, or 0. */
   readonly foldedFrom: number;
-  /** Identity of the event log that it was read from; null: not known. */
+  /** Identity of the event log that it was read from; null: unknown. */
   readonly logIdentity: string | null;
 }
 
@@ -23,7 +23,7 @@ export interface LoadDeps {
   readonly snapshots: SnapshotStore | null;
 }
 
-/** What is loaded, for one command. */
+/** The stream and decider to load, for one command. */
 export interface Loading<Command, Event extends DomainEvent, State> {
   readonly stream: string;
   readonly decider: Decider<Command, Event, State>;
@@ -40,14 +40,15 @@ function after<Command, Event extends DomainEvent, State>(
   return { ...loaded, version, state: evolveState(decider, loaded.state, folded<Event>(event)), erased };
 }
 
-/** Whether two histories are known to be different ones: the server was restored in between. */
+/** Whether two identities are known to differ: the server was restored in between. */
 function hasParted(one: string | null, other: string | null): boolean {
   return one !== null && other !== null && one !== other;
 }
 
 /**
- * Folds what came after. Null when the stream does not go on from there: events in between were truncated, there is no
- * such stream any more, or the server was restored and may hold other events. `upTo` is a version that the stream is known to have; it spares looking for more.
+ * Folds the events after a loaded state. Null when the stream does not continue from there: events in between were
+ * truncated, the stream no longer exists, or the server was restored and may hold other events. `upTo` is a version
+ * that the stream is known to have; it saves a read.
  */
 export async function catchUp<Command, Event extends DomainEvent, State>(
   { store, snapshots }: LoadDeps,
@@ -70,7 +71,7 @@ export async function catchUp<Command, Event extends DomainEvent, State>(
     for await (const page of store.readPages(options)) {
       if (hasParted(from.logIdentity, logIdentity)) return null;
       for (const event of page) {
-        // A tombstone stands for all that was before it.
+        // A tombstone replaces all earlier events.
         if (event.version !== loaded.version + 1 && !event.erased) return null;
         loaded = after(decider, loaded, event);
       }
@@ -81,15 +82,15 @@ export async function catchUp<Command, Event extends DomainEvent, State>(
   }
   if (hasParted(from.logIdentity, logIdentity)) return null;
   if (from.snapshot > 0 && loaded.snapshot === 0 && decider.snapshot !== undefined) {
-    // What was erased must not live on in a snapshot.
+    // Erased data must not survive in a snapshot.
     await snapshots?.remove(snapshotKey(decider.snapshot, stream));
   }
   return { ...loaded, logIdentity };
 }
 
 /**
- * Loads a stream from its snapshot, or else from its first event. A snapshot of another history than the log has now is
- * ignored, as is one of a version that the stream does not have (`currentVersion`): the server was restored.
+ * Loads a stream from its snapshot, or else from its first event. Ignores a snapshot of another history of the log,
+ * or of a version that the stream does not have (`currentVersion`): the server was restored.
  */
 export async function load<Command, Event extends DomainEvent, State>(
   deps: LoadDeps,
@@ -116,7 +117,7 @@ export async function load<Command, Event extends DomainEvent, State>(
   if (loaded !== null) return loaded;
   throw new KildeError(
     "stream-truncated",
-    `The stream ${JSON.stringify(stream)} was truncated, and no snapshot${policy === undefined ? "" : ` of ${policy.name}, version ${policy.schemaVersion},`} covers what is missing`,
+    `The stream ${JSON.stringify(stream)} was truncated, and no snapshot${policy === undefined ? "" : ` of ${policy.name}, version ${policy.schemaVersion},`} covers the missing events`,
     { stream },
   );
 }

@@ -1,12 +1,12 @@
-/** What was used last, up to a number of entries. */
+/** A cache of the most recently used entries. */
 export interface Memory<Value> {
   get(key: string): Value | undefined;
   set(key: string, value: Value): void;
 }
 
-/** Keeps so many entries, and forgets those that were not used for longest. */
+/** Creates a cache of `most` entries, which evicts the least recently used one. */
 export function remember<Value>(most: number): Memory<Value> {
-  // A Map has its entries in the order in which they were added.
+  // A Map keeps its entries in order of insertion.
   const entries = new Map<string, Value>();
   return {
     get(key) {

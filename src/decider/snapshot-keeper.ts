@@ -4,11 +4,11 @@ import { encodeState, type SnapshotKey, snapshotKey, type SnapshotStore } from "
 
 const DEFAULT_EVERY = 1_000;
 
-/** Stores snapshots beside the commands, which do not wait for it. */
+/** Stores snapshots in the background, without delaying commands. */
 export interface SnapshotKeeper {
-  /** The store; null: none. Removes a snapshot only after saves of it that are under way, which would bring it back. */
+  /** The store; null: none. Its `remove` waits for saves in progress, which would store the snapshot again. */
   readonly store: SnapshotStore | null;
-  /** Begins to store a snapshot if one is due; gives what is known of the stream then. */
+  /** Starts to store a snapshot if one is due; returns the updated state. */
   keep<Command, Event extends DomainEvent, State>(
     decider: Decider<Command, Event, State>,
     stream: string,
@@ -21,7 +21,7 @@ export function createSnapshotKeeper(
   store: SnapshotStore | null,
   onError: (error: unknown, key: SnapshotKey) => void,
 ): SnapshotKeeper {
-  /** Saves that are under way, and the text of what each is of. */
+  /** Saves in progress, with the key of each as text. */
   const storing = new Map<Promise<void>, string>();
   const textOf = ({ name, schemaVersion, stream }: SnapshotKey) =>
     JSON.stringify([name, schemaVersion, stream]);
@@ -52,7 +52,7 @@ export function createSnapshotKeeper(
         .catch((error: unknown) => onError(error, key))
         .finally(() => storing.delete(stored));
       storing.set(stored, textOf(key));
-      // One that could not be stored is tried again after as many events.
+      // A failed save is retried after the same number of events.
       return { ...loaded, snapshot: version, foldedFrom: version };
     },
     async settle() {

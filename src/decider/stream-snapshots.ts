@@ -11,7 +11,7 @@ function isProblem(error: unknown, ...codes: readonly ProblemCode[]): boolean {
 }
 
 interface Last {
-  /** Version of the stream that has the snapshots. */
+  /** Version of the snapshot stream. */
   readonly at: number;
   readonly snapshot: Snapshot | null;
 }
@@ -26,7 +26,7 @@ async function lastOf(streams: SnapshotStreams, stream: string, signal?: AbortSi
   try {
     for await (const { version, type, data, logIdentity } of streams.read<Snapshot>(options)) {
       if (type !== SNAPSHOT_TYPE) return { at: version, snapshot: null };
-      // A snapshot is in the log that it is of, so that a restore puts both back together.
+      // A snapshot is in the same log as its stream, so that a restore restores both.
       return { at: version, snapshot: logIdentity === undefined ? data : { ...data, logIdentity } };
     }
   } catch (error) {
@@ -52,9 +52,10 @@ async function isErasedBeyond(streams: SnapshotStreams, stream: string, version:
 }
 
 /**
- * Keeps snapshots in the event store itself, on a server or in this process: each stream has another beside it,
- * `snapshots/{name}/v{schemaVersion}/{stream}`, that holds the latest one and is truncated behind it. They go with its
- * backups, and need no other database. Feeds and readers that ask for types or stream prefixes do not see them.
+ * Keeps snapshots in the event store itself, on a server or in this process: each stream has a snapshot stream,
+ * `snapshots/{name}/v{schemaVersion}/{stream}`, which holds the latest snapshot and is truncated behind it. Backups
+ * include them, and they need no other database. Feeds and readers that select types or stream prefixes do not get
+ * them.
  */
 export function streamSnapshots(streams: SnapshotStreams): SnapshotStore {
   return {
@@ -70,11 +71,11 @@ export function streamSnapshots(streams: SnapshotStreams): SnapshotStore {
         const event = { type: SNAPSHOT_TYPE, data: { version: of, state } };
         const { version } = await streams.append(stream, event, { expectedVersion: last.at });
         await streams.truncate(stream, version);
-        // An erasure erases the snapshots that it finds; this one may have come later.
+        // An erasure erases existing snapshots; this one may have been stored later.
         if (await isErasedBeyond(streams, key.stream, snapshot.version))
           await streams.erase(stream, erasedReason(key));
       } catch (error) {
-        // Another process was faster; its snapshot is as good.
+        // Another process stored a snapshot first, which is as good.
         if (!isProblem(error, "version-conflict", "stream-erased")) throw error;
       }
     },
@@ -85,7 +86,7 @@ export function streamSnapshots(streams: SnapshotStreams): SnapshotStore {
       try {
         await streams.erase(stream, erasedReason(key));
       } catch (error) {
-        // The erasure of the stream erases its snapshots as well, and was faster.
+        // The stream was erased first, along with its snapshots.
         if (!isProblem(error, "stream-erased")) throw error;
       }
     },

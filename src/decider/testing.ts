@@ -4,17 +4,17 @@ import assert from "node:assert/strict";
 import { deepFreeze } from "../core/json-value.ts";
 import { decideEvents, type Decider, type DomainEvent, evolveState, folded } from "./decider.ts";
 
-/** What is expected of a decision. */
+/** Expectations for a decision. */
 export interface ThenDecides<Event, State> {
-  /** Throws an AssertionError with the difference if the command is refused, or decides anything else. */
+  /** Throws an AssertionError with the difference if the decider rejects the command, or decides other events. */
   thenEvents(expected: readonly Event[]): void;
-  /** The state after the events that are decided. */
+  /** Throws an AssertionError if the state after the decided events differs. */
   thenState(expected: State): void;
-  /** Throws an AssertionError if the command is not refused, or with another message. */
+  /** Throws an AssertionError if the decider does not reject the command, or does so with another message. */
   thenFails(message: RegExp): void;
 }
 
-/** A decider with what has happened so far. */
+/** A decider with its past events. */
 export interface When<Command, Event, State> {
   when(command: Command): ThenDecides<Event, State>;
 }
@@ -23,7 +23,7 @@ function asRead<Event extends DomainEvent>(event: DomainEvent): Event {
   return folded<Event>(JSON.parse(JSON.stringify(event)) as DomainEvent);
 }
 
-/** Decides in a test as a handler would; what must not be changed is frozen. */
+/** Decides a command in a test like a command handler. Freezes the values that a decider must not change. */
 export function givenDecider<Command, Event extends DomainEvent, State>(
   decider: Decider<Command, Event, State>,
   events: readonly Event[],
@@ -47,14 +47,14 @@ export function givenDecider<Command, Event extends DomainEvent, State>(
         },
         thenFails(message) {
           const state = stateNow();
-          let said: readonly Event[];
+          let outcome: readonly Event[];
           try {
-            said = decided(state);
+            outcome = decided(state);
           } catch (error) {
             assert.match(errorText(error), message);
             return;
           }
-          assert.fail(`The command was not refused, and decided ${JSON.stringify(said, null, 2)}`);
+          assert.fail(`The command was not rejected, and decided ${JSON.stringify(outcome, null, 2)}`);
         },
       };
     },

@@ -130,7 +130,9 @@ describe("what others append", () => {
       random: () => 1,
     });
     const failed = handle("a", account, open);
-    await expect(failed).rejects.toThrow(/"a" was appended to by others during each of 4 attempts/);
+    await expect(failed).rejects.toThrow(
+      /Other writers appended to the stream "a" during each of 4 attempts/,
+    );
     expect(await codeOf(failed)).toBe("version-conflict");
     expect(waits).toEqual([10, 15]);
     expect((await all(watched.client.read({ stream: "a", types: ["Opened"] }))).length).toBe(0);
@@ -176,7 +178,7 @@ describe("a type that evolve does not know", () => {
   test("fails the command, with what to do, when it gives nothing", async () => {
     const forgetful = { ...account, evolve: () => undefined as unknown as typeof account.initial };
     await expect(handler().handle("a", forgetful, deposit(1))).rejects.toThrow(
-      /evolve gave no state for an event of type "Deposited": return the state as it is/,
+      /evolve returned no state for an event of type "Deposited": return the state unchanged/,
     );
     expect(await watched.client.head()).toBe(2);
   });

@@ -110,7 +110,8 @@ describe("a stored snapshot", () => {
     expect((await handler().handle("a", kept(), deposit(0))).state.cents).toBe(23);
     await expect(handler().handle("a", kept({ schemaVersion: 2 }), deposit(0))).rejects.toMatchObject({
       code: "stream-truncated",
-      message: 'The stream "a" was truncated, and no snapshot of account, version 2, covers what is missing',
+      message:
+        'The stream "a" was truncated, and no snapshot of account, version 2, covers the missing events',
     });
     await watched.client.truncate("a", 22);
     await expect(handler().handle("a", kept(), deposit(0))).rejects.toMatchObject({
@@ -166,7 +167,7 @@ describe("a stored snapshot", () => {
   });
 });
 
-describe("a state that is no JSON value", () => {
+describe("a state that is not a JSON value", () => {
   interface Seen {
     readonly types: ReadonlySet<string>;
   }
@@ -183,7 +184,7 @@ describe("a state that is no JSON value", () => {
     await settle();
     expect(snapshotErrors).toHaveLength(1);
     expect(String(snapshotErrors[0]?.error)).toMatch(
-      /seen is no JSON value: \/types is a Set.*`encode` and `decode`/,
+      /seen is not a JSON value: \/types is a Set.*`encode` and `decode`/,
     );
     expect(snapshotErrors[0]?.key).toEqual({ name: "seen", schemaVersion: 1, stream: "s" });
   });

@@ -136,14 +136,14 @@ function givenFeed<const Events extends EventSchemas, const Contract extends Eve
       assert.deepStrictEqual(actual, JSON.parse(JSON.stringify(expected)));
     },
     thenFails(message) {
-      let events: RehearsedEvent[];
+      let actual: RehearsedEvent[];
       try {
-        events = published();
+        actual = published();
       } catch (error) {
         assert.match(errorText(error), message);
         return;
       }
-      assert.fail(`The feed did not fail, and published ${JSON.stringify(events, null, 2)}`);
+      assert.fail(`The feed did not fail, and published ${JSON.stringify(actual, null, 2)}`);
     },
   };
 }

@@ -10,7 +10,7 @@ import { newDatabase, startServer } from "../runtime/server/servers.ts";
 const ROUNDS = 25;
 const ACCOUNTS = 20;
 const MAX_RUN_MS = 250;
-const PROCESS = join(import.meta.dir, "consumer-process.ts");
+const PROCESS = join(import.meta.dir, "killed-consumer.ts");
 
 /** Starts a consumer, and waits until it follows. */
 async function startConsumer(url: string, file: string, until: number) {

@@ -22,15 +22,16 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   consumer: ["core", "client"],
   decider: ["core", "client"],
   config: ["core", "feeds", "webhooks", "index.ts"],
-  runtime: ["core", "jobs", "storage", "log", "feeds", "webhooks", "http", "config"],
+  runtime: ["core", "jobs", "storage", "log", "feeds", "webhooks", "http", "config", "docs"],
+  docs: [],
   embed: ["core", "feeds", "http", "client", "config", "runtime"],
   cli: ["core", "storage", "log", "feeds", "webhooks", "backup", "doctor", "client", "config", "runtime"],
-  build: [],
+  build: ["core", "config", "http", "cli", "docs"],
 };
 
 /** Time, chance and surroundings come in as parameters; only these touch the real ones. */
 const ROOTS =
-  /^(runtime|build|storage\/writer|cli|main\.ts|worker\.ts|core\/(timer|runtime-clock|system-clock)\.ts|client\/index\.ts|(consumer|decider)\/index\.ts)/;
+  /^(runtime|build|docs\/site\/render-site\.ts|storage\/writer|cli|main\.ts|worker\.ts|core\/(timer|runtime-clock|system-clock)\.ts|client\/index\.ts|(consumer|decider)\/index\.ts)/;
 const AMBIENT = /\bDate\.now\(|\bMath\.random\(|\bset(Timeout|Interval|Immediate)\(|\bprocess\.env\b|\bBun\./;
 
 /** Whatever starts a timer. The runtime's timers fire at once for long waits, so one file bounds and splits them. */

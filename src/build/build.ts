@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import type { BunPlugin } from "bun";
 
 import { optionalDependencies as addonVersions } from "../../node_modules/libsql/package.json" with { type: "json" };
+import { embeddedGuide } from "./embedded-guide.ts";
 
 /**
  * Builds the binary (`dist/kilde`), and the library for npm (`dist/*.js`, `dist/types`).
@@ -146,7 +147,12 @@ async function buildBinary({ bun, addon }: Target, outfile: string, isHost: bool
       autoloadPackageJson: true,
       ...(isHost ? {} : { target: bun }),
     },
-    plugins: [libsqlAddon(await addonFile(addon)), oneLanguage, noPrettier],
+    plugins: [
+      libsqlAddon(await addonFile(addon)),
+      oneLanguage,
+      noPrettier,
+      await embeddedGuide(join(CACHE, "guide")),
+    ],
   });
   report(existsSync(outfile) ? outfile : `${outfile}.exe`);
 }

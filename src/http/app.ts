@@ -9,7 +9,7 @@ import type { Limits } from "../core/limits.ts";
 import { createTimeSlices } from "../core/time-slices.ts";
 import { corsPolicy } from "./pipeline/cross-site.ts";
 import type { AppDeps } from "./deps.ts";
-import { docsPage } from "./service/docs.ts";
+import { DOCS_PATHS, getDocs } from "./service/docs.ts";
 import { deprecation } from "./feeds/feeds.ts";
 import { FEED_PATH } from "./feeds/operations.ts";
 import { createFollowers } from "./log/followers.ts";
@@ -69,7 +69,7 @@ const EXPOSED_HEADERS = [
 const OPERATIONS_BY_PATH = Map.groupBy(OPERATIONS, routePath);
 
 /** Paths with answers that may be large. Compressing the others would cost more than it saves. */
-const COMPRESSED_PATHS = [...OPERATIONS.filter(({ compresses }) => compresses).map(routePath), "/docs/:file"];
+const COMPRESSED_PATHS = [...OPERATIONS.filter(({ compresses }) => compresses).map(routePath), ...DOCS_PATHS];
 
 /** What requests and answers may take of a process. */
 export type Budgets = Pick<AppDeps, "bodies" | "answers" | "parseSlices">;
@@ -103,7 +103,7 @@ export function createDeps(
   return deps;
 }
 
-/** The router of a store: every operation, and the documentation browser. */
+/** The router of a store: every operation, the guide and the API browser. */
 export function createApp(options: AppOptions, deps = createDeps(options)): AppHono {
   const { corsOrigins, docs } = options;
   const { basePath } = deps;
@@ -134,18 +134,8 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
     resource(path, Object.fromEntries(methods));
   }
   if (docs !== null) {
-    resource("/docs", { GET: (c) => c.html(docsPage()) });
-    resource("/docs/:file", {
-      GET: (c) => {
-        const name = c.req.param("file") ?? "";
-        const file = Object.hasOwn(docs, name) ? docs[name] : undefined;
-        if (file === undefined) throw new KildeError("not-found", `There is nothing at ${c.req.path}`);
-        return c.body(file.body(), 200, {
-          "Content-Type": file.mediaType,
-          "Cache-Control": "public, max-age=86400",
-        });
-      },
-    });
+    for (const path of DOCS_PATHS) resource(path, { GET: (c) => getDocs(c, docs) });
+    resource("/docs/", { GET: (c) => c.redirect(`${basePath}/docs`, 308) });
   }
   return app;
 }

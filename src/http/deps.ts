@@ -42,7 +42,7 @@ export interface AppDeps {
   readonly schemas: RequestSchemas;
   /** Version of the program, which /health reports. */
   readonly version: string;
-  /** Files of the documentation browser; null where the platform cannot serve them. */
+  /** The guide and the API browser; null where the platform cannot serve them. */
   readonly docs: Docs | null;
   readonly followers: Followers;
   /** Bytes of the bodies of requests that are not answered yet. */

@@ -8,7 +8,24 @@ function file(path: string, mediaType: string): DocsFile {
 }
 
 /** Swagger UI's files, which the binary carries with it. */
+const API_BROWSER: ReadonlyMap<string, DocsFile> = new Map([
+  ["swagger-ui-bundle.js", file(script, "text/javascript")],
+  ["swagger-ui.css", file(style, "text/css")],
+]);
+
+/** The guide, which is loaded with the first request for a page, and the API browser. */
+let site: Promise<ReadonlyMap<string, DocsFile>> | null = null;
+
+async function loadSite(): Promise<ReadonlyMap<string, DocsFile>> {
+  const { loadDocsSite } = await import("./docs-site.ts");
+  return loadDocsSite();
+}
+
 export const docsFiles: Docs = {
-  "swagger-ui-bundle.js": file(script, "text/javascript"),
-  "swagger-ui.css": file(style, "text/css"),
+  async find(path) {
+    const found = API_BROWSER.get(path);
+    if (found !== undefined) return found;
+    site ??= loadSite();
+    return (await site).get(path);
+  },
 };

@@ -1,0 +1,92 @@
+import GithubSlugger from "github-slugger";
+import { Marked, Renderer, type Token } from "marked";
+
+import { escapeHtml } from "./escape-html.ts";
+import { rootOf, siteImage, type SiteImage, siteLink } from "./site-link.ts";
+
+/** A heading and the text below it, up to the next heading. */
+export interface PageSection {
+  /** Anchor of the heading, the one that GitHub gives it; empty for the page's title. */
+  readonly anchor: string;
+  readonly depth: number;
+  readonly title: string;
+  readonly text: string;
+}
+
+export interface Page {
+  /** Path below `src/docs`. */
+  readonly file: string;
+  readonly title: string;
+  readonly html: string;
+  readonly sections: readonly PageSection[];
+  readonly images: readonly SiteImage[];
+}
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  "&lt;": "<",
+  "&gt;": ">",
+  "&amp;": "&",
+  "&quot;": '"',
+  "&#39;": "'",
+};
+
+function plainText(html: string): string {
+  return html
+    .replaceAll(/<[^>]+>/g, " ")
+    .replaceAll(/&(?:lt|gt|amp|quot|#39);/g, (entity) => ENTITIES[entity] ?? entity)
+    .replaceAll(/\s+/g, " ")
+    .trim();
+}
+
+/** Renders what scrolls sideways so that the keyboard reaches it. */
+function createMarked(file: string, images: SiteImage[]): Marked {
+  return new Marked({
+    renderer: {
+      link({ href, tokens }) {
+        const text = this.parser.parseInline(tokens);
+        const link = siteLink(file, href);
+        return link === null ? text : `<a href="${escapeHtml(link)}">${text}</a>`;
+      },
+      image({ href, text }) {
+        const image = siteImage(file, href);
+        images.push(image);
+        return `<img src="${rootOf(file)}${escapeHtml(image.name)}" alt="${escapeHtml(text)}">`;
+      },
+      code({ text, lang = "" }) {
+        const [language = ""] = lang.split(/\s/);
+        return `<pre tabindex="0" data-language="${escapeHtml(language)}"><code>${escapeHtml(text)}</code></pre>\n`;
+      },
+      table(token) {
+        return `<div class="table" tabindex="0">${Renderer.prototype.table.call(this, token)}</div>\n`;
+      },
+    },
+  });
+}
+
+/** Renders one Markdown page. `file`: its path below `src/docs`. */
+export function renderPage(file: string, markdown: string): Page {
+  const images: SiteImage[] = [];
+  const marked = createMarked(file, images);
+  const slugger = new GithubSlugger();
+  const sections: { anchor: string; depth: number; title: string; text: string }[] = [];
+  const parts: string[] = [];
+  for (const token of marked.lexer(markdown) as Token[]) {
+    const html = marked.parser([token]);
+    if (token.type !== "heading") {
+      const section = sections.at(-1);
+      if (section !== undefined) section.text += `${plainText(html)} `;
+      parts.push(html);
+      continue;
+    }
+    const depth = Number(token["depth"]);
+    const content = html.trim().replace(/^<h\d>|<\/h\d>$/g, "");
+    const title = plainText(content.replaceAll(/<[^>]+>/g, ""));
+    const anchor = slugger.slug(title);
+    sections.push({ anchor: depth === 1 ? "" : anchor, depth, title, text: "" });
+    const mark =
+      depth === 1 ? "" : ` <a class="anchor" href="#${anchor}" aria-label="Link to this section">#</a>`;
+    parts.push(`<h${depth} id="${anchor}">${content}${mark}</h${depth}>\n`);
+  }
+  const title = sections.find(({ depth }) => depth === 1)?.title ?? file;
+  return { file, title, html: parts.join(""), sections, images };
+}

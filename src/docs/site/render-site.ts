@@ -1,0 +1,85 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { parseContents } from "./contents.ts";
+import { layOut } from "./layout.ts";
+import { type Page, renderPage } from "./page.ts";
+import { searchIndex } from "./search-index.ts";
+import { HOME, pageName } from "./site-link.ts";
+
+/** The guide, in Markdown. */
+export const PAGES_FOLDER = join(import.meta.dir, "..");
+
+/** A file of the site. */
+export interface SiteFile {
+  readonly mediaType: string;
+  readonly content: string;
+}
+
+/** The page of Swagger UI, which browses /openapi.json and sends its examples. */
+const API_PAGE = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Kilde HTTP API</title>
+<link rel="stylesheet" href="swagger-ui.css">
+</head>
+<body>
+<p><a href="../docs">Guide</a></p>
+<div id="api"></div>
+<script src="swagger-ui-bundle.js"></script>
+<script src="api.js"></script>
+</body>
+</html>
+`;
+
+async function bundled(name: string): Promise<string> {
+  const { outputs } = await Bun.build({
+    entrypoints: [join(import.meta.dir, "browser", name)],
+    target: "browser",
+    minify: true,
+  });
+  return outputs[0]?.text() ?? "";
+}
+
+function filesOf(pattern: string): string[] {
+  return [...new Bun.Glob(pattern).scanSync(PAGES_FOLDER)].toSorted();
+}
+
+function read(file: string): string {
+  return readFileSync(join(PAGES_FOLDER, file), "utf8");
+}
+
+/** Renders every Markdown page below `src/docs`. */
+export function renderPages(): readonly Page[] {
+  return filesOf("**/*.md").map((file) => renderPage(file, read(file)));
+}
+
+/** The files of the site, by their path below `/docs/`; the home page's is empty. */
+export async function renderSite(): Promise<ReadonlyMap<string, SiteFile>> {
+  const pages = renderPages();
+  const contents = parseContents(read(HOME));
+  const titles = new Map(pages.map(({ file, title }) => [file, title]));
+  const index = searchIndex(pages);
+  const style = read("site/guide.css");
+  const script = await bundled("start-search.ts");
+  const assetVersion = Bun.hash(index + style + script).toString(36);
+  return new Map<string, SiteFile>([
+    ...pages.map((page): [string, SiteFile] => [
+      pageName(page.file),
+      { mediaType: "text/html; charset=utf-8", content: layOut(page, { contents, titles, assetVersion }) },
+    ]),
+    ...pages
+      .flatMap(({ images }) => images)
+      .map(({ source, name }): [string, SiteFile] => [
+        name,
+        { mediaType: "image/svg+xml", content: read(source) },
+      ]),
+    ["search-index.json", { mediaType: "application/json", content: index }],
+    ["guide.css", { mediaType: "text/css; charset=utf-8", content: style }],
+    ["search.js", { mediaType: "text/javascript; charset=utf-8", content: script }],
+    ["api", { mediaType: "text/html; charset=utf-8", content: API_PAGE }],
+    ["api.js", { mediaType: "text/javascript; charset=utf-8", content: read("site/browser/api.js") }],
+  ]);
+}

@@ -1,0 +1,10 @@
+import type { DocsFile } from "../../http/service/docs.ts";
+
+/** Loads the guide. The build replaces this module by one with the rendered files. */
+export async function loadDocsSite(): Promise<ReadonlyMap<string, DocsFile>> {
+  const { renderSite } = await import("../../docs/site/render-site.ts");
+  const files = await renderSite();
+  return new Map(
+    [...files].map(([path, { mediaType, content }]) => [path, { mediaType, body: () => content }]),
+  );
+}

@@ -1,0 +1,57 @@
+import { beforeAll, expect, test } from "bun:test";
+
+import MiniSearch from "minisearch";
+
+import { renderPage } from "../../../src/docs/site/page.ts";
+import { renderSite, type SiteFile } from "../../../src/docs/site/render-site.ts";
+import { type Found, SEARCH_OPTIONS } from "../../../src/docs/site/search-options.ts";
+
+let site: ReadonlyMap<string, SiteFile>;
+beforeAll(async () => {
+  site = await renderSite();
+});
+
+test("site: headings have the anchors of GitHub, and titles of equal text differ", () => {
+  const { html, sections } = renderPage(
+    "a.md",
+    "# A\n\n## `data` & more\n\nText <b>\n\n## Twice\n\n## Twice\n",
+  );
+  expect(sections.map(({ anchor }) => anchor)).toEqual(["", "data--more", "twice", "twice-1"]);
+  expect(html).toContain('<h2 id="data--more"><code>data</code> &amp; more');
+});
+
+test("site: a link to a file outside the guide becomes its text", () => {
+  const { html } = renderPage(
+    "how-to/a.md",
+    "[b](../b.md#c) [x](../../../test/examples/x) [y](https://y.test)",
+  );
+  expect(html).toBe('<p><a href="../b#c">b</a> x <a href="https://y.test">y</a></p>\n');
+});
+
+test("site: no page has an inline script or style, or loads anything from elsewhere", () => {
+  for (const [path, { mediaType, content }] of site) {
+    if (!mediaType.startsWith("text/html")) continue;
+    const inline = /<script(?![^>]* src=)|<style|<[^>]* (?:style|on[a-z]+)=/.exec(content)?.[0];
+    const foreign = /<(?:script|link|img)[^>]*(?:src|href)="(?:https?:)?\/\//.exec(content)?.[0];
+    expect([path, inline, foreign]).toEqual([path, undefined, undefined]);
+  }
+});
+
+test("site: it is small: a page takes at most 400 kB, search and style at most 40 kB", () => {
+  for (const { mediaType, content } of site.values()) {
+    if (mediaType.startsWith("text/html")) expect(content.length).toBeLessThan(400_000);
+  }
+  const assets = (site.get("search.js")?.content.length ?? 0) + (site.get("guide.css")?.content.length ?? 0);
+  expect(assets).toBeGreaterThan(1_000);
+  expect(assets).toBeLessThan(40_000);
+});
+
+test.each([
+  ["outbox", "how-to/adopt-beside-a-database"],
+  ["halted feed", "how-to/fix-a-halted-feed"],
+  ["erase", "how-to/erase-data"],
+])("site: a search for %s finds the page about it first", (query, page) => {
+  const index = MiniSearch.loadJSON<Found>(site.get("search-index.json")?.content ?? "", SEARCH_OPTIONS);
+  const found = index.search(query, { combineWith: "AND" }).map(({ id }) => String(id).split("#")[0]);
+  expect(found.slice(0, 3)).toContain(page);
+});

@@ -124,6 +124,7 @@ const PAGES = [
   "how-to/define-a-feed",
   "how-to/erase-data",
   "how-to/move-events",
+  "how-to/use-the-command-line",
   "operate/back-up-and-restore",
 ];
 

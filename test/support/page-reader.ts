@@ -4,17 +4,23 @@ import { join } from "node:path";
 import { type Finished, FROM_SOURCE, run, type Served, serve } from "../cli/support.ts";
 import type { CodeBlock } from "./markdown.ts";
 
-/** Commands that follow without an end are stopped after a while, which is no failure. */
+const UNTIL_QUIET = `${process.execPath} ${join(import.meta.dir, "until-quiet.ts")}`;
+
+/** Commands as a reader calls them; those that follow without an end are stopped once they are quiet. */
 const PRELUDE = `set -euo pipefail
-stopped() { timeout "$@" || [ $? = 124 ]; }
 kilde() {
   case $1 in
-    listen|follow|serve) stopped 3 ${FROM_SOURCE.join(" ")} "$@" ;;
+    listen|follow|serve) ${UNTIL_QUIET} ${FROM_SOURCE.join(" ")} "$@" ;;
     *) ${FROM_SOURCE.join(" ")} "$@" ;;
   esac
 }
-bun() { stopped 4 ${process.execPath} "$@"; }
-curl() { command curl -sS --fail-with-body --max-time 2 "$@" || { code=$?; [ $code = 28 ] && [[ $* == *event-stream* ]]; }; }
+bun() { ${UNTIL_QUIET} ${process.execPath} "$@"; }
+curl() {
+  case "$*" in
+    *event-stream*) ${UNTIL_QUIET} curl -sS --fail-with-body "$@" ;;
+    *) command curl -sS --fail-with-body --max-time 30 "$@" ;;
+  esac
+}
 `;
 
 const URL_SHOWN = "http://127.0.0.1:4000";

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import type { Clock } from "../core/clock.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Database } from "../storage/database.ts";
-import { applyErasures, type Erasure, erasure, listErasures } from "../log/erase/erasures.ts";
+import { applyErasures, type Erasure, listErasures } from "../log/erase/erasures.ts";
 import { type LogLineage, readIdentities, renewIdentities } from "../log/identity.ts";
 import { type LogInventory, takeInventory } from "../backup/inventory.ts";
 import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
@@ -56,11 +56,8 @@ export async function continueHistory(
   const writer = openLogWriter({ database, clock, limits, onNews: () => {}, onSweep: () => {} });
   try {
     const applied = await applyErasures({ database, writer }, erasures);
-    const eraseStreams = async (names: readonly string[], reason: string) => {
-      for (const name of names) await writer.append(erasure(name, reason, "exists"));
-    };
     const { signal } = new AbortController();
-    while (await sweepRound({ database, clock, between: (work) => work(), eraseStreams, signal }));
+    while (await sweepRound({ database, writer, clock }, signal));
     return applied;
   } finally {
     await writer.close();

@@ -5,7 +5,6 @@ import type { HeadWatch } from "../log/follow/head-watch.ts";
 import type { LogState } from "../log/log-state.ts";
 import { type LogReader, type LogReaderDeps, openLogReader } from "../log/read/reader.ts";
 import { writeUnplanned } from "../storage/batch-writer.ts";
-import { clearAll } from "./lifecycle/clear.ts";
 import type { ContractSchemas } from "./contract/compatibility.ts";
 import { servedSchemas } from "./contract/contract.ts";
 import type { FeedDeps } from "./project/commit.ts";
@@ -59,7 +58,7 @@ export interface Feeds {
   /** Hastens followers of a feed. */
   learn(path: string, log: LogState): void;
   /** Ends all followers. */
-  close(): Promise<void>;
+  close(): void;
 }
 
 export interface FeedsDeps extends Omit<FeedDeps, "onNews">, Pick<RetireDeps, "flushActivity" | "onPaused"> {
@@ -70,13 +69,8 @@ export interface FeedsDeps extends Omit<FeedDeps, "onNews">, Pick<RetireDeps, "f
   readonly pollIntervalMs: number;
   /** Looks up the heads of several logs together. Default: each feed's own. */
   readonly heads?: HeadWatch;
-  /**
-   * Called when a feed is to be emptied, for whoever does it in a way of its own (`clearAll`). Default: in the
-   * background, beginning with what was left before.
-   */
-  readonly onClear?: () => void;
-  /** Called each time that emptying a feed in the background fails. Default: nothing. */
-  readonly onClearFailure?: (error: unknown) => void;
+  /** Called when a feed is to be emptied; see `clearJob`. */
+  readonly onClear: () => void;
 }
 
 /** Arguments: log id. */
@@ -101,17 +95,6 @@ export function openFeeds(deps: FeedsDeps, registered: readonly RegisteredFeed[]
   const readersOf = new Map(
     all.map(({ log, reader, primaryReader }) => [log.name, new Set([reader, primaryReader])]),
   );
-  const closing = new AbortController();
-  let clearing: Promise<void> | null = null;
-  const clear =
-    deps.onClear ??
-    (() => {
-      clearing = (clearing ?? Promise.resolve()).then(() =>
-        clearAll({ ...deps, onFailure: deps.onClearFailure ?? (() => {}) }, closing.signal),
-      );
-    });
-  // What was begun before a restart.
-  if (deps.onClear === undefined) clear();
   const learn = (path: string, log: LogState) => readersOf.get(path)?.forEach((reader) => reader.learn(log));
   const readabilityIn = async (database: Database, { log }: RegisteredFeed): Promise<Readability> => {
     const status = (await readFeed(database, log))?.status ?? "retiring";
@@ -144,18 +127,16 @@ export function openFeeds(deps: FeedsDeps, registered: readonly RegisteredFeed[]
       await retireFeed(deps, feed, all, options);
       // Followers look for the log's identity, and end.
       readersOf.get(feed.log.name)?.forEach((reader) => reader.learn("truncated"));
-      clear();
+      deps.onClear();
     },
     async rebuild(feed) {
       for (const { log } of await rebuildFeed(deps, feed, all))
         readersOf.get(log.name)?.forEach((reader) => reader.learn("truncated"));
-      clear();
+      deps.onClear();
     },
     learn,
-    async close() {
+    close() {
       for (const readers of readersOf.values()) readers.forEach((reader) => reader.close());
-      closing.abort();
-      await clearing;
     },
   };
 }

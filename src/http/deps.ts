@@ -5,6 +5,7 @@ import type { AddressRules } from "../webhooks/egress/address-rules.ts";
 import type { Send } from "../webhooks/egress/outgoing.ts";
 import type { TimeSlices } from "../core/time-slices.ts";
 import type { Feeds } from "../feeds/feeds.ts";
+import type { JobFailure } from "../jobs/loop.ts";
 import type { Database } from "../storage/database.ts";
 import type { LogReader } from "../log/read/reader.ts";
 import type { ActivityRecorder } from "../log/consumers/activity.ts";
@@ -30,6 +31,8 @@ export interface DeliveryPort {
 export interface AppDeps {
   readonly reader: LogReader;
   readonly writer: LogWriter;
+  /** Why the sweep does not delete truncated and erased events; null: its last attempt succeeded. */
+  readonly sweepFailure: () => JobFailure | null;
   readonly feeds: Feeds;
   /** For what is looked up about consumers. */
   readonly database: Database;

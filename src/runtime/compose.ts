@@ -2,9 +2,13 @@ import type { Clock } from "../core/clock.ts";
 import type { Limits } from "../core/limits.ts";
 import { type Feeds, openFeeds } from "../feeds/feeds.ts";
 import type { RegisteredFeed } from "../feeds/lifecycle/register.ts";
+import { CLEAR_BACKOFF, clearJob } from "../feeds/lifecycle/clear.ts";
 import type { DeliveryPort } from "../http/deps.ts";
-import { type LogNews, type LogWriter, type LogWriterDeps, openLogWriter } from "../log/append/writer.ts";
+import type { Job } from "../jobs/job.ts";
+import type { JobFailure, LoopOptions, RunningJob } from "../jobs/loop.ts";
+import { type LogNews, type LogWriter, openLogWriter } from "../log/append/writer.ts";
 import { type ActivityRecorder, createActivityRecorder } from "../log/consumers/activity.ts";
+import { SWEEP_BACKOFF, sweepJob } from "../log/erase/sweeper.ts";
 import type { HeadWatch } from "../log/follow/head-watch.ts";
 import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
 import type { LogState } from "../log/log-state.ts";
@@ -40,6 +44,12 @@ export const NO_BACKGROUND: Background = {
   close: () => Promise.resolve(),
 };
 
+/** The jobs that every store has. */
+export type StoreJobKind = "sweep" | "clear";
+
+/** A job that the platform runs. */
+export type StartedJob = Pick<RunningJob, "wake" | "failure" | "close">;
+
 /** What differs between a server, a worker, a process that embeds Kilde, and a test. */
 export interface Platform {
   /** Its schema is up to date. Closed by the caller. */
@@ -55,12 +65,8 @@ export interface Platform {
   readonly isShared: boolean;
   /** Lets writes of one process wait for each other, where requests cannot share a queue. Default: they share one. */
   readonly orderWrites?: (writer: LogWriter) => LogWriter;
-  /** Sweeps what was erased, in a way of the platform's own. Default: in the background of this process. */
-  readonly onSweep?: (() => void) | undefined;
-  readonly onSweepFailure?: LogWriterDeps["onSweepFailure"];
-  /** Empties feeds, in a way of the platform's own. Default: in the background of this process. */
-  readonly onClear?: (() => void) | undefined;
-  readonly onClearFailure?: (error: unknown) => void;
+  /** Runs the sweep and the clearing of feeds: a server in loops, which start at once; a worker in slices. */
+  readonly startJob: (kind: StoreJobKind, job: Job, backoff: LoopOptions["backoff"]) => StartedJob;
   /** Opens what requests about webhooks need. `onChange` is called with each subscription that they change. */
   readonly openDelivery: (onChange: (subscription: string) => void) => DeliveryPort & { close?: () => void };
   /** Starts background work. `onPublished`: to be called with each batch that a feed published. */
@@ -72,6 +78,8 @@ export interface Platform {
 
 /** A store, ready to be served. */
 export interface ComposedStore extends StoreParts {
+  /** Why the sweep does not delete truncated and erased events; null: its last attempt succeeded. */
+  readonly sweepFailure: () => JobFailure | null;
   readonly delivery: DeliveryPort;
   /** Finishes background work and writes, and ends followers. */
   close(): Promise<void>;
@@ -91,13 +99,13 @@ export function composeStore(platform: Platform, registered: readonly Registered
       reader.learn(news);
       background.appended(news);
     },
-    ...(platform.onSweep === undefined ? {} : { onSweep: platform.onSweep }),
-    ...(platform.onSweepFailure === undefined ? {} : { onSweepFailure: platform.onSweepFailure }),
+    onSweep: () => sweep.wake(),
   });
   const writer = platform.orderWrites?.(ownWriter) ?? ownWriter;
+  const sweep = platform.startJob("sweep", sweepJob({ database, writer, clock }), SWEEP_BACKOFF);
+  const clear = platform.startJob("clear", clearJob({ database, writer, clock }), CLEAR_BACKOFF);
   const { isShared } = platform;
   const sightings = createActivityRecorder({ writer, clock, mostConsumers: limits.consumers, isShared });
-  const { onClear, onClearFailure } = platform;
   const opened = openFeeds(
     {
       ...own,
@@ -105,8 +113,7 @@ export function composeStore(platform: Platform, registered: readonly Registered
       writer,
       flushActivity: () => sightings.flushEverywhere(),
       onPaused: (subscription) => background.changed(subscription),
-      ...(onClear === undefined ? {} : { onClear }),
-      ...(onClearFailure === undefined ? {} : { onClearFailure }),
+      onClear: () => clear.wake(),
     },
     registered,
   );
@@ -123,11 +130,14 @@ export function composeStore(platform: Platform, registered: readonly Registered
   return {
     ...parts,
     delivery,
+    sweepFailure: () => sweep.failure(),
     async close() {
       delivery.close?.();
       await background.close();
-      await feeds.close();
+      feeds.close();
+      await clear.close();
       await sightings.close();
+      await sweep.close();
       await writer.close();
       reader.close();
     },

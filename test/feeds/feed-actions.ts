@@ -3,7 +3,6 @@ import { expect } from "bun:test";
 import fc from "fast-check";
 
 import { KildeError } from "../../src/core/errors.ts";
-import { clearAll } from "../../src/feeds/lifecycle/clear.ts";
 import { RESUME_FEED } from "../../src/feeds/feeds.ts";
 import { hydrate } from "../../src/feeds/project/hydrate.ts";
 import { createProjector, type Projector } from "../../src/feeds/project/projector.ts";
@@ -16,6 +15,7 @@ import type { LogWriter } from "../../src/log/append/writer.ts";
 import type { Written } from "../../src/storage/batch-writer.ts";
 import { systemClock } from "../../src/core/system-clock.ts";
 import type { TestApp } from "../support/app.ts";
+import { clearAll } from "../support/clear-all.ts";
 
 /** What fails: the next read; the next write, before or after it was done. */
 type Fault = "read" | "lost" | "unanswered";
@@ -426,5 +426,5 @@ export async function empty(database: Database, writer: LogWriter): Promise<void
   const onFailure = (error: unknown) => {
     throw error;
   };
-  await clearAll({ database, writer, clock: systemClock, onFailure }, new AbortController().signal);
+  await clearAll({ database, writer, clock: systemClock }, onFailure);
 }

@@ -1,4 +1,5 @@
 import type { RegisteredFeed } from "../../src/feeds/lifecycle/register.ts";
+import { startLoop } from "../../src/jobs/loop.ts";
 import type { LogReaderDeps } from "../../src/log/read/reader.ts";
 import { type ComposedStore, composeStore, NO_BACKGROUND, type Platform } from "../../src/runtime/compose.ts";
 import { createDeliveryPort } from "../../src/runtime/server/delivery-port.ts";
@@ -18,6 +19,8 @@ export function composeTestStore(
     {
       isShared: false,
       openDelivery: (onChange) => createDeliveryPort({ secretKeys: [], egressAllow: [] }, onChange),
+      startJob: (_kind, job, backoff) =>
+        startLoop(job, { clock: given.clock, chance: () => 0, backoff, onFailure: () => {} }),
       startBackground: () => NO_BACKGROUND,
       ...platform,
       ...given,

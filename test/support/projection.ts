@@ -4,6 +4,8 @@ import { takeLease } from "../../src/storage/lease.ts";
 import { createProjector, type Projector } from "../../src/feeds/project/projector.ts";
 import type { Step } from "../../src/feeds/project/step.ts";
 import { type RegisteredFeed, registerFeeds } from "../../src/feeds/lifecycle/register.ts";
+import { CLEAR_BACKOFF, clearJob } from "../../src/feeds/lifecycle/clear.ts";
+import { startLoop } from "../../src/jobs/loop.ts";
 import { runFeed, type RunEvent } from "../../src/feeds/project/run.ts";
 import { EVENT_LOG_ADDRESS } from "../../src/log/keys.ts";
 import type { Database } from "../../src/storage/database.ts";
@@ -25,7 +27,7 @@ const POLL_INTERVAL_MS = 20;
 const MOST_STEPS = 10_000;
 
 export interface Projection {
-  readonly feeds: Feeds;
+  readonly feeds: Feeds & { close(): Promise<void> };
   readonly registered: readonly RegisteredFeed[];
   get(path: string): OpenFeed;
   /** A projector of its own, as a process that just started has it. */
@@ -55,7 +57,20 @@ export async function openProjection(
     flushActivity: () => Promise.resolve(),
     onPaused: () => {},
   };
-  const feeds = openFeeds(deps, registered);
+  const clear = startLoop(clearJob(deps), {
+    clock: systemClock,
+    chance: () => 0,
+    backoff: CLEAR_BACKOFF,
+    onFailure: () => {},
+  });
+  const opened = openFeeds({ ...deps, onClear: () => clear.wake() }, registered);
+  const feeds: Projection["feeds"] = {
+    ...opened,
+    async close() {
+      opened.close();
+      await clear.close();
+    },
+  };
   const onNews = (path: string, log: LogState) => feeds.learn(path, log);
   const get = (path: string) => {
     const found = feeds.all.find(({ log }) => log.name === path);

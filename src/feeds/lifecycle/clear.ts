@@ -1,4 +1,5 @@
 import type { Clock } from "../../core/clock.ts";
+import type { Job } from "../../jobs/job.ts";
 import { type Database, integerAt, type Statement, textAt } from "../../storage/database.ts";
 import { removalStatement } from "../../log/erase/erasures.ts";
 import { discardHistory } from "../../log/identity.ts";
@@ -20,16 +21,13 @@ const STEP_ROWS = 500;
 /** After a write was refused, because the database was busy or another process was first. */
 const BUSY_MS = 20;
 
-/** After storage failed. */
-const BACKOFF_MS = 1_000;
-const LAST_BACKOFF_MS = 15_000;
+/** Delays before a clearing that failed is tried again, in milliseconds. */
+export const CLEAR_BACKOFF = { firstMs: 1_000, lastMs: 15_000 };
 
 export interface ClearDeps {
   readonly database: Database;
   readonly writer: BatchWriter;
   readonly clock: Clock;
-  /** Called each time that storage fails; deleting is tried again. */
-  readonly onFailure: (error: unknown) => void;
 }
 
 /** Arguments: first key, last key, count. */
@@ -143,40 +141,39 @@ async function nextToClear(database: Database): Promise<Clearing | null> {
   };
 }
 
-/** Deletes what there is to be deleted, until nothing is left or the signal aborts. */
-export async function clearAll(deps: ClearDeps, signal: AbortSignal): Promise<void> {
-  let failures = 0;
-  while (!signal.aborted) {
-    try {
-      const next = await nextToClear(deps.database);
-      if (next === null) return;
-      const { log, retiring, epoch } = next;
-      const isCleared = await clear(deps, next, signal);
-      failures = 0;
-      if (signal.aborted) return;
-      if (!isCleared) {
-        await deps.clock.sleep(BUSY_MS, signal);
-        continue;
+/** The last batch of a clearing. */
+function endOfClearing({ log, epoch, retiring }: Clearing, now: string): Statement[] {
+  return [
+    { sql: FENCE, args: [log.id, epoch] },
+    // Since the clearing began, dispatchers may have stored progress of events that were not deleted yet.
+    ...forgetDeliveries(log),
+    ...(retiring
+      ? END_RETIRING.map((sql) => ({ sql, args: [log.id] }))
+      : // Readers of the earlier events are notified when none of them is left.
+        [
+          ...discardHistory(log, IS_REBUILDING),
+          { sql: "delete from feed_ahead where log = ?1", args: [log.id] },
+          { sql: FORGET_RANGES, args: [log.id] },
+          { sql: END_REBUILDING, args: [log.id, now] },
+        ]),
+  ];
+}
+
+/** Deletes the events of feeds that are retired, and of drafts that are built again, until none is left. */
+export function clearJob(deps: ClearDeps): Job {
+  const { database, writer, clock } = deps;
+  return {
+    name: "clear",
+    async run({ signal }) {
+      while (!signal.aborted) {
+        const next = await nextToClear(database);
+        if (next === null) break;
+        const isCleared = await clear(deps, next, signal);
+        if (signal.aborted) break;
+        if (isCleared) await writer.write(endOfClearing(next, new Date(clock.now()).toISOString()));
+        else await clock.sleep(BUSY_MS, signal);
       }
-      const now = new Date(deps.clock.now()).toISOString();
-      await deps.writer.write([
-        { sql: FENCE, args: [log.id, epoch] },
-        // Dispatchers may have stored more since it began, of events that were not deleted yet.
-        ...forgetDeliveries(log),
-        ...(retiring
-          ? END_RETIRING.map((sql) => ({ sql, args: [log.id] }))
-          : // Who read what was there before is notified when there is nothing of it any more.
-            [
-              ...discardHistory(log, IS_REBUILDING),
-              { sql: "delete from feed_ahead where log = ?1", args: [log.id] },
-              { sql: FORGET_RANGES, args: [log.id] },
-              { sql: END_REBUILDING, args: [log.id, now] },
-            ]),
-      ]);
-    } catch (error) {
-      deps.onFailure(error);
-      await deps.clock.sleep(Math.min(LAST_BACKOFF_MS, BACKOFF_MS * 2 ** failures), signal);
-      failures += 1;
-    }
-  }
+      return "idle";
+    },
+  };
 }

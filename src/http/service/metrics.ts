@@ -85,9 +85,9 @@ function storeGauges(gauge: GaugeOf) {
   let replicaHead: Gauge | null = null;
 
   return async (labels: Measured["labels"], deps: AppDeps): Promise<void> => {
-    const { reader, writer, feeds, followers, database, bodies, answers } = deps;
+    const { reader, sweepFailure, feeds, followers, database, bodies, answers } = deps;
     pending.set(labels, (await readSweepBacklog(database)).erasures);
-    sweepFailures.set(labels, writer.sweepFailure()?.attempts ?? 0);
+    sweepFailures.set(labels, sweepFailure()?.attempts ?? 0);
     followed.set(labels, followers.count());
     bodyBytes.set(labels, bodies.held());
     answerBytes.set(labels, answers.held());

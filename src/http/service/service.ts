@@ -35,9 +35,9 @@ export interface LateSweep {
   readonly error: string | null;
 }
 
-async function lateSweep({ database, writer, clock }: AppDeps): Promise<LateSweep | null> {
+async function lateSweep({ database, sweepFailure, clock }: AppDeps): Promise<LateSweep | null> {
   const { erasures, since } = await readSweepBacklog(database);
-  const failure = writer.sweepFailure();
+  const failure = sweepFailure();
   const isLate = since !== null && clock.now() - Date.parse(since) > SWEEP_DEADLINE_MS;
   if (failure === null && !isLate) return null;
   return { erasures, since, attempts: failure?.attempts ?? 0, error: failure?.error ?? null };

@@ -2,6 +2,7 @@ import { FORGET_CONSUMER_FAILURES } from "../consumers/consumers.ts";
 import type { Clock } from "../../core/clock.ts";
 import { type Database, integerAt, type Row, textAt } from "../../storage/database.ts";
 import { EVENT_LOG_ADDRESS } from "../keys.ts";
+import type { Job } from "../../jobs/job.ts";
 import { findErasedSnapshots } from "../read/snapshots.ts";
 import { sweepStep } from "./truncate.ts";
 
@@ -18,8 +19,11 @@ const REST_SHARE = 4;
 /** ... and no longer than this. */
 const LONGEST_REST_MS = 15_000;
 
-const FIRST_BACKOFF_MS = 1_000;
-const LONGEST_BACKOFF_MS = 15_000;
+/** Delays before a sweep that failed is tried again, in milliseconds. */
+export const SWEEP_BACKOFF = { firstMs: 1_000, lastMs: 15_000 };
+
+/** How often a server looks for events that a process which ended has not swept. */
+const LEFTOVER_LOOK_MS = 10_000;
 
 /** Erasures that storage may still have something of. Argument: count. */
 export const PENDING_ERASURES = `
@@ -71,15 +75,18 @@ export async function readSweepBacklog(database: Database): Promise<SweepBacklog
   return { erasures: integerAt(row, 0), since: typeof since === "string" ? since : null };
 }
 
+/** The writes of a sweep, in order with those of requests. */
+export interface SweepWriter {
+  /** Runs work between two commits of the log. */
+  exclusively<Result>(work: () => Promise<Result>): Promise<Result>;
+  /** Erases streams of the event log, each with the reason. */
+  eraseStreams(names: readonly string[], reason: string): Promise<void>;
+}
+
 export interface SweepDeps {
   readonly database: Database;
+  readonly writer: SweepWriter;
   readonly clock: Clock;
-  /** Runs work between the writes of others. */
-  readonly between: <Result>(work: () => Promise<Result>) => Promise<Result>;
-  /** Erases streams of the event log, each with a reason. */
-  readonly eraseStreams: (names: readonly string[], reason: string) => Promise<void>;
-  /** Ends the sweep after the step that is under way. */
-  readonly signal: AbortSignal;
 }
 
 /**
@@ -87,12 +94,14 @@ export interface SweepDeps {
  * file. Erasures that come meanwhile are for the next round.
  * @returns whether there was something to do.
  */
-export async function sweepRound(deps: SweepDeps): Promise<boolean> {
-  const { database, clock, between, signal } = deps;
+export async function sweepRound(
+  { database, writer, clock }: SweepDeps,
+  signal: AbortSignal,
+): Promise<boolean> {
   // First, so that all that these erased is deleted when the file is scrubbed.
   const pending = await readPending(database);
   let worked = false;
-  while (!signal.aborted && (await between(() => sweepStep(database)))) {
+  while (!signal.aborted && (await writer.exclusively(() => sweepStep(database)))) {
     worked = true;
     await clock.yield();
   }
@@ -100,113 +109,55 @@ export async function sweepRound(deps: SweepDeps): Promise<boolean> {
   const ofStreams = pending.filter(({ log }) => log === EVENT_LOG_ADDRESS.id);
   const snapshots = await findErasedSnapshots(database, ofStreams);
   if (snapshots.length > 0) {
-    await deps.eraseStreams(snapshots, "A snapshot of an erased stream");
+    await writer.eraseStreams(snapshots, "A snapshot of an erased stream");
     return true;
   }
   // Messages of handlers may quote the events that they failed at.
-  await between(() => database.write([{ sql: FORGET_CONSUMER_FAILURES, args: [] }]));
-  await database.purge?.({ clock, write: (statements) => between(() => database.write(statements)), signal });
+  await writer.exclusively(() => database.write([{ sql: FORGET_CONSUMER_FAILURES, args: [] }]));
+  await database.purge?.({
+    clock,
+    write: (statements) => writer.exclusively(() => database.write(statements)),
+    signal,
+  });
   if (signal.aborted) return true;
   const swept = JSON.stringify(pending.map(({ log, position, sweep }) => [log, position, sweep]));
-  await between(() => database.write([{ sql: MARK_ERASURES_SWEPT, args: [swept] }]));
+  await writer.exclusively(() => database.write([{ sql: MARK_ERASURES_SWEPT, args: [swept] }]));
   return true;
 }
 
-/** Why the sweep is not done: the last attempts failed. */
-export interface SweepFailure {
-  /** Attempts that failed, one after the other. */
-  readonly attempts: number;
-  /** When the first of them failed, RFC 3339. */
-  readonly since: string;
-  readonly error: string;
-}
-
-/** The sweep of a process. */
-export interface Sweeper {
-  /** Sweeps in the background, now. */
-  readonly sweep: () => void;
-  /** Sweeps what another process has left undone since the last call. To be called every few seconds. */
-  readonly look: () => void;
-  /** Null: the last attempt succeeded. */
-  readonly failure: () => SweepFailure | null;
-  /** Resolves when the step that is under way is done. */
-  close(): Promise<void>;
-}
-
-export interface SweeperDeps extends Omit<SweepDeps, "signal"> {
-  readonly onFailure: (failure: SweepFailure, error: unknown) => void;
-}
-
-/** Sweeps in the background: tries again what failed, after longer and longer waits, and shows that it failed. */
-export function createSweeper(deps: SweeperDeps): Sweeper {
-  const { database, clock } = deps;
-  const closing = new AbortController();
-  let running: Promise<void> | null = null;
-  let again = false;
-  let failure: SweepFailure | null = null;
-  /** What was left when it was last looked, as text; "": nothing. */
-  let left = "";
-
-  const round = async (): Promise<boolean> => {
-    const started = clock.monotonic();
-    const worked = await sweepRound({ ...deps, signal: closing.signal });
-    const restMs = Math.min(LONGEST_REST_MS, REST_SHARE * (clock.monotonic() - started));
-    if (worked) await clock.sleep(restMs, closing.signal);
-    return worked;
-  };
-
-  const failed = async (error: unknown) => {
-    const { attempts = 0, since = new Date(clock.now()).toISOString() } = failure ?? {};
-    failure = {
-      attempts: attempts + 1,
-      since,
-      error: error instanceof Error ? error.message : String(error),
-    };
-    deps.onFailure(failure, error);
-    await clock.sleep(Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** attempts), closing.signal);
-  };
-
-  const run = async () => {
-    do {
-      again = false;
-      try {
-        while ((await round()) && !closing.signal.aborted);
-        failure = null;
-      } catch (error) {
-        await failed(error);
-        again = true;
-      }
-    } while (again && !closing.signal.aborted);
-    running = null;
-  };
-
-  const sweep = () => {
-    again = true;
-    if (!closing.signal.aborted) running ??= run();
-  };
-
-  const look = async () => {
-    const pending = await readPending(database);
-    const [hidden] = await database.read({
-      sql: "select min(id), count(*) from subjects indexed by subjects_sweep where sweep = 1",
-      args: [],
-    });
-    const now = pending.length === 0 && hidden?.[0] === null ? "" : JSON.stringify([pending, hidden]);
-    // Who erased it is given the time to sweep it.
-    if (now !== "" && now === left) sweep();
-    left = now;
-  };
-
+/** Deletes truncated and erased events: one round, or as many as the slice has time for, with rests between them. */
+export function sweepJob(deps: SweepDeps): Job {
+  const { clock } = deps;
   return {
-    sweep,
-    look() {
-      // What cannot be read now fails in the sweep as well, which shows it and tries again.
-      if (running === null && !closing.signal.aborted) look().catch(sweep);
+    name: "sweep",
+    async run({ deadline, signal }) {
+      for (;;) {
+        const started = clock.monotonic();
+        const worked = await sweepRound(deps, signal);
+        const ended = clock.monotonic();
+        if (!worked || signal.aborted) return "idle";
+        if (ended >= deadline) return { restMs: Math.min(LONGEST_REST_MS, REST_SHARE * (ended - started)) };
+      }
     },
-    failure: () => failure,
-    async close() {
-      closing.abort();
-      await running;
+  };
+}
+
+/** Wakes the sweep for work that no process has done between two looks: the process that erased has the time to sweep. */
+export function leftoverJob(database: Database, clock: Clock, wakeSweep: () => void): Job {
+  /** The work that the previous look found, as text; "": none. */
+  let before = "";
+  return {
+    name: "sweep-leftovers",
+    async run() {
+      const pending = await readPending(database);
+      const [hidden] = await database.read({
+        sql: "select min(id), count(*) from subjects indexed by subjects_sweep where sweep = 1",
+        args: [],
+      });
+      const found = pending.length === 0 && hidden?.[0] === null ? "" : JSON.stringify([pending, hidden]);
+      if (found !== "" && found === before) wakeSweep();
+      before = found;
+      return { until: (signal) => clock.sleep(LEFTOVER_LOOK_MS, signal) };
     },
   };
 }

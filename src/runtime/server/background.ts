@@ -7,15 +7,14 @@ import type { EventLogger } from "../event-logger.ts";
 import { logFeedEvent } from "../feed-events.ts";
 import { startProjections } from "../threads/projection-runner.ts";
 import type { LogWriter } from "../../log/append/writer.ts";
+import { leftoverJob, SWEEP_BACKOFF } from "../../log/erase/sweeper.ts";
 import type { HeadWatch } from "../../log/follow/head-watch.ts";
 import { EVENT_LOG_ADDRESS } from "../../log/keys.ts";
 import type { LogState } from "../../log/log-state.ts";
 import type { Database } from "../../storage/database.ts";
 import type { ConnectWriter } from "../../storage/writer/writer-thread-host.ts";
 import type { Background } from "../compose.ts";
-
-/** How often the server looks for what a process that ended has left to sweep. */
-const SWEEP_LOOK_MS = 10_000;
+import { startServerLoop } from "../server-loop.ts";
 
 export interface ServerBackgroundOptions {
   readonly settings: Settings;
@@ -33,20 +32,6 @@ export interface ServerBackgroundOptions {
   readonly onPublished: (path: string, log: LogState) => void;
 }
 
-/** Looks for what is left to sweep until the function that it returns is called. */
-function sweepRegularly(writer: LogWriter): () => void {
-  const closing = new AbortController();
-  const run = async () => {
-    for (;;) {
-      await systemClock.sleep(SWEEP_LOOK_MS, closing.signal);
-      if (closing.signal.aborted) return;
-      writer.sweepLeft();
-    }
-  };
-  void run();
-  return () => closing.abort();
-}
-
 /** Projects, delivers and sweeps beside the requests of a server. */
 export function startBackground({
   settings,
@@ -62,7 +47,9 @@ export function startBackground({
 }: ServerBackgroundOptions): Background {
   const { databaseUrl: url, limits, pollIntervalMs } = settings;
   const shared = { url, database, writer, limits, pollIntervalMs, heads };
-  const stopSweeping = sweepRegularly(writer);
+  const sweep = () => writer.sweep();
+  // A look that fails wakes the sweep, whose failure is then reported.
+  const leftovers = startServerLoop(leftoverJob(database, systemClock, sweep), SWEEP_BACKOFF, sweep);
   const deliveries = startDeliveries({
     ...shared,
     connect: deliveringFrom,
@@ -95,7 +82,7 @@ export function startBackground({
     async close() {
       await deliveries.close();
       await projections.close();
-      stopSweeping();
+      await leftovers.close();
     },
   };
 }

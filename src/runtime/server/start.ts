@@ -7,7 +7,8 @@ import { migrate } from "../../log/migrate.ts";
 import type { Database } from "../../storage/database.ts";
 import { type DatabaseLocation, openDatabase } from "../../storage/open.ts";
 import { writeFromThread } from "../../storage/writer/threaded-database.ts";
-import { type ComposedStore, composeStore } from "../compose.ts";
+import { type ComposedStore, composeStore, type StoreJobKind } from "../compose.ts";
+import { startServerLoop } from "../server-loop.ts";
 import { startBackground } from "./background.ts";
 import { boundedFetch } from "./bounded-fetch.ts";
 import { warnOfCheckpoints } from "./checkpoints.ts";
@@ -31,6 +32,12 @@ export interface StartKildeOptions<Opened extends Surface> {
   /** Opens what others reach it by. */
   readonly open: (store: Omit<ComposedStore, "close">) => Opened;
 }
+
+/** Log messages for runs that failed. */
+const JOB_FAILURES: Readonly<Record<StoreJobKind, string>> = {
+  sweep: "what was erased cannot be removed from storage, and is tried again",
+  clear: "a feed that is retired or built again cannot be emptied, and is tried again",
+};
 
 /** Brings the schema up to date; a libSQL server may take as long for it as it needs. */
 async function migrateFully(database: Database, location: DatabaseLocation): Promise<void> {
@@ -123,15 +130,9 @@ export async function startKilde<Opened extends Surface>({
         heads,
         reading: replica?.reading,
         isShared: url !== ":memory:",
-        onSweepFailure: ({ attempts }, err) =>
-          logger.error(
-            { err, attempts },
-            "what was erased cannot be removed from storage, and is tried again",
-          ),
-        onClearFailure: (err) =>
-          logger.error(
-            { err },
-            "a feed that is retired or built again cannot be emptied, and is tried again",
+        startJob: (kind, job, backoff) =>
+          startServerLoop(job, backoff, (err, { attempts }) =>
+            logger.error({ err, attempts }, JOB_FAILURES[kind]),
           ),
         openDelivery: (onChange) => createDeliveryPort(settings, onChange),
         startBackground: ({ writer }, onPublished) =>

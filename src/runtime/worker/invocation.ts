@@ -19,9 +19,8 @@ import { fromAnywhere } from "./from-anywhere.ts";
 import type { Configured, RememberedStore } from "./isolate.ts";
 import { serializeWrites } from "./write-queue.ts";
 import { runSlices } from "../../jobs/slices.ts";
-import { clearing, sweeping } from "./cleanup-jobs.ts";
 
-/** Kinds of work in the background, in the order in which they are done. */
+/** Kinds of jobs. */
 export const KINDS = ["project", "deliver", "sweep", "clear"] as const;
 type Kind = (typeof KINDS)[number];
 
@@ -76,6 +75,8 @@ export function openInvocation(deps: InvocationDeps): Invocation {
     () => {
       for (const kind of kinds) left.add(kind);
     };
+  /** Jobs that the composition gave this platform to run. */
+  const storeJobs: [Kind, Job][] = [];
   const shared = { database, clock, limits, pollIntervalMs };
   const composed = composeStore(
     {
@@ -83,8 +84,10 @@ export function openInvocation(deps: InvocationDeps): Invocation {
       reading: replica === null ? undefined : { ...shared, database: replica },
       isShared: true,
       orderWrites: (writer) => serializeWrites(writer, store.turns, deps.keep),
-      onSweep: leave("sweep"),
-      onClear: leave("clear"),
+      startJob(kind, job) {
+        storeJobs.push([kind, job]);
+        return { wake: leave(kind), failure: () => null, close: () => Promise.resolve() };
+      },
       openDelivery: (onChange) => ({
         seal: sealWith(settings.secretKeys),
         egress: () =>
@@ -105,22 +108,18 @@ export function openInvocation(deps: InvocationDeps): Invocation {
   );
   const { writer, feeds, sightings } = composed;
 
-  const works: Readonly<Record<Kind, () => readonly Job[]>> = {
-    project: () =>
-      registered.map((feed) => {
-        const retry = !store.retried.has(feed.feed.path);
-        const onRetried = () => void store.retried.add(feed.feed.path);
-        const { onFeedEvent: onEvent } = deps;
-        const onNews = (path: string, log: LogState) => feeds.learn(path, log);
-        return projectInSlices({ database, writer, clock, holder, retry, onRetried, onNews, onEvent }, feed);
-      }),
-    deliver: () => [
-      deliveringWork({ settings, database, writer, clock, calls, holder, onEvent: deps.onDeliveryEvent }),
-    ],
-    sweep: () => [sweeping({ database, turns: store.turns, writer, clock })],
-    clear: () => [
-      clearing({ database, writer, clock, onFailure: (error) => deps.onFailure("clear", error) }),
-    ],
+  const projectionOf = (feed: RegisteredFeed): Job => {
+    const retry = !store.retried.has(feed.feed.path);
+    const onRetried = () => void store.retried.add(feed.feed.path);
+    const { onFeedEvent: onEvent } = deps;
+    const onNews = (path: string, log: LogState) => feeds.learn(path, log);
+    return projectInSlices({ database, writer, clock, holder, retry, onRetried, onNews, onEvent }, feed);
+  };
+  const jobsOf = (kind: Kind): readonly Job[] => {
+    if (kind === "project") return registered.map(projectionOf);
+    if (kind !== "deliver") return storeJobs.flatMap(([own, job]) => (own === kind ? [job] : []));
+    const { onDeliveryEvent: onEvent } = deps;
+    return [deliveringWork({ settings, database, writer, clock, calls, holder, onEvent })];
   };
 
   const destination = () => {
@@ -150,7 +149,7 @@ export function openInvocation(deps: InvocationDeps): Invocation {
       const over = AbortSignal.any([calls.signal, ended.signal]);
       const deadline = clock.monotonic() + milliseconds;
       const timer = clock.sleep(milliseconds, ended.signal).then(() => ended.abort());
-      const chosen = fromAnywhere(kinds.flatMap((kind) => works[kind]()));
+      const chosen = fromAnywhere(kinds.flatMap(jobsOf));
       const { onFailure } = deps;
       const share = (parts: number) => calls.share(parts);
       await runSlices(chosen, { deadline, signal: over }, { clock, share, onFailure });

@@ -1,6 +1,7 @@
 import type { Clock } from "../../core/clock.ts";
 import { KildeError } from "../../core/errors.ts";
 import type { LogWriter } from "../../log/append/writer.ts";
+import { erasure } from "../../log/erase/erasures.ts";
 
 /** One at a time, in the order in which they asked, among the requests of this isolate. */
 export interface WriteQueue {
@@ -93,5 +94,9 @@ export function serializeWrites(
     truncate: (subject, before, identity) => run(() => writer.truncate(subject, before, identity)),
     write: (statements) => run(() => writer.write(statements)),
     probe: () => run(() => writer.probe()),
+    exclusively: (work) => run(work),
+    async eraseStreams(names, reason) {
+      for (const name of names) await run(() => writer.append(erasure(name, reason, "exists")));
+    },
   };
 }

@@ -3,7 +3,6 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { z } from "zod";
 
 import { breakingChanges, type ContractSchemas } from "../../../src/feeds/contract/compatibility.ts";
-import { clearAll } from "../../../src/feeds/lifecycle/clear.ts";
 import { compileFeed } from "../../../src/feeds/define/compile.ts";
 import type { AnyFeedDefinition } from "../../../src/feeds/define/define.ts";
 import { IncompatibleContractError } from "../../../src/feeds/contract/published-contract.ts";
@@ -13,6 +12,7 @@ import type { Database } from "../../../src/storage/database.ts";
 import { takeLease } from "../../../src/storage/lease.ts";
 import { systemClock } from "../../../src/core/system-clock.ts";
 import { openApp, type TestApp } from "../../support/app.ts";
+import { clearAll } from "../../support/clear-all.ts";
 import { newDatabase } from "../../support/new-database.ts";
 import { openProjection, type Projection } from "../../support/projection.ts";
 import { runsOn } from "../../support/tested-on.ts";
@@ -374,7 +374,7 @@ describe("a draft", () => {
     await pay("text");
     await project(z.string(), { draft: true });
     expect(await start(z.any(), { draft: true })).toBeNull();
-    await clearAll({ ...app.store, database, clock: systemClock, onFailure }, never);
+    await clearAll({ ...app.store, database, clock: systemClock }, onFailure);
     await project(z.string());
     expect(await start(z.int())).toBeInstanceOf(IncompatibleContractError);
     // And what is published is no draft again.
@@ -467,10 +467,10 @@ test("a clearing that was paused does not delete what was built since", async ()
       return writer.write(...statements);
     },
   };
-  const deps = { database, clock: systemClock, onFailure };
-  const late = clearAll({ ...deps, writer: slow }, never);
+  const deps = { database, clock: systemClock };
+  const late = clearAll({ ...deps, writer: slow }, onFailure);
   await until(() => Promise.resolve(writes === 2));
-  await clearAll({ ...deps, writer }, never);
+  await clearAll({ ...deps, writer }, onFailure);
   await draft.drain();
   expect(await state(draft)).toMatchObject({ status: "live", head: 2, cursor: 1 });
   goOn();
@@ -485,8 +485,6 @@ function* permutations(items: readonly number[]): Generator<readonly number[]> {
     for (const rest of permutations(items.filter((item) => item !== first))) yield [first, ...rest];
   }
 }
-
-const never = new AbortController().signal;
 
 function onFailure(error: unknown): never {
   throw error;

@@ -5,15 +5,16 @@ import { join } from "node:path";
 
 import fc from "fast-check";
 
-import { clearAll } from "../../../src/feeds/lifecycle/clear.ts";
 import type { Database, Statement } from "../../../src/storage/database.ts";
 import { examine } from "../../../src/doctor/doctor.ts";
 import { LOG_SPAN } from "../../../src/log/keys.ts";
+import { leftoverJob } from "../../../src/log/erase/sweeper.ts";
 import { migrate } from "../../../src/log/migrate.ts";
 import { openDatabase } from "../../../src/storage/open.ts";
 import { systemClock } from "../../../src/core/system-clock.ts";
 import { openApp } from "../../support/app.ts";
 import { filesWith } from "../../support/byte-search.ts";
+import { clearAll } from "../../support/clear-all.ts";
 
 let folder: string;
 let url: string;
@@ -146,7 +147,10 @@ describe("a sweep that fails", () => {
 });
 
 test("what another process left is swept when it was still left at the second look", async () => {
-  const idle = await openApp({ database: openDatabase({ url }) });
+  const own = openDatabase({ url });
+  const idle = await openApp({ database: own });
+  const leftovers = leftoverJob(own, systemClock, () => idle.store.writer.sweep());
+  const slice = { deadline: Infinity, signal: new AbortController().signal };
   const other = openDatabase({ url });
   // As if it had been killed before it swept.
   const write: Database["write"] = async (some) =>
@@ -154,10 +158,10 @@ test("what another process left is swept when it was still left at the second lo
   const app = await openApp({ database: { ...other, write } });
   await app.append("ida", { type: "T", data: MARK });
   await app.fetch("/streams/ida?reason=asked", { method: "DELETE" });
-  idle.store.writer.sweepLeft();
+  await leftovers.run(slice);
   await Bun.sleep(50);
   expect(filesWith(folder, [MARK])).not.toEqual([]);
-  idle.store.writer.sweepLeft();
+  await leftovers.run(slice);
   await until(() => filesWith(folder, [MARK]).length === 0);
   await idle.close();
   other.close();
@@ -185,7 +189,7 @@ test("emptying a feed reports that storage failed, and tries again", async () =>
   const failures: string[] = [];
   const clock = { ...systemClock, sleep: () => Promise.resolve() };
   const onFailure = (error: unknown) => failures.push(String(error));
-  await clearAll({ database, writer: failing, clock, onFailure }, new AbortController().signal);
+  await clearAll({ database, writer: failing, clock }, onFailure);
   expect(failures).toEqual(["Error: disk I/O error", "Error: disk I/O error"]);
   expect(await database.read({ sql: "select status from feeds", args: [] })).toEqual([["retired"]]);
   await app.close();

@@ -1,0 +1,111 @@
+import type { Clock } from "../core/clock.ts";
+import { errorText } from "../core/error-text.ts";
+import type { Job, JobOutcome } from "./job.ts";
+
+/** The last runs of a job, all of which failed. */
+export interface JobFailure {
+  /** Number of runs that failed in a row. */
+  readonly attempts: number;
+  /** Time of the first of them, RFC 3339. */
+  readonly since: string;
+  /** The error of the last one. */
+  readonly error: string;
+}
+
+export interface LoopOptions {
+  readonly clock: Clock;
+  /** A number from 0 to 1 that shortens each delay, so that processes on one database do not retry at the same time. */
+  readonly chance: () => number;
+  /** Delay after a failed run, in milliseconds: the first one, which doubles with each failure in a row, and the longest. */
+  readonly backoff: { readonly firstMs: number; readonly lastMs: number };
+  /** Called after each run that failed. */
+  readonly onFailure: (error: unknown, failure: JobFailure) => void;
+}
+
+/** A job that runs in this process until it is over or closed. */
+export interface RunningJob {
+  /** Runs the job as soon as its current run and rest have ended. A delay after a failure is a rest. */
+  wake(): void;
+  /** Null: the last run succeeded. */
+  failure(): JobFailure | null;
+  /** Resolves when no run follows. */
+  readonly ended: Promise<void>;
+  /** Aborts the run in progress, and resolves when it has ended. */
+  close(): Promise<void>;
+}
+
+/** A delay is shortened by at most this part. */
+const JITTER = 0.25;
+
+/** Runs a job at once, and again when its outcome or a wake-up asks for it. Retries after failures, with longer and longer delays. */
+export function startLoop(job: Job, { clock, chance, backoff, onFailure }: LoopOptions): RunningJob {
+  const closing = new AbortController();
+  const { signal } = closing;
+  let failure: JobFailure | null = null;
+  let isWoken = false;
+  let endWait = () => {};
+
+  const delayMs = (attempts: number) =>
+    Math.min(backoff.lastMs, backoff.firstMs * 2 ** (attempts - 1)) * (1 - JITTER * chance());
+
+  /** Waits until the loop is woken or closes, or until the promise resolves. */
+  const wait = async (until?: (signal: AbortSignal) => Promise<unknown>) => {
+    if (isWoken || signal.aborted) return;
+    const over = new AbortController();
+    const woken = new Promise<void>((resolve) => {
+      endWait = resolve;
+    });
+    try {
+      await (until === undefined
+        ? woken
+        : Promise.race([woken, until(AbortSignal.any([signal, over.signal]))]));
+    } finally {
+      over.abort();
+    }
+  };
+
+  /** Waits as the outcome asks; false when no run follows. */
+  const rest = async (outcome: JobOutcome): Promise<boolean> => {
+    if (outcome === "over") return false;
+    if (outcome === "worked") await clock.yield();
+    else if (outcome === "idle") await wait();
+    else if ("restMs" in outcome) await clock.sleep(outcome.restMs, signal);
+    else await wait(outcome.until);
+    return !signal.aborted;
+  };
+
+  /** Runs the job once, and waits; false when no run follows. */
+  const runOnce = async (): Promise<boolean> => {
+    isWoken = false;
+    try {
+      const outcome = await job.run({ deadline: clock.monotonic(), signal });
+      failure = null;
+      return await rest(outcome);
+    } catch (error) {
+      const { attempts = 0, since = new Date(clock.now()).toISOString() } = failure ?? {};
+      failure = { attempts: attempts + 1, since, error: errorText(error) };
+      onFailure(error, failure);
+      await clock.sleep(delayMs(attempts + 1), signal);
+      return !signal.aborted;
+    }
+  };
+
+  const run = async () => {
+    while (await runOnce());
+  };
+  const ended = run();
+
+  return {
+    wake() {
+      isWoken = true;
+      endWait();
+    },
+    failure: () => failure,
+    ended,
+    close() {
+      closing.abort();
+      endWait();
+      return ended;
+    },
+  };
+}

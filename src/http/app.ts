@@ -21,7 +21,7 @@ import { failureResponse } from "./pipeline/failures.ts";
 import type { Observers } from "./pipeline/pipeline.ts";
 import { REQUEST_ID_HEADER } from "./pipeline/request-id.ts";
 import { type AppHono, createRouter, resourcesOf } from "./pipeline/routes.ts";
-import { routePath } from "./operation.ts";
+import { type OperationMethod, routePath } from "./operation.ts";
 import { OPERATIONS } from "./operations.ts";
 import { createSchemas, type RequestSchemas } from "./openapi/schemas.ts";
 import type { SubscriptionDeps } from "./subscriptions/deps.ts";
@@ -65,8 +65,14 @@ const EXPOSED_HEADERS = [
   "Idempotency-Replayed",
 ];
 
+/** The order of methods in the header `Allow`. */
+const METHODS: readonly OperationMethod[] = ["get", "post", "put", "patch", "delete"];
+
 /** The operations of each path, as the router writes it. */
-const OPERATIONS_BY_PATH = Map.groupBy(OPERATIONS, routePath);
+const OPERATIONS_BY_PATH = Map.groupBy(
+  OPERATIONS.toSorted((one, other) => METHODS.indexOf(one.method) - METHODS.indexOf(other.method)),
+  routePath,
+);
 
 /** Paths with answers that may be large. Compressing the others would cost more than it saves. */
 const COMPRESSED_PATHS = [...OPERATIONS.filter(({ compresses }) => compresses).map(routePath), ...DOCS_PATHS];

@@ -6,13 +6,11 @@ const MESSAGE_LENGTH = 1_000;
 const NAME_LENGTH = 4_096;
 
 /** Why a consumer could not handle an event, as it reports with a commit. */
-export const consumerFailure = z
-  .strictObject({
-    subject: z.string().max(NAME_LENGTH),
-    version: z.int().min(1).nullable().openapi({ description: "Null: the event could not be had" }),
-    type: z.string().max(NAME_LENGTH).nullable(),
-    message: z.string().max(MESSAGE_LENGTH),
-    attempts: z.int().min(1),
-    since: z.iso.datetime().openapi({ description: "When it first failed" }),
-  })
-  .openapi("ConsumerFailure");
+export const consumerFailure = z.strictObject({
+  subject: z.string().max(NAME_LENGTH),
+  version: z.int().min(1).nullable().openapi({ description: "Null: the event could not be had" }),
+  type: z.string().max(NAME_LENGTH).nullable(),
+  message: z.string().max(MESSAGE_LENGTH),
+  attempts: z.int().min(1),
+  since: z.iso.datetime().openapi({ description: "When it first failed" }),
+});

@@ -9,17 +9,15 @@ const subjectInfo = streamAnswers.streamInfo
   .extend({ subject: z.string() })
   .openapi("Subject");
 
-const failureSchema = z
-  .object({
-    position: position.openapi({ description: "Position in the source of the event that fails" }),
-    subject: z.string(),
-    message: z.string(),
-    issues: z
-      .array(z.object({ pointer: z.string(), detail: z.string() }))
-      .openapi({ description: "Where what was published breaks the contract" }),
-    since: z.string().openapi({ description: "When it first failed at this event" }),
-  })
-  .openapi("FeedFailure");
+const failureSchema = z.object({
+  position: position.openapi({ description: "Position in the source of the event that fails" }),
+  subject: z.string(),
+  message: z.string(),
+  issues: z
+    .array(z.object({ pointer: z.string(), detail: z.string() }))
+    .openapi({ description: "Where what was published breaks the contract" }),
+  since: z.string().openapi({ description: "When it first failed at this event" }),
+});
 
 const feed = z
   .object({

@@ -47,8 +47,8 @@ export const feedOperations: readonly Operation[] = [
     description:
       "An HTTP Feed. Answers of a deprecated version have the headers Deprecation, Sunset and Link (rel=successor-version).",
     handle: getFeed,
-    describe: ({ params, schemas, knownPosition, pages }) => ({
-      request: { params: params.feed, query: schemas.logQuery, headers: knownPosition },
+    describe: ({ params, schemas, readHeaders, pages }) => ({
+      request: { params: params.feed, query: schemas.logQuery, headers: readHeaders },
       responses: pages,
     }),
   },
@@ -61,8 +61,8 @@ export const feedOperations: readonly Operation[] = [
     description: "By name; with `changedSince` by the position of their last event.",
     compresses: true,
     handle: getFeedSubjects,
-    describe: ({ params, schemas, answers, knownPosition, listed }) => ({
-      request: { params: params.feed, query: schemas.streamsQuery, headers: knownPosition },
+    describe: ({ params, schemas, answers, listHeaders, listed }) => ({
+      request: { params: params.feed, query: schemas.streamsQuery, headers: listHeaders },
       responses: listed("subjects", answers.subjectInfo, "Subjects"),
     }),
   },
@@ -75,11 +75,11 @@ export const feedOperations: readonly Operation[] = [
     description:
       "Complete as of the request, even while Kilde builds the feed: it first projects the events that are missing.",
     handle: getFeedSubject,
-    describe: ({ params, schemas, knownPosition, pages }) => ({
+    describe: ({ params, schemas, readHeaders, pages }) => ({
       request: {
         params: params.feed.extend({ subject: schemas.streamName }),
         query: schemas.streamQuery,
-        headers: knownPosition,
+        headers: readHeaders,
       },
       responses: pages,
     }),

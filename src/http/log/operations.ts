@@ -12,8 +12,8 @@ export const logOperations: readonly Operation[] = [
     description:
       "A page of events, or with `Accept: text/event-stream` the events as server-sent events from the cursor on.",
     handle: (c, deps) => readLog(c, deps, deps.reader, null, queryOf(c, deps.schemas.logQuery)),
-    describe: ({ schemas, knownPosition, pages }) => ({
-      request: { query: schemas.logQuery, headers: knownPosition },
+    describe: ({ schemas, readHeaders, pages }) => ({
+      request: { query: schemas.logQuery, headers: readHeaders },
       responses: pages,
     }),
   },

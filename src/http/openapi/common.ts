@@ -101,15 +101,28 @@ export const pages = {
 };
 
 /** The position that a read must include. */
-export const knownPosition = z.object({
+const knownPosition = z.object({
   "kilde-position": z
     .string()
-    .regex(/^\d{1,16}$/)
+    .regex(/^[0-9]{1,15}$/)
     .optional()
     .openapi({
       description:
         "A position in the log that the answer must include: `Kilde-Position` of an append's answer, or `Kilde-Head` of an earlier read. Kilde waits for a replica that does not have the position yet, and then answers `replica-behind`. An event stream ignores it",
     }),
+});
+
+/** The headers of a request that lists the subjects of a log. */
+export const listHeaders = knownPosition;
+
+/** The headers of a request that reads or follows a log. */
+export const readHeaders = knownPosition.extend({
+  "kilde-consumer": z.string().optional().openapi({
+    description: "Name of the consumer, percent-encoded unless it is ASCII, for the list of consumers",
+  }),
+  "if-none-match": z.string().optional().openapi({
+    description: "ETag of the page that the client has; the answer is 304 if the page is the same",
+  }),
 });
 
 /** The identity of the log that a write was decided on. */

@@ -4,18 +4,33 @@ import type { AppDeps } from "../deps.ts";
 import { type Operation, TAGS } from "../operation.ts";
 import { openApiParts } from "./parts.ts";
 
+/**
+ * States every union as `oneOf`. The alternatives of Kilde's unions exclude each other, and generators of clients
+ * support `oneOf` better than the `anyOf` of the schemas.
+ */
+function withExclusiveUnions(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withExclusiveUnions);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, member]) => [
+      key === "anyOf" ? "oneOf" : key,
+      withExclusiveUnions(member),
+    ]),
+  );
+}
+
 /** The OpenAPI 3.1 description of operations. */
 export function openApiDocument(
   operations: readonly Operation[],
   { schemas, limits, basePath, version }: Pick<AppDeps, "schemas" | "limits" | "basePath" | "version">,
-): object {
+): unknown {
   const parts = openApiParts(schemas, limits);
   const described = new OpenAPIHono();
   for (const { id, method, path, tag, summary, description, describe } of operations) {
     const route: RouteConfig = { operationId: id, method, path, tags: [tag], summary, ...describe(parts) };
     described.openAPIRegistry.registerPath(description === undefined ? route : { ...route, description });
   }
-  return described.getOpenAPI31Document({
+  const document = described.getOpenAPI31Document({
     openapi: "3.1.0",
     servers: [{ url: basePath === "" ? "/" : basePath }],
     info: {
@@ -28,4 +43,5 @@ export function openApiDocument(
     security: [],
     tags: Object.entries(TAGS).map(([name, text]) => ({ name, description: text })),
   });
+  return withExclusiveUnions(document);
 }

@@ -20,7 +20,8 @@ import {
   appendHeaders,
   streamAppendHeaders,
   pages,
-  knownPosition,
+  listHeaders,
+  readHeaders,
   decidedOn,
 } from "./common.ts";
 
@@ -37,7 +38,8 @@ export function openApiParts(schemas: RequestSchemas, limits: Limits) {
     appendHeaders,
     streamAppendHeaders,
     pages,
-    knownPosition,
+    listHeaders,
+    readHeaders,
     decidedOn,
     schemas,
     // The addresses that endpoints may have are no part of the description.

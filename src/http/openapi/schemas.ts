@@ -8,6 +8,13 @@ import type { Limits } from "../../core/limits.ts";
 import { nameFault } from "../../core/names.ts";
 import { latestRecorded } from "../../core/time.ts";
 import { attributeFault, ownAttributeFault } from "../streams/attributes.ts";
+import { wholeNumber } from "../wire/whole-number.ts";
+
+/**
+ * What a JSON Schema can state of the rules of names, without flags, for the dialects of JavaScript, Python and Go.
+ * Bytes bound the length; a name has at most as many characters.
+ */
+const NAME_PATTERN = "^[^\\x00-\\x1f\\x7f-\\x9f\ufffd]+$";
 
 /** A name of a stream, type or key: text without control characters that is not too long. */
 function name(maxBytes: number, description: string, example: string) {
@@ -17,7 +24,7 @@ function name(maxBytes: number, description: string, example: string) {
       const fault = nameFault(value, maxBytes);
       if (fault !== null) context.addIssue({ code: "custom", message: fault });
     })
-    .openapi({ description, example, minLength: 1, maxLength: maxBytes });
+    .openapi({ description, example, minLength: 1, maxLength: maxBytes, pattern: NAME_PATTERN });
 }
 
 const time = z.iso
@@ -46,19 +53,13 @@ export const metadataSchema = z
     description: "What is known about the event besides its data; further members are free",
   });
 
-/** A whole number as a query parameter. */
-const wholeNumber = z
-  .string()
-  .regex(/^\d{1,16}$/, "must be a whole number")
-  .transform(Number)
-  .pipe(z.int())
-  .openapi({ type: "integer" });
+/** The two forms of a cursor, for /openapi.json. */
+const CURSOR_FORMS =
+  "It is `<position>-<identity of the log>`, which Kilde refuses with `log-restored` where the log holds other events now. A bare position is accepted too, but does not detect a restore";
 
-/** What the two forms of a cursor can tell, for /openapi.json. */
-export const CURSOR_FORMS =
-  "It is `<position>-<identity of the log>`, which is refused with `log-restored` where the log holds other events now. A bare position is accepted too, but then a restore cannot be detected";
+const CURSOR_PATTERN = "[0-9]{1,15}(-[0-9a-f]{16})?";
 
-/** RequestSchemas of what comes in, which depend on the limits. */
+/** The schemas that validate requests, which depend on the limits. */
 export function createSchemas(limits: Limits) {
   const streamName = name(limits.streamNameBytes, "Name of a stream", "user-1");
   const type = name(limits.typeBytes, "What happened", "UserRegistered").refine(
@@ -87,18 +88,16 @@ export function createSchemas(limits: Limits) {
           type: "object",
           description:
             "Further CloudEvents attributes: extensions, whose values are strings, booleans or 32-bit integers, `dataschema`, and a `datacontenttype` other than application/json",
-          additionalProperties: { type: ["string", "boolean", "integer"] },
+          additionalProperties: { oneOf: [{ type: "string" }, { type: "boolean" }, { type: "integer" }] },
           example: { originid: "a-1" },
         }),
       time: time.optional(),
     })
     .openapi("NewEvent");
 
-  const expectedVersion = z
-    .union([version, z.literal("exists"), z.literal("any")])
-    .openapi("ExpectedVersion", {
-      description: 'The version the stream must have: a number (0: it must not exist), "exists", or "any"',
-    });
+  const expectedVersion = z.union([version, z.enum(["exists", "any"])]).openapi("ExpectedVersion", {
+    description: 'The version the stream must have: a number (0: it must not exist), "exists", or "any"',
+  });
 
   const newEvents = z.array(newEvent).min(1, "must hold at least one event");
 
@@ -141,12 +140,10 @@ export function createSchemas(limits: Limits) {
     })
     .openapi("NewCloudEvent");
 
-  const limit = wholeNumber.pipe(z.int().min(1).max(limits.pageEvents)).openapi({
-    type: "integer",
+  const limit = wholeNumber({ min: 1, max: limits.pageEvents }).openapi({
     description: `Most items in the page (default 1000, at most ${limits.pageEvents})`,
     example: 100,
   });
-  const cursorPosition = wholeNumber;
   const cursor = z
     .string()
     .transform((text, context) => {
@@ -155,20 +152,19 @@ export function createSchemas(limits: Limits) {
       context.addIssue("must be the id of an event, or a cursor that an answer gave");
       return z.NEVER;
     })
-    .openapi({ type: "string" });
+    .openapi({ type: "string", pattern: `^${CURSOR_PATTERN}$` });
   const pageQuery = {
     lastEventId: z
       .union([z.literal("null").transform(() => undefined), cursor])
       .optional()
       .openapi({
-        description: `Cursor, an opaque string: what \`Link\` and the ids of server-sent events give. The answer begins after it. ${CURSOR_FORMS}`,
+        description: `Cursor, an opaque string from \`Link\` or the id of a server-sent event. The answer begins after it; \`null\` is the beginning of the log. ${CURSOR_FORMS}`,
         type: "string",
+        pattern: `^(null|${CURSOR_PATTERN})$`,
       }),
     limit: limit.optional(),
-    timeout: wholeNumber.pipe(z.int().max(limits.timeoutMs)).optional().openapi({
-      type: "integer",
-      description:
-        "Long-poll: how long to wait for an event when there is none, in milliseconds, such as 5000",
+    timeout: wholeNumber({ max: limits.timeoutMs }).optional().openapi({
+      description: "Long-poll: longest wait for an event when there is none, in milliseconds, such as 5000",
     }),
     direction: z.enum(["forwards", "backwards"]).optional(),
     cacheKey: z.string().max(64).optional().openapi({
@@ -178,7 +174,11 @@ export function createSchemas(limits: Limits) {
       .union([z.string(), z.array(z.string())])
       .transform((types) => (Array.isArray(types) ? types : [types]))
       .optional()
-      .openapi({ description: "Only events of these types; may be repeated" }),
+      .openapi({
+        type: "array",
+        items: { type: "string" },
+        description: "Only events of these types; the parameter may be repeated",
+      }),
   };
 
   return {
@@ -237,15 +237,12 @@ export function createSchemas(limits: Limits) {
     }),
     streamQuery: z.strictObject({
       ...pageQuery,
-      afterVersion: cursorPosition
-        .optional()
-        .openapi({ type: "integer", description: "Only events after this version" }),
-      toVersion: cursorPosition
-        .optional()
-        .openapi({ type: "integer", description: "The stream as of this version" }),
+      afterVersion: wholeNumber({}).optional().openapi({ description: "Only events after this version" }),
+      toVersion: wholeNumber({}).optional().openapi({ description: "The stream as of this version" }),
       asOf: time.transform(latestRecorded).optional().openapi({
         description: "The stream as of this time (RFC 3339): what had been recorded by then",
         type: "string",
+        format: "date-time",
         example: undefined,
       }),
     }),
@@ -253,14 +250,12 @@ export function createSchemas(limits: Limits) {
       prefix: z.string().optional().openapi({ description: "Only streams whose name begins so" }),
       cursor: z.string().optional().openapi({ description: "Only streams whose name sorts after this one" }),
       changedSince: cursor.optional().openapi({
-        type: "string",
         description: "Only streams with an event after this position, in order of their last position",
       }),
       limit: limit.optional(),
     }),
     deleteQuery: z.strictObject({
-      before: wholeNumber.pipe(z.int().min(1)).optional().openapi({
-        type: "integer",
+      before: wholeNumber({ min: 1 }).optional().openapi({
         description: "Truncate: remove the events below this version",
         example: 1,
       }),

@@ -15,7 +15,9 @@ export function serviceOperations(all: () => readonly Operation[]): readonly Ope
       tag,
       summary: "List the paths of the API",
       handle: (c, deps) => c.json(apiIndex(all(), deps)),
-      describe: ({ json, answers }) => ({ responses: { 200: json(answers.index, "The index") } }),
+      describe: ({ json, answers, problem }) => ({
+        responses: { 200: json(answers.index, "The index"), default: problem },
+      }),
     },
     {
       id: "openApi",
@@ -26,8 +28,11 @@ export function serviceOperations(all: () => readonly Operation[]): readonly Ope
       summary: "Describe the API (OpenAPI 3.1)",
       compresses: true,
       handle: (c, deps) => getOpenApi(c, deps, all()),
-      describe: ({ z, json }) => ({
-        responses: { 200: json(z.looseObject({ openapi: z.string() }), "The description") },
+      describe: ({ z, json, problem }) => ({
+        responses: {
+          200: json(z.looseObject({ openapi: z.string() }), "The description"),
+          default: problem,
+        },
       }),
     },
     {
@@ -54,8 +59,8 @@ export function serviceOperations(all: () => readonly Operation[]): readonly Ope
       link: "health",
       summary: "Check that the process is alive",
       handle: (c, { version }) => c.json({ status: "ok", version }),
-      describe: ({ json, answers }) => ({
-        responses: { 200: json(answers.health, "The process is alive") },
+      describe: ({ json, answers, problem }) => ({
+        responses: { 200: json(answers.health, "The process is alive"), default: problem },
       }),
     },
     {

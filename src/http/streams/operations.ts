@@ -126,8 +126,8 @@ export const streamOperations: readonly Operation[] = [
     description: "The ETag begins with the stream's version.",
     handle: (c, deps) =>
       readLog(c, deps, deps.reader, subjectNameOf(c, deps), queryOf(c, deps.schemas.streamQuery)),
-    describe: ({ schemas, params, knownPosition, pages }) => ({
-      request: { params: params.stream, query: schemas.streamQuery, headers: knownPosition },
+    describe: ({ schemas, params, readHeaders, pages }) => ({
+      request: { params: params.stream, query: schemas.streamQuery, headers: readHeaders },
       responses: pages,
     }),
   },
@@ -141,8 +141,8 @@ export const streamOperations: readonly Operation[] = [
     description: "By name; with `changedSince` by the position of their last event.",
     compresses: true,
     handle: (c, deps) => listing(c, deps, deps.reader, "stream"),
-    describe: ({ schemas, answers, knownPosition, listed }) => ({
-      request: { query: schemas.streamsQuery, headers: knownPosition },
+    describe: ({ schemas, answers, listHeaders, listed }) => ({
+      request: { query: schemas.streamsQuery, headers: listHeaders },
       responses: listed("streams", answers.streamInfo, "Streams"),
     }),
   },

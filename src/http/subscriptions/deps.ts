@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import type { z } from "zod";
 
+import { KildeError } from "../../core/errors.ts";
 import { parseJson } from "../../core/json.ts";
 import type { RedeliveryDeps } from "../../webhooks/subscriptions/redelivery.ts";
 import { openSubscriptions, type SubscriptionRegistry } from "../../webhooks/subscriptions/subscriptions.ts";
@@ -35,10 +36,25 @@ export async function openSubscriptionDeps(deps: AppDeps): Promise<SubscriptionD
 
 const BODY_DEPTH = 4;
 
-/** The body of a request, which may be left out where all of it may. */
+/** The body of a request. Throws a KildeError where the request has none. */
 export async function bodyOf<Body>(c: Context, deps: AppDeps, schema: z.ZodType<Body>): Promise<Body> {
   const text = await readSmallText(c.req.raw, deps);
-  const body = schema.safeParse(text === "" ? {} : parseJson(text, BODY_DEPTH).value);
+  if (text === "") throw new KildeError("invalid-body", "The request has no body");
+  return validBody(text, schema);
+}
+
+/** The body of a request that may have none, when all of its members have defaults. */
+export async function optionalBodyOf<Body>(
+  c: Context,
+  deps: AppDeps,
+  schema: z.ZodType<Body>,
+): Promise<Body> {
+  const text = await readSmallText(c.req.raw, deps);
+  return validBody(text === "" ? "{}" : text, schema);
+}
+
+function validBody<Body>(text: string, schema: z.ZodType<Body>): Body {
+  const body = schema.safeParse(parseJson(text, BODY_DEPTH).value);
   if (!body.success) throw validationError("invalid-body", body.error.issues);
   return body.data;
 }

@@ -6,7 +6,7 @@ import { listingLimit } from "../wire/listing.ts";
 import { hereWith } from "../wire/links.ts";
 import { queryOf } from "../log/pages.ts";
 import { subjectNameOf } from "../streams/stream-name.ts";
-import { bodyOf, type SubscriptionDeps, subscriptionIn } from "./deps.ts";
+import { optionalBodyOf, type SubscriptionDeps, subscriptionIn } from "./deps.ts";
 
 const FRESH = { "Cache-Control": "no-cache" };
 
@@ -21,7 +21,7 @@ export async function rewindSubscription(c: Context, deps: SubscriptionDeps): Pr
     upTo = null,
     subjects = null,
     ...asked
-  } = await bodyOf(c, deps, deps.subscriptionSchemas.rewindBody);
+  } = await optionalBodyOf(c, deps, deps.subscriptionSchemas.rewindBody);
   const found = await deps.subscriptions.get(subscriptionIn(c));
   const counted = await rewind(deps.redelivery, found, { ...asked, upTo, subjects });
   return c.json({ ...counted, dryRun: asked.dryRun }, asked.dryRun ? 200 : 202, FRESH);
@@ -70,7 +70,7 @@ export async function retryBlockedSubject(c: Context, deps: SubscriptionDeps): P
 /** `POST /subscriptions/{subscription}/blocked/{subject}/skip` */
 export async function skipBlockedEvent(c: Context, deps: SubscriptionDeps): Promise<Response> {
   const subject = subjectNameOf(c, deps, "subject");
-  const { sequence = null } = await bodyOf(c, deps, deps.subscriptionSchemas.skipBody);
+  const { sequence = null } = await optionalBodyOf(c, deps, deps.subscriptionSchemas.skipBody);
   const skipped = await skipEvent(
     deps.redelivery,
     await deps.subscriptions.get(subscriptionIn(c)),

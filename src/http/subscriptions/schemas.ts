@@ -4,18 +4,24 @@ import type { Limits } from "../../core/limits.ts";
 import { nameFault } from "../../core/names.ts";
 import { earliestRecorded } from "../../core/time.ts";
 import { MOST_SUBJECTS } from "../../webhooks/subscriptions/redelivery.ts";
-import { OVERLAP_SECONDS } from "../../webhooks/subscriptions/subscriptions.ts";
+import { OVERLAP_SECONDS, type Start } from "../../webhooks/subscriptions/subscriptions.ts";
 import { checkEndpoint, MOST_URL_LENGTH } from "../../webhooks/egress/endpoint.ts";
 import { checkHeaders } from "../../webhooks/egress/headers.ts";
 import type { AddressRules } from "../../webhooks/egress/address-rules.ts";
+import { wholeNumber } from "../wire/whole-number.ts";
 
-/** What a subscription is when its request does not say. */
+/** What a subscription is when its request does not state it. */
 export const DEFAULT_SUBSCRIPTION = {
   mode: "single",
   batchEvents: 100,
   batchBytes: 1024 * 1024,
   concurrency: 64,
 } as const;
+
+const DEFAULT_BATCH = {
+  events: DEFAULT_SUBSCRIPTION.batchEvents,
+  bytes: DEFAULT_SUBSCRIPTION.batchBytes,
+};
 
 const MOST_CONCURRENCY = 256;
 const MOST_BATCH_EVENTS = 10_000;
@@ -35,7 +41,32 @@ function checked<Value>(fault: (value: Value) => string | null) {
   };
 }
 
-/** Schemas of what comes in about subscriptions. */
+/** One object with either member, because generators of clients cannot tell two objects from each other. */
+const startingPoint = z
+  .strictObject({
+    position: position.optional(),
+    time: z.iso
+      .datetime({ offset: true, message: "must be a time as RFC 3339 writes it, with an offset" })
+      .transform(earliestRecorded)
+      .optional()
+      .openapi({ type: "string", format: "date-time" }),
+  })
+  .refine((point) => (point.position === undefined) !== (point.time === undefined), START_FAULT)
+  .openapi({ description: "Either a position or a time" });
+
+/** Where the delivery starts, by default with the next event. */
+function startOf(stated: "beginning" | "now" | z.output<typeof startingPoint> = "now"): Start {
+  if (typeof stated === "string") return stated;
+  const { position: after, time = "" } = stated;
+  return after === undefined ? { time } : { position: after };
+}
+
+/** Replaces what a request leaves out, where generators of clients refuse the default: objects and unions. */
+function orElse<Default>(value: Default) {
+  return <Stated>(stated: Stated | undefined): Stated | Default => (stated === undefined ? value : stated);
+}
+
+/** The schemas that validate requests about subscriptions. */
 export function createSubscriptionSchemas(limits: Limits, rules: AddressRules) {
   const batch = {
     events: z.int().min(1).max(MOST_BATCH_EVENTS),
@@ -103,22 +134,12 @@ export function createSubscriptionSchemas(limits: Limits, rules: AddressRules) {
         types: members.types.default(null),
         subjectPrefix: members.subjectPrefix.default(""),
         start: z
-          .union(
-            [
-              z.enum(["beginning", "now"]),
-              z.strictObject({ position }),
-              z.strictObject({
-                time: z.iso
-                  .datetime({ offset: true, message: "must be a time as RFC 3339 writes it, with an offset" })
-                  .transform(earliestRecorded)
-                  .openapi({ type: "string" }),
-              }),
-            ],
-            { error: START_FAULT },
-          )
-          .default("now")
+          .union([z.enum(["beginning", "now"]), startingPoint], { error: START_FAULT })
+          .optional()
+          .transform(startOf)
           .openapi({
-            description: "What is delivered first: after a position, or what was recorded from a time on",
+            description:
+              "The first event that Kilde delivers: of the log, the next one, the one after a position, or the first recorded from a time on; default now",
           }),
         mode: members.mode.default(DEFAULT_SUBSCRIPTION.mode),
         batch: z
@@ -126,12 +147,13 @@ export function createSubscriptionSchemas(limits: Limits, rules: AddressRules) {
             events: batch.events.default(DEFAULT_SUBSCRIPTION.batchEvents),
             bytes: batch.bytes.default(DEFAULT_SUBSCRIPTION.batchBytes),
           })
-          .prefault({})
+          .optional()
+          .transform(orElse(DEFAULT_BATCH))
           .openapi({ description: batchDescription }),
         concurrency: members.concurrency.default(DEFAULT_SUBSCRIPTION.concurrency),
         attempts: members.attempts.default(null),
-        headers: members.headers.default({}),
-        handshake: members.handshake.default(null),
+        headers: members.headers.optional().transform(orElse<Readonly<Record<string, string>>>({})),
+        handshake: members.handshake.optional().transform(orElse(null)),
         description: members.description.default(""),
         secret: secret.optional(),
         signature: z
@@ -200,13 +222,7 @@ export function createSubscriptionSchemas(limits: Limits, rules: AddressRules) {
       .openapi("Skip"),
     subscriptionsQuery: z.strictObject({
       cursor: z.string().optional().openapi({ description: "Only those whose id sorts after this one" }),
-      limit: z
-        .string()
-        .regex(/^\d{1,9}$/, "must be a whole number")
-        .transform(Number)
-        .pipe(z.int().min(1).max(limits.pageEvents))
-        .optional()
-        .openapi({ type: "integer" }),
+      limit: wholeNumber({ min: 1, max: limits.pageEvents }).optional(),
     }),
   };
 }

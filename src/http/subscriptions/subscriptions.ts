@@ -8,7 +8,7 @@ import type { RequestedConfig } from "../../webhooks/subscriptions/subscriptions
 import { fittingEntries } from "../wire/listing.ts";
 import { hereWith } from "../wire/links.ts";
 import { queryOf } from "../log/pages.ts";
-import { bodyOf, type SubscriptionDeps, subscriptionIn } from "./deps.ts";
+import { bodyOf, optionalBodyOf, type SubscriptionDeps, subscriptionIn } from "./deps.ts";
 import type { SubscriptionSchemas } from "./schemas.ts";
 
 const FRESH = { "Cache-Control": "no-cache" };
@@ -151,6 +151,7 @@ export async function getSubscription(c: Context, deps: SubscriptionDeps): Promi
 
 /** `PATCH /subscriptions/{subscription}`: changes the members that are stated. */
 export async function patchSubscription(c: Context, deps: SubscriptionDeps): Promise<Response> {
+  const { id } = await deps.subscriptions.get(subscriptionIn(c));
   const { headers = null, ...change } = await bodyOf(c, deps, deps.subscriptionSchemas.subscriptionChange);
   const { batch } = deps.subscriptionSchemas.newSubscription.pick({ batch: true }).parse({});
   const configFor = (found: SubscriptionRecord) => {
@@ -161,7 +162,7 @@ export async function patchSubscription(c: Context, deps: SubscriptionDeps): Pro
     }
     return config;
   };
-  return answer(c, deps, await deps.subscriptions.change(subscriptionIn(c), { configFor, headers }));
+  return answer(c, deps, await deps.subscriptions.change(id, { configFor, headers }));
 }
 
 /** `DELETE /subscriptions/{subscription}` */
@@ -172,7 +173,7 @@ export async function deleteSubscription(c: Context, deps: SubscriptionDeps): Pr
 
 /** `POST /subscriptions/{subscription}/pause` */
 export async function pauseSubscription(c: Context, deps: SubscriptionDeps): Promise<Response> {
-  const { reason } = await bodyOf(c, deps, deps.subscriptionSchemas.pauseBody);
+  const { reason } = await optionalBodyOf(c, deps, deps.subscriptionSchemas.pauseBody);
   return answer(c, deps, await deps.subscriptions.pause(subscriptionIn(c), reason));
 }
 
@@ -188,7 +189,7 @@ export async function testSubscription(c: Context, deps: SubscriptionDeps): Prom
 
 /** `POST /subscriptions/{subscription}/rotate-secret` */
 export async function rotateSecret(c: Context, deps: SubscriptionDeps): Promise<Response> {
-  const { secret = null, overlapSeconds } = await bodyOf(c, deps, deps.subscriptionSchemas.rotation);
+  const { secret = null, overlapSeconds } = await optionalBodyOf(c, deps, deps.subscriptionSchemas.rotation);
   return c.json(
     await deps.subscriptions.rotateSecret(subscriptionIn(c), { secret, overlapSeconds }),
     200,

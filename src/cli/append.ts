@@ -38,7 +38,7 @@ async function append(
   if (text !== undefined) jsonArgument(text, data === "-" ? "standard input" : "data");
   if (flags.metadata !== undefined) jsonArgument(flags.metadata, "--metadata");
 
-  // Put together from the texts as they were given, so that numbers keep all of their digits.
+  // Assembled from the texts as given, so that numbers keep all of their digits.
   const event = objectText({
     type: JSON.stringify(type),
     data: text ?? null,
@@ -73,28 +73,28 @@ async function append(
   await context.stdout.write(
     flags.json === true
       ? `${JSON.stringify(answer)}\n`
-      : `${stream} is at version ${version}, position ${position}${replayed ? " (it was there already)" : ""}\n`,
+      : `${stream} is at version ${version}, position ${position}${replayed ? " (already appended)" : ""}\n`,
   );
 }
 
 /** `kilde append` */
 export function appendCommand(context: CliContext): Command {
   return new Command("append")
-    .description("Appends one event to a stream, which is made if it is new.")
+    .description("Appends one event to a stream. The first event creates the stream.")
     .argument("<stream>", "the stream's name")
-    .argument("<type>", "what happened")
-    .argument("[data]", "JSON; - reads it from standard input; none for an event without data")
+    .argument("<type>", "the event's name, such as UserRegistered")
+    .argument("[data]", "JSON; - reads it from standard input; omit it for an event without data")
     .addOption(
       new Option(
         "--expected-version <version>",
-        "refuse unless the stream is at this version: a number, none, exists or any",
+        "append only if the stream is at this version: a number, none, exists or any",
       ).argParser(expectedVersion),
     )
     .option(
       "--metadata <json>",
-      "object: correlationId, causationId, traceparent, tracestate, and whatever else",
+      "object: correlationId, causationId, traceparent, tracestate, and free members",
     )
-    .option("--time <time>", "when it happened (RFC 3339); else it is when it is recorded")
+    .option("--time <time>", "time of the event (RFC 3339; default: the time of recording)")
     .option("--idempotency-key <key>", "makes a repetition safe: the same key appends once")
     .addOption(urlOption())
     .addOption(jsonOption())

@@ -15,8 +15,8 @@ import { type ContinueDeps, continueHistory, type ReplacedHistory } from "./repl
 const RESTORE_ANOTHER = "Restore another backup.";
 
 /**
- * Copies a database file with its write-ahead log or rollback journal, without opening it. Refuses a file that changes
- * meanwhile: its parts would be of different moments.
+ * Copies a database file with its write-ahead log or rollback journal, without opening it. Rejects a file that
+ * changes meanwhile: its parts would be from different moments.
  */
 export function copyWithJournal(
   source: string,
@@ -37,7 +37,10 @@ export function copyWithJournal(
   );
 }
 
-/** Refuses a file that is empty or no database, which SQLite would open as an empty one or fail on later. */
+/**
+ * Rejects a file that is empty or not a database. SQLite would open an empty file as an empty database, and fail
+ * later on the other.
+ */
 export function requireDatabaseFile(file: string, name: string): void {
   if (!statSync(file).isFile()) throw new CliError(EXIT.usage, `${name} is not a file`);
   const kind = databaseFileKind(file);
@@ -55,11 +58,11 @@ async function requireSound(database: Database, name: string): Promise<void> {
 
 export interface PreparedCopy {
   readonly inventory: readonly LogInventory[];
-  /** Streams that were erased in the copy, because they were erased after the backup. */
+  /** Number of streams that were erased in the copy, because they were erased after the backup. */
   readonly erased: number;
 }
 
-/** Validates and migrates a copy that is a store, and compares what it holds before and after. */
+/** Validates and migrates the copy of a store, and compares its content before and after. */
 async function migrateCopy(database: Database, name: string): Promise<void> {
   if ((await countMigrations(database)) === 0) {
     throw new CliError(EXIT.faults, `${name} holds no store`, RESTORE_ANOTHER);
@@ -77,8 +80,8 @@ async function migrateCopy(database: Database, name: string): Promise<void> {
 }
 
 /**
- * Validates a copy of a backup, migrates it, and makes it the successor of the store that it replaces; afterwards the
- * file alone holds the store. Errors call it by the backup's name.
+ * Validates a copy of a backup, migrates it, and makes it the successor of the store that it replaces. Afterwards the
+ * file alone holds the store. Errors use the backup's name.
  */
 export async function prepareCopy(
   copy: string,

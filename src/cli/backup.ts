@@ -25,10 +25,14 @@ import { meantDatabase, type NamedDatabase, tenantOption } from "./tenants.ts";
 type Flags = Readonly<Record<string, unknown>>;
 
 function taken(target: string): CliError {
-  return new CliError(EXIT.failure, `${target} is there already`, "Name a new file: a backup replaces none.");
+  return new CliError(
+    EXIT.failure,
+    `${target} exists already`,
+    "Name a new file: a backup never replaces a file.",
+  );
 }
 
-/** Why a copy failed: the target's disk or folder, or the store itself. */
+/** The cause of a failed copy: the target's disk or folder, or the store itself. */
 function copyError(error: unknown, store: NamedDatabase, target: string): unknown {
   const reason = error instanceof Error ? error.message : String(error);
   const failure = storageFailure(error);
@@ -43,7 +47,7 @@ function copyError(error: unknown, store: NamedDatabase, target: string): unknow
   if (failure === "conflict") {
     return new CliError(
       EXIT.faults,
-      `The store has rows twice that are unique: ${reason}`,
+      `The store violates a unique index: ${reason}`,
       "Run `kilde doctor`, and restore the last good backup.",
       { cause: error },
     );
@@ -51,7 +55,7 @@ function copyError(error: unknown, store: NamedDatabase, target: string): unknow
   return databaseError(error, store.databaseUrl);
 }
 
-/** Copies the store in steps, while others go on to write it. */
+/** Copies the store in steps, while other processes continue to write to it. */
 async function copyTo(
   context: CliContext,
   store: NamedDatabase,
@@ -80,7 +84,7 @@ async function copyTo(
   }
 }
 
-/** Verifies a copy, and writes what it knows of erasures into a file. */
+/** Verifies a copy, and writes the erasures in it to a file. */
 async function verifyCopy(context: CliContext, copy: string, erasures: string): Promise<Finding[]> {
   const settings = { databaseUrl: databaseFileUrl(copy), databaseAuthToken: undefined };
   return withReadOnlyDatabase(settings, context.cwd, async (database) => {
@@ -91,7 +95,7 @@ async function verifyCopy(context: CliContext, copy: string, erasures: string): 
 
 async function backup(context: CliContext, target: string, flags: Flags): Promise<void> {
   const settings = meantDatabase(await loadSettings({ ...context, flags }), flags);
-  const file = requireFile(settings, context.cwd, "Back a libSQL server up with its own means.");
+  const file = requireFile(settings, context.cwd, "Back up a libSQL server with the server's own tools.");
   requireExisting(file);
   const place = resolve(context.cwd, target);
   if (existsSync(place)) throw taken(target);
@@ -115,7 +119,7 @@ async function backup(context: CliContext, target: string, flags: Flags): Promis
   throw new CliError(
     EXIT.faults,
     `The store has ${findings.length === 1 ? "a fault" : `${findings.length} faults`}, and so has ${target}: ${first.check}: ${first.detail}`,
-    "Keep earlier backups: this one will not be restored. See `kilde doctor`.",
+    "Keep earlier backups: `kilde restore` rejects this one. See `kilde doctor`.",
   );
 }
 
@@ -123,7 +127,7 @@ async function backup(context: CliContext, target: string, flags: Flags): Promis
 export function backupCommand(context: CliContext): Command {
   const command = new Command("backup")
     .description(
-      "Writes a consistent copy of the database file, of one moment, while the server goes on: in steps, so that the write-ahead log does not grow meanwhile. Verifies the copy as `kilde doctor` does (exit code 5: it has the faults of the store). Writes the erasures that it knows of to <target>.erasures.ndjson, for `kilde restore --erasures`.",
+      "Writes a consistent copy of the database file while the server runs. Copies in steps, so that the write-ahead log does not grow meanwhile. Verifies the copy as `kilde doctor` does (exit code 5: it has the faults of the store). Writes the store's erasures to <target>.erasures.ndjson, for `kilde restore --erasures`.",
     )
     .argument("<target>", "the file to write; it must not exist")
     .addOption(tenantOption())

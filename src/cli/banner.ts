@@ -1,4 +1,4 @@
-/** A tenant and where it is. */
+/** A tenant, and its address. */
 export interface ServedTenant {
   readonly name: string;
   readonly url: string;
@@ -19,7 +19,7 @@ Browse the API at ${url}/docs. Stop with Ctrl-C.
 `;
 }
 
-/** What a person is told when the server has started: where it is, and what to try next. */
+/** The text for people when the server has started: its address, and commands to try. */
 export function banner({
   version,
   url,
@@ -32,7 +32,7 @@ export function banner({
   return `Kilde ${version} listens on ${url} (database ${database})\n${tried(url)}`;
 }
 
-/** The same where there are tenants. */
+/** The same for a server with tenants. */
 export function tenantsBanner({
   version,
   url,

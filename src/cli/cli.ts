@@ -29,7 +29,7 @@ function rootCommand(context: CliContext): Command {
         getErrHasColors: () => context.stderr.isTerminal,
       })
       .exitOverride()
-      // `--version` after a verb is the verb's own, if it has one.
+      // A `--version` after a verb is an option of that verb.
       .enablePositionalOptions()
       .showSuggestionAfterError()
       .showHelpAfterError("  See `kilde --help`, and `kilde <command> --help`.")
@@ -38,8 +38,8 @@ function rootCommand(context: CliContext): Command {
 }
 
 /**
- * The command line, with the verb that is called. Of the others only name and summary are there, unless all are
- * wanted: loading a verb takes milliseconds, and `serve` is to be quick.
+ * Creates the command line with the called verb. The other verbs have only a name and a summary, unless all are
+ * requested: loading a verb takes milliseconds, and `serve` must start fast.
  */
 async function program(args: readonly string[], context: CliContext): Promise<Command> {
   const root = rootCommand(context);
@@ -47,7 +47,7 @@ async function program(args: readonly string[], context: CliContext): Promise<Co
   const wantsAll = args[0] === "complete" || args[0] === "help";
   const commandOf = async (verb: Verb): Promise<Command> => {
     const command = verb === called || wantsAll ? (await verb.load())(context) : new Command(verb.name);
-    // A completion's text is one line.
+    // The text of a completion is one line.
     if (args[0] === "complete") command.description(verb.summary);
     for (const subcommand of command.commands) subcommand.copyInheritedSettings(root);
     return command.summary(verb.summary).copyInheritedSettings(root);
@@ -63,7 +63,7 @@ async function program(args: readonly string[], context: CliContext): Promise<Co
       .argument("bash")
       .action(() => context.stdout.write(script));
   } else if (args[0] === "complete") {
-    // It adds a command of that name itself.
+    // The package adds a command of that name.
     const { default: tab } = await import("@bomb.sh/tab/commander");
     tab(root);
   } else {
@@ -74,7 +74,7 @@ async function program(args: readonly string[], context: CliContext): Promise<Co
   return root;
 }
 
-/** The words on standard error for a failure; a fault of the program itself comes with its stack. */
+/** The exit code and the text on standard error for a failure; a bug of the program includes its stack. */
 function failureText(error: unknown): readonly [ExitCode, string] {
   if (error instanceof ConfigError) {
     return [EXIT.usage, error.problems.map((problem) => `kilde: ${problem}\n`).join("")];
@@ -103,7 +103,7 @@ export async function runCli(args: readonly string[], context: CliContext): Prom
     await root.parseAsync(args, { from: "user" });
     return EXIT.ok;
   } catch (error) {
-    // Commander has said by itself what is wrong, or printed the help that was asked for.
+    // Commander has already printed the error, or the requested help.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     const [exitCode, text] = failureText(error);
     await context.stderr.write(text);

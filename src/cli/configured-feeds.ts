@@ -6,11 +6,11 @@ import type { Feed } from "../feeds/feed.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, EXIT } from "./exit.ts";
 
-function said(feeds: readonly Feed[]): string {
+function listedFeeds(feeds: readonly Feed[]): string {
   return feeds.map(({ name, version }) => `${name}/v${version}`).join(", ");
 }
 
-/** The feeds of `kilde.config.ts`, or of the file stated. */
+/** Loads the feeds of `kilde.config.ts`, or of the given file. */
 async function configuredFeeds(context: CliContext, config: string | undefined): Promise<readonly Feed[]> {
   const { feeds, limits } = await loadSettings({ ...context, flags: config === undefined ? {} : { config } });
   try {
@@ -24,9 +24,7 @@ async function configuredFeeds(context: CliContext, config: string | undefined):
   }
 }
 
-/**
- * A feed of the configuration, and before it those it is projected from. Without a version it is the last.
- */
+/** A feed of the configuration, preceded by the feeds that it is projected from. Default version: the last. */
 export async function feedWithSources(
   context: CliContext,
   { name, version, config }: { name: string; version: number | undefined; config: string | undefined },
@@ -37,7 +35,7 @@ export async function feedWithSources(
     .toSorted((a, b) => b.version - a.version)[0];
   if (wanted === undefined) {
     const asked = version === undefined ? name : `${name}/v${version}`;
-    const known = feeds.length === 0 ? "It names none" : `It has ${said(feeds)}`;
+    const known = feeds.length === 0 ? "It names none" : `It has ${listedFeeds(feeds)}`;
     throw new CliError(EXIT.usage, `The configuration has no feed ${asked}`, `${known}.`);
   }
   const chain = [wanted];

@@ -1,6 +1,6 @@
 import type { CliContext } from "./context.ts";
 
-/** Asks a person at a terminal a question; everything but `y` and `yes` is a no. */
+/** Asks a person at a terminal a question; every answer but `y` and `yes` means no. */
 export async function isConfirmed(context: CliContext, question: string): Promise<boolean> {
   await context.stderr.write(`${question} [y/N] `);
   const reader = context.stdin().getReader();

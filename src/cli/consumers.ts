@@ -29,7 +29,7 @@ function stateText({ state, blocked }: ConsumerInfo): string {
   return state === "blocked" ? `blocked (${blocked})` : state.replace("-", " ");
 }
 
-/** The consumer's name, with why it is blocked. */
+/** The consumer's name, with the failure that blocks it. */
 function nameText({ consumer, active, failure }: ConsumerInfo): string {
   const name = active ? consumer : `${consumer}  (gone)`;
   if (failure === null) return name;
@@ -53,7 +53,7 @@ async function consumers(context: CliContext, { url, json, feed }: ConsumersFlag
 export function consumersCommand(context: CliContext): Command {
   return new Command("consumers")
     .description(
-      "Lists who reads the event log or a feed: whether they keep up, are late, blocked or silent, how far they are, and when they were last seen.",
+      "Lists the consumers of the event log or a feed: their state (keeps up, late, blocked or silent), their positions, and the time of their last request.",
     )
     .addOption(feedOption())
     .addOption(urlOption())

@@ -1,7 +1,7 @@
-/*
+/**
  * Names, types and messages come from servers and users. A terminal obeys control characters in them: they move the
- * cursor, rewrite what was printed, or set the clipboard. So text is printed with `\u00xx` in their place, which in JSON
- * has the same meaning.
+ * cursor, overwrite earlier output, or set the clipboard. Output replaces them with `\u00xx`, which has the same
+ * meaning in JSON.
  */
 
 /** C0 (without newline and tab), DEL and C1. */
@@ -20,7 +20,7 @@ export function escapeControls(text: string): string {
   return text.replace(CONTROLS, escaped);
 }
 
-/** Escapes control characters in a text that has a line, or a part of one, to itself: newlines and tabs as well. */
+/** Escapes control characters in a text of one line or less: newlines and tabs as well. */
 export function escapeLine(text: string): string {
   return text.replace(ALL_CONTROLS, escaped);
 }

@@ -3,13 +3,13 @@ import type { CommitOptions } from "../client/types.ts";
 
 /** A cursor that the server keeps. */
 export interface CursorArgument {
-  /** Notes a position; it is committed soon, together with later ones. Rejects when committing failed before. */
+  /** Records a position, which is committed soon, together with later ones. Rejects when an earlier commit failed. */
   moveTo(position: number): Promise<void>;
-  /** Resolves when everything noted is committed. */
+  /** Resolves when every recorded position is committed. */
   settle(): Promise<void>;
 }
 
-/** One commit is under way at a time, and nobody waits for it: after a crash, a few events come again. */
+/** Commits run one at a time, and the caller does not wait for them: after a crash, a few events arrive again. */
 export function createCursor(client: Client, options: CommitOptions): CursorArgument {
   let noted: number | null = null;
   let committing: Promise<void> | null = null;

@@ -14,7 +14,7 @@ import { CliError, EXIT, problemError } from "./exit.ts";
 
 type DatabaseSettings = Pick<Settings, "databaseUrl" | "databaseAuthToken">;
 
-/** The database's file; a verb that works on files only says so of any other database. */
+/** The database's file. Throws a CliError for a database that is not a file, on behalf of verbs that need one. */
 export function requireFile({ databaseUrl }: DatabaseSettings, cwd: string, remedy: string): string {
   const file = databaseFile(databaseUrl);
   if (file !== null) return resolve(cwd, file);
@@ -26,11 +26,11 @@ export function requireExisting(file: string): void {
   throw new CliError(
     EXIT.failure,
     `There is no database at ${file}`,
-    "Name one with --database-url or KILDE_DATABASE_URL; `kilde serve` makes it.",
+    "Name one with --database-url or KILDE_DATABASE_URL; `kilde serve` creates it.",
   );
 }
 
-/** The files, as absolute paths, of those databases that do not exist yet. */
+/** The databases that do not exist yet, as absolute paths of files. */
 export function missingFiles(databases: readonly DatabaseSettings[], cwd: string): string[] {
   return databases.flatMap(({ databaseUrl }) => {
     const file = databaseFile(databaseUrl);
@@ -38,10 +38,10 @@ export function missingFiles(databases: readonly DatabaseSettings[], cwd: string
   });
 }
 
-/** What went wrong with a database, and what to do about it; other errors are left as they are. */
+/** Converts the error of a database into one with a remedy; returns other errors unchanged. */
 export function databaseError(error: unknown, url: string): unknown {
   const name = shownDatabaseUrl(url);
-  const tell = (message: string, remedy: string, exitCode: CliError["exitCode"] = EXIT.failure) =>
+  const withRemedy = (message: string, remedy: string, exitCode: CliError["exitCode"] = EXIT.failure) =>
     new CliError(exitCode, message, remedy, { cause: error });
   if (error instanceof CliError) return error;
   if (error instanceof SchemaError) return new CliError(EXIT.failure, `${name}: ${error.message}`);
@@ -49,63 +49,63 @@ export function databaseError(error: unknown, url: string): unknown {
   const reason = cause instanceof Error ? cause.message : String(cause);
   switch (storageFailure(cause)) {
     case "read-only":
-      return tell(
+      return withRemedy(
         `The database ${name} is read-only: ${reason}`,
         "Give this user the right to write the file and its folder.",
       );
     case "not-a-database":
-      return tell(
+      return withRemedy(
         `${name} is not a database: ${reason}`,
-        "Name another file with --database-url; to put a backup in its place, use `kilde restore --force`.",
+        "Name another file with --database-url; to replace it with a backup, use `kilde restore --force`.",
         EXIT.faults,
       );
     case "malformed":
-      return tell(
+      return withRemedy(
         `${name} is damaged: ${reason}`,
         "Keep a copy of the file, and restore a backup with `kilde restore --force`.",
         EXIT.faults,
       );
     case "busy":
-      return tell(
+      return withRemedy(
         `Another process holds the database ${name}: ${reason}`,
         "Try again when it has finished.",
         EXIT.unavailable,
       );
     case "full":
-      return tell(`The disk of ${name} is full: ${reason}`, "Free disk space.");
+      return withRemedy(`The disk of ${name} is full: ${reason}`, "Free disk space.");
     case "conflict":
     case "unknown":
       if (error instanceof KildeError) return problemError(error);
       if (!isDriverError(error)) return error;
       if (/no such (table|column)/.test(reason)) {
-        return tell(
+        return withRemedy(
           `${name} has not the tables of this version of Kilde: ${reason}`,
-          "If it is one of Kilde's, `kilde migrate` brings it up to date.",
+          "If it is a database of Kilde, `kilde migrate` updates it.",
         );
       }
       if (/HTTP status 40[13]/.test(reason)) {
-        return tell(
+        return withRemedy(
           `The database ${name} does not take the token: ${reason}`,
-          "State one that it takes in KILDE_DATABASE_AUTH_TOKEN; Kilde has to write.",
+          "Set KILDE_DATABASE_AUTH_TOKEN to a token that the server accepts for writing.",
           EXIT.unavailable,
         );
       }
-      return tell(
+      return withRemedy(
         `The database ${name} cannot be used: ${reason}`,
-        "See that it is there, and that this user may use it.",
+        "Check that it exists, and that this user may use it.",
         databaseFile(url) === null ? EXIT.unavailable : EXIT.failure,
       );
   }
 }
 
-/** Errors of SQLite, of a libSQL server, and of the way to it. */
+/** Whether an error is one of SQLite, of a libSQL server, or of the connection to it. */
 export function isDriverError(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code: unknown = "code" in error ? error.code : null;
   return typeof code === "string" || /SQLITE_|fetch|connect|unable to open/i.test(error.message);
 }
 
-/** Makes the folder of a file, if there is none. */
+/** Creates the folder of a file if it is missing. */
 export function makeFolder(file: string): void {
   try {
     mkdirSync(dirname(file), { recursive: true });
@@ -114,13 +114,13 @@ export function makeFolder(file: string): void {
     throw new CliError(
       EXIT.failure,
       `The folder of ${file} cannot be made: ${reason}`,
-      "Name another file, where this user may write.",
+      "Name a file in a folder that this user may write.",
       { cause: error },
     );
   }
 }
 
-/** Reads a database and changes nothing in it, nor in its journal mode, and closes it. */
+/** Opens a database read-only, without changing it or its journal mode, and closes it after `use`. */
 export async function withReadOnlyDatabase<Result>(
   settings: DatabaseSettings,
   cwd: string,
@@ -156,7 +156,7 @@ export async function withReadOnlyDatabase<Result>(
   }
 }
 
-/** Opens the database, in a new folder if need be. */
+/** Opens the database, and creates its folder if needed. */
 function openOrCreate(settings: DatabaseSettings, cwd: string): Database {
   const { databaseUrl, databaseAuthToken } = settings;
   const file = databaseFile(databaseUrl);
@@ -165,7 +165,7 @@ function openOrCreate(settings: DatabaseSettings, cwd: string): Database {
   return openDatabase({ url, authToken: databaseAuthToken });
 }
 
-/** Does something with a database, and closes it. Failures call it by `name`. */
+/** Opens a database, calls `use`, and closes it. Errors use `name`. */
 export async function withDatabase<Result>(
   settings: DatabaseSettings,
   cwd: string,

@@ -18,7 +18,7 @@ import { meantDatabase, type NamedDatabase, tenantOption } from "./tenants.ts";
 
 type Flags = Readonly<Record<string, unknown>>;
 
-/** The violations of each rule, and below them what to do. */
+/** The violations of each rule, followed by the remedy. */
 function shownFindings(findings: readonly Finding[]): string {
   const lines = findings.flatMap(({ check, detail, remedy }, index) => {
     const isLast = findings[index + 1]?.check !== check || findings[index + 1]?.remedy !== remedy;
@@ -29,9 +29,9 @@ function shownFindings(findings: readonly Finding[]): string {
 
 interface Examination {
   readonly findings: readonly Finding[];
-  /** Checks that a store of an older version has nothing for. */
+  /** Checks that do not apply to a store of an older version. */
   readonly skipped: readonly string[];
-  /** Erasures of older versions, which left copies of the data in the file. */
+  /** Number of erasures by older versions, which left copies of the data in the file. */
   readonly olderErasures: number;
 }
 
@@ -47,7 +47,7 @@ async function examineDatabase(context: CliContext, settings: NamedDatabase): Pr
         },
         onSkip: (check) => skipped.push(check),
       });
-      // A damaged file is not read any further.
+      // Stop at a damaged file.
       const olderErasures = findings.length === 0 ? await countOlderErasures(database) : 0;
       return { findings, skipped, olderErasures };
     });
@@ -56,7 +56,7 @@ async function examineDatabase(context: CliContext, settings: NamedDatabase): Pr
   }
 }
 
-/** SQLite takes an empty file for an empty database, and would not say that a store is gone. */
+/** SQLite treats an empty file as an empty database, and would not report a lost store. */
 function requireContent(file: string, name: string): void {
   requireExisting(file);
   if (!statSync(file).isFile() || databaseFileKind(file) !== "empty" || existsSync(`${fileBehind(file)}-wal`))
@@ -90,7 +90,7 @@ async function doctor(context: CliContext, file: string | undefined, flags: Flag
     }
     if (olderErasures > 0) {
       await context.stdout.write(
-        `${name} may still hold copies of what an older version erased (erasures: ${olderErasures}); \`kilde doctor --repair\` rewrites the file without them, which takes as much disk again\n`,
+        `${name} may still hold copies of data that an older version erased (erasures: ${olderErasures}); \`kilde doctor --repair\` rewrites the file without them, which needs free disk space of the same size\n`,
       );
     }
     await context.stdout.write(findings.length === 0 ? `${name} is sound\n` : shownFindings(findings));
@@ -107,10 +107,10 @@ async function doctor(context: CliContext, file: string | undefined, flags: Flag
 export function doctorCommand(context: CliContext): Command {
   const command = new Command("doctor")
     .description(
-      "Reads a whole database and reports every rule that it breaks, with what to do about it: a damaged file, a schema that lacks something, gaps in positions or versions, texts that are not JSON, cursors beyond their log. Changes nothing without --repair. Exits with 5 if there is a fault.",
+      "Reads a whole database and reports each invariant that it violates, with a remedy: a damaged file, an incomplete schema, gaps in positions or versions, texts that are not JSON, cursors beyond their log. Changes nothing without --repair. Exits with 5 if it finds a fault.",
     )
-    .argument("[file]", "database file, such as a backup; else the configured database")
-    .option("--repair", "repair what can be repaired without losing anything")
+    .argument("[file]", "database file, such as a backup (default: the configured database)")
+    .option("--repair", "repair the faults whose repair loses no data")
     .addOption(tenantOption())
     .addOption(jsonOption())
     .addHelpText("after", examples("kilde doctor", "kilde doctor backup.db --json", "kilde doctor --repair"))

@@ -28,10 +28,10 @@ async function erase(context: CliContext, stream: string, flags: EraseFlags): Pr
 export function eraseCommand(context: CliContext): Command {
   return new Command("erase")
     .description(
-      "Removes all events of a stream, for good, and leaves an event of type kilde.erased, from which those who follow the log learn of it.",
+      "Removes all events of a stream permanently, and appends an event of type kilde.erased, which notifies the readers of the log.",
     )
     .argument("<stream>", "the stream's name")
-    .requiredOption("--reason <text>", "why; the tombstone tells it")
+    .requiredOption("--reason <text>", "the reason, which the tombstone holds")
     .addOption(urlOption())
     .addOption(jsonOption())
     .addHelpText("after", examples("kilde erase user-1 --reason 'asked to be forgotten'"))

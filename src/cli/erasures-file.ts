@@ -7,13 +7,13 @@ import type { Erasure } from "../log/erase/erasures.ts";
 import { CliError, EXIT } from "./exit.ts";
 import { linesOf } from "./lines.ts";
 
-/*
- * The erasures of a store, beside each backup of it: what a restore of an older backup has to erase again where the
- * store itself is lost. NDJSON, one erasure a line:
+/**
+ * The file with the erasures of a store, next to each backup: when the store itself is lost, a restore of an older
+ * backup repeats them. NDJSON, one erasure per line:
  * {"stream":"user-1","version":4,"position":17,"recorded":"2026-01-31T12:00:00.000Z","reason":"requested"}
  */
 
-/** Name of the file with the erasures that a backup knows of. */
+/** Name of the file with the erasures of a backup. */
 export function erasuresFileOf(backup: string): string {
   return `${backup}.erasures.ndjson`;
 }
@@ -26,7 +26,7 @@ const line = z.strictObject({
   reason: z.string().nullable(),
 });
 
-/** Lines written at once. */
+/** Lines per write. */
 const LINES = 1_000;
 
 export async function writeErasures(file: string, erasures: AsyncIterable<Erasure>): Promise<void> {
@@ -59,7 +59,7 @@ function erasureAt(number: number, text: string, name: string): Erasure {
     throw new CliError(
       EXIT.failure,
       `${name}, line ${number}: not an erasure`,
-      "State a file that `kilde backup` wrote beside a backup: <backup>.erasures.ndjson.",
+      "State a file that `kilde backup` wrote next to a backup: <backup>.erasures.ndjson.",
       { cause: parsed.error },
     );
   }
@@ -67,7 +67,7 @@ function erasureAt(number: number, text: string, name: string): Erasure {
   return { subject, ...rest };
 }
 
-/** Reads the whole file, so that a faulty line is found before anything changes. */
+/** Reads the whole file before anything changes, so that an invalid line is found in time. */
 export async function readErasures(file: string, name: string): Promise<Erasure[]> {
   if (!existsSync(file)) throw new CliError(EXIT.usage, `There is no file ${name}`);
   const erasures: Erasure[] = [];

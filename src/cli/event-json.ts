@@ -3,7 +3,7 @@ import { KildeError } from "../core/errors.ts";
 import { type JsonText, parseJson } from "../core/json.ts";
 import { MAX_DEPTH } from "./json-argument.ts";
 
-/** Parses an event as the server wrote it. Throws an UnreadableEventError; `log` is the path that was read. */
+/** Parses an event as the server sent it. Throws an UnreadableEventError; `log` is the path that was read. */
 export function eventJson(line: string, log: string): JsonText {
   try {
     return parseJson(line, MAX_DEPTH);

@@ -2,8 +2,8 @@ import { escapeLine } from "./control-characters.ts";
 import { eventJson } from "./event-json.ts";
 
 /**
- * An event for people: a line that says which, and its data below. `line` is a CloudEvent. Throws an UnreadableEventError;
- * `log` is the path that was read.
+ * Formats an event for people: a line that identifies it, and its data below. `line` is a CloudEvent. Throws an
+ * UnreadableEventError; `log` is the path that was read.
  */
 export function prettyEvent(line: string, log: string): string {
   const json = eventJson(line, log);
@@ -16,7 +16,7 @@ export function prettyEvent(line: string, log: string): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** An event as the server wrote it, on a line of its own. Throws an UnreadableEventError, so that only JSON is printed. */
+/** An event as the server sent it, as one line. Throws an UnreadableEventError, so that only JSON is printed. */
 export function eventLine(line: string, log: string): string {
   eventJson(line, log);
   return `${line}\n`;

@@ -1,7 +1,7 @@
 import { type KildeError, type ProblemCode, PROBLEMS } from "../core/errors.ts";
 import { escapeLine } from "./control-characters.ts";
 
-/** What the program's exit codes mean; `kilde --help` prints them. */
+/** The exit codes with their meanings; `kilde --help` prints them. */
 export const EXIT = {
   ok: 0,
   failure: 1,
@@ -15,14 +15,14 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   ok: "done",
-  failure: "it failed; standard error says why",
+  failure: "it failed; standard error shows the cause",
   usage: "the command line or a setting is not valid",
   conflict: "the stream is not at the expected version, is erased, or the idempotency key was used before",
-  unavailable: "the server or database cannot be reached or used now; try again",
+  unavailable: "the server or database is unavailable; try again",
   faults: "the database or backup has faults, or is damaged",
 };
 
-/** A failure that is told in two sentences: what happened, and what to do. */
+/** A failure with two sentences: the cause, and the remedy. */
 export class CliError extends Error {
   override readonly name = "CliError";
   readonly exitCode: ExitCode;
@@ -49,7 +49,7 @@ function exitCodeOf(code: ProblemCode): ExitCode {
   return code === "invalid-parameter" || code === "cursor-beyond-head" ? EXIT.usage : EXIT.failure;
 }
 
-/** A failure that the catalogue of problems knows, as the command line tells it. */
+/** Converts a problem of the catalog to a failure of the command line. */
 export function problemError(error: KildeError): CliError {
   const details = (error.members.errors ?? [])
     .map(({ pointer, parameter, detail }) => `\n  ${escapeLine(`${pointer ?? parameter ?? ""}: ${detail}`)}`)

@@ -7,9 +7,9 @@ import { gzipMember, MEMBER_HEADER_BYTES, memberLength, memberText } from "./gzi
 
 /** A file that events are exported to. */
 export interface ExportFile {
-  /** Where to go on: after the last event that is in it already. */
+  /** Cursor to continue after: the last event in the file. */
   readonly cursor: Cursor;
-  /** Adds whole lines. */
+  /** Appends whole lines. */
   write(lines: string): Promise<void>;
   close(): Promise<void>;
 }
@@ -31,7 +31,7 @@ function cursorOf(name: string, line: string): Cursor {
       return { position, identity: typeof logidentity === "string" ? logidentity : null };
     }
   } catch {
-    // Told below, as any other line that is not of an export.
+    // Reported below, like any other line that is not of an export.
   }
   throw new CliError(
     EXIT.failure,
@@ -41,12 +41,12 @@ function cursorOf(name: string, line: string): Cursor {
 }
 
 interface End {
-  /** Where the last whole part ends; what comes after is cut off. */
+  /** End of the last complete part; the rest is cut off. */
   readonly size: number;
   readonly lastLine: string | null;
 }
 
-/** The last whole line of a plain file. */
+/** Finds the last complete line of a plain file. */
 async function plainEnd(file: FileHandle, size: number): Promise<End> {
   let tail = new Uint8Array(0);
   for (let start = size; start > 0;) {
@@ -65,7 +65,7 @@ async function plainEnd(file: FileHandle, size: number): Promise<End> {
   return { size: 0, lastLine: null };
 }
 
-/** The last whole member of a compressed file. */
+/** Finds the last complete member of a compressed file. */
 async function gzipEnd(file: FileHandle, size: number, name: string): Promise<End> {
   let last = 0;
   let end = 0;
@@ -92,7 +92,7 @@ function writeFault(name: string, error: unknown): CliError {
   return new CliError(
     EXIT.failure,
     `${name} cannot be written: ${reason}`,
-    "When that is mended, continue with --resume.",
+    "Correct the cause, and continue with --resume.",
     { cause: error },
   );
 }
@@ -100,15 +100,15 @@ function writeFault(name: string, error: unknown): CliError {
 /** Before the first event of a log. */
 export const START: Cursor = { position: 0, identity: null };
 
-/** Opens a new file, or with `resume` the one that an earlier export left; compressed if its name ends in .gz. */
+/** Opens a new file, or with `resume` the file of an earlier export; compressed if its name ends in .gz. */
 export async function openExportFile(path: string, name: string, resume: boolean): Promise<ExportFile> {
   const isCompressed = path.endsWith(".gz");
   const exists = existsSync(path);
   if (exists && !resume) {
     throw new CliError(
       EXIT.failure,
-      `${name} is there already`,
-      "Continue it with --resume, or name a new file: an export replaces none.",
+      `${name} exists already`,
+      "Continue it with --resume, or name a new file: an export never replaces a file.",
     );
   }
   const file = await open(path, exists ? "r+" : "wx").catch((error: unknown) => {

@@ -19,7 +19,7 @@ import { MAX_DEPTH, objectText } from "./json-argument.ts";
 type CloudEvent = Readonly<Record<string, unknown>>;
 type Texts = Record<string, string>;
 
-/** Attributes that Kilde wrote for this event, and that a line has as members of their own, or does not need. */
+/** Whether Kilde wrote the attribute for this event, and a line holds it in another member, or does not need it. */
 function isOfItsPlace(name: KildeAttribute, { type, source }: CloudEvent): boolean {
   if (name === "reason" || name === "method") return type === ERASED_TYPE;
   if (name === "projectedfrom") return String(source).startsWith("/feeds/");
@@ -28,7 +28,7 @@ function isOfItsPlace(name: KildeAttribute, { type, source }: CloudEvent): boole
 
 const METADATA_NAMES: readonly string[] = Object.values(METADATA_ATTRIBUTES);
 
-/** Text of the members of free metadata; null if an append would not store the same text for them. */
+/** Text of the members of free metadata; null if an append would store another text for them. */
 function freeMembers(text: unknown): string | null {
   const members = freeMetadata(text);
   if (members === null || METADATA_NAMES.some((name) => Object.hasOwn(members, name))) return null;
@@ -45,7 +45,7 @@ function isNamedMetadata(value: unknown): boolean {
   return typeof value === "string" && value.length >= 1 && value.length <= 1_024;
 }
 
-/** What an append takes as `metadata` and `attributes` to store the same attributes, as texts by name. */
+/** The `metadata` and `attributes` with which an append stores the same attributes, as texts by name. */
 function attributeTexts(json: JsonText, event: CloudEvent): { metadata: string | null; attributes: Texts } {
   const metadata: string[] = [];
   const attributes: Texts = {};
@@ -53,7 +53,7 @@ function attributeTexts(json: JsonText, event: CloudEvent): { metadata: string |
     const text = () => json.textAt([name], value);
     if (PLACED_ATTRIBUTES.has(name)) continue;
     if (isKildeAttribute(name)) {
-      // Stored by a version of Kilde that did not keep foreign values apart.
+      // Stored by a version of Kilde that did not separate foreign values.
       if (!isOfItsPlace(name, event)) attributes[KILDE_ATTRIBUTES[name]] = text();
     } else if (isMetadataAttribute(name)) {
       if (isNamedMetadata(value)) metadata.push(`${JSON.stringify(METADATA_ATTRIBUTES[name])}:${text()}`);
@@ -70,7 +70,7 @@ function attributeTexts(json: JsonText, event: CloudEvent): { metadata: string |
 }
 
 /**
- * A line of an export, from a CloudEvent as the server wrote it. `data` keeps the form it was stored in. Throws an
+ * Formats a line of an export from a CloudEvent as the server sent it. `data` keeps its stored form. Throws an
  * UnreadableEventError; `log` is the path that was read.
  */
 export function exportLine(line: string, log: string): string {

@@ -101,7 +101,7 @@ async function exportEvents(
     flags.json === true
       ? JSON.stringify({ events, position, seconds: milliseconds / 1_000 })
       : `exported ${summary(events, milliseconds)}`;
-  // Where the events went, nothing else may go.
+  // The output with the events must hold nothing else.
   const report = target === undefined || target === "-" ? context.stderr : context.stdout;
   await report.write(`${text}\n`);
 }
@@ -111,16 +111,16 @@ export function exportCommand(context: CliContext): Command {
   return new Command("export")
     .description(
       [
-        "Writes events in the order of the log, as lines that `kilde import` takes:",
+        "Writes events in the order of the log, as lines that `kilde import` accepts:",
         '  {"stream", "type", "time", "data"?, "metadata"?, "attributes"?, "position", "version", "logidentity", "recordedtime"}',
-        "An export that was stopped is continued by the same command with --resume.",
+        "To continue a stopped export, run the same command with --resume.",
       ].join("\n"),
     )
-    .argument("[file]", "the file to write, compressed if it ends in .gz; none or - for standard output")
+    .argument("[file]", "the file to write, compressed if it ends in .gz (default, and -: standard output)")
     .option("--resume", "continue the file after the last event in it")
     .option("--stream <name>", "only one stream (of a feed: one subject)")
     .addOption(feedOption())
-    .option("--prefix <prefix>", "only streams whose name begins so")
+    .option("--prefix <prefix>", "only streams with this prefix")
     .addOption(repeatable("--type <type>", "only events of this type; may be repeated"))
     .addOption(urlOption())
     .addOption(jsonOption("print the summary as JSON"))

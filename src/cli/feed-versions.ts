@@ -2,7 +2,7 @@ import { readObject } from "../client/parse-answer.ts";
 import type { FeedState } from "../feeds/lifecycle/status.ts";
 import type { Server } from "./server.ts";
 
-/** A version of a feed in the server's catalogue. */
+/** A version of a feed in the server's catalog. */
 export interface FeedEntry extends FeedState {
   readonly feed: string;
   readonly version: number;
@@ -15,7 +15,7 @@ export function feedPath(feed: string, version: number): string {
   return `/feeds/${encodeURIComponent(feed)}/v${version}`;
 }
 
-/** Does something to a version of a feed, and gives how it is then. */
+/** Changes a version of a feed, and returns its new state. */
 export function changeFeed(server: Server, method: "POST" | "DELETE", path: string): Promise<FeedEntry> {
   return server.request(path, { method }, readObject<FeedEntry>);
 }

@@ -16,7 +16,7 @@ interface Change {
   readonly verb: "retire" | "rebuild" | "resume";
   readonly description: string;
   readonly method: "POST" | "DELETE";
-  /** What comes after the feed's path. */
+  /** Rest of the URL after the feed's path. */
   readonly suffix: (flags: ChangeFlags) => string;
   readonly done: (feed: string, entry: FeedEntry) => string;
 }
@@ -25,28 +25,28 @@ const CHANGES: readonly Change[] = [
   {
     verb: "retire",
     description:
-      "Removes a version of a feed for good. Refused while a consumer has read it within its window, a subscription that is not paused delivers it, or another feed is projected from it.",
+      "Removes a version of a feed permanently. The server refuses while a consumer has read it within its window, a subscription that is not paused delivers it, or another feed is projected from it.",
     method: "DELETE",
     suffix: ({ force }) => (force === true ? "?force=true" : ""),
     done: (feed) => `${feed} is retired. Its events are being deleted; take it out of kilde.config.ts.`,
   },
   {
     verb: "rebuild",
-    description: "Empties a draft of a feed, and builds it anew. Its positions go on where they were.",
+    description: "Empties a draft of a feed, and builds it again. Its positions continue after the last one.",
     method: "POST",
     suffix: () => "/rebuild",
-    done: (feed) => `${feed} is being emptied, and then built anew; \`kilde feeds\` shows how far it is.`,
+    done: (feed) => `${feed} is being emptied, and then built again; \`kilde feeds\` shows its progress.`,
   },
   {
     verb: "resume",
-    description: "Lets a halted feed try again, at the event that it halted at.",
+    description: "Retries a halted feed, at the event that it halted at.",
     method: "POST",
     suffix: () => "/resume",
     done: (feed, { status }) => `${feed} is ${status}.`,
   },
 ];
 
-/** `kilde feeds retire`, `rebuild` and `resume`: what is done to a version of a feed. */
+/** `kilde feeds retire`, `rebuild` and `resume`. */
 export function feedsChangeCommands(context: CliContext): Command[] {
   return CHANGES.map(({ verb, description, method, suffix, done }) => {
     const command = new Command(verb)
@@ -54,15 +54,15 @@ export function feedsChangeCommands(context: CliContext): Command[] {
       .argument("<feed>", "the feed's name")
       .argument("<version>", "its version", versionNumber)
       .addOption(urlOption())
-      .addOption(jsonOption("print how the feed is then, as JSON"))
+      .addOption(jsonOption("print the feed's new state as JSON"))
       .addHelpText("after", examples(`kilde feeds ${verb} declarations v1`));
     if (verb === "retire")
-      command.option("--force", "also if somebody still reads it; its subscriptions are paused");
+      command.option("--force", "retire it even if it has readers; pauses its subscriptions");
     return command.action(async (feed: string, version: number, flags: ChangeFlags) => {
       const path = feedPath(feed, version) + suffix(flags);
       const entry = await withServer(context, flags.url, (server) => changeFeed(server, method, path));
-      const said = flags.json === true ? JSON.stringify(entry) : done(`${feed}/v${version}`, entry);
-      await context.stdout.write(`${said}\n`);
+      const text = flags.json === true ? JSON.stringify(entry) : done(`${feed}/v${version}`, entry);
+      await context.stdout.write(`${text}\n`);
     });
   });
 }

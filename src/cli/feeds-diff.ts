@@ -60,7 +60,7 @@ function rowsOf({ projectedFrom, left, right, differences }: Correspondence): Ro
   ];
 }
 
-/** Columns as wide as what stands in them, up to a width that leaves room for the others. */
+/** Formats columns as wide as their content, up to a width that leaves room for the others. */
 function table(rows: readonly Row[]): string {
   const widths = ([0, 1] as const).map((column) =>
     Math.min(
@@ -103,14 +103,14 @@ async function diffVersions(
 export function feedsDiffCommand(context: CliContext): Command {
   return new Command("diff")
     .description(
-      "Prints what two versions of a feed say of one subject, side by side: which events are made of the same event, and where their data differs.",
+      "Prints the events that two versions of a feed publish about one subject, side by side: the events projected from the same event, and the differences in their data.",
     )
     .argument("<feed>", "the feed's name")
     .argument("<left>", "a version", versionNumber)
     .argument("<right>", "another version", versionNumber)
     .requiredOption("--subject <name>", "the subject")
     .addOption(urlOption())
-    .addOption(jsonOption("print a pair of events a line, as JSON"))
+    .addOption(jsonOption("print JSON, one pair of events per line"))
     .addHelpText("after", examples("kilde feeds diff declarations v1 v2 --subject declaration-81250"))
     .action((feed: string, left: number, right: number, flags: DiffFlags) =>
       diffVersions(context, feed, [left, right], flags),

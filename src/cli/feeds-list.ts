@@ -62,7 +62,7 @@ export function feedsListCommand(context: CliContext): Command {
   return new Command("list")
     .description("Lists the feeds that a server has, with their status, lag and progress.")
     .addOption(urlOption())
-    .addOption(jsonOption("print JSON, one version of a feed a line"))
+    .addOption(jsonOption("print JSON, one version of a feed per line"))
     .addHelpText("after", examples("kilde feeds", "kilde feeds list --json"))
     .action((flags: ListFlags) => listFeeds(context, flags));
 }

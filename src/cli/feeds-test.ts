@@ -23,7 +23,7 @@ interface TestFlags {
   readonly json?: boolean;
 }
 
-/** The number of a version, written `2` or `v2`. */
+/** Parses the number of a version, written `2` or `v2`. */
 export function versionNumber(text: string): number {
   const number = /^v?([1-9]\d{0,8})$/.exec(text)?.[1];
   if (number === undefined) throw new InvalidArgumentError("It must be a version, such as 2 or v2.");
@@ -79,7 +79,7 @@ function haltOf(feed: Feed, error: ProjectionError): CliError {
 async function testFeed(context: CliContext, name: string, flags: TestFlags): Promise<void> {
   const { version, fixtures, stream, config, url } = flags;
   if ((fixtures === undefined) === (stream === undefined)) {
-    throw new CliError(EXIT.usage, "Say what to run the feed over: --fixtures <file>, or --stream <name>");
+    throw new CliError(EXIT.usage, "State the events: --fixtures <file>, or --stream <name>");
   }
   const chain = await feedWithSources(context, { name, version, config });
   const [first] = chain;
@@ -114,18 +114,18 @@ async function testFeed(context: CliContext, name: string, flags: TestFlags): Pr
 export function feedsTestCommand(context: CliContext): Command {
   return new Command("test")
     .description(
-      "Runs a feed of kilde.config.ts over events, and prints what it would publish. Nothing is published, and the feed is watched for what it must not do.",
+      "Runs a feed of kilde.config.ts over events, prints the events that it would publish, and checks that it is deterministic. Publishes nothing.",
     )
     .argument("<feed>", "the feed's name")
     .option("--version <version>", "default: the last", versionNumber)
     .option(
       "--fixtures <file>",
-      "NDJSON, plain or gzip, as `kilde import` or `kilde read` has it; - for standard input",
+      "NDJSON, plain or gzip, in the format of `kilde import` or `kilde read`; - for standard input",
     )
     .option("--stream <name>", "a stream of a server")
     .addOption(urlOption())
     .option("--config <file>", "default: kilde.config.ts")
-    .addOption(jsonOption("print an event published a line, as JSON"))
+    .addOption(jsonOption("print JSON, one published event per line"))
     .addHelpText(
       "after",
       examples(

@@ -18,7 +18,7 @@ function interfaceName(feed: string, version: number): string {
   return `${/^[A-Z]/.test(name) ? "" : "Feed"}${name}V${version}`;
 }
 
-/** What a feed publishes as TypeScript: an interface of its types, and the feed to give to a consumer. */
+/** TypeScript for the consumers of a feed: an interface of its types, and the feed to pass to a consumer. */
 function typeScriptOf(feed: string, version: number, schemas: SchemaSet): string {
   const name = interfaceName(feed, version);
   const constant = name.charAt(0).toLowerCase() + name.slice(1);
@@ -31,7 +31,7 @@ export const ${constant} = feed<{ [Type in keyof ${name}]: ${name}[Type] }>(${JS
 `;
 }
 
-/** A feed's name: letters, digits and hyphens, which mean nothing where the name is written in code. */
+/** Parses a feed's name: letters, digits and hyphens, which are safe in code. */
 function feedName(text: string): string {
   if (FEED_NAME.test(text)) return text;
   throw new InvalidArgumentError("It must be the name of a feed, such as declarations.");
@@ -59,7 +59,7 @@ async function printTypes(
 export function feedsTypesCommand(context: CliContext): Command {
   return new Command("types")
     .description(
-      "Prints what a version of a feed publishes as TypeScript, for consumers in other repositories.",
+      "Prints the types of a version of a feed as TypeScript, for consumers in other repositories.",
     )
     .argument("<feed>", "the feed's name", feedName)
     .argument("<version>", "its version", versionNumber)

@@ -11,7 +11,7 @@ import { examples } from "./options.ts";
 /** `kilde feeds` */
 export function feedsCommand(context: CliContext): Command {
   const command = new Command("feeds")
-    .description("Lists feeds, tries them out, compares what versions of them say, and retires them.")
+    .description("Lists feeds, tests them, compares their versions, and retires versions.")
     .addHelpText(
       "after",
       examples(

@@ -9,7 +9,7 @@ import {
 import type { SourceEvent } from "../feeds/define/define.ts";
 import { CliError, EXIT } from "./exit.ts";
 
-/** A line of a file: an event as `kilde import` takes it, or as `kilde read` prints it. */
+/** A line of a file: an event in the format of `kilde import` or of `kilde read`. */
 const lineSchema = z.looseObject({
   type: z.string().min(1),
   stream: z.string().min(1).optional(),
@@ -23,7 +23,7 @@ const lineSchema = z.looseObject({
   attributes: z.record(z.string(), z.unknown()).optional(),
 });
 
-/** Attributes of a CloudEvent as the server wrote it that are not in its place or in its metadata. */
+/** Attributes of a CloudEvent as the server sent it, without those of its place and its metadata. */
 function attributesOf(event: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const others = Object.entries(event).filter(
     ([name]) =>
@@ -35,7 +35,7 @@ function attributesOf(event: Readonly<Record<string, unknown>>): Record<string, 
   return Object.fromEntries(others);
 }
 
-/** The attributes that appending a line would give the event, but for its free metadata. */
+/** The attributes that an append of the line would give the event, without its free metadata. */
 function extensionsOf(line: z.output<typeof lineSchema>): Record<string, unknown> {
   if (line.specversion !== undefined) return attributesOf(line);
   const metadata = typeof line.metadata === "object" ? line.metadata : {};
@@ -64,8 +64,8 @@ function parsed(text: string, number: number): z.output<typeof lineSchema> {
 }
 
 /**
- * Reads lines as the events they stand for. Where they do not say, positions and versions count on, the stream is
- * `defaultStream`, and each event happened a second after the one before.
+ * Parses lines into events. By default, positions and versions count up, the stream is `defaultStream`, and each
+ * event's time is one second after the one before.
  */
 export function fixtureReader(defaultStream: string): (text: string, number: number) => SourceEvent {
   const versions = new Map<string, number>();

@@ -7,27 +7,27 @@ import { backoffMs, isPassing } from "../client/retry.ts";
 
 export interface SentEvent {
   readonly position: number;
-  /** Where to go on after it: the position with the identity of the log. */
+  /** Cursor to continue after it: the position with the identity of the log. */
   readonly cursor: string;
-  /** A CloudEvent, as the server wrote it. */
+  /** A CloudEvent, as the server sent it. */
   readonly text: string;
 }
 
-/** What is followed. */
+/** The log to follow. */
 export interface Followed {
   /** Path of a log, or of a stream or subject of it. */
   readonly path: string;
-  /** Only events of these types; absent: all. */
+  /** Only events of these types. Default: all. */
   readonly types?: readonly string[] | undefined;
-  /** Of a whole log: only subjects whose name begins so. */
+  /** Only subjects with this prefix; for a whole log. */
   readonly prefix?: string | undefined;
-  /** Cursor to go on after: a position, alone or with the identity of the log. */
+  /** Cursor to continue after: a position, alone or with the identity of the log. */
   readonly after: string;
   /** Ends it. */
   readonly signal?: AbortSignal;
 }
 
-/** The events of one connection, until it ends. */
+/** Reads the events of one connection until it ends. */
 function connection(
   deps: RequestDeps,
   { path, types = [], prefix, signal }: Followed,
@@ -53,7 +53,7 @@ function connection(
   );
 }
 
-/** Events as they are written by the server, those to come too; connects again when the server went away. */
+/** Follows a log and yields events as the server sent them; reconnects after a lost connection. */
 export async function* followTexts(
   deps: RequestDeps,
   followed: Followed,
@@ -75,7 +75,7 @@ export async function* followTexts(
       }
     } catch (error) {
       if (isOver()) return;
-      // A server that was never there is a mistake; one that went away comes back.
+      // A server that never answered is a mistake in the address; a lost one will return.
       if (!wasConnected || !isPassing(error)) throw error;
       failure = error;
       deps.onRetry?.(error);

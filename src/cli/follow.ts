@@ -41,23 +41,23 @@ async function follow(context: CliContext, stream: string | undefined, flags: Fo
 export function followCommand(context: CliContext): Command {
   return new Command("follow")
     .description(
-      "Prints events as CloudEvents in JSON, one a line, as they are appended; connects again if the server goes away, and misses none. Stop with Ctrl-C.",
+      "Prints events as CloudEvents in JSON, one per line, as they are appended. Reconnects after a lost connection, without a gap. Stop with Ctrl-C.",
     )
     .argument(
       "[stream]",
-      "the stream (of a feed: the subject), which need not exist yet; none for the whole log",
+      "the stream (of a feed: the subject), which need not exist yet (default: the whole log)",
     )
     .option(
       "--last-event-id <cursor>",
-      "begin with the event after this position, or <position>-<logidentity> of an event; 0 for all (default: from now on)",
+      "start after the event with this position, or <position>-<logidentity>; 0 for all (default: new events only)",
       cursor,
     )
     .addOption(repeatable("--type <type>", "only events of this type; may be repeated"))
-    .option("--prefix <prefix>", "of the whole log: only streams whose name begins so")
+    .option("--prefix <prefix>", "of the whole log: only streams with this prefix")
     .addOption(feedOption())
     .addOption(consumerOption())
     .addOption(new Option("--pretty", "for people to read").conflicts("json"))
-    .addOption(jsonOption("print CloudEvents, one a line; the default"))
+    .addOption(jsonOption("print CloudEvents, one per line; the default"))
     .addOption(urlOption())
     .addHelpText(
       "after",

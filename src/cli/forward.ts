@@ -9,7 +9,7 @@ export interface Forwarded {
   /** `webhook-id` */
   readonly id: string;
   readonly body: string;
-  /** How the terminal names it. */
+  /** Name in the terminal output. */
   readonly title: string;
 }
 
@@ -18,14 +18,14 @@ export interface ForwardDeps {
   readonly send: Send;
   readonly sign: Signer;
   readonly url: string;
-  /** Ends it. */
+  /** Ends the attempts. */
   readonly signal: AbortSignal;
 }
 
-/** Short: it is a person that waits, who has just corrected what failed. */
+/** Short, because a person waits who has just corrected the failure. */
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 10_000;
-/** However long a receiver asks to be left alone. */
+/** Upper bound for a receiver's `Retry-After`. */
 const LONGEST_ASKED_MS = 60_000;
 
 function request({ context, sign, url }: ForwardDeps, { id, body }: Forwarded): Outgoing {
@@ -43,14 +43,14 @@ function request({ context, sign, url }: ForwardDeps, { id, body }: Forwarded): 
   };
 }
 
-/** How long to wait after an attempt that failed: doubling, half by chance, and no less than is asked for. */
+/** Delay after a failed attempt: doubling, half of it random, and at least the receiver's `Retry-After`. */
 function waitMs(attempt: number, retryAfter: string | null, { random }: CliContext): number {
   const asked = Math.min(Number(retryAfter ?? "0") * 1_000, LONGEST_ASKED_MS);
   const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (attempt - 1));
   return Math.round(Math.max(Number.isFinite(asked) ? asked : 0, wait / 2 + (wait / 2) * random()));
 }
 
-/** Delivers until a 2xx says that it was taken. False: the signal came first. */
+/** Delivers until the receiver answers 2xx. False: the signal aborted first. */
 export async function forward(deps: ForwardDeps, forwarded: Forwarded): Promise<boolean> {
   const { context, send, signal } = deps;
   for (let attempt = 1; !signal.aborted; attempt += 1) {
@@ -61,8 +61,8 @@ export async function forward(deps: ForwardDeps, forwarded: Forwarded): Promise<
       if (signal.aborted) return false;
       throw error;
     }
-    const told = answer.kind === "answered" ? String(answer.status) : answer.category;
-    const line = escapeLine(`${told}  ${forwarded.title}  (${answer.durationMs} ms)`);
+    const outcome = answer.kind === "answered" ? String(answer.status) : answer.category;
+    const line = escapeLine(`${outcome}  ${forwarded.title}  (${answer.durationMs} ms)`);
     if (answer.kind === "answered" && answer.status >= 200 && answer.status < 300) {
       await context.stdout.write(`${line}\n`);
       return true;

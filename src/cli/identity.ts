@@ -57,7 +57,7 @@ async function renew(context: CliContext, flags: Flags): Promise<void> {
 }
 
 function withOptions(command: Command): Command {
-  command.addOption(tenantOption()).addOption(jsonOption("print JSON, one log a line"));
+  command.addOption(tenantOption()).addOption(jsonOption("print JSON, one log per line"));
   for (const option of settingOptions("databaseUrl", "databaseAuthToken")) command.addOption(option);
   return command;
 }
@@ -66,18 +66,18 @@ function withOptions(command: Command): Command {
 export function identityCommand(context: CliContext): Command {
   const showing = withOptions(new Command("show"))
     .description(
-      "Prints the identity of each log, and the identities that it had before with the position up to which it still holds the same events.",
+      "Prints the identity of each log, and its former identities with the last position that it has in common with each.",
     )
     .addHelpText("after", examples("kilde identity", "kilde identity show --json"))
     .action((flags: Flags) => show(context, flags));
   const renewing = withOptions(new Command("renew"))
     .description(
-      "Gives every log a new identity, after a database was restored without `kilde restore`: a libSQL server by its own means, a snapshot of a disk, a copied file. Do it before anything is appended. Readers and writers that know what was lost are notified; those that know nothing beyond the restored state continue.",
+      "Gives every log a new identity, after a database was restored without `kilde restore`: a libSQL server with its own tools, a snapshot of a disk, a copied file. Run it before the first append. Readers and writers that know lost events are notified; the others continue.",
     )
     .addHelpText("after", examples("kilde identity renew --database-url http://127.0.0.1:8080"))
     .action((flags: Flags) => renew(context, flags));
   return new Command("identity")
-    .description("The identities of logs: which history each of them holds.")
+    .description("Shows and renews the identities of logs. An identity names the history that a log holds.")
     .addHelpText("after", examples("kilde identity", "kilde identity renew"))
     .addCommand(showing, { isDefault: true })
     .addCommand(renewing);

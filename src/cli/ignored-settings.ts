@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { CONFIG_FILE } from "../config/names.ts";
 import type { CliContext } from "./context.ts";
 
-/** Files that look like the configuration file, and are not read unless `--config` names them. */
+/** Files that look like the configuration file, but are read only if `--config` names them. */
 const MISNAMED = ["js", "mjs", "cjs", "mts", "cts", "json", "jsonc"].map(
   (ending) => `kilde.config.${ending}`,
 );

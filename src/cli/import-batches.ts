@@ -3,19 +3,19 @@ import { createHash } from "node:crypto";
 import { type ImportEvent, importEvent } from "./import-lines.ts";
 import type { Line } from "./lines.ts";
 
-/*
- * How an import is cut into transactions. Cuts and keys depend on the source alone, so that the same import run
- * again sends the same requests under the same keys, and the server repeats none of those that went through.
- * With other numbers here, an import that an older version began would not be continued, but repeated.
+/**
+ * Size of the transactions of an import. Batches and keys depend on the source alone, so that a repeated import of
+ * the same source sends the same requests under the same keys, and the server appends none of them twice. With other
+ * numbers here, an import that an earlier version started would append its events again.
  */
 const BATCH_LINES = 1_000;
 const BATCH_CHARACTERS = 2 * 1024 * 1024;
-/** Below the 4 MiB that a worker takes by default. */
+/** Below the 4 MiB that a worker accepts by default. */
 const BATCH_BYTES = 3.5 * 1024 * 1024;
 
 /** One transaction of an import. */
 export interface Batch {
-  /** Null when none of the lines holds an event to append. */
+  /** Null when no line holds an event to append. */
   readonly body: string | null;
   readonly idempotencyKey: string;
   readonly events: number;
@@ -23,7 +23,7 @@ export interface Batch {
   readonly skipped: number;
   readonly firstLine: number;
   readonly lastLine: number;
-  /** The line that a JSON pointer into the body leads to. */
+  /** Number of the line that a JSON pointer into the body refers to. */
   lineAt(pointer: string): number | null;
 }
 
@@ -32,7 +32,7 @@ interface Append {
   readonly events: ImportEvent[];
 }
 
-/** Consecutive events of one stream as one append; the order of the lines stays. */
+/** Groups consecutive events of one stream into one append; keeps the order of the lines. */
 function grouped(events: readonly ImportEvent[]): Append[] {
   const appends: Append[] = [];
   for (const event of events) {
@@ -75,8 +75,8 @@ function batchOf(lines: readonly Line[], firstLine: number, lastLine: number, di
 }
 
 /**
- * Cuts the lines into batches. The key of a batch is a digest of all lines up to its end: so a source that was
- * corrected further down, or is compressed now, is still continued where the import stopped.
+ * Divides the lines into batches. The key of a batch is a digest of all lines up to its end, so an import continues
+ * where it stopped even if the rest of the source was corrected, or the source is now compressed.
  */
 export async function* importBatches(
   blocks: AsyncIterable<readonly Line[]>,

@@ -6,14 +6,14 @@ import { CliError, EXIT } from "./exit.ts";
 import { MAX_DEPTH, objectText } from "./json-argument.ts";
 import type { Line } from "./lines.ts";
 
-/** An event to be imported, as the JSON text the server takes. */
+/** An event to import, as the JSON text that the server accepts. */
 export interface ImportEvent {
   readonly line: number;
   readonly stream: string;
   readonly text: string;
 }
 
-/** What an export says of an event beside what an append takes. */
+/** Members of an exported line that an append does not accept. */
 const IGNORED = new Set(["position", "version", "logidentity", "recordedtime", "projectedfrom"]);
 const TAKEN = new Set(["stream", "type", "id", "time", "data", "metadata", "attributes"]);
 
@@ -21,7 +21,7 @@ function refuse(line: number, detail: string, cause?: unknown): never {
   throw new CliError(
     EXIT.failure,
     `line ${line}: ${detail}`,
-    'A line is an object: {"stream", "type", "data"?, "time"?, "metadata"?, "attributes"?, "id"?}. Correct it and run the import again: what was imported before the line is not repeated.',
+    'A line is an object: {"stream", "type", "data"?, "time"?, "metadata"?, "attributes"?, "id"?}. Correct it and run the import again: events before the line are not imported twice.',
     { cause },
   );
 }
@@ -30,7 +30,7 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** `metadata`, with the source's own id of the event in it. */
+/** `metadata`, including the event's id in the source. */
 function metadataText(
   number: number,
   textOf: (member: string) => string,
@@ -40,14 +40,14 @@ function metadataText(
   if (id === undefined) return metadata === undefined ? null : textOf("metadata");
   if (typeof id !== "string" && typeof id !== "number") refuse(number, "id must be a text or a number");
   if (metadata === undefined) return objectText({ id: textOf("id") });
-  if (Object.hasOwn(metadata, "id")) refuse(number, "id stands here and in metadata");
+  if (Object.hasOwn(metadata, "id")) refuse(number, "id is both here and in metadata");
   const members = textOf("metadata").replace(/^\{\s*|\s*\}$/g, "");
   return members === "" ? objectText({ id: textOf("id") }) : `{"id":${textOf("id")},${members}}`;
 }
 
 /**
- * Reads one line; null for a line that holds no event to append: an empty one, or the tombstone of an erased
- * stream, which only erasing can write.
+ * Parses one line; null for a line without an event to append: an empty line, or the tombstone of an erased stream,
+ * which only an erasure can write.
  */
 export function importEvent({ number, text }: Line): ImportEvent | null {
   if (text.trim() === "") return null;

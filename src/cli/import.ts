@@ -16,15 +16,15 @@ interface ImportFlags {
   readonly json?: boolean;
 }
 
-/** Tells of a refused batch by the line that it was refused for. */
+/** Converts the rejection of a batch into an error with the number of the faulty line. */
 function withLine(error: KildeError, batch: Batch): CliError {
-  const told = problemError(error);
+  const problem = problemError(error);
   const [first] = error.members.errors ?? [];
   const line = first?.pointer === undefined ? null : batch.lineAt(first.pointer);
   const place = line === null ? `lines ${batch.firstLine} to ${batch.lastLine}` : `line ${line}`;
-  const detail = line === null ? told.message : (first?.detail ?? told.message);
-  const remedy = `${told.remedy ?? ""} Then run the import again: what was imported before is not repeated.`;
-  return new CliError(told.exitCode, `${place}: ${detail}`, remedy.trim(), { cause: error });
+  const detail = line === null ? problem.message : (first?.detail ?? problem.message);
+  const remedy = `${problem.remedy ?? ""} Then run the import again: events that were imported are not imported twice.`;
+  return new CliError(problem.exitCode, `${place}: ${detail}`, remedy.trim(), { cause: error });
 }
 
 interface Sent {
@@ -63,17 +63,17 @@ async function importFile(server: Server, source: LogSource, progress: ProgressB
     progress.update(done, totals.events);
   };
 
-  // The next batch is read while the last one is on its way; only one ever is, so that the order stays.
+  // The next batch is read while the last one is being sent. Only one is sent at a time, which keeps the order.
   let sending: Promise<void> = Promise.resolve();
   try {
     for await (const batch of importBatches(linesOf(source.bytes))) {
       await sending;
       sending = take(batch, source.done());
-      // It is awaited at the next turn; until then its failure must not count as unhandled.
+      // The next iteration awaits it; until then its failure must not count as unhandled.
       sending.catch(() => {});
     }
   } finally {
-    // Also when a line is wrong: what comes before it is imported, or says why not.
+    // Also after an invalid line: the lines before it are imported, or report their own failure.
     await sending;
   }
   return totals;
@@ -118,9 +118,9 @@ export function importCommand(context: CliContext): Command {
       [
         "Appends the events of a file in its order. Each line is a JSON object:",
         '  {"stream", "type", "data"?, "time"?, "metadata"?, "attributes"?, "id"?}',
-        "An id of the source's own is kept as metadata.id; position, version, recordedtime and projectedfrom are ignored, and so are tombstones of erased streams.",
+        "An id of the source is kept as metadata.id; position, version, recordedtime and projectedfrom are ignored, and so are tombstones of erased streams.",
         "",
-        "An import that was stopped can be run again: batches that were appended are not appended twice, for as long as the server remembers idempotency keys (7 days, unless set otherwise). So import a file when it is complete: one that grew is another source.",
+        "A stopped import can be run again: no batch is appended twice until the server's idempotency keys expire (after 7 days by default). Import a file only when it is complete: a file that grew is another source.",
       ].join("\n"),
     )
     .argument("<file>", "NDJSON, plain or gzip; - for standard input")

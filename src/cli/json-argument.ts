@@ -2,10 +2,10 @@ import { KildeError } from "../core/errors.ts";
 import { type JsonText, parseJson } from "../core/json.ts";
 import { CliError, EXIT } from "./exit.ts";
 
-/** Deeper texts are refused here; how deep data may be is for the server to say. */
+/** Deeper texts are rejected here; the server enforces its own, lower limit. */
 export const MAX_DEPTH = 1_000;
 
-/** JSON that was given to the program; what is wrong with it is told with where it came from. */
+/** Parses JSON from the command line; an error names its source. */
 export function jsonArgument(text: string, source: string): JsonText {
   try {
     return parseJson(text, MAX_DEPTH);
@@ -22,7 +22,7 @@ export function jsonArgument(text: string, source: string): JsonText {
   }
 }
 
-/** A JSON object's text from its members' texts; those that are null are left out. */
+/** Builds a JSON object's text from its members' texts; omits those that are null. */
 export function objectText(members: Readonly<Record<string, string | null>>): string {
   const parts = Object.entries(members).flatMap(([name, text]) =>
     text === null ? [] : [`${JSON.stringify(name)}:${text}`],

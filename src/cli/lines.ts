@@ -7,7 +7,7 @@ export interface Line {
   readonly text: string;
 }
 
-/** A longer line is taken for a file that is not NDJSON. */
+/** A file with a longer line is not NDJSON. */
 const MAX_LINE_BYTES = 256 * 1024 * 1024;
 const NEWLINE = 0x0a;
 
@@ -18,7 +18,7 @@ function decode(bytes: Uint8Array, firstLine: number): string {
     return decoder.decode(bytes);
   } catch (error) {
     let number = firstLine;
-    // The block is not UTF-8: which line of it?
+    // The block is not UTF-8: find the line.
     for (let start = 0; start < bytes.length; number += 1) {
       const end = bytes.indexOf(NEWLINE, start);
       const stop = end === -1 ? bytes.length : end;
@@ -45,14 +45,14 @@ function joined(chunks: readonly Uint8Array[], bytes: number): Uint8Array {
   return whole;
 }
 
-/** The lines of a byte stream, in blocks as they come in. Whoever is slow holds the stream up. */
+/** Reads the lines of a byte stream, in blocks as they arrive. A slow caller slows the stream down. */
 export async function* linesOf(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Line[], void, undefined> {
   let number = 0;
   let kept: Uint8Array[] = [];
   let keptBytes = 0;
   const split = (bytes: Uint8Array): Line[] => {
     const texts = decode(bytes, number + 1).split("\n");
-    // What comes after the last line's end is no line.
+    // The text after the last line's end is not a line.
     if (texts.at(-1) === "") texts.pop();
     return texts.map((text) => {
       number += 1;
@@ -75,7 +75,7 @@ export async function* linesOf(stream: AsyncIterable<Uint8Array>): AsyncGenerato
       throw new CliError(
         EXIT.failure,
         `line ${number + 1} is longer than ${MAX_LINE_BYTES} bytes`,
-        "Give a file with one JSON object a line.",
+        "Use a file with one JSON object per line.",
       );
     }
   }

@@ -32,12 +32,12 @@ interface ListenFlags {
   readonly from?: number;
 }
 
-/** What is forwarded, and how: the flags, with the log and the secret settled. */
+/** The flags, with the resolved log and secret. */
 type Listening = Omit<ListenFlags, "secret" | "source"> & Log & Signing;
 
 interface Signing {
   readonly secret: Secret;
-  /** What of it a receiver is given. */
+  /** The key for receivers. */
   readonly receivers: string;
 }
 
@@ -48,7 +48,7 @@ function signingWith(stated: string | undefined): Signing {
     return { secret, receivers: publicKeyOf(secret) ?? text };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    throw new CliError(EXIT.usage, `secret: ${message}`, "Leave --secret out to have one made.");
+    throw new CliError(EXIT.usage, `secret: ${message}`, "Omit --secret to generate one.");
   }
 }
 
@@ -57,7 +57,7 @@ function checkForward(url: string): void {
   if (fault !== null) throw new CliError(EXIT.usage, `forward: ${JSON.stringify(url)} ${fault}`);
 }
 
-/** What the consumer has committed; null when there is no such consumer, or it only reads. */
+/** Position that the consumer has committed; null when it does not exist, or has committed none. */
 async function committedBy({ deps }: Server, path: string, name: string): Promise<number | null> {
   try {
     const one = `${path}/consumers/${encodeURIComponent(name)}`;
@@ -68,7 +68,10 @@ async function committedBy({ deps }: Server, path: string, name: string): Promis
   }
 }
 
-/** Where to go on after: where it is told to, where it was, or at the end. It is committed, so as to stay. */
+/**
+ * The position to start after: the given one, the committed one, or the end of the log. It is committed, so that the
+ * next run starts there.
+ */
 async function startingPosition(
   server: Server,
   { feed, name, from }: Pick<Listening, "feed" | "name" | "from">,
@@ -102,7 +105,7 @@ async function forwardAll(
   const after = await startingPosition(server, flags, path);
   await context.stdout.write(
     `Forwarding ${path} to ${flags.forward}, from after position ${after}, as consumer ${JSON.stringify(name)}.\n` +
-      `Its webhooks are signed; verify them with ${receivers}\nStop with Ctrl-C: it goes on from there.\n\n`,
+      `Its webhooks are signed; verify them with ${receivers}\nStop with Ctrl-C; the next run continues from there.\n\n`,
   );
   const egress = createEgress({ allow: [ALLOW_ALL], clock: context.clock, fetch: context.fetch });
   const forwardDeps = {
@@ -144,7 +147,7 @@ async function listen(context: CliContext, flags: ListenFlags): Promise<void> {
   const signing = signingWith(flags.secret);
   const stop = new AbortController();
   context.onStopSignal(() => {
-    // The second time, it is not waited for the server to take the cursor.
+    // The second signal does not wait until the server has stored the cursor.
     if (stop.signal.aborted) context.exit(EXIT.failure);
     stop.abort();
   });
@@ -161,7 +164,7 @@ async function listen(context: CliContext, flags: ListenFlags): Promise<void> {
 export function listenCommand(context: CliContext): Command {
   return new Command("listen")
     .description(
-      "Forwards events to a webhook receiver under development, as a subscription would: signed, in order, and again until it answers 2xx. The server keeps the cursor, under a name, so that none is missed while this is not running.",
+      "Forwards events to a webhook receiver under development, like a subscription: signed, in order, and repeated until it answers 2xx. The server keeps the cursor under a name, so the next run continues where this one stopped.",
     )
     .requiredOption("--forward <url>", "the receiver, such as http://localhost:3000/hook")
     .option(
@@ -170,12 +173,12 @@ export function listenCommand(context: CliContext): Command {
       logAt,
     )
     .addOption(repeatable("--type <type>", "only events of this type; may be repeated"))
-    .option("--prefix <prefix>", "only subjects whose name begins so")
+    .option("--prefix <prefix>", "only subjects with this prefix")
     .option("--secret <secret>", "sign with this whsec_… or whsk_… secret (default: a new one)")
-    .option("--name <name>", "the consumer whose cursor it is", "listen")
+    .option("--name <name>", "name of the consumer that holds the cursor", "listen")
     .option(
       "--from <position>",
-      "begin with the event after this position; 0 for all (default: where it was, or from now on)",
+      "start after the event with this position; 0 for all (default: the cursor, or else new events only)",
       wholeNumber,
     )
     .addOption(urlOption())

@@ -3,7 +3,7 @@ import { InvalidArgumentError, Option } from "commander";
 import { logPath, sourcePath } from "../client/read.ts";
 import { streamName } from "./server.ts";
 
-/** A feed and its version, as the client names them. */
+/** Parses a feed and its version, as the client names them. */
 function feedVersion(text: string): `${string}/v${number}` {
   try {
     logPath(text);
@@ -27,8 +27,8 @@ export interface Log {
 }
 
 /**
- * The log at a path, as the API and events name it: `/events`, or `/feeds/declarations/v2`. It is an object because
- * commander takes an undefined result of a parser for an empty text.
+ * Parses the path of a log, as the API and events name it: `/events`, or `/feeds/declarations/v2`. Returns an object,
+ * because commander treats an undefined result of a parser as an empty text.
  */
 export function logAt(path: string): Log {
   if (path === "/events") return { feed: undefined };
@@ -40,7 +40,7 @@ export function logAt(path: string): Log {
 }
 
 export function consumerOption(): Option {
-  return new Option("--consumer <name>", "read under this name, so that the server knows who does");
+  return new Option("--consumer <name>", "name of this consumer, under which the server lists it");
 }
 
 /** The path of the log, or of a stream or subject of it. */

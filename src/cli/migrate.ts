@@ -11,14 +11,18 @@ import { meantDatabases, type NamedDatabase, tenantOption } from "./tenants.ts";
 
 type Flags = Readonly<Record<string, unknown>>;
 
-function said({ tenant }: NamedDatabase, applied: readonly string[], created: string | undefined): string {
+function migrationText(
+  { tenant }: NamedDatabase,
+  applied: readonly string[],
+  created: string | undefined,
+): string {
   const of = tenant === null ? "" : `${tenant}: `;
   if (applied.length === 0) return `${of}the schema is up to date\n`;
   const first = created === undefined ? "" : `${of}created a new database at ${created}\n`;
   return first + applied.map((tag) => `${of}applied ${tag}\n`).join("");
 }
 
-/** One after the other; one that fails keeps none of those after it from being brought up to date. */
+/** Migrates one database after the other; a failure does not stop the migration of the others. */
 async function migrateAll(context: CliContext, flags: Flags): Promise<void> {
   const settings = await loadSettings({ ...context, flags });
   const failures: unknown[] = [];
@@ -27,9 +31,9 @@ async function migrateAll(context: CliContext, flags: Flags): Promise<void> {
     try {
       const [created] = missingFiles([database], context.cwd);
       const applied = await withDatabase(database, context.cwd, migrate);
-      const told = tenant === null ? { applied } : { tenant, applied };
+      const report = tenant === null ? { applied } : { tenant, applied };
       await context.stdout.write(
-        flags["json"] === true ? `${JSON.stringify(told)}\n` : said(database, applied, created),
+        flags["json"] === true ? `${JSON.stringify(report)}\n` : migrationText(database, applied, created),
       );
     } catch (error) {
       if (tenant === null || !(error instanceof CliError)) throw error;
@@ -52,7 +56,7 @@ async function migrateAll(context: CliContext, flags: Flags): Promise<void> {
 export function migrateCommand(context: CliContext): Command {
   const command = new Command("migrate")
     .description(
-      "Brings the schema of a database up to date, or makes a new database; with tenants, those of all. `kilde serve` does the same when it starts.",
+      "Updates the schema of a database, or creates a new database; with tenants, the databases of all. `kilde serve` does the same when it starts.",
     )
     .addOption(tenantOption())
     .addOption(jsonOption())

@@ -2,18 +2,18 @@ import { InvalidArgumentError, Option } from "commander";
 
 import { parseCursor } from "../core/cursor.ts";
 
-/** Gathers the values of an option that is given several times. */
+/** Collects the values of an option that is given several times. */
 export function collect(value: string, earlier: readonly string[] | undefined): readonly string[] {
   return [...(earlier ?? []), value];
 }
 
-/** Text that is a whole number. */
+/** Parses a whole number. */
 export function wholeNumber(text: string): number {
   if (/^\d{1,15}$/.test(text)) return Number(text);
   throw new InvalidArgumentError("It must be a whole number.");
 }
 
-/** Text that is a cursor of a log. */
+/** Parses a cursor of a log. */
 export function cursor(text: string): string {
   if (parseCursor(text) !== null) return text;
   throw new InvalidArgumentError("It must be a position, or <position>-<identity of the log>.");
@@ -26,7 +26,7 @@ export function repeatable(flags: string, description: string): Option {
 
 export const DEFAULT_URL = "http://127.0.0.1:4000";
 
-/** Which server to talk to. */
+/** The option with the server's address. */
 export function urlOption(): Option {
   return new Option(
     "--url <url>",
@@ -38,7 +38,7 @@ export function jsonOption(description = "print JSON, for programs"): Option {
   return new Option("--json", description);
 }
 
-/** The part of a verb's help that shows it in use. */
+/** The examples in a verb's help. */
 export function examples(...lines: string[]): string {
   return `\nExamples:\n${lines.map((line) => `  $ ${line}\n`).join("")}`;
 }

@@ -1,10 +1,10 @@
 import { DeadlineError } from "../client/deadline.ts";
 import type { CliContext } from "./context.ts";
 
-/** At most one line in this time: an outage may last for hours. */
+/** At most one line per this time: an outage may last for hours. */
 const QUIET_MS = 10_000;
 
-/** Reports on standard error, now and then, that the server cannot be reached and is tried again. */
+/** Reports an outage of the server and its retries on standard error, at intervals. */
 export function outageNotes({
   stderr,
   clock,

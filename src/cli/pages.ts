@@ -3,7 +3,7 @@ import { createPageLimit } from "../client/page-limit.ts";
 import { type NextPage, nextPageOf, saysEnd } from "../client/page-end.ts";
 import type { Server } from "./server.ts";
 
-/** Events of one page as the server wrote them: CloudEvents, one a line. */
+/** Events of one page as the server sent them: CloudEvents, one per line. */
 export interface LinesPage {
   readonly lines: readonly string[];
   /** Position of the last event. */
@@ -12,7 +12,7 @@ export interface LinesPage {
   readonly head: number;
 }
 
-/** Most events asked for in one page: the server's own default, which it always gives. */
+/** Most events per page: the server's own default, which every server allows. */
 const PAGE_EVENTS = 1_000;
 
 interface Page extends LinesPage {
@@ -39,7 +39,7 @@ function pageOf(response: Answer, text: string, most: number): Page {
   };
 }
 
-/** Reads the log or a stream to its end, or `most` events of it; a page ahead of whoever takes them. */
+/** Reads the log or a stream to its end, or `most` events of it, one page ahead of the caller. */
 export async function* readPages(
   { request }: Server,
   path: string,
@@ -68,7 +68,7 @@ export async function* readPages(
     left -= page.lines.length;
     const place = page.next ?? { lastEventId: String(page.last) };
     next = left > 0 && !page.isLast ? fetchPage(place, left) : null;
-    // Whoever takes the page may stop here: what was asked for ahead then fails with nobody to tell.
+    // The caller may stop here, and then nothing awaits the page requested ahead.
     next?.catch(() => {});
     if (page.lines.length > 0) yield page;
   }

@@ -1,7 +1,7 @@
 import type { Client } from "../client/index.ts";
 import type { FeedVersionArgument } from "./log-source.ts";
 
-/** Which events of a log are forwarded. */
+/** The events of a log that are forwarded. */
 export interface VersionSelection {
   readonly feed: FeedVersionArgument | undefined;
   readonly types: readonly string[] | undefined;
@@ -13,12 +13,12 @@ interface Placed {
   readonly version: number;
 }
 
-/** Subjects whose last version is remembered; of others it is asked for. */
+/** Number of subjects whose last version is cached; the versions of others are requested. */
 const MOST_SUBJECTS = 10_000;
 
 /**
- * Gives the version of the event before one, about the same subject, that the selection has; 0 when there is none.
- * To be asked for each event, in order.
+ * Finds the version of the previous event of the same subject within the selection; 0 when there is none. Must be
+ * called for each event, in order.
  */
 export function createPrevious(
   client: Client,
@@ -35,7 +35,7 @@ export function createPrevious(
 
   return async (event) => {
     const { subject, version } = event;
-    // Of all events of a subject, versions have no gaps.
+    // Without a selection, the versions of a subject have no gaps.
     if (types === undefined || version === 1) return version - 1;
     const previous = last.get(subject) ?? (await lookUp(event));
     last.delete(subject);

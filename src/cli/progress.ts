@@ -2,7 +2,7 @@ import { Presets, SingleBar } from "cli-progress";
 
 import type { CliContext } from "./context.ts";
 
-/** Shows how far something is, on a terminal; nowhere else. */
+/** Shows progress on a terminal, and nothing elsewhere. */
 export interface ProgressBar {
   update(done: number, events: number): void;
   stop(): void;
@@ -14,7 +14,7 @@ function rate(events: number, milliseconds: number): string {
   return Math.round((events * 1_000) / Math.max(1, milliseconds)).toLocaleString("en");
 }
 
-/** If it goes on as it went so far: `45 s`, `12 min`. */
+/** Remaining time at the average rate so far: `45 s`, `12 min`. */
 function timeLeft(done: number, total: number, milliseconds: number): string {
   if (done === 0) return "?";
   const seconds = Math.ceil((milliseconds / done) * Math.max(0, total - done) * 0.001);

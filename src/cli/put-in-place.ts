@@ -14,7 +14,7 @@ import { dirname } from "node:path";
 import type { CliContext } from "./context.ts";
 import { CliError, EXIT } from "./exit.ts";
 
-/** Has the system write a file or folder to the disk. */
+/** Flushes a file or folder to the disk. */
 function flush(path: string, flags: "r" | "r+"): void {
   const descriptor = openSync(path, flags);
   try {
@@ -29,7 +29,7 @@ function flushFolder(folder: string): void {
   if (process.platform !== "win32") flush(folder, "r");
 }
 
-/** Puts a finished file in its place: readers find the old one or the new one, also after a power cut. */
+/** Moves a finished file to its place: readers find the old one or the new one, even after a power failure. */
 export function putInPlace(finished: string, place: string): void {
   flush(finished, "r+");
   renameSync(finished, place);
@@ -53,7 +53,8 @@ export function linkFile(file: string, name: string): void {
 }
 
 /**
- * Puts a finished file in a place that must be free. Of several processes with the same place, one succeeds.
+ * Moves a finished file to a place that must be free. Of several processes with the same place, one succeeds.
+ *
  * @returns false when the place is taken.
  */
 export function putInFreePlace(finished: string, place: string): boolean {
@@ -71,7 +72,7 @@ export function putInFreePlace(finished: string, place: string): boolean {
 const DISK_FULL = new Set<unknown>(["ENOSPC", "EDQUOT"]);
 const NOT_WRITABLE = new Set<unknown>(["EACCES", "EPERM", "EROFS"]);
 
-/** Names the cause where the disk or the folder of a place takes no files; other errors stay as they are. */
+/** Names the cause when the disk or the folder of a place rejects a file; returns other errors unchanged. */
 function placeError(error: unknown, place: string): unknown {
   const code = errorCode(error);
   const options = { cause: error };
@@ -99,8 +100,8 @@ function makeFolderBeside(place: string, purpose: string): string {
 }
 
 /**
- * Runs with a folder of its own beside a place, on the same file system, and removes the folder; also when a signal asks
- * the process to stop, which then ends it.
+ * Runs work with a temporary folder next to a place, on the same file system. Removes the folder afterwards, and also
+ * when a signal asks the process to stop, which then ends it.
  */
 export async function withFolderBeside<Result>(
   { onStopSignal, exit }: Pick<CliContext, "onStopSignal" | "exit">,

@@ -53,24 +53,24 @@ async function read(context: CliContext, stream: string | undefined, flags: Read
 /** `kilde read` */
 export function readCommand(context: CliContext): Command {
   return new Command("read")
-    .description("Prints events as CloudEvents in JSON, one a line.")
-    .argument("[stream]", "the stream (of a feed: the subject); none for the whole log")
+    .description("Prints events as CloudEvents in JSON, one per line.")
+    .argument("[stream]", "the stream (of a feed: the subject; default: the whole log)")
     .option(
       "--last-event-id <cursor>",
-      "begin with the event after this position, or <position>-<logidentity> of an event",
+      "start after the event with this position, or <position>-<logidentity>",
       cursor,
     )
-    .option("--limit <count>", "print at most so many events", wholeNumber)
+    .option("--limit <count>", "most events to print", wholeNumber)
     .option("--backwards", "the newest first")
     .addOption(repeatable("--type <type>", "only events of this type; may be repeated"))
-    .option("--prefix <prefix>", "of the whole log: only streams whose name begins so")
-    .option("--after-version <version>", "of a stream: begin with the event after this version", wholeNumber)
+    .option("--prefix <prefix>", "of the whole log: only streams with this prefix")
+    .option("--after-version <version>", "of a stream: start after the event with this version", wholeNumber)
     .option("--to-version <version>", "of a stream: as of this version", wholeNumber)
     .option("--as-of <time>", "of a stream: as of this time (RFC 3339)")
     .addOption(feedOption())
     .addOption(consumerOption())
     .addOption(new Option("--pretty", "for people to read").conflicts("json"))
-    .addOption(jsonOption("print CloudEvents, one a line; the default"))
+    .addOption(jsonOption("print CloudEvents, one per line; the default"))
     .addOption(urlOption())
     .addHelpText(
       "after",

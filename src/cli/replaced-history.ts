@@ -12,14 +12,14 @@ import { sweepRound } from "../log/erase/sweeper.ts";
 import { openLogWriter } from "../log/append/writer.ts";
 import { isDriverError } from "./database.ts";
 
-/** What outlives a store that a restore replaces. */
+/** The data of a store that outlives its replacement by a restore. */
 export interface ReplacedHistory {
   readonly inventory: readonly LogInventory[];
   readonly histories: readonly LogLineage[];
   readonly erasures: readonly Erasure[];
 }
 
-/** Reads what must outlive a store; null where there is none, or it is too damaged to be read. */
+/** Reads the data that must outlive a store; null when there is no store, or it is too damaged to read. */
 export async function readReplacedHistory(file: string): Promise<ReplacedHistory | null> {
   if (!existsSync(file) || databaseFileKind(file) === "not-a-database") return null;
   const database = openReadOnly(file);
@@ -43,8 +43,9 @@ export interface ContinueDeps {
 }
 
 /**
- * Makes a restored store the successor of the one that it replaces: gives its logs new identities with the lineage of
- * both, and erases again, down to the bytes, what was erased since the backup.
+ * Makes a restored store the successor of the store that it replaces: gives its logs new identities with the lineage
+ * of both, and repeats the erasures since the backup, down to the bytes.
+ *
  * @returns the number of streams that were erased
  */
 export async function continueHistory(

@@ -19,8 +19,8 @@ function isSameFile(one: string, other: string): boolean {
 }
 
 /**
- * Clears the way for a restore after one that was interrupted. One that had not replaced the file yet leaves a second
- * name of the same file; one that had leaves the file that it replaced, which only a person may discard.
+ * Prepares a restore after an interrupted one. If that had not replaced the file yet, it left a second name of the
+ * same file, which is removed. If it had, it left the replaced file, which only a person may discard.
  */
 export function settleInterruptedRestore(file: string): void {
   const kept = keptName(file);
@@ -40,8 +40,8 @@ export function settleInterruptedRestore(file: string): void {
 }
 
 /**
- * Copies the write-ahead log of the store that is to be replaced into its file. This takes the file exclusively, and so
- * detects a process that has it open. A damaged file stays as it is: damage is a reason to restore.
+ * Copies the write-ahead log of the store to be replaced into its file. This locks the file exclusively, and so
+ * detects a process that has it open. A damaged file stays unchanged: damage is a reason to restore.
  */
 export function foldReplacedStore(file: string): void {
   try {
@@ -65,21 +65,21 @@ export function foldReplacedStore(file: string): void {
   }
 }
 
-/** Removes what may be left of a file's journals: they would be taken for those of the file that replaces it. */
+/** Removes remaining journals of a file, which SQLite would apply to the file that replaces it. */
 function removeSidecars(file: string): void {
   for (const suffix of SIDECARS) rmSync(file + suffix, { force: true });
 }
 
 /**
  * Replaces the store in `file` by the one in `copy`. The replaced file keeps the name `<file>.before-restore` until
- * `verify` has approved the new one; if it fails, the replaced file returns to its place.
+ * `verify` has approved the new one; if that fails, the replaced file returns to its place.
  */
 export async function replaceStore(file: string, copy: string, verify: () => Promise<void>): Promise<void> {
   const kept = keptName(file);
   const replaces = existsSync(file);
   if (replaces) {
     linkFile(file, kept);
-    // Only a damaged file still has any.
+    // Only a damaged file still has journals.
     for (const suffix of SIDECARS) if (holdsBytes(file + suffix)) linkFile(file + suffix, kept + suffix);
   }
   removeSidecars(file);

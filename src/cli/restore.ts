@@ -30,7 +30,7 @@ function shownLog(logs: readonly LogInventory[] | null): string {
   return `${log.events.toLocaleString("en")} events, head ${log.head.toLocaleString("en")}`;
 }
 
-/** Frees the file that a restore replaces of a running server and of an earlier restore that was interrupted. */
+/** Checks that no server uses the file that a restore replaces, and that no earlier restore was interrupted. */
 function clearTarget(file: string, flags: Flags): void {
   settleInterruptedRestore(file);
   if (!existsSync(file)) return;
@@ -38,26 +38,25 @@ function clearTarget(file: string, flags: Flags): void {
     throw new CliError(
       EXIT.failure,
       `There is a database at ${file}`,
-      "To replace it, state --force. Make a backup of it first, if it may still be needed.",
+      "To replace it, state --force. Back it up first if you may still need it.",
     );
   }
   foldReplacedStore(file);
 }
 
-const RISK =
-  "What was erased after this backup was taken is not known here, so that the restored store holds it again.";
+const RISK = "Erasures since this backup are unknown, so the restored store holds the erased data again.";
 const RISK_REMEDY =
-  "State --erasures with the newest <backup>.erasures.ndjson, which `kilde backup` writes beside each backup; or --force.";
+  "State --erasures with the newest <backup>.erasures.ndjson, which `kilde backup` writes next to each backup; or --force.";
 
-/** Lets a person accept that a restore may bring erased data back. `--force` accepts it, and the risk is printed. */
+/** Asks a person to accept that a restore may bring back erased data. `--force` accepts it, and prints the risk. */
 async function acceptRisk(context: CliContext, flags: Flags): Promise<void> {
   await context.stderr.write(`kilde: ${RISK}\n`);
   if (flags["force"] === true) return;
-  if (context.isInteractive && (await isConfirmed(context, "Restore it all the same?"))) return;
+  if (context.isInteractive && (await isConfirmed(context, "Restore it anyway?"))) return;
   throw new CliError(EXIT.failure, "The backup was not restored", RISK_REMEDY);
 }
 
-/** The erasures that the restored store has to repeat: those of the store that it replaces, and those of a file. */
+/** The erasures that the restored store must repeat: those of the store that it replaces, and those of a file. */
 async function erasuresFor(
   context: CliContext,
   replaced: ReplacedHistory | null,
@@ -85,18 +84,18 @@ async function restoreTo(file: string, source: string, context: CliContext, flag
   makeFolder(file);
   return withFolderBeside(context, file, "restoring", async (folder) => {
     const copy = join(folder, "kilde.db");
-    // The backup itself is never opened, so that it stays as it is.
+    // The backup itself is never opened, so that it stays unchanged.
     copyWithJournal(source, copy);
     const history = { histories: replaced?.histories ?? [], erasures };
     const prepared = await prepareCopy(copy, backup, history, { clock: context.clock, limits });
-    // Checked again, because the copy took its time.
+    // Checked again, because the copy took time.
     if (existsSync(file)) foldReplacedStore(file);
     await replaceStore(file, copy, async () => {
       const placed = await readReplacedHistory(file);
       if (placed !== null && missingFrom(prepared.inventory, placed.inventory).length === 0) return;
       throw new CliError(
         EXIT.failure,
-        `${file} does not hold what was restored; the store that it replaced is back in its place`,
+        `${file} does not hold the restored logs; the store that it replaced is back in its place`,
         "Check the disk, and restore again.",
       );
     });
@@ -106,7 +105,9 @@ async function restoreTo(file: string, source: string, context: CliContext, flag
 
 async function restore(context: CliContext, backup: string, flags: Flags): Promise<void> {
   const settings = meantDatabase(await loadSettings({ ...context, flags }), flags);
-  const file = fileBehind(requireFile(settings, context.cwd, "Restore a libSQL server with its own means."));
+  const file = fileBehind(
+    requireFile(settings, context.cwd, "Restore a libSQL server with the server's own tools."),
+  );
   const source = resolve(context.cwd, backup);
   if (!existsSync(source)) throw new CliError(EXIT.usage, `There is no file ${backup}`);
   if (fileBehind(source) === file) {
@@ -129,14 +130,14 @@ async function restore(context: CliContext, backup: string, flags: Flags): Promi
 export function restoreCommand(context: CliContext): Command {
   const command = new Command("restore")
     .description(
-      "Checks a backup as `kilde doctor` does, and replaces the configured database file by a copy of it. The server must not run. Logs get new identities, so that readers of the replaced store are notified, and what was erased since the backup is erased again. The replaced file keeps the name <file>.before-restore until the restore is done.",
+      "Checks a backup as `kilde doctor` does, and replaces the configured database file by a copy of it. The server must not run. Logs get new identities, so that readers of the replaced store are notified. Erasures since the backup are repeated. The replaced file keeps the name <file>.before-restore until the restore is done.",
     )
-    .argument("<backup>", "the backup's file, with its -wal if it has one; it stays as it is")
+    .argument("<backup>", "the backup's file, with its -wal if it has one; it is not changed")
     .option(
       "--erasures <file>",
-      "erase again what this file lists: the newest <backup>.erasures.ndjson, where the store itself is lost",
+      "repeat the erasures in this file: the newest <backup>.erasures.ndjson, when the store itself is lost",
     )
-    .option("--force", "replace the database that is there; restore without knowing later erasures")
+    .option("--force", "replace an existing database; restore even if later erasures are unknown")
     .addOption(tenantOption())
     .addOption(jsonOption())
     .addHelpText(

@@ -17,12 +17,12 @@ type Schema = Readonly<Record<string, unknown>>;
 /** The JSON Schema of each published type, as a server sends it. */
 export type SchemaSet = Readonly<Record<string, unknown>>;
 
-/** A schema that others refer to, as a declaration of its own. */
+/** A schema that others refer to, as a separate declaration. */
 interface Alias {
   readonly name: string;
   readonly schema: Schema;
   /**
-   * Aliases that this one consists of, other than in members of objects. A circle of these does not compile where an
+   * Aliases that this one consists of, other than in members of objects. A cycle of these does not compile when an
    * intersection resolves the items of arrays.
    */
   readonly parts: Set<Alias>;
@@ -63,7 +63,10 @@ function memberName(name: string): string {
   return /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) ? name : stringLiteral(name);
 }
 
-/** A description as a comment of plain words: no character that means something in a comment or in a directive. */
+/**
+ * Formats a description as a comment of plain words, without characters that have a meaning in comments or
+ * directives.
+ */
 function comment(description: unknown, indent: string): string {
   if (typeof description !== "string") return "";
   const words = description
@@ -137,7 +140,10 @@ function consistsOf(whole: Alias, part: Alias): boolean {
   return false;
 }
 
-/** A reference within the same schema, as an alias, so that a schema may refer to itself. Others are `unknown`. */
+/**
+ * Resolves a reference within the same schema to an alias, so that a schema may refer to itself. Others are
+ * `unknown`.
+ */
 function reference(pointer: string, { scope, within }: Place): string {
   if (pointer !== "#" && !pointer.startsWith("#/")) return "unknown";
   const target = partAt(scope.root, pointer.slice(1));
@@ -174,7 +180,7 @@ function objectType(schema: Schema, place: Place): string {
     if (!Object.hasOwn(named, name)) members.push(`${inner.indent}${memberName(name)}: ${other};\n`);
   }
   if (others.length > 0) {
-    // Each named member has to fit in what the index signature says.
+    // Each named member must match the index signature.
     members.push(`${inner.indent}[name: string]: ${members.length === 0 ? other : "unknown"};\n`);
   }
   return members.length === 0 ? "{}" : `{\n${members.join("")}${place.indent}}`;

@@ -15,10 +15,10 @@ import { CliError, EXIT } from "./exit.ts";
 import { examples } from "./options.ts";
 import { settingOptions, statedFlags } from "./setting-options.ts";
 
-/** What a shutdown may take beyond the time that requests are given: the last commits. */
+/** Time for the last commits of a shutdown, after the time for requests. */
 const CLOSE_GRACE_MS = 10_000;
 
-/** Why it cannot listen, and what to do; null for an error of another kind. */
+/** Converts an error of listening into one with a remedy; null for another error. */
 function listenError(error: unknown, { host, port }: Settings): CliError | null {
   const code: unknown = error instanceof Error && "code" in error ? error.code : null;
   const cause = { cause: error };
@@ -27,7 +27,7 @@ function listenError(error: unknown, { host, port }: Settings): CliError | null 
       return new CliError(
         EXIT.failure,
         `Port ${port} of ${host} is in use`,
-        "Stop the process that has it, or choose another with --port or KILDE_PORT; 0 takes any that is free.",
+        "Stop the process that uses it, or choose another with --port or KILDE_PORT; 0 takes any free port.",
         cause,
       );
     case "EACCES":
@@ -42,7 +42,7 @@ function listenError(error: unknown, { host, port }: Settings): CliError | null 
       return new CliError(
         EXIT.failure,
         `${host} is not an address of this machine`,
-        "Choose one with --host or KILDE_HOST; 0.0.0.0 is all of them.",
+        "Choose one with --host or KILDE_HOST; 0.0.0.0 listens on all.",
         cause,
       );
     default:
@@ -50,7 +50,7 @@ function listenError(error: unknown, { host, port }: Settings): CliError | null 
   }
 }
 
-/** What is wrong with the feeds of the configuration file; null for an error of another kind. */
+/** Converts an error of the feeds of the configuration file; null for another error. */
 async function feedsError(thrown: unknown): Promise<CliError | null> {
   const [{ FeedDefinitionsError }, { IncompatibleContractError }] = await Promise.all([
     import("../feeds/define/compile-all.ts"),
@@ -65,21 +65,21 @@ async function startError(error: unknown, { databaseUrl }: Pick<Settings, "datab
   return (await feedsError(error)) ?? databaseError(error, databaseUrl);
 }
 
-/** Why a tenant cannot be served, as it would be told of a database alone; null for an error of another kind. */
+/** Converts an error of a tenant's database; null for another error. */
 async function tenantError(error: unknown): Promise<CliError | null> {
   if (!(error instanceof Error) || error.name !== "TenantFault") return null;
   const { TenantFault } = await import("../runtime/server/tenant.ts");
   if (!(error instanceof TenantFault)) return null;
   const { tenant, cause } = error;
-  const told = await startError(cause, error);
-  return told instanceof CliError
-    ? new CliError(told.exitCode, `tenant ${tenant}: ${told.message}`, told.remedy, { cause })
+  const failure = await startError(cause, error);
+  return failure instanceof CliError
+    ? new CliError(failure.exitCode, `tenant ${tenant}: ${failure.message}`, failure.remedy, { cause })
     : null;
 }
 
 async function start(context: CliContext, settings: Settings, log: ServerLog): Promise<RunningServer> {
   const file = databaseFile(settings.databaseUrl);
-  // That of a tenant is its own matter, and keeps none from being served.
+  // A tenant's missing folder affects that tenant alone, and no other.
   if (file !== null && settings.tenants.length === 0) makeFolder(resolve(context.cwd, file));
   try {
     return await startServer({ settings, version: context.version, log });
@@ -88,7 +88,7 @@ async function start(context: CliContext, settings: Settings, log: ServerLog): P
   }
 }
 
-/** Where each tenant is. */
+/** The address of each tenant. */
 function servedTenants(settings: Settings, url: string): readonly ServedTenant[] {
   const { port } = new URL(url);
   return servedDatabases(settings).map(({ tenant, host, path = "", databaseUrl }) => ({
@@ -117,7 +117,7 @@ async function serve(context: CliContext, flags: Readonly<Record<string, unknown
   const log = createLog(settings.logLevel);
   const created = missingFiles(servedDatabases(settings), context.cwd);
   const running = await start(context, settings, log);
-  // The log is for programs; where it goes, the text for people must not.
+  // The log is for programs, so the text for people goes elsewhere.
   const console = context.stdout.isTerminal ? context.stdout : context.stderr;
   for (const file of created) {
     await console.write(`Created a new database, since there was none at ${file}\n`);
@@ -146,7 +146,7 @@ async function serve(context: CliContext, flags: Readonly<Record<string, unknown
   const closed = running.close().then(() => true);
   const late = context.clock.sleep(settings.shutdownTimeoutMs + CLOSE_GRACE_MS).then(() => false);
   if (!(await Promise.race([closed, late]))) {
-    throw new CliError(EXIT.failure, "The shutdown took too long", "What was acknowledged is safe.");
+    throw new CliError(EXIT.failure, "The shutdown took too long", "Acknowledged writes are safe.");
   }
   log.logger.info("stopped");
   log.flush();
@@ -157,7 +157,7 @@ export function serveCommand(context: CliContext): Command {
   const command = new Command("serve")
     .description(
       [
-        "Starts the server on a database, which is made if it is new. SIGTERM and SIGINT stop it in order: it takes no more requests, commits what it has, ends streams, and exits with 0; a second one stops it at once.",
+        "Starts the server on a database, which it creates if needed. SIGTERM and SIGINT stop it in order: it accepts no more requests, commits pending appends, ends streams, and exits with 0. A second signal stops it at once.",
         "",
         "Limits are set in kilde.config.ts (`limits`) or the environment (KILDE_LIMIT_EVENT_BYTES, …), feeds and tenants in kilde.config.ts alone.",
       ].join("\n"),

@@ -22,12 +22,12 @@ import type { CliContext } from "./context.ts";
 import { CliError, EXIT, problemError } from "./exit.ts";
 import { DEFAULT_URL } from "./options.ts";
 
-/** A server, as the verbs talk to it. */
+/** The server that a verb uses. */
 export interface Server {
   readonly client: Client;
-  /** For requests of the verbs' own, which keep JSON in the form it was given or stored in. */
+  /** For requests of verbs that keep JSON in the form in which it was given or stored. */
   readonly deps: RequestDeps;
-  /** Sends a request, again if it may be and is worth it, and reads the answer. `path` begins with a slash. */
+  /** Sends a request, retries it if that is safe, and reads the answer. `path` begins with a slash. */
   readonly request: <Body>(
     path: string,
     init: RequestInit,
@@ -36,13 +36,13 @@ export interface Server {
   ) => Promise<Body>;
 }
 
-/** For a person, who is told at once, and decides by himself. The waits are those of who connects again. */
+/** For a person, who gets the error at once and decides. The delays apply to reconnects. */
 const ONCE: Retry = { attempts: 1, delayMs: 100, maxDelayMs: 5_000, maxRetryAfterMs: MAX_RETRY_AFTER_MS };
 
 /** For a change that is safe to repeat: a lost answer does not leave its outcome unknown. */
 export const REPEATED: Retry = { ...ONCE, attempts: 3 };
 
-/** For what takes long, and is better not broken off by a server that restarts: about a minute of attempts. */
+/** For long operations that should survive a restart of the server: about a minute of attempts. */
 export const PATIENT: Retry = {
   attempts: 20,
   delayMs: 100,
@@ -50,7 +50,7 @@ export const PATIENT: Retry = {
   maxRetryAfterMs: MAX_RETRY_AFTER_MS,
 };
 
-/** The failure of a request, as the command line tells it; other errors are left as they are. */
+/** Converts the failure of a request for the command line; returns other errors unchanged. */
 export function serverError(error: unknown, { url, file }: ServerAddress): unknown {
   if (error instanceof KildeError) return problemError(error);
   if (error instanceof KildeUnreachableError && error.isOutcomeUnknown) {
@@ -59,7 +59,7 @@ export function serverError(error: unknown, { url, file }: ServerAddress): unkno
       EXIT.unavailable,
       `No answer from ${url}: the server may have made the change`,
       key === null
-        ? "Read what the server has before you repeat it."
+        ? "Read the server's state before you repeat it."
         : `Repeat it with --idempotency-key ${key}, so that it is made once.`,
       { cause: error },
     );
@@ -78,7 +78,7 @@ export function serverError(error: unknown, { url, file }: ServerAddress): unkno
     return new CliError(
       error.status >= 500 ? EXIT.unavailable : EXIT.failure,
       `${url} answered ${error.status}, and not as Kilde does`,
-      "See that --url or KILDE_URL names a Kilde server, and what stands between.",
+      "Check that --url or KILDE_URL names a Kilde server, and check the proxies in between.",
       { cause: error },
     );
   }
@@ -86,21 +86,21 @@ export function serverError(error: unknown, { url, file }: ServerAddress): unkno
     return new CliError(
       EXIT.failure,
       error.message,
-      "Look at the store with `kilde doctor`: it lists the events that cannot be read, and what to do about them.",
+      "Check the store with `kilde doctor`: it lists the unreadable events, with remedies.",
       { cause: error },
     );
   }
   return error;
 }
 
-/** The address of the server: `--url`, `KILDE_URL`, or else where a server with the settings of this folder listens. */
+/** The address of the server: `--url`, `KILDE_URL`, or else the address in the settings of this folder. */
 async function addressOf({ environment, cwd }: CliContext, flag: string | undefined): Promise<ServerAddress> {
   const stated = flag ?? (environment["KILDE_URL"] || undefined);
   if (stated === undefined) {
     const hasFile = lstatSync(join(cwd, CONFIG_FILE), { throwIfNoEntry: false }) !== undefined;
     const isDefault = !hasFile && !environment["KILDE_HOST"] && !environment["KILDE_PORT"];
     if (isDefault) return { url: DEFAULT_URL, file: null };
-    // Only now, since the settings take longer to load than a small request takes.
+    // Imported late, because loading the settings takes longer than a small request.
     const { serverAddress } = await import("../config/server-address.ts");
     const address = await serverAddress(environment, cwd);
     if (new URL(address.url).port !== "0") return address;
@@ -120,13 +120,13 @@ async function addressOf({ environment, cwd }: CliContext, flag: string | undefi
 
 export interface ServerOptions {
   readonly retry?: Retry;
-  /** Name that the server is told with each request. */
+  /** Consumer name that each request carries. */
   readonly consumer?: string | undefined;
-  /** Called with the failure of an attempt that will be repeated. */
+  /** Called with the error of an attempt that will be retried. */
   readonly onRetry?: ((error: unknown) => void) | undefined;
 }
 
-/** Does something with the server that `--url`, `KILDE_URL` or this folder's settings name. */
+/** Calls `use` with the server that `--url`, `KILDE_URL` or this folder's settings name. */
 export async function withServer<Result>(
   context: CliContext,
   stated: string | undefined,
@@ -154,7 +154,7 @@ export async function withServer<Result>(
     suspicion: { left: 0 },
   };
   try {
-    // A server that is not there at all is not waited for.
+    // An absent server is reported at once, without retries.
     if (retry !== ONCE) await sendOnce(deps, "/health", {}, (answer) => answer.text());
     return await use({
       deps,
@@ -166,7 +166,7 @@ export async function withServer<Result>(
   }
 }
 
-/** The name of a stream. Names that no server takes are refused here: some would be steps in a path. */
+/** Parses the name of a stream. Rejects names that no server accepts: some would be path segments. */
 export function streamName(name: string): string {
   const fault = nameFault(name, Number.MAX_SAFE_INTEGER);
   if (fault !== null) throw new CliError(EXIT.usage, `The stream name ${JSON.stringify(name)} ${fault}`);

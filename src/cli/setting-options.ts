@@ -8,20 +8,17 @@ export type FlagSetting = TextSetting;
 
 const SETTING_HELP: Readonly<Record<FlagSetting, readonly [placeholder: string, description: string]>> = {
   host: ["<host>", "address to listen on; any but a loopback address needs --behind-proxy"],
-  port: ["<port>", "port to listen on; 0 takes any that is free"],
+  port: ["<port>", "port to listen on; 0 takes any free port"],
   databaseUrl: ["<url>", "file:<path>, :memory:, or the http(s):// or libsql:// address of a libSQL server"],
   databaseAuthToken: ["<token>", "token for a libSQL server; safer in the environment"],
-  readUrl: ["<url>", "http(s):// or libsql:// address of a replica of that server, which reads go to"],
-  behindProxy: ["", "a proxy that checks who calls stands in front: listen on any address"],
-  corsOrigin: ["<origin>", "origin that browsers may call from; may be repeated; * lets all read"],
+  readUrl: ["<url>", "http(s):// or libsql:// address of a replica of that server, for reads"],
+  behindProxy: ["", "a proxy authenticates the callers: listen on any address"],
+  corsOrigin: ["<origin>", "origin whose pages may call; may be repeated; * lets all origins read"],
   accessLog: ["", "do not log requests"],
   logLevel: ["<level>", LOG_LEVELS.join(", ")],
-  pollIntervalMs: ["<ms>", "how often to look for what other processes appended"],
+  pollIntervalMs: ["<ms>", "how often to look for appends of other processes"],
   secretKeys: ["<id:key>", "key that seals the secrets of webhooks; safer in the environment"],
-  egressAllow: [
-    "<where>",
-    "address, range or name that webhooks may be sent to though it is private; * for all",
-  ],
+  egressAllow: ["<where>", "private address, range or name that webhooks may be sent to; * for all"],
   shutdownTimeoutMs: ["<ms>", "how long requests may take to end at a shutdown"],
 };
 
@@ -31,7 +28,7 @@ function defaultText({ secret, path }: SettingName): string {
   return ` (default: ${String(value)})`;
 }
 
-/** The flag of a setting. It has no default here: the environment and the file come before that. */
+/** The flag of a setting. It has no default, because the environment and the file come before the default. */
 function settingOption(setting: SettingName): Option {
   const [placeholder, description] = SETTING_HELP[setting.path[0] as FlagSetting];
   const text = `${description}${defaultText(setting)} [${setting.environment}]`;
@@ -52,7 +49,7 @@ export function settingOptions(...names: FlagSetting[]): Option[] {
   ];
 }
 
-/** The flags that were stated: a `--no-…` that was not counts as set otherwise, and would win over the environment. */
+/** The flags that the user stated. Commander sets an omitted `--no-…` to true, which would override the environment. */
 export function statedFlags(command: Command): Readonly<Record<string, unknown>> {
   const flags = Object.entries(command.opts<Readonly<Record<string, unknown>>>());
   return Object.fromEntries(flags.filter(([name]) => command.getOptionValueSource(name) !== "default"));

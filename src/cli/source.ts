@@ -6,17 +6,17 @@ import { createGunzip } from "node:zlib";
 import type { CliContext } from "./context.ts";
 import { CliError, EXIT } from "./exit.ts";
 
-/** What an import reads. */
+/** The input of an import. */
 export interface LogSource {
-  /** Decompressed, if it was compressed. */
+  /** The content, decompressed if it was compressed. */
   readonly bytes: AsyncIterable<Uint8Array>;
-  /** Size of what is read, as it is stored; null when that is not known before. */
+  /** Stored size of the input; null when unknown. */
   readonly size: number | null;
-  /** How much of it was read. */
+  /** Number of bytes read so far. */
   done(): number;
 }
 
-/** Small enough that what was read says how far the import is. */
+/** Small enough that the bytes read show the import's progress. */
 const CHUNK_BYTES = 64 * 1024;
 
 const GZIP_MAGIC = [0x1f, 0x8b] as const;
@@ -43,7 +43,7 @@ async function* decompressed(stream: AsyncIterable<Uint8Array>, name: string): A
     return;
   }
   const gunzip = createGunzip();
-  // What goes wrong is thrown to whoever reads, so there is nobody else to tell.
+  // The reader gets the errors, so the callback has nothing to do.
   pipeline(Readable.from(whole(), { highWaterMark: 1 }), gunzip, () => {});
   try {
     yield* gunzip as AsyncIterable<Uint8Array>;
@@ -53,13 +53,13 @@ async function* decompressed(stream: AsyncIterable<Uint8Array>, name: string): A
     throw new CliError(
       EXIT.failure,
       `${name} cannot be decompressed: ${reason}`,
-      "The file is damaged or cut off. What was imported before is not repeated by another run.",
+      "The file is damaged or cut off. Another run does not repeat the imported batches.",
       { cause: error },
     );
   }
 }
 
-/** Opens a file, or standard input for `-`; gzip is known by its first bytes. */
+/** Opens a file, or standard input for `-`; detects gzip by its first bytes. */
 export function openSource(context: CliContext, path: string): LogSource {
   let done = 0;
   const counted = async function* (stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

@@ -13,7 +13,7 @@ interface StreamsFlags {
   readonly json?: boolean;
 }
 
-/** Most streams that are asked for at once. */
+/** Most streams per request. */
 const PAGE_STREAMS = 1_000;
 
 const COLUMNS: readonly Column[] = [
@@ -42,15 +42,15 @@ async function streams(context: CliContext, prefix: string | undefined, flags: S
 export function streamsCommand(context: CliContext): Command {
   return new Command("streams")
     .description("Lists streams by name, each with its version, and the position and time of its last event.")
-    .argument("[prefix]", "only streams whose name begins so")
+    .argument("[prefix]", "only streams with this prefix")
     .option(
       "--changed-since <position>",
       "only streams with an event after this position, in that order",
       wholeNumber,
     )
-    .option("--limit <count>", "list at most so many", wholeNumber)
+    .option("--limit <count>", "most streams to list", wholeNumber)
     .addOption(urlOption())
-    .addOption(jsonOption("print JSON, one stream a line"))
+    .addOption(jsonOption("print JSON, one stream per line"))
     .addHelpText(
       "after",
       examples("kilde streams", "kilde streams user- --json", "kilde streams --changed-since 1000"),

@@ -1,14 +1,14 @@
 import type { CliContext } from "./context.ts";
 import { escapeLine } from "./control-characters.ts";
 
-/** A column of a table: its heading, how wide it is at least, and whether it holds numbers. */
+/** A column of a table: its heading, its minimum width, and whether it holds numbers. */
 export interface Column {
   readonly heading: string;
   readonly width: number;
   readonly isNumber?: boolean;
 }
 
-/** A line of a table; what is longer than its column pushes the rest on. */
+/** Formats a line of a table; a cell that is wider than its column moves the rest to the right. */
 export function tableRow(columns: readonly Column[], cells: readonly string[]): string {
   const line = columns.map(({ width, isNumber = false }, index) => {
     const cell = escapeLine(cells[index] ?? "");
@@ -17,13 +17,13 @@ export function tableRow(columns: readonly Column[], cells: readonly string[]): 
   return `${line.join("  ").trimEnd()}\n`;
 }
 
-/** How entries are listed. */
+/** Format of a list of entries. */
 export interface Listing<Entry> {
   readonly columns: readonly Column[];
   readonly cells: (entry: Entry) => readonly string[];
   /** Prints each entry as a line of JSON instead. */
   readonly asJson: boolean;
-  /** Most entries to print; default: all. */
+  /** Most entries to print. Default: all. */
   readonly most?: number;
 }
 

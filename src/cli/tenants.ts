@@ -17,7 +17,7 @@ function listed(databases: readonly NamedDatabase[]): string {
   return databases.map(({ tenant }) => tenant ?? DEFAULT_TENANT).join(", ");
 }
 
-/** The databases that are meant: the one that the flags state, or else all that are served. */
+/** The databases to work on: the one that the flags state, or else all that are served. */
 export function meantDatabases(
   settings: Settings,
   flags: Readonly<Record<string, unknown>>,
@@ -36,7 +36,7 @@ export function meantDatabases(
   );
 }
 
-/** The one database that is meant, for a verb that works on one. */
+/** The database to work on, for a verb that works on one. */
 export function meantDatabase(settings: Settings, flags: Readonly<Record<string, unknown>>): NamedDatabase {
   const databases = meantDatabases(settings, flags);
   const [database] = databases;

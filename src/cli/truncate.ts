@@ -29,7 +29,9 @@ async function truncate(context: CliContext, stream: string, flags: TruncateFlag
 /** `kilde truncate` */
 export function truncateCommand(context: CliContext): Command {
   return new Command("truncate")
-    .description("Removes the events of a stream below a version, for good. Versions stay as they are.")
+    .description(
+      "Removes the events of a stream before a version, permanently. The remaining events keep their versions.",
+    )
     .argument("<stream>", "the stream's name")
     .requiredOption("--before <version>", "the first version to keep", wholeNumber)
     .addOption(urlOption())

@@ -35,7 +35,7 @@ export const VERB_GROUPS: readonly VerbGroup[] = [
       },
       {
         name: "read",
-        summary: "print the events of a stream, or of the whole log",
+        summary: "print the events of a stream or of the whole log",
         load: async () => (await import("./read.ts")).readCommand,
       },
       {
@@ -80,12 +80,12 @@ export const VERB_GROUPS: readonly VerbGroup[] = [
     verbs: [
       {
         name: "feeds",
-        summary: "list feeds, try them out, compare and retire versions",
+        summary: "list feeds, test them, compare and retire versions",
         load: async () => (await import("./feeds.ts")).feedsCommand,
       },
       {
         name: "consumers",
-        summary: "list who reads the event log or a feed",
+        summary: "list the consumers of the event log or a feed",
         load: async () => (await import("./consumers.ts")).consumersCommand,
       },
     ],
@@ -95,7 +95,7 @@ export const VERB_GROUPS: readonly VerbGroup[] = [
     verbs: [
       {
         name: "webhooks",
-        summary: "have logs delivered to endpoints: create, change, rewind, retry …",
+        summary: "deliver logs to endpoints: create, change, rewind, retry …",
         load: async () => (await import("./webhooks.ts")).webhooksCommand,
       },
       {
@@ -110,22 +110,22 @@ export const VERB_GROUPS: readonly VerbGroup[] = [
     verbs: [
       {
         name: "migrate",
-        summary: "bring a database's schema up to date",
+        summary: "update a database's schema",
         load: async () => (await import("./migrate.ts")).migrateCommand,
       },
       {
         name: "backup",
-        summary: "copy a database file, also while it is served",
+        summary: "copy a database file, also while a server uses it",
         load: async () => (await import("./backup.ts")).backupCommand,
       },
       {
         name: "restore",
-        summary: "put a backup in a database's place",
+        summary: "replace a database by a backup",
         load: async () => (await import("./restore.ts")).restoreCommand,
       },
       {
         name: "identity",
-        summary: "show which history each log holds, or renew that after a restore by other means",
+        summary: "show the identities of logs, or renew them after a restore by other tools",
         load: async () => (await import("./identity.ts")).identityCommand,
       },
       {

@@ -5,7 +5,7 @@ import { repeatable, wholeNumber } from "./options.ts";
 
 const UNLIMITED = "unlimited";
 
-/** What the options of `create` and `change` say of a subscription. */
+/** Options of `create` and `change` for the settings of a subscription. */
 export interface SettingFlags {
   readonly type?: readonly string[];
   readonly prefix?: string;
@@ -19,7 +19,7 @@ export interface SettingFlags {
   readonly description?: string;
 }
 
-/** `Name: value`, gathered by name. */
+/** Parses `Name: value`, collected by name. */
 function header(
   text: string,
   earlier: Readonly<Record<string, string>> | undefined,
@@ -33,7 +33,7 @@ function attemptsOf(text: string): number | typeof UNLIMITED {
   return text === UNLIMITED ? UNLIMITED : wholeNumber(text);
 }
 
-/** Where a new subscription begins: a position, a time, or one of the two words. */
+/** Parses the start of a new subscription: a position, a time, or one of the two words. */
 export function startAt(text: string): NewSubscription["start"] {
   if (text === "beginning" || text === "now") return text;
   if (/^\d{1,15}$/.test(text)) return { position: Number(text) };
@@ -43,20 +43,20 @@ export function startAt(text: string): NewSubscription["start"] {
   );
 }
 
-/** Adds the options that say what a subscription delivers, and how. */
+/** Adds the options for the settings of a subscription. */
 export function withSettingOptions(command: Command): Command {
   return command
     .addOption(repeatable("--type <type>", "only events of this type; may be repeated"))
-    .option("--prefix <prefix>", "only subjects whose name begins so")
+    .option("--prefix <prefix>", "only subjects with this prefix")
     .addOption(
       new Option(
         "--mode <mode>",
-        "an event a request, several, or only word that there are some (default: single)",
+        "one event per request, several, or only a notification of new events (default: single)",
       ).choices(["single", "batch", "doorbell"]),
     )
     .option("--batch-events <number>", "most events in a batch (default: 100)", wholeNumber)
-    .option("--batch-bytes <bytes>", "most bytes of them (default: 1 MiB)", wholeNumber)
-    .option("--concurrency <number>", "most requests under way at a time (default: 64)", wholeNumber)
+    .option("--batch-bytes <bytes>", "most bytes of events in a batch (default: 1 MiB)", wholeNumber)
+    .option("--concurrency <number>", "most concurrent requests (default: 64)", wholeNumber)
     .option(
       "--attempts <number>",
       'failed attempts after which an event waits to be retried or skipped, or "unlimited" (default)',
@@ -71,7 +71,7 @@ export function withSettingOptions(command: Command): Command {
     .option("--description <text>", "for people");
 }
 
-/** The members of a subscription that the options state. */
+/** The settings of a subscription that the options state. */
 export function settingsOf(flags: SettingFlags): Omit<SubscriptionChange, "url"> {
   const { type, prefix, mode, batchEvents, batchBytes, concurrency, attempts, header: headers } = flags;
   const { handshake, description } = flags;

@@ -6,7 +6,7 @@ import { CliError, EXIT } from "./exit.ts";
 import { examples, jsonOption, urlOption } from "./options.ts";
 import { type SettingFlags, settingsOf, startAt, withSettingOptions } from "./webhook-settings.ts";
 import { subscriptionText } from "./webhooks-list.ts";
-import { say, type WebhookFlags, withSubscriptions } from "./webhooks-server.ts";
+import { print, type WebhookFlags, withSubscriptions } from "./webhooks-server.ts";
 
 interface CreateFlags extends WebhookFlags, SettingFlags {
   readonly from?: NewSubscription["start"];
@@ -20,7 +20,7 @@ interface ChangeFlags extends WebhookFlags, SettingFlags {
   readonly noHeaders?: boolean;
 }
 
-/** What a receiver verifies with, shown once. */
+/** The secret and key with which a receiver verifies signatures, shown once. */
 export function credentialsText({ secret, publicKey }: Credentials): string {
   const shown = secret ?? publicKey ?? "";
   const once = secret === null ? "its public key" : "shown only now";
@@ -44,7 +44,7 @@ async function create(
       ...(ed25519 === true ? { signature: "ed25519" } : {}),
     }),
   );
-  await say(context, flags, made, `${subscriptionText(made)}\n${credentialsText(made)}`);
+  await print(context, flags, made, `${subscriptionText(made)}\n${credentialsText(made)}`);
 }
 
 async function change(context: CliContext, id: string, flags: ChangeFlags): Promise<void> {
@@ -55,10 +55,10 @@ async function change(context: CliContext, id: string, flags: ChangeFlags): Prom
     ...(flags.noHeaders === true ? { headers: {} } : {}),
   };
   if (Object.keys(changed).length === 0) {
-    throw new CliError(EXIT.usage, "Nothing is to be changed", "See `kilde webhooks change --help`.");
+    throw new CliError(EXIT.usage, "No setting was stated", "See `kilde webhooks change --help`.");
   }
   const shown = await withSubscriptions(context, flags, (subscriptions) => subscriptions.change(id, changed));
-  await say(context, flags, shown, subscriptionText(shown));
+  await print(context, flags, shown, subscriptionText(shown));
 }
 
 /** `kilde webhooks create`, `change` and `delete` */
@@ -66,13 +66,13 @@ export function webhooksChangeCommands(context: CliContext): Command[] {
   const createCommand = withSettingOptions(
     new Command("create")
       .description(
-        "Has a log delivered to an endpoint, and prints the secret that its receiver verifies with.",
+        "Creates a subscription that delivers a log to an endpoint, and prints the secret with which its receiver verifies signatures.",
       )
       .argument("<source>", "the log: /events, or a feed such as /feeds/declarations/v2")
-      .argument("<endpoint>", "where events are sent, such as https://example.org/hook")
+      .argument("<endpoint>", "address of the endpoint, such as https://example.org/hook")
       .option(
         "--from <start>",
-        'what is delivered first: "beginning", "now" (default), after a position, or from a time on',
+        'start of the deliveries: "beginning", "now" (default), after a position, or from a time on',
         startAt,
       ),
   )
@@ -93,12 +93,12 @@ export function webhooksChangeCommands(context: CliContext): Command[] {
 
   const changeCommand = withSettingOptions(
     new Command("change")
-      .description("Changes what is stated of a subscription. Its headers are replaced as a whole.")
+      .description("Changes the stated settings of a subscription. --header replaces all of its headers.")
       .argument("<subscription>", "its id")
-      .option("--to <endpoint>", "where events are sent from now on"),
+      .option("--to <endpoint>", "new address of the endpoint"),
   )
     .option("--all-types", "events of all types again")
-    .option("--no-headers", "send none of its own any more")
+    .option("--no-headers", "remove all headers of the subscription")
     .addOption(urlOption())
     .addOption(jsonOption())
     .addHelpText("after", examples("kilde webhooks change sub_… --to https://example.org/other"))
@@ -113,7 +113,7 @@ export function webhooksChangeCommands(context: CliContext): Command[] {
     .addOption(jsonOption())
     .action(async (id: string, flags: WebhookFlags) => {
       await withSubscriptions(context, flags, (subscriptions) => subscriptions.remove(id));
-      await say(context, flags, { subscription: id }, `${id} is deleted.\n`);
+      await print(context, flags, { subscription: id }, `${id} is deleted.\n`);
     });
 
   return [createCommand, changeCommand, deleteCommand];

@@ -4,7 +4,7 @@ import type { BlockedDelivery, DeliveryAttempt, SkippedEvent } from "../client/s
 import type { CliContext } from "./context.ts";
 import { examples, jsonOption, urlOption, wholeNumber } from "./options.ts";
 import { type Column, printTable } from "./table.ts";
-import { say, type WebhookFlags, withSubscriptions } from "./webhooks-server.ts";
+import { print, type WebhookFlags, withSubscriptions } from "./webhooks-server.ts";
 
 const TIME: Column = { heading: "TIME", width: 24 };
 const SUBJECT: Column = { heading: "SUBJECT", width: 24 };
@@ -68,7 +68,7 @@ function named(name: string, description: string): Command {
     .description(description)
     .argument("<subscription>", "its id")
     .addOption(urlOption())
-    .addOption(jsonOption("print JSON, one entry a line"));
+    .addOption(jsonOption("print JSON, one entry per line"));
 }
 
 /** `kilde webhooks attempts`, `blocked`, `retry`, `skip` and `skips` */
@@ -77,21 +77,23 @@ export function webhooksDeliveriesCommands(context: CliContext): Command[] {
     named("attempts", "Lists the latest attempts: 25 that succeeded, and 25 that failed.").action(
       (id: string, flags: WebhookFlags) => attempts(context, id, flags),
     ),
-    named("blocked", "Lists the subjects of which an event was not taken; the others go on.").action(
+    named("blocked", "Lists the blocked subjects; deliveries of other subjects continue.").action(
       (id: string, flags: WebhookFlags) => blocked(context, id, flags),
     ),
     new Command("retry")
-      .description("Has the event that blocks a subject tried at once.")
+      .description("Retries the event that blocks a subject, at once.")
       .argument("<subscription>", "its id")
       .argument("<subject>", "the blocked subject")
       .addOption(urlOption())
       .addOption(jsonOption())
       .action(async (id: string, subject: string, flags: WebhookFlags) => {
         await withSubscriptions(context, flags, (subscriptions) => subscriptions.retry(id, subject));
-        await say(context, flags, { subscription: id, subject }, `${subject} is tried again.\n`);
+        await print(context, flags, { subscription: id, subject }, `${subject} is tried again.\n`);
       }),
     new Command("skip")
-      .description("Gives up the event that blocks a subject, on record, and goes on with the next.")
+      .description(
+        "Skips the event that blocks a subject, records the skip, and continues with the next event.",
+      )
       .argument("<subscription>", "its id")
       .argument("<subject>", "the blocked subject")
       .option("--sequence <version>", "only if this is the event that blocks it", wholeNumber)
@@ -104,10 +106,10 @@ export function webhooksDeliveriesCommands(context: CliContext): Command[] {
           subscriptions.skip(id, subject, sequence === undefined ? {} : { sequence }),
         );
         const text = `Event ${Number(skipped.sequence)} of ${subject} is skipped; \`kilde webhooks skips\` lists it.\n`;
-        await say(context, flags, skipped, text);
+        await print(context, flags, skipped, text);
       }),
-    named("skips", "Lists the events that were given up, the latest first.").action(
-      (id: string, flags: WebhookFlags) => skips(context, id, flags),
+    named("skips", "Lists the skipped events, the latest first.").action((id: string, flags: WebhookFlags) =>
+      skips(context, id, flags),
     ),
   ];
 }

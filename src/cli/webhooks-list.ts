@@ -5,7 +5,7 @@ import type { CliContext } from "./context.ts";
 import { escapeLine } from "./control-characters.ts";
 import { examples, jsonOption, urlOption } from "./options.ts";
 import { type Column, printTable } from "./table.ts";
-import { say, statusText, type WebhookFlags, withSubscriptions } from "./webhooks-server.ts";
+import { print, statusText, type WebhookFlags, withSubscriptions } from "./webhooks-server.ts";
 
 const COLUMNS: readonly Column[] = [
   { heading: "SUBSCRIPTION", width: 36 },
@@ -33,11 +33,11 @@ async function listSubscriptions(context: CliContext, flags: WebhookFlags): Prom
 
 function deliveryText({ mode, batch, concurrency, attempts }: Subscription): string {
   const size = batch === null ? "" : ` of up to ${batch.events} events, ${batch.bytes} bytes`;
-  const end = attempts === null ? "tried for good" : `tried ${attempts} times`;
+  const end = attempts === null ? "retried without end" : `tried ${attempts} times`;
   return `${mode}${size}; ${concurrency} at a time; ${end}`;
 }
 
-/** A subscription as `show` prints it: a member a line, those that say nothing left out. */
+/** A subscription as `show` prints it: one member per line, without empty ones. */
 export function subscriptionText(shown: Subscription): string {
   const { types, subjectPrefix, headers, handshake, endpoint, rewind, blocked } = shown;
   const rate = handshake?.ratePerMinute ?? null;
@@ -73,9 +73,9 @@ export function subscriptionText(shown: Subscription): string {
 /** `kilde webhooks list` */
 export function webhooksListCommand(context: CliContext): Command {
   return new Command("list")
-    .description("Lists webhook subscriptions: how they are, and how far behind.")
+    .description("Lists webhook subscriptions with their state and lag.")
     .addOption(urlOption())
-    .addOption(jsonOption("print JSON, one subscription a line"))
+    .addOption(jsonOption("print JSON, one subscription per line"))
     .addHelpText("after", examples("kilde webhooks", "kilde webhooks list --json"))
     .action((flags: WebhookFlags) => listSubscriptions(context, flags));
 }
@@ -83,12 +83,12 @@ export function webhooksListCommand(context: CliContext): Command {
 /** `kilde webhooks show` */
 export function webhooksShowCommand(context: CliContext): Command {
   return new Command("show")
-    .description("Shows a subscription, and how it is.")
+    .description("Shows a subscription and its state.")
     .argument("<subscription>", "its id")
     .addOption(urlOption())
     .addOption(jsonOption())
     .action(async (id: string, flags: WebhookFlags) => {
       const shown = await withSubscriptions(context, flags, (subscriptions) => subscriptions.get(id));
-      await say(context, flags, shown, subscriptionText(shown));
+      await print(context, flags, shown, subscriptionText(shown));
     });
 }

@@ -7,7 +7,7 @@ export interface WebhookFlags {
   readonly json?: boolean;
 }
 
-/** Does something with the subscriptions of the server that `--url` or `KILDE_URL` names. */
+/** Calls `use` with the subscriptions of the server that `--url` or `KILDE_URL` names. */
 export function withSubscriptions<Result>(
   context: CliContext,
   { url }: WebhookFlags,
@@ -16,8 +16,8 @@ export function withSubscriptions<Result>(
   return withServer(context, url, ({ client }) => use(client.subscriptions));
 }
 
-/** Says what was done: in words, or as JSON. */
-export async function say(
+/** Prints the result, in words or as JSON. */
+export async function print(
   { stdout }: CliContext,
   { json }: WebhookFlags,
   value: unknown,
@@ -26,7 +26,7 @@ export async function say(
   await stdout.write(json === true ? `${JSON.stringify(value)}\n` : text);
 }
 
-/** How a subscription is, in a few words. */
+/** The state of a subscription in a few words. */
 export function statusText({ status, reason, rewind }: Subscription): string {
   const rewound = rewind === null ? [] : [`rewinding ${rewind.after + 1}–${rewind.upTo}`];
   const notes = [...(reason === null ? [] : [reason]), ...rewound];

@@ -10,7 +10,7 @@ import { webhooksRunCommands } from "./webhooks-run.ts";
 /** `kilde webhooks` */
 export function webhooksCommand(context: CliContext): Command {
   const command = new Command("webhooks")
-    .description("Has logs delivered to endpoints, and tells how that goes.")
+    .description("Manages webhook subscriptions, which deliver logs to endpoints.")
     .addHelpText(
       "after",
       examples(

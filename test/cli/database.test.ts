@@ -100,7 +100,7 @@ describe("backup", () => {
     await Bun.write(join(cwd, "there.db"), "precious");
     const there = await run(["backup", "there.db"], { cwd });
     expect(there.exitCode).toBe(1);
-    expect(there.stderr).toStartWith("kilde: there.db is there already\n");
+    expect(there.stderr).toStartWith("kilde: there.db exists already\n");
     expect(await Bun.file(join(cwd, "there.db")).text()).toBe("precious");
 
     const server = await run(["backup", "b.db", "--database-url", "http://user:secret@db.example:8080"], {

@@ -1,16 +1,15 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 
+import { runsOn } from "../support/tested-on.ts";
 import { cleanUp, databaseOf, emptyFolder, jsonLines, run, serve } from "./support.ts";
 
+runsOn(["file", "sqld"]);
 cleanUp();
 
 const CONFIG = `
 import { defineConfig, defineFeed } from "kilde";
 import { z } from "zod";
-import { runsOn } from "../support/tested-on.ts";
-
-runsOn(["file", "sqld"]);
 
 const events = { Submitted: z.object({ amount: z.number() }), Paid: z.object({ amount: z.number() }) };
 const v1 = defineFeed({

@@ -123,7 +123,7 @@ describe("import", () => {
     ['{"stream":"a","type":"X","time":5}', "line 2: time must be a text (RFC 3339)"],
     ['{"stream":"a","type":"X","metadata":[]}', "line 2: metadata must be an object"],
     ['{"stream":"a","type":"X","id":{}}', "line 2: id must be a text or a number"],
-    ['{"stream":"a","type":"X","id":1,"metadata":{"id":2}}', "line 2: id stands here and in metadata"],
+    ['{"stream":"a","type":"X","id":1,"metadata":{"id":2}}', "line 2: id is both here and in metadata"],
     ['{"stream":"a","type":"X","extra":1}', 'line 2: there is no member "extra"'],
     ['{"stream":"a","type":"X","data":{"b":1,"b":2}}', 'line 2: The object has two members named "b"'],
     // What only the server knows, it says by a pointer into the request.
@@ -326,7 +326,7 @@ describe("export", () => {
       expect(exitCode).not.toBe(0);
       return stderr;
     };
-    expect(await fails("there.ndjson")).toContain("there.ndjson is there already");
+    expect(await fails("there.ndjson")).toContain("there.ndjson exists already");
     expect(await fails("there.ndjson", "--resume")).toContain("its last line has no position");
     expect(await fails("there.gz", "--resume")).toContain("compressed by another program");
     expect(await fails("no/such/folder.ndjson")).toContain("cannot be written");

@@ -313,11 +313,11 @@ describe("a restore of a backup from before an erasure", () => {
     const elsewhere = emptyFolder();
     copyFileSync(join(cwd, "old.db"), join(elsewhere, "old.db"));
     const refused = await run(["restore", "old.db"], { cwd: elsewhere });
-    expect(refused.stderr).toContain("What was erased after this backup was taken is not known here");
+    expect(refused.stderr).toContain("Erasures since this backup are unknown");
     expect(refused.exitCode).toBe(1);
     expect(readdirSync(elsewhere)).toEqual(["old.db"]);
     const forced = await run(["restore", "old.db", "--force"], { cwd: elsewhere });
-    expect(forced.stderr).toContain("What was erased after this backup was taken is not known here");
+    expect(forced.stderr).toContain("Erasures since this backup are unknown");
     expect(forced.exitCode).toBe(0);
     expect(await holdsSecret(elsewhere)).toBe(true);
   });
@@ -355,7 +355,7 @@ describe("backup", () => {
     const results = await Promise.all([1, 2, 3].map(() => run(["backup", "b.db"], { cwd })));
     const codes = results.map(({ exitCode }) => exitCode).toSorted((a, b) => a - b);
     expect(codes).toEqual([0, 1, 1]);
-    expect(results.find(({ exitCode }) => exitCode === 1)?.stderr).toContain("b.db is there already");
+    expect(results.find(({ exitCode }) => exitCode === 1)?.stderr).toContain("b.db exists already");
     expect(await run(["doctor", "b.db"], { cwd })).toMatchObject({ exitCode: 0 });
     expect(readdirSync(cwd).toSorted()).toEqual(["b.db", "b.db.erasures.ndjson", "data"]);
   });

@@ -179,7 +179,7 @@ describe("serve refuses to start", () => {
     other.close();
     expect(exitCode).toBe(1);
     expect(stderr).toStartWith(
-      `kilde: Port ${port} of 127.0.0.1 is in use\n  Stop the process that has it, or choose`,
+      `kilde: Port ${port} of 127.0.0.1 is in use\n  Stop the process that uses it, or choose`,
     );
   });
 

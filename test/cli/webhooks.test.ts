@@ -224,7 +224,7 @@ test.each([
   ],
   [["create", "/events", "https://a.test/", "--header", "secret"], /must be a header: "Name: value"/],
   [["create", "/events", "https://a.test/", "--attempts", "few"], /whole number/],
-  [["change", "sub_1"], /Nothing is to be changed/],
+  [["change", "sub_1"], /No setting was stated/],
   [["rewind", "sub_1", "--after", "-1"], /whole number/],
   [["skip", "sub_1"], /missing required argument 'subject'/],
   [["burst"], /unknown command|too many arguments/],

@@ -10,6 +10,7 @@ import { type OptionNames, refuseUnknownOptions } from "./core/known-options.ts"
 import { createPipeline } from "./http/pipeline/pipeline.ts";
 import { logDeliveryEvent } from "./runtime/delivery-events.ts";
 import { logFeedEvent } from "./runtime/feed-events.ts";
+import { SELECT_HEADS } from "./log/read/select-heads.ts";
 import { type Calls, countCalls } from "./runtime/worker/call-budget.ts";
 import { workerClock } from "./runtime/worker/clock.ts";
 import { openWorkerDatabase, openWorkerReplica } from "./runtime/worker/database.ts";
@@ -116,7 +117,11 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
     const store = isolate.store(tenant ?? "");
     const send = (request: Request) => fetch(request);
     const database = openWorkerDatabase({ url, authToken }, calls, send);
-    const patience = { clock, waitMs: configured.settings.limits.replicaWaitMs };
+    const replicaOptions = {
+      clock,
+      waitMs: configured.settings.limits.replicaWaitMs,
+      selectHeads: SELECT_HEADS,
+    };
     return openInvocation({
       store,
       basePath: path,
@@ -124,7 +129,9 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
       registered: await store.registered(configured, database),
       database,
       replica:
-        readUrl === undefined ? null : openWorkerReplica({ url: readUrl, authToken }, patience, calls, send),
+        readUrl === undefined
+          ? null
+          : openWorkerReplica({ url: readUrl, authToken }, replicaOptions, calls, send),
       calls,
       clock,
       version,

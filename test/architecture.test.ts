@@ -15,7 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // Retiring and emptying a feed concern those who deliver its log.
   feeds: ["core", "jobs", "storage", "log", "webhooks/subscriptions/source-log.ts"],
   webhooks: ["core", "jobs", "storage", "log"],
-  backup: ["core", "storage", "log"],
+  backup: ["core", "storage", "log", "feeds", "webhooks"],
   doctor: ["core", "storage", "log", "feeds", "webhooks"],
   http: ["core", "jobs", "storage", "log", "feeds", "webhooks"],
   client: ["core"],

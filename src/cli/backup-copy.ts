@@ -3,7 +3,7 @@ import { copyFileSync, statSync } from "node:fs";
 import { databaseFileUrl } from "../core/database-url.ts";
 import type { Database } from "../storage/database.ts";
 import { examine } from "../doctor/doctor.ts";
-import { type LogInventory, missingFrom, takeInventory } from "../backup/inventory.ts";
+import { type LogInventory, missingFrom, takeInventory } from "../log/read/inventory.ts";
 import { storageFailure } from "../storage/failures.ts";
 import { countMigrations, migrate } from "../log/migrate.ts";
 import { fileBehind } from "../core/file-behind.ts";

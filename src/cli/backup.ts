@@ -9,7 +9,7 @@ import { copyStore } from "../backup/copy.ts";
 import { examine, type Finding } from "../doctor/doctor.ts";
 import { listErasures } from "../log/erase/erasures.ts";
 import { storageFailure } from "../storage/failures.ts";
-import { takeInventory } from "../backup/inventory.ts";
+import { takeInventory } from "../log/read/inventory.ts";
 import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
 import { countMigrations } from "../log/migrate.ts";
 import type { CliContext } from "./context.ts";

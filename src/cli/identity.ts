@@ -4,7 +4,8 @@ import { Command } from "commander";
 
 import { databaseFile, shownDatabaseUrl } from "../core/database-url.ts";
 import { loadSettings } from "../config/load.ts";
-import { type LogLineage, readIdentities, renewIdentities } from "../log/identity.ts";
+import { renewIdentities } from "../backup/renew-identities.ts";
+import { type LogLineage, readIdentities } from "../log/identity.ts";
 import { migrate } from "../log/migrate.ts";
 import type { CliContext } from "./context.ts";
 import { requireExisting, withDatabase, withReadOnlyDatabase } from "./database.ts";

@@ -5,7 +5,7 @@ import { Command } from "commander";
 
 import { loadSettings } from "../config/load.ts";
 import type { Erasure } from "../log/erase/erasures.ts";
-import { type LogInventory, missingFrom } from "../backup/inventory.ts";
+import { type LogInventory, missingFrom } from "../log/read/inventory.ts";
 import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
 import { fileBehind } from "../core/file-behind.ts";
 import { copyWithJournal, type PreparedCopy, prepareCopy, requireDatabaseFile } from "./backup-copy.ts";

@@ -5,6 +5,8 @@ import { type Invariant, REPAIR, RESTORE } from "../storage/invariant.ts";
 import { countMigrations } from "../log/migrate.ts";
 import { MIGRATIONS } from "../storage/migrations.ts";
 import { additions, missingParts } from "../log/schema-shape.ts";
+import { COUNT_OLDER_ERASURES, SWEEP_OLDER_ERASURES } from "../log/erase/older-erasures.ts";
+import { countLargeRows, END, WINDOW_ROWS, windowsOf } from "../log/invariants/windows.ts";
 import { sweepStep } from "../log/erase/truncate.ts";
 
 /** A violation of a rule. */
@@ -30,15 +32,6 @@ export interface ExamineOptions {
 
 /** Violations of one rule that are listed; the others are counted. */
 const LISTED = 20;
-
-/**
- * Rows of a large table that one statement examines: each statement takes well under a second, and blocks no checkpoint
- * longer.
- */
-const WINDOW_ROWS = 20_000;
-
-/** Beyond every key and id, which are JavaScript integers. */
-const END = 2 ** 53;
 
 export const STRUCTURE = "the file's structure";
 export const SCHEMA = "the schema";
@@ -101,25 +94,6 @@ class Violations {
   }
 }
 
-const LARGE_TABLES = { subjects: "id", events: "key" } as const;
-
-type LargeTable = keyof typeof LARGE_TABLES;
-
-/** The windows of a table, each with the bounds of its keys. */
-async function* windowsOf(database: Database, table: LargeTable) {
-  const key = LARGE_TABLES[table];
-  const [first] = await database.read({ sql: `select min(${key}) from ${table}`, args: [] });
-  let from = first?.[0];
-  while (typeof from === "number") {
-    const [next] = await database.read({
-      sql: `select ${key} from ${table} where ${key} >= ?1 order by ${key} limit 1 offset ${WINDOW_ROWS}`,
-      args: [from],
-    });
-    yield [from, next === undefined ? END : integerAt(next, 0)] as const;
-    from = next?.[0];
-  }
-}
-
 /** Whether the table, column or index that a rule reads is missing; the examination of the schema reports it. */
 function lacksSchema(error: unknown): boolean {
   return error instanceof Error && /no such (table|column|index)/.test(error.message);
@@ -146,11 +120,7 @@ async function examineRules(database: Database, { onProgress, onSkip }: ExamineO
       onSkip?.(invariant.name);
     }
   };
-  const [counted] = await database.read({
-    sql: "select (select count(*) from subjects) + (select count(*) from events)",
-    args: [],
-  });
-  const total = integerAt(counted, 0);
+  const total = await countLargeRows(database);
   let done = 0;
   for (const rule of rules) if (rule.invariant.over === undefined) await look(rule, []);
   for (const table of ["subjects", "events"] as const) {
@@ -203,7 +173,7 @@ export async function examine(database: Database, options: ExamineOptions = {}):
  */
 export async function countOlderErasures(database: Database): Promise<number> {
   try {
-    const [row] = await database.read({ sql: "select count(*) from erasures where sweep < 0", args: [] });
+    const [row] = await database.read({ sql: COUNT_OLDER_ERASURES, args: [] });
     return integerAt(row, 0);
   } catch (error) {
     if (lacksSchema(error)) return 0;
@@ -263,8 +233,7 @@ export async function repair(database: Database): Promise<string[]> {
   if ((await countOlderErasures(database)) > 0) {
     // A vacuum cannot run in a transaction, so it is not a write.
     if (database.embedded) await database.read({ sql: "vacuum", args: [] });
-    // The next server to run sweeps them like its own erasures, and empties the write-ahead log.
-    await database.write([{ sql: "update erasures set sweep = 1 where sweep < 0", args: [] }]);
+    await database.write([{ sql: SWEEP_OLDER_ERASURES, args: [] }]);
     repaired.push(OLDER_ERASURES);
   }
   if (repaired.length > 0) while (await sweepStep(database));

@@ -125,23 +125,14 @@ const NEW_IDENTITY = "lower(hex(randomblob(8)))";
 const RENEW = `update logs set identity = ${NEW_IDENTITY}`;
 
 /**
- * Plans that processes made on the former history must fail: epochs are raised by chance, so that they equal none that a
- * process remembers.
- */
-const OUTDATE_PLANS = ["feeds", "subscriptions"].map(
-  (table) => `update ${table} set epoch = epoch + 1 + (random() & 4294967295)`,
-);
-
-/**
- * Gives every log of a database a new identity, in one atomic write, and records the former ones. Call it on a restored
- * file before anything is written to it.
+ * The part of `renewIdentities` that concerns logs.
  *
- * @param replaced histories of the store that the database takes the place of (`readIdentities`); empty when there is none
- * @returns the histories after the renewal
+ * @param outdating statements of the same batch, which make the plans of projectors and dispatchers fail
  */
-export async function renewIdentities(
+export async function renewLogIdentities(
   database: Database,
-  replaced: readonly LogLineage[] = [],
+  replaced: readonly LogLineage[],
+  outdating: readonly Statement[],
 ): Promise<LogLineage[]> {
   const replacedByLog = new Map(replaced.map((history) => [history.log, history]));
   const inherited = (await readIdentities(database)).flatMap((restored) => {
@@ -154,7 +145,7 @@ export async function renewIdentities(
     { sql: RECORD_FORMER, args: [] },
     { sql: INHERIT, args: [JSON.stringify(inherited)] },
     { sql: RENEW, args: [] },
-    ...OUTDATE_PLANS.map((sql): Statement => ({ sql, args: [] })),
+    ...outdating,
   ]);
   return readIdentities(database);
 }

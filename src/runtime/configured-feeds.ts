@@ -1,7 +1,8 @@
 import type { Limits } from "../core/limits.ts";
 import type { AnyFeedDefinition } from "../feeds/define/define.ts";
 import type { RegisteredFeed } from "../feeds/lifecycle/register.ts";
-import { type Database, textAt } from "../storage/database.ts";
+import { storedFeeds } from "../feeds/lifecycle/stored-feeds.ts";
+import type { Database } from "../storage/database.ts";
 import { systemClock } from "../core/system-clock.ts";
 
 export interface ConfiguredFeeds {
@@ -12,10 +13,6 @@ export interface ConfiguredFeeds {
   readonly unconfigured: readonly string[];
 }
 
-const STORED_FEEDS = `
-select log.name from feeds cross join logs as log on log.id = feeds.log
-where feeds.status in ('building', 'live', 'halted') order by log.name`;
-
 /**
  * Checks the feeds of the configuration and gives each its log. Throws a `FeedDefinitionsError` or a
  * `BrokenPromiseError`.
@@ -25,7 +22,7 @@ export async function configuredFeeds(
   definitions: readonly AnyFeedDefinition[],
   limits: Limits,
 ): Promise<ConfiguredFeeds> {
-  const stored = (await database.read({ sql: STORED_FEEDS, args: [] })).map((row) => textAt(row, 0));
+  const stored = await storedFeeds(database);
   if (definitions.length === 0) return { registered: [], retired: [], unconfigured: stored };
   // Loaded only here: who has no feeds need not wait for it at each start.
   const [{ serverFeeds }, { registerFeeds }] = await Promise.all([

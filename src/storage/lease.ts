@@ -35,6 +35,21 @@ export function isRunning(expires: string): string {
   return `${expires} > ${NOW} and ${expires} <= ${NOW} + ${LONGEST_LEASE_MS}`;
 }
 
+/** SQL: whether a lease is still as it was taken, by expressions for its name, holder and token. */
+export function isLeaseOf(name: string, holder: string, token: string): string {
+  return `exists (select 1 from leases where name = ${name} and holder = ${holder} and token = ${token})`;
+}
+
+/** SQL: joins the last lease of each row, as `lease`, by an expression for its name. */
+export function joinLease(name: string): string {
+  return `left join leases as lease on lease.name = ${name}`;
+}
+
+/** Part of a batch: removes a lease with the object that it was for. */
+export function forgetLease(name: string): Statement {
+  return { sql: "delete from leases where name = ?1", args: [name] };
+}
+
 /** A lease as stored, in force or expired. */
 export interface HeldLease {
   readonly name: string;

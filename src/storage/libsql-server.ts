@@ -2,7 +2,7 @@ import type { Client, InArgs, ResultSet } from "@libsql/client";
 
 import type { Database, Row, Statement } from "./database.ts";
 import { UNANSWERED } from "./failures.ts";
-import { replicaDatabase, type ReplicaPatience } from "./replica.ts";
+import { replicaDatabase, type ReplicaOptions } from "./replica.ts";
 
 function inArgs({ sql, args }: Statement): { sql: string; args: InArgs } {
   return { sql, args: [...args] };
@@ -69,10 +69,10 @@ export function remoteDatabase(connect: () => Promise<Client>): Database {
 }
 
 /** Opens a replica on a libSQL server. */
-export function remoteReplica(connect: () => Promise<Client>, patience: ReplicaPatience): Database {
+export function remoteReplica(connect: () => Promise<Client>, options: ReplicaOptions): Database {
   const { client, close } = connection(connect);
   return replicaDatabase({
-    ...patience,
+    ...options,
     async readTogether(statements) {
       const opened = await client();
       try {

@@ -2,7 +2,7 @@ import { databaseFile } from "../core/database-url.ts";
 import type { Database } from "./database.ts";
 import { openEmbedded } from "./embedded.ts";
 import { remoteDatabase, remoteReplica } from "./libsql-server.ts";
-import type { ReplicaPatience } from "./replica.ts";
+import type { ReplicaOptions } from "./replica.ts";
 
 export interface DatabaseLocation {
   /** `file:path`, `:memory:`, or the `http(s)://` or `libsql://` address of a libSQL server. */
@@ -36,6 +36,6 @@ export function openDatabase(location: DatabaseLocation): Database {
 }
 
 /** Opens a replica, on a libSQL server, for reading. */
-export function openReplica(location: DatabaseLocation, patience: ReplicaPatience): Database {
-  return remoteReplica(() => connect(location), patience);
+export function openReplica(location: DatabaseLocation, options: ReplicaOptions): Database {
+  return remoteReplica(() => connect(location), options);
 }

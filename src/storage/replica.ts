@@ -2,14 +2,15 @@ import type { Clock } from "../core/clock.ts";
 import { KildeError } from "../core/errors.ts";
 import { type Database, integerAt, type Row, type Statement, textAt } from "./database.ts";
 
-/** How long a read may wait for a replica. */
-export interface ReplicaPatience {
+export interface ReplicaOptions {
   readonly clock: Clock;
-  /** In milliseconds. */
+  /** How long a read may wait until the replica is recent enough, in milliseconds. */
   readonly waitMs: number;
+  /** Reads id, head, identity and former identities of every log, to order two states of the replica. */
+  readonly selectHeads: Statement;
 }
 
-export interface ReplicaDeps extends ReplicaPatience {
+export interface ReplicaDeps extends ReplicaOptions {
   /** Runs statements on one snapshot and returns each one's rows. */
   readonly readTogether: (statements: readonly Statement[]) => Promise<readonly (readonly Row[])[]>;
   readonly close: () => void;
@@ -25,12 +26,6 @@ interface ReplicaLog {
 
 /** By log id. Heads only grow within an identity, and no log is ever removed, so heads order two states. */
 type Heads = ReadonlyMap<number, ReplicaLog>;
-
-const SELECT_HEADS: Statement = {
-  sql: `select id, head, identity,
-    coalesce((select group_concat(identity || ',', '') from log_lineage where log = logs.id), '') from logs`,
-  args: [],
-};
 
 /**
  * Reads per round. Replicas behind a round-robin address would otherwise return the lagging one to the same reader each
@@ -82,12 +77,12 @@ function lacksSchema(error: unknown): boolean {
  * read that was answered before it began. Each read checks this, since several replicas may share an address, and one
  * may be replaced by another that lags further. Followers and reads in several steps depend on it.
  */
-export function replicaDatabase({ readTogether, close, clock, waitMs }: ReplicaDeps): Database {
+export function replicaDatabase({ readTogether, close, clock, waitMs, selectHeads }: ReplicaDeps): Database {
   let seen: Heads = new Map();
 
   const readOnce = async (statement: Statement) => {
     try {
-      const [heads = [], rows = []] = await readTogether([SELECT_HEADS, statement]);
+      const [heads = [], rows = []] = await readTogether([selectHeads, statement]);
       return { heads: headsOf(heads), rows };
     } catch (error) {
       if (!lacksSchema(error)) throw error;

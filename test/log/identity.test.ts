@@ -3,12 +3,8 @@ import fc from "fast-check";
 
 import type { Database } from "../../src/storage/database.ts";
 import { examine } from "../../src/doctor/doctor.ts";
-import {
-  inheritedLineage,
-  type LogLineage,
-  readIdentities,
-  renewIdentities,
-} from "../../src/log/identity.ts";
+import { renewIdentities } from "../../src/backup/renew-identities.ts";
+import { inheritedLineage, type LogLineage, readIdentities } from "../../src/log/identity.ts";
 import { migrate } from "../../src/log/migrate.ts";
 import { MIGRATIONS } from "../../src/storage/migrations.ts";
 import { openDatabase } from "../../src/storage/open.ts";

@@ -6,6 +6,7 @@ import Connection from "libsql";
 
 import type { Database, Row, Statement } from "../../src/storage/database.ts";
 import { openDatabase } from "../../src/storage/open.ts";
+import { SELECT_HEADS } from "../../src/log/read/select-heads.ts";
 import { replicaDatabase } from "../../src/storage/replica.ts";
 import { systemClock } from "../../src/core/system-clock.ts";
 
@@ -49,7 +50,13 @@ export function openLagging(waitMs: number): Lagging {
         return primary.read(statement);
       },
     },
-    replica: replicaDatabase({ readTogether, close: () => {}, clock: systemClock, waitMs }),
+    replica: replicaDatabase({
+      readTogether,
+      close: () => {},
+      clock: systemClock,
+      waitMs,
+      selectHeads: SELECT_HEADS,
+    }),
     reads,
     catchUp() {
       const copy = join(folder, `state-${states.length}.db`);

@@ -3,7 +3,8 @@ import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { readIdentities, renewIdentities } from "../../src/log/identity.ts";
+import { renewIdentities } from "../../src/backup/renew-identities.ts";
+import { readIdentities } from "../../src/log/identity.ts";
 import { openDatabase } from "../../src/storage/open.ts";
 import { openApp, type TestApp, type TestAppOptions } from "./app.ts";
 

@@ -10,7 +10,7 @@ import { createFeedCommits, type FeedDeps, NOTHING_PUBLISHED } from "../project/
 import type { FeedPlan, PlacedRow, PlanFailure } from "../project/plan.ts";
 import { basisOf, type FeedRecord, type FeedStatus } from "../record.ts";
 import type { RegisteredFeed } from "../lifecycle/register.ts";
-import { WIPE_VERSIONS } from "../lifecycle/revisions.ts";
+import { WIPE_VERSIONS } from "../../log/erase/wipe-versions.ts";
 import { ORIGIN_EXTENSION } from "../project/source.ts";
 import type { FeedSubject } from "../subjects.ts";
 

@@ -1,6 +1,13 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Job } from "../../jobs/job.ts";
 import { type Database, integerAt, type Statement, textAt } from "../../storage/database.ts";
+import {
+  CLEAR_EVENTS,
+  CLEAR_SUBJECTS,
+  FIRST_SUBJECTS,
+  forgetErasedRanges,
+  forgetReadersAndErasures,
+} from "../../log/erase/clear-log.ts";
 import { removalStatement } from "../../log/erase/erasures.ts";
 import { discardHistory } from "../../log/identity.ts";
 import { type LogAddress, LOG_SPAN, logAddress } from "../../log/keys.ts";
@@ -30,38 +37,25 @@ export interface ClearDeps {
   readonly clock: Clock;
 }
 
-/** Arguments: first key, last key, count. */
-export const CLEAR_EVENTS = `
-delete from events where key in (select key from events where key >= ?1 and key <= ?2 order by key limit ?3) returning 1`;
-
 /** Arguments: first key, last key, count, log id. Of the events that are deleted after it. */
 const CLEAR_AHEAD = `
 delete from feed_ahead where log = ?4 and position <= (
   select max(key) - ?1 + 1 from (select key from events where key >= ?1 and key <= ?2 order by key limit ?3))`;
 
-const SOME_SUBJECTS = "select id from subjects where log = ?1 order by name limit ?2";
-
 /** Arguments: log id, count. */
-export const CLEAR_FEED_SUBJECTS = `delete from feed_subjects where subject in (${SOME_SUBJECTS})`;
+export const CLEAR_FEED_SUBJECTS = `delete from feed_subjects where subject in (${FIRST_SUBJECTS})`;
 
 /** Arguments: log id, count. Also what feeds that are projected from it know of its subjects, whose ids may be used again. */
 export const CLEAR_ORIGINS = [
-  `delete from feed_origins where subject in (${SOME_SUBJECTS})`,
-  `delete from feed_origins where source in (${SOME_SUBJECTS})`,
-  `delete from feed_revisions where subject in (${SOME_SUBJECTS})`,
+  `delete from feed_origins where subject in (${FIRST_SUBJECTS})`,
+  `delete from feed_origins where source in (${FIRST_SUBJECTS})`,
+  `delete from feed_revisions where subject in (${FIRST_SUBJECTS})`,
 ];
-
-/** Arguments: log id, count. The same subjects as those whose state is deleted before it. */
-export const CLEAR_SUBJECTS = `delete from subjects where id in (${SOME_SUBJECTS}) returning 1`;
 
 const HEAD = "(select head from logs where id = feeds.log)";
 
-/** Arguments: log id. What is left says that the path was taken, and its positions were used. */
+/** Arguments: log id. The row of the feed stays, so that its path and its positions are never used again. */
 const END_RETIRING = [
-  "delete from consumers where log = ?1",
-  "delete from erasures where log = ?1",
-  "delete from erasure_generations where log = ?1",
-  "delete from erased_ranges where log = ?1",
   "delete from feed_places where log = ?1",
   "delete from feed_contracts where log = ?1",
   "delete from feed_ahead where log = ?1",
@@ -70,10 +64,7 @@ const END_RETIRING = [
 
 const IS_REBUILDING = "exists (select 1 from feeds where log = ?1 and status = 'rebuilding')";
 
-/** Arguments: log id. Feeds that are projected from it are built again as well, so that none has to apply these. */
-const FORGET_RANGES = `delete from erased_ranges where log = ?1 and ${IS_REBUILDING}`;
-
-/** Arguments: log id, now. Positions go on where they were. */
+/** Arguments: log id, now. Positions continue after the head. */
 const END_REBUILDING = `
 update feeds set status = 'building', cursor = 0, merged = 0, rate = 0, failure = null, traced = null, epoch = epoch + 1, started = ?2,
   cleared = ${HEAD}
@@ -148,12 +139,13 @@ function endOfClearing({ log, epoch, retiring }: Clearing, now: string): Stateme
     // Since the clearing began, dispatchers may have stored progress of events that were not deleted yet.
     ...forgetDeliveries(log),
     ...(retiring
-      ? END_RETIRING.map((sql) => ({ sql, args: [log.id] }))
+      ? [...forgetReadersAndErasures(log), ...END_RETIRING.map((sql) => ({ sql, args: [log.id] }))]
       : // Readers of the earlier events are notified when none of them is left.
         [
           ...discardHistory(log, IS_REBUILDING),
           { sql: "delete from feed_ahead where log = ?1", args: [log.id] },
-          { sql: FORGET_RANGES, args: [log.id] },
+          // Feeds that are projected from it are built again as well, so that none has to apply these.
+          forgetErasedRanges(log, IS_REBUILDING),
           { sql: END_REBUILDING, args: [log.id, now] },
         ]),
   ];

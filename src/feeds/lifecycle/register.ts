@@ -1,6 +1,7 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Database } from "../../storage/database.ts";
 import { EVENT_LOG_ADDRESS, type LogAddress } from "../../log/keys.ts";
+import { createLog } from "../../log/new-log.ts";
 import { findLog } from "../../log/read/subjects.ts";
 import { FeedDefinitionsError } from "../define/compile-all.ts";
 import type { Feed } from "../feed.ts";
@@ -34,7 +35,7 @@ function isTracked(feed: Feed, upstream: RegisteredFeed | null): boolean {
 async function register(database: Database, clock: Clock, feed: Feed, source: LogAddress) {
   const started = new Date(clock.now()).toISOString();
   await database.write([
-    { sql: "insert into logs (name) values (?1) on conflict do nothing", args: [feed.path] },
+    createLog(feed.path),
     {
       sql: `insert into feeds (log, name, version, target, started, schemas, erased, traced)
         select id, ?2, ?3, (select head from logs where id = ?4), ?5, '{}',

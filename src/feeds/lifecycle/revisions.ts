@@ -1,4 +1,3 @@
-import { EVENT_ERASED_TYPE } from "../../core/event.ts";
 import { type Database, integerAt, type Statement, textAt } from "../../storage/database.ts";
 import type { LogAddress } from "../../log/keys.ts";
 
@@ -83,11 +82,3 @@ export function endRevisions(subjectIds: readonly number[]): Statement {
   const sql = "delete from feed_revisions where subject in (select value from json_each(?1))";
   return { sql, args: [JSON.stringify(subjectIds)] };
 }
-
-/** Arguments: JSON of `VersionRange`s. What Kilde itself published of erasures stays. */
-export const WIPE_VERSIONS = `
-update events set type = '${EVENT_ERASED_TYPE}', time = null, data = null,
-  extensions = json_object('projectedfrom', extensions ->> '$.projectedfrom')
-where key in (select event.key from json_each(?1) as range cross join events as event
-  on event.subject = range.value ->> 0 and event.version >= range.value ->> 1 and event.version <= range.value ->> 2)
-and type not glob 'kilde.*'`;

@@ -1,7 +1,7 @@
 import { type Row, type Statement, integerAt, textAt } from "../../storage/database.ts";
 import { erasureStatements, reopenErasures } from "../../log/erase/erasures.ts";
 import type { LogAddress } from "../../log/keys.ts";
-import { type Lease, renewal } from "../../storage/lease.ts";
+import { isLeaseOf, type Lease, renewal } from "../../storage/lease.ts";
 import type { LogState } from "../../log/log-state.ts";
 import { rowsParameters } from "../../storage/parameters.ts";
 import { aheadStatements } from "./merging.ts";
@@ -36,7 +36,7 @@ on kept.subject = coalesce(entry.value ->> 0, (select id from subjects where log
 export const ADVANCE_FEED = `
 update feeds set
   epoch = case when epoch = ?2 and status in ('building', 'live', 'halted') and (?7 is null or
-    exists (select 1 from leases where name = ?7 and holder = ?8 and token = ?9))
+    ${isLeaseOf("?7", "?8", "?9")})
     and (hydrations = ?10 or not exists (${HYDRATED_SINCE})) then epoch + 1 end,
   cursor = coalesce(?3, cursor), merged = coalesce(?12, merged), status = coalesce(?4, status),
   failure = iif(?4 is null, failure, ?5), rate = coalesce(?6, rate)

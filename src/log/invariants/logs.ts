@@ -8,29 +8,8 @@ import {
   RESTORE,
 } from "../../storage/invariant.ts";
 
-const FEED_PATH = "'/feeds/' || feed.name || '/v' || feed.version";
-
 /** The rules of logs, their lineage and erasures, and of what is stored of those who append and read. */
 export const LOG_INVARIANTS: readonly Invariant[] = [
-  {
-    name: "logs have their names",
-    remedy: REPAIR,
-    sql: `select 'log ' || log.id || ': is called ' || quote(log.name) || ', not ' || wanted as detail
-      from (select logs.id, logs.name, case when logs.id = ${EVENT_LOG_ADDRESS.id} then '${EVENT_LOG_ADDRESS.name}' else ${FEED_PATH} end as wanted
-        from logs left join feeds as feed on feed.log = logs.id) as log
-      where log.name is not log.wanted and log.wanted is not null
-      union all select 'the event log is not there' where not exists (select 1 from logs where id = ${EVENT_LOG_ADDRESS.id})`,
-    repair: [
-      `update logs set name = '${EVENT_LOG_ADDRESS.name}' where id = ${EVENT_LOG_ADDRESS.id} and name <> '${EVENT_LOG_ADDRESS.name}'`,
-      `update logs set name = ${FEED_PATH} from feeds as feed where feed.log = logs.id and logs.name <> ${FEED_PATH}`,
-    ],
-  },
-  {
-    name: "logs are of a feed",
-    remedy: RESTORE,
-    sql: `select 'log ' || id || ': ' || quote(name) || ' is the log of no feed' as detail from logs
-      where id <> ${EVENT_LOG_ADDRESS.id} and not exists (select 1 from feeds where log = logs.id)`,
-  },
   {
     name: "logs know the time of their last event",
     remedy: REPAIR,

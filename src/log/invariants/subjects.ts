@@ -1,11 +1,11 @@
 import { ERASED_TYPE } from "../../core/event.ts";
-import { LOG_SPAN } from "../keys.ts";
 import { type Invariant, isUnusableName, REPAIR, RESTORE } from "../../storage/invariant.ts";
 
-const WITHIN = "subject.id >= ?1 and subject.id < ?2";
+/** SQL: whether a subject is of the window that is examined. */
+export const WITHIN = "subject.id >= ?1 and subject.id < ?2";
 
 /** The rules name the index, so that without it they fail at once and do not read the table for each subject. */
-const VERSIONS = "events indexed by events_subject_version";
+export const VERSIONS = "events indexed by events_subject_version";
 
 const LAST_VERSION = `(select max(version) from ${VERSIONS} where subject = subject.id)`;
 
@@ -42,16 +42,6 @@ export const SUBJECT_INVARIANTS: readonly Invariant[] = [
         or subject.first_version > max(1, coalesce(${LAST_VERSION}, 0)))`,
   },
   {
-    // But for those of which a projection only keeps a state so far.
-    name: "subjects have events",
-    over: "subjects",
-    remedy: RESTORE,
-    sql: `select subject.name || ': has no event' as detail from subjects as subject
-      where ${WITHIN} and not exists (select 1 from ${VERSIONS} where subject = subject.id)
-        and not exists (select 1 from feed_subjects where subject = subject.id)
-        and not exists (select 1 from feeds where log = subject.log and status in ('retiring', 'rebuilding'))`,
-  },
-  {
     name: "truncated events wait for the sweep",
     over: "subjects",
     remedy: REPAIR,
@@ -80,26 +70,5 @@ export const SUBJECT_INVARIANTS: readonly Invariant[] = [
     remedy: RESTORE,
     sql: `select 'subject ' || subject.id || ': name ' || quote(subject.name) as detail from subjects as subject
       where ${WITHIN} and ${isUnusableName("subject.name")}`,
-  },
-  {
-    // Every event raises one version by one and the head by one, so that a lost or doubled position shows here.
-    name: "positions are gapless",
-    remedy: RESTORE,
-    sql: `select log.name || ': the head is ' || log.head || ', but the versions of its subjects add up to ' || total as detail
-      from (select logs.*, coalesce(feeds.cleared, 0) as cleared, coalesce((select sum(
-            (select max(version) from ${VERSIONS} where subject = subjects.id)) from subjects where subjects.log = logs.id), 0) as total
-          from logs left join feeds on feeds.log = logs.id
-          where coalesce(feeds.status, '') not in ('retiring', 'rebuilding')) as log
-      where log.head <> log.cleared + total`,
-  },
-  {
-    name: "heads are the last positions",
-    remedy: RESTORE,
-    sql: `select log.name || ': the head is ' || log.head || ', but the last event is at ' || max(coalesce(last, 0), 0) as detail
-      from (select logs.*, coalesce(feeds.cleared, 0) as cleared,
-            (select key from events where key < (logs.id + 1) * ${LOG_SPAN} order by key desc limit 1) - logs.id * ${LOG_SPAN} as last
-          from logs left join feeds on feeds.log = logs.id
-          where coalesce(feeds.status, '') not in ('retiring', 'rebuilding')) as log
-      where log.head <> max(coalesce(last, 0), log.cleared)`,
   },
 ];

@@ -5,6 +5,7 @@ import { createHeadWatch, IDLE_INTERVAL_MS } from "../../log/follow/head-watch.t
 import { EVENT_LOG_ADDRESS } from "../../log/keys.ts";
 import { type DatabaseLocation, openReplica } from "../../storage/open.ts";
 import type { LogReaderDeps } from "../../log/read/reader.ts";
+import { SELECT_HEADS } from "../../log/read/select-heads.ts";
 import { readHead } from "../../log/read/subjects.ts";
 import type { EventLogger } from "../event-logger.ts";
 import { systemClock } from "../../core/system-clock.ts";
@@ -21,7 +22,14 @@ export function replicaOf(settings: Settings, fetch: NonNullable<DatabaseLocatio
   const { readUrl: url, databaseAuthToken: authToken, limits, pollIntervalMs } = settings;
   if (url === undefined) return null;
   const clock = systemClock;
-  const database = openReplica({ url, authToken, fetch }, { clock, waitMs: limits.replicaWaitMs });
+  const database = openReplica(
+    { url, authToken, fetch },
+    {
+      clock,
+      waitMs: limits.replicaWaitMs,
+      selectHeads: SELECT_HEADS,
+    },
+  );
   // Whoever follows sees what the replica has, and when it has it.
   const heads = createHeadWatch({ database, clock, pollIntervalMs, idleIntervalMs: IDLE_INTERVAL_MS });
   return {

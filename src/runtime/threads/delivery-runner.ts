@@ -3,6 +3,7 @@ import type { DispatcherCommand, DispatcherReport } from "./dispatcher-thread.ts
 import { newHolderName } from "../../storage/holder-name.ts";
 import { systemClock } from "../../core/system-clock.ts";
 import { type ConnectWriter, transferOf } from "../../storage/writer/writer-thread-host.ts";
+import { hasSubscriptions } from "../../webhooks/subscriptions/has-subscriptions.ts";
 
 export interface DeliveringOptions extends Omit<DeliveryOptions, "holder"> {
   readonly url: string;
@@ -83,10 +84,6 @@ async function startHere(options: DeliveryOptions): Promise<Run> {
   };
 }
 
-async function hasSubscriptions({ database }: DeliveringOptions): Promise<boolean> {
-  return (await database.read({ sql: "select 1 from subscriptions limit 1", args: [] })).length > 0;
-}
-
 /** Without a key there can be no subscription; those of another process it has to deliver. */
 const NOTHING: RunningDeliveries = { changed: () => {}, learn: () => {}, close: () => Promise.resolve() };
 
@@ -126,7 +123,7 @@ export function startDeliveries(options: DeliveringOptions): RunningDeliveries {
 
   const look = async () => {
     while (!stopping.signal.aborted && started === null) {
-      const found = await hasSubscriptions(options).catch((error: unknown) => {
+      const found = await hasSubscriptions(options.database).catch((error: unknown) => {
         onEvent({ kind: "failed", subscription: "all", error });
         return false;
       });

@@ -1,7 +1,7 @@
 import type { OnFeedNews } from "../../feeds/project/commit.ts";
 import type { RegisteredFeed } from "../../feeds/lifecycle/register.ts";
+import { hasWork } from "../../feeds/project/has-work.ts";
 import type { RunEvent } from "../../feeds/project/run.ts";
-import type { Database } from "../../storage/database.ts";
 import type { LogNews } from "../../log/append/writer.ts";
 import { type RunningProjections, runProjections, type ProjectOptions } from "./projections.ts";
 import { newHolderName } from "../../storage/holder-name.ts";
@@ -99,19 +99,6 @@ function projectFromThread(options: Thread): RunningProjections {
 }
 
 const NOTHING: RunningProjections = { learn: (_news: LogNews) => {}, close: () => Promise.resolve() };
-
-/** Arguments: log of the feed, log of its source. */
-const HAS_WORK = `
-select 1 from feeds as feed cross join logs as source on source.id = ?2
-where feed.log = ?1 and (feed.status <> 'live' or feed.cursor < source.head)`;
-
-async function hasWork(database: Database, registered: readonly RegisteredFeed[]): Promise<boolean> {
-  for (const { log, source } of registered) {
-    const found = await database.read({ sql: HAS_WORK, args: [log.id, source.id] });
-    if (found.length > 0) return true;
-  }
-  return false;
-}
 
 /** Starts projecting with the first thing there is to project. */
 function projectWhenNeeded(

@@ -3,7 +3,7 @@ import { createClient } from "@libsql/client/web";
 import type { Database } from "../../storage/database.ts";
 import type { DatabaseLocation } from "../../storage/open.ts";
 import { remoteDatabase, remoteReplica } from "../../storage/libsql-server.ts";
-import type { ReplicaPatience } from "../../storage/replica.ts";
+import type { ReplicaOptions } from "../../storage/replica.ts";
 import type { Calls } from "./call-budget.ts";
 
 type Fetch = (request: Request) => Promise<Response>;
@@ -28,9 +28,9 @@ export function openWorkerDatabase(location: DatabaseLocation, calls: Calls, fet
 /** A replica for one invocation, whose calls are counted with those of the database. */
 export function openWorkerReplica(
   location: DatabaseLocation,
-  patience: ReplicaPatience,
+  options: ReplicaOptions,
   calls: Calls,
   fetch: Fetch,
 ): Database {
-  return remoteReplica(() => connect(location, calls, fetch), patience);
+  return remoteReplica(() => connect(location, calls, fetch), options);
 }

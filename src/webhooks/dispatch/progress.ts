@@ -1,6 +1,6 @@
 import { KildeError } from "../../core/errors.ts";
 import type { Row, Statement } from "../../storage/database.ts";
-import { type Lease, release, renewal } from "../../storage/lease.ts";
+import { isLeaseOf, type Lease, release, renewal } from "../../storage/lease.ts";
 import { integerAt } from "../../storage/database.ts";
 import { isUnanswered, storageFailure } from "../../storage/failures.ts";
 import { type BatchWriter, writeUnplanned } from "../../storage/batch-writer.ts";
@@ -29,7 +29,7 @@ export interface StoredProgress {
   readonly attempts: readonly AttemptRecord[] | null;
 }
 
-const HELD = `epoch = ?2 and exists (select 1 from leases where name = ?3 and holder = ?4 and token = ?5)`;
+const HELD = `epoch = ?2 and ${isLeaseOf("?3", "?4", "?5")}`;
 
 /** Whether the writer still has it. */
 const GUARD = `exists (select 1 from subscriptions where id = ?1 and ${HELD})`;

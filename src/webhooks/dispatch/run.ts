@@ -4,6 +4,7 @@ import type { LogAddress } from "../../log/keys.ts";
 import {
   type HasEnded,
   isRunning,
+  joinLease,
   NOW,
   releaseLease,
   sleepUnlessEnded,
@@ -16,6 +17,7 @@ import { dispatch } from "./dispatcher.ts";
 import { RETRY_LAST_MS } from "../endpoint/endpoint.ts";
 import { openHeld } from "./held.ts";
 import { createLeftBehind, type LeftBehind } from "./left-behind.ts";
+import { leaseName } from "../subscriptions/lease-name.ts";
 import { createProgressKeeper } from "./progress.ts";
 import type { OpenSecrets } from "../endpoint/request.ts";
 import { listAttempts } from "../subscriptions/state.ts";
@@ -90,16 +92,12 @@ select subscription.id, lease.name is null or lease.holder = ?1 or lease.expires
   nullif(lease.holder, ?1), lease.token
 from subscriptions as subscription
 cross join logs as log on log.id = subscription.log
-left join leases as lease on lease.name = 'subscriptions/' || subscription.id
+${joinLease("'subscriptions/' || subscription.id")}
 where subscription.status = 'active' and (subscription.cursor < log.head or subscription.rewind is not null
   or subscription.batch is not null
   or exists (select 1 from subscription_subjects as lane where lane.subscription = subscription.id
     and (lane.due <= ${NOW} or lane.due > ${NOW} + coalesce(lane.wait, ${RETRY_LAST_MS}))))
 order by coalesce(lease.token, 0), subscription.id`;
-
-function leaseName(subscription: string): string {
-  return `subscriptions/${subscription}`;
-}
 
 /** The lease of a row of {@link FIND_BEHIND} that another holder had last; null: none had. */
 function othersLease(row: Row) {

@@ -2,6 +2,8 @@ import { KildeError } from "../../core/errors.ts";
 import type { Database, Statement } from "../../storage/database.ts";
 import type { LogAddress } from "../../log/keys.ts";
 import { type BatchWriter, writeUnplanned } from "../../storage/batch-writer.ts";
+import { forgetLease } from "../../storage/lease.ts";
+import { leaseName } from "./lease-name.ts";
 import { readSubscription } from "./record.ts";
 import { withRange } from "./rewind-ranges.ts";
 import type { RewindRange, StoredSecrets, SubscriptionRecord, SubscriptionConfig } from "./subscription.ts";
@@ -104,7 +106,7 @@ export function removeSubscription(writer: BatchWriter, id: string): Promise<boo
     statement("delete from subscription_subjects where subscription = ?1"),
     statement("delete from subscription_skips where subscription = ?1"),
     statement("delete from subscription_attempts where subscription = ?1"),
-    statement("delete from leases where name = 'subscriptions/' || ?1"),
+    forgetLease(leaseName(id)),
     statement("delete from subscriptions where id = ?1"),
   ]);
 }

@@ -1,11 +1,7 @@
 import { expect, test } from "bun:test";
 
-import {
-  CLEAR_EVENTS,
-  CLEAR_FEED_SUBJECTS,
-  CLEAR_ORIGINS,
-  CLEAR_SUBJECTS,
-} from "../../../src/feeds/lifecycle/clear.ts";
+import { CLEAR_FEED_SUBJECTS, CLEAR_ORIGINS } from "../../../src/feeds/lifecycle/clear.ts";
+import { CLEAR_EVENTS, CLEAR_SUBJECTS } from "../../../src/log/erase/clear-log.ts";
 import { DELETE_ORIGINS, SELECT_ERASED_ORIGINS } from "../../../src/feeds/erase/erase-origins.ts";
 import { SELECT_SOURCE_NEWS } from "../../../src/feeds/project/source-news.ts";
 import {
@@ -16,7 +12,7 @@ import {
 } from "../../../src/feeds/project/merging.ts";
 import { INSERT_ORIGINS, MOVE_ORIGINS } from "../../../src/feeds/project/origins.ts";
 import { REMOVE_PLACES, SELECT_PLACES, SUBJECTS_WITH_PLACES } from "../../../src/feeds/project/places.ts";
-import { WIPE_VERSIONS } from "../../../src/feeds/lifecycle/revisions.ts";
+import { WIPE_VERSIONS } from "../../../src/log/erase/wipe-versions.ts";
 import { SELECT_PROJECTED_FROM, TRACED_VERSION } from "../../../src/feeds/erase/tracing.ts";
 import { NEXT_ERASED_RANGES, RECORD_ERASED_SUBJECTS } from "../../../src/log/erase/erased-ranges.ts";
 import { RESUME_FEED } from "../../../src/feeds/feeds.ts";

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect } from "bun:test";
 
 import { examine } from "../../../src/doctor/doctor.ts";
-import { renewIdentities } from "../../../src/log/identity.ts";
+import { renewIdentities } from "../../../src/backup/renew-identities.ts";
 import {
   jsonPost,
   openApp,

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 
 import { jsonPost, openApp, type Problem, takeEvents, type TestApp } from "../../support/app.ts";
-import { renewIdentities } from "../../../src/log/identity.ts";
+import { renewIdentities } from "../../../src/backup/renew-identities.ts";
 import { sketch } from "../../support/feeds.ts";
 import { type Lagging, openLagging } from "../../support/lagging-replica.ts";
 import { openProjection } from "../../support/projection.ts";

@@ -1,5 +1,5 @@
-import { type Database, integerAt, textAt } from "../storage/database.ts";
-import { LOG_SPAN } from "../log/keys.ts";
+import { type Database, integerAt, textAt } from "../../storage/database.ts";
+import { LOG_SPAN } from "../keys.ts";
 
 /** The position of the last event of a log, and how many events it holds. */
 export interface LogInventory {

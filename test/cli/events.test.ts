@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 
 import { openDatabase } from "../../src/storage/open.ts";
-import { cleanUp, emptyFolder, FROM_SOURCE, jsonLines, launch, run, serve } from "./support.ts";
 import { runsOn } from "../support/tested-on.ts";
+import { cleanUp, emptyFolder, FROM_SOURCE, jsonLines, launch, run, serve } from "./support.ts";
 
 runsOn(["file", "sqld"]);
 

@@ -5,6 +5,7 @@ import { runsOn } from "../support/tested-on.ts";
 import { cleanUp, databaseOf, emptyFolder, jsonLines, run, serve } from "./support.ts";
 
 runsOn(["file", "sqld"]);
+
 cleanUp();
 
 const CONFIG = `

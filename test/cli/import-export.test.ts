@@ -3,8 +3,8 @@ import { truncateSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 
-import { cleanUp, emptyFolder, FROM_SOURCE, jsonLines, launch, run, type Served, serve } from "./support.ts";
 import { runsOn } from "../support/tested-on.ts";
+import { cleanUp, emptyFolder, FROM_SOURCE, jsonLines, launch, run, type Served, serve } from "./support.ts";
 
 runsOn(["file", "sqld"]);
 

@@ -3,8 +3,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 
-import { cleanUp, emptyFolder, jsonLines, serve } from "./support.ts";
 import { runsOn } from "../support/tested-on.ts";
+import { cleanUp, emptyFolder, jsonLines, serve } from "./support.ts";
 
 runsOn(["file", "sqld"]);
 

@@ -4,8 +4,8 @@ import { receive } from "kilde/webhook";
 import type { Subscription } from "../../src/client/subscription-types.ts";
 import { TEST_SECRET_KEY } from "../support/app.ts";
 import { SECRET } from "../webhooks/receive/support.ts";
-import { cleanUp, emptyFolder, jsonLines, run, serve, type Served } from "./support.ts";
 import { runsOn } from "../support/tested-on.ts";
+import { cleanUp, emptyFolder, jsonLines, run, serve, type Served } from "./support.ts";
 
 runsOn(["file", "sqld"]);
 

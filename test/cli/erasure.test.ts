@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { eventually } from "../support/eventually.ts";
 import { jsonPost } from "../support/app.ts";
 import { filesWith } from "../support/byte-search.ts";
 import { cleanUp, emptyFolder, run, serve } from "./support.ts";
@@ -50,13 +51,11 @@ test("what was erased is in no file any more soon after, with its snapshots and 
   }
   const published = async (feed: string) =>
     Number((await fetch(`${server.url}/feeds/${feed}/v1`)).headers.get("kilde-head"));
-  while ((await published("plain")) < 360 || (await published("remembering")) < 360) await Bun.sleep(20);
+  await eventually(async () => (await published("plain")) >= 360 && (await published("remembering")) >= 360);
   expect(filesWith(cwd, [mark]).length).toBeGreaterThan(0);
 
   await fetch(`${server.url}/streams/ida?reason=asked`, { method: "DELETE" });
-  const deadline = performance.now() + 60_000;
-  while (filesWith(cwd, [mark]).length > 0 && performance.now() < deadline) await Bun.sleep(100);
-  expect(filesWith(cwd, [mark])).toEqual([]);
+  await eventually(() => filesWith(cwd, [mark]).length === 0, { withinMs: 60_000, pollMs: 100 });
   for (const path of [
     "/events?limit=1000",
     "/feeds/plain/v1?limit=1000",
@@ -108,8 +107,9 @@ test("a feed that is no longer configured is warned of, and erased from once it 
   const first = await start();
   await post(first.url, "ida", mark);
   const head = async (path: string) => Number((await fetch(`${first.url}${path}`)).headers.get("kilde-head"));
-  while ((await head("/feeds/plain/v1")) < 1 || (await head("/feeds/remembering/v1")) < 1)
-    await Bun.sleep(20);
+  await eventually(
+    async () => (await head("/feeds/plain/v1")) >= 1 && (await head("/feeds/remembering/v1")) >= 1,
+  );
   await first.stop();
 
   configure(`import { defineConfig } from "kilde"; export default defineConfig({ accessLog: false });`);
@@ -124,8 +124,6 @@ test("a feed that is no longer configured is warned of, and erased from once it 
 
   configure(CONFIG);
   const again = await start();
-  const deadline = performance.now() + 60_000;
-  while (filesWith(cwd, [mark]).length > 0 && performance.now() < deadline) await Bun.sleep(100);
-  expect(filesWith(cwd, [mark])).toEqual([]);
+  await eventually(() => filesWith(cwd, [mark]).length === 0, { withinMs: 60_000, pollMs: 100 });
   await again.stop();
 }, 90_000);

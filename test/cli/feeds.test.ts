@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 
+import { eventually } from "../support/eventually.ts";
 import { runsOn } from "../support/tested-on.ts";
 import { cleanUp, databaseOf, emptyFolder, jsonLines, run, serve } from "./support.ts";
 
@@ -200,7 +201,7 @@ test("serve refuses a published contract that has changed otherwise than by grow
     jsonLines<{ status: string; head: number }>((await kilde(["feeds", "--json"])).stdout).some(
       ({ status, head }) => status === "live" && head > 0,
     );
-  for (let tries = 0; tries < 100 && !(await live()); tries += 1) await Bun.sleep(50);
+  await eventually(live);
   expect((await stop()).exitCode).toBe(0);
   await Bun.write(join(cwd, "kilde.config.ts"), CONFIG.replaceAll("currency", "coin"));
   const environment = await databaseOf(cwd);

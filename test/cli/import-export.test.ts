@@ -3,6 +3,7 @@ import { truncateSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 
+import { eventually } from "../support/eventually.ts";
 import { runsOn } from "../support/tested-on.ts";
 import { cleanUp, emptyFolder, FROM_SOURCE, jsonLines, launch, run, type Served, serve } from "./support.ts";
 
@@ -181,7 +182,7 @@ describe("import", () => {
     for (const victim of ["import", "import", "server"] as const) {
       const before = await headOf(server);
       const child = launch(["import", file, "--url", server.url], { cwd });
-      while ((await headOf(server)) < before + 3_000) await Bun.sleep(5);
+      await eventually(async () => (await headOf(server)) >= before + 3_000);
       if (victim === "import") {
         child.kill("SIGKILL");
         await child.exited;

@@ -2,6 +2,7 @@ import { afterEach, expect, test } from "bun:test";
 import { receive, type ReceivedEvent } from "kilde/webhook";
 
 import { generateSecret, parseSecret, publicKeyOf } from "../../src/webhooks/signing/secret.ts";
+import { eventually } from "../support/eventually.ts";
 import { runsOn } from "../support/tested-on.ts";
 import { cleanUp, emptyFolder, launch, run, serve } from "./support.ts";
 
@@ -44,17 +45,13 @@ function receiver(
   return { url: `http://127.0.0.1:${server.port}/hook`, taken, refused };
 }
 
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await Bun.sleep(20);
-}
-
 /** Reads on in what a program writes, until it holds a text. */
 function reader(stream: ReadableStream<Uint8Array<ArrayBuffer>>) {
   let text = "";
   const ended = (async () => {
     for await (const part of stream.pipeThrough(new TextDecoderStream())) text += part;
   })();
-  return { until: (part: string) => until(() => text.includes(part)), text: () => text, ended };
+  return { until: (part: string) => eventually(() => text.includes(part)), text: () => text, ended };
 }
 
 function listening(server: string, hook: string, secret: string, ...more: string[]): string[] {
@@ -74,7 +71,7 @@ test("forwards events as signed webhooks, in order, and again until they are tak
     { cwd: server.cwd },
   );
   const output = reader(child.stdout);
-  await until(() => hook.taken.length === 3);
+  await eventually(() => hook.taken.length === 3);
   expect(versions(hook.taken)).toEqual(["a@1<0", "a@2<1", "b@1<0"]);
   expect(hook.refused.map(({ id }) => id)).toEqual([hook.taken[1]?.id ?? "", hook.taken[1]?.id ?? ""]);
   expect(new Set(hook.taken.map(({ id }) => id)).size).toBe(3);
@@ -106,8 +103,8 @@ test("misses nothing while it is not running, whether it was stopped or killed",
   expect(await first.exited).toBe(0);
   await server.kilde(["append", "a", "X"]);
   const second = listen();
-  await until(() => hook.taken.length === 1);
-  await until(async () => {
+  await eventually(() => hook.taken.length === 1);
+  await eventually(async () => {
     const { stdout } = await server.kilde(["consumers", "--json"]);
     return (JSON.parse(stdout) as { committed: number }).committed === 2;
   });
@@ -115,13 +112,13 @@ test("misses nothing while it is not running, whether it was stopped or killed",
   await second.exited;
   for (const type of ["Y", "Z"]) await server.kilde(["append", "a", type]);
   const third = listen();
-  await until(() => hook.taken.length === 3);
+  await eventually(() => hook.taken.length === 3);
   third.kill("SIGINT");
   expect(await third.exited).toBe(0);
   expect(hook.taken.map(({ event }) => event.type)).toEqual(["X", "Y", "Z"]);
   // And back, when it is told to.
   const fourth = listen("--from", "1");
-  await until(() => hook.taken.length === 6);
+  await eventually(() => hook.taken.length === 6);
   fourth.kill("SIGTERM");
   await fourth.exited;
   expect(hook.taken.slice(3).map(({ id }) => id)).toEqual(hook.taken.slice(0, 3).map(({ id }) => id));
@@ -150,12 +147,12 @@ test("of a selection, tells the version before in it, also after a restart", asy
   ] as const) {
     await server.kilde(["append", stream, type]);
   }
-  await until(() => hook.taken.length === 2);
+  await eventually(() => hook.taken.length === 2);
   first.kill("SIGTERM");
   await first.exited;
   for (const type of ["Y", "X"]) await server.kilde(["append", "user-1", type]);
   const second = listen();
-  await until(() => hook.taken.length === 3);
+  await eventually(() => hook.taken.length === 3);
   second.kill("SIGTERM");
   await second.exited;
   expect(versions(hook.taken)).toEqual(["user-1@2<0", "user-1@4<2", "user-1@6<4"]);
@@ -228,11 +225,11 @@ test("waits for a receiver that is not there yet, and for a server that restarts
       },
     }),
   );
-  await until(() => taken.length === 1);
+  await eventually(() => taken.length === 1);
   await server.stop("SIGKILL");
   const again = await serve(cwd, ["--port", new URL(server.url).port]);
   await again.kilde(["append", "a", "Y"]);
-  await until(() => taken.length === 2);
+  await eventually(() => taken.length === 2);
   expect(taken).toEqual(["X", "Y"]);
   child.kill("SIGTERM");
   expect(await child.exited).toBe(0);

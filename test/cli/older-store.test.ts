@@ -5,6 +5,7 @@ import { createClient, type KildeEvent } from "kilde/client";
 import { receive } from "kilde/webhook";
 
 import { TEST_SECRET_KEY } from "../support/app.ts";
+import { eventually } from "../support/eventually.ts";
 import { makeOlderStore } from "../support/older-store.ts";
 import { SECRET } from "../webhooks/receive/support.ts";
 import { cleanUp, emptyFolder, jsonLines, serve } from "./support.ts";
@@ -112,7 +113,7 @@ test("a store of an older version is read right in every format", async () => {
     SECRET,
   ]);
   expect(created.stderr).toBe("");
-  while (delivered.length < values.length) await Bun.sleep(20);
+  await eventually(() => delivered.length >= values.length);
   expect(delivered).toEqual(values);
 
   const exported = await server.kilde(["export"]);

@@ -8,6 +8,7 @@ import { receive } from "kilde/webhook";
 import { KILDE_ATTRIBUTES } from "../../src/core/attributes.ts";
 import { eventOf, type WireEvent } from "../../src/core/read-event.ts";
 import { TEST_SECRET_KEY } from "../support/app.ts";
+import { eventually } from "../support/eventually.ts";
 import { gaps, type WrittenJson, writtenJson, writtenObject } from "../support/written-json.ts";
 import { SECRET } from "../webhooks/receive/support.ts";
 import { cleanUp, emptyFolder, serve, type Served } from "./support.ts";
@@ -448,7 +449,7 @@ async function deliveries(server: Served, mode: string, count: number): Promise<
   ];
   const created = await server.kilde(args);
   expect(created.stderr).toBe("");
-  while (lines.length < count) await Bun.sleep(20);
+  await eventually(() => lines.length >= count);
   return lines.sort(
     (one, two) => Number(/"id":"(\d+)"/.exec(one)?.[1]) - Number(/"id":"(\d+)"/.exec(two)?.[1]),
   );

@@ -4,6 +4,7 @@ import { receive } from "kilde/webhook";
 import type { Subscription } from "../../src/client/subscription-types.ts";
 import { TEST_SECRET_KEY } from "../support/app.ts";
 import { SECRET } from "../webhooks/receive/support.ts";
+import { eventually } from "../support/eventually.ts";
 import { runsOn } from "../support/tested-on.ts";
 import { cleanUp, emptyFolder, jsonLines, run, serve, type Served } from "./support.ts";
 
@@ -35,10 +36,6 @@ function startReceiver(secrets: string[]) {
   });
   servers.push(server);
   return { url: `http://127.0.0.1:${server.port}/hook`, state };
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await Bun.sleep(20);
 }
 
 const start = () =>
@@ -78,10 +75,10 @@ test("a subscription's life", async () => {
   );
   expect(created).toContain(`verifies with (shown only now):\n${SECRET}\n`);
   const id = /^subscription +(sub_\w+)$/m.exec(created)?.[1] ?? "";
-  await until(() => state.taken.length === 2);
+  await eventually(() => state.taken.length === 2);
   expect(new Set(state.headers)).toEqual(new Set(["t-7"]));
 
-  await until(async () => (await webhooks(server, "blocked", id)).includes("user-1"));
+  await eventually(async () => (await webhooks(server, "blocked", id)).includes("user-1"));
   expect(await webhooks(server, "blocked", id)).toMatch(
     /^SUBJECT .*\nuser-1 +3 +1 +status 422 +by request +20.*Z\n$/,
   );
@@ -94,7 +91,7 @@ test("a subscription's life", async () => {
   for (const hidden of [SECRET, "t-7"]) expect(shown).not.toContain(hidden);
 
   expect(await webhooks(server, "retry", id, "user-1")).toBe("user-1 is tried again.\n");
-  await until(async () => {
+  await eventually(async () => {
     const [blocked] = jsonLines<{ attempts: number }>(await webhooks(server, "blocked", id, "--json"));
     return blocked?.attempts === 2;
   });
@@ -103,7 +100,7 @@ test("a subscription's life", async () => {
   expect(await webhooks(server, "skip", id, "user-1", "--sequence", "3")).toStartWith(
     "Event 3 of user-1 is skipped;",
   );
-  await until(() => state.taken.length === 3);
+  await eventually(() => state.taken.length === 3);
   expect(await webhooks(server, "skips", id)).toMatch(/\n20\S+Z +user-1 +3 +2 +status 422\n$/);
   expect(await webhooks(server, "attempts", id)).toMatch(
     /\n20\S+Z +status 422 +\d+ +user-1 +sub_\w+_3_[0-9a-f]{16}\n/,
@@ -115,7 +112,7 @@ test("a subscription's life", async () => {
   expect(await webhooks(server, "rewind", id, "--subject", "user-1", "--after", "1", "--up-to", "2")).toBe(
     "1 events of 1 subjects are delivered again.\n",
   );
-  await until(() => state.taken.length === 4);
+  await eventually(() => state.taken.length === 4);
   expect(state.taken).toEqual(["user-1@1", "user-1@2", "user-1@4", "user-1@2"]);
 
   expect(await webhooks(server, "pause", id, "--reason", "moving")).toBe(

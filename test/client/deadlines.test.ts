@@ -8,6 +8,7 @@ import {
   createClient,
   KildeUnreachableError,
 } from "../../src/client/index.ts";
+import { eventually } from "../support/eventually.ts";
 import { runsOn } from "../support/tested-on.ts";
 
 runsOn(["file", "sqld"]);
@@ -170,7 +171,7 @@ for (const [name, answer] of Object.entries(SILENT_BODIES)) {
     const { url, requests, closed } = await mute(answer);
     await failureOf(all(clientOf(url).read()));
     expect(requests).toHaveLength(2);
-    while (closed() < 2) await Bun.sleep(2);
+    await eventually(() => closed() >= 2);
   });
 }
 
@@ -179,11 +180,11 @@ test("an event stream that goes silent is cancelled, and connected again", async
   const { url, requests, closed } = await mute(`${greeting}3\r\n:\n\n\r\n`);
   const stop = new AbortController();
   const following = all(clientOf(url).follow({ signal: stop.signal }));
-  while (requests.length < 3) await Bun.sleep(2);
+  await eventually(() => requests.length >= 3);
   stop.abort();
   await following;
   // Also those of before were closed by the client, and not left open.
-  while (closed() < requests.length) await Bun.sleep(2);
+  await eventually(() => closed() >= requests.length);
 });
 
 test("a follower that is left closes its connection", async () => {
@@ -196,7 +197,7 @@ test("a follower that is left closes its connection", async () => {
     expect(type).toBe("A");
     break;
   }
-  while (closed() === 0) await Bun.sleep(2);
+  await eventually(() => closed() > 0);
 });
 
 test("an answer that arrives slowly, but without silence, is read", async () => {

@@ -3,11 +3,12 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { createClient } from "../../src/client/index.ts";
 import { type Consumer, eventLog, feed } from "../../src/consumer/index.ts";
 import type { Database } from "../../src/storage/database.ts";
+import { eventually } from "../support/eventually.ts";
 import { openApp, type TestApp } from "../support/app.ts";
 import { sketch } from "../support/feeds.ts";
 import { newDatabase } from "../support/new-database.ts";
 import { openProjection } from "../support/projection.ts";
-import { type Effects, libsqlEffects, memoryEffects, network, quickConsumer, until, URL } from "./support.ts";
+import { type Effects, libsqlEffects, memoryEffects, network, quickConsumer, URL } from "./support.ts";
 import { runsOn } from "../support/tested-on.ts";
 
 runsOn(["memory", "sqld"]);
@@ -57,7 +58,7 @@ function recording<Tx>(
 }
 
 async function caughtUp(consumer: Consumer, position: number): Promise<void> {
-  await until(() => (consumer.status().position ?? -1) >= position);
+  await eventually(() => (consumer.status().position ?? -1) >= position);
 }
 
 test("an event that is not JSON is reported, and keeps the consumer from going on", async () => {
@@ -67,7 +68,7 @@ test("an event that is not JSON is reported, and keeps the consumer from going o
   await app.append("s", { type: "A", data: 1 }, { type: "A", data: 2 }, { type: "A", data: 3 });
   await database.write([{ sql: "update events set data = '{' where key = 2", args: [] }]);
   await consumer.start();
-  await until(() => errors.length > 1);
+  await eventually(() => errors.length > 1);
   expect(errors[0]).toMatchObject({ name: "UnreadableEventError", log: "/events", position: 2 });
   expect(consumer.status().error).toContain("Event 2 of /events is not JSON");
   await database.write([{ sql: "update events set data = '2' where key = 2", args: [] }]);
@@ -117,7 +118,7 @@ for (const [kind, open] of Object.entries(kinds)) {
       consumer.start();
       await caughtUp(consumer, 2);
       expect(await effects.read()).toEqual({ "s-1": ["1 PublicA", "2 PublicB"] });
-      await until(() => consumer.status().committed === 2);
+      await eventually(() => consumer.status().committed === 2);
       expect(await Array.fromAsync(kilde().consumers("orders/v2"))).toMatchObject([
         { consumer: "cards", committed: 2, lag: { events: 0 } },
       ]);
@@ -136,7 +137,7 @@ for (const [kind, open] of Object.entries(kinds)) {
       await caughtUp(consumer, 11);
       const all = ["1 A", "2 B", "3 C"];
       expect(await effects.read()).toEqual({ "s-1": all, "s-2": ["1 A"], "s-3": [...all, "4 D"] });
-      await until(() => (consumer.status().blocked[0]?.failure?.attempts ?? 0) >= 3);
+      await eventually(() => (consumer.status().blocked[0]?.failure?.attempts ?? 0) >= 3);
       expect(consumer.status().blocked).toMatchObject([
         { subject: "s-2", version: 1, known: 4, failure: { version: 2, type: "B" } },
       ]);
@@ -146,11 +147,11 @@ for (const [kind, open] of Object.entries(kinds)) {
       await consumer.stop();
       const successor = recording(effects, { fails: (entry) => broken && entry === "s-2 2" });
       successor.start();
-      await until(() => successor.status().blocked.length === 1);
+      await eventually(() => successor.status().blocked.length === 1);
       expect(await effects.read()).toMatchObject({ "s-2": ["1 A"] });
 
       broken = false;
-      await until(() => successor.status().blocked.length === 0);
+      await eventually(() => successor.status().blocked.length === 0);
       expect(await effects.read()).toEqual({ "s-1": all, "s-2": [...all, "4 D"], "s-3": [...all, "4 D"] });
     });
 
@@ -185,7 +186,7 @@ for (const [kind, open] of Object.entries(kinds)) {
       expect(consumer.status().blocked).toMatchObject([{ subject: "s-1", version: 0, known: 2 }]);
       net.heal();
       consumer.start();
-      await until(() => consumer.status().blocked.length === 0);
+      await eventually(() => consumer.status().blocked.length === 0);
       expect(await effects.read()).toEqual({ "s-1": ["1 A", "2 B"], "s-2": ["1 A"] });
     });
 
@@ -217,7 +218,7 @@ for (const [kind, open] of Object.entries(kinds)) {
       await app.append("s-1", { type: "A" }, { type: "B" });
       const consumer = recording(effects, { from: "now" });
       consumer.start();
-      await until(() => consumer.status().phase === "live");
+      await eventually(() => consumer.status().phase === "live");
       await app.append("s-1", { type: "C" });
       await app.append("s-2", { type: "A" });
       await caughtUp(consumer, 4);
@@ -244,12 +245,12 @@ for (const [kind, open] of Object.entries(kinds)) {
       const errors: unknown[] = [];
       const consumer = recording(effects, { onError: (error) => void errors.push(error) });
       consumer.start();
-      await until(() => consumer.status().error !== null);
+      await eventually(() => consumer.status().error !== null);
       expect(consumer.status().error).toContain("connection refused");
       net.heal();
       await caughtUp(consumer, 1);
       expect(await effects.read()).toEqual({ "s-1": ["1 A"] });
-      await until(() => consumer.status().error === null);
+      await eventually(() => consumer.status().error === null);
       expect(errors.length).toBeGreaterThan(0);
     });
   });
@@ -266,7 +267,7 @@ test("what comes about a blocked subject while it is pulled is not forgotten", a
   } as const;
   const consumer = recording(effects, options);
   consumer.start();
-  await until(() => consumer.status().blocked.length === 1);
+  await eventually(() => consumer.status().blocked.length === 1);
   broken = false;
   // The pull has its answer, but has not handled it, when the next event comes, for the only time.
   let release = () => {};
@@ -280,12 +281,12 @@ test("what comes about a blocked subject while it is pulled is not forgotten", a
     }
     return response;
   });
-  await until(() => pulled === 1);
+  await eventually(() => pulled === 1);
   await app.append("s-1", { type: "B" });
   await consumer.receive(
     (await Array.fromAsync(createClient({ url: URL, fetch: net.fetch }).read())).slice(1),
   );
   release();
-  await until(() => consumer.status().blocked.length === 0);
+  await eventually(() => consumer.status().blocked.length === 0);
   expect(await effects.read()).toEqual({ "s-1": ["1 A", "2 B"] });
 });

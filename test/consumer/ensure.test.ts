@@ -3,10 +3,11 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { type Consumer, feed, HandlerError } from "../../src/consumer/index.ts";
 import { KildeError } from "../../src/client/index.ts";
 import type { Database } from "../../src/storage/database.ts";
+import { eventually } from "../support/eventually.ts";
 import { openApp, type TestApp } from "../support/app.ts";
 import { sketch } from "../support/feeds.ts";
 import { newDatabase } from "../support/new-database.ts";
-import { libsqlEffects, network, quickConsumer, until } from "./support.ts";
+import { libsqlEffects, network, quickConsumer } from "./support.ts";
 import { runsOn } from "../support/tested-on.ts";
 
 runsOn(["memory", "sqld"]);
@@ -88,7 +89,7 @@ test("as of now is as of the call, also when a request from before is still unde
     return response;
   });
   const before = consumer.ensure("u-1", { asOf: "now" });
-  await until(() => reads().length > 0);
+  await eventually(() => reads().length > 0);
   await app.append("u-1", { type: "B" });
   const after = [consumer.ensure("u-1", { asOf: "now" }), consumer.ensure("u-1", { asOf: "now" })];
   release();
@@ -107,7 +108,7 @@ test("a handler that fails is told to who asks, and the subject is blocked", asy
   expect(await effects.read()).toEqual({ "u-1": ["1 PublicA"] });
   bad.clear();
   consumer.start();
-  await until(() => consumer.status().blocked.length === 0);
+  await eventually(() => consumer.status().blocked.length === 0);
   expect(await effects.read()).toEqual({ "u-1": ["1 PublicA", "2 PublicB"] });
 });
 

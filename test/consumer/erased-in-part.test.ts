@@ -3,11 +3,12 @@ import { sql } from "drizzle-orm";
 
 import { type Consumer, feed } from "../../src/consumer/index.ts";
 import type { Database } from "../../src/storage/database.ts";
+import { eventually } from "../support/eventually.ts";
 import { openApp, type TestApp } from "../support/app.ts";
 import { counted, sketch } from "../support/feeds.ts";
 import { newDatabase } from "../support/new-database.ts";
 import { openProjection } from "../support/projection.ts";
-import { type Effects, libsqlEffects, memoryEffects, network, quickConsumer, until } from "./support.ts";
+import { type Effects, libsqlEffects, memoryEffects, network, quickConsumer } from "./support.ts";
 import { runsOn } from "../support/tested-on.ts";
 
 runsOn(["memory", "sqld"]);
@@ -91,20 +92,20 @@ for (const [kind, open] of Object.entries(kinds)) {
       test(`forgets the subject, and handles again what remains, of ${name}`, async () => {
         for (const [n, stream] of ["a", "b", "a", "b"].entries()) await append(stream, n);
         start(name);
-        await until(async () => (await kept()).length === 4);
+        await eventually(async () => (await kept()).length === 4);
         await app.fetch("/streams/a?reason=asked", { method: "DELETE" });
         await project();
         await append("b", 4);
-        await until(async () => JSON.stringify(await kept()) === JSON.stringify(left));
+        await eventually(async () => JSON.stringify(await kept()) === JSON.stringify(left));
         await append("c", 5);
-        await until(async () => (await kept()).length === 4);
+        await eventually(async () => (await kept()).length === 4);
         const all = (await effects.read())["ida"] ?? [];
         expect(all.filter((entry) => entry === "forget")).toHaveLength(1);
         expect(consumer.status().blocked).toEqual([]);
 
         await app.fetch("/streams/b?reason=asked", { method: "DELETE" });
         await project();
-        await until(async () => (await kept()).length === 1);
+        await eventually(async () => (await kept()).length === 1);
       });
     }
 
@@ -113,7 +114,7 @@ for (const [kind, open] of Object.entries(kinds)) {
       await app.fetch("/streams/a?reason=asked", { method: "DELETE" });
       await project();
       start("copies");
-      await until(async () => JSON.stringify(await kept()) === JSON.stringify([`2 {"by":"ida","n":1}`]));
+      await eventually(async () => JSON.stringify(await kept()) === JSON.stringify([`2 {"by":"ida","n":1}`]));
     });
   });
 }

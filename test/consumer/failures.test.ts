@@ -16,8 +16,9 @@ import {
   UnreportedFailuresError,
 } from "../../src/consumer/index.ts";
 import { runtimeClock } from "../../src/core/runtime-clock.ts";
+import { eventually } from "../support/eventually.ts";
 import { openApp, type TestApp } from "../support/app.ts";
-import { libsqlEffects, memoryEffects, network, quickConsumer, until, URL } from "./support.ts";
+import { libsqlEffects, memoryEffects, network, quickConsumer, URL } from "./support.ts";
 import { runsOn } from "../support/tested-on.ts";
 
 runsOn(["memory", "sqld"]);
@@ -63,7 +64,7 @@ describe("onError", () => {
     await app.append("s-1", { type: "A" });
     const errors: unknown[] = [];
     const consumer = start({ handle: fail, onError: (error) => errors.push(error) });
-    await until(() => errors.length >= 3);
+    await eventually(() => errors.length >= 3);
     for (const error of errors) {
       expect(error).toBeInstanceOf(HandlerError);
       expect(error).toMatchObject({ subject: "s-1", version: 1, type: "A" });
@@ -82,11 +83,11 @@ describe("onError", () => {
       backoff: { delayMs: 60_000, maxDelayMs: 60_000 },
       clock: { ...runtimeClock, monotonic: () => performance.now() + aheadMs },
     });
-    await until(() => consumer.status().blocked.length === subjects);
+    await eventually(() => consumer.status().blocked.length === subjects);
     expect(errors).toHaveLength(100);
     aheadMs = 11_000;
     await app.append("other", { type: "A" });
-    await until(() => errors.length === 102);
+    await eventually(() => errors.length === 102);
     expect(errors[100]).toBeInstanceOf(UnreportedFailuresError);
     expect(errors[100]).toMatchObject({ count: 50 });
     expect(errors[101]).toMatchObject({ subject: "other" });
@@ -104,9 +105,9 @@ describe("onError", () => {
           throw new Error("no log today");
         },
       });
-      await until(() => printed.some((line) => line.includes("no log today")));
+      await eventually(() => printed.some((line) => line.includes("no log today")));
       await app.append("s-2", { type: "A" });
-      await until(() => handled.length === 1);
+      await eventually(() => handled.length === 1);
       expect(printed.some((line) => line.includes("the handler's own trouble"))).toBe(true);
     } finally {
       spy.mockRestore();
@@ -117,10 +118,10 @@ describe("onError", () => {
     const errors: unknown[] = [];
     net.failWith(() => Promise.reject(new TypeError("connection refused")));
     const consumer = start({ onError: (error) => errors.push(error) });
-    await until(() => errors.length >= 2 && consumer.status().error !== null);
+    await eventually(() => errors.length >= 2 && consumer.status().error !== null);
     expect(consumer.status().error).toContain("connection refused");
     net.heal();
-    await until(() => consumer.status().phase === "live" && consumer.status().error === null);
+    await eventually(() => consumer.status().phase === "live" && consumer.status().error === null);
   });
 
   for (const transport of ["sse", "poll"] as const) {
@@ -130,19 +131,19 @@ describe("onError", () => {
       await app.close();
       app = await openApp({ closing: closing.signal });
       const consumer = start({ transport, onError: (error) => errors.push(error) });
-      await until(() => consumer.status().phase === "live");
+      await eventually(() => consumer.status().phase === "live");
       net.failWith(() => Promise.reject(new TypeError("connection refused")));
       closing.abort();
-      await until(() => errors.length >= 2 && consumer.status().error !== null);
+      await eventually(() => errors.length >= 2 && consumer.status().error !== null);
       net.heal();
-      await until(() => consumer.status().error === null);
+      await eventually(() => consumer.status().error === null);
     });
   }
 
   test("gets that there is no such feed", async () => {
     const errors: unknown[] = [];
     const consumer = start({ feed: feed("typo/v1"), onError: (error) => errors.push(error) });
-    await until(() => errors.length >= 2);
+    await eventually(() => errors.length >= 2);
     expect(errors[0]).toMatchObject({ code: "feed-not-found" });
     expect(consumer.status().error).toContain("/feeds/typo/v1");
   });
@@ -155,7 +156,7 @@ test("the server shows which consumers are blocked, and why, until they are not"
   start({ handle: ({ subject }) => (isBroken && subject === "s-1" ? fail() : undefined) });
   const shown = async () =>
     (await app.get<{ consumers: Record<string, unknown>[] }>("/events/consumers")).consumers[0];
-  await until(async () => (await shown())?.["blocked"] === 1);
+  await eventually(async () => (await shown())?.["blocked"] === 1);
   expect(await shown()).toMatchObject({
     consumer: "cards",
     state: "blocked",
@@ -163,7 +164,7 @@ test("the server shows which consumers are blocked, and why, until they are not"
     failure: { subject: "s-1", version: 1, type: "A", message: expect.stringContaining("own trouble") },
   });
   isBroken = false;
-  await until(async () => (await shown())?.["blocked"] === 0);
+  await eventually(async () => (await shown())?.["blocked"] === 0);
   expect(await shown()).toMatchObject({ state: "keeps-up", failure: null });
 });
 
@@ -183,7 +184,7 @@ test("without onError, some failures are printed on standard error, with the con
     });
     consumers.push(consumer);
     consumer.start();
-    await until(() => consumer.status().counts.failures > 40);
+    await eventually(() => consumer.status().counts.failures > 40);
     expect(printed).toHaveLength(5);
     for (const line of printed)
       expect(line).toMatch(/^kilde: consumer "quiet": .*the handler's own trouble$/);
@@ -225,7 +226,7 @@ test("whatever a handler throws, its subject alone is blocked, with a message", 
           tx.set(event.subject, event.version);
         },
       });
-      await until(() => store.values.has("good") && consumer.status().blocked.length === 1);
+      await eventually(() => store.values.has("good") && consumer.status().blocked.length === 1);
       const [blocked] = consumer.status().blocked;
       expect(blocked).toMatchObject({ subject: "bad", failure: { version: 1, type: "A" } });
       expect(blocked?.failure?.message).toContain("The handler failed at A");
@@ -265,12 +266,12 @@ for (const [kind, makeEffects] of Object.entries({ memory: memoryEffects, libsql
         });
         consumers.push(one, other);
         one.start();
-        await until(() => errors.length > 0);
+        await eventually(() => errors.length > 0);
         expect(errors[0]).toBeInstanceOf(HandlerError);
         const { cause, message } = errors[0] as HandlerError;
         expect(cause).toBeInstanceOf(NestedConsumerError);
         expect(message).toContain("Do it outside of handlers");
-        await until(() => one.status().position === 2);
+        await eventually(() => one.status().position === 2);
         expect(one.status().blocked.map(({ subject }) => subject)).toEqual(["s-1"]);
       });
     }
@@ -303,7 +304,7 @@ test("handlers of two consumers that wait for each other's store do not wait for
   consumers.push(...pair);
   await app.append("s-1", { type: "A" });
   for (const each of pair) each.start();
-  await until(() => pair.every((each) => each.status().counts.handled === 1));
+  await eventually(() => pair.every((each) => each.status().counts.handled === 1));
   expect(refusals).toEqual([expect.any(NestedConsumerError)]);
 });
 
@@ -325,7 +326,7 @@ test("a handler may use a consumer with another store, and what it began may go 
       later = Bun.sleep(50).then(() => consumer.ensure("s-1"));
     },
   });
-  await until(() => consumer.status().position === 1);
+  await eventually(() => consumer.status().position === 1);
   expect(ensured).toEqual([{ subject: "s-1", version: 1 }]);
   expect(await later).toEqual({ subject: "s-1", version: 1 });
 });

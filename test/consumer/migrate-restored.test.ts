@@ -1,12 +1,13 @@
 import { afterEach, beforeEach, expect } from "bun:test";
 
 import { type Consumer, feed } from "../../src/consumer/index.ts";
+import { eventually } from "../support/eventually.ts";
 import { openApp, type TestApp } from "../support/app.ts";
 import { sketch } from "../support/feeds.ts";
 import { openProjection } from "../support/projection.ts";
 import { openRestorable, type Restorable } from "../support/restorable.ts";
 import { runsOn, testInProcess } from "../support/tested-on.ts";
-import { memoryEffects, network, quickConsumer, until } from "./support.ts";
+import { memoryEffects, network, quickConsumer } from "./support.ts";
 
 runsOn(["memory", "sqld"]);
 
@@ -72,7 +73,7 @@ function start(isMigrating: boolean): void {
 }
 
 const untilHeld = (expected: Record<string, string[]>) =>
-  until(async () => Bun.deepEquals(await effects.read(), expected));
+  eventually(async () => Bun.deepEquals(await effects.read(), expected));
 
 /** Has the old version handle everything, and starts the consumer again as one that migrates. */
 async function handleByOld(expected: Record<string, string[]>): Promise<void> {
@@ -110,7 +111,7 @@ testInProcess("what only the old version told before the switch is rolled back w
   });
   expect(await consumer.migration?.switchAll()).toEqual({ switched: 4, failed: [] });
   await append("longer", "A");
-  await until(async () => (await effects.read())["longer"]?.length === 2);
+  await eventually(async () => (await effects.read())["longer"]?.length === 2);
 
   await restorable.restore(backup, "restore");
   await append("kept", "A");

@@ -2,12 +2,13 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 
 import { type Consumer, feed } from "../../src/consumer/index.ts";
 import type { Database } from "../../src/storage/database.ts";
+import { eventually } from "../support/eventually.ts";
 import { openApp, type TestApp } from "../support/app.ts";
 import { sketch } from "../support/feeds.ts";
 import { newDatabase } from "../support/new-database.ts";
 import { openProjection } from "../support/projection.ts";
 import { runsOn, TESTED_ON } from "../support/tested-on.ts";
-import { libsqlEffects, network, quickConsumer, until } from "./support.ts";
+import { libsqlEffects, network, quickConsumer } from "./support.ts";
 
 runsOn(["memory", "sqld"]);
 
@@ -123,7 +124,7 @@ async function expectEachToldOnce(): Promise<{ byOld: number; byNew: number }> {
 test("subjects are switched while events come, and each event is told by one version, once", async () => {
   for (let index = 0; index < 60; index += 1) await append(index);
   const old = start("old");
-  await until(() => (old.status().position ?? 0) >= 30);
+  await eventually(() => (old.status().position ?? 0) >= 30);
   await old.stop();
 
   const consumer = start("migrating");
@@ -134,12 +135,12 @@ test("subjects are switched while events come, and each event is told by one ver
       if (index % LOAD.events === 0) await Bun.sleep(LOAD.restMs);
     }
   })();
-  await until(() => (consumer.migration?.status().position ?? 0) > 20);
+  await eventually(() => (consumer.migration?.status().position ?? 0) > 20);
   const found = await consumer.migration?.switchAll();
   expect(found).toEqual({ switched: STREAMS, failed: [] });
   appending = false;
   await load;
-  await until(async () =>
+  await eventually(async () =>
     (await app.get<{ feeds: { lag: { events: number } }[] }>("/feeds")).feeds.every(
       ({ lag }) => lag.events === 0,
     ),
@@ -164,7 +165,7 @@ test("subjects are switched while events come, and each event is told by one ver
   after.start();
   await append(1_000);
   await append(1_001);
-  await until(
+  await eventually(
     async () =>
       Object.values(await effects.read())
         .flat()
@@ -177,12 +178,12 @@ test("subjects are switched while events come, and each event is told by one ver
 test("subjects stay with the old version until they are switched, and new ones begin with the new", async () => {
   for (let index = 0; index < STREAMS; index += 1) await append(index);
   const old = start("old");
-  await until(() => old.status().position === STREAMS);
+  await eventually(() => old.status().position === STREAMS);
   await old.stop();
   const consumer = start("migrating");
-  await until(() => consumer.status().position === 2 * STREAMS);
+  await eventually(() => consumer.status().position === 2 * STREAMS);
   await append(3);
-  await until(() => consumer.migration?.status().position === STREAMS + 1);
+  await eventually(() => consumer.migration?.status().position === STREAMS + 1);
   expect((await effects.read())["s-3"]).toEqual(["4 v1 PublicA", "13 v1 PublicA"]);
   expect(await consumer.migration?.check()).toMatchObject({ agrees: false });
   expect((await consumer.migration?.check())?.unswitched).toHaveLength(STREAMS);
@@ -192,7 +193,7 @@ test("subjects stay with the old version until they are switched, and new ones b
   const [switched] = await effects.store.readSubjects("cards orders/v2", ["s-3"]);
   expect(switched?.identity).toMatch(/^[0-9a-f]{16}$/);
   await append(15);
-  await until(async () => (await effects.read())["s-3"]?.length === 4);
+  await eventually(async () => (await effects.read())["s-3"]?.length === 4);
   expect((await effects.read())["s-3"]?.slice(2)).toEqual(["14 v2 FirstA", "14 v2 SecondA"]);
   expect((await consumer.migration?.check())?.unswitched).toHaveLength(STREAMS - 1);
 });
@@ -201,7 +202,7 @@ test("versions that do not have the same subjects do not agree", async () => {
   await append(0);
   const consumer = start("migrating");
   await app.append("s-0", { type: "A" });
-  await until(async () => Object.values(await effects.read()).flat().length >= 2);
+  await eventually(async () => Object.values(await effects.read()).flat().length >= 2);
   await consumer.migration?.switchAll();
   net.failWith(async (path, init) => {
     const response = await app.fetch(path, init);
@@ -217,27 +218,27 @@ test("a consumer that began with what was new switches without handling what was
     const { feeds } = await app.get<{ feeds: { head: number; lag: { events: number } }[] }>("/feeds");
     return feeds.every(({ lag, head }) => lag.events === 0 && head >= events);
   };
-  await until(() => isProjected(STREAMS));
+  await eventually(() => isProjected(STREAMS));
   const old = start("old", "now");
-  await until(() => old.status().phase === "live");
+  await eventually(() => old.status().phase === "live");
   await append(3);
-  await until(() => old.status().position === STREAMS + 1);
+  await eventually(() => old.status().position === STREAMS + 1);
   await old.stop();
   const handled = { "s-3": ["13 v1 PublicA"] };
   expect(await effects.read()).toEqual(handled);
 
-  await until(async () => {
+  await eventually(async () => {
     const { feeds } = await app.get<{ feeds: { version: number; head: number }[] }>("/feeds");
     return feeds.some(({ version, head }) => version === 2 && head === 2 * (STREAMS + 1));
   });
   const consumer = start("migrating", "now");
-  await until(() => consumer.status().phase === "live");
+  await eventually(() => consumer.status().phase === "live");
   expect(await consumer.migration?.switchAll()).toEqual({ switched: STREAMS, failed: [] });
   expect(await effects.read()).toEqual(handled);
   expect(await consumer.migration?.check()).toMatchObject({ agrees: true });
   await append(15);
   await append(4);
-  await until(async () => Object.values(await effects.read()).flat().length >= 1 + 2 + 2);
+  await eventually(async () => Object.values(await effects.read()).flat().length >= 1 + 2 + 2);
   expect(await effects.read()).toEqual({
     "s-3": ["13 v1 PublicA", "14 v2 FirstA", "14 v2 SecondA"],
     "s-4": ["15 v2 FirstB", "15 v2 SecondB"],
@@ -250,12 +251,12 @@ for (const lags of [false, true]) {
     await append(3);
     const head = async () => (await app.get<{ feeds: { version: number; head: number }[] }>("/feeds")).feeds;
     const published = (version: number, events: number) =>
-      until(async () => (await head()).some((each) => each.version === version && each.head === events));
+      eventually(async () => (await head()).some((each) => each.version === version && each.head === events));
     await Promise.all([published(1, 1), published(2, 2)]);
     const old = start("old", "now");
-    await until(() => old.status().phase === "live");
+    await eventually(() => old.status().phase === "live");
     await append(3);
-    await until(() => old.status().position === 2);
+    await eventually(() => old.status().position === 2);
     await old.stop();
     if (lags) {
       await projecting.stop();
@@ -271,16 +272,16 @@ for (const lags of [false, true]) {
       /^\/feeds\/orders\/v1(\/events)?(\?|$)/.test(path) ? new Response(null, { status: 503 }) : undefined,
     );
     const consumer = start("migrating", "now");
-    await until(() => consumer.status().phase === "live");
+    await eventually(() => consumer.status().phase === "live");
     await append(4);
-    await until(async () => (await effects.read())["s-4"] !== undefined);
+    await eventually(async () => (await effects.read())["s-4"] !== undefined);
     net.heal();
     if (lags) {
       await projecting.stop();
       const both = await openProjection({ database, writer: app.store.writer }, [V1, V2]);
       projecting = both.run("last", app.store.reader);
     }
-    await until(() => consumer.migration?.status().position === 4);
+    await eventually(() => consumer.migration?.status().position === 4);
     expect(await effects.read()).toEqual({
       "s-3": ["2 v1 PublicA"],
       "s-4": ["3 v2 FirstB", "3 v2 SecondB", "4 v2 FirstB", "4 v2 SecondB"],
@@ -291,13 +292,13 @@ for (const lags of [false, true]) {
 test("a subject that is switched before the consumer starts loses nothing that comes in between", async () => {
   await append(4);
   const published = (version: number, head: number) =>
-    until(async () => {
+    eventually(async () => {
       const { feeds } = await app.get<{ feeds: { version: number; head: number }[] }>("/feeds");
       return feeds.some((each) => each.version === version && each.head === head);
     });
   await published(1, 1);
   const old = start("old", "now");
-  await until(() => old.status().phase === "live");
+  await eventually(() => old.status().phase === "live");
   await old.stop();
   await published(2, 2);
   const consumer = migrating("now");
@@ -305,6 +306,6 @@ test("a subject that is switched before the consumer starts loses nothing that c
   await append(4);
   await published(2, 4);
   consumer.start();
-  await until(async () => Object.keys(await effects.read()).length > 0);
+  await eventually(async () => Object.keys(await effects.read()).length > 0);
   expect(await effects.read()).toEqual({ "s-4": ["2 v2 FirstB", "2 v2 SecondB"] });
 });

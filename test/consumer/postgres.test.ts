@@ -9,9 +9,10 @@ import { eventLog, postgresStore } from "../../src/consumer/index.ts";
 import { NotInstalled } from "../bench/contender.ts";
 import { startPostgres } from "../bench/peers/postgres.ts";
 import { freePort, openSandbox, type Sandbox } from "../bench/sandbox.ts";
+import { eventually } from "../support/eventually.ts";
 import { openApp } from "../support/app.ts";
 import { actions, simulate } from "./simulation.ts";
-import { network, quickConsumer, until } from "./support.ts";
+import { network, quickConsumer } from "./support.ts";
 import { runsOn } from "../support/tested-on.ts";
 
 runsOn(["memory", "sqld"]);
@@ -104,10 +105,10 @@ test("processes that handle the same new subjects at the same moment handle each
   );
   for (const consumer of consumers) consumer.start();
   await Promise.all(consumers.map((consumer, index) => consumer.ensure(`s-${index + 7}`).catch(() => null)));
-  await until(() => consumers.every((consumer) => consumer.status().position === 400));
+  await eventually(() => consumers.every((consumer) => consumer.status().position === 400));
   expect(consumers[0]?.status().blocked.length).toBeGreaterThan(0);
   broken = false;
-  await until(() => consumers.every((consumer) => consumer.status().blocked.length === 0));
+  await eventually(() => consumers.every((consumer) => consumer.status().blocked.length === 0));
   const read = await effects.read();
   expect(Object.keys(read)).toHaveLength(31);
   for (const entries of Object.values(read))
@@ -154,7 +155,7 @@ test("a handler that waits for another consumer on the same store is refused, an
   });
   for (let subject = 1; subject <= 8; subject += 1) await app.append(`s-${subject}`, { type: "A" });
   cards.start();
-  await until(() => cards.status().blocked.length === 8);
+  await eventually(() => cards.status().blocked.length === 8);
   expect(cards.status().blocked[0]?.failure?.message).toContain("Do it outside of handlers");
   await cards.stop();
   await app.close();

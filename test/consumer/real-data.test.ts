@@ -4,7 +4,8 @@ import { join } from "node:path";
 
 import { createConsumer, eventLog } from "../../src/consumer/index.ts";
 import { cleanUp, emptyFolder, serve } from "../cli/support.ts";
-import { libsqlEffects, until } from "./support.ts";
+import { libsqlEffects } from "./support.ts";
+import { eventually } from "../support/eventually.ts";
 import { runsOn } from "../support/tested-on.ts";
 
 runsOn(["memory", "sqld"]);
@@ -40,7 +41,7 @@ test.skipIf(!existsSync(DATA))(
       },
     });
     consumer.start();
-    await until(() => consumer.status().position === EVENTS);
+    await eventually(() => consumer.status().position === EVENTS);
     expect(consumer.status().counts).toMatchObject({ handled: EVENTS, duplicates: 0, gaps: 0, failures: 0 });
     const built = await effects.read();
     expect(Object.keys(built)).toHaveLength(SUBJECTS);

@@ -2,8 +2,9 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 
 import { type Consumer, eventLog, type Reconstitution } from "../../src/consumer/index.ts";
 import { createClient, type KildeEvent } from "../../src/client/index.ts";
+import { eventually } from "../support/eventually.ts";
 import { openApp, type TestApp } from "../support/app.ts";
-import { libsqlEffects, network, quickConsumer, until, URL } from "./support.ts";
+import { libsqlEffects, network, quickConsumer, URL } from "./support.ts";
 import { runsOn } from "../support/tested-on.ts";
 
 runsOn(["memory", "sqld"]);
@@ -146,7 +147,7 @@ test("a subject that cannot be handled is reported, and the others are healed", 
   expect(await consumer.reconstitute({ all: true })).toMatchObject({ blocked: 1, failed: [] });
   bad.clear();
   consumer.start();
-  await until(() => consumer.status().blocked.length === 0);
+  await eventually(() => consumer.status().blocked.length === 0);
   await expectWhole();
 });
 
@@ -161,10 +162,10 @@ test("what is still to come is not taken for lost", async () => {
   );
   consumer = make({ transport: "poll" });
   consumer.start();
-  await until(() => consumer.status().phase === "catching-up");
+  await eventually(() => consumer.status().phase === "catching-up");
   expect(await consumer.reconstitute()).toMatchObject({ pending: STREAMS, healedSubjects: 0 });
   release();
-  await until(() => consumer.status().position === 75);
+  await eventually(() => consumer.status().position === 75);
   await expectWhole();
 });
 
@@ -195,11 +196,11 @@ test("it is done on a schedule", async () => {
     onReconstituted: (each: Reconstitution) => void found.push(each),
   });
   consumer.start();
-  await until(() => consumer.status().phase === "live");
+  await eventually(() => consumer.status().phase === "live");
   await fill();
-  await until(async () => Object.values(await effects.read()).flat().length === 75);
+  await eventually(async () => Object.values(await effects.read()).flat().length === 75);
   await expectWhole();
-  await until(() => found.some(({ healedSubjects }) => healedSubjects > 0));
+  await eventually(() => found.some(({ healedSubjects }) => healedSubjects > 0));
 });
 
 test("it lists from a state that has all it is to reach, or what there is after a restore", async () => {

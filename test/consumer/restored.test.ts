@@ -9,9 +9,10 @@ import {
   LogRestoredError,
   type MemoryTransaction,
 } from "../../src/consumer/index.ts";
+import { eventually } from "../support/eventually.ts";
 import { openRestorableApp, type RestorableApp } from "../support/restorable-app.ts";
 import { runsOn, testInProcess } from "../support/tested-on.ts";
-import { memoryEffects, network, quickConsumer, until, URL } from "./support.ts";
+import { memoryEffects, network, quickConsumer, URL } from "./support.ts";
 
 runsOn(["memory", "sqld"]);
 
@@ -81,11 +82,11 @@ describe.each(["sse", "poll"] as const)("a consumer by %s", (transport) => {
     await restoreBehind();
     consumer = make({ transport });
     consumer.start();
-    await until(agrees);
+    await eventually(agrees);
     await server.restore("backup");
     await append("other", "2 new", "3 new");
     await append("late", "1", "2", "3");
-    await until(agrees);
+    await eventually(agrees);
     expect(consumer.status()).toMatchObject({ phase: "live", blocked: [], counts: { resets: 3 } });
   });
 
@@ -93,9 +94,9 @@ describe.each(["sse", "poll"] as const)("a consumer by %s", (transport) => {
     await restoreBehind();
     consumer = make({ transport });
     consumer.start();
-    await until(agrees);
+    await eventually(agrees);
     await server.restore("backup");
-    await until(agrees);
+    await eventually(agrees);
     expect(await effects.read()).toEqual({ kept: ["1 1"], shorter: ["1 1"], other: ["1 1"] });
   });
 
@@ -112,11 +113,11 @@ describe.each(["sse", "poll"] as const)("a consumer by %s", (transport) => {
       client: { fetch: net.fetch },
     });
     consumer.start();
-    await until(agrees);
+    await eventually(agrees);
     const before = await effects.read();
     await server.restore("backup");
     await append("other", "2 new");
-    await until(() => consumer.status().phase === "halted");
+    await eventually(() => consumer.status().phase === "halted");
     expect(consumer.status().error).toMatch(/was restored.*reset/);
     expect(errors.filter((error) => error instanceof LogRestoredError)).toHaveLength(1);
     expect(await effects.read()).toEqual(before);
@@ -130,8 +131,8 @@ testInProcess(
     await append("a", "1");
     consumer = make({ transport: "poll", backoff: { delayMs: 200, maxDelayMs: 200 } });
     consumer.start();
-    await until(() => consumer.status().phase === "live");
-    await until(agrees);
+    await eventually(() => consumer.status().phase === "live");
+    await eventually(agrees);
     const before = net.requests.length;
     net.failWith((path) =>
       path.includes("timeout=")
@@ -150,11 +151,11 @@ testInProcess(
         : undefined,
     );
     await append("a", "2");
-    await until(() => errors.length > 1);
+    await eventually(() => errors.length > 1);
     expect(consumer.status().error).not.toBeNull();
     expect(net.requests.length - before).toBeLessThan(100);
     net.heal();
-    await until(agrees);
+    await eventually(agrees);
   },
 );
 
@@ -236,8 +237,8 @@ test("the store keeps the identity of what was handled", async () => {
   await append("a", "1");
   consumer = make();
   consumer.start();
-  await until(agrees);
+  await eventually(agrees);
   const [cursor] = await effects.store.readSubjects("cards events", ["a"]);
   expect(cursor?.identity).toMatch(/^[0-9a-f]{16}$/);
-  await until(async () => (await effects.store.readFeed("cards events"))?.identity === cursor?.identity);
+  await eventually(async () => (await effects.store.readFeed("cards events"))?.identity === cursor?.identity);
 });

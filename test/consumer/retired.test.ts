@@ -11,9 +11,10 @@ import {
   type Transport,
 } from "../../src/consumer/index.ts";
 import { createClient } from "../../src/client/index.ts";
+import { eventually } from "../support/eventually.ts";
 import { openApp, type TestApp } from "../support/app.ts";
 import { sketch } from "../support/feeds.ts";
-import { network, quickConsumer, until, URL } from "./support.ts";
+import { network, quickConsumer, URL } from "./support.ts";
 import { runsOn } from "../support/tested-on.ts";
 
 runsOn(["memory", "sqld"]);
@@ -50,11 +51,11 @@ for (const transport of ["sse", "poll", "push"] as const) {
   test(`${transport}: a consumer of a version that is retired halts, and requests nothing more`, async () => {
     const errors: unknown[] = [];
     const { status } = start(transport, errors);
-    await until(() => status().phase === "live");
+    await eventually(() => status().phase === "live");
     await retire();
     // Its position is reported once a minute where it does not change.
     if (transport === "push") await consumer?.reconstitute().catch(() => {});
-    await until(() => status().phase === "halted");
+    await eventually(() => status().phase === "halted");
     expect(errors).toMatchObject([{ name: "FeedRetiredError", feed: "orders/v1" }]);
     expect(errors[0]).toBeInstanceOf(FeedRetiredError);
     expect(status().error).toContain("orders/v1 was retired");
@@ -71,7 +72,7 @@ test("a consumer of a version that was retired before halts at once, whatever is
   await retire();
   const errors: unknown[] = [];
   const { status } = start("sse", errors);
-  await until(() => status().phase === "halted");
+  await eventually(() => status().phase === "halted");
   expect(errors).toHaveLength(1);
 });
 
@@ -88,6 +89,6 @@ test("a consumer of the event log does not halt for a feed that was retired", as
   });
   consumer.start();
   await client.append("s-1", { type: "A" });
-  await until(() => handled.length === 1);
+  await eventually(() => handled.length === 1);
   expect(consumer.status().phase).not.toBe("halted");
 });

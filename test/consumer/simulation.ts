@@ -6,8 +6,9 @@ import type { Clock } from "../../src/core/clock.ts";
 import { runtimeClock } from "../../src/core/runtime-clock.ts";
 import { createClient } from "../../src/client/index.ts";
 import { type Consumer, type ConsumerStore, eventLog, type Transport } from "../../src/consumer/index.ts";
+import { eventually } from "../support/eventually.ts";
 import { openApp, type TestApp, type WireEvent } from "../support/app.ts";
-import { type Effects, quickConsumer, until, URL } from "./support.ts";
+import { type Effects, quickConsumer, URL } from "./support.ts";
 
 /*
  * Random work between a server and consumers that crash, over a network that loses, repeats and reorders both events
@@ -278,7 +279,7 @@ export async function simulate<Tx>(
     crash();
     clientOf.start();
     const end = Date.now() + QUIET_MS;
-    await until(() => {
+    await eventually(() => {
       const status = clientOf.status();
       if (Date.now() > end) throw new Error(`it never gets quiet: ${JSON.stringify(status)}`);
       return status.phase === "live" && status.blocked.length === 0;

@@ -99,8 +99,3 @@ export function quickConsumer<Types extends EventTypes, Tx>(
     client: { retry: { attempts: 2, delayMs: 1, maxDelayMs: 4 }, ...options.client },
   });
 }
-
-/** Waits until something holds; the test's own limit is how long. */
-export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await Bun.sleep(2);
-}

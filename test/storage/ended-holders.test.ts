@@ -12,6 +12,7 @@ import {
   type ProcessMark,
   readOwnMark,
 } from "../../src/storage/holder-name.ts";
+import { eventually } from "../support/eventually.ts";
 
 const place = fc.stringMatching(/^[\da-f]{32}$/);
 const mark: fc.Arbitrary<ProcessMark> = fc.record({
@@ -211,13 +212,6 @@ describe.skipIf(process.platform !== "linux")("real processes", () => {
 
   const judged = (holder: string) => createEndedHolders()({ name: "lease", holder, token: 1 });
 
-  async function untilEnded(holder: string): Promise<void> {
-    for (const end = performance.now() + 10_000; performance.now() < end; await Bun.sleep(5)) {
-      if (judged(holder)) return;
-    }
-    throw new Error("it was not found to have ended");
-  }
-
   test("a stopped process is alive, a killed one has ended", async () => {
     const { child, holder, pid } = await spawn([process.execPath, "-e", program]);
     expect(pid).toBe(child.pid);
@@ -237,7 +231,7 @@ describe.skipIf(process.platform !== "linux")("real processes", () => {
     expect(pid).not.toBe(child.pid);
     expect(judged(holder)).toBe(false);
     process.kill(pid, "SIGKILL");
-    await untilEnded(holder);
+    await eventually(() => judged(holder));
     expect(readFileSync(`/proc/${pid}/stat`, "utf8")).toContain(") Z ");
   });
 

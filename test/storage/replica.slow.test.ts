@@ -2,10 +2,11 @@ import { describe, expect, test } from "bun:test";
 import { tmpdir } from "node:os";
 
 import { serve } from "../cli/support.ts";
+import { eventually } from "../support/eventually.ts";
 import { jsonPost } from "../support/app.ts";
 import { hasSqld, startReplica, startSqld } from "../support/sqld.ts";
 import { startFollowing, startOwnReader } from "../runtime/server/faults/readers.ts";
-import { ask, isReady, under, until } from "../runtime/server/faults/scene.ts";
+import { ask, isReady, under } from "../runtime/server/faults/scene.ts";
 import { startServer } from "../runtime/server/servers.ts";
 
 /*
@@ -19,6 +20,8 @@ const TIMEOUT_MS = 240_000;
 const WAIT_MS = 2_000;
 const SLACK_MS = 3_000;
 
+const PATIENCE = { withinMs: 60_000, pollMs: 20 };
+
 describe.skipIf(!hasSqld)("a server that reads from a replica", () => {
   test(
     "keeps every guarantee while the replica lags, is cut off, is killed and is recreated",
@@ -26,7 +29,7 @@ describe.skipIf(!hasSqld)("a server that reads from a replica", () => {
       under({ seed: 20 }, async ({ cluster, load, leader, other, ask: askOnly }) => {
         const replica = await cluster.startReplica();
         const reader = await cluster.start({ replica });
-        await until("it reads", async () => (await ask(reader, "/events?limit=1")).status === 200);
+        await eventually(async () => (await ask(reader, "/events?limit=1")).status === 200, PATIENCE);
         let turn = 0;
         const anyNode = () => (turn++ % 2 === 0 ? reader : other);
         const followings = [
@@ -41,7 +44,7 @@ describe.skipIf(!hasSqld)("a server that reads from a replica", () => {
         const own = startOwnReader(reader, load);
         const more = (count: () => number, many: number) => {
           const wanted = count() + many;
-          return until("reads are answered so", () => Promise.resolve(count() >= wanted));
+          return eventually(() => count() >= wanted, PATIENCE);
         };
         /** The replica catches up about as fast as the load appends, so the load pauses meanwhile. */
         const caughtUp = async () => {
@@ -110,7 +113,7 @@ describe.skipIf(!hasSqld)("a server that reads from a replica", () => {
         for (const following of followings) {
           const head = heads.get(following.path) ?? 0;
           expect(head).toBeGreaterThan(0);
-          await until("everything is followed", () => Promise.resolve(following.last() >= head));
+          await eventually(() => following.last() >= head, PATIENCE);
           await following.stop();
           expect(following.wrong).toEqual([]);
         }

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { eventually } from "../support/eventually.ts";
 import { jsonPost, TEST_SECRET_KEY } from "../support/app.ts";
 import { startServer } from "../support/process.ts";
 
@@ -125,7 +126,7 @@ test(
       start: "beginning",
       concurrency: 32,
     });
-    for (let blocked = 0; blocked < BLOCKED; blocked = await blockedOf(url)) await Bun.sleep(500);
+    await eventually(async () => (await blockedOf(url)) >= BLOCKED, { withinMs: TIMEOUT_MS, pollMs: 500 });
     note("blocked");
 
     for (let n = 0; n < MEASURED_EVENTS; n += 1) {
@@ -133,7 +134,7 @@ test(
       await post(`${url}/streams/measured-${n % MEASURED_STREAMS}`, { events: [event] });
       await Bun.sleep(MEASURED_EVERY_MS);
     }
-    while (receiver.waitsMs.length < MEASURED_EVENTS) await Bun.sleep(100);
+    await eventually(() => receiver.waitsMs.length >= MEASURED_EVENTS, { withinMs: TIMEOUT_MS, pollMs: 100 });
     note("measured");
     const waitsMs = receiver.waitsMs.toSorted((a, b) => a - b);
     const p99Ms = waitsMs[Math.floor(waitsMs.length * 0.99)] ?? Number.POSITIVE_INFINITY;

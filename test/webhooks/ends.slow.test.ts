@@ -6,6 +6,7 @@ import { deliverInSlices } from "../../src/webhooks/dispatch/slice.ts";
 import type { EndpointAnswer, Outgoing } from "../../src/webhooks/egress/outgoing.ts";
 import { openDatabase } from "../../src/storage/open.ts";
 import { openLogReader } from "../../src/log/read/reader.ts";
+import { eventually } from "../support/eventually.ts";
 import { openTestStore, type ComposedStore } from "../support/open-store.ts";
 import { writeBatch } from "../../src/storage/batch-writer.ts";
 import { systemClock } from "../../src/core/system-clock.ts";
@@ -230,7 +231,7 @@ test.skipIf(!hasSqld)(
       const shown = await Promise.all(paths.map((path) => insist<Shown>(server.url + path)));
       return shown.every(({ cursor, blocked }) => cursor === head && blocked === 0);
     };
-    while (!(await isThrough())) await Bun.sleep(200);
+    await eventually(isThrough, { withinMs: TIMEOUT_MS, pollMs: 200 });
     const lost = paths.map((_, number) => head - (receiver.taken.get(`/${number}`)?.size ?? 0));
     const { counts } = receiver;
     console.log(

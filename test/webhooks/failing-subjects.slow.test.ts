@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { eventually } from "../support/eventually.ts";
 import { jsonPost, TEST_SECRET_KEY } from "../support/app.ts";
 import { type ServerProcess, startServer } from "../support/process.ts";
 
@@ -103,10 +104,6 @@ const endpointOf = (path: string): Endpoint => {
   return endpoint;
 };
 
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await Bun.sleep(20);
-}
-
 beforeAll(async () => {
   await new Promise<void>((resolve) => receiver.listen(0, "127.0.0.1", resolve));
   server = await startServer(`file:${join(folder, "kilde.db")}`, {
@@ -121,7 +118,7 @@ beforeAll(async () => {
       for (let n = STREAMS - 1; n >= 0; n -= 1) await append(`${prefix}${n}`);
     }
   }
-  await until(() =>
+  await eventually(() =>
     Array.from(endpoints).every(
       ([path, { attempts, taken }]) =>
         taken >= STREAMS - 1 && (path.endsWith("/well") || attempts >= FIRST_ATTEMPTS),
@@ -153,7 +150,7 @@ for (const mode of MODES) {
           await Bun.sleep(EVERY_MS);
         }
         const expected = EVENTS - EVENTS / STREAMS;
-        await until(() => failed.waitsMs.length >= expected && well.waitsMs.length >= expected);
+        await eventually(() => failed.waitsMs.length >= expected && well.waitsMs.length >= expected);
         const [failedMs, wellMs] = [p99Of(failed), p99Of(well)];
         console.log(`${path}: p99 ${failedMs.toFixed(1)} ms, undisturbed ${wellMs.toFixed(1)} ms`);
         expect(failedMs).toBeLessThanOrEqual(MOST_RATIO * Math.max(FLOOR_MS, wellMs));

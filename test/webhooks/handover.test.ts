@@ -7,6 +7,7 @@ import { readSubscription } from "../../src/webhooks/subscriptions/record.ts";
 import { deliver } from "../../src/webhooks/dispatch/run.ts";
 import { EVENT_LOG_ADDRESS } from "../../src/log/keys.ts";
 import type { Database } from "../../src/storage/database.ts";
+import { eventually } from "../support/eventually.ts";
 import { openTestStore } from "../support/open-store.ts";
 import { systemClock } from "../../src/core/system-clock.ts";
 import { newDatabase } from "../support/new-database.ts";
@@ -92,7 +93,7 @@ test("who takes over continues from what the last holder stored last, also when 
     onEvent: () => {},
   });
   const isThrough = async () => isWritten && (await readSubscription(database, id))?.cursor === 5;
-  while (!(await isThrough())) await Bun.sleep(10);
+  await eventually(isThrough);
   await delivering.close();
   expect(sent).toEqual(["1", "2", "3", "4", "5"]);
   database.close();

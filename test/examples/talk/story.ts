@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { createClient as openFile } from "@libsql/client";
 import { createClient } from "kilde/client";
 
+import { eventually } from "../../support/eventually.ts";
+
 /*
  * What goes wrong between services that tell each other of events, and what becomes of it with Kilde: told, and held to,
  * with real processes over real HTTP. `npm run story` runs it.
@@ -87,15 +89,6 @@ interface Effect {
 const usersOf = async ({ url }: Service) =>
   new Map((await ask<User[]>(`${url}/users`)).map(({ id, name }) => [id, name]));
 
-/** Waits until something holds; what it says if it never does. */
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  for (let waited = 0; waited < 15_000; waited += 50) {
-    if (await holds()) return;
-    await Bun.sleep(50);
-  }
-  assert.fail(`it never came to pass that ${what}`);
-}
-
 function chapter(title: string): void {
   console.log(`\n${title}`);
 }
@@ -136,7 +129,7 @@ async function story(): Promise<void> {
   await Promise.all([accounts.kill("SIGKILL"), kilde.kill("SIGKILL")]);
   kilde = await startKilde("feeds-v1.config.ts", port);
   accounts = await start(join(HERE, "accounts.ts"), [kilde.url]);
-  await until("the feed has user-1", async () => (await client.head("users/v1")) === 1);
+  await eventually(async () => (await client.head("users/v1")) === 1);
   tell(
     "With Kilde the event is the change: both processes were killed right after the answer, and the feed tells of user-1.",
   );
@@ -150,7 +143,7 @@ async function story(): Promise<void> {
     "v1",
     "-",
   ]);
-  await until("notifications has 40 users", async () => (await usersOf(notifications)).size === 40);
+  await eventually(async () => (await usersOf(notifications)).size === 40);
   tell(
     "The notifications service was started on an empty database: it read the feed from the start, 40 users.",
   );
@@ -173,14 +166,14 @@ async function story(): Promise<void> {
     secret,
     start: "beginning",
   });
-  await until("cards has 40 users", async () => (await usersOf(cards)).size === 40);
+  await eventually(async () => (await usersOf(cards)).size === 40);
   await ask(broker.url, "PUT", ["user-1/2"]);
   await ask(`${accounts.url}/users/1`, "POST", { do: "rename", family: "Berg" });
-  await until("the broker lost it", async () => (await ask<{ lost: number }>(broker.url)).lost > 0);
+  await eventually(async () => (await ask<{ lost: number }>(broker.url)).lost > 0);
   assert.equal((await usersOf(cards)).get("user-1"), "Ida Holm");
   tell("user-1 was renamed. The path to the cards service said it had delivered that, and lost it.");
   await ask(`${accounts.url}/users/1`, "POST", { do: "rename", family: "Dahl" });
-  await until("cards knows both", async () => (await usersOf(cards)).get("user-1") === "Ida Dahl");
+  await eventually(async () => (await usersOf(cards)).get("user-1") === "Ida Dahl");
   const healed = (await ask<Effect[]>(`${cards.url}/effects`)).filter(({ user }) => user === "user-1");
   assert.equal(healed.length, 3);
   tell(
@@ -190,7 +183,7 @@ async function story(): Promise<void> {
   chapter("5. The last message is lost, and nothing comes after it");
   await ask(broker.url, "PUT", ["user-2/2"]);
   await ask(`${accounts.url}/users/2`, "POST", { do: "rename", family: "Vang" });
-  await until("the broker lost it", async () => (await ask<{ lost: number }>(broker.url)).lost > 1);
+  await eventually(async () => (await ask<{ lost: number }>(broker.url)).lost > 1);
   assert.equal((await usersOf(cards)).get("user-2"), "Given2 Lind");
   const found = await ask<{ healedSubjects: number; checked: number; requests: number }>(
     `${cards.url}/reconstitute`,
@@ -205,7 +198,7 @@ async function story(): Promise<void> {
   chapter("6. The contract changes, and three teams move when it suits them");
   await kilde.kill();
   kilde = await startKilde("feeds-v2.config.ts", port);
-  await until("v2 is live", async () => (await client.head("users/v2")) === 43);
+  await eventually(async () => (await client.head("users/v2")) === 43);
   tell("The accounts team put v2 beside v1, with a restart: names come in parts. Everybody goes on with v1.");
   await assert.rejects(
     ask(`${kilde.url}/feeds/users/v1`, "DELETE"),
@@ -216,9 +209,9 @@ async function story(): Promise<void> {
   const move = async (service: Service, program: string, file: string): Promise<Service> => {
     await service.kill();
     const between = await start(join(HERE, program), [kilde.url, file, "v1 to v2", secret]);
-    await until("it follows both", async () => (await usersOf(between)).size === 40);
+    await eventually(async () => (await usersOf(between)).size === 40);
     let agrees = false;
-    await until("both versions agree", async () => {
+    await eventually(async () => {
       const { check } = await ask<{ check: { agrees: boolean } }>(`${between.url}/switch`, "POST");
       agrees = check.agrees;
       return agrees;
@@ -231,7 +224,7 @@ async function story(): Promise<void> {
   cards = await move(cards, "cards.ts", "cards.db");
   tell("The cards team switched, subject by subject, and checked that both versions agree.");
   await ask(`${accounts.url}/users/3`, "POST", { do: "rename", family: "Krog" });
-  await until("both know, by different versions", async () => {
+  await eventually(async () => {
     const [one, other] = [await usersOf(cards), await usersOf(notifications)];
     return one.get("user-3") === "Given3 Krog" && other.get("user-3") === "Given3 Krog";
   });
@@ -250,7 +243,7 @@ async function story(): Promise<void> {
   chapter("7. Counting");
   await ask(`${accounts.url}/users/4`, "POST", { do: "rename", family: "Skov" });
   for (const service of [cards, moved]) {
-    await until("it is told", async () => (await usersOf(service)).get("user-4") === "Given4 Skov");
+    await eventually(async () => (await usersOf(service)).get("user-4") === "Given4 Skov");
     const effects = await ask<Effect[]>(`${service.url}/effects`);
     const sources = new Set(effects.map(({ source }) => source));
     assert.equal(sources.size, effects.length);

@@ -11,6 +11,7 @@ import { BEGIN_CLEARING } from "../../../src/feeds/lifecycle/retire.ts";
 import type { Database } from "../../../src/storage/database.ts";
 import { takeLease } from "../../../src/storage/lease.ts";
 import { systemClock } from "../../../src/core/system-clock.ts";
+import { eventually } from "../../support/eventually.ts";
 import { openApp, type TestApp } from "../../support/app.ts";
 import { clearAll } from "../../support/clear-all.ts";
 import { newDatabase } from "../../support/new-database.ts";
@@ -250,7 +251,7 @@ describe("two releases on one database", () => {
     const { reader } = app.store;
     const projecting = longer.run("longer", reader);
     await pay({ amount: 3 });
-    await until(async () => (await state(longer))?.cursor === 3);
+    await eventually(async () => (await state(longer))?.cursor === 3);
     const bound = shorter.run("shorter", reader);
     const holder = async () => {
       const [row] = await database.read({ sql: "select holder from leases where name = ?", args: [PATH] });
@@ -261,7 +262,7 @@ describe("two releases on one database", () => {
       await Bun.sleep(20);
       expect(await holder()).toBe("longer");
       await pay({ amount: cursor });
-      await until(async () => (await state(longer))?.cursor === cursor);
+      await eventually(async () => (await state(longer))?.cursor === cursor);
     }
     expect(await state(longer)).toMatchObject({ status: "live", head: 6 });
     expect(bound.events).toEqual([]);
@@ -346,22 +347,22 @@ describe("two releases on one database", () => {
       if (order === "older first") run("older", older);
       else run("newer", newer);
       await pay(data);
-      await until(async () => ((await state(older))?.cursor ?? 0) === 2);
+      await eventually(async () => ((await state(older))?.cursor ?? 0) === 2);
       if (order === "older first") run("newer", newer);
       else run("older", older);
       const holder = async () => {
         const [row] = await database.read({ sql: "select holder from leases where name = ?", args: [PATH] });
         return row?.[0];
       };
-      await until(async () => (await holder()) === "newer");
+      await eventually(async () => (await holder()) === "newer");
       for (let n = 3; n <= 12; n += 1) {
         await pay(data);
-        await until(async () => ((await state(older))?.cursor ?? 0) === n);
+        await eventually(async () => ((await state(older))?.cursor ?? 0) === n);
         expect(await holder()).toBe("newer");
       }
       await running.get("newer")?.stop();
       await pay(data);
-      await until(async () => ((await state(older))?.cursor ?? 0) === 13);
+      await eventually(async () => ((await state(older))?.cursor ?? 0) === 13);
       expect(await holder()).toBe("older");
       await running.get("older")?.stop();
       expect(await state(older)).toMatchObject({ head: 13, status: "live" });
@@ -388,7 +389,7 @@ describe("a draft", () => {
     expect(await start(amount, { draft: true })).toBeNull();
     expect(await state(before)).toMatchObject({ status: "live", head: 1 });
     const changed = await open(z.any(), { draft: true });
-    await until(async () => (await state(changed))?.status === "building");
+    await eventually(async () => (await state(changed))?.status === "building");
     await pay({ amount: 2 });
     const left = before.projector(PATH);
     await database.write([{ sql: "update leases set expires = 0", args: [] }]);
@@ -422,7 +423,7 @@ describe("a draft", () => {
     const lease = await takeLease(app.store.writer, PATH, "before");
     if (lease === null) throw new Error("the lease is not free");
     const stale = before.projector(PATH);
-    await until(async () => (await state(before))?.status === "building");
+    await eventually(async () => (await state(before))?.status === "building");
     expect(await stale.step({ lease, retry: true, flush: true })).toEqual({ kind: "superseded" });
     await changed.drain();
     expect(await state(changed)).toMatchObject({ status: "halted", head: 0 });
@@ -445,7 +446,7 @@ describe("a draft", () => {
     await pay({ amount: 1 });
     await project(amount, { draft: true });
     const published = await open(both.partial({ currency: true }));
-    await until(async () => (await state(published))?.status === "building");
+    await eventually(async () => (await state(published))?.status === "building");
     await published.drain();
     expect(await state(published)).toMatchObject({ status: "live", head: 2 });
   });
@@ -469,7 +470,7 @@ test("a clearing that was paused does not delete what was built since", async ()
   };
   const deps = { database, clock: systemClock };
   const late = clearAll({ ...deps, writer: slow }, onFailure);
-  await until(() => Promise.resolve(writes === 2));
+  await eventually(() => Promise.resolve(writes === 2));
   await clearAll({ ...deps, writer }, onFailure);
   await draft.drain();
   expect(await state(draft)).toMatchObject({ status: "live", head: 2, cursor: 1 });
@@ -488,11 +489,4 @@ function* permutations(items: readonly number[]): Generator<readonly number[]> {
 
 function onFailure(error: unknown): never {
   throw error;
-}
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; !(await condition()); tries += 1) {
-    if (tries > 2_000) throw new Error("it did not come to pass");
-    await Bun.sleep(5);
-  }
 }

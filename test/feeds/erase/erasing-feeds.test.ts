@@ -4,6 +4,7 @@ import { pageBody } from "../../../src/http/log/page-body.ts";
 import { examine } from "../../../src/doctor/doctor.ts";
 import type { Database } from "../../../src/storage/database.ts";
 import type { LogReader } from "../../../src/log/read/reader.ts";
+import { eventually } from "../../support/eventually.ts";
 import { openApp, type TestApp, type WireEvent } from "../../support/app.ts";
 import { counted, sketch } from "../../support/feeds.ts";
 import { newDatabase } from "../../support/new-database.ts";
@@ -202,15 +203,12 @@ describe("an erased stream", () => {
     const isTraced = async () => (await feeds.state(get(totals.path)))?.tracing === null;
     const left = async (path: string) =>
       (await eventsOf(get(path).reader)).filter(({ type }) => !type.startsWith("kilde.")).length;
-    const until = async (holds: () => Promise<boolean>) => {
-      while (!(await holds())) await Bun.sleep(5);
-    };
-    await until(async () => (await isHalted(plain.path)) && (await isHalted(totals.path)) && isTraced());
+    await eventually(async () => (await isHalted(plain.path)) && (await isHalted(totals.path)) && isTraced());
     expect(await left(plain.path)).toBe(2);
     await erase("a");
-    await until(async () => (await left(plain.path)) === 1);
+    await eventually(async () => (await left(plain.path)) === 1);
     // Of two events about Ida, one remains, which is published again.
-    await until(async () => {
+    await eventually(async () => {
       const events = await eventsOf(get(totals.path).reader);
       return events.length === 4 && (await left(totals.path)) === 1;
     });

@@ -9,6 +9,7 @@ import type { LogWriter } from "../../../src/log/append/writer.ts";
 import { systemClock } from "../../../src/core/system-clock.ts";
 import { examine } from "../../../src/doctor/doctor.ts";
 import type { Database } from "../../../src/storage/database.ts";
+import { eventually } from "../../support/eventually.ts";
 import { openApp, type TestApp, type WireEvent } from "../../support/app.ts";
 import { newDatabase } from "../../support/new-database.ts";
 import { counted, sketch } from "../../support/feeds.ts";
@@ -34,14 +35,6 @@ async function eventsOf(reader: LogReader, subject: string | null = null): Promi
   const query = { subject, direction: "forwards", limit: 10_000, filter: {} } as const;
   const { parts } = pageBody((await reader.page(query, "array")).parts, "array");
   return (await new Response(new Blob([...parts])).json()) as WireEvent[];
-}
-
-async function until(done: () => Promise<boolean> | boolean): Promise<void> {
-  for (let tries = 0; tries < 400; tries += 1) {
-    if (await done()) return;
-    await Bun.sleep(5);
-  }
-  throw new Error("it did not happen");
 }
 
 const plain = sketch({ name: "plain" });
@@ -286,9 +279,9 @@ describe("halting", () => {
     const { get, run, feeds } = await openProjection(deps(), [plain]);
     const { stop } = run("me", app.store.reader);
     const status = async () => (await feeds.state(get(plain.path)))?.status;
-    await until(async () => (await status()) === "halted");
+    await eventually(async () => (await status()) === "halted");
     await app.fetch("/streams/s-1?reason=asked", { method: "DELETE" });
-    await until(async () => (await status()) === "live");
+    await eventually(async () => (await status()) === "live");
     expect(await feeds.state(get(plain.path))).toMatchObject({ cursor: 3, failure: null });
     await stop();
   });
@@ -382,7 +375,7 @@ describe("running", () => {
       };
       const { feeds, get, run } = await openProjection({ database, writer: slow }, [plain]);
       const running = run("one", app.store.reader, clock);
-      await until(async () => (await feeds.state(get(plain.path)))?.status === "live");
+      await eventually(async () => (await feeds.state(get(plain.path)))?.status === "live");
       await running.stop();
       expect(await get(plain.path).reader.head()).toBe(3_000);
       if (appended === 0) expect(rests).toEqual([]);
@@ -421,7 +414,7 @@ describe("running", () => {
       },
     };
     const running = run("one", app.store.reader, clock);
-    await until(async () => (await feeds.state(get(stateful.path)))?.status === "live");
+    await eventually(async () => (await feeds.state(get(stateful.path)))?.status === "live");
     await running.stop();
     expect(slept.filter((ms) => ms >= 500)).toEqual([]);
     expect(await get(stateful.path).reader.head()).toBe(4_000);
@@ -457,7 +450,7 @@ describe("running", () => {
       [stateful],
     );
     const running = run("one", app.store.reader);
-    await until(async () => (await feeds.state(get(stateful.path)))?.status === "live");
+    await eventually(async () => (await feeds.state(get(stateful.path)))?.status === "live");
     await running.stop();
     expect(await get(stateful.path).reader.head()).toBe(streams * 100 + Math.min(read, 3 * streams));
     // Undisturbed, it takes 9 writes to reach the head, and one for each of the last appends.
@@ -471,7 +464,7 @@ describe("running", () => {
     const two = run("two", app.store.reader);
     for (let n = 0; n < 20; n += 1) await app.append(`s-${n}`, { type: "A", data: n });
     const { reader } = get(down.path);
-    await until(async () => (await reader.head()) >= 20);
+    await eventually(async () => (await reader.head()) >= 20);
     await Promise.all([one.stop(), two.stop()]);
     expect((await eventsOf(reader)).map(({ data }) => data)).toEqual(Array.from({ length: 20 }, (_, n) => n));
     expect([...one.events, ...two.events].filter(({ kind }) => kind === "failed")).toEqual([]);

@@ -9,6 +9,7 @@ import {
   RECORD_SIGHTINGS,
 } from "../../../src/log/consumers/consumers.ts";
 import type { Database, Row } from "../../../src/storage/database.ts";
+import { eventually } from "../../support/eventually.ts";
 import { openApp, type Problem, takeEvents, type TestApp } from "../../support/app.ts";
 import { newDatabase } from "../../support/new-database.ts";
 import { runsOn, testInProcess } from "../../support/tested-on.ts";
@@ -334,7 +335,7 @@ describe("what a consumer reports", () => {
   testInProcess("is forgotten when a stream is erased, since it may quote an event", async () => {
     await commit({ position: 4, blocked: 1, failure });
     expect((await app.fetch("/streams/s-1?reason=asked", { method: "DELETE" })).status).toBe(200);
-    while ((await one()).failure !== null) await Bun.sleep(5);
+    await eventually(async () => (await one()).failure === null);
     expect(await one()).toMatchObject({ blocked: 1, failure: null });
   });
 });

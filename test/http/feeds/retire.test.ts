@@ -4,6 +4,7 @@ import { createClient } from "../../../src/client/index.ts";
 import { examine } from "../../../src/doctor/doctor.ts";
 import type { Database } from "../../../src/storage/database.ts";
 import type { Feed } from "../../../src/feeds/feed.ts";
+import { eventually } from "../../support/eventually.ts";
 import { openApp, type Problem, type TestApp } from "../../support/app.ts";
 import { newDatabase } from "../../support/new-database.ts";
 import { counted, sketch } from "../../support/feeds.ts";
@@ -43,14 +44,6 @@ async function rowsOf(sql: string): Promise<readonly unknown[]> {
   return (await database.read({ sql, args: [] })).map(([value]) => value);
 }
 
-async function until(done: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 400; tries += 1) {
-    if (await done()) return;
-    await Bun.sleep(5);
-  }
-  throw new Error("it did not happen");
-}
-
 const isRetired = async () =>
   (await rowsOf("select status from feeds where name = 'orders' and version = 1"))[0] === "retired";
 
@@ -78,7 +71,7 @@ test("a retired version is gone at once, then deleted; others and the event log 
   }
   // Appends go on meanwhile.
   await app.append("s-1", { type: "A" });
-  await until(isRetired);
+  await eventually(isRetired);
   const left = "select count(*) from events where key / 1099511627776 = 1";
   expect(await rowsOf(left)).toEqual([0]);
   expect(await rowsOf("select count(*) from subjects where log = 1")).toEqual([0]);
@@ -101,7 +94,7 @@ test("what was retired does not come back, and what a restart left is deleted", 
   expect(again.registered.map(({ feed }) => feed.path)).toEqual(
     [NEW.path, DRAFT.path].toSpliced(0, 0, OLD.path),
   );
-  await until(isRetired);
+  await eventually(isRetired);
   const later = await projection();
   expect(later.registered.map(({ feed }) => feed.path)).toEqual([NEW.path, DRAFT.path]);
   const restarted = await openApp({
@@ -128,7 +121,7 @@ test("a version that is read is not retired, unless by force", async () => {
   expect(refused.detail).toContain('"cards"');
   expect(await app.get("/feeds/orders/v1")).toHaveLength(1);
   expect((await app.fetch("/feeds/orders/v1?force=true", { method: "DELETE" })).status).toBe(202);
-  await until(isRetired);
+  await eventually(isRetired);
 });
 
 test("a version is not retired while it cannot be written who reads it", async () => {
@@ -213,7 +206,7 @@ test("a draft is built again with the drafts that are projected from it, or not 
   ]);
   await drain();
   expect((await rebuild(server)).status).toBe(202);
-  await until(async () => (await feeds.state(get(again.path)))?.status === "building");
+  await eventually(async () => (await feeds.state(get(again.path)))?.status === "building");
   await drain();
   const events = await server.get(again.path);
   expect(events.map(({ id, sequence }) => [id, Number(sequence)])).toEqual([
@@ -252,7 +245,7 @@ test("a draft is built anew, on the positions that follow; a published version i
   const running = run("one", app.store.reader);
   const before = await app.get("/feeds/orders/v3");
   expect((await app.fetch("/feeds/orders/v3/rebuild", { method: "POST" })).status).toBe(202);
-  await until(async () => {
+  await eventually(async () => {
     const { status } = await app.get<{ status: string }>("/feeds/orders/v3/status");
     return status === "live";
   });
@@ -269,7 +262,7 @@ test("a draft is built anew, on the positions that follow; a published version i
     log: logidentity,
   });
   await app.append("s-1", { type: "A", data: 3 });
-  await until(async () => (await app.get("/feeds/orders/v3/subjects/s-1")).length === 3);
+  await eventually(async () => (await app.get("/feeds/orders/v3/subjects/s-1")).length === 3);
   await running.stop();
 });
 
@@ -302,13 +295,13 @@ for (const [where, retiresElsewhere] of [
       failureOf(client.follow({ feed, subject: "s-1", lastEventId, onLog })),
     ];
     const polling = app.fetch(`/feeds/${feed}?timeout=60000&lastEventId=${lastEventId}`);
-    await until(async () => seen === 2);
+    await eventually(async () => seen === 2);
     await Bun.sleep(50);
     expect((await other.fetch(`/feeds/${feed}`, { method: "DELETE" })).status).toBe(202);
     for (const failure of await Promise.all(following))
       expect(failure).toMatchObject({ code: "feed-retired" });
     expect(await problemIn(await polling)).toMatchObject({ type: "/problems/feed-retired", status: 410 });
-    await until(isRetired);
+    await eventually(isRetired);
     if (retiresElsewhere) await other.feeds.close();
   });
 }

@@ -5,6 +5,7 @@ import { Webhook } from "standardwebhooks";
 
 import { openDatabase } from "../../../src/storage/open.ts";
 import { cleanUp, databaseOf, emptyFolder, serve, type Served } from "../../cli/support.ts";
+import { eventually } from "../../support/eventually.ts";
 import { jsonPost, TEST_SECRET_KEY } from "../../support/app.ts";
 import { runsOn, TESTED_ON } from "../../support/tested-on.ts";
 
@@ -96,16 +97,13 @@ function startReceiver(port = 0): Receiver {
   return made;
 }
 
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await Bun.sleep(20);
-}
-
 interface Shown {
   readonly subscription: string;
   readonly secret: string;
   readonly status: string;
   readonly reason: string | null;
   readonly cursor: number;
+  readonly lag: { readonly events: number };
   readonly blocked: number;
 }
 
@@ -172,7 +170,7 @@ describe("each mode", () => {
     const subscription = await subscribe(server, hook);
     await append(server, "b", 2);
     await append(server, "a");
-    await until(() => hook.requests.length === 6);
+    await eventually(() => hook.requests.length === 6);
     expect(ofSubject(hook.taken(), "a")).toEqual(["a@1", "a@2", "a@3", "a@4"]);
     expect(ofSubject(hook.taken(), "b")).toEqual(["b@1", "b@2"]);
     for (const { events, webhookId } of hook.requests) {
@@ -182,9 +180,13 @@ describe("each mode", () => {
       expect(webhookId).toBe(`${subscription.subscription}_${event?.id}_${String(event?.["logidentity"])}`);
       expect(Number(event?.["previoussequence"])).toBe(Number(event?.["sequence"]) - 1);
     }
-    await until(async () => (await subscription.now()).cursor === 6);
+    // What was delivered ahead of the cursor counts as lag until the next save.
+    await eventually(async () => {
+      const { cursor, lag } = await subscription.now();
+      return cursor === 6 && lag.events === 0;
+    });
     expect(await subscription.now()).toMatchObject({ status: "active", lag: { events: 0 }, blocked: 0 });
-    await until(async () => {
+    await eventually(async () => {
       const { attempts } = await call<{ attempts: object[] }>(server, `${subscription.path}/attempts`);
       return attempts.length === 6;
     });
@@ -196,9 +198,9 @@ describe("each mode", () => {
     const subscription = await subscribe(server, hook);
     for (let count = 1; count <= 5; count += 1) {
       await append(server, "a");
-      await until(async () => (await subscription.now()).cursor === count);
+      await eventually(async () => (await subscription.now()).cursor === count);
     }
-    await until(async () => {
+    await eventually(async () => {
       const { attempts } = await call<{ attempts: object[] }>(server, `${subscription.path}/attempts`);
       return attempts.length === 5;
     });
@@ -235,11 +237,11 @@ describe("each mode", () => {
         await Bun.sleep(20);
       }
       expect(looks.filter(({ left, events }) => events < left)).toEqual([]);
-      await until(async () => (await now()).lag.events === 0);
+      await eventually(async () => (await now()).lag.events === 0);
       expect(await now()).toMatchObject({ cursor: 100, status: "active", lag: { events: 0, seconds: 0 } });
       await post(server, `${path}/rewind`, { after: 0, upTo: 90, subjects: ["hot"] });
       expect((await now()).lag.events).toBeGreaterThan(50);
-      await until(async () => (await now()).lag.events === 0);
+      await eventually(async () => (await now()).lag.events === 0);
       await slow.stop(true);
     },
     60_000,
@@ -261,7 +263,7 @@ describe("each mode", () => {
       batch: { events: 7 },
     });
     await subscribe(server, all, { mode: "batch", batch: { events: 1_000, bytes: 1 } });
-    await until(() => hook.taken().length >= 20 && all.taken().length >= 27);
+    await eventually(() => hook.taken().length >= 20 && all.taken().length >= 27);
     expect(hook.requests.every(({ events }) => events.length <= 7)).toBe(true);
     expect(hook.requests.some(({ events }) => events.length > 1)).toBe(true);
     for (const subject of ["user-1", "user-2"]) {
@@ -286,7 +288,7 @@ describe("each mode", () => {
     const doorbell = await subscribe(server, hook, { source: "/feeds/counts/v1", mode: "doorbell" });
     const heads = () =>
       hook.requests.flatMap(({ events }) => events.map(({ data }) => (data as { head: number }).head));
-    await until(() => heads().at(-1) === 50);
+    await eventually(() => heads().at(-1) === 50);
     expect(hook.requests.at(-1)).toMatchObject({
       webhookId: expect.stringMatching(
         new RegExp(`^${doorbell.subscription}_head_50_[0-9a-f]{16}$`),
@@ -296,9 +298,9 @@ describe("each mode", () => {
       { type: "kilde.doorbell", source: "/feeds/counts/v1" },
     ]);
     await append(server, "a", 2);
-    await until(() => heads().at(-1) === 52);
+    await eventually(() => heads().at(-1) === 52);
     expect(heads()).toEqual(heads().toSorted((a, b) => a - b));
-    await until(async () => (await doorbell.now()).cursor === 52);
+    await eventually(async () => (await doorbell.now()).cursor === 52);
   });
 });
 
@@ -310,7 +312,7 @@ describe("an endpoint that does not take what it is sent", () => {
       hook.answer = () => new Response(null, { status: 503 });
       await subscribe(server, hook, { mode });
       for (const stream of ["a", "ida", "b", "ida", "eva", "eva"]) await append(server, stream);
-      await until(() => hook.requests.length > 0);
+      await eventually(() => hook.requests.length > 0);
       await fetch(`${server.url}/streams/ida?reason=asked`, { method: "DELETE" });
       await fetch(`${server.url}/streams/eva?before=2`, { method: "DELETE" });
       // The dispatcher reads again at most once a second.
@@ -318,7 +320,7 @@ describe("an endpoint that does not take what it is sent", () => {
       const seen = hook.requests.length;
       hook.answer = () => new Response(null, { status: 204 });
       const left = ["a@1", "b@1", "eva@2", "ida@3"];
-      await until(() => left.every((name) => hook.taken().includes(name)));
+      await eventually(() => left.every((name) => hook.taken().includes(name)));
       const later = hook.requests.slice(seen).flatMap(({ events }) => events.map(nameOf));
       expect(Array.from(new Set(later)).toSorted()).toEqual(left);
       const bytes = new Map<string, string>();
@@ -347,14 +349,14 @@ describe("an endpoint that does not take what it is sent", () => {
       const holdsSlow = ({ events }: Taken) => events.some(({ subject }) => subject === "slow");
       await subscribe(server, hook, { mode: "batch", batch: { events: 10 } });
       await append(server, "slow");
-      await until(() => underWay === 1);
+      await eventually(() => underWay === 1);
       for (let n = 0; n < 20; n += 1) await append(server, `other-${n % 5}`);
       await append(server, "slow");
       const others = () => hook.taken().filter((name) => name.startsWith("other-"));
-      await until(() => others().length === 20);
+      await eventually(() => others().length === 20);
       expect(hook.requests.some(holdsSlow)).toBe(false);
       answered.resolve();
-      await until(() => hook.taken().includes("slow@2"));
+      await eventually(() => hook.taken().includes("slow@2"));
       expect(hook.taken().filter((name) => name.startsWith("slow"))).toEqual(["slow@1", "slow@2"]);
       for (let n = 0; n < 5; n += 1) {
         const own = others().filter((name) => name.startsWith(`other-${n}@`));
@@ -374,8 +376,8 @@ describe("an endpoint that does not take what it is sent", () => {
     const { path, now } = await subscribe(server, hook, { attempts: 1 });
     await append(server, "poison", 3);
     await append(server, "well", 30);
-    await until(() => ofSubject(hook.taken(), "well").length === 30);
-    await until(async () => (await now()).blocked === 1);
+    await eventually(() => ofSubject(hook.taken(), "well").length === 30);
+    await eventually(async () => (await now()).blocked === 1);
     expect(await now()).toMatchObject({ status: "failing", reason: "blocked subjects" });
     const blocked = () => call<{ blocked: object[] }>(server, `${path}/blocked`);
     // It is not tried again by itself after so many attempts.
@@ -388,16 +390,16 @@ describe("an endpoint that does not take what it is sent", () => {
         nextAttempt: null,
       },
     ]);
-    await until(async () => (await now()).cursor === 33);
+    await eventually(async () => (await now()).cursor === 33);
     await post(server, `${path}/blocked/poison/retry`);
     const failed = () => hook.requests.filter(({ status }) => status === 422);
-    await until(() => failed().length === 2);
+    await eventually(() => failed().length === 2);
     expect(failed()[1]?.webhookId).toBe(failed()[0]?.webhookId ?? "");
-    await until(async () => JSON.stringify(await blocked()).includes('"attempts":2'));
+    await eventually(async () => JSON.stringify(await blocked()).includes('"attempts":2'));
     await post(server, `${path}/blocked/poison/skip`, { sequence: 2 });
-    await until(() => ofSubject(hook.taken(), "poison").length === 2);
+    await eventually(() => ofSubject(hook.taken(), "poison").length === 2);
     expect(ofSubject(hook.taken(), "poison")).toEqual(["poison@1", "poison@3"]);
-    await until(async () => (await now()).blocked === 0);
+    await eventually(async () => (await now()).blocked === 0);
     expect(await call<object>(server, `${path}/skips`)).toMatchObject({
       skips: [{ subject: "poison", sequence: "0000000000000002", attempts: 2, error: "status 422" }],
     });
@@ -406,7 +408,7 @@ describe("an endpoint that does not take what it is sent", () => {
     expect(await post<object>(server, `${path}/rewind`, { subjects: ["poison"] })).toMatchObject({
       events: 3,
     });
-    await until(() => ofSubject(hook.taken(), "poison").length === 5);
+    await eventually(() => ofSubject(hook.taken(), "poison").length === 5);
     expect(ofSubject(hook.taken(), "poison").slice(2)).toEqual(["poison@1", "poison@2", "poison@3"]);
   });
 
@@ -419,7 +421,7 @@ describe("an endpoint that does not take what it is sent", () => {
     };
     await append(server, "a", 2);
     await subscribe(server, hook);
-    await until(() => hook.taken().length === 2);
+    await eventually(() => hook.taken().length === 2);
     const first = hook.requests.filter(({ events }) => events[0]?.id === "1");
     expect(first.map(({ status }) => status)).toEqual([500, 500, 200]);
     expect(new Set(first.map(({ webhookId }) => webhookId)).size).toBe(1);
@@ -434,7 +436,7 @@ describe("an endpoint that does not take what it is sent", () => {
     await append(server, "a");
     const { path } = await subscribe(server, hook, { attempts: 1 });
     const blocked = () => call<{ blocked: object[] }>(server, `${path}/blocked`);
-    await until(async () => (await blocked()).blocked.length === 1);
+    await eventually(async () => (await blocked()).blocked.length === 1);
     expect((await blocked()).blocked).toMatchObject([{ error: "status 307" }]);
     expect(target.requests).toEqual([]);
   });
@@ -458,7 +460,7 @@ describe("an endpoint that does not take what it is sent", () => {
     await asked.promise;
     await call(server, path, { ...jsonPost({ url: hook.url }), method: "PATCH" });
     replaced.resolve();
-    await until(() => hook.taken().length === 1);
+    await eventually(() => hook.taken().length === 1);
     expect(await now()).toMatchObject({ status: "active", reason: null });
     await former.stop(true);
   });
@@ -469,12 +471,12 @@ describe("an endpoint that does not take what it is sent", () => {
     hook.answer = ([event]) => new Response(null, { status: event?.id === "2" ? 410 : 200 });
     await append(server, "a", 4);
     const { path, now } = await subscribe(server, hook);
-    await until(async () => (await now()).status === "paused");
+    await eventually(async () => (await now()).status === "paused");
     expect(await now()).toMatchObject({ reason: "gone", cursor: 1 });
     expect(hook.taken()).toEqual(["a@1"]);
     hook.answer = () => new Response();
     await post(server, `${path}/resume`);
-    await until(() => hook.taken().length === 4);
+    await eventually(() => hook.taken().length === 4);
     expect(hook.taken()).toEqual(["a@1", "a@2", "a@3", "a@4"]);
     expect(await now()).toMatchObject({ status: "active", reason: null });
   });
@@ -490,16 +492,16 @@ describe("an endpoint that cannot", () => {
       const { path } = await subscribe(server, hook, { concurrency: 1 });
       for (let n = 10; n < 22; n += 1) await append(server, `s-${n}`);
       const shown = () => call<{ blocked: number; endpoint: object | null }>(server, path);
-      await until(async () => (await shown()).endpoint !== null);
+      await eventually(async () => (await shown()).endpoint !== null);
       const { blocked } = await call<{ blocked: { subject: string }[] }>(server, `${path}/blocked`);
       const last = blocked.at(-1)?.subject ?? "";
       expect(blocked.length).toBeGreaterThan(1);
       hook.answer = () => new Response();
       hook.requests.length = 0;
       await post(server, `${path}/blocked/${last}/retry`);
-      await until(() => hook.taken().length > 0);
+      await eventually(() => hook.taken().length > 0);
       expect(hook.taken()).toContain(`${last}@1`);
-      await until(async () => (await shown()).endpoint === null);
+      await eventually(async () => (await shown()).endpoint === null);
     },
     60_000,
   );
@@ -513,12 +515,12 @@ describe("an endpoint that cannot", () => {
         : new Response();
     await append(server, "a", 3);
     const { now } = await subscribe(server, hook);
-    await until(() => hook.taken().length === 3);
+    await eventually(() => hook.taken().length === 3);
     const [first, second] = hook.requests;
     expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThanOrEqual(1_990);
     expect(second?.webhookId).toBe(first?.webhookId ?? "");
     // Nothing is wrong with what was sent.
-    await until(async () => (await now()).blocked === 0);
+    await eventually(async () => (await now()).blocked === 0);
   });
 
   test("take one subject for years does not keep the others waiting; asked again, all wait an hour at most", async () => {
@@ -529,14 +531,14 @@ describe("an endpoint that cannot", () => {
     hook.answer = ([event]) => (event?.subject === "a" ? new Response(null, years) : new Response());
     await append(server, "a");
     const { path, now } = await subscribe(server, hook);
-    await until(() => hook.requests.length === 1);
+    await eventually(() => hook.requests.length === 1);
     for (const stream of ["b", "c", "d"]) await append(server, stream);
-    await until(() => hook.taken().length === 3);
+    await eventually(() => hook.taken().length === 3);
     const withinAnHour = (time: string | null) => {
       const ms = Date.parse(time ?? "") - Date.now();
       return ms > 0 && ms <= 3_600_000;
     };
-    await until(async () => (await now()).blocked === 1);
+    await eventually(async () => (await now()).blocked === 1);
     const { blocked } = await call<{ blocked: { error: string; nextAttempt: string }[] }>(
       server,
       `${path}/blocked`,
@@ -552,7 +554,7 @@ describe("an endpoint that cannot", () => {
       readonly endpoint: { readonly error: string; readonly nextProbe: string } | null;
     }
     const held = (of: Served) => call<Held>(of, path);
-    await until(async () => (await held(server)).endpoint !== null);
+    await eventually(async () => (await held(server)).endpoint !== null);
     expect(await held(server)).toMatchObject({
       status: "failing",
       endpoint: { error: "status 429, Retry-After 3600 s" },
@@ -571,7 +573,7 @@ describe("an endpoint that cannot", () => {
     expect((await held(again)).endpoint?.nextProbe).toBe(nextProbe);
     await post(again, `${path}/pause`, { reason: "asked" });
     await post(again, `${path}/resume`);
-    await until(() => hook.taken().includes("g@1"));
+    await eventually(() => hook.taken().includes("g@1"));
   });
 
   test("be reached is down, is told as that, and tried at once on resume; nothing is lost", async () => {
@@ -579,11 +581,11 @@ describe("an endpoint that cannot", () => {
     const hook = startReceiver();
     const { path, now, secret } = await subscribe(server, hook);
     await append(server, "a");
-    await until(() => hook.taken().length === 1);
+    await eventually(() => hook.taken().length === 1);
     await hook.stop();
     await append(server, "a", 2);
     await append(server, "b", 2);
-    await until(async () => (await now()).status === "failing");
+    await eventually(async () => (await now()).status === "failing");
     expect(await now()).toMatchObject({
       reason: "endpoint: connection",
       endpoint: { error: "connection", nextProbe: expect.stringContaining("T") },
@@ -592,9 +594,9 @@ describe("an endpoint that cannot", () => {
     const back = startReceiver(hook.port);
     back.secrets = [secret];
     await post(server, `${path}/resume`);
-    await until(() => back.taken().length === 4);
+    await eventually(() => back.taken().length === 4);
     expect(ofSubject(back.taken(), "a")).toEqual(["a@2", "a@3"]);
-    await until(async () => (await now()).status === "active");
+    await eventually(async () => (await now()).status === "active");
   });
 });
 
@@ -607,12 +609,12 @@ describe("by request", () => {
     expect(next.secret).not.toBe(secret);
     hook.secrets = [secret, next.secret];
     await append(server, "a");
-    await until(() => hook.taken().length === 1);
+    await eventually(() => hook.taken().length === 1);
     expect(hook.requests[0]?.signatures.split(" ")).toHaveLength(2);
     await post(server, `${path}/rotate-secret`, { overlapSeconds: 0, secret });
     hook.secrets = [secret];
     await append(server, "a");
-    await until(() => hook.taken().length === 2);
+    await eventually(() => hook.taken().length === 2);
     expect(hook.requests[1]?.signatures.split(" ")).toHaveLength(1);
   });
 
@@ -621,7 +623,7 @@ describe("by request", () => {
     const hook = startReceiver();
     const { path, secret } = await subscribe(server, hook);
     await append(server, "a");
-    await until(() => hook.taken().length === 1);
+    await eventually(() => hook.taken().length === 1);
     const overlapSeconds = 2;
     const askedMs = Date.now();
     const next = await post<{ secret: string }>(server, `${path}/rotate-secret`, { overlapSeconds });
@@ -632,7 +634,7 @@ describe("by request", () => {
     while (!signatures().includes(1)) {
       await append(server, "a");
       appended += 1;
-      await until(() => hook.taken().length === appended);
+      await eventually(() => hook.taken().length === appended);
     }
     expect(signatures()).toContain(2);
     for (const { signedAt, signatures: text } of hook.requests.slice(1)) {
@@ -659,18 +661,18 @@ describe("by request", () => {
     };
     await append(server, "slow", 2);
     const { path } = await subscribe(server, hook);
-    await until(() => underWay.get("slow") === 1);
+    await eventually(() => underWay.get("slow") === 1);
     let quick = 0;
     for (const url of [`${hook.url}?one`, `${hook.url}?two`]) {
       await call(server, path, { ...jsonPost({ url }), method: "PATCH" });
       await append(server, "quick", 2);
       quick += 2;
-      await until(() => hook.taken().includes(`quick@${quick}`));
+      await eventually(() => hook.taken().includes(`quick@${quick}`));
     }
     expect(underWay.get("slow")).toBe(1);
     held.resolve();
     // The answer came too late to count: the event is sent again, and the one after it in its turn.
-    await until(() => ofSubject(hook.taken(), "slow").includes("slow@2"));
+    await eventually(() => ofSubject(hook.taken(), "slow").includes("slow@2"));
     expect(ofSubject(hook.taken(), "slow")).toEqual(["slow@1", "slow@1", "slow@2"]);
     expect(most).toBe(1);
   });
@@ -704,11 +706,11 @@ describe("by request", () => {
       appended += 5;
       await Bun.sleep(20);
     }
-    await until(() => isAt(ofOther, appended));
+    await eventually(() => isAt(ofOther, appended));
     expect(repeated(other)).toBe(0);
     await database.write([{ sql: "drop trigger refused", args: [] }]);
     database.close();
-    await until(() => isAt(ofRefused, appended));
+    await eventually(() => isAt(ofRefused, appended));
   }, 60_000);
 
   test("a rewind delivers again, in order for each subject, while what is new comes too", async () => {
@@ -716,17 +718,17 @@ describe("by request", () => {
     const hook = startReceiver();
     for (const subject of ["a", "b", "c"]) await append(server, subject, 20);
     const { path, now } = await subscribe(server, hook);
-    await until(() => hook.requests.length === 60);
+    await eventually(() => hook.requests.length === 60);
     // A cursor passes subjects that are behind, and what is not yet stored of them a rewind repeats. What is stored with
     // a later event has all of it, but perhaps of that event itself.
     await append(server, "settled");
-    await until(async () => (await now()).cursor === 61);
+    await eventually(async () => (await now()).cursor === 61);
     const taken = () => hook.taken().filter((name) => name !== "settled@1");
     const counted = await post<object>(server, `${path}/rewind`, { after: 10, upTo: 45, dryRun: true });
     expect(counted).toEqual({ events: 35, subjects: 3, dryRun: true });
     await post(server, `${path}/rewind`, { after: 10, upTo: 45 });
     await append(server, "d", 5);
-    await until(() => taken().length === 60 + 40);
+    await eventually(() => taken().length === 60 + 40);
     const again = taken().slice(60);
     const versions = (subject: string, from: number, to: number) =>
       Array.from({ length: to - from + 1 }, (_, n) => `${subject}@${from + n}`);
@@ -734,7 +736,7 @@ describe("by request", () => {
     expect(ofSubject(again, "b")).toEqual(versions("b", 1, 20));
     expect(ofSubject(again, "c")).toEqual(versions("c", 1, 5));
     expect(ofSubject(again, "d")).toEqual(versions("d", 1, 5));
-    await until(async () => (await now()).status === "active");
+    await eventually(async () => (await now()).status === "active");
     expect(await now()).toMatchObject({ rewind: null, cursor: 66 });
   });
 
@@ -743,7 +745,7 @@ describe("by request", () => {
     const hook = startReceiver();
     const { path, now } = await subscribe(server, hook);
     await append(server, "a");
-    await until(async () => (await now()).cursor === 1);
+    await eventually(async () => (await now()).cursor === 1);
     await post(server, `${path}/pause`, { reason: "moving" });
     await append(server, "a", 3);
     expect(await now()).toMatchObject({ status: "paused", reason: "moving", cursor: 1, lag: { events: 3 } });
@@ -751,7 +753,7 @@ describe("by request", () => {
     expect(told).toMatchObject({ acknowledged: true });
     expect(hook.requests.at(-1)?.events).toMatchObject([{ type: "kilde.test" }]);
     await post(server, `${path}/resume`);
-    await until(() => hook.requests.length === 5);
+    await eventually(() => hook.requests.length === 5);
     expect(hook.taken().slice(2)).toEqual(["a@2", "a@3", "a@4"]);
   });
 
@@ -761,10 +763,10 @@ describe("by request", () => {
     const { path } = await subscribe(server, hook);
     await subscribe(server, other);
     await append(server, "a");
-    await until(() => hook.taken().length === 1);
+    await eventually(() => hook.taken().length === 1);
     await call(server, path, { method: "DELETE" });
     await append(server, "a", 5);
-    await until(() => other.taken().length === 6);
+    await eventually(() => other.taken().length === 6);
     expect(hook.taken()).toEqual(["a@1"]);
   });
 });
@@ -781,7 +783,7 @@ describe("a change while something is blocked", () => {
     await append(server, "a");
     await append(server, "b", 2);
     const made = await subscribe(server, hook, body);
-    await until(async () => (await made.now()).blocked === 1 && (await made.now()).cursor === 5);
+    await eventually(async () => (await made.now()).blocked === 1 && (await made.now()).cursor === 5);
     const change = (to: object) => call(server, made.path, { ...jsonPost(to), method: "PATCH" });
     return { ...made, change };
   }
@@ -791,9 +793,9 @@ describe("a change while something is blocked", () => {
     const hook = startReceiver();
     const { change, now } = await blocked(server, hook, { attempts: 1 });
     await change({ types: ["A"] });
-    await until(() => ofSubject(hook.taken(), "a").length === 2);
+    await eventually(() => ofSubject(hook.taken(), "a").length === 2);
     expect(ofSubject(hook.taken(), "a")).toEqual(["a@1", "a@3"]);
-    await until(async () => (await now()).status === "active");
+    await eventually(async () => (await now()).status === "active");
   });
 
   test("of the prefix: the subject is no longer selected", async () => {
@@ -801,10 +803,10 @@ describe("a change while something is blocked", () => {
     const hook = startReceiver();
     const { change, now } = await blocked(server, hook);
     await change({ subjectPrefix: "b" });
-    await until(async () => (await now()).status === "active");
+    await eventually(async () => (await now()).status === "active");
     await append(server, "a");
     await append(server, "b");
-    await until(() => ofSubject(hook.taken(), "b").length === 3);
+    await eventually(() => ofSubject(hook.taken(), "b").length === 3);
     expect(ofSubject(hook.taken(), "a")).toEqual(["a@1"]);
   });
 
@@ -814,11 +816,11 @@ describe("a change while something is blocked", () => {
     const { change, now } = await blocked(server, hook);
     await change({ mode: "batch", batch: { events: 10 } });
     await append(server, "b");
-    await until(() => ofSubject(hook.taken(), "b").length === 3);
-    await until(() => hook.requests.some(({ events, status }) => events.length === 2 && status === 422));
+    await eventually(() => ofSubject(hook.taken(), "b").length === 3);
+    await eventually(() => hook.requests.some(({ events, status }) => events.length === 2 && status === 422));
     await change({ mode: "single" });
     hook.answer = () => new Response();
-    await until(async () => (await now()).status === "active");
+    await eventually(async () => (await now()).status === "active");
     expect(ofSubject(hook.taken(), "a")).toEqual(["a@1", "a@2", "a@3"]);
   });
 
@@ -828,8 +830,8 @@ describe("a change while something is blocked", () => {
     const { change, now } = await blocked(server, hook);
     await change({ mode: "doorbell" });
     await append(server, "b");
-    await until(() => hook.requests.at(-1)?.events[0]?.type === "kilde.doorbell");
-    await until(async () => (await now()).status === "active");
+    await eventually(() => hook.requests.at(-1)?.events[0]?.type === "kilde.doorbell");
+    await eventually(async () => (await now()).status === "active");
     expect(await now()).toMatchObject({ blocked: 0 });
   });
 
@@ -844,7 +846,7 @@ describe("a change while something is blocked", () => {
       return new Response();
     };
     await change({ url: other.url, headers: { "X-Tenant": "t-7" } });
-    await until(() => other.taken().length === 2);
+    await eventually(() => other.taken().length === 2);
     expect(other.taken()).toEqual(["a@2", "a@3"]);
     expect(tenants).toEqual(["t-7", "t-7"]);
   });
@@ -871,7 +873,7 @@ test("a rate that the endpoint allowed is kept", async () => {
     handshake: { origin: "kilde.example.org" },
   });
   hook.secrets = [made.secret];
-  await until(() => hook.requests.length === 4);
+  await eventually(() => hook.requests.length === 4);
   const gaps = hook.requests.slice(1).map(({ at }, index) => at - (hook.requests[index]?.at ?? 0));
   // 500 ms apart when they leave, by and large when they arrive.
   expect(Math.min(...gaps)).toBeGreaterThan(300);
@@ -886,24 +888,24 @@ test("a server that is killed goes on where it was: nothing is lost, and nothing
   const { path } = await subscribe(server, hook, { concurrency: 4 });
   await append(server, "stuck", 2);
   for (let n = 0; n < 10; n += 1) await append(server, `s-${n}`, 40);
-  await until(() => hook.taken().length > 50);
+  await eventually(() => hook.taken().length > 50);
   await server.stop("SIGKILL");
   const before = hook.taken().length;
   expect(before).toBeLessThan(400);
   server = await start(cwd);
   hook.answer = () => new Response();
-  await until(() => new Set(hook.taken()).size === 402);
+  await eventually(() => new Set(hook.taken()).size === 402);
   for (let n = 0; n < 10; n += 1) {
     const names = ofSubject(hook.taken(), `s-${n}`);
     const firsts = names.filter((name, index) => names.indexOf(name) === index);
     expect(firsts).toEqual(Array.from({ length: 40 }, (_, version) => `s-${n}@${version + 1}`));
   }
-  await until(async () => (await call(server, path)).cursor === 402);
+  await eventually(async () => (await call(server, path)).cursor === 402);
   const done = hook.requests.length;
   expect((await server.stop()).exitCode).toBe(0);
   server = await start(cwd);
   await append(server, "s-0");
-  await until(() => hook.requests.length > done);
+  await eventually(() => hook.requests.length > done);
   // Stopped in order, it repeats nothing.
   expect(hook.requests.slice(done).flatMap(({ events }) => events.map(nameOf))).toEqual(["s-0@41"]);
 }, 60_000);
@@ -913,7 +915,7 @@ test("a feed that is delivered is retired by force only", async () => {
   const hook = startReceiver();
   const { now } = await subscribe(server, hook, { source: "/feeds/counts/v1" });
   await append(server, "a");
-  await until(() => hook.taken().length === 1);
+  await eventually(() => hook.taken().length === 1);
   const refused = await server.kilde(["feeds", "retire", "counts", "v1"]);
   expect(refused.exitCode).toBe(1);
   expect(refused.stderr).toContain("is delivered by sub_");
@@ -937,7 +939,7 @@ describe("after a restore", () => {
         await subscribe(server, hook, { mode });
       }
       const isDelivered = (position: number) =>
-        until(() =>
+        eventually(() =>
           hooks.every(({ requests }) =>
             requests.some(({ events }) => events.some(({ id }) => Number(id) === position)),
           ),
@@ -974,10 +976,10 @@ describe("after a restore", () => {
     const hook = startReceiver();
     await append(server, "a", 3);
     await subscribe(server, hook);
-    await until(() => hook.taken().length === 3);
+    await eventually(() => hook.taken().length === 3);
     expect((await server.kilde(["identity", "renew"])).exitCode).toBe(0);
     await append(server, "a", 2);
-    await until(() => hook.taken().length >= 5);
+    await eventually(() => hook.taken().length >= 5);
     const { webhookId, events } = hook.requests.at(-1) ?? {};
     expect(webhookId).toEndWith(`_5_${String(events?.[0]?.["logidentity"])}`);
     expect(hook.requests[0]?.webhookId.slice(-16)).not.toBe(webhookId?.slice(-16) ?? "");

@@ -14,6 +14,7 @@ import {
   type TestApp,
   type TestAppOptions,
 } from "../../support/app.ts";
+import { eventually } from "../../support/eventually.ts";
 import { sketch } from "../../support/feeds.ts";
 import { newDatabase } from "../../support/new-database.ts";
 import { openProjection } from "../../support/projection.ts";
@@ -731,7 +732,7 @@ describe("a feed that is emptied while subjects of it are blocked", () => {
   testInProcess("is retired", async () => {
     const subscription = await delivered(FEED.path);
     expect((await app.fetch(`${FEED.path}?force=true`, { method: "DELETE" })).status).toBe(202);
-    while ((await statusOf("orders")) !== "retired") await Bun.sleep(5);
+    await eventually(async () => (await statusOf("orders")) === "retired");
     expect(await shown(subscription)).toMatchObject({ status: "paused", blocked: 0 });
     expect(await app.get<object>(`/subscriptions/${subscription}/skips`)).toEqual({ skips: [] });
   });
@@ -739,7 +740,7 @@ describe("a feed that is emptied while subjects of it are blocked", () => {
   testInProcess("is built anew, and delivered on", async () => {
     const subscription = await delivered(DRAFT.path);
     expect((await post(`${DRAFT.path}/rebuild`)).status).toBe(202);
-    while ((await statusOf("drafts")) !== "building") await Bun.sleep(5);
+    await eventually(async () => (await statusOf("drafts")) === "building");
     expect(await shown(subscription)).toMatchObject({ status: "active", blocked: 0, cursor: 0 });
   });
 });

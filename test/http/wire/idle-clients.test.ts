@@ -5,6 +5,7 @@ import { createClient } from "../../../src/client/index.ts";
 import { settingsSchema } from "../../../src/config/settings.ts";
 import { createLog } from "../../../src/runtime/server/logger.ts";
 import { startServer } from "../../../src/runtime/server/serve.ts";
+import { eventually } from "../../support/eventually.ts";
 
 /*
  * Clients that do not do their part, on real connections: they hold no more than the bounds say, and not for long.
@@ -36,14 +37,6 @@ async function metric(url: string, name: string): Promise<number> {
   return Number(new RegExp(`^${name} (\\d+)$`, "m").exec(text)?.[1]);
 }
 
-async function until(holds: () => Promise<boolean> | boolean): Promise<void> {
-  for (let tries = 0; tries < 400; tries += 1) {
-    if (await holds()) return;
-    await Bun.sleep(25);
-  }
-  throw new Error("it did not happen");
-}
-
 function openAt(port: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, "127.0.0.1", () => resolve(socket));
@@ -68,7 +61,7 @@ test("a body that does not arrive in time is answered with 408, and its connecti
     expect(answer).toMatch(/^HTTP\/1\.1 408 /);
     await closed;
   }
-  await until(async () => (await metric(url, "kilde_body_bytes")) === 0);
+  await eventually(async () => (await metric(url, "kilde_body_bytes")) === 0);
   await close();
 });
 
@@ -81,7 +74,7 @@ test("bodies that stand still leave room for others, and make room when they hav
     socket.write(`${APPEND}Content-Length: 1500000\r\n\r\n${" ".repeat(900_000)}`);
     standing.push(socket);
   }
-  await until(async () => (await metric(url, "kilde_body_bytes")) > 2 * 1024 * 1024);
+  await eventually(async () => (await metric(url, "kilde_body_bytes")) > 2 * 1024 * 1024);
   const append = (data: string) =>
     fetch(`${url}/streams/s`, {
       method: "POST",
@@ -96,9 +89,9 @@ test("bodies that stand still leave room for others, and make room when they hav
     expect(large.status).toBe(503);
     expect(large.headers.get("retry-after")).not.toBeNull();
   }
-  await until(async () => (await append("x".repeat(900_000))).status === 201);
+  await eventually(async () => (await append("x".repeat(900_000))).status === 201);
   for (const socket of standing) socket.destroy();
-  await until(async () => (await metric(url, "kilde_body_bytes")) === 0);
+  await eventually(async () => (await metric(url, "kilde_body_bytes")) === 0);
   await close();
 });
 
@@ -140,12 +133,12 @@ test("answers that nobody reads are bounded together, and those that stand still
       sockets.push(socket);
     }
   }
-  await until(() => answers.length >= sockets.length);
+  await eventually(() => answers.length >= sockets.length);
   expect(answers).toContain("503");
   // One answer may be larger than its share where it is alone.
   expect(await metric(url, "kilde_answer_bytes")).toBeLessThanOrEqual(18 * 1024 * 1024);
-  await until(async () => (await metric(url, "kilde_answer_bytes")) === 0);
-  await until(async () => (await metric(url, "kilde_followers")) === 0);
+  await eventually(async () => (await metric(url, "kilde_answer_bytes")) === 0);
+  await eventually(async () => (await metric(url, "kilde_followers")) === 0);
   expect((await Array.fromAsync(client.read())).length).toBe(144);
   for (const socket of sockets) socket.destroy();
   await close();

@@ -4,6 +4,7 @@ import { examine } from "../../../src/doctor/doctor.ts";
 import type { Database } from "../../../src/storage/database.ts";
 import { applyErasures, type Erasure, listErasures } from "../../../src/log/erase/erasures.ts";
 import { EVENT_LOG_ADDRESS } from "../../../src/log/keys.ts";
+import { eventually } from "../../support/eventually.ts";
 import { jsonPost, openApp, type TestApp } from "../../support/app.ts";
 import { forEachDeployment } from "../../support/deployments.ts";
 
@@ -91,8 +92,9 @@ forEachDeployment(["memory", "file", "sqld"], (deployment) => {
       for (const name of [...snapshots, ...others]) await app.append(name, snapshot(2));
       await erase(app, encodeURIComponent(stream));
       const typesAt = (name: string) => typesOf(app, encodeURIComponent(name));
-      while ((await typesAt("snapshots/my/account/v12/account/81"))[0] !== "kilde.erased")
-        await Bun.sleep(10);
+      await eventually(
+        async () => (await typesAt("snapshots/my/account/v12/account/81"))[0] === "kilde.erased",
+      );
       expect(await typesAt("snapshots/account/v1/account/81")).toEqual(["kilde.erased"]);
       for (const name of others) expect(await typesAt(name)).toEqual(["SnapshotTaken"]);
 

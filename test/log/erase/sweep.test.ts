@@ -12,6 +12,7 @@ import { leftoverJob } from "../../../src/log/erase/sweeper.ts";
 import { migrate } from "../../../src/log/migrate.ts";
 import { openDatabase } from "../../../src/storage/open.ts";
 import { systemClock } from "../../../src/core/system-clock.ts";
+import { eventually } from "../../support/eventually.ts";
 import { openApp } from "../../support/app.ts";
 import { filesWith } from "../../support/byte-search.ts";
 import { clearAll } from "../../support/clear-all.ts";
@@ -25,11 +26,6 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const MARK = "mark-of-what-was-erased";
-
-/** Waits until a condition holds, as long as the test may take. */
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await Bun.sleep(10);
-}
 
 interface Step {
   readonly log: number;
@@ -108,7 +104,7 @@ describe("a sweep that fails", () => {
       new RegExp(`^kilde_${name} (.*)$`, "m").exec(await (await app.fetch("/metrics")).text())?.[1];
     await app.append("ida", { type: "T", data: MARK });
     await app.fetch("/streams/ida?reason=asked", { method: "DELETE" });
-    await until(async () => Number(await metric("sweep_failures")) > 0);
+    await eventually(async () => Number(await metric("sweep_failures")) > 0);
     expect(await metric("erasures_pending")).toBe("1");
     const ready = await app.fetch("/ready");
     expect([ready.status, await ready.json()]).toEqual([
@@ -125,8 +121,8 @@ describe("a sweep that fails", () => {
       },
     ]);
     state.broken = false;
-    await until(async () => (await metric("erasures_pending")) === "0");
-    await until(async () => (await metric("sweep_failures")) === "0");
+    await eventually(async () => (await metric("erasures_pending")) === "0");
+    await eventually(async () => (await metric("sweep_failures")) === "0");
     expect(await app.get<object>("/ready")).toMatchObject({ status: "ready" });
     expect(filesWith(folder, [MARK])).toEqual([]);
     expect(await examine(database)).toEqual([]);
@@ -141,7 +137,7 @@ describe("a sweep that fails", () => {
     await app.close();
     expect(filesWith(folder, [MARK])).not.toEqual([]);
     const again = await openApp({ database: openDatabase({ url }) });
-    await until(() => filesWith(folder, [MARK]).length === 0);
+    await eventually(() => filesWith(folder, [MARK]).length === 0);
     await again.close();
   });
 });
@@ -162,7 +158,7 @@ test("what another process left is swept when it was still left at the second lo
   await Bun.sleep(50);
   expect(filesWith(folder, [MARK])).not.toEqual([]);
   await leftovers.run(slice);
-  await until(() => filesWith(folder, [MARK]).length === 0);
+  await eventually(() => filesWith(folder, [MARK]).length === 0);
   await idle.close();
   other.close();
 });

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 
 import type { Clock } from "../../../src/core/clock.ts";
 import { systemClock } from "../../../src/core/system-clock.ts";
+import { eventually } from "../../support/eventually.ts";
 import { openApp, takeEvents, type TestApp } from "../../support/app.ts";
 import { forEachDeployment, shared } from "../../support/deployments.ts";
 import { testInProcess } from "../../support/tested-on.ts";
@@ -260,7 +261,7 @@ testInProcess("a follower that cannot take its news ends, and keeps them from no
   whole.ask();
   for (let position = 2; position <= 3; position += 1) {
     await app.append("s", { type: "A" });
-    while (cursors.at(-1) !== position) await Bun.sleep(2);
+    await eventually(() => cursors.at(-1) === position);
   }
   expect(failures).toEqual(["Error: its stream is closed"]);
   broken.end();

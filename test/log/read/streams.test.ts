@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 
 import { examine } from "../../../src/doctor/doctor.ts";
 import type { Database } from "../../../src/storage/database.ts";
+import { eventually } from "../../support/eventually.ts";
 import { jsonPost, openApp, takeEvents, type TestApp, type WireEvent } from "../../support/app.ts";
 import { forEachDeployment } from "../../support/deployments.ts";
 
@@ -135,8 +136,7 @@ forEachDeployment(["memory", "file", "sqld", "worker"], (deployment) => {
       await remove("t", "before=1200");
       const count = async () =>
         (await database.read({ sql: "select count(*) from events", args: [] }))[0]?.[0];
-      for (let tries = 0; tries < 200 && (await count()) !== 2; tries += 1) await Bun.sleep(10);
-      expect(await count()).toBe(2);
+      await eventually(async () => (await count()) === 2);
     });
 
     test("erasing states its expectation like an append", async () => {

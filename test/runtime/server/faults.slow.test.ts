@@ -5,9 +5,10 @@ import { chanceOf } from "../../support/chance.ts";
 import { hasSqld, SQLD_FLAGS, startSqld } from "../../support/sqld.ts";
 import type { Weather } from "../../support/tcp-proxy.ts";
 import { type Cluster, type Lease, type Node, openCluster } from "./faults/cluster.ts";
+import { eventually } from "../../support/eventually.ts";
 import { followAt } from "./faults/followers.ts";
 import { type Load, startLoad } from "./faults/load.ts";
-import { type Answer, ask, isReady, type Scene, under, until } from "./faults/scene.ts";
+import { type Answer, ask, isReady, type Scene, under } from "./faults/scene.ts";
 import { verify } from "./faults/verify.ts";
 import { startServer } from "./servers.ts";
 
@@ -25,6 +26,7 @@ const SLACK_MS = 5_000;
 /** After which a lease is free, and what those who look for work may take until they have it. */
 const LEASE_MS = 5_000;
 const TAKEOVER_SLACK_MS = 8_000;
+const TAKEOVER = { withinMs: 60_000, pollMs: 20 };
 
 /** How often followers look, by default. */
 const POLL_MS = 100;
@@ -75,9 +77,10 @@ async function expectUnready(node: Node): Promise<void> {
 
 /** The leases of both feeds and of both subscriptions. */
 async function heldLeases(cluster: Cluster): Promise<readonly Lease[]> {
-  let held: readonly Lease[] = [];
-  await until("all leases are held", async () => (held = await cluster.leases()).length === 4);
-  return held;
+  return eventually(async () => {
+    const held = await cluster.leases();
+    return held.length === 4 ? held : null;
+  }, TAKEOVER);
 }
 
 describe.skipIf(!hasSqld)("several servers on one libSQL server", () => {
@@ -100,7 +103,7 @@ describe.skipIf(!hasSqld)("several servers on one libSQL server", () => {
           await over;
           expect(load.refusals.length).toBeGreaterThan(begun);
           for (const { network } of nodes) network.set(FINE);
-          for (const node of nodes) await until("it is ready", isReady(node));
+          for (const node of nodes) await eventually(isReady(node), TAKEOVER);
           expect(load.longestMs()).toBeLessThan(WRITE_DEADLINE_MS + SLACK_MS);
         }),
       TIMEOUT_MS,
@@ -119,7 +122,7 @@ describe.skipIf(!hasSqld)("several servers on one libSQL server", () => {
         expectUnknown(await append(load, leader, { stream: "slow", id: "once" }));
         expect((await ask(leader, "/ready")).status).toBe(503);
         for (const { network } of nodes) network.set(FINE);
-        for (const node of nodes) await until("it is ready", isReady(node));
+        for (const node of nodes) await eventually(isReady(node), TAKEOVER);
         expect(load.longestMs()).toBeLessThan(WRITE_DEADLINE_MS + SLACK_MS);
       }),
     TIMEOUT_MS,
@@ -148,7 +151,7 @@ describe.skipIf(!hasSqld)("several servers on one libSQL server", () => {
         const elsewhere = await append(load, other, { stream: "known", id: "told-late-1", key: "key-1" });
         expect(elsewhere).toMatchObject({ status: 201, replayed: true });
         for (const { network } of [leader, third]) network.set(FINE);
-        await until("it is ready", isReady(leader));
+        await eventually(isReady(leader), TAKEOVER);
         const here = await append(load, leader, { stream: "known", id: "told-late-1", key: "key-1" });
         expect(here).toMatchObject({ status: 201, replayed: true, body: elsewhere.body });
         expect(await idsOf("known")).toEqual(["first", "told-late-1"]);
@@ -170,7 +173,7 @@ describe.skipIf(!hasSqld)("several servers on one libSQL server", () => {
         expect(await append(load, other, { stream: "new", id: "by another" })).toMatchObject({ status: 201 });
         for (const node of [leader, third]) {
           node.network.set(FINE);
-          await until("it is ready", isReady(node));
+          await eventually(isReady(node), TAKEOVER);
         }
         expect(
           await append(load, leader, { stream: "known", id: "done-late-1", key: "key-2" }),
@@ -208,12 +211,14 @@ describe.skipIf(!hasSqld)("several servers on one libSQL server", () => {
     const gone = Bun.sleep(GONE_MS);
     disappear();
     askOnly(cluster.nodes.filter((node) => node !== leader));
-    const takeover = await until("its leases are taken over", async () => {
+    const disappearedMs = performance.now();
+    await eventually(async () => {
       const held = await cluster.leases();
       return Array.from(before).every(([name, holder]) =>
         held.some((lease) => lease.name === name && lease.holder !== holder),
       );
-    });
+    }, TAKEOVER);
+    const takeover = performance.now() - disappearedMs;
     expect(takeover).toBeLessThan(LEASE_MS + TAKEOVER_SLACK_MS);
     console.log(`taken over after ${Math.round(takeover)} ms`);
     await gone;
@@ -221,7 +226,7 @@ describe.skipIf(!hasSqld)("several servers on one libSQL server", () => {
     comeBack();
     askOnly(cluster.nodes);
     await load.progress(500);
-    await until("it delivers", () => Promise.resolve(cluster.receiver.lastAt() > silent));
+    await eventually(() => cluster.receiver.lastAt() > silent, TAKEOVER);
   };
 
   test(
@@ -270,7 +275,7 @@ describe.skipIf(!hasSqld)("several servers on one libSQL server", () => {
             const { cluster, load, leader, other } = scene;
             cluster.receiver.refuse("s-1");
             // More than once, so that its next attempt is stored.
-            await until("an event is refused", () => Promise.resolve(cluster.receiver.refused() > 3));
+            await eventually(() => cluster.receiver.refused() > 3, TAKEOVER);
             await lose(
               scene,
               () => leader.signal("SIGSTOP"),
@@ -280,8 +285,9 @@ describe.skipIf(!hasSqld)("several servers on one libSQL server", () => {
             cluster.receiver.refuse(null);
             const subject = "s-1";
             const known = cluster.receiver.taken("/hooks/events").get(subject)?.length ?? 0;
-            await until("it is tried again", () =>
-              Promise.resolve((cluster.receiver.taken("/hooks/events").get(subject)?.length ?? 0) > known),
+            await eventually(
+              () => (cluster.receiver.taken("/hooks/events").get(subject)?.length ?? 0) > known,
+              TAKEOVER,
             );
             // Receivers refuse what was signed more than five minutes before or after their own time.
             const { first, last } = cluster.receiver.signedAt();
@@ -307,7 +313,7 @@ describe.skipIf(!hasSqld)("several servers on one libSQL server", () => {
           await load.progress(200);
           await sqld.restart();
         }
-        for (const node of nodes) await until("it is ready", isReady(node));
+        for (const node of nodes) await eventually(isReady(node), TAKEOVER);
       }),
     TIMEOUT_MS,
   );

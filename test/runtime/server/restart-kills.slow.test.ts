@@ -7,6 +7,7 @@ import { type Database, integerAt, textAt } from "../../../src/storage/database.
 import { LEASE_MS, NOW } from "../../../src/storage/lease.ts";
 import { openDatabase } from "../../../src/storage/open.ts";
 import { serve, type Served } from "../../cli/support.ts";
+import { eventually } from "../../support/eventually.ts";
 import { jsonPost, TEST_SECRET_KEY } from "../../support/app.ts";
 import { hasSqld } from "../../support/sqld.ts";
 import { all, CONFIG } from "../../feeds/project/killed-projections.ts";
@@ -18,8 +19,6 @@ import { newDatabase } from "./servers.ts";
  */
 
 const TIMEOUT_MS = 120_000;
-const PATIENCE_MS = 30_000;
-const POLL_MS = 5;
 const RESTARTS = 5;
 
 /** Well before a lease of the killed process expires, also on a machine that has much to do. */
@@ -58,17 +57,6 @@ interface HeldLease {
   readonly token: number;
   readonly takenMs: number;
   readonly expiresMs: number;
-}
-
-async function until<Result>(
-  what: string,
-  look: () => Promise<Result | null> | Result | null,
-): Promise<Result> {
-  for (const end = performance.now() + PATIENCE_MS; performance.now() < end; await Bun.sleep(POLL_MS)) {
-    const result = await look();
-    if (result !== null) return result;
-  }
-  throw new Error(`waited in vain for ${what}`);
 }
 
 async function leases(database: Database): Promise<ReadonlyMap<string, HeldLease>> {
@@ -135,8 +123,8 @@ async function withScene(kind: "file" | "sqld", use: (scene: Scene) => Promise<v
       async arrived(server, id, sinceMs = servers.get(server) ?? 0) {
         const passedMs = () => Math.round(performance.now() - sinceMs);
         const [deliveredMs, projectedMs] = await Promise.all([
-          until("a delivery", () => (received.has(id) ? passedMs() : null)),
-          until("a projection", async () => ((await inFeed(server)).includes(id) ? passedMs() : null)),
+          eventually(() => (received.has(id) ? passedMs() : null)),
+          eventually(async () => ((await inFeed(server)).includes(id) ? passedMs() : null)),
         ]);
         return { deliveredMs, projectedMs };
       },
@@ -211,7 +199,7 @@ for (const kind of ["file", "sqld"] as const) {
           process.kill(first.pid, "SIGSTOP");
           const second = await start();
           const id = await append(second);
-          const taken = await until("new holders", async () => {
+          const taken = await eventually(async () => {
             const now = await leases(database);
             const hasChanged = [...now].filter(([name, { holder }]) => holder !== before.get(name)?.holder);
             return hasChanged.length === LEASES ? now : null;

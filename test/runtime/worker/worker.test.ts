@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { createWorker } from "../../../src/worker.ts";
+import { eventually } from "../../support/eventually.ts";
 import { jsonPost, takeEvents, TEST_SECRET_KEY, type WireEvent } from "../../support/app.ts";
 import { startFaultyProxy } from "../../support/faulty-proxy.ts";
 import { hasSqld, startReplica, startSqld, type Sqld } from "../../support/sqld.ts";
@@ -131,7 +132,7 @@ describe.skipIf(!hasSqld)("in workerd", () => {
     const { subscription } = (await made.json()) as { readonly subscription: string };
     const events = [1, 2, 3].map((n) => ({ type: "Added", data: { n } }));
     await delivering.fetch("/streams/delivered", jsonPost({ events }));
-    for (let wait = 0; received.length < 3 && wait < 100; wait += 1) await Bun.sleep(100);
+    await eventually(() => received.length >= 3);
     expect(received.map(({ subject, data }) => [subject, data])).toEqual(
       [1, 2, 3].map((n) => ["delivered", { n }]),
     );
@@ -150,7 +151,7 @@ describe.skipIf(!hasSqld)("in workerd", () => {
     await reader?.read();
     await reader?.read();
     const path = "/events/consumers/cards";
-    while ((await worker.fetch(path)).status === 404) await Bun.sleep(50);
+    await eventually(async () => (await worker.fetch(path)).status !== 404);
     expect(await get<object>(path)).toMatchObject({ active: true });
     await reader?.cancel();
   });

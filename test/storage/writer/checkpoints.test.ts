@@ -5,6 +5,7 @@ import { join } from "node:path";
 
 import { openDatabase } from "../../../src/storage/open.ts";
 import { writeFromThread } from "../../../src/storage/writer/threaded-database.ts";
+import { eventually } from "../../support/eventually.ts";
 import { openApp } from "../../support/app.ts";
 
 test("the writer thread checkpoints long before the write-ahead log is full", async () => {
@@ -20,9 +21,7 @@ test("the writer thread checkpoints long before the write-ahead log is full", as
   for (let appends = 0; appends < 4; appends += 1) await app.append("s", ...events);
 
   // The log of 2 MB is far from the 40 MB at which a commit copies it.
-  const deadline = Date.now() + 10_000;
-  while (statSync(file).size < 1_000_000 && Date.now() < deadline) await Bun.sleep(10);
-  expect(statSync(file).size).toBeGreaterThan(1_000_000);
+  await eventually(() => statSync(file).size > 1_000_000);
 
   for (let appends = 0; appends < 4; appends += 1) await app.append("s", ...events);
   expect(await app.get("/streams/s?limit=100")).toHaveLength(80);

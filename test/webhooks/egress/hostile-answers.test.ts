@@ -2,15 +2,12 @@ import { describe, expect, test } from "bun:test";
 import { gzipSync } from "node:zlib";
 
 import { cleanUp, egress, flood, outcome, post, rawServer } from "./support.ts";
+import { eventually } from "../../support/eventually.ts";
 
 cleanUp();
 
 const MIB = 1024 * 1024;
 const at = (port: number) => post(`http://127.0.0.1:${port}/hook`);
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await Bun.sleep(5);
-}
 
 describe("redirects", () => {
   test.each([301, 302, 303, 307, 308])("%i is an answer, and is not followed", async (status) => {
@@ -36,7 +33,7 @@ describe("an answer without end", () => {
     const { send } = egress();
     const before = process.memoryUsage().rss;
     for (let n = 0; n < 20; n += 1) expect(outcome(await send(at(server.port)))).toBe(200);
-    await until(() => server.open() === 0);
+    await eventually(() => server.open() === 0);
     // 20 answers of 10 GB.
     expect(server.written()).toBeLessThan(20 * 16 * MIB);
     expect(process.memoryUsage().rss - before).toBeLessThan(150 * MIB);
@@ -52,7 +49,7 @@ describe("an answer without end", () => {
       const answer = await egress({ timeoutMs: 60_000 }).send(at(server.port));
       expect(outcome(answer)).toBe(status);
       expect(answer.durationMs).toBeGreaterThanOrEqual(990);
-      await until(() => server.open() === 0);
+      await eventually(() => server.open() === 0);
     },
   );
 
@@ -61,7 +58,7 @@ describe("an answer without end", () => {
       const timer = setInterval(() => (socket.destroyed ? clearInterval(timer) : write("H")), 20);
     });
     expect(outcome(await egress({ timeoutMs: 200 }).send(at(server.port)))).toBe("timeout");
-    await until(() => server.open() === 0);
+    await eventually(() => server.open() === 0);
   });
 
   test.each([
@@ -75,7 +72,7 @@ describe("an answer without end", () => {
     });
     const before = process.memoryUsage().rss;
     expect(outcome(await egress().send(at(server.port)))).toBe("protocol");
-    await until(() => server.open() === 0);
+    await eventually(() => server.open() === 0);
     expect(server.written()).toBeLessThan(64 * MIB);
     expect(process.memoryUsage().rss - before).toBeLessThan(100 * MIB);
   });
@@ -88,14 +85,14 @@ describe("an answer without end", () => {
     expect(["timeout", "protocol", "connection"]).toContain(
       outcome(await egress({ timeoutMs: 500 }).send(at(server.port))) as string,
     );
-    await until(() => server.open() === 0);
+    await eventually(() => server.open() === 0);
     expect(process.memoryUsage().rss - before).toBeLessThan(150 * MIB);
   });
 
   test("none at all", async () => {
     const server = await rawServer(() => {});
     expect(outcome(await egress({ timeoutMs: 100 }).send(at(server.port)))).toBe("timeout");
-    await until(() => server.open() === 0);
+    await eventually(() => server.open() === 0);
   });
 });
 

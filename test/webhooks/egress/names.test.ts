@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import type { FailureCategory } from "../../../src/webhooks/egress/outgoing.ts";
 import { systemClock } from "../../../src/core/system-clock.ts";
 import { cleanUp, dnsServer, egress, outcome, post, rawServer } from "./support.ts";
+import { eventually } from "../../support/eventually.ts";
 
 cleanUp();
 
@@ -191,18 +192,18 @@ describe("time", () => {
     const giveUp = new AbortController();
     const { send } = egress();
     const sent = send(post(`http://127.0.0.1:${server.port}/`), giveUp.signal);
-    while (server.received.length === 0) await Bun.sleep(5);
+    await eventually(() => server.received.length > 0);
     giveUp.abort(new Error("stopping"));
     await expect(sent).rejects.toThrow("stopping");
     await expect(send(post(`http://127.0.0.1:${server.port}/`), giveUp.signal)).rejects.toThrow("stopping");
-    while (server.open() > 0) await Bun.sleep(5);
+    await eventually(() => server.open() === 0);
   });
 
   test("closing cuts off what is under way", async () => {
     const server = await rawServer(() => {});
     const { send, close } = egress();
     const sent = send(post(`http://127.0.0.1:${server.port}/`));
-    while (server.received.length === 0) await Bun.sleep(5);
+    await eventually(() => server.received.length > 0);
     close();
     expect(outcome(await sent)).toBe("timeout");
     expect(outcome(await send(post(`http://127.0.0.1:${server.port}/`)))).toBe("timeout");

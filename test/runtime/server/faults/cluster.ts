@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type Database, textAt } from "../../../../src/storage/database.ts";
 import { openDatabase } from "../../../../src/storage/open.ts";
 import { FROM_SOURCE, serve } from "../../../cli/support.ts";
+import { eventually } from "../../../support/eventually.ts";
 import { jsonPost, TEST_SECRET_KEY } from "../../../support/app.ts";
 import { type Sqld, SQLD_FLAGS, startReplica, startSqld } from "../../../support/sqld.ts";
 import { startTcpProxy, type TcpProxy } from "../../../support/tcp-proxy.ts";
@@ -147,7 +148,7 @@ export async function openCluster(size: number, optionsOf: (number: number) => N
       await cluster.subscribe(node);
       const events = [{ type: "Added", data: { id: FIRST, n: 1 } }];
       await node.fetch(`/streams/${FIRST}`, jsonPost({ events }));
-      while ((await cluster.leases()).length < LEASES) await Bun.sleep(20);
+      await eventually(async () => (await cluster.leases()).length >= LEASES);
     }
     return cluster;
   } catch (error) {

@@ -60,14 +60,4 @@ export async function ask(node: Node, path: string, init?: RequestInit): Promise
   return { status: response.status, body, replayed: response.headers.has("idempotency-replayed"), waitedMs };
 }
 
-/** How long it took, in milliseconds. */
-export async function until(what: string, holds: () => Promise<boolean>, ms = 60_000): Promise<number> {
-  const started = performance.now();
-  while (!(await holds())) {
-    if (performance.now() - started > ms) throw new Error(`it took more than ${ms} ms until ${what}`);
-    await Bun.sleep(20);
-  }
-  return performance.now() - started;
-}
-
 export const isReady = (node: Node) => async () => (await ask(node, "/ready")).status === 200;

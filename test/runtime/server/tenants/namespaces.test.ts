@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 
 import { cleanUp, emptyFolder, run, serve } from "../../../cli/support.ts";
+import { eventually } from "../../../support/eventually.ts";
 import { hasSqld, type SqldWithNamespaces, startSqldWithNamespaces } from "../../../support/sqld.ts";
 import { startTcpProxy } from "../../../support/tcp-proxy.ts";
 import { at, configured, FEEDS, type Tenant } from "./support.ts";
@@ -22,11 +23,6 @@ function jwt(claims: object, key: KeyObject): string {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const signed = `${part({ alg: "EdDSA", typ: "JWT" })}.${part(claims)}`;
   return `${signed}.${sign(null, Buffer.from(signed), key).toString("base64url")}`;
-}
-
-async function becomesReady(tenant: Tenant): Promise<void> {
-  for (let wait = 0; (await tenant.fetch("/ready")).status !== 200 && wait < 200; wait += 1)
-    await Bun.sleep(50);
 }
 
 describe.skipIf(!hasSqld)("tenants on a libSQL server", () => {
@@ -89,7 +85,7 @@ describe.skipIf(!hasSqld)("tenants on a libSQL server", () => {
       expect((await tenant("there").append("x", 1)).status).toBe(201);
       for (const name of ["away", "silent"]) expect((await tenant(name).append("x", 1)).status).toBe(503);
       proxy.set({ kind: "fine" });
-      await becomesReady(tenant("away"));
+      await eventually(async () => (await tenant("away").fetch("/ready")).status === 200);
       expect((await tenant("away").append("x", 1)).status).toBe(201);
       proxy.set({ kind: "refusing" });
       expect((await tenant("away").fetch("/events")).status).toBe(503);

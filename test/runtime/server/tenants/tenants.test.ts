@@ -7,6 +7,7 @@ import Connection from "libsql";
 
 import { createClient, KildeError } from "../../../../src/client/index.ts";
 import { cleanUp, jsonLines, run, serve } from "../../../cli/support.ts";
+import { eventually } from "../../../support/eventually.ts";
 import { jsonPost, type Problem, takeEvents, TEST_SECRET_KEY, type WireEvent } from "../../../support/app.ts";
 import { at, configured, FEEDS, type Tenant, TENANTS, tenantsOf } from "./support.ts";
 
@@ -59,8 +60,7 @@ describe("tenants by path and by host", () => {
     leaving.abort();
     const followers = async () =>
       /^kilde_followers (\d+)$/m.exec(await (await a.fetch("/metrics")).text())?.[1];
-    for (let wait = 0; (await followers()) !== "0" && wait < 50; wait += 1) await Bun.sleep(20);
-    expect(await followers()).toBe("0");
+    await eventually(async () => (await followers()) === "0");
   });
 
   test("links, locations and problems are of the tenant, and the source of events is its log's name", async () => {
@@ -218,7 +218,7 @@ describe("tenants by path and by host", () => {
     expect(await subscribe(b, "/of-b")).toEqual([201, "/subscriptions/"]);
     await a.append("x", 1);
     await b.append("x", 2);
-    for (let wait = 0; received.length < 2 && wait < 100; wait += 1) await Bun.sleep(50);
+    await eventually(() => received.length >= 2);
     expect(received.toSorted()).toEqual(['/of-a {"n":1}', '/of-b {"n":2}']);
     const list = await a.get<{ subscriptions: readonly object[] }>("/subscriptions");
     expect(list.subscriptions).toHaveLength(1);
@@ -279,7 +279,7 @@ describe("what befalls one tenant", () => {
     );
     // It is tried again, and served as soon as it can be.
     rmSync(join(cwd, "data/b.db"));
-    for (let wait = 0; (await b.fetch("/ready")).status !== 200 && wait < 100; wait += 1) await Bun.sleep(50);
+    await eventually(async () => (await b.fetch("/ready")).status === 200);
     expect((await b.append("y", 1)).status).toBe(201);
     expect((await server.stop()).stdout).toContain('"tenant":"shop-b","err"');
   });
@@ -331,8 +331,7 @@ describe("what befalls one tenant", () => {
     expect(await b.get("/feeds/sums/v1?timeout=10000")).toHaveLength(1);
     const status = async (tenant: Tenant) =>
       (await tenant.get<{ status: string }>("/feeds/sums/v1/status")).status;
-    for (let wait = 0; (await status(a)) !== "halted" && wait < 100; wait += 1) await Bun.sleep(50);
-    expect(await status(a)).toBe("halted");
+    await eventually(async () => (await status(a)) === "halted");
     await b.append("count-1", 1);
     expect((await b.get("/feeds/sums/v1?lastEventId=1&timeout=10000")).map(({ data }) => data)).toEqual([
       { sum: 15 },
@@ -359,8 +358,7 @@ describe("serve refuses to start", () => {
     const { b } = tenantsOf(server);
     await b.append("count-1", 1);
     // What was published is promised, and not what a server was started with.
-    for (let tries = 0; tries < 200 && (await b.get("/feeds/sums/v1")).length === 0; tries += 1)
-      await Bun.sleep(25);
+    await eventually(async () => (await b.get("/feeds/sums/v1")).length > 0);
     await server.stop();
     rmSync(join(cwd, "data/a.db"));
     await configured(

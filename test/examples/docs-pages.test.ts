@@ -2,6 +2,7 @@ import { afterAll, expect, test } from "bun:test";
 import { join } from "node:path";
 
 import { cleanUp, run } from "../cli/support.ts";
+import { eventually } from "../support/eventually.ts";
 import { type CodeBlock, documentedCode } from "../support/markdown.ts";
 import { PageReader } from "../support/page-reader.ts";
 import { userProject } from "../support/user-project.ts";
@@ -170,7 +171,7 @@ test("how-to/fix-a-blocked-subject.md: a subject is retried and skipped as shown
   try {
     const subscribe = blockWith("src/docs/how-to/receive-webhooks.md", "kilde append user-3");
     await reader.read(subscribe);
-    while (hook.taken.length === 0) await Bun.sleep(20);
+    await eventually(() => hook.taken.length > 0);
     for (const block of blocksOf("src/docs/how-to/fix-a-blocked-subject.md")) {
       await reader.read(block);
       ran.add(block.place);

@@ -2,6 +2,7 @@ import { expect } from "bun:test";
 import { join } from "node:path";
 
 import { type Finished, FROM_SOURCE, run, type Served, serve } from "../cli/support.ts";
+import { eventually } from "./eventually.ts";
 import type { CodeBlock } from "./markdown.ts";
 
 const UNTIL_QUIET = `${process.execPath} ${join(import.meta.dir, "until-quiet.ts")}`;
@@ -68,7 +69,7 @@ async function feedsLive(url: string): Promise<void> {
     const answer = await fetch(`${url}/feeds`);
     return answer.ok && (await answer.text()).includes('"building"');
   };
-  while (await isBuilding()) await Bun.sleep(20);
+  await eventually(async () => !(await isBuilding()));
 }
 
 interface Surroundings {

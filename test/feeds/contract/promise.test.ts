@@ -470,7 +470,7 @@ test("a clearing that was paused does not delete what was built since", async ()
   };
   const deps = { database, clock: systemClock };
   const late = clearAll({ ...deps, writer: slow }, onFailure);
-  await eventually(() => Promise.resolve(writes === 2));
+  await eventually(() => writes === 2);
   await clearAll({ ...deps, writer }, onFailure);
   await draft.drain();
   expect(await state(draft)).toMatchObject({ status: "live", head: 2, cursor: 1 });

@@ -79,6 +79,49 @@ const READS_WALL_CLOCK = [
   "webhooks/dispatch/pending-deliveries.ts",
 ];
 
+/** Longest function, in lines. */
+const MOST_LINES = 80;
+
+/** Longer functions: factories, whose inner functions share state, and tables. */
+const LONG_FUNCTIONS: readonly string[] = [
+  "client/client.ts clientOf",
+  "consumer/engine.ts createEngine",
+  "consumer/index.ts createConsumer",
+  "consumer/migrate.ts createMigration",
+  "feeds/project/plan.ts createFold",
+  "feeds/project/projector.ts createProjector",
+  "feeds/project/projector.ts stepFrom",
+  "feeds/project/run.ts runFeed",
+  "feeds/project/slice.ts projectInSlices",
+  "http/log/event-stream.ts openStream",
+  "http/openapi/schemas.ts createSchemas",
+  "http/service/operations.ts serviceOperations",
+  "http/subscriptions/schemas.ts createSubscriptionSchemas",
+  "log/append/commit-queue.ts createCommitQueue",
+  "log/append/plan.ts planGroup",
+  "log/consumers/activity.ts createActivityRecorder",
+  "log/follow/head-watch.ts createHeadWatch",
+  "log/follow/tail.ts createTail",
+  "runtime/server/start.ts startKilde",
+  "runtime/worker/invocation.ts openInvocation",
+  "storage/writer/writer-thread-host.ts startWritingThread",
+  "webhooks/dispatch/batches.ts createBatches",
+  "webhooks/dispatch/dispatcher.ts dispatch",
+  "webhooks/dispatch/lanes.ts createLanes",
+  "webhooks/dispatch/pending-deliveries.ts openLaneOutbox",
+  "webhooks/dispatch/reading.ts createSourceReader",
+  "webhooks/dispatch/resting-lanes.ts createRestingLanes",
+  "webhooks/dispatch/run.ts deliver",
+  "webhooks/dispatch/sender.ts createSender",
+  "webhooks/egress/targets.ts createTargets",
+  "webhooks/subscriptions/subscriptions.ts openSubscriptions",
+  "worker.ts createWorker",
+];
+
+/** First line of a function that has a name: a declaration, a method, or an arrow function in a constant. */
+const FUNCTION_START =
+  /^(\s*)(?:(?:export |default |async )*function\*? (\w+)|(?:export )?const (\w+)(?:: [^=]+)? = (?:async )?(?:<[^>]*>)?\(.*=> \{$|(?:static |async |get |set |\*)*(?!if\b|for\b|while\b|switch\b|catch\b|with\b)(#?\w+)\(.*\{$)/;
+
 const files = [...new Glob("**/*.ts").scanSync(SOURCE)].filter((file) => !file.endsWith(".d.ts"));
 
 function partOf(file: string): string {
@@ -124,4 +167,36 @@ test("only files that need a date read the wall clock", () => {
 test("files stay small", () => {
   const large = files.filter((file) => readFileSync(join(SOURCE, file), "utf8").split("\n").length > 300);
   expect(large).toEqual([]);
+});
+
+test("no two exported types have the same name", () => {
+  const places = new Map<string, string[]>();
+  for (const file of files) {
+    const text = readFileSync(join(SOURCE, file), "utf8");
+    for (const [, name = ""] of text.matchAll(
+      /^export (?:abstract )?(?:interface|type|class|enum) (\w+)/gm,
+    )) {
+      places.set(name, [...(places.get(name) ?? []), file]);
+    }
+  }
+  const repeated = [...places].filter(([, found]) => found.length > 1);
+  expect(repeated).toEqual([]);
+});
+
+/** Functions of a formatted file that exceed the limit: a function ends where its closing brace has its indentation. */
+function longFunctions(file: string): string[] {
+  const lines = readFileSync(join(SOURCE, file), "utf8").split("\n");
+  return lines.flatMap((line, start) => {
+    const found = FUNCTION_START.exec(line);
+    if (found === null) return [];
+    const [, indent = "", declared, assigned, method] = found;
+    const length = lines
+      .slice(start)
+      .findIndex((end) => end.startsWith(`${indent}}`) && /^\s*\}[;,)]*$/.test(end));
+    return length + 1 > MOST_LINES ? [`${file} ${declared ?? assigned ?? method}`] : [];
+  });
+}
+
+test("functions fit a screen", () => {
+  expect(files.flatMap(longFunctions).toSorted()).toEqual([...LONG_FUNCTIONS]);
 });

@@ -90,16 +90,16 @@ function upsertSubjects(key: string, cursors: readonly SubjectCursor[]): SQL {
 export function libsqlStore<Schema extends Record<string, unknown>>(
   database: LibSQLDatabase<Schema>,
 ): ConsumerStore<Transaction<Schema>> {
-  const inTurn = createSerialQueue();
+  const enqueue = createSerialQueue();
   return {
     sharesTransactions: true,
     transactions: 1,
     prepare: () =>
-      inTurn(async () => {
+      enqueue(async () => {
         for (const table of TABLES) await database.run(table);
         await addColumns(database);
       }),
-    transact: (work) => inTurn(() => retryContended(() => database.transaction(work))),
+    transact: (work) => enqueue(() => retryContended(() => database.transaction(work))),
     lock: async (tx, key, names) => (await tx.all<SubjectRow>(selectSubjects(key, names))).map(cursorOf),
     async saveSubjects(tx, key, cursors) {
       await tx.run(upsertSubjects(key, cursors));
@@ -117,7 +117,7 @@ export function libsqlStore<Schema extends Record<string, unknown>>(
         reconstitution = ${reconstitution}, identity = ${identity} where consumer = ${key} and identity is ${from}`);
     },
     readFeed: (key) =>
-      inTurn(async () => {
+      enqueue(async () => {
         const text = sql`select position, since, reconstitution, identity from kilde_feeds where consumer = ${key}`;
         const [row] = await database.all<FeedCursor>(text);
         if (row === undefined) return null;
@@ -125,9 +125,9 @@ export function libsqlStore<Schema extends Record<string, unknown>>(
         return { position, since, reconstitution, identity };
       }),
     readSubjects: (key, names) =>
-      inTurn(async () => (await database.all<SubjectRow>(selectSubjects(key, names))).map(cursorOf)),
+      enqueue(async () => (await database.all<SubjectRow>(selectSubjects(key, names))).map(cursorOf)),
     listSubjects: (key, selection, after, limit) =>
-      inTurn(async () => {
+      enqueue(async () => {
         const text = sql`select ${COLUMNS} from kilde_subjects where consumer = ${key} and known > 0
           and ${isSelected(selection)} and subject > ${after} order by subject limit ${limit}`;
         return (await database.all<SubjectRow>(text)).map(cursorOf);

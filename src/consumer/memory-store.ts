@@ -60,7 +60,7 @@ export function memoryStore(): MemoryStore {
   const values = new Map<string, unknown>();
   const subjects = new Map<string, SubjectCursor>();
   const feeds = new Map<string, FeedCursor>();
-  const inTurn = createSerialQueue();
+  const enqueue = createSerialQueue();
   const cursorsOf = (
     kept: { get(name: string): SubjectCursor | undefined },
     key: string,
@@ -75,7 +75,7 @@ export function memoryStore(): MemoryStore {
     values,
     prepare: async () => {},
     transact: (work) =>
-      inTurn(async () => {
+      enqueue(async () => {
         const layer = layerOver(values);
         const tx: OpenTransaction = {
           get: (name) => layer.get(name),

@@ -107,7 +107,7 @@ export function createCommandHandler(options: CommandHandlerOptions): CommandHan
   const numberOf = numbered();
   // Each key belongs to one decider, so the cached states have its type.
   const memory = remember<Loaded<unknown>>(rememberedStreams);
-  const turns = createKeyedQueue();
+  const queue = createKeyedQueue();
 
   return {
     handle<Command, Event extends DomainEvent, State>(
@@ -119,7 +119,7 @@ export function createCommandHandler(options: CommandHandlerOptions): CommandHan
       refuseUnknownOptions("handle", handling, HANDLE_OPTIONS);
       const { signal } = handling;
       const key = `${numberOf(decider)} ${stream}`;
-      return turns.run(stream, async () => {
+      return queue.run(stream, async () => {
         signal?.throwIfAborted();
         const learn = (loaded: Loaded<State>) => {
           const known = keeper.keep(decider, stream, loaded);

@@ -1,6 +1,6 @@
 import type { ContentsSection } from "./contents.ts";
 import { escapeHtml } from "./escape-html.ts";
-import type { Page } from "./page.ts";
+import type { DocsPage } from "./page.ts";
 import { HOME, pageLink, rootOf } from "./site-link.ts";
 
 export interface Layout {
@@ -11,7 +11,7 @@ export interface Layout {
   readonly assetVersion: string;
 }
 
-function navigation(page: Page, { contents, titles }: Layout): string {
+function navigation(page: DocsPage, { contents, titles }: Layout): string {
   const headings = page.sections.filter(({ depth }) => depth === 2);
   const onThisPage = `<ul>${headings
     .map(({ anchor, title }) => `<li><a href="#${anchor}">${escapeHtml(title)}</a></li>`)
@@ -28,7 +28,7 @@ function navigation(page: Page, { contents, titles }: Layout): string {
     .join("\n");
 }
 
-function neighbors(page: Page, { contents, titles }: Layout): string {
+function neighbors(page: DocsPage, { contents, titles }: Layout): string {
   const all = [HOME, ...contents.flatMap(({ files }) => files)];
   const index = all.indexOf(page.file);
   const link = (file: string | undefined, rel: string, label: string): string =>
@@ -40,7 +40,7 @@ function neighbors(page: Page, { contents, titles }: Layout): string {
 }
 
 /** The HTML document of a page of the guide. Links are relative, so that it works below any path. */
-export function layOut(page: Page, layout: Layout): string {
+export function layOut(page: DocsPage, layout: Layout): string {
   const { assetVersion } = layout;
   const root = rootOf(page.file);
   const title = page.file === HOME ? page.title : `${page.title} · Kilde`;

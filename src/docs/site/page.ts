@@ -13,7 +13,7 @@ export interface PageSection {
   readonly text: string;
 }
 
-export interface Page {
+export interface DocsPage {
   /** Path below `src/docs`. */
   readonly file: string;
   readonly title: string;
@@ -64,7 +64,7 @@ function createMarked(file: string, images: SiteImage[]): Marked {
 }
 
 /** Renders one Markdown page. `file`: its path below `src/docs`. */
-export function renderPage(file: string, markdown: string): Page {
+export function renderPage(file: string, markdown: string): DocsPage {
   const images: SiteImage[] = [];
   const marked = createMarked(file, images);
   const slugger = new GithubSlugger();

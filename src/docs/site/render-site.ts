@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { parseContents } from "./contents.ts";
 import { layOut } from "./layout.ts";
-import { type Page, renderPage } from "./page.ts";
+import { type DocsPage, renderPage } from "./page.ts";
 import { searchIndex } from "./search-index.ts";
 import { HOME, pageName } from "./site-link.ts";
 
@@ -52,7 +52,7 @@ function read(file: string): string {
 }
 
 /** Renders every Markdown page below `src/docs`. */
-export function renderPages(): readonly Page[] {
+export function renderPages(): readonly DocsPage[] {
   return filesOf("**/*.md").map((file) => renderPage(file, read(file)));
 }
 

@@ -81,7 +81,7 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
   const cache = createSubjectCache<SubjectState>(CACHE_BYTES, () => 0);
   const deps: GroupDeps = { database, log, cache, known: { identity: null } };
   const { writeAlone } = database;
-  const lone: GroupDeps | null =
+  const unshared: GroupDeps | null =
     writeAlone === undefined ? null : { ...deps, database: { ...database, write: writeAlone } };
   const forgetBefore = keyExpiry(clock, limits.idempotencySeconds);
   let queue: PendingAppend[] = [];
@@ -91,7 +91,7 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
   /** Groups of one in a row, while none of which another append came. */
   let alone = 0;
   /** How a group is written while one client is taken to be the only one; null otherwise. */
-  const loneDeps = () => (alone > ALONE_GROUPS ? lone : null);
+  const depsOfOne = () => (alone > ALONE_GROUPS ? unshared : null);
   /** Called by the append that makes the queue this long. */
   let awaited: { readonly length: number; readonly reached: () => void } | null = null;
 
@@ -223,7 +223,7 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
     let flight: Flight | null = null;
     await supervised(
       prepared.then(({ group: waiting, plan }) => {
-        flight = launch(waiting, plan, loneDeps() ?? deps);
+        flight = launch(waiting, plan, depsOfOne() ?? deps);
       }),
       group,
     );
@@ -245,7 +245,7 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
 
   const run = async (): Promise<void> => {
     // Requests that were read from their sockets in the same turn share the first commit, unless none is expected.
-    if (loneDeps() === null) await clock.yield();
+    if (depsOfOne() === null) await clock.yield();
     while (queue.length > 0 || jobs.length > 0) {
       const job = jobs.shift();
       if (job !== undefined) await supervised(job.begin(), [job]);

@@ -22,7 +22,7 @@ export interface Chunk {
 
 export interface FollowDeps extends ReadDeps {
   readonly tail: Tail;
-  readonly audience: Notifier;
+  readonly notifier: Notifier;
 }
 
 /** Who is given what is followed. */
@@ -148,7 +148,7 @@ export function follow(
   { position: start, identity }: FollowStart,
   { take, renewed, fail }: Taker,
 ): Following {
-  const { tail, audience } = deps;
+  const { tail, notifier } = deps;
   const wanted = isWanted(interest);
   let cursor = start;
   let ended = false;
@@ -173,7 +173,7 @@ export function follow(
   };
 
   const look = async () => {
-    while (!ended && !audience.wait(listener)) {
+    while (!ended && !notifier.wait(listener)) {
       const chunk = await next();
       if (ended) return;
       if (chunk === null) return renewed();
@@ -182,7 +182,7 @@ export function follow(
   };
   const ask = () => {
     // Most have seen all there is: they wait without a promise each.
-    if (ended || audience.wait(listener)) return;
+    if (ended || notifier.wait(listener)) return;
     look().catch((error: unknown) => ended || fail(error));
   };
 
@@ -204,7 +204,7 @@ export function follow(
     end() {
       ended = true;
       reading?.abort();
-      audience.leave(listener);
+      notifier.leave(listener);
     },
   };
 }

@@ -90,7 +90,7 @@ export function openLogReader(
   const database = readInSlices(whole, clock);
   const heads = shared ?? createHeadWatch({ database, clock, pollIntervalMs });
   const tail = createTail({ database, log, heads });
-  const audience = createNotifier(tail);
+  const notifier = createNotifier(tail);
   const deps = {
     database,
     clock,
@@ -98,7 +98,7 @@ export function openLogReader(
     pieceEvents: database.embedded ? Infinity : SERVER_PIECE_EVENTS,
     eventBytes: mostEventBytes(limits),
     tail,
-    audience,
+    notifier,
   };
   return {
     name: log.name,
@@ -129,7 +129,7 @@ export function openLogReader(
       else tail.advance(news);
     },
     close() {
-      audience.close();
+      notifier.close();
       tail.close();
       if (shared === undefined) heads.close();
     },

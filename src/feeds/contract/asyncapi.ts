@@ -1,5 +1,6 @@
 import { ERASED_IN_PART_TYPE, ERASED_TYPE, EVENT_ERASED_TYPE } from "../../core/event.ts";
 import { describedIn } from "./asyncapi-schema.ts";
+import { isSchemaObject } from "./json-schema.ts";
 import type { Feed } from "../feed.ts";
 
 export interface AsyncApiOptions {
@@ -12,6 +13,7 @@ export interface AsyncApiOptions {
 type Json = Readonly<Record<string, unknown>>;
 
 const CLOUD_EVENT: Json = {
+  title: "CloudEvent",
   type: "object",
   description: "CloudEvents 1.0 in the JSON format; data and what it may hold is a matter of the type",
   required: ["specversion", "id", "source", "logidentity", "type", "subject", "time", "sequence"],
@@ -52,9 +54,11 @@ const TOMBSTONE: Json = {
   summary: "Forget what is known of the subject. What was published of it before is not there any more.",
   contentType: "application/cloudevents+json",
   payload: {
+    title: "SubjectErased",
     allOf: [
       { $ref: "#/components/schemas/CloudEvent" },
       {
+        title: "SubjectErasedMembers",
         type: "object",
         required: ["method"],
         properties: {
@@ -73,9 +77,10 @@ const EVENT_ERASED: Json = {
   summary: "Stands in the place of an event that came from a stream which was erased. Ignore it.",
   contentType: "application/cloudevents+json",
   payload: {
+    title: "EventErased",
     allOf: [
       { $ref: "#/components/schemas/CloudEvent" },
-      { type: "object", properties: { type: { const: EVENT_ERASED_TYPE } } },
+      { title: "EventErasedMembers", type: "object", properties: { type: { const: EVENT_ERASED_TYPE } } },
     ],
   },
 };
@@ -87,21 +92,30 @@ const ERASED_IN_PART: Json = {
     "Forget what was made of the versions that `data` lists, or forget the subject and read it again from its beginning. Events that replace them follow.",
   contentType: "application/cloudevents+json",
   payload: {
+    title: "SubjectErasedInPart",
     allOf: [
       { $ref: "#/components/schemas/CloudEvent" },
       {
+        title: "SubjectErasedInPartMembers",
         type: "object",
         required: ["data"],
         properties: {
           type: { const: ERASED_IN_PART_TYPE },
           data: {
+            title: "ErasedVersions",
             type: "object",
             required: ["versions"],
             properties: {
               versions: {
                 description: "Ranges of versions that were erased: the first and the last of each",
                 type: "array",
-                items: { type: "array", items: { type: "integer" }, minItems: 2, maxItems: 2 },
+                items: {
+                  title: "VersionRange",
+                  type: "array",
+                  items: { type: "integer" },
+                  minItems: 2,
+                  maxItems: 2,
+                },
               },
             },
           },
@@ -119,6 +133,7 @@ const OF_ERASURES: Readonly<Record<string, Json>> = {
 };
 
 const QUERY: Json = {
+  title: "LogQuery",
   type: "object",
   properties: {
     lastEventId: {
@@ -129,6 +144,7 @@ const QUERY: Json = {
     limit: { type: "integer", minimum: 1 },
     timeout: {
       type: "integer",
+      minimum: 0,
       description: "How long to wait for an event when there is none, in milliseconds",
     },
     type: { type: "string", description: "Only events of this type; may be repeated" },
@@ -142,6 +158,11 @@ function keyOf(name: string, taken: Readonly<Record<string, unknown>>): string {
   let key = safe;
   for (let number = 2; Object.hasOwn(taken, key); number += 1) key = `${safe}_${number}`;
   return key;
+}
+
+/** A schema with a title, unless the contract gives one. */
+function withTitle(schema: unknown, title: string): unknown {
+  return isSchemaObject(schema) ? { title, ...schema } : schema;
 }
 
 function deprecationTags({ deprecated, sunset, successor, name }: Feed): Json {
@@ -160,12 +181,17 @@ function serverOf(url: string): Json {
   return { host, protocol: protocol.slice(0, -1), ...(path === "" ? {} : { pathname: path }) };
 }
 
+/**
+ * A message of a type of event. Its schemas have titles, after which generators name the models; the key of the schema
+ * distinguishes versions of a type.
+ */
 function message(type: string, schemaKey: string): Json {
   return {
     name: type,
     title: type,
     contentType: "application/cloudevents+json",
     headers: {
+      title: "EventHeaders",
       type: "object",
       properties: {
         "Content-Type": {
@@ -175,9 +201,11 @@ function message(type: string, schemaKey: string): Json {
       },
     },
     payload: {
+      title: `${schemaKey}.event`,
       allOf: [
         { $ref: "#/components/schemas/CloudEvent" },
         {
+          title: `${schemaKey}.members`,
           type: "object",
           required: ["data"],
           properties: { type: { const: type }, data: { $ref: `#/components/schemas/${schemaKey}` } },
@@ -200,7 +228,7 @@ export function asyncApiDocument(feeds: readonly Feed[], { version, url }: Async
     for (const [type, schema] of Object.entries(feed.schemas)) {
       const key = keyOf(`${channelKey}.${type}`, messages);
       messageKeys.push(key);
-      schemas[key] = describedIn(schema, `#/components/schemas/${key}`);
+      schemas[key] = withTitle(describedIn(schema, `#/components/schemas/${key}`), key);
       messages[key] = message(type, key);
     }
     messageKeys.push(...Object.keys(OF_ERASURES));

@@ -91,6 +91,18 @@ test("has a channel for each version, a message for each type, and tombstones", 
   expect(at("#/channels/declarations.v2")).not.toHaveProperty("tags");
 });
 
+test("every payload, its parts and its data have a title, so that generators name their models", () => {
+  const { messages, schemas } = published["components"] as {
+    messages: Record<string, { payload: { title?: string; allOf: { title?: string; $ref?: string }[] } }>;
+    schemas: Record<string, { title?: string }>;
+  };
+  const parts = Object.values(messages).flatMap(({ payload }) => [payload, ...payload.allOf]);
+  const titles = parts.filter((part) => !("$ref" in part)).map(({ title }) => title ?? "none");
+  expect(titles).not.toContain("none");
+  expect(new Set(titles).size).toBe(titles.length);
+  expect(Object.values(schemas).filter(({ title }) => title === undefined)).toEqual([]);
+});
+
 test("the payload is the CloudEvent that is served", () => {
   const ajv = new Ajv({ strict: false });
   addFormats(ajv);

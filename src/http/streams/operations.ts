@@ -45,7 +45,9 @@ export const streamOperations: readonly Operation[] = [
     tag: "Append",
     link: "stream",
     summary: "Append events to a stream",
-    description: "Appends all of the events, or none. 201 means that they are on disk.",
+    // Not described as a third body: openapi-python-client generates an append that always fails if one is an array.
+    description:
+      "Appends all of the events, or none. 201 means that they are on disk. An array of CloudEvents is accepted too, as `application/cloudevents-batch+json`.",
     handle: (c, deps) => postStream(c.req.raw, c.req.param("stream") ?? "", deps),
     describe: (parts) => ({
       request: {
@@ -56,10 +58,6 @@ export const streamOperations: readonly Operation[] = [
           content: {
             "application/json": { schema: parts.schemas.appendBody, example: { events: [registered] } },
             "application/cloudevents+json": { schema: parts.schemas.newCloudEvent, example: cloudEvent },
-            "application/cloudevents-batch+json": {
-              schema: parts.schemas.newCloudEvents,
-              example: [cloudEvent],
-            },
           },
         },
       },

@@ -82,6 +82,15 @@ test("no default is an object, and none is of a union", () => {
   expect(complex.filter((node) => node["default"] !== null)).toEqual([]);
 });
 
+test("no body of an operation with several is a list, which openapi-python-client cannot distinguish", () => {
+  const bodies = nodesOf(document.paths).flatMap(({ requestBody }) => {
+    const { content = {} } = (requestBody ?? {}) as { content?: Record<string, { schema: Node }> };
+    return Object.keys(content).length > 1 ? Object.values(content) : [];
+  });
+  expect(bodies.length).toBeGreaterThan(1);
+  expect(bodies.filter(({ schema }) => schema["type"] === "array")).toEqual([]);
+});
+
 test("the parameters of an operation have different names, in whichever case", () => {
   for (const [path, methods] of Object.entries(document.paths)) {
     for (const [method, { parameters = [] }] of Object.entries(methods)) {

@@ -42,8 +42,8 @@ interface Reading {
   readonly receiver?: string;
   readonly environment?: Readonly<Record<string, string>>;
   readonly files?: Readonly<Record<string, string>>;
-  /** The block as it is run, where that is not as it is shown. */
-  readonly asRun?: (block: CodeBlock) => CodeBlock;
+  /** Commands whose outcome the pages begin with. */
+  readonly before?: string;
   /** Called with what each shell block printed. */
   readonly onPrinted?: (printed: string, block: CodeBlock) => void;
 }
@@ -53,9 +53,11 @@ async function readPages(pages: readonly string[], reading: Reading = {}): Promi
   const cwd = await userProject(reading.files);
   const reader = new PageReader({ cwd, ...reading });
   try {
+    if (reading.before !== undefined)
+      await reader.read({ page: "", place: "before", language: "sh", marks: [], code: reading.before });
     for (const block of pages.flatMap(blocksOf)) {
       if (needsMore(block)) continue;
-      await reader.read(reading.asRun?.(block) ?? block);
+      await reader.read(block);
       if (block.language !== "sh") continue;
       ran.add(block.place);
       reading.onPrinted?.(reader.printed, block);
@@ -111,13 +113,15 @@ test("the pages of the start work one after the other, and print what they show"
   expect(printed.at(-1)).toContain("cards");
 });
 
-const PAGES_WITH_EXAMPLE_FEEDS = ["publish-a-new-version", "fix-a-halted-feed"];
+test("how-to/publish-a-new-version.md works from the first block to the last", async () => {
+  await readPages(["src/docs/how-to/publish-a-new-version.md"], { files: await exampleFeeds() });
+});
 
-for (const name of PAGES_WITH_EXAMPLE_FEEDS) {
-  test(`how-to/${name}.md works from the first block to the last`, async () => {
-    await readPages([`src/docs/how-to/${name}.md`], { files: await exampleFeeds() });
-  }, 60_000);
-}
+test("how-to/fix-a-halted-feed.md: a feed that halted is found, reproduced and resumed as shown", async () => {
+  const before = `kilde append declaration-1 PaymentHandled '{"amount":"12.50","budgetNumber":"B-12"}'
+    until [ "$(kilde feeds | grep -c halted)" = 2 ]; do sleep 0.1; done`;
+  await readPages(["src/docs/how-to/fix-a-halted-feed.md"], { files: await exampleFeeds(), before });
+});
 
 const PAGES = [
   "how-to/append-events",
@@ -132,7 +136,7 @@ const PAGES = [
 for (const name of PAGES) {
   test(`${name}.md works from the first block to the last`, async () => {
     await readPages([`src/docs/${name}.md`]);
-  }, 60_000);
+  });
 }
 
 test("how-to/adopt-beside-a-database.md: the table has what was appended", async () => {

@@ -1,0 +1,79 @@
+import { systemClock } from "../../core/system-clock.ts";
+import { type BatchWriter, writeBatch } from "../../storage/batch-writer.ts";
+import type { Database } from "../../storage/database.ts";
+import { openDatabase } from "../../storage/open.ts";
+import { openWriterChannel, type WriterChannel } from "../../storage/writer/writer-channel.ts";
+import type { HostCommand, HostedReport } from "./thread-protocol.ts";
+
+/** The work of a thread, until the host closes it. */
+export interface ThreadWork<Message> {
+  receive(message: Message): void;
+  /** Resolves when the work in progress is stored. */
+  close(): Promise<void>;
+}
+
+/** An embedded database as a thread uses it: the thread reads by its own connection, and writes by the thread that writes. */
+export interface ThreadStorage {
+  readonly database: Database;
+  readonly writer: BatchWriter;
+}
+
+export interface ThreadProgram<Options, Message, Report> {
+  /** Memory for the pages that the connection reads, in KiB. Default: as for any connection. */
+  readonly cacheKib?: number;
+  /** Starts the work. */
+  open(
+    options: Options,
+    storage: ThreadStorage,
+    report: (report: Report) => void,
+  ): ThreadWork<Message> | Promise<ThreadWork<Message>>;
+  /** Called when a batch has erased events, which the main thread sweeps. */
+  onSweep(report: (report: Report) => void): void;
+}
+
+declare const self: Worker;
+
+/** Runs a program as its host commands; see `thread-host.ts`. */
+export function runThreadProgram<Options extends { readonly url: string }, Message, Report>(
+  program: ThreadProgram<Options, Message, Report>,
+): void {
+  const { cacheKib } = program;
+  const post = (message: HostedReport<Report>) => self.postMessage(message);
+  const report = (own: Report) => post({ kind: "report", report: own });
+  let work: ThreadWork<Message> | null = null;
+  let writing: WriterChannel | null = null;
+  let closeDatabase = () => {};
+
+  const open = async (options: Options, channel: MessagePort) => {
+    const { write } = (writing = openWriterChannel(channel));
+    const own = openDatabase({ url: options.url, ...(cacheKib === undefined ? {} : { cacheKib }) });
+    closeDatabase = () => own.close();
+    const database = { ...own, ordered: true, write };
+    const writer: BatchWriter = {
+      write: (statements) => writeBatch(database, systemClock, statements),
+      sweep: () => program.onSweep(report),
+    };
+    work = await program.open(options, { database, writer }, report);
+  };
+
+  const obey = async (command: HostCommand<Options, Message>): Promise<void> => {
+    switch (command.kind) {
+      case "open":
+        return open(command.options, command.writing);
+      case "message":
+        return work?.receive(command.message);
+      case "writer":
+        return writing?.changed(command.change);
+      case "close":
+        await work?.close();
+        closeDatabase();
+        post({ kind: "closed" });
+    }
+  };
+
+  self.addEventListener("message", ({ data }: MessageEvent<HostCommand<Options, Message>>) => {
+    obey(data).catch((error: unknown) => {
+      post({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
+    });
+  });
+}

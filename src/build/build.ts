@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 
@@ -6,6 +6,9 @@ import type { BunPlugin } from "bun";
 
 import { optionalDependencies as addonVersions } from "../../node_modules/libsql/package.json" with { type: "json" };
 import { embeddedGuide } from "./embedded-guide.ts";
+import { emitTypes } from "./emit-types.ts";
+import { LIBRARY } from "./library.ts";
+import { run } from "./run.ts";
 
 /**
  * Builds the binary (`dist/kilde`), and the library for npm (`dist/*.js`, `dist/types`).
@@ -46,12 +49,6 @@ function thisMachine(): Target {
   const target = TARGETS.find(({ bun }) => bun === name);
   if (target === undefined) throw new Error(`There is no binary for ${name}: libSQL has no addon for it.`);
   return target;
-}
-
-async function run(command: string[], cwd: string): Promise<void> {
-  const child = Bun.spawn(command, { cwd, stdout: "pipe", stderr: "inherit" });
-  const [output, exitCode] = await Promise.all([new Response(child.stdout).text(), child.exited]);
-  if (exitCode !== 0) throw new Error(`\`${command.join(" ")}\` failed: ${output}`);
 }
 
 /** The addon's file: the installed one for this machine, one from npm for other targets. */
@@ -157,33 +154,6 @@ async function buildBinary({ bun, addon }: Target, outfile: string, isHost: bool
   report(existsSync(outfile) ? outfile : `${outfile}.exe`);
 }
 
-interface LibraryPart {
-  readonly name: string;
-  readonly entry: string;
-  /** `browser`: without modules of Bun or Node, so that it runs in browsers too. */
-  readonly target: "browser" | "node" | "bun";
-  /** Packages from npm are not bundled: npm installs them with this package. */
-  readonly external?: "packages";
-}
-
-/** The entries of the package. */
-const LIBRARY: readonly LibraryPart[] = [
-  { name: "index", entry: "src/index.ts", target: "browser" },
-  { name: "client", entry: "src/client/index.ts", target: "browser" },
-  { name: "webhook", entry: "src/webhooks/receive/index.ts", target: "browser" },
-  { name: "worker", entry: "src/worker.ts", target: "browser" },
-  { name: "decider", entry: "src/decider/index.ts", target: "browser" },
-  { name: "embed", entry: "src/embed/index.ts", target: "node", external: "packages" },
-  {
-    name: "writer-thread",
-    entry: "src/storage/writer/writer-thread.ts",
-    target: "bun",
-    external: "packages",
-  },
-  { name: "consumer", entry: "src/consumer/index.ts", target: "browser" },
-  { name: "testing", entry: "src/testing.ts", target: "node" },
-];
-
 /** Worker runtimes have these modules; for a browser target, the bundler would replace them. */
 const runtimeModules: BunPlugin = {
   name: "runtime-modules",
@@ -207,25 +177,7 @@ async function buildLibrary(outdir: string): Promise<void> {
     });
     report(join(outdir, `${name}.js`));
   }
-  // The compiler finds Bun's types from here.
-  const config = join(CACHE, "tsconfig.json");
-  await Bun.write(
-    config,
-    JSON.stringify({
-      extends: join(ROOT, "tsconfig.json"),
-      compilerOptions: {
-        noEmit: false,
-        declaration: true,
-        emitDeclarationOnly: true,
-        rootDir: join(ROOT, "src"),
-        outDir: join(outdir, "types"),
-      },
-      include: [],
-      files: ["src/assets.d.ts", ...LIBRARY.map(({ entry }) => entry)].map((file) => join(ROOT, file)),
-    }),
-  );
-  rmSync(join(outdir, "types"), { recursive: true, force: true });
-  await run([join(ROOT, "node_modules/.bin/tsc"), "--project", config], ROOT);
+  await emitTypes(join(outdir, "types"));
 }
 
 const { values } = parseArgs({

@@ -6,7 +6,10 @@ import { collect } from "./options.ts";
 
 export type FlagSetting = TextSetting;
 
-const SETTING_HELP: Readonly<Record<FlagSetting, readonly [placeholder: string, description: string]>> = {
+/** The placeholder of each flag, and its meaning. */
+export const SETTING_HELP: Readonly<
+  Record<FlagSetting, readonly [placeholder: string, description: string]>
+> = {
   host: ["<host>", "address to listen on; any but a loopback address needs --behind-proxy"],
   port: ["<port>", "port to listen on; 0 takes any free port"],
   databaseUrl: ["<url>", "file:<path>, :memory:, or the http(s):// or libsql:// address of a libSQL server"],

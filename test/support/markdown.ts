@@ -14,7 +14,10 @@ export interface CodeBlock {
 
 const ROOT = join(import.meta.dir, "../..");
 
-/** The pages for users: the README, the guide, and every README of the examples. */
+/**
+ * The pages for users: the README, the guide, and every README of the examples. The reference is not among them: it is
+ * generated from the code, and its commands are those of `--help`.
+ */
 const PAGES = ["README.md", "src/docs/**/*.md", "test/examples/*/README.md"];
 
 interface OpenBlock {
@@ -47,7 +50,8 @@ function blocksOf({ page, text }: { readonly page: string; readonly text: string
 /** The pages, by path. */
 export function documentedText(): readonly { readonly page: string; readonly text: string }[] {
   const pages = PAGES.flatMap((pattern) => [...new Bun.Glob(pattern).scanSync({ cwd: ROOT })]);
-  return pages.toSorted().map((page) => ({ page, text: readFileSync(join(ROOT, page), "utf8") }));
+  const written = pages.filter((page) => !page.startsWith("src/docs/reference/"));
+  return written.toSorted().map((page) => ({ page, text: readFileSync(join(ROOT, page), "utf8") }));
 }
 
 /** The blocks of all pages, in order. */

@@ -38,7 +38,7 @@ function plainText(html: string): string {
     .trim();
 }
 
-/** Renders what scrolls sideways so that the keyboard reaches it. */
+/** Renders code and tables so that the keyboard can scroll them sideways. */
 function createMarked(file: string, images: SiteImage[]): Marked {
   return new Marked({
     renderer: {

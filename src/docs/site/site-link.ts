@@ -9,7 +9,7 @@ export function pageName(file: string): string {
 }
 
 /**
- * Returns what leads from a page to the folder of the site. The home page is served at `/docs`, without a slash at the
+ * Path from a page to the folder of the site. The home page is served at `/docs`, without a slash at the
  * end, so that names on it begin with `docs/`. Relative links hold below any base path.
  */
 export function rootOf(file: string): string {

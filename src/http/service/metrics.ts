@@ -52,6 +52,11 @@ const FEED_METRICS: readonly FeedMetric[] = [
 
 const STATUSES = ["building", "live", "halted", "rebuilding", "retiring"] as const;
 
+/** Only a store with a replica has it. */
+const REPLICA_HEAD = ["replica_head", "Position of the last event that the replica has"] as const;
+/** Only a process with tenants has it. */
+const TENANT_UP = ["tenant_up", "1 if the tenant's database could be read just now"] as const;
+
 /** A store that is measured. */
 export interface Measured {
   /** Labels that tell it from others; the same names for each. */
@@ -96,7 +101,7 @@ function storeGauges(gauge: GaugeOf) {
       // One that cannot be read now has nothing to tell, and must not keep the rest from being told.
       const its = await reader.head().catch(() => null);
       if (its !== null) {
-        replicaHead ??= gauge("replica_head", "Position of the last event that the replica has");
+        replicaHead ??= gauge(...REPLICA_HEAD);
         replicaHead.set(labels, its);
       }
     }
@@ -137,7 +142,7 @@ export async function metricsOf(stores: readonly Measured[]) {
   if (own.length === 0) {
     for (const { labels, deps } of stores) if (deps !== null) await tell(labels, deps);
   } else {
-    const up = gauge("tenant_up", "1 if the tenant's database could be read just now");
+    const up = gauge(...TENANT_UP);
     const measure = async ({ labels, deps }: Measured) => {
       const measured =
         deps === null
@@ -155,4 +160,24 @@ export async function metricsOf(stores: readonly Measured[]) {
 
 export function metricsAnswer({ text, mediaType }: Awaited<ReturnType<typeof metricsOf>>): Response {
   return new Response(text, { headers: { "Content-Type": mediaType, "Cache-Control": "no-store" } });
+}
+
+/** A metric as its documentation lists it. */
+export interface MetricDescription {
+  readonly name: string;
+  readonly help: string;
+  readonly labelNames: readonly string[];
+}
+
+/** Describes every metric that a process may have, without measuring. */
+export function metricDescriptions(): readonly MetricDescription[] {
+  const descriptions: MetricDescription[] = [];
+  const describe: GaugeOf = (name, help, labelNames = []) => {
+    descriptions.push({ name: `kilde_${name}`, help, labelNames });
+    return new Gauge({ name, help, labelNames: [...labelNames], registers: [] });
+  };
+  storeGauges(describe);
+  describe(...REPLICA_HEAD);
+  describe(...TENANT_UP);
+  return descriptions;
 }

@@ -47,7 +47,7 @@ test("site: it is small: a page takes at most 400 kB, search and style at most 4
 });
 
 test.each([
-  ["outbox", "how-to/adopt-beside-a-database"],
+  ["existing database", "how-to/adopt-beside-a-database"],
   ["halted feed", "how-to/fix-a-halted-feed"],
   ["erase", "how-to/erase-data"],
 ])("site: a search for %s finds the page about it first", (query, page) => {

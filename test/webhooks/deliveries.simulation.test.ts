@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
-import { simulate, type SimulationOptions, type SimulationResult } from "./simulation.ts";
+import type { SimulationOptions, SimulationResult } from "./simulation/options.ts";
+import { simulate } from "./simulation/simulate.ts";
 import { runsOn } from "../support/tested-on.ts";
 
 runsOn(["memory", "sqld"]);

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { availableParallelism } from "node:os";
 
-import { CALM_WAIT_MS, simulateSwarm, type SwarmResult } from "./swarm.ts";
+import { CALM_WAIT_MS, simulateSwarm, type SwarmResult } from "./simulation/swarm.ts";
 import { runsOn } from "../support/tested-on.ts";
 
 runsOn(["memory", "sqld"]);
@@ -17,7 +17,7 @@ const MANY_SEEDS = 400;
 const TIMEOUT_MS = 30_000 + SEEDS * 4_000;
 
 async function simulateElsewhere(first: number, count: number): Promise<SwarmResult[]> {
-  const script = new URL("./swarm-process.ts", import.meta.url).pathname;
+  const script = new URL("./simulation/swarm-process.ts", import.meta.url).pathname;
   const child = Bun.spawn([process.execPath, script, String(first), String(count)], {
     stdout: "pipe",
     stderr: "inherit",

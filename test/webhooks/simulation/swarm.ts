@@ -1,5 +1,6 @@
-import { chanceOf } from "../support/chance.ts";
-import { type Poison, simulate, type SimulationOptions, type SimulationResult } from "./simulation.ts";
+import { chanceOf } from "../../support/chance.ts";
+import type { Poison, SimulationOptions, SimulationResult } from "./options.ts";
+import { simulate } from "./simulate.ts";
 
 /**
  * Once everything works, no event of a subject of which no attempt failed waits longer: an endpoint may have asked for a

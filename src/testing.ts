@@ -85,6 +85,21 @@ function comparable(event: RehearsedEvent, expected: object): object {
  *
  * @example
  * ```ts
+ * import { defineFeed } from "kilde";
+ * import { given } from "kilde/testing";
+ * import { z } from "zod";
+ *
+ * const declarations = defineFeed({
+ *   name: "declarations",
+ *   version: 1,
+ *   source: { streams: "declaration-" },
+ *   events: { Paid: z.object({ amount: z.number() }) },
+ *   contract: { DeclarationPaid: z.object({ cents: z.number() }) },
+ *   publish: {
+ *     Paid: ({ data }) => ({ type: "DeclarationPaid", data: { cents: data.amount * 100 } }),
+ *   },
+ * });
+ *
  * given(declarations, [{ type: "Paid", data: { amount: 1 } }])
  *   .thenPublishes([{ type: "DeclarationPaid", data: { cents: 100 } }]);
  * ```
@@ -99,6 +114,15 @@ export function given<const Events extends EventSchemas, const Contract extends 
  *
  * @example
  * ```ts
+ * import type { Decider } from "kilde/decider";
+ * import { given } from "kilde/testing";
+ *
+ * type Command = { type: "Withdraw"; cents: number };
+ * type Event =
+ *   | { type: "Opened"; data: { owner: string } }
+ *   | { type: "Withdrawn"; data: { cents: number } };
+ * declare const account: Decider<Command, Event, number>;
+ *
  * given(account, [{ type: "Opened", data: { owner: "Ida" } }])
  *   .when({ type: "Withdraw", cents: 1 })
  *   .thenFails(/only 0 left/);

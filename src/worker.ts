@@ -78,12 +78,14 @@ function keeperOf(context: unknown): Keep {
 }
 
 /**
- * A worker for Cloudflare, Deno, and what else speaks `fetch`, on a libSQL server. Throws a `ConfigError` or a
- * `FeedDefinitionsError` at once for a configuration that cannot be served.
+ * Creates a worker for Cloudflare, Deno, and other runtimes with `fetch`, on a libSQL server. Throws a `ConfigError` or a
+ * `FeedDefinitionsError` at once for an invalid configuration.
  *
+ * @example
  * ```ts
- * import config from "./kilde.config.ts";
- * export default createWorker(config);
+ * import { createWorker, defineConfig } from "kilde/worker";
+ *
+ * export default createWorker(defineConfig({ feeds: [] }));
  * ```
  */
 export function createWorker(config: KildeConfig = {}, options: WorkerOptions = {}): KildeWorker {

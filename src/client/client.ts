@@ -117,6 +117,20 @@ const json = { "content-type": "application/json" };
 /**
  * Creates a client. It holds no connection and needs no closing. Throws a TypeError for an unknown option, here and
  * in every method, and for a `url` that does not begin with `http://` or `https://`.
+ *
+ * @example
+ * ```ts
+ * import { createClient, KildeError } from "kilde/client";
+ *
+ * const client = createClient({ url: "http://127.0.0.1:4000" });
+ * const { version } = await client.append("user-1", { type: "UserRegistered", data: { name: "Ida" } });
+ * try {
+ *   await client.append("user-1", { type: "UserRenamed" }, { expectedVersion: version });
+ * } catch (error) {
+ *   if (!(error instanceof KildeError) || error.code !== "version-conflict") throw error;
+ * }
+ * for await (const event of client.read({ stream: "user-1" })) console.log(event.version, event.type);
+ * ```
  */
 export function createClient(options: ClientOptions): Client {
   return clientOf(requestDepsOf(options), options.consumer);

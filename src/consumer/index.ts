@@ -176,7 +176,30 @@ function statusOf(engine: Engine): ConsumerStatus {
   };
 }
 
-/** Creates a consumer. It does nothing before `start` or another method is called. */
+/**
+ * Creates a consumer. It does nothing before `start` or another method is called.
+ *
+ * @example
+ * ```ts
+ * import { createClient } from "@libsql/client";
+ * import { sql } from "drizzle-orm";
+ * import { drizzle } from "drizzle-orm/libsql";
+ * import { createConsumer, feed, libsqlStore } from "kilde/consumer";
+ *
+ * const database = drizzle(createClient({ url: "file:billing.db" }));
+ * const consumer = createConsumer({
+ *   url: "http://127.0.0.1:4000",
+ *   feed: feed<{ UserAdded: { name: string } }>("users/v1"),
+ *   name: "billing",
+ *   store: libsqlStore(database),
+ *   async handle(event, tx) {
+ *     if (event.type !== "UserAdded") return;
+ *     await tx.run(sql`insert into customers (id, name) values (${event.subject}, ${event.data.name})`);
+ *   },
+ * });
+ * consumer.start();
+ * ```
+ */
 export function createConsumer<Types extends EventTypes, Tx, OldTypes extends EventTypes = EventTypes>(
   options: ConsumerOptions<Types, Tx, OldTypes>,
 ): Consumer {

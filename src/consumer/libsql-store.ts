@@ -86,6 +86,15 @@ function upsertSubjects(key: string, cursors: readonly SubjectCursor[]): SQL {
  * transaction with the user's own schema. Transactions of this store run one at a time: a file has one writer. If
  * another connection writes to the same file while a handler waits for something other than the database, that write
  * blocks this process until it gives up (`timeout` of the client) and fails.
+ *
+ * @example
+ * ```ts
+ * import { createClient } from "@libsql/client";
+ * import { drizzle } from "drizzle-orm/libsql";
+ * import { libsqlStore } from "kilde/consumer";
+ *
+ * const store = libsqlStore(drizzle(createClient({ url: "file:billing.db" })));
+ * ```
  */
 export function libsqlStore<Schema extends Record<string, unknown>>(
   database: LibSQLDatabase<Schema>,

@@ -55,7 +55,25 @@ function isPresent<Value>(value: Value | undefined): value is Value {
   return value !== undefined;
 }
 
-/** Creates a store whose content ends with the process. */
+/**
+ * Creates a store whose content ends with the process.
+ *
+ * @example
+ * ```ts
+ * import { createConsumer, feed, memoryStore } from "kilde/consumer";
+ *
+ * const store = memoryStore();
+ * const consumer = createConsumer({
+ *   url: "http://127.0.0.1:4000",
+ *   feed: feed("users/v1"),
+ *   name: "user-names",
+ *   store,
+ *   handle: (event, tx) => tx.set(event.subject, event.data),
+ * });
+ * await consumer.ensure("user-1");
+ * console.log(store.values.get("user-1"));
+ * ```
+ */
 export function memoryStore(): MemoryStore {
   const values = new Map<string, unknown>();
   const subjects = new Map<string, SubjectCursor>();

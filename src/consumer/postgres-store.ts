@@ -110,6 +110,16 @@ export type PostgresTransaction<
 /**
  * Keeps cursors in PostgreSQL, in two tables: `kilde_feeds` and `kilde_subjects`. For drizzle on `pg` or `postgres`.
  * Events of different subjects are handled concurrently.
+ *
+ * @example
+ * ```ts
+ * import { drizzle } from "drizzle-orm/node-postgres";
+ * import { postgresStore } from "kilde/consumer";
+ * import { Pool } from "pg";
+ *
+ * const pool = new Pool({ connectionString: "postgres://localhost/billing", max: 10 });
+ * const store = postgresStore(drizzle(pool), { transactions: 8 });
+ * ```
  */
 export function postgresStore<Result extends PgQueryResultHKT, Schema extends Record<string, unknown>>(
   database: PgDatabase<Result, Schema>,

@@ -57,7 +57,16 @@ export type TypesOf<Contract extends Readonly<Record<string, z.ZodType>>> = {
   readonly [Type in keyof Contract & string]: z.input<Contract[Type]>;
 };
 
-/** Refers to a version of a feed, with the types that `kilde feeds types` printed, or those of its definition. */
+/**
+ * Refers to a version of a feed, with the types that `kilde feeds types` printed, or those of its definition.
+ *
+ * @example
+ * ```ts
+ * import { feed } from "kilde/consumer";
+ *
+ * const users = feed<{ UserAdded: { name: string } }>("users/v1");
+ * ```
+ */
 export function feed<Types extends EventTypes = EventTypes>(
   log: `${string}/v${number}`,
 ): FeedReference<Types>;
@@ -70,7 +79,16 @@ export function feed(
   return { log: typeof of === "string" ? of : `${of.name}/v${of.version}` };
 }
 
-/** Refers to the event log, whose subjects are its streams. */
+/**
+ * Refers to the event log, whose subjects are its streams.
+ *
+ * @example
+ * ```ts
+ * import { eventLog } from "kilde/consumer";
+ *
+ * const log = eventLog<{ UserRegistered: { name: string } }>();
+ * ```
+ */
 export function eventLog<Types extends EventTypes = EventTypes>(): FeedReference<Types> {
   return { log: null };
 }

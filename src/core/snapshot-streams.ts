@@ -29,7 +29,16 @@ export interface SnapshotPlace {
   readonly stream: string;
 }
 
-/** The snapshot stream of a stream: `snapshots/account/v1/account-81`. */
+/**
+ * The name of the stream that holds the snapshots of a stream.
+ *
+ * @example
+ * ```ts
+ * import { snapshotStream } from "kilde/decider";
+ *
+ * snapshotStream({ name: "account", schemaVersion: 1, stream: "account-81" }); // "snapshots/account/v1/account-81"
+ * ```
+ */
 export function snapshotStream({ name, schemaVersion, stream }: SnapshotPlace): string {
   return `${SNAPSHOTS_PREFIX}${name}/v${schemaVersion}/${stream}`;
 }

@@ -88,7 +88,26 @@ const OPTIONS: OptionNames<CommandHandlerOptions> = {
 
 const HANDLE_OPTIONS: OptionNames<HandleOptions> = { metadata: true, idempotencyKey: true, signal: true };
 
-/** Creates a command handler. One per store is enough for all of its deciders; it holds the cached states. */
+/**
+ * Creates a command handler. One per store is enough for all of its deciders; it holds the cached states.
+ *
+ * @example
+ * ```ts
+ * import { createClient } from "kilde/client";
+ * import { createCommandHandler, type Decider } from "kilde/decider";
+ *
+ * type Command = { type: "Deposit"; cents: number };
+ * type Event = { type: "Deposited"; data: { cents: number } };
+ *
+ * const account: Decider<Command, Event, number> = {
+ *   initial: 0,
+ *   decide: ({ cents }) => ({ type: "Deposited", data: { cents } }),
+ *   evolve: (balance, { data }) => balance + data.cents,
+ * };
+ * const { handle } = createCommandHandler({ store: createClient({ url: "http://127.0.0.1:4000" }) });
+ * const { state } = await handle("account-81", account, { type: "Deposit", cents: 500 });
+ * ```
+ */
 export function createCommandHandler(options: CommandHandlerOptions): CommandHandler {
   refuseUnknownOptions("createCommandHandler", options, OPTIONS);
   refuseUnknownOptions("createCommandHandler, retry", options.retry ?? {}, RETRY);

@@ -56,6 +56,15 @@ async function isErasedBeyond(streams: SnapshotStreams, stream: string, version:
  * `snapshots/{name}/v{schemaVersion}/{stream}`, which holds the latest snapshot and is truncated behind it. Backups
  * include them, and they need no other database. Feeds and readers that select types or stream prefixes do not get
  * them.
+ *
+ * @example
+ * ```ts
+ * import { createClient } from "kilde/client";
+ * import { createCommandHandler, streamSnapshots } from "kilde/decider";
+ *
+ * const store = createClient({ url: "http://127.0.0.1:4000" });
+ * const handler = createCommandHandler({ store, snapshots: streamSnapshots(store) });
+ * ```
  */
 export function streamSnapshots(streams: SnapshotStreams): SnapshotStore {
   return {

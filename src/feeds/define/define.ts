@@ -112,7 +112,26 @@ export type AnyFeedDefinition = Omit<FeedDefinition, "subject" | "state" | "publ
   readonly erased?: "erase" | AnyHandler;
 };
 
-/** Gives a feed its types: handlers know their events and the contract. */
+/**
+ * Defines a version of a feed. Handlers get the types of their events, and must return events of the contract.
+ *
+ * @example
+ * ```ts
+ * import { defineFeed } from "kilde";
+ * import { z } from "zod";
+ *
+ * export const users = defineFeed({
+ *   name: "users",
+ *   version: 1,
+ *   source: { streams: "user-" },
+ *   events: { UserRegistered: z.object({ name: z.string(), email: z.string() }) },
+ *   contract: { UserAdded: z.object({ name: z.string() }) },
+ *   publish: {
+ *     UserRegistered: ({ data }) => ({ type: "UserAdded", data: { name: data.name } }),
+ *   },
+ * });
+ * ```
+ */
 export function defineFeed<
   const Events extends EventSchemas,
   const Contract extends EventSchemas,

@@ -1,6 +1,6 @@
 import { type OptionNames, refuseUnknownOptions } from "../core/known-options.ts";
 import type { Need } from "./ensure.ts";
-import type { ConsumerOptions, MigrateFrom } from "./index.ts";
+import type { ConsumerOptions, MigrateFrom } from "./consumer.ts";
 import type { ReconstituteOptions } from "./reconstitute.ts";
 import type { EventTypes } from "./types.ts";
 

@@ -117,7 +117,7 @@ export const listHeaders = knownPosition;
 
 /** The headers of a request that reads or follows a log. */
 export const readHeaders = knownPosition.extend({
-  "kilde-consumer": z.string().optional().openapi({
+  "kilde-consumer": z.string().min(1).optional().openapi({
     description: "Name of the consumer, percent-encoded unless it is ASCII, for the list of consumers",
   }),
   "if-none-match": z.string().optional().openapi({
@@ -128,6 +128,7 @@ export const readHeaders = knownPosition.extend({
 /** The identity of the log that a write was decided on. */
 export const decidedOn = z.object({
   "kilde-log": z.string().optional().openapi({
+    pattern: "^[0-9a-f]{16}$",
     description:
       "`Kilde-Log` of the answer that the request was decided on; refused with `log-restored` (409) if the log was restored since. An ETag in `If-Match` states it too",
   }),

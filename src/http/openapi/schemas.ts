@@ -5,26 +5,13 @@ import { PLACED_ATTRIBUTES } from "../../core/attributes.ts";
 import { parseCursor } from "../../core/cursor.ts";
 import { RESERVED_TYPE_PREFIX } from "../../core/event.ts";
 import type { Limits } from "../../core/limits.ts";
-import { nameFault } from "../../core/names.ts";
 import { latestRecorded } from "../../core/time.ts";
 import { attributeFault, ownAttributeFault } from "../streams/attributes.ts";
+import { nameSchema } from "../wire/name-schema.ts";
 import { wholeNumber } from "../wire/whole-number.ts";
 
-/**
- * What a JSON Schema can state of the rules of names, without flags, for the dialects of JavaScript, Python and Go.
- * Bytes bound the length; a name has at most as many characters.
- */
-const NAME_PATTERN = "^[^\\x00-\\x1f\\x7f-\\x9f\ufffd]+$";
-
-/** A name of a stream, type or key: text without control characters that is not too long. */
 function name(maxBytes: number, description: string, example: string) {
-  return z
-    .string()
-    .superRefine((value, context) => {
-      const fault = nameFault(value, maxBytes);
-      if (fault !== null) context.addIssue({ code: "custom", message: fault });
-    })
-    .openapi({ description, example, minLength: 1, maxLength: maxBytes, pattern: NAME_PATTERN });
+  return nameSchema(maxBytes).openapi({ description, example });
 }
 
 const time = z.iso

@@ -27,13 +27,20 @@ function idempotencyKey({ schemas }: OpenApiParts) {
   return { "idempotency-key": schemas.idempotencyKey.optional().openapi({ example: undefined }) };
 }
 
+/** `*`, or an entity tag of a stream: a version, and further parts as answers have them. */
+const ENTITY_TAG_PATTERN = '^(\\*|(W/)?"[0-9]{1,15}(-[0-9a-f]{16}(-[^"]*)?)?")$';
+
 function preconditions({ decidedOn }: OpenApiParts) {
   return decidedOn.extend({
     "if-match": z.string().optional().openapi({
+      pattern: ENTITY_TAG_PATTERN,
       description:
         'An ETag of the stream, such as `"5-9f86d081884c7d65"`: the stream must be at that version, in that history of the log. `"5"`: at version 5; `*`: it must exist',
     }),
-    "if-none-match": z.string().optional().openapi({ description: "`*`: the stream must not exist" }),
+    "if-none-match": z
+      .string()
+      .optional()
+      .openapi({ pattern: "^\\*$", description: "`*`: the stream must not exist" }),
   });
 }
 

@@ -1,13 +1,13 @@
 import { z } from "@hono/zod-openapi";
 
 import type { Limits } from "../../core/limits.ts";
-import { nameFault } from "../../core/names.ts";
 import { earliestRecorded } from "../../core/time.ts";
 import { MOST_SUBJECTS } from "../../webhooks/subscriptions/redelivery.ts";
 import { OVERLAP_SECONDS, type Start } from "../../webhooks/subscriptions/subscriptions.ts";
 import { checkEndpoint, MOST_URL_LENGTH } from "../../webhooks/egress/endpoint.ts";
 import { checkHeaders } from "../../webhooks/egress/headers.ts";
 import type { AddressRules } from "../../webhooks/egress/address-rules.ts";
+import { nameSchema } from "../wire/name-schema.ts";
 import { wholeNumber } from "../wire/whole-number.ts";
 
 /** What a subscription is when its request does not state it. */
@@ -52,7 +52,7 @@ const startingPoint = z
       .openapi({ type: "string", format: "date-time" }),
   })
   .refine((point) => (point.position === undefined) !== (point.time === undefined), START_FAULT)
-  .openapi({ description: "Either a position or a time" });
+  .openapi({ description: "Either a position or a time", minProperties: 1, maxProperties: 1 });
 
 /** Where the delivery starts, by default with the next event. */
 function startOf(stated: "beginning" | "now" | z.output<typeof startingPoint> = "now"): Start {
@@ -84,7 +84,7 @@ export function createSubscriptionSchemas(limits: Limits, rules: AddressRules) {
         maxLength: MOST_URL_LENGTH,
       }),
     types: z
-      .array(z.string().superRefine(checked((type) => nameFault(type, limits.typeBytes))))
+      .array(nameSchema(limits.typeBytes))
       .min(1)
       .max(MOST_TYPES)
       .nullable()
@@ -123,6 +123,7 @@ export function createSubscriptionSchemas(limits: Limits, rules: AddressRules) {
   };
 
   const secret = z.string().openapi({
+    pattern: "^wh(sec|sk)_[A-Za-z0-9+/=]+$",
     description: "`whsec_…` or `whsk_…` (Standard Webhooks); generated unless given",
   });
 
@@ -179,7 +180,7 @@ export function createSubscriptionSchemas(limits: Limits, rules: AddressRules) {
           .optional()
           .openapi({ description: "And up to this one; unless given, all delivered so far" }),
         subjects: z
-          .array(z.string().superRefine(checked((name) => nameFault(name, limits.streamNameBytes))))
+          .array(nameSchema(limits.streamNameBytes))
           .min(1)
           .max(MOST_SUBJECTS)
           .optional()
@@ -217,7 +218,11 @@ export function createSubscriptionSchemas(limits: Limits, rules: AddressRules) {
             },
           )
           .optional()
-          .openapi({ type: "string", description: "Only if this is the event that blocks the subject" }),
+          .openapi({
+            type: "string",
+            pattern: "^[0-9]{1,15}$",
+            description: "Only if this is the event that blocks the subject",
+          }),
       })
       .openapi("Skip"),
     subscriptionsQuery: z.strictObject({

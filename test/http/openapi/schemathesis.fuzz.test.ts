@@ -14,7 +14,7 @@ if (SCHEMATHESIS === null) console.log("Skipped: schemathesis is not installed (
 else buildBinary();
 
 test.skipIf(SCHEMATHESIS === null)(
-  "Schemathesis over /openapi.json: no operation answers with a server error",
+  "Schemathesis over /openapi.json: every answer is one that the document describes",
   async () => {
     const server = await serveFuzzed(emptyFolder());
     const finished = await run(
@@ -22,7 +22,10 @@ test.skipIf(SCHEMATHESIS === null)(
         "run",
         `${server.url}/openapi.json`,
         "--checks",
-        "not_a_server_error",
+        "all",
+        // What a request may state depends on the log and on its other parameters too, which no schema describes.
+        "--exclude-checks",
+        "positive_data_acceptance,negative_data_rejection",
         "--max-time",
         String(SECONDS_PER_ROUND * ROUNDS),
         // A request may ask for a long-poll.

@@ -51,7 +51,6 @@ const READS_THE_LOG = new Set(["feeds", "webhooks"]);
 /** Files that name tables of others. */
 const EXCEPTIONS: Readonly<Record<string, string>> = {
   "backup/store-copy.ts": "copies whole files, whatever tables they have, and deletes what changed meanwhile",
-  "feeds/project/write.ts": "appends what a feed publishes to the feed's log",
   "storage/failures.ts": "recognizes a plan that lost to another by the column that refused it",
 };
 
@@ -90,9 +89,8 @@ function tableUsesIn(file: string): TableUse[] {
     const line = lineOf(match.index);
     if (expression !== undefined) {
       // Other texts interpolate after "from" as well.
-      if (
-        /\b(select|delete|insert|update)\b/.test(text.slice(Math.max(0, match.index - 300), match.index + 10))
-      )
+      const template = text.slice(text.lastIndexOf("`", match.index), match.index + verb.length);
+      if (/\b(select|delete|insert|update)\b/.test(template))
         uses.push({ file, line, table: expression, kind: "interpolated" });
       continue;
     }

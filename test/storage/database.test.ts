@@ -3,7 +3,8 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { INSERT_EVENTS, SELECT_KEYS, SELECT_SUBJECTS } from "../../src/log/append/append.ts";
+import { INSERT_EVENTS } from "../../src/log/append/append-batch.ts";
+import { SELECT_KEYS, SELECT_SUBJECTS } from "../../src/log/append/lookups.ts";
 import type { Database, Statement } from "../../src/storage/database.ts";
 import { examine } from "../../src/doctor/doctor.ts";
 import { listErasures, RECORD_ERASURES, SELECT_MISSING } from "../../src/log/erase/erasures.ts";

@@ -1,4 +1,4 @@
-import { INSERT_SUBJECTS } from "../../src/log/append/append.ts";
+import { INSERT_SUBJECTS } from "../../src/log/append/append-batch.ts";
 import { migrateTo } from "../../src/log/migrate.ts";
 import { MIGRATIONS } from "../../src/storage/migrations.ts";
 import { openDatabase } from "../../src/storage/open.ts";

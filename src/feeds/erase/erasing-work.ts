@@ -1,13 +1,14 @@
 import type { Clock } from "../../core/clock.ts";
 import { ERASED_IN_PART_TYPE } from "../../core/event.ts";
 import type { Statement } from "../../storage/database.ts";
+import type { DatedEventRow } from "../../log/append/append-batch.ts";
 import { type ErasedRange, RECORD_ERASED_IN_PLACE } from "../../log/erase/erased-ranges.ts";
 import { removalStatement, reopenErasures } from "../../log/erase/erasures.ts";
 import { raiseVersions, type VersionRange } from "../../log/erase/generations.ts";
 import { EVENT_LOG_ADDRESS, type LogAddress } from "../../log/keys.ts";
 import type { Lease } from "../../storage/lease.ts";
 import { createFeedCommits, type FeedDeps, NOTHING_PUBLISHED } from "../project/commit.ts";
-import type { FeedPlan, PlacedRow, PlanFailure } from "../project/plan.ts";
+import type { FeedPlan, PlanFailure } from "../project/plan.ts";
 import { basisOf, type FeedRecord, type FeedStatus } from "../record.ts";
 import type { RegisteredFeed } from "../lifecycle/register.ts";
 import { WIPE_VERSIONS } from "../../log/erase/wipe-versions.ts";
@@ -123,13 +124,13 @@ export interface ErasureReport {
 /** Reports, each of another subject, as a plan. */
 export function reportPlan(reports: readonly ErasureReport[]): FeedPlan {
   const after = new Map<string, FeedSubject>();
-  const events = reports.map(({ cause, subject, state, versions }, offset): PlacedRow => {
+  const events = reports.map(({ cause, subject, state, versions }, offset): DatedEventRow => {
     const version = state.version + 1;
     const data = JSON.stringify({ versions: merged(versions) });
     const extensions = JSON.stringify({ [ORIGIN_EXTENSION]: String(cause.origin) });
     const name = state.id === null ? subject : null;
     after.set(subject, { ...state, version, erased: false });
-    return [state.id, name, version, ERASED_IN_PART_TYPE, null, cause.recorded, data, extensions, offset];
+    return [state.id, name, version, ERASED_IN_PART_TYPE, null, data, extensions, cause.recorded, offset];
   });
   const revived = reports.filter(({ state }) => state.erased).map(({ subject }) => subject);
   return { ...NOTHING_PUBLISHED, events, positions: events.length, after, revived };

@@ -1,5 +1,6 @@
 import type { Database } from "../../storage/database.ts";
 import type { LogState } from "../../log/log-state.ts";
+import { appendBatch, appendedIn } from "../../log/append/append-batch.ts";
 import { createSubjectCache } from "../../log/append/subject-cache.ts";
 import type { BatchWriter } from "../../storage/batch-writer.ts";
 import type { Feed } from "../feed.ts";
@@ -9,7 +10,7 @@ import { assign, type FeedPlan, planBatch, type PlanOptions } from "./plan.ts";
 import type { RegisteredFeed } from "../lifecycle/register.ts";
 import type { SourceRow } from "./source.ts";
 import { type FeedSubject, readFeedSubjects, readSubjectsWithPlaces, UNKNOWN_SUBJECT } from "../subjects.ts";
-import { type Advance, feedBatch, type FeedWrite, type Hydration, newIds, stateAfter } from "./write.ts";
+import { type Advance, feedAppend, type FeedWrite, type Hydration } from "./write.ts";
 
 /** What the subjects may take whose state a projector keeps at hand: 70,000 of a feed without state. */
 const CACHE_BYTES = 16 * 1024 * 1024;
@@ -90,14 +91,15 @@ export const NOTHING_PUBLISHED: FeedPlan = {
 
 /** Writes a plan; null when it was outdated. `onIssued` is called when the write is in the queue. */
 async function writePlan(deps: FeedDeps, write: FeedWrite, onIssued?: () => void) {
-  const writing = deps.writer.write(feedBatch(write));
+  const append = feedAppend(write);
+  const writing = deps.writer.write(appendBatch(append));
   onIssued?.();
   const written = await writing;
   if (written.outcome === "outdated") return null;
-  const state = stateAfter(write.plan, written.rows);
-  if (state !== null) deps.onNews(write.log.name, state);
+  const { ids, log } = appendedIn(append, written.rows);
+  if (log !== null) deps.onNews(write.log.name, log);
   if (write.plan.erased.length > 0) deps.writer.sweep();
-  return written;
+  return { ids, durationMs: written.durationMs };
 }
 
 /** Writes a subject that was projected ahead of its feed; false when it is no longer as it was planned on. */
@@ -138,7 +140,7 @@ export function createFeedCommits(deps: FeedDeps, registered: RegisteredFeed): F
         cache.clear();
         return null;
       }
-      for (const [name, id] of newIds(written.rows)) {
+      for (const [name, id] of written.ids) {
         const subject = cache.get(name);
         if (subject !== undefined) cache.set(name, { ...subject, id });
       }

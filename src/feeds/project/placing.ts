@@ -1,15 +1,16 @@
 import { isLeft } from "./places.ts";
-import type { PlacedRow } from "./plan.ts";
+import type { DatedEventRow } from "../../log/append/append-batch.ts";
 import { ORIGIN_EXTENSION } from "./source.ts";
 import type { FeedSubject } from "../subjects.ts";
 
-type EventColumns = readonly [
-  type: string,
-  time: string | null,
-  recorded: string,
-  data: string | null,
-  extensions: string,
-];
+/** An event that is to be placed. */
+interface UnplacedEvent {
+  readonly type: string;
+  readonly time: string | null;
+  readonly recorded: string;
+  readonly data: string | null;
+  readonly extensions: string;
+}
 
 function originOf(extensions: string): unknown {
   return (JSON.parse(extensions) as Record<string, unknown>)[ORIGIN_EXTENSION];
@@ -17,11 +18,13 @@ function originOf(extensions: string): unknown {
 
 /** Events of a batch, each after the version of its subject, or in the place that is kept for it. */
 export function createPlacing() {
-  const events: PlacedRow[] = [];
+  const events: DatedEventRow[] = [];
   let positions = 0;
 
-  const push = ({ id }: FeedSubject, subject: string, version: number, event: EventColumns) => {
-    events.push([id, id === null ? subject : null, version, ...event, positions]);
+  const push = ({ id }: FeedSubject, subject: string, version: number, event: UnplacedEvent) => {
+    const { type, time, recorded, data, extensions } = event;
+    const name = id === null ? subject : null;
+    events.push([id, name, version, type, time, data, extensions, recorded, positions]);
     positions += 1;
   };
 
@@ -33,7 +36,7 @@ export function createPlacing() {
       const place = places.find((each) => isLeft(each));
       if (place?.version !== version + 1) return { version, places };
       version += 1;
-      push(before, subject, version, [place.type, null, place.recorded, place.data, place.extensions]);
+      push(before, subject, version, { ...place, time: null });
       places = places.filter((each) => each !== place);
     }
   };

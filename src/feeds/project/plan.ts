@@ -1,5 +1,6 @@
 import { errorText } from "../../core/error-text.ts";
 import { ERASED_TYPE } from "../../core/event.ts";
+import type { DatedEventRow } from "../../log/append/append-batch.ts";
 import { type Feed, type Projected, ProjectionError } from "../feed.ts";
 import { createPlacing } from "./placing.ts";
 import { ORIGIN_EXTENSION, type SourceRow } from "./source.ts";
@@ -7,19 +8,6 @@ import type { FeedSubject } from "../subjects.ts";
 
 /** What an integration event takes over from the event it is published for. */
 const CARRIED_EXTENSIONS = ["correlationid", "causationid", "traceparent", "tracestate"];
-
-/** A row for `write.ts`: subject id, name where it has none yet, version, the event, and its place after the head. */
-export type PlacedRow = readonly [
-  subjectId: number | null,
-  name: string | null,
-  version: number,
-  type: string,
-  time: string | null,
-  recorded: string,
-  data: string | null,
-  extensions: string,
-  offset: number,
-];
 
 /** A row for `origins.ts`: which source event counts for a subject. */
 export type OriginRow = readonly [
@@ -50,7 +38,7 @@ interface SubjectVersion {
 /** What a batch of source events becomes. */
 export interface FeedPlan {
   /** In order of position. */
-  readonly events: readonly PlacedRow[];
+  readonly events: readonly DatedEventRow[];
   /** Positions that they take, with those that stay empty. */
   readonly positions: number;
   /** Every subject that was looked at, as it will be. */
@@ -177,7 +165,13 @@ function createFold(
       const extensions = extensionsText(row, more);
       version = placing.versionFor({ ...before, version }, type, extensions);
       if (isAhead(row)) ahead.push([placing.positions(), row.event.position]);
-      placing.push(before, subject, version, [type, row.time, row.recorded, data, extensions]);
+      placing.push(before, subject, version, {
+        type,
+        time: row.time,
+        recorded: row.recorded,
+        data,
+        extensions,
+      });
     };
     for (const { type, data } of projected.events) add(type, data, {});
     const replaces = row.event.type === ERASED_TYPE && !tracked && !projected.erased;

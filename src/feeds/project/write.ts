@@ -1,8 +1,8 @@
-import { type Row, type Statement, integerAt, textAt } from "../../storage/database.ts";
-import { erasureStatements, reopenErasures } from "../../log/erase/erasures.ts";
+import type { LogAppend } from "../../log/append/append-batch.ts";
+import type { Statement } from "../../storage/database.ts";
+import { reopenErasures } from "../../log/erase/erasures.ts";
 import type { LogAddress } from "../../log/keys.ts";
 import { isLeaseOf, type Lease, renewal } from "../../storage/lease.ts";
-import type { LogState } from "../../log/log-state.ts";
 import { rowsParameters } from "../../storage/parameters.ts";
 import { aheadStatements } from "./merging.ts";
 import { originStatements } from "./origins.ts";
@@ -12,7 +12,7 @@ import type { FeedStatus } from "../record.ts";
 import type { FeedSubject } from "../subjects.ts";
 
 /*
- * The SQL of writing a feed: its events, the state of their subjects and the feed's cursor, in one atomic batch.
+ * The SQL that extends an append to a feed's log with the state of its subjects and the feed's cursor, in one atomic batch.
  *
  * The batch begins with the feed's epoch, which becomes NULL, and so is refused with everything else, if anybody
  * wrote to the feed since the plan was made, or took over the lease. So versions and states may be planned in memory,
@@ -57,19 +57,6 @@ update feeds set hydrations = case when status in ('building', 'live', 'halted')
   then hydrations + 1 end
 where log = ?1`;
 
-/** Arguments: log id, JSON `[name, …]`. */
-export const INSERT_FEED_SUBJECTS = `
-insert into subjects (log, name) select ?1, value from json_each(?2) where true returning name, id`;
-
-/** Arguments: log id, base key, JSON of `PlacedRow`s. */
-export const INSERT_FEED_EVENTS = `
-insert into events (key, subject, version, type, time, recorded, data, extensions)
-select ?2 + log.head + 1 + (entry.value ->> 8),
-  coalesce(entry.value ->> 0, (select id from subjects where log = ?1 and name = entry.value ->> 1)),
-  entry.value ->> 2, entry.value ->> 3, entry.value ->> 4, entry.value ->> 5, entry.value ->> 6, entry.value ->> 7
-from logs as log cross join json_each(?3) as entry
-where log.id = ?1`;
-
 /** Arguments: log id, JSON `[[subject id, name, state, projected, reset], …]`. */
 export const KEEP_SUBJECTS = `
 insert into feed_subjects (subject, state, projected, reset)
@@ -78,10 +65,6 @@ select coalesce(entry.value ->> 0, (select id from subjects where log = ?1 and n
 from json_each(?2) as entry
 where true
 on conflict (subject) do update set state = excluded.state, projected = excluded.projected, reset = excluded.reset`;
-
-/** Arguments: log id, count of events, recorded time of the last. */
-const ADVANCE_HEAD = `
-update logs set head = head + ?2, recorded = max(recorded, ?3) where id = ?1 returning head, identity`;
 
 /** What changes of a feed beside what it publishes. */
 export interface Advance {
@@ -127,7 +110,7 @@ interface PlannedWrite {
 
 export type FeedWrite = PlannedWrite & (Advance | { readonly hydration: Hydration });
 
-function advanceStatements({ log, plan, ...advance }: PlannedWrite & Advance): Statement[] {
+function advanceFence({ log, plan, ...advance }: PlannedWrite & Advance): Statement[] {
   const { epoch, hydrations, lease, cursor, merged = null, status, rate, failure } = advance;
   const { name = null, holder = null, token = null } = lease ?? {};
   const written = plan.written.map((subject) => {
@@ -137,62 +120,48 @@ function advanceStatements({ log, plan, ...advance }: PlannedWrite & Advance): S
   const fence = [name, holder, token, hydrations, JSON.stringify(written), merged];
   return [
     { sql: ADVANCE_FEED, args: [log.id, epoch, cursor, status, failure, rate, ...fence] },
-    { sql: INSERT_FEED_SUBJECTS, args: [log.id, JSON.stringify(plan.newSubjects)] },
     ...(lease === null ? [] : [renewal(lease)]),
   ];
 }
 
-function hydrationStatements({
-  log,
-  source,
-  plan,
-  hydration,
-}: PlannedWrite & { hydration: Hydration }): Statement[] {
+function hydrationFence({ log, source, hydration }: PlannedWrite & { hydration: Hydration }): Statement[] {
   const { subject, before, promised, identity, sourceIdentity } = hydration;
   const { version, state, projected } = before;
   const histories = [log.id, identity, source.id, sourceIdentity];
-  return [
-    { sql: HYDRATE_FEED, args: [...histories, subject, version, state, projected, promised] },
-    { sql: INSERT_FEED_SUBJECTS, args: [log.id, JSON.stringify(plan.newSubjects)] },
-  ];
+  return [{ sql: HYDRATE_FEED, args: [...histories, subject, version, state, projected, promised] }];
 }
 
-/** The one batch that writes a plan. */
-export function feedBatch(write: FeedWrite): Statement[] {
+function keptStatements(log: LogAddress, plan: FeedPlan): Statement[] {
+  if (plan.kept.length === 0) return [];
+  const rows = plan.kept.map((subject) => {
+    const { id = null, state = null, projected = 0, reset = 0 } = plan.after.get(subject) ?? {};
+    return [id, id === null ? subject : null, state, projected, reset];
+  });
+  return rowsParameters(rows).map(({ json }) => ({ sql: KEEP_SUBJECTS, args: [log.id, json] }));
+}
+
+/** The append that writes a plan: to the feed's log, with the feed's cursor and the state of its subjects. */
+export function feedAppend(write: FeedWrite): LogAppend {
   const { log, source, plan, erasing = [], promotion = null } = write;
-  const statements: Statement[] =
-    "hydration" in write ? hydrationStatements(write) : advanceStatements(write);
-  if (promotion !== null && plan.events.length > 0) statements.push(promotion);
-  statements.push(...erasing);
-  if (plan.kept.length > 0) {
-    const rows = plan.kept.map((subject) => {
-      const { id = null, state = null, projected = 0, reset = 0 } = plan.after.get(subject) ?? {};
-      return [id, id === null ? subject : null, state, projected, reset];
-    });
-    for (const { json } of rowsParameters(rows))
-      statements.push({ sql: KEEP_SUBJECTS, args: [log.id, json] });
-  }
-  if (plan.erased.length > 0) statements.push(reopenErasures(source, plan.erased));
-  statements.push(...originStatements(log, source, plan.origins), ...placesPassed(log, plan.passed));
-  const last = plan.events.at(-1);
-  if (last !== undefined) {
-    for (const { json } of rowsParameters(plan.events))
-      statements.push({ sql: INSERT_FEED_EVENTS, args: [log.id, log.base, json] });
-    statements.push(...aheadStatements(log, plan.ahead));
-    statements.push(...erasureStatements(log, plan));
-    statements.push({ sql: ADVANCE_HEAD, args: [log.id, plan.positions, last[5]] });
-  }
-  return statements;
-}
-
-/** Ids that the batch gave to new subjects, from its rows. */
-export function newIds(rows: readonly (readonly Row[])[]): Map<string, number> {
-  return new Map((rows[1] ?? []).map((row) => [textAt(row, 0), integerAt(row, 1)]));
-}
-
-/** The feed's log after the batch; null when it published nothing. */
-export function stateAfter(plan: FeedPlan, rows: readonly (readonly Row[])[]): LogState | null {
-  if (plan.events.length === 0) return null;
-  const row = rows.at(-1)?.[0];
-  return { head: integerAt(row, 0), identity: textAt(row, 1) };
+  return {
+    log,
+    // The fence proves the identity as well: a renewal raises the epoch.
+    identity: null,
+    now: null,
+    events: plan.events,
+    newSubjects: plan.newSubjects,
+    positions: plan.positions,
+    recorded: plan.events.at(-1)?.[7] ?? "",
+    erasures: plan,
+    fence: "hydration" in write ? hydrationFence(write) : advanceFence(write),
+    withSubjects: [
+      ...(promotion !== null && plan.events.length > 0 ? [promotion] : []),
+      ...erasing,
+      ...keptStatements(log, plan),
+      ...(plan.erased.length > 0 ? [reopenErasures(source, plan.erased)] : []),
+      ...originStatements(log, source, plan.origins),
+      ...placesPassed(log, plan.passed),
+    ],
+    withEvents: aheadStatements(log, plan.ahead),
+  };
 }

@@ -1,7 +1,7 @@
 import { KildeError } from "../../core/errors.ts";
 import type { AppendReceipt, ExpectedVersion } from "../../core/event.ts";
 import { fromHeaderText } from "../../core/header-text.ts";
-import { findAppend } from "../../log/append/append.ts";
+import { findAppend } from "../../log/append/lookups.ts";
 import type { AppendOutcome, AppendPart, Transaction } from "../../log/append/plan.ts";
 import type { AppDeps } from "../deps.ts";
 import { LOG_HEADER, logHeaders, restoredWrite, statedIdentity, streamTag } from "../log/log-identity.ts";

@@ -1,11 +1,10 @@
 import type { AcceptedEvent } from "../../core/event.ts";
-import * as sql from "./append.ts";
-import { type Database, integerAt, type Row, type Statement, textAt } from "../../storage/database.ts";
-import { erasureStatements } from "../erase/erasures.ts";
+import { appendBatch, appendedIn, type EventRow, type LogAppend } from "./append-batch.ts";
+import * as sql from "./lookups.ts";
+import type { Database, Statement } from "../../storage/database.ts";
 import { renewedError } from "../../storage/failures.ts";
 import type { LogAddress } from "../keys.ts";
 import { type LogState, readLogState } from "../log-state.ts";
-import { rowsParameters } from "../../storage/parameters.ts";
 import { type Plan, planGroup, type SubjectState, type Transaction } from "./plan.ts";
 import type { SubjectCache } from "./subject-cache.ts";
 
@@ -111,7 +110,7 @@ export async function preparePlan(deps: GroupDeps, transactions: readonly Transa
   return planReading(deps, identity, transactions, all, () => undefined);
 }
 
-function eventRow({ subject, subjectId, version, event }: Plan["events"][number]) {
+function eventRow({ subject, subjectId, version, event }: Plan["events"][number]): EventRow {
   const { type, time, data, extensions }: AcceptedEvent = event;
   return [subjectId, subjectId === null ? subject : null, version, type, time, data, extensions];
 }
@@ -122,6 +121,19 @@ function keyRows(transactions: readonly Transaction[], plan: Plan) {
     if (idempotency === null || decision?.kind !== "append") return [];
     return [[idempotency.key, idempotency.fingerprint, sql.storedResults(decision.results)]];
   });
+}
+
+function keyStatements(
+  log: LogAddress,
+  now: string,
+  rows: ReturnType<typeof keyRows>,
+  forgetBeforeMs: number,
+): Statement[] {
+  if (rows.length === 0) return [];
+  return [
+    { sql: sql.FORGET_KEYS, args: [new Date(forgetBeforeMs).toISOString(), FORGET_BATCH] },
+    { sql: sql.INSERT_KEYS, args: [log.id, now, JSON.stringify(rows)] },
+  ];
 }
 
 export interface CommittedGroup {
@@ -155,32 +167,21 @@ export async function commitPlan(
 ): Promise<CommittedGroup> {
   if (plan.events.length === 0) return proveIdentity(deps, plan);
   const { database, log } = deps;
-  const { identity } = plan;
   const now = new Date(nowMs).toISOString();
-  const statements: Statement[] = [];
-  if (plan.newSubjects.length > 0) {
-    statements.push({ sql: sql.INSERT_SUBJECTS, args: [log.id, JSON.stringify(plan.newSubjects)] });
-  }
-  for (const { json, offset } of rowsParameters(plan.events.map(eventRow))) {
-    statements.push({ sql: sql.INSERT_EVENTS, args: [log.id, log.base + offset, now, json] });
-  }
-  const keys = keyRows(transactions, plan);
-  if (keys.length > 0) {
-    statements.push({
-      sql: sql.FORGET_KEYS,
-      args: [new Date(forgetBeforeMs).toISOString(), FORGET_BATCH],
-    });
-    statements.push({ sql: sql.INSERT_KEYS, args: [log.id, now, JSON.stringify(keys)] });
-  }
-  statements.push(...erasureStatements(log, plan));
-  statements.push({ sql: sql.ADVANCE_HEAD, args: [log.id, plan.events.length, now, identity] });
-
-  const results = await database.write(statements);
-  const head = integerAt(results.at(-1)?.[0], 0);
-  const inserted: readonly Row[] = plan.newSubjects.length > 0 ? (results[0] ?? []) : [];
-  return {
-    base: head - plan.events.length,
-    log: { head, identity },
-    ids: new Map(inserted.map((row) => [textAt(row, 0), integerAt(row, 1)])),
+  const append: LogAppend = {
+    log,
+    identity: plan.identity,
+    now,
+    events: plan.events.map(eventRow),
+    newSubjects: plan.newSubjects,
+    positions: plan.events.length,
+    recorded: now,
+    erasures: plan,
+    fence: [],
+    withSubjects: [],
+    withEvents: keyStatements(log, now, keyRows(transactions, plan), forgetBeforeMs),
   };
+  const { ids, log: state } = appendedIn(append, await database.write(appendBatch(append)));
+  if (state === null) throw new Error("a group with events has appended none");
+  return { base: state.head - plan.events.length, log: state, ids };
 }

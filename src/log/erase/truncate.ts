@@ -1,4 +1,4 @@
-import { ADVANCE_HEAD } from "../append/append.ts";
+import { ADVANCE_HEAD } from "../append/append-batch.ts";
 import type { Database, Row } from "../../storage/database.ts";
 import { integerAt } from "../../storage/database.ts";
 import { removalStatement } from "./erasures.ts";

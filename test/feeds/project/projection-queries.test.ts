@@ -15,6 +15,7 @@ import { REMOVE_PLACES, SELECT_PLACES, SUBJECTS_WITH_PLACES } from "../../../src
 import { WIPE_VERSIONS } from "../../../src/log/erase/wipe-versions.ts";
 import { SELECT_PROJECTED_FROM, TRACED_VERSION } from "../../../src/feeds/erase/tracing.ts";
 import { NEXT_ERASED_RANGES, RECORD_ERASED_SUBJECTS } from "../../../src/log/erase/erased-ranges.ts";
+import { INSERT_DATED_EVENTS, INSERT_SUBJECTS } from "../../../src/log/append/append-batch.ts";
 import { RESUME_FEED } from "../../../src/feeds/feeds.ts";
 import { TAKE_LEASE } from "../../../src/storage/lease.ts";
 import { SELECT_FEED } from "../../../src/feeds/record.ts";
@@ -28,13 +29,7 @@ import {
 } from "../../../src/feeds/project/source.ts";
 import { RECORDED_FROM } from "../../../src/feeds/lifecycle/status.ts";
 import { SELECT_FEED_SUBJECTS } from "../../../src/feeds/subjects.ts";
-import {
-  ADVANCE_FEED,
-  HYDRATE_FEED,
-  INSERT_FEED_EVENTS,
-  INSERT_FEED_SUBJECTS,
-  KEEP_SUBJECTS,
-} from "../../../src/feeds/project/write.ts";
+import { ADVANCE_FEED, HYDRATE_FEED, KEEP_SUBJECTS } from "../../../src/feeds/project/write.ts";
 import type { Statement } from "../../../src/storage/database.ts";
 import { logAddress } from "../../../src/log/keys.ts";
 import { migrate } from "../../../src/log/migrate.ts";
@@ -64,8 +59,8 @@ test("no statement of projecting scans a table, or sorts what it reads", async (
     { sql: IS_AHEAD_LEFT, args: [1, 1] },
     { sql: LAST_IN_ORDER, args: [0, 9, 1] },
     { sql: HYDRATE_FEED, args: [1, "a", 0, "b", "c", 1, null, 0, 0] },
-    { sql: INSERT_FEED_SUBJECTS, args: [1, "[]"] },
-    { sql: INSERT_FEED_EVENTS, args: [1, 0, "[]"] },
+    { sql: INSERT_SUBJECTS, args: [1, "[]"] },
+    { sql: INSERT_DATED_EVENTS, args: [1, 0, null, "[]"] },
     { sql: KEEP_SUBJECTS, args: [1, "[]"] },
     { sql: TAKE_LEASE, args: ["a", "b", 1, 0, null, null] },
     { sql: RESUME_FEED, args: [1] },

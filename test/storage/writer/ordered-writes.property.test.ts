@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 
 import { createDeadlines } from "../../../src/core/deadlines.ts";
-import { INSERT_EVENTS } from "../../../src/log/append/append.ts";
+import { INSERT_EVENTS } from "../../../src/log/append/append-batch.ts";
 import type { Database, Statement } from "../../../src/storage/database.ts";
 import { storageFailure } from "../../../src/storage/failures.ts";
 import { openDatabase } from "../../../src/storage/open.ts";

@@ -4,40 +4,8 @@ import type { LogAddress } from "../keys.ts";
 import type { FirstAnswer, SubjectState } from "./plan.ts";
 
 /*
- * The SQL of the append, one of the two hot paths. Rows travel as one JSON parameter.
- *
- * Times are RFC 3339 in UTC with milliseconds, so that they sort as text. The statements carry the versions that were planned from what the process knows. If another process was
- * faster, `events_subject_version` (or the index on subject names or keys) refuses a row and the whole
- * transaction rolls back; the caller looks again and plans anew. Positions are counted from the head inside of
- * the transaction, so they are gapless with any number of processes.
- *
- * Versions that were truncated are no longer in that index: a version that another process's truncation or
- * erasure has put below the subject's first is raised to it, so that it collides there. The event of the first
- * version is always there, because a stream's last event stays.
+ * The SQL of what an append to the event log looks up, and of its idempotency keys.
  */
-
-/** Arguments: log id, base key (plus the number of events before these), now, JSON `[[subject id, name, version, type, time, data, extensions], …]`. */
-export const INSERT_EVENTS = `
-insert into events (key, subject, version, type, time, recorded, data, extensions)
-select ?2 + log.head + 1 + entry.key,
-  coalesce(known.id, (select id from subjects where log = ?1 and name = entry.value ->> 1)),
-  max(entry.value ->> 2, coalesce(known.first_version, 1)),
-  entry.value ->> 3, entry.value ->> 4, max(?3, log.recorded), entry.value ->> 5, entry.value ->> 6
-from logs as log cross join json_each(?4) as entry left join subjects as known on known.id = entry.value ->> 0
-where log.id = ?1`;
-
-/** Arguments: log id, JSON `[name, …]`. */
-export const INSERT_SUBJECTS = `
-insert into subjects (log, name) select ?1, value from json_each(?2) where true returning name, id`;
-
-/**
- * The head becomes NULL, which is refused with everything else, when the log has another identity than the plan was made
- * on: versions and subject ids that the process knew mean something else then. Arguments: log id, count of events, now,
- * identity.
- */
-export const ADVANCE_HEAD = `
-update logs set head = case when identity = ?4 then head + ?2 end, recorded = max(recorded, ?3)
-where id = ?1 returning head`;
 
 /** Arguments: log id, now, JSON `[[key, fingerprint, [[subject, version, offset, count], …]], …]`. */
 export const INSERT_KEYS = `

@@ -1,0 +1,132 @@
+import { integerAt, type Row, type Statement, textAt } from "../../storage/database.ts";
+import { rowsParameters } from "../../storage/parameters.ts";
+import { erasureStatements, type PlannedErasures } from "../erase/erasures.ts";
+import type { LogAddress } from "../keys.ts";
+import type { LogState } from "../log-state.ts";
+
+/*
+ * The SQL that appends to a log, the event log or a feed's: a hot path. Rows travel as JSON parameters.
+ *
+ * The statements carry the versions that were planned from what the process knows. If another process was faster, the index
+ * on (subject, version) or on subject names refuses a row, the whole transaction rolls back, and the caller plans again.
+ * Positions are counted from the head inside of the transaction, so they are gapless with any number of processes.
+ *
+ * Versions that were truncated are no longer in that index: a version that another process's truncation or erasure has put
+ * below the subject's first is raised to it, so that it collides there. The event of the first version always exists,
+ * because a subject's last event stays.
+ *
+ * Times are RFC 3339 in UTC with milliseconds, so that they sort as text.
+ */
+
+/** An event with its place; `name` is null where the subject has an id. */
+export type EventRow = readonly [
+  subjectId: number | null,
+  name: string | null,
+  version: number,
+  type: string,
+  time: string | null,
+  data: string | null,
+  extensions: string | null,
+];
+
+/** An event that keeps the recorded time of another log. `offset`: its place after the head; places may stay empty. */
+export type DatedEventRow = readonly [...EventRow, recorded: string, offset: number];
+
+/** SQL that inserts events, by expressions on a row (`entry`) and the log (`log`). */
+function insertEvents({ offset, recorded }: { readonly offset: string; readonly recorded: string }): string {
+  return `
+insert into events (key, subject, version, type, time, recorded, data, extensions)
+select ?2 + log.head + 1 + ${offset},
+  coalesce(known.id, (select id from subjects where log = ?1 and name = entry.value ->> 1)),
+  max(entry.value ->> 2, coalesce(known.first_version, 1)),
+  entry.value ->> 3, entry.value ->> 4, ${recorded}, entry.value ->> 5, entry.value ->> 6
+from logs as log cross join json_each(?4) as entry left join subjects as known on known.id = entry.value ->> 0
+where log.id = ?1`;
+}
+
+/** Arguments: log id, base key (plus the number of events before these), now, JSON of `EventRow`s. */
+export const INSERT_EVENTS = insertEvents({ offset: "entry.key", recorded: "max(?3, log.recorded)" });
+
+/** Arguments: log id, base key, null, JSON of `DatedEventRow`s. */
+export const INSERT_DATED_EVENTS = insertEvents({
+  offset: "(entry.value ->> 8)",
+  recorded: "entry.value ->> 7",
+});
+
+/** Arguments: log id, JSON `[name, …]`. */
+export const INSERT_SUBJECTS = `
+insert into subjects (log, name) select ?1, value from json_each(?2) where true returning name, id`;
+
+/**
+ * The head becomes NULL, which is refused with everything else, when the log has another identity than the plan was made
+ * on: versions and subject ids that the process knew mean something else then. Arguments: log id, count of positions,
+ * recorded time of the last event, identity (null: another statement of the batch proves it).
+ */
+export const ADVANCE_HEAD = `
+update logs set head = case when ?4 is null or identity = ?4 then head + ?2 end, recorded = max(recorded, ?3)
+where id = ?1 returning head, identity`;
+
+/** When events were recorded: now, all of them, or each at a time of its own. */
+type RecordedEvents =
+  | { readonly now: string; readonly events: readonly EventRow[] }
+  | { readonly now: null; readonly events: readonly DatedEventRow[] };
+
+/** What one batch appends to a log. */
+export type LogAppend = RecordedEvents & {
+  readonly log: LogAddress;
+  /** Identity that the plan rests on; null: a statement of `fence` proves it. */
+  readonly identity: string | null;
+  /** Names of subjects that do not exist yet. */
+  readonly newSubjects: readonly string[];
+  /** Positions that the events take, with those that stay empty. */
+  readonly positions: number;
+  /** Recorded time of the last event. */
+  readonly recorded: string;
+  readonly erasures: PlannedErasures;
+  /** Statements that refuse the batch when the plan is outdated. */
+  readonly fence: readonly Statement[];
+  /** Statements between the subjects and the events, and after the events. */
+  readonly withSubjects: readonly Statement[];
+  readonly withEvents: readonly Statement[];
+};
+
+function eventStatements({ log, now, events }: LogAppend): Statement[] {
+  const sql = now === null ? INSERT_DATED_EVENTS : INSERT_EVENTS;
+  return rowsParameters(events).map(({ json, offset }) => ({
+    sql,
+    args: [log.id, now === null ? log.base : log.base + offset, now, json],
+  }));
+}
+
+/** The batch that writes an append. Without events, it writes subjects and what goes with them. */
+export function appendBatch(append: LogAppend): Statement[] {
+  const { log, newSubjects, fence, withSubjects, withEvents, positions, recorded, identity } = append;
+  const statements: Statement[] = [...fence];
+  if (newSubjects.length > 0)
+    statements.push({ sql: INSERT_SUBJECTS, args: [log.id, JSON.stringify(newSubjects)] });
+  statements.push(...withSubjects);
+  if (append.events.length === 0) return statements;
+  statements.push(...eventStatements(append), ...withEvents, ...erasureStatements(log, append.erasures));
+  statements.push({ sql: ADVANCE_HEAD, args: [log.id, positions, recorded, identity] });
+  return statements;
+}
+
+export interface WrittenAppend {
+  /** Ids of the new subjects, by name. */
+  readonly ids: ReadonlyMap<string, number>;
+  /** The log after the batch; null when it appended no event. */
+  readonly log: LogState | null;
+}
+
+/** Reads the rows that the statements of {@link appendBatch} returned. */
+export function appendedIn(
+  { newSubjects, fence, events }: LogAppend,
+  rows: readonly (readonly Row[])[],
+): WrittenAppend {
+  const inserted = newSubjects.length > 0 ? (rows[fence.length] ?? []) : [];
+  const head = rows.at(-1)?.[0];
+  return {
+    ids: new Map(inserted.map((row) => [textAt(row, 0), integerAt(row, 1)])),
+    log: events.length === 0 ? null : { head: integerAt(head, 0), identity: textAt(head, 1) },
+  };
+}

@@ -15,7 +15,7 @@ Read the log, and follow it:
   curl ${url}/events
   curl -N ${url}/events -H 'Accept: text/event-stream'
 
-Browse the API at ${url}/docs. Stop with Ctrl-C.
+Read the guide at ${url}/docs, and browse the API at ${url}/docs/api. Stop with Ctrl-C.
 `;
 }
 

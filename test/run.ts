@@ -15,8 +15,8 @@ import type { TestedOn } from "./support/tested-on.ts";
 
 interface Suite {
   readonly selects: (file: string, on: readonly TestedOn[]) => boolean;
-  /** Duration on two idle cores. */
-  readonly usually: string;
+  /** Duration on two idle cores, where somebody waits for it. */
+  readonly usually?: string;
   /** Files that run at a time: those of slow suites measure, or use all cores themselves. */
   readonly processes: number;
   readonly timeoutMs: number;
@@ -47,28 +47,24 @@ const SUITES: Readonly<Record<string, Suite>> = {
   },
   slow: {
     selects: (file, on) => isTechnique(file, "slow") && on.includes("process"),
-    usually: "30 minutes",
     processes: 1,
     timeoutMs: SLOW_TIMEOUT_MS,
     environment: {},
   },
   fuzz: {
     selects: (file) => isTechnique(file, "fuzz"),
-    usually: "10 minutes",
     processes: 1,
     timeoutMs: SLOW_TIMEOUT_MS,
     environment: {},
   },
   simulation: {
     selects: (file) => isTechnique(file, "simulation"),
-    usually: "15 minutes",
     processes: 1,
     timeoutMs: SLOW_TIMEOUT_MS,
     environment: { KILDE_SIMULATION_SEEDS: "100", KILDE_SIMULATION_SWARM: "10000" },
   },
   sqld: {
     selects: (_, on) => on.includes("sqld"),
-    usually: "15 minutes",
     processes: 1,
     timeoutMs: SLOW_TIMEOUT_MS,
     environment: {
@@ -80,7 +76,6 @@ const SUITES: Readonly<Record<string, Suite>> = {
   },
   worker: {
     selects: (_, on) => on.includes("worker"),
-    usually: "10 minutes",
     processes: 1,
     timeoutMs: SLOW_TIMEOUT_MS,
     environment: { KILDE_TEST_ON: "worker" },
@@ -104,7 +99,8 @@ const options = rest.filter((argument) => !paths.includes(argument));
 const files = filesOf(suite, paths);
 if (files.length === 0) throw new Error(`The suite ${name} has no file in ${paths.join(", ")}`);
 
-if (paths.length === 0) console.log(`${files.length} files; usually takes ${suite.usually} on 2 idle cores.`);
+if (paths.length === 0 && suite.usually !== undefined)
+  console.log(`${files.length} files. This usually takes ${suite.usually} on two idle cores.`);
 await mkdir(dirname(TIMINGS), { recursive: true });
 const parallel = suite.processes > 1 && files.length > 1 ? [`--parallel=${suite.processes}`] : [];
 const recorded = parallel.length > 0 ? ["--timings", TIMINGS, "--update-timings"] : [];

@@ -771,6 +771,9 @@ describe("by request", () => {
   });
 });
 
+/** On a busy machine several attempts precede the change, and the pause before the next one has grown. */
+const NEXT_ATTEMPT = { withinMs: 100_000 };
+
 describe("a change while something is blocked", () => {
   const failing = (hook: Receiver) => {
     hook.answer = ([event]) => new Response(null, { status: event?.type === "Bad" ? 422 : 200 });
@@ -817,12 +820,15 @@ describe("a change while something is blocked", () => {
     await change({ mode: "batch", batch: { events: 10 } });
     await append(server, "b");
     await eventually(() => ofSubject(hook.taken(), "b").length === 3);
-    await eventually(() => hook.requests.some(({ events, status }) => events.length === 2 && status === 422));
+    await eventually(
+      () => hook.requests.some(({ events, status }) => events.length === 2 && status === 422),
+      NEXT_ATTEMPT,
+    );
     await change({ mode: "single" });
     hook.answer = () => new Response();
-    await eventually(async () => (await now()).status === "active");
+    await eventually(async () => (await now()).status === "active", NEXT_ATTEMPT);
     expect(ofSubject(hook.taken(), "a")).toEqual(["a@1", "a@2", "a@3"]);
-  });
+  }, 150_000);
 
   test("to a doorbell: it has no subjects that could be blocked", async () => {
     const server = await start();
@@ -846,10 +852,10 @@ describe("a change while something is blocked", () => {
       return new Response();
     };
     await change({ url: other.url, headers: { "X-Tenant": "t-7" } });
-    await eventually(() => other.taken().length === 2);
+    await eventually(() => other.taken().length === 2, NEXT_ATTEMPT);
     expect(other.taken()).toEqual(["a@2", "a@3"]);
     expect(tenants).toEqual(["t-7", "t-7"]);
-  });
+  }, 150_000);
 });
 
 test("a rate that the endpoint allowed is kept", async () => {
@@ -875,8 +881,9 @@ test("a rate that the endpoint allowed is kept", async () => {
   hook.secrets = [made.secret];
   await eventually(() => hook.requests.length === 4);
   const gaps = hook.requests.slice(1).map(({ at }, index) => at - (hook.requests[index]?.at ?? 0));
-  // 500 ms apart when they leave, by and large when they arrive.
-  expect(Math.min(...gaps)).toBeGreaterThan(300);
+  // 500 ms apart when they leave; a busy machine has one arrive late, and so nearer to the next.
+  expect(Math.min(...gaps)).toBeGreaterThan(100);
+  expect(gaps.reduce((sum, gap) => sum + gap, 0)).toBeGreaterThan(1_200);
   await allowing.stop(true);
 });
 

@@ -5,7 +5,7 @@ import { systemClock } from "../../src/core/system-clock.ts";
 import type { JobOutcome } from "../../src/jobs/job.ts";
 import { type JobFailure, type RunningJob, startLoop } from "../../src/jobs/loop.ts";
 
-/** Ends what is ready to run. */
+/** Runs the tasks that are ready. */
 const settle = () => Bun.sleep(0);
 
 interface Looped {

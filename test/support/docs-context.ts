@@ -43,7 +43,6 @@ declare global {
   const createClient: typeof kildeClient.createClient;
   const createConsumer: typeof kildeConsumer.createConsumer;
   const createWorker: typeof kildeWorker.createWorker;
-  const defineConfig: typeof kildeConfig.defineConfig;
   const feed: typeof kildeConsumer.feed;
   const Deno: {
     env: { toObject(): Record<string, string> };

@@ -1,7 +1,7 @@
 import type { Statement } from "../../storage/database.ts";
 
 /**
- * Part of a batch that gives logs another history: every dispatcher starts again from what is stored. The epoch is raised
+ * Part of a batch that gives logs another history: every dispatcher starts again from stored state. The epoch is raised
  * at random, so that it equals none that a process remembers.
  */
 export const OUTDATE_DELIVERIES: Statement = {

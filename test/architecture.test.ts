@@ -95,7 +95,6 @@ const LONG_FUNCTIONS: readonly string[] = [
   "feeds/project/slice.ts projectInSlices",
   "http/log/event-stream.ts openStream",
   "http/openapi/schemas.ts createSchemas",
-  "http/service/operations.ts serviceOperations",
   "http/subscriptions/schemas.ts createSubscriptionSchemas",
   "log/append/commit-queue.ts createCommitQueue",
   "log/append/plan.ts planGroup",

@@ -5,6 +5,85 @@ import { getProblem, getReady } from "./service.ts";
 
 const tag = "Service";
 
+const stateOperations: readonly Operation[] = [
+  {
+    id: "asyncApi",
+    method: "get",
+    path: "/asyncapi.json",
+    tag,
+    link: "asyncapi",
+    summary: "Describe the feeds and their events (AsyncAPI 3.0)",
+    compresses: true,
+    handle: getAsyncApi,
+    describe: ({ z, json, problem }) => ({
+      responses: {
+        200: json(z.looseObject({ asyncapi: z.string() }), "The description"),
+        default: problem,
+      },
+    }),
+  },
+  {
+    id: "health",
+    method: "get",
+    path: "/health",
+    tag,
+    link: "health",
+    summary: "Check that the process is alive",
+    handle: (c, { version }) => c.json({ status: "ok", version }),
+    describe: ({ json, answers, problem }) => ({
+      responses: { 200: json(answers.health, "The process is alive"), default: problem },
+    }),
+  },
+  {
+    id: "ready",
+    method: "get",
+    path: "/ready",
+    tag,
+    link: "ready",
+    summary: "Check that the store accepts writes",
+    handle: getReady,
+    describe: ({ json, answers, problem }) => ({
+      responses: {
+        200: json(
+          answers.ready,
+          "The store accepted a write; `degraded`: storage still holds erased data after a minute",
+        ),
+        default: problem,
+      },
+    }),
+  },
+  {
+    id: "metrics",
+    method: "get",
+    path: "/metrics",
+    tag,
+    link: "metrics",
+    summary: "Report positions, lag and progress to Prometheus",
+    handle: async (_, deps) => {
+      const { metricsAnswer, metricsOf } = await import("./metrics.ts");
+      return metricsAnswer(await metricsOf([{ labels: {}, deps }]));
+    },
+    describe: ({ z, problem }) => ({
+      responses: {
+        200: { description: "Prometheus' text format", content: { "text/plain": { schema: z.string() } } },
+        default: problem,
+      },
+    }),
+  },
+  {
+    id: "problemType",
+    method: "get",
+    path: "/problems/{code}",
+    tag,
+    summary: "Explain a problem type",
+    handle: getProblem,
+    describe: ({ z, json, answers, problem }) => ({
+      request: { params: z.object({ code: z.string().openapi({ example: "version-conflict" }) }) },
+      responses: { 200: json(answers.problemType, "The problem type"), default: problem },
+    }),
+  },
+];
+
 /** `all` returns every operation of the API, for the operations that describe it. */
 export function serviceOperations(all: () => readonly Operation[]): readonly Operation[] {
   return [
@@ -35,81 +114,6 @@ export function serviceOperations(all: () => readonly Operation[]): readonly Ope
         },
       }),
     },
-    {
-      id: "asyncApi",
-      method: "get",
-      path: "/asyncapi.json",
-      tag,
-      link: "asyncapi",
-      summary: "Describe the feeds and their events (AsyncAPI 3.0)",
-      compresses: true,
-      handle: getAsyncApi,
-      describe: ({ z, json, problem }) => ({
-        responses: {
-          200: json(z.looseObject({ asyncapi: z.string() }), "The description"),
-          default: problem,
-        },
-      }),
-    },
-    {
-      id: "health",
-      method: "get",
-      path: "/health",
-      tag,
-      link: "health",
-      summary: "Check that the process is alive",
-      handle: (c, { version }) => c.json({ status: "ok", version }),
-      describe: ({ json, answers, problem }) => ({
-        responses: { 200: json(answers.health, "The process is alive"), default: problem },
-      }),
-    },
-    {
-      id: "ready",
-      method: "get",
-      path: "/ready",
-      tag,
-      link: "ready",
-      summary: "Check that the store accepts writes",
-      handle: getReady,
-      describe: ({ json, answers, problem }) => ({
-        responses: {
-          200: json(
-            answers.ready,
-            "The store accepted a write; `degraded`: storage still holds erased data after a minute",
-          ),
-          default: problem,
-        },
-      }),
-    },
-    {
-      id: "metrics",
-      method: "get",
-      path: "/metrics",
-      tag,
-      link: "metrics",
-      summary: "Report positions, lag and progress to Prometheus",
-      handle: async (_, deps) => {
-        const { metricsAnswer, metricsOf } = await import("./metrics.ts");
-        return metricsAnswer(await metricsOf([{ labels: {}, deps }]));
-      },
-      describe: ({ z, problem }) => ({
-        responses: {
-          200: { description: "Prometheus' text format", content: { "text/plain": { schema: z.string() } } },
-          default: problem,
-        },
-      }),
-    },
-    {
-      id: "problemType",
-      method: "get",
-      path: "/problems/{code}",
-      tag,
-      summary: "Explain a problem type",
-      handle: getProblem,
-      describe: ({ z, json, answers, problem }) => ({
-        request: { params: z.object({ code: z.string().openapi({ example: "version-conflict" }) }) },
-        responses: { 200: json(answers.problemType, "The problem type"), default: problem },
-      }),
-    },
+    ...stateOperations,
   ];
 }

@@ -31,6 +31,8 @@ test.skipIf(SCHEMATHESIS === null)(
         // A request may ask for a long-poll.
         "--request-timeout",
         "70",
+        "--max-response-time",
+        "70",
         "--seed",
         String(SEED),
         "--warnings",

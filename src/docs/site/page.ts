@@ -1,7 +1,6 @@
 import GithubSlugger from "github-slugger";
 import { Marked, Renderer, type Token } from "marked";
 
-import { diagramName } from "./diagrams.ts";
 import { escapeHtml } from "./escape-html.ts";
 import { rootOf, siteImage, type SiteImage, siteLink } from "./site-link.ts";
 
@@ -41,12 +40,6 @@ function plainText(html: string): string {
 
 /** Renders code and tables so that the keyboard can scroll them sideways. */
 function createMarked(file: string, images: SiteImage[]): Marked {
-  let diagrams = 0;
-  const image = (path: string, text: string): string => {
-    const shown = siteImage(file, path);
-    images.push(shown);
-    return `<img src="${rootOf(file)}${escapeHtml(shown.name)}" alt="${escapeHtml(text)}">`;
-  };
   return new Marked({
     renderer: {
       link({ href, tokens }) {
@@ -55,15 +48,12 @@ function createMarked(file: string, images: SiteImage[]): Marked {
         return link === null ? text : `<a href="${escapeHtml(link)}">${text}</a>`;
       },
       image({ href, text }) {
-        return image(href, text);
+        const image = siteImage(file, href);
+        images.push(image);
+        return `<img src="${rootOf(file)}${escapeHtml(image.name)}" alt="${escapeHtml(text)}">`;
       },
       code({ text, lang = "" }) {
         const [language = ""] = lang.split(/\s/);
-        if (language === "mermaid") {
-          diagrams += 1;
-          const path = `${"../".repeat(file.split("/").length - 1)}diagrams/${diagramName(file, diagrams)}.svg`;
-          return `<p>${image(path, `Diagram. ${text.replaceAll(/\s*\n\s*/g, "; ")}`)}</p>\n`;
-        }
         return `<pre tabindex="0" data-language="${escapeHtml(language)}"><code>${escapeHtml(text)}</code></pre>\n`;
       },
       table(token) {

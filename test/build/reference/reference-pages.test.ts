@@ -2,7 +2,6 @@ import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { DIAGRAMS_FOLDER, drawDiagrams } from "../../../src/build/draw-diagrams.ts";
 import { exportsOf } from "../../../src/build/reference/declarations.ts";
 import { REFERENCE_FOLDER, referencePages } from "../../../src/build/reference/reference-pages.ts";
 import { cleanUp, emptyFolder } from "../../cli/support.ts";
@@ -29,18 +28,6 @@ test("reference: the pages are those of the code; `npm run docs:reference` write
     [...pages.keys()].map((name) => `${name}.md`).toSorted(),
   );
 }, 60_000);
-
-test("diagrams: the images are those of the pages; `npm run docs:reference` draws them", () => {
-  const drawn = drawDiagrams();
-  const stored = readdirSync(DIAGRAMS_FOLDER).map((name): [string, string] => [
-    name,
-    readFileSync(join(DIAGRAMS_FOLDER, name), "utf8"),
-  ]);
-  expect(new Map(stored)).toEqual(new Map(drawn));
-  expect(drawn.size).toBeGreaterThan(0);
-  for (const [name, svg] of drawn)
-    expect([name, /https?:(?!\/\/www\.w3\.org)/.test(svg)]).toEqual([name, false]);
-});
 
 test("reference: exports are found through other modules, with their comments and overloads", async () => {
   const folder = emptyFolder();

@@ -91,7 +91,6 @@ const LONG_FUNCTIONS: readonly string[] = [
   "feeds/project/plan.ts createFold",
   "feeds/project/projector.ts createProjector",
   "feeds/project/projector.ts stepFrom",
-  "feeds/project/run.ts runFeed",
   "feeds/project/slice.ts projectInSlices",
   "http/log/event-stream.ts openStream",
   "http/openapi/schemas.ts createSchemas",

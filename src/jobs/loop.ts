@@ -67,10 +67,11 @@ export function startLoop(job: Job, { clock, chance, backoff, onFailure }: LoopO
   /** Waits as the outcome asks; false when no run follows. */
   const rest = async (outcome: JobOutcome): Promise<boolean> => {
     if (outcome === "over") return false;
-    if (outcome === "worked") await clock.yield();
-    else if (outcome === "idle") await wait();
-    else if ("restMs" in outcome) await clock.sleep(outcome.restMs, signal);
-    else await wait(outcome.until);
+    if (outcome === "idle") await wait();
+    else if (outcome === "worked") await clock.yield();
+    else if ("until" in outcome) await wait(outcome.until);
+    else if (outcome.restMs > 0) await clock.sleep(outcome.restMs, signal);
+    else await clock.yield();
     return !signal.aborted;
   };
 

@@ -6,7 +6,7 @@ import type { Step } from "../../src/feeds/project/step.ts";
 import { type RegisteredFeed, registerFeeds } from "../../src/feeds/lifecycle/register.ts";
 import { CLEAR_BACKOFF, clearJob } from "../../src/feeds/lifecycle/clear.ts";
 import { startLoop } from "../../src/jobs/loop.ts";
-import { runFeed, type RunEvent } from "../../src/feeds/project/run.ts";
+import { type RunEvent, startProjection } from "../../src/feeds/project/run.ts";
 import { EVENT_LOG_ADDRESS } from "../../src/log/keys.ts";
 import type { Database } from "../../src/storage/database.ts";
 import type { LogState } from "../../src/log/log-state.ts";
@@ -110,20 +110,19 @@ export async function openProjection(
     },
     run(holder, reader, clock = systemClock) {
       const events: RunEvent[] = [];
-      const stopping = new AbortController();
       const sources = registered.map((feed) => ({
         feed,
         source: feed.source.id === EVENT_LOG_ADDRESS.id ? reader : openLogReader(deps, feed.source),
       }));
       const running = sources.map(({ feed, source }) =>
-        runFeed(
+        startProjection(
           {
             ...deps,
             clock,
             onNews,
             holder,
             source,
-            signal: stopping.signal,
+            chance: () => 0,
             onEvent: (event) => events.push(event),
           },
           feed,
@@ -132,8 +131,7 @@ export async function openProjection(
       return {
         events,
         async stop() {
-          stopping.abort();
-          await Promise.all(running);
+          await Promise.all(running.map((projection) => projection.close()));
         },
       };
     },

@@ -25,7 +25,7 @@ export interface SliceDeps extends FeedDeps {
 }
 
 /**
- * Projects a feed in slices: under the same lease as `runFeed`, by the same steps, in any mixture with it.
+ * Projects a feed in slices: under the same lease as a loop (`run.ts`), by the same steps, in any mixture with it.
  *
  * It looks once more after it has let go of the lease. Whoever appended meanwhile and found the lease taken
  * leaves its events to the one who had it, and these are there to be seen by then.

@@ -1,9 +1,7 @@
-import { setMaxListeners } from "node:events";
-
 import type { Limits } from "../../core/limits.ts";
 import type { OnFeedNews } from "../../feeds/project/commit.ts";
 import type { RegisteredFeed } from "../../feeds/lifecycle/register.ts";
-import { runFeed, type RunEvent } from "../../feeds/project/run.ts";
+import { type RunEvent, startProjection } from "../../feeds/project/run.ts";
 import type { Database } from "../../storage/database.ts";
 import type { HeadWatch } from "../../log/follow/head-watch.ts";
 import { EVENT_LOG_ADDRESS } from "../../log/keys.ts";
@@ -40,7 +38,12 @@ export function runProjections(
   registered: readonly RegisteredFeed[],
 ): RunningProjections {
   const { onNews } = options;
-  const deps = { ...options, clock: systemClock, hasEnded: createEndedHolders() };
+  const deps = {
+    ...options,
+    clock: systemClock,
+    chance: () => Math.random(),
+    hasEnded: createEndedHolders(),
+  };
   const eventLog = openLogReader(deps, EVENT_LOG_ADDRESS);
   const readers = new Map<string, LogReader>([[EVENT_LOG_ADDRESS.name, eventLog]]);
   const readerOf = ({ source }: RegisteredFeed): LogReader => {
@@ -48,15 +51,11 @@ export function runProjections(
     readers.set(source.name, reader);
     return reader;
   };
-  const stopping = new AbortController();
-  // Each feed listens. Node takes more than a few listeners for a leak.
-  setMaxListeners(0, stopping.signal);
   const running = registered.map((feed) =>
-    runFeed(
+    startProjection(
       {
         ...deps,
         source: readerOf(feed),
-        signal: stopping.signal,
         onNews(path, log) {
           readers.get(path)?.learn(log);
           onNews(path, log);
@@ -68,8 +67,7 @@ export function runProjections(
   return {
     learn: (news) => eventLog.learn(news),
     async close() {
-      stopping.abort();
-      await Promise.all(running);
+      await Promise.all(running.map((projection) => projection.close()));
       for (const reader of readers.values()) reader.close();
     },
   };

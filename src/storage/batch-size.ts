@@ -45,18 +45,29 @@ export interface BatchSource<Row> {
   readonly database: Database;
   /** Selects how many rows there are, up to a limit, and how many of them fit into {@link BATCH_BYTES}. */
   readonly fitting: (limit: number) => Statement;
-  readonly read: (limit: number) => Promise<readonly Row[]>;
+  /**
+   * Reads up to `limit` rows. Null: one of them is larger than `mostBytes`, and the database sent the content of none that
+   * is. `mostBytes` null: whatever their size.
+   */
+  readonly read: (limit: number, mostBytes: number | null) => Promise<readonly Row[] | null>;
 }
 
-/** The limit, or fewer rows where `limit` rows would exceed {@link BATCH_BYTES}. */
-async function withinBytes<Row>(
-  { span, database, fitting }: BatchSource<Row>,
+/**
+ * Reads up to `limit` rows that fit into {@link BATCH_BYTES}, and returns them with the limit that applied. Rows are
+ * usually small, so they are read at once with a bound on each. A query for their sizes would cost as much as reading
+ * them; it runs only where one of them exceeds the bound.
+ */
+async function readWithinBytes<Row>(
+  source: BatchSource<Row>,
   limit: number,
-): Promise<number> {
-  if (Math.min(span, limit) <= FEW_EVENTS) return limit;
-  const [row] = await database.read(fitting(limit));
+): Promise<{ readonly rows: readonly Row[]; readonly limit: number }> {
+  const isFew = Math.min(source.span, limit) <= FEW_EVENTS;
+  const rows = await source.read(limit, isFew ? null : Math.floor(BATCH_BYTES / limit));
+  if (rows !== null) return { rows, limit };
+  const [row] = await source.database.read(source.fitting(limit));
   const [all, within] = [integerAt(row, 0), integerAt(row, 1)];
-  return within < all ? Math.max(1, within) : limit;
+  const fitting = within < all ? Math.max(1, within) : limit;
+  return { rows: (await source.read(fitting, null)) ?? [], limit: fitting };
 }
 
 /**
@@ -68,13 +79,13 @@ export async function readBatch<Row extends { readonly characters: number }>(
   source: BatchSource<Row>,
 ): Promise<{ readonly rows: readonly Row[]; readonly limit: number }> {
   for (;;) {
-    const limit = await withinBytes(source, size.now());
+    const wanted = size.now();
     try {
-      const rows = await source.read(limit);
-      size.record(rows);
-      return { rows, limit };
+      const batch = await readWithinBytes(source, wanted);
+      size.record(batch.rows);
+      return batch;
     } catch (error) {
-      if (limit === 1 || !isTooLarge(error)) throw error;
+      if (wanted === 1 || !isTooLarge(error)) throw error;
       size.halve();
     }
   }

@@ -11,7 +11,6 @@ import {
 import { BATCH_BYTES, type BatchSource } from "../../storage/batch-size.ts";
 import type { LogAddress } from "../../log/keys.ts";
 import { fittingStatement } from "../../log/read/pages.ts";
-import { HAS_DATA } from "../../log/read/render.ts";
 import type { SourceEvent } from "../define/define.ts";
 import type { Feed } from "../feed.ts";
 
@@ -51,7 +50,17 @@ export function conditions({ types, prefixes }: Feed["source"], bind: Bind): str
   return tests;
 }
 
-const COLUMNS = `event.key, subject.name, event.version, event.type, event.time, event.recorded, iif(${HAS_DATA}, event.data, null), event.extensions`;
+const ENVELOPE = "event.key, subject.name, event.version, event.type, event.time, event.recorded";
+
+/** Stands for a text of more bytes than were asked for. Stored content is text or NULL, so it is no content. */
+const TOO_LARGE = 1;
+
+/**
+ * SQL: a text that is not empty, or {@link TOO_LARGE} where it has more bytes than the argument `bound`. An older version
+ * stored an empty text for events without data.
+ */
+const bounded = (column: string, bound: string) =>
+  `case when octet_length(${column}) > ${bound} then ${TOO_LARGE} when ${column} <> '' then ${column} end`;
 
 /** `from … limit` of matching events, with the values that it binds. */
 export interface Range {
@@ -61,9 +70,14 @@ export interface Range {
   readonly place?: string;
 }
 
-/** Reads the events of a range. */
-export function rowsStatement({ from, args, place = "null" }: Range): Statement {
-  return { sql: `select ${COLUMNS}, ${place} ${from}`, args };
+/** Selects the events of a range, with content up to `mostBytes` each; null: whatever its size. */
+export function rowsStatement({ from, args, place = "null" }: Range, mostBytes: number | null): Statement {
+  const bound = `?${args.length + 1}`;
+  const content = ["event.data", "event.extensions"].map((column) => bounded(column, bound));
+  return {
+    sql: `select ${ENVELOPE}, ${content.join(", ")}, ${place} ${from}`,
+    args: [...args, mostBytes ?? Number.MAX_SAFE_INTEGER],
+  };
 }
 
 /** How many events a range has, and how many of them fit into a batch. */
@@ -175,9 +189,21 @@ function sourceRow(log: LogAddress, row: Row): SourceRow {
   };
 }
 
-/** Reads the events of a range. */
+/** Reads the events of a range. Null: the content of one of them exceeds `mostBytes`. */
+async function readBounded(
+  database: Database,
+  log: LogAddress,
+  range: Range,
+  mostBytes: number | null,
+): Promise<SourceRow[] | null> {
+  const rows = await database.read(rowsStatement(range, mostBytes));
+  const hasLarge = rows.some((row) => row[6] === TOO_LARGE || row[7] === TOO_LARGE);
+  return hasLarge ? null : rows.map((row) => sourceRow(log, row));
+}
+
+/** Reads the events of a range, whatever their size. */
 export async function readSource(database: Database, log: LogAddress, range: Range): Promise<SourceRow[]> {
-  return (await database.read(rowsStatement(range))).map((row) => sourceRow(log, row));
+  return (await readBounded(database, log, range, null)) ?? [];
 }
 
 /** Batches of source events. `span`: the most events there can be; `rangeOf`: the range with at most `limit` events. */
@@ -191,7 +217,7 @@ export function sourceBatch(
     span,
     database,
     fitting: (limit) => fittingRows(rangeOf(limit)),
-    read: (limit) => readSource(database, log, rangeOf(limit)),
+    read: (limit, mostBytes) => readBounded(database, log, rangeOf(limit), mostBytes),
   };
 }
 

@@ -36,9 +36,9 @@ export interface EventReaderOptions {
 }
 
 export function createEventReader({ database, log, filter, identity }: EventReaderOptions): EventReader {
-  const read = async (statement: Statement): Promise<DeliveryEvent[]> => {
+  const read = async (statement: Statement): Promise<DeliveryEvent[] | null> => {
     const events = await readDeliveries(database, statement);
-    if (events.some((event) => event.identity !== identity)) throw renewedError(log.name);
+    if (events?.some((event) => event.identity !== identity) === true) throw renewedError(log.name);
     return events;
   };
   const passSize = createBatchSize(PASS_EVENTS);
@@ -47,7 +47,7 @@ export function createEventReader({ database, log, filter, identity }: EventRead
     span: selection.before - selection.after - 1,
     database,
     fitting: (limit) => fittingSelection(log, { ...selection, limit }, BATCH_BYTES),
-    read: (limit) => read(deliveryStatement(log, { ...selection, limit })),
+    read: (limit, mostBytes) => read(deliveryStatement(log, { ...selection, limit }, mostBytes)),
   });
   return {
     async read(after, head) {
@@ -70,7 +70,7 @@ export function createEventReader({ database, log, filter, identity }: EventRead
     },
     async readPositions(positions) {
       if (positions.length === 0) return [];
-      const events = await read(positionsStatement(log, filter, positions));
+      const events = (await read(positionsStatement(log, filter, positions))) ?? [];
       return events.filter(({ name }) => name.startsWith(filter.subjectPrefix ?? ""));
     },
   };

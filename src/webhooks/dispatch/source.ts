@@ -56,17 +56,25 @@ function isAfterErased(log: LogAddress, { types }: EventFilter, previous: string
     and gone.version < event.version and gone.version > ${previous} and gone.type = '${EVENT_ERASED_TYPE}')`;
 }
 
-const columns = (log: LogAddress, filter: EventFilter, previous: string) =>
-  `event.key - ?1, event.subject, subject.name, event.version, ${previous}, ${eventText()}, ${LOG_IDENTITY},
+const columns = (log: LogAddress, filter: EventFilter, previous: string, text = eventText()) =>
+  `event.key - ?1, event.subject, subject.name, event.version, ${previous}, ${text}, ${LOG_IDENTITY},
   event.type in ('${ERASED_TYPE}', '${EVENT_ERASED_TYPE}') or ${isAfterErased(log, filter, previous)},
   subject.first_version > 1`;
 
-/** Events of a selection. */
-export function deliveryStatement(log: LogAddress, selection: EventSelection): Statement {
+/** Events of a selection; one with content of more than `mostBytes` comes with NULL instead of its text. Null: any size. */
+export function deliveryStatement(
+  log: LogAddress,
+  selection: EventSelection,
+  mostBytes: number | null,
+): Statement {
   const args = renderingArgs(log);
-  const previous = previousVersion(selection.filter, (value) => `?${args.push(value)}`);
+  const bind = (value: Value) => `?${args.push(value)}`;
+  const previous = previousVersion(selection.filter, bind);
+  const bound = bind(mostBytes ?? Number.MAX_SAFE_INTEGER);
+  const text = `case when octet_length(event.data) > ${bound} or octet_length(event.extensions) > ${bound} then null
+    else ${eventText()} end`;
   return {
-    sql: `select ${columns(log, selection.filter, previous)} ${selected(log, selection, args)}`,
+    sql: `select ${columns(log, selection.filter, previous, text)} ${selected(log, selection, args)}`,
     args,
   };
 }
@@ -121,7 +129,11 @@ function deliveryEvent(row: Row): DeliveryEvent {
   };
 }
 
-/** Runs one of the statements above. */
-export async function readDeliveries(database: Database, statement: Statement): Promise<DeliveryEvent[]> {
-  return (await database.read(statement)).map(deliveryEvent);
+/** Runs one of the statements above. Null: an event came without its text, which is too large. */
+export async function readDeliveries(
+  database: Database,
+  statement: Statement,
+): Promise<DeliveryEvent[] | null> {
+  const rows = await database.read(statement);
+  return rows.some((row) => row[5] === null) ? null : rows.map(deliveryEvent);
 }

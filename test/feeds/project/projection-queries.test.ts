@@ -50,7 +50,7 @@ test("no statement of projecting scans a table, or sorts what it reads", async (
         sourceRange(log, source, range),
         subjectRange(log, source, { subjectId: 1, afterVersion: 2, upTo: 50, limit: 10 }),
       ])
-      .flatMap((found) => [rowsStatement(found), fittingRows(found)]),
+      .flatMap((found) => [rowsStatement(found, null), fittingRows(found)]),
     { sql: SELECT_FEED, args: [1] },
     { sql: SELECT_FEED_SUBJECTS, args: [1, "[]"] },
     { sql: ADVANCE_FEED, args: [1, 1, 1, "live", null, 1, "a", "b", 1, 0, "[]", 1] },
@@ -77,7 +77,7 @@ test("no statement of projecting scans a table, or sorts what it reads", async (
     { sql: INSERT_ORIGINS, args: [1, 0, "[]"] },
     { sql: MOVE_ORIGINS, args: [1, 0, "[]"] },
     { sql: WIPE_VERSIONS, args: ["[]"] },
-    rowsStatement(contributionsRange(log, { subjectId: 1, after: 1, limit: 10 })),
+    rowsStatement(contributionsRange(log, { subjectId: 1, after: 1, limit: 10 }), null),
     { sql: SELECT_PLACES, args: [1, "[]"] },
     { sql: REMOVE_PLACES, args: [1, "a", 1] },
     { sql: SUBJECTS_WITH_PLACES, args: [1, 10] },

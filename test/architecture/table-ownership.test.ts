@@ -50,7 +50,8 @@ const READS_THE_LOG = new Set(["feeds", "webhooks"]);
 
 /** Files that name tables of others. */
 const EXCEPTIONS: Readonly<Record<string, string>> = {
-  "backup/store-copy.ts": "copies whole files, whatever tables they have, and deletes what changed meanwhile",
+  "backup/store-copy.ts":
+    "copies whole files, whatever tables they have, and deletes rows that changed meanwhile",
   "storage/failures.ts": "recognizes a plan that lost to another by the column that refused it",
 };
 

@@ -12,7 +12,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   jobs: ["core"],
   storage: ["core", "jobs"],
   log: ["core", "jobs", "storage"],
-  // Retiring and emptying a feed concern those who deliver its log.
+  // Retiring and emptying a feed notify the deliveries of its log.
   feeds: ["core", "jobs", "storage", "log", "webhooks/subscriptions/source-log.ts"],
   webhooks: ["core", "jobs", "storage", "log"],
   backup: ["core", "storage", "log", "feeds", "webhooks"],
@@ -29,31 +29,31 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   build: ["core", "config", "http", "cli", "docs"],
 };
 
-/** Time, chance and surroundings come in as parameters; only these touch the real ones. */
+/** Time, random numbers and the environment are parameters; only these files use the real ones. */
 const ROOTS =
   /^(runtime|build|docs\/site\/render-site\.ts|storage\/writer|cli|main\.ts|worker\.ts|core\/(timer|runtime-clock|system-clock)\.ts|client\/index\.ts|(consumer|decider)\/index\.ts)/;
 const AMBIENT = /\bDate\.now\(|\bMath\.random\(|\bset(Timeout|Interval|Immediate)\(|\bprocess\.env\b|\bBun\./;
 
-/** Whatever starts a timer. The runtime's timers fire at once for long waits, so one file bounds and splits them. */
+/** Calls that start a timer. The runtime's timers fire at once for long waits, so one file splits such waits. */
 const TIMER =
   /\bset(?:Timeout|Interval)\b(?!")|\bBun\.sleep|\bAbortSignal\.timeout\b|\btimers\/promises\b|\bscheduler\b|\.setTimeout\(/;
 const TIMER_FILE = "core/timer.ts";
 
-/** The wall clock is corrected at any time, so only what is stored, shown, signed or compared with such times reads it. */
+/** The wall clock is corrected at any time, so only files that store, show, sign or compare dates read it. */
 const WALL_CLOCK = /\bclock\.now\(\)|\b[sS]ystemClock\.now\(\)/;
 const READS_WALL_CLOCK = [
   // Signs with it.
   "cli/forward.ts",
   // Compares it with dates in answers.
   "cli/server.ts",
-  // Show when something happened, or is due.
+  // Show the time of an event, or a due time.
   "consumer/blocked.ts",
   "consumer/deliver.ts",
   "feeds/project/projector.ts",
   "feeds/lifecycle/status.ts",
   "http/subscriptions/metrics.ts",
   "jobs/loop.ts",
-  // Store when something happened, or compare it with what is stored.
+  // Store times, or compare them with stored times.
   "webhooks/subscriptions/deliver-test.ts",
   "webhooks/subscriptions/redelivery.ts",
   "webhooks/subscriptions/subscriptions.ts",

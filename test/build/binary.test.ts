@@ -131,7 +131,7 @@ describe("the binary, in an empty folder", () => {
     return { exitCode, stderr, cwd };
   };
 
-  test("says what is wrong with a configuration", async () => {
+  test("reports the faults of a configuration", async () => {
     const { exitCode, stderr } = await fails(["serve"], {
       "kilde.config.ts": "export default { prot: 8080 };",
     });
@@ -141,14 +141,14 @@ describe("the binary, in an empty folder", () => {
     expect(broken.stderr).toContain("kilde.config.ts:2)");
   });
 
-  test("says that a port is in use", async () => {
+  test("reports that a port is in use", async () => {
     const server = await serveBinary();
     const { exitCode, stderr } = await fails(["serve", "--port", new URL(server.url).port]);
     expect(exitCode).toBe(1);
     expect(stderr).toContain("is in use\n  Stop the process that has it");
   });
 
-  test("says that a file is not a database", async () => {
+  test("reports that a file is not a database", async () => {
     const text = "x".repeat(10_000);
     const { exitCode, stderr, cwd } = await fails(
       ["serve", "--port", "0", "--database-url", "file:text.db"],
@@ -159,10 +159,10 @@ describe("the binary, in an empty folder", () => {
     expect(await Bun.file(join(cwd, "text.db")).text()).toBe(text);
   });
 
-  // The superuser may write everything, so that the test has to become somebody else.
+  // The superuser may write everything, so the test switches to another user.
   const nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
   const isRoot = process.getuid?.() === 0;
-  test.skipIf(isRoot && Bun.which("setpriv") === null)("says that a file is read-only", async () => {
+  test.skipIf(isRoot && Bun.which("setpriv") === null)("reports that a file is read-only", async () => {
     const server = await serveBinary();
     await server.kilde(["append", "a", "X"]);
     await server.stop();

@@ -52,26 +52,26 @@ const PROGRAM = `
   import { z } from "zod";
 
   const client = createClient({ url: process.argv[2] ?? "" });
-  const said: unknown[] = [];
-  said.push((await client.append("a", [{ type: "X", data: { n: 1 } }, { type: "Y" }])).version);
-  for await (const event of client.read<{ n: number }>({ types: ["X"] })) said.push(event.data.n.toFixed(1));
+  const printed: unknown[] = [];
+  printed.push((await client.append("a", [{ type: "X", data: { n: 1 } }, { type: "Y" }])).version);
+  for await (const event of client.read<{ n: number }>({ types: ["X"] })) printed.push(event.data.n.toFixed(1));
   try {
     await client.append("a", { type: "Z" }, { expectedVersion: 9 });
   } catch (error) {
-    if (error instanceof KildeError) said.push(error.code, error.members.currentVersion);
+    if (error instanceof KildeError) printed.push(error.code, error.members.currentVersion);
   }
   const enough = new AbortController();
   for await (const event of client.follow({ lastEventId: 1, signal: enough.signal })) {
-    said.push(event.type);
+    printed.push(event.type);
     enough.abort();
   }
-  said.push(defineConfig({ port: 1 }).port);
+  printed.push(defineConfig({ port: 1 }).port);
   ${FEED}
   given(feed, [{ type: "X", data: { n: 1 } }]).thenPublishes([{ type: "Named", data: "1.00" }]);
   try {
     given(feed, []).thenPublishes([{ type: "Named", data: "" }]);
   } catch (error) {
-    said.push(error instanceof Error ? error.name : "");
+    printed.push(error instanceof Error ? error.name : "");
   }
   const webhook = (signature: string) =>
     new Request("http://localhost/", {
@@ -84,7 +84,7 @@ const PROGRAM = `
         "content-type": "application/cloudevents+json",
       },
     });
-  // The vectors of Standard Webhooks, whose body is no delivery, and one that does not verify.
+  // The test vectors of Standard Webhooks, whose body is not a delivery, and one that does not verify.
   for (const [signature, secret] of [
     ["v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
     [
@@ -96,15 +96,26 @@ const PROGRAM = `
     try {
       await receive<string>(webhook(signature), secret, { now: () => 1_614_265_330_000 });
     } catch (error) {
-      if (error instanceof WebhookError) said.push(error.code);
+      if (error instanceof WebhookError) printed.push(error.code);
     }
   }
   const worker = createWorker({ feeds: [feed] }, { env: {} });
-  said.push(typeof worker.fetch, typeof worker.scheduled);
-  console.log(JSON.stringify(said));
+  printed.push(typeof worker.fetch, typeof worker.scheduled);
+  console.log(JSON.stringify(printed));
 `;
 const VERIFIED = ["body-invalid", "body-invalid", "signature-invalid"];
-const SAID = [2, "1.0", "version-conflict", 2, "Y", 1, "AssertionError", ...VERIFIED, "function", "function"];
+const PRINTED = [
+  2,
+  "1.0",
+  "version-conflict",
+  2,
+  "Y",
+  1,
+  "AssertionError",
+  ...VERIFIED,
+  "function",
+  "function",
+];
 
 /** With the packages that its stores are for. */
 const CONSUMER = `
@@ -130,7 +141,7 @@ const RESOLUTIONS = [
   ["NodeNext", "NodeNext"],
 ] as const;
 
-/** Whether a program compiles that has nothing installed but Kilde and zod. */
+/** Compiles a program that has only Kilde and zod installed. */
 async function isTyped(
   program: string,
   [module, resolution]: (typeof RESOLUTIONS)[number],
@@ -177,14 +188,14 @@ const SERVICE = `
   });
   const databaseUrl = "file:data/embedded.db";
   rmSync("data", { recursive: true, force: true });
-  const said: unknown[] = [];
+  const printed: unknown[] = [];
   for (const amounts of [[1, 1], [2, 2]]) {
     const kilde = await createKilde({ databaseUrl, feeds: [feed], basePath: "/kilde" });
     const { handle, settle } = createCommandHandler({ store: kilde, snapshots: streamSnapshots(kilde) });
     for (const n of amounts) {
       await handle("s", sum, n).then(
-        ({ version, state }) => said.push(version, state),
-        (error: Error) => said.push(error.name),
+        ({ version, state }) => printed.push(version, state),
+        (error: Error) => printed.push(error.name),
       );
     }
     await settle();
@@ -198,12 +209,12 @@ const SERVICE = `
     });
     for (const store of [kilde, client]) {
       await store.append("s", { type: "X" }, { expectedVersion: 9 }).catch((error: unknown) => {
-        if (error instanceof KildeError) said.push(error.code);
+        if (error instanceof KildeError) printed.push(error.code);
       });
     }
     await kilde.close();
   }
-  console.log(JSON.stringify(said));
+  console.log(JSON.stringify(printed));
 `;
 const SERVICE_SAID = [
   [1, 1, 2, 2, "version-conflict", "version-conflict"],
@@ -212,7 +223,7 @@ const SERVICE_SAID = [
 
 describe("the library, as npm installs it", () => {
   let server: Served;
-  const runs = async (program: string[], expected: unknown = SAID) => {
+  const runs = async (program: string[], expected: unknown = PRINTED) => {
     server = await serve(project, ["--database-url", ":memory:"]);
     const { stdout, stderr } = await run([server.url], { cwd: project, program });
     expect(stderr).toBe("");
@@ -255,7 +266,7 @@ describe("the library, as npm installs it", () => {
     });
 
     test(`has types of consumers for ${resolution[1]} resolution`, () =>
-      // Drizzle's own declarations do not hold by themselves.
+      // Drizzle's own declarations do not compile.
       isTyped(
         `declare const process: { argv: string[] };${CONSUMER}consumer.stop().then(() => {});`,
         resolution,
@@ -264,7 +275,7 @@ describe("the library, as npm installs it", () => {
   }
 });
 
-/** As the README has it; where it listens is the first line that it writes. */
+/** As in the README; the first line of output is the server's address. */
 const DENO = `
   import { createWorker, defineFeed } from "kilde/worker";
   import { z } from "zod";

@@ -17,7 +17,7 @@ runsOn(["file", "sqld", "worker"]);
 
 const URL = "http://kilde.test";
 
-/** What happens to a request on its way; undefined lets it through. */
+/** A disturbance of a request; undefined lets the request through. */
 type Fault = (url: string, init: RequestInit) => Promise<Response> | Response | undefined;
 
 let app: TestApp;
@@ -89,7 +89,7 @@ async function all<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
 }
 
 describe("append", () => {
-  test("takes one event or several, and gives where they are", async () => {
+  test("accepts one event or several, and returns their places", async () => {
     expect(await client().append("user/1", { type: "A", data: { n: 1 } })).toEqual({
       stream: "user/1",
       version: 1,
@@ -114,7 +114,7 @@ describe("append", () => {
     expect(requests).toHaveLength(2);
   });
 
-  test("is repeated when an answer is lost, and done once", async () => {
+  test("is retried when an answer is lost, and takes effect once", async () => {
     faults = [lostAnswer, lost, unavailable];
     expect(await client().append("s", { type: "A" })).toMatchObject({ version: 1 });
     expect(requests).toHaveLength(4);
@@ -143,14 +143,14 @@ describe("append", () => {
     expect(requests).toHaveLength(1);
   });
 
-  test("is given up after some attempts", async () => {
+  test("rejects after the last attempt", async () => {
     faults = Array.from({ length: 9 }, () => lost);
     await expect(client().append("s", { type: "A" })).rejects.toBeInstanceOf(KildeUnreachableError);
     await Bun.sleep(50);
     expect(requests).toHaveLength(5);
   });
 
-  test("tells an answer that is not Kilde's", async () => {
+  test("reports an answer that is not from Kilde", async () => {
     faults = [() => new Response("<html>", { status: 404 })];
     const error = await client()
       .append("s", { type: "A" })
@@ -185,14 +185,14 @@ describe("read", () => {
 
   const positions = (events: readonly KildeEvent[]) => events.map(({ position }) => position);
 
-  test("gives every event of the log, page by page", async () => {
+  test("returns every event of the log, page by page", async () => {
     expect(positions(await all(client().read({ pageSize: 10 })))).toEqual(
       Array.from({ length: 25 }, (_, n) => n + 1),
     );
     expect(await all(client().readPages({ pageSize: 10 }))).toHaveLength(3);
   });
 
-  test("gives what is asked for", async () => {
+  test("returns the selected events", async () => {
     expect(positions(await all(client().read({ limit: 3 })))).toEqual([1, 2, 3]);
     expect(positions(await all(client().read({ limit: 3, pageSize: 2, lastEventId: "20" })))).toEqual([
       21, 22, 23,
@@ -207,7 +207,7 @@ describe("read", () => {
     expect(await all(client().read({ limit: 0 }))).toEqual([]);
   });
 
-  test("events have all that was appended", async () => {
+  test("events have every member that was appended", async () => {
     const [event] = await all(client().read<{ n: number }>({ lastEventId: 10, limit: 1 }));
     expect(event).toMatchObject({
       id: "11",
@@ -221,12 +221,12 @@ describe("read", () => {
     expect(event?.recordedTime).toBe(event?.time ?? "");
   });
 
-  test("goes on after a page that was lost", async () => {
+  test("continues after a lost page", async () => {
     faults = [() => undefined, lost, unavailable, () => undefined];
     expect(positions(await all(client().read({ pageSize: 10 })))).toHaveLength(25);
   });
 
-  test("goes on after an answer that was cut off", async () => {
+  test("continues after an incomplete answer", async () => {
     const cut: Fault = async (url, init) => {
       const whole = await (await app.fetch(url.slice(URL.length), init)).text();
       return new Response(whole.slice(0, 100), {
@@ -237,7 +237,7 @@ describe("read", () => {
     expect(positions(await all(client().read()))).toHaveLength(25);
   });
 
-  test("names the log and the event that is not JSON, and does not ask again", async () => {
+  test("names the log and the event that is not JSON, and does not retry", async () => {
     faults = [corrupt(7)];
     const error = await all(client().read()).catch((caught: unknown) => caught);
     expect(error).toBeInstanceOf(UnreadableEventError);
@@ -250,7 +250,7 @@ describe("read", () => {
     });
   });
 
-  test("refuses an answer that is no page, and does not ask again", async () => {
+  test("rejects an answer that is not a page, and does not retry", async () => {
     for (const body of ["<html>", '{"events":[]}', ""]) {
       faults = [() => new Response(body, { headers: { "content-type": "text/html" } })];
       await expect(all(client().read())).rejects.toBeInstanceOf(UnexpectedAnswerError);
@@ -258,7 +258,7 @@ describe("read", () => {
     expect(requests).toHaveLength(3);
   });
 
-  test("ends early without asking on", async () => {
+  test("ends early without a further request", async () => {
     for await (const event of client().read({ pageSize: 5 })) if (event.position === 3) break;
     expect(requests.length).toBeLessThanOrEqual(2);
   });
@@ -272,7 +272,7 @@ describe("read", () => {
     expect(await names({ prefix: "s" })).toEqual(["s-0", "s-1"]);
   });
 
-  test("erase: is repeated after a lost answer, and does not erase what came after it", async () => {
+  test("erase: is retried after a lost answer, and does not erase later events", async () => {
     for (const version of [undefined, 1]) {
       const stream = `lost-${version ?? "any"}`;
       await client().append(stream, { type: "A" });
@@ -339,7 +339,7 @@ describe("follow", () => {
     expect(requests).toHaveLength(2);
   });
 
-  test("throws for an answer that is no event stream", async () => {
+  test("throws for an answer that is not an event stream", async () => {
     faults = [() => new Response("<html>", { headers: { "content-type": "text/html" } })];
     await expect(take(1)).rejects.toBeInstanceOf(UnexpectedAnswerError);
   });
@@ -350,7 +350,7 @@ describe("follow", () => {
     return taken;
   }
 
-  test("sees each event once through connections that break anywhere", async () => {
+  test("yields each event once through connections that break anywhere", async () => {
     const total = 60;
     faults = Array.from({ length: 25 }, (_, n) => (n % 4 === 3 ? lost : breakAfter(100 + 97 * n)));
     const taking = take(total);
@@ -360,7 +360,7 @@ describe("follow", () => {
     );
   });
 
-  test("goes on from a cursor, filtered, on one stream", async () => {
+  test("continues from a cursor, filtered, on one stream", async () => {
     await app.append("a", { type: "A" }, { type: "B" });
     await app.append("b", { type: "A" });
     expect((await take(2, { lastEventId: 1 })).map(({ position }) => position)).toEqual([2, 3]);
@@ -375,7 +375,7 @@ describe("follow", () => {
     expect(slept).toEqual([100, 200, 2_000, 800]);
   });
 
-  test("ends when it is aborted, also while it waits", async () => {
+  test("ends when it is aborted, even during a wait", async () => {
     const stop = new AbortController();
     const following = all(client().follow({ signal: stop.signal }));
     await Bun.sleep(10);
@@ -383,13 +383,13 @@ describe("follow", () => {
     expect(await following).toEqual([]);
   });
 
-  test("fails for what another attempt would not change", async () => {
+  test("throws errors that another attempt would not change", async () => {
     await expect(all(client().follow({ lastEventId: 5 }))).rejects.toMatchObject({
       code: "cursor-beyond-head",
     });
   });
 
-  test("takes a connection that is silent for too long for dead", async () => {
+  test("treats a connection that is silent for too long as dead", async () => {
     await app.append("s", { type: "A" });
     const silent: Fault = () =>
       new Response(new ReadableStream({ pull: () => new Promise(() => {}) }), {

@@ -25,7 +25,10 @@ afterEach(() => {
   for (const server of servers.splice(0)) server.close();
 });
 
-/** A server whose answer to each request is `answer`, byte for byte, and then silence. Gives what it was asked. */
+/**
+ * A server that answers each request with `answer`, byte for byte, and then stays silent. Returns the requests it
+ * received.
+ */
 async function mute(answer = ""): Promise<{ url: string; requests: string[]; closed: () => number }> {
   const requests: string[] = [];
   let closed = 0;

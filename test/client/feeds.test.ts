@@ -31,7 +31,7 @@ const client = (consumer?: string) =>
     fetch: (url, init) => app.fetch(url.slice(URL.length), init),
   });
 
-test("a feed, and a subject of it, is read and followed as the event log is", async () => {
+test("a feed, and a subject of it, is read and followed like the event log", async () => {
   const kilde = client();
   const read = await Array.fromAsync(kilde.read({ feed: "orders/v2", pageSize: 2 }));
   expect(read.map(({ type, data }) => [type, data])).toEqual([
@@ -49,7 +49,7 @@ test("a feed, and a subject of it, is read and followed as the event log is", as
   await expect(kilde.head("orders/v9")).rejects.toMatchObject({ code: "feed-not-found" });
 });
 
-test("what is in no log is refused before anything is sent", async () => {
+test("a source that no log has is rejected before a request", async () => {
   const kilde = client();
   for (const source of [{ stream: "s", feed: "orders/v2" as const }, { subject: "s" }]) {
     await expect(Array.fromAsync(kilde.read(source))).rejects.toThrow(TypeError);
@@ -57,7 +57,7 @@ test("what is in no log is refused before anything is sent", async () => {
   expect(() => kilde.head("orders" as "orders/v1")).toThrow("declarations/v2");
 });
 
-test("a client that names itself is a consumer, and commits what it has dealt with", async () => {
+test("a named client is a consumer, and commits its position", async () => {
   const kilde = client("cards & co");
   await Array.fromAsync(kilde.read({ feed: "orders/v2" }));
   expect(await kilde.commit(2, { feed: "orders/v2" })).toMatchObject({ committed: 2, lag: { events: 1 } });
@@ -82,7 +82,7 @@ test("subjects are listed a page at a time, from any on, or those that changed",
   expect(await names({ pageSize: 5 })).toEqual([["s-1", "s-2"]]);
 });
 
-test("events of a feed say what they were projected from", async () => {
+test("events of a feed have the position of their source", async () => {
   const events = await Array.fromAsync(client().read({ feed: "orders/v2" }));
   expect(events.map(({ projectedFrom }) => projectedFrom)).toEqual([1, 2, 3]);
   const own = await Array.fromAsync(client().read({ limit: 1 }));

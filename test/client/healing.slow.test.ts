@@ -7,9 +7,9 @@ import { createClient } from "../../src/client/index.ts";
 import { startServer, type ServerProcess } from "../support/process.ts";
 import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
 
-/*
- * The network goes silent: connections stay open, and nothing arrives. Whatever follows a log sees new events within 20
- * seconds of the network's return, in each runtime, without being restarted.
+/**
+ * The network goes silent: connections stay open, and nothing arrives. Every follower of a log, in each runtime, gets
+ * new events within 20 seconds of the network's return, without a restart.
  */
 
 const ROOT = join(import.meta.dir, "../..");
@@ -26,22 +26,22 @@ import { createClient } from "kilde/client";
 import { createConsumer, eventLog, memoryStore } from "kilde/consumer";
 
 const [url, runtime] = process.argv.slice(2);
-const say = (how, what) => console.log(runtime + " " + how + " " + what);
+const print = (how, what) => console.log(runtime + " " + how + " " + what);
 for (const transport of ["sse", "poll"]) {
   createConsumer({
     url, feed: eventLog(), name: runtime + "-" + transport, store: memoryStore(), transport, onError() {},
-    handle: (event) => say("consumer-" + transport, event.type),
+    handle: (event) => print("consumer-" + transport, event.type),
   }).start();
 }
 const client = createClient({ url });
 const follow = async () => {
-  for await (const event of client.follow()) say("follow", event.type);
+  for await (const event of client.follow()) print("follow", event.type);
 };
 const append = async () => {
   for (let number = 1; ; number += 1) {
     try {
       const { position } = await client.append("of-" + runtime, { type: "Own", data: number });
-      say("append", position);
+      print("append", position);
     } catch {}
     await new Promise((done) => setTimeout(done, 200));
   }
@@ -53,7 +53,7 @@ append();
 let server: ServerProcess;
 let proxy: TcpProxy;
 const children: Bun.Subprocess[] = [];
-/** The last line of each kind of observer, and when it came. */
+/** The last line of each kind of observer, and the time of its arrival. */
 const seen = new Map<string, Map<string, number>>();
 
 beforeAll(async () => {
@@ -142,7 +142,7 @@ test("everything heals within 20 seconds of the network's return", async () => {
   );
 
   const direct = createClient({ url: server.url });
-  /** Appends an event, and waits until every observer has seen it; gives how long each took since `sinceMs`. */
+  /** Appends an event, and waits until every observer has printed it. Returns the times since `sinceMs`. */
   const seenByAll = async (type: string, sinceMs: number) => {
     await direct.append("marks", { type });
     const healed = new Map<string, number>();
@@ -166,7 +166,7 @@ test("everything heals within 20 seconds of the network's return", async () => {
     const times = [...healed].map(([name, ms]) => `${name} ${(ms / 1_000).toFixed(1)} s`);
     console.log(`healing after ${outageMs / 1_000} s of silence: ${times.join(", ")}`);
     expect([...healed.keys()].toSorted()).toEqual(expected.toSorted());
-    // A busy machine may be late by seconds; what waited for a minute before is far beyond.
+    // A busy machine may be late by seconds; a connection that waits for a minute is far beyond.
     expect(Math.max(...healed.values())).toBeLessThan(HEAL_MS + 5_000);
     for (const name of expected.filter((each) => !each.endsWith(" append")))
       expect([name, seen.get(name)?.has(`During${number}`)]).toEqual([name, true]);

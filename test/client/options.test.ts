@@ -17,7 +17,7 @@ const request = new Request(url);
 /** Options as a caller without a type checker writes them. */
 const written = (options: Record<string, unknown>): never => options as never;
 
-/** What a call fails with, whether it throws or rejects. */
+/** The error of a call, whether it throws or rejects. */
 async function failureOf(call: () => unknown): Promise<unknown> {
   try {
     await call();
@@ -125,7 +125,7 @@ test.each([
   [undefined, "url is undefined; write the address of the server"],
   ["http://user:secret@a.test", "must not have a user or password; send them as `headers`"],
   ["http://a.test/?b", 'must end before "?" and "#"'],
-])("a client refuses the url %p, and says what to write", (stated, message) => {
+])("a client rejects the url %p, with an example of a valid one", (stated, message) => {
   expect(() => createClient({ url: stated as string })).toThrow(TypeError);
   expect(() => createClient({ url: stated as string })).toThrow(message);
   if (stated?.includes("secret") === true) {

@@ -38,7 +38,7 @@ const client = (onSleep = () => {}) =>
     sleep: async () => onSleep(),
   });
 
-test("a client sees what it has appended, and tries again for as long as it does others", async () => {
+test("a client reads its own appends, with the usual retries", async () => {
   lagging.catchUp();
   const kilde = client(() => lagging.catchUp());
   await kilde.append("s", { type: "A" });
@@ -51,7 +51,7 @@ test("a client sees what it has appended, and tries again for as long as it does
   expect(shown).toEqual([null, "1", "1", null, "2", "2", "2", null, "3", "3"]);
 });
 
-test("a replica that stays behind is told of", async () => {
+test("a replica that stays behind is reported", async () => {
   lagging.catchUp();
   const kilde = client();
   await kilde.append("s", { type: "A" });
@@ -59,7 +59,7 @@ test("a replica that stays behind is told of", async () => {
   await expect(reading).rejects.toMatchObject({ code: "replica-behind", members: { position: 1, head: 0 } });
 });
 
-test("who was refused sees why", async () => {
+test("a client reads the event that caused its version conflict", async () => {
   lagging.catchUp();
   await app.append("s", { type: "A" }, { type: "B" });
   const kilde = client(() => lagging.catchUp());
@@ -68,7 +68,7 @@ test("who was refused sees why", async () => {
   expect(await Array.fromAsync(kilde.read({ stream: "s" }))).toHaveLength(2);
 });
 
-test("a command is decided on what it was refused for", async () => {
+test("a command is decided on the events that caused its conflict", async () => {
   const counter: Decider<"count", { type: "Counted"; data: number }, number> = {
     initial: 0,
     decide: (_command, state) => ({ type: "Counted", data: state + 1 }),
@@ -81,7 +81,7 @@ test("a command is decided on what it was refused for", async () => {
   expect((await handle("s", counter, "count")).state).toBe(42);
 });
 
-test("a position that somebody else has appended can be asked for, and is not shown otherwise", async () => {
+test("another client's append is included when its position is requested, and not otherwise", async () => {
   lagging.catchUp();
   const { position } = await app.append("s", { type: "A" });
   const kilde = client(() => lagging.catchUp());
@@ -92,7 +92,7 @@ test("a position that somebody else has appended can be asked for, and is not sh
   await expect(Array.fromAsync(kilde.read({ position: 9 }))).rejects.toThrow(KildeError);
 });
 
-test("a client goes on after the server was restored from an older backup", async () => {
+test("a client continues after the server was restored from an older backup", async () => {
   lagging.catchUp();
   const kilde = client();
   await kilde.append("s", { type: "A" }, {});

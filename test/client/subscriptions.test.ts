@@ -90,7 +90,7 @@ test("more than a page of them", async () => {
   expect(listed).toEqual(made.toSorted());
 });
 
-test("only what does no harm is repeated when the answer is lost", async () => {
+test("only requests that are safe to repeat are retried when the answer is lost", async () => {
   const { subscription: id } = await client.subscriptions.create({ source: "/events", url: HOOK });
   lost = 1;
   expect(await client.subscriptions.pause(id)).toMatchObject({ status: "paused" });

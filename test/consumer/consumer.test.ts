@@ -34,7 +34,7 @@ function kilde() {
   return createClient({ url: URL, fetch: net.fetch });
 }
 
-/** A consumer that records what it handles; it fails where `fails` says so. */
+/** A consumer that records the events that it handles, and fails where `fails` returns true. */
 function recording<Tx>(
   effects: Effects<Tx>,
   options: Partial<Parameters<typeof quickConsumer<Record<string, unknown>, Tx>>[0]> & {
@@ -61,7 +61,7 @@ async function caughtUp(consumer: Consumer, position: number): Promise<void> {
   await eventually(() => (consumer.status().position ?? -1) >= position);
 }
 
-test("an event that is not JSON is reported, and keeps the consumer from going on", async () => {
+test("an event that is not JSON is reported, and stops the consumer", async () => {
   const effects = memoryEffects();
   const errors: unknown[] = [];
   const consumer = recording(effects, { onError: (error) => errors.push(error) });
@@ -91,7 +91,7 @@ for (const [kind, open] of Object.entries(kinds)) {
     });
 
     for (const transport of ["sse", "poll"] as const) {
-      test(`what there was, and what comes, is handled once and in order, by ${transport}`, async () => {
+      test(`existing and new events are handled once and in order, by ${transport}`, async () => {
         await app.append("s-1", { type: "A" }, { type: "B" });
         const consumer = recording(effects, { transport });
         consumer.start();
@@ -111,7 +111,7 @@ for (const [kind, open] of Object.entries(kinds)) {
       });
     }
 
-    test("a feed is consumed as the event log is, and its server knows how far", async () => {
+    test("a feed is consumed like the event log, and its server has the position", async () => {
       await app.append("s-1", { type: "A", data: 1 }, { type: "B", data: 2 });
       await (await openProjection({ database, writer: app.store.writer }, [FEED])).drain();
       const consumer = recording(effects, { feed: feed("orders/v2") });
@@ -124,7 +124,7 @@ for (const [kind, open] of Object.entries(kinds)) {
       ]);
     });
 
-    test("a handler that fails holds up its own subject only, and its work is undone", async () => {
+    test("a failed handler blocks only its own subject, and its writes are undone", async () => {
       for (const stream of ["s-1", "s-2", "s-3"]) {
         await app.append(stream, { type: "A" }, { type: "B" }, { type: "C" });
       }
@@ -190,7 +190,7 @@ for (const [kind, open] of Object.entries(kinds)) {
       expect(await effects.read()).toEqual({ "s-1": ["1 A", "2 B"], "s-2": ["1 A"] });
     });
 
-    test("a tombstone comes after whatever was seen, and what comes after it goes on", async () => {
+    test("a tombstone follows the handled events, and later events continue after it", async () => {
       await app.append("s-1", { type: "A" }, { type: "B" }, { type: "C" });
       const consumer = recording(effects, { transport: "push" });
       const [first] = await Array.fromAsync(kilde().read({ limit: 1 }));
@@ -205,7 +205,7 @@ for (const [kind, open] of Object.entries(kinds)) {
       expect(consumer.status().counts).toMatchObject({ gaps: 0 });
     });
 
-    test("what was truncated is not waited for", async () => {
+    test("truncated events are not waited for", async () => {
       await app.append("s-1", { type: "A" }, { type: "B" }, { type: "C" });
       await kilde().truncate("s-1", 3);
       const consumer = recording(effects);
@@ -214,7 +214,7 @@ for (const [kind, open] of Object.entries(kinds)) {
       expect(await effects.read()).toEqual({ "s-1": ["3 C"] });
     });
 
-    test("a consumer may begin now, and has nothing to do with what was before", async () => {
+    test("a consumer may start now, without the earlier events", async () => {
       await app.append("s-1", { type: "A" }, { type: "B" });
       const consumer = recording(effects, { from: "now" });
       consumer.start();
@@ -256,7 +256,7 @@ for (const [kind, open] of Object.entries(kinds)) {
   });
 }
 
-test("what comes about a blocked subject while it is pulled is not forgotten", async () => {
+test("an event of a blocked subject that arrives during its pull is not lost", async () => {
   const effects = memoryEffects();
   await app.append("s-1", { type: "A" });
   let broken = true;

@@ -22,7 +22,7 @@ let consumer: Consumer;
 let bad: Set<string>;
 beforeEach(async () => {
   database = await newDatabase();
-  // Nothing projects the feed, but who asks for a subject.
+  // Nothing projects the feed, except requests for a subject.
   app = await openApp({ database, feeds: [FEED] });
   net = network(() => app);
   effects = libsqlEffects();
@@ -53,7 +53,7 @@ function make(name: string, from: "beginning" | "now" = "beginning"): Consumer {
 
 const reads = () => net.requests.filter((request) => request.includes("/subjects/"));
 
-test("a subject nobody heard of is there when it is asked for, by one request for all who ask", async () => {
+test("an unknown subject is loaded on request, by one request for all callers", async () => {
   await app.append("u-1", { type: "A" }, { type: "B" });
   await app.append("u-2", { type: "A" });
   const asked = await Promise.all(Array.from({ length: 10 }, () => consumer.ensure("u-1")));
@@ -65,7 +65,7 @@ test("a subject nobody heard of is there when it is asked for, by one request fo
   expect(await consumer.ensure("nobody")).toBeNull();
 });
 
-test("what is needed of it can be said", async () => {
+test("a caller may require a version", async () => {
   await app.append("u-1", { type: "A" });
   await consumer.ensure("u-1");
   await app.append("u-1", { type: "B" });
@@ -98,7 +98,7 @@ test("as of now is as of the call, also when a request from before is still unde
   expect(await effects.read()).toEqual({ "u-1": ["1 PublicA", "2 PublicB"] });
 });
 
-test("a handler that fails is told to who asks, and the subject is blocked", async () => {
+test("a failed handler rejects the call, and the subject is blocked", async () => {
   await app.append("u-1", { type: "A" }, { type: "B" });
   bad.add("u-1 2");
   const error = await consumer.ensure("u-1", { asOf: "now" }).catch((reason: unknown) => reason);
@@ -112,7 +112,7 @@ test("a handler that fails is told to who asks, and the subject is blocked", asy
   expect(await effects.read()).toEqual({ "u-1": ["1 PublicA", "2 PublicB"] });
 });
 
-test("who asks while everything is followed changes nothing of what is handled", async () => {
+test("a call while the consumer follows does not change the handled events", async () => {
   await consumer.ensure("nobody");
   consumer.start();
   const asked: Promise<unknown>[] = [];
@@ -128,7 +128,7 @@ test("who asks while everything is followed changes nothing of what is handled",
   }
 });
 
-test("who begins now, and asks for somebody from before, has all of it", async () => {
+test("a consumer that started now loads the whole of an earlier subject on request", async () => {
   await app.append("u-1", { type: "A" }, { type: "B" });
   await make("other").ensure("u-1");
   const late = make("late", "now");

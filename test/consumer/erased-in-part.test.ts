@@ -13,7 +13,7 @@ import { runsOn } from "../support/tested-on.ts";
 
 runsOn(["memory", "sqld"]);
 
-/** What a consumer does when some events of a subject of a re-keyed feed were erased. */
+/** A consumer of a re-keyed feed, some of whose events of a subject were erased. */
 
 const subject = ({ data }: { readonly data: unknown }) => (data as { by: string }).by;
 const copies = sketch({ name: "copies", subject });
@@ -54,7 +54,7 @@ for (const [kind, open] of Object.entries(kinds)) {
       await effects.dispose();
     });
 
-    /** Records what it handles, and forgets a subject as its tombstone demands. */
+    /** Records the handled events, and forgets a subject when its tombstone arrives. */
     const start = (name: string) => {
       const net = network(() => app);
       consumer = quickConsumer<Record<string, unknown>, unknown>({
@@ -72,7 +72,7 @@ for (const [kind, open] of Object.entries(kinds)) {
       consumer.start();
     };
 
-    /** What is left of what was handled. */
+    /** The remaining handled events. */
     const kept = async () => {
       const all = (await effects.read())["ida"] ?? [];
       return all.slice(all.lastIndexOf("forget") + 1);
@@ -89,7 +89,7 @@ for (const [kind, open] of Object.entries(kinds)) {
         ],
       ],
     ] as const) {
-      test(`forgets the subject, and handles again what remains, of ${name}`, async () => {
+      test(`forgets the subject, and handles the remaining events again, of ${name}`, async () => {
         for (const [n, stream] of ["a", "b", "a", "b"].entries()) await append(stream, n);
         start(name);
         await eventually(async () => (await kept()).length === 4);
@@ -109,7 +109,7 @@ for (const [kind, open] of Object.entries(kinds)) {
       });
     }
 
-    test("a consumer that begins afterwards handles only what remains", async () => {
+    test("a consumer that starts afterwards handles only the remaining events", async () => {
       for (const [n, stream] of ["a", "b", "a"].entries()) await append(stream, n);
       await app.fetch("/streams/a?reason=asked", { method: "DELETE" });
       await project();

@@ -193,7 +193,7 @@ test("without onError, some failures are printed on standard error, with the con
   }
 });
 
-test("whatever a handler throws, its subject alone is blocked, with a message", async () => {
+test("any value that a handler throws blocks only its subject, with a message", async () => {
   const thrown = fc.oneof(
     fc.anything({ withNullPrototype: true, withBigInt: true }),
     fc.constant(Object.create(null)),
@@ -308,7 +308,7 @@ test("handlers of two consumers that wait for each other's store do not wait for
   expect(refusals).toEqual([expect.any(NestedConsumerError)]);
 });
 
-test("a handler may use a consumer with another store, and what it began may go on after it", async () => {
+test("a handler may use a consumer with another store, whose work may end after the handler", async () => {
   await app.append("s-1", { type: "A" });
   const other = quickConsumer<EventTypes, MemoryTransaction>({
     feed: eventLog(),

@@ -42,7 +42,7 @@ const consumer = createConsumer({
     const { subject: name, version, data } = event;
     await tx.insert(accounts).values({ name, balance: 0, events: 0 }).onConflictDoNothing();
     await tx.insert(entries).values({ account: name, version });
-    // Something may come in between.
+    // An event may arrive in between.
     await new Promise((resolve) => setTimeout(resolve, 1));
     const [account] = await tx.select().from(accounts).where(eq(accounts.name, name));
     const { balance = 0, events = 0 } = account ?? {};

@@ -22,7 +22,7 @@ async function startConsumer(url: string, file: string, until: number) {
   return child;
 }
 
-/** How many events the consumer has handled. */
+/** Number of events that the consumer has handled. */
 async function handledIn(file: string): Promise<number> {
   const database = openLibsql({ url: `file:${file}`, timeout: 5_000 });
   const { rows } = await database.execute("select count(*) as count from entries");

@@ -14,7 +14,7 @@ runsOn(["memory", "sqld"]);
 
 /** One event for each. */
 const V1 = sketch({ name: "orders", version: 1 });
-/** Two events for each; and of some others, of which the first version does not speak. */
+/** Two events for each, and also events for types that the first version ignores. */
 const V2 = sketch({
   name: "orders",
   version: 2,
@@ -66,7 +66,7 @@ async function append(index: number): Promise<void> {
 type Event = { subject: string; type: string; projectedFrom?: number };
 type Tx = Parameters<Parameters<typeof effects.store.transact>[0]>[0];
 
-const said = (version: string) => (event: Event, tx: Tx) =>
+const recording = (version: string) => (event: Event, tx: Tx) =>
   effects.record(tx, event.subject, `${event.projectedFrom} ${version} ${event.type}`);
 
 type From = "beginning" | "now";
@@ -77,8 +77,8 @@ function migrating(from: From): Consumer {
   const consumer = quickConsumer({
     ...shared(from),
     feed: feed("orders/v2"),
-    handle: said("v2"),
-    migrateFrom: { feed: feed("orders/v1"), handle: said("v1") },
+    handle: recording("v2"),
+    migrateFrom: { feed: feed("orders/v1"), handle: recording("v1") },
   });
   consumers.push(consumer);
   return consumer;
@@ -87,17 +87,17 @@ function migrating(from: From): Consumer {
 function start(kind: "old" | "migrating", from: From = "beginning"): Consumer {
   const consumer =
     kind === "old"
-      ? quickConsumer({ ...shared(from), feed: feed("orders/v1"), handle: said("v1") })
+      ? quickConsumer({ ...shared(from), feed: feed("orders/v1"), handle: recording("v1") })
       : migrating(from);
   if (kind === "old") consumers.push(consumer);
   consumer.start();
   return consumer;
 }
 
-/** Each event of the log was told by one of the versions, whole, once, and in order. */
-async function expectEachToldOnce(): Promise<{ byOld: number; byNew: number }> {
+/** One of the versions handled each event of the log completely, once, and in order. */
+async function expectEachHandledOnce(): Promise<{ byOld: number; byNew: number }> {
   let [byOld, byNew] = [0, 0];
-  const told: string[] = [];
+  const handled: string[] = [];
   for (const entries of Object.values(await effects.read())) {
     const sources = entries.map((entry) => Number(entry.split(" ")[0]));
     expect(sources).toEqual(sources.toSorted((a, b) => a - b));
@@ -114,14 +114,14 @@ async function expectEachToldOnce(): Promise<{ byOld: number; byNew: number }> {
         expect(of.map(([, type]) => type?.replace(/[AB]$/, ""))).toEqual(["First", "Second"]);
         byNew += 1;
       }
-      told.push(String(source));
+      handled.push(String(source));
     }
   }
-  expect(told.toSorted()).toEqual(appended.toSorted());
+  expect(handled.toSorted()).toEqual(appended.toSorted());
   return { byOld, byNew };
 }
 
-test("subjects are switched while events come, and each event is told by one version, once", async () => {
+test("subjects are switched while events arrive, and one version handles each event, once", async () => {
   for (let index = 0; index < 60; index += 1) await append(index);
   const old = start("old");
   await eventually(() => (old.status().position ?? 0) >= 30);
@@ -146,20 +146,20 @@ test("subjects are switched while events come, and each event is told by one ver
     ),
   );
   for (let index = 0; index < STREAMS; index += 1) await consumer.ensure(`s-${index}`, { asOf: "now" });
-  const { byOld, byNew } = await expectEachToldOnce();
+  const { byOld, byNew } = await expectEachHandledOnce();
   expect(byOld).toBeGreaterThan(0);
   expect(byNew).toBeGreaterThan(0);
   expect(await consumer.migration?.check()).toMatchObject({ agrees: true, subjects: STREAMS });
   expect((await consumer.reconstitute({ all: true })).healedSubjects).toBe(0);
   await consumer.stop();
 
-  // The old version is let go.
+  // The old version is dropped.
   const after = quickConsumer({
     name: "cards",
     store: effects.store,
     client: { fetch: net.fetch },
     feed: feed("orders/v2"),
-    handle: said("v2"),
+    handle: recording("v2"),
   });
   consumers.push(after);
   after.start();
@@ -172,7 +172,7 @@ test("subjects are switched while events come, and each event is told by one ver
         .filter((entry) => entry.includes("v2")).length ===
       2 * (byNew + 2),
   );
-  await expectEachToldOnce();
+  await expectEachHandledOnce();
 });
 
 test("subjects stay with the old version until they are switched, and new ones begin with the new", async () => {
@@ -189,7 +189,7 @@ test("subjects stay with the old version until they are switched, and new ones b
   expect((await consumer.migration?.check())?.unswitched).toHaveLength(STREAMS);
 
   await consumer.migration?.switchSubject("s-3");
-  // A restore has to find out whether the feed still has what the subject was switched at.
+  // A restore must check whether the feed still has the event at which the subject was switched.
   const [switched] = await effects.store.readSubjects("cards orders/v2", ["s-3"]);
   expect(switched?.identity).toMatch(/^[0-9a-f]{16}$/);
   await append(15);
@@ -212,7 +212,7 @@ test("versions that do not have the same subjects do not agree", async () => {
   expect(await consumer.migration?.check()).toMatchObject({ agrees: false, onlyOld: ["s-0"] });
 });
 
-test("a consumer that began with what was new switches without handling what was before", async () => {
+test("a consumer that started at the end switches without handling earlier events", async () => {
   for (let index = 0; index < STREAMS; index += 1) await append(index);
   const isProjected = async (events: number) => {
     const { feeds } = await app.get<{ feeds: { head: number; lag: { events: number } }[] }>("/feeds");
@@ -289,7 +289,7 @@ for (const lags of [false, true]) {
   });
 }
 
-test("a subject that is switched before the consumer starts loses nothing that comes in between", async () => {
+test("a subject that is switched before the consumer starts loses no event in between", async () => {
   await append(4);
   const published = (version: number, head: number) =>
     eventually(async () => {

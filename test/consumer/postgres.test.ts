@@ -69,7 +69,7 @@ async function emptyEffects(pool: Pool) {
   };
 }
 
-test("whatever goes wrong, what was handled was handled once, and reconstitution finds the rest", async () => {
+test("through all faults, each event is handled once, and reconstitution finds the lost ones", async () => {
   if (postgres === null) return;
   const { pool } = postgres;
   await fc.assert(
@@ -97,7 +97,7 @@ test("processes that handle the same new subjects at the same moment handle each
       batchEvents: 40,
       async handle(event, tx) {
         await effects.record(tx, event.subject, `${event.version}`);
-        // The database refuses whatever else is asked for in the transaction.
+        // The database rejects all further statements of the transaction.
         if (broken && event.type === "Bad") await tx.execute(sql`select 1 / 0`);
       },
       client: { fetch: net.fetch },

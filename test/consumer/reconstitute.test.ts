@@ -46,7 +46,7 @@ function make(options: Partial<Parameters<typeof quickConsumer>[0]> = {}): Consu
   });
 }
 
-/** Appends three events to each stream, and gives all. */
+/** Appends three events to each stream, and returns all. */
 async function fill(): Promise<KildeEvent[]> {
   for (let index = 0; index < STREAMS; index += 1) {
     await app.append(`s-${String(index).padStart(3, "0")}`, { type: "A" }, { type: "B" }, { type: "C" });
@@ -64,7 +64,7 @@ async function expectWhole(versions = 3): Promise<void> {
   }
 }
 
-test("lost last events are found and healed, and nothing else is asked for", async () => {
+test("lost last events are found and healed, without other requests", async () => {
   const events = await fill();
   await consumer.receive(events.filter((event) => !isLast(event) || event.position % 2 === 0));
   const lost = events.filter((event) => isLast(event) && event.position % 2 === 1);
@@ -90,13 +90,13 @@ test("lost last events are found and healed, and nothing else is asked for", asy
   expect(consumer.status().position).toBe(75);
 });
 
-test("subjects of which nothing came at all are found too", async () => {
+test("subjects without any delivered event are found too", async () => {
   await fill();
   expect(await consumer.reconstitute()).toMatchObject({ healedSubjects: STREAMS, healedEvents: 75 });
   await expectWhole();
 });
 
-test("the next one looks only at what changed since, unless it is to look at all", async () => {
+test("the next one checks only the changes since, unless `all` is set", async () => {
   await consumer.receive(await fill());
   await consumer.reconstitute();
   net.requests.length = 0;
@@ -111,7 +111,7 @@ test("the next one looks only at what changed since, unless it is to look at all
 });
 
 for (const all of [true, false]) {
-  test(`one that is stopped is gone on with, by another process too (${all ? "all" : "changed"})`, async () => {
+  test(`a stopped one is continued, by another process too (${all ? "all" : "changed"})`, async () => {
     await fill();
     if (!all) {
       await consumer.reconstitute();
@@ -151,7 +151,7 @@ test("a subject that cannot be handled is reported, and the others are healed", 
   await expectWhole();
 });
 
-test("what is still to come is not taken for lost", async () => {
+test("events that are still expected do not count as lost", async () => {
   await fill();
   let release = () => {};
   const held = new Promise<void>((resolve) => (release = resolve));
@@ -203,7 +203,7 @@ test("it is done on a schedule", async () => {
   await eventually(() => found.some(({ healedSubjects }) => healedSubjects > 0));
 });
 
-test("it lists from a state that has all it is to reach, or what there is after a restore", async () => {
+test("it lists from a state that includes its end, or from the restored state", async () => {
   await fill();
   const shown: (string | null)[] = [];
   let restored = false;

@@ -55,7 +55,7 @@ const make = (options: Options = {}): Consumer => quickConsumer(optionsOf(option
 const append = (stream: string, ...texts: string[]) =>
   server.app.append(stream, ...texts.map((data) => ({ type: "A", data })));
 
-/** What the log has of each stream, as the consumer records it. */
+/** The events of each stream in the log, as the consumer records them. */
 async function logged(): Promise<Record<string, string[]>> {
   const found: Record<string, string[]> = {};
   for await (const event of createClient({ url: URL, fetch: net.fetch }).read()) {
@@ -78,7 +78,7 @@ async function restoreBehind(): Promise<void> {
 }
 
 describe.each(["sse", "poll"] as const)("a consumer by %s", (transport) => {
-  testInProcess("is rolled back to where the histories part, and handles what the log has now", async () => {
+  testInProcess("is rolled back to the last common position, and handles the current log", async () => {
     await restoreBehind();
     consumer = make({ transport });
     consumer.start();
@@ -100,7 +100,7 @@ describe.each(["sse", "poll"] as const)("a consumer by %s", (transport) => {
     expect(await effects.read()).toEqual({ kept: ["1 1"], shorter: ["1 1"], other: ["1 1"] });
   });
 
-  testInProcess("without `reset` halts, says why once, and handles nothing more", async () => {
+  testInProcess("without `reset` halts, reports the cause once, and handles nothing more", async () => {
     await restoreBehind();
     const { reset: _, ...rest } = { reset: undefined, transport };
     consumer = quickConsumer<EventTypes, MemoryTransaction>({
@@ -159,7 +159,7 @@ testInProcess(
   },
 );
 
-describe("events that are handed in", () => {
+describe("events for receive", () => {
   const readAll = (): Promise<KildeEvent[]> =>
     Array.fromAsync(createClient({ url: URL, fetch: net.fetch }).read());
 
@@ -181,7 +181,7 @@ describe("events that are handed in", () => {
 
 describe("reconstitution", () => {
   testInProcess(
-    "resets what the log no longer has, and includes subjects that only the consumer has",
+    "resets the subjects that the log no longer has, including those that only the consumer has",
     async () => {
       await restoreBehind();
       consumer = make({ transport: "push" });
@@ -198,7 +198,7 @@ describe("reconstitution", () => {
     },
   );
 
-  testInProcess("resets what a log that ends before it no longer has", async () => {
+  testInProcess("resets the subjects of a log that ends before their events", async () => {
     await restoreBehind();
     consumer = make({ transport: "push" });
     await consumer.reconstitute();
@@ -233,7 +233,7 @@ describe("reconstitution", () => {
   });
 });
 
-test("the store keeps the identity of what was handled", async () => {
+test("the store keeps the identity of the handled events", async () => {
   await append("a", "1");
   consumer = make();
   consumer.start();

@@ -68,7 +68,7 @@ for (const transport of ["sse", "poll", "push"] as const) {
   });
 }
 
-test("a consumer of a version that was retired before halts at once, whatever is blocked", async () => {
+test("a consumer of a version that was retired before halts at once, even with blocked subjects", async () => {
   await retire();
   const errors: unknown[] = [];
   const { status } = start("sse", errors);

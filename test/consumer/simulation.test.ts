@@ -16,7 +16,7 @@ const MANY_RUNS = 300;
 const kinds = { memory: { open: memoryEffects, share: 1 }, libsql: { open: libsqlEffects, share: 0.25 } };
 
 for (const [kind, { open, share }] of Object.entries(kinds)) {
-  test(`whatever goes wrong, what was handled was handled once, and reconstitution finds the rest: ${kind}`, async () => {
+  test(`through all faults, each event is handled once, and reconstitution finds the lost ones: ${kind}`, async () => {
     let lost = 0;
     await fc.assert(
       fc.asyncProperty(actions, fc.infiniteStream(fc.nat(11)), async (work, chance) => {
@@ -32,7 +32,7 @@ for (const [kind, { open, share }] of Object.entries(kinds)) {
       }),
       { numRuns: Math.ceil(RUNS * share) },
     );
-    // Or reconstitution had nothing to do, which in so few runs may be.
+    // In so few runs, reconstitution may find no lost event.
     if (kind === "memory" && RUNS >= MANY_RUNS) expect(lost).toBeGreaterThan(0);
   }, 300_000);
 }

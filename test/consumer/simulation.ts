@@ -38,7 +38,7 @@ export type Action =
 
 const STREAMS = 4;
 
-/** By then a consumer that nothing fails any more is long done. */
+/** By then, a consumer without further failures has finished. */
 const QUIET_MS = 20_000;
 
 const stream = fc.nat(STREAMS - 1);
@@ -79,12 +79,12 @@ interface Faults {
   mangles: boolean;
 }
 
-/** What became of a stream up to a version, as an effect of the events: what is known since its last erasure. */
+/** The effect of a stream's events up to a version: those since its last erasure. */
 function fold(history: readonly string[]): string {
   return history.reduce((state, entry) => (entry.endsWith("kilde.erased") ? entry : `${state},${entry}`), "");
 }
 
-/** A store that fails as it is told, and for good when its process is gone. */
+/** A store that fails on request, and permanently when its process is gone. */
 function failing<Tx>(store: ConsumerStore<Tx>, faults: Faults, isGone: () => boolean): ConsumerStore<Tx> {
   return {
     ...store,
@@ -145,7 +145,10 @@ function networkTo(app: TestApp, faults: Faults, chance: () => number) {
   };
 }
 
-/** Does the work, and checks what came of it. Gives how many subjects lacked events that only a reconstitution found. */
+/**
+ * Does the work, and checks the result. Returns the number of subjects whose missing events only a reconstitution
+ * found.
+ */
 export async function simulate<Tx>(
   effects: Effects<Tx>,
   work: readonly Action[],
@@ -270,7 +273,7 @@ export async function simulate<Tx>(
 
   try {
     for (const each of work) await act(each);
-    // Quiet: nothing fails any more, and what is blocked is tried again.
+    // Quiet: nothing fails any more, and blocked subjects are retried.
     Object.assign(faults, {
       outage: { requests: 0, answers: false },
       bad: 0,

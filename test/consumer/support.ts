@@ -11,7 +11,7 @@ import type { TestApp } from "../support/app.ts";
 
 export const URL = "http://kilde.test";
 
-/** What becomes of a request; undefined lets it through. */
+/** A disturbance of a request; undefined lets the request through. */
 export type Fault = (path: string, init: RequestInit) => Promise<Response> | Response | undefined;
 
 /** Requests to the app, which can be counted, and made to fail. */
@@ -30,7 +30,7 @@ export function network(app: () => Pick<TestApp, "fetch">) {
   };
 }
 
-/** What a consumer of the tests keeps of each subject: versions it handled, in order. */
+/** A test consumer's record of each subject: the versions it handled, in order. */
 export interface Effects<Tx> {
   readonly store: ConsumerStore<Tx>;
   record(tx: Tx, subject: string, entry: string): Promise<void>;
@@ -46,7 +46,7 @@ export function memoryEffects(): Effects<
   return {
     store,
     async record(tx, subject, entry) {
-      // Something to wait for, as in a database.
+      // An asynchronous step, as in a database.
       await Promise.resolve();
       tx.set(subject, [...((tx.get(subject) as string[] | undefined) ?? []), entry]);
     },

@@ -3,7 +3,7 @@ import fc from "fast-check";
 
 import { createDeadlines } from "../../src/core/deadlines.ts";
 
-/** A clock that stands still until it is advanced, and whose wall clock is wrong at all times. */
+/** A clock that moves only when the test advances it, and whose wall clock is always wrong. */
 function madeClock() {
   let nowMs = 0;
   let corrections = 0;
@@ -14,7 +14,7 @@ function madeClock() {
   return {
     sleepers,
     clock: {
-      // Corrected at each look, by hours and in both directions.
+      // Corrected at each reading, by hours and in both directions.
       now: () => nowMs + (-1) ** corrections * (corrections += 1) * 3_600_000,
       monotonic: () => nowMs,
       yield: () => Promise.resolve(),

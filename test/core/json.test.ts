@@ -18,7 +18,7 @@ function refusal(text: string): KildeError {
 }
 
 describe("a JSON text", () => {
-  test("gives each part on one line, with its numbers and strings as they were written", () => {
+  test("returns each part on one line, with its numbers and strings as received", () => {
     const property = fc.property(
       fc.array(writtenJson, { minLength: 1, maxLength: 4 }),
       gaps,
@@ -46,7 +46,7 @@ describe("a JSON text", () => {
     expect(compactJson(JSON.stringify(numbers, null, 1))).toBe(JSON.stringify(numbers));
   });
 
-  test("is refused at the member that occurs twice in its object, however its name is written", () => {
+  test("is rejected at a member that occurs twice in its object, however its name is escaped", () => {
     const cases: readonly [text: string, pointer: string][] = [
       ['{"a":1,"a":1}', "/a"],
       ['{"a":1,"\\u0061":2}', "/a"],

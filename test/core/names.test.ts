@@ -21,7 +21,7 @@ describe("prefixEnd", () => {
     );
   });
 
-  test("skips what is no character, and knows where there is nothing above", () => {
+  test("skips surrogates, and returns null when no text is greater", () => {
     expect(prefixEnd("a")).toBe("b");
     expect(prefixEnd("\ud7ff")).toBe("\ue000");
     expect(prefixEnd("a\u{10ffff}")).toBe("b");

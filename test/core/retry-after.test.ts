@@ -23,22 +23,22 @@ describe("Retry-After", () => {
     ["Fri, 31 Dec 9999 23:59:59 GMT", HOUR_MS],
     ["Friday, 31-Dec-75 23:59:59 GMT", HOUR_MS],
     ["Friday, 31-Dec-99 23:59:59 GMT", 0],
-  ])("%j asks for %d ms", (value, ms) => {
+  ])("%j requests a wait of %d ms", (value, ms) => {
     expect(after(value)).toBe(ms);
   });
 
   test.each([null, "", "-5", "1.5", "1e3", "soon", "2026-02-01T12:01:00Z", "Sun, 01 Abc 2026 12:01:00 GMT"])(
-    "%j is none",
+    "%j is invalid",
     (value) => {
       expect(after(value)).toBeNull();
     },
   );
 
-  test("a date counts from the answer's own", () => {
+  test("a date is relative to the answer's own date", () => {
     expect(after("Sun, 01 Feb 2026 14:00:30 GMT", "Sun, 01 Feb 2026 14:00:00 GMT")).toBe(30_000);
   });
 
-  test("whatever it is, the wait is none or within the bound", () => {
+  test("the wait of any text is null or within the bound", () => {
     const value = fc.oneof(
       fc.string(),
       fc.nat().map(String),

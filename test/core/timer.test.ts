@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { LONGEST_TIMER_MS, sleep } from "../../src/core/timer.ts";
 
-/** Long enough for a timer that fires at once to show. */
+/** Long enough to notice a timer that fires at once. */
 const MOMENT_MS = 30;
 
 async function endsWithin(wait: Promise<void>, ms: number): Promise<boolean> {
@@ -29,7 +29,7 @@ describe("sleep", () => {
     expect(await endsWithin(sleep(Infinity, AbortSignal.abort()), 5_000)).toBe(true);
   });
 
-  test("refuses to wait for what is not a number", () => {
+  test("rejects a wait that is not a number", () => {
     expect(sleep(Number.NaN)).rejects.toThrow(RangeError);
   });
 });

@@ -17,9 +17,9 @@ import { runsOn } from "../support/tested-on.ts";
 
 runsOn(["memory", "sqld"]);
 
-/*
- * Every event says what its command was decided on: the number and the sum of the events before it. So an event that
- * was decided on anything but the state it was appended after gives itself away, and so does a lost update.
+/**
+ * Every event holds the state that its command was decided on: the number and the sum of the events before it. So an
+ * event that was decided on another state than the one it was appended to is detected, and so is a lost update.
  */
 
 interface Added {
@@ -127,7 +127,7 @@ for (const { deployment, nodes } of deployments) {
                   const done = results.filter((result) => result !== null);
                   const versions = new Set(done.map(({ version }) => version));
                   if (amounts.length === 0) return;
-                  // However often it was sent, it was done once.
+                  // A repeated command takes effect once.
                   expect(versions.size).toBeLessThanOrEqual(1);
                   for (const { events } of done) {
                     expect(events.map(({ data }) => data.amount)).toEqual([...amounts]);
@@ -149,7 +149,7 @@ for (const { deployment, nodes } of deployments) {
                 sum += data.amount;
               }
               expect(events.length).toBe(appended.get(stream) ?? 0);
-              // Every handler has the same state in the end, by whatever way.
+              // Every handler reaches the same state in the end.
               for (const { handle } of handlers) {
                 const { state } = await handle(stream, adder, { amounts: [], most: 1_000_000 });
                 expect(state).toEqual({ count: events.length, sum });
@@ -208,7 +208,7 @@ test("several services over real HTTP lose nothing to each other", async () => {
         ),
       ),
     );
-    // Sixty of eighty fit, whoever they are of.
+    // Sixty of eighty fit, in any order.
     const done = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
     expect(done).toHaveLength(60);
     expect(new Set(done.map(({ version }) => version)).size).toBe(60);

@@ -49,7 +49,7 @@ describe("a command", () => {
     expect(events[2]?.metadata).toEqual(metadata);
   });
 
-  test("that brings nothing about appends nothing", async () => {
+  test("that decides no event appends nothing", async () => {
     const { handle } = handler();
     expect(await handle("a", account, deposit(0))).toEqual({
       events: [],
@@ -60,7 +60,7 @@ describe("a command", () => {
     expect(await watched.client.head()).toBe(0);
   });
 
-  test("that is refused throws what decide threw", async () => {
+  test("that is rejected throws the error of decide", async () => {
     await expect(handler().handle("a", account, withdraw(1))).rejects.toThrow("only 0 left");
     expect(await watched.client.head()).toBe(0);
   });
@@ -79,7 +79,7 @@ describe("a command", () => {
     expect(await watched.client.head()).toBe(0);
   });
 
-  test("has the state that a reader will fold, whatever JSON makes of its data", async () => {
+  test("has the state that a reader will fold from the stored JSON", async () => {
     interface At {
       readonly type: "At";
       readonly data: { readonly when: unknown };
@@ -95,8 +95,8 @@ describe("a command", () => {
   });
 });
 
-describe("what others append", () => {
-  test("is looked at before a remembered state refuses, and before nothing is done", async () => {
+describe("an append of another writer", () => {
+  test("is read before a cached state rejects a command, and before a command appends nothing", async () => {
     const { handle } = handler();
     await handle("a", account, open);
     await watched.client.append("a", { type: "Deposited", data: { cents: 7 } });
@@ -105,7 +105,7 @@ describe("what others append", () => {
     expect(await handle("a", account, deposit(0))).toMatchObject({ version: 4, state: { cents: 9 } });
   });
 
-  test("is read from where it begins, and only then is decided anew", async () => {
+  test("is read after the cached version, before the command is decided again", async () => {
     const { handle } = handler();
     for (const cents of [10, 10, 10]) await handle("a", account, deposit(cents));
     await watched.client.append("a", { type: "Withdrawn", data: { cents: 25 } });
@@ -115,7 +115,7 @@ describe("what others append", () => {
     expect(watched.eventsRead() - before).toBe(1);
   });
 
-  test("again and again, ends in a version-conflict that says so", async () => {
+  test("during each attempt ends in a version-conflict that counts the attempts", async () => {
     const waits: number[] = [];
     const { handle } = createCommandHandler({
       store: {
@@ -160,7 +160,7 @@ describe("what others append", () => {
 describe("a type that evolve does not know", () => {
   beforeEach(() => app.append("a", { type: "Deposited", data: { cents: 4 } }, { type: "Audited" }));
 
-  test("is passed over when it gives the state back", async () => {
+  test("is ignored when evolve returns the state", async () => {
     expect((await handler().handle("a", account, withdraw(4))).version).toBe(3);
   });
 
@@ -175,7 +175,7 @@ describe("a type that evolve does not know", () => {
     await expect(handler().handle("a", strict, deposit(1))).rejects.toThrow("what is Audited?");
   });
 
-  test("fails the command, with what to do, when it gives nothing", async () => {
+  test("fails the command, with a remedy, when evolve returns undefined", async () => {
     const forgetful = { ...account, evolve: () => undefined as unknown as typeof account.initial };
     await expect(handler().handle("a", forgetful, deposit(1))).rejects.toThrow(
       /evolve returned no state for an event of type "Deposited": return the state unchanged/,
@@ -191,7 +191,7 @@ describe("a type that evolve does not know", () => {
 });
 
 describe("an idempotency key", () => {
-  test("has a command done once, by the process that knows and by one that does not", async () => {
+  test("makes a command take effect once, in the process that has it cached and in another", async () => {
     const { handle } = handler();
     const first = await handle("a", account, open, { idempotencyKey: "k" });
     expect(await handle("a", account, open, { idempotencyKey: "k" })).toEqual(first);
@@ -205,7 +205,7 @@ describe("an idempotency key", () => {
     expect(await watched.client.head()).toBe(2);
   });
 
-  test("has a command done once that would be decided each time", async () => {
+  test("makes a command take effect once that would be decided each time", async () => {
     const first = await handler().handle("a", account, deposit(3), { idempotencyKey: "k" });
     await handler().handle("a", account, deposit(4));
     const metadata = { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" };
@@ -214,7 +214,7 @@ describe("an idempotency key", () => {
     expect(await watched.client.head()).toBe(2);
   });
 
-  test("has a command done once whose answers were all lost", async () => {
+  test("makes a command take effect once whose answers were all lost", async () => {
     const { handle } = handler();
     for (let times = 0; times < 5; times += 1) watched.faults.push(lostAnswer(app));
     watched.faults.unshift(() => undefined);
@@ -245,7 +245,7 @@ describe("a stream that was erased", () => {
     await handler().handle("a", account, deposit(10));
   });
 
-  test("takes no more commands", async () => {
+  test("rejects commands", async () => {
     const { handle } = handler();
     await handle("a", account, deposit(1));
     await watched.client.erase("a", "asked to be forgotten");
@@ -255,7 +255,7 @@ describe("a stream that was erased", () => {
     }
   });
 
-  test("begins anew if the decider says so, and nothing is left of the state", async () => {
+  test("begins again if the decider restarts, with the initial state", async () => {
     const restarting = { ...account, erased: "restart" } as const;
     const { handle } = handler();
     await handle("a", restarting, deposit(1));
@@ -264,19 +264,19 @@ describe("a stream that was erased", () => {
       version: 5,
       state: { owner: "Bo", cents: 0 },
     });
-    // What was erased once is folded like any other afterwards.
+    // An erased stream is folded like any other afterwards.
     expect((await handler().handle("a", account, deposit(2))).state).toEqual({ owner: "Bo", cents: 2 });
   });
 });
 
 describe("a stream that was truncated", () => {
-  test("is refused by who does not know what came first, and goes on where it is known", async () => {
+  test("is rejected without its first events, and continues from a cached state", async () => {
     const { handle } = handler();
     for (const cents of [1, 2, 3]) await handle("a", account, deposit(cents));
     await watched.client.truncate("a", 3);
     expect(await codeOf(handler().handle("a", account, deposit(1)))).toBe("stream-truncated");
     expect((await handle("a", account, deposit(4))).state.cents).toBe(10);
-    // Beyond what is remembered, too.
+    // Also beyond the cached state.
     await app.append(
       "a",
       { type: "Deposited", data: { cents: 1 } },
@@ -287,7 +287,7 @@ describe("a stream that was truncated", () => {
   });
 });
 
-test("a handler that remembers few streams, or none, is as right as one that remembers them all", async () => {
+test("a handler that caches few streams, or none, decides like one that caches all", async () => {
   for (const rememberedStreams of [0, 1, 2]) {
     const { handle } = createCommandHandler({ store: watched.client, rememberedStreams });
     for (const stream of ["x", "y", "z", "x", "z", "y"]) await handle(stream, account, deposit(1));

@@ -11,7 +11,7 @@ const EVENTS = 500_000;
 const EVERY = 1_000;
 const AT_ONCE = 10_000;
 
-/** A process that handles one command, and says how many events it read for it. */
+/** A process that handles one command, and prints the number of events that it read. */
 const PROGRAM = `
 import { createClient } from "${join(import.meta.dir, "../../src/client/index.ts")}";
 import { createCommandHandler, streamSnapshots } from "kilde/decider";
@@ -43,23 +43,23 @@ if ("close" in kilde) await kilde.close();
 console.log(JSON.stringify({ read, version, state, ms }));
 `;
 
-interface Said {
+interface Report {
   readonly read: number;
   readonly version: number;
   readonly state: number;
   readonly ms: number;
 }
 
-async function handleOne(where: string): Promise<Said> {
+async function handleOne(where: string): Promise<Report> {
   const program = join(import.meta.dir, "../..", "node_modules/.cache/long-stream.ts");
   await Bun.write(program, PROGRAM);
   const child = Bun.spawn([process.execPath, program, where], { stdout: "pipe", stderr: "inherit" });
   const [text, exitCode] = await Promise.all([new Response(child.stdout).text(), child.exited]);
   expect(exitCode).toBe(0);
-  return JSON.parse(text) as Said;
+  return JSON.parse(text) as Report;
 }
 
-test("a stream of 500,000 events takes its snapshot and what came after, in a process that has just begun", async () => {
+test("a stream of 500,000 events is loaded from its snapshot and the later events, in a new process", async () => {
   const databaseUrl = `file:${join(emptyFolder(), "kilde.db")}`;
   const server = await startServer(databaseUrl);
   const client = createClient({ url: server.url });

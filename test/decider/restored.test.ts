@@ -47,7 +47,7 @@ const deposit = (cents: number) => ({ type: "Deposit", cents }) as const;
 
 const snapshotted = { ...account, snapshot: { name: "account", schemaVersion: 1, every: 3 } };
 
-testInProcess("a decider reloads after a restore, and decides on what the log has now", async () => {
+testInProcess("a decider reloads after a restore, and decides on the current log", async () => {
   const { handle } = createCommandHandler({ store: connect() });
   await handle("a", account, { type: "Open", owner: "ida" });
   await server.backup("backup");
@@ -128,7 +128,7 @@ testInProcess("snapshots in streams are restored with the streams that they are 
   await before.handle("a", snapshotted, { type: "Open", owner: "ida" });
   for (let n = 0; n < 5; n += 1) await before.handle("a", snapshotted, deposit(100));
   await before.settle();
-  // Nothing but the snapshot has what comes before.
+  // Only the snapshot covers the earlier events.
   await store.truncate("a", 5);
   await server.backup("backup");
   await before.handle("a", snapshotted, deposit(100));
@@ -150,7 +150,7 @@ testInProcess(
     expect(refused).toBeInstanceOf(KildeError);
     expect(refused).toMatchObject({ code: "log-restored", members: { parted: 1, head: 1 } });
     expect(await client.append("a", { type: "A" })).toMatchObject({ version: 2 });
-    // Whoever decides on nothing says so.
+    // An append that is based on no state passes `null`.
     await server.restore("backup");
     expect(await client.append("a", { type: "A" }, { logIdentity: null })).toMatchObject({ version: 2 });
   },

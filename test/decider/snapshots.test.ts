@@ -37,7 +37,7 @@ const kept = (changes: Partial<SnapshotPolicy<Account>> = {}): AccountDecider =>
 const key: SnapshotKey = { name: "account", schemaVersion: 1, stream: "a" };
 const deposit = (cents: number) => ({ type: "Deposit", cents }) as const;
 
-/** A handler that remembers nothing of others: another process. */
+/** A handler without cached states: another process. */
 const handler = (snapshots: SnapshotStore = streamSnapshots(watched.client)) =>
   createCommandHandler({
     store: watched.client,
@@ -58,7 +58,7 @@ async function readBy(work: () => Promise<unknown>): Promise<number> {
 }
 
 describe("a stored snapshot", () => {
-  test("is all that is read of what came before it", async () => {
+  test("replaces a read of the events before it", async () => {
     await fill(25);
     const { handle } = handler();
     // The snapshot of version 20, and five events.
@@ -72,7 +72,7 @@ describe("a stored snapshot", () => {
     expect(events.map(({ data }) => data)).toEqual([{ version: 30, state: { owner: null, cents: 30 } }]);
   });
 
-  test("is stored of a stream that was long before there were any", async () => {
+  test("is stored for a stream that was long before the first snapshot", async () => {
     await fill(15, account);
     const { handle, settle } = handler();
     await expect(handle("a", kept(), { type: "Withdraw", cents: 99 })).rejects.toThrow("only 15 left");
@@ -80,7 +80,7 @@ describe("a stored snapshot", () => {
     expect(await readBy(() => handler().handle("a", kept(), deposit(0)))).toBe(1);
   });
 
-  test("of another schema version is not looked at, and left to those whose it is", async () => {
+  test("of another schema version is not read, and not removed", async () => {
     await fill(20);
     const doubled: AccountDecider = {
       ...kept({ schemaVersion: 2 }),
@@ -130,7 +130,7 @@ describe("a stored snapshot", () => {
       expect((await next.handle("a", decider, deposit(0))).state.cents).toBe(0);
       const [left, ...others] = await all(watched.client.read({ stream: snapshotStream(key) }));
       expect([left?.erased, others.length]).toEqual([true, 0]);
-      // And comes back for what the stream holds now.
+      // A snapshot of the new events is stored again.
       for (let count = 0; count < 10; count += 1) await next.handle("a", decider, deposit(3));
       await next.settle();
       expect(await readBy(() => handler().handle("a", decider, deposit(0)))).toBeLessThan(10);

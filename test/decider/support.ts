@@ -1,7 +1,7 @@
 import { type Client, createClient } from "../../src/client/index.ts";
 import type { TestApp } from "../support/app.ts";
 
-/** What happens to a request on its way; undefined lets it through. */
+/** A disturbance of a request; undefined lets the request through. */
 export type Fault = (path: string, init: RequestInit) => Promise<Response> | Response | undefined;
 
 /** A client whose requests are seen, and may be disturbed. */

@@ -21,7 +21,7 @@ test("events, states and refusals are expected", () => {
     .thenFails(/only 0 left/);
 });
 
-test("whatever else happens fails the test, and shows what", () => {
+test("any other outcome fails the test, with the difference", () => {
   const withdrawn = given(account, [opened, deposited(5)]).when({ type: "Withdraw", cents: 2 });
   expect(() => withdrawn.thenEvents([{ type: "Withdrawn", data: { cents: 3 } }])).toThrow(/cents: 3/);
   expect(() => withdrawn.thenEvents([])).toThrow(/Withdrawn/);

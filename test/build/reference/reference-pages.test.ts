@@ -8,7 +8,7 @@ import { cleanUp, emptyFolder } from "../../cli/support.ts";
 
 cleanUp();
 
-/** The first line that differs, which says more than two pages. */
+/** The first line that differs, which is clearer than two pages. */
 function staleLine(written: string, current: string): string | null {
   const lines = written.split("\n");
   const index = current.split("\n").findIndex((line, at) => line !== lines[at]);

@@ -1,3 +1,4 @@
+import { groupBy } from "../core/group-by.ts";
 import type { Context } from "hono";
 import { compress } from "hono/compress";
 import { cors } from "hono/cors";
@@ -69,7 +70,7 @@ const EXPOSED_HEADERS = [
 const METHODS: readonly OperationMethod[] = ["get", "post", "put", "patch", "delete"];
 
 /** The operations of each path, as the router writes it. */
-const OPERATIONS_BY_PATH = Map.groupBy(
+const OPERATIONS_BY_PATH = groupBy(
   OPERATIONS.toSorted((one, other) => METHODS.indexOf(one.method) - METHODS.indexOf(other.method)),
   routePath,
 );

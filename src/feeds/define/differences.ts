@@ -1,3 +1,4 @@
+import { groupBy } from "../../core/group-by.ts";
 import { jsonPointer } from "../../core/json-pointer.ts";
 
 /** An event of a feed, as it is read. */
@@ -48,7 +49,7 @@ export function valueDifferences(
 }
 
 function byOrigin(events: readonly ComparableEvent[]): Map<number | null, ComparableEvent[]> {
-  return Map.groupBy(events, ({ projectedFrom }) => projectedFrom);
+  return groupBy(events, ({ projectedFrom }) => projectedFrom);
 }
 
 /**

@@ -1,3 +1,4 @@
+import { groupBy } from "../../core/group-by.ts";
 import { type Database, integerAt, type Statement, textAt } from "../../storage/database.ts";
 import type { ErasedRange } from "../../log/erase/erased-ranges.ts";
 import type { VersionRange } from "../../log/erase/generations.ts";
@@ -71,7 +72,7 @@ export async function eraseOrigins(work: ErasingWork, range: ErasedRange): Promi
   const stateOf = (name: string) => states.get(name) ?? UNKNOWN_SUBJECT;
   // What an erasure of the whole subject has removed is not there any more.
   const live = found.filter(({ subject, place }) => place > stateOf(subject).reset);
-  const bySubject = Map.groupBy(live, ({ subject }) => subject);
+  const bySubject = groupBy(live, ({ subject }) => subject);
   const erasing: Statement[] = [
     {
       sql: DELETE_ORIGINS,
@@ -91,14 +92,12 @@ export async function eraseOrigins(work: ErasingWork, range: ErasedRange): Promi
     return writeErasing(work, { ...NOTHING_PUBLISHED, after, kept }, erasing);
   }
   const published = live.filter(({ events }) => events > 0);
-  const reports = [...Map.groupBy(published, ({ subject }) => subject)].map(
-    ([subject, each]): ErasureReport => ({
-      cause: range,
-      subject,
-      state: stateOf(subject),
-      versions: each.map(({ version, events }) => [version + 1, version + events] as const),
-    }),
-  );
+  const reports = [...groupBy(published, ({ subject }) => subject)].map(([subject, each]): ErasureReport => ({
+    cause: range,
+    subject,
+    state: stateOf(subject),
+    versions: each.map(({ version, events }) => [version + 1, version + events] as const),
+  }));
   const ranges = published.map(({ subjectId, version, events }): VersionRange => [
     subjectId,
     version + 1,

@@ -1,3 +1,4 @@
+import { groupBy } from "../../core/group-by.ts";
 import { ERASED_TYPE } from "../../core/event.ts";
 import { type Database, integerAt, textAt } from "../../storage/database.ts";
 import { createBatchSize, readBatch } from "../../storage/batch-size.ts";
@@ -102,7 +103,7 @@ async function traceRows(
   rows: readonly SourceRow[],
 ): Promise<OriginRow[]> {
   const { assigned } = assign(feed, rows);
-  const bySubject = Map.groupBy(assigned, ({ subject }) => subject);
+  const bySubject = groupBy(assigned, ({ subject }) => subject);
   const subjects = await readFeedSubjects(database, log, [...bySubject.keys()]);
   const origins: OriginRow[] = [];
   for (const [name, each] of bySubject) {

@@ -1,3 +1,4 @@
+import { groupBy } from "../../core/group-by.ts";
 import type { Statement } from "../../storage/database.ts";
 import { BATCH_BYTES, createBatchSize, readBatch } from "../../storage/batch-size.ts";
 import type { VersionRange } from "../../log/erase/generations.ts";
@@ -48,7 +49,7 @@ function eraseVersions(
     if (left === 0) break;
   }
   const erasing: Statement[] = [];
-  for (const each of Map.groupBy(ranges, ({ cause }) => cause.origin).values()) {
+  for (const each of groupBy(ranges, ({ cause }) => cause.origin).values()) {
     const [first] = each;
     if (first === undefined) continue;
     const same = each.map(({ range }) => range);

@@ -1,3 +1,4 @@
+import { groupBy } from "../../core/group-by.ts";
 import { KildeError } from "../../core/errors.ts";
 import { prefixEnd } from "../../core/names.ts";
 import { type Database, integerAt, type Row, type Statement, textAt } from "../../storage/database.ts";
@@ -217,7 +218,7 @@ export function sightingsStatements(
   // Another process, or an earlier run of this one, may know a stranger.
   const all = json([...known, ...strangers]);
   const statements: Statement[] = [{ sql: RECORD_SIGHTINGS, args: [all, latestSighting(nowMs)] }];
-  for (const [log, some] of Map.groupBy(strangers, (stranger) => stranger.log)) {
+  for (const [log, some] of groupBy(strangers, (stranger) => stranger.log)) {
     statements.push(
       { sql: MAKE_ROOM, args: [log, mostConsumers, some.length, MOST_FORGOTTEN] },
       { sql: RECORD_NEW_CONSUMERS, args: [log, mostConsumers, json(some)] },

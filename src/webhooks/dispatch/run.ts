@@ -1,3 +1,4 @@
+import { groupBy } from "../../core/group-by.ts";
 import { type Clock, steadyClock } from "../../core/clock.ts";
 import { type Database, integerAt, type Row, textAt } from "../../storage/database.ts";
 import type { LogAddress } from "../../log/keys.ts";
@@ -234,10 +235,11 @@ export function deliver(options: DeliverOptions): DeliveringInTurns {
       if (integerAt(row, 2) !== 1) return false;
       return integerAt(row, 1) === 1 || turns !== null || behindBefore.has(textAt(row, 0));
     };
-    const { startable = [], others = [] } = Object.groupBy(
+    const idle = groupBy(
       rows.filter((row) => !running.has(textAt(row, 0))),
-      (row) => (mayStart(row) ? "startable" : "others"),
+      mayStart,
     );
+    const [startable, others] = [idle.get(true) ?? [], idle.get(false) ?? []];
     const ids = startable.map((row) => textAt(row, 0));
     for (const id of order.next(ids, running.size)) start(id);
     behindBefore = behind;

@@ -12,7 +12,6 @@ const NOT_REWRITTEN: readonly string[] = [
   "src/http",
   "src/log",
   "src/runtime",
-  "src/webhooks/dispatch",
   "src/worker.ts",
   "test/architecture.test.ts",
   "test/bench",

@@ -1,4 +1,4 @@
-import { acknowledge, include, type Reread, sendBack } from "./lane.ts";
+import { acknowledge, include, type Reread, rewindLane } from "./lane.ts";
 import { fitting, type LaneDeliveriesOptions, type Suspects } from "./lane-deliveries.ts";
 import type { Lanes } from "./lanes.ts";
 import { batchMessage } from "../endpoint/message.ts";
@@ -7,30 +7,34 @@ import type { DeliveryEvent } from "./source.ts";
 import type { DeliveryMode, FrozenBatch } from "../subscriptions/subscription.ts";
 
 /**
- * Batches of all subjects that are in step, one after the other. A batch that takes much longer than others _detaches_:
- * its subjects stand apart, each with its events under way, and the next batch holds the events of other subjects.
+ * Batches across all attached subjects, one after the other. A batch that takes much longer than the average
+ * _detaches_: its subjects become detached lanes with their events in flight, and the next batch contains the events of
+ * other subjects.
  */
 export interface Batches {
   take(event: DeliveryEvent): void;
-  /** Events at hand, and those of the batch that waits to be sent. */
-  held(): readonly DeliveryEvent[];
-  /** Replaces all events at hand by what is left of them; the batch then has another id. */
+  /** Buffered events, including those of the batch that is ready to be sent. */
+  buffered(): readonly DeliveryEvent[];
+  /** Replaces all buffered events after some were removed; a changed batch gets another id. */
   replace(reread: Reread): void;
-  /** Leaves to lanes that were made meanwhile what waits of their subjects. */
-  leave(now: number): void;
-  /** Events, and their characters, that wait. */
+  /** Hands buffered events over to lanes that their subjects got meanwhile. */
+  handOver(now: number): void;
+  /** Number and characters of the events that wait for a batch. */
   atHand(): { readonly events: number; readonly characters: number };
-  /** Everything up to there was taken into a batch, or stands apart; null: nothing waits. */
+  /**
+   * Position of the first event that waits for a batch; null: none waits. Earlier events are in a batch or in a
+   * detached lane.
+   */
   firstWaiting(): number | null;
-  /** Fixes the next batch if there is none: it may be sent when {@link frozen} is stored. Says whether it did. */
+  /** Composes the next batch if there is none; returns whether it did. It may be sent once {@link frozen} is stored. */
   compose(): boolean;
   frozen(): FrozenBatch | null;
-  /** Told that what {@link frozen} gave is stored. */
-  stored(frozen: FrozenBatch): void;
+  /** Call it when the value of {@link frozen} is stored. */
+  markStored(frozen: FrozenBatch): void;
   isReady(): boolean;
-  /** The batch to be sent now. Called when there is room for a request: a batch that takes too long detaches then. */
+  /** The batch to send now. Called when there is room for a request: an overdue batch detaches then. */
   next(now: number): PreparedDelivery | null;
-  /** When the batch under way has taken too long while others wait; infinity when none does, or it has already. */
+  /** When the batch in flight is overdue while others wait; infinity when none waits, or when it is already overdue. */
   overdueAt(now: number): number;
   has(subject: number): boolean;
 }
@@ -41,7 +45,7 @@ interface Batch {
   readonly frozen: FrozenBatch;
   state: "composed" | "ready" | "sending" | "detached";
   sentAt: number;
-  /** What is left of its events, where some were removed while it was sent: the next attempt sends this. */
+  /** The remaining events, where some were removed while it was sent: the next attempt sends these. */
   left: DeliveryEvent[] | null;
 }
 
@@ -51,22 +55,22 @@ function batchOf(events: readonly DeliveryEvent[], state: Batch["state"]): Batch
   return { events, subjects, frozen, state, sentAt: 0, left: null };
 }
 
-/** A batch takes too long after this time, and after so many times what those that are taken last on average. */
+/** A batch is overdue after a multiple of the average duration, within these bounds. */
 const OVERDUE_FIRST_MS = 100;
 const OVERDUE_LAST_MS = 5_000;
 const OVERDUE_FACTOR = 2;
 
-/** How much the last batch counts in the average. */
+/** Weight of the last batch in the average. */
 const AVERAGE_SHARE = 0.2;
 
-export interface BatchesOptions extends Pick<LaneDeliveriesOptions, "subscription" | "isElsewhere"> {
+export interface BatchesOptions extends Pick<LaneDeliveriesOptions, "subscription" | "hasOtherRequest"> {
   readonly suspects: Suspects;
   readonly limits: Extract<DeliveryMode, { kind: "batch" }>;
-  /** Events of the batch that was under way when it was last stored. */
+  /** Events of the batch that was in flight when progress was last stored. */
   readonly begun: readonly DeliveryEvent[];
-  /** Told that there is no batch any more. */
+  /** Called when a batch is settled. */
   readonly onDone: () => void;
-  /** Told that the batch is another, which has to be stored before it is sent. */
+  /** Called when the batch has changed and must be stored before it is sent. */
   readonly onFreezing: () => void;
 }
 
@@ -74,10 +78,10 @@ export function createBatches(lanes: Lanes, options: BatchesOptions): Batches {
   const { subscription, limits, begun, onDone, onFreezing } = options;
   let backlog: DeliveryEvent[] = [];
   let batch = begun.length > 0 ? batchOf(begun, "ready") : null;
-  /** How long batches that are taken last on average. */
+  /** Average duration of acknowledged batches, in milliseconds. */
   let averageMs = 0;
 
-  const leave = (now: number) => {
+  const handOver = (now: number) => {
     backlog = backlog.filter((event) => {
       const lane = lanes.wake(event.subject);
       if (lane === null) return true;
@@ -87,12 +91,12 @@ export function createBatches(lanes: Lanes, options: BatchesOptions): Batches {
     });
   };
 
-  /** Which of its events was not taken is unknown: each subject continues alone, and those that are well come back. */
+  /** The failed event is unknown, so each subject continues alone; the subjects that succeed are attached again. */
   const split = ({ events, subjects }: Batch, { verdict, ...outcome }: Outcome) => {
     for (const subject of subjects) {
       const own = events.filter((event) => event.subject === subject);
       const first = own[0]?.version ?? 1;
-      const lane = lanes.wake(subject) ?? lanes.addApart(subject, first);
+      const lane = lanes.wake(subject) ?? lanes.addDetached(subject, first);
       include(lane, first);
       if (subjects.size === 1 && (verdict.kind === "refused" || verdict.kind === "overloaded")) {
         lane.frozen = own.at(-1)?.version ?? null;
@@ -100,24 +104,24 @@ export function createBatches(lanes: Lanes, options: BatchesOptions): Batches {
       }
       lanes.place(lane, outcome.now);
     }
-    leave(outcome.now);
+    handOver(outcome.now);
   };
 
   const ownEvents = ({ events }: Batch, subject: number) =>
     events.filter((event) => event.subject === subject);
 
-  /** Has its subjects stand apart, where none of them does, and lets the next batch come. */
+  /** Detaches the batch's subjects, unless one of them already has a lane, and makes way for the next batch. */
   const detach = (slow: Batch, now: number) => {
     if (slow.subjects.values().some((subject) => lanes.has(subject))) return;
     for (const subject of slow.subjects) {
       const own = ownEvents(slow, subject);
-      const lane = lanes.addApart(subject, own[0]?.version ?? 1);
+      const lane = lanes.addDetached(subject, own[0]?.version ?? 1);
       lane.seen = own.at(-1)?.position ?? 0;
       lane.sending = true;
     }
     slow.state = "detached";
     batch = null;
-    leave(now);
+    handOver(now);
     onFreezing();
   };
 
@@ -132,13 +136,13 @@ export function createBatches(lanes: Lanes, options: BatchesOptions): Batches {
       lane.sending = false;
       if (verdict.kind === "acknowledged" && last !== undefined) {
         acknowledge(lane, last.version);
-        // Nothing of it came since: there is nothing to be read.
+        // The subject had no event since, so there is nothing to read.
         if (lane.seen <= last.position) lane.readTo = lane.seen;
       } else if (subjects.size === 1 && isFailure) {
         lane.frozen = last?.version ?? null;
         options.suspects.block(lane, verdict, outcome, own.length);
       }
-      if (lane.back !== null) sendBack(lane, lane.back);
+      if (lane.pendingRewind !== null) rewindLane(lane, lane.pendingRewind);
       lanes.place(lane, outcome.now);
     }
   };
@@ -161,7 +165,7 @@ export function createBatches(lanes: Lanes, options: BatchesOptions): Batches {
     }
   };
 
-  /** Takes the place of the batch under way; has to be stored before it is sent. */
+  /** Replaces the batch in flight; the new one must be stored before it is sent. */
   const compose = (events: readonly DeliveryEvent[]) => {
     batch = events.length === 0 ? null : batchOf(events, "composed");
     if (batch === null) onDone();
@@ -170,7 +174,7 @@ export function createBatches(lanes: Lanes, options: BatchesOptions): Batches {
 
   return {
     take: (event) => backlog.push(event),
-    held: () => [...backlog, ...(batch?.left ?? batch?.events ?? [])],
+    buffered: () => [...backlog, ...(batch?.left ?? batch?.events ?? [])],
     replace(reread) {
       backlog = reread(backlog);
       if (batch === null) return;
@@ -180,7 +184,7 @@ export function createBatches(lanes: Lanes, options: BatchesOptions): Batches {
       if (batch.state === "sending") batch.left = left;
       else compose(left);
     },
-    leave,
+    handOver,
     atHand: () => ({
       events: backlog.length,
       characters: backlog.reduce((total, { text }) => total + text.length, 0),
@@ -194,7 +198,7 @@ export function createBatches(lanes: Lanes, options: BatchesOptions): Batches {
       return events.length > 0;
     },
     frozen: () => batch?.frozen ?? null,
-    stored(frozen) {
+    markStored(frozen) {
       if (batch?.frozen === frozen && batch.state === "composed") batch.state = "ready";
     },
     isReady: () => batch?.state === "ready",
@@ -205,7 +209,7 @@ export function createBatches(lanes: Lanes, options: BatchesOptions): Batches {
     },
     next(now) {
       if (batch?.state === "sending" && backlog.length > 0 && overdueAt(batch) <= now) detach(batch, now);
-      if (batch?.state !== "ready" || batch.subjects.values().some(options.isElsewhere)) return null;
+      if (batch?.state !== "ready" || batch.subjects.values().some(options.hasOtherRequest)) return null;
       const sent = batch;
       sent.state = "sending";
       sent.sentAt = now;

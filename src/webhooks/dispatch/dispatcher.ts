@@ -8,7 +8,7 @@ import { type AttemptRecord, createAttempts } from "../subscriptions/attempts.ts
 import { awaitLastAnswers } from "./last-answers.ts";
 import type { LeftBehind } from "./left-behind.ts";
 import { openPendingDeliveries } from "./pending-deliveries.ts";
-import type { KeepProgress } from "./progress.ts";
+import type { SaveProgress } from "./progress.ts";
 import type { DeliveryTurns } from "./turn-order.ts";
 import { createRereading } from "./rereading.ts";
 import type { OpenSecrets } from "../endpoint/request.ts";
@@ -17,66 +17,70 @@ import { createSupply } from "./supply.ts";
 import type { Send } from "../egress/outgoing.ts";
 import type { EndpointTrouble, SubscriptionRecord } from "../subscriptions/subscription.ts";
 
-/** How often progress is stored at most, and after how many deliveries at the latest. */
-const KEEP_MS = 50;
-const KEEP_DELIVERIES = 2_000;
+/** Longest delay before progress is stored, in time and in deliveries. */
+const SAVE_MS = 50;
+const SAVE_DELIVERIES = 2_000;
 
-/** What is tolerably late to see: attempts, and a cursor that moves though nothing is delivered. */
-const TELL_MS = 1_000;
+/** Delay before less urgent progress is stored: attempts, and a cursor that moves without deliveries. */
+const REPORT_MS = 1_000;
 
-/** What is sent must be over well before another process may take the lease. */
+/** Every request must end well before another process may take the lease. */
 const LEASE_MARGIN_MS = 1_500;
 
 /**
- * Why dispatching ended: the process does; the subscription was changed, or is another's, or the wall clock was
- * corrected, so that it begins again from what is stored; the log got another identity, so that positions in memory mean
- * something else; the endpoint wants no more; its turn is over. When storage fails, it throws.
+ * Why dispatching ended. `closing`: the process ends. `changed`: the subscription was changed, or another process holds
+ * its lease, or the wall clock was corrected, so that dispatching must start again from the stored state. `renewed`:
+ * the log got another identity, so that positions in memory are void. `gone`: the endpoint wants no more deliveries.
+ * `turn-over`: its turn has ended. A storage failure rejects.
  */
 export type DispatchEnd = "closing" | "changed" | "renewed" | "gone" | "turn-over";
 
 export interface DispatchDeps {
   readonly database: Database;
-  /** Showed the database's time when the lease was taken, and runs evenly since. */
+  /** Set to the database's time when the lease was taken, and monotonic since. */
   readonly clock: Clock;
-  /** Whether the wall clock was corrected since: then times that are stored from now on would mean other moments. */
+  /** Whether the wall clock was corrected since: then stored times would mean other moments. */
   readonly isClockCorrected: () => boolean;
-  /** From 0 up to 1. */
+  /** Random number, from 0 up to 1. */
   readonly chance: () => number;
   /** The log that is delivered. */
   readonly source: LogReader;
   readonly send: Send;
   readonly secrets: OpenSecrets;
-  readonly keepProgress: KeepProgress;
-  /** Told when the endpoint goes down, and with null when it is back. */
+  readonly saveProgress: SaveProgress;
+  /** Called when the endpoint goes down, and with null when it is up again. */
   readonly onTrouble: (trouble: EndpointTrouble | null) => void;
-  /** Requests of dispatchers of this subscription that have ended. */
+  /** Requests of ended dispatchers of this subscription that are still in flight. */
   readonly leftBehind: LeftBehind;
-  /** Number of blocked subjects from which on {@link onManyBlocked} is called, once. */
+  /** Number of blocked subjects at which {@link onManyBlocked} is called, once. */
   readonly blockedSubjects: number;
   readonly onManyBlocked: (blocked: number) => void;
-  /** The longest `Retry-After` that is honored. */
+  /** The longest `Retry-After` that is honored, in milliseconds. */
   readonly mostRetryAfterMs: number;
-  /** Null: it goes on for as long as it may. */
-  readonly turns: Pick<DeliveryTurns, "turnMs" | "keepMs"> | null;
+  /** Null: the dispatcher runs until it is aborted. */
+  readonly turns: Pick<DeliveryTurns, "turnMs" | "saveMs"> | null;
   /** Called when something was delivered, or a turn was used up. */
   readonly onWork: () => void;
   readonly signal: AbortSignal;
-  /** Whether the process ends, and this is not only to begin again. */
+  /** Whether the process ends; otherwise another dispatcher follows. */
   readonly isClosing: () => boolean;
 }
 
-/** Delivers a subscription for as long as it may, beginning with what is stored of it. */
+/**
+ * Delivers a subscription from its stored state, until the signal aborts or dispatching cannot continue. Rejects when
+ * storage fails.
+ */
 export async function dispatch(
   deps: DispatchDeps,
   subscription: SubscriptionRecord,
   lease: Lease,
   earlier: readonly AttemptRecord[],
 ): Promise<DispatchEnd> {
-  const { database, clock, chance, source, keepProgress, leftBehind, signal } = deps;
+  const { database, clock, chance, source, saveProgress, leftBehind, signal } = deps;
   const { id, config, epoch, revision } = subscription;
   const alarm = createAlarm(clock);
   const attempts = createAttempts(earlier);
-  /** Something is to be stored; `urgent`: others wait for that. */
+  /** Progress must be stored; `urgent`: deliveries wait for it. */
   let changed = false;
   let urgent = false;
   const hasten = () => {
@@ -84,37 +88,37 @@ export async function dispatch(
     urgent = true;
   };
   const { turns } = deps;
-  const { turnMs, keepMs } = turns ?? { turnMs: Number.POSITIVE_INFINITY, keepMs: KEEP_MS };
+  const { turnMs, saveMs } = turns ?? { turnMs: Number.POSITIVE_INFINITY, saveMs: SAVE_MS };
   const startedMs = clock.now();
   const { identity, ...found } = await source.state();
   let end: DispatchEnd | "failed" | null = null;
   const over = new AbortController();
-  /** Why it failed. */
+  /** Error that ended dispatching. */
   let failure: unknown = null;
   const fail = (error: unknown) => {
-    // What comes after the end changes nothing: what is stored last has all of it.
+    // Failures after the end change nothing: the last write stores all progress.
     if (over.signal.aborted) return;
     if (end === null) failure = error;
     end ??= isRenewed(error) ? "renewed" : "failed";
     alarm.wake();
   };
-  const rereading = createRereading({ source, reread: () => outbox.reread(), wake: alarm.wake, fail });
-  const outboxDeps = { database, clock, chance, identity, leftBehind, onFreezing: hasten };
-  const outbox = await openPendingDeliveries(outboxDeps, subscription).catch((error: unknown) => {
+  const rereading = createRereading({ source, reread: () => deliveries.reread(), wake: alarm.wake, fail });
+  const pendingDeps = { database, clock, chance, identity, leftBehind, onFreezing: hasten };
+  const deliveries = await openPendingDeliveries(pendingDeps, subscription).catch((error: unknown) => {
     rereading.end();
     throw error;
   });
-  const { lanes } = outbox;
+  const { lanes } = deliveries;
 
   let { head } = found;
-  /** The write of progress that is under way. */
-  const keeping = { write: null as Promise<void> | null };
-  let hasToldBlocked = false;
-  /** Something was read, and perhaps nothing else happened. */
+  /** The write of progress in flight. */
+  const saving = { write: null as Promise<void> | null };
+  let hasReportedBlocked = false;
+  /** Events were read, and perhaps nothing else happened. */
   let isBehind = false;
   let delivered = 0;
-  let keptAt = clock.now();
-  let toldAt = 0;
+  let savedAt = clock.now();
+  let reportedAt = 0;
   let leaseUntil = lease.takenMs + LEASE_MS - LEASE_MARGIN_MS;
   let isLeaseLost = false;
 
@@ -126,13 +130,13 @@ export async function dispatch(
       secrets: deps.secrets,
       mostRetryAfterMs: deps.mostRetryAfterMs,
       attempts,
-      outbox,
+      deliveries,
       leftBehind,
       onTrouble: deps.onTrouble,
-      onSettled(parcel, verdict) {
+      onSettled(delivery, verdict) {
         delivered += 1;
         deps.onWork();
-        supply.sent(parcel.events);
+        supply.sent(delivery.events);
         changed = true;
         if (verdict.kind === "gone") end ??= "gone";
       },
@@ -144,7 +148,7 @@ export async function dispatch(
   );
 
   const supply = createSupply({
-    outbox,
+    deliveries,
     sender,
     concurrency: config.concurrency,
     track: (read) => rereading.track(read),
@@ -156,43 +160,43 @@ export async function dispatch(
     fail,
   });
 
-  /** Stores how far it is. Nothing counts as stored before the write is acknowledged; one is under way at a time. */
-  const keep = async (isLast = false) => {
+  /** Stores progress. It counts as stored only when the write is acknowledged; one write is in flight at a time. */
+  const save = async (isLast = false) => {
     const started = clock.now();
-    [changed, urgent, isBehind, delivered, keptAt] = [false, false, false, 0, started];
-    const tells = started - toldAt >= TELL_MS || isLast || end !== null;
-    if (tells) toldAt = started;
-    const news = tells ? attempts.news() : null;
-    const { acknowledge, ...snapshot } = outbox.snapshot();
-    const seen = await keepProgress({
+    [changed, urgent, isBehind, delivered, savedAt] = [false, false, false, 0, started];
+    const isReport = started - reportedAt >= REPORT_MS || isLast || end !== null;
+    if (isReport) reportedAt = started;
+    const unsaved = isReport ? attempts.unsaved() : null;
+    const { acknowledge, ...snapshot } = deliveries.snapshot();
+    const storedRevision = await saveProgress({
       ...snapshot,
       id,
       epoch,
       lease,
       isLast,
       trouble: sender.endpoint().trouble,
-      attempts: news?.list ?? null,
+      attempts: unsaved?.list ?? null,
     });
-    if (seen !== revision) end ??= "changed";
-    isLeaseLost = seen === null;
+    if (storedRevision !== revision) end ??= "changed";
+    isLeaseLost = storedRevision === null;
     if (isLeaseLost) return;
     leaseUntil = started + LEASE_MS - LEASE_MARGIN_MS;
     acknowledge();
-    news?.acknowledge();
+    unsaved?.acknowledge();
   };
 
-  const tellBlocked = () => {
+  const reportBlocked = () => {
     const blocked = lanes.resting();
-    if (hasToldBlocked || blocked < deps.blockedSubjects) return;
-    hasToldBlocked = true;
+    if (hasReportedBlocked || blocked < deps.blockedSubjects) return;
+    hasReportedBlocked = true;
     deps.onManyBlocked(blocked);
   };
 
-  const keepNow = () => {
-    keeping.write = keep()
-      .then(tellBlocked, fail)
+  const saveNow = () => {
+    saving.write = save()
+      .then(reportBlocked, fail)
       .finally(() => {
-        keeping.write = null;
+        saving.write = null;
         alarm.wake();
       });
   };
@@ -205,16 +209,16 @@ export async function dispatch(
     }
   };
 
-  /** When progress is to be stored; null: there is none. */
-  const keepAt = (now: number): number | null => {
-    if (urgent || delivered >= KEEP_DELIVERIES) return now;
-    if (changed) return keptAt + keepMs;
-    if (isBehind) return keptAt + TELL_MS;
-    // Attempts that came too soon after others to be told of with what was stored for them.
-    return attempts.hasNews() ? toldAt + TELL_MS : null;
+  /** When progress must be stored; null: there is none. */
+  const saveAt = (now: number): number | null => {
+    if (urgent || delivered >= SAVE_DELIVERIES) return now;
+    if (changed) return savedAt + saveMs;
+    if (isBehind) return savedAt + REPORT_MS;
+    // Attempts that arrived after the last save are written by the next one.
+    return attempts.hasUnsaved() ? reportedAt + REPORT_MS : null;
   };
 
-  /** Ends the turn, where subscriptions take turns, when nothing can be done now or it took long enough. */
+  /** Ends the turn, where subscriptions take turns, when nothing can be delivered now or the turn took long enough. */
   const takeTurn = (now: number, isIdle: boolean) => {
     const turnEndsMs = startedMs + turnMs;
     const isLong = now >= turnEndsMs;
@@ -227,37 +231,37 @@ export async function dispatch(
     }
   };
 
-  const turn = () => {
+  const step = () => {
     if (deps.isClockCorrected()) {
       end ??= "changed";
       alarm.wake();
       return;
     }
     const now = clock.now();
-    alarm.at(outbox.due(now));
+    alarm.at(deliveries.due(now));
     const again = rereading.due(now);
     if (again !== null) alarm.at(again);
     supply.refill(head);
-    if (outbox.compose()) hasten();
+    if (deliveries.compose()) hasten();
     const mayAt = sender.mayAt();
     if (mayAt > now) alarm.at(mayAt);
-    // A lease that may have run out is made sure of before anything is sent.
+    // A lease that may have expired must be renewed before a request is sent.
     const next = now < leaseUntil ? sender.sendAll(now) : null;
     if (next !== null && next > now) alarm.at(next);
-    const isBusy = sender.underWay() > 0 || (mayAt <= now && outbox.isReady(now));
+    const isBusy = sender.underWay() > 0 || (mayAt <= now && deliveries.isReady(now));
     if (isBusy && leaseUntil - now < LEASE_MS / 2) hasten();
-    if (keeping.write !== null) return;
-    const at = keepAt(now);
+    if (saving.write !== null) return;
+    const at = saveAt(now);
     if (turns !== null) takeTurn(now, at === null && !isBusy && (mayAt > now || supply.isIdle(head)));
     if (at === null) return;
-    if (at <= now) keepNow();
+    if (at <= now) saveNow();
     else alarm.at(at);
   };
 
-  /** Lets what is under way be acknowledged, and leaves behind, or cuts off, what takes too long. */
+  /** Waits for the requests in flight; leaves behind, or cuts off, those that take too long. */
   const finish = async () => {
     const renew = () => {
-      if (keeping.write === null && !isLeaseLost && end !== "renewed") keepNow();
+      if (saving.write === null && !isLeaseLost && end !== "renewed") saveNow();
     };
     const isTurnOver = end === "turn-over";
     await awaitLastAnswers({ clock, alarm, sender, isTurnOver, isClosing: deps.isClosing, renew });
@@ -267,14 +271,14 @@ export async function dispatch(
 
   signal.addEventListener("abort", alarm.wake);
   const unlisten = leftBehind.onOver(() => {
-    outbox.onOver();
+    deliveries.onOver();
     alarm.wake();
   });
   watch().catch(fail);
   try {
     while (end === null && !signal.aborted) {
       alarm.reset();
-      turn();
+      step();
       await alarm.woken();
     }
     await finish();
@@ -285,10 +289,10 @@ export async function dispatch(
     alarm.close();
     signal.removeEventListener("abort", alarm.wake);
   }
-  // What is stored last has to know the outcome of the write before it.
-  await keeping.write;
-  lanes.leaveCursor();
-  if (end !== "renewed") await keep(deps.isClosing() || end === "turn-over");
+  // The last write depends on the outcome of the previous one.
+  await saving.write;
+  lanes.detachLagging();
+  if (end !== "renewed") await save(deps.isClosing() || end === "turn-over");
   if (end === "failed") throw failure;
   return end ?? "closing";
 }

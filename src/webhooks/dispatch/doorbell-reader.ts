@@ -1,13 +1,13 @@
 import { integerAt } from "../../storage/database.ts";
 import type { Doorbell } from "./doorbell.ts";
-import type { SourceReader } from "./reading.ts";
+import type { SourceReader } from "./source-reader.ts";
 import { anyStatement } from "./source.ts";
 import type { WalkDeps } from "../subscriptions/walk.ts";
 
-/** Positions that one query looks through. */
-const RING_WINDOW = 10_000;
+/** Positions that one query examines. */
+const WINDOW = 10_000;
 
-/** Reads a log only for whether there is something that the subscription selects. */
+/** Creates a reader that only checks whether the log has events that the subscription selects. */
 export function createDoorbellReader(
   { database, log, filter }: WalkDeps,
   doorbell: Doorbell,
@@ -21,12 +21,12 @@ export function createDoorbellReader(
     wants: (head) => frontier < head,
     hasRoom: () => true,
     async readOn(head) {
-      const upTo = isWhole ? head : Math.min(head, frontier + RING_WINDOW);
+      const upTo = isWhole ? head : Math.min(head, frontier + WINDOW);
       const [row] = isWhole
         ? [[1]]
         : await database.read(anyStatement(log, filter, { after: frontier, upTo }));
-      if (integerAt(row, 0) === 1) doorbell.see(upTo);
-      else doorbell.pass(upTo);
+      if (integerAt(row, 0) === 1) doorbell.addSelected(upTo);
+      else doorbell.addUnselected(upTo);
       frontier = upTo;
     },
     load: () => Promise.resolve(),

@@ -2,17 +2,17 @@ import { retryDelay } from "../endpoint/endpoint.ts";
 import { doorbellMessage } from "../endpoint/message.ts";
 import { NO_SUBJECT, type PreparedDelivery } from "./prepared-delivery.ts";
 
-/** News that there are events: only of the last of them, one at a time. */
+/** Announces new events: one request at a time, about the latest position only. */
 export interface Doorbell {
-  /** Position up to which the endpoint knows of events. */
-  rung(): number;
-  /** There is something selected up to a head. */
-  see(head: number): void;
-  /** There is nothing selected up to a head. */
-  pass(head: number): void;
-  /** When it is to be tried again; infinity: not for that it failed. */
+  /** Position up to which the endpoint was notified. */
+  notifiedUpTo(): number;
+  /** Adds a range up to `head` that contains selected events. */
+  addSelected(head: number): void;
+  /** Adds a range up to `head` without selected events. */
+  addUnselected(head: number): void;
+  /** When the next retry is due; infinity: none is. */
   due(now: number): number;
-  /** Whether it can be sent now. */
+  /** Whether a request can be sent now. */
   isReady(now: number): boolean;
   next(now: number): PreparedDelivery | null;
 }
@@ -24,8 +24,8 @@ export interface DoorbellOptions {
   readonly identity: string;
   readonly cursor: number;
   readonly chance: () => number;
-  /** Whether a request is under way that this one must not overtake. */
-  readonly isElsewhere: (subject: number) => boolean;
+  /** Whether a request of an earlier dispatcher is in flight, which this one must not overtake. */
+  readonly hasOtherRequest: (subject: number) => boolean;
 }
 
 export function createDoorbell({
@@ -34,21 +34,21 @@ export function createDoorbell({
   identity,
   cursor,
   chance,
-  isElsewhere,
+  hasOtherRequest,
 }: DoorbellOptions): Doorbell {
-  let rung = cursor;
+  let notified = cursor;
   let head = cursor;
   let attempts = 0;
   let due = 0;
   let sending = false;
-  const isReady = (now: number) => !sending && head > rung && due <= now && !isElsewhere(NO_SUBJECT);
+  const isReady = (now: number) => !sending && head > notified && due <= now && !hasOtherRequest(NO_SUBJECT);
   return {
-    rung: () => rung,
-    see(seen) {
+    notifiedUpTo: () => notified,
+    addSelected(seen) {
       head = seen;
     },
-    pass(seen) {
-      if (rung === head && !sending) rung = seen;
+    addUnselected(seen) {
+      if (notified === head && !sending) notified = seen;
       head = seen;
     },
     due: (now) => (due > now ? due : Number.POSITIVE_INFINITY),
@@ -56,19 +56,19 @@ export function createDoorbell({
     next(now) {
       if (!isReady(now)) return null;
       sending = true;
-      const told = head;
+      const announced = head;
       return {
-        message: doorbellMessage(subscription, source, { head: told, identity }),
+        message: doorbellMessage(subscription, source, { head: announced, identity }),
         events: 0,
         subject: null,
         subjects: [NO_SUBJECT],
-        // There is nothing else by which the endpoint could be judged.
+        // No other request reflects the endpoint's health.
         fresh: true,
         isAlone: false,
         settle({ verdict, now: settled }) {
           sending = false;
           if (verdict.kind === "acknowledged") {
-            rung = told;
+            notified = announced;
             attempts = 0;
           } else if (verdict.kind === "refused" || verdict.kind === "overloaded") {
             attempts += 1;

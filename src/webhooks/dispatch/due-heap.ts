@@ -1,14 +1,14 @@
 /**
- * Numbered slots in the order of their times: a binary heap of numbers, without an object for each entry. A slot stands
- * in it once at most.
+ * Numbered slots ordered by time: a binary heap of numbers, without an object for each entry. It contains a slot at
+ * most once.
  */
 export interface DueHeap {
-  /** Adds a slot; infinity: it waits for no time. */
+  /** Adds a slot; infinity: it is never due. */
   add(slot: number, due: number): void;
   remove(slot: number): void;
-  /** The slot whose time comes first; null when there is none. */
+  /** The slot with the earliest time; null when the heap is empty. */
   first(): number | null;
-  /** Time of the first slot; infinity when there is none. */
+  /** Time of the first slot; infinity when the heap is empty. */
   soonest(): number;
   /** Makes room for more slots, all below `capacity`. */
   grow(capacity: number): void;
@@ -17,7 +17,7 @@ export interface DueHeap {
 export function createDueHeap(capacity: number): DueHeap {
   let size = 0;
   let slots = new Int32Array(capacity);
-  /** By slot: its time, and its place in the heap plus one; 0: it is not in the heap. */
+  /** By slot: its time, and its index in the heap plus one; 0: it is not in the heap. */
   let times = new Float64Array(capacity);
   let places = new Int32Array(capacity);
 

@@ -5,15 +5,15 @@ import type { LogAddress } from "../../log/keys.ts";
 import { type EventFilter, fittingSelection, type EventSelection } from "../../log/read/pages.ts";
 import { type DeliveryEvent, deliveryStatement, positionsStatement, readDeliveries } from "./source.ts";
 
-/** Events, and positions, that one query looks through at most, so that none takes long. */
-const PASS_EVENTS = 512;
-const PASS_WINDOW = 10_000;
+/** Most events that one query returns and most positions that it examines, so that none takes long. */
+const READ_EVENTS = 512;
+const READ_WINDOW = 10_000;
 /** Events of one subject that are read at a time. */
 const LANE_EVENTS = 16;
 
-/** Reading what is delivered: all subjects in the order of the log, or one by itself. */
+/** Reads the events to deliver: all subjects in the order of the log, or one subject. */
 export interface EventReader {
-  /** Reads on after a position, up to a head. `upTo`: how far that is. */
+  /** Reads after a position, up to a head. `upTo`: the position up to which it read. */
   read(
     after: number,
     head: number,
@@ -23,7 +23,7 @@ export interface EventReader {
     subject: number,
     range: { readonly next: number; readonly stop: number | null; readonly upTo: number },
   ): Promise<{ readonly events: readonly DeliveryEvent[]; readonly end: boolean }>;
-  /** Events at positions, those that still are. */
+  /** The events at these positions that still exist. */
   readPositions(positions: readonly number[]): Promise<readonly DeliveryEvent[]>;
 }
 
@@ -31,7 +31,7 @@ export interface EventReaderOptions {
   readonly database: Database;
   readonly log: LogAddress;
   readonly filter: EventFilter;
-  /** Identity of the log that is delivered: reading fails when it has another (`isRenewed`). */
+  /** Identity of the log: reading rejects when the log has another one (`isRenewed`). */
   readonly identity: string;
 }
 
@@ -41,7 +41,7 @@ export function createEventReader({ database, log, filter, identity }: EventRead
     if (events?.some((event) => event.identity !== identity) === true) throw renewedError(log.name);
     return events;
   };
-  const passSize = createBatchSize(PASS_EVENTS);
+  const readSize = createBatchSize(READ_EVENTS);
   const laneSize = createBatchSize(LANE_EVENTS);
   const batchOf = (selection: Omit<EventSelection, "limit">): BatchSource<DeliveryEvent> => ({
     span: selection.before - selection.after - 1,
@@ -51,9 +51,9 @@ export function createEventReader({ database, log, filter, identity }: EventRead
   });
   return {
     async read(after, head) {
-      const end = Math.min(head, after + PASS_WINDOW);
+      const end = Math.min(head, after + READ_WINDOW);
       const range = { source: "log", after, before: end + 1, direction: "forwards" } as const;
-      const { rows: events, limit } = await readBatch(passSize, batchOf({ ...range, filter }));
+      const { rows: events, limit } = await readBatch(readSize, batchOf({ ...range, filter }));
       return { events, upTo: events.length < limit ? end : (events.at(-1)?.position ?? end) };
     },
     async readLane(subject, { next, stop, upTo }) {
@@ -64,7 +64,7 @@ export function createEventReader({ database, log, filter, identity }: EventRead
         direction: "forwards",
       } as const;
       const { rows: events, limit } = await readBatch(laneSize, batchOf({ ...range, filter }));
-      // What lies beyond it comes with the pass.
+      // The shared read returns later events.
       const within = events.filter(({ position }) => position <= upTo);
       return { events: within, end: within.length < limit };
     },

@@ -3,56 +3,56 @@ import type { DeliveryEvent } from "./source.ts";
 import type { StoredLane } from "../subscriptions/subscription.ts";
 
 /**
- * One subject on its way to one endpoint: its events are delivered one after the other, whatever the others do.
+ * The delivery of one subject to one endpoint: its events are delivered in order, independent of other subjects.
  *
- * A lane is _in step_ while it is fed by the pass, which reads the log once for all subjects. It stands _apart_ when it
- * is behind the pass: it is blocked, is redelivered, or has too much waiting. Then it reads its own events, from
- * `next`, until it is where the pass is.
+ * A lane is _attached_ while the shared read, which reads the log once for all subjects, supplies its events. It is
+ * _detached_ while it is behind the shared read: it is blocked, is redelivered, or has too many pending events. Then it
+ * reads its own events, from `next`, until it catches up.
  */
 export interface Lane {
   readonly subject: number;
-  /** Events at hand, in order; the first is the next to be acknowledged. */
+  /** Buffered events, in order; the first is the next to be acknowledged. */
   pending: DeliveryEvent[];
   /** The first version that is not acknowledged. */
   next: number;
-  apart: boolean;
-  /** A request with its first events is under way. */
+  detached: boolean;
+  /** A request with its first events is in flight. */
   sending: boolean;
   loading: boolean;
-  /** It waits for its turn, to send or to load. */
+  /** It is queued to send or to load. */
   queued: boolean;
-  /** Apart: position of the last event that the pass came by, and up to which its own were read; -1: unknown. */
+  /** Detached: position of its last event in the shared read, and position up to which it has read; -1: unknown. */
   seen: number;
   readTo: number;
-  /** Where a redelivery of a range ends, and the version to go on from then. */
+  /** Last version of a redelivered range, and the version to continue with after it. */
   stop: number | null;
   resume: number | null;
-  /** Last version of the batch whose bytes must not change, and whether that is stored. */
+  /** Last version of the batch whose bytes must not change, and whether it must still be stored. */
   frozen: number | null;
   freezing: boolean;
   attempts: number;
-  /** When it is to be tried, in milliseconds since 1970; null: not by itself. */
+  /** When the next attempt is due, in milliseconds since 1970; null: only on request. */
   due: number | null;
-  /** How long that was when it was set; null: at once. */
+  /** The wait until `due` when it was set, in milliseconds; null: none. */
   wait: number | null;
   error: string | null;
   since: string | null;
-  /** It is redelivered before the rewind comes by it, and stays until then. */
+  /** It is redelivered before the rewind reaches it, and stays until then. */
   ahead: boolean;
-  /** To be sent back when what is under way is settled. */
-  back: Backwards | null;
-  /** Number of changes of what its row holds, and the number that the row is known to hold; -1: no row is known. */
+  /** A rewind that starts when the request in flight is settled. */
+  pendingRewind: LaneRewind | null;
+  /** Number of changes to the content of its row, and the number at its last save; -1: no row is known. */
   changes: number;
   kept: number;
-  /** Whether there may be a row: a write of one was sent, and no deletion was acknowledged since. */
+  /** Whether a row may exist: a write of one was sent, and no deletion was acknowledged since. */
   mayHaveRow: boolean;
 }
 
-/** Gives, for events at hand, what is left of them after others were erased or truncated. */
+/** Maps buffered events to the remaining ones after some were erased or truncated. */
 export type Reread = (events: readonly DeliveryEvent[]) => DeliveryEvent[];
 
-/** A way back: from a version up to another (null: up to where the pass is). */
-export interface Backwards {
+/** A range of versions to redeliver, up to `stop` (null: up to the shared read). */
+export interface LaneRewind {
   readonly next: number;
   readonly stop: number | null;
   readonly ahead: boolean;
@@ -63,7 +63,7 @@ export function newLane(subject: number, next: number): Lane {
     subject,
     pending: [],
     next,
-    apart: false,
+    detached: false,
     sending: false,
     loading: false,
     queued: false,
@@ -79,38 +79,41 @@ export function newLane(subject: number, next: number): Lane {
     error: null,
     since: null,
     ahead: false,
-    back: null,
+    pendingRewind: null,
     changes: 0,
     kept: -1,
     mayHaveRow: false,
   };
 }
 
-/** When a stored lane is due: now, if that is further ahead than its wait, since the clock was ahead when it was stored. */
+/**
+ * When a stored lane is due. A time beyond its wait means that the clock was ahead when it was stored: then it is due
+ * now.
+ */
 function dueOf({ due, wait }: StoredLane, now: number): number | null {
   return due !== null && due > now + (wait ?? RETRY_LAST_MS) ? now : due;
 }
 
-/** A lane with what a row holds. `isStored`: the database has the row. */
-export function apartLane(
+/** Creates a lane from a row. `isStored`: the database has the row. */
+export function detachedLane(
   row: StoredLane,
   { isStored, mayHaveRow }: { readonly isStored: boolean; readonly mayHaveRow: boolean },
 ): Lane {
-  return { ...newLane(row.subject, row.next), ...row, apart: true, kept: isStored ? 0 : -1, mayHaveRow };
+  return { ...newLane(row.subject, row.next), ...row, detached: true, kept: isStored ? 0 : -1, mayHaveRow };
 }
 
 export function storedLane(row: StoredLane, now: number): Lane {
-  return apartLane({ ...row, due: dueOf(row, now) }, { isStored: true, mayHaveRow: true });
+  return detachedLane({ ...row, due: dueOf(row, now) }, { isStored: true, mayHaveRow: true });
 }
 
-/** Whether a lane delivers all of a way back anyway. */
-export function covers(lane: Lane, { next, stop }: Pick<Backwards, "next" | "stop">): boolean {
+/** Whether a lane delivers all of a range anyway. */
+export function coversRange(lane: Lane, { next, stop }: Pick<LaneRewind, "next" | "stop">): boolean {
   if (lane.next > next) return false;
   return lane.stop === null || (stop !== null && lane.stop >= stop);
 }
 
-/** What a lane that is sent back delivers: the way back, and all that it had to deliver before. */
-function wayOf(lane: Lane, { next, stop, ahead }: Backwards) {
+/** The state of a rewound lane: it delivers the range, and everything that it had to deliver before. */
+function afterRewind(lane: Lane, { next, stop, ahead }: LaneRewind) {
   const from = Math.min(lane.next, next);
   const whole = { next: from, stop: null, resume: null };
   const isWhole = stop === null || (lane.stop === null && lane.next <= next);
@@ -120,8 +123,8 @@ function wayOf(lane: Lane, { next, stop, ahead }: Backwards) {
   return { ...range, ahead, frozen: null, ...HEALTHY };
 }
 
-/** Two ways back that wait for the same request. */
-function both(a: Backwards | null, b: Backwards): Backwards {
+/** Merges two rewinds that wait for the same request. */
+function mergeRewinds(a: LaneRewind | null, b: LaneRewind): LaneRewind {
   if (a === null) return b;
   const stop = a.stop === null || b.stop === null ? null : Math.max(a.stop, b.stop);
   return { next: Math.min(a.next, b.next), stop, ahead: a.ahead || b.ahead };
@@ -129,36 +132,37 @@ function both(a: Backwards | null, b: Backwards): Backwards {
 
 const HEALTHY = { attempts: 0, due: 0, wait: null, error: null, since: null } as const;
 
-/** What is stored of it; of one that is to be sent back, that it is. */
+/** The row to store; with a pending rewind, the row after it. */
 export function rowOf(lane: Lane): StoredLane {
-  const { subject, next, stop, resume, frozen, attempts, due, wait, error, since, ahead, back } = lane;
+  const { subject, next, stop, resume, frozen, attempts, due, wait, error, since, ahead, pendingRewind } =
+    lane;
   const row = { subject, next, stop, resume, frozen, attempts, due, wait, error, since, ahead };
-  return back === null ? row : { ...row, ...wayOf(lane, back) };
+  return pendingRewind === null ? row : { ...row, ...afterRewind(lane, pendingRewind) };
 }
 
-/** Lets it read its own events from now on, beginning with those it has not acknowledged. */
+/** Makes it read its own events from now on, starting with the first that is not acknowledged. */
 export function detach(lane: Lane): void {
-  if (!lane.apart) lane.seen = Math.max(lane.seen, lane.pending.at(-1)?.position ?? 0);
-  lane.apart = true;
+  if (!lane.detached) lane.seen = Math.max(lane.seen, lane.pending.at(-1)?.position ?? 0);
+  lane.detached = true;
   lane.readTo = -1;
   lane.changes += 1;
 }
 
-/** Sends it back, now or when what is under way is settled. */
-export function sendBack(lane: Lane, back: Backwards): void {
+/** Rewinds it, now or when the request in flight is settled. */
+export function rewindLane(lane: Lane, rewind: LaneRewind): void {
   if (lane.sending) {
-    lane.back = both(lane.back, back);
+    lane.pendingRewind = mergeRewinds(lane.pendingRewind, rewind);
     lane.changes += 1;
     return;
   }
   detach(lane);
-  Object.assign(lane, wayOf(lane, back));
+  Object.assign(lane, afterRewind(lane, rewind));
   lane.pending = [];
   lane.freezing = false;
-  lane.back = null;
+  lane.pendingRewind = null;
 }
 
-/** Sees to it that it comes by a version that turned out not to be acknowledged. */
+/** Makes it deliver a version that turned out not to be acknowledged. */
 export function include(lane: Lane, version: number): void {
   detach(lane);
   if (version < lane.next) {
@@ -172,19 +176,19 @@ export function include(lane: Lane, version: number): void {
   }
 }
 
-/** Notes that everything up to a version is acknowledged. */
+/** Records that every event up to a version is acknowledged. */
 export function acknowledge(lane: Lane, version: number): void {
-  // Not by their number: some may have been erased while they were under way.
+  // Not by their number: some may have been erased while they were in flight.
   lane.pending = lane.pending.filter((event) => event.version > version);
   lane.next = version + 1;
   lane.frozen = null;
   lane.freezing = false;
   Object.assign(lane, HEALTHY);
-  if (lane.stop !== null && lane.next > lane.stop) goOn(lane);
+  if (lane.stop !== null && lane.next > lane.stop) endRange(lane);
   lane.changes += 1;
 }
 
-/** Replaces events at hand by what was read of them again; those that were removed are not in it. */
+/** Replaces buffered events by the remaining ones. */
 export function replacePending(lane: Lane, reread: Reread): void {
   lane.pending = reread(lane.pending);
   if (lane.pending.length > 0 || lane.frozen === null) return;
@@ -193,8 +197,8 @@ export function replacePending(lane: Lane, reread: Reread): void {
   lane.changes += 1;
 }
 
-/** Leaves the range that was redelivered. */
-export function goOn(lane: Lane): void {
+/** Ends the redelivery of a range. */
+export function endRange(lane: Lane): void {
   lane.changes += 1;
   lane.next = lane.resume ?? lane.next;
   lane.stop = null;
@@ -203,8 +207,8 @@ export function goOn(lane: Lane): void {
   lane.readTo = -1;
 }
 
-/** Whether everything that the pass came by is acknowledged. */
-export function isThrough(lane: Lane): boolean {
+/** Whether every event that the shared read reached is acknowledged. */
+export function isCaughtUp(lane: Lane): boolean {
   if (lane.pending.length > 0 || lane.stop !== null) return false;
-  return !lane.apart || lane.readTo >= lane.seen;
+  return !lane.detached || lane.readTo >= lane.seen;
 }

@@ -1,5 +1,5 @@
 import {
-  isThrough,
+  isCaughtUp,
   type Lane,
   newLane,
   replacePending,
@@ -13,71 +13,74 @@ import type { DeliveryEvent } from "./source.ts";
 import type { StoredLane } from "../subscriptions/subscription.ts";
 import { createTurnQueue } from "./turn-queue.ts";
 
-/** Events of one subject that wait at most; one with more reads the log by itself. */
+/** Most pending events of one subject; a lane with more is detached. */
 const PENDING_MOST = 64;
 
-/** Lanes to be tried again that are awake at most, though more of them may be due. */
+/** Most failed lanes that are awake, though more of them may be due. */
 const RETRIES_AWAKE = 1_024;
 
-/** Lanes that never failed since their last success, and lanes that are tried again. They never wait for each other. */
+/**
+ * `fresh`: lanes without a failure since their last success; `retry`: lanes that are retried. The two never wait for
+ * each other.
+ */
 export type TurnKind = "fresh" | "retry";
 
-/** Rows to be stored, and what follows once they are. */
+/** Rows to store, and the function to call when they are. */
 export interface LaneRows {
   readonly upserts: readonly StoredLane[];
   readonly deletes: readonly number[];
-  /** To be called when the write is acknowledged, and never before: until then the rows count as not stored. */
+  /** Call it when the write is acknowledged, and never before: until then the rows count as not stored. */
   acknowledge(now: number): void;
 }
 
 /**
- * The lanes of a subscription, and whose turn it is: `ready` ones have an event to send, `hungry` ones have to read
- * theirs first, and those that rest wait for a time. It knows no time beyond what it is given, and starts nothing.
+ * The lanes of a subscription, and their queues: `ready` ones have an event to send, `unloaded` ones must read theirs
+ * first, and resting ones wait for a time. It has no clock, and starts no work.
  *
- * A lane that rests is a row of numbers (`resting-lanes.ts`), and no step of the others looks at it.
+ * A resting lane is a row of numbers (`resting-lanes.ts`), which the work of other lanes never visits.
  */
 export interface Lanes {
-  /** Events at hand of all lanes. */
+  /** Buffered events of all lanes. */
   pending(): readonly DeliveryEvent[];
-  /** What is in memory. Looks at each lane that does not rest. */
+  /** Counts the buffered events. Visits each lane that does not rest. */
   atHand(): { readonly events: number; readonly characters: number };
-  /** Lanes of a kind that are ready, or have to load. */
+  /** Number of lanes of a kind that are ready or unloaded. */
   waiting(kind: TurnKind): number;
-  /** Lanes of a kind that have an event to send. */
+  /** Number of lanes of a kind that have an event to send. */
   ready(kind: TurnKind): number;
-  /** Lanes that wait for a time, or for somebody: nearly all that are blocked. */
+  /** Number of lanes that wait for a time, or for an operator: nearly all blocked ones. */
   resting(): number;
   has(subject: number): boolean;
   /** Finds the lane of a subject, and wakes it if it rests: the caller places it afterwards. */
   wake(subject: number): Lane | null;
-  /** Adds lanes that were stored. */
+  /** Adds stored lanes. */
   restore(rows: readonly StoredLane[], now: number): void;
-  /** Replaces all events at hand by what is left of them. */
+  /** Replaces all buffered events by the remaining ones. */
   replace(reread: Reread, now: number): void;
-  /** Takes in an event that the pass came by. */
+  /** Adds an event from the shared read. */
   take(event: DeliveryEvent, now: number): void;
-  /** Makes a lane that stands apart; there must be none for the subject. */
-  addApart(subject: number, next: number): Lane;
-  /** Puts a lane where it belongs after anything about it changed. */
+  /** Creates a detached lane; the subject must not have one. */
+  addDetached(subject: number, next: number): Lane;
+  /** Puts a lane into its queue, to rest, or away, after it changed. */
   place(lane: Lane, now: number): void;
-  /** Notes the position of an acknowledged event of a lane in step. */
-  acknowledged(position: number): void;
+  /** Records the position of an acknowledged event of an attached lane. */
+  recordAcknowledged(position: number): void;
   /**
-   * To be called before the last snapshot. Lanes that wait before an acknowledged event stand apart from then on: their rows
-   * state where they are, so that the cursor is not held back and what others acknowledged is not repeated.
+   * Call it before the last snapshot. It detaches lanes that wait before an acknowledged event: their rows then state
+   * their versions, so that they do not hold back the cursor, and acknowledged events are not repeated.
    */
-  leaveCursor(): void;
+  detachLagging(): void;
   /** The next lane of a kind that can send. */
   nextReady(kind: TurnKind): Lane | null;
-  nextHungry(kind: TurnKind): Lane | null;
+  nextUnloaded(kind: TurnKind): Lane | null;
   /**
    * Wakes lanes that are due, as many as there is room for. Returns when the next one is due; infinity when none is, or
-   * when more are due than there is room for: then there are some to send.
+   * when the room is used up: then there are lanes to send.
    */
   due(now: number): number;
-  /** Everything up to this position, of what the pass came by up to the frontier, is acknowledged or in a row. */
+  /** The position up to which every event, of those up to the frontier, is acknowledged or covered by a row. */
   lowWater(frontier: number): number;
-  /** The rows that differ from what is known to be stored, for a cursor at the low-water mark. */
+  /** The rows that differ from the stored ones, for a cursor at the low-water mark. */
   rows(lowWater: number): LaneRows;
 }
 
@@ -89,16 +92,16 @@ export function createLanes(): Lanes {
   const active = new Map<number, Lane>();
   const resting = createRestingLanes();
   const ready = createQueues();
-  const hungry = createQueues();
+  const unloaded = createQueues();
   let lastAcknowledged = 0;
   /** Subjects without a lane that may have a row. */
   const gone = new Set<number>();
 
-  const waiting = (kind: TurnKind) => ready[kind].size() + hungry[kind].size();
+  const waiting = (kind: TurnKind) => ready[kind].size() + unloaded[kind].size();
 
   const queue = (lane: Lane) => {
     lane.queued = true;
-    (lane.pending.length > 0 ? ready : hungry)[kindOf(lane)].push(lane);
+    (lane.pending.length > 0 ? ready : unloaded)[kindOf(lane)].push(lane);
   };
 
   const next = (queues: ReturnType<typeof createQueues>, kind: TurnKind) => {
@@ -113,10 +116,10 @@ export function createLanes(): Lanes {
   };
 
   const place = (lane: Lane, now: number) => {
-    // Where an object is still known after its lane went to rest, or ended, it is not the lane any more.
+    // An object of a lane that went to rest, or ended, no longer represents it.
     if (active.get(lane.subject) !== lane) return;
     if (lane.sending || lane.loading || lane.queued || lane.freezing) return;
-    if (isThrough(lane)) {
+    if (isCaughtUp(lane)) {
       if (lane.ahead) return;
       active.delete(lane.subject);
       if (lane.mayHaveRow) gone.add(lane.subject);
@@ -141,9 +144,9 @@ export function createLanes(): Lanes {
     return lane;
   };
 
-  /** Whether a row has to say where a lane is, when the cursor is at the low-water mark. */
-  const isBehind = ({ apart, back, sending, pending: [event] }: Lane, lowWater: number) =>
-    apart || back !== null || (sending && event !== undefined && event.position <= lowWater);
+  /** Whether a lane needs a row when the cursor is at the low-water mark. */
+  const isBehind = ({ detached, pendingRewind, sending, pending: [event] }: Lane, lowWater: number) =>
+    detached || pendingRewind !== null || (sending && event !== undefined && event.position <= lowWater);
 
   return {
     pending: () => Array.from(active.values(), ({ pending }) => pending).flat(),
@@ -177,7 +180,7 @@ export function createLanes(): Lanes {
       }
     },
     take(event, now) {
-      // One that rests reads its own events when it wakes, up to where the pass is then.
+      // A resting lane reads its own events when it wakes, up to the shared read.
       if (resting.has(event.subject)) return;
       const lane = active.get(event.subject);
       if (lane === undefined) {
@@ -186,31 +189,31 @@ export function createLanes(): Lanes {
         queue(fresh);
         return;
       }
-      if (!lane.apart && lane.pending.length < PENDING_MOST) lane.pending.push(event);
+      if (!lane.detached && lane.pending.length < PENDING_MOST) lane.pending.push(event);
       else {
-        if (!lane.apart) detach(lane);
+        if (!lane.detached) detach(lane);
         lane.seen = event.position;
       }
       place(lane, now);
     },
-    addApart(subject, version) {
+    addDetached(subject, version) {
       const lane = add(newLane(subject, version));
       detach(lane);
       return lane;
     },
     place,
-    acknowledged(position) {
+    recordAcknowledged(position) {
       lastAcknowledged = Math.max(lastAcknowledged, position);
     },
-    leaveCursor() {
+    detachLagging() {
       for (const lane of active.values()) {
         const [event] = lane.pending;
-        if (lane.apart || lane.sending || event === undefined) continue;
+        if (lane.detached || lane.sending || event === undefined) continue;
         if (event.position < lastAcknowledged) detach(lane);
       }
     },
     nextReady: (kind) => next(ready, kind),
-    nextHungry: (kind) => next(hungry, kind),
+    nextUnloaded: (kind) => next(unloaded, kind),
     due(now) {
       while (waiting("retry") < RETRIES_AWAKE) {
         const lane = resting.nextDue(now);
@@ -223,9 +226,9 @@ export function createLanes(): Lanes {
     },
     lowWater(frontier) {
       let lowWater = frontier;
-      for (const { apart, sending, pending } of active.values()) {
+      for (const { detached, sending, pending } of active.values()) {
         const [event] = pending;
-        if (!apart && !sending && event !== undefined) lowWater = Math.min(lowWater, event.position - 1);
+        if (!detached && !sending && event !== undefined) lowWater = Math.min(lowWater, event.position - 1);
       }
       return lowWater;
     },
@@ -242,7 +245,7 @@ export function createLanes(): Lanes {
           upserts.push(rowOf(lane));
         } else if (lane.mayHaveRow) {
           deletes.add(lane.subject);
-          // Whatever becomes of the deletion: a row that is needed again has to be written.
+          // Even if the deletion fails: a row that is needed again must be written.
           lane.kept = -1;
         }
       }
@@ -257,7 +260,7 @@ export function createLanes(): Lanes {
           }
           unsaved.acknowledge();
           for (const { lane, changes } of sent) {
-            // One that rests now is another object when it wakes, and its row is written again.
+            // A lane that rests by now is another object when it wakes, and its row is written again.
             lane.kept = changes;
             if (lane.changes !== changes || !lane.freezing) continue;
             lane.freezing = false;

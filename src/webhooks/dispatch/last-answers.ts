@@ -3,9 +3,9 @@ import type { Alarm } from "../endpoint/alarm.ts";
 import type { Sender } from "./sender.ts";
 
 /**
- * How long requests that are under way may take when the process ends, and when the dispatcher begins again. What takes
- * longer is cut off in the one case, and left behind in the other. At the end of a turn nothing is sent again at once, so
- * all of them are waited for.
+ * How long requests in flight may take when the process ends, and when another dispatcher follows. Slower ones are cut
+ * off in the first case, and left behind in the second. At the end of a turn no dispatcher follows at once, so all of
+ * them are awaited.
  */
 const CLOSE_GRACE_MS = 5_000;
 const CHANGE_GRACE_MS = 1_000;
@@ -18,13 +18,13 @@ export interface LastAnswersDeps {
   readonly alarm: Alarm;
   readonly sender: Pick<Sender, "underWay">;
   readonly isTurnOver: boolean;
-  /** Whether the process ends, which it may begin to do meanwhile. */
+  /** Whether the process ends; this may change while the function waits. */
   readonly isClosing: () => boolean;
   /** Renews the lease by storing progress: another process that took the lease would send to the same subjects. */
   readonly renew: () => void;
 }
 
-/** Waits until the requests under way are over, or they have taken too long. */
+/** Waits until the requests in flight have ended, or have taken too long. */
 export async function awaitLastAnswers(deps: LastAnswersDeps): Promise<void> {
   const { clock, alarm, sender } = deps;
   const graceMs = (): number => {

@@ -1,14 +1,14 @@
 /**
- * Requests of a subscription that were still under way when the dispatcher that sent them ended, in this process. The
- * next dispatcher sends nothing of their subjects before they are over, so that a subject never has two requests.
+ * Requests of a subscription that were still in flight when their dispatcher ended, in this process. The next
+ * dispatcher sends no events of their subjects before they end, so that a subject never has two requests.
  */
 export interface LeftBehind {
   has(subject: number): boolean;
-  /** Notes a request, and how to cut it off; returns the function that is to be called when it is over. */
+  /** Adds a request, with the function that cuts it off; returns the function to call when it ends. */
   add(subjects: readonly number[], cut: () => void): () => void;
   /** Cuts off all requests: no dispatcher of this process follows that would wait for them. */
   cutOff(): void;
-  /** Calls a function whenever a request is over; returns the function that stops this. */
+  /** Calls a function whenever a request ends; returns the function that stops this. */
   onOver(call: () => void): () => void;
 }
 

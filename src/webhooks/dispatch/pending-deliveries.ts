@@ -9,7 +9,7 @@ import { createLanes, type Lanes, type TurnKind } from "./lanes.ts";
 import type { LeftBehind } from "./left-behind.ts";
 import type { PreparedDelivery } from "./prepared-delivery.ts";
 import { createEventReader } from "./event-reader.ts";
-import { createSourceReader, type SourceReader } from "./reading.ts";
+import { createSourceReader, type SourceReader } from "./source-reader.ts";
 import { firstUnacknowledged, hasLanes, readLanes } from "../subscriptions/record.ts";
 import { createDoorbellReader } from "./doorbell-reader.ts";
 import type {
@@ -20,36 +20,39 @@ import type {
   SubscriptionRecord,
 } from "../subscriptions/subscription.ts";
 
-/** What of a subscription is to be stored. */
+/** The progress of a subscription to store. */
 export interface ProgressSnapshot {
   readonly cursor: number;
   readonly rewind: Rewind | null;
   readonly batch: FrozenBatch | null;
   readonly upserts: readonly StoredLane[];
   readonly deletes: readonly number[] | "all";
-  /** To be called when the write is acknowledged, and never before: until then nothing of it counts as stored. */
+  /** Call it when the write is acknowledged, and never before: until then nothing of it counts as stored. */
   readonly acknowledge: () => void;
 }
 
-/** What is to be sent of a subscription, in whichever mode. */
+/** The pending deliveries of a subscription, in any mode. */
 export interface PendingDeliveries {
   readonly lanes: Lanes;
-  readonly reading: SourceReader;
-  /** What can be sent now of a kind. `isProbe`: of single subjects first, since a batch of several says less. */
+  readonly sourceReader: SourceReader;
+  /**
+   * The next delivery of a kind. `isProbe`: prefers single subjects, since the outcome of a batch of several is
+   * ambiguous.
+   */
   next(now: number, kind: TurnKind, isProbe: boolean): PreparedDelivery | null;
   isReady(now: number): boolean;
-  /** The endpoint took something; see `Suspects`. */
+  /** The endpoint acknowledged a delivery; see `Suspects`. */
   onSuccess(wasDown: boolean, now: number): void;
-  /** A request that another dispatcher had left behind is over. */
+  /** A request that an earlier dispatcher left behind has ended. */
   onOver(): void;
-  /** Puts together what can be; says whether that has to be stored before it is sent. */
+  /** Composes the next batch; returns whether it must be stored before it is sent. */
   compose(): boolean;
-  /** Finds what is to be tried again. Gives when that is for the next; infinity: for none. */
+  /** Wakes deliveries whose retry is due. Returns when the next one is due; infinity: none is. */
   due(now: number): number;
   snapshot(): ProgressSnapshot;
   /**
-   * Reads events at hand again, and replaces them by what is left of them: some of the log were truncated or erased. What
-   * is being read meanwhile has to be looked at again.
+   * Reads buffered events again, and replaces them by the remaining ones, after the log truncated or erased some. Reads
+   * in flight must be checked again afterwards.
    */
   reread(): Promise<void>;
 }
@@ -61,11 +64,11 @@ export interface PendingDeliveriesDeps {
   /** Identity of the log that is delivered. */
   readonly identity: string;
   readonly leftBehind: Pick<LeftBehind, "has">;
-  /** Called when something has to be stored before it is sent, or before what is stored fits the mode. */
+  /** Called when progress must be stored before the next delivery, or before the stored state fits the mode. */
   readonly onFreezing: () => void;
 }
 
-/** Characters of events that one query reads again: fewer than a libSQL server bounds its answers to. */
+/** Characters of events that one query reads again: below the limit of a libSQL server's answers. */
 const REREAD_CHARACTERS = 512 * 1024;
 
 /** Positions of events, in portions that one query can read. */
@@ -84,8 +87,8 @@ function portions(events: readonly DeliveryEvent[]): number[][] {
 }
 
 /**
- * Opens what is stored of a subscription. What was stored in another mode is taken over: a frozen batch that is no longer
- * sent as one becomes lanes; a doorbell, which has neither, starts before the first event that was not acknowledged.
+ * Opens the stored state of a subscription, also of another mode: a frozen batch that is no longer sent as one becomes
+ * lanes; a doorbell, which has neither, starts before the first event that is not acknowledged.
  */
 export function openPendingDeliveries(
   deps: PendingDeliveriesDeps,
@@ -93,11 +96,11 @@ export function openPendingDeliveries(
 ): Promise<PendingDeliveries> {
   const { mode } = subscription.config;
   return mode.kind === "doorbell"
-    ? openDoorbellOutbox(deps, subscription)
-    : openLaneOutbox(deps, subscription, mode);
+    ? openDoorbellDeliveries(deps, subscription)
+    : openEventDeliveries(deps, subscription, mode);
 }
 
-async function openDoorbellOutbox(
+async function openDoorbellDeliveries(
   { database, chance, identity, leftBehind, onFreezing }: PendingDeliveriesDeps,
   subscription: SubscriptionRecord,
 ): Promise<PendingDeliveries> {
@@ -110,14 +113,14 @@ async function openDoorbellOutbox(
     identity,
     cursor,
     chance,
-    isElsewhere: (subject) => leftBehind.has(subject),
+    hasOtherRequest: (subject) => leftBehind.has(subject),
   });
-  const reading = createDoorbellReader({ database, log, filter: config.filter }, doorbell, cursor);
+  const sourceReader = createDoorbellReader({ database, log, filter: config.filter }, doorbell, cursor);
   let hasRows = isOfOtherMode;
   if (hasRows) onFreezing();
   return {
     lanes: createLanes(),
-    reading,
+    sourceReader,
     next: (now) => doorbell.next(now),
     isReady: (now) => doorbell.isReady(now),
     onSuccess: () => {},
@@ -125,7 +128,7 @@ async function openDoorbellOutbox(
     compose: () => false,
     due: (now) => doorbell.due(now),
     snapshot: () => ({
-      cursor: doorbell.rung(),
+      cursor: doorbell.notifiedUpTo(),
       rewind: null,
       batch: null,
       upserts: [],
@@ -138,40 +141,40 @@ async function openDoorbellOutbox(
   };
 }
 
-/** Has lanes deliver the events of a batch that is no longer sent as one. */
+/** Makes lanes deliver the events of a batch that is no longer sent as one. */
 function unfreeze(lanes: Lanes, events: readonly DeliveryEvent[], now: number): void {
   const firsts = new Map<number, number>();
   for (const { subject, version } of events)
     firsts.set(subject, Math.min(version, firsts.get(subject) ?? version));
   for (const [subject, version] of firsts) {
-    const lane = lanes.wake(subject) ?? lanes.addApart(subject, version);
+    const lane = lanes.wake(subject) ?? lanes.addDetached(subject, version);
     include(lane, version);
     lanes.place(lane, now);
   }
 }
 
-async function openLaneOutbox(
+async function openEventDeliveries(
   { database, clock, chance, identity, leftBehind, onFreezing }: PendingDeliveriesDeps,
   subscription: SubscriptionRecord,
   mode: Exclude<DeliveryMode, { kind: "doorbell" }>,
 ): Promise<PendingDeliveries> {
   const { id, config, log, cursor, rewind } = subscription;
   const { filter } = config;
-  const pass = createEventReader({ database, log, filter, identity });
+  const eventReader = createEventReader({ database, log, filter, identity });
   const lanes = createLanes();
   for await (const rows of readLanes(database, id)) lanes.restore(rows, clock.now());
-  const held: Lane[] = [];
+  const waiting: Lane[] = [];
   const suspects = createSuspects(lanes, { attempts: config.attempts, chance });
-  const begun = await pass.readPositions(subscription.batch?.positions ?? []);
+  const begun = await eventReader.readPositions(subscription.batch?.positions ?? []);
   const release = () => {
-    for (const lane of held.splice(0)) lanes.place(lane, clock.now());
+    for (const lane of waiting.splice(0)) lanes.place(lane, clock.now());
   };
   const batches =
     mode.kind === "batch"
       ? createBatches(lanes, {
           subscription: id,
           suspects,
-          isElsewhere: (subject) => leftBehind.has(subject),
+          hasOtherRequest: (subject) => leftBehind.has(subject),
           limits: mode,
           onFreezing,
           begun,
@@ -182,27 +185,27 @@ async function openLaneOutbox(
     unfreeze(lanes, begun, clock.now());
     onFreezing();
   }
-  const parcels = createLaneDeliveries(lanes, suspects, {
+  const laneDeliveries = createLaneDeliveries(lanes, suspects, {
     subscription: id,
     attempts: config.attempts,
     chance,
     mode,
-    isElsewhere: (subject) => batches?.has(subject) === true || leftBehind.has(subject),
-    onHeld: (lane) => held.push(lane),
+    hasOtherRequest: (subject) => batches?.has(subject) === true || leftBehind.has(subject),
+    onWaiting: (lane) => waiting.push(lane),
     onFreezing,
   });
-  const reading = createSourceReader(
-    { database, log, filter, pass, lanes, batches, now: () => clock.now() },
+  const sourceReader = createSourceReader(
+    { database, log, filter, eventReader, lanes, batches, now: () => clock.now() },
     { cursor, rewind },
   );
 
   const reread = async () => {
-    const atHand = [...(batches?.held() ?? []), ...lanes.pending()];
+    const atHand = [...(batches?.buffered() ?? []), ...lanes.pending()];
     if (atHand.length === 0) return;
     const positions = new Set(atHand.map(({ position }) => position));
     const found = new Map<number, DeliveryEvent>();
     for (const some of portions(atHand)) {
-      for (const event of await pass.readPositions(some)) found.set(event.position, event);
+      for (const event of await eventReader.readPositions(some)) found.set(event.position, event);
     }
     const replace: Reread = (events) =>
       events.flatMap((event) => {
@@ -219,12 +222,12 @@ async function openLaneOutbox(
   return {
     lanes,
     reread,
-    reading,
+    sourceReader,
     next(now, kind, isProbe) {
-      if (batches === null || kind === "retry") return parcels.next(now, kind);
+      if (batches === null || kind === "retry") return laneDeliveries.next(now, kind);
       return isProbe
-        ? (parcels.next(now, kind) ?? batches.next(now))
-        : (batches.next(now) ?? parcels.next(now, kind));
+        ? (laneDeliveries.next(now, kind) ?? batches.next(now))
+        : (batches.next(now) ?? laneDeliveries.next(now, kind));
     },
     isReady: () => lanes.waiting("fresh") + lanes.waiting("retry") > 0 || batches?.isReady() === true,
     onSuccess: (wasDown, now) => suspects.onSuccess(wasDown, now),
@@ -232,18 +235,18 @@ async function openLaneOutbox(
     compose: () => batches?.compose() === true,
     due: (now) => Math.min(lanes.due(now), batches?.overdueAt(now) ?? Number.POSITIVE_INFINITY),
     snapshot() {
-      const lowWater = lanes.lowWater(reading.frontier());
+      const lowWater = lanes.lowWater(sourceReader.frontier());
       const rows = lanes.rows(lowWater);
-      const waiting = batches?.firstWaiting() ?? null;
+      const firstWaiting = batches?.firstWaiting() ?? null;
       const batch = batches?.frozen() ?? null;
       return {
-        cursor: waiting === null ? lowWater : Math.min(lowWater, waiting - 1),
-        rewind: reading.rewind(),
+        cursor: firstWaiting === null ? lowWater : Math.min(lowWater, firstWaiting - 1),
+        rewind: sourceReader.rewind(),
         batch,
         upserts: rows.upserts,
         deletes: rows.deletes,
         acknowledge() {
-          if (batch !== null) batches?.stored(batch);
+          if (batch !== null) batches?.markStored(batch);
           rows.acknowledge(clock.now());
         },
       };

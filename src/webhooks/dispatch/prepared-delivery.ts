@@ -1,30 +1,30 @@
 import type { Message } from "../endpoint/message.ts";
 import type { Verdict } from "../endpoint/verdict.ts";
 
-/** What became of a parcel, and when. */
+/** The outcome of a delivery, and its time. */
 export interface Outcome {
   readonly verdict: Verdict;
   readonly now: number;
-  /** Whether the endpoint as a whole fails or pauses after this: then the failure says little about what was sent. */
+  /** Whether the endpoint as a whole is down or paused after this: then the failure hardly reflects on the delivery. */
   readonly isDown: boolean;
 }
 
-/** Stands for the subject of what is about none, such as a doorbell. */
+/** The subject id of a delivery without a subject, such as a doorbell. */
 export const NO_SUBJECT = 0;
 
-/** Something to be sent now. */
+/** A delivery that is ready to be sent. */
 export interface PreparedDelivery {
   readonly message: Message;
-  /** Events in it. */
+  /** Number of its events. */
   readonly events: number;
-  /** Null for what is not about one subject. */
+  /** Null for a delivery that is not about one subject. */
   readonly subject: string | null;
-  /** Ids of the subjects in it; of a doorbell {@link NO_SUBJECT}. */
+  /** Ids of its subjects; of a doorbell {@link NO_SUBJECT}. */
   readonly subjects: Iterable<number>;
-  /** Whether a failure of it is news: it is the first of what is sent. */
+  /** Whether it is the first attempt, so that a failure counts against the endpoint. */
   readonly fresh: boolean;
   /** Whether others can be sent while it waits. */
   readonly isAlone: boolean;
-  /** Reports the outcome; the parcel cannot be used afterwards. */
+  /** Reports the outcome; the delivery must not be used afterwards. */
   settle(outcome: Outcome): void;
 }

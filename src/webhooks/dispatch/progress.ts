@@ -8,38 +8,39 @@ import type { AttemptRecord } from "../subscriptions/attempts.ts";
 import type { EndpointTrouble, FrozenBatch, Rewind, StoredLane } from "../subscriptions/subscription.ts";
 
 /*
- * Writing how far a subscription is. Nothing is written if somebody else moved it, or holds its lease.
+ * Stores the progress of subscriptions. Nothing is written if a request moved the subscription, or another process
+ * holds its lease.
  */
 
-/** How far a subscription is. */
+/** The progress of a subscription. */
 export interface StoredProgress {
   readonly id: string;
   readonly epoch: number;
   readonly lease: Lease;
-  /** Whether others may have the lease when this is stored. */
+  /** Whether the write releases the lease. */
   readonly isLast: boolean;
   readonly cursor: number;
   readonly rewind: Rewind | null;
   readonly batch: FrozenBatch | null;
   readonly trouble: EndpointTrouble | null;
   readonly upserts: readonly StoredLane[];
-  /** Subjects that are where the cursor is again; `all`: no subject has a row of its own any more. */
+  /** Subjects that no longer need a row; `all`: no subject needs one. */
   readonly deletes: readonly number[] | "all";
-  /** Null: as they are. */
+  /** Null: unchanged. */
   readonly attempts: readonly AttemptRecord[] | null;
 }
 
 const HELD = `epoch = ?2 and ${isLeaseOf("?3", "?4", "?5")}`;
 
-/** Whether the writer still has it. */
+/** SQL condition: the subscription has this epoch, and the writer holds its lease. */
 const GUARD = `exists (select 1 from subscriptions where id = ?1 and ${HELD})`;
 
-export const KEEP_PROGRESS = `
+export const SAVE_PROGRESS = `
 update subscriptions set cursor = ?6, rewind = ?7, batch = ?8, trouble = ?9 where id = ?1 and ${HELD}
 returning revision`;
 
 /** Argument 6: JSON of rows. */
-export const KEEP_LANES = `
+export const SAVE_LANES = `
 insert into subscription_subjects
   (subscription, subject, next, stop, resume, frozen, attempts, due, error, since, ahead, wait)
 select ?1, lane.value ->> 0, lane.value ->> 1, lane.value ->> 2, lane.value ->> 3, lane.value ->> 4,
@@ -51,13 +52,13 @@ on conflict (subscription, subject) do update set next = excluded.next, stop = e
   wait = excluded.wait`;
 
 /** Argument 6: JSON of subject ids. */
-export const DROP_LANES = `
+export const DELETE_LANES = `
 delete from subscription_subjects
 where subscription = ?1 and subject in (select value from json_each(?6)) and ${GUARD}`;
 
-const DROP_ALL_LANES = `delete from subscription_subjects where subscription = ?1 and ${GUARD}`;
+const DELETE_ALL_LANES = `delete from subscription_subjects where subscription = ?1 and ${GUARD}`;
 
-const KEEP_ATTEMPTS = `
+const SAVE_ATTEMPTS = `
 insert into subscription_attempts (subscription, attempts) select ?1, ?6 where ${GUARD}
 on conflict (subscription) do update set attempts = excluded.attempts`;
 
@@ -74,21 +75,21 @@ function progressStatements(progress: StoredProgress): Statement[] {
   const { id, epoch, lease, isLast, cursor, rewind, batch, trouble, upserts, deletes, attempts } = progress;
   const guard = [id, epoch, lease.name, lease.holder, lease.token];
   const statements: Statement[] = [
-    { sql: KEEP_PROGRESS, args: [...guard, cursor, json(rewind), json(batch), json(trouble)] },
+    { sql: SAVE_PROGRESS, args: [...guard, cursor, json(rewind), json(batch), json(trouble)] },
   ];
   if (upserts.length > 0)
-    statements.push({ sql: KEEP_LANES, args: [...guard, JSON.stringify(upserts.map(laneRow))] });
-  if (deletes === "all") statements.push({ sql: DROP_ALL_LANES, args: guard });
+    statements.push({ sql: SAVE_LANES, args: [...guard, JSON.stringify(upserts.map(laneRow))] });
+  if (deletes === "all") statements.push({ sql: DELETE_ALL_LANES, args: guard });
   else if (deletes.length > 0)
-    statements.push({ sql: DROP_LANES, args: [...guard, JSON.stringify(deletes)] });
-  if (attempts !== null) statements.push({ sql: KEEP_ATTEMPTS, args: [...guard, JSON.stringify(attempts)] });
-  // Last, since the statements before it are written only under the lease.
+    statements.push({ sql: DELETE_LANES, args: [...guard, JSON.stringify(deletes)] });
+  if (attempts !== null) statements.push({ sql: SAVE_ATTEMPTS, args: [...guard, JSON.stringify(attempts)] });
+  // Last, since the statements before it require the lease.
   statements.push(isLast ? release(lease) : renewal(lease));
   return statements;
 }
 
-/** Keeps progress; gives the subscription's revision, or null when the writer no longer has it. */
-export type KeepProgress = (progress: StoredProgress) => Promise<number | null>;
+/** Stores progress; returns the subscription's revision, or null when the writer no longer holds it. */
+export type SaveProgress = (progress: StoredProgress) => Promise<number | null>;
 
 interface Waiting {
   readonly statements: readonly Statement[];
@@ -96,7 +97,7 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** Whether a failure is that of storage, and not of what was to be written: then nothing else can be written either. */
+/** Whether storage failed, independent of the written data: then no other write succeeds either. */
 function isOfStorage(error: unknown): boolean {
   if (error instanceof KildeError && error.code === "overloaded") return true;
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
@@ -105,10 +106,10 @@ function isOfStorage(error: unknown): boolean {
 }
 
 /**
- * Writes what all subscriptions of a process have to keep together: one commit at a time, for all that came up. If it
- * fails, each is written alone, so that a row that storage refuses holds back only its own subscription.
+ * Stores the progress of all subscriptions of a process: one commit at a time, for all that are queued. If it fails,
+ * each is written alone, so that a row that storage rejects holds back only its own subscription.
  */
-export function createProgressKeeper(writer: BatchWriter): KeepProgress {
+export function createProgressWriter(writer: BatchWriter): SaveProgress {
   let waiting: Waiting[] = [];
   let writing = false;
 

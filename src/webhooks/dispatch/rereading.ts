@@ -1,27 +1,27 @@
 import type { LogReader } from "../../log/read/reader.ts";
 
-/** How often events at hand are read again at most, when others of the log are truncated all the time. */
+/** Shortest time between two rereads of the buffered events, while other events are truncated all the time. */
 const REREAD_MS = 1_000;
 
-/** Keeps what was truncated or erased out of what is at hand to be delivered, in whichever process it was removed. */
+/** Removes truncated and erased events from the buffers, also when another process removed them. */
 export interface Rereading {
-  /** Passes on a read of events; its outcome is read again if events were removed while it was under way. */
+  /** Returns a read of events; its outcome is read again if events were removed meanwhile. */
   track(read: Promise<void>): Promise<void>;
-  /** Reads again if it is time to; gives when it will be, if it has to wait. */
+  /** Rereads if it is time to; returns the time of the next reread, if one must wait. */
   due(now: number): number | null;
   end(): void;
 }
 
 export interface RereadingDeps {
   readonly source: Pick<LogReader, "onRemoval">;
-  /** Reads all that is at hand again. */
+  /** Reads all buffered events again. */
   readonly reread: () => Promise<void>;
-  /** Has `due` called soon. */
+  /** Causes a call of `due` soon. */
   readonly wake: () => void;
   readonly fail: (error: unknown) => void;
 }
 
-/** To be made before the first events are read. */
+/** Create it before the first events are read. */
 export function createRereading({ source, reread, wake, fail }: RereadingDeps): Rereading {
   const reads = new Set<Promise<void>>();
   let isOutdated = false;
@@ -33,7 +33,7 @@ export function createRereading({ source, reread, wake, fail }: RereadingDeps): 
   });
 
   const readAgain = async () => {
-    // What these have read may be from before the removal.
+    // These reads may have started before the removal.
     const before = Array.from(reads);
     await reread();
     if (before.length === 0) return;

@@ -1,22 +1,22 @@
 import { createDueHeap } from "./due-heap.ts";
-import { apartLane, type Lane } from "./lane.ts";
+import { detachedLane, type Lane } from "./lane.ts";
 import type { StoredLane } from "../subscriptions/subscription.ts";
 
 /**
- * Lanes that wait for a time, or for a person: nearly all that are blocked, and there may be very many. Each is a row of
- * numbers in columns, about 100 bytes, and not an object. A lane at rest does not change: to change it, `wake` makes an
- * object of it again.
+ * Lanes that wait for a time, or for an operator: nearly all blocked ones, and there may be very many. Each is a row of
+ * numbers in columns, about 100 bytes, and not an object. A resting lane does not change: to change it, `wake` creates
+ * an object of it again.
  */
 export interface RestingLanes {
   size(): number;
   has(subject: number): boolean;
-  /** Adds a lane that stands apart and has no events at hand. Its object must not be used afterwards. */
+  /** Adds a detached lane without buffered events. Its object must not be used afterwards. */
   add(lane: Lane): void;
-  /** Removes a lane and returns it as an object; null when none of the subject rests. */
+  /** Removes a lane and returns it as an object; null when the subject has no resting lane. */
   wake(subject: number): Lane | null;
   /** Removes and returns a lane that is due; null when there is none. */
   nextDue(now: number): Lane | null;
-  /** When the next lane is due; infinity when none waits for a time. */
+  /** When the next lane is due; infinity when none is scheduled. */
   soonest(): number;
   /** The rows that are not known to be stored. */
   unsaved(): UnsavedRows;
@@ -24,21 +24,21 @@ export interface RestingLanes {
 
 export interface UnsavedRows {
   readonly rows: readonly StoredLane[];
-  /** To be called when the rows are stored: those whose lanes still rest then count as stored. */
+  /** Call it when the rows are stored: those whose lanes still rest then count as stored. */
   acknowledge(): void;
 }
 
-/** Slots at first, and the factor by which their number grows. */
+/** Initial number of slots, and the factor by which it grows. */
 const FIRST_SLOTS = 64;
 const GROWTH = 1.25;
 
-/** Error texts that are shared between lanes. There are few kinds, unless an endpoint invents them. */
+/** Most error texts that lanes share. There are few different ones, unless an endpoint invents them. */
 const SHARED_ERRORS = 1_000;
 
 const FLAG_AHEAD = 1;
 const FLAG_MAY_HAVE_ROW = 2;
 
-/** NaN stands for null. */
+/** NaN represents null. */
 const numberOf = (value: number | null) => value ?? Number.NaN;
 const valueOf = (number: number | undefined) =>
   number === undefined || Number.isNaN(number) ? null : number;
@@ -56,7 +56,7 @@ function createColumns(capacity: number) {
     /** Milliseconds since 1970. */
     since: new Float64Array(capacity),
     flags: new Uint8Array(capacity),
-    /** Number of the stay, which no earlier one has: a slot is used again, and a subject may rest again. 0: free. */
+    /** Unique number of the stay: slots are reused, and a subject may rest again. 0: free. */
     stay: new Float64Array(capacity),
   };
 }
@@ -69,7 +69,7 @@ function grownColumns(columns: Columns, capacity: number): Columns {
   return grown;
 }
 
-/** Gives equal texts the same string. */
+/** Returns the same string for equal texts. */
 function createSharedTexts() {
   const texts = new Map<string, string>();
   return (text: string | null): string | null => {
@@ -88,7 +88,7 @@ export function createRestingLanes(): RestingLanes {
   const errors: (string | null)[] = [];
   const shared = createSharedTexts();
   const slots = new Map<number, number>();
-  /** Slots that were used, and are free again. */
+  /** Free slots that were used before. */
   const free: number[] = [];
   const heap = createDueHeap(capacity);
   const unsaved = new Set<number>();
@@ -129,7 +129,7 @@ export function createRestingLanes(): RestingLanes {
     columns.stay[slot] = 0;
     errors[slot] = null;
     free.push(slot);
-    return apartLane(row, { isStored, mayHaveRow });
+    return detachedLane(row, { isStored, mayHaveRow });
   };
 
   return {
@@ -165,7 +165,7 @@ export function createRestingLanes(): RestingLanes {
     soonest: () => heap.soonest(),
     unsaved() {
       const sent = Array.from(unsaved, (slot) => ({ slot, stay: columns.stay[slot] ?? 0 }));
-      // A write whose outcome is not known may have stored them.
+      // A write with an unknown outcome may have stored them.
       for (const { slot } of sent) columns.flags[slot] = (columns.flags[slot] ?? 0) | FLAG_MAY_HAVE_ROW;
       return {
         rows: sent.map(({ slot }) => rowAt(slot)),

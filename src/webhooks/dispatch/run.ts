@@ -16,21 +16,21 @@ import type { LogReader } from "../../log/read/reader.ts";
 import { type BatchWriter, writeUnplanned } from "../../storage/batch-writer.ts";
 import { dispatch } from "./dispatcher.ts";
 import { RETRY_LAST_MS } from "../endpoint/endpoint.ts";
-import { openHeld } from "./held.ts";
+import { openLeasedSubscription } from "./leased-subscription.ts";
 import { createLeftBehind, type LeftBehind } from "./left-behind.ts";
 import { leaseName } from "../subscriptions/lease-name.ts";
-import { createProgressKeeper } from "./progress.ts";
+import { createProgressWriter } from "./progress.ts";
 import type { OpenSecrets } from "../endpoint/request.ts";
 import { listAttempts } from "../subscriptions/state.ts";
 import { createTurnOrder, type DeliveryTurns } from "./turn-order.ts";
 import type { Send } from "../egress/outgoing.ts";
 import type { EndpointTrouble, SubscriptionRecord } from "../subscriptions/subscription.ts";
 
-/** How often it is looked whether there is something to deliver that nobody delivers. */
+/** How often the process looks for subscriptions that are behind and that no process delivers. */
 const LOOK_MS = 1_000;
-/** A wall clock that is off by more than this from an even run was corrected. */
+/** A wall clock that differs by more than this from the monotonic clock was corrected. */
 const CORRECTION_MS = 2_000;
-/** After storage failed, or secrets could not be opened: the first wait, which doubles, and the longest. */
+/** Waits after storage failed, or secrets could not be opened: the first one, which doubles, and the longest. */
 const BACKOFF_MS = 1_000;
 const LAST_BACKOFF_MS = 10_000;
 
@@ -57,35 +57,38 @@ export interface DeliverOptions {
   readonly blockedSubjects: number;
   readonly mostRetryAfterMs: number;
   readonly onEvent: (event: DeliveryRunEvent) => void;
-  /** Where no process stays up: how subscriptions take turns. Default: all that are behind are delivered at once, on and on. */
+  /**
+   * How subscriptions take turns, where no process stays up. Default: all that are behind are delivered concurrently,
+   * without end.
+   */
   readonly turns?: DeliveryTurns;
 }
 
 /** Deliveries of this process. */
 export interface Delivering {
-  /** Tells that a subscription was made or changed; it would be found out, but later. */
+  /** Reports a new or changed subscription, which would otherwise be detected later. */
   changed(subscription: string): void;
-  /** Tells that there is something new to deliver. */
+  /** Reports new events to deliver. */
   learn(): void;
-  /** Ends when what is under way is settled, and lets others deliver. */
+  /** Resolves when the requests in flight are settled, and releases the leases. */
   close(): Promise<void>;
 }
 
 /** Deliveries where subscriptions take turns. */
 export interface DeliveringInTurns extends Delivering {
-  /** Whether a turn is under way, or about to start; otherwise nothing can be delivered now. */
+  /** Whether a turn is running, or about to start; otherwise nothing can be delivered now. */
   isAtWork(): boolean;
   /** Whether anything was delivered. */
   hasWorked(): boolean;
 }
 
 /**
- * Active subscriptions that are behind: of their log, with a subject that is due, or with a redelivery under way. A
- * subject that is due later than its wait can last is due now: the clock was ahead when that was stored.
- * Those whose lease changed hands the longest ago come first: where each turn has a holder of its own, it continues where
- * the last one stopped, and one that has just been made, or was not behind for long, starves no other.
- * In each row whether the last holder needs no time to continue: it is argument 1, or released the lease, or there was
- * none; whether no other has it now; and the holder and the token of the lease of another.
+ * Active subscriptions that are behind: the log has newer events, a subject is due, or a redelivery is in progress. A
+ * subject that is due beyond its wait is due now: the clock was ahead when that was stored. Subscriptions are ordered
+ * by the last change of their lease's holder, the oldest first: where each turn has a holder of its own, delivery
+ * continues where the last turn stopped, and a new or briefly delayed subscription starves no other. Each row states
+ * whether the last holder needs no time to continue (it is argument 1, or released the lease, or there was none),
+ * whether no other process holds the lease now, and the holder and the token of another's lease.
  */
 export const FIND_BEHIND = `
 select subscription.id, lease.name is null or lease.holder = ?1 or lease.expires = 0,
@@ -100,15 +103,15 @@ where subscription.status = 'active' and (subscription.cursor < log.head or subs
     and (lane.due <= ${NOW} or lane.due > ${NOW} + coalesce(lane.wait, ${RETRY_LAST_MS}))))
 order by coalesce(lease.token, 0), subscription.id`;
 
-/** The lease of a row of {@link FIND_BEHIND} that another holder had last; null: none had. */
+/** The lease of a row of {@link FIND_BEHIND} that another holder had last; null: there was none. */
 function othersLease(row: Row) {
   const name = leaseName(textAt(row, 0));
   return row[3] === null ? null : { name, holder: textAt(row, 3), token: integerAt(row, 4) };
 }
 
 /**
- * Pauses a subscription whose endpoint wants no more. False when the subscription was changed or resumed since it was read:
- * the answer came from the endpoint that it had then.
+ * Pauses a subscription whose endpoint wants no more deliveries. False when the subscription was changed or resumed
+ * since it was read: the answer came from its earlier endpoint.
  */
 async function pauseGone(
   writer: BatchWriter,
@@ -125,16 +128,16 @@ async function pauseGone(
   return (rows[0]?.length ?? 0) > 0;
 }
 
-/** Delivers every subscription that no other process does, until it is closed. */
+/** Delivers every subscription that no other process delivers, until it is closed. */
 export function deliver(options: DeliverOptions): DeliveringInTurns {
   const { database, writer, clock, holder, onEvent } = options;
   const hasEnded = options.hasEnded ?? (() => false);
-  const keepProgress = createProgressKeeper(writer);
+  const saveProgress = createProgressWriter(writer);
   const stopping = new AbortController();
   const running = new Map<string, { readonly restart: () => void; readonly ended: Promise<void> }>();
   const leftBehind = new Map<string, LeftBehind>();
   let behindBefore = new Set<string>();
-  /** Leases of other holders, who have the time to deliver what is behind. */
+  /** Leases of other holders, which still have time to deliver the rest. */
   let awaited: NonNullable<ReturnType<typeof othersLease>>[] = [];
   let woken = Promise.withResolvers<void>();
   const turns = options.turns ?? null;
@@ -147,16 +150,16 @@ export function deliver(options: DeliverOptions): DeliveringInTurns {
     return found;
   };
 
-  /** Delivers once; says whether to look at the subscription again. */
+  /** Dispatches once; returns whether to dispatch the subscription again. */
   const deliverOnce = async (id: string, signal: AbortSignal): Promise<boolean> => {
     const asked = { wallMs: clock.now(), monotonicMs: clock.monotonic() };
     const lease =
       (await takeLease(writer, leaseName(id), holder)) ??
       (await takeOver({ database, writer, holder, hasEnded }, leaseName(id)));
     if (lease === null) return false;
-    const held = await openHeld(options, id, lease);
-    if (held === null) return false;
-    const { subscription, secrets } = held;
+    const leased = await openLeasedSubscription(options, id, lease);
+    if (leased === null) return false;
+    const { subscription, secrets } = leased;
     const sinceAskedMs = () => clock.monotonic() - asked.monotonicMs;
     // The next dispatcher, perhaps in another process, reads the times that this one stores, so both count from the
     // database's clock, as leases do.
@@ -170,7 +173,7 @@ export function deliver(options: DeliverOptions): DeliveringInTurns {
         isClockCorrected,
         source,
         secrets,
-        keepProgress,
+        saveProgress,
         signal,
         turns,
         onWork: () => order.worked(id),
@@ -227,7 +230,7 @@ export function deliver(options: DeliverOptions): DeliveringInTurns {
   const look = async () => {
     const rows = await database.read({ sql: FIND_BEHIND, args: [holder] });
     const behind = new Set(rows.map((row) => textAt(row, 0)));
-    // The last holder gets the time to continue, unless its process has ended; where each turn has a holder of its own,
+    // The last holder gets time to continue, unless its process has ended; where each turn has a holder of its own,
     // there is no last holder.
     const mayStart = (row: Row) => {
       const others = othersLease(row);

@@ -18,16 +18,16 @@ import { deliveryRequest, type OpenSecrets } from "../endpoint/request.ts";
 import type { EndpointTrouble, SubscriptionRecord } from "../subscriptions/subscription.ts";
 import { judge, type Verdict } from "../endpoint/verdict.ts";
 
-/** Sends what an outbox has, as much of it at a time as the endpoint takes. */
+/** Sends pending deliveries, as many at a time as the endpoint accepts. */
 export interface Sender {
   endpoint(): Endpoint;
-  /** Requests under way. */
+  /** Number of requests in flight. */
   underWay(): number;
-  /** When something may be sent, as far as the endpoint is concerned. */
+  /** When the endpoint may get its next request. */
   mayAt(): number;
-  /** Sends as much as it may. Gives when it may continue, if that is a matter of time. */
+  /** Sends as many deliveries as it may. Returns when it may continue, if that depends on time. */
   sendAll(now: number): number | null;
-  /** Takes in no more answers. Requests that are still under way are left behind, and cut off if that is asked. */
+  /** Accepts no more answers. Requests in flight are left behind, and cut off on demand. */
   end(cutsOff: boolean): void;
 }
 
@@ -38,14 +38,14 @@ export interface SenderDeps {
   readonly secrets: OpenSecrets;
   readonly mostRetryAfterMs: number;
   readonly attempts: Attempts;
-  readonly outbox: PendingDeliveries;
+  readonly deliveries: PendingDeliveries;
   readonly leftBehind: LeftBehind;
-  /** Called when the endpoint goes down, and with null when it is back. */
+  /** Called when the endpoint goes down, and with null when it is up again. */
   readonly onTrouble: (trouble: EndpointTrouble | null) => void;
-  readonly onSettled: (parcel: PreparedDelivery, verdict: Verdict) => void;
-  /** Once it aborts, nothing more is sent: the calls that are left may be just enough to store how far it is. */
+  readonly onSettled: (delivery: PreparedDelivery, verdict: Verdict) => void;
+  /** Once it aborts, nothing more is sent: the remaining calls may be just enough to store progress. */
   readonly signal: AbortSignal;
-  /** Called whenever a request is over. */
+  /** Called whenever a request ends. */
   readonly wake: () => void;
   readonly fail: (error: unknown) => void;
 }
@@ -60,7 +60,7 @@ function intervalMs(ratePerMinute: number): number {
 }
 
 /**
- * When a sender may begin, by the rate that the endpoint allows and the last request of the sender before it. No later than
+ * When a sender may start, given the rate that the endpoint allows and the last request of the previous sender. At most
  * an interval from now: the clock may have been ahead then.
  */
 function firstSendMs(ratePerMinute: number | null, lastSentMs: number | null, now: number): number {
@@ -72,63 +72,63 @@ export function createSender(
   deps: SenderDeps,
   { config, trouble: stored }: Pick<SubscriptionRecord, "config" | "trouble">,
 ): Sender {
-  const { clock, chance, attempts, outbox, leftBehind } = deps;
+  const { clock, chance, attempts, deliveries, leftBehind } = deps;
   const { concurrency } = config;
   let endpoint = endpointAtStart(stored, { concurrency, now: clock.now() });
-  /** Parcels under way; of those that are left behind, the function that says that they are over. */
+  /** Deliveries in flight; for those that are left behind, the function to call when they end. */
   const sending = new Map<PreparedDelivery, (() => void) | null>();
   let retriesUnderWay = 0;
-  /** No subject that failed is tried again before. */
+  /** Earliest time of the next retry of a failed subject. */
   let retryAfter = 0;
   let lastAttempt = 0;
   let nextSend = firstSendMs(config.ratePerMinute, attempts.lastSentMs(), clock.now());
   let hasEnded = false;
   const cut = new AbortController();
 
-  const settle = (parcel: PreparedDelivery, kind: TurnKind, answer: EndpointAnswer) => {
+  const settle = (delivery: PreparedDelivery, kind: TurnKind, answer: EndpointAnswer) => {
     const now = clock.now();
     const verdict = judge(answer, { nowMs: now, mostRetryAfterMs: deps.mostRetryAfterMs });
     const before = endpoint;
-    const { message, subject, fresh, isAlone } = parcel;
+    const { message, subject, fresh, isAlone } = delivery;
     const happening = { verdict, fresh, isAlone, underWay: sending.size, now, chance: chance() };
     endpoint = after(endpoint, happening, concurrency);
     const isDown = endpoint.trouble !== null || endpoint.until > now;
     if ((before.trouble === null) !== (endpoint.trouble === null)) deps.onTrouble(endpoint.trouble);
     const { durationMs } = answer;
     attempts.add({ ended: now, webhookId: message.id, subject, error: errorOf(verdict), durationMs });
-    parcel.settle({ verdict, now, isDown });
+    delivery.settle({ verdict, now, isDown });
     if (verdict.kind === "acknowledged") {
-      outbox.onSuccess(before.trouble !== null || before.overloaded > 0, now);
+      deliveries.onSuccess(before.trouble !== null || before.overloaded > 0, now);
     } else if (kind === "retry" && endpoint.trouble === null) {
       retryAfter = now + retryRestMs(endpoint, durationMs);
     }
-    deps.onSettled(parcel, verdict);
+    deps.onSettled(delivery, verdict);
   };
 
-  const deliver = async (parcel: PreparedDelivery, kind: TurnKind, now: number) => {
-    sending.set(parcel, null);
+  const deliver = async (delivery: PreparedDelivery, kind: TurnKind, now: number) => {
+    sending.set(delivery, null);
     if (kind === "retry") retriesUnderWay += 1;
     lastAttempt = now;
     try {
-      const request = deliveryRequest(config.url, parcel.message, deps.secrets, now);
+      const request = deliveryRequest(config.url, delivery.message, deps.secrets, now);
       const answer = await deps.send(request, cut.signal);
-      if (!hasEnded) settle(parcel, kind, answer);
+      if (!hasEnded) settle(delivery, kind, answer);
     } finally {
       if (kind === "retry") retriesUnderWay -= 1;
-      sending.get(parcel)?.();
-      sending.delete(parcel);
+      sending.get(delivery)?.();
+      sending.delete(delivery);
       deps.wake();
     }
   };
 
-  /** What can be sent now: of subjects that failed before only as many as their share permits. */
-  const nextParcel = (now: number): readonly [PreparedDelivery, TurnKind] | null => {
+  /** The next delivery: subjects that failed before get only their share. */
+  const nextDelivery = (now: number): readonly [PreparedDelivery, TurnKind] | null => {
     const isProbe = endpoint.trouble !== null;
     const mayRetry = retriesUnderWay < retryAllowance(endpoint) && now >= retryAfter;
     const kinds: readonly TurnKind[] = isProbe ? ["fresh", "retry"] : ["retry", "fresh"];
     for (const kind of kinds) {
-      const parcel = kind === "fresh" || mayRetry ? outbox.next(now, kind, isProbe) : null;
-      if (parcel !== null) return [parcel, kind];
+      const delivery = kind === "fresh" || mayRetry ? deliveries.next(now, kind, isProbe) : null;
+      if (delivery !== null) return [delivery, kind];
     }
     return null;
   };
@@ -143,16 +143,17 @@ export function createSender(
         if (now < nextSend) return nextSend;
         let next: readonly [PreparedDelivery, TurnKind] | null = null;
         if (sending.size < allowance(endpoint, now)) {
-          next = nextParcel(now);
-          if (next === null) return outbox.lanes.waiting("retry") > 0 && retryAfter > now ? retryAfter : null;
+          next = nextDelivery(now);
+          if (next === null)
+            return deliveries.lanes.waiting("retry") > 0 && retryAfter > now ? retryAfter : null;
         } else if (sending.size > 0) {
           return null;
         } else if (freshProbeAt(endpoint, lastAttempt) > now) {
           return freshProbeAt(endpoint, lastAttempt);
         } else {
-          const parcel = outbox.next(now, "fresh", true);
-          if (parcel === null) return endpoint.until;
-          next = [parcel, "fresh"];
+          const delivery = deliveries.next(now, "fresh", true);
+          if (delivery === null) return endpoint.until;
+          next = [delivery, "fresh"];
         }
         if (config.ratePerMinute !== null) nextSend = now + intervalMs(config.ratePerMinute);
         deliver(...next, now).catch(deps.fail);
@@ -160,10 +161,10 @@ export function createSender(
     },
     end(cutsOff) {
       hasEnded = true;
-      // One function for each: the first that is over must not take the others with it.
-      const leave = (parcel: PreparedDelivery) =>
-        leftBehind.add(Array.from(parcel.subjects), () => cut.abort());
-      for (const parcel of sending.keys()) sending.set(parcel, leave(parcel));
+      // One function for each: the first request that ends must not end the others.
+      const leave = (delivery: PreparedDelivery) =>
+        leftBehind.add(Array.from(delivery.subjects), () => cut.abort());
+      for (const delivery of sending.keys()) sending.set(delivery, leave(delivery));
       if (cutsOff) cut.abort();
     },
   };

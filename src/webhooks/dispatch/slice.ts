@@ -3,26 +3,26 @@ import type { Database } from "../../storage/database.ts";
 import { deliver, type DeliverOptions, FIND_BEHIND } from "./run.ts";
 import type { DeliveryTurns } from "./turn-order.ts";
 
-/** How long it waits before it looks whether anything is left to be done now. */
+/** First and longest pause between checks for remaining work. */
 const FIRST_LOOK_MS = 50;
 const LAST_LOOK_MS = 500;
 
-/** What of a slice is left to deliveries that are under way, at most; of a short one it is half. */
+/** Time at the end of a slice for requests in flight, at most; half of a short slice. */
 const CLOSE_MS = 3_000;
 
-/** A slice that is shorter begins nothing: hardly a delivery ends within it. */
+/** A shorter slice starts nothing: hardly a delivery ends within it. */
 const SHORTEST_MS = 200;
 
-/** Few at a time: each that begins has to have the calls that it takes to store how far it came. */
-const TURNS: DeliveryTurns = { atOnce: 2, turnMs: 2_000, keepMs: 500 };
+/** Few at a time: each one that starts must have enough calls left to store its progress. */
+const TURNS: DeliveryTurns = { atOnce: 2, turnMs: 2_000, saveMs: 500 };
 
-/** Delivers where no process stays up to do it: until nothing is due, or the slice ends. */
+/** Delivers where no process stays up: until nothing is due, or the slice ends. */
 export function deliverInSlices(options: DeliverOptions): Job {
   const { database, clock, holder } = options;
   return {
     name: "deliver",
     async run({ deadline, signal }) {
-      // The last calls are for writing: nothing that is read in the end could still be delivered.
+      // The last calls are for writes: events that are read at the end could not be delivered any more.
       const readable: Database = {
         ...database,
         read: (statement) =>

@@ -11,23 +11,21 @@ import type { LogAddress } from "../../log/keys.ts";
 import { type EventFilter, type EventSelection, selected } from "../../log/read/pages.ts";
 import { eventText, LOG_IDENTITY, renderingArgs } from "../../log/read/render.ts";
 
-/*
- * The SQL of reading what is delivered, a hot path: a row for each event, with its text as it goes over the wire.
- */
+/* The SQL that reads events to deliver, a hot path: a row for each event, with its wire text. */
 
-/** An event to be delivered. */
+/** An event to deliver. */
 export interface DeliveryEvent {
   readonly position: number;
   readonly subject: number;
   readonly name: string;
   readonly version: number;
-  /** Version of the event of the subject that the subscription selects before this one; 0 when there is none. */
+  /** Version of the previous event of the subject that the subscription selects; 0 when there is none. */
   readonly previous: number;
   /** Identity of the log that the event was read from. */
   readonly identity: string;
   /**
-   * Whether the same position may have been delivered with other bytes: it is a tombstone, or an erased event of a feed,
-   * which may stand in the place of an event, or the event that `previous` named was removed.
+   * Whether the same position may have been delivered with other bytes: it is a tombstone, or an erased event of a
+   * feed, which may replace an event, or the event that `previous` named was removed.
    */
   readonly altered: boolean;
   /** The event as JSON. */
@@ -37,8 +35,8 @@ export interface DeliveryEvent {
 }
 
 /**
- * Without a filter by type it is the version before, also when that was truncated: a receiver that never had it
- * learns that there was something.
+ * Without a filter by type this is the version before, also when that was truncated: a receiver that never had it
+ * detects the gap.
  */
 function previousVersion({ types }: EventFilter, bind: (value: Value) => string): string {
   if (types === undefined) return "event.version - 1";
@@ -61,7 +59,7 @@ const columns = (log: LogAddress, filter: EventFilter, previous: string, text = 
   event.type in ('${ERASED_TYPE}', '${EVENT_ERASED_TYPE}') or ${isAfterErased(log, filter, previous)},
   subject.first_version > 1`;
 
-/** Events of a selection; one with content of more than `mostBytes` comes with NULL instead of its text. Null: any size. */
+/** Selects events; the text of one with more than `mostBytes` of content is NULL. `mostBytes` null: no limit. */
 export function deliveryStatement(
   log: LogAddress,
   selection: EventSelection,
@@ -79,7 +77,7 @@ export function deliveryStatement(
   };
 }
 
-/** Events at positions, in their order: those that are still there, and of a type that the filter selects. */
+/** Selects the events at positions, in their order, that still exist and have a type that the filter selects. */
 export function positionsStatement(
   log: LogAddress,
   filter: EventFilter,
@@ -101,7 +99,7 @@ export function positionsStatement(
   return { sql, args };
 }
 
-/** Gives one row: 1 when there is an event that is selected in a range of positions. */
+/** Returns one row: 1 when a range of positions contains a selected event. */
 export function anyStatement(
   log: LogAddress,
   filter: EventFilter,

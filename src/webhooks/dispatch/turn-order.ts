@@ -1,19 +1,19 @@
-/** Turns of subscriptions, so that each stores how far it is before calls or time run out. */
+/** Turns of subscriptions, so that each stores its progress before calls or time run out. */
 export interface DeliveryTurns {
   /** Subscriptions that are delivered at a time. */
   readonly atOnce: number;
-  /** How long one is delivered while others wait, in milliseconds; less if nothing is left of it. */
+  /** How long one is delivered while others wait, in milliseconds; less if it catches up. */
   readonly turnMs: number;
   /** How often progress is stored, in milliseconds. */
-  readonly keepMs: number;
+  readonly saveMs: number;
 }
 
-/** Whose turn it is, where subscriptions take turns; where they do not (null), all are delivered at once. */
+/** The order of turns of subscriptions; without turns (null), all are delivered at once. */
 export interface TurnOrder {
-  /** The ids that may start, in order, while so many run: those that had the fewest turns first. */
+  /** The ids that may start, in order, while `running` others run: those with the fewest turns first. */
   next(ids: readonly string[], running: number): readonly string[];
   begin(id: string): void;
-  /** Something was delivered in the turn of a subscription; one without gets no other turn. */
+  /** Records a delivery in the turn of a subscription; one without a delivery gets no other turn. */
   worked(id: string): void;
   hasWorked(): boolean;
 }

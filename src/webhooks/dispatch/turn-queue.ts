@@ -6,7 +6,7 @@ export interface TurnQueue<Item> {
   shift(): Item | null;
 }
 
-/** Removed items are dropped from the array when there are so many of them, and they are half of it. */
+/** Removed items are dropped from the array when there are this many of them, and they are half of it. */
 const COMPACT_ITEMS = 1_024;
 
 export function createTurnQueue<Item>(): TurnQueue<Item> {

@@ -31,10 +31,10 @@ function checkTimestamp(timestamp: string, toleranceSeconds: number, nowMs: numb
   }
   const lateSeconds = Math.floor(nowMs / 1_000) - Number(timestamp);
   if (Math.abs(lateSeconds) <= toleranceSeconds) return;
-  const apart = lateSeconds > 0 ? "old" : "in the future";
+  const direction = lateSeconds > 0 ? "old" : "in the future";
   throw new WebhookError(
     "timestamp-outside-tolerance",
-    `The delivery is ${Math.abs(lateSeconds)} s ${apart}, and ${toleranceSeconds} s are tolerated. Are both clocks right?`,
+    `The delivery is ${Math.abs(lateSeconds)} s ${direction}, and ${toleranceSeconds} s are tolerated. Are both clocks right?`,
   );
 }
 

@@ -14,7 +14,7 @@ export interface AttemptRecord {
 const KEPT = 25;
 
 /** Attempts to store. */
-export interface AttemptsNews {
+export interface UnsavedAttempts {
   readonly list: readonly AttemptRecord[];
   /** Call it when they are stored; until then they count as unsaved. */
   acknowledge(): void;
@@ -26,9 +26,9 @@ export interface Attempts {
   /** When the last request was sent, in milliseconds since 1970; null: unknown. */
   lastSentMs(): number | null;
   /** Whether attempts were added that are not known to be stored. */
-  hasNews(): boolean;
+  hasUnsaved(): boolean;
   /** All attempts in order of time; null when they are stored. */
-  news(): AttemptsNews | null;
+  unsaved(): UnsavedAttempts | null;
 }
 
 export function createAttempts(earlier: readonly AttemptRecord[]): Attempts {
@@ -47,8 +47,8 @@ export function createAttempts(earlier: readonly AttemptRecord[]): Attempts {
       const all = [...acknowledged, ...failed];
       return all.length === 0 ? null : Math.max(...all.map(({ ended, durationMs }) => ended - durationMs));
     },
-    hasNews: () => added > stored,
-    news() {
+    hasUnsaved: () => added > stored,
+    unsaved() {
       if (added === stored) return null;
       const upTo = added;
       return {

@@ -160,7 +160,7 @@ export async function skipBlocked(
 }
 
 /** A range of a subject to redeliver; see `lane.ts`. */
-export interface WayBack {
+export interface SubjectRewind {
   readonly subject: number;
   readonly next: number;
   readonly stop: number | null;
@@ -171,19 +171,19 @@ export interface WayBack {
  * Redelivers ranges of subjects. A blocked subject is retried at once; its `resume` is the first version that it has
  * not acknowledged, if that is known here.
  */
-export function sendSubjectsBack(
+export function addSubjectRewinds(
   writer: BatchWriter,
   id: string,
-  ways: readonly WayBack[],
+  rewinds: readonly SubjectRewind[],
 ): Promise<boolean> {
-  const rows = ways.map(({ subject, next, stop, resume }) => [subject, next, stop, resume]);
+  const rows = rewinds.map(({ subject, next, stop, resume }) => [subject, next, stop, resume]);
   return write(writer, [
     { sql: `${MOVED} returning 1`, args: [id] },
     {
       sql: `insert into subscription_subjects (subscription, subject, next, stop, resume, due)
-        select ?1, way.value ->> 0, way.value ->> 1, way.value ->> 2,
-          iif(way.value ->> 2 is null, null, way.value ->> 3), 0
-        from json_each(?2) as way where true
+        select ?1, rewind.value ->> 0, rewind.value ->> 1, rewind.value ->> 2,
+          iif(rewind.value ->> 2 is null, null, rewind.value ->> 3), 0
+        from json_each(?2) as rewind where true
         on conflict do update set
           next = min(next, excluded.next),
           stop = case when excluded.stop is null then null

@@ -1,11 +1,11 @@
 import { KildeError } from "../../core/errors.ts";
 import { integerAt, type Value } from "../../storage/database.ts";
 import { findSubject } from "../../log/read/subjects.ts";
-import { beginRewind, retryBlocked, sendSubjectsBack, skipBlocked, type WayBack } from "./change.ts";
+import { beginRewind, retryBlocked, addSubjectRewinds, skipBlocked, type SubjectRewind } from "./change.ts";
 import type { SubscriptionsDeps } from "./subscriptions.ts";
 import { type BlockedSubjectRow, listBlocked } from "./state.ts";
 import type { SubscriptionRecord } from "./subscription.ts";
-import { beginningOf, countRange, versionAfter, wayBack } from "./walk.ts";
+import { rewindStartOf, countRange, versionAfter, rewindFrom } from "./walk.ts";
 
 /* Redelivers events, or skips them, on request. */
 
@@ -38,17 +38,17 @@ async function rewindSubjects(
   { after, upTo, dryRun }: { readonly after: number; readonly upTo: number; readonly dryRun: boolean },
 ): Promise<RedeliveryResult> {
   const walk = { database: deps.database, log, filter };
-  const ways: WayBack[] = [];
+  const rewinds: SubjectRewind[] = [];
   let events = 0;
   for (const name of new Set(names)) {
     if (!name.startsWith(filter.subjectPrefix ?? "")) continue;
     const subject = await findSubject(deps.database, log, name);
-    const beginning = subject === null ? null : await beginningOf(walk, subject.id, { after, upTo });
+    const beginning = subject === null ? null : await rewindStartOf(walk, subject.id, { after, upTo });
     if (subject === null || beginning === null) continue;
-    const back = await wayBack(walk, beginning, { upTo, present: cursor }, false);
+    const range = await rewindFrom(walk, beginning, { upTo, present: cursor }, false);
     const resume = await versionAfter(walk, subject.id, cursor);
-    ways.push({ subject: subject.id, next: back.next, stop: back.stop, resume });
-    const args: Value[] = [subject.id, back.next, back.stop ?? resume - 1];
+    rewinds.push({ subject: subject.id, next: range.next, stop: range.stop, resume });
+    const args: Value[] = [subject.id, range.next, range.stop ?? resume - 1];
     const types = filter.types === undefined ? null : JSON.stringify(filter.types);
     const ofType = types === null ? "" : `and type in (select value from json_each(?${args.push(types)}))`;
     const [row] = await deps.database.read({
@@ -57,8 +57,8 @@ async function rewindSubjects(
     });
     events += integerAt(row, 0);
   }
-  if (!dryRun && ways.length > 0) await sendSubjectsBack(deps.writer, id, ways);
-  return { events, subjects: ways.length };
+  if (!dryRun && rewinds.length > 0) await addSubjectRewinds(deps.writer, id, rewinds);
+  return { events, subjects: rewinds.length };
 }
 
 /** Redelivers events, in order for each subject, while new events continue to be delivered. Throws `invalid-body`. */

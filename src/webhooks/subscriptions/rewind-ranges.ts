@@ -30,8 +30,8 @@ export function withRange(rewind: Rewind | null, range: RewindRange): Rewind {
   if (rewind === null) return { ...range, walked: range.after };
   const waiting = rewind.queued ?? [];
   const merged = waiting.filter((other) => touch(other, range)).reduce(hull, range);
-  const apart = waiting.filter((other) => !touch(other, range));
-  const ranges = [...apart, merged].toSorted((a, b) => a.after - b.after);
+  const separate = waiting.filter((other) => !touch(other, range));
+  const ranges = [...separate, merged].toSorted((a, b) => a.after - b.after);
   return {
     ...rewind,
     queued: ranges.length > MOST_RANGES ? withFewer(ranges) : ranges,

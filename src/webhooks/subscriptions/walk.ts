@@ -2,7 +2,7 @@ import { type Database, integerAt, type Statement, type Value } from "../../stor
 import type { LogAddress } from "../../log/keys.ts";
 import { type EventFilter, type EventSelection, selected } from "../../log/read/pages.ts";
 import { versionAt } from "../../log/read/subjects.ts";
-import type { Backwards } from "../dispatch/lane.ts";
+import type { LaneRewind } from "../dispatch/lane.ts";
 import type { Rewind } from "./subscription.ts";
 
 /*
@@ -48,7 +48,7 @@ function withPrevious(log: LogAddress, selection: EventSelection) {
 }
 
 /** Selected events of a range that are the first of their subject after a position. */
-export function beginningsStatement(log: LogAddress, selection: EventSelection, after: number): Statement {
+export function rewindStartsStatement(log: LogAddress, selection: EventSelection, after: number): Statement {
   const { sql, args } = withPrevious(log, { ...selection, limit: WALK_WINDOW });
   const [first, limit] = [args.push(log.base + after), args.push(selection.limit)];
   return {
@@ -77,20 +77,20 @@ export async function countRange(
 }
 
 /** The next subjects that start in the range, and the position up to which it was examined. */
-export async function walkOn(
+export async function nextRewindStarts(
   { database, log, filter }: WalkDeps,
   { after, upTo, walked }: Rewind,
-): Promise<{ readonly beginnings: readonly RewindStart[]; readonly walked: number }> {
+): Promise<{ readonly starts: readonly RewindStart[]; readonly walked: number }> {
   const end = Math.min(upTo, walked + WALK_WINDOW);
   const range = { source: "log", after: walked, before: end + 1, direction: "forwards" } as const;
-  const statement = beginningsStatement(log, { ...range, filter, limit: WALK_SUBJECTS }, after);
-  const beginnings = (await database.read(statement)).map((row) => ({
+  const statement = rewindStartsStatement(log, { ...range, filter, limit: WALK_SUBJECTS }, after);
+  const starts = (await database.read(statement)).map((row) => ({
     subject: integerAt(row, 0),
     version: integerAt(row, 1),
     position: integerAt(row, 2),
   }));
-  const full = beginnings.length === WALK_SUBJECTS;
-  return { beginnings, walked: full ? (beginnings.at(-1)?.position ?? end) : end };
+  const full = starts.length === WALK_SUBJECTS;
+  return { starts, walked: full ? (starts.at(-1)?.position ?? end) : end };
 }
 
 /** The range of a subject's versions, and its last position. */
@@ -107,7 +107,7 @@ async function extentOf({ database, log }: WalkDeps, subject: number) {
 }
 
 /** The first event of a subject within a range; null when it has no selected event there. */
-export async function beginningOf(
+export async function rewindStartOf(
   deps: WalkDeps,
   subject: number,
   { after, upTo }: Pick<Rewind, "after" | "upTo">,
@@ -126,12 +126,12 @@ export async function beginningOf(
 }
 
 /** The versions to redeliver from a start: up to the range's end, or up to the present where the range reaches it. */
-export async function wayBack(
+export async function rewindFrom(
   deps: WalkDeps,
   { subject, version }: Pick<RewindStart, "subject" | "version">,
   { upTo, present }: { readonly upTo: number; readonly present: number },
   ahead: boolean,
-): Promise<Backwards> {
+): Promise<LaneRewind> {
   if (upTo >= present) return { next: version, stop: null, ahead };
   const extent = await extentOf(deps, subject);
   const stop =

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 
-import { apartLane, type Lane, rowOf } from "../../../src/webhooks/dispatch/lane.ts";
+import { detachedLane, type Lane, rowOf } from "../../../src/webhooks/dispatch/lane.ts";
 import { createRestingLanes } from "../../../src/webhooks/dispatch/resting-lanes.ts";
 import type { StoredLane } from "../../../src/webhooks/subscriptions/subscription.ts";
 
@@ -57,7 +57,7 @@ const seen = (lane: Lane | null) =>
         row: rowOf(lane),
         isStored: lane.changes === lane.kept,
         mayHaveRow: lane.mayHaveRow,
-        apart: lane.apart,
+        apart: lane.detached,
       };
 
 const bySubject = (a: StoredLane, b: StoredLane) => a.subject - b.subject;
@@ -86,7 +86,7 @@ test("lanes at rest: each wakes as it went to rest, when it is due, and unsaved 
           const { subject, isStored, mayHaveRow } = step;
           if (model.has(subject)) continue;
           const row = { subject, ...step.row };
-          resting.add(apartLane(row, { isStored, mayHaveRow }));
+          resting.add(detachedLane(row, { isStored, mayHaveRow }));
           model.set(subject, { row, isStored, mayHaveRow });
         } else if (step.kind === "wake") {
           expect(seen(resting.wake(step.subject))).toEqual(leave(step.subject));

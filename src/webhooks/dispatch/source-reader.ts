@@ -1,42 +1,42 @@
 import type { Batches } from "./batches.ts";
-import { covers, goOn, type Lane, sendBack } from "./lane.ts";
+import { coversRange, endRange, type Lane, rewindLane } from "./lane.ts";
 import type { Lanes } from "./lanes.ts";
 import type { EventReader } from "./event-reader.ts";
 import { nextRange } from "../subscriptions/rewind-ranges.ts";
 import type { DeliveryEvent } from "./source.ts";
 import type { Rewind } from "../subscriptions/subscription.ts";
 import {
-  beginningOf,
+  rewindStartOf,
   versionAfter,
   WALK_SUBJECTS,
   type WalkDeps,
-  walkOn,
-  wayBack,
+  nextRewindStarts,
+  rewindFrom,
 } from "../subscriptions/walk.ts";
 
-/** Events, and their characters, that are at hand at most, by and large. */
+/** Approximate limits of the buffered events and their characters. */
 const AT_HAND_EVENTS = 2_048;
 const AT_HAND_CHARACTERS = 16 * 1024 * 1024;
 
-/** Where a subscription reads: how far the pass is, and the rewind. */
+/** The position of a subscription's shared read, and its rewind. */
 export interface SourceReader {
-  /** Everything up to this position was taken in. */
+  /** Every event up to this position was read. */
   readonly frontier: () => number;
   readonly rewind: () => Rewind | null;
-  /** Whether there is something to go on with. */
+  /** Whether there are events to read. */
   wants(head: number): boolean;
-  /** Whether there is room for more. Looks at all that is at hand. */
+  /** Whether there is room for more. Visits all buffered events. */
   hasRoom(): boolean;
-  /** Goes on with the rewind, and with the pass up to a head. One at a time. */
+  /** Continues the rewind, and the shared read up to a head. One call at a time. */
   readOn(head: number): Promise<void>;
-  /** Reads the next events of a lane that stands apart. */
+  /** Reads the next events of a detached lane. */
   load(lane: Lane): Promise<void>;
 }
 
 export interface SourceReaderDeps extends WalkDeps {
-  readonly pass: EventReader;
+  readonly eventReader: EventReader;
   readonly lanes: Lanes;
-  /** Null where events are not delivered in batches. */
+  /** Null unless events are delivered in batches. */
   readonly batches: Batches | null;
   readonly now: () => number;
 }
@@ -45,22 +45,22 @@ export function createSourceReader(
   deps: SourceReaderDeps,
   start: { readonly cursor: number; readonly rewind: Rewind | null },
 ): SourceReader {
-  const { pass, lanes, batches, now } = deps;
+  const { eventReader, lanes, batches, now } = deps;
   let frontier = start.cursor;
   let rewind = start.rewind;
 
-  const apart = (subject: number, next: number): Lane => {
-    const lane = lanes.addApart(subject, next);
-    batches?.leave(now());
+  const addDetached = (subject: number, next: number): Lane => {
+    const lane = lanes.addDetached(subject, next);
+    batches?.handOver(now());
     return lane;
   };
 
-  /** Sends a subject back before its news, if the rewind has yet to come by it. */
-  const goAhead = async (event: DeliveryEvent, under: Rewind) => {
-    const beginning = await beginningOf(deps, event.subject, under);
-    if (beginning === null || beginning.position <= under.walked) return;
-    const back = await wayBack(deps, beginning, { upTo: under.upTo, present: frontier }, true);
-    sendBack(apart(event.subject, event.version), back);
+  /** Rewinds a subject before its new event, if the rewind has yet to reach it. */
+  const rewindAhead = async (event: DeliveryEvent, under: Rewind) => {
+    const first = await rewindStartOf(deps, event.subject, under);
+    if (first === null || first.position <= under.walked) return;
+    const laneRewind = await rewindFrom(deps, first, { upTo: under.upTo, present: frontier }, true);
+    rewindLane(addDetached(event.subject, event.version), laneRewind);
   };
 
   const take = (event: DeliveryEvent, at: number) => {
@@ -69,15 +69,20 @@ export function createSourceReader(
   };
 
   const walk = async (under: Rewind) => {
-    const { beginnings, walked } = await walkOn(deps, under);
-    for (const { subject, version } of beginnings) {
-      const back = await wayBack(deps, { subject, version }, { upTo: under.upTo, present: frontier }, false);
-      const lane = lanes.wake(subject) ?? apart(subject, await versionAfter(deps, subject, frontier));
+    const { starts, walked } = await nextRewindStarts(deps, under);
+    for (const { subject, version } of starts) {
+      const laneRewind = await rewindFrom(
+        deps,
+        { subject, version },
+        { upTo: under.upTo, present: frontier },
+        false,
+      );
+      const lane = lanes.wake(subject) ?? addDetached(subject, await versionAfter(deps, subject, frontier));
       if (lane.ahead) {
         lane.ahead = false;
         lane.changes += 1;
-      } else if (!covers(lane, back)) {
-        sendBack(lane, back);
+      } else if (!coversRange(lane, laneRewind)) {
+        rewindLane(lane, laneRewind);
       }
       lanes.place(lane, now());
     }
@@ -98,9 +103,9 @@ export function createSourceReader(
     async readOn(head) {
       if (rewind !== null && canWalk()) await walk(rewind);
       if (frontier >= head) return;
-      const { events, upTo } = await pass.read(frontier, head);
+      const { events, upTo } = await eventReader.read(frontier, head);
       for (const event of events) {
-        if (rewind !== null && !lanes.has(event.subject)) await goAhead(event, rewind);
+        if (rewind !== null && !lanes.has(event.subject)) await rewindAhead(event, rewind);
         take(event, now());
       }
       frontier = upTo;
@@ -109,9 +114,9 @@ export function createSourceReader(
       lane.loading = true;
       const { next, stop, frozen } = lane;
       const upTo = frontier;
-      const { events, end } = await pass.readLane(lane.subject, { next, stop: frozen ?? stop, upTo });
+      const { events, end } = await eventReader.readLane(lane.subject, { next, stop: frozen ?? stop, upTo });
       lane.loading = false;
-      // It may have been sent back meanwhile.
+      // It may have been rewound meanwhile.
       if (lane.next === next && lane.stop === stop && lane.frozen === frozen) {
         lane.pending = [...events];
         if (frozen !== null) {
@@ -120,7 +125,7 @@ export function createSourceReader(
             lane.changes += 1;
           }
         } else if (stop !== null) {
-          if (events.length === 0) goOn(lane);
+          if (events.length === 0) endRange(lane);
         } else if (end) {
           lane.readTo = upTo;
         }

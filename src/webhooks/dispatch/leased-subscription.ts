@@ -5,17 +5,21 @@ import { readSubscription } from "../subscriptions/record.ts";
 import type { OpenSecrets } from "../endpoint/request.ts";
 import type { SubscriptionRecord } from "../subscriptions/subscription.ts";
 
-export interface HeldDeps {
+export interface LeasedSubscriptionDeps {
   readonly database: Database;
   readonly writer: BatchWriter;
   readonly secretsOf: (subscription: SubscriptionRecord) => Promise<OpenSecrets>;
 }
 
 /**
- * Reads what is to be delivered, and how far it is. Only under the lease: the last holder may have stored a lower cursor
- * just before it let go. Null, and the lease is released: there is nothing to deliver.
+ * Reads a subscription and opens its secrets. Requires the lease: the last holder may have stored a lower cursor just
+ * before it released the lease. Returns null, and releases the lease, when there is nothing to deliver.
  */
-export async function openHeld({ database, writer, secretsOf }: HeldDeps, id: string, lease: Lease) {
+export async function openLeasedSubscription(
+  { database, writer, secretsOf }: LeasedSubscriptionDeps,
+  id: string,
+  lease: Lease,
+) {
   try {
     const subscription = await readSubscription(database, id);
     if (subscription !== null && subscription.status !== "paused")

@@ -106,7 +106,7 @@ const LONG_FUNCTIONS: readonly string[] = [
   "webhooks/dispatch/batches.ts createBatches",
   "webhooks/dispatch/dispatcher.ts dispatch",
   "webhooks/dispatch/lanes.ts createLanes",
-  "webhooks/dispatch/pending-deliveries.ts openLaneOutbox",
+  "webhooks/dispatch/pending-deliveries.ts openEventDeliveries",
   "webhooks/dispatch/reading.ts createSourceReader",
   "webhooks/dispatch/resting-lanes.ts createRestingLanes",
   "webhooks/dispatch/run.ts deliver",

@@ -22,7 +22,6 @@ const NOT_REWRITTEN: readonly string[] = [
   "test/log",
   "test/runtime",
   "test/support",
-  "test/webhooks",
 ];
 
 /** This file names what it bans. */

@@ -13,14 +13,14 @@ import { startServer } from "../support/process.ts";
  */
 
 const BLOCKED = Number(process.env["KILDE_BLOCKED_SUBJECTS"] ?? 200_000);
-/** Resident memory that they add to the process, deliveries at full speed and caches included. */
+/** Resident memory that the blocked subjects add to the process, including deliveries at full speed and caches. */
 const MOST_MEMORY_MIB = 256;
-/** And what is left of that when they are only retried. */
+/** Part of that memory that remains when they are only retried. */
 const MOST_RESTING_MIB = 128;
 const MOST_P99_MS = 250;
 const TIMEOUT_MS = 900_000;
 
-/** Streams of one transaction, every sixth of them healthy: an endpoint that takes nothing counts as down. */
+/** Streams of one transaction, every sixth of them healthy: an endpoint that acknowledges nothing counts as down. */
 const STREAMS = 600;
 const HEALTHY_EVERY = 6;
 
@@ -28,7 +28,7 @@ const MEASURED_EVENTS = 1_500;
 const MEASURED_STREAMS = 50;
 const MEASURED_EVERY_MS = 5;
 
-/** After which memory of the appends was given back. */
+/** Time after which the memory of the appends is freed. */
 const REST_MS = 5_000;
 
 const ROOT = join(import.meta.dir, "../..");
@@ -50,7 +50,7 @@ interface Delivered {
   readonly data?: { readonly sentMs?: number };
 }
 
-/** Refuses subjects named `bad-…`, and notes how long others took that state when they were appended. */
+/** Rejects subjects named `bad-…`, and records the latency of the others. */
 function startReceiver() {
   const waitsMs: number[] = [];
   let refused = 0;
@@ -75,7 +75,7 @@ function memoryMib(pid: number, name: "VmRSS" | "VmHWM"): number {
   return Math.round(Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1]) / 1_024);
 }
 
-/** Forgets the most memory that a process had. */
+/** Resets the peak memory of a process. */
 const resetPeak = (pid: number) => writeFileSync(`/proc/${pid}/clear_refs`, "5");
 
 async function post(url: string, body: unknown): Promise<void> {
@@ -83,7 +83,7 @@ async function post(url: string, body: unknown): Promise<void> {
   if (!response.ok) throw new Error(`${response.status}: ${await response.text()}`);
 }
 
-/** One event in each of as many new streams as there are to be blocked, and healthy ones between them. */
+/** Appends one event to each of as many new streams as there are to be blocked, with healthy ones between them. */
 async function appendStreams(url: string): Promise<void> {
   const bad = STREAMS - STREAMS / HEALTHY_EVERY;
   for (let page = 0; page * bad < BLOCKED; page += 1) {
@@ -105,7 +105,7 @@ async function blockedOf(url: string): Promise<number> {
 }
 
 test(
-  `${BLOCKED} blocked subjects take little memory, and no time of the others`,
+  `${BLOCKED} blocked subjects take little memory, and do not delay the others`,
   async () => {
     const receiver = startReceiver();
     const environment = { KILDE_SECRET_KEYS: TEST_SECRET_KEY, KILDE_EGRESS_ALLOW: "127.0.0.1" };

@@ -29,12 +29,12 @@ const WELL: Omit<SimulationOptions, "seed"> = {
   clockSteps: false,
 };
 
-/** Seeds of each kind; the slow suite takes as many as this says. */
+/** Seeds of each kind; the slow suite sets a larger number. */
 const SEEDS = Number(process.env["KILDE_SIMULATION_SEEDS"] ?? 15);
-/** The first seed, to have a failure again. */
+/** The first seed, to reproduce a failure. */
 const FIRST = Number(process.env["KILDE_SIMULATION_FIRST"] ?? 1);
 
-/** Simulates with each seed. A failure names the seed that has it again. */
+/** Simulates with each seed. A failure names the seed that reproduces it. */
 async function simulateAll(options: Partial<SimulationOptions>): Promise<SimulationResult[]> {
   const results: SimulationResult[] = [];
   for (let seed = FIRST; seed < FIRST + SEEDS; seed += 1) {
@@ -54,7 +54,7 @@ const duplicates = (results: readonly SimulationResult[]) =>
 for (const mode of [SINGLE, BATCH]) {
   describe(`a simulated subscription, ${mode.kind}`, () => {
     test(
-      "delivers everything once when all is well",
+      "delivers every event once when nothing fails",
       async () => {
         const results = await simulateAll({ mode });
         expect(duplicates(results)).toBe(0);
@@ -63,7 +63,7 @@ for (const mode of [SINGLE, BATCH]) {
     );
 
     test(
-      "repeats nothing for failures alone, and is not held up by subjects that are never taken",
+      "repeats nothing because of failures alone, and continues beside subjects that are never acknowledged",
       async () => {
         const results = await simulateAll({ mode, failures: true, poisoned: 1, filtered: true });
         expect(duplicates(results)).toBe(0);
@@ -72,7 +72,7 @@ for (const mode of [SINGLE, BATCH]) {
     );
 
     test(
-      "delays no other subject for one that is never taken",
+      "delays no other subject because of one that is never acknowledged",
       async () => {
         const [poisoned, healthy] = [
           await simulateAll({ mode, poisoned: 2 }),
@@ -81,14 +81,14 @@ for (const mode of [SINGLE, BATCH]) {
         const longest = (results: readonly SimulationResult[]) =>
           results.map(({ longestWaitMs }) => longestWaitMs).toSorted((a, b) => a - b);
         const median = (waits: readonly number[]) => waits[waits.length >> 1] ?? 0;
-        // In batches a subject is told apart from the others by one failed batch.
+        // In batches, one failed batch separates a failing subject from the others.
         expect(median(longest(poisoned))).toBeLessThan(median(longest(healthy)) + 1_000);
       },
       TIMEOUT_MS,
     );
 
     test(
-      "repeats what was taken when the answer was lost",
+      "repeats deliveries whose answer was lost",
       async () => {
         const results = await simulateAll({ mode, failures: true, lostAnswers: true });
         expect(results.every(({ taken }) => taken > 0)).toBe(true);
@@ -187,7 +187,7 @@ for (const mode of [SINGLE, BATCH]) {
             poisoned: 2,
             poison: [poison],
           });
-          // Events that share its first batch wait until that is given up: 15 s, if it is not answered.
+          // Events that share its first batch wait until that times out: 15 s, if it is not answered.
           const firstMs = poison === "timeout" ? 15_000 : 0;
           const most = 5_000 + firstMs;
           for (const { longestWaitMs } of results) expect(longestWaitMs).toBeLessThan(most);
@@ -197,7 +197,7 @@ for (const mode of [SINGLE, BATCH]) {
     }
 
     test(
-      "does so with all of that at once",
+      "loses and reorders nothing with all of these faults at once",
       async () => {
         await simulateAll({
           mode,

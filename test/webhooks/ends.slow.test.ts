@@ -18,8 +18,8 @@ import { hasSqld, type Sqld, SQLD_FLAGS, startSqld } from "../support/sqld.ts";
 
 /*
  * Dispatchers of a real server end again and again, by PATCH, pause, SIGTERM and at the end of a worker's slice, while
- * the libSQL server that they store their progress on is slow, and fails before or after it has executed a write.
- * Everything must arrive, in order for each subject. What arrives twice is counted, and printed.
+ * the libSQL server that stores their progress is slow, and fails before or after it has executed a write. Every event
+ * must arrive, in order for each subject. Repeated events are counted, and printed.
  */
 
 const ENDS = Number(process.env["KILDE_DELIVERY_ENDS"] ?? 1_000);
@@ -27,7 +27,7 @@ const SEED = Number(process.env["KILDE_SEED"] ?? Date.now() % 1_000_000);
 const SUBSCRIPTIONS = 8;
 const SUBJECTS = 40;
 const EVENTS_A_ROUND = 48;
-/** The server process is ended after so many rounds, each of which ends every dispatcher once. */
+/** Rounds after which the server process is ended; each round ends every dispatcher once. */
 const ROUNDS_A_PROCESS = 8;
 /** Slices between two processes; each lasts about as long beyond what it keeps for its end. */
 const SLICES = 4;
@@ -46,11 +46,11 @@ interface Shown {
 const chance = chanceOf(SEED);
 const upTo = (most: number) => Math.floor(chance() * most);
 
-/** Whether storage, and the receiver, fail and are slow. */
+/** Whether storage and the receiver fail and are slow. */
 let isStormy = false;
 
 function startReceiver() {
-  /** By path, the events that were taken. */
+  /** By path, the acknowledged events. */
   const taken = new Map<string, Set<string>>();
   const counts = { requests: 0, repeated: 0, inverted: 0 };
   const server = Bun.serve({
@@ -90,14 +90,14 @@ beforeAll(async () => {
   proxy = startFaultyProxy(sqld.url, async (request) => {
     if (!isStormy) return "through";
     await Bun.sleep(upTo(chance() < 0.05 ? 800 : 60));
-    // Progress is what is tested; what else fails only takes time.
+    // Progress is tested; other failures only take time.
     const share = request.includes("subscription_subjects") ? 0.2 : 0.03;
     const kind = chance();
     const fate: Fate = kind < share ? "lost" : kind < 1.5 * share ? "unanswered" : "through";
     fates[fate] += 1;
     return fate;
   });
-  // Appends take the direct way: they are not what is tested.
+  // Appends go directly to storage: they are not tested here.
   const database = openDatabase({ url: sqld.url });
   store = await openTestStore({ database, clock: systemClock, limits: DEFAULT_LIMITS, pollIntervalMs: 100 });
 });
@@ -109,7 +109,7 @@ afterAll(async () => {
   await sqld.stop();
 });
 
-/** Asks until it is answered well: on the way to storage anything may fail. */
+/** Repeats a request until it succeeds: any call to storage may fail. */
 async function insist<Body>(url: string, init: RequestInit = {}): Promise<Body> {
   for (;;) {
     const response = await fetch(url, init).catch(() => null);
@@ -162,7 +162,7 @@ async function run(): Promise<void> {
   const lengthMs = 300 + upTo(1_000);
   const abrupt = setTimeout(() => ended.abort(), upTo(2 * lengthMs));
   const deadline = systemClock.monotonic() + SLICE_MS + lengthMs;
-  // What it read may have failed; the next slice goes on.
+  // Its reads may have failed; the next slice continues.
   await work.run({ deadline, signal: ended.signal }).catch(() => "idle");
   clearTimeout(abrupt);
   ended.abort();

@@ -10,9 +10,10 @@ import { jsonPost, TEST_SECRET_KEY } from "../support/app.ts";
 import { type ServerProcess, startServer } from "../support/process.ts";
 
 /*
- * One subject of a hundred is never taken. Two subscriptions of the same events are delivered at the same time: one to an
- * endpoint that takes everything, and one to an endpoint that never takes that subject. After the first attempts at it,
- * the other subjects wait no longer at the second than at the first. What else the machine does delays both.
+ * One subject of a hundred is never acknowledged. Two subscriptions of the same events are delivered at the same time:
+ * one to an endpoint that acknowledges every event, and one to an endpoint that never acknowledges that subject. After
+ * the first attempts at it, the other subjects wait no longer at the second than at the first. Other load of the
+ * machine delays both.
  */
 
 const FAILURES = [429, 500, 502, 503, 504, "timeout", "reset"] as const;
@@ -28,7 +29,7 @@ const EVERY_MS = 4;
 const FIRST_ATTEMPTS = 2;
 
 const MOST_RATIO = 2;
-/** Less than this is what a timer or a collection of garbage takes. */
+/** Timers and garbage collection take less than this. */
 const FLOOR_MS = 20;
 
 interface Delivered {
@@ -36,10 +37,10 @@ interface Delivered {
   readonly data: { readonly sentMs: number };
 }
 
-/** What an endpoint received. */
+/** The deliveries of an endpoint. */
 interface Endpoint {
   attempts: number;
-  /** By event, its wait until it arrived first. */
+  /** By event, its wait until its first arrival. */
   readonly waitsMs: number[];
   taken: number;
 }
@@ -53,7 +54,7 @@ function fail(failure: Failure, request: IncomingMessage, response: ServerRespon
   else response.writeHead(failure).end();
 }
 
-/** Endpoints by path: `/mode/failure`, and `/mode/failure/well` for one that takes everything. */
+/** Endpoints by path: `/mode/failure`, and `/mode/failure/well` for one that acknowledges every event. */
 const receiver = createServer((request, response) => {
   const [, , failure = "", well] = (request.url ?? "").split("/");
   const endpoint = endpoints.get(request.url ?? "");
@@ -133,13 +134,13 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** The time that 99 of 100 events waited at most. */
+/** 99th percentile of the waits. */
 function p99Of({ waitsMs }: Endpoint): number {
   return waitsMs.toSorted((a, b) => a - b)[Math.floor(waitsMs.length * 0.99)] ?? Number.POSITIVE_INFINITY;
 }
 
 for (const mode of MODES) {
-  describe(`a subject that is never taken, ${mode}`, () => {
+  describe(`a subject that is never acknowledged, ${mode}`, () => {
     for (const failure of FAILURES) {
       test(`delays no other when it is answered ${failure}`, async () => {
         const path = `/${mode}/${failure}`;

@@ -15,7 +15,7 @@ import { runsOn } from "../support/tested-on.ts";
 
 runsOn(["memory", "sqld"]);
 
-test("who takes over continues from what the last holder stored last, also when that was just before", async () => {
+test("a process that takes over continues from the last write of the last holder, also when that was just before", async () => {
   const database = await newDatabase();
   const deps = { database, clock: systemClock, limits: DEFAULT_LIMITS, pollIntervalMs: 20 };
   const store = await openTestStore(deps);
@@ -47,10 +47,10 @@ test("who takes over continues from what the last holder stored last, also when 
     now: new Date().toISOString(),
     mostSubscriptions: 10,
   });
-  // The last holder had passed the subject, which stands behind the cursor in a row of its own ...
+  // The last holder had delivered past the subject, which has a row of its own behind the cursor ...
   const lane = `insert into subscription_subjects (subscription, subject, next, attempts, due, ahead)
     select '${id}', id, 1, 0, 0, 0 from subjects where name = 's'`;
-  // ... and its last write, before it lets go of the lease, has the cursor at the subject again.
+  // ... and its last write, before it releases the lease, moves the cursor back to the subject.
   const lastWrite = [
     `update subscriptions set cursor = 0 where id = '${id}'`,
     "delete from subscription_subjects",

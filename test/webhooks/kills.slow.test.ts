@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { TEST_SECRET_KEY } from "../support/app.ts";
 
 /*
- * The compiled program is killed again and again while it delivers to a real receiver that fails at random. Everything
- * must arrive, in order for each subject. What arrives twice is counted, and told.
+ * The compiled program is killed again and again while it delivers to a real receiver that fails at random. Every event
+ * must arrive, in order for each subject. Repeated events are counted, and printed.
  */
 
 const ROOT = join(import.meta.dir, "../..");
@@ -47,10 +47,10 @@ async function start(): Promise<Server> {
     stdout: "ignore",
     stderr: "pipe",
   });
-  let said = "";
+  let output = "";
   for await (const bytes of child.stderr) {
-    said += new TextDecoder().decode(bytes);
-    const url = /http:\/\/127\.0\.0\.1:\d+/.exec(said)?.[0];
+    output += new TextDecoder().decode(bytes);
+    const url = /http:\/\/127\.0\.0\.1:\d+/.exec(output)?.[0];
     if (url === undefined) continue;
     return {
       url,
@@ -60,7 +60,7 @@ async function start(): Promise<Server> {
       },
     };
   }
-  throw new Error(`it did not start: ${said}`);
+  throw new Error(`it did not start: ${output}`);
 }
 
 async function post<Body>(url: string, body: unknown): Promise<Body> {
@@ -70,7 +70,7 @@ async function post<Body>(url: string, body: unknown): Promise<Body> {
   return (await response.json()) as Body;
 }
 
-/** A receiver that refuses some, answers late, and breaks off; it notes what it took. */
+/** A receiver that rejects some events, answers late, and breaks off; it records the acknowledged ones. */
 function startReceiver() {
   const last = new Map<string, number>();
   const counts = { taken: 0, repeated: 0, outOfOrder: 0, refused: 0 };
@@ -118,7 +118,7 @@ test(
     });
     let kills = 0;
     while (kills < KILLS) {
-      // As long as there is something left: it is to be killed while it delivers.
+      // While events are pending: it must be killed during deliveries.
       await Bun.sleep(20 + Math.random() * 180);
       await server.kill("SIGKILL");
       kills += 1;

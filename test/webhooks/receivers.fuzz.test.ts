@@ -12,7 +12,7 @@ buildBinary();
 
 const SUBSCRIPTIONS = 6;
 const EVENTS_PER_ROUND = 60;
-/** How long endpoints answer at random before they are well. */
+/** How long endpoints answer at random before they recover. */
 const HOSTILE_MS = 4_000;
 const HEALING_MS = 60_000;
 const MOST_MEMORY_MIB = 512;
@@ -23,7 +23,7 @@ afterEach(() => {
   endpoints.clear();
 });
 
-/** An answer of an endpoint: statuses, headers and bodies at random, at times no HTTP at all. */
+/** An endpoint's answer: random statuses, headers and bodies, at times not HTTP at all. */
 function randomAnswer(chance: Chance): Buffer | "silence" | "reset" {
   if (chance.happens(0.03)) return "silence";
   if (chance.happens(0.05)) return "reset";
@@ -52,9 +52,9 @@ function randomAnswer(chance: Chance): Buffer | "silence" | "reset" {
 
 interface Endpoint {
   readonly url: string;
-  /** From now on it takes all it is sent. */
+  /** From now on it acknowledges every delivery. */
   heal(): void;
-  /** Positions that it has taken since it is well, or took before. */
+  /** Positions that it has acknowledged. */
   readonly taken: ReadonlySet<number>;
 }
 
@@ -116,7 +116,7 @@ async function subscribe(server: Served, endpoint: Endpoint, chance: Chance): Pr
 }
 
 test(
-  "endpoints that answer at random: nothing is lost once they are well",
+  "endpoints that answer at random: nothing is lost once they recover",
   async () => {
     console.log(`KILDE_FUZZ_SEED=${SEED}`);
     const server = await serveFuzzed(emptyFolder());
@@ -142,7 +142,7 @@ test(
       const until = Date.now() + HEALING_MS;
       const lacking = () => subscribed.filter(({ endpoint }) => endpoint.taken.size < position);
       while (lacking().length > 0 && Date.now() < until) {
-        // What an operator does once the endpoint is well.
+        // An operator's actions once the endpoint has recovered.
         await Promise.all(
           lacking().map(({ id }) => fetch(`${server.url}/subscriptions/${id}/resume`, { method: "POST" })),
         );

@@ -8,10 +8,10 @@ runsOn(["memory", "sqld"]);
 
 /** Seeds of the swarm, each a mixture of its own; the slow suite takes 10,000. */
 const SEEDS = Number(process.env["KILDE_SIMULATION_SWARM"] ?? 40);
-/** The first seed, to have a failure again. */
+/** The first seed, to reproduce a failure. */
 const FIRST = Number(process.env["KILDE_SIMULATION_FIRST"] ?? 1);
 
-/** So many are worth processes of their own, one for each core. */
+/** From this number of seeds on, each core gets a process. */
 const MANY_SEEDS = 400;
 
 const TIMEOUT_MS = 30_000 + SEEDS * 4_000;
@@ -37,7 +37,7 @@ async function simulateHere(first: number, count: number): Promise<SwarmResult[]
 }
 
 test(
-  "a simulated subscription loses and reorders nothing, and makes no healthy subject wait, in any mixture of faults",
+  "a simulated subscription loses and reorders nothing, and delays no healthy subject, in any mixture of faults",
   async () => {
     const processes = SEEDS >= MANY_SEEDS ? availableParallelism() : 1;
     const share = Math.ceil(SEEDS / processes);

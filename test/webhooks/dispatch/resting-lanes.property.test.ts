@@ -6,8 +6,8 @@ import { createRestingLanes } from "../../../src/webhooks/dispatch/resting-lanes
 import type { StoredLane } from "../../../src/webhooks/subscriptions/subscription.ts";
 
 /*
- * Lanes at rest against a model that holds them as objects: whatever is added, woken and stored in whichever order, a
- * lane comes back as it went, at its time, and its row is written unless exactly that row was stored.
+ * Resting lanes against a model that holds them as objects: in any order of additions, wake-ups and saves, a lane wakes
+ * unchanged and on time, and its row is written unless exactly that row was stored.
  */
 
 const count = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
@@ -49,7 +49,7 @@ const steps = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ kind: "acknowledge" } as const) },
 );
 
-/** What is seen of a lane that woke. */
+/** The observable state of a lane that woke. */
 const seen = (lane: Lane | null) =>
   lane === null
     ? null
@@ -62,7 +62,7 @@ const seen = (lane: Lane | null) =>
 
 const bySubject = (a: StoredLane, b: StoredLane) => a.subject - b.subject;
 
-test("lanes at rest: each wakes as it went to rest, when it is due, and unsaved until that row is stored", () => {
+test("resting lanes: each wakes unchanged, when it is due, and unsaved until its row is stored", () => {
   fc.assert(
     fc.property(fc.array(steps, { maxLength: 400 }), (all) => {
       const resting = createRestingLanes();

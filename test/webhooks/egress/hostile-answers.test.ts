@@ -25,7 +25,7 @@ describe("redirects", () => {
 });
 
 describe("an answer without end", () => {
-  test("of any size is cut off, and little of it is held", async () => {
+  test("of any size is cut off, and little of it is kept in memory", async () => {
     const server = await rawServer((socket, write) => {
       write("HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n");
       flood(socket, write, "x".repeat(64 * 1024));
@@ -118,7 +118,7 @@ test.each(["-5", "zz"])("a body that is malformed: %j", async (chunk) => {
   );
 });
 
-test("a body that breaks off changes nothing about the status", async () => {
+test("a body that breaks off does not change the status", async () => {
   const server = await rawServer((socket, write) => {
     write("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nx");
     setTimeout(() => socket.destroy(), 50);
@@ -129,12 +129,12 @@ test("a body that breaks off changes nothing about the status", async () => {
 test.each([
   ["SSH-2.0-OpenSSH_9.6\r\n\r\n", "protocol"],
   ["HTTP/1.1 two hundred\r\n\r\n", "protocol"],
-])("what is not HTTP: %j", async (text, category) => {
+])("an answer that is not HTTP: %j", async (text, category) => {
   const server = await rawServer((_, write) => write(text));
   expect(outcome(await egress({ timeoutMs: 2_000 }).send(at(server.port)))).toBe(category);
 });
 
-test("an answer larger than what is read counts; what comes after it does not", async () => {
+test("an answer larger than the read limit counts; bytes after it do not", async () => {
   const server = await rawServer((_, write) =>
     write(`HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 100000\r\n\r\n${"x".repeat(100_000)}`),
   );

@@ -11,8 +11,8 @@ const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const okServer = (host?: string) => rawServer((_, write) => write(OK), host);
 
 describe("a name", () => {
-  test("is resolved once, and the connection pinned to what was checked", async () => {
-    // What rebinding does: each question is answered otherwise than the one before.
+  test("is resolved once, and the connection is pinned to the checked address", async () => {
+    // DNS rebinding: each question gets another answer than the one before.
     const dns = await dnsServer((_, question) => [question === 1 ? "127.0.0.1" : "127.0.0.2"]);
     const server = await okServer();
     let later = 0;
@@ -24,18 +24,18 @@ describe("a name", () => {
     const request = post(`http://rebind.test:${server.port}/hook?x=1`, { "x-a": "1" });
     for (let n = 0; n < 3; n += 1) expect(outcome(await send(request))).toBe(200);
     expect(dns.questions).toEqual(["rebind.test"]);
-    // The first connection is the proof that there is one.
+    // The first connection is the trial connection.
     const received = server.received.find(Boolean);
     expect(received).toMatch(/^POST \/hook\?x=1 HTTP\/1\.1\r\n/);
     expect(received).toContain(`Host: rebind.test:${server.port}\r\n`);
     expect(received).toContain("x-a: 1\r\n");
-    // It is not trusted for long, and then refused, although the connection is still there.
+    // The address expires, and is then rejected, although the connection is still open.
     later = 6_000;
     expect(outcome(await send(request))).toBe("address-refused");
     expect(dns.questions).toHaveLength(2);
   });
 
-  test("of a public address that is of the inside at the next question: the public one is connected to", async () => {
+  test("with a public address that is internal at the next question: the public one is used", async () => {
     const dns = await dnsServer((_, question) => [question === 1 ? "93.184.215.14" : "127.0.0.1"]);
     const connected: string[] = [];
     const { send } = egress({
@@ -55,7 +55,7 @@ describe("a name", () => {
     expect(dns.questions).toHaveLength(1);
   });
 
-  test("proves that it can be connected to when it is new or was silent, and not while it answers", async () => {
+  test("gets a trial connection when it is new or was silent, and none while it answers", async () => {
     const server = await okServer();
     let nowMs = Date.now();
     let probes = 0;
@@ -78,7 +78,7 @@ describe("a name", () => {
       [2, 1],
       [3, 2],
     ]);
-    // It has moved: the new address is one that never answered.
+    // The name has moved: the new address is one that never answered.
     nowMs += 5_000;
     expect(outcome(await send(request))).toBe("connection");
     expect([questions, probes]).toEqual([4, 3]);
@@ -90,7 +90,7 @@ describe("a name", () => {
     [["169.254.169.254"]],
     [["127.0.0.1"]],
     [["8.8.8.8", "8.8.4.4", "1.1.1.1", "9.9.9.9", "1.0.0.1", "127.0.0.1"]],
-  ])("with the addresses %j is refused", async (addresses) => {
+  ])("with the addresses %j is rejected", async (addresses) => {
     const dns = await dnsServer(() => addresses);
     const { send } = egress({
       allow: [],
@@ -113,7 +113,7 @@ describe("a name", () => {
     expect(outcome(await egress({ allow: [] }).send(post(`http://localhost:${server.port}/`)))).toBe(
       "address-refused",
     );
-    // Whether it is found at all, or at which address, is the system's affair.
+    // The system decides whether the name is found, and at which address.
     expect(["address-refused", "dns"]).toContain(
       outcome(await egress({ allow: [] }).send(post(`http://localhost.:${server.port}/`))) as string,
     );
@@ -181,13 +181,13 @@ describe("time", () => {
     expect(outcome(await send(post("http://slow.test/")))).toBe("timeout");
   });
 
-  test("a refused connection is none", async () => {
+  test("a refused connection is a failure", async () => {
     const server = await rawServer((socket) => socket.destroy());
     expect(outcome(await egress().send(post(`http://127.0.0.1:${server.port}/`)))).toBe("connection");
     expect(outcome(await egress().send(post("http://127.0.0.1:1/")))).toBe("connection");
   });
 
-  test("who gives up is told so, and the connection is gone", async () => {
+  test("a caller that aborts gets the reason, and the connection is closed", async () => {
     const server = await rawServer(() => {});
     const giveUp = new AbortController();
     const { send } = egress();
@@ -199,7 +199,7 @@ describe("time", () => {
     await eventually(() => server.open() === 0);
   });
 
-  test("closing cuts off what is under way", async () => {
+  test("closing cuts off requests in flight", async () => {
     const server = await rawServer(() => {});
     const { send, close } = egress();
     const sent = send(post(`http://127.0.0.1:${server.port}/`));
@@ -210,7 +210,7 @@ describe("time", () => {
   });
 });
 
-test("a failure tells its category, and nothing else", async () => {
+test("a failure reports its category, and nothing else", async () => {
   const categories: FailureCategory[] = ["address-refused", "dns", "connection"];
   const resolve = async (name: string) => {
     if (name === "dns.test") throw new Error("secret.internal is unknown to 10.1.2.3");

@@ -7,7 +7,7 @@ import { checkHeaders, MOST_HEADER_LENGTH, MOST_HEADERS } from "../../../src/web
 
 const strict = createAddressRules([]);
 
-/** Ranges that are somebody's inside, or another address in disguise: the first and the last of each. */
+/** Internal ranges, or ranges that represent other addresses: the first and the last address of each. */
 const SPECIAL = [
   ["0.0.0.0", "0.255.255.255"],
   ["10.0.0.0", "10.255.255.255"],
@@ -70,7 +70,7 @@ describe("addresses", () => {
     expect(strict.permits("a.test", address)).toBe(false);
   });
 
-  test("no IPv4 address of the inside gets through in any form of IPv6", () => {
+  test("no internal IPv4 address is permitted in any form of IPv6", () => {
     const inside = fc
       .tuple(fc.constantFrom(10, 127, 0), fc.nat(255), fc.nat(255), fc.nat(255))
       .map(([a, b, c, d]) => [((a << 8) | b).toString(16), ((c << 8) | d).toString(16)].join(":"));
@@ -93,7 +93,7 @@ describe("addresses", () => {
 });
 
 describe("the allow-list", () => {
-  test("permits what it names, and nothing beside", () => {
+  test("permits its entries, and nothing else", () => {
     const rules = createAddressRules(["10.0.0.0/8", "192.168.1.7", "fd00::/8", "hooks.internal"]);
     const permitted = (address: string, hostname = "a.test") => rules.permits(hostname, address);
     expect(
@@ -132,7 +132,7 @@ describe("the allow-list", () => {
     "fd00::/129",
     "a..b",
     "-a",
-  ])("%j is no entry", (entry) => {
+  ])("%j is not a valid entry", (entry) => {
     expect(() => createAddressRules(["10.0.0.0/8", entry])).toThrow(TypeError);
   });
 });
@@ -159,7 +159,7 @@ describe("the URL of an endpoint", () => {
     "http://localhost/",
     "http://LOCALHOST./",
     "http://a.localhost:8080/",
-  ])("%s is of the inside", (url) => {
+  ])("%s is internal", (url) => {
     expect(checkEndpoint(url, strict)).toBe(
       "must not be a private or special address, unless the server's settings allow it",
     );
@@ -224,15 +224,15 @@ describe("headers of a subscription", () => {
     "proxy-authorization",
     "accept-encoding",
     "upgrade",
-  ])("the name %s is the sender's", (name) => {
+  ])("the name %s is reserved for the sender", (name) => {
     expect(checkHeaders({ [name]: "x" })).toMatch(/is set by the sender/);
   });
 
-  test("what is wrong is told without the value, which may be a secret", () => {
+  test("a fault is reported without the value, which may be a secret", () => {
     expect(checkHeaders({ authorization: "Bearer abc123\n" })).not.toContain("abc123");
   });
 
-  test("their limits, at them and one past", () => {
+  test("have limits that are exact", () => {
     const many = (count: number) =>
       Object.fromEntries(Array.from({ length: count }, (_, n) => [`x-${n}`, "a"]));
     expect(checkHeaders(many(MOST_HEADERS))).toBeNull();
@@ -242,7 +242,7 @@ describe("headers of a subscription", () => {
     expect(checkHeaders({ "x-a": "1", "X-A": "2" })).toMatch(/twice/);
   });
 
-  test("whatever passes, fetch takes, and sends on one line each", () => {
+  test("fetch accepts every valid header, and sends it on one line", () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.string({ unit: "binary" })), (headers) => {
         if (checkHeaders(headers) !== null) return;

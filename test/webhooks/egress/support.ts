@@ -13,7 +13,7 @@ import { systemClock } from "../../../src/core/system-clock.ts";
 
 const closers: (() => unknown)[] = [];
 
-/** Closes what the tests of a file open. Each file calls it: hooks are a file's own. */
+/** Closes the resources that the tests of a file open. Each file calls it, since hooks belong to a file. */
 export function cleanUp(): void {
   afterEach(async () => {
     for (const close of closers.splice(0)) await close();
@@ -36,22 +36,22 @@ export function post(url: string, headers: Record<string, string> = {}): Outgoin
   return { method: "POST", url, headers, body: '{"n":1}' };
 }
 
-/** What is of interest of an answer: its status, or the category of the failure. */
+/** The relevant part of an answer: its status, or the category of the failure. */
 export function outcome(answer: EndpointAnswer): number | string {
   return answer.kind === "answered" ? answer.status : answer.category;
 }
 
 export interface RawServer {
   readonly port: number;
-  /** What was received, as text, by connection. */
+  /** The received text, by connection. */
   readonly received: string[];
   readonly connections: () => number;
-  /** Bytes it got rid of. */
+  /** Bytes that it has written. */
   readonly written: () => number;
   readonly open: () => number;
 }
 
-/** A server of bytes: whatever comes is met by what `answer` writes, once a request. */
+/** A server of raw bytes: `answer` writes the answer to each request. */
 export async function rawServer(
   answer: (socket: Socket, write: (bytes: string | Uint8Array) => boolean) => void,
   host = "127.0.0.1",
@@ -83,7 +83,7 @@ export async function rawServer(
   return { port, received, connections: () => connections, written: () => written, open: () => sockets.size };
 }
 
-/** Writes the same for as long as the other side takes it. */
+/** Writes the same bytes for as long as the other side reads them. */
 export function flood(socket: Socket, write: (bytes: string) => boolean, text: string): void {
   const more = (): void => {
     while (!socket.destroyed && write(text)) {
@@ -95,13 +95,13 @@ export function flood(socket: Socket, write: (bytes: string) => boolean, text: s
 }
 
 export interface DnsServer {
-  /** Asks this server. */
+  /** Resolves names with this server. */
   readonly resolve: Resolve;
-  /** Names that were asked for. */
+  /** Names in the questions it received. */
   readonly questions: string[];
 }
 
-/** A name server: `answer` says the addresses of a name, at each question anew. */
+/** A name server: `answer` returns the addresses of a name, for each question again. */
 export async function dnsServer(
   answer: (name: string, question: number) => readonly string[],
 ): Promise<DnsServer> {

@@ -42,7 +42,7 @@ function tlsServer(certificates: readonly (Certificate & { readonly serverName?:
 const trusting = (ca = authority.cert) => egress({ ca, resolve: async () => ["127.0.0.1"] });
 
 describe("a certificate", () => {
-  test("for the name is accepted, although the address is connected to", async () => {
+  test("for the name is accepted, although the connection goes to the address", async () => {
     const server = tlsServer([await certificate({ names: ["a.test"], authority })]);
     const { send } = trusting();
     for (const name of ["a.test", "A.test", "a.test."]) {
@@ -75,7 +75,7 @@ describe("a certificate", () => {
     const names = ["a.test", "b.test", "a.test", "b.test"];
     for (const name of names) expect(outcome(await send(post(`https://${name}:${server.port}/`)))).toBe(200);
     expect(server.seen.map(({ host }) => host)).toEqual(names.map((name) => `${name}:${server.port}`));
-    // Kept, and never shared by two names.
+    // Connections are kept, and never shared by two names.
     const ports = server.seen.map(({ port }) => port);
     expect([ports[0] === ports[2], ports[1] === ports[3], ports[0] === ports[1]]).toEqual([
       true,
@@ -90,7 +90,7 @@ describe("a certificate", () => {
     expect(outcome(await trusting().send(post(`https://a.test:${server.port}/`)))).toBe("tls");
   });
 
-  test("that expired, of an authority that is not trusted, or of none, is not accepted", async () => {
+  test("that has expired, or has no trusted authority, is rejected", async () => {
     const yesterday = new Date(Date.now() - 86_400_000);
     const expired = await certificate({ names: ["a.test"], authority, notAfterDate: yesterday });
     const stranger = await certificate({ names: ["a.test"], authority: await certificate() });
@@ -110,7 +110,7 @@ describe("a certificate", () => {
   });
 });
 
-test("what does not speak TLS gets nothing of the request", async () => {
+test("a server that does not speak TLS receives nothing of the request", async () => {
   const server = await rawServer((_, write) => write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
   const answer = await trusting().send(post(`https://a.test:${server.port}/secret-path`));
   expect(outcome(answer)).toBe("tls");

@@ -83,7 +83,7 @@ describe("a delivery", () => {
     });
   });
 
-  test("of a test, which says nothing", async () => {
+  test("of a test, which has no content", async () => {
     const body = testEvent("sub_1_test_5", "/events", "sub_1", "2026-01-31T12:00:00.000Z");
     expect(await receive(delivery(body), SECRET, { now })).toEqual({
       id: "msg_1",
@@ -118,7 +118,7 @@ describe("a delivery", () => {
       previoussequence: "0000000000000001",
     });
     expect(JSON.parse(deliveredEvent(logEvent(1), 0))).toMatchObject({ previoussequence: "0".repeat(16) });
-    // The text that was appended leaves as it is.
+    // The appended text is delivered unchanged.
     expect(deliveredEvent('{"id":"1","data":1e400}', 12)).toBe(
       '{"id":"1","data":1e400,"previoussequence":"0000000000000012"}',
     );
@@ -138,7 +138,7 @@ describe("signatures", () => {
     expect(await outcome(delivery(EVENT), [other, PUBLIC])).toBe("signature-invalid");
   });
 
-  test("of a version that is not known are passed over", async () => {
+  test("of an unknown version are ignored", async () => {
     const good = delivery(EVENT).headers.get("webhook-signature") ?? "";
     const withSignature = (value: string) => delivery(EVENT, { headers: { "webhook-signature": value } });
     expect(await outcome(withSignature(`v2,AAAA v1 ,x v1,%% ${good}`))).toBe("received");
@@ -148,7 +148,7 @@ describe("signatures", () => {
     expect(await outcome(withSignature(`${"v1,AAAA ".repeat(1_000)}${good}`))).toBe("signature-invalid");
   });
 
-  test("of what was tampered with never verify", async () => {
+  test("never verify for a message that was tampered with", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.constantFrom("id", "timestamp", "body", "signature"),
@@ -179,7 +179,7 @@ describe("signatures", () => {
     );
   });
 
-  test("a secret that is none is a mistake of the receiver's", async () => {
+  test("an invalid secret throws a TypeError", async () => {
     await expect(receive(delivery(EVENT), "secret", { now })).rejects.toThrow(TypeError);
     await expect(receive(delivery(EVENT), [], { now })).rejects.toThrow("one secret at least");
   });
@@ -209,7 +209,7 @@ describe("refused", () => {
     },
   );
 
-  test("a body that is too large, whether it says so or not", async () => {
+  test("a body that is too large, with or without a content-length", async () => {
     const bytes = Buffer.byteLength(EVENT);
     expect(await outcomeOf(EVENT, {}, { mostBytes: bytes })).toBe("received");
     expect(await outcomeOf(EVENT, {}, { mostBytes: bytes - 1 })).toBe("body-too-large");
@@ -283,7 +283,7 @@ describe("refused", () => {
     expect(await outcomeOf(body, { contentType: MEDIA_TYPE.batch })).toBe("body-invalid");
   });
 
-  test("any JSON with any signature is an error of the catalogue", async () => {
+  test("any JSON with any signature is an error of the catalog", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.json(),
@@ -322,7 +322,7 @@ describe("consent", () => {
     expect(headers.get("allow")).toBe("OPTIONS, POST");
   });
 
-  test("says how often, if asked or limited", () => {
+  test("states the rate, if requested or limited", () => {
     const rate = { ...from, "webhook-request-rate": "1000" };
     const allowed = (headers: Record<string, string>, ratePerMinute?: number) =>
       consent(asked(headers), {
@@ -364,7 +364,7 @@ describe("the receiver in Hono, over HTTP", () => {
     );
   const named = (version: number, name: string) => deliveredEvent(logEvent(version, { name }), version - 1);
 
-  test("takes each event once, in order, and what is signed only", async () => {
+  test("accepts each event once, in order, and only with a signature", async () => {
     expect((await send(named(1, "Ida"))).status).toBe(204);
     expect((await send(named(3, "Ida C."))).status).toBe(409);
     expect((await send(named(2, "Ida B."))).status).toBe(204);
@@ -375,7 +375,7 @@ describe("the receiver in Hono, over HTTP", () => {
     expect(names.get("user-1")).toBe("Ida B.");
   });
 
-  test("takes a stream whose first events were before the subscription's start", async () => {
+  test("accepts a stream whose first events were before the subscription's start", async () => {
     const newcomer = createReceiver([secret]);
     const take = (version: number) =>
       newcomer.app.fetch(
@@ -390,7 +390,7 @@ describe("the receiver in Hono, over HTTP", () => {
     expect((await take(8)).status).toBe(204);
   });
 
-  test("consents to be delivered to", async () => {
+  test("consents to deliveries", async () => {
     const response = await fetch(`http://127.0.0.1:${server.port}/hook`, {
       method: "OPTIONS",
       headers: { "webhook-request-origin": "kilde.example.org" },

@@ -10,7 +10,7 @@ export const PUBLIC = "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=";
 export const NOW = 1_614_265_330_000;
 export const now = () => NOW;
 
-/** The text of an event as a log serves it; `data` null: without any. */
+/** The text of an event as a log serves it; `data` null: without data. */
 export function logEvent(version: number, data: unknown = { name: "Ida" }, more: object = {}): string {
   return JSON.stringify({
     specversion: "1.0",
@@ -34,7 +34,7 @@ export interface Sent {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A delivery, signed. */
+/** A signed delivery. */
 export function delivery(body: string, sent: Sent = {}): Request {
   const {
     secrets = [SECRET],

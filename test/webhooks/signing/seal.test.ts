@@ -33,7 +33,7 @@ describe("sealing", () => {
     );
   });
 
-  test("changes of any character are noticed", async () => {
+  test("a change of any character is detected", async () => {
     const { seal, open } = sealOf(K1);
     const sealed = await seal("whsec_secret", "sub_1");
     expect(sealed).toMatch(/^k1\.[A-Za-z0-9+/]{16}\.[A-Za-z0-9+/]+=*$/);
@@ -85,7 +85,7 @@ describe("keys", () => {
     expect(() => parseKeys(text)).toThrow(message);
   });
 
-  test("what is wrong is told without a key", () => {
+  test("a fault is reported without the key", () => {
     expect(() => parseKeys(`k1:${key(1, 33)}`)).not.toThrow(key(1, 33).slice(0, 10));
     expect(() => parseKeys(key(5))).not.toThrow(key(5).slice(0, 10));
     expect(() => createSeal([])).toThrow("one key at least");

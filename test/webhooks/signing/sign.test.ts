@@ -56,7 +56,7 @@ describe("signing", () => {
 });
 
 describe("secrets", () => {
-  test("new ones are all different, and can be parsed", async () => {
+  test("generated secrets are all different, and can be parsed", async () => {
     const secrets = Array.from({ length: 20 }, () => [
       generateSecret("symmetric"),
       generateSecret("ed25519"),
@@ -94,7 +94,7 @@ describe("secrets", () => {
     expect(() => parseSecret(text)).toThrow(message);
   });
 
-  test("what is wrong is told without the secret", () => {
+  test("a fault is reported without the secret", () => {
     fc.assert(
       fc.property(fc.stringMatching(/^whse?[ck]_?[A-Za-z0-9+/]{16,100}$/), (text) => {
         try {

@@ -9,15 +9,18 @@ import type { Model } from "./model.ts";
 import { SEAL } from "./nodes.ts";
 import { nameOf, SUBSCRIPTION, type World } from "./world.ts";
 
-/** Somebody who changes the subscription while it is delivered. */
+/** An administrator who changes the subscription while it is delivered. */
 export interface Administration {
-  /** Makes one change by chance: pauses, rewinds, retries, skips, patches or rotates the secret. False: no subject is blocked. */
+  /**
+   * Makes one random change: pauses, rewinds, retries, skips, patches or rotates the secret. False: no subject is
+   * blocked.
+   */
   change(): Promise<boolean>;
-  /** Resumes the subscription if it is paused, as an answer of 410 has it. */
+  /** Resumes the subscription if it is paused, as after an answer of 410. */
   resume(): Promise<void>;
 }
 
-/** Opens what an administrator uses, on the database that all nodes share. */
+/** Opens an administrator on the database that all nodes share. */
 export function openAdministration(
   { options, time, chance, upTo, faults }: World,
   database: Database,

@@ -7,21 +7,21 @@ import { DOORBELL, eventsOf, type SentEvent, type World } from "./world.ts";
 /** By then every dispatcher knows of a rotation, and signs accordingly. */
 const ROTATION_KNOWN_MS = 20_000;
 
-/** What must hold of every request. What does not is noted in the world's faults. */
+/** Checks every request, and adds violations to the world's faults. */
 export interface Checks {
   request(request: Outgoing): void;
-  /** A dispatcher begins: it continues each subject from what is stored. */
+  /** A dispatcher starts: it continues each subject from the stored state. */
   dispatcherBegan(): void;
-  /** A request about these subjects is under way until the returned function is called. */
+  /** A request about these subjects is in flight until the returned function is called. */
   underWay(subjects: ReadonlySet<string>): () => void;
 }
 
 export function createChecks({ options, time, faults }: World, model: Model): Checks {
   const bodies = new Map<string, string>();
   const inFlight = new Map<string, number>();
-  /** Subjects of which nothing was sent since a dispatcher began. */
+  /** Subjects without a request since a dispatcher started. */
   const begunAgain = new Set<string>();
-  /** Whether only one process can be at work, so that a subject must never have two requests. */
+  /** Whether only one process can dispatch, so that a subject must never have two requests. */
   const isAlone = options.nodes === 1 && !options.crashes && !options.clockSteps;
 
   const checkSignatures = ({ headers, body }: Outgoing) => {
@@ -56,15 +56,15 @@ export function createChecks({ options, time, faults }: World, model: Model): Ch
     const isOwed = before > 0 && model.isSelected(subject, before);
     if (isOwed && !isNext && !model.isDone(subject, before))
       faults.push(`${subject} ${version} was sent before ${before} was acknowledged`);
-    // Nothing is left out: a subject continues with the next event, or back. A dispatcher that begins again continues
-    // from what is stored, also where that is ahead of what the one before it had sent back.
+    // No event is left out: a subject continues with the next event, or with an earlier one. A dispatcher that starts
+    // again continues from the stored state, also where that is ahead of a rewind by the previous one.
     const at = model.last.get(subject) ?? 0;
     // While the database's clock is corrected, two nodes may deliver for a moment, each in order.
     const isFresh = begunAgain.delete(subject) || (options.clockSteps && options.nodes > 1);
     // After a rewind of a range a subject continues where it was; the end checks that all of the range was delivered.
     const mayJump = isFresh || isNext || options.patches || options.changes;
     if (!mayJump && version > at && before > at && !model.isSkipped(subject, before))
-      faults.push(`${subject} went on from ${at} to ${version}`);
+      faults.push(`${subject} continued from ${at} to ${version}`);
   };
 
   return {

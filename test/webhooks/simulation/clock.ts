@@ -6,16 +6,16 @@ interface Sleeper {
   readonly wake: () => void;
 }
 
-/** Time that passes only when nothing else is to be done. */
+/** Time that passes only when no other work is left. */
 export interface MadeTime {
   now(): number;
-  /** A clock whose wall clock is off by so much. */
+  /** A clock with this offset of its wall clock. */
   clock(offsetMs: number | (() => number)): Clock;
-  /** Goes on until a time. */
+  /** Runs until a time. */
   runUntil(time: number): Promise<void>;
 }
 
-/** `answered` resolves when nothing is under way any more that takes real time: a libSQL server's answers. */
+/** `answered` resolves when no call that takes real time is in flight: those of a libSQL server. */
 export function createMadeTime(start: number, answered: () => Promise<unknown>): MadeTime {
   let now = start;
   let order = 0;
@@ -23,7 +23,7 @@ export function createMadeTime(start: number, answered: () => Promise<unknown>):
 
   const settle = async () => {
     await answered();
-    // Everything else is promises that are resolved at once, in chains of which none is longer than this.
+    // All other work is promises that resolve at once, in chains no longer than this.
     for (let round = 0; round < 3; round += 1) await new Promise((resolve) => setImmediate(resolve));
   };
 
@@ -68,7 +68,7 @@ export function createMadeTime(start: number, answered: () => Promise<unknown>):
   };
 }
 
-/** Calls that are under way. */
+/** Tracks calls in flight. */
 export function trackedCalls() {
   const underWay = new Set<Promise<unknown>>();
   return {
@@ -80,7 +80,7 @@ export function trackedCalls() {
     async settled(): Promise<void> {
       while (underWay.size > 0) {
         await Promise.all(underWay);
-        // What was answered may ask for more.
+        // An answer may cause another call.
         await new Promise((resolve) => setImmediate(resolve));
       }
     },

@@ -13,7 +13,7 @@ interface ModelEvent {
   readonly version: number;
 }
 
-/** What was appended, and what became of it. */
+/** The appended events, and their deliveries. */
 export interface Model {
   /** Of all events, by position. */
   readonly positions: readonly ModelEvent[];
@@ -38,20 +38,20 @@ export interface Model {
   selectedFrom(subject: string, version: number): number | undefined;
   isSkipped(subject: string, version: number): boolean;
   skip(subject: string, version: number): void;
-  /** Takes a skip back that did not happen. */
+  /** Reverts a skip that did not happen. */
   unskip(subject: string, version: number): void;
   isDone(subject: string, version: number): boolean;
   /** Whether an event may name a version as the one before it: that depends on the selected types. */
   isBefore(subject: string, version: number, before: number): boolean;
   /** An attempt failed for each of the subjects. */
   failed(subjects: Iterable<string>): void;
-  /** `isOver`: the sender has crashed, so others may have sent what follows before the receiver was done with it. */
+  /** `isOver`: the sender has crashed, so others may have sent later events before the receiver finished. */
   acknowledge(request: Outgoing, isOver: () => boolean): void;
   /** Selected events that are not done: `SUBJECT VERSION`. */
   undelivered(): string[];
 }
 
-/** `isPoisoned`: subjects that the endpoint never takes, so that nobody measures how long these wait. */
+/** `isPoisoned`: subjects that the endpoint never acknowledges; their waits are not measured. */
 export function createModel(world: World, isPoisoned: (subject: string) => boolean): Model {
   const { options, time } = world;
   const selected = new Map<string, number[]>();

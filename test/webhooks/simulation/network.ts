@@ -9,7 +9,7 @@ const TIMEOUT_MS = 15_000;
 
 const FAR_AHEAD = "Fri, 31 Dec 9999 23:59:59 GMT";
 
-/** Subjects that the endpoint never takes, with its answer to them. */
+/** Subjects that the endpoint never acknowledges, with its answer to them. */
 export function poisonedSubjects({ options }: World): ReadonlyMap<string, Poison | undefined> {
   const { poisoned, poison } = options;
   return new Map(
@@ -45,7 +45,7 @@ export function createNetwork(
   const { options, time, chance, upTo } = world;
   let downUntil = 0;
 
-  /** A failure by chance; null: the endpoint takes the request. */
+  /** A random failure; null: the endpoint accepts the request. */
   const failure = async (sleep: Clock["sleep"], latency: number): Promise<EndpointAnswer | null> => {
     if (time.now() < downUntil)
       return chance() < 0.5

@@ -23,10 +23,10 @@ export const SEAL: Seal = {
   isOutdated: () => false,
 };
 
-/** Wall clocks are corrected by at most so much. */
+/** Largest correction of a wall clock. */
 const LONGEST_STEP_MS = 6 * 3_600_000;
 
-/** How often a node looks for what others appended. */
+/** How often a node checks for events of other processes. */
 const POLL_MS = 1_000;
 
 const NEVER = new Promise<never>(() => {});
@@ -81,7 +81,7 @@ function createNodeClock({ time }: World, node: Node, wallOffsetMs: () => number
 
 type NodeClock = ReturnType<typeof createNodeClock>;
 
-/** Has something fail at times, while nodes crash. */
+/** Fails some operations at random, while nodes crash. */
 function failAtTimes({ options, chance, calmSinceMs }: World, message: string): void {
   if (options.crashes && calmSinceMs === null && chance() < 0.002) throw new Error(message);
 }
@@ -199,7 +199,7 @@ export function startNodes(world: World, surroundings: Surroundings): Nodes {
       clock,
       chance,
       send: createSend(world, surroundings, nodeClock, node),
-      // Asked for whenever a dispatcher begins.
+      // Called whenever a dispatcher starts.
       secretsOf(subscription) {
         failAtTimes(world, "the secrets could not be opened");
         surroundings.checks.dispatcherBegan();
@@ -210,7 +210,7 @@ export function startNodes(world: World, surroundings: Surroundings): Nodes {
       blockedSubjects: 2,
       mostRetryAfterMs: MOST_RETRY_AFTER_MS,
       onEvent(event) {
-        // A slice whose time is over has its reads fail.
+        // Reads fail after the end of a slice.
         const mayFail = options.crashes || options.slowWritesMs > 0 || options.slices !== "none";
         if (event.kind === "failed" && !mayFail) world.faults.push(`failed: ${String(event.error)}`);
       },
@@ -250,7 +250,7 @@ export function startNodes(world: World, surroundings: Surroundings): Nodes {
       const number = upTo(nodes.length);
       const node = nodes[number];
       if (!options.restarts || chance() >= 0.04 || node?.alive !== true || node.delivering === null) return;
-      // What is under way is settled, and the progress is stored if that succeeds.
+      // Requests in flight are settled, and the progress is stored if that succeeds.
       void node.delivering.close().then(() => {
         if (nodes[number] !== node) return;
         node.alive = false;

@@ -17,12 +17,12 @@ import type { SimulationOptions, SimulationResult } from "./options.ts";
 import { createWorld, FIRST_SECRET, nameOf, START, SUBSCRIPTION, type World } from "./world.ts";
 
 /*
- * A subscription under a made clock and a made network: several nodes deliver it, crash, pause and lose their leases;
- * the endpoint fails at random, answers late, or takes a request and its answer is lost. The same seed does the same.
- * The checks see each request, and the end.
+ * A subscription under a fake clock and a fake network: several nodes deliver it, crash, pause and lose their leases;
+ * the endpoint fails at random, answers late, or its answer is lost. A seed determines the whole run. The checks see
+ * each request, and the end.
  */
 
-/** By then everything is delivered once nothing fails any more: no wait is longer than that for the next probe. */
+/** Time within which every event is delivered once failures have ended: no wait for the next probe is longer. */
 const LONGEST_QUIET_MS = 75 * 60_000;
 
 interface Simulation {
@@ -76,7 +76,7 @@ async function append({ world, store, model }: Simulation): Promise<void> {
   model.appended(subject, types, outcome.results[0]?.version ?? 0);
 }
 
-/** Appends events while everything that the options ask for goes wrong. */
+/** Appends events while the faults of the options happen. */
 async function disturb(simulation: Simulation, nodes: Nodes): Promise<void> {
   const { options, time, chance, upTo } = simulation.world;
   for (let done = 0; done < options.events; done += 1) {
@@ -98,7 +98,7 @@ async function isComplete({ database, store, model }: Simulation): Promise<boole
   return subscription?.rewind === null && subscription.cursor === (await store.reader.head());
 }
 
-/** Once all is well, everything is delivered in the end. */
+/** Ends all faults, and waits until every event is delivered. */
 async function settle(simulation: Simulation): Promise<void> {
   const { world, database, store, model, administration } = simulation;
   const { time, faults } = world;
@@ -116,7 +116,7 @@ async function settle(simulation: Simulation): Promise<void> {
       `not delivered: ${lost.slice(0, 5).join(", ")} (${lost.length}), again: ${again.slice(0, 5).join(", ")} (${again.length}); cursor ${subscription?.cursor} of ${await store.reader.head()}, rewind ${JSON.stringify(subscription?.rewind)}`,
     );
   }
-  // A repetition may have been answered with a pause before all was well.
+  // A repetition may have been answered with a pause before the faults ended.
   const settledBy = time.now() + MOST_RETRY_AFTER_MS + 80_000;
   let detached: readonly StoredLane[] = [];
   do {
@@ -156,7 +156,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   await disturb(simulation, nodes);
   await settle(simulation);
   nodes.end();
-  // In memory it is gone with what is still at work on it.
+  // A database in memory ends with the work that still uses it.
   if (!own.embedded) own.close();
   return { ...model.counts, faults: world.faults };
 }

@@ -3,7 +3,7 @@ import type { Poison, SimulationOptions, SimulationResult } from "./options.ts";
 import { simulate } from "./simulate.ts";
 
 /**
- * Once everything works, no event of a subject of which no attempt failed waits longer: an endpoint may have asked for a
+ * Once everything works, no event waits longer whose subject had no failed attempt: an endpoint may have requested a
  * pause of two minutes just before, and a process that is gone may hold the lease.
  */
 export const CALM_WAIT_MS = 150_000;
@@ -14,7 +14,7 @@ export interface SwarmResult extends SimulationResult {
 
 const POISON: readonly Poison[] = [400, 429, 500, 502, 503, 504, "timeout", "connection"];
 
-/** What one seed of the swarm simulates: a mixture that the seed determines, so that every combination comes up. */
+/** The simulation of one seed of the swarm: a mixture that the seed determines, so that every combination occurs. */
 export function mixture(seed: number): SimulationOptions {
   const chance = chanceOf(seed ^ 0x5eed);
   const upTo = (most: number) => Math.floor(chance() * most);
@@ -27,7 +27,7 @@ export function mixture(seed: number): SimulationOptions {
   const first = upTo(POISON.length);
   return {
     seed,
-    // With a doorbell alone there is nothing to compare: the receiver reads the log.
+    // A doorbell has nothing to compare: the receiver reads the log.
     mode: modes[upTo(20) === 0 ? 2 : upTo(2)] ?? { kind: "single" },
     subjects: 4 + upTo(12),
     events: 40 + upTo(80),

@@ -8,14 +8,14 @@ export const SUBSCRIPTION = "sub_simulated";
 export const FIRST_SECRET = `whsec_${Buffer.from("the first secret of a simulation").toString("base64")}`;
 export const DOORBELL = "kilde.doorbell";
 
-/** What all parts of one simulation share. Each draw of `chance` belongs to the seed, so their order must not change. */
+/** The shared state of one simulation. Each draw of `chance` belongs to the seed, so their order must not change. */
 export interface World {
   readonly options: SimulationOptions;
   readonly time: MadeTime;
   readonly chance: () => number;
   /** A whole number below `most`. */
   readonly upTo: (most: number) => number;
-  /** What did not hold. */
+  /** Violations of the checks. */
   readonly faults: string[];
   /** Time since which nothing fails any more; null while faults happen. */
   calmSinceMs: number | null;

@@ -174,14 +174,16 @@ function createFold(
       });
     };
     for (const { type, data } of projected.events) add(type, data, {});
-    const replaces = row.event.type === ERASED_TYPE && !tracked && !projected.erased;
-    // Also for a subject that is erased already: what is to be seen of it is its last tombstone, as in the source.
-    const ends = projected.erased || (replaces && projected.events.length === 0);
+    const isOwnTombstone = row.event.type === ERASED_TYPE && !feed.rekeyed;
+    // Also for a subject that is erased already: its last tombstone remains, as in the source. Only the definition decides, since
+    // a feed may be tracked only because an earlier release was.
+    const ends = projected.erased || (isOwnTombstone && projected.events.length === 0);
     if (ends) {
       const { reason } = row.event.extensions;
       add(ERASED_TYPE, null, typeof reason === "string" ? { reason } : {});
       tombstones.push({ subject, version });
-    } else if (replaces) {
+    } else if (isOwnTombstone && !tracked) {
+      // A tracked feed erases by the origins of its events.
       const first = version - projected.events.length + 1;
       if (first > 1) replaced.push({ subject, version: first });
     }

@@ -322,6 +322,54 @@ describe("an erased stream that a feed publishes as something else than a tombst
   });
 });
 
+describe("an erased stream of which `erased` publishes nothing", () => {
+  const silent = (name: string, source?: { readonly log: string; readonly types: readonly string[] }) =>
+    sketch({ name, erased: () => [], ...(source && { source }) });
+  const first = silent("first");
+  const down = silent("down", { log: first.path, types: ["PublicA"] });
+  const further = silent("further", { log: down.path, types: ["PublicPublicA"] });
+  const feeds = [first, down, further];
+
+  for (const behind of [false, true]) {
+    test(`leaves its tombstone in every feed of a feed that was ${behind ? "behind" : "not behind"}`, async () => {
+      await appendEach("a", "b");
+      const { get, drain } = await openProjection(deps(), feeds);
+      if (!behind) await drain();
+      await erase("a");
+      await drain();
+      for (const { path } of feeds) {
+        const { reader } = get(path);
+        const [tombstone, ...others] = await eventsOf(reader, "a");
+        expect(tombstone).toMatchObject({ type: "kilde.erased", reason: "asked", projectedfrom: "3" });
+        expect(others).toEqual([]);
+        expect(await eventsOf(reader, "b")).toHaveLength(1);
+      }
+    });
+  }
+
+  test("begins again after its tombstone in every feed, and is erased again", async () => {
+    await appendEach("a");
+    const { get, drain } = await openProjection(deps(), feeds);
+    await drain();
+    await erase("a");
+    await drain();
+    const events = [{ type: "A", data: { by: "bo", n: 7 } }];
+    const response = await app.fetch("/streams/a", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ expectedVersion: 2, events }),
+    });
+    expect(response.status).toBe(201);
+    await drain();
+    const dataOf = async ({ path }: { readonly path: string }) =>
+      (await eventsOf(get(path).reader, "a")).map(({ type, data }) => data ?? type);
+    for (const feed of feeds) expect(await dataOf(feed)).toEqual(["kilde.erased", { by: "bo", n: 7 }]);
+    await erase("a");
+    await drain();
+    for (const feed of feeds) expect(await dataOf(feed)).toEqual(["kilde.erased"]);
+  });
+});
+
 describe("events from before it was noted where they came from", () => {
   const down = sketch({ name: "down", project: counted, source: { log: totals.path, types: ["PublicA"] } });
 

@@ -13,7 +13,6 @@ const NOT_REWRITTEN: readonly string[] = [
   "src/log",
   "src/runtime",
   "src/worker.ts",
-  "test/architecture.test.ts",
   "test/bench",
   "test/cli",
   "test/examples",

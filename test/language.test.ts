@@ -10,7 +10,6 @@ const ROOT = join(import.meta.dir, "..");
 const NOT_REWRITTEN: readonly string[] = [
   "src/feeds",
   "src/http",
-  "src/log",
   "src/runtime",
   "src/worker.ts",
   "test/bench",
@@ -18,7 +17,6 @@ const NOT_REWRITTEN: readonly string[] = [
   "test/examples",
   "test/feeds",
   "test/http",
-  "test/log",
   "test/runtime",
   "test/support",
 ];

@@ -3,9 +3,9 @@ import type { LogAddress } from "./keys.ts";
 import type { LogState } from "./log-state.ts";
 
 /*
- * Which history a log holds. A position means one event within one identity. A restore, or a renewal by hand, gives
+ * The history that a log holds. A position means one event within one identity. A restore, or a renewal by hand, gives
  * each log a new identity and records the former ones with the position up to which both hold the same events (the
- * lineage). So a cursor that carries an identity is either proved to mean the same event still, or refused.
+ * lineage). So a cursor that carries an identity either still means the same event, by proof, or is refused.
  */
 
 /** An identity that a log had before. */
@@ -15,7 +15,7 @@ export interface FormerIdentity {
   readonly parted: number;
 }
 
-/** What a database records of one log's identities. */
+/** The identities of one log that a database records. */
 export interface LogLineage {
   /** Path of the log: logs of two databases belong together by it. */
   readonly log: string;
@@ -49,7 +49,7 @@ function historiesOf(rows: readonly Row[]): LogLineage[] {
 
 /**
  * Reads the identities of all logs, in the order in which the logs were made. A database that was never migrated to have
- * identities has given none to anybody, and yields an empty list.
+ * identities never issued one, and yields an empty list.
  */
 export async function readIdentities(database: Database): Promise<LogLineage[]> {
   const [row] = await database.read({ sql: HAS_IDENTITIES, args: [] });
@@ -78,7 +78,7 @@ export async function findParting(database: Database, log: LogAddress, identity:
   };
 }
 
-/** Up to where a log holds what each identity named: its own, up to its head, and the former ones. */
+/** Up to which position a log holds the events of each identity: its own, up to its head, and the former ones. */
 function partings({ identity, head, former }: LogLineage): Map<string, number> {
   return new Map([...former.map((one) => [one.identity, one.parted] as const), [identity, head]]);
 }
@@ -105,7 +105,7 @@ export function inheritedLineage(restored: LogLineage, replaced: LogLineage): Fo
 
 const IS_IDENTITY = "length(identity) = 16 and identity not glob '*[^0-9a-f]*'";
 
-/** What is no identity was given to nobody. */
+/** No client ever received a malformed identity. */
 const DISCARD_DAMAGED = `delete from log_lineage where not (${IS_IDENTITY})`;
 
 /** The identity that each log has now becomes a former one, parted at the head. */
@@ -152,7 +152,7 @@ export async function renewLogIdentities(
 
 /**
  * The part of a batch that gives a log a new identity because all of its events were discarded: it shares nothing with
- * any former one. `when`: SQL that says whether to do it, of `?1`, the log's id.
+ * any former one. `when`: SQL condition on `?1`, the log's id.
  */
 export function discardHistory(log: LogAddress, when: string): Statement[] {
   return [

@@ -1,7 +1,7 @@
 import { type Clock, steadyClock } from "../core/clock.ts";
 
 /**
- * Gives the time before which idempotency keys are forgotten: by the slower of the wall clock and an even one, so that
+ * Returns the time before which idempotency keys expire: by the slower of the wall clock and an even one, so that
  * a wall clock that jumps ahead by days makes no key old.
  */
 export function keyExpiry(clock: Clock, seconds: number): () => number {

@@ -1,7 +1,7 @@
 import { type Database, integerAt, type Row, textAt } from "../storage/database.ts";
 import type { LogAddress } from "./keys.ts";
 
-/** How far a log is, and which history it holds, in one state of the database. */
+/** The head and the identity of a log, in one state of the database. */
 export interface LogState {
   /** Position of the last event ever appended; 0 when there is none. */
   readonly head: number;
@@ -9,7 +9,7 @@ export interface LogState {
   readonly identity: string;
 }
 
-/** What a look at a log finds. */
+/** The state of a log as one read observed it. */
 export interface ObservedLog extends LogState {
   /** How often events of the log were truncated or erased. */
   readonly removals: number;

@@ -95,7 +95,7 @@ async function pendingMigrations(
   return known.slice(applied.length);
 }
 
-/** Applies the first migrations to an empty database: what a store of an earlier version looks like. */
+/** Applies the first migrations to an empty database, which gives the schema of an earlier version. */
 export async function migrateTo(database: Database, count: number): Promise<void> {
   const pending = (await pendingMigrations(database)).slice(0, count);
   await database.write(
@@ -129,7 +129,7 @@ export async function migrate(database: Database): Promise<string[]> {
   }
 }
 
-/** Adds it to a database that something else has migrated. */
+/** Adds the event log to a database that another tool has migrated. */
 async function ensureEventLog(database: Database): Promise<void> {
   const [row] = await database.read({
     sql: "select count(*) from logs where id = ?",

@@ -3,7 +3,7 @@ import { openEmbedded } from "../storage/embedded.ts";
 import { migrateTo } from "./migrate.ts";
 
 /*
- * What the tables of a database look like: compared with those of a new database after the same migrations, so that
+ * The schema of a database, compared with that of a new database after the same migrations, so that
  * there is no second description of the schema.
  */
 

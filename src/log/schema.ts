@@ -68,7 +68,7 @@ export const subjects = sqliteTable(
 
 /**
  * The events of all logs. `key` holds log and position (see `keys.ts`), so that a log is a range of the
- * table in order of position. The unique index on (subject, version) is what proves every append.
+ * table in order of position. The unique index on (subject, version) proves every append.
  */
 export const events = sqliteTable(
   "events",
@@ -93,7 +93,7 @@ export const events = sqliteTable(
 
 /**
  * Every erasure of a subject. A restore applies those of the store that it replaces, since the backup may still hold
- * what was erased later. `erasures.ts` writes a row in the batch that writes the tombstone.
+ * events that were erased later. `erasures.ts` writes a row in the batch that writes the tombstone.
  */
 export const erasures = sqliteTable(
   "erasures",
@@ -108,7 +108,7 @@ export const erasures = sqliteTable(
     recorded: text().notNull(),
     reason: text(),
     /**
-     * 0 when storage holds nothing more of what was erased. Raised by the erasure and by each feed that projects the
+     * 0 when storage holds no more erased data. Raised by the erasure and by each feed that projects the
      * tombstone, since its old state stays in the file until the next scrub. -1: erased by a version that left copies
      * in the file; `kilde doctor --repair` rewrites the file.
      */
@@ -161,7 +161,7 @@ export const erasedRanges = sqliteTable(
   (table) => [index("erased_ranges_log").on(table.log, table.id)],
 );
 
-/** What was answered to appends that carried an idempotency key. */
+/** The answers to appends that carried an idempotency key. */
 export const idempotency = sqliteTable("idempotency", {
   id: integer().primaryKey({ autoIncrement: true }),
   key: text().notNull().unique(),
@@ -198,9 +198,9 @@ export const consumers = sqliteTable(
   (table) => [primaryKey({ columns: [table.log, table.name] })],
 );
 
-/** Who does what only one process may do at a time. */
+/** Leases on the work that only one process may do at a time. */
 export const leases = sqliteTable("leases", {
-  /** What is leased: the path of a feed's log, or of a subscription. */
+  /** The leased resource: the path of a feed's log, or of a subscription. */
   name: text().primaryKey(),
   /** A name that a process gives itself at start; it may carry a mark of the process (`storage/holder-name.ts`). */
   holder: text().notNull(),

@@ -6,7 +6,7 @@ import { callOf, send, step, type Step } from "./calls.ts";
 import { type Call, createModel } from "./model.ts";
 import { compareAll, compareReading, type Reading, reading } from "./reads.ts";
 
-/** Readings in between fill what the servers keep at hand, which what follows may put out of date. */
+/** Readings in between fill the caches of the servers, which later steps may put out of date. */
 const action = fc.oneof({ weight: 6, arbitrary: step }, { weight: 1, arbitrary: reading });
 
 async function run(
@@ -28,7 +28,7 @@ async function run(
     const expected = model.apply(call);
     expect(await send(node, call)).toEqual(expected);
     if (call.kind !== "truncate") continue;
-    // A server may send its followers for a while yet what another one truncated; so each is told.
+    // A server may keep sending its followers events that another server truncated; so each server gets the call.
     for (const other of cluster.nodes) expect(await send(other, call)).toEqual(expected);
   }
   for (const how of readings) {
@@ -37,7 +37,7 @@ async function run(
   }
 }
 
-/** Random requests, one after the other and each to any of the servers, get and leave what the model says. */
+/** Random requests, one after the other and each to any of the servers, return and leave the outcome of the model. */
 export async function checkAgainstModel(
   open: () => Promise<Cluster>,
   { runs, actions }: { runs: number; actions: number },

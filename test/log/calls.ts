@@ -30,7 +30,7 @@ type Planned =
       readonly off: number | null;
     };
 
-/** One step of a run: what is to be done, and which server is asked. */
+/** One step of a run: the call, and the server that receives it. */
 export type Step = Planned & { readonly node: number; readonly key: string | null };
 
 const streamName = fc.constantFrom(...STREAMS);

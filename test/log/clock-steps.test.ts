@@ -5,7 +5,7 @@ import { systemClock } from "../../src/core/system-clock.ts";
 import { jsonPost, openApp, type TestApp } from "../support/app.ts";
 import { TESTED_ON } from "../support/tested-on.ts";
 
-/* What becomes of a store whose wall clock is corrected, by hours or days and in both directions. */
+/* A store whose wall clock is corrected, by hours or days and in both directions. */
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;

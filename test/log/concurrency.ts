@@ -7,7 +7,7 @@ import { checkExactVersions, checkHotStream, checkOneKey, checkReusedKey } from 
 
 const TIMEOUT_MS = 120_000;
 
-/** The tests of what holds when many append and read at once, for any deployment. */
+/** The tests of concurrent appends and reads, for any deployment. */
 export function concurrencyTests(open: () => Promise<Cluster>, runs: number): void {
   test(
     "random appends and reads at once lose, repeat and reorder nothing",
@@ -16,7 +16,7 @@ export function concurrencyTests(open: () => Promise<Cluster>, runs: number): vo
         fc.asyncProperty(writers, readers, (writing, reading) =>
           withCluster(open, (cluster) => checkLoad(cluster, writing, reading)),
         ),
-        // What happens at once does not happen the same way again, so that there is no use in many attempts.
+        // Concurrent runs do not repeat exactly, so shrinking is of no use.
         { numRuns: runs, endOnFailure: true },
       ),
     TIMEOUT_MS,

@@ -151,7 +151,7 @@ test("no cursor that the lineage accepts stands for another event than it did wh
         index === 0 ? one : empty(named()),
       );
       const backups: ModelStore[] = [];
-      /** What a reader may hold: the event at a position of a log that had an identity. */
+      /** The cursors that a reader may hold: the event at a position of a log that had an identity. */
       const given = new Map<string, number>();
       for (const one of actions) {
         if (one.kind === "append") {

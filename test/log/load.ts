@@ -5,7 +5,7 @@ import { jsonPost, type WireEvent } from "../support/app.ts";
 import { type Cluster, type Node, nodeOf } from "../support/store.ts";
 import { follow } from "./sent-events.ts";
 
-/** What one client appends, one request after the other. */
+/** The appends of one client, one request after the other. */
 export interface Writer {
   readonly node: number;
   readonly requests: readonly Request[];
@@ -62,7 +62,7 @@ export const readers = fc.array(
   { minLength: 1, maxLength: 6, size: "max" },
 );
 
-/** An event that was acknowledged, at the place that the answer told. */
+/** An acknowledged event, at the place that the answer stated. */
 export interface Placed {
   readonly id: string;
   readonly stream: string;
@@ -88,7 +88,7 @@ export interface Append {
   readonly events: readonly NewEvent[];
 }
 
-/** Where each event of an append went, by the answer, which tells of the last one of each part. */
+/** The place of each event of an append, by the answer, which states the place of the last event of each part. */
 export function placesOf(appends: readonly Append[], body: unknown): Placed[] {
   const { results } = body as { results: readonly Result[] };
   return appends.flatMap(({ stream, events }, part) => {
@@ -108,7 +108,7 @@ interface Answer {
   readonly replayed: boolean;
 }
 
-/** Appends. What is refused must have been refused for the version of the first stream. */
+/** Appends. A refusal must be due to the version of the first stream. */
 async function post(node: Node, appends: readonly Append[], key: string | null): Promise<Answer> {
   const headers: Record<string, string> = key === null ? {} : { "Idempotency-Key": key };
   const response = await node.fetch("/transactions", jsonPost({ appends }, headers));
@@ -234,7 +234,7 @@ export function expectGapless(log: readonly Placed[]): void {
 }
 
 /**
- * Appends from many clients at once while others read. Every acknowledged event is where its answer said, once,
+ * Appends from many clients at once while others read. Every acknowledged event is where its answer stated, once,
  * and every reader has seen exactly what there is for it, in order.
  */
 export async function checkLoad(

@@ -75,7 +75,7 @@ export interface Model {
   apply(call: Call): Outcome;
   versionOf(stream: string): number;
   head(): number;
-  /** What a reader of the whole log sees, in order. */
+  /** The events that a reader of the whole log sees, in order. */
   events(): readonly ModelEvent[];
   streams(): readonly ModelStream[];
 }
@@ -130,7 +130,7 @@ export function createModel(): Model {
     return { kind: "appended", results, replayed: false };
   };
 
-  /** A condition that a header states fails as that header says. */
+  /** A condition in a header fails with the problem of that header. */
   const asPrecondition = (outcome: Outcome): Outcome =>
     outcome.kind === "refused" && outcome.problem === "version-conflict"
       ? refused("precondition-failed", outcome.currentVersion)

@@ -99,7 +99,7 @@ export async function checkOneKey(cluster: Cluster, rounds: number): Promise<voi
   }
 }
 
-/** One key for requests that differ: one of them is carried out, and the others are told. */
+/** One key for requests that differ: one of them is carried out, and the others are refused. */
 export async function checkReusedKey(cluster: Cluster, rounds: number): Promise<void> {
   for (let round = 0; round < rounds; round += 1) {
     const [stream, key] = [newName(), newName()];

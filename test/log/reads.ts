@@ -94,7 +94,7 @@ function isSelected(
   };
 }
 
-/** Reads as a reading says, and compares with the model. */
+/** Performs a reading, and compares the result with the model. */
 export async function compareReading(node: Node, model: Model, how: Reading): Promise<void> {
   const { stream, direction, limit, from, types, prefix, versions } = how;
   const query = new URLSearchParams({ limit: String(limit), direction });

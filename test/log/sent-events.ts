@@ -3,7 +3,7 @@ import { EventSourceParserStream } from "eventsource-parser/stream";
 import type { WireEvent } from "../support/app.ts";
 import type { Node } from "../support/store.ts";
 
-/** Follows over server-sent events; whoever stops taking them ends the connection. */
+/** Follows over server-sent events; a caller that stops iterating ends the connection. */
 export async function* follow(node: Node, path: string): AsyncGenerator<WireEvent, void, undefined> {
   const gone = new AbortController();
   const response = await node.fetch(path, {

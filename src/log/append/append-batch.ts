@@ -71,7 +71,7 @@ type RecordedEvents =
   | { readonly now: string; readonly events: readonly EventRow[] }
   | { readonly now: null; readonly events: readonly DatedEventRow[] };
 
-/** What one batch appends to a log. */
+/** The events and subjects that one batch appends to a log. */
 export type LogAppend = RecordedEvents & {
   readonly log: LogAddress;
   /** Identity that the plan rests on; null: a statement of `fence` proves it. */
@@ -98,7 +98,7 @@ function eventStatements({ log, now, events }: LogAppend): Statement[] {
   }));
 }
 
-/** The batch that writes an append. Without events, it writes subjects and what goes with them. */
+/** The batch that writes an append. Without events, it writes only subjects and `withSubjects`. */
 export function appendBatch(append: LogAppend): Statement[] {
   const { log, newSubjects, fence, withSubjects, withEvents, positions, recorded, identity } = append;
   const statements: Statement[] = [...fence];

@@ -21,16 +21,16 @@ import {
   WRITE_DEADLINE_MS,
 } from "./pending-appends.ts";
 
-/** How often a group is tried because another process was faster, before its appends are given up. */
+/** Attempts for a group while another process is faster, before its appends fail. */
 const COMMIT_ATTEMPTS = 50;
 
 /**
- * How long to wait before a write is tried again that a libSQL server was too busy for, with nothing written. It
- * says so at once, while an embedded database has waited for the lock already.
+ * Pause before a retry when a libSQL server was too busy and wrote nothing. The server answers at once, while an
+ * embedded database has already waited for the lock.
  */
 const BUSY_PAUSE_MS = 10;
 
-/** What the streams may take whose versions are kept at hand: some 50,000. */
+/** Memory for the cached versions of streams: some 50,000 streams. */
 const CACHE_BYTES = 12 * 1024 * 1024;
 
 /** After so many groups of one, a client is taken to be the only one: a second would have shown by then. */
@@ -59,8 +59,8 @@ interface Job extends Caller {
   readonly begin: () => Promise<void>;
 }
 
-/** What came of a write: what it failed with, or how to tell its callers. */
-type Landing = { readonly error: unknown } | { readonly tell: () => void };
+/** The outcome of a write: its error, or the function that answers its callers. */
+type Landing = { readonly error: unknown } | { readonly answer: () => void };
 
 /** A group whose write was given to the database. */
 interface Flight {
@@ -70,7 +70,7 @@ interface Flight {
 }
 
 /**
- * The one way to write a log from this process. Group commit: what arrives while a commit is under way shares the
+ * The only writer of a log in this process. Group commit: appends that arrive while a commit is under way share the
  * next one, so nobody waits on a timer, and one write batch is in flight (a libSQL server wedges under many).
  *
  * A database that runs writes on another thread is given the next group while it works on the one before, so that it
@@ -88,7 +88,7 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
   let jobs: Job[] = [];
   let running: Promise<void> | null = null;
   let closed = false;
-  /** Groups of one in a row, while none of which another append came. */
+  /** Consecutive groups of one during which no other append arrived. */
   let alone = 0;
   /** How a group is written while one client is taken to be the only one; null otherwise. */
   const depsOfOne = () => (alone > ALONE_GROUPS ? unshared : null);
@@ -102,7 +102,7 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
   const launch = (group: readonly PendingAppend[], plan: Plan, through = deps): Flight => {
     const times = { nowMs: clock.now(), forgetBeforeMs: forgetBefore() };
     const written = commitPlan(through, transactionsOf(group), plan, times);
-    // What is planned next comes after it. Ids of new subjects are not known yet.
+    // The next plan builds on this one. Ids of new subjects are not known yet.
     for (const [name, state] of plan.after) {
       if (state.id === null) cache.delete(name);
       else cache.set(name, state);
@@ -113,11 +113,11 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
           const state = plan.after.get(name);
           if (state !== undefined) cache.set(name, { ...state, id });
         }
-        const tell = () => {
+        const answer = () => {
           onCommit(committed.log);
           settle(group, plan, committed);
         };
-        return { tell };
+        return { answer };
       })
       .catch((error: unknown) => {
         if (isRenewed(error)) forgetLog(deps);
@@ -136,7 +136,7 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
     return waiting.every(isWaiting) ? { group: waiting, plan } : prepare(waiting);
   };
 
-  /** Waits for a flight, and plans and writes its group anew for as long as others were faster. */
+  /** Waits for a flight, and plans and writes its group again as long as another process was faster. */
   const land = async ({ group, done }: Flight): Promise<void> => {
     let outcome = await done;
     for (let attempt = 1; "error" in outcome; attempt += 1) {
@@ -148,12 +148,12 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
       const again = await prepare(group);
       outcome = await launch(again.group, again.plan).done;
     }
-    outcome.tell();
+    outcome.answer();
   };
 
   /**
-   * Tells each caller when its deadline has passed, those who wait behind the write as well. What is under way is
-   * awaited all the same.
+   * Answers each caller whose deadline passes, also those that wait behind the write. The write that is under way is
+   * still awaited.
    */
   const expireUntil = async (done: AbortSignal, underWay: readonly Caller[]): Promise<void> => {
     while (!done.aborted) {
@@ -194,7 +194,7 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
     return Promise.race([done, matched]);
   };
 
-  /** Sends what waits behind a flight, if nothing has to be read that the flight may change. */
+  /** Sends the group that waits behind a flight, if its plan reads nothing that the flight may change. */
   const launchBehind = async (flight: Flight): Promise<Flight | null> => {
     const group = nextHalfGroup(queue, flight.group);
     if (group.length === 0) return null;
@@ -230,12 +230,12 @@ export function createCommitQueue({ database, log, clock, limits, onCommit }: Co
     while (flight !== null) flight = await landAndFollow(flight);
   };
 
-  /** Callers are told after the next group was sent: what they are answered with takes this thread longer than that. */
+  /** Sends the next group before it answers callers, because answering takes this thread longer than sending. */
   const landAndFollow = async (flight: Flight): Promise<Flight | null> => {
     await doneOrMatched(flight);
     const behind = jobs.length > 0 ? null : await launchBehind(flight);
     const failed = "error" in (await flight.done);
-    // What was sent behind a flight that failed is void; once that is known, it is no longer built upon.
+    // A group that was sent behind a failed flight is void; waiting for it keeps later plans from building on it.
     if (failed) await behind?.done;
     await supervised(land(flight), flight.group);
     if (!failed || behind === null) return behind;

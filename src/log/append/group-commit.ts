@@ -8,7 +8,7 @@ import { type LogState, readLogState } from "../log-state.ts";
 import { type Plan, planGroup, type SubjectState, type Transaction } from "./plan.ts";
 import type { SubjectCache } from "./subject-cache.ts";
 
-/** Idempotency keys that are old enough are forgotten this many at a time. */
+/** Expired idempotency keys that one commit deletes. */
 const FORGET_BATCH = 100;
 
 const ABSENT: SubjectState = { id: null, version: 0, erased: false };
@@ -21,7 +21,7 @@ export interface GroupDeps {
   readonly known: { identity: string | null };
 }
 
-/** Lets go of all that is known: the log may have another identity. */
+/** Discards all cached state: the log may have another identity. */
 export function forgetLog({ cache, known }: GroupDeps): void {
   cache.clear();
   known.identity = null;
@@ -46,7 +46,7 @@ async function readAnswers({ database }: GroupDeps, transactions: readonly Trans
   return keys.length === 0 ? new Map() : sql.firstAnswers(await database.read(sql.selectKeys(keys)));
 }
 
-/** Subjects of the transactions, as far as `is` says so of them. */
+/** Subjects of the transactions for which `is` holds. */
 function subjectsThat(is: (name: string) => boolean, transactions: readonly Transaction[]): Set<string> {
   const names = new Set<string>();
   for (const { parts } of transactions) for (const { subject } of parts) if (is(subject)) names.add(subject);
@@ -54,7 +54,7 @@ function subjectsThat(is: (name: string) => boolean, transactions: readonly Tran
 }
 
 /**
- * Plans on what is cached of the subjects, and on what is read of those named. Keys are read after subjects: a retry that
+ * Plans on the cached subjects, and reads those named. Keys are read after subjects: a retry that
  * races its original elsewhere must not meet its events without its key.
  */
 async function planReading(
@@ -94,8 +94,8 @@ export async function planBehind(
 }
 
 /**
- * Plans a group from what is cached, reading only what is not. A refusal must not rest on the cache, which
- * another process may have outdated: all subjects are read then, and the group is planned anew.
+ * Plans a group from the cache, and reads only the subjects that the cache lacks. A refusal must not rest on the cache,
+ * which another process may have outdated: it reads all subjects then, and plans the group again.
  */
 export async function preparePlan(deps: GroupDeps, transactions: readonly Transaction[]): Promise<Plan> {
   const identity = await planningIdentity(deps);
@@ -158,7 +158,7 @@ export interface CommitTimes {
   readonly forgetBeforeMs: number;
 }
 
-/** Writes a plan in one transaction. Fails as a `conflict` when the plan rests on what is no longer so. */
+/** Writes a plan in one transaction. Fails as a `conflict` when the plan is outdated. */
 export async function commitPlan(
   deps: GroupDeps,
   transactions: readonly Transaction[],

@@ -4,7 +4,7 @@ import type { LogAddress } from "../keys.ts";
 import type { FirstAnswer, SubjectState } from "./plan.ts";
 
 /*
- * The SQL of what an append to the event log looks up, and of its idempotency keys.
+ * The SQL of the lookups of an append to the event log, and of its idempotency keys.
  */
 
 /** Arguments: log id, now, JSON `[[key, fingerprint, [[subject, version, offset, count], …]], …]`. */
@@ -80,7 +80,7 @@ export interface FoundAppend {
   readonly identity: string;
 }
 
-/** What the append with an idempotency key was answered; null when there was none, or its key is forgotten. */
+/** The first answer to the append with an idempotency key; null when there was none, or its key has expired. */
 export async function findAppend(
   database: Database,
   log: LogAddress,

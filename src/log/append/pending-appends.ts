@@ -4,21 +4,21 @@ import type { CommittedGroup } from "./group-commit.ts";
 import type { AppendOutcome, Plan, Transaction } from "./plan.ts";
 import { dequeueWithin } from "../../core/dequeue.ts";
 
-/** Most events one commit takes; what waits beyond it goes into the next. */
+/** Most events of one commit; further appends wait for the next. */
 const GROUP_EVENTS = 2_000;
 
 /** So many events take about as long to answer as a commit of their own costs: fewer are not worth one. */
 const FEW_EVENTS = 20;
 
-/** Who has waited this long for a libSQL server is told that the outcome is unknown. */
+/** A caller that has waited this long for a libSQL server is answered that the outcome is unknown. */
 export const WRITE_DEADLINE_MS = 10_000;
 
-/** Somebody who waits for what a write comes to. */
+/** A caller that waits for the outcome of a write. */
 export interface Caller {
   /** When it was asked for, by the monotonic clock. */
   readonly since: number;
   readonly reject: (error: KildeError) => void;
-  /** It has been told that the outcome is unknown: what is not written yet is not begun any more. */
+  /** It was answered that the outcome is unknown: a write that has not begun is dropped. */
   expired: boolean;
 }
 
@@ -40,9 +40,9 @@ export function nextGroup(queue: PendingAppend[]): PendingAppend[] {
 }
 
 /**
- * Takes no more than half of what is under way and waits, or few, for a thread that writes: while it commits one half,
- * this thread answers the other and reads what its callers ask for next. Were all in one group, each thread would wait
- * for the other, and go on to do so, since all who are answered together ask again together.
+ * Takes at most half of the appends that are under way and waiting, or a few, for a thread that writes: while it commits
+ * one half, this thread answers the other and reads the next requests of those callers. In one group, each thread would
+ * keep waiting for the other, since callers that are answered together ask again together.
  */
 export function nextHalfGroup(queue: PendingAppend[], underWay: readonly PendingAppend[]): PendingAppend[] {
   let events = 0;
@@ -52,7 +52,7 @@ export function nextHalfGroup(queue: PendingAppend[], underWay: readonly Pending
   return dequeueWithin(queue, Math.min(half, GROUP_EVENTS), eventsOf);
 }
 
-/** Tells each caller its outcome; positions of the plan count from `base`. */
+/** Answers each caller with its outcome; positions of the plan count from `base`. */
 export function settle(
   group: readonly PendingAppend[],
   plan: Plan,
@@ -94,7 +94,7 @@ export function transactionsOf(group: readonly PendingAppend[]): Transaction[] {
   return group.map(({ transaction }) => transaction);
 }
 
-/** Tells those who have waited since a time, or longer, that their deadline has passed. */
+/** Answers callers that have waited since a time, or longer, that their deadline has passed. */
 export function expire(callers: readonly Caller[], since: number): void {
   for (const caller of callers) {
     if (caller.since > since || caller.expired) continue;

@@ -1,7 +1,7 @@
 import type { AppendReceipt, ExpectedVersion, AcceptedEvent } from "../../core/event.ts";
 import type { LogState } from "../log-state.ts";
 
-/** What an append depends on: the state of one subject. */
+/** The state of one subject, on which an append depends. */
 export interface SubjectState {
   /** Null while the subject has never had an event. */
   readonly id: number | null;
@@ -13,7 +13,7 @@ export interface AppendPart {
   readonly subject: string;
   readonly expectedVersion: ExpectedVersion;
   readonly events: readonly AcceptedEvent[];
-  /** The events end with a tombstone, and what came before is to be deleted. */
+  /** The events end with a tombstone, and the earlier events are to be deleted. */
   readonly erases: boolean;
 }
 
@@ -25,7 +25,7 @@ export interface Transaction {
   readonly identity?: string | undefined;
 }
 
-/** What an earlier request with the same idempotency key was answered. */
+/** The answer to an earlier request with the same idempotency key. */
 export interface FirstAnswer {
   readonly fingerprint: string;
   readonly results: readonly AppendReceipt[];
@@ -86,7 +86,7 @@ export interface Plan {
   readonly revived: readonly string[];
 }
 
-/** What a transaction changes, as it was before. */
+/** The state before a transaction, of the subjects that it changes. */
 interface Undo {
   readonly events: number;
   readonly tombstones: number;
@@ -112,7 +112,7 @@ function refusalOf(part: AppendPart, state: SubjectState): Refused | null {
 }
 
 /**
- * Decides the fate of a group of transactions as if they ran one after the other, given what is known of their
+ * Decides the fate of a group of transactions as if they ran one after the other, given the known state of their
  * subjects and keys. Pure; the commit proves it: a state that was out of date makes a (subject, version) collide, and an
  * identity that was out of date is refused.
  */

@@ -1,4 +1,4 @@
-/** What an entry takes beside its name and what hangs on its state, in bytes: its place, and the state itself. */
+/** Bytes of an entry beside its name and the text of its state: its place in the map, and the state itself. */
 const ENTRY_BYTES = 200;
 
 /**
@@ -6,7 +6,7 @@ const ENTRY_BYTES = 200;
  * refused by the database (guarantee 10).
  */
 export interface SubjectCache<State extends object> {
-  /** What is kept, and changes when the name is set again. */
+  /** The cached object itself, which changes when the name is set again. */
   get(name: string): State | undefined;
   set(name: string, state: State): void;
   delete(name: string): void;
@@ -14,7 +14,7 @@ export interface SubjectCache<State extends object> {
 }
 
 /**
- * Keeps at most about so many bytes. `charactersOf` says how long the text is that hangs on a state.
+ * Keeps at most about so many bytes. `charactersOf` returns the length of the text that a state refers to.
  *
  * Two generations instead of a full order of use: no bookkeeping on a hit, and never more than the capacity. A state
  * that is set again is changed in place: the garbage collector goes through a whole map again in which an entry was

@@ -25,7 +25,7 @@ export interface LogWriter extends BatchWriter, SweepWriter {
   close(): Promise<void>;
 }
 
-/** What a writer tells the readers of its log; they would find out by themselves, but later. */
+/** A writer's notice to the readers of its log, which would detect the change later without it. */
 export type LogNews = LogState | "truncated";
 
 export interface LogWriterDeps {

@@ -1,26 +1,26 @@
 import type { Clock } from "../../core/clock.ts";
-import { type ConsumerActivity, sightingsStatements } from "./consumers.ts";
+import { type ConsumerActivity, activityStatements } from "./consumers.ts";
 import { integerAt, textAt } from "../../storage/database.ts";
 import type { LogAddress } from "../keys.ts";
 import { type BatchWriter, writeUnplanned } from "../../storage/batch-writer.ts";
 
-/** What was seen is written together so often: that consumers name themselves must cost appends nothing. */
+/** Interval of the writes of activity, in batches: consumers that name themselves must not slow down appends. */
 const FLUSH_MS = 2_000;
 
 /** How long a write of another process may take after it was due. */
 const FLUSH_SPARE_MS = 500;
 
-/** Names that are not known yet, of one turn. More are seen when they come again: anybody can invent names. */
+/** Unknown names of one turn. Others are recorded when they read again: any client can invent names. */
 const MOST_STRANGERS = 1_000;
 
-/** Notes which consumers read, and how far they were sent. */
+/** Records which consumers read, and the positions up to which they were sent events. */
 export interface ActivityRecorder {
-  /** `sent`: the position that everything asked for was sent up to; null when that cannot be said. */
+  /** `sent`: the position up to which all requested events were sent; null when it is unknown. */
   record(log: LogAddress, name: string, sent: number | null): void;
-  /** Resolves when everything seen before the call is written, or could not be written now: it is kept, and tried again. */
+  /** Resolves when the activity recorded before the call is written, or failed to be written: it is kept, and tried again. */
   flush(): Promise<void>;
   /**
-   * Resolves when everything that any process saw before the call is written. Takes seconds where others may exist.
+   * Resolves when the activity that any process recorded before the call is written. Takes seconds where others may exist.
    * Throws a KildeError when this process cannot write it.
    */
   flushEverywhere(): Promise<void>;
@@ -53,16 +53,16 @@ export function createActivityRecorder({
 
   const keyOf = (log: number, name: string) => `${log} ${name}`;
 
-  /** Puts back what was not written. Newer sightings of the same consumers win. */
+  /** Puts back activity that was not written. Newer activity of the same consumers wins. */
   const putBack = (
     unwritten: ReadonlyMap<string, ConsumerActivity>,
     newer: Map<string, ConsumerActivity>,
     most: number,
   ) => {
-    for (const [key, sighting] of unwritten) {
+    for (const [key, activity] of unwritten) {
       const later = newer.get(key);
-      if (later !== undefined) newer.set(key, { ...later, sent: later.sent ?? sighting.sent });
-      else if (newer.size < most) newer.set(key, sighting);
+      if (later !== undefined) newer.set(key, { ...later, sent: later.sent ?? activity.sent });
+      else if (newer.size < most) newer.set(key, activity);
     }
   };
 
@@ -72,7 +72,7 @@ export function createActivityRecorder({
     const [ofKnown, ofStrangers] = [waiting, strangers];
     waiting = new Map();
     strangers = new Map();
-    const statements = sightingsStatements([...ofKnown.values()], [...ofStrangers.values()], {
+    const statements = activityStatements([...ofKnown.values()], [...ofStrangers.values()], {
       nowMs: clock.now(),
       mostConsumers,
     });
@@ -90,14 +90,14 @@ export function createActivityRecorder({
     }
   };
 
-  /** Writes what was seen before the call, after the write that is under way. */
+  /** Writes the activity recorded before the call, after the write that is under way. */
   const writeAll = (): Promise<void> => {
     const written = writing.then(write);
     writing = written.catch(() => {});
     return written;
   };
 
-  // A failure needs no report of its own: whatever fails here fails appends and readiness as well.
+  // A failure needs no report of its own: the same failure also fails appends and readiness.
   const flush = () => writeAll().catch(() => {});
 
   const writeLater = () => {

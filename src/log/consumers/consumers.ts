@@ -6,8 +6,8 @@ import type { LogAddress } from "../keys.ts";
 import type { BatchWriter } from "../../storage/batch-writer.ts";
 
 /*
- * Who reads a log, and how far they are. Readers that name themselves are seen; how far they have dealt with what
- * they were sent only they can say, by committing a position.
+ * The consumers of a log and their progress. The server records the reads of consumers that name themselves; a consumer
+ * states how far it has handled the events that it was sent, by committing a position.
  */
 
 /** Why a consumer could not handle an event, as it reported. */
@@ -25,9 +25,9 @@ export interface ReportedFailure {
 /** A reader of a log that named itself. */
 export interface ConsumerRecord {
   readonly name: string;
-  /** Position it stated it has dealt with everything up to; null when it never stated one. */
+  /** Position that it committed: it has handled all events up to it; null when it never committed. */
   readonly committed: number | null;
-  /** Position up to which it was sent what it asked for, when it last read; null when it never read the log. */
+  /** Position up to which it was sent the requested events, when it last read; null when it never read the log. */
   readonly sent: number | null;
   /** When it was first seen, and when it last read or committed; RFC 3339. */
   readonly since: string;
@@ -46,7 +46,7 @@ export interface ConsumerRecord {
   };
 }
 
-/** A reader as a process saw it. */
+/** The last activity of a consumer that a process recorded. */
 export interface ConsumerActivity {
   readonly log: number;
   readonly name: string;
@@ -76,23 +76,23 @@ where consumer.log = ?1 and consumer.name = ?3`;
 export const ACTIVE_CONSUMERS = `
 select name from consumers where log = ?1 and seen >= ?2 order by name`;
 
-/** How far the clocks of the processes on a database may differ. What was seen later than that was seen by a wrong clock. */
+/** How far the clocks of the processes on a database may differ. A time further ahead comes from a wrong clock. */
 const CLOCKS_DIFFER_MS = 60_000;
 
-/** SQL: when a consumer was last seen, after one more sighting. */
-function lastSeen(sighting: string, latest: string): string {
-  return `iif(seen > ${latest}, ${sighting}, max(seen, ${sighting}))`;
+/** SQL: when a consumer was last seen, after one more read or commit. */
+function lastSeen(activity: string, latest: string): string {
+  return `iif(seen > ${latest}, ${activity}, max(seen, ${activity}))`;
 }
 
-/** What a sighting says was sent; it may be of a history of the log that was longer than the one it has now. */
+/** The position sent, at most the head: the activity may belong to an earlier, longer history of the log. */
 const sentOf = (log: string) => `min(entry.value ->> 2, (select head from logs where id = ${log}))`;
 
 /**
- * Records sightings of consumers that are known; gives the log id and name of each. The last sighting holds, whichever
- * process made it: a consumer that reads again from the beginning is behind. Arguments: JSON
- * `[[log id, name, sent, seen], …]`, the latest time that anybody can have seen one.
+ * Records activity of consumers that are known; returns the log id and name of each. The last activity holds, whichever
+ * process recorded it: a consumer that reads again from the beginning is behind. Arguments: JSON
+ * `[[log id, name, sent, seen], …]`, the latest plausible time of activity.
  */
-export const RECORD_SIGHTINGS = `
+export const RECORD_ACTIVITY = `
 update consumers set
   sent = iif(entry.value ->> 3 >= seen or seen > ?2, coalesce(${sentOf("consumers.log")}, sent), sent),
   seen = ${lastSeen("(entry.value ->> 3)", "?2")}
@@ -100,11 +100,11 @@ from json_each(?1) as entry
 where consumers.log = entry.value ->> 0 and consumers.name = entry.value ->> 1
 returning consumers.log, consumers.name`;
 
-/** Consumers that one turn may forget to make room: a flood of new names does not outrun those who keep reading. */
+/** Consumers that one turn may forget to make room: a flood of new names does not displace consumers that keep reading. */
 const MOST_FORGOTTEN = 32;
 
 /**
- * Where there is no room for new names, forgets those who never committed and have not read for longest, a quarter of
+ * Where there is no room for new names, deletes the consumers that never committed and have not read for longest, a quarter of
  * them at most. Arguments: log id, most consumers of a log, new names, most that may be forgotten.
  */
 export const MAKE_ROOM = `
@@ -113,7 +113,7 @@ delete from consumers where log = ?1 and name in (
   limit (select iif(count(*) < ?2, 0, min(?3, ?4, (count(*) - count(committed) + 3) / 4))
     from consumers where log = ?1))`;
 
-/** Records new consumers while there is room; gives the log id and name of each. Arguments: log id, most, JSON as above. */
+/** Records new consumers while there is room; returns the log id and name of each. Arguments: log id, most, JSON as above. */
 export const RECORD_NEW_CONSUMERS = `
 insert into consumers (log, name, sent, seen, since)
 select ?1, entry.value ->> 1, ${sentOf("?1")}, entry.value ->> 3, entry.value ->> 3
@@ -123,7 +123,7 @@ limit (select max(0, ?2 - count(*)) from consumers where log = ?1)
 returning log, name`;
 
 /**
- * Forgets one consumer if a new name has no room otherwise: one that never committed, or has not been seen since a time.
+ * Deletes one consumer if a new name has no room otherwise: one that never committed, or has not been seen since a time.
  * Arguments: log id, new name, most consumers, that time.
  */
 export const MAKE_ROOM_FOR = `
@@ -133,7 +133,7 @@ delete from consumers where log = ?1
   and name = (select name from consumers where log = ?1 and (committed is null or seen < ?4)
     order by committed is not null, seen limit 1)`;
 
-/** What consumers reported may quote events that were erased. */
+/** Reported failures may quote events that were erased. */
 export const FORGET_CONSUMER_FAILURES = "update consumers set failure = null where failure is not null";
 
 /**
@@ -162,7 +162,7 @@ function consumerOf(row: Row, nowMs: number): ConsumerRecord {
     since: textAt(row, 3),
     seen: textAt(row, 4),
     blocked: integerAt(row, 7),
-    // Written as JSON by this program; `kilde doctor` finds what is not.
+    // Written as JSON by this program; `kilde doctor` finds values that are not.
     failure: row[8] === null ? null : (JSON.parse(textAt(row, 8)) as ReportedFailure),
     lag: {
       events: integerAt(row, 5),
@@ -201,23 +201,23 @@ export async function findConsumer(
   return row === undefined ? null : consumerOf(row, nowMs);
 }
 
-/** Names of those who read or committed since a time (RFC 3339): who would miss the log. */
+/** Names of the consumers that read or committed since a time (RFC 3339) and would miss the log. */
 export async function activeConsumers(database: Database, log: LogAddress, since: string): Promise<string[]> {
   const rows = await database.read({ sql: ACTIVE_CONSUMERS, args: [log.id, since] });
   return rows.map((row) => textAt(row, 0));
 }
 
-/** Statements that record sightings; the rows of all of them name the consumers that are known then. */
-export function sightingsStatements(
+/** Statements that record activity; the rows of all of them name the consumers that are known then. */
+export function activityStatements(
   known: readonly ConsumerActivity[],
   strangers: readonly ConsumerActivity[],
   { nowMs, mostConsumers }: { readonly nowMs: number; readonly mostConsumers: number },
 ): Statement[] {
-  const json = (sightings: readonly ConsumerActivity[]) =>
-    JSON.stringify(sightings.map(({ log, name, sent, seen }) => [log, name, sent, seen]));
+  const json = (activity: readonly ConsumerActivity[]) =>
+    JSON.stringify(activity.map(({ log, name, sent, seen }) => [log, name, sent, seen]));
   // Another process, or an earlier run of this one, may know a stranger.
   const all = json([...known, ...strangers]);
-  const statements: Statement[] = [{ sql: RECORD_SIGHTINGS, args: [all, latestSighting(nowMs)] }];
+  const statements: Statement[] = [{ sql: RECORD_ACTIVITY, args: [all, latestActivity(nowMs)] }];
   for (const [log, some] of groupBy(strangers, (stranger) => stranger.log)) {
     statements.push(
       { sql: MAKE_ROOM, args: [log, mostConsumers, some.length, MOST_FORGOTTEN] },
@@ -227,11 +227,11 @@ export function sightingsStatements(
   return statements;
 }
 
-function latestSighting(nowMs: number): string {
+function latestActivity(nowMs: number): string {
   return new Date(nowMs + CLOCKS_DIFFER_MS).toISOString();
 }
 
-/** Gives the first row of the last statement. */
+/** Returns the first row of the last statement. */
 async function writeOne(writer: BatchWriter, ...statements: Statement[]): Promise<Row | undefined> {
   const written = await writer.write(statements);
   if (written.outcome === "outdated") throw new KildeError("overloaded", "The database is busy");
@@ -253,13 +253,13 @@ export interface ConsumerCommitOptions {
 }
 
 /**
- * Keeps what a consumer states. Throws `cursor-moved-back` when it stated more before, and `limit-exceeded`
+ * Stores the position that a consumer commits. Throws `cursor-moved-back` when it committed more before, and `limit-exceeded`
  * when there are too many consumers.
  */
 export async function commitConsumer(writer: BatchWriter, options: ConsumerCommitOptions): Promise<void> {
   const { log, name, position, rewind, blocked, failure, nowMs, mostConsumers, idleSince } = options;
   const now = new Date(nowMs).toISOString();
-  const latest = latestSighting(nowMs);
+  const latest = latestActivity(nowMs);
   const row = await writeOne(
     writer,
     { sql: MAKE_ROOM_FOR, args: [log.id, name, mostConsumers, idleSince] },
@@ -288,7 +288,7 @@ export async function commitConsumer(writer: BatchWriter, options: ConsumerCommi
   throw new KildeError("cursor-moved-back", detail, { position: committed });
 }
 
-/** Forgets a consumer; false when there was none. */
+/** Deletes a consumer; false when there was none. */
 export async function removeConsumer(writer: BatchWriter, log: LogAddress, name: string): Promise<boolean> {
   return (await writeOne(writer, { sql: DELETE_CONSUMER, args: [log.id, name] })) !== undefined;
 }

@@ -24,7 +24,7 @@ export function forgetErasedRanges({ id }: LogAddress, condition = "true"): Stat
   return { sql: `delete from erased_ranges where log = ?1 and ${condition}`, args: [id] };
 }
 
-/** Part of a batch: deletes what is stored of the consumers and erasures of a log. */
+/** Part of a batch: deletes the stored consumers and erasures of a log. */
 export function forgetReadersAndErasures(log: LogAddress): Statement[] {
   return [
     { sql: "delete from consumers where log = ?1", args: [log.id] },

@@ -2,8 +2,8 @@ import { type Database, integerAt, textAt } from "../../storage/database.ts";
 import type { LogAddress } from "../keys.ts";
 
 /*
- * What was erased in a log, for the feeds that are projected from it. The transaction that erases versions of a subject
- * also records their range, so that a feed applies every erasure to what it published, whatever it has read by then.
+ * The erased ranges of a log, for the feeds that are projected from it. The transaction that erases versions of a subject
+ * also records their range, so that a feed applies every erasure to its published events, however far it has read by then.
  */
 
 /** Versions of one subject that were erased together. */

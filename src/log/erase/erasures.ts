@@ -65,14 +65,14 @@ update erasures set sweep = sweep + 1
 where log = ?1 and position in (select value from json_each(?2))`;
 
 /**
- * Goes into a batch that removes what was made of erased events, such as a state: what it removes has to be swept from
+ * Goes into a batch that removes data derived from erased events, such as a state: the sweep has to remove it from
  * storage as well.
  */
 export function reopenErasures(log: LogAddress, positions: readonly number[]): Statement {
   return { sql: REOPEN_ERASURES, args: [log.id, JSON.stringify(positions)] };
 }
 
-/** What a batch does to subjects that it erases, and to erased ones that get events again. */
+/** Changes of a batch to subjects that it erases, and to erased subjects that receive events again. */
 export interface PlannedErasures {
   /** Tombstones that the batch inserts before these statements, in order. */
   readonly tombstones: readonly { readonly subject: string; readonly version: number }[];
@@ -206,7 +206,7 @@ async function applySome({ database, writer }: ApplyErasuresDeps, some: readonly
 
 /**
  * Applies erasures of another store of the same history, such as the one that a backup replaces: each subject of the
- * event log that still has what was erased there is erased. Applying them again changes nothing. The sweep deletes the
+ * event log that still has the events erased there is erased. Applying them again changes nothing. The sweep deletes the
  * events afterwards.
  * @returns the number of subjects that were erased now.
  */

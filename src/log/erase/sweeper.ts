@@ -7,25 +7,25 @@ import { findErasedSnapshots } from "../read/snapshots.ts";
 import { sweepStep } from "./truncate.ts";
 
 /*
- * The sweep: deletes what was truncated and erased, and sees to it that nothing of what was erased is left in storage.
+ * The sweep: deletes truncated and erased events, and removes all erased data from storage.
  * Its work is in the database (`subjects.sweep`, `erasures.sweep`), so that any process does it, also after a crash.
  */
 
-/** Erasures that one round deals with. */
+/** Erasures that one round sweeps. */
 const ROUND_ERASURES = 500;
 
-/** Between two readings of a whole file, which a round for erasures takes: so many times as long as that took, ... */
+/** A round for erasures reads the whole file. The pause after it: so many times as long as the read took, ... */
 const REST_SHARE = 4;
-/** ... and no longer than this. */
+/** ... and at most this. */
 const LONGEST_REST_MS = 15_000;
 
 /** Delays before a sweep that failed is tried again, in milliseconds. */
 export const SWEEP_BACKOFF = { firstMs: 1_000, lastMs: 15_000 };
 
-/** How often a server looks for events that a process which ended has not swept. */
+/** How often a server looks for hidden events that an ended process has not swept. */
 const LEFTOVER_LOOK_MS = 10_000;
 
-/** Erasures that storage may still have something of. Argument: count. */
+/** Erasures whose data may still be in storage. Argument: count. */
 export const PENDING_ERASURES = `
 select log, position, subject, version, sweep from erasures indexed by erasures_sweep where sweep > 0
 order by log, position limit ?1`;
@@ -57,7 +57,7 @@ async function readPending(database: Database): Promise<PendingErasure[]> {
   return (await database.read({ sql: PENDING_ERASURES, args: [ROUND_ERASURES] })).map(pendingOf);
 }
 
-/** What is left for the sweep to do. */
+/** The remaining work of the sweep. */
 export interface SweepBacklog {
   /** Erasures whose data may still be in storage. */
   readonly erasures: number;
@@ -65,7 +65,7 @@ export interface SweepBacklog {
   readonly since: string | null;
 }
 
-/** Reads what is left to do, of all processes. */
+/** Reads the remaining work of all processes. */
 export async function readSweepBacklog(database: Database): Promise<SweepBacklog> {
   const [row] = await database.read({
     sql: "select count(*), min(recorded) from erasures indexed by erasures_sweep where sweep > 0",
@@ -90,15 +90,15 @@ export interface SweepDeps {
 }
 
 /**
- * Runs one round: deletes what is hidden, erases the snapshots of what was erased, and overwrites what is left in the
- * file. Erasures that come meanwhile are for the next round.
+ * Runs one round: deletes hidden events, erases the snapshots of erased streams, and overwrites the freed parts of the
+ * file. Erasures that arrive meanwhile wait for the next round.
  * @returns whether there was something to do.
  */
 export async function sweepRound(
   { database, writer, clock }: SweepDeps,
   signal: AbortSignal,
 ): Promise<boolean> {
-  // First, so that all that these erased is deleted when the file is scrubbed.
+  // First, so that the scrub of the file finds all events of these erasures deleted.
   const pending = await readPending(database);
   let worked = false;
   while (!signal.aborted && (await writer.exclusively(() => sweepStep(database)))) {

@@ -5,7 +5,7 @@ import { type PagePart, type ReadDeps, readPage } from "../read/read.ts";
 import { findSubject, versionAt } from "../read/subjects.ts";
 import type { Entry, Tail } from "./tail.ts";
 
-/** What is followed: a log, or one subject of it; both may leave out types. */
+/** The events to follow: a log, or one subject of it; both may leave out types. */
 export interface Interest {
   readonly subject: string | null;
   readonly filter: EventFilter;
@@ -25,11 +25,11 @@ export interface FollowDeps extends ReadDeps {
   readonly notifier: Notifier;
 }
 
-/** Who is given what is followed. */
+/** The receiver of the followed events. */
 export interface Taker {
-  /** Given one chunk, which is not empty, for each time that it was asked for. */
+  /** Receives one chunk, which is not empty, for each request. */
   readonly take: (chunk: Chunk) => void;
-  /** The log got another identity: the cursor must be judged again. Nothing is given any more. */
+  /** The log got another identity: the cursor must be validated again. No more chunks follow. */
   readonly renewed: () => void;
   /** The log could not be read. */
   readonly fail: (error: unknown) => void;
@@ -38,7 +38,7 @@ export interface Taker {
 export interface Following {
   /** Asks for the next chunk; not again before it was given. */
   ask(): void;
-  /** Gives nothing any more. */
+  /** Ends: no more chunks follow. */
   end(): void;
 }
 
@@ -54,7 +54,7 @@ const CHUNK_BYTES = 128 * 1024;
 
 const ENCODER = new TextEncoder();
 
-/** Null: everything is. */
+/** Null: every event is. */
 function isWanted({ subject, filter }: Interest): ((entry: Entry) => boolean) | null {
   const types = filter.types === undefined ? null : new Set(filter.types);
   const prefix = filter.subjectPrefix ?? "";
@@ -65,7 +65,7 @@ function isWanted({ subject, filter }: Interest): ((entry: Entry) => boolean) | 
     entry.subject.startsWith(prefix);
 }
 
-/** Reads what comes after the cursor from the log; null when the log has another identity. */
+/** Reads the events after the cursor from the log; null when the log has another identity. */
 async function readChunk(
   deps: FollowDeps,
   log: LogAddress,
@@ -119,7 +119,7 @@ function chunkOf(entries: readonly Entry[], end: number, wanted: ReturnType<type
   };
 }
 
-/** What most listeners are given, made once for all of them. */
+/** The chunk that most listeners receive, rendered once for all of them. */
 const chunkOfAll = new WeakMap<NewEvents, Chunk>();
 
 function chunkOfNews(news: NewEvents, cursor: number, wanted: ReturnType<typeof isWanted>): Chunk {
@@ -154,7 +154,7 @@ export function follow(
   let ended = false;
   let reading: AbortController | null = null;
 
-  /** True when the chunk was given. */
+  /** True when the taker received the chunk. */
   const give = (chunk: Chunk): boolean => {
     cursor = chunk.cursor;
     if (chunk.count > 0) take(chunk);
@@ -181,7 +181,7 @@ export function follow(
     }
   };
   const ask = () => {
-    // Most have seen all there is: they wait without a promise each.
+    // Most listeners have seen all events: they wait without a promise each.
     if (ended || notifier.wait(listener)) return;
     look().catch((error: unknown) => ended || fail(error));
   };
@@ -193,7 +193,7 @@ export function follow(
       try {
         if (news === null || news.identity !== identity || !give(chunkOfNews(news, cursor, wanted))) ask();
       } catch (error) {
-        // One that cannot take its news keeps them from no other.
+        // A listener that fails does not keep the news from the others.
         if (!ended) fail(error);
       }
     },

@@ -3,24 +3,24 @@ import type { Database } from "../../storage/database.ts";
 import type { LogAddress } from "../keys.ts";
 import { type ObservedLog, readLogStates } from "../log-state.ts";
 
-/** A log whose head is looked up while somebody waits for what other processes append to it. */
+/** A log whose head is looked up while followers wait for appends of other processes. */
 export interface Watched {
   readonly log: LogAddress;
-  /** Whether somebody waits now. */
+  /** Whether a follower waits now. */
   readonly isAwaited: () => boolean;
-  /** Whether somebody waits for what is known to come. */
+  /** Whether a follower waits for an event that is known to arrive. */
   readonly isDue: () => boolean;
   /** Receives the state that each look found, and returns whether it is news. */
   readonly advance: (state: ObservedLog) => boolean;
-  /** Whether events are in memory, though nobody may be waiting: they have to go when another process removes them. */
+  /** Whether events are in memory, even without a follower: they are discarded when another process removes them. */
   readonly isHolding: () => boolean;
 }
 
-/** Looks up heads for all who wait in this thread: one query for each interval, whatever they wait for. */
+/** Looks up heads for all followers of this thread: one query for each interval, however many logs they follow. */
 export interface HeadWatch {
   /**
-   * Adds a log. Call what it returns when somebody begins to wait, when what is waited for becomes known to come, and when
-   * events are taken into memory.
+   * Adds a log. Call the returned function when a follower begins to wait, when the event it waits for is known to arrive,
+   * and when events are taken into memory.
    */
   add(watched: Watched): () => void;
   remove(watched: Watched): void;
@@ -51,9 +51,9 @@ export function createHeadWatch(deps: HeadWatchDeps): HeadWatch {
   const watched = new Set<Watched>();
   const closed = new AbortController();
   let isLooking = false;
-  /** Ends the wait for the next look; null while none goes by that is as long as the interval. */
+  /** Ends the wait for the next look; null while no wait of a full interval is under way. */
   let rest: AbortController | null = null;
-  /** That wait is the longer one, since nobody waited when it began. */
+  /** That wait is the longer one, since no follower waited when it began. */
   let isIdle = false;
 
   const isAwaited = () => Array.from(watched).some((one) => one.isAwaited());
@@ -63,7 +63,7 @@ export function createHeadWatch(deps: HeadWatchDeps): HeadWatch {
 
   const isDue = () => Array.from(watched).some((one) => one.isDue());
 
-  /** Gives whether something has come that was due. */
+  /** Returns whether a due event has arrived. */
   const look = async (): Promise<boolean> => {
     const logs = observed();
     if (logs.length === 0) return false;
@@ -77,7 +77,7 @@ export function createHeadWatch(deps: HeadWatchDeps): HeadWatch {
     return found;
   };
 
-  /** Waits, unless it is called off; gives whether it was. */
+  /** Waits unless aborted; returns whether it was aborted. */
   const restFor = async (ms: number): Promise<boolean> => {
     rest = new AbortController();
     const { signal } = rest;
@@ -86,7 +86,7 @@ export function createHeadWatch(deps: HeadWatchDeps): HeadWatch {
     return signal.aborted;
   };
 
-  /** Waits for the next look, and gives how long to wait for the one after it if that is due. */
+  /** Waits for the next look, and returns how long to wait for the one after it if that is due. */
   const pause = async (dueMs: number): Promise<number> => {
     if (isDue() && dueMs < pollIntervalMs) {
       await clock.sleep(dueMs, closed.signal);
@@ -96,7 +96,7 @@ export function createHeadWatch(deps: HeadWatchDeps): HeadWatch {
     isIdle = idleIntervalMs !== undefined && !isAwaited();
     let calledOff = await restFor(isIdle ? Math.max(pollIntervalMs, idleIntervalMs ?? 0) : pollIntervalMs);
     if (isIdle && calledOff && !isDue()) {
-      // Somebody waits again: looks are an interval apart also then, or each event would cost two.
+      // A follower waits again: looks stay an interval apart, or each event would cost two.
       isIdle = false;
       calledOff = await restFor(Math.max(0, pollIntervalMs - (clock.monotonic() - began)));
     }
@@ -113,7 +113,7 @@ export function createHeadWatch(deps: HeadWatchDeps): HeadWatch {
     let dueMs = FIRST_DUE_MS;
     while (observed().length > 0 && !closed.signal.aborted) {
       dueMs = await pause(dueMs);
-      // A database that cannot be read now is asked again at the next turn; readers meet the error themselves.
+      // A database that cannot be read now is read again at the next turn; readers receive the error from their own reads.
       if (await look().catch(() => false)) dueMs = FIRST_DUE_MS;
     }
     isLooking = false;

@@ -5,13 +5,13 @@ export interface NewEvents extends Recent {
   readonly start: number;
 }
 
-/** Somebody who has seen all there is, and waits for more. */
+/** A follower that has seen all events, and waits for more. */
 export interface Listener {
   /** All up to this position has been seen. */
   readonly cursor: () => number;
   /** Identity of the log that the cursor belongs to. */
   readonly identity: string;
-  /** Told once for each time it waited. Null: what is new is not at hand, and has to be read from the log. */
+  /** Called once for each wait. Null: the new events are not in memory, and have to be read from the log. */
   readonly notify: (news: NewEvents | null) => void;
 }
 
@@ -21,7 +21,7 @@ export interface Listener {
  */
 export interface Notifier {
   /**
-   * Has a listener told of what comes next. False: there is more than it has seen already, or its cursor belongs to
+   * Notifies a listener of the next events. False: there are already events that it has not seen, or its cursor belongs to
    * another identity than the log has now.
    */
   wait(listener: Listener): boolean;
@@ -32,17 +32,17 @@ export interface Notifier {
 export function createNotifier(tail: Pick<Tail, "head" | "identity" | "passed" | "since">): Notifier {
   let listeners = new Set<Listener>();
   let nobody = new AbortController();
-  let telling = false;
+  let notifying = false;
   let closed = false;
 
-  /** Null where the tail cannot say: each listener looks for itself then, and meets the error if there is one. */
+  /** Null where the tail cannot read: each listener then reads the log, and receives the error if there is one. */
   const newsAfter = async (start: number): Promise<NewEvents | null> => {
     const recent = await tail.since(start).catch(() => null);
     return recent === null ? null : { ...recent, start };
   };
 
-  const tell = async () => {
-    // No listener has seen less: it would not have been let wait.
+  const notifyAll = async () => {
+    // Every listener has seen this much: `wait` refuses the others.
     let position = tail.head();
     let identity = tail.identity();
     while (listeners.size > 0 && !closed) {
@@ -54,20 +54,20 @@ export function createNotifier(tail: Pick<Tail, "head" | "identity" | "passed" |
       const news = isRenewed ? null : await newsAfter(position);
       position = news === null ? tail.head() : news.end;
       ({ identity } = news ?? { identity: tail.identity() });
-      const told = listeners;
+      const waiting = listeners;
       listeners = new Set();
-      for (const listener of told) listener.notify(news);
+      for (const listener of waiting) listener.notify(news);
     }
-    telling = false;
+    notifying = false;
   };
 
   return {
     wait(listener) {
       if (listener.identity !== tail.identity() || listener.cursor() < tail.head()) return false;
       listeners.add(listener);
-      if (!telling && !closed) {
-        telling = true;
-        void tell();
+      if (!notifying && !closed) {
+        notifying = true;
+        void notifyAll();
       }
       return true;
     },

@@ -35,8 +35,8 @@ export interface Recent {
 }
 
 /**
- * The live end of a log, shared by all who follow it in this process: one wake-up, one read of what is new, one
- * ring of recent events. It only hastens: whoever does not find an event here reads it from the log.
+ * The live end of a log, shared by all its followers in this process: one wake-up, one read of the new events, one
+ * ring of recent events. It is only a cache: a follower that does not find an event here reads it from the log.
  */
 export interface Tail {
   /** The last known head. */
@@ -48,7 +48,7 @@ export interface Tail {
    * Another identity discards everything at hand.
    */
   advance(state: LogState): boolean;
-  /** Tells of a head that a replica will have before long: it is looked for sooner than otherwise. */
+  /** Announces a head that a replica will have soon, so that the tail looks for it sooner. */
   expect(head: number): void;
   /**
    * Resolves when the head has passed `position`, when the signal aborts, or when the log gets another identity; gives
@@ -59,9 +59,9 @@ export interface Tail {
   since(position: number): Promise<Recent | null>;
   /** Looks the state up now, for readers that must see what other processes appended. */
   refresh(): Promise<LogState>;
-  /** Lets go of what is at hand: some of it was truncated. */
+  /** Empties the ring: some of its events were truncated. */
   reset(): void;
-  /** Calls back when events of the log were truncated or erased, in whichever process; returns what ends that. */
+  /** Calls back when events of the log were truncated or erased, in any process; returns the function that unsubscribes. */
   onRemoval(listener: () => void): () => void;
   close(): void;
 }
@@ -74,7 +74,7 @@ export interface TailDeps {
 }
 
 export function createTail({ database, log, heads }: TailDeps): Tail {
-  /** Only what was read here, or will be when it is: events up to it are taken for there when the ring is filled. */
+  /** The head read here, or about to be: the ring takes events up to it for present when it is filled. */
   let head = 0;
   let identity = "";
   let expected = 0;
@@ -87,7 +87,7 @@ export function createTail({ database, log, heads }: TailDeps): Tail {
   /** How often events were removed, as last seen; null before the first look. */
   let removals: number | null = null;
   const removalListeners = new Set<() => void>();
-  /** How often the ring was emptied because of removals: what was read before must not be taken in afterwards. */
+  /** How often the ring was emptied because of removals: events read before must not enter it afterwards. */
   let discards = 0;
   const waiters = new Set<() => void>();
   const closed = new AbortController();
@@ -183,7 +183,7 @@ export function createTail({ database, log, heads }: TailDeps): Tail {
     if (rows?.length === 0) await refresh();
     if (isOutdated()) return;
     if (rows === null) {
-      // More at once than a libSQL server gives: who is behind reads pages, and the ring begins anew.
+      // More at once than a libSQL server returns: followers that are behind read pages, and the ring starts empty.
       reset(target);
       return;
     }
@@ -196,12 +196,12 @@ export function createTail({ database, log, heads }: TailDeps): Tail {
         text,
         bytes: utf8Bytes(text),
       };
-      // What was erased must not be sent on from here.
+      // Erased events must not be sent from here.
       if (entry.type === ERASED_TYPE) {
         ring = ring.filter(({ subject }) => subject !== entry.subject);
         ringBytes = ring.reduce((total, { bytes }) => total + bytes, 0);
       }
-      // Nor what was erased in place: it is among what was read before.
+      // Nor events that were erased in place, which the ring read earlier.
       if (entry.type === ERASED_IN_PART_TYPE) reset(entry.position - 1);
       ring.push(entry);
       ringBytes += entry.bytes;
@@ -261,7 +261,7 @@ export function createTail({ database, log, heads }: TailDeps): Tail {
       });
     },
     async since(position) {
-      // Who follows first needs no more than what comes after: in a worker, each follower is the first.
+      // The first follower needs only later events: in a worker, each follower is the first.
       if (ringEnd === 0) reset(position);
       while (ringEnd < head) {
         filling ??= fill().finally(() => (filling = null));

@@ -8,12 +8,12 @@ import {
   RESTORE,
 } from "../../storage/invariant.ts";
 
-/** The rules of logs, their lineage and erasures, and of what is stored of those who append and read. */
+/** The rules of logs, their lineage and erasures, and of the stored keys and consumers. */
 export const LOG_INVARIANTS: readonly Invariant[] = [
   {
     name: "logs know the time of their last event",
     remedy: REPAIR,
-    sql: `select name || ': its last event was recorded at ' || last || ', and the log says ' || quote(recorded) as detail
+    sql: `select name || ': its last event was recorded at ' || last || ', and the log states ' || quote(recorded) as detail
       from (select logs.*, (select recorded from events where key > logs.id * ${LOG_SPAN} and key < (logs.id + 1) * ${LOG_SPAN}
         order by key desc limit 1) as last from logs)
       where recorded < last or (recorded <> '' and ${isNotOwnTime("recorded")})`,

@@ -4,7 +4,7 @@ import { KildeError } from "../../core/errors.ts";
 const ATTEMPTS = 5;
 
 /**
- * Repeats a read of a log until all of it is of one history. `read` gives null when the log got another identity
+ * Repeats a read of a log until all of it is of one history. `read` returns null when the log got another identity
  * meanwhile.
  */
 export async function withinOneHistory<Result>(

@@ -9,7 +9,7 @@ import type { Tail } from "../follow/tail.ts";
 /** A page of a log or of one of its subjects, as a caller asks for it. */
 export interface PageQuery {
   readonly subject: string | null;
-  /** Only what lies beyond this position, in the direction of the page; absent: from its beginning. */
+  /** Only events beyond this position, in the direction of the page; absent: from its beginning. */
   readonly lastEventId?: number | undefined;
   readonly direction: Direction;
   readonly limit: number;
@@ -18,7 +18,7 @@ export interface PageQuery {
   readonly afterVersion?: number | undefined;
   /** Only of a subject: versions up to this one. */
   readonly toVersion?: number | undefined;
-  /** Only of a subject: what was recorded up to this time (UTC, ms). */
+  /** Only of a subject: events recorded up to this time (UTC, ms). */
   readonly asOf?: string | undefined;
 }
 

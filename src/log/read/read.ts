@@ -19,7 +19,7 @@ export interface Page {
   readonly last: number;
   /** How often something was removed from the log, in the state that was read; null: removed from while it was read. */
   readonly removals: number | null;
-  /** The limit or the bytes were used up: what is in it cannot change by later appends, and there may be more. */
+  /** The limit or the bytes were used up: later appends cannot change its events, and there may be more. */
   readonly full: boolean;
 }
 
@@ -153,7 +153,7 @@ function* windows(selection: EventSelection, pieceEvents: number): Generator<Eve
 }
 
 /**
- * Reads one page of the history that an identity names; null when the log has another. A filtered read goes on until the
+ * Reads one page of the history that an identity names; null when the log has another. A filtered read continues until the
  * page is full or its range ends, in bounded queries.
  */
 export async function readPage(

@@ -27,13 +27,13 @@ export interface LogReader {
   /** The log's path, and the `source` of its events. */
   readonly name: string;
   readonly address: LogAddress;
-  /** Whether it reads a replica, which may lack what is written already. */
+  /** Whether it reads a replica, which may lack events that are already written. */
   readonly replica: boolean;
   /** Position of the last event ever appended, looked up now. */
   head(): Promise<number>;
   /** The head, with the identity of the history that it belongs to, looked up now. */
   state(): Promise<LogState>;
-  /** The last known head. Whatever is read from now on has it. */
+  /** The last known head. Every later read includes it. */
   knownHead(): number;
   /** The last known identity; empty before the first look. */
   knownIdentity(): string;
@@ -52,9 +52,9 @@ export interface LogReader {
   follow(interest: Interest, start: FollowStart, taker: Taker): Following;
   subjects(query: { prefix: string; cursor: string; limit: number }): Promise<SubjectList>;
   changedSubjects(query: { prefix: string; since: number; limit: number }): Promise<SubjectList>;
-  /** Calls back when events of the log were truncated or erased, in whichever process; returns what ends that. */
+  /** Calls back when events of the log were truncated or erased, in any process; returns the function that unsubscribes. */
   onRemoval(listener: () => void): () => void;
-  /** Hastens followers; without it they look for themselves. */
+  /** Wakes followers at once; without it they detect changes at their next poll. */
   learn(news: LogNews): void;
   /** Ends all followers. */
   close(): void;
@@ -124,7 +124,7 @@ export function openLogReader(
     onRemoval: (listener) => tail.onRemoval(listener),
     learn(news) {
       if (news === "truncated") tail.reset();
-      // A replica does not have it yet. Taken for read, it would be missing from what followers are sent.
+      // A replica does not have it yet. If the tail took it for read, followers would miss it.
       else if (database.replica) tail.expect(news.head);
       else tail.advance(news);
     },

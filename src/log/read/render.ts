@@ -12,7 +12,7 @@ import { EVENT_LOG_ADDRESS, type LogAddress } from "../keys.ts";
 export type Framing = "array" | "lines" | "event-stream";
 
 /**
- * `time` is the producer's, and then `recordedtime` says when the log took the event; otherwise `time` is when
+ * `time` is the producer's, and then `recordedtime` is when the log took the event; otherwise `time` is when
  * the log took it. `sequence` is padded to the digits of 2^53, so that it sorts as text in the order of versions.
  */
 const BEGINNING = '{"specversion":"1.0","id":"';
@@ -57,7 +57,7 @@ function cloudEventValues(): string {
     ${DATA}`;
 }
 
-/** What is written around each event. That of the array makes brackets of a page's first and last byte: see `http/log/page-body.ts`. */
+/** The text around each event. In the array, a page's first and last byte become brackets: see `http/log/page-body.ts`. */
 const FORMATS: Readonly<Record<Framing, string>> = {
   array: `\n${CLOUD_EVENT},`,
   lines: `${CLOUD_EVENT}\n`,

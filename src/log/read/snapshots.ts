@@ -4,7 +4,7 @@ import { type Database, textAt } from "../../storage/database.ts";
 import type { Erasure } from "../erase/erasures.ts";
 import { EVENT_LOG_ADDRESS } from "../keys.ts";
 
-/* Snapshots that deciders keep of streams in the event log: they hold what was erased from the stream. */
+/* Snapshots that deciders keep of streams in the event log: they hold data of events that were erased from the stream. */
 
 /** The first stream with snapshots from a name on. Arguments: log id, name, end of the names. */
 export const NEXT_SNAPSHOTS = `

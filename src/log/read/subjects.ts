@@ -7,7 +7,7 @@ import { type Database, integerAt, textAt, type Value } from "../../storage/data
 import { type LogAddress, logAddress } from "../keys.ts";
 import { events, subjects } from "../schema.ts";
 
-/** Builds everyday reads; the database runs them like any other. */
+/** Builds the queries that are not hot; the database runs them like any other. */
 function queryOf(database: Database): SqliteRemoteDatabase {
   return drizzle(async (text, args: Value[], method) => {
     const rows = await database.read({ sql: text, args });
@@ -15,7 +15,7 @@ function queryOf(database: Database): SqliteRemoteDatabase {
   });
 }
 
-/** What a query gives. What it fails with is what the database failed with, which drizzle wraps. */
+/** The rows of a query. Throws the error of the database, which drizzle wraps. */
 async function rowsOf<Row>(query: PromiseLike<Row[]>): Promise<Row[]> {
   try {
     return await query;
@@ -118,7 +118,7 @@ const SCAN_WINDOW = 10_000;
 
 /**
  * Subjects with an event after `since`, in order of their last position; the last position of a full list is
- * where to go on. Costs as much as was appended since, whatever the number of subjects.
+ * where to continue. Costs as much as was appended since, whatever the number of subjects.
  */
 export async function listChangedSubjects(
   { database, clock }: { database: Database; clock: Clock },
@@ -172,7 +172,7 @@ export async function versionAt(
   { id, firstVersion, version, position }: SubjectRow,
   bound: { position: number } | { recorded: string },
 ): Promise<number> {
-  // Whoever follows a subject asks from its last event, mostly.
+  // Followers of a subject mostly ask from its last event.
   if ("position" in bound && bound.position >= position) return version;
   const [column, value] =
     "position" in bound

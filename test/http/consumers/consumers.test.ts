@@ -6,7 +6,7 @@ import {
   FIND_CONSUMER,
   LIST_CONSUMERS,
   RECORD_NEW_CONSUMERS,
-  RECORD_SIGHTINGS,
+  RECORD_ACTIVITY,
 } from "../../../src/log/consumers/consumers.ts";
 import type { Database, Row } from "../../../src/storage/database.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -248,7 +248,7 @@ test("no statement scans the events, or sorts what it reads", async () => {
     { sql: LIST_CONSUMERS, args: [0, 0, "", null, "", 10] },
     { sql: FIND_CONSUMER, args: [0, 0, "a"] },
     { sql: ACTIVE_CONSUMERS, args: [0, "2026"] },
-    { sql: RECORD_SIGHTINGS, args: ["[]", "2026"] },
+    { sql: RECORD_ACTIVITY, args: ["[]", "2026"] },
     { sql: RECORD_NEW_CONSUMERS, args: [0, 10, "[]"] },
     { sql: COMMIT_CONSUMER, args: [0, "a", 1, "2026", 0, 10, "2026", 0, null] },
   ];

@@ -191,7 +191,7 @@ forEachDeployment(["memory", "file", "sqld", "worker"], (deployment) => {
         expect((await keyed(stream, "moved on", body)).status).toBe(201);
       });
 
-      test("tell what was answered, to who can no longer repeat the request", async () => {
+      test("return the first answer to a caller that can no longer repeat the request", async () => {
         const [one, two] = [newStream(), newStream()];
         const appends = [
           { stream: one, events: [event(), event()] },
@@ -275,7 +275,7 @@ forEachDeployment(["memory", "file", "sqld", "worker"], (deployment) => {
         expect(stored?.["recordedtime"]).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
       });
 
-      test("a batch is appended whole, and what was read can be appended again", async () => {
+      test("a batch is appended whole, and events that were read can be appended again", async () => {
         const [one, two] = [newStream(), newStream()];
         const batch = [cloudEvent, { ...cloudEvent, id: "a2" }];
         expect((await send(one, batch, "application/cloudevents-batch+json")).status).toBe(201);
@@ -306,7 +306,7 @@ forEachDeployment(["memory", "file", "sqld", "worker"], (deployment) => {
         ["another version", { specversion: "0.3" }],
         ["no id", { id: undefined }],
         ["another subject", { subject: "somebody-else" }],
-        ["an attribute name that is none", { "not-a-name": "x" }],
+        ["an invalid attribute name", { "not-a-name": "x" }],
         ["an attribute that is an object", { ext: { a: 1 } }],
         ["binary data", { data: undefined, data_base64: "AAAA" }],
         ["data that is not JSON", { datacontenttype: "text/xml" }],

@@ -15,11 +15,11 @@ import { systemClock } from "../../../src/core/system-clock.ts";
 import { channel } from "../../support/channel.ts";
 
 /*
- * Every call of the database by the commit queue may fail, before it had an effect or after. Whatever fails, every
- * append is answered, what was acknowledged is stored once, and the queue goes on.
+ * Every call of the database by the commit queue may fail, before it had an effect or after. Under every failure, each
+ * append is answered, acknowledged events are stored once, and the queue continues.
  */
 
-/** What becomes of a call: `lost`: it had its effect, and its answer is lost. */
+/** The outcome of a call; `lost`: it had its effect, and its answer is lost. */
 type Fate = "well" | "failed" | "busy" | "lost";
 
 /** Long enough for a busy machine: the queue itself waits for nothing. */

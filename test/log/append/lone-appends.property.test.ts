@@ -12,7 +12,7 @@ function watched(): { readonly deployment: Deployment; readonly writes: () => nu
     const opened = await threadedFile.open();
     const database = () => {
       const { writeAlone, ...rest } = opened.database();
-      if (writeAlone === undefined) throw new Error("a threaded file has a way for lone writes");
+      if (writeAlone === undefined) throw new Error("a threaded file has a way for single writes");
       return {
         ...rest,
         writeAlone(statements: Parameters<typeof writeAlone>[0]) {

@@ -36,7 +36,7 @@ const stored = fc.constantFrom<SubjectState>(
 
 const IDENTITY = "0123456789abcdef";
 
-/** Plans each transaction by itself, on what those before have left. */
+/** Plans each transaction alone, on the state that the previous ones left. */
 function oneByOne(transactions: readonly Transaction[], before: ReadonlyMap<string, SubjectState>) {
   const states = new Map(before);
   const answers = new Map<string, FirstAnswer>();

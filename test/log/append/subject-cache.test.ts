@@ -15,7 +15,7 @@ const operations = fc.array(
   { maxLength: 400 },
 );
 
-test("a subject cache gives what was set last or nothing, and holds no more than its capacity", () => {
+test("a subject cache returns the last value set or nothing, and holds no more than its capacity", () => {
   fc.assert(
     fc.property(operations, (done) => {
       const cache = createSubjectCache<{ text: string }>(CAPACITY_BYTES, ({ text }) => text.length);
@@ -40,7 +40,7 @@ test("a subject cache gives what was set last or nothing, and holds no more than
   );
 });
 
-test("a subject cache keeps what fits, in whatever order it is asked for", () => {
+test("a subject cache keeps the entries that fit, in any order of access", () => {
   const cache = createSubjectCache<{ n: number }>(1_000_000, () => 0);
   const fitting = Array.from({ length: 2_000 }, (_, n) => `stream-${n}`);
   for (let round = 0; round < 20; round += 1)

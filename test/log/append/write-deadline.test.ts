@@ -9,13 +9,13 @@ import { openDatabase } from "../../../src/storage/open.ts";
 import { type ComposedStore, openTestStore } from "../../support/open-store.ts";
 
 /*
- * What becomes of writes while a libSQL server is silent: a database in memory that is spoken to as to a server, whose
+ * Writes while a libSQL server is silent: a database in memory, accessed like a server, whose
  * writes wait at a gate.
  */
 
 const SECOND = 1_000;
 
-/** Time that passes when it is told to. */
+/** A clock that the test advances. */
 function madeTime() {
   let now = 0;
   const sleepers = new Set<{ readonly until: number; readonly wake: () => void }>();
@@ -84,7 +84,7 @@ function append(store: ComposedStore, subject: string): Promise<string> {
   );
 }
 
-/** What a promise has come to by now. */
+/** The state of a promise now. */
 function byNow(promise: Promise<string>): Promise<string> {
   return Promise.race([promise, Bun.sleep(1).then(() => "waiting")]);
 }
@@ -109,7 +109,7 @@ test("each append is refused ten seconds after it was asked for, those too that 
   ]);
 });
 
-test("what its caller was told is unknown is not planned anew when another was faster", async () => {
+test("an append whose caller got the answer `unknown` is not planned again when another process was faster", async () => {
   const { store, another, shut, pass } = await open();
   const opened = shut();
   const late = append(store, "a");

@@ -9,7 +9,7 @@ import { filesWith } from "../../support/byte-search.ts";
 
 /*
  * Two servers on one file, clients that append without a pause, feeds, and a webhook whose endpoint is down. A stream is
- * erased, and a server is killed at once. Within a minute no file holds what was erased, and the endpoint, when it is up
+ * erased, and a server is killed at once. Within a minute no file holds erased data, and the endpoint, when it is up
  * again, is sent nothing of it.
  */
 
@@ -93,7 +93,7 @@ async function receiverThatIsDown() {
 type Kill = "nobody" | "the server that erased" | "both servers";
 
 test.each<Kill>(["nobody", "the server that erased", "both servers"])(
-  "what was erased is gone within a minute under load, when %s is killed",
+  "erased data is gone within a minute under load, when %s is killed",
   async (killed) => {
     const cwd = emptyFolder();
     writeFileSync(join(cwd, "kilde.config.ts"), CONFIG);

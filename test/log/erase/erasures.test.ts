@@ -55,7 +55,7 @@ forEachDeployment(["memory", "file", "sqld"], (deployment) => {
       expect(await recordedIn(database, 4)).toMatchObject([{ subject: "b" }]);
     });
 
-    test("of another store are applied to what was there before them, once", async () => {
+    test("of another store are applied to the events before them, once", async () => {
       await app.append("ida", { type: "T" }, { type: "T" });
       await app.append("bo", { type: "T" });
       await erase(app, "ida", "asked");
@@ -101,8 +101,8 @@ forEachDeployment(["memory", "file", "sqld"], (deployment) => {
       const again = jsonPost({ events: [{ type: "Again" }] }, { "if-match": '"3"' });
       expect((await app.fetch(`/streams/${encodeURIComponent(stream)}`, again)).status).toBe(201);
       const [name = ""] = snapshots;
-      const anew = jsonPost({ events: [snapshot(4)] }, { "if-match": '"2"' });
-      expect((await app.fetch(`/streams/${encodeURIComponent(name)}`, anew)).status).toBe(201);
+      const revival = jsonPost({ events: [snapshot(4)] }, { "if-match": '"2"' });
+      expect((await app.fetch(`/streams/${encodeURIComponent(name)}`, revival)).status).toBe(201);
       app.store.writer.sweep();
       await Bun.sleep(50);
       expect(await typesAt(name)).toEqual(["kilde.erased", "SnapshotTaken"]);

@@ -22,7 +22,7 @@ forEachDeployment(["memory", "file", "sqld", "worker"], (deployment) => {
       await opened.dispose();
     });
 
-    test("an event stream begins at the cursor and goes on live", async () => {
+    test("an event stream begins at the cursor and continues live", async () => {
       await app.append("s", { type: "A" }, { type: "B" });
       const response = await app.fetch("/events?lastEventId=1", { headers: SSE });
       expect(response.headers.get("content-type")).toBe("text/event-stream");
@@ -108,7 +108,7 @@ forEachDeployment(["memory", "file", "sqld", "worker"], (deployment) => {
       expect(await app.get("/streams/never?timeout=10")).toEqual([]);
     });
 
-    test("what does not fit a follower is refused", async () => {
+    test("options that a follower does not support are refused", async () => {
       await app.append("s", { type: "A" });
       for (const query of ["limit=1", "direction=backwards", "timeout=5", "lastEventId=2"]) {
         expect((await app.fetch(`/events?${query}`, { headers: SSE })).status).toBe(400);
@@ -122,7 +122,7 @@ forEachDeployment(["memory", "file", "sqld", "worker"], (deployment) => {
   });
 });
 
-test("a follower that stops reading is not buffered for, and goes on without a gap", async () => {
+test("a follower that stops reading is not buffered for, and continues without a gap", async () => {
   const app = await openApp();
   const response = await app.fetch("/events", { headers: SSE });
   const data = "x".repeat(1_000);
@@ -185,7 +185,7 @@ describe("a quiet follower", () => {
     await pass(40);
     await app.append("s", { type: "A" });
     const comments = (await taking).split("\n").filter((line) => line === ":").length;
-    // Others sleep as well: the bounds on what clients do not read.
+    // Other timers sleep as well: the bounds on data that clients do not read.
     expect(comments).toBeWithin(10, 21);
     await app.close();
   });

@@ -52,7 +52,7 @@ forEachDeployment(["memory", "file", "sqld", "worker"], (deployment) => {
         expect(followed.map(({ id }) => Number(id))).toEqual(upTo(EVENTS));
       }));
 
-    test("the largest event that a libSQL server is let have, of what takes most room in a text", () =>
+    test("the largest event that a libSQL server accepts, of the characters that take most room in a text", () =>
       onApp(
         async (app) => {
           // In JSON two bytes each, and four within a text.

@@ -104,7 +104,7 @@ forEachDeployment(["memory", "file", "sqld", "worker"], (deployment) => {
       });
     }
 
-    test("a page is validated by its ETag, and says whether anything follows", async () => {
+    test("a page is validated by its ETag, and states whether more events follow", async () => {
       const full = await app.fetch("/events?limit=10");
       expect(full.headers.get("cache-control")).toBe("no-cache");
       expect(full.headers.get("kilde-end")).toBeNull();
@@ -161,13 +161,13 @@ forEachDeployment(["memory", "file", "sqld", "worker"], (deployment) => {
       });
     }
 
-    test("what does not exist is a 404 that names it", async () => {
+    test("a missing stream is a 404 that names it", async () => {
       const response = await app.fetch("/streams/nobody");
       expect(response.status).toBe(404);
       expect(await response.json()).toMatchObject({ type: "/problems/stream-not-found", stream: "nobody" });
     });
 
-    test("a cursor beyond the head is an error that tells the head", async () => {
+    test("a cursor beyond the head is an error that states the head", async () => {
       for (const path of ["/events?lastEventId=101", "/streams/s-1?lastEventId=101"]) {
         const response = await app.fetch(path);
         expect(response.status).toBe(400);

@@ -81,7 +81,7 @@ forEachDeployment(["memory", "file", "sqld", "worker"], (deployment) => {
       expect(versions(await app.get("/streams/s"))).toEqual([8, 9, 10, 11]);
     });
 
-    test("truncating keeps the last event, and refuses what is not there", async () => {
+    test("truncating keeps the last event, and refuses missing streams and versions", async () => {
       await app.append("s", { type: "T" }, { type: "T" });
       expect((await remove("s", "before=3")).status).toBe(400);
       expect((await remove("s", "before=2")).status).toBe(200);
@@ -129,7 +129,7 @@ forEachDeployment(["memory", "file", "sqld", "worker"], (deployment) => {
       expect((await list("prefix=s"))[0]).toMatchObject({ erased: false, firstVersion: 2 });
     });
 
-    test("what was truncated or erased is deleted, not only hidden", async () => {
+    test("truncated and erased events are deleted, not only hidden", async () => {
       await app.append("s", ...Array.from({ length: 1_200 }, () => ({ type: "T", data: "secret" })));
       await app.append("t", ...Array.from({ length: 1_200 }, () => ({ type: "T", data: "secret" })));
       await remove("s", "reason=r");

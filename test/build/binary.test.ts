@@ -145,7 +145,7 @@ describe("the binary, in an empty folder", () => {
     const server = await serveBinary();
     const { exitCode, stderr } = await fails(["serve", "--port", new URL(server.url).port]);
     expect(exitCode).toBe(1);
-    expect(stderr).toContain("is in use\n  Stop the process that has it");
+    expect(stderr).toContain("is in use\n  Stop the process that uses it");
   });
 
   test("reports that a file is not a database", async () => {

@@ -8,6 +8,7 @@ import { unknownVariables } from "./config/unknown-variables.ts";
 import { KildeError } from "./core/errors.ts";
 import { type OptionNames, refuseUnknownOptions } from "./core/known-options.ts";
 import { createPipeline } from "./http/pipeline/pipeline.ts";
+import { refusingDestination } from "./http/pipeline/refusing-destination.ts";
 import { logDeliveryEvent } from "./runtime/delivery-events.ts";
 import { logFeedEvent } from "./runtime/feed-events.ts";
 import { SELECT_HEADS } from "./log/read/select-heads.ts";
@@ -156,15 +157,20 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
         clock,
         async destinationOf(asked, requestId) {
           let served: ServedDatabase | null = null;
+          let corsOrigins: readonly string[] = [];
           try {
             const configured = configuredBy(env);
+            corsOrigins = configured.settings.corsOrigin;
             served = configured.databaseFor(asked);
             if (served !== null) invocation = await open(served, configured, countCalls(databaseCalls), keep);
           } catch (error) {
             logger.error({ err: error, requestId, tenant: served?.tenant }, "the worker could not start");
-            throw error instanceof KildeError
-              ? error
-              : new KildeError("internal", `Request ${requestId} failed`);
+            const refusal =
+              error instanceof KildeError ? error : new KildeError("internal", `Request ${requestId} failed`);
+            return refusingDestination(
+              { basePath: served?.path ?? "", corsOrigins, onAccess: null },
+              () => refusal,
+            );
           }
           if (invocation === null)
             throw new KildeError("tenant-not-found", "No tenant is at this host and path");

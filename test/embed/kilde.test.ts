@@ -279,6 +279,21 @@ test("a path that is not canonical is rejected", async () => {
   await kilde.close();
 });
 
+test("problems name the path that was asked for once, also of requests that reach no store", async () => {
+  const kilde = await createKilde({ databaseUrl: ":memory:", basePath: "/kilde" });
+  const problem = async (path: string) =>
+    (await (await kilde.fetch(new Request(`http://host.example${path}`))).json()) as object;
+  const malformed = { type: "/kilde/problems/invalid-target", instance: "/kilde/streams/%41" };
+  expect(await problem("/kilde/streams/%41")).toMatchObject(malformed);
+  // A router such as Hono's has taken the base path from the request.
+  expect(await problem("/streams/%41")).toMatchObject(malformed);
+  await kilde.close();
+  expect(await problem("/kilde/events")).toMatchObject({
+    type: "/kilde/problems/shutting-down",
+    instance: "/kilde/events",
+  });
+});
+
 test("an invalid option is reported by its name", async () => {
   await expect(createKilde({ databaseUrl: "mysql://x" })).rejects.toThrow(
     /databaseUrl: "mysql:\/\/x" must be file/,

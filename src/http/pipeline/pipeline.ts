@@ -2,7 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { KildeError } from "../../core/errors.ts";
 import type { OnAccess } from "./access-log.ts";
 import type { Authenticate, Principal } from "./authentication.ts";
-import { belowBasePath } from "./base-path.ts";
+import { belowBasePath, isBelow } from "./base-path.ts";
 import { crossSiteError } from "./cross-site.ts";
 import { failureResponse, type OnFault } from "./failures.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
@@ -37,8 +37,8 @@ export interface PipelineOptions {
   readonly hostError?: (request: Request) => KildeError | null;
   /** Finds what answers a request. Throws a KildeError where nothing does. */
   readonly destinationOf: (request: Request, requestId: string) => Destination | Promise<Destination>;
-  /** Who logs the requests that reach no destination. */
-  readonly observers: Observers;
+  /** Who logs the requests that reach no destination. `basePath`: where everything is served; default: at the root. */
+  readonly observers: Observers & Partial<Pick<Destination, "basePath">>;
 }
 
 export interface Pipeline {
@@ -51,9 +51,10 @@ function check(error: KildeError | null): void {
   if (error !== null) throw error;
 }
 
-/** The path of a URL. Empty where the host is malformed, so that there is no URL. */
-function pathOf(request: Request): string {
-  return URL.parse(request.url)?.pathname ?? "";
+/** The path of a URL below the base path. Empty where the host is malformed, so that there is no URL. */
+function pathOf(request: Request, basePath: string): string {
+  const path = URL.parse(request.url)?.pathname ?? "";
+  return isBelow(path, basePath) ? path.slice(basePath.length) : path;
 }
 
 /** Caches decide for themselves how long to keep an answer that states nothing (RFC 9111 §4.2.2). */
@@ -77,27 +78,26 @@ export function createPipeline({
     const started = clock.monotonic();
     const requestId = requestIdOf(request.headers);
     let at: Pick<Destination, "basePath" | keyof Observers> = { basePath: "", ...observers };
-    let own = request;
     let response: Response;
     try {
       check(refusal ?? targetError(request) ?? hostError(request));
       const found = destinationOf(request, requestId);
       const destination = found instanceof Promise ? await found : found;
       at = destination;
-      if (at.basePath !== "") own = belowBasePath(request, at.basePath);
       check(crossSiteError(request, destination.corsOrigins));
       const admitted = destination.authenticate(request);
       const principal = admitted instanceof Promise ? await admitted : admitted;
+      const own = at.basePath === "" ? request : belowBasePath(request, at.basePath);
       response = await destination.answer(own, { requestId, principal });
     } catch (error) {
-      response = failureResponse(error, { ...at, requestId, path: pathOf(own) });
+      response = failureResponse(error, { ...at, requestId, path: pathOf(request, at.basePath) });
     }
     stateCaching(request, response);
     if (!response.headers.has(REQUEST_ID_HEADER)) response.headers.set(REQUEST_ID_HEADER, requestId);
     at.onAccess?.({
       requestId,
       method: request.method,
-      path: pathOf(own),
+      path: pathOf(request, at.basePath),
       status: response.status,
       durationMs: Math.round(clock.monotonic() - started),
     });

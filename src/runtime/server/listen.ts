@@ -1,6 +1,7 @@
 import type { Settings } from "../../config/settings.ts";
 import { KildeError } from "../../core/errors.ts";
 import type { AppOptions } from "../../http/app.ts";
+import type { OnAccess } from "../../http/pipeline/access-log.ts";
 import { createPipeline, type Pipeline } from "../../http/pipeline/pipeline.ts";
 import { storeDestination } from "../../http/store-destination.ts";
 import { failureResponse, type OnFault } from "../../http/pipeline/failures.ts";
@@ -36,6 +37,11 @@ export interface AnswerDeps extends Omit<ComposedStore, "close"> {
   readonly closing: AbortSignal;
 }
 
+/** Writes the access log, where the settings ask for one. */
+export function accessLogOf({ accessLog }: Settings, logger: EventLogger): OnAccess {
+  return accessLog ? (entry) => logger.info(entry, "request") : null;
+}
+
 /** How a server answers on a store. */
 export function answering({ settings, version, logger, ...deps }: AnswerDeps): AppOptions {
   return {
@@ -44,7 +50,7 @@ export function answering({ settings, version, logger, ...deps }: AnswerDeps): A
     clock: systemClock,
     version,
     corsOrigins: settings.corsOrigin,
-    onAccess: settings.accessLog ? (entry) => logger.info(entry, "request") : null,
+    onAccess: accessLogOf(settings, logger),
     onFault: (error, requestId) => logger.error({ err: error, requestId }, "request failed"),
     docs: docsFiles,
   };

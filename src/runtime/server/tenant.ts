@@ -7,12 +7,13 @@ import { KildeError } from "../../core/errors.ts";
 import { type Budgets, createDeps } from "../../http/app.ts";
 import type { AppDeps } from "../../http/deps.ts";
 import type { Destination } from "../../http/pipeline/pipeline.ts";
+import { refusingDestination } from "../../http/pipeline/refusing-destination.ts";
 import { storeDestination } from "../../http/store-destination.ts";
 import type { ParseLarge } from "../../http/wire/parsing.ts";
 import type { RequestSchemas } from "../../http/openapi/schemas.ts";
 import type { TenantAddress } from "../../http/pipeline/tenants.ts";
 import type { EventLogger } from "../event-logger.ts";
-import { answering, type Surface } from "./listen.ts";
+import { accessLogOf, answering, type Surface } from "./listen.ts";
 import { isAboutProgram } from "../program-fault.ts";
 import { startKilde } from "./start.ts";
 import { systemClock } from "../../core/system-clock.ts";
@@ -54,7 +55,7 @@ export interface RunningTenant extends TenantAddress {
   readonly name: string;
   /** Null: its database cannot be used yet. */
   readonly deps: () => AppDeps | null;
-  /** What answers its requests. Throws a KildeError while its database cannot be used. */
+  /** What answers its requests: with 503 while its database cannot be used. */
   readonly destination: () => Destination;
   /** Resolves when it was tried to open the database; rejects with a {@link TenantFault}. */
   readonly tried: Promise<void>;
@@ -90,6 +91,17 @@ async function open(options: TenantOptions): Promise<OpenTenant> {
 /** Serves a tenant. What fails of its database is tried again, and is refused with 503 meanwhile. */
 export function startTenant(options: TenantOptions): RunningTenant {
   const { name, host, path, settings, logger, closing } = options;
+  const refusing = refusingDestination(
+    {
+      basePath: path ?? "",
+      corsOrigins: settings.corsOrigin,
+      onAccess: accessLogOf(settings, logger),
+    },
+    () =>
+      closing.aborted
+        ? new KildeError("shutting-down", "The server is shutting down")
+        : new KildeError("storage-unavailable", "The database of this tenant could not be opened yet"),
+  );
   const stopping = new AbortController();
   let opened: OpenTenant | null = null;
 
@@ -133,12 +145,7 @@ export function startTenant(options: TenantOptions): RunningTenant {
     path,
     tried,
     deps: () => opened?.surface.deps ?? null,
-    destination() {
-      if (opened !== null) return opened.surface.destination;
-      throw closing.aborted
-        ? new KildeError("shutting-down", "The server is shutting down")
-        : new KildeError("storage-unavailable", "The database of this tenant could not be opened yet");
-    },
+    destination: () => opened?.surface.destination ?? refusing,
     async close() {
       stopping.abort();
       await opened?.close();

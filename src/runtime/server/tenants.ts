@@ -12,7 +12,7 @@ import { createSchemas } from "../../http/openapi/schemas.ts";
 import { tenantChooser } from "../../http/pipeline/tenants.ts";
 import { serverFeeds } from "../server-feeds.ts";
 import { createHostGuard } from "./host-guard.ts";
-import { type Listening, openSocket } from "./listen.ts";
+import { accessLogOf, type Listening, openSocket } from "./listen.ts";
 import { openParsing } from "./parsing.ts";
 import { systemClock } from "../../core/system-clock.ts";
 import { type RunningTenant, startTenant } from "./tenant.ts";
@@ -76,7 +76,7 @@ export async function startTenants({ settings, version, logger }: TenantsOptions
     ]);
     const choose = tenantChooser(all);
     const observers: Observers = {
-      onAccess: settings.accessLog ? (entry) => logger.info(entry, "request") : null,
+      onAccess: accessLogOf(settings, logger),
       onFault: (error, requestId) => logger.error({ err: error, requestId }, "request failed"),
     };
     const own = processDestination({

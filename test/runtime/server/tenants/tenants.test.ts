@@ -284,6 +284,23 @@ describe("what befalls one tenant", () => {
     expect((await server.stop()).stdout).toContain('"tenant":"shop-b","err"');
   });
 
+  test("requests to a tenant whose database is not open stand in its own log, and their problems below its path", async () => {
+    const cwd = await configured(
+      `accessLog: true, tenants: [{ name: "a", path: "/a", databaseUrl: "file:a.db" }, { name: "b", path: "/b", databaseUrl: "file:b.db" }]`,
+    );
+    await Bun.write(join(cwd, "b.db"), "not a database ".repeat(1_000));
+    const server = await serve(cwd);
+    expect(await problemOf(await fetch(`${server.url}/b/events`))).toMatchObject({
+      type: "/b/problems/storage-unavailable",
+      instance: "/b/events",
+    });
+    const lines = jsonLines((await server.stop()).stdout);
+    expect(lines.filter(({ msg }) => msg === "request")).toMatchObject([
+      { tenant: "b", path: "/events", status: 503 },
+    ]);
+    expect(lines.filter(({ msg }) => msg === "request failed")).toEqual([]);
+  });
+
   test.skipIf(process.getuid?.() === 0)("a folder that may not be written", async () => {
     const cwd = await configured(
       `tenants: [{ name: "a", path: "/a", databaseUrl: "file:a.db" }, { name: "b", path: "/b", databaseUrl: "file:closed/b.db" }]`,

@@ -1,0 +1,21 @@
+import type { KildeError } from "../../core/errors.ts";
+import { admitEveryone } from "./authentication.ts";
+import type { Destination } from "./pipeline.ts";
+
+/**
+ * Refuses every request below a path while the store that it is for cannot be used. Whoever opens the store reports why,
+ * so that requests report no faults.
+ */
+export function refusingDestination(
+  at: Pick<Destination, "basePath" | "corsOrigins" | "onAccess">,
+  errorNow: () => KildeError,
+): Destination {
+  return {
+    ...at,
+    onFault: () => {},
+    authenticate: admitEveryone,
+    answer() {
+      throw errorNow();
+    },
+  };
+}

@@ -90,7 +90,9 @@ test("what an older version left of erased data is reported by doctor, and remov
 
   const examined = await run(["doctor", ...database], { cwd });
   expect(examined.exitCode).toBe(0);
-  expect(examined.stdout).toContain("may still hold copies of data that an older version erased (erasures: 1)");
+  expect(examined.stdout).toContain(
+    "may still hold copies of data that an older version erased (erasures: 1)",
+  );
   const repaired = await run(["doctor", ...database, "--repair"], { cwd });
   expect(repaired.exitCode).toBe(0);
   expect(repaired.stdout).toContain("repaired: copies of data that older versions erased");

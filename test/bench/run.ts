@@ -15,7 +15,7 @@ import { USUAL_WORKS, WORK_NAMES } from "./works.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 const BINARY = join(ROOT, "dist/kilde");
-const CHART = join(import.meta.dir, "results.svg");
+const CHART = join(import.meta.dir, "../../src/docs/images/benchmark.svg");
 
 function atLeast(min: number) {
   return (text: string) => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { chownSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
 import { cleanUp, run, serve } from "../../cli/support.ts";
 
@@ -16,6 +16,17 @@ function instruction(pattern: RegExp): string {
   const found = pattern.exec(CONTAINERFILE)?.[1];
   if (found === undefined) throw new Error(`the container file has nothing like ${pattern}`);
   return found;
+}
+
+/** Copies the files that the container file copies from the project, with the installed packages beside them. */
+function copySources(into: string): void {
+  mkdirSync(into);
+  for (const [, files = "", target = ""] of CONTAINERFILE.matchAll(/^COPY (?!--)(.+) (\S+)$/gm))
+    for (const file of files.split(" "))
+      cpSync(join(PROJECT, file), join(into, target.endsWith("/") ? join(target, basename(file)) : target), {
+        recursive: true,
+      });
+  symlinkSync(join(PROJECT, "node_modules"), join(into, "node_modules"));
 }
 
 /** What every container has besides its own files; `tmp` is what is mounted there. */
@@ -43,10 +54,14 @@ describe.skipIf(!isPossible)("a container with nothing but what the container fi
     unshare.concat(["sh", "-euc", ENTER, "enter", root, user, tmp], entrypoint);
 
   beforeAll(async () => {
-    const build = [process.execPath, "src/build/build.ts", "--binary", "--outdir", folder];
-    expect((await run([], { cwd: PROJECT, program: build })).exitCode).toBe(0);
+    const sources = join(folder, "build");
+    copySources(sources);
+    const build = [process.execPath, ...instruction(/^RUN npx bun (.+)$/m).split(" ")];
+    const built = await run([], { cwd: sources, program: build });
+    expect(built.exitCode, built.stderr).toBe(0);
     const addon = [...new Bun.Glob("node_modules/@libsql/linux-*-gnu/index.node").scanSync(PROJECT)];
-    const make = ["sh", join(HERE, "container-root.sh"), join(folder, "kilde"), ...addon, root];
+    const binary = join(sources, instruction(/sh container-root\.sh (\S+)/));
+    const make = ["sh", join(sources, "container-root.sh"), binary, ...addon, root];
     expect((await run([], { cwd: PROJECT, program: make })).stderr).toBe("");
     const data = join(root, "data");
     mkdirSync(data);
@@ -71,7 +86,7 @@ describe.skipIf(!isPossible)("a container with nothing but what the container fi
     expect(doctor.stdout).toBe("file:/data/kilde.db is sound\n");
   });
 
-  // What Docker mounts for `--tmpfs /tmp` has noexec, if nothing else is said.
+  // Docker mounts `--tmpfs /tmp` with noexec unless the command line has other options.
   test("needs a folder for temporary files that programs may be loaded from", async () => {
     const refused = await run(["doctor"], { cwd: "/", program: program("noexec,mode=1777"), environment });
     expect(refused.exitCode).not.toBe(0);

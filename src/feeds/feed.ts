@@ -1,6 +1,6 @@
 import type { SourceEvent } from "./define/define.ts";
 
-/** What a handler published, checked against the contract: `data` is JSON text. */
+/** An event that a handler published, checked against the contract: `data` is JSON text. */
 export interface FeedEvent {
   readonly type: string;
   readonly data: string;
@@ -20,7 +20,7 @@ export class ProjectionError extends Error {
   override readonly name = "ProjectionError";
   readonly position: number;
   readonly subject: string;
-  /** JSON pointers into what was published, where it breaks the contract. */
+  /** JSON pointers into the published event, where it breaks the contract. */
   readonly issues: readonly { readonly pointer: string; readonly detail: string }[];
 
   constructor(
@@ -52,9 +52,9 @@ export interface Feed {
     /** Event types that are read, with `kilde.erased` among them. */
     readonly types: readonly string[];
   };
-  /** The feed says for itself which subject an event counts for. */
+  /** The feed itself assigns each event to a subject. */
   readonly rekeyed: boolean;
-  /** What is published for an event depends on the events of the subject before it. */
+  /** The events published for an event depend on the earlier events of the subject. */
   readonly stateful: boolean;
   /** An erased stream may be published as something else than a tombstone. */
   readonly replacesErased: boolean;

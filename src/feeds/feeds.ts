@@ -17,7 +17,7 @@ import { feedState, type FeedState } from "./lifecycle/status.ts";
 /** A version of a feed that is served here. */
 export interface OpenFeed extends RegisteredFeed {
   readonly reader: LogReader;
-  /** Reads what was written just now; the same where no replica is read. */
+  /** Reads the latest writes; the same reader where no replica is read. */
   readonly primaryReader: LogReader;
 }
 
@@ -51,7 +51,7 @@ export interface Feeds {
   /** Removes a version permanently: readers lose it at once, and it is deleted in the background. See `retireFeed`. */
   retire(feed: RegisteredFeed, options: { readonly force: boolean }): Promise<void>;
   /**
-   * Empties a draft, and has it built again, with all that are projected from it; positions go on. Throws
+   * Empties a draft, and has it built again, with all that are projected from it; positions continue. Throws
    * `feed-published` for others, and `feed-in-use` if one that is projected from it is no draft.
    */
   rebuild(feed: RegisteredFeed): Promise<void>;

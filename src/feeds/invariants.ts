@@ -9,10 +9,10 @@ import {
 
 const REBUILD = "Build a new version of the feed, or restore the last good backup with `kilde restore`.";
 
-/** Any log may be a feed's source; the database does not say which one is. */
+/** Any log may be a feed's source; the database does not record which one is. */
 const HIGHEST_HEAD = "(select max(head) from logs)";
 
-/** The rules of feeds and of what is stored of their subjects. */
+/** The rules of feeds and of the stored data of their subjects. */
 export const FEED_INVARIANTS: readonly Invariant[] = [
   {
     name: "feeds are within their source",
@@ -66,7 +66,7 @@ export const FEED_INVARIANTS: readonly Invariant[] = [
     name: "origins belong to published events",
     remedy: REBUILD,
     sql: `select subject.name || ': ' || origin.events || ' events after version ' || origin.version
-        || ' are said to come from position ' || origin.position || ' of the source' as detail
+        || ' have the recorded origin ' || origin.position || ' of the source' as detail
       from feed_origins as origin join subjects as subject on subject.id = origin.subject
       where (origin.version < 0 or origin.events < 0 or origin.position not between 1 and ${HIGHEST_HEAD}
         or not exists (select 1 from feeds where log = subject.log)

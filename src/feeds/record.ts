@@ -1,7 +1,7 @@
 import { type Database, integerAt, type Row, textAt } from "../storage/database.ts";
 import type { LogAddress } from "../log/keys.ts";
 
-/** A feed that is being emptied is `rebuilding`, if it is then to begin anew, or `retiring`. */
+/** A feed that is being emptied is `rebuilding`, if it is then built again, or `retiring`. */
 export type FeedStatus = "building" | "live" | "halted" | "rebuilding" | "retiring";
 
 /** Why a feed is halted. */
@@ -38,13 +38,13 @@ export interface FeedRecord {
   /** Source events a second, as last measured. */
   readonly rate: number;
   readonly failure: ProjectionFailure | null;
-  /** Id of the source's last erased range that is applied to what was published. */
+  /** Id of the source's last erased range that is applied to the published events. */
   readonly erased: number;
   /** Source position up to which it is known where earlier events came from; null: it is known of all. */
   readonly traced: number | null;
 }
 
-/** What a plan rests on, beside what it was made of; see `write.ts`. */
+/** The basis of a plan, beside its source events; see `write.ts`. */
 export function basisOf({
   epoch,
   hydrations,
@@ -75,7 +75,7 @@ export async function wasRetired(database: Database, name: string, version: numb
 /** The record of a feed; null when it was retired. */
 export async function readFeed(database: Database, log: LogAddress): Promise<FeedRecord | null> {
   const [row] = await database.read({ sql: SELECT_FEED, args: [log.id] });
-  // What is left of a retired feed only keeps its path from being taken again.
+  // The row of a retired feed only reserves its path.
   if (row === undefined || row[0] === "retired") return null;
   return {
     status: textAt(row, 0) as FeedStatus,

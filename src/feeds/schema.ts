@@ -32,9 +32,9 @@ export const feeds = sqliteTable(
     target: integer().notNull().default(0),
     /** When it was registered, by the clock of the process that did; RFC 3339. */
     started: text().notNull(),
-    /** Head when the feed was last emptied: events up to it are gone, and positions go on after it. */
+    /** Head when the feed was last emptied: events up to it are gone, and positions continue after it. */
     cleared: integer().notNull().default(0),
-    /** Id of the source's last erased range that is applied to what was published; see `erasing.ts`. */
+    /** Id of the source's last erased range that is applied to the published events; see `erasing.ts`. */
     erased: integer().notNull().default(0),
     /**
      * Source position up to which `feed_origins` is complete for events that were published before this table existed;
@@ -52,7 +52,7 @@ export const feeds = sqliteTable(
     schemas: text().notNull(),
     /** Revision of that contract in `feed_contracts`, 0 before it was noted; in a draft, raised when its definition changes. */
     promised: integer().notNull().default(0),
-    /** What generated `schemas`: `zod 4.6.7`; null: that was not noted. */
+    /** The library that generated `schemas`: `zod 4.6.7`; null: not recorded. */
     generator: text(),
     /** JSON: the parts of the definition that must not change while published events are kept; see `promise.ts`. */
     definition: text(),
@@ -127,7 +127,7 @@ export const feedOrigins = sqliteTable(
     sourceVersion: integer("source_version").notNull(),
     /** Place among the contributions of the subject, where that is not the position; see `merging.ts`. */
     place: integer(),
-    /** Version of the feed's subject before what is published for the event, and how many events that is. */
+    /** Version of the feed's subject before the events published for the event, and the number of those. */
     version: integer().notNull(),
     events: integer().notNull(),
   },
@@ -138,8 +138,8 @@ export const feedOrigins = sqliteTable(
 );
 
 /**
- * Subjects of stateful feeds of which a contribution was erased: their events are erased from `low` on, and then what
- * remains is published again. No other event of the feed is projected meanwhile.
+ * Subjects of stateful feeds of which a contribution was erased: their events are erased from `low` on, and then the
+ * remaining events are published again. No other event of the feed is projected meanwhile.
  */
 export const feedRevisions = sqliteTable(
   "feed_revisions",
@@ -165,8 +165,8 @@ export const feedRevisions = sqliteTable(
 );
 
 /**
- * While a draft is built again: events that report erasures, which take the versions they had before. So the versions
- * of what is published beside them are those of before, too.
+ * While a draft is built again: events that report erasures, which take the versions they had before. So the events
+ * published beside them get their former versions, too.
  */
 export const feedPlaces = sqliteTable(
   "feed_places",

@@ -2,7 +2,7 @@ import { type Database, integerAt, type Row, textAt } from "../storage/database.
 import type { LogAddress } from "../log/keys.ts";
 import { type Place, readPlaces } from "./project/places.ts";
 
-/** What the projection knows of one subject of a feed. */
+/** The state of one subject of a feed, as the projection knows it. */
 export interface FeedSubject {
   /** Whether it has events or a state, and so a row; a batch that is under way counts as written. */
   readonly stored: boolean;

@@ -15,7 +15,7 @@ export interface ConfiguredFeeds {
 
 /**
  * Checks the feeds of the configuration and gives each its log. Throws a `FeedDefinitionsError` or a
- * `BrokenPromiseError`.
+ * `IncompatibleContractError`.
  */
 export async function configuredFeeds(
   database: Database,

@@ -17,7 +17,7 @@ import { systemClock } from "../../src/core/system-clock.ts";
 import type { TestApp } from "../support/app.ts";
 import { clearAll } from "../support/clear-all.ts";
 
-/** What fails: the next read; the next write, before or after it was done. */
+/** A fault: of the next read; of the next write, before or after it was done. */
 type Fault = "read" | "lost" | "unanswered";
 
 export type Action =
@@ -52,7 +52,7 @@ export type Action =
   /** All at the same time. */
   | { readonly kind: "race"; readonly actions: readonly Action[] };
 
-/** What is wrong with the program that projects, for handlers of scenarios: feeds halt, and resume when it is corrected. */
+/** Whether the program that projects is broken, for handlers of scenarios: feeds halt, and resume when it is corrected. */
 export const program = { broken: false };
 
 export const NODES = 2;
@@ -176,7 +176,7 @@ const impatient = { ...systemClock, sleep: () => systemClock.yield() };
 /** Slices end by the reads they make, not by time. */
 const SLICE_MS = 60_000;
 
-/** What a call failed with. */
+/** The error of a failed call. */
 class Failure extends Error {
   readonly kills: boolean;
 
@@ -235,7 +235,7 @@ export function nodeOn(writer: LogWriter, database: Database, feeds: readonly Re
   return node;
 }
 
-/** The same database, with reads that take as many turns of the event loop as chance says. */
+/** The same database, with reads that take a random number of turns of the event loop. */
 export function slowReads(database: Database, turns: () => number): Database {
   return {
     ...database,
@@ -256,7 +256,7 @@ export interface World {
   /** The feeds as they are when all is over, which name their logs. */
   readonly feeds: readonly RegisteredFeed[];
   readonly mayErase: boolean;
-  /** What a simulation does beside what every one does. */
+  /** The actions of a simulation beside the common ones. */
   readonly more?: {
     readonly deploy: (node: Node, release: number) => Promise<void>;
     readonly truncate: (stream: string) => Promise<void>;
@@ -276,7 +276,7 @@ export async function perform(world: World, action: Action): Promise<void> {
     if (feed === undefined) throw new Error("there is no feed");
     return feed;
   };
-  /** What a process that is killed throws goes with it, as do its projectors; others step on with what they know. */
+  /** Errors of a killed process are ignored, and its projectors end; the other processes continue with their own state. */
   const until = async (node: Node, work: () => Promise<unknown>) => {
     try {
       await work();
@@ -421,7 +421,7 @@ export async function rebuild(
   await empty(database, writer);
 }
 
-/** Empties what is to be built again. */
+/** Empties the feeds that are to be built again. */
 export async function empty(database: Database, writer: LogWriter): Promise<void> {
   const onFailure = (error: unknown) => {
     throw error;

@@ -34,7 +34,7 @@ export function bySubject(events: readonly WireEvent[]): Map<string, object[]> {
   return subjects;
 }
 
-/** Subjects of which something was erased. What was erased before it was projected never had versions. */
+/** Subjects of which events were erased. Events that were erased before they were projected never had versions. */
 export function erasedIn(events: readonly WireEvent[]): string[] {
   const reports = events.filter(
     (event) => isOfErasure(event) || event.type === "kilde.erased" || event.type === "Forgotten",
@@ -42,7 +42,7 @@ export function erasedIn(events: readonly WireEvent[]): string[] {
   return reports.map(({ subject }) => subject);
 }
 
-/** What is published of each subject, without the reports of erasures, and without the versions of some subjects. */
+/** The published events of each subject, without the reports of erasures, and without the versions of some subjects. */
 export function published(events: readonly WireEvent[], erased: ReadonlySet<string>): Map<string, object[]> {
   const left = events.filter((event) => !isOfErasure(event));
   return bySubject(left.map((event) => (erased.has(event.subject) ? { ...event, sequence: "" } : event)));
@@ -90,10 +90,10 @@ export function sourceEvent(event: WireEvent): SourceEvent {
   };
 }
 
-/** What the handlers say, in a loop. */
+/** The output of the handlers, called in a loop. */
 export function folded(feed: Feed, source: readonly WireEvent[]): Map<string, string[]> {
   const states = new Map<string, string | null>();
-  const told = new Map<string, string[]>();
+  const texts = new Map<string, string[]>();
   for (const event of source.map(sourceEvent)) {
     const { types, prefixes } = feed.source;
     if (!types.includes(event.type)) continue;
@@ -105,18 +105,18 @@ export function folded(feed: Feed, source: readonly WireEvent[]): Map<string, st
     states.set(subject, state);
     const ends = erased || (event.type === "kilde.erased" && events.length === 0 && !feed.rekeyed);
     const all = ends ? ["kilde.erased"] : events.map(({ type, data }) => `${type} ${data}`);
-    told.set(subject, [...(told.get(subject) ?? []), ...all]);
+    texts.set(subject, [...(texts.get(subject) ?? []), ...all]);
   }
-  return new Map([...told].filter(([, events]) => events.length > 0));
+  return new Map([...texts].filter(([, events]) => events.length > 0));
 }
 
 export function shortForm(events: readonly WireEvent[]): Map<string, string[]> {
-  const told = new Map<string, string[]>();
+  const texts = new Map<string, string[]>();
   for (const { subject, type, data } of events.filter((event) => !isOfErasure(event))) {
     const text = type === "kilde.erased" ? type : `${type} ${JSON.stringify(data)}`;
-    told.set(subject, [...(told.get(subject) ?? []), text]);
+    texts.set(subject, [...(texts.get(subject) ?? []), text]);
   }
-  return told;
+  return texts;
 }
 
 /** The events of a feed's source in the order in which they count. */

@@ -7,7 +7,7 @@ import type { Feed } from "../../src/feeds/feed.ts";
 import { program } from "./feed-actions.ts";
 
 /*
- * Random definitions of feeds, in two releases: what is published for each type, what is folded, how subjects are found,
+ * Random definitions of feeds, in two releases: the events published for each type, the folded state, how subjects are found,
  * where handlers throw until they are fixed, and what the newer release changes of the contract.
  */
 
@@ -23,7 +23,7 @@ interface Counted {
   readonly sum: number;
 }
 
-/** An integration event of a mapping: its type, and what is added to `n`. */
+/** An integration event of a mapping: its type, and the number added to `n`. */
 interface Output {
   readonly type: string;
   readonly shift: number;
@@ -47,7 +47,7 @@ export interface RandomFeed {
   /** Index of the feed that it is projected from, among those before it; null: the event log. */
   readonly source: number | null;
   readonly prefixes: readonly string[];
-  /** What is published for each of the source's types, by the type's index; those without an entry are not read. */
+  /** The events published for each of the source's types, by the type's index; types without an entry are not read. */
   readonly mapping: Readonly<Record<number, readonly Output[]>>;
   readonly key: "own" | "other" | "parity" | "some" | "from" | "one";
   readonly fragileKey: Fragile;

@@ -38,8 +38,8 @@ import { isSameInBoth, keepsVersions, type RandomFeed, randomFeeds, releaseOf } 
 import { isOfRevised, renamed } from "./project/projections.ts";
 
 /*
- * Random feeds, of two releases that run at the same time. Each feed must say what its handlers say in a loop, and what a
- * feed says that is built once and undisturbed; and what was read of it once must stay.
+ * Random feeds, of two releases that run at the same time. Each feed must publish the output of its handlers in a loop, which
+ * is also the content of a feed that is built once and undisturbed; and events that were read once must stay.
  */
 
 interface Simulation {
@@ -48,7 +48,7 @@ interface Simulation {
   readonly removal: "erase" | "truncate";
 }
 
-/** What one source event is published as, by each release that can project it. */
+/** The events published for one source event, by each release that can project it. */
 type Alternatives = readonly (readonly string[])[];
 
 function outputOf(feed: Feed, event: WireEvent, states: Map<string, string | null>) {
@@ -63,19 +63,19 @@ function outputOf(feed: Feed, event: WireEvent, states: Map<string, string | nul
   return { subject, state, texts };
 }
 
-/** What the handlers of releases say of each subject, in a loop. The last release can project everything. */
+/** The output of the releases' handlers for each subject, in a loop. The last release can project everything. */
 function alternatives(releases: readonly Feed[], events: readonly WireEvent[]): Map<string, Alternatives[]> {
   const states = new Map<string, string | null>();
-  const told = new Map<string, Alternatives[]>();
+  const expected = new Map<string, Alternatives[]>();
   const [last] = releases.slice(-1);
   if (last === undefined) throw new Error("there is no release");
   for (const event of events) {
     const { types, prefixes } = last.source;
     if (!types.includes(event.type)) continue;
     if (prefixes.length > 0 && !prefixes.some((prefix) => event.subject.startsWith(prefix))) continue;
-    const said = outputOf(last, event, states);
-    if (said === null) continue;
-    const { subject, state, texts } = said;
+    const output = outputOf(last, event, states);
+    if (output === null) continue;
+    const { subject, state, texts } = output;
     const others = releases.slice(0, -1).flatMap((release) => {
       try {
         return outputOf(release, event, states) ?? [];
@@ -85,12 +85,12 @@ function alternatives(releases: readonly Feed[], events: readonly WireEvent[]): 
       }
     });
     states.set(subject, state);
-    told.set(subject, [...(told.get(subject) ?? []), [texts, ...others.map((other) => other.texts)]]);
+    expected.set(subject, [...(expected.get(subject) ?? []), [texts, ...others.map((other) => other.texts)]]);
   }
-  return told;
+  return expected;
 }
 
-/** What a subject has must be one of the alternatives after the other. */
+/** Each event of a subject must match one of its alternatives, in order. */
 function expectOneOf(has: readonly string[], expected: readonly Alternatives[]): void {
   let at = 0;
   const chosen = expected.flatMap(([newest = [], ...others]) => {
@@ -143,7 +143,7 @@ function truncating(app: TestApp, database: Database, feeds: readonly Registered
   };
 }
 
-/** Reads feeds now and then: what was read stays, unless it is erased, or belongs to a build that is over. */
+/** Reads feeds now and then: events that were read stay, unless they are erased, or belong to a build that is over. */
 function reading(database: Database, mayErase: boolean) {
   const read = new Map<string, { readonly identity: string; readonly events: readonly WireEvent[] }>();
   return async ({ log }: RegisteredFeed): Promise<void> => {
@@ -187,7 +187,7 @@ async function compareBuilds(database: Database, one: RegisteredFeed, other: Reg
   expect(await statesOf(database, one)).toEqual(await statesOf(database, other));
 }
 
-/** Does the work on a new database, lets it come to rest, and checks what the feeds say. */
+/** Does the work on a new database, lets it come to rest, and checks the contents of the feeds. */
 async function simulateFeeds(
   { feeds, removal }: Simulation,
   work: readonly Action[],

@@ -21,7 +21,7 @@ const CLOUD_EVENT: Json = {
     specversion: { type: "string", const: "1.0" },
     id: {
       type: "string",
-      description: "Position in the feed: the cursor to go on from",
+      description: "Position in the feed: the cursor to continue from",
       pattern: "^[1-9][0-9]*$",
     },
     source: { type: "string", description: "Path of the feed" },
@@ -51,7 +51,7 @@ const CLOUD_EVENT: Json = {
 const TOMBSTONE: Json = {
   name: ERASED_TYPE,
   title: "The subject was erased",
-  summary: "Forget what is known of the subject. What was published of it before is not there any more.",
+  summary: "Forget the subject: its earlier events are no longer in the feed.",
   contentType: "application/cloudevents+json",
   payload: {
     title: "SubjectErased",
@@ -89,7 +89,7 @@ const ERASED_IN_PART: Json = {
   name: ERASED_IN_PART_TYPE,
   title: "Events of the subject were erased",
   summary:
-    "Forget what was made of the versions that `data` lists, or forget the subject and read it again from its beginning. Events that replace them follow.",
+    "Forget the effects of the versions that `data` lists, or forget the subject and read it again from its beginning. Events that replace them follow.",
   contentType: "application/cloudevents+json",
   payload: {
     title: "SubjectErasedInPart",
@@ -167,12 +167,12 @@ function withTitle(schema: unknown, title: string): unknown {
 
 function deprecationTags({ deprecated, sunset, successor, name }: Feed): Json {
   if (deprecated === null && sunset === null) return {};
-  const said = [
+  const statements = [
     ...(deprecated === null ? [] : [`not to be used since ${deprecated}`]),
     ...(sunset === null ? [] : [`gone on ${sunset}`]),
     ...(successor === null ? [] : [`use /feeds/${name}/v${successor}`]),
   ];
-  return { tags: [{ name: "deprecated", description: said.join("; ") }] };
+  return { tags: [{ name: "deprecated", description: statements.join("; ") }] };
 }
 
 function serverOf(url: string): Json {

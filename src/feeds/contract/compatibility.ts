@@ -2,7 +2,7 @@ import { jsonPointer } from "../../core/json-pointer.ts";
 import { type Rule, widenings } from "./schema-widening.ts";
 
 /**
- * What a change of a published contract must not do. Consumers are promised that what they read stays as it was;
+ * The rules that a change of a published contract must not break. Consumers rely on the events as they were published;
  * they have to ignore types and members they do not know.
  *
  * Additive, and allowed: a new event type; a new member, required or not; producing less than before (a stricter
@@ -16,9 +16,9 @@ export const RULES: Readonly<Record<Rule, string>> = {
   "values-widened": "a member of a few known values gets no others",
   "constraint-loosened": "limits, patterns and formats let nothing through that they ruled out",
   "object-opened": "an object that was published as closed gets no new members",
-  "default-changed": "what stands for an absent member stays",
-  "source-changed": "what a version is projected from, and by which subjects, stays",
-  "not-comparable": "a change must be one that can be seen to be harmless",
+  "default-changed": "the default of an absent member stays",
+  "source-changed": "the source and the subjects of a version stay",
+  "not-comparable": "a change must be provably harmless",
 };
 
 /** A change that consumers of a published feed version may not survive. */
@@ -31,15 +31,15 @@ export interface BreakingChange {
   readonly detail: string;
 }
 
-/** JSON ContractSchemas by event type. */
+/** JSON Schemas by event type. */
 export type ContractSchemas = Readonly<Record<string, unknown>>;
 
-/** As it comes back from where it is stored: plain data, without what a library attached to it. */
+/** The schema as storage returns it: plain data, without the members that a library attaches. */
 function asStored(schema: unknown): unknown {
   return JSON.parse(JSON.stringify(schema));
 }
 
-/** The breaking changes between the JSON ContractSchemas of a feed version as published, and as defined now. */
+/** The breaking changes between the JSON Schemas of a feed version as published, and as defined now. */
 export function breakingChanges(published: ContractSchemas, defined: ContractSchemas): BreakingChange[] {
   return Object.entries(published).flatMap(([type, schema]): BreakingChange[] => {
     if (!Object.hasOwn(defined, type)) {

@@ -6,8 +6,8 @@ import type { EventSchemas } from "../define/define.ts";
 const NOT_STORED = "changes the value, and stored is what the handler gave";
 
 /**
- * What makes zod accept a value that the JSON Schema of the same name does not describe: stored is what the
- * handler gave, so that consumers would get what the contract rules out.
+ * Finds why zod accepts a value that the JSON Schema of the same name does not describe: Kilde stores the value that the
+ * handler returned, so consumers would receive a value that the contract rules out.
  */
 function looseness(schema: z.core.$ZodTypes): string | null {
   const { def } = schema._zod;
@@ -25,7 +25,7 @@ function looseness(schema: z.core.$ZodTypes): string | null {
   return null;
 }
 
-/** JSON Schema of one side of a schema. Throws for what cannot be published. */
+/** JSON Schema of one side of a schema. Throws for a schema that cannot be published. */
 function jsonSchema(schema: z.ZodType, io: "input" | "output"): unknown {
   return z.toJSONSchema(schema, {
     io,
@@ -38,7 +38,7 @@ function jsonSchema(schema: z.ZodType, io: "input" | "output"): unknown {
 }
 
 /**
- * JSON Schema (draft 2020-12) of the `data` of each published type, as a handler gives it; and what of the contract
+ * JSON Schema (draft 2020-12) of the `data` of each published type, as a handler returns it; and the parts of the contract that
  * cannot be published: dates, maps, coercion.
  */
 export function publishedSchemas(contract: EventSchemas): {

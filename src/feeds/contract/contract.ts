@@ -41,7 +41,7 @@ export function boundBy(feed: Feed, schemas: ContractSchemas): Feed {
 /** A feed as this process may project it now. */
 export interface ProjectingContract {
   readonly feed: Feed;
-  /** Of its contract, to what is promised now. What a newer one publishes makes it the promise. */
+  /** Of its contract, to the promise now. A newer contract becomes the promise when it publishes. */
   readonly standing: Standing;
   /** Of its contract, as {@link Contract.revision}. The revision of a newer one is beyond that of the promise. */
   readonly revision: number;
@@ -53,7 +53,7 @@ const CHANGED = new WeakMap<
   { readonly promised: number; readonly projecting: ProjectingContract | null }
 >();
 
-/** The feed as it may project under a promise; null: the promise has what the feed has not. */
+/** The feed as it may project under a promise; null: the promise is incompatible with the feed's contract. */
 async function projectingBy(
   database: Database,
   { feed, log }: RegisteredFeed,
@@ -98,8 +98,8 @@ export async function projectingUnder(
 }
 
 /**
- * Rank of the lease of this release. What another release has published since this one started may change it; 0 when this
- * process cannot project the feed any more.
+ * Rank of the lease of this release. Events that another release has published since this one started may change it; 0 when
+ * this process cannot project the feed any more.
  */
 export async function currentRank(database: Database, registered: RegisteredFeed): Promise<number> {
   const record = await readFeed(database, registered.log);

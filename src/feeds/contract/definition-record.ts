@@ -8,7 +8,7 @@ import { BEGIN_REBUILDING, withDependents } from "../lifecycle/retire.ts";
 import type { RegisteredFeed } from "../lifecycle/register.ts";
 
 /*
- * What of a definition is stored, to notice that a restart changes it. Events that are published stay: so the source and the
+ * The stored part of a definition, which detects changes after a restart. Published events stay: so the source and the
  * key of a published version must not change, and a draft whose definition changes is built again.
  */
 
@@ -31,10 +31,10 @@ function definitionOf({ feed, tracked }: RegisteredFeed): Definition {
 
 interface StoredDefinition {
   readonly text: string | null;
-  /** Something was published, and is still there. */
+  /** Published events exist. */
   readonly hasEvents: boolean;
   /** Consumers may rely on a contract already. */
-  readonly isPromised: boolean;
+  readonly hasPublishedContract: boolean;
   /** Some of the source is projected, even if nothing was published of it. */
   readonly hasProjected: boolean;
 }
@@ -50,7 +50,7 @@ async function readDefinition(database: Database, log: LogAddress): Promise<Stor
   return {
     text: typeof text === "string" ? text : null,
     hasEvents: row?.[1] === 1,
-    isPromised: row?.[2] === 1,
+    hasPublishedContract: row?.[2] === 1,
     hasProjected: row?.[3] === 1,
   };
 }
@@ -96,7 +96,7 @@ function isSameSource(before: Definition, now: Definition): boolean {
 }
 
 /**
- * Whether a feed is projected as its stored definition says. Another release may have changed a draft, or given a feed
+ * Whether a feed is projected by its stored definition. Another release may have changed a draft, or given a feed
  * another source before it published anything.
  */
 export async function isProjectedAsStored(database: Database, registered: RegisteredFeed): Promise<boolean> {
@@ -127,11 +127,11 @@ interface Change {
   readonly statements: readonly Statement[];
   /** The definition that it replaces. */
   readonly before: string | null;
-  /** What the feed has published, or what it keeps of its subjects, has to be built again. */
+  /** The feed's events, or the states of its subjects, have to be built again. */
   readonly rebuilds: boolean;
   /** The feed has published something by the definition before. */
   readonly hasEvents: boolean;
-  /** The contract stands otherwise to the promise afterwards. */
+  /** The contract compares differently with the promise afterwards. */
   readonly changesStanding: boolean;
 }
 
@@ -141,13 +141,13 @@ interface Change {
  */
 async function changeOf(database: Database, registered: RegisteredFeed): Promise<Change | null> {
   const { feed, log, contract } = registered;
-  const { text, hasEvents, isPromised, hasProjected } = await readDefinition(database, log);
+  const { text, hasEvents, hasPublishedContract, hasProjected } = await readDefinition(database, log);
   const now = definitionOf(registered);
   const args = [log.id, JSON.stringify(now), text];
   const before = text === null ? null : (JSON.parse(text) as Definition);
   const isSame = before !== null && sameJson(before, now);
   // A draft that is published as it is: consumers may rely on its contract from now on.
-  const promotes = hasEvents && !isPromised && !feed.draft && contract.standing === "newer";
+  const promotes = hasEvents && !hasPublishedContract && !feed.draft && contract.standing === "newer";
   const keep = (): Change | null => {
     if (isSame && !promotes) return null;
     const promised = promotion(feed, log, contract.revision, { raisesEpoch: true, definition: text });
@@ -175,7 +175,7 @@ async function changeOf(database: Database, registered: RegisteredFeed): Promise
  * are projected from them, and published versions that changed their source before they published anything. Throws a
  * {@link IncompatibleContractError} for a published version that changed its source, and a {@link FeedDefinitionsError} for a
  * draft that changed and is the source of a published version.
- * @returns feeds whose contract stands otherwise to the promise than before
+ * @returns feeds whose contract now compares differently with the promise
  */
 export async function keepDefinitions(
   database: Database,

@@ -1,13 +1,13 @@
-/** A JSON Schema (draft 2020-12), or what may be one. */
+/** A JSON Schema (draft 2020-12), or an object that may be one. */
 export type SchemaObject = Readonly<Record<string, unknown>>;
 /** From a schema to a part of it. */
 export type Path = readonly (string | number)[];
 
-/** The kinds of JSON values a schema tells apart, with `integer` within `number`. */
+/** The kinds of JSON values that a schema distinguishes, with `integer` within `number`. */
 export const KINDS = ["null", "boolean", "object", "array", "number", "string", "integer"] as const;
 export type Kind = (typeof KINDS)[number];
 
-/** What says nothing about which values there are. */
+/** Keywords that do not restrict values. */
 const ANNOTATIONS = new Set(
   "$schema $id $anchor $comment $defs definitions title description examples deprecated readOnly writeOnly".split(
     " ",

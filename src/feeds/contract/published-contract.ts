@@ -14,7 +14,7 @@ import { withoutAnnotations, withoutGenerated } from "./json-schema.ts";
 import { sameJson } from "./same-json.ts";
 
 /*
- * What consumers of a published version rely on is the contract under which something was published last, and not what a
+ * Consumers of a published version rely on the contract under which it last published, not on the contract that a
  * server was started with. A release with a longer contract makes it the promise in the batch that first publishes by it.
  * Until then, and again after a rollback, a release with a shorter contract may project; once more was promised, it
  * publishes only what the promise allows (`contract.ts`).
@@ -22,7 +22,7 @@ import { sameJson } from "./same-json.ts";
 
 /** A published contract was changed in a way that its consumers may not survive. */
 export class IncompatibleContractError extends Error {
-  override readonly name = "BrokenPromiseError";
+  override readonly name = "IncompatibleContractError";
   readonly changes: readonly BreakingChange[];
 
   constructor({ path, version }: Feed, changes: readonly BreakingChange[]) {
@@ -35,21 +35,21 @@ export class IncompatibleContractError extends Error {
   }
 }
 
-/** How a contract compares with the promise: whether it grew, is the same, or has yet to grow to it. */
+/** A contract against the promise: grown (`newer`), `same`, or not yet grown to it (`older`). */
 export type Standing = "newer" | "same" | "older";
 
-/** A contract as it stood to the promise when it was compared. */
+/** A contract as it compared with the promise. */
 export interface Contract {
   /** Grows with releases: the release with the highest projects. */
   readonly revision: number;
   /** Revision of the promise. */
   readonly promised: number;
   readonly standing: Standing;
-  /** What is published has to be allowed by these as well; null: by the contract alone. */
+  /** Schemas that events have to match as well; null: the contract alone decides. */
   readonly promise: ContractSchemas | null;
 }
 
-/** What generates JSON ContractSchemas here. */
+/** The library that generates JSON Schemas here. */
 const { major, minor, patch } = z.core.version;
 const GENERATOR = `zod ${major}.${minor}.${patch}`;
 
@@ -95,7 +95,7 @@ function comparable(schemas: ContractSchemas, { generator }: PublishedContract):
     : Object.fromEntries(Object.entries(schemas).map(([type, schema]) => [type, withoutGenerated(schema)]));
 }
 
-/** How the contract of a feed stands to a promise, or the changes that break it. */
+/** Compares the contract of a feed with a promise: its standing, or the changes that break the promise. */
 export function compareWithPublished(
   feed: Feed,
   promise: PublishedContract,
@@ -108,7 +108,7 @@ export function compareWithPublished(
   const changes = breakingChanges(promised ?? {}, defined ?? {});
   const isShorter = breakingChanges(defined ?? {}, promised ?? {}).length === 0;
   if (changes.length === 0) return { standing: isShorter ? "same" : "newer" };
-  // What is published is no draft again.
+  // A published version never becomes a draft again.
   return isShorter && !feed.draft ? { standing: "older" } : { changes };
 }
 
@@ -134,7 +134,7 @@ export async function revisionOf(database: Database, feed: Feed, log: LogAddress
 }
 
 /**
- * Compares the contract of a registered feed with what was promised. Throws a {@link IncompatibleContractError} unless one of
+ * Compares the contract of a registered feed with the promise. Throws a {@link IncompatibleContractError} unless one of
  * the two is the other one grown.
  */
 export async function standingOf(database: Database, feed: Feed, log: LogAddress): Promise<Contract> {

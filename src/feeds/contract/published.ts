@@ -14,7 +14,7 @@ interface Issue {
 
 type Accepted = { readonly value: unknown } | { readonly issues: readonly Issue[] };
 
-/** What a schema says of a value; issues point into it from `path`. */
+/** Validates a value; issues point into it from `path`. */
 export function accepted(schema: z.ZodType, value: unknown, path: readonly PropertyKey[]): Accepted {
   let result: z.ZodSafeParseResult<unknown>;
   try {
@@ -95,7 +95,7 @@ const NOTHING: readonly FeedEvent[] = [];
 /**
  * Checks what a handler gave against the contract and writes it as JSON text: byte for byte what the handler
  * gave, with members in its order, and without those that are `undefined`. Members that the contract does not
- * name are refused, so that nothing leaves by oversight. What decides at last is the JSON Schema that is served: a zod
+ * name are refused, so that nothing leaves by oversight. The served JSON Schema has the last word: a zod
  * schema counts characters, for one, in another way.
  */
 export function publishedBy(

@@ -32,7 +32,7 @@ export function areDisjoint(one: SchemaObject, other: SchemaObject): boolean {
   });
 }
 
-/** What a schema describes, in words. */
+/** Describes the values of a schema in words. */
 export function described(schema: SchemaObject): string {
   const values = valuesOf(schema);
   if (values !== null) return values.map((value) => JSON.stringify(value)).join(" or ");

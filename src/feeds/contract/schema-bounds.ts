@@ -7,7 +7,7 @@ interface Bound {
   readonly keyword: string;
   readonly kind: Kind;
   readonly direction: "least" | "most";
-  /** What it is if the keyword is absent. */
+  /** The limit if the keyword is absent. */
   readonly absent: number;
 }
 
@@ -44,12 +44,12 @@ function numberAt(schema: SchemaObject, keyword: string, absent: number): number
   return typeof value === "number" ? value : absent;
 }
 
-function said(value: unknown): string {
+function shown(value: unknown): string {
   return value === undefined ? "no such limit" : JSON.stringify(value);
 }
 
 function loosened(keyword: string, before: SchemaObject, now: SchemaObject): WideningFinding {
-  const detail = `${keyword} was ${said(before[keyword])} and is ${said(now[keyword])}`;
+  const detail = `${keyword} was ${shown(before[keyword])} and is ${shown(now[keyword])}`;
   return { path: [keyword], rule: "constraint-loosened", detail };
 }
 
@@ -86,7 +86,7 @@ function isMultiple(now: unknown, before: number): boolean {
   return typeof now === "number" && new Validator({ multipleOf: before }, "2020-12").validate(now).valid;
 }
 
-/** A pattern that rules out the empty text says no less than a length of 1 at least. */
+/** A pattern that rules out the empty text implies a length of at least 1. */
 function isNeverEmpty({ pattern }: SchemaObject): boolean {
   if (typeof pattern !== "string") return false;
   try {

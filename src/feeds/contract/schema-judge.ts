@@ -14,7 +14,7 @@ export interface SchemaIssue {
   readonly detail: string;
 }
 
-/** Gives what is wrong with a value; empty: the schema describes it. */
+/** Returns the issues of a value; empty: the schema describes it. */
 export type SchemaJudge = (value: unknown) => readonly SchemaIssue[];
 
 /** Errors that only repeat that something inside failed. */

@@ -48,7 +48,7 @@ const UNDERSTOOD = new Set(
 );
 
 function unknownChange(path: Path, detail: string): WideningFinding {
-  return { path, rule: "not-comparable", detail: `${detail}; whether consumers notice cannot be told` };
+  return { path, rule: "not-comparable", detail: `${detail}; the effect on consumers is unknown` };
 }
 
 /** Compares two schemas within their documents, which `$ref` points into. */
@@ -73,7 +73,7 @@ class Comparison {
     // A default beside a `$ref` counts, and not the one of the schema that it refers to.
     const [was, is] = [{ ...before, ...beforeSchema }["default"], { ...now, ...nowSchema }["default"]];
     if (!sameJson(was, is)) {
-      const detail = "what stands for an absent member has changed";
+      const detail = "the default of an absent member has changed";
       findings.push({ path: [...path, "default"], rule: "default-changed", detail });
     }
     const under = this.#open.get(before) ?? new Set();
@@ -97,7 +97,7 @@ class Comparison {
     return accepts !== null && values.every((value) => accepts(value));
   }
 
-  /** What is produced now must be one of what was produced. */
+  /** Each alternative produced now must match one that was produced before. */
   #alternatives(before: SchemaObject, now: SchemaObject, path: Path): WideningFinding[] {
     const were = alternativesOf(before);
     const are = alternativesOf(now);
@@ -132,12 +132,12 @@ class Comparison {
     }));
     const fitting = outcomes.filter(({ findings }) => findings.length === 0);
     const now = resolve(nowValue, this.#now) ?? ANY;
-    // What matches two alternatives of oneOf is not valid.
+    // A value that matches two alternatives of oneOf is invalid.
     const others = outcomes.filter((outcome) => outcome !== fitting[0]).map(({ was }) => was.schema);
     if (fitting.length > 0 && "oneOf" in before) {
       return others.every((other) => areDisjoint(resolve(other, this.#before) ?? ANY, now))
         ? []
-        : [unknownChange(path, "what is produced now may match more than one alternative of oneOf")];
+        : [unknownChange(path, "values produced now may match more than one alternative of oneOf")];
     }
     if (fitting.length > 0) return [];
     const akin = outcomes.filter(({ was }) => areAkin(resolve(was.schema, this.#before) ?? ANY, now));
@@ -147,7 +147,7 @@ class Comparison {
     return [{ path, rule: "type-widened", detail }];
   }
 
-  /** Each part of what was demanded together (`allOf`) must be demanded still, by a part of what is now. */
+  /** Each part of the previous `allOf` must still be demanded, by a part of the present one. */
   #parts(before: SchemaObject, now: SchemaObject, path: Path): WideningFinding[] {
     if (!("allOf" in before) && !("allOf" in now)) return this.#keywords(before, now, path);
     const were = partsOf(before);
@@ -266,7 +266,7 @@ function valueFindings(before: SchemaObject, now: SchemaObject): WideningFinding
   return more.length === 0 ? [] : [{ path, rule: "values-widened", detail: `may be ${listed} now` }];
 }
 
-/** Where a schema lets through, or no longer promises, what the schema before did not, or did. Empty: nowhere. */
+/** The places where a schema accepts values that the previous one refused, or drops a guarantee that it gave. */
 export function widenings(before: unknown, now: unknown): WideningFinding[] {
   return new Comparison(schemaOf(before), schemaOf(now)).compare(before, now, []);
 }

@@ -3,7 +3,7 @@ import type { AnyFeedDefinition } from "./define.ts";
 import { FeedDefinitionError } from "./definition-faults.ts";
 import type { Feed } from "../feed.ts";
 
-/** Feeds in an order in which each comes after the one it is projected from; what is on a circle is left. */
+/** Sorts feeds so that each comes after its source; feeds on a cycle are returned separately. */
 function inOrder(feeds: readonly Feed[]): {
   readonly sorted: readonly Feed[];
   readonly circular: readonly Feed[];
@@ -31,7 +31,7 @@ export class FeedDefinitionsError extends Error {
 
 /**
  * Compiles all feeds of a server, each after the one it is projected from. Throws a {@link FeedDefinitionsError}
- * with the faults of them all: of each by itself, of names that are taken, of sources that do not exist.
+ * with the faults of all of them: of each alone, of names that are taken, of sources that do not exist.
  */
 export function compileFeeds(
   definitions: readonly AnyFeedDefinition[],

@@ -8,8 +8,8 @@ import { projectionOf } from "./projection.ts";
 
 export interface CompileOptions {
   /**
-   * Whether handlers are watched: what they are given is frozen, and the clock, chance and the world are out of
-   * reach. It costs time on each event. What is projected does not depend on it. Default: true.
+   * Whether handlers are guarded: their arguments are frozen, and the clock, chance and the environment are out of
+   * reach. It costs time on each event. It does not change the result. Default: true.
    */
   readonly strict?: boolean;
   /** Default: those Kilde has by default. */
@@ -26,7 +26,7 @@ function sourceOf({ source, events }: AnyFeedDefinition): Feed["source"] {
   if (source === undefined) return { log: "/events", prefixes: [], types };
   if ("feed" in source) return { log: feedPath(source.feed, source.version), prefixes: [], types };
   const prefixes = typeof source.streams === "string" ? [source.streams] : source.streams;
-  // Each subject is to match one prefix at most: those within another say nothing.
+  // Each subject is to match one prefix at most: prefixes within another add nothing.
   const widest = [...new Set(prefixes)].filter(
     (prefix) => !prefixes.some((other) => other !== prefix && prefix.startsWith(other)),
   );
@@ -34,7 +34,7 @@ function sourceOf({ source, events }: AnyFeedDefinition): Feed["source"] {
 }
 
 /**
- * Checks a definition and makes of it what the projector works with. Throws a {@link FeedDefinitionError} that
+ * Validates a definition and compiles it for the projector. Throws a {@link FeedDefinitionError} that
  * lists every fault and names the feed.
  */
 export function compileFeed(

@@ -44,27 +44,27 @@ export interface FeedDefinition<
   Contract extends EventSchemas = EventSchemas,
   State = unknown,
 > {
-  /** Lower-case letters, digits and hyphens: it stands in the URL, `/feeds/{name}/v{version}`. */
+  /** Lower-case letters, digits and hyphens: it is part of the URL, `/feeds/{name}/v{version}`. */
   readonly name: string;
   /** 1, 2, 3 ... */
   readonly version: number;
   readonly description?: string;
-  /** A draft may be rebuilt, and its contract may change in any way; nobody should rely on it. Default: false. */
+  /** A draft may be rebuilt, and its contract may change in any way; consumers should not rely on it. Default: false. */
   readonly draft?: boolean;
-  /** What is projected: streams of the event log by prefix (default: all), or a version of another feed. */
+  /** The source: streams of the event log by prefix (default: all), or a version of another feed. */
   readonly source?:
     | { readonly streams: string | readonly string[] }
     | { readonly feed: string; readonly version: number };
   /** Schemas of the source's events, for types and checks; types that are not named here are not read. */
   readonly events: Events;
-  /** Schemas of what is published. */
+  /** Schemas of the published events. */
   readonly contract: Contract;
   /**
    * Which subject an event counts for, if not its own; null: for none. It must not depend on state. It is asked
    * about tombstones only if `events` names `kilde.erased` (with `z.null()`); else they count for none.
    */
   readonly subject?: (event: AnySourceEvent<Events>) => string | null;
-  /** What is known of a subject, folded from its events. JSON values only. */
+  /** The state of a subject, folded from its events. JSON values only. */
   readonly state?: {
     readonly initial: State;
     readonly evolve: {
@@ -74,7 +74,7 @@ export interface FeedDefinition<
       ) => State;
     };
   };
-  /** What an event is published as. The state is the one after the event. Pure: no clock, no chance, no I/O. */
+  /** Publishes integration events for an event. The state is the one after the event. Pure: no clock, no chance, no I/O. */
   readonly publish: {
     readonly [Type in keyof Events & string]?: (
       event: SourceEvent<Type, z.output<Events[Type]>>,
@@ -82,26 +82,26 @@ export interface FeedDefinition<
     ) => Published<Contract>;
   };
   /**
-   * What an erased stream becomes: `"erase"` (default) erases the subject in the feed, with a tombstone; a function
+   * The events for an erased stream: `"erase"` (default) erases the subject in the feed, with a tombstone; a function
    * publishes something instead of the tombstone, or, if it publishes nothing, the tombstone stays. In both cases
    * everything that was published of the stream is erased, and the state is dropped. So `state` is the initial one; in a
-   * re-keyed feed it is what is left of other streams.
+   * re-keyed feed it is the state left by other streams.
    */
   readonly erased?:
     | "erase"
     | ((event: SourceEvent<"kilde.erased", null>, state: State) => Published<Contract>);
-  /** Since when it should no longer be used (`Deprecation`, RFC 9745); an RFC 3339 time or date. */
+  /** The date from which it should no longer be used (`Deprecation`, RFC 9745); an RFC 3339 time or date. */
   readonly deprecated?: string;
-  /** When it will be gone (`Sunset`, RFC 8594). */
+  /** The date of its removal (`Sunset`, RFC 8594). */
   readonly sunset?: string;
   /** The version to use instead (`Link: rel="successor-version"`). */
   readonly successor?: number;
 }
 
-/** A handler of whatever types: it can be held and checked, and not be called without a claim of what it takes. */
+/** A handler of any types: it can be stored and checked, but not called without a cast of its parameters. */
 type AnyHandler = (...parameters: never[]) => unknown;
 
-/** A definition of whatever types, as in a list of feeds. */
+/** A definition of any types, as in a list of feeds. */
 export type AnyFeedDefinition = Omit<FeedDefinition, "subject" | "state" | "publish" | "erased"> & {
   readonly subject?: AnyHandler;
   readonly state?: {

@@ -12,7 +12,7 @@ export type NameLimits = Pick<Limits, "typeBytes" | "streamNameBytes">;
 /** A definition that cannot be compiled: every fault of it, each with the member it is about. */
 export class FeedDefinitionError extends Error {
   override readonly name = "FeedDefinitionError";
-  /** What it is of: `declarations/v2`. */
+  /** The feed that it belongs to: `declarations/v2`. */
   readonly feed: string;
   readonly faults: readonly string[];
 
@@ -36,7 +36,8 @@ function typeFaults(member: string, named: EventSchemas, limits: NameLimits): st
 
 function handlerFaults(member: string, named: object, events: EventSchemas): string[] {
   return Object.keys(named).flatMap((type) => {
-    if (type === ERASED_TYPE) return [`${member}.${type}: say in \`erased\` what an erased stream becomes`];
+    if (type === ERASED_TYPE)
+      return [`${member}.${type}: define in \`erased\` how the feed reports an erased stream`];
     return Object.hasOwn(events, type) ? [] : [`${member}.${type}: \`events\` names no such type`];
   });
 }
@@ -116,7 +117,7 @@ const CHECKS: readonly Check[] = [
   },
 ];
 
-/** Everything that is wrong with a definition; `member: what is wrong` each. */
+/** All faults of a definition, each as `member: fault`. */
 export function definitionFaults(definition: AnyFeedDefinition, limits: NameLimits): string[] {
   const { faults, misshapen } = shapeFaults(definition);
   const checks = CHECKS.filter(({ of }) => of.every((member) => !misshapen.has(member)));

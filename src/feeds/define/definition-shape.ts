@@ -73,11 +73,11 @@ function hint(path: readonly PropertyKey[], key: string): string {
 
 export interface ShapeFaults {
   readonly faults: readonly string[];
-  /** The members whose shape nobody can rely on. */
+  /** The members of an invalid shape. */
   readonly misshapen: ReadonlySet<PropertyKey>;
 }
 
-/** Where a definition is not of the shape its type demands, which a user without a type checker may not know. */
+/** The members that violate the type of a definition, for users without a type checker. */
 export function shapeFaults(definition: unknown): ShapeFaults {
   const issues = definitionSchema.safeParse(definition).error?.issues ?? [];
   return {

@@ -8,7 +8,7 @@ export interface ComparableEvent {
   readonly version: number;
   /** Absent, or null, for a tombstone. */
   readonly data: unknown;
-  /** Position of the event it was made of; null where the feed does not say. */
+  /** Position of the event it was made of; null where the feed does not record it. */
   readonly projectedFrom: number | null;
 }
 
@@ -19,7 +19,7 @@ export interface ValueDifference {
   readonly right: unknown;
 }
 
-/** What two versions of a feed say on one occasion. Null: one of them says nothing. */
+/** The corresponding events of two versions of a feed. Null: one version publishes none. */
 export interface Correspondence {
   readonly projectedFrom: number | null;
   readonly left: ComparableEvent | null;
@@ -53,7 +53,7 @@ function byOrigin(events: readonly ComparableEvent[]): Map<number | null, Compar
 }
 
 /**
- * Puts side by side what two versions of a feed say of one subject: events that were made of the same event belong
+ * Pairs the events that two versions of a feed publish of one subject: events that were made of the same event belong
  * together, in their order; so do those of which it is not known.
  */
 export function correspondences(

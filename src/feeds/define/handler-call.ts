@@ -6,7 +6,7 @@ import { guarded } from "./purity.ts";
 /** One handler of one feed, by the name a person finds it under: `publish.Paid of the feed declarations/v2`. */
 export type Handler = (event: SourceEvent, ...more: unknown[]) => unknown;
 
-/** How the engines we run on word an assignment to what is frozen. */
+/** The messages of the supported engines for an assignment to a frozen object. */
 const FROZEN =
   /read.?only|not extensible|non-extensible|frozen|delete property|non-configurable|unconfigurable/i;
 
@@ -15,19 +15,19 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 }
 
 function thrown(label: string, subject: string, { position }: SourceEvent, error: unknown): ProjectionError {
-  const said = errorText(error);
+  const message = errorText(error);
   const changed =
-    error instanceof TypeError && FROZEN.test(said)
+    error instanceof TypeError && FROZEN.test(message)
       ? ": it changed the event or the state, which are frozen; return a new value instead, such as { ...state, count: state.count + 1 }"
       : "";
-  return new ProjectionError(`${label} threw${changed}: ${said}`, { position, subject }, [], {
+  return new ProjectionError(`${label} threw${changed}: ${message}`, { position, subject }, [], {
     cause: error,
   });
 }
 
 /**
- * A handler as it is to be called: what it throws, a promise it returns, and (if `strict`) a look at the clock,
- * at chance or at the world become a ProjectionError.
+ * Wraps a handler: an error that it throws, a promise that it returns, and (if `strict`) a read of the clock,
+ * of chance or of the environment become a ProjectionError.
  */
 export function handlerCall(
   label: string,
@@ -52,7 +52,7 @@ export function handlerCall(
       throw error instanceof ProjectionError ? error : thrown(label, subject, event, error);
     }
     if (isThenable(result)) {
-      // What becomes of it is nobody's business any more, and must not end the process.
+      // Its outcome no longer matters, and a rejection must not end the process.
       result.then(undefined, () => {});
       throw new ProjectionError(
         `${label} is asynchronous: a projection must give its result at once, from the event and the state alone`,

@@ -28,7 +28,7 @@ function callsOf(named: object, member: string, { label, strict }: Options) {
   );
 }
 
-/** Source events as handlers see them: `data` is what the type's schema makes of it. */
+/** Source events as handlers receive them: `data` is parsed by the type's schema. */
 function readWith({ events }: AnyFeedDefinition, { label, strict }: Options) {
   const schemas = new Map(Object.entries(events));
   let last: { readonly raw: SourceEvent; readonly read: SourceEvent } | null = null;
@@ -39,9 +39,9 @@ function readWith({ events }: AnyFeedDefinition, { label, strict }: Options) {
     const schema = schemas.get(raw.type);
     const outcome = schema === undefined ? { value: null } : accepted(schema, raw.data, ["data"]);
     if ("issues" in outcome) {
-      const said = outcome.issues.map(({ pointer, detail }) => `${pointer}: ${detail}`).join("; ");
+      const issues = outcome.issues.map(({ pointer, detail }) => `${pointer}: ${detail}`).join("; ");
       throw new ProjectionError(
-        `The event ${raw.position} of type ${raw.type} is not what \`events\` of the feed ${label} says: ${said}`,
+        `The event ${raw.position} of type ${raw.type} does not match \`events\` of the feed ${label}: ${issues}`,
         { position: raw.position, subject },
         outcome.issues,
       );
@@ -88,7 +88,7 @@ function subjectOfWith(
   const label = `subject of the feed ${options.label}`;
   const call = handlerCall(label, handler as Handler, options.strict);
   return (event) => {
-    // A handler that does not say it reads tombstones must not be surprised by one.
+    // A handler that does not declare tombstones must not receive one.
     if (event.type === ERASED_TYPE && !Object.hasOwn(events, ERASED_TYPE)) return null;
     const given = call(event.subject, read(event.subject, event));
     if (given === null || given === event.subject) return given;
@@ -138,7 +138,7 @@ function projectWith(
     if (event.type === ERASED_TYPE) {
       if (onErased === null) return ERASED;
       const given = onErased(subject, read(subject, event), stateOf(before));
-      // The state goes in any case: it is made of what was erased.
+      // The state is always discarded: it is made of erased events.
       return { state: null, events: published(erasedLabel, subject, event, given), erased: false };
     }
     const evolving = evolve.get(event.type);

@@ -1,10 +1,10 @@
-/** What a handler read that is not the event or the state, and what to do instead. */
+/** A read by a handler of anything but the event and the state, and the remedy. */
 export interface Impurity {
   readonly what: string;
   readonly remedy: string;
 }
 
-/** Thrown at the place where a handler reads the clock, chance or the world. */
+/** Thrown at the place where a handler reads the clock, chance or the environment. */
 class ImpureCall extends Error {
   override readonly name = "ImpureCall";
 }
@@ -16,7 +16,7 @@ const WORLD = "a projection sees its events alone; let another service append wh
 const notice: { first: Impurity | null } = { first: null };
 
 function refuse(what: string, remedy: string): never {
-  // The first is the one to tell of, also if the handler catches the error.
+  // The first is the one to report, also if the handler catches the error.
   notice.first ??= { what, remedy };
   throw new ImpureCall(`${what} must not be used in a projection: ${remedy}`);
 }
@@ -57,9 +57,9 @@ function noticed(): { impurity: Impurity } | null {
 }
 
 /**
- * Calls a handler with the clock, chance, network and timers out of its reach, and gives what it returned, or
- * what it reached for. Everything is in its place again when this returns or throws; nothing else runs in
- * between, since the call is synchronous. What a module kept for itself (`const { random } = Math`) is not seen.
+ * Calls a handler with the clock, chance, network and timers out of its reach, and returns its result, or
+ * the API that it tried to use. All globals are restored when this returns or throws; no other code runs in
+ * between, since the call is synchronous. A reference that a module kept (`const { random } = Math`) is not detected.
  */
 export function guarded<Result>(call: () => Result): { result: Result } | { impurity: Impurity } {
   const before: unknown[] = [];

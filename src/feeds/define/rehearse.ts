@@ -9,7 +9,7 @@ export interface RehearsedEvent {
   readonly subject: string;
   /** Within the subject of the feed; 1-based, as if the rehearsal's first event was the first of all. */
   readonly version: number;
-  /** When what it is made of happened. */
+  /** Time of the source event. */
   readonly time: string;
   /** Null for a tombstone. */
   readonly data: unknown;
@@ -17,7 +17,7 @@ export interface RehearsedEvent {
   readonly projectedFrom: number;
 }
 
-/** Gives what is published for an event, after those it was called with before. Throws a ProjectionError. */
+/** Returns the events published for an event, after those of the previous calls. Throws a ProjectionError. */
 export type Rehearsal = (event: SourceEvent) => readonly RehearsedEvent[];
 
 function isRead({ source }: Feed, { type, subject }: SourceEvent): boolean {
@@ -27,7 +27,7 @@ function isRead({ source }: Feed, { type, subject }: SourceEvent): boolean {
 
 /**
  * Runs a feed over events without publishing, by the plan that the projector follows; events that the feed does
- * not read give nothing. It keeps the state of all subjects in memory.
+ * not read publish nothing. It keeps the state of all subjects in memory.
  */
 export function createRehearsal(feed: Feed): Rehearsal {
   const subjects = new Map<string, FeedSubject>();

@@ -63,7 +63,7 @@ async function erasedOrigins(
   }));
 }
 
-/** Erases some of what came from an erased range, or, in a stateful feed, has the subjects that it counted for revised. */
+/** Erases some of the events that came from an erased range, or, in a stateful feed, begins revisions of their subjects. */
 export async function eraseOrigins(work: ErasingWork, range: ErasedRange): Promise<ErasingStep> {
   const { database } = work.deps;
   const { feed, log } = work.registered;
@@ -85,7 +85,7 @@ export async function eraseOrigins(work: ErasingWork, range: ErasedRange): Promi
       const first = each.reduce((least, one) => (isBefore(one, least) ? one : least));
       return { subjectId: first.subjectId, since: first.place, low: first.version };
     });
-    // Their states are made of what was erased.
+    // Their states are made of erased events.
     if (begun.length > 0) erasing.push(beginRevisions(log, range, begun), sweepAgain(range));
     const kept = [...bySubject.keys()];
     const after = new Map(kept.map((name) => [name, { ...stateOf(name), state: null }]));

@@ -30,7 +30,7 @@ export type ErasingStep =
   | { readonly kind: "passed"; readonly range: ErasedRange }
   /** Others wrote to the feed meanwhile. */
   | { readonly kind: "outdated" }
-  /** What remains cannot be published again; all that was to be erased is. */
+  /** The remaining events cannot be published again; the erasing itself is done. */
   | { readonly kind: "failed"; readonly failure: PlanFailure };
 
 export interface ErasingWork {
@@ -39,12 +39,12 @@ export interface ErasingWork {
   readonly record: FeedRecord;
   /** Null: a hydration. */
   readonly lease: Lease | null;
-  /** Whether to publish again what remains, and not only to erase. */
+  /** Whether to publish the remaining events again, and not only to erase. */
   readonly fold: boolean;
 }
 
 /**
- * Whether the feed is halted because what remains after an erasure cannot be published again, and not at the next event:
+ * Whether the feed is halted because the events that remain after an erasure cannot be published again, and not at the next event:
  * then it failed at one that was projected before.
  */
 export function failedToFold({ status, failure, cursor }: FeedRecord): boolean {
@@ -59,7 +59,7 @@ export async function writeErasing(
   plan: FeedPlan,
   erasing: readonly Statement[],
 ): Promise<ErasingStep> {
-  // What remains could be published after all.
+  // The remaining events could be published after all.
   const status: FeedStatus | null = fold && lease !== null && failedToFold(record) ? "building" : null;
   const advance = {
     ...basisOf(record),
@@ -112,7 +112,7 @@ function merged(ranges: readonly (readonly [low: number, high: number])[]): [num
   return joined;
 }
 
-/** What is reported of a subject at the head. */
+/** The report of an erasure of a subject, at the head. */
 export interface ErasureReport {
   readonly cause: Cause;
   readonly subject: string;

@@ -10,10 +10,10 @@ import { readFeedSubjects } from "../subjects.ts";
 
 /*
  * What an erasure in the source does to a feed, a small batch at a time. Each batch raises the feed's epoch, as every
- * write to it does, so that any process may do the work at any time: the projector before it goes on, or a hydration.
+ * write to it does, so that any process may do the work at any time: the projector before it continues, or a hydration.
  *
- * In a feed that tracks its origins, the events that came from what was erased are erased in place: they keep position
- * and version. A stateful feed erases the subject from the first of them on, folds what remains again, and publishes
+ * In a feed that tracks its origins, the events that came from erased ones are erased in place: they keep position
+ * and version. A stateful feed erases the subject from the first of them on, folds the remaining events again, and publishes
  * that after an event at the head which names the erased versions. Any other feed is named like its source, so that
  * the tombstone erases it; only the subject need not wait until the projector, which may be halted, gets there.
  */

@@ -16,10 +16,10 @@ import { KEEP_PLACES } from "../project/places.ts";
 import { forgetDeliveries, forgetSubjects } from "../../webhooks/subscriptions/source-log.ts";
 
 /*
- * Deleting all that a feed has published: to retire it, or to build a draft anew. The feed's status says which, and
- * keeps everybody from writing to it; the deleting goes on after a restart, in any process, and in several as well. Each
- * batch is refused when the clearing that it is part of has ended: a process that was paused must not delete what was built
- * since.
+ * Deletes all events of a feed: to retire it, or to build a draft again. The feed's status states which, and
+ * keeps everybody from writing to it; the deleting continues after a restart, in any process, and in several as well. Each
+ * batch is refused when the clearing that it is part of has ended: a process that was paused must not delete events that were
+ * built since.
  */
 
 /** Rows of one write: few enough that appends hardly wait. */
@@ -45,7 +45,7 @@ delete from feed_ahead where log = ?4 and position <= (
 /** Arguments: log id, count. */
 export const CLEAR_FEED_SUBJECTS = `delete from feed_subjects where subject in (${FIRST_SUBJECTS})`;
 
-/** Arguments: log id, count. Also what feeds that are projected from it know of its subjects, whose ids may be used again. */
+/** Arguments: log id, count. Also the origins that dependent feeds recorded of its subjects, whose ids may be used again. */
 export const CLEAR_ORIGINS = [
   `delete from feed_origins where subject in (${FIRST_SUBJECTS})`,
   `delete from feed_origins where source in (${FIRST_SUBJECTS})`,

@@ -14,7 +14,7 @@ import { traceStep } from "../erase/tracing.ts";
 /** Subjects whose places one write puts back. */
 const PLACED_SUBJECTS = 100;
 
-/** What a projector shares with the steps that it makes beside projecting. */
+/** The state that a projector shares with its maintenance steps. */
 export interface MaintenanceDeps {
   readonly deps: FeedDeps & { readonly clock: Clock };
   readonly registered: RegisteredFeed;
@@ -30,11 +30,11 @@ export interface MaintenanceDeps {
 
 /** Steps of a projector that publish nothing new. Each writes a small batch; null: there is nothing to do. */
 export interface Maintenance {
-  /** Erases what was erased in the source. */
+  /** Applies the erasures of the source. */
   erase(options: StepOptions): Promise<Step | null>;
   /** Finds out where earlier events came from, in turns with the projecting of new ones. */
   trace(lease: Lease): Promise<Step>;
-  /** Puts back what is left of the places that a feed keeps while it is built again. */
+  /** Puts back the remaining places that a feed keeps while it is built again. */
   settlePlaces(options: StepOptions): Promise<Step | null>;
 }
 

@@ -24,7 +24,7 @@ export interface RegisteredFeed {
   readonly tracked: boolean;
   /** The feed gathers the events of its source in the order of the event log; see `merging.ts`. */
   readonly merges: boolean;
-  /** The contract of this release, as it stands to what was promised. */
+  /** The contract of this release, as it compares with the promise. */
   readonly contract: Contract;
 }
 
@@ -50,8 +50,8 @@ async function register(database: Database, clock: Clock, feed: Feed, source: Lo
 /**
  * Gives every feed its log, which is made when it is new. Any number of processes may do so at once, before or
  * while others write. A version that was retired is left out, and feeds that are projected from it. Throws a
- * `BrokenPromiseError` for a published feed whose contract neither grew out of what was promised, nor was what that grew
- * out of, or whose source has changed. A draft that has changed is built again.
+ * `IncompatibleContractError` for a published feed whose source has changed, or whose contract neither grew out of the
+ * promise, nor is one that the promise grew out of. A draft that has changed is built again.
  *
  * @param feeds each after the one it is projected from, as `compileFeeds` gives them
  */

@@ -112,7 +112,7 @@ export async function rebuildFeed(
   all: readonly RegisteredFeed[],
 ): Promise<readonly RegisteredFeed[]> {
   if (!feed.feed.draft) {
-    const detail = `${feed.feed.path} is published: what it says does not change any more`;
+    const detail = `${feed.feed.path} is published: its events no longer change`;
     throw new KildeError("feed-published", detail);
   }
   const rebuilt = withDependents(feed, all);

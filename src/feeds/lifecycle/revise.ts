@@ -73,7 +73,7 @@ async function contributionsOf(
   return { rows, isEnd: rows.length < limit };
 }
 
-/** What folding gave of some subjects so far. */
+/** The result of folding some subjects so far. */
 interface Folding {
   /** Events to be published again. */
   readonly assigned: Assigned[];
@@ -127,7 +127,7 @@ async function publishAgain(
 ): Promise<ErasingStep> {
   const { log, source } = work.registered;
   const projecting = await projectingUnder(work.deps.database, work.registered, work.record);
-  // Another release publishes what remains.
+  // Another release publishes the remaining events.
   if (projecting === null) return { kind: "idle" };
   const { feed, standing, revision } = projecting;
   const folding = await foldRevisions(work, feed, revisions, stateOf);
@@ -152,7 +152,7 @@ async function publishAgain(
   ]);
 }
 
-/** Erases the next events of subjects that are revised, or, when none are left, publishes again what remains. */
+/** Erases the next events of subjects that are revised, or, when none are left, publishes the remaining events again. */
 export async function revise(work: ErasingWork, revisions: readonly Revision[]): Promise<ErasingStep> {
   const [first] = revisions;
   if (first === undefined) return { kind: "idle" };

@@ -24,7 +24,7 @@ select revision.subject, subject.name, revision.since, revision.low, revision.wi
 from feed_revisions as revision cross join subjects as subject on subject.id = revision.subject
 where revision.log = ?1 order by revision.folded is not null, revision.subject limit ?2`;
 
-/** The revisions of a feed to go on with, in order. */
+/** The revisions of a feed to continue, in order. */
 export async function nextRevisions(database: Database, log: LogAddress, limit: number): Promise<Revision[]> {
   const rows = await database.read({ sql: NEXT_REVISIONS, args: [log.id, limit] });
   return rows.map((row) => ({

@@ -24,16 +24,16 @@ export interface FeedState {
     readonly done: number;
     readonly total: number;
     readonly eventsPerSecond: number;
-    /** Null while it cannot be told. */
+    /** Null while it is unknown. */
     readonly secondsLeft: number | null;
   } | null;
   readonly failure: ProjectionFailure | null;
   /**
-   * How the release that this process runs stands to what was published: `older`, it publishes only what the longer
+   * The release of this process against the published contract: `older`, it publishes only what the longer
    * contract of another release allows; `superseded`, it cannot project the feed, and another release has to.
    */
   readonly release: "current" | "older" | "superseded";
-  /** What was erased in the source is still to be erased from the feed. */
+  /** Erasures of the source are still to be applied to the feed. */
   readonly erasing: boolean;
   /**
    * In positions of the source, while the feed finds out where the events came from that an older version of Kilde
@@ -84,7 +84,7 @@ export async function feedState(
           eventsPerSecond: Math.round(rate),
           secondsLeft: secondsLeft(events, rate),
         };
-  // Others erase what the tombstones demand as they get to them, which the lag tells.
+  // Other feeds erase when they reach the tombstones, which the lag shows.
   const erasing = tracked && isErasing;
   const tracing = tracked && record.traced !== null ? { done: record.traced, total: cursor } : null;
   const before = upstream === null ? null : ((await feedState(deps, upstream))?.lag ?? null);

@@ -10,7 +10,7 @@ import { sourceBatch, sourceRange } from "./source.ts";
 import { readSourceNews } from "./source-news.ts";
 import { secondsLeft } from "../lifecycle/status.ts";
 
-/** A feed that is close to its source's head is given this long to get there, in steps. */
+/** Waits, in steps, for a feed that is close to its source's head to reach it. */
 const WAIT_MS = [2, 4, 8, 16, 32, 64, 128, 256];
 
 /** Source positions before the head in which a request looks for events of its subject: a millisecond's work. */
@@ -20,8 +20,8 @@ const NEAR_POSITIONS = 1_000;
 const ERASING_MS = 2_000;
 
 /**
- * Whether everything up to a position of the source that counts for a subject is projected, though the cursor is not
- * there yet. An event whose subject cannot be computed may count for any. A subject of null stands for all of them.
+ * Whether all source events of a subject up to a position are projected, though the cursor is not
+ * there yet. An event whose subject cannot be computed may count for any. A subject of null means all subjects.
  */
 async function isComplete(
   { database }: HydrateDeps,
@@ -71,7 +71,7 @@ function behind({ feed }: RegisteredFeed, { cursor, rate }: FeedRecord, head: nu
 }
 
 /**
- * Resolves when all that the source has now of a subject (null: of all subjects) is in the feed, and with it in the feeds
+ * Resolves when all present source events of a subject (null: of all subjects) are in the feed, and in the feeds
  * that it is projected from.
  */
 export async function awaitProjected(
@@ -98,7 +98,7 @@ export async function awaitProjected(
   }
 }
 
-/** Applies what was erased in the source, so that a subject which is complete has none of it. */
+/** Applies the erasures of the source, so that a complete subject contains no erased data. */
 async function applyErasures(deps: HydrateDeps, registered: RegisteredFeed): Promise<void> {
   const { feed, log, tracked } = registered;
   const until = deps.clock.monotonic() + ERASING_MS;

@@ -12,10 +12,10 @@ import type { SourceRow } from "./source.ts";
 import { type FeedSubject, readFeedSubjects, readSubjectsWithPlaces, UNKNOWN_SUBJECT } from "../subjects.ts";
 import { type Advance, feedAppend, type FeedWrite, type Hydration } from "./write.ts";
 
-/** What the subjects may take whose state a projector keeps at hand: 70,000 of a feed without state. */
+/** Memory for the cached subjects of a projector: 70,000 of a feed without state. */
 const CACHE_BYTES = 16 * 1024 * 1024;
 
-/** About what a place that is kept takes. */
+/** Approximate size of a kept place. */
 const PLACE_BYTES = 200;
 
 /** Receives the state of a feed's log when it has new events. */
@@ -43,13 +43,13 @@ export interface PlanningOptions {
 
 export type FeedCommitOptions = Pick<FeedWrite, "erasing" | "promotion">;
 
-/** Plans batches for a feed, and writes them. What it remembers of subjects holds for one epoch after the other. */
+/** Plans batches for a feed, and writes them. Its cached subjects hold for consecutive epochs. */
 export interface FeedCommits {
   /** Plans events that were read at the epoch that {@link commit} is given. */
   plan(rows: readonly SourceRow[], options?: PlanningOptions): Promise<FeedPlan>;
-  /** Writes a plan; null when others wrote to the feed since, or it was taken over: read again, and plan anew. */
+  /** Writes a plan; null when others wrote to the feed since, or it was taken over: read and plan again. */
   commit(advance: Advance, plan: FeedPlan, more?: FeedCommitOptions): Promise<Committed | null>;
-  /** Lets go of what is remembered: others may have written. */
+  /** Discards the cached subjects: others may have written. */
   forget(): void;
 }
 
@@ -71,7 +71,7 @@ async function statesOf(
   return (name) => known.get(name) ?? fresh.get(name) ?? UNKNOWN_SUBJECT;
 }
 
-/** What is written when nothing but the cursor or the status changes. */
+/** The plan of a write that changes only the cursor or the status. */
 export const NOTHING_PUBLISHED: FeedPlan = {
   events: [],
   positions: 0,
@@ -130,7 +130,7 @@ export function createFeedCommits(deps: FeedDeps, registered: RegisteredFeed): F
     async commit(advance, plan, more = {}) {
       const write = { ...advance, ...more, log, source, plan };
       const written = await writePlan(deps, write, () => {
-        // What is planned next comes after it, and is void if it fails.
+        // The next plan builds on this one, and is void if it fails.
         for (const [name, subject] of plan.after) cache.set(name, subject);
       }).catch((error: unknown) => {
         cache.clear();

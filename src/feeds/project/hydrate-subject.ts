@@ -14,7 +14,7 @@ import { readSubjectsWithPlaces, UNKNOWN_SUBJECT } from "../subjects.ts";
 /*
  * Projecting one subject ahead of the rest of its feed, where the subject has the same name in the source. Any process may
  * do so at any time: the write is refused when the subject is not as it was planned on (`write.ts`), and the subject's
- * `projected` makes the walker skip what is done.
+ * `projected` makes the walker skip the events that are done.
  */
 
 /** Most source events of one write: a subject may have more than fit in memory. */
@@ -36,7 +36,7 @@ interface Chunk {
   readonly upTo: number;
 }
 
-/** What is still to be looked at for the subject. */
+/** The source positions still to be read for the subject. */
 interface Range {
   readonly after: number;
   readonly head: number;

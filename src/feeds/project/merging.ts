@@ -13,7 +13,7 @@ import { type Bind, conditions, type Range, readSource, sourceBatch, type Source
  * where its source is complete.
  *
  * `feed_ahead` has the events that were published ahead. All others of the source are in order: they are read by position
- * (`feeds.cursor`), and the ones that were published ahead are put between them (`feeds.merged`). What is published for an
+ * (`feeds.cursor`), and the ones that were published ahead are put between them (`feeds.merged`). An event that is published for an
  * event that was ahead in its source is ahead as well.
  */
 
@@ -67,14 +67,14 @@ select ${ORIGIN} from events as event where event.key > ?1 and event.key <= ?2
   and not exists (select 1 from feed_ahead where log = ?3 and position = event.key - ?1)
 order by event.key desc limit 1`;
 
-/** How far a feed has come that keeps the subjects of the event log. */
+/** The progress of a feed that keeps the subjects of the event log. */
 export interface Completeness {
   /** All events of the feed that come from events up to this position of the event log are at or below its head. */
   readonly complete: number;
   readonly head: number;
 }
 
-/** How far the source of a feed that merges has come, and all feeds that it is projected from. */
+/** Reads the progress of the source of a feed that merges, and of all feeds that the source is projected from. */
 export async function readCompleteness(
   database: Database,
   { upstream }: RegisteredFeed,
@@ -103,7 +103,7 @@ export async function readCompleteness(
   return { complete, head };
 }
 
-/** What comes next in the source of a feed that merges. */
+/** The next events in the source of a feed that merges. */
 export interface Merge {
   /** In the order in which they count. */
   readonly rows: readonly SourceRow[];
@@ -125,7 +125,7 @@ interface Parts extends Pick<Merge, "cursor" | "merged" | "head"> {
   readonly from: Pick<Merge, "cursor" | "merged">;
 }
 
-/** Leaves out what comes from events of the event log after a position. */
+/** Leaves out events that come from events of the event log after a position. */
 function upTo(parts: Parts, origin: number): Parts {
   const { inOrder, from } = parts;
   const end = inOrder.findIndex(({ event }) => event.position > origin);
@@ -191,7 +191,7 @@ function aheadRange(
   return { from, args, place: PLACE };
 }
 
-/** Reads what comes next after a cursor, and after what was merged. */
+/** Reads the next events after a cursor, and after the merged ones. */
 export async function readMerge(
   database: Database,
   registered: RegisteredFeed,
@@ -247,7 +247,7 @@ async function readAheadRows(
   const [first, last] = [rows[0]?.event.position, rows.at(-1)?.event.position];
   if (first === undefined || last === undefined || rows.length < limit) return { ahead: rows, known: end };
   if (first < last) return { ahead: rows, known: last - 1 };
-  // All of them come from one event: what was published for it together is read together.
+  // All of them come from one event: events that were published together are read together.
   const range = aheadRange(registered, { after: first - 1, end: first, limit: LOG_SPAN });
   return { ahead: await readSource(database, source, range), known: first };
 }

@@ -9,10 +9,10 @@ import { sourceBatch, sourceRange, type SourceRow } from "./source.ts";
 /** Source positions that one query looks through. */
 const WINDOW = 20_000;
 
-/** How far a feed is, in its source. */
+/** The progress of a feed in its source. */
 export type Reached = Pick<FeedRecord, "cursor" | "merged">;
 
-/** What a projector projects next. */
+/** The next source events of a projector. */
 export interface NextBatch extends Reached {
   readonly rows: readonly SourceRow[];
   /** Head of the source. */
@@ -22,7 +22,7 @@ export interface NextBatch extends Reached {
   /** Events that were published ahead in the source are among the rows. */
   readonly hasMerged: boolean;
   readonly isAhead: (row: SourceRow) => boolean;
-  /** Plans the rows, and gives how far the feed is then: in front of the event that cannot be projected, if there is one. */
+  /** Plans the rows, and returns the progress of the feed then: before the event that cannot be projected, if there is one. */
   plan(planning: (rows: readonly SourceRow[]) => Promise<FeedPlan>): Promise<{ plan: FeedPlan } & Reached>;
 }
 
@@ -83,7 +83,7 @@ async function nextMerged(
       const plan = await planning(rows);
       const failed = rows.find(({ position }) => position === plan.failure?.position);
       if (failed === undefined) return { plan, cursor, merged };
-      // What comes from one event of the event log is projected as a whole, or not at all.
+      // Events that come from one event of the event log are projected together, or not at all.
       const before: Merge = merge.before(failed);
       const whole = before.rows.length === 0 ? null : await planning(before.rows);
       const planned = whole ?? { ...(await planning([])), failure: null };

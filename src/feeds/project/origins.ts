@@ -5,9 +5,9 @@ import { rowsParameters } from "../../storage/parameters.ts";
 import type { OriginRow } from "./plan.ts";
 
 /*
- * Which source event each event of a feed came from. The statements prove that the source event is still there: a plan
+ * The source event of each event of a feed. The statements prove that the source event is still there: a plan
  * that was made of an event which has been erased since is refused with everything else in its batch, so that every
- * erasure finds all that came from what it erased.
+ * erasure finds all events that came from the erased ones.
  */
 
 /** Arguments: log id, base key of the source, JSON of `OriginRow`s. */
@@ -23,7 +23,7 @@ const INSERT = "insert into feed_origins (subject, position, source, source_vers
 
 export const INSERT_ORIGINS = `${INSERT} ${SELECT_ORIGINS}`;
 
-/** For what is published again: the versions change. */
+/** For events that are published again: the versions change. */
 export const MOVE_ORIGINS = `${INSERT} ${SELECT_ORIGINS}
 on conflict (subject, position) do update set version = excluded.version, events = excluded.events`;
 

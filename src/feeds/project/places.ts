@@ -3,7 +3,7 @@ import { type Database, integerAt, type Row, type Statement, textAt } from "../.
 import type { LogAddress } from "../../log/keys.ts";
 
 /*
- * A draft that is built again keeps the places of what was erased: events that report erasures come back with the
+ * A draft that is built again keeps the places of erased events: events that report erasures come back with the
  * versions they had, between the events that are published again. `clear.ts` sets them aside, and the plan of a batch
  * puts each in its place as soon as the subject's version reaches it.
  */
@@ -17,7 +17,7 @@ export interface Place {
   readonly extensions: string;
 }
 
-/** What the plan needs to know of a feed's types: events that erasures leave, and which no handler publishes. */
+/** Types that the plan treats separately: events that erasures leave, and that no handler publishes. */
 export const LEFT_BY_ERASURES: readonly string[] = [EVENT_ERASED_TYPE, ERASED_IN_PART_TYPE];
 
 /** SQL: the types of {@link LEFT_BY_ERASURES}. */
@@ -101,7 +101,7 @@ export function placesPassed(
   }));
 }
 
-/** Part of a batch: what is left of the places of these subjects will not be needed. */
+/** Part of a batch: deletes the remaining places of these subjects, which are not needed any more. */
 export function removePlaces(log: LogAddress, names: readonly string[]): Statement {
   return {
     sql: "delete from feed_places where log = ?1 and name in (select value from json_each(?2))",

@@ -41,12 +41,12 @@ export function createPlacing() {
     }
   };
 
-  /** The version of a subject's next event: that of the place that is kept for what is made of the same event. */
+  /** The version of a subject's next event: that of the place that is kept for the events of the same source event. */
   const versionFor = ({ version, places }: FeedSubject, type: string, extensions: string): number => {
     const place = places.find((each) => !isLeft(each) && each.version > version);
     if (place === undefined || place.type !== type || originOf(place.extensions) !== originOf(extensions))
       return version + 1;
-    // What was erased before it had positions, too.
+    // The erased events before it had positions, too.
     positions += place.version - version - 1;
     return place.version;
   };

@@ -6,7 +6,7 @@ import { createPlacing } from "./placing.ts";
 import { ORIGIN_EXTENSION, type SourceRow } from "./source.ts";
 import type { FeedSubject } from "../subjects.ts";
 
-/** What an integration event takes over from the event it is published for. */
+/** The extensions that an integration event takes over from the event it is published for. */
 const CARRIED_EXTENSIONS = ["correlationid", "causationid", "traceparent", "tracestate"];
 
 /** A row for `origins.ts`: which source event counts for a subject. */
@@ -35,7 +35,7 @@ interface SubjectVersion {
   readonly version: number;
 }
 
-/** What a batch of source events becomes. */
+/** The result of projecting a batch of source events. */
 export interface FeedPlan {
   /** In order of position. */
   readonly events: readonly DatedEventRow[];
@@ -52,14 +52,14 @@ export interface FeedPlan {
   /** Subjects that were erased without a tombstone: `erased` published something instead. */
   readonly replaced: readonly SubjectVersion[];
   readonly revived: readonly string[];
-  /** Positions, in the log that is read, of tombstones: what was made of the events before them goes. */
+  /** Positions, in the log that is read, of tombstones: events made of the events before them are deleted. */
   readonly erased: readonly number[];
   readonly ahead: readonly AheadRow[];
   /** For feeds that track their origins. */
   readonly origins: readonly OriginRow[];
   /** Up to which version the places of a subject are used. */
   readonly passed: readonly (readonly [name: string, version: number])[];
-  /** The event that cannot be projected: what came before it is in the plan, and nothing after it. */
+  /** The event that cannot be projected: the plan contains the events before it, and none after it. */
   readonly failure: PlanFailure | null;
 }
 
@@ -95,16 +95,16 @@ export function assign(
 }
 
 /**
- * What a source event becomes, given the state of its subject. What an erased stream becomes must not depend on what it
- * was: a projection that was behind never saw that. So `erased` is given the state of a re-keyed subject, of which what
- * came from the stream was erased before, and no state where the subject is the stream itself.
+ * Projects a source event, given the state of its subject. The events for an erased stream must not depend on its former
+ * state, which a projection that was behind never had. So `erased` receives the state of a re-keyed subject, from which
+ * the contributions of the stream were erased before, and no state where the subject is the stream itself.
  */
 export function projectRow(feed: Feed, { row, subject }: Assigned, state: string | null): Projected {
   const own = row.event.type === ERASED_TYPE && !feed.rekeyed;
   return feed.project(subject, row.event, own ? null : state);
 }
 
-/** The extensions of what is published for an event, and more that come first, as JSON text. */
+/** The extensions of the events published for an event, and more that come first, as JSON text. */
 function extensionsText({ event }: SourceRow, more: Readonly<Record<string, unknown>>): string {
   const written: Record<string, unknown> = { ...more };
   for (const name of CARRIED_EXTENSIONS) {
@@ -120,7 +120,7 @@ export interface PlanOptions {
   readonly tracked: boolean;
   /** Subjects whose places are settled although no event counts for them. */
   readonly touched?: readonly string[];
-  /** Whether what is published for a source event is ahead of the feed's cursor. Default: it is not. */
+  /** Whether the events published for a source event are ahead of the feed's cursor. Default: they are not. */
   readonly isAhead?: (row: SourceRow) => boolean;
 }
 
@@ -157,7 +157,7 @@ function createFold(
     return now;
   };
 
-  /** Places what is published for an event, or the tombstone it is. Gives the subject's version, and whether it ends. */
+  /** Places the events published for an event, or its tombstone. Returns the subject's version, and whether it ends. */
   const place = (item: Assigned, before: FeedSubject, projected: Projected) => {
     const { row, subject } = item;
     let { version } = before;

@@ -35,7 +35,7 @@ export interface Projector {
   forget(): void;
 }
 
-/** How the writing of a batch ended: null when it was outdated. */
+/** The outcome of the write of a batch: null when it was outdated. */
 type Landed = { readonly committed: Committed | null } | { readonly error: unknown };
 
 export function createProjector(
@@ -47,12 +47,12 @@ export function createProjector(
   const commits = createFeedCommits(deps, registered);
   /** As of this projector's own last write; null when others may have written since. */
   let known: FeedRecord | null = null;
-  /** How far there is nothing left to project; it is written later. */
+  /** The cursor up to which no event is left to project; it is written later. */
   let reached = NOTHING_REACHED;
   /** Identity of the source that positions were read under; empty: none were. */
   let sourceIdentity = "";
   const batchSize = createBatchSize(batchEvents);
-  /** The batch that is being written; what is planned meanwhile rests on it. */
+  /** The batch that is being written; plans made meanwhile rest on it. */
   let flight: Promise<Landed> | null = null;
   let writeMs = 0;
   /** Whether the last step traced. */
@@ -62,7 +62,7 @@ export function createProjector(
   /** Ranges of the source up to this one are erased by tombstones that are still to be projected. */
   let passed: ErasedRange | null = null;
 
-  /** Waits for the batch that is being written; false when it was outdated, and so is what was planned on it. */
+  /** Waits for the batch that is being written; false when it was outdated, and with it the plans that rest on it. */
   const land = async (): Promise<boolean> => {
     if (flight === null) return true;
     const landed = await flight;
@@ -116,7 +116,7 @@ export function createProjector(
   const stepFrom = async (record: FeedRecord, options: StepOptions): Promise<Step> => {
     const { lease, flush } = options;
     const startedMs = clock.monotonic();
-    // A feed that is halted does not get to what was left to it.
+    // A halted feed does not reach the tombstones that were to erase the ranges.
     if (record.status !== "live") passed = null;
     const applied = { erased: Math.max(record.erased, passed?.id ?? 0) };
     const {
@@ -126,7 +126,7 @@ export function createProjector(
       live: sourceLive,
     } = await readSourceNews(database, registered, applied);
     if (identity !== sourceIdentity && sourceIdentity !== "") {
-      // What is known of positions belongs to another history.
+      // The known positions belong to another history.
       await land();
       forget();
       return { kind: "outdated" };
@@ -144,7 +144,7 @@ export function createProjector(
     const isUntraced = registered.tracked && record.traced !== null;
     tracing = isUntraced && !tracing;
     if (tracing) return maintenance.trace(lease);
-    // What it failed with may quote an event that was erased since.
+    // The failure may quote an event that was erased since.
     if (record.status === "halted" && record.failure !== null && !options.retry) {
       if (await isReadable(database, source, record.failure.position))
         return isUntraced ? maintenance.trace(lease) : { kind: "halted", failure: record.failure };
@@ -175,7 +175,7 @@ export function createProjector(
     const failure = plan.failure === null ? null : failureOf(record, plan.failure);
     // A source that is being built has more to come.
     const isDone = cursor >= head && sourceLive;
-    // What is left of the places comes before the end of the build.
+    // The remaining places are settled before the end of the build.
     settling = isDone && record.status !== "live" && (await subjectsWithPlaces(database, log, 1)).length > 0;
     const ends = isDone && !settling;
     const next: FeedStatus =
@@ -183,7 +183,7 @@ export function createProjector(
 
     const changes =
       plan.events.length > 0 || plan.kept.length > 0 || next !== record.status || failure !== null;
-    // What was merged without publishing anything has to be stored as well.
+    // Merging that published nothing has to be stored as well.
     const lags = Math.max(cursor - record.cursor, batch.hasMerged || reached.hasMerged ? 1 : 0);
     if (!(await land())) {
       forget();
@@ -248,7 +248,7 @@ export function createProjector(
       try {
         return await stepFrom(record, options);
       } catch (error) {
-        // Whether it was written cannot be told.
+        // The outcome of the write is unknown.
         forget();
         throw error;
       }

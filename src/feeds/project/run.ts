@@ -58,7 +58,7 @@ export type RunEvent =
       readonly eventsPerSecond: number;
       readonly secondsLeft: number | null;
     }
-  /** What this process may publish, or project at all, is less than another release has published. */
+  /** This process may publish, or project, less than another release has published. */
   | { readonly kind: "older" | "superseded"; readonly feed: string }
   | { readonly kind: "halted"; readonly feed: string; readonly position: number; readonly message: string }
   | { readonly kind: "failed"; readonly feed: string; readonly error: unknown };
@@ -91,7 +91,7 @@ interface ProjectionParts {
   readonly lease: ProjectionLease;
 }
 
-/** A feed whose projection is halted still erases what is erased in its source, and may continue after that. */
+/** A halted feed still applies the erasures of its source, and may continue after that. */
 async function waitWhileHalted(
   { clock, database }: RunDeps,
   { projector, lease }: ProjectionParts,

@@ -27,8 +27,8 @@ export interface SliceDeps extends FeedDeps {
 /**
  * Projects a feed in slices: under the same lease as a loop (`run.ts`), by the same steps, in any mixture with it.
  *
- * It looks once more after it has let go of the lease. Whoever appended meanwhile and found the lease taken
- * leaves its events to the one who had it, and these are there to be seen by then.
+ * It looks once more after it has let go of the lease. A process that appended meanwhile and found the lease taken
+ * leaves its events to the holder, which sees them by then.
  */
 export function projectInSlices(deps: SliceDeps, registered: RegisteredFeed): Job {
   const { clock, database, writer, holder, onEvent } = deps;
@@ -115,7 +115,7 @@ export function projectInSlices(deps: SliceDeps, registered: RegisteredFeed): Jo
     name: feed.path,
     async run(slice) {
       let worked = false;
-      // What waits for the source to be complete is behind, and nothing can be done about it here.
+      // A feed that waits for its source to be complete is behind, and this process cannot change that.
       let waitingAt = -1;
       while (!isOver(slice) && (await isBehind())) {
         const head = await readHead(database, registered.source);

@@ -11,7 +11,7 @@ select log.head, exists (select 1 from erased_ranges where log = ?1 and id > ?2)
 from logs as log where log.id = ?1`;
 
 export interface SourceNews extends LogState {
-  /** What was erased in the source is still to be erased from the feed. */
+  /** Erasures of the source are still to be applied to the feed. */
   readonly erasing: boolean;
   /** The source is the event log, or a feed that is live: a feed is not live before its source. */
   readonly live: boolean;

@@ -15,7 +15,7 @@ import type { SourceEvent } from "../define/define.ts";
 import type { Feed } from "../feed.ts";
 
 /*
- * The SQL of reading what is projected, a hot path: events as rows, not as they go over the wire, and only those
+ * The SQL of reading a feed's source, a hot path: events as rows, not in wire form, and only those
  * a feed reads.
  */
 
@@ -157,7 +157,7 @@ export function mergedContributionsRange(log: LogAddress, { subjectId, after, li
   return { from, args: [log.base, subjectId, after, limit], place };
 }
 
-/** The extensions of an event, and its position in the event log where another log tells it. */
+/** The extensions of an event, and its position in the event log where another log states it. */
 function extensionsOf(row: Row): { readonly extensions: Record<string, unknown>; readonly origin: unknown } {
   const text = row[7];
   if (typeof text !== "string") return { extensions: {}, origin: undefined };

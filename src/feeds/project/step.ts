@@ -23,7 +23,7 @@ export type Step =
       readonly unwritten: boolean;
       readonly pending: boolean;
     }
-  /** Something was erased, or traced; there may be more of it before what is to be projected. */
+  /** Events were erased, or traced; there may be more to do before the next events are projected. */
   | { readonly kind: "maintained"; readonly writeMs: number }
   /** Others wrote to the feed, or took it over: look again. */
   | { readonly kind: "outdated" }

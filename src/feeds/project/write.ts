@@ -66,7 +66,7 @@ from json_each(?2) as entry
 where true
 on conflict (subject) do update set state = excluded.state, projected = excluded.projected, reset = excluded.reset`;
 
-/** What changes of a feed beside what it publishes. */
+/** Changes of a feed beside its published events. */
 export interface Advance {
   readonly epoch: number;
   /** `FeedRecord.promised`: a promise changes with the epoch. */
@@ -84,7 +84,7 @@ export interface Advance {
   readonly failure: string | null;
 }
 
-/** What a hydration was planned on. */
+/** The basis that a hydration was planned on. */
 export interface Hydration {
   /** The subject as it was. */
   readonly subject: string;
@@ -102,7 +102,7 @@ interface PlannedWrite {
   /** The log that is projected. */
   readonly source: LogAddress;
   readonly plan: FeedPlan;
-  /** What an erasure changes of earlier events; see `erasing.ts`. */
+  /** Changes of an erasure to earlier events; see `erasing.ts`. */
   readonly erasing?: readonly Statement[];
   /** Makes the contract that the plan was made by the promise; see `promise.ts`. */
   readonly promotion?: Statement | null;

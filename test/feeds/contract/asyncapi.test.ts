@@ -33,7 +33,7 @@ const feeds = [
 ];
 const published = asyncApiDocument(feeds, { version: "1.2.3", url: "https://kilde.example:8443/base/" });
 
-/** What a reference of the published leads to. */
+/** The part of the published document that a reference points to. */
 function at(reference: string): unknown {
   return reference
     .slice(2)
@@ -53,7 +53,7 @@ test("is valid AsyncAPI 3.0", () => {
   const validate = ajv.compile(specs.schemas["3.0.0"] as object);
   validate(published);
   expect(validate.errors ?? []).toEqual([]);
-  // That it would tell.
+  // The validator detects an invalid document.
   expect(validate({ ...published, channels: { a: { address: 1 } } })).toBe(false);
 });
 

@@ -227,11 +227,11 @@ describe("breaking", () => {
       { oneOf: [{ type: "object" }, { type: "object", required: ["a"] }] },
       { type: "object", required: ["a"] },
     ],
-  ])("what cannot be compared: %s", (_name, before, now) => {
+  ])("schemas that cannot be compared: %s", (_name, before, now) => {
     expect(breakingChanges({ T: before }, { T: now }).map(({ rule }) => rule)).toEqual(["not-comparable"]);
   });
 
-  test("a part of what is demanded together", () => {
+  test("a part of an `allOf`", () => {
     const part = (required: string[]) => ({ type: "object", properties: { b: { type: "null" } }, required });
     const before = { allOf: [part([]), part(["b"])] };
     expect(breakingChanges({ T: before }, { T: { allOf: [part(["b"]), part([])] } })).toEqual([]);
@@ -239,7 +239,7 @@ describe("breaking", () => {
     expect(found).toMatchObject([{ rule: "member-optional", pointer: "/allOf/1/properties/b" }]);
   });
 
-  test("a type that is gone, said in words", () => {
+  test("a removed type, described in words", () => {
     const [change] = breakingChanges({ Paid: {}, Sent: {} }, { Sent: {} });
     expect(change).toEqual({
       type: "Paid",

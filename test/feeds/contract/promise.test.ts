@@ -74,7 +74,7 @@ const both = amount.extend({ currency: z.string() });
 const written = { amount: 1, currency: "DKK" };
 
 describe("a published contract", () => {
-  test("may grow, and what was published by it stays", async () => {
+  test("may grow, and the events published by it stay", async () => {
     await pay({ amount: 1 });
     await project(amount);
     expect(await start(both)).toBeNull();
@@ -84,7 +84,7 @@ describe("a published contract", () => {
     expect(String(refused)).toContain("Paid /properties/amount: is not published any more (member-removed");
   });
 
-  test("is what was published, and not what a server was started with", async () => {
+  test("is the published contract, and not the one that a server was started with", async () => {
     expect(await start(both)).toBeNull();
     expect(await start(z.object({ cents: z.int() }))).toBeNull();
     await pay({ amount: 1 });
@@ -92,7 +92,7 @@ describe("a published contract", () => {
     expect(await start(z.object({ cents: z.int() }))).toBeInstanceOf(IncompatibleContractError);
   });
 
-  test("what was refused promises nothing", async () => {
+  test("a refused contract is not promised", async () => {
     await pay({ amount: 1 });
     await project(amount);
     expect(await start(z.object({ cents: z.int() }))).toBeInstanceOf(IncompatibleContractError);
@@ -145,7 +145,7 @@ describe("a published contract", () => {
     });
   }
 
-  test("is not changed by another version of what writes its JSON Schema", async () => {
+  test("is not changed by another version of the library that writes its JSON Schema", async () => {
     const email = z.object({ at: z.email(), n: z.int() });
     await pay({ at: "a@example.com", n: 1 });
     await project(email);
@@ -378,7 +378,7 @@ describe("a draft", () => {
     await clearAll({ ...app.store, database, clock: systemClock }, onFailure);
     await project(z.string());
     expect(await start(z.int())).toBeInstanceOf(IncompatibleContractError);
-    // And what is published is no draft again.
+    // And a published version never becomes a draft again.
     expect(await start(z.string(), { draft: true })).toBeInstanceOf(IncompatibleContractError);
   });
 
@@ -452,7 +452,7 @@ describe("a draft", () => {
   });
 });
 
-test("a clearing that was paused does not delete what was built since", async () => {
+test("a clearing that was paused does not delete events that were built since", async () => {
   await pay({ amount: 1 });
   const draft = await project(amount, { draft: true });
   const { log } = draft.get(PATH);

@@ -114,14 +114,14 @@ describe("a definition", () => {
     [{ source: { streams: [] } }, /^source/],
     [{ source: { feed: "declarations", version: 2 } }, /^source: /],
     [{ erased: "keep" }, /^erased: must be "erase" or a function/],
-    [{ publish: { "kilde.erased": () => null } }, /say in `erased`/],
+    [{ publish: { "kilde.erased": () => null } }, /define in `erased`/],
   ];
   test.each(wrong)("%j is refused", (changes, fault) => {
     const faults = faultsOf(changes);
     expect(faults.filter((text) => fault.test(text))).toHaveLength(1);
   });
 
-  test("is told every fault at once, by name", () => {
+  test("is reported with every fault at once, by name", () => {
     const changes = {
       sucessor: 3,
       deprecated: "2026-02-01",
@@ -170,7 +170,7 @@ describe("definitions together", () => {
   });
 });
 
-describe("what is published", () => {
+describe("a published event", () => {
   test("is any JSON value, unchanged, in both modes", () => {
     for (const strict of [true, false]) {
       const echo = publishing(z.unknown(), (data) => ({ type: "Out", data }), strict);
@@ -298,7 +298,7 @@ describe("handlers", () => {
   const project = (type: string, data: unknown, state: string | null = null) =>
     compileFeed(declarations).project("declaration-1", sourceEvent(type, data, 5), state);
 
-  test("see data as `events` says, and events that are not so halt the feed", () => {
+  test("see data as `events` parses it, and events that do not match halt the feed", () => {
     const error = failure(() => project("Paid", { amount: "12" }));
     expect(error).toMatchObject({ position: 5, subject: "declaration-1" });
     expect(error.issues[0]?.pointer).toBe("/data/amount");
@@ -354,7 +354,7 @@ describe("handlers", () => {
     expect(error.message).toBe('publish["Paid"] of the feed declarations/v2 threw: no such rate');
   });
 
-  test("say which subject an event counts for", () => {
+  test("assign a subject to an event", () => {
     const subjectOf = (subject: () => unknown) => compileFeed({ ...declarations, subject }).subjectOf;
     const event = sourceEvent("Paid", { amount: 1 });
     expect(subjectOf(() => "trip-1")(event)).toBe("trip-1");
@@ -373,7 +373,7 @@ describe("handlers", () => {
     );
   });
 
-  test("say what an erased stream becomes", () => {
+  test("define the events for an erased stream", () => {
     const tombstone = sourceEvent("kilde.erased", null);
     expect(compileFeed(declarations).project("s", tombstone, "{}")).toEqual({
       state: null,

@@ -23,7 +23,7 @@ test("a value does not differ from its copy", () => {
   );
 });
 
-test("every difference is told once, by where it is", () => {
+test("every difference is reported once, with its pointer", () => {
   const left = { a: 1, b: [1, 2], c: { "d/e": null }, f: [] };
   const right = { a: 2, b: [1], c: { "d/e": 0 }, f: {} };
   expect(valueDifferences(left, right)).toEqual([

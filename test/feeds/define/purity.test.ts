@@ -123,8 +123,8 @@ test("nothing is watched when not strict", () => {
 test("a handler that throws leaves everything in place", () => {
   const before = surroundings();
   const message = run(() => {
-    throw new Error("by itself");
+    throw new Error("its own error");
   });
-  expect(message).toContain("threw: by itself");
+  expect(message).toContain("threw: its own error");
   expect(surroundings()).toEqual(before);
 });

@@ -41,7 +41,7 @@ test("nothing is published", () => {
   given(declarations, []).thenPublishes([]);
 });
 
-test("a difference is told, in both directions", () => {
+test("a difference is reported, in both directions", () => {
   const paid = given(declarations, [{ type: "Paid", data: { amount: 1 } }]);
   const expected = { type: "DeclarationPaid", data: { cents: 1, submittedAt: null } } as const;
   expect(() => paid.thenPublishes([expected])).toThrow(/cents: 100[^]*cents: 1\b/);
@@ -52,7 +52,7 @@ test("a difference is told, in both directions", () => {
   expect(() => paid.thenPublishes([{ ...right, subject: "other" }])).toThrow(/declaration-1/);
 });
 
-test("a failure is told", () => {
+test("a failure is reported", () => {
   const failing = defineFeed({
     ...declarations,
     publish: { Paid: () => ({ type: "DeclarationPaid", data: { cents: 0.5, submittedAt: null } }) },
@@ -64,7 +64,7 @@ test("a failure is told", () => {
   expect(() => given(declarations, []).thenFails(/x/)).toThrow(/did not fail/);
 });
 
-test("a rehearsal goes on where it was, and reads what the feed reads", () => {
+test("a rehearsal continues where it was, and reads the events that the feed reads", () => {
   const rehearsal = createRehearsal(compileFeed(declarations));
   expect(rehearsal(sourceEvent("Sent", {}, 1))).toEqual([]);
   expect(rehearsal(sourceEvent("Paid", { amount: 1 }, 2, "trip-1"))).toEqual([]);

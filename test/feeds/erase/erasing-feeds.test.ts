@@ -13,7 +13,7 @@ import { runsOn } from "../../support/tested-on.ts";
 
 runsOn(["memory", "sqld"]);
 
-/** What feeds do with an erasure in their source where subjects are not streams. */
+/** Feeds apply an erasure in their source where subjects are not streams. */
 
 let database: Database;
 let app: TestApp;
@@ -86,7 +86,7 @@ describe("an erased stream", () => {
     expect(events[4]).toMatchObject({ id: "5", projectedfrom: "5" });
   });
 
-  test("a stateful feed erases from the first event that came from it, and publishes again what remains", async () => {
+  test("a stateful feed erases from the first event that came from it, and publishes the remaining events again", async () => {
     await appendEach("b", "a", "b", "c");
     const { get, drain } = await openProjection(deps(), [totals]);
     await drain();
@@ -217,7 +217,7 @@ describe("an erased stream", () => {
     expect(running.events.filter(({ kind }) => kind === "failed")).toEqual([]);
   });
 
-  test("what remains cannot be published again: what was to be erased is, and the feed halts there", async () => {
+  test("the remaining events cannot be published again: the erasure is applied, and the feed halts there", async () => {
     let picky = true;
     const fussy = sketch({
       name: "fussy",
@@ -258,17 +258,17 @@ describe("an erased stream", () => {
 
   for (const behind of [false, true]) {
     test(`what \`erased\` publishes is the same for a projection that was ${behind ? "behind" : "not behind"}`, async () => {
-      const telling = sketch({
-        name: "telling",
+      const reporting = sketch({
+        name: "reporting",
         project: counted,
         erased: (_, state) => [{ type: "Forgotten", data: JSON.stringify({ state: state ?? null }) }],
       });
       await appendEach("a", "a");
-      const { get, drain } = await openProjection(deps(), [telling]);
+      const { get, drain } = await openProjection(deps(), [reporting]);
       if (!behind) await drain();
       await erase("a");
       await drain();
-      const events = await eventsOf(get(telling.path).reader);
+      const events = await eventsOf(get(reporting.path).reader);
       expect(events.map(({ type, data }) => [type, data])).toEqual([["Forgotten", { state: null }]]);
     });
   }
@@ -405,7 +405,7 @@ describe("events from before it was noted where they came from", () => {
     }
   });
 
-  test("make an erasure wait, and the feed's status says so", async () => {
+  test("make an erasure wait, and the feed's status reports it", async () => {
     await app.close();
     database = await newDatabase();
     app = await openApp({ database, feeds: [byPerson] });

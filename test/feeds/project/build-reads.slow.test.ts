@@ -8,7 +8,7 @@ import { filled } from "./filled-log.ts";
 cleanUp();
 
 /*
- * What reads of subjects cost a build, and what they cost appends beside it. Windows with and without requests take turns in one
+ * The cost of reads of subjects for a build, and for appends beside it. Windows with and without requests take turns in one
  * build, so that the machine's load touches both.
  */
 
@@ -33,8 +33,8 @@ export default defineConfig({ accessLog: false, feeds: [defineFeed({
 `;
 }
 
-const said: string[] = [];
-afterAll(() => console.log(said.join("\n")));
+const results: string[] = [];
+afterAll(() => console.log(results.join("\n")));
 
 const median = (values: readonly number[]) =>
   quantile(
@@ -114,11 +114,13 @@ test("a build keeps at least half of its rate while subjects are read, and the r
   const undisturbed = rates.get("nobody reads") ?? [];
   for (const [way, each] of rates) {
     const ratio = median(each.map((rate, round) => rate / (undisturbed[round] ?? 1)));
-    said.push(`building while ${way}: ${median(each).toFixed(0)} events a second, ratio ${ratio.toFixed(2)}`);
+    results.push(
+      `building while ${way}: ${median(each).toFixed(0)} events a second, ratio ${ratio.toFixed(2)}`,
+    );
     expect(each.every((rate) => rate > 0)).toBe(true);
     expect(ratio).toBeGreaterThanOrEqual(0.5);
   }
-  said.push(`${answered} reads were answered`);
+  results.push(`${answered} reads were answered`);
   expect(answered).toBeGreaterThan(ROUNDS * READERS);
 }, 300_000);
 
@@ -150,11 +152,11 @@ test("requests for subjects of a re-keyed feed that is built do not delay append
   const ratios: number[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
     const [without, beside] = [await p99During([]), await p99During(loops)];
-    said.push(`p99 of appends: ${without.toFixed(1)} ms alone, ${beside.toFixed(1)} ms beside requests`);
+    results.push(`p99 of appends: ${without.toFixed(1)} ms alone, ${beside.toFixed(1)} ms beside requests`);
     ratios.push(beside / without);
   }
   expect((await status()).status).toBe("building");
-  said.push(`median ratio ${median(ratios).toFixed(2)}, refused: ${JSON.stringify(refused)}`);
+  results.push(`median ratio ${median(ratios).toFixed(2)}, refused: ${JSON.stringify(refused)}`);
   expect(refused.existing).toBeGreaterThan(0);
   expect(refused.invented).toBeGreaterThan(0);
   // Less than 1.2 on an idle machine; a busy one changes as much alone.

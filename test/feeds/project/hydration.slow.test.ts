@@ -23,8 +23,8 @@ interface Status {
   readonly cursor: number;
 }
 
-const said: string[] = [];
-afterAll(() => console.log(said.join("\n")));
+const results: string[] = [];
+afterAll(() => console.log(results.join("\n")));
 
 test("a subject is there at once while a million events are still to be projected", async () => {
   const folder = emptyFolder();
@@ -45,7 +45,7 @@ test("a subject is there at once while a million events are still to be projecte
     expect(await status()).toMatchObject({ status: "building" });
   }
   tookMs.sort((a, b) => a - b);
-  said.push(`hydrating ${versions} events of a million: median ${tookMs[10]?.toFixed(1)} ms`);
+  results.push(`hydrating ${versions} events of a million: median ${tookMs[10]?.toFixed(1)} ms`);
   for (let tries = 0; (await status()).status !== "live"; tries += 1) {
     if (tries > 1_200) throw new Error("it did not become live");
     await Bun.sleep(100);
@@ -83,10 +83,10 @@ test("a subject of half a million events is projected without holding it, or any
   await appending;
   expect(last?.data).toEqual({ sum: versions });
   expect(Number(last?.sequence)).toBe(versions);
-  // Held whole, its events and what is published of them would take several times as much.
+  // Held whole, its events and the events published for them would take several times as much.
   expect(most - before).toBeLessThan(250);
-  said.push(`memory grew by ${(most - before).toFixed(0)} MB`);
-  said.push(
+  results.push(`memory grew by ${(most - before).toFixed(0)} MB`);
+  results.push(
     `hydrating ${versions} events: ${((performance.now() - started) / 1_000).toFixed(1)} s; the longest append took ${longestMs.toFixed(0)} ms`,
   );
 }, 240_000);

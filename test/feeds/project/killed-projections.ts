@@ -72,7 +72,7 @@ export async function appendBatch(url: string, number: number, events: number): 
   return true;
 }
 
-/** Both feeds come to rest, and say of each stream what is in it: nothing twice, nothing left out. */
+/** Both feeds come to rest, and contain the sums of each stream: no event twice, none left out. */
 export async function expectSums(url: string): Promise<number> {
   await live(url, "sums");
   await live(url, "copies");
@@ -87,15 +87,15 @@ export async function expectSums(url: string): Promise<number> {
     else before.push(sum);
   }
   for (const feed of ["sums", "copies"]) {
-    const told = new Map<string, number[]>();
+    const published = new Map<string, number[]>();
     const events = await all(url, `/feeds/${feed}/v1`);
     for (const { subject, data, sequence } of events) {
-      const before = told.get(subject) ?? [];
-      told.set(subject, before);
+      const before = published.get(subject) ?? [];
+      published.set(subject, before);
       before.push((data as { sum: number }).sum);
       expect(Number(sequence)).toBe(before.length);
     }
-    expect(told).toEqual(expected);
+    expect(published).toEqual(expected);
     expect(events.map(({ id }) => Number(id))).toEqual(events.map((_, index) => index + 1));
   }
   return source.length;

@@ -55,7 +55,7 @@ test(
         await Bun.sleep(Math.random() * 60);
         await server.stop("SIGKILL");
       }
-      // Or nothing was going on when it was killed.
+      // Otherwise nothing was under way when it was killed.
       expect(halfway).toBeGreaterThan(0);
       const server = await start();
       expect(await expectSums(server.url)).toBe(ROUNDS * BATCHES * BATCH);

@@ -124,7 +124,7 @@ describe("projecting", () => {
     ]);
   });
 
-  test("an erased stream is erased, and begins anew", async () => {
+  test("an erased stream is erased, and begins again", async () => {
     await app.append("s-1", { type: "A", data: 1 }, { type: "A", data: 2 });
     const { get, drain } = await openProjection(deps(), [stateful]);
     await drain();
@@ -144,7 +144,7 @@ describe("projecting", () => {
     expect(await get(stateful.path).reader.find("s-1")).toMatchObject({ erased: false });
   });
 
-  test("re-keyed by what the event says", async () => {
+  test("re-keyed by the data of the event", async () => {
     const byOwner = sketch({
       name: "owners",
       project: counted,
@@ -246,7 +246,7 @@ describe("projecting", () => {
 });
 
 describe("halting", () => {
-  test("at the event that fails, with what came before it; it goes on when it is resumed", async () => {
+  test("at the event that fails, after the events before it; it continues when it is resumed", async () => {
     await app.append("s-1", { type: "A" }, { type: "Bad" }, { type: "A" });
     await app.append("s-2", { type: "A" });
     const { get, drain, feeds } = await openProjection(deps(), [plain, sketch({ name: "tolerant" })]);
@@ -347,7 +347,7 @@ describe("running", () => {
   for (const [title, appended] of [
     ["rests while others append much", 2_000],
     ["rests less the less others append", 1],
-    ["goes on while nobody appends", 0],
+    ["continues while no client appends", 0],
   ] as const) {
     test(`a build ${title}`, async () => {
       const many = Array.from({ length: 3_000 }, (_, n) => ({ type: "A", data: n }));
@@ -385,7 +385,7 @@ describe("running", () => {
     });
   }
 
-  test("a build goes on at once when a subject was hydrated in between", async () => {
+  test("a build continues at once when a subject was hydrated in between", async () => {
     for (let n = 0; n < 20; n += 1)
       await app.append(`s-${n}`, ...Array.from({ length: 200 }, () => ({ type: "A" })));
     const { writer } = app.store;

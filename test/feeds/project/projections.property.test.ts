@@ -55,7 +55,7 @@ const forgetting = sketch({
 });
 const silent = sketch({ name: "silent", erased: () => [] });
 
-/** What it publishes, and for which subject, takes a program that is not broken. */
+/** Its events and their subjects take a program that is not broken. */
 function whole<Result>(n: unknown, result: Result): Result {
   if (program.broken && n === 1) throw new Error("the program is broken");
   return result;
@@ -100,7 +100,7 @@ const ofEvery = sketch({
 
 const scenarios: Record<string, Scenario> = {
   "with streams that are erased": { feeds: [plain, stateful, down, narrow], mayErase: true },
-  "with what erased streams become": {
+  "with handlers for erased streams": {
     feeds: [
       forgetting,
       silent,
@@ -132,7 +132,7 @@ const scenarios: Record<string, Scenario> = {
 };
 
 for (const [name, scenario] of Object.entries(scenarios)) {
-  test(`a feed says what one uninterrupted run says, ${name}`, async () => {
+  test(`a feed has the content of one uninterrupted run, ${name}`, async () => {
     await fc.assert(
       fc.asyncProperty(actions, fc.infiniteStream(fc.nat(2)), (work, chance) =>
         checkProjections(scenario, work, () => chance.next().value ?? 0),

@@ -24,7 +24,7 @@ import {
 
 /*
  * Random work on feeds: appends, erasures, projectors of two processes that race, crash between any two writes and
- * lose their leases, and hydrations at any moment. Afterwards each feed must say what one uninterrupted run says.
+ * lose their leases, and hydrations at any moment. Afterwards each feed must have the content of one uninterrupted run.
  */
 
 export interface Scenario {
@@ -48,7 +48,7 @@ export function renamed(registered: RegisteredFeed): Feed {
   return { ...feed, name: `again-${feed.name}`, path: again(feed.path), source: { ...feed.source, log } };
 }
 
-/** Does the work on a new database, lets it come to rest, and checks what the feeds say. */
+/** Does the work on a new database, lets it come to rest, and checks the contents of the feeds. */
 export async function checkProjections(
   { feeds, mayErase }: Scenario,
   work: readonly Action[],
@@ -78,7 +78,7 @@ export async function checkProjections(
       if (rebuilt === undefined) throw new Error("it was not rebuilt");
       const source = await sourceOf(plain, one);
       checkReports(events);
-      // Nothing is left of what was erased.
+      // No erased data is left.
       for (const event of events)
         if (!isOfErasure(event)) expect(there).toContain(String(event["projectedfrom"]));
       expect(shortForm(events)).toEqual(folded(one.feed, source));
@@ -96,7 +96,7 @@ export async function checkProjections(
     for (const [index, one] of registered.entries()) {
       const after = await allEvents(plain, one);
       expect(shortForm(after)).toEqual(folded(one.feed, await sourceOf(plain, one)));
-      // The order of what is published of several subjects is the source's, which may have changed.
+      // The order of events of several subjects is the source's, which may have changed.
       if (isOfRevised(one)) continue;
       expect(bySubject(after)).toEqual(bySubject(before[index] ?? []));
       expect(await statesOf(plain, one)).toEqual(states[index]);

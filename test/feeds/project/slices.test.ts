@@ -20,11 +20,11 @@ const SLICE_MS = 60_000;
 
 let database: Database;
 let app: TestApp;
-let told: RunEvent[];
+let reported: RunEvent[];
 beforeEach(async () => {
   database = await newDatabase();
   app = await openApp({ database });
-  told = [];
+  reported = [];
 });
 afterEach(() => app.close());
 
@@ -45,7 +45,7 @@ async function workOn(feed: Feed, options: Partial<SliceDeps> = {}) {
       holder: "one",
       retry: false,
       onNews: () => {},
-      onEvent: (event) => told.push(event),
+      onEvent: (event) => reported.push(event),
       ...options,
     },
     registered,
@@ -59,16 +59,16 @@ async function append(count: number): Promise<void> {
   await app.append("s-1", ...Array.from({ length: count }, (_, n) => ({ type: "A", data: n })));
 }
 
-test("a slice projects all there is, tells when the feed is live, and then has nothing to do", async () => {
+test("a slice projects all events, reports when the feed is live, and then has nothing to do", async () => {
   await append(250);
   const { slice, record } = await workOn(stateful, { batchEvents: 50 });
   expect(await slice()).toBe("worked");
   expect(await record()).toMatchObject({ status: "live", cursor: 250, head: 250 });
-  expect(told).toEqual([{ kind: "live", feed: stateful.path }]);
+  expect(reported).toEqual([{ kind: "live", feed: stateful.path }]);
   expect(await slice()).toBe("idle");
 });
 
-test("what is passed over is not looked at by the next slice again", async () => {
+test("the next slice does not read skipped events again", async () => {
   const { slice, record } = await workOn(sketch({ name: "narrow", source: { types: ["B"] } }));
   await slice();
   await append(10);
@@ -76,7 +76,7 @@ test("what is passed over is not looked at by the next slice again", async () =>
   expect(await record()).toMatchObject({ status: "live", cursor: 10, head: 0 });
 });
 
-test("a slice that is over stops after the batch it is at, and the next goes on", async () => {
+test("a slice that is over stops after its current batch, and the next continues", async () => {
   await append(200);
   let now = 0;
   const clock: Clock = { ...systemClock, monotonic: () => (now += 1) };
@@ -106,7 +106,7 @@ test("a feed that another holds is left to it", async () => {
   expect(await record()).toMatchObject({ cursor: 0 });
 });
 
-test("what is appended while the lease is held is seen by who held it", async () => {
+test("the holder of a lease sees events that are appended while it holds the lease", async () => {
   await append(1);
   const { writer } = app.store;
   let late = true;
@@ -157,9 +157,9 @@ test("a halted feed is tried again once by who may, and otherwise left", async (
   const { slice, record } = await workOn(stateful);
   await slice();
   expect(await record()).toMatchObject({ status: "halted", cursor: 1 });
-  expect(told.map(({ kind }) => kind)).toEqual(["halted"]);
+  expect(reported.map(({ kind }) => kind)).toEqual(["halted"]);
   expect(await slice()).toBe("idle");
-  expect(told).toHaveLength(1);
+  expect(reported).toHaveLength(1);
 
   const mended = sketch({ name: "stateful", project: counted });
   const { slice: again, record: after } = await workOn(

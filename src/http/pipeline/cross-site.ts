@@ -1,4 +1,5 @@
 import { KildeError } from "../../core/errors.ts";
+import { REQUEST_ID_HEADER } from "./request-id.ts";
 
 /** Methods that may change something (RFC 9110 §9.2.1). */
 const UNSAFE_METHODS = ["POST", "PUT", "PATCH", "DELETE"];
@@ -19,6 +20,22 @@ export function corsPolicy(corsOrigins: readonly string[]): {
   if (named.length === corsOrigins.length) return { origin: named, allowMethods };
   if (named.length === 0) return { origin: EVERY_ORIGIN, allowMethods };
   return { origin: (origin) => (named.includes(origin) ? origin : EVERY_ORIGIN), allowMethods };
+}
+
+/** Lets pages read a refusal that no router answered, as they read the router's answers. */
+export function allowReadingRefusal(
+  request: Request,
+  { headers }: Response,
+  corsOrigins: readonly string[],
+): void {
+  if (corsOrigins.length === 0) return;
+  const isForAll = corsOrigins.every((each) => each === EVERY_ORIGIN);
+  if (!isForAll) headers.append("Vary", "Origin");
+  const origin = request.headers.get("origin");
+  const allowed = origin !== null && corsOrigins.includes(origin) ? origin : EVERY_ORIGIN;
+  if (!corsOrigins.includes(allowed)) return;
+  headers.set("Access-Control-Allow-Origin", allowed);
+  headers.set("Access-Control-Expose-Headers", `Retry-After,${REQUEST_ID_HEADER}`);
 }
 
 /**

@@ -3,7 +3,7 @@ import type { KildeError } from "../../core/errors.ts";
 import type { OnAccess } from "./access-log.ts";
 import type { Authenticate, Principal } from "./authentication.ts";
 import { belowBasePath, isBelow } from "./base-path.ts";
-import { crossSiteError } from "./cross-site.ts";
+import { allowReadingRefusal, crossSiteError } from "./cross-site.ts";
 import { failureResponse, type OnFault } from "./failures.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
 import { targetError } from "./request-target.ts";
@@ -78,19 +78,22 @@ export function createPipeline({
     const started = clock.monotonic();
     const requestId = requestIdOf(request.headers);
     let at: Pick<Destination, "basePath" | keyof Observers> = { basePath: "", ...observers };
+    let corsOrigins: readonly string[] = [];
     let response: Response;
     try {
       check(refusal ?? targetError(request) ?? hostError(request));
       const found = destinationOf(request, requestId);
       const destination = found instanceof Promise ? await found : found;
       at = destination;
-      check(crossSiteError(request, destination.corsOrigins));
+      ({ corsOrigins } = destination);
+      check(crossSiteError(request, corsOrigins));
       const admitted = destination.authenticate(request);
       const principal = admitted instanceof Promise ? await admitted : admitted;
       const own = at.basePath === "" ? request : belowBasePath(request, at.basePath);
       response = await destination.answer(own, { requestId, principal });
     } catch (error) {
       response = failureResponse(error, { ...at, requestId, path: pathOf(request, at.basePath) });
+      allowReadingRefusal(request, response, corsOrigins);
     }
     stateCaching(request, response);
     if (!response.headers.has(REQUEST_ID_HEADER)) response.headers.set(REQUEST_ID_HEADER, requestId);

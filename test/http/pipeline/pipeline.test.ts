@@ -186,6 +186,23 @@ describe.each(PLATFORMS)("the pipeline of %s", (_name, open) => {
   });
 });
 
+test("pages that may read answers may read refusals as well", async () => {
+  const named = "https://app.example";
+  for (const [corsOrigin, readable] of [
+    [["*"], "*"],
+    [["*", named], "*"],
+    [[named], null],
+  ] as const) {
+    const platform = await openServer({ databaseUrl: ":memory:", corsOrigin: [...corsOrigin] }, "");
+    const refused = await platform.fetch("/streams/evil", { method: "POST", headers: EVIL });
+    const { headers } = refused;
+    expect([refused.status, headers.get("Access-Control-Allow-Origin")]).toEqual([403, readable]);
+    if (readable !== null) expect(headers.get("Access-Control-Expose-Headers")).toContain("X-Request-Id");
+    expect(headers.get("Vary")).toBe(corsOrigin.length === 1 && readable === "*" ? null : "Origin");
+    await platform.close();
+  }
+});
+
 test("a server refuses hosts that are not its own, before anything else", async () => {
   const platform = await openServer({ databaseUrl: ":memory:" }, "", "evil.example");
   const response = await platform.fetch("/streams/x", { method: "POST", ...json({ events: [] }) });

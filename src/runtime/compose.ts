@@ -102,8 +102,6 @@ export function composeStore(platform: Platform, registered: readonly Registered
     onSweep: () => sweep.wake(),
   });
   const writer = platform.orderWrites?.(ownWriter) ?? ownWriter;
-  const sweep = platform.startJob("sweep", sweepJob({ database, writer, clock }), SWEEP_BACKOFF);
-  const clear = platform.startJob("clear", clearJob({ database, writer, clock }), CLEAR_BACKOFF);
   const { isShared } = platform;
   const sightings = createActivityRecorder({ writer, clock, mostConsumers: limits.consumers, isShared });
   const opened = openFeeds(
@@ -125,8 +123,11 @@ export function composeStore(platform: Platform, registered: readonly Registered
     },
   };
   const parts = { database, reader, writer, feeds, sightings };
-  background = platform.startBackground(parts, (path, log) => opened.learn(path, log));
   const delivery = platform.openDelivery((subscription) => background.changed(subscription));
+  // Last, because no caller could close jobs that run when another part fails to open.
+  const sweep = platform.startJob("sweep", sweepJob({ database, writer, clock }), SWEEP_BACKOFF);
+  const clear = platform.startJob("clear", clearJob({ database, writer, clock }), CLEAR_BACKOFF);
+  background = platform.startBackground(parts, (path, log) => opened.learn(path, log));
   return {
     ...parts,
     delivery,

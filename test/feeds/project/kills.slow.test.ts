@@ -103,14 +103,16 @@ for (const kind of ["file", "sqld"] as const) {
         await onDatabase(kind, async (start) => {
           const [one, two] = await Promise.all([start(), start()]);
           let dead = false;
+          const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
           const appending = [one, two].map(async ({ url }, server) => {
             for (let batch = 0; batch < 20; batch += 1) {
               if (server === 0 && dead) return;
-              await appendBatch(url, batch * 2 + server, 100);
+              const appended = await appendBatch(url, batch * 2 + server, 100);
+              if (server === 0 && appended) begin();
               await fetch(`${url}/feeds/copies/v1/subjects/s-${batch}`).catch(() => null);
             }
           });
-          await Bun.sleep(400);
+          await Promise.all([begun, Bun.sleep(400)]);
           dead = true;
           await one.stop("SIGKILL");
           await Promise.all(appending);

@@ -105,6 +105,12 @@ const scenarios: Record<string, Scenario> = {
       forgetting,
       silent,
       sketch({ name: "of-silent", source: { log: silent.path, types: ["PublicA"] } }),
+      sketch({
+        name: "silent-too",
+        project: counted,
+        source: { log: silent.path, types: ["PublicA"] },
+        erased: () => [],
+      }),
     ],
     mayErase: true,
   },

@@ -15,7 +15,7 @@ export interface Projected {
   readonly erased: boolean;
 }
 
-/** Why a projection halted: which event, which subject, and what went wrong. */
+/** A failure that halts a projection, with its event and subject. */
 export class ProjectionError extends Error {
   override readonly name = "ProjectionError";
   readonly position: number;
@@ -36,7 +36,7 @@ export class ProjectionError extends Error {
   }
 }
 
-/** A feed version as the projector works with it: a checked definition, with types of data left behind. */
+/** A compiled feed version, for the projector: a validated definition without the types of its data. */
 export interface Feed {
   readonly name: string;
   readonly version: number;

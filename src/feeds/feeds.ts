@@ -24,14 +24,14 @@ export interface OpenFeed extends RegisteredFeed {
 /** `emptied`: a draft that is about to be built again still has events of before. */
 export type Readability = "readable" | "emptied" | "retired";
 
-/** The feeds that this process serves: reading them, and asking how they are. */
+/** The feeds that this process serves: their readers, states and lifecycle. */
 export interface Feeds {
   /** In order of name and version. */
   readonly all: readonly OpenFeed[];
   find(name: string, version: number): OpenFeed | null;
   /** Null when it was retired. */
   state(feed: RegisteredFeed): Promise<FeedState | null>;
-  /** JSON ContractSchemas of what it publishes, by type: by the longest contract under which something was published. */
+  /** JSON Schemas of its events, by type: of the longest contract under which it published. */
   schemas(feed: RegisteredFeed): Promise<ContractSchemas>;
   /** Whether it exists: it is not retired, or about to be. */
   isServed(feed: RegisteredFeed): Promise<boolean>;
@@ -40,7 +40,7 @@ export interface Feeds {
   /** Whether a version that is not served here was retired: also one of an earlier release, or before this process began. */
   wasRetired(name: string, version: number): Promise<boolean>;
   /**
-   * Path of a feed that does not know yet where all of its events came from, so that an erasure would miss some; null:
+   * Path of a feed that has not traced the origins of all its events yet, so that an erasure would miss some; null:
    * there is none.
    */
   untraced(): Promise<string | null>;
@@ -55,14 +55,14 @@ export interface Feeds {
    * `feed-published` for others, and `feed-in-use` if one that is projected from it is no draft.
    */
   rebuild(feed: RegisteredFeed): Promise<void>;
-  /** Hastens followers of a feed. */
+  /** Wakes followers of a feed at once. */
   learn(path: string, log: LogState): void;
   /** Ends all followers. */
   close(): void;
 }
 
 export interface FeedsDeps extends Omit<FeedDeps, "onNews">, Pick<RetireDeps, "flushActivity" | "onPaused"> {
-  /** How they are read, where that is from a replica. Default: from the database. */
+  /** How feeds are read from a replica. Default: from the database. */
   readonly reading?: LogReaderDeps | undefined;
   readonly clock: Clock;
   readonly limits: Limits;
@@ -109,7 +109,7 @@ export function openFeeds(deps: FeedsDeps, registered: readonly RegisteredFeed[]
     async readability(feed) {
       const { reading } = deps;
       const found = reading === undefined ? "retired" : await readabilityIn(reading.database, feed);
-      // A replica that does not have the feed may only not have it yet.
+      // A replica that lacks the feed may receive it later.
       return found === "retired" ? readabilityIn(deps.database, feed) : found;
     },
     wasRetired: (name, version) => wasRetired(deps.database, name, version),

@@ -4,7 +4,7 @@ import type { LogAddress } from "../log/keys.ts";
 /** A feed that is being emptied is `rebuilding`, if it is then built again, or `retiring`. */
 export type FeedStatus = "building" | "live" | "halted" | "rebuilding" | "retiring";
 
-/** Why a feed is halted. */
+/** The failure at which a feed is halted. */
 export interface ProjectionFailure {
   /** Position in the source of the event that cannot be projected. */
   readonly position: number;
@@ -17,7 +17,7 @@ export interface ProjectionFailure {
   readonly since: string;
 }
 
-/** How far a feed is, as the database has it. */
+/** The progress of a feed, as the database stores it. */
 export interface FeedRecord {
   readonly status: FeedStatus;
   /** Position in the source up to which all of its events are projected. */
@@ -27,7 +27,7 @@ export interface FeedRecord {
   readonly epoch: number;
   /** Hydrations so far: see `write.ts`. */
   readonly hydrations: number;
-  /** Revision of the contract under which something was published last; see `promise.ts`. */
+  /** Revision of the contract under which something was published last; see `published-contract.ts`. */
   readonly promised: number;
   /** Identity of the feed's log. */
   readonly identity: string;
@@ -40,7 +40,7 @@ export interface FeedRecord {
   readonly failure: ProjectionFailure | null;
   /** Id of the source's last erased range that is applied to the published events. */
   readonly erased: number;
-  /** Source position up to which it is known where earlier events came from; null: it is known of all. */
+  /** Source position up to which the origins of earlier events are known; null: all are known. */
   readonly traced: number | null;
 }
 

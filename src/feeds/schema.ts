@@ -54,7 +54,7 @@ export const feeds = sqliteTable(
     promised: integer().notNull().default(0),
     /** The library that generated `schemas`: `zod 4.6.7`; null: not recorded. */
     generator: text(),
-    /** JSON: the parts of the definition that must not change while published events are kept; see `promise.ts`. */
+    /** JSON: the parts of the definition that must not change while published events are kept; see `definition-record.ts`. */
     definition: text(),
   },
   (table) => [uniqueIndex("feeds_name_version").on(table.name, table.version)],

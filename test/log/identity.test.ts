@@ -75,7 +75,7 @@ describe("identities", () => {
       expect(await database.read({ sql: "select epoch from feeds", args: [] })).toEqual([]);
     }));
 
-  test("a renewal takes over what a replaced store knew, and nothing that goes beyond its own head", () =>
+  test("a renewal takes over the lineage of a replaced store, up to its own head", () =>
     withDatabase(async (database) => {
       const [restored] = await readIdentities(database);
       const own = restored?.identity ?? "";

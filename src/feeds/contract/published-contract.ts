@@ -53,7 +53,7 @@ export interface Contract {
 const { major, minor, patch } = z.core.version;
 const GENERATOR = `zod ${major}.${minor}.${patch}`;
 
-/** JSON of the JSON ContractSchemas that consumers of a feed may rely on: those of a draft are none. */
+/** JSON text of the JSON Schemas that consumers of a feed may rely on: a draft has none. */
 function promisedBy({ draft, schemas }: Feed): string {
   return JSON.stringify(draft ? {} : schemas);
 }

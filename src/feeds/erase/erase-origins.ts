@@ -70,7 +70,7 @@ export async function eraseOrigins(work: ErasingWork, range: ErasedRange): Promi
   const found = await erasedOrigins(database, log, range);
   const states = await readFeedSubjects(database, log, [...new Set(found.map(({ subject }) => subject))]);
   const stateOf = (name: string) => states.get(name) ?? UNKNOWN_SUBJECT;
-  // What an erasure of the whole subject has removed is not there any more.
+  // An erasure of the whole subject has already removed its earlier events.
   const live = found.filter(({ subject, place }) => place > stateOf(subject).reset);
   const bySubject = groupBy(live, ({ subject }) => subject);
   const erasing: Statement[] = [

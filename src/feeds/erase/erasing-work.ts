@@ -26,7 +26,7 @@ export type ErasingStep =
   /** Nothing is left to do. */
   | { readonly kind: "idle" }
   | { readonly kind: "worked"; readonly writeMs: number }
-  /** The projector itself gets to the tombstones up to the range, and should not be kept from it. */
+  /** The projector itself reaches the tombstones up to the range, and must not wait for this work. */
   | { readonly kind: "passed"; readonly range: ErasedRange }
   /** Others wrote to the feed meanwhile. */
   | { readonly kind: "outdated" }
@@ -88,7 +88,7 @@ export function sweepAgain({ origin }: Cause): Statement {
   return reopenErasures(EVENT_LOG_ADDRESS, [origin]);
 }
 
-/** Statements that erase versions in place, and let feeds that are projected from this one learn of it. */
+/** Statements that erase versions in place, and record the ranges for feeds that are projected from this one. */
 export function wipe(log: LogAddress, cause: Cause, ranges: readonly VersionRange[]): Statement[] {
   if (ranges.length === 0) return [];
   const json = JSON.stringify(ranges);

@@ -9,22 +9,22 @@ import { nextRevisions } from "../lifecycle/revisions.ts";
 import { readFeedSubjects } from "../subjects.ts";
 
 /*
- * What an erasure in the source does to a feed, a small batch at a time. Each batch raises the feed's epoch, as every
+ * Applies an erasure of the source to a feed, a small batch at a time. Each batch raises the feed's epoch, as every
  * write to it does, so that any process may do the work at any time: the projector before it continues, or a hydration.
  *
  * In a feed that tracks its origins, the events that came from erased ones are erased in place: they keep position
  * and version. A stateful feed erases the subject from the first of them on, folds the remaining events again, and publishes
- * that after an event at the head which names the erased versions. Any other feed is named like its source, so that
+ * the result after an event at the head which names the erased versions. Any other feed is named like its source, so that
  * the tombstone erases it; only the subject need not wait until the projector, which may be halted, gets there.
  */
 
-/** Source events that a projector is expected to go through before long. */
+/** Source events that a projector is expected to project soon. */
 const SOON_EVENTS = 1_000;
 
 /** Subjects that one batch erases from, or publishes again. */
 const REVISIONS = 100;
 
-/** Erasures of streams that one step looks at. */
+/** Erasures of streams that one step handles. */
 const OWN_RANGES = 500;
 
 /**
@@ -60,7 +60,7 @@ export async function eraseStep(work: ErasingWork, passed = 0): Promise<ErasingS
   const { deps, registered, record } = work;
   const { log, source, tracked } = registered;
   if (!tracked) return eraseOwn(work, Math.max(record.erased, passed));
-  // Until it is known where earlier events came from, erasures wait; see `tracing.ts`.
+  // Erasures wait until the origins of earlier events are known; see `tracing.ts`.
   if (record.traced !== null) return { kind: "idle" };
   const [range] = await nextErasedRanges(deps.database, source, record.erased, 1);
   if (range !== undefined) return eraseOrigins(work, range);

@@ -12,7 +12,7 @@ import { sourceBatch, sourceRange, type SourceRow } from "../project/source.ts";
 import { readFeedSubjects } from "../subjects.ts";
 
 /*
- * Finding out where events came from that were published before that was noted: `projectedfrom` has the position in the
+ * Traces the origins of events that were published before origins were recorded: `projectedfrom` has the position in the
  * event log. The source is read once more, a window at a time, beside the projecting of new events. Erasures wait until
  * it is done.
  */
@@ -23,7 +23,7 @@ const TRACE_EVENTS = 500;
 /** Source positions that one query looks through. */
 const WINDOW = 20_000;
 
-/** Events of a subject that are looked through at once for what a source event was published as. */
+/** Events of a subject that one query searches for the events published for a source event. */
 const LOOK_AHEAD = 1_000;
 
 /** Arguments: log id. A subject may have been projected beyond the cursor. */

@@ -17,7 +17,7 @@ import { forgetDeliveries, forgetSubjects } from "../../webhooks/subscriptions/s
 
 /*
  * Deletes all events of a feed: to retire it, or to build a draft again. The feed's status states which, and
- * keeps everybody from writing to it; the deleting continues after a restart, in any process, and in several as well. Each
+ * keeps all processes from writing to it; the deleting continues after a restart, in any process, and in several as well. Each
  * batch is refused when the clearing that it is part of has ended: a process that was paused must not delete events that were
  * built since.
  */
@@ -25,7 +25,7 @@ import { forgetDeliveries, forgetSubjects } from "../../webhooks/subscriptions/s
 /** Rows of one write: few enough that appends hardly wait. */
 const STEP_ROWS = 500;
 
-/** After a write was refused, because the database was busy or another process was first. */
+/** Pause after a refused write, because the database was busy or another process was first. */
 const BUSY_MS = 20;
 
 /** Delays before a clearing that failed is tried again, in milliseconds. */
@@ -70,11 +70,11 @@ update feeds set status = 'building', cursor = 0, merged = 0, rate = 0, failure 
   cleared = ${HEAD}
 where log = ?1 and status = 'rebuilding'`;
 
-/** Arguments: log id, epoch. A clearing has one epoch, since nobody else writes to the feed until it ends. */
+/** Arguments: log id, epoch. A clearing has one epoch, since no other process writes to the feed until it ends. */
 const FENCE = `
 update feeds set epoch = case when epoch = ?2 and status in ('retiring', 'rebuilding') then epoch end where log = ?1`;
 
-/** Runs one write, and gives how many rows its last statement deleted; null when the clearing has ended. */
+/** Runs one write, and returns the number of rows that its last statement deleted; null when the clearing has ended. */
 async function deleted(
   { writer, clock }: ClearDeps,
   { log, epoch }: Clearing,
@@ -82,7 +82,7 @@ async function deleted(
 ): Promise<number | null> {
   const written = await writer.write([{ sql: FENCE, args: [log.id, epoch] }, ...statements]);
   if (written.outcome === "outdated") return null;
-  // Appends get as much time as this took.
+  // Appends get as much time as this write took.
   await clock.sleep(written.durationMs);
   return written.rows.at(-1)?.length ?? 0;
 }
@@ -140,7 +140,7 @@ function endOfClearing({ log, epoch, retiring }: Clearing, now: string): Stateme
     ...forgetDeliveries(log),
     ...(retiring
       ? [...forgetReadersAndErasures(log), ...END_RETIRING.map((sql) => ({ sql, args: [log.id] }))]
-      : // Readers of the earlier events are notified when none of them is left.
+      : // Readers of the earlier events are notified when no earlier event is left.
         [
           ...discardHistory(log, IS_REBUILDING),
           { sql: "delete from feed_ahead where log = ?1", args: [log.id] },

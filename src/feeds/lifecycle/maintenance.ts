@@ -23,7 +23,7 @@ export interface MaintenanceDeps {
   readonly land: () => Promise<boolean>;
   readonly forget: () => void;
   readonly failureOf: (record: FeedRecord, failure: PlanFailure) => ProjectionFailure;
-  /** The last erased range that is left to the projector, as it gets to the tombstone. */
+  /** The last erased range that the projector applies when it reaches the tombstone. */
   readonly passed: () => ErasedRange | null;
   readonly pass: (range: ErasedRange) => void;
 }
@@ -32,7 +32,7 @@ export interface MaintenanceDeps {
 export interface Maintenance {
   /** Applies the erasures of the source. */
   erase(options: StepOptions): Promise<Step | null>;
-  /** Finds out where earlier events came from, in turns with the projecting of new ones. */
+  /** Traces the origins of earlier events, in turns with the projecting of new ones. */
   trace(lease: Lease): Promise<Step>;
   /** Puts back the remaining places that a feed keeps while it is built again. */
   settlePlaces(options: StepOptions): Promise<Step | null>;
@@ -43,7 +43,7 @@ export function createMaintenance(shared: MaintenanceDeps): Maintenance {
   const { database } = deps;
   const { log } = registered;
 
-  /** Steps are outdated when the write was, and hold what it made otherwise. */
+  /** A step is outdated when its write was; otherwise it has the duration of the write. */
   const maintained = (tookMs: number | null): Step => {
     forget();
     return tookMs === null ? { kind: "outdated" } : { kind: "maintained", writeMs: tookMs };

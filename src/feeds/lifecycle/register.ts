@@ -18,8 +18,8 @@ export interface RegisteredFeed {
   /** The feed it is projected from; null: from the event log. */
   readonly upstream: RegisteredFeed | null;
   /**
-   * No tombstone in the source shows what an erased stream was published as, so that it is noted which source event each event
-   * came from: the feed is re-keyed, or one that it is projected from is, or publishes something else than tombstones.
+   * No tombstone in the source shows the events published for an erased stream, so the feed records from which source event each
+   * event came: the feed is re-keyed, or one that it is projected from is, or publishes other events than tombstones.
    */
   readonly tracked: boolean;
   /** The feed gathers the events of its source in the order of the event log; see `merging.ts`. */
@@ -48,7 +48,7 @@ async function register(database: Database, clock: Clock, feed: Feed, source: Lo
 }
 
 /**
- * Gives every feed its log, which is made when it is new. Any number of processes may do so at once, before or
+ * Registers every feed, and creates the logs of new ones. Any number of processes may do so at once, before or
  * while others write. A version that was retired is left out, and feeds that are projected from it. Throws a
  * `IncompatibleContractError` for a published feed whose source has changed, or whose contract neither grew out of the
  * promise, nor is one that the promise grew out of. A draft that has changed is built again.

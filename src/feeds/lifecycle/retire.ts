@@ -19,7 +19,7 @@ export interface RetireDeps extends RebuildDeps {
   readonly database: Database;
   readonly clock: Clock;
   readonly limits: Pick<Limits, "consumerSeconds">;
-  /** Resolves when the store knows every consumer that has read until now, in any process. */
+  /** Resolves when the database has the activity of every consumer until now, of any process. */
   readonly flushActivity: () => Promise<void>;
   /** Called with each subscription that a retirement paused. */
   readonly onPaused: (subscription: string) => void;
@@ -102,7 +102,7 @@ export async function retireFeed(
 
 /**
  * Empties a draft and builds it again from its source, together with all feeds that are projected from it, which would
- * otherwise publish everything twice. Throws `feed-published` for any other feed, and `feed-in-use` if one of the others
+ * otherwise publish all events twice. Throws `feed-published` for any other feed, and `feed-in-use` if one of the others
  * is no draft.
  * @returns the feeds that are built again.
  */

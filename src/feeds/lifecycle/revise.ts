@@ -27,7 +27,7 @@ import { type FeedSubject, readSubjectsWithPlaces, UNKNOWN_SUBJECT } from "../su
 
 type StateOf = (subject: string) => FeedSubject;
 
-/** Erases the next events of some subjects, and reports those at whose end it is. */
+/** Erases the next events of some subjects, and reports the subjects that it has finished. */
 function eraseVersions(
   work: ErasingWork,
   revisions: readonly Revision[],

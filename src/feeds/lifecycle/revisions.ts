@@ -64,7 +64,7 @@ export function beginRevisions(
   return { sql: BEGIN_REVISIONS, args: [log.id, origin, recorded, JSON.stringify(rows)] };
 }
 
-/** How far a revision has come; see {@link Revision}. */
+/** The progress of a revision; see {@link Revision}. */
 export type RevisionProgress = readonly [subjectId: number, wiped: number, folded: number | null];
 
 /** Arguments: JSON of `RevisionProgress`. */
@@ -72,12 +72,12 @@ const KEEP_PROGRESS = `
 update feed_revisions set wiped = entry.value ->> 1, folded = entry.value ->> 2
 from json_each(?1) as entry where feed_revisions.subject = entry.value ->> 0`;
 
-/** Part of a batch: how far revisions have come. */
+/** Part of a batch: stores the progress of revisions. */
 export function revisionsProgress(progress: readonly RevisionProgress[]): Statement {
   return { sql: KEEP_PROGRESS, args: [JSON.stringify(progress)] };
 }
 
-/** Part of a batch: revisions are done. */
+/** Part of a batch: deletes finished revisions. */
 export function endRevisions(subjectIds: readonly number[]): Statement {
   const sql = "delete from feed_revisions where subject in (select value from json_each(?1))";
   return { sql, args: [JSON.stringify(subjectIds)] };

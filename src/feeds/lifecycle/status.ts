@@ -5,7 +5,7 @@ import { readSourceNews } from "../project/source-news.ts";
 import { type ProjectionFailure, type FeedStatus, readFeed } from "../record.ts";
 import type { RegisteredFeed } from "./register.ts";
 
-/** How a feed is doing. */
+/** The state of a feed. */
 export interface FeedState {
   readonly status: FeedStatus;
   /** Position of the feed's last event. */
@@ -36,7 +36,7 @@ export interface FeedState {
   /** Erasures of the source are still to be applied to the feed. */
   readonly erasing: boolean;
   /**
-   * In positions of the source, while the feed finds out where the events came from that an older version of Kilde
+   * In positions of the source, while the feed traces the origins of the events that an older version of Kilde
    * published; null: all is known.
    */
   readonly tracing: { readonly done: number; readonly total: number } | null;
@@ -45,7 +45,7 @@ export interface FeedState {
 /** Arguments: key, and that of the log's end. */
 export const RECORDED_FROM = "select recorded from events where key >= ?1 and key <= ?2 order by key limit 1";
 
-/** About how many seconds so many events take at a rate; null while that is unknown. */
+/** Estimated seconds for a number of events at a rate; null while the rate is unknown. */
 export function secondsLeft(events: number, rate: number): number | null {
   return rate < 1 ? null : Math.ceil(events / rate);
 }
@@ -54,7 +54,7 @@ function shownFailure({ position, subject, message, issues, since }: ProjectionF
   return { position, subject, message, issues, since };
 }
 
-/** How a feed is doing now, by the database; null when it was retired. */
+/** The present state of a feed, from the database; null when it was retired. */
 export async function feedState(
   deps: { readonly database: Database; readonly clock: Clock },
   feed: RegisteredFeed,

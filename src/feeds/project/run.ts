@@ -11,7 +11,7 @@ import { createProjectionLease, type ProjectionLease } from "./projection-lease.
 import { createProjector, type Projector } from "./projector.ts";
 import type { Step } from "./step.ts";
 
-/** How late the database may hold a cursor that lags though nothing is to be published. */
+/** Longest time that the stored cursor lags while no event is published. */
 const FLUSH_MS = 250;
 
 /** How often the projection looks whether a feed that is halted, or emptied, continues. */
@@ -226,7 +226,7 @@ function createProjectionJob(deps: RunDeps, parts: ProjectionParts, registered: 
     let held = lease.held();
     if (held === null) {
       held = await lease.obtain(signal);
-      // What another process failed at may succeed here.
+      // An event that failed in another process may succeed here.
       retry = true;
     }
     if (held === null) return "worked";

@@ -13,13 +13,13 @@ import type { RunEvent } from "./run.ts";
 
 export interface SliceDeps extends FeedDeps {
   readonly clock: Clock;
-  /** Name of who projects, other than that of any other slice that may run at the same time. */
+  /** Name of the lease holder, different from those of all slices that may run at the same time. */
   readonly holder: string;
   /** Source events of one write, at most. Default: as a server does. */
   readonly batchEvents?: number;
-  /** Whether to try again what the feed is halted at, as a process does when it starts. */
+  /** Whether to retry the event at which the feed is halted, as a process does when it starts. */
   readonly retry: boolean;
-  /** Called when that was tried, whatever came of it. Default: nothing. */
+  /** Called after that attempt, whatever its outcome. Default: nothing. */
   readonly onRetried?: () => void;
   readonly onEvent: (event: RunEvent) => void;
 }
@@ -77,7 +77,7 @@ export function projectInSlices(deps: SliceDeps, registered: RegisteredFeed): Jo
             flush = false;
             continue;
           case "caught-up":
-            // A cursor that lags would have every slice from now on look at the same events.
+            // With a cursor that lags, every later slice would read the same events.
             if (!step.unwritten || flush) return worked;
             flush = true;
             continue;
@@ -121,7 +121,7 @@ export function projectInSlices(deps: SliceDeps, registered: RegisteredFeed): Jo
         const head = await readHead(database, registered.source);
         if (head === waitingAt) break;
         const lease = await take();
-        // Its holder sees to it.
+        // The holder of the lease does the work.
         if (lease === null) break;
         const hasWorked = await stepWith(lease, slice);
         waitingAt = hasWorked ? -1 : head;

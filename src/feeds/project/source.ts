@@ -19,7 +19,7 @@ import type { Feed } from "../feed.ts";
  * a feed reads.
  */
 
-/** An event of the source, and what of it the events it is published as take over. */
+/** An event of the source, with the attributes that its published events take over. */
 export interface SourceRow {
   readonly event: SourceEvent;
   /** Its place in the log that is read. `event.position` is that in the event log, which a rebuild repeats. */
@@ -52,7 +52,7 @@ export function conditions({ types, prefixes }: Feed["source"], bind: Bind): str
 
 const ENVELOPE = "event.key, subject.name, event.version, event.type, event.time, event.recorded";
 
-/** Stands for a text of more bytes than were asked for. Stored content is text or NULL, so it is no content. */
+/** Replaces a text that exceeds the requested bytes. Stored content is text or NULL, so this number is no content. */
 const TOO_LARGE = 1;
 
 /**

@@ -9,12 +9,12 @@ export type Step =
       readonly head: number;
       /** Source events a second. */
       readonly rate: number;
-      /** How long the database took. */
+      /** Duration of the database's write. */
       readonly writeMs: number;
       readonly building: boolean;
     }
   /**
-   * Everything up to `position` is projected, which is where to wait. `unwritten`: the cursor lags behind it. `pending`:
+   * All events up to `position` are projected, which is where to wait. `unwritten`: the cursor lags behind it. `pending`:
    * the source is a feed that is not live, and may become so without publishing anything.
    */
   | {
@@ -28,7 +28,7 @@ export type Step =
   /** Others wrote to the feed, or took it over: look again. */
   | { readonly kind: "outdated" }
   | { readonly kind: "halted"; readonly failure: ProjectionFailure }
-  /** Another release has published what this one cannot, or defined the draft in another way. */
+  /** Another release has published events that this one cannot, or defined the draft in another way. */
   | { readonly kind: "superseded" }
   /** The feed is being emptied, to begin again. */
   | { readonly kind: "emptied" }
@@ -36,8 +36,8 @@ export type Step =
 
 export interface StepOptions {
   readonly lease: Lease;
-  /** Try again what the feed is halted at. */
+  /** Retry the event at which the feed is halted. */
   readonly retry: boolean;
-  /** Write a cursor that lags, though there is nothing to publish. */
+  /** Write a cursor that lags, even without an event to publish. */
   readonly flush: boolean;
 }

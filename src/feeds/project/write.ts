@@ -14,7 +14,7 @@ import type { FeedSubject } from "../subjects.ts";
 /*
  * The SQL that extends an append to a feed's log with the state of its subjects and the feed's cursor, in one atomic batch.
  *
- * The batch begins with the feed's epoch, which becomes NULL, and so is refused with everything else, if anybody
+ * The batch begins with the feed's epoch, which becomes NULL, and so the database refuses the batch, if another process
  * wrote to the feed since the plan was made, or took over the lease. So versions and states may be planned in memory,
  * by any process, and the unique index on (subject, version) proves them once more.
  *
@@ -73,7 +73,7 @@ export interface Advance {
   readonly promised: number;
   /** `FeedRecord.hydrations` as it was before anything was read for the plan. */
   readonly hydrations: number;
-  /** Null for who does not need to hold the feed: a request that applies erasures. */
+  /** Null for a writer that needs no lease: a request that applies erasures. */
   readonly lease: Lease | null;
   /** Null: as it is. */
   readonly cursor: number | null;
@@ -104,7 +104,7 @@ interface PlannedWrite {
   readonly plan: FeedPlan;
   /** Changes of an erasure to earlier events; see `erasing.ts`. */
   readonly erasing?: readonly Statement[];
-  /** Makes the contract that the plan was made by the promise; see `promise.ts`. */
+  /** Makes the plan's contract the promise; see `published-contract.ts`. */
   readonly promotion?: Statement | null;
 }
 

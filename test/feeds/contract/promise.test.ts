@@ -119,7 +119,7 @@ describe("a published contract", () => {
 
   for (const draft of [false, true]) {
     const named = draft ? "a draft" : "a published version";
-    test(`what ${named} kept of its subjects before it published anything goes with its source`, async () => {
+    test(`the states that ${named} kept before it published an event are dropped with its source`, async () => {
       const third: Variation = {
         state: { initial: 0, evolve: { In: (count: number) => count + 1 } },
         publish: {
@@ -291,7 +291,7 @@ describe("two releases on one database", () => {
     expect(await database.read({ sql: "select promised from feeds", args: [] })).toEqual([[10]]);
   });
 
-  test("in whatever order they start and publish, the promise only grows", async () => {
+  test("the promise only grows, in any order of starts and publications", async () => {
     const contracts = [amount, both, both.extend({ note: z.string() })];
     const orders = [...permutations([0, 1, 2])];
     const data = { ...written, note: "none" };

@@ -148,7 +148,7 @@ describe("a definition", () => {
 describe("definitions together", () => {
   const v = (version: number, more: object = {}) => ({ ...declarations, version, ...more });
 
-  test("come after what they are projected from", () => {
+  test("come after the feeds they are projected from", () => {
     const sorted = compileFeeds([v(3, { source: { feed: "declarations", version: 1 } }), v(1)]);
     expect(sorted.map(({ version }) => version)).toEqual([1, 3]);
   });
@@ -183,7 +183,7 @@ describe("a published event", () => {
     }
   });
 
-  test("is what the handler gave, and not what the contract made of it", () => {
+  test("is the value that the handler returned, and not the contract's parsed value", () => {
     const contract = z.object({ a: z.number().default(1), c: z.string() });
     const out = publishing(contract, (data) => ({ type: "Out", data }));
     expect(out({ c: "3" }).events[0]?.data).toBe('{"c":"3"}');

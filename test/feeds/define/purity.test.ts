@@ -81,7 +81,7 @@ test.each<[string, Handler, RegExp]>([
   expect(surroundings()).toEqual(before);
 });
 
-test("a promise is refused in both modes, and its failure harms nobody", async () => {
+test("a promise is refused in both modes, and its rejection is ignored", async () => {
   for (const strict of [true, false]) {
     const feed = compileFeed(
       {

@@ -54,7 +54,7 @@ test("a subject is there at once while a million events are still to be projecte
   expect(again).toHaveLength(versions);
 }, 240_000);
 
-test("a subject of half a million events is projected without holding it, or anybody up", async () => {
+test("a subject of half a million events is projected without holding it in memory, or delaying others", async () => {
   const folder = emptyFolder();
   const versions = 500_000;
   await filled(folder, { streams: 1, versions, config: CONFIG });

@@ -41,7 +41,7 @@ const plain = sketch({ name: "plain" });
 const stateful = sketch({ name: "stateful", project: counted });
 
 describe("projecting", () => {
-  test("publishes what the source has, with its times, trace and origin", async () => {
+  test("publishes the events of the source, with their times, trace and origin", async () => {
     await app.append("s-1", {
       type: "A",
       data: { n: 1 },
@@ -75,7 +75,7 @@ describe("projecting", () => {
     ]);
   });
 
-  test("folds state, whatever the batches", async () => {
+  test("folds state, for any division into batches", async () => {
     for (let n = 0; n < 30; n += 1) await app.append(`s-${n % 3}`, { type: "A", data: n });
     const { get, drain } = await openProjection(deps(), [stateful]);
     await drain(4);
@@ -274,7 +274,7 @@ describe("halting", () => {
     expect(await eventsOf(get(plain.path).reader, "s-2")).toHaveLength(1);
   });
 
-  test("ends when the event that fails is erased, and nothing is left of what it failed with", async () => {
+  test("ends when the event that fails is erased, and no trace of the failure is left", async () => {
     await app.append("s-1", { type: "Bad" }, { type: "A" });
     const { get, run, feeds } = await openProjection(deps(), [plain]);
     const { stop } = run("me", app.store.reader);
@@ -329,7 +329,7 @@ describe("leases", () => {
     expect(await eventsOf(get(plain.path).reader)).toEqual([]);
   });
 
-  test("a lease that expires further ahead than any lease can binds nobody, since the clock was ahead", async () => {
+  test("a lease that expires further ahead than any lease can is ignored, since the clock was ahead", async () => {
     const { writer } = app.store;
     for (const holder of ["one", "two"]) {
       const lease = await takeLease(writer, plain.path, holder);

@@ -131,7 +131,7 @@ test("the holder of a lease sees events that are appended while it holds the lea
   expect(await record()).toMatchObject({ cursor: 2, head: 2 });
 });
 
-test("the lease is free after a slice, whatever became of it", async () => {
+test("the lease is free after a slice, whatever its outcome", async () => {
   await append(1);
   const { slice } = await workOn(stateful);
   await slice();
@@ -152,7 +152,7 @@ test("a halted feed counts as tried again when it was, and not while another hol
   expect(retried).toBe(1);
 });
 
-test("a halted feed is tried again once by who may, and otherwise left", async () => {
+test("a slice with `retry` tries a halted feed again, and other slices leave it", async () => {
   await app.append("s-1", { type: "A" }, { type: "Bad" });
   const { slice, record } = await workOn(stateful);
   await slice();

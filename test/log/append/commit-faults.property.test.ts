@@ -84,7 +84,7 @@ const DEPLOYMENTS: Readonly<Record<string, (database: Database) => Database>> = 
 };
 
 for (const [name, deploy] of Object.entries(DEPLOYMENTS)) {
-  test(`whatever call of the database fails, every append is answered, and acknowledged once: ${name}`, async () => {
+  test(`every append is answered, and acknowledged once, whichever call of the database fails: ${name}`, async () => {
     const appends = fc.array(fc.array(fc.nat(STREAMS - 1), { minLength: 1, maxLength: 6 }), {
       minLength: 1,
       maxLength: 8,

@@ -62,7 +62,7 @@ function oneByOne(transactions: readonly Transaction[], before: ReadonlyMap<stri
 }
 
 describe("a plan of a group", () => {
-  test("is what its transactions come to one after the other", () => {
+  test("equals the plans of its transactions one after the other", () => {
     const seen = new Set<string>();
     const property = fc.property(
       fc.array(transaction, { maxLength: 6 }),

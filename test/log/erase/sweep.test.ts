@@ -142,7 +142,7 @@ describe("a sweep that fails", () => {
   });
 });
 
-test("what another process left is swept when it was still left at the second look", async () => {
+test("events that another process left are swept when they are still there at the second look", async () => {
   const own = openDatabase({ url });
   const idle = await openApp({ database: own });
   const leftovers = leftoverJob(own, systemClock, () => idle.store.writer.sweep());

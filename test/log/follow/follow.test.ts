@@ -216,7 +216,7 @@ testInProcess("closing ends followers and long-polls with what they have", async
   await app.close();
 });
 
-test("followers of one process see what another appends to the same database", async () => {
+test("followers of one process see events that another appends to the same database", async () => {
   const opened = await shared.open();
   const [one, two] = [
     await openApp({ database: opened.database() }),
@@ -269,7 +269,7 @@ testInProcess("a follower that cannot take its news ends, and keeps them from no
   await app.close();
 });
 
-test("followers are not sent from memory what another process truncated or erased", async () => {
+test("followers are not sent events from memory that another process truncated or erased", async () => {
   const opened = await shared.open();
   const [one, other] = [
     await openApp({ database: opened.database() }),

@@ -20,6 +20,7 @@ import { type ParseLarge, parseLargeHere } from "./wire/parsing.ts";
 import { POSITION_HEADER } from "./log/position.ts";
 import { failureResponse } from "./pipeline/failures.ts";
 import type { Observers } from "./pipeline/pipeline.ts";
+import { problemResponse } from "./pipeline/problems.ts";
 import { REQUEST_ID_HEADER } from "./pipeline/request-id.ts";
 import { type AppHono, createRouter, resourcesOf } from "./pipeline/routes.ts";
 import { type OperationMethod, routePath } from "./operation.ts";
@@ -128,9 +129,10 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
   app.onError((error, { req: { path }, env: { requestId } }) =>
     failureResponse(error, { requestId, path, basePath, onFault: options.onFault }),
   );
-  app.notFound(({ req: { path } }) => {
-    throw new KildeError("not-found", `There is nothing at ${basePath}${path}`);
-  });
+  // Returned, not thrown: where no route matches, Hono drops the headers of CORS with an error.
+  app.notFound(({ req: { path } }) =>
+    problemResponse(path, new KildeError("not-found", `There is nothing at ${basePath}${path}`), basePath),
+  );
 
   const resource = resourcesOf(app, basePath);
   for (const [path, operations] of OPERATIONS_BY_PATH) {

@@ -158,6 +158,10 @@ test("CORS headers are there for the origins that are set, and only then", async
   expect(allowed.headers.get("access-control-expose-headers")).toContain("ETag");
   const other = await open.fetch("/events", { headers: { origin: "https://other.example" } });
   expect(other.headers.get("access-control-allow-origin")).toBeNull();
+  for (const path of ["/nothing", "/streams/none", "/feeds/none/v1"]) {
+    const missing = await open.fetch(path, { headers: { origin } });
+    expect([missing.status, missing.headers.get("access-control-allow-origin")]).toEqual([404, origin]);
+  }
   const preflight = await open.fetch("/streams/s", {
     method: "OPTIONS",
     headers: {

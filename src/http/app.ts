@@ -44,8 +44,8 @@ export interface AppOptions
   /** Origins that browsers may call from; `*`: pages of all origins may read. None: no CORS headers. */
   readonly corsOrigins: readonly string[];
   /**
-   * Whether large answers are compressed here. Not where the platform does it: Cloudflare's takes what is said to be
-   * compressed for what it is to compress. Default: true.
+   * Whether large answers are compressed here. False where the platform does it: Cloudflare compresses the body again when the
+   * answer has a `Content-Encoding`. Default: true.
    */
   readonly compress?: boolean;
   /** Whether it answers a single request: its routes are not prepared for many. Default: false. */

@@ -3,11 +3,15 @@ function cell(text: string): string {
   return text.replaceAll(/\s*\n\s*/g, " ").replaceAll("|", "\\|");
 }
 
-/** Escapes what Markdown would read as HTML or emphasis, except in code. */
+/** Escapes what Markdown would read as HTML or emphasis, except in code. A URL becomes code: examples are no links. */
 export function prose(text: string): string {
   return text
     .split("`")
-    .map((part, index) => (index % 2 === 0 ? part.replaceAll(/[<*]/g, String.raw`\$&`) : part))
+    .map((part, index) =>
+      index % 2 === 0
+        ? part.replaceAll(/[<*]/g, String.raw`\$&`).replaceAll(/(?<!\]\()\bhttps?:\/\/\w[^\s)]*/g, "`$&`")
+        : part,
+    )
     .join("`");
 }
 

@@ -132,7 +132,7 @@ async function pageOf(
   return pageResponse(c, deps, answer, { query, representation, request, caching, held });
 }
 
-/** The position that a page leaves nothing before; null where that cannot be said of the log. */
+/** Position up to which a page has sent the whole log; null for a page of one subject or a backward page. */
 function sentUpTo({ subject, direction }: PageQuery, { full, last, head }: PageAnswer): number | null {
   if (subject !== null || direction === "backwards") return null;
   return full ? last : head;

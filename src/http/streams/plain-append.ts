@@ -2,7 +2,7 @@ import { RESERVED_TYPE_PREFIX } from "../../core/event.ts";
 import type { Limits } from "../../core/limits.ts";
 import { nameFault } from "../../core/names.ts";
 
-/** The body of an append whose events have a type and data, and nothing else is said. */
+/** The body of an append whose events have no members but `type` and `data`. */
 export interface PlainAppend {
   readonly events: readonly {
     readonly type: string;

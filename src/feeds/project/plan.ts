@@ -141,7 +141,7 @@ function createFold(
   const ahead: AheadRow[] = [];
   const erasedAt: number[] = [];
 
-  /** The subject as it is after the events so far, with whatever stood next in its place again. */
+  /** The subject after the events so far, with the kept events that come next put back in their places. */
   const settled = (subject: string, before: FeedSubject): FeedSubject => {
     if (before.places.length === 0) return before;
     const { version, places } = placing.settle(before, subject);

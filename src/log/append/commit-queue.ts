@@ -37,7 +37,7 @@ const CACHE_BYTES = 12 * 1024 * 1024;
 const ALONE_GROUPS = 16;
 
 export interface CommitQueue {
-  /** Appends a transaction, together with whatever else is waiting. Throws a KildeError when storage fails. */
+  /** Appends a transaction, together with all others that wait. Throws a KildeError when storage fails. */
   append(transaction: Transaction): Promise<AppendOutcome>;
   /** Runs another write between two commits, so that one is in flight at a time. */
   exclusively<Result>(write: () => Promise<Result>): Promise<Result>;
@@ -71,7 +71,7 @@ interface Flight {
 
 /**
  * The only writer of a log in this process. Group commit: appends that arrive while a commit is under way share the
- * next one, so nobody waits on a timer, and one write batch is in flight (a libSQL server wedges under many).
+ * next one, so no caller waits on a timer, and one write batch is in flight (a libSQL server wedges under many).
  *
  * A database that runs writes on another thread is given the next group while it works on the one before, so that it
  * need not wait for this thread: planned on what the one before will have made, and void if that fails. While there is

@@ -34,7 +34,7 @@ export interface HeadWatchDeps {
   /** Between two looks, in milliseconds. */
   readonly pollIntervalMs: number;
   /**
-   * Between two looks while nobody waits, for logs of which events are in memory, in milliseconds. Default: there are no
+   * Between two looks while no follower waits, for logs of which events are in memory, in milliseconds. Default: there are no
    * such looks, where memory lasts no longer than a request.
    */
   readonly idleIntervalMs?: number;

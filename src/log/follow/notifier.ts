@@ -31,7 +31,7 @@ export interface Notifier {
 
 export function createNotifier(tail: Pick<Tail, "head" | "identity" | "passed" | "since">): Notifier {
   let listeners = new Set<Listener>();
-  let nobody = new AbortController();
+  let withoutListeners = new AbortController();
   let notifying = false;
   let closed = false;
 
@@ -46,8 +46,8 @@ export function createNotifier(tail: Pick<Tail, "head" | "identity" | "passed" |
     let position = tail.head();
     let identity = tail.identity();
     while (listeners.size > 0 && !closed) {
-      nobody = new AbortController();
-      await tail.passed(position, nobody.signal);
+      withoutListeners = new AbortController();
+      await tail.passed(position, withoutListeners.signal);
       const isRenewed = tail.identity() !== identity;
       if (tail.head() <= position && !isRenewed) continue;
       // After a renewal each listener looks for itself, and ends.
@@ -73,11 +73,11 @@ export function createNotifier(tail: Pick<Tail, "head" | "identity" | "passed" |
     },
     leave(listener) {
       listeners.delete(listener);
-      if (listeners.size === 0) nobody.abort();
+      if (listeners.size === 0) withoutListeners.abort();
     },
     close() {
       closed = true;
-      nobody.abort();
+      withoutListeners.abort();
     },
   };
 }

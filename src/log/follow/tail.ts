@@ -69,7 +69,7 @@ export interface Tail {
 export interface TailDeps {
   readonly database: Database;
   readonly log: LogAddress;
-  /** Looks the head up while somebody waits, for what other processes append. */
+  /** Looks the head up while a follower waits, for appends of other processes. */
   readonly heads: HeadWatch;
 }
 

@@ -12,7 +12,6 @@ const NOT_REWRITTEN: readonly string[] = [
   "src/runtime",
   "src/worker.ts",
   "test/bench",
-  "test/cli",
   "test/examples",
   "test/http",
   "test/runtime",

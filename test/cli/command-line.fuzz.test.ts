@@ -43,7 +43,7 @@ function importFile(chance: Chance): Uint8Array<ArrayBuffer> {
 }
 
 test(
-  "random files to import: each is imported or refused in words, and the store is sound",
+  "random files to import: each is imported or rejected with a message, and the store is sound",
   async () => {
     console.log(`KILDE_FUZZ_SEED=${SEED}`);
     const server = await serveFuzzed(emptyFolder());
@@ -119,7 +119,7 @@ const VARIABLES = [
 ];
 
 test(
-  "random settings: the program runs with them, or names what is wrong and exits",
+  "random settings: the program runs with them, or names the faults and exits",
   async () => {
     for (let round = 0; round < ROUNDS; round += 1) {
       const chance = seededChance(SEED - round);

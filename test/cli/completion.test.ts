@@ -6,7 +6,7 @@ import { cleanUp, emptyFolder, FROM_SOURCE } from "./support.ts";
 
 cleanUp();
 
-/** What bash, without the bash-completion package, completes a line to. */
+/** The completions of a line in bash, without the bash-completion package. */
 async function completed(line: string, cwd: string): Promise<string[]> {
   const kilde = join(cwd, "kilde");
   await Bun.write(kilde, `#!/bin/sh\nexec ${FROM_SOURCE.map((part) => `'${part}'`).join(" ")} "$@"\n`);
@@ -42,7 +42,7 @@ test("bash completes commands and options, sourced twice, without the bash-compl
   expect(await completed("kilde nothing-of-this-name", cwd)).toEqual([]);
 });
 
-test("bash runs nothing of what was typed when it completes", async () => {
+test("bash executes no part of the line that it completes", async () => {
   const cwd = emptyFolder();
   await completed("kilde append $(touch ran) `touch ran` ;touch ran", cwd);
   expect(existsSync(join(cwd, "ran"))).toBe(false);
@@ -67,7 +67,7 @@ async function runShell(shell: string, args: readonly string[], cwd: string) {
   return { stdout, stderr };
 }
 
-/** What fish completes a line to. */
+/** The completions of a line in fish. */
 async function completedByFish(line: string, cwd: string): Promise<string[]> {
   const script = "kilde complete fish | source; complete -C $argv[1]";
   const { stdout, stderr } = await runShell("fish", ["--no-config", "-c", script, line], cwd);
@@ -88,7 +88,7 @@ test.skipIf(Bun.which("fish") === null)(
   60_000,
 );
 
-/** Calls the completion function as zsh does, and prints what it would offer. */
+/** Calls the completion function like zsh, and prints its completions. */
 const ZSH = `
   compdef() { : }
   _describe() { print -l -- "\${completions[@]}" }

@@ -129,7 +129,7 @@ describe("restore", () => {
     return jsonLines(stdout).map((event) => event["data"]);
   };
 
-  test("puts a backup in the place of a database that was damaged, lost or goes on", async () => {
+  test("replaces a database that is damaged, lost or in use", async () => {
     const cwd = await folderWithEvents(50);
     const numbers = Array.from({ length: 50 }, (_, n) => n);
     expect((await run(["backup", "b.db"], { cwd })).exitCode).toBe(0);
@@ -168,7 +168,7 @@ describe("restore", () => {
     expect((await server.kilde(["append", "a", "StillThere"])).exitCode).toBe(0);
   });
 
-  test("no backup that is not sound, or is none", async () => {
+  test("rejects a backup that is damaged or not a backup", async () => {
     const cwd = await folderWithEvents(20);
     expect((await run(["backup", "b.db"], { cwd })).exitCode).toBe(0);
     tamper(join(cwd, "b.db"), "delete from events where key = 10");
@@ -220,7 +220,7 @@ describe("doctor", () => {
     ["update events set subject = 99 where key = 5", "events have a subject: key 5"],
   ];
   for (const [sql, finding] of faults) {
-    test(`tells of: ${finding}`, async () => {
+    test(`reports: ${finding}`, async () => {
       const cwd = await folderWithEvents(100);
       tamper(join(cwd, "data/kilde.db"), sql);
       const { exitCode, stdout, stderr } = await run(["doctor"], { cwd });
@@ -230,7 +230,7 @@ describe("doctor", () => {
     });
   }
 
-  test("refuses what is no database of Kilde's", async () => {
+  test("rejects a file that is not a database of Kilde", async () => {
     const cwd = emptyFolder();
     await Bun.write(join(cwd, "text.db"), "x".repeat(10_000));
     tamper(join(cwd, "foreign.db"), "create table things (x)");
@@ -249,7 +249,7 @@ describe("doctor", () => {
     expect(existsSync(join(cwd, "none.db"))).toBe(false);
   });
 
-  test("says of a damaged file that only a backup helps, and exits with 5", async () => {
+  test("recommends a backup for a damaged file, and exits with 5", async () => {
     const cwd = await folderWithEvents(2_000);
     await Bun.write(join(cwd, "text.db"), "x".repeat(10_000));
     await Bun.write(join(cwd, "empty.db"), "");
@@ -263,7 +263,7 @@ describe("doctor", () => {
     }
   });
 
-  test("changes nothing in what it examines, nor beside it", async () => {
+  test("changes neither the file that it examines nor its neighbors", async () => {
     const cwd = await folderWithEvents(10);
     expect((await run(["backup", "good.db"], { cwd })).exitCode).toBe(0);
     tamper(join(cwd, "foreign.db"), "create table things (x)");
@@ -277,7 +277,7 @@ describe("doctor", () => {
     expect(readdirSync(cwd)).toEqual(names);
   });
 
-  test("does not read past an interrupted write, and says how to roll it back", async () => {
+  test("does not read past an interrupted write, and names the command that rolls it back", async () => {
     const cwd = await folderWithEvents(10);
     const file = join(cwd, "data/kilde.db");
     // Killed in a transaction that has begun to change the file.
@@ -300,7 +300,7 @@ describe("doctor", () => {
     expect(await run(["doctor"], { cwd })).toMatchObject({ exitCode: 0 });
   });
 
-  test("repairs what loses nothing, and leaves the rest to a backup", async () => {
+  test("repairs faults whose repair loses no data, and leaves the rest to a backup", async () => {
     const cwd = await folderWithEvents(100);
     const file = join(cwd, "data/kilde.db");
     tamper(file, "drop index events_subject_version");
@@ -352,7 +352,7 @@ describe("identity", () => {
     readonly former: readonly { readonly identity: string; readonly parted: number }[];
   }
 
-  test("is shown, renewed beside a running server, and then refuses what was decided before", async () => {
+  test("is shown, renewed beside a running server, and then rejects appends that were decided before", async () => {
     const server = await serve(emptyFolder());
     await importNumbers(server, 10);
     const shown = async (...args: string[]) =>

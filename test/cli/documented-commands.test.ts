@@ -10,7 +10,7 @@ interface Documented {
   readonly command: string;
 }
 
-/** The command of a line of a shell, without what is around it: variables, redirections, comments, a subshell in the background. */
+/** The command in a line of shell, without the variables, redirections, comments and subshell around it. */
 function wordsOf(line: string): string[] | null {
   const start = /(?:^|[\s&;|])kilde (?=[a-z])/.exec(line);
   if (start === null || /^\s*#/.test(line)) return null;

@@ -36,7 +36,7 @@ async function post(url: string, stream: string, ...texts: string[]): Promise<vo
   expect(response.status).toBe(201);
 }
 
-test("what was erased is in no file any more soon after, with its snapshots and what feeds made of it", async () => {
+test("erased data soon is in no file, nor are its snapshots and the feeds' events of it", async () => {
   const cwd = emptyFolder();
   writeFileSync(join(cwd, "kilde.config.ts"), CONFIG);
   const server = await serve(cwd, ["--database-url", "file:kilde.db"]);
@@ -71,7 +71,7 @@ test("what was erased is in no file any more soon after, with its snapshots and 
   expect(filesWith(cwd, [mark])).toEqual([]);
 }, 90_000);
 
-test("what an older version left of erased data is reported by doctor, and removed by its repair", async () => {
+test("copies of erased data that an older version left are reported by doctor, and removed by its repair", async () => {
   const cwd = emptyFolder();
   const database = ["--database-url", "file:kilde.db"];
   const server = await serve(cwd, database);

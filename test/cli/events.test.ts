@@ -115,7 +115,7 @@ describe("append and read", () => {
 });
 
 describe("follow", () => {
-  test("prints what is appended, and goes on when the server comes back", async () => {
+  test("prints new events, and continues when the server returns", async () => {
     const cwd = emptyFolder();
     const first = await serve(cwd);
     const port = new URL(first.url).port;
@@ -140,11 +140,12 @@ describe("follow", () => {
     expect(jsonLines(text).map((event) => event["type"])).toEqual(["Before", "While", "After"]);
   });
 
-  test("begins now, unless told otherwise", async () => {
+  test("starts with new events by default", async () => {
     const server = await serve(emptyFolder());
     await server.kilde(["append", "a", "Before"]);
     const child = launch(["follow", "--pretty", "--url", server.url], { cwd: server.cwd });
-    // It is not known when it has asked where the log ends; what is appended then, sooner or later comes.
+    // The test cannot observe when the follower has asked for the end of the log, so it appends until an event
+    // arrives.
     const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
     let first: string | undefined;
     const printed = reader.read().then(({ value }) => (first = value));
@@ -184,7 +185,7 @@ test("streams, truncate and erase", async () => {
   expect(none.stderr).toStartWith('kilde: There is no stream "none"\n');
 });
 
-describe("what is wrong with a command line is told in words", () => {
+describe("a fault of a command line is reported with a message", () => {
   const cases: readonly (readonly [args: string[], exitCode: number, message: string])[] = [
     [["append", "a", "X", "{bad"], 2, "kilde: data: JSON Parse error"],
     [["append", "a", "X", '{"a":1,"a":2}'], 2, 'kilde: data: The object has two members named "a"'],
@@ -265,7 +266,7 @@ test.each([
   expect(failed).toMatchObject({ exitCode: 4, stdout: "" });
 });
 
-test("read and follow accept --json, which is what they print", async () => {
+test("read and follow accept --json, which is their format", async () => {
   const server = await serve(emptyFolder());
   await server.kilde(["append", "user-1", "X"]);
   const read = await server.kilde(["read", "--json"]);

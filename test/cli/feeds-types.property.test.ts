@@ -9,7 +9,7 @@ import { compileFiles } from "../support/typescript.ts";
 
 const RUNS = Number(process.env["PROPERTY_RUNS"] ?? 200);
 
-/** What the server answers with, as JSON text. */
+/** The server's answer, as JSON text. */
 let answer = "{}";
 const hostile = Bun.serve({
   port: 0,
@@ -17,7 +17,7 @@ const hostile = Bun.serve({
 });
 afterAll(() => hostile.stop(true));
 
-/** What `kilde feeds types declarations v2` prints for what a server answers. */
+/** The output of `kilde feeds types declarations v2` for an answer of the server. */
 async function printedTypes(schemas: unknown): Promise<string> {
   answer = JSON.stringify({ schemas });
   let printed = "";
@@ -250,7 +250,7 @@ test("types: unions, records, tuples, optional members, descriptions and recursi
   });
   const schemas = {
     Paid: z.object({
-      cents: z.int().describe("What was paid, in cents. */"),
+      cents: z.int().describe("The amount paid, in cents. */"),
       by: z.enum(["owner", "it's me"]).optional(),
       "due-date": z.string().nullable(),
       rates: z.record(z.string(), z.number()),
@@ -264,7 +264,7 @@ test("types: unions, records, tuples, optional members, descriptions and recursi
   );
   expect(printed).toContain(`export interface DeclarationsV2 {
   Paid: {
-    /** What was paid, in cents. */
+    /** The amount paid, in cents. */
     cents: number;
     by?: ("owner" | "it's me");
     "due-date": (string | null);

@@ -111,7 +111,7 @@ test("feeds test goes through the feed that a feed is projected from", async () 
   expect(jsonLines(stdout)).toMatchObject([{ type: "Paid", subject: "all", data: 1250 }]);
 });
 
-test("feeds test says where the feed would halt", async () => {
+test("feeds test reports the event at which the feed would halt", async () => {
   const cwd = await project(CONFIG.replace("feeds: [v1", "feeds: [late, v1"));
   const { stderr, exitCode } = await run(["feeds", "test", "late", ...overFixtures], { cwd });
   expect(exitCode).toBe(1);
@@ -133,14 +133,14 @@ test.each<[string[], RegExp]>([
   expect(exitCode).toBe(2);
 });
 
-test("feeds test tells every fault of the definitions", async () => {
+test("feeds test reports every fault of the definitions", async () => {
   const cwd = await project(CONFIG.replace("version: 2,", "version: 2, successor: 1, sucessor: 3,"));
   const { stderr, exitCode } = await run(["feeds", "test", "declarations", ...overFixtures], { cwd });
   expect(exitCode).toBe(2);
   expect(stderr).toContain("feeds: declarations/v2: sucessor: there is no such member");
 });
 
-test("against a server: what a stream would be published as, and what two versions say of a subject", async () => {
+test("against a server: the events that a stream would publish, and the differences of two versions of a subject", async () => {
   const server = await serve(await project());
   expect((await server.kilde(["import", "events.ndjson"])).exitCode).toBe(0);
 
@@ -194,7 +194,7 @@ event 3        DeclarationPaid @1  DeclarationPaid @2
 
 test("serve refuses a published contract that has changed otherwise than by growing", async () => {
   const cwd = await project();
-  // What was published is promised, and not what a server was started with.
+  // The contract is that of the published version, and not the one a server was started with.
   const { kilde, stop } = await serve(cwd);
   await kilde(["import", "events.ndjson"]);
   const live = async () =>
@@ -215,7 +215,7 @@ test("serve refuses a published contract that has changed otherwise than by grow
   expect((await (await serve(cwd)).stop()).exitCode).toBe(0);
 });
 
-test("feeds lists what a server has; retire and resume say what became of it", async () => {
+test("feeds lists the server's versions; retire and resume print the new state", async () => {
   const cwd = await project();
   const { kilde } = await serve(cwd);
   await kilde(["import", "events.ndjson"]);
@@ -266,7 +266,7 @@ test("read, follow and export take a feed, under a name that consumers lists", a
   expect((await kilde(["read", "--feed", "declarations"])).exitCode).toBe(2);
 });
 
-test("types are printed as TypeScript that compiles, and is what is published", async () => {
+test("types are printed as TypeScript that compiles and matches the published types", async () => {
   const folder = emptyFolder();
   await Bun.write(join(folder, "kilde.config.ts"), CONFIG);
   const server = await serve(folder, ["--no-access-log"]);
@@ -275,7 +275,7 @@ test("types are printed as TypeScript that compiles, and is what is published", 
   expect(stdout).toContain('import { feed } from "kilde/consumer";');
   expect(stdout).toContain("  DeclarationPaid: {\n    cents: number;\n    currency: string;\n  };");
   expect(stdout).toContain('("declarations/v2");');
-  // It can be run: what is imported is there.
+  // It runs: the imported modules exist.
   const code = new Bun.Transpiler({ loader: "ts" }).transformSync(stdout);
   expect(code).toContain("export const declarationsV2 = feed(");
   expect((await server.kilde(["feeds", "types", "unknown", "v1"])).exitCode).not.toBe(0);

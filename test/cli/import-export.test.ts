@@ -104,7 +104,7 @@ describe("import", () => {
     expect(await exported(server)).toHaveLength(2_500);
   });
 
-  test("a line that is wrong is named, and the corrected file goes on from there", async () => {
+  test("an invalid line is named, and the corrected file continues from there", async () => {
     const server = await serve(emptyFolder());
     const lines = manyLines(2_500);
     const wrong = lines.with(1_700, '{"stream":"s","typ":"X"}').join("\n");
@@ -127,7 +127,7 @@ describe("import", () => {
     ['{"stream":"a","type":"X","id":1,"metadata":{"id":2}}', "line 2: id is both here and in metadata"],
     ['{"stream":"a","type":"X","extra":1}', 'line 2: there is no member "extra"'],
     ['{"stream":"a","type":"X","data":{"b":1,"b":2}}', 'line 2: The object has two members named "b"'],
-    // What only the server knows, it says by a pointer into the request.
+    // The server reports its own faults by a pointer into the request.
     ['{"stream":"a","type":"X","time":"yesterday"}', "line 2: must be a time as RFC 3339 writes it"],
     ['{"stream":"","type":"X"}', "line 2: must not be empty"],
     ['{"stream":"b","type":"kilde.mine"}', 'line 2: must not begin with "kilde."'],

@@ -21,7 +21,7 @@ interface Taken {
   readonly event: ReceivedEvent;
 }
 
-/** A receiver under development: `status` says what it answers to a delivery. */
+/** A receiver under development: `status` is its answer to a delivery. */
 function receiver(
   secret: string = SECRET,
   status: (event: ReceivedEvent, attempt: number) => number = () => 204,
@@ -45,7 +45,7 @@ function receiver(
   return { url: `http://127.0.0.1:${server.port}/hook`, taken, refused };
 }
 
-/** Reads on in what a program writes, until it holds a text. */
+/** Reads the further output of a program until it contains a text. */
 function reader(stream: ReadableStream<Uint8Array<ArrayBuffer>>) {
   let text = "";
   const ended = (async () => {
@@ -96,7 +96,7 @@ test("misses nothing while it is not running, whether it was stopped or killed",
       { cwd: server.cwd },
     );
   await server.kilde(["append", "a", "Before"]);
-  // From now on: what was before is not forwarded, what comes before the first event is.
+  // Starts after the existing events, which it does not forward, but before the first new event, which it does.
   const first = listen();
   await reader(first.stdout).until("from after position 1,");
   first.kill("SIGTERM");
@@ -116,7 +116,7 @@ test("misses nothing while it is not running, whether it was stopped or killed",
   third.kill("SIGINT");
   expect(await third.exited).toBe(0);
   expect(hook.taken.map(({ event }) => event.type)).toEqual(["X", "Y", "Z"]);
-  // And back, when it is told to.
+  // And back to 0, with `--from 0`.
   const fourth = listen("--from", "1");
   await eventually(() => hook.taken.length === 6);
   fourth.kill("SIGTERM");
@@ -124,7 +124,7 @@ test("misses nothing while it is not running, whether it was stopped or killed",
   expect(hook.taken.slice(3).map(({ id }) => id)).toEqual(hook.taken.slice(0, 3).map(({ id }) => id));
 });
 
-test("of a selection, tells the version before in it, also after a restart", async () => {
+test("of a selection, sends the previous version within it, also after a restart", async () => {
   const server = await serve(emptyFolder());
   const secret = generateSecret("ed25519");
   const publicKey = publicKeyOf(parseSecret(secret)) ?? "";

@@ -42,7 +42,7 @@ const DATABASES: readonly (readonly [string, readonly string[]])[] =
       ];
 
 describe.each(DATABASES)("kilde serve projects the feeds of kilde.config.ts, %s", (_, args) => {
-  test("what is appended is in the feed, and in the feed of the feed", async () => {
+  test("appended events are in the feed, and in the feed of the feed", async () => {
     const down = `defineFeed({ name: "down", version: 1, source: { feed: "doubles", version: 1 },
       events: contract, contract, publish: { Doubled: ({ data }) => ({ type: "Doubled", data }) } })`;
     const cwd = folderWith(`doubles("doubles"), ${down}`);
@@ -57,7 +57,7 @@ describe.each(DATABASES)("kilde serve projects the feeds of kilde.config.ts, %s"
     expect(jsonLines(stdout)).not.toContainEqual(expect.objectContaining({ level: 50 }));
   });
 
-  test("what breaks the contract halts its feed alone, and is told of", async () => {
+  test("an event that breaks the contract halts its feed alone, and is reported", async () => {
     const cwd = folderWith(
       `doubles("strict"), doubles("loose", { contract: { Doubled: z.object({ n: z.int() }) } })`,
     );
@@ -82,7 +82,7 @@ describe.each(DATABASES)("kilde serve projects the feeds of kilde.config.ts, %s"
   });
 });
 
-test("a projecting thread that fails is started anew", async () => {
+test("a projecting thread that fails is started again", async () => {
   const cwd = folderWith(
     `...(Bun.isMainThread ? [] : [setTimeout(() => { throw new Error("stray"); }, 300)].slice(1)), doubles("doubles")`,
   );

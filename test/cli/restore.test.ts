@@ -47,7 +47,7 @@ async function storeOf(from: number, to: number, signal?: NodeJS.Signals): Promi
   return server.cwd;
 }
 
-/** What a server on this folder has. */
+/** The events of a server on this folder. */
 async function numbersIn(cwd: string): Promise<unknown[]> {
   const server = await serve(cwd);
   const { stdout } = await server.kilde(["read"]);
@@ -247,7 +247,10 @@ describe("a store of an older version", () => {
 describe("a restore of a backup from before an erasure", () => {
   const SECRET = "ada@example.com";
 
-  /** A folder with a backup, `old.db`, that holds what the store has erased since; the store goes on to another event. */
+  /**
+   * A folder with a backup, `old.db`, that holds data which the store has erased since; the store continues with
+   * another event.
+   */
   const erasedSince = async () => {
     const server = await serve(emptyFolder());
     await server.kilde(["append", "user-1", "Registered", `{"email":"${SECRET}"}`]);
@@ -308,7 +311,7 @@ describe("a restore of a backup from before an erasure", () => {
     expect(await typesIn(elsewhere)).toEqual(RESTORED);
   });
 
-  test("names the risk where nothing is known of later erasures, and goes on only if that is accepted", async () => {
+  test("names the risk when later erasures are unknown, and continues only if it is accepted", async () => {
     const { cwd } = await erasedSince();
     const elsewhere = emptyFolder();
     copyFileSync(join(cwd, "old.db"), join(elsewhere, "old.db"));

@@ -13,9 +13,9 @@ import { gaps, type WrittenJson, writtenJson, writtenObject } from "../support/w
 import { SECRET } from "../webhooks/receive/support.ts";
 import { cleanUp, emptyFolder, serve, type Served } from "./support.ts";
 
-/*
- * Whatever is accepted in any form comes back with the same value in every other: random events are appended in all
- * modes to a server, and then read in all of its formats, exported and imported, backed up and restored.
+/**
+ * An event that is accepted in any format is returned with the same value in every other: random events are appended
+ * in all modes to a server, read in all of its formats, exported and imported, backed up and restored.
  */
 
 cleanUp();
@@ -30,7 +30,7 @@ const SEED = Number(process.env["PROPERTY_SEED"] ?? Date.now() % 2 ** 31);
 
 type Attributes = Readonly<Record<string, string | number | boolean>>;
 
-/** What an event is, whatever it is written in. */
+/** The value of an event, in any format. */
 interface Expected {
   readonly type: string;
   readonly stream: string;
@@ -354,7 +354,10 @@ const feed = defineFeed({
 export default defineConfig({ feeds: [feed] });
 `;
 
-/** What an event that was read is. The data is compared as text where the format shows it, and as value otherwise. */
+/**
+ * The parts of an event that a round trip keeps. Data is compared as text where the format shows text, and as a value
+ * otherwise.
+ */
 function essence({
   type: eventType,
   subject: name,
@@ -460,7 +463,7 @@ async function ndjson(server: Served): Promise<string[]> {
   return linesOf(await (await fetch(`${server.url}/events?limit=10000`, { headers: { accept } })).text());
 }
 
-test(`what was accepted in any mode comes back with the same value from everywhere (PROPERTY_SEED=${SEED})`, async () => {
+test(`an event accepted in any mode is returned with the same value in every format (PROPERTY_SEED=${SEED})`, async () => {
   const cwd = emptyFolder();
   await Bun.write(join(cwd, "kilde.config.ts"), CONFIG);
   const server = await serve(cwd, ["--database-url", "file:kilde.db"], {

@@ -7,7 +7,7 @@ import { cleanUp, emptyFolder, jsonLines, launch, run, serve } from "./support.t
 cleanUp();
 
 describe("serve", () => {
-  test("says where it listens and what to try, and logs JSON", async () => {
+  test("prints its address and commands to try, and logs JSON", async () => {
     const server = await serve(emptyFolder());
     await fetch(`${server.url}/streams/none`);
     const { stdout, stderr, exitCode } = await server.stop();
@@ -31,7 +31,7 @@ describe("serve", () => {
     expect(JSON.parse(stdout)).toEqual({ stream: "user-1", version: 1, position: 1, count: 1 });
   });
 
-  test("logs requests unless it is told not to, in one way or the other", async () => {
+  test("logs requests unless the flag or the setting turns that off", async () => {
     const logsRequests = async (args: string[], environment: Record<string, string> = {}, config = "{}") => {
       const cwd = emptyFolder();
       await Bun.write(join(cwd, "kilde.config.ts"), `export default ${config};`);
@@ -113,7 +113,7 @@ describe("serve", () => {
     await guarded.stop();
   });
 
-  test("ends streams and answers what it has when it is told to stop", async () => {
+  test("ends streams and answers pending requests at a signal to stop", async () => {
     const server = await serve(emptyFolder());
     await server.kilde(["append", "a", "X"]);
     const stream = await fetch(`${server.url}/events`, { headers: { accept: "text/event-stream" } });

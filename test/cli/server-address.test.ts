@@ -17,7 +17,7 @@ test("clients find the server at host and port of kilde.config.ts", async () => 
   expect(appended).toMatchObject({ exitCode: 0, stderr: "" });
   expect((await server.kilde(["read", "user-1"])).stdout).toContain("UserRegistered");
 
-  // What is stated elsewhere goes before the file.
+  // An address in the environment takes precedence over the file.
   const other = { KILDE_URL: "http://127.0.0.1:1" };
   expect((await run(["read"], { cwd: client, environment: other })).stderr).toContain(
     "No answer from http://127.0.0.1:1 ",

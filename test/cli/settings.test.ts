@@ -134,7 +134,7 @@ describe("settings", () => {
     test(`refuse: ${problem}`, () => expect(problemsOf(given)).toEqual([problem]));
   }
 
-  test("are all told of at once", () => {
+  test("are all reported at once", () => {
     expect(
       problemsOf({ flags: { port: "x", host: "" }, environment: { KILDE_LIMIT_FOLLOWERS: "x" } }),
     ).toHaveLength(3);
@@ -161,7 +161,7 @@ describe("settings", () => {
     ["postgres://db", false],
   ];
   for (const [url, isTaken] of urls) {
-    test(`databaseUrl ${url} is ${isTaken ? "taken" : "refused"}`, () => {
+    test(`databaseUrl ${url} is ${isTaken ? "accepted" : "rejected"}`, () => {
       expect(problemsOf({ flags: { databaseUrl: url } }).length).toBe(isTaken ? 0 : 1);
     });
   }
@@ -207,7 +207,7 @@ test("the nearest name", () => {
 });
 
 describe("kilde.config.ts", () => {
-  // `migrate` reads the settings as every verb does, and ends by itself.
+  // `migrate` reads the settings like every verb, and ends without a signal.
   const migrate = async (files: Record<string, string>, args: string[] = []) => {
     const cwd = emptyFolder();
     for (const [name, text] of Object.entries(files)) await Bun.write(join(cwd, name), text);

@@ -27,7 +27,10 @@ const folders: string[] = [];
 /** Where the suites run on a libSQL server: the one of each folder, in place of a file in it. */
 const libsqlServers = new Map<string, Promise<Sqld>>();
 
-/** Ends what the tests of a file start, and removes what they make. Each file calls it: hooks are a file's own. */
+/**
+ * Ends the processes that the tests of a file start, and removes their folders. Each file calls it, because hooks
+ * belong to a file.
+ */
 export function cleanUp(): void {
   afterEach(async () => {
     for (const child of running) child.kill("SIGKILL");
@@ -86,7 +89,7 @@ export interface Served {
   readonly cwd: string;
   /** Runs a verb against this server. */
   kilde(args: readonly string[], options?: Partial<RunOptions>): Promise<Finished>;
-  /** Sends a signal, and gives the exit code and what was logged since the start. */
+  /** Sends a signal, and returns the exit code and the log since the start. */
   stop(signal?: NodeJS.Signals): Promise<Finished>;
 }
 
@@ -117,7 +120,7 @@ export async function serve(
   };
   const listening = () => /"url":"([^"]+)".*"msg":"listening"/.exec(stdout)?.[1];
   while (listening() === undefined && (await readOn())) {
-    // The line that says where it listens is among the first.
+    // The server logs its address in one of the first lines.
   }
   const url = listening();
   if (url === undefined) throw new Error(`the server did not start: ${await stderr}`);

@@ -43,7 +43,7 @@ const start = () =>
     environment: { KILDE_SECRET_KEYS: TEST_SECRET_KEY, KILDE_EGRESS_ALLOW: "127.0.0.1" },
   });
 
-/** Runs `kilde webhooks …`, which must do as it is told, and gives what it prints. */
+/** Runs `kilde webhooks …`, expects success, and returns the output. */
 async function webhooks(server: Served, ...args: readonly string[]): Promise<string> {
   const { exitCode, stdout, stderr } = await server.kilde(["webhooks", ...args]);
   expect(stderr).toBe("");
@@ -128,7 +128,7 @@ test("a subscription's life", async () => {
   expect(jsonLines(await webhooks(server, "list", "--json"))).toEqual([]);
 });
 
-test("changes what is stated, and as JSON all of it is told", async () => {
+test("update changes the stated members only, and --json prints the whole subscription", async () => {
   const server = await start();
   const json = async (...args: string[]) =>
     JSON.parse(await webhooks(server, ...args, "--json")) as Subscription & { secret: string };
@@ -177,7 +177,7 @@ test("changes what is stated, and as JSON all of it is told", async () => {
   expect(pair).not.toContain("whsk_");
 });
 
-test("a test tells what became of it, also by the exit code", async () => {
+test("test reports the result of the delivery, also by the exit code", async () => {
   const server = await start();
   const { url, state } = startReceiver([SECRET]);
   const created = await webhooks(server, "create", "/events", url, "--secret", SECRET, "--json");
@@ -192,7 +192,7 @@ test("a test tells what became of it, also by the exit code", async () => {
   expect(JSON.parse(asJson.stdout)).toMatchObject({ acknowledged: false, error: "status 503" });
 });
 
-test("what the server refuses is told with what to do", async () => {
+test("a refusal of the server is printed with its remedy", async () => {
   const server = await start();
   for (const [args, message] of [
     [["create", "/events", "http://10.0.0.1/"], /url: must not be a private/],

@@ -1,4 +1,4 @@
-// Named, so that no bundler has to find it: the other one is for Node.
+// The browser's file by name: bundlers may choose the one for Node otherwise.
 import pino from "pino/browser.js";
 
 import { version } from "../package.json" with { type: "json" };
@@ -23,35 +23,35 @@ export { defineConfig } from "./config/define.ts";
 export { defineFeed } from "./feeds/define/define.ts";
 export type { KildeConfig } from "./config/settings.ts";
 
-/** What this asks of the runtime's context. */
+/** The part of the runtime's context that a worker uses. */
 export interface WorkerContext {
-  /** Lets the invocation live on after its answer, until the promise is settled. */
+  /** Keeps the invocation alive after its answer, until the promise is settled. */
   waitUntil(promise: Promise<unknown>): void;
 }
 
 export interface WorkerOptions {
   /**
-   * Settings by their names in the environment (`KILDE_DATABASE_URL`, ...), for runtimes that do not hand them over
-   * with each request, such as Deno. Default: the second argument of `fetch` and `scheduled`.
+   * Settings by their names in the environment (`KILDE_DATABASE_URL`, ...), for runtimes that do not pass them with
+   * each request, such as Deno. Default: the second argument of `fetch` and `scheduled`.
    */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /**
-   * Calls of the database, and deliveries, that one invocation may make: subrequests, which the platform limits. Work in the background
-   * stops before, and followers are sent away, to come again. Default: 50, what Cloudflare grants everybody; null: no
-   * limit.
+   * Calls of the database, and deliveries, that one invocation may make: subrequests, which the platform limits.
+   * Before the limit, background work stops, and followers receive the events so far and reconnect. Default: 50,
+   * which Cloudflare grants every account; null: no limit.
    */
   readonly databaseCalls?: number | null;
-  /** How long work in the background may take after a request, in milliseconds. Default: 20,000; Cloudflare grants 30,000. */
+  /** Longest background work after a request, in milliseconds. Default: 20,000; Cloudflare grants 30,000. */
   readonly afterRequestMs?: number;
-  /** How long it may take when the schedule calls, in milliseconds. Default: 50,000, for a schedule of once a minute. */
+  /** Longest background work of a scheduled call, in milliseconds. Default: 50,000, for a schedule of once a minute. */
   readonly scheduledMs?: number;
 }
 
-/** What a module of a worker exports by default. */
+/** The default export of a worker's module. */
 export interface KildeWorker {
-  /** Answers a request: the whole HTTP surface. */
+  /** Answers a request of the HTTP API. */
   fetch(request: Request, env?: unknown, context?: unknown): Promise<Response>;
-  /** Does what is to be done in the background. */
+  /** Runs the background work. */
   scheduled(controller?: unknown, env?: unknown, context?: unknown): Promise<void>;
 }
 
@@ -73,7 +73,10 @@ function isContext(value: unknown): value is WorkerContext {
   return typeof value === "object" && value !== null && "waitUntil" in value;
 }
 
-/** Has the runtime finish what was begun. Where there is no context, the process stays up by itself. */
+/**
+ * Returns a function that keeps the invocation alive until its work is done. Without a context the process stays up
+ * anyway.
+ */
 function keeperOf(context: unknown): Keep {
   return isContext(context) ? (work) => context.waitUntil(work) : () => {};
 }
@@ -144,8 +147,7 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
       onFault: (error, requestId) => log.error({ err: error, requestId }, "request failed"),
       onFeedEvent: (event) => logFeedEvent(log, event),
       onDeliveryEvent: (event) => logDeliveryEvent(log, event),
-      onFailure: (work, error) =>
-        log.error({ work, err: error }, "background work failed, and is tried again"),
+      onFailure: (work, error) => log.error({ work, err: error }, "background work failed; retrying"),
     });
   };
 
@@ -176,7 +178,7 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
             throw new KildeError("tenant-not-found", "No tenant is at this host and path");
           return invocation.destination();
         },
-        // The failure of a start was logged.
+        // The catch below logs a failed start.
         observers: { onAccess: null, onFault: () => {} },
       });
       const response = await pipeline.fetch(request);
@@ -184,7 +186,7 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
       if (begun === null) return response;
       const streams = response.headers.get("content-type")?.startsWith("text/event-stream") === true;
       const after = async () => {
-        // A stream goes on for as long as its reader, and its sightings with it.
+        // A stream lasts as long as its reader, and records activity until then.
         if (!streams) await begun.settle();
         const left = begun.left();
         if (left.length > 0) await begun.work(left, afterRequestMs);
@@ -204,7 +206,7 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
           if (calls.signal.aborted || left <= 0) break;
           try {
             const invocation = await open(served, configured, calls, keeperOf(context));
-            // What one leaves of its share is the others'.
+            // Later tenants get the time that earlier ones leave.
             await invocation.work(KINDS, left / (waiting.length + 1));
           } catch (error) {
             logger.error({ err: error, tenant: served.tenant }, "the scheduled call failed");
@@ -215,7 +217,7 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
         logger.error({ err: error }, "the scheduled call failed");
         failures.push(error);
       }
-      // The platform is told as well, and counts it.
+      // Thrown as well, so that the platform counts the failure.
       if (failures.length > 0) throw failures[0];
     },
   };

@@ -8,9 +8,6 @@ const ROOT = join(import.meta.dir, "..");
 
 /** Folders and files that are not rewritten yet. This list only shrinks. */
 const NOT_REWRITTEN: readonly string[] = [
-  "src/http",
-  "src/runtime",
-  "src/worker.ts",
   "test/bench",
   "test/examples",
   "test/http",

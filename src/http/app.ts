@@ -39,16 +39,16 @@ export interface AppOptions
   readonly budgets?: Budgets;
   /** Reads large bodies. Default: in this thread. */
   readonly parseLarge?: ParseLarge;
-  /** Default: it is served at the root. */
+  /** Path that the store is served under. Default: the root. */
   readonly basePath?: string;
-  /** Origins that browsers may call from; `*`: pages of all origins may read. None: no CORS headers. */
+  /** Origins whose pages may call; `*` lets the pages of every origin read. Empty: no CORS headers. */
   readonly corsOrigins: readonly string[];
   /**
    * Whether large answers are compressed here. False where the platform does it: Cloudflare compresses the body again when the
    * answer has a `Content-Encoding`. Default: true.
    */
   readonly compress?: boolean;
-  /** Whether it answers a single request: its routes are not prepared for many. Default: false. */
+  /** Whether the router answers a single request, and so is not optimized for many. Default: false. */
   readonly brief?: boolean;
 }
 
@@ -76,10 +76,10 @@ const OPERATIONS_BY_PATH = groupBy(
   routePath,
 );
 
-/** Paths with answers that may be large. Compressing the others would cost more than it saves. */
+/** Paths whose answers may be large. Compressing the others would cost more than it saves. */
 const COMPRESSED_PATHS = [...OPERATIONS.filter(({ compresses }) => compresses).map(routePath), ...DOCS_PATHS];
 
-/** What requests and answers may take of a process. */
+/** Bounds on the memory that requests and answers hold in a process. */
 export type Budgets = Pick<AppDeps, "bodies" | "answers" | "parseSlices">;
 
 export function createBudgets(limits: Limits, clock: Clock, closing: AbortSignal): Budgets {
@@ -91,7 +91,10 @@ export function createBudgets(limits: Limits, clock: Clock, closing: AbortSignal
   };
 }
 
-/** `schemas`: created before, for the same limits; creating them takes longer than everything else. */
+/**
+ * Creates the dependencies of the routes. `schemas` reuses schemas with the same limits: creating them takes most of
+ * the time.
+ */
 export function createDeps(
   { limits, ...options }: AppOptions,
   schemas: RequestSchemas = createSchemas(limits),

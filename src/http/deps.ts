@@ -17,49 +17,49 @@ import type { RequestSchemas } from "./openapi/schemas.ts";
 import type { Docs } from "./service/docs.ts";
 import type { SubscriptionDeps } from "./subscriptions/deps.ts";
 
-/** What the server has for webhooks, which are delivered elsewhere. */
+/** The platform's part of webhooks, for requests about subscriptions. */
 export interface DeliveryPort {
-  /** Null: there is no key that secrets could be sealed with. */
+  /** Null: no key is configured to seal secrets with. */
   readonly seal: Seal | null;
-  /** Where endpoints may be, and a way there. Loaded when it is needed. */
+  /** The rules for endpoint addresses, and a sender of requests. Loaded at the first use. */
   readonly egress: () => Promise<{ readonly rules: AddressRules; readonly send: Send }>;
-  /** Told of subscriptions that were changed. */
+  /** Called with each subscription that a request created or changed. */
   readonly onChange: (subscription: string) => void;
 }
 
-/** What the routes work with. */
+/** The dependencies of the routes. */
 export interface AppDeps {
   readonly reader: LogReader;
   readonly writer: LogWriter;
-  /** Why the sweep does not delete truncated and erased events; null: its last attempt succeeded. */
+  /** The failed attempts to delete truncated and erased events; null: the last attempt succeeded. */
   readonly sweepFailure: () => JobFailure | null;
   readonly feeds: Feeds;
-  /** For what is looked up about consumers. */
+  /** For queries about consumers and the state of the store. */
   readonly database: Database;
-  readonly sightings: ActivityRecorder;
+  readonly activity: ActivityRecorder;
   readonly delivery: DeliveryPort;
-  /** Opens what the operations on subscriptions need, once. */
+  /** Opens the dependencies of the operations on subscriptions, once. */
   readonly openSubscriptions: () => Promise<SubscriptionDeps>;
   readonly limits: Limits;
   readonly clock: Clock;
   readonly schemas: RequestSchemas;
-  /** Version of the program, which /health reports. */
+  /** Version of the program, for /health. */
   readonly version: string;
   /** The guide and the API browser; null where the platform cannot serve them. */
   readonly docs: Docs | null;
   readonly followers: Followers;
-  /** Bytes of the bodies of requests that are not answered yet. */
+  /** Bytes of request bodies whose requests have no answer yet. */
   readonly bodies: ByteBudget;
   /** Bytes of answers that clients have not read yet. */
   readonly answers: ByteBudget;
-  /** For reading bodies in this thread. */
+  /** Slices of the event loop for parsing bodies in this thread. */
   readonly parseSlices: TimeSlices;
-  /** Reads bodies that are large. */
+  /** Parses large bodies. */
   readonly parseLarge: ParseLarge;
-  /** Path under which all of it is served, as in `/kilde`; empty at the root. Paths in answers begin with it. */
+  /** Path that the store is served under, such as `/kilde`; empty at the root. Paths in answers begin with it. */
   readonly basePath: string;
-  /** Whether large answers are compressed here. */
+  /** Whether the router compresses large answers. */
   readonly compress: boolean;
-  /** Aborts when the server shuts down: whoever follows is sent away with what it has. */
+  /** Aborts when the server shuts down: followers then receive the events that they have so far. */
   readonly closing: AbortSignal;
 }

@@ -15,15 +15,15 @@ export interface Operation {
   /** `operationId` in `/openapi.json`, unique. */
   readonly id: string;
   readonly method: OperationMethod;
-  /** As OpenAPI writes it, with `{name}` for a parameter. */
+  /** In OpenAPI's form, with `{name}` for a parameter. */
   readonly path: OwnPath;
   readonly tag: Tag;
-  /** What the operation does, in a few words. */
+  /** The effect of the operation, in a few words. */
   readonly summary: string;
   readonly description?: string;
   /** Name of the path in the index of the API. */
   readonly link?: string;
-  /** Whether the answer may be large, and is compressed. Pages of events compress their own bodies. */
+  /** Whether the router compresses the answer, which may be large. Pages of events compress their own bodies. */
   readonly compresses?: true;
   readonly handle: (c: Context, deps: AppDeps) => Response | Promise<Response>;
   /**
@@ -46,7 +46,7 @@ export const TAGS = {
 
 type Tag = keyof typeof TAGS;
 
-/** The path as the router writes it. The version of a feed is a segment such as `v2`. */
+/** Returns the path in the router's form. The version of a feed is a segment such as `v2`. */
 export function routePath({ path }: Pick<Operation, "path">): string {
   return path.replace("/v{version}", "/:version{v[0-9]+}").replaceAll(/\{(\w+)\}/g, ":$1");
 }

@@ -4,18 +4,17 @@ import type { Destination } from "./pipeline/pipeline.ts";
 import { REQUEST_ID_HEADER } from "./pipeline/request-id.ts";
 import { postStream } from "./streams/append.ts";
 
-/** The path of an append to one stream, with the stream's name as it is encoded there. */
+/** The URL of an append to one stream, with the encoded name. */
 const STREAM_PATH = /^https?:\/\/[^/]+\/streams\/([^/?#]+)$/;
 
-/** The name of the stream that a request appends to, still encoded; undefined for every other request. */
+/** Returns the encoded name of the stream that a request appends to; undefined for every other request. */
 function appendedStream({ method, url }: Request): string | undefined {
   return method === "POST" ? STREAM_PATH.exec(url)?.[1] : undefined;
 }
 
 /**
- * Answers the requests for one store. Appends to a stream skip the router, which would cost a fifth of the request; the
- * router has the same handler. Where pages of other origins may call, every request takes the router, which adds the headers
- * of CORS.
+ * Answers the requests for one store. Appends to a stream skip the router, which would cost a fifth of the request;
+ * the router has the same handler. With CORS origins every request takes the router, which adds the headers.
  */
 export function storeDestination(options: AppOptions, deps = createDeps(options)): Destination {
   const { corsOrigins, onAccess, onFault } = options;

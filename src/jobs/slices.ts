@@ -3,16 +3,16 @@ import type { Job, Slice } from "./job.ts";
 
 export interface RunSlicesDeps {
   readonly clock: Clock;
-  /** A signal that ends one of so many equal parts of what the runtime grants; see `Calls`. */
+  /** Returns a signal that aborts when one of `parts` equal parts of the granted calls is spent; see `Calls`. */
   readonly share: (parts: number) => AbortSignal;
   readonly onFailure: (work: string, error: unknown) => void;
 }
 
 /**
- * Gives each work a slice in turn, and again for as long as one of them did something: it may be what another
- * waits for, as a feed that is projected from a feed. Each slice is an equal part of the time and of the calls that are
- * left, but enough to get something done, so that a work which has much to do starves none: what one leaves of its part is
- * the others'. Calls may not last for all of many works, so the caller begins with another one each time.
+ * Gives each job a slice in turn, and again while one of them changed something, since another job may wait for that:
+ * a feed may be projected from a feed. Each slice is an equal part of the remaining time and calls, but large enough
+ * to make progress, so a busy job starves no other; the others get the part that a job leaves. Calls may not suffice
+ * for all of many jobs, so the caller begins with another one each time.
  */
 export async function runSlices(
   works: readonly Job[],

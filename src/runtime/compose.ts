@@ -22,21 +22,21 @@ export interface StoreParts {
   readonly reader: LogReader;
   readonly writer: LogWriter;
   readonly feeds: Feeds;
-  readonly sightings: ActivityRecorder;
+  readonly activity: ActivityRecorder;
 }
 
-/** Projecting and delivering, as a platform does it: by threads, by loops, or by slices after a request. */
+/** Projecting and delivering on a platform: by threads, by loops, or by slices after a request. */
 export interface Background {
-  /** Events were appended here, or truncated or erased. */
+  /** This store appended, truncated or erased events. */
   appended(news: LogNews): void;
-  /** A halted feed was resumed here. */
+  /** This store resumed a halted feed. */
   resumed(): void;
-  /** A subscription was created or changed here. */
+  /** This store created or changed a subscription. */
   changed(subscription: string): void;
   close(): Promise<void>;
 }
 
-/** Background work of a store whose owner does none, or does it by hand. */
+/** For a store whose owner does no background work, or runs it by hand. */
 export const NO_BACKGROUND: Background = {
   appended: () => {},
   resumed: () => {},
@@ -50,26 +50,26 @@ export type StoreJobKind = "sweep" | "clear";
 /** A job that the platform runs. */
 export type StartedJob = Pick<RunningJob, "wake" | "failure" | "close">;
 
-/** What differs between a server, a worker, a process that embeds Kilde, and a test. */
+/** The differences between a server, a worker, a process that embeds Kilde, and a test. */
 export interface Platform {
-  /** Its schema is up to date. Closed by the caller. */
+  /** A database whose schema is up to date. The caller closes it. */
   readonly database: Database;
   readonly clock: Clock;
   readonly limits: Limits;
   readonly pollIntervalMs: number;
-  /** Looks up the heads of all logs of the process together. Default: each reader its own. */
+  /** Looks up the heads of all logs of the process together. Default: each reader looks up its own. */
   readonly heads?: HeadWatch;
-  /** How requests read logs, where that is from a replica. Default: from the database. */
+  /** Reads logs for requests from a replica. Default: from the database. */
   readonly reading?: LogReaderDeps | undefined;
   /** Whether other processes may write to the database. */
   readonly isShared: boolean;
-  /** Lets writes of one process wait for each other, where requests cannot share a queue. Default: they share one. */
+  /** Orders the writes of a process whose requests cannot share a queue. Default: requests share one. */
   readonly orderWrites?: (writer: LogWriter) => LogWriter;
   /** Runs the sweep and the clearing of feeds: a server in loops, which start at once; a worker in slices. */
   readonly startJob: (kind: StoreJobKind, job: Job, backoff: LoopOptions["backoff"]) => StartedJob;
-  /** Opens what requests about webhooks need. `onChange` is called with each subscription that they change. */
+  /** Opens the platform's part of webhooks. It calls `onChange` with each subscription that a request changed. */
   readonly openDelivery: (onChange: (subscription: string) => void) => DeliveryPort & { close?: () => void };
-  /** Starts background work. `onPublished`: to be called with each batch that a feed published. */
+  /** Starts background work, which calls `onPublished` with each batch that a feed published. */
   readonly startBackground: (
     parts: StoreParts,
     onPublished: (path: string, log: LogState) => void,
@@ -78,7 +78,7 @@ export interface Platform {
 
 /** A store, ready to be served. */
 export interface ComposedStore extends StoreParts {
-  /** Why the sweep does not delete truncated and erased events; null: its last attempt succeeded. */
+  /** The failed attempts to delete truncated and erased events; null: the last attempt succeeded. */
   readonly sweepFailure: () => JobFailure | null;
   readonly delivery: DeliveryPort;
   /** Finishes background work and writes, and ends followers. */
@@ -103,13 +103,13 @@ export function composeStore(platform: Platform, registered: readonly Registered
   });
   const writer = platform.orderWrites?.(ownWriter) ?? ownWriter;
   const { isShared } = platform;
-  const sightings = createActivityRecorder({ writer, clock, mostConsumers: limits.consumers, isShared });
+  const activity = createActivityRecorder({ writer, clock, mostConsumers: limits.consumers, isShared });
   const opened = openFeeds(
     {
       ...own,
       reading,
       writer,
-      flushActivity: () => sightings.flushEverywhere(),
+      flushActivity: () => activity.flushEverywhere(),
       onPaused: (subscription) => background.changed(subscription),
       onClear: () => clear.wake(),
     },
@@ -122,7 +122,7 @@ export function composeStore(platform: Platform, registered: readonly Registered
       background.resumed();
     },
   };
-  const parts = { database, reader, writer, feeds, sightings };
+  const parts = { database, reader, writer, feeds, activity };
   const delivery = platform.openDelivery((subscription) => background.changed(subscription));
   // Last, because no caller could close jobs that run when another part fails to open.
   const sweep = platform.startJob("sweep", sweepJob({ database, writer, clock }), SWEEP_BACKOFF);
@@ -137,7 +137,7 @@ export function composeStore(platform: Platform, registered: readonly Registered
       await background.close();
       feeds.close();
       await clear.close();
-      await sightings.close();
+      await activity.close();
       await sweep.close();
       await writer.close();
       reader.close();

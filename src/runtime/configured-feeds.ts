@@ -7,9 +7,9 @@ import { systemClock } from "../core/system-clock.ts";
 
 export interface ConfiguredFeeds {
   readonly registered: readonly RegisteredFeed[];
-  /** Paths of those that were retired, and need not be configured any more. */
+  /** Paths of configured feeds that were retired; the configuration may drop them. */
   readonly retired: readonly string[];
-  /** Paths of those that the store holds and the configuration lacks. Erasures do not reach what they published. */
+  /** Paths of feeds in the store that the configuration lacks. Erasures do not reach their events. */
   readonly unconfigured: readonly string[];
 }
 
@@ -24,7 +24,7 @@ export async function configuredFeeds(
 ): Promise<ConfiguredFeeds> {
   const stored = await storedFeeds(database);
   if (definitions.length === 0) return { registered: [], retired: [], unconfigured: stored };
-  // Loaded only here: who has no feeds need not wait for it at each start.
+  // Loaded only here, so that a server without feeds starts faster.
   const [{ serverFeeds }, { registerFeeds }] = await Promise.all([
     import("./server-feeds.ts"),
     import("../feeds/lifecycle/register.ts"),

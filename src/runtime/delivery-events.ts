@@ -2,7 +2,7 @@ import type { EventLogger } from "./event-logger.ts";
 
 import type { DeliveryRunEvent } from "../webhooks/dispatch/run.ts";
 
-/** Writes what happens to subscriptions to the server's log. */
+/** Logs the events of deliveries. */
 export function logDeliveryEvent(logger: EventLogger, event: DeliveryRunEvent): void {
   const { subscription } = event;
   switch (event.kind) {
@@ -13,7 +13,7 @@ export function logDeliveryEvent(logger: EventLogger, event: DeliveryRunEvent): 
       return;
     }
     case "up":
-      logger.info({ subscription }, "endpoint is back");
+      logger.info({ subscription }, "endpoint is up again");
       return;
     case "many-blocked":
       logger.warn({ subscription, blocked: event.blocked }, "many subjects of the subscription are blocked");
@@ -22,6 +22,6 @@ export function logDeliveryEvent(logger: EventLogger, event: DeliveryRunEvent): 
       logger.warn({ subscription }, "endpoint answered 410: the subscription is paused");
       return;
     case "failed":
-      logger.error({ subscription, err: event.error }, "delivering failed, and is tried again");
+      logger.error({ subscription, err: event.error }, "delivering failed; retrying");
   }
 }

@@ -1,7 +1,7 @@
 import type { RunEvent } from "../feeds/project/run.ts";
 import type { EventLogger } from "./event-logger.ts";
 
-/** Writes what happens to feeds to the server's log. */
+/** Logs the events of projections. */
 export function logFeedEvent(logger: EventLogger, event: RunEvent): void {
   const { feed } = event;
   switch (event.kind) {
@@ -29,6 +29,6 @@ export function logFeedEvent(logger: EventLogger, event: RunEvent): void {
       logger.error({ feed, position: event.position, reason: event.message }, "feed is halted");
       return;
     case "failed":
-      logger.error({ feed, err: event.error }, "projection failed, and is tried again");
+      logger.error({ feed, err: event.error }, "projection failed; retrying");
   }
 }

@@ -2,7 +2,7 @@ import { FeedDefinitionsError } from "../feeds/define/compile-all.ts";
 import { IncompatibleContractError } from "../feeds/contract/published-contract.ts";
 import { SchemaError } from "../log/migrate.ts";
 
-/** Whether another program has to be deployed; otherwise storage failed, and it may be tried again. */
+/** Whether only another program can fix the error; otherwise storage failed, and a retry may succeed. */
 export function isAboutProgram(error: unknown): boolean {
   return (
     error instanceof SchemaError ||

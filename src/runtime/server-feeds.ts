@@ -4,13 +4,13 @@ import { compileFeeds } from "../feeds/define/compile-all.ts";
 import type { AnyFeedDefinition } from "../feeds/define/define.ts";
 import type { Feed } from "../feeds/feed.ts";
 
-/** Events for which each feed's handlers are watched after a start. */
+/** Number of events for which each feed's handlers are watched after a start. */
 const WATCHED_EVENTS = 2_000;
 
 /**
- * A feed as a server projects it. Its handlers are watched at first, so that one which reads the clock or changes
- * what it is given shows after a start; watching all of a long build would nearly halve its speed. What is projected
- * does not depend on it.
+ * Compiles a feed for a server. Its handlers are watched at first, so that one which reads the clock or changes its
+ * input shows after a start; watching a whole long build would nearly halve its speed. Watching does not change the
+ * projected events.
  */
 function compileForServer(definition: AnyFeedDefinition, limits: Limits): Feed {
   const watched = compileFeed(definition, { limits, strict: true });
@@ -27,7 +27,7 @@ function compileForServer(definition: AnyFeedDefinition, limits: Limits): Feed {
   };
 }
 
-/** The feeds of a server, each after the one it is projected from. Throws a `FeedDefinitionsError`. */
+/** Compiles the feeds of a server, each after its source. Throws a `FeedDefinitionsError`. */
 export function serverFeeds(definitions: readonly AnyFeedDefinition[], limits: Limits): readonly Feed[] {
   return compileFeeds(definitions, (definition) => compileForServer(definition, limits));
 }

@@ -11,14 +11,14 @@ const consumer = z
     committed: position.nullable().openapi({ description: "Position it stated; null: it never stated one" }),
     sent: position
       .nullable()
-      .openapi({ description: "Position it was sent everything up to, when it last read the log" }),
+      .openapi({ description: "Position up to which it was sent everything, when it last read the log" }),
     state: z.enum(CONSUMER_STATES).openapi({
       description:
         "silent: not seen for 5 minutes; blocked: it reported blocked subjects; late: it lacks an event that is older than a minute",
     }),
     lag: z.object({ events: z.int(), seconds: z.number() }).openapi({
       description:
-        "Behind what is committed, or else sent; seconds: age of the first event. None for a consumer that only reads single subjects",
+        "Lag behind the committed position, or else the sent one; seconds: age of the first event. None for a consumer that only reads single subjects",
     }),
     blocked: z.int().openapi({ description: "Subjects that it reported as blocked with its last commit" }),
     failure: consumerFailure

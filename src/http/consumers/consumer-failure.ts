@@ -2,7 +2,7 @@ import { z } from "@hono/zod-openapi";
 
 /** Longest message of a failure that a consumer may report, in UTF-16 code units. */
 const MESSAGE_LENGTH = 1_000;
-/** Longest subject and type: names have limits of their own, which are lower unless they were raised. */
+/** Longest subject and type, in UTF-16 code units. The limits of names are lower unless they were raised. */
 const NAME_LENGTH = 4_096;
 
 /** Why a consumer could not handle an event, as it reports with a commit. */

@@ -4,7 +4,7 @@ import { KildeError } from "../../core/errors.ts";
 import { nameFault } from "../../core/names.ts";
 import type { AppDeps } from "../deps.ts";
 
-/** By which a reader names itself. */
+/** Header with the name of the reader. */
 export const CONSUMER_HEADER = "Kilde-Consumer";
 
 const ASCII = /^[\u0020-\u007e]*$/;
@@ -17,7 +17,7 @@ function checked(name: string, parameter: string, { limits }: AppDeps): string {
   });
 }
 
-/** Who reads, by the header, which is percent-encoded if it is not plain; null when it does not say. */
+/** Returns the consumer that the header names, percent-decoded; null: the header is missing. */
 export function consumerOf(c: Context, deps: AppDeps): string | null {
   const header = c.req.raw.headers.get(CONSUMER_HEADER);
   if (header === null) return null;
@@ -31,12 +31,12 @@ export function consumerOf(c: Context, deps: AppDeps): string | null {
   try {
     name = decodeURIComponent(header);
   } catch {
-    // A percent sign that encodes nothing stands for itself.
+    // A percent sign that encodes nothing is a literal one.
   }
   return checked(name, CONSUMER_HEADER, deps);
 }
 
-/** The consumer that the path names. */
+/** Returns the consumer that the path names. */
 export function consumerInPath(c: Context, deps: AppDeps): string {
   return checked(c.req.param("consumer") ?? "", "consumer", deps);
 }

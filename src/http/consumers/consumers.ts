@@ -26,7 +26,7 @@ const BODY_DEPTH = 2;
 
 const FRESH = { "Cache-Control": "no-cache" };
 
-/** Whether it read within the window in which a feed is not retired under it. */
+/** Adds `active`: the consumer read within the window in which its feed cannot be retired. */
 function entryOf(consumer: ConsumerRecord, { limits, clock }: AppDeps) {
   const { name, committed, sent, lag, blocked, failure, since, seen } = consumer;
   const state = stateOfConsumer(consumer, clock.now());
@@ -38,7 +38,7 @@ function entryOf(consumer: ConsumerRecord, { limits, clock }: AppDeps) {
 export async function getConsumers(c: Context, deps: AppDeps, log: LogReader): Promise<Response> {
   const { prefix = "", cursor = "", ...query } = queryOf(c, deps.schemas.consumersQuery);
   const limit = listingLimit(query.limit, deps);
-  await deps.sightings.flush();
+  await deps.activity.flush();
   return listAnswer(deps, limit, async () => {
     const page = { prefix, cursor, limit };
     const { found, identity } = await withIdentity(log, () =>
@@ -68,7 +68,7 @@ function unknownConsumer(log: LogReader, name: string): KildeError {
 /** `GET …/consumers/{consumer}` */
 export async function getConsumer(c: Context, deps: AppDeps, log: LogReader): Promise<Response> {
   const name = consumerInPath(c, deps);
-  await deps.sightings.flush();
+  await deps.activity.flush();
   return answer(c, deps, log, name);
 }
 
@@ -88,7 +88,7 @@ export async function putConsumer(c: Context, deps: AppDeps, log: LogReader): Pr
     stated === undefined ? undefined : { position, identity: stated },
   );
   if (position > head) await headBeyond(deps, log, position);
-  await deps.sightings.flush();
+  await deps.activity.flush();
   const nowMs = clock.now();
   const mostConsumers = limits.consumers;
   const idleSince = new Date(nowMs - limits.consumerSeconds * 1_000).toISOString();
@@ -97,10 +97,10 @@ export async function putConsumer(c: Context, deps: AppDeps, log: LogReader): Pr
   return answer(c, deps, log, name);
 }
 
-/** `DELETE …/consumers/{consumer}`: forgets it, until it reads again. */
+/** `DELETE …/consumers/{consumer}`: forgets the consumer until it reads again. */
 export async function deleteConsumer(c: Context, deps: AppDeps, log: LogReader): Promise<Response> {
   const name = consumerInPath(c, deps);
-  await deps.sightings.flush();
+  await deps.activity.flush();
   if (!(await removeConsumer(deps.writer, log.address, name))) throw unknownConsumer(log, name);
   return c.body(null, 204);
 }

@@ -24,7 +24,10 @@ const METRICS: readonly {
 
 const PAGE = 1_000;
 
-/** Makes the gauges of consumers, and gives a function that sets them for each consumer of a log that commits positions. */
+/**
+ * Creates the gauges of consumers. Returns a function that sets them for each consumer of a log that commits
+ * positions.
+ */
 export function consumerGauges(gauge: GaugeOf) {
   const labelNames = ["consumer", "source"];
   const gauges = METRICS.map(({ name, help, value }) => ({
@@ -49,7 +52,7 @@ export function consumerGauges(gauge: GaugeOf) {
         nowMs,
       );
       for (const consumer of page) {
-        // Anybody can read under any name: names that only read would be labels without end.
+        // Any reader can choose any name, so gauges of consumers that only read would have unbounded labels.
         if (consumer.committed === null) continue;
         const labels = { ...own, consumer: consumer.name, source: address.name };
         const state = stateOfConsumer(consumer, nowMs);

@@ -14,7 +14,7 @@ interface ConsumedLog {
   /** Distinguishes the ids of its operations from those of other logs. */
   readonly idSuffix: string;
   readonly logOf: (c: Context, deps: AppDeps) => LogReader | Promise<LogReader>;
-  /** The parameters in the path; null: it has none. */
+  /** The parameters in the path; null: none. */
   readonly params: (parts: OpenApiParts) => z.ZodObject | null;
 }
 

@@ -15,7 +15,7 @@ const failureSchema = z.object({
   message: z.string(),
   issues: z
     .array(z.object({ pointer: z.string(), detail: z.string() }))
-    .openapi({ description: "Where what was published breaks the contract" }),
+    .openapi({ description: "The parts of the published data that break the contract" }),
   since: z.string().openapi({ description: "When it first failed at this event" }),
 });
 
@@ -50,14 +50,14 @@ const feed = z
     failure: failureSchema.nullable(),
     release: z.enum(["current", "older", "superseded"]).openapi({
       description:
-        "How the release that answers stands to what was published. `older`: it publishes only what the longer contract of another release allows; `superseded`: another release has to project the feed",
+        "The relation of the answering release to the published contract. `older`: it publishes only what the longer contract of another release allows; `superseded`: another release has to project the feed",
     }),
     erasing: z
       .boolean()
-      .openapi({ description: "What was erased in the source is still to be erased from the feed" }),
+      .openapi({ description: "The source has erasures that the feed has not applied yet" }),
     tracing: z.object({ done: z.int(), total: z.int() }).nullable().openapi({
       description:
-        "After an upgrade, while the feed finds out where its events came from, in positions of the source: erasing a stream answers 503 meanwhile",
+        "After an upgrade, while Kilde traces the feed's events to their source streams, in positions of the source: erasing a stream answers 503 meanwhile",
     }),
     deprecated: z.string().nullable().openapi({ description: "Since when it should not be used" }),
     sunset: z.string().nullable().openapi({ description: "When it will be gone" }),

@@ -3,10 +3,10 @@ import type { Context } from "hono";
 import type { Feed } from "../../feeds/feed.ts";
 
 /**
- * Headers that tell readers of a version that it should no longer be used: since when (`Deprecation`, RFC 9745),
- * until when it will be there (`Sunset`, RFC 8594), and what to use instead (`Link`, RFC 5829).
+ * Sets the headers of a deprecated version: when it was deprecated (`Deprecation`, RFC 9745), when it will be removed
+ * (`Sunset`, RFC 8594), and its successor (`Link`, RFC 5829).
  */
-export function tellDeprecation(
+export function setDeprecation(
   c: Context,
   basePath: string,
   { name, deprecated, sunset, successor }: Feed,

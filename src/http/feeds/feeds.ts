@@ -4,7 +4,7 @@ import { KildeError } from "../../core/errors.ts";
 import type { OpenFeed } from "../../feeds/feeds.ts";
 import type { LogReader } from "../../log/read/reader.ts";
 import type { AppDeps } from "../deps.ts";
-import { tellDeprecation } from "./deprecation.ts";
+import { setDeprecation } from "./deprecation.ts";
 import { queryOf, readLog } from "../log/pages.ts";
 import { subjectNameOf } from "../streams/stream-name.ts";
 import { listing } from "../streams/streams.ts";
@@ -18,7 +18,9 @@ function feedOf(c: Context, { feeds }: AppDeps): OpenFeed | null {
   return feeds.find(...namedIn(c));
 }
 
-/** The feed that the path names, which may be about to be retired. Throws for one that was retired before the start. */
+/**
+ * Returns the feed that the path names, even one that is being retired. Throws when it was retired before the start.
+ */
 async function knownFeed(c: Context, deps: AppDeps): Promise<OpenFeed> {
   const feed = feedOf(c, deps);
   if (feed !== null) return feed;
@@ -32,24 +34,27 @@ function retired(path: string): KildeError {
   return new KildeError("feed-retired", `${path} was retired`);
 }
 
-/** The feed that the path names. */
+/** Returns the feed that the path names. */
 export async function existingFeed(c: Context, deps: AppDeps): Promise<OpenFeed> {
   const feed = await knownFeed(c, deps);
   if (await deps.feeds.isServed(feed)) return feed;
   throw retired(feed.feed.path);
 }
 
-/** The reader of the feed that the path names. */
+/** Returns the reader of the feed that the path names. */
 async function readerOf(c: Context, deps: AppDeps): Promise<LogReader> {
   const feed = await knownFeed(c, deps);
   const readability = await deps.feeds.readability(feed);
   if (readability === "readable") return feed.reader;
   if (readability === "retired") throw retired(feed.feed.path);
-  // Its events may be of another contract than the one that is served.
+  // The stored events may follow another contract than the one that is served.
   throw new KildeError("feed-behind", `${feed.feed.path} is about to be built again`);
 }
 
-/** Reads a feed. What fails because the feed was retired meanwhile, such as a long-poll, reports that. */
+/**
+ * Reads a feed. A read that fails because the feed was retired meanwhile, such as a long-poll, reports the
+ * retirement.
+ */
 async function untilRetired(deps: AppDeps, open: OpenFeed, read: () => Promise<Response>): Promise<Response> {
   try {
     return await read();
@@ -59,16 +64,16 @@ async function untilRetired(deps: AppDeps, open: OpenFeed, read: () => Promise<R
   }
 }
 
-/** Puts the headers of a deprecated version on whatever is answered about it. */
+/** Adds the headers of a deprecated version to every answer about it. */
 export function deprecation(deps: AppDeps): MiddlewareHandler {
   return async (c, next) => {
     await next();
     const found = feedOf(c, deps);
-    if (found !== null) tellDeprecation(c, deps.basePath, found.feed);
+    if (found !== null) setDeprecation(c, deps.basePath, found.feed);
   };
 }
 
-/** Where a feed's parts are. */
+/** Returns the paths of a feed's parts. */
 function linksOf(basePath: string, feed: OpenFeed["feed"]) {
   const { name, successor } = feed;
   const path = basePath + feed.path;
@@ -82,7 +87,7 @@ function linksOf(basePath: string, feed: OpenFeed["feed"]) {
   };
 }
 
-/** A feed in the catalogue; null when it was retired. */
+/** Returns a feed's entry in the catalog; null: the feed was retired. */
 async function entryOf({ feeds, basePath }: AppDeps, open: OpenFeed) {
   const state = await feeds.state(open);
   if (state === null) return null;
@@ -105,7 +110,7 @@ async function entryOf({ feeds, basePath }: AppDeps, open: OpenFeed) {
 
 const FRESH = { "Cache-Control": "no-cache" };
 
-/** `GET /feeds`: the catalogue. */
+/** `GET /feeds`: the catalog. */
 export async function getFeeds(c: Context, deps: AppDeps): Promise<Response> {
   const entries = await Promise.all(deps.feeds.all.map((open) => entryOf(deps, open)));
   return c.json({ feeds: entries.filter((entry) => entry !== null) }, 200, FRESH);
@@ -127,14 +132,17 @@ export async function getFeedStatus(c: Context, deps: AppDeps): Promise<Response
   return entryAnswer(c, deps, await knownFeed(c, deps));
 }
 
-/** `POST /feeds/{feed}/v{version}/resume`: a halted feed tries again; others just go on. */
+/** `POST /feeds/{feed}/v{version}/resume`: a halted feed retries the event; other feeds continue unchanged. */
 export async function resumeFeed(c: Context, deps: AppDeps): Promise<Response> {
   const open = await existingFeed(c, deps);
   await deps.feeds.resume(open);
   return entryAnswer(c, deps, open);
 }
 
-/** `DELETE /feeds/{feed}/v{version}`: removes it permanently, unless it is still read or delivered. */
+/**
+ * `DELETE /feeds/{feed}/v{version}`: removes the feed permanently, unless a consumer, subscription or feed still uses
+ * it.
+ */
 export async function deleteFeed(c: Context, deps: AppDeps): Promise<Response> {
   const open = await existingFeed(c, deps);
   const { force = false } = queryOf(c, deps.schemas.retireQuery);
@@ -142,14 +150,14 @@ export async function deleteFeed(c: Context, deps: AppDeps): Promise<Response> {
   return entryAnswer(c, deps, open, 202);
 }
 
-/** `POST /feeds/{feed}/v{version}/rebuild`: a draft is emptied, and built anew. */
+/** `POST /feeds/{feed}/v{version}/rebuild`: empties a draft and builds it again. */
 export async function rebuildDraft(c: Context, deps: AppDeps): Promise<Response> {
   const open = await existingFeed(c, deps);
   await deps.feeds.rebuild(open);
   return entryAnswer(c, deps, open, 202);
 }
 
-/** `GET /feeds/{feed}/v{version}/schemas`: JSON Schema of what is published, by type. */
+/** `GET /feeds/{feed}/v{version}/schemas`: the JSON Schemas of the published events, by type. */
 export async function getFeedSchemas(c: Context, deps: AppDeps): Promise<Response> {
   const open = await existingFeed(c, deps);
   return c.json({ schemas: await deps.feeds.schemas(open) }, 200, FRESH);
@@ -168,13 +176,13 @@ export async function getFeedSubjects(c: Context, deps: AppDeps): Promise<Respon
   return listing(c, deps, await readerOf(c, deps), "subject");
 }
 
-/** `GET /feeds/{feed}/v{version}/subjects/{subject}`: complete as of the request, whatever the feed's state. */
+/** `GET /feeds/{feed}/v{version}/subjects/{subject}`: complete as of the request, in every state of the feed. */
 export async function getFeedSubject(c: Context, deps: AppDeps): Promise<Response> {
   const open = await existingFeed(c, deps);
   const subject = subjectNameOf(c, deps, "subject");
   const query = queryOf(c, deps.schemas.streamQuery);
   await deps.feeds.hydrate(open, subject);
-  // A replica does not have yet what was missing.
+  // Hydration has just written to the primary, and a replica may not have those events yet.
   return untilRetired(deps, open, () =>
     readLog(c, deps, open.primaryReader, subject, query, open.feed.draft),
   );

@@ -8,7 +8,7 @@ const event = z
       .openapi({ description: "Position of the event in its log: any event is a cursor", example: "42" }),
     source: z.string().openapi({ description: "Path of the log", example: "/events" }),
     logidentity: z.string().openapi({
-      description: "Identity of the log: with the id it is a cursor, `<id>-<logidentity>`",
+      description: "Identity of the log; `<id>-<logidentity>` is a cursor",
       example: "9f86d081884c7d65",
     }),
     type: z.string(),
@@ -28,7 +28,10 @@ const event = z
       .string()
       .optional()
       .openapi({ description: "In a feed: position in the event log of the event it was published for" }),
-    originid: z.string().optional().openapi({ description: "`id` of an event that came as a CloudEvent" }),
+    originid: z
+      .string()
+      .optional()
+      .openapi({ description: "`id` of the event when it was appended as a CloudEvent" }),
     originsource: z.string().optional(),
     method: z.literal("DELETE").optional().openapi({ description: "The stream was erased" }),
     reason: z.string().optional().openapi({ description: "Why the stream was erased" }),
@@ -37,5 +40,8 @@ const event = z
   })
   .openapi("Event");
 
-/** Schemas of the answers about events, for /openapi.json. They validate nothing: events leave the database as text. */
+/**
+ * Schemas of the answers about events, for /openapi.json. Nothing validates with them: events leave the database as
+ * text.
+ */
 export const logAnswers = { event };

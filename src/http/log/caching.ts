@@ -4,11 +4,11 @@ import { EVENT_LOG_ADDRESS } from "../../log/keys.ts";
 import type { PageAnswer } from "../../log/read/query.ts";
 import type { LogReader } from "../../log/read/reader.ts";
 
-/*
- * What HTTP caches may keep. They key by URL, so an answer is only kept where its URL changes with its content: the `next`
- * links of full pages carry a cache key, which names the erasure generation of the range that the next page lies in, and
- * the cursor beside it names the history of the log. Every other answer is validated at each use (`no-cache`), by an
- * entity tag that differs for each representation and after each erasure.
+/**
+ * Decides which answers HTTP caches may keep. Caches key by URL, so they may keep an answer only if its URL changes
+ * with its content: the `next` links of full pages have a cache key, which names the erasure generation of the next
+ * page's range, and a cursor, which names the identity of the log. Caches validate every other answer at each use
+ * (`no-cache`), by an entity tag that differs for each representation and after each erasure.
  */
 
 const CACHE_KEY = /^(\d{1,15})-(\d{1,15})$/;
@@ -19,27 +19,27 @@ interface CacheKey {
   readonly generation: number;
 }
 
-/** Null for a text that is no cache key: the answer is then validated at each use. */
+/** Returns null for an invalid cache key; caches then validate the answer at each use. */
 function parseCacheKey(text: string | undefined): CacheKey | null {
   const [, bound, generation] = CACHE_KEY.exec(text ?? "") ?? [];
   return bound === undefined ? null : { bound: Number(bound), generation: Number(generation) };
 }
 
-/** How a page was asked for, as far as caches are concerned. */
+/** The parts of a page's request that caching depends on. */
 export interface PageRequest {
   readonly cursor: Cursor | undefined;
   readonly backwards: boolean;
   readonly cacheKey: string | undefined;
-  /** A draft is built again under the same path, and its pages are not kept. */
+  /** A draft may be built again under the same path, so no cache may keep its pages. */
   readonly isDraft: boolean;
 }
 
-/** Positions of the events of a page. */
+/** Returns the range of positions that a page covers. */
 function ownRange({ first, last }: PageAnswer): PositionRange {
   return { from: Math.min(first, last), through: Math.max(first, last) };
 }
 
-/** The range that a cache key is about: from the cursor to its bound. */
+/** Returns the range of a cache key: from the cursor to its bound. */
 function keyRange({ bound }: CacheKey, { cursor, backwards }: PageRequest): PositionRange {
   const position = cursor?.position ?? 0;
   return backwards
@@ -48,8 +48,8 @@ function keyRange({ bound }: CacheKey, { cursor, backwards }: PageRequest): Posi
 }
 
 /**
- * The range that the next page is expected to lie in: twice the extent of this page, since a filter or removed events may
- * stretch it. A next page that reaches beyond is not kept.
+ * Estimates the range of the next page: twice the extent of this page, since a filter or removed events may stretch
+ * it. Caches do not keep a next page that reaches beyond.
  */
 function nextRange({ first, last }: PageAnswer, { cursor, backwards }: PageRequest): PositionRange {
   const extent = Math.abs(last - (cursor?.position ?? first)) + 1;
@@ -60,28 +60,28 @@ function nextRange({ first, last }: PageAnswer, { cursor, backwards }: PageReque
   );
 }
 
-/** Whether the range of a cache key has all events of a page. */
+/** Whether the range of a cache key contains all events of a page. */
 function covers({ bound }: CacheKey, { last }: PageAnswer, { backwards }: PageRequest): boolean {
   return backwards ? last >= bound : last <= bound;
 }
 
 export interface PageCaching {
-  /** Part of the entity tag: differs when the same positions hold other events. */
+  /** Part of the entity tag: changes when the same positions hold other events. */
   readonly generation: string;
-  /** Whether caches may keep the answer without asking for it again. */
+  /** Whether caches may serve the answer without validating it. */
   readonly isKept: boolean;
-  /** Cache key of the next page; undefined: it has none. */
+  /** Cache key of the next page; undefined: the next page has none. */
   readonly nextKey: string | undefined;
 }
 
-/** For a page whose state is not known exactly: no copy of it is ever taken for the same. */
+/** For a page whose exact state is unknown: its random tag matches no other copy. */
 function unknownState(): PageCaching {
   return { generation: crypto.randomUUID(), isKept: false, nextKey: undefined };
 }
 
 /**
- * Decides how caches may treat a page that was read. Generations are looked up after it, and only count where nothing was
- * removed from the log in between: a copy from before an erasure is never marked as one from after it.
+ * Decides how caches may treat a page that was read. It looks up generations after the page, and trusts them only if
+ * nothing was removed from the log in between: a copy from before an erasure never gets the tag of a later one.
  */
 export async function pageCaching(
   log: LogReader,
@@ -92,7 +92,7 @@ export async function pageCaching(
   if (page.removals === null) return unknownState();
   const key = parseCacheKey(request.cacheKey);
   const next = page.full && !isDraft ? nextRange(page, request) : null;
-  // In the event log events are only removed, which shows in their number. In feeds they may be replaced in their places.
+  // The event log only removes events, so the count shows a removal. Feeds may replace events in their places.
   const own = page.count > 0 && log.address.id !== EVENT_LOG_ADDRESS.id ? ownRange(page) : null;
   const asked = key !== null && page.full ? keyRange(key, request) : null;
   const ranges = [own, asked, next].flatMap((range) => range ?? []);
@@ -118,8 +118,8 @@ export async function pageCaching(
 }
 
 /**
- * `Cache-Control` of a page. `private` for requests with credentials: a proxy may have let them through for who sent
- * them. A copy that is too old is not served even when Kilde cannot be asked.
+ * Returns `Cache-Control` of a page. `private` for requests with credentials, since a proxy may have authorized their
+ * sender alone. `must-revalidate` keeps caches from serving a stale copy when Kilde is unreachable.
  */
 export function cacheControl(
   { isKept }: PageCaching,
@@ -129,6 +129,6 @@ export function cacheControl(
 ): string {
   if (isDraft) return "no-store";
   if (!isKept || seconds === 0) return "no-cache";
-  const audience = headers.has("authorization") || headers.has("cookie") ? "private" : "public";
-  return `${audience}, max-age=${seconds}, must-revalidate`;
+  const scope = headers.has("authorization") || headers.has("cookie") ? "private" : "public";
+  return `${scope}, max-age=${seconds}, must-revalidate`;
 }

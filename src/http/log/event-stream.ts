@@ -7,12 +7,12 @@ import { logHeaders } from "./log-identity.ts";
 import { isHead } from "../pipeline/routes.ts";
 
 /**
- * A comment is sent when nothing else was for so many beats of five seconds, so that neither side takes the other for
- * gone: at most 10 seconds go by, and the client waits for 15 (`client/deadline.ts`).
+ * Beats of five seconds without an event until the stream sends a comment, so that neither side takes the other for
+ * gone. The longest silence is 10 seconds; the client waits for 15 (`client/deadline.ts`).
  */
 const QUIET_BEATS = 2;
 
-/** How long a client is asked to wait before it reconnects, in milliseconds. */
+/** Delay before a client reconnects, in milliseconds. */
 const RECONNECT_MS = 1_000;
 
 const ENCODER = new TextEncoder();
@@ -20,8 +20,8 @@ const GREETING = ENCODER.encode(`retry: ${RECONNECT_MS}\n\n`);
 const HEARTBEAT = ENCODER.encode(":\n\n");
 
 /**
- * Server-sent events (WHATWG HTML §9.2) of a log after a position. Events are taken from the log only when the
- * socket takes more, so that a slow reader is never buffered for.
+ * Returns server-sent events (WHATWG HTML §9.2) of a log after a position. The stream reads the log only when the
+ * socket takes more, so it buffers nothing for a slow reader.
  */
 export function eventStream(
   c: Context,
@@ -29,13 +29,13 @@ export function eventStream(
   log: LogReader,
   interest: Interest,
   start: FollowStart,
-  /** Name of who reads, if it gave one. */
+  /** Name of the reader; null: it gave none. */
   consumer: string | null,
 ): Response {
   const open = () =>
     openStream(c.req.raw.signal, deps, log, interest, start, (cursor) => {
       if (consumer !== null)
-        deps.sightings.record(log.address, consumer, interest.subject === null ? cursor : null);
+        deps.activity.record(log.address, consumer, interest.subject === null ? cursor : null);
     });
   c.header("X-Accel-Buffering", "no");
   const headers = {
@@ -52,7 +52,7 @@ function openStream(
   log: LogReader,
   interest: Interest,
   start: FollowStart,
-  saw: (cursor: number) => void,
+  record: (cursor: number) => void,
 ): ReadableStream<Uint8Array> {
   let out: ReadableStreamDefaultController<Uint8Array> | null = null;
   let cursor = start.position;
@@ -74,7 +74,7 @@ function openStream(
     letGo();
     out?.close();
   };
-  /** Disconnects a client that does not read. It continues from its cursor when it connects again. */
+  /** Disconnects a client that does not read. The client can continue from its cursor. */
   const disconnect = () => {
     if (ended) return;
     letGo();
@@ -85,10 +85,10 @@ function openStream(
     end,
     beat() {
       quietBeats += 1;
-      // A heartbeat that waits to be sent is enough.
+      // One unsent heartbeat is enough.
       if (quietBeats < QUIET_BEATS || (out?.desiredSize ?? -1) < 0) return;
       quietBeats = 0;
-      saw(cursor);
+      record(cursor);
       hold.stand();
       out?.enqueue(HEARTBEAT);
     },
@@ -98,9 +98,9 @@ function openStream(
       asked = false;
       quietBeats = 0;
       cursor = chunk.cursor;
-      saw(cursor);
+      record(cursor);
       const parts = chunk.parts.map((part) => (typeof part === "string" ? ENCODER.encode(part) : part));
-      // What all listeners are given together is there once.
+      // Followers share one copy of these bytes, so no single stream counts them.
       const bytes = chunk.shared ? 0 : parts.reduce((sum, { length }) => sum + length, 0);
       hold.stand();
       if (!hold.take(bytes)) {
@@ -110,7 +110,8 @@ function openStream(
       untaken += bytes;
       for (const part of parts) out?.enqueue(part);
     },
-    // The client connects again with the id of the last event, which is judged then.
+    // The log has another identity. The client reconnects with the id of its last event, and Kilde then validates
+    // that cursor.
     renewed: () => end(),
     fail(error) {
       letGo();
@@ -119,7 +120,7 @@ function openStream(
   });
 
   const hold = answers.hold(disconnect);
-  saw(cursor);
+  record(cursor);
   const stream = new ReadableStream<Uint8Array>(
     {
       start(controller) {
@@ -131,14 +132,14 @@ function openStream(
         hold.give(untaken);
         untaken = 0;
         hold.rest();
-        // What was asked for is still to come, also when a heartbeat was sent meanwhile.
+        // The earlier pull is still pending, even if a heartbeat was sent meanwhile.
         if (asked) return;
         asked = true;
         following.ask();
       },
       cancel: letGo,
     },
-    // It is pulled only when the socket has taken everything before.
+    // The stream is pulled only when the socket has taken everything before.
     { highWaterMark: 0 },
   );
   gone.addEventListener("abort", end);

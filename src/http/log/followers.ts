@@ -1,31 +1,31 @@
 import type { Clock } from "../../core/clock.ts";
 import { KildeError } from "../../core/errors.ts";
 
-/** How often followers are told that time goes by. */
+/** Interval between the beats of followers, in milliseconds. */
 const BEAT_MS = 5_000;
 
 /** A request that follows a log. */
 export interface Follower {
-  /** Sends it away with what it has. */
+  /** Ends the request with the events that it has so far. */
   end(): void;
   /** Called every five seconds. */
   beat(): void;
 }
 
-/** The requests that follow a log: their number is bounded, and one timer serves them all. */
+/** The requests that follow a log. Their number is bounded, and one timer serves them all. */
 export interface Followers {
   /**
-   * Takes a place, or throws `too-many-followers`; call what it returns when the follower is gone. Who comes after the
-   * closing has to see that by itself.
+   * Takes a place, or throws `too-many-followers`. Returns a function that frees the place. A follower that enters
+   * after `closing` aborted must check for that.
    */
   enter(follower: Follower): () => void;
-  /** How many there are now. */
+  /** Number of current followers. */
   count(): number;
 }
 
 export interface FollowersDeps {
   readonly clock: Clock;
-  /** Ends all followers. */
+  /** Ends all followers when it aborts. */
   readonly closing: AbortSignal;
   readonly most: number;
 }
@@ -46,7 +46,7 @@ export function createFollowers({ clock, closing, most }: FollowersDeps): Follow
         try {
           follower.beat();
         } catch {
-          // Its stream takes nothing any more. The others' heartbeats go on.
+          // Its stream accepts nothing any more. The other followers still get their heartbeats.
           follower.end();
         }
       }

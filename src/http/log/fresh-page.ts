@@ -11,7 +11,7 @@ import { isCursorOf } from "./log-identity.ts";
 import type { Representation } from "../wire/negotiate.ts";
 import { awaitPosition, headBeyond, shownPosition } from "./position.ts";
 
-/** Reads a page, and judges the cursor that it begins at by the history that the page is of. */
+/** Reads a page, and validates its cursor against the log identity of the same read. */
 function readAfter(
   deps: AppDeps,
   log: LogReader,
@@ -24,7 +24,7 @@ function readAfter(
   });
 }
 
-/** Reads a page from a state that has all that the request shows to be known. */
+/** Reads a page from a state that includes every position that the request shows to know. */
 export async function freshPage(
   c: Context,
   deps: AppDeps,
@@ -38,7 +38,7 @@ export async function freshPage(
   const { signal } = c.req.raw;
   const read = () => readAfter(deps, log, cursor, () => log.page(query, framing, { signal, admit }));
   const shown = shownPosition(c);
-  // What comes before the cursor must be all there; after it there may be nothing yet.
+  // Events before the cursor must all be present; after it there may be none yet.
   const needed = log.replica && direction === "backwards" ? Math.max(shown, lastEventId) : shown;
   let answer = await read();
   if (answer.head < needed) {
@@ -46,7 +46,7 @@ export async function freshPage(
     answer = await read();
   }
   if (subject !== null && answer.subject === null && log.replica) {
-    // Only the primary can tell that there is none.
+    // Only the primary knows that a subject does not exist.
     const known = await findSubject(deps.database, log.address, subject);
     if (known !== null) {
       await awaitPosition(deps, log, known.position, signal);
@@ -58,7 +58,7 @@ export async function freshPage(
   return { ...answer, head: lastEventId };
 }
 
-/** Waits until there is something after the page that was empty, or the time is up; then reads again. */
+/** Waits until an event follows the empty page, or the time is up; then reads again. */
 export async function longPoll(
   c: Context,
   deps: AppDeps,
@@ -92,7 +92,7 @@ export async function longPoll(
   try {
     following.ask();
     if (!(await isThereMore.promise)) return empty;
-    // Also a bare cursor belongs to the history that the request began with.
+    // A bare cursor belongs to the identity that the log had when the request began.
     const { position = 0, identity: stated } = cursor ?? {};
     const known = { position, identity: stated ?? identity };
     return await readAfter(deps, log, known, () => log.page(query, framing, { signal, admit }));

@@ -6,25 +6,25 @@ import { withinOneHistory } from "../../log/read/one-history.ts";
 import type { LogReader } from "../../log/read/reader.ts";
 import type { AppDeps } from "../deps.ts";
 
-/*
- * A restore changes what the positions of a log mean. Answers about a log name the history that they are about, and
- * requests that name one are refused when the log holds another.
+/**
+ * A restore changes the events at a log's positions. Answers about a log name its identity, and Kilde refuses
+ * requests that name another one.
  */
 
-/** In answers: the identity of the log. In writes: the identity that the write was decided on. */
+/** In answers: the identity of the log. In writes: the identity that the client decided on. */
 export const LOG_HEADER = "Kilde-Log";
 
-/** The header that names the history an answer is about. */
+/** Returns the header with the identity of the log. */
 export function logHeaders(identity: string): Record<string, string> {
   return identity === "" ? {} : { [LOG_HEADER]: identity };
 }
 
-/** The entity tag of a stream: its version, and the history that the version belongs to. */
+/** Returns the entity tag of a stream: its version, and the log identity of that version. */
 export function streamTag(version: number, identity: string): string {
   return `"${version}-${identity}"`;
 }
 
-/** Reads something about a log, all of it from the history that the answer's identity names. */
+/** Runs a read until all of it comes from one identity of the log, and returns that identity with it. */
 export async function withIdentity<Found>(
   log: LogReader,
   read: () => Promise<Found>,
@@ -36,7 +36,7 @@ export async function withIdentity<Found>(
   });
 }
 
-/** The identity that a request states; undefined when it states none. */
+/** Returns the identity that a request states; undefined: none. */
 export function statedIdentity(headers: Headers): string | undefined {
   const text = headers.get(LOG_HEADER);
   if (text === null) return undefined;
@@ -54,7 +54,7 @@ function restoredError(name: string, stated: string, { identity, head, parted }:
   return new KildeError("log-restored", detail, { log: identity, parted, head });
 }
 
-/** The error for a write that was decided on another identity than the log has. */
+/** Returns the error for a write that the client decided on another identity of the log. */
 export async function restoredWrite(
   { database, reader }: Pick<AppDeps, "database" | "reader">,
   stated: string,
@@ -64,9 +64,9 @@ export async function restoredWrite(
 }
 
 /**
- * Whether a cursor can be judged by the log as it was read (`state`): false when the log got another identity since, so
- * that it is to be read again. Throws `log-restored` for a cursor beyond which the log holds other events. A cursor of a
- * former identity is good up to where the histories part, and a bare one cannot be checked.
+ * Validates a cursor against the log as it was read (`state`). Returns false when the log got another identity since,
+ * so that the caller must read again. Throws `log-restored` for a cursor beyond which the log holds other events. A
+ * cursor of a former identity is valid up to the position where the histories part. A bare cursor cannot be checked.
  */
 export async function isCursorOf(
   { database }: Pick<AppDeps, "database">,
@@ -80,15 +80,15 @@ export async function isCursorOf(
   const parting = await findParting(database, log.address, identity);
   if (parting.identity !== state.identity) {
     if (!log.replica) return false;
-    // A replica may have less, and must not judge.
-    const detail = `What was read of ${log.name} is of an earlier history than the database has`;
+    // A replica may lag behind the restore, so it must not decide.
+    const detail = `The replica still has ${log.name} as it was before a restore`;
     throw new KildeError("replica-behind", detail, { head: state.head });
   }
   if (parting.parted !== null && position <= parting.parted) return true;
   throw restoredError(log.name, `The cursor ${position}-${identity}`, parting);
 }
 
-/** Looks the log up, and judges a cursor by it, as {@link isCursorOf} does. */
+/** Reads the state of the log, and validates a cursor as {@link isCursorOf} does. */
 export async function requireCursorOf(
   deps: Pick<AppDeps, "database">,
   log: LogReader,

@@ -11,8 +11,9 @@ const EMPTY_ARRAY = ENCODER.encode("[]");
 const [OPENING = 0, CLOSING = 0] = EMPTY_ARRAY;
 
 /**
- * The body of a page, which takes its parts over. In an array a line break before the first event becomes the opening
- * bracket, and a comma after the last one the closing one: so bytes are sent as they left the database, without a copy.
+ * Returns the body of a page, whose parts it takes over. In an array it turns the line break before the first event
+ * into the opening bracket and the comma after the last one into the closing bracket, so bytes leave as the database
+ * returned them, without a copy.
  */
 export function pageBody(parts: readonly PagePart[], framing: Framing): PageBody {
   const whole = parts.map((part) => (typeof part === "string" ? ENCODER.encode(part) : part));

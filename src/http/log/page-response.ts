@@ -14,17 +14,19 @@ import { pageBody } from "./page-body.ts";
 import type { LogQuery } from "./pages.ts";
 import { isHead } from "../pipeline/routes.ts";
 
-/** Nothing followed the page when it was read. A client that stops there need not ask for an empty page. */
+/**
+ * Header of a page that nothing followed when it was read. A client that stops there need not request an empty page.
+ */
 export const END_HEADER = "Kilde-End";
 
-/** Bytes from which on compressing a page pays. */
+/** Smallest page that is worth compressing, in bytes. */
 const COMPRESSION_THRESHOLD = 1_024;
 
 function link(url: string, relation: string): string {
   return `<${url}>; rel="${relation}"`;
 }
 
-/** Links to walk the log (RFC 8288). The tail has a next page too: that is where to look for more. */
+/** Returns the links of a page (RFC 8288). The last page has a `next` link too, for events that follow later. */
 function pageLinks(
   c: Context,
   deps: AppDeps,
@@ -55,7 +57,7 @@ function pageLinks(
   return links.join(", ");
 }
 
-/** What is answered besides the events. */
+/** The parts of the answer besides the events. */
 export interface Answering {
   readonly query: LogQuery;
   readonly representation: Representation;
@@ -64,7 +66,10 @@ export interface Answering {
   readonly held: HeldAnswer;
 }
 
-/** The entity tag of a page in one representation. That of a stream begins with its version, for `If-Match`. */
+/**
+ * Returns the entity tag of a page in one representation. The tag of a stream begins with its version, for
+ * `If-Match`.
+ */
 function pageTag(
   { subject, identity, first, last, count, full }: PageAnswer,
   { representation: { framing }, caching: { generation } }: Answering,
@@ -77,7 +82,7 @@ function pageTag(
     : `"${subject.version}-${identity}-${state}-${form}"`;
 }
 
-/** Answers with a page that was read, or with 304 where the client has this representation of it. */
+/** Answers with a page, or with 304 if the client has this representation of it. */
 export function pageResponse(c: Context, deps: AppDeps, page: PageAnswer, answering: Answering): Response {
   const { query, representation, request, caching, held } = answering;
   const { headers: asked } = c.req.raw;

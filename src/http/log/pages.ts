@@ -24,7 +24,7 @@ import type { RequestSchemas } from "../openapi/schemas.ts";
 export type LogQuery = z.output<RequestSchemas["logQuery"]> &
   Partial<z.output<RequestSchemas["streamQuery"]>>;
 
-/** The query parameters, checked: a list where a parameter is repeated. */
+/** Returns the validated query parameters. A repeated parameter becomes a list. */
 export function queryOf<Schema extends z.ZodType>(c: Context, schema: Schema): z.output<Schema> {
   const parameters = Object.entries(c.req.queries()).map(([name, values]) => [
     name,
@@ -35,7 +35,10 @@ export function queryOf<Schema extends z.ZodType>(c: Context, schema: Schema): z
   return result.data;
 }
 
-/** Where server-sent events begin: the header is where a reconnecting client left off, so it wins. */
+/**
+ * Returns the start of an event stream. The header takes precedence over the query: it holds the last event that a
+ * reconnecting client received.
+ */
 function eventStreamStart(c: Context, query: LogQuery): Cursor | undefined {
   const header = c.req.raw.headers.get("last-event-id");
   if (header === null || header === "") return query.lastEventId;
@@ -72,7 +75,7 @@ async function followResponse(
   return eventStream(c, deps, log, { subject, filter }, start, consumerOf(c, deps));
 }
 
-/** Reads or follows a log, or one subject of it, as the request says. `isDraft`: the log is a draft of a feed. */
+/** Reads or follows a log, or one subject of it. `isDraft`: the log is a draft of a feed. */
 export async function readLog(
   c: Context,
   deps: AppDeps,
@@ -113,7 +116,7 @@ async function pageOf(
   const page: PageQuery = { subject, direction, limit, filter, ...range };
   const consumer = consumerOf(c, deps);
   let answer = await freshPage(c, deps, log, page, cursor, representation, held);
-  // There is nothing to wait for: the body that news would come in is not sent.
+  // HEAD does not wait: its answer has no body for new events.
   if (answer.count === 0 && timeout > 0 && !isHead(c)) {
     answer = await longPoll(c, deps, log, page, cursor, timeout, representation, answer, held);
   }
@@ -126,7 +129,7 @@ async function pageOf(
     const detail = `${log.name} has no events about ${JSON.stringify(subject)}`;
     throw new KildeError("subject-not-found", detail);
   }
-  if (consumer !== null) deps.sightings.record(log.address, consumer, sentUpTo(page, answer));
+  if (consumer !== null) deps.activity.record(log.address, consumer, sentUpTo(page, answer));
   const request = { cursor, backwards: direction === "backwards", cacheKey: query.cacheKey, isDraft };
   const caching = await pageCaching(log, answer, request);
   return pageResponse(c, deps, answer, { query, representation, request, caching, held });

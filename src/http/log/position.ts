@@ -5,18 +5,18 @@ import type { LogReader } from "../../log/read/reader.ts";
 import { readHead } from "../../log/read/subjects.ts";
 import type { AppDeps } from "../deps.ts";
 
-/*
- * Reads may be answered by a replica, which lacks what was written a moment ago. What a client has seen already it must
- * not lack: positions tell.
+/**
+ * A replica may answer reads, and lacks the latest writes. A client must not miss events that it knows of, so it
+ * sends their position.
  */
 
 /**
- * In the answer to an append: the position up to which the event log is to be read to see what it tells of. In a read:
- * the position in the log which is read that the client knows of, so that it is answered from a state that has it.
+ * In the answer to an append: the position that a read of the event log must reach to include the append. In a read:
+ * a position in that log that the client knows; the answer includes it.
  */
 export const POSITION_HEADER = "Kilde-Position";
 
-/** The position that a read shows; 0 when it shows none. */
+/** Returns the position that a read states; 0: none. */
 export function shownPosition(c: Context): number {
   const text = c.req.raw.headers.get(POSITION_HEADER);
   if (text === null) return 0;
@@ -27,7 +27,7 @@ export function shownPosition(c: Context): number {
   });
 }
 
-/** The last position of a log, which a replica may not have yet. Throws a KildeError when a position is beyond it. */
+/** Returns the last position of a log, from the primary. Throws a KildeError when a position is beyond it. */
 export async function headBeyond({ database }: AppDeps, log: LogReader, position: number): Promise<number> {
   const head = await readHead(database, log.address);
   if (position <= head) return head;
@@ -36,8 +36,8 @@ export async function headBeyond({ database }: AppDeps, log: LogReader, position
 }
 
 /**
- * Resolves when what is read from a log has a position. Throws a KildeError when the log has no such position, or when
- * the replica does not have it within the limit.
+ * Resolves when reads of a log include a position. Throws a KildeError when the log has no such position, or when the
+ * replica does not reach it within the limit.
  */
 export async function awaitPosition(
   deps: AppDeps,

@@ -125,7 +125,7 @@ export const readHeaders = knownPosition.extend({
   }),
 });
 
-/** The identity of the log that a write was decided on. */
+/** The header of a write with the log identity that the client decided on. */
 export const decidedOn = z.object({
   "kilde-log": z.string().optional().openapi({
     pattern: "^[0-9a-f]{16}$",

@@ -19,7 +19,7 @@ function withExclusiveUnions(value: unknown): unknown {
   );
 }
 
-/** The OpenAPI 3.1 description of operations. */
+/** Describes operations in OpenAPI 3.1. */
 export function openApiDocument(
   operations: readonly Operation[],
   { schemas, limits, basePath, version }: Pick<AppDeps, "schemas" | "limits" | "basePath" | "version">,

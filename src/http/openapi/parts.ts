@@ -25,7 +25,7 @@ import {
   decidedOn,
 } from "./common.ts";
 
-/** The schemas that the operations describe their parameters, bodies and responses with. */
+/** Creates the schemas that the operations describe their parameters, bodies and responses with. */
 export function openApiParts(schemas: RequestSchemas, limits: Limits) {
   return {
     z,
@@ -42,7 +42,7 @@ export function openApiParts(schemas: RequestSchemas, limits: Limits) {
     readHeaders,
     decidedOn,
     schemas,
-    // The addresses that endpoints may have are no part of the description.
+    // The description does not depend on the addresses that the settings permit for endpoints.
     subscriptionSchemas: createSubscriptionSchemas(limits, createAddressRules([])),
     answers: {
       ...streamAnswers,

@@ -37,7 +37,7 @@ export const metadataSchema = z
     tracestate: attribute.optional(),
   })
   .openapi("Metadata", {
-    description: "What is known about the event besides its data; further members are free",
+    description: "Information about the event besides its data; further members are free",
   });
 
 /** The two forms of a cursor, for /openapi.json. */
@@ -46,10 +46,10 @@ const CURSOR_FORMS =
 
 const CURSOR_PATTERN = "[0-9]{1,15}(-[0-9a-f]{16})?";
 
-/** The schemas that validate requests, which depend on the limits. */
+/** Creates the schemas that validate requests, which depend on the limits. */
 export function createSchemas(limits: Limits) {
   const streamName = name(limits.streamNameBytes, "Name of a stream", "user-1");
-  const type = name(limits.typeBytes, "What happened", "UserRegistered").refine(
+  const type = name(limits.typeBytes, "The kind of event", "UserRegistered").refine(
     (value) => !value.startsWith(RESERVED_TYPE_PREFIX),
     `must not begin with "${RESERVED_TYPE_PREFIX}"`,
   );
@@ -190,7 +190,10 @@ export function createSchemas(limits: Limits) {
         .enum(["true", "false"])
         .transform((value) => value === "true")
         .optional()
-        .openapi({ type: "boolean", description: "Also if somebody still reads it, or it is delivered" }),
+        .openapi({
+          type: "boolean",
+          description: "Also if a consumer still reads it or a subscription delivers it",
+        }),
     }),
     committedBody: z
       .strictObject({
@@ -198,7 +201,7 @@ export function createSchemas(limits: Limits) {
           .int()
           .min(0)
           .max(Number.MAX_SAFE_INTEGER)
-          .openapi({ description: "Everything up to this event is dealt with; 0: nothing yet" }),
+          .openapi({ description: "The consumer has handled everything up to this event; 0: nothing yet" }),
         rewind: z
           .boolean()
           .optional()
@@ -227,7 +230,7 @@ export function createSchemas(limits: Limits) {
       afterVersion: wholeNumber({}).optional().openapi({ description: "Only events after this version" }),
       toVersion: wholeNumber({}).optional().openapi({ description: "The stream as of this version" }),
       asOf: time.transform(latestRecorded).optional().openapi({
-        description: "The stream as of this time (RFC 3339): what had been recorded by then",
+        description: "The stream as of this time (RFC 3339): the events recorded by then",
         type: "string",
         format: "date-time",
         example: undefined,

@@ -1,12 +1,12 @@
-/** Who sends a request. */
+/** The sender of a request. */
 export interface Principal {
   /** Null: anybody. */
   readonly name: string | null;
 }
 
 /**
- * Identifies the sender of a request. Throws a KildeError when the request may not proceed; runs before anything of the
- * store is looked up, so that a refusal reveals nothing about what exists.
+ * Identifies the sender of a request. Throws a KildeError when the request may not proceed. Runs before anything in
+ * the store is looked up, so that a refusal does not reveal which streams or feeds exist.
  */
 export type Authenticate = (request: Request) => Principal | Promise<Principal>;
 

@@ -3,7 +3,9 @@ export function isBelow(path: string, basePath: string): boolean {
   return path === basePath || path.startsWith(`${basePath}/`);
 }
 
-/** The request as it is at the root. One that a router has taken the base path from already is left as it is. */
+/**
+ * Returns the request with the base path removed. Leaves a request alone from which a router has already removed it.
+ */
 export function belowBasePath(request: Request, basePath: string): Request {
   const url = new URL(request.url);
   const { pathname } = url;

@@ -9,7 +9,7 @@ const SAFE_METHODS = ["GET", "HEAD"];
 /** The value of `corsOrigin` that lets pages of every origin read, and none of them change anything. */
 const EVERY_ORIGIN = "*";
 
-/** What hono's `cors` tells browsers: named origins may call every method, and with `*` all others may read. */
+/** Returns the options of hono's `cors`: named origins may call every method, and with `*` all others may read. */
 export function corsPolicy(corsOrigins: readonly string[]): {
   origin: "*" | string[] | ((origin: string) => string);
   allowMethods: (origin: string) => string[];
@@ -50,9 +50,9 @@ function isCrossOrigin({ headers, url }: Request): boolean {
 }
 
 /**
- * The error for a request that may change something and that a page of an unnamed origin made a browser send; null for
- * every other request. A browser asks beforehand (CORS) whether a page may send JSON, but sends a POST without a body
- * unasked. `*` names no origin: any page could change what is stored otherwise.
+ * Returns the error for a request that may change something and that a page of an unnamed origin made a browser send;
+ * null for every other request. A browser asks beforehand (CORS) whether a page may send JSON, but sends a POST
+ * without a body without asking. `*` names no origin: otherwise any page could change the store.
  */
 export function crossSiteError(request: Request, corsOrigins: readonly string[]): KildeError | null {
   if (!UNSAFE_METHODS.includes(request.method) || !isCrossOrigin(request)) return null;

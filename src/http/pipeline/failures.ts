@@ -13,7 +13,7 @@ export interface FailedRequest {
   readonly onFault: OnFault;
 }
 
-/** Turns any error into an answer, and reports those that no client has caused. */
+/** Turns any error into an answer, and reports the errors that no client caused. */
 export function failureResponse(
   error: unknown,
   { requestId, path, basePath, onFault }: FailedRequest,

@@ -8,19 +8,19 @@ import { failureResponse, type OnFault } from "./failures.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
 import { targetError } from "./request-target.ts";
 
-/** What the steps of the pipeline found out about a request. */
+/** The results of the pipeline's steps for one request. */
 export interface RequestContext {
   readonly requestId: string;
   readonly principal: Principal;
 }
 
-/** Who logs requests and failures. */
+/** The observers that log requests and failures. */
 export interface Observers {
   readonly onAccess: OnAccess;
   readonly onFault: OnFault;
 }
 
-/** What answers the requests below one path: a store, or the process itself. */
+/** The receiver of all requests below one path: a store, or the process itself. */
 export interface Destination extends Observers {
   /** Empty at the root. */
   readonly basePath: string;
@@ -35,9 +35,12 @@ export interface PipelineOptions {
   readonly clock: Pick<Clock, "monotonic">;
   /** The error for a request to a host that this process does not serve. Default: the platform has checked it. */
   readonly hostError?: (request: Request) => KildeError | null;
-  /** Finds what answers a request. Throws a KildeError where nothing does. */
+  /** Returns the destination of a request. Throws a KildeError when there is none. */
   readonly destinationOf: (request: Request, requestId: string) => Destination | Promise<Destination>;
-  /** Who logs the requests that reach no destination. `basePath`: where everything is served; default: at the root. */
+  /**
+   * Log the requests that reach no destination. `basePath`: the path that everything is served under; default: the
+   * root.
+   */
   readonly observers: Observers & Partial<Pick<Destination, "basePath">>;
 }
 
@@ -51,22 +54,25 @@ function check(error: KildeError | null): void {
   if (error !== null) throw error;
 }
 
-/** The path of a URL below the base path. Empty where the host is malformed, so that there is no URL. */
+/** Returns the path of a URL below the base path. Empty if the host is malformed, so that there is no URL. */
 function pathOf(request: Request, basePath: string): string {
   const path = URL.parse(request.url)?.pathname ?? "";
   return isBelow(path, basePath) ? path.slice(basePath.length) : path;
 }
 
-/** Caches decide for themselves how long to keep an answer that states nothing (RFC 9111 §4.2.2). */
+/**
+ * Sets `Cache-Control` on an answer that lacks it: caches would choose how long to keep it otherwise (RFC 9111
+ * §4.2.2).
+ */
 function stateCaching({ method }: Request, { headers }: Response): void {
   if (method !== "POST" && !headers.has("cache-control")) headers.set("Cache-Control", "no-cache");
 }
 
 /**
- * The one way that every request takes, on every platform. In order: the request gets its id; its path must be in the one
- * canonical form and its host one that is served; the destination is found; pages of other sites may change nothing; the
- * sender is identified; the destination answers; an error becomes a problem; the answer carries the request's id; the access log gets
- * its entry.
+ * Creates the pipeline that every request passes, on every platform. In order, it assigns the request id; requires a
+ * canonical path and a served host; finds the destination; refuses changes by pages of other sites; identifies the
+ * sender; lets the destination answer; turns an error into a problem; adds the request id to the answer; and writes
+ * the entry of the access log.
  */
 export function createPipeline({
   clock,

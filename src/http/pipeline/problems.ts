@@ -11,22 +11,22 @@ import { jsonPointer } from "../../core/json-pointer.ts";
 import { LOG_HEADER, streamTag } from "../log/log-identity.ts";
 import { POSITION_HEADER } from "../log/position.ts";
 
-/** When a client may try again, in seconds. */
+/** Default delay before a retry, in seconds. */
 const RETRY_AFTER_SECONDS = 1;
 
-/** Longest time after which a client is asked to try again, in seconds: a build may become faster. */
+/** Longest delay before a retry, in seconds: a build may become faster. */
 const LONGEST_RETRY_AFTER_SECONDS = 60;
 
-/** When to try again, in seconds: a feed that is being built states when it is expected to be there. */
+/** Returns the delay before a retry, in seconds. A feed that is being built states when it expects to be ready. */
 function retryAfterSeconds({ members: { progress } }: KildeError): number {
   const expected = progress?.secondsLeft ?? RETRY_AFTER_SECONDS;
   return Math.min(LONGEST_RETRY_AFTER_SECONDS, Math.max(RETRY_AFTER_SECONDS, expected));
 }
 
-/** Faults that a problem lists. A hostile body may have a million. */
+/** Most faults that a problem lists. A hostile body may have a million. */
 export const LISTED_FAULTS = 20;
 
-/** Longest text within a problem, in characters: it may quote what was sent. */
+/** Longest text within a problem, in characters: the text may quote the request. */
 const TEXT_CHARACTERS = 1_000;
 
 function shortened(text: string): string {
@@ -41,7 +41,7 @@ function listed({ pointer, parameter, detail }: ProblemDetail): ProblemDetail {
   };
 }
 
-/** The body of an error answer: RFC 9457 problem details. Its size is bounded, whatever was sent. */
+/** Returns the body of an error answer: RFC 9457 problem details. Its size is bounded for every request. */
 function problemOf(error: KildeError, basePath: string): Record<string, unknown> {
   const { status, title, remedy } = PROBLEMS[error.code];
   const { errors, errorCount = errors?.length, ...members } = error.members;
@@ -56,11 +56,11 @@ function problemOf(error: KildeError, basePath: string): Record<string, unknown>
   };
 }
 
-/** The one place where an error becomes an answer; `path` is what was asked for, below the `basePath`. */
+/** Turns an error into an answer; nothing else does. `path` is the requested path below `basePath`. */
 export function problemResponse(path: string, error: KildeError, basePath: string): Response {
   const { status } = PROBLEMS[error.code];
   const headers = new Headers({ "Content-Type": "application/problem+json", "Cache-Control": "no-store" });
-  // The rest of the body is not waited for (RFC 9110 §15.5.9).
+  // The server does not wait for the rest of the body (RFC 9110 §15.5.9).
   if (status === 408 || error.members.limit === "bodiesBytes") headers.set("Connection", "close");
   if (status === 503) headers.set("Retry-After", String(retryAfterSeconds(error)));
   const { currentVersion, head, log } = error.members;
@@ -75,12 +75,12 @@ export function problemResponse(path: string, error: KildeError, basePath: strin
   });
 }
 
-/** How many faults an issue stands for: one for each member that is not known. */
+/** Returns the number of faults in an issue: an issue may list several unknown members. */
 function faultsOf(issue: z.core.$ZodIssue): number {
   return issue.code === "unrecognized_keys" ? issue.keys.length : 1;
 }
 
-/** An error that names what is wrong with a body, by JSON pointer, or with parameters, by name. */
+/** Returns an error that locates the faults of a body by JSON pointer, or of parameters by name. */
 export function validationError(
   code: Extract<ProblemCode, "invalid-body" | "invalid-parameter">,
   issues: readonly z.core.$ZodIssue[],

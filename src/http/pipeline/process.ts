@@ -7,7 +7,7 @@ import type { Destination, Observers } from "./pipeline.ts";
 import { type AppHono, createRouter, resourcesOf } from "./routes.ts";
 import { getProblem, type Readiness, readiness } from "../service/service.ts";
 
-/** A tenant, as the process tells of it. */
+/** A tenant, as the process reports it. */
 export interface TenantState {
   readonly name: string;
   /** Null: its database cannot be used yet. */
@@ -33,8 +33,8 @@ async function readinessOf({ deps }: TenantState): Promise<TenantReadiness> {
 }
 
 /**
- * `GET /ready` of a process with tenants. It is ready while one of them is: a balancer that took it out of service for
- * the sake of one database would take all others with it. Each tenant has a `/ready` of its own.
+ * `GET /ready` of a process with tenants. The process is ready while one tenant is: a load balancer that removed it
+ * because of one database would remove all other tenants too. Each tenant has a `/ready` of its own.
  */
 async function getReadyOfAll(tenants: readonly TenantState[], closing: AbortSignal): Promise<Response> {
   if (closing.aborted) throw new KildeError("shutting-down", "The server is shutting down");
@@ -71,10 +71,10 @@ function processRouter({ version, tenants, closing, onFault }: ProcessOptions): 
   return app;
 }
 
-/** Paths that a process with tenants answers, whatever database serves the rest. */
+/** Paths that a process with tenants answers, even if a database serves all other paths. */
 export const PROCESS_PATH = /^\/(?:health|ready|metrics|problems\/[^/]*)$/;
 
-/** Answers what concerns the process and not one store. */
+/** Answers the requests that concern the process and not one store. */
 export function processDestination(options: ProcessOptions): Destination {
   const router = processRouter(options);
   return {

@@ -1,9 +1,9 @@
 import { KildeError } from "../../core/errors.ts";
 
-/*
- * Every path has one form (RFC 3986 §6.2.2), and all others are refused before anything reads the path. Parties on the
- * way to Kilde, such as a proxy that authorizes by path, would otherwise take one path for another: some decode
- * `%2e%2e`, some resolve `..`, some take a backslash for a slash.
+/**
+ * Every path has one canonical form (RFC 3986 §6.2.2), and Kilde refuses all others before anything reads the path.
+ * Otherwise a proxy that authorizes by path could see another path than Kilde: some decode `%2e%2e`, some resolve
+ * `..`, some treat a backslash as a slash.
  */
 
 /** Most URLs: a path without escapes, and perhaps a query without escapes. */
@@ -12,7 +12,7 @@ const PLAIN =
 
 const PARTS = /^https?:\/\/[^/?#\\]+([^?#]*)(?:\?([^#]*))?(#.*)?$/s;
 const UNPAIRED_PERCENT = /%(?![0-9a-f]{2})/i;
-/** Escaped letters, digits, `-`, `.`, `_` and `~`, which have no need of it (RFC 3986 §2.3). */
+/** Escaped letters, digits, `-`, `.`, `_` and `~`, which need no escape (RFC 3986 §2.3). */
 const NEEDLESS_ESCAPE = /%(?:2[DE]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE])/;
 const UNESCAPED = /[^\w\-.~!$&'()*+,;=:@/%]/;
 const DOT_SEGMENT = /(?:^|[/\\])\.{1,2}(?:[/\\]|$)/;
@@ -31,17 +31,17 @@ function pathFault(path: string): string | null {
   if (path.includes("//")) return "The path has an empty segment";
   if (UNPAIRED_PERCENT.test(path)) return "A percent sign in the path begins no escape; a literal one is %25";
   if (path !== path.replaceAll(/%../g, (escape) => escape.toUpperCase()))
-    return "The path has an escape with small letters; write %2F for %2f";
-  if (NEEDLESS_ESCAPE.test(path)) return "The path escapes characters that have no need of it";
+    return "The path has an escape in lower case; write %2F for %2f";
+  if (NEEDLESS_ESCAPE.test(path)) return "The path escapes characters that need no escape";
   if (UNESCAPED.test(path)) return "The path has characters that must be escaped";
   if (!isUtf8(path)) return "The escapes in the path are not UTF-8";
   const decoded = decodeURIComponent(path);
-  if (decoded.includes("\uFFFD")) return "The path has U+FFFD, which replaces what is not UTF-8";
+  if (decoded.includes("\uFFFD")) return "The path has U+FFFD, which replaces invalid UTF-8";
   if (DOT_SEGMENT.test(decoded)) return 'The path has "." or ".." between slashes';
   return null;
 }
 
-/** Returns what keeps the path and query of an absolute URL from being in their one form, or null. */
+/** Returns the reason why the path and query of an absolute URL are not canonical, or null. */
 export function targetFault(url: string): string | null {
   if (PLAIN.test(url)) return null;
   const [, path, query = "", fragment] = PARTS.exec(url) ?? [];
@@ -53,7 +53,7 @@ export function targetFault(url: string): string | null {
   return pathFault(path);
 }
 
-/** The error for a request whose address is not in its one form, or null. */
+/** Returns the error for a request whose address is not canonical, or null. */
 export function targetError(request: Request): KildeError | null {
   const fault = targetFault(request.url);
   return fault === null ? null : new KildeError("invalid-target", fault);

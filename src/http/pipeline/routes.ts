@@ -4,23 +4,26 @@ import { TrieRouter } from "hono/router/trie-router";
 import { KildeError } from "../../core/errors.ts";
 import { problemResponse } from "./problems.ts";
 
-/** A router of requests that went through the pipeline. */
+/** A router of requests that passed the pipeline. */
 export type AppHono = Hono<{ Bindings: { requestId: string } }>;
 
-/** `brief`: it answers a single request, so that preparing its routes for many would cost more than it saves. */
+/**
+ * Creates a router. `brief`: it answers a single request, so that optimizing its routes for many would cost more than
+ * it saves.
+ */
 export function createRouter(brief = false): AppHono {
   return brief ? new Hono({ router: new TrieRouter() }) : new Hono();
 }
 
 /**
- * Whether only the headers of an answer are asked for. Hono routes HEAD to the handlers of GET and drops the body that they
- * give; a handler that would hold something until its body was read must look.
+ * Whether the request is a HEAD. Hono routes HEAD to the handlers of GET and drops their body, so a handler that
+ * holds something until its body is read must check this.
  */
 export function isHead(c: Context): boolean {
   return c.req.raw.method === "HEAD";
 }
 
-/** The handler of a GET, which lets go of the body of an answer to HEAD: nobody else would. */
+/** Wraps the handler of a GET so that it cancels the body of an answer to HEAD; nothing else would. */
 function withHead(handler: Handler): Handler {
   return async (c, next) => {
     const response: unknown = await handler(c, next);
@@ -32,7 +35,7 @@ function withHead(handler: Handler): Handler {
 
 export type Methods = Partial<Record<"GET" | "POST" | "PUT" | "PATCH" | "DELETE", Handler>>;
 
-/** Adds resources to an app: OPTIONS is answered, and other methods than theirs are refused. */
+/** Adds resources to an app. Each answers OPTIONS, and refuses methods that it lacks. */
 export function resourcesOf(app: AppHono, basePath: string): (path: string, methods: Methods) => void {
   return (path, methods) => {
     const names = Object.keys(methods);

@@ -1,10 +1,12 @@
-/** By what a request is one of a tenant's: one of both. */
+/** The address of a tenant: a host or a path prefix, never both. */
 export interface TenantAddress {
   readonly host?: string | undefined;
   readonly path?: string | undefined;
 }
 
-/** Finds whose a request is; null: no tenant's. A tenant's host is its own, whatever the path. */
+/**
+ * Returns a function that finds the tenant of a request; null: none. A tenant's host serves the tenant on every path.
+ */
 export function tenantChooser<Tenant extends TenantAddress>(
   tenants: readonly Tenant[],
 ): (url: Pick<URL, "hostname" | "pathname">) => Tenant | null {
@@ -21,7 +23,7 @@ export function tenantChooser<Tenant extends TenantAddress>(
   return ({ hostname, pathname }) => {
     const ofHost = byHost.get(hostname.endsWith(".") ? hostname.slice(0, -1) : hostname);
     if (ofHost !== undefined) return ofHost;
-    // No path lies below another, so that at most one of the prefixes is a tenant's.
+    // No prefix lies below another, so at most one of them matches.
     for (let end = 0, segments = 0; segments < deepest && end !== pathname.length; segments += 1) {
       const slash = pathname.indexOf("/", end + 1);
       end = slash === -1 ? pathname.length : slash;

@@ -1,7 +1,7 @@
 import type { AppDeps } from "../deps.ts";
 import type { Operation } from "../operation.ts";
 
-/** The answer to `GET /`: the paths of the API, by name. */
+/** Returns the answer to `GET /`: the paths of the API, by name. */
 export function apiIndex(
   operations: readonly Operation[],
   { version, basePath, docs }: Pick<AppDeps, "version" | "basePath" | "docs">,

@@ -4,11 +4,11 @@ import type { Feed } from "../../feeds/feed.ts";
 import type { AppDeps } from "../deps.ts";
 import type { Operation } from "../operation.ts";
 
-/** The text of /openapi.json, which is large and does not change, for each store that was asked. */
+/** The text of /openapi.json for each store that was asked: it is large, and does not change. */
 const OPEN_API_TEXTS = new WeakMap<AppDeps, Promise<string>>();
 
 async function openApiText(operations: readonly Operation[], deps: AppDeps): Promise<string> {
-  // Loaded on request: creating the schemas takes as long as the rest of the start.
+  // Loaded at the first request: creating the schemas takes as long as the rest of the start.
   const { openApiDocument } = await import("../openapi/document.ts");
   return JSON.stringify(openApiDocument(operations, deps));
 }
@@ -24,7 +24,7 @@ export async function getOpenApi(
   return c.body(await text, 200, { "Content-Type": "application/json" });
 }
 
-/** The feeds that can be read, with their published schemas, which another process may have extended. */
+/** Returns the readable feeds with their published schemas, which another process may have extended. */
 async function describedFeeds({ feeds }: AppDeps): Promise<Feed[]> {
   const described = feeds.all.map(async (open) =>
     (await feeds.isServed(open)) ? [{ ...open.feed, schemas: await feeds.schemas(open) }] : [],

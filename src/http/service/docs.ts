@@ -17,7 +17,7 @@ export interface Docs {
 /** Paths of files, each with parameters that the guide's folders fit. */
 export const DOCS_PATHS = ["/docs", "/docs/:page", "/docs/:section/:page"] as const;
 
-/** What a page may load. Swagger UI has icons in its style. */
+/** Content security policy of a page. Swagger UI has icons in its style sheet, hence `data:`. */
 const POLICY =
   "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; style-src 'self'";
 /** Swagger UI and images set styles inline. */
@@ -34,7 +34,7 @@ export async function getDocs(c: Context, docs: Docs): Promise<Response> {
   return c.body(file.body(), 200, {
     "Content-Type": file.mediaType,
     "Content-Security-Policy": hasInlineStyle ? INLINE_STYLE_POLICY : POLICY,
-    // The pages name the version of the style and the scripts that they need.
+    // Pages name the version of their style and scripts, so caches may keep those.
     "Cache-Control": isPage ? "no-cache" : "public, max-age=86400",
   });
 }

@@ -1,4 +1,4 @@
-// One by one: the package as a whole also measures the process, with what workers do not have.
+// Imported file by file: the whole package also measures the process, by APIs that workers lack.
 import Gauge from "prom-client/lib/gauge.js";
 import Registry from "prom-client/lib/registry.js";
 
@@ -9,15 +9,15 @@ import { consumerGauges } from "../consumers/metrics.ts";
 import type { AppDeps } from "../deps.ts";
 import { type GaugeOf, subscriptionGauges } from "../subscriptions/metrics.ts";
 
-/*
- * Metrics in Prometheus' text format, looked up when they are asked for: what they tell stands in the database, and
- * counting along would be another truth.
+/**
+ * Metrics in Prometheus' text format. Kilde reads them from the database at each scrape: counters in memory could
+ * disagree with it.
  */
 
 interface FeedMetric {
   readonly name: string;
   readonly help: string;
-  /** Null: not to be told now. */
+  /** Null: the metric has no value now. */
   readonly value: (state: FeedState) => number | null;
 }
 
@@ -45,27 +45,27 @@ const FEED_METRICS: readonly FeedMetric[] = [
   },
   {
     name: "build_seconds_left",
-    help: "Time until the feed is live, as far as it can be told",
+    help: "Estimated time until the feed is live",
     value: ({ progress }) => progress?.secondsLeft ?? null,
   },
 ];
 
 const STATUSES = ["building", "live", "halted", "rebuilding", "retiring"] as const;
 
-/** Only a store with a replica has it. */
+/** Set only for a store with a replica. */
 const REPLICA_HEAD = ["replica_head", "Position of the last event that the replica has"] as const;
-/** Only a process with tenants has it. */
+/** Set only by a process with tenants. */
 const TENANT_UP = ["tenant_up", "1 if the tenant's database could be read just now"] as const;
 
 /** A store that is measured. */
 export interface Measured {
-  /** Labels that tell it from others; the same names for each. */
+  /** Labels that distinguish the store; every store has the same label names. */
   readonly labels: Readonly<Record<string, string>>;
-  /** Null: it cannot be used now. */
+  /** Null: the store cannot be used now. */
   readonly deps: AppDeps | null;
 }
 
-/** Makes the gauges that each store sets. */
+/** Creates the gauges of a store. Returns a function that sets them. */
 function storeGauges(gauge: GaugeOf) {
   const perFeed = ["feed", "version"];
   const head = gauge("event_log_head", "Position of the last event");
@@ -85,7 +85,7 @@ function storeGauges(gauge: GaugeOf) {
     value,
   }));
   const status = gauge("feed_status", "1 for the status that the feed has", [...perFeed, "status"]);
-  const tellSubscriptions = subscriptionGauges(gauge);
+  const setSubscriptions = subscriptionGauges(gauge);
   const setConsumers = consumerGauges(gauge);
   let replicaHead: Gauge | null = null;
 
@@ -98,11 +98,11 @@ function storeGauges(gauge: GaugeOf) {
     answerBytes.set(labels, answers.held());
     head.set(labels, await readHead(database, reader.address));
     if (reader.replica) {
-      // One that cannot be read now has nothing to tell, and must not keep the rest from being told.
-      const its = await reader.head().catch(() => null);
-      if (its !== null) {
+      // A replica that cannot be read has no value, and must not keep the other metrics from being reported.
+      const replicated = await reader.head().catch(() => null);
+      if (replicated !== null) {
         replicaHead ??= gauge(...REPLICA_HEAD);
-        replicaHead.set(labels, its);
+        replicaHead.set(labels, replicated);
       }
     }
     await setConsumers(labels, deps, reader);
@@ -112,16 +112,16 @@ function storeGauges(gauge: GaugeOf) {
       await setConsumers(labels, deps, open.reader);
       const ofFeed = { ...labels, feed: open.feed.name, version: String(open.feed.version) };
       for (const { gauge: each, value } of gauges) {
-        const told = value(state);
-        if (told !== null) each.set(ofFeed, told);
+        const measured = value(state);
+        if (measured !== null) each.set(ofFeed, measured);
       }
       for (const name of STATUSES) status.set({ ...ofFeed, status: name }, name === state.status ? 1 : 0);
     }
-    await tellSubscriptions(labels, deps);
+    await setSubscriptions(labels, deps);
   };
 }
 
-/** One of several stores that takes longer does not hold up the others, in milliseconds. */
+/** Longest wait for one of several stores, in milliseconds, so that a slow one does not delay the others. */
 const DEADLINE_MS = 2_000;
 
 async function withinDeadline({ clock }: AppDeps, work: Promise<void>): Promise<void> {
@@ -132,28 +132,28 @@ async function withinDeadline({ clock }: AppDeps, work: Promise<void>): Promise<
   await Promise.race([work, late]).finally(() => done.abort());
 }
 
-/** The metrics of a store, or of several, of which any that cannot be measured now is told of as such. */
+/** Measures one store or several. A store that cannot be measured now is reported as down. */
 export async function metricsOf(stores: readonly Measured[]) {
   const registry = new Registry();
   const own = Object.keys(stores[0]?.labels ?? {});
   const gauge: GaugeOf = (name, help, labelNames = []) =>
     new Gauge({ name: `kilde_${name}`, help, labelNames: [...own, ...labelNames], registers: [registry] });
-  const tell = storeGauges(gauge);
+  const measure = storeGauges(gauge);
   if (own.length === 0) {
-    for (const { labels, deps } of stores) if (deps !== null) await tell(labels, deps);
+    for (const { labels, deps } of stores) if (deps !== null) await measure(labels, deps);
   } else {
     const up = gauge(...TENANT_UP);
-    const measure = async ({ labels, deps }: Measured) => {
+    const setUp = async ({ labels, deps }: Measured) => {
       const measured =
         deps === null
           ? false
-          : await withinDeadline(deps, tell(labels, deps)).then(
+          : await withinDeadline(deps, measure(labels, deps)).then(
               () => true,
               () => false,
             );
       up.set(labels, measured ? 1 : 0);
     };
-    await Promise.all(stores.map(measure));
+    await Promise.all(stores.map(setUp));
   }
   return { text: await registry.metrics(), mediaType: registry.contentType };
 }

@@ -84,7 +84,7 @@ const stateOperations: readonly Operation[] = [
   },
 ];
 
-/** `all` returns every operation of the API, for the operations that describe it. */
+/** `all` returns every operation of the API, for the operations that describe the API. */
 export function serviceOperations(all: () => readonly Operation[]): readonly Operation[] {
   return [
     {

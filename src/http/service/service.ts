@@ -4,10 +4,10 @@ import { isProblemCode, KildeError, PROBLEMS } from "../../core/errors.ts";
 import { readSweepBacklog } from "../../log/erase/sweeper.ts";
 import type { AppDeps } from "../deps.ts";
 
-/** A write that takes longer than this is too slow to be called ready, in milliseconds. */
+/** Longest write of a store that is ready, in milliseconds. */
 const READY_DEADLINE_MS = 2_000;
 
-/** How long a write takes, in milliseconds. Throws where it does not go through within its deadline. */
+/** Measures a write, in milliseconds. Throws when it fails or exceeds its deadline. */
 async function probe({ writer, clock, closing }: AppDeps): Promise<number> {
   if (closing.aborted) throw new KildeError("shutting-down", "The server is shutting down");
   const started = clock.monotonic();
@@ -22,15 +22,15 @@ async function probe({ writer, clock, closing }: AppDeps): Promise<number> {
   return Math.round(clock.monotonic() - started);
 }
 
-/** Erased data should be gone from storage after this; later than that somebody should look. */
+/** Time until storage should hold no erased data, in milliseconds. After that an operator should investigate. */
 const SWEEP_DEADLINE_MS = 60_000;
 
-/** What is wrong with the sweep: data that was erased is still in storage. */
+/** A sweep that is late: storage still holds erased data. */
 export interface LateSweep {
-  /** Erasures of which storage may still hold data, and when the first of them was recorded. */
+  /** Erasures whose data storage may still hold, and the time of the first. */
   readonly erasures: number;
   readonly since: string | null;
-  /** Attempts of this process that failed, since the last that succeeded, and why. */
+  /** Attempts of this process that failed since the last success, and the last error. */
   readonly attempts: number;
   readonly error: string | null;
 }
@@ -48,8 +48,8 @@ export type Readiness =
   | { readonly status: "degraded"; readonly writeMs: number; readonly sweep: LateSweep };
 
 /**
- * Whether a write goes through. `degraded`: it does, so the server stays in service, but somebody should look. Throws
- * where it does not.
+ * Tries a write. `degraded`: it succeeds, so the server stays in service, but an operator should investigate. Throws
+ * when it fails.
  */
 export async function readiness(deps: AppDeps): Promise<Readiness> {
   const writeMs = await probe(deps);
@@ -57,12 +57,12 @@ export async function readiness(deps: AppDeps): Promise<Readiness> {
   return sweep === null ? { status: "ready", writeMs } : { status: "degraded", writeMs, sweep };
 }
 
-/** `GET /ready`: a write went through to storage within its deadline. */
+/** `GET /ready`: storage accepted a write within the deadline. */
 export async function getReady(c: Context, deps: AppDeps): Promise<Response> {
   return c.json(await readiness(deps), 200, { "Cache-Control": "no-store" });
 }
 
-/** `GET /problems/{code}`: what a problem's `type` leads to. */
+/** `GET /problems/{code}`: the page that a problem's `type` links to. */
 export function getProblem(c: Context): Response {
   const code = c.req.param("code") ?? "";
   if (!isProblemCode(code))

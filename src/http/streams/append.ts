@@ -15,10 +15,10 @@ import { checkSubjectName } from "./stream-name.ts";
 
 export const IDEMPOTENCY_KEY = "Idempotency-Key";
 
-/** In answers: the first answer again, and nothing was written now. */
+/** In answers: this repeats the first answer, and the request wrote nothing. */
 export const REPLAYED_HEADER = "Idempotency-Replayed";
 
-/** A key as it came from outside. Throws a KildeError that names the parameter it came in. */
+/** Validates a key from a request. Throws a KildeError that names its parameter. */
 function checkedKey(key: string, parameter: string, { schemas }: AppDeps): string {
   const checked = schemas.idempotencyKey.safeParse(key);
   if (checked.success) return checked.data;
@@ -26,7 +26,7 @@ function checkedKey(key: string, parameter: string, { schemas }: AppDeps): strin
   throw validationError("invalid-parameter", issues);
 }
 
-/** The idempotency key that a header states. */
+/** Returns the idempotency key in a header. */
 function keyInHeader(header: string, deps: AppDeps): string {
   const read = fromHeaderText(header);
   if ("text" in read) return checkedKey(read.text, IDEMPOTENCY_KEY, deps);
@@ -35,7 +35,7 @@ function keyInHeader(header: string, deps: AppDeps): string {
   });
 }
 
-/** The idempotency key that the headers state, with a digest of what it was used for. */
+/** Returns the idempotency key in the headers, with a digest of the request that used it. */
 export async function idempotencyOf(
   header: string,
   deps: AppDeps,
@@ -49,8 +49,8 @@ export async function idempotencyOf(
 export type RefusedAppend = Exclude<AppendOutcome, { outcome: "appended" }>;
 
 /**
- * The error for an append that was refused; one that a header stated fails as that header says (RFC 9110). `head` is the
- * position up to which the log is to be read to see why.
+ * Returns the error for a refused append. A condition from a header fails with the status of that header (RFC 9110).
+ * `head` is the position that a read must reach to see the reason.
  */
 export async function refusalError(
   deps: AppDeps,
@@ -78,7 +78,7 @@ function resultOf({ subject: stream, version, position, count }: AppendReceipt) 
   return { stream, version, position, count };
 }
 
-/** `201 Created`, with what was appended. Headers as a plain object: they are built faster than one by one. */
+/** Answers `201 Created`. Headers are a plain object, which is faster to build than `Headers`. */
 function created(body: unknown, replayed: boolean, headers: Record<string, string>): Response {
   headers["Content-Type"] = "application/json";
   if (replayed) headers[REPLAYED_HEADER] = "true";
@@ -93,7 +93,7 @@ function statedOnce(header: ExpectedVersion | undefined, body: ExpectedVersion |
   return header ?? body ?? "any";
 }
 
-/** `POST /streams/{stream}`. `headers` are the answer's besides its own: setting them afterwards would copy all. */
+/** `POST /streams/{stream}`. `headers` are added to the answer's own: setting them afterwards would copy all. */
 export async function postStream(
   request: Request,
   subject: string,
@@ -179,7 +179,7 @@ async function transact(
   });
 }
 
-/** `GET /appends/{idempotencyKey}`: what an append was answered, for who lost the answer. */
+/** `GET /appends/{idempotencyKey}`: the answer to an append, for a client that lost it. */
 export async function getAppend(key: string, deps: AppDeps): Promise<Response> {
   const checked = checkedKey(key, "idempotencyKey", deps);
   const found = await findAppend(deps.database, deps.reader.address, checked);

@@ -15,9 +15,9 @@ import { jsonPointer } from "../../core/json-pointer.ts";
 import type { Limits } from "../../core/limits.ts";
 import { exceedsBytes } from "../../core/names.ts";
 
-/*
- * The attributes of an event on its way in, as the text of the object that is stored. Two ways lead here: an append in
- * Kilde's own JSON, with `metadata` and `attributes`, and CloudEvents, whose attributes are all on one level.
+/**
+ * Builds the text of the object that stores an event's attributes. Two formats lead here: an append in Kilde's own
+ * JSON, with `metadata` and `attributes`, and CloudEvents, whose attributes are all on one level.
  */
 
 type Path = readonly (string | number)[];
@@ -32,7 +32,7 @@ function isAttributeValue(value: unknown): boolean {
   return Number.isInteger(value) && Number(value) >= MIN_INTEGER && Number(value) <= MAX_INTEGER;
 }
 
-/** Says what is wrong with an attribute of a CloudEvent that has no place of its own in an event, or returns null. */
+/** Returns the fault of a CloudEvent's attribute that has no place of its own in an event, or null. */
 export function attributeFault(name: string, value: unknown): string | null {
   if (!ATTRIBUTE_NAME.test(name)) return "is not a name of a CloudEvents attribute";
   if (name === "datacontenttype") {
@@ -43,7 +43,7 @@ export function attributeFault(name: string, value: unknown): string | null {
   return isAttributeValue(value) ? null : "must be a string, boolean or 32-bit integer";
 }
 
-/** The same for a member of `attributes` of an append, which states only attributes that Kilde does not write. */
+/** Returns the fault of a member of `attributes` of an append, or null. Members that Kilde writes are invalid there. */
 export function ownAttributeFault(name: string, value: unknown, limits: Limits): string | null {
   if (PLACED_ATTRIBUTES.has(name)) return "has a place of its own in an event";
   if (isKildeAttribute(name)) {
@@ -53,7 +53,10 @@ export function ownAttributeFault(name: string, value: unknown, limits: Limits):
   return attributeFault(name, value);
 }
 
-/** Whether a value of the attribute `metadata` is what Kilde itself writes there, as every JSON reader reads it. */
+/**
+ * Whether a value of the attribute `metadata` is the text of an object that every JSON reader reads the same way, as
+ * Kilde writes it.
+ */
 function isFreeMetadata(value: unknown, { jsonDepth }: Limits): boolean {
   if (typeof value !== "string") return false;
   try {
@@ -77,7 +80,7 @@ const METADATA_ENTRIES = Object.entries(METADATA_ATTRIBUTES);
 const METADATA_NAMES: ReadonlySet<string> = new Set(Object.values(METADATA_ATTRIBUTES));
 const ORIGIN_NAMES: ReadonlySet<string> = new Set(Object.values(ORIGIN));
 
-/** Text of the object that holds the attributes; null when there are none. */
+/** Returns the text of the object with the attributes; null: there are none. Throws when it is too large. */
 function boundedText(texts: AttributeTexts, limits: Limits): string | null {
   if (texts.size === 0) return null;
   const members = [...texts].map(([name, text]) => `${JSON.stringify(name)}:${text}`);
@@ -88,7 +91,7 @@ function boundedText(texts: AttributeTexts, limits: Limits): string | null {
   });
 }
 
-/** Stored first where it is stored at all: the form on the wire recognizes it there. */
+/** Stores the content type as the first member, where the wire format expects it. */
 function placeContentType(texts: AttributeTexts, value: unknown): void {
   if (typeof value === "string" && value !== JSON_CONTENT_TYPE) {
     texts.set("datacontenttype", JSON.stringify(value));
@@ -96,8 +99,8 @@ function placeContentType(texts: AttributeTexts, value: unknown): void {
 }
 
 /**
- * Attributes of an event that was appended as `metadata` and `attributes`. CloudEvents attributes cannot hold objects, so
- * the free members of the metadata are one attribute, as JSON text.
+ * Returns the attributes of an event that was appended with `metadata` and `attributes`. CloudEvents attributes
+ * cannot hold objects, so the free members of the metadata become one attribute, as JSON text.
  */
 export function appendedAttributes(
   json: JsonText,
@@ -131,15 +134,16 @@ export function appendedAttributes(
   return boundedText(texts, limits);
 }
 
-/** Under which name an attribute of a CloudEvent is kept. */
+/** Returns the name under which an attribute of a CloudEvent is stored. */
 function keptName(name: string, value: unknown, limits: Limits): string {
   if (isKildeAttribute(name)) return KILDE_ATTRIBUTES[name];
   return name === FREE_METADATA && !isFreeMetadata(value, limits) ? FOREIGN_METADATA : name;
 }
 
 /**
- * Attributes of a CloudEvent. Those that another Kilde wrote for its own log are kept as the event's origin; where the
- * event has an origin already, they describe a stop in between, as `id` and `source` do, and are left out.
+ * Returns the attributes of a CloudEvent. Attributes that another Kilde wrote for its own log become the event's
+ * origin; if the event already has an origin, they describe an intermediate log, as `id` and `source` do, and are
+ * dropped.
  */
 export function cloudEventAttributes(event: Members, path: Path, limits: Limits): string | null {
   const texts: AttributeTexts = new Map();

@@ -8,7 +8,7 @@ import { KildeError } from "../../core/errors.ts";
 const PREFIX = "ce-";
 const QUOTED = /^"(?:[^"\\]|\\.)*"$/;
 const PRINTABLE_ASCII = /^[\t\u0020-\u007e]*$/;
-/** Attributes that no header may state: the content type and the body do. */
+/** Attributes that no header may state, because the content type and the body state them. */
 const IN_THE_MESSAGE = new Set(["datacontenttype", "data", "data_base64"]);
 
 function refuse(header: string, detail: string): never {

@@ -13,9 +13,9 @@ import { isPlainAppend } from "./plain-append.ts";
 import { validationError } from "../pipeline/problems.ts";
 import type { RequestSchemas } from "../openapi/schemas.ts";
 
-/*
- * From a body, in one of its formats, to events: checked against the schema, within the limits, and with the text of
- * `data` taken from the body.
+/**
+ * Reads events from a body in any format: validates them, applies the limits, and takes the text of `data` from the
+ * body.
  */
 
 /** Arrays and objects around `data` in the deepest body format. */
@@ -32,7 +32,7 @@ export interface IncomingPart extends Incoming {
   readonly subject: string;
 }
 
-/** What reading bodies rests on. */
+/** The limits and schemas that bodies are read with. */
 export interface ReadAppend {
   readonly limits: Limits;
   readonly schemas: RequestSchemas;
@@ -57,7 +57,10 @@ function dataText(json: JsonText, path: Path, data: unknown, limits: Limits): Pr
   return text;
 }
 
-/** The value itself, and not a copy that a schema made of it: what is stored is what was validated. */
+/**
+ * Validates a value and returns the value itself, not a copy that a schema made: the stored value is the validated
+ * one.
+ */
 function checked<Schema extends z.ZodType>(schema: Schema, value: unknown): z.input<Schema> {
   const result = schema.safeParse(value);
   if (!result.success) throw validationError("invalid-body", result.error.issues);
@@ -74,9 +77,7 @@ function refuseTooMany(count: number, limits: Limits): void {
   if (count > limits.eventsPerAppend) throw tooManyEvents(limits);
 }
 
-/*
- * How many events there are, before they are checked: checking a million that are too many, or no events, takes seconds.
- */
+/** Returns the number of events before they are validated: validating a million of them would take seconds. */
 
 function lengthOf(value: unknown): number {
   return Array.isArray(value) ? value.length : 0;
@@ -86,7 +87,7 @@ function eventsIn(value: unknown): number {
   return typeof value === "object" && value !== null && "events" in value ? lengthOf(value.events) : 0;
 }
 
-/** Each append is counted for at least one, since it must have one. */
+/** Counts at least one event for each append, since an append must have one. */
 function eventsInAppends(value: unknown): number {
   if (typeof value !== "object" || value === null || !("appends" in value) || !Array.isArray(value.appends))
     return 0;
@@ -124,7 +125,7 @@ function cloudEvent(
   return { type, time: time ?? null, data, extensions: cloudEventAttributes(event, path, limits) };
 }
 
-/** CloudEvents' structured mode, and each event of a batch, at its path. */
+/** Reads an event in CloudEvents' structured mode, or an event of a batch, at its path. */
 function structuredEvent(
   json: JsonText,
   path: Path,
@@ -135,7 +136,10 @@ function structuredEvent(
   return cloudEvent(event, path, dataText(json, [...path, "data"], event.data, limits), stream, limits);
 }
 
-/** CloudEvents' binary mode: attributes are `ce-` headers, the content type is one of them, and the body is the data. */
+/**
+ * Reads an event in CloudEvents' binary mode: attributes are `ce-` headers and the content type, and the body is the
+ * data.
+ */
 function binaryEvent(
   attributes: Readonly<Record<string, string>>,
   text: string,
@@ -159,12 +163,12 @@ function unsupported(mediaType: string): KildeError {
   return new KildeError("unsupported-media-type", detail);
 }
 
-/** How an append to one stream may be written: our own JSON, a CloudEvent, a batch of them, or binary mode. */
+/** The formats of an append to one stream: Kilde's own JSON, a CloudEvent, a batch of them, or binary mode. */
 type Format = "events" | "cloudevent" | "cloudevents" | "binary";
 
 /**
- * The content type decides (CloudEvents HTTP binding, 3): events in the body may be accompanied by their attributes in
- * headers. Only where it states no format of events, the headers say that the body is the data of one.
+ * The content type decides (CloudEvents HTTP binding, 3): events in the body may have their attributes in headers
+ * too. Only if it names no format of events do the headers declare the body to be the data of one event.
  */
 function formatOf(headers: Headers): Format {
   const mediaType = mediaTypeOf(headers);
@@ -179,7 +183,10 @@ function formatOf(headers: Headers): Format {
   throw unsupported(mediaType);
 }
 
-/** What headers say of the body of an append to one stream. Plain, so that another thread can read the body. */
+/**
+ * The headers' description of the body of an append to one stream. Plain data, so that another thread can read the
+ * body.
+ */
 export interface AppendHead {
   readonly format: Format;
   /** In binary mode, the attributes of the event. */
@@ -220,7 +227,7 @@ export function readAppend(head: AppendHead, text: string, stream: string, readi
   }
 }
 
-/** Throws a KildeError for a media type that a transaction cannot have. */
+/** Throws a KildeError for a media type that is not valid for a transaction. */
 export function checkTransactionHead(headers: Headers): void {
   const mediaType = mediaTypeOf(headers);
   if (mediaType !== "application/json") throw unsupported(mediaType);

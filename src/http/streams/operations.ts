@@ -7,9 +7,7 @@ import { getAppend, postStream, postTransaction } from "./append.ts";
 import { subjectNameOf } from "./stream-name.ts";
 import { deleteStream, listing } from "./streams.ts";
 
-/*
- * The examples of bodies are accepted by a server that has the events of the examples before, in this order.
- */
+/** A server that has the events of the earlier examples accepts the examples in this order. */
 
 const registered = { type: "UserRegistered", data: { name: "Ida" } };
 
@@ -22,7 +20,7 @@ const cloudEvent = {
   data: registered.data,
 };
 
-/** Without an example, which would be the same for every append that is tried out. */
+/** It has no example: every append that a reader tries out would use the same key. */
 function idempotencyKey({ schemas }: OpenApiParts) {
   return { "idempotency-key": schemas.idempotencyKey.optional().openapi({ example: undefined }) };
 }

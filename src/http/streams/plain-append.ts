@@ -26,8 +26,8 @@ function isPlainEvent(event: unknown, limits: Limits): boolean {
 }
 
 /**
- * Whether a parsed body is such an append, and valid. Nearly all are, and the schema of appends, which has the last
- * word on all others, would take a tenth of what answering one costs to give the same value again.
+ * Whether a parsed body is a valid append of types and data alone. Nearly all are, and the schema, which decides all
+ * others, would add a tenth to the cost of answering an append.
  */
 export function isPlainAppend(value: unknown, limits: Limits): value is PlainAppend {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;

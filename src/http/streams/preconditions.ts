@@ -3,20 +3,21 @@ import type { ExpectedVersion } from "../../core/event.ts";
 import { LOG_HEADER, statedIdentity } from "../log/log-identity.ts";
 
 /**
- * An entity tag of a stream: the version, the identity of the log, and what tells representations apart. Only the version
- * must be there. A weak validator is taken as well: a version is exact, and a compressed answer carries it weakly.
+ * An entity tag of a stream: the version, the identity of the log, and a suffix for the representation. Only the
+ * version is required. A weak validator is accepted too: a version is exact, and a compressed answer carries it
+ * weakly.
  */
 const ENTITY_TAG = /^(?:W\/)?"(\d{1,16})(?:-([0-9a-f]{16})(?:-[^"]*)?)?"$/;
 
-/** What the headers of a write state about what it was decided on. */
+/** The state that a write was decided on, from its headers. */
 export interface Precondition {
-  /** Undefined when they state no version. */
+  /** Undefined: the headers state no version. */
   readonly expectedVersion: ExpectedVersion | undefined;
-  /** Identity of the log; undefined when they state none. */
+  /** Identity of the log; undefined: the headers state none. */
   readonly identity: string | undefined;
 }
 
-/** The identity that `Kilde-Log` and an entity tag state. Throws a KildeError when they state two. */
+/** Returns the identity in `Kilde-Log` and in an entity tag. Throws a KildeError when they differ. */
 function identityOf(headers: Headers, tagged: string | undefined): string | undefined {
   const stated = statedIdentity(headers);
   if (stated === undefined || tagged === undefined || stated === tagged) return stated ?? tagged;
@@ -27,7 +28,7 @@ function identityOf(headers: Headers, tagged: string | undefined): string | unde
 }
 
 /**
- * The precondition that the headers state (RFC 9110 §13.1): `If-Match: "5-9f86d081884c7d65"`, `If-Match: "5"`,
+ * Returns the precondition in the headers (RFC 9110 §13.1): `If-Match: "5-9f86d081884c7d65"`, `If-Match: "5"`,
  * `If-Match: *`, `If-None-Match: *`; and `Kilde-Log`.
  */
 export function preconditionOf(headers: Headers): Precondition {

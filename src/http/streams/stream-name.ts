@@ -4,14 +4,14 @@ import { KildeError } from "../../core/errors.ts";
 import { nameFault } from "../../core/names.ts";
 import type { AppDeps } from "../deps.ts";
 
-/** The subject that the path names, a `stream` of the event log or a `subject` of a feed. */
+/** Returns the subject that the path names: a `stream` of the event log or a `subject` of a feed. */
 export function subjectNameOf(c: Context, deps: AppDeps, parameter: "stream" | "subject" = "stream"): string {
   const name = c.req.param(parameter) ?? "";
   checkSubjectName(name, deps, parameter);
   return name;
 }
 
-/** Refuses a name that no subject can have. */
+/** Throws a KildeError for a name that no subject can have. */
 export function checkSubjectName(
   name: string,
   { limits }: AppDeps,

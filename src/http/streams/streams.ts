@@ -17,7 +17,7 @@ import { awaitPosition, POSITION_HEADER, shownPosition } from "../log/position.t
 import { preconditionOf } from "./preconditions.ts";
 import { subjectNameOf } from "./stream-name.ts";
 
-/** What the subjects of a log are called on the wire. */
+/** The word for the subjects of a log on the wire. */
 type SubjectTerm = "stream" | "subject";
 
 function infoOf(term: SubjectTerm) {
@@ -26,7 +26,7 @@ function infoOf(term: SubjectTerm) {
   };
 }
 
-/** The subjects of a log, by name, or by what changed since a position. */
+/** Lists the subjects of a log, by name or by the position of their last change. */
 export async function listing(
   c: Context,
   deps: AppDeps,
@@ -67,7 +67,7 @@ export async function listing(
   });
 }
 
-/** The stream as it is, whatever a replica has. */
+/** Returns the stream as the primary has it. */
 async function existing({ database, reader }: AppDeps, name: string): Promise<SubjectRow> {
   const info = await findSubject(database, reader.address, name);
   if (info !== null) return info;
@@ -101,7 +101,7 @@ async function erase(c: Context, deps: AppDeps, stream: string, reason: string):
   await existing(deps, stream);
   const untraced = await deps.feeds.untraced();
   if (untraced !== null) {
-    const detail = `${untraced} is still finding out which streams its events came from; erase the stream after that`;
+    const detail = `Kilde is still tracing the events of ${untraced} to their source streams; erase the stream after that`;
     throw new KildeError("feed-behind", detail);
   }
   const { expectedVersion = "exists", identity } = preconditionOf(c.req.raw.headers);
@@ -119,7 +119,10 @@ async function erase(c: Context, deps: AppDeps, stream: string, reason: string):
   });
 }
 
-/** `DELETE /streams/{stream}`: truncates with `before`, erases with `reason`, and never guesses which. */
+/**
+ * `DELETE /streams/{stream}`: truncates with `before`, erases with `reason`, and refuses a request that states
+ * neither.
+ */
 export async function deleteStream(c: Context, deps: AppDeps): Promise<Response> {
   const stream = subjectNameOf(c, deps);
   const { before, reason } = queryOf(c, deps.schemas.deleteQuery);

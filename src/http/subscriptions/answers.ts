@@ -38,7 +38,7 @@ const subscription = z
       description:
         "Positions after the cursor, and events up to there that are under way, wait for their subject's turn, or are redelivered; those of blocked subjects do not count. With more than 1,000 positions after the cursor, or more than 10,000 blocked subjects, only the positions count. `seconds`: age of the oldest of them",
     }),
-    blocked: z.int().openapi({ description: "Subjects of which an event was not taken" }),
+    blocked: z.int().openapi({ description: "Subjects with an event that the endpoint did not accept" }),
     since: time.openapi({ description: "When it was last paused or resumed" }),
     rewind: z
       .object({
@@ -88,7 +88,7 @@ const attempt = z
   .object({
     time: time.openapi({ description: "When it ended" }),
     webhookId: z.string(),
-    subject: z.string().nullable().openapi({ description: "Null for what is not about one subject" }),
+    subject: z.string().nullable().openapi({ description: "Null: the attempt concerns no single subject" }),
     error: attempted,
     durationMs: z.int(),
   })

@@ -11,7 +11,7 @@ import type { AppDeps } from "../deps.ts";
 import { validationError } from "../pipeline/problems.ts";
 import { createSubscriptionSchemas, type SubscriptionSchemas } from "./schemas.ts";
 
-/** What the routes of subscriptions work with. */
+/** The dependencies of the routes of subscriptions. */
 export interface SubscriptionDeps extends AppDeps {
   readonly subscriptions: SubscriptionRegistry;
   readonly subscriptionSchemas: SubscriptionSchemas;
@@ -36,14 +36,14 @@ export async function openSubscriptionDeps(deps: AppDeps): Promise<SubscriptionD
 
 const BODY_DEPTH = 4;
 
-/** The body of a request. Throws a KildeError where the request has none. */
+/** Returns the validated body of a request. Throws a KildeError when there is none. */
 export async function bodyOf<Body>(c: Context, deps: AppDeps, schema: z.ZodType<Body>): Promise<Body> {
   const text = await readSmallText(c.req.raw, deps);
   if (text === "") throw new KildeError("invalid-body", "The request has no body");
   return validBody(text, schema);
 }
 
-/** The body of a request that may have none, when all of its members have defaults. */
+/** Returns the validated body of a request that may have none, if all of its members have defaults. */
 export async function optionalBodyOf<Body>(
   c: Context,
   deps: AppDeps,
@@ -59,7 +59,7 @@ function validBody<Body>(text: string, schema: z.ZodType<Body>): Body {
   return body.data;
 }
 
-/** The subscription that the path names. */
+/** Returns the id of the subscription that the path names. */
 export function subscriptionIn(c: Context): string {
   return c.req.param("subscription") ?? "";
 }

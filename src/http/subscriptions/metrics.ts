@@ -4,7 +4,7 @@ import { listSubscriptions } from "../../webhooks/subscriptions/record.ts";
 import { stateOf, type SubscriptionState } from "../../webhooks/subscriptions/state.ts";
 import type { AppDeps } from "../deps.ts";
 
-/** Makes a gauge; its name is without the prefix of all. */
+/** Creates a gauge; its name lacks the common prefix. */
 export type GaugeOf = (name: string, help: string, labelNames?: readonly string[]) => Gauge;
 
 const METRICS: readonly {
@@ -25,7 +25,7 @@ const METRICS: readonly {
   },
   {
     name: "blocked_subjects",
-    help: "Subjects of which an event was not taken",
+    help: "Subjects with an event that the endpoint did not accept",
     value: ({ blocked }) => blocked,
   },
 ];
@@ -34,7 +34,10 @@ const STATUSES = ["active", "catching-up", "failing", "paused"] as const;
 
 const PAGE = 1_000;
 
-/** Puts on record how each subscription is, however many there are (`limits.subscriptions`). */
+/**
+ * Creates the gauges of subscriptions, whose number is bounded (`limits.subscriptions`). Returns a function that sets
+ * them.
+ */
 export function subscriptionGauges(gauge: GaugeOf) {
   const labelNames = ["subscription", "source"];
   const gauges = METRICS.map(({ name, help, value }) => ({

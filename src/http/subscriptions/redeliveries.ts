@@ -12,7 +12,7 @@ const FRESH = { "Cache-Control": "no-cache" };
 
 const SEQUENCE_DIGITS = 16;
 
-/** As `sequence` is written in events. */
+/** Writes a version as events have it in `sequence`. */
 const sequenceOf = (version: number) => String(version).padStart(SEQUENCE_DIGITS, "0");
 
 /** `POST /subscriptions/{subscription}/rewind` */

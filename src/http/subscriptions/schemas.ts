@@ -10,7 +10,7 @@ import type { AddressRules } from "../../webhooks/egress/address-rules.ts";
 import { nameSchema } from "../wire/name-schema.ts";
 import { wholeNumber } from "../wire/whole-number.ts";
 
-/** What a subscription is when its request does not state it. */
+/** The values that a subscription has unless its request states others. */
 export const DEFAULT_SUBSCRIPTION = {
   mode: "single",
   batchEvents: 100,
@@ -26,14 +26,14 @@ const DEFAULT_BATCH = {
 const MOST_CONCURRENCY = 256;
 const MOST_BATCH_EVENTS = 10_000;
 const MOST_TYPES = 100;
-/** A week: what Standard Webhooks receivers can be expected to live with. */
+/** A week, the longest overlap that a receiver should have to support. */
 const MOST_OVERLAP_SECONDS = 7 * 24 * 3_600;
 
 const START_FAULT = 'must be "beginning", "now", {"position": 7} or {"time": "2026-01-31T12:00:00Z"}';
 
 const position = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 
-/** Says what is wrong with a value by a function that gives null for what is right. */
+/** Returns a refinement from a function that returns the fault of a value, or null. */
 function checked<Value>(fault: (value: Value) => string | null) {
   return (value: Value, context: { addIssue(issue: { code: "custom"; message: string }): void }) => {
     const message = fault(value);
@@ -41,7 +41,7 @@ function checked<Value>(fault: (value: Value) => string | null) {
   };
 }
 
-/** One object with either member, because generators of clients cannot tell two objects from each other. */
+/** One object with either member, because generators of clients cannot distinguish two object types. */
 const startingPoint = z
   .strictObject({
     position: position.optional(),
@@ -54,19 +54,19 @@ const startingPoint = z
   .refine((point) => (point.position === undefined) !== (point.time === undefined), START_FAULT)
   .openapi({ description: "Either a position or a time", minProperties: 1, maxProperties: 1 });
 
-/** Where the delivery starts, by default with the next event. */
+/** Returns the start of the delivery; by default the next event. */
 function startOf(stated: "beginning" | "now" | z.output<typeof startingPoint> = "now"): Start {
   if (typeof stated === "string") return stated;
   const { position: after, time = "" } = stated;
   return after === undefined ? { time } : { position: after };
 }
 
-/** Replaces what a request leaves out, where generators of clients refuse the default: objects and unions. */
+/** Adds a default to objects and unions, whose defaults generators of clients reject. */
 function orElse<Default>(value: Default) {
   return <Stated>(stated: Stated | undefined): Stated | Default => (stated === undefined ? value : stated);
 }
 
-/** The schemas that validate requests about subscriptions. */
+/** Creates the schemas that validate requests about subscriptions. */
 export function createSubscriptionSchemas(limits: Limits, rules: AddressRules) {
   const batch = {
     events: z.int().min(1).max(MOST_BATCH_EVENTS),
@@ -79,7 +79,7 @@ export function createSubscriptionSchemas(limits: Limits, rules: AddressRules) {
       .string()
       .superRefine(checked((url) => checkEndpoint(url, rules)))
       .openapi({
-        description: "Where events are sent (POST)",
+        description: "URL that receives the events (POST)",
         example: "https://example.org/hook",
         maxLength: MOST_URL_LENGTH,
       }),
@@ -95,14 +95,14 @@ export function createSubscriptionSchemas(limits: Limits, rules: AddressRules) {
       .openapi({ description: "Only events of subjects whose name begins so; empty: all" }),
     mode: z.enum(["single", "batch", "doorbell"]).openapi({
       description:
-        "An event in each request, several, or none: a doorbell only tells that there are events to read",
+        "An event in each request, several, or none: a doorbell only announces that there are events to read",
     }),
     concurrency: z.int().min(1).max(MOST_CONCURRENCY).openapi({
       description: "Most requests under way at a time. A subject never has two",
     }),
     attempts: z.int().min(1).nullable().openapi({
       description:
-        "Failed attempts after which an event waits until it is retried or skipped by request; null: it is tried for good",
+        "Failed attempts after which an event waits until it is retried or skipped by request; null: Kilde retries without limit",
     }),
     headers: z
       .record(z.string(), z.string())
@@ -110,9 +110,7 @@ export function createSubscriptionSchemas(limits: Limits, rules: AddressRules) {
       .openapi({ description: "Sent with each request. Stored sealed, and never shown" }),
     handshake: z
       .strictObject({
-        origin: z
-          .hostname()
-          .openapi({ description: "Who asks, as a DNS name", example: "kilde.example.org" }),
+        origin: z.hostname().openapi({ description: "The sender's DNS name", example: "kilde.example.org" }),
       })
       .nullable()
       .openapi({
@@ -188,7 +186,7 @@ export function createSubscriptionSchemas(limits: Limits, rules: AddressRules) {
         dryRun: z
           .boolean()
           .default(false)
-          .openapi({ description: "Only count what would be delivered again" }),
+          .openapi({ description: "Only count the events that would be delivered again" }),
       })
       .openapi("Rewind"),
     rotation: z

@@ -12,7 +12,7 @@ import { bodyOf, optionalBodyOf, type SubscriptionDeps, subscriptionIn } from ".
 import type { SubscriptionSchemas } from "./schemas.ts";
 
 const FRESH = { "Cache-Control": "no-cache" };
-/** What was just made known is shown once. */
+/** An answer with a secret is shown once, so no cache may keep it. */
 const SECRET = { "Cache-Control": "no-store" };
 
 type Asked = Pick<
@@ -48,7 +48,7 @@ function configOf(asked: Asked): RequestedConfig {
   };
 }
 
-/** The other way round: what a change leaves as it is. */
+/** Returns the request that would create the subscription as it is: the members that a change keeps. */
 function askedOf({ config }: SubscriptionRecord, batch: Asked["batch"]): Asked {
   const { url, filter, mode, concurrency, attempts, consentedOrigin, description } = config;
   return {
@@ -66,14 +66,14 @@ function askedOf({ config }: SubscriptionRecord, batch: Asked["batch"]): Asked {
 
 type Change = Omit<z.output<SubscriptionSchemas["subscriptionChange"]>, "headers">;
 
-/** What was asked for, with the members that a change states. */
+/** Returns a request with the members that a change states. */
 function changedBy(asked: Asked, { batch, ...change }: Change): Asked {
   const stated = <Part extends object>(part: Part) =>
     Object.fromEntries(Object.entries(part).filter(([, value]) => value !== undefined));
   return { ...asked, ...stated(change), batch: { ...asked.batch, ...stated(batch ?? {}) } };
 }
 
-/** A subscription as it is shown. */
+/** Returns the representation of a subscription. */
 async function shown({ subscriptions }: SubscriptionDeps, subscription: SubscriptionRecord) {
   const { id, log, config, created, since, rewind: under, trouble } = subscription;
   const { mode, filter } = config;
@@ -127,7 +127,7 @@ export async function getSubscriptions(c: Context, deps: SubscriptionDeps): Prom
   return c.json({ subscriptions: entries }, 200, { ...FRESH, Link: links.join(", ") });
 }
 
-/** `POST /subscriptions`: the answer has the secret, which is not shown again. */
+/** `POST /subscriptions`: the answer has the secret, which Kilde does not show again. */
 export async function postSubscription(c: Context, deps: SubscriptionDeps): Promise<Response> {
   const asked = await bodyOf(c, deps, deps.subscriptionSchemas.newSubscription);
   const { source, start, headers, secret = null, signature } = asked;
@@ -149,7 +149,7 @@ export async function getSubscription(c: Context, deps: SubscriptionDeps): Promi
   return answer(c, deps, await deps.subscriptions.get(subscriptionIn(c)));
 }
 
-/** `PATCH /subscriptions/{subscription}`: changes the members that are stated. */
+/** `PATCH /subscriptions/{subscription}`: changes the members that the request states. */
 export async function patchSubscription(c: Context, deps: SubscriptionDeps): Promise<Response> {
   const { id } = await deps.subscriptions.get(subscriptionIn(c));
   const { headers = null, ...change } = await bodyOf(c, deps, deps.subscriptionSchemas.subscriptionChange);
@@ -177,7 +177,7 @@ export async function pauseSubscription(c: Context, deps: SubscriptionDeps): Pro
   return answer(c, deps, await deps.subscriptions.pause(subscriptionIn(c), reason));
 }
 
-/** `POST /subscriptions/{subscription}/resume`: goes on; an endpoint that is down is tried at once. */
+/** `POST /subscriptions/{subscription}/resume`: continues the delivery, and tries an endpoint that is down at once. */
 export async function resumeSubscription(c: Context, deps: SubscriptionDeps): Promise<Response> {
   return answer(c, deps, await deps.subscriptions.resume(subscriptionIn(c)));
 }

@@ -3,26 +3,26 @@ import type { Clock } from "../../core/clock.ts";
 import { KildeError } from "../../core/errors.ts";
 import type { Limits } from "../../core/limits.ts";
 
-/** A body that is announced as larger is read in pieces, so that only bytes that have arrived are held for it. */
+/** A body with a larger announced length is read in pieces, so that Kilde only holds bytes that have arrived. */
 const WHOLE_BYTES = 16 * 1024;
 
-/** What is counted for a body before any of it is read, at most: the runtime buffers so much of it in advance. */
+/** Most bytes counted for a body before any of it is read: the runtime buffers up to this much in advance. */
 const EXPECTED_BYTES = 1024 * 1024;
-/** The same for a body in chunks, whose length nobody announces. The runtime parses all chunks that have arrived at once. */
+/** The same for a chunked body, which announces no length. The runtime parses all chunks that have arrived at once. */
 const EXPECTED_CHUNKED_BYTES = 256 * 1024;
-/** The same for a body from within this process, which has no length and no chunks, and is small mostly. */
+/** The same for a body from this process, which has neither length nor chunks and is mostly small. */
 const EXPECTED_LOCAL_BYTES = 4 * 1024;
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
 /**
- * After some chunks that are smaller than this, each further one is waited for with a turn of the event loop, in which it
- * grows: a body of a million tiny chunks would occupy the loop otherwise.
+ * After several chunks below this size, each further one waits a turn of the event loop, in which it grows: otherwise
+ * a body of a million tiny chunks would occupy the loop.
  */
 const TINY_BYTES = 4 * 1024;
 const TINY_CHUNKS = 8;
 
-/** What reading bodies needs. */
+/** The dependencies of reading bodies. */
 export interface BodyDeps {
   readonly clock: Clock;
   readonly limits: Limits;
@@ -30,10 +30,10 @@ export interface BodyDeps {
   readonly bodies: ByteBudget;
 }
 
-/** A body that arrived. Its bytes are counted until the request has been answered. */
+/** A body that arrived. Its bytes count until the request has been answered. */
 export interface Body {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Holds the bytes; null where there are none. */
+  /** The hold on the bytes; null: the body is empty. */
   readonly hold: Hold | null;
 }
 
@@ -57,7 +57,7 @@ function brokenOff(cause: unknown): KildeError {
   return new KildeError("incomplete-body", "The connection ended before the body did", {}, { cause });
 }
 
-/** Puts chunks into one buffer, which doubles when it is full: its size does not depend on how small the chunks are. */
+/** Collects chunks in one buffer, which doubles when it is full: its size does not depend on the size of the chunks. */
 function createBuffer(hold: Hold, counted: number, deps: BodyDeps) {
   let buffer = new Uint8Array(0);
   let length = 0;
@@ -91,7 +91,7 @@ async function readPieces(
   const hold = deps.bodies.hold(() => {
     isLate = true;
     hold.release();
-    // The read that is waited for ends with it.
+    // This ends the pending read.
     reader.cancel().catch(() => {});
   });
   const buffer = createBuffer(hold, expected, deps);
@@ -117,7 +117,7 @@ async function readPieces(
   return { bytes: buffer.whole(), hold };
 }
 
-/** Reads a small body, which has mostly arrived already, at once. */
+/** Reads a small body at once: mostly it has already arrived. */
 function readWhole(request: Request, length: number, deps: BodyDeps): Promise<Body> {
   return new Promise((resolve, reject) => {
     const hold = deps.bodies.hold(() => {
@@ -143,8 +143,8 @@ function readWhole(request: Request, length: number, deps: BodyDeps): Promise<Bo
 }
 
 /**
- * Reads a body of at most `maxBytes`. A body that is announced as larger is refused before any of it is read. Throws a
- * KildeError where it is too large, where there is no room for it, and where it does not arrive in time.
+ * Reads a body of at most `maxBytes`. Refuses a body with a larger announced length before reading any of it. Throws
+ * a KildeError when the body is too large, when there is no room for it, and when it does not arrive in time.
  */
 export async function readBody(request: Request, maxBytes: number, deps: BodyDeps): Promise<Body> {
   const encoding = request.headers.get("content-encoding");
@@ -162,7 +162,7 @@ export async function readBody(request: Request, maxBytes: number, deps: BodyDep
   return readPieces(request.body, { expected, maxBytes }, deps);
 }
 
-/** The text of a body. Throws a KildeError where it is not UTF-8. */
+/** Returns the text of a body. Throws a KildeError when it is not UTF-8. */
 export function textOf({ bytes }: Pick<Body, "bytes">): string {
   try {
     return decoder.decode(bytes);
@@ -171,10 +171,10 @@ export function textOf({ bytes }: Pick<Body, "bytes">): string {
   }
 }
 
-/** Most bytes of a body that is no append: such bodies have a few members, or a list of names. */
+/** Most bytes of a body other than an append: such bodies have a few members, or a list of names. */
 const SMALL_BODY_BYTES = 1024 * 1024;
 
-/** Reads the text of a body that is no append. */
+/** Reads the text of a body other than an append. */
 export async function readSmallText(request: Request, deps: BodyDeps): Promise<string> {
   const body = await readBody(request, Math.min(SMALL_BODY_BYTES, deps.limits.bodyBytes), deps);
   try {

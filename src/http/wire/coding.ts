@@ -11,13 +11,16 @@ interface Accepted {
   readonly q: number;
 }
 
-/** The quality that a header gives to a coding; null: it names neither the coding nor `*`. */
+/** Returns the quality that a header gives to a coding; null: the header names neither the coding nor `*`. */
 function qualityOf(coding: string, accepted: readonly Accepted[]): number | null {
   const named = accepted.find(({ type }) => type.toLowerCase() === coding);
   return (named ?? accepted.find(({ type }) => type === "*"))?.q ?? null;
 }
 
-/** The content coding to answer with (RFC 9110 §12.5.3); null: none, which is always acceptable unless it is named. */
+/**
+ * Returns the content coding of the answer (RFC 9110 §12.5.3); null: none, which is always acceptable unless the
+ * header excludes it.
+ */
 export function codingOf(c: Context): Coding | null {
   const match = (accepted: Accepted[]): string => {
     const plain = accepted.find(({ type }) => type.toLowerCase() === "identity")?.q ?? 0;

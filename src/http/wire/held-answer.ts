@@ -2,10 +2,10 @@ import type { ByteBudget, Hold } from "../../core/byte-budget.ts";
 import { KildeError } from "../../core/errors.ts";
 import type { Limits } from "../../core/limits.ts";
 
-/** A body up to this size is left to the server whole: sockets take so much at once, or nearly. */
+/** A body up to this size is handed to the server whole: sockets take nearly as much at once. */
 const WHOLE_BYTES = 128 * 1024;
 
-/** What a socket is given of a larger body at a time. */
+/** Bytes of a larger body that a socket is given at a time. */
 const SLICE_BYTES = 128 * 1024;
 
 export interface HeldAnswerDeps {
@@ -15,11 +15,13 @@ export interface HeldAnswerDeps {
 
 /** The bytes of one answer, counted from before they are read until the client has read them. */
 export interface HeldAnswer {
-  /** Counts bytes that are about to be read. Throws `overloaded` when clients have not read as much as may be held. */
+  /**
+   * Counts bytes that are about to be read. Throws `overloaded` when unread answers hold the permitted bytes already.
+   */
   readonly admit: (bytes: number) => void;
-  /** The body of the answer. Its bytes are given back as the client reads them. */
+  /** Returns the body of the answer, which releases its bytes as the client reads them. */
   readonly send: (parts: readonly Uint8Array<ArrayBuffer>[], bytes: number) => BodyInit | null;
-  /** Gives everything back; nothing is sent. */
+  /** Releases all bytes without sending any. */
   readonly release: () => void;
 }
 
@@ -27,7 +29,7 @@ export function holdAnswer({ limits, answers }: HeldAnswerDeps): HeldAnswer {
   let out: ReadableStreamDefaultController<Uint8Array> | null = null;
   let hold: Hold | null = null;
   const release = () => hold?.release();
-  // Most answers are small, and nothing is held for them.
+  // Created at the first use: most answers are small and hold nothing.
   const begin = () =>
     (hold ??= answers.hold(() => {
       release();

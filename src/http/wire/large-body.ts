@@ -12,22 +12,22 @@ import {
 } from "../streams/new-events.ts";
 import { LISTED_FAULTS } from "../pipeline/problems.ts";
 
-/*
- * Reads a large body event by event, so that the memory it takes does not depend on what it holds: parsed as a whole,
- * 16 MB of empty objects are more than 300 MB of values. Each event, and what is around the events, is read as a body of
- * its own, so that the result is that of reading the body as a whole.
+/**
+ * Reads a large body event by event, so that the memory that it takes does not depend on its content: parsed as a
+ * whole, 16 MB of empty objects are more than 300 MB of values. Each event, and the text around the events, is read
+ * as a body of its own, so the result is the same as reading the body as a whole.
  */
 
 /** Most characters around the events: a few short members, and whitespace. */
 const AROUND_CHARACTERS = 64 * 1024;
 
-/** A valid event, in place of those that were taken out. */
+/** A valid event that replaces the events taken out. */
 const ANY_EVENT = '{"type":"a"}';
 const ANY_APPEND = `{"stream":"a","events":[${ANY_EVENT}]}`;
 
 const EVENTS: AppendHead = { format: "events", attributes: {} };
 
-/** Most characters of an event that is within the limits, however its type and names are escaped. */
+/** Returns the most characters of an event within the limits, with every character of its type and names escaped. */
 function mostCharacters({ eventBytes, metadataBytes, typeBytes, streamNameBytes }: Limits): number {
   return eventBytes + 2 * metadataBytes + 6 * (typeBytes + streamNameBytes) + AROUND_CHARACTERS;
 }
@@ -41,7 +41,7 @@ function refuseLarge(text: string, pointer: string, limits: Limits): void {
   });
 }
 
-/** Where a part was, as pointers into the part's own body have it, and as those into the whole body do. */
+/** The place of a part: the pointer to it in the part's own body, and in the whole body. */
 interface Place {
   readonly own: string;
   readonly whole: string;
@@ -59,7 +59,7 @@ function movedError(error: KildeError, place: Place): KildeError {
   return new KildeError(error.code, moved(error.message, place), members);
 }
 
-/** Reads parts one by one, and gathers what is wrong with all of them, as for a body that is read as a whole. */
+/** Reads parts one by one, and collects the faults of all of them, as reading the whole body would. */
 function createPartReader() {
   const errors: ProblemDetail[] = [];
   let errorCount = 0;
@@ -84,7 +84,7 @@ function createPartReader() {
         return null;
       }
     },
-    /** Throws what was found to be wrong. */
+    /** Throws the collected faults. */
     finish() {
       if (invalid !== null) throw new KildeError("invalid-body", invalid.message, { errors, errorCount });
       if (other !== null) throw other;
@@ -94,7 +94,7 @@ function createPartReader() {
 
 type PartReader = ReturnType<typeof createPartReader>;
 
-/** The text of a list with what is around it: with a valid element in place of its elements, if it has any. */
+/** Returns the text around a list, with one valid element in place of its elements, if it has any. */
 function around(
   { before, after }: { readonly before: string; readonly after: string },
   element: string | null,
@@ -166,7 +166,7 @@ export function readLargeAppend(
   return { events, expectedVersion };
 }
 
-/** Checks that a batch of CloudEvents is a list, with nothing beside it. */
+/** Checks that a batch of CloudEvents is a list with nothing around it. */
 function checkList(
   outline: NonNullable<ReturnType<typeof outlineOf>>,
   stream: string,
@@ -192,7 +192,7 @@ export function readLargeTransaction(text: string, reading: ReadAppend): Incomin
     refuseBlank(append);
     const pointer = `/appends/${index}`;
     const own = outlineOf(append, "events", left);
-    // An append counts for at least one, since it must have one.
+    // An append counts as at least one event, since it must have one.
     left -= Math.max(1, own?.elements.length ?? 0);
     if (own?.hasMore === true || left < 0) throw tooManyEvents(limits);
     const list = { format: "events", pointer: `${pointer}/events` } as const;

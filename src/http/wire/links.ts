@@ -4,7 +4,7 @@ import type { AppDeps } from "../deps.ts";
 
 type Parameters = Readonly<Record<string, string | number | undefined>>;
 
-/** The name of a parameter, of its text in a query. */
+/** Returns the name of a parameter from its text in a query. */
 function nameOf(text: string): string {
   const end = text.indexOf("=");
   const name = end === -1 ? text : text.slice(0, end);
@@ -12,8 +12,8 @@ function nameOf(text: string): string {
 }
 
 /**
- * Gives paths of this request with other query parameters; those that are undefined are left out. Each answer with a page has
- * four of them, so the request's own is taken apart once, as text.
+ * Returns a function that writes the path of this request with other query parameters; undefined ones are left out.
+ * Each page has four such links, so the request's own query is split once, as text.
  */
 export function linker(c: Context, { basePath }: AppDeps): (parameters: Parameters) => string {
   const { url } = c.req;
@@ -39,7 +39,7 @@ export function linker(c: Context, { basePath }: AppDeps): (parameters: Paramete
   };
 }
 
-/** The path of this request with other query parameters. */
+/** Returns the path of this request with other query parameters. */
 export function hereWith(c: Context, deps: AppDeps, parameters: Parameters): string {
   return linker(c, deps)(parameters);
 }

@@ -5,10 +5,13 @@ import { holdAnswer } from "./held-answer.ts";
 
 const ENCODER = new TextEncoder();
 
-/** Most bytes that an entry of a list has besides names: times, numbers, a short error. */
+/** Most bytes of a list's entry besides names: times, numbers, a short error. */
 const ENTRY_BYTES = 1_024;
 
-/** Entries of one page of a list: those that were asked for, or fewer, so that the page has at most `pageBytes`. */
+/**
+ * Returns the number of entries on a page of a list: as many as requested, or fewer, so that the page has at most
+ * `pageBytes`.
+ */
 export function listingLimit(asked: number | undefined, { limits }: AppDeps): number {
   const { pageEvents, pageBytes, streamNameBytes } = limits;
   const wanted = asked ?? Math.min(DEFAULT_PAGE_EVENTS, pageEvents);
@@ -16,7 +19,9 @@ export function listingLimit(asked: number | undefined, { limits }: AppDeps): nu
   return Math.max(1, Math.min(wanted, Math.floor(pageBytes / (ENTRY_BYTES + 2 * streamNameBytes))));
 }
 
-/** The first entries, as many as a page has bytes for, where entries differ much in size; at least one. */
+/**
+ * Returns the first entries that fit the bytes of a page, at least one. For lists whose entries differ much in size.
+ */
 export function fittingEntries<Entry>(entries: readonly Entry[], { limits }: AppDeps): readonly Entry[] {
   let bytes = 0;
   const end = entries.findIndex((entry, index) => {
@@ -26,10 +31,10 @@ export function fittingEntries<Entry>(entries: readonly Entry[], { limits }: App
   return end === -1 ? entries : entries.slice(0, end);
 }
 
-/** Bytes of memory that an entry of a list takes until it is sent, roughly. They are counted before the list is read. */
+/** Approximate memory of a list's entry until it is sent, in bytes, counted before the list is read. */
 const USUAL_BYTES = 512;
 
-/** Answers with a list of at most `limit` entries, whose bytes are counted until the client has read them. */
+/** Answers with a list of at most `limit` entries, whose bytes count until the client has read them. */
 export async function listAnswer(
   deps: AppDeps,
   limit: number,

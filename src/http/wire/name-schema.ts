@@ -3,12 +3,12 @@ import { z } from "@hono/zod-openapi";
 import { nameFault } from "../../core/names.ts";
 
 /**
- * What a JSON Schema can state of the rules of names, without flags, for the dialects of JavaScript, Python and Go.
- * Bytes bound the length; a name has at most as many characters.
+ * The rules of names that a JSON Schema can state, without flags, for the dialects of JavaScript, Python and Go. The
+ * limit of a name counts bytes; a name has at most as many characters.
  */
 const NAME_PATTERN = "^[^\\x00-\\x1f\\x7f-\\x9f\ufffd]+$";
 
-/** A name of a stream, type or key: text without control characters that is not too long. */
+/** Creates the schema of a name of a stream, type or key: text without control characters, of bounded length. */
 export function nameSchema(maxBytes: number) {
   return z
     .string()

@@ -4,7 +4,7 @@ import type { Context } from "hono";
 import { KildeError } from "../../core/errors.ts";
 import type { Framing } from "../../log/read/render.ts";
 
-/** Media types a log can be read as, the first being the one without preference. */
+/** Media types of a log, the default first. */
 const READABLE = [
   "application/cloudevents-batch+json",
   "application/json",
@@ -26,7 +26,10 @@ const REPRESENTATIONS: Readonly<Record<Readable, Representation>> = {
   "text/event-stream": { mediaType: "text/event-stream", framing: "event-stream" },
 };
 
-/** How specific a media range is about a media type: 3 names it, 2 its type, 1 is for all, 0 is about others. */
+/**
+ * Returns how specifically a media range matches a media type: 3: by its name, 2: by its main type, 1: as any type,
+ * 0: not at all.
+ */
 function specificity(range: string, mediaType: string): number {
   if (range === mediaType) return 3;
   if (range === `${mediaType.slice(0, mediaType.indexOf("/"))}/*`) return 2;
@@ -36,11 +39,11 @@ function specificity(range: string, mediaType: string): number {
 interface Preference {
   readonly mediaType: Readable;
   readonly q: number;
-  /** Place in the header of the range that decides. */
+  /** Place in the header of the deciding range. */
   readonly place: number;
 }
 
-/** What the most specific range about a media type says of it (RFC 9110 §12.5.1); null: none is about it. */
+/** Returns the preference of the most specific range for a media type (RFC 9110 §12.5.1); null: no range matches. */
 function preferenceFor(
   mediaType: Readable,
   ranges: readonly { type: string; q: number }[],
@@ -57,7 +60,7 @@ function preferenceFor(
   return best;
 }
 
-/** The readable media type with the highest quality; among equals the one that the header names first. */
+/** Returns the readable media type with the highest quality; among equals the first in the header. */
 function preferred(ranges: readonly { type: string; q: number }[]): Readable | "" {
   const [best] = READABLE.flatMap((mediaType) => preferenceFor(mediaType, ranges) ?? [])
     .filter(({ q }) => q > 0)
@@ -65,7 +68,7 @@ function preferred(ranges: readonly { type: string; q: number }[]): Readable | "
   return best?.mediaType ?? "";
 }
 
-/** How a log is to be written for this request (RFC 9110 §12.5.1). Parameters of media types make no difference. */
+/** Returns the representation that a request accepts (RFC 9110 §12.5.1). Ignores parameters of media types. */
 export function representationOf(c: Context): Representation {
   const header = c.req.raw.headers.get("accept")?.trim() ?? "";
   if (header === "" || header === "*/*") return REPRESENTATIONS[READABLE[0]];

@@ -11,18 +11,18 @@ import {
   readTransaction,
 } from "../streams/new-events.ts";
 
-/** A body above this size is read where it does not hold up others, one such body at a time. */
+/** A body above this size is read where it does not delay other requests, one such body at a time. */
 const LARGE_BYTES = 256 * 1024;
 
-/** Smaller bodies than this take no time to speak of. */
+/** Smaller bodies are parsed at once: they take negligible time. */
 const SMALL_BYTES = 32 * 1024;
 
-/** What a body is. Plain data, so that another thread can read the body. */
+/** The kind of a body. Plain data, so that another thread can read the body. */
 export type ParseTask =
   | { readonly kind: "append"; readonly head: AppendHead; readonly stream: string }
   | { readonly kind: "transaction" };
 
-/** Reads a large body, of which it takes the bytes over. */
+/** Reads a large body, and takes its bytes over. */
 export type ParseLarge = (task: ParseTask, bytes: Uint8Array<ArrayBuffer>) => Promise<IncomingPart[]>;
 
 export function parseLarge(
@@ -36,7 +36,7 @@ export function parseLarge(
   return [{ ...readLargeAppend(head, text, stream, reading), subject: stream }];
 }
 
-/** Reads large bodies in this thread, with a turn of the event loop for everything else before each. */
+/** Reads large bodies in this thread, and yields a turn of the event loop before each. */
 export function parseLargeHere(reading: ReadAppend, clock: Clock): ParseLarge {
   let last = Promise.resolve();
   return async (task, bytes) => {
@@ -51,7 +51,7 @@ export interface ParsingDeps extends ReadAppend {
   readonly parseSlices: TimeSlices;
 }
 
-/** The appends that a body states. Throws a KildeError that says what is wrong with it. */
+/** Returns the appends in a body. Throws a KildeError with its faults. */
 export function parseBody(
   task: ParseTask,
   bytes: Uint8Array<ArrayBuffer>,
@@ -69,7 +69,7 @@ function parseSmall(task: ParseTask, bytes: Uint8Array<ArrayBuffer>, reading: Re
   return [{ ...readAppend(head, text, stream, reading), subject: stream }];
 }
 
-/** An error as it travels between threads. */
+/** An error in a form that threads can exchange. */
 export type ParseFault = Pick<KildeError, "code" | "message" | "members">;
 
 export function faultOf({ code, message, members }: KildeError): ParseFault {

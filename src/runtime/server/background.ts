@@ -23,9 +23,9 @@ export interface ServerBackgroundOptions {
   readonly writer: LogWriter;
   readonly heads: HeadWatch;
   readonly registered: readonly RegisteredFeed[];
-  /** Whether threads start only when there is something for them to do. */
+  /** Whether threads start with their first work. */
   readonly lazy: boolean;
-  /** Connects a thread that projects with the thread that writes; null: this thread projects. */
+  /** Connects a thread that projects to the thread that writes; null: this thread projects. */
   readonly projectingFrom: ConnectWriter | null;
   /** The same for delivering. */
   readonly deliveringFrom: ConnectWriter | null;

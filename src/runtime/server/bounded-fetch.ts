@@ -1,8 +1,8 @@
 import type { Clock } from "../../core/clock.ts";
 
 /**
- * A `fetch` that gives up: an answer that has not arrived whole within so many milliseconds fails. What was asked for
- * may have been done, or may be done later.
+ * Returns a `fetch` that fails when the whole answer has not arrived within `ms` milliseconds. The server may still
+ * have carried out the request, or may do so later.
  */
 export function boundedFetch(clock: Clock, ms: number): (request: Request) => Promise<Response> {
   return async (request) => {

@@ -2,11 +2,11 @@ import { integerAt, type Database } from "../../storage/database.ts";
 import type { EventLogger } from "../event-logger.ts";
 
 const REMEDY =
-  "If other servers write to it as well, start sqld with --checkpoint-interval-s 10: its writes stand still for good otherwise, sooner or later";
+  "If other servers write to it as well, start sqld with --checkpoint-interval-s 10: otherwise its writes stop permanently, sooner or later";
 
 /**
- * Warns of a libSQL server that checkpoints within commits: with several connections that write, sqld then loses
- * wake-ups in its queue of writers, and answers no write any more until it is started again.
+ * Warns of a libSQL server that checkpoints within commits: with several writing connections, sqld then loses
+ * wake-ups in its queue of writers, and answers no write until it is restarted.
  */
 export async function warnOfCheckpoints(database: Database, logger: EventLogger): Promise<void> {
   if (database.embedded) return;
@@ -15,6 +15,6 @@ export async function warnOfCheckpoints(database: Database, logger: EventLogger)
     const pages = integerAt(row, 0);
     if (pages > 0) logger.warn({ pages, remedy: REMEDY }, "the libSQL server checkpoints within commits");
   } catch {
-    // Another server than sqld need not tell.
+    // Only sqld has this pragma; another server may refuse it.
   }
 }

@@ -3,7 +3,7 @@ import type { DeliveryPort } from "../../http/deps.ts";
 import { sealWith } from "../../webhooks/signing/configured-seal.ts";
 import { systemClock } from "../../core/system-clock.ts";
 
-/** What requests about webhooks need of the server. */
+/** Creates the server's part of webhooks, for requests about subscriptions. */
 export function createDeliveryPort(
   {
     egressAllow,
@@ -15,7 +15,7 @@ export function createDeliveryPort(
   return {
     seal: sealWith(secretKeys),
     async egress() {
-      // Loaded only here: who delivers nothing need not wait for it at each start.
+      // Loaded only here, so that a server that delivers nothing starts faster.
       const [{ createEgress }, { createAddressRules }] = await Promise.all([
         import("../../webhooks/egress/egress.ts"),
         import("../../webhooks/egress/address-rules.ts"),

@@ -7,7 +7,7 @@ function file(path: string, mediaType: string): DocsFile {
   return { mediaType, body: () => Bun.file(path).stream() };
 }
 
-/** Swagger UI's files, which the binary carries with it. */
+/** Swagger UI's files, which the binary includes. */
 const API_BROWSER: ReadonlyMap<string, DocsFile> = new Map([
   ["swagger-ui-bundle.js", file(script, "text/javascript")],
   ["swagger-ui.css", file(style, "text/css")],

@@ -1,6 +1,6 @@
 import type { DocsFile } from "../../http/service/docs.ts";
 
-/** Loads the guide. The build replaces this module by one with the rendered files. */
+/** Loads the guide. The build replaces this module with one that has the rendered files. */
 export async function loadDocsSite(): Promise<ReadonlyMap<string, DocsFile>> {
   const { renderSite } = await import("../../docs/site/render-site.ts");
   const files = await renderSite();

@@ -2,11 +2,14 @@ import type { Settings } from "../../config/settings.ts";
 import { KildeError } from "../../core/errors.ts";
 import { tenantChooser } from "../../http/pipeline/tenants.ts";
 
-/** What this machine is called by itself (RFC 6761 §6.3, RFC 1122 §3.2.1.3, RFC 4291 §2.5.3), and perhaps a port. */
+/**
+ * The names and addresses of this machine for itself (RFC 6761 §6.3, RFC 1122 §3.2.1.3, RFC 4291 §2.5.3), with an
+ * optional port.
+ */
 const LOCAL = /^(?:(?:[^/?#:@]+\.)?localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d*)?$/i;
 const PORT = /:\d*$/;
 
-/** The error for a request to a host that is not this machine. */
+/** Returns the error for a request to a host that is not this machine. */
 export function misdirected(host: string): KildeError {
   return new KildeError(
     "misdirected-request",
@@ -15,10 +18,10 @@ export function misdirected(host: string): KildeError {
 }
 
 /**
- * Refuses requests that name another host than this machine or a tenant's, unless a proxy checks who calls. Without
- * one Kilde relies on that only this machine reaches a loopback address: but a browser on it calls that address for any
- * page whose own name resolves to it (DNS rebinding), and then names the page's host. It is read from the header: there
- * are names that a browser takes and a URL does not.
+ * Refuses requests that name another host than this machine or a tenant's, unless a proxy authenticates callers.
+ * Without a proxy, Kilde relies on a loopback address being reachable from this machine alone. But a browser on the
+ * machine calls that address for any page whose own name resolves to it (DNS rebinding), and then sends the page's
+ * host. The guard reads the header, since browsers accept names that a URL does not.
  */
 export function createHostGuard({
   behindProxy,
@@ -27,7 +30,7 @@ export function createHostGuard({
   if (behindProxy) return () => null;
   const tenantAt = tenantChooser(tenants);
   return (request) => {
-    // HTTP/1.0 allows none, and no browser leaves it out.
+    // HTTP/1.0 allows a request without `Host`; every browser sends one.
     const host = request.headers.get("host") ?? "";
     if (host === "" || LOCAL.test(host)) return null;
     const hostname = host.replace(PORT, "").toLowerCase();

@@ -15,12 +15,12 @@ import { type Handlers, serveAsWritten } from "./raw-target.ts";
 import { openParsing } from "./parsing.ts";
 import { systemClock } from "../../core/system-clock.ts";
 
-/** The application's own limit answers with a problem; the server's must not come first. */
+/** The application's limit answers with a problem, so the server's must not apply first. */
 const MAX_REQUEST_BODY_BYTES = Number.MAX_SAFE_INTEGER;
 
-/** What others reach it by. */
+/** The means by which clients reach a store: a socket, or calls in this process. */
 export interface Surface {
-  /** Takes no more requests, ends followers, and waits until every request is answered. */
+  /** Accepts no more requests, ends followers, and resolves when every request is answered. */
   close(): Promise<void>;
 }
 
@@ -37,12 +37,12 @@ export interface AnswerDeps extends Omit<ComposedStore, "close"> {
   readonly closing: AbortSignal;
 }
 
-/** Writes the access log, where the settings ask for one. */
+/** Returns the writer of the access log; null: the settings turn it off. */
 export function accessLogOf({ accessLog }: Settings, logger: EventLogger): OnAccess {
   return accessLog ? (entry) => logger.info(entry, "request") : null;
 }
 
-/** How a server answers on a store. */
+/** Creates the options with which a server answers for a store. */
 export function answering({ settings, version, logger, ...deps }: AnswerDeps): AppOptions {
   return {
     ...deps,
@@ -58,7 +58,7 @@ export function answering({ settings, version, logger, ...deps }: AnswerDeps): A
 
 const BAD_PATH = "The path has a backslash, an empty segment, a fragment, or `.` or `..` as a segment";
 
-/** The error for a malformed `Host`, which is no name of this machine either. */
+/** Returns the error for a malformed `Host`, which is no name of this machine either. */
 function malformedHost(request: Request, { behindProxy }: Settings): KildeError {
   return behindProxy
     ? new KildeError("invalid-target", "Host is not a host name or an address, and perhaps a port")
@@ -73,7 +73,7 @@ export interface SocketOptions {
   readonly onFault: OnFault;
 }
 
-/** Listens on the port that the settings name (0: any that is free), and refuses paths that are not in their one form. */
+/** Listens on the port in the settings (0: any free port), and refuses paths that are not canonical. */
 export function openSocket({ settings, closing, pipeline, onFault }: SocketOptions): Listening {
   const mounted = settings.tenants.flatMap(({ path }) => path ?? []);
   const handlers: Handlers = {
@@ -88,9 +88,9 @@ export function openSocket({ settings, closing, pipeline, onFault }: SocketOptio
     // Followers are silent between heartbeats.
     idleTimeout: 0,
     maxRequestBodySize: MAX_REQUEST_BODY_BYTES,
-    // The page that Bun shows otherwise has lines and paths of the source.
+    // In development, Bun answers with a page of source lines and paths.
     development: false,
-    // Outside of development Bun would share the port with another process that listens on it.
+    // By default, outside of development, Bun shares the port with another process that listens on it.
     reusePort: false,
     error(error) {
       const requestId = crypto.randomUUID();

@@ -2,20 +2,20 @@ import pino, { type Logger } from "pino";
 
 import { repeat } from "../../core/timer.ts";
 
-/** Characters gathered before they are written: a write for each line would cost as much as the request it tells of. */
+/** Characters buffered before a write: a write for each line would cost as much as the request that it describes. */
 const GATHERED_CHARACTERS = 8 * 1024;
 const FLUSH_INTERVAL_MS = 1_000;
 
-/** Characters that may wait for whoever reads the log; what comes while it does not read on is dropped. */
+/** Most characters that wait for a slow reader of the log; later lines are dropped until it reads again. */
 const WAITING_CHARACTERS = 8 * 1024 * 1024;
 
 export interface ServerLog {
   readonly logger: Logger;
-  /** Writes what is still gathered. */
+  /** Writes the buffered lines. */
   flush(): void;
 }
 
-/** Structured JSON, a line each, on standard output. */
+/** Creates a log that writes JSON lines to standard output. */
 export function createLog(level: string): ServerLog {
   let gathered = "";
   const flush = () => {

@@ -12,7 +12,7 @@ export type ParserCommand =
   | { readonly kind: "open"; readonly limits: Limits }
   | { readonly kind: "parse"; readonly task: ParseTask; readonly bytes: Uint8Array<ArrayBuffer> };
 
-/** What this thread answers to each body. What the program did not expect travels as its text. */
+/** The thread's answer to each body. An unexpected error travels as its text. */
 export type ParserReport =
   | { readonly kind: "parsed"; readonly parts: readonly IncomingPart[] }
   | { readonly kind: "refused"; readonly fault: ParseFault }
@@ -30,7 +30,7 @@ self.addEventListener("message", ({ data }: MessageEvent<ParserCommand>) => {
     return;
   }
   try {
-    if (reading === null) throw new Error("a body came before the limits");
+    if (reading === null) throw new Error("a body arrived before the limits");
     report({ kind: "parsed", parts: parseLarge(data.task, data.bytes, reading) });
   } catch (error) {
     if (error instanceof KildeError) report({ kind: "refused", fault: faultOf(error) });

@@ -4,31 +4,32 @@ import { errorOf, type ParseLarge, type ParseTask } from "../../http/wire/parsin
 import type { ParserCommand, ParserReport } from "./parsing-thread.ts";
 import { systemClock } from "../../core/system-clock.ts";
 
-/** The thread ends when it has had nothing to do for so long: what it took of the memory is given back then. */
+/** The thread ends after this time without work, in milliseconds, which releases its memory. */
 const IDLE_MS = 30_000;
 
-/** A body that is not read by then is given up, and the thread with it. */
+/** Longest time to read a body, in milliseconds; then the thread is ended and the body fails. */
 const DEADLINE_MS = 30_000;
 
-/** Reads large bodies in a thread of its own, which is started when one comes. */
+/** Reads large bodies in a thread, which starts with the first such body. */
 export interface ParsingThread {
   readonly parseLarge: ParseLarge;
   readonly close: () => void;
 }
 
-/** A thread that runs. */
+/** A running thread. */
 interface Running {
-  /** One at a time. */
+  /** Reads one body at a time. */
   parse(task: ParseTask, bytes: Uint8Array<ArrayBuffer>): Promise<IncomingPart[]>;
   readonly isOver: () => boolean;
-  /** Ends it; a body that it reads fails with the message. */
+  /** Ends the thread; the body that it is reading fails with the message. */
   end(message: string): void;
 }
 
 function startThread(limits: Limits): Running {
-  // The bundler takes a worker in that is named like this. A small heap is collected often: bodies are garbage at once.
+  // The bundler includes a worker that is created by this exact form. `smol` keeps the heap small and collects often:
+  // bodies become garbage at once.
   const worker = new Worker(new URL("./parsing-thread.ts", import.meta.url).href, { smol: true });
-  const tell = (command: ParserCommand, transfer: Transferable[] = []) =>
+  const send = (command: ParserCommand, transfer: Transferable[] = []) =>
     worker.postMessage(command, transfer);
   let over = false;
   let waiting: PromiseWithResolvers<IncomingPart[]> | null = null;
@@ -45,7 +46,7 @@ function startThread(limits: Limits): Running {
     else if (data.kind === "refused") waiting?.reject(errorOf(data.fault));
     else end(data.message);
   });
-  tell({ kind: "open", limits });
+  send({ kind: "open", limits });
   return {
     isOver: () => over,
     end,
@@ -55,7 +56,7 @@ function startThread(limits: Limits): Running {
       void systemClock.sleep(DEADLINE_MS, done.signal).then(() => {
         if (!done.signal.aborted) end(`a body was not read within ${DEADLINE_MS} ms`);
       });
-      tell({ kind: "parse", task, bytes }, [bytes.buffer]);
+      send({ kind: "parse", task, bytes }, [bytes.buffer]);
       try {
         return await waiting.promise;
       } finally {
@@ -97,7 +98,7 @@ export function openParsing(limits: Limits): ParsingThread {
     parseLarge(task, bytes) {
       const parsed = last.then(() => parseNext(task, bytes));
       last = parsed.catch(() => {
-        // The caller has the error; the next body is read all the same.
+        // The caller handles the error; the next body is read nevertheless.
       });
       return parsed;
     },

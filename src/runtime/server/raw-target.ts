@@ -2,11 +2,11 @@ import type { BunRequest } from "bun";
 
 import { createHostCheck } from "./host-header.ts";
 
-/*
- * The path and host as the client wrote them. The URL that Bun gives was normalized: `/shop-a/\..\..\shop-b` reads
- * `/shop-b` there, while a proxy in front has seen a path below `/shop-a`. Bun matches routes on what was written, so
- * a route for each number of segments has the segments as its parameters. test/http/pipeline/targets.test.ts fails if a version
- * of Bun matches routes otherwise.
+/**
+ * Compares the URL that Bun gives with the path and host that the client wrote. Bun normalizes the URL:
+ * `/shop-a/\..\..\shop-b` becomes `/shop-b`, while a proxy in front has seen a path below `/shop-a`. Bun matches
+ * routes on the written path, so a route for each number of segments has the segments as its parameters.
+ * test/http/pipeline/targets.test.ts fails if a version of Bun matches routes otherwise.
  */
 
 /** Segments of the longest path of Kilde itself: `/feeds/{feed}/{version}/subjects/{subject}`. */
@@ -16,18 +16,18 @@ export interface Handlers {
   readonly fetch: (request: Request) => Response | Promise<Response>;
   /** Answers a request with a malformed `Host`. */
   readonly refuseHost: (request: Request) => Response | Promise<Response>;
-  /** Answers a request whose path is not in its one form. */
+  /** Answers a request whose path is not canonical. */
   readonly refusePath: (request: Request) => Response | Promise<Response>;
 }
 
-/** The request with a whole URL: that of one without `Host`, as HTTP/1.0 allows it, is a path. */
+/** Returns the request with an absolute URL: a request without `Host`, which HTTP/1.0 allows, has only a path. */
 function withHost(request: Request, host: string): Request {
   return host === "" && request.url.startsWith("/")
     ? new Request(`http://localhost${request.url}`, request)
     : request;
 }
 
-/** Segments of the path of a URL, without the empty one after a slash at its end. */
+/** Returns the segments of the path of a URL, without an empty one after a trailing slash. */
 function segmentsOf(url: string): string[] {
   const begin = url.indexOf("/", url.indexOf("://") + 3);
   const query = url.indexOf("?", begin);
@@ -45,7 +45,7 @@ function decoded(segment: string): string | null {
   }
 }
 
-/** Whether the path of a URL is exactly this one, and perhaps a slash and a query. */
+/** Whether a URL has exactly this path, with an optional trailing slash and query. */
 function hasPath(url: string, path: string): boolean {
   const begin = url.indexOf("/", url.indexOf("://") + 3);
   if (!url.startsWith(path, begin)) return false;
@@ -56,7 +56,7 @@ function hasPath(url: string, path: string): boolean {
 
 /** Whether the segments that a client wrote, decoded, are those of the URL. */
 function isAsWritten(url: string, written: Readonly<Record<string, string>>, depth: number): boolean {
-  // Nearly all paths have no escapes, and are compared without taking them apart.
+  // Fast path: nearly all paths have no escapes, so the joined segments can be compared.
   let path = "";
   for (let index = 0; index < depth; index += 1) path += `/${written[`s${index}`]}`;
   if (hasPath(url, path)) return true;
@@ -70,12 +70,12 @@ function isAsWritten(url: string, written: Readonly<Record<string, string>>, dep
 
 export interface RawTargetServer {
   readonly routes: Readonly<Record<string, (request: BunRequest) => Response | Promise<Response>>>;
-  /** For what no route matches. */
+  /** Answers requests that match no route. */
   readonly fetch: (request: Request) => Response | Promise<Response>;
 }
 
 /**
- * Options of `Bun.serve` that refuse requests whose host or path is not in its one form, as far as the URL does not
+ * Returns options of `Bun.serve` that refuse requests whose host or path is not canonical, where the URL does not
  * show it. `mounted`: paths that a store may be below.
  */
 export function serveAsWritten(
@@ -101,6 +101,6 @@ export function serveAsWritten(
     routes[path] = handle;
     routes[`${path}/`] = handle;
   }
-  // No route matches a path with an empty segment, and one that is deeper than any here.
+  // No route matches a path with an empty segment, or one that is deeper than every route.
   return { routes, fetch: when((_, url) => segmentsOf(url).length > deepest) };
 }

@@ -12,12 +12,12 @@ import { systemClock } from "../../core/system-clock.ts";
 
 /** A replica that reads go to. */
 export interface Replica {
-  /** How logs are read from it. */
+  /** Reads logs from the replica. */
   readonly reading: LogReaderDeps;
   close(): void;
 }
 
-/** Opens the replica that the settings name, if they name one. */
+/** Opens the replica in the settings; null: they name none. */
 export function replicaOf(settings: Settings, fetch: NonNullable<DatabaseLocation["fetch"]>): Replica | null {
   const { readUrl: url, databaseAuthToken: authToken, limits, pollIntervalMs } = settings;
   if (url === undefined) return null;
@@ -30,7 +30,7 @@ export function replicaOf(settings: Settings, fetch: NonNullable<DatabaseLocatio
       selectHeads: SELECT_HEADS,
     },
   );
-  // Whoever follows sees what the replica has, and when it has it.
+  // Followers receive the replica's events, when the replica has them.
   const heads = createHeadWatch({ database, clock, pollIntervalMs, idleIntervalMs: IDLE_INTERVAL_MS });
   return {
     reading: { database, clock, limits, pollIntervalMs, heads },
@@ -42,8 +42,8 @@ export function replicaOf(settings: Settings, fetch: NonNullable<DatabaseLocatio
 }
 
 /**
- * Warns of a replica that cannot be read, or has what its primary has not. A server starts without it: it appends, and
- * reads are answered when the replica can.
+ * Warns of a replica that cannot be read, or that has events which its primary lacks. A server starts without its
+ * replica: it appends, and answers reads when the replica can be read.
  */
 export async function warnOfReplica(
   { reading }: Replica,
@@ -54,7 +54,7 @@ export async function warnOfReplica(
   const fields = { readUrl: shownDatabaseUrl(readUrl) };
   const headOfReplica = () => readHead(reading.database, EVENT_LOG_ADDRESS);
   const again = async () => {
-    // What was migrated just now is not there yet.
+    // The replica may not have the migrations of this start yet.
     await systemClock.sleep(reading.limits.replicaWaitMs);
     return headOfReplica();
   };

@@ -6,7 +6,7 @@ import { startKilde } from "./start.ts";
 /** A server that runs in this process. */
 export interface RunningServer {
   readonly port: number;
-  /** Takes no more requests, answers those it has, commits, and closes the database. */
+  /** Accepts no more requests, answers pending ones, commits, and closes the database. */
   close(): Promise<void>;
 }
 
@@ -16,14 +16,11 @@ export interface StartOptions {
   readonly log: ServerLog;
 }
 
-/**
- * Starts serving on the database that the settings name, or on those of all tenants, bringing their schemas up to date
- * first.
- */
+/** Migrates the database in the settings, or those of all tenants, and starts to serve. */
 export async function startServer({ settings, version, log }: StartOptions): Promise<RunningServer> {
   const { logger } = log;
   if (settings.tenants.length > 0) {
-    // Loaded only here: who has none need not wait for it at each start.
+    // Loaded only here, so that a server without tenants starts faster.
     const { startTenants } = await import("./tenants.ts");
     return startTenants({ settings, version, logger });
   }

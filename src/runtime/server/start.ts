@@ -17,31 +17,31 @@ import type { Surface } from "./listen.ts";
 import { replicaOf, warnOfReplica } from "./replica.ts";
 
 /**
- * A libSQL server that has not answered by then is asked no more, so that what waits behind goes on. Callers of writes
- * are told earlier: an answer that comes in between says what became of them.
+ * Longest wait for an answer of a libSQL server, in milliseconds, so that later requests proceed. Callers of writes
+ * get their error earlier; an answer in between still reports the result of the write.
  */
 const DATABASE_DEADLINE_MS = 15_000;
 
 export interface StartKildeOptions<Opened extends Surface> {
   readonly settings: Settings;
   readonly logger: EventLogger;
-  /** The program of the thread that writes a file; null: this thread writes. Default: the one beside this file. */
+  /** The program of the thread that writes a file; null: this thread writes. Default: the program beside this file. */
   readonly databaseThread?: URL | null;
-  /** Whether threads are started only when there is something for them to do. Default: at once. */
+  /** Whether threads start with their first work. Default: at once. */
   readonly lazy?: boolean;
-  /** Opens what others reach it by. */
+  /** Opens the surface by which clients reach the store. */
   readonly open: (store: Omit<ComposedStore, "close">) => Opened;
 }
 
 /** Log messages for runs that failed. */
 const JOB_FAILURES: Readonly<Record<StoreJobKind, string>> = {
-  sweep: "what was erased cannot be removed from storage, and is tried again",
-  clear: "a feed that is retired or built again cannot be emptied, and is tried again",
+  sweep: "removing erased data from storage failed; retrying",
+  clear: "emptying a feed that is retired or rebuilt failed; retrying",
 };
 
-/** Brings the schema up to date; a libSQL server may take as long for it as it needs. */
+/** Migrates the schema, without a deadline on a libSQL server. */
 async function migrateFully(database: Database, location: DatabaseLocation): Promise<void> {
-  // One that does not answer is found out here: the patient one would wait for it.
+  // Detects a server that does not answer, which the connection without a deadline would wait for.
   if (!database.embedded) await database.read({ sql: "select 1", args: [] });
   const patient = database.embedded ? database : openDatabase(location);
   try {
@@ -51,7 +51,7 @@ async function migrateFully(database: Database, location: DatabaseLocation): Pro
   }
 }
 
-/** Reports feeds of the configuration that are gone, and feeds of the store that the configuration lacks. */
+/** Logs configured feeds that were retired, and stored feeds that the configuration lacks. */
 function warnOfFeeds(
   logger: EventLogger,
   {
@@ -62,7 +62,7 @@ function warnOfFeeds(
   for (const path of unconfigured) {
     logger.warn(
       { feed: path },
-      "the store holds a feed that is not configured: erasures do not reach what it published; configure it, or retire it first",
+      "the store holds a feed that is not configured: erasures do not reach its events; configure it, or retire it first",
     );
   }
   for (const path of retired) {
@@ -70,7 +70,7 @@ function warnOfFeeds(
   }
 }
 
-/** All that a server is, but for how others reach it. */
+/** Starts a server; `open` gives it the surface by which clients reach it. */
 export async function startKilde<Opened extends Surface>({
   settings,
   logger,
@@ -106,7 +106,7 @@ export async function startKilde<Opened extends Surface>({
     );
     opened.splice(0, 1, () => storage.close());
     const { database } = storage;
-    // For all that waits in this thread.
+    // Shared by all followers and jobs of this thread.
     const heads = createHeadWatch({
       database,
       clock: systemClock,
@@ -145,7 +145,7 @@ export async function startKilde<Opened extends Surface>({
             registered,
             lazy,
             projectingFrom: storage.connect,
-            // Where a program for the writing thread is given, there is none for the other threads.
+            // A caller that gives the program of the writing thread has none for the other threads.
             deliveringFrom: databaseThread === undefined ? storage.connect : null,
             onPublished,
           }),

@@ -18,11 +18,11 @@ import { isAboutProgram } from "../program-fault.ts";
 import { startKilde } from "./start.ts";
 import { systemClock } from "../../core/system-clock.ts";
 
-/** How long after it failed a database is opened again: twice as long each time. */
+/** Delay before a failed database is opened again, in milliseconds; it doubles with each failure. */
 const RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 30_000;
 
-/** A tenant's database cannot be served by this program: the next attempt would fail in the same way. */
+/** This program cannot serve a tenant's database: the next attempt would fail in the same way. */
 export class TenantFault extends Error {
   override readonly name = "TenantFault";
   readonly tenant: string;
@@ -50,14 +50,14 @@ export interface TenantOptions extends TenantAddress {
   readonly closing: AbortSignal;
 }
 
-/** A tenant that is served, or will be when its database can be used. */
+/** A tenant that is served, or will be when its database opens. */
 export interface RunningTenant extends TenantAddress {
   readonly name: string;
   /** Null: its database cannot be used yet. */
   readonly deps: () => AppDeps | null;
-  /** What answers its requests: with 503 while its database cannot be used. */
+  /** Returns the destination of its requests, which answers 503 while its database cannot be used. */
   readonly destination: () => Destination;
-  /** Resolves when it was tried to open the database; rejects with a {@link TenantFault}. */
+  /** Resolves after the first attempt to open the database; rejects with a {@link TenantFault}. */
   readonly tried: Promise<void>;
   close(): Promise<void>;
 }
@@ -88,7 +88,7 @@ async function open(options: TenantOptions): Promise<OpenTenant> {
   });
 }
 
-/** Serves a tenant. What fails of its database is tried again, and is refused with 503 meanwhile. */
+/** Serves a tenant. Retries a database that cannot be opened, and meanwhile refuses requests with 503. */
 export function startTenant(options: TenantOptions): RunningTenant {
   const { name, host, path, settings, logger, closing } = options;
   const refusing = refusingDestination(
@@ -105,11 +105,11 @@ export function startTenant(options: TenantOptions): RunningTenant {
   const stopping = new AbortController();
   let opened: OpenTenant | null = null;
 
-  /** Gives null when it is open, and why not otherwise. */
+  /** Tries to open the database. Resolves with null, or with the error. */
   const attempt = async (): Promise<unknown> => {
     try {
       const candidate = await open(options);
-      // What was begun before the end is not waited for.
+      // `close` does not wait for an attempt in progress, so the attempt closes its own result.
       if (stopping.signal.aborted) await candidate.close();
       else opened = candidate;
       return null;
@@ -126,7 +126,7 @@ export function startTenant(options: TenantOptions): RunningTenant {
       error !== null && !stopping.signal.aborted;
       ms = Math.min(LONGEST_RETRY_MS, ms * 2)
     ) {
-      logger.error({ err: error, nextMs: ms }, "the database cannot be opened, and is tried again");
+      logger.error({ err: error, nextMs: ms }, "the database cannot be opened; retrying");
       await systemClock.sleep(ms, stopping.signal);
       if (stopping.signal.aborted) return;
       error = await attempt();
@@ -136,7 +136,7 @@ export function startTenant(options: TenantOptions): RunningTenant {
   const tried = first.then((error) => {
     if (isAboutProgram(error)) throw new TenantFault(name, settings.databaseUrl, error);
   });
-  // A fault of the program ends a start that waits for it; one that comes too late for that is tried again as well.
+  // A fault of the program fails a start that still waits; after that it is retried too.
   tried.then(openAgain, openAgain);
 
   return {

@@ -17,7 +17,7 @@ import { openParsing } from "./parsing.ts";
 import { systemClock } from "../../core/system-clock.ts";
 import { type RunningTenant, startTenant } from "./tenant.ts";
 
-/** How long a start waits for databases; those that are not open by then are waited for while others are served. */
+/** Longest wait of a start for databases, in milliseconds. Later ones open while others are served. */
 const START_MS = 3_000;
 
 export interface TenantsOptions {
@@ -26,7 +26,7 @@ export interface TenantsOptions {
   readonly logger: Logger;
 }
 
-/** The settings of a tenant: those of all, with its database. */
+/** Returns the settings of a tenant: the common ones, with its database. */
 function settingsOf(
   settings: Settings,
   { databaseUrl, readUrl, databaseAuthToken }: ServedDatabase,
@@ -35,17 +35,17 @@ function settingsOf(
 }
 
 /**
- * Serves the databases of all tenants on one socket: each with a log, threads and a surface of its own, so that what
- * befalls one is not felt by others. `databaseUrl` serves the rest, if it is set.
+ * Serves the databases of all tenants on one socket. Each has a log, threads and a surface of its own, so a failure
+ * of one does not affect the others. `databaseUrl`, if set, serves all other requests.
  */
 export async function startTenants({ settings, version, logger }: TenantsOptions): Promise<Listening> {
   const closing = new AbortController();
-  // Each tenant listens. Node takes more than a few listeners for a leak.
+  // Each tenant listens to this signal. By default, Node warns of a leak above ten listeners.
   setMaxListeners(0, closing.signal);
-  // What is wrong with the feeds is wrong for all, and told before anything is opened.
+  // Faults of the feeds concern all tenants, so they are reported before any database is opened.
   serverFeeds(settings.feeds, settings.limits);
   const schemas = createSchemas(settings.limits);
-  // The memory is that of the process, however many tenants share it.
+  // All tenants share the memory of the process.
   const budgets = createBudgets(settings.limits, systemClock, closing.signal);
   const parsing = openParsing(settings.limits);
   const all = servedDatabases(settings).map((served): RunningTenant => {

@@ -17,7 +17,7 @@ export interface DeliveryOptions {
   readonly writer: BatchWriter;
   readonly limits: Limits;
   readonly pollIntervalMs: number;
-  /** Looks up the heads of several logs together. Default: each reader's own. */
+  /** Looks up the heads of several logs together. Default: each reader looks up its own. */
   readonly heads?: HeadWatch;
   /** Name of this process among those on the database. */
   readonly holder: string;
@@ -26,9 +26,9 @@ export interface DeliveryOptions {
   readonly onEvent: (event: DeliveryRunEvent) => void;
 }
 
-/** Deliveries that go on in this thread. */
+/** Deliveries that run in this thread. */
 export interface RunningDeliveries extends Omit<Delivering, "learn"> {
-  /** Tells of the head of a log. */
+  /** Reports a new head of a log. */
   learn(path: string, log: LogState): void;
 }
 

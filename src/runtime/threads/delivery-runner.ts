@@ -13,7 +13,7 @@ export interface DeliveringOptions extends Omit<DeliveryOptions, "holder"> {
   readonly connect: ConnectWriter | null;
 }
 
-/** How often the server looks whether another process has created the first subscription. */
+/** Interval between looks for a first subscription of another process, in milliseconds. */
 const LOOK_MS = 5_000;
 
 function deliverInThread(options: DeliveringOptions, connect: ConnectWriter): RunningDeliveries {
@@ -35,7 +35,7 @@ function deliverInThread(options: DeliveringOptions, connect: ConnectWriter): Ru
 
 function deliverHere(options: DeliveringOptions): RunningDeliveries {
   let running: RunningDeliveries | null = null;
-  // A server that delivers nothing does not load this at each start.
+  // Loaded only here, so that a server that delivers nothing starts faster.
   const loading = import("./deliveries.ts").then(({ runDeliveries }) => {
     running = runDeliveries({ ...options, holder: newHolderName() });
   });
@@ -49,10 +49,10 @@ function deliverHere(options: DeliveringOptions): RunningDeliveries {
   };
 }
 
-/** Without a key there can be no subscription of this process, and those of others are for others to deliver. */
+/** Without a key this process has no subscriptions; other processes deliver theirs. */
 const NOTHING: RunningDeliveries = { changed: () => {}, learn: () => {}, close: () => Promise.resolve() };
 
-/** Delivers webhooks in a thread where the database has one that writes. Starts nothing before there is a subscription. */
+/** Delivers webhooks: in a thread if the database has one that writes. Starts with the first subscription. */
 export function startDeliveries(options: DeliveringOptions): RunningDeliveries {
   const { database, connect, secretKeys, onEvent } = options;
   if (secretKeys.length === 0) return NOTHING;

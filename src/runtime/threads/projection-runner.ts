@@ -10,15 +10,15 @@ import { startThreadHost } from "./thread-host.ts";
 
 export interface ProjectingOptions extends Omit<ProjectOptions, "holder"> {
   readonly url: string;
-  /** The file that defines the feeds; null: no file does, so that only this thread has them. */
+  /** The file that defines the feeds; null: none, so only this thread has the definitions. */
   readonly configFile: string | null;
   /** Connects a thread to the thread that writes; null: this thread writes, and projects. */
   readonly connect: ConnectWriter | null;
-  /** Whether a thread starts only when there is something to project. */
+  /** Whether a thread starts with its first work. */
   readonly lazy: boolean;
 }
 
-/** How often a lazy store looks whether another process has left something to project. */
+/** Interval between looks of a lazy store for work that another process left, in milliseconds. */
 const LOOK_MS = 1_000;
 
 function projectInThread(
@@ -44,7 +44,7 @@ function projectInThread(
 
 const NOTHING: RunningProjections = { learn: () => {}, close: () => Promise.resolve() };
 
-/** Projects feeds: in a thread where the database has one that writes and a file defines the feeds. */
+/** Projects feeds: in a thread if the database has one that writes and a file defines the feeds. */
 export function startProjections(
   options: ProjectingOptions,
   registered: readonly RegisteredFeed[],

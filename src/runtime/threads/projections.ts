@@ -16,7 +16,7 @@ export interface ProjectOptions {
   readonly writer: BatchWriter;
   readonly limits: Limits;
   readonly pollIntervalMs: number;
-  /** Looks up the heads of several logs together. Default: each reader's own. */
+  /** Looks up the heads of several logs together. Default: each reader looks up its own. */
   readonly heads?: HeadWatch;
   /** Name of this process among those on the database. */
   readonly holder: string;
@@ -26,9 +26,9 @@ export interface ProjectOptions {
 
 /** Projections that run in this thread. */
 export interface RunningProjections {
-  /** Tells of what was appended to the event log. */
+  /** Reports changes of the event log. */
   learn(news: LogNews): void;
-  /** Finishes what is being written, and lets others project. */
+  /** Finishes the write in progress, and releases the leases. */
   close(): Promise<void>;
 }
 

@@ -1,23 +1,23 @@
 /** Calls of the database, and deliveries, that one invocation may make; the runtime fails those beyond. */
 export interface Calls {
-  /** Notes one. */
+  /** Counts one call. */
   spend(): void;
-  /** Aborts when only those are left that it takes to finish what is under way, and to store it. */
+  /** Aborts when only the calls remain that finish the work in progress and store it. */
   readonly signal: AbortSignal;
-  /** A signal that aborts when one of so many equal parts of the calls that are left is spent. */
+  /** Returns a signal that aborts when one of `parts` equal parts of the remaining calls is spent. */
   share(parts: number): AbortSignal;
 }
 
-/** What the longest single step may still take, with storing how far it is and letting go of its lease. */
+/** Calls that the longest single step still needs, with storing its progress and releasing its lease. */
 const RESERVED_CALLS = 10;
 
 /**
- * A share is not smaller: it takes some 20 calls to find what two subscriptions are behind with, and the rest delivers some
- * of it. Where this leaves nothing to the works that come last, they come first another time; see `runSlices`.
+ * Smallest share: finding the lag of two subscriptions takes some 20 calls, and the rest delivers some of it. Jobs
+ * that get no calls because they come last come first another time; see `runSlices`.
  */
 const LEAST_SHARE = 25;
 
-/** @param most null: as many as it takes */
+/** @param most null: no limit */
 export function countCalls(most: number | null): Calls {
   const scarce = new AbortController();
   const shares = new Set<{ readonly upTo: number; readonly ended: AbortController }>();

@@ -20,12 +20,12 @@ function connect({ url, authToken }: DatabaseLocation, calls: Calls, fetch: Fetc
   return Promise.resolve(client);
 }
 
-/** A database for one invocation, which counts its calls. */
+/** Opens a database for one invocation, which counts its calls. */
 export function openWorkerDatabase(location: DatabaseLocation, calls: Calls, fetch: Fetch): Database {
   return remoteDatabase(() => connect(location, calls, fetch));
 }
 
-/** A replica for one invocation, whose calls are counted with those of the database. */
+/** Opens a replica for one invocation, whose calls count with those of the database. */
 export function openWorkerReplica(
   location: DatabaseLocation,
   options: ReplicaOptions,

@@ -21,7 +21,7 @@ export interface WorkerDeliveryDeps {
   readonly onEvent: (event: DeliveryRunEvent) => void;
 }
 
-/** Delivers webhooks, a slice at a time. */
+/** Creates the job that delivers webhooks, a slice at a time. */
 export function deliveringWork(deps: WorkerDeliveryDeps): Job {
   const { settings, database, clock, calls } = deps;
   const { limits, pollIntervalMs, secretKeys } = settings;

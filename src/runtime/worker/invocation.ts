@@ -24,7 +24,7 @@ import { runSlices } from "../../jobs/slices.ts";
 export const KINDS = ["project", "deliver", "sweep", "clear"] as const;
 type Kind = (typeof KINDS)[number];
 
-/** What happens that nobody asked for, for the log. */
+/** Observers of background work, for the log. */
 export interface WorkerEvents extends Observers {
   readonly onFeedEvent: (event: RunEvent) => void;
   readonly onDeliveryEvent: (event: DeliveryRunEvent) => void;
@@ -38,30 +38,30 @@ export interface InvocationDeps extends WorkerEvents {
   readonly configured: Configured;
   readonly registered: readonly RegisteredFeed[];
   readonly database: Database;
-  /** What logs are read from for requests; null: the database. */
+  /** The replica that requests read logs from; null: they read from the database. */
   readonly replica: Database | null;
   readonly calls: Calls;
   readonly clock: Clock;
   readonly version: string;
-  /** Name of this invocation as a holder of leases. */
+  /** Name of this invocation in leases. */
   readonly holder: string;
-  /** Has the runtime finish what was begun, also when the client is gone or has its answer. */
+  /** Keeps the invocation alive until the work is done, even when the client is gone or has its answer. */
   readonly keep: (work: Promise<unknown>) => void;
 }
 
 /**
- * All that serves one request, or one turn of the schedule. In these runtimes a connection, a timer or a promise
- * belongs to the request that made it, and is cut off when that one ends. So nothing that waits is shared: each
- * invocation has its own client of the database, its own queue of commits and its own look at the head.
+ * Serves one request, or one run of the schedule. In these runtimes a connection, a timer or a promise belongs to the
+ * request that made it, and is cut off when that request ends. So invocations share nothing that waits: each has its
+ * own client of the database, its own queue of commits and its own look at the head.
  */
 export interface Invocation {
-  /** What answers the request. */
+  /** Returns the destination of the request. */
   destination(): Destination;
-  /** What has to be done now, because of what was written here. */
+  /** Returns the kinds of jobs that the writes of this invocation require. */
   left(): readonly Kind[];
-  /** Writes what was noted of consumers. */
+  /** Writes the recorded activity of consumers. */
   settle(): Promise<void>;
-  /** Does what there is to do of these kinds, until nothing is left or the time is up. */
+  /** Runs the jobs of these kinds until nothing is left to do or the time is up. */
   work(kinds: readonly Kind[], milliseconds: number): Promise<void>;
 }
 
@@ -75,7 +75,7 @@ export function openInvocation(deps: InvocationDeps): Invocation {
     () => {
       for (const kind of kinds) left.add(kind);
     };
-  /** Jobs that the composition gave this platform to run. */
+  /** Jobs that the composition asked this platform to run. */
   const storeJobs: [Kind, Job][] = [];
   const shared = { database, clock, limits, pollIntervalMs };
   const composed = composeStore(
@@ -106,7 +106,7 @@ export function openInvocation(deps: InvocationDeps): Invocation {
     },
     registered,
   );
-  const { writer, feeds, sightings } = composed;
+  const { writer, feeds, activity } = composed;
 
   const projectionOf = (feed: RegisteredFeed): Job => {
     const retry = !store.retried.has(feed.feed.path);
@@ -143,7 +143,7 @@ export function openInvocation(deps: InvocationDeps): Invocation {
   return {
     destination,
     left: () => KINDS.filter((kind) => left.has(kind)),
-    settle: () => sightings.close(),
+    settle: () => activity.close(),
     async work(kinds, milliseconds) {
       const ended = new AbortController();
       const over = AbortSignal.any([calls.signal, ended.signal]);

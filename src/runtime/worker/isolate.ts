@@ -12,34 +12,34 @@ import { databaseChooser } from "./served.ts";
 import { environmentOf, workerSettings } from "./settings.ts";
 import { createWriteQueue, type WriteQueue } from "./write-queue.ts";
 
-/** Stands for what is not known before the first request. */
+/** Placeholders for settings that are unknown before the first request. */
 const BOUND_LATER = { KILDE_DATABASE_URL: "http://bound.later", KILDE_BEHIND_PROXY: "true" };
 
-/** What is worked out from the settings alone. */
+/** The values that derive from the settings alone. */
 export interface Configured {
   readonly settings: SettingValues;
   readonly schemas: RequestSchemas;
-  /** The database that a request is for; null: none. */
+  /** Returns the database of a request; null: none. */
   readonly databaseFor: (request: Request) => ServedDatabase | null;
 }
 
 /**
- * What an isolate remembers of a store from one request to the next: plain data, and never anything that a request
- * waits for or speaks through, which would end with the request that made it.
+ * The memory of a store that an isolate keeps between requests: plain data, and never anything that a request waits
+ * for or communicates through, since that would end with the request that made it.
  */
 export interface RememberedStore {
   readonly turns: WriteQueue;
-  /** Paths of feeds that were tried again at the event they are halted at. */
+  /** Paths of halted feeds that were retried at the event that halts them. */
   readonly retried: Set<string>;
-  /** Brings the schema up to date and gives each feed its log, unless that was done from here before. */
+  /** Migrates the schema and gives each feed its log, unless this isolate has done so before. */
   registered(configured: Configured, database: Database): Promise<readonly RegisteredFeed[]>;
 }
 
-/** What an isolate remembers. */
+/** The memory that an isolate keeps between requests. */
 export interface Isolate {
   /** Throws a `ConfigError`. */
   configured(bindings: unknown): Configured;
-  /** The store of a tenant, or the only one. */
+  /** Returns the memory of a tenant's store, or of the only store. */
   store(name: string): RememberedStore;
 }
 
@@ -50,7 +50,7 @@ function rememberedStore(definitions: KildeConfig["feeds"] = [], clock: Clock): 
     retried: new Set(),
     async registered(configured, database) {
       if (done?.configured === configured) return done.feeds;
-      // Requests that come before the first is through do the same: each finds done what another did.
+      // Requests that arrive before the first is done repeat this; each finds the other's results.
       const compiled = serverFeeds(definitions, configured.settings.limits);
       try {
         await migrate(database);
@@ -64,7 +64,10 @@ function rememberedStore(definitions: KildeConfig["feeds"] = [], clock: Clock): 
   };
 }
 
-/** Throws a `FeedDefinitionsError` at once for feeds that cannot be served, so that they are not deployed. */
+/**
+ * Creates the memory of an isolate. Throws a `FeedDefinitionsError` at once for invalid feeds, so that they are not
+ * deployed.
+ */
 export function createIsolate(config: KildeConfig, clock: Clock): Isolate {
   let known: { readonly key: string; readonly configured: Configured } | null = null;
   const stores = new Map<string, RememberedStore>();

@@ -19,32 +19,35 @@ import {
 import { unlessAborted } from "../../webhooks/egress/targets.ts";
 import type { Resolve } from "../../webhooks/egress/resolve.ts";
 
-/** For a request, with its answer; as on a server. */
+/** Timeout of a request with its answer, in milliseconds; the same as on a server. */
 const TIMEOUT_MS = 15_000;
 
 type Answered = Pick<Extract<EndpointAnswer, { kind: "answered" }>, "status" | "header">;
 
-/** Sends a request whose URL was judged. Rejects with an EgressFailure, or with what its transport fails with. */
+/** Sends a request whose URL was checked. Rejects with an EgressFailure, or with the error of its transport. */
 export type Exchange = (request: Outgoing, signal: AbortSignal) => Promise<Answered>;
 
-/** By the platform's fetch, which resolves names on its own. */
+/** Sends by the platform's fetch, which resolves names on its own. */
 const exchangeByFetch: Exchange = async ({ method, url, headers, body }, signal) => {
   const response = await fetch(url, { method, headers, body, signal, redirect: "manual" });
-  // The status is known: however the body ends changes nothing.
+  // The status is known, so the rest of the body does not matter.
   void response.body?.cancel().catch(() => {});
   return { status: response.status, header: (name) => response.headers.get(name) };
 };
 
-/** What `node:http` and `node:dns` of a runtime are asked for. */
+/** The functions of `node:http` and `node:dns` that sending uses. */
 export interface NodeModules {
   readonly resolve: Resolve;
   readonly request: typeof request;
   readonly secureRequest: typeof secureRequest;
 }
 
-/** The modules of Deno, Node or Bun, which no bundle has to have; null where the runtime has none. */
+/**
+ * Returns the modules of Deno, Node or Bun without an import that a bundler would have to resolve; null: the runtime
+ * has none.
+ */
 function nodeModules(): NodeModules | null {
-  // Missing in older runtimes, and `process` in others.
+  // Older runtimes lack `getBuiltinModule`, and others lack `process`.
   const load = (globalThis as { process?: Partial<typeof process> }).process?.getBuiltinModule;
   if (load === undefined) return null;
   const dns = load("node:dns/promises");
@@ -73,8 +76,8 @@ async function permittedAddresses(
 }
 
 /**
- * By `node:http`, which gets the addresses to connect to: a name is resolved once, and judged by the addresses that the
- * request then goes to. The name stays in `Host`, in SNI and in the check of the certificate.
+ * Sends by `node:http`, which gets the addresses to connect to: a name is resolved once, and the checked addresses
+ * are the ones that the request goes to. The name stays in `Host`, in SNI and in the check of the certificate.
  */
 export function exchangeAtAddress(rules: AddressRules, modules: NodeModules): Exchange {
   return async ({ method, url: text, headers, body }, signal) => {
@@ -108,7 +111,7 @@ export function exchangeAtAddress(rules: AddressRules, modules: NodeModules): Ex
   };
 }
 
-/** Where names cannot be resolved, only those that the settings trust are sent to, and addresses. */
+/** Without a resolver, sends only to addresses and to names that the settings trust. */
 function exchangeWithTrusted(rules: AddressRules): Exchange {
   return (request, signal) => {
     const { hostname } = new URL(request.url);
@@ -119,7 +122,7 @@ function exchangeWithTrusted(rules: AddressRules): Exchange {
   };
 }
 
-/** Cloudflare's fetch has no way into a private network, so there the platform judges what a name resolves to. */
+/** Cloudflare's fetch cannot reach a private network, so the platform checks the resolved addresses there. */
 function exchangeOf(rules: AddressRules): Exchange {
   if (globalThis.navigator?.userAgent === "Cloudflare-Workers") return exchangeByFetch;
   const modules = nodeModules();

@@ -5,13 +5,13 @@ import type { KildeConfig, SettingValues } from "../../config/settings.ts";
 import { tokenVariable } from "../../config/tenants.ts";
 import { isServerUrl } from "../../core/database-url.ts";
 
-/** What differs from a server: the platform logs requests, and each look at the head is a call. */
+/** The defaults that differ from a server's: the platform logs requests, and each look at the head is a call. */
 const WORKER_DEFAULTS: KildeConfig = { accessLog: false, pollIntervalMs: 1_000 };
 
 /** An isolate has 128 MB for all of its requests, and a body takes several times its size while it is parsed. */
 const WORKER_LIMITS: NonNullable<KildeConfig["limits"]> = { bodyBytes: 4 * 1024 * 1024 };
 
-/** The settings among an environment's bindings; what else is bound is another's. */
+/** Returns the settings among an environment's bindings; the other bindings belong to the application. */
 export function environmentOf({ tenants = [] }: KildeConfig, bindings: unknown): Environment {
   if (typeof bindings !== "object" || bindings === null) return {};
   const names = [
@@ -34,7 +34,7 @@ function noFile(setting: string, url: string, remedy: string): string[] {
   ];
 }
 
-/** Settings as on a server, under the same names. Throws a {@link ConfigError}. */
+/** Reads the settings of a worker, which have the names that a server's have. Throws a {@link ConfigError}. */
 export function workerSettings(config: KildeConfig, environment: Environment): SettingValues {
   const limits = { ...WORKER_LIMITS, ...config.limits };
   const value = { ...WORKER_DEFAULTS, ...config, limits };
@@ -48,8 +48,8 @@ export function workerSettings(config: KildeConfig, environment: Environment): S
   }
   if (!settings.behindProxy) {
     problems.push(
-      "behindProxy: a worker is open to everybody, and Kilde does not check who calls. " +
-        "Put in front of it what does, such as Cloudflare Access, and set KILDE_BEHIND_PROXY to true",
+      "behindProxy: anybody can call a worker, and Kilde does not authenticate callers. " +
+        "Put a service in front that does, such as Cloudflare Access, and set KILDE_BEHIND_PROXY to true",
     );
   }
   if (problems.length > 0) throw new ConfigError(problems);

@@ -3,23 +3,26 @@ import { KildeError } from "../../core/errors.ts";
 import type { LogWriter } from "../../log/append/writer.ts";
 import { erasure } from "../../log/erase/erasures.ts";
 
-/** One at a time, in the order in which they asked, among the requests of this isolate. */
+/** Runs the writes of this isolate's requests one at a time, in the order of their arrival. */
 export interface WriteQueue {
-  /** Runs it when it is the caller's turn. Throws `overloaded` when that takes too long. */
+  /** Runs the work when it is the caller's turn. Throws `overloaded` when the wait is too long. */
   run<Result>(work: () => Promise<Result>): Promise<Result>;
 }
 
-/** When who waits looks again whether it is its turn, for each place before it: about as long as a write takes. */
+/**
+ * Interval between looks of a waiting write for its turn, in milliseconds, for each place before it: about the
+ * duration of a write.
+ */
 const LOOK_MS = 2;
 const LONGEST_LOOK_MS = 200;
 
-/** Who waited and did not look for so long is gone: its request was cancelled. */
+/** A waiting write that has not looked for this time is gone, in milliseconds: its request was cancelled. */
 const GONE_MS = 1_000;
 
-/** A turn keeps others waiting no longer, whatever became of who has it. */
+/** Longest turn, in milliseconds: after that the next write runs, even if the holder is not done. */
 const LONGEST_TURN_MS = 3_000;
 
-/** Who waited so long is refused, with nothing written. */
+/** Longest wait, in milliseconds: after that the write is refused, and nothing is written. */
 const LONGEST_WAIT_MS = 10_000;
 
 interface Place {
@@ -28,10 +31,11 @@ interface Place {
 }
 
 /**
- * A libSQL server wedges when many writes are in flight, and appends to one stream that are planned at the same time
- * refuse each other. A request cannot wait for a promise of another: that one may be cancelled at any time, and would
- * take the promise with it. So who waits looks by itself, by its own timer, and what is shared is plain data. A turn
- * that was lost costs time, and nothing else: it is not what makes writes right.
+ * Creates a queue of writes. A libSQL server wedges when many writes are in flight, and appends to one stream that
+ * are planned at the same time refuse each other. A request cannot wait for a promise of another, which may be
+ * cancelled at any time and would take the promise with it. So each waiting write looks for its turn by its own
+ * timer, and requests share only plain data. A lost turn costs time only: the database, not this queue, keeps writes
+ * correct.
  */
 export function createWriteQueue(clock: Clock): WriteQueue {
   const places: Place[] = [];
@@ -54,7 +58,7 @@ export function createWriteQueue(clock: Clock): WriteQueue {
       place.lookedMs = now;
       const [first] = places;
       if (first !== undefined && first !== place && isGone(first, now)) places.shift();
-      // It was taken for gone while it was only late.
+      // It was only late, and had lost its place.
       if (!places.includes(place)) places.push(place);
     }
     place.begunMs = clock.monotonic();
@@ -74,9 +78,8 @@ export function createWriteQueue(clock: Clock): WriteQueue {
 }
 
 /**
- * A writer whose writes take turns with those of other requests; an append together with its planning.
- *
- * @param keep has the runtime finish what was begun, also when the client is gone
+ * Returns a writer whose writes take turns with those of other requests; the turn of an append includes its planning.
+ * @param keep keeps the invocation alive until the write is done, even when the client is gone
  */
 export function serializeWrites(
   writer: LogWriter,

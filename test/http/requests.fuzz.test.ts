@@ -13,9 +13,9 @@ buildBinary();
 const REQUESTS_PER_ROUND = 6_000;
 const AT_A_TIME = 8;
 
-/** No request that is not told to wait takes longer than this. */
+/** Longest request that does not ask the server to wait, in milliseconds. */
 const HANG_MS = 1_000;
-/** What a busy machine may add before a request is sent again alone. */
+/** Additional time on a busy machine before a request is sent again alone, in milliseconds. */
 const PATIENCE_MS = 10_000;
 const MOST_MEMORY_MIB = 512;
 /** A round ends after so many faults. */
@@ -30,7 +30,7 @@ async function isSlow(port: number, { bytes }: RawRequest): Promise<boolean> {
   return true;
 }
 
-/** What is wrong with an answer; null when nothing is. */
+/** Returns the fault of an answer, or null. */
 function faultOf({ status, head, body }: RawAnswer): string | null {
   // 505: Bun refuses another version of HTTP.
   if (status >= 500 && ![503, 505].includes(status)) return `answered ${status}`;
@@ -47,7 +47,7 @@ function faultOf({ status, head, body }: RawAnswer): string | null {
   return null;
 }
 
-/** Sends a request. Null: the answer is as it should be; otherwise what is wrong, with the request. */
+/** Sends a request. Returns the fault of its answer with the request, or null. */
 async function sendOne(port: number, request: RawRequest): Promise<string | null> {
   const answer = await exchange(port, request.bytes, request.mayWait ? 200 : PATIENCE_MS);
   const shown = request.bytes.toString("latin1").slice(0, 1_000);

@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => app.close());
 
 testInProcess(
-  "reads of a database that does not answer are refused, and told apart from faults",
+  "reads of a database that does not answer are refused, and distinguished from faults",
   async () => {
     const database = await newDatabase();
     let reachable = true;
@@ -233,19 +233,25 @@ describe("a page of another site", () => {
     expect(await crossSite(["*", origin], method, path, { ...headers, origin: "*" })).toBe(refused);
   });
 
-  test.each(changes)("is told from Kilde's own pages and from programs: %s %s", async (method, path) => {
-    const others: Record<string, string>[] = [
-      {},
-      { "sec-fetch-site": "same-origin", origin: "https://public.example" },
-      { "sec-fetch-site": "none" },
-    ];
-    for (const headers of others) expect(await crossSite([], method, path, headers)).not.toBe(refused);
-    const { servers } = await app.get<{ servers: { kilde: { host: string } } }>("/asyncapi.json");
-    const response = await app.fetch(path, { method, headers: { origin: `https://${servers.kilde.host}` } });
-    expect(((await response.json()) as Problem).type).not.toBe(refused);
-  });
+  test.each(changes)(
+    "is distinguished from Kilde's own pages and from programs: %s %s",
+    async (method, path) => {
+      const others: Record<string, string>[] = [
+        {},
+        { "sec-fetch-site": "same-origin", origin: "https://public.example" },
+        { "sec-fetch-site": "none" },
+      ];
+      for (const headers of others) expect(await crossSite([], method, path, headers)).not.toBe(refused);
+      const { servers } = await app.get<{ servers: { kilde: { host: string } } }>("/asyncapi.json");
+      const response = await app.fetch(path, {
+        method,
+        headers: { origin: `https://${servers.kilde.host}` },
+      });
+      expect(((await response.json()) as Problem).type).not.toBe(refused);
+    },
+  );
 
-  test("may be linked from: what changes nothing is answered", async () => {
+  test("may link here: requests that change nothing are answered", async () => {
     const headers = { origin: "https://other.example", "sec-fetch-site": "cross-site" };
     for (const method of ["GET", "HEAD", "OPTIONS"]) {
       expect((await app.fetch("/events", { method, headers })).ok).toBe(true);

@@ -3,8 +3,8 @@ import { admitEveryone } from "./authentication.ts";
 import type { Destination } from "./pipeline.ts";
 
 /**
- * Refuses every request below a path while the store that it is for cannot be used. Whoever opens the store reports why,
- * so that requests report no faults.
+ * Refuses every request below a path while its store cannot be used. The code that opens the store reports the reason,
+ * so requests report no faults.
  */
 export function refusingDestination(
   at: Pick<Destination, "basePath" | "corsOrigins" | "onAccess">,

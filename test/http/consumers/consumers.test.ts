@@ -73,7 +73,7 @@ describe("a reader that names itself is seen", () => {
     expect(await one("mails")).toMatchObject({ sent: 5 });
   });
 
-  test("reading one stream says nothing of the log, and reading again from the start does", async () => {
+  test("reading one stream does not move a consumer of the log, and reading again from the start does", async () => {
     await app.get("/streams/s-0", cards);
     // Each stream is complete when it is read: a reader of streams lacks nothing.
     expect(await one()).toMatchObject({ sent: null, lag: { events: 0, seconds: 0 }, state: "keeps-up" });
@@ -190,7 +190,7 @@ test("consumers are listed by name, and can be forgotten", async () => {
   expect(await problemOf(gone)).toMatchObject({ type: "/problems/consumer-not-found", status: 404 });
 });
 
-test("what is not valid is refused, and nothing is kept", async () => {
+test("invalid names and commits are refused, and nothing is stored", async () => {
   const named = await app.fetch("/events", { headers: { "kilde-consumer": "a%00b" } });
   expect(await problemOf(named)).toMatchObject({ type: "/problems/invalid-parameter" });
   expect(await problemOf(await commit({ position: 99 }))).toMatchObject({
@@ -223,13 +223,13 @@ test("a flood of invented names forgets neither who committed nor who keeps read
     expect(names).toContain("committed");
     expect(names).toContain("reader");
   }
-  // Whoever commits is a consumer that matters, and has room.
+  // A consumer that commits matters, and gets a place.
   expect((await commit({ position: 1 }, "new")).status).toBe(200);
   expect((await commit({ position: 1 }, "newer")).status).toBe(200);
   expect((await listed()).map(({ consumer }) => consumer)).toEqual(["committed", "new", "newer"]);
 });
 
-test("thousands of invented names cost few rows and few writes, and appends go on meanwhile", async () => {
+test("thousands of invented names cost few rows and few writes, and appends continue meanwhile", async () => {
   const flooded = await openApp({ database, limits: { consumers: 100 } });
   const started = performance.now();
   for (let n = 0; n < 3_000; n += 1) {

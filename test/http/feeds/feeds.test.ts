@@ -79,7 +79,7 @@ test("a subject is complete as of the request, though nothing was projected yet"
   });
 });
 
-test("subjects are listed by name, and by what changed", async () => {
+test("subjects are listed by name, and by their last change", async () => {
   await app.append("b", { type: "A" });
   await app.append("a", { type: "A" }, { type: "B" });
   await drain();
@@ -91,7 +91,7 @@ test("subjects are listed by name, and by what changed", async () => {
   expect(changed.subjects).toMatchObject([{ subject: "a" }]);
 });
 
-test("the catalogue tells of status, lag, deprecation and links", async () => {
+test("the catalog has status, lag, deprecation and links", async () => {
   await app.append("s-1", { type: "A" });
   const building = await app.get<{ feeds: object[] }>("/feeds");
   expect(building.feeds).toMatchObject([
@@ -119,7 +119,7 @@ test("the catalogue tells of status, lag, deprecation and links", async () => {
   expect(await app.get<object>("/feeds/orders/v1/schemas")).toEqual({ schemas: OLD.schemas });
 });
 
-test("everything that is answered about a deprecated version says so", async () => {
+test("every answer about a deprecated version has its headers", async () => {
   await app.append("s-1", { type: "A" });
   for (const path of ["", "/subjects", "/subjects/s-1", "/subjects/none", "/status", "?limit=nonsense"]) {
     const { headers } = await app.fetch(`/feeds/orders/v1${path}`);
@@ -147,7 +147,7 @@ test("a halted feed shows why, and resumes", async () => {
   expect(await app.get("/feeds/orders/v2")).toHaveLength(1);
 });
 
-test("what is not there, and what may not be done", async () => {
+test("missing feeds and forbidden methods are refused", async () => {
   for (const path of ["/feeds/orders/v3", "/feeds/none/v1", "/feeds/orders/v3/status"]) {
     expect(await problemAt(path)).toMatchObject({ type: "/problems/feed-not-found", status: 404 });
   }
@@ -156,7 +156,7 @@ test("what is not there, and what may not be done", async () => {
   expect((await app.fetch("/feeds/orders/1")).status).toBe(404);
 });
 
-test("metrics tell how far each feed is", async () => {
+test("metrics report the progress of each feed", async () => {
   await app.append("s-1", { type: "A", data: 1 }, { type: "B", data: 2 });
   const lineOf = async (metric: string) => {
     const response = await app.fetch("/metrics");

@@ -69,7 +69,7 @@ test("a retired version is gone at once, then deleted; others and the event log 
       status: 410,
     });
   }
-  // Appends go on meanwhile.
+  // Appends continue meanwhile.
   await app.append("s-1", { type: "A" });
   await eventually(isRetired);
   const left = "select count(*) from events where key / 1099511627776 = 1";
@@ -82,7 +82,7 @@ test("a retired version is gone at once, then deleted; others and the event log 
   expect(await app.get("/events?limit=2000")).toHaveLength(1_201);
 });
 
-test("what was retired does not come back, and what a restart left is deleted", async () => {
+test("a retired feed does not return, and a restart deletes the events that were left", async () => {
   await fill(400);
   const { drain } = await projection();
   await drain();
@@ -234,7 +234,7 @@ test("a draft that is about to be built again shows nothing of before", async ()
   expect(await app.get(`${path}/status`)).toMatchObject({ status: "rebuilding" });
 });
 
-test("a draft is built anew, on the positions that follow; a published version is not", async () => {
+test("a draft is built again, on the positions that follow; a published version is not", async () => {
   await app.append("s-1", { type: "A", data: 1 }, { type: "A", data: 2 });
   const { drain, run } = await projection();
   await drain();
@@ -270,7 +270,7 @@ for (const [where, retiresElsewhere] of [
   ["this process", false],
   ["another process", true],
 ] as const) {
-  test(`followers and long-polls of a version that ${where} retires end, and are told that it was retired`, async () => {
+  test(`followers and long-polls of a version that ${where} retires end, with the error that it was retired`, async () => {
     await app.append("s-1", { type: "A" });
     await (await projection()).drain();
     const other = retiresElsewhere ? await openApp({ database, feeds: ALL }) : app;

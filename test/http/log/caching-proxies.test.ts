@@ -68,7 +68,7 @@ for (const name of ["nginx", "varnish"] as const) {
     afterAll(async () => proxy?.close());
 
     testBehind(name)(
-      "a reader sees the log grow, and what was erased go; full pages come from the cache",
+      "a reader sees the log grow, and erased events disappear; full pages come from the cache",
       async () => {
         proxy = await startProxy(name, CONFIGURATIONS[name]);
         const stream = `behind-${name}`;

@@ -66,7 +66,7 @@ test("a page that was full exactly at the end does not end a log that has grown"
   }
 });
 
-test("a reader asks for no empty page where the answer says that nothing follows", async () => {
+test("a reader asks for no empty page where the answer states that nothing follows", async () => {
   const { client, proxy, app } = await open();
   await app.append("x", { type: "A" }, { type: "A" });
   proxy.counts.passed = 0;
@@ -372,7 +372,7 @@ testInProcess(
   },
 );
 
-test("every answer says how it may be cached", async () => {
+test("every answer states how it may be cached", async () => {
   const { app } = await open();
   await app.append("x", ...some(3));
   const { paths } = await app.get<{ paths: Record<string, Record<string, unknown>> }>("/openapi.json");

@@ -167,7 +167,7 @@ describe("a cursor", () => {
 });
 
 describe("beneath a running server, a restore", () => {
-  test("ends followers, who are told when they come back", async () => {
+  test("ends followers, whose next request reports it", async () => {
     const backup = await restorable.backUp();
     await app.append("s", { type: "Lost" });
     const following = await app.fetch("/events", { headers: SSE });
@@ -181,7 +181,7 @@ describe("beneath a running server, a restore", () => {
     expect(await restoredProblem(app.fetch("/events", { headers }))).toMatchObject({ parted: 3 });
   });
 
-  test("is told to a long-poll that is under way, also with a bare cursor", async () => {
+  test("is reported to a pending long-poll, also with a bare cursor", async () => {
     const backup = await restorable.backUp();
     await app.append("s", { type: "Lost" });
     const polling = app.fetch("/events?lastEventId=4&timeout=20000");
@@ -192,7 +192,7 @@ describe("beneath a running server, a restore", () => {
     expect(await restoredProblem(early)).toMatchObject({ parted: 3 });
   });
 
-  test("lets a long-poll go on whose cursor is before it", async () => {
+  test("lets a long-poll continue whose cursor is before it", async () => {
     const polling = app.fetch("/events?lastEventId=3&timeout=20000");
     await Bun.sleep(20);
     await renewIdentities(restorable.database);

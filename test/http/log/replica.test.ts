@@ -6,9 +6,9 @@ import { sketch } from "../../support/feeds.ts";
 import { type Lagging, openLagging } from "../../support/lagging-replica.ts";
 import { openProjection } from "../../support/projection.ts";
 
-/*
- * Reads that go to a replica. It is real databases that it shows, one for each time it catches up, so that each test says
- * what it has and what it lacks.
+/**
+ * Reads from a replica. It serves real databases, one for each time that it catches up, so each test states the
+ * events that it has.
  */
 
 const SSE = { accept: "text/event-stream" };
@@ -48,7 +48,7 @@ const soon = async () => {
   lagging.catchUp();
 };
 
-test("reads are answered from the replica, and see what is appended when it does", async () => {
+test("reads are answered from the replica, and include an append once it has it", async () => {
   await app.append("s", { type: "A" });
   lagging.catchUp();
   await app.append("s", { type: "B" });
@@ -65,7 +65,7 @@ test("reads are answered from the replica, and see what is appended when it does
   expect(await idsAt("/streams/s?toVersion=1")).toEqual([1]);
 });
 
-test("appends tell their position, and who shows it sees them", async () => {
+test("appends return their position, and a read that sends it includes them", async () => {
   lagging.catchUp();
   const append = await app.fetch("/streams/s", jsonPost({ events: [{ type: "A" }, { type: "B" }] }));
   expect(append.headers.get("kilde-position")).toBe("2");
@@ -88,7 +88,7 @@ test("appends tell their position, and who shows it sees them", async () => {
   expect(erased.headers.get("kilde-position")).toBe("4");
 });
 
-test("a replica that stays behind is told of after the limit", async () => {
+test("a replica that stays behind is reported after the limit", async () => {
   lagging.catchUp();
   await app.append("s", { type: "A" });
   for (const path of ["/events", "/streams/s", "/streams", "/events?direction=backwards"]) {
@@ -102,7 +102,7 @@ test("a replica that stays behind is told of after the limit", async () => {
   }
 });
 
-test("a position that there is not, or that is none, is refused", async () => {
+test("a position beyond the head, or an invalid one, is refused", async () => {
   lagging.catchUp();
   await app.append("s", { type: "A" });
   for (const path of ["/events", "/streams/s", "/streams"]) {
@@ -119,7 +119,7 @@ test("a position that there is not, or that is none, is refused", async () => {
   }
 });
 
-test("without a replica the header asks for what is there anyway", async () => {
+test("without a replica every read already satisfies the header", async () => {
   const other = await openApp();
   const { position } = await other.append("s", { type: "A" });
   expect(await other.get("/events", shown(position).headers)).toHaveLength(1);
@@ -144,11 +144,11 @@ test("a cursor that the replica does not have yet is one nevertheless", async ()
   expect((await polled).map(({ id }) => id)).toEqual(["5"]);
 });
 
-test("what comes before a cursor is answered when the replica has all of it", async () => {
+test("a backwards page is answered when the replica has all events before the cursor", async () => {
   await app.append("s", { type: "A" }, { type: "B" });
   lagging.catchUp();
   await app.append("s", { type: "C" }, { type: "D" });
-  // The page that the replica has is full, and would be kept for good.
+  // The replica's page is full, and caches would keep it permanently.
   const path = "/events?direction=backwards&lastEventId=4&limit=2";
   expect(await problemAt(path)).toMatchObject({ type: "/problems/replica-behind", position: 4, head: 2 });
   const stream = "/streams/s?direction=backwards&lastEventId=4&limit=2";
@@ -171,7 +171,7 @@ test("a stream that the replica does not have yet is waited for; one that there 
 
 test.each([
   "the replica has it, whatever this process has appended meanwhile",
-  "one of two replicas has it that share an address",
+  "one of two replicas that share an address has it",
 ])("followers see each event once when %s", async (which) => {
   if (which.startsWith("one of two")) {
     await app.close();
@@ -209,7 +209,7 @@ test.each([
   }
 });
 
-test("followers hear of this process's appends sooner than they look by themselves", async () => {
+test("followers receive this process's appends sooner than their next look", async () => {
   lagging.catchUp();
   const { primary: database, replica } = lagging;
   const patient = await openApp({ database, replica, pollIntervalMs: 60_000 });
@@ -348,7 +348,7 @@ test("a replica of a restored primary is read when it has the restore, and never
   ]);
   const [restored] = await renewIdentities(lagging.primary);
   const now = restored?.identity ?? "";
-  // The replica answers for the history that it still has, and says so.
+  // The replica answers for the history that it still has, and names it.
   expect((await app.fetch(`/events?lastEventId=4-${before}`)).headers.get("kilde-log")).toBe(before);
   // What it cannot know it does not judge.
   expect(await problemAt(`/events?lastEventId=3-${now}`)).toMatchObject({ type: "/problems/replica-behind" });

@@ -62,7 +62,7 @@ async function describedRequests(): Promise<Request[]> {
   );
 }
 
-/** First what makes things, then what reads and changes them, then what removes them, the innermost first. */
+/** Orders requests that create before those that read and change, and those before removals, the innermost first. */
 function inOrder(requests: readonly Request[]): Request[] {
   const rank = ({ method, path }: Request) => {
     if (method === "delete") return 1_000 - path.length;
@@ -118,7 +118,8 @@ testInProcess(
     const find = (method: string, path: string) =>
       requests.find((request) => request.method === method && request.path === path);
 
-    // What examples refer to: an append with the key, a feed with an event, a subscription with a blocked subject.
+    // Creates the objects in the examples: an append with the key, a feed with an event, a subscription with a
+    // blocked subject.
     const key = find("get", "/appends/{idempotencyKey}")?.parameters[0]?.schema.example;
     await app.fetch("/streams/user-1", {
       method: "POST",

@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { DEFAULT_LIMITS } from "../../../src/core/limits.ts";
 import { openApp, type Problem, type TestApp } from "../../support/app.ts";
 
-/*
- * What generators of clients need of /openapi.json. oapi-codegen, ogen, openapi-python-client and openapi-typescript
- * generate from the document without patches; each rule here is one that one of them needs.
+/**
+ * Rules that generators of clients require of /openapi.json. oapi-codegen, ogen, openapi-python-client and
+ * openapi-typescript generate from the document without patches; one of them needs each rule.
  */
 
 interface Node {
@@ -162,7 +162,7 @@ test("answers have the headers that are declared for them", async () => {
   expect(known.status).toBe(304);
 });
 
-describe("a request outside of the description is refused with what is allowed", () => {
+describe("a request outside of the description is refused with the allowed values", () => {
   test.each(["-1", "0", "1.5", "x", String(DEFAULT_LIMITS.pageEvents + 1), "9".repeat(17)])(
     "limit=%s",
     async (limit) => {

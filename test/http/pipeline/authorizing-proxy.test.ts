@@ -7,9 +7,7 @@ import { jsonPost } from "../../support/app.ts";
 import { type ProxyName, type RunningProxy, startProxy, testBehind } from "../../support/proxies.ts";
 import { rawGet } from "../../support/raw-http.ts";
 
-/*
- * Proxies that let pass what is below /shop-a and nothing else, in front of a server with two tenants.
- */
+/** Proxies that admit only paths below /shop-a, in front of a server with two tenants. */
 
 let server: RunningServer;
 beforeAll(async () => {

@@ -202,7 +202,7 @@ describe("the JSON format", () => {
     ["an empty source", { source: "" }],
     ["an empty specversion", { specversion: "" }],
     ["an unknown specversion", { specversion: "0.9" }],
-    ["a media type that is none", { datacontenttype: "xyz" }],
+    ["an invalid media type", { datacontenttype: "xyz" }],
     ["an empty media type", { datacontenttype: "" }],
     ["an empty data schema", { dataschema: "" }],
     ["an empty subject", { subject: "" }],
@@ -265,7 +265,7 @@ describe("attributes that Kilde writes", () => {
     }
   });
 
-  test("an event that another Kilde has served can be appended as it is, and says where it was", async () => {
+  test("an event that another Kilde has served can be appended unchanged, and names its origin", async () => {
     const first = newStream();
     await app.append(
       first,
@@ -351,7 +351,7 @@ describe("attributes of an append in Kilde's own format", () => {
     ["an object", { a: {} }, "/a"],
     ["a fraction", { a: 0.5 }, "/a"],
     ["null", { a: null }, "/a"],
-    ["a name that is none", { "a-b": "x" }, "/a-b"],
+    ["an invalid name", { "a-b": "x" }, "/a-b"],
     ["JavaScript's own name", JSON.parse('{"__proto__":"x"}'), "/__proto__"],
     ["the id", { id: "x" }, "/id"],
     ["data", { data: "x" }, "/data"],

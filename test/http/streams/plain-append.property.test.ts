@@ -41,7 +41,7 @@ describe("a plain append", () => {
     expect(Math.min(taken.plain, taken.other)).toBeGreaterThan(100);
   });
 
-  test("is what says a type and data, or a type alone, of each event", () => {
+  test("has a type and data, or a type alone, for each event", () => {
     expect(
       isPlainAppend({ events: [{ type: "Opened", data: { a: [1] } }, { type: "Closed" }] }, limits),
     ).toBeTrue();

@@ -37,7 +37,7 @@ interface Receiver {
   secrets: string[];
   readonly requests: Taken[];
   readonly faults: unknown[];
-  /** What it answers. */
+  /** Returns the answer of the receiver. */
   answer: (events: readonly CloudEventV1<unknown>[], request: Request) => Response | Promise<Response>;
   /** Events it took, in order. */
   taken(): string[];
@@ -180,7 +180,7 @@ describe("each mode", () => {
       expect(webhookId).toBe(`${subscription.subscription}_${event?.id}_${String(event?.["logidentity"])}`);
       expect(Number(event?.["previoussequence"])).toBe(Number(event?.["sequence"]) - 1);
     }
-    // What was delivered ahead of the cursor counts as lag until the next save.
+    // Events delivered ahead of the cursor count as lag until the next save.
     await eventually(async () => {
       const { cursor, lag } = await subscription.now();
       return cursor === 6 && lag.events === 0;
@@ -192,7 +192,7 @@ describe("each mode", () => {
     });
   });
 
-  test("attempts are told of when nothing comes after them", async () => {
+  test("attempts are reported when nothing follows them", async () => {
     const server = await start();
     const hook = startReceiver();
     const subscription = await subscribe(server, hook);
@@ -281,7 +281,7 @@ describe("each mode", () => {
     expect(all.requests.every(({ events }) => events.length === 1)).toBe(true);
   });
 
-  test("doorbell: only that there is something, the latest, and what is not selected does not ring", async () => {
+  test("doorbell: rings only for the latest event, and not for one that is not selected", async () => {
     const server = await startWithFeed();
     const hook = startReceiver();
     await append(server, "a", 50);
@@ -306,7 +306,7 @@ describe("each mode", () => {
 
 describe("an endpoint that does not take what it is sent", () => {
   for (const mode of ["single", "batch"]) {
-    test(`is not sent what was erased or truncated meanwhile, and no other bytes with the same id (${mode})`, async () => {
+    test(`receives no events erased or truncated meanwhile, and no other bytes with the same id (${mode})`, async () => {
       const server = await start();
       const hook = startReceiver();
       hook.answer = () => new Response(null, { status: 503 });
@@ -365,7 +365,7 @@ describe("an endpoint that does not take what it is sent", () => {
     });
   }
 
-  test("blocks that subject only; retry and skip let it go on", async () => {
+  test("blocks that subject only; retry and skip let it continue", async () => {
     const server = await start();
     const hook = startReceiver();
     let isRepaired = false;
@@ -380,7 +380,7 @@ describe("an endpoint that does not take what it is sent", () => {
     await eventually(async () => (await now()).blocked === 1);
     expect(await now()).toMatchObject({ status: "failing", reason: "blocked subjects" });
     const blocked = () => call<{ blocked: object[] }>(server, `${path}/blocked`);
-    // It is not tried again by itself after so many attempts.
+    // Kilde does not retry it automatically after so many attempts.
     expect((await blocked()).blocked).toMatchObject([
       {
         subject: "poison",
@@ -403,7 +403,7 @@ describe("an endpoint that does not take what it is sent", () => {
     expect(await call<object>(server, `${path}/skips`)).toMatchObject({
       skips: [{ subject: "poison", sequence: "0000000000000002", attempts: 2, error: "status 422" }],
     });
-    // Repaired, it takes by a rewind of the subject what was skipped.
+    // The repaired receiver gets the skipped events by a rewind of the subject.
     isRepaired = true;
     expect(await post<object>(server, `${path}/rewind`, { subjects: ["poison"] })).toMatchObject({
       events: 3,
@@ -412,7 +412,7 @@ describe("an endpoint that does not take what it is sent", () => {
     expect(ofSubject(hook.taken(), "poison").slice(2)).toEqual(["poison@1", "poison@2", "poison@3"]);
   });
 
-  test("is tried again by itself, with the same id and bytes, until it does", async () => {
+  test("is retried automatically, with the same id and bytes, until it does", async () => {
     const server = await start();
     const hook = startReceiver();
     hook.answer = ([event]) => {
@@ -465,7 +465,7 @@ describe("an endpoint that does not take what it is sent", () => {
     await former.stop(true);
   });
 
-  test("410 pauses the subscription where it is; resumed, it goes on from there", async () => {
+  test("410 pauses the subscription at its cursor; resumed, it continues from there", async () => {
     const server = await start();
     const hook = startReceiver();
     hook.answer = ([event]) => new Response(null, { status: event?.id === "2" ? 410 : 200 });
@@ -519,7 +519,7 @@ describe("an endpoint that cannot", () => {
     const [first, second] = hook.requests;
     expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThanOrEqual(1_990);
     expect(second?.webhookId).toBe(first?.webhookId ?? "");
-    // Nothing is wrong with what was sent.
+    // The sent events have no fault.
     await eventually(async () => (await now()).blocked === 0);
   });
 
@@ -576,7 +576,7 @@ describe("an endpoint that cannot", () => {
     await eventually(() => hook.taken().includes("g@1"));
   });
 
-  test("be reached is down, is told as that, and tried at once on resume; nothing is lost", async () => {
+  test("be reached is reported as down, and tried at once on resume; nothing is lost", async () => {
     const server = await start();
     const hook = startReceiver();
     const { path, now, secret } = await subscribe(server, hook);
@@ -713,14 +713,14 @@ describe("by request", () => {
     await eventually(() => isAt(ofRefused, appended));
   }, 60_000);
 
-  test("a rewind delivers again, in order for each subject, while what is new comes too", async () => {
+  test("a rewind delivers again, in order for each subject, while new events are delivered too", async () => {
     const server = await start();
     const hook = startReceiver();
     for (const subject of ["a", "b", "c"]) await append(server, subject, 20);
     const { path, now } = await subscribe(server, hook);
     await eventually(() => hook.requests.length === 60);
-    // A cursor passes subjects that are behind, and what is not yet stored of them a rewind repeats. What is stored with
-    // a later event has all of it, but perhaps of that event itself.
+    // The cursor passes subjects that are behind, and a rewind repeats their progress that is not stored yet. A save
+    // with a later event stores all of it, except perhaps for that event.
     await append(server, "settled");
     await eventually(async () => (await now()).cursor === 61);
     const taken = () => hook.taken().filter((name) => name !== "settled@1");
@@ -749,8 +749,8 @@ describe("by request", () => {
     await post(server, `${path}/pause`, { reason: "moving" });
     await append(server, "a", 3);
     expect(await now()).toMatchObject({ status: "paused", reason: "moving", cursor: 1, lag: { events: 3 } });
-    const told = await post<object>(server, `${path}/test`);
-    expect(told).toMatchObject({ acknowledged: true });
+    const outcome = await post<object>(server, `${path}/test`);
+    expect(outcome).toMatchObject({ acknowledged: true });
     expect(hook.requests.at(-1)?.events).toMatchObject([{ type: "kilde.test" }]);
     await post(server, `${path}/resume`);
     await eventually(() => hook.requests.length === 5);
@@ -791,7 +791,7 @@ describe("a change while something is blocked", () => {
     return { ...made, change };
   }
 
-  test("of the types: what blocks is no longer selected, and it goes on", async () => {
+  test("of the types: the blocking event is no longer selected, and its subject continues", async () => {
     const server = await start();
     const hook = startReceiver();
     const { change, now } = await blocked(server, hook, { attempts: 1 });
@@ -813,7 +813,7 @@ describe("a change while something is blocked", () => {
     expect(ofSubject(hook.taken(), "a")).toEqual(["a@1"]);
   });
 
-  test("of the mode: each subject goes on where it was", async () => {
+  test("of the mode: each subject continues where it was", async () => {
     const server = await start();
     const hook = startReceiver();
     const { change, now } = await blocked(server, hook);
@@ -887,7 +887,7 @@ test("a rate that the endpoint allowed is kept", async () => {
   await allowing.stop(true);
 });
 
-test("a server that is killed goes on where it was: nothing is lost, and nothing out of order", async () => {
+test("a killed server continues where it was: it loses nothing, and keeps the order", async () => {
   const cwd = emptyFolder();
   let server = await start(cwd);
   const hook = startReceiver();
@@ -935,7 +935,7 @@ test("a feed that is delivered is retired by force only", async () => {
 describe("after a restore", () => {
   // `kilde backup` and `kilde restore` are for the embedded file.
   test.skipIf(TESTED_ON === "sqld")(
-    "what stands at a position that was delivered before has another id, in each mode",
+    "another event at a position that was delivered before has another id, in each mode",
     async () => {
       const server = await start();
       await append(server, "a", 3);
@@ -978,7 +978,7 @@ describe("after a restore", () => {
     60_000,
   );
 
-  test("beside a running server, by other means, delivering starts again from what is stored", async () => {
+  test("beside a running server, by other means, delivering starts again from the stored state", async () => {
     const server = await start();
     const hook = startReceiver();
     await append(server, "a", 3);

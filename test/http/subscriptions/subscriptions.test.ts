@@ -104,7 +104,7 @@ function strict<Schema>(schema: Schema): Schema {
   ) as Schema;
 }
 
-/** What only the dispatcher writes: a subject that waits at a version. */
+/** Writes a row that only the dispatcher writes: a subject that is blocked at a version. */
 async function block(id: string, subject: string, version: number, source = "/events"): Promise<void> {
   await database.write([
     {
@@ -118,7 +118,7 @@ async function block(id: string, subject: string, version: number, source = "/ev
 }
 
 describe("creating", () => {
-  testInProcess("with all defaults, begins with what comes, and gives the secret once", async () => {
+  testInProcess("with all defaults, begins with the next event, and returns the secret once", async () => {
     const response = await post("/subscriptions", { source: "/events", url: HOOK });
     expect(response.status).toBe(201);
     expect(response.headers.get("cache-control")).toBe("no-store");
@@ -244,7 +244,7 @@ describe("creating", () => {
     const { subscription } = await create({ url, handshake });
     expect(await shown(subscription)).toMatchObject({ handshake: { ...handshake, ratePerMinute: 120 } });
     expect(asked).toEqual(["kilde.example.org"]);
-    // What has nothing to do with it asks nobody.
+    // An unrelated change requests no consent.
     await patch(subscription, { description: "another", handshake });
     expect(asked).toHaveLength(1);
     // Another endpoint has to consent, too.
@@ -284,7 +284,7 @@ describe("creating", () => {
     expect(await app.get("/subscriptions")).toEqual({ subscriptions: [] } as never);
   });
 
-  testInProcess("with the keys of another day cannot be signed for, and says so", async () => {
+  testInProcess("sealed with another key cannot be signed for, and reports that", async () => {
     const { subscription } = await create({ headers: { "X-A": "a" } });
     const stored = database;
     const other = `k2:${btoa("fedcba9876543210fedcba9876543210")}`;
@@ -376,7 +376,7 @@ describe("bad input", () => {
     expect(await app.get("/subscriptions")).toEqual({ subscriptions: [] } as never);
   });
 
-  test("a start beyond the head says where the head is", async () => {
+  test("a refused start beyond the head states the head", async () => {
     expect(await refused({ start: { position: 5 } })).toMatchObject({
       type: "/problems/cursor-beyond-head",
       status: 400,
@@ -393,7 +393,7 @@ describe("bad input", () => {
     expect(await problemOf(post("/subscriptions", body))).toMatchObject({ type: "/problems/invalid-body" });
   });
 
-  test("what is not JSON, or has a member twice, is told as that", async () => {
+  test("a body that is not JSON, or has a member twice, is reported as such", async () => {
     for (const body of ["{", `{"url":"${HOOK}","url":"http://10.0.0.1/"}`]) {
       expect(await problemOf(post("/subscriptions", body))).toMatchObject({
         type: "/problems/malformed-json",
@@ -426,7 +426,7 @@ describe("bad input", () => {
     }
   });
 
-  test("methods that are not there are told with those that are", async () => {
+  test("a missing method is refused with the existing ones", async () => {
     const response = await app.fetch("/subscriptions/sub_none", { method: "PUT" });
     expect(response.status).toBe(405);
     expect(response.headers.get("allow")).toBe("GET, PATCH, DELETE, HEAD, OPTIONS");
@@ -458,7 +458,7 @@ describe("listing", () => {
 });
 
 describe("changing", () => {
-  testInProcess("only what is stated", async () => {
+  testInProcess("only the stated members", async () => {
     const body = { types: ["A"], mode: "batch", batch: { events: 5, bytes: 500 }, headers: { "X-A": "a" } };
     const { subscription, secret: _, publicKey: __, ...before } = await create({ ...body, attempts: 4 });
     const unchanged = (await (await patch(subscription, {})).json()) as Shown;
@@ -552,7 +552,7 @@ describe("changing", () => {
     }
   });
 
-  test("rotates the secret: kinds are kept, what is given is taken", async () => {
+  test("rotates the secret: keeps its kind, and takes a given one", async () => {
     const { subscription, secret } = await create();
     const rotate = async (body?: unknown) => {
       const response = await post(`/subscriptions/${subscription}/rotate-secret`, body);
@@ -617,7 +617,7 @@ describe("a feed that is delivered", () => {
     expect(await shown(subscription)).toMatchObject({ status: "paused", reason: "requested" });
   });
 
-  testInProcess("is by force; its subscriptions are paused for good, others go on", async () => {
+  testInProcess("is by force; its subscriptions are paused permanently, others continue", async () => {
     const { subscription } = await create({ source: FEED.path });
     const other = await create();
     expect((await retire("?force=true")).status).toBe(202);
@@ -634,7 +634,7 @@ describe("a feed that is delivered", () => {
   });
 });
 
-testInProcess("metrics tell how each subscription is", async () => {
+testInProcess("metrics report the state of each subscription", async () => {
   const { subscription } = await create({ start: { position: 1 } });
   const other = await create({ source: FEED.path });
   await block(subscription, "user-1", 3);
@@ -737,7 +737,7 @@ describe("a feed that is emptied while subjects of it are blocked", () => {
     expect(await app.get<object>(`/subscriptions/${subscription}/skips`)).toEqual({ skips: [] });
   });
 
-  testInProcess("is built anew, and delivered on", async () => {
+  testInProcess("is built again, and delivery continues", async () => {
     const subscription = await delivered(DRAFT.path);
     expect((await post(`${DRAFT.path}/rebuild`)).status).toBe(202);
     await eventually(async () => (await statusOf("drafts")) === "building");
@@ -746,7 +746,7 @@ describe("a feed that is emptied while subjects of it are blocked", () => {
 });
 
 describe("a test", () => {
-  testInProcess("is a signed event that says nothing, with the headers; its outcome is told", async () => {
+  testInProcess("is a signed event without data, with the headers; its outcome is returned", async () => {
     const seen: object[] = [];
     let status = 204;
     const url = startReceiver(async (request) => {
@@ -807,7 +807,7 @@ describe("rewinding", () => {
     expect(await done.json()).toEqual({ ...counted, dryRun: false });
   });
 
-  test("counts only what is selected", async () => {
+  test("counts only the selected events", async () => {
     const { subscription } = await create({ types: ["A"], subjectPrefix: "user-1" });
     const count = async (body: object) => (await rewind(subscription, { ...body, dryRun: true })).json();
     expect(await count({})).toMatchObject({ events: 1, subjects: 1 });
@@ -815,7 +815,7 @@ describe("rewinding", () => {
     expect(await count({ subjects: ["user-0"] })).toMatchObject({ events: 0, subjects: 0 });
   });
 
-  test("is told by the subscription until it is done", async () => {
+  test("is shown by the subscription until it is done", async () => {
     const { subscription } = await create();
     await rewind(subscription, { after: 1 });
     expect(await shown(subscription)).toMatchObject({

@@ -189,7 +189,7 @@ describe("bodies that are refused", () => {
     expect(problem.type).toBe("/problems/unsupported-media-type");
   });
 
-  testInProcess("a body that says it is too large: 413, unread", async () => {
+  testInProcess("a body with too large an announced length: 413, unread", async () => {
     let pulled = false;
     const stream = new ReadableStream({ pull: () => void (pulled = true) }, { highWaterMark: 0 });
     const headers = { "content-type": "application/json", "content-length": "20001" };
@@ -239,7 +239,7 @@ describe("bodies that are refused", () => {
   });
 });
 
-describe("what is just within the limits is taken", () => {
+describe("a body just within the limits is accepted", () => {
   const bodies: [name: string, stream: string, text: string][] = [
     ["data", "s", body(`"${"x".repeat(998)}"`)],
     ["data in bytes", "s", body(`"${"é".repeat(499)}"`)],
@@ -338,7 +338,7 @@ describe("methods and addresses", () => {
     });
   }
 
-  test("OPTIONS tells the methods", async () => {
+  test("OPTIONS lists the methods", async () => {
     const response = await app.fetch("/streams/s", { method: "OPTIONS" });
     expect([response.status, response.headers.get("allow")]).toEqual([
       204,
@@ -347,11 +347,11 @@ describe("methods and addresses", () => {
   });
 });
 
-test("every limit has a default that is told", () => {
+test("every limit has a positive default", () => {
   for (const value of Object.values(DEFAULT_LIMITS)) expect(value).toBeGreaterThan(0);
 });
 
-testInProcess("appends beyond what may wait are refused, and those that wait are written", async () => {
+testInProcess("appends beyond the longest queue are refused, and queued ones are written", async () => {
   const small = await openApp({ limits: { waitingAppends: 5 } });
   const all = await Promise.all(
     Array.from({ length: 20 }, (_, n) => small.fetch(`/streams/s-${n}`, jsonPost(body("1")))),

@@ -85,7 +85,7 @@ describe("the size of pages", () => {
     );
   }, 60_000);
 
-  test("events without data count for what is around them", async () => {
+  test("events without data count with their envelope", async () => {
     const app = await open({ limits: { pageBytes: 10_000 } });
     await app.append("s".repeat(200), ...Array.from({ length: 500 }, () => ({ type: "T".repeat(200) })));
     const text = await (await app.fetch("/events")).text();

@@ -7,8 +7,9 @@ import { createLog } from "../../../src/runtime/server/logger.ts";
 import { startServer } from "../../../src/runtime/server/serve.ts";
 import { eventually } from "../../support/eventually.ts";
 
-/*
- * Clients that do not do their part, on real connections: they hold no more than the bounds say, and not for long.
+/**
+ * Clients that neither send nor read, on real connections: they hold no more than the bounds permit, and not for
+ * long.
  */
 
 function answerOf(socket: Socket): Promise<string> {

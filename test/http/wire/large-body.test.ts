@@ -27,7 +27,7 @@ interface Outcome {
   readonly errorCount?: number;
 }
 
-/** What comes of reading a body: the events, or why there are none. */
+/** The outcome of reading a body: the events, or the reason of a refusal. */
 function outcomeOf(read: () => unknown): Outcome {
   try {
     return { read: read() };
@@ -209,7 +209,7 @@ describe("on a server", () => {
     }
   }, 60_000);
 
-  test("what is wrong with a large body is answered with its place, and the next is read all the same", async () => {
+  test("a fault of a large body is reported with its place, and the next body is read nevertheless", async () => {
     const filler = Array.from({ length: 1_500 }, () => ({ type: "T", data: "x".repeat(1_000) }));
     const invalid = await post(JSON.stringify({ events: [...filler, { type: 5 }] }));
     expect(invalid.status).toBe(422);

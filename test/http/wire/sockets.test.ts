@@ -97,7 +97,7 @@ test("a follower that does not read costs no memory, and sees everything when it
   }
   Bun.gc(true);
   const written = batches * events * data.length;
-  // The database is in this process's memory as well: what is beyond it may not grow with what was written.
+  // The database is in this process's memory too; the rest of the memory must not grow with the written bytes.
   expect(process.memoryUsage().rss - memory).toBeLessThan(written * 1.8);
 
   const seen = new Set<number>();

@@ -11,7 +11,7 @@ import { testInProcess } from "../../support/tested-on.ts";
 const ONE = sketch({ name: "one" });
 const ALL = sketch({ name: "all", source: { log: ONE.path, types: ["PublicA"] }, subject: () => "all" });
 
-testInProcess("asOf gives what was recorded by then, also where recorded times do not ascend", async () => {
+testInProcess("asOf returns the events recorded by then, even if recorded times do not ascend", async () => {
   let now = Date.parse("2026-01-01T12:00:00Z");
   const clock: Clock = { ...systemClock, now: () => now };
   const database = await newDatabase();

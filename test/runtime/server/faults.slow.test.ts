@@ -12,9 +12,10 @@ import { type Answer, ask, isReady, type Scene, under } from "./faults/scene.ts"
 import { verify } from "./faults/verify.ts";
 import { startServer } from "./servers.ts";
 
-/*
- * Server processes on one libSQL server, each behind a network of its own, under load from clients that repeat what was
- * not acknowledged. Each test has something fail for a while, and then checks all that is promised (`verify`).
+/**
+ * Server processes on one libSQL server, each behind a network of its own, under load from clients that repeat
+ * requests without an acknowledgment. Each test makes something fail for a while, and then checks every promise
+ * (`verify`).
  */
 
 const TIMEOUT_MS = 180_000;
@@ -42,7 +43,7 @@ interface Appending {
   readonly key?: string;
 }
 
-/** Appends an event once, and notes what is known of it then. */
+/** Appends an event once, and records the answer. */
 async function append(load: Load, node: Node, { stream, id, key }: Appending): Promise<Answer> {
   const headers: Record<string, string> = key === undefined ? {} : { "Idempotency-Key": key };
   const events = [{ type: "Added", data: { id, n: 1 } }];
@@ -58,7 +59,7 @@ async function append(load: Load, node: Node, { stream, id, key }: Appending): P
   return answer;
 }
 
-/** Refused in time, and in words that say what may have become of it. */
+/** Expects a refusal in time, whose text states that the outcome is unknown. */
 function expectUnknown({ status, body, waitedMs }: Answer): void {
   expect(status).toBe(503);
   expect(body).toMatchObject({
@@ -140,22 +141,22 @@ describe.skipIf(!hasSqld)("several servers on one libSQL server", () => {
           return ((await response.json()) as WireEvent[]).map(({ data }) => (data as { id: string }).id);
         };
         await append(load, leader, { stream: "known", id: "first", key: "key-0" });
-        // Written, and not known to be: whoever repeats it is told what it came to.
+        // Written without the client knowing: a repeated request returns the outcome.
         for (const { network } of [leader, third])
-          network.set({ kind: "slow", answerMs: 12_000, to: "told-late" });
+          network.set({ kind: "slow", answerMs: 12_000, to: "reported-late" });
         const unknown = await Promise.all([
-          append(load, leader, { stream: "known", id: "told-late-1", key: "key-1" }),
-          append(load, third, { stream: "keyless", id: "told-late-2" }),
+          append(load, leader, { stream: "known", id: "reported-late-1", key: "key-1" }),
+          append(load, third, { stream: "keyless", id: "reported-late-2" }),
         ]);
         for (const answer of unknown) expectUnknown(answer);
-        const elsewhere = await append(load, other, { stream: "known", id: "told-late-1", key: "key-1" });
+        const elsewhere = await append(load, other, { stream: "known", id: "reported-late-1", key: "key-1" });
         expect(elsewhere).toMatchObject({ status: 201, replayed: true });
         for (const { network } of [leader, third]) network.set(FINE);
         await eventually(isReady(leader), TAKEOVER);
-        const here = await append(load, leader, { stream: "known", id: "told-late-1", key: "key-1" });
+        const here = await append(load, leader, { stream: "known", id: "reported-late-1", key: "key-1" });
         expect(here).toMatchObject({ status: 201, replayed: true, body: elsewhere.body });
-        expect(await idsOf("known")).toEqual(["first", "told-late-1"]);
-        expect(await idsOf("keyless")).toEqual(["told-late-2"]);
+        expect(await idsOf("known")).toEqual(["first", "reported-late-1"]);
+        expect(await idsOf("keyless")).toEqual(["reported-late-2"]);
 
         // Not written when its callers are refused; it arrives when others have written the same.
         for (const { network } of [leader, third]) network.set({ kind: "frozen", to: "done-late" });
@@ -181,7 +182,7 @@ describe.skipIf(!hasSqld)("several servers on one libSQL server", () => {
           status: 201,
           replayed: true,
         });
-        expect(await idsOf("known")).toEqual(["first", "told-late-1", "done-late-1"]);
+        expect(await idsOf("known")).toEqual(["first", "reported-late-1", "done-late-1"]);
         expect(await idsOf("new")).toEqual(["by another"]);
       }),
     TIMEOUT_MS,
@@ -230,7 +231,7 @@ describe.skipIf(!hasSqld)("several servers on one libSQL server", () => {
   };
 
   test(
-    "the leader is stopped for longer than its leases, and goes on",
+    "the leader is stopped for longer than its leases, and continues",
     () =>
       under({ seed: 6, size: 3 }, async (scene) => {
         const { leader } = scene;
@@ -289,7 +290,7 @@ describe.skipIf(!hasSqld)("several servers on one libSQL server", () => {
               () => (cluster.receiver.taken("/hooks/events").get(subject)?.length ?? 0) > known,
               TAKEOVER,
             );
-            // Receivers refuse what was signed more than five minutes before or after their own time.
+            // Receivers refuse deliveries signed more than five minutes before or after their own time.
             const { first, last } = cluster.receiver.signedAt();
             expect(Date.now() / 1_000 - first).toBeLessThan(TIMEOUT_MS / 1_000);
             expect(last - Date.now() / 1_000).toBeLessThan(SLACK_MS / 1_000);

@@ -92,7 +92,7 @@ function percentile(times: readonly number[], share: number): number {
   return times.toSorted((a, b) => a - b)[Math.floor(times.length * share)] ?? 0;
 }
 
-/** Which answers each kind may have; what is not listed may only be closed. */
+/** The answers that each kind may have; without one, the connection may only be closed. */
 const KINDS: Readonly<Record<HostileKind, readonly string[]>> = {
   metadata: ["422", "503", "408"],
   faults: ["422", "503", "408"],

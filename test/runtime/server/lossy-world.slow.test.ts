@@ -85,7 +85,7 @@ async function untilHealed(world: World, after: string): Promise<Healing[]> {
   return healed;
 }
 
-/** What happens, in order: steps that have their place, and others by chance between them. */
+/** The disturbances in order: steps with a fixed place, and random ones between them. */
 function scheduleOf(chance: () => number): Disturbance[] {
   const isBackupFirst = chance() < 0.5;
   const fixed = [
@@ -106,7 +106,7 @@ function scheduleOf(chance: () => number): Disturbance[] {
   return [...steps, ...between];
 }
 
-/** What happens after that, as long as there is time. */
+/** The disturbances after that, as long as there is time. */
 const LATER = [...ANYTIME, COPY_OF_CONSUMERS, CONSUMER_RESTORED, BACKUP, SERVER_RESTORED];
 
 async function disturb(world: World, chance: () => number): Promise<Healing[]> {
@@ -122,7 +122,7 @@ async function disturb(world: World, chance: () => number): Promise<Healing[]> {
   return healings;
 }
 
-/** Ends all work, and waits until every consumer holds exactly what the log says. */
+/** Ends all work, and waits until every consumer holds exactly the events of the log. */
 async function settle(world: World): Promise<Reference> {
   await Promise.all(world.producers.map((each) => each.stop()));
   for (const network of world.networks.values()) network.set(FINE);

@@ -7,10 +7,10 @@ import { startLoad } from "./faults/load.ts";
 import { verify } from "./faults/verify.ts";
 import { follow } from "../../log/sent-events.ts";
 
-/*
- * Four servers on one libSQL server, with appends, feeds, webhooks and followers, for as long as KILDE_SOAK_SECONDS says.
- * libSQL servers wedge under many writes in flight, so what is looked for is a write that never ends; and memory that
- * only grows.
+/**
+ * Four servers on one libSQL server, with appends, feeds, webhooks and followers, for KILDE_SOAK_SECONDS seconds.
+ * libSQL servers wedge under many writes in flight, so the test detects a write that never ends, and memory that only
+ * grows.
  */
 
 const SECONDS = Number(process.env["KILDE_SOAK_SECONDS"] ?? 60);
@@ -27,7 +27,7 @@ const GROWTH_BYTES = 150 * 1024 * 1024;
 /** How often memory is looked at. */
 const SAMPLE_MS = 1_000;
 
-/** What is checked of the log and the deliveries at the end takes as long as they are. */
+/** The checks of the log and the deliveries at the end take time in proportion to their length. */
 const TIMEOUT_MS = SECONDS * 3_000 + 300_000;
 
 function residentBytes({ pid }: Node): number {

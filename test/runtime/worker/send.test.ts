@@ -117,8 +117,8 @@ test.skipIf(!existsSync(DENO) || !isPrivate)(
           stderr: "pipe",
         },
       );
-      const said = (await new Response(deno.stdout).text()).trim().split("\n");
-      expect([said, await new Response(deno.stderr).text()]).toEqual([["address-refused", "202"], ""]);
+      const output = (await new Response(deno.stdout).text()).trim().split("\n");
+      expect([output, await new Response(deno.stderr).text()]).toEqual([["address-refused", "202"], ""]);
       expect(received).toHaveLength(1);
     } finally {
       await Bun.file(file).delete();

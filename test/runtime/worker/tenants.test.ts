@@ -8,7 +8,7 @@ import { type RunningWorker, startWorker, WORKER_FEEDS } from "../../support/wor
 
 setDefaultTimeout(60_000);
 
-test("a worker's tenants have no files, which is told when it is deployed", () => {
+test("a worker whose tenants have files fails when it is deployed", () => {
   const tenants = [{ name: "a", path: "/a", databaseUrl: "file:a.db" }];
   expect(() => createWorker({ tenants })).toThrow(
     /tenants.0.databaseUrl: "file:a.db" cannot be used by a worker/,
@@ -70,7 +70,7 @@ describe.skipIf(!hasSqld)("tenants of a worker", () => {
     expect(await events(await inB("/events"))).toEqual([{ n: 10 }]);
   });
 
-  test("what is no tenant's is told so", async () => {
+  test("a request without a tenant is refused", async () => {
     for (const path of ["/events", "/ready", "/metrics", "/health"]) {
       const response = await worker.fetch(path);
       expect([path, response.status]).toEqual([path, 404]);

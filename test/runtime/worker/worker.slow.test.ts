@@ -24,7 +24,7 @@ async function all(worker: RunningWorker, path: string): Promise<WireEvent[]> {
   return (await response.json()) as WireEvent[];
 }
 
-/** What the feed of sums must say of what was appended, as one run over it says. */
+/** Computes the events that the feed of sums must have for the appended events. */
 function sumsOf(events: readonly WireEvent[]): unknown[] {
   const sums = new Map<string, { sum: number; version: number }>();
   return events.map(({ subject, data }) => {
@@ -79,7 +79,7 @@ async function checkCuts(chance: (below: number) => number): Promise<void> {
   const workers = [await start(), await start()];
   try {
     for (let round = 0; round < ROUNDS; round += 1) {
-      // Whoever was killed is not waited for.
+      // Expires the leases of killed workers.
       await database.write([{ sql: "update leases set expires = 0", args: [] }]);
       const slices = workers.map((worker) => worker.scheduled().catch(() => {}));
       for (let n = 0; n < 5; n += 1) await append(EVENTS / ROUNDS / 5);

@@ -41,7 +41,7 @@ test("the example's bundle needs but one module of Node's, which workers have", 
   expect(new Set(imports)).toEqual(new Set(["node:crypto"]));
 });
 
-test("what can never be served is told when the worker is deployed", () => {
+test("an invalid configuration fails when the worker is deployed", () => {
   expect(() => createWorker({ limits: { eventBytes: -1 } })).toThrow(/limits.eventBytes/);
   const definition = { name: "Not a name", version: 0, events: {}, contract: {}, publish: {} };
   expect(() => createWorker({ feeds: [definition] })).toThrow(/name/);
@@ -96,7 +96,7 @@ describe.skipIf(!hasSqld)("in workerd", () => {
     expect(events.map(({ id }) => Number(id))).toEqual(Array.from({ length: 30 }, (_, n) => n + 1));
   });
 
-  test("a follower sees what comes after it, and a request that is given up leaves others alone", async () => {
+  test("a follower receives later events, and a cancelled request does not affect others", async () => {
     const after = (await get("/events")).length;
     const live = await worker.fetch(`/events?lastEventId=${after}`, {
       headers: { accept: "text/event-stream" },
@@ -156,7 +156,7 @@ describe.skipIf(!hasSqld)("in workerd", () => {
     await reader?.cancel();
   });
 
-  test("what was appended is projected after the answer, also into a feed of a feed", async () => {
+  test("appended events are projected after the answer, also into a feed of a feed", async () => {
     await append("count-1", 1, 2, 3);
     const copies = await get("/feeds/copies/v1?timeout=30000");
     expect(copies.map(({ data }) => data)).toEqual([{ sum: 1 }, { sum: 3 }, { sum: 6 }]);
@@ -262,7 +262,7 @@ describe.skipIf(!hasSqld)("in workerd", () => {
     await network.stop();
   });
 
-  test("settings that cannot be used are told in the log, and to the caller only that it failed", async () => {
+  test("invalid settings are reported in the log, and the caller learns only that the request failed", async () => {
     for (const wrong of [
       { databaseUrl: "file:kilde.db" },
       { databaseUrl: sqld.url, env: { KILDE_BEHIND_PROXY: "false" } },

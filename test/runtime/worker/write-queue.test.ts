@@ -59,7 +59,7 @@ test("one at a time, in the order of asking", async () => {
   expect(order).toEqual(Array.from({ length: 50 }, (_, n) => n));
 });
 
-test("what fails ends its turn", async () => {
+test("a failed write ends its turn", async () => {
   const { clock, run } = simulated();
   const turns = createWriteQueue(clock);
   const failing = turns.run(() => Promise.reject(new Error("no"))).catch(() => "failed");
@@ -68,7 +68,7 @@ test("what fails ends its turn", async () => {
   expect(await Promise.all([failing, next])).toEqual(["failed", "done"]);
 });
 
-test("who was cancelled, with a turn or while it waited, holds up nobody for good", async () => {
+test("a write that is cancelled, in its turn or while it waits, blocks no other permanently", async () => {
   const { clock, run, cut } = simulated();
   const turns = createWriteQueue(clock);
   void turns.run(never);

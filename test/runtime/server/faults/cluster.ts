@@ -14,7 +14,7 @@ import { type Receiver, startReceiver } from "./receiver.ts";
 
 const SHIFTED_CLOCK = join(import.meta.dir, "shifted-clock.ts");
 
-/** What is delivered, and the receiver's path for it. */
+/** The delivered logs, and the receiver's path for each. */
 export const DELIVERED = [
   { source: "/events", path: "/hooks/events" },
   { source: "/feeds/sums/v1", path: "/hooks/sums" },
@@ -23,7 +23,7 @@ export const DELIVERED = [
 /** Id of the event that is there before anything else happens. */
 export const FIRST = "before-all";
 
-/** One for each feed, and for each of what is delivered. */
+/** One for each feed, and one for each delivered log. */
 const LEASES = 2 + DELIVERED.length;
 
 /** A server process, with a network of its own to the database. */
@@ -40,7 +40,7 @@ export interface NodeOptions {
   readonly clockAheadMs?: number;
   /** Text of its configuration. Default: two feeds, `sums` and `copies`. */
   readonly config?: string;
-  /** What its reads go to. */
+  /** The replica that serves its reads. */
   readonly replica?: Replica;
 }
 
@@ -62,7 +62,7 @@ export interface Cluster {
   readonly receiver: Receiver;
   start(options?: NodeOptions): Promise<Node>;
   startReplica(): Promise<Replica>;
-  /** Who holds which lease now, by the database. */
+  /** Returns the current holders of leases, from the database. */
   leases(): Promise<readonly Lease[]>;
   /** Has everything delivered. */
   subscribe(node: Node): Promise<void>;

@@ -4,7 +4,7 @@ import type { Node } from "./cluster.ts";
 /** How long it is measured. */
 const MEASURED_MS = 4_000;
 
-/** What asks for heads: whoever looks on for others, and who wants to know it now. */
+/** The queries for heads: of the watch that serves all followers, and of a single look. */
 const LOOKS = "select id, head, identity, removals from logs where id in";
 const SINGLE_LOOKS = "select id, head, identity, removals from logs where id =";
 

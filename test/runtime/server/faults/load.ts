@@ -6,7 +6,7 @@ import type { Node } from "./cluster.ts";
 const CLIENTS = 6;
 const STREAMS = 30;
 
-/** What a client waits between two requests, and before it repeats one. */
+/** Pause of a client between two requests, and before it repeats one, in milliseconds. */
 const PAUSE_MS = 30;
 const REPEAT_MS = 100;
 
@@ -26,16 +26,16 @@ export interface Refusal {
 
 /** Clients that append, each request for as long as it takes until it is acknowledged. */
 export interface Load {
-  /** What was acknowledged, where the answer said; what others append is added. */
+  /** Acknowledged events whose answer has their place; appends by others are added. */
   readonly acknowledged: Placed[];
-  /** Ids of what others may have appended. */
+  /** Ids of events that others may have appended. */
   readonly uncertain: Set<string>;
   readonly refusals: readonly Refusal[];
   /** How long clients waited at most for an answer of any kind. */
   longestMs(): number;
   /** The longest time in which nothing was acknowledged. */
   longestSilenceMs(): number;
-  /** Answers that were a first answer's repetition: it had been written, and its client was not told. */
+  /** Number of answers that repeat a first one: the events had been written, but the client had no answer. */
   replayed(): number;
   /** Resolves when so many more events are acknowledged, by anyone. */
   progress(events: number): Promise<void>;
@@ -110,7 +110,7 @@ export function startLoad({ seed, nodes, clients: count = CLIENTS }: LoadOptions
     }
   };
   const clients = Promise.all(Array.from({ length: count }, (_, name) => client(name)));
-  // Whoever stops it is told what went wrong.
+  // `stop` reports the failure.
   clients.catch(() => {});
 
   return {

@@ -11,7 +11,7 @@ export interface Following {
   readonly path: string;
   /** Everything up to it came once, and in order. */
   last(): number;
-  /** What was wrong: positions that came after another than the one before them. */
+  /** Faults: positions that do not follow the one before. */
   readonly wrong: readonly string[];
   /** Connections and requests that failed. */
   failures(): number;
@@ -66,9 +66,9 @@ export function startFollowing(
   };
 }
 
-/** Somebody who reads what it has just appended, and must find it, or be told that the replica is behind. */
+/** A reader of its own appends, which must find each, or get the error that the replica is behind. */
 export interface OwnReader {
-  /** Throws what ended it; so do the others. */
+  /** Throws the error that ended the reader; so do the others. */
   found(): number;
   behind(): number;
   /** Reads that failed otherwise. */

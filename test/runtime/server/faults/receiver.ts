@@ -6,7 +6,7 @@ const MAX_THOUGHT_MS = 10;
 /** Takes webhooks, and keeps what it took, by subject and in the order in which it came. */
 export interface Receiver {
   readonly url: string;
-  /** What came to a path, by subject; the first time each event came. */
+  /** The events that a path received, by subject; the first delivery of each. */
   taken(path: string): ReadonlyMap<string, readonly WireEvent[]>;
   /** Events that came to a path before one that comes before them. */
   outOfOrder(path: string): readonly string[];

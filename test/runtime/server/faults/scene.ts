@@ -2,7 +2,7 @@ import { type Cluster, type Node, type NodeOptions, openCluster } from "./cluste
 import { type Load, startLoad } from "./load.ts";
 import { verify } from "./verify.ts";
 
-/* What tests of faults have in common: servers under load, to which something happens. */
+/** The common parts of tests of faults: servers under load, and a fault. */
 
 export interface Scene {
   readonly cluster: Cluster;

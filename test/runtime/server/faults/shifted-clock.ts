@@ -1,6 +1,6 @@
-/*
- * Loaded before the program: its wall clock is ahead by CLOCK_AHEAD_MS milliseconds, or behind. Timers go on as they
- * do, and so does the monotonic clock.
+/**
+ * Loaded before the program: sets its wall clock CLOCK_AHEAD_MS milliseconds ahead, or behind. Timers and the
+ * monotonic clock stay as they are.
  */
 
 const ahead = Number(process.env["CLOCK_AHEAD_MS"] ?? 0);

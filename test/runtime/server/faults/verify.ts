@@ -16,7 +16,7 @@ const REBUILT = CONFIG.replace(
   "const again = defineFeed({ ...sums, version: 2 });\nexport default",
 ).replace("feeds: [sums, copies]", "feeds: [sums, copies, again]");
 
-/** What must not differ between a feed that was projected through faults, and one that is built in one go. */
+/** The parts that must be equal in a feed projected through faults and one built at once. */
 function essence(events: readonly WireEvent[]): Map<string, unknown[]> {
   const bySubject = new Map<string, unknown[]>();
   for (const one of events) {
@@ -28,7 +28,7 @@ function essence(events: readonly WireEvent[]): Map<string, unknown[]> {
   return bySubject;
 }
 
-/** As `toEqual`, but what is not the same is told of the first subject alone. */
+/** As `toEqual`, but reports the difference of the first subject only. */
 function expectSame(
   actual: ReadonlyMap<string, readonly unknown[]>,
   expected: ReadonlyMap<string, readonly unknown[]>,
@@ -67,9 +67,9 @@ async function expectDelivered({ receiver }: Cluster, node: Node): Promise<void>
 }
 
 /**
- * Ends the load, and checks what must hold whatever has happened: what was acknowledged is there once and in its place,
- * positions and versions have no gap, recorded times never go back, feeds say what a feed says that is built now, and
- * webhooks have brought all of it, in order for each subject.
+ * Ends the load, and checks the promises that hold after every fault: each acknowledged event is present once and in
+ * its place, positions and versions have no gap, recorded times never go back, feeds equal a feed that is built now,
+ * and webhooks have delivered everything, in order for each subject.
  */
 export async function verify(cluster: Cluster, load: Load): Promise<void> {
   await load.stop();

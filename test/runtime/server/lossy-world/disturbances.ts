@@ -1,7 +1,7 @@
 import type { Weather } from "./network.ts";
 import type { World } from "./world.ts";
 
-/* What happens to the lossy world. Each disturbance resolves when it has ended. */
+/** Disturbances of the lossy world. Each resolves when it has ended. */
 
 export interface Disturbance {
   readonly name: string;

@@ -1,11 +1,11 @@
 import { createConnection, createServer, type AddressInfo, type Socket } from "node:net";
 
-/*
- * A lossy network between programs and a server. It reads requests, so that it can do with each what networks, proxies
- * and clients that give up do: lose it, lose its answer, send it twice, or deliver it long after its sender gave up.
+/**
+ * A lossy network between programs and a server. It reads requests, so that it can treat each as networks, proxies
+ * and impatient clients do: lose it, lose its answer, send it twice, or deliver it long after its sender gave up.
  */
 
-/** What happens to a request. */
+/** The fate of a request. */
 export type Fate = "through" | "lost" | "unanswered" | "reset" | "doubled" | "late" | "delayed";
 
 export type Weather =

@@ -7,7 +7,7 @@ import type { Acknowledged, ProducerOptions } from "./programs.ts";
 
 /*
  * A producer to be killed. It does operations 1, 2, …, each made from its number alone, and keeps in a file which ones
- * were acknowledged, so that a new process continues after them and repeats what was under way: with the same idempotency
+ * were acknowledged, so that a new process continues after them and repeats pending operations: with the same idempotency
  * key, or, if it keeps to expected versions, after it has looked whether the event is there.
  */
 

@@ -1,13 +1,13 @@
 import type { LogName } from "./published.ts";
 
-/** What a producer process is started with. */
+/** Options of a producer process. */
 export interface ProducerOptions {
   readonly name: string;
   readonly url: string;
   /** How it keeps an operation from being done twice. */
   readonly by: "keys" | "versions";
   readonly seed: number;
-  /** Where it keeps what was acknowledged, a line for each operation. */
+  /** File with the acknowledged operations, a line each. */
   readonly file: string;
   /** Mean wait between two operations. */
   readonly paceMs: number;
@@ -23,7 +23,7 @@ export interface Acknowledged {
 /** How events reach a consumer. A hydrating one follows nothing: it asks for subjects, and reconstitutes. */
 export type ConsumerKind = "sse" | "poll" | "hydrate" | "webhook";
 
-/** What a consumer process is started with. */
+/** Options of a consumer process. */
 export interface ConsumerOptions {
   readonly name: string;
   readonly url: string;
@@ -37,7 +37,7 @@ export interface ConsumerOptions {
   readonly secret: string | null;
 }
 
-/** What a consumer process prints, a line each. */
+/** Output of a consumer process, a line each. */
 export type ConsumerLine =
   | { readonly kind: "started"; readonly url: string | null }
   | { readonly kind: "migrated"; readonly switched: number }

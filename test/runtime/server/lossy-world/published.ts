@@ -1,4 +1,4 @@
-/* What producers append, the feeds that publish it, and the same in plain functions, to judge consumers by. */
+/** The events of producers, the feeds that publish them, and the same in plain functions, to check consumers by. */
 
 /** Data of the event types that producers append. Their identifiers are unique. */
 export interface Operation {
@@ -9,7 +9,7 @@ export interface Operation {
 /** How identifiers of events begin that no producer appended. */
 export const MARK = "mark/";
 
-export interface Told {
+export interface Published {
   readonly type: string;
   readonly data: unknown;
 }
@@ -20,9 +20,12 @@ export type LogName = "events" | "payments/v1" | "payments/v2";
 /** From this amount on, the second version publishes a second event. */
 const LARGE = 8;
 
-/** What each log makes of an event of the event log; `sum`: of all amounts of the stream up to this event. */
-export const told: Readonly<
-  Record<LogName, (type: string, data: Operation, sum: number) => readonly Told[]>
+/**
+ * The events that each log publishes for an event of the event log; `sum`: of all amounts of the stream up to this
+ * event.
+ */
+export const published: Readonly<
+  Record<LogName, (type: string, data: Operation, sum: number) => readonly Published[]>
 > = {
   events: (type, data) => [{ type, data }],
   "payments/v1": (type, { id, n }) =>

@@ -3,9 +3,9 @@ import { existsSync, readFileSync } from "node:fs";
 
 import type { Client, KildeEvent } from "../../../../src/client/index.ts";
 import type { Acknowledged, ConsumerOptions } from "./programs.ts";
-import { type LogName, MARK, type Operation, told } from "./published.ts";
+import { type LogName, MARK, type Operation, published } from "./published.ts";
 
-/* What consumers must hold, computed from the event log alone. */
+/** Computes the events that consumers must hold from the event log alone. */
 
 /** An event of a log that consumers follow, as they keep it. */
 export interface Entry {
@@ -19,7 +19,7 @@ export interface Entry {
 
 type LogEvent = KildeEvent<Operation>;
 
-/** What each log has of each subject, in order. */
+/** The events of each subject in each log, in order. */
 export interface Reference {
   readonly events: readonly LogEvent[];
   readonly subjects: Readonly<Record<LogName, ReadonlyMap<string, readonly Entry[]>>>;
@@ -31,7 +31,7 @@ function entriesOf(log: LogName, events: readonly LogEvent[]): Entry[] {
   let sum = 0;
   for (const { subject, position: source, type, data } of events) {
     if (type === "Added") sum += data.n;
-    for (const each of told[log](type, data, sum)) {
+    for (const each of published[log](type, data, sum)) {
       const version = entries.length + 1;
       entries.push({ log, subject, version, source, type: each.type, data: JSON.stringify(each.data) });
     }
@@ -57,7 +57,7 @@ export async function readReference(direct: Client): Promise<Reference> {
   return referenceOf(await Array.fromAsync(direct.read<Operation>()));
 }
 
-/** What a consumer's database holds of each subject, in the order in which it was handled. */
+/** Returns the events that a consumer's database holds, by subject, in the order in which it handled them. */
 export function heldBy(file: string): Map<string, Entry[]> {
   if (!existsSync(file)) return new Map();
   const database = new Database(file, { readonly: true });
@@ -122,7 +122,7 @@ export function idsOf({ events }: Reference): ReadonlyMap<number, string> {
 
 /**
  * Whether a consumer has caught up with the log as it was when `goal` was read: it holds the last event of each subject,
- * and nothing that the log does not have. `ids`: of all events of the log, read after what is held.
+ * and nothing that the log does not have. `ids`: of all events of the log, read after the consumer's events.
  */
 export function hasCaughtUp(
   goal: Reference,
@@ -141,14 +141,14 @@ export function hasCaughtUp(
   });
 }
 
-/** Operations that a producer was told are done. */
+/** Returns the operations whose acknowledgment a producer received. */
 export function acknowledgedIn(file: string): Acknowledged[] {
   if (!existsSync(file)) return [];
   const lines = readFileSync(file, "utf8").split("\n").slice(0, -1);
   return lines.map((line) => JSON.parse(line) as Acknowledged);
 }
 
-/** What is wrong with the log, by identifiers of events. */
+/** The faults of the log, by identifiers of events. */
 export interface LogFaults {
   /** Acknowledged, not removed by a restore, and not in the log. */
   readonly lost: readonly string[];
@@ -158,7 +158,10 @@ export interface LogFaults {
   readonly unacknowledged: readonly string[];
 }
 
-/** Compares the log with what producers know. `held` gives up to where the log has what it had under an identity. */
+/**
+ * Compares the log with the records of producers. `held` returns the position up to which the log has the events that
+ * it had under an identity.
+ */
 export async function faultsOfLog(
   reference: Reference,
   acknowledged: readonly Acknowledged[],

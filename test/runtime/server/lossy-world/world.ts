@@ -35,7 +35,7 @@ export interface World {
   addConsumer(name: string, kind: ConsumerKind, log: LogName): Promise<ConsumerProgram>;
   /** Starts a consumer again as one that moves from the first to the second version. */
   migrate(consumer: ConsumerProgram): Promise<void>;
-  /** What the processes printed as errors. */
+  /** Returns the errors that the processes printed. */
   logs(): string;
   close(): Promise<void>;
 }

@@ -151,7 +151,7 @@ describe("tenants", () => {
     expect(problemsOf({ tenants })).toEqual([]);
   });
 
-  test("do not share the database of the rest, and no URL with what lets one in is shown", () => {
+  test("do not share the database of the rest, and no URL is shown with its token", () => {
     const databaseUrl = "libsql://db.example?authToken=secret";
     expect(problemsOf({ databaseUrl, tenants: [{ ...a, databaseUrl }] })).toEqual([
       "tenants.0.databaseUrl: is the database of databaseUrl already (kilde.config.ts)",

@@ -40,7 +40,7 @@ describe("tenants by path and by host", () => {
     expect((await server.stop()).exitCode).toBe(0);
   });
 
-  test("are followed at the same time, each told only of its own", async () => {
+  test("are followed at the same time, and each follower receives its own events only", async () => {
     const server = await serve(await configured(`tenants: ${TENANTS}, feeds: ${FEEDS}`));
     const { a, b } = tenantsOf(server);
     const stream = (tenant: Tenant, path: string) =>
@@ -108,14 +108,14 @@ describe("tenants by path and by host", () => {
     expect(await subjectAt("anything.example", "/shops/a/events")).toBe(421);
   });
 
-  test("what is no tenant's is told so, and the process answers for itself", async () => {
+  test("a request without a tenant is refused, and the process answers its own paths", async () => {
     const server = await serve(await configured(`tenants: ${TENANTS}`));
     for (const path of ["/events", "/", "/shops", "/shops/b/events", "/streams/a", "/docs"]) {
       const response = await fetch(server.url + path);
       expect([path, response.status]).toEqual([path, 404]);
       const problem = await problemOf(response);
       expect(problem).toMatchObject({ type: "/problems/tenant-not-found", instance: path });
-      // Whoever asks is not told who else is served.
+      // The answer does not reveal other tenants.
       expect(JSON.stringify(problem)).not.toContain("shop-a");
     }
     expect((await fetch(`${server.url}/streams/a`, jsonPost({ events: [{ type: "T" }] }))).status).toBe(404);
@@ -178,7 +178,7 @@ describe("tenants by path and by host", () => {
     }
   });
 
-  test("a shutdown ends the followers of all, and answers what waits", async () => {
+  test("a shutdown ends the followers of all, and answers pending requests", async () => {
     const server = await serve(await configured(`tenants: ${TENANTS}, feeds: ${FEEDS}`));
     const { a, b } = tenantsOf(server);
     await a.append("count-1", 1);
@@ -226,7 +226,7 @@ describe("tenants by path and by host", () => {
     await receiver.stop(true);
   });
 
-  test("everything is there after a restart, and the log says whose a request was", async () => {
+  test("everything is present after a restart, and the log names the tenant of a request", async () => {
     const cwd = await configured(`tenants: ${TENANTS}, feeds: ${FEEDS}`);
     const before = await serve(cwd);
     const first = tenantsOf(before);
@@ -251,8 +251,8 @@ describe("tenants by path and by host", () => {
   });
 });
 
-describe("what befalls one tenant", () => {
-  test("is not felt by others: a database that is none, at the start", async () => {
+describe("a failure of one tenant", () => {
+  test("does not affect others: an invalid database, at the start", async () => {
     const cwd = await configured(`tenants: ${TENANTS}`);
     await Bun.write(
       join(cwd, "data/b.db"),
@@ -340,7 +340,7 @@ describe("what befalls one tenant", () => {
     }
   });
 
-  test("a feed that is halted in one goes on in the other", async () => {
+  test("a feed that is halted in one continues in the other", async () => {
     const server = await serve(await configured(`tenants: ${TENANTS}, feeds: ${FEEDS}`));
     const { a, b } = tenantsOf(server);
     await a.append("count-1", 13);
@@ -358,7 +358,7 @@ describe("what befalls one tenant", () => {
 });
 
 describe("serve refuses to start", () => {
-  test("on a database of a newer schema, and says whose", async () => {
+  test("on a database of a newer schema, and names the tenant", async () => {
     const cwd = await configured(`tenants: ${TENANTS}`);
     expect((await run(["migrate"], { cwd })).stdout).toContain("shop-b: applied 0000_log\n");
     const connection = new Connection(join(cwd, "data/b.db"));
@@ -369,12 +369,12 @@ describe("serve refuses to start", () => {
     expect(exitCode).toBe(1);
   });
 
-  test("with a feed that breaks its promise in one of them, and says whose", async () => {
+  test("with a feed that breaks its promise in one of them, and names the tenant", async () => {
     const cwd = await configured(`tenants: ${TENANTS}, feeds: ${FEEDS}`);
     const server = await serve(cwd);
     const { b } = tenantsOf(server);
     await b.append("count-1", 1);
-    // What was published is promised, and not what a server was started with.
+    // Publishing makes the promise; starting a server does not.
     await eventually(async () => (await b.get("/feeds/sums/v1")).length > 0);
     await server.stop();
     rmSync(join(cwd, "data/a.db"));
@@ -428,8 +428,8 @@ describe("programs", () => {
     const nobody = createClient({ url: server.url });
     const unknown = await nobody.head().catch((error: unknown) => error);
     expect(unknown).toBeInstanceOf(Error);
-    const told = await Array.fromAsync(nobody.read()).catch((error: unknown) => error);
-    expect(told instanceof KildeError && told.code).toBe("tenant-not-found");
+    const refusal = await Array.fromAsync(nobody.read()).catch((error: unknown) => error);
+    expect(refusal instanceof KildeError && refusal.code).toBe("tenant-not-found");
   });
 
   test("the command line works with a path in its URL", async () => {

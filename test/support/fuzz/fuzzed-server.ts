@@ -36,7 +36,7 @@ export default defineConfig({
   feeds: [
     defineFeed({ name: "notes", version: 1, events, contract, publish }),
     defineFeed({ name: "by-author", version: 1, events, contract, publish,
-      subject: ({ stream }) => "author-" + (stream.length % 3),
+      subject: ({ subject }) => "author-" + (subject.length % 3),
       state: { initial: { count: 0 }, evolve: { Noted: ({ count }) => ({ count: count + 1 }) } } }),
   ],
 });

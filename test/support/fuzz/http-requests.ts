@@ -4,7 +4,10 @@ import { hostileJson, hostileText, mutated } from "./hostile-text.ts";
 /** A request as bytes, and what it may be answered. */
 export interface RawRequest {
   readonly bytes: Buffer;
-  /** Whether the request may keep the server waiting: it asks for that, for events without end, or is incomplete. */
+  /**
+   * Whether the request may keep the server waiting: it asks for that, for events without end, or is incomplete. Retiring a
+   * feed waits until other processes have recorded their readers.
+   */
   readonly mayWait: boolean;
 }
 
@@ -253,5 +256,6 @@ export function randomRequest(chance: Chance, host: string): RawRequest {
   const malformed = chance.happens(0.02);
   const bytes = Buffer.concat([malformed ? mutated(chance, head.toString("latin1")) : head, body]);
   // A malformed head may have no end, so that the server waits for the rest.
-  return { bytes, mayWait: follows || malformed || /event-stream|timeout/i.test(bytes.toString("latin1")) };
+  const waits = /event-stream|timeout|^DELETE \/feeds\//i;
+  return { bytes, mayWait: follows || malformed || waits.test(bytes.toString("latin1")) };
 }

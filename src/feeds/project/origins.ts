@@ -12,9 +12,10 @@ import type { OriginRow } from "./plan.ts";
 
 /** Arguments: log id, base key of the source, JSON of `OriginRow`s. */
 const SELECT_ORIGINS = `
+with entry as materialized (select value from json_each(?3))
 select coalesce(entry.value ->> 1, (select id from subjects where log = ?1 and name = entry.value ->> 2)),
   entry.value ->> 0, event.subject, event.version, entry.value ->> 3, entry.value ->> 4, entry.value ->> 5
-from json_each(?3) as entry
+from entry
 left join events as event on event.key = ?2 + (entry.value ->> 0) and event.type <> '${EVENT_ERASED_TYPE}'
   and event.version >= (select first_version from subjects where id = event.subject)
 where true`;

@@ -59,10 +59,11 @@ where log = ?1`;
 
 /** Arguments: log id, JSON `[[subject id, name, state, projected, reset], …]`. */
 export const KEEP_SUBJECTS = `
+with entry as materialized (select value from json_each(?2))
 insert into feed_subjects (subject, state, projected, reset)
 select coalesce(entry.value ->> 0, (select id from subjects where log = ?1 and name = entry.value ->> 1)),
   entry.value ->> 2, entry.value ->> 3, entry.value ->> 4
-from json_each(?2) as entry
+from entry
 where true
 on conflict (subject) do update set state = excluded.state, projected = excluded.projected, reset = excluded.reset`;
 

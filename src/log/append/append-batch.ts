@@ -32,15 +32,19 @@ export type EventRow = readonly [
 /** An event that keeps the recorded time of another log. `offset`: its place after the head; places may stay empty. */
 export type DatedEventRow = readonly [...EventRow, recorded: string, offset: number];
 
-/** SQL that inserts events, by expressions on a row (`entry`) and the log (`log`). */
+/**
+ * SQL that inserts events, by expressions on a row (`entry`) and the log (`log`). Unless the rows are materialized, SQLite
+ * writes the text of a row again for each expression on it.
+ */
 function insertEvents({ offset, recorded }: { readonly offset: string; readonly recorded: string }): string {
   return `
+with entry as materialized (select key, value from json_each(?4))
 insert into events (key, subject, version, type, time, recorded, data, extensions)
 select ?2 + log.head + 1 + ${offset},
   coalesce(known.id, (select id from subjects where log = ?1 and name = entry.value ->> 1)),
   max(entry.value ->> 2, coalesce(known.first_version, 1)),
   entry.value ->> 3, entry.value ->> 4, ${recorded}, entry.value ->> 5, entry.value ->> 6
-from logs as log cross join json_each(?4) as entry left join subjects as known on known.id = entry.value ->> 0
+from logs as log cross join entry left join subjects as known on known.id = entry.value ->> 0
 where log.id = ?1`;
 }
 

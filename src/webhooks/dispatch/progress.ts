@@ -39,13 +39,14 @@ export const SAVE_PROGRESS = `
 update subscriptions set cursor = ?6, rewind = ?7, batch = ?8, trouble = ?9 where id = ?1 and ${HELD}
 returning revision`;
 
-/** Argument 6: JSON of rows. */
+/** Argument 6: JSON of rows. They are materialized because SQLite writes a row's text again for each expression on it. */
 export const SAVE_LANES = `
+with lane as materialized (select value from json_each(?6))
 insert into subscription_subjects
   (subscription, subject, next, stop, resume, frozen, attempts, due, error, since, ahead, wait)
 select ?1, lane.value ->> 0, lane.value ->> 1, lane.value ->> 2, lane.value ->> 3, lane.value ->> 4,
   lane.value ->> 5, lane.value ->> 6, lane.value ->> 7, lane.value ->> 8, lane.value ->> 9, lane.value ->> 10
-from json_each(?6) as lane where ${GUARD}
+from lane where ${GUARD}
 on conflict (subscription, subject) do update set next = excluded.next, stop = excluded.stop,
   resume = excluded.resume, frozen = excluded.frozen, attempts = excluded.attempts, due = excluded.due,
   error = excluded.error, since = excluded.since, ahead = excluded.ahead,

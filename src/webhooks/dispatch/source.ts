@@ -56,8 +56,8 @@ function isAfterErased(log: LogAddress, { types }: EventFilter, previous: string
 
 const columns = (log: LogAddress, filter: EventFilter, previous: string, text = eventText()) =>
   `event.key - ?1, event.subject, subject.name, event.version, ${previous}, ${text}, ${LOG_IDENTITY},
-  event.type in ('${ERASED_TYPE}', '${EVENT_ERASED_TYPE}') or ${isAfterErased(log, filter, previous)},
-  subject.first_version > 1`;
+  event.type in ('${ERASED_TYPE}', '${EVENT_ERASED_TYPE}') or ${isAfterErased(log, filter, previous)}
+    or (subject.first_version > 1 and ${previous} = 0)`;
 
 /** Selects events; the text of one with more than `mostBytes` of content is NULL. `mostBytes` null: no limit. */
 export function deliveryStatement(
@@ -112,16 +112,14 @@ export function anyStatement(
 
 function deliveryEvent(row: Row): DeliveryEvent {
   const text = textAt(row, 5);
-  const previous = integerAt(row, 4);
-  const [isChanged, isTruncated] = [integerAt(row, 7) === 1, integerAt(row, 8) === 1];
   return {
     position: integerAt(row, 0),
     subject: integerAt(row, 1),
     name: textAt(row, 2),
     version: integerAt(row, 3),
-    previous,
+    previous: integerAt(row, 4),
     identity: textAt(row, 6),
-    altered: isChanged || (isTruncated && previous === 0),
+    altered: integerAt(row, 7) === 1,
     text,
     characters: text.length,
   };

@@ -1,9 +1,11 @@
 import type { Clock } from "../../core/clock.ts";
-import { createAddressRules, literalAddress } from "./address-rules.ts";
+import { createAddressRules } from "./address-rules.ts";
 import { categoryOf, drain, mayHaveArrived } from "./answer.ts";
 import { type Probe, probeConnection } from "./connect.ts";
 import { createDeadlines } from "../../core/deadlines.ts";
-import { EgressFailure, type Outgoing, type Send } from "./outgoing.ts";
+import { createDestinations, type Destination } from "./destination.ts";
+import { onAbort } from "./on-abort.ts";
+import type { Outgoing, Send } from "./outgoing.ts";
 import { type Resolve, resolveName } from "./resolve.ts";
 import { createTargets, unlessAborted } from "./targets.ts";
 
@@ -37,25 +39,6 @@ const MOST_BYTES = 16 * 1024;
 /** Deadline for the body of an answer, once its status is known. */
 const BODY_MS = 1_000;
 
-/** Rejects the URLs that `checkEndpoint` rejects, whatever their source. */
-function checkedUrl(text: string): URL {
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch (error) {
-    throw new EgressFailure("address-refused", { cause: error });
-  }
-  const isWeb = url.protocol === "http:" || url.protocol === "https:";
-  if (!isWeb || url.username !== "" || url.password !== "") throw new EgressFailure("address-refused");
-  return url;
-}
-
-/** The same URL, with an address in place of the name. */
-function pinnedUrl({ protocol, port, pathname, search }: URL, address: string): string {
-  const host = address.includes(":") ? `[${address}]` : address;
-  return `${protocol}//${host}${port === "" ? "" : `:${port}`}${pathname}${search}`;
-}
-
 /**
  * Creates the sender of requests to endpoints that users have named. It resolves a name once and checks the addresses;
  * the request goes to the checked address, with the name in `Host`, in SNI and in the check of the certificate. It
@@ -69,6 +52,7 @@ export function createEgress(options: EgressOptions): Egress {
   const fetchNow = options.fetch ?? fetch;
   const deadlines = createDeadlines(clock, options.timeoutMs ?? TIMEOUT_MS);
   const bodyDeadlines = createDeadlines(clock, BODY_MS);
+  const destinationOf = createDestinations();
   const targets = createTargets({
     rules: createAddressRules(options.allow),
     clock,
@@ -77,23 +61,22 @@ export function createEgress(options: EgressOptions): Egress {
     connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
   });
 
-  const exchange = async (request: Outgoing, url: URL, ended: AbortSignal): Promise<Response> => {
-    const known = targets.of(url);
+  const exchange = async (request: Outgoing, to: Destination, ended: AbortSignal): Promise<Response> => {
+    const known = targets.of(to);
     const target = known instanceof Promise ? await unlessAborted(known, ended) : known;
-    const isName = literalAddress(url.hostname) === null;
-    const response = await fetchNow(pinnedUrl(url, target.address), {
+    const response = await fetchNow(to.pinned(target.address), {
       method: request.method,
-      headers: { "user-agent": "kilde", ...request.headers, host: url.host },
+      headers: { "user-agent": "kilde", ...request.headers, host: to.host },
       body: request.body,
       redirect: "manual",
       // Fetch then requests no compressed answer.
       decompress: false,
       signal: ended,
-      ...(url.protocol === "https:"
+      ...(to.protocol === "https:"
         ? {
             tls: {
               ...(ca === undefined ? {} : { ca }),
-              ...(isName ? { serverName: url.hostname.replace(/\.$/, "") } : {}),
+              ...(to.isName ? { serverName: to.hostname.replace(/\.$/, "") } : {}),
             },
           }
         : {}),
@@ -109,21 +92,21 @@ export function createEgress(options: EgressOptions): Egress {
     const controller = new AbortController();
     const abort = () => controller.abort();
     const settle = deadlines.start(abort);
-    signal?.addEventListener("abort", abort, { once: true });
-    let url: URL | null = null;
+    const release = signal === undefined ? null : onAbort(signal, abort);
+    let to: Destination | null = null;
     try {
       signal?.throwIfAborted();
-      url = checkedUrl(request.url);
-      const { status, headers } = await exchange(request, url, controller.signal);
+      to = destinationOf(request.url);
+      const { status, headers } = await exchange(request, to, controller.signal);
       return { kind: "answered", status, header: (name) => headers.get(name), ...duration() };
     } catch (error) {
       signal?.throwIfAborted();
       const category = controller.signal.aborted ? "timeout" : categoryOf(error);
-      if (url !== null && (category === "timeout" || category === "connection")) targets.forget(url);
+      if (to !== null && (category === "timeout" || category === "connection")) targets.forget(to);
       return { kind: "failed", category, sent: mayHaveArrived(error), ...duration() };
     } finally {
       settle();
-      signal?.removeEventListener("abort", abort);
+      release?.();
     }
   };
 

@@ -11,11 +11,14 @@ export interface Target {
   answeredMs: number | null;
 }
 
+/** The part of a URL that decides which addresses it has. */
+type Place = Pick<URL, "origin" | "protocol" | "hostname" | "port">;
+
 export interface Targets {
   /** The address for a URL; synchronously, if it is known. Rejects with an EgressFailure. */
-  of(url: URL): Target | Promise<Target>;
+  of(url: Place): Target | Promise<Target>;
   /** Drops an address that could not be connected to, so that the name is resolved again. */
-  forget(url: URL): void;
+  forget(url: Place): void;
 }
 
 export interface TargetDeps {
@@ -40,7 +43,7 @@ interface Remembered {
   target: Target | Promise<Target>;
 }
 
-function portOf(url: URL): number {
+function portOf(url: Place): number {
   if (url.port !== "") return Number(url.port);
   return url.protocol === "https:" ? 443 : 80;
 }
@@ -92,7 +95,7 @@ export function createTargets({ rules, clock, resolve, probe, connectTimeoutMs }
     }
   };
 
-  const check = async (url: URL, before: Target | null, signal: AbortSignal): Promise<Target> => {
+  const check = async (url: Place, before: Target | null, signal: AbortSignal): Promise<Target> => {
     const addresses = await addressesOf(url.hostname, signal);
     if (!addresses.every((address) => rules.permits(url.hostname, address))) {
       throw new EgressFailure("address-refused");
@@ -105,7 +108,7 @@ export function createTargets({ rules, clock, resolve, probe, connectTimeoutMs }
   };
 
   /** The check has a deadline of its own: its callers may give up earlier. */
-  const checkInTime = async (url: URL, earlier: Remembered | undefined): Promise<Target> => {
+  const checkInTime = async (url: Place, earlier: Remembered | undefined): Promise<Target> => {
     const late = new AbortController();
     const done = new AbortController();
     void clock.sleep(connectTimeoutMs, done.signal).then(() => late.abort());

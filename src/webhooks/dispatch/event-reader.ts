@@ -8,8 +8,17 @@ import { type DeliveryEvent, deliveryStatement, positionsStatement, readDeliveri
 /** Most events that one query returns and most positions that it examines, so that none takes long. */
 const READ_EVENTS = 512;
 const READ_WINDOW = 10_000;
-/** Events of one subject that are read at a time. */
-const LANE_EVENTS = 16;
+/** Events of one subject that are read at a time; fewer of one that failed, whose first may fail again. */
+const LANE_EVENTS = 64;
+const RETRY_EVENTS = 16;
+
+interface LaneRange {
+  readonly next: number;
+  readonly stop: number | null;
+  readonly upTo: number;
+  /** Whether the last attempt at the subject failed. */
+  readonly isRetry: boolean;
+}
 
 /** Reads the events to deliver: all subjects in the order of the log, or one subject. */
 export interface EventReader {
@@ -21,7 +30,7 @@ export interface EventReader {
   /** Events of a subject from a version on, up to a position. `end`: there are no more. */
   readLane(
     subject: number,
-    range: { readonly next: number; readonly stop: number | null; readonly upTo: number },
+    range: LaneRange,
   ): Promise<{ readonly events: readonly DeliveryEvent[]; readonly end: boolean }>;
   /** The events at these positions that still exist. */
   readPositions(positions: readonly number[]): Promise<readonly DeliveryEvent[]>;
@@ -43,6 +52,7 @@ export function createEventReader({ database, log, filter, identity }: EventRead
   };
   const readSize = createBatchSize(READ_EVENTS);
   const laneSize = createBatchSize(LANE_EVENTS);
+  const retrySize = createBatchSize(RETRY_EVENTS);
   const batchOf = (selection: Omit<EventSelection, "limit">): BatchSource<DeliveryEvent> => ({
     span: selection.before - selection.after - 1,
     database,
@@ -56,14 +66,17 @@ export function createEventReader({ database, log, filter, identity }: EventRead
       const { rows: events, limit } = await readBatch(readSize, batchOf({ ...range, filter }));
       return { events, upTo: events.length < limit ? end : (events.at(-1)?.position ?? end) };
     },
-    async readLane(subject, { next, stop, upTo }) {
+    async readLane(subject, { next, stop, upTo, isRetry }) {
       const range = {
         source: { subjectId: subject },
         after: next - 1,
         before: stop === null ? Number.MAX_SAFE_INTEGER : stop + 1,
         direction: "forwards",
       } as const;
-      const { rows: events, limit } = await readBatch(laneSize, batchOf({ ...range, filter }));
+      const { rows: events, limit } = await readBatch(
+        isRetry ? retrySize : laneSize,
+        batchOf({ ...range, filter }),
+      );
       // The shared read returns later events.
       const within = events.filter(({ position }) => position <= upTo);
       return { events: within, end: within.length < limit };

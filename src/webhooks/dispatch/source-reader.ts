@@ -114,7 +114,12 @@ export function createSourceReader(
       lane.loading = true;
       const { next, stop, frozen } = lane;
       const upTo = frontier;
-      const { events, end } = await eventReader.readLane(lane.subject, { next, stop: frozen ?? stop, upTo });
+      const { events, end } = await eventReader.readLane(lane.subject, {
+        next,
+        stop: frozen ?? stop,
+        upTo,
+        isRetry: lane.attempts > 0,
+      });
       lane.loading = false;
       // It may have been rewound meanwhile.
       if (lane.next === next && lane.stop === stop && lane.frozen === frozen) {

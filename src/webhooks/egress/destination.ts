@@ -2,7 +2,7 @@ import { literalAddress } from "./address-rules.ts";
 import { EgressFailure } from "./outgoing.ts";
 
 /** Where a URL leads. */
-export interface Destination extends Pick<URL, "origin" | "protocol" | "hostname" | "host" | "port"> {
+export interface EndpointDestination extends Pick<URL, "origin" | "protocol" | "hostname" | "host" | "port"> {
   /** Whether the host is a name, and not an address. */
   readonly isName: boolean;
   /** The same URL, with an address in place of the name. */
@@ -21,7 +21,7 @@ function parsed(text: string): URL {
 }
 
 /** Rejects the URLs that `checkEndpoint` rejects, whatever their source. */
-function destinationOf(text: string): Destination {
+function destinationOf(text: string): EndpointDestination {
   const { origin, protocol, hostname, host, port, username, password, pathname, search } = parsed(text);
   const isWeb = protocol === "http:" || protocol === "https:";
   if (!isWeb || username !== "" || password !== "") throw new EgressFailure("address-refused");
@@ -41,8 +41,8 @@ function destinationOf(text: string): Destination {
  * Creates the function that finds the destination of a URL. It keeps what it found: an endpoint gets many requests, and
  * parsing its URL takes longer than signing one. It throws an EgressFailure for a URL that no request may use.
  */
-export function createDestinations(): (url: string) => Destination {
-  const kept = new Map<string, Destination>();
+export function createDestinations(): (url: string) => EndpointDestination {
+  const kept = new Map<string, EndpointDestination>();
   return (url) => {
     const found = kept.get(url);
     if (found !== undefined) return found;

@@ -3,7 +3,7 @@ import { createAddressRules } from "./address-rules.ts";
 import { categoryOf, drain, mayHaveArrived } from "./answer.ts";
 import { type Probe, probeConnection } from "./connect.ts";
 import { createDeadlines } from "../../core/deadlines.ts";
-import { createDestinations, type Destination } from "./destination.ts";
+import { createDestinations, type EndpointDestination } from "./destination.ts";
 import { onAbort } from "./on-abort.ts";
 import type { Outgoing, Send } from "./outgoing.ts";
 import { type Resolve, resolveName } from "./resolve.ts";
@@ -61,7 +61,11 @@ export function createEgress(options: EgressOptions): Egress {
     connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
   });
 
-  const exchange = async (request: Outgoing, to: Destination, ended: AbortSignal): Promise<Response> => {
+  const exchange = async (
+    request: Outgoing,
+    to: EndpointDestination,
+    ended: AbortSignal,
+  ): Promise<Response> => {
     const known = targets.of(to);
     const target = known instanceof Promise ? await unlessAborted(known, ended) : known;
     const response = await fetchNow(to.pinned(target.address), {
@@ -93,7 +97,7 @@ export function createEgress(options: EgressOptions): Egress {
     const abort = () => controller.abort();
     const settle = deadlines.start(abort);
     const release = signal === undefined ? null : onAbort(signal, abort);
-    let to: Destination | null = null;
+    let to: EndpointDestination | null = null;
     try {
       signal?.throwIfAborted();
       to = destinationOf(request.url);

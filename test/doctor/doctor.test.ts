@@ -4,7 +4,9 @@ import type { Database } from "../../src/storage/database.ts";
 import { examine, repair, SCHEMA, STRUCTURE } from "../../src/doctor/doctor.ts";
 import { INVARIANTS } from "../../src/doctor/invariants.ts";
 import { openDatabase } from "../../src/storage/open.ts";
+import { readSweepBacklog } from "../../src/log/erase/sweeper.ts";
 import { openApp } from "../support/app.ts";
+import { eventually } from "../support/eventually.ts";
 
 const TIME = "'2026-01-31T12:00:00.000Z'";
 
@@ -34,6 +36,8 @@ async function openSound(): Promise<{ database: Database; close: () => Promise<v
   });
   await app.append("c", { type: "T", data: 1 });
   await app.fetch("/streams/c?reason=asked", { method: "DELETE" });
+  // The sweep of the erasure would change what the tests damage.
+  await eventually(async () => (await readSweepBacklog(database)).erasures === 0);
   await database.write(RECORDS.map((sql) => ({ sql, args: [] })));
   return { database, close: () => app.close() };
 }

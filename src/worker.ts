@@ -178,7 +178,7 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
             throw new KildeError("tenant-not-found", "No tenant is at this host and path");
           return invocation.destination();
         },
-        // The catch below logs a failed start.
+        // The catch above logs a failed start.
         observers: { onAccess: null, onFault: () => {} },
       });
       const response = await pipeline.fetch(request);

@@ -84,7 +84,6 @@ const MOST_LINES = 80;
 
 /** Longer functions: factories, whose inner functions share state, and tables. */
 const LONG_FUNCTIONS: readonly string[] = [
-  "client/client.ts clientOf",
   "consumer/engine.ts createEngine",
   "consumer/index.ts createConsumer",
   "consumer/migrate.ts createMigration",
@@ -97,9 +96,6 @@ const LONG_FUNCTIONS: readonly string[] = [
   "http/subscriptions/schemas.ts createSubscriptionSchemas",
   "log/append/commit-queue.ts createCommitQueue",
   "log/append/plan.ts planGroup",
-  "log/consumers/activity.ts createActivityRecorder",
-  "log/follow/head-watch.ts createHeadWatch",
-  "log/follow/tail.ts createTail",
   "runtime/server/start.ts startKilde",
   "runtime/worker/invocation.ts openInvocation",
   "storage/writer/writer-thread-host.ts startWritingThread",

@@ -1,22 +1,20 @@
-import { toHeaderText } from "../core/header-text.ts";
-import type { Answer } from "./answer.ts";
 import { findAppend } from "./appends.ts";
 import { follow } from "./follow.ts";
 import { readHistory } from "./history.ts";
-import { listConsumers } from "./consumers.ts";
+import { commitPosition, listConsumers } from "./consumers.ts";
 import { sendRead } from "./position.ts";
 import { checkedUrl, optionsOf } from "./options.ts";
 import { logPath, queryString, readPages, sourcePath } from "./read.ts";
 import { startTimer } from "../core/timer.ts";
 import { createAttempts, TIMEOUTS, type Timeouts } from "./deadline.ts";
 import { MAX_RETRY_AFTER_MS, type Retry } from "./retry.ts";
-import { readObject } from "./parse-answer.ts";
-import { type Request, type RequestDeps, send } from "./request.ts";
+import type { RequestDeps } from "./request.ts";
 import { sleepFor } from "./sleep.ts";
 import { listStreams, subjectPages } from "./subjects.ts";
 import type { Subscriptions } from "./subscription-types.ts";
 import { createSubscriptions } from "./subscriptions.ts";
 import type * as types from "./types.ts";
+import { postEvents, removeEvents } from "./writes.ts";
 
 export interface ClientOptions {
   /** Address of the server: `http://127.0.0.1:4000`. A path is kept: `https://example.org/kilde`. */
@@ -112,8 +110,6 @@ async function* eventsOf<Data>(
   for await (const page of pages) yield* page;
 }
 
-const json = { "content-type": "application/json" };
-
 /**
  * Creates a client. It holds no connection and needs no closing. Throws a TypeError for an unknown option, here and
  * in every method, and for a `url` that does not begin with `http://` or `https://`.
@@ -159,47 +155,19 @@ function requestDepsOf(options: ClientOptions): RequestDeps {
 
 /** Creates a client that shares the dependencies and the knowledge of the log with others. */
 export function clientOf(deps: RequestDeps, own?: string): Client {
-  const post = async <Body extends object>(
-    path: string,
-    body: object,
-    appendOptions: types.AppendOptions,
-  ): Promise<Body> => {
-    const { idempotencyKey = crypto.randomUUID(), logIdentity = deps.known.identity } = appendOptions;
-    const { signal, onLog } = appendOptions;
-    const headers = {
-      ...json,
-      ...(idempotencyKey === null ? {} : { "idempotency-key": toHeaderText(idempotencyKey) }),
-      ...(logIdentity === null ? {} : { "kilde-log": logIdentity }),
-    };
-    const init: Request = { method: "POST", body: JSON.stringify(body), headers };
-    if (signal !== undefined) init.signal = signal;
-    const repetition = { isRepeatable: idempotencyKey !== null, idempotencyKey };
-    const read = (answer: Answer): Promise<Body> => {
-      const identity = onLog === undefined ? null : answer.headers.get("kilde-log");
-      if (identity !== null) onLog?.(identity);
-      return readObject<Body>(answer);
-    };
-    return send(deps, path, init, read, repetition);
-  };
-
-  const remove = <Body extends object>(
-    stream: string,
-    query: string,
-    stated: Record<string, string> = {},
-  ): Promise<Body> => {
-    const { identity } = deps.known;
-    const headers = identity === null ? stated : { ...stated, "kilde-log": identity };
-    const request = { method: "DELETE", headers };
-    return send(deps, sourcePath({ stream }) + query, request, readObject<Body>);
-  };
-
   return {
     append(stream, events, appendOptions = {}) {
       const { expectedVersion } = optionsOf("append", appendOptions);
-      return post(sourcePath({ stream }), { events: [events].flat(), expectedVersion }, appendOptions);
+      return postEvents(
+        deps,
+        sourcePath({ stream }),
+        { events: [events].flat(), expectedVersion },
+        appendOptions,
+      );
     },
     async transact(appends, transactOptions = {}) {
-      const { results } = await post<{ results: types.Appended[] }>(
+      const { results } = await postEvents<{ results: types.Appended[] }>(
+        deps,
         "/transactions",
         { appends },
         optionsOf("transact", transactOptions),
@@ -225,17 +193,12 @@ export function clientOf(deps: RequestDeps, own?: string): Client {
     commit(position, commitOptions = {}) {
       const { feed, consumer = own, rewind, blocked, failure } = optionsOf("commit", commitOptions);
       if (consumer === undefined) throw new TypeError("commit: state `consumer`, here or of the client");
-      const path = `${logPath(feed)}/consumers/${encodeURIComponent(consumer)}`;
-      const init = {
-        method: "PUT",
-        headers: json,
-        body: JSON.stringify({ position, rewind, blocked, failure }),
-      };
-      return send(deps, path, init, readObject<types.ConsumerInfo>);
+      return commitPosition(deps, logPath(feed), consumer, { position, rewind, blocked, failure });
     },
     consumers: (feed) => listConsumers(deps, logPath(feed)),
     async truncate(stream, before) {
-      return (await remove<{ firstVersion: number }>(stream, queryString({ before }))).firstVersion;
+      const query = queryString({ before });
+      return (await removeEvents<{ firstVersion: number }>(deps, stream, query)).firstVersion;
     },
     async erase(stream, reason, eraseOptions = {}) {
       const { version } = optionsOf("erase", eraseOptions);
@@ -245,7 +208,8 @@ export function clientOf(deps: RequestDeps, own?: string): Client {
         "idempotency-key": crypto.randomUUID(),
         ...(version === undefined ? {} : { "if-match": `"${version}"` }),
       };
-      return (await remove<{ version: number }>(stream, queryString({ reason }), headers)).version;
+      const query = queryString({ reason });
+      return (await removeEvents<{ version: number }>(deps, stream, query, headers)).version;
     },
     subscriptions: createSubscriptions(deps),
   };

@@ -2,7 +2,27 @@ import { mayContinue } from "./page-end.ts";
 import { queryString } from "./read.ts";
 import { readObject } from "./parse-answer.ts";
 import { type RequestDeps, send } from "./request.ts";
-import type { ConsumerInfo } from "./types.ts";
+import type { CommitOptions, ConsumerInfo } from "./types.ts";
+
+/** A consumer's progress, as the server stores it. */
+type Progress = { readonly position: number } & {
+  readonly [Name in "rewind" | "blocked" | "failure"]: CommitOptions[Name] | undefined;
+};
+
+/** Records the progress of a consumer of the log at a path. */
+export function commitPosition(
+  deps: RequestDeps,
+  path: string,
+  consumer: string,
+  progress: Progress,
+): Promise<ConsumerInfo> {
+  const init = {
+    method: "PUT",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(progress),
+  };
+  return send(deps, `${path}/consumers/${encodeURIComponent(consumer)}`, init, readObject<ConsumerInfo>);
+}
 
 /** Lists the consumers of the log at a path, page by page. */
 export async function* listConsumers(

@@ -36,12 +36,25 @@ export interface ActivityRecorderDeps {
   readonly isShared: boolean;
 }
 
-export function createActivityRecorder({
-  writer,
-  clock,
-  mostConsumers,
-  isShared,
-}: ActivityRecorderDeps): ActivityRecorder {
+function keyOf(log: number, name: string): string {
+  return `${log} ${name}`;
+}
+
+/** Puts back activity that was not written. Newer activity of the same consumers wins. */
+function putBack(
+  unwritten: ReadonlyMap<string, ConsumerActivity>,
+  newer: Map<string, ConsumerActivity>,
+  most: number,
+): void {
+  for (const [key, activity] of unwritten) {
+    const later = newer.get(key);
+    if (later !== undefined) newer.set(key, { ...later, sent: later.sent ?? activity.sent });
+    else if (newer.size < most) newer.set(key, activity);
+  }
+}
+
+export function createActivityRecorder(deps: ActivityRecorderDeps): ActivityRecorder {
+  const { writer, clock, mostConsumers, isShared } = deps;
   /** Consumers that the database has, as far as this process wrote them. Bounded by what the database takes. */
   let known = new Set<string>();
   let waiting = new Map<string, ConsumerActivity>();
@@ -50,21 +63,6 @@ export function createActivityRecorder({
   let timer: Promise<void> | null = null;
   /** Resolves when the last write is over, however it ended. */
   let writing: Promise<unknown> = Promise.resolve();
-
-  const keyOf = (log: number, name: string) => `${log} ${name}`;
-
-  /** Puts back activity that was not written. Newer activity of the same consumers wins. */
-  const putBack = (
-    unwritten: ReadonlyMap<string, ConsumerActivity>,
-    newer: Map<string, ConsumerActivity>,
-    most: number,
-  ) => {
-    for (const [key, activity] of unwritten) {
-      const later = newer.get(key);
-      if (later !== undefined) newer.set(key, { ...later, sent: later.sent ?? activity.sent });
-      else if (newer.size < most) newer.set(key, activity);
-    }
-  };
 
   /** Nothing counts as written before the database has acknowledged it. */
   const write = async () => {

@@ -3,7 +3,8 @@ import type { LogAddress } from "../keys.ts";
 import type { EventFilter } from "../read/pages.ts";
 import { type PagePart, type ReadDeps, readPage } from "../read/read.ts";
 import { findSubject, versionAt } from "../read/subjects.ts";
-import type { Entry, Tail } from "./tail.ts";
+import type { Entry } from "./ring.ts";
+import type { Tail } from "./tail.ts";
 
 /** The events to follow: a log, or one subject of it; both may leave out types. */
 export interface Interest {

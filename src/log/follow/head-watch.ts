@@ -2,6 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Database } from "../../storage/database.ts";
 import type { LogAddress } from "../keys.ts";
 import { type ObservedLog, readLogStates } from "../log-state.ts";
+import { createPauses, FIRST_DUE_MS } from "./pauses.ts";
 
 /** A log whose head is looked up while followers wait for appends of other processes. */
 export interface Watched {
@@ -43,18 +44,10 @@ export interface HeadWatchDeps {
 /** `idleIntervalMs` of a server. */
 export const IDLE_INTERVAL_MS = 5_000;
 
-/** Before the next look while something is due, in milliseconds; doubled after each look that did not find it. */
-const FIRST_DUE_MS = 2;
-
 export function createHeadWatch(deps: HeadWatchDeps): HeadWatch {
   const { database, clock, pollIntervalMs, idleIntervalMs } = deps;
   const watched = new Set<Watched>();
-  const closed = new AbortController();
   let isLooking = false;
-  /** Ends the wait for the next look; null while no wait of a full interval is under way. */
-  let rest: AbortController | null = null;
-  /** That wait is the longer one, since no follower waited when it began. */
-  let isIdle = false;
 
   const isAwaited = () => Array.from(watched).some((one) => one.isAwaited());
 
@@ -77,42 +70,17 @@ export function createHeadWatch(deps: HeadWatchDeps): HeadWatch {
     return found;
   };
 
-  /** Waits unless aborted; returns whether it was aborted. */
-  const restFor = async (ms: number): Promise<boolean> => {
-    rest = new AbortController();
-    const { signal } = rest;
-    await clock.sleep(ms, signal);
-    rest = null;
-    return signal.aborted;
-  };
-
-  /** Waits for the next look, and returns how long to wait for the one after it if that is due. */
-  const pause = async (dueMs: number): Promise<number> => {
-    if (isDue() && dueMs < pollIntervalMs) {
-      await clock.sleep(dueMs, closed.signal);
-      return 2 * dueMs;
-    }
-    const began = clock.monotonic();
-    isIdle = idleIntervalMs !== undefined && !isAwaited();
-    let calledOff = await restFor(isIdle ? Math.max(pollIntervalMs, idleIntervalMs ?? 0) : pollIntervalMs);
-    if (isIdle && calledOff && !isDue()) {
-      // A follower waits again: looks stay an interval apart, or each event would cost two.
-      isIdle = false;
-      calledOff = await restFor(Math.max(0, pollIntervalMs - (clock.monotonic() - began)));
-    }
-    isIdle = false;
-    return calledOff ? FIRST_DUE_MS : dueMs;
-  };
+  const pauses = createPauses({ clock, pollIntervalMs, idleIntervalMs, isAwaited, isDue });
 
   const lookOn = async () => {
     if (isLooking) {
-      if (isDue() || (isIdle && isAwaited())) rest?.abort();
+      pauses.cutShort();
       return;
     }
     isLooking = true;
     let dueMs = FIRST_DUE_MS;
-    while (observed().length > 0 && !closed.signal.aborted) {
-      dueMs = await pause(dueMs);
+    while (observed().length > 0 && !pauses.isClosed) {
+      dueMs = await pauses.pause(dueMs);
       // A database that cannot be read now is read again at the next turn; readers receive the error from their own reads.
       if (await look().catch(() => false)) dueMs = FIRST_DUE_MS;
     }
@@ -125,9 +93,6 @@ export function createHeadWatch(deps: HeadWatchDeps): HeadWatch {
       return () => void lookOn();
     },
     remove: (one) => watched.delete(one),
-    close() {
-      closed.abort();
-      rest?.abort();
-    },
+    close: () => pauses.close(),
   };
 }

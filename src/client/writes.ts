@@ -1,0 +1,43 @@
+import { toHeaderText } from "../core/header-text.ts";
+import type { Answer } from "./answer.ts";
+import { readObject } from "./parse-answer.ts";
+import { sourcePath } from "./read.ts";
+import { type Request, type RequestDeps, send } from "./request.ts";
+import type { AppendOptions } from "./types.ts";
+
+/** Sends an append. With an idempotency key, the request is safe to repeat; null: it is sent without one, once. */
+export async function postEvents<Body extends object>(
+  deps: RequestDeps,
+  path: string,
+  body: object,
+  appendOptions: AppendOptions,
+): Promise<Body> {
+  const { idempotencyKey = crypto.randomUUID(), logIdentity = deps.known.identity } = appendOptions;
+  const { signal, onLog } = appendOptions;
+  const headers = {
+    "content-type": "application/json",
+    ...(idempotencyKey === null ? {} : { "idempotency-key": toHeaderText(idempotencyKey) }),
+    ...(logIdentity === null ? {} : { "kilde-log": logIdentity }),
+  };
+  const init: Request = { method: "POST", body: JSON.stringify(body), headers };
+  if (signal !== undefined) init.signal = signal;
+  const repetition = { isRepeatable: idempotencyKey !== null, idempotencyKey };
+  const read = (answer: Answer): Promise<Body> => {
+    const identity = onLog === undefined ? null : answer.headers.get("kilde-log");
+    if (identity !== null) onLog?.(identity);
+    return readObject<Body>(answer);
+  };
+  return send(deps, path, init, read, repetition);
+}
+
+/** Sends a removal of a stream's events. The server refuses it when the log is no longer the one that this client read. */
+export function removeEvents<Body extends object>(
+  deps: RequestDeps,
+  stream: string,
+  query: string,
+  stated: Readonly<Record<string, string>> = {},
+): Promise<Body> {
+  const { identity } = deps.known;
+  const headers = identity === null ? stated : { ...stated, "kilde-log": identity };
+  return send(deps, sourcePath({ stream }) + query, { method: "DELETE", headers }, readObject<Body>);
+}

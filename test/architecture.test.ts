@@ -70,9 +70,9 @@ const READS_WALL_CLOCK = [
   "runtime/threads/deliveries.ts",
   "runtime/worker/deliveries.ts",
   // Measures how far the wall clock is from an even run.
-  "webhooks/dispatch/run.ts",
+  "webhooks/dispatch/subscription-job.ts",
   "webhooks/dispatch/sender.ts",
-  // Have a steady clock, which `webhooks/dispatch/run.ts` makes.
+  // Have a steady clock, which `webhooks/dispatch/subscription-job.ts` makes.
   "webhooks/endpoint/alarm.ts",
   "webhooks/dispatch/dispatcher.ts",
   "webhooks/dispatch/last-answers.ts",
@@ -104,7 +104,6 @@ const LONG_FUNCTIONS: readonly string[] = [
   "webhooks/dispatch/lanes.ts createLanes",
   "webhooks/dispatch/pending-deliveries.ts openEventDeliveries",
   "webhooks/dispatch/resting-lanes.ts createRestingLanes",
-  "webhooks/dispatch/run.ts deliver",
   "webhooks/dispatch/sender.ts createSender",
   "webhooks/dispatch/source-reader.ts createSourceReader",
   "webhooks/egress/targets.ts createTargets",

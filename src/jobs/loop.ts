@@ -10,14 +10,25 @@ export interface JobFailure {
   readonly since: string;
   /** The error of the last one. */
   readonly error: string;
+  /** Delay before the next run, in milliseconds. */
+  readonly retryMs: number;
+}
+
+/** Delays after failed runs, in milliseconds. */
+export interface Backoff {
+  /** The first delay; it doubles with each failure in a row. */
+  readonly firstMs: number;
+  /** The longest delay. */
+  readonly lastMs: number;
+  /** A run of this length was stable: its failure is the first of a row. Default: only a run that succeeds ends a row. */
+  readonly stableMs?: number;
 }
 
 export interface LoopOptions {
   readonly clock: Clock;
   /** A number from 0 to 1 that shortens each delay, so that processes on one database do not retry at the same time. */
   readonly chance: () => number;
-  /** Delay after a failed run, in milliseconds: the first one, which doubles with each failure in a row, and the longest. */
-  readonly backoff: { readonly firstMs: number; readonly lastMs: number };
+  readonly backoff: Backoff;
   /** Called after each run that failed. */
   readonly onFailure: (error: unknown, failure: JobFailure) => void;
 }
@@ -26,6 +37,8 @@ export interface LoopOptions {
 export interface RunningJob {
   /** Runs the job as soon as its current run and rest have ended. A delay after a failure is a rest. */
   wake(): void;
+  /** Omits the delay if the current run fails, and ends it if the run has failed: the cause may be gone. */
+  retry(): void;
   /** Null: the last run succeeded. */
   failure(): JobFailure | null;
   /** Resolves when no run follows. */
@@ -37,16 +50,28 @@ export interface RunningJob {
 /** A delay is shortened by at most this part. */
 const JITTER = 0.25;
 
+/** Adds a failed run to those before it in a row; null: there are none. */
+function nextFailure(
+  last: JobFailure | null,
+  error: unknown,
+  { clock, chance, backoff }: LoopOptions,
+): JobFailure {
+  const { attempts, since } = last ?? { attempts: 0, since: new Date(clock.now()).toISOString() };
+  const longestMs = Math.min(backoff.lastMs, backoff.firstMs * 2 ** attempts);
+  const retryMs = Math.round(longestMs * (1 - JITTER * chance()));
+  return { attempts: attempts + 1, since, error: errorText(error), retryMs };
+}
+
 /** Runs a job at once, and again when its outcome or a wake-up asks for it. Retries after failures, with longer and longer delays. */
-export function startLoop(job: Job, { clock, chance, backoff, onFailure }: LoopOptions): RunningJob {
+export function startLoop(job: Job, options: LoopOptions): RunningJob {
+  const { clock, backoff } = options;
   const closing = new AbortController();
   const { signal } = closing;
   let failure: JobFailure | null = null;
   let isWoken = false;
   let endWait = () => {};
-
-  const delayMs = (attempts: number) =>
-    Math.min(backoff.lastMs, backoff.firstMs * 2 ** (attempts - 1)) * (1 - JITTER * chance());
+  /** Aborts when the current run is to be retried at once, if it fails. */
+  let retrying = new AbortController();
 
   /** Waits until the loop is woken or closes, or until the promise resolves. */
   const wait = async (until?: (signal: AbortSignal) => Promise<unknown>) => {
@@ -75,18 +100,25 @@ export function startLoop(job: Job, { clock, chance, backoff, onFailure }: LoopO
     return !signal.aborted;
   };
 
+  /** Waits after a failed run that began at a time of the monotonic clock. */
+  const delay = async (error: unknown, beganMs: number) => {
+    const isStable = clock.monotonic() - beganMs >= (backoff.stableMs ?? Number.POSITIVE_INFINITY);
+    failure = nextFailure(isStable ? null : failure, error, options);
+    options.onFailure(error, failure);
+    await clock.sleep(failure.retryMs, AbortSignal.any([signal, retrying.signal]));
+  };
+
   /** Runs the job once, and waits; false when no run follows. */
   const runOnce = async (): Promise<boolean> => {
     isWoken = false;
+    retrying = new AbortController();
+    const beganMs = clock.monotonic();
     try {
-      const outcome = await job.run({ deadline: clock.monotonic(), signal });
+      const outcome = await job.run({ deadline: beganMs, signal });
       failure = null;
       return await rest(outcome);
     } catch (error) {
-      const { attempts = 0, since = new Date(clock.now()).toISOString() } = failure ?? {};
-      failure = { attempts: attempts + 1, since, error: errorText(error) };
-      onFailure(error, failure);
-      await clock.sleep(delayMs(attempts + 1), signal);
+      await delay(error, beganMs);
       return !signal.aborted;
     }
   };
@@ -101,6 +133,7 @@ export function startLoop(job: Job, { clock, chance, backoff, onFailure }: LoopO
       isWoken = true;
       endWait();
     },
+    retry: () => retrying.abort(),
     failure: () => failure,
     ended,
     close() {

@@ -1,6 +1,6 @@
 import type { EventLogger } from "./event-logger.ts";
 
-import type { DeliveryRunEvent } from "../webhooks/dispatch/run.ts";
+import type { DeliveryRunEvent } from "../webhooks/dispatch/delivery-event.ts";
 
 /** Logs the events of deliveries. */
 export function logDeliveryEvent(logger: EventLogger, event: DeliveryRunEvent): void {

@@ -16,6 +16,8 @@ interface Looped {
   runs(): number;
   /** Ends the rest or delay in progress. */
   awake(): void;
+  /** Moves the monotonic clock on, in milliseconds. */
+  pass(ms: number): void;
 }
 
 /** A loop whose n-th run does `run(n)`, under a clock that sleeps until it is awakened. */
@@ -27,12 +29,15 @@ function looped(
   const failures: JobFailure[] = [];
   let runs = 0;
   let awake = () => {};
+  let nowMs = 0;
   const clock: Clock = {
     ...systemClock,
+    monotonic: () => nowMs,
     sleep(ms, signal) {
       sleeps.push(ms);
       return new Promise((resolve) => {
         awake = resolve;
+        if (signal?.aborted === true) resolve();
         signal?.addEventListener("abort", () => resolve());
       });
     },
@@ -48,11 +53,11 @@ function looped(
     {
       clock,
       chance: () => chance,
-      backoff: { firstMs: 100, lastMs: 350 },
+      backoff: { firstMs: 100, lastMs: 350, stableMs: 5_000 },
       onFailure: (_error, failure) => failures.push(failure),
     },
   );
-  return { loop, sleeps, failures, runs: () => runs, awake: () => awake() };
+  return { loop, sleeps, failures, runs: () => runs, awake: () => awake(), pass: (ms) => void (nowMs += ms) };
 }
 
 test("a loop runs its job at once, and again only when the idle job is woken", async () => {
@@ -119,6 +124,42 @@ test("delays after failures double up to the longest, and a success resets them"
   expect(sleeps).toEqual([100, 200, 350, 350, 100]);
   expect(failures.map(({ attempts }) => attempts)).toEqual([1, 2, 3, 4, 1]);
   expect(new Set(failures.slice(0, 4).map(({ since }) => since)).size).toBe(1);
+  await loop.close();
+});
+
+test("a failure after a stable run is the first of a row", async () => {
+  const { loop, sleeps, failures, awake, pass } = looped((n) => {
+    if (n === 3) pass(5_000);
+    throw new Error(`run ${n}`);
+  });
+  for (let n = 1; n <= 4; n += 1) {
+    await settle();
+    awake();
+  }
+  await settle();
+  expect(sleeps.slice(0, 4)).toEqual([100, 200, 100, 200]);
+  expect(failures.slice(0, 4).map(({ attempts }) => attempts)).toEqual([1, 2, 1, 2]);
+  await loop.close();
+});
+
+test("a retry ends the delay after a failure, and omits the delay if the current run fails", async () => {
+  const second = Promise.withResolvers<JobOutcome>();
+  const { loop, runs, sleeps } = looped((n) => {
+    if (n === 2) return second.promise;
+    throw new Error(`run ${n}`);
+  });
+  await settle();
+  expect(runs()).toBe(1);
+  loop.retry();
+  await settle();
+  expect(runs()).toBe(2);
+  loop.retry();
+  second.reject(new Error("run 2"));
+  await settle();
+  expect(runs()).toBe(3);
+  // The third run failed after the retry, so its delay lasts.
+  await settle();
+  expect([runs(), sleeps.length]).toEqual([3, 3]);
   await loop.close();
 });
 

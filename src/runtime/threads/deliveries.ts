@@ -1,4 +1,5 @@
-import { type Delivering, deliver, type DeliveryRunEvent } from "../../webhooks/dispatch/run.ts";
+import type { DeliveryRunEvent } from "../../webhooks/dispatch/delivery-event.ts";
+import { type Delivering, deliver } from "../../webhooks/dispatch/run.ts";
 import { openSecrets } from "../../webhooks/subscriptions/secrets.ts";
 import { createEgress } from "../../webhooks/egress/egress.ts";
 import type { Limits } from "../../core/limits.ts";

@@ -1,6 +1,6 @@
 import { newHolderName } from "../../storage/holder-name.ts";
 import type { ConnectWriter } from "../../storage/writer/writer-thread-host.ts";
-import type { DeliveryRunEvent } from "../../webhooks/dispatch/run.ts";
+import type { DeliveryRunEvent } from "../../webhooks/dispatch/delivery-event.ts";
 import { hasSubscriptions } from "../../webhooks/subscriptions/has-subscriptions.ts";
 import type { DeliveryOptions, RunningDeliveries } from "./deliveries.ts";
 import type { DispatcherMessage, DispatcherOptions } from "./dispatcher-thread.ts";

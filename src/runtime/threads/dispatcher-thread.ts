@@ -1,5 +1,5 @@
 import type { LogState } from "../../log/log-state.ts";
-import type { DeliveryRunEvent } from "../../webhooks/dispatch/run.ts";
+import type { DeliveryRunEvent } from "../../webhooks/dispatch/delivery-event.ts";
 import { type DeliveryOptions, runDeliveries } from "./deliveries.ts";
 import { runThreadProgram } from "./thread-program.ts";
 import { transferableEvent } from "./transferable-event.ts";

@@ -1,7 +1,7 @@
 import type { SettingValues } from "../../config/settings.ts";
 import type { Job } from "../../jobs/job.ts";
 import type { Clock } from "../../core/clock.ts";
-import type { DeliveryRunEvent } from "../../webhooks/dispatch/run.ts";
+import type { DeliveryRunEvent } from "../../webhooks/dispatch/delivery-event.ts";
 import { openSecrets } from "../../webhooks/subscriptions/secrets.ts";
 import { deliverInSlices } from "../../webhooks/dispatch/slice.ts";
 import type { Database } from "../../storage/database.ts";

@@ -1,6 +1,6 @@
 import type { Job } from "../../jobs/job.ts";
 import type { Clock } from "../../core/clock.ts";
-import type { DeliveryRunEvent } from "../../webhooks/dispatch/run.ts";
+import type { DeliveryRunEvent } from "../../webhooks/dispatch/delivery-event.ts";
 import { createAddressRules } from "../../webhooks/egress/address-rules.ts";
 import type { RegisteredFeed } from "../../feeds/lifecycle/register.ts";
 import type { RunEvent } from "../../feeds/project/run.ts";

@@ -1,11 +1,11 @@
 import type { Job } from "../../jobs/job.ts";
 import type { Database } from "../../storage/database.ts";
-import { deliver, type DeliverOptions, FIND_BEHIND } from "./run.ts";
-import type { DeliveryTurns } from "./turn-order.ts";
+import { findBehind } from "./behind.ts";
+import { createSubscriptionJobs, type DeliverOptions } from "./subscription-job.ts";
+import { createTurnOrder, type DeliveryTurns } from "./turn-order.ts";
 
-/** First and longest pause between checks for remaining work. */
-const FIRST_LOOK_MS = 50;
-const LAST_LOOK_MS = 500;
+/** How often a slice looks for more subscriptions while others are delivered. */
+const LOOK_MS = 1_000;
 
 /** Time at the end of a slice for requests in flight, at most; half of a short slice. */
 const CLOSE_MS = 3_000;
@@ -16,9 +16,59 @@ const SHORTEST_MS = 200;
 /** Few at a time: each one that starts must have enough calls left to store its progress. */
 const TURNS: DeliveryTurns = { atOnce: 2, turnMs: 2_000, saveMs: 500 };
 
-/** Delivers where no process stays up: until nothing is due, or the slice ends. */
-export function deliverInSlices(options: DeliverOptions): Job {
-  const { database, clock, holder } = options;
+/** The turns of subscriptions within one slice. */
+function openTurns(options: DeliverOptions, deadline: number) {
+  const { clock, holder, database, onEvent } = options;
+  const order = createTurnOrder(TURNS);
+  const jobs = createSubscriptionJobs(options, { turns: TURNS, onWork: (id) => order.worked(id) });
+  const ending = new AbortController();
+  const slice = { deadline, signal: ending.signal };
+  const running = new Map<string, Promise<void>>();
+
+  /** A subscription that was changed meanwhile continues its turn from the stored state. */
+  const takeTurn = async (id: string) => {
+    const job = jobs.create(id);
+    try {
+      while ((await job.run(slice)) === "worked");
+    } catch (error) {
+      onEvent({ kind: "failed", subscription: id, error });
+    }
+    running.delete(id);
+  };
+
+  return {
+    /** Starts turns of subscriptions that no other process delivers; returns whether any is running. */
+    async start(): Promise<boolean> {
+      const behind = await findBehind(database, holder);
+      const ids = behind.flatMap(({ id, isFree }) => (isFree && !running.has(id) ? [id] : []));
+      for (const id of order.next(ids, running.size)) {
+        order.begin(id);
+        running.set(id, takeTurn(id));
+      }
+      return running.size > 0;
+    },
+    /** Resolves when one of the turns ends, or after `ms`. */
+    async wait(ms: number, signal: AbortSignal): Promise<void> {
+      const over = new AbortController();
+      await Promise.race([...running.values(), clock.sleep(ms, AbortSignal.any([signal, over.signal]))]);
+      over.abort();
+    },
+    hasWorked: () => order.hasWorked(),
+    /** Resolves when the requests in flight are settled. */
+    async close(): Promise<void> {
+      ending.abort();
+      await Promise.all(running.values());
+      jobs.cutOff();
+    },
+  };
+}
+
+/**
+ * Delivers where no process stays up: until nothing is due, or the slice ends. Subscriptions take turns, each by the same
+ * job as in a server (`run.ts`).
+ */
+export function deliverInSlices(options: Omit<DeliverOptions, "hasEnded">): Job {
+  const { database, clock } = options;
   return {
     name: "deliver",
     async run({ deadline, signal }) {
@@ -30,18 +80,18 @@ export function deliverInSlices(options: DeliverOptions): Job {
       };
       const lengthMs = deadline - clock.monotonic();
       const closeMs = Math.min(CLOSE_MS, lengthMs / 2);
-      const hasTime = () => !signal.aborted && clock.monotonic() < deadline - closeMs;
-      if (!hasTime() || lengthMs < SHORTEST_MS) return "idle";
-      const behind = await readable.read({ sql: FIND_BEHIND, args: [holder] });
-      if (behind.length === 0) return "idle";
-      const delivering = deliver({ ...options, database: readable, turns: TURNS });
-      let wait = FIRST_LOOK_MS;
-      do {
-        await clock.sleep(wait, signal);
-        wait = Math.min(wait * 2, LAST_LOOK_MS);
-      } while (hasTime() && delivering.isAtWork());
-      await delivering.close();
-      return delivering.hasWorked() ? "worked" : "idle";
+      const leftMs = () => (signal.aborted ? 0 : deadline - closeMs - clock.monotonic());
+      if (leftMs() <= 0 || lengthMs < SHORTEST_MS) return "idle";
+      const turns = openTurns({ ...options, database: readable }, deadline);
+      try {
+        while (leftMs() > 0 && (await turns.start())) await turns.wait(Math.min(LOOK_MS, leftMs()), signal);
+      } catch (error) {
+        // The slice may end while it looks.
+        if (!signal.aborted) throw error;
+      } finally {
+        await turns.close();
+      }
+      return turns.hasWorked() ? "worked" : "idle";
     },
   };
 }

@@ -24,6 +24,7 @@ interface Taken {
   readonly webhookId: string;
   readonly at: number;
   readonly events: readonly CloudEventV1<unknown>[];
+  readonly isBatch: boolean;
   readonly status: number;
   readonly signatures: string;
   /** When it was signed, in seconds since 1970. */
@@ -51,6 +52,9 @@ afterEach(async () => {
   expect(stopped.flatMap(({ faults }) => faults)).toEqual([]);
 });
 
+const isBatchOf = ({ headers }: Request) =>
+  headers.get("content-type")?.startsWith("application/cloudevents-batch+json") === true;
+
 const nameOf = (event: CloudEventV1<unknown>) => `${event.subject}@${Number(event["sequence"])}`;
 
 function startReceiver(port = 0): Receiver {
@@ -71,6 +75,7 @@ function startReceiver(port = 0): Receiver {
           webhookId: headers["webhook-id"] ?? "",
           at: performance.now(),
           events,
+          isBatch: isBatchOf(request),
           status: answer.status,
           signatures: headers["webhook-signature"] ?? "",
           signedAt: Number(headers["webhook-timestamp"]),
@@ -771,9 +776,6 @@ describe("by request", () => {
   });
 });
 
-/** On a busy machine several attempts precede the change, and the pause before the next one has grown. */
-const NEXT_ATTEMPT = { withinMs: 100_000 };
-
 describe("a change while something is blocked", () => {
   const failing = (hook: Receiver) => {
     hook.answer = ([event]) => new Response(null, { status: event?.type === "Bad" ? 422 : 200 });
@@ -820,15 +822,13 @@ describe("a change while something is blocked", () => {
     await change({ mode: "batch", batch: { events: 10 } });
     await append(server, "b");
     await eventually(() => ofSubject(hook.taken(), "b").length === 3);
-    await eventually(
-      () => hook.requests.some(({ events, status }) => events.length === 2 && status === 422),
-      NEXT_ATTEMPT,
-    );
+    // How many events of the blocked subject are in a batch depends on the attempts before the change.
+    await eventually(() => hook.requests.some(({ isBatch, status }) => isBatch && status === 422));
+    hook.answer = (_, request) => new Response(null, { status: isBatchOf(request) ? 422 : 200 });
     await change({ mode: "single" });
-    hook.answer = () => new Response();
-    await eventually(async () => (await now()).status === "active", NEXT_ATTEMPT);
+    await eventually(async () => (await now()).status === "active");
     expect(ofSubject(hook.taken(), "a")).toEqual(["a@1", "a@2", "a@3"]);
-  }, 150_000);
+  });
 
   test("to a doorbell: it has no subjects that could be blocked", async () => {
     const server = await start();
@@ -852,10 +852,10 @@ describe("a change while something is blocked", () => {
       return new Response();
     };
     await change({ url: other.url, headers: { "X-Tenant": "t-7" } });
-    await eventually(() => other.taken().length === 2, NEXT_ATTEMPT);
+    await eventually(() => other.taken().length === 2);
     expect(other.taken()).toEqual(["a@2", "a@3"]);
     expect(tenants).toEqual(["t-7", "t-7"]);
-  }, 150_000);
+  });
 });
 
 test("a rate that the endpoint allowed is kept", async () => {

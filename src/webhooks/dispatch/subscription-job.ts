@@ -1,0 +1,176 @@
+import { type Clock, steadyClock } from "../../core/clock.ts";
+import type { Job, JobOutcome } from "../../jobs/job.ts";
+import type { LogAddress } from "../../log/keys.ts";
+import type { LogReader } from "../../log/read/reader.ts";
+import { type BatchWriter, writeUnplanned } from "../../storage/batch-writer.ts";
+import type { Database } from "../../storage/database.ts";
+import { type HasEnded, type Lease, releaseLease, takeLease, takeOver } from "../../storage/lease.ts";
+import type { Send } from "../egress/outgoing.ts";
+import type { OpenSecrets } from "../endpoint/request.ts";
+import { leaseName } from "../subscriptions/lease-name.ts";
+import { listAttempts } from "../subscriptions/state.ts";
+import type { SubscriptionRecord } from "../subscriptions/subscription.ts";
+import type { DeliveryRunEvent } from "./delivery-event.ts";
+import { dispatch, type DispatchDeps, type DispatchEnd } from "./dispatcher.ts";
+import { openLeasedSubscription } from "./leased-subscription.ts";
+import { createLeftBehind, type LeftBehind } from "./left-behind.ts";
+import { createProgressWriter } from "./progress.ts";
+
+/** A wall clock that differs by more than this from the monotonic clock was corrected. */
+const CORRECTION_MS = 2_000;
+
+export interface DeliverOptions {
+  readonly database: Database;
+  readonly writer: BatchWriter;
+  readonly clock: Clock;
+  readonly chance: () => number;
+  /** Name of this process among those on the database. */
+  readonly holder: string;
+  /** Default: no holder is known to have ended, so that each lease lasts until it expires. */
+  readonly hasEnded?: HasEnded;
+  readonly send: Send;
+  /** Opens a subscription's secrets. */
+  readonly secretsOf: (subscription: SubscriptionRecord) => Promise<OpenSecrets>;
+  readonly readerOf: (log: LogAddress) => LogReader;
+  readonly blockedSubjects: number;
+  readonly mostRetryAfterMs: number;
+  readonly onEvent: (event: DeliveryRunEvent) => void;
+}
+
+/** How a job takes turns with those of other subscriptions. */
+export interface SubscriptionTurns {
+  /** Null: the job delivers until it is closed. */
+  readonly turns: DispatchDeps["turns"];
+  /** Called when something was delivered, or a turn was used up. */
+  readonly onWork: (subscription: string) => void;
+}
+
+/** Delivers one subscription under its lease. A run is one dispatcher; the job is over when this process delivers no more of it. */
+export interface SubscriptionJob extends Job {
+  /** Ends the dispatcher, so that the next run starts from the stored state. */
+  restart(): void;
+}
+
+/** The jobs of the subscriptions that this process delivers. */
+export interface SubscriptionJobs {
+  create(subscription: string): SubscriptionJob;
+  /** Cuts off the requests of ended dispatchers that are still in flight. */
+  cutOff(): void;
+}
+
+/**
+ * Pauses a subscription whose endpoint wants no more deliveries. False when the subscription was changed or resumed
+ * since it was read: the answer came from its earlier endpoint.
+ */
+async function pauseGone(
+  { writer, clock }: DeliverOptions,
+  { id, revision }: Pick<SubscriptionRecord, "id" | "revision">,
+): Promise<boolean> {
+  const { rows } = await writeUnplanned(writer, [
+    {
+      sql: `update subscriptions set status = 'paused', reason = 'gone', since = ?2, revision = revision + 1
+        where id = ?1 and revision = ?3 and status = 'active' returning 1`,
+      args: [id, new Date(clock.now()).toISOString(), revision],
+    },
+  ]);
+  return (rows[0]?.length ?? 0) > 0;
+}
+
+/** Takes the lease of a subscription; null: another process delivers it. */
+async function takeSubscription(options: DeliverOptions, id: string): Promise<Lease | null> {
+  const { database, writer, holder, hasEnded = () => false } = options;
+  const name = leaseName(id);
+  return (
+    (await takeLease(writer, name, holder)) ?? (await takeOver({ database, writer, holder, hasEnded }, name))
+  );
+}
+
+/** Returns how the job continues after a dispatcher has ended. */
+async function outcomeOf(
+  options: DeliverOptions,
+  end: DispatchEnd,
+  subscription: SubscriptionRecord,
+  lease: Lease,
+): Promise<JobOutcome> {
+  if (end === "turn-over") return "over";
+  if (end !== "gone" || !(await pauseGone(options, subscription))) return "worked";
+  options.onEvent({ kind: "gone", subscription: subscription.id });
+  await releaseLease(options.writer, lease);
+  return "over";
+}
+
+type Dispatched = Pick<DispatchDeps, "saveProgress" | "leftBehind" | "turns" | "onWork"> & {
+  readonly id: string;
+  /** Aborts when the process ends. */
+  readonly closing: AbortSignal;
+  /** Aborts when the subscription was changed. */
+  readonly restarting: AbortSignal;
+};
+
+/** Dispatches a subscription once, if this process gets its lease. */
+async function dispatchOnce(
+  options: DeliverOptions,
+  { id, closing, restarting, ...dispatched }: Dispatched,
+): Promise<JobOutcome> {
+  const { database, clock, onEvent } = options;
+  const asked = { wallMs: clock.now(), monotonicMs: clock.monotonic() };
+  const lease = await takeSubscription(options, id);
+  if (lease === null) return "over";
+  const leased = await openLeasedSubscription(options, id, lease);
+  if (leased === null) return "over";
+  const { subscription, secrets } = leased;
+  const sinceAskedMs = () => clock.monotonic() - asked.monotonicMs;
+  const end = await dispatch(
+    {
+      ...options,
+      ...dispatched,
+      // The next dispatcher, perhaps in another process, reads the times that this one stores, so both count from the
+      // database's clock, as leases do.
+      clock: steadyClock(clock, lease.takenMs + Math.floor(sinceAskedMs())),
+      isClockCorrected: () => Math.abs(clock.now() - asked.wallMs - sinceAskedMs()) > CORRECTION_MS,
+      source: options.readerOf(subscription.log),
+      secrets,
+      signal: AbortSignal.any([closing, restarting]),
+      isClosing: () => closing.aborted,
+      onManyBlocked: (blocked) => onEvent({ kind: "many-blocked", subscription: id, blocked }),
+      onTrouble: (trouble) =>
+        onEvent(
+          trouble === null ? { kind: "up", subscription: id } : { kind: "down", subscription: id, trouble },
+        ),
+    },
+    subscription,
+    lease,
+    await listAttempts(database, id),
+  );
+  return outcomeOf(options, end, subscription, lease);
+}
+
+/** Creates the jobs of a process, which share the writer of progress. */
+export function createSubscriptionJobs(
+  options: DeliverOptions,
+  { turns, onWork }: SubscriptionTurns,
+): SubscriptionJobs {
+  const saveProgress = createProgressWriter(options.writer);
+  /** By the id of the subscription: the requests that outlive a dispatcher concern the next job too. */
+  const leftBehind = new Map<string, LeftBehind>();
+  return {
+    create(id) {
+      const requests = leftBehind.get(id) ?? createLeftBehind();
+      leftBehind.set(id, requests);
+      let restarting = new AbortController();
+      const shared = { id, saveProgress, leftBehind: requests, turns, onWork: () => onWork(id) };
+      return {
+        name: `deliver ${id}`,
+        async run({ signal: closing }) {
+          if (closing.aborted) return "over";
+          restarting = new AbortController();
+          return dispatchOnce(options, { ...shared, closing, restarting: restarting.signal });
+        },
+        restart: () => restarting.abort(),
+      };
+    },
+    cutOff() {
+      for (const requests of leftBehind.values()) requests.cutOff();
+    },
+  };
+}

@@ -98,7 +98,6 @@ const LONG_FUNCTIONS: readonly string[] = [
   "log/append/plan.ts planGroup",
   "runtime/server/start.ts startKilde",
   "runtime/worker/invocation.ts openInvocation",
-  "storage/writer/writer-thread-host.ts startWritingThread",
   "webhooks/dispatch/batches.ts createBatches",
   "webhooks/dispatch/dispatcher.ts dispatch",
   "webhooks/dispatch/lanes.ts createLanes",

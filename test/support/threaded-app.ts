@@ -35,7 +35,7 @@ export async function withThreadedApp(
   const storage = writeFromThread(
     local,
     { url },
-    { program, onFailure: (error) => failures.push(error), onRestart: () => (restarts += 1) },
+    { program, onFailure: (error) => failures.push(error as Error), onRestart: () => (restarts += 1) },
   );
   try {
     if (program === undefined) await storage.open();

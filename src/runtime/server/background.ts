@@ -12,7 +12,7 @@ import type { HeadWatch } from "../../log/follow/head-watch.ts";
 import { EVENT_LOG_ADDRESS } from "../../log/keys.ts";
 import type { LogState } from "../../log/log-state.ts";
 import type { Database } from "../../storage/database.ts";
-import type { ConnectWriter } from "../../storage/writer/writer-thread-host.ts";
+import type { ConnectWriter } from "../../storage/writer/writer-connections.ts";
 import type { Background } from "../compose.ts";
 import { startServerLoop } from "../server-loop.ts";
 

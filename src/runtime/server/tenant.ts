@@ -4,6 +4,7 @@ import { dirname, resolve } from "node:path";
 import type { Settings } from "../../config/settings.ts";
 import { databaseFile } from "../../core/database-url.ts";
 import { KildeError } from "../../core/errors.ts";
+import type { Job } from "../../jobs/job.ts";
 import { type Budgets, createDeps } from "../../http/app.ts";
 import type { AppDeps } from "../../http/deps.ts";
 import type { Destination } from "../../http/pipeline/pipeline.ts";
@@ -16,11 +17,10 @@ import type { EventLogger } from "../event-logger.ts";
 import { accessLogOf, answering, type Surface } from "./listen.ts";
 import { isAboutProgram } from "../program-fault.ts";
 import { startKilde } from "./start.ts";
-import { systemClock } from "../../core/system-clock.ts";
+import { startServerLoop } from "../server-loop.ts";
 
-/** Delay before a failed database is opened again, in milliseconds; it doubles with each failure. */
-const RETRY_MS = 1_000;
-const LONGEST_RETRY_MS = 30_000;
+/** Delays before a database that could not be opened is opened again, in milliseconds. */
+const BACKOFF = { firstMs: 1_000, lastMs: 30_000 };
 
 /** This program cannot serve a tenant's database: the next attempt would fail in the same way. */
 export class TenantFault extends Error {
@@ -102,52 +102,39 @@ export function startTenant(options: TenantOptions): RunningTenant {
         ? new KildeError("shutting-down", "The server is shutting down")
         : new KildeError("storage-unavailable", "The database of this tenant could not be opened yet"),
   );
-  const stopping = new AbortController();
   let opened: OpenTenant | null = null;
+  const first = Promise.withResolvers<void>();
+  // The caller may no longer wait for it.
+  first.promise.catch(() => {});
 
-  /** Tries to open the database. Resolves with null, or with the error. */
-  const attempt = async (): Promise<unknown> => {
-    try {
+  const opening: Job = {
+    name: `open ${name}`,
+    async run({ signal }) {
       const candidate = await open(options);
-      // `close` does not wait for an attempt in progress, so the attempt closes its own result.
-      if (stopping.signal.aborted) await candidate.close();
+      // `close` does not wait for a run in progress, so the run closes its own result.
+      if (signal.aborted) await candidate.close();
       else opened = candidate;
-      return null;
-    } catch (error) {
-      return error ?? new Error("unknown");
-    }
+      if (loop.failure() !== null) logger.info({}, "the database is open");
+      first.resolve();
+      return "over";
+    },
   };
-
-  const first = attempt();
-  const openAgain = async () => {
-    let error = await first;
-    for (
-      let ms = RETRY_MS;
-      error !== null && !stopping.signal.aborted;
-      ms = Math.min(LONGEST_RETRY_MS, ms * 2)
-    ) {
-      logger.error({ err: error, nextMs: ms }, "the database cannot be opened; retrying");
-      await systemClock.sleep(ms, stopping.signal);
-      if (stopping.signal.aborted) return;
-      error = await attempt();
-      if (error === null) logger.info({}, "the database is open");
-    }
-  };
-  const tried = first.then((error) => {
-    if (isAboutProgram(error)) throw new TenantFault(name, settings.databaseUrl, error);
+  const loop = startServerLoop(opening, BACKOFF, (error, { retryMs }) => {
+    logger.error({ err: error, nextMs: retryMs }, "the database cannot be opened; retrying");
+    // A fault of the program fails a start that still waits; after that it is retried too.
+    if (isAboutProgram(error)) first.reject(new TenantFault(name, settings.databaseUrl, error));
+    else first.resolve();
   });
-  // A fault of the program fails a start that still waits; after that it is retried too.
-  tried.then(openAgain, openAgain);
 
   return {
     name,
     host,
     path,
-    tried,
+    tried: first.promise,
     deps: () => opened?.surface.deps ?? null,
     destination: () => opened?.surface.destination ?? refusing,
     async close() {
-      stopping.abort();
+      void loop.close();
       await opened?.close();
     },
   };

@@ -1,5 +1,5 @@
 import { newHolderName } from "../../storage/holder-name.ts";
-import type { ConnectWriter } from "../../storage/writer/writer-thread-host.ts";
+import type { ConnectWriter } from "../../storage/writer/writer-connections.ts";
 import type { DeliveryRunEvent } from "../../webhooks/dispatch/delivery-event.ts";
 import { hasSubscriptions } from "../../webhooks/subscriptions/has-subscriptions.ts";
 import type { DeliveryOptions, RunningDeliveries } from "./deliveries.ts";

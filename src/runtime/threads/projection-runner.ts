@@ -2,7 +2,7 @@ import type { RegisteredFeed } from "../../feeds/lifecycle/register.ts";
 import { hasWork } from "../../feeds/project/has-work.ts";
 import type { LogNews } from "../../log/append/writer.ts";
 import { newHolderName } from "../../storage/holder-name.ts";
-import type { ConnectWriter } from "../../storage/writer/writer-thread-host.ts";
+import type { ConnectWriter } from "../../storage/writer/writer-connections.ts";
 import { type ProjectOptions, type RunningProjections, runProjections } from "./projections.ts";
 import type { ProjectorOptions, ProjectorReport } from "./projector-thread.ts";
 import { startWhenNeeded } from "./start-when-needed.ts";

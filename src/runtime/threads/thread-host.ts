@@ -1,5 +1,5 @@
 import type { Job } from "../../jobs/job.ts";
-import { type ConnectWriter, transferOf } from "../../storage/writer/writer-thread-host.ts";
+import { type ConnectWriter, transferOf } from "../../storage/writer/writer-connections.ts";
 import { startServerLoop } from "../server-loop.ts";
 import type { HostCommand, HostedReport } from "./thread-protocol.ts";
 

@@ -1,4 +1,4 @@
-import type { WriterChange } from "../../storage/writer/writer-thread-host.ts";
+import type { WriterChange } from "../../storage/writer/writer-connections.ts";
 
 /** A command to a thread that a host runs. `Options` and `Message` belong to the program of the thread. */
 export type HostCommand<Options, Message> =

@@ -4,7 +4,8 @@ import { openWriteConnection } from "../embedded.ts";
 import type { DatabaseLocation } from "../open.ts";
 import { createInlineWriter } from "./inline-writer.ts";
 import { systemClock } from "../../core/system-clock.ts";
-import { type ConnectWriter, startWritingThread } from "./writer-thread-host.ts";
+import type { ConnectWriter } from "./writer-connections.ts";
+import { startWritingThread } from "./writer-thread-host.ts";
 
 /** The bundler includes a worker only when its URL is written like this. */
 const THREAD_PROGRAM = new URL("./writer-thread.ts", import.meta.url);
@@ -27,7 +28,7 @@ export interface ThreadOptions {
    * The thread failed. `restartMs`: when it restarts, in milliseconds; null: it does not, and no write succeeds any
    * more.
    */
-  readonly onFailure: (error: Error, restartMs: number | null) => void;
+  readonly onFailure: (error: unknown, restartMs: number | null) => void;
   /** The thread has restarted, and can write. */
   readonly onRestart?: () => void;
 }

@@ -2,7 +2,7 @@ import { createDeadlines } from "../../core/deadlines.ts";
 import { type ThreadWrites, createThreadWrites, THREAD_DEADLINE_MS } from "./thread-writes.ts";
 import { portOf } from "./message-port.ts";
 import { systemClock } from "../../core/system-clock.ts";
-import type { WriterChange } from "./writer-thread-host.ts";
+import type { WriterChange } from "./writer-connections.ts";
 
 /** How a thread other than the main one writes: through the current run of the writer thread. */
 export interface WriterChannel {

@@ -1,37 +1,15 @@
-import { createDeadlines } from "../../core/deadlines.ts";
-import type { Database } from "../database.ts";
-import { type Port, createThreadWrites, THREAD_DEADLINE_MS } from "./thread-writes.ts";
-import type { ThreadCommand, ThreadReport } from "./writer-thread.ts";
+import { createDeadlines, type Deadlines } from "../../core/deadlines.ts";
+import { errorText } from "../../core/error-text.ts";
 import { systemClock } from "../../core/system-clock.ts";
+import type { Job } from "../../jobs/job.ts";
+import { type RunningJob, startLoop } from "../../jobs/loop.ts";
+import type { Database } from "../database.ts";
+import { createThreadWrites, type Port, THREAD_DEADLINE_MS, type ThreadWrites } from "./thread-writes.ts";
+import { type ConnectWriter, createWriterConnections, type WriterConnections } from "./writer-connections.ts";
+import { startWriterRun, type WriterRun } from "./writer-run.ts";
 
-/** Delay before a failed thread restarts; it doubles each time that the thread fails again soon. */
-const RESTART_MS = 100;
-const LONGEST_RESTART_MS = 30_000;
-
-/** A thread that has run for this long counts as stable: its next failure starts at the first delay. */
-const PROVED_MS = 60_000;
-
-/** A change of the writer thread, for a thread that is connected to it. */
-export type WriterChange =
-  /** The thread failed: the writes that were sent to it stay unanswered. */
-  | { readonly kind: "lost"; readonly message: string }
-  /** The thread has restarted, and is reached through this channel. */
-  | { readonly kind: "found"; readonly channel: MessagePort };
-
-/** The objects to transfer to another thread with a change. */
-export function transferOf(change: WriterChange): Transferable[] {
-  return change.kind === "found" ? [change.channel] : [];
-}
-
-/** The connection of another thread to the writer thread. */
-export interface WriterConnection {
-  /** Transfer it to the other thread. */
-  readonly channel: MessagePort;
-  disconnect(): void;
-}
-
-/** Connects another thread, and notifies it of each change of the writer thread. */
-export type ConnectWriter = (onChange: (change: WriterChange) => void) => WriterConnection;
+/** Delay before a failed thread restarts. A thread that has run for `stableMs` restarts after the first delay again. */
+const RESTART = { firstMs: 100, lastMs: 30_000, stableMs: 60_000 };
 
 export interface WritingThread {
   readonly write: Database["write"];
@@ -47,175 +25,144 @@ export interface WritingThreadOptions {
   readonly path: string;
   readonly program: URL;
   /** The thread failed. `restartMs`: when it restarts, in milliseconds; null: it does not. */
-  readonly onFailure: (error: Error, restartMs: number | null) => void;
+  readonly onFailure: (error: unknown, restartMs: number | null) => void;
   /** The thread has restarted, and can write. */
   readonly onRestart: () => void;
 }
 
-interface Connected {
-  /** The end of its channel that the writer thread has yet to receive. */
-  waiting: MessagePort | null;
-  readonly onChange: (change: WriterChange) => void;
-}
-
-/** One run of the thread. */
-interface Run {
-  readonly worker: Worker;
-  /** Number of writes in flight, as the thread counts them. */
-  readonly writing: Int32Array;
-  readonly beganMs: number;
-}
-
 /** `new`: not started; `opening`: first start; `down`: failed, and restarting or about to. */
 type State = "new" | "opening" | "up" | "down" | "closed";
+
+/** The thread, as the thread that hosts it knows it. */
+interface HostedThread {
+  state: State;
+  /** Null: the thread does not run. */
+  run: WriterRun | null;
+  /** Receives the answers to writes. */
+  readonly receive: (answer: unknown) => void;
+  readonly port: Port;
+  readonly deadlines: Deadlines;
+  readonly writes: ThreadWrites;
+  readonly connections: WriterConnections;
+  readonly opened: PromiseWithResolvers<void>;
+}
+
+function becomeUp(thread: HostedThread, onRestart: () => void): void {
+  const wasDown = thread.state === "down";
+  thread.state = "up";
+  thread.opened.resolve();
+  if (!wasDown) return;
+  thread.writes.reconnect(thread.port);
+  thread.connections.find();
+  onRestart();
+}
+
+function becomeDown(thread: HostedThread, error: Error): void {
+  thread.state = "down";
+  thread.writes.fail(error);
+  thread.connections.lose(error.message);
+}
+
+function end(
+  thread: HostedThread,
+  error = new Error("The thread that writes the database was closed"),
+): void {
+  thread.state = "closed";
+  thread.deadlines.close();
+  thread.writes.fail(error);
+}
+
+/** Keeps the thread running. It does not restart when it cannot open the file at its first start. */
+function createWriterJob(options: WritingThreadOptions, thread: HostedThread): Job {
+  return {
+    name: "write",
+    async run({ signal }) {
+      thread.run = startWriterRun({
+        ...options,
+        signal,
+        onAnswer: (answer) => thread.receive(answer),
+        onOpened: () => becomeUp(thread, options.onRestart),
+      });
+      try {
+        await thread.run.ended;
+        end(thread);
+      } catch (cause) {
+        const mayRestart = thread.state !== "opening" && !signal.aborted;
+        // The cause may quote lines of the program, which belong in the log and not in an answer.
+        const error = new Error("The thread that writes the database failed", { cause });
+        becomeDown(thread, error);
+        if (mayRestart) throw error;
+        thread.opened.reject(new Error(`${error.message}: ${errorText(cause)}`));
+        end(thread, error);
+        options.onFailure(error, null);
+      } finally {
+        thread.run = null;
+      }
+      return "over";
+    },
+  };
+}
 
 /**
  * Writes a file from a thread of its own, whose commits block that thread alone. The thread starts on `open`, or on the
  * first write. When it fails, pending writes are rejected, as are new ones until it is up again. Nothing is retried:
  * whether its last write committed is unknown.
  */
-export function startWritingThread({
-  path,
-  program,
-  onFailure,
-  onRestart,
-}: WritingThreadOptions): WritingThread {
-  const opened = Promise.withResolvers<void>();
-  const closed = Promise.withResolvers<void>();
-  const closing = new AbortController();
-  const deadlines = createDeadlines(systemClock, THREAD_DEADLINE_MS);
-  const connections = new Set<Connected>();
-  let state: State = "new";
-  let run: Run | null = null;
-  let restartMs = RESTART_MS;
-  let receive: (message: unknown) => void = () => {};
-  opened.promise.catch(() => {});
-
-  const send = (command: ThreadCommand, transfer: Transferable[] = []) =>
-    run?.worker.postMessage(command, transfer);
-
-  const begin = () => {
-    const worker = new Worker(program.href);
-    const writing = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-    const begun: Run = { worker, writing, beganMs: systemClock.monotonic() };
-    run = begun;
-    const failed = (message: string) => {
-      if (run === begun) fail(message);
-    };
-    worker.addEventListener("error", (event) => failed(event.message));
-    worker.addEventListener("close", () => failed("it ended"));
-    worker.addEventListener("message", ({ data }: MessageEvent<unknown[] | ThreadReport>) => {
-      if (run !== begun) return;
-      if (Array.isArray(data)) receive(data);
-      else if (data.kind === "opened") becomeUp();
-      else if (data.kind === "failed") fail(data.message);
-      else end();
-    });
-    worker.postMessage({ kind: "open", path, writing } satisfies ThreadCommand);
-  };
-
-  const beginFirst = () => {
-    if (state !== "new") return;
-    state = "opening";
-    begin();
-  };
-
+export function startWritingThread(options: WritingThreadOptions): WritingThread {
+  let loop: RunningJob | null = null;
+  let receive: HostedThread["receive"] = () => {};
   const port: Port = {
     post(message) {
-      beginFirst();
-      run?.worker.postMessage(message);
+      start();
+      thread.run?.post(message);
     },
     listen(receiver) {
       receive = receiver;
     },
   };
-  const writes = createThreadWrites(port, deadlines);
-
-  const connectTo = (connected: Connected) => {
-    const { waiting } = connected;
-    if (waiting !== null) {
-      connected.waiting = null;
-      send({ kind: "connect", channel: waiting }, [waiting]);
-      return;
-    }
-    const { port1, port2 } = new MessageChannel();
-    send({ kind: "connect", channel: port1 }, [port1]);
-    connected.onChange({ kind: "found", channel: port2 });
+  const deadlines = createDeadlines(systemClock, THREAD_DEADLINE_MS);
+  const thread: HostedThread = {
+    state: "new",
+    run: null,
+    receive: (answer) => receive(answer),
+    port,
+    deadlines,
+    writes: createThreadWrites(port, deadlines),
+    connections: createWriterConnections((command, transfer) => thread.run?.command(command, transfer)),
+    opened: Promise.withResolvers(),
   };
+  thread.opened.promise.catch(() => {});
 
-  const becomeUp = () => {
-    const wasDown = state === "down";
-    state = "up";
-    opened.resolve();
-    if (!wasDown) return;
-    writes.reconnect(port);
-    for (const connected of connections) connectTo(connected);
-    onRestart();
-  };
-
-  const end = (error = new Error("The thread that writes the database was closed")) => {
-    state = "closed";
-    run?.worker.terminate();
-    run = null;
-    closing.abort();
-    deadlines.close();
-    writes.fail(error);
-    closed.resolve();
-  };
-
-  const fail = (message: string) => {
-    const failed = run;
-    const wasOpening = state === "opening";
-    // The message may contain lines of the program, which belong in the log and not in an answer.
-    const error = new Error("The thread that writes the database failed", { cause: new Error(message) });
-    state = "down";
-    run = null;
-    failed?.worker.terminate();
-    writes.fail(error);
-    for (const { waiting, onChange } of connections) {
-      if (waiting === null) onChange({ kind: "lost", message: error.message });
-    }
-    if (closing.signal.aborted || wasOpening) {
-      opened.reject(new Error(`${error.message}: ${message}`));
-      end(error);
-      onFailure(error, null);
-      return;
-    }
-    const ranMs = systemClock.monotonic() - (failed?.beganMs ?? 0);
-    restartMs = ranMs >= PROVED_MS ? RESTART_MS : restartMs;
-    onFailure(error, restartMs);
-    void systemClock.sleep(restartMs, closing.signal).then(() => {
-      if (!closing.signal.aborted) begin();
+  const start = () => {
+    if (thread.state !== "new") return;
+    thread.state = "opening";
+    loop = startLoop(createWriterJob(options, thread), {
+      clock: systemClock,
+      chance: () => Math.random(),
+      backoff: RESTART,
+      onFailure: (error, { retryMs }) => options.onFailure(error, retryMs),
     });
-    restartMs = Math.min(LONGEST_RESTART_MS, restartMs * 2);
   };
 
   return {
-    write: writes.write,
+    write: thread.writes.write,
     isWriting: () =>
-      state === "down" || state === "closed" || (run !== null && Atomics.load(run.writing, 0) > 0),
+      thread.state === "down" || thread.state === "closed" || (thread.run?.isWriting() ?? false),
     async open() {
       // Starting takes time from this thread, so queued requests are answered first.
       await systemClock.sleep(1);
-      beginFirst();
-      return opened.promise;
+      start();
+      return thread.opened.promise;
     },
     connect(onChange) {
-      const { port1, port2 } = new MessageChannel();
-      const connected: Connected = { waiting: port1, onChange };
-      connections.add(connected);
-      beginFirst();
-      if (state === "opening" || state === "up") connectTo(connected);
-      return { channel: port2, disconnect: () => void connections.delete(connected) };
+      const connection = thread.connections.connect(onChange);
+      start();
+      if (thread.state === "opening" || thread.state === "up") thread.connections.find();
+      return connection;
     },
     async close() {
-      closing.abort();
-      if (run === null) {
-        if (state !== "closed") end();
-        return;
-      }
-      send({ kind: "close" });
-      await closed.promise;
+      await loop?.close();
+      if (thread.state !== "closed") end(thread);
     },
   };
 }

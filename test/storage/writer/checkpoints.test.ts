@@ -12,7 +12,7 @@ test("the writer thread checkpoints long before the write-ahead log is full", as
   const folder = mkdtempSync(join(tmpdir(), "kilde-test-"));
   const file = join(folder, "kilde.db");
   const url = `file:${file}`;
-  const fail = (error: Error) => {
+  const fail = (error: unknown) => {
     throw error;
   };
   const threaded = writeFromThread(openDatabase({ url }), { url }, { onFailure: fail });

@@ -1,0 +1,59 @@
+import type { ThreadCommand, ThreadReport } from "./writer-thread.ts";
+
+export interface WriterRunOptions {
+  readonly path: string;
+  readonly program: URL;
+  /** Aborts when the thread has to close. */
+  readonly signal: AbortSignal;
+  /** Called with each answer to a write. */
+  readonly onAnswer: (answer: unknown[]) => void;
+  /** Called when the thread can write. */
+  readonly onOpened: () => void;
+}
+
+/** One run of the writer thread. */
+export interface WriterRun {
+  /** Whether the thread is writing. */
+  isWriting(): boolean;
+  /** Sends a write. */
+  post(write: unknown): void;
+  command(command: ThreadCommand, transfer?: Transferable[]): void;
+  /** Resolves when the thread has closed. Rejects when it failed. */
+  readonly ended: Promise<void>;
+}
+
+/** Starts a thread that opens the file and writes it. */
+export function startWriterRun({ path, program, signal, onAnswer, onOpened }: WriterRunOptions): WriterRun {
+  const worker = new Worker(program.href);
+  // The number of writes in flight, which the thread counts.
+  const writing = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  const { promise: ended, resolve, reject } = Promise.withResolvers<void>();
+  const command = (sent: ThreadCommand, transfer: Transferable[] = []) => worker.postMessage(sent, transfer);
+  const close = () => command({ kind: "close" });
+  signal.addEventListener("abort", close);
+  let isOver = false;
+  const end = (settle: () => void) => {
+    if (isOver) return;
+    isOver = true;
+    signal.removeEventListener("abort", close);
+    worker.terminate();
+    settle();
+  };
+  const fail = (message: string) => end(() => reject(new Error(message)));
+  worker.addEventListener("error", (event) => fail(event.message));
+  worker.addEventListener("close", () => fail("it ended"));
+  worker.addEventListener("message", ({ data }: MessageEvent<unknown[] | ThreadReport>) => {
+    if (isOver) return;
+    if (Array.isArray(data)) onAnswer(data);
+    else if (data.kind === "opened") onOpened();
+    else if (data.kind === "failed") fail(data.message);
+    else end(resolve);
+  });
+  command({ kind: "open", path, writing });
+  return {
+    ended,
+    command,
+    isWriting: () => Atomics.load(writing, 0) > 0,
+    post: (write) => worker.postMessage(write),
+  };
+}

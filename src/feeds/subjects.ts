@@ -1,16 +1,10 @@
 import { type Database, integerAt, type Row, textAt } from "../storage/database.ts";
+import type { SubjectState } from "../log/append/placement.ts";
 import type { LogAddress } from "../log/keys.ts";
 import { type Place, readPlaces } from "./project/places.ts";
 
-/** The state of one subject of a feed, as the projection knows it. */
-export interface FeedSubject {
-  /** Whether it has events or a state, and so a row; a batch that is under way counts as written. */
-  readonly stored: boolean;
-  /** Null while it is not known: then the row is found by name. */
-  readonly id: number | null;
-  /** Version of its last event; 0 while there is none. */
-  readonly version: number;
-  readonly erased: boolean;
+/** The state of one subject of a feed, as the projection knows it. It is also stored when it has a state and no events. */
+export interface FeedSubject extends SubjectState {
   /** JSON of the folded state. */
   readonly state: string | null;
   /** Source position up to which it was hydrated. */

@@ -42,7 +42,7 @@ export function createRehearsal(feed: Feed): Rehearsal {
     if (plan.failure !== null) throw plan.failure.error;
     for (const [name, subject] of plan.after) subjects.set(name, subject);
     const subject = assigned.assigned[0]?.subject ?? event.subject;
-    return plan.events.map(([, , version, type, , data]) => ({
+    return plan.events.map(({ version, event: { type, data } }) => ({
       type,
       subject,
       version,

@@ -1,19 +1,20 @@
 import type { Clock } from "../../core/clock.ts";
 import { ERASED_IN_PART_TYPE } from "../../core/event.ts";
 import type { Statement } from "../../storage/database.ts";
-import type { DatedEventRow } from "../../log/append/append-batch.ts";
+import { createPlacement } from "../../log/append/placement.ts";
 import { type ErasedRange, RECORD_ERASED_IN_PLACE } from "../../log/erase/erased-ranges.ts";
 import { removalStatement, reopenErasures } from "../../log/erase/erasures.ts";
 import { raiseVersions, type VersionRange } from "../../log/erase/generations.ts";
 import { EVENT_LOG_ADDRESS, type LogAddress } from "../../log/keys.ts";
 import type { Lease } from "../../storage/lease.ts";
 import { createFeedCommits, type FeedDeps, NOTHING_PUBLISHED } from "../project/commit.ts";
+import type { FeedPlacement } from "../project/placing.ts";
 import type { FeedPlan, PlanFailure } from "../project/plan.ts";
 import { basisOf, type FeedRecord, type FeedStatus } from "../record.ts";
 import type { RegisteredFeed } from "../lifecycle/register.ts";
 import { WIPE_VERSIONS } from "../../log/erase/wipe-versions.ts";
 import { ORIGIN_EXTENSION } from "../project/source.ts";
-import type { FeedSubject } from "../subjects.ts";
+import { type FeedSubject, UNKNOWN_SUBJECT } from "../subjects.ts";
 
 /** Contributions or events that one batch erases or folds. */
 export const STEP_EVENTS = 500;
@@ -123,15 +124,18 @@ export interface ErasureReport {
 
 /** Reports, each of another subject, as a plan. */
 export function reportPlan(reports: readonly ErasureReport[]): FeedPlan {
-  const after = new Map<string, FeedSubject>();
-  const events = reports.map(({ cause, subject, state, versions }, offset): DatedEventRow => {
+  const placement: FeedPlacement = createPlacement(() => UNKNOWN_SUBJECT);
+  for (const { cause, subject, state, versions } of reports) {
     const version = state.version + 1;
-    const data = JSON.stringify({ versions: merged(versions) });
-    const extensions = JSON.stringify({ [ORIGIN_EXTENSION]: String(cause.origin) });
-    const name = state.id === null ? subject : null;
-    after.set(subject, { ...state, version, erased: false });
-    return [state.id, name, version, ERASED_IN_PART_TYPE, null, data, extensions, cause.recorded, offset];
-  });
-  const revived = reports.filter(({ state }) => state.erased).map(({ subject }) => subject);
-  return { ...NOTHING_PUBLISHED, events, positions: events.length, after, revived };
+    placement.place(subject, state.id, version, {
+      type: ERASED_IN_PART_TYPE,
+      time: null,
+      recorded: cause.recorded,
+      data: JSON.stringify({ versions: merged(versions) }),
+      extensions: JSON.stringify({ [ORIGIN_EXTENSION]: String(cause.origin) }),
+      offset: placement.nextOffset(),
+    });
+    placement.update(subject, state, { ...state, version, erased: false });
+  }
+  return { ...NOTHING_PUBLISHED, ...placement.placed() };
 }

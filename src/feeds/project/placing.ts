@@ -1,55 +1,50 @@
-import { isLeft } from "./places.ts";
-import type { DatedEventRow } from "../../log/append/append-batch.ts";
-import { ORIGIN_EXTENSION } from "./source.ts";
+import type { DatedEvent } from "../../log/append/append-batch.ts";
+import type { Placement } from "../../log/append/placement.ts";
 import type { FeedSubject } from "../subjects.ts";
+import { isLeft, type Place } from "./places.ts";
+import { ORIGIN_EXTENSION } from "./source.ts";
 
-/** An event that is to be placed. */
-interface UnplacedEvent {
-  readonly type: string;
-  readonly time: string | null;
-  readonly recorded: string;
-  readonly data: string | null;
-  readonly extensions: string;
-}
+/** Places the events of a feed, each with its next version, or with the version of the place that is kept for it. */
+export type FeedPlacement = Placement<FeedSubject, DatedEvent>;
 
 function originOf(extensions: string): unknown {
   return (JSON.parse(extensions) as Record<string, unknown>)[ORIGIN_EXTENSION];
 }
 
-/** Events of a batch, each after the version of its subject, or in the place that is kept for it. */
-export function createPlacing() {
-  const events: DatedEventRow[] = [];
-  let positions = 0;
+function putBack(placement: FeedPlacement, id: number | null, subject: string, place: Place): void {
+  const { version, type, recorded, data, extensions } = place;
+  const offset = placement.nextOffset();
+  placement.place(subject, id, version, { type, time: null, recorded, data, extensions, offset });
+}
 
-  const push = ({ id }: FeedSubject, subject: string, version: number, event: UnplacedEvent) => {
-    const { type, time, recorded, data, extensions } = event;
-    const name = id === null ? subject : null;
-    events.push([id, name, version, type, time, data, extensions, recorded, positions]);
-    positions += 1;
-  };
+/** Puts the events that erasures left right after a subject's version back there, and returns the subject after them. */
+export function putBackPlaces(placement: FeedPlacement, subject: string, before: FeedSubject): FeedSubject {
+  let { version } = before;
+  let places = before.places.filter((place) => place.version > version);
+  for (;;) {
+    const place = places.find((each) => isLeft(each));
+    if (place?.version !== version + 1) break;
+    version += 1;
+    putBack(placement, before.id, subject, place);
+    places = places.filter((each) => each !== place);
+  }
+  if (version === before.version) return { ...before, places };
+  return { ...before, version, places, stored: true, erased: false };
+}
 
-  /** Puts the events that erasures left right after a subject's version back there. */
-  const settle = (before: FeedSubject, subject: string) => {
-    let { version } = before;
-    let places = before.places.filter((place) => place.version > version);
-    for (;;) {
-      const place = places.find((each) => isLeft(each));
-      if (place?.version !== version + 1) return { version, places };
-      version += 1;
-      push(before, subject, version, { ...place, time: null });
-      places = places.filter((each) => each !== place);
-    }
-  };
-
-  /** The version of a subject's next event: that of the place that is kept for the events of the same source event. */
-  const versionFor = ({ version, places }: FeedSubject, type: string, extensions: string): number => {
-    const place = places.find((each) => !isLeft(each) && each.version > version);
-    if (place === undefined || place.type !== type || originOf(place.extensions) !== originOf(extensions))
-      return version + 1;
-    // The erased events before it had positions, too.
-    positions += place.version - version - 1;
-    return place.version;
-  };
-
-  return { events, push, settle, versionFor, positions: () => positions };
+/**
+ * The version of a subject's next event: that of the place that is kept for the events of the same source event. Skips the
+ * positions of the erased events before it.
+ */
+export function placeNext(
+  placement: FeedPlacement,
+  { version, places }: FeedSubject,
+  type: string,
+  extensions: string,
+): number {
+  const place = places.find((each) => !isLeft(each) && each.version > version);
+  if (place === undefined || place.type !== type || originOf(place.extensions) !== originOf(extensions))
+    return version + 1;
+  placement.skip(place.version - version - 1);
+  return place.version;
 }

@@ -1,8 +1,9 @@
 import { errorText } from "../../core/error-text.ts";
 import { ERASED_TYPE } from "../../core/event.ts";
-import type { DatedEventRow } from "../../log/append/append-batch.ts";
+import type { DatedEvent } from "../../log/append/append-batch.ts";
+import { createPlacement, type PlacedEvents } from "../../log/append/placement.ts";
 import { type Feed, type Projected, ProjectionError } from "../feed.ts";
-import { createPlacing } from "./placing.ts";
+import { type FeedPlacement, placeNext, putBackPlaces } from "./placing.ts";
 import { ORIGIN_EXTENSION, type SourceRow } from "./source.ts";
 import type { FeedSubject } from "../subjects.ts";
 
@@ -29,29 +30,12 @@ export interface PlanFailure {
   readonly error: ProjectionError;
 }
 
-/** An event of a subject: in `replaced` the first that is left of it. */
-interface SubjectVersion {
-  readonly subject: string;
-  readonly version: number;
-}
-
 /** The result of projecting a batch of source events. */
-export interface FeedPlan {
-  /** In order of position. */
-  readonly events: readonly DatedEventRow[];
-  /** Positions that they take, with those that stay empty. */
-  readonly positions: number;
-  /** Every subject that was looked at, as it will be. */
-  readonly after: ReadonlyMap<string, FeedSubject>;
+export interface FeedPlan extends PlacedEvents<FeedSubject, DatedEvent> {
   /** Those whose state or hydration is to be kept. */
   readonly kept: readonly string[];
   /** Those that existed before, and get events or another state. */
   readonly written: readonly string[];
-  readonly newSubjects: readonly string[];
-  readonly tombstones: readonly SubjectVersion[];
-  /** Subjects that were erased without a tombstone: `erased` published something instead. */
-  readonly replaced: readonly SubjectVersion[];
-  readonly revived: readonly string[];
   /** Positions, in the log that is read, of tombstones: events made of the events before them are deleted. */
   readonly erased: readonly number[];
   readonly ahead: readonly AheadRow[];
@@ -124,124 +108,100 @@ export interface PlanOptions {
   readonly isAhead?: (row: SourceRow) => boolean;
 }
 
-/** Folds source events over the state of their subjects, one at a time. */
-function createFold(
-  feed: Feed,
+/** Source events that are folded over the state of their subjects, one at a time. */
+interface Fold {
+  readonly feed: Feed;
+  readonly tracked: boolean;
+  readonly isAhead: (row: SourceRow) => boolean;
+  readonly placement: FeedPlacement;
+  readonly kept: Set<string>;
+  /** With the first version that is left. */
+  readonly replaced: { readonly subject: string; readonly version: number }[];
+  readonly origins: OriginRow[];
+  readonly ahead: AheadRow[];
+  /** Positions of tombstones in the source. */
+  readonly erased: number[];
+}
+
+/** The subject after the events so far, with the kept events that come next put back in their places. */
+function settlePlaces({ placement }: Fold, subject: string): FeedSubject {
+  const before = placement.stateOf(subject);
+  if (before.places.length === 0) return before;
+  const now = putBackPlaces(placement, subject, before);
+  placement.update(subject, before, now);
+  return now;
+}
+
+/** Places the events published for an event, or its tombstone. Returns the subject's version, and whether it ends. */
+function publish(fold: Fold, { row, subject }: Assigned, before: FeedSubject, projected: Projected) {
+  const { feed, tracked, isAhead, placement, ahead, replaced } = fold;
+  let { version } = before;
+  const add = (type: string, data: string | null, more: Record<string, unknown>) => {
+    const extensions = extensionsText(row, more);
+    version = placeNext(placement, { ...before, version }, type, extensions);
+    const offset = placement.nextOffset();
+    if (isAhead(row)) ahead.push([offset, row.event.position]);
+    const { time, recorded } = row;
+    placement.place(subject, before.id, version, { type, time, recorded, data, extensions, offset });
+  };
+  for (const { type, data } of projected.events) add(type, data, {});
+  const isOwnTombstone = row.event.type === ERASED_TYPE && !feed.rekeyed;
+  // Also for a subject that is erased already: its last tombstone remains, as in the source. Only the definition decides, since
+  // a feed may be tracked only because an earlier release was.
+  const ends = projected.erased || (isOwnTombstone && projected.events.length === 0);
+  if (ends) {
+    const { reason } = row.event.extensions;
+    add(ERASED_TYPE, null, typeof reason === "string" ? { reason } : {});
+  } else if (isOwnTombstone && !tracked) {
+    // A tracked feed erases by the origins of its events.
+    const first = version - projected.events.length + 1;
+    if (first > 1) replaced.push({ subject, version: first });
+  }
+  return { version, ends };
+}
+
+/** Notes the source event of the `count` events after the version of a subject. */
+function noteOrigin({ origins }: Fold, { row, subject }: Assigned, before: FeedSubject, count: number): void {
+  const { position, place } = row;
+  const { id, version } = before;
+  origins.push([position, id, id === null ? subject : null, version, count, place === position ? null : place]);
+}
+
+/** Folds an event, and places the events published for it. */
+function projectItem(fold: Fold, item: Assigned): void {
+  const { feed, tracked, placement, kept } = fold;
+  const { row, subject } = item;
+  if (row.position <= placement.stateOf(subject).projected) return;
+  const before = settlePlaces(fold, subject);
+  if (row.event.type === ERASED_TYPE && before.stored) fold.erased.push(row.position);
+  const projected = projectRow(feed, item, before.state);
+  const { version, ends } = publish(fold, item, before, projected);
+  const state = ends ? null : projected.state;
+  const reset = tracked && ends ? row.place : before.reset;
+  if (state !== before.state || reset !== before.reset) kept.add(subject);
+  const stored = before.stored || version > 0 || state !== null;
+  const count = projected.events.length;
+  if (tracked && !ends && (count > 0 || (feed.stateful && stored)))
+    noteOrigin(fold, item, { ...before, version: version - count }, count);
+  const erased = version > before.version ? ends : before.erased;
+  placement.update(subject, before, { ...before, stored, version, erased, state, reset });
+  settlePlaces(fold, subject);
+}
+
+function planOf(
+  { placement, kept, replaced, origins, ahead, erased }: Fold,
   subjectOf: (name: string) => FeedSubject,
-  { tracked, isAhead = () => false }: PlanOptions,
-) {
-  const placing = createPlacing();
-  const after = new Map<string, FeedSubject>();
-  const kept = new Set<string>();
-  const newSubjects = new Set<string>();
-  const tombstones: SubjectVersion[] = [];
-  const replaced: SubjectVersion[] = [];
-  const touched = new Set<string>();
-  const origins: OriginRow[] = [];
-  const ahead: AheadRow[] = [];
-  const erasedAt: number[] = [];
-
-  /** The subject after the events so far, with the kept events that come next put back in their places. */
-  const settled = (subject: string, before: FeedSubject): FeedSubject => {
-    if (before.places.length === 0) return before;
-    const { version, places } = placing.settle(before, subject);
-    if (version === before.version) return { ...before, places };
-    touched.add(subject);
-    if (!before.stored) newSubjects.add(subject);
-    return { ...before, version, places, stored: true, erased: false };
-  };
-
-  const settle = (subject: string): FeedSubject => {
-    const now = settled(subject, after.get(subject) ?? subjectOf(subject));
-    after.set(subject, now);
-    return now;
-  };
-
-  /** Places the events published for an event, or its tombstone. Returns the subject's version, and whether it ends. */
-  const place = (item: Assigned, before: FeedSubject, projected: Projected) => {
-    const { row, subject } = item;
-    let { version } = before;
-    const add = (type: string, data: string | null, more: Record<string, unknown>) => {
-      const extensions = extensionsText(row, more);
-      version = placing.versionFor({ ...before, version }, type, extensions);
-      if (isAhead(row)) ahead.push([placing.positions(), row.event.position]);
-      placing.push(before, subject, version, {
-        type,
-        time: row.time,
-        recorded: row.recorded,
-        data,
-        extensions,
-      });
-    };
-    for (const { type, data } of projected.events) add(type, data, {});
-    const isOwnTombstone = row.event.type === ERASED_TYPE && !feed.rekeyed;
-    // Also for a subject that is erased already: its last tombstone remains, as in the source. Only the definition decides, since
-    // a feed may be tracked only because an earlier release was.
-    const ends = projected.erased || (isOwnTombstone && projected.events.length === 0);
-    if (ends) {
-      const { reason } = row.event.extensions;
-      add(ERASED_TYPE, null, typeof reason === "string" ? { reason } : {});
-      tombstones.push({ subject, version });
-    } else if (isOwnTombstone && !tracked) {
-      // A tracked feed erases by the origins of its events.
-      const first = version - projected.events.length + 1;
-      if (first > 1) replaced.push({ subject, version: first });
-    }
-    return { version, ends };
-  };
-
-  const project = (item: Assigned): void => {
-    const { row, subject } = item;
-    if (row.position <= (after.get(subject) ?? subjectOf(subject)).projected) return;
-    const before = settle(subject);
-    if (row.event.type === ERASED_TYPE && before.stored) erasedAt.push(row.position);
-    const projected = projectRow(feed, item, before.state);
-    const { version, ends } = place(item, before, projected);
-    const state = ends ? null : projected.state;
-    const reset = tracked && ends ? row.place : before.reset;
-    if (version > before.version) touched.add(subject);
-    if (state !== before.state || reset !== before.reset) kept.add(subject);
-    const stored = before.stored || version > 0 || state !== null;
-    if (stored && !before.stored) newSubjects.add(subject);
-    const { id } = before;
-    const count = projected.events.length;
-    if (tracked && !ends && (count > 0 || (feed.stateful && stored)))
-      origins.push([
-        row.position,
-        id,
-        id === null ? subject : null,
-        version - count,
-        count,
-        row.place === row.position ? null : row.place,
-      ]);
-    const erased = version > before.version ? ends : before.erased;
-    after.set(subject, settled(subject, { ...before, stored, version, erased, state, reset }));
-  };
-
-  const plan = (failure: PlanFailure | null): FeedPlan => {
-    const wereErased = (name: string) =>
-      subjectOf(name).erased || tombstones.some(({ subject }) => subject === name);
-    return {
-      events: placing.events,
-      positions: placing.positions(),
-      after,
-      kept: [...kept],
-      written: [...new Set([...touched, ...kept])].filter((name) => !newSubjects.has(name)),
-      newSubjects: [...newSubjects],
-      tombstones,
-      replaced,
-      revived: [...touched].filter((name) => wereErased(name) && after.get(name)?.erased === false),
-      erased: erasedAt,
-      ahead,
-      origins,
-      passed: [...after].flatMap(([name, { version }]) =>
-        subjectOf(name).places.length > 0 ? [[name, version] as const] : [],
-      ),
-      failure,
-    };
-  };
-
-  return { settle, project, plan };
+  failure: PlanFailure | null,
+): FeedPlan {
+  const placed = placement.placed();
+  const written: string[] = [];
+  const passed: [name: string, version: number][] = [];
+  for (const [name, { version }] of placed.after) {
+    const before = subjectOf(name);
+    if (before.stored && (version > before.version || kept.has(name))) written.push(name);
+    if (before.places.length > 0) passed.push([name, version]);
+  }
+  return { ...placed, kept: [...kept], written, replaced, erased, ahead, origins, passed, failure };
 }
 
 /**
@@ -252,16 +212,27 @@ export function planBatch(
   feed: Feed,
   { assigned, failure }: Assignment,
   subjectOf: (name: string) => FeedSubject,
-  options: PlanOptions,
+  { tracked, touched = [], isAhead = () => false }: PlanOptions,
 ): FeedPlan {
-  const { settle, project, plan } = createFold(feed, subjectOf, options);
-  for (const subject of options.touched ?? []) settle(subject);
+  const placement: FeedPlacement = createPlacement(subjectOf);
+  const fold: Fold = {
+    feed,
+    tracked,
+    isAhead,
+    placement,
+    kept: new Set(),
+    replaced: [],
+    origins: [],
+    ahead: [],
+    erased: [],
+  };
+  for (const subject of touched) settlePlaces(fold, subject);
   for (const item of assigned) {
     try {
-      project(item);
+      projectItem(fold, item);
     } catch (error) {
-      return plan(failureAt(item.row, error));
+      return planOf(fold, subjectOf, failureAt(item.row, error));
     }
   }
-  return plan(failure);
+  return planOf(fold, subjectOf, failure);
 }

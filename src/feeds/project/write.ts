@@ -149,11 +149,7 @@ export function feedAppend(write: FeedWrite): LogAppend {
     // The fence proves the identity as well: a renewal raises the epoch.
     identity: null,
     now: null,
-    events: plan.events,
-    newSubjects: plan.newSubjects,
-    positions: plan.positions,
-    recorded: plan.events.at(-1)?.[7] ?? "",
-    erasures: plan,
+    placed: plan,
     fence: "hydration" in write ? hydrationFence(write) : advanceFence(write),
     withSubjects: [
       ...(promotion !== null && plan.events.length > 0 ? [promotion] : []),

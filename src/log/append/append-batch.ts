@@ -1,8 +1,9 @@
 import { integerAt, type Row, type Statement, textAt } from "../../storage/database.ts";
 import { rowsParameters } from "../../storage/parameters.ts";
-import { erasureStatements, type PlannedErasures } from "../erase/erasures.ts";
+import { erasureStatements } from "../erase/erasures.ts";
 import type { LogAddress } from "../keys.ts";
 import type { LogState } from "../log-state.ts";
+import type { PlacedEvent, PlacedEvents, SubjectState } from "./placement.ts";
 
 /*
  * The SQL that appends to a log, the event log or a feed's: a hot path. Rows travel as JSON parameters.
@@ -18,8 +19,22 @@ import type { LogState } from "../log-state.ts";
  * Times are RFC 3339 in UTC with milliseconds, so that they sort as text.
  */
 
+/** An event that a batch appends. */
+interface AppendedEvent {
+  readonly type: string;
+  readonly time: string | null;
+  readonly data: string | null;
+  readonly extensions: string | null;
+}
+
+/** An event that keeps the recorded time of another log. `offset`: its position after the head; positions may stay empty. */
+export interface DatedEvent extends AppendedEvent {
+  readonly recorded: string;
+  readonly offset: number;
+}
+
 /** An event with its place; `name` is null where the subject has an id. */
-export type EventRow = readonly [
+type EventRow = readonly [
   subjectId: number | null,
   name: string | null,
   version: number,
@@ -29,8 +44,18 @@ export type EventRow = readonly [
   extensions: string | null,
 ];
 
-/** An event that keeps the recorded time of another log. `offset`: its place after the head; places may stay empty. */
-export type DatedEventRow = readonly [...EventRow, recorded: string, offset: number];
+type DatedEventRow = readonly [...EventRow, recorded: string, offset: number];
+
+function eventRow({ subject, subjectId, version, event }: PlacedEvent<AppendedEvent>): EventRow {
+  const { type, time, data, extensions } = event;
+  return [subjectId, subjectId === null ? subject : null, version, type, time, data, extensions];
+}
+
+function datedEventRow({ subject, subjectId, version, event }: PlacedEvent<DatedEvent>): DatedEventRow {
+  const { type, time, data, extensions, recorded, offset } = event;
+  const name = subjectId === null ? subject : null;
+  return [subjectId, name, version, type, time, data, extensions, recorded, offset];
+}
 
 /**
  * SQL that inserts events, by expressions on a row (`entry`) and the log (`log`). Unless the rows are materialized, SQLite
@@ -72,21 +97,14 @@ where id = ?1 returning head, identity`;
 
 /** When events were recorded: now, all of them, or each at a time of its own. */
 type RecordedEvents =
-  | { readonly now: string; readonly events: readonly EventRow[] }
-  | { readonly now: null; readonly events: readonly DatedEventRow[] };
+  | { readonly now: string; readonly placed: PlacedEvents<SubjectState, AppendedEvent> }
+  | { readonly now: null; readonly placed: PlacedEvents<SubjectState, DatedEvent> };
 
 /** The events and subjects that one batch appends to a log. */
 export type LogAppend = RecordedEvents & {
   readonly log: LogAddress;
   /** Identity that the plan rests on; null: a statement of `fence` proves it. */
   readonly identity: string | null;
-  /** Names of subjects that do not exist yet. */
-  readonly newSubjects: readonly string[];
-  /** Positions that the events take, with those that stay empty. */
-  readonly positions: number;
-  /** Recorded time of the last event. */
-  readonly recorded: string;
-  readonly erasures: PlannedErasures;
   /** Statements that refuse the batch when the plan is outdated. */
   readonly fence: readonly Statement[];
   /** Statements between the subjects and the events, and after the events. */
@@ -94,24 +112,34 @@ export type LogAppend = RecordedEvents & {
   readonly withEvents: readonly Statement[];
 };
 
-function eventStatements({ log, now, events }: LogAppend): Statement[] {
-  const sql = now === null ? INSERT_DATED_EVENTS : INSERT_EVENTS;
-  return rowsParameters(events).map(({ json, offset }) => ({
-    sql,
-    args: [log.id, now === null ? log.base : log.base + offset, now, json],
+function eventStatements({ log, now, placed }: LogAppend): Statement[] {
+  if (now === null)
+    return rowsParameters(placed.events.map(datedEventRow)).map(({ json }) => ({
+      sql: INSERT_DATED_EVENTS,
+      args: [log.id, log.base, null, json],
+    }));
+  return rowsParameters(placed.events.map(eventRow)).map(({ json, offset }) => ({
+    sql: INSERT_EVENTS,
+    args: [log.id, log.base + offset, now, json],
   }));
+}
+
+/** Recorded time of the last event. */
+function lastRecorded({ now, placed }: LogAppend): string {
+  return now ?? placed.events.at(-1)?.event.recorded ?? "";
 }
 
 /** The batch that writes an append. Without events, it writes only subjects and `withSubjects`. */
 export function appendBatch(append: LogAppend): Statement[] {
-  const { log, newSubjects, fence, withSubjects, withEvents, positions, recorded, identity } = append;
+  const { log, placed, fence, withSubjects, withEvents, identity } = append;
+  const { events, positions, newSubjects } = placed;
   const statements: Statement[] = [...fence];
   if (newSubjects.length > 0)
     statements.push({ sql: INSERT_SUBJECTS, args: [log.id, JSON.stringify(newSubjects)] });
   statements.push(...withSubjects);
-  if (append.events.length === 0) return statements;
-  statements.push(...eventStatements(append), ...withEvents, ...erasureStatements(log, append.erasures));
-  statements.push({ sql: ADVANCE_HEAD, args: [log.id, positions, recorded, identity] });
+  if (events.length === 0) return statements;
+  statements.push(...eventStatements(append), ...withEvents, ...erasureStatements(log, placed));
+  statements.push({ sql: ADVANCE_HEAD, args: [log.id, positions, lastRecorded(append), identity] });
   return statements;
 }
 
@@ -124,7 +152,7 @@ export interface WrittenAppend {
 
 /** Reads the rows that the statements of {@link appendBatch} returned. */
 export function appendedIn(
-  { newSubjects, fence, events }: LogAppend,
+  { placed: { newSubjects, events }, fence }: LogAppend,
   rows: readonly (readonly Row[])[],
 ): WrittenAppend {
   const inserted = newSubjects.length > 0 ? (rows[fence.length] ?? []) : [];

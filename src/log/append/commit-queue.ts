@@ -7,7 +7,8 @@ import { commitPlan, forgetLog, type GroupDeps, planBehind, preparePlan } from "
 import { keyExpiry } from "../key-expiry.ts";
 import type { LogAddress } from "../keys.ts";
 import type { LogState } from "../log-state.ts";
-import type { AppendOutcome, Plan, SubjectState, Transaction } from "./plan.ts";
+import type { SubjectState } from "./placement.ts";
+import type { AppendOutcome, Plan, Transaction } from "./plan.ts";
 import { createSubjectCache } from "./subject-cache.ts";
 import {
   type Caller,

@@ -1,17 +1,17 @@
-import type { AcceptedEvent } from "../../core/event.ts";
-import { appendBatch, appendedIn, type EventRow, type LogAppend } from "./append-batch.ts";
+import { appendBatch, appendedIn, type LogAppend } from "./append-batch.ts";
 import * as sql from "./lookups.ts";
 import type { Database, Statement } from "../../storage/database.ts";
 import { renewedError } from "../../storage/failures.ts";
 import type { LogAddress } from "../keys.ts";
 import { type LogState, readLogState } from "../log-state.ts";
-import { type Plan, planGroup, type SubjectState, type Transaction } from "./plan.ts";
+import type { SubjectState } from "./placement.ts";
+import { type Plan, planGroup, type Transaction } from "./plan.ts";
 import type { SubjectCache } from "./subject-cache.ts";
 
 /** Expired idempotency keys that one commit deletes. */
 const FORGET_BATCH = 100;
 
-const ABSENT: SubjectState = { id: null, version: 0, erased: false };
+const ABSENT: SubjectState = { stored: false, id: null, version: 0, erased: false };
 
 export interface GroupDeps {
   readonly database: Database;
@@ -110,11 +110,6 @@ export async function preparePlan(deps: GroupDeps, transactions: readonly Transa
   return planReading(deps, identity, transactions, all, () => undefined);
 }
 
-function eventRow({ subject, subjectId, version, event }: Plan["events"][number]): EventRow {
-  const { type, time, data, extensions }: AcceptedEvent = event;
-  return [subjectId, subjectId === null ? subject : null, version, type, time, data, extensions];
-}
-
 function keyRows(transactions: readonly Transaction[], plan: Plan) {
   return transactions.flatMap(({ idempotency }, index) => {
     const decision = plan.decisions[index];
@@ -172,11 +167,7 @@ export async function commitPlan(
     log,
     identity: plan.identity,
     now,
-    events: plan.events.map(eventRow),
-    newSubjects: plan.newSubjects,
-    positions: plan.events.length,
-    recorded: now,
-    erasures: plan,
+    placed: plan,
     fence: [],
     withSubjects: [],
     withEvents: keyStatements(log, now, keyRows(transactions, plan), forgetBeforeMs),

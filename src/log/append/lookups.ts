@@ -1,7 +1,8 @@
 import type { AppendReceipt } from "../../core/event.ts";
 import { type Database, type Row, type Statement, textAt, integerAt } from "../../storage/database.ts";
 import type { LogAddress } from "../keys.ts";
-import type { FirstAnswer, SubjectState } from "./plan.ts";
+import type { SubjectState } from "./placement.ts";
+import type { FirstAnswer } from "./plan.ts";
 
 /*
  * The SQL of the lookups of an append to the event log, and of its idempotency keys.
@@ -38,7 +39,7 @@ export function subjectStates(rows: readonly Row[]): Map<string, SubjectState> {
   return new Map(
     rows.map((row) => [
       textAt(row, 0),
-      { id: integerAt(row, 1), erased: integerAt(row, 2) === 1, version: integerAt(row, 3) },
+      { stored: true, id: integerAt(row, 1), erased: integerAt(row, 2) === 1, version: integerAt(row, 3) },
     ]),
   );
 }

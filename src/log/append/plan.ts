@@ -1,13 +1,6 @@
 import type { AppendReceipt, ExpectedVersion, AcceptedEvent } from "../../core/event.ts";
 import type { LogState } from "../log-state.ts";
-
-/** The state of one subject, on which an append depends. */
-export interface SubjectState {
-  /** Null while the subject has never had an event. */
-  readonly id: number | null;
-  readonly version: number;
-  readonly erased: boolean;
-}
+import { createPlacement, type Placement, type PlacedEvents, type SubjectState } from "./placement.ts";
 
 export interface AppendPart {
   readonly subject: string;
@@ -55,14 +48,6 @@ export type Refused =
 /** `log`: the log after the commit. */
 export type AppendOutcome = (Accepted | Refused) & { readonly log: LogState };
 
-/** An event with its place: the position is `offset + 1` after the head the group is committed on. */
-export interface PlacedEvent {
-  readonly subject: string;
-  readonly subjectId: number | null;
-  readonly version: number;
-  readonly event: AcceptedEvent;
-}
-
 /** The fate of one transaction of a group. Positions of `appended` results are relative to the head. */
 export type Decision =
   | { readonly kind: "append"; readonly results: readonly AppendReceipt[] }
@@ -70,29 +55,11 @@ export type Decision =
   | { readonly kind: "same-as"; readonly index: number }
   | { readonly kind: "refuse"; readonly refusal: Refused; readonly basis: readonly string[] };
 
-export interface Plan {
+export interface Plan extends PlacedEvents<SubjectState, AcceptedEvent> {
   /** Identity of the log that the plan was made on. */
   readonly identity: string;
   /** One for each transaction, in order. */
   readonly decisions: readonly Decision[];
-  /** In order of position. */
-  readonly events: readonly PlacedEvent[];
-  /** State of every subject that the group changes, as it will be. */
-  readonly after: ReadonlyMap<string, SubjectState>;
-  readonly newSubjects: readonly string[];
-  /** Tombstones the group writes, in order. */
-  readonly tombstones: readonly { readonly subject: string; readonly version: number }[];
-  /** Subjects that were erased and are no longer. */
-  readonly revived: readonly string[];
-}
-
-/** The state before a transaction, of the subjects that it changes. */
-interface Undo {
-  readonly events: number;
-  readonly tombstones: number;
-  readonly wereErased: number;
-  /** State that was planned of each part's subject; undefined where none was. */
-  readonly replaced: { readonly subject: string; readonly state: SubjectState | undefined }[];
 }
 
 function refusalOf(part: AppendPart, state: SubjectState): Refused | null {
@@ -111,6 +78,79 @@ function refusalOf(part: AppendPart, state: SubjectState): Refused | null {
   return expectedVersion === "exists" && currentVersion === 0 ? refuse("version-conflict") : null;
 }
 
+/** The subject after an accepted part. */
+function stateAfter({ events, erases }: AppendPart, { id, version }: SubjectState): SubjectState {
+  return { stored: true, id, version: version + events.length, erased: erases };
+}
+
+type Refusal = Extract<Decision, { readonly kind: "refuse" }>;
+
+/** Refuses a transaction with its first part that is refused after those before it. */
+function refusedPart(
+  parts: readonly AppendPart[],
+  stateOf: (subject: string) => SubjectState,
+): Refusal | null {
+  // Most transactions have one part, which needs no map.
+  const planned = parts.length === 1 ? null : new Map<string, SubjectState>();
+  for (const [index, part] of parts.entries()) {
+    const state = planned?.get(part.subject) ?? stateOf(part.subject);
+    const refusal = refusalOf(part, state);
+    if (refusal !== null) {
+      // Also the parts before it: seen as they are now, one of them may be the first to be refused.
+      const basis = parts.slice(0, index + 1).map(({ subject }) => subject);
+      return { kind: "refuse", refusal, basis };
+    }
+    planned?.set(part.subject, stateAfter(part, state));
+  }
+  return null;
+}
+
+type EventPlacement = Placement<SubjectState, AcceptedEvent>;
+
+function placePart(placement: EventPlacement, part: AppendPart, state: SubjectState): AppendReceipt {
+  const { subject, events } = part;
+  let { version } = state;
+  for (const event of events) {
+    version += 1;
+    placement.place(subject, state.id, version, event);
+  }
+  placement.update(subject, state, stateAfter(part, state));
+  return { subject, version, position: placement.nextOffset(), count: events.length };
+}
+
+/** Places the parts of a transaction, unless one is refused. */
+function decideParts(placement: EventPlacement, parts: readonly AppendPart[]): Decision {
+  const refused = refusedPart(parts, placement.stateOf);
+  if (refused !== null) return refused;
+  const results = parts.map((part) => placePart(placement, part, placement.stateOf(part.subject)));
+  return { kind: "append", results };
+}
+
+const KEY_REUSED: Decision = {
+  kind: "refuse",
+  refusal: { outcome: "idempotency-key-reused" },
+  basis: [],
+};
+
+/** A transaction of the group that was accepted under an idempotency key. */
+interface Original {
+  readonly index: number;
+  readonly fingerprint: string;
+}
+
+/** Decides a transaction whose idempotency key was used before, in the log or in the group; null: it was not. */
+function decideRepeated(
+  { key, fingerprint }: NonNullable<Transaction["idempotency"]>,
+  firstAnswerOf: (key: string) => FirstAnswer | undefined,
+  originals: ReadonlyMap<string, Original>,
+): Decision | null {
+  const answer = firstAnswerOf(key);
+  if (answer !== undefined) return answer.fingerprint === fingerprint ? { kind: "replay", answer } : KEY_REUSED;
+  const original = originals.get(key);
+  if (original === undefined) return null;
+  return original.fingerprint === fingerprint ? { kind: "same-as", index: original.index } : KEY_REUSED;
+}
+
 /**
  * Decides the fate of a group of transactions as if they ran one after the other, given the known state of their
  * subjects and keys. Pure; the commit proves it: a state that was out of date makes a (subject, version) collide, and an
@@ -122,90 +162,18 @@ export function planGroup(
   firstAnswerOf: (key: string) => FirstAnswer | undefined,
   identity: string,
 ): Plan {
-  const after = new Map<string, SubjectState>();
-  const events: PlacedEvent[] = [];
-  const tombstones: { subject: string; version: number }[] = [];
-  /** Subjects whose last event was a tombstone when another was placed. */
-  const wereErased: string[] = [];
-  const keys = new Map<string, { index: number; fingerprint: string }>();
-  const reused: Decision = { kind: "refuse", refusal: { outcome: "idempotency-key-reused" }, basis: [] };
-
-  const takeBack = ({ replaced, ...counts }: Undo) => {
-    events.length = counts.events;
-    tombstones.length = counts.tombstones;
-    wereErased.length = counts.wereErased;
-    for (const { subject, state } of replaced.toReversed()) {
-      if (state === undefined) after.delete(subject);
-      else after.set(subject, state);
-    }
-  };
-
-  /** Places the parts of a transaction; when one is refused, all is again as it was before. */
-  const place = (parts: readonly AppendPart[]): Decision => {
-    const results: AppendReceipt[] = [];
-    // A single part has changed nothing when it is refused.
-    const undo: Undo | null =
-      parts.length === 1
-        ? null
-        : {
-            events: events.length,
-            tombstones: tombstones.length,
-            wereErased: wereErased.length,
-            replaced: [],
-          };
-    for (const part of parts) {
-      const { subject } = part;
-      const planned = after.get(subject);
-      const state = planned ?? stateOf(subject);
-      const refusal = refusalOf(part, state);
-      if (refusal !== null) {
-        if (undo !== null) takeBack(undo);
-        // Also the parts before it: seen as they are now, one of them may be the first to be refused.
-        const basis = parts.slice(0, results.length + 1).map((each) => each.subject);
-        return { kind: "refuse", refusal, basis };
-      }
-      if (state.erased) wereErased.push(subject);
-      let { version } = state;
-      for (const event of part.events) {
-        version += 1;
-        events.push({ subject, subjectId: state.id, version, event });
-      }
-      if (part.erases) tombstones.push({ subject, version });
-      undo?.replaced.push({ subject, state: planned });
-      after.set(subject, { id: state.id, version, erased: part.erases });
-      results.push({ subject, version, position: events.length, count: part.events.length });
-    }
-    return { kind: "append", results };
-  };
-
-  const decide = (transaction: Transaction, index: number): Decision => {
-    const { idempotency } = transaction;
-    if (idempotency !== null) {
-      const answer = firstAnswerOf(idempotency.key);
-      if (answer !== undefined) {
-        return answer.fingerprint === idempotency.fingerprint ? { kind: "replay", answer } : reused;
-      }
-      const earlier = keys.get(idempotency.key);
-      if (earlier !== undefined) {
-        return earlier.fingerprint === idempotency.fingerprint
-          ? { kind: "same-as", index: earlier.index }
-          : reused;
-      }
-    }
-
-    const stated = transaction.identity;
+  const placement: EventPlacement = createPlacement(stateOf);
+  const originals = new Map<string, Original>();
+  const decide = ({ parts, idempotency, identity: stated }: Transaction, index: number): Decision => {
+    const repeated = idempotency === null ? null : decideRepeated(idempotency, firstAnswerOf, originals);
+    if (repeated !== null) return repeated;
     if (stated !== undefined && stated !== identity) {
       return { kind: "refuse", refusal: { outcome: "log-restored", identity: stated }, basis: [] };
     }
-    const decision = place(transaction.parts);
-    if (decision.kind === "append" && idempotency !== null) {
-      keys.set(idempotency.key, { index, fingerprint: idempotency.fingerprint });
-    }
+    const decision = decideParts(placement, parts);
+    if (decision.kind === "append" && idempotency !== null)
+      originals.set(idempotency.key, { index, fingerprint: idempotency.fingerprint });
     return decision;
   };
-
-  const decisions = transactions.map(decide);
-  const newSubjects = [...after].flatMap(([subject, { id }]) => (id === null ? [subject] : []));
-  const revived = [...new Set(wereErased)].filter((subject) => after.get(subject)?.erased === false);
-  return { identity, decisions, events, after, newSubjects, tombstones, revived };
+  return { identity, decisions: transactions.map(decide), ...placement.placed() };
 }

@@ -1,15 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 
-import {
-  type FirstAnswer,
-  type Plan,
-  planGroup,
-  type SubjectState,
-  type Transaction,
-} from "../../../src/log/append/plan.ts";
+import type { SubjectState } from "../../../src/log/append/placement.ts";
+import { type FirstAnswer, type Plan, planGroup, type Transaction } from "../../../src/log/append/plan.ts";
 
-const ABSENT: SubjectState = { id: null, version: 0, erased: false };
+const ABSENT: SubjectState = { stored: false, id: null, version: 0, erased: false };
 const NAMES = ["a", "b", "c"];
 
 const part = fc.record({
@@ -30,8 +25,8 @@ const transaction: fc.Arbitrary<Transaction> = fc.record({
 });
 const stored = fc.constantFrom<SubjectState>(
   ABSENT,
-  { id: 7, version: 1, erased: false },
-  { id: 8, version: 2, erased: true },
+  { stored: true, id: 7, version: 1, erased: false },
+  { stored: true, id: 8, version: 2, erased: true },
 );
 
 const IDENTITY = "0123456789abcdef";

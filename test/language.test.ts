@@ -48,6 +48,10 @@ const NAMES: Readonly<Record<string, string>> = {
   ringing: "notifying",
 };
 
+/** A handler may return a promise of JavaScript; elsewhere in feeds the word would mean a contract. */
+const FEEDS = /^src\/feeds\/(?!define\/)/;
+const PROMISE = /\bpromises?\b/g;
+
 const files = ["{src,test}/**/*.{ts,tsx,md,html,sh,yaml,yml}", "*.md"]
   .flatMap((pattern) => [...new Glob(pattern).scanSync(ROOT)])
   // The reference repeats texts of the code, which the test reads there.
@@ -84,6 +88,7 @@ function findingsIn(text: string, file: string): Finding[] {
     ),
     ...findings(BARE_WHAT, prose, () => "the noun"),
     ...findings(OPENING, prose, () => "the noun"),
+    ...(FEEDS.test(file) ? findings(PROMISE, prose, () => "the published contract") : []),
     ...findings(/[A-Z]?[a-z]+/g, text, (word) =>
       Object.hasOwn(names, word.toLowerCase()) ? names[word.toLowerCase()] : undefined,
     ),

@@ -28,7 +28,7 @@ export interface FeedRecord {
   /** Hydrations so far: see `write.ts`. */
   readonly hydrations: number;
   /** Revision of the contract under which something was published last; see `published-contract.ts`. */
-  readonly promised: number;
+  readonly publishedRevision: number;
   /** Identity of the feed's log. */
   readonly identity: string;
   readonly head: number;
@@ -48,9 +48,9 @@ export interface FeedRecord {
 export function basisOf({
   epoch,
   hydrations,
-  promised,
-}: FeedRecord): Pick<FeedRecord, "epoch" | "hydrations" | "promised"> {
-  return { epoch, hydrations, promised };
+  publishedRevision,
+}: FeedRecord): Pick<FeedRecord, "epoch" | "hydrations" | "publishedRevision"> {
+  return { epoch, hydrations, publishedRevision };
 }
 
 /** Arguments: log id. */
@@ -90,7 +90,7 @@ export async function readFeed(database: Database, log: LogAddress): Promise<Fee
     traced: row[9] === null || row[9] === undefined ? null : integerAt(row, 9),
     hydrations: integerAt(row, 10),
     identity: textAt(row, 11),
-    promised: integerAt(row, 12),
+    publishedRevision: integerAt(row, 12),
     merged: integerAt(row, 13),
   };
 }

@@ -46,12 +46,12 @@ export const feeds = sqliteTable(
     /** JSON of a `Failure`, while the feed is halted. */
     failure: text(),
     /**
-     * JSON: the JSON Schema of each type, as promised to consumers: the contract under which something was published last.
-     * A draft promises none.
+     * JSON: the JSON Schema of each type, of the contract under which something was published last, on which consumers rely.
+     * A draft has none.
      */
     schemas: text().notNull(),
     /** Revision of that contract in `feed_contracts`, 0 before it was noted; in a draft, raised when its definition changes. */
-    promised: integer().notNull().default(0),
+    publishedRevision: integer("promised").notNull().default(0),
     /** The library that generated `schemas`: `zod 4.6.7`; null: not recorded. */
     generator: text(),
     /** JSON: the parts of the definition that must not change while published events are kept; see `definition-record.ts`. */

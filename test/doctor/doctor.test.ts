@@ -212,7 +212,7 @@ const CORRUPTIONS: readonly (readonly [name: string, sql: string, check: string]
     "feeds have a record that can be read",
   ],
   [
-    "a negative revision of a promise",
+    "a negative revision of a published contract",
     "update feeds set promised = -1",
     "feeds have a record that can be read",
   ],

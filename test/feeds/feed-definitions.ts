@@ -35,7 +35,7 @@ const OUT_TYPES = ["Out0", "Out1", "Out2"];
 const NEW_TYPE = "New";
 
 /**
- * What the newer release does otherwise. `open` and `narrow`: it promises more of what both publish. `member` and `type`: it
+ * What the newer release does otherwise. `open` and `narrow`: its contract states more of the events that both publish. `member` and `type`: it
  * also publishes more. `key`, of a draft: it finds other subjects.
  */
 type Change = "none" | "open" | "narrow" | "member" | "type" | "key";

@@ -175,8 +175,8 @@ function reading(database: Database, mayErase: boolean) {
 function checkPromise({ change }: RandomFeed, events: readonly WireEvent[]): void {
   if (change !== "member") return;
   const data = events.filter(({ type }) => type.startsWith("Out")).map((event) => event.data as object);
-  const promised = data.findIndex((each) => "more" in each);
-  if (promised !== -1) for (const each of data.slice(promised)) expect(each).toHaveProperty("more");
+  const firstGrown = data.findIndex((each) => "more" in each);
+  if (firstGrown !== -1) for (const each of data.slice(firstGrown)) expect(each).toHaveProperty("more");
 }
 
 /** Compares a feed with one that was built once and undisturbed. */

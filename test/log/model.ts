@@ -1,5 +1,5 @@
 /*
- * What the event log promises, in memory and as simple as can be: the other side of the model test.
+ * The guarantees of the event log, in memory and as simple as can be: the other side of the model test.
  */
 
 export type Expected = number | "exists" | "any";

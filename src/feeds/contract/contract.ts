@@ -41,59 +41,60 @@ export function boundBy(feed: Feed, schemas: ContractSchemas): Feed {
 /** A feed as this process may project it now. */
 export interface ProjectingContract {
   readonly feed: Feed;
-  /** Of its contract, to the promise now. A newer contract becomes the promise when it publishes. */
+  /** Of its contract, to the published one now. A newer contract becomes the published one when it publishes. */
   readonly standing: Standing;
-  /** Of its contract, as {@link Contract.revision}. The revision of a newer one is beyond that of the promise. */
+  /** Of its contract, as {@link Contract.revision}. The revision of a newer one is beyond that of the published contract. */
   readonly revision: number;
 }
 
-/** Feeds as they project after the promise has changed, by their contract. */
+/** Feeds as they project after the published contract has changed, by their contract. */
 const CHANGED = new WeakMap<
   Contract,
-  { readonly promised: number; readonly projecting: ProjectingContract | null }
+  { readonly publishedRevision: number; readonly projecting: ProjectingContract | null }
 >();
 
-/** The feed as it may project under a promise; null: the promise is incompatible with the feed's contract. */
+/** The feed as it may project under a published contract; null: it is incompatible with the feed's own. */
 async function projectingBy(
   database: Database,
   { feed, log }: RegisteredFeed,
-  promise: PublishedContract,
+  published: PublishedContract,
 ): Promise<ProjectingContract | null> {
-  const compared = compareWithPublished(feed, promise);
+  const compared = compareWithPublished(feed, published);
   if ("changes" in compared) return null;
   const { standing } = compared;
   const isFree = feed.draft || standing === "newer";
   const revision =
     standing === "newer"
       ? await revisionOf(database, feed, log)
-      : promise.revision - (standing === "older" ? 1 : 0);
+      : published.revision - (standing === "older" ? 1 : 0);
   return {
-    feed: isFree ? feed : boundBy(feed, JSON.parse(promise.text) as ContractSchemas),
+    feed: isFree ? feed : boundBy(feed, JSON.parse(published.text) as ContractSchemas),
     standing,
     revision,
   };
 }
 
 /**
- * The feed as this process may project it, under the promise that a record names: another release may have published by a
+ * The feed as this process may project it, under the published contract that a record names: another release may have published by a
  * longer contract since this one was started. Null: this process cannot project it any more.
  */
 export async function projectingUnder(
   database: Database,
   registered: RegisteredFeed,
-  { promised }: Pick<FeedRecord, "promised">,
+  { publishedRevision }: Pick<FeedRecord, "publishedRevision">,
 ): Promise<ProjectingContract | null> {
   const { feed, log, contract } = registered;
   const { revision } = contract;
-  if (promised === contract.promised) return { feed, standing: contract.standing, revision };
-  if (!feed.draft && promised === revision) return { feed, standing: "same", revision };
+  if (publishedRevision === contract.publishedRevision)
+    return { feed, standing: contract.standing, revision };
+  if (!feed.draft && publishedRevision === revision) return { feed, standing: "same", revision };
   const known = CHANGED.get(contract);
-  if (known?.promised === promised) return known.projecting;
-  const promise = await readPublishedContract(database, log);
-  if (promise === null) return null;
+  if (known?.publishedRevision === publishedRevision) return known.projecting;
+  const published = await readPublishedContract(database, log);
+  if (published === null) return null;
   const isStored = await isProjectedAsStored(database, registered);
-  const projecting = isStored ? await projectingBy(database, registered, promise) : null;
-  CHANGED.set(contract, { promised: promise.revision, projecting });
+  const projecting = isStored ? await projectingBy(database, registered, published) : null;
+  CHANGED.set(contract, { publishedRevision: published.revision, projecting });
   return projecting;
 }
 
@@ -113,10 +114,10 @@ export async function servedSchemas(
   registered: RegisteredFeed,
 ): Promise<ContractSchemas> {
   const { feed, log, contract } = registered;
-  const promise = await readPublishedContract(database, log);
-  if (promise === null || feed.draft) return feed.schemas;
-  const { revision } = promise;
-  return revision === contract.promised || revision === contract.revision
+  const published = await readPublishedContract(database, log);
+  if (published === null || feed.draft) return feed.schemas;
+  const { revision } = published;
+  return revision === contract.publishedRevision || revision === contract.revision
     ? feed.schemas
-    : (JSON.parse(promise.text) as ContractSchemas);
+    : (JSON.parse(published.text) as ContractSchemas);
 }

@@ -19,7 +19,7 @@ interface Definition {
   readonly rekeyed: boolean;
   /** `RegisteredFeed.tracked`, which another feed may decide; absent in definitions that an earlier version stored. */
   readonly tracked?: boolean;
-  /** Of a draft: a published version has them in its promise. */
+  /** Of a draft: a published version has them in its published contract. */
   readonly schemas?: unknown;
 }
 
@@ -131,7 +131,7 @@ interface Change {
   readonly rebuilds: boolean;
   /** The feed has published something by the definition before. */
   readonly hasEvents: boolean;
-  /** The contract compares differently with the promise afterwards. */
+  /** The contract compares differently with the published one afterwards. */
   readonly changesStanding: boolean;
 }
 
@@ -150,8 +150,8 @@ async function changeOf(database: Database, registered: RegisteredFeed): Promise
   const promotes = hasEvents && !hasPublishedContract && !feed.draft && contract.standing === "newer";
   const keep = (): Change | null => {
     if (isSame && !promotes) return null;
-    const promised = promotion(feed, log, contract.revision, { raisesEpoch: true, definition: text });
-    const statements = [...(promotes ? [promised] : []), { sql: KEEP_DEFINITION, args }];
+    const promoted = promotion(feed, log, contract.revision, { raisesEpoch: true, definition: text });
+    const statements = [...(promotes ? [promoted] : []), { sql: KEEP_DEFINITION, args }];
     return { statements, before: text, rebuilds: false, hasEvents, changesStanding: promotes };
   };
   if (isSame) return keep();
@@ -175,7 +175,7 @@ async function changeOf(database: Database, registered: RegisteredFeed): Promise
  * are projected from them, and published versions that changed their source before they published anything. Throws a
  * {@link IncompatibleContractError} for a published version that changed its source, and a {@link FeedDefinitionsError} for a
  * draft that changed and is the source of a published version.
- * @returns feeds whose contract now compares differently with the promise
+ * @returns feeds whose contract now compares differently with the published one
  */
 export async function keepDefinitions(
   database: Database,

@@ -15,9 +15,9 @@ import { sameJson } from "./same-json.ts";
 
 /*
  * Consumers of a published version rely on the contract under which it last published, not on the contract that a
- * server was started with. A release with a longer contract makes it the promise in the batch that first publishes by it.
- * Until then, and again after a rollback, a release with a shorter contract may project; once more was promised, it
- * publishes only what the promise allows (`contract.ts`).
+ * server was started with. A release with a longer contract makes it the published one in the batch that first publishes by it.
+ * Until then, and again after a rollback, a release with a shorter contract may project; once a longer
+ * contract was published, it publishes only what that one allows (`contract.ts`).
  */
 
 /** A published contract was changed in a way that its consumers may not survive. */
@@ -35,18 +35,18 @@ export class IncompatibleContractError extends Error {
   }
 }
 
-/** A contract against the promise: grown (`newer`), `same`, or not yet grown to it (`older`). */
+/** A contract against the published one: grown (`newer`), `same`, or not yet grown to it (`older`). */
 export type Standing = "newer" | "same" | "older";
 
-/** A contract as it compared with the promise. */
+/** A contract as it compared with the published one. */
 export interface Contract {
   /** Grows with releases: the release with the highest projects. */
   readonly revision: number;
-  /** Revision of the promise. */
-  readonly promised: number;
+  /** Revision of the published contract. */
+  readonly publishedRevision: number;
   readonly standing: Standing;
   /** Schemas that events have to match as well; null: the contract alone decides. */
-  readonly promise: ContractSchemas | null;
+  readonly publishedSchemas: ContractSchemas | null;
 }
 
 /** The library that generates JSON Schemas here. */
@@ -54,18 +54,18 @@ const { major, minor, patch } = z.core.version;
 const GENERATOR = `zod ${major}.${minor}.${patch}`;
 
 /** JSON text of the JSON Schemas that consumers of a feed may rely on: a draft has none. */
-function promisedBy({ draft, schemas }: Feed): string {
+function contractText({ draft, schemas }: Feed): string {
   return JSON.stringify(draft ? {} : schemas);
 }
 
-/** The promise as it is stored. */
+/** The contract under which a version last published, as it is stored. */
 export interface PublishedContract {
   readonly text: string;
   readonly revision: number;
   readonly generator: string | null;
 }
 
-/** Arguments: log id. Nothing is promised of a feed that published nothing. */
+/** Arguments: log id. A feed that published nothing has an empty one. */
 export const SELECT_PUBLISHED_CONTRACT = `
 select iif(log.head = 0, '{}', feed.schemas), feed.promised, feed.generator
 from feeds as feed cross join logs as log on log.id = feed.log where feed.log = ?1`;
@@ -95,25 +95,25 @@ function comparable(schemas: ContractSchemas, { generator }: PublishedContract):
     : Object.fromEntries(Object.entries(schemas).map(([type, schema]) => [type, withoutGenerated(schema)]));
 }
 
-/** Compares the contract of a feed with a promise: its standing, or the changes that break the promise. */
+/** Compares the contract of a feed with the published one: its standing, or the changes that break the published one. */
 export function compareWithPublished(
   feed: Feed,
-  promise: PublishedContract,
+  published: PublishedContract,
 ): { readonly standing: Standing } | { readonly changes: readonly BreakingChange[] } {
-  const now = promisedBy(feed);
-  if (now === promise.text) return { standing: "same" };
-  const [promised, defined] = [schemasOf(promise.text), schemasOf(now)].map((each) =>
-    comparable(each, promise),
+  const now = contractText(feed);
+  if (now === published.text) return { standing: "same" };
+  const [stored, defined] = [schemasOf(published.text), schemasOf(now)].map((each) =>
+    comparable(each, published),
   );
-  const changes = breakingChanges(promised ?? {}, defined ?? {});
-  const isShorter = breakingChanges(defined ?? {}, promised ?? {}).length === 0;
+  const changes = breakingChanges(stored ?? {}, defined ?? {});
+  const isShorter = breakingChanges(defined ?? {}, stored ?? {}).length === 0;
   if (changes.length === 0) return { standing: isShorter ? "same" : "newer" };
   // A published version never becomes a draft again.
   return isShorter && !feed.draft ? { standing: "older" } : { changes };
 }
 
-/** Whether two contracts differ in texts for people only. */
-function saysTheSame(one: string, other: string): boolean {
+/** Whether two contracts differ at most in texts for people. */
+function haveSameRules(one: string, other: string): boolean {
   return sameJson(withoutAnnotations(schemasOf(one)), withoutAnnotations(schemasOf(other)));
 }
 
@@ -125,41 +125,54 @@ insert into feed_contracts (log, revision, schemas)
 select ?1, 1 + max(promised, coalesce((select max(revision) from feed_contracts where log = ?1), 0)), ?2
 from feeds where log = ?1 and not exists (select 1 from feed_contracts where log = ?1 and schemas = ?2 and revision > promised)`;
 
-/** The revision of a contract that grew out of the promise, beyond the revision of the promise; stored when it is new. */
+/** The revision of a contract that grew out of the published one, beyond its revision; stored when it is new. */
 export async function revisionOf(database: Database, feed: Feed, log: LogAddress): Promise<number> {
-  const args = [log.id, promisedBy(feed)];
+  const args = [log.id, contractText(feed)];
   await database.write([{ sql: ADD_REVISION, args }]);
   const [row] = await database.read({ sql: FIND_REVISION, args });
   return integerAt(row, 0);
 }
 
 /**
- * Compares the contract of a registered feed with the promise. Throws a {@link IncompatibleContractError} unless one of
+ * Compares the contract of a registered feed with the published one. Throws a {@link IncompatibleContractError} unless one of
  * the two is the other one grown.
  */
 export async function standingOf(database: Database, feed: Feed, log: LogAddress): Promise<Contract> {
   const stored = (await readPublishedContract(database, log)) ?? { text: "{}", revision: 0, generator: null };
-  const { text, revision: promised } = stored;
-  if (feed.draft && text === "{}") return { revision: promised, promised, standing: "same", promise: null };
+  const { text, revision: publishedRevision } = stored;
+  if (feed.draft && text === "{}")
+    return { revision: publishedRevision, publishedRevision, standing: "same", publishedSchemas: null };
   const compared = compareWithPublished(feed, stored);
   if ("changes" in compared) throw new IncompatibleContractError(feed, compared.changes);
   const { standing } = compared;
-  const now = promisedBy(feed);
+  const now = contractText(feed);
   if (standing === "newer")
-    return { revision: await revisionOf(database, feed, log), promised, standing, promise: null };
-  if (standing === "older") return { revision: promised - 1, promised, standing, promise: schemasOf(text) };
-  const isSame = now === text || saysTheSame(now, text);
+    return {
+      revision: await revisionOf(database, feed, log),
+      publishedRevision,
+      standing,
+      publishedSchemas: null,
+    };
+  if (standing === "older")
+    return {
+      revision: publishedRevision - 1,
+      publishedRevision,
+      standing,
+      publishedSchemas: schemasOf(text),
+    };
+  const isSame = now === text || haveSameRules(now, text);
   if (isSame && now !== text) {
     await database.write([
       { sql: "update feeds set schemas = ?2 where log = ?1 and schemas = ?3", args: [log.id, now, text] },
     ]);
   }
-  return { revision: promised, promised, standing, promise: isSame ? null : schemasOf(text) };
+  const publishedSchemas = isSame ? null : schemasOf(text);
+  return { revision: publishedRevision, publishedRevision, standing, publishedSchemas };
 }
 
 /**
- * Makes a contract the promise. Part of a batch that publishes by it for the first time, or of one that publishes a draft.
- * `raisesEpoch`: other plans rest on the old promise. `definition`: only while this one is stored. The stored revision only
+ * Makes a contract the published one. Part of a batch that publishes by it for the first time, or of one that publishes a
+ * draft. `raisesEpoch`: other plans rest on the contract before. `definition`: only while this one is stored. The stored revision only
  * grows: a batch with a revision that is not beyond the stored one is refused, as one that is outdated.
  */
 export function promotion(
@@ -171,6 +184,6 @@ export function promotion(
   return {
     sql: `update feeds set schemas = ?2, promised = case when promised < ?3 then ?3 end, generator = ?4, epoch = epoch + ?5
       where log = ?1 and (?6 is null or (definition is ?6 and promised < ?3))`,
-    args: [log.id, promisedBy(feed), revision, GENERATOR, raisesEpoch ? 1 : 0, definition],
+    args: [log.id, contractText(feed), revision, GENERATOR, raisesEpoch ? 1 : 0, definition],
   };
 }

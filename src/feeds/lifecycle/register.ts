@@ -24,7 +24,7 @@ export interface RegisteredFeed {
   readonly tracked: boolean;
   /** The feed gathers the events of its source in the order of the event log; see `merging.ts`. */
   readonly merges: boolean;
-  /** The contract of this release, as it compares with the promise. */
+  /** The contract of this release, as it compares with the published one. */
   readonly contract: Contract;
 }
 
@@ -51,7 +51,7 @@ async function register(database: Database, clock: Clock, feed: Feed, source: Lo
  * Registers every feed, and creates the logs of new ones. Any number of processes may do so at once, before or
  * while others write. A version that was retired is left out, and feeds that are projected from it. Throws a
  * `IncompatibleContractError` for a published feed whose source has changed, or whose contract neither grew out of the
- * promise, nor is one that the promise grew out of. A draft that has changed is built again.
+ * published one, nor is one that the published one grew out of. A draft that has changed is built again.
  *
  * @param feeds each after the one it is projected from, as `compileFeeds` gives them
  */
@@ -73,10 +73,10 @@ export async function registerFeeds(
     const contract = await standingOf(database, feed, log);
     const tracked = isTracked(feed, upstream) || (await wasTracked(database, feed, log));
     const merges = feed.rekeyed && upstream !== null && !upstream.tracked;
-    const bound = contract.promise === null ? feed : boundBy(feed, contract.promise);
+    const bound = contract.publishedSchemas === null ? feed : boundBy(feed, contract.publishedSchemas);
     registered.set(feed.path, { feed: bound, log, source, upstream, tracked, merges, contract });
   }
-  // A definition is compared after the contract: when it is the same then, the promise shows a change that came in between,
+  // A definition is compared after the contract: when it is the same then, the published contract shows a change that came in between,
   // since each change of a definition renews it.
   for (;;) {
     const changed = await keepDefinitions(database, [...registered.values()]);

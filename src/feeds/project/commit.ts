@@ -36,7 +36,7 @@ export interface PlanningOptions {
   readonly building?: boolean;
   /** Subjects whose places are settled although no event counts for them. */
   readonly touched?: readonly string[];
-  /** As it may be projected under the promise; see `contract.ts`. Default: as it was registered. */
+  /** As it may be projected under the published contract; see `contract.ts`. Default: as it was registered. */
   readonly feed?: Feed;
   readonly isAhead?: PlanOptions["isAhead"];
 }

@@ -89,12 +89,12 @@ async function readBasis({ database }: HydrateDeps, registered: RegisteredFeed, 
   const projecting = await projectingUnder(database, registered, record);
   if (projecting === null)
     throw new KildeError("feed-behind", `${registered.feed.path} is projected by another release`);
-  const { identity, promised } = record;
+  const { identity, publishedRevision } = record;
   return {
     projecting,
     record,
     before,
-    hydration: { subject, before, promised, identity, sourceIdentity },
+    hydration: { subject, before, publishedRevision, identity, sourceIdentity },
   };
 }
 

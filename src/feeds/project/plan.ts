@@ -164,7 +164,14 @@ function publish(fold: Fold, { row, subject }: Assigned, before: FeedSubject, pr
 function noteOrigin({ origins }: Fold, { row, subject }: Assigned, before: FeedSubject, count: number): void {
   const { position, place } = row;
   const { id, version } = before;
-  origins.push([position, id, id === null ? subject : null, version, count, place === position ? null : place]);
+  origins.push([
+    position,
+    id,
+    id === null ? subject : null,
+    version,
+    count,
+    place === position ? null : place,
+  ]);
 }
 
 /** Folds an event, and places the events published for it. */

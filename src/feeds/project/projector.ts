@@ -219,11 +219,11 @@ export function createProjector(
     }
     reached = { cursor, merged, hasMerged: false };
     const erasedId = isPassed ? (passed?.id ?? record.erased) : record.erased;
-    const promised = promotes ? projecting.revision : record.promised;
+    const publishedRevision = promotes ? projecting.revision : record.publishedRevision;
     known = {
       ...record,
       epoch: record.epoch + 1,
-      promised,
+      publishedRevision,
       cursor,
       merged,
       status: next,

@@ -46,7 +46,7 @@ const SUBJECT = "(select id from subjects where log = ?1 and name = ?5)";
 
 /**
  * Refused unless the subject is as the plan has it, and both logs hold the history that was read.
- * Arguments: log id and identity, source's log id and identity, name, version, state, projected, promised.
+ * Arguments: log id and identity, source's log id and identity, name, version, state, projected, revision of the published contract.
  */
 export const HYDRATE_FEED = `
 update feeds set hydrations = case when status in ('building', 'live', 'halted')
@@ -70,8 +70,8 @@ on conflict (subject) do update set state = excluded.state, projected = excluded
 /** Changes of a feed beside its published events. */
 export interface Advance {
   readonly epoch: number;
-  /** `FeedRecord.promised`: a promise changes with the epoch. */
-  readonly promised: number;
+  /** `FeedRecord.publishedRevision`: a published contract changes with the epoch. */
+  readonly publishedRevision: number;
   /** `FeedRecord.hydrations` as it was before anything was read for the plan. */
   readonly hydrations: number;
   /** Null for a writer that needs no lease: a request that applies erasures. */
@@ -90,8 +90,8 @@ export interface Hydration {
   /** The subject as it was. */
   readonly subject: string;
   readonly before: FeedSubject;
-  /** `FeedRecord.promised`. */
-  readonly promised: number;
+  /** `FeedRecord.publishedRevision`. */
+  readonly publishedRevision: number;
   /** Identities of the feed's log and of its source. */
   readonly identity: string;
   readonly sourceIdentity: string;
@@ -105,7 +105,7 @@ interface PlannedWrite {
   readonly plan: FeedPlan;
   /** Changes of an erasure to earlier events; see `erasing.ts`. */
   readonly erasing?: readonly Statement[];
-  /** Makes the plan's contract the promise; see `published-contract.ts`. */
+  /** Makes the plan's contract the published one; see `published-contract.ts`. */
   readonly promotion?: Statement | null;
 }
 
@@ -126,10 +126,10 @@ function advanceFence({ log, plan, ...advance }: PlannedWrite & Advance): Statem
 }
 
 function hydrationFence({ log, source, hydration }: PlannedWrite & { hydration: Hydration }): Statement[] {
-  const { subject, before, promised, identity, sourceIdentity } = hydration;
+  const { subject, before, publishedRevision, identity, sourceIdentity } = hydration;
   const { version, state, projected } = before;
   const histories = [log.id, identity, source.id, sourceIdentity];
-  return [{ sql: HYDRATE_FEED, args: [...histories, subject, version, state, projected, promised] }];
+  return [{ sql: HYDRATE_FEED, args: [...histories, subject, version, state, projected, publishedRevision] }];
 }
 
 function keptStatements(log: LogAddress, plan: FeedPlan): Statement[] {

@@ -145,7 +145,8 @@ function decideRepeated(
   originals: ReadonlyMap<string, Original>,
 ): Decision | null {
   const answer = firstAnswerOf(key);
-  if (answer !== undefined) return answer.fingerprint === fingerprint ? { kind: "replay", answer } : KEY_REUSED;
+  if (answer !== undefined)
+    return answer.fingerprint === fingerprint ? { kind: "replay", answer } : KEY_REUSED;
   const original = originals.get(key);
   if (original === undefined) return null;
   return original.fingerprint === fingerprint ? { kind: "same-as", index: original.index } : KEY_REUSED;

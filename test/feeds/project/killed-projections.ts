@@ -6,7 +6,7 @@ const STREAMS = 200;
 const STREAMS_OF_BATCH = 10;
 
 /**
- * Sums of each stream, and copies of those sums: a feed with state, and a feed of a feed. The newer release promises a member
+ * Sums of each stream, and copies of those sums: a feed with state, and a feed of a feed. The contract of the newer release has a member
  * that both publish.
  */
 function configOf(release: "older" | "newer"): string {

@@ -14,7 +14,7 @@ import { startServer } from "./servers.ts";
 
 /**
  * Server processes on one libSQL server, each behind a network of its own, under load from clients that repeat
- * requests without an acknowledgment. Each test makes something fail for a while, and then checks every promise
+ * requests without an acknowledgment. Each test makes something fail for a while, and then checks every guarantee
  * (`verify`).
  */
 

@@ -67,7 +67,7 @@ async function expectDelivered({ receiver }: Cluster, node: Node): Promise<void>
 }
 
 /**
- * Ends the load, and checks the promises that hold after every fault: each acknowledged event is present once and in
+ * Ends the load, and checks the guarantees that hold after every fault: each acknowledged event is present once and in
  * its place, positions and versions have no gap, recorded times never go back, feeds equal a feed that is built now,
  * and webhooks have delivered everything, in order for each subject.
  */

@@ -369,12 +369,12 @@ describe("serve refuses to start", () => {
     expect(exitCode).toBe(1);
   });
 
-  test("with a feed that breaks its promise in one of them, and names the tenant", async () => {
+  test("with a feed that breaks its published contract in one of them, and names the tenant", async () => {
     const cwd = await configured(`tenants: ${TENANTS}, feeds: ${FEEDS}`);
     const server = await serve(cwd);
     const { b } = tenantsOf(server);
     await b.append("count-1", 1);
-    // Publishing makes the promise; starting a server does not.
+    // Publishing makes the published contract; starting a server does not.
     await eventually(async () => (await b.get("/feeds/sums/v1")).length > 0);
     await server.stop();
     rmSync(join(cwd, "data/a.db"));

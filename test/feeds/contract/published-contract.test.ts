@@ -84,7 +84,7 @@ describe("a published contract", () => {
     expect(String(refused)).toContain("Paid /properties/amount: is not published any more (member-removed");
   });
 
-  test("is the published contract, and not the one that a server was started with", async () => {
+  test("is the contract of the last published event, and not the one that a server was started with", async () => {
     expect(await start(both)).toBeNull();
     expect(await start(z.object({ cents: z.int() }))).toBeNull();
     await pay({ amount: 1 });
@@ -92,7 +92,7 @@ describe("a published contract", () => {
     expect(await start(z.object({ cents: z.int() }))).toBeInstanceOf(IncompatibleContractError);
   });
 
-  test("a refused contract is not promised", async () => {
+  test("a refused contract is not published", async () => {
     await pay({ amount: 1 });
     await project(amount);
     expect(await start(z.object({ cents: z.int() }))).toBeInstanceOf(IncompatibleContractError);
@@ -157,7 +157,7 @@ describe("a published contract", () => {
     const projection = await project(email);
     expect(await state(projection)).toMatchObject({ status: "live", head: 2 });
     expect(JSON.stringify(await served(projection))).toBe(text);
-    // What the stored promise rules out is not published.
+    // The release publishes nothing that the published contract rules out.
     await pay({ at: "c@example.org", n: 3 });
     await projection.drain();
     expect(await state(projection)).toMatchObject({ status: "halted", head: 2 });
@@ -291,7 +291,7 @@ describe("two releases on one database", () => {
     expect(await database.read({ sql: "select promised from feeds", args: [] })).toEqual([[10]]);
   });
 
-  test("the promise only grows, in any order of starts and publications", async () => {
+  test("the published contract only grows, in any order of starts and publications", async () => {
     const contracts = [amount, both, both.extend({ note: z.string() })];
     const orders = [...permutations([0, 1, 2])];
     const data = { ...written, note: "none" };
@@ -401,7 +401,7 @@ describe("a draft", () => {
     expect(await served(changed)).toEqual({ Paid: expect.not.objectContaining({ type: "object" }) });
   });
 
-  test("that is published as it is promises what it has published so far", async () => {
+  test("that is published as it is keeps the contract of its published events", async () => {
     await pay({ amount: 1 });
     const draft = await project(amount, { draft: true });
     const published = await project(amount);

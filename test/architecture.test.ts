@@ -55,6 +55,8 @@ const READS_WALL_CLOCK = [
   "jobs/loop.ts",
   // Store times, or compare them with stored times.
   "webhooks/subscriptions/deliver-test.ts",
+  "webhooks/subscriptions/create-subscription.ts",
+  "webhooks/subscriptions/reconfigure.ts",
   "webhooks/subscriptions/redelivery.ts",
   "webhooks/subscriptions/subscriptions.ts",
   "feeds/lifecycle/clear.ts",
@@ -103,8 +105,6 @@ const LONG_FUNCTIONS: readonly string[] = [
   "webhooks/dispatch/resting-lanes.ts createRestingLanes",
   "webhooks/dispatch/sender.ts createSender",
   "webhooks/dispatch/source-reader.ts createSourceReader",
-  "webhooks/egress/targets.ts createTargets",
-  "webhooks/subscriptions/subscriptions.ts openSubscriptions",
   "worker.ts createWorker",
 ];
 

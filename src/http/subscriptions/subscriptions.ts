@@ -4,7 +4,7 @@ import type { z } from "zod";
 import { KildeError } from "../../core/errors.ts";
 import { DEFAULT_PAGE_EVENTS } from "../../core/limits.ts";
 import type { DeliveryMode, SubscriptionRecord } from "../../webhooks/subscriptions/subscription.ts";
-import type { RequestedConfig } from "../../webhooks/subscriptions/subscriptions.ts";
+import type { RequestedConfig } from "../../webhooks/subscriptions/requested-config.ts";
 import { fittingEntries } from "../wire/listing.ts";
 import { hereWith } from "../wire/links.ts";
 import { queryOf } from "../log/pages.ts";

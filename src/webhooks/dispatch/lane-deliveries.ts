@@ -1,6 +1,6 @@
 import { retryDelay } from "../endpoint/endpoint.ts";
 import { acknowledge, type Lane, rewindLane, detach } from "./lane.ts";
-import type { Lanes, TurnKind } from "./lanes.ts";
+import type { Lanes, AttemptKind } from "./lanes.ts";
 import { batchMessage, type Message, singleMessage } from "../endpoint/message.ts";
 import type { Outcome, PreparedDelivery } from "./prepared-delivery.ts";
 import type { DeliveryEvent } from "./source.ts";
@@ -155,7 +155,7 @@ export function createLaneDeliveries(lanes: Lanes, suspects: Suspects, options: 
 
   return {
     /** The next delivery of the lanes of a kind that can send now. */
-    next(now: number, kind: TurnKind): PreparedDelivery | null {
+    next(now: number, kind: AttemptKind): PreparedDelivery | null {
       for (;;) {
         const lane = lanes.nextReady(kind);
         if (lane === null) return null;

@@ -11,7 +11,7 @@ import {
 import { createRestingLanes } from "./resting-lanes.ts";
 import type { DeliveryEvent } from "./source.ts";
 import type { StoredLane } from "../subscriptions/subscription.ts";
-import { createTurnQueue } from "./turn-queue.ts";
+import { createFifoQueue } from "./fifo-queue.ts";
 
 /** Most pending events of one subject; a lane with more is detached. */
 const PENDING_MOST = 64;
@@ -23,7 +23,7 @@ const RETRIES_AWAKE = 1_024;
  * `fresh`: lanes without a failure since their last success; `retry`: lanes that are retried. The two never wait for
  * each other.
  */
-export type TurnKind = "fresh" | "retry";
+export type AttemptKind = "fresh" | "retry";
 
 /** Rows to store, and the function to call when they are. */
 export interface LaneRows {
@@ -45,9 +45,9 @@ export interface Lanes {
   /** Counts the buffered events. Visits each lane that does not rest. */
   atHand(): { readonly events: number; readonly characters: number };
   /** Number of lanes of a kind that are ready or unloaded. */
-  waiting(kind: TurnKind): number;
+  waiting(kind: AttemptKind): number;
   /** Number of lanes of a kind that have an event to send. */
-  ready(kind: TurnKind): number;
+  ready(kind: AttemptKind): number;
   /** Number of lanes that wait for a time, or for an operator: nearly all blocked ones. */
   resting(): number;
   has(subject: number): boolean;
@@ -71,8 +71,8 @@ export interface Lanes {
    */
   detachLagging(): void;
   /** The next lane of a kind that can send. */
-  nextReady(kind: TurnKind): Lane | null;
-  nextUnloaded(kind: TurnKind): Lane | null;
+  nextReady(kind: AttemptKind): Lane | null;
+  nextUnloaded(kind: AttemptKind): Lane | null;
   /**
    * Wakes lanes that are due, as many as there is room for. Returns when the next one is due; infinity when none is, or
    * when the room is used up: then there are lanes to send.
@@ -84,9 +84,9 @@ export interface Lanes {
   rows(lowWater: number): LaneRows;
 }
 
-const kindOf = ({ attempts }: Lane): TurnKind => (attempts > 0 ? "retry" : "fresh");
+const kindOf = ({ attempts }: Lane): AttemptKind => (attempts > 0 ? "retry" : "fresh");
 
-const createQueues = () => ({ fresh: createTurnQueue<Lane>(), retry: createTurnQueue<Lane>() });
+const createQueues = () => ({ fresh: createFifoQueue<Lane>(), retry: createFifoQueue<Lane>() });
 
 export function createLanes(): Lanes {
   const active = new Map<number, Lane>();
@@ -97,14 +97,14 @@ export function createLanes(): Lanes {
   /** Subjects without a lane that may have a row. */
   const gone = new Set<number>();
 
-  const waiting = (kind: TurnKind) => ready[kind].size() + unloaded[kind].size();
+  const waiting = (kind: AttemptKind) => ready[kind].size() + unloaded[kind].size();
 
   const queue = (lane: Lane) => {
     lane.queued = true;
     (lane.pending.length > 0 ? ready : unloaded)[kindOf(lane)].push(lane);
   };
 
-  const next = (queues: ReturnType<typeof createQueues>, kind: TurnKind) => {
+  const next = (queues: ReturnType<typeof createQueues>, kind: AttemptKind) => {
     const lane = queues[kind].shift();
     if (lane !== null) lane.queued = false;
     return lane;

@@ -5,7 +5,7 @@ import { createDoorbell } from "./doorbell.ts";
 import { include, type Lane, type Reread } from "./lane.ts";
 import type { DeliveryEvent } from "./source.ts";
 import { createLaneDeliveries, createSuspects } from "./lane-deliveries.ts";
-import { createLanes, type Lanes, type TurnKind } from "./lanes.ts";
+import { createLanes, type Lanes, type AttemptKind } from "./lanes.ts";
 import type { LeftBehind } from "./left-behind.ts";
 import type { PreparedDelivery } from "./prepared-delivery.ts";
 import { createEventReader } from "./event-reader.ts";
@@ -39,7 +39,7 @@ export interface PendingDeliveries {
    * The next delivery of a kind. `isProbe`: prefers single subjects, since the outcome of a batch of several is
    * ambiguous.
    */
-  next(now: number, kind: TurnKind, isProbe: boolean): PreparedDelivery | null;
+  next(now: number, kind: AttemptKind, isProbe: boolean): PreparedDelivery | null;
   isReady(now: number): boolean;
   /** The endpoint acknowledged a delivery; see `Suspects`. */
   onSuccess(wasDown: boolean, now: number): void;

@@ -10,7 +10,7 @@ import {
   retryAllowance,
   retryRestMs,
 } from "../endpoint/endpoint.ts";
-import type { TurnKind } from "./lanes.ts";
+import type { AttemptKind } from "./lanes.ts";
 import type { LeftBehind } from "./left-behind.ts";
 import type { PendingDeliveries } from "./pending-deliveries.ts";
 import type { PreparedDelivery } from "./prepared-delivery.ts";
@@ -85,7 +85,7 @@ export function createSender(
   let hasEnded = false;
   const cut = new AbortController();
 
-  const settle = (delivery: PreparedDelivery, kind: TurnKind, answer: EndpointAnswer) => {
+  const settle = (delivery: PreparedDelivery, kind: AttemptKind, answer: EndpointAnswer) => {
     const now = clock.now();
     const verdict = judge(answer, { nowMs: now, mostRetryAfterMs: deps.mostRetryAfterMs });
     const before = endpoint;
@@ -105,7 +105,7 @@ export function createSender(
     deps.onSettled(delivery, verdict);
   };
 
-  const deliver = async (delivery: PreparedDelivery, kind: TurnKind, now: number) => {
+  const deliver = async (delivery: PreparedDelivery, kind: AttemptKind, now: number) => {
     sending.set(delivery, null);
     if (kind === "retry") retriesUnderWay += 1;
     lastAttempt = now;
@@ -122,10 +122,10 @@ export function createSender(
   };
 
   /** The next delivery: subjects that failed before get only their share. */
-  const nextDelivery = (now: number): readonly [PreparedDelivery, TurnKind] | null => {
+  const nextDelivery = (now: number): readonly [PreparedDelivery, AttemptKind] | null => {
     const isProbe = endpoint.trouble !== null;
     const mayRetry = retriesUnderWay < retryAllowance(endpoint) && now >= retryAfter;
-    const kinds: readonly TurnKind[] = isProbe ? ["fresh", "retry"] : ["retry", "fresh"];
+    const kinds: readonly AttemptKind[] = isProbe ? ["fresh", "retry"] : ["retry", "fresh"];
     for (const kind of kinds) {
       const delivery = kind === "fresh" || mayRetry ? deliveries.next(now, kind, isProbe) : null;
       if (delivery !== null) return [delivery, kind];
@@ -141,7 +141,7 @@ export function createSender(
       for (;;) {
         if (deps.signal.aborted) return null;
         if (now < nextSend) return nextSend;
-        let next: readonly [PreparedDelivery, TurnKind] | null = null;
+        let next: readonly [PreparedDelivery, AttemptKind] | null = null;
         if (sending.size < allowance(endpoint, now)) {
           next = nextDelivery(now);
           if (next === null)

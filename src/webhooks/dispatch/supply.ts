@@ -1,5 +1,5 @@
 import { retryAllowance } from "../endpoint/endpoint.ts";
-import type { TurnKind } from "./lanes.ts";
+import type { AttemptKind } from "./lanes.ts";
 import type { PendingDeliveries } from "./pending-deliveries.ts";
 import type { Sender } from "./sender.ts";
 
@@ -50,7 +50,7 @@ export function createSupply(deps: SupplyDeps): Supply {
       .catch(deps.fail);
   };
 
-  const load = (kind: TurnKind): boolean => {
+  const load = (kind: AttemptKind): boolean => {
     const lane = deps.signal.aborted ? null : lanes.nextUnloaded(kind);
     if (lane === null) return false;
     loading[kind] += 1;

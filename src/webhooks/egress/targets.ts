@@ -58,68 +58,81 @@ export function unlessAborted<Value>(promise: Promise<Value>, signal: AbortSigna
   });
 }
 
+/** The addresses of a name, or the address that the hostname is. */
+async function resolveAddresses(
+  resolve: Resolve,
+  hostname: string,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const literal = literalAddress(hostname);
+  if (literal !== null) return [literal];
+  const found = await unlessAborted(resolve(hostname), signal).catch((error: unknown) => {
+    throw error instanceof EgressFailure ? error : new EgressFailure("dns", { cause: error });
+  });
+  if (found.length === 0) throw new EgressFailure("dns");
+  return found;
+}
+
+/** The address that accepts a connection first. */
+async function firstReachable(
+  probe: Probe,
+  addresses: readonly string[],
+  port: number,
+  signal: AbortSignal,
+): Promise<string> {
+  const enough = new AbortController();
+  const ended = AbortSignal.any([signal, enough.signal]);
+  const attempts = addresses.slice(0, MOST_ADDRESSES).map(async (address) => {
+    await probe(address, port, ended);
+    return address;
+  });
+  try {
+    return await Promise.any(attempts);
+  } catch (error) {
+    throw new EgressFailure(signal.aborted ? "timeout" : "connection", { cause: error });
+  } finally {
+    enough.abort();
+  }
+}
+
+/** Resolves and judges a name again. `before`: its last target, which stays if it is permitted and has answered. */
+async function checkTarget(
+  { rules, clock, resolve, probe }: TargetDeps,
+  url: Place,
+  before: Target | null,
+  signal: AbortSignal,
+): Promise<Target> {
+  const addresses = await resolveAddresses(resolve, url.hostname, signal);
+  if (!addresses.every((address) => rules.permits(url.hostname, address))) {
+    throw new EgressFailure("address-refused");
+  }
+  // An address that has answered needs no trial connection.
+  const answeredMs = before?.answeredMs ?? null;
+  const isAlive = answeredMs !== null && clock.monotonic() - answeredMs < FRESH_MS;
+  if (before !== null && isAlive && addresses.includes(before.address)) return before;
+  return { address: await firstReachable(probe, addresses, portOf(url), signal), answeredMs: null };
+}
+
+/** The check has a deadline of its own: its callers may give up earlier. */
+async function checkInTime(deps: TargetDeps, url: Place, earlier: Remembered | undefined): Promise<Target> {
+  const late = new AbortController();
+  const done = new AbortController();
+  void deps.clock.sleep(deps.connectTimeoutMs, done.signal).then(() => late.abort());
+  try {
+    const before = await Promise.resolve(earlier?.target).catch(() => null);
+    return await checkTarget(deps, url, before ?? null, late.signal);
+  } finally {
+    done.abort();
+  }
+}
+
 /**
  * Caches the addresses of names for a few seconds. All addresses of a name must be permitted. Requests are pinned to
  * the one that accepts a connection first, so that a second resolution cannot change the destination.
  */
-export function createTargets({ rules, clock, resolve, probe, connectTimeoutMs }: TargetDeps): Targets {
+export function createTargets(deps: TargetDeps): Targets {
+  const { clock } = deps;
   const remembered = new Map<string, Remembered>();
-
-  const addressesOf = async (hostname: string, signal: AbortSignal): Promise<readonly string[]> => {
-    const literal = literalAddress(hostname);
-    if (literal !== null) return [literal];
-    const found = await unlessAborted(resolve(hostname), signal).catch((error: unknown) => {
-      throw error instanceof EgressFailure ? error : new EgressFailure("dns", { cause: error });
-    });
-    if (found.length === 0) throw new EgressFailure("dns");
-    return found;
-  };
-
-  const reachable = async (
-    addresses: readonly string[],
-    port: number,
-    signal: AbortSignal,
-  ): Promise<string> => {
-    const enough = new AbortController();
-    const ended = AbortSignal.any([signal, enough.signal]);
-    const attempts = addresses.slice(0, MOST_ADDRESSES).map(async (address) => {
-      await probe(address, port, ended);
-      return address;
-    });
-    try {
-      return await Promise.any(attempts);
-    } catch (error) {
-      throw new EgressFailure(signal.aborted ? "timeout" : "connection", { cause: error });
-    } finally {
-      enough.abort();
-    }
-  };
-
-  const check = async (url: Place, before: Target | null, signal: AbortSignal): Promise<Target> => {
-    const addresses = await addressesOf(url.hostname, signal);
-    if (!addresses.every((address) => rules.permits(url.hostname, address))) {
-      throw new EgressFailure("address-refused");
-    }
-    // An address that has answered needs no trial connection.
-    const answeredMs = before?.answeredMs ?? null;
-    const isAlive = answeredMs !== null && clock.monotonic() - answeredMs < FRESH_MS;
-    if (before !== null && isAlive && addresses.includes(before.address)) return before;
-    return { address: await reachable(addresses, portOf(url), signal), answeredMs: null };
-  };
-
-  /** The check has a deadline of its own: its callers may give up earlier. */
-  const checkInTime = async (url: Place, earlier: Remembered | undefined): Promise<Target> => {
-    const late = new AbortController();
-    const done = new AbortController();
-    void clock.sleep(connectTimeoutMs, done.signal).then(() => late.abort());
-    try {
-      const before = await Promise.resolve(earlier?.target).catch(() => null);
-      return await check(url, before ?? null, late.signal);
-    } finally {
-      done.abort();
-    }
-  };
-
   let droppedMs = clock.monotonic();
   const dropForgotten = (nowMs: number): void => {
     if (nowMs - droppedMs < FORGET_MS) return;
@@ -135,7 +148,7 @@ export function createTargets({ rules, clock, resolve, probe, connectTimeoutMs }
       const known = remembered.get(url.origin);
       if (known !== undefined && nowMs - known.checkedMs < FRESH_MS) return known.target;
       dropForgotten(nowMs);
-      const target = checkInTime(url, known);
+      const target = checkInTime(deps, url, known);
       const entry: Remembered = { checkedMs: nowMs, target };
       remembered.set(url.origin, entry);
       target.then(

@@ -2,7 +2,7 @@ import { KildeError } from "../../core/errors.ts";
 import { integerAt, type Value } from "../../storage/database.ts";
 import { findSubject } from "../../log/read/subjects.ts";
 import { beginRewind, retryBlocked, addSubjectRewinds, skipBlocked, type SubjectRewind } from "./change.ts";
-import type { SubscriptionsDeps } from "./subscriptions.ts";
+import type { RegistryDeps } from "./registry-deps.ts";
 import { type BlockedSubjectRow, listBlocked } from "./state.ts";
 import type { SubscriptionRecord } from "./subscription.ts";
 import { rewindStartOf, countRange, versionAfter, rewindFrom } from "./walk.ts";
@@ -29,7 +29,7 @@ export interface RedeliveryResult {
   readonly subjects: number;
 }
 
-export type RedeliveryDeps = Pick<SubscriptionsDeps, "database" | "writer" | "clock" | "onChange">;
+export type RedeliveryDeps = Pick<RegistryDeps, "database" | "writer" | "clock" | "onChange">;
 
 async function rewindSubjects(
   deps: RedeliveryDeps,

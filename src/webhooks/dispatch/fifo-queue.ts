@@ -1,5 +1,5 @@
 /** A first-in, first-out queue whose operations take constant time on average. */
-export interface TurnQueue<Item> {
+export interface FifoQueue<Item> {
   size(): number;
   push(item: Item): void;
   /** Removes and returns the first item; null when the queue is empty. */
@@ -9,7 +9,7 @@ export interface TurnQueue<Item> {
 /** Removed items are dropped from the array when there are this many of them, and they are half of it. */
 const COMPACT_ITEMS = 1_024;
 
-export function createTurnQueue<Item>(): TurnQueue<Item> {
+export function createFifoQueue<Item>(): FifoQueue<Item> {
   let items: Item[] = [];
   let first = 0;
   return {

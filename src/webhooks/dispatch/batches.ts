@@ -1,4 +1,4 @@
-import { acknowledge, include, type Reread, rewindLane } from "./lane.ts";
+import { acknowledge, include, type Lane, type Reread, rewindLane } from "./lane.ts";
 import { fitting, type LaneDeliveriesOptions, type Suspects } from "./lane-deliveries.ts";
 import type { Lanes } from "./lanes.ts";
 import { batchMessage } from "../endpoint/message.ts";
@@ -12,7 +12,8 @@ import type { DeliveryMode, FrozenBatch } from "../subscriptions/subscription.ts
  * other subjects.
  */
 export interface Batches {
-  take(event: DeliveryEvent): void;
+  /** Adds an event from the shared read, of a subject without a lane. */
+  addEvent(event: DeliveryEvent): void;
   /** Buffered events, including those of the batch that is ready to be sent. */
   buffered(): readonly DeliveryEvent[];
   /** Replaces all buffered events after some were removed; a changed batch gets another id. */
@@ -20,7 +21,7 @@ export interface Batches {
   /** Hands buffered events over to lanes that their subjects got meanwhile. */
   handOver(now: number): void;
   /** Number and characters of the events that wait for a batch. */
-  atHand(): { readonly events: number; readonly characters: number };
+  waiting(): { readonly events: number; readonly characters: number };
   /**
    * Position of the first event that waits for a batch; null: none waits. Earlier events are in a batch or in a
    * detached lane.
@@ -66,163 +67,201 @@ const AVERAGE_SHARE = 0.2;
 export interface BatchesOptions extends Pick<LaneDeliveriesOptions, "subscription" | "hasOtherRequest"> {
   readonly suspects: Suspects;
   readonly limits: Extract<DeliveryMode, { kind: "batch" }>;
-  /** Events of the batch that was in flight when progress was last stored. */
-  readonly begun: readonly DeliveryEvent[];
+  /** Events of the stored batch, which may have been in flight. */
+  readonly stored: readonly DeliveryEvent[];
   /** Called when a batch is settled. */
-  readonly onDone: () => void;
-  /** Called when the batch has changed and must be stored before it is sent. */
+  readonly onSettled: () => void;
+  /** Called when the batch has changed, so that it must be stored before it is sent. */
   readonly onFreezing: () => void;
 }
 
-export function createBatches(lanes: Lanes, options: BatchesOptions): Batches {
-  const { subscription, limits, begun, onDone, onFreezing } = options;
-  let backlog: DeliveryEvent[] = [];
-  let batch = begun.length > 0 ? batchOf(begun, "ready") : null;
+/** The events that wait for a batch, and the batch that was composed of those before them. */
+interface BatchState {
+  backlog: DeliveryEvent[];
+  current: Batch | null;
   /** Average duration of acknowledged batches, in milliseconds. */
-  let averageMs = 0;
+  averageMs: number;
+}
 
-  const handOver = (now: number) => {
-    backlog = backlog.filter((event) => {
-      const lane = lanes.wake(event.subject);
-      if (lane === null) return true;
-      include(lane, event.version);
-      lanes.take(event, now);
-      return false;
-    });
-  };
+/** The parts that the functions below share. */
+interface BatchContext {
+  readonly lanes: Lanes;
+  readonly options: BatchesOptions;
+  readonly state: BatchState;
+}
 
-  /** The failed event is unknown, so each subject continues alone; the subjects that succeed are attached again. */
-  const split = ({ events, subjects }: Batch, { verdict, ...outcome }: Outcome) => {
-    for (const subject of subjects) {
-      const own = events.filter((event) => event.subject === subject);
-      const first = own[0]?.version ?? 1;
-      const lane = lanes.wake(subject) ?? lanes.addDetached(subject, first);
-      include(lane, first);
-      if (subjects.size === 1 && (verdict.kind === "refused" || verdict.kind === "overloaded")) {
-        lane.frozen = own.at(-1)?.version ?? null;
-        options.suspects.block(lane, verdict, outcome, own.length);
-      }
-      lanes.place(lane, outcome.now);
-    }
-    handOver(outcome.now);
-  };
+function ownEvents({ events }: Batch, subject: number): DeliveryEvent[] {
+  return events.filter((event) => event.subject === subject);
+}
 
-  const ownEvents = ({ events }: Batch, subject: number) =>
-    events.filter((event) => event.subject === subject);
+function handOver({ lanes, state }: BatchContext, now: number): void {
+  state.backlog = state.backlog.filter((event) => {
+    const lane = lanes.wake(event.subject);
+    if (lane === null) return true;
+    include(lane, event.version);
+    lanes.addEvent(event, now);
+    return false;
+  });
+}
 
-  /** Detaches the batch's subjects, unless one of them already has a lane, and makes way for the next batch. */
-  const detach = (slow: Batch, now: number) => {
-    if (slow.subjects.values().some((subject) => lanes.has(subject))) return;
-    for (const subject of slow.subjects) {
-      const own = ownEvents(slow, subject);
-      const lane = lanes.addDetached(subject, own[0]?.version ?? 1);
-      lane.seen = own.at(-1)?.position ?? 0;
-      lane.sending = true;
-    }
-    slow.state = "detached";
-    batch = null;
-    handOver(now);
-    onFreezing();
-  };
+/** Blocks the lane of a batch's only subject: then the failure is its own. */
+function blockIfOnly(
+  { options }: BatchContext,
+  { subjects }: Batch,
+  lane: Lane,
+  own: readonly DeliveryEvent[],
+  { verdict, ...outcome }: Outcome,
+): void {
+  if (subjects.size !== 1 || (verdict.kind !== "refused" && verdict.kind !== "overloaded")) return;
+  lane.frozen = own.at(-1)?.version ?? null;
+  options.suspects.block(lane, verdict, outcome, own.length);
+}
 
-  const settleDetached = (settled: Batch, { verdict, ...outcome }: Outcome) => {
-    const { subjects } = settled;
-    const isFailure = verdict.kind === "refused" || verdict.kind === "overloaded";
-    for (const subject of subjects) {
-      const lane = lanes.wake(subject);
-      if (lane === null) continue;
-      const own = ownEvents(settled, subject);
-      const last = own.at(-1);
-      lane.sending = false;
-      if (verdict.kind === "acknowledged" && last !== undefined) {
-        acknowledge(lane, last.version);
-        // The subject had no event since, so there is nothing to read.
-        if (lane.seen <= last.position) lane.readTo = lane.seen;
-      } else if (subjects.size === 1 && isFailure) {
-        lane.frozen = last?.version ?? null;
-        options.suspects.block(lane, verdict, outcome, own.length);
-      }
-      if (lane.pendingRewind !== null) rewindLane(lane, lane.pendingRewind);
-      lanes.place(lane, outcome.now);
-    }
-  };
+/** The failed event is unknown, so each subject continues alone; the subjects that succeed are attached again. */
+function splitBatch(context: BatchContext, batch: Batch, outcome: Outcome): void {
+  const { lanes } = context;
+  for (const subject of batch.subjects) {
+    const own = ownEvents(batch, subject);
+    const first = own[0]?.version ?? 1;
+    const lane = lanes.wake(subject) ?? lanes.addDetached(subject, first);
+    include(lane, first);
+    blockIfOnly(context, batch, lane, own, outcome);
+    lanes.place(lane, outcome.now);
+  }
+  handOver(context, outcome.now);
+}
 
-  const overdueAt = ({ sentAt }: Batch) =>
-    sentAt + Math.min(OVERDUE_LAST_MS, Math.max(OVERDUE_FIRST_MS, OVERDUE_FACTOR * averageMs));
+/** Detaches the batch's subjects, unless one of them already has a lane, and makes way for the next batch. */
+function detachBatch(context: BatchContext, slow: Batch, now: number): void {
+  const { lanes, options, state } = context;
+  if (slow.subjects.values().some((subject) => lanes.has(subject))) return;
+  for (const subject of slow.subjects) {
+    const own = ownEvents(slow, subject);
+    const lane = lanes.addDetached(subject, own[0]?.version ?? 1);
+    lane.seen = own.at(-1)?.position ?? 0;
+    lane.sending = true;
+  }
+  slow.state = "detached";
+  state.current = null;
+  handOver(context, now);
+  options.onFreezing();
+}
 
-  const settle = (settled: Batch, outcome: Outcome) => {
-    const { kind } = outcome.verdict;
-    if (kind === "acknowledged") averageMs += AVERAGE_SHARE * (outcome.now - settled.sentAt - averageMs);
-    if (settled.state === "detached") return settleDetached(settled, outcome);
-    if (kind !== "unreachable" && kind !== "gone") {
-      batch = null;
-      if (kind !== "acknowledged") split(settled, outcome);
-      onDone();
-    } else if (settled.left === null) {
-      settled.state = "ready";
+function settleDetached(context: BatchContext, batch: Batch, outcome: Outcome): void {
+  const { lanes } = context;
+  for (const subject of batch.subjects) {
+    const lane = lanes.wake(subject);
+    if (lane === null) continue;
+    const own = ownEvents(batch, subject);
+    const last = own.at(-1);
+    lane.sending = false;
+    if (outcome.verdict.kind === "acknowledged" && last !== undefined) {
+      acknowledge(lane, last.version);
+      // The subject had no event since, so there is nothing to read.
+      if (lane.seen <= last.position) lane.readTo = lane.seen;
     } else {
-      compose(settled.left);
+      blockIfOnly(context, batch, lane, own, outcome);
     }
-  };
+    if (lane.pendingRewind !== null) rewindLane(lane, lane.pendingRewind);
+    lanes.place(lane, outcome.now);
+  }
+}
 
-  /** Replaces the batch in flight; the new one must be stored before it is sent. */
-  const compose = (events: readonly DeliveryEvent[]) => {
-    batch = events.length === 0 ? null : batchOf(events, "composed");
-    if (batch === null) onDone();
-    else onFreezing();
-  };
+/** Replaces the batch; the new one must be stored before it is sent. */
+function replaceBatch({ options, state }: BatchContext, events: readonly DeliveryEvent[]): void {
+  state.current = events.length === 0 ? null : batchOf(events, "composed");
+  if (state.current === null) options.onSettled();
+  else options.onFreezing();
+}
 
+function settleBatch(context: BatchContext, batch: Batch, outcome: Outcome): void {
+  const { options, state } = context;
+  const { kind } = outcome.verdict;
+  if (kind === "acknowledged")
+    state.averageMs += AVERAGE_SHARE * (outcome.now - batch.sentAt - state.averageMs);
+  if (batch.state === "detached") return settleDetached(context, batch, outcome);
+  if (kind !== "unreachable" && kind !== "gone") {
+    state.current = null;
+    if (kind !== "acknowledged") splitBatch(context, batch, outcome);
+    options.onSettled();
+  } else if (batch.left === null) {
+    batch.state = "ready";
+  } else {
+    replaceBatch(context, batch.left);
+  }
+}
+
+function overdueTime({ sentAt }: Batch, averageMs: number): number {
+  return sentAt + Math.min(OVERDUE_LAST_MS, Math.max(OVERDUE_FIRST_MS, OVERDUE_FACTOR * averageMs));
+}
+
+/** Drops removed events; `reread` maps buffered events to the remaining ones. */
+function replaceEvents(context: BatchContext, reread: Reread): void {
+  const { state } = context;
+  state.backlog = reread(state.backlog);
+  const { current } = state;
+  if (current === null) return;
+  const before = current.left ?? current.events;
+  const left = reread(before);
+  if (left.length === before.length && left.every((event, index) => event === before[index])) return;
+  if (current.state === "sending") current.left = left;
+  else replaceBatch(context, left);
+}
+
+function nextBatch(context: BatchContext, now: number): PreparedDelivery | null {
+  const { options, state } = context;
+  const { current, backlog, averageMs } = state;
+  if (current?.state === "sending" && backlog.length > 0 && overdueTime(current, averageMs) <= now)
+    detachBatch(context, current, now);
+  const batch = state.current;
+  if (batch?.state !== "ready" || batch.subjects.values().some(options.hasOtherRequest)) return null;
+  batch.state = "sending";
+  batch.sentAt = now;
   return {
-    take: (event) => backlog.push(event),
-    buffered: () => [...backlog, ...(batch?.left ?? batch?.events ?? [])],
-    replace(reread) {
-      backlog = reread(backlog);
-      if (batch === null) return;
-      const before = batch.left ?? batch.events;
-      const left = reread(before);
-      if (left.length === before.length && left.every((event, index) => event === before[index])) return;
-      if (batch.state === "sending") batch.left = left;
-      else compose(left);
-    },
-    handOver,
-    atHand: () => ({
-      events: backlog.length,
-      characters: backlog.reduce((total, { text }) => total + text.length, 0),
+    message: batchMessage(options.subscription, batch.events),
+    events: batch.events.length,
+    subject: null,
+    subjects: batch.subjects,
+    fresh: true,
+    isAlone: true,
+    settle: (outcome) => settleBatch(context, batch, outcome),
+  };
+}
+
+export function createBatches(lanes: Lanes, options: BatchesOptions): Batches {
+  const { stored, limits } = options;
+  const current = stored.length > 0 ? batchOf(stored, "ready") : null;
+  const state: BatchState = { backlog: [], current, averageMs: 0 };
+  const context = { lanes, options, state };
+  return {
+    addEvent: (event) => void state.backlog.push(event),
+    buffered: () => [...state.backlog, ...(state.current?.left ?? state.current?.events ?? [])],
+    replace: (reread) => replaceEvents(context, reread),
+    handOver: (now) => handOver(context, now),
+    waiting: () => ({
+      events: state.backlog.length,
+      characters: state.backlog.reduce((total, { text }) => total + text.length, 0),
     }),
-    firstWaiting: () => backlog[0]?.position ?? null,
+    firstWaiting: () => state.backlog[0]?.position ?? null,
     compose() {
-      if (batch !== null) return false;
-      const events = fitting(backlog, limits);
-      backlog = backlog.slice(events.length);
-      if (events.length > 0) batch = batchOf(events, "composed");
+      if (state.current !== null) return false;
+      const events = fitting(state.backlog, limits);
+      state.backlog = state.backlog.slice(events.length);
+      if (events.length > 0) state.current = batchOf(events, "composed");
       return events.length > 0;
     },
-    frozen: () => batch?.frozen ?? null,
+    frozen: () => state.current?.frozen ?? null,
     markStored(frozen) {
-      if (batch?.frozen === frozen && batch.state === "composed") batch.state = "ready";
+      if (state.current?.frozen === frozen && state.current.state === "composed")
+        state.current.state = "ready";
     },
-    isReady: () => batch?.state === "ready",
+    isReady: () => state.current?.state === "ready",
     overdueAt(now) {
-      if (batch?.state !== "sending" || backlog.length === 0) return Number.POSITIVE_INFINITY;
-      const at = overdueAt(batch);
+      if (state.current?.state !== "sending" || state.backlog.length === 0) return Number.POSITIVE_INFINITY;
+      const at = overdueTime(state.current, state.averageMs);
       return at > now ? at : Number.POSITIVE_INFINITY;
     },
-    next(now) {
-      if (batch?.state === "sending" && backlog.length > 0 && overdueAt(batch) <= now) detach(batch, now);
-      if (batch?.state !== "ready" || batch.subjects.values().some(options.hasOtherRequest)) return null;
-      const sent = batch;
-      sent.state = "sending";
-      sent.sentAt = now;
-      return {
-        message: batchMessage(subscription, sent.events),
-        events: sent.events.length,
-        subject: null,
-        subjects: sent.subjects,
-        fresh: true,
-        isAlone: true,
-        settle: (outcome) => settle(sent, outcome),
-      };
-    },
-    has: (subject) => batch !== null && batch.subjects.has(subject),
+    next: (now) => nextBatch(context, now),
+    has: (subject) => state.current !== null && state.current.subjects.has(subject),
   };
 }

@@ -1,39 +1,33 @@
 import type { Clock } from "../../core/clock.ts";
-import type { Database } from "../../storage/database.ts";
-import { type Lease, LEASE_MS } from "../../storage/lease.ts";
-import { isRenewed, renewedError } from "../../storage/failures.ts";
 import type { LogReader } from "../../log/read/reader.ts";
-import { createAlarm } from "../endpoint/alarm.ts";
+import type { Database } from "../../storage/database.ts";
+import { renewedError } from "../../storage/failures.ts";
+import { type Lease, LEASE_MS } from "../../storage/lease.ts";
+import type { Send } from "../egress/outgoing.ts";
+import { type Alarm, createAlarm } from "../endpoint/alarm.ts";
+import type { OpenSecrets } from "../endpoint/request.ts";
 import { type AttemptRecord, createAttempts } from "../subscriptions/attempts.ts";
+import type { EndpointTrouble, SubscriptionRecord } from "../subscriptions/subscription.ts";
+import { createEnding, type DispatchEnd, type Ending } from "./ending.ts";
 import { awaitLastAnswers } from "./last-answers.ts";
 import type { LeftBehind } from "./left-behind.ts";
-import { openPendingDeliveries } from "./pending-deliveries.ts";
+import { openPendingDeliveries } from "./open-pending-deliveries.ts";
+import type { PendingDeliveries } from "./pending-deliveries.ts";
+import { createPrefetcher, type Prefetcher } from "./prefetcher.ts";
 import type { SaveProgress } from "./progress.ts";
+import {
+  createProgressSaver,
+  markUrgent,
+  nothingUnsaved,
+  type ProgressSaver,
+  type Unsaved,
+} from "./progress-saver.ts";
+import { createRereading, type Rereading } from "./rereading.ts";
+import { createSender, type Sender } from "./sender.ts";
 import type { DeliveryTurns } from "./turn-order.ts";
-import { createRereading } from "./rereading.ts";
-import type { OpenSecrets } from "../endpoint/request.ts";
-import { createSender } from "./sender.ts";
-import { createSupply } from "./supply.ts";
-import type { Send } from "../egress/outgoing.ts";
-import type { EndpointTrouble, SubscriptionRecord } from "../subscriptions/subscription.ts";
 
-/** Longest delay before progress is stored, in time and in deliveries. */
+/** Longest delay before progress is stored, without turns. */
 const SAVE_MS = 50;
-const SAVE_DELIVERIES = 2_000;
-
-/** Delay before less urgent progress is stored: attempts, and a cursor that moves without deliveries. */
-const REPORT_MS = 1_000;
-
-/** Every request must end well before another process may take the lease. */
-const LEASE_MARGIN_MS = 1_500;
-
-/**
- * Why dispatching ended. `closing`: the process ends. `changed`: the subscription was changed, or another process holds
- * its lease, or the wall clock was corrected, so that dispatching must start again from the stored state. `renewed`:
- * the log got another identity, so that positions in memory are void. `gone`: the endpoint wants no more deliveries.
- * `turn-over`: its turn has ended. A storage failure rejects.
- */
-export type DispatchEnd = "closing" | "changed" | "renewed" | "gone" | "turn-over";
 
 export interface DispatchDeps {
   readonly database: Database;
@@ -66,6 +60,197 @@ export interface DispatchDeps {
   readonly isClosing: () => boolean;
 }
 
+/** A dispatcher: the parts that it runs, and its state. */
+interface Dispatcher {
+  readonly deps: DispatchDeps;
+  readonly alarm: Alarm;
+  readonly ending: Ending;
+  readonly rereading: Rereading;
+  readonly deliveries: PendingDeliveries;
+  readonly sender: Sender;
+  readonly prefetcher: Prefetcher;
+  readonly unsaved: Unsaved;
+  readonly saver: ProgressSaver;
+  /** The log, as it was found: its identity, and its last known head. */
+  readonly identity: string;
+  head: number;
+  /** When the turn ends; infinity without turns. */
+  readonly turnEndsMs: number;
+}
+
+/** Returns a function that reports, once, that very many subjects are blocked. */
+function createBlockedReport(deps: DispatchDeps, lanes: PendingDeliveries["lanes"]): () => void {
+  let hasReported = false;
+  return () => {
+    const blocked = lanes.resting();
+    if (hasReported || blocked < deps.blockedSubjects) return;
+    hasReported = true;
+    deps.onManyBlocked(blocked);
+  };
+}
+
+/** Opens the stored state, and connects the parts. */
+async function openDispatcher(
+  deps: DispatchDeps,
+  subscription: SubscriptionRecord,
+  lease: Lease,
+  earlier: readonly AttemptRecord[],
+): Promise<Dispatcher> {
+  const { clock, source, signal, turns } = deps;
+  const turnEndsMs = clock.now() + (turns?.turnMs ?? Number.POSITIVE_INFINITY);
+  const alarm = createAlarm(clock);
+  const { wake } = alarm;
+  const ending = createEnding(wake);
+  const { fail } = ending;
+  const attempts = createAttempts(earlier);
+  const unsaved = nothingUnsaved();
+  const { identity, head } = await source.state();
+  const rereading = createRereading({ source, reread: () => deliveries.reread(), wake, fail });
+  const onFreezing = () => markUrgent(unsaved);
+  const deliveries = await openPendingDeliveries({ ...deps, identity, onFreezing }, subscription).catch(
+    (error: unknown) => {
+      rereading.end();
+      throw error;
+    },
+  );
+  const onSettled: Parameters<typeof createSender>[0]["onSettled"] = (delivery, verdict) => {
+    unsaved.delivered += 1;
+    unsaved.hasChanged = true;
+    deps.onWork();
+    prefetcher.countSent(delivery.events);
+    if (verdict.kind === "gone") ending.endFor("gone");
+  };
+  const sender = createSender({ ...deps, attempts, deliveries, onSettled, wake, fail }, subscription);
+  const prefetcher = createPrefetcher({
+    deliveries,
+    sender,
+    concurrency: subscription.config.concurrency,
+    track: (read) => rereading.track(read),
+    signal,
+    onRead() {
+      unsaved.hasRead = true;
+      wake();
+    },
+    fail,
+  });
+  const saver = createProgressSaver({
+    ...deps,
+    subscription,
+    lease,
+    unsaved,
+    attempts,
+    deliveries,
+    trouble: () => sender.endpoint().trouble,
+    saveMs: turns?.saveMs ?? SAVE_MS,
+    ending,
+    onSaved: createBlockedReport(deps, deliveries.lanes),
+    wake,
+  });
+  const parts = { alarm, ending, rereading, deliveries, sender, prefetcher, unsaved, saver };
+  return { deps, ...parts, identity, head, turnEndsMs };
+}
+
+/** Follows the head of the log, until the dispatcher ends. */
+async function followHead(dispatcher: Dispatcher): Promise<void> {
+  const { deps, alarm, ending, identity } = dispatcher;
+  while (!ending.closed.aborted) {
+    const passed = await deps.source.passed(dispatcher.head, ending.closed);
+    dispatcher.head = Math.max(dispatcher.head, passed);
+    if (deps.source.knownIdentity() !== identity) throw renewedError(deps.source.name);
+    alarm.wake();
+  }
+}
+
+/** Ends the turn when nothing can be delivered now, or when it took long enough. */
+function endTurnIfOver({ deps, alarm, ending, turnEndsMs }: Dispatcher, now: number, isIdle: boolean): void {
+  const isLong = now >= turnEndsMs;
+  if (isLong) deps.onWork();
+  if (isLong || isIdle) ending.endFor("turn-over");
+  else alarm.at(turnEndsMs);
+}
+
+/** Sends as much as may be sent now. Returns whether requests are in flight, or could be, and need the lease. */
+function sendReady(
+  { alarm, deliveries, sender, saver }: Dispatcher,
+  now: number,
+  nextRequestAt: number,
+): boolean {
+  if (nextRequestAt > now) alarm.at(nextRequestAt);
+  // A lease that may have expired must be renewed before a request is sent.
+  const continueAt = now < saver.leaseUntil() ? sender.sendAll(now) : null;
+  if (continueAt !== null && continueAt > now) alarm.at(continueAt);
+  return sender.inFlight() > 0 || (nextRequestAt <= now && deliveries.isReady(now));
+}
+
+/** Does everything that can be done now, and sets the alarm for the rest. */
+function step(dispatcher: Dispatcher): void {
+  const { deps, alarm, ending, rereading, deliveries, sender, prefetcher, unsaved, saver } = dispatcher;
+  if (deps.isClockCorrected()) {
+    ending.endFor("changed");
+    return;
+  }
+  const now = deps.clock.now();
+  alarm.at(deliveries.wakeDue(now));
+  const rereadAt = rereading.due(now);
+  if (rereadAt !== null) alarm.at(rereadAt);
+  prefetcher.fill(dispatcher.head);
+  if (deliveries.compose()) markUrgent(unsaved);
+  const nextRequestAt = sender.nextRequestAt();
+  const isBusy = sendReady(dispatcher, now, nextRequestAt);
+  if (isBusy && saver.leaseUntil() - now < LEASE_MS / 2) markUrgent(unsaved);
+  if (saver.writing() !== null) return;
+  const saveAt = saver.dueAt(now);
+  if (deps.turns !== null) {
+    const isIdle = saveAt === null && !isBusy && (nextRequestAt > now || prefetcher.isIdle(dispatcher.head));
+    endTurnIfOver(dispatcher, now, isIdle);
+  }
+  if (saveAt === null) return;
+  if (saveAt <= now) saver.start();
+  else alarm.at(saveAt);
+}
+
+/** Waits for the requests in flight; leaves behind, or cuts off, those that take too long. */
+async function finishRequests({ deps, alarm, ending, sender, saver }: Dispatcher): Promise<void> {
+  await awaitLastAnswers({
+    clock: deps.clock,
+    alarm,
+    sender,
+    isTurnOver: ending.reason() === "turn-over",
+    isClosing: deps.isClosing,
+    renew() {
+      if (saver.writing() === null && !saver.isLeaseLost() && ending.reason() !== "renewed") saver.start();
+    },
+  });
+  ending.close();
+  sender.end(deps.isClosing());
+}
+
+/** Runs a dispatcher until there is a reason to end, and its requests are over or left behind. */
+async function run(dispatcher: Dispatcher): Promise<void> {
+  const { deps, alarm, ending, rereading, deliveries } = dispatcher;
+  const { signal } = deps;
+  signal.addEventListener("abort", alarm.wake);
+  const unlisten = deps.leftBehind.onOver(() => {
+    deliveries.onLeftBehindEnded();
+    alarm.wake();
+  });
+  followHead(dispatcher).catch(ending.fail);
+  try {
+    while (ending.reason() === null && !signal.aborted) {
+      alarm.reset();
+      step(dispatcher);
+      await alarm.woken();
+    }
+    await finishRequests(dispatcher);
+  } finally {
+    ending.close();
+    unlisten();
+    rereading.end();
+    alarm.close();
+    signal.removeEventListener("abort", alarm.wake);
+  }
+}
+
 /**
  * Delivers a subscription from its stored state, until the signal aborts or dispatching cannot continue. Rejects when
  * storage fails.
@@ -76,223 +261,15 @@ export async function dispatch(
   lease: Lease,
   earlier: readonly AttemptRecord[],
 ): Promise<DispatchEnd> {
-  const { database, clock, chance, source, saveProgress, leftBehind, signal } = deps;
-  const { id, config, epoch, revision } = subscription;
-  const alarm = createAlarm(clock);
-  const attempts = createAttempts(earlier);
-  /** Progress must be stored; `urgent`: deliveries wait for it. */
-  let changed = false;
-  let urgent = false;
-  const hasten = () => {
-    changed = true;
-    urgent = true;
-  };
-  const { turns } = deps;
-  const { turnMs, saveMs } = turns ?? { turnMs: Number.POSITIVE_INFINITY, saveMs: SAVE_MS };
-  const startedMs = clock.now();
-  const { identity, ...found } = await source.state();
-  let end: DispatchEnd | "failed" | null = null;
-  const over = new AbortController();
-  /** Error that ended dispatching. */
-  let failure: unknown = null;
-  const fail = (error: unknown) => {
-    // Failures after the end change nothing: the last write stores all progress.
-    if (over.signal.aborted) return;
-    if (end === null) failure = error;
-    end ??= isRenewed(error) ? "renewed" : "failed";
-    alarm.wake();
-  };
-  const rereading = createRereading({ source, reread: () => deliveries.reread(), wake: alarm.wake, fail });
-  const pendingDeps = { database, clock, chance, identity, leftBehind, onFreezing: hasten };
-  const deliveries = await openPendingDeliveries(pendingDeps, subscription).catch((error: unknown) => {
-    rereading.end();
-    throw error;
-  });
-  const { lanes } = deliveries;
-
-  let { head } = found;
-  /** The write of progress in flight. */
-  const saving = { write: null as Promise<void> | null };
-  let hasReportedBlocked = false;
-  /** Events were read, and perhaps nothing else happened. */
-  let isBehind = false;
-  let delivered = 0;
-  let savedAt = clock.now();
-  let reportedAt = 0;
-  let leaseUntil = lease.takenMs + LEASE_MS - LEASE_MARGIN_MS;
-  let isLeaseLost = false;
-
-  const sender = createSender(
-    {
-      clock,
-      chance,
-      send: deps.send,
-      secrets: deps.secrets,
-      mostRetryAfterMs: deps.mostRetryAfterMs,
-      attempts,
-      deliveries,
-      leftBehind,
-      onTrouble: deps.onTrouble,
-      onSettled(delivery, verdict) {
-        delivered += 1;
-        deps.onWork();
-        supply.sent(delivery.events);
-        changed = true;
-        if (verdict.kind === "gone") end ??= "gone";
-      },
-      signal,
-      wake: alarm.wake,
-      fail,
-    },
-    subscription,
-  );
-
-  const supply = createSupply({
-    deliveries,
-    sender,
-    concurrency: config.concurrency,
-    track: (read) => rereading.track(read),
-    signal,
-    onRead() {
-      isBehind = true;
-      alarm.wake();
-    },
-    fail,
-  });
-
-  /** Stores progress. It counts as stored only when the write is acknowledged; one write is in flight at a time. */
-  const save = async (isLast = false) => {
-    const started = clock.now();
-    [changed, urgent, isBehind, delivered, savedAt] = [false, false, false, 0, started];
-    const isReport = started - reportedAt >= REPORT_MS || isLast || end !== null;
-    if (isReport) reportedAt = started;
-    const unsaved = isReport ? attempts.unsaved() : null;
-    const { acknowledge, ...snapshot } = deliveries.snapshot();
-    const storedRevision = await saveProgress({
-      ...snapshot,
-      id,
-      epoch,
-      lease,
-      isLast,
-      trouble: sender.endpoint().trouble,
-      attempts: unsaved?.list ?? null,
-    });
-    if (storedRevision !== revision) end ??= "changed";
-    isLeaseLost = storedRevision === null;
-    if (isLeaseLost) return;
-    leaseUntil = started + LEASE_MS - LEASE_MARGIN_MS;
-    acknowledge();
-    unsaved?.acknowledge();
-  };
-
-  const reportBlocked = () => {
-    const blocked = lanes.resting();
-    if (hasReportedBlocked || blocked < deps.blockedSubjects) return;
-    hasReportedBlocked = true;
-    deps.onManyBlocked(blocked);
-  };
-
-  const saveNow = () => {
-    saving.write = save()
-      .then(reportBlocked, fail)
-      .finally(() => {
-        saving.write = null;
-        alarm.wake();
-      });
-  };
-
-  const watch = async () => {
-    while (!over.signal.aborted) {
-      head = Math.max(head, await source.passed(head, over.signal));
-      if (source.knownIdentity() !== identity) throw renewedError(source.name);
-      alarm.wake();
-    }
-  };
-
-  /** When progress must be stored; null: there is none. */
-  const saveAt = (now: number): number | null => {
-    if (urgent || delivered >= SAVE_DELIVERIES) return now;
-    if (changed) return savedAt + saveMs;
-    if (isBehind) return savedAt + REPORT_MS;
-    // Attempts that arrived after the last save are written by the next one.
-    return attempts.hasUnsaved() ? reportedAt + REPORT_MS : null;
-  };
-
-  /** Ends the turn, where subscriptions take turns, when nothing can be delivered now or the turn took long enough. */
-  const takeTurn = (now: number, isIdle: boolean) => {
-    const turnEndsMs = startedMs + turnMs;
-    const isLong = now >= turnEndsMs;
-    if (isLong) deps.onWork();
-    if (isLong || isIdle) {
-      end ??= "turn-over";
-      alarm.wake();
-    } else {
-      alarm.at(turnEndsMs);
-    }
-  };
-
-  const step = () => {
-    if (deps.isClockCorrected()) {
-      end ??= "changed";
-      alarm.wake();
-      return;
-    }
-    const now = clock.now();
-    alarm.at(deliveries.due(now));
-    const again = rereading.due(now);
-    if (again !== null) alarm.at(again);
-    supply.refill(head);
-    if (deliveries.compose()) hasten();
-    const mayAt = sender.mayAt();
-    if (mayAt > now) alarm.at(mayAt);
-    // A lease that may have expired must be renewed before a request is sent.
-    const next = now < leaseUntil ? sender.sendAll(now) : null;
-    if (next !== null && next > now) alarm.at(next);
-    const isBusy = sender.underWay() > 0 || (mayAt <= now && deliveries.isReady(now));
-    if (isBusy && leaseUntil - now < LEASE_MS / 2) hasten();
-    if (saving.write !== null) return;
-    const at = saveAt(now);
-    if (turns !== null) takeTurn(now, at === null && !isBusy && (mayAt > now || supply.isIdle(head)));
-    if (at === null) return;
-    if (at <= now) saveNow();
-    else alarm.at(at);
-  };
-
-  /** Waits for the requests in flight; leaves behind, or cuts off, those that take too long. */
-  const finish = async () => {
-    const renew = () => {
-      if (saving.write === null && !isLeaseLost && end !== "renewed") saveNow();
-    };
-    const isTurnOver = end === "turn-over";
-    await awaitLastAnswers({ clock, alarm, sender, isTurnOver, isClosing: deps.isClosing, renew });
-    over.abort();
-    sender.end(deps.isClosing());
-  };
-
-  signal.addEventListener("abort", alarm.wake);
-  const unlisten = leftBehind.onOver(() => {
-    deliveries.onOver();
-    alarm.wake();
-  });
-  watch().catch(fail);
-  try {
-    while (end === null && !signal.aborted) {
-      alarm.reset();
-      step();
-      await alarm.woken();
-    }
-    await finish();
-  } finally {
-    over.abort();
-    unlisten();
-    rereading.end();
-    alarm.close();
-    signal.removeEventListener("abort", alarm.wake);
-  }
+  const dispatcher = await openDispatcher(deps, subscription, lease, earlier);
+  const { ending, saver, deliveries } = dispatcher;
+  await run(dispatcher);
   // The last write depends on the outcome of the previous one.
-  await saving.write;
-  lanes.detachLagging();
-  if (end !== "renewed") await save(deps.isClosing() || end === "turn-over");
-  if (end === "failed") throw failure;
+  await saver.writing();
+  deliveries.lanes.detachLagging();
+  if (ending.reason() !== "renewed")
+    await saver.saveLast(deps.isClosing() || ending.reason() === "turn-over");
+  const end = ending.reason();
+  if (end === "failed") throw ending.error();
   return end ?? "closing";
 }

@@ -18,9 +18,9 @@ export function createDoorbellReader(
   return {
     frontier: () => frontier,
     rewind: () => null,
-    wants: (head) => frontier < head,
+    hasMore: (head) => frontier < head,
     hasRoom: () => true,
-    async readOn(head) {
+    async readNext(head) {
       const upTo = isWhole ? head : Math.min(head, frontier + WINDOW);
       const [row] = isWhole
         ? [[1]]

@@ -1,6 +1,7 @@
 import { retryDelay } from "../endpoint/endpoint.ts";
 import { acknowledge, type Lane, rewindLane, detach } from "./lane.ts";
-import type { Lanes, AttemptKind } from "./lanes.ts";
+import type { AttemptKind } from "./lane-table.ts";
+import type { Lanes } from "./lanes.ts";
 import { batchMessage, type Message, singleMessage } from "../endpoint/message.ts";
 import type { Outcome, PreparedDelivery } from "./prepared-delivery.ts";
 import type { DeliveryEvent } from "./source.ts";

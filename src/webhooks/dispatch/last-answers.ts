@@ -16,7 +16,7 @@ const RENEW_MS = 1_000;
 export interface LastAnswersDeps {
   readonly clock: Clock;
   readonly alarm: Alarm;
-  readonly sender: Pick<Sender, "underWay">;
+  readonly sender: Pick<Sender, "inFlight">;
   readonly isTurnOver: boolean;
   /** Whether the process ends; this may change while the function waits. */
   readonly isClosing: () => boolean;
@@ -34,7 +34,7 @@ export async function awaitLastAnswers(deps: LastAnswersDeps): Promise<void> {
   let graceIsMs = graceMs();
   let sinceMs = clock.now();
   let renewAt = sinceMs + RENEW_MS;
-  while (sender.underWay() > 0) {
+  while (sender.inFlight() > 0) {
     alarm.reset();
     const now = clock.now();
     if (graceMs() !== graceIsMs) [graceIsMs, sinceMs] = [graceMs(), now];

@@ -82,6 +82,37 @@ function createSharedTexts() {
   };
 }
 
+function writeLane(columns: Columns, slot: number, lane: Lane, stay: number): void {
+  columns.subject[slot] = lane.subject;
+  columns.next[slot] = lane.next;
+  columns.stop[slot] = numberOf(lane.stop);
+  columns.resume[slot] = numberOf(lane.resume);
+  columns.frozen[slot] = numberOf(lane.frozen);
+  columns.attempts[slot] = lane.attempts;
+  columns.due[slot] = numberOf(lane.due);
+  columns.wait[slot] = numberOf(lane.wait);
+  columns.since[slot] = lane.since === null ? Number.NaN : Date.parse(lane.since);
+  columns.flags[slot] = (lane.ahead ? FLAG_AHEAD : 0) + (lane.mayHaveRow ? FLAG_MAY_HAVE_ROW : 0);
+  columns.stay[slot] = stay;
+}
+
+function readLane(columns: Columns, slot: number, error: string | null): StoredLane {
+  const since = valueOf(columns.since[slot]);
+  return {
+    subject: columns.subject[slot] ?? 0,
+    next: columns.next[slot] ?? 0,
+    stop: valueOf(columns.stop[slot]),
+    resume: valueOf(columns.resume[slot]),
+    frozen: valueOf(columns.frozen[slot]),
+    attempts: columns.attempts[slot] ?? 0,
+    due: valueOf(columns.due[slot]),
+    wait: valueOf(columns.wait[slot]),
+    error,
+    since: since === null ? null : new Date(since).toISOString(),
+    ahead: ((columns.flags[slot] ?? 0) & FLAG_AHEAD) > 0,
+  };
+}
+
 export function createRestingLanes(): RestingLanes {
   let capacity = FIRST_SLOTS;
   let columns = createColumns(capacity);
@@ -103,22 +134,7 @@ export function createRestingLanes(): RestingLanes {
     return slot;
   };
 
-  const rowAt = (slot: number): StoredLane => {
-    const since = valueOf(columns.since[slot]);
-    return {
-      subject: columns.subject[slot] ?? 0,
-      next: columns.next[slot] ?? 0,
-      stop: valueOf(columns.stop[slot]),
-      resume: valueOf(columns.resume[slot]),
-      frozen: valueOf(columns.frozen[slot]),
-      attempts: columns.attempts[slot] ?? 0,
-      due: valueOf(columns.due[slot]),
-      wait: valueOf(columns.wait[slot]),
-      error: errors[slot] ?? null,
-      since: since === null ? null : new Date(since).toISOString(),
-      ahead: ((columns.flags[slot] ?? 0) & FLAG_AHEAD) > 0,
-    };
-  };
+  const rowAt = (slot: number) => readLane(columns, slot, errors[slot] ?? null);
 
   const wakeAt = (slot: number): Lane => {
     const row = rowAt(slot);
@@ -138,17 +154,7 @@ export function createRestingLanes(): RestingLanes {
     add(lane) {
       const slot = freeSlot();
       stays += 1;
-      columns.subject[slot] = lane.subject;
-      columns.next[slot] = lane.next;
-      columns.stop[slot] = numberOf(lane.stop);
-      columns.resume[slot] = numberOf(lane.resume);
-      columns.frozen[slot] = numberOf(lane.frozen);
-      columns.attempts[slot] = lane.attempts;
-      columns.due[slot] = numberOf(lane.due);
-      columns.wait[slot] = numberOf(lane.wait);
-      columns.since[slot] = lane.since === null ? Number.NaN : Date.parse(lane.since);
-      columns.flags[slot] = (lane.ahead ? FLAG_AHEAD : 0) + (lane.mayHaveRow ? FLAG_MAY_HAVE_ROW : 0);
-      columns.stay[slot] = stays;
+      writeLane(columns, slot, lane, stays);
       errors[slot] = shared(lane.error);
       slots.set(lane.subject, slot);
       heap.add(slot, lane.due ?? Number.POSITIVE_INFINITY);

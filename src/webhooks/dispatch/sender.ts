@@ -2,29 +2,33 @@ import type { Clock } from "../../core/clock.ts";
 import type { EndpointAnswer, Send } from "../egress/outgoing.ts";
 import type { Attempts } from "../subscriptions/attempts.ts";
 import {
-  after,
   allowance,
   type Endpoint,
+  endpointAfter,
   endpointAtStart,
   freshProbeAt,
   retryAllowance,
   retryRestMs,
 } from "../endpoint/endpoint.ts";
-import type { AttemptKind } from "./lanes.ts";
+import type { AttemptKind } from "./lane-table.ts";
 import type { LeftBehind } from "./left-behind.ts";
 import type { PendingDeliveries } from "./pending-deliveries.ts";
 import type { PreparedDelivery } from "./prepared-delivery.ts";
 import { deliveryRequest, type OpenSecrets } from "../endpoint/request.ts";
-import type { EndpointTrouble, SubscriptionRecord } from "../subscriptions/subscription.ts";
+import type {
+  EndpointTrouble,
+  SubscriptionConfig,
+  SubscriptionRecord,
+} from "../subscriptions/subscription.ts";
 import { judge, type Verdict } from "../endpoint/verdict.ts";
 
 /** Sends pending deliveries, as many at a time as the endpoint accepts. */
 export interface Sender {
   endpoint(): Endpoint;
   /** Number of requests in flight. */
-  underWay(): number;
+  inFlight(): number;
   /** When the endpoint may get its next request. */
-  mayAt(): number;
+  nextRequestAt(): number;
   /** Sends as many deliveries as it may. Returns when it may continue, if that depends on time. */
   sendAll(now: number): number | null;
   /** Accepts no more answers. Requests in flight are left behind, and cut off on demand. */
@@ -68,99 +72,134 @@ function firstSendMs(ratePerMinute: number | null, lastSentMs: number | null, no
   return Math.min(lastSentMs, now) + intervalMs(ratePerMinute);
 }
 
+/** A sender: its parts, and what it remembers. */
+interface SenderState {
+  readonly deps: SenderDeps;
+  readonly config: SubscriptionConfig;
+  endpoint: Endpoint;
+  /** Deliveries in flight; for those that are left behind, the function to call when they end. */
+  readonly sending: Map<PreparedDelivery, (() => void) | null>;
+  retriesInFlight: number;
+  /** Earliest time of the next retry of a failed subject. */
+  retryAfter: number;
+  lastAttempt: number;
+  /** Earliest time of the next request, by the rate that the endpoint allows. */
+  nextSend: number;
+  hasEnded: boolean;
+  /** Cuts off the requests in flight. */
+  readonly cut: AbortController;
+}
+
+function settle(state: SenderState, delivery: PreparedDelivery, kind: AttemptKind, answer: EndpointAnswer) {
+  const { deps, config, sending } = state;
+  const now = deps.clock.now();
+  const verdict = judge(answer, { nowMs: now, mostRetryAfterMs: deps.mostRetryAfterMs });
+  const before = state.endpoint;
+  const { message, subject, fresh, isAlone } = delivery;
+  const outcome = { verdict, fresh, isAlone, inFlight: sending.size, now, chance: deps.chance() };
+  const endpoint = endpointAfter(before, outcome, config.concurrency);
+  state.endpoint = endpoint;
+  const isDown = endpoint.trouble !== null || endpoint.until > now;
+  if ((before.trouble === null) !== (endpoint.trouble === null)) deps.onTrouble(endpoint.trouble);
+  const { durationMs } = answer;
+  deps.attempts.add({ ended: now, webhookId: message.id, subject, error: errorOf(verdict), durationMs });
+  delivery.settle({ verdict, now, isDown });
+  if (verdict.kind === "acknowledged") {
+    deps.deliveries.onSuccess(before.trouble !== null || before.overloaded > 0, now);
+  } else if (kind === "retry" && endpoint.trouble === null) {
+    state.retryAfter = now + retryRestMs(endpoint, durationMs);
+  }
+  deps.onSettled(delivery, verdict);
+}
+
+async function send(state: SenderState, delivery: PreparedDelivery, kind: AttemptKind, now: number) {
+  const { deps, config, sending } = state;
+  sending.set(delivery, null);
+  if (kind === "retry") state.retriesInFlight += 1;
+  state.lastAttempt = now;
+  try {
+    const request = deliveryRequest(config.url, delivery.message, deps.secrets, now);
+    const answer = await deps.send(request, state.cut.signal);
+    if (!state.hasEnded) settle(state, delivery, kind, answer);
+  } finally {
+    if (kind === "retry") state.retriesInFlight -= 1;
+    sending.get(delivery)?.();
+    sending.delete(delivery);
+    deps.wake();
+  }
+}
+
+/** A delivery to send now; or when to continue, if that depends on time (null: it does not). */
+type NextSend =
+  | { readonly delivery: PreparedDelivery; readonly kind: AttemptKind }
+  | { readonly delivery: null; readonly continueAt: number | null };
+
+/** The next delivery within the window: subjects that failed before get only their share. */
+function nextInWindow(state: SenderState, now: number): NextSend {
+  const { deps, endpoint, retryAfter } = state;
+  const isProbe = endpoint.trouble !== null;
+  const mayRetry = state.retriesInFlight < retryAllowance(endpoint) && now >= retryAfter;
+  const kinds: readonly AttemptKind[] = isProbe ? ["fresh", "retry"] : ["retry", "fresh"];
+  for (const kind of kinds) {
+    const delivery = kind === "fresh" || mayRetry ? deps.deliveries.next(now, kind, isProbe) : null;
+    if (delivery !== null) return { delivery, kind };
+  }
+  const isResting = deps.deliveries.lanes.queued("retry") > 0 && retryAfter > now;
+  return { delivery: null, continueAt: isResting ? retryAfter : null };
+}
+
+/** The next delivery to an endpoint that is down and gets no request yet, except a probe with a fresh subject. */
+function nextProbe({ deps, endpoint, lastAttempt }: SenderState, now: number): NextSend {
+  const probeAt = freshProbeAt(endpoint, lastAttempt);
+  if (probeAt > now) return { delivery: null, continueAt: probeAt };
+  const delivery = deps.deliveries.next(now, "fresh", true);
+  return delivery === null ? { delivery, continueAt: endpoint.until } : { delivery, kind: "fresh" };
+}
+
+function nextToSend(state: SenderState, now: number): NextSend {
+  if (now < state.nextSend) return { delivery: null, continueAt: state.nextSend };
+  const { size } = state.sending;
+  if (size < allowance(state.endpoint, now)) return nextInWindow(state, now);
+  return size > 0 ? { delivery: null, continueAt: null } : nextProbe(state, now);
+}
+
+function sendAll(state: SenderState, now: number): number | null {
+  const { deps, config } = state;
+  while (!deps.signal.aborted) {
+    const next = nextToSend(state, now);
+    if (next.delivery === null) return next.continueAt;
+    if (config.ratePerMinute !== null) state.nextSend = now + intervalMs(config.ratePerMinute);
+    send(state, next.delivery, next.kind, now).catch(deps.fail);
+  }
+  return null;
+}
+
 export function createSender(
   deps: SenderDeps,
-  { config, trouble: stored }: Pick<SubscriptionRecord, "config" | "trouble">,
+  { config, trouble }: Pick<SubscriptionRecord, "config" | "trouble">,
 ): Sender {
-  const { clock, chance, attempts, deliveries, leftBehind } = deps;
-  const { concurrency } = config;
-  let endpoint = endpointAtStart(stored, { concurrency, now: clock.now() });
-  /** Deliveries in flight; for those that are left behind, the function to call when they end. */
-  const sending = new Map<PreparedDelivery, (() => void) | null>();
-  let retriesUnderWay = 0;
-  /** Earliest time of the next retry of a failed subject. */
-  let retryAfter = 0;
-  let lastAttempt = 0;
-  let nextSend = firstSendMs(config.ratePerMinute, attempts.lastSentMs(), clock.now());
-  let hasEnded = false;
-  const cut = new AbortController();
-
-  const settle = (delivery: PreparedDelivery, kind: AttemptKind, answer: EndpointAnswer) => {
-    const now = clock.now();
-    const verdict = judge(answer, { nowMs: now, mostRetryAfterMs: deps.mostRetryAfterMs });
-    const before = endpoint;
-    const { message, subject, fresh, isAlone } = delivery;
-    const happening = { verdict, fresh, isAlone, underWay: sending.size, now, chance: chance() };
-    endpoint = after(endpoint, happening, concurrency);
-    const isDown = endpoint.trouble !== null || endpoint.until > now;
-    if ((before.trouble === null) !== (endpoint.trouble === null)) deps.onTrouble(endpoint.trouble);
-    const { durationMs } = answer;
-    attempts.add({ ended: now, webhookId: message.id, subject, error: errorOf(verdict), durationMs });
-    delivery.settle({ verdict, now, isDown });
-    if (verdict.kind === "acknowledged") {
-      deliveries.onSuccess(before.trouble !== null || before.overloaded > 0, now);
-    } else if (kind === "retry" && endpoint.trouble === null) {
-      retryAfter = now + retryRestMs(endpoint, durationMs);
-    }
-    deps.onSettled(delivery, verdict);
+  const { clock, attempts, leftBehind } = deps;
+  const now = clock.now();
+  const state: SenderState = {
+    deps,
+    config,
+    endpoint: endpointAtStart(trouble, { concurrency: config.concurrency, now }),
+    sending: new Map(),
+    retriesInFlight: 0,
+    retryAfter: 0,
+    lastAttempt: 0,
+    nextSend: firstSendMs(config.ratePerMinute, attempts.lastSentMs(), now),
+    hasEnded: false,
+    cut: new AbortController(),
   };
-
-  const deliver = async (delivery: PreparedDelivery, kind: AttemptKind, now: number) => {
-    sending.set(delivery, null);
-    if (kind === "retry") retriesUnderWay += 1;
-    lastAttempt = now;
-    try {
-      const request = deliveryRequest(config.url, delivery.message, deps.secrets, now);
-      const answer = await deps.send(request, cut.signal);
-      if (!hasEnded) settle(delivery, kind, answer);
-    } finally {
-      if (kind === "retry") retriesUnderWay -= 1;
-      sending.get(delivery)?.();
-      sending.delete(delivery);
-      deps.wake();
-    }
-  };
-
-  /** The next delivery: subjects that failed before get only their share. */
-  const nextDelivery = (now: number): readonly [PreparedDelivery, AttemptKind] | null => {
-    const isProbe = endpoint.trouble !== null;
-    const mayRetry = retriesUnderWay < retryAllowance(endpoint) && now >= retryAfter;
-    const kinds: readonly AttemptKind[] = isProbe ? ["fresh", "retry"] : ["retry", "fresh"];
-    for (const kind of kinds) {
-      const delivery = kind === "fresh" || mayRetry ? deliveries.next(now, kind, isProbe) : null;
-      if (delivery !== null) return [delivery, kind];
-    }
-    return null;
-  };
-
+  const { sending, cut } = state;
   return {
-    endpoint: () => endpoint,
-    underWay: () => sending.size,
-    mayAt: () => freshProbeAt(endpoint, lastAttempt),
-    sendAll(now) {
-      for (;;) {
-        if (deps.signal.aborted) return null;
-        if (now < nextSend) return nextSend;
-        let next: readonly [PreparedDelivery, AttemptKind] | null = null;
-        if (sending.size < allowance(endpoint, now)) {
-          next = nextDelivery(now);
-          if (next === null)
-            return deliveries.lanes.waiting("retry") > 0 && retryAfter > now ? retryAfter : null;
-        } else if (sending.size > 0) {
-          return null;
-        } else if (freshProbeAt(endpoint, lastAttempt) > now) {
-          return freshProbeAt(endpoint, lastAttempt);
-        } else {
-          const delivery = deliveries.next(now, "fresh", true);
-          if (delivery === null) return endpoint.until;
-          next = [delivery, "fresh"];
-        }
-        if (config.ratePerMinute !== null) nextSend = now + intervalMs(config.ratePerMinute);
-        deliver(...next, now).catch(deps.fail);
-      }
-    },
+    endpoint: () => state.endpoint,
+    inFlight: () => sending.size,
+    nextRequestAt: () => freshProbeAt(state.endpoint, state.lastAttempt),
+    sendAll: (at) => sendAll(state, at),
     end(cutsOff) {
-      hasEnded = true;
+      state.hasEnded = true;
       // One function for each: the first request that ends must not end the others.
       const leave = (delivery: PreparedDelivery) =>
         leftBehind.add(Array.from(delivery.subjects), () => cut.abort());

@@ -15,8 +15,8 @@ import {
 } from "../subscriptions/walk.ts";
 
 /** Approximate limits of the buffered events and their characters. */
-const AT_HAND_EVENTS = 2_048;
-const AT_HAND_CHARACTERS = 16 * 1024 * 1024;
+const BUFFERED_EVENTS = 2_048;
+const BUFFERED_CHARACTERS = 16 * 1024 * 1024;
 
 /** The position of a subscription's shared read, and its rewind. */
 export interface SourceReader {
@@ -24,11 +24,11 @@ export interface SourceReader {
   readonly frontier: () => number;
   readonly rewind: () => Rewind | null;
   /** Whether there are events to read. */
-  wants(head: number): boolean;
+  hasMore(head: number): boolean;
   /** Whether there is room for more. Visits all buffered events. */
   hasRoom(): boolean;
   /** Continues the rewind, and the shared read up to a head. One call at a time. */
-  readOn(head: number): Promise<void>;
+  readNext(head: number): Promise<void>;
   /** Reads the next events of a detached lane. */
   load(lane: Lane): Promise<void>;
 }
@@ -41,101 +41,118 @@ export interface SourceReaderDeps extends WalkDeps {
   readonly now: () => number;
 }
 
+/** How far the shared read and the rewind have come. */
+interface ReadState {
+  frontier: number;
+  rewind: Rewind | null;
+}
+
+function addDetached({ lanes, batches, now }: SourceReaderDeps, subject: number, next: number): Lane {
+  const lane = lanes.addDetached(subject, next);
+  batches?.handOver(now());
+  return lane;
+}
+
+/** Rewinds a subject before its new event, if the rewind has yet to reach it. */
+async function rewindAhead(
+  deps: SourceReaderDeps,
+  event: DeliveryEvent,
+  rewind: Rewind,
+  present: number,
+): Promise<void> {
+  const first = await rewindStartOf(deps, event.subject, rewind);
+  if (first === null || first.position <= rewind.walked) return;
+  const laneRewind = await rewindFrom(deps, first, { upTo: rewind.upTo, present }, true);
+  rewindLane(addDetached(deps, event.subject, event.version), laneRewind);
+}
+
+/** Starts the redelivery of the next subjects of a rewind. Returns the rest of it; null: it is complete. */
+async function continueRewind(
+  deps: SourceReaderDeps,
+  rewind: Rewind,
+  present: number,
+): Promise<Rewind | null> {
+  const { lanes, now } = deps;
+  const { upTo } = rewind;
+  const { starts, walked } = await nextRewindStarts(deps, rewind);
+  for (const start of starts) {
+    const laneRewind = await rewindFrom(deps, start, { upTo, present }, false);
+    const lane =
+      lanes.wake(start.subject) ??
+      addDetached(deps, start.subject, await versionAfter(deps, start.subject, present));
+    if (lane.ahead) {
+      lane.ahead = false;
+      lane.changes += 1;
+    } else if (!coversRange(lane, laneRewind)) {
+      rewindLane(lane, laneRewind);
+    }
+    lanes.place(lane, now());
+  }
+  return walked >= upTo ? nextRange(rewind) : { ...rewind, walked };
+}
+
+/** Continues the shared read up to a head, or to the end of its window. */
+async function readShared(deps: SourceReaderDeps, state: ReadState, head: number): Promise<void> {
+  const { lanes, batches, now } = deps;
+  const { events, upTo } = await deps.eventReader.read(state.frontier, head);
+  for (const event of events) {
+    if (state.rewind !== null && !lanes.has(event.subject))
+      await rewindAhead(deps, event, state.rewind, state.frontier);
+    if (batches !== null && !lanes.has(event.subject)) batches.addEvent(event);
+    else lanes.addEvent(event, now());
+  }
+  state.frontier = upTo;
+}
+
+/** Reads the next events of a detached lane, up to a position. */
+async function loadLane(
+  { eventReader, lanes, now }: SourceReaderDeps,
+  lane: Lane,
+  upTo: number,
+): Promise<void> {
+  lane.loading = true;
+  const { next, stop, frozen } = lane;
+  const range = { next, stop: frozen ?? stop, upTo, isRetry: lane.attempts > 0 };
+  const { events, end } = await eventReader.readLane(lane.subject, range);
+  lane.loading = false;
+  // It may have been rewound meanwhile.
+  if (lane.next === next && lane.stop === stop && lane.frozen === frozen) {
+    lane.pending = [...events];
+    if (frozen !== null) {
+      if (events.length === 0) {
+        lane.frozen = null;
+        lane.changes += 1;
+      }
+    } else if (stop !== null) {
+      if (events.length === 0) endRange(lane);
+    } else if (end) {
+      lane.readTo = upTo;
+    }
+  }
+  lanes.place(lane, now());
+}
+
 export function createSourceReader(
   deps: SourceReaderDeps,
   start: { readonly cursor: number; readonly rewind: Rewind | null },
 ): SourceReader {
-  const { eventReader, lanes, batches, now } = deps;
-  let frontier = start.cursor;
-  let rewind = start.rewind;
-
-  const addDetached = (subject: number, next: number): Lane => {
-    const lane = lanes.addDetached(subject, next);
-    batches?.handOver(now());
-    return lane;
-  };
-
-  /** Rewinds a subject before its new event, if the rewind has yet to reach it. */
-  const rewindAhead = async (event: DeliveryEvent, under: Rewind) => {
-    const first = await rewindStartOf(deps, event.subject, under);
-    if (first === null || first.position <= under.walked) return;
-    const laneRewind = await rewindFrom(deps, first, { upTo: under.upTo, present: frontier }, true);
-    rewindLane(addDetached(event.subject, event.version), laneRewind);
-  };
-
-  const take = (event: DeliveryEvent, at: number) => {
-    if (batches !== null && !lanes.has(event.subject)) batches.take(event);
-    else lanes.take(event, at);
-  };
-
-  const walk = async (under: Rewind) => {
-    const { starts, walked } = await nextRewindStarts(deps, under);
-    for (const { subject, version } of starts) {
-      const laneRewind = await rewindFrom(
-        deps,
-        { subject, version },
-        { upTo: under.upTo, present: frontier },
-        false,
-      );
-      const lane = lanes.wake(subject) ?? addDetached(subject, await versionAfter(deps, subject, frontier));
-      if (lane.ahead) {
-        lane.ahead = false;
-        lane.changes += 1;
-      } else if (!coversRange(lane, laneRewind)) {
-        rewindLane(lane, laneRewind);
-      }
-      lanes.place(lane, now());
-    }
-    rewind = walked >= under.upTo ? nextRange(under) : { ...under, walked };
-  };
-
-  const canWalk = () => rewind !== null && lanes.waiting("fresh") < 2 * WALK_SUBJECTS;
-
+  const { lanes, batches } = deps;
+  const state: ReadState = { frontier: start.cursor, rewind: start.rewind };
+  const hasRoomToRewind = () => lanes.queued("fresh") < 2 * WALK_SUBJECTS;
   return {
-    frontier: () => frontier,
-    rewind: () => rewind,
-    wants: (head) => frontier < head || canWalk(),
+    frontier: () => state.frontier,
+    rewind: () => state.rewind,
+    hasMore: (head) => state.frontier < head || (state.rewind !== null && hasRoomToRewind()),
     hasRoom() {
-      const held = [lanes.atHand(), batches?.atHand()];
+      const held = [lanes.buffered(), batches?.waiting()];
       const sum = (of: "events" | "characters") => held.reduce((total, part) => total + (part?.[of] ?? 0), 0);
-      return sum("events") < AT_HAND_EVENTS && sum("characters") < AT_HAND_CHARACTERS;
+      return sum("events") < BUFFERED_EVENTS && sum("characters") < BUFFERED_CHARACTERS;
     },
-    async readOn(head) {
-      if (rewind !== null && canWalk()) await walk(rewind);
-      if (frontier >= head) return;
-      const { events, upTo } = await eventReader.read(frontier, head);
-      for (const event of events) {
-        if (rewind !== null && !lanes.has(event.subject)) await rewindAhead(event, rewind);
-        take(event, now());
-      }
-      frontier = upTo;
+    async readNext(head) {
+      if (state.rewind !== null && hasRoomToRewind())
+        state.rewind = await continueRewind(deps, state.rewind, state.frontier);
+      if (state.frontier < head) await readShared(deps, state, head);
     },
-    async load(lane) {
-      lane.loading = true;
-      const { next, stop, frozen } = lane;
-      const upTo = frontier;
-      const { events, end } = await eventReader.readLane(lane.subject, {
-        next,
-        stop: frozen ?? stop,
-        upTo,
-        isRetry: lane.attempts > 0,
-      });
-      lane.loading = false;
-      // It may have been rewound meanwhile.
-      if (lane.next === next && lane.stop === stop && lane.frozen === frozen) {
-        lane.pending = [...events];
-        if (frozen !== null) {
-          if (events.length === 0) {
-            lane.frozen = null;
-            lane.changes += 1;
-          }
-        } else if (stop !== null) {
-          if (events.length === 0) endRange(lane);
-        } else if (end) {
-          lane.readTo = upTo;
-        }
-      }
-      lanes.place(lane, now());
-    },
+    load: (lane) => loadLane(deps, lane, state.frontier),
   };
 }

@@ -112,20 +112,21 @@ export function freshProbeAt({ until, trouble, failedProbes }: Endpoint, lastAtt
   return Math.min(until, lastAttemptMs + pauseMs);
 }
 
-export interface Happening {
+/** The outcome of a request, and the circumstances that decide how it reflects on the endpoint. */
+export interface EndpointOutcome {
   readonly verdict: Verdict;
   /** Whether the subject had not failed before. */
   readonly fresh: boolean;
   /** Whether the failed delivery can wait without blocking others. */
   readonly isAlone: boolean;
   /** Requests that were in flight. */
-  readonly underWay: number;
+  readonly inFlight: number;
   readonly now: number;
   /** Random number, from 0 up to 1. */
   readonly chance: number;
 }
 
-function down(endpoint: Endpoint, error: string, { verdict, now, chance }: Happening): Endpoint {
+function down(endpoint: Endpoint, error: string, { verdict, now, chance }: EndpointOutcome): Endpoint {
   const attempts = endpoint.trouble?.attempts ?? 0;
   const delay = PROBE_DELAYS_MS[Math.min(attempts, PROBE_DELAYS_MS.length - 1)] ?? 0;
   const waitMs = Math.round(delay * (0.8 + 0.4 * chance));
@@ -149,20 +150,25 @@ function paused(endpoint: Endpoint, waitMs: number, error: string, now: number):
 }
 
 /** The endpoint after a request that it rejected, or that did not reach it. `isOften`: several such requests failed. */
-function afterFailure(endpoint: Endpoint, error: string, isOften: boolean, happening: Happening): Endpoint {
-  if (endpoint.trouble === null) return isOften ? down(endpoint, error, happening) : endpoint;
+function afterFailure(
+  endpoint: Endpoint,
+  error: string,
+  isOften: boolean,
+  outcome: EndpointOutcome,
+): Endpoint {
+  if (endpoint.trouble === null) return isOften ? down(endpoint, error, outcome) : endpoint;
   const probed = { ...endpoint, failedProbes: endpoint.failedProbes + 1 };
   // Requests that were in flight when it went down add no information.
-  return endpoint.until > happening.now ? probed : down(probed, error, happening);
+  return endpoint.until > outcome.now ? probed : down(probed, error, outcome);
 }
 
 /** The endpoint after an answer that reports overload. */
 function afterOverload(
   endpoint: Endpoint,
   { retryAfterMs, error }: Extract<Verdict, { kind: "overloaded" }>,
-  happening: Happening,
+  outcome: EndpointOutcome,
 ): Endpoint {
-  const { fresh, isAlone, now, chance } = happening;
+  const { fresh, isAlone, now, chance } = outcome;
   const strikes = endpoint.strikes + (fresh ? 1 : 0);
   const isPaused =
     endpoint.until > now && (endpoint.trouble === null || endpoint.trouble.isOverloaded === true);
@@ -173,7 +179,7 @@ function afterOverload(
   // The overload may concern this subject alone: others are sent until enough of them are answered alike.
   const isForAll = !isAlone || endpoint.trouble !== null || (fresh && strikes >= STRIKES_MOST);
   if (!isForAll) return { ...endpoint, strikes };
-  if (endpoint.trouble !== null && retryAfterMs === 0) return afterFailure(endpoint, error, true, happening);
+  if (endpoint.trouble !== null && retryAfterMs === 0) return afterFailure(endpoint, error, true, outcome);
   const backoff = Math.min(OVERLOADED_LAST_MS, OVERLOADED_FIRST_MS * 2 ** endpoint.overloaded);
   const waitMs = Math.max(retryAfterMs, Math.round(backoff * (0.5 + chance / 2)));
   const slower = {
@@ -186,42 +192,42 @@ function afterOverload(
   return paused(slower, waitMs, error, now);
 }
 
-function afterSuccess(endpoint: Endpoint, { underWay, now }: Happening, concurrency: number): Endpoint {
+function afterSuccess(endpoint: Endpoint, { inFlight, now }: EndpointOutcome, concurrency: number): Endpoint {
   const { trouble, unreachable, refused, strikes, overloaded } = endpoint;
-  const calm = {
+  const recovered = {
     ...endpoint,
     unreachable: 0,
     refused: 0,
     strikes: Math.max(0, strikes - STRIKE_DECAY),
     overloaded: 0,
   };
-  if (trouble?.isOverloaded === true) return { ...calm, failedProbes: 0, until: 0, trouble: null };
+  if (trouble?.isOverloaded === true) return { ...recovered, failedProbes: 0, until: 0, trouble: null };
   if (trouble !== null)
     return { ...endpointAtStart(null, { concurrency, now }), window: Math.min(2, concurrency) };
-  const healthy = unreachable + refused + strikes + overloaded === 0 ? endpoint : calm;
+  const healthy = unreachable + refused + strikes + overloaded === 0 ? endpoint : recovered;
   // A window that is not used up need not grow.
-  if (underWay < Math.floor(endpoint.window) || endpoint.window >= concurrency) return healthy;
+  if (inFlight < Math.floor(endpoint.window) || endpoint.window >= concurrency) return healthy;
   const grown = endpoint.slowStart ? endpoint.window * 2 : endpoint.window + 1 / endpoint.window;
   return { ...healthy, window: Math.min(concurrency, grown) };
 }
 
 /** The endpoint after an outcome. */
-export function after(endpoint: Endpoint, happening: Happening, concurrency: number): Endpoint {
-  const { verdict, fresh } = happening;
+export function endpointAfter(endpoint: Endpoint, outcome: EndpointOutcome, concurrency: number): Endpoint {
+  const { verdict, fresh } = outcome;
   switch (verdict.kind) {
     case "gone":
       return endpoint;
     case "acknowledged":
-      return afterSuccess(endpoint, happening, concurrency);
+      return afterSuccess(endpoint, outcome, concurrency);
     case "overloaded":
-      return afterOverload(endpoint, verdict, happening);
+      return afterOverload(endpoint, verdict, outcome);
     case "unreachable": {
       const next = { ...endpoint, unreachable: endpoint.unreachable + 1 };
-      return afterFailure(next, verdict.error, next.unreachable >= UNREACHABLE_MOST, happening);
+      return afterFailure(next, verdict.error, next.unreachable >= UNREACHABLE_MOST, outcome);
     }
     case "refused": {
       const next = { ...endpoint, refused: endpoint.refused + (fresh ? 1 : 0) };
-      return afterFailure(next, verdict.error, fresh && next.refused >= REFUSED_MOST, happening);
+      return afterFailure(next, verdict.error, fresh && next.refused >= REFUSED_MOST, outcome);
     }
   }
 }

@@ -1,5 +1,5 @@
 import { retryAllowance } from "../endpoint/endpoint.ts";
-import type { AttemptKind } from "./lanes.ts";
+import type { AttemptKind } from "./lane-table.ts";
 import type { PendingDeliveries } from "./pending-deliveries.ts";
 import type { Sender } from "./sender.ts";
 
@@ -7,21 +7,21 @@ import type { Sender } from "./sender.ts";
 const LOADS_PER_REQUEST = 2;
 
 /** Ready lanes below which the shared read continues. */
-const LOW_WATER = 256;
+const FEW_READY_LANES = 256;
 
 /** Reads events ahead of their delivery, while there is room for them. */
-export interface Supply {
+export interface Prefetcher {
   /** Loads detached lanes, and continues the shared read up to a head. */
-  refill(head: number): void;
+  fill(head: number): void;
   /** Whether there is nothing to read up to a head. */
   isIdle(head: number): boolean;
   /** Counts events that were sent. */
-  sent(events: number): void;
+  countSent(events: number): void;
 }
 
-export interface SupplyDeps {
+export interface PrefetcherDeps {
   readonly deliveries: Pick<PendingDeliveries, "lanes" | "sourceReader">;
-  readonly sender: Pick<Sender, "endpoint" | "underWay">;
+  readonly sender: Pick<Sender, "endpoint" | "inFlight">;
   readonly concurrency: number;
   /** Tracks a read; see `Rereading`. */
   readonly track: (read: Promise<void>) => Promise<void>;
@@ -32,19 +32,19 @@ export interface SupplyDeps {
   readonly fail: (error: unknown) => void;
 }
 
-export function createSupply(deps: SupplyDeps): Supply {
+export function createPrefetcher(deps: PrefetcherDeps): Prefetcher {
   const { sender, concurrency } = deps;
   const { lanes, sourceReader } = deps.deliveries;
   const loading = { fresh: 0, retry: 0 };
   let isReading = false;
-  /** Negative: the number of events to send before the next check for room. */
-  let sinceRoom = 0;
+  /** Events sent since there was no room; negative: as many must be sent before the next check. */
+  let sentSinceCheck = 0;
 
-  const read = (under: Promise<void>, onOver: () => void) => {
+  const follow = (read: Promise<void>, onEnd: () => void) => {
     deps
-      .track(under)
+      .track(read)
       .finally(() => {
-        onOver();
+        onEnd();
         deps.onRead();
       })
       .catch(deps.fail);
@@ -54,37 +54,37 @@ export function createSupply(deps: SupplyDeps): Supply {
     const lane = deps.signal.aborted ? null : lanes.nextUnloaded(kind);
     if (lane === null) return false;
     loading[kind] += 1;
-    read(sourceReader.load(lane), () => {
+    follow(sourceReader.load(lane), () => {
       loading[kind] -= 1;
     });
     return true;
   };
 
-  const readOn = (head: number) => {
-    const isFull = lanes.waiting("fresh") > LOW_WATER || (sinceRoom < 0 && sender.underWay() > 0);
-    if (isReading || isFull || deps.signal.aborted || !sourceReader.wants(head)) return;
+  const readNext = (head: number) => {
+    const isFull = lanes.queued("fresh") > FEW_READY_LANES || (sentSinceCheck < 0 && sender.inFlight() > 0);
+    if (isReading || isFull || deps.signal.aborted || !sourceReader.hasMore(head)) return;
     if (!sourceReader.hasRoom()) {
       // The check visits all buffered events, so it does not run for each delivery.
-      sinceRoom = -LOW_WATER / 4;
+      sentSinceCheck = -FEW_READY_LANES / 4;
       return;
     }
     isReading = true;
-    read(sourceReader.readOn(head), () => {
+    follow(sourceReader.readNext(head), () => {
       isReading = false;
     });
   };
 
   return {
-    refill(head) {
+    fill(head) {
       while (loading.fresh < LOADS_PER_REQUEST * concurrency && load("fresh"));
       // No more retries than can be sent soon, since each buffers events.
       const most = LOADS_PER_REQUEST * retryAllowance(sender.endpoint());
       while (loading.retry + lanes.ready("retry") < most && load("retry"));
-      readOn(head);
+      readNext(head);
     },
-    isIdle: (head) => !isReading && loading.fresh + loading.retry === 0 && !sourceReader.wants(head),
-    sent(events) {
-      sinceRoom += events;
+    isIdle: (head) => !isReading && loading.fresh + loading.retry === 0 && !sourceReader.hasMore(head),
+    countSent(events) {
+      sentSinceCheck += events;
     },
   };
 }

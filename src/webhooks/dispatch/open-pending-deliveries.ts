@@ -1,0 +1,18 @@
+import { openDoorbellDeliveries } from "./doorbell-deliveries.ts";
+import { openEventDeliveries } from "./event-deliveries.ts";
+import type { PendingDeliveries, PendingDeliveriesDeps } from "./pending-deliveries.ts";
+import type { SubscriptionRecord } from "../subscriptions/subscription.ts";
+
+/**
+ * Opens the stored state of a subscription, also of another mode: a frozen batch that is no longer sent as one becomes
+ * lanes; a doorbell, which has neither, starts before the first event that is not acknowledged.
+ */
+export function openPendingDeliveries(
+  deps: PendingDeliveriesDeps,
+  subscription: SubscriptionRecord,
+): Promise<PendingDeliveries> {
+  const { mode } = subscription.config;
+  return mode.kind === "doorbell"
+    ? openDoorbellDeliveries(deps, subscription)
+    : openEventDeliveries(deps, subscription, mode);
+}

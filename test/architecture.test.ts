@@ -87,9 +87,6 @@ const MOST_LINES = 80;
 
 /** Longer functions: factories, whose inner functions share state, and tables. */
 const LONG_FUNCTIONS: readonly string[] = [
-  "consumer/engine.ts createEngine",
-  "consumer/index.ts createConsumer",
-  "consumer/migrate.ts createMigration",
   "feeds/project/projector.ts createProjector",
   "feeds/project/projector.ts stepFrom",
   "feeds/project/slice.ts projectInSlices",

@@ -1,27 +1,17 @@
 import { createClient } from "../client/index.ts";
 import { runtimeClock } from "../core/runtime-clock.ts";
 import type { BackoffOptions, BlockedSubject } from "./blocked.ts";
-import { type Counts, noCounts } from "./counts.ts";
-import type { Consumer, ConsumerOptions, ConsumerStatus, MigrateFrom } from "./consumer.ts";
-import type { ConsumerDeps } from "./deps.ts";
+import type { Agreement } from "./agreement.ts";
+import type { Consumer, ConsumerOptions, ConsumerStatus } from "./consumer.ts";
+import type { Counts } from "./counts.ts";
 import type { EnsuredSubject, Need } from "./ensure.ts";
-import { createEngine } from "./engine.ts";
 import type { Engine, EngineOptions, Phase } from "./engine-types.ts";
-import { createHistory } from "./history.ts";
-import {
-  admitNew,
-  admitOld,
-  type Agreement,
-  createMigration,
-  firstUnreached,
-  type Migrated,
-  type Migration,
-  notOf,
-} from "./migrate.ts";
+import { createMigration, type Migrated, type Migration } from "./migrate.ts";
 import { checkNeed, checkOptions, checkReconstitute } from "./options.ts";
 import type { ReconstituteOptions } from "./reconstitute.ts";
 import type { Reconstitution } from "./reconstitution.ts";
 import { createFailureReports } from "./failure-reports.ts";
+import { createSides } from "./sides.ts";
 import { guardTransactions } from "./transaction-guard.ts";
 import type { Transport } from "./transport.ts";
 import { type ConsumerEvent, consumerEvent, type EventTypes, type FeedReference } from "./types.ts";
@@ -54,9 +44,18 @@ const BACKOFF: BackoffOptions = { delayMs: 500, maxDelayMs: 60_000 };
 const BATCH_EVENTS = 500;
 const COMMIT_INTERVAL_MS = 1_000;
 
-/** The key under which the store keeps a consumer's cursors of a feed. */
-function keyOf(name: string, { log }: FeedReference): string {
-  return `${name} ${log ?? "events"}`;
+function engineOptionsOf<Types extends EventTypes, Tx, OldTypes extends EventTypes>(
+  options: ConsumerOptions<Types, Tx, OldTypes>,
+): EngineOptions {
+  return {
+    transport: options.transport ?? "sse",
+    from: options.from ?? "beginning",
+    backoff: { ...BACKOFF, ...options.backoff },
+    batchEvents: options.batchEvents ?? BATCH_EVENTS,
+    commitIntervalMs: options.commitIntervalMs ?? COMMIT_INTERVAL_MS,
+    reconstituteEveryMs: options.reconstituteEveryMs ?? null,
+    onReconstituted: options.onReconstituted ?? (() => {}),
+  };
 }
 
 function statusOf(engine: Engine): ConsumerStatus {
@@ -98,7 +97,7 @@ export function createConsumer<Types extends EventTypes, Tx, OldTypes extends Ev
   options: ConsumerOptions<Types, Tx, OldTypes>,
 ): Consumer {
   checkOptions(options as object, BACKOFF);
-  const { name, migrateFrom } = options;
+  const { name } = options;
   const { store, outside } = guardTransactions(options.store, name);
   const clock = options.clock ?? runtimeClock;
   const report = createFailureReports({ name, onError: options.onError, clock });
@@ -114,65 +113,21 @@ export function createConsumer<Types extends EventTypes, Tx, OldTypes extends Ev
     clock,
     random: options.random ?? Math.random,
   };
-  const engineOptions: EngineOptions = {
-    transport: options.transport ?? "sse",
-    from: options.from ?? "beginning",
-    backoff: { ...BACKOFF, ...options.backoff },
-    batchEvents: options.batchEvents ?? BATCH_EVENTS,
-    commitIntervalMs: options.commitIntervalMs ?? COMMIT_INTERVAL_MS,
-    reconstituteEveryMs: options.reconstituteEveryMs ?? null,
-    onReconstituted: options.onReconstituted ?? (() => {}),
-  };
-  const key = keyOf(name, options.feed);
-  const oldKey = migrateFrom === undefined ? null : keyOf(name, migrateFrom.feed);
-  const { client } = shared;
-  const deps: ConsumerDeps<Tx> = {
-    ...shared,
-    key,
-    log: options.feed.log,
-    history: createHistory({ client, log: options.feed.log }),
-    counts: noCounts(),
-    reset: options.reset ?? null,
-    successor: null,
-    // The types rely on the feed to match its contract.
-    handle: (event, tx) => options.handle(event as ConsumerEvent<Types>, tx),
-    admit: oldKey === null ? async (_tx, names) => new Set(names) : admitNew(store, oldKey),
-    concerns: oldKey === null ? async (names) => new Set(names) : notOf(store, oldKey),
-    firstUnreached: async (subject) => (before === null ? null : firstUnreached(before, subject)),
-  };
-  const engine = createEngine(deps, engineOptions);
-  const before = migrateFrom === undefined || oldKey === null ? null : sideBefore(migrateFrom, oldKey);
-  const engines: readonly Engine[] = before === null ? [engine] : [engine, before.engine];
-
-  function sideBefore({ feed, handle, reset }: MigrateFrom<OldTypes, Tx>, its: string) {
-    const oldDeps: ConsumerDeps<Tx> = {
-      ...shared,
-      key: its,
-      log: feed.log,
-      history: createHistory({ client, log: feed.log }),
-      counts: noCounts(),
-      reset: reset ?? null,
-      successor: { key, reset: options.reset ?? null, learn: (cursors) => engine.blocked.learn(cursors) },
-      handle: (event, tx) => handle(event as ConsumerEvent<OldTypes>, tx),
-      admit: admitOld(store, key),
-      concerns: notOf(store, key),
-      firstUnreached: async () => null,
-    };
-    const transport = engineOptions.transport === "push" ? "sse" : engineOptions.transport;
-    return { deps: oldDeps, engine: createEngine(oldDeps, { ...engineOptions, transport }) };
-  }
+  const { current, previous } = createSides(options, shared, engineOptionsOf(options));
+  const { engine } = current;
+  const engines: readonly Engine[] = previous === null ? [engine] : [engine, previous.engine];
 
   /** The engine of the version that handles a subject. */
   const engineOf = async (subject: string): Promise<Engine> => {
-    if (before === null) return engine;
-    await before.engine.prepare();
-    const [old] = await store.readSubjects(before.deps.key, [subject]);
-    return old === undefined || old.status === "released" ? engine : before.engine;
+    if (previous === null) return engine;
+    await previous.engine.prepare();
+    const [old] = await store.readSubjects(previous.deps.key, [subject]);
+    return old === undefined || old.status === "released" ? engine : previous.engine;
   };
 
   let running: { readonly stopping: AbortController; readonly ended: Promise<unknown> } | null = null;
   let reconstituting: Promise<Reconstitution> | null = null;
-  const migration = before === null ? null : createMigration(before, { deps, engine });
+  const migration = previous === null ? null : createMigration(previous, current);
 
   return {
     start() {
@@ -205,6 +160,8 @@ export function createConsumer<Types extends EventTypes, Tx, OldTypes extends Ev
       }),
     status: () => statusOf(engine),
     migration:
-      migration === null || before === null ? null : { ...migration, status: () => statusOf(before.engine) },
+      migration === null || previous === null
+        ? null
+        : { ...migration, status: () => statusOf(previous.engine) },
   };
 }

@@ -1,13 +1,12 @@
-import type { SubjectInfo } from "../client/index.ts";
 import { eventIdOf } from "../core/cursor.ts";
 import { errorText } from "../core/error-text.ts";
-import type { Admit, ConsumerDeps } from "./deps.ts";
-import type { Engine } from "./engine-types.ts";
+import { type Agreement, checkAgreement } from "./agreement.ts";
+import type { ConsumerDeps } from "./deps.ts";
 import { HandlerError } from "./failure.ts";
 import { eachOf } from "./limited.ts";
-import { compareNames } from "./name-order.ts";
 import { isRetirement } from "./retired.ts";
-import type { ConsumerStore, SubjectCursor } from "./store.ts";
+import type { Side } from "./side.ts";
+import type { SubjectCursor } from "./store.ts";
 import { newCursor } from "./subject-cursor.ts";
 import { consumerEvent, type ConsumerEvent } from "./types.ts";
 import { isUnknownSubject } from "./unknown-subject.ts";
@@ -20,22 +19,6 @@ export interface Migrated {
   readonly failed: readonly { readonly subject: string; readonly message: string }[];
 }
 
-/**
- * Differences between the versions; the old version can be dropped when each list is empty. The first 1,000 of each.
- */
-export interface Agreement {
-  readonly agrees: boolean;
-  readonly subjects: number;
-  /** Subjects that only one of the versions has, or that only one of them has erased. */
-  readonly onlyOld: readonly string[];
-  readonly onlyNew: readonly string[];
-  readonly erasedInOne: readonly string[];
-  /** Subjects that the old version still handles. */
-  readonly unswitched: readonly string[];
-  /** Subjects with unhandled events of the new version. */
-  readonly lacking: readonly string[];
-}
-
 /** Moves a consumer from one version of a feed to another, subject by subject. */
 export interface Migration {
   /** Switches all subjects that are still with the old version. May be repeated. */
@@ -46,48 +29,12 @@ export interface Migration {
   check(): Promise<Agreement>;
 }
 
-const MOST_LISTED = 1_000;
+/** Most listed failures. */
+const MOST_FAILURES = 1_000;
 const AT_ONCE = 4;
 
 /** Most attempts of a switch, while others handle events of the subject in between. */
 const ATTEMPTS = 20;
-
-function byName(cursors: readonly SubjectCursor[]): Map<string, SubjectCursor> {
-  return new Map(cursors.map((cursor) => [cursor.subject, cursor]));
-}
-
-/** The old version handles the subjects that it has not released and that did not start with the new version. */
-export function admitOld<Tx>(store: ConsumerStore<Tx>, newKey: string): Admit<Tx> {
-  return async (tx, names, cursors) => {
-    const unknown = names.filter((name) => !cursors.has(name));
-    const taken = unknown.length === 0 ? new Map() : byName(await store.lock(tx, newKey, unknown));
-    return new Set(names.filter((name) => cursors.get(name)?.status !== "released" && !taken.has(name)));
-  };
-}
-
-/** The new version handles the subjects that were switched to it, and those without a cursor of the old version. */
-export function admitNew<Tx>(store: ConsumerStore<Tx>, oldKey: string): Admit<Tx> {
-  return async (tx, names, cursors) => {
-    const unknown = names.filter((name) => !cursors.has(name));
-    const others = unknown.length === 0 ? new Map() : byName(await store.lock(tx, oldKey, unknown));
-    return new Set(
-      names.filter((name) => cursors.has(name) || (others.get(name)?.status ?? "released") === "released"),
-    );
-  };
-}
-
-/** Selects the subjects that the other version does not have, according to the store. */
-export function notOf<Tx>(store: ConsumerStore<Tx>, otherKey: string): ConsumerDeps<Tx>["concerns"] {
-  return async (names) => {
-    const others = byName(await store.readSubjects(otherKey, names));
-    return new Set(names.filter((name) => (others.get(name)?.status ?? "released") === "released"));
-  };
-}
-
-interface Side<Tx> {
-  readonly deps: ConsumerDeps<Tx>;
-  readonly engine: Engine;
-}
 
 /**
  * Position in the event log of the first event of a subject after the old version's position; null: there is none.
@@ -144,62 +91,56 @@ async function cursorUpToSource<Tx>(
   return cursor;
 }
 
-/** Subjects of a log in order of name. */
-async function* subjectsOf<Tx>({
-  client,
-  log,
-}: ConsumerDeps<Tx>): AsyncGenerator<SubjectInfo, void, undefined> {
-  for await (const page of client.subjectPages(log === null ? {} : { feed: log })) yield* page;
+/** Releases a subject with no event handled by the old version; false if one was handled meanwhile. */
+function releaseUnhandled<Tx>({ store, key }: ConsumerDeps<Tx>, subject: string): Promise<boolean> {
+  return store.transact(async (tx) => {
+    const [handled] = await store.lock(tx, key, [subject]);
+    if (handled !== undefined && handled.known > 0) return false;
+    // `known` is set, so that stores do not take the row for one that exists only to be locked.
+    await store.saveSubjects(tx, key, [{ ...newCursor(subject), known: 1, status: "released" }]);
+    return true;
+  });
+}
+
+/**
+ * True when the subject is with the new version; false when an event was handled in between. `unhandled`: the old
+ * version has handled none of its events, since the consumer started later, and so there is nothing to continue.
+ */
+async function trySwitch<Tx>(
+  before: Side<Tx>,
+  after: Side<Tx>,
+  subject: string,
+): Promise<boolean | "unhandled"> {
+  const old = await before.engine.pull(subject);
+  if (old === null) return (await releaseUnhandled(before.deps, subject)) && "unhandled";
+  if (old.status === "released") return true;
+  if (old.status === "blocked") throw new Error(`It is blocked at version ${old.version} of the old feed`);
+  // A version of a feed publishes all events that are projected from one event at once: at the end of the feed, no
+  // source event is half published.
+  const { client, store, log, key } = before.deps;
+  const source = log === null ? { stream: subject } : { feed: log, subject };
+  for await (const page of client.readPages({ ...source, afterVersion: old.version, limit: 1 })) {
+    if (page.length > 0) return false;
+  }
+  const start = await cursorUpToSource(after.deps, subject, old.source);
+  return store.transact(async (tx) => {
+    const [mine] = await store.lock(tx, key, [subject]);
+    if (mine === undefined || mine.version !== old.version) return false;
+    const [taken] = await store.lock(tx, after.deps.key, [subject]);
+    await store.saveSubjects(tx, key, [{ ...mine, status: "released" }]);
+    if (taken === undefined && start.version > 0) await store.saveSubjects(tx, after.deps.key, [start]);
+    return true;
+  });
 }
 
 export function createMigration<Tx>(before: Side<Tx>, after: Side<Tx>): Migration {
-  const { store } = after.deps;
-  const [oldKey, newKey] = [before.deps.key, after.deps.key];
-
-  /** Releases a subject with no event handled by the old version; false if one was handled meanwhile. */
-  const releaseUnhandled = (subject: string): Promise<boolean> =>
-    store.transact(async (tx) => {
-      const [handled] = await store.lock(tx, oldKey, [subject]);
-      if (handled !== undefined && handled.known > 0) return false;
-      // `known` is set, so that stores do not take the row for one that exists only to be locked.
-      await store.saveSubjects(tx, oldKey, [{ ...newCursor(subject), known: 1, status: "released" }]);
-      return true;
-    });
-
-  /**
-   * True when the subject is with the new version; false when an event was handled in between. `unhandled`: the old
-   * version has handled none of its events, since the consumer started later, and so there is nothing to continue.
-   */
-  const trySwitch = async (subject: string): Promise<boolean | "unhandled"> => {
-    const old = await before.engine.pull(subject);
-    if (old === null) return (await releaseUnhandled(subject)) && "unhandled";
-    if (old.status === "released") return true;
-    if (old.status === "blocked") throw new Error(`It is blocked at version ${old.version} of the old feed`);
-    // A version of a feed publishes all events that are projected from one event at once: at the end of the feed, no
-    // source event is half published.
-    const { client, log } = before.deps;
-    const source = log === null ? { stream: subject } : { feed: log, subject };
-    for await (const page of client.readPages({ ...source, afterVersion: old.version, limit: 1 })) {
-      if (page.length > 0) return false;
-    }
-    const start = await cursorUpToSource(after.deps, subject, old.source);
-    return store.transact(async (tx) => {
-      const [mine] = await store.lock(tx, oldKey, [subject]);
-      if (mine === undefined || mine.version !== old.version) return false;
-      const [taken] = await store.lock(tx, newKey, [subject]);
-      await store.saveSubjects(tx, oldKey, [{ ...mine, status: "released" }]);
-      if (taken === undefined && start.version > 0) await store.saveSubjects(tx, newKey, [start]);
-      return true;
-    });
-  };
-
   /** Both must know their start before the new version takes over new events. */
   const prepare = () => Promise.all([before.engine.prepare(), after.engine.prepare()]);
 
   const switchSubject = async (subject: string): Promise<void> => {
     await prepare();
     for (let attempt = 1; ; attempt += 1) {
-      const switched = await trySwitch(subject);
+      const switched = await trySwitch(before, after, subject);
       if (switched === "unhandled") return;
       if (switched) break;
       if (attempt === ATTEMPTS) throw new Error(`It changed ${ATTEMPTS} times while it was switched`);
@@ -227,42 +168,12 @@ export function createMigration<Tx>(before: Side<Tx>, after: Side<Tx>): Migratio
             switched += 1;
           } catch (error) {
             const message = errorText(error);
-            if (failed.length < MOST_LISTED) failed.push({ subject, message });
+            if (failed.length < MOST_FAILURES) failed.push({ subject, message });
           }
         });
       }
       return { switched, failed };
     },
-    async check() {
-      const lists = { onlyOld: [], onlyNew: [], erasedInOne: [], unswitched: [], lacking: [] } as Record<
-        Exclude<keyof Agreement, "agrees" | "subjects">,
-        string[]
-      >;
-      const note = (list: keyof typeof lists, name: string) => {
-        if (lists[list].length < MOST_LISTED) lists[list].push(name);
-      };
-      let subjects = 0;
-      const [olds, news] = [subjectsOf(before.deps), subjectsOf(after.deps)];
-      let [left, right] = [await olds.next(), await news.next()];
-      while (left.done !== true || right.done !== true) {
-        const [one, other] = [left.value ?? null, right.value ?? null];
-        const order = one === null ? 1 : other === null ? -1 : compareNames(one.subject, other.subject);
-        subjects += 1;
-        if (one !== null && order < 0) note("onlyOld", one.subject);
-        if (other !== null && order > 0) note("onlyNew", other.subject);
-        if (one !== null && other !== null && order === 0) {
-          if (one.erased !== other.erased) note("erasedInOne", one.subject);
-          const [mine] = await store.readSubjects(newKey, [one.subject]);
-          const [old] = await store.readSubjects(oldKey, [one.subject]);
-          // Events from before the consumer's start do not count.
-          const isBefore = mine === undefined && other.position <= after.engine.since();
-          if (old !== undefined && old.status !== "released") note("unswitched", one.subject);
-          else if (!isBefore && (mine?.version ?? 0) < other.version) note("lacking", one.subject);
-        }
-        if (order <= 0) left = await olds.next();
-        if (order >= 0) right = await news.next();
-      }
-      return { agrees: Object.values(lists).every((list) => list.length === 0), subjects, ...lists };
-    },
+    check: () => checkAgreement(before, after),
   };
 }

@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 
-import type { FollowStart, Interest } from "../../log/follow/follow.ts";
+import type { ByteBudget } from "../../core/byte-budget.ts";
+import type { Chunk, FollowStart, Interest } from "../../log/follow/follow.ts";
 import type { LogReader } from "../../log/read/reader.ts";
 import type { AppDeps } from "../deps.ts";
 import { logHeaders } from "./log-identity.ts";
@@ -46,6 +47,47 @@ export function eventStream(
   return isHead(c) ? c.body(null, 200, headers) : c.body(open(), 200, headers);
 }
 
+/** The output of one stream. Its bytes count in the budget until the socket takes them. */
+function createOutput(answers: ByteBudget, disconnect: () => void) {
+  let controller: ReadableStreamDefaultController<Uint8Array> | null = null;
+  let untakenBytes = 0;
+  const hold = answers.hold(disconnect);
+  return {
+    start(started: ReadableStreamDefaultController<Uint8Array>) {
+      controller = started;
+      controller.enqueue(GREETING);
+    },
+    /** Whether the socket has yet to take what was sent. */
+    isBehind: () => (controller?.desiredSize ?? -1) < 0,
+    beat() {
+      hold.stand();
+      controller?.enqueue(HEARTBEAT);
+    },
+    /** Sends a chunk. Returns false, and sends nothing, when the budget has no room for it. */
+    send(chunk: Chunk): boolean {
+      const parts = chunk.parts.map((part) => (typeof part === "string" ? ENCODER.encode(part) : part));
+      // Followers share one copy of these bytes, so no single stream counts them.
+      const bytes = chunk.shared ? 0 : parts.reduce((sum, { length }) => sum + length, 0);
+      hold.stand();
+      if (!hold.take(bytes)) return false;
+      untakenBytes += bytes;
+      for (const part of parts) controller?.enqueue(part);
+      return true;
+    },
+    /** The socket has taken everything before. */
+    taken() {
+      hold.give(untakenBytes);
+      untakenBytes = 0;
+      hold.rest();
+    },
+    release: () => hold.release(),
+    close: () => controller?.close(),
+    /** Breaks the stream off, without a reason: Bun would print it. */
+    abort: () => controller?.error(),
+    fail: (error: unknown) => controller?.error(error),
+  };
+}
+
 function openStream(
   gone: AbortSignal,
   { followers, closing, answers }: AppDeps,
@@ -54,43 +96,35 @@ function openStream(
   start: FollowStart,
   record: (cursor: number) => void,
 ): ReadableStream<Uint8Array> {
-  let out: ReadableStreamDefaultController<Uint8Array> | null = null;
   let cursor = start.position;
   let asked = false;
   let quietBeats = 0;
   let ended = false;
-  /** Bytes that the socket has not taken yet. */
-  let untaken = 0;
 
   const letGo = () => {
     ended = true;
     following.end();
-    hold.release();
+    output.release();
     leave();
     gone.removeEventListener("abort", end);
   };
-  const end = () => {
+  const finish = (close: () => void) => {
     if (ended) return;
     letGo();
-    out?.close();
+    close();
   };
+  const end = () => finish(() => output.close());
   /** Disconnects a client that does not read. The client can continue from its cursor. */
-  const disconnect = () => {
-    if (ended) return;
-    letGo();
-    // Without a reason: Bun would print it.
-    out?.error();
-  };
+  const disconnect = () => finish(() => output.abort());
   const leave = followers.enter({
     end,
     beat() {
       quietBeats += 1;
       // One unsent heartbeat is enough.
-      if (quietBeats < QUIET_BEATS || (out?.desiredSize ?? -1) < 0) return;
+      if (quietBeats < QUIET_BEATS || output.isBehind()) return;
       quietBeats = 0;
       record(cursor);
-      hold.stand();
-      out?.enqueue(HEARTBEAT);
+      output.beat();
     },
   });
   const following = log.follow(interest, start, {
@@ -99,39 +133,25 @@ function openStream(
       quietBeats = 0;
       cursor = chunk.cursor;
       record(cursor);
-      const parts = chunk.parts.map((part) => (typeof part === "string" ? ENCODER.encode(part) : part));
-      // Followers share one copy of these bytes, so no single stream counts them.
-      const bytes = chunk.shared ? 0 : parts.reduce((sum, { length }) => sum + length, 0);
-      hold.stand();
-      if (!hold.take(bytes)) {
-        disconnect();
-        return;
-      }
-      untaken += bytes;
-      for (const part of parts) out?.enqueue(part);
+      if (!output.send(chunk)) disconnect();
     },
     // The log has another identity. The client reconnects with the id of its last event, and Kilde then validates
     // that cursor.
     renewed: () => end(),
     fail(error) {
       letGo();
-      out?.error(error);
+      output.fail(error);
     },
   });
 
-  const hold = answers.hold(disconnect);
+  const output = createOutput(answers, disconnect);
   record(cursor);
   const stream = new ReadableStream<Uint8Array>(
     {
-      start(controller) {
-        out = controller;
-        controller.enqueue(GREETING);
-      },
+      start: (controller) => output.start(controller),
       pull() {
         if (ended) return;
-        hold.give(untaken);
-        untaken = 0;
-        hold.rest();
+        output.taken();
         // The earlier pull is still pending, even if a heartbeat was sent meanwhile.
         if (asked) return;
         asked = true;

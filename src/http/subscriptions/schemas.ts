@@ -6,7 +6,13 @@ import { MOST_SUBJECTS } from "../../webhooks/subscriptions/redelivery.ts";
 import type { Start } from "../../webhooks/subscriptions/create-subscription.ts";
 import { OVERLAP_SECONDS } from "../../webhooks/subscriptions/reconfigure.ts";
 import { checkEndpoint, MOST_URL_LENGTH } from "../../webhooks/egress/endpoint.ts";
-import { checkHeaders } from "../../webhooks/egress/headers.ts";
+import {
+  checkHeaders,
+  HEADER_NAME_PATTERN,
+  HEADER_VALUE_PATTERN,
+  MOST_HEADER_LENGTH,
+  MOST_HEADERS,
+} from "../../webhooks/egress/headers.ts";
 import type { AddressRules } from "../../webhooks/egress/address-rules.ts";
 import { nameSchema } from "../wire/name-schema.ts";
 import { wholeNumber } from "../wire/whole-number.ts";
@@ -67,21 +73,36 @@ function orElse<Default>(value: Default) {
   return <Stated>(stated: Stated | undefined): Stated | Default => (stated === undefined ? value : stated);
 }
 
-/** Creates the schemas that validate requests about subscriptions. */
-export function createSubscriptionSchemas(limits: Limits, rules: AddressRules) {
-  const batch = {
-    events: z.int().min(1).max(MOST_BATCH_EVENTS),
-    bytes: z.int().min(1).max(limits.pageBytes),
-  };
-  const batchDescription = "Of mode `batch`: most events, and bytes of them, in a request";
+const HEADERS_DESCRIPTION = {
+  description: "Sent with each request. Stored sealed, and never shown",
+  maxProperties: MOST_HEADERS,
+  propertyNames: { pattern: HEADER_NAME_PATTERN },
+  additionalProperties: {
+    type: "string" as const,
+    pattern: HEADER_VALUE_PATTERN,
+    maxLength: MOST_HEADER_LENGTH,
+  },
+};
 
-  const members = {
+const BATCH_DESCRIPTION = "Of mode `batch`: most events, and bytes of them, in a request";
+
+function batchMembers({ pageBytes }: Limits) {
+  return {
+    events: z.int().min(1).max(MOST_BATCH_EVENTS),
+    bytes: z.int().min(1).max(pageBytes),
+  };
+}
+
+/** The members that a subscription is created with, and that a change may state. */
+function subscriptionMembers(limits: Limits, rules: AddressRules) {
+  return {
     url: z
       .string()
       .superRefine(checked((url) => checkEndpoint(url, rules)))
       .openapi({
         description: "URL that receives the events (POST)",
         example: "https://example.org/hook",
+        pattern: "^https?://",
         maxLength: MOST_URL_LENGTH,
       }),
     types: z
@@ -105,10 +126,7 @@ export function createSubscriptionSchemas(limits: Limits, rules: AddressRules) {
       description:
         "Failed attempts after which an event waits until it is retried or skipped by request; null: Kilde retries without limit",
     }),
-    headers: z
-      .record(z.string(), z.string())
-      .superRefine(checked(checkHeaders))
-      .openapi({ description: "Sent with each request. Stored sealed, and never shown" }),
+    headers: z.record(z.string(), z.string()).superRefine(checked(checkHeaders)).openapi(HEADERS_DESCRIPTION),
     handshake: z
       .strictObject({
         origin: z.hostname().openapi({ description: "The sender's DNS name", example: "kilde.example.org" }),
@@ -120,110 +138,139 @@ export function createSubscriptionSchemas(limits: Limits, rules: AddressRules) {
       }),
     description: z.string().max(1_000),
   };
+}
 
-  const secret = z.string().openapi({
-    pattern: "^wh(sec|sk)_[A-Za-z0-9+/=]+$",
-    description: "`whsec_…` or `whsk_…` (Standard Webhooks); generated unless given",
-  });
+/** The bytes of a secret in base64, and its padding. */
+const SECRET_PATTERN =
+  "^(whsec_([A-Za-z0-9+/]{4}){8,21}|whsk_([A-Za-z0-9+/]{4}){21})([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$";
 
+const secret = z.string().openapi({
+  pattern: SECRET_PATTERN,
+  description: "`whsec_…` or `whsk_…` (Standard Webhooks); generated unless given",
+});
+
+function newSubscriptionSchema(limits: Limits, rules: AddressRules) {
+  const members = subscriptionMembers(limits, rules);
+  const batch = batchMembers(limits);
+  return z
+    .strictObject({
+      source: z.string().openapi({ description: "Path of the log", example: "/feeds/declarations/v2" }),
+      url: members.url,
+      types: members.types.default(null),
+      subjectPrefix: members.subjectPrefix.default(""),
+      start: z
+        .union([z.enum(["beginning", "now"]), startingPoint], { error: START_FAULT })
+        .optional()
+        .transform(startOf)
+        .openapi({
+          description:
+            "The first event that Kilde delivers: of the log, the next one, the one after a position, or the first recorded from a time on; default now",
+        }),
+      mode: members.mode.default(DEFAULT_SUBSCRIPTION.mode),
+      batch: z
+        .strictObject({
+          events: batch.events.default(DEFAULT_SUBSCRIPTION.batchEvents),
+          bytes: batch.bytes.default(DEFAULT_SUBSCRIPTION.batchBytes),
+        })
+        .optional()
+        .transform(orElse(DEFAULT_BATCH))
+        .openapi({ description: BATCH_DESCRIPTION }),
+      concurrency: members.concurrency.default(DEFAULT_SUBSCRIPTION.concurrency),
+      attempts: members.attempts.default(null),
+      headers: members.headers.optional().transform(orElse<Readonly<Record<string, string>>>({})),
+      handshake: members.handshake.optional().transform(orElse(null)),
+      description: members.description.default(""),
+      secret: secret.optional(),
+      signature: z
+        .enum(["symmetric", "ed25519"])
+        .default("symmetric")
+        .openapi({ description: "Of a secret that is generated" }),
+    })
+    .openapi("NewSubscription");
+}
+
+function subscriptionChangeSchema(limits: Limits, rules: AddressRules) {
+  return z
+    .strictObject({
+      ...subscriptionMembers(limits, rules),
+      batch: z.strictObject(batchMembers(limits)).partial().openapi({ description: BATCH_DESCRIPTION }),
+    })
+    .partial()
+    .openapi("SubscriptionChange");
+}
+
+const pauseBody = z
+  .strictObject({ reason: z.string().min(1).max(200).default("requested") })
+  .openapi("Pause");
+
+function rewindSchema({ streamNameBytes }: Limits) {
+  return z
+    .strictObject({
+      after: position
+        .default(0)
+        .openapi({ description: "Events after this position; 0: from the beginning" }),
+      upTo: position
+        .optional()
+        .openapi({ description: "And up to this one; unless given, all delivered so far" }),
+      subjects: z
+        .array(nameSchema(streamNameBytes))
+        .min(1)
+        .max(MOST_SUBJECTS)
+        .optional()
+        .openapi({ description: "Only of these subjects" }),
+      dryRun: z
+        .boolean()
+        .default(false)
+        .openapi({ description: "Only count the events that would be delivered again" }),
+    })
+    .openapi("Rewind");
+}
+
+const rotation = z
+  .strictObject({
+    secret: secret.optional(),
+    overlapSeconds: z
+      .int()
+      .min(0)
+      .max(MOST_OVERLAP_SECONDS)
+      .default(OVERLAP_SECONDS)
+      .openapi({ description: "How long the old secret signs beside the new one" }),
+  })
+  .openapi("Rotation");
+
+const skipBody = z
+  .strictObject({
+    sequence: z
+      .union(
+        [
+          z.int().min(1),
+          z
+            .string()
+            .regex(/^\d{1,16}$/)
+            .transform(Number),
+        ],
+        {
+          error: "must be a sequence, as a number or as `blocked` writes it",
+        },
+      )
+      .optional()
+      .openapi({
+        type: "string",
+        pattern: "^[0-9]{1,15}$",
+        description: "Only if this is the event that blocks the subject",
+      }),
+  })
+  .openapi("Skip");
+
+/** Creates the schemas that validate requests about subscriptions. */
+export function createSubscriptionSchemas(limits: Limits, rules: AddressRules) {
   return {
-    newSubscription: z
-      .strictObject({
-        source: z.string().openapi({ description: "Path of the log", example: "/feeds/declarations/v2" }),
-        url: members.url,
-        types: members.types.default(null),
-        subjectPrefix: members.subjectPrefix.default(""),
-        start: z
-          .union([z.enum(["beginning", "now"]), startingPoint], { error: START_FAULT })
-          .optional()
-          .transform(startOf)
-          .openapi({
-            description:
-              "The first event that Kilde delivers: of the log, the next one, the one after a position, or the first recorded from a time on; default now",
-          }),
-        mode: members.mode.default(DEFAULT_SUBSCRIPTION.mode),
-        batch: z
-          .strictObject({
-            events: batch.events.default(DEFAULT_SUBSCRIPTION.batchEvents),
-            bytes: batch.bytes.default(DEFAULT_SUBSCRIPTION.batchBytes),
-          })
-          .optional()
-          .transform(orElse(DEFAULT_BATCH))
-          .openapi({ description: batchDescription }),
-        concurrency: members.concurrency.default(DEFAULT_SUBSCRIPTION.concurrency),
-        attempts: members.attempts.default(null),
-        headers: members.headers.optional().transform(orElse<Readonly<Record<string, string>>>({})),
-        handshake: members.handshake.optional().transform(orElse(null)),
-        description: members.description.default(""),
-        secret: secret.optional(),
-        signature: z
-          .enum(["symmetric", "ed25519"])
-          .default("symmetric")
-          .openapi({ description: "Of a secret that is generated" }),
-      })
-      .openapi("NewSubscription"),
-    subscriptionChange: z
-      .strictObject({
-        ...members,
-        batch: z.strictObject(batch).partial().openapi({ description: batchDescription }),
-      })
-      .partial()
-      .openapi("SubscriptionChange"),
-    pauseBody: z.strictObject({ reason: z.string().min(1).max(200).default("requested") }).openapi("Pause"),
-    rewindBody: z
-      .strictObject({
-        after: position
-          .default(0)
-          .openapi({ description: "Events after this position; 0: from the beginning" }),
-        upTo: position
-          .optional()
-          .openapi({ description: "And up to this one; unless given, all delivered so far" }),
-        subjects: z
-          .array(nameSchema(limits.streamNameBytes))
-          .min(1)
-          .max(MOST_SUBJECTS)
-          .optional()
-          .openapi({ description: "Only of these subjects" }),
-        dryRun: z
-          .boolean()
-          .default(false)
-          .openapi({ description: "Only count the events that would be delivered again" }),
-      })
-      .openapi("Rewind"),
-    rotation: z
-      .strictObject({
-        secret: secret.optional(),
-        overlapSeconds: z
-          .int()
-          .min(0)
-          .max(MOST_OVERLAP_SECONDS)
-          .default(OVERLAP_SECONDS)
-          .openapi({ description: "How long the old secret signs beside the new one" }),
-      })
-      .openapi("Rotation"),
-    skipBody: z
-      .strictObject({
-        sequence: z
-          .union(
-            [
-              z.int().min(1),
-              z
-                .string()
-                .regex(/^\d{1,16}$/)
-                .transform(Number),
-            ],
-            {
-              error: "must be a sequence, as a number or as `blocked` writes it",
-            },
-          )
-          .optional()
-          .openapi({
-            type: "string",
-            pattern: "^[0-9]{1,15}$",
-            description: "Only if this is the event that blocks the subject",
-          }),
-      })
-      .openapi("Skip"),
+    newSubscription: newSubscriptionSchema(limits, rules),
+    subscriptionChange: subscriptionChangeSchema(limits, rules),
+    pauseBody,
+    rewindBody: rewindSchema(limits),
+    rotation,
+    skipBody,
     subscriptionsQuery: z.strictObject({
       cursor: z.string().optional().openapi({ description: "Only those whose id sorts after this one" }),
       limit: wholeNumber({ min: 1, max: limits.pageEvents }).optional(),

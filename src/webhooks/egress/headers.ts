@@ -3,9 +3,11 @@ export const MOST_HEADERS = 32;
 export const MOST_HEADER_LENGTH = 4_096;
 
 /** RFC 9110 §5.6.2. */
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+export const HEADER_NAME_PATTERN = "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$";
+const TOKEN = new RegExp(HEADER_NAME_PATTERN);
 /** Visible ASCII, with spaces in between. A line break would start another header or request. */
-const VALUE = /^([!-~]([ \t!-~]*[!-~])?)?$/;
+export const HEADER_VALUE_PATTERN = "^([!-~]([ \\t!-~]*[!-~])?)?$";
+const VALUE = new RegExp(HEADER_VALUE_PATTERN);
 
 /** The sender sets the headers that describe the request, its body and its connection. */
 const RESERVED = new Set([

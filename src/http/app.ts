@@ -10,7 +10,6 @@ import type { Limits } from "../core/limits.ts";
 import { createTimeSlices } from "../core/time-slices.ts";
 import { corsPolicy } from "./pipeline/cross-site.ts";
 import type { AppDeps } from "./deps.ts";
-import { DOCS_PATHS, getDocs } from "./service/docs.ts";
 import { deprecation } from "./feeds/feeds.ts";
 import { FEED_PATH } from "./feeds/operations.ts";
 import { createFollowers } from "./log/followers.ts";
@@ -24,7 +23,7 @@ import { problemResponse } from "./pipeline/problems.ts";
 import { REQUEST_ID_HEADER } from "./pipeline/request-id.ts";
 import { type AppHono, createRouter, resourcesOf } from "./pipeline/routes.ts";
 import { type OperationMethod, routePath } from "./operation.ts";
-import { OPERATIONS } from "./operations.ts";
+import { ROUTES } from "./operations.ts";
 import { createSchemas, type RequestSchemas } from "./openapi/schemas.ts";
 import type { SubscriptionDeps } from "./subscriptions/deps.ts";
 
@@ -70,14 +69,14 @@ const EXPOSED_HEADERS = [
 /** The order of methods in the header `Allow`. */
 const METHODS: readonly OperationMethod[] = ["get", "post", "put", "patch", "delete"];
 
-/** The operations of each path, as the router writes it. */
-const OPERATIONS_BY_PATH = groupBy(
-  OPERATIONS.toSorted((one, other) => METHODS.indexOf(one.method) - METHODS.indexOf(other.method)),
+/** The routes of each path, as the router writes it. */
+const ROUTES_BY_PATH = groupBy(
+  ROUTES.toSorted((one, other) => METHODS.indexOf(one.method) - METHODS.indexOf(other.method)),
   routePath,
 );
 
 /** Paths whose answers may be large. Compressing the others would cost more than it saves. */
-const COMPRESSED_PATHS = [...OPERATIONS.filter(({ compresses }) => compresses).map(routePath), ...DOCS_PATHS];
+const COMPRESSED_PATHS = ROUTES.filter(({ compresses }) => compresses).map(routePath);
 
 /** Bounds on the memory that requests and answers hold in a process. */
 export type Budgets = Pick<AppDeps, "bodies" | "answers" | "parseSlices">;
@@ -114,9 +113,9 @@ export function createDeps(
   return deps;
 }
 
-/** The router of a store: every operation, the guide and the API browser. */
+/** The router of a store. */
 export function createApp(options: AppOptions, deps = createDeps(options)): AppHono {
-  const { corsOrigins, docs } = options;
+  const { corsOrigins } = options;
   const { basePath } = deps;
   const app = createRouter(options.brief);
   if (corsOrigins.length > 0) {
@@ -138,16 +137,11 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
   );
 
   const resource = resourcesOf(app, basePath);
-  for (const [path, operations] of OPERATIONS_BY_PATH) {
-    const methods = operations.map(({ method, handle }) => [
-      method.toUpperCase(),
-      (c: Context) => handle(c, deps),
-    ]);
-    resource(path, Object.fromEntries(methods));
-  }
-  if (docs !== null) {
-    for (const path of DOCS_PATHS) resource(path, { GET: (c) => getDocs(c, docs) });
-    resource("/docs/", { GET: (c) => c.redirect(`${basePath}/docs`, 308) });
+  for (const [path, routes] of ROUTES_BY_PATH) {
+    const methods = routes
+      .filter(({ isServed }) => isServed?.(deps) !== false)
+      .map(({ method, handle }) => [method.toUpperCase(), (c: Context) => handle(c, deps)]);
+    if (methods.length > 0) resource(path, Object.fromEntries(methods));
   }
   return app;
 }

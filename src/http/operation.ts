@@ -7,25 +7,28 @@ import type { OpenApiParts } from "./openapi/parts.ts";
 
 export type OperationMethod = "get" | "post" | "put" | "patch" | "delete";
 
-/**
- * One operation of the HTTP API, defined once: the router, `/openapi.json`, the index and the reference of the API derive
- * from it.
- */
-export interface Operation {
-  /** `operationId` in `/openapi.json`, unique. */
-  readonly id: string;
+/** A method of a path that Kilde serves, defined once: the router, the index and the reference derive from it. */
+export interface Route {
   readonly method: OperationMethod;
   /** In OpenAPI's form, with `{name}` for a parameter. */
   readonly path: OwnPath;
-  readonly tag: Tag;
-  /** The effect of the operation, in a few words. */
+  /** The effect of a request, in a few words. */
   readonly summary: string;
-  readonly description?: string;
   /** Name of the path in the index of the API. */
   readonly link?: string;
   /** Whether the router compresses the answer, which may be large. Pages of events compress their own bodies. */
   readonly compresses?: true;
+  /** Whether a store has the route. Default: every store has it. */
+  readonly isServed?: (deps: Pick<AppDeps, "docs">) => boolean;
   readonly handle: (c: Context, deps: AppDeps) => Response | Promise<Response>;
+}
+
+/** A route of the HTTP API, which `/openapi.json` describes too. */
+export interface Operation extends Route {
+  /** `operationId` in `/openapi.json`, unique. */
+  readonly id: string;
+  readonly tag: Tag;
+  readonly description?: string;
   /**
    * Parameters, body and responses, from the schemas that validate. A function, because the schemas of answers take long
    * to create and only `/openapi.json` needs them.
@@ -47,6 +50,6 @@ export const TAGS = {
 type Tag = keyof typeof TAGS;
 
 /** Returns the path in the router's form. The version of a feed is a segment such as `v2`. */
-export function routePath({ path }: Pick<Operation, "path">): string {
+export function routePath({ path }: Pick<Route, "path">): string {
   return path.replace("/v{version}", "/:version{v[0-9]+}").replaceAll(/\{(\w+)\}/g, ":$1");
 }

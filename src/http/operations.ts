@@ -2,7 +2,8 @@ import { consumerOperations } from "./consumers/operations.ts";
 import { existingFeed } from "./feeds/feeds.ts";
 import { FEED_PATH, feedOperations } from "./feeds/operations.ts";
 import { logOperations } from "./log/operations.ts";
-import type { Operation } from "./operation.ts";
+import type { Operation, Route } from "./operation.ts";
+import { docsRoutes } from "./service/docs.ts";
 import { serviceOperations } from "./service/operations.ts";
 import { streamOperations } from "./streams/operations.ts";
 import { subscriptionOperations } from "./subscriptions/operations.ts";
@@ -25,5 +26,8 @@ export const OPERATIONS: readonly Operation[] = [
     params: ({ params }) => params.feed,
   }),
   ...subscriptionOperations,
-  ...serviceOperations(() => OPERATIONS),
+  ...serviceOperations({ operations: () => OPERATIONS, routes: () => ROUTES }),
 ];
+
+/** Every route of a store: the operations, and the pages of the documentation. */
+export const ROUTES: readonly Route[] = [...OPERATIONS, ...docsRoutes];

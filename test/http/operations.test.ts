@@ -1,8 +1,12 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { join } from "node:path";
 
 import { OWN_ROOTS } from "../../src/core/own-paths.ts";
-import { OPERATIONS } from "../../src/http/operations.ts";
+import { type Route, routePath } from "../../src/http/operation.ts";
+import { OPERATIONS, ROUTES } from "../../src/http/operations.ts";
+import type { Docs } from "../../src/http/service/docs.ts";
 import { openApp, type TestApp } from "../support/app.ts";
+import { testInProcess } from "../support/tested-on.ts";
 
 let app: TestApp;
 beforeAll(async () => {
@@ -51,10 +55,40 @@ test("the router serves the methods that the document describes, and refuses oth
   }
 });
 
-test("every path that no tenant may have has an operation or the documentation below it", () => {
-  const roots = new Set(OPERATIONS.map(({ path }) => path.split("/")[1] ?? ""));
+test("every path that no tenant may have has a route below it", () => {
+  const roots = new Set(ROUTES.map(({ path }) => path.split("/")[1] ?? ""));
   roots.delete("");
-  expect([...roots, "docs"].toSorted()).toEqual(OWN_ROOTS.toSorted());
+  expect([...roots].toSorted()).toEqual(OWN_ROOTS.toSorted());
+});
+
+/** The routes that /openapi.json does not describe. */
+const PAGES: readonly Route[] = ROUTES.filter(
+  (route) => !OPERATIONS.some((operation) => operation === route),
+);
+
+testInProcess("a store with documentation serves its pages, and names them in the index", async () => {
+  const docs: Docs = {
+    find: (path) => Promise.resolve({ mediaType: "text/plain", body: () => `file ${path}` }),
+  };
+  const documented = await openApp({ docs });
+  expect(PAGES.map(routePath)).toEqual(["/docs", "/docs/:page", "/docs/:section/:page", "/docs/"]);
+  for (const { path } of PAGES) {
+    const page = await documented.fetch(pathOf(path));
+    expect([path, page.status]).toEqual([path, path.endsWith("/") ? 308 : 200]);
+    const refused = await documented.fetch(pathOf(path), { method: "POST" });
+    expect([path, refused.status, refused.headers.get("allow")]).toEqual([path, 405, "GET, HEAD, OPTIONS"]);
+    expect([path, (await app.fetch(pathOf(path))).status]).toEqual([path, 404]);
+  }
+  expect(await (await documented.fetch("/docs/start/first-stream")).text()).toBe("file start/first-stream");
+  const { links } = await documented.get<{ links: Record<string, string> }>("/");
+  expect(links["docs"]).toBe("/docs");
+  await documented.close();
+});
+
+test("the reference of the API lists every route", async () => {
+  const text = await Bun.file(join(import.meta.dir, "../../src/docs/reference/http.md")).text();
+  const missing = ROUTES.filter(({ method, path }) => !text.includes(`\`${method.toUpperCase()} ${path}\``));
+  expect(missing).toEqual([]);
 });
 
 test("the index leads to paths of the document", async () => {

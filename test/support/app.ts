@@ -9,6 +9,7 @@ import type { Feed } from "../../src/feeds/feed.ts";
 import type { Feeds } from "../../src/feeds/feeds.ts";
 import { registerFeeds } from "../../src/feeds/lifecycle/register.ts";
 import { createPipeline } from "../../src/http/pipeline/pipeline.ts";
+import type { Docs } from "../../src/http/service/docs.ts";
 import { storeDestination } from "../../src/http/store-destination.ts";
 import type { Database } from "../../src/storage/database.ts";
 import { openDatabase } from "../../src/storage/open.ts";
@@ -93,6 +94,8 @@ export interface TestAppOptions {
   readonly feeds?: readonly Feed[];
   readonly secretKeys?: readonly string[];
   readonly egressAllow?: readonly string[];
+  /** Default: none. */
+  readonly docs?: Docs;
   /** Told of subscriptions that were changed; they are not delivered. */
   readonly onChange?: (subscription: string) => void;
 }
@@ -155,7 +158,7 @@ async function openAppHere(options: TestAppOptions): Promise<TestApp> {
     closing: options.closing ?? new AbortController().signal,
     onAccess: null,
     onFault: (error) => faults.push(error),
-    docs: null,
+    docs: options.docs ?? null,
   });
   const pipeline = createPipeline({ clock, destinationOf: () => destination, observers: destination });
   const fetch = async (path: string, init?: RequestInit) =>

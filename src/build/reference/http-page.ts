@@ -1,7 +1,7 @@
 import { DEFAULT_LIMITS } from "../../core/limits.ts";
 import { openApiDocument } from "../../http/openapi/document.ts";
 import { createSchemas } from "../../http/openapi/schemas.ts";
-import { OPERATIONS } from "../../http/operations.ts";
+import { OPERATIONS, ROUTES } from "../../http/operations.ts";
 import { code, prose, referencePage, table } from "./markdown.ts";
 
 /** The members of a JSON Schema that the reference shows. */
@@ -139,7 +139,16 @@ function operationBlocks(method: string, path: string, operation: Described, loo
   ];
 }
 
-/** The operations of the HTTP API, from the OpenAPI document. */
+/** The routes that are no operations: pages for readers. */
+function pageRows(): string[][] {
+  const described = new Set<unknown>(OPERATIONS);
+  return ROUTES.filter((route) => !described.has(route)).map(({ method, path, summary }) => [
+    code(`${method.toUpperCase()} ${path}`),
+    prose(summary),
+  ]);
+}
+
+/** The operations of the HTTP API, from the OpenAPI document, and the other routes of a server. */
 export function httpPage(): string {
   const schemas = createSchemas(DEFAULT_LIMITS);
   const document = openApiDocument(OPERATIONS, {
@@ -161,5 +170,8 @@ export function httpPage(): string {
         .filter(({ operation }) => operation.tags.includes(name))
         .flatMap(({ method, path, operation }) => operationBlocks(method, path, operation, lookup)),
     ]),
+    "## Documentation",
+    "Pages that a server shows to people; a worker and an embedded store have none.",
+    table(["page", "effect"], pageRows()),
   ]);
 }

@@ -57,7 +57,7 @@ function createOutput(answers: ByteBudget, disconnect: () => void) {
       controller = started;
       controller.enqueue(GREETING);
     },
-    /** Whether the socket has yet to take what was sent. */
+    /** Whether bytes that were sent are still on their way to the socket. */
     isBehind: () => (controller?.desiredSize ?? -1) < 0,
     beat() {
       hold.stand();

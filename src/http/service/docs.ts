@@ -1,6 +1,8 @@
 import type { Context } from "hono";
 
 import { KildeError } from "../../core/errors.ts";
+import type { AppDeps } from "../deps.ts";
+import type { Route } from "../operation.ts";
 
 /** A file of the guide or of the API browser. */
 export interface DocsFile {
@@ -14,9 +16,6 @@ export interface Docs {
   find(path: string): Promise<DocsFile | undefined>;
 }
 
-/** Paths of files, each with parameters that the guide's folders fit. */
-export const DOCS_PATHS = ["/docs", "/docs/:page", "/docs/:section/:page"] as const;
-
 /** Content security policy of a page. Swagger UI has icons in its style sheet, hence `data:`. */
 const POLICY =
   "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; style-src 'self'";
@@ -24,10 +23,10 @@ const POLICY =
 const INLINE_STYLE_POLICY = `${POLICY} 'unsafe-inline'`;
 
 /** `GET /docs…`: a page of the guide, or a file of the site. */
-export async function getDocs(c: Context, docs: Docs): Promise<Response> {
+async function getDocs(c: Context, { docs }: AppDeps): Promise<Response> {
   const { section, page = "" } = c.req.param() as Readonly<Record<string, string | undefined>>;
   const path = section === undefined ? page : `${section}/${page}`;
-  const file = await docs.find(path);
+  const file = await docs?.find(path);
   if (file === undefined) throw new KildeError("not-found", `There is nothing at ${c.req.path}`);
   const hasInlineStyle = path === "api" || file.mediaType === "image/svg+xml";
   const isPage = file.mediaType.startsWith("text/html");
@@ -38,3 +37,24 @@ export async function getDocs(c: Context, docs: Docs): Promise<Response> {
     "Cache-Control": isPage ? "no-cache" : "public, max-age=86400",
   });
 }
+
+const page = {
+  method: "get",
+  compresses: true,
+  isServed: ({ docs }) => docs !== null,
+  handle: getDocs,
+} as const satisfies Partial<Route>;
+
+/** The guide and the API browser. The depths of their paths are those of the guide's folders. */
+export const docsRoutes: readonly Route[] = [
+  { ...page, path: "/docs", link: "docs", summary: "Read the guide" },
+  { ...page, path: "/docs/{page}", summary: "Browse the API (`api`), or read a page of the guide" },
+  { ...page, path: "/docs/{section}/{page}", summary: "Read a page of a section of the guide" },
+  {
+    method: "get",
+    path: "/docs/",
+    summary: "Redirect to the guide",
+    isServed: page.isServed,
+    handle: (c, { basePath }) => c.redirect(`${basePath}/docs`, 308),
+  },
+];

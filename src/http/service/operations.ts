@@ -1,4 +1,4 @@
-import type { Operation } from "../operation.ts";
+import type { Operation, Route } from "../operation.ts";
 import { apiIndex } from "./api-index.ts";
 import { getAsyncApi, getOpenApi } from "./descriptions.ts";
 import { getProblem, getReady } from "./service.ts";
@@ -84,8 +84,13 @@ const stateOperations: readonly Operation[] = [
   },
 ];
 
-/** `all` returns every operation of the API, for the operations that describe the API. */
-export function serviceOperations(all: () => readonly Operation[]): readonly Operation[] {
+/** Return what the operations that describe the API describe. */
+interface DescribedApi {
+  readonly operations: () => readonly Operation[];
+  readonly routes: () => readonly Route[];
+}
+
+export function serviceOperations({ operations, routes }: DescribedApi): readonly Operation[] {
   return [
     {
       id: "index",
@@ -93,7 +98,7 @@ export function serviceOperations(all: () => readonly Operation[]): readonly Ope
       path: "/",
       tag,
       summary: "List the paths of the API",
-      handle: (c, deps) => c.json(apiIndex(all(), deps)),
+      handle: (c, deps) => c.json(apiIndex(routes(), deps)),
       describe: ({ json, answers, problem }) => ({
         responses: { 200: json(answers.index, "The index"), default: problem },
       }),
@@ -106,7 +111,7 @@ export function serviceOperations(all: () => readonly Operation[]): readonly Ope
       link: "openapi",
       summary: "Describe the API (OpenAPI 3.1)",
       compresses: true,
-      handle: (c, deps) => getOpenApi(c, deps, all()),
+      handle: (c, deps) => getOpenApi(c, deps, operations()),
       describe: ({ z, json, problem }) => ({
         responses: {
           200: json(z.looseObject({ openapi: z.string() }), "The description"),

@@ -1,3 +1,6 @@
+import type { Clock } from "../../core/clock.ts";
+import type { Job } from "../../jobs/job.ts";
+import { startLoop } from "../../jobs/loop.ts";
 import { charactersOf, type Statement } from "../database.ts";
 
 /** Characters of arguments after which a checkpoint starts: about 4,000 events of 250 bytes. */
@@ -5,6 +8,9 @@ const CHARACTERS = 1_000_000;
 
 /** Shortest pause between checkpoints, so that pages that are written repeatedly are copied once. */
 const REST_MS = 200;
+
+/** Delays after a checkpoint that failed. Until one succeeds, the commit that finds the log full copies it. */
+const BACKOFF = { firstMs: REST_MS, lastMs: 10_000 };
 
 /** Each pass copies the pages that were written during the previous one, which are fewer and fewer. */
 const PASSES = 3;
@@ -14,15 +20,15 @@ export interface CheckpointerDeps {
   readonly checkpoint: () => Promise<void>;
   /** Copies the rest of the log between two writes, so that the log restarts from its beginning. */
   readonly finish: () => Promise<void>;
-  /** In milliseconds; only differences count. */
-  readonly now: () => number;
+  readonly clock: Clock;
+  readonly chance: () => number;
 }
 
 export interface Checkpointer {
   /** Counts a write that was committed. */
   record(statements: readonly Statement[]): void;
-  /** Resolves when no checkpoint is running. */
-  settled(): Promise<void>;
+  /** Resolves when no checkpoint is running; none follows. */
+  close(): Promise<void>;
 }
 
 /**
@@ -30,28 +36,26 @@ export interface Checkpointer {
  * that commit, would otherwise stand still for a tenth of a second. Writers wait only for the last pass, which is short
  * and lets the log restart.
  */
-export function createCheckpointer({ checkpoint, finish, now }: CheckpointerDeps): Checkpointer {
-  let running: Promise<void> | null = null;
+export function startCheckpointer({ checkpoint, finish, clock, chance }: CheckpointerDeps): Checkpointer {
+  /** Written since the last checkpoint. */
   let characters = 0;
-  let notBefore = -Infinity;
-  const copyAll = async () => {
-    for (let pass = 0; pass < PASSES; pass += 1) await checkpoint();
-    await finish();
+  const job: Job = {
+    name: "checkpoint",
+    async run() {
+      if (characters < CHARACTERS) return "idle";
+      for (let pass = 0; pass < PASSES; pass += 1) await checkpoint();
+      await finish();
+      characters = 0;
+      return { restMs: REST_MS };
+    },
   };
-  const run = async () => {
-    // When a checkpoint fails, the commit that finds the log full copies it.
-    await copyAll().catch(() => {});
-    running = null;
-    characters = 0;
-    notBefore = now() + REST_MS;
-  };
+  // A failure loses no data, and delays writers at most.
+  const loop = startLoop(job, { clock, chance, backoff: BACKOFF, onFailure: () => {} });
   return {
     record(statements) {
       characters += charactersOf(statements);
-      if (running === null && characters >= CHARACTERS && now() >= notBefore) running = run();
+      if (characters >= CHARACTERS) loop.wake();
     },
-    async settled() {
-      await running;
-    },
+    close: () => loop.close(),
   };
 }

@@ -2,7 +2,7 @@ import { type BackgroundCheckpoint, CHECKPOINT, openBackgroundCheckpoint } from 
 import type { Database } from "../database.ts";
 import { openEmbedded } from "../embedded.ts";
 import { createWriteServer, type Port } from "./thread-writes.ts";
-import { type Checkpointer, createCheckpointer } from "./checkpointer.ts";
+import { type Checkpointer, startCheckpointer } from "./checkpointer.ts";
 import { portOf } from "./message-port.ts";
 import { systemClock } from "../../core/system-clock.ts";
 
@@ -48,10 +48,11 @@ let opened: Opened | null = null;
 function open(path: string, writing: Int32Array): Opened {
   const database = openEmbedded(path);
   const background = openBackgroundCheckpoint(path);
-  const checkpointer = createCheckpointer({
+  const checkpointer = startCheckpointer({
     checkpoint: () => background.run(),
     finish: async () => void (await database.read(CHECKPOINT)),
-    now: () => systemClock.monotonic(),
+    clock: systemClock,
+    chance: () => Math.random(),
   });
   return { database, writing, background, checkpointer };
 }
@@ -78,7 +79,7 @@ async function obey(command: ThreadCommand): Promise<void> {
       return server.serve(portOf(command.channel));
     case "close":
       await server.settled();
-      await opened?.checkpointer.settled();
+      await opened?.checkpointer.close();
       opened?.background.close();
       opened?.database.close();
       return report({ kind: "closed" });

@@ -17,7 +17,7 @@ import { workerClock } from "./runtime/worker/clock.ts";
 import { openWorkerDatabase, openWorkerReplica } from "./runtime/worker/database.ts";
 import { type Invocation, KINDS, openInvocation } from "./runtime/worker/invocation.ts";
 import { fromAnywhere } from "./runtime/worker/from-anywhere.ts";
-import { type Configured, createIsolate } from "./runtime/worker/isolate.ts";
+import { type Configured, createIsolate, type Isolate } from "./runtime/worker/isolate.ts";
 
 export { defineConfig } from "./config/define.ts";
 export { defineFeed } from "./feeds/define/define.ts";
@@ -81,6 +81,136 @@ function keeperOf(context: unknown): Keep {
   return isContext(context) ? (work) => context.waitUntil(work) : () => {};
 }
 
+/** The parts of a worker that its requests share. */
+interface WorkerParts {
+  readonly isolate: Isolate;
+  readonly logger: pino.Logger;
+  readonly databaseCalls: number | null;
+  /** Returns the settings for the bindings of a request. */
+  readonly configuredBy: (bindings: unknown) => Configured;
+}
+
+/** The bindings and the context of a call. */
+interface CallOptions {
+  readonly bindings: unknown;
+  readonly keep: Keep;
+}
+
+/** Opens the store of a database for one request, or for one run of the schedule. */
+async function open(
+  { isolate, logger }: WorkerParts,
+  served: ServedDatabase,
+  configured: Configured,
+  calls: Calls,
+  keep: Keep,
+): Promise<Invocation> {
+  const { tenant, path = "", databaseUrl: url, readUrl, databaseAuthToken: authToken } = served;
+  const { limits, accessLog } = configured.settings;
+  const log = tenant === null ? logger : logger.child({ tenant });
+  const store = isolate.store(tenant ?? "");
+  const send = (request: Request) => fetch(request);
+  const database = openWorkerDatabase({ url, authToken }, calls, send);
+  const replicaOptions = { clock: workerClock, waitMs: limits.replicaWaitMs, selectHeads: SELECT_HEADS };
+  return openInvocation({
+    store,
+    basePath: path,
+    configured,
+    registered: await store.registered(configured, database),
+    database,
+    replica:
+      readUrl === undefined
+        ? null
+        : openWorkerReplica({ url: readUrl, authToken }, replicaOptions, calls, send),
+    calls,
+    clock: workerClock,
+    version,
+    holder: crypto.randomUUID(),
+    keep,
+    onAccess: accessLog ? (entry) => log.info(entry, "request") : null,
+    onFault: (error, requestId) => log.error({ err: error, requestId }, "request failed"),
+    onFeedEvent: (event) => logFeedEvent(log, event),
+    onDeliveryEvent: (event) => logDeliveryEvent(log, event),
+    onFailure: (work, error) => log.error({ work, err: error }, "background work failed; retrying"),
+  });
+}
+
+/** An answer, and the invocation that gave it; null: no store could be opened. */
+interface Answered {
+  readonly response: Response;
+  readonly invocation: Invocation | null;
+}
+
+/** Answers a request. */
+async function answer(
+  parts: WorkerParts,
+  request: Request,
+  { bindings, keep }: CallOptions,
+): Promise<Answered> {
+  const { logger, databaseCalls, configuredBy } = parts;
+  const opened: { invocation: Invocation | null } = { invocation: null };
+  const pipeline = createPipeline({
+    clock: workerClock,
+    async destinationOf(asked, requestId) {
+      let served: ServedDatabase | null = null;
+      let corsOrigins: readonly string[] = [];
+      try {
+        const configured = configuredBy(bindings);
+        corsOrigins = configured.settings.corsOrigin;
+        served = configured.databaseFor(asked);
+        if (served !== null) {
+          const invocation = await open(parts, served, configured, countCalls(databaseCalls), keep);
+          opened.invocation = invocation;
+          return invocation.destination();
+        }
+      } catch (error) {
+        logger.error({ err: error, requestId, tenant: served?.tenant }, "the worker could not start");
+        const refusal =
+          error instanceof KildeError ? error : new KildeError("internal", `Request ${requestId} failed`);
+        return refusingDestination(
+          { basePath: served?.path ?? "", corsOrigins, onAccess: null },
+          () => refusal,
+        );
+      }
+      throw new KildeError("tenant-not-found", "No tenant is at this host and path");
+    },
+    // The catch above logs a failed start.
+    observers: { onAccess: null, onFault: () => {} },
+  });
+  return { response: await pipeline.fetch(request), ...opened };
+}
+
+/** Does the background work of all databases, within the time. Returns the failures. */
+async function workOnAll(
+  parts: WorkerParts,
+  { bindings, keep }: CallOptions,
+  milliseconds: number,
+): Promise<readonly unknown[]> {
+  const { logger, databaseCalls, configuredBy } = parts;
+  const failures: unknown[] = [];
+  try {
+    const configured = configuredBy(bindings);
+    const deadline = workerClock.monotonic() + milliseconds;
+    const calls = countCalls(databaseCalls);
+    const waiting = fromAnywhere(servedDatabases(configured.settings));
+    for (let served = waiting.shift(); served !== undefined; served = waiting.shift()) {
+      const left = deadline - workerClock.monotonic();
+      if (calls.signal.aborted || left <= 0) break;
+      try {
+        const invocation = await open(parts, served, configured, calls, keep);
+        // Later tenants get the time that earlier ones leave.
+        await invocation.work(KINDS, left / (waiting.length + 1));
+      } catch (error) {
+        logger.error({ err: error, tenant: served.tenant }, "the scheduled call failed");
+        failures.push(error);
+      }
+    }
+  } catch (error) {
+    logger.error({ err: error }, "the scheduled call failed");
+    failures.push(error);
+  }
+  return failures;
+}
+
 /**
  * Creates a worker for Cloudflare, Deno, and other runtimes with `fetch`, on a libSQL server. Throws a `ConfigError` or a
  * `FeedDefinitionsError` at once for an invalid configuration.
@@ -96,8 +226,7 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
   refuseUnknownOptions("createWorker", options, OPTIONS);
   const { databaseCalls = DATABASE_CALLS } = options;
   const { afterRequestMs = AFTER_REQUEST_MS, scheduledMs = SCHEDULED_MS } = options;
-  const clock = workerClock;
-  const isolate = createIsolate(config, clock);
+  const isolate = createIsolate(config, workerClock);
   const logger = pino({ level: config.logLevel ?? "info", base: null, browser: { asObject: true } });
 
   let reported: Configured | null = null;
@@ -111,112 +240,28 @@ export function createWorker(config: KildeConfig = {}, options: WorkerOptions = 
     }
     return configured;
   };
+  const parts: WorkerParts = { isolate, logger, databaseCalls, configuredBy };
 
-  const open = async (
-    served: ServedDatabase,
-    configured: Configured,
-    calls: Calls,
-    keep: Keep,
-  ): Promise<Invocation> => {
-    const { tenant, path = "", databaseUrl: url, readUrl, databaseAuthToken: authToken } = served;
-    const log = tenant === null ? logger : logger.child({ tenant });
-    const store = isolate.store(tenant ?? "");
-    const send = (request: Request) => fetch(request);
-    const database = openWorkerDatabase({ url, authToken }, calls, send);
-    const replicaOptions = {
-      clock,
-      waitMs: configured.settings.limits.replicaWaitMs,
-      selectHeads: SELECT_HEADS,
-    };
-    return openInvocation({
-      store,
-      basePath: path,
-      configured,
-      registered: await store.registered(configured, database),
-      database,
-      replica:
-        readUrl === undefined
-          ? null
-          : openWorkerReplica({ url: readUrl, authToken }, replicaOptions, calls, send),
-      calls,
-      clock,
-      version,
-      holder: crypto.randomUUID(),
-      keep,
-      onAccess: configured.settings.accessLog ? (entry) => log.info(entry, "request") : null,
-      onFault: (error, requestId) => log.error({ err: error, requestId }, "request failed"),
-      onFeedEvent: (event) => logFeedEvent(log, event),
-      onDeliveryEvent: (event) => logDeliveryEvent(log, event),
-      onFailure: (work, error) => log.error({ work, err: error }, "background work failed; retrying"),
-    });
+  /** Does the work that a request left. */
+  const workAfter = async (response: Response, invocation: Invocation): Promise<void> => {
+    // A stream lasts as long as its reader, and records activity until then.
+    const streams = response.headers.get("content-type")?.startsWith("text/event-stream") === true;
+    if (!streams) await invocation.settle();
+    const left = invocation.left();
+    if (left.length > 0) await invocation.work(left, afterRequestMs);
   };
 
   return {
-    async fetch(request, env, context) {
+    async fetch(request, bindings, context) {
       const keep = keeperOf(context);
-      let invocation: Invocation | null = null;
-      const pipeline = createPipeline({
-        clock,
-        async destinationOf(asked, requestId) {
-          let served: ServedDatabase | null = null;
-          let corsOrigins: readonly string[] = [];
-          try {
-            const configured = configuredBy(env);
-            corsOrigins = configured.settings.corsOrigin;
-            served = configured.databaseFor(asked);
-            if (served !== null) invocation = await open(served, configured, countCalls(databaseCalls), keep);
-          } catch (error) {
-            logger.error({ err: error, requestId, tenant: served?.tenant }, "the worker could not start");
-            const refusal =
-              error instanceof KildeError ? error : new KildeError("internal", `Request ${requestId} failed`);
-            return refusingDestination(
-              { basePath: served?.path ?? "", corsOrigins, onAccess: null },
-              () => refusal,
-            );
-          }
-          if (invocation === null)
-            throw new KildeError("tenant-not-found", "No tenant is at this host and path");
-          return invocation.destination();
-        },
-        // The catch above logs a failed start.
-        observers: { onAccess: null, onFault: () => {} },
-      });
-      const response = await pipeline.fetch(request);
-      const begun = invocation as Invocation | null;
-      if (begun === null) return response;
-      const streams = response.headers.get("content-type")?.startsWith("text/event-stream") === true;
-      const after = async () => {
-        // A stream lasts as long as its reader, and records activity until then.
-        if (!streams) await begun.settle();
-        const left = begun.left();
-        if (left.length > 0) await begun.work(left, afterRequestMs);
-      };
-      keep(after().catch((error: unknown) => logger.error({ err: error }, "background work failed")));
+      const { response, invocation } = await answer(parts, request, { bindings, keep });
+      if (invocation === null) return response;
+      const work = workAfter(response, invocation);
+      keep(work.catch((error: unknown) => logger.error({ err: error }, "background work failed")));
       return response;
     },
-    async scheduled(_controller, env, context) {
-      const failures: unknown[] = [];
-      try {
-        const configured = configuredBy(env);
-        const deadline = clock.monotonic() + scheduledMs;
-        const calls = countCalls(databaseCalls);
-        const waiting = fromAnywhere(servedDatabases(configured.settings));
-        for (let served = waiting.shift(); served !== undefined; served = waiting.shift()) {
-          const left = deadline - clock.monotonic();
-          if (calls.signal.aborted || left <= 0) break;
-          try {
-            const invocation = await open(served, configured, calls, keeperOf(context));
-            // Later tenants get the time that earlier ones leave.
-            await invocation.work(KINDS, left / (waiting.length + 1));
-          } catch (error) {
-            logger.error({ err: error, tenant: served.tenant }, "the scheduled call failed");
-            failures.push(error);
-          }
-        }
-      } catch (error) {
-        logger.error({ err: error }, "the scheduled call failed");
-        failures.push(error);
-      }
+    async scheduled(_controller, bindings, context) {
+      const failures = await workOnAll(parts, { bindings, keep: keeperOf(context) }, scheduledMs);
       // Thrown as well, so that the platform counts the failure.
       if (failures.length > 0) throw failures[0];
     },

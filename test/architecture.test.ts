@@ -91,9 +91,6 @@ const LONG_FUNCTIONS: readonly string[] = [
   "feeds/project/projector.ts stepFrom",
   "feeds/project/slice.ts projectInSlices",
   "log/append/commit-queue.ts createCommitQueue",
-  "runtime/server/start.ts startKilde",
-  "runtime/worker/invocation.ts openInvocation",
-  "worker.ts createWorker",
 ];
 
 /** First line of a function that has a name: a declaration, a method, or an arrow function in a constant. */

@@ -2,12 +2,13 @@ import type { Settings } from "../../config/settings.ts";
 import { systemClock } from "../../core/system-clock.ts";
 import { configuredFeeds } from "../configured-feeds.ts";
 import type { EventLogger } from "../event-logger.ts";
-import { createHeadWatch, IDLE_INTERVAL_MS } from "../../log/follow/head-watch.ts";
+import type { RegisteredFeed } from "../../feeds/lifecycle/register.ts";
+import { createHeadWatch, type HeadWatch, IDLE_INTERVAL_MS } from "../../log/follow/head-watch.ts";
 import { migrate } from "../../log/migrate.ts";
 import type { Database } from "../../storage/database.ts";
 import { type DatabaseLocation, openDatabase } from "../../storage/open.ts";
-import { writeFromThread } from "../../storage/writer/threaded-database.ts";
-import { type ComposedStore, composeStore, type StoreJobKind } from "../compose.ts";
+import { type ServerDatabase, writeFromThread } from "../../storage/writer/threaded-database.ts";
+import { type ComposedStore, composeStore, type Platform, type StoreJobKind } from "../compose.ts";
 import { startServerLoop } from "../server-loop.ts";
 import { startBackground } from "./background.ts";
 import { boundedFetch } from "./bounded-fetch.ts";
@@ -22,15 +23,26 @@ import { replicaOf, warnOfReplica } from "./replica.ts";
  */
 const DATABASE_DEADLINE_MS = 15_000;
 
-export interface StartKildeOptions<Opened extends Surface> {
+interface ServerParts {
   readonly settings: Settings;
   readonly logger: EventLogger;
   /** The program of the thread that writes a file; null: this thread writes. Default: the program beside this file. */
   readonly databaseThread?: URL | null;
   /** Whether threads start with their first work. Default: at once. */
   readonly lazy?: boolean;
+}
+
+export interface StartKildeOptions<Opened extends Surface> extends ServerParts {
   /** Opens the surface by which clients reach the store. */
   readonly open: (store: Omit<ComposedStore, "close">) => Opened;
+}
+
+/** The parts of a server that are open before its store. */
+interface OpenedParts {
+  readonly storage: ServerDatabase;
+  readonly heads: HeadWatch;
+  readonly reading: Platform["reading"];
+  readonly registered: readonly RegisteredFeed[];
 }
 
 /** Log messages for runs that failed. */
@@ -70,41 +82,85 @@ function warnOfFeeds(
   }
 }
 
+/** Opens the database, brings its schema up to date, and gives a file the thread that writes it. */
+async function openStorage(
+  { settings, logger, databaseThread }: ServerParts,
+  fetch: ReturnType<typeof boundedFetch>,
+): Promise<ServerDatabase> {
+  const location = { url: settings.databaseUrl, authToken: settings.databaseAuthToken };
+  const database = openDatabase({ ...location, fetch });
+  try {
+    await migrateFully(database, location);
+    await warnOfCheckpoints(database, logger);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+  return writeFromThread(database, location, {
+    program: databaseThread,
+    onFailure(err, restartMs) {
+      const message =
+        restartMs === null
+          ? "the thread that writes failed, and nothing can be written"
+          : "the thread that writes failed: writes are refused until it is started again";
+      logger.error({ err, restartMs }, message);
+    },
+    onRestart: () => logger.info({}, "the thread that writes was started again"),
+  });
+}
+
+/** A server as a platform: jobs run in loops, and projections and deliveries in threads where there is one that writes. */
+function serverPlatform(
+  { settings, logger, databaseThread, lazy = false }: ServerParts,
+  { storage, heads, reading, registered }: OpenedParts,
+): Platform {
+  const { database } = storage;
+  const { limits, pollIntervalMs } = settings;
+  return {
+    database,
+    clock: systemClock,
+    limits,
+    pollIntervalMs,
+    heads,
+    reading,
+    isShared: settings.databaseUrl !== ":memory:",
+    startJob: (kind, job, backoff) =>
+      startServerLoop(job, backoff, (err, { attempts }) =>
+        logger.error({ err, attempts }, JOB_FAILURES[kind]),
+      ),
+    openDelivery: (onChange) => createDeliveryPort(settings, onChange),
+    startBackground: ({ writer }, onPublished) =>
+      startBackground({
+        settings,
+        logger,
+        database,
+        writer,
+        heads,
+        registered,
+        lazy,
+        projectingFrom: storage.connect,
+        // A caller that gives the program of the writing thread has none for the other threads.
+        deliveringFrom: databaseThread === undefined ? storage.connect : null,
+        onPublished,
+      }),
+  };
+}
+
 /** Starts a server; `open` gives it the surface by which clients reach it. */
 export async function startKilde<Opened extends Surface>({
-  settings,
-  logger,
-  databaseThread,
-  lazy = false,
   open,
+  ...parts
 }: StartKildeOptions<Opened>): Promise<{ readonly surface: Opened; readonly close: () => Promise<void> }> {
-  const { databaseUrl: url, databaseAuthToken: authToken, limits, pollIntervalMs } = settings;
+  const { settings, logger } = parts;
+  const { limits, pollIntervalMs } = settings;
   const fetch = boundedFetch(systemClock, DATABASE_DEADLINE_MS);
-  const local = openDatabase({ url, authToken, fetch });
   const opened: (() => Promise<void> | void)[] = [];
   const close = async () => {
     for (const closeOne of opened.toReversed()) await closeOne();
   };
   try {
-    opened.push(() => local.close());
-    await migrateFully(local, { url, authToken });
-    await warnOfCheckpoints(local, logger);
-    const storage = writeFromThread(
-      local,
-      { url },
-      {
-        program: databaseThread,
-        onFailure(err, restartMs) {
-          const message =
-            restartMs === null
-              ? "the thread that writes failed, and nothing can be written"
-              : "the thread that writes failed: writes are refused until it is started again";
-          logger.error({ err, restartMs }, message);
-        },
-        onRestart: () => logger.info({}, "the thread that writes was started again"),
-      },
-    );
-    opened.splice(0, 1, () => storage.close());
+    const storage = await openStorage(parts, fetch);
+    opened.push(() => storage.close());
     const { database } = storage;
     // Shared by all followers and jobs of this thread.
     const heads = createHeadWatch({
@@ -121,37 +177,8 @@ export async function startKilde<Opened extends Surface>({
     }
     const { registered, retired, unconfigured } = await configuredFeeds(database, settings.feeds, limits);
     warnOfFeeds(logger, { retired, unconfigured });
-    const store = composeStore(
-      {
-        database,
-        clock: systemClock,
-        limits,
-        pollIntervalMs,
-        heads,
-        reading: replica?.reading,
-        isShared: url !== ":memory:",
-        startJob: (kind, job, backoff) =>
-          startServerLoop(job, backoff, (err, { attempts }) =>
-            logger.error({ err, attempts }, JOB_FAILURES[kind]),
-          ),
-        openDelivery: (onChange) => createDeliveryPort(settings, onChange),
-        startBackground: ({ writer }, onPublished) =>
-          startBackground({
-            settings,
-            logger,
-            database,
-            writer,
-            heads,
-            registered,
-            lazy,
-            projectingFrom: storage.connect,
-            // A caller that gives the program of the writing thread has none for the other threads.
-            deliveringFrom: databaseThread === undefined ? storage.connect : null,
-            onPublished,
-          }),
-      },
-      registered,
-    );
+    const platform = serverPlatform(parts, { storage, heads, reading: replica?.reading, registered });
+    const store = composeStore(platform, registered);
     opened.push(() => store.close());
     const surface = open(store);
     opened.push(() => surface.close());

@@ -12,7 +12,7 @@ import type { Database } from "../../storage/database.ts";
 import type { LogState } from "../../log/log-state.ts";
 import { sealWith } from "../../webhooks/signing/configured-seal.ts";
 import type { Calls } from "./call-budget.ts";
-import { composeStore } from "../compose.ts";
+import { type ComposedStore, composeStore } from "../compose.ts";
 import { deliveringWork } from "./deliveries.ts";
 import { workerSend } from "./send.ts";
 import { fromAnywhere } from "./from-anywhere.ts";
@@ -65,9 +65,19 @@ export interface Invocation {
   work(kinds: readonly Kind[], milliseconds: number): Promise<void>;
 }
 
-export function openInvocation(deps: InvocationDeps): Invocation {
-  const { store, configured, registered, database, replica, calls, clock, version, holder } = deps;
-  const { settings, schemas } = configured;
+/** The store of an invocation, and its work in the background. */
+interface InvocationStore {
+  readonly composed: ComposedStore;
+  /** The jobs that the composition asked this platform to run. */
+  readonly jobs: readonly (readonly [Kind, Job])[];
+  /** The kinds of jobs that the writes of this invocation require. */
+  readonly left: ReadonlySet<Kind>;
+}
+
+/** Composes a store that starts no job, and only remembers which kinds its writes require. */
+function composeInvocation(deps: InvocationDeps): InvocationStore {
+  const { store, configured, registered, database, replica, clock } = deps;
+  const { settings } = configured;
   const { limits, pollIntervalMs } = settings;
   const left = new Set<Kind>();
   const leave =
@@ -75,8 +85,7 @@ export function openInvocation(deps: InvocationDeps): Invocation {
     () => {
       for (const kind of kinds) left.add(kind);
     };
-  /** Jobs that the composition asked this platform to run. */
-  const storeJobs: [Kind, Job][] = [];
+  const jobs: [Kind, Job][] = [];
   const shared = { database, clock, limits, pollIntervalMs };
   const composed = composeStore(
     {
@@ -85,7 +94,7 @@ export function openInvocation(deps: InvocationDeps): Invocation {
       isShared: true,
       orderWrites: (writer) => serializeWrites(writer, store.turns, deps.keep),
       startJob(kind, job) {
-        storeJobs.push([kind, job]);
+        jobs.push([kind, job]);
         return { wake: leave(kind), failure: () => null, close: () => Promise.resolve() };
       },
       openDelivery: (onChange) => ({
@@ -106,53 +115,63 @@ export function openInvocation(deps: InvocationDeps): Invocation {
     },
     registered,
   );
-  const { writer, feeds, activity } = composed;
+  return { composed, jobs, left };
+}
 
-  const projectionOf = (feed: RegisteredFeed): Job => {
-    const retry = !store.retried.has(feed.feed.path);
-    const onRetried = () => void store.retried.add(feed.feed.path);
-    const { onFeedEvent: onEvent } = deps;
-    const onNews = (path: string, log: LogState) => feeds.learn(path, log);
-    return projectInSlices({ database, writer, clock, holder, retry, onRetried, onNews, onEvent }, feed);
-  };
-  const jobsOf = (kind: Kind): readonly Job[] => {
-    if (kind === "project") return registered.map(projectionOf);
-    if (kind !== "deliver") return storeJobs.flatMap(([own, job]) => (own === kind ? [job] : []));
-    const { onDeliveryEvent: onEvent } = deps;
-    return [deliveringWork({ settings, database, writer, clock, calls, holder, onEvent })];
-  };
+function projectionOf(deps: InvocationDeps, { writer, feeds }: ComposedStore, feed: RegisteredFeed): Job {
+  const { store, database, clock, holder, onFeedEvent: onEvent } = deps;
+  const { path } = feed.feed;
+  const retry = !store.retried.has(path);
+  const onRetried = () => void store.retried.add(path);
+  const onNews = (published: string, log: LogState) => feeds.learn(published, log);
+  return projectInSlices({ database, writer, clock, holder, retry, onRetried, onNews, onEvent }, feed);
+}
 
-  const destination = () => {
-    const options = {
-      ...composed,
-      limits,
-      clock,
-      version,
-      corsOrigins: settings.corsOrigin,
-      closing: calls.signal,
-      onAccess: deps.onAccess,
-      onFault: deps.onFault,
-      docs: null,
-      compress: false,
-      brief: true,
-      basePath: deps.basePath,
-    };
-    return storeDestination(options, createDeps(options, schemas));
-  };
+/** Returns the jobs of a kind. */
+function jobsOf(deps: InvocationDeps, { composed, jobs }: InvocationStore, kind: Kind): readonly Job[] {
+  const { configured, registered, database, clock, calls, holder, onDeliveryEvent: onEvent } = deps;
+  const { writer } = composed;
+  if (kind === "project") return registered.map((feed) => projectionOf(deps, composed, feed));
+  if (kind !== "deliver") return jobs.flatMap(([own, job]) => (own === kind ? [job] : []));
+  const { settings } = configured;
+  return [deliveringWork({ settings, database, writer, clock, calls, holder, onEvent })];
+}
 
+function destinationOf(deps: InvocationDeps, composed: ComposedStore): Destination {
+  const { configured, calls, clock, version, basePath, onAccess, onFault } = deps;
+  const { limits, corsOrigin: corsOrigins } = configured.settings;
+  const options = {
+    ...composed,
+    limits,
+    clock,
+    version,
+    corsOrigins,
+    closing: calls.signal,
+    onAccess,
+    onFault,
+    docs: null,
+    compress: false,
+    brief: true,
+    basePath,
+  };
+  return storeDestination(options, createDeps(options, configured.schemas));
+}
+
+export function openInvocation(deps: InvocationDeps): Invocation {
+  const { calls, clock, onFailure } = deps;
+  const store = composeInvocation(deps);
   return {
-    destination,
-    left: () => KINDS.filter((kind) => left.has(kind)),
-    settle: () => activity.close(),
+    destination: () => destinationOf(deps, store.composed),
+    left: () => KINDS.filter((kind) => store.left.has(kind)),
+    settle: () => store.composed.activity.close(),
     async work(kinds, milliseconds) {
       const ended = new AbortController();
-      const over = AbortSignal.any([calls.signal, ended.signal]);
+      const signal = AbortSignal.any([calls.signal, ended.signal]);
       const deadline = clock.monotonic() + milliseconds;
       const timer = clock.sleep(milliseconds, ended.signal).then(() => ended.abort());
-      const chosen = fromAnywhere(kinds.flatMap(jobsOf));
-      const { onFailure } = deps;
+      const jobs = fromAnywhere(kinds.flatMap((kind) => jobsOf(deps, store, kind)));
       const share = (parts: number) => calls.share(parts);
-      await runSlices(chosen, { deadline, signal: over }, { clock, share, onFailure });
+      await runSlices(jobs, { deadline, signal }, { clock, share, onFailure });
       ended.abort();
       await timer;
     },

@@ -58,6 +58,14 @@ const files = ["{src,test}/**/*.{ts,tsx,md,html,sh,yaml,yml}", "*.md"]
   .filter((file) => file !== ITSELF && !/\.d\.ts$|node_modules|^src\/docs\/reference\//.test(file))
   .toSorted();
 
+/** A call of `test`, `describe` or a variant, or the second call of `test.each(…)(title, …)`, with its title. */
+const TITLED =
+  /(\b(?:describe|test)(?:InProcess)?(?:\.\w+(?:\([^()]*\))?)*|\))\(\s*(?:"((?:[^"\\\n]|\\.)*)"|`((?:[^`\\]|\\.)*)`),\s*(?:async\s*)?(?:\([^()]*(?:\([^()]*\))?[^()]*\)|\w+) =>/g;
+
+/** The title of a test continues the name of its subject, and a clause that begins with such a word has no verb for it. */
+const FRAGMENT =
+  /^(?:of|to|by|for|with|in|at|from|as|beside|beneath|behind|against|also|and|or|that|which|who|whose|none)\b/i;
+
 interface Finding {
   readonly line: number;
   readonly text: string;
@@ -118,5 +126,23 @@ describe("language", () => {
         .every((file) => findingsIn(readFileSync(join(ROOT, file), "utf8"), file).length === 0),
     );
     expect(clean).toEqual([]);
+  });
+
+  test("titles of tests are sentences", () => {
+    const fragments = files
+      .filter((file) => file.endsWith(".test.ts"))
+      .flatMap((file) =>
+        [...readFileSync(join(ROOT, file), "utf8").matchAll(TITLED)].flatMap(
+          ([, call = "", quoted, template]) => {
+            const title = quoted ?? template ?? "";
+            const isName = call.startsWith("describe");
+            const isFragment = isName
+              ? /^of\b/i.test(title)
+              : FRAGMENT.test(title) || !title.trim().includes(" ");
+            return isFragment ? [`${file}: "${title}"`] : [];
+          },
+        ),
+      );
+    expect(fragments).toEqual([]);
   });
 });

@@ -158,7 +158,7 @@ describe("restore", () => {
     expect(readdirSync(cwd).toSorted()).toEqual(["b.db", "b.db.erasures.ndjson", "data"]);
   });
 
-  test("not while a server has the database open", async () => {
+  test("replaces nothing while a server has the database open", async () => {
     const cwd = await folderWithEvents(10);
     expect((await run(["backup", "b.db"], { cwd })).exitCode).toBe(0);
     const server = await serve(cwd);
@@ -376,7 +376,7 @@ describe("identity", () => {
     expect((await append(renewed.identity)).status).toBe(201);
   });
 
-  test("of a store of an earlier version is there once it is migrated", async () => {
+  test("exists in a store of an earlier version once that is migrated", async () => {
     const cwd = emptyFolder();
     await run(["migrate", "--database-url", "file:k.db"], { cwd });
     tamper(join(cwd, "k.db"), "drop trigger logs_identity");

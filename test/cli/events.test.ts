@@ -10,7 +10,7 @@ runsOn(["file", "sqld"]);
 cleanUp();
 
 describe("append and read", () => {
-  test("an event, its data as it was written", async () => {
+  test("keep the data of an event as it was written", async () => {
     const server = await serve(emptyFolder());
     const data = '{ "n": 12345678901234567890123456789.0, "text": "\\u00e6" }';
     const metadata = '{"correlationId":"c-1","big":1e400}';
@@ -39,7 +39,7 @@ describe("append and read", () => {
     });
   });
 
-  test("data from standard input, or none", async () => {
+  test("take data from standard input, or none", async () => {
     const server = await serve(emptyFolder());
     await server.kilde(["append", "a", "WithData", "-"], { stdin: "[1, 2]\n" });
     await server.kilde(["append", "a", "Without"]);
@@ -47,7 +47,7 @@ describe("append and read", () => {
     expect(events.map((event) => event["data"])).toEqual([[1, 2], undefined]);
   });
 
-  test("the expected version, and the idempotency key", async () => {
+  test("state the expected version and the idempotency key", async () => {
     const server = await serve(emptyFolder());
     const append = (...flags: string[]) => server.kilde(["append", "a", "X", "1", ...flags]);
     expect((await append("--expected-version", "exists")).exitCode).toBe(3);
@@ -62,7 +62,7 @@ describe("append and read", () => {
     );
   });
 
-  test("selections of events", async () => {
+  test("select the events that the options name", async () => {
     const server = await serve(emptyFolder());
     for (const [stream, type] of [
       ["a-1", "X"],
@@ -87,7 +87,7 @@ describe("append and read", () => {
     expect(pretty.stdout).toMatch(/^4 {2}a-2@1 {2}Z {2}\d{4}-.*Z\n$/);
   });
 
-  test("more events than a page holds, both ways", async () => {
+  test("return more events than a page holds, in both directions", async () => {
     const server = await serve(emptyFolder());
     const lines = Array.from({ length: 2_500 }, (_, n) => `{"stream":"s-${n % 3}","type":"N","data":${n}}\n`);
     await server.kilde(["import", "-"], { stdin: lines.join("") });
@@ -100,7 +100,7 @@ describe("append and read", () => {
     expect(await numbers("s-1")).toEqual(all.filter((n) => n % 3 === 1));
   });
 
-  test("a reader that has enough is no failure", async () => {
+  test("succeed when the reader of their output has enough", async () => {
     const server = await serve(emptyFolder());
     const lines = Array.from({ length: 5_000 }, (_, n) => `{"stream":"s","type":"N","data":${n}}\n`);
     await server.kilde(["import", "-"], { stdin: lines.join("") });
@@ -161,7 +161,7 @@ describe("follow", () => {
   });
 });
 
-test("streams, truncate and erase", async () => {
+test("streams lists the streams, and truncate and erase remove events", async () => {
   const server = await serve(emptyFolder());
   for (const stream of ["a-1", "a-1", "a-2", "b-1"]) await server.kilde(["append", stream, "X"]);
   const listed = async (...args: string[]) =>
@@ -185,7 +185,7 @@ test("streams, truncate and erase", async () => {
   expect(none.stderr).toStartWith('kilde: There is no stream "none"\n');
 });
 
-describe("a fault of a command line is reported with a message", () => {
+describe("a fault of a command", () => {
   const cases: readonly (readonly [args: string[], exitCode: number, message: string])[] = [
     [["append", "a", "X", "{bad"], 2, "kilde: data: JSON Parse error"],
     [["append", "a", "X", '{"a":1,"a":2}'], 2, 'kilde: data: The object has two members named "a"'],
@@ -206,7 +206,7 @@ describe("a fault of a command line is reported with a message", () => {
     [["erase", "a"], 2, "kilde: required option '--reason <text>' not specified"],
   ];
   for (const [args, code, message] of cases) {
-    test(args.join(" "), async () => {
+    test(`is reported: kilde ${args.join(" ")}`, async () => {
       const { exitCode, stderr, stdout } = await run(args, { cwd: emptyFolder() });
       expect(stderr).toStartWith(message);
       expect(stderr).not.toContain("    at ");
@@ -215,7 +215,7 @@ describe("a fault of a command line is reported with a message", () => {
     });
   }
 
-  test("a server that is no Kilde", async () => {
+  test("is reported when the server is no Kilde", async () => {
     const other = Bun.serve({ port: 0, fetch: () => new Response("hello", { status: 404 }) });
     const { exitCode, stderr } = await run(["streams", "--url", `http://127.0.0.1:${other.port}`], {
       cwd: emptyFolder(),
@@ -225,7 +225,7 @@ describe("a fault of a command line is reported with a message", () => {
     expect(stderr).toContain("answered 404, and not as Kilde does");
   });
 
-  test("an event that is not JSON, with its position", async () => {
+  test("is reported when an event is not JSON, with its position", async () => {
     const cwd = emptyFolder();
     const server = await serve(cwd, ["--database-url", "file:kilde.db"]);
     for (const n of [1, 2, 3]) await server.kilde(["append", "s", "A", `{"n":${n}}`]);
@@ -243,7 +243,7 @@ describe("a fault of a command line is reported with a message", () => {
     }
   });
 
-  test("a refusal by the server, with what to do", async () => {
+  test("is reported when the server refuses it, with the remedy", async () => {
     const server = await serve(emptyFolder());
     const { exitCode, stderr } = await server.kilde(["read", "--last-event-id", "99"]);
     expect(exitCode).toBe(2);
@@ -277,7 +277,7 @@ test("read and follow accept --json, which is their format", async () => {
   expect(both.stderr).toContain("cannot be used with");
 });
 
-test("help and completions", async () => {
+test("the program prints help and completions", async () => {
   const cwd = emptyFolder();
   const help = await run(["--help"], { cwd });
   expect(help.exitCode).toBe(0);

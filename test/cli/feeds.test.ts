@@ -140,7 +140,7 @@ test("feeds test reports every fault of the definitions", async () => {
   expect(stderr).toContain("feeds: declarations/v2: sucessor: there is no such member");
 });
 
-test("against a server: the events that a stream would publish, and the differences of two versions of a subject", async () => {
+test("feeds test and diff report the events that a stream would publish, and the differences of two versions of a subject", async () => {
   const server = await serve(await project());
   expect((await server.kilde(["import", "events.ndjson"])).exitCode).toBe(0);
 

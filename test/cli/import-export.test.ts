@@ -90,7 +90,7 @@ describe("import", () => {
     expect(JSON.parse(imported.stdout)).toMatchObject({ events: 40, position: 40 });
   });
 
-  test("run again repeats nothing, compressed or not", async () => {
+  test("repeats nothing when it runs again, compressed or not", async () => {
     const server = await serve(emptyFolder());
     const file = join(server.cwd, "events.ndjson");
     const text = manyLines(2_500).join("\n");
@@ -150,7 +150,7 @@ describe("import", () => {
     });
   }
 
-  test("a file that is not there, a folder, or cut off", async () => {
+  test("refuses a file that does not exist, is a folder, or is cut off", async () => {
     const server = await serve(emptyFolder());
     const file = join(server.cwd, "cut.ndjson.gz");
     await Bun.write(file, gzipSync(manyLines(3_000).join("\n")));
@@ -243,7 +243,7 @@ describe("export", () => {
     }
   });
 
-  test("of some streams and types", async () => {
+  test("selects streams and types", async () => {
     const server = await serve(emptyFolder());
     for (const [stream, type] of [
       ["a-1", "X"],
@@ -290,7 +290,7 @@ describe("export", () => {
   });
 
   for (const name of ["all.ndjson", "all.ndjson.gz"]) {
-    test(`to ${name} is resumed wherever it was cut off`, async () => {
+    test(`resumes ${name} wherever it was cut off`, async () => {
       const server = await serve(emptyFolder());
       const lines = manyLines(3_500);
       await server.kilde(["import", "-"], { stdin: lines.join("\n") });

@@ -61,7 +61,7 @@ function listening(server: string, hook: string, secret: string, ...more: string
 const versions = (taken: readonly Taken[]) =>
   taken.map(({ event }) => `${event.subject}@${event.version}<${event.previousSequence}`);
 
-test("forwards events as signed webhooks, in order, and again until they are taken", async () => {
+test("kilde listen forwards events as signed webhooks, in order, and again until they are taken", async () => {
   const server = await serve(emptyFolder());
   const hook = receiver(SECRET, ({ version }, attempt) => (version === 2 && attempt < 3 ? 500 : 204));
   const data = '{"n":12345678901234567890.0}';
@@ -87,7 +87,7 @@ test("forwards events as signed webhooks, in order, and again until they are tak
   expect(await new Response(child.stderr).text()).toBe("");
 });
 
-test("misses nothing while it is not running, whether it was stopped or killed", async () => {
+test("kilde listen misses nothing while it is not running, whether it was stopped or killed", async () => {
   const server = await serve(emptyFolder());
   const hook = receiver();
   const listen = (...more: string[]) =>
@@ -124,7 +124,7 @@ test("misses nothing while it is not running, whether it was stopped or killed",
   expect(hook.taken.slice(3).map(({ id }) => id)).toEqual(hook.taken.slice(0, 3).map(({ id }) => id));
 });
 
-test("of a selection, sends the previous version within it, also after a restart", async () => {
+test("kilde listen sends the previous version within a selection, also after a restart", async () => {
   const server = await serve(emptyFolder());
   const secret = generateSecret("ed25519");
   const publicKey = publicKeyOf(parseSecret(secret)) ?? "";
@@ -175,7 +175,7 @@ export default defineConfig({
 });
 `;
 
-test("forwards a feed, with the cursor among the feed's consumers", async () => {
+test("kilde listen forwards a feed, with the cursor among the feed's consumers", async () => {
   const cwd = emptyFolder();
   await Bun.write(`${cwd}/kilde.config.ts`, FEED);
   const server = await serve(cwd);
@@ -199,7 +199,7 @@ test("forwards a feed, with the cursor among the feed's consumers", async () => 
   expect(JSON.parse(stdout)).toMatchObject({ consumer: "listen", committed: 1 });
 });
 
-test("waits for a receiver that is not there yet, and for a server that restarts", async () => {
+test("kilde listen waits for a receiver that is not there yet, and for a server that restarts", async () => {
   const cwd = emptyFolder();
   const server = await serve(cwd);
   const gone = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response() });
@@ -244,7 +244,7 @@ test.each([
   [["--forward", "http://localhost/", "--source", "/feeds/a"], /a feed and its version/],
   [["--forward", "http://localhost/", "--from", "-1"], /whole number/],
   [[], /required option '--forward/],
-])("refuses %j", async (args, message) => {
+])("kilde listen refuses %j", async (args, message) => {
   const { exitCode, stderr } = await run(["listen", ...args, "--url", "http://127.0.0.1:1"], {
     cwd: emptyFolder(),
   });
@@ -252,7 +252,7 @@ test.each([
   expect(exitCode).toBe(2);
 });
 
-test("a server that is not there is a mistake", async () => {
+test("kilde listen reports a server that is not there as a mistake", async () => {
   const { exitCode, stderr } = await run(
     ["listen", "--forward", "http://localhost/", "--url", "http://127.0.0.1:1"],
     { cwd: emptyFolder() },

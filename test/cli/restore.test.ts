@@ -159,7 +159,7 @@ describe("restore", () => {
     expect(await numbersIn(cwd)).toEqual(range(0, 20));
   });
 
-  test("after an interrupted restore, begins again only where nothing was replaced yet", async () => {
+  test("begins again after an interrupted restore only where nothing was replaced yet", async () => {
     const cwd = await storeOf(0, 5);
     expect((await run(["backup", "b.db"], { cwd })).exitCode).toBe(0);
     const [file, kept] = [join(cwd, "data/kilde.db"), join(cwd, "data/kilde.db.before-restore")];
@@ -215,7 +215,7 @@ describe("replacing a store", () => {
 
 describe("a store of an older version", () => {
   for (let migrations = 1; migrations < MIGRATIONS.length; migrations += 1) {
-    test(`with ${migrations} of ${MIGRATIONS.length} migrations is examined, backed up and restored`, async () => {
+    test(`is examined, backed up and restored with ${migrations} of ${MIGRATIONS.length} migrations`, async () => {
       const cwd = emptyFolder();
       const file = join(cwd, "old.db");
       const store = openDatabase({ url: `file:${file}` });
@@ -353,7 +353,7 @@ describe("a restore of a backup from before an erasure", () => {
 });
 
 describe("backup", () => {
-  test("of several to one target at once one succeeds, and its file is whole", async () => {
+  test("succeeds for one of several to one target at once, and its file is whole", async () => {
     const cwd = await storeOf(0, 3_000);
     const results = await Promise.all([1, 2, 3].map(() => run(["backup", "b.db"], { cwd })));
     const codes = results.map(({ exitCode }) => exitCode).toSorted((a, b) => a - b);

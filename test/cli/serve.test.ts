@@ -158,7 +158,7 @@ describe("serve", () => {
   });
 });
 
-describe("serve refuses to start", () => {
+describe("serve, at its start,", () => {
   const fails = async (args: string[], cwd = emptyFolder(), environment: Record<string, string> = {}) => {
     const { exitCode, stdout, stderr } = await run(["serve", ...args], { cwd, environment });
     expect(stdout).toBe("");
@@ -167,7 +167,7 @@ describe("serve refuses to start", () => {
     return { exitCode, stderr };
   };
 
-  test("on a port in use", async () => {
+  test("refuses a port in use", async () => {
     const other = createServer();
     const port = await new Promise<number>((resolve) => {
       other.listen(0, "127.0.0.1", () => {
@@ -183,7 +183,7 @@ describe("serve refuses to start", () => {
     );
   });
 
-  test("beside another Kilde on its port", async () => {
+  test("refuses the port of another Kilde", async () => {
     const server = await serve(emptyFolder());
     const { port } = new URL(server.url);
     const { stderr } = await fails(["--port", port]);
@@ -191,7 +191,7 @@ describe("serve refuses to start", () => {
     expect((await fetch(`${server.url}/health`)).status).toBe(200);
   });
 
-  test("where others could reach it unguarded", async () => {
+  test("refuses an address where others could reach it unguarded", async () => {
     const { exitCode, stderr } = await fails([], emptyFolder(), { KILDE_HOST: "0.0.0.0" });
     expect(exitCode).toBe(2);
     expect(stderr).toContain('host: "0.0.0.0" accepts other machines');
@@ -200,13 +200,13 @@ describe("serve refuses to start", () => {
     expect((await server.stop()).exitCode).toBe(0);
   });
 
-  test("on an address of another machine", async () => {
+  test("refuses an address of another machine", async () => {
     const { exitCode, stderr } = await fails(["--host", "192.0.2.1", "--behind-proxy"]);
     expect(exitCode).toBe(1);
     expect(stderr).toContain("192.0.2.1 is not an address of this machine");
   });
 
-  test("on a file that is not a database, or not Kilde's", async () => {
+  test("refuses a file that is not a database, or not Kilde's", async () => {
     const cwd = emptyFolder();
     await Bun.write(join(cwd, "text.db"), "x".repeat(10_000));
     const { exitCode, stderr } = await fails(["--port", "0", "--database-url", "file:text.db"], cwd);
@@ -215,14 +215,14 @@ describe("serve refuses to start", () => {
     expect(await Bun.file(join(cwd, "text.db")).text()).toBe("x".repeat(10_000));
   });
 
-  test("in a folder that cannot be made", async () => {
+  test("refuses a folder that cannot be made", async () => {
     const cwd = emptyFolder();
     await Bun.write(join(cwd, "file"), "");
     const { stderr } = await fails(["--database-url", "file:file/kilde.db"], cwd);
     expect(stderr).toContain("The folder of ");
   });
 
-  test("on a libSQL server that is not there", async () => {
+  test("refuses a libSQL server that is not there", async () => {
     const { exitCode, stderr } = await fails(["--port", "0", "--database-url", "http://127.0.0.1:1"]);
     expect(exitCode).toBe(4);
     expect(stderr).toContain("The database http://127.0.0.1:1 cannot be used");

@@ -190,7 +190,7 @@ describe("settings", () => {
   }
 });
 
-test("a database's file and its URL", () => {
+test("a database URL names its file, and is shown without secrets", () => {
   expect(databaseFile("file:my%20data/k%25.db")).toBe("my data/k%.db");
   expect(databaseFile("file:///var/k.db")).toBe("/var/k.db");
   expect(databaseFile("http://db")).toBeNull();
@@ -200,7 +200,7 @@ test("a database's file and its URL", () => {
   );
 });
 
-test("the nearest name", () => {
+test("the nearest name is found, if one is near", () => {
   expect(nearest("prot", ["host", "port"])).toBe("port");
   expect(nearest("logLevl", ["logLevel", "port"])).toBe("logLevel");
   expect(nearest("something", ["port"])).toBeNull();
@@ -245,7 +245,7 @@ describe("kilde.config.ts", () => {
     ["export default { port: -1 };", "port: -1 must be a whole number from 0 to 65535 (kilde.config.ts)"],
   ];
   for (const [text, problem] of broken) {
-    test(`that holds ${text} is refused`, async () => {
+    test(`is refused when it holds ${text}`, async () => {
       const { exitCode, stderr } = await migrate({ "kilde.config.ts": text });
       expect(stderr).toContain(problem);
       expect(stderr).not.toContain("    at ");

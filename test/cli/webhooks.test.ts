@@ -51,7 +51,7 @@ async function webhooks(server: Served, ...args: readonly string[]): Promise<str
   return stdout;
 }
 
-test("a subscription's life", async () => {
+test("the commands create, show, operate and remove a subscription", async () => {
   const server = await start();
   const { url, state } = startReceiver([SECRET]);
   for (const type of ["A", "A", "Bad", "A"]) await server.kilde(["append", "user-1", type]);
@@ -225,7 +225,7 @@ test.each([
   [["rewind", "sub_1", "--after", "-1"], /whole number/],
   [["skip", "sub_1"], /missing required argument 'subject'/],
   [["burst"], /unknown command|too many arguments/],
-])("refuses %j without asking the server", async (args, message) => {
+])("kilde webhooks refuses %j without asking the server", async (args, message) => {
   const { exitCode, stderr } = await run(["webhooks", ...args, "--url", "http://127.0.0.1:1"], {
     cwd: emptyFolder(),
   });

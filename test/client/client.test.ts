@@ -127,7 +127,7 @@ describe("append", () => {
     ["99999999999", 30_000],
     ["Sun, 06 Nov 1994 08:49:42 GMT", 5_000],
     ["never", 100],
-  ])("after an answer with Retry-After %s, it is repeated after %d ms", async (value, ms) => {
+  ])("is repeated, after an answer with Retry-After %s, after %d ms", async (value, ms) => {
     const headers = { "retry-after": value, date: "Sun, 06 Nov 1994 08:49:37 GMT" };
     faults = [() => new Response("busy", { status: 503, headers })];
     const patient = client({ maxRetryAfterMs: 30_000 });
@@ -293,7 +293,7 @@ describe("read", () => {
     });
   });
 
-  test("head, truncate and erase", async () => {
+  test("head, truncate and erase resolve to positions and versions", async () => {
     expect(await client().head()).toBe(25);
     expect(await client().truncate("s-0", 5)).toBe(5);
     expect(await client().erase("s-1", "asked for")).toBe(13);

@@ -42,7 +42,7 @@ const codeOf = (promise: Promise<unknown>) =>
     (error: KildeError) => error.code,
   );
 
-test("a subscription's life", async () => {
+test("the client creates, changes, operates and removes a subscription", async () => {
   await app.append("a/b", { type: "X" });
   const { subscriptions } = client;
   const { secret, publicKey, ...made } = await subscriptions.create({
@@ -78,7 +78,7 @@ test("a subscription's life", async () => {
   expect(await codeOf(subscriptions.get(id))).toBe("subscription-not-found");
 });
 
-test("more than a page of them", async () => {
+test("the client lists more subscriptions than a page has", async () => {
   await app.close();
   app = await openApp({ limits: { subscriptions: 1_001 } });
   const create = async () => {

@@ -79,7 +79,7 @@ test("a caller may require a version", async () => {
   expect(await effects.read()).toEqual({ "u-1": ["1 PublicA", "2 PublicB", "3 PublicA"] });
 });
 
-test("as of now is as of the call, also when a request from before is still under way", async () => {
+test("loading as of now is as of the call, also when a request from before is still under way", async () => {
   await app.append("u-1", { type: "A" });
   let release = () => {};
   const held = new Promise<void>((resolve) => (release = resolve));

@@ -93,7 +93,7 @@ describe("onError", () => {
     expect(errors[101]).toMatchObject({ subject: "other" });
   });
 
-  test("that throws keeps the consumer from nothing", async () => {
+  test("keeps the consumer from nothing when it throws", async () => {
     await app.append("s-1", { type: "A" });
     const printed: string[] = [];
     const spy = spyOn(console, "error").mockImplementation((text: string) => void printed.push(text));
@@ -247,7 +247,7 @@ for (const [kind, makeEffects] of Object.entries({ memory: memoryEffects, libsql
       "stop of its own consumer": (one) => one.stop(),
     };
     for (const [use, call] of Object.entries(uses)) {
-      test(`that waits for ${use} fails, and its subject is blocked`, async () => {
+      test(`fails when it waits for ${use}, and its subject is blocked`, async () => {
         const effects = makeEffects();
         await effects.read();
         disposals.push(effects.dispose);

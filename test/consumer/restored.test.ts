@@ -100,7 +100,7 @@ describe.each(["sse", "poll"] as const)("a consumer by %s", (transport) => {
     expect(await effects.read()).toEqual({ kept: ["1 1"], shorter: ["1 1"], other: ["1 1"] });
   });
 
-  testInProcess("without `reset` halts, reports the cause once, and handles nothing more", async () => {
+  testInProcess("halts without `reset`, reports the cause once, and handles nothing more", async () => {
     await restoreBehind();
     const { reset: _, ...rest } = { reset: undefined, transport };
     consumer = quickConsumer<EventTypes, MemoryTransaction>({
@@ -164,7 +164,7 @@ describe("events for receive", () => {
     Array.fromAsync(createClient({ url: URL, fetch: net.fetch }).read());
 
   testInProcess(
-    "from the new history roll the consumer back; late ones of the old history are dropped",
+    "roll the consumer back when they are of the new history, and are dropped when they are late ones of the old",
     async () => {
       await restoreBehind();
       consumer = make({ transport: "push" });
@@ -207,7 +207,7 @@ describe("reconstitution", () => {
     expect(await effects.read()).toEqual(await logged());
   });
 
-  testInProcess("without `reset` halts the consumer, which its status shows at once", async () => {
+  testInProcess("halts the consumer without `reset`, which its status shows at once", async () => {
     await restoreBehind();
     const { reset: _, ...rest } = optionsOf({ transport: "push" });
     consumer = quickConsumer(rest);
@@ -222,7 +222,7 @@ describe("reconstitution", () => {
     });
   });
 
-  testInProcess("after a restore heals all in one go", async () => {
+  testInProcess("heals everything at once after a restore", async () => {
     await restoreBehind();
     consumer = make({ transport: "push" });
     await consumer.reconstitute();

@@ -60,17 +60,19 @@ describe("a JSON text", () => {
     expect(parseJson('[{"a":{"a":"a"}},{"a":1.0}, {"b":"a","a":"b"}]', 10).depthAtMost).toBeGreaterThan(0);
   });
 
-  test("of a million unusual members is parsed and looked up in time that grows with its length", () => {
-    const millis = (members: number): number => {
+  test("is parsed and looked up in time that grows with its length, also with very many unusual members", () => {
+    const micros = (members: number): number => {
       const text = `{"m":{${Array.from({ length: members }, (_, index) => `"k${index}":1.0`).join(",")}}}`;
-      const start = performance.now();
+      // Time of the processor: a busy machine has the process wait.
+      const start = process.cpuUsage();
       const json = parseJson(text, 10);
       for (let index = 0; index < members; index += 1) json.textAt(["m", `k${index}`], 1);
-      return performance.now() - start;
+      return process.cpuUsage(start).user;
     };
-    millis(1_000);
+    const least = (members: number) => Math.min(...[1, 2, 3].map(() => micros(members)));
+    micros(1_000);
     // 32 times the members: 32 times as long when linear, 1,000 times when quadratic.
-    expect(millis(320_000) / Math.max(1, millis(10_000))).toBeLessThan(300);
+    expect(least(160_000) / Math.max(1_000, least(5_000))).toBeLessThan(300);
   }, 60_000);
 });
 

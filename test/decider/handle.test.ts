@@ -49,7 +49,7 @@ describe("a command", () => {
     expect(events[2]?.metadata).toEqual(metadata);
   });
 
-  test("that decides no event appends nothing", async () => {
+  test("appends nothing when it decides no event", async () => {
     const { handle } = handler();
     expect(await handle("a", account, deposit(0))).toEqual({
       events: [],
@@ -60,7 +60,7 @@ describe("a command", () => {
     expect(await watched.client.head()).toBe(0);
   });
 
-  test("that is rejected throws the error of decide", async () => {
+  test("throws the error of decide when it is rejected", async () => {
     await expect(handler().handle("a", account, withdraw(1))).rejects.toThrow("only 0 left");
     expect(await watched.client.head()).toBe(0);
   });
@@ -115,7 +115,7 @@ describe("an append of another writer", () => {
     expect(watched.eventsRead() - before).toBe(1);
   });
 
-  test("during each attempt ends in a version-conflict that counts the attempts", async () => {
+  test("ends in a version-conflict that counts the attempts when it happens during each of them", async () => {
     const waits: number[] = [];
     const { handle } = createCommandHandler({
       store: {
@@ -231,7 +231,7 @@ describe("an idempotency key", () => {
     expect((await handle("a", account, withdraw(3), { idempotencyKey: "k" })).version).toBe(2);
   });
 
-  test("of another stream's append is refused", async () => {
+  test("is refused when an append to another stream has used it", async () => {
     const { handle } = handler();
     await handle("a", account, open, { idempotencyKey: "k" });
     expect(await codeOf(handle("b", account, open, { idempotencyKey: "k" }))).toBe("idempotency-key-reused");

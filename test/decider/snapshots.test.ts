@@ -80,7 +80,7 @@ describe("a stored snapshot", () => {
     expect(await readBy(() => handler().handle("a", kept(), deposit(0)))).toBe(1);
   });
 
-  test("of another schema version is not read, and not removed", async () => {
+  test("is neither read nor removed when it has another schema version", async () => {
     await fill(20);
     const doubled: AccountDecider = {
       ...kept({ schemaVersion: 2 }),
@@ -119,7 +119,7 @@ describe("a stored snapshot", () => {
     });
   });
 
-  test("goes when the stream is found to be erased, by memory and by a new process", async () => {
+  test("is removed when the stream is found to be erased, by memory and by a new process", async () => {
     for (const remembers of [true, false]) {
       const decider = { ...kept(), erased: "restart" } as const;
       const one = handler();
@@ -151,14 +151,14 @@ describe("a stored snapshot", () => {
     expect(await streamSnapshots(client).load(key)).toBeNull();
   });
 
-  test("that is older than another does not replace it", async () => {
+  test("does not replace a newer one", async () => {
     const snapshots = streamSnapshots(watched.client);
     await snapshots.save(key, { version: 20, state: 2 });
     await snapshots.save(key, { version: 10, state: 1 });
     expect(await snapshots.load(key)).toEqual({ version: 20, state: 2, logIdentity: expect.any(String) });
   });
 
-  test("is one, also of many that are stored at once", async () => {
+  test("remains the only one, also when many are stored at once", async () => {
     const snapshots = streamSnapshots(watched.client);
     await Promise.all([1, 2, 3, 4, 5].map((version) => snapshots.save(key, { version, state: version })));
     const stored = await snapshots.load(key);

@@ -7,7 +7,7 @@ import { account } from "./account.ts";
 const opened = { type: "Opened", data: { owner: "Ida" } } as const;
 const deposited = (cents: number) => ({ type: "Deposited", data: { cents } }) as const;
 
-test("events, states and refusals are expected", () => {
+test("a test states the events, states and refusals that it expects", () => {
   given(account, []).when({ type: "Open", owner: "Ida" }).thenEvents([opened]);
   given(account, [opened, deposited(5)])
     .when({ type: "Withdraw", cents: 2 })

@@ -175,7 +175,7 @@ test("CORS headers are there for the origins that are set, and only then", async
   await open.close();
 });
 
-test("with `*`, pages of all origins may read, and only those that are named may change something", async () => {
+test("the origin `*` lets pages of all origins read, and only those that are named may change something", async () => {
   const named = "https://app.example";
   const preflight = async (open: TestApp, origin: string, method: string) => {
     const headers = { origin, "access-control-request-method": method };

@@ -38,7 +38,7 @@ function inFolder<Result>(use: (folder: string) => Promise<Result>): Promise<Res
 }
 
 describe("a new database", () => {
-  test.each(["memory", "file"])("in %s rolls a failed write back as a whole", async (kind) => {
+  test.each(["memory", "file"])("rolls a failed write back as a whole, in %s", async (kind) => {
     await inFolder(async (folder) => {
       const database = openDatabase({ url: kind === "memory" ? ":memory:" : `file:${folder}/kilde.db` });
       await migrate(database);
@@ -53,7 +53,7 @@ describe("a new database", () => {
     });
   });
 
-  test("in a file uses a write-ahead log", async () => {
+  test("uses a write-ahead log in a file", async () => {
     await inFolder(async (folder) => {
       const database = openDatabase({ url: `file:${folder}/kilde.db` });
       expect(await database.read({ sql: "pragma journal_mode", args: [] })).toEqual([["wal"]]);
@@ -154,21 +154,21 @@ describe("migrations", () => {
   });
 });
 
-describe("unusable files", () => {
-  test("a file that is not a database", () =>
+describe("an unusable file", () => {
+  test("is rejected when it is not a database", () =>
     inFolder(async (folder) => {
       const path = join(folder, "kilde.db");
       writeFileSync(path, "this is not a database, despite its name".repeat(100));
       expect(() => openDatabase({ url: `file:${path}` })).toThrow(/not a database/);
     }));
 
-  test("a missing folder", () =>
+  test("is rejected when its folder is missing", () =>
     inFolder(async (folder) => {
       expect(() => openDatabase({ url: `file:${folder}/none/kilde.db` })).toThrow();
       expect(existsSync(join(folder, "none"))).toBe(false);
     }));
 
-  test.skipIf(process.getuid?.() === 0)("a read-only file", () =>
+  test.skipIf(process.getuid?.() === 0)("is rejected when it is read-only", () =>
     inFolder(async (folder) => {
       const path = join(folder, "kilde.db");
       const database = openDatabase({ url: `file:${path}` });
@@ -183,7 +183,7 @@ describe("unusable files", () => {
     }),
   );
 
-  test("a full database rejects the whole append, and continues to serve others", async () => {
+  test("rejects the whole append when it is full, and continues to serve others", async () => {
     const database = openDatabase({ url: ":memory:" });
     const app = await openApp({ database });
     await app.append("s", { type: "T" });

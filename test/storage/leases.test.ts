@@ -62,7 +62,7 @@ test("a lease is taken over from a holder of any rank, and gets the rank of the 
   expect(await take("newest again", 2)).toMatchObject({ holder: "newest again" });
 });
 
-test("of several processes that judge the same holder at the same time, one takes the lease", async () => {
+test("one of several processes that judge the same holder at the same time takes the lease", async () => {
   for (let round = 0; round < 20; round += 1) {
     const holder = `dead-${round}`;
     await database.write([{ sql: "delete from leases", args: [] }]);

@@ -12,7 +12,7 @@ runsOn(["memory", "worker"]);
 
 const TIMEOUT_MS = 600_000;
 
-describe.skipIf(!hasSqld)("on a libSQL server", () => {
+describe.skipIf(!hasSqld)("servers of one libSQL server", () => {
   test(
     "two servers answer as the model does",
     () => checkAgainstModel(() => openCluster(sqld, 2), { runs: 20, actions: 30 }),

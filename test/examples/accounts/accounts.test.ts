@@ -50,7 +50,7 @@ async function post(path: string, body: object, headers: Record<string, string> 
   return [response.status, await response.json()] as const;
 }
 
-test("a service with its own event store", async () => {
+test("a service decides on its own event store", async () => {
   const key = { "idempotency-key": "first" };
   expect(await post("/accounts/1", { owner: "Ida" })).toEqual([200, { owner: "Ida", cents: 0, version: 1 }]);
   for (let times = 0; times < 2; times += 1) {
@@ -87,7 +87,7 @@ test("other services follow what it publishes, also over its restart", async () 
   ]);
 });
 
-test("its decisions and its feed, without a server", () => {
+test("its decisions and its feed are tested without a server", () => {
   const opened = { type: "AccountOpened", data: { owner: "Ida" } } as const;
   given(account, [])
     .when({ do: "deposit", cents: 1 })

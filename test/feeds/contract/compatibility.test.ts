@@ -27,7 +27,7 @@ const tree = (name: z.ZodType<string>): z.ZodType<Tree> => {
 
 const named = z.string().meta({ id: "Named" });
 
-describe("additive, or producing less", () => {
+describe("a change that only adds, or produces less,", () => {
   test.each<[string, z.ZodType, z.ZodType]>([
     ["a new member", amount, amount.extend({ currency: z.string() })],
     ["a new optional member", amount, amount.extend({ note: z.string().optional() })],
@@ -95,16 +95,16 @@ describe("additive, or producing less", () => {
     ],
     ["values of alternatives", z.union([z.string().min(2), z.int()]), z.literal(["ab", 7])],
     ["multiples of a multiple", z.number().multipleOf(5), z.number().multipleOf(10)],
-  ])("%s", (_name, before, now) => {
+  ])("is allowed: %s", (_name, before, now) => {
     expect(changes(before, now)).toEqual([]);
   });
 
-  test("a new event type", () => {
+  test("may add an event type", () => {
     expect(breakingChanges({ A: {} }, { A: {}, B: {} })).toEqual([]);
   });
 });
 
-describe("breaking", () => {
+describe("a breaking change", () => {
   test.each<[string, z.ZodType, z.ZodType, string[]]>([
     [
       "a removed member",
@@ -203,11 +203,11 @@ describe("breaking", () => {
       z.tuple([z.int(), z.int()]),
       ["constraint-loosened /maxItems", "not-comparable /prefixItems"],
     ],
-  ])("%s", (_name, before, now, expected) => {
+  ])("is found: %s", (_name, before, now, expected) => {
     expect(changes(before, now)).toEqual(expected);
   });
 
-  test("within a recursive type", () => {
+  test("is found within a recursive type", () => {
     const found = changes(tree(z.string().max(3)), tree(z.string()));
     expect(found.length).toBeGreaterThan(0);
     expect(found.every((text) => text.startsWith("constraint-loosened"))).toBe(true);
@@ -227,11 +227,11 @@ describe("breaking", () => {
       { oneOf: [{ type: "object" }, { type: "object", required: ["a"] }] },
       { type: "object", required: ["a"] },
     ],
-  ])("schemas that cannot be compared: %s", (_name, before, now) => {
+  ])("is assumed where schemas cannot be compared: %s", (_name, before, now) => {
     expect(breakingChanges({ T: before }, { T: now }).map(({ rule }) => rule)).toEqual(["not-comparable"]);
   });
 
-  test("a part of an `allOf`", () => {
+  test("is found in a part of an `allOf`", () => {
     const part = (required: string[]) => ({ type: "object", properties: { b: { type: "null" } }, required });
     const before = { allOf: [part([]), part(["b"])] };
     expect(breakingChanges({ T: before }, { T: { allOf: [part(["b"]), part([])] } })).toEqual([]);
@@ -239,7 +239,7 @@ describe("breaking", () => {
     expect(found).toMatchObject([{ rule: "member-optional", pointer: "/allOf/1/properties/b" }]);
   });
 
-  test("a removed type, described in words", () => {
+  test("is described in words when it removes a type", () => {
     const [change] = breakingChanges({ Paid: {}, Sent: {} }, { Sent: {} });
     expect(change).toEqual({
       type: "Paid",
@@ -304,7 +304,7 @@ const value = fc.letrec<{ value: unknown }>((tie) => ({
   ),
 })).value;
 
-describe("for any schemas", () => {
+describe("schemas of any form", () => {
   test("a schema is compatible with itself", () => {
     fc.assert(
       fc.property(schema, (same) => {

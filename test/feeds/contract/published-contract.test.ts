@@ -382,7 +382,7 @@ describe("a draft", () => {
     expect(await start(z.string(), { draft: true })).toBeInstanceOf(IncompatibleContractError);
   });
 
-  test("that has changed is built again, and not by a release that defines it otherwise", async () => {
+  test("is built again when it has changed, and not by a release that defines it otherwise", async () => {
     await pay({ amount: 1 });
     const before = await project(amount, { draft: true });
     expect(await state(before)).toMatchObject({ status: "live", head: 1 });
@@ -401,7 +401,7 @@ describe("a draft", () => {
     expect(await served(changed)).toEqual({ Paid: expect.not.objectContaining({ type: "object" }) });
   });
 
-  test("that is published as it is keeps the contract of its published events", async () => {
+  test("keeps the contract of its published events when it is published as it is", async () => {
     await pay({ amount: 1 });
     const draft = await project(amount, { draft: true });
     const published = await project(amount);
@@ -414,7 +414,7 @@ describe("a draft", () => {
     expect(await state(published)).toMatchObject({ status: "live", head: 2 });
   });
 
-  test("that changed its contract before it published anything is projected only by the changed contract", async () => {
+  test("is projected only by the changed contract when it changed before it published anything", async () => {
     const before = await open(amount, { draft: true });
     const changed = await open(both, { draft: true });
     await pay({ amount: 1 });
@@ -442,7 +442,7 @@ describe("a draft", () => {
     expect(await state(one)).toMatchObject({ status: "live", cursor: 3 });
   });
 
-  test("that is published with another contract is built again first", async () => {
+  test("is built again first when it is published with another contract", async () => {
     await pay({ amount: 1 });
     await project(amount, { draft: true });
     const published = await open(both.partial({ currency: true }));

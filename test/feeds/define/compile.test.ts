@@ -339,7 +339,7 @@ describe("handlers", () => {
     expect(folding(() => ({ a: undefined, submittedAt: null })).state).toBe('{"submittedAt":null}');
   });
 
-  test("that throw halt the feed, and the cause is kept", () => {
+  test("halt the feed when they throw, and the cause is kept", () => {
     const cause = new Error("no such rate");
     const feed = compileFeed({
       ...declarations,

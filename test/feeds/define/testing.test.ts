@@ -8,7 +8,7 @@ import { createChainedRehearsal, createRehearsal } from "../../../src/feeds/defi
 import { given } from "../../../src/testing.ts";
 import { declarations, sourceEvent } from "../declarations.ts";
 
-test("given events, then those are published", () => {
+test("a test gives events, and states the published ones", () => {
   given(declarations, [
     { type: "Submitted", data: { amount: 12.5 } },
     { type: "Paid", data: { amount: 12.5 }, time: "2026-02-01T00:00:00Z" },
@@ -24,7 +24,7 @@ test("given events, then those are published", () => {
   ]);
 });
 
-test("an erased stream, and other streams beside it", () => {
+test("a test may erase a stream, and give other streams beside it", () => {
   given(declarations, [
     { type: "Paid", data: { amount: 1 }, subject: "declaration-7" },
     { type: "Paid", data: { amount: 2 }, subject: "declaration-8" },
@@ -37,7 +37,7 @@ test("an erased stream, and other streams beside it", () => {
   ]);
 });
 
-test("nothing is published", () => {
+test("a test may state that nothing is published", () => {
   given(declarations, []).thenPublishes([]);
 });
 

@@ -88,7 +88,7 @@ describe("projecting", () => {
     );
   });
 
-  test("more events than a batch, a window or a page takes, of small and of large data", async () => {
+  test("publishes more events than a batch, a window or a page takes, of small and of large data", async () => {
     const many = Array.from({ length: 10_000 }, (_, n) => ({ type: n % 3 === 0 ? "A" : "Other", data: n }));
     for (let n = 0; n < 3; n += 1) await app.append(`s-${n}`, ...many);
     const large = Array.from({ length: 12 }, () => ({ type: "A", data: "x".repeat(900_000) }));
@@ -144,7 +144,7 @@ describe("projecting", () => {
     expect(await get(stateful.path).reader.find("s-1")).toMatchObject({ erased: false });
   });
 
-  test("re-keyed by the data of the event", async () => {
+  test("assigns events to subjects by their data", async () => {
     const byOwner = sketch({
       name: "owners",
       project: counted,
@@ -230,7 +230,7 @@ describe("projecting", () => {
     expect(await feeds.state(get(down.path))).toMatchObject({ status: "live", lag: { events: 0 } });
   });
 
-  test("a feed is a source too", async () => {
+  test("takes a feed as a source too", async () => {
     const upstream = sketch({ name: "up", project: counted });
     const down = sketch({ name: "down", source: { log: upstream.path, types: ["PublicA"] } });
     await app.append("s-1", { type: "A", data: 1 }, { type: "A", data: 2 });
@@ -246,7 +246,7 @@ describe("projecting", () => {
 });
 
 describe("halting", () => {
-  test("at the event that fails, after the events before it; it continues when it is resumed", async () => {
+  test("happens at the event that fails, after the events before it; the feed continues when it is resumed", async () => {
     await app.append("s-1", { type: "A" }, { type: "Bad" }, { type: "A" });
     await app.append("s-2", { type: "A" });
     const { get, drain, feeds } = await openProjection(deps(), [plain, sketch({ name: "tolerant" })]);

@@ -48,8 +48,8 @@ async function problemOf(response: Response): Promise<Problem> {
   return (await response.json()) as Problem;
 }
 
-describe("a reader that names itself is seen", () => {
-  test("by pages: as far as they were sent", async () => {
+describe("a reader that names itself", () => {
+  test("is seen by pages, as far as they were sent", async () => {
     await app.get("/events?limit=2", cards);
     expect(await one()).toMatchObject({ committed: null, sent: 2, lag: { events: 2 }, active: true });
     expect((await one()).lag.seconds).toBeGreaterThanOrEqual(0);
@@ -61,7 +61,7 @@ describe("a reader that names itself is seen", () => {
     expect(await one()).toMatchObject({ sent: 5 });
   });
 
-  testInProcess("by event streams and long-polls", async () => {
+  testInProcess("is seen by event streams and long-polls", async () => {
     const stream = await app.fetch("/events?lastEventId=1", {
       headers: { ...cards, accept: "text/event-stream" },
     });
@@ -84,7 +84,7 @@ describe("a reader that names itself is seen", () => {
     expect(await one()).toMatchObject({ sent: 1 });
   });
 
-  test("also through several processes", async () => {
+  test("is seen through several processes", async () => {
     const elsewhere = await openApp({ database });
     await app.get("/events", cards);
     await one();
@@ -94,7 +94,7 @@ describe("a reader that names itself is seen", () => {
     expect(await one()).toMatchObject({ sent: 3 });
   });
 
-  testInProcess("without a write for each request", async () => {
+  testInProcess("is seen without a write for each request", async () => {
     let writes = 0;
     const counting = await openApp({
       database: {
@@ -114,7 +114,7 @@ describe("a reader that names itself is seen", () => {
   });
 });
 
-describe("a sighting counts as written when the database has acknowledged it", () => {
+describe("recorded activity", () => {
   /** A surface whose writes go through `pass`. */
   const passing = (
     pass: (write: () => Promise<readonly (readonly Row[])[]>) => Promise<readonly (readonly Row[])[]>,
@@ -125,7 +125,7 @@ describe("a sighting counts as written when the database has acknowledged it", (
   const seenBy = async (other: TestApp) =>
     (await other.get<{ consumers: Consumer[] }>("/events/consumers")).consumers;
 
-  testInProcess("one that could not be written is written later", async () => {
+  testInProcess("is written later when it could not be written", async () => {
     let isFailing = false;
     const failing = await passing((write) =>
       isFailing ? Promise.reject(new Error("the disk is full")) : write(),
@@ -142,7 +142,7 @@ describe("a sighting counts as written when the database has acknowledged it", (
     ]);
   });
 
-  testInProcess("a list waits for the write that is under way", async () => {
+  testInProcess("is complete in a list, which waits for the write that is under way", async () => {
     let underWay = Promise.withResolvers<void>();
     let gate = Promise.resolve();
     const slow = await passing(async (write) => {

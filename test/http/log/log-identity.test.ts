@@ -110,7 +110,7 @@ describe("answers about a log", () => {
 });
 
 describe("a cursor", () => {
-  test("of the present identity, or bare, is taken; one in another form is not", async () => {
+  test("is accepted with the present identity or bare, and refused in another form", async () => {
     const log = await identity();
     const ids = async (cursor: string) =>
       (await app.get(`/events?lastEventId=${cursor}`)).map(({ id }) => Number(id));
@@ -123,7 +123,7 @@ describe("a cursor", () => {
     }
   });
 
-  test("of a former identity is taken up to where the histories part, and refused beyond", async () => {
+  test("is accepted with a former identity up to where the histories part, and refused beyond", async () => {
     const before = await loseEvents();
     const log = await identity();
     for (const [path, headers] of [
@@ -149,7 +149,7 @@ describe("a cursor", () => {
     });
   });
 
-  test("of an identity that is not known is refused, and one from the start is not", async () => {
+  test("is refused with an unknown identity, except from the start", async () => {
     const unknown = "0123456789abcdef";
     expect(await restoredProblem(app.fetch(`/events?lastEventId=1-${unknown}`))).toMatchObject({
       parted: null,
@@ -157,7 +157,7 @@ describe("a cursor", () => {
     expect(await app.get(`/events?lastEventId=0-${unknown}`)).toHaveLength(3);
   });
 
-  test("of the server-sent events wins over one in the query, and is judged", async () => {
+  test("wins over one in the query when server-sent events carry it, and is judged", async () => {
     const before = await loseEvents();
     const headers = { ...SSE, "last-event-id": `5-${before}` };
     expect(await restoredProblem(app.fetch("/events?lastEventId=0", { headers }))).toMatchObject({
@@ -166,7 +166,7 @@ describe("a cursor", () => {
   });
 });
 
-describe("beneath a running server, a restore", () => {
+describe("a restore beneath a running server", () => {
   test("ends followers, whose next request reports it", async () => {
     const backup = await restorable.backUp();
     await app.append("s", { type: "Lost" });
@@ -236,7 +236,7 @@ describe("consumers, after a restore beneath a running server,", () => {
 });
 
 describe("a write", () => {
-  test("that was decided on the present history is done; an entity tag alone states it", async () => {
+  test("is done when it was decided on the present history; an entity tag alone states it", async () => {
     const log = await identity();
     expect((await appending({ "kilde-log": log }, { expectedVersion: 2 })).status).toBe(201);
     expect((await appending({ "if-match": `"3-${log}"` })).status).toBe(201);
@@ -250,7 +250,7 @@ describe("a write", () => {
     ).toBe(200);
   });
 
-  test("that was decided on another history is refused, and nothing is written", async () => {
+  test("is refused when it was decided on another history, and nothing is written", async () => {
     const before = await loseEvents();
     const [log, stated] = [await identity(), { "kilde-log": before }];
     const remove = (query: string, headers: Record<string, string>) =>
@@ -279,7 +279,7 @@ describe("a write", () => {
     expect(await app.get("/streams/s")).toHaveLength(3);
   });
 
-  test("that was done before, and is repeated with its key, gets its first answer", async () => {
+  test("gets its first answer when it is repeated with its key", async () => {
     const before = await identity();
     const first = await appending({ "idempotency-key": "k", "kilde-log": before });
     await restorable.renew();

@@ -162,9 +162,9 @@ test("answers have the headers that are declared for them", async () => {
   expect(known.status).toBe(304);
 });
 
-describe("a request outside of the description is refused with the allowed values", () => {
+describe("a request outside of the description", () => {
   test.each(["-1", "0", "1.5", "x", String(DEFAULT_LIMITS.pageEvents + 1), "9".repeat(17)])(
-    "limit=%s",
+    "is refused with the allowed values: limit=%s",
     async (limit) => {
       const response = await app.fetch(`/events?limit=${limit}`);
       expect(response.status).toBe(400);
@@ -173,7 +173,7 @@ describe("a request outside of the description is refused with the allowed value
     },
   );
 
-  test("a change of a subscription without a body", async () => {
+  test("is refused with the allowed values: a change of a subscription without a body", async () => {
     const body = JSON.stringify({ source: "/events", url: "http://127.0.0.1:1/" });
     const headers = { "content-type": "application/json" };
     const created = await app.fetch("/subscriptions", { method: "POST", headers, body });
@@ -183,7 +183,7 @@ describe("a request outside of the description is refused with the allowed value
     expect((await app.fetch(`${path}/pause`, { method: "POST" })).status).toBe(200);
   });
 
-  test("a subscription that starts at two places, or at none", async () => {
+  test("is refused with the allowed values: a subscription that starts at two places, or at none", async () => {
     for (const start of [{}, { position: 1, time: "2026-01-01T00:00:00Z" }, "later", { position: -1 }]) {
       const body = JSON.stringify({ source: "/events", url: "http://127.0.0.1:1/", start });
       const headers = { "content-type": "application/json" };

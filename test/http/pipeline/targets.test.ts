@@ -34,7 +34,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-describe("a path that is not in its one form is refused, as it was written:", () => {
+describe("a path that is not in its one form", () => {
   const refused = [
     "/shop-a/\\..\\..\\shop-b/events",
     "/shop-a\\events",
@@ -72,14 +72,14 @@ describe("a path that is not in its one form is refused, as it was written:", ()
     "/x/y/z/../../../../../events",
     "/a/b/c/d/e/f/g/h/../../../../../../../../events",
   ];
-  test.each(refused)("%s", async (target) => {
+  test.each(refused)("is refused as it was written: %s", async (target) => {
     const { status, headers, body } = await rawGet(server.port, target);
     expect(status).toBe(400);
     expect(headers.toLowerCase()).toContain("content-type: application/problem+json");
     expect((JSON.parse(body) as Problem).type).toBe("/problems/invalid-target");
   });
 
-  test("bytes that are not UTF-8", async () => {
+  test("is refused when its bytes are not UTF-8", async () => {
     for (const bytes of [[0xff], [0xc0, 0xaf], [0xed, 0xa0, 0x80]]) {
       const target = Buffer.concat([Buffer.from("/streams/a"), Buffer.from(bytes)]);
       expect((await rawGet(server.port, target)).status).toBe(400);
@@ -87,24 +87,24 @@ describe("a path that is not in its one form is refused, as it was written:", ()
   });
 });
 
-describe("a path in its one form is answered:", () => {
+describe("a path in its one form", () => {
   const answered: [target: string, type: string][] = [
     ["/streams/s", "At"],
     ["/shop-a/streams/s", "At-shop-a"],
     ["/shop-b/events?limit=5&type=At-shop-b", "At-shop-b"],
     ["http://localhost/shop-b/streams/s", "At-shop-b"],
   ];
-  test.each(answered)("%s", async (target, type) => {
+  test.each(answered)("is answered by its tenant: %s", async (target, type) => {
     const { status, body } = await rawGet(server.port, target);
     expect(status).toBe(200);
     expect(body).toContain(`"type":"${type}"`);
   });
 
-  test.each(["/shop-a", "/shop-a/", "/", "/health", "/shop-a/health"])("%s", async (target) => {
+  test.each(["/shop-a", "/shop-a/", "/", "/health", "/shop-a/health"])("is answered: %s", async (target) => {
     expect((await rawGet(server.port, target)).status).toBe(200);
   });
 
-  test("a deep one finds nothing", async () => {
+  test("finds nothing when it is deep", async () => {
     expect((await rawGet(server.port, "/shop-a/b/c/d/e/f/g/h/i/j/k")).status).toBe(404);
   });
 });

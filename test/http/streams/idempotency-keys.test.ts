@@ -57,7 +57,7 @@ describe("an idempotency key", () => {
     expect(first.status).toBe(201);
   });
 
-  test("that no header can carry is refused by the name of the header, before anything is written", async () => {
+  test("is refused by the name of the header when no header can carry it, before anything is written", async () => {
     const head = await app.store.reader.head();
     for (const header of [
       "café",
@@ -82,7 +82,7 @@ describe("an idempotency key", () => {
     expect(await app.store.reader.head()).toBe(head);
   });
 
-  test("that is not Unicode is refused by the client, before anything is sent", async () => {
+  test("is refused by the client when it is not Unicode, before anything is sent", async () => {
     const head = await app.store.reader.head();
     const appending = client().append("keyed", { type: "A" }, { idempotencyKey: "\ud800" });
     await expect(appending).rejects.toBeInstanceOf(TypeError);

@@ -117,8 +117,8 @@ async function block(id: string, subject: string, version: number, source = "/ev
   ]);
 }
 
-describe("creating", () => {
-  testInProcess("with all defaults, begins with the next event, and returns the secret once", async () => {
+describe("creating a subscription", () => {
+  testInProcess("begins with the next event by default, and returns the secret once", async () => {
     const response = await post("/subscriptions", { source: "/events", url: HOOK });
     expect(response.status).toBe(201);
     expect(response.headers.get("cache-control")).toBe("no-store");
@@ -174,7 +174,7 @@ describe("creating", () => {
     },
   );
 
-  test("in each mode, with a filter", async () => {
+  test("takes each mode, and a filter", async () => {
     expect(await create({ mode: "batch", types: ["A", "B"], subjectPrefix: "user-" })).toMatchObject({
       mode: "batch",
       batch: { events: 100, bytes: 1024 * 1024 },
@@ -189,7 +189,7 @@ describe("creating", () => {
     ).toMatchObject({ mode: "doorbell", batch: null, concurrency: 1, attempts: 3, description: "cards" });
   });
 
-  testInProcess("of a feed", async () => {
+  testInProcess("takes a feed as the source", async () => {
     const { drain } = await openProjection({ database, writer: app.store.writer }, [FEED]);
     await drain();
     expect(await create({ source: "/feeds/orders/v1", start: { position: 1 } })).toMatchObject({
@@ -199,7 +199,7 @@ describe("creating", () => {
     });
   });
 
-  test("with a secret that is given, or of another kind", async () => {
+  test("takes a given secret, and one of another kind", async () => {
     expect(await create({ secret: SECRET })).toMatchObject({ secret: SECRET, publicKey: null });
     expect(await create({ secret: PRIVATE })).toMatchObject({ secret: null, publicKey: PUBLIC });
     expect(await create({ signature: "ed25519" })).toMatchObject({
@@ -273,7 +273,7 @@ describe("creating", () => {
     expect(await app.get("/subscriptions")).toEqual({ subscriptions: [] } as never);
   });
 
-  test("needs a key to seal the secret with; looking does not", async () => {
+  test("needs a key to seal the secret with, and reading needs none", async () => {
     await app.close();
     app = await open({ secretKeys: [] });
     expect(await refused({})).toMatchObject({
@@ -284,7 +284,7 @@ describe("creating", () => {
     expect(await app.get("/subscriptions")).toEqual({ subscriptions: [] } as never);
   });
 
-  testInProcess("sealed with another key cannot be signed for, and reports that", async () => {
+  testInProcess("a subscription that was sealed with another key cannot sign, and reports that", async () => {
     const { subscription } = await create({ headers: { "X-A": "a" } });
     const stored = database;
     const other = `k2:${btoa("fedcba9876543210fedcba9876543210")}`;
@@ -319,7 +319,7 @@ describe("creating", () => {
     await both.close();
   });
 
-  test("as many as there may be", async () => {
+  test("is refused at the limit of subscriptions", async () => {
     await app.close();
     app = await open({ limits: { subscriptions: 2 } });
     await create();
@@ -402,7 +402,7 @@ describe("bad input", () => {
     expect(await problemOf(post("/subscriptions"))).toMatchObject({ type: "/problems/invalid-body" });
   });
 
-  test("what there is not is not found, whatever is asked of it", async () => {
+  test("a missing subscription is not found by any operation", async () => {
     const calls: readonly [string, string][] = [
       ["GET", ""],
       ["PATCH", ""],
@@ -433,8 +433,8 @@ describe("bad input", () => {
   });
 });
 
-describe("listing", () => {
-  test("a page at a time, with a link to the next", async () => {
+describe("listing subscriptions", () => {
+  test("returns a page at a time, with a link to the next", async () => {
     const made = [];
     for (let n = 0; n < 5; n += 1) made.push((await create()).subscription);
     const seen: string[] = [];
@@ -449,7 +449,7 @@ describe("listing", () => {
     expect(seen).toEqual(made.toSorted());
   });
 
-  test.each(["limit=0", "limit=x", "limit=10001", "offset=1"])("refuses %s", async (query) => {
+  test.each(["limit=0", "limit=x", "limit=10001", "offset=1"])("refuses the query %s", async (query) => {
     expect(await problemOf(app.fetch(`/subscriptions?${query}`))).toMatchObject({
       type: "/problems/invalid-parameter",
       errors: [{ parameter: query.slice(0, query.indexOf("=")) }],
@@ -457,8 +457,8 @@ describe("listing", () => {
   });
 });
 
-describe("changing", () => {
-  testInProcess("only the stated members", async () => {
+describe("changing a subscription", () => {
+  testInProcess("changes only the stated members", async () => {
     const body = { types: ["A"], mode: "batch", batch: { events: 5, bytes: 500 }, headers: { "X-A": "a" } };
     const { subscription, secret: _, publicKey: __, ...before } = await create({ ...body, attempts: 4 });
     const unchanged = (await (await patch(subscription, {})).json()) as Shown;
@@ -617,21 +617,24 @@ describe("a feed that is delivered", () => {
     expect(await shown(subscription)).toMatchObject({ status: "paused", reason: "requested" });
   });
 
-  testInProcess("is by force; its subscriptions are paused permanently, others continue", async () => {
-    const { subscription } = await create({ source: FEED.path });
-    const other = await create();
-    expect((await retire("?force=true")).status).toBe(202);
-    expect(changed.at(-1)).toBe(subscription);
-    expect(await shown(subscription)).toMatchObject({ status: "paused", reason: "source retired" });
-    expect(await shown(other.subscription)).toMatchObject({ status: "active" });
-    expect(await problemOf(post(`/subscriptions/${subscription}/resume`))).toMatchObject({
-      type: "/problems/feed-retired",
-      status: 410,
-    });
-    expect(await refused({ source: FEED.path })).toMatchObject({ errors: [{ pointer: "/source" }] });
-    const response = await app.fetch(`/subscriptions/${subscription}`, { method: "DELETE" });
-    expect(response.status).toBe(204);
-  });
+  testInProcess(
+    "is retired by force; its subscriptions are paused permanently, others continue",
+    async () => {
+      const { subscription } = await create({ source: FEED.path });
+      const other = await create();
+      expect((await retire("?force=true")).status).toBe(202);
+      expect(changed.at(-1)).toBe(subscription);
+      expect(await shown(subscription)).toMatchObject({ status: "paused", reason: "source retired" });
+      expect(await shown(other.subscription)).toMatchObject({ status: "active" });
+      expect(await problemOf(post(`/subscriptions/${subscription}/resume`))).toMatchObject({
+        type: "/problems/feed-retired",
+        status: 410,
+      });
+      expect(await refused({ source: FEED.path })).toMatchObject({ errors: [{ pointer: "/source" }] });
+      const response = await app.fetch(`/subscriptions/${subscription}`, { method: "DELETE" });
+      expect(response.status).toBe(204);
+    },
+  );
 });
 
 testInProcess("metrics report the state of each subscription", async () => {
@@ -796,7 +799,7 @@ describe("rewinding", () => {
       { events: 0, subjects: 0 },
     ],
     [{ subjects: ["nobody"] }, { events: 0, subjects: 0 }],
-  ])("%j: counts first, then does it", async (body, counted) => {
+  ])("counts the events of %j first, and then delivers them again", async (body, counted) => {
     const { subscription } = await create();
     const dry = await rewind(subscription, { ...body, dryRun: true });
     expect(dry.status).toBe(200);
@@ -844,7 +847,7 @@ describe("rewinding", () => {
     });
   });
 
-  test("is nothing for a doorbell", async () => {
+  test("is refused for a doorbell", async () => {
     const { subscription } = await create({ mode: "doorbell" });
     expect(await problemOf(rewind(subscription))).toMatchObject({ type: "/problems/invalid-body" });
   });

@@ -40,7 +40,7 @@ async function refused(path: string, init: RequestInit): Promise<Problem> {
 const body = (text: string) => `{"events":[{"type":"T","data":${text}}]}`;
 const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
 
-describe("bodies that are refused", () => {
+describe("a body", () => {
   const bodies: [name: string, body: string, status: number, code: string, pointer?: string][] = [
     ["nothing", "", 400, "malformed-json"],
     ["half an object", '{"events":[', 400, "malformed-json"],
@@ -144,14 +144,14 @@ describe("bodies that are refused", () => {
     ["very deep data", body(nested(5_000)), 422, "limit-exceeded"],
   ];
   for (const [name, text, status, code, pointer] of bodies) {
-    test(`${name}: ${status} ${code}`, async () => {
+    test(`is refused with ${status} ${code}: ${name}`, async () => {
       const problem = await refused("/streams/s", jsonPost(text));
       expect([problem.status, problem.type]).toEqual([status, `/problems/${code}`]);
       if (pointer !== undefined) expect(problem.errors?.map((error) => error.pointer)).toContain(pointer);
     });
   }
 
-  test("bytes that are not UTF-8: 400", async () => {
+  test("is refused with 400 when its bytes are not UTF-8", async () => {
     const bytes = new Uint8Array([
       ...new TextEncoder().encode('{"events":[{"type":"T","data":"'),
       0xc3,
@@ -162,7 +162,7 @@ describe("bodies that are refused", () => {
     expect((await refused("/streams/s", init)).type).toBe("/problems/malformed-json");
   });
 
-  test("a depth that no parser takes: refused before parsing", async () => {
+  test("is refused before parsing when it is deeper than a parser takes", async () => {
     const deep = await openApp({ limits: { bodyBytes: 10_000_000, eventBytes: 2_300_000 } });
     const response = await deep.fetch("/streams/s", jsonPost(body(nested(1_000_000))));
     expect(response.status).toBe(422);
@@ -177,19 +177,19 @@ describe("bodies that are refused", () => {
     ["application/cloudevents+xml", 415],
   ];
   for (const [type, status] of types) {
-    test(`Content-Type ${type}: ${status}`, async () => {
+    test(`is refused with ${status} for Content-Type ${type}`, async () => {
       const bytes = new TextEncoder().encode(body("1"));
       const headers: Record<string, string> = type === null ? {} : { "content-type": type };
       expect((await refused("/streams/s", { method: "POST", body: bytes, headers })).status).toBe(status);
     });
   }
 
-  test("a compressed body: 415", async () => {
+  test("is refused with 415 when it is compressed", async () => {
     const problem = await refused("/streams/s", jsonPost(body("1"), { "content-encoding": "gzip" }));
     expect(problem.type).toBe("/problems/unsupported-media-type");
   });
 
-  testInProcess("a body with too large an announced length: 413, unread", async () => {
+  testInProcess("is refused with 413, unread, when its announced length is too large", async () => {
     let pulled = false;
     const stream = new ReadableStream({ pull: () => void (pulled = true) }, { highWaterMark: 0 });
     const headers = { "content-type": "application/json", "content-length": "20001" };
@@ -198,7 +198,7 @@ describe("bodies that are refused", () => {
     expect(pulled).toBe(false);
   });
 
-  testInProcess("a body of unknown length: 413 where it becomes too large", async () => {
+  testInProcess("is refused with 413 where it becomes too large when its length is unknown", async () => {
     let sent = 0;
     const stream = new ReadableStream<Uint8Array>({
       pull(controller) {
@@ -239,7 +239,7 @@ describe("bodies that are refused", () => {
   });
 });
 
-describe("a body just within the limits is accepted", () => {
+describe("a body just within the limits", () => {
   const bodies: [name: string, stream: string, text: string][] = [
     ["data", "s", body(`"${"x".repeat(998)}"`)],
     ["data in bytes", "s", body(`"${"é".repeat(499)}"`)],
@@ -252,7 +252,7 @@ describe("a body just within the limits is accepted", () => {
     ["a number beyond numbers", "s", body("1e400")],
   ];
   for (const [name, stream, text] of bodies) {
-    test(name, async () => {
+    test(`is accepted: ${name}`, async () => {
       const response = await app.fetch(`/streams/${encodeURIComponent(stream)}`, jsonPost(text));
       expect(response.status).toBe(201);
       const written = await (
@@ -263,10 +263,10 @@ describe("a body just within the limits is accepted", () => {
   }
 });
 
-describe("stream names that are refused", () => {
+describe("an invalid stream name", () => {
   const names = ["%00", "a%0Ab", "a%7Fb", "%C2%80", "a".repeat(21), "%C3%A9".repeat(11), "%2e", "%2E%2E"];
   for (const name of names) {
-    test(name, async () => {
+    test(`is refused: ${name}`, async () => {
       const path = `/streams/${name}`;
       const url = new URL(path, "http://kilde.test");
       // URL parsers take these as steps in the path, so that they never arrive as a name.
@@ -280,7 +280,7 @@ describe("stream names that are refused", () => {
   }
 });
 
-describe("parameters that are refused", () => {
+describe("an invalid parameter", () => {
   const queries: [path: string, parameter: string][] = [
     ["/events?limit=0", "limit"],
     ["/events?limit=-1", "limit"],
@@ -305,7 +305,7 @@ describe("parameters that are refused", () => {
     ["/streams/s?toVersion=-1", "toVersion"],
   ];
   for (const [path, parameter] of queries) {
-    test(path, async () => {
+    test(`is refused: ${path}`, async () => {
       const problem = await refused(path, {});
       expect(problem.type).toBe("/problems/invalid-parameter");
       expect(problem.errors?.[0]?.parameter).toBe(parameter);
@@ -313,7 +313,7 @@ describe("parameters that are refused", () => {
   }
 
   for (const key of ["", "k".repeat(11), "a\tb"]) {
-    test(`Idempotency-Key ${JSON.stringify(key)}`, async () => {
+    test(`is refused: Idempotency-Key ${JSON.stringify(key)}`, async () => {
       const problem = await refused("/streams/s", jsonPost(body("1"), { "idempotency-key": key }));
       expect(problem.errors?.[0]?.parameter).toBe("Idempotency-Key");
     });
@@ -330,7 +330,7 @@ describe("methods and addresses", () => {
     ["GET", "/problems/none", 404, null],
   ];
   for (const [method, path, status, allow] of cases) {
-    test(`${method} ${path}: ${status}`, async () => {
+    test(`answer ${method} ${path} with ${status}`, async () => {
       const response = await app.fetch(path, { method });
       expect(response.status).toBe(status);
       expect(response.headers.get("allow")).toBe(allow);
@@ -338,7 +338,7 @@ describe("methods and addresses", () => {
     });
   }
 
-  test("OPTIONS lists the methods", async () => {
+  test("are listed by OPTIONS", async () => {
     const response = await app.fetch("/streams/s", { method: "OPTIONS" });
     expect([response.status, response.headers.get("allow")]).toEqual([
       204,

@@ -167,7 +167,7 @@ describe("a problem", () => {
 });
 
 describe("HEAD", () => {
-  test("of an event stream occupies no place of a follower, even when all are taken", async () => {
+  test("occupies no place of a follower for an event stream, even when all are taken", async () => {
     const app = await open({ limits: { followers: 1 } });
     await app.append("s", { type: "T" });
     for (let request = 0; request < 5; request += 1) {
@@ -186,7 +186,7 @@ describe("HEAD", () => {
     expect(await takeEvents(following, 1)).toHaveLength(1);
   });
 
-  test("of a long-poll is answered at once", async () => {
+  test("is answered at once for a long-poll", async () => {
     const app = await open();
     await app.append("s", { type: "T" });
     const response = await app.fetch("/events?lastEventId=1&timeout=60000", { method: "HEAD" });
@@ -194,7 +194,7 @@ describe("HEAD", () => {
     expect(await followers(app)).toBe(0);
   });
 
-  test("of any resource has the status and headers of GET, and no body", async () => {
+  test("has the status and headers of GET for any resource, and no body", async () => {
     const app = await open();
     await app.append("s", { type: "T", data: "x".repeat(200_000) });
     const paths = [

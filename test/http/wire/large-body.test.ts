@@ -150,11 +150,11 @@ describe("a large body has the same events, or the same faults, as a small one",
       runs,
     );
   };
-  test("in Kilde's own JSON", () => appends({ format: "events", attributes: {} }, append));
-  test("as a batch of CloudEvents", () =>
+  test("holds in Kilde's own JSON", () => appends({ format: "events", attributes: {} }, append));
+  test("holds for a batch of CloudEvents", () =>
     appends({ format: "cloudevents", attributes: {} }, list(cloudEvent)));
-  test("as one CloudEvent", () => appends({ format: "cloudevent", attributes: {} }, cloudEvent));
-  test("in a transaction", () => {
+  test("holds for one CloudEvent", () => appends({ format: "cloudevent", attributes: {} }, cloudEvent));
+  test("holds in a transaction", () => {
     fc.assert(
       fc.property(transaction, (body) => {
         const large = outcomeOf(() => readLargeTransaction(body, reading));
@@ -168,7 +168,7 @@ describe("a large body has the same events, or the same faults, as a small one",
   });
 });
 
-describe("on a server", () => {
+describe("a server", () => {
   let server: RunningServer;
   let url: string;
   beforeAll(async () => {
@@ -185,7 +185,7 @@ describe("on a server", () => {
   const post = (body: string, path = "/streams/large") =>
     fetch(url + path, { method: "POST", headers: { "content-type": "application/json" }, body });
 
-  test("large bodies are appended whole and in order, and others are answered meanwhile", async () => {
+  test("appends large bodies whole and in order, and answers others meanwhile", async () => {
     const body = (batch: number) =>
       JSON.stringify({
         events: Array.from({ length: 4_000 }, (_, n) => ({
@@ -209,7 +209,7 @@ describe("on a server", () => {
     }
   }, 60_000);
 
-  test("a fault of a large body is reported with its place, and the next body is read nevertheless", async () => {
+  test("reports a fault of a large body with its place, and reads the next body nevertheless", async () => {
     const filler = Array.from({ length: 1_500 }, () => ({ type: "T", data: "x".repeat(1_000) }));
     const invalid = await post(JSON.stringify({ events: [...filler, { type: 5 }] }));
     expect(invalid.status).toBe(422);

@@ -99,7 +99,7 @@ forEachDeployment(["memory", "file", "sqld", "worker"], (deployment) => {
       expect(response.status).toBe(400);
     });
 
-    test("of concurrent appends that expect the same version, one wins", async () => {
+    test("one of concurrent appends that expect the same version wins", async () => {
       const stream = newStream();
       const all = await Promise.all(
         Array.from({ length: 20 }, (_, n) =>

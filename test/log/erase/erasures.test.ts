@@ -55,7 +55,7 @@ forEachDeployment(["memory", "file", "sqld"], (deployment) => {
       expect(await recordedIn(database, 4)).toMatchObject([{ subject: "b" }]);
     });
 
-    test("of another store are applied to the events before them, once", async () => {
+    test("are applied to the events before them, once, when they are of another store", async () => {
       await app.append("ida", { type: "T" }, { type: "T" });
       await app.append("bo", { type: "T" });
       await erase(app, "ida", "asked");

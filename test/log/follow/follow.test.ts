@@ -190,7 +190,7 @@ describe("a quiet follower", () => {
     await app.close();
   });
 
-  testInProcess("that does not read is sent no more than it takes", async () => {
+  testInProcess("is sent no more than it takes when it does not read", async () => {
     const { clock, pass } = hurried();
     const app = await openApp({ clock });
     const response = await app.fetch("/events", { headers: SSE });

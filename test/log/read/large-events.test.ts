@@ -74,7 +74,7 @@ forEachDeployment(["memory", "file", "sqld", "worker"], (deployment) => {
         expect(await allOf(app, "/events")).toHaveLength(EVENTS);
       }));
 
-    test("as many small events as a page may have", () =>
+    test("small events are read, as many as a page may have", () =>
       onApp(async (app) => {
         const many = Array.from({ length: 10_000 }, (_, n) => ({ type: "T".repeat(200), data: n }));
         await app.append("s".repeat(200), ...many);

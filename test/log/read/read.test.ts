@@ -154,7 +154,7 @@ forEachDeployment(["memory", "file", "sqld", "worker"], (deployment) => {
       ["application/json;q=0", null],
     ];
     for (const [accept, type] of accepts) {
-      test(`Accept: ${accept}`, async () => {
+      test(`the header "Accept: ${accept}" is answered with ${type ?? "406"}`, async () => {
         const response = await app.fetch("/events?limit=1", { headers: { accept } });
         expect(response.status).toBe(type === null ? 406 : 200);
         expect(response.headers.get("content-type")).toBe(type ?? "application/problem+json");

@@ -51,7 +51,7 @@ forEachDeployment(["memory", "file", "sqld", "worker"], (deployment) => {
       expect((await app.fetch("/streams?limit=100")).headers.get("link")).not.toContain("next");
     });
 
-    test("that changed since a position are listed in order of their last one", async () => {
+    test("are listed in order of their last event since a position", async () => {
       for (const name of ["a", "b", "c", "a", "d", "b"]) await app.append(name, { type: "T" });
       expect(await names("changedSince=0")).toEqual(["c", "a", "d", "b"]);
       expect(await names("changedSince=4")).toEqual(["d", "b"]);

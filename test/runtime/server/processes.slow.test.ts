@@ -66,7 +66,7 @@ for (const { name, skip, open } of databases) {
       }
     }, 120_000);
 
-    test("of appends that expect the same version, one wins", async () => {
+    test("append with the same expected version, and one of them wins", async () => {
       const database = await open();
       const servers = await Promise.all([startServer(database.url), startServer(database.url)]);
       try {

@@ -241,7 +241,7 @@ for (const kind of ["file", "sqld"] as const) {
     );
 
     test(
-      "of several servers that start at once, one takes the leases of the killed one",
+      "one of several servers that start at once takes the leases of the killed one",
       async () => {
         await withScene(kind, async ({ database, first, start, append, arrived, received }) => {
           await arrived(first, await append(first));

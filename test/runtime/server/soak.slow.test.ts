@@ -55,7 +55,7 @@ function median(values: readonly number[]): number {
 
 describe.skipIf(!hasSqld || process.platform !== "linux")("four servers on one libSQL server", () => {
   test(
-    `for ${SECONDS} seconds`,
+    `keep every guarantee for ${SECONDS} seconds`,
     async () => {
       const cluster = await openCluster(NODES);
       try {

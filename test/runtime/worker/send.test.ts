@@ -82,7 +82,7 @@ describe("a worker that resolves names", () => {
     });
   });
 
-  test("finds no address", async () => {
+  test("rejects a name without an address", async () => {
     expect(await sender([], []).post("hooks.example")).toMatchObject({ kind: "failed", category: "dns" });
   });
 });
@@ -92,7 +92,7 @@ const isPrivate = Object.values(networkInterfaces())
   .some(({ internal, address }) => !internal && /^(10|172|192)\./.test(address));
 
 test.skipIf(!existsSync(DENO) || !isPrivate)(
-  "in Deno, a name of this machine's private address is refused",
+  "refuses in Deno a name of this machine's private address",
   async () => {
     const program = `
     import { workerSend } from "./src/runtime/worker/send.ts";

@@ -126,7 +126,7 @@ async function checkCuts(chance: (below: number) => number): Promise<void> {
   }
 }
 
-describe.skipIf(!hasSqld)("workers", () => {
+describe.skipIf(!hasSqld)("workers of one database", () => {
   test(
     "build feeds in slices that are cut anywhere, and repeat and lose nothing",
     () =>

@@ -56,7 +56,7 @@ test("a path that is not in its one form is refused before a worker opens its da
   }
 });
 
-describe.skipIf(!hasSqld)("in workerd", () => {
+describe.skipIf(!hasSqld)("a worker in workerd", () => {
   let sqld: Sqld;
   let worker: RunningWorker;
   beforeAll(async () => {

@@ -41,7 +41,7 @@ function simulated() {
 
 const never = () => new Promise<never>(() => {});
 
-test("one at a time, in the order of asking", async () => {
+test("writes run one at a time, in the order of asking", async () => {
   const { clock, run } = simulated();
   const turns = createWriteQueue(clock);
   const order: number[] = [];
@@ -79,7 +79,7 @@ test("a write that is cancelled, in its turn or while it waits, blocks no other 
   expect(await Promise.all(others)).toEqual([0, 1, 2]);
 });
 
-test("who would wait too long is refused, and its work is not begun", async () => {
+test("a write that would wait too long is refused, and its work is not begun", async () => {
   const { clock, run } = simulated();
   const turns = createWriteQueue(clock);
   for (let n = 0; n < 10; n += 1) void turns.run(never).catch(() => {});

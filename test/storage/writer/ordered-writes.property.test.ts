@@ -72,7 +72,7 @@ async function groupSizes(clients: number, appendsEach: number): Promise<number[
   return sizes;
 }
 
-test("of many concurrent appends, one half is written while the other is answered", async () => {
+test("one half of many concurrent appends is written while the other is answered", async () => {
   const sizes = await groupSizes(80, 4);
   expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(320);
   expect(Math.max(...sizes)).toBeLessThanOrEqual(40);

@@ -10,7 +10,7 @@ const MIB = 1024 * 1024;
 const at = (port: number) => post(`http://127.0.0.1:${port}/hook`);
 
 describe("redirects", () => {
-  test.each([301, 302, 303, 307, 308])("%i is an answer, and is not followed", async (status) => {
+  test.each([301, 302, 303, 307, 308])("are answers with status %i, and are not followed", async (status) => {
     const target = await rawServer((_, write) => write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
     for (const location of [`http://127.0.0.1:${target.port}/`, "http://169.254.169.254/"]) {
       const server = await rawServer((_, write) =>
@@ -25,7 +25,7 @@ describe("redirects", () => {
 });
 
 describe("an answer without end", () => {
-  test("of any size is cut off, and little of it is kept in memory", async () => {
+  test("is cut off at any size, and little of it is kept in memory", async () => {
     const server = await rawServer((socket, write) => {
       write("HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n");
       flood(socket, write, "x".repeat(64 * 1024));
@@ -40,7 +40,7 @@ describe("an answer without end", () => {
   });
 
   test.each([200, 500])(
-    "of status %i, a byte at a time: it counts, and its body is left after a second",
+    "counts with status %i though it comes a byte at a time, and its body is left after a second",
     async (status) => {
       const server = await rawServer((socket, write) => {
         write(`HTTP/1.1 ${status} X\r\nContent-Length: 10000000000\r\n\r\n`);
@@ -53,7 +53,7 @@ describe("an answer without end", () => {
     },
   );
 
-  test("of headers: a byte at a time", async () => {
+  test("is cut off in its headers, a byte at a time", async () => {
     const server = await rawServer((socket, write) => {
       const timer = setInterval(() => (socket.destroyed ? clearInterval(timer) : write("H")), 20);
     });
@@ -65,7 +65,7 @@ describe("an answer without end", () => {
     ["headers", `x-${"a".repeat(500)}: ${"b".repeat(500)}\r\n`],
     ["one header", "b".repeat(64 * 1024)],
     ["short headers", "a: b\r\n".repeat(1_000)],
-  ])("of %s", async (_, text) => {
+  ])("is cut off in %s", async (_, text) => {
     const server = await rawServer((socket, write) => {
       write("HTTP/1.1 200 OK\r\nx: ");
       flood(socket, write, text);
@@ -77,7 +77,7 @@ describe("an answer without end", () => {
     expect(process.memoryUsage().rss - before).toBeLessThan(100 * MIB);
   });
 
-  test("of informational answers", async () => {
+  test("is cut off after informational answers", async () => {
     const server = await rawServer((socket, write) =>
       flood(socket, write, "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(1_000)),
     );
@@ -89,7 +89,7 @@ describe("an answer without end", () => {
     expect(process.memoryUsage().rss - before).toBeLessThan(150 * MIB);
   });
 
-  test("none at all", async () => {
+  test("is cut off when nothing arrives at all", async () => {
     const server = await rawServer(() => {});
     expect(outcome(await egress({ timeoutMs: 100 }).send(at(server.port)))).toBe("timeout");
     await eventually(() => server.open() === 0);
@@ -109,7 +109,7 @@ test("a gzip bomb is neither asked for nor inflated", async () => {
   expect(server.received.join("").toLowerCase()).not.toContain("accept-encoding");
 });
 
-test.each(["-5", "zz"])("a body that is malformed: %j", async (chunk) => {
+test.each(["-5", "zz"])("a malformed body does no harm: %j", async (chunk) => {
   const server = await rawServer((_, write) =>
     write(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${chunk}\r\n`),
   );
@@ -129,7 +129,7 @@ test("a body that breaks off does not change the status", async () => {
 test.each([
   ["SSH-2.0-OpenSSH_9.6\r\n\r\n", "protocol"],
   ["HTTP/1.1 two hundred\r\n\r\n", "protocol"],
-])("an answer that is not HTTP: %j", async (text, category) => {
+])("an answer that is not HTTP is a failure: %j", async (text, category) => {
   const server = await rawServer((_, write) => write(text));
   expect(outcome(await egress({ timeoutMs: 2_000 }).send(at(server.port)))).toBe(category);
 });

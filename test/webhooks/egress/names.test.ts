@@ -35,7 +35,7 @@ describe("a name", () => {
     expect(dns.questions).toHaveLength(2);
   });
 
-  test("with a public address that is internal at the next question: the public one is used", async () => {
+  test("is reached at its public address, though the next question would give an internal one", async () => {
     const dns = await dnsServer((_, question) => [question === 1 ? "93.184.215.14" : "127.0.0.1"]);
     const connected: string[] = [];
     const { send } = egress({
@@ -90,7 +90,7 @@ describe("a name", () => {
     [["169.254.169.254"]],
     [["127.0.0.1"]],
     [["8.8.8.8", "8.8.4.4", "1.1.1.1", "9.9.9.9", "1.0.0.1", "127.0.0.1"]],
-  ])("with the addresses %j is rejected", async (addresses) => {
+  ])("is rejected with the addresses %j", async (addresses) => {
     const dns = await dnsServer(() => addresses);
     const { send } = egress({
       allow: [],
@@ -100,14 +100,14 @@ describe("a name", () => {
     expect(outcome(await send(post("http://mixed.test/")))).toBe("address-refused");
   });
 
-  test("without an address", async () => {
+  test("is rejected without an address", async () => {
     const dns = await dnsServer(() => []);
     const answer = await egress({ resolve: dns.resolve }).send(post("http://none.test/"));
     expect(answer).toEqual({ kind: "failed", category: "dns", sent: false, durationMs: expect.any(Number) });
     expect(outcome(await egress({ resolve: async () => [] }).send(post("http://none.test/")))).toBe("dns");
   });
 
-  test("as the system resolves it", async () => {
+  test("is resolved as the system does", async () => {
     const server = await okServer();
     expect(outcome(await egress().send(post(`http://localhost:${server.port}/`)))).toBe(200);
     expect(outcome(await egress({ allow: [] }).send(post(`http://localhost:${server.port}/`)))).toBe(
@@ -120,7 +120,7 @@ describe("a name", () => {
     expect(outcome(await egress().send(post("http://does-not-exist.invalid/")))).toBe("dns");
   });
 
-  test("whose first address is dead is reached at another", async () => {
+  test("is reached at another address when the first is dead", async () => {
     const server = await okServer("127.0.0.1");
     const { send } = egress({ resolve: async () => ["127.0.0.9", "127.0.0.1"] });
     expect(outcome(await send(post(`http://two.test:${server.port}/`)))).toBe(200);
@@ -167,7 +167,7 @@ test.each([
 });
 
 describe("time", () => {
-  test("for connecting is limited on its own", async () => {
+  test("is limited for connecting alone", async () => {
     const { send } = egress({
       connectTimeoutMs: 100,
       probe: (_, __, signal) =>
@@ -176,7 +176,7 @@ describe("time", () => {
     expect(outcome(await send(post("http://127.0.0.1:1/")))).toBe("timeout");
   });
 
-  test("for resolving is part of it", async () => {
+  test("is limited for connecting, including resolving", async () => {
     const { send } = egress({ connectTimeoutMs: 100, resolve: () => new Promise(() => {}) });
     expect(outcome(await send(post("http://slow.test/")))).toBe("timeout");
   });

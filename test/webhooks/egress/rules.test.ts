@@ -66,9 +66,12 @@ describe("addresses", () => {
     expect(strict.permits("a.test", address)).toBe(true);
   });
 
-  test.each(["", "localhost", "127.0.0.1:80", "1.2.3.4.5", "::g", "a.test"])("%j is none", (address) => {
-    expect(strict.permits("a.test", address)).toBe(false);
-  });
+  test.each(["", "localhost", "127.0.0.1:80", "1.2.3.4.5", "::g", "a.test"])(
+    "%j is not an address",
+    (address) => {
+      expect(strict.permits("a.test", address)).toBe(false);
+    },
+  );
 
   test("no internal IPv4 address is permitted in any form of IPv6", () => {
     const inside = fc
@@ -178,7 +181,7 @@ describe("the URL of an endpoint", () => {
     ["http://a@a.test/", /user name or password/],
     ["http://:b@a.test/", /user name or password/],
     [`http://a.test/${"a".repeat(MOST_URL_LENGTH)}`, /at most 2048/],
-  ])("%s is none", (url, reason) => {
+  ])("%s is rejected", (url, reason) => {
     expect(checkEndpoint(url, createAddressRules(["*"]))).toMatch(reason);
   });
 
@@ -187,13 +190,13 @@ describe("the URL of an endpoint", () => {
     "http://8.8.8.8:8080/",
     "http://[2606:4700::1]/",
     "https://user.localhost.example/",
-  ])("%s is one", (url) => {
+  ])("%s is accepted", (url) => {
     expect(checkEndpoint(url, strict)).toBeNull();
   });
 });
 
 describe("headers of a subscription", () => {
-  test("that are sent along", () => {
+  test("are accepted when they can be sent along", () => {
     expect(checkHeaders({})).toBeNull();
     expect(
       checkHeaders({ authorization: "Bearer a b\tc", "X-Tenant": "", "user-agent": "me/1.0 (~)" }),
@@ -201,15 +204,18 @@ describe("headers of a subscription", () => {
   });
 
   test.each(["a\rb", "a\nb", "a\r\nx: y", "a\0b", "æ", "a\u007f", "\u2028", " a", "a ", "\ta"])(
-    "the value %j",
+    "are rejected with the value %j",
     (value) => {
       expect(checkHeaders({ "x-a": value })).toMatch(/must be ASCII/);
     },
   );
 
-  test.each(["", " ", "a b", "a:b", "a\r\n", "a\0", "ærø", "(a)", "a\n"])("the name %j", (name) => {
-    expect(checkHeaders({ [name]: "x" })).toMatch(/is not a header name/);
-  });
+  test.each(["", " ", "a b", "a:b", "a\r\n", "a\0", "ærø", "(a)", "a\n"])(
+    "are rejected with the name %j",
+    (name) => {
+      expect(checkHeaders({ [name]: "x" })).toMatch(/is not a header name/);
+    },
+  );
 
   test.each([
     "host",
@@ -224,7 +230,7 @@ describe("headers of a subscription", () => {
     "proxy-authorization",
     "accept-encoding",
     "upgrade",
-  ])("the name %s is reserved for the sender", (name) => {
+  ])("are rejected with the name %s, which is reserved for the sender", (name) => {
     expect(checkHeaders({ [name]: "x" })).toMatch(/is set by the sender/);
   });
 

@@ -42,7 +42,7 @@ function tlsServer(certificates: readonly (Certificate & { readonly serverName?:
 const trusting = (ca = authority.cert) => egress({ ca, resolve: async () => ["127.0.0.1"] });
 
 describe("a certificate", () => {
-  test("for the name is accepted, although the connection goes to the address", async () => {
+  test("is accepted for the name, although the connection goes to the address", async () => {
     const server = tlsServer([await certificate({ names: ["a.test"], authority })]);
     const { send } = trusting();
     for (const name of ["a.test", "A.test", "a.test."]) {
@@ -51,7 +51,7 @@ describe("a certificate", () => {
     expect(server.seen[0]?.host).toBe(`a.test:${server.port}`);
   });
 
-  test("for another name is not, though a connection to the address is kept", async () => {
+  test("is rejected for another name, though a connection to the address is kept", async () => {
     const server = tlsServer([await certificate({ names: ["a.test"], authority })]);
     const { send } = trusting();
     for (let n = 0; n < 3; n += 1) {
@@ -84,13 +84,13 @@ describe("a certificate", () => {
     ]);
   });
 
-  test("for an address is accepted at that address", async () => {
+  test("is accepted for an address at that address", async () => {
     const server = tlsServer([await certificate({ addresses: ["127.0.0.1"], authority })]);
     expect(outcome(await trusting().send(post(`https://127.0.0.1:${server.port}/`)))).toBe(200);
     expect(outcome(await trusting().send(post(`https://a.test:${server.port}/`)))).toBe("tls");
   });
 
-  test("that has expired, or has no trusted authority, is rejected", async () => {
+  test("is rejected when it has expired, or has no trusted authority", async () => {
     const yesterday = new Date(Date.now() - 86_400_000);
     const expired = await certificate({ names: ["a.test"], authority, notAfterDate: yesterday });
     const stranger = await certificate({ names: ["a.test"], authority: await certificate() });

@@ -29,7 +29,7 @@ const outcomeOf = (body: string, sent: Sent = {}, options: ReceiveOptions = {}) 
   outcome(delivery(body, sent), SECRET, options);
 
 describe("a delivery", () => {
-  test("of an event", async () => {
+  test("is read as an event", async () => {
     const more = { correlationid: "c-1", metadata: '{"user":7}', recordedtime: "2026-01-31T12:00:01.000Z" };
     const body = deliveredEvent(logEvent(2, { name: "Ida" }, more), 1);
     const received = await receive<{ name: string }>(delivery(body), SECRET, { now });
@@ -56,7 +56,7 @@ describe("a delivery", () => {
     });
   });
 
-  test("of an event with an attribute `metadata` that holds no object", async () => {
+  test("is read as an event whose attribute `metadata` holds no object", async () => {
     for (const metadata of ["{", "[]", "text"]) {
       const body = deliveredEvent(logEvent(2, { name: "Ida" }, { metadata }), 1);
       const received = await receive(delivery(body), SECRET, { now });
@@ -66,7 +66,7 @@ describe("a delivery", () => {
     }
   });
 
-  test("of a batch, and of events without data", async () => {
+  test("is read as a batch, and as events without data", async () => {
     const tombstone = logEvent(5, null, { type: "kilde.erased", method: "DELETE", reason: "asked to" });
     const body = `[${deliveredEvent(logEvent(1), 0)},${deliveredEvent(tombstone, 3)}]`;
     const received = await receive(
@@ -83,7 +83,7 @@ describe("a delivery", () => {
     });
   });
 
-  test("of a test, which has no content", async () => {
+  test("is read as a test, which has no content", async () => {
     const body = testEvent("sub_1_test_5", "/events", "sub_1", "2026-01-31T12:00:00.000Z");
     expect(await receive(delivery(body), SECRET, { now })).toEqual({
       id: "msg_1",
@@ -92,7 +92,7 @@ describe("a delivery", () => {
     });
   });
 
-  test("of a doorbell", async () => {
+  test("is read as a doorbell", async () => {
     const body = doorbellEvent("/events", 1_234, IDENTITY);
     expect(await receive(delivery(body), SECRET, { now })).toEqual({
       id: "msg_1",
@@ -138,7 +138,7 @@ describe("signatures", () => {
     expect(await outcome(delivery(EVENT), [other, PUBLIC])).toBe("signature-invalid");
   });
 
-  test("of an unknown version are ignored", async () => {
+  test("are ignored when their version is unknown", async () => {
     const good = delivery(EVENT).headers.get("webhook-signature") ?? "";
     const withSignature = (value: string) => delivery(EVENT, { headers: { "webhook-signature": value } });
     expect(await outcome(withSignature(`v2,AAAA v1 ,x v1,%% ${good}`))).toBe("received");
@@ -185,31 +185,34 @@ describe("signatures", () => {
   });
 });
 
-describe("refused", () => {
+describe("a request", () => {
   test.each([
     [-301, "timestamp-outside-tolerance"],
     [-300, "received"],
     [300, "received"],
     [301, "timestamp-outside-tolerance"],
-  ])("a timestamp %i s from now: %s", async (seconds, code) => {
+  ])("is judged by its timestamp, %i s from now: %s", async (seconds, code) => {
     expect(await outcomeOf(EVENT, { timestamp: NOW / 1_000 + seconds })).toBe(code);
   });
 
-  test.each(["webhook-id", "webhook-timestamp", "webhook-signature"])("without %s", async (name) => {
-    const request = delivery(EVENT);
-    request.headers.delete(name);
-    expect(await outcome(request)).toBe("header-missing");
-  });
+  test.each(["webhook-id", "webhook-timestamp", "webhook-signature"])(
+    "is refused without %s",
+    async (name) => {
+      const request = delivery(EVENT);
+      request.headers.delete(name);
+      expect(await outcome(request)).toBe("header-missing");
+    },
+  );
 
   test.each(["", "-1", "1e9", "0x10", "1614265330.5", " ", "1614265330, 1614265330", "9".repeat(16)])(
-    "timestamp %j",
+    "is refused with the timestamp %j",
     async (value) => {
       const code = await outcomeOf(EVENT, { headers: { "webhook-timestamp": value } });
       expect(["header-invalid", "header-missing"]).toContain(code);
     },
   );
 
-  test("a body that is too large, with or without a content-length", async () => {
+  test("is refused when its body is too large, with or without a content-length", async () => {
     const bytes = Buffer.byteLength(EVENT);
     expect(await outcomeOf(EVENT, {}, { mostBytes: bytes })).toBe("received");
     expect(await outcomeOf(EVENT, {}, { mostBytes: bytes - 1 })).toBe("body-too-large");
@@ -232,7 +235,7 @@ describe("refused", () => {
   });
 
   test.each(["application/json", "text/plain", "", "application/cloudevents+json-x"])(
-    "media type %j",
+    "is refused with the media type %j",
     async (contentType) => {
       const request = delivery(EVENT);
       if (contentType === "") request.headers.delete("content-type");
@@ -268,7 +271,7 @@ describe("refused", () => {
     bell({ head: "1" }),
     bell({ head: -1 }),
     bell({ head: 1.5 }),
-  ])("body %s", async (body) => {
+  ])("is refused with the body %s", async (body) => {
     expect(await outcomeOf(body)).toBe("body-invalid");
   });
 
@@ -279,11 +282,11 @@ describe("refused", () => {
     `[${EVENT},null]`,
     `[${EVENT},${with_({ source: "/other" })}]`,
     bell({ head: 1 }),
-  ])("batch %s", async (body) => {
+  ])("is refused with the batch %s", async (body) => {
     expect(await outcomeOf(body, { contentType: MEDIA_TYPE.batch })).toBe("body-invalid");
   });
 
-  test("any JSON with any signature is an error of the catalog", async () => {
+  test("is refused by an error of the catalog for any JSON with any signature", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.json(),
@@ -295,7 +298,7 @@ describe("refused", () => {
     );
   });
 
-  test("as a problem, with the code", async () => {
+  test("is answered by a problem with the code", async () => {
     const error = new WebhookError("signature-invalid", "No.");
     const response = error.response();
     expect(response.headers.get("content-type")).toBe("application/problem+json");

@@ -17,7 +17,7 @@ async function codeOf(opening: Promise<string>): Promise<string> {
 }
 
 describe("sealing", () => {
-  test("any text opens again, in its own context only", async () => {
+  test("opens any text again, in its own context only", async () => {
     const { seal, open } = sealOf(K1);
     await fc.assert(
       fc.asyncProperty(
@@ -33,7 +33,7 @@ describe("sealing", () => {
     );
   });
 
-  test("a change of any character is detected", async () => {
+  test("detects a change of any character", async () => {
     const { seal, open } = sealOf(K1);
     const sealed = await seal("whsec_secret", "sub_1");
     expect(sealed).toMatch(/^k1\.[A-Za-z0-9+/]{16}\.[A-Za-z0-9+/]+=*$/);
@@ -44,7 +44,7 @@ describe("sealing", () => {
     }
   });
 
-  test("keys are rotated: the first seals, all open", async () => {
+  test("rotates keys: the first seals, all open", async () => {
     const old = await sealOf(K1).seal("secret", "sub_1");
     const rotated = sealOf(`${K2}, ${K1}`);
     expect(await rotated.open(old, "sub_1")).toBe("secret");
@@ -64,7 +64,7 @@ describe("sealing", () => {
     ".AAAAAAAAAAAAAAAA.AAAA",
     "k1.AAAAAAAAAAAAAAAA.AAAA.x",
     "k1.AAAA.AAAA",
-  ])("nothing sealed: %j", async (text) => {
+  ])("rejects a text that is not sealed: %j", async (text) => {
     expect(await codeOf(sealOf(K1).open(text, ""))).toBe("malformed");
   });
 });
@@ -81,7 +81,7 @@ describe("keys", () => {
     [`k1:${key(1, 33)}`, /and is 33/],
     [`k1:${key(1).slice(0, -1)}`, /must be base64/],
     [`${K1},${K2},k1:${key(9)}`, /two keys k1/],
-  ])("not keys: %j", (text, message) => {
+  ])("are rejected when they are invalid: %j", (text, message) => {
     expect(() => parseKeys(text)).toThrow(message);
   });
 

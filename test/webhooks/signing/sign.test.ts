@@ -20,20 +20,20 @@ function base64(bytes: number): string {
 }
 
 describe("signing", () => {
-  test("the vectors of Standard Webhooks", () => {
+  test("reproduces the vectors of Standard Webhooks", () => {
     expect(createSigner([parseSecret(SECRET)])(VECTOR)).toBe(V1);
     expect(createSigner([parseSecret(PRIVATE)])(VECTOR)).toBe(V1A);
     expect(publicKeyOf(parseSecret(PRIVATE))).toBe(PUBLIC);
     expect(publicKeyOf(parseSecret(SECRET))).toBeNull();
   });
 
-  test("one entry per secret, in their order", () => {
+  test("makes one entry per secret, in their order", () => {
     expect(createSigner([PRIVATE, SECRET].map(parseSecret))(VECTOR)).toBe(`${V1A} ${V1}`);
     expect(() => createSigner([])).toThrow("one secret at least");
     expect(() => createSigner([parseSecret(SECRET)])({ ...VECTOR, id: "a.b" })).toThrow("a dot");
   });
 
-  test("anything signed verifies with the public package", () => {
+  test("is verified by the public package", () => {
     fc.assert(
       fc.property(
         fc.stringMatching(/^[A-Za-z0-9_-]{1,40}$/),
@@ -90,7 +90,7 @@ describe("secrets", () => {
     [`whsec_${"-_".repeat(20)}`, /must be base64/],
     [`whsk_${base64(32)}`, /is 64 bytes in base64, and this one is 32/],
     [`whsk_${base64(64)}`, /do not belong together/],
-  ])("not a secret: %j", (text, message) => {
+  ])("are rejected when they are invalid: %j", (text, message) => {
     expect(() => parseSecret(text)).toThrow(message);
   });
 

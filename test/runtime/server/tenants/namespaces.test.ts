@@ -67,7 +67,7 @@ describe.skipIf(!hasSqld)("tenants on a libSQL server", () => {
     });
   });
 
-  test("that are away at the start, or do not answer, are served when they are there", async () => {
+  test("are served when they are there, after they were away at the start or did not answer", async () => {
     const silent = createServer(() => {});
     await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
     const { port } = silent.address() as AddressInfo;

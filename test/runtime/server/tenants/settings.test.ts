@@ -185,7 +185,7 @@ describe("tenants", () => {
     expect(problemsOf({ tenants })).toEqual([]);
   });
 
-  describe("do not share a file that is named otherwise", () => {
+  describe("a file of a tenant", () => {
     let files = 0;
     const problems = async (cwd: string, urls: readonly string[]) => {
       const tenants = urls.map((databaseUrl, n) => ({ name: `t${n}`, path: `/t${n}`, databaseUrl }));
@@ -210,7 +210,7 @@ describe("tenants", () => {
       "a link to the folder": "file:linked/a.db",
     });
     for (const isThere of [true, false]) {
-      test(isThere ? "and is there" : "and is not there yet", async () => {
+      test(`is not shared when it is named otherwise and is ${isThere ? "" : "not "}there`, async () => {
         const cwd = emptyFolder();
         mkdirSync(join(cwd, "data"));
         if (isThere) await Bun.write(join(cwd, "data/a.db"), "");
@@ -223,7 +223,7 @@ describe("tenants", () => {
       });
     }
 
-    test("by a hard link", async () => {
+    test("is not shared by a hard link", async () => {
       const cwd = emptyFolder();
       await Bun.write(join(cwd, "a.db"), "");
       linkSync(join(cwd, "a.db"), join(cwd, "b.db"));
@@ -231,7 +231,7 @@ describe("tenants", () => {
     });
   });
 
-  test("on a libSQL server have its limits", () => {
+  test("have the limits of the libSQL server that they are on", () => {
     const tenants = [{ ...a, databaseUrl: "http://a.db.internal" }];
     expect(problemsOf({ tenants, limits: { eventBytes: 2_400_000 } })).toHaveLength(1);
   });

@@ -301,18 +301,21 @@ describe("a failure of one tenant", () => {
     expect(lines.filter(({ msg }) => msg === "request failed")).toEqual([]);
   });
 
-  test.skipIf(process.getuid?.() === 0)("a folder that may not be written", async () => {
-    const cwd = await configured(
-      `tenants: [{ name: "a", path: "/a", databaseUrl: "file:a.db" }, { name: "b", path: "/b", databaseUrl: "file:closed/b.db" }]`,
-    );
-    mkdirSync(join(cwd, "closed"));
-    chmodSync(join(cwd, "closed"), 0o500);
-    const server = await serve(cwd);
-    expect((await at(`${server.url}/a`).append("x", 1)).status).toBe(201);
-    expect((await at(`${server.url}/b`).append("x", 1)).status).toBe(503);
-  });
+  test.skipIf(process.getuid?.() === 0)(
+    "does not affect others: a folder that may not be written",
+    async () => {
+      const cwd = await configured(
+        `tenants: [{ name: "a", path: "/a", databaseUrl: "file:a.db" }, { name: "b", path: "/b", databaseUrl: "file:closed/b.db" }]`,
+      );
+      mkdirSync(join(cwd, "closed"));
+      chmodSync(join(cwd, "closed"), 0o500);
+      const server = await serve(cwd);
+      expect((await at(`${server.url}/a`).append("x", 1)).status).toBe(201);
+      expect((await at(`${server.url}/b`).append("x", 1)).status).toBe(503);
+    },
+  );
 
-  test("a disk that is full", async () => {
+  test("does not affect others: a disk that is full", async () => {
     const cwd = await configured(
       `accessLog: false, tenants: [
         { name: "a", path: "/a", databaseUrl: "file:a.db" },
@@ -357,8 +360,8 @@ describe("a failure of one tenant", () => {
   });
 });
 
-describe("serve refuses to start", () => {
-  test("on a database of a newer schema, and names the tenant", async () => {
+describe("serve, at its start,", () => {
+  test("refuses a database of a newer schema, and names the tenant", async () => {
     const cwd = await configured(`tenants: ${TENANTS}`);
     expect((await run(["migrate"], { cwd })).stdout).toContain("shop-b: applied 0000_log\n");
     const connection = new Connection(join(cwd, "data/b.db"));
@@ -369,7 +372,7 @@ describe("serve refuses to start", () => {
     expect(exitCode).toBe(1);
   });
 
-  test("with a feed that breaks its published contract in one of them, and names the tenant", async () => {
+  test("refuses a feed that breaks its published contract in one of them, and names the tenant", async () => {
     const cwd = await configured(`tenants: ${TENANTS}, feeds: ${FEEDS}`);
     const server = await serve(cwd);
     const { b } = tenantsOf(server);
@@ -387,7 +390,7 @@ describe("serve refuses to start", () => {
     expect(exitCode).toBe(2);
   });
 
-  test("with feeds that cannot be served, before any database is made", async () => {
+  test("refuses feeds that cannot be served, before any database is made", async () => {
     const cwd = await configured(
       `tenants: ${TENANTS}, feeds: [{ name: "Not a name", version: 0, events: {}, contract: {}, publish: {} }] as never`,
     );

@@ -18,7 +18,7 @@ export const SETTING_HELP: Readonly<
   behindProxy: ["", "a proxy authenticates the callers: listen on any address"],
   corsOrigin: ["<origin>", "origin whose pages may call; may be repeated; * lets all origins read"],
   accessLog: ["", "do not log requests"],
-  logLevel: ["<level>", LOG_LEVELS.join(", ")],
+  logLevel: ["<level>", `lowest level of the lines to log: ${LOG_LEVELS.join(", ")}`],
   pollIntervalMs: ["<ms>", "how often to look for appends of other processes"],
   secretKeys: ["<id:key>", "key that seals the secrets of webhooks; safer in the environment"],
   egressAllow: ["<where>", "private address, range or name that webhooks may be sent to; * for all"],

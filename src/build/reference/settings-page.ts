@@ -27,11 +27,13 @@ export function settingsPage(): string {
     const help = SETTING_HELP[name][1];
     const isOn = DEFAULT_SETTINGS[name] === true;
     const shownFlag = isOn ? (flag ?? "").replace("--", "--no-") : (flag ?? "");
-    return [code(name), code(shownFlag), code(environment), defaultOf(name), accepted(path), prose(help)];
+    const meaning = isOn ? `${code(shownFlag)}: ${prose(help)}` : prose(help);
+    const ways = `${code(shownFlag)}<br>${code(environment)}`;
+    return [code(name), ways, defaultOf(name), accepted(path), meaning];
   });
   return referencePage("Settings", "`src/config/settings.ts`", [
     `A setting comes from its flag, then from its environment variable, then from ${code(CONFIG_FILE)} in the working directory (or the file that \`--config\` names), then from its default.`,
-    table(["name", "flag", "environment", "default", "accepts", "meaning"], rows),
+    table(["name", "flag and environment", "default", "accepts", "meaning"], rows),
     `A setting that accepts a list takes its flag several times; its environment variable separates the entries with commas. \`feeds\` and \`tenants\` stand only in ${code(CONFIG_FILE)}: see [how to define a feed](../how-to/define-a-feed.md) and [tenants](../operate/tenants.md). The [limits](limits.md) have a page of their own.`,
   ]);
 }

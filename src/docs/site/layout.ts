@@ -43,13 +43,13 @@ function neighbors(page: DocsPage, { contents, titles }: Layout): string {
 export function layOut(page: DocsPage, layout: Layout): string {
   const { assetVersion } = layout;
   const root = rootOf(page.file);
-  const title = page.file === HOME ? page.title : `${page.title} · Kilde`;
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeHtml(title)}</title>
+<title>${escapeHtml(page.title)} · Kilde</title>
+<link rel="icon" href="${root}icon.svg">
 <link rel="stylesheet" href="${root}guide.css?v=${assetVersion}">
 <script type="module" src="${root}search.js?v=${assetVersion}"></script>
 </head>

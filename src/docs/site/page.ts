@@ -1,5 +1,5 @@
 import GithubSlugger from "github-slugger";
-import { Marked, Renderer, type Token } from "marked";
+import { Marked, Renderer, type Token, type Tokens } from "marked";
 
 import { escapeHtml } from "./escape-html.ts";
 import { rootOf, siteImage, type SiteImage, siteLink } from "./site-link.ts";
@@ -38,6 +38,18 @@ function plainText(html: string): string {
     .trim();
 }
 
+/** A cell with the name of its column, which narrow screens show above it. */
+type NamedCell = Tokens.TableCell & { readonly column?: string };
+
+/** Names the cells of all columns but the first, which is the name of the row. */
+function nameCells(table: Tokens.Table): Tokens.Table {
+  const named = (cell: Tokens.TableCell, index: number): NamedCell => {
+    const column = table.header[index]?.text ?? "";
+    return index === 0 || column === "" ? cell : { ...cell, column: column.replaceAll("`", "") };
+  };
+  return { ...table, rows: table.rows.map((row) => row.map(named)) };
+}
+
 /** Renders code and tables so that the keyboard can scroll them sideways. */
 function createMarked(file: string, images: SiteImage[]): Marked {
   return new Marked({
@@ -56,8 +68,17 @@ function createMarked(file: string, images: SiteImage[]): Marked {
         const [language = ""] = lang.split(/\s/);
         return `<pre tabindex="0" data-language="${escapeHtml(language)}"><code>${escapeHtml(text)}</code></pre>\n`;
       },
+      codespan(token) {
+        const code = Renderer.prototype.codespan.call(this, token);
+        return /\s/.test(token.text) ? code.replace("<code", '<code class="phrase"') : code;
+      },
       table(token) {
-        return `<div class="table" tabindex="0">${Renderer.prototype.table.call(this, token)}</div>\n`;
+        return `<div class="table" tabindex="0">${Renderer.prototype.table.call(this, nameCells(token))}</div>\n`;
+      },
+      tablecell(token: NamedCell) {
+        const cell = Renderer.prototype.tablecell.call(this, token);
+        if (token.column === undefined) return cell;
+        return cell.replace("<td", `<td data-column="${escapeHtml(token.column)}"`);
       },
     },
   });

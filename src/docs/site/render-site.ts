@@ -21,12 +21,14 @@ const API_PAGE = `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>Kilde HTTP API</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>API browser · Kilde</title>
+<link rel="icon" href="icon.svg">
 <link rel="stylesheet" href="swagger-ui.css">
+<link rel="stylesheet" href="api.css">
 </head>
 <body>
-<p><a href="../docs">Guide</a></p>
+<header><a class="name" href="../docs">Kilde</a> <a href="../docs">Guide</a></header>
 <div id="api"></div>
 <script src="swagger-ui-bundle.js"></script>
 <script src="api.js"></script>
@@ -79,7 +81,9 @@ export async function renderSite(): Promise<ReadonlyMap<string, SiteFile>> {
     ["search-index.json", { mediaType: "application/json", content: index }],
     ["guide.css", { mediaType: "text/css; charset=utf-8", content: style }],
     ["search.js", { mediaType: "text/javascript; charset=utf-8", content: script }],
+    ["icon.svg", { mediaType: "image/svg+xml", content: read("site/icon.svg") }],
     ["api", { mediaType: "text/html; charset=utf-8", content: API_PAGE }],
+    ["api.css", { mediaType: "text/css; charset=utf-8", content: read("site/api.css") }],
     ["api.js", { mediaType: "text/javascript; charset=utf-8", content: read("site/browser/api.js") }],
   ]);
 }

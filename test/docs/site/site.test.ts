@@ -28,6 +28,24 @@ test("site: a link to a file outside the guide becomes its text", () => {
   expect(html).toBe('<p><a href="../b#c">b</a> x <a href="https://y.test">y</a></p>\n');
 });
 
+test("site: a cell names its column for narrow screens, except in the first column", () => {
+  const { html } = renderPage("a.md", "| `name` | `what` it does |\n| --- | --- |\n| `a-b` | stops |\n");
+  expect(html).toContain('<td><code>a-b</code></td>\n<td data-column="what it does">stops</td>');
+});
+
+test("site: every document has a title that ends with the product, an icon and a language", () => {
+  const titles = [...site.values()]
+    .filter(({ mediaType }) => mediaType.startsWith("text/html"))
+    .map(({ content }) => {
+      expect(content).toMatch(
+        /<html lang="en">[\s\S]*<link rel="icon" href="(?:\.\.\/|\.\/|docs\/)?icon\.svg">/,
+      );
+      return /<title>(.*)<\/title>/.exec(content)?.[1] ?? "";
+    });
+  expect(titles.filter((title) => !title.endsWith(" · Kilde"))).toEqual([]);
+  expect(new Set(titles).size).toBe(titles.length);
+});
+
 test("site: no page has an inline script or style, or loads anything from elsewhere", () => {
   for (const [path, { mediaType, content }] of site) {
     if (!mediaType.startsWith("text/html")) continue;

@@ -82,7 +82,7 @@ export interface TestAppOptions {
   /** Other apps are on the database, too. Default: false. */
   readonly isShared?: boolean;
   readonly database?: Database;
-  /** What logs are read from. */
+  /** The database that logs are read from. */
   readonly replica?: Database;
   readonly limits?: Partial<Limits>;
   /** Default: 20. */
@@ -96,7 +96,7 @@ export interface TestAppOptions {
   readonly egressAllow?: readonly string[];
   /** Default: none. */
   readonly docs?: Docs;
-  /** Told of subscriptions that were changed; they are not delivered. */
+  /** Notified of changed subscriptions, which are not delivered. */
   readonly onChange?: (subscription: string) => void;
 }
 

@@ -13,7 +13,7 @@ interface Stored {
 export interface CachingProxy {
   /** As `fetch`, through the cache. */
   readonly fetch: (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
-  /** Answers given from the cache without asking the origin, and after the origin said 304. */
+  /** Answers from the cache without a request to the origin, and after the origin answered 304. */
   readonly counts: { hits: number; validated: number; passed: number };
   /** Lets time pass. */
   advance(ms: number): void;
@@ -30,8 +30,8 @@ function directive(headers: Headers, name: string): string | null {
 }
 
 /**
- * A shared HTTP cache (RFC 9111) that keeps and reuses all that it is allowed to: it serves what is fresh, names every
- * stored variant of a URL when it asks the origin, and takes the one whose entity tag a 304 names. So it shows what answers
+ * A shared HTTP cache (RFC 9111) that keeps and reuses all that it is allowed to: it serves fresh answers, names every
+ * stored variant of a URL when it asks the origin, and takes the one whose entity tag a 304 names. So it shows which answers
  * allow too much.
  */
 export function createCachingProxy(origin: Origin): CachingProxy {

@@ -2,7 +2,7 @@ import type { Port } from "../../src/storage/writer/thread-writes.ts";
 
 let posted: (() => void)[] = [];
 
-/** Delivers what was posted meanwhile in one turn of the event loop, so that a busy machine pulls no messages apart. */
+/** Delivers all messages posted meanwhile in one turn of the event loop, so that a busy machine pulls no messages apart. */
 function deliverLater(deliver: () => void): void {
   posted.push(deliver);
   if (posted.length > 1) return;

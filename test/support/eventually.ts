@@ -11,7 +11,7 @@ interface EventuallyOptions {
 }
 
 /**
- * Looks until there is something to see, and returns it: anything but `false`, `null` and `undefined`. What `look` throws
+ * Looks until there is something to see, and returns it: anything but `false`, `null` and `undefined`. An error of `look`
  * fails the wait.
  *
  * @example

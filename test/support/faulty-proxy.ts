@@ -1,4 +1,4 @@
-/** What becomes of a request: it goes through, is lost before it arrives, or its answer is lost. */
+/** The fate of a request: it goes through, is lost before it arrives, or its answer is lost. */
 export type Fate = "through" | "lost" | "unanswered";
 
 export interface FaultyProxy {

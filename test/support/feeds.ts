@@ -15,7 +15,7 @@ export interface FeedSketch {
   readonly sunset?: string;
   readonly successor?: number;
   readonly draft?: boolean;
-  /** What an erased stream is published as, in a feed that is not re-keyed. Default: its tombstone. */
+  /** The events that replace an erased stream, in a feed that is not re-keyed. Default: its tombstone. */
   readonly erased?: (event: SourceEvent, state: unknown) => readonly FeedEvent[];
 }
 

@@ -25,7 +25,7 @@ interface Request {
   readonly appends: readonly (Append & { readonly expectedVersion?: number })[];
 }
 
-/** What the clients know, whatever becomes of the servers. */
+/** The events that the clients know, in spite of killed servers. */
 interface Knowledge {
   /** By the event's id: where it is, by what a server answered or sent. */
   readonly certain: Map<string, Placed>;
@@ -97,7 +97,7 @@ async function appendOn(server: Served, knowledge: Knowledge, client: string, st
   }
 }
 
-/** Follows until the server is gone. What a reader was sent stays as well. */
+/** Follows until the server is gone. Events that a reader received stay as well. */
 async function followOn(server: Served, knowledge: Knowledge, after: number): Promise<void> {
   const node = { fetch: (path: string, init?: RequestInit) => fetch(server.url + path, init) };
   let cursor = after;
@@ -111,7 +111,7 @@ async function followOn(server: Served, knowledge: Knowledge, after: number): Pr
   learn(knowledge, seen);
 }
 
-/** Reads everything: what is certain is there once and in its place, and of the rest only what was asked for. */
+/** Reads everything: acknowledged events are there once and in their places, and others only if they were requested. */
 async function verify(server: Served, { certain, doubtful }: Knowledge): Promise<Map<string, Placed>> {
   const node = { fetch: (path: string, init?: RequestInit) => fetch(server.url + path, init) };
   const log = (await wholeLog(node)).map(placeOf);
@@ -133,7 +133,7 @@ async function verify(server: Served, { certain, doubtful }: Knowledge): Promise
   return stored;
 }
 
-/** Asks again what was not answered: each is carried out once, whether it had been already or not. */
+/** Repeats unanswered requests: each takes effect once, also if it already had. */
 async function settle(
   server: Served,
   knowledge: Knowledge,

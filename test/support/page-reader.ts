@@ -28,7 +28,7 @@ const URL_SHOWN = "http://127.0.0.1:4000";
 const RECEIVER_SHOWN = "http://localhost:3000/hook";
 const VARYING = new Set(["time", "recordedtime", "logidentity"]);
 
-/** Events with a placeholder for what differs from run to run. */
+/** Events with a placeholder for members that differ from run to run. */
 function comparable(text: string): unknown {
   return JSON.parse(text, (key, value: unknown) => (VARYING.has(key) ? typeof value : value));
 }
@@ -38,7 +38,7 @@ function lastJson(printed: string): string {
   return printed.slice(Math.max(0, printed.lastIndexOf("[{")));
 }
 
-/** What differs from run to run, or by the widths of columns, each with a placeholder. */
+/** Texts that differ from run to run, or by the widths of columns, each with a placeholder. */
 const PLACEHOLDERS: readonly (readonly [pattern: RegExp, placeholder: string])[] = [
   [/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "<time>"],
   [/\b\d+(?:\.\d+)? s\b/g, "<duration>"],
@@ -80,8 +80,8 @@ interface Surroundings {
 }
 
 /**
- * Does what pages show, as a reader would: from the first block to the last, in one folder, with one server, which
- * `kilde serve` restarts. Files are written, commands have to succeed, and what pages show as printed has to be.
+ * Runs the blocks of pages, as a reader would: from the first block to the last, in one folder, with one server, which
+ * `kilde serve` restarts. Files are written, commands have to succeed, and print the output that pages show.
  */
 export class PageReader {
   readonly #cwd: string;
@@ -97,7 +97,7 @@ export class PageReader {
     this.#environment = environment;
   }
 
-  /** What the last command printed. */
+  /** Output of the last command. */
   get printed(): string {
     return this.#printed;
   }

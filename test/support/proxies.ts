@@ -75,9 +75,9 @@ export async function startProxy(
   };
   for (let tries = 0; !(await isOpen(port)); tries += 1) {
     if (proxy.exitCode !== null || tries === 400) {
-      const said = proxy.exitCode === null ? "nothing in time" : await new Response(proxy.stderr).text();
+      const output = proxy.exitCode === null ? "nothing in time" : await new Response(proxy.stderr).text();
       await close();
-      throw new Error(`${name} did not start: ${said}`);
+      throw new Error(`${name} did not start: ${output}`);
     }
     await Bun.sleep(25);
   }

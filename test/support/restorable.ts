@@ -13,7 +13,7 @@ import { systemClock } from "../../src/core/system-clock.ts";
 
 /** A database that is restored beneath those who have it open, as one on a libSQL server may be. */
 export interface Restorable {
-  /** What servers open. It outlives restores. */
+  /** The database that servers open. It outlives restores. */
   readonly database: Database;
   /** Copies the present state, and gives the copy's number. */
   backUp(): Promise<number>;

@@ -9,7 +9,7 @@ export interface Node {
 /** Servers that share a database. */
 export interface Cluster {
   readonly nodes: readonly Node[];
-  /** What is wrong with the database. */
+  /** Faults of the database. */
   examine(): Promise<Finding[]>;
   close(): Promise<void>;
 }
@@ -31,14 +31,14 @@ export async function openCluster(deployment: Deployment, count: number): Promis
   };
 }
 
-/** The node of this number; numbers beyond the last begin anew, so that any number will do. */
+/** The node of this number; numbers beyond the last begin again at the first, so any number is valid. */
 export function nodeOf({ nodes }: Cluster, number: number): Node {
   const node = nodes[number % nodes.length];
   if (node === undefined) throw new Error("a cluster has at least one node");
   return node;
 }
 
-/** Does something with a cluster, and closes it. Whatever was done to it, the database must be sound. */
+/** Does something with a cluster, and closes it. The database must be sound afterwards. */
 export async function withCluster(
   open: () => Promise<Cluster>,
   use: (cluster: Cluster) => Promise<void>,

@@ -2,17 +2,17 @@ import { createConnection, createServer, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 
 /*
- * A network between a program and a server: each connection is passed on byte by byte, unless the network is told to
- * do otherwise.
+ * A network between a program and a server: each connection is passed on byte by byte, unless the weather is
+ * another.
  */
 
-/** What becomes of what is sent. */
+/** The treatment of connections and bytes. */
 export type Weather =
   | { readonly kind: "fine" }
   /** Connections are broken off, and new ones are not taken. */
   | { readonly kind: "refusing" }
   /**
-   * Nothing arrives in either direction; of some, requests with a text. What was sent arrives when the weather
+   * Nothing arrives in either direction; of some, requests with a text. They arrive when the weather
    * changes, as after a partition.
    */
   | { readonly kind: "frozen"; readonly to?: string }
@@ -43,7 +43,7 @@ const LOOK_MS = 5;
 interface Link {
   readonly client: Socket;
   readonly server: Socket;
-  /** What the client asked last. */
+  /** The last request of the client. */
   request: string;
   isSilent: boolean;
 }

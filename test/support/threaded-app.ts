@@ -14,7 +14,7 @@ export interface ThreadedApp {
   readonly storage: ServerDatabase;
   /** Begins the thread that writes; the real one has begun. */
   begin(): Promise<void>;
-  /** What the thread that writes failed with. */
+  /** The error that ended the writer thread. */
   readonly failures: readonly Error[];
   /** How often it was started again. */
   restarts(): number;

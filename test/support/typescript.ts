@@ -7,7 +7,7 @@ import { createVirtualFileSystem, type FileSystem } from "typescript/unstable/fs
 /** A program of files that are in memory, checked by the TypeScript compiler. */
 export interface Compiled {
   readonly sourceFile: (name: string) => Promise<SourceFile>;
-  /** What the compiler reports, as `name(line): message`. */
+  /** Reports of the compiler, as `name(line): message`. */
   readonly faults: readonly string[];
 }
 
@@ -66,7 +66,7 @@ export async function compileFiles<Result>(
   return compile(files, { folder, fs }, use);
 }
 
-/** What the compiler reports about files that may import whatever the project's own files may. */
+/** Reports of the compiler about files that may import the same modules as the project's own files. */
 export async function faultsInProject(files: Readonly<Record<string, string>>): Promise<readonly string[]> {
   const folder = join(ROOT, "in-memory");
   const config = {

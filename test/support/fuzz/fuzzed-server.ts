@@ -54,7 +54,7 @@ export async function serveFuzzed(cwd: string): Promise<Served> {
   return serve(cwd, [], { program: PROGRAM, environment: ENVIRONMENT });
 }
 
-/** The most memory that a process has had, in MiB; null where the system does not tell. */
+/** The most memory that a process has had, in MiB; null where the system does not report it. */
 export function peakMemoryMiB(pid: number): number | null {
   try {
     const kib = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];

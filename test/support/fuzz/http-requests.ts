@@ -13,7 +13,7 @@ export interface RawRequest {
 
 const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "get", "X"];
 
-/** What a body is made of. */
+/** The parts of a body. */
 type Content =
   | "none"
   | "append"

@@ -32,7 +32,7 @@ async function live(url: string, version: number): Promise<void> {
   throw new Error(`version ${version} did not become live`);
 }
 
-interface Said {
+interface Published {
   readonly subject: string;
   readonly version: number;
   readonly type: string;
@@ -40,7 +40,7 @@ interface Said {
   readonly data: unknown;
 }
 
-function sayingOf({ subject, version, type, time, data }: Said): string {
+function textOf({ subject, version, type, time, data }: Published): string {
   return JSON.stringify([subject, version, type, time, data]);
 }
 
@@ -91,9 +91,9 @@ test.skipIf(!existsSync(DATA))(
         rehearse({ type, subject, version, position, time, data, extensions: {} }),
       );
       // In which order subjects stand may differ: one was read while the version was built.
-      const saidOf = (all: readonly Said[]) => all.map(sayingOf).toSorted();
-      expect(saidOf(published.map((event) => ({ ...event, subject: event.subject })))).toEqual(
-        saidOf(expected),
+      const textsOf = (all: readonly Published[]) => all.map(textOf).toSorted();
+      expect(textsOf(published.map((event) => ({ ...event, subject: event.subject })))).toEqual(
+        textsOf(expected),
       );
       if (feed.version === 1) expect(published).toEqual(before);
     }

@@ -15,7 +15,7 @@ const shellBlocks = blocks.filter(({ language }) => language === "sh");
 /** Places of the blocks that a test has run. */
 const ran = new Set<string>();
 
-/** Blocks that need what is on no machine where tests run, by text that they have. */
+/** Blocks that need programs that no machine of the tests has, by text that they contain. */
 const NEEDS_MORE: readonly (readonly [text: string, need: string])[] = [
   ["npm install &&", "is how these tests are started"],
   ["npx wrangler", "an account at Cloudflare"],
@@ -139,7 +139,7 @@ for (const name of PAGES) {
   });
 }
 
-test("how-to/adopt-beside-a-database.md: the table has what was appended", async () => {
+test("how-to/adopt-beside-a-database.md: the table has the appended events", async () => {
   let printed = "";
   await readPages(["src/docs/how-to/adopt-beside-a-database.md"], { onPrinted: (text) => (printed = text) });
   expect(printed).toContain("ida@example.com");

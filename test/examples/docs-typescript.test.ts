@@ -42,7 +42,7 @@ function moduleThatDefines(definition: string): string {
   return moduleOf(block);
 }
 
-/** What examples need of Express, which the project does not depend on. */
+/** The parts of Express that examples need, which the project does not depend on. */
 const EXPRESS = `declare module "express" {
   interface Request { readonly headers: Record<string, string | string[] | undefined>; readonly body: Uint8Array<ArrayBuffer> }
   interface Response { status(code: number): Response; json(value: unknown): void; end(): void }
@@ -72,8 +72,8 @@ test("every TypeScript example of the documentation compiles", async () => {
     "express.d.ts": EXPRESS,
     "context.d.ts": DOCS_CONTEXT,
   });
-  const told = faults.map((fault) => fault.replace(/^example\d+\.ts/, (name) => names.get(name) ?? name));
-  expect(told).toEqual([]);
+  const found = faults.map((fault) => fault.replace(/^example\d+\.ts/, (name) => names.get(name) ?? name));
+  expect(found).toEqual([]);
   expect(blocks.length).toBeGreaterThan(15);
 }, 60_000);
 

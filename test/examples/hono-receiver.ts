@@ -1,6 +1,6 @@
 /**
- * An endpoint that takes Kilde's webhooks, in Hono. What it keeps in memory, a real one keeps in its database, in
- * the transaction of what it does with the event.
+ * An endpoint that takes Kilde's webhooks, in Hono. A real one keeps its state in its database instead of in
+ * memory, and writes it in the transaction that handles the event.
  */
 import { Hono } from "hono";
 import { consent, receive, WebhookError } from "kilde/webhook";
@@ -24,7 +24,7 @@ export function createReceiver(secrets: readonly string[]) {
         const version = versions.get(event.subject) ?? event.previousSequence;
         // Deliveries come at least once.
         if (event.version <= version) continue;
-        // Something is missing: refused, and so delivered again when what is before it was.
+        // An earlier event is missing: refused, so Kilde delivers it again after the earlier one.
         if (event.previousSequence > version) return body(null, 409);
         names.set(event.subject, event.data.name);
         versions.set(event.subject, event.version);

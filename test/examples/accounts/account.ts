@@ -16,7 +16,7 @@ export interface Account {
   readonly cents: number;
 }
 
-/** What an account does not let happen. */
+/** A command that an account refuses. */
 export class RefusedError extends Error {
   override readonly name = "RefusedError";
 }

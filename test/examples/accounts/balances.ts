@@ -3,7 +3,7 @@ import { z } from "zod";
 
 const amount = z.object({ cents: z.int().positive() });
 
-/** What other services may know of accounts: not how the money moved, but what is there. */
+/** The balances of accounts, for other services, which do not see how the money moved. */
 export const balances = defineFeed({
   name: "balances",
   version: 1,

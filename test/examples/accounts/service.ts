@@ -9,7 +9,7 @@ import { balances } from "./balances.ts";
 const opening = z.object({ owner: z.string().min(1) });
 const movement = z.object({ cents: z.int().positive() });
 
-/** Accounts over HTTP; what happened to them is under /kilde, for services that follow it. */
+/** Accounts over HTTP; their events are under /kilde, for services that follow it. */
 function accounts(kilde: Kilde) {
   const commands = createCommandHandler({ store: kilde, snapshots: streamSnapshots(kilde) });
   const app = new Hono();

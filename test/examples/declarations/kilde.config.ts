@@ -3,7 +3,7 @@ import { z } from "zod";
 
 /*
  * The example: expense declarations. Internally they go through a chain of approvals, with a role in every event
- * type. What other services may rely on is "submitted, approved, rejected, paid".
+ * type. Other services may rely on "submitted, approved, rejected, paid".
  */
 
 const step = z.object({ amount: z.number(), budgetNumber: z.string(), role: z.string().optional() });
@@ -27,14 +27,14 @@ const events = {
 
 const declaration = z.object({ amount: z.number(), budget: z.string() });
 
-const says =
+const publish =
   <Type extends string>(type: Type) =>
   ({ data }: Step) => ({ type, data: { amount: data.amount, budget: data.budgetNumber } });
 
-const submitted = says("DeclarationSubmitted");
-const approved = says("DeclarationApproved");
-const rejected = says("DeclarationRejected");
-const paid = says("DeclarationPaid");
+const submitted = publish("DeclarationSubmitted");
+const approved = publish("DeclarationApproved");
+const rejected = publish("DeclarationRejected");
+const paid = publish("DeclarationPaid");
 
 /** The first version: each internal event is published under a name that means something outside. */
 const declarationsV1 = defineFeed({
@@ -97,7 +97,7 @@ const declarationsV2 = defineFeed({
   },
   state: {
     initial: { submittedAt: null as string | null },
-    // Whoever is rejected and submits again waits from then on.
+    // An employee who submits again after a rejection waits from then on.
     evolve: { DeclarationSubmittedByEmployee: (_state, { time }) => ({ submittedAt: time }) },
   },
   publish: {

@@ -29,7 +29,7 @@ function copySources(into: string): void {
   symlinkSync(join(PROJECT, "node_modules"), join(into, "node_modules"));
 }
 
-/** What every container has besides its own files; `tmp` is what is mounted there. */
+/** Mounts of every container besides its own files; `tmp` is the folder that is mounted there. */
 const ENTER = `
 root=$1 user=$2 tmp=$3; shift 3
 mkdir -p "$root/proc" "$root/dev"

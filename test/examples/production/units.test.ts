@@ -50,7 +50,7 @@ test("the backup's script proves each copy, and keeps the newest", async () => {
   // With the erasures beside the newest.
   expect(kept).toHaveLength(4);
 
-  // Nothing is deleted for a backup that failed. The write-ahead log goes too: by itself it may hold all of the database.
+  // Nothing is deleted for a backup that failed. The write-ahead log is copied too: it alone may hold all of the database.
   for (const suffix of ["-wal", "-shm"]) rmSync(join(cwd, `data/kilde.db${suffix}`), { force: true });
   writeFileSync(join(cwd, "data/kilde.db"), "no database");
   expect((await backup(1)).exitCode).not.toBe(0);

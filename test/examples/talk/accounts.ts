@@ -2,7 +2,7 @@ import { Hono } from "hono";
 import { createClient } from "kilde/client";
 import { createCommandHandler, type Decider } from "kilde/decider";
 
-/* The accounts service: decides commands, and appends what comes of them. Argument: where its event store is. */
+/* The accounts service: decides commands, and appends the resulting events. Argument: where its event store is. */
 
 type Command =
   | { readonly do: "register"; readonly given: string; readonly family: string }

@@ -21,7 +21,7 @@ const effects = sqliteTable("effects", {
 
 export interface ServiceOptions {
   readonly name: string;
-  /** How it hears of events; `push`: by `POST /hook`. */
+  /** How it receives events; `push`: by `POST /hook`. */
   readonly transport: "sse" | "push";
   readonly url: string;
   readonly file: string;

@@ -1,8 +1,8 @@
 import { serve } from "bun";
 
 /*
- * What is between Kilde and the cards service, and should not be: it answers that all is well, and then loses what it is
- * told to lose, repeats each third delivery, and lets each fifth wait until another has passed it. Argument: where
+ * A faulty broker between Kilde and the cards service: it acknowledges every delivery, then loses those that it was
+ * asked to lose, repeats each third delivery, and lets each fifth wait until another has passed it. Argument: where
  * deliveries go. `PUT /lose` has a JSON array of `subject/version`.
  */
 

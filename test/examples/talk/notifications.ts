@@ -1,4 +1,4 @@
 import { runService, serviceArguments } from "./consuming-service.ts";
 
-/* The notifications service, which comes later, and follows the feed by itself. */
+/* The notifications service, which starts later, and follows the feed without a broker. */
 await runService(serviceArguments("notifications", "sse"));

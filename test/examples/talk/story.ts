@@ -9,8 +9,8 @@ import { createClient } from "kilde/client";
 import { eventually } from "../../support/eventually.ts";
 
 /*
- * What goes wrong between services that tell each other of events, and what becomes of it with Kilde: told, and held to,
- * with real processes over real HTTP. `npm run story` runs it.
+ * The failures of services that publish events to each other, and how Kilde prevents them, printed and asserted with
+ * real processes over real HTTP. `npm run story` runs it.
  */
 
 const HERE = import.meta.dir;
@@ -37,11 +37,11 @@ async function start(
   });
   running.add(child);
   const decoder = new TextDecoder();
-  let said = "";
+  let output = "";
   const stream = file === MAIN ? child.stderr : child.stdout;
   for await (const bytes of stream) {
-    said += decoder.decode(bytes, { stream: true });
-    const url = /http:\/\/[\w.]+:\d+/.exec(said)?.[0];
+    output += decoder.decode(bytes, { stream: true });
+    const url = /http:\/\/[\w.]+:\d+/.exec(output)?.[0];
     if (url === undefined) continue;
     return {
       url,
@@ -52,7 +52,7 @@ async function start(
       },
     };
   }
-  throw new Error(`${file} did not start: ${said} ${await new Response(child.stderr).text()}`);
+  throw new Error(`${file} did not start: ${output} ${await new Response(child.stderr).text()}`);
 }
 
 const SECRET_KEYS = `k1:${btoa("0123456789abcdef0123456789abcdef")}`;
@@ -92,7 +92,7 @@ const usersOf = async ({ url }: Service) =>
 function chapter(title: string): void {
   console.log(`\n${title}`);
 }
-function tell(text: string): void {
+function print(text: string): void {
   console.log(`  ${text}`);
 }
 
@@ -119,7 +119,7 @@ async function story(): Promise<void> {
   assert.equal(row.rows.length, 1);
   assert.equal(published.length, 0);
   await oldBroker.stop(true);
-  tell("The old way: user-0 is in the service's database, and nobody will ever be told.");
+  print("The old way: user-0 is in the service's database, and no other service will ever learn of it.");
 
   let kilde = await startKilde("feeds-v1.config.ts");
   const { port } = new URL(kilde.url);
@@ -130,8 +130,8 @@ async function story(): Promise<void> {
   kilde = await startKilde("feeds-v1.config.ts", port);
   accounts = await start(join(HERE, "accounts.ts"), [kilde.url]);
   await eventually(async () => (await client.head("users/v1")) === 1);
-  tell(
-    "With Kilde the event is the change: both processes were killed right after the answer, and the feed tells of user-1.",
+  print(
+    "With Kilde the event is the change: both processes were killed right after the answer, and the feed has user-1.",
   );
 
   chapter("2. A new service needs everybody, and nobody replays anything by hand");
@@ -144,7 +144,7 @@ async function story(): Promise<void> {
     "-",
   ]);
   await eventually(async () => (await usersOf(notifications)).size === 40);
-  tell(
+  print(
     "The notifications service was started on an empty database: it read the feed from the start, 40 users.",
   );
 
@@ -154,7 +154,7 @@ async function story(): Promise<void> {
   assert.equal((await ask<User>(`${asking.url}/users/user-7`)).name, "Given7 Lind");
   assert.equal((await usersOf(asking)).size, 1);
   await asking.kill();
-  tell("A cards service that knows nobody was asked for user-7: it pulled that one subject, and answered.");
+  print("A cards service that knows nobody was asked for user-7: it pulled that one subject, and answered.");
 
   chapter("4. A message is lost on its way, and another comes");
   const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -171,13 +171,13 @@ async function story(): Promise<void> {
   await ask(`${accounts.url}/users/1`, "POST", { do: "rename", family: "Berg" });
   await eventually(async () => (await ask<{ lost: number }>(broker.url)).lost > 0);
   assert.equal((await usersOf(cards)).get("user-1"), "Ida Holm");
-  tell("user-1 was renamed. The path to the cards service said it had delivered that, and lost it.");
+  print("user-1 was renamed. The broker to the cards service acknowledged the event, and lost it.");
   await ask(`${accounts.url}/users/1`, "POST", { do: "rename", family: "Dahl" });
   await eventually(async () => (await usersOf(cards)).get("user-1") === "Ida Dahl");
   const healed = (await ask<Effect[]>(`${cards.url}/effects`)).filter(({ user }) => user === "user-1");
   assert.equal(healed.length, 3);
-  tell(
-    "The next rename had version 3, where 2 was expected: the service pulled what was missing, and did both, in order.",
+  print(
+    "The next rename had version 3, where 2 was expected: the service pulled the missing event, and handled both, in order.",
   );
 
   chapter("5. The last message is lost, and nothing comes after it");
@@ -191,7 +191,7 @@ async function story(): Promise<void> {
   );
   assert.equal(found.healedSubjects, 1);
   assert.equal((await usersOf(cards)).get("user-2"), "Given2 Vang");
-  tell(
+  print(
     `Reconstitution walked over ${found.checked} users in ${found.requests} requests, found the one that lacked something, and healed it.`,
   );
 
@@ -199,12 +199,14 @@ async function story(): Promise<void> {
   await kilde.kill();
   kilde = await startKilde("feeds-v2.config.ts", port);
   await eventually(async () => (await client.head("users/v2")) === 43);
-  tell("The accounts team put v2 beside v1, with a restart: names come in parts. Everybody goes on with v1.");
+  print(
+    "The accounts team put v2 beside v1, with a restart: names come in parts. Every consumer continues with v1.",
+  );
   await assert.rejects(
     ask(`${kilde.url}/feeds/users/v1`, "DELETE"),
     (error) => error instanceof Error && error.message.includes("feed-in-use"),
   );
-  tell("v1 cannot be retired yet: the server knows who still reads it.");
+  print("v1 cannot be retired yet: the server knows who still reads it.");
 
   const move = async (service: Service, program: string, file: string): Promise<Service> => {
     await service.kill();
@@ -222,15 +224,15 @@ async function story(): Promise<void> {
   };
   await client.subscriptions.remove(subscription.subscription);
   cards = await move(cards, "cards.ts", "cards.db");
-  tell("The cards team switched, subject by subject, and checked that both versions agree.");
+  print("The cards team switched, subject by subject, and checked that both versions agree.");
   await ask(`${accounts.url}/users/3`, "POST", { do: "rename", family: "Krog" });
   await eventually(async () => {
     const [one, other] = [await usersOf(cards), await usersOf(notifications)];
     return one.get("user-3") === "Given3 Krog" && other.get("user-3") === "Given3 Krog";
   });
-  tell("user-3 was renamed: cards heard of it by v2, notifications by v1.");
+  print("user-3 was renamed: cards heard of it by v2, notifications by v1.");
   const moved = await move(notifications, "notifications.ts", "notifications.db");
-  tell("The notifications team followed, weeks later.");
+  print("The notifications team followed, weeks later.");
   for (const name of ["cards", "notifications"])
     await ask(`${kilde.url}/feeds/users/v1/consumers/${name}`, "DELETE").catch(() => null);
   await ask(`${kilde.url}/feeds/users/v1?force=true`, "DELETE");
@@ -238,7 +240,7 @@ async function story(): Promise<void> {
     ask(`${kilde.url}/feeds/users/v1`),
     (error) => error instanceof Error && error.message.includes("feed-retired"),
   );
-  tell("v1 is gone.");
+  print("v1 is gone.");
 
   chapter("7. Counting");
   await ask(`${accounts.url}/users/4`, "POST", { do: "rename", family: "Skov" });
@@ -250,7 +252,7 @@ async function story(): Promise<void> {
     assert.equal(effects.length, await client.head());
   }
   const passed = await ask<{ lost: number; repeated: number; overtaken: number }>(broker.url);
-  tell(
+  print(
     `${await client.head()} things happened to users. Each service did each of them exactly once, though ${passed.lost} messages were lost, ${passed.repeated} came twice and ${passed.overtaken} too late.`,
   );
 }

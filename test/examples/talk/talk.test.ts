@@ -8,11 +8,11 @@ test("the story holds, from the lost message to the retired version", async () =
     stdout: "pipe",
     stderr: "pipe",
   });
-  const [told, wrong] = await Promise.all([
+  const [printed, wrong] = await Promise.all([
     new Response(story.stdout).text(),
     new Response(story.stderr).text(),
   ]);
   expect([await story.exited, wrong]).toEqual([0, ""]);
-  const chapters = told.split("\n").filter((line) => /^\d\. /.test(line));
+  const chapters = printed.split("\n").filter((line) => /^\d\. /.test(line));
   expect(chapters).toHaveLength(CHAPTERS);
 }, 120_000);

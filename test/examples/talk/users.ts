@@ -2,7 +2,7 @@ import { defineFeed } from "kilde";
 import { z } from "zod";
 
 /*
- * What the accounts service tells others of users. Internally a user registers and changes names; that stays inside.
+ * The events of users that the accounts service publishes. Internally a user registers and changes names; that stays inside.
  */
 
 const events = {

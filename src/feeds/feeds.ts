@@ -56,7 +56,7 @@ export interface Feeds {
    */
   rebuild(feed: RegisteredFeed): Promise<void>;
   /** Wakes followers of a feed at once. */
-  learn(path: string, log: LogState): void;
+  notify(path: string, log: LogState): void;
   /** Ends all followers. */
   close(): void;
 }
@@ -95,7 +95,8 @@ export function openFeeds(deps: FeedsDeps, registered: readonly RegisteredFeed[]
   const readersOf = new Map(
     all.map(({ log, reader, primaryReader }) => [log.name, new Set([reader, primaryReader])]),
   );
-  const learn = (path: string, log: LogState) => readersOf.get(path)?.forEach((reader) => reader.learn(log));
+  const notifyReaders = (path: string, log: LogState) =>
+    readersOf.get(path)?.forEach((reader) => reader.notify(log));
   const readabilityIn = async (database: Database, { log }: RegisteredFeed): Promise<Readability> => {
     const status = (await readFeed(database, log))?.status ?? "retiring";
     return status === "retiring" ? "retired" : status === "rebuilding" ? "emptied" : "readable";
@@ -119,22 +120,22 @@ export function openFeeds(deps: FeedsDeps, registered: readonly RegisteredFeed[]
       }
       return null;
     },
-    hydrate: (feed, subject) => hydrate({ ...deps, onNews: learn }, feed, subject),
+    hydrate: (feed, subject) => hydrate({ ...deps, onNews: notifyReaders }, feed, subject),
     async resume({ log }) {
       await writeUnplanned(deps.writer, [{ sql: RESUME_FEED, args: [log.id] }]);
     },
     async retire(feed, options) {
       await retireFeed(deps, feed, all, options);
       // Followers look for the log's identity, and end.
-      readersOf.get(feed.log.name)?.forEach((reader) => reader.learn("truncated"));
+      readersOf.get(feed.log.name)?.forEach((reader) => reader.notify("truncated"));
       deps.onClear();
     },
     async rebuild(feed) {
       for (const { log } of await rebuildFeed(deps, feed, all))
-        readersOf.get(log.name)?.forEach((reader) => reader.learn("truncated"));
+        readersOf.get(log.name)?.forEach((reader) => reader.notify("truncated"));
       deps.onClear();
     },
-    learn,
+    notify: notifyReaders,
     close() {
       for (const readers of readersOf.values()) readers.forEach((reader) => reader.close());
     },

@@ -96,7 +96,7 @@ export function composeStore(platform: Platform, registered: readonly Registered
     clock,
     limits,
     onNews(news) {
-      reader.learn(news);
+      reader.notify(news);
       background.appended(news);
     },
     onSweep: () => sweep.wake(),
@@ -127,7 +127,7 @@ export function composeStore(platform: Platform, registered: readonly Registered
   // Last, because no caller could close jobs that run when another part fails to open.
   const sweep = platform.startJob("sweep", sweepJob({ database, writer, clock }), SWEEP_BACKOFF);
   const clear = platform.startJob("clear", clearJob({ database, writer, clock }), CLEAR_BACKOFF);
-  background = platform.startBackground(parts, (path, log) => opened.learn(path, log));
+  background = platform.startBackground(parts, (path, log) => opened.notify(path, log));
   return {
     ...parts,
     delivery,

@@ -71,7 +71,7 @@ export async function openProjection(
       await clear.close();
     },
   };
-  const onNews = (path: string, log: LogState) => feeds.learn(path, log);
+  const onNews = (path: string, log: LogState) => feeds.notify(path, log);
   const get = (path: string) => {
     const found = feeds.all.find(({ log }) => log.name === path);
     if (found === undefined) throw new Error(`there is no ${path}`);

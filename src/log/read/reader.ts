@@ -55,7 +55,7 @@ export interface LogReader {
   /** Calls back when events of the log were truncated or erased, in any process; returns the function that unsubscribes. */
   onRemoval(listener: () => void): () => void;
   /** Wakes followers at once; without it they detect changes at their next poll. */
-  learn(news: LogNews): void;
+  notify(news: LogNews): void;
   /** Ends all followers. */
   close(): void;
 }
@@ -122,7 +122,7 @@ export function openLogReader(
     changedSubjects: async (query) =>
       listChangedSubjects(deps, log, { ...query, head: (await tail.refresh()).head }),
     onRemoval: (listener) => tail.onRemoval(listener),
-    learn(news) {
+    notify(news) {
       if (news === "truncated") tail.reset();
       // A replica does not have it yet. If the tail took it for read, followers would miss it.
       else if (database.replica) tail.expect(news.head);

@@ -65,7 +65,7 @@ export function startBackground({
       lazy,
       onNews(path, log) {
         onPublished(path, log);
-        deliveries.learn(path, log);
+        deliveries.notify(path, log);
       },
       onEvent: (event) => logFeedEvent(logger, event),
     },
@@ -73,8 +73,8 @@ export function startBackground({
   );
   return {
     appended(news) {
-      projections.learn(news);
-      if (news !== "truncated") deliveries.learn(EVENT_LOG_ADDRESS.name, news);
+      projections.notify(news);
+      if (news !== "truncated") deliveries.notify(EVENT_LOG_ADDRESS.name, news);
     },
     // The projections of a server look regularly.
     resumed: () => {},

@@ -28,9 +28,9 @@ export interface DeliveryOptions {
 }
 
 /** Deliveries that run in this thread. */
-export interface RunningDeliveries extends Omit<Delivering, "learn"> {
+export interface RunningDeliveries extends Omit<Delivering, "notify"> {
   /** Reports a new head of a log. */
-  learn(path: string, log: LogState): void;
+  notify(path: string, log: LogState): void;
 }
 
 /** Delivers webhooks in this thread until it is closed. */
@@ -62,9 +62,9 @@ export function runDeliveries(options: DeliveryOptions): RunningDeliveries {
   });
   return {
     changed: (subscription) => delivering.changed(subscription),
-    learn(path, log) {
-      readers.get(path)?.learn(log);
-      delivering.learn();
+    notify(path, log) {
+      readers.get(path)?.notify(log);
+      delivering.notify();
     },
     async close() {
       await delivering.close();

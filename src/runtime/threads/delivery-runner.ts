@@ -28,7 +28,7 @@ function deliverInThread(options: DeliveringOptions, connect: ConnectWriter): Ru
   });
   return {
     changed: (subscription) => thread.send({ kind: "changed", subscription }),
-    learn: (path, log) => thread.send({ kind: "head", path, log }),
+    notify: (path, log) => thread.send({ kind: "head", path, log }),
     close: () => thread.close(),
   };
 }
@@ -41,7 +41,7 @@ function deliverHere(options: DeliveringOptions): RunningDeliveries {
   });
   return {
     changed: (subscription) => running?.changed(subscription),
-    learn: (path, log) => running?.learn(path, log),
+    notify: (path, log) => running?.notify(path, log),
     async close() {
       await loading;
       await running?.close();
@@ -50,7 +50,7 @@ function deliverHere(options: DeliveringOptions): RunningDeliveries {
 }
 
 /** Without a key this process has no subscriptions; other processes deliver theirs. */
-const NOTHING: RunningDeliveries = { changed: () => {}, learn: () => {}, close: () => Promise.resolve() };
+const NOTHING: RunningDeliveries = { changed: () => {}, notify: () => {}, close: () => Promise.resolve() };
 
 /** Delivers webhooks: in a thread if the database has one that writes. Starts with the first subscription. */
 export function startDeliveries(options: DeliveringOptions): RunningDeliveries {
@@ -68,7 +68,7 @@ export function startDeliveries(options: DeliveringOptions): RunningDeliveries {
       deliveries.start();
       deliveries.running()?.changed(subscription);
     },
-    learn: (path, log) => deliveries.running()?.learn(path, log),
+    notify: (path, log) => deliveries.running()?.notify(path, log),
     close: () => deliveries.close(),
   };
 }

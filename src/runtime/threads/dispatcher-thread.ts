@@ -34,7 +34,7 @@ runThreadProgram<DispatcherOptions, DispatcherMessage, DeliveryRunEvent>({
     });
     return {
       receive(message) {
-        if (message.kind === "head") deliveries.learn(message.path, message.log);
+        if (message.kind === "head") deliveries.notify(message.path, message.log);
         else deliveries.changed(message.subscription);
       },
       close: () => deliveries.close(),

@@ -39,10 +39,10 @@ function projectInThread(
     },
     onFailure: (error) => onEvent({ kind: "failed", feed: "all", error }),
   });
-  return { learn: (news) => thread.send(news), close: () => thread.close() };
+  return { notify: (news) => thread.send(news), close: () => thread.close() };
 }
 
-const NOTHING: RunningProjections = { learn: () => {}, close: () => Promise.resolve() };
+const NOTHING: RunningProjections = { notify: () => {}, close: () => Promise.resolve() };
 
 /** Projects feeds: in a thread if the database has one that writes and a file defines the feeds. */
 export function startProjections(
@@ -64,9 +64,9 @@ export function startProjections(
     onFailure: (error) => onEvent({ kind: "failed", feed: "all", error }),
   });
   return {
-    learn(news) {
+    notify(news) {
       projections.start();
-      projections.running()?.learn(news);
+      projections.running()?.notify(news);
     },
     close: () => projections.close(),
   };

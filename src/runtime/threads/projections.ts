@@ -27,7 +27,7 @@ export interface ProjectOptions {
 /** Projections that run in this thread. */
 export interface RunningProjections {
   /** Reports changes of the event log. */
-  learn(news: LogNews): void;
+  notify(news: LogNews): void;
   /** Finishes the write in progress, and releases the leases. */
   close(): Promise<void>;
 }
@@ -57,7 +57,7 @@ export function runProjections(
         ...deps,
         source: readerOf(feed),
         onNews(path, log) {
-          readers.get(path)?.learn(log);
+          readers.get(path)?.notify(log);
           onNews(path, log);
         },
       },
@@ -65,7 +65,7 @@ export function runProjections(
     ),
   );
   return {
-    learn: (news) => eventLog.learn(news),
+    notify: (news) => eventLog.notify(news),
     async close() {
       await Promise.all(running.map((projection) => projection.close()));
       for (const reader of readers.values()) reader.close();

@@ -44,6 +44,6 @@ runThreadProgram<ProjectorOptions, LogNews, ProjectorReport>({
       },
       registered,
     );
-    return { receive: (news) => projections.learn(news), close: () => projections.close() };
+    return { receive: (news) => projections.notify(news), close: () => projections.close() };
   },
 });

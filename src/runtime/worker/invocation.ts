@@ -123,7 +123,7 @@ function projectionOf(deps: InvocationDeps, { writer, feeds }: ComposedStore, fe
   const { path } = feed.feed;
   const retry = !store.retried.has(path);
   const onRetried = () => void store.retried.add(path);
-  const onNews = (published: string, log: LogState) => feeds.learn(published, log);
+  const onNews = (published: string, log: LogState) => feeds.notify(published, log);
   return projectInSlices({ database, writer, clock, holder, retry, onRetried, onNews, onEvent }, feed);
 }
 

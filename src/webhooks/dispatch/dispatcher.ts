@@ -24,7 +24,7 @@ import {
 } from "./progress-saver.ts";
 import { createRereading, type Rereading } from "./rereading.ts";
 import { createSender, type Sender } from "./sender.ts";
-import type { DeliveryTurns } from "./turn-order.ts";
+import type { TurnLimits } from "./round-robin.ts";
 
 /** Longest delay before progress is stored, without turns. */
 const SAVE_MS = 50;
@@ -52,9 +52,9 @@ export interface DispatchDeps {
   /** The longest `Retry-After` that is honored, in milliseconds. */
   readonly mostRetryAfterMs: number;
   /** Null: the dispatcher runs until it is aborted. */
-  readonly turns: Pick<DeliveryTurns, "turnMs" | "saveMs"> | null;
+  readonly turns: Pick<TurnLimits, "turnMs" | "saveMs"> | null;
   /** Called when something was delivered, or a turn was used up. */
-  readonly onWork: () => void;
+  readonly onProgress: () => void;
   readonly signal: AbortSignal;
   /** Whether the process ends; otherwise another dispatcher follows. */
   readonly isClosing: () => boolean;
@@ -116,7 +116,7 @@ async function openDispatcher(
   const onSettled: Parameters<typeof createSender>[0]["onSettled"] = (delivery, verdict) => {
     unsaved.delivered += 1;
     unsaved.hasChanged = true;
-    deps.onWork();
+    deps.onProgress();
     prefetcher.countSent(delivery.events);
     if (verdict.kind === "gone") ending.endFor("gone");
   };
@@ -164,7 +164,7 @@ async function followHead(dispatcher: Dispatcher): Promise<void> {
 /** Ends the turn when nothing can be delivered now, or when it took long enough. */
 function endTurnIfOver({ deps, alarm, ending, turnEndsMs }: Dispatcher, now: number, isIdle: boolean): void {
   const isLong = now >= turnEndsMs;
-  if (isLong) deps.onWork();
+  if (isLong) deps.onProgress();
   if (isLong || isIdle) ending.endFor("turn-over");
   else alarm.at(turnEndsMs);
 }

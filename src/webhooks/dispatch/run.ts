@@ -18,7 +18,7 @@ export interface Delivering {
   /** Reports a new or changed subscription, which would otherwise be detected later. */
   changed(subscription: string): void;
   /** Reports new events to deliver. */
-  learn(): void;
+  notify(): void;
   /** Resolves when the requests in flight are settled, and releases the leases. */
   close(): Promise<void>;
 }
@@ -35,7 +35,7 @@ interface RunningSubscription {
  */
 export function deliver(options: DeliverOptions): Delivering {
   const { database, clock, chance, holder, hasEnded = () => false, onEvent } = options;
-  const jobs = createSubscriptionJobs(options, { turns: null, onWork: () => {} });
+  const jobs = createSubscriptionJobs(options, { turns: null, onProgress: () => {} });
   const running = new Map<string, RunningSubscription>();
   /** The subscriptions that were behind at the last look. */
   let behindBefore = new Set<string>();
@@ -88,7 +88,7 @@ export function deliver(options: DeliverOptions): Delivering {
       running.get(id)?.restart();
       finding.wake();
     },
-    learn: () => finding.wake(),
+    notify: () => finding.wake(),
     async close() {
       const loops = Array.from(running.values(), ({ loop }) => loop);
       await Promise.all([finding, ...loops].map((loop) => loop.close()));

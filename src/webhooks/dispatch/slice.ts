@@ -2,7 +2,7 @@ import type { Job } from "../../jobs/job.ts";
 import type { Database } from "../../storage/database.ts";
 import { findBehind } from "./behind.ts";
 import { createSubscriptionJobs, type DeliverOptions } from "./subscription-job.ts";
-import { createTurnOrder, type DeliveryTurns } from "./turn-order.ts";
+import { createRoundRobin, type TurnLimits } from "./round-robin.ts";
 
 /** How often a slice looks for more subscriptions while others are delivered. */
 const LOOK_MS = 1_000;
@@ -14,13 +14,16 @@ const CLOSE_MS = 3_000;
 const SHORTEST_MS = 200;
 
 /** Few at a time: each one that starts must have enough calls left to store its progress. */
-const TURNS: DeliveryTurns = { atOnce: 2, turnMs: 2_000, saveMs: 500 };
+const TURNS: TurnLimits = { concurrency: 2, turnMs: 2_000, saveMs: 500 };
 
 /** The turns of subscriptions within one slice. */
 function openTurns(options: DeliverOptions, deadline: number) {
   const { clock, holder, database, onEvent } = options;
-  const order = createTurnOrder(TURNS);
-  const jobs = createSubscriptionJobs(options, { turns: TURNS, onWork: (id) => order.worked(id) });
+  const roundRobin = createRoundRobin(TURNS);
+  const jobs = createSubscriptionJobs(options, {
+    turns: TURNS,
+    onProgress: (id) => roundRobin.recordProgress(id),
+  });
   const ending = new AbortController();
   const slice = { deadline, signal: ending.signal };
   const running = new Map<string, Promise<void>>();
@@ -41,8 +44,8 @@ function openTurns(options: DeliverOptions, deadline: number) {
     async start(): Promise<boolean> {
       const behind = await findBehind(database, holder);
       const ids = behind.flatMap(({ id, isFree }) => (isFree && !running.has(id) ? [id] : []));
-      for (const id of order.next(ids, running.size)) {
-        order.begin(id);
+      for (const id of roundRobin.startable(ids, running.size)) {
+        roundRobin.recordStart(id);
         running.set(id, takeTurn(id));
       }
       return running.size > 0;
@@ -53,7 +56,7 @@ function openTurns(options: DeliverOptions, deadline: number) {
       await Promise.race([...running.values(), clock.sleep(ms, AbortSignal.any([signal, over.signal]))]);
       over.abort();
     },
-    hasWorked: () => order.hasWorked(),
+    hasProgressed: () => roundRobin.hasProgressed(),
     /** Resolves when the requests in flight are settled. */
     async close(): Promise<void> {
       ending.abort();
@@ -91,7 +94,7 @@ export function deliverInSlices(options: Omit<DeliverOptions, "hasEnded">): Job 
       } finally {
         await turns.close();
       }
-      return turns.hasWorked() ? "worked" : "idle";
+      return turns.hasProgressed() ? "worked" : "idle";
     },
   };
 }

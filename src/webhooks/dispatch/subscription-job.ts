@@ -43,7 +43,7 @@ export interface SubscriptionTurns {
   /** Null: the job delivers until it is closed. */
   readonly turns: DispatchDeps["turns"];
   /** Called when something was delivered, or a turn was used up. */
-  readonly onWork: (subscription: string) => void;
+  readonly onProgress: (subscription: string) => void;
 }
 
 /** Delivers one subscription under its lease. A run is one dispatcher; the job is over when this process delivers no more of it. */
@@ -100,7 +100,7 @@ async function outcomeOf(
   return "over";
 }
 
-type Dispatched = Pick<DispatchDeps, "saveProgress" | "leftBehind" | "turns" | "onWork"> & {
+type Dispatched = Pick<DispatchDeps, "saveProgress" | "leftBehind" | "turns" | "onProgress"> & {
   readonly id: string;
   /** Aborts when the process ends. */
   readonly closing: AbortSignal;
@@ -149,7 +149,7 @@ async function dispatchOnce(
 /** Creates the jobs of a process, which share the writer of progress. */
 export function createSubscriptionJobs(
   options: DeliverOptions,
-  { turns, onWork }: SubscriptionTurns,
+  { turns, onProgress }: SubscriptionTurns,
 ): SubscriptionJobs {
   const saveProgress = createProgressWriter(options.writer);
   /** By the id of the subscription: the requests that outlive a dispatcher concern the next job too. */
@@ -159,7 +159,7 @@ export function createSubscriptionJobs(
       const requests = leftBehind.get(id) ?? createLeftBehind();
       leftBehind.set(id, requests);
       let restarting = new AbortController();
-      const shared = { id, saveProgress, leftBehind: requests, turns, onWork: () => onWork(id) };
+      const shared = { id, saveProgress, leftBehind: requests, turns, onProgress: () => onProgress(id) };
       return {
         name: `deliver ${id}`,
         async run({ signal: closing }) {

@@ -82,7 +82,7 @@ async function disturb(simulation: Simulation, nodes: Nodes): Promise<void> {
   for (let done = 0; done < options.events; done += 1) {
     await append(simulation);
     if (chance() < 0.5) await time.runUntil(time.now() + upTo(400));
-    for (const delivering of nodes.delivering()) if (chance() < 0.5) delivering?.learn();
+    for (const delivering of nodes.delivering()) if (chance() < 0.5) delivering?.notify();
     if (options.crashes && chance() < 0.01) nodes.disturb();
     if ((options.changes || options.patches) && chance() < 0.03 && (await simulation.administration.change()))
       for (const delivering of nodes.delivering()) if (chance() < 0.5) delivering?.changed(SUBSCRIPTION);

@@ -24,6 +24,112 @@ export interface SliceDeps extends FeedDeps {
   readonly onEvent: (event: RunEvent) => void;
 }
 
+/** A feed that is projected in slices. */
+interface SlicedFeed {
+  readonly deps: SliceDeps;
+  readonly registered: RegisteredFeed;
+  /** Whether the next step retries the event at which the feed is halted. */
+  retry: boolean;
+}
+
+async function takeFeedLease({ deps, registered }: SlicedFeed): Promise<Lease | null> {
+  const rank = await currentRank(deps.database, registered);
+  return takeLease(deps.writer, registered.log.name, deps.holder, rank);
+}
+
+/** Whether a slice has work to do. */
+async function isBehind({ deps: { database }, registered, retry }: SlicedFeed): Promise<boolean> {
+  const record = await readFeed(database, registered.log);
+  if (record === null) return false;
+  const isTracing = registered.tracked && record.traced !== null;
+  switch (record.status) {
+    case "retiring":
+    case "rebuilding":
+      return false;
+    case "halted":
+      return isTracing || retry || (await readSourceNews(database, registered, record)).erasing;
+    case "building":
+    case "live": {
+      const { head, live } = await readSourceNews(database, registered, record);
+      // A build ends when its source is live, which is no work of this feed.
+      return isTracing || record.cursor < head || (record.status === "building" && live);
+    }
+  }
+}
+
+/** The progress of a slice. */
+interface SliceProgress {
+  /** Null after another took it over. */
+  lease: Lease | null;
+  /** Whether the next step stores a cursor that lags. */
+  flush: boolean;
+  hasWorked: boolean;
+  isBuilding: boolean;
+}
+
+/** Notes the outcome of a step, and returns whether the slice continues. */
+async function continuesAfter(step: Step, feed: SlicedFeed, progress: SliceProgress): Promise<boolean> {
+  const { onEvent } = feed.deps;
+  const { path } = feed.registered.feed;
+  switch (step.kind) {
+    case "projected":
+      if (progress.isBuilding && !step.building) onEvent({ kind: "live", feed: path });
+      progress.isBuilding = step.building;
+      progress.hasWorked = true;
+      progress.flush = false;
+      return true;
+    case "caught-up": {
+      // With a cursor that lags, every later slice would read the same events.
+      const isStored = !step.unwritten || progress.flush;
+      progress.flush = true;
+      return !isStored;
+    }
+    case "maintained":
+      progress.hasWorked = true;
+      return true;
+    case "outdated":
+      // A subject was hydrated; or another took over.
+      progress.lease = await takeFeedLease(feed);
+      return true;
+    case "halted": {
+      const { position, message } = step.failure;
+      onEvent({ kind: "halted", feed: path, position, message });
+      return false;
+    }
+    case "superseded":
+      onEvent({ kind: "superseded", feed: path });
+      return false;
+    case "emptied":
+    case "gone":
+      return false;
+  }
+}
+
+const isOver = ({ clock }: SliceDeps, { deadline, signal }: Slice) =>
+  signal.aborted || clock.monotonic() >= deadline;
+
+/** Steps until nothing is left, or the slice is over, or the feed has another writer. Returns whether a step worked. */
+async function stepThrough(feed: SlicedFeed, lease: Lease, slice: Slice): Promise<boolean> {
+  const { deps, registered } = feed;
+  const projector = createProjector(deps, registered);
+  const progress: SliceProgress = { lease, flush: false, hasWorked: false, isBuilding: false };
+  try {
+    while (progress.lease !== null && !isOver(deps, slice)) {
+      const { retry } = feed;
+      const step = await projector.step({ lease: progress.lease, retry, flush: progress.flush });
+      if (retry && step.kind !== "outdated" && step.kind !== "maintained") {
+        feed.retry = false;
+        deps.onRetried?.();
+      }
+      if (!(await continuesAfter(step, feed, progress))) break;
+    }
+    return progress.hasWorked;
+  } finally {
+    await projector.settle();
+    if (progress.lease !== null) await releaseLease(deps.writer, progress.lease).catch(() => {});
+  }
+}
+
 /**
  * Projects a feed in slices: under the same lease as a loop (`run.ts`), by the same steps, in any mixture with it.
  *
@@ -31,99 +137,20 @@ export interface SliceDeps extends FeedDeps {
  * leaves its events to the holder, which sees them by then.
  */
 export function projectInSlices(deps: SliceDeps, registered: RegisteredFeed): Job {
-  const { clock, database, writer, holder, onEvent } = deps;
-  const { log, feed, tracked } = registered;
-  const take = async () => takeLease(writer, log.name, holder, await currentRank(database, registered));
-  let retry = deps.retry;
-
-  const isBehind = async (): Promise<boolean> => {
-    const record = await readFeed(database, log);
-    if (record === null) return false;
-    const isTracing = tracked && record.traced !== null;
-    switch (record.status) {
-      case "retiring":
-      case "rebuilding":
-        return false;
-      case "halted":
-        return isTracing || retry || (await readSourceNews(database, registered, record)).erasing;
-      case "building":
-      case "live": {
-        const { head, live } = await readSourceNews(database, registered, record);
-        // A build ends when its source is live, which is no work of this feed.
-        return isTracing || record.cursor < head || (record.status === "building" && live);
-      }
-    }
-  };
-
-  const isOver = ({ deadline, signal }: Slice) => signal.aborted || clock.monotonic() >= deadline;
-
-  /** Steps until nothing is left, or the slice is over, or the feed has another writer. */
-  const stepWith = async (taken: Lease, slice: Slice): Promise<boolean> => {
-    let lease: Lease | null = taken;
-    let [flush, worked, building] = [false, false, false];
-    const projector = createProjector(deps, registered);
-    try {
-      while (lease !== null && !isOver(slice)) {
-        const step: Step = await projector.step({ lease, retry, flush });
-        if (retry && step.kind !== "outdated" && step.kind !== "maintained") {
-          retry = false;
-          deps.onRetried?.();
-        }
-        switch (step.kind) {
-          case "projected":
-            if (building && !step.building) onEvent({ kind: "live", feed: feed.path });
-            building = step.building;
-            worked = true;
-            flush = false;
-            continue;
-          case "caught-up":
-            // With a cursor that lags, every later slice would read the same events.
-            if (!step.unwritten || flush) return worked;
-            flush = true;
-            continue;
-          case "maintained":
-            worked = true;
-            continue;
-          case "outdated":
-            // A subject was hydrated; or another took over.
-            lease = await take();
-            continue;
-          case "halted":
-            onEvent({
-              kind: "halted",
-              feed: feed.path,
-              position: step.failure.position,
-              message: step.failure.message,
-            });
-            return worked;
-          case "superseded":
-            onEvent({ kind: "superseded", feed: feed.path });
-            return worked;
-          case "emptied":
-          case "gone":
-            return worked;
-        }
-      }
-      return worked;
-    } finally {
-      await projector.settle();
-      if (lease !== null) await releaseLease(writer, lease).catch(() => {});
-    }
-  };
-
+  const feed: SlicedFeed = { deps, registered, retry: deps.retry };
   return {
-    name: feed.path,
+    name: registered.feed.path,
     async run(slice) {
       let worked = false;
       // A feed that waits for its source to be complete is behind, and this process cannot change that.
       let waitingAt = -1;
-      while (!isOver(slice) && (await isBehind())) {
-        const head = await readHead(database, registered.source);
+      while (!isOver(deps, slice) && (await isBehind(feed))) {
+        const head = await readHead(deps.database, registered.source);
         if (head === waitingAt) break;
-        const lease = await take();
+        const lease = await takeFeedLease(feed);
         // The holder of the lease does the work.
         if (lease === null) break;
-        const hasWorked = await stepWith(lease, slice);
+        const hasWorked = await stepThrough(feed, lease, slice);
         waitingAt = hasWorked ? -1 : head;
         worked ||= hasWorked;
       }

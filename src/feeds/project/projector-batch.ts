@@ -1,0 +1,161 @@
+import type { ProjectingContract } from "../contract/contract.ts";
+import { promotion } from "../contract/published-contract.ts";
+import { rangeApplied } from "../erase/erasing-work.ts";
+import { basisOf, type FeedRecord, type FeedStatus, type ProjectionFailure } from "../record.ts";
+import { NOTHING_PUBLISHED } from "./commit.ts";
+import { nextBatch, type Reached } from "./next-batch.ts";
+import { subjectsWithPlaces } from "./places.ts";
+import type { FeedPlan } from "./plan.ts";
+import { type ProjectorState, recordedFailure } from "./projector-state.ts";
+import type { SourceNews } from "./source-news.ts";
+import type { Step, StepOptions } from "./step.ts";
+
+/*
+ * The next batch of a projector: read and planned, and then written, or left out when nothing changes but the cursor.
+ */
+
+/** Positions that may pass without an event to publish before the cursor is written. */
+const CURSOR_STRIDE = 20_000;
+
+/** Weight of the last batch in the measured rate. */
+const RATE_WEIGHT = 0.1;
+
+/** A batch that was read and planned, with the progress of the feed after it. */
+interface PlannedBatch extends Reached {
+  /** The record that the plan rests on. */
+  readonly record: FeedRecord;
+  readonly projecting: ProjectingContract;
+  readonly startedMs: number;
+  readonly plan: FeedPlan;
+  /** Source positions that it passes. */
+  readonly span: number;
+  /** Head of the source. */
+  readonly head: number;
+  readonly isWaiting: boolean;
+  readonly hasMerged: boolean;
+  readonly failure: ProjectionFailure | null;
+  readonly status: FeedStatus;
+}
+
+/** The status of a feed after a batch. A source that is being built has more to come. */
+function statusAfter(record: FeedRecord, failure: ProjectionFailure | null, isComplete: boolean): FeedStatus {
+  if (failure !== null) return "halted";
+  return isComplete || record.status === "live" ? "live" : "building";
+}
+
+/** Reads and plans the next batch of a feed on its record. */
+export async function planNextBatch(
+  state: ProjectorState,
+  { record, projecting, startedMs }: Pick<PlannedBatch, "record" | "projecting" | "startedMs">,
+  source: SourceNews,
+): Promise<PlannedBatch> {
+  const { deps, registered, commits, reached, batchSize } = state;
+  const after = {
+    cursor: Math.max(record.cursor, reached.cursor),
+    merged: Math.max(record.merged, reached.merged),
+  };
+  const batch = await nextBatch(deps.database, registered, after, source.head, batchSize);
+  const { head, isAhead, isWaiting } = batch;
+  const isBuilding = record.status !== "live";
+  const { plan, cursor, merged } = await batch.plan((rows) =>
+    rows.length === 0
+      ? Promise.resolve(NOTHING_PUBLISHED)
+      : commits.plan(rows, { building: isBuilding, feed: projecting.feed, isAhead }),
+  );
+  const isDone = cursor >= head && source.live;
+  // The remaining places are settled before the end of the build.
+  state.settling =
+    isDone && isBuilding && (await subjectsWithPlaces(deps.database, registered.log, 1)).length > 0;
+  const failure = plan.failure === null ? null : recordedFailure(state, record, plan.failure);
+  return {
+    record,
+    projecting,
+    startedMs,
+    plan,
+    cursor,
+    merged,
+    span: cursor - after.cursor,
+    head,
+    isWaiting,
+    hasMerged: batch.hasMerged || reached.hasMerged,
+    failure,
+    status: statusAfter(record, failure, isDone && !state.settling),
+  };
+}
+
+/** Positions by which the stored cursor lags behind the batch. Merging that published nothing has to be stored as well. */
+function lagOf({ record, cursor, hasMerged }: PlannedBatch): number {
+  return Math.max(cursor - record.cursor, hasMerged ? 1 : 0);
+}
+
+/** Whether the batch is written now: it changes something, or the stored cursor lags too far. */
+export function isWriteDue(
+  { settling }: ProjectorState,
+  batch: PlannedBatch,
+  { flush }: StepOptions,
+): boolean {
+  const { plan, record, status, failure } = batch;
+  const changes =
+    plan.events.length > 0 || plan.kept.length > 0 || status !== record.status || failure !== null;
+  const lag = lagOf(batch);
+  return changes || settling || (lag > 0 && (lag >= CURSOR_STRIDE || flush));
+}
+
+/** Notes the progress of a batch that changes nothing, to write it later. */
+export function passBatch(state: ProjectorState, batch: PlannedBatch): Step {
+  const { record, cursor, merged, head, isWaiting, hasMerged, status } = batch;
+  const building = status === "building";
+  state.reached = { cursor, merged, hasMerged };
+  if (cursor < head && !isWaiting)
+    return { kind: "projected", cursor, head, rate: record.rate, writeMs: 0, building };
+  const pending = isWaiting || building;
+  return { kind: "caught-up", position: Math.max(cursor, head), unwritten: lagOf(batch) > 0, pending };
+}
+
+function measuredRate(
+  { deps: { clock } }: ProjectorState,
+  { record, span, startedMs }: PlannedBatch,
+): number {
+  const rate = (span * 1_000) / Math.max(1, clock.monotonic() - startedMs);
+  return record.rate === 0 ? rate : record.rate + RATE_WEIGHT * (rate - record.rate);
+}
+
+/** Begins to write a batch, and notes the feed as the write will leave it. */
+export function launchBatch(state: ProjectorState, batch: PlannedBatch, { lease }: StepOptions): void {
+  const { registered, commits, passed } = state;
+  const { feed, log } = registered;
+  const { record, projecting, plan, cursor, merged, status, failure } = batch;
+  const rate = measuredRate(state, batch);
+  const applied = passed !== null && passed.id > record.erased && passed.position <= cursor ? passed : null;
+  const promotes = projecting.standing === "newer" && plan.events.length > 0;
+  const failureText = failure === null ? null : JSON.stringify(failure);
+  state.flight = commits
+    .commit({ ...basisOf(record), lease, cursor, merged, status, rate, failure: failureText }, plan, {
+      erasing: applied === null ? [] : [rangeApplied(log, applied)],
+      promotion: promotes ? promotion(feed, log, projecting.revision, { raisesEpoch: false }) : null,
+    })
+    .then(
+      (committed) => ({ committed }),
+      (error: unknown) => ({ error }),
+    );
+  state.reached = { cursor, merged, hasMerged: false };
+  state.known = {
+    ...record,
+    epoch: record.epoch + 1,
+    publishedRevision: promotes ? projecting.revision : record.publishedRevision,
+    cursor,
+    merged,
+    status,
+    rate,
+    failure,
+    erased: applied?.id ?? record.erased,
+  };
+}
+
+/** The outcome of a step whose batch was launched. */
+export function stepOf({ writeMs, known }: ProjectorState, batch: PlannedBatch): Step {
+  const { cursor, head, status, failure, record } = batch;
+  if (failure !== null) return { kind: "halted", failure };
+  const { rate } = known ?? record;
+  return { kind: "projected", cursor, head, rate, writeMs, building: status === "building" };
+}

@@ -24,7 +24,8 @@ async function open(): Promise<{ sandbox: Sandbox; pool: Pool } | null> {
   const sandbox = openSandbox();
   const port = freePort();
   try {
-    await startPostgres(sandbox, port);
+    // A busy disk would take most of the time of the tests.
+    await startPostgres(sandbox, port, { fsync: false });
     const pool = new Pool({ host: "127.0.0.1", port, user: "postgres", database: "postgres", max: 20 });
     // The server goes away while connections are idle; without a listener that would fail the run.
     pool.on("error", () => {});
@@ -40,7 +41,7 @@ let postgres: Awaited<ReturnType<typeof open>> = null;
 beforeAll(async () => {
   postgres = await open();
   if (postgres === null) console.warn("PostgreSQL is not installed: its store is not tested");
-}, 60_000);
+}, 180_000);
 afterAll(async () => {
   await postgres?.pool.end();
   await postgres?.sandbox.close();

@@ -43,10 +43,14 @@ export function runToEnd(command: readonly string[], env: Record<string, string 
   if (exitCode !== 0) throw new Error(`${command.join(" ")}: ${stderr.toString()}`);
 }
 
-/** A new PostgreSQL server with an empty database; throws NotInstalled where there is none. */
+/**
+ * A new PostgreSQL server with an empty database; throws NotInstalled where there is none. Without `fsync` it waits for
+ * no disk, and may lose its data when the machine stops.
+ */
 export async function startPostgres(
   sandbox: Sandbox,
   port: number,
+  { fsync = true }: { readonly fsync?: boolean } = {},
 ): Promise<{ server: Server; version: string }> {
   const bin = programs();
   executable("psql");
@@ -54,12 +58,16 @@ export async function startPostgres(
   const user = accountFor(folder);
   const as = user === undefined ? [] : ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--init-groups"];
   const data = join(folder, "data");
-  runToEnd([...as, join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8"], {});
+  runToEnd(
+    [...as, join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"],
+    {},
+  );
   const settings = {
     listen_addresses: "127.0.0.1",
     port: String(port),
     unix_socket_directories: "",
     max_connections: String(MAX_CONNECTIONS),
+    fsync: fsync ? "on" : "off",
   };
   const server = await sandbox.start({
     name: "postgres",

@@ -10,6 +10,8 @@ test("docs: a server shows the guide, and the API browser beside it", async () =
     ["/docs", "<h1"],
     ["/docs/start/first-stream", "Your first stream"],
     ["/docs/api", "swagger-ui-bundle.js"],
+    ["/docs/api.css", "dark-mode"],
+    ["/docs/icon.svg", "<svg"],
     ["/docs/search.js", "search-index.json"],
     ["/docs/search-index.json", '"storedFields"'],
   ] as const) {

@@ -50,9 +50,10 @@ export const streamOperations: readonly Operation[] = [
     tag: "Append",
     link: "stream",
     summary: "Append events to a stream",
-    // Not described as a third body: openapi-python-client generates an append that always fails if one is an array.
+    // Prose describes the other formats: openapi-python-client generates an append that always fails if a third body is an
+    // array, and binary mode has any headers.
     description:
-      "Appends all of the events, or none. 201 means that they are on disk. An array of CloudEvents is accepted too, as `application/cloudevents-batch+json`.",
+      "Appends all of the events, or none. 201 means that they are on disk. Two further formats of CloudEvents are accepted: a batch, an array of at least one `NewCloudEvent` with the media type `application/cloudevents-batch+json`; and binary mode, the data of one event with its attributes in `ce-` headers.",
     handle: (c, deps) => postStream(c.req.raw, c.req.param("stream") ?? "", deps),
     describe: (parts) => ({
       request: {

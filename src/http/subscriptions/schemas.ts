@@ -73,6 +73,10 @@ function orElse<Default>(value: Default) {
   return <Stated>(stated: Stated | undefined): Stated | Default => (stated === undefined ? value : stated);
 }
 
+const LABEL = "[a-zA-Z0-9]([-0-9a-zA-Z]{0,61}[0-9a-zA-Z])?";
+/** Zod's pattern has a lookahead, which Go's expressions lack. */
+const HOSTNAME_PATTERN = `^${LABEL}(\\.${LABEL})*$`;
+
 const HEADERS_DESCRIPTION = {
   description: "Sent with each request. Stored sealed, and never shown",
   maxProperties: MOST_HEADERS,
@@ -129,7 +133,12 @@ function subscriptionMembers(limits: Limits, rules: AddressRules) {
     headers: z.record(z.string(), z.string()).superRefine(checked(checkHeaders)).openapi(HEADERS_DESCRIPTION),
     handshake: z
       .strictObject({
-        origin: z.hostname().openapi({ description: "The sender's DNS name", example: "kilde.example.org" }),
+        origin: z.hostname().openapi({
+          description: "The sender's DNS name",
+          example: "kilde.example.org",
+          pattern: HOSTNAME_PATTERN,
+          maxLength: 253,
+        }),
       })
       .nullable()
       .openapi({

@@ -41,7 +41,11 @@ test.skipIf(SCHEMATHESIS === null)(
         "--warnings",
         "off",
       ],
-      { cwd: server.cwd, program: [SCHEMATHESIS ?? ""], environment: { SCHEMATHESIS_HOOKS: HOOKS, PYTHONDONTWRITEBYTECODE: "1" } },
+      {
+        cwd: server.cwd,
+        program: [SCHEMATHESIS ?? ""],
+        environment: { SCHEMATHESIS_HOOKS: HOOKS, PYTHONDONTWRITEBYTECODE: "1" },
+      },
     );
     expect({ exitCode: finished.exitCode, stdout: finished.stdout.slice(-4_000) }).toMatchObject({
       exitCode: 0,

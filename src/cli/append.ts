@@ -6,7 +6,7 @@ import type { Appended } from "../client/types.ts";
 import { toHeaderText } from "../core/header-text.ts";
 import type { CliContext } from "./context.ts";
 import { jsonArgument, objectText } from "./json-argument.ts";
-import { examples, jsonOption, urlOption, wholeNumber } from "./options.ts";
+import { examples, jsonOption, urlOption, parseWholeNumber } from "./options.ts";
 import { outageNotes } from "./outage-notes.ts";
 import { REPEATED, streamName, withServer } from "./server.ts";
 
@@ -23,7 +23,7 @@ function expectedVersion(text: string): string | number {
   if (text === "none") return 0;
   if (text === "any" || text === "exists") return text;
   try {
-    return wholeNumber(text);
+    return parseWholeNumber(text);
   } catch {
     throw new InvalidArgumentError("It must be a whole number, none, exists or any.");
   }

@@ -41,7 +41,7 @@ async function openSink(context: CliContext, target: string | undefined, flags: 
   };
 }
 
-function queryOf(flags: ExportFlags, { position, identity }: Cursor): URLSearchParams {
+function exportQuery(flags: ExportFlags, { position, identity }: Cursor): URLSearchParams {
   const lastEventId = identity === null ? String(position) : cursorText(position, identity);
   const query = new URLSearchParams({ lastEventId });
   if (flags.prefix !== undefined) query.set("subjectPrefix", flags.prefix);
@@ -64,7 +64,7 @@ async function exportPages(
   const totals: Totals = { events: 0, position: sink.cursor.position };
   let progress: ProgressBar | null = null;
   try {
-    for await (const { lines, last, head } of readPages(server, path, queryOf(flags, sink.cursor))) {
+    for await (const { lines, last, head } of readPages(server, path, exportQuery(flags, sink.cursor))) {
       progress ??= showProgress(context, "exporting", head);
       await sink.write(`${lines.map((line) => exportLine(line, path)).join("\n")}\n`);
       totals.events += lines.length;

@@ -11,7 +11,7 @@ export interface FeedEntry extends FeedState {
   readonly sunset: string | null;
 }
 
-export function feedPath(feed: string, version: number): string {
+export function feedRequestPath(feed: string, version: number): string {
   return `/feeds/${encodeURIComponent(feed)}/v${version}`;
 }
 

@@ -1,7 +1,7 @@
 import { Command } from "commander";
 
 import type { CliContext } from "./context.ts";
-import { changeFeed, type FeedEntry, feedPath } from "./feed-versions.ts";
+import { changeFeed, type FeedEntry, feedRequestPath } from "./feed-versions.ts";
 import { versionNumber } from "./feeds-test.ts";
 import { examples, jsonOption, urlOption } from "./options.ts";
 import { withServer } from "./server.ts";
@@ -59,7 +59,7 @@ export function feedsChangeCommands(context: CliContext): Command[] {
     if (verb === "retire")
       command.option("--force", "retire it even if it has readers; pauses its subscriptions");
     return command.action(async (feed: string, version: number, flags: ChangeFlags) => {
-      const path = feedPath(feed, version) + suffix(flags);
+      const path = feedRequestPath(feed, version) + suffix(flags);
       const entry = await withServer(context, flags.url, (server) => changeFeed(server, method, path));
       const text = flags.json === true ? JSON.stringify(entry) : done(`${feed}/v${version}`, entry);
       await context.stdout.write(`${text}\n`);

@@ -51,7 +51,7 @@ function eventName(event: ComparableEvent | null): string {
 
 type Row = readonly [member: string, left: string, right: string];
 
-function rowsOf({ projectedFrom, left, right, differences }: Correspondence): Row[] {
+function comparisonRows({ projectedFrom, left, right, differences }: Correspondence): Row[] {
   const heading = projectedFrom === null ? "" : `event ${projectedFrom}`;
   const same = left !== null && right !== null && differences.length === 0 ? "  (same data)" : "";
   return [
@@ -96,7 +96,7 @@ async function diffVersions(
     return;
   }
   const heading: Row = [subject, `${feed}/v${leftVersion}`, `${feed}/v${rightVersion}`];
-  await context.stdout.write(table([heading, ...found.flatMap(rowsOf)]));
+  await context.stdout.write(table([heading, ...found.flatMap(comparisonRows)]));
 }
 
 /** `kilde feeds diff` */

@@ -58,7 +58,7 @@ async function takeStream(
   });
 }
 
-function eventText({ type, subject, version, data }: RehearsedEvent): string {
+function rehearsedText({ type, subject, version, data }: RehearsedEvent): string {
   const text = data === null ? "" : `    ${JSON.stringify(data)}\n`;
   return `  → ${type}  ${subject}@${version}\n${text}`;
 }
@@ -95,7 +95,7 @@ async function testFeed(context: CliContext, name: string, flags: TestFlags): Pr
     const text =
       flags.json === true
         ? events.map((each) => `${JSON.stringify(each)}\n`).join("")
-        : sourceText(event) + (events.length === 0 ? "  (nothing)\n" : events.map(eventText).join(""));
+        : sourceText(event) + (events.length === 0 ? "  (nothing)\n" : events.map(rehearsedText).join(""));
     if (text !== "") await context.stdout.write(text);
   };
   try {

@@ -6,7 +6,7 @@ import { UnexpectedAnswerError } from "../client/unexpected-answer.ts";
 import { FEED_NAME } from "../core/names.ts";
 
 import type { CliContext } from "./context.ts";
-import { feedPath } from "./feed-versions.ts";
+import { feedRequestPath } from "./feed-versions.ts";
 import { versionNumber } from "./feeds-test.ts";
 import { examples, urlOption } from "./options.ts";
 import { pascalCase, type SchemaSet, typesOfSchemas } from "./schema-types.ts";
@@ -50,7 +50,7 @@ async function printTypes(
   { url }: { readonly url?: string },
 ): Promise<void> {
   const schemas = await withServer(context, url, ({ request }) =>
-    request(`${feedPath(feed, version)}/schemas`, {}, readSchemas),
+    request(`${feedRequestPath(feed, version)}/schemas`, {}, readSchemas),
   );
   await context.stdout.writeExact(typeScriptOf(feed, version, schemas));
 }

@@ -45,7 +45,7 @@ function extensionsOf(line: z.output<typeof lineSchema>): Record<string, unknown
   return { ...Object.fromEntries(named), ...line.attributes };
 }
 
-function parsed(text: string, number: number): z.output<typeof lineSchema> {
+function parseLine(text: string, number: number): z.output<typeof lineSchema> {
   const refuse = (reason: string): CliError =>
     new CliError(
       EXIT.usage,
@@ -71,7 +71,7 @@ export function fixtureReader(defaultStream: string): (text: string, number: num
   const versions = new Map<string, number>();
   let position = 0;
   return (text, number) => {
-    const line = parsed(text, number);
+    const line = parseLine(text, number);
     const subject = line.subject ?? line.stream ?? defaultStream;
     position = line.id === undefined ? position + 1 : Number(line.id);
     const version = line.sequence === undefined ? (versions.get(subject) ?? 0) + 1 : Number(line.sequence);

@@ -3,7 +3,7 @@ import { eventStream } from "../client/event-stream.ts";
 import { UnreadableEventError } from "../client/index.ts";
 import { parseEvent } from "../client/parse-events.ts";
 import { planAttempt, type RequestDeps } from "../client/request.ts";
-import { backoffMs, isPassing } from "../client/retry.ts";
+import { requestRetryMs, isPassing } from "../client/retry.ts";
 
 export interface SentEvent {
   readonly position: number;
@@ -81,6 +81,6 @@ export async function* followTexts(
       deps.onRetry?.(error);
     }
     failures += 1;
-    await deps.sleep(backoffMs(deps, failures, failure), followed.signal);
+    await deps.sleep(requestRetryMs(deps, failures, failure), followed.signal);
   }
 }

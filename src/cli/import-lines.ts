@@ -5,6 +5,7 @@ import { nearest } from "../core/nearest.ts";
 import { CliError, EXIT } from "./exit.ts";
 import { MAX_DEPTH, objectText } from "./json-argument.ts";
 import type { Line } from "./lines.ts";
+import { isJsonObject } from "../core/json-object.ts";
 
 /** An event to import, as the JSON text that the server accepts. */
 export interface ImportEvent {
@@ -26,17 +27,13 @@ function refuse(line: number, detail: string, cause?: unknown): never {
   );
 }
 
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 /** `metadata`, including the event's id in the source. */
 function metadataText(
   number: number,
   textOf: (member: string) => string,
   { id, metadata }: Readonly<Record<string, unknown>>,
 ): string | null {
-  if (metadata !== undefined && !isObject(metadata)) refuse(number, "metadata must be an object");
+  if (metadata !== undefined && !isJsonObject(metadata)) refuse(number, "metadata must be an object");
   if (id === undefined) return metadata === undefined ? null : textOf("metadata");
   if (typeof id !== "string" && typeof id !== "number") refuse(number, "id must be a text or a number");
   if (metadata === undefined) return objectText({ id: textOf("id") });
@@ -59,7 +56,7 @@ export function importEvent({ number, text }: Line): ImportEvent | null {
     throw error;
   }
   const { value } = json;
-  if (!isObject(value)) refuse(number, "not an object");
+  if (!isJsonObject(value)) refuse(number, "not an object");
   if (value["type"] === ERASED_TYPE) return null;
   for (const member of Object.keys(value)) {
     if (TAKEN.has(member) || IGNORED.has(member)) continue;
@@ -71,7 +68,7 @@ export function importEvent({ number, text }: Line): ImportEvent | null {
   if (typeof stream !== "string") refuse(number, "stream must be a text");
   if (typeof type !== "string") refuse(number, "type must be a text");
   if (time !== undefined && typeof time !== "string") refuse(number, "time must be a text (RFC 3339)");
-  if (attributes !== undefined && !isObject(attributes)) refuse(number, "attributes must be an object");
+  if (attributes !== undefined && !isJsonObject(attributes)) refuse(number, "attributes must be an object");
   const textOf = (member: string) => json.textAt([member], value[member]);
   return {
     line: number,

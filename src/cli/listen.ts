@@ -17,7 +17,7 @@ import { followTexts } from "./follow-texts.ts";
 import { forward, type Forwarded } from "./forward.ts";
 import { type Log, logAt } from "./log-source.ts";
 import { outageNotes } from "./outage-notes.ts";
-import { examples, repeatable, urlOption, wholeNumber } from "./options.ts";
+import { examples, repeatable, urlOption, parseWholeNumber } from "./options.ts";
 import { createPrevious, type VersionSelection } from "./previous-version.ts";
 import { PATIENT, type Server, withServer } from "./server.ts";
 
@@ -179,7 +179,7 @@ export function listenCommand(context: CliContext): Command {
     .option(
       "--from <position>",
       "start after the event with this position; 0 for all (default: the cursor, or else new events only)",
-      wholeNumber,
+      parseWholeNumber,
     )
     .addOption(urlOption())
     .addHelpText(

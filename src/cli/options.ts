@@ -8,7 +8,7 @@ export function collect(value: string, earlier: readonly string[] | undefined): 
 }
 
 /** Parses a whole number. */
-export function wholeNumber(text: string): number {
+export function parseWholeNumber(text: string): number {
   if (/^\d{1,15}$/.test(text)) return Number(text);
   throw new InvalidArgumentError("It must be a whole number.");
 }

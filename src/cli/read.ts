@@ -3,7 +3,7 @@ import { Command, Option } from "commander";
 import type { CliContext } from "./context.ts";
 import { eventLine, prettyEvent } from "./event-text.ts";
 import { consumerOption, feedOption, type FeedVersionArgument, pathOf } from "./log-source.ts";
-import { cursor, examples, jsonOption, repeatable, urlOption, wholeNumber } from "./options.ts";
+import { cursor, examples, jsonOption, repeatable, urlOption, parseWholeNumber } from "./options.ts";
 import { readPages } from "./pages.ts";
 import { type Server, withServer } from "./server.ts";
 
@@ -22,7 +22,7 @@ interface ReadFlags {
   readonly consumer?: string;
 }
 
-function queryOf(flags: ReadFlags): URLSearchParams {
+function readQuery(flags: ReadFlags): URLSearchParams {
   const query = new URLSearchParams();
   const parameters = {
     lastEventId: flags.lastEventId,
@@ -42,7 +42,7 @@ function queryOf(flags: ReadFlags): URLSearchParams {
 async function read(context: CliContext, stream: string | undefined, flags: ReadFlags): Promise<void> {
   const path = pathOf(stream, flags.feed);
   const print = async (server: Server) => {
-    for await (const { lines } of readPages(server, path, queryOf(flags), flags.limit)) {
+    for await (const { lines } of readPages(server, path, readQuery(flags), flags.limit)) {
       const printed = flags.pretty === true ? prettyEvent : eventLine;
       await context.stdout.writeExact(lines.map((line) => printed(line, path)).join(""));
     }
@@ -60,12 +60,16 @@ export function readCommand(context: CliContext): Command {
       "start after the event with this position, or <position>-<logidentity>",
       cursor,
     )
-    .option("--limit <count>", "most events to print", wholeNumber)
+    .option("--limit <count>", "most events to print", parseWholeNumber)
     .option("--backwards", "the newest first")
     .addOption(repeatable("--type <type>", "only events of this type; may be repeated"))
     .option("--prefix <prefix>", "of the whole log: only streams with this prefix")
-    .option("--after-version <version>", "of a stream: start after the event with this version", wholeNumber)
-    .option("--to-version <version>", "of a stream: as of this version", wholeNumber)
+    .option(
+      "--after-version <version>",
+      "of a stream: start after the event with this version",
+      parseWholeNumber,
+    )
+    .option("--to-version <version>", "of a stream: as of this version", parseWholeNumber)
     .option("--as-of <time>", "of a stream: as of this time (RFC 3339)")
     .addOption(feedOption())
     .addOption(consumerOption())

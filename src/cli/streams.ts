@@ -2,7 +2,7 @@ import { Command } from "commander";
 
 import type { StreamInfo } from "../client/types.ts";
 import type { CliContext } from "./context.ts";
-import { examples, jsonOption, urlOption, wholeNumber } from "./options.ts";
+import { examples, jsonOption, urlOption, parseWholeNumber } from "./options.ts";
 import { withServer } from "./server.ts";
 import { type Column, printTable } from "./table.ts";
 
@@ -46,9 +46,9 @@ export function streamsCommand(context: CliContext): Command {
     .option(
       "--changed-since <position>",
       "only streams with an event after this position, in that order",
-      wholeNumber,
+      parseWholeNumber,
     )
-    .option("--limit <count>", "most streams to list", wholeNumber)
+    .option("--limit <count>", "most streams to list", parseWholeNumber)
     .addOption(urlOption())
     .addOption(jsonOption("print JSON, one stream per line"))
     .addHelpText(

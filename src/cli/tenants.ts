@@ -13,7 +13,7 @@ export function tenantOption(): Option {
   );
 }
 
-function listed(databases: readonly NamedDatabase[]): string {
+function databaseNames(databases: readonly NamedDatabase[]): string {
   return databases.map(({ tenant }) => tenant ?? DEFAULT_TENANT).join(", ");
 }
 
@@ -32,7 +32,7 @@ export function meantDatabases(
   throw new CliError(
     EXIT.usage,
     `tenant: there is no ${JSON.stringify(tenant)} (flag --tenant)`,
-    settings.tenants.length === 0 ? "The configuration has none." : `There are ${listed(databases)}.`,
+    settings.tenants.length === 0 ? "The configuration has none." : `There are ${databaseNames(databases)}.`,
   );
 }
 
@@ -44,6 +44,6 @@ export function meantDatabase(settings: Settings, flags: Readonly<Record<string,
   throw new CliError(
     EXIT.usage,
     `Which database? The configuration has ${databases.length}`,
-    `Name one with --tenant (${listed(databases)}) or --database-url.`,
+    `Name one with --tenant (${databaseNames(databases)}) or --database-url.`,
   );
 }

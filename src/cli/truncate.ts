@@ -1,7 +1,7 @@
 import { Command } from "commander";
 
 import type { CliContext } from "./context.ts";
-import { examples, jsonOption, urlOption, wholeNumber } from "./options.ts";
+import { examples, jsonOption, urlOption, parseWholeNumber } from "./options.ts";
 import { outageNotes } from "./outage-notes.ts";
 import { REPEATED, streamName, withServer } from "./server.ts";
 
@@ -33,7 +33,7 @@ export function truncateCommand(context: CliContext): Command {
       "Removes the events of a stream before a version, permanently. The remaining events keep their versions.",
     )
     .argument("<stream>", "the stream's name")
-    .requiredOption("--before <version>", "the first version to keep", wholeNumber)
+    .requiredOption("--before <version>", "the first version to keep", parseWholeNumber)
     .addOption(urlOption())
     .addOption(jsonOption())
     .addHelpText("after", examples("kilde truncate user-1 --before 100"))

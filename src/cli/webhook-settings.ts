@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 
 import type { NewSubscription, SubscriptionChange } from "../client/subscription-types.ts";
-import { repeatable, wholeNumber } from "./options.ts";
+import { repeatable, parseWholeNumber } from "./options.ts";
 
 const UNLIMITED = "unlimited";
 
@@ -30,7 +30,7 @@ function header(
 }
 
 function attemptsOf(text: string): number | typeof UNLIMITED {
-  return text === UNLIMITED ? UNLIMITED : wholeNumber(text);
+  return text === UNLIMITED ? UNLIMITED : parseWholeNumber(text);
 }
 
 /** Parses the start of a new subscription: a position, a time, or one of the two words. */
@@ -54,9 +54,9 @@ export function withSettingOptions(command: Command): Command {
         "one event per request, several, or only a notification of new events (default: single)",
       ).choices(["single", "batch", "doorbell"]),
     )
-    .option("--batch-events <number>", "most events in a batch (default: 100)", wholeNumber)
-    .option("--batch-bytes <bytes>", "most bytes of events in a batch (default: 1 MiB)", wholeNumber)
-    .option("--concurrency <number>", "most concurrent requests (default: 64)", wholeNumber)
+    .option("--batch-events <number>", "most events in a batch (default: 100)", parseWholeNumber)
+    .option("--batch-bytes <bytes>", "most bytes of events in a batch (default: 1 MiB)", parseWholeNumber)
+    .option("--concurrency <number>", "most concurrent requests (default: 64)", parseWholeNumber)
     .option(
       "--attempts <number>",
       'failed attempts after which an event waits to be retried or skipped, or "unlimited" (default)',

@@ -2,7 +2,7 @@ import { Command } from "commander";
 
 import type { CliContext } from "./context.ts";
 import { CliError, EXIT } from "./exit.ts";
-import { examples, jsonOption, repeatable, urlOption, wholeNumber } from "./options.ts";
+import { examples, jsonOption, repeatable, urlOption, parseWholeNumber } from "./options.ts";
 import { credentialsText } from "./webhooks-change.ts";
 import { print, statusText, type WebhookFlags, withSubscriptions } from "./webhooks-server.ts";
 
@@ -79,9 +79,9 @@ export function webhooksRunCommands(context: CliContext): Command[] {
       .option(
         "--after <position>",
         "events after this position (default: 0, from the beginning)",
-        wholeNumber,
+        parseWholeNumber,
       )
-      .option("--up-to <position>", "last position (default: all delivered events)", wholeNumber)
+      .option("--up-to <position>", "last position (default: all delivered events)", parseWholeNumber)
       .addOption(repeatable("--subject <name>", "only of this subject; may be repeated"))
       .option("--dry-run", "only count the events")
       .addHelpText(
@@ -97,7 +97,11 @@ export function webhooksRunCommands(context: CliContext): Command[] {
     ),
     named("rotate-secret", "Signs with a new secret, and with the old one for an overlap.")
       .option("--secret <secret>", "the new secret (default: generated, of the same kind)")
-      .option("--overlap <seconds>", "how long the old secret signs as well (default: 86400)", wholeNumber)
+      .option(
+        "--overlap <seconds>",
+        "how long the old secret signs as well (default: 86400)",
+        parseWholeNumber,
+      )
       .action(async (id: string, flags: RotateFlags) => {
         const { secret, overlap } = flags;
         const credentials = await withSubscriptions(context, flags, (subscriptions) =>

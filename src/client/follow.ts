@@ -4,7 +4,7 @@ import { eventStream } from "./event-stream.ts";
 import { queryString, sourcePath } from "./read.ts";
 import { parseEvent } from "./parse-events.ts";
 import { planAttempt, type RequestDeps } from "./request.ts";
-import { backoffMs, isPassing } from "./retry.ts";
+import { requestRetryMs, isPassing } from "./retry.ts";
 import type { FollowOptions, KildeEvent } from "./types.ts";
 
 /** Reads the events of one connection until it ends or fails. */
@@ -67,6 +67,6 @@ export async function* follow<Data>(
     }
     failures += 1;
     // An abort ends the wait, and then the loop.
-    await deps.sleep(backoffMs(deps, failures, failure), signal).catch(() => {});
+    await deps.sleep(requestRetryMs(deps, failures, failure), signal).catch(() => {});
   }
 }

@@ -40,7 +40,7 @@ export async function readObject<Body extends object>(answer: Answer): Promise<B
 }
 
 /** Rebuilds the error of an answer from the problem's type. */
-export async function errorOf(answer: Answer, nowMs: number): Promise<Error> {
+export async function answerError(answer: Answer, nowMs: number): Promise<Error> {
   const text = await answer.text().catch(() => "");
   let error: Error = new UnexpectedAnswerError(
     answer.status,

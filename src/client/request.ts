@@ -1,8 +1,8 @@
 import { errorText } from "../core/error-text.ts";
 import { type Answer, answerOf } from "./answer.ts";
 import { type RequestAttempt, DeadlineError, type StartAttempt, type Timeouts } from "./deadline.ts";
-import { errorOf } from "./parse-answer.ts";
-import { backoffMs, isPassing, type Retry } from "./retry.ts";
+import { answerError } from "./parse-answer.ts";
+import { requestRetryMs, isPassing, type Retry } from "./retry.ts";
 import { UnexpectedAnswerError } from "./unexpected-answer.ts";
 import { UnreadableEventError } from "./unreadable-event.ts";
 import { KildeUnreachableError, wasNotSent } from "./unreachable.ts";
@@ -126,7 +126,7 @@ export async function openAnswer(deps: RequestDeps, path: string, request: Reque
   try {
     // The answer to a HEAD has no body, and so no problem.
     if (request.method === "HEAD") return await openAnswer(deps, path, { ...request, method: "GET" });
-    throw await errorOf(answer, deps.now());
+    throw await answerError(answer, deps.now());
   } finally {
     answer.close();
   }
@@ -232,7 +232,7 @@ export async function send<Body>(
         throw withOutcome(error, request, path, mayBeDone, idempotencyKey);
       }
       deps.onRetry?.(error);
-      await deps.sleep(backoffMs(deps, attempt, error), request.signal ?? undefined);
+      await deps.sleep(requestRetryMs(deps, attempt, error), request.signal ?? undefined);
     }
   }
 }

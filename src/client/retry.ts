@@ -36,15 +36,24 @@ export function noteRetryAfter(error: Error, ms: number): void {
   retryAfter.set(error, ms);
 }
 
-/** Delay before an attempt, in milliseconds: half fixed and half random, and at least the server's `Retry-After`. */
+/** Delay after so many failed attempts, in milliseconds: half fixed and half random. */
 export function backoffMs(
+  { delayMs, maxDelayMs }: Pick<Retry, "delayMs" | "maxDelayMs">,
+  failures: number,
+  random: () => number,
+): number {
+  const delay = Math.min(maxDelayMs, delayMs * 2 ** Math.min(30, failures - 1));
+  return delay / 2 + (delay / 2) * random();
+}
+
+/** Delay before a request is sent again, in milliseconds: at least the server's `Retry-After`. */
+export function requestRetryMs(
   { retry, random }: Pick<RequestDeps, "retry" | "random">,
-  attempt: number,
+  failures: number,
   error: unknown,
 ): number {
   const asked = Math.min(retry.maxRetryAfterMs, error instanceof Error ? (retryAfter.get(error) ?? 0) : 0);
-  const delay = Math.min(retry.maxDelayMs, retry.delayMs * 2 ** Math.min(30, attempt - 1));
   // The time that an attempt waited in vain counts as delay.
   const waited = error instanceof KildeUnreachableError ? error.waitedMs : 0;
-  return Math.max(asked, delay / 2 + (delay / 2) * random() - waited, 0);
+  return Math.max(asked, backoffMs(retry, failures, random) - waited, 0);
 }

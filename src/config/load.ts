@@ -25,7 +25,7 @@ export async function loadSettings({ flags, environment, cwd }: SettingsRequest)
   return { ...settings, configFile: file?.absolute ?? null };
 }
 
-function faultOf(name: string, check: () => unknown): string[] {
+function checkFaults(name: string, check: () => unknown): string[] {
   try {
     check();
     return [];
@@ -39,11 +39,11 @@ async function checkDelivery({ secretKeys, egressAllow }: SettingValues): Promis
   const problems: string[] = [];
   if (secretKeys.length > 0) {
     const { parseKeys } = await import("../webhooks/signing/seal-keys.ts");
-    problems.push(...faultOf("secretKeys", () => parseKeys(secretKeys.join(","))));
+    problems.push(...checkFaults("secretKeys", () => parseKeys(secretKeys.join(","))));
   }
   if (egressAllow.length > 0) {
     const { createAddressRules } = await import("../webhooks/egress/address-rules.ts");
-    problems.push(...faultOf("egressAllow", () => createAddressRules(egressAllow)));
+    problems.push(...checkFaults("egressAllow", () => createAddressRules(egressAllow)));
   }
   if (problems.length > 0) throw new ConfigError(problems);
 }

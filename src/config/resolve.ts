@@ -8,6 +8,7 @@ import { pathText, SETTING_NAMES, type SettingName } from "./names.ts";
 import { type SettingValues, settingsSchema } from "./settings.ts";
 import { fileKeyByPath, type Tenant, TENANT_MEMBERS, tenantFaults, tokenVariable } from "./tenants.ts";
 import { writtenText } from "./written-text.ts";
+import { isJsonObject } from "../core/json-object.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -47,10 +48,6 @@ function fromText({ form }: SettingName, written: unknown): unknown {
     case "text":
       return written;
   }
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function memberAt(value: unknown, path: readonly string[]): unknown {
@@ -94,9 +91,9 @@ function unknownMembers({ file }: Sources): string[] {
       [...SETTING_NAMES.map(({ path }) => path[0]), "limits", ...ONLY_IN_FILE],
       "",
     ),
-    ...unknown(isObject(limits) ? Object.keys(limits) : [], Object.keys(DEFAULT_LIMITS), "limits."),
+    ...unknown(isJsonObject(limits) ? Object.keys(limits) : [], Object.keys(DEFAULT_LIMITS), "limits."),
   ];
-  if (limits !== undefined && !isObject(limits))
+  if (limits !== undefined && !isJsonObject(limits))
     faults.push(`limits: ${writtenText(limits)} must be an object`);
   return faults.map((fault) => `${fault} (${file.path})`);
 }

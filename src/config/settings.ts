@@ -8,7 +8,7 @@ import { databaseAuthTokenSchema, databaseUrlSchema, readUrlSchema, tenantsSchem
 const MIB = 1024 * 1024;
 
 /** One check in place of zod's three: each of them copies the schema, and there are many numbers. */
-function wholeNumber(min: number, max: number) {
+function numberSetting(min: number, max: number) {
   const message = `must be a whole number from ${min} to ${max}`;
   return z
     .number(message)
@@ -51,7 +51,7 @@ const LIMIT_RANGES: Readonly<Record<keyof Limits, readonly [min: number, max: nu
 
 function limit(name: keyof Limits) {
   const [min, max] = LIMIT_RANGES[name];
-  return wholeNumber(min, max).default(DEFAULT_LIMITS[name]);
+  return numberSetting(min, max).default(DEFAULT_LIMITS[name]);
 }
 
 const limitsSchema = z.strictObject({
@@ -110,7 +110,7 @@ const DEFAULTS = {
 /** The schema of all settings with their defaults, and of `kilde.config.ts`. */
 export const settingsSchema = z.strictObject({
   host: z.string("must be a host name or an address").min(1, "must not be empty").default(DEFAULTS.host),
-  port: wholeNumber(0, 65_535).default(DEFAULTS.port),
+  port: numberSetting(0, 65_535).default(DEFAULTS.port),
   databaseUrl: databaseUrlSchema.default(DEFAULTS.databaseUrl),
   databaseAuthToken: databaseAuthTokenSchema,
   /** A replica of the database, which serves reads that tolerate its lag. */
@@ -119,12 +119,12 @@ export const settingsSchema = z.strictObject({
   corsOrigin: z.array(origin, "must be a list of origins").default([...DEFAULTS.corsOrigin]),
   accessLog: flag().default(DEFAULTS.accessLog),
   logLevel: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`).default(DEFAULTS.logLevel),
-  pollIntervalMs: wholeNumber(1, 60_000).default(DEFAULTS.pollIntervalMs),
+  pollIntervalMs: numberSetting(1, 60_000).default(DEFAULTS.pollIntervalMs),
   /** Seals webhook secrets at rest: `id:key` each, the key 32 bytes in base64, the newest first. */
   secretKeys: z.array(z.string("must be a text"), "must be a list").default([...DEFAULTS.secretKeys]),
   /** Destinations of webhooks besides public addresses: addresses, ranges, names, or `*` for everywhere. */
   egressAllow: z.array(z.string("must be a text"), "must be a list").default([...DEFAULTS.egressAllow]),
-  shutdownTimeoutMs: wholeNumber(0, LONGEST_TIMER_MS).default(DEFAULTS.shutdownTimeoutMs),
+  shutdownTimeoutMs: numberSetting(0, LONGEST_TIMER_MS).default(DEFAULTS.shutdownTimeoutMs),
   limits: limitsSchema.prefault({}),
   /** Only in `kilde.config.ts`. `compileFeeds` checks the definitions. */
   feeds: z

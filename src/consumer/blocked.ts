@@ -1,3 +1,4 @@
+import { backoffMs } from "../client/retry.ts";
 import type { ConsumerDeps } from "./deps.ts";
 import { type HandlerFailure, failedAgain } from "./failure.ts";
 import type { SubjectCursor } from "./store.ts";
@@ -58,15 +59,6 @@ const LONGEST_OUTAGE_WAIT_MS = 10_000;
 /** The delays after failures outside of handlers. */
 export function outageBackoff({ delayMs, maxDelayMs }: BackoffOptions): BackoffOptions {
   return { delayMs, maxDelayMs: Math.min(maxDelayMs, LONGEST_OUTAGE_WAIT_MS) };
-}
-
-export function backoffMs(
-  { delayMs, maxDelayMs }: BackoffOptions,
-  attempts: number,
-  random: () => number,
-): number {
-  const delay = Math.min(maxDelayMs, delayMs * 2 ** Math.min(30, attempts - 1));
-  return delay / 2 + (delay / 2) * random();
 }
 
 export function createBlocked<Tx>({ clock, random }: ConsumerDeps<Tx>, backoff: BackoffOptions): Blocked {

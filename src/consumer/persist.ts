@@ -1,4 +1,5 @@
-import { backoffMs, outageBackoff } from "./blocked.ts";
+import { backoffMs } from "../client/retry.ts";
+import { outageBackoff } from "./blocked.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import { LogRestoredError } from "./restore.ts";
 

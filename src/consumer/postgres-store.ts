@@ -52,7 +52,7 @@ function isSelected(selection: SubjectSelection): SQL {
 }
 
 /** The rows in the result of drizzle's drivers: `pg` returns an object with rows, `postgres` the rows. */
-async function rowsOf<Row>(statement: PromiseLike<unknown>): Promise<readonly Row[]> {
+async function readRows<Row>(statement: PromiseLike<unknown>): Promise<readonly Row[]> {
   const result = await statement;
   return Array.isArray(result) ? (result as Row[]) : (result as { readonly rows: readonly Row[] }).rows;
 }
@@ -139,7 +139,7 @@ export function postgresStore<Result extends PgQueryResultHKT, Schema extends Re
       await tx.execute(insertSubjects(key, subjects));
       // A separate statement: the next one then sees the commits of the former holder of the lock.
       await tx.execute(lockSubjects(key, subjects));
-      return (await rowsOf<SubjectRow>(tx.execute(selectSubjects(key, subjects)))).map(cursorOf);
+      return (await readRows<SubjectRow>(tx.execute(selectSubjects(key, subjects)))).map(cursorOf);
     },
     async saveSubjects(tx, key, cursors) {
       await tx.execute(upsertSubjects(key, cursors));
@@ -158,7 +158,7 @@ export function postgresStore<Result extends PgQueryResultHKT, Schema extends Re
         where consumer = ${key} and identity is not distinct from ${from}`);
     },
     async readFeed(key) {
-      const [row] = await rowsOf<FeedRow>(
+      const [row] = await readRows<FeedRow>(
         database.execute(sql`select position::float8, since::float8, reconstitution, identity from kilde_feeds
           where consumer = ${key}`),
       );
@@ -167,10 +167,10 @@ export function postgresStore<Result extends PgQueryResultHKT, Schema extends Re
       return { position, since, reconstitution, identity };
     },
     readSubjects: async (key, subjects) =>
-      (await rowsOf<SubjectRow>(database.execute(selectSubjects(key, subjects)))).map(cursorOf),
+      (await readRows<SubjectRow>(database.execute(selectSubjects(key, subjects)))).map(cursorOf),
     listSubjects: async (key, selection, after, limit) =>
       (
-        await rowsOf<SubjectRow>(
+        await readRows<SubjectRow>(
           database.execute(sql`select ${SELECTED} from kilde_subjects where consumer = ${key} and known > 0
             and ${isSelected(selection)} and subject > ${after} order by subject limit ${limit}`),
         )

@@ -1,5 +1,5 @@
 import type { Appended, Client, Metadata } from "../client/index.ts";
-import { backoffMs, type Retry } from "../client/retry.ts";
+import { requestRetryMs, type Retry } from "../client/retry.ts";
 import { type RequestDeps } from "../client/request.ts";
 import { KildeError, type ProblemCode } from "../core/errors.ts";
 import { decideEvents, type DomainEvent, evolveState, folded } from "./decider.ts";
@@ -189,7 +189,7 @@ export async function handleCommand<Command, Event extends DomainEvent, State>(
       }
       // After the first conflict, the other writer is likely done. Many writers that retry at once would only
       // conflict again.
-      if (conflicts > 1) await deps.sleep(backoffMs(deps, conflicts - 1, error), signal);
+      if (conflicts > 1) await deps.sleep(requestRetryMs(deps, conflicts - 1, error), signal);
       loaded = await afterConflict(deps, task, loaded, currentVersion);
       isPresent = true;
     }

@@ -8,7 +8,7 @@ function inArgs({ sql, args }: Statement): { sql: string; args: InArgs } {
   return { sql, args: [...args] };
 }
 
-function rowsOf(result: ResultSet): readonly Row[] {
+function resultRows(result: ResultSet): readonly Row[] {
   return result.rows.map((row) => Array.from(row));
 }
 
@@ -51,7 +51,7 @@ export function remoteDatabase(connect: () => Promise<Client>): Database {
       const opened = await client();
       try {
         const results = await opened.batch(statements.map(inArgs), "write");
-        return results.map(rowsOf);
+        return results.map(resultRows);
       } catch (error) {
         throw withoutAnswer(error);
       }
@@ -59,7 +59,7 @@ export function remoteDatabase(connect: () => Promise<Client>): Database {
     async read(statement) {
       const opened = await client();
       try {
-        return rowsOf(await opened.execute(inArgs(statement)));
+        return resultRows(await opened.execute(inArgs(statement)));
       } catch (error) {
         throw withoutAnswer(error);
       }
@@ -76,7 +76,7 @@ export function remoteReplica(connect: () => Promise<Client>, options: ReplicaOp
     async readTogether(statements) {
       const opened = await client();
       try {
-        return (await opened.batch(statements.map(inArgs), "read")).map(rowsOf);
+        return (await opened.batch(statements.map(inArgs), "read")).map(resultRows);
       } catch (error) {
         throw withoutAnswer(error);
       }

@@ -1,5 +1,6 @@
 import { isSchemaObject, listOf, membersOf, type SchemaObject } from "./json-schema.ts";
 import { sameJson } from "./same-json.ts";
+import { isJsonObject } from "../../core/json-object.ts";
 
 /*
  * Decides whether a JSON Schema (draft 2020-12) describes a value, by functions that are put together once. It knows the
@@ -19,10 +20,6 @@ const ANNOTATIONS = new Set(
 /** Thrown for a schema that cannot be decided here. */
 class UnknownKeyword extends Error {}
 
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 const TYPES: Readonly<Record<string, Acceptor>> = {
   null: (value) => value === null,
   boolean: (value) => typeof value === "boolean",
@@ -30,7 +27,7 @@ const TYPES: Readonly<Record<string, Acceptor>> = {
   number: (value) => typeof value === "number",
   integer: (value) => Number.isInteger(value),
   array: (value) => Array.isArray(value),
-  object: isObject,
+  object: isJsonObject,
 };
 
 function typeAcceptor(type: unknown): Acceptor {
@@ -102,12 +99,12 @@ const ofCount =
     };
   };
 const items = (value: unknown) => (Array.isArray(value) ? value.length : null);
-const members = (value: unknown) => (isObject(value) ? Object.keys(value).length : null);
+const members = (value: unknown) => (isJsonObject(value) ? Object.keys(value).length : null);
 
 const properties: Build = (keyword, _schema, compile) => {
   const named = Object.entries(membersOf(keyword)).map(([name, inner]) => [name, compile(inner)] as const);
   return (value) => {
-    if (!isObject(value)) return true;
+    if (!isJsonObject(value)) return true;
     for (const [name, accepts] of named)
       if (Object.hasOwn(value, name) && !accepts(value[name])) return false;
     return true;
@@ -119,7 +116,7 @@ const additionalProperties: Build = (keyword, schema, compile) => {
   const known = new Set(Object.keys(membersOf(schema["properties"])));
   const accepts = compile(keyword);
   return (value) => {
-    if (!isObject(value)) return true;
+    if (!isJsonObject(value)) return true;
     for (const name of Object.keys(value)) if (!known.has(name) && !accepts(value[name])) return false;
     return true;
   };
@@ -127,7 +124,7 @@ const additionalProperties: Build = (keyword, schema, compile) => {
 
 const required: Build = (keyword) => {
   const names = listOf(keyword).filter((name) => typeof name === "string");
-  return (value) => !isObject(value) || names.every((name) => Object.hasOwn(value, name));
+  return (value) => !isJsonObject(value) || names.every((name) => Object.hasOwn(value, name));
 };
 
 const BUILD: Readonly<Record<string, Build>> = {
@@ -157,7 +154,7 @@ const BUILD: Readonly<Record<string, Build>> = {
   required,
   propertyNames(keyword, _schema, compile) {
     const accepts = compile(keyword);
-    return (value) => !isObject(value) || Object.keys(value).every(accepts);
+    return (value) => !isJsonObject(value) || Object.keys(value).every(accepts);
   },
   prefixItems(keyword, _schema, compile) {
     const tests = listOf(keyword).map(compile);

@@ -51,14 +51,14 @@ export function withDependents(feed: RegisteredFeed, all: readonly RegisteredFee
   return found;
 }
 
-function listed(names: readonly string[]): string {
+function joinedNames(names: readonly string[]): string {
   const others = names.length - LISTED_NAMES;
   return `${names.slice(0, LISTED_NAMES).join(", ")}${others > 0 ? ` and ${others} others` : ""}`;
 }
 
 function refuseDelivered({ path }: RegisteredFeed["feed"], subscriptions: readonly string[]): void {
   if (subscriptions.length === 0) return;
-  throw new KildeError("feed-in-use", `${path} is delivered by ${listed(subscriptions)}`);
+  throw new KildeError("feed-in-use", `${path} is delivered by ${joinedNames(subscriptions)}`);
 }
 
 function refuseSource({ feed, log }: RegisteredFeed, all: readonly RegisteredFeed[]): void {
@@ -71,7 +71,7 @@ async function refuseRead({ database, clock, limits }: RetireDeps, { feed, log }
   const since = new Date(clock.now() - limits.consumerSeconds * 1_000).toISOString();
   const readers = await activeConsumers(database, log, since);
   if (readers.length === 0) return;
-  const names = listed(readers.map((name) => JSON.stringify(name)));
+  const names = joinedNames(readers.map((name) => JSON.stringify(name)));
   throw new KildeError("feed-in-use", `${feed.path} has been read since ${since} by ${names}`);
 }
 

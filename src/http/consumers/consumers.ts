@@ -17,7 +17,7 @@ import type { AppDeps } from "../deps.ts";
 import { listAnswer, listingLimit } from "../wire/listing.ts";
 import { logHeaders, requireCursorOf, statedIdentity, withIdentity } from "../log/log-identity.ts";
 import { hereWith } from "../wire/links.ts";
-import { queryOf } from "../log/pages.ts";
+import { validQuery } from "../log/pages.ts";
 import { headBeyond } from "../log/position.ts";
 import { validationError } from "../pipeline/problems.ts";
 
@@ -36,7 +36,7 @@ function entryOf(consumer: ConsumerRecord, { limits, clock }: AppDeps) {
 
 /** `GET …/consumers` */
 export async function getConsumers(c: Context, deps: AppDeps, log: LogReader): Promise<Response> {
-  const { prefix = "", cursor = "", ...query } = queryOf(c, deps.schemas.consumersQuery);
+  const { prefix = "", cursor = "", ...query } = validQuery(c, deps.schemas.consumersQuery);
   const limit = listingLimit(query.limit, deps);
   await deps.activity.flush();
   return listAnswer(deps, limit, async () => {

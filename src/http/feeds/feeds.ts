@@ -5,7 +5,7 @@ import type { OpenFeed } from "../../feeds/feeds.ts";
 import type { LogReader } from "../../log/read/reader.ts";
 import type { AppDeps } from "../deps.ts";
 import { setDeprecation } from "./deprecation.ts";
-import { queryOf, readLog } from "../log/pages.ts";
+import { validQuery, readLog } from "../log/pages.ts";
 import { subjectNameOf } from "../streams/stream-name.ts";
 import { listing } from "../streams/streams.ts";
 
@@ -145,7 +145,7 @@ export async function resumeFeed(c: Context, deps: AppDeps): Promise<Response> {
  */
 export async function deleteFeed(c: Context, deps: AppDeps): Promise<Response> {
   const open = await existingFeed(c, deps);
-  const { force = false } = queryOf(c, deps.schemas.retireQuery);
+  const { force = false } = validQuery(c, deps.schemas.retireQuery);
   await deps.feeds.retire(open, { force });
   return entryAnswer(c, deps, open, 202);
 }
@@ -167,7 +167,7 @@ export async function getFeedSchemas(c: Context, deps: AppDeps): Promise<Respons
 export async function getFeed(c: Context, deps: AppDeps): Promise<Response> {
   const open = await knownFeed(c, deps);
   const reader = await readerOf(c, deps);
-  const query = queryOf(c, deps.schemas.logQuery);
+  const query = validQuery(c, deps.schemas.logQuery);
   return untilRetired(deps, open, () => readLog(c, deps, reader, null, query, open.feed.draft));
 }
 
@@ -180,7 +180,7 @@ export async function getFeedSubjects(c: Context, deps: AppDeps): Promise<Respon
 export async function getFeedSubject(c: Context, deps: AppDeps): Promise<Response> {
   const open = await existingFeed(c, deps);
   const subject = subjectNameOf(c, deps, "subject");
-  const query = queryOf(c, deps.schemas.streamQuery);
+  const query = validQuery(c, deps.schemas.streamQuery);
   await deps.feeds.hydrate(open, subject);
   // Hydration has just written to the primary, and a replica may not have those events yet.
   return untilRetired(deps, open, () =>

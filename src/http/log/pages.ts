@@ -25,7 +25,7 @@ export type LogQuery = z.output<RequestSchemas["logQuery"]> &
   Partial<z.output<RequestSchemas["streamQuery"]>>;
 
 /** Returns the validated query parameters. A repeated parameter becomes a list. */
-export function queryOf<Schema extends z.ZodType>(c: Context, schema: Schema): z.output<Schema> {
+export function validQuery<Schema extends z.ZodType>(c: Context, schema: Schema): z.output<Schema> {
   const parameters = Object.entries(c.req.queries()).map(([name, values]) => [
     name,
     values.length === 1 ? values[0] : values,

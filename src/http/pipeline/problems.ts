@@ -33,7 +33,7 @@ function shortened(text: string): string {
   return text.length <= TEXT_CHARACTERS ? text : `${text.slice(0, TEXT_CHARACTERS).toWellFormed()}…`;
 }
 
-function listed({ pointer, parameter, detail }: ProblemDetail): ProblemDetail {
+function problemEntry({ pointer, parameter, detail }: ProblemDetail): ProblemDetail {
   return {
     ...(pointer === undefined ? {} : { pointer: shortened(pointer) }),
     ...(parameter === undefined ? {} : { parameter: shortened(parameter) }),
@@ -52,7 +52,7 @@ function problemOf(error: KildeError, basePath: string): Record<string, unknown>
     detail: shortened(error.message),
     remedy,
     ...members,
-    ...(errors === undefined ? {} : { errors: errors.slice(0, LISTED_FAULTS).map(listed), errorCount }),
+    ...(errors === undefined ? {} : { errors: errors.slice(0, LISTED_FAULTS).map(problemEntry), errorCount }),
   };
 }
 

@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
 
-import { queryOf, readLog } from "../log/pages.ts";
+import { validQuery, readLog } from "../log/pages.ts";
 import type { Operation } from "../operation.ts";
 import type { OpenApiParts } from "../openapi/parts.ts";
 import { getAppend, postStream, postTransaction } from "./append.ts";
@@ -129,7 +129,7 @@ export const streamOperations: readonly Operation[] = [
     summary: "Read or follow one stream",
     description: "The ETag begins with the stream's version.",
     handle: (c, deps) =>
-      readLog(c, deps, deps.reader, subjectNameOf(c, deps), queryOf(c, deps.schemas.streamQuery)),
+      readLog(c, deps, deps.reader, subjectNameOf(c, deps), validQuery(c, deps.schemas.streamQuery)),
     describe: ({ schemas, params, readHeaders, pages }) => ({
       request: { params: params.stream, query: schemas.streamQuery, headers: readHeaders },
       responses: pages,

@@ -12,7 +12,7 @@ import type { AppDeps } from "../deps.ts";
 import { listAnswer, listingLimit } from "../wire/listing.ts";
 import { isCursorOf, logHeaders, restoredWrite, streamTag } from "../log/log-identity.ts";
 import { hereWith } from "../wire/links.ts";
-import { queryOf } from "../log/pages.ts";
+import { validQuery } from "../log/pages.ts";
 import { awaitPosition, POSITION_HEADER, shownPosition } from "../log/position.ts";
 import { preconditionOf } from "./preconditions.ts";
 import { subjectNameOf } from "./stream-name.ts";
@@ -33,7 +33,7 @@ export async function listing(
   log: LogReader,
   term: SubjectTerm,
 ): Promise<Response> {
-  const { prefix = "", cursor, changedSince, ...query } = queryOf(c, deps.schemas.streamsQuery);
+  const { prefix = "", cursor, changedSince, ...query } = validQuery(c, deps.schemas.streamsQuery);
   const limit = listingLimit(query.limit, deps);
   if (changedSince !== undefined && cursor !== undefined) {
     const detail = "cannot be combined with changedSince, which is a cursor itself";
@@ -125,7 +125,7 @@ async function erase(c: Context, deps: AppDeps, stream: string, reason: string):
  */
 export async function deleteStream(c: Context, deps: AppDeps): Promise<Response> {
   const stream = subjectNameOf(c, deps);
-  const { before, reason } = queryOf(c, deps.schemas.deleteQuery);
+  const { before, reason } = validQuery(c, deps.schemas.deleteQuery);
   if (before !== undefined && reason === undefined) return truncate(c, deps, stream, before);
   if (reason !== undefined && before === undefined) return erase(c, deps, stream, reason);
   const detail = "State `before` to remove the events below a version, or `reason` to erase the whole stream";

@@ -4,7 +4,7 @@ import { retrySubject, rewind, skipEvent } from "../../webhooks/subscriptions/re
 import { listAttempts, listBlocked, listSkips } from "../../webhooks/subscriptions/state.ts";
 import { listingLimit } from "../wire/listing.ts";
 import { hereWith } from "../wire/links.ts";
-import { queryOf } from "../log/pages.ts";
+import { validQuery } from "../log/pages.ts";
 import { subjectNameOf } from "../streams/stream-name.ts";
 import { optionalBodyOf, type SubscriptionDeps, subscriptionIn } from "./deps.ts";
 
@@ -40,7 +40,7 @@ export async function getAttempts(c: Context, deps: SubscriptionDeps): Promise<R
 
 /** `GET /subscriptions/{subscription}/blocked` */
 export async function getBlocked(c: Context, deps: SubscriptionDeps): Promise<Response> {
-  const { cursor = "", ...query } = queryOf(c, deps.subscriptionSchemas.subscriptionsQuery);
+  const { cursor = "", ...query } = validQuery(c, deps.subscriptionSchemas.subscriptionsQuery);
   const limit = listingLimit(query.limit, deps);
   const subscription = await deps.subscriptions.get(subscriptionIn(c));
   const found = await listBlocked(deps.database, subscription, { cursor, limit, name: null });

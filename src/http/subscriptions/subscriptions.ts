@@ -7,7 +7,7 @@ import type { DeliveryMode, SubscriptionRecord } from "../../webhooks/subscripti
 import type { RequestedConfig } from "../../webhooks/subscriptions/requested-config.ts";
 import { fittingEntries } from "../wire/listing.ts";
 import { hereWith } from "../wire/links.ts";
-import { queryOf } from "../log/pages.ts";
+import { validQuery } from "../log/pages.ts";
 import { bodyOf, optionalBodyOf, type SubscriptionDeps, subscriptionIn } from "./deps.ts";
 import type { SubscriptionSchemas } from "./schemas.ts";
 
@@ -115,7 +115,7 @@ async function answer(
 
 /** `GET /subscriptions` */
 export async function getSubscriptions(c: Context, deps: SubscriptionDeps): Promise<Response> {
-  const { cursor = "", ...query } = queryOf(c, deps.subscriptionSchemas.subscriptionsQuery);
+  const { cursor = "", ...query } = validQuery(c, deps.subscriptionSchemas.subscriptionsQuery);
   const limit = query.limit ?? Math.min(DEFAULT_PAGE_EVENTS, deps.limits.pageEvents);
   const found = await deps.subscriptions.list({ cursor, limit });
   const all = await Promise.all(found.map((subscription) => shown(deps, subscription)));

@@ -72,10 +72,10 @@ function parseSmall(task: ParseTask, bytes: Uint8Array<ArrayBuffer>, reading: Re
 /** An error in a form that threads can exchange. */
 export type ParseFault = Pick<KildeError, "code" | "message" | "members">;
 
-export function faultOf({ code, message, members }: KildeError): ParseFault {
+export function parseFaultOf({ code, message, members }: KildeError): ParseFault {
   return { code, message, members };
 }
 
-export function errorOf({ code, message, members }: ParseFault): KildeError {
+export function parseError({ code, message, members }: ParseFault): KildeError {
   return new KildeError(code, message, members);
 }

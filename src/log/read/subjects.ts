@@ -8,7 +8,7 @@ import { type LogAddress, logAddress } from "../keys.ts";
 import { events, subjects } from "../schema.ts";
 
 /** Builds the queries that are not hot; the database runs them like any other. */
-function queryOf(database: Database): SqliteRemoteDatabase {
+function queryBuilder(database: Database): SqliteRemoteDatabase {
   return drizzle(async (text, args: Value[], method) => {
     const rows = await database.read({ sql: text, args });
     return { rows: method === "get" ? ((rows[0] ?? []) as unknown[]) : [...rows] };
@@ -16,7 +16,7 @@ function queryOf(database: Database): SqliteRemoteDatabase {
 }
 
 /** The rows of a query. Throws the error of the database, which drizzle wraps. */
-async function rowsOf<Row>(query: PromiseLike<Row[]>): Promise<Row[]> {
+async function runQuery<Row>(query: PromiseLike<Row[]>): Promise<Row[]> {
   try {
     return await query;
   } catch (error) {
@@ -102,14 +102,14 @@ export async function listSubjects(
   log: LogAddress,
   { prefix, cursor, limit }: { prefix: string; cursor: string; limit: number },
 ): Promise<SubjectList> {
-  const query = queryOf(database)
+  const query = queryBuilder(database)
     .select(infoColumns(log))
     .from(subjects)
     .innerJoin(events, and(eq(events.subject, subjects.id), eq(events.version, lastVersion)))
     .where(and(eq(subjects.log, log.id), gt(subjects.name, cursor), ...ofPrefix(prefix)))
     .orderBy(asc(subjects.name))
     .limit(limit);
-  const rows = await rowsOf(query);
+  const rows = await runQuery(query);
   return { subjects: rows.map(infoOf), full: rows.length === limit };
 }
 
@@ -127,7 +127,7 @@ export async function listChangedSubjects(
 ): Promise<SubjectList> {
   const found: SubjectRow[] = [];
   for (let low = since; low < head && found.length < limit; low += SCAN_WINDOW) {
-    const query = queryOf(database)
+    const query = queryBuilder(database)
       .select(infoColumns(log))
       .from(events)
       .innerJoin(subjects, eq(subjects.id, events.subject))
@@ -141,7 +141,7 @@ export async function listChangedSubjects(
       )
       .orderBy(asc(events.key))
       .limit(limit - found.length);
-    const rows = await rowsOf(query);
+    const rows = await runQuery(query);
     found.push(...rows.map(infoOf));
     await clock.yield();
   }

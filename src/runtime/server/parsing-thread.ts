@@ -1,7 +1,7 @@
 import { KildeError } from "../../core/errors.ts";
 import type { Limits } from "../../core/limits.ts";
 import type { IncomingPart } from "../../http/streams/new-events.ts";
-import { faultOf, type ParseFault, parseLarge, type ParseTask } from "../../http/wire/parsing.ts";
+import { parseFaultOf, type ParseFault, parseLarge, type ParseTask } from "../../http/wire/parsing.ts";
 import { createSchemas } from "../../http/openapi/schemas.ts";
 
 /*
@@ -33,7 +33,7 @@ self.addEventListener("message", ({ data }: MessageEvent<ParserCommand>) => {
     if (reading === null) throw new Error("a body arrived before the limits");
     report({ kind: "parsed", parts: parseLarge(data.task, data.bytes, reading) });
   } catch (error) {
-    if (error instanceof KildeError) report({ kind: "refused", fault: faultOf(error) });
+    if (error instanceof KildeError) report({ kind: "refused", fault: parseFaultOf(error) });
     else report({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
   }
 });

@@ -54,7 +54,7 @@ export interface SenderDeps {
   readonly fail: (error: unknown) => void;
 }
 
-function errorOf(verdict: Verdict): string | null {
+function attemptError(verdict: Verdict): string | null {
   if (verdict.kind === "acknowledged") return null;
   return verdict.kind === "gone" ? "status 410" : verdict.error;
 }
@@ -102,7 +102,7 @@ function settle(state: SenderState, delivery: PreparedDelivery, kind: AttemptKin
   const isDown = endpoint.trouble !== null || endpoint.until > now;
   if ((before.trouble === null) !== (endpoint.trouble === null)) deps.onTrouble(endpoint.trouble);
   const { durationMs } = answer;
-  deps.attempts.add({ ended: now, webhookId: message.id, subject, error: errorOf(verdict), durationMs });
+  deps.attempts.add({ ended: now, webhookId: message.id, subject, error: attemptError(verdict), durationMs });
   delivery.settle({ verdict, now, isDown });
   if (verdict.kind === "acknowledged") {
     deps.deliveries.onSuccess(before.trouble !== null || before.overloaded > 0, now);

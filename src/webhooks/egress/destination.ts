@@ -12,7 +12,7 @@ export interface EndpointDestination extends Pick<URL, "origin" | "protocol" | "
 /** Destinations that are kept: more than a process usually delivers to. */
 const MOST_KEPT = 1_000;
 
-function parsed(text: string): URL {
+function parseUrl(text: string): URL {
   try {
     return new URL(text);
   } catch (error) {
@@ -22,7 +22,7 @@ function parsed(text: string): URL {
 
 /** Rejects the URLs that `checkEndpoint` rejects, whatever their source. */
 function destinationOf(text: string): EndpointDestination {
-  const { origin, protocol, hostname, host, port, username, password, pathname, search } = parsed(text);
+  const { origin, protocol, hostname, host, port, username, password, pathname, search } = parseUrl(text);
   const isWeb = protocol === "http:" || protocol === "https:";
   if (!isWeb || username !== "" || password !== "") throw new EgressFailure("address-refused");
   const rest = `${port === "" ? "" : `:${port}`}${pathname}${search}`;

@@ -4,7 +4,7 @@ import { deliveredEvent, doorbellEvent, MEDIA_TYPE, testEvent } from "../signing
 import type { LogState } from "../../log/log-state.ts";
 import type { DeliveryEvent } from "../dispatch/source.ts";
 
-const eventText = ({ text, previous }: DeliveryEvent) => deliveredEvent(text, previous);
+const deliveredText = ({ text, previous }: DeliveryEvent) => deliveredEvent(text, previous);
 
 /** The content of one request, the same for each attempt. */
 export interface Message {
@@ -25,7 +25,7 @@ function digestOf(body: string): string {
  */
 export function singleMessage(subscription: string, event: DeliveryEvent): Message {
   const { position, version, previous, identity, altered } = event;
-  const body = eventText(event);
+  const body = deliveredText(event);
   const place = previous === version - 1 ? String(position) : `${position}-${previous}`;
   const exact = altered ? `${position}_${digestOf(body)}` : place;
   return {
@@ -42,7 +42,7 @@ export function singleMessage(subscription: string, event: DeliveryEvent): Messa
 export function batchMessage(subscription: string, events: readonly DeliveryEvent[]): Message {
   const [first, last] = [events[0]?.position ?? 0, events.at(-1)?.position ?? 0];
   const identity = events[0]?.identity ?? "";
-  const body = `[${events.map(eventText).join(",")}]`;
+  const body = `[${events.map(deliveredText).join(",")}]`;
   return {
     id: `${subscription}_${first}-${last}_${events.length}_${digestOf(body)}_${identity}`,
     contentType: MEDIA_TYPE.batch,

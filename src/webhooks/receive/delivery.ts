@@ -1,6 +1,7 @@
 import { eventOf, type KildeEvent, type WireEvent } from "../../core/read-event.ts";
 import { DOORBELL_TYPE, MEDIA_TYPE, TEST_TYPE } from "../signing/wire.ts";
 import { WebhookError } from "./webhook-error.ts";
+import { isJsonObject } from "../../core/json-object.ts";
 
 /** A delivered event. */
 export interface ReceivedEvent<Data = unknown> extends KildeEvent<Data> {
@@ -52,16 +53,12 @@ function invalid(detail: string, options?: ErrorOptions): WebhookError {
   return new WebhookError("body-invalid", detail, options);
 }
 
-function parsed(body: Uint8Array): unknown {
+function parseBody(body: Uint8Array): unknown {
   try {
     return JSON.parse(decoder.decode(body));
   } catch (error) {
     throw invalid("The body is not JSON in UTF-8", { cause: error });
   }
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function isCounted(value: unknown): boolean {
@@ -70,7 +67,8 @@ function isCounted(value: unknown): boolean {
 
 /** Checks the attributes that every CloudEvent of Kilde has. */
 function checkedEvent(value: unknown): Json {
-  if (!isObject(value) || value["specversion"] !== "1.0") throw invalid("The body is not a CloudEvent 1.0");
+  if (!isJsonObject(value) || value["specversion"] !== "1.0")
+    throw invalid("The body is not a CloudEvent 1.0");
   for (const name of ["id", "source", "type"]) {
     if (typeof value[name] !== "string" || value[name] === "") throw invalid(`The event has no ${name}`);
   }
@@ -94,7 +92,7 @@ function receivedEvent<Data>(event: DeliveredEvent): ReceivedEvent<Data> {
 }
 
 function doorbell(id: string, event: Json): Delivery<never> {
-  const head = isObject(event["data"]) ? event["data"]["head"] : undefined;
+  const head = isJsonObject(event["data"]) ? event["data"]["head"] : undefined;
   if (typeof head !== "number" || !Number.isSafeInteger(head) || head < 0) {
     throw invalid("The doorbell's data must have the position `head`");
   }
@@ -115,12 +113,12 @@ function eventsOf<Data>(id: string, values: readonly unknown[]): Delivery<Data> 
 export function readDelivery<Data>(id: string, contentType: string | null, body: Uint8Array): Delivery<Data> {
   const mediaType = (contentType ?? "").split(";", 1)[0]?.trim().toLowerCase();
   if (mediaType === MEDIA_TYPE.event) {
-    const event = checkedEvent(parsed(body));
+    const event = checkedEvent(parseBody(body));
     if (event["type"] === TEST_TYPE) return { id, kind: "test", source: String(event["source"]) };
     return event["type"] === DOORBELL_TYPE ? doorbell(id, event) : eventsOf(id, [event]);
   }
   if (mediaType === MEDIA_TYPE.batch) {
-    const events = parsed(body);
+    const events = parseBody(body);
     if (!Array.isArray(events)) throw invalid("The batch is not an array");
     return eventsOf(id, events);
   }

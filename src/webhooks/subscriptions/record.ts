@@ -16,7 +16,7 @@ const COLUMNS = `subscription.id, subscription.log, log.name, subscription.confi
 
 const FROM = "from subscriptions as subscription cross join logs as log on log.id = subscription.log";
 
-function parsed<Value>(value: unknown): Value | null {
+function parseColumn<Value>(value: unknown): Value | null {
   return typeof value === "string" ? (JSON.parse(value) as Value) : null;
 }
 
@@ -34,9 +34,9 @@ function subscriptionOf(row: Row): SubscriptionRecord {
     reason: typeof reason === "string" ? reason : null,
     since: textAt(row, 10),
     cursor: integerAt(row, 11),
-    rewind: parsed<Rewind>(row[12]),
-    batch: parsed<FrozenBatch>(row[13]),
-    trouble: parsed<EndpointTrouble>(row[14]),
+    rewind: parseColumn<Rewind>(row[12]),
+    batch: parseColumn<FrozenBatch>(row[13]),
+    trouble: parseColumn<EndpointTrouble>(row[14]),
   };
 }
 

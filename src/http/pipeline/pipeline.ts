@@ -1,7 +1,8 @@
 import type { Clock } from "../../core/clock.ts";
 import type { KildeError } from "../../core/errors.ts";
 import type { OnAccess } from "./access-log.ts";
-import type { Authenticate, Principal } from "./authentication.ts";
+import type { Principal } from "../../access/principal.ts";
+import type { Authenticate } from "./authentication.ts";
 import { belowBasePath, isBelow } from "./base-path.ts";
 import { allowReadingRefusal, crossSiteError } from "./cross-site.ts";
 import { failureResponse, type OnFault } from "./failures.ts";

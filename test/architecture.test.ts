@@ -55,6 +55,10 @@ const TIMER_FILE = "core/timer.ts";
 /** The wall clock is corrected at any time, so only files that store, show, sign or compare dates read it. */
 const WALL_CLOCK = /\bclock\.now\(\)|\b[sS]ystemClock\.now\(\)/;
 const READS_WALL_CLOCK = [
+  // Expiry, and the times of creation, revocation and last use.
+  "access/access.ts",
+  "access/keys.ts",
+  "access/last-uses.ts",
   // Signs with it.
   "cli/forward.ts",
   // Compares it with dates in answers.

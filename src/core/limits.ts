@@ -48,6 +48,8 @@ export interface Limits {
   readonly consumers: number;
   /** Time for which a consumer counts as active after its last read, in seconds: its feed cannot be retired. */
   readonly consumerSeconds: number;
+  /** Most API keys that are neither revoked nor expired. */
+  readonly keys: number;
   /** Most webhook subscriptions. */
   readonly subscriptions: number;
   /**
@@ -88,6 +90,7 @@ export const DEFAULT_LIMITS: Limits = {
   waitingAppends: 10_000,
   consumers: 1_000,
   consumerSeconds: 7 * 24 * 3_600,
+  keys: 10_000,
   subscriptions: 1_000,
   blockedSubjects: 10_000,
   retryAfterSeconds: 3_600,

@@ -44,7 +44,7 @@ const BUSY_ATTEMPTS = 50;
  * Writes statements that depend on no state that others may change. Throws `overloaded` when the database stays busy.
  */
 export async function writeUnplanned(
-  writer: BatchWriter,
+  writer: Pick<BatchWriter, "write">,
   statements: readonly Statement[],
 ): Promise<Extract<Written, { outcome: "written" }>> {
   for (let attempt = 1; attempt <= BUSY_ATTEMPTS; attempt += 1) {

@@ -1,10 +1,10 @@
 import { KildeError } from "../core/errors.ts";
 
 /**
- * The meaning of a failed write or read. `conflict`: a unique index, the epoch of a feed, the identity of a log, or an
- * erased source event refused an outdated plan, so nothing was written. After a restore a subject of the plan may be
- * missing altogether. `malformed`: the file is damaged, and only a backup helps. `unknown`: the write may or may not
- * have happened.
+ * The meaning of a failed write or read. `conflict`: a unique index, the epoch of a feed, the identity of a log, an erased
+ * source event, or a key that is not as expected refused an outdated plan, so nothing was written. After a restore a
+ * subject of the plan may be missing altogether. `malformed`: the file is damaged, and only a backup helps. `unknown`: the
+ * write may or may not have happened.
  */
 export type StorageFailure =
   | "conflict"
@@ -55,7 +55,7 @@ export function storageFailure(error: unknown): StorageFailure {
   const text = error.message;
   if (code.includes(OUTRUN) || isRenewed(error)) return "conflict";
   if (
-    /NOT NULL constraint failed: (feeds\.(epoch|hydrations|promised)|events\.subject|feed_origins\.(subject|source))/.test(
+    /NOT NULL constraint failed: (access_state\.revision|feeds\.(epoch|hydrations|promised)|events\.subject|feed_origins\.(subject|source))/.test(
       text,
     )
   )

@@ -12,6 +12,7 @@ import hydrations from "../../migrations/0011_hydrations.sql" with { type: "text
 import feedContracts from "../../migrations/0012_feed_contracts.sql" with { type: "text" };
 import consumerFailures from "../../migrations/0013_consumer_failures.sql" with { type: "text" };
 import feedAhead from "../../migrations/0014_feed_ahead.sql" with { type: "text" };
+import access from "../../migrations/0015_access.sql" with { type: "text" };
 import log from "../../migrations/0000_log.sql" with { type: "text" };
 import deliveryWaits from "../../migrations/0007_delivery_waits.sql" with { type: "text" };
 
@@ -32,6 +33,7 @@ const texts: Readonly<Record<string, string>> = {
   "0012_feed_contracts": feedContracts,
   "0013_consumer_failures": consumerFailures,
   "0014_feed_ahead": feedAhead,
+  "0015_access": access,
 };
 
 export interface SchemaMigration {

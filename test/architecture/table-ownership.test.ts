@@ -17,6 +17,7 @@ const SOURCE = join(import.meta.dir, "../../src");
 
 const TABLES_OF: Readonly<Record<string, readonly string[]>> = {
   storage: ["leases"],
+  access: ["api_keys", "access_state"],
   log: [
     "logs",
     "log_lineage",

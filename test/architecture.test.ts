@@ -57,6 +57,7 @@ const WALL_CLOCK = /\bclock\.now\(\)|\b[sS]ystemClock\.now\(\)/;
 const READS_WALL_CLOCK = [
   // Expiry, and the times of creation, revocation and last use.
   "access/access.ts",
+  "access/jwt.ts",
   "access/keys.ts",
   "access/last-uses.ts",
   // Signs with it.

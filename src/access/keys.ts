@@ -1,5 +1,6 @@
 import type { Clock } from "../core/clock.ts";
-import { KildeError, type ProblemDetail } from "../core/errors.ts";
+import { KildeError } from "../core/errors.ts";
+import type { ProblemDetail } from "../core/problem-members.ts";
 import { type Database, integerAt, type Row, type Statement, textAt } from "../storage/database.ts";
 import type { BatchWriter } from "../storage/batch-writer.ts";
 import { RAISE_REVISION } from "./access-state.ts";

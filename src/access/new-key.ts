@@ -1,4 +1,4 @@
-import type { ProblemDetail } from "../core/errors.ts";
+import type { ProblemDetail } from "../core/problem-members.ts";
 import { nameFault } from "../core/names.ts";
 import { parseGrant } from "./grant.ts";
 

@@ -159,7 +159,7 @@ export function serveCommand(context: CliContext): Command {
       [
         "Starts the server on a database, which it creates if needed. SIGTERM and SIGINT stop it in order: it accepts no more requests, commits pending appends, ends streams, and exits with 0. A second signal stops it at once.",
         "",
-        "Limits are set in kilde.config.ts (`limits`) or the environment (KILDE_LIMIT_EVENT_BYTES, …), feeds and tenants in kilde.config.ts alone.",
+        "Limits are set in kilde.config.ts (`limits`) or the environment (KILDE_LIMIT_EVENT_BYTES, …), feeds, issuers and tenants in kilde.config.ts alone.",
       ].join("\n"),
     )
     .addHelpText(

@@ -1,4 +1,5 @@
-import { isProblemCode, KildeError, PROBLEM_PATH, type ProblemMembers } from "../core/errors.ts";
+import { isProblemCode, KildeError, PROBLEM_PATH } from "../core/errors.ts";
+import type { ProblemMembers } from "../core/problem-members.ts";
 import { retryAfterMs } from "../core/retry-after.ts";
 import type { Answer } from "./answer.ts";
 import { isPassingStatus, noteRetryAfter } from "./retry.ts";

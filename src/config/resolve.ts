@@ -118,8 +118,8 @@ function candidateOf(found: readonly Found[]): Record<string, unknown> {
   return candidate;
 }
 
-/** Feeds hold functions, and tenants are lists of several settings each, so only the file can state them. */
-const ONLY_IN_FILE = ["feeds", "tenants"] as const;
+/** Feeds and issuers hold functions, and tenants are lists of several settings each, so only the file can state them. */
+const ONLY_IN_FILE = ["feeds", "auth", "tenants"] as const;
 
 function onlyInFile({ file }: Sources): Record<string, unknown> {
   return Object.fromEntries(

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { DEFAULT_LIMITS, type Limits } from "../core/limits.ts";
 import { LONGEST_TIMER_MS } from "../core/timer.ts";
 import type { AnyFeedDefinition } from "../feeds/define/define.ts";
+import { authSchema } from "./auth.ts";
 import { databaseAuthTokenSchema, databaseUrlSchema, readUrlSchema, tenantsSchema } from "./tenants.ts";
 
 const MIB = 1024 * 1024;
@@ -138,6 +139,8 @@ export const settingsSchema = z.strictObject({
       "must be a list of feeds",
     )
     .default([]),
+  /** Only in `kilde.config.ts`: the issuers whose tokens are accepted. */
+  auth: authSchema,
   /** Only in `kilde.config.ts`: databases in addition to or in place of `databaseUrl`. */
   tenants: tenantsSchema,
 });
@@ -163,6 +166,7 @@ export const DEFAULT_SETTINGS: Settings = {
   secretKeys: [],
   limits: DEFAULT_LIMITS,
   feeds: [],
+  auth: { issuers: [] },
   tenants: [],
   databaseStated: false,
   configFile: null,

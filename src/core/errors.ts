@@ -1,3 +1,5 @@
+import type { ProblemMembers } from "./problem-members.ts";
+
 /**
  * The closed catalog of errors that a caller can get. `code` is stable: it is the last segment of the problem's
  * `type` (RFC 9457 §3.1.1), and the client rebuilds the error from it.
@@ -221,6 +223,12 @@ export const PROBLEMS = {
     remedy:
       "Try again after Retry-After, with the same Idempotency-Key: the write may have succeeded. Without a key, read the stream first.",
   },
+  "issuer-unavailable": {
+    status: 503,
+    title: "The issuer of the token does not answer",
+    remedy:
+      "Try again after Retry-After. The keys of the issuer could not be read, so the token was not checked.",
+  },
   "shutting-down": {
     status: 503,
     title: "The server is shutting down",
@@ -234,37 +242,6 @@ export const PROBLEMS = {
 } as const satisfies Record<string, { status: number; title: string; remedy: string }>;
 
 export type ProblemCode = keyof typeof PROBLEMS;
-
-/** One fault of a request: a JSON pointer into the body, or the name of a parameter. */
-export interface ProblemDetail {
-  readonly pointer?: string;
-  readonly parameter?: string;
-  readonly detail: string;
-}
-
-/** Members that a program can act on, in addition to those of RFC 9457. */
-export interface ProblemMembers {
-  readonly currentVersion?: number;
-  readonly stream?: string;
-  readonly head?: number;
-  readonly position?: number;
-  /** Identity of the log. */
-  readonly log?: string;
-  /** Last position that two histories of a log have in common; null when unknown. */
-  readonly parted?: number | null;
-  readonly limit?: string;
-  /** Progress of a feed that is behind, in positions of its source. */
-  readonly progress?: {
-    readonly done: number;
-    readonly total: number;
-    readonly eventsPerSecond: number;
-    /** Null while it is unknown. */
-    readonly secondsLeft: number | null;
-  };
-  readonly errors?: readonly ProblemDetail[];
-  /** Number of faults; `errors` lists the first 20. */
-  readonly errorCount?: number;
-}
 
 /**
  * Whether a value is an error with this name. Each entry of the package (`kilde/client`, `kilde/embed` …) has its own

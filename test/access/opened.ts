@@ -1,4 +1,4 @@
-import { type Access, createAccessMemory, openAccess } from "../../src/access/access.ts";
+import { type Access, createAccessMemory, openAccess, type TokenIssuers } from "../../src/access/access.ts";
 import { webDigest } from "../../src/access/digest.ts";
 import { nodeDigest } from "../../src/access/node-digest.ts";
 import type { KeyCreation } from "../../src/access/keys.ts";
@@ -17,11 +17,12 @@ interface OpenOptions {
   readonly clock?: Clock;
   readonly runtime?: Runtime;
   readonly mostKeys?: number;
+  readonly issuers?: TokenIssuers;
 }
 
 /** Opens access control on a database, whose schema it brings up to date. */
 export async function openTestAccess(options: OpenOptions): Promise<Access> {
-  const { database, clock = systemClock, runtime = "server", mostKeys = 10_000 } = options;
+  const { database, clock = systemClock, runtime = "server", mostKeys = 10_000, issuers = null } = options;
   await migrate(database);
   return openAccess({
     database,
@@ -30,7 +31,7 @@ export async function openTestAccess(options: OpenOptions): Promise<Access> {
     digest: runtime === "server" ? nodeDigest : webDigest,
     mostKeys,
     consumerBytes: 256,
-    issuers: null,
+    issuers,
     memory: createAccessMemory(),
     inBackground: runtime === "server",
   });

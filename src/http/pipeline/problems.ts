@@ -1,13 +1,8 @@
 import type { z } from "zod";
 
-import {
-  KildeError,
-  PROBLEM_PATH,
-  type ProblemCode,
-  type ProblemDetail,
-  PROBLEMS,
-} from "../../core/errors.ts";
+import { KildeError, PROBLEM_PATH, type ProblemCode, PROBLEMS } from "../../core/errors.ts";
 import { jsonPointer } from "../../core/json-pointer.ts";
+import type { ProblemDetail } from "../../core/problem-members.ts";
 import { LOG_HEADER, streamTag } from "../log/log-identity.ts";
 import { POSITION_HEADER } from "../log/position.ts";
 

@@ -1,4 +1,5 @@
-import { KildeError, type ProblemDetail } from "../../core/errors.ts";
+import { KildeError } from "../../core/errors.ts";
+import type { ProblemDetail } from "../../core/problem-members.ts";
 import { isLongerThan, outlineOf } from "../../core/json-outline.ts";
 import type { Limits } from "../../core/limits.ts";
 import {

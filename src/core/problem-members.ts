@@ -1,0 +1,30 @@
+/** One fault of a request: a JSON pointer into the body, or the name of a parameter. */
+export interface ProblemDetail {
+  readonly pointer?: string;
+  readonly parameter?: string;
+  readonly detail: string;
+}
+
+/** Members that a program can act on, in addition to those of RFC 9457. */
+export interface ProblemMembers {
+  readonly currentVersion?: number;
+  readonly stream?: string;
+  readonly head?: number;
+  readonly position?: number;
+  /** Identity of the log. */
+  readonly log?: string;
+  /** Last position that two histories of a log have in common; null when unknown. */
+  readonly parted?: number | null;
+  readonly limit?: string;
+  /** Progress of a feed that is behind, in positions of its source. */
+  readonly progress?: {
+    readonly done: number;
+    readonly total: number;
+    readonly eventsPerSecond: number;
+    /** Null while it is unknown. */
+    readonly secondsLeft: number | null;
+  };
+  readonly errors?: readonly ProblemDetail[];
+  /** Number of faults; `errors` lists the first 20. */
+  readonly errorCount?: number;
+}

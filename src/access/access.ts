@@ -130,7 +130,7 @@ export function openAccess(deps: AccessDeps): Access {
     return checking;
   };
 
-  const refreshed = () => (clock.monotonic() - memory.checkedMs <= FRESH_MS ? null : refresh());
+  const isFresh = () => clock.monotonic() - memory.checkedMs <= FRESH_MS;
 
   const watches = createCredentialWatch({ clock, isValid, refresh });
 
@@ -143,28 +143,39 @@ export function openAccess(deps: AccessDeps): Access {
     return outcome;
   };
 
-  const judge = (id: string, digested: string): Principal | null => {
-    const key = knownKeyOf(id);
-    const isSame = isSameText(digested, key?.digest ?? NO_DIGEST);
-    if (key === undefined || !isSame || hasExpired(key.principal)) return null;
-    uses.note(id, key);
+  const admit = (key: KnownKey): Principal | null => {
+    if (hasExpired(key.principal)) return null;
+    uses.note(key);
     return key.principal;
   };
 
-  const authenticateKey = (token: string, id: string): Principal | null | Promise<Principal | null> => {
+  const judge = (token: string, id: string, digested: string): Principal | null => {
+    const key = knownKeyOf(id);
+    const isSame = isSameText(digested, key?.digest ?? NO_DIGEST);
+    if (key === undefined || !isSame) return null;
+    memory.known?.verified.set(token, key);
+    return admit(key);
+  };
+
+  const authenticateKey = (token: string): Principal | null | Promise<Principal | null> => {
+    const verified = memory.known?.verified.get(token);
+    if (verified !== undefined) return admit(verified);
+    const id = tokenId(token);
+    if (id === null) return null;
     const digested = digest(token);
-    return typeof digested === "string" ? judge(id, digested) : digested.then((text) => judge(id, text));
+    return typeof digested === "string"
+      ? judge(token, id, digested)
+      : digested.then((text) => judge(token, id, text));
   };
 
   return {
-    refreshed,
+    refreshed: () => (isFresh() ? null : refresh()),
     isSecured: () => memory.known?.isSecured === true || issuers !== null,
     authenticate(token) {
       if (!token.startsWith(TOKEN_PREFIX)) return issuers === null ? null : issuers.authenticate(token);
-      const id = tokenId(token);
-      if (id === null) return null;
-      const stale = refreshed();
-      return stale === null ? authenticateKey(token, id) : stale.then(() => authenticateKey(token, id));
+      if (isFresh()) return authenticateKey(token);
+      // Garbage does not cause queries.
+      return tokenId(token) === null ? null : refresh().then(() => authenticateKey(token));
     },
     isValid,
     watch: (principal) => watches.watch(principal),

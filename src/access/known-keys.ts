@@ -6,6 +6,7 @@ import type { Principal } from "./principal.ts";
 
 /** A key as a process remembers it. */
 export interface KnownKey {
+  readonly id: string;
   readonly digest: string;
   readonly principal: Principal;
   /** Text forms of its grants, to compare. */
@@ -16,7 +17,10 @@ export interface KnownKey {
 
 /** All keys that may be valid, in one state of the database. */
 export interface KnownKeys extends AccessState {
+  /** By id. */
   readonly keys: ReadonlyMap<string, KnownKey>;
+  /** By token: those whose digest was compared already, one for each key at most, so that other requests need no digest. */
+  readonly verified: Map<string, KnownKey>;
 }
 
 /** Keys in one query: the answer of a libSQL server is limited to 10 MB. */
@@ -45,6 +49,7 @@ function knownKey(row: Row): KnownKey {
   const { id, name, grants: texts, consumer, expires, used } = keyRecord(row);
   const grants = knownGrants(texts);
   return {
+    id,
     digest: textAt(row, KEY_COLUMNS.split(",").length),
     principal: { kind: "key", name, grants, consumer, credential: id, expires },
     grants: texts.join("\n"),
@@ -84,7 +89,8 @@ export async function readKnownKeys(
     const after = await readAccessState(database);
     // A key that was revoked while the pages were read would stay: read again, and in the end take the mixture, which is
     // at least as new as the revision that it is remembered under.
-    if (after.revision === state.revision || attempt === ATTEMPTS) return { ...state, keys };
+    if (after.revision === state.revision || attempt === ATTEMPTS)
+      return { ...state, keys, verified: new Map() };
     state = after;
   }
 }

@@ -17,7 +17,7 @@ where api_keys.id = noted.id and (api_keys.used is null or api_keys.used < noted
 /** Stores when keys were last used: in batches, and never while a request waits. */
 export interface LastUses {
   /** Notes that a key is used now. */
-  note(id: string, key: KnownKey): void;
+  note(key: KnownKey): void;
   /** Writes all that is noted, or keeps it for the next time if that fails. */
   flush(): Promise<void>;
   /** Ends writing, after a last flush. */
@@ -59,11 +59,11 @@ export function createLastUses({ writer, clock, inBackground }: LastUsesDeps): L
   };
 
   return {
-    note(id, key) {
+    note(key) {
       const now = clock.now();
       if (key.used !== null && Math.abs(now - key.used) < STORE_EVERY_MS) return;
       key.used = now;
-      noted.set(id, now);
+      noted.set(key.id, now);
       flushLater();
     },
     flush,

@@ -3,7 +3,6 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { exportSPKI, generateKeyPair, type JWTPayload } from "jose";
 
 import { openIssuers } from "../../src/access/issuers.ts";
-import type { TokenIssuer } from "../../src/access/token-issuer.ts";
 import { DEFAULT_SETTINGS } from "../../src/config/settings.ts";
 import { resolveSettings } from "../../src/config/resolve.ts";
 import { runtimeClock } from "../../src/core/runtime-clock.ts";
@@ -206,7 +205,7 @@ describe("tokens of issuers", () => {
 
   for (const [index, [fault, options]] of WRONG.entries())
     test(`a function that fails fails the request, and never grants (${index + 1}): ${fault}`, async () => {
-      const trusted = trusting(issuer, options as Partial<TokenIssuer>);
+      const trusted = trusting(issuer, options);
       await expect(trusted.authenticate(await issuer.sign())).rejects.toThrow(
         fault.replace("ISSUER", issuer.url),
       );

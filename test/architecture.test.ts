@@ -58,6 +58,7 @@ const READS_WALL_CLOCK = [
   // Expiry, and the times of creation, revocation and last use.
   "access/access.ts",
   "access/jwt.ts",
+  "access/key-memory.ts",
   "access/keys.ts",
   "access/last-uses.ts",
   // Signs with it.

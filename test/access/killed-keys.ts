@@ -1,5 +1,6 @@
 import { nodeDigest } from "../../src/access/node-digest.ts";
-import { createAccessMemory, openAccess } from "../../src/access/access.ts";
+import { openAccess } from "../../src/access/access.ts";
+import { createAccessMemory } from "../../src/access/key-memory.ts";
 import { systemClock } from "../../src/core/system-clock.ts";
 import { migrate } from "../../src/log/migrate.ts";
 import { writeBatch } from "../../src/storage/batch-writer.ts";

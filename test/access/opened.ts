@@ -1,4 +1,5 @@
-import { type Access, createAccessMemory, openAccess, type TokenIssuers } from "../../src/access/access.ts";
+import { type Access, openAccess, type TokenIssuers } from "../../src/access/access.ts";
+import { createAccessMemory } from "../../src/access/key-memory.ts";
 import { webDigest } from "../../src/access/digest.ts";
 import { nodeDigest } from "../../src/access/node-digest.ts";
 import type { KeyCreation } from "../../src/access/keys.ts";

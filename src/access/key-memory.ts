@@ -1,0 +1,96 @@
+import type { Clock } from "../core/clock.ts";
+import type { BatchWriter } from "../storage/batch-writer.ts";
+import type { Database } from "../storage/database.ts";
+import { storageError } from "../storage/failures.ts";
+import { markSecured } from "./access-state.ts";
+import { type KnownKeys, readKnownKeys } from "./known-keys.ts";
+
+/** Knowledge of keys that is older is checked against the database before a request proceeds. */
+const FRESH_MS = 1_000;
+
+/**
+ * The keys as last read, which is plain data: the isolate of a worker keeps it from one request to the next, and nothing
+ * in it waits or belongs to a request.
+ */
+export interface AccessMemory {
+  known: KnownKeys | null;
+  /** When the check of `known` began, on the monotonic clock. */
+  checkedMs: number;
+}
+
+export function createAccessMemory(): AccessMemory {
+  return { known: null, checkedMs: -Infinity };
+}
+
+export interface KeyMemoryDeps {
+  readonly memory: AccessMemory;
+  readonly database: Database;
+  readonly writer: Pick<BatchWriter, "write">;
+  readonly clock: Pick<Clock, "now" | "monotonic">;
+  /** Whether the store is to be marked as secured: issuers are configured. */
+  readonly secures: boolean;
+  /** Called when the keys have changed. */
+  readonly onChange: () => void;
+}
+
+/** Keeps the memory of keys up to date. */
+export interface KeyMemory {
+  /** Whether the keys were checked at most a second ago. */
+  isFresh(): boolean;
+  /** Checks the keys. Callers share a check that is in progress. Throws a KildeError when storage fails. */
+  refresh(): Promise<void>;
+  /** Checks the keys after this process changed one. If that fails, the next request checks them. */
+  relearn(): Promise<void>;
+}
+
+/** Takes over what the former keys know, and the database does not yet. */
+function keepLastUses({ keys }: KnownKeys, former: KnownKeys | null): void {
+  for (const [id, key] of keys) {
+    const used = former?.keys.get(id)?.used ?? null;
+    if (used !== null && (key.used === null || key.used < used)) key.used = used;
+  }
+}
+
+export function createKeyMemory(deps: KeyMemoryDeps): KeyMemory {
+  const { memory, database, writer, clock, secures, onChange } = deps;
+  let checking: Promise<void> | null = null;
+
+  const check = async () => {
+    const began = clock.monotonic();
+    const former = memory.known;
+    let known = await readKnownKeys(database, former, clock.now());
+    if (secures && !known.isSecured) {
+      await markSecured(writer);
+      known = { ...known, isSecured: true };
+    }
+    // A check of another invocation that began later has ended before this one.
+    if (began < memory.checkedMs) return;
+    memory.checkedMs = began;
+    if (known === former) return;
+    keepLastUses(known, former);
+    memory.known = known;
+    onChange();
+  };
+
+  const refresh = () => {
+    checking ??= check()
+      .catch((error: unknown) => {
+        throw storageError(error);
+      })
+      .finally(() => {
+        checking = null;
+      });
+    return checking;
+  };
+
+  return {
+    isFresh: () => clock.monotonic() - memory.checkedMs <= FRESH_MS,
+    refresh,
+    async relearn() {
+      // A check that began before the change may have missed it.
+      await checking?.catch(() => {});
+      memory.checkedMs = -Infinity;
+      await refresh().catch(() => {});
+    },
+  };
+}

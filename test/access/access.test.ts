@@ -5,7 +5,7 @@ import { sessionSecret } from "../../src/access/access-state.ts";
 import { crc32Hex } from "../../src/access/crc32.ts";
 import { findKey, listKeys } from "../../src/access/keys.ts";
 import { keyStatus } from "../../src/access/key-record.ts";
-import { ANYBODY } from "../../src/access/principal.ts";
+import { ANONYMOUS, ANYBODY, TRUSTED } from "../../src/access/principal.ts";
 import { newToken } from "../../src/access/token.ts";
 import { systemClock } from "../../src/core/system-clock.ts";
 import { writeBatch } from "../../src/storage/batch-writer.ts";
@@ -333,6 +333,16 @@ forEachDeployment(["memory", "file", "sqld"], (deployment) => {
         await time.pass(5_000);
         expect(there.ended.aborted).toBe(true);
         expect(other.isSecured()).toBe(true);
+      });
+
+      test("requests without a credential stay open when the store is secured: embedded, or of a public feed", async () => {
+        const watched = [TRUSTED, ANONYMOUS].map((principal) => access.watch(principal));
+        await created(access);
+        await time.pass(5_000);
+        for (const { ended, release } of watched) {
+          expect(ended.aborted).toBe(false);
+          release();
+        }
       });
 
       test("nothing waits and no timer runs when no request lasts", async () => {

@@ -124,7 +124,8 @@ export function startLoop(job: Job, options: LoopOptions): RunningJob {
   };
 
   const run = async () => {
-    while (await runOnce());
+    // The loop may close after its last rest.
+    while (!signal.aborted && (await runOnce()));
   };
   const ended = run();
 

@@ -183,3 +183,19 @@ test("closing aborts the run in progress and resolves when that has ended", asyn
   await loop.close();
   expect([isDone, runs()]).toEqual([true, 1]);
 });
+
+test("no run begins after the loop was closed, whenever that was", async () => {
+  for (let turns = 0; turns < 12; turns += 1) {
+    const began: boolean[] = [];
+    const { loop, awake } = looped((n, signal) => {
+      began.push(signal.aborted);
+      return n === 1 ? { restMs: 50 } : "idle";
+    });
+    await settle();
+    awake();
+    // The rest has ended, and the next run begins some tasks later.
+    for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
+    await loop.close();
+    expect(began).not.toContain(true);
+  }
+});

@@ -37,7 +37,8 @@ function freePort(): number {
 
 async function answers(url: string, exited: () => boolean): Promise<boolean> {
   for (const end = Date.now() + START_MS; Date.now() < end && !exited(); await Bun.sleep(POLL_MS)) {
-    const response = await fetch(`${url}/health`).catch(() => null);
+    // Another process may have taken the port meanwhile: a path that only a libSQL server has.
+    const response = await fetch(`${url}/v2`).catch(() => null);
     if (response?.ok === true && !exited()) return true;
   }
   return false;

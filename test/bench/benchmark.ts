@@ -38,7 +38,7 @@ export interface BenchmarkOptions {
   readonly roundMs: number;
   readonly followers: number;
   readonly onResult: (work: WorkResult) => void;
-  readonly say: (text: string) => void;
+  readonly print: (text: string) => void;
 }
 
 const PEERS: Readonly<Record<string, Start>> = {
@@ -151,8 +151,10 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Results> 
       const versions = contenders.map(({ name, version, settings }) => [name, `${version}; ${settings}`]);
       return describeMachine(tmpdir(), Object.fromEntries(versions), missing);
     });
-    options.say(machineLines(machine));
-    options.say(`${options.rounds} rounds of ${options.roundMs} ms, in turn; medians, ratios within rounds`);
+    options.print(machineLines(machine));
+    options.print(
+      `${options.rounds} rounds of ${options.roundMs} ms, in turn; medians, ratios within rounds`,
+    );
 
     for (const reads of [false, true]) {
       const works = TIMED_WORKS.filter((work) => work.reads === reads && wanted(work.name));
@@ -223,7 +225,7 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Results> 
     }
     if (wanted("takeover")) {
       const rows = await measureTakeover(sandbox, command, rounds);
-      take([resultOf("takeover", "Another node goes on for one that was killed", "ms", rows)]);
+      take([resultOf("takeover", "Another node takes over for one that was killed", "ms", rows)]);
     }
     if (wanted("scale")) take(await runScale(sandbox, options));
     if (wanted("start")) take(await runStart(sandbox, options));

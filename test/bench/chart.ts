@@ -40,7 +40,7 @@ function barsOf({ rows }: WorkResult): Bar[] {
   }));
 }
 
-/** What both halves of a work's picture share: a line for each contender. */
+/** The part that both halves of a work's picture share: a line for each contender. */
 function frame(document: Document, bars: readonly Bar[], width: number, marginLeft: number) {
   return {
     document,
@@ -73,7 +73,7 @@ function throughput(document: Document, bars: readonly Bar[], width: number) {
   });
 }
 
-/** From the median to the 99th percentile: the dot is what is usual, the line what one must reckon with. */
+/** From the median, the dot, to the 99th percentile, the end of the line. */
 function latency(document: Document, bars: readonly Bar[], width: number) {
   const least = Math.min(...bars.map(({ p50Ms }) => p50Ms));
   const most = Math.max(...bars.map(({ p99Ms }) => p99Ms));

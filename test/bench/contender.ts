@@ -1,14 +1,14 @@
 import type { Sandbox } from "./sandbox.ts";
 import type { Sample } from "./sample.ts";
 
-/** Works for so long, as fast as it can, and throws when an answer is not what it should be. */
+/** Works for so long, as fast as it can, and throws when an answer is wrong. */
 export type Run = (durationMs: number) => Promise<Sample>;
 
 export interface Task {
-  /** How the contender does it, where there is more than one way or the name does not say. */
+  /** How the contender does it, where there is more than one way or the name does not state it. */
   readonly way?: string;
   readonly run: Run;
-  /** Events in the store, which a run must raise by just what was acknowledged. */
+  /** Events in the store, which a run must raise by exactly the number of acknowledged events. */
   stored?(): Promise<number>;
   close?(): void | Promise<void>;
 }
@@ -21,14 +21,14 @@ export interface Following {
   close(): void | Promise<void>;
 }
 
-/** Told that an event reached a follower. */
+/** Called when an event reached a follower. */
 export type OnDelivery = (follower: number, n: number) => void;
 
 /** A store that is running, and what it can be asked to do. A work it does not know is left out of the table. */
 export interface Contender {
   readonly name: string;
   readonly version: string;
-  /** What is set other than by default. */
+  /** The settings that differ from the defaults. */
   readonly settings: string;
   /** Process whose CPU time is the server's; null when the store runs in this process. */
   readonly pid: number | null;
@@ -44,7 +44,7 @@ export interface Contender {
   pages?(): Promise<readonly Task[]>;
   /** All events of a random stream of the history. */
   streams?(inFlight: number): Promise<readonly Task[]>;
-  /** So many followers of what is appended from now on, each on a connection of its own. */
+  /** Starts this number of followers of later events, each on a connection of its own. */
   follow?(count: number, onDelivery: OnDelivery): Promise<Following>;
   close(): Promise<void>;
 }

@@ -49,7 +49,7 @@ async function openFollower(port: number, request: Uint8Array, index: number, on
   return socket;
 }
 
-/** Connects followers of server-sent events on raw sockets (`fetch` allows 256 at a time). Gives what closes them. */
+/** Connects followers of server-sent events on raw sockets (`fetch` allows 256 at a time). Returns the function that closes them. */
 export async function openFollowers(
   port: number,
   request: Uint8Array,

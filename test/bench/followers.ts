@@ -9,7 +9,8 @@ export const EVENTS_PER_SECOND = 10;
 /** How long after the last event of a round every follower must have all of them. */
 const ARRIVAL_DEADLINE_MS = 10_000;
 
-interface Audience {
+/** The followers of one contender. */
+interface FollowerGroup {
   readonly contender: Contender;
   readonly following: Following;
   /** Memory that the server took for each follower. */
@@ -17,7 +18,7 @@ interface Audience {
   round(durationMs: number): Promise<Round>;
 }
 
-async function gather(contender: Contender, count: number): Promise<Audience | null> {
+async function openGroup(contender: Contender, count: number): Promise<FollowerGroup | null> {
   if (contender.follow === undefined) return null;
   const received = new Uint32Array(count);
   const sentAt: number[] = [];
@@ -26,7 +27,7 @@ async function gather(contender: Contender, count: number): Promise<Audience | n
 
   const rssBefore = contender.pid === null ? null : residentMb(contender.pid);
   const following = await contender.follow(count, (follower, n) => {
-    // Every event, once, in order: what a follower has next is what it counts to.
+    // Every event, once, in order: the number of the next event is the number of events that the follower has.
     if (received[follower] !== n) {
       fault ??= new Error(`${contender.name}: a follower has event ${n} after ${received[follower]} events`);
     }
@@ -75,33 +76,33 @@ export async function measureFollowers(
   rounds: number,
   roundMs: number,
 ): Promise<FollowerRows> {
-  const audiences: Audience[] = [];
+  const groups: FollowerGroup[] = [];
   try {
     for (const contender of contenders) {
-      const audience = await gather(contender, count);
-      if (audience !== null) audiences.push(audience);
+      const group = await openGroup(contender, count);
+      if (group !== null) groups.push(group);
     }
-    const all = audiences.map((): Round[] => []);
-    for (const audience of audiences) await audience.round(1_000);
+    const all = groups.map((): Round[] => []);
+    for (const group of groups) await group.round(1_000);
     for (let round = 0; round < rounds; round += 1) {
-      for (let turn = 0; turn < audiences.length; turn += 1) {
-        const index = (round + turn) % audiences.length;
-        const result = await audiences[index]?.round(roundMs);
+      for (let turn = 0; turn < groups.length; turn += 1) {
+        const index = (round + turn) % groups.length;
+        const result = await groups[index]?.round(roundMs);
         if (result !== undefined) all[index]?.push(result);
       }
     }
-    const row = ({ contender, following }: Audience, its: readonly Round[], ours: readonly Round[]) =>
+    const row = ({ contender, following }: FollowerGroup, its: readonly Round[], ours: readonly Round[]) =>
       medianRow({ contender: contender.name, way: following.way, settings: contender.settings }, its, ours);
-    const memoryRound = ({ kbPerFollower }: Audience): Round[] =>
+    const memoryRound = ({ kbPerFollower }: FollowerGroup): Round[] =>
       kbPerFollower === null ? [] : [{ ...NOT_TAKEN, value: kbPerFollower }];
-    const [first] = audiences;
+    const [first] = groups;
     return {
-      latency: audiences.map((audience, index) => row(audience, all[index] ?? [], all[0] ?? [])),
-      memory: audiences.map((audience) =>
-        row(audience, memoryRound(audience), first === undefined ? [] : memoryRound(first)),
+      latency: groups.map((group, index) => row(group, all[index] ?? [], all[0] ?? [])),
+      memory: groups.map((group) =>
+        row(group, memoryRound(group), first === undefined ? [] : memoryRound(first)),
       ),
     };
   } finally {
-    for (const { following } of audiences) await following.close();
+    for (const { following } of groups) await following.close();
   }
 }

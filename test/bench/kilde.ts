@@ -10,7 +10,7 @@ import { freePort, type Sandbox } from "./sandbox.ts";
 import * as work from "./workload.ts";
 
 export interface KildeOptions {
-  /** How Kilde is started: what comes before `serve`. */
+  /** How Kilde is started: the words before `serve`. */
   readonly command: readonly string[];
 }
 
@@ -55,7 +55,7 @@ interface WireEvent {
   readonly data: unknown;
 }
 
-/** Once, before anything is timed: what is read is what was written. */
+/** Once, before anything is timed: the events that are read are those that were written. */
 function verify(events: readonly WireEvent[], firstPosition: number): void {
   for (const [offset, { id, subject, sequence, data }] of events.entries()) {
     const position = firstPosition + offset;
@@ -65,7 +65,7 @@ function verify(events: readonly WireEvent[], firstPosition: number): void {
       Number(sequence) === Math.floor(position / work.HISTORY_STREAMS) + 1 &&
       JSON.stringify(data) === work.eventOf(position).data;
     if (!right)
-      throw new Error(`position ${position + 1} is not what was written: ${id} ${subject} ${sequence}`);
+      throw new Error(`position ${position + 1} is not the written event: ${id} ${subject} ${sequence}`);
   }
 }
 

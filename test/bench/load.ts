@@ -29,7 +29,7 @@ export interface Load {
   readonly close: () => void;
 }
 
-/** What is still missing of an answer. */
+/** The part of an answer that is still missing. */
 interface Answer {
   head: Buffer | null;
   bodyBytesMissing: number;
@@ -44,7 +44,7 @@ function take(answer: Answer, bytes: Buffer, status: number): boolean {
   const head = answer.head === null ? bytes : Buffer.concat([answer.head, bytes]);
   const end = head.indexOf(END_OF_HEAD);
   if (end === -1) {
-    // The socket's buffer is used again for what comes next.
+    // The socket's buffer is used again for the next bytes.
     answer.head = Buffer.from(head);
     return false;
   }
@@ -61,7 +61,7 @@ function take(answer: Answer, bytes: Buffer, status: number): boolean {
 
 interface Lane {
   readonly answer: Answer;
-  /** Called with each whole answer, or with what went wrong. */
+  /** Called with each whole answer, or with the error. */
   onAnswer: (error?: Error) => void;
 }
 

@@ -3,7 +3,7 @@ import { cpuSecondsOf, machineCpuSeconds } from "./cpu.ts";
 import type { Round, Row } from "./results.ts";
 import { median, quantile } from "./sample.ts";
 
-/** Until just-in-time compilers, caches and connections are what they will be. */
+/** Until just-in-time compilers, caches and connections are warm. */
 const WARM_UP_MS = 1_500;
 
 export interface Plan {
@@ -23,7 +23,7 @@ interface CpuTimes {
   readonly machine: number | null;
 }
 
-/** CPU seconds of all these processes; null where one cannot be told. */
+/** CPU seconds of all these processes; null where one cannot be measured. */
 function cpuSecondsOfAll(pids: readonly number[]): number | null {
   const seconds = pids.map(cpuSecondsOf).filter((each) => each !== null);
   return seconds.length < pids.length ? null : seconds.reduce((sum, each) => sum + each, 0);
@@ -48,7 +48,7 @@ function coresUsed(before: CpuTimes, after: CpuTimes, seconds: number) {
   return { serverCores, clientCores, otherCores };
 }
 
-/** Runs a task and proves it: what the store holds has grown by just what was acknowledged. */
+/** Runs a task and proves it: the store has grown by exactly the number of acknowledged events. */
 async function runProven({ contender, task }: Entry, durationMs: number): Promise<Round> {
   const storedBefore = (await task.stored?.()) ?? 0;
   const before = cpuTimes(contender);
@@ -107,8 +107,8 @@ export function medianRow(
 }
 
 /**
- * Runs the entries in turn, round after round, beginning with another one each time: what the machine does
- * besides hits them alike, and ratios are taken within a round. The first entry is who the others are compared to.
+ * Runs the entries in turn, round after round, beginning with another one each time: other work of the
+ * machine then slows them alike, and ratios are taken within a round. The others are compared with the first entry.
  */
 export async function measure(entries: readonly Entry[], plan: Plan): Promise<Row[]> {
   const rounds = entries.map((): Round[] => []);
@@ -118,7 +118,7 @@ export async function measure(entries: readonly Entry[], plan: Plan): Promise<Ro
       const index = (round + turn) % entries.length;
       const entry = entries[index];
       if (entry === undefined) continue;
-      // What the one before left to be written back would be paid for by the next one's fsync.
+      // The next one's fsync would otherwise write back the pages that the one before left.
       Bun.spawnSync(["sync"]);
       Bun.gc(true);
       rounds[index]?.push(await runOnce(entry, plan.roundMs));

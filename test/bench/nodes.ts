@@ -34,7 +34,7 @@ const VARIANTS: readonly Variant[] = [
   { way: "4 nodes, each stream at one of them", nodes: 4, divided: true },
 ];
 
-/** All nodes together; what waits for a commit can be no more. */
+/** All nodes together; no more appends can wait for a commit. */
 export const CONNECTIONS = 64;
 
 /** Events of a batch of the bare client: all connections, and half of them, since some wait while a commit is under way. */
@@ -46,7 +46,7 @@ interface Target extends Entry {
   close(): Promise<void>;
 }
 
-/** What several loads did at the same time. */
+/** The sum of several loads that ran at the same time. */
 function together(samples: readonly Sample[]): Sample {
   const sum = (of: (sample: Sample) => number) => samples.reduce((total, sample) => total + of(sample), 0);
   const latenciesMs = Float64Array.from(samples.flatMap((sample) => [...sample.latenciesMs])).sort();

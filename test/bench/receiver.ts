@@ -1,6 +1,7 @@
 /*
- * A receiver of webhooks as a process of its own. It does as little as a receiver can: it notes when each event came,
- * and what came out of order. `GET /` tells; `POST /reset` begins anew. Events of subjects named `poisoned` are refused.
+ * A receiver of webhooks as a process of its own. It does as little as a receiver can: it notes when each event arrived,
+ * and those that arrived out of order. `GET /` returns both; `POST /reset` forgets both. Events of subjects named
+ * `poisoned` are refused.
  */
 
 interface Delivered {

@@ -1,4 +1,4 @@
-/** What the benchmark found: what `--json` writes, the table prints and the chart draws. */
+/** The results of the benchmark, which `--json` writes, the table prints and the chart draws. */
 export interface Results {
   readonly machine: Machine;
   readonly rounds: number;
@@ -13,20 +13,20 @@ export interface Machine {
   readonly kernel: string;
   readonly fileSystem: string;
   readonly versions: Readonly<Record<string, string>>;
-  /** What could not be compared with, and why. */
+  /** Contenders that could not take part, and why. */
   readonly missing: Readonly<Record<string, string>>;
 }
 
 export interface WorkResult {
   readonly name: string;
   readonly title: string;
-  /** What the rows are measured in. */
+  /** The unit of the rows. */
   readonly unit: "events/s" | "subjects/s" | "ms" | "MB" | "KB";
   readonly rows: readonly Row[];
   readonly verdicts: readonly Verdict[];
 }
 
-/** What a round that only takes a time or a size says of the rest. */
+/** The other measurements of a round that only takes a time or a size. */
 export const NOT_TAKEN = {
   p50Ms: null,
   p99Ms: null,
@@ -42,7 +42,7 @@ export interface Round {
   /** Cores in use: by the server's processes, and by this one. */
   readonly serverCores: number | null;
   readonly clientCores: number | null;
-  /** What neither accounts for: the kernel's own work, and programs that have no part in this. */
+  /** CPU time of neither: the kernel's own work, and programs that have no part in this. */
   readonly otherCores: number | null;
 }
 
@@ -62,7 +62,7 @@ export interface Row {
   readonly ratio: number | null;
 }
 
-/** A number to reach, and what was measured for it. */
+/** A number to reach, and the measured one. */
 export interface Verdict {
   readonly text: string;
   readonly measured: number;

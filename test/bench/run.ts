@@ -72,7 +72,7 @@ try {
     roundMs: (options.seconds ?? (options.quick ? 0.5 : 2)) * 1_000,
     followers: options.followers,
     onResult: (work) => console.log(`\n${workTable(work)}`),
-    say: (text) => console.log(text),
+    print: (text) => console.log(text),
   });
 
   if (options.json !== undefined) await Bun.write(options.json, `${JSON.stringify(results, null, 2)}\n`);

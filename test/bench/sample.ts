@@ -1,4 +1,4 @@
-/** What one timed run did. */
+/** The measurements of one timed run. */
 export interface Sample {
   /** Requests, or calls of a client. */
   readonly operations: number;

@@ -19,7 +19,7 @@ export interface ServerOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** The account to run as, for servers that refuse root. */
   readonly user?: string | undefined;
-  /** Says that the server answers, by not throwing. */
+  /** Resolves when the server answers, and rejects otherwise. */
   readonly ready: () => Promise<unknown>;
   /** How often that is asked. */
   readonly pollMs?: number;
@@ -73,8 +73,8 @@ async function untilReady(
         await Bun.sleep(pollMs);
         continue;
       }
-      const said = readFileSync(log, "utf8").slice(-2_000);
-      throw new Error(`${late ? "did not answer in time" : "ended at once"}: ${String(error)}\n${said}`, {
+      const output = readFileSync(log, "utf8").slice(-2_000);
+      throw new Error(`${late ? "did not answer in time" : "ended at once"}: ${String(error)}\n${output}`, {
         cause: error,
       });
     }

@@ -11,7 +11,7 @@ import { freePort, type Sandbox } from "./sandbox.ts";
 import * as work from "./workload.ts";
 
 /*
- * Whether what was stored before makes an append or a read slower. The stores are written as SQLite would have been left
+ * Whether earlier events make an append or a read slower. The stores are written as SQLite would have been left
  * by the appends, since ten million of them would take ten minutes.
  */
 

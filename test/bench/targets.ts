@@ -8,7 +8,7 @@ interface Which {
   readonly way?: string;
 }
 
-/** What is looked at in each round. Default: `value`, which of most works is the throughput. */
+/** The figure that each round gives. Default: `value`, which of most works is the throughput. */
 type Field = "value" | "p50Ms" | "p99Ms";
 
 interface Target {
@@ -16,7 +16,7 @@ interface Target {
   /** Default: Kilde's first row. */
   readonly which?: Which;
   readonly field?: Field;
-  /** What it is divided by, round by round; without it the figure itself is what counts. */
+  /** The divisor, round by round; without it the figure itself counts. */
   readonly beside?: Which;
   readonly least?: number;
   readonly most?: number;
@@ -85,7 +85,7 @@ function measured({ which, field = "value", beside }: Target, rows: readonly Row
   return others === undefined ? null : pairedRatio(valued(its), valued(others));
 }
 
-/** What was to be reached in a work, and whether it was. Says nothing of what was not measured. */
+/** The targets of a work, and whether they were reached. Omits those that were not measured. */
 export function verdictsFor(work: string, unit: string, rows: readonly Row[]): Verdict[] {
   return TARGETS.filter((target) => target.work === work).flatMap((target) => {
     const figure = measured(target, rows);

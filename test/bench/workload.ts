@@ -1,4 +1,4 @@
-/** What every contender is given: the same streams, types and data. */
+/** The work that every contender gets: the same streams, types and data. */
 
 /** Streams that single appends and appends of 100 go to. */
 export const STREAMS = 20_000;

@@ -1,7 +1,7 @@
 import type { Contender, Task } from "./contender.ts";
 import { PAGE, HISTORY_VERSIONS, BATCH } from "./workload.ts";
 
-/** A work that all contenders do for as long as they are told to. */
+/** A work that all contenders do for a given time. */
 export interface TimedWork {
   readonly name: string;
   readonly title: string;

@@ -9,7 +9,7 @@ import * as work from "../workload.ts";
 
 /*
  * The ceiling: the rows of Kilde's events, with nothing around them. No server, no names to look up, no versions
- * to check; the loop knows them. The file is set as Kilde sets its own, so that what differs is Kilde.
+ * to check; the loop knows them. The file is set as Kilde sets its own, so that only Kilde differs.
  */
 
 const SETTINGS = [

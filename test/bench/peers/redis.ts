@@ -27,7 +27,7 @@ function connect(port: number) {
     .connect();
 }
 
-/** Redis streams, through its own client on one connection, which sends what is in flight together. */
+/** Redis streams, through its own client on one connection, which sends the commands in flight together. */
 export const startRedis: Start = async (sandbox) => {
   const program = executable("redis-server");
   const port = freePort();

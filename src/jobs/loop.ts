@@ -89,7 +89,7 @@ export function startLoop(job: Job, options: LoopOptions): RunningJob {
     }
   };
 
-  /** Waits as the outcome asks; false when no run follows. */
+  /** Waits as the outcome asks; false when the job is over. */
   const rest = async (outcome: JobOutcome): Promise<boolean> => {
     if (outcome === "over") return false;
     if (outcome === "idle") await wait();
@@ -97,7 +97,7 @@ export function startLoop(job: Job, options: LoopOptions): RunningJob {
     else if ("until" in outcome) await wait(outcome.until);
     else if (outcome.restMs > 0) await clock.sleep(outcome.restMs, signal);
     else await clock.yield();
-    return !signal.aborted;
+    return true;
   };
 
   /** Waits after a failed run that began at a time of the monotonic clock. */
@@ -108,7 +108,7 @@ export function startLoop(job: Job, options: LoopOptions): RunningJob {
     await clock.sleep(failure.retryMs, AbortSignal.any([signal, retrying.signal]));
   };
 
-  /** Runs the job once, and waits; false when no run follows. */
+  /** Runs the job once, and waits; false when the job is over. */
   const runOnce = async (): Promise<boolean> => {
     isWoken = false;
     retrying = new AbortController();
@@ -119,12 +119,11 @@ export function startLoop(job: Job, options: LoopOptions): RunningJob {
       return await rest(outcome);
     } catch (error) {
       await delay(error, beganMs);
-      return !signal.aborted;
+      return true;
     }
   };
 
   const run = async () => {
-    // The loop may close after its last rest.
     while (!signal.aborted && (await runOnce()));
   };
   const ended = run();

@@ -55,7 +55,7 @@ export async function continueHistory(
   { clock, limits }: ContinueDeps,
 ): Promise<number> {
   await renewIdentities(database, histories);
-  const writer = openLogWriter({ database, clock, limits, onNews: () => {}, onSweep: () => {} });
+  const writer = openLogWriter({ database, clock, limits, onNotice: () => {}, onSweep: () => {} });
   try {
     const applied = await applyErasures({ database, writer }, erasures);
     const { signal } = new AbortController();

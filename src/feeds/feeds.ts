@@ -61,7 +61,8 @@ export interface Feeds {
   close(): void;
 }
 
-export interface FeedsDeps extends Omit<FeedDeps, "onNews">, Pick<RetireDeps, "flushActivity" | "onPaused"> {
+export interface FeedsDeps
+  extends Omit<FeedDeps, "onPublished">, Pick<RetireDeps, "flushActivity" | "onPaused"> {
   /** How feeds are read from a replica. Default: from the database. */
   readonly reading?: LogReaderDeps | undefined;
   readonly clock: Clock;
@@ -120,7 +121,7 @@ export function openFeeds(deps: FeedsDeps, registered: readonly RegisteredFeed[]
       }
       return null;
     },
-    hydrate: (feed, subject) => hydrate({ ...deps, onNews: notifyReaders }, feed, subject),
+    hydrate: (feed, subject) => hydrate({ ...deps, onPublished: notifyReaders }, feed, subject),
     async resume({ log }) {
       await writeUnplanned(deps.writer, [{ sql: RESUME_FEED, args: [log.id] }]);
     },

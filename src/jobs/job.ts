@@ -19,7 +19,7 @@ export interface Slice {
 /** The result of a run, and with it when the job has to run next. */
 export type JobOutcome =
   /** The job changed something: it may have more to do, and so may other jobs. */
-  | "worked"
+  | "progressed"
   /** Nothing can be done before the job is woken. */
   | "idle"
   /** The job has ended. */

@@ -93,7 +93,7 @@ export function startLoop(job: Job, options: LoopOptions): RunningJob {
   const rest = async (outcome: JobOutcome): Promise<boolean> => {
     if (outcome === "over") return false;
     if (outcome === "idle") await wait();
-    else if (outcome === "worked") await clock.yield();
+    else if (outcome === "progressed") await clock.yield();
     else if ("until" in outcome) await wait(outcome.until);
     else if (outcome.restMs > 0) await clock.sleep(outcome.restMs, signal);
     else await clock.yield();

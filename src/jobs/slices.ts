@@ -5,7 +5,7 @@ export interface RunSlicesDeps {
   readonly clock: Clock;
   /** Returns a signal that aborts when one of `parts` equal parts of the granted calls is spent; see `Calls`. */
   readonly share: (parts: number) => AbortSignal;
-  readonly onFailure: (work: string, error: unknown) => void;
+  readonly onFailure: (job: string, error: unknown) => void;
 }
 
 /**
@@ -15,15 +15,15 @@ export interface RunSlicesDeps {
  * for all of many jobs, so the caller begins with another one each time.
  */
 export async function runSlices(
-  works: readonly Job[],
+  jobs: readonly Job[],
   { deadline, signal }: Slice,
   { clock, share, onFailure }: RunSlicesDeps,
 ): Promise<void> {
-  let left = works;
+  let left = jobs;
   while (left.length > 0 && !signal.aborted) {
-    let worked = false;
+    let hasProgressed = false;
     const failed = new Set<Job>();
-    for (const [index, work] of left.entries()) {
+    for (const [index, job] of left.entries()) {
       if (signal.aborted) return;
       const parts = left.length - index;
       const now = clock.monotonic();
@@ -32,13 +32,13 @@ export async function runSlices(
         signal: AbortSignal.any([signal, share(parts)]),
       };
       try {
-        worked = (await work.run(slice)) === "worked" || worked;
+        hasProgressed = (await job.run(slice)) === "progressed" || hasProgressed;
       } catch (error) {
-        failed.add(work);
-        onFailure(work.name, error);
+        failed.add(job);
+        onFailure(job.name, error);
       }
     }
-    if (!worked) return;
-    left = left.filter((work) => !failed.has(work));
+    if (!hasProgressed) return;
+    left = left.filter((job) => !failed.has(job));
   }
 }

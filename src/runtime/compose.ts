@@ -6,7 +6,7 @@ import { CLEAR_BACKOFF, clearJob } from "../feeds/lifecycle/clear.ts";
 import type { DeliveryPort } from "../http/deps.ts";
 import type { Job } from "../jobs/job.ts";
 import type { JobFailure, LoopOptions, RunningJob } from "../jobs/loop.ts";
-import { type LogNews, type LogWriter, openLogWriter } from "../log/append/writer.ts";
+import { type LogNotice, type LogWriter, openLogWriter } from "../log/append/writer.ts";
 import { type ActivityRecorder, createActivityRecorder } from "../log/consumers/activity.ts";
 import { SWEEP_BACKOFF, sweepJob } from "../log/erase/sweeper.ts";
 import type { HeadWatch } from "../log/follow/head-watch.ts";
@@ -28,7 +28,7 @@ export interface StoreParts {
 /** Projecting and delivering on a platform: by threads, by loops, or by slices after a request. */
 export interface Background {
   /** This store appended, truncated or erased events. */
-  appended(news: LogNews): void;
+  appended(notice: LogNotice): void;
   /** This store resumed a halted feed. */
   resumed(): void;
   /** This store created or changed a subscription. */
@@ -95,9 +95,9 @@ export function composeStore(platform: Platform, registered: readonly Registered
     database,
     clock,
     limits,
-    onNews(news) {
-      reader.notify(news);
-      background.appended(news);
+    onNotice(notice) {
+      reader.notify(notice);
+      background.appended(notice);
     },
     onSweep: () => sweep.wake(),
   });

@@ -288,7 +288,7 @@ export async function perform(world: World, action: Action): Promise<void> {
       if (!(error instanceof Failure) || error.kills) node.projectors.clear();
     }
   };
-  const onNews = () => {};
+  const onPublished = () => {};
 
   switch (action.kind) {
     case "append": {
@@ -315,7 +315,7 @@ export async function perform(world: World, action: Action): Promise<void> {
         const lease = await takeLease(node.writer, registered.log.name, `node-${action.node}`, rank);
         if (lease === null) return;
         const { database: own, writer } = node;
-        const deps = { database: own, writer, clock: systemClock, onNews, batchEvents: action.batch };
+        const deps = { database: own, writer, clock: systemClock, onPublished, batchEvents: action.batch };
         const stepping = node.projectors.get(registered.log.name) ?? {
           projector: createProjector(deps, registered),
           token: lease.token,
@@ -347,7 +347,7 @@ export async function perform(world: World, action: Action): Promise<void> {
       const deps = {
         writer: node.writer,
         clock: systemClock,
-        onNews,
+        onPublished,
         batchEvents: action.batch,
         retry: false,
       };
@@ -364,7 +364,7 @@ export async function perform(world: World, action: Action): Promise<void> {
       const node = nodeOf(action.node);
       const registered = feedOf(action.feed, node);
       const subject = registered.tracked ? `k-${action.subject}` : `s-${action.subject}`;
-      const deps = { database: node.database, writer: node.writer, clock: impatient, onNews };
+      const deps = { database: node.database, writer: node.writer, clock: impatient, onPublished };
       await until(node, () => hydrate(deps, registered, subject));
       return;
     }

@@ -82,8 +82,8 @@ test("a wake-up during a run leads to one more run", async () => {
   await loop.close();
 });
 
-test("a job that worked runs until it is idle, and a job that is over runs no more", async () => {
-  const { loop, runs } = looped((n) => (n < 4 ? "worked" : "over"));
+test("a job that progressed runs until it is idle, and a job that is over runs no more", async () => {
+  const { loop, runs } = looped((n) => (n < 4 ? "progressed" : "over"));
   await loop.ended;
   expect(runs()).toBe(4);
   loop.wake();
@@ -110,7 +110,7 @@ test("a wake-up ends a wait, and shortens no rest", async () => {
 
 test("delays after failures double up to the longest, and a success resets them", async () => {
   const { loop, sleeps, failures, awake } = looped((n) => {
-    if (n === 5) return "worked";
+    if (n === 5) return "progressed";
     throw new Error(`run ${n}`);
   });
   for (let n = 1; n <= 4; n += 1) {
@@ -176,7 +176,7 @@ test("closing aborts the run in progress and resolves when that has ended", asyn
   const { loop, runs } = looped((_n, signal) => {
     signal.addEventListener("abort", () => {
       isDone = true;
-      aborted.resolve("worked");
+      aborted.resolve("progressed");
     });
     return aborted.promise;
   });

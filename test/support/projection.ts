@@ -71,14 +71,17 @@ export async function openProjection(
       await clear.close();
     },
   };
-  const onNews = (path: string, log: LogState) => feeds.notify(path, log);
+  const onPublished = (path: string, log: LogState) => feeds.notify(path, log);
   const get = (path: string) => {
     const found = feeds.all.find(({ log }) => log.name === path);
     if (found === undefined) throw new Error(`there is no ${path}`);
     return found;
   };
   const projector = (path: string, batchEvents?: number) =>
-    createProjector({ ...deps, onNews, ...(batchEvents === undefined ? {} : { batchEvents }) }, get(path));
+    createProjector(
+      { ...deps, onPublished, ...(batchEvents === undefined ? {} : { batchEvents }) },
+      get(path),
+    );
   return {
     feeds,
     registered,
@@ -119,7 +122,7 @@ export async function openProjection(
           {
             ...deps,
             clock,
-            onNews,
+            onPublished,
             holder,
             source,
             chance: () => 0,

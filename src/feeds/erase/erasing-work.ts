@@ -26,7 +26,7 @@ export interface ErasingDeps extends FeedDeps {
 export type ErasingStep =
   /** Nothing is left to do. */
   | { readonly kind: "idle" }
-  | { readonly kind: "worked"; readonly writeMs: number }
+  | { readonly kind: "progressed"; readonly writeMs: number }
   /** The projector itself reaches the tombstones up to the range, and must not wait for this work. */
   | { readonly kind: "passed"; readonly range: ErasedRange }
   /** Others wrote to the feed meanwhile. */
@@ -73,7 +73,7 @@ export async function writeErasing(
   const committed = await createFeedCommits(deps, registered).commit(advance, plan, { erasing });
   if (committed === null) return { kind: "outdated" };
   deps.writer.sweep();
-  return { kind: "worked", writeMs: committed.durationMs };
+  return { kind: "progressed", writeMs: committed.durationMs };
 }
 
 /** Part of a batch: the range is applied to all of the feed. */

@@ -1,7 +1,7 @@
 import type { Clock } from "../../core/clock.ts";
 import { type Database, textAt } from "../../storage/database.ts";
 import { projectingUnder } from "../contract/contract.ts";
-import { readSourceNews } from "../project/source-news.ts";
+import { readSourceState } from "../project/source-state.ts";
 import { type ProjectionFailure, type FeedStatus, readFeed } from "../record.ts";
 import type { RegisteredFeed } from "./register.ts";
 
@@ -65,7 +65,7 @@ export async function feedState(
   if (record === null) return null;
   const { status, head, cursor, rate } = record;
   const failure = record.failure === null ? null : shownFailure(record.failure);
-  const { head: sourceHead, erasing: isErasing } = await readSourceNews(database, feed, record);
+  const { head: sourceHead, erasing: isErasing } = await readSourceState(database, feed, record);
   const events = Math.max(0, sourceHead - cursor);
   const [first] =
     events === 0

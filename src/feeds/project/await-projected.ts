@@ -7,7 +7,7 @@ import { isAheadLeft } from "./merging.ts";
 import { type FeedRecord, readFeed } from "../record.ts";
 import type { RegisteredFeed } from "../lifecycle/register.ts";
 import { sourceBatch, sourceRange } from "./source.ts";
-import { readSourceNews } from "./source-news.ts";
+import { readSourceState } from "./source-state.ts";
 import { secondsLeft } from "../lifecycle/status.ts";
 
 /** Waits, in steps, for a feed that is close to its source's head to reach it. */
@@ -105,7 +105,7 @@ async function applyErasures(deps: HydrateDeps, registered: RegisteredFeed): Pro
   while (tracked) {
     const record = await readFeed(deps.database, log);
     if (record === null || record.status === "retiring" || record.status === "rebuilding") return;
-    if (!(await readSourceNews(deps.database, registered, record)).erasing) return;
+    if (!(await readSourceState(deps.database, registered, record)).erasing) return;
     const step = await eraseStep({ deps, registered, record, lease: null, fold: true });
     if (step.kind === "idle" || step.kind === "passed") return;
     if (step.kind === "failed") {

@@ -19,12 +19,12 @@ const CACHE_BYTES = 16 * 1024 * 1024;
 const PLACE_BYTES = 200;
 
 /** Receives the state of a feed's log when it has new events. */
-export type OnFeedNews = (path: string, log: LogState) => void;
+export type OnPublished = (path: string, log: LogState) => void;
 
 export interface FeedDeps {
   readonly database: Database;
   readonly writer: BatchWriter;
-  readonly onNews: OnFeedNews;
+  readonly onPublished: OnPublished;
 }
 
 export interface Committed {
@@ -97,7 +97,7 @@ async function writePlan(deps: FeedDeps, write: FeedWrite, onIssued?: () => void
   const written = await writing;
   if (written.outcome === "outdated") return null;
   const { ids, log } = appendedIn(append, written.rows);
-  if (log !== null) deps.onNews(write.log.name, log);
+  if (log !== null) deps.onPublished(write.log.name, log);
   if (write.plan.erased.length > 0) deps.writer.sweep();
   return { ids, durationMs: written.durationMs };
 }

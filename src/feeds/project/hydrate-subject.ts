@@ -8,7 +8,7 @@ import { assign, type FeedPlan, planBatch } from "./plan.ts";
 import { type ProjectionFailure, readFeed } from "../record.ts";
 import type { RegisteredFeed } from "../lifecycle/register.ts";
 import { type SourceRow, sourceBatch, subjectRange } from "./source.ts";
-import { readSourceNews } from "./source-news.ts";
+import { readSourceState } from "./source-state.ts";
 import { readSubjectsWithPlaces, UNKNOWN_SUBJECT } from "../subjects.ts";
 
 /*
@@ -85,7 +85,7 @@ async function readBasis({ database }: HydrateDeps, registered: RegisteredFeed, 
   if (record === null || record.status === "retiring") return null;
   if (record.status === "rebuilding")
     throw new KildeError("feed-behind", `${registered.feed.path} is about to be built again`);
-  const { identity: sourceIdentity } = await readSourceNews(database, registered, record);
+  const { identity: sourceIdentity } = await readSourceState(database, registered, record);
   const projecting = await projectingUnder(database, registered, record);
   if (projecting === null)
     throw new KildeError("feed-behind", `${registered.feed.path} is projected by another release`);

@@ -56,7 +56,7 @@ export async function maintainErasures(
       return null;
     case "outdated":
       return maintained(state, null);
-    case "worked":
+    case "progressed":
       return maintained(state, step.writeMs);
     case "failed":
       return haltFolding(state, record, lease, step.failure);

@@ -7,7 +7,7 @@ import { nextBatch, type Reached } from "./next-batch.ts";
 import { subjectsWithPlaces } from "./places.ts";
 import type { FeedPlan } from "./plan.ts";
 import { type ProjectorState, recordedFailure } from "./projector-state.ts";
-import type { SourceNews } from "./source-news.ts";
+import type { SourceState } from "./source-state.ts";
 import type { Step, StepOptions } from "./step.ts";
 
 /*
@@ -47,7 +47,7 @@ function statusAfter(record: FeedRecord, failure: ProjectionFailure | null, isCo
 export async function planNextBatch(
   state: ProjectorState,
   { record, projecting, startedMs }: Pick<PlannedBatch, "record" | "projecting" | "startedMs">,
-  source: SourceNews,
+  source: SourceState,
 ): Promise<PlannedBatch> {
   const { deps, registered, commits, reached, batchSize } = state;
   const after = {

@@ -11,7 +11,7 @@ import {
   type ProjectorState,
 } from "./projector-state.ts";
 import { isReadable } from "./source.ts";
-import { readSourceNews, type SourceNews } from "./source-news.ts";
+import { readSourceState, type SourceState } from "./source-state.ts";
 import type { Step, StepOptions } from "./step.ts";
 
 /** Projects one feed, a batch at a time. It may be dropped between any two writes. */
@@ -30,13 +30,13 @@ async function forgetting(state: ProjectorState, step: Step): Promise<Step> {
   return step;
 }
 
-/** The news of the source that the record has not been applied to. */
-async function readNews(state: ProjectorState, record: FeedRecord): Promise<SourceNews> {
+/** The source, with the erasures that were not applied to the record. */
+async function readSource(state: ProjectorState, record: FeedRecord): Promise<SourceState> {
   const { deps, registered } = state;
   // A halted feed does not reach the tombstones that were to erase the ranges.
   if (record.status !== "live") state.passed = null;
   const erased = Math.max(record.erased, state.passed?.id ?? 0);
-  return readSourceNews(deps.database, registered, { erased });
+  return readSourceState(deps.database, registered, { erased });
 }
 
 /** A source that is built again together with the feed is emptied first. */
@@ -50,7 +50,7 @@ async function stepBeforeBatch(
   state: ProjectorState,
   record: FeedRecord,
   options: StepOptions,
-  source: SourceNews,
+  source: SourceState,
 ): Promise<Step | null> {
   const { deps, registered } = state;
   const isKnownSource = source.identity === state.sourceIdentity || state.sourceIdentity === "";
@@ -80,7 +80,7 @@ async function stepBeforeBatch(
 async function stepFrom(state: ProjectorState, record: FeedRecord, options: StepOptions): Promise<Step> {
   const { deps, registered } = state;
   const startedMs = deps.clock.monotonic();
-  const source = await readNews(state, record);
+  const source = await readSource(state, record);
   const before = await stepBeforeBatch(state, record, options, source);
   if (before !== null) return before;
   const projecting = await projectingUnder(deps.database, registered, record);

@@ -42,7 +42,7 @@ export interface RunDeps extends FeedDeps {
   readonly holder: string;
   /** Default: no holder is known to have ended, so that each lease lasts until it expires. */
   readonly hasEnded?: HasEnded;
-  /** Reader of the feed's source; its news wake the projection. */
+  /** Reader of the feed's source; new events there wake the projection. */
   readonly source: LogReader;
   /** Called for each failure and halt, and for the progress and the end of a build. */
   readonly onEvent: (event: RunEvent) => void;
@@ -166,7 +166,7 @@ function createStepSchedule(deps: RunDeps, parts: ProjectionParts, registered: R
   const afterProjected = (step: Projected): JobOutcome => {
     if (wasBuilding && !step.building) onEvent({ kind: "live", feed: feed.path });
     wasBuilding = step.building;
-    if (!step.building) return "worked";
+    if (!step.building) return "progressed";
     reportProgress(step);
     return { restMs: step.writeMs * (BUILD_SHARE - 1) * load.measure(step.head) };
   };
@@ -195,15 +195,15 @@ function createStepSchedule(deps: RunDeps, parts: ProjectionParts, registered: R
         const { position, message } = step.failure;
         onEvent({ kind: "halted", feed: feed.path, position, message });
         await waitWhileHalted(deps, parts, registered, signal);
-        return "worked";
+        return "progressed";
       }
       case "emptied":
         await waitWhileRebuilding(deps, parts, registered, signal);
-        return "worked";
+        return "progressed";
       case "outdated":
         // Most likely a subject was hydrated, and this process still holds the lease.
         await lease.renew();
-        return "worked";
+        return "progressed";
       case "superseded":
         if (!superseded) onEvent({ kind: "superseded", feed: feed.path });
         superseded = true;
@@ -229,7 +229,7 @@ function createProjectionJob(deps: RunDeps, parts: ProjectionParts, registered: 
       // An event that failed in another process may succeed here.
       retry = true;
     }
-    if (held === null) return "worked";
+    if (held === null) return "progressed";
     const flush = await schedule.isFlushDue();
     const step = await projector.step({ lease: held, retry, flush });
     if (step.kind !== "outdated" && step.kind !== "maintained") retry = false;

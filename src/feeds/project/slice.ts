@@ -3,7 +3,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { FeedDeps } from "./commit.ts";
 import { type Lease, releaseLease, takeLease } from "../../storage/lease.ts";
 import { readHead } from "../../log/read/subjects.ts";
-import { readSourceNews } from "./source-news.ts";
+import { readSourceState } from "./source-state.ts";
 import { currentRank } from "../contract/contract.ts";
 import { createProjector } from "./projector.ts";
 import type { Step } from "./step.ts";
@@ -47,10 +47,10 @@ async function isBehind({ deps: { database }, registered, retry }: SlicedFeed): 
     case "rebuilding":
       return false;
     case "halted":
-      return isTracing || retry || (await readSourceNews(database, registered, record)).erasing;
+      return isTracing || retry || (await readSourceState(database, registered, record)).erasing;
     case "building":
     case "live": {
-      const { head, live } = await readSourceNews(database, registered, record);
+      const { head, live } = await readSourceState(database, registered, record);
       // A build ends when its source is live, which is no work of this feed.
       return isTracing || record.cursor < head || (record.status === "building" && live);
     }
@@ -63,7 +63,7 @@ interface SliceProgress {
   lease: Lease | null;
   /** Whether the next step stores a cursor that lags. */
   flush: boolean;
-  hasWorked: boolean;
+  hasProgressed: boolean;
   isBuilding: boolean;
 }
 
@@ -75,7 +75,7 @@ async function continuesAfter(step: Step, feed: SlicedFeed, progress: SliceProgr
     case "projected":
       if (progress.isBuilding && !step.building) onEvent({ kind: "live", feed: path });
       progress.isBuilding = step.building;
-      progress.hasWorked = true;
+      progress.hasProgressed = true;
       progress.flush = false;
       return true;
     case "caught-up": {
@@ -85,7 +85,7 @@ async function continuesAfter(step: Step, feed: SlicedFeed, progress: SliceProgr
       return !isStored;
     }
     case "maintained":
-      progress.hasWorked = true;
+      progress.hasProgressed = true;
       return true;
     case "outdated":
       // A subject was hydrated; or another took over.
@@ -108,11 +108,11 @@ async function continuesAfter(step: Step, feed: SlicedFeed, progress: SliceProgr
 const isOver = ({ clock }: SliceDeps, { deadline, signal }: Slice) =>
   signal.aborted || clock.monotonic() >= deadline;
 
-/** Steps until nothing is left, or the slice is over, or the feed has another writer. Returns whether a step worked. */
+/** Steps until nothing is left, or the slice is over, or the feed has another writer. Returns whether a step made progress. */
 async function stepThrough(feed: SlicedFeed, lease: Lease, slice: Slice): Promise<boolean> {
   const { deps, registered } = feed;
   const projector = createProjector(deps, registered);
-  const progress: SliceProgress = { lease, flush: false, hasWorked: false, isBuilding: false };
+  const progress: SliceProgress = { lease, flush: false, hasProgressed: false, isBuilding: false };
   try {
     while (progress.lease !== null && !isOver(deps, slice)) {
       const { retry } = feed;
@@ -123,7 +123,7 @@ async function stepThrough(feed: SlicedFeed, lease: Lease, slice: Slice): Promis
       }
       if (!(await continuesAfter(step, feed, progress))) break;
     }
-    return progress.hasWorked;
+    return progress.hasProgressed;
   } finally {
     await projector.settle();
     if (progress.lease !== null) await releaseLease(deps.writer, progress.lease).catch(() => {});
@@ -141,7 +141,7 @@ export function projectInSlices(deps: SliceDeps, registered: RegisteredFeed): Jo
   return {
     name: registered.feed.path,
     async run(slice) {
-      let worked = false;
+      let hasProgressed = false;
       // A feed that waits for its source to be complete is behind, and this process cannot change that.
       let waitingAt = -1;
       while (!isOver(deps, slice) && (await isBehind(feed))) {
@@ -150,11 +150,11 @@ export function projectInSlices(deps: SliceDeps, registered: RegisteredFeed): Jo
         const lease = await takeFeedLease(feed);
         // The holder of the lease does the work.
         if (lease === null) break;
-        const hasWorked = await stepThrough(feed, lease, slice);
-        waitingAt = hasWorked ? -1 : head;
-        worked ||= hasWorked;
+        const hasStepped = await stepThrough(feed, lease, slice);
+        waitingAt = hasStepped ? -1 : head;
+        hasProgressed ||= hasStepped;
       }
-      return worked ? "worked" : "idle";
+      return hasProgressed ? "progressed" : "idle";
     },
   };
 }

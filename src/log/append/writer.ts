@@ -26,21 +26,21 @@ export interface LogWriter extends BatchWriter, SweepWriter {
 }
 
 /** A writer's notice to the readers of its log, which would detect the change later without it. */
-export type LogNews = LogState | "truncated";
+export type LogNotice = LogState | "truncated";
 
 export interface LogWriterDeps {
   readonly database: Database;
   readonly clock: Clock;
   readonly limits: Limits;
-  readonly onNews: (news: LogNews) => void;
+  readonly onNotice: (notice: LogNotice) => void;
   /** Called when a write has truncated or erased events, for the sweep to delete. */
   readonly onSweep: () => void;
 }
 
 /** Opens the event log for writing, on a database whose schema is up to date. One for a process. */
-export function openLogWriter({ database, clock, limits, onNews, onSweep }: LogWriterDeps): LogWriter {
+export function openLogWriter({ database, clock, limits, onNotice, onSweep }: LogWriterDeps): LogWriter {
   const log = EVENT_LOG_ADDRESS;
-  const queue = createCommitQueue({ database, log, clock, limits, onCommit: onNews });
+  const queue = createCommitQueue({ database, log, clock, limits, onCommit: onNotice });
   return {
     append(transaction) {
       const outcome = queue.append(transaction);
@@ -48,12 +48,12 @@ export function openLogWriter({ database, clock, limits, onNews, onSweep }: LogW
     },
     async truncate(subject, before, identity) {
       await queue.exclusively(() => truncateSubject(database, log, { subject, before, identity }));
-      onNews("truncated");
+      onNotice("truncated");
       onSweep();
     },
     async eraseStreams(names, reason) {
       await Promise.all(names.map((name) => queue.append(erasure(name, reason, "exists"))));
-      onNews("truncated");
+      onNotice("truncated");
     },
     exclusively: (work) => queue.exclusively(work),
     write: (statements) => queue.exclusively(() => writeBatch(database, clock, statements)),

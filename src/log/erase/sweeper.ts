@@ -100,12 +100,12 @@ export async function sweepRound(
 ): Promise<boolean> {
   // First, so that the scrub of the file finds all events of these erasures deleted.
   const pending = await readPending(database);
-  let worked = false;
+  let hasSwept = false;
   while (!signal.aborted && (await writer.exclusively(() => sweepStep(database)))) {
-    worked = true;
+    hasSwept = true;
     await clock.yield();
   }
-  if (pending.length === 0 || signal.aborted) return worked;
+  if (pending.length === 0 || signal.aborted) return hasSwept;
   const ofStreams = pending.filter(({ log }) => log === EVENT_LOG_ADDRESS.id);
   const snapshots = await findErasedSnapshots(database, ofStreams);
   if (snapshots.length > 0) {
@@ -133,9 +133,9 @@ export function sweepJob(deps: SweepDeps): Job {
     async run({ deadline, signal }) {
       for (;;) {
         const started = clock.monotonic();
-        const worked = await sweepRound(deps, signal);
+        const hasSwept = await sweepRound(deps, signal);
         const ended = clock.monotonic();
-        if (!worked || signal.aborted) return "idle";
+        if (!hasSwept || signal.aborted) return "idle";
         if (ended >= deadline) return { restMs: Math.min(LONGEST_REST_MS, REST_SHARE * (ended - started)) };
       }
     },

@@ -11,7 +11,7 @@ export interface Watched {
   readonly isAwaited: () => boolean;
   /** Whether a follower waits for an event that is known to arrive. */
   readonly isDue: () => boolean;
-  /** Receives the state that each look found, and returns whether it is news. */
+  /** Receives the state that each look found, and returns whether it is new. */
   readonly advance: (state: ObservedLog) => boolean;
   /** Whether events are in memory, even without a follower: they are discarded when another process removes them. */
   readonly isHolding: () => boolean;

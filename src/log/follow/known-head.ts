@@ -6,7 +6,7 @@ export interface KnownHead {
   /** Empty before it is known. */
   readonly identity: string;
   readonly isAwaited: boolean;
-  /** Takes over a state that the database has, and returns whether it is news. */
+  /** Takes over a state that the database has, and returns whether it is new. */
   advance(state: LogState): boolean;
   /**
    * Resolves when the head has passed `position`, when the signal aborts, or when the log gets another identity; gives

@@ -24,7 +24,7 @@ export interface Tail {
   /** The last known identity of the log; empty before it is known. */
   identity(): string;
   /**
-   * Takes over a state that the database has, such as after this process's own commits, and returns whether it is news.
+   * Takes over a state that the database has, such as after this process's own commits, and returns whether it is new.
    * Another identity discards everything at hand.
    */
   advance(state: LogState): boolean;

@@ -20,7 +20,7 @@ import {
   type SubjectList,
 } from "./subjects.ts";
 import { createTail } from "../follow/tail.ts";
-import type { LogNews } from "../append/writer.ts";
+import type { LogNotice } from "../append/writer.ts";
 
 /** Reading any log: the event log, or a version of a feed. */
 export interface LogReader {
@@ -55,7 +55,7 @@ export interface LogReader {
   /** Calls back when events of the log were truncated or erased, in any process; returns the function that unsubscribes. */
   onRemoval(listener: () => void): () => void;
   /** Wakes followers at once; without it they detect changes at their next poll. */
-  notify(news: LogNews): void;
+  notify(notice: LogNotice): void;
   /** Ends all followers. */
   close(): void;
 }
@@ -122,11 +122,11 @@ export function openLogReader(
     changedSubjects: async (query) =>
       listChangedSubjects(deps, log, { ...query, head: (await tail.refresh()).head }),
     onRemoval: (listener) => tail.onRemoval(listener),
-    notify(news) {
-      if (news === "truncated") tail.reset();
+    notify(notice) {
+      if (notice === "truncated") tail.reset();
       // A replica does not have it yet. If the tail took it for read, followers would miss it.
-      else if (database.replica) tail.expect(news.head);
-      else tail.advance(news);
+      else if (database.replica) tail.expect(notice.head);
+      else tail.advance(notice);
     },
     close() {
       notifier.close();

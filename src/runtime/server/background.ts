@@ -63,7 +63,7 @@ export function startBackground({
       connect: projectingFrom,
       configFile: settings.configFile,
       lazy,
-      onNews(path, log) {
+      onPublished(path, log) {
         onPublished(path, log);
         deliveries.notify(path, log);
       },
@@ -72,9 +72,9 @@ export function startBackground({
     registered,
   );
   return {
-    appended(news) {
-      projections.notify(news);
-      if (news !== "truncated") deliveries.notify(EVENT_LOG_ADDRESS.name, news);
+    appended(notice) {
+      projections.notify(notice);
+      if (notice !== "truncated") deliveries.notify(EVENT_LOG_ADDRESS.name, notice);
     },
     // The projections of a server look regularly.
     resumed: () => {},

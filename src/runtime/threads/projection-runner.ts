@@ -1,6 +1,6 @@
 import type { RegisteredFeed } from "../../feeds/lifecycle/register.ts";
 import { hasWork } from "../../feeds/project/has-work.ts";
-import type { LogNews } from "../../log/append/writer.ts";
+import type { LogNotice } from "../../log/append/writer.ts";
 import { newHolderName } from "../../storage/holder-name.ts";
 import type { ConnectWriter } from "../../storage/writer/writer-connections.ts";
 import { type ProjectOptions, type RunningProjections, runProjections } from "./projections.ts";
@@ -26,20 +26,20 @@ function projectInThread(
   configFile: string,
   connect: ConnectWriter,
 ): RunningProjections {
-  const { url, writer, limits, pollIntervalMs, onNews, onEvent } = options;
-  const thread = startThreadHost<ProjectorOptions, LogNews, ProjectorReport>({
+  const { url, writer, limits, pollIntervalMs, onPublished, onEvent } = options;
+  const thread = startThreadHost<ProjectorOptions, LogNotice, ProjectorReport>({
     name: "projecting",
     spawn: () => new Worker(new URL("./projector-thread.ts", import.meta.url).href),
     connect,
     options: { url, limits, pollIntervalMs, configFile, holder: newHolderName() },
     onReport(report) {
-      if (report.kind === "published") onNews(report.path, report.log);
+      if (report.kind === "published") onPublished(report.path, report.log);
       else if (report.kind === "event") onEvent(report.event);
       else writer.sweep();
     },
     onFailure: (error) => onEvent({ kind: "failed", feed: "all", error }),
   });
-  return { notify: (news) => thread.send(news), close: () => thread.close() };
+  return { notify: (notice) => thread.send(notice), close: () => thread.close() };
 }
 
 const NOTHING: RunningProjections = { notify: () => {}, close: () => Promise.resolve() };
@@ -64,9 +64,9 @@ export function startProjections(
     onFailure: (error) => onEvent({ kind: "failed", feed: "all", error }),
   });
   return {
-    notify(news) {
+    notify(notice) {
       projections.start();
-      projections.running()?.notify(news);
+      projections.running()?.notify(notice);
     },
     close: () => projections.close(),
   };

@@ -1,12 +1,12 @@
 import type { Limits } from "../../core/limits.ts";
-import type { OnFeedNews } from "../../feeds/project/commit.ts";
+import type { OnPublished } from "../../feeds/project/commit.ts";
 import type { RegisteredFeed } from "../../feeds/lifecycle/register.ts";
 import { type RunEvent, startProjection } from "../../feeds/project/run.ts";
 import type { Database } from "../../storage/database.ts";
 import type { HeadWatch } from "../../log/follow/head-watch.ts";
 import { EVENT_LOG_ADDRESS } from "../../log/keys.ts";
 import { type LogReader, openLogReader } from "../../log/read/reader.ts";
-import type { LogNews } from "../../log/append/writer.ts";
+import type { LogNotice } from "../../log/append/writer.ts";
 import type { BatchWriter } from "../../storage/batch-writer.ts";
 import { createEndedHolders } from "../../storage/ended-holders.ts";
 import { systemClock } from "../../core/system-clock.ts";
@@ -20,14 +20,14 @@ export interface ProjectOptions {
   readonly heads?: HeadWatch;
   /** Name of this process among those on the database. */
   readonly holder: string;
-  readonly onNews: OnFeedNews;
+  readonly onPublished: OnPublished;
   readonly onEvent: (event: RunEvent) => void;
 }
 
 /** Projections that run in this thread. */
 export interface RunningProjections {
   /** Reports changes of the event log. */
-  notify(news: LogNews): void;
+  notify(notice: LogNotice): void;
   /** Finishes the write in progress, and releases the leases. */
   close(): Promise<void>;
 }
@@ -37,7 +37,7 @@ export function runProjections(
   options: ProjectOptions,
   registered: readonly RegisteredFeed[],
 ): RunningProjections {
-  const { onNews } = options;
+  const { onPublished } = options;
   const deps = {
     ...options,
     clock: systemClock,
@@ -56,16 +56,16 @@ export function runProjections(
       {
         ...deps,
         source: readerOf(feed),
-        onNews(path, log) {
+        onPublished(path, log) {
           readers.get(path)?.notify(log);
-          onNews(path, log);
+          onPublished(path, log);
         },
       },
       feed,
     ),
   );
   return {
-    notify: (news) => eventLog.notify(news),
+    notify: (notice) => eventLog.notify(notice),
     async close() {
       await Promise.all(running.map((projection) => projection.close()));
       for (const reader of readers.values()) reader.close();

@@ -2,7 +2,7 @@ import { loadConfigFile } from "../../config/file.ts";
 import type { Limits } from "../../core/limits.ts";
 import type { AnyFeedDefinition } from "../../feeds/define/define.ts";
 import type { RunEvent } from "../../feeds/project/run.ts";
-import type { LogNews } from "../../log/append/writer.ts";
+import type { LogNotice } from "../../log/append/writer.ts";
 import type { LogState } from "../../log/log-state.ts";
 import { configuredFeeds } from "../configured-feeds.ts";
 import { runProjections } from "./projections.ts";
@@ -29,7 +29,7 @@ export type ProjectorReport =
   | { readonly kind: "published"; readonly path: string; readonly log: LogState }
   | { readonly kind: "event"; readonly event: RunEvent };
 
-runThreadProgram<ProjectorOptions, LogNews, ProjectorReport>({
+runThreadProgram<ProjectorOptions, LogNotice, ProjectorReport>({
   onSweep: (report) => report({ kind: "sweep" }),
   async open({ configFile, url: _url, ...options }, storage, report) {
     const file = await loadConfigFile("/", configFile);
@@ -39,11 +39,11 @@ runThreadProgram<ProjectorOptions, LogNews, ProjectorReport>({
       {
         ...options,
         ...storage,
-        onNews: (path, log) => report({ kind: "published", path, log }),
+        onPublished: (path, log) => report({ kind: "published", path, log }),
         onEvent: (event) => report({ kind: "event", event: transferableEvent(event) }),
       },
       registered,
     );
-    return { receive: (news) => projections.notify(news), close: () => projections.close() };
+    return { receive: (notice) => projections.notify(notice), close: () => projections.close() };
   },
 });

@@ -123,8 +123,8 @@ function projectionOf(deps: InvocationDeps, { writer, feeds }: ComposedStore, fe
   const { path } = feed.feed;
   const retry = !store.retried.has(path);
   const onRetried = () => void store.retried.add(path);
-  const onNews = (published: string, log: LogState) => feeds.notify(published, log);
-  return projectInSlices({ database, writer, clock, holder, retry, onRetried, onNews, onEvent }, feed);
+  const onPublished = (published: string, log: LogState) => feeds.notify(published, log);
+  return projectInSlices({ database, writer, clock, holder, retry, onRetried, onPublished, onEvent }, feed);
 }
 
 /** Returns the jobs of a kind. */

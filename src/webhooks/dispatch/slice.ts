@@ -32,7 +32,7 @@ function openTurns(options: DeliverOptions, deadline: number) {
   const takeTurn = async (id: string) => {
     const job = jobs.create(id);
     try {
-      while ((await job.run(slice)) === "worked");
+      while ((await job.run(slice)) === "progressed");
     } catch (error) {
       onEvent({ kind: "failed", subscription: id, error });
     }
@@ -94,7 +94,7 @@ export function deliverInSlices(options: Omit<DeliverOptions, "hasEnded">): Job 
       } finally {
         await turns.close();
       }
-      return turns.hasProgressed() ? "worked" : "idle";
+      return turns.hasProgressed() ? "progressed" : "idle";
     },
   };
 }

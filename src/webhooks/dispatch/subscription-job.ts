@@ -94,7 +94,7 @@ async function outcomeOf(
   lease: Lease,
 ): Promise<JobOutcome> {
   if (end === "turn-over") return "over";
-  if (end !== "gone" || !(await pauseGone(options, subscription))) return "worked";
+  if (end !== "gone" || !(await pauseGone(options, subscription))) return "progressed";
   options.onEvent({ kind: "gone", subscription: subscription.id });
   await releaseLease(options.writer, lease);
   return "over";

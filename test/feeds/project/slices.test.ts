@@ -44,7 +44,7 @@ async function workOn(feed: Feed, options: Partial<SliceDeps> = {}) {
       clock: systemClock,
       holder: "one",
       retry: false,
-      onNews: () => {},
+      onPublished: () => {},
       onEvent: (event) => reported.push(event),
       ...options,
     },
@@ -62,7 +62,7 @@ async function append(count: number): Promise<void> {
 test("a slice projects all events, reports when the feed is live, and then has nothing to do", async () => {
   await append(250);
   const { slice, record } = await workOn(stateful, { batchEvents: 50 });
-  expect(await slice()).toBe("worked");
+  expect(await slice()).toBe("progressed");
   expect(await record()).toMatchObject({ status: "live", cursor: 250, head: 250 });
   expect(reported).toEqual([{ kind: "live", feed: stateful.path }]);
   expect(await slice()).toBe("idle");
@@ -169,6 +169,6 @@ test("a slice with `retry` tries a halted feed again, and other slices leave it"
     },
     { retry: true },
   );
-  expect(await again()).toBe("worked");
+  expect(await again()).toBe("progressed");
   expect(await after()).toMatchObject({ status: "live", cursor: 2, head: 2 });
 });

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { jsonPost, type WireEvent } from "../support/app.ts";
+import { eventually } from "../support/eventually.ts";
 import { runsOn, TESTED_ON } from "../support/tested-on.ts";
 import { cleanUp, emptyFolder, jsonLines, run, serve } from "./support.ts";
 
@@ -10,9 +11,11 @@ runsOn(["file", "sqld"]);
 
 cleanUp();
 
-function folderWith(feeds: string): string {
+/** `beside`: statements of the configuration that `feeds` uses. */
+function folderWith(feeds: string, beside = ""): string {
   const cwd = emptyFolder();
   const text = `
+    ${beside}
     import { defineConfig, defineFeed } from "kilde";
     import { z } from "zod";
     const events = { Added: z.object({ n: z.int() }) };
@@ -84,10 +87,12 @@ describe.each(DATABASES)("kilde serve projects the feeds of kilde.config.ts, %s"
 
 test("a projecting thread that fails is started again", async () => {
   const cwd = folderWith(
-    `...(Bun.isMainThread ? [] : [setTimeout(() => { throw new Error("stray"); }, 300)].slice(1)), doubles("doubles")`,
+    `...(Bun.isMainThread || existsSync("thrown") ? [] : [setTimeout(fail)].slice(1)), doubles("doubles")`,
+    `import { existsSync, writeFileSync } from "node:fs";
+    function fail() { writeFileSync("thrown", ""); throw new Error("stray"); }`,
   );
   const server = await serve(cwd, ["--database-url", "file:kilde.db"]);
-  await Bun.sleep(700);
+  await eventually(() => existsSync(join(cwd, "thrown")));
   await append(server.url, 1);
   const events = await fetch(`${server.url}/feeds/doubles/v1?timeout=10000`);
   expect((await events.json()) as WireEvent[]).toMatchObject([{ data: { n: 2 } }]);

@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
+import swaggerUi from "swagger-ui-dist/package.json" with { type: "json" };
+
 import { parseContents } from "./contents.ts";
 import { layOut } from "./layout.ts";
 import { type DocsPage, renderPage } from "./page.ts";
@@ -16,25 +18,32 @@ export interface SiteFile {
   readonly content: string;
 }
 
-/** The page of Swagger UI, which browses /openapi.json and sends its examples. */
-const API_PAGE = `<!doctype html>
+/** The page of Swagger UI, which browses /openapi.json and sends its examples. `version`: that of its own files. */
+function apiPage(version: string): string {
+  return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>API browser · Kilde</title>
 <link rel="icon" href="icon.svg">
-<link rel="stylesheet" href="swagger-ui.css">
-<link rel="stylesheet" href="api.css">
+<link rel="stylesheet" href="swagger-ui.css?v=${swaggerUi.version}">
+<link rel="stylesheet" href="api.css?v=${version}">
 </head>
 <body>
 <header><a class="name" href="../docs">Kilde</a> <a href="../docs">Guide</a></header>
 <div id="api"></div>
-<script src="swagger-ui-bundle.js"></script>
-<script src="api.js"></script>
+<script src="swagger-ui-bundle.js?v=${swaggerUi.version}"></script>
+<script src="api.js?v=${version}"></script>
 </body>
 </html>
 `;
+}
+
+/** Part of the addresses of files, so that caches may keep the files until their texts change. */
+function versionOf(texts: string): string {
+  return Bun.hash(texts).toString(36);
+}
 
 async function bundled(name: string): Promise<string> {
   const { outputs } = await Bun.build({
@@ -66,7 +75,8 @@ export async function renderSite(): Promise<ReadonlyMap<string, SiteFile>> {
   const index = searchIndex(pages);
   const style = read("site/guide.css");
   const script = await bundled("start-search.ts");
-  const assetVersion = Bun.hash(index + style + script).toString(36);
+  const assetVersion = versionOf(index + style + script);
+  const [apiStyle, apiScript] = [read("site/api.css"), read("site/browser/api.js")];
   return new Map<string, SiteFile>([
     ...pages.map((page): [string, SiteFile] => [
       pageName(page.file),
@@ -82,8 +92,8 @@ export async function renderSite(): Promise<ReadonlyMap<string, SiteFile>> {
     ["guide.css", { mediaType: "text/css; charset=utf-8", content: style }],
     ["search.js", { mediaType: "text/javascript; charset=utf-8", content: script }],
     ["icon.svg", { mediaType: "image/svg+xml", content: read("site/icon.svg") }],
-    ["api", { mediaType: "text/html; charset=utf-8", content: API_PAGE }],
-    ["api.css", { mediaType: "text/css; charset=utf-8", content: read("site/api.css") }],
-    ["api.js", { mediaType: "text/javascript; charset=utf-8", content: read("site/browser/api.js") }],
+    ["api", { mediaType: "text/html; charset=utf-8", content: apiPage(versionOf(apiStyle + apiScript)) }],
+    ["api.css", { mediaType: "text/css; charset=utf-8", content: apiStyle }],
+    ["api.js", { mediaType: "text/javascript; charset=utf-8", content: apiScript }],
   ]);
 }

@@ -73,3 +73,12 @@ test.each([
   const found = index.search(query, { combineWith: "AND" }).map(({ id }) => String(id).split("#")[0]);
   expect(found.slice(0, 3)).toContain(page);
 });
+
+test("site: the address of every style and script has a version, since caches keep them for a day", () => {
+  const addresses = [...site.values()]
+    .filter(({ mediaType }) => mediaType.startsWith("text/html"))
+    .flatMap(({ content }) => [...content.matchAll(/(?:href|src)="([^":]+\.(?:css|js)(?:\?[^"]*)?)"/g)])
+    .map(([, address]) => address ?? "");
+  expect(addresses.some((address) => address.startsWith("api.js"))).toBe(true);
+  expect(addresses.filter((address) => !/\?v=[\w.]+$/.test(address))).toEqual([]);
+});

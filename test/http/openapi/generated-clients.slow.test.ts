@@ -42,16 +42,36 @@ async function runTool(cwd: string, ...command: readonly string[]): Promise<stri
   return stdout;
 }
 
-/** Whether a program of a language is installed; otherwise the tests that need it are skipped, with a message. */
-function isInstalled(program: string, tools: string): boolean {
-  const found = Bun.which(program) !== null;
-  if (!found) console.log(`Skipped: ${tools}, because ${program} is not installed`);
-  return found;
+/** Time for the registry of a language to answer. */
+const REGISTRY_MS = 30_000;
+
+/**
+ * Whether a program of a language is installed, and reaches its registry, which is asked for a tool by a command. The tests
+ * that need it are skipped otherwise, with a message.
+ */
+function isAvailable(tools: string, [program, ...ask]: readonly [string, ...string[]]): boolean {
+  const skip = (reason: string) => {
+    console.log(`Skipped: ${tools}, because ${reason}`);
+    return false;
+  };
+  if (Bun.which(program) === null) return skip(`${program} is not installed`);
+  const { success } = Bun.spawnSync([program, ...ask], {
+    timeout: REGISTRY_MS,
+    stdout: "ignore",
+    stderr: "ignore",
+  });
+  return success || skip(`${program} does not reach its registry`);
 }
 
-const hasGo = isInstalled("go", "oapi-codegen and ogen");
-const hasPython = isInstalled("python3", "openapi-python-client");
-const hasNpx = isInstalled("npx", "openapi-typescript, Redocly and Spectral");
+const hasGo = isAvailable("oapi-codegen and ogen", ["go", "list", "-m", OAPI_RUNTIME]);
+const download = ["pip", "download", "--no-deps", "--dest", emptyFolder(), PYTHON_CLIENT];
+const hasPython = isAvailable("openapi-python-client", ["python3", "-m", ...download]);
+const hasNpm = isAvailable("openapi-typescript, Redocly and Spectral", [
+  "npm",
+  "view",
+  OPENAPI_FETCH,
+  "version",
+]);
 
 let server: Served;
 let folder: string;
@@ -106,7 +126,7 @@ test.skipIf(!hasPython)("a client of openapi-python-client appends, pages, lists
   expect(JSON.parse(await runTool(folder, python, "main.py", server.url))).toEqual(WORKED);
 });
 
-describe.skipIf(!hasNpx)("npm", () => {
+describe.skipIf(!hasNpm)("npm", () => {
   test("a client of openapi-typescript appends, pages, lists and commits", async () => {
     await placeProgram("openapi-typescript.ts.txt", "main.ts");
     await Bun.write(join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }));

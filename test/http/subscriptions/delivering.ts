@@ -61,6 +61,8 @@ export function startReceiver(port = 0): Receiver {
     port,
     hostname: "127.0.0.1",
     async fetch(request) {
+      // A port is used again: a client of another test's server may still send to it.
+      if (!request.headers.has("webhook-id")) return new Response(null, { status: 404 });
       try {
         const body = await request.text();
         const headers = Object.fromEntries(request.headers);

@@ -116,13 +116,8 @@ function queryFault(verb: GrantVerb, path: string, query: string): string | null
 }
 
 /**
- * Parses a grant's text form.
- *
- * @example
- * ```ts
- * parseGrant("append:/streams/declaration-*");
- * // { verb: "append", path: "/streams/declaration-", isPrefix: true, subjectPrefix: "" }
- * ```
+ * Parses a grant's text form: `append:/streams/declaration-*` is the verb `append`, and the path `/streams/declaration-`
+ * as a prefix.
  */
 export function parseGrant(text: string): Grant | GrantFault {
   if (text === "admin") return { verb: "admin" };

@@ -106,10 +106,11 @@ test("processes that handle the same new subjects at the same moment handle each
   );
   for (const consumer of consumers) consumer.start();
   await Promise.all(consumers.map((consumer, index) => consumer.ensure(`s-${index + 7}`).catch(() => null)));
-  await eventually(() => consumers.every((consumer) => consumer.status().position === 400));
+  const patient = { withinMs: 100_000 };
+  await eventually(() => consumers.every((consumer) => consumer.status().position === 400), patient);
   expect(consumers[0]?.status().blocked.length).toBeGreaterThan(0);
   broken = false;
-  await eventually(() => consumers.every((consumer) => consumer.status().blocked.length === 0));
+  await eventually(() => consumers.every((consumer) => consumer.status().blocked.length === 0), patient);
   const read = await effects.read();
   expect(Object.keys(read)).toHaveLength(31);
   for (const entries of Object.values(read))
@@ -117,7 +118,7 @@ test("processes that handle the same new subjects at the same moment handle each
   expect(Object.values(read).flat()).toHaveLength(400);
   for (const consumer of consumers) await consumer.stop();
   await app.close();
-}, 60_000);
+}, 240_000);
 
 test("transactions that lock each other's subjects both succeed, and their work is done once", async () => {
   if (postgres === null) return;

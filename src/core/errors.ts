@@ -81,6 +81,24 @@ export const PROBLEMS = {
     remedy:
       "Start Kilde with KILDE_SECRET_KEYS=k1:<32 bytes in base64>, such as from `openssl rand -base64 32`. Keep it as long as the database.",
   },
+  unauthenticated: {
+    status: 401,
+    title: "The request needs valid credentials",
+    remedy:
+      "Send `Authorization: Bearer <token>` with the token of a key that is neither revoked nor expired. `kilde keys create` makes one.",
+  },
+  forbidden: {
+    status: 403,
+    title: "The sender may not do this",
+    remedy:
+      "Use a key that has the grant in `needs`, or have one created with `kilde keys create --may <grant>`.",
+  },
+  "store-not-secured": {
+    status: 403,
+    title: "Nobody may call this store before it is secured",
+    remedy:
+      "Create the first key with `kilde keys create`, on the database of the store. Or start Kilde with `open` (`--open`), which lets everyone who reaches its address do everything.",
+  },
   "cross-site-request": {
     status: 403,
     title: "Pages of this origin may not change anything",

@@ -16,6 +16,12 @@ export interface ProblemMembers {
   /** Last position that two histories of a log have in common; null when unknown. */
   readonly parted?: number | null;
   readonly limit?: string;
+  /** Whether the request has no credentials, or some that are not valid. */
+  readonly credentials?: "missing" | "invalid";
+  /** The grant that the sender lacks. */
+  readonly needs?: string;
+  /** Name of the sender; null: it has none. */
+  readonly principal?: string | null;
   /** Progress of a feed that is behind, in positions of its source. */
   readonly progress?: {
     readonly done: number;

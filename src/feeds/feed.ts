@@ -44,6 +44,8 @@ export interface Feed {
   readonly path: string;
   readonly description: string | null;
   readonly draft: boolean;
+  /** `public`: everyone may read it, without credentials. */
+  readonly access: "granted" | "public";
   readonly source: {
     /** Path of the log that is read: `/events`, or that of another feed. */
     readonly log: string;

@@ -1,3 +1,4 @@
+import type { Admission } from "../access/admission.ts";
 import { groupBy } from "../core/group-by.ts";
 import type { Context } from "hono";
 import { compress } from "hono/compress";
@@ -17,6 +18,7 @@ import { LOG_HEADER } from "./log/log-identity.ts";
 import { END_HEADER } from "./log/page-response.ts";
 import { type ParseLarge, parseLargeHere } from "./wire/parsing.ts";
 import { POSITION_HEADER } from "./log/position.ts";
+import { authorizeOperation, knownError, senderOf } from "./pipeline/authorization.ts";
 import { failureResponse } from "./pipeline/failures.ts";
 import type { Observers } from "./pipeline/pipeline.ts";
 import { problemResponse } from "./pipeline/problems.ts";
@@ -38,6 +40,8 @@ export interface AppOptions
   readonly budgets?: Budgets;
   /** Reads large bodies. Default: in this thread. */
   readonly parseLarge?: ParseLarge;
+  /** Whether the store needs credentials now. Default: from its first key on. */
+  readonly admission?: () => Admission;
   /** Path that the store is served under. Default: the root. */
   readonly basePath?: string;
   /** Origins whose pages may call; `*` lets the pages of every origin read. Empty: no CORS headers. */
@@ -132,15 +136,23 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
     failureResponse(error, { requestId, path, basePath, onFault: options.onFault }),
   );
   // Returned, not thrown: where no route matches, Hono drops the headers of CORS with an error.
-  app.notFound(({ req: { path } }) =>
-    problemResponse(path, new KildeError("not-found", `There is nothing at ${basePath}${path}`), basePath),
-  );
+  app.notFound((c) => {
+    const { path } = c.req;
+    const missing = new KildeError("not-found", `There is nothing at ${basePath}${path}`);
+    return problemResponse(path, knownError(senderOf(c)) ?? missing, basePath);
+  });
 
   const resource = resourcesOf(app, basePath);
   for (const [path, routes] of ROUTES_BY_PATH) {
     const methods = routes
       .filter(({ isServed }) => isServed?.(deps) !== false)
-      .map(({ method, handle }) => [method.toUpperCase(), (c: Context) => handle(c, deps)]);
+      .map(({ method, access, handle }) => [
+        method.toUpperCase(),
+        (c: Context) => {
+          authorizeOperation(c, access, deps);
+          return handle(c, deps);
+        },
+      ]);
     if (methods.length > 0) resource(path, Object.fromEntries(methods));
   }
   return app;

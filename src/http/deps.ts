@@ -1,3 +1,4 @@
+import type { Access } from "../access/access.ts";
 import type { ByteBudget } from "../core/byte-budget.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Limits } from "../core/limits.ts";
@@ -37,6 +38,8 @@ export interface AppDeps {
   /** For queries about consumers and the state of the store. */
   readonly database: Database;
   readonly activity: ActivityRecorder;
+  /** The keys of the store. */
+  readonly access: Access;
   readonly delivery: DeliveryPort;
   /** Opens the dependencies of the operations on subscriptions, once. */
   readonly openSubscriptions: () => Promise<SubscriptionDeps>;

@@ -4,6 +4,7 @@ import type { Context } from "hono";
 import type { OwnPath } from "../core/own-paths.ts";
 import type { AppDeps } from "./deps.ts";
 import type { OpenApiParts } from "./openapi/parts.ts";
+import type { OperationAccess } from "./pipeline/authorization.ts";
 
 export type OperationMethod = "get" | "post" | "put" | "patch" | "delete";
 
@@ -20,6 +21,8 @@ export interface Route {
   readonly compresses?: true;
   /** Whether a store has the route. Default: every store has it. */
   readonly isServed?: (deps: Pick<AppDeps, "docs">) => boolean;
+  readonly access: OperationAccess;
+  /** Called for senders that have `access`. */
   readonly handle: (c: Context, deps: AppDeps) => Response | Promise<Response>;
 }
 

@@ -1,4 +1,7 @@
 import { consumerOperations } from "./consumers/operations.ts";
+import { consumerAccess } from "./consumers/consumer-access.ts";
+import { isPublicFeed } from "./feeds/feed-access.ts";
+import { versionOf } from "./feeds/feed-in-path.ts";
 import { existingFeed } from "./feeds/feeds.ts";
 import { FEED_PATH, feedOperations } from "./feeds/operations.ts";
 import { logOperations } from "./log/operations.ts";
@@ -17,6 +20,7 @@ export const OPERATIONS: readonly Operation[] = [
     idSuffix: "",
     logOf: (_, { reader }) => reader,
     params: () => null,
+    access: consumerAccess({ path: "/events", pathOf: () => "/events", isPublic: () => false }),
   }),
   ...feedOperations,
   ...consumerOperations({
@@ -24,6 +28,7 @@ export const OPERATIONS: readonly Operation[] = [
     idSuffix: "OfFeed",
     logOf: async (c, deps) => (await existingFeed(c, deps)).reader,
     params: ({ params }) => params.feed,
+    access: consumerAccess({ path: FEED_PATH, pathOf: (c) => versionOf(c).path, isPublic: isPublicFeed }),
   }),
   ...subscriptionOperations,
   ...serviceOperations({ operations: () => OPERATIONS, routes: () => ROUTES }),

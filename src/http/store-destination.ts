@@ -1,8 +1,9 @@
 import { type AppOptions, createApp, createDeps } from "./app.ts";
-import { admitEveryone } from "./pipeline/authentication.ts";
+import { authenticateWith } from "./pipeline/authentication.ts";
 import type { Destination } from "./pipeline/pipeline.ts";
 import { REQUEST_ID_HEADER } from "./pipeline/request-id.ts";
 import { postStream } from "./streams/append.ts";
+import { authorizeAppend } from "./streams/append-access.ts";
 
 /** The URL of an append to one stream, with the encoded name. */
 const STREAM_PATH = /^https?:\/\/[^/]+\/streams\/([^/?#]+)$/;
@@ -17,7 +18,8 @@ function appendedStream({ method, url }: Request): string | undefined {
  * the router has the same handler. With CORS origins every request takes the router, which adds the headers.
  */
 export function storeDestination(options: AppOptions, deps = createDeps(options)): Destination {
-  const { corsOrigins, onAccess, onFault } = options;
+  const { corsOrigins, onAccess, onFault, access } = options;
+  const { admission = () => (access.isSecured() ? "closed" : "open") } = options;
   const router = createApp(options, deps);
   const skipsRouter = corsOrigins.length === 0;
   return {
@@ -25,11 +27,13 @@ export function storeDestination(options: AppOptions, deps = createDeps(options)
     corsOrigins,
     onAccess,
     onFault,
-    authenticate: admitEveryone,
-    answer(request, { requestId }) {
+    authenticate: authenticateWith({ access, admission }),
+    answer(request, context) {
       const stream = skipsRouter ? appendedStream(request) : undefined;
-      if (stream === undefined) return router.fetch(request, { requestId });
-      return postStream(request, decodeURIComponent(stream), deps, { [REQUEST_ID_HEADER]: requestId });
+      if (stream === undefined) return router.fetch(request, context);
+      const name = decodeURIComponent(stream);
+      authorizeAppend(context, name);
+      return postStream(request, name, context.principal, deps, { [REQUEST_ID_HEADER]: context.requestId });
     },
   };
 }

@@ -1,3 +1,4 @@
+import { type Access, type AccessDeps, openAccess } from "../access/access.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Limits } from "../core/limits.ts";
 import { type Feeds, openFeeds } from "../feeds/feeds.ts";
@@ -23,6 +24,8 @@ export interface StoreParts {
   readonly writer: LogWriter;
   readonly feeds: Feeds;
   readonly activity: ActivityRecorder;
+  /** The keys of the store. */
+  readonly access: Access;
 }
 
 /** Projecting and delivering on a platform: by threads, by loops, or by slices after a request. */
@@ -61,6 +64,8 @@ export interface Platform {
   readonly heads?: HeadWatch;
   /** Reads logs for requests from a replica. Default: from the database. */
   readonly reading?: LogReaderDeps | undefined;
+  /** The platform's part of access control. */
+  readonly access: Pick<AccessDeps, "digest" | "issuers" | "memory" | "inBackground">;
   /** Whether other processes may write to the database. */
   readonly isShared: boolean;
   /** Orders the writes of a process whose requests cannot share a queue. Default: requests share one. */
@@ -83,6 +88,12 @@ export interface ComposedStore extends StoreParts {
   readonly delivery: DeliveryPort;
   /** Finishes background work and writes, and ends followers. */
   close(): Promise<void>;
+}
+
+/** Opens the keys of a store, which it reads from the primary: a replica could still have those that were revoked. */
+function openStoreAccess({ access, database, clock, limits }: Platform, writer: LogWriter): Access {
+  const { keys: mostKeys, streamNameBytes: consumerBytes } = limits;
+  return openAccess({ ...access, database, clock, writer, mostKeys, consumerBytes });
 }
 
 /** Opens the activity recorder, the reader, the writer, feeds and webhooks of one database, and connects them. */
@@ -122,7 +133,8 @@ export function composeStore(platform: Platform, registered: readonly Registered
       background.resumed();
     },
   };
-  const parts = { database, reader, writer, feeds, activity };
+  const access = openStoreAccess(platform, writer);
+  const parts = { database, reader, writer, feeds, activity, access };
   const delivery = platform.openDelivery((subscription) => background.changed(subscription));
   // Last, because no caller could close jobs that run when another part fails to open.
   const sweep = platform.startJob("sweep", sweepJob({ database, writer, clock }), SWEEP_BACKOFF);
@@ -138,6 +150,7 @@ export function composeStore(platform: Platform, registered: readonly Registered
       feeds.close();
       await clear.close();
       await activity.close();
+      await access.close();
       await sweep.close();
       await writer.close();
       reader.close();

@@ -51,6 +51,7 @@ export function sketch({
     path: `/feeds/${name}/v${version}`,
     description: null,
     draft,
+    access: "granted",
     source: {
       log: "/events",
       prefixes: [],

@@ -1,3 +1,5 @@
+import { createAccessMemory } from "../../src/access/key-memory.ts";
+import { nodeDigest } from "../../src/access/node-digest.ts";
 import type { RegisteredFeed } from "../../src/feeds/lifecycle/register.ts";
 import { startLoop } from "../../src/jobs/loop.ts";
 import type { LogReaderDeps } from "../../src/log/read/reader.ts";
@@ -17,6 +19,12 @@ export function composeTestStore(
 ): ComposedStore {
   return composeStore(
     {
+      access: {
+        digest: nodeDigest,
+        issuers: null,
+        memory: createAccessMemory(),
+        inBackground: false,
+      },
       isShared: false,
       openDelivery: (onChange) => createDeliveryPort({ secretKeys: [], egressAllow: [] }, onChange),
       startJob: (_kind, job, backoff) =>

@@ -53,6 +53,7 @@ export function compileFeed(
     path: feedPath(name, version),
     description: definition.description ?? null,
     draft: definition.draft ?? false,
+    access: definition.access ?? "granted",
     source: sourceOf(definition),
     rekeyed: definition.subject !== undefined,
     stateful: definition.state !== undefined,

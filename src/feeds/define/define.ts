@@ -51,6 +51,11 @@ export interface FeedDefinition<
   readonly description?: string;
   /** A draft may be rebuilt, and its contract may change in any way; consumers should not rely on it. Default: false. */
   readonly draft?: boolean;
+  /**
+   * `public`: everyone who reaches the server may read it, without credentials, and shared caches may keep its pages.
+   * Default: `granted`, to senders with the grant `read:/feeds/{name}`.
+   */
+  readonly access?: "granted" | "public";
   /** The source: streams of the event log by prefix (default: all), or a version of another feed. */
   readonly source?:
     | { readonly streams: string | readonly string[] }

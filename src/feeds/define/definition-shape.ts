@@ -39,6 +39,7 @@ const definitionSchema = z.strictObject({
   version: versionNumber,
   description: z.string("must be a text").optional(),
   draft: z.boolean("must be true or false").optional(),
+  access: z.enum(["granted", "public"], 'must be "granted" or "public"').optional(),
   source: z
     .union(
       [

@@ -6,6 +6,7 @@ import type { LogReader } from "../../log/read/reader.ts";
 import type { AppDeps } from "../deps.ts";
 import type { Operation } from "../operation.ts";
 import type { OpenApiParts } from "../openapi/parts.ts";
+import type { ConsumerAccess } from "./consumer-access.ts";
 import { deleteConsumer, getConsumer, getConsumers, putConsumer } from "./consumers.ts";
 
 /** A log that has consumers. */
@@ -16,10 +17,17 @@ interface ConsumedLog {
   readonly logOf: (c: Context, deps: AppDeps) => LogReader | Promise<LogReader>;
   /** The parameters in the path; null: none. */
   readonly params: (parts: OpenApiParts) => z.ZodObject | null;
+  readonly access: ConsumerAccess;
 }
 
 /** The operations on the consumers of a log. */
-export function consumerOperations({ path, idSuffix, logOf, params }: ConsumedLog): readonly Operation[] {
+export function consumerOperations({
+  path,
+  idSuffix,
+  logOf,
+  params,
+  access,
+}: ConsumedLog): readonly Operation[] {
   const all = `${path}/consumers` as OwnPath;
   const one = `${path}/consumers/{consumer}` as OwnPath;
   const tag = "Consumers";
@@ -39,6 +47,7 @@ export function consumerOperations({ path, idSuffix, logOf, params }: ConsumedLo
       tag,
       summary: "List the consumers of a log, and how far they are behind",
       description: "Readers name themselves with the header `Kilde-Consumer`, or by committing a position.",
+      access: access.lists,
       handle: async (c, deps) => getConsumers(c, deps, await logOf(c, deps)),
       describe: (parts) => ({
         request: { ...pathParams(params(parts)), query: parts.schemas.consumersQuery },
@@ -51,6 +60,7 @@ export function consumerOperations({ path, idSuffix, logOf, params }: ConsumedLo
       path: one,
       tag,
       summary: "Read one consumer",
+      access: access.reads,
       handle: async (c, deps) => getConsumer(c, deps, await logOf(c, deps)),
       describe: (parts) => ({ request: ofOne(parts), responses: answer(parts) }),
     },
@@ -61,6 +71,7 @@ export function consumerOperations({ path, idSuffix, logOf, params }: ConsumedLo
       tag,
       summary: "Commit a position",
       description: "Creates the consumer if the log does not have it yet.",
+      access: access.commits,
       handle: async (c, deps) => putConsumer(c, deps, await logOf(c, deps)),
       describe: (parts) => ({
         request: {
@@ -77,6 +88,7 @@ export function consumerOperations({ path, idSuffix, logOf, params }: ConsumedLo
       path: one,
       tag,
       summary: "Forget a consumer, until it reads again",
+      access: access.forgets,
       handle: async (c, deps) => deleteConsumer(c, deps, await logOf(c, deps)),
       describe: (parts) => ({
         request: ofOne(parts),

@@ -1,4 +1,5 @@
 import type { Operation } from "../operation.ts";
+import { KNOWS_FEED, MANAGES_FEED, READS_FEED, READS_SUBJECT, READS_SUBJECTS } from "./feed-access.ts";
 import type { OpenApiParts } from "../openapi/parts.ts";
 import {
   deleteFeed,
@@ -33,6 +34,7 @@ export const feedOperations: readonly Operation[] = [
     link: "feeds",
     summary: "List the feeds",
     compresses: true,
+    access: "known",
     handle: getFeeds,
     describe: ({ z, answers, json, problem }) => ({
       responses: { 200: json(z.object({ feeds: z.array(answers.feed) }), "Feeds"), default: problem },
@@ -46,6 +48,7 @@ export const feedOperations: readonly Operation[] = [
     summary: "Read or follow a version of a feed",
     description:
       "An HTTP Feed. Answers of a deprecated version have the headers Deprecation, Sunset and Link (rel=successor-version).",
+    access: READS_FEED,
     handle: getFeed,
     describe: ({ params, schemas, readHeaders, pages }) => ({
       request: { params: params.feed, query: schemas.logQuery, headers: readHeaders },
@@ -60,6 +63,7 @@ export const feedOperations: readonly Operation[] = [
     summary: "List the subjects of a feed",
     description: "By name; with `changedSince` by the position of their last event.",
     compresses: true,
+    access: READS_SUBJECTS,
     handle: getFeedSubjects,
     describe: ({ params, schemas, answers, listHeaders, listed }) => ({
       request: { params: params.feed, query: schemas.streamsQuery, headers: listHeaders },
@@ -74,6 +78,7 @@ export const feedOperations: readonly Operation[] = [
     summary: "Read or follow one subject of a feed",
     description:
       "Complete as of the request, even while Kilde builds the feed: it first projects the events that are missing.",
+    access: READS_SUBJECT,
     handle: getFeedSubject,
     describe: ({ params, schemas, readHeaders, pages }) => ({
       request: {
@@ -90,6 +95,7 @@ export const feedOperations: readonly Operation[] = [
     path: `${FEED_PATH}/status`,
     tag,
     summary: "Read the state of a version of a feed",
+    access: KNOWS_FEED,
     handle: getFeedStatus,
     describe: feedAnswer(200, "The feed"),
   },
@@ -100,6 +106,7 @@ export const feedOperations: readonly Operation[] = [
     tag,
     summary: "Read the contract of a version of a feed",
     compresses: true,
+    access: KNOWS_FEED,
     handle: getFeedSchemas,
     describe: ({ params, answers, json, problem }) => ({
       request: { params: params.feed },
@@ -114,6 +121,7 @@ export const feedOperations: readonly Operation[] = [
     summary: "Retire a version of a feed",
     description:
       "The feed is gone at once, and Kilde deletes its events in the background. Refused while another feed is projected from it, a subscription that is not paused delivers it, or a consumer has read it within its window.",
+    access: MANAGES_FEED,
     handle: deleteFeed,
     describe: ({ params, schemas, answers, json, problem }) => ({
       request: { params: params.feed, query: schemas.retireQuery },
@@ -126,6 +134,7 @@ export const feedOperations: readonly Operation[] = [
     path: `${FEED_PATH}/rebuild`,
     tag,
     summary: "Build a draft again",
+    access: MANAGES_FEED,
     handle: rebuildDraft,
     describe: feedAnswer(202, "Kilde empties the feed, and builds it again"),
   },
@@ -135,6 +144,7 @@ export const feedOperations: readonly Operation[] = [
     path: `${FEED_PATH}/resume`,
     tag,
     summary: "Resume a halted feed",
+    access: MANAGES_FEED,
     handle: resumeFeed,
     describe: feedAnswer(200, "The feed"),
   },

@@ -1,4 +1,5 @@
 import type { Operation } from "../operation.ts";
+import { readingSubjects } from "../pipeline/authorization.ts";
 import { validQuery, readLog } from "./pages.ts";
 
 export const logOperations: readonly Operation[] = [
@@ -11,6 +12,7 @@ export const logOperations: readonly Operation[] = [
     summary: "Read or follow the event log",
     description:
       "A page of events, or with `Accept: text/event-stream` the events as server-sent events from the cursor on.",
+    access: readingSubjects("/events", "subjectPrefix"),
     handle: (c, deps) => readLog(c, deps, deps.reader, null, validQuery(c, deps.schemas.logQuery)),
     describe: ({ schemas, readHeaders, pages }) => ({
       request: { query: schemas.logQuery, headers: readHeaders },

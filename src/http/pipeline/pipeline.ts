@@ -1,8 +1,7 @@
 import type { Clock } from "../../core/clock.ts";
 import type { KildeError } from "../../core/errors.ts";
 import type { OnAccess } from "./access-log.ts";
-import type { Principal } from "../../access/principal.ts";
-import type { Authenticate } from "./authentication.ts";
+import type { Authenticate, IdentifiedSender } from "./authentication.ts";
 import { belowBasePath, isBelow } from "./base-path.ts";
 import { allowReadingRefusal, crossSiteError } from "./cross-site.ts";
 import { failureResponse, type OnFault } from "./failures.ts";
@@ -10,9 +9,8 @@ import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
 import { targetError } from "./request-target.ts";
 
 /** The results of the pipeline's steps for one request. */
-export interface RequestContext {
+export interface RequestContext extends IdentifiedSender {
   readonly requestId: string;
-  readonly principal: Principal;
 }
 
 /** The observers that log requests and failures. */
@@ -95,9 +93,9 @@ export function createPipeline({
       ({ corsOrigins } = destination);
       check(crossSiteError(request, corsOrigins));
       const admitted = destination.authenticate(request);
-      const principal = admitted instanceof Promise ? await admitted : admitted;
+      const sender = admitted instanceof Promise ? await admitted : admitted;
       const own = at.basePath === "" ? request : belowBasePath(request, at.basePath);
-      response = await destination.answer(own, { requestId, principal });
+      response = await destination.answer(own, { requestId, ...sender });
     } catch (error) {
       response = failureResponse(error, { ...at, requestId, path: pathOf(request, at.basePath) });
       allowReadingRefusal(request, response, corsOrigins);

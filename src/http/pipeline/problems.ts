@@ -51,6 +51,15 @@ function problemOf(error: KildeError, basePath: string): Record<string, unknown>
   };
 }
 
+/** Returns the challenge to send other credentials (RFC 6750 §3). */
+function challengeOf({ code, members }: KildeError): string | null {
+  if (code === "forbidden") return 'Bearer realm="kilde", error="insufficient_scope"';
+  if (code !== "unauthenticated") return null;
+  return members.credentials === "invalid"
+    ? 'Bearer realm="kilde", error="invalid_token"'
+    : 'Bearer realm="kilde"';
+}
+
 /** Turns an error into an answer; nothing else does. `path` is the requested path below `basePath`. */
 export function problemResponse(path: string, error: KildeError, basePath: string): Response {
   const { status } = PROBLEMS[error.code];
@@ -58,6 +67,8 @@ export function problemResponse(path: string, error: KildeError, basePath: strin
   // The server does not wait for the rest of the body (RFC 9110 §15.5.9).
   if (status === 408 || error.members.limit === "bodiesBytes") headers.set("Connection", "close");
   if (status === 503) headers.set("Retry-After", String(retryAfterSeconds(error)));
+  const challenge = challengeOf(error);
+  if (challenge !== null) headers.set("WWW-Authenticate", challenge);
   const { currentVersion, head, log } = error.members;
   if (log !== undefined) headers.set(LOG_HEADER, log);
   if (currentVersion !== undefined) {

@@ -83,6 +83,6 @@ export function processDestination(options: ProcessOptions): Destination {
     onAccess: options.onAccess,
     onFault: options.onFault,
     authenticate: admitEveryone,
-    answer: (request, { requestId }) => router.fetch(request, { requestId }),
+    answer: (request, context) => router.fetch(request, context),
   };
 }

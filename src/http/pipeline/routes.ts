@@ -2,10 +2,12 @@ import { type Context, type Handler, Hono } from "hono";
 import { TrieRouter } from "hono/router/trie-router";
 
 import { KildeError } from "../../core/errors.ts";
+import { requireKnown, senderOf } from "./authorization.ts";
+import type { RequestContext } from "./pipeline.ts";
 import { problemResponse } from "./problems.ts";
 
 /** A router of requests that passed the pipeline. */
-export type AppHono = Hono<{ Bindings: { requestId: string } }>;
+export type AppHono = Hono<{ Bindings: RequestContext }>;
 
 /**
  * Creates a router. `brief`: it answers a single request, so that optimizing its routes for many would cost more than
@@ -35,7 +37,10 @@ function withHead(handler: Handler): Handler {
 
 export type Methods = Partial<Record<"GET" | "POST" | "PUT" | "PATCH" | "DELETE", Handler>>;
 
-/** Adds resources to an app. Each answers OPTIONS, and refuses methods that it lacks. */
+/**
+ * Adds resources to an app. Each answers OPTIONS, and refuses methods that it lacks. A sender without credentials does not
+ * learn which methods there are.
+ */
 export function resourcesOf(app: AppHono, basePath: string): (path: string, methods: Methods) => void {
   return (path, methods) => {
     const names = Object.keys(methods);
@@ -44,6 +49,7 @@ export function resourcesOf(app: AppHono, basePath: string): (path: string, meth
       app.on(method, path, method === "GET" ? withHead(handler) : handler);
     }
     app.all(path, (c) => {
+      requireKnown(senderOf(c));
       const { method, path: asked } = c.req;
       const response =
         method === "OPTIONS"

@@ -41,6 +41,7 @@ async function getDocs(c: Context, { docs }: AppDeps): Promise<Response> {
 const page = {
   method: "get",
   compresses: true,
+  access: "known",
   isServed: ({ docs }) => docs !== null,
   handle: getDocs,
 } as const satisfies Partial<Route>;
@@ -54,6 +55,7 @@ export const docsRoutes: readonly Route[] = [
     method: "get",
     path: "/docs/",
     summary: "Redirect to the guide",
+    access: page.access,
     isServed: page.isServed,
     handle: (c, { basePath }) => c.redirect(`${basePath}/docs`, 308),
   },

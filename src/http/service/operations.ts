@@ -1,3 +1,4 @@
+import { needing } from "../pipeline/authorization.ts";
 import type { Operation, Route } from "../operation.ts";
 import { apiIndex } from "./api-index.ts";
 import { getAsyncApi, getOpenApi } from "./descriptions.ts";
@@ -14,6 +15,7 @@ const stateOperations: readonly Operation[] = [
     link: "asyncapi",
     summary: "Describe the feeds and their events (AsyncAPI 3.0)",
     compresses: true,
+    access: "known",
     handle: getAsyncApi,
     describe: ({ z, json, problem }) => ({
       responses: {
@@ -29,6 +31,7 @@ const stateOperations: readonly Operation[] = [
     tag,
     link: "health",
     summary: "Check that the process is alive",
+    access: "always",
     handle: (c, { version }) => c.json({ status: "ok", version }),
     describe: ({ json, answers, problem }) => ({
       responses: { 200: json(answers.health, "The process is alive"), default: problem },
@@ -41,6 +44,7 @@ const stateOperations: readonly Operation[] = [
     tag,
     link: "ready",
     summary: "Check that the store accepts writes",
+    access: "public",
     handle: getReady,
     describe: ({ json, answers, problem }) => ({
       responses: {
@@ -59,6 +63,7 @@ const stateOperations: readonly Operation[] = [
     tag,
     link: "metrics",
     summary: "Report positions, lag and progress to Prometheus",
+    access: needing("read", "/metrics"),
     handle: async (_, deps) => {
       const { metricsAnswer, metricsOf } = await import("./metrics.ts");
       return metricsAnswer(await metricsOf([{ labels: {}, deps }]));
@@ -76,6 +81,7 @@ const stateOperations: readonly Operation[] = [
     path: "/problems/{code}",
     tag,
     summary: "Explain a problem type",
+    access: "known",
     handle: getProblem,
     describe: ({ z, json, answers, problem }) => ({
       request: { params: z.object({ code: z.string().openapi({ example: "version-conflict" }) }) },
@@ -98,6 +104,7 @@ export function serviceOperations({ operations, routes }: DescribedApi): readonl
       path: "/",
       tag,
       summary: "List the paths of the API",
+      access: "known",
       handle: (c, deps) => c.json(apiIndex(routes(), deps)),
       describe: ({ json, answers, problem }) => ({
         responses: { 200: json(answers.index, "The index"), default: problem },
@@ -111,6 +118,7 @@ export function serviceOperations({ operations, routes }: DescribedApi): readonl
       link: "openapi",
       summary: "Describe the API (OpenAPI 3.1)",
       compresses: true,
+      access: "known",
       handle: (c, deps) => getOpenApi(c, deps, operations()),
       describe: ({ z, json, problem }) => ({
         responses: {

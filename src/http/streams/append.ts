@@ -1,3 +1,4 @@
+import type { Principal } from "../../access/principal.ts";
 import { KildeError } from "../../core/errors.ts";
 import type { AppendReceipt, ExpectedVersion } from "../../core/event.ts";
 import { fromHeaderText } from "../../core/header-text.ts";
@@ -10,7 +11,9 @@ import { appendHead, checkTransactionHead, type Incoming, type IncomingPart } fr
 import { parseBody } from "../wire/parsing.ts";
 import { POSITION_HEADER } from "../log/position.ts";
 import { preconditionOf } from "./preconditions.ts";
+import type { IdentifiedSender } from "../pipeline/authentication.ts";
 import { validationError } from "../pipeline/problems.ts";
+import { authorizeAppend } from "./append-access.ts";
 import { checkSubjectName } from "./stream-name.ts";
 
 export const IDEMPOTENCY_KEY = "Idempotency-Key";
@@ -26,6 +29,14 @@ function checkedKey(key: string, parameter: string, { schemas }: AppDeps): strin
   throw validationError("invalid-parameter", issues);
 }
 
+/** Separates the two parts of a stored key. Neither names nor idempotency keys contain control characters. */
+const SEPARATOR = "\u001F";
+
+/** Returns the idempotency key as it is stored: each named sender has keys of its own. */
+function storedKey({ name }: Principal, key: string): string {
+  return name === null ? key : `${name}${SEPARATOR}${key}`;
+}
+
 /** Returns the idempotency key in a header. */
 function keyInHeader(header: string, deps: AppDeps): string {
   const read = fromHeaderText(header);
@@ -38,10 +49,11 @@ function keyInHeader(header: string, deps: AppDeps): string {
 /** Returns the idempotency key in the headers, with a digest of the request that used it. */
 export async function idempotencyOf(
   header: string,
+  principal: Principal,
   deps: AppDeps,
   parts: readonly AppendPart[],
 ): Promise<NonNullable<Transaction["idempotency"]>> {
-  const key = keyInHeader(header, deps);
+  const key = storedKey(principal, keyInHeader(header, deps));
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify(parts)));
   return { key, fingerprint: btoa(String.fromCharCode(...new Uint8Array(digest))) };
 }
@@ -97,6 +109,7 @@ function statedOnce(header: ExpectedVersion | undefined, body: ExpectedVersion |
 export async function postStream(
   request: Request,
   subject: string,
+  principal: Principal,
   deps: AppDeps,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Response> {
@@ -106,7 +119,7 @@ export async function postStream(
   try {
     const [incoming] = await parseBody({ kind: "append", head, stream: subject }, body.bytes, deps);
     if (incoming === undefined) throw new Error("the body of an append has no part");
-    return await appendToStream(request, subject, incoming, deps, headers);
+    return await appendToStream(request, subject, incoming, principal, deps, headers);
   } finally {
     body.hold?.release();
   }
@@ -116,6 +129,7 @@ async function appendToStream(
   request: Request,
   subject: string,
   { events, expectedVersion }: Incoming,
+  principal: Principal,
   deps: AppDeps,
   headers: Readonly<Record<string, string>>,
 ): Promise<Response> {
@@ -129,7 +143,7 @@ async function appendToStream(
     },
   ];
   const key = request.headers.get(IDEMPOTENCY_KEY);
-  const idempotency = key === null ? null : await idempotencyOf(key, deps, parts);
+  const idempotency = key === null ? null : await idempotencyOf(key, principal, deps, parts);
   const outcome = await deps.writer.append({ parts, idempotency, identity: precondition.identity });
   if (outcome.outcome !== "appended") {
     throw await refusalError(deps, outcome, precondition.expectedVersion === undefined ? "body" : "header");
@@ -145,12 +159,18 @@ async function appendToStream(
   });
 }
 
-/** `POST /transactions` */
-export async function postTransaction(request: Request, deps: AppDeps): Promise<Response> {
+/** `POST /transactions`: the sender needs a grant for each append. */
+export async function postTransaction(
+  request: Request,
+  sender: IdentifiedSender,
+  deps: AppDeps,
+): Promise<Response> {
   checkTransactionHead(request.headers);
   const body = await readBody(request, deps.limits.bodyBytes, deps);
   try {
-    return await transact(request, await parseBody({ kind: "transaction" }, body.bytes, deps), deps);
+    const incoming = await parseBody({ kind: "transaction" }, body.bytes, deps);
+    for (const { subject } of incoming) authorizeAppend(sender, subject);
+    return await transact(request, incoming, sender.principal, deps);
   } finally {
     body.hold?.release();
   }
@@ -159,6 +179,7 @@ export async function postTransaction(request: Request, deps: AppDeps): Promise<
 async function transact(
   request: Request,
   incoming: readonly IncomingPart[],
+  principal: Principal,
   deps: AppDeps,
 ): Promise<Response> {
   const parts = incoming.map(({ expectedVersion, ...part }): AppendPart => ({
@@ -167,7 +188,7 @@ async function transact(
     erases: false,
   }));
   const key = request.headers.get(IDEMPOTENCY_KEY);
-  const idempotency = key === null ? null : await idempotencyOf(key, deps, parts);
+  const idempotency = key === null ? null : await idempotencyOf(key, principal, deps, parts);
   const identity = statedIdentity(request.headers);
   const outcome = await deps.writer.append({ parts, idempotency, identity });
   if (outcome.outcome !== "appended") throw await refusalError(deps, outcome, "body");
@@ -180,9 +201,9 @@ async function transact(
 }
 
 /** `GET /appends/{idempotencyKey}`: the answer to an append, for a client that lost it. */
-export async function getAppend(key: string, deps: AppDeps): Promise<Response> {
+export async function getAppend(key: string, principal: Principal, deps: AppDeps): Promise<Response> {
   const checked = checkedKey(key, "idempotencyKey", deps);
-  const found = await findAppend(deps.database, deps.reader.address, checked);
+  const found = await findAppend(deps.database, deps.reader.address, storedKey(principal, checked));
   if (found === null) {
     throw new KildeError(
       "append-not-found",

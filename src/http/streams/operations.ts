@@ -3,6 +3,8 @@ import { z } from "@hono/zod-openapi";
 import { validQuery, readLog } from "../log/pages.ts";
 import type { Operation } from "../operation.ts";
 import type { OpenApiParts } from "../openapi/parts.ts";
+import { needing, principalOf, readingSubjects, senderOf } from "../pipeline/authorization.ts";
+import { APPENDS } from "./append-access.ts";
 import { getAppend, postStream, postTransaction } from "./append.ts";
 import { subjectNameOf } from "./stream-name.ts";
 import { deleteStream, listing } from "./streams.ts";
@@ -54,7 +56,8 @@ export const streamOperations: readonly Operation[] = [
     // array, and binary mode has any headers.
     description:
       "Appends all of the events, or none. 201 means that they are on disk. Two further formats of CloudEvents are accepted: a batch, an array of at least one `NewCloudEvent` with the media type `application/cloudevents-batch+json`; and binary mode, the data of one event with its attributes in `ce-` headers.",
-    handle: (c, deps) => postStream(c.req.raw, c.req.param("stream") ?? "", deps),
+    access: APPENDS,
+    handle: (c, deps) => postStream(c.req.raw, c.req.param("stream") ?? "", principalOf(c), deps),
     describe: (parts) => ({
       request: {
         params: parts.params.stream,
@@ -84,7 +87,8 @@ export const streamOperations: readonly Operation[] = [
     link: "transactions",
     summary: "Append to several streams atomically",
     description: "Makes the appends in order, all or none; a stream may occur several times.",
-    handle: (c, deps) => postTransaction(c.req.raw, deps),
+    access: "known",
+    handle: (c, deps) => postTransaction(c.req.raw, senderOf(c), deps),
     describe: (parts) => ({
       request: {
         headers: parts.decidedOn.extend(idempotencyKey(parts)),
@@ -112,7 +116,8 @@ export const streamOperations: readonly Operation[] = [
     link: "append",
     summary: "Find the answer to an append by its idempotency key",
     description: "For a client that lost the answer and can no longer repeat the request.",
-    handle: (c, deps) => getAppend(c.req.param("idempotencyKey") ?? "", deps),
+    access: "known",
+    handle: (c, deps) => getAppend(c.req.param("idempotencyKey") ?? "", principalOf(c), deps),
     describe: ({ schemas, answers, json, logHeader, problem }) => ({
       request: { params: z.object({ idempotencyKey: schemas.idempotencyKey }) },
       responses: {
@@ -128,6 +133,7 @@ export const streamOperations: readonly Operation[] = [
     tag: "Read and follow",
     summary: "Read or follow one stream",
     description: "The ETag begins with the stream's version.",
+    access: needing("read", "/streams/{stream}"),
     handle: (c, deps) =>
       readLog(c, deps, deps.reader, subjectNameOf(c, deps), validQuery(c, deps.schemas.streamQuery)),
     describe: ({ schemas, params, readHeaders, pages }) => ({
@@ -144,6 +150,7 @@ export const streamOperations: readonly Operation[] = [
     summary: "List streams",
     description: "By name; with `changedSince` by the position of their last event.",
     compresses: true,
+    access: readingSubjects("/streams", "prefix"),
     handle: (c, deps) => listing(c, deps, deps.reader, "stream"),
     describe: ({ schemas, answers, listHeaders, listed }) => ({
       request: { query: schemas.streamsQuery, headers: listHeaders },
@@ -158,6 +165,7 @@ export const streamOperations: readonly Operation[] = [
     summary: "Truncate or erase a stream",
     description:
       "`before` removes the events below a version. `reason` removes all events and leaves a tombstone, an event of type `kilde.erased`, so that followers learn of the erasure. Versions and positions are never used again. An erasure that is repeated with the same `Idempotency-Key` gets the first answer again.",
+    access: needing("erase", "/streams/{stream}"),
     handle: deleteStream,
     describe: (parts) => ({
       request: {

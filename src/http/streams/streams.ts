@@ -14,6 +14,7 @@ import { isCursorOf, logHeaders, restoredWrite, streamTag } from "../log/log-ide
 import { hereWith } from "../wire/links.ts";
 import { validQuery } from "../log/pages.ts";
 import { awaitPosition, POSITION_HEADER, shownPosition } from "../log/position.ts";
+import { principalOf } from "../pipeline/authorization.ts";
 import { preconditionOf } from "./preconditions.ts";
 import { subjectNameOf } from "./stream-name.ts";
 
@@ -107,7 +108,7 @@ async function erase(c: Context, deps: AppDeps, stream: string, reason: string):
   const { expectedVersion = "exists", identity } = preconditionOf(c.req.raw.headers);
   const { parts } = erasure(stream, reason, expectedVersion);
   const key = c.req.header(IDEMPOTENCY_KEY);
-  const idempotency = key === undefined ? null : await idempotencyOf(key, deps, parts);
+  const idempotency = key === undefined ? null : await idempotencyOf(key, principalOf(c), deps, parts);
   const outcome = await deps.writer.append({ parts, idempotency, identity });
   if (outcome.outcome !== "appended") throw await refusalError(deps, outcome, "header");
   const { version, position } = outcome.results[0] ?? { version: 0, position: 0 };

@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import type { AppDeps } from "../deps.ts";
 import type { Operation } from "../operation.ts";
 import type { OpenApiParts } from "../openapi/parts.ts";
+import { needing } from "../pipeline/authorization.ts";
 import type { subscriptionHandlers } from "./handlers.ts";
 
 const ALL = "/subscriptions";
@@ -35,6 +36,7 @@ export const subscriptionOperations: readonly Operation[] = [
     link: "subscriptions",
     summary: "List webhook subscriptions",
     description: "In order of id.",
+    access: needing("manage", ALL),
     handle: on("getSubscriptions"),
     describe: ({ subscriptionSchemas, answers, listed }) => ({
       request: { query: subscriptionSchemas.subscriptionsQuery },
@@ -48,6 +50,7 @@ export const subscriptionOperations: readonly Operation[] = [
     tag,
     summary: "Deliver a log to an endpoint",
     description: "The answer has the secret, which Kilde does not show again.",
+    access: needing("manage", ALL),
     handle: on("postSubscription"),
     describe: ({ z, subscriptionSchemas, answers, json, jsonBody, problem }) => ({
       request: {
@@ -71,6 +74,7 @@ export const subscriptionOperations: readonly Operation[] = [
     path: ONE,
     tag,
     summary: "Read one subscription and its state",
+    access: needing("manage", ALL),
     handle: on("getSubscription"),
     describe: (parts) => ({ request: { params: parts.params.subscription }, responses: one(parts) }),
   },
@@ -82,6 +86,7 @@ export const subscriptionOperations: readonly Operation[] = [
     summary: "Change members of a subscription",
     description:
       "Members that the body leaves out stay as they are; `headers` replaces all headers. Kilde asks a new `url` for its consent again.",
+    access: needing("manage", ALL),
     handle: on("patchSubscription"),
     describe: (parts) => ({
       request: {
@@ -97,6 +102,7 @@ export const subscriptionOperations: readonly Operation[] = [
     path: ONE,
     tag,
     summary: "Remove a subscription",
+    access: needing("manage", ALL),
     handle: on("deleteSubscription"),
     describe: ({ params, problem }) => ({
       request: { params: params.subscription },
@@ -109,6 +115,7 @@ export const subscriptionOperations: readonly Operation[] = [
     path: `${ONE}/pause`,
     tag,
     summary: "Pause a subscription",
+    access: needing("manage", ALL),
     handle: on("pauseSubscription"),
     describe: (parts) => ({
       request: {
@@ -125,6 +132,7 @@ export const subscriptionOperations: readonly Operation[] = [
     tag,
     summary: "Resume a subscription from its cursor",
     description: "Kilde tries an endpoint that is down at once.",
+    access: needing("manage", ALL),
     handle: on("resumeSubscription"),
     describe: (parts) => ({ request: { params: parts.params.subscription }, responses: one(parts) }),
   },
@@ -135,6 +143,7 @@ export const subscriptionOperations: readonly Operation[] = [
     tag,
     summary: "Deliver events again: all, a range, or those of chosen subjects",
     description: "In order for each subject, beside the delivery of new events. `dryRun` only counts.",
+    access: needing("manage", ALL),
     handle: on("rewindSubscription"),
     describe: ({ params, subscriptionSchemas, answers, json, jsonBody, problem }) => ({
       request: {
@@ -154,6 +163,7 @@ export const subscriptionOperations: readonly Operation[] = [
     path: `${ONE}/test`,
     tag,
     summary: "Deliver an event of type `kilde.test`, once",
+    access: needing("manage", ALL),
     handle: on("testSubscription"),
     describe: ({ params, answers, json, problem }) => ({
       request: { params: params.subscription },
@@ -166,6 +176,7 @@ export const subscriptionOperations: readonly Operation[] = [
     path: `${ONE}/rotate-secret`,
     tag,
     summary: "Sign with a new secret, and with the old one for an overlap",
+    access: needing("manage", ALL),
     handle: on("rotateSecret"),
     describe: ({ params, subscriptionSchemas, answers, json, jsonBody, problem }) => ({
       request: {
@@ -185,6 +196,7 @@ export const subscriptionOperations: readonly Operation[] = [
     tag,
     summary: "List the latest attempts",
     description: "25 that succeeded and 25 that failed, in order of time.",
+    access: needing("manage", ALL),
     handle: on("getAttempts"),
     describe: ({ params, answers, list }) => ({
       request: { params: params.subscription },
@@ -198,6 +210,7 @@ export const subscriptionOperations: readonly Operation[] = [
     tag,
     summary: "List blocked subjects",
     description: "Subjects with an event that the endpoint did not accept, by name.",
+    access: needing("manage", ALL),
     handle: on("getBlocked"),
     describe: ({ params, subscriptionSchemas, answers, listed }) => ({
       request: { params: params.subscription, query: subscriptionSchemas.subscriptionsQuery },
@@ -210,6 +223,7 @@ export const subscriptionOperations: readonly Operation[] = [
     path: `${BLOCKED}/{subject}/retry`,
     tag,
     summary: "Retry the event that blocks a subject at once",
+    access: needing("manage", ALL),
     handle: on("retryBlockedSubject"),
     describe: (parts) => ({
       request: { params: subjectParams(parts) },
@@ -222,6 +236,7 @@ export const subscriptionOperations: readonly Operation[] = [
     path: `${BLOCKED}/{subject}/skip`,
     tag,
     summary: "Skip the event that blocks a subject, and record that",
+    access: needing("manage", ALL),
     handle: on("skipBlockedEvent"),
     describe: (parts) => ({
       request: {
@@ -240,6 +255,7 @@ export const subscriptionOperations: readonly Operation[] = [
     path: `${ONE}/skips`,
     tag,
     summary: "List skipped events, the latest first",
+    access: needing("manage", ALL),
     handle: on("getSkips"),
     describe: ({ params, answers, list }) => ({
       request: { params: params.subscription },

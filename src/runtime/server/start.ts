@@ -1,3 +1,6 @@
+import { openIssuers } from "../../access/issuers.ts";
+import { createAccessMemory } from "../../access/key-memory.ts";
+import { nodeDigest } from "../../access/node-digest.ts";
 import type { Settings } from "../../config/settings.ts";
 import { systemClock } from "../../core/system-clock.ts";
 import { configuredFeeds } from "../configured-feeds.ts";
@@ -123,6 +126,16 @@ function serverPlatform(
     pollIntervalMs,
     heads,
     reading,
+    access: {
+      digest: nodeDigest,
+      issuers: openIssuers(settings.auth.issuers, {
+        clock: systemClock,
+        fetch: globalThis.fetch,
+        consumerBytes: limits.streamNameBytes,
+      }),
+      memory: createAccessMemory(),
+      inBackground: true,
+    },
     isShared: settings.databaseUrl !== ":memory:",
     startJob: (kind, job, backoff) =>
       startServerLoop(job, backoff, (err, { attempts }) =>

@@ -1,3 +1,4 @@
+import { webDigest } from "../../access/digest.ts";
 import type { Job } from "../../jobs/job.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { DeliveryRunEvent } from "../../webhooks/dispatch/delivery-event.ts";
@@ -59,7 +60,7 @@ export interface Invocation {
   destination(): Destination;
   /** Returns the kinds of jobs that the writes of this invocation require. */
   left(): readonly Kind[];
-  /** Writes the recorded activity of consumers. */
+  /** Writes the recorded activity of consumers, and when keys were last used. */
   settle(): Promise<void>;
   /** Runs the jobs of these kinds until nothing is left to do or the time is up. */
   work(kinds: readonly Kind[], milliseconds: number): Promise<void>;
@@ -91,6 +92,12 @@ function composeInvocation(deps: InvocationDeps): InvocationStore {
     {
       ...shared,
       reading: replica === null ? undefined : { ...shared, database: replica },
+      access: {
+        digest: webDigest,
+        issuers: configured.issuers,
+        memory: store.keys,
+        inBackground: false,
+      },
       isShared: true,
       orderWrites: (writer) => serializeWrites(writer, store.turns, deps.keep),
       startJob(kind, job) {
@@ -163,7 +170,11 @@ export function openInvocation(deps: InvocationDeps): Invocation {
   return {
     destination: () => destinationOf(deps, store.composed),
     left: () => KINDS.filter((kind) => store.left.has(kind)),
-    settle: () => store.composed.activity.close(),
+    async settle() {
+      const { activity, access } = store.composed;
+      await activity.close();
+      await access.settle();
+    },
     async work(kinds, milliseconds) {
       const ended = new AbortController();
       const signal = AbortSignal.any([calls.signal, ended.signal]);

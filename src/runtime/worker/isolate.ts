@@ -1,3 +1,6 @@
+import type { TokenIssuers } from "../../access/access.ts";
+import { openIssuers } from "../../access/issuers.ts";
+import { type AccessMemory, createAccessMemory } from "../../access/key-memory.ts";
 import type { ServedDatabase } from "../../config/served.ts";
 import type { KildeConfig, SettingValues } from "../../config/settings.ts";
 import type { Clock } from "../../core/clock.ts";
@@ -19,6 +22,8 @@ const BOUND_LATER = { KILDE_DATABASE_URL: "http://bound.later", KILDE_BEHIND_PRO
 export interface Configured {
   readonly settings: SettingValues;
   readonly schemas: RequestSchemas;
+  /** Keeps the keys of issuers; null: none are configured. */
+  readonly issuers: TokenIssuers | null;
   /** Returns the database of a request; null: none. */
   readonly databaseFor: (request: Request) => ServedDatabase | null;
 }
@@ -29,6 +34,7 @@ export interface Configured {
  */
 export interface RememberedStore {
   readonly turns: WriteQueue;
+  readonly keys: AccessMemory;
   /** Paths of halted feeds that were retried at the event that halts them. */
   readonly retried: Set<string>;
   /** Migrates the schema and gives each feed its log, unless this isolate has done so before. */
@@ -47,6 +53,7 @@ function rememberedStore(definitions: KildeConfig["feeds"] = [], clock: Clock): 
   let done: { readonly configured: Configured; readonly feeds: readonly RegisteredFeed[] } | null = null;
   return {
     turns: createWriteQueue(clock),
+    keys: createAccessMemory(),
     retried: new Set(),
     async registered(configured, database) {
       if (done?.configured === configured) return done.feeds;
@@ -83,6 +90,11 @@ export function createIsolate(config: KildeConfig, clock: Clock): Isolate {
           configured: {
             settings,
             schemas: createSchemas(settings.limits),
+            issuers: openIssuers(settings.auth.issuers, {
+              clock,
+              fetch: (url, init) => fetch(url, init),
+              consumerBytes: settings.limits.streamNameBytes,
+            }),
             databaseFor: databaseChooser(settings),
           },
         };

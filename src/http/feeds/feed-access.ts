@@ -1,0 +1,71 @@
+import type { Context } from "hono";
+
+import { needOf, needText, subjectPrefixes } from "../../access/need.ts";
+import type { AppDeps } from "../deps.ts";
+import { type AccessRule, authorize, forbidden, requireKnown, senderOf } from "../pipeline/authorization.ts";
+import { versionOf } from "./feed-in-path.ts";
+
+const FEED = "/feeds/{feed}/v{version}";
+
+/** Whether everyone may read the feed, as its definition states. */
+export function isPublicFeed(c: Context, { feeds }: AppDeps): boolean {
+  const { name, version } = versionOf(c);
+  return feeds.find(name, version)?.feed.access === "public";
+}
+
+/**
+ * Returns the prefix of the subjects of a feed that the sender is shown: the one in the request, or else the one that
+ * is granted; undefined for all subjects. Throws a KildeError unless the sender may read them.
+ */
+export function shownPrefix(c: Context, deps: AppDeps, asked: string | undefined): string | undefined {
+  if (isPublicFeed(c, deps)) return asked;
+  const sender = senderOf(c);
+  requireKnown(sender);
+  const { path } = versionOf(c);
+  const { principal } = sender;
+  const granted = subjectPrefixes(principal.grants, path) ?? [];
+  if (granted.length > 1 && asked === undefined) {
+    const named = granted.map((prefix) => JSON.stringify(prefix)).join(", ");
+    const detail = `The sender may read subjects of ${path} that begin with one of ${named}: state \`subjectPrefix\` or \`prefix\``;
+    throw forbidden(principal, needText(needOf("read", path)), detail);
+  }
+  const shown = asked ?? granted[0] ?? "";
+  authorize(sender, needOf("read", path, shown));
+  return shown === "" ? undefined : shown;
+}
+
+/** The events of a feed: those of the subjects that are granted. */
+export const READS_FEED: AccessRule = {
+  needs: `read:${FEED}`,
+  check: (c, deps) => void shownPrefix(c, deps, c.req.query("subjectPrefix")),
+};
+
+export const READS_SUBJECTS: AccessRule = {
+  needs: `read:${FEED}`,
+  check: (c, deps) => void shownPrefix(c, deps, c.req.query("prefix")),
+};
+
+export const READS_SUBJECT: AccessRule = {
+  needs: `read:${FEED}`,
+  check(c, deps) {
+    if (isPublicFeed(c, deps)) return;
+    authorize(senderOf(c), needOf("read", versionOf(c).path, c.req.param("subject") ?? ""));
+  },
+};
+
+/** The state and the contract of a feed, for everyone who may read some of it. */
+export const KNOWS_FEED: AccessRule = {
+  needs: `read:${FEED}`,
+  check(c, deps) {
+    if (isPublicFeed(c, deps)) return;
+    const sender = senderOf(c);
+    const { path } = versionOf(c);
+    requireKnown(sender);
+    if (subjectPrefixes(sender.principal.grants, path) === null) authorize(sender, needOf("read", path));
+  },
+};
+
+export const MANAGES_FEED: AccessRule = {
+  needs: `manage:${FEED}`,
+  check: (c) => authorize(senderOf(c), needOf("manage", versionOf(c).path)),
+};

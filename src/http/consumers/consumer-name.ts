@@ -2,6 +2,8 @@ import type { Context } from "hono";
 
 import { KildeError } from "../../core/errors.ts";
 import { nameFault } from "../../core/names.ts";
+import { principalOf, senderOf } from "../pipeline/authorization.ts";
+import { authorizeConsumer } from "./consumer-access.ts";
 import type { AppDeps } from "../deps.ts";
 
 /** Header with the name of the reader. */
@@ -17,10 +19,19 @@ function checked(name: string, parameter: string, { limits }: AppDeps): string {
   });
 }
 
-/** Returns the consumer that the header names, percent-decoded; null: the header is missing. */
+/**
+ * Returns the consumer that a sender reads as: the one in the header, percent-decoded, or else the one that its key is bound
+ * to; null: none. Throws a KildeError when the sender may not use the name.
+ */
 export function consumerOf(c: Context, deps: AppDeps): string | null {
   const header = c.req.raw.headers.get(CONSUMER_HEADER);
-  if (header === null) return null;
+  if (header === null) return principalOf(c).consumer;
+  const name = consumerInHeader(header, deps);
+  authorizeConsumer(senderOf(c), name);
+  return name;
+}
+
+function consumerInHeader(header: string, deps: AppDeps): string {
   if (!ASCII.test(header)) {
     const detail = "must be ASCII; percent-encode other characters as UTF-8";
     throw new KildeError("invalid-parameter", `${CONSUMER_HEADER} ${detail}`, {

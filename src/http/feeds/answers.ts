@@ -25,6 +25,9 @@ const feed = z
     version: z.int(),
     description: z.string().nullable(),
     draft: z.boolean(),
+    access: z
+      .enum(["granted", "public"])
+      .openapi({ description: "`public`: everyone may read it, without credentials" }),
     source: z.string().openapi({ description: "Path of the log it is projected from" }),
     types: z.array(z.string()).openapi({ description: "Types of events it publishes" }),
     status: z.enum(["building", "live", "halted", "rebuilding", "retiring"]),

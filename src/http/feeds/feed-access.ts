@@ -1,13 +1,31 @@
 import type { Context } from "hono";
 
-import { needOf, needText, subjectPrefixes } from "../../access/need.ts";
+import { covers, needOf, needText, subjectPrefixes } from "../../access/need.ts";
+import type { Principal } from "../../access/principal.ts";
+import type { Feed } from "../../feeds/feed.ts";
 import type { AppDeps } from "../deps.ts";
+import type { IdentifiedSender } from "../pipeline/authentication.ts";
 import { type AccessRule, authorize, forbidden, requireKnown, senderOf } from "../pipeline/authorization.ts";
 import { versionOf } from "./feed-in-path.ts";
 
 const FEED = "/feeds/{feed}/v{version}";
 
-/** Whether everyone may read the feed, as its definition states. */
+/** Whether a principal may read some of a feed, so that it learns of its state and contract. */
+export function seesFeed({ grants }: Principal, { path, access }: Pick<Feed, "path" | "access">): boolean {
+  return access === "public" || subjectPrefixes(grants, path) !== null;
+}
+
+/** Whether a principal learns why a feed fails. */
+export function managesFeed({ grants }: Principal, { path }: Pick<Feed, "path">): boolean {
+  return covers(grants, needOf("manage", path));
+}
+
+/** Whether everyone may read a log: it is that of a public feed. */
+export function isPublicLog({ feeds }: AppDeps, path: string): boolean {
+  return feeds.all.some(({ feed }) => feed.path === path && feed.access === "public");
+}
+
+/** Whether everyone may read the feed that the path names. */
 export function isPublicFeed(c: Context, { feeds }: AppDeps): boolean {
   const { name, version } = versionOf(c);
   return feeds.find(name, version)?.feed.access === "public";
@@ -18,10 +36,16 @@ export function isPublicFeed(c: Context, { feeds }: AppDeps): boolean {
  * is granted; undefined for all subjects. Throws a KildeError unless the sender may read them.
  */
 export function shownPrefix(c: Context, deps: AppDeps, asked: string | undefined): string | undefined {
-  if (isPublicFeed(c, deps)) return asked;
-  const sender = senderOf(c);
+  return isPublicFeed(c, deps) ? asked : grantedPrefix(senderOf(c), versionOf(c).path, asked);
+}
+
+/** The same for a sender and any log that not everyone may read. */
+export function grantedPrefix(
+  sender: IdentifiedSender,
+  path: string,
+  asked: string | undefined,
+): string | undefined {
   requireKnown(sender);
-  const { path } = versionOf(c);
   const { principal } = sender;
   const granted = subjectPrefixes(principal.grants, path) ?? [];
   if (granted.length > 1 && asked === undefined) {

@@ -4,18 +4,17 @@ import { KildeError } from "../../core/errors.ts";
 import type { OpenFeed } from "../../feeds/feeds.ts";
 import type { LogReader } from "../../log/read/reader.ts";
 import type { AppDeps } from "../deps.ts";
+import { principalOf } from "../pipeline/authorization.ts";
+import { managesFeed, seesFeed, shownPrefix } from "./feed-access.ts";
+import { versionOf } from "./feed-in-path.ts";
 import { setDeprecation } from "./deprecation.ts";
 import { validQuery, readLog } from "../log/pages.ts";
 import { subjectNameOf } from "../streams/stream-name.ts";
 import { listing } from "../streams/streams.ts";
 
-/** Name and version in the path. */
-function namedIn(c: Context): readonly [name: string, version: number] {
-  return [c.req.param("feed") ?? "", Number((c.req.param("version") ?? "").slice(1))];
-}
-
 function feedOf(c: Context, { feeds }: AppDeps): OpenFeed | null {
-  return feeds.find(...namedIn(c));
+  const { name, version } = versionOf(c);
+  return feeds.find(name, version);
 }
 
 /**
@@ -24,7 +23,7 @@ function feedOf(c: Context, { feeds }: AppDeps): OpenFeed | null {
 async function knownFeed(c: Context, deps: AppDeps): Promise<OpenFeed> {
   const feed = feedOf(c, deps);
   if (feed !== null) return feed;
-  const [name, version] = namedIn(c);
+  const { name, version } = versionOf(c);
   const path = `/feeds/${name}/v${version}`;
   if (await deps.feeds.wasRetired(name, version)) throw retired(path);
   throw new KildeError("feed-not-found", `There is no feed ${path}`);
@@ -64,11 +63,14 @@ async function untilRetired(deps: AppDeps, open: OpenFeed, read: () => Promise<R
   }
 }
 
+/** The statuses of refusals that are the same whether or not the feed exists. */
+const REFUSALS = [401, 403];
+
 /** Adds the headers of a deprecated version to every answer about it. */
 export function deprecation(deps: AppDeps): MiddlewareHandler {
   return async (c, next) => {
     await next();
-    const found = feedOf(c, deps);
+    const found = REFUSALS.includes(c.res.status) ? null : feedOf(c, deps);
     if (found !== null) setDeprecation(c, deps.basePath, found.feed);
   };
 }
@@ -87,20 +89,22 @@ function linksOf(basePath: string, feed: OpenFeed["feed"]) {
   };
 }
 
-/** Returns a feed's entry in the catalog; null: the feed was retired. */
-async function entryOf({ feeds, basePath }: AppDeps, open: OpenFeed) {
+/** Returns a feed's entry in the catalog, with failures for those who manage it; null: the feed was retired. */
+async function entryOf(c: Context, { feeds, basePath }: AppDeps, open: OpenFeed) {
   const state = await feeds.state(open);
   if (state === null) return null;
   const schemas = await feeds.schemas(open);
-  const { name, version, description, draft, source, deprecated, sunset, successor } = open.feed;
+  const { name, version, description, draft, access, source, deprecated, sunset, successor } = open.feed;
   return {
     feed: name,
     version,
     description,
     draft,
+    access,
     source: source.log,
     types: Object.keys(schemas),
     ...state,
+    ...(managesFeed(principalOf(c), open.feed) ? {} : { failure: null }),
     deprecated,
     sunset,
     successor,
@@ -110,9 +114,11 @@ async function entryOf({ feeds, basePath }: AppDeps, open: OpenFeed) {
 
 const FRESH = { "Cache-Control": "no-cache" };
 
-/** `GET /feeds`: the catalog. */
+/** `GET /feeds`: the catalog, of the feeds that the sender may read some of. */
 export async function getFeeds(c: Context, deps: AppDeps): Promise<Response> {
-  const entries = await Promise.all(deps.feeds.all.map((open) => entryOf(deps, open)));
+  const principal = principalOf(c);
+  const shown = deps.feeds.all.filter(({ feed }) => seesFeed(principal, feed));
+  const entries = await Promise.all(shown.map((open) => entryOf(c, deps, open)));
   return c.json({ feeds: entries.filter((entry) => entry !== null) }, 200, FRESH);
 }
 
@@ -122,7 +128,7 @@ async function entryAnswer(
   open: OpenFeed,
   status: 200 | 202 = 200,
 ): Promise<Response> {
-  const found = await entryOf(deps, open);
+  const found = await entryOf(c, deps, open);
   if (found === null) throw retired(open.feed.path);
   return c.json(found, status, FRESH);
 }
@@ -167,13 +173,26 @@ export async function getFeedSchemas(c: Context, deps: AppDeps): Promise<Respons
 export async function getFeed(c: Context, deps: AppDeps): Promise<Response> {
   const open = await knownFeed(c, deps);
   const reader = await readerOf(c, deps);
-  const query = validQuery(c, deps.schemas.logQuery);
+  const asked = validQuery(c, deps.schemas.logQuery);
+  const query = { ...asked, subjectPrefix: shownPrefix(c, deps, asked.subjectPrefix) };
   return untilRetired(deps, open, () => readLog(c, deps, reader, null, query, open.feed.draft));
 }
 
 /** `GET /feeds/{feed}/v{version}/subjects` */
 export async function getFeedSubjects(c: Context, deps: AppDeps): Promise<Response> {
-  return listing(c, deps, await readerOf(c, deps), "subject");
+  const reader = await readerOf(c, deps);
+  return listing(c, deps, reader, "subject", (asked) => shownPrefix(c, deps, asked));
+}
+
+/** Makes a subject complete. Only those who manage the feed learn why its projection fails. */
+async function hydrated(c: Context, { feeds }: AppDeps, open: OpenFeed, subject: string): Promise<void> {
+  try {
+    await feeds.hydrate(open, subject);
+  } catch (error) {
+    if (!(error instanceof KildeError) || error.code !== "projection-failed") throw error;
+    if (managesFeed(principalOf(c), open.feed)) throw error;
+    throw new KildeError("projection-failed", `${open.feed.path} cannot project an event of this subject`);
+  }
 }
 
 /** `GET /feeds/{feed}/v{version}/subjects/{subject}`: complete as of the request, in every state of the feed. */
@@ -181,7 +200,7 @@ export async function getFeedSubject(c: Context, deps: AppDeps): Promise<Respons
   const open = await existingFeed(c, deps);
   const subject = subjectNameOf(c, deps, "subject");
   const query = validQuery(c, deps.schemas.streamQuery);
-  await deps.feeds.hydrate(open, subject);
+  await hydrated(c, deps, open, subject);
   // Hydration has just written to the primary, and a replica may not have those events yet.
   return untilRetired(deps, open, () =>
     readLog(c, deps, open.primaryReader, subject, query, open.feed.draft),

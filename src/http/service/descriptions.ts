@@ -1,6 +1,9 @@
 import type { Context } from "hono";
 
+import type { Principal } from "../../access/principal.ts";
 import type { Feed } from "../../feeds/feed.ts";
+import { seesFeed } from "../feeds/feed-access.ts";
+import { principalOf } from "../pipeline/authorization.ts";
 import type { AppDeps } from "../deps.ts";
 import type { Operation } from "../operation.ts";
 
@@ -24,9 +27,10 @@ export async function getOpenApi(
   return c.body(await text, 200, { "Content-Type": "application/json" });
 }
 
-/** Returns the readable feeds with their published schemas, which another process may have extended. */
-async function describedFeeds({ feeds }: AppDeps): Promise<Feed[]> {
-  const described = feeds.all.map(async (open) =>
+/** Returns the feeds that the sender may read, with their published schemas, which another process may have extended. */
+async function describedFeeds({ feeds }: AppDeps, principal: Principal): Promise<Feed[]> {
+  const shown = feeds.all.filter(({ feed }) => seesFeed(principal, feed));
+  const described = shown.map(async (open) =>
     (await feeds.isServed(open)) ? [{ ...open.feed, schemas: await feeds.schemas(open) }] : [],
   );
   return (await Promise.all(described)).flat();
@@ -36,5 +40,8 @@ async function describedFeeds({ feeds }: AppDeps): Promise<Feed[]> {
 export async function getAsyncApi(c: Context, deps: AppDeps): Promise<Response> {
   const { asyncApiDocument } = await import("../../feeds/contract/asyncapi.ts");
   const url = new URL(c.req.url).origin + deps.basePath;
-  return c.json(asyncApiDocument(await describedFeeds(deps), { version: deps.version, url }), 200);
+  return c.json(
+    asyncApiDocument(await describedFeeds(deps, principalOf(c)), { version: deps.version, url }),
+    200,
+  );
 }

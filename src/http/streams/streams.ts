@@ -27,14 +27,19 @@ function infoOf(term: SubjectTerm) {
   };
 }
 
-/** Lists the subjects of a log, by name or by the position of their last change. */
+/**
+ * Lists the subjects of a log, by name or by the position of their last change. `shownPrefix`: returns the prefix of the
+ * subjects that the sender is shown, from the one that it asked for.
+ */
 export async function listing(
   c: Context,
   deps: AppDeps,
   log: LogReader,
   term: SubjectTerm,
+  shownPrefix: (asked: string | undefined) => string | undefined = (asked) => asked,
 ): Promise<Response> {
-  const { prefix = "", cursor, changedSince, ...query } = validQuery(c, deps.schemas.streamsQuery);
+  const { prefix: asked, cursor, changedSince, ...query } = validQuery(c, deps.schemas.streamsQuery);
+  const prefix = shownPrefix(asked) ?? "";
   const limit = listingLimit(query.limit, deps);
   if (changedSince !== undefined && cursor !== undefined) {
     const detail = "cannot be combined with changedSince, which is a cursor itself";

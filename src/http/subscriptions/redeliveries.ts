@@ -6,7 +6,8 @@ import { listingLimit } from "../wire/listing.ts";
 import { hereWith } from "../wire/links.ts";
 import { validQuery } from "../log/pages.ts";
 import { subjectNameOf } from "../streams/stream-name.ts";
-import { optionalBodyOf, type SubscriptionDeps, subscriptionIn } from "./deps.ts";
+import { optionalBodyOf, type SubscriptionDeps } from "./deps.ts";
+import { visibleSubscription } from "./visible.ts";
 
 const FRESH = { "Cache-Control": "no-cache" };
 
@@ -22,14 +23,14 @@ export async function rewindSubscription(c: Context, deps: SubscriptionDeps): Pr
     subjects = null,
     ...asked
   } = await optionalBodyOf(c, deps, deps.subscriptionSchemas.rewindBody);
-  const found = await deps.subscriptions.get(subscriptionIn(c));
+  const found = await visibleSubscription(c, deps);
   const counted = await rewind(deps.redelivery, found, { ...asked, upTo, subjects });
   return c.json({ ...counted, dryRun: asked.dryRun }, asked.dryRun ? 200 : 202, FRESH);
 }
 
 /** `GET /subscriptions/{subscription}/attempts` */
 export async function getAttempts(c: Context, deps: SubscriptionDeps): Promise<Response> {
-  const { id } = await deps.subscriptions.get(subscriptionIn(c));
+  const { id } = await visibleSubscription(c, deps);
   const attempts = (await listAttempts(deps.database, id)).map(({ ended, durationMs, ...attempt }) => ({
     time: new Date(ended).toISOString(),
     ...attempt,
@@ -42,7 +43,7 @@ export async function getAttempts(c: Context, deps: SubscriptionDeps): Promise<R
 export async function getBlocked(c: Context, deps: SubscriptionDeps): Promise<Response> {
   const { cursor = "", ...query } = validQuery(c, deps.subscriptionSchemas.subscriptionsQuery);
   const limit = listingLimit(query.limit, deps);
-  const subscription = await deps.subscriptions.get(subscriptionIn(c));
+  const subscription = await visibleSubscription(c, deps);
   const found = await listBlocked(deps.database, subscription, { cursor, limit, name: null });
   const links = [`<${hereWith(c, deps, {})}>; rel="self"`];
   const last = found.at(-1);
@@ -63,7 +64,7 @@ export async function getBlocked(c: Context, deps: SubscriptionDeps): Promise<Re
 /** `POST /subscriptions/{subscription}/blocked/{subject}/retry` */
 export async function retryBlockedSubject(c: Context, deps: SubscriptionDeps): Promise<Response> {
   const subject = subjectNameOf(c, deps, "subject");
-  await retrySubject(deps.redelivery, await deps.subscriptions.get(subscriptionIn(c)), subject);
+  await retrySubject(deps.redelivery, await visibleSubscription(c, deps), subject);
   return c.body(null, 202);
 }
 
@@ -71,18 +72,13 @@ export async function retryBlockedSubject(c: Context, deps: SubscriptionDeps): P
 export async function skipBlockedEvent(c: Context, deps: SubscriptionDeps): Promise<Response> {
   const subject = subjectNameOf(c, deps, "subject");
   const { sequence = null } = await optionalBodyOf(c, deps, deps.subscriptionSchemas.skipBody);
-  const skipped = await skipEvent(
-    deps.redelivery,
-    await deps.subscriptions.get(subscriptionIn(c)),
-    subject,
-    sequence,
-  );
+  const skipped = await skipEvent(deps.redelivery, await visibleSubscription(c, deps), subject, sequence);
   return c.json({ subject, sequence: sequenceOf(skipped) }, 200, FRESH);
 }
 
 /** `GET /subscriptions/{subscription}/skips` */
 export async function getSkips(c: Context, deps: SubscriptionDeps): Promise<Response> {
-  const { id } = await deps.subscriptions.get(subscriptionIn(c));
+  const { id } = await visibleSubscription(c, deps);
   const skips = (await listSkips(deps.database, id, listingLimit(deps.limits.pageEvents, deps))).map(
     ({ version, ...skip }) => ({
       ...skip,

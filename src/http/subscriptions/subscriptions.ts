@@ -8,7 +8,8 @@ import type { RequestedConfig } from "../../webhooks/subscriptions/requested-con
 import { fittingEntries } from "../wire/listing.ts";
 import { hereWith } from "../wire/links.ts";
 import { validQuery } from "../log/pages.ts";
-import { bodyOf, optionalBodyOf, type SubscriptionDeps, subscriptionIn } from "./deps.ts";
+import { bodyOf, optionalBodyOf, type SubscriptionDeps } from "./deps.ts";
+import { deliveredPrefix, visibleSubscription, visibleSubscriptions } from "./visible.ts";
 import type { SubscriptionSchemas } from "./schemas.ts";
 
 const FRESH = { "Cache-Control": "no-cache" };
@@ -117,7 +118,7 @@ async function answer(
 export async function getSubscriptions(c: Context, deps: SubscriptionDeps): Promise<Response> {
   const { cursor = "", ...query } = validQuery(c, deps.subscriptionSchemas.subscriptionsQuery);
   const limit = query.limit ?? Math.min(DEFAULT_PAGE_EVENTS, deps.limits.pageEvents);
-  const found = await deps.subscriptions.list({ cursor, limit });
+  const found = await visibleSubscriptions(c, deps, { cursor, limit });
   const all = await Promise.all(found.map((subscription) => shown(deps, subscription)));
   const entries = fittingEntries(all, deps);
   const links = [`<${hereWith(c, deps, {})}>; rel="self"`];
@@ -131,10 +132,11 @@ export async function getSubscriptions(c: Context, deps: SubscriptionDeps): Prom
 export async function postSubscription(c: Context, deps: SubscriptionDeps): Promise<Response> {
   const asked = await bodyOf(c, deps, deps.subscriptionSchemas.newSubscription);
   const { source, start, headers, secret = null, signature } = asked;
+  const subjectPrefix = deliveredPrefix(c, deps, source, asked.subjectPrefix);
   const made = await deps.subscriptions.create({
     source,
     start,
-    config: configOf(asked),
+    config: configOf({ ...asked, subjectPrefix }),
     headers,
     secret,
     signature,
@@ -146,16 +148,18 @@ export async function postSubscription(c: Context, deps: SubscriptionDeps): Prom
 
 /** `GET /subscriptions/{subscription}` */
 export async function getSubscription(c: Context, deps: SubscriptionDeps): Promise<Response> {
-  return answer(c, deps, await deps.subscriptions.get(subscriptionIn(c)));
+  return answer(c, deps, await visibleSubscription(c, deps));
 }
 
 /** `PATCH /subscriptions/{subscription}`: changes the members that the request states. */
 export async function patchSubscription(c: Context, deps: SubscriptionDeps): Promise<Response> {
-  const { id } = await deps.subscriptions.get(subscriptionIn(c));
+  const { id } = await visibleSubscription(c, deps);
   const { headers = null, ...change } = await bodyOf(c, deps, deps.subscriptionSchemas.subscriptionChange);
   const { batch } = deps.subscriptionSchemas.newSubscription.pick({ batch: true }).parse({});
   const configFor = (found: SubscriptionRecord) => {
-    const config = configOf(changedBy(askedOf(found, batch), change));
+    const changed = changedBy(askedOf(found, batch), change);
+    deliveredPrefix(c, deps, found.log.name, changed.subjectPrefix);
+    const config = configOf(changed);
     if (config.mode.kind === "doorbell" && found.rewind !== null) {
       const detail = "A redelivery is under way, which a doorbell cannot do";
       throw new KildeError("invalid-body", detail, { errors: [{ pointer: "/mode", detail }] });
@@ -167,32 +171,33 @@ export async function patchSubscription(c: Context, deps: SubscriptionDeps): Pro
 
 /** `DELETE /subscriptions/{subscription}` */
 export async function deleteSubscription(c: Context, deps: SubscriptionDeps): Promise<Response> {
-  await deps.subscriptions.remove(subscriptionIn(c));
+  const { id } = await visibleSubscription(c, deps);
+  await deps.subscriptions.remove(id);
   return c.body(null, 204);
 }
 
 /** `POST /subscriptions/{subscription}/pause` */
 export async function pauseSubscription(c: Context, deps: SubscriptionDeps): Promise<Response> {
   const { reason } = await optionalBodyOf(c, deps, deps.subscriptionSchemas.pauseBody);
-  return answer(c, deps, await deps.subscriptions.pause(subscriptionIn(c), reason));
+  const { id } = await visibleSubscription(c, deps);
+  return answer(c, deps, await deps.subscriptions.pause(id, reason));
 }
 
 /** `POST /subscriptions/{subscription}/resume`: continues the delivery, and tries an endpoint that is down at once. */
 export async function resumeSubscription(c: Context, deps: SubscriptionDeps): Promise<Response> {
-  return answer(c, deps, await deps.subscriptions.resume(subscriptionIn(c)));
+  const { id } = await visibleSubscription(c, deps);
+  return answer(c, deps, await deps.subscriptions.resume(id));
 }
 
 /** `POST /subscriptions/{subscription}/test`: sends an event of type `kilde.test`, once. */
 export async function testSubscription(c: Context, deps: SubscriptionDeps): Promise<Response> {
-  return c.json(await deps.subscriptions.test(subscriptionIn(c)), 200, FRESH);
+  const { id } = await visibleSubscription(c, deps);
+  return c.json(await deps.subscriptions.test(id), 200, FRESH);
 }
 
 /** `POST /subscriptions/{subscription}/rotate-secret` */
 export async function rotateSecret(c: Context, deps: SubscriptionDeps): Promise<Response> {
   const { secret = null, overlapSeconds } = await optionalBodyOf(c, deps, deps.subscriptionSchemas.rotation);
-  return c.json(
-    await deps.subscriptions.rotateSecret(subscriptionIn(c), { secret, overlapSeconds }),
-    200,
-    SECRET,
-  );
+  const { id } = await visibleSubscription(c, deps);
+  return c.json(await deps.subscriptions.rotateSecret(id, { secret, overlapSeconds }), 200, SECRET);
 }

@@ -1,0 +1,56 @@
+import type { Context } from "hono";
+
+import { covers, needOf } from "../../access/need.ts";
+import type { Principal } from "../../access/principal.ts";
+import { unknownSubscription } from "../../webhooks/subscriptions/registry-deps.ts";
+import type { SubscriptionRecord } from "../../webhooks/subscriptions/subscription.ts";
+import { grantedPrefix, isPublicLog } from "../feeds/feed-access.ts";
+import { principalOf, senderOf } from "../pipeline/authorization.ts";
+import { type SubscriptionDeps, subscriptionIn } from "./deps.ts";
+
+/*
+ * A subscription shows what its log holds: names of subjects, errors, and the events themselves, at an address of the sender's
+ * choice. So it exists only for senders that may read what it delivers.
+ */
+
+function isVisible(
+  deps: SubscriptionDeps,
+  { grants }: Principal,
+  { log, config }: SubscriptionRecord,
+): boolean {
+  if (isPublicLog(deps, log.name)) return true;
+  return covers(grants, needOf("read", log.name, config.filter.subjectPrefix ?? ""));
+}
+
+/** Returns the subscription that the path names, if the sender may read what it delivers. */
+export async function visibleSubscription(c: Context, deps: SubscriptionDeps): Promise<SubscriptionRecord> {
+  const id = subscriptionIn(c);
+  const found = await deps.subscriptions.get(id);
+  if (isVisible(deps, principalOf(c), found)) return found;
+  throw unknownSubscription(id);
+}
+
+/** Returns the first subscriptions after a cursor of those that the sender sees, in order of id. */
+export async function visibleSubscriptions(
+  c: Context,
+  deps: SubscriptionDeps,
+  { cursor, limit }: { readonly cursor: string; readonly limit: number },
+): Promise<readonly SubscriptionRecord[]> {
+  const principal = principalOf(c);
+  const visible: SubscriptionRecord[] = [];
+  for (let after: string | undefined = cursor; after !== undefined && visible.length < limit;) {
+    const page: readonly SubscriptionRecord[] = await deps.subscriptions.list({ cursor: after, limit });
+    visible.push(...page.filter((subscription) => isVisible(deps, principal, subscription)));
+    after = page.length < limit ? undefined : page.at(-1)?.id;
+  }
+  return visible.slice(0, limit);
+}
+
+/**
+ * Returns the prefix of the subjects that a subscription to be created delivers: the one in the request, or else the one
+ * that is granted. Throws a KildeError unless the sender may read them; whether or not there is such a log.
+ */
+export function deliveredPrefix(c: Context, deps: SubscriptionDeps, source: string, asked: string): string {
+  if (isPublicLog(deps, source)) return asked;
+  return grantedPrefix(senderOf(c), source, asked === "" ? undefined : asked) ?? "";
+}

@@ -64,13 +64,13 @@ async function untilRetired(deps: AppDeps, open: OpenFeed, read: () => Promise<R
 }
 
 /** The statuses of refusals that are the same whether or not the feed exists. */
-const REFUSALS = [401, 403];
+const REFUSALS: ReadonlySet<number> = new Set([401, 403]);
 
 /** Adds the headers of a deprecated version to every answer about it. */
 export function deprecation(deps: AppDeps): MiddlewareHandler {
   return async (c, next) => {
     await next();
-    const found = REFUSALS.includes(c.res.status) ? null : feedOf(c, deps);
+    const found = REFUSALS.has(c.res.status) ? null : feedOf(c, deps);
     if (found !== null) setDeprecation(c, deps.basePath, found.feed);
   };
 }

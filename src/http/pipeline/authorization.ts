@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 
 import { type GrantVerb } from "../../access/grant.ts";
-import { type AccessNeed, covers, needOf, NEEDS_ADMIN as ADMIN_NEED, needText } from "../../access/need.ts";
+import { type AccessNeed, covers, needOf, NEEDS_ADMIN, needText } from "../../access/need.ts";
 import type { Principal } from "../../access/principal.ts";
 import { KildeError } from "../../core/errors.ts";
 import type { AppDeps } from "../deps.ts";
@@ -18,9 +18,10 @@ export interface AccessRule {
 
 /**
  * Who may call an operation. `always`: everyone, even if the store refuses everything else. `public`: everyone, also
- * without credentials. `known`: everyone with valid credentials; the operation itself may restrict what it shows.
+ * without credentials. `known`: everyone with valid credentials; the operation itself may restrict what it shows. `admin`:
+ * senders with the grant `admin`.
  */
-export type OperationAccess = "always" | "public" | "known" | AccessRule;
+export type OperationAccess = "always" | "public" | "known" | "admin" | AccessRule;
 
 /** Returns the sender of the request. */
 export function senderOf(c: Context): IdentifiedSender {
@@ -65,6 +66,8 @@ export function authorizeOperation(c: Context, access: OperationAccess, deps: Ap
     if (sender.refusal?.code === "store-not-secured") throw sender.refusal;
   } else if (access === "known") {
     requireKnown(sender);
+  } else if (access === "admin") {
+    authorize(sender, NEEDS_ADMIN);
   } else {
     access.check(c, deps);
   }
@@ -88,9 +91,3 @@ export function readingSubjects(path: string, parameter: "subjectPrefix" | "pref
     check: (c) => authorize(senderOf(c), needOf("read", path, c.req.query(parameter))),
   };
 }
-
-/** The operation needs the grant `admin`. */
-export const NEEDS_ADMIN: AccessRule = {
-  needs: "admin",
-  check: (c) => authorize(senderOf(c), ADMIN_NEED),
-};

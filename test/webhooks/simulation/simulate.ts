@@ -156,6 +156,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   await disturb(simulation, nodes);
   await settle(simulation);
   nodes.end();
+  // A server that ends would fail the reads in flight.
+  await calls.settled();
   // A database in memory ends with the work that still uses it.
   if (!own.embedded) own.close();
   return { ...model.counts, faults: world.faults };

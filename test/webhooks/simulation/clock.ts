@@ -15,16 +15,18 @@ export interface MadeTime {
   runUntil(time: number): Promise<void>;
 }
 
-/** `answered` resolves when no call that takes real time is in flight: those of a libSQL server. */
-export function createMadeTime(start: number, answered: () => Promise<unknown>): MadeTime {
+/** `answered` resolves when no call that takes real time is in flight, those of a libSQL server; with whether one was. */
+export function createMadeTime(start: number, answered: () => Promise<boolean>): MadeTime {
   let now = start;
   let order = 0;
   const sleepers: Sleeper[] = [];
 
   const settle = async () => {
-    await answered();
-    // All other work is promises that resolve at once, in chains no longer than this.
-    for (let round = 0; round < 3; round += 1) await new Promise((resolve) => setImmediate(resolve));
+    // All work but calls is promises that resolve at once, in chains no longer than this. Any of them may begin a call.
+    for (let round = 0; round < 3; round += 1) {
+      if (await answered()) round = 0;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   };
 
   const sleep = (ms: number, signal?: AbortSignal) =>
@@ -77,12 +79,15 @@ export function trackedCalls() {
       underWay.add(ended);
       return call;
     },
-    async settled(): Promise<void> {
+    /** Resolves when none is in flight, with whether one was. */
+    async settled(): Promise<boolean> {
+      const wasInFlight = underWay.size > 0;
       while (underWay.size > 0) {
         await Promise.all(underWay);
         // An answer may cause another call.
         await new Promise((resolve) => setImmediate(resolve));
       }
+      return wasInFlight;
     },
   };
 }

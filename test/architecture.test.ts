@@ -107,9 +107,12 @@ const MOST_LINES = 80;
 /** Longer functions: factories, whose inner functions share state, and tables. */
 const LONG_FUNCTIONS: readonly string[] = ["log/append/commit-queue.ts createCommitQueue"];
 
-/** First line of a function that has a name: a declaration, a method, or an arrow function in a constant. */
+/**
+ * First line of a function that has a name: a declaration, a method, or an arrow function in a constant, whose parameters may
+ * take more lines.
+ */
 const FUNCTION_START =
-  /^(\s*)(?:(?:export |default |async )*function\*? (\w+)|(?:export )?const (\w+)(?:: [^=]+)? = (?:async )?(?:<[^>]*>)?\(.*=> \{$|(?:static |async |get |set |\*)*(?!if\b|for\b|while\b|switch\b|catch\b|with\b)(#?\w+)\(.*\{$)/;
+  /^(\s*)(?:(?:export |default |async )*function\*? (\w+)|(?:export )?const (\w+)(?:: [^=]+)? = (?:async )?(?:<[^>]*>)?\((?:.*=> \{|\{?)$|(?:static |async |get |set |\*)*(?!if\b|for\b|while\b|switch\b|catch\b|with\b)(#?\w+)\(.*\{$)/;
 
 const files = [...new Glob("**/*.ts").scanSync(SOURCE)].filter((file) => !file.endsWith(".d.ts"));
 

@@ -1,4 +1,4 @@
-import { type Database, integerAt, type Statement, textAt } from "../storage/database.ts";
+import { type Database, integerAt, type Statement } from "../storage/database.ts";
 import { type BatchWriter, writeUnplanned } from "../storage/batch-writer.ts";
 
 /** The state that all processes on a database share about its keys. */
@@ -39,17 +39,4 @@ export async function markSecured(writer: Pick<BatchWriter, "write">): Promise<v
   const sql = `insert into access_state (id, revision, secured) values (0, ${NEXT}, 1)
     on conflict (id) do update set revision = excluded.revision, secured = 1 where secured = 0`;
   await writeUnplanned(writer, [{ sql, args: [] }]);
-}
-
-const SECRET_BYTES = 32;
-
-/** Returns the secret that seals the cookies of sessions, the same in all processes; creates it at the first use. */
-export async function sessionSecret(writer: Pick<BatchWriter, "write">): Promise<string> {
-  const bytes = crypto.getRandomValues(new Uint8Array(SECRET_BYTES));
-  const made = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  const sql = `insert into access_state (id, revision, secured, session_secret) values (0, 0, 0, ?1)
-    on conflict (id) do update set session_secret = coalesce(session_secret, excluded.session_secret)
-    returning session_secret`;
-  const { rows } = await writeUnplanned(writer, [{ sql, args: [made] }]);
-  return textAt(rows[0]?.[0], 0);
 }

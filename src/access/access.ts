@@ -16,7 +16,10 @@ import {
 import { type AccessMemory, createKeyMemory } from "./key-memory.ts";
 import type { KnownKey, KnownKeys } from "./known-keys.ts";
 import { createLastUses } from "./last-uses.ts";
+import type { OidcClient } from "./oidc.ts";
 import type { Principal } from "./principal.ts";
+import { openSessionSecret } from "./session-secret.ts";
+import { openSessions, type Sessions } from "./sessions.ts";
 import { isSameText, TOKEN_PREFIX, tokenId } from "./token.ts";
 
 /** Compared in place of the digest of an unknown key, so that both take the same time. */
@@ -32,6 +35,8 @@ export interface AccessDeps extends KeysDeps {
   readonly clock: Clock;
   /** Null: none are configured. */
   readonly issuers: TokenIssuers | null;
+  /** Signs people in at an OpenID provider; null: none is configured. */
+  readonly oidc: OidcClient | null;
   readonly memory: AccessMemory;
   /** Whether last uses are written by a timer; a worker calls `settle` instead. */
   readonly inBackground: boolean;
@@ -39,6 +44,7 @@ export interface AccessDeps extends KeysDeps {
 
 /** The access control of one store. */
 export interface Access {
+  readonly sessions: Sessions;
   /**
    * Null: the keys were read at most a second ago. Otherwise await it, and `isSecured` and `authenticate` are up
    * to date. Rejects with a KildeError when storage fails.
@@ -107,12 +113,12 @@ function keyAuthenticator({ memory, clock, digest }: AccessDeps, note: (key: Kno
 }
 
 export function openAccess(deps: AccessDeps): Access {
-  const { database, writer, clock, issuers, memory, inBackground } = deps;
+  const { database, writer, clock, issuers, oidc, memory, inBackground } = deps;
   const uses = createLastUses({ writer, clock, inBackground });
   const authenticateKey = keyAuthenticator(deps, (key) => uses.note(key));
   const isValid = (principal: Principal) => isStillValid(principal, memory.known, clock.now());
   const onChange = () => watches.endInvalid();
-  const secures = issuers !== null;
+  const secures = issuers !== null || oidc !== null;
   const keys = createKeyMemory({ memory, database, writer, clock, secures, onChange });
   const watches = createCredentialWatch({ clock, isValid, refresh: () => keys.refresh() });
 
@@ -121,14 +127,20 @@ export function openAccess(deps: AccessDeps): Access {
     return outcome;
   };
 
+  const authenticateFresh = (token: string) => {
+    if (keys.isFresh()) return authenticateKey(token);
+    // Garbage does not cause queries.
+    return tokenId(token) === null ? null : keys.refresh().then(() => authenticateKey(token));
+  };
+  const secret = openSessionSecret({ memory: memory.sessionSecret, database, writer, clock });
+
   return {
+    sessions: openSessions({ clock, secret, oidc, authenticateKey: authenticateFresh }),
     refreshed: () => (keys.isFresh() ? null : keys.refresh()),
-    isSecured: () => memory.known?.isSecured === true || issuers !== null,
+    isSecured: () => memory.known?.isSecured === true || secures,
     authenticate(token) {
-      if (!token.startsWith(TOKEN_PREFIX)) return issuers === null ? null : issuers.authenticate(token);
-      if (keys.isFresh()) return authenticateKey(token);
-      // Garbage does not cause queries.
-      return tokenId(token) === null ? null : keys.refresh().then(() => authenticateKey(token));
+      if (token.startsWith(TOKEN_PREFIX)) return authenticateFresh(token);
+      return issuers === null ? null : issuers.authenticate(token);
     },
     isValid,
     watch: (principal) => watches.watch(principal),

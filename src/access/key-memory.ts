@@ -4,6 +4,7 @@ import type { Database } from "../storage/database.ts";
 import { storageError } from "../storage/failures.ts";
 import { markSecured } from "./access-state.ts";
 import { type KnownKeys, readKnownKeys } from "./known-keys.ts";
+import { createSessionSecretMemory, type SessionSecretMemory } from "./session-secret.ts";
 
 /** Knowledge of keys that is older is checked against the database before a request proceeds. */
 const FRESH_MS = 1_000;
@@ -16,10 +17,11 @@ export interface AccessMemory {
   known: KnownKeys | null;
   /** When the check of `known` began, on the monotonic clock. */
   checkedMs: number;
+  readonly sessionSecret: SessionSecretMemory;
 }
 
 export function createAccessMemory(): AccessMemory {
-  return { known: null, checkedMs: -Infinity };
+  return { known: null, checkedMs: -Infinity, sessionSecret: createSessionSecretMemory() };
 }
 
 export interface KeyMemoryDeps {

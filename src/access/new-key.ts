@@ -25,9 +25,13 @@ const MAX_NAME_BYTES = 4 * MAX_NAME_LENGTH;
 /** Names of principals with a token of an issuer begin with it, so that no key can pass for one. */
 export const JWT_NAME_PREFIX = "jwt:";
 
+/** Names of principals who signed in at an OpenID provider begin with it. */
+export const OIDC_NAME_PREFIX = "oidc:";
+
 function keyNameFault(name: string): string | null {
   if (Array.from(name).length > MAX_NAME_LENGTH) return `must be at most ${MAX_NAME_LENGTH} characters`;
-  if (name.startsWith(JWT_NAME_PREFIX)) return `must not begin with "${JWT_NAME_PREFIX}"`;
+  const reserved = [JWT_NAME_PREFIX, OIDC_NAME_PREFIX].find((prefix) => name.startsWith(prefix));
+  if (reserved !== undefined) return `must not begin with "${reserved}"`;
   return nameFault(name, MAX_NAME_BYTES);
 }
 

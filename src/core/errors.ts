@@ -243,9 +243,14 @@ export const PROBLEMS = {
   },
   "issuer-unavailable": {
     status: 503,
-    title: "The issuer of the token does not answer",
+    title: "The issuer of tokens does not answer",
+    remedy: "Try again after Retry-After. Without the issuer, Kilde cannot find out who the sender is.",
+  },
+  "sign-in-failed": {
+    status: 400,
+    title: "The sign-in did not succeed",
     remedy:
-      "Try again after Retry-After. The keys of the issuer could not be read, so the token was not checked.",
+      "Sign in again at GET /session/oidc, within 10 minutes and in one browser. If the provider refuses, `detail` has its reason.",
   },
   "shutting-down": {
     status: 503,

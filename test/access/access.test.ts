@@ -1,14 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 
 import type { Access } from "../../src/access/access.ts";
-import { sessionSecret } from "../../src/access/access-state.ts";
 import { crc32Hex } from "../../src/access/crc32.ts";
 import { findKey, listKeys } from "../../src/access/keys.ts";
 import { keyStatus } from "../../src/access/key-record.ts";
 import { ANONYMOUS, ANYBODY, TRUSTED } from "../../src/access/principal.ts";
 import { newToken } from "../../src/access/token.ts";
-import { systemClock } from "../../src/core/system-clock.ts";
-import { writeBatch } from "../../src/storage/batch-writer.ts";
 import { type Database, integerAt, type Row } from "../../src/storage/database.ts";
 import { forEachDeployment } from "../support/deployments.ts";
 import { created, movableClock, openTestAccess, READER, type Runtime } from "./opened.ts";
@@ -363,20 +360,6 @@ forEachDeployment(["memory", "file", "sqld"], (deployment) => {
         const other = await another();
         await other.refreshed();
         expect(other.isSecured()).toBe(true);
-      });
-
-      test("the secret of sessions is the same in all processes, and not a key's concern", async () => {
-        const writer = {
-          write: (statements: Parameters<Database["write"]>[0]) =>
-            writeBatch(database, systemClock, statements),
-        };
-        const secrets = await Promise.all(Array.from({ length: 3 }, () => sessionSecret(writer)));
-        expect(new Set(secrets).size).toBe(1);
-        expect(secrets[0]).toMatch(/^[0-9a-f]{64}$/);
-        await access.refreshed();
-        expect(access.isSecured()).toBe(false);
-        await created(access);
-        expect(await sessionSecret(writer)).toBe(secrets[0] ?? "");
       });
 
       test("nobody is admitted or refused on outdated knowledge while the database cannot be read", async () => {

@@ -22,6 +22,7 @@ const access = openAccess({
   mostKeys: 10_000,
   consumerBytes: 256,
   issuers: null,
+  oidc: null,
   memory: createAccessMemory(),
   inBackground: true,
 });

@@ -4,6 +4,7 @@ import { webDigest } from "../../src/access/digest.ts";
 import { nodeDigest } from "../../src/access/node-digest.ts";
 import type { KeyCreation } from "../../src/access/keys.ts";
 import type { NewKey } from "../../src/access/new-key.ts";
+import type { OidcClient } from "../../src/access/oidc.ts";
 import type { Clock } from "../../src/core/clock.ts";
 import { systemClock } from "../../src/core/system-clock.ts";
 import { migrate } from "../../src/log/migrate.ts";
@@ -19,11 +20,13 @@ interface OpenOptions {
   readonly runtime?: Runtime;
   readonly mostKeys?: number;
   readonly issuers?: TokenIssuers;
+  readonly oidc?: OidcClient;
 }
 
 /** Opens access control on a database, whose schema it brings up to date. */
 export async function openTestAccess(options: OpenOptions): Promise<Access> {
-  const { database, clock = systemClock, runtime = "server", mostKeys = 10_000, issuers = null } = options;
+  const { database, clock = systemClock, runtime = "server", mostKeys = 10_000 } = options;
+  const { issuers = null, oidc = null } = options;
   await migrate(database);
   return openAccess({
     database,
@@ -33,6 +36,7 @@ export async function openTestAccess(options: OpenOptions): Promise<Access> {
     mostKeys,
     consumerBytes: 256,
     issuers,
+    oidc,
     memory: createAccessMemory(),
     inBackground: runtime === "server",
   });

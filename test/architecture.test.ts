@@ -57,10 +57,12 @@ const WALL_CLOCK = /\bclock\.now\(\)|\b[sS]ystemClock\.now\(\)/;
 const READS_WALL_CLOCK = [
   // Expiry, and the times of creation, revocation and last use.
   "access/access.ts",
+  "access/cookie-seal.ts",
   "access/jwt.ts",
   "access/key-memory.ts",
   "access/keys.ts",
   "access/last-uses.ts",
+  "access/sessions.ts",
   // Signs with it.
   "cli/forward.ts",
   // Compares it with dates in answers.

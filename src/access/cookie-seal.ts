@@ -6,7 +6,7 @@ import type { SessionSecret } from "./session-secret.ts";
 /** A cookie of one purpose is not valid for another. */
 export type CookiePurpose = "session" | "sign-in";
 
-/** Seals what cookies carry, so that a browser can neither read nor change it. */
+/** Seals the values of cookies, so that a browser can neither read nor change them. */
 export interface CookieSeal {
   /** `expires`: in milliseconds since 1970. */
   seal(purpose: CookiePurpose, claims: JWTPayload, expires: number): Promise<string>;

@@ -106,6 +106,31 @@ function reported(error: unknown): unknown {
   return error;
 }
 
+interface Transport {
+  readonly [customFetch]: Send;
+  readonly [allowInsecureRequests]: boolean;
+}
+
+/** Returns the function that reads the description of the provider (OpenID Connect Discovery 1.0 §4), or remembers it. */
+function describer(
+  { issuer }: OidcProvider,
+  clock: FlowDeps["clock"],
+  transport: Transport,
+): () => Promise<AuthorizationServer> {
+  let described: { readonly server: AuthorizationServer; readonly atMs: number } | null = null;
+  return async () => {
+    const nowMs = clock.monotonic();
+    if (described !== null && nowMs - described.atMs < DESCRIPTION_MS) return described.server;
+    const url = new URL(issuer);
+    const answer = await discoveryRequest(url, transport);
+    const server = await processDiscoveryResponse(url, answer).catch((error: unknown) => {
+      throw unavailable(issuer, error);
+    });
+    described = { server, atMs: nowMs };
+    return server;
+  };
+}
+
 /** Talks to an OpenID provider (OpenID Connect Core 1.0 §3.1, with PKCE of RFC 7636); see `OidcClient`. */
 export function createOidcFlow(
   provider: OidcProvider,
@@ -113,7 +138,7 @@ export function createOidcFlow(
 ): Pick<OidcClient, "begin" | "complete"> {
   const { issuer, clientId, clientSecret, scopes = DEFAULT_SCOPES } = provider;
   const client: Client = { client_id: clientId, [clockTolerance]: SKEW_SECONDS };
-  const transport = {
+  const transport: Transport = {
     [customFetch]: boundedSend(provider, deps),
     // The settings permit http: for this machine only.
     [allowInsecureRequests]: new URL(issuer).protocol === "http:",
@@ -126,18 +151,7 @@ export function createOidcFlow(
     consumerBytes: 0,
   };
 
-  let described: { readonly server: AuthorizationServer; readonly atMs: number } | null = null;
-  const describe = async (): Promise<AuthorizationServer> => {
-    const nowMs = deps.clock.monotonic();
-    if (described !== null && nowMs - described.atMs < DESCRIPTION_MS) return described.server;
-    const url = new URL(issuer);
-    const answer = await discoveryRequest(url, transport);
-    const server = await processDiscoveryResponse(url, answer).catch((error: unknown) => {
-      throw unavailable(issuer, error);
-    });
-    described = { server, atMs: nowMs };
-    return server;
-  };
+  const describe = describer(provider, deps.clock, transport);
 
   /** Returns the claims of the person, who has to be the one that this attempt was begun for. */
   const claimsOf = async (callback: URL, attempt: SignInAttempt): Promise<TokenClaims> => {

@@ -19,7 +19,9 @@ const MAX_SEALED_LENGTH = 3_800;
 export interface OpenedSession {
   /** The value of the session's cookie. */
   readonly sealed: string;
-  readonly principal: Principal & { readonly expires: number };
+  readonly principal: Principal;
+  /** Seconds until it expires, rounded down. */
+  readonly seconds: number;
 }
 
 /** An attempt to sign in, and the path of this server to return to. */
@@ -89,7 +91,8 @@ export function openSessions({ clock, secret, oidc, authenticateKey }: SessionsD
     const sealed = await (await seals()).seal("session", claims, expires);
     if (sealed.length > MAX_SEALED_LENGTH)
       throw new Error("auth.oidc: the grants and the name of a session do not fit into a cookie");
-    return { sealed, principal: { ...principal, kind: "session", expires } };
+    const seconds = Math.floor((expires - clock.now()) / 1_000);
+    return { sealed, principal: { ...principal, kind: "session", expires }, seconds };
   };
   const expiry = (limit: number | null) =>
     Math.floor(Math.min(clock.now() + SESSION_MS, limit ?? Infinity) / 1_000);

@@ -1,5 +1,6 @@
 import { z } from "zod";
 
+import type { OidcProvider } from "../access/oidc-provider.ts";
 import { SIGNATURE_ALGORITHMS, type TokenIssuer } from "../access/token-issuer.ts";
 
 const LOOPBACK = /^(?:localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])$/;
@@ -56,6 +57,23 @@ const issuerSchema = z.strictObject(
 
 const MAX_ISSUERS = 100;
 
+/** The variable with the client secret, which a file in version control should not have. */
+export const OIDC_SECRET_VARIABLE = "KILDE_OIDC_CLIENT_SECRET";
+
+const SCOPE_FAULT = "must be a list of scopes, such as groups";
+
+const oidcSchema = z.strictObject(
+  {
+    issuer: url,
+    clientId: z.string("must be the id of a client").min(1, "must not be empty"),
+    clientSecret: z.string("must be a text").min(1, "must not be empty").optional(),
+    scopes: z.array(z.string(SCOPE_FAULT).regex(/^[!#-[\]-~]+$/, SCOPE_FAULT), SCOPE_FAULT).optional(),
+    grants: functionSchema<OidcProvider["grants"]>(),
+    name: functionSchema<NonNullable<OidcProvider["name"]>>().optional(),
+  },
+  objectFault("must be an object: { issuer, clientId, grants }"),
+);
+
 /** The senders that are admitted beside those with a key. */
 export const authSchema = z
   .strictObject(
@@ -68,7 +86,9 @@ export const authSchema = z
           "must name each issuer once",
         )
         .default([]),
+      /** Where people sign in to open a session. */
+      oidc: oidcSchema.optional(),
     },
-    objectFault("must be an object: { issuers }"),
+    objectFault("must be an object: { issuers, oidc }"),
   )
   .prefault({});

@@ -2,6 +2,7 @@ import type { z } from "zod";
 
 import { DEFAULT_LIMITS, SERVER_EVENT_BYTES } from "../core/limits.ts";
 import { isServerUrl } from "../core/database-url.ts";
+import { OIDC_SECRET_VARIABLE } from "./auth.ts";
 import { ConfigError } from "./config-error.ts";
 import { nearest } from "../core/nearest.ts";
 import { pathText, SETTING_NAMES, type SettingName } from "./names.ts";
@@ -151,6 +152,13 @@ function withTokens(tenants: readonly Tenant[], environment: Environment): Tenan
   });
 }
 
+/** The issuers, with the secret of the OpenID client from the environment. */
+function withClientSecret(auth: SettingValues["auth"], environment: Environment): SettingValues["auth"] {
+  const clientSecret = environment[OIDC_SECRET_VARIABLE];
+  if (auth.oidc === undefined || clientSecret === undefined || clientSecret.trim() === "") return auth;
+  return { ...auth, oidc: { ...auth.oidc, clientSecret } };
+}
+
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/i;
 
 /** Problems of settings that are valid alone but not together. */
@@ -231,5 +239,6 @@ export function resolveSettings(sources: Sources): SettingValues {
   }
   if (!result.success || problems.length > 0) throw new ConfigError(problems);
   const tenants = withTokens(result.data.tenants, sources.environment);
-  return { ...result.data, tenants, databaseStated };
+  const auth = withClientSecret(result.data.auth, sources.environment);
+  return { ...result.data, auth, tenants, databaseStated };
 }

@@ -1,4 +1,5 @@
 import { nearest } from "../core/nearest.ts";
+import { OIDC_SECRET_VARIABLE } from "./auth.ts";
 import { SETTING_NAMES } from "./names.ts";
 
 /** Variables that the command line reads besides settings. */
@@ -11,7 +12,7 @@ const SERVICE_VARIABLE = /^KILDE_(SERVICE_(HOST|PORT\w*)|PORT_\d+_\w+)$/;
 
 /** Describes the `KILDE_*` variables that Kilde ignores because they are not settings. */
 export function unknownVariables(environment: object): string[] {
-  const known = [...SETTING_NAMES.map((name) => name.environment), ...CLIENT_VARIABLES];
+  const known = [...SETTING_NAMES.map((name) => name.environment), OIDC_SECRET_VARIABLE, ...CLIENT_VARIABLES];
   return Object.entries(environment).flatMap(([name, value]) => {
     const isRead = known.includes(name) || TENANT_TOKEN.test(name) || SERVICE_VARIABLE.test(name);
     if (!name.startsWith("KILDE_") || isRead || typeof value !== "string") return [];

@@ -6,6 +6,7 @@ export const OWN_ROOTS = [
   "events",
   "feeds",
   "subscriptions",
+  "session",
   "problems",
   "health",
   "ready",

@@ -8,6 +8,7 @@ import { logOperations } from "./log/operations.ts";
 import type { Operation, Route } from "./operation.ts";
 import { docsRoutes } from "./service/docs.ts";
 import { serviceOperations } from "./service/operations.ts";
+import { sessionOperations } from "./session/operations.ts";
 import { streamOperations } from "./streams/operations.ts";
 import { subscriptionOperations } from "./subscriptions/operations.ts";
 
@@ -31,6 +32,7 @@ export const OPERATIONS: readonly Operation[] = [
     access: consumerAccess({ path: FEED_PATH, pathOf: (c) => versionOf(c).path, isPublic: isPublicFeed }),
   }),
   ...subscriptionOperations,
+  ...sessionOperations,
   ...serviceOperations({ operations: () => OPERATIONS, routes: () => ROUTES }),
 ];
 

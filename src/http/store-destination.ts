@@ -2,6 +2,7 @@ import { type AppOptions, createApp, createDeps } from "./app.ts";
 import { authenticateWith } from "./pipeline/authentication.ts";
 import type { Destination } from "./pipeline/pipeline.ts";
 import { REQUEST_ID_HEADER } from "./pipeline/request-id.ts";
+import { sessionSender } from "./session/cookies.ts";
 import { postStream } from "./streams/append.ts";
 import { authorizeAppend } from "./streams/append-access.ts";
 
@@ -27,7 +28,11 @@ export function storeDestination(options: AppOptions, deps = createDeps(options)
     corsOrigins,
     onAccess,
     onFault,
-    authenticate: authenticateWith({ access, admission }),
+    authenticate: authenticateWith({
+      access,
+      admission,
+      session: sessionSender(access.sessions, deps.basePath),
+    }),
     answer(request, context) {
       const stream = skipsRouter ? appendedStream(request) : undefined;
       if (stream === undefined) return router.fetch(request, context);

@@ -65,7 +65,7 @@ export interface Platform {
   /** Reads logs for requests from a replica. Default: from the database. */
   readonly reading?: LogReaderDeps | undefined;
   /** The platform's part of access control. */
-  readonly access: Pick<AccessDeps, "digest" | "issuers" | "memory" | "inBackground">;
+  readonly access: Pick<AccessDeps, "digest" | "issuers" | "oidc" | "memory" | "inBackground">;
   /** Whether other processes may write to the database. */
   readonly isShared: boolean;
   /** Orders the writes of a process whose requests cannot share a queue. Default: requests share one. */

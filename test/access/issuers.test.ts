@@ -261,8 +261,8 @@ describe("the setting auth", () => {
   });
 
   const FAULTS: readonly (readonly [value: unknown, fault: string])[] = [
-    [[], "auth: must be an object: { issuers }"],
-    [{ issuer: [] }, "auth: has no member issuer; it must be an object: { issuers }"],
+    [[], "auth: must be an object: { issuers, oidc }"],
+    [{ issuer: [] }, "auth: has no member issuer; it must be an object: { issuers, oidc }"],
     [{ issuers: valid }, "auth.issuers: must be a list of issuers"],
     [{ issuers: [valid, valid] }, "auth.issuers: must name each issuer once"],
     [

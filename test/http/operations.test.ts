@@ -103,6 +103,7 @@ test("the index leads to paths of the document", async () => {
     "metrics",
     "openapi",
     "ready",
+    "session",
     "stream",
     "streams",
     "subscriptions",

@@ -3,6 +3,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { createAccessMemory } from "../../src/access/key-memory.ts";
+import { nodeDigest } from "../../src/access/node-digest.ts";
+import type { OidcProvider } from "../../src/access/oidc-provider.ts";
+import { openOidc } from "../../src/access/oidc.ts";
 import type { Clock } from "../../src/core/clock.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../src/core/limits.ts";
 import type { Feed } from "../../src/feeds/feed.ts";
@@ -96,6 +100,8 @@ export interface TestAppOptions {
   readonly egressAllow?: readonly string[];
   /** Default: none. */
   readonly docs?: Docs;
+  /** Where people sign in. */
+  readonly oidc?: OidcProvider;
   /** Notified of changed subscriptions, which are not delivered. */
   readonly onChange?: (subscription: string) => void;
 }
@@ -146,6 +152,13 @@ async function openAppHere(options: TestAppOptions): Promise<TestApp> {
     isShared: options.isShared ?? false,
     openDelivery: (onChange) => createDeliveryPort({ secretKeys, egressAllow }, onChange),
     startBackground: () => ({ ...NO_BACKGROUND, changed }),
+    access: {
+      digest: nodeDigest,
+      issuers: null,
+      oidc: openOidc(options.oidc, { clock, fetch: (url, init) => globalThis.fetch(url, init) }),
+      memory: createAccessMemory(),
+      inBackground: false,
+    },
   });
   const { feeds } = store;
   const faults: unknown[] = [];

@@ -22,6 +22,7 @@ export function composeTestStore(
       access: {
         digest: nodeDigest,
         issuers: null,
+        oidc: null,
         memory: createAccessMemory(),
         inBackground: false,
       },

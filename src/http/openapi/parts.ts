@@ -6,6 +6,8 @@ import { consumerAnswers } from "../consumers/answers.ts";
 import { feedAnswers } from "../feeds/answers.ts";
 import { logAnswers } from "../log/answers.ts";
 import { serviceAnswers } from "../service/answers.ts";
+import { sessionAnswers } from "../session/answers.ts";
+import { newSession, sessionQuery, signInQuery } from "../session/schemas.ts";
 import { streamAnswers } from "../streams/answers.ts";
 import { subscriptionAnswers } from "../subscriptions/answers.ts";
 import { createSubscriptionSchemas } from "../subscriptions/schemas.ts";
@@ -44,12 +46,14 @@ export function openApiParts(schemas: RequestSchemas, limits: Limits) {
     schemas,
     // The description does not depend on the addresses that the settings permit for endpoints.
     subscriptionSchemas: createSubscriptionSchemas(limits, createAddressRules([])),
+    sessionSchemas: { sessionQuery, newSession, signInQuery },
     answers: {
       ...streamAnswers,
       ...logAnswers,
       ...feedAnswers,
       ...consumerAnswers,
       ...subscriptionAnswers,
+      ...sessionAnswers,
       ...serviceAnswers,
     },
     params: {

@@ -32,7 +32,7 @@ const BEARER = /^bearer +([\w\-.~+/]+=*)$/i;
 const MOST_HEADER_CHARACTERS = MOST_TOKEN_CHARACTERS + "Bearer ".length;
 
 /** Returns the token in the header `Authorization`; null: it has none that could be valid. */
-function bearerToken(header: string): string | null {
+export function bearerToken(header: string): string | null {
   if (header.length > MOST_HEADER_CHARACTERS) return null;
   const token = BEARER.exec(header)?.[1] ?? null;
   const isTooLong = token !== null && token.length > MOST_KEY_CHARACTERS && token.startsWith(TOKEN_PREFIX);

@@ -42,7 +42,7 @@ export function allowReadingRefusal(
  * Whether a page of another origin made a browser send the request. Browsers state it in `Sec-Fetch-Site` (W3C Fetch
  * Metadata §2.3), older ones name the page in `Origin` (RFC 6454 §7); programs send neither.
  */
-function isCrossOrigin({ headers, url }: Request): boolean {
+export function isCrossOrigin({ headers, url }: Request): boolean {
   const site = headers.get("sec-fetch-site");
   if (site !== null) return site !== "same-origin" && site !== "none";
   const origin = headers.get("origin");

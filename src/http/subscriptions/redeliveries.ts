@@ -6,7 +6,8 @@ import { listingLimit } from "../wire/listing.ts";
 import { hereWith } from "../wire/links.ts";
 import { validQuery } from "../log/pages.ts";
 import { subjectNameOf } from "../streams/stream-name.ts";
-import { optionalBodyOf, type SubscriptionDeps } from "./deps.ts";
+import { optionalBodyOf } from "../wire/json-body.ts";
+import { type SubscriptionDeps } from "./deps.ts";
 import { visibleSubscription } from "./visible.ts";
 
 const FRESH = { "Cache-Control": "no-cache" };

@@ -8,7 +8,8 @@ import type { RequestedConfig } from "../../webhooks/subscriptions/requested-con
 import { fittingEntries } from "../wire/listing.ts";
 import { hereWith } from "../wire/links.ts";
 import { validQuery } from "../log/pages.ts";
-import { bodyOf, optionalBodyOf, type SubscriptionDeps } from "./deps.ts";
+import { bodyOf, optionalBodyOf } from "../wire/json-body.ts";
+import { type SubscriptionDeps } from "./deps.ts";
 import { deliveredPrefix, visibleSubscription, visibleSubscriptions } from "./visible.ts";
 import type { SubscriptionSchemas } from "./schemas.ts";
 

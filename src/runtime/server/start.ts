@@ -1,6 +1,7 @@
 import { openIssuers } from "../../access/issuers.ts";
 import { createAccessMemory } from "../../access/key-memory.ts";
 import { nodeDigest } from "../../access/node-digest.ts";
+import { openOidc } from "../../access/oidc.ts";
 import type { Settings } from "../../config/settings.ts";
 import { systemClock } from "../../core/system-clock.ts";
 import { configuredFeeds } from "../configured-feeds.ts";
@@ -133,6 +134,7 @@ function serverPlatform(
         fetch: globalThis.fetch,
         consumerBytes: limits.streamNameBytes,
       }),
+      oidc: openOidc(settings.auth.oidc, { clock: systemClock, fetch: globalThis.fetch }),
       memory: createAccessMemory(),
       inBackground: true,
     },

@@ -95,6 +95,7 @@ function composeInvocation(deps: InvocationDeps): InvocationStore {
       access: {
         digest: webDigest,
         issuers: configured.issuers,
+        oidc: configured.oidc,
         memory: store.keys,
         inBackground: false,
       },

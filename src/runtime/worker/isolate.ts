@@ -1,6 +1,7 @@
 import type { TokenIssuers } from "../../access/access.ts";
 import { openIssuers } from "../../access/issuers.ts";
 import { type AccessMemory, createAccessMemory } from "../../access/key-memory.ts";
+import { type OidcClient, openOidc } from "../../access/oidc.ts";
 import type { ServedDatabase } from "../../config/served.ts";
 import type { KildeConfig, SettingValues } from "../../config/settings.ts";
 import type { Clock } from "../../core/clock.ts";
@@ -24,6 +25,8 @@ export interface Configured {
   readonly schemas: RequestSchemas;
   /** Keeps the keys of issuers; null: none are configured. */
   readonly issuers: TokenIssuers | null;
+  /** Keeps the description of the OpenID provider; null: none is configured. */
+  readonly oidc: OidcClient | null;
   /** Returns the database of a request; null: none. */
   readonly databaseFor: (request: Request) => ServedDatabase | null;
 }
@@ -95,6 +98,7 @@ export function createIsolate(config: KildeConfig, clock: Clock): Isolate {
               fetch: (url, init) => fetch(url, init),
               consumerBytes: settings.limits.streamNameBytes,
             }),
+            oidc: openOidc(settings.auth.oidc, { clock, fetch: (url, init) => fetch(url, init) }),
             databaseFor: databaseChooser(settings),
           },
         };

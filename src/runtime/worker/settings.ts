@@ -1,3 +1,4 @@
+import { OIDC_SECRET_VARIABLE } from "../../config/auth.ts";
 import { ConfigError } from "../../config/config-error.ts";
 import { SETTING_NAMES } from "../../config/names.ts";
 import { type Environment, resolveSettings } from "../../config/resolve.ts";
@@ -16,6 +17,7 @@ export function environmentOf({ tenants = [] }: KildeConfig, bindings: unknown):
   if (typeof bindings !== "object" || bindings === null) return {};
   const names = [
     ...SETTING_NAMES.map(({ environment }) => environment),
+    OIDC_SECRET_VARIABLE,
     ...tenants.map(({ name }) => tokenVariable(name)),
   ];
   const found: Record<string, string> = {};

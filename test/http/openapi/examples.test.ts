@@ -111,6 +111,13 @@ async function block(subscription: string, subject: string): Promise<void> {
   await database.write([{ sql, args: [subscription, subject] }]);
 }
 
+/** The statuses of operations that need a valid token, or an OpenID provider. */
+const REFUSED: Readonly<Record<string, number>> = {
+  "post /session": 401,
+  "get /session/oidc": 404,
+  "get /session/oidc/callback": 404,
+};
+
 testInProcess(
   "every operation of /openapi.json succeeds with its examples, as /docs prefills them",
   async () => {
@@ -143,8 +150,9 @@ testInProcess(
       const response = await send(request, { subscription });
       const text = await response.text();
       const { method, path, body } = request;
+      const isExpected = response.ok || response.status === REFUSED[`${method} ${path}`];
       answers.push(
-        `${method} ${path} ${body?.mediaType ?? ""}: ${response.ok ? "ok" : `${response.status} ${text}`}`,
+        `${method} ${path} ${body?.mediaType ?? ""}: ${isExpected ? "ok" : `${response.status} ${text}`}`,
       );
       successes.push(`${method} ${path} ${body?.mediaType ?? ""}: ok`);
     }

@@ -1,0 +1,32 @@
+import type { Context } from "hono";
+import type { z } from "zod";
+
+import { KildeError } from "../../core/errors.ts";
+import { parseJson } from "../../core/json.ts";
+import { validationError } from "../pipeline/problems.ts";
+import { type BodyDeps, readSmallText } from "./body.ts";
+
+const BODY_DEPTH = 4;
+
+/** Returns the validated body of a request. Throws a KildeError when there is none. */
+export async function bodyOf<Body>(c: Context, deps: BodyDeps, schema: z.ZodType<Body>): Promise<Body> {
+  const text = await readSmallText(c.req.raw, deps);
+  if (text === "") throw new KildeError("invalid-body", "The request has no body");
+  return validBody(text, schema);
+}
+
+/** Returns the validated body of a request that may have none, if all of its members have defaults. */
+export async function optionalBodyOf<Body>(
+  c: Context,
+  deps: BodyDeps,
+  schema: z.ZodType<Body>,
+): Promise<Body> {
+  const text = await readSmallText(c.req.raw, deps);
+  return validBody(text === "" ? "{}" : text, schema);
+}
+
+function validBody<Body>(text: string, schema: z.ZodType<Body>): Body {
+  const body = schema.safeParse(parseJson(text, BODY_DEPTH).value);
+  if (!body.success) throw validationError("invalid-body", body.error.issues);
+  return body.data;
+}

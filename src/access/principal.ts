@@ -26,6 +26,11 @@ function nameless(kind: PrincipalKind, grants: readonly Grant[]): Principal {
   return { kind, name: null, grants, consumer: null, credential: null, expires: null };
 }
 
+/** Whether a sender is admitted without a credential, and so has no name and no limits. */
+export function isAdmittedFreely({ kind }: Principal): boolean {
+  return kind === "anybody" || kind === "trusted";
+}
+
 /** Any sender at an open store. */
 export const ANYBODY: Principal = nameless("anybody", EVERYTHING);
 

@@ -15,6 +15,7 @@ export interface FeedSketch {
   readonly sunset?: string;
   readonly successor?: number;
   readonly draft?: boolean;
+  readonly access?: Feed["access"];
   /** The events that replace an erased stream, in a feed that is not re-keyed. Default: its tombstone. */
   readonly erased?: (event: SourceEvent, state: unknown) => readonly FeedEvent[];
 }
@@ -43,6 +44,7 @@ export function sketch({
   project = copied,
   erased,
   draft = false,
+  access = "granted",
   ...rest
 }: FeedSketch): Feed {
   return {
@@ -51,7 +53,7 @@ export function sketch({
     path: `/feeds/${name}/v${version}`,
     description: null,
     draft,
-    access: "granted",
+    access,
     source: {
       log: "/events",
       prefixes: [],

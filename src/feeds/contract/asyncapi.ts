@@ -215,6 +215,13 @@ function message(type: string, schemaKey: string): Json {
   };
 }
 
+const BEARER: Json = {
+  type: "http",
+  scheme: "bearer",
+  description:
+    "The token of an API key with the grant `read:` and the address of the channel. A server without keys needs none.",
+};
+
 /** AsyncAPI 3.0 of the feeds, for those who read them: a channel for each version, a message for each type. */
 export function asyncApiDocument(feeds: readonly Feed[], { version, url }: AsyncApiOptions): Json {
   const schemas: Record<string, unknown> = { CloudEvent: CLOUD_EVENT };
@@ -246,6 +253,7 @@ export function asyncApiDocument(feeds: readonly Feed[], { version, url }: Async
       summary: "Read on from a cursor, or follow as server-sent events",
       channel: { $ref: `#/channels/${channelKey}` },
       messages: messageKeys.map((key) => ({ $ref: `#/channels/${channelKey}/messages/${key}` })),
+      ...(feed.access === "public" ? {} : { security: [{ $ref: "#/components/securitySchemes/bearer" }] }),
       bindings: { http: { method: "GET", query: QUERY, bindingVersion: "0.3.0" } },
       ...tags,
     };
@@ -263,6 +271,6 @@ export function asyncApiDocument(feeds: readonly Feed[], { version, url }: Async
     servers: { kilde: serverOf(url) },
     channels,
     operations,
-    components: { schemas, messages },
+    components: { schemas, messages, securitySchemes: { bearer: BEARER } },
   };
 }

@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 
 import { needOf, subjectPrefixes } from "../../access/need.ts";
+import { isAdmittedFreely } from "../../access/principal.ts";
 import type { AppDeps } from "../deps.ts";
 import type { IdentifiedSender } from "../pipeline/authentication.ts";
 import { type AccessRule, authorize, forbidden, requireKnown, senderOf } from "../pipeline/authorization.ts";
@@ -22,16 +23,11 @@ interface ConsumedPath {
   readonly isPublic: (c: Context, deps: AppDeps) => boolean;
 }
 
-/** Whether a sender may use every name: it is not known by a credential. */
-export function isNamedFreely({ principal: { kind } }: IdentifiedSender): boolean {
-  return kind === "anybody" || kind === "trusted";
-}
-
 /** Throws a KildeError unless the sender is bound to the consumer: a name states who reads, so nobody else may use it. */
 export function authorizeConsumer(sender: IdentifiedSender, consumer: string): void {
-  if (isNamedFreely(sender)) return;
-  requireKnown(sender);
   const { principal } = sender;
+  if (isAdmittedFreely(principal)) return;
+  requireKnown(sender);
   if (principal.consumer === consumer) return;
   const name = JSON.stringify(consumer);
   throw forbidden(principal, `consumer:${consumer}`, `The sender is not bound to the consumer ${name}`);

@@ -60,6 +60,7 @@ export function consumerOperations({
       path: one,
       tag,
       summary: "Read one consumer",
+      description: "A sender whose key is bound to another consumer, or to none, needs to manage the log.",
       access: access.reads,
       handle: async (c, deps) => getConsumer(c, deps, await logOf(c, deps)),
       describe: (parts) => ({ request: ofOne(parts), responses: answer(parts) }),
@@ -70,7 +71,8 @@ export function consumerOperations({
       path: one,
       tag,
       summary: "Commit a position",
-      description: "Creates the consumer if the log does not have it yet.",
+      description:
+        "Creates the consumer if the log does not have it yet. Only a sender whose key is bound to the consumer commits for it.",
       access: access.commits,
       handle: async (c, deps) => putConsumer(c, deps, await logOf(c, deps)),
       describe: (parts) => ({
@@ -88,6 +90,7 @@ export function consumerOperations({
       path: one,
       tag,
       summary: "Forget a consumer, until it reads again",
+      description: "A sender whose key is bound to another consumer, or to none, needs to manage the log.",
       access: access.forgets,
       handle: async (c, deps) => deleteConsumer(c, deps, await logOf(c, deps)),
       describe: (parts) => ({

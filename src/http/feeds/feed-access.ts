@@ -10,9 +10,10 @@ import { versionOf } from "./feed-in-path.ts";
 
 const FEED = "/feeds/{feed}/v{version}";
 
-/** Whether a principal may read some of a feed, so that it learns of its state and contract. */
-export function seesFeed({ grants }: Principal, { path, access }: Pick<Feed, "path" | "access">): boolean {
-  return access === "public" || subjectPrefixes(grants, path) !== null;
+/** Whether a principal may read some of a feed, or manage it, so that it learns of its state and contract. */
+export function seesFeed(principal: Principal, feed: Pick<Feed, "path" | "access">): boolean {
+  if (feed.access === "public" || managesFeed(principal, feed)) return true;
+  return subjectPrefixes(principal.grants, feed.path) !== null;
 }
 
 /** Whether a principal learns why a feed fails. */
@@ -77,7 +78,7 @@ export const READS_SUBJECT: AccessRule = {
   },
 };
 
-/** The state and the contract of a feed, for everyone who may read some of it. */
+/** The state and the contract of a feed, for everyone who may read some of it or manage it. */
 export const KNOWS_FEED: AccessRule = {
   needs: `read:${FEED}`,
   check(c, deps) {
@@ -85,7 +86,8 @@ export const KNOWS_FEED: AccessRule = {
     const sender = senderOf(c);
     const { path } = versionOf(c);
     requireKnown(sender);
-    if (subjectPrefixes(sender.principal.grants, path) === null) authorize(sender, needOf("read", path));
+    const isSeen = seesFeed(sender.principal, { path, access: "granted" });
+    if (!isSeen) authorize(sender, needOf("read", path));
   },
 };
 

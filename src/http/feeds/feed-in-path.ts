@@ -1,12 +1,13 @@
 import type { Context } from "hono";
 
+import { FEED_NAME } from "../../core/names.ts";
 import { feedPath } from "../../feeds/define/compile.ts";
 
 /** The version of a feed that a path names; it may not exist. */
 export interface NamedFeed {
   readonly name: string;
   readonly version: number;
-  /** Path of its log, with an encoded name: a name with a slash, which no feed has, is no path of another feed. */
+  /** The path that a grant has to cover: that of its log, or of all feeds for a name or version that no feed can have. */
   readonly path: string;
 }
 
@@ -14,5 +15,6 @@ export interface NamedFeed {
 export function versionOf(c: Context): NamedFeed {
   const name = c.req.param("feed") ?? "";
   const version = Number((c.req.param("version") ?? "").slice(1));
-  return { name, version, path: feedPath(encodeURIComponent(name), version) };
+  const isPossible = FEED_NAME.test(name) && Number.isSafeInteger(version) && version > 0;
+  return { name, version, path: isPossible ? feedPath(name, version) : "/feeds" };
 }

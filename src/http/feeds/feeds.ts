@@ -175,7 +175,7 @@ export async function getFeed(c: Context, deps: AppDeps): Promise<Response> {
   const reader = await readerOf(c, deps);
   const asked = validQuery(c, deps.schemas.logQuery);
   const query = { ...asked, subjectPrefix: shownPrefix(c, deps, asked.subjectPrefix) };
-  return untilRetired(deps, open, () => readLog(c, deps, reader, null, query, open.feed.draft));
+  return untilRetired(deps, open, () => readLog(c, deps, reader, null, query, open.feed));
 }
 
 /** `GET /feeds/{feed}/v{version}/subjects` */
@@ -202,7 +202,5 @@ export async function getFeedSubject(c: Context, deps: AppDeps): Promise<Respons
   const query = validQuery(c, deps.schemas.streamQuery);
   await hydrated(c, deps, open, subject);
   // Hydration has just written to the primary, and a replica may not have those events yet.
-  return untilRetired(deps, open, () =>
-    readLog(c, deps, open.primaryReader, subject, query, open.feed.draft),
-  );
+  return untilRetired(deps, open, () => readLog(c, deps, open.primaryReader, subject, query, open.feed));
 }

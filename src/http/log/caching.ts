@@ -32,6 +32,8 @@ export interface PageRequest {
   readonly cacheKey: string | undefined;
   /** A draft may be built again under the same path, so no cache may keep its pages. */
   readonly isDraft: boolean;
+  /** Everyone may read the log, whoever asks for the page. */
+  readonly isPublic: boolean;
 }
 
 /** Returns the range of positions that a page covers. */
@@ -118,17 +120,19 @@ export async function pageCaching(
 }
 
 /**
- * Returns `Cache-Control` of a page. `private` for requests with credentials, since a proxy may have authorized their
- * sender alone. `must-revalidate` keeps caches from serving a stale copy when Kilde is unreachable.
+ * Returns `Cache-Control` of a page. Shared caches may keep the pages of public feeds and of open stores; but no answer to a
+ * request with credentials, since a proxy in front of an open store may have authorized their sender alone.
+ * `must-revalidate` keeps caches from serving a stale copy when Kilde is unreachable.
  */
 export function cacheControl(
   { isKept }: PageCaching,
-  { isDraft }: PageRequest,
-  headers: Headers,
+  { isDraft, isPublic }: PageRequest,
+  { headers, isOpen }: { readonly headers: Headers; readonly isOpen: boolean },
   seconds: number,
 ): string {
   if (isDraft) return "no-store";
   if (!isKept || seconds === 0) return "no-cache";
-  const scope = headers.has("authorization") || headers.has("cookie") ? "private" : "public";
+  const isForAll = isPublic || (isOpen && !headers.has("authorization") && !headers.has("cookie"));
+  const scope = isForAll ? "public" : "private";
   return `${scope}, max-age=${seconds}, must-revalidate`;
 }

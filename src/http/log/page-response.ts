@@ -1,5 +1,6 @@
 import type { Context } from "hono";
 
+import { isAdmittedFreely } from "../../access/principal.ts";
 import { cursorText } from "../../core/cursor.ts";
 import type { PageAnswer } from "../../log/read/query.ts";
 import { cacheControl, type PageCaching, type PageRequest } from "./caching.ts";
@@ -12,6 +13,7 @@ import { logHeaders } from "./log-identity.ts";
 import type { Representation } from "../wire/negotiate.ts";
 import { pageBody } from "./page-body.ts";
 import type { LogQuery } from "./pages.ts";
+import { principalOf } from "../pipeline/authorization.ts";
 import { isHead } from "../pipeline/routes.ts";
 
 /**
@@ -88,10 +90,11 @@ export function pageResponse(c: Context, deps: AppDeps, page: PageAnswer, answer
   const { headers: asked } = c.req.raw;
   const { parts, bytes } = pageBody(page.parts, representation.framing);
   const coding = deps.compress && bytes >= COMPRESSION_THRESHOLD ? codingOf(c) : null;
+  const isOpen = isAdmittedFreely(principalOf(c));
   const etag = pageTag(page, answering, coding);
   const headers: Record<string, string> = {
     "Content-Type": representation.mediaType,
-    "Cache-Control": cacheControl(caching, request, asked, deps.limits.cacheSeconds),
+    "Cache-Control": cacheControl(caching, request, { headers: asked, isOpen }, deps.limits.cacheSeconds),
     ETag: etag,
     Link: pageLinks(c, deps, page, query, caching.nextKey),
     Vary: "Accept, Accept-Encoding",

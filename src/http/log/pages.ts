@@ -4,6 +4,7 @@ import type { z } from "zod";
 import { KildeError } from "../../core/errors.ts";
 import { type Cursor, parseCursor } from "../../core/cursor.ts";
 import { DEFAULT_PAGE_EVENTS } from "../../core/limits.ts";
+import type { Feed } from "../../feeds/feed.ts";
 import type { EventFilter } from "../../log/read/pages.ts";
 import type { PageAnswer, PageQuery } from "../../log/read/query.ts";
 import type { LogReader } from "../../log/read/reader.ts";
@@ -75,14 +76,17 @@ async function followResponse(
   return eventStream(c, deps, log, { subject, filter }, start, consumerOf(c, deps));
 }
 
-/** Reads or follows a log, or one subject of it. `isDraft`: the log is a draft of a feed. */
+/** The properties of a feed that its pages depend on. */
+type ReadFeed = Pick<Feed, "draft" | "access">;
+
+/** Reads or follows a log, or one subject of it. `feed`: the feed whose log it is; null: it is of no feed. */
 export async function readLog(
   c: Context,
   deps: AppDeps,
   log: LogReader,
   subject: string | null,
   query: LogQuery,
-  isDraft = false,
+  feed: ReadFeed | null = null,
 ): Promise<Response> {
   const representation = representationOf(c);
   if (representation.framing === "event-stream") {
@@ -91,7 +95,7 @@ export async function readLog(
   }
   const held = holdAnswer(deps);
   try {
-    return await pageOf(c, deps, log, subject, query, representation, held, isDraft);
+    return await pageOf(c, deps, log, subject, query, representation, held, feed);
   } catch (error) {
     held.release();
     throw error;
@@ -106,7 +110,7 @@ async function pageOf(
   query: LogQuery,
   representation: Representation,
   held: HeldAnswer,
-  isDraft: boolean,
+  feed: ReadFeed | null,
 ): Promise<Response> {
   const filter: EventFilter = { types: query.type, subjectPrefix: query.subjectPrefix };
   const { lastEventId: cursor, afterVersion, toVersion, asOf, direction = "forwards", timeout = 0 } = query;
@@ -130,7 +134,13 @@ async function pageOf(
     throw new KildeError("subject-not-found", detail);
   }
   if (consumer !== null) deps.activity.record(log.address, consumer, sentUpTo(page, answer));
-  const request = { cursor, backwards: direction === "backwards", cacheKey: query.cacheKey, isDraft };
+  const request = {
+    cursor,
+    backwards: direction === "backwards",
+    cacheKey: query.cacheKey,
+    isDraft: feed?.draft === true,
+    isPublic: feed?.access === "public",
+  };
   const caching = await pageCaching(log, answer, request);
   return pageResponse(c, deps, answer, { query, representation, request, caching, held });
 }

@@ -2,6 +2,7 @@ import { OpenAPIHono, type RouteConfig } from "@hono/zod-openapi";
 
 import type { AppDeps } from "../deps.ts";
 import { type Operation, TAGS } from "../operation.ts";
+import { describedAccess, SECURITY_SCHEMES } from "./security.ts";
 import { openApiParts } from "./parts.ts";
 
 /**
@@ -26,9 +27,23 @@ export function openApiDocument(
 ): unknown {
   const parts = openApiParts(schemas, limits);
   const described = new OpenAPIHono();
-  for (const { id, method, path, tag, summary, description, describe } of operations) {
-    const route: RouteConfig = { operationId: id, method, path, tags: [tag], summary, ...describe(parts) };
-    described.openAPIRegistry.registerPath(description === undefined ? route : { ...route, description });
+  for (const [name, scheme] of Object.entries(SECURITY_SCHEMES))
+    described.openAPIRegistry.registerComponent("securitySchemes", name, scheme);
+  for (const { id, method, path, tag, summary, access, describe, ...operation } of operations) {
+    const { security, description, refusals } = describedAccess(access, operation.description);
+    const { request, responses } = describe(parts);
+    const route: RouteConfig = {
+      operationId: id,
+      method,
+      path,
+      tags: [tag],
+      summary,
+      description,
+      security,
+      ...(request === undefined ? {} : { request }),
+      responses: { ...refusals, ...responses },
+    };
+    described.openAPIRegistry.registerPath(route);
   }
   const document = described.getOpenAPI31Document({
     openapi: "3.1.0",
@@ -39,8 +54,6 @@ export function openApiDocument(
       description: "An event store that publishes versioned integration feeds.",
       license: { name: "Apache-2.0", url: "https://www.apache.org/licenses/LICENSE-2.0" },
     },
-    // Kilde authenticates nobody: its address, or a proxy in front of it, decides who may call.
-    security: [],
     tags: Object.entries(TAGS).map(([name, text]) => ({ name, description: text })),
   });
   return withExclusiveUnions(document);

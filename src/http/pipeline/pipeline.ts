@@ -1,4 +1,5 @@
 import type { Clock } from "../../core/clock.ts";
+import { ANONYMOUS, isAdmittedFreely, type Principal } from "../../access/principal.ts";
 import type { KildeError } from "../../core/errors.ts";
 import type { OnAccess } from "./access-log.ts";
 import type { Authenticate, IdentifiedSender } from "./authentication.ts";
@@ -59,12 +60,20 @@ function pathOf(request: Request, basePath: string): string {
   return isBelow(path, basePath) ? path.slice(basePath.length) : path;
 }
 
+/** Answers with one of these state themselves which caches may keep them. */
+const STATED_CACHES = /\b(?:public|private|no-store)\b/;
+
 /**
  * Sets `Cache-Control` on an answer that lacks it: caches would choose how long to keep it otherwise (RFC 9111
- * §4.2.2).
+ * §4.2.2). Keeps answers to senders with credentials out of shared caches, and out of the answers to other senders.
  */
-function stateCaching({ method }: Request, { headers }: Response): void {
-  if (method !== "POST" && !headers.has("cache-control")) headers.set("Cache-Control", "no-cache");
+function stateCaching({ method }: Request, { headers }: Response, principal: Principal): void {
+  if (method === "POST") return;
+  const control = headers.get("cache-control") ?? "no-cache";
+  const isForAll = isAdmittedFreely(principal) || principal.kind === "anonymous";
+  const isStated = isForAll || STATED_CACHES.test(control);
+  headers.set("Cache-Control", isStated ? control : `private, ${control}`);
+  if (!isForAll && !/\b(?:public|no-store)\b/.test(control)) headers.append("Vary", "Authorization, Cookie");
 }
 
 /**
@@ -84,6 +93,7 @@ export function createPipeline({
     const requestId = requestIdOf(request.headers);
     let at: Pick<Destination, "basePath" | keyof Observers> = { basePath: "", ...observers };
     let corsOrigins: readonly string[] = [];
+    let principal: Principal = ANONYMOUS;
     let response: Response;
     try {
       check(refusal ?? targetError(request) ?? hostError(request));
@@ -94,13 +104,14 @@ export function createPipeline({
       check(crossSiteError(request, corsOrigins));
       const admitted = destination.authenticate(request);
       const sender = admitted instanceof Promise ? await admitted : admitted;
+      ({ principal } = sender);
       const own = at.basePath === "" ? request : belowBasePath(request, at.basePath);
       response = await destination.answer(own, { requestId, ...sender });
     } catch (error) {
       response = failureResponse(error, { ...at, requestId, path: pathOf(request, at.basePath) });
       allowReadingRefusal(request, response, corsOrigins);
     }
-    stateCaching(request, response);
+    stateCaching(request, response, principal);
     if (!response.headers.has(REQUEST_ID_HEADER)) response.headers.set(REQUEST_ID_HEADER, requestId);
     at.onAccess?.({
       requestId,

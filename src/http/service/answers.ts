@@ -3,7 +3,7 @@ import { z } from "@hono/zod-openapi";
 const ready = z
   .object({
     status: z.enum(["ready", "degraded"]),
-    writeMs: z.number(),
+    writeMs: z.number().optional().openapi({ description: "Only for senders with credentials" }),
     sweep: z
       .object({
         erasures: z.int().openapi({ description: "Erasures of which storage may still hold data" }),
@@ -12,7 +12,7 @@ const ready = z
         error: z.string().nullable().openapi({ description: "Why the last of them failed" }),
       })
       .optional()
-      .openapi({ description: "Only when degraded" }),
+      .openapi({ description: "Only when degraded, and for senders with credentials" }),
   })
   .openapi("Ready");
 

@@ -1,6 +1,8 @@
 import type { Context } from "hono";
 
+import { isAdmittedFreely } from "../../access/principal.ts";
 import { KildeError } from "../../core/errors.ts";
+import { principalOf } from "../pipeline/authorization.ts";
 import type { AppDeps } from "../deps.ts";
 import type { Route } from "../operation.ts";
 
@@ -29,12 +31,13 @@ async function getDocs(c: Context, { docs }: AppDeps): Promise<Response> {
   const file = await docs?.find(path);
   if (file === undefined) throw new KildeError("not-found", `There is nothing at ${c.req.path}`);
   const hasInlineStyle = path === "api" || file.mediaType === "image/svg+xml";
+  const scope = isAdmittedFreely(principalOf(c)) ? "public" : "private";
   const isPage = file.mediaType.startsWith("text/html");
   return c.body(file.body(), 200, {
     "Content-Type": file.mediaType,
     "Content-Security-Policy": hasInlineStyle ? INLINE_STYLE_POLICY : POLICY,
     // Pages name the version of their style and scripts, so caches may keep those.
-    "Cache-Control": isPage ? "no-cache" : "public, max-age=86400",
+    "Cache-Control": isPage ? "no-cache" : `${scope}, max-age=86400`,
   });
 }
 

@@ -2,6 +2,7 @@ import type { Context } from "hono";
 
 import { isProblemCode, KildeError, PROBLEMS } from "../../core/errors.ts";
 import { readSweepBacklog } from "../../log/erase/sweeper.ts";
+import { knownError, senderOf } from "../pipeline/authorization.ts";
 import type { AppDeps } from "../deps.ts";
 
 /** Longest write of a store that is ready, in milliseconds. */
@@ -57,9 +58,18 @@ export async function readiness(deps: AppDeps): Promise<Readiness> {
   return sweep === null ? { status: "ready", writeMs } : { status: "degraded", writeMs, sweep };
 }
 
-/** `GET /ready`: storage accepted a write within the deadline. */
+const FRESH = { "Cache-Control": "no-store" };
+
+/** `GET /ready`: storage accepted a write within the deadline. Senders without credentials get the status alone. */
 export async function getReady(c: Context, deps: AppDeps): Promise<Response> {
-  return c.json(await readiness(deps), 200, { "Cache-Control": "no-store" });
+  if (knownError(senderOf(c)) === null) return c.json(await readiness(deps), 200, FRESH);
+  try {
+    const { status } = await readiness(deps);
+    return c.json({ status }, 200, FRESH);
+  } catch (error) {
+    if (!(error instanceof KildeError)) throw error;
+    throw new KildeError(error.code, "The store is not ready");
+  }
 }
 
 /** `GET /problems/{code}`: the page that a problem's `type` links to. */

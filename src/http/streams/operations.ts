@@ -86,7 +86,8 @@ export const streamOperations: readonly Operation[] = [
     tag: "Append",
     link: "transactions",
     summary: "Append to several streams atomically",
-    description: "Makes the appends in order, all or none; a stream may occur several times.",
+    description:
+      "Makes the appends in order, all or none; a stream may occur several times. The sender needs the grant of each append.",
     access: "known",
     handle: (c, deps) => postTransaction(c.req.raw, senderOf(c), deps),
     describe: (parts) => ({
@@ -115,7 +116,8 @@ export const streamOperations: readonly Operation[] = [
     tag: "Append",
     link: "append",
     summary: "Find the answer to an append by its idempotency key",
-    description: "For a client that lost the answer and can no longer repeat the request.",
+    description:
+      "For a client that lost the answer and can no longer repeat the request. A sender finds its own appends only.",
     access: "known",
     handle: (c, deps) => getAppend(c.req.param("idempotencyKey") ?? "", principalOf(c), deps),
     describe: ({ schemas, answers, json, logHeader, problem }) => ({

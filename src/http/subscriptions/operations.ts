@@ -35,7 +35,8 @@ export const subscriptionOperations: readonly Operation[] = [
     tag,
     link: "subscriptions",
     summary: "List webhook subscriptions",
-    description: "In order of id.",
+    description:
+      "In order of id. A sender sees the subscriptions whose events it may read; no others exist for it.",
     access: needing("manage", ALL),
     handle: on("getSubscriptions"),
     describe: ({ subscriptionSchemas, answers, listed }) => ({
@@ -49,7 +50,8 @@ export const subscriptionOperations: readonly Operation[] = [
     path: ALL,
     tag,
     summary: "Deliver a log to an endpoint",
-    description: "The answer has the secret, which Kilde does not show again.",
+    description:
+      "The answer has the secret, which Kilde does not show again. The sender also needs the grant to read the events.",
     access: needing("manage", ALL),
     handle: on("postSubscription"),
     describe: ({ z, subscriptionSchemas, answers, json, jsonBody, problem }) => ({

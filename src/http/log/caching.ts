@@ -32,7 +32,7 @@ export interface PageRequest {
   readonly cacheKey: string | undefined;
   /** A draft may be built again under the same path, so no cache may keep its pages. */
   readonly isDraft: boolean;
-  /** Everyone may read the log, whoever asks for the page. */
+  /** Everyone may read the log, so the page is the same for every sender. */
   readonly isPublic: boolean;
 }
 

@@ -1,7 +1,7 @@
 import { jsonPost } from "../../support/app.ts";
 
 /*
- * Who may send which request: written by hand from the rules, so that the matrix does not ask the code what is right.
+ * The senders of each request, written by hand from the rules: the matrix does not derive its expectations from the code.
  */
 
 /** The keys of the matrix: grants, and a consumer after `as`. */

@@ -52,7 +52,7 @@ async function renew(context: CliContext, flags: Flags): Promise<void> {
   const settings = await existingDatabase(context, flags);
   const histories = await withDatabase(settings, context.cwd, async (database) => {
     await migrate(database);
-    return renewIdentities(database);
+    return renewIdentities(database, context.clock);
   });
   await write(context, flags, histories);
 }

@@ -1,24 +1,26 @@
 import { InvalidArgumentError, Option } from "commander";
 
 import { logPath, sourcePath } from "../client/read.ts";
+import type { FeedVersion } from "../client/types.ts";
 import { streamName } from "./server.ts";
 
 /** Parses a feed and its version, as the client names them. */
-function feedVersion(text: string): `${string}/v${number}` {
+function feedVersion(text: string): FeedVersion {
   try {
     logPath(text);
   } catch {
     throw new InvalidArgumentError('It must be a feed and its version, such as "declarations/v2".');
   }
-  return text as `${string}/v${number}`;
+  return text as FeedVersion;
 }
 
 export type FeedVersionArgument = ReturnType<typeof feedVersion>;
 
 export function feedOption(): Option {
-  return new Option("--feed <feed>", 'a feed instead of the event log, such as "declarations/v2"').argParser(
-    feedVersion,
-  );
+  return new Option(
+    "--feed <feed>",
+    'a feed instead of the event log, such as "declarations/v2"; or "/operations", the log of administration',
+  ).argParser(feedVersion);
 }
 
 /** A log: a feed, or the event log (`feed` is undefined). */
@@ -27,14 +29,17 @@ export interface Log {
 }
 
 /**
- * Parses the path of a log, as the API and events name it: `/events`, or `/feeds/declarations/v2`. Returns an object,
+ * Parses the path of a log, as the API and events name it: `/events`, `/operations`, or `/feeds/declarations/v2`. Returns an object,
  * because commander treats an undefined result of a parser as an empty text.
  */
 export function logAt(path: string): Log {
   if (path === "/events") return { feed: undefined };
+  if (path === "/operations") return { feed: path };
   const name = /^\/feeds\/([^%]+)$/.exec(path)?.[1];
   if (name === undefined) {
-    throw new InvalidArgumentError('It must be the path of a log: "/events", or "/feeds/declarations/v2".');
+    throw new InvalidArgumentError(
+      'It must be the path of a log: "/events", "/operations", or "/feeds/declarations/v2".',
+    );
   }
   return { feed: feedVersion(name) };
 }

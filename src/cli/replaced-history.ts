@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 
+import { recordRemovals } from "../administration/stream-entries.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Database } from "../storage/database.ts";
@@ -54,8 +55,10 @@ export async function continueHistory(
   { histories, erasures }: Pick<ReplacedHistory, "histories" | "erasures">,
   { clock, limits }: ContinueDeps,
 ): Promise<number> {
-  await renewIdentities(database, histories);
-  const writer = openLogWriter({ database, clock, limits, onNotice: () => {}, onSweep: () => {} });
+  await renewIdentities(database, clock, histories);
+  const ignore = () => {};
+  const notices = { onNotice: ignore, onSweep: ignore, onBeside: ignore };
+  const writer = openLogWriter({ database, clock, limits, recordRemovals, ...notices });
   try {
     const applied = await applyErasures({ database, writer }, erasures);
     const { signal } = new AbortController();

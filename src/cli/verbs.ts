@@ -91,6 +91,16 @@ export const VERB_GROUPS: readonly VerbGroup[] = [
     ],
   },
   {
+    heading: "Administration (through a server):",
+    verbs: [
+      {
+        name: "operations",
+        summary: "print the log of administration: who changed what, and alarms",
+        load: async () => (await import("./operations.ts")).operationsCommand,
+      },
+    ],
+  },
+  {
     heading: "Webhooks:",
     verbs: [
       {

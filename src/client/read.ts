@@ -18,9 +18,10 @@ export interface ReadSource {
   readonly subject?: string | undefined;
 }
 
-/** The path of a log: `/events`, or `/feeds/{name}/v{version}`. Throws a TypeError for an invalid name of a feed. */
+/** The path of a log: `/events`, `/operations`, or `/feeds/{name}/v{version}`. Throws a TypeError for an invalid name of a feed. */
 export function logPath(feed: string | undefined): string {
   if (feed === undefined) return "/events";
+  if (feed === "/operations") return feed;
   const [, name, version] = /^([^/]+)\/v([1-9]\d*)$/.exec(feed) ?? [];
   if (name === undefined || version === undefined)
     throw new TypeError(

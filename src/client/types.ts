@@ -66,8 +66,8 @@ export interface Filter {
   readonly streamPrefix?: string;
 }
 
-/** A version of a feed: `"declarations/v2"`. */
-export type FeedVersion = `${string}/v${number}`;
+/** A version of a feed, `"declarations/v2"`; or `"/operations"`, the log of administration. */
+export type FeedVersion = `${string}/v${number}` | "/operations";
 
 export interface ReadOptions extends Filter {
   /** Reads this stream. Default: the whole log. */

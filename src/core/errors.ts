@@ -138,8 +138,8 @@ export const PROBLEMS = {
   },
   "subject-not-found": {
     status: 404,
-    title: "The feed has no events about this subject",
-    remedy: "The feed's `subjects` lists its subjects. To wait for the subject, follow it with `timeout`.",
+    title: "The log has no events about this subject",
+    remedy: "The log's `subjects` lists its subjects. To wait for the subject, follow it with `timeout`.",
   },
   "method-not-allowed": {
     status: 405,

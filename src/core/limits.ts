@@ -50,6 +50,8 @@ export interface Limits {
   readonly consumerSeconds: number;
   /** Most API keys that are neither revoked nor expired. */
   readonly keys: number;
+  /** Age from which entries of the log of administration are deleted, in seconds; the last about each resource stays. */
+  readonly operationsSeconds: number;
   /** Most webhook subscriptions. */
   readonly subscriptions: number;
   /**
@@ -91,6 +93,7 @@ export const DEFAULT_LIMITS: Limits = {
   consumers: 1_000,
   consumerSeconds: 7 * 24 * 3_600,
   keys: 10_000,
+  operationsSeconds: 400 * 24 * 3_600,
   subscriptions: 1_000,
   blockedSubjects: 10_000,
   retryAfterSeconds: 3_600,

@@ -4,6 +4,7 @@ export const OWN_ROOTS = [
   "transactions",
   "appends",
   "events",
+  "operations",
   "feeds",
   "subscriptions",
   "session",

@@ -1,3 +1,4 @@
+import { ADMINISTRATION_INVARIANTS } from "../administration/invariants.ts";
 import { EVENT_INVARIANTS } from "../log/invariants/events.ts";
 import { FEED_INVARIANTS } from "../feeds/invariants.ts";
 import { FEED_LOG_INVARIANTS } from "../feeds/log-invariants.ts";
@@ -12,6 +13,7 @@ import { SUBSCRIPTION_INVARIANTS } from "../webhooks/invariants.ts";
 export const INVARIANTS: readonly Invariant[] = [
   ...FEED_LOG_INVARIANTS,
   ...LOG_INVARIANTS,
+  ...ADMINISTRATION_INVARIANTS,
   ...SUBJECT_INVARIANTS,
   ...EVENT_INVARIANTS,
   ...FEED_INVARIANTS,

@@ -1,3 +1,5 @@
+import { type Actor, NOBODY } from "../administration/actor.ts";
+import { entry, recordEntries } from "../administration/entry.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Database } from "../storage/database.ts";
@@ -47,14 +49,14 @@ export interface Feeds {
   /** Makes a subject complete as of now; see `hydrate.ts`. */
   hydrate(feed: RegisteredFeed, subject: string): Promise<void>;
   /** Lets a halted feed try again. */
-  resume(feed: RegisteredFeed): Promise<void>;
+  resume(feed: RegisteredFeed, actor?: Actor): Promise<void>;
   /** Removes a version permanently: readers lose it at once, and it is deleted in the background. See `retireFeed`. */
-  retire(feed: RegisteredFeed, options: { readonly force: boolean }): Promise<void>;
+  retire(feed: RegisteredFeed, options: { readonly force: boolean }, actor?: Actor): Promise<void>;
   /**
    * Empties a draft, and has it built again, with all that are projected from it; positions continue. Throws
    * `feed-published` for others, and `feed-in-use` if one that is projected from it is no draft.
    */
-  rebuild(feed: RegisteredFeed): Promise<void>;
+  rebuild(feed: RegisteredFeed, actor?: Actor): Promise<void>;
   /** Wakes followers of a feed at once. */
   notify(path: string, log: LogState): void;
   /** Ends all followers. */
@@ -122,17 +124,22 @@ export function openFeeds(deps: FeedsDeps, registered: readonly RegisteredFeed[]
       return null;
     },
     hydrate: (feed, subject) => hydrate({ ...deps, onPublished: notifyReaders }, feed, subject),
-    async resume({ log }) {
-      await writeUnplanned(deps.writer, [{ sql: RESUME_FEED, args: [log.id] }]);
+    async resume({ log }, { by: principal } = NOBODY) {
+      const resumed = entry(log.name, "kilde.feed.resumed", { principal });
+      const now = new Date(deps.clock.now()).toISOString();
+      await writeUnplanned(deps.writer, [
+        { sql: RESUME_FEED, args: [log.id] },
+        ...recordEntries([resumed], now, "changed"),
+      ]);
     },
-    async retire(feed, options) {
-      await retireFeed(deps, feed, all, options);
+    async retire(feed, options, actor = NOBODY) {
+      await retireFeed(deps, feed, all, { ...options, ...actor });
       // Followers look for the log's identity, and end.
       readersOf.get(feed.log.name)?.forEach((reader) => reader.notify("truncated"));
       deps.onClear();
     },
-    async rebuild(feed) {
-      for (const { log } of await rebuildFeed(deps, feed, all))
+    async rebuild(feed, actor = NOBODY) {
+      for (const { log } of await rebuildFeed(deps, feed, all, actor))
         readersOf.get(log.name)?.forEach((reader) => reader.notify("truncated"));
       deps.onClear();
     },

@@ -1,10 +1,16 @@
+import { OPERATIONS_PATH } from "../administration/operations-log.ts";
 import { EVENT_LOG_ADDRESS, LOG_SPAN } from "../log/keys.ts";
 import { renameLogs } from "../log/invariants/log-names.ts";
 import { VERSIONS, WITHIN } from "../log/invariants/subjects.ts";
 import { type Invariant, REPAIR, RESTORE } from "../storage/invariant.ts";
 
+/** SQL condition for a log that is neither the event log nor a feed's: there is one, the log of administration. */
+const IS_OTHER = `logs.id <> ${EVENT_LOG_ADDRESS.id} and not exists (select 1 from feeds where log = logs.id)`;
+
 /** SQL: the path of every log. */
 const PATHS = `select ${EVENT_LOG_ADDRESS.id} as log, '${EVENT_LOG_ADDRESS.name}' as path
+  union all select log, '${OPERATIONS_PATH}' from (select min(id) as log, count(*) as others from logs where ${IS_OTHER})
+    where others = 1
   union all select log, '/feeds/' || name || '/v' || version from feeds`;
 
 /** The rules of logs whose violations only the feeds show: which logs there may be, and which are being emptied. */
@@ -21,7 +27,7 @@ export const FEED_LOG_INVARIANTS: readonly Invariant[] = [
     name: "logs are of a feed",
     remedy: RESTORE,
     sql: `select 'log ' || id || ': ' || quote(name) || ' is the log of no feed' as detail from logs
-      where id <> ${EVENT_LOG_ADDRESS.id} and not exists (select 1 from feeds where log = logs.id)`,
+      where ${IS_OTHER} and name <> '${OPERATIONS_PATH}' and (select count(*) from logs where ${IS_OTHER}) > 1`,
   },
   {
     // But for those of which a projection only keeps a state so far.

@@ -1,4 +1,5 @@
 import type { Access } from "../access/access.ts";
+import type { OperationsLog } from "../administration/operations-log.ts";
 import type { ByteBudget } from "../core/byte-budget.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Limits } from "../core/limits.ts";
@@ -40,6 +41,8 @@ export interface AppDeps {
   readonly activity: ActivityRecorder;
   /** The keys of the store. */
   readonly access: Access;
+  /** The log of administration. */
+  readonly operations: OperationsLog;
   readonly delivery: DeliveryPort;
   /** Opens the dependencies of the operations on subscriptions, once. */
   readonly openSubscriptions: () => Promise<SubscriptionDeps>;

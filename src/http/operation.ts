@@ -47,6 +47,7 @@ export const TAGS = {
   Consumers: "The consumers of a log, their positions and how far they are behind",
   Feeds: "Versioned integration events that are projected from the event log",
   Webhooks: "Subscriptions that deliver a log to an HTTP endpoint",
+  Administration: "The log of administration: who changed what, and alarms",
   Sessions: "Identify the sender, and let browsers send a cookie in place of a key",
   Service: "The state of the server and the descriptions of its API",
 } as const;

@@ -1,3 +1,5 @@
+import { OPERATIONS_PATH } from "../administration/operations-log.ts";
+import { administrationOperations } from "./administration/operations.ts";
 import { consumerOperations } from "./consumers/operations.ts";
 import { consumerAccess } from "./consumers/consumer-access.ts";
 import { isPublicFeed } from "./feeds/feed-access.ts";
@@ -32,6 +34,18 @@ export const OPERATIONS: readonly Operation[] = [
     access: consumerAccess({ path: FEED_PATH, pathOf: (c) => versionOf(c).path, isPublic: isPublicFeed }),
   }),
   ...subscriptionOperations,
+  ...administrationOperations,
+  ...consumerOperations({
+    path: OPERATIONS_PATH,
+    idSuffix: "OfOperations",
+    logOf: (_, { operations }) => operations.reader(),
+    params: () => null,
+    access: consumerAccess({
+      path: OPERATIONS_PATH,
+      pathOf: () => OPERATIONS_PATH,
+      isPublic: () => false,
+    }),
+  }),
   ...sessionOperations,
   ...serviceOperations({ operations: () => OPERATIONS, routes: () => ROUTES }),
 ];

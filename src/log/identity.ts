@@ -127,12 +127,12 @@ const RENEW = `update logs set identity = ${NEW_IDENTITY}`;
 /**
  * The part of `renewIdentities` that concerns logs.
  *
- * @param outdating statements of the same batch, which make the plans of projectors and dispatchers fail
+ * @param after statements of the same batch: they make the plans of projectors and dispatchers fail, and record the renewal
  */
 export async function renewLogIdentities(
   database: Database,
   replaced: readonly LogLineage[],
-  outdating: readonly Statement[],
+  after: readonly Statement[],
 ): Promise<LogLineage[]> {
   const replacedByLog = new Map(replaced.map((history) => [history.log, history]));
   const inherited = (await readIdentities(database)).flatMap((restored) => {
@@ -145,7 +145,7 @@ export async function renewLogIdentities(
     { sql: RECORD_FORMER, args: [] },
     { sql: INHERIT, args: [JSON.stringify(inherited)] },
     { sql: RENEW, args: [] },
-    ...outdating,
+    ...after,
   ]);
   return readIdentities(database);
 }

@@ -13,5 +13,5 @@ export function logAddress(id: number, name: string): LogAddress {
   return { id, name, base: id * LOG_SPAN };
 }
 
-/** The event log. Feeds are logs 1 and up. */
+/** The event log. Feeds and the log of administration are logs 1 and up. */
 export const EVENT_LOG_ADDRESS: LogAddress = logAddress(0, "/events");

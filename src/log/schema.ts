@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 
-/** A log: the event log (id 0), or a version of a feed. */
+/** A log: the event log (id 0), a version of a feed, or the log of administration. */
 export const logs = sqliteTable("logs", {
   id: integer().primaryKey(),
   /** Path of the log on the wire, and the `source` of its events: `/events`. */

@@ -1,4 +1,7 @@
 import { type Access, type AccessDeps, openAccess } from "../access/access.ts";
+import { EXPIRY_BACKOFF, expiryJob } from "../administration/expiry.ts";
+import { type OperationsLog, openOperationsLog } from "../administration/operations-log.ts";
+import { recordRemovals } from "../administration/stream-entries.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Limits } from "../core/limits.ts";
 import { type Feeds, openFeeds } from "../feeds/feeds.ts";
@@ -26,6 +29,7 @@ export interface StoreParts {
   readonly activity: ActivityRecorder;
   /** The keys of the store. */
   readonly access: Access;
+  readonly operations: OperationsLog;
 }
 
 /** Projecting and delivering on a platform: by threads, by loops, or by slices after a request. */
@@ -36,6 +40,8 @@ export interface Background {
   resumed(): void;
   /** This store created or changed a subscription. */
   changed(subscription: string): void;
+  /** This store may have added entries to the log of administration. */
+  administered(): void;
   close(): Promise<void>;
 }
 
@@ -44,11 +50,12 @@ export const NO_BACKGROUND: Background = {
   appended: () => {},
   resumed: () => {},
   changed: () => {},
+  administered: () => {},
   close: () => Promise.resolve(),
 };
 
 /** The jobs that every store has. */
-export type StoreJobKind = "sweep" | "clear";
+export type StoreJobKind = "sweep" | "clear" | "expire";
 
 /** A job that the platform runs. */
 export type StartedJob = Pick<RunningJob, "wake" | "failure" | "close">;
@@ -102,6 +109,7 @@ export function composeStore(platform: Platform, registered: readonly Registered
   const own = { database, clock, limits, pollIntervalMs, ...(heads === undefined ? {} : { heads }) };
   let background = NO_BACKGROUND;
   const reader = openLogReader(reading ?? own, EVENT_LOG_ADDRESS);
+  const operations = openOperationsLog({ database, reading: reading ?? own });
   const ownWriter = openLogWriter({
     database,
     clock,
@@ -111,6 +119,12 @@ export function composeStore(platform: Platform, registered: readonly Registered
       background.appended(notice);
     },
     onSweep: () => sweep.wake(),
+    recordRemovals,
+    onBeside() {
+      // Followers look regularly, also after a look that failed.
+      operations.look().catch(() => {});
+      background.administered();
+    },
   });
   const writer = platform.orderWrites?.(ownWriter) ?? ownWriter;
   const { isShared } = platform;
@@ -128,17 +142,19 @@ export function composeStore(platform: Platform, registered: readonly Registered
   );
   const feeds: Feeds = {
     ...opened,
-    async resume(feed) {
-      await opened.resume(feed);
+    async resume(feed, actor) {
+      await opened.resume(feed, actor);
       background.resumed();
     },
   };
   const access = openStoreAccess(platform, writer);
-  const parts = { database, reader, writer, feeds, activity, access };
+  const parts = { database, reader, writer, feeds, activity, access, operations };
   const delivery = platform.openDelivery((subscription) => background.changed(subscription));
   // Last, because no caller could close jobs that run when another part fails to open.
   const sweep = platform.startJob("sweep", sweepJob({ database, writer, clock }), SWEEP_BACKOFF);
   const clear = platform.startJob("clear", clearJob({ database, writer, clock }), CLEAR_BACKOFF);
+  const expiring = { database, writer, clock, limits, onTruncated: () => operations.truncated() };
+  const expire = platform.startJob("expire", expiryJob(expiring), EXPIRY_BACKOFF);
   background = platform.startBackground(parts, (path, log) => opened.notify(path, log));
   return {
     ...parts,
@@ -149,11 +165,13 @@ export function composeStore(platform: Platform, registered: readonly Registered
       await background.close();
       feeds.close();
       await clear.close();
+      await expire.close();
       await activity.close();
       await access.close();
       await sweep.close();
       await writer.close();
       reader.close();
+      operations.close();
     },
   };
 }

@@ -13,6 +13,7 @@ import feedContracts from "../../migrations/0012_feed_contracts.sql" with { type
 import consumerFailures from "../../migrations/0013_consumer_failures.sql" with { type: "text" };
 import feedAhead from "../../migrations/0014_feed_ahead.sql" with { type: "text" };
 import access from "../../migrations/0015_access.sql" with { type: "text" };
+import operations from "../../migrations/0016_operations.sql" with { type: "text" };
 import log from "../../migrations/0000_log.sql" with { type: "text" };
 import deliveryWaits from "../../migrations/0007_delivery_waits.sql" with { type: "text" };
 
@@ -34,6 +35,7 @@ const texts: Readonly<Record<string, string>> = {
   "0013_consumer_failures": consumerFailures,
   "0014_feed_ahead": feedAhead,
   "0015_access": access,
+  "0016_operations": operations,
 };
 
 export interface SchemaMigration {

@@ -37,6 +37,8 @@ export const subscriptions = sqliteTable("subscriptions", {
   batch: text(),
   /** JSON of `EndpointTrouble`, while the endpoint as a whole is down. */
   trouble: text(),
+  /** JSON of a `SubjectTally`: how many subjects were blocked and healed in the current minute; null: none. */
+  tally: text(),
 });
 
 /** Subjects behind the cursor, because one of their events is not acknowledged yet. */

@@ -46,8 +46,11 @@ const OWNERS = new Map(
   Object.entries(TABLES_OF).flatMap(([owner, tables]) => tables.map((table) => [table, owner] as const)),
 );
 
-/** A feed or a subscription is a place in a log: their queries join the log's tables, and never write to them. */
-const READS_THE_LOG = new Set(["feeds", "webhooks"]);
+/**
+ * A feed or a subscription is a place in a log, and entries of administration state what a log or a consumer was: their
+ * queries read the log's tables, and never write to them.
+ */
+const READS_THE_LOG = new Set(["feeds", "webhooks", "administration"]);
 
 /** Files that name tables of others. */
 const EXCEPTIONS: Readonly<Record<string, string>> = {

@@ -23,7 +23,7 @@ async function storeOf(count: number): Promise<string> {
 async function eventsIn(file: string): Promise<number> {
   // Opened for writing, so that an interrupted write is rolled back.
   const database = new Database(file);
-  const [row] = database.query("select count(*) from events").values();
+  const [row] = database.query("select count(*) from events where key < 1 << 40").values();
   database.close();
   expect(await run(["doctor", file], { cwd: tmpdir() })).toMatchObject({ exitCode: 0 });
   return Number(row?.[0]);

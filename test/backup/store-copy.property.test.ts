@@ -45,8 +45,8 @@ const stream = fc.integer({ min: 0, max: 5 }).map((n) => `s-${n}`);
 const write = (database: Database, ...statements: string[]) =>
   database.write(statements.map((sql) => ({ sql, args: [] })));
 
-const FEED = 1;
-const FEED_BASE = 2 ** 40;
+const FEED = 2;
+const FEED_BASE = 2 * 2 ** 40;
 
 /** Publishes an event of a new subject of the feed, with its state. */
 async function publish(store: Store): Promise<void> {

@@ -330,7 +330,9 @@ describe("a restore of a backup from before an erasure", () => {
     const identities = () => {
       const database = new Database(join(cwd, "data/kilde.db"), { readonly: true });
       const logs = database.query("select identity from logs where id = 0").values();
-      const lineage = database.query("select identity, parted from log_lineage order by rowid").values();
+      const lineage = database
+        .query("select identity, parted from log_lineage where log = 0 order by rowid")
+        .values();
       database.close();
       return { identity: String(logs[0]?.[0]), lineage };
     };

@@ -12,10 +12,10 @@ const TIME = "'2026-01-31T12:00:00.000Z'";
 
 /** Records of a feed, a consumer and a subscription; this suite does not run the parts that write them. */
 const RECORDS = [
-  `insert into logs (id, name, head, recorded) values (1, '/feeds/sums/v1', 1, ${TIME})`,
-  `insert into feeds (log, name, version, status, cursor, target, started, schemas) values (1, 'sums', 1, 'live', 6, 6, ${TIME}, '{}')`,
-  "insert into subjects (id, log, name) values (100, 1, 'sum')",
-  `insert into events (key, subject, version, type, recorded, data) values ((1 << 40) + 1, 100, 1, 'Sum', ${TIME}, '3')`,
+  `insert into logs (id, name, head, recorded) values (2, '/feeds/sums/v1', 1, ${TIME})`,
+  `insert into feeds (log, name, version, status, cursor, target, started, schemas) values (2, 'sums', 1, 'live', 6, 6, ${TIME}, '{}')`,
+  "insert into subjects (id, log, name) values (100, 2, 'sum')",
+  `insert into events (key, subject, version, type, recorded, data) values ((2 << 40) + 1, 100, 1, 'Sum', ${TIME}, '3')`,
   "insert into feed_subjects (subject, state, projected) values (100, '3', 6)",
   "insert into feed_origins (subject, position, source, source_version, version, events) values (100, 1, 1, 1, 0, 1)",
   `insert into consumers (log, name, committed, sent, since, seen) values (0, 'reader', 5, 6, ${TIME}, ${TIME})`,
@@ -59,7 +59,7 @@ const CORRUPTIONS: readonly (readonly [name: string, sql: string, check: string]
   ["an event of no subject", "update events set subject = 77 where key = 7", "events have a subject"],
   [
     "an event in another log",
-    "update subjects set log = 1 where name = 'a'",
+    "update subjects set log = 2 where name = 'a'",
     "events are in their subject's log",
   ],
   ["a version below one", "update events set version = -1 where key = 1", "events have a version"],
@@ -154,7 +154,13 @@ const CORRUPTIONS: readonly (readonly [name: string, sql: string, check: string]
     "names of subjects are names",
   ],
   ["a renamed event log", "update logs set name = '/other' where id = 0", "logs have their names"],
-  ["a renamed feed", "update logs set name = '/feeds/sums/v2' where id = 1", "logs have their names"],
+  ["a renamed feed", "update logs set name = '/feeds/sums/v2' where id = 2", "logs have their names"],
+  [
+    "a renamed log of administration",
+    "update logs set name = '/other' where id = 1",
+    "logs have their names",
+  ],
+  ["a lost log of administration", "delete from logs where id = 1", "the log of administration exists"],
   ["a log of nothing", "insert into logs (id, name) values (5, '/feeds/lost/v1')", "logs are of a feed"],
   [
     "a log that is behind its events",
@@ -223,7 +229,7 @@ const CORRUPTIONS: readonly (readonly [name: string, sql: string, check: string]
   ],
   [
     "an event ahead that is not there",
-    "insert into feed_ahead (log, position, origin) values (1, 99, 1)",
+    "insert into feed_ahead (log, position, origin) values (2, 99, 1)",
     "events ahead are of a feed",
   ],
   [
@@ -258,7 +264,7 @@ const CORRUPTIONS: readonly (readonly [name: string, sql: string, check: string]
   ],
   [
     "a place in a feed that is live",
-    `insert into feed_places (log, name, version, type, recorded, extensions) values (1, 'sum', 1, 'T', ${TIME}, '{}')`,
+    `insert into feed_places (log, name, version, type, recorded, extensions) values (2, 'sum', 1, 'T', ${TIME}, '{}')`,
     "places are of feeds that are built",
   ],
   [

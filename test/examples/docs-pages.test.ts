@@ -131,6 +131,7 @@ const PAGES = [
   "how-to/move-events",
   "how-to/use-the-command-line",
   "operate/back-up-and-restore",
+  "operate/log-of-administration",
 ];
 
 for (const name of PAGES) {

@@ -417,7 +417,7 @@ export async function rebuild(
   all: readonly RegisteredFeed[],
 ): Promise<void> {
   const draft = (one: RegisteredFeed) => ({ ...one, feed: { ...one.feed, draft: true } });
-  await rebuildFeed({ writer }, draft(feed), all.map(draft));
+  await rebuildFeed({ writer, clock: systemClock }, draft(feed), all.map(draft), { by: null });
   await empty(database, writer);
 }
 

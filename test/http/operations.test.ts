@@ -102,6 +102,7 @@ test("the index leads to paths of the document", async () => {
     "health",
     "metrics",
     "openapi",
+    "operations",
     "ready",
     "session",
     "stream",

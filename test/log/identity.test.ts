@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 
+import { systemClock } from "../../src/core/system-clock.ts";
 import type { Database } from "../../src/storage/database.ts";
 import { examine } from "../../src/doctor/doctor.ts";
 import { renewIdentities } from "../../src/backup/renew-identities.ts";
@@ -32,10 +33,11 @@ describe("identities", () => {
       const histories = await readIdentities(database);
       expect(histories.map(({ log, head, former }) => ({ log, head, former }))).toEqual([
         { log: "/events", head: 0, former: [] },
+        { log: "/operations", head: 0, former: [] },
         { log: "/feeds/a/v1", head: 0, former: [] },
       ]);
       for (const { identity } of histories) expect(identity).toMatch(IDENTITY);
-      expect(new Set(histories.map(({ identity }) => identity)).size).toBe(2);
+      expect(new Set(histories.map(({ identity }) => identity)).size).toBe(3);
     }));
 
   test("a store of an earlier version gives none, and has them once it is migrated", async () => {
@@ -51,7 +53,7 @@ describe("identities", () => {
     for (const migration of MIGRATIONS.slice(index)) await apply(migration);
     const identities = (await readIdentities(database)).map(({ identity }) => identity);
     for (const identity of identities) expect(identity).toMatch(IDENTITY);
-    expect(new Set(identities).size).toBe(2);
+    expect(new Set(identities).size).toBe(3);
     database.close();
   });
 
@@ -59,7 +61,7 @@ describe("identities", () => {
     withDatabase(async (database) => {
       const [first] = await readIdentities(database);
       await setHead(database, 5);
-      const [second] = await renewIdentities(database);
+      const [second] = await renewIdentities(database, systemClock);
       expect(second).toEqual({
         log: "/events",
         identity: expect.stringMatching(IDENTITY) as string,
@@ -67,7 +69,7 @@ describe("identities", () => {
         former: [{ identity: first?.identity ?? "", parted: 5 }],
       });
       await setHead(database, 9);
-      const [third] = await renewIdentities(database);
+      const [third] = await renewIdentities(database, systemClock);
       expect(third?.former).toEqual([
         { identity: second?.identity ?? "", parted: 9 },
         { identity: first?.identity ?? "", parted: 5 },
@@ -89,7 +91,10 @@ describe("identities", () => {
           { identity: "c".repeat(16), parted: 2 },
         ],
       };
-      const [renewed] = await renewIdentities(database, [replaced, { ...replaced, log: "/feeds/gone/v1" }]);
+      const [renewed] = await renewIdentities(database, systemClock, [
+        replaced,
+        { ...replaced, log: "/feeds/gone/v1" },
+      ]);
       expect(renewed?.former).toEqual(
         [
           { identity: own, parted: 3 },
@@ -101,7 +106,7 @@ describe("identities", () => {
 
   test("a renewal leaves a store that doctor finds sound", () =>
     withDatabase(async (database) => {
-      await renewIdentities(database);
+      await renewIdentities(database, systemClock);
       expect(await examine(database)).toEqual([]);
     }));
 });

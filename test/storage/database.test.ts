@@ -48,7 +48,7 @@ describe("a new database", () => {
       });
       const refused = await database.write([add(7), add(8), add(7)]).catch(storageFailure);
       expect(refused).toBe("conflict");
-      expect(await database.read({ sql: "select id from logs", args: [] })).toEqual([[0]]);
+      expect(await database.read({ sql: "select id from logs", args: [] })).toEqual([[0], [1]]);
       database.close();
     });
   });

@@ -3,6 +3,7 @@ import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { systemClock } from "../../src/core/system-clock.ts";
 import { renewIdentities } from "../../src/backup/renew-identities.ts";
 import { readIdentities } from "../../src/log/identity.ts";
 import { openDatabase } from "../../src/storage/open.ts";
@@ -64,7 +65,7 @@ export async function openRestorableApp(
       copyFileSync(join(folder, name), file);
       if (renewed) {
         const restored = openDatabase({ url: `file:${file}` });
-        await renewIdentities(restored, histories);
+        await renewIdentities(restored, systemClock, histories);
         restored.close();
       }
       app = await open();

@@ -51,7 +51,7 @@ export async function openRestorable(): Promise<Restorable> {
       copyFileSync(join(folder, `backup-${backup}.db`), join(folder, name));
       const restored = open(name);
       if (by === "renewal") {
-        await renewIdentities(restored);
+        await renewIdentities(restored, systemClock);
       } else {
         const histories = await readIdentities(current);
         const deps = { clock: systemClock, limits: DEFAULT_LIMITS };
@@ -61,7 +61,7 @@ export async function openRestorable(): Promise<Restorable> {
       current = restored;
     },
     async renew() {
-      await renewIdentities(current);
+      await renewIdentities(current, systemClock);
     },
     dispose() {
       for (const one of [...closed, current]) one.close();

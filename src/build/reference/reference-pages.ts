@@ -5,6 +5,7 @@ import { exitCodesPage } from "./exit-codes-page.ts";
 import { httpPage } from "./http-page.ts";
 import { libraryPages } from "./library-pages.ts";
 import { metricsPage } from "./metrics-page.ts";
+import { operationsPage } from "./operations-page.ts";
 import { problemsPage } from "./problems-page.ts";
 import { limitsPage, settingsPage } from "./settings-page.ts";
 
@@ -20,6 +21,7 @@ export async function referencePages(): Promise<ReadonlyMap<string, string>> {
     ["exit-codes", exitCodesPage()],
     ["problems", problemsPage()],
     ["metrics", metricsPage()],
+    ["operations", operationsPage()],
     ...(await libraryPages()),
   ]);
 }

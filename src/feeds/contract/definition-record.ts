@@ -1,3 +1,5 @@
+import { entry, recordEntries } from "../../administration/entry.ts";
+import type { Clock } from "../../core/clock.ts";
 import type { Database, Statement } from "../../storage/database.ts";
 import type { LogAddress } from "../../log/keys.ts";
 import { FeedDefinitionsError } from "../define/compile-all.ts";
@@ -170,6 +172,12 @@ async function changeOf(database: Database, registered: RegisteredFeed): Promise
   return isSameContract ? keep() : rebuild;
 }
 
+function recordRebuild({ name }: LogAddress, clock: Pick<Clock, "now">): Statement[] {
+  const data = { principal: null, reason: "definition changed" };
+  const now = new Date(clock.now()).toISOString();
+  return recordEntries([entry(name, "kilde.feed.rebuilt", data)], now, "changed");
+}
+
 /**
  * Compares the definitions of feeds with those that they had before, and has drafts that changed built again, with all that
  * are projected from them, and published versions that changed their source before they published anything. Throws a
@@ -179,6 +187,7 @@ async function changeOf(database: Database, registered: RegisteredFeed): Promise
  */
 export async function keepDefinitions(
   database: Database,
+  clock: Pick<Clock, "now">,
   registered: readonly RegisteredFeed[],
 ): Promise<ReadonlySet<RegisteredFeed>> {
   const changed = new Set<RegisteredFeed>();
@@ -196,7 +205,10 @@ export async function keepDefinitions(
       ]);
     }
     // Only one of several processes that start at the same time finds the definition as it was.
-    const begin = rebuilt.map(({ log }) => ({ sql: BEGIN_REBUILDING, args: [log.id, one.log.id, before] }));
+    const begin = rebuilt.flatMap(({ log }) => [
+      { sql: BEGIN_REBUILDING, args: [log.id, one.log.id, before] },
+      ...recordRebuild(log, clock),
+    ]);
     await database.write([...begin, ...statements]);
     if (changesStanding) changed.add(one);
   }

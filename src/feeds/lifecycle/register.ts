@@ -79,7 +79,7 @@ export async function registerFeeds(
   // A definition is compared after the contract: when it is the same then, the published contract shows a change that came in between,
   // since each change of a definition renews it.
   for (;;) {
-    const changed = await keepDefinitions(database, [...registered.values()]);
+    const changed = await keepDefinitions(database, clock, [...registered.values()]);
     for (const one of registered.values()) {
       const contract = changed.has(one) ? await standingOf(database, one.feed, one.log) : one.contract;
       const upstream = registered.get(one.feed.source.log) ?? null;

@@ -1,3 +1,5 @@
+import type { Actor } from "../../administration/actor.ts";
+import { entry, recordEntries } from "../../administration/entry.ts";
 import { KildeError } from "../../core/errors.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Limits } from "../../core/limits.ts";
@@ -5,7 +7,12 @@ import { activeConsumers } from "../../log/consumers/consumers.ts";
 import type { Database, Statement } from "../../storage/database.ts";
 import { discardHistory } from "../../log/identity.ts";
 import { type BatchWriter, writeUnplanned } from "../../storage/batch-writer.ts";
-import { activeSubscriptions, pausedIn, pauseRetired } from "../../webhooks/subscriptions/source-log.ts";
+import {
+  activeSubscriptions,
+  pausedIn,
+  pauseRetired,
+  recordRetiredPauses,
+} from "../../webhooks/subscriptions/source-log.ts";
 import type { RegisteredFeed } from "./register.ts";
 
 /** Names that an error lists. */
@@ -13,11 +20,11 @@ const LISTED_NAMES = 10;
 
 interface RebuildDeps {
   readonly writer: BatchWriter;
+  readonly clock: Clock;
 }
 
 export interface RetireDeps extends RebuildDeps {
   readonly database: Database;
-  readonly clock: Clock;
   readonly limits: Pick<Limits, "consumerSeconds">;
   /** Resolves when the database has the activity of every consumer until now, of any process. */
   readonly flushActivity: () => Promise<void>;
@@ -39,8 +46,12 @@ update feeds set status = 'rebuilding', epoch = epoch + 1
 where log = ?1 and status in ('building', 'live', 'halted')
   and exists (select 1 from feeds where log = ?2 and definition is ?3)`;
 
-function beginClearing({ log }: RegisteredFeed, status: "retiring" | "rebuilding"): Statement[] {
-  return [{ sql: BEGIN_CLEARING, args: [log.id, status] }, ...discardHistory(log, IS_RETIRING)];
+function beginClearing(
+  { log }: RegisteredFeed,
+  status: "retiring" | "rebuilding",
+  recorded: readonly Statement[],
+): Statement[] {
+  return [{ sql: BEGIN_CLEARING, args: [log.id, status] }, ...recorded, ...discardHistory(log, IS_RETIRING)];
 }
 
 /** A feed and all that are projected from it, directly or by way of others; each after the one it is projected from. */
@@ -84,7 +95,7 @@ export async function retireFeed(
   deps: RetireDeps,
   feed: RegisteredFeed,
   all: readonly RegisteredFeed[],
-  { force }: { readonly force: boolean },
+  { force, by: principal }: { readonly force: boolean } & Actor,
 ): Promise<void> {
   if (!force) {
     await deps.flushActivity();
@@ -93,8 +104,10 @@ export async function retireFeed(
   refuseSource(feed, all);
   if (!force) await refuseRead(deps, feed);
   const now = new Date(deps.clock.now()).toISOString();
+  const retired = entry(feed.log.name, "kilde.feed.retired", { principal, forced: force });
   const { rows } = await writeUnplanned(deps.writer, [
-    ...beginClearing(feed, "retiring"),
+    ...beginClearing(feed, "retiring", recordEntries([retired], now, "changed")),
+    ...recordRetiredPauses(feed.log, principal, now),
     pauseRetired(feed.log, now),
   ]);
   for (const id of pausedIn(rows.at(-1) ?? [])) deps.onPaused(id);
@@ -107,9 +120,10 @@ export async function retireFeed(
  * @returns the feeds that are built again.
  */
 export async function rebuildFeed(
-  { writer }: RebuildDeps,
+  { writer, clock }: RebuildDeps,
   feed: RegisteredFeed,
   all: readonly RegisteredFeed[],
+  { by: principal }: Actor,
 ): Promise<readonly RegisteredFeed[]> {
   if (!feed.feed.draft) {
     const detail = `${feed.feed.path} is published: its events no longer change`;
@@ -121,9 +135,12 @@ export async function rebuildFeed(
     const detail = `${feed.feed.path} is the source of ${published.join(", ")}, which is published and cannot be built again`;
     throw new KildeError("feed-in-use", detail);
   }
+  const now = new Date(clock.now()).toISOString();
+  const recorded = ({ log }: RegisteredFeed) =>
+    recordEntries([entry(log.name, "kilde.feed.rebuilt", { principal, reason: null })], now, "changed");
   await writeUnplanned(
     writer,
-    rebuilt.flatMap((one) => beginClearing(one, "rebuilding")),
+    rebuilt.flatMap((one) => beginClearing(one, "rebuilding", recorded(one))),
   );
   return rebuilt;
 }

@@ -41,7 +41,7 @@ export interface PlanningOptions {
   readonly isAhead?: PlanOptions["isAhead"];
 }
 
-export type FeedCommitOptions = Pick<FeedWrite, "erasing" | "promotion">;
+export type FeedCommitOptions = Pick<FeedWrite, "erasing" | "promotion" | "recorded">;
 
 /** Plans batches for a feed, and writes them. Its cached subjects hold for consecutive epochs. */
 export interface FeedCommits {

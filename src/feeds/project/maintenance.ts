@@ -6,6 +6,7 @@ import { removePlaces, subjectsWithPlaces } from "./places.ts";
 import { forgetState, landWrite, type ProjectorState, recordedFailure } from "./projector-state.ts";
 import { basisOf, type FeedRecord, readFeed } from "../record.ts";
 import type { PlanFailure } from "./plan.ts";
+import { statusEntries } from "./status-entries.ts";
 import type { Step, StepOptions } from "./step.ts";
 import { traceStep } from "../erase/tracing.ts";
 
@@ -29,10 +30,14 @@ async function haltFolding(
   lease: Lease,
   planFailure: PlanFailure,
 ): Promise<Step> {
+  const { log } = state.registered;
+  const { clock } = state.deps;
   const failure = { ...recordedFailure(state, record, planFailure), folding: true };
   const halting = { ...basisOf(record), lease, cursor: null, status: "halted", rate: null } as const;
   const advance = { ...halting, failure: JSON.stringify(failure) };
-  const committed = await state.commits.commit(advance, NOTHING_PUBLISHED);
+  const committed = await state.commits.commit(advance, NOTHING_PUBLISHED, {
+    recorded: statusEntries(log, { before: record.status, next: "halted", failure }, () => clock.now()),
+  });
   forgetState(state);
   return committed === null ? { kind: "outdated" } : { kind: "halted", failure };
 }

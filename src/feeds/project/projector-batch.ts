@@ -9,6 +9,7 @@ import type { FeedPlan } from "./plan.ts";
 import { type ProjectorState, recordedFailure } from "./projector-state.ts";
 import type { SourceState } from "./source-state.ts";
 import type { Step, StepOptions } from "./step.ts";
+import { statusEntries } from "./status-entries.ts";
 
 /*
  * The next batch of a projector: read and planned, and then written, or left out when nothing changes but the cursor.
@@ -123,6 +124,7 @@ function measuredRate(
 /** Begins to write a batch, and notes the feed as the write will leave it. */
 export function launchBatch(state: ProjectorState, batch: PlannedBatch, { lease }: StepOptions): void {
   const { registered, commits, passed } = state;
+  const { clock } = state.deps;
   const { feed, log } = registered;
   const { record, projecting, plan, cursor, merged, status, failure } = batch;
   const rate = measuredRate(state, batch);
@@ -133,6 +135,7 @@ export function launchBatch(state: ProjectorState, batch: PlannedBatch, { lease 
     .commit({ ...basisOf(record), lease, cursor, merged, status, rate, failure: failureText }, plan, {
       erasing: applied === null ? [] : [rangeApplied(log, applied)],
       promotion: promotes ? promotion(feed, log, projecting.revision, { raisesEpoch: false }) : null,
+      recorded: statusEntries(log, { before: record.status, next: status, failure }, () => clock.now()),
     })
     .then(
       (committed) => ({ committed }),

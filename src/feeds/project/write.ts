@@ -107,6 +107,8 @@ interface PlannedWrite {
   readonly erasing?: readonly Statement[];
   /** Makes the plan's contract the published one; see `published-contract.ts`. */
   readonly promotion?: Statement | null;
+  /** Records the change of the feed's status; see `status-entries.ts`. */
+  readonly recorded?: readonly Statement[];
 }
 
 export type FeedWrite = PlannedWrite & (Advance | { readonly hydration: Hydration });
@@ -143,7 +145,7 @@ function keptStatements(log: LogAddress, plan: FeedPlan): Statement[] {
 
 /** The append that writes a plan: to the feed's log, with the feed's cursor and the state of its subjects. */
 export function feedAppend(write: FeedWrite): LogAppend {
-  const { log, source, plan, erasing = [], promotion = null } = write;
+  const { log, source, plan, erasing = [], promotion = null, recorded = [] } = write;
   return {
     log,
     // The fence proves the identity as well: a renewal raises the epoch.
@@ -154,6 +156,7 @@ export function feedAppend(write: FeedWrite): LogAppend {
     withSubjects: [
       ...(promotion !== null && plan.events.length > 0 ? [promotion] : []),
       ...erasing,
+      ...recorded,
       ...keptStatements(log, plan),
       ...(plan.erased.length > 0 ? [reopenErasures(source, plan.erased)] : []),
       ...originStatements(log, source, plan.origins),

@@ -1,5 +1,6 @@
 import type { Context } from "hono";
 
+import { recordConsumerRewind } from "../../administration/consumer-entries.ts";
 import { KildeError } from "../../core/errors.ts";
 import { parseJson } from "../../core/json.ts";
 import {
@@ -18,6 +19,7 @@ import { listAnswer, listingLimit } from "../wire/listing.ts";
 import { logHeaders, requireCursorOf, statedIdentity, withIdentity } from "../log/log-identity.ts";
 import { hereWith } from "../wire/links.ts";
 import { validQuery } from "../log/pages.ts";
+import { actorOf } from "../pipeline/authorization.ts";
 import { headBeyond } from "../log/position.ts";
 import { validationError } from "../pipeline/problems.ts";
 
@@ -93,7 +95,10 @@ export async function putConsumer(c: Context, deps: AppDeps, log: LogReader): Pr
   const mostConsumers = limits.consumers;
   const idleSince = new Date(nowMs - limits.consumerSeconds * 1_000).toISOString();
   const cursor = { log: log.address, name, position, rewind, blocked, failure };
-  await commitConsumer(writer, { ...cursor, nowMs, mostConsumers, idleSince });
+  const now = new Date(nowMs).toISOString();
+  const moved = { log: log.address, name, position, ...actorOf(c) };
+  const before = rewind ? recordConsumerRewind(moved, now) : [];
+  await commitConsumer(writer, { ...cursor, nowMs, mostConsumers, idleSince, before });
   return answer(c, deps, log, name);
 }
 

@@ -4,7 +4,7 @@ import { KildeError } from "../../core/errors.ts";
 import type { OpenFeed } from "../../feeds/feeds.ts";
 import type { LogReader } from "../../log/read/reader.ts";
 import type { AppDeps } from "../deps.ts";
-import { principalOf } from "../pipeline/authorization.ts";
+import { actorOf, principalOf } from "../pipeline/authorization.ts";
 import { managesFeed, seesFeed, shownPrefix } from "./feed-access.ts";
 import { versionOf } from "./feed-in-path.ts";
 import { setDeprecation } from "./deprecation.ts";
@@ -141,7 +141,7 @@ export async function getFeedStatus(c: Context, deps: AppDeps): Promise<Response
 /** `POST /feeds/{feed}/v{version}/resume`: a halted feed retries the event; other feeds continue unchanged. */
 export async function resumeFeed(c: Context, deps: AppDeps): Promise<Response> {
   const open = await existingFeed(c, deps);
-  await deps.feeds.resume(open);
+  await deps.feeds.resume(open, actorOf(c));
   return entryAnswer(c, deps, open);
 }
 
@@ -152,14 +152,14 @@ export async function resumeFeed(c: Context, deps: AppDeps): Promise<Response> {
 export async function deleteFeed(c: Context, deps: AppDeps): Promise<Response> {
   const open = await existingFeed(c, deps);
   const { force = false } = validQuery(c, deps.schemas.retireQuery);
-  await deps.feeds.retire(open, { force });
+  await deps.feeds.retire(open, { force }, actorOf(c));
   return entryAnswer(c, deps, open, 202);
 }
 
 /** `POST /feeds/{feed}/v{version}/rebuild`: empties a draft and builds it again. */
 export async function rebuildDraft(c: Context, deps: AppDeps): Promise<Response> {
   const open = await existingFeed(c, deps);
-  await deps.feeds.rebuild(open);
+  await deps.feeds.rebuild(open, actorOf(c));
   return entryAnswer(c, deps, open, 202);
 }
 

@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import { type GrantVerb } from "../../access/grant.ts";
 import { type AccessNeed, covers, needOf, NEEDS_ADMIN, needText } from "../../access/need.ts";
 import type { Principal } from "../../access/principal.ts";
+import type { Actor } from "../../administration/actor.ts";
 import { KildeError } from "../../core/errors.ts";
 import type { AppDeps } from "../deps.ts";
 import type { IdentifiedSender } from "./authentication.ts";
@@ -30,6 +31,11 @@ export function senderOf(c: Context): IdentifiedSender {
 
 export function principalOf(c: Context): Principal {
   return senderOf(c).principal;
+}
+
+/** The sender of a request, as the log of administration names it. */
+export function actorOf(c: Context): Actor {
+  return { by: principalOf(c).name };
 }
 
 /** Returns the error for a sender that needs credentials and has no valid ones; null for every other sender. */

@@ -106,6 +106,7 @@ function storeGauges(gauge: GaugeOf) {
       }
     }
     await setConsumers(labels, deps, reader);
+    await setConsumers(labels, deps, await deps.operations.reader());
     for (const open of feeds.all) {
       const state = await feeds.state(open);
       if (state === null) continue;

@@ -14,7 +14,7 @@ import { isCursorOf, logHeaders, restoredWrite, streamTag } from "../log/log-ide
 import { hereWith } from "../wire/links.ts";
 import { validQuery } from "../log/pages.ts";
 import { awaitPosition, POSITION_HEADER, shownPosition } from "../log/position.ts";
-import { principalOf } from "../pipeline/authorization.ts";
+import { actorOf, principalOf } from "../pipeline/authorization.ts";
 import { preconditionOf } from "./preconditions.ts";
 import { subjectNameOf } from "./stream-name.ts";
 
@@ -95,7 +95,7 @@ async function truncate(c: Context, deps: AppDeps, stream: string, before: numbe
     const refusal = { subject: stream, currentVersion: version, expectedVersion: expected, log };
     throw await refusalError(deps, { ...refusal, outcome: "version-conflict" }, "header");
   }
-  await deps.writer.truncate(stream, before, log.identity);
+  await deps.writer.truncate({ subject: stream, before, identity: log.identity, ...actorOf(c) });
   const { firstVersion } = await existing(deps, stream);
   return c.json({ stream, version, firstVersion }, 200, {
     ETag: streamTag(version, log.identity),
@@ -114,7 +114,7 @@ async function erase(c: Context, deps: AppDeps, stream: string, reason: string):
   const { parts } = erasure(stream, reason, expectedVersion);
   const key = c.req.header(IDEMPOTENCY_KEY);
   const idempotency = key === undefined ? null : await idempotencyOf(key, principalOf(c), deps, parts);
-  const outcome = await deps.writer.append({ parts, idempotency, identity });
+  const outcome = await deps.writer.append({ parts, idempotency, identity, ...actorOf(c) });
   if (outcome.outcome !== "appended") throw await refusalError(deps, outcome, "header");
   const { version, position } = outcome.results[0] ?? { version: 0, position: 0 };
   return c.json({ stream, version, position }, 200, {

@@ -2,6 +2,7 @@ import type { Context } from "hono";
 
 import type { RedeliveryDeps } from "../../webhooks/subscriptions/redelivery.ts";
 import { openSubscriptions, type SubscriptionRegistry } from "../../webhooks/subscriptions/subscriptions.ts";
+import { OPERATIONS_PATH } from "../../administration/operations-log.ts";
 import { EVENT_LOG_ADDRESS, type LogAddress } from "../../log/keys.ts";
 import type { AppDeps } from "../deps.ts";
 import { createSubscriptionSchemas, type SubscriptionSchemas } from "./schemas.ts";
@@ -19,7 +20,11 @@ export async function openSubscriptionDeps(deps: AppDeps): Promise<SubscriptionD
   const redelivery = { ...deps, onChange: delivery.onChange };
   const isServed = async ({ id, name }: LogAddress) => {
     const feed = feeds.all.find(({ log }) => log.name === name);
-    return id === EVENT_LOG_ADDRESS.id || (feed !== undefined && (await feeds.isServed(feed)));
+    return (
+      id === EVENT_LOG_ADDRESS.id ||
+      name === OPERATIONS_PATH ||
+      (feed !== undefined && (await feeds.isServed(feed)))
+    );
   };
   return {
     ...deps,

@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import { retrySubject, rewind, skipEvent } from "../../webhooks/subscriptions/redelivery.ts";
 import { listAttempts, listBlocked, listSkips } from "../../webhooks/subscriptions/state.ts";
 import { listingLimit } from "../wire/listing.ts";
+import { actorOf } from "../pipeline/authorization.ts";
 import { hereWith } from "../wire/links.ts";
 import { validQuery } from "../log/pages.ts";
 import { subjectNameOf } from "../streams/stream-name.ts";
@@ -25,7 +26,7 @@ export async function rewindSubscription(c: Context, deps: SubscriptionDeps): Pr
     ...asked
   } = await optionalBodyOf(c, deps, deps.subscriptionSchemas.rewindBody);
   const found = await visibleSubscription(c, deps);
-  const counted = await rewind(deps.redelivery, found, { ...asked, upTo, subjects });
+  const counted = await rewind(deps.redelivery, found, { ...asked, upTo, subjects }, actorOf(c));
   return c.json({ ...counted, dryRun: asked.dryRun }, asked.dryRun ? 200 : 202, FRESH);
 }
 
@@ -73,7 +74,8 @@ export async function retryBlockedSubject(c: Context, deps: SubscriptionDeps): P
 export async function skipBlockedEvent(c: Context, deps: SubscriptionDeps): Promise<Response> {
   const subject = subjectNameOf(c, deps, "subject");
   const { sequence = null } = await optionalBodyOf(c, deps, deps.subscriptionSchemas.skipBody);
-  const skipped = await skipEvent(deps.redelivery, await visibleSubscription(c, deps), subject, sequence);
+  const found = await visibleSubscription(c, deps);
+  const skipped = await skipEvent(deps.redelivery, found, subject, sequence, actorOf(c));
   return c.json({ subject, sequence: sequenceOf(skipped) }, 200, FRESH);
 }
 

@@ -6,6 +6,7 @@ import { DEFAULT_PAGE_EVENTS } from "../../core/limits.ts";
 import type { DeliveryMode, SubscriptionRecord } from "../../webhooks/subscriptions/subscription.ts";
 import type { RequestedConfig } from "../../webhooks/subscriptions/requested-config.ts";
 import { fittingEntries } from "../wire/listing.ts";
+import { actorOf } from "../pipeline/authorization.ts";
 import { hereWith } from "../wire/links.ts";
 import { validQuery } from "../log/pages.ts";
 import { bodyOf, optionalBodyOf } from "../wire/json-body.ts";
@@ -134,14 +135,9 @@ export async function postSubscription(c: Context, deps: SubscriptionDeps): Prom
   const asked = await bodyOf(c, deps, deps.subscriptionSchemas.newSubscription);
   const { source, start, headers, secret = null, signature } = asked;
   const subjectPrefix = deliveredPrefix(c, deps, source, asked.subjectPrefix);
-  const made = await deps.subscriptions.create({
-    source,
-    start,
-    config: configOf({ ...asked, subjectPrefix }),
-    headers,
-    secret,
-    signature,
-  });
+  const config = configOf({ ...asked, subjectPrefix });
+  const request = { source, start, config, headers, secret, signature };
+  const made = await deps.subscriptions.create(request, actorOf(c));
   const { subscription, secret: own, publicKey } = made;
   const body = { ...(await shown(deps, subscription)), secret: own, publicKey };
   return c.json(body, 201, { ...SECRET, Location: `${deps.basePath}/subscriptions/${subscription.id}` });
@@ -167,13 +163,13 @@ export async function patchSubscription(c: Context, deps: SubscriptionDeps): Pro
     }
     return config;
   };
-  return answer(c, deps, await deps.subscriptions.change(id, { configFor, headers }));
+  return answer(c, deps, await deps.subscriptions.change(id, { configFor, headers }, actorOf(c)));
 }
 
 /** `DELETE /subscriptions/{subscription}` */
 export async function deleteSubscription(c: Context, deps: SubscriptionDeps): Promise<Response> {
   const { id } = await visibleSubscription(c, deps);
-  await deps.subscriptions.remove(id);
+  await deps.subscriptions.remove(id, actorOf(c));
   return c.body(null, 204);
 }
 
@@ -181,13 +177,13 @@ export async function deleteSubscription(c: Context, deps: SubscriptionDeps): Pr
 export async function pauseSubscription(c: Context, deps: SubscriptionDeps): Promise<Response> {
   const { reason } = await optionalBodyOf(c, deps, deps.subscriptionSchemas.pauseBody);
   const { id } = await visibleSubscription(c, deps);
-  return answer(c, deps, await deps.subscriptions.pause(id, reason));
+  return answer(c, deps, await deps.subscriptions.pause(id, reason, actorOf(c)));
 }
 
 /** `POST /subscriptions/{subscription}/resume`: continues the delivery, and tries an endpoint that is down at once. */
 export async function resumeSubscription(c: Context, deps: SubscriptionDeps): Promise<Response> {
   const { id } = await visibleSubscription(c, deps);
-  return answer(c, deps, await deps.subscriptions.resume(id));
+  return answer(c, deps, await deps.subscriptions.resume(id, actorOf(c)));
 }
 
 /** `POST /subscriptions/{subscription}/test`: sends an event of type `kilde.test`, once. */
@@ -200,5 +196,9 @@ export async function testSubscription(c: Context, deps: SubscriptionDeps): Prom
 export async function rotateSecret(c: Context, deps: SubscriptionDeps): Promise<Response> {
   const { secret = null, overlapSeconds } = await optionalBodyOf(c, deps, deps.subscriptionSchemas.rotation);
   const { id } = await visibleSubscription(c, deps);
-  return c.json(await deps.subscriptions.rotateSecret(id, { secret, overlapSeconds }), 200, SECRET);
+  return c.json(
+    await deps.subscriptions.rotateSecret(id, { secret, overlapSeconds }, actorOf(c)),
+    200,
+    SECRET,
+  );
 }

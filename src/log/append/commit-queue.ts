@@ -1,11 +1,9 @@
 import type { Clock } from "../../core/clock.ts";
 import { KildeError } from "../../core/errors.ts";
 import type { Limits } from "../../core/limits.ts";
-import type { Database } from "../../storage/database.ts";
 import { outrunError, isRenewed, storageError, storageFailure } from "../../storage/failures.ts";
 import { commitPlan, forgetLog, type GroupDeps, planBehind, preparePlan } from "./group-commit.ts";
 import { keyExpiry } from "../key-expiry.ts";
-import type { LogAddress } from "../keys.ts";
 import type { LogState } from "../log-state.ts";
 import type { SubjectState } from "./placement.ts";
 import type { AppendOutcome, Plan, Transaction } from "./plan.ts";
@@ -46,9 +44,7 @@ export interface CommitQueue {
   close(): Promise<void>;
 }
 
-export interface CommitQueueDeps {
-  readonly database: Database;
-  readonly log: LogAddress;
+export interface CommitQueueDeps extends Pick<GroupDeps, "database" | "log" | "recordRemovals"> {
   readonly clock: Clock;
   readonly limits: Limits;
   /** Receives the state of the log after each commit, before the appends are answered. */
@@ -78,9 +74,10 @@ interface Flight {
  * need not wait for this thread: planned on what the one before will have made, and void if that fails. While there is
  * one client, with an append at a time, there is nothing to share or to send ahead: such groups go by `writeAlone`.
  */
-export function createCommitQueue({ database, log, clock, limits, onCommit }: CommitQueueDeps): CommitQueue {
+export function createCommitQueue(queueDeps: CommitQueueDeps): CommitQueue {
+  const { database, log, clock, limits, recordRemovals, onCommit } = queueDeps;
   const cache = createSubjectCache<SubjectState>(CACHE_BYTES, () => 0);
-  const deps: GroupDeps = { database, log, cache, known: { identity: null } };
+  const deps: GroupDeps = { database, log, cache, known: { identity: null }, recordRemovals };
   const { writeAlone } = database;
   const unshared: GroupDeps | null =
     writeAlone === undefined ? null : { ...deps, database: { ...database, write: writeAlone } };

@@ -1,5 +1,7 @@
 import { appendBatch, appendedIn, type LogAppend } from "./append-batch.ts";
+import type { RecordRemovals, StreamRemoval } from "../erase/stream-removal.ts";
 import * as sql from "./lookups.ts";
+import { tombstoneReason } from "../erase/tombstone-reason.ts";
 import type { Database, Statement } from "../../storage/database.ts";
 import { renewedError } from "../../storage/failures.ts";
 import type { LogAddress } from "../keys.ts";
@@ -19,6 +21,7 @@ export interface GroupDeps {
   readonly cache: SubjectCache<SubjectState>;
   /** Identity of the log that the cache belongs to; null: it is looked up, and the cache is empty. */
   readonly known: { identity: string | null };
+  readonly recordRemovals: RecordRemovals;
 }
 
 /** Discards all cached state: the log may have another identity. */
@@ -131,6 +134,27 @@ function keyStatements(
   ];
 }
 
+/** The erasures of a plan, as they are recorded. */
+function removalsOf(transactions: readonly Transaction[], { decisions }: Plan): StreamRemoval[] {
+  return transactions.flatMap(({ parts, by = null }, index) => {
+    if (decisions[index]?.kind !== "append") return [];
+    return parts.flatMap(({ subject, events, erases }) =>
+      erases ? [{ stream: subject, before: null, reason: tombstoneReason(events.at(-1)), by }] : [],
+    );
+  });
+}
+
+/** Appends that erase nothing get no further statements. */
+function removalStatements(
+  { recordRemovals }: GroupDeps,
+  transactions: readonly Transaction[],
+  plan: Plan,
+  now: string,
+): Statement[] {
+  if (plan.tombstones.length === 0) return [];
+  return recordRemovals(removalsOf(transactions, plan), now, "always");
+}
+
 export interface CommittedGroup {
   /** Head before the group's first event. */
   readonly base: number;
@@ -170,7 +194,10 @@ export async function commitPlan(
     placed: plan,
     fence: [],
     withSubjects: [],
-    withEvents: keyStatements(log, now, keyRows(transactions, plan), forgetBeforeMs),
+    withEvents: [
+      ...keyStatements(log, now, keyRows(transactions, plan), forgetBeforeMs),
+      ...removalStatements(deps, transactions, plan, now),
+    ],
   };
   const { ids, log: state } = appendedIn(append, await database.write(appendBatch(append)));
   if (state === null) throw new Error("a group with events has appended none");

@@ -16,6 +16,8 @@ export interface Transaction {
   readonly idempotency: { readonly key: string; readonly fingerprint: string } | null;
   /** Identity of the log that it was decided on; absent where the caller does not state one. */
   readonly identity?: string | undefined;
+  /** Name of the principal who appends; absent: unknown, or Kilde itself. Only erasures record it. */
+  readonly by?: string | null;
 }
 
 /** The answer to an earlier request with the same idempotency key. */

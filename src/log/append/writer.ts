@@ -1,14 +1,16 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Limits } from "../../core/limits.ts";
+import { isAppendBeside } from "./append-beside.ts";
 import { createCommitQueue } from "./commit-queue.ts";
 import type { Database } from "../../storage/database.ts";
 import { type BatchWriter, writeBatch } from "../../storage/batch-writer.ts";
 import { erasure } from "../erase/erasures.ts";
+import type { RecordRemovals } from "../erase/stream-removal.ts";
 import { EVENT_LOG_ADDRESS } from "../keys.ts";
 import type { LogState } from "../log-state.ts";
 import type { AppendOutcome, Transaction } from "./plan.ts";
 import type { SweepWriter } from "../erase/sweeper.ts";
-import { truncateSubject } from "../erase/truncate.ts";
+import { type Truncation, truncateSubject } from "../erase/truncate.ts";
 
 /** Writing the event log; and the one way to write anything from this thread. */
 export interface LogWriter extends BatchWriter, SweepWriter {
@@ -18,7 +20,7 @@ export interface LogWriter extends BatchWriter, SweepWriter {
    * Removes the events of a stream below a version, and leaves versions and positions as they are. Does nothing but fail
    * when the log no longer has the identity that this was decided on.
    */
-  truncate(subject: string, before: number, identity: string): Promise<void>;
+  truncate(truncation: Truncation): Promise<void>;
   /** Resolves when a write has gone through to storage. */
   probe(): Promise<void>;
   /** Refuses new appends, and resolves when those accepted are committed. */
@@ -35,28 +37,41 @@ export interface LogWriterDeps {
   readonly onNotice: (notice: LogNotice) => void;
   /** Called when a write has truncated or erased events, for the sweep to delete. */
   readonly onSweep: () => void;
+  readonly recordRemovals: RecordRemovals;
+  /** Called after each write that may have appended to other logs beside its change. */
+  readonly onBeside: () => void;
 }
 
 /** Opens the event log for writing, on a database whose schema is up to date. One for a process. */
-export function openLogWriter({ database, clock, limits, onNotice, onSweep }: LogWriterDeps): LogWriter {
+export function openLogWriter(deps: LogWriterDeps): LogWriter {
+  const { database, clock, limits, onNotice, onSweep, recordRemovals, onBeside } = deps;
   const log = EVENT_LOG_ADDRESS;
-  const queue = createCommitQueue({ database, log, clock, limits, onCommit: onNotice });
+  const queue = createCommitQueue({ database, log, clock, limits, recordRemovals, onCommit: onNotice });
+  const erased = () => {
+    onSweep();
+    onBeside();
+  };
   return {
     append(transaction) {
       const outcome = queue.append(transaction);
-      return transaction.parts.some(({ erases }) => erases) ? outcome.finally(onSweep) : outcome;
+      return transaction.parts.some(({ erases }) => erases) ? outcome.finally(erased) : outcome;
     },
-    async truncate(subject, before, identity) {
-      await queue.exclusively(() => truncateSubject(database, log, { subject, before, identity }));
+    async truncate(truncation) {
+      const now = new Date(clock.now()).toISOString();
+      await queue.exclusively(() => truncateSubject(database, log, truncation, recordRemovals, now));
       onNotice("truncated");
-      onSweep();
+      erased();
     },
     async eraseStreams(names, reason) {
       await Promise.all(names.map((name) => queue.append(erasure(name, reason, "exists"))));
       onNotice("truncated");
     },
     exclusively: (work) => queue.exclusively(work),
-    write: (statements) => queue.exclusively(() => writeBatch(database, clock, statements)),
+    async write(statements) {
+      const written = await queue.exclusively(() => writeBatch(database, clock, statements));
+      if (statements.some(isAppendBeside)) onBeside();
+      return written;
+    },
     sweep: onSweep,
     probe: () =>
       queue.exclusively(async () => {

@@ -250,6 +250,8 @@ export interface ConsumerCommitOptions {
   readonly mostConsumers: number;
   /** A consumer that was last seen before this time (RFC 3339) may be forgotten for a new one. */
   readonly idleSince: string;
+  /** Statements of the same batch, which run before the commit; a batch that commits nothing still runs them. */
+  readonly before: readonly Statement[];
 }
 
 /**
@@ -257,11 +259,12 @@ export interface ConsumerCommitOptions {
  * when there are too many consumers.
  */
 export async function commitConsumer(writer: BatchWriter, options: ConsumerCommitOptions): Promise<void> {
-  const { log, name, position, rewind, blocked, failure, nowMs, mostConsumers, idleSince } = options;
+  const { log, name, position, rewind, blocked, failure, nowMs, mostConsumers, idleSince, before } = options;
   const now = new Date(nowMs).toISOString();
   const latest = latestActivity(nowMs);
   const row = await writeOne(
     writer,
+    ...before,
     { sql: MAKE_ROOM_FOR, args: [log.id, name, mostConsumers, idleSince] },
     {
       sql: COMMIT_CONSUMER,

@@ -2,6 +2,7 @@ import { ADVANCE_HEAD } from "../append/append-batch.ts";
 import type { Database, Row } from "../../storage/database.ts";
 import { integerAt } from "../../storage/database.ts";
 import { removalStatement } from "./erasures.ts";
+import type { RecordRemovals } from "./stream-removal.ts";
 import { raiseBelow } from "./generations.ts";
 import type { LogAddress } from "../keys.ts";
 
@@ -9,7 +10,7 @@ import type { LogAddress } from "../keys.ts";
 const SWEEP_BATCH = 500;
 
 /** Hides events below a version from all readers; the sweep deletes them. Arguments: log id, name, version. */
-const TRUNCATE = `
+export const TRUNCATE = `
 update subjects set first_version = ?3, sweep = 1 where log = ?1 and name = ?2 and first_version < ?3`;
 
 export interface Truncation {
@@ -18,18 +19,23 @@ export interface Truncation {
   readonly before: number;
   /** Identity of the log that this was decided on. */
   readonly identity: string;
+  /** Name of the principal who truncates; null: unknown. */
+  readonly by: string | null;
 }
 
 /** Fails as a `conflict`, with nothing truncated, when the log has another identity. */
 export async function truncateSubject(
   database: Database,
   log: LogAddress,
-  { subject, before, identity }: Truncation,
+  { subject, before, identity, by }: Truncation,
+  recordRemovals: RecordRemovals,
+  now: string,
 ): Promise<void> {
   await database.write([
     { sql: ADVANCE_HEAD, args: [log.id, 0, "", identity] },
     raiseBelow(log, subject, before),
     { sql: TRUNCATE, args: [log.id, subject, before] },
+    ...recordRemovals([{ stream: subject, before, reason: null, by }], now, "changed"),
     removalStatement(log),
   ]);
 }

@@ -15,6 +15,8 @@ export interface EventFilter {
   readonly types?: readonly string[] | undefined;
   /** Only subjects whose name begins so. */
   readonly subjectPrefix?: string | undefined;
+  /** All but this subject. */
+  readonly exceptSubject?: string | undefined;
   /** Only events recorded at this time or before, in the form of `core/time.ts`. */
   readonly recordedBy?: string | undefined;
 }
@@ -62,6 +64,7 @@ export function selected(
     const end = prefixEnd(filter.subjectPrefix);
     if (end !== null) tests.push(`subject.name < ${bind(end)}`);
   }
+  if (filter.exceptSubject !== undefined) tests.push(`subject.name <> ${bind(filter.exceptSubject)}`);
   if (filter.recordedBy !== undefined) tests.push(`event.recorded <= ${bind(filter.recordedBy)}`);
   return `from events as event cross join subjects as subject on subject.id = event.subject
     where ${tests.join(" and ")}

@@ -1,3 +1,4 @@
+import { OPERATIONS_PATH, type OperationsLog } from "../../administration/operations-log.ts";
 import type { Settings } from "../../config/settings.ts";
 import { systemClock } from "../../core/system-clock.ts";
 import type { RegisteredFeed } from "../../feeds/lifecycle/register.ts";
@@ -21,6 +22,7 @@ export interface ServerBackgroundOptions {
   readonly logger: EventLogger;
   readonly database: Database;
   readonly writer: LogWriter;
+  readonly operations: OperationsLog;
   readonly heads: HeadWatch;
   readonly registered: readonly RegisteredFeed[];
   /** Whether threads start with their first work. */
@@ -38,6 +40,7 @@ export function startBackground({
   logger,
   database,
   writer,
+  operations,
   heads,
   registered,
   lazy,
@@ -79,6 +82,14 @@ export function startBackground({
     // The projections of a server look regularly.
     resumed: () => {},
     changed: (subscription) => deliveries.changed(subscription),
+    administered() {
+      const notify = (log: LogState) => deliveries.notify(OPERATIONS_PATH, log);
+      // Dispatchers look regularly, also after a look that failed.
+      operations
+        .reader()
+        .then(async (reader) => notify(await reader.state()))
+        .catch(() => {});
+    },
     async close() {
       await deliveries.close();
       await projections.close();

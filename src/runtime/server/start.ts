@@ -52,6 +52,7 @@ interface OpenedParts {
 /** Log messages for runs that failed. */
 const JOB_FAILURES: Readonly<Record<StoreJobKind, string>> = {
   sweep: "removing erased data from storage failed; retrying",
+  expire: "deleting old entries of the log of administration failed; retrying",
   clear: "emptying a feed that is retired or rebuilt failed; retrying",
 };
 
@@ -144,12 +145,13 @@ function serverPlatform(
         logger.error({ err, attempts }, JOB_FAILURES[kind]),
       ),
     openDelivery: (onChange) => createDeliveryPort(settings, onChange),
-    startBackground: ({ writer }, onPublished) =>
+    startBackground: ({ writer, operations }, onPublished) =>
       startBackground({
         settings,
         logger,
         database,
         writer,
+        operations,
         heads,
         registered,
         lazy,

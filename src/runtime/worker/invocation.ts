@@ -22,7 +22,7 @@ import { serializeWrites } from "./write-queue.ts";
 import { runSlices } from "../../jobs/slices.ts";
 
 /** Kinds of jobs. */
-export const KINDS = ["project", "deliver", "sweep", "clear"] as const;
+export const KINDS = ["project", "deliver", "sweep", "clear", "expire"] as const;
 type Kind = (typeof KINDS)[number];
 
 /** Observers of background work, for the log. */
@@ -118,6 +118,7 @@ function composeInvocation(deps: InvocationDeps): InvocationStore {
         appended: leave("project", "deliver"),
         resumed: leave("project"),
         changed: leave("deliver"),
+        administered: leave("deliver"),
         close: () => Promise.resolve(),
       }),
     },

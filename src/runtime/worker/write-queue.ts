@@ -94,7 +94,7 @@ export function serializeWrites(
   return {
     ...writer,
     append: (transaction) => run(() => writer.append(transaction)),
-    truncate: (subject, before, identity) => run(() => writer.truncate(subject, before, identity)),
+    truncate: (truncation) => run(() => writer.truncate(truncation)),
     write: (statements) => run(() => writer.write(statements)),
     probe: () => run(() => writer.probe()),
     exclusively: (work) => run(work),

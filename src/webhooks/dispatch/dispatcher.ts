@@ -142,6 +142,7 @@ async function openDispatcher(
     deliveries,
     trouble: () => sender.endpoint().trouble,
     saveMs: turns?.saveMs ?? SAVE_MS,
+    isTurn: turns !== null,
     ending,
     onSaved: createBlockedReport(deps, deliveries.lanes),
     wake,

@@ -1,7 +1,8 @@
 import { createDoorbell } from "./doorbell.ts";
 import { createDoorbellReader } from "./doorbell-reader.ts";
 import { createLanes } from "./lanes.ts";
-import type { PendingDeliveries, PendingDeliveriesDeps } from "./pending-deliveries.ts";
+import type { ModeDeliveries, PendingDeliveriesDeps } from "./pending-deliveries.ts";
+import { deliveredFilter } from "../subscriptions/delivered-filter.ts";
 import { firstUnacknowledged, hasLanes } from "../subscriptions/record.ts";
 import type { SubscriptionRecord } from "../subscriptions/subscription.ts";
 
@@ -9,8 +10,8 @@ import type { SubscriptionRecord } from "../subscriptions/subscription.ts";
 export async function openDoorbellDeliveries(
   { database, chance, identity, leftBehind, onFreezing }: PendingDeliveriesDeps,
   subscription: SubscriptionRecord,
-): Promise<PendingDeliveries> {
-  const { id, config, log, batch, rewind } = subscription;
+): Promise<ModeDeliveries> {
+  const { id, log, batch, rewind } = subscription;
   const isOfOtherMode = batch !== null || rewind !== null || (await hasLanes(database, id));
   const cursor = isOfOtherMode ? await firstUnacknowledged(database, subscription) : subscription.cursor;
   const doorbell = createDoorbell({
@@ -21,12 +22,14 @@ export async function openDoorbellDeliveries(
     chance,
     hasOtherRequest: (subject) => leftBehind.has(subject),
   });
-  const sourceReader = createDoorbellReader({ database, log, filter: config.filter }, doorbell, cursor);
+  const selection = { database, log, filter: deliveredFilter(subscription) };
+  const sourceReader = createDoorbellReader(selection, doorbell, cursor);
   let hasRows = isOfOtherMode;
   if (hasRows) onFreezing();
   return {
     lanes: createLanes(),
     sourceReader,
+    blocked: new Set(),
     next: (now) => doorbell.next(now),
     isReady: (now) => doorbell.isReady(now),
     onSuccess: () => {},

@@ -14,7 +14,8 @@ export function createDoorbellReader(
   cursor: number,
 ): SourceReader {
   let frontier = cursor;
-  const isWhole = filter.types === undefined && filter.subjectPrefix === undefined;
+  const { types, subjectPrefix, exceptSubject } = filter;
+  const isWhole = types === undefined && subjectPrefix === undefined && exceptSubject === undefined;
   return {
     frontier: () => frontier,
     rewind: () => null,

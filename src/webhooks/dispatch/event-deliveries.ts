@@ -4,9 +4,10 @@ import { createEventReader } from "./event-reader.ts";
 import { include, type Lane } from "./lane.ts";
 import { createLaneDeliveries, createSuspects } from "./lane-deliveries.ts";
 import { createLanes, type Lanes } from "./lanes.ts";
-import type { PendingDeliveries, PendingDeliveriesDeps, ProgressSnapshot } from "./pending-deliveries.ts";
+import type { DeliverySnapshot, ModeDeliveries, PendingDeliveriesDeps } from "./pending-deliveries.ts";
 import type { DeliveryEvent } from "./source.ts";
 import { createSourceReader, type SourceReader } from "./source-reader.ts";
+import { deliveredFilter } from "../subscriptions/delivered-filter.ts";
 import { readLanes } from "../subscriptions/record.ts";
 import type { DeliveryMode, SubscriptionRecord } from "../subscriptions/subscription.ts";
 
@@ -29,7 +30,7 @@ interface EventParts {
   readonly sourceReader: SourceReader;
 }
 
-function snapshotOf({ lanes, batches, sourceReader }: EventParts, now: () => number): ProgressSnapshot {
+function snapshotOf({ lanes, batches, sourceReader }: EventParts, now: () => number): DeliverySnapshot {
   const lowWater = lanes.lowWater(sourceReader.frontier());
   const rows = lanes.rows(lowWater);
   const firstWaiting = batches?.firstWaiting() ?? null;
@@ -50,14 +51,20 @@ function snapshotOf({ lanes, batches, sourceReader }: EventParts, now: () => num
 /** Opens a subscription of events, which are sent one by one or in batches. */
 export async function openEventDeliveries(
   { database, clock, chance, identity, leftBehind, onFreezing }: PendingDeliveriesDeps,
-  { id, config, log, cursor, rewind, batch: frozen }: SubscriptionRecord,
+  subscription: SubscriptionRecord,
   mode: Exclude<DeliveryMode, { kind: "doorbell" }>,
-): Promise<PendingDeliveries> {
-  const { filter, attempts } = config;
+): Promise<ModeDeliveries> {
+  const { id, config, log, cursor, rewind, batch: frozen } = subscription;
+  const { attempts } = config;
+  const filter = deliveredFilter(subscription);
   const now = () => clock.now();
   const eventReader = createEventReader({ database, log, filter, identity });
   const lanes = createLanes();
-  for await (const rows of readLanes(database, id)) lanes.restore(rows, now());
+  const blocked = new Set<number>();
+  for await (const rows of readLanes(database, id)) {
+    lanes.restore(rows, now());
+    for (const row of rows) if (row.attempts > 0) blocked.add(row.subject);
+  }
   /** Lanes of subjects that have a request in flight which is not theirs. */
   const waiting: Lane[] = [];
   const releaseWaiting = () => {
@@ -94,6 +101,7 @@ export async function openEventDeliveries(
   return {
     lanes,
     sourceReader,
+    blocked,
     reread: () => rereadBuffered(lanes, batches, eventReader, now),
     next(at, kind, isProbe) {
       if (batches === null || kind === "retry") return laneDeliveries.next(at, kind);

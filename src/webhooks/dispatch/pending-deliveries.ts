@@ -1,14 +1,15 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Database } from "../../storage/database.ts";
+import type { HealthRecord, RecordedHealth } from "./health-record.ts";
 import type { AttemptKind } from "./lane-table.ts";
 import type { Lanes } from "./lanes.ts";
 import type { LeftBehind } from "./left-behind.ts";
 import type { PreparedDelivery } from "./prepared-delivery.ts";
 import type { SourceReader } from "./source-reader.ts";
-import type { FrozenBatch, Rewind, StoredLane } from "../subscriptions/subscription.ts";
+import type { EndpointTrouble, FrozenBatch, Rewind, StoredLane } from "../subscriptions/subscription.ts";
 
-/** The progress of a subscription to store. */
-export interface ProgressSnapshot {
+/** How far deliveries have come, to store. */
+export interface DeliverySnapshot {
   readonly cursor: number;
   readonly rewind: Rewind | null;
   readonly batch: FrozenBatch | null;
@@ -17,6 +18,9 @@ export interface ProgressSnapshot {
   /** Call it when the write is acknowledged, and never before: until then nothing of it counts as stored. */
   readonly acknowledge: () => void;
 }
+
+/** The progress of a subscription to store. */
+export type ProgressSnapshot = DeliverySnapshot & RecordedHealth["progress"];
 
 /** The pending deliveries of a subscription, in any mode. */
 export interface PendingDeliveries {
@@ -36,12 +40,21 @@ export interface PendingDeliveries {
   compose(): boolean;
   /** Wakes deliveries whose retry is due. Returns when the next one is due; infinity: none is. */
   wakeDue(now: number): number;
-  snapshot(): ProgressSnapshot;
+  snapshot(trouble: EndpointTrouble | null, now: number): ProgressSnapshot;
+  /** See `HealthRecord.due`. */
+  countedDue: HealthRecord["due"];
   /**
    * Reads buffered events again, and replaces them by the remaining ones, after the log truncated or erased some. Reads
    * in flight must be checked again afterwards.
    */
   reread(): Promise<void>;
+}
+
+/** Pending deliveries of one mode, which do not record the health of subjects. */
+export interface ModeDeliveries extends Omit<PendingDeliveries, "snapshot" | "countedDue"> {
+  /** Ids of the subjects that are stored as blocked. */
+  readonly blocked: Set<number>;
+  snapshot(): DeliverySnapshot;
 }
 
 export interface PendingDeliveriesDeps {

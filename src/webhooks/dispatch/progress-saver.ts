@@ -56,10 +56,12 @@ export interface ProgressSaverDeps {
   readonly saveProgress: SaveProgress;
   readonly unsaved: Unsaved;
   readonly attempts: Attempts;
-  readonly deliveries: Pick<PendingDeliveries, "snapshot">;
+  readonly deliveries: Pick<PendingDeliveries, "snapshot" | "countedDue">;
   readonly trouble: () => EndpointTrouble | null;
   /** Longest delay before progress is stored, in milliseconds. */
   readonly saveMs: number;
+  /** Whether subscriptions take turns. */
+  readonly isTurn: boolean;
   readonly ending: Pick<Ending, "reason" | "endFor" | "fail">;
   /** Called when a write that was started is acknowledged. */
   readonly onSaved: () => void;
@@ -88,14 +90,13 @@ async function save(deps: ProgressSaverDeps, state: SaverState, isLast: boolean)
   const isReport = started - state.reportedAt >= REPORT_MS || isLast || ending.reason() !== null;
   if (isReport) state.reportedAt = started;
   const unsavedAttempts = isReport ? attempts.unsaved() : null;
-  const { acknowledge, ...snapshot } = deps.deliveries.snapshot();
+  const { acknowledge, ...snapshot } = deps.deliveries.snapshot(deps.trouble(), started);
   const storedRevision = await deps.saveProgress({
     ...snapshot,
     id: subscription.id,
     epoch: subscription.epoch,
     lease,
     isLast,
-    trouble: deps.trouble(),
     attempts: unsavedAttempts?.list ?? null,
   });
   if (storedRevision !== subscription.revision) ending.endFor("changed");
@@ -121,7 +122,8 @@ export function createProgressSaver(deps: ProgressSaverDeps): ProgressSaver {
       if (unsaved.hasChanged) return state.savedAt + saveMs;
       if (unsaved.hasRead) return state.savedAt + REPORT_MS;
       // Attempts that arrived after the last save are written by the next one.
-      return attempts.hasUnsaved() ? state.reportedAt + REPORT_MS : null;
+      if (attempts.hasUnsaved()) return state.reportedAt + REPORT_MS;
+      return deps.deliveries.countedDue(now, deps.isTurn);
     },
     writing: () => state.writing,
     start() {

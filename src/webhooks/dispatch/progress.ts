@@ -1,11 +1,19 @@
+import { recordEntries } from "../../administration/entry.ts";
 import { KildeError } from "../../core/errors.ts";
 import type { Row, Statement } from "../../storage/database.ts";
+import type { EventsBeside } from "../../log/append/append-beside.ts";
 import { isLeaseOf, type Lease, release, renewal } from "../../storage/lease.ts";
 import { integerAt } from "../../storage/database.ts";
 import { isUnanswered, storageFailure } from "../../storage/failures.ts";
 import { type BatchWriter, writeUnplanned } from "../../storage/batch-writer.ts";
 import type { AttemptRecord } from "../subscriptions/attempts.ts";
-import type { EndpointTrouble, FrozenBatch, Rewind, StoredLane } from "../subscriptions/subscription.ts";
+import type {
+  EndpointTrouble,
+  FrozenBatch,
+  Rewind,
+  StoredLane,
+  SubjectTally,
+} from "../subscriptions/subscription.ts";
 
 /*
  * Stores the progress of subscriptions. Nothing is written if a request moved the subscription, or another process
@@ -26,6 +34,11 @@ export interface StoredProgress {
   readonly upserts: readonly StoredLane[];
   /** Subjects that no longer need a row; `all`: no subject needs one. */
   readonly deletes: readonly number[] | "all";
+  readonly tally: SubjectTally | null;
+  /** Entries of the log of administration; null: none. */
+  readonly entries: EventsBeside | null;
+  /** RFC 3339, of the entries. */
+  readonly now: string;
   /** Null: unchanged. */
   readonly attempts: readonly AttemptRecord[] | null;
 }
@@ -36,7 +49,7 @@ const HELD = `epoch = ?2 and ${isLeaseOf("?3", "?4", "?5")}`;
 const GUARD = `exists (select 1 from subscriptions where id = ?1 and ${HELD})`;
 
 export const SAVE_PROGRESS = `
-update subscriptions set cursor = ?6, rewind = ?7, batch = ?8, trouble = ?9 where id = ?1 and ${HELD}
+update subscriptions set cursor = ?6, rewind = ?7, batch = ?8, trouble = ?9, tally = ?10 where id = ?1 and ${HELD}
 returning revision`;
 
 /** Argument 6: JSON of rows. They are materialized because SQLite writes a row's text again for each expression on it. */
@@ -74,9 +87,12 @@ function laneRow(row: StoredLane): readonly unknown[] {
 
 function progressStatements(progress: StoredProgress): Statement[] {
   const { id, epoch, lease, isLast, cursor, rewind, batch, trouble, upserts, deletes, attempts } = progress;
+  const { tally, entries, now } = progress;
   const guard = [id, epoch, lease.name, lease.holder, lease.token];
+  const state = [cursor, json(rewind), json(batch), json(trouble), json(tally)];
   const statements: Statement[] = [
-    { sql: SAVE_PROGRESS, args: [...guard, cursor, json(rewind), json(batch), json(trouble)] },
+    { sql: SAVE_PROGRESS, args: [...guard, ...state] },
+    ...(entries === null ? [] : recordEntries(entries, now, "changed")),
   ];
   if (upserts.length > 0)
     statements.push({ sql: SAVE_LANES, args: [...guard, JSON.stringify(upserts.map(laneRow))] });

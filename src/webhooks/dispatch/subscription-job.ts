@@ -1,3 +1,4 @@
+import { entry, recordEntries } from "../../administration/entry.ts";
 import { type Clock, steadyClock } from "../../core/clock.ts";
 import type { Job, JobOutcome } from "../../jobs/job.ts";
 import type { LogAddress } from "../../log/keys.ts";
@@ -7,6 +8,7 @@ import type { Database } from "../../storage/database.ts";
 import { type HasEnded, type Lease, releaseLease, takeLease, takeOver } from "../../storage/lease.ts";
 import type { Send } from "../egress/outgoing.ts";
 import type { OpenSecrets } from "../endpoint/request.ts";
+import { subscriptionPath } from "../subscriptions/delivered-filter.ts";
 import { leaseName } from "../subscriptions/lease-name.ts";
 import { listAttempts } from "../subscriptions/state.ts";
 import type { SubscriptionRecord } from "../subscriptions/subscription.ts";
@@ -67,12 +69,16 @@ async function pauseGone(
   { writer, clock }: DeliverOptions,
   { id, revision }: Pick<SubscriptionRecord, "id" | "revision">,
 ): Promise<boolean> {
+  const now = new Date(clock.now()).toISOString();
+  const data = { principal: null, reason: "gone" };
+  const paused = entry(subscriptionPath(id), "kilde.subscription.paused", data);
   const { rows } = await writeUnplanned(writer, [
     {
       sql: `update subscriptions set status = 'paused', reason = 'gone', since = ?2, revision = revision + 1
         where id = ?1 and revision = ?3 and status = 'active' returning 1`,
-      args: [id, new Date(clock.now()).toISOString(), revision],
+      args: [id, now, revision],
     },
+    ...recordEntries([paused], now, "changed"),
   ]);
   return (rows[0]?.length ?? 0) > 0;
 }

@@ -36,11 +36,20 @@ async function write(writer: BatchWriter, statements: readonly Statement[]): Pro
   return (rows[0]?.length ?? 0) > 0;
 }
 
+/*
+ * `recorded`: statements that record a change in the log of administration. They go right after the statement that makes
+ * the change.
+ */
+
 /** Stores a subscription; false when the limit is reached. */
-export function addSubscription(writer: BatchWriter, added: SubscriptionRow): Promise<boolean> {
+export function addSubscription(
+  writer: BatchWriter,
+  added: SubscriptionRow,
+  recorded: readonly Statement[] = [],
+): Promise<boolean> {
   const { id, log, config, secrets, now, cursor, mostSubscriptions } = added;
   const args = [id, log.id, JSON.stringify(config), JSON.stringify(secrets), now, cursor, mostSubscriptions];
-  return write(writer, [{ sql: INSERT, args }]);
+  return write(writer, [{ sql: INSERT, args }, ...recorded]);
 }
 
 /**
@@ -68,12 +77,13 @@ export function changeSubscription(
   { id, revision }: Pick<SubscriptionRecord, "id" | "revision">,
   { config, secrets }: Pick<SubscriptionRecord, "config" | "secrets">,
   effect: ChangeEffect,
+  recorded: readonly Statement[] = [],
 ): Promise<boolean> {
   const set = effect === "retry" ? RETRY : "";
   const sql = `${CHANGE}${set} where id = ?1 and revision = ?2 returning 1`;
   const args = [id, revision, JSON.stringify(config), JSON.stringify(secrets)];
   const lanes: Statement[] = effect === "retry" ? [{ sql: RETRY_LANES, args: [id, revision] }] : [];
-  return write(writer, [{ sql, args }, ...lanes]);
+  return write(writer, [{ sql, args }, ...recorded, ...lanes]);
 }
 
 const HAS_BLOCKED = "exists (select 1 from subscription_subjects where subscription = ?1 and attempts > 0)";
@@ -85,6 +95,7 @@ const HAS_BLOCKED = "exists (select 1 from subscription_subjects where subscript
 export function setPaused(
   writer: BatchWriter,
   { id, reason, now }: { readonly id: string; readonly reason: string | null; readonly now: string },
+  recorded: readonly Statement[] = [],
 ): Promise<boolean> {
   const status = reason === null ? "active" : "paused";
   // The dispatcher must not overwrite this with its own state of the endpoint and its subjects.
@@ -95,14 +106,20 @@ export function setPaused(
     sql: "update subscription_subjects set due = 0, wait = null where subscription = ?1 and attempts > 0",
     args: [id],
   };
-  return write(writer, [{ sql, args: [id, status, reason, now] }, ...(reason === null ? [retry] : [])]);
+  const change = { sql, args: [id, status, reason, now] };
+  return write(writer, [change, ...recorded, ...(reason === null ? [retry] : [])]);
 }
 
 /** Removes a subscription with all its stored state; false for an unknown id. */
-export function removeSubscription(writer: BatchWriter, id: string): Promise<boolean> {
+export function removeSubscription(
+  writer: BatchWriter,
+  id: string,
+  recorded: readonly Statement[] = [],
+): Promise<boolean> {
   const statement = (sql: string): Statement => ({ sql, args: [id] });
   return write(writer, [
     statement("update subscriptions set revision = revision + 1 where id = ?1 returning 1"),
+    ...recorded,
     statement("delete from subscription_subjects where subscription = ?1"),
     statement("delete from subscription_skips where subscription = ?1"),
     statement("delete from subscription_attempts where subscription = ?1"),
@@ -140,6 +157,7 @@ export async function skipBlocked(
     version,
     now,
   }: { readonly id: string; readonly subject: number; readonly version: number; readonly now: string },
+  recorded: readonly Statement[] = [],
 ): Promise<boolean> {
   const blocked = "subscription = ?1 and subject = ?2 and next <= ?3 and attempts > 0";
   return write(writer, [
@@ -150,6 +168,7 @@ export async function skipBlocked(
         returning 1`,
       args: [id, subject, version, now],
     },
+    ...recorded,
     {
       sql: `update subscription_subjects set next = ?3 + 1, frozen = null, attempts = 0, due = 0, error = null,
         since = null where ${blocked}`,
@@ -175,10 +194,12 @@ export function addSubjectRewinds(
   writer: BatchWriter,
   id: string,
   rewinds: readonly SubjectRewind[],
+  recorded: readonly Statement[] = [],
 ): Promise<boolean> {
   const rows = rewinds.map(({ subject, next, stop, resume }) => [subject, next, stop, resume]);
   return write(writer, [
     { sql: `${MOVED} returning 1`, args: [id] },
+    ...recorded,
     {
       sql: `insert into subscription_subjects (subscription, subject, next, stop, resume, due)
         select ?1, rewind.value ->> 0, rewind.value ->> 1, rewind.value ->> 2,
@@ -209,6 +230,7 @@ export async function beginRewind(
   database: Database,
   writer: BatchWriter,
   { id, after, upTo }: { readonly id: string } & RewindRange,
+  recorded: readonly Statement[] = [],
 ): Promise<boolean> {
   const sql = `update subscriptions set epoch = epoch + 1, rewind = ?2
     where id = ?1 and epoch = ?3 and json(rewind) is json(?4) returning 1`;
@@ -217,7 +239,7 @@ export async function beginRewind(
     if (found === null) return false;
     const before = found.rewind === null ? null : JSON.stringify(found.rewind);
     const rewind = JSON.stringify(withRange(found.rewind, { after, upTo }));
-    if (await write(writer, [{ sql, args: [id, rewind, found.epoch, before] }])) return true;
+    if (await write(writer, [{ sql, args: [id, rewind, found.epoch, before] }, ...recorded])) return true;
   }
   throw new KildeError("overloaded", "The subscription was moved by others again and again");
 }

@@ -1,3 +1,5 @@
+import type { Actor } from "../../administration/actor.ts";
+import { entry, recordEntries } from "../../administration/entry.ts";
 import { KildeError } from "../../core/errors.ts";
 import type { LogAddress } from "../../log/keys.ts";
 import { findLog, readHead } from "../../log/read/subjects.ts";
@@ -11,6 +13,7 @@ import {
   secretFor,
   type SubscriptionCredentials,
 } from "./credentials.ts";
+import { subscriptionPath } from "./delivered-filter.ts";
 import { getSubscription, type RegistryDeps } from "./registry-deps.ts";
 import { allowedRate, type RequestedConfig } from "./requested-config.ts";
 import { positionBefore } from "./state.ts";
@@ -49,7 +52,7 @@ async function startCursor(database: Database, log: LogAddress, start: Start): P
 async function findServedLog({ database, isServed }: RegistryDeps, source: string): Promise<LogAddress> {
   const log = await findLog(database, source);
   if (log !== null && (await isServed(log))) return log;
-  const detail = `There is no log ${source}: it is /events, or the path of a feed's version`;
+  const detail = `There is no log ${source}: it is /events, /operations, or the path of a feed's version`;
   throw new KildeError("invalid-body", detail, { errors: [{ pointer: "/source", detail }] });
 }
 
@@ -59,6 +62,7 @@ export type CreatedSubscription = { readonly subscription: SubscriptionRecord } 
 export async function createSubscription(
   deps: RegistryDeps,
   { source, start, config, headers, secret, signature }: SubscriptionRequest,
+  { by: principal }: Actor,
 ): Promise<CreatedSubscription> {
   const { database, limits, seal } = deps;
   const log = await findServedLog(deps, source);
@@ -67,15 +71,18 @@ export async function createSubscription(
   const stored = await sealSecret(seal, text, id);
   const cursor = await startCursor(database, log, start);
   const ratePerMinute = await allowedRate(deps.send, config);
-  const added = await addSubscription(deps.writer, {
+  const now = new Date(deps.clock.now()).toISOString();
+  const row = {
     id,
     log,
     config: { ...config, headerNames: Object.keys(headers), ratePerMinute },
     secrets: { signing: [stored], headers: await sealHeaders(seal, headers, id) },
     cursor,
-    now: new Date(deps.clock.now()).toISOString(),
+    now,
     mostSubscriptions: limits.subscriptions,
-  });
+  };
+  const created = entry(subscriptionPath(id), "kilde.subscription.created", { principal, source });
+  const added = await addSubscription(deps.writer, row, recordEntries([created], now, "changed"));
   if (!added) {
     const detail = `There are ${limits.subscriptions} subscriptions already`;
     throw new KildeError("limit-exceeded", detail, { limit: "subscriptions" });

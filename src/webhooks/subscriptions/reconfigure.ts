@@ -1,4 +1,7 @@
+import type { Actor } from "../../administration/actor.ts";
+import { entry, recordEntries } from "../../administration/entry.ts";
 import { type ChangeEffect, changeSubscription } from "./change.ts";
+import { changedMembers, effectOf } from "./configuration-change.ts";
 import {
   credentialsOf,
   sealHeaders,
@@ -6,6 +9,7 @@ import {
   secretFor,
   type SubscriptionCredentials,
 } from "./credentials.ts";
+import { subscriptionPath } from "./delivered-filter.ts";
 import { getSubscription, type RegistryDeps } from "./registry-deps.ts";
 import { allowedRate, type RequestedConfig } from "./requested-config.ts";
 import { openSigning } from "./secrets.ts";
@@ -29,24 +33,29 @@ export interface SecretRotation {
   readonly overlapSeconds: number;
 }
 
-type Changed = Pick<SubscriptionRecord, "config" | "secrets"> & { readonly effect: ChangeEffect };
-
-function effectOf(before: RequestedConfig, after: RequestedConfig, hasHeaders: boolean): ChangeEffect {
-  const decisive = ({ url, filter, mode, attempts }: RequestedConfig) =>
-    JSON.stringify([url, filter, mode, attempts]);
-  return hasHeaders || decisive(before) !== decisive(after) ? "retry" : "none";
-}
+type Changed = Pick<SubscriptionRecord, "config" | "secrets"> & {
+  readonly effect: ChangeEffect;
+  /** Names of the changed members. */
+  readonly changed: readonly string[];
+};
 
 /** Changes a stored subscription, and computes the change again after a concurrent one. */
 async function update(
-  { database, writer, onChange }: RegistryDeps,
+  { database, writer, clock, onChange }: RegistryDeps,
   id: string,
+  { by: principal }: Actor,
   change: (found: SubscriptionRecord) => Changed | Promise<Changed>,
 ): Promise<void> {
   for (;;) {
     const found = await getSubscription(database, id);
-    const changed = await change(found);
-    if (await changeSubscription(writer, found, changed, changed.effect)) break;
+    const { changed, effect, ...stored } = await change(found);
+    const made = entry(subscriptionPath(id), "kilde.subscription.changed", {
+      principal,
+      changed: [...changed],
+    });
+    const now = new Date(clock.now()).toISOString();
+    const recorded = changed.length === 0 ? [] : recordEntries([made], now, "changed");
+    if (await changeSubscription(writer, found, stored, effect, recorded)) break;
   }
   onChange(id);
 }
@@ -55,9 +64,10 @@ export async function changeConfig(
   deps: RegistryDeps,
   id: string,
   { configFor, headers }: RequestedChange,
+  actor: Actor,
 ): Promise<SubscriptionRecord> {
   const sealed = headers === null ? null : await sealHeaders(deps.seal, headers, id);
-  await update(deps, id, async (found) => {
+  await update(deps, id, actor, async (found) => {
     const { config: before, secrets } = found;
     const config = configFor(found);
     // An endpoint consents to a URL and an origin.
@@ -66,6 +76,7 @@ export async function changeConfig(
     const headerNames = headers === null ? before.headerNames : Object.keys(headers);
     return {
       effect: effectOf(before, config, headers !== null),
+      changed: changedMembers(before, config, headers !== null),
       config: { ...config, ratePerMinute, headerNames },
       secrets: headers === null ? secrets : { ...secrets, headers: sealed },
     };
@@ -77,6 +88,7 @@ export async function rotateSecret(
   deps: RegistryDeps,
   id: string,
   { secret, overlapSeconds }: SecretRotation,
+  actor: Actor,
 ): Promise<SubscriptionCredentials> {
   const { clock, seal } = deps;
   const found = await getSubscription(deps.database, id);
@@ -84,12 +96,17 @@ export async function rotateSecret(
   const [current] = secret === null ? await openSigning(seal, found, clock.now()) : [];
   const text = secretFor(secret, current?.kind ?? "symmetric");
   const stored = await sealSecret(seal, text, id);
-  await update(deps, id, ({ config, secrets }) => {
+  await update(deps, id, actor, ({ config, secrets }) => {
     const until = clock.now() + overlapSeconds * 1_000;
     const kept = secrets.signing
       .map((old) => ({ ...old, until: Math.min(old.until ?? until, until) }))
       .filter((old) => old.until > clock.now());
-    return { effect: "none", config, secrets: { ...secrets, signing: [stored, ...kept] } };
+    return {
+      effect: "none",
+      changed: ["secret"],
+      config,
+      secrets: { ...secrets, signing: [stored, ...kept] },
+    };
   });
   return credentialsOf(text);
 }

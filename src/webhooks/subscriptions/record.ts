@@ -6,13 +6,14 @@ import type {
   Rewind,
   StoredLane,
   StoredSecrets,
+  SubjectTally,
   SubscriptionRecord,
   SubscriptionConfig,
 } from "./subscription.ts";
 
 const COLUMNS = `subscription.id, subscription.log, log.name, subscription.config, subscription.secrets,
   subscription.created, subscription.revision, subscription.epoch, subscription.status, subscription.reason,
-  subscription.since, subscription.cursor, subscription.rewind, subscription.batch, subscription.trouble`;
+  subscription.since, subscription.cursor, subscription.rewind, subscription.batch, subscription.trouble, subscription.tally`;
 
 const FROM = "from subscriptions as subscription cross join logs as log on log.id = subscription.log";
 
@@ -37,6 +38,7 @@ function subscriptionOf(row: Row): SubscriptionRecord {
     rewind: parseColumn<Rewind>(row[12]),
     batch: parseColumn<FrozenBatch>(row[13]),
     trouble: parseColumn<EndpointTrouble>(row[14]),
+    tally: parseColumn<SubjectTally>(row[15]),
   };
 }
 

@@ -1,7 +1,10 @@
+import { type Actor, NOBODY } from "../../administration/actor.ts";
+import { entry, recordEntries } from "../../administration/entry.ts";
 import { KildeError } from "../../core/errors.ts";
-import { integerAt, type Value } from "../../storage/database.ts";
+import { integerAt, type Statement, type Value } from "../../storage/database.ts";
 import { findSubject } from "../../log/read/subjects.ts";
 import { beginRewind, retryBlocked, addSubjectRewinds, skipBlocked, type SubjectRewind } from "./change.ts";
+import { deliveredFilter, subscriptionPath } from "./delivered-filter.ts";
 import type { RegistryDeps } from "./registry-deps.ts";
 import { type BlockedSubjectRow, listBlocked } from "./state.ts";
 import type { SubscriptionRecord } from "./subscription.ts";
@@ -33,15 +36,18 @@ export type RedeliveryDeps = Pick<RegistryDeps, "database" | "writer" | "clock" 
 
 async function rewindSubjects(
   deps: RedeliveryDeps,
-  { id, log, cursor, config: { filter } }: SubscriptionRecord,
+  subscription: SubscriptionRecord,
   names: readonly string[],
   { after, upTo, dryRun }: { readonly after: number; readonly upTo: number; readonly dryRun: boolean },
+  recorded: readonly Statement[],
 ): Promise<RedeliveryResult> {
+  const { id, log, cursor } = subscription;
+  const filter = deliveredFilter(subscription);
   const walk = { database: deps.database, log, filter };
   const rewinds: SubjectRewind[] = [];
   let events = 0;
   for (const name of new Set(names)) {
-    if (!name.startsWith(filter.subjectPrefix ?? "")) continue;
+    if (!name.startsWith(filter.subjectPrefix ?? "") || name === filter.exceptSubject) continue;
     const subject = await findSubject(deps.database, log, name);
     const beginning = subject === null ? null : await rewindStartOf(walk, subject.id, { after, upTo });
     if (subject === null || beginning === null) continue;
@@ -57,7 +63,7 @@ async function rewindSubjects(
     });
     events += integerAt(row, 0);
   }
-  if (!dryRun && rewinds.length > 0) await addSubjectRewinds(deps.writer, id, rewinds);
+  if (!dryRun && rewinds.length > 0) await addSubjectRewinds(deps.writer, id, rewinds, recorded);
   return { events, subjects: rewinds.length };
 }
 
@@ -66,6 +72,7 @@ export async function rewind(
   deps: RedeliveryDeps,
   subscription: SubscriptionRecord,
   { after, upTo: asked, subjects, dryRun }: RewindRequest,
+  { by: principal }: Actor = NOBODY,
 ): Promise<RedeliveryResult> {
   const { id, log, cursor, config } = subscription;
   if (config.mode.kind === "doorbell") {
@@ -82,14 +89,19 @@ export async function rewind(
     const detail = `upTo is ${asked}, which is before ${after}`;
     throw new KildeError("invalid-body", detail, { errors: [{ pointer: "/upTo", detail }] });
   }
+  const data = { principal, after, upTo, subjects: subjects === null ? null : [...new Set(subjects)] };
+  const rewound = entry(subscriptionPath(id), "kilde.subscription.rewound", data);
+  const recorded = recordEntries([rewound], new Date(deps.clock.now()).toISOString(), "changed");
   if (subjects !== null) {
-    const counted = await rewindSubjects(deps, subscription, subjects, { after, upTo, dryRun });
+    const range = { after, upTo, dryRun };
+    const counted = await rewindSubjects(deps, subscription, subjects, range, recorded);
     if (!dryRun) deps.onChange(id);
     return counted;
   }
-  const counted = await countRange({ database: deps.database, log, filter: config.filter }, { after, upTo });
+  const filter = deliveredFilter(subscription);
+  const counted = await countRange({ database: deps.database, log, filter }, { after, upTo });
   if (!dryRun && counted.events > 0) {
-    await beginRewind(deps.database, deps.writer, { id, after, upTo });
+    await beginRewind(deps.database, deps.writer, { id, after, upTo }, recorded);
     deps.onChange(id);
   }
   return counted;
@@ -122,6 +134,7 @@ export async function skipEvent(
   subscription: SubscriptionRecord,
   name: string,
   stated: number | null,
+  { by: principal }: Actor = NOBODY,
 ): Promise<number> {
   const { lane, version } = await blockedSubject(deps, subscription, name);
   const wrong = () =>
@@ -131,8 +144,14 @@ export async function skipEvent(
     );
   if (stated !== null && stated !== version) throw wrong();
   const now = new Date(deps.clock.now()).toISOString();
-  const { id } = subscription;
-  if (!(await skipBlocked(deps.writer, { id, subject: lane.subject, version, now }))) throw wrong();
+  const { id, log } = subscription;
+  const data = { principal, source: log.name, subject: name, version };
+  const recorded = recordEntries(
+    [entry(subscriptionPath(id), "kilde.subject.skipped", data)],
+    now,
+    "changed",
+  );
+  if (!(await skipBlocked(deps.writer, { id, subject: lane.subject, version, now }, recorded))) throw wrong();
   deps.onChange(id);
   return version;
 }

@@ -1,3 +1,5 @@
+import type { EntryType } from "../../administration/catalog.ts";
+import { recordEntries } from "../../administration/entry.ts";
 import { type Database, type Row, type Statement, textAt } from "../../storage/database.ts";
 import type { LogAddress } from "../../log/keys.ts";
 
@@ -20,6 +22,18 @@ export function pauseRetired({ id }: LogAddress, now: string): Statement {
   const sql = `update subscriptions set status = 'paused', reason = ?2, since = ?3, revision = revision + 1
     where log = ?1 and status = 'active' returning id`;
   return { sql, args: [id, SOURCE_RETIRED, now] };
+}
+
+const PAUSED: EntryType = "kilde.subscription.paused";
+
+/** Arguments: 3 principal, 4 reason, 5 log id. */
+const FIND_ACTIVE = `(select json_group_array(json_array('/subscriptions/' || id, '${PAUSED}',
+    json_object('principal', ?3, 'reason', ?4)))
+  from subscriptions where log = ?5 and status = 'active')`;
+
+/** Goes before {@link pauseRetired}: records the pauses that it makes. */
+export function recordRetiredPauses({ id }: LogAddress, by: string | null, now: string): Statement[] {
+  return recordEntries({ sql: FIND_ACTIVE, args: [by, SOURCE_RETIRED, id] }, now, "always");
 }
 
 /** Ids in the rows of {@link pauseRetired}. */

@@ -99,6 +99,18 @@ export interface SubscriptionRecord {
   readonly rewind: Rewind | null;
   readonly batch: FrozenBatch | null;
   readonly trouble: EndpointTrouble | null;
+  readonly tally: SubjectTally | null;
+}
+
+/** Changes of subjects in one minute, as they were recorded in the log of administration. */
+export interface SubjectTally {
+  /** Start of the minute, in milliseconds since 1970. */
+  readonly since: number;
+  /** Entries about single subjects. */
+  readonly entries: number;
+  /** Changes that were only counted: they are recorded together after the minute. */
+  readonly blocked: number;
+  readonly healed: number;
 }
 
 /** A stored subject of a subscription that is behind the cursor. */

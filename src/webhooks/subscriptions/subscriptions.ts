@@ -1,3 +1,5 @@
+import { type Actor, NOBODY } from "../../administration/actor.ts";
+import { entry, recordEntries } from "../../administration/entry.ts";
 import { KildeError } from "../../core/errors.ts";
 import { openSecrets, canSign } from "./secrets.ts";
 import { removeSubscription, setPaused } from "./change.ts";
@@ -7,6 +9,7 @@ import {
   type SubscriptionRequest,
 } from "./create-subscription.ts";
 import type { SubscriptionCredentials } from "./credentials.ts";
+import { subscriptionPath } from "./delivered-filter.ts";
 import { type Delivered, deliverTest } from "./deliver-test.ts";
 import { changeConfig, type RequestedChange, rotateSecret, type SecretRotation } from "./reconfigure.ts";
 import { listSubscriptions } from "./record.ts";
@@ -16,17 +19,17 @@ import type { SubscriptionRecord } from "./subscription.ts";
 
 /** The operations on subscriptions. Delivery happens elsewhere: see `run.ts`. */
 export interface SubscriptionRegistry {
-  create(request: SubscriptionRequest): Promise<CreatedSubscription>;
+  create(request: SubscriptionRequest, actor?: Actor): Promise<CreatedSubscription>;
   list(query: { readonly cursor: string; readonly limit: number }): Promise<SubscriptionRecord[]>;
   /** Throws `subscription-not-found`. */
   get(id: string): Promise<SubscriptionRecord>;
   state(subscription: SubscriptionRecord): Promise<SubscriptionState>;
-  change(id: string, change: RequestedChange): Promise<SubscriptionRecord>;
-  remove(id: string): Promise<void>;
-  pause(id: string, reason: string): Promise<SubscriptionRecord>;
+  change(id: string, change: RequestedChange, actor?: Actor): Promise<SubscriptionRecord>;
+  remove(id: string, actor?: Actor): Promise<void>;
+  pause(id: string, reason: string, actor?: Actor): Promise<SubscriptionRecord>;
   /** Throws `feed-retired` when its log was retired. */
-  resume(id: string): Promise<SubscriptionRecord>;
-  rotateSecret(id: string, rotation: SecretRotation): Promise<SubscriptionCredentials>;
+  resume(id: string, actor?: Actor): Promise<SubscriptionRecord>;
+  rotateSecret(id: string, rotation: SecretRotation, actor?: Actor): Promise<SubscriptionCredentials>;
   /** Sends a test event, once, and returns the outcome. */
   test(id: string): Promise<Delivered>;
 }
@@ -36,9 +39,16 @@ async function setStatus(
   { database, writer, clock, onChange }: RegistryDeps,
   id: string,
   reason: string | null,
+  { by: principal }: Actor,
 ): Promise<SubscriptionRecord> {
   const now = new Date(clock.now()).toISOString();
-  if (!(await setPaused(writer, { id, reason, now }))) throw unknownSubscription(id);
+  const path = subscriptionPath(id);
+  const made =
+    reason === null
+      ? entry(path, "kilde.subscription.resumed", { principal })
+      : entry(path, "kilde.subscription.paused", { principal, reason });
+  const recorded = recordEntries([made], now, "changed");
+  if (!(await setPaused(writer, { id, reason, now }, recorded))) throw unknownSubscription(id);
   onChange(id);
   return getSubscription(database, id);
 }
@@ -53,22 +63,26 @@ async function readState(deps: RegistryDeps, subscription: SubscriptionRecord): 
 export function openSubscriptions(deps: RegistryDeps): SubscriptionRegistry {
   const { database } = deps;
   return {
-    create: (request) => createSubscription(deps, request),
+    create: (request, actor = NOBODY) => createSubscription(deps, request, actor),
     list: (query) => listSubscriptions(database, query),
     get: (id) => getSubscription(database, id),
     state: (subscription) => readState(deps, subscription),
-    change: (id, change) => changeConfig(deps, id, change),
-    async remove(id) {
-      if (!(await removeSubscription(deps.writer, id))) throw unknownSubscription(id);
+    change: (id, change, actor = NOBODY) => changeConfig(deps, id, change, actor),
+    async remove(id, { by: principal } = NOBODY) {
+      const { log } = await getSubscription(database, id);
+      const data = { principal, source: log.name };
+      const removed = entry(subscriptionPath(id), "kilde.subscription.removed", data);
+      const recorded = recordEntries([removed], new Date(deps.clock.now()).toISOString(), "changed");
+      if (!(await removeSubscription(deps.writer, id, recorded))) throw unknownSubscription(id);
       deps.onChange(id);
     },
-    pause: (id, reason) => setStatus(deps, id, reason),
-    async resume(id) {
+    pause: (id, reason, actor = NOBODY) => setStatus(deps, id, reason, actor),
+    async resume(id, actor = NOBODY) {
       const { log } = await getSubscription(database, id);
-      if (await deps.isServed(log)) return setStatus(deps, id, null);
+      if (await deps.isServed(log)) return setStatus(deps, id, null, actor);
       throw new KildeError("feed-retired", `${log.name}, which it delivers, was retired`);
     },
-    rotateSecret: (id, rotation) => rotateSecret(deps, id, rotation),
+    rotateSecret: (id, rotation, actor = NOBODY) => rotateSecret(deps, id, rotation, actor),
     async test(id) {
       const found = await getSubscription(database, id);
       return deliverTest(deps, found, await openSecrets(deps.seal, found, deps.clock.now()));

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect } from "bun:test";
 
+import { systemClock } from "../../../src/core/system-clock.ts";
 import { examine } from "../../../src/doctor/doctor.ts";
 import { renewIdentities } from "../../../src/backup/renew-identities.ts";
 import {
@@ -195,7 +196,7 @@ describe("a restore beneath a running server", () => {
   test("lets a long-poll continue whose cursor is before it", async () => {
     const polling = app.fetch("/events?lastEventId=3&timeout=20000");
     await Bun.sleep(20);
-    await renewIdentities(restorable.database);
+    await renewIdentities(restorable.database, systemClock);
     await app.append("s", { type: "New" });
     expect((await (await polling).json()) as WireEvent[]).toMatchObject([{ id: "4", type: "New" }]);
   });

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 
 import { jsonPost, openApp, type Problem, takeEvents, type TestApp } from "../../support/app.ts";
+import { systemClock } from "../../../src/core/system-clock.ts";
 import { renewIdentities } from "../../../src/backup/renew-identities.ts";
 import { sketch } from "../../support/feeds.ts";
 import { type Lagging, openLagging } from "../../support/lagging-replica.ts";
@@ -346,7 +347,7 @@ test("a replica of a restored primary is read when it has the restore, and never
     { sql: "delete from events where key > 3", args: [] },
     { sql: "update logs set head = 3 where id = 0", args: [] },
   ]);
-  const [restored] = await renewIdentities(lagging.primary);
+  const [restored] = await renewIdentities(lagging.primary, systemClock);
   const now = restored?.identity ?? "";
   // The replica answers for the history that it still has, and names it.
   expect((await app.fetch(`/events?lastEventId=4-${before}`)).headers.get("kilde-log")).toBe(before);

@@ -126,7 +126,7 @@ testInProcess(
       requests.find((request) => request.method === method && request.path === path);
 
     // Creates the objects in the examples: an append with the key, a feed with an event, a subscription with a
-    // blocked subject.
+    // blocked subject, an erased stream.
     const key = find("get", "/appends/{idempotencyKey}")?.parameters[0]?.schema.example;
     await app.fetch("/streams/user-1", {
       method: "POST",
@@ -134,6 +134,8 @@ testInProcess(
       body: JSON.stringify({ events: [{ type: "A", data: {} }] }),
     });
     await app.get("/feeds/declarations/v2/subjects/user-1");
+    await app.append("user-0", { type: "A" });
+    await app.fetch("/streams/user-0?reason=example", { method: "DELETE" });
     const { subscription } = await sendJson<{ subscription: string }>(find("post", "/subscriptions"));
     // It is sent to a receiver on this machine instead.
     const url = `http://127.0.0.1:${receiver.port}/hook`;

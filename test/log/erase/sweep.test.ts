@@ -168,8 +168,8 @@ test("emptying a feed reports that storage failed, and tries again", async () =>
   const app = await openApp({ database });
   await database.write(
     [
-      "insert into logs (id, name) values (1, '/feeds/f/v1')",
-      `insert into feeds (log, name, version, status, started, schemas) values (1, 'f', 1, 'retiring', '', '{}')`,
+      "insert into logs (id, name) values (2, '/feeds/f/v1')",
+      `insert into feeds (log, name, version, status, started, schemas) values (2, 'f', 1, 'retiring', '', '{}')`,
     ].map((sql) => ({ sql, args: [] })),
   );
   let left = 2;

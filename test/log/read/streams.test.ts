@@ -135,7 +135,7 @@ forEachDeployment(["memory", "file", "sqld", "worker"], (deployment) => {
       await remove("s", "reason=r");
       await remove("t", "before=1200");
       const count = async () =>
-        (await database.read({ sql: "select count(*) from events", args: [] }))[0]?.[0];
+        (await database.read({ sql: "select count(*) from events where key < 1 << 40", args: [] }))[0]?.[0];
       await eventually(async () => (await count()) === 2);
     });
 

@@ -1,0 +1,178 @@
+import { z } from "zod";
+
+/*
+ * The catalog of the entries in the log of administration. The subject of an entry is the path of the resource that was
+ * changed. Entries name streams, subjects and principals, and hold no data of events, so an erasure leaves them as they are.
+ */
+
+/** The author of the change. */
+const principal = z
+  .string()
+  .nullable()
+  .describe(
+    "Name of the principal who made the change; null: Kilde itself, or a store without access control",
+  );
+
+const noOne = z.null().describe("Kilde made the change");
+
+/** One subject, or several that were counted. */
+const ofSubscription = {
+  source: z.string().describe("Path of the log that the subscription delivers"),
+  subject: z.string().nullable().describe("The subject; null: several subjects, which `count` counts"),
+  count: z.int().min(1).describe("Number of subjects"),
+};
+
+/** Describes an entry type. */
+interface EntryDescription {
+  /** The change that the entry records. */
+  readonly meaning: string;
+  /** Path of the resource. */
+  readonly subject: string;
+  readonly data: z.ZodObject;
+}
+
+/** Every type of entry, with the schema of its data. */
+export const ENTRY_TYPES = {
+  "kilde.stream.truncated": {
+    meaning: "Events of a stream below a version were removed",
+    subject: "/streams/{stream}",
+    data: z.strictObject({
+      principal,
+      reason: z.string().nullable(),
+      before: z.int().min(1).describe("The first version that stays"),
+    }),
+  },
+  "kilde.stream.erased": {
+    meaning: "A stream was erased",
+    subject: "/streams/{stream}",
+    data: z.strictObject({ principal, reason: z.string().nullable() }),
+  },
+  "kilde.feed.live": {
+    meaning: "A feed was built and is live",
+    subject: "/feeds/{feed}/v{version}",
+    data: z.strictObject({ principal: noOne }),
+  },
+  "kilde.feed.halted": {
+    meaning: "The projection of a feed failed at an event",
+    subject: "/feeds/{feed}/v{version}",
+    data: z.strictObject({
+      principal: noOne,
+      position: z.int().describe("Position of the event in the feed's source"),
+      subject: z.string().describe("Subject of the event"),
+    }),
+  },
+  "kilde.feed.resumed": {
+    meaning: "A halted feed tries again",
+    subject: "/feeds/{feed}/v{version}",
+    data: z.strictObject({ principal }),
+  },
+  "kilde.feed.rebuilt": {
+    meaning: "A draft is emptied and built again",
+    subject: "/feeds/{feed}/v{version}",
+    data: z.strictObject({
+      principal,
+      reason: z.string().nullable().describe("`definition changed`; null: by request"),
+    }),
+  },
+  "kilde.feed.retired": {
+    meaning: "A version of a feed was retired",
+    subject: "/feeds/{feed}/v{version}",
+    data: z.strictObject({
+      principal,
+      forced: z.boolean().describe("Whether it was retired while it might still be read or delivered"),
+    }),
+  },
+  "kilde.subject.blocked": {
+    meaning: "An endpoint rejected an event, which blocks its subject",
+    subject: "/subscriptions/{subscription}",
+    data: z.strictObject({ principal: noOne, ...ofSubscription }),
+  },
+  "kilde.subject.healed": {
+    meaning: "An endpoint accepted the event that blocked a subject",
+    subject: "/subscriptions/{subscription}",
+    data: z.strictObject({ principal: noOne, ...ofSubscription }),
+  },
+  "kilde.subject.skipped": {
+    meaning: "The event that blocked a subject was skipped",
+    subject: "/subscriptions/{subscription}",
+    data: z.strictObject({
+      principal,
+      source: ofSubscription.source,
+      subject: z.string(),
+      version: z.int().describe("Version of the event"),
+    }),
+  },
+  "kilde.subscription.created": {
+    meaning: "A subscription was created",
+    subject: "/subscriptions/{subscription}",
+    data: z.strictObject({ principal, source: ofSubscription.source }),
+  },
+  "kilde.subscription.changed": {
+    meaning: "The configuration or a secret of a subscription was changed",
+    subject: "/subscriptions/{subscription}",
+    data: z.strictObject({
+      principal,
+      changed: z.array(z.string()).describe("Names of the changed members, such as `url` or `secret`"),
+    }),
+  },
+  "kilde.subscription.paused": {
+    meaning: "A subscription was paused",
+    subject: "/subscriptions/{subscription}",
+    data: z.strictObject({
+      principal,
+      reason: z.string().describe("`gone`: the endpoint answered 410; `source retired`; or as requested"),
+    }),
+  },
+  "kilde.subscription.resumed": {
+    meaning: "A subscription was resumed",
+    subject: "/subscriptions/{subscription}",
+    data: z.strictObject({ principal }),
+  },
+  "kilde.subscription.rewound": {
+    meaning: "Events of a subscription are delivered again",
+    subject: "/subscriptions/{subscription}",
+    data: z.strictObject({
+      principal,
+      after: z.int().describe("Events after this position"),
+      upTo: z.int().describe("Events up to this position"),
+      subjects: z.array(z.string()).nullable().describe("Only of these subjects; null: of all"),
+    }),
+  },
+  "kilde.subscription.removed": {
+    meaning: "A subscription was removed",
+    subject: "/subscriptions/{subscription}",
+    data: z.strictObject({ principal, source: ofSubscription.source }),
+  },
+  "kilde.subscription.down": {
+    meaning: "The endpoint of a subscription is down",
+    subject: "/subscriptions/{subscription}",
+    data: z.strictObject({ principal: noOne, reason: z.string() }),
+  },
+  "kilde.subscription.recovered": {
+    meaning: "The endpoint of a subscription accepts deliveries again",
+    subject: "/subscriptions/{subscription}",
+    data: z.strictObject({ principal: noOne }),
+  },
+  "kilde.consumer.rewound": {
+    meaning: "A consumer committed a lower position than before",
+    subject: "{log}/consumers/{consumer}",
+    data: z.strictObject({
+      principal,
+      from: z.int().describe("Position that it had committed"),
+      to: z.int().describe("Position that it committed now"),
+    }),
+  },
+  "kilde.log.restored": {
+    meaning: "A log was restored, or got a new identity",
+    subject: "{log}",
+    data: z.strictObject({
+      principal: noOne,
+      identity: z.string().describe("Identity of the log since then"),
+    }),
+  },
+} as const satisfies Readonly<Record<`kilde.${string}`, EntryDescription>>;
+
+export type EntryType = keyof typeof ENTRY_TYPES;
+
+/** Data of an entry of a type. */
+export type EntryData<Type extends EntryType> = z.output<(typeof ENTRY_TYPES)[Type]["data"]>;

@@ -1,0 +1,24 @@
+import type { Statement } from "../storage/database.ts";
+import type { LogAddress } from "../log/keys.ts";
+import type { Actor } from "./actor.ts";
+import type { EntryType } from "./catalog.ts";
+import { recordEntries } from "./entry.ts";
+
+const REWOUND: EntryType = "kilde.consumer.rewound";
+
+/** Arguments: 3 path of the log, 4 principal, 5 position, 6 log id, 7 name. */
+const FIND_REWOUND = `(select json_array(json_array(?3 || '/consumers/' || name, '${REWOUND}',
+    json_object('principal', ?4, 'from', committed, 'to', cast(?5 as integer))))
+  from consumers where log = ?6 and name = ?7 and committed > ?5)`;
+
+export interface ConsumerRewind extends Actor {
+  readonly log: LogAddress;
+  readonly name: string;
+  readonly position: number;
+}
+
+/** Goes before the statement that lets a consumer commit a position: records that it goes back, if it does. */
+export function recordConsumerRewind({ log, name, position, by }: ConsumerRewind, now: string): Statement[] {
+  const args = [log.name, by, position, log.id, name];
+  return recordEntries({ sql: FIND_REWOUND, args }, now, "always");
+}

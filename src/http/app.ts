@@ -103,7 +103,13 @@ export function createDeps(
   schemas: RequestSchemas = createSchemas(limits),
 ): AppDeps {
   const { basePath = "", compress: compresses = true, clock, closing } = options;
-  const followers = createFollowers({ clock, closing, most: limits.followers });
+  const followers = createFollowers({
+    clock,
+    closing,
+    most: limits.followers,
+    access: options.access,
+    isOpen: () => admissionOf(options) === "open",
+  });
   const budgets = options.budgets ?? createBudgets(limits, clock, closing);
   const { parseLarge = parseLargeHere({ limits, schemas }, clock) } = options;
   const shared = { ...budgets, parseLarge };
@@ -115,6 +121,11 @@ export function createDeps(
   const own = { basePath, compress: compresses, limits, schemas, followers, openSubscriptions };
   const deps: AppDeps = { ...options, ...shared, ...own };
   return deps;
+}
+
+/** Whether the store needs credentials now. */
+export function admissionOf({ access, admission }: Pick<AppOptions, "access" | "admission">): Admission {
+  return admission?.() ?? (access.isSecured() ? "closed" : "open");
 }
 
 /** The router of a store. */

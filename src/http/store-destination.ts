@@ -1,4 +1,4 @@
-import { type AppOptions, createApp, createDeps } from "./app.ts";
+import { admissionOf, type AppOptions, createApp, createDeps } from "./app.ts";
 import { authenticateWith } from "./pipeline/authentication.ts";
 import type { Destination } from "./pipeline/pipeline.ts";
 import { REQUEST_ID_HEADER } from "./pipeline/request-id.ts";
@@ -20,7 +20,6 @@ function appendedStream({ method, url }: Request): string | undefined {
  */
 export function storeDestination(options: AppOptions, deps = createDeps(options)): Destination {
   const { corsOrigins, onAccess, onFault, access } = options;
-  const { admission = () => (access.isSecured() ? "closed" : "open") } = options;
   const router = createApp(options, deps);
   const skipsRouter = corsOrigins.length === 0;
   return {
@@ -30,7 +29,7 @@ export function storeDestination(options: AppOptions, deps = createDeps(options)
     onFault,
     authenticate: authenticateWith({
       access,
-      admission,
+      admission: () => admissionOf(options),
       session: sessionSender(access.sessions, deps.basePath),
     }),
     answer(request, context) {

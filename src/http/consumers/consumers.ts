@@ -41,7 +41,7 @@ export async function getConsumers(c: Context, deps: AppDeps, log: LogReader): P
   const { prefix = "", cursor = "", ...query } = validQuery(c, deps.schemas.consumersQuery);
   const limit = listingLimit(query.limit, deps);
   await deps.activity.flush();
-  return listAnswer(deps, limit, async () => {
+  return listAnswer(c, deps, limit, async () => {
     const page = { prefix, cursor, limit };
     const { found, identity } = await withIdentity(log, () =>
       listConsumers(deps.database, log.address, page, deps.clock.now()),

@@ -1,10 +1,12 @@
 import type { Context } from "hono";
 
+import type { Principal } from "../../access/principal.ts";
 import type { ByteBudget } from "../../core/byte-budget.ts";
 import type { Chunk, FollowStart, Interest } from "../../log/follow/follow.ts";
 import type { LogReader } from "../../log/read/reader.ts";
 import type { AppDeps } from "../deps.ts";
 import { logHeaders } from "./log-identity.ts";
+import { principalOf } from "../pipeline/authorization.ts";
 import { isHead } from "../pipeline/routes.ts";
 
 /**
@@ -34,7 +36,7 @@ export function eventStream(
   consumer: string | null,
 ): Response {
   const open = () =>
-    openStream(c.req.raw.signal, deps, log, interest, start, (cursor) => {
+    openStream({ gone: c.req.raw.signal, sender: principalOf(c) }, deps, log, interest, start, (cursor) => {
       if (consumer !== null)
         deps.activity.record(log.address, consumer, interest.subject === null ? cursor : null);
     });
@@ -88,8 +90,14 @@ function createOutput(answers: ByteBudget, disconnect: () => void) {
   };
 }
 
+/** A request for an event stream: when its client is gone, and who sent it. */
+interface StreamRequest {
+  readonly gone: AbortSignal;
+  readonly sender: Principal;
+}
+
 function openStream(
-  gone: AbortSignal,
+  { gone, sender }: StreamRequest,
   { followers, closing, answers }: AppDeps,
   log: LogReader,
   interest: Interest,
@@ -116,17 +124,16 @@ function openStream(
   const end = () => finish(() => output.close());
   /** Disconnects a client that does not read. The client can continue from its cursor. */
   const disconnect = () => finish(() => output.abort());
-  const leave = followers.enter({
-    end,
-    beat() {
-      quietBeats += 1;
-      // One unsent heartbeat is enough.
-      if (quietBeats < QUIET_BEATS || output.isBehind()) return;
-      quietBeats = 0;
-      record(cursor);
-      output.beat();
-    },
-  });
+  const beat = () => {
+    quietBeats += 1;
+    // One unsent heartbeat is enough.
+    if (quietBeats < QUIET_BEATS || output.isBehind()) return;
+    quietBeats = 0;
+    record(cursor);
+    output.beat();
+  };
+  // The client reconnects, and that request is refused.
+  const leave = followers.enter({ end, refuse: () => end(), beat }, sender);
   const following = log.follow(interest, start, {
     take(chunk) {
       asked = false;

@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 
 import type { Cursor } from "../../core/cursor.ts";
+import type { KildeError } from "../../core/errors.ts";
 import { withinOneHistory } from "../../log/read/one-history.ts";
 import type { PageAnswer, PageQuery } from "../../log/read/query.ts";
 import type { LogReader } from "../../log/read/reader.ts";
@@ -9,6 +10,7 @@ import type { AppDeps } from "../deps.ts";
 import type { HeldAnswer } from "../wire/held-answer.ts";
 import { isCursorOf } from "./log-identity.ts";
 import type { Representation } from "../wire/negotiate.ts";
+import { principalOf } from "../pipeline/authorization.ts";
 import { awaitPosition, headBeyond, shownPosition } from "./position.ts";
 
 /** Reads a page, and validates its cursor against the log identity of the same read. */
@@ -73,8 +75,13 @@ export async function longPoll(
   const { signal } = c.req.raw;
   const done = new AbortController();
   const end = () => done.abort();
-  const leave = deps.followers.enter({ end, beat() {} });
   const isThereMore = Promise.withResolvers<boolean>();
+  let refusal: KildeError | null = null;
+  const refuse = (error: KildeError) => {
+    refusal = error;
+    isThereMore.reject(error);
+  };
+  const leave = deps.followers.enter({ end, refuse, beat() {} }, principalOf(c));
   const interest = { subject: query.subject, filter: query.filter };
   const { head, identity } = empty;
   const following = log.follow(
@@ -95,7 +102,10 @@ export async function longPoll(
     // A bare cursor belongs to the identity that the log had when the request began.
     const { position = 0, identity: stated } = cursor ?? {};
     const known = { position, identity: stated ?? identity };
-    return await readAfter(deps, log, known, () => log.page(query, framing, { signal, admit }));
+    const answer = await readAfter(deps, log, known, () => log.page(query, framing, { signal, admit }));
+    // Access ended while the page was read.
+    if (refusal !== null) throw refusal;
+    return answer;
   } finally {
     end();
     following.end();

@@ -18,6 +18,7 @@ import { requireCursorOf } from "./log-identity.ts";
 import { type Representation, representationOf } from "../wire/negotiate.ts";
 import { pageResponse } from "./page-response.ts";
 import { headBeyond } from "./position.ts";
+import { principalOf } from "../pipeline/authorization.ts";
 import { validationError } from "../pipeline/problems.ts";
 import { isHead } from "../pipeline/routes.ts";
 import type { RequestSchemas } from "../openapi/schemas.ts";
@@ -93,7 +94,7 @@ export async function readLog(
     const filter: EventFilter = { types: query.type, subjectPrefix: query.subjectPrefix };
     return followResponse(c, deps, log, subject, query, filter);
   }
-  const held = holdAnswer(deps);
+  const held = holdAnswer(deps, principalOf(c));
   try {
     return await pageOf(c, deps, log, subject, query, representation, held, feed);
   } catch (error) {

@@ -43,10 +43,15 @@ function refused(refusal: KildeError): IdentifiedSender {
   return { principal: ANONYMOUS, refusal };
 }
 
+/** The error for credentials that are unknown, revoked or expired. */
+export function invalidCredentials(): KildeError {
+  const detail = "The credentials are not valid: they are unknown, revoked or expired";
+  return new KildeError("unauthenticated", detail, { credentials: "invalid" });
+}
+
 function identified(principal: Principal | null): IdentifiedSender {
   if (principal !== null) return { principal, refusal: null };
-  const detail = "The credentials are not valid: they are unknown, revoked or expired";
-  return refused(new KildeError("unauthenticated", detail, { credentials: "invalid" }));
+  return refused(invalidCredentials());
 }
 
 export interface AuthenticationOptions {

@@ -41,6 +41,11 @@ export function actorOf(c: Context): Actor {
 /** Returns the error for a sender that needs credentials and has no valid ones; null for every other sender. */
 export function knownError({ principal, refusal }: IdentifiedSender): KildeError | null {
   if (refusal !== null || principal.kind !== "anonymous") return refusal;
+  return missingCredentials();
+}
+
+/** The error for a request without credentials. */
+export function missingCredentials(): KildeError {
   return new KildeError("unauthenticated", "The request has no credentials", { credentials: "missing" });
 }
 

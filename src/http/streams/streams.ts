@@ -47,7 +47,7 @@ export async function listing(
       errors: [{ parameter: "cursor", detail }],
     });
   }
-  return listAnswer(deps, limit, async () => {
+  return listAnswer(c, deps, limit, async () => {
     const list = await withinOneHistory(log.name, async () => {
       const state = await log.state();
       if (!(await isCursorOf(deps, log, changedSince, state))) return null;

@@ -1,6 +1,9 @@
+import type { Access } from "../../access/access.ts";
+import type { Principal } from "../../access/principal.ts";
 import type { ByteBudget, Hold } from "../../core/byte-budget.ts";
 import { KildeError } from "../../core/errors.ts";
 import type { Limits } from "../../core/limits.ts";
+import { onAccessEnd } from "../pipeline/access-end.ts";
 
 /** A body up to this size is handed to the server whole: sockets take nearly as much at once. */
 const WHOLE_BYTES = 128 * 1024;
@@ -10,6 +13,7 @@ const SLICE_BYTES = 128 * 1024;
 
 export interface HeldAnswerDeps {
   readonly limits: Limits;
+  readonly access: Pick<Access, "watch">;
   readonly answers: ByteBudget;
 }
 
@@ -19,23 +23,30 @@ export interface HeldAnswer {
    * Counts bytes that are about to be read. Throws `overloaded` when unread answers hold the permitted bytes already.
    */
   readonly admit: (bytes: number) => void;
-  /** Returns the body of the answer, which releases its bytes as the client reads them. */
+  /**
+   * Returns the body of the answer, which releases its bytes as the client reads them. A large one breaks off when the
+   * access of the sender ends. Throws `unauthenticated` if it has ended.
+   */
   readonly send: (parts: readonly Uint8Array<ArrayBuffer>[], bytes: number) => BodyInit | null;
   /** Releases all bytes without sending any. */
   readonly release: () => void;
 }
 
-export function holdAnswer({ limits, answers }: HeldAnswerDeps): HeldAnswer {
+export function holdAnswer({ limits, answers, access }: HeldAnswerDeps, sender: Principal): HeldAnswer {
   let out: ReadableStreamDefaultController<Uint8Array> | null = null;
   let hold: Hold | null = null;
-  const release = () => hold?.release();
+  let stopWatching = () => {};
+  const release = () => {
+    stopWatching();
+    hold?.release();
+  };
+  /** Disconnects the client, without a reason: Bun would print it. */
+  const disconnect = () => {
+    release();
+    out?.error();
+  };
   // Created at the first use: most answers are small and hold nothing.
-  const begin = () =>
-    (hold ??= answers.hold(() => {
-      release();
-      // The client is disconnected. Without a reason: Bun would print it.
-      out?.error();
-    }));
+  const begin = () => (hold ??= answers.hold(disconnect));
   let counted = 0;
   const count = (bytes: number) => {
     if (bytes <= counted) return;
@@ -82,6 +93,7 @@ export function holdAnswer({ limits, answers }: HeldAnswerDeps): HeldAnswer {
     send(parts, bytes) {
       if (bytes > WHOLE_BYTES) {
         count(bytes);
+        stopWatching = onAccessEnd(access, sender, disconnect);
         return stream(parts);
       }
       release();

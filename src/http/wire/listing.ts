@@ -1,6 +1,9 @@
+import type { Context } from "hono";
+
 import { DEFAULT_PAGE_EVENTS } from "../../core/limits.ts";
 import { utf8Bytes } from "../../core/names.ts";
 import type { AppDeps } from "../deps.ts";
+import { principalOf } from "../pipeline/authorization.ts";
 import { holdAnswer } from "./held-answer.ts";
 
 const ENCODER = new TextEncoder();
@@ -36,11 +39,12 @@ const USUAL_BYTES = 512;
 
 /** Answers with a list of at most `limit` entries, whose bytes count until the client has read them. */
 export async function listAnswer(
+  c: Context,
   deps: AppDeps,
   limit: number,
   read: () => Promise<{ readonly body: object; readonly headers: Readonly<Record<string, string>> }>,
 ): Promise<Response> {
-  const held = holdAnswer(deps);
+  const held = holdAnswer(deps, principalOf(c));
   try {
     held.admit(limit * USUAL_BYTES);
     const { body, headers } = await read();

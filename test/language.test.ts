@@ -77,11 +77,12 @@ function withoutMargins(text: string): string {
 function findingsIn(text: string, file: string): Finding[] {
   // Pages compare Kilde with an outbox, which is the field's word for a table of messages.
   // Tokens have an audience (RFC 7519 §4.1.3).
-  const names: Readonly<Record<string, string | undefined>> = file.endsWith(".md")
-    ? { ...NAMES, outbox: undefined }
-    : /^(?:src|test)\/access\/|\/auth\.ts$/.test(file)
-      ? { ...NAMES, audience: undefined }
-      : NAMES;
+  const hasTokens = /^(?:src|test)\/access\/|\/auth\.ts$|\/sign-in-with-openid\.md$/.test(file);
+  const names: Readonly<Record<string, string | undefined>> = {
+    ...NAMES,
+    ...(file.endsWith(".md") ? { outbox: undefined } : {}),
+    ...(hasTokens ? { audience: undefined } : {}),
+  };
   const prose = withoutMargins(text);
   const findings = (pattern: RegExp, where: string, instead: (found: string) => string | undefined) =>
     [...where.matchAll(pattern)].flatMap(({ 0: found, index }) => {

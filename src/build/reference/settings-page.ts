@@ -34,7 +34,7 @@ export function settingsPage(): string {
   return referencePage("Settings", "`src/config/settings.ts`", [
     `A setting comes from its flag, then from its environment variable, then from ${code(CONFIG_FILE)} in the working directory (or the file that \`--config\` names), then from its default.`,
     table(["name", "flag and environment", "default", "accepts", "meaning"], rows),
-    `A setting that accepts a list takes its flag several times; its environment variable separates the entries with commas. \`feeds\`, \`auth\` and \`tenants\` stand only in ${code(CONFIG_FILE)}: see [how to define a feed](../how-to/define-a-feed.md) and [tenants](../operate/tenants.md). The [limits](limits.md) have a page of their own.`,
+    `A setting that accepts a list takes its flag several times; its environment variable separates the entries with commas. \`feeds\`, \`auth\` and \`tenants\` stand only in ${code(CONFIG_FILE)}: see [how to define a feed](../how-to/define-a-feed.md), [how to sign in with an OpenID provider](../how-to/sign-in-with-openid.md) and [tenants](../operate/tenants.md). The [limits](limits.md) have a page of their own.`,
   ]);
 }
 

@@ -7,6 +7,7 @@ export interface FeedEntry extends FeedState {
   readonly feed: string;
   readonly version: number;
   readonly draft: boolean;
+  readonly access: "granted" | "public";
   readonly deprecated: string | null;
   readonly sunset: string | null;
 }

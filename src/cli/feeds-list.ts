@@ -12,7 +12,16 @@ interface ListFlags {
   readonly json?: boolean;
 }
 
-function progressOf({ progress, failure, erasing, tracing, deprecated, sunset, draft }: FeedEntry): string {
+function progressOf({
+  progress,
+  failure,
+  erasing,
+  tracing,
+  deprecated,
+  sunset,
+  draft,
+  access,
+}: FeedEntry): string {
   const notes: string[] = [];
   if (progress !== null && failure === null) {
     const { done, total, eventsPerSecond, secondsLeft } = progress;
@@ -28,6 +37,7 @@ function progressOf({ progress, failure, erasing, tracing, deprecated, sunset, d
   if (tracing !== null)
     notes.push(`finding out where its events came from: ${tracing.done} of ${tracing.total}`);
   if (draft) notes.push("draft");
+  if (access === "public") notes.push("public");
   if (deprecated !== null) notes.push(`deprecated ${deprecated}`);
   if (sunset !== null) notes.push(`gone ${sunset}`);
   return notes.join("; ");

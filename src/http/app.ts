@@ -67,6 +67,7 @@ const EXPOSED_HEADERS = [
   LOG_HEADER,
   POSITION_HEADER,
   REQUEST_ID_HEADER,
+  "WWW-Authenticate",
   "Idempotency-Replayed",
 ];
 

@@ -155,8 +155,8 @@ export async function patchSubscription(c: Context, deps: SubscriptionDeps): Pro
   const { batch } = deps.subscriptionSchemas.newSubscription.pick({ batch: true }).parse({});
   const configFor = (found: SubscriptionRecord) => {
     const changed = changedBy(askedOf(found, batch), change);
-    deliveredPrefix(c, deps, found.log.name, changed.subjectPrefix);
-    const config = configOf(changed);
+    const subjectPrefix = deliveredPrefix(c, deps, found.log.name, changed.subjectPrefix);
+    const config = configOf({ ...changed, subjectPrefix });
     if (config.mode.kind === "doorbell" && found.rewind !== null) {
       const detail = "A redelivery is under way, which a doorbell cannot do";
       throw new KildeError("invalid-body", detail, { errors: [{ pointer: "/mode", detail }] });

@@ -47,7 +47,7 @@ export async function visibleSubscriptions(
 }
 
 /**
- * Returns the prefix of the subjects that a subscription to be created delivers: the one in the request, or else the one
+ * Returns the prefix of the subjects that a subscription is to deliver: the one in the request, or else the one
  * that is granted. Throws a KildeError unless the sender may read them; whether or not there is such a log.
  */
 export function deliveredPrefix(c: Context, deps: SubscriptionDeps, source: string, asked: string): string {

@@ -92,6 +92,19 @@ describe("a published contract", () => {
     expect(await start(z.object({ cents: z.int() }))).toBeInstanceOf(IncompatibleContractError);
   });
 
+  test("does not depend on who may read it: the feed becomes public, and is not built again", async () => {
+    for (const draft of [true, false]) {
+      await pay({ amount: 1 });
+      const before = await project(amount, { draft });
+      const { head } = (await state(before)) ?? { head: null };
+      for (const access of ["public", "granted"] as const) {
+        const after = await open(amount, { draft, access });
+        expect(after.get(PATH).feed.access).toBe(access);
+        expect(await state(after)).toMatchObject({ status: "live", head });
+      }
+    }
+  });
+
   test("a refused contract is not published", async () => {
     await pay({ amount: 1 });
     await project(amount);
@@ -117,7 +130,7 @@ describe("a published contract", () => {
     expect(await state(await project(amount))).toMatchObject({ status: "live", head: 1 });
   });
 
-  for (const draft of [false, true]) {
+  for (const draft of [true, false]) {
     const named = draft ? "a draft" : "a published version";
     test(`the states that ${named} kept before it published an event are dropped with its source`, async () => {
       const third: Variation = {

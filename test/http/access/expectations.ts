@@ -46,6 +46,8 @@ export interface Expectation {
   readonly allowed: Allowed;
   /** The answer to the holder of `admin` who is bound to the consumer `cards`. */
   readonly status: number;
+  /** The answer to a sender without valid credentials. Default: `status` for everyone, or else 401. */
+  readonly anonymous?: number;
   /** Those to whom the thing does not exist: 404. */
   readonly hidden?: readonly Holder[];
 }
@@ -120,6 +122,9 @@ const OF_FEED = consumersOf("/feeds/orders/v1", FEED_MANAGERS, [
   "read:/feeds/orders as cards",
   "admin as cards",
 ]);
+
+const OF_OPERATIONS = consumersOf("/operations", ["manage:/operations", ...ADMINS], ["admin as cards"]);
+const OPERATORS: readonly Holder[] = ["read:/operations", ...ADMINS];
 
 const DELETE = { method: "DELETE" };
 const POST = { method: "POST" };
@@ -261,6 +266,26 @@ export const EXPECTATIONS: Readonly<Record<string, readonly Expectation[]>> = {
   skipBlocked: ofSubscription("/blocked/order-1/skip", POST, 409),
   listSkips: ofSubscription("/skips"),
   removeSubscription: ofSubscription("", DELETE, 204),
+  readOperations: [{ path: "/operations", allowed: OPERATORS, status: 200 }],
+  listOperationSubjects: [{ path: "/operations/subjects", allowed: OPERATORS, status: 200 }],
+  readOperationSubject: [{ path: "/operations/subjects/none", allowed: OPERATORS, status: 404 }],
+  listConsumersOfOperations: OF_OPERATIONS.list,
+  commitConsumerOfOperations: OF_OPERATIONS.commit,
+  getConsumerOfOperations: OF_OPERATIONS.get,
+  removeConsumerOfOperations: OF_OPERATIONS.remove,
+  getSession: known("/session"),
+  openSession: [
+    {
+      path: "/session",
+      init: jsonPost({ token: "garbage" }),
+      allowed: "everyone",
+      anonymous: 401,
+      status: 201,
+    },
+  ],
+  endSession: [{ path: "/session", init: DELETE, allowed: "everyone", status: 204 }],
+  startSignIn: [{ path: "/session/oidc", allowed: "everyone", status: 404 }],
+  completeSignIn: [{ path: "/session/oidc/callback", allowed: "everyone", status: 404 }],
   index: known("/"),
   openApi: known("/openapi.json"),
   asyncApi: known("/asyncapi.json"),

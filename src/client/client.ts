@@ -13,13 +13,20 @@ import { sleepFor } from "./sleep.ts";
 import { listStreams, subjectPages } from "./subjects.ts";
 import type { Subscriptions } from "./subscription-types.ts";
 import { createSubscriptions } from "./subscriptions.ts";
+import { fetchWithToken, type TokenSource } from "./token.ts";
 import type * as types from "./types.ts";
 import { postEvents, removeEvents } from "./writes.ts";
 
 export interface ClientOptions {
   /** Address of the server: `http://127.0.0.1:4000`. A path is kept: `https://example.org/kilde`. */
   readonly url: string;
-  /** Headers of each request; `{ authorization: "Bearer …" }` for a proxy that requires it. */
+  /**
+   * Bearer token of each request: the token of an API key, or of an issuer that the server trusts. A function is called
+   * for each attempt, also while following, and once more after a 401; if it fails, the attempt counts as one at an
+   * unreachable server. Default: none.
+   */
+  readonly token?: TokenSource;
+  /** Headers of each request, for a proxy that requires some. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Name under which the server records the reads and the progress of this client (`Kilde-Consumer`). */
   readonly consumer?: string;
@@ -112,7 +119,7 @@ async function* eventsOf<Data>(
 
 /**
  * Creates a client. It holds no connection and needs no closing. Throws a TypeError for an unknown option, here and
- * in every method, and for a `url` that does not begin with `http://` or `https://`.
+ * in every method, for a `url` that does not begin with `http://` or `https://`, and for an invalid `token`.
  *
  * @example
  * ```ts
@@ -133,9 +140,10 @@ export function createClient(options: ClientOptions): Client {
 }
 
 function requestDepsOf(options: ClientOptions): RequestDeps {
+  const { token, fetch: send = (url, init) => fetch(url, init) } = options;
   return {
     url: checkedUrl(options, RETRY, TIMEOUTS),
-    fetch: options.fetch ?? ((url, init) => fetch(url, init)),
+    fetch: token === undefined ? send : fetchWithToken(send, token),
     headers: {
       ...(options.compression === true ? {} : { "accept-encoding": "identity" }),
       ...(options.consumer === undefined ? {} : { "kilde-consumer": encodeURIComponent(options.consumer) }),

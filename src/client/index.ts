@@ -1,6 +1,7 @@
 export { KildeError, type ProblemCode } from "../core/errors.ts";
 export type { Timeouts } from "./deadline.ts";
 export { type Retry } from "./retry.ts";
+export type { TokenSource } from "./token.ts";
 export { UnexpectedAnswerError } from "./unexpected-answer.ts";
 export { KildeUnreachableError } from "./unreachable.ts";
 export { UnreadableEventError } from "./unreadable-event.ts";

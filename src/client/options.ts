@@ -1,9 +1,11 @@
 import { type OptionNames, refuseUnknownOptions } from "../core/known-options.ts";
 import type { ClientOptions } from "./client.ts";
+import { checkedToken } from "./token.ts";
 import type * as types from "./types.ts";
 
 const CLIENT: OptionNames<ClientOptions> = {
   url: true,
+  token: true,
   headers: true,
   consumer: true,
   compression: true,
@@ -108,7 +110,7 @@ function serverUrl(url: unknown): string {
   if (!URL.canParse(url)) throw new TypeError(`createClient: url ${shown} is not an address; ${example}`);
   const { username, password, search, hash } = new URL(url);
   if (username !== "" || password !== "") {
-    throw new TypeError("createClient: url must not have a user or password; send them as `headers`");
+    throw new TypeError("createClient: url must not have a user or password; state a `token`, or `headers`");
   }
   if (search !== "" || hash !== "") {
     throw new TypeError(`createClient: url ${shown} must end before "?" and "#": paths of the API follow it`);
@@ -116,13 +118,21 @@ function serverUrl(url: unknown): string {
   return url.replace(/\/+$/, "");
 }
 
+function checkToken({ token, headers = {} }: ClientOptions): void {
+  if (token === undefined) return;
+  if (typeof token !== "function") checkedToken(token, "createClient: token");
+  if (Object.keys(headers).some((name) => name.toLowerCase() === "authorization"))
+    throw new TypeError("createClient: state `token` or the header `authorization`, not both");
+}
+
 /**
- * Checks the options of a client and returns the address of the server. Throws a TypeError for an unknown option or
- * an invalid address.
+ * Checks the options of a client and returns the address of the server. Throws a TypeError for an unknown option, or
+ * an invalid address or token.
  */
 export function checkedUrl(options: ClientOptions, retry: object, timeouts: object): string {
   refuseUnknownOptions("createClient", options, CLIENT);
   refuseUnknownOptions("createClient, retry", options.retry ?? {}, retry);
   refuseUnknownOptions("createClient, timeouts", options.timeouts ?? {}, timeouts);
+  checkToken(options);
   return serverUrl(options.url);
 }

@@ -3,6 +3,7 @@ import { type Answer, answerOf } from "./answer.ts";
 import { type RequestAttempt, DeadlineError, type StartAttempt, type Timeouts } from "./deadline.ts";
 import { answerError } from "./parse-answer.ts";
 import { requestRetryMs, isPassing, type Retry } from "./retry.ts";
+import { InvalidTokenError, TokenFailure } from "./token.ts";
 import { UnexpectedAnswerError } from "./unexpected-answer.ts";
 import { UnreadableEventError } from "./unreadable-event.ts";
 import { KildeUnreachableError, wasNotSent } from "./unreachable.ts";
@@ -148,8 +149,9 @@ async function receiveHeaders(
     return answerOf(response, attempt, deps.timeouts.silenceMs);
   } catch (error) {
     attempt.end("abort");
-    if (request.signal?.aborted === true) throw error;
-    throw unreachable(deps, `No answer from ${deps.url}`, error);
+    if (request.signal?.aborted === true || error instanceof InvalidTokenError) throw error;
+    const isSent = !(error instanceof TokenFailure);
+    throw unreachable(deps, isSent ? `No answer from ${deps.url}` : `No request to ${deps.url}`, error);
   }
 }
 

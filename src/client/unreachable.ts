@@ -1,4 +1,5 @@
 import { isErrorNamed } from "../core/errors.ts";
+import { TokenFailure } from "./token.ts";
 
 export interface UnreachableOptions extends ErrorOptions {
   readonly isOutcomeUnknown?: boolean;
@@ -43,6 +44,7 @@ const NOT_SENT = new Set([
 /** Whether a failure shows that the request never reached the server. */
 export function wasNotSent(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof TokenFailure) return true;
     if ("code" in cause && NOT_SENT.has(String(cause.code))) return true;
     // Deno has no error codes.
     if (/^error sending request .*(connection refused|dns error)/i.test(cause.message)) return true;

@@ -123,7 +123,7 @@ test.each([
   ["http://", "is not an address"],
   ["", "url is empty; write the address of the server"],
   [undefined, "url is undefined; write the address of the server"],
-  ["http://user:secret@a.test", "must not have a user or password; send them as `headers`"],
+  ["http://user:secret@a.test", "must not have a user or password; state a `token`, or `headers`"],
   ["http://a.test/?b", 'must end before "?" and "#"'],
 ])("a client rejects the url %p, with an example of a valid one", (stated, message) => {
   expect(() => createClient({ url: stated as string })).toThrow(TypeError);

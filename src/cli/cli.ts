@@ -4,6 +4,7 @@ import { ConfigError } from "../config/config-error.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, EXIT, EXIT_MEANINGS, type ExitCode } from "./exit.ts";
 import { reportIgnoredSettings } from "./ignored-settings.ts";
+import { reportSecretFlags } from "./secret-flags.ts";
 import { VERB_GROUPS, type Verb, VERBS } from "./verbs.ts";
 
 function exitCodes(): string {
@@ -99,7 +100,10 @@ export async function runCli(args: readonly string[], context: CliContext): Prom
     ) {
       root.error(`error: unknown command '${topic}'`);
     }
-    if (VERBS.some(({ name }) => name === verb)) await reportIgnoredSettings(context, args);
+    if (VERBS.some(({ name }) => name === verb)) {
+      await reportIgnoredSettings(context, args);
+      await reportSecretFlags(context, args);
+    }
     await root.parseAsync(args, { from: "user" });
     return EXIT.ok;
   } catch (error) {

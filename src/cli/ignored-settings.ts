@@ -9,6 +9,9 @@ const MISNAMED = ["js", "mjs", "cjs", "mts", "cts", "json", "jsonc"].map(
   (ending) => `kilde.config.${ending}`,
 );
 
+/** Variables of clients: with these alone, the settings and their names are not loaded. */
+const CLIENT_VARIABLES: ReadonlySet<string> = new Set(["KILDE_URL", "KILDE_TOKEN", "KILDE_TOKEN_FILE"]);
+
 /** Reports files and variables that look like settings, and are ignored. */
 export async function reportIgnoredSettings(
   { environment, cwd, stderr }: CliContext,
@@ -20,7 +23,7 @@ export async function reportIgnoredSettings(
       (name) =>
         `${name} is ignored: the configuration file is ${CONFIG_FILE}; rename it, or use --config ${name}`,
     );
-  if (Object.keys(environment).some((name) => name.startsWith("KILDE_") && name !== "KILDE_URL")) {
+  if (Object.keys(environment).some((name) => name.startsWith("KILDE_") && !CLIENT_VARIABLES.has(name))) {
     const { unknownVariables } = await import("../config/unknown-variables.ts");
     ignored.push(...unknownVariables(environment));
   }

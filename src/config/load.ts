@@ -3,6 +3,7 @@ import { ConfigError } from "./config-error.ts";
 import { loadConfigFile } from "./file.ts";
 import { fileIdentity } from "./file-identity.ts";
 import { type Environment, resolveSettings } from "./resolve.ts";
+import { withSecretFiles } from "./secret-files.ts";
 import type { Settings, SettingValues } from "./settings.ts";
 
 export interface SettingsRequest {
@@ -14,13 +15,13 @@ export interface SettingsRequest {
 
 /**
  * Loads the settings. Flags win over `KILDE_*` environment variables, these over `kilde.config.ts`, and that over
- * defaults. Throws a {@link ConfigError} with every problem.
+ * defaults. A secret may be in the file that its variable with `_FILE` names. Throws a {@link ConfigError} with every problem.
  */
 export async function loadSettings({ flags, environment, cwd }: SettingsRequest): Promise<Settings> {
   const { config } = flags;
   const file = await loadConfigFile(cwd, typeof config === "string" ? config : undefined);
   const fileKey = (path: string) => fileIdentity(path, cwd);
-  const settings = resolveSettings({ flags, environment, file, fileKey });
+  const settings = resolveSettings({ flags, environment: withSecretFiles(environment, cwd), file, fileKey });
   await checkDelivery(settings);
   return { ...settings, configFile: file?.absolute ?? null };
 }

@@ -68,6 +68,9 @@ export const tenantsSchema = z.array(tenantSchema, "must be a list of tenants").
 /** A database beside others in one process, chosen by the request's host or path. */
 export type Tenant = z.output<typeof tenantSchema>;
 
+/** Matches the environment variables with tokens of tenants. */
+export const TENANT_TOKEN = /^KILDE_TENANT_\w+_DATABASE_AUTH_TOKEN$/;
+
 /** The environment variable with a tenant's token. */
 export function tokenVariable(name: string): string {
   return `KILDE_TENANT_${name.replaceAll("-", "_").toUpperCase()}_DATABASE_AUTH_TOKEN`;

@@ -1,17 +1,16 @@
 import { readObject } from "../client/parse-answer.ts";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 
 import { sourcePath } from "../client/read.ts";
 import type { Appended } from "../client/types.ts";
 import { toHeaderText } from "../core/header-text.ts";
 import type { CliContext } from "./context.ts";
 import { jsonArgument, objectText } from "./json-argument.ts";
-import { examples, jsonOption, urlOption, parseWholeNumber } from "./options.ts";
+import { examples, jsonOption, serverCommand, parseWholeNumber, type ServerFlags } from "./options.ts";
 import { outageNotes } from "./outage-notes.ts";
 import { REPEATED, streamName, withServer } from "./server.ts";
 
-interface AppendFlags {
-  readonly url?: string;
+interface AppendFlags extends ServerFlags {
   readonly expectedVersion?: string | number;
   readonly metadata?: string;
   readonly time?: string;
@@ -55,7 +54,7 @@ async function append(
   const headers = { "content-type": "application/json", "idempotency-key": toHeaderText(idempotencyKey) };
   const { answer, replayed } = await withServer(
     context,
-    flags.url,
+    flags,
     ({ request }) =>
       request(
         path,
@@ -79,7 +78,7 @@ async function append(
 
 /** `kilde append` */
 export function appendCommand(context: CliContext): Command {
-  return new Command("append")
+  return serverCommand("append")
     .description("Appends one event to a stream. The first event creates the stream.")
     .argument("<stream>", "the stream's name")
     .argument("<type>", "the event's name, such as UserRegistered")
@@ -96,7 +95,6 @@ export function appendCommand(context: CliContext): Command {
     )
     .option("--time <time>", "time of the event (RFC 3339; default: the time of recording)")
     .option("--idempotency-key <key>", "makes a repetition safe: the same key appends once")
-    .addOption(urlOption())
     .addOption(jsonOption())
     .addHelpText(
       "after",

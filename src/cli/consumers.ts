@@ -1,14 +1,13 @@
-import { Command } from "commander";
+import type { Command } from "commander";
 
 import type { ConsumerInfo } from "../client/types.ts";
 import type { CliContext } from "./context.ts";
 import { feedOption, type FeedVersionArgument } from "./log-source.ts";
-import { examples, jsonOption, urlOption } from "./options.ts";
+import { examples, jsonOption, serverCommand, type ServerFlags } from "./options.ts";
 import { withServer } from "./server.ts";
 import { type Column, printTable } from "./table.ts";
 
-interface ConsumersFlags {
-  readonly url?: string;
+interface ConsumersFlags extends ServerFlags {
   readonly json?: boolean;
   readonly feed?: FeedVersionArgument;
 }
@@ -44,19 +43,18 @@ function cells(info: ConsumerInfo): readonly string[] {
   return [stateText(info), position(committed), position(sent), behind, seen, nameText(info)];
 }
 
-async function consumers(context: CliContext, { url, json, feed }: ConsumersFlags): Promise<void> {
+async function consumers(context: CliContext, { json, feed, ...server }: ConsumersFlags): Promise<void> {
   const listing = { columns: COLUMNS, cells, asJson: json === true };
-  await withServer(context, url, ({ client }) => printTable(context, client.consumers(feed), listing));
+  await withServer(context, server, ({ client }) => printTable(context, client.consumers(feed), listing));
 }
 
 /** `kilde consumers` */
 export function consumersCommand(context: CliContext): Command {
-  return new Command("consumers")
+  return serverCommand("consumers")
     .description(
       "Lists the consumers of the event log or a feed: their state (keeps up, late, blocked or silent), their positions, and the time of their last request.",
     )
     .addOption(feedOption())
-    .addOption(urlOption())
     .addOption(jsonOption("print JSON, one consumer a line"))
     .addHelpText("after", examples("kilde consumers", "kilde consumers --feed declarations/v1"))
     .action((flags: ConsumersFlags) => consumers(context, flags));

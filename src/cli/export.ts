@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 
-import { Command } from "commander";
+import type { Command } from "commander";
 
 import { type Cursor, cursorText } from "../core/cursor.ts";
 import { feedOption, type FeedVersionArgument, pathOf } from "./log-source.ts";
@@ -8,13 +8,12 @@ import type { CliContext } from "./context.ts";
 import { openExportFile, START } from "./export-file.ts";
 import { exportLine } from "./export-lines.ts";
 import { CliError, EXIT } from "./exit.ts";
-import { examples, jsonOption, repeatable, urlOption } from "./options.ts";
+import { examples, jsonOption, repeatable, serverCommand, type ServerFlags } from "./options.ts";
 import { readPages } from "./pages.ts";
 import { type ProgressBar, showProgress, summary } from "./progress.ts";
 import { PATIENT, type Server, withServer } from "./server.ts";
 
-interface ExportFlags {
-  readonly url?: string;
+interface ExportFlags extends ServerFlags {
   readonly resume?: boolean;
   readonly stream?: string;
   readonly prefix?: string;
@@ -85,7 +84,7 @@ async function exportEvents(
   const started = context.clock.monotonic();
   const { events, position } = await withServer(
     context,
-    flags.url,
+    flags,
     async (server) => {
       const sink = await openSink(context, target, flags);
       try {
@@ -108,7 +107,7 @@ async function exportEvents(
 
 /** `kilde export` */
 export function exportCommand(context: CliContext): Command {
-  return new Command("export")
+  return serverCommand("export")
     .description(
       [
         "Writes events in the order of the log, as lines that `kilde import` accepts:",
@@ -122,7 +121,6 @@ export function exportCommand(context: CliContext): Command {
     .addOption(feedOption())
     .option("--prefix <prefix>", "only streams with this prefix")
     .addOption(repeatable("--type <type>", "only events of this type; may be repeated"))
-    .addOption(urlOption())
     .addOption(jsonOption("print the summary as JSON"))
     .addHelpText("after", examples("kilde export events.ndjson.gz", "kilde export --prefix user- | wc -l"))
     .action((target: string | undefined, flags: ExportFlags) => exportEvents(context, target, flags));

@@ -1,13 +1,12 @@
-import { Command } from "commander";
+import type { Command } from "commander";
 
 import type { CliContext } from "./context.ts";
 import { changeFeed, type FeedEntry, feedRequestPath } from "./feed-versions.ts";
 import { versionNumber } from "./feeds-test.ts";
-import { examples, jsonOption, urlOption } from "./options.ts";
+import { examples, jsonOption, serverCommand, type ServerFlags } from "./options.ts";
 import { withServer } from "./server.ts";
 
-interface ChangeFlags {
-  readonly url?: string;
+interface ChangeFlags extends ServerFlags {
   readonly json?: boolean;
   readonly force?: boolean;
 }
@@ -49,18 +48,17 @@ const CHANGES: readonly Change[] = [
 /** `kilde feeds retire`, `rebuild` and `resume`. */
 export function feedsChangeCommands(context: CliContext): Command[] {
   return CHANGES.map(({ verb, description, method, suffix, done }) => {
-    const command = new Command(verb)
+    const command = serverCommand(verb)
       .description(description)
       .argument("<feed>", "the feed's name")
       .argument("<version>", "its version", versionNumber)
-      .addOption(urlOption())
       .addOption(jsonOption("print the feed's new state as JSON"))
       .addHelpText("after", examples(`kilde feeds ${verb} declarations v1`));
     if (verb === "retire")
       command.option("--force", "retire it even if it has readers; pauses its subscriptions");
     return command.action(async (feed: string, version: number, flags: ChangeFlags) => {
       const path = feedRequestPath(feed, version) + suffix(flags);
-      const entry = await withServer(context, flags.url, (server) => changeFeed(server, method, path));
+      const entry = await withServer(context, flags, (server) => changeFeed(server, method, path));
       const text = flags.json === true ? JSON.stringify(entry) : done(`${feed}/v${version}`, entry);
       await context.stdout.write(`${text}\n`);
     });

@@ -1,16 +1,15 @@
-import { Command } from "commander";
+import type { Command } from "commander";
 
 import { type ComparableEvent, type Correspondence, correspondences } from "../feeds/define/differences.ts";
 import type { CliContext } from "./context.ts";
 import { escapeLine } from "./control-characters.ts";
 import { versionNumber } from "./feeds-test.ts";
-import { examples, jsonOption, urlOption } from "./options.ts";
+import { examples, jsonOption, serverCommand, type ServerFlags } from "./options.ts";
 import { readPages } from "./pages.ts";
 import { type Server, streamName, withServer } from "./server.ts";
 
-interface DiffFlags {
+interface DiffFlags extends ServerFlags {
   readonly subject: string;
-  readonly url?: string;
   readonly json?: boolean;
 }
 
@@ -81,10 +80,10 @@ async function diffVersions(
   context: CliContext,
   feed: string,
   [leftVersion, rightVersion]: readonly [number, number],
-  { subject, url, json }: DiffFlags,
+  { subject, json, ...named }: DiffFlags,
 ): Promise<void> {
   const name = streamName(subject);
-  const [left, right] = await withServer(context, url, (server) =>
+  const [left, right] = await withServer(context, named, (server) =>
     Promise.all([
       subjectEvents(server, feed, leftVersion, name),
       subjectEvents(server, feed, rightVersion, name),
@@ -101,7 +100,7 @@ async function diffVersions(
 
 /** `kilde feeds diff` */
 export function feedsDiffCommand(context: CliContext): Command {
-  return new Command("diff")
+  return serverCommand("diff")
     .description(
       "Prints the events that two versions of a feed publish about one subject, side by side: the events projected from the same event, and the differences in their data.",
     )
@@ -109,7 +108,6 @@ export function feedsDiffCommand(context: CliContext): Command {
     .argument("<left>", "a version", versionNumber)
     .argument("<right>", "another version", versionNumber)
     .requiredOption("--subject <name>", "the subject")
-    .addOption(urlOption())
     .addOption(jsonOption("print JSON, one pair of events per line"))
     .addHelpText("after", examples("kilde feeds diff declarations v1 v2 --subject declaration-81250"))
     .action((feed: string, left: number, right: number, flags: DiffFlags) =>

@@ -1,14 +1,13 @@
 import { readObject } from "../client/parse-answer.ts";
-import { Command } from "commander";
+import type { Command } from "commander";
 
 import type { CliContext } from "./context.ts";
 import { escapeLine } from "./control-characters.ts";
 import type { FeedEntry } from "./feed-versions.ts";
-import { examples, jsonOption, urlOption } from "./options.ts";
+import { examples, jsonOption, serverCommand, type ServerFlags } from "./options.ts";
 import { withServer } from "./server.ts";
 
-interface ListFlags {
-  readonly url?: string;
+interface ListFlags extends ServerFlags {
   readonly json?: boolean;
 }
 
@@ -55,8 +54,8 @@ function row(entry: FeedEntry): string {
   return `${escapeLine(columns.join("  ").trimEnd())}\n`;
 }
 
-async function listFeeds({ stdout, ...context }: CliContext, { url, json }: ListFlags): Promise<void> {
-  const { feeds } = await withServer({ stdout, ...context }, url, ({ request }) =>
+async function listFeeds({ stdout, ...context }: CliContext, { json, ...server }: ListFlags): Promise<void> {
+  const { feeds } = await withServer({ stdout, ...context }, server, ({ request }) =>
     request("/feeds", {}, readObject<{ feeds: FeedEntry[] }>),
   );
   if (json === true) {
@@ -69,9 +68,8 @@ async function listFeeds({ stdout, ...context }: CliContext, { url, json }: List
 
 /** `kilde feeds list` */
 export function feedsListCommand(context: CliContext): Command {
-  return new Command("list")
+  return serverCommand("list")
     .description("Lists the feeds that a server has, with their status, lag and progress.")
-    .addOption(urlOption())
     .addOption(jsonOption("print JSON, one version of a feed per line"))
     .addHelpText("after", examples("kilde feeds", "kilde feeds list --json"))
     .action((flags: ListFlags) => listFeeds(context, flags));

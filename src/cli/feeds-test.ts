@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 
 import { sourcePath } from "../client/read.ts";
 import type { SourceEvent } from "../feeds/define/define.ts";
@@ -9,16 +9,15 @@ import type { CliContext } from "./context.ts";
 import { CliError, EXIT } from "./exit.ts";
 import { fixtureReader } from "./fixture-events.ts";
 import { linesOf } from "./lines.ts";
-import { examples, jsonOption, urlOption } from "./options.ts";
+import { examples, jsonOption, serverCommand, type ServerFlags } from "./options.ts";
 import { readPages } from "./pages.ts";
 import { streamName, withServer } from "./server.ts";
 import { openSource } from "./source.ts";
 
-interface TestFlags {
+interface TestFlags extends ServerFlags {
   readonly version?: number;
   readonly fixtures?: string;
   readonly stream?: string;
-  readonly url?: string;
   readonly config?: string;
   readonly json?: boolean;
 }
@@ -42,11 +41,11 @@ async function takeFixtures(context: CliContext, file: string, stream: string, t
 async function takeStream(
   context: CliContext,
   stream: string,
-  url: string | undefined,
+  flags: ServerFlags,
   take: Take,
 ): Promise<void> {
   const eventOf = fixtureReader(stream);
-  await withServer(context, url, async (server) => {
+  await withServer(context, flags, async (server) => {
     let number = 0;
     for await (const { lines } of readPages(
       server,
@@ -77,7 +76,7 @@ function haltOf(feed: Feed, error: ProjectionError): CliError {
 }
 
 async function testFeed(context: CliContext, name: string, flags: TestFlags): Promise<void> {
-  const { version, fixtures, stream, config, url } = flags;
+  const { version, fixtures, stream, config } = flags;
   if ((fixtures === undefined) === (stream === undefined)) {
     throw new CliError(EXIT.usage, "State the events: --fixtures <file>, or --stream <name>");
   }
@@ -101,7 +100,7 @@ async function testFeed(context: CliContext, name: string, flags: TestFlags): Pr
   try {
     if (fixtures !== undefined) {
       await takeFixtures(context, fixtures, `${first.source.prefixes[0] ?? "subject-"}1`, take);
-    } else if (stream !== undefined) await takeStream(context, stream, url, take);
+    } else if (stream !== undefined) await takeStream(context, stream, flags, take);
   } catch (error) {
     throw error instanceof ProjectionError ? haltOf(feed, error) : error;
   }
@@ -112,7 +111,7 @@ async function testFeed(context: CliContext, name: string, flags: TestFlags): Pr
 
 /** `kilde feeds test` */
 export function feedsTestCommand(context: CliContext): Command {
-  return new Command("test")
+  return serverCommand("test")
     .description(
       "Runs a feed of kilde.config.ts over events, prints the events that it would publish, and checks that it is deterministic. Publishes nothing.",
     )
@@ -123,7 +122,6 @@ export function feedsTestCommand(context: CliContext): Command {
       "NDJSON, plain or gzip, in the format of `kilde import` or `kilde read`; - for standard input",
     )
     .option("--stream <name>", "a stream of a server")
-    .addOption(urlOption())
     .option("--config <file>", "default: kilde.config.ts")
     .addOption(jsonOption("print JSON, one published event per line"))
     .addHelpText(

@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 
 import type { Answer } from "../client/answer.ts";
 import { readObject } from "../client/parse-answer.ts";
@@ -8,7 +8,7 @@ import { FEED_NAME } from "../core/names.ts";
 import type { CliContext } from "./context.ts";
 import { feedRequestPath } from "./feed-versions.ts";
 import { versionNumber } from "./feeds-test.ts";
-import { examples, urlOption } from "./options.ts";
+import { examples, serverCommand, type ServerFlags } from "./options.ts";
 import { pascalCase, type SchemaSet, typesOfSchemas } from "./schema-types.ts";
 import { withServer } from "./server.ts";
 
@@ -47,9 +47,9 @@ async function printTypes(
   context: CliContext,
   feed: string,
   version: number,
-  { url }: { readonly url?: string },
+  server: ServerFlags,
 ): Promise<void> {
-  const schemas = await withServer(context, url, ({ request }) =>
+  const schemas = await withServer(context, server, ({ request }) =>
     request(`${feedRequestPath(feed, version)}/schemas`, {}, readSchemas),
   );
   await context.stdout.writeExact(typeScriptOf(feed, version, schemas));
@@ -57,15 +57,12 @@ async function printTypes(
 
 /** `kilde feeds types` */
 export function feedsTypesCommand(context: CliContext): Command {
-  return new Command("types")
+  return serverCommand("types")
     .description(
       "Prints the types of a version of a feed as TypeScript, for consumers in other repositories.",
     )
     .argument("<feed>", "the feed's name", feedName)
     .argument("<version>", "its version", versionNumber)
-    .addOption(urlOption())
     .addHelpText("after", examples("kilde feeds types declarations v2 > declarations-v2.ts"))
-    .action((feed: string, version: number, flags: { readonly url?: string }) =>
-      printTypes(context, feed, version, flags),
-    );
+    .action((feed: string, version: number, flags: ServerFlags) => printTypes(context, feed, version, flags));
 }

@@ -1,15 +1,14 @@
-import { Command, Option } from "commander";
+import { type Command, Option } from "commander";
 
 import type { CliContext } from "./context.ts";
 import { prettyEvent } from "./event-text.ts";
 import { followTexts } from "./follow-texts.ts";
 import { consumerOption, feedOption, type FeedVersionArgument, pathOf } from "./log-source.ts";
 import { outageNotes } from "./outage-notes.ts";
-import { cursor, examples, jsonOption, repeatable, urlOption } from "./options.ts";
+import { cursor, examples, jsonOption, repeatable, serverCommand, type ServerFlags } from "./options.ts";
 import { type Server, withServer } from "./server.ts";
 
-interface FollowFlags {
-  readonly url?: string;
+interface FollowFlags extends ServerFlags {
   readonly lastEventId?: string;
   readonly type?: readonly string[];
   readonly prefix?: string;
@@ -31,7 +30,7 @@ async function follow(context: CliContext, stream: string | undefined, flags: Fo
       await context.stdout.writeExact(flags.pretty === true ? prettyEvent(text, path) : `${text}\n`);
     }
   };
-  await withServer(context, flags.url, print, {
+  await withServer(context, flags, print, {
     consumer: flags.consumer,
     onRetry: outageNotes(context),
   });
@@ -39,7 +38,7 @@ async function follow(context: CliContext, stream: string | undefined, flags: Fo
 
 /** `kilde follow` */
 export function followCommand(context: CliContext): Command {
-  return new Command("follow")
+  return serverCommand("follow")
     .description(
       "Prints events as CloudEvents in JSON, one per line, as they are appended. Reconnects after a lost connection, without a gap. Stop with Ctrl-C.",
     )
@@ -58,7 +57,6 @@ export function followCommand(context: CliContext): Command {
     .addOption(consumerOption())
     .addOption(new Option("--pretty", "for people to read").conflicts("json"))
     .addOption(jsonOption("print CloudEvents, one per line; the default"))
-    .addOption(urlOption())
     .addHelpText(
       "after",
       examples(

@@ -1,18 +1,17 @@
 import { readObject } from "../client/parse-answer.ts";
-import { Command } from "commander";
+import type { Command } from "commander";
 
 import { KildeError } from "../core/errors.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, problemError } from "./exit.ts";
 import { type Batch, importBatches } from "./import-batches.ts";
 import { linesOf } from "./lines.ts";
-import { examples, jsonOption, urlOption } from "./options.ts";
+import { examples, jsonOption, serverCommand, type ServerFlags } from "./options.ts";
 import { type ProgressBar, showProgress, summary } from "./progress.ts";
 import { PATIENT, type Server, withServer } from "./server.ts";
 import { openSource, type LogSource } from "./source.ts";
 
-interface ImportFlags {
-  readonly url?: string;
+interface ImportFlags extends ServerFlags {
   readonly json?: boolean;
 }
 
@@ -83,7 +82,7 @@ async function importEvents(context: CliContext, path: string, flags: ImportFlag
   const started = context.clock.monotonic();
   const totals = await withServer(
     context,
-    flags.url,
+    flags,
     async (server) => {
       const source = openSource(context, path);
       const progress = showProgress(context, "importing", source.size);
@@ -113,7 +112,7 @@ async function report(context: CliContext, flags: ImportFlags, totals: Totals, m
 
 /** `kilde import` */
 export function importCommand(context: CliContext): Command {
-  return new Command("import")
+  return serverCommand("import")
     .description(
       [
         "Appends the events of a file in its order. Each line is a JSON object:",
@@ -124,7 +123,6 @@ export function importCommand(context: CliContext): Command {
       ].join("\n"),
     )
     .argument("<file>", "NDJSON, plain or gzip; - for standard input")
-    .addOption(urlOption())
     .addOption(jsonOption())
     .addHelpText(
       "after",

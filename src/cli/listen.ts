@@ -1,4 +1,4 @@
-import { Command } from "commander";
+import type { Command } from "commander";
 
 import { logPath } from "../client/read.ts";
 import { readObject } from "../client/parse-answer.ts";
@@ -17,12 +17,11 @@ import { followTexts } from "./follow-texts.ts";
 import { forward, type Forwarded } from "./forward.ts";
 import { type Log, logAt } from "./log-source.ts";
 import { outageNotes } from "./outage-notes.ts";
-import { examples, repeatable, urlOption, parseWholeNumber } from "./options.ts";
+import { examples, repeatable, serverCommand, parseWholeNumber, type ServerFlags } from "./options.ts";
 import { createPrevious, type VersionSelection } from "./previous-version.ts";
 import { PATIENT, type Server, withServer } from "./server.ts";
 
-interface ListenFlags {
-  readonly url?: string;
+interface ListenFlags extends ServerFlags {
   readonly source?: Log;
   readonly forward: string;
   readonly type?: readonly string[];
@@ -153,7 +152,7 @@ async function listen(context: CliContext, flags: ListenFlags): Promise<void> {
   });
   const { source = { feed: undefined }, ...others } = flags;
   const listening = { ...others, ...source, ...signing, signal: stop.signal };
-  await withServer(context, flags.url, (server) => forwardAll(context, server, listening), {
+  await withServer(context, flags, (server) => forwardAll(context, server, listening), {
     retry: PATIENT,
     consumer: flags.name,
     onRetry: outageNotes(context),
@@ -162,7 +161,7 @@ async function listen(context: CliContext, flags: ListenFlags): Promise<void> {
 
 /** `kilde listen` */
 export function listenCommand(context: CliContext): Command {
-  return new Command("listen")
+  return serverCommand("listen")
     .description(
       "Forwards events to a webhook receiver under development, like a subscription: signed, in order, and repeated until it answers 2xx. The server keeps the cursor under a name, so the next run continues where this one stopped.",
     )
@@ -181,7 +180,6 @@ export function listenCommand(context: CliContext): Command {
       "start after the event with this position; 0 for all (default: the cursor, or else new events only)",
       parseWholeNumber,
     )
-    .addOption(urlOption())
     .addHelpText(
       "after",
       examples(

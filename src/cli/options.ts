@@ -1,4 +1,4 @@
-import { InvalidArgumentError, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 
 import { parseCursor } from "../core/cursor.ts";
 
@@ -26,12 +26,31 @@ export function repeatable(flags: string, description: string): Option {
 
 export const DEFAULT_URL = "http://127.0.0.1:4000";
 
-/** The option with the server's address. */
-export function urlOption(): Option {
-  return new Option(
-    "--url <url>",
-    `address of the server (default: host and port of kilde.config.ts, or else ${DEFAULT_URL}) [KILDE_URL]`,
-  );
+/** The options of a command that calls a server. */
+export interface ServerFlags {
+  readonly url?: string;
+  readonly token?: string;
+  readonly tokenFile?: string;
+}
+
+/** Adds the options that name a server and the token of requests. `url`: description of its address. */
+export function withServerOptions(command: Command, url: string): Command {
+  const options = [
+    new Option("--url <url>", url),
+    new Option("--token-file <file>", "file with the token of requests, read for each [KILDE_TOKEN_FILE]"),
+    new Option(
+      "--token <token>",
+      "the token itself; safer in a file or the environment [KILDE_TOKEN]",
+    ).conflicts("tokenFile"),
+  ];
+  for (const option of options) command.addOption(option.helpGroup("Server:"));
+  return command;
+}
+
+/** Creates a command that calls a server. */
+export function serverCommand(name: string): Command {
+  const address = `host and port of kilde.config.ts, or else ${DEFAULT_URL}`;
+  return withServerOptions(new Command(name), `address of the server (default: ${address}) [KILDE_URL]`);
 }
 
 export function jsonOption(description = "print JSON, for programs"): Option {

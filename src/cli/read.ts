@@ -1,14 +1,21 @@
-import { Command, Option } from "commander";
+import { type Command, Option } from "commander";
 
 import type { CliContext } from "./context.ts";
 import { eventLine, prettyEvent } from "./event-text.ts";
 import { consumerOption, feedOption, type FeedVersionArgument, pathOf } from "./log-source.ts";
-import { cursor, examples, jsonOption, repeatable, urlOption, parseWholeNumber } from "./options.ts";
+import {
+  cursor,
+  examples,
+  jsonOption,
+  repeatable,
+  serverCommand,
+  parseWholeNumber,
+  type ServerFlags,
+} from "./options.ts";
 import { readPages } from "./pages.ts";
 import { type Server, withServer } from "./server.ts";
 
-interface ReadFlags {
-  readonly url?: string;
+interface ReadFlags extends ServerFlags {
   readonly lastEventId?: string;
   readonly limit?: number;
   readonly backwards?: boolean;
@@ -47,12 +54,12 @@ async function read(context: CliContext, stream: string | undefined, flags: Read
       await context.stdout.writeExact(lines.map((line) => printed(line, path)).join(""));
     }
   };
-  await withServer(context, flags.url, print, { consumer: flags.consumer });
+  await withServer(context, flags, print, { consumer: flags.consumer });
 }
 
 /** `kilde read` */
 export function readCommand(context: CliContext): Command {
-  return new Command("read")
+  return serverCommand("read")
     .description("Prints events as CloudEvents in JSON, one per line.")
     .argument("[stream]", "the stream (of a feed: the subject; default: the whole log)")
     .option(
@@ -75,7 +82,6 @@ export function readCommand(context: CliContext): Command {
     .addOption(consumerOption())
     .addOption(new Option("--pretty", "for people to read").conflicts("json"))
     .addOption(jsonOption("print CloudEvents, one per line; the default"))
-    .addOption(urlOption())
     .addHelpText(
       "after",
       examples(

@@ -13,6 +13,7 @@ import { clientOf } from "../client/client.ts";
 import { createAttempts, TIMEOUTS } from "../client/deadline.ts";
 import { MAX_RETRY_AFTER_MS } from "../client/retry.ts";
 import { type Repetition, type RequestDeps, send, sendOnce } from "../client/request.ts";
+import { fetchWithToken } from "../client/token.ts";
 import { KildeError } from "../core/errors.ts";
 import { nameFault } from "../core/names.ts";
 import { startTimer } from "../core/timer.ts";
@@ -20,7 +21,8 @@ import { CONFIG_FILE } from "../config/names.ts";
 import type { ServerAddress } from "../config/server-address.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, EXIT, problemError } from "./exit.ts";
-import { DEFAULT_URL } from "./options.ts";
+import { DEFAULT_URL, type ServerFlags } from "./options.ts";
+import { serverToken } from "./server-token.ts";
 
 /** The server that a verb uses. */
 export interface Server {
@@ -52,6 +54,10 @@ export const PATIENT: Retry = {
 
 /** Converts the failure of a request for the command line; returns other errors unchanged. */
 export function serverError(error: unknown, { url, file }: ServerAddress): unknown {
+  if (error instanceof KildeError && error.code === "unauthenticated") {
+    const remedy = "State the token of a valid key: --token-file, KILDE_TOKEN_FILE or KILDE_TOKEN.";
+    return new CliError(EXIT.failure, error.message, remedy, { cause: error });
+  }
   if (error instanceof KildeError) return problemError(error);
   if (error instanceof KildeUnreachableError && error.isOutcomeUnknown) {
     const { idempotencyKey: key } = error;
@@ -129,16 +135,18 @@ export interface ServerOptions {
 /** Calls `use` with the server that `--url`, `KILDE_URL` or this folder's settings name. */
 export async function withServer<Result>(
   context: CliContext,
-  stated: string | undefined,
+  flags: ServerFlags,
   use: (server: Server) => Promise<Result>,
   { retry = ONCE, consumer, onRetry }: ServerOptions = {},
 ): Promise<Result> {
-  const address = await addressOf(context, stated);
+  const address = await addressOf(context, flags.url);
   const { url } = address;
   const { clock, random } = context;
+  const token = serverToken(context, flags);
+  const fetch: RequestDeps["fetch"] = (target, init) => context.fetch(target, init);
   const deps: RequestDeps = {
     url,
-    fetch: (target, init) => context.fetch(target, init),
+    fetch: token === null ? fetch : fetchWithToken(fetch, token),
     headers: {
       "accept-encoding": "identity",
       ...(consumer === undefined ? {} : { "kilde-consumer": encodeURIComponent(consumer) }),

@@ -1,13 +1,12 @@
-import { Command } from "commander";
+import type { Command } from "commander";
 
 import type { StreamInfo } from "../client/types.ts";
 import type { CliContext } from "./context.ts";
-import { examples, jsonOption, urlOption, parseWholeNumber } from "./options.ts";
+import { examples, jsonOption, serverCommand, parseWholeNumber, type ServerFlags } from "./options.ts";
 import { withServer } from "./server.ts";
 import { type Column, printTable } from "./table.ts";
 
-interface StreamsFlags {
-  readonly url?: string;
+interface StreamsFlags extends ServerFlags {
   readonly changedSince?: number;
   readonly limit?: number;
   readonly json?: boolean;
@@ -35,12 +34,12 @@ async function streams(context: CliContext, prefix: string | undefined, flags: S
     ...(changedSince === undefined ? {} : { changedSince }),
   };
   const listing = { columns: COLUMNS, cells, asJson: flags.json === true, most };
-  await withServer(context, flags.url, ({ client }) => printTable(context, client.streams(list), listing));
+  await withServer(context, flags, ({ client }) => printTable(context, client.streams(list), listing));
 }
 
 /** `kilde streams` */
 export function streamsCommand(context: CliContext): Command {
-  return new Command("streams")
+  return serverCommand("streams")
     .description("Lists streams by name, each with its version, and the position and time of its last event.")
     .argument("[prefix]", "only streams with this prefix")
     .option(
@@ -49,7 +48,6 @@ export function streamsCommand(context: CliContext): Command {
       parseWholeNumber,
     )
     .option("--limit <count>", "most streams to list", parseWholeNumber)
-    .addOption(urlOption())
     .addOption(jsonOption("print JSON, one stream per line"))
     .addHelpText(
       "after",

@@ -1,9 +1,9 @@
-import { Command } from "commander";
+import type { Command } from "commander";
 
 import type { Credentials, NewSubscription } from "../client/subscription-types.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, EXIT } from "./exit.ts";
-import { examples, jsonOption, urlOption } from "./options.ts";
+import { examples, jsonOption, serverCommand } from "./options.ts";
 import { type SettingFlags, settingsOf, startAt, withSettingOptions } from "./webhook-settings.ts";
 import { subscriptionText } from "./webhooks-list.ts";
 import { print, type WebhookFlags, withSubscriptions } from "./webhooks-server.ts";
@@ -64,7 +64,7 @@ async function change(context: CliContext, id: string, flags: ChangeFlags): Prom
 /** `kilde webhooks create`, `change` and `delete` */
 export function webhooksChangeCommands(context: CliContext): Command[] {
   const createCommand = withSettingOptions(
-    new Command("create")
+    serverCommand("create")
       .description(
         "Creates a subscription that delivers a log to an endpoint, and prints the secret with which its receiver verifies signatures.",
       )
@@ -78,7 +78,6 @@ export function webhooksChangeCommands(context: CliContext): Command[] {
   )
     .option("--secret <secret>", "sign with this whsec_… or whsk_… secret (default: a new one)")
     .option("--ed25519", "a new secret is a key pair: the receiver needs only the public key")
-    .addOption(urlOption())
     .addOption(jsonOption())
     .addHelpText(
       "after",
@@ -92,24 +91,22 @@ export function webhooksChangeCommands(context: CliContext): Command[] {
     );
 
   const changeCommand = withSettingOptions(
-    new Command("change")
+    serverCommand("change")
       .description("Changes the stated settings of a subscription. --header replaces all of its headers.")
       .argument("<subscription>", "its id")
       .option("--to <endpoint>", "new address of the endpoint"),
   )
     .option("--all-types", "events of all types again")
     .option("--no-headers", "remove all headers of the subscription")
-    .addOption(urlOption())
     .addOption(jsonOption())
     .addHelpText("after", examples("kilde webhooks change sub_… --to https://example.org/other"))
     .action((id: string, { headers, ...flags }: ChangeFlags & { readonly headers?: boolean }) =>
       change(context, id, { ...flags, noHeaders: headers === false }),
     );
 
-  const deleteCommand = new Command("delete")
+  const deleteCommand = serverCommand("delete")
     .description("Removes a subscription, with its cursor.")
     .argument("<subscription>", "its id")
-    .addOption(urlOption())
     .addOption(jsonOption())
     .action(async (id: string, flags: WebhookFlags) => {
       await withSubscriptions(context, flags, (subscriptions) => subscriptions.remove(id));

@@ -1,8 +1,8 @@
-import { Command } from "commander";
+import type { Command } from "commander";
 
 import type { BlockedDelivery, DeliveryAttempt, SkippedEvent } from "../client/subscription-types.ts";
 import type { CliContext } from "./context.ts";
-import { examples, jsonOption, urlOption, parseWholeNumber } from "./options.ts";
+import { examples, jsonOption, serverCommand, parseWholeNumber } from "./options.ts";
 import { type Column, printTable } from "./table.ts";
 import { print, type WebhookFlags, withSubscriptions } from "./webhooks-server.ts";
 
@@ -64,10 +64,9 @@ function skips(context: CliContext, id: string, flags: WebhookFlags): Promise<vo
 }
 
 function named(name: string, description: string): Command {
-  return new Command(name)
+  return serverCommand(name)
     .description(description)
     .argument("<subscription>", "its id")
-    .addOption(urlOption())
     .addOption(jsonOption("print JSON, one entry per line"));
 }
 
@@ -80,24 +79,22 @@ export function webhooksDeliveriesCommands(context: CliContext): Command[] {
     named("blocked", "Lists the blocked subjects; deliveries of other subjects continue.").action(
       (id: string, flags: WebhookFlags) => blocked(context, id, flags),
     ),
-    new Command("retry")
+    serverCommand("retry")
       .description("Retries the event that blocks a subject, at once.")
       .argument("<subscription>", "its id")
       .argument("<subject>", "the blocked subject")
-      .addOption(urlOption())
       .addOption(jsonOption())
       .action(async (id: string, subject: string, flags: WebhookFlags) => {
         await withSubscriptions(context, flags, (subscriptions) => subscriptions.retry(id, subject));
         await print(context, flags, { subscription: id, subject }, `${subject} is tried again.\n`);
       }),
-    new Command("skip")
+    serverCommand("skip")
       .description(
         "Skips the event that blocks a subject, records the skip, and continues with the next event.",
       )
       .argument("<subscription>", "its id")
       .argument("<subject>", "the blocked subject")
       .option("--sequence <version>", "only if this is the event that blocks it", parseWholeNumber)
-      .addOption(urlOption())
       .addOption(jsonOption())
       .addHelpText("after", examples("kilde webhooks skip sub_… user-1 --sequence 12"))
       .action(async (id: string, subject: string, flags: WebhookFlags & { readonly sequence?: number }) => {

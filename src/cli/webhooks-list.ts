@@ -1,9 +1,9 @@
-import { Command } from "commander";
+import type { Command } from "commander";
 
 import type { Subscription } from "../client/subscription-types.ts";
 import type { CliContext } from "./context.ts";
 import { escapeLine } from "./control-characters.ts";
-import { examples, jsonOption, urlOption } from "./options.ts";
+import { examples, jsonOption, serverCommand } from "./options.ts";
 import { type Column, printTable } from "./table.ts";
 import { print, statusText, type WebhookFlags, withSubscriptions } from "./webhooks-server.ts";
 
@@ -72,9 +72,8 @@ export function subscriptionText(shown: Subscription): string {
 
 /** `kilde webhooks list` */
 export function webhooksListCommand(context: CliContext): Command {
-  return new Command("list")
+  return serverCommand("list")
     .description("Lists webhook subscriptions with their state and lag.")
-    .addOption(urlOption())
     .addOption(jsonOption("print JSON, one subscription per line"))
     .addHelpText("after", examples("kilde webhooks", "kilde webhooks list --json"))
     .action((flags: WebhookFlags) => listSubscriptions(context, flags));
@@ -82,10 +81,9 @@ export function webhooksListCommand(context: CliContext): Command {
 
 /** `kilde webhooks show` */
 export function webhooksShowCommand(context: CliContext): Command {
-  return new Command("show")
+  return serverCommand("show")
     .description("Shows a subscription and its state.")
     .argument("<subscription>", "its id")
-    .addOption(urlOption())
     .addOption(jsonOption())
     .action(async (id: string, flags: WebhookFlags) => {
       const shown = await withSubscriptions(context, flags, (subscriptions) => subscriptions.get(id));

@@ -1,8 +1,8 @@
-import { Command } from "commander";
+import type { Command } from "commander";
 
 import type { CliContext } from "./context.ts";
 import { CliError, EXIT } from "./exit.ts";
-import { examples, jsonOption, repeatable, urlOption, parseWholeNumber } from "./options.ts";
+import { examples, jsonOption, repeatable, serverCommand, parseWholeNumber } from "./options.ts";
 import { credentialsText } from "./webhooks-change.ts";
 import { print, statusText, type WebhookFlags, withSubscriptions } from "./webhooks-server.ts";
 
@@ -19,10 +19,9 @@ interface RotateFlags extends WebhookFlags {
 }
 
 function named(name: string, description: string): Command {
-  return new Command(name)
+  return serverCommand(name)
     .description(description)
     .argument("<subscription>", "its id")
-    .addOption(urlOption())
     .addOption(jsonOption());
 }
 

@@ -1,19 +1,19 @@
 import type { Subscription, Subscriptions } from "../client/subscription-types.ts";
 import type { CliContext } from "./context.ts";
+import type { ServerFlags } from "./options.ts";
 import { withServer } from "./server.ts";
 
-export interface WebhookFlags {
-  readonly url?: string;
+export interface WebhookFlags extends ServerFlags {
   readonly json?: boolean;
 }
 
 /** Calls `use` with the subscriptions of the server that `--url` or `KILDE_URL` names. */
 export function withSubscriptions<Result>(
   context: CliContext,
-  { url }: WebhookFlags,
+  flags: WebhookFlags,
   use: (subscriptions: Subscriptions) => Promise<Result>,
 ): Promise<Result> {
-  return withServer(context, url, ({ client }) => use(client.subscriptions));
+  return withServer(context, flags, ({ client }) => use(client.subscriptions));
 }
 
 /** Prints the result, in words or as JSON. */

@@ -6,7 +6,7 @@ import type { BatchWriter } from "../storage/batch-writer.ts";
 import { RAISE_REVISION } from "./access-state.ts";
 import type { Digest } from "./digest.ts";
 import { KEY_COLUMNS, keyRecord, type KeyRecord, keyStatus } from "./key-record.ts";
-import { type NewKey, newKeyFaults } from "./new-key.ts";
+import { expiryFaults, type NewKey, newKeyFaults } from "./new-key.ts";
 import { newToken } from "./token.ts";
 
 /*
@@ -139,6 +139,7 @@ export interface KeyRotationOptions {
 }
 
 export type KeyRotation =
+  | { readonly outcome: "invalid"; readonly errors: readonly ProblemDetail[] }
   | { readonly outcome: "rotated"; readonly key: KeyRecord; readonly token: string }
   | { readonly outcome: "not-found" }
   /** The key is revoked, expired or rotated already. */
@@ -154,6 +155,8 @@ export async function rotateKey(
 ): Promise<KeyRotation> {
   const { database, clock, digest, mostKeys } = deps;
   const nowMs = clock.now();
+  const errors = expires === undefined ? [] : expiryFaults(expires, nowMs);
+  if (errors.length > 0) return { outcome: "invalid", errors };
   const { id: successor, token } = newToken();
   const most = ROTATION_ROOM * mostKeys;
   const isStated = expires === undefined ? 0 : 1;

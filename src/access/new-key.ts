@@ -47,6 +47,12 @@ function grantsFaults(grants: readonly string[]): ProblemDetail[] {
   });
 }
 
+/** Returns the fault of an expiry, in milliseconds since 1970; null: never. */
+export function expiryFaults(expires: number | null, nowMs: number): readonly ProblemDetail[] {
+  const isValid = expires === null || (Number.isSafeInteger(expires) && expires > nowMs);
+  return isValid ? [] : [{ pointer: "/expires", detail: "must be in the future" }];
+}
+
 /** Returns the faults of a new key, with JSON pointers to its members. `consumerBytes`: longest name of a consumer. */
 export function newKeyFaults(key: NewKey, nowMs: number, consumerBytes: number): readonly ProblemDetail[] {
   const faults: ProblemDetail[] = [];
@@ -55,7 +61,5 @@ export function newKeyFaults(key: NewKey, nowMs: number, consumerBytes: number):
   faults.push(...grantsFaults(key.grants));
   const inConsumer = key.consumer === null ? null : nameFault(key.consumer, consumerBytes);
   if (inConsumer !== null) faults.push({ pointer: "/consumer", detail: inConsumer });
-  if (key.expires !== null && (!Number.isSafeInteger(key.expires) || key.expires <= nowMs))
-    faults.push({ pointer: "/expires", detail: "must be in the future" });
-  return faults;
+  return [...faults, ...expiryFaults(key.expires, nowMs)];
 }

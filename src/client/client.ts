@@ -1,6 +1,8 @@
 import { findAppend } from "./appends.ts";
 import { follow } from "./follow.ts";
 import { readHistory } from "./history.ts";
+import type { ApiKeys } from "./key-types.ts";
+import { createKeys } from "./keys.ts";
 import { commitPosition, listConsumers } from "./consumers.ts";
 import { sendRead } from "./position.ts";
 import { checkedUrl, optionsOf } from "./options.ts";
@@ -107,6 +109,8 @@ export interface Client {
   erase(stream: string, reason: string, options?: { readonly version?: number }): Promise<number>;
   /** Webhook subscriptions. */
   readonly subscriptions: Subscriptions;
+  /** API keys. */
+  readonly keys: ApiKeys;
 }
 
 const RETRY: Retry = { attempts: 5, delayMs: 100, maxDelayMs: 5_000, maxRetryAfterMs: MAX_RETRY_AFTER_MS };
@@ -220,5 +224,6 @@ export function clientOf(deps: RequestDeps, own?: string): Client {
       return (await removeEvents<{ version: number }>(deps, stream, query, headers)).version;
     },
     subscriptions: createSubscriptions(deps),
+    keys: createKeys(deps),
   };
 }

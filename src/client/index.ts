@@ -5,6 +5,7 @@ export type { TokenSource } from "./token.ts";
 export { UnexpectedAnswerError } from "./unexpected-answer.ts";
 export { KildeUnreachableError } from "./unreachable.ts";
 export { UnreadableEventError } from "./unreadable-event.ts";
+export type * from "./key-types.ts";
 export type * from "./subscription-types.ts";
 export type * from "./types.ts";
 export { type Client, type ClientOptions, createClient } from "./client.ts";

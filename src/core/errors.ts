@@ -1,3 +1,4 @@
+import { KEY_PROBLEMS } from "./key-problems.ts";
 import type { ProblemMembers } from "./problem-members.ts";
 
 /**
@@ -111,6 +112,7 @@ export const PROBLEMS = {
     remedy:
       "Call Kilde by localhost or a loopback address. If a proxy that checks who calls passes other names on, start Kilde with `behindProxy` (`--behind-proxy`).",
   },
+  ...KEY_PROBLEMS,
   "not-found": {
     status: 404,
     title: "There is nothing at this address",

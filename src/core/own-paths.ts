@@ -8,6 +8,7 @@ export const OWN_ROOTS = [
   "feeds",
   "subscriptions",
   "session",
+  "keys",
   "problems",
   "health",
   "ready",

@@ -49,6 +49,7 @@ export const TAGS = {
   Webhooks: "Subscriptions that deliver a log to an HTTP endpoint",
   Administration: "The log of administration: who changed what, and alarms",
   Sessions: "Identify the sender, and let browsers send a cookie in place of a key",
+  Keys: "API keys: the credentials of services and people",
   Service: "The state of the server and the descriptions of its API",
 } as const;
 

@@ -6,6 +6,7 @@ import { isPublicFeed } from "./feeds/feed-access.ts";
 import { versionOf } from "./feeds/feed-in-path.ts";
 import { existingFeed } from "./feeds/feeds.ts";
 import { FEED_PATH, feedOperations } from "./feeds/operations.ts";
+import { keyOperations } from "./keys/operations.ts";
 import { logOperations } from "./log/operations.ts";
 import type { Operation, Route } from "./operation.ts";
 import { docsRoutes } from "./service/docs.ts";
@@ -47,6 +48,7 @@ export const OPERATIONS: readonly Operation[] = [
     }),
   }),
   ...sessionOperations,
+  ...keyOperations,
   ...serviceOperations({ operations: () => OPERATIONS, routes: () => ROUTES }),
 ];
 

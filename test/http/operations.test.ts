@@ -100,6 +100,7 @@ test("the index leads to paths of the document", async () => {
     "events",
     "feeds",
     "health",
+    "keys",
     "metrics",
     "openapi",
     "operations",

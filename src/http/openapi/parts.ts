@@ -4,6 +4,8 @@ import type { Limits } from "../../core/limits.ts";
 import { createAddressRules } from "../../webhooks/egress/address-rules.ts";
 import { consumerAnswers } from "../consumers/answers.ts";
 import { feedAnswers } from "../feeds/answers.ts";
+import { keyAnswers } from "../keys/answers.ts";
+import { createKeySchemas } from "../keys/schemas.ts";
 import { logAnswers } from "../log/answers.ts";
 import { serviceAnswers } from "../service/answers.ts";
 import { sessionAnswers } from "../session/answers.ts";
@@ -47,6 +49,7 @@ export function openApiParts(schemas: RequestSchemas, limits: Limits) {
     // The description does not depend on the addresses that the settings permit for endpoints.
     subscriptionSchemas: createSubscriptionSchemas(limits, createAddressRules([])),
     sessionSchemas: { sessionQuery, newSession, signInQuery },
+    keySchemas: createKeySchemas(limits),
     answers: {
       ...streamAnswers,
       ...logAnswers,
@@ -54,6 +57,7 @@ export function openApiParts(schemas: RequestSchemas, limits: Limits) {
       ...consumerAnswers,
       ...subscriptionAnswers,
       ...sessionAnswers,
+      ...keyAnswers,
       ...serviceAnswers,
     },
     params: {
@@ -61,6 +65,9 @@ export function openApiParts(schemas: RequestSchemas, limits: Limits) {
       feed: z.object({
         feed: z.string().min(1).openapi({ description: "Name of a feed", example: "declarations" }),
         version: z.int().min(1).openapi({ description: "Version of the feed", example: 2 }),
+      }),
+      key: z.object({
+        key: z.string().min(1).openapi({ description: "Id of a key", example: "0123abcd4567" }),
       }),
       subscription: z.object({
         subscription: z.string().min(1).openapi({

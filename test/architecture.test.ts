@@ -77,6 +77,9 @@ const READS_WALL_CLOCK = [
   "access/keys.ts",
   "access/last-uses.ts",
   "access/sessions.ts",
+  "cli/keys-change.ts",
+  "cli/keys-store.ts",
+  "http/keys/handlers.ts",
   // Signs with it.
   "cli/forward.ts",
   // Compares it with dates in answers.

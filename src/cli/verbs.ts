@@ -116,6 +116,16 @@ export const VERB_GROUPS: readonly VerbGroup[] = [
     ],
   },
   {
+    heading: "Access:",
+    verbs: [
+      {
+        name: "keys",
+        summary: "create, list, rotate, revoke and check API keys",
+        load: async () => (await import("./keys.ts")).keysCommand,
+      },
+    ],
+  },
+  {
     heading: "Database:",
     verbs: [
       {

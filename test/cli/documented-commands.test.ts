@@ -17,7 +17,8 @@ function wordsOf(line: string): string[] | null {
   const inForeground = line.replace(/\)? &$/, "");
   const words = inForeground.slice(start.index + start[0].length).match(/"[^"]*"|'[^']*'|\S+/g) ?? [];
   const end = words.findIndex((word) => /^(#|\||[<>]$|\d?>|\\|&&|;)/.test(word));
-  return end === -1 ? words : words.slice(0, end);
+  const stated = end === -1 ? words : words.slice(0, end);
+  return stated.map((word) => word.replace(/^(["'])(.*)\1$/, "$2"));
 }
 
 /** Has a command and those below it parse, and do nothing. */

@@ -217,11 +217,11 @@ describe("a client with a token", () => {
   });
 });
 
-describe("a token", () => {
+describe("token:", () => {
   const SECRET = "secret token\n";
 
   test.each([SECRET, "", 7, "ключ"])(
-    "that no header can carry is refused without being shown: %p",
+    "a client refuses a token that no header can carry, and does not show it: %p",
     (token) => {
       const create = () => createClient({ url: "http://127.0.0.1:1", token: token as string });
       expect(create).toThrow(TypeError);
@@ -230,19 +230,19 @@ describe("a token", () => {
     },
   );
 
-  test("of a function is not part of errors", async () => {
+  test("errors do not contain the token of a function", async () => {
     const failure = await failureOf(clientAt("http://127.0.0.1:1", () => SECRET).append("a", { type: "A" }));
     expect(failure).toBeInstanceOf(TypeError);
     expect(Bun.inspect(failure)).not.toContain("secret");
   });
 
-  test("is not part of the error of an unreachable server", async () => {
+  test("the error of an unreachable server does not contain the token", async () => {
     const failure = await failureOf(clientAt("http://127.0.0.1:1", "hunter2").append("a", { type: "A" }));
     expect(failure).toBeInstanceOf(KildeUnreachableError);
     expect(Bun.inspect(failure)).not.toContain("hunter2");
   });
 
-  test("and the header that would carry it are not stated both", () => {
+  test("a client refuses a token beside the header that would carry it", () => {
     const options = { url: "http://127.0.0.1:1", token: OLD, headers: { Authorization: `Bearer ${OLD}` } };
     expect(() => createClient(options)).toThrow("state `token` or the header `authorization`, not both");
   });

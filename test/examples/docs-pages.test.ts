@@ -141,6 +141,16 @@ for (const name of PAGES) {
   });
 }
 
+test("the pages about keys work one after the other, and print what they show", async () => {
+  const pages = ["secure-a-store", "give-a-team-its-feed", "rotate-a-key"];
+  const printed: string[] = [];
+  await readPages(
+    pages.map((name) => `src/docs/how-to/${name}.md`),
+    { files: await exampleFeeds(), onPrinted: (text) => printed.push(text) },
+  );
+  expect(printed.at(-1)).toContain('The key "cards"');
+});
+
 test("how-to/adopt-beside-a-database.md: the table has the appended events", async () => {
   let printed = "";
   await readPages(["src/docs/how-to/adopt-beside-a-database.md"], { onPrinted: (text) => (printed = text) });

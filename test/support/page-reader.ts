@@ -121,7 +121,7 @@ export class PageReader {
       await Bun.write(join(this.#cwd, name), code.replaceAll(URL_SHOWN, url));
   }
 
-  /** Runs a shell block; what it exports holds for those after it. */
+  /** Runs a shell block. */
   async #bash(code: string): Promise<Finished> {
     const { url } = await this.#served();
     await this.#writeFiles(url);
@@ -139,7 +139,7 @@ export class PageReader {
     return finished;
   }
 
-  /** Exports what a block exports before it starts the server. */
+  /** Exports to later blocks the variables of Kilde that a text exports. */
   async #export(code: string): Promise<void> {
     const { stdout } = await run(["-c", `${code}\nenv`], { cwd: this.#cwd, program: ["bash"] });
     const exported = [...stdout.matchAll(/^(KILDE_\w+)=(.*)$/gm)].map(([, name = "", value = ""]) => [
@@ -161,6 +161,8 @@ export class PageReader {
     this.#printed = stdout + (marks.includes("fails") ? stderr : "");
     if ((exitCode !== 0) !== marks.includes("fails"))
       throw new Error(`${place}: exit code ${exitCode}\n${stdout}\n${stderr}`);
+    const exports = lines.filter((line) => line.startsWith("export KILDE_"));
+    if (exports.length > 0) await this.#export(exports.join("\n"));
   }
 
   /** Does what one block shows. */

@@ -58,7 +58,14 @@ async function checkOwn(context: CliContext, flags: CheckFlags): Promise<readonl
   const token = typeof source === "string" ? source : await source();
   return withKeysDeps(context, flags, "read", async (deps) => {
     const memory = createAccessMemory();
-    const access = openAccess({ ...deps, clock: context.clock, memory, issuers: null, inBackground: false });
+    const access = openAccess({
+      ...deps,
+      clock: context.clock,
+      memory,
+      issuers: null,
+      oidc: null,
+      inBackground: false,
+    });
     const principal = await access.authenticate(token);
     if (principal === null) throw new CliError(EXIT.failure, "The token is not that of a valid key");
     return checkGrants(flags.may, principal.grants);

@@ -1,4 +1,4 @@
-import { KEY_PROBLEMS } from "./key-problems.ts";
+import { ACCESS_PROBLEMS } from "./access-problems.ts";
 import type { ProblemMembers } from "./problem-members.ts";
 
 /**
@@ -82,24 +82,7 @@ export const PROBLEMS = {
     remedy:
       "Start Kilde with KILDE_SECRET_KEYS=k1:<32 bytes in base64>, such as from `openssl rand -base64 32`. Keep it as long as the database.",
   },
-  unauthenticated: {
-    status: 401,
-    title: "The request needs valid credentials",
-    remedy:
-      "Send `Authorization: Bearer <token>` with the token of a key that is neither revoked nor expired. `kilde keys create` makes one.",
-  },
-  forbidden: {
-    status: 403,
-    title: "The sender may not do this",
-    remedy:
-      "Use a key that has the grant in `needs`, or have one created with `kilde keys create --may <grant>`.",
-  },
-  "store-not-secured": {
-    status: 403,
-    title: "Nobody may call this store before it is secured",
-    remedy:
-      "Create the first key with `kilde keys create`, on the database of the store. Or start Kilde with `open` (`--open`), which lets everyone who reaches its address do everything.",
-  },
+  ...ACCESS_PROBLEMS,
   "cross-site-request": {
     status: 403,
     title: "Pages of this origin may not change anything",
@@ -112,7 +95,6 @@ export const PROBLEMS = {
     remedy:
       "Call Kilde by localhost or a loopback address. If a proxy that checks who calls passes other names on, start Kilde with `behindProxy` (`--behind-proxy`).",
   },
-  ...KEY_PROBLEMS,
   "not-found": {
     status: 404,
     title: "There is nothing at this address",

@@ -33,6 +33,26 @@ interface EntryDescription {
 
 /** Every type of entry, with the schema of its data. */
 export const ENTRY_TYPES = {
+  "kilde.key.created": {
+    meaning: "An API key was created",
+    subject: "/keys/{key}",
+    data: z.strictObject({
+      principal,
+      name: z.string().describe("Name of the key"),
+      grants: z.array(z.string()),
+      consumer: z.string().nullable().describe("The consumer that it reads and commits as"),
+    }),
+  },
+  "kilde.key.rotated": {
+    meaning: "An API key was replaced by another one",
+    subject: "/keys/{key}",
+    data: z.strictObject({ principal, successor: z.string().describe("Id of the new key") }),
+  },
+  "kilde.key.revoked": {
+    meaning: "An API key was revoked",
+    subject: "/keys/{key}",
+    data: z.strictObject({ principal }),
+  },
   "kilde.stream.truncated": {
     meaning: "Events of a stream below a version were removed",
     subject: "/streams/{stream}",

@@ -3,6 +3,8 @@ import { resolve } from "node:path";
 import { keyJson, issuedKeyJson, keyNotFound, revokedKeyJson } from "../access/key-json.ts";
 import { createKey, findKey, type KeysDeps, listKeys, revokeKey, rotateKey } from "../access/keys.ts";
 import { nodeDigest } from "../access/node-digest.ts";
+import { NOBODY } from "../administration/actor.ts";
+import { recordKeyCreation, recordKeyRevocation, recordKeyRotation } from "../administration/key-entries.ts";
 import type { ApiKeys } from "../client/key-types.ts";
 import { loadSettings } from "../config/load.ts";
 import type { Settings } from "../config/settings.ts";
@@ -37,7 +39,8 @@ function keysOf(deps: KeysDeps): ApiKeys {
   const { database, clock } = deps;
   return {
     async create({ name, grants, consumer = null, expires = null }) {
-      const created = await createKey(deps, { name, grants, consumer, expires: expiryMs(expires) });
+      const key = { name, grants, consumer, expires: expiryMs(expires) };
+      const created = await createKey(deps, key, recordKeyCreation(NOBODY, key, clock.now()));
       return issuedKeyJson(created, { subject: name, grants }, clock.now());
     },
     async *list() {
@@ -54,13 +57,17 @@ function keysOf(deps: KeysDeps): ApiKeys {
       return keyJson(key, clock.now());
     },
     async rotate(id, { overlapSeconds, expires } = {}) {
-      const rotated = await rotateKey(deps, id, {
+      const options = {
         overlapMs: overlapSeconds === undefined ? DAY_MS : overlapSeconds * 1_000,
         ...(expires === undefined ? {} : { expires: expiryMs(expires) }),
-      });
+      };
+      const rotated = await rotateKey(deps, id, options, recordKeyRotation(NOBODY, clock.now()));
       return issuedKeyJson(rotated, { subject: id, grants: [] }, clock.now());
     },
-    revoke: async (id) => revokedKeyJson(await revokeKey(deps, id), id, clock.now()),
+    async revoke(id) {
+      const revoked = await revokeKey(deps, id, recordKeyRevocation(NOBODY, clock.now()));
+      return revokedKeyJson(revoked, id, clock.now());
+    },
   };
 }
 

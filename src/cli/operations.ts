@@ -1,17 +1,17 @@
-import { Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 
 import type { Clock } from "../core/clock.ts";
 import { logPath } from "../client/read.ts";
 import type { CliContext } from "./context.ts";
+import { duration } from "./duration.ts";
 import { followTexts } from "./follow-texts.ts";
-import { examples, jsonOption, repeatable, urlOption } from "./options.ts";
+import { examples, jsonOption, repeatable, serverCommand, type ServerFlags } from "./options.ts";
 import { outageNotes } from "./outage-notes.ts";
 import { readPages } from "./pages.ts";
 import { type Server, withServer } from "./server.ts";
 import { type Column, tableHeading, tableRow } from "./table.ts";
 
-interface OperationsFlags {
-  readonly url?: string;
+interface OperationsFlags extends ServerFlags {
   readonly since: number;
   readonly type?: readonly string[];
   readonly follow?: boolean;
@@ -19,17 +19,6 @@ interface OperationsFlags {
 }
 
 const PATH = logPath("/operations");
-
-const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
-
-/** Parses a duration such as `1d`, to milliseconds. */
-function duration(text: string): number {
-  const [, count = "", unit = ""] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
-  const seconds = UNIT_SECONDS[unit];
-  if (seconds === undefined)
-    throw new InvalidArgumentError("It must be a duration such as 90s, 15m, 12h or 7d.");
-  return Number(count) * seconds * 1_000;
-}
 
 /** An entry as the server sent it, as far as the table shows it. */
 interface ShownEntry {
@@ -105,12 +94,12 @@ async function operations(context: CliContext, flags: OperationsFlags): Promise<
     if (!follow) return;
     for await (const { text } of followTexts(server.deps, { path: PATH, types, after })) await print(text);
   };
-  await withServer(context, flags.url, show, follow ? { onRetry: outageNotes(context) } : {});
+  await withServer(context, flags, show, follow ? { onRetry: outageNotes(context) } : {});
 }
 
 /** `kilde operations` */
 export function operationsCommand(context: CliContext): Command {
-  return new Command("operations")
+  return serverCommand("operations")
     .description(
       "Prints the log of administration: removals, alarms, and changes of feeds, subscriptions and consumers, with the principal who made them.",
     )
@@ -122,7 +111,6 @@ export function operationsCommand(context: CliContext): Command {
     .addOption(repeatable("--type <type>", "only entries of this type; may be repeated"))
     .option("--follow", "print further entries as they are added. Stop with Ctrl-C")
     .addOption(jsonOption("print CloudEvents, one per line"))
-    .addOption(urlOption())
     .addHelpText(
       "after",
       examples(

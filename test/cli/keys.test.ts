@@ -102,6 +102,11 @@ describe("a running server", () => {
     const first = await create(cwd, "root", "--may", "admin");
     await eventually(async () => (await fetch(`${url}/streams`)).status === 401);
     expect(await statusOf(url, first)).toBe(200);
+    const recorded = await fetch(`${url}/operations`, { headers: { authorization: `Bearer ${first}` } });
+    const entries = (await recorded.json()) as { type: string; data: object }[];
+    expect(entries.map(({ type, data }) => [type, data])).toEqual([
+      ["kilde.key.created", { principal: null, name: "root", grants: ["admin"], consumer: null }],
+    ]);
     const second = (await done(cwd, "rotate", "root")).trim();
     await eventually(async () => (await statusOf(url, second)) === 200);
     expect(await statusOf(url, first)).toBe(200);

@@ -2,10 +2,15 @@ import type { Context } from "hono";
 
 import { issuedKeyJson, keyJson, keyNotFound, revokedKeyJson } from "../../access/key-json.ts";
 import { findKey, listKeys } from "../../access/keys.ts";
+import {
+  recordKeyCreation,
+  recordKeyRevocation,
+  recordKeyRotation,
+} from "../../administration/key-entries.ts";
 import { KildeError } from "../../core/errors.ts";
 import { DEFAULT_PAGE_EVENTS } from "../../core/limits.ts";
 import type { AppDeps } from "../deps.ts";
-import { principalOf } from "../pipeline/authorization.ts";
+import { actorOf, principalOf } from "../pipeline/authorization.ts";
 import { validQuery } from "../log/pages.ts";
 import { bodyOf, optionalBodyOf } from "../wire/json-body.ts";
 import { hereWith } from "../wire/links.ts";
@@ -50,7 +55,8 @@ async function postKey(c: Context, deps: AppDeps): Promise<Response> {
   }
   const key = await bodyOf(c, deps, createKeySchemas(limits).newKey);
   const { name: subject, grants } = key;
-  const issued = issuedKeyJson(await access.create(key), { subject, grants }, clock.now());
+  const created = await access.create(key, recordKeyCreation(actorOf(c), key, clock.now()));
+  const issued = issuedKeyJson(created, { subject, grants }, clock.now());
   return c.json(issued, 201, { ...SECRET, Location: `${basePath}/keys/${issued.key}` });
 }
 
@@ -65,16 +71,15 @@ async function rotateKey(c: Context, deps: AppDeps): Promise<Response> {
   const { access, clock, limits } = deps;
   const subject = keyInPath(c);
   const { overlapSeconds, expires } = await optionalBodyOf(c, deps, createKeySchemas(limits).keyRotation);
-  const rotated = await access.rotate(subject, {
-    overlapMs: overlapSeconds * 1_000,
-    ...(expires === undefined ? {} : { expires }),
-  });
+  const options = { overlapMs: overlapSeconds * 1_000, ...(expires === undefined ? {} : { expires }) };
+  const rotated = await access.rotate(subject, options, recordKeyRotation(actorOf(c), clock.now()));
   return c.json(issuedKeyJson(rotated, { subject, grants: [] }, clock.now()), 200, SECRET);
 }
 
 async function revokeKey(c: Context, { access, clock }: AppDeps): Promise<Response> {
   const id = keyInPath(c);
-  return c.json(revokedKeyJson(await access.revoke(id), id, clock.now()), 200, FRESH);
+  const revoked = await access.revoke(id, recordKeyRevocation(actorOf(c), clock.now()));
+  return c.json(revokedKeyJson(revoked, id, clock.now()), 200, FRESH);
 }
 
 /** The handlers of the operations on keys, in one module that loads at the first request. */

@@ -232,6 +232,11 @@ export const EXPECTATIONS: Readonly<Record<string, readonly Expectation[]>> = {
   commitConsumerOfFeed: OF_FEED.commit,
   getConsumerOfFeed: OF_FEED.get,
   removeConsumerOfFeed: OF_FEED.remove,
+  listKeys: [{ path: "/keys", allowed: ADMINS, status: 200 }],
+  createKey: [{ path: "/keys", init: jsonPost({}), allowed: ADMINS, status: 422 }],
+  getKey: [{ path: "/keys/aaaaaaaaaaaa", allowed: ADMINS, status: 404 }],
+  revokeKey: [{ path: "/keys/aaaaaaaaaaaa", init: DELETE, allowed: ADMINS, status: 404 }],
+  rotateKey: [{ path: "/keys/aaaaaaaaaaaa/rotate", init: POST, allowed: ADMINS, status: 404 }],
   listSubscriptions: [{ path: "/subscriptions", allowed: [...SUBSCRIBERS, ...BLIND], status: 200 }],
   createSubscription: [
     {

@@ -186,3 +186,19 @@ test("the first key of an open store is not created over HTTP, where anyone migh
   expect(await open.get<object>("/keys")).toEqual({ keys: [] });
   await open.close();
 });
+
+test("each change of a key is an entry in the log of administration, with its author and without its token", async () => {
+  const { key } = await issued("/keys", CARDS);
+  const { key: successor } = await issued(`/keys/${key}/rotate`);
+  await admin.fetch(`/keys/${successor}`, { method: "DELETE" });
+  // Neither has an effect.
+  await admin.fetch(`/keys/${successor}`, { method: "DELETE" });
+  await admin.fetch(`/keys/${key}/rotate`, { method: "POST" });
+  const entries = await admin.get("/operations");
+  expect(entries.map(({ subject, type, data }) => [subject, type, data])).toEqual([
+    [`/keys/${key}`, "kilde.key.created", { principal: "root", ...CARDS }],
+    [`/keys/${key}`, "kilde.key.rotated", { principal: "root", successor }],
+    [`/keys/${successor}`, "kilde.key.revoked", { principal: "root" }],
+  ]);
+  expect(JSON.stringify(entries)).not.toContain("kilde_");
+});

@@ -1,0 +1,44 @@
+import type { Statement } from "../storage/database.ts";
+import type { Actor } from "./actor.ts";
+import { type OperationsEntry, entry, recordEntries } from "./entry.ts";
+
+/** A key that is created, as its entry shows it. */
+export interface CreatedKey {
+  readonly name: string;
+  readonly grants: readonly string[];
+  readonly consumer: string | null;
+}
+
+/** The batch that changes a key fails as a whole if the key is not changed. */
+function record(recorded: OperationsEntry, nowMs: number): Statement[] {
+  return recordEntries([recorded], new Date(nowMs).toISOString(), "always");
+}
+
+const pathOf = (id: string) => `/keys/${id}`;
+
+/** Statements of the batch that creates a key: record it. */
+export function recordKeyCreation(
+  { by: principal }: Actor,
+  { name, grants, consumer }: CreatedKey,
+  nowMs: number,
+): (key: { readonly id: string }) => Statement[] {
+  return ({ id }) =>
+    record(entry(pathOf(id), "kilde.key.created", { principal, name, grants: [...grants], consumer }), nowMs);
+}
+
+/** Statements of the batch that replaces a key: record it. */
+export function recordKeyRotation(
+  { by: principal }: Actor,
+  nowMs: number,
+): (key: { readonly id: string; readonly successor: string | null }) => Statement[] {
+  return ({ id, successor }) =>
+    record(entry(pathOf(id), "kilde.key.rotated", { principal, successor: successor ?? "" }), nowMs);
+}
+
+/** Statements of the batch that revokes a key: record it. */
+export function recordKeyRevocation(
+  { by: principal }: Actor,
+  nowMs: number,
+): (key: { readonly id: string }) => Statement[] {
+  return ({ id }) => record(entry(pathOf(id), "kilde.key.revoked", { principal }), nowMs);
+}

@@ -77,7 +77,7 @@ function withoutMargins(text: string): string {
 function findingsIn(text: string, file: string): Finding[] {
   // Pages compare Kilde with an outbox, which is the field's word for a table of messages.
   // Tokens have an audience (RFC 7519 §4.1.3).
-  const hasTokens = /^(?:src|test)\/access\/|\/auth\.ts$|\/sign-in-with-openid\.md$/.test(file);
+  const hasTokens = /^(?:src|test|test\/http)\/access\/|\/auth\.ts$|\/sign-in-with-openid\.md$/.test(file);
   const names: Readonly<Record<string, string | undefined>> = {
     ...NAMES,
     ...(file.endsWith(".md") ? { outbox: undefined } : {}),

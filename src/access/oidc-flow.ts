@@ -41,6 +41,9 @@ const SKEW_SECONDS = 30;
 /** The description of the provider is read again at most this often. */
 const DESCRIPTION_MS = 10 * 60 * 1_000;
 
+/** After the description could not be read, it is not asked for again for this time: anyone can begin to sign in. */
+const REST_MS = 5_000;
+
 const MAX_ANSWER_LENGTH = 1024 * 1024;
 
 const DEFAULT_SCOPES = ["profile", "email"];
@@ -117,17 +120,27 @@ function describer(
   clock: FlowDeps["clock"],
   transport: Transport,
 ): () => Promise<AuthorizationServer> {
+  const url = new URL(issuer);
+  const read = async (): Promise<AuthorizationServer> => {
+    const answer = await discoveryRequest(url, transport);
+    return processDiscoveryResponse(url, answer).catch((error: unknown) => {
+      throw unavailable(issuer, error);
+    });
+  };
   let described: { readonly server: AuthorizationServer; readonly atMs: number } | null = null;
+  let failure: { readonly error: unknown; readonly atMs: number } | null = null;
   return async () => {
     const nowMs = clock.monotonic();
     if (described !== null && nowMs - described.atMs < DESCRIPTION_MS) return described.server;
-    const url = new URL(issuer);
-    const answer = await discoveryRequest(url, transport);
-    const server = await processDiscoveryResponse(url, answer).catch((error: unknown) => {
-      throw unavailable(issuer, error);
-    });
-    described = { server, atMs: nowMs };
-    return server;
+    if (failure !== null && nowMs - failure.atMs < REST_MS) throw failure.error;
+    try {
+      const server = await read();
+      described = { server, atMs: nowMs };
+      return server;
+    } catch (error) {
+      failure = { error, atMs: clock.monotonic() };
+      throw error;
+    }
   };
 }
 

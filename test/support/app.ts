@@ -3,10 +3,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { openIssuers } from "../../src/access/issuers.ts";
 import { createAccessMemory } from "../../src/access/key-memory.ts";
 import { nodeDigest } from "../../src/access/node-digest.ts";
 import type { OidcProvider } from "../../src/access/oidc-provider.ts";
 import { openOidc } from "../../src/access/oidc.ts";
+import type { TokenIssuer } from "../../src/access/token-issuer.ts";
 import type { Clock } from "../../src/core/clock.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../src/core/limits.ts";
 import type { Feed } from "../../src/feeds/feed.ts";
@@ -100,6 +102,8 @@ export interface TestAppOptions {
   readonly egressAllow?: readonly string[];
   /** Default: none. */
   readonly docs?: Docs;
+  /** Their tokens identify senders. */
+  readonly issuers?: readonly TokenIssuer[];
   /** Where people sign in. */
   readonly oidc?: OidcProvider;
   /** Notified of changed subscriptions, which are not delivered. */
@@ -154,7 +158,11 @@ async function openAppHere(options: TestAppOptions): Promise<TestApp> {
     startBackground: () => ({ ...NO_BACKGROUND, changed }),
     access: {
       digest: nodeDigest,
-      issuers: null,
+      issuers: openIssuers(options.issuers ?? [], {
+        clock,
+        fetch: (url, init) => globalThis.fetch(url, init),
+        consumerBytes: limits.streamNameBytes,
+      }),
       oidc: openOidc(options.oidc, { clock, fetch: (url, init) => globalThis.fetch(url, init) }),
       memory: createAccessMemory(),
       inBackground: false,

@@ -14,7 +14,8 @@ export const SECURITY_SCHEMES = {
     type: "apiKey",
     in: "cookie",
     name: "__Host-kilde-session",
-    description: "The session of a browser. The name ends with that of the tenant, if there are tenants",
+    description:
+      "The session of a browser. Below the path of a tenant, such as `/shop-a`, its name is `__Host-kilde-session-shop-a`",
   },
 } as const;
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 
 import type { OidcProvider } from "../../../src/access/oidc-provider.ts";
+import { systemClock } from "../../../src/core/system-clock.ts";
 import { openApp, type Problem, type TestApp } from "../../support/app.ts";
 import { runsOn } from "../../support/tested-on.ts";
 import { type Browser, openBrowser } from "./browser.ts";
@@ -185,8 +186,8 @@ test("an answer of another issuer, and one that does not name its issuer, are re
 test("an answer after 10 minutes is refused", async () => {
   await app.close();
   let passedMs = 0;
-  const clock = { ...(await import("../../../src/core/system-clock.ts")).systemClock };
-  app = await openApp({ oidc: configured(), clock: { ...clock, now: () => clock.now() + passedMs } });
+  const clock = { ...systemClock, now: () => systemClock.now() + passedMs };
+  app = await openApp({ oidc: configured(), clock });
   const browser = newBrowser();
   const callback = await cameBack(browser);
   passedMs = 10 * 60_000;
@@ -258,6 +259,29 @@ test("a provider that does not answer makes signing in unavailable, not the stor
   expect(await response.json()).toMatchObject({ type: "/problems/issuer-unavailable" });
   expect((await newBrowser().fetch(`${ORIGIN}/session/oidc`, HTML)).status).toBe(503);
   expect((await app.fetch("/health")).status).toBe(200);
+});
+
+test("a provider that fails is asked again after 5 seconds, however many people try", async () => {
+  let requests = 0;
+  const failing = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch() {
+      requests += 1;
+      return new Response("busy", { status: requests < 3 ? 500 : 404 });
+    },
+  });
+  let passedMs = 0;
+  const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + passedMs };
+  const other = await openApp({ oidc: configured({ issuer: failing.url.origin }), clock });
+  const statusOf = async () => (await newBrowser(() => other).fetch(`${ORIGIN}/session/oidc`)).status;
+  for (let turn = 1; turn <= 3; turn += 1) {
+    for (let attempt = 0; attempt < 5; attempt += 1) expect(await statusOf()).toBe(503);
+    expect(requests).toBe(turn);
+    passedMs += 5_000;
+  }
+  await other.close();
+  await failing.stop(true);
 });
 
 test("a public client signs in without a secret, and one that posts its secret does as well", async () => {

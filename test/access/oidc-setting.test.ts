@@ -20,7 +20,7 @@ test("auth.oidc: the environment has the secret of the client, and wins over the
     "old",
   );
   expect(resolved(undefined, environment)).toBeUndefined();
-  expect(unknownVariables(environment)).toEqual([]);
+  expect(unknownVariables({ ...environment, KILDE_OIDC_CLIENT_SECRET_FILE: "secret" })).toEqual([]);
   const worker = { KILDE_DATABASE_URL: "https://db.example", KILDE_BEHIND_PROXY: "true", ...environment };
   expect(workerSettings({ auth: { oidc: VALID } }, worker).auth.oidc?.clientSecret).toBe("s3cret");
 });

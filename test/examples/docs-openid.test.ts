@@ -27,8 +27,9 @@ beforeEach(async () => {
   const config = documentedCode().find(({ page, code }) => page === PAGE && code.includes("oidc: {"));
   const code = config?.code.replace("https://login.example", people.url) ?? "";
   await Bun.write(join(cwd, "kilde.config.ts"), code);
+  await Bun.write(join(cwd, "secret"), `${CLIENT_SECRET}\n`);
   server = await serve(cwd, ["--port", String(port)], {
-    environment: { KILDE_OIDC_CLIENT_SECRET: CLIENT_SECRET },
+    environment: { KILDE_OIDC_CLIENT_SECRET_FILE: "secret" },
   });
 });
 afterEach(async () => {

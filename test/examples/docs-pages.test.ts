@@ -28,7 +28,7 @@ const NEEDS_MORE: readonly (readonly [text: string, need: string])[] = [
   ["openssl genpkey", "is run by test/examples/production/sqld.test.ts"],
   ["turso ", "an account at Turso"],
   ["sudo -u sqld", "a libSQL server"],
-  ["KILDE_OIDC_CLIENT_SECRET=", "an OpenID provider; test/examples/docs-openid.test.ts runs one"],
+  ["KILDE_OIDC_CLIENT_SECRET_FILE=", "an OpenID provider; test/examples/docs-openid.test.ts runs one"],
 ];
 
 const needsMore = ({ code }: CodeBlock) => NEEDS_MORE.some(([text]) => code.includes(text));

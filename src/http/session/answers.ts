@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
 
-const session = z
+const sender = z
   .object({
     kind: z.enum(["anybody", "trusted", "key", "jwt", "session"]).openapi({
       description: "How Kilde knows the sender; `anybody`: the store is open",
@@ -14,7 +14,7 @@ const session = z
       .optional()
       .openapi({ description: "Whether the sender may do what `may` asks, in that order" }),
   })
-  .openapi("Session");
+  .openapi("Sender");
 
 /** Schemas of the answers about sessions, for /openapi.json. */
-export const sessionAnswers = { session };
+export const sessionAnswers = { sender };

@@ -31,7 +31,7 @@ export const sessionOperations: readonly Operation[] = [
     handle: on("getSession"),
     describe: ({ sessionSchemas, answers, json, problem }) => ({
       request: { query: sessionSchemas.sessionQuery },
-      responses: { 200: json(answers.session, "The sender"), default: problem },
+      responses: { 200: json(answers.sender, "The sender"), default: problem },
     }),
   },
   {
@@ -48,7 +48,7 @@ export const sessionOperations: readonly Operation[] = [
       request: { body: jsonBody(sessionSchemas.newSession, { token: "kilde_…" }, false) },
       responses: {
         201: {
-          ...json(answers.session, "The sender"),
+          ...json(answers.sender, "The sender"),
           headers: z.object({
             "Set-Cookie": z.string().openapi({ description: "The cookie of the session" }),
           }),

@@ -16,7 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   administration: ["core", "jobs", "storage", "log"],
   // Retiring and emptying a feed notify the deliveries of its log.
   feeds: ["core", "jobs", "storage", "log", "administration", "webhooks/subscriptions/source-log.ts"],
-  webhooks: ["core", "jobs", "storage", "log", "administration"],
+  webhooks: ["core", "jobs", "storage", "access", "log", "administration"],
   backup: ["core", "storage", "access", "log", "administration", "feeds", "webhooks"],
   doctor: ["core", "storage", "access", "log", "administration", "feeds", "webhooks"],
   http: ["core", "jobs", "storage", "access", "log", "administration", "feeds", "webhooks"],
@@ -73,6 +73,7 @@ const READS_WALL_CLOCK = [
   "access/access.ts",
   "access/cookie-seal.ts",
   "access/jwt.ts",
+  "access/key-grants.ts",
   "access/key-memory.ts",
   "access/keys.ts",
   "access/last-uses.ts",

@@ -140,7 +140,11 @@ export const ENTRY_TYPES = {
     subject: "/subscriptions/{subscription}",
     data: z.strictObject({
       principal,
-      reason: z.string().describe("`gone`: the endpoint answered 410; `source retired`; or as requested"),
+      reason: z
+        .string()
+        .describe(
+          "`gone`: the endpoint answered 410; `source retired`; `creator may no longer read the source`; or as requested",
+        ),
     }),
   },
   "kilde.subscription.resumed": {

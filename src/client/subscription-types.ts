@@ -48,6 +48,8 @@ export interface Subscription extends Omit<SubscriptionSettings, "batch" | "head
   readonly headers: readonly string[];
   readonly handshake: { readonly origin: string; readonly ratePerMinute: number | null } | null;
   readonly created: string;
+  /** Name of the principal on whose behalf Kilde delivers; null: nobody. It pauses when they may not read the source. */
+  readonly creator: string | null;
   readonly status: "active" | "catching-up" | "failing" | "paused";
   /** Reason of the failure or pause; null otherwise. */
   readonly reason: string | null;

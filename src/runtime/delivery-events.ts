@@ -21,6 +21,9 @@ export function logDeliveryEvent(logger: EventLogger, event: DeliveryRunEvent): 
     case "gone":
       logger.warn({ subscription }, "endpoint answered 410: the subscription is paused");
       return;
+    case "creator-ended":
+      logger.warn({ subscription }, "the creator may no longer read the source: the subscription is paused");
+      return;
     case "failed":
       logger.error({ subscription, err: event.error }, "delivering failed; retrying");
   }

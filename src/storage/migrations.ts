@@ -14,6 +14,7 @@ import consumerFailures from "../../migrations/0013_consumer_failures.sql" with 
 import feedAhead from "../../migrations/0014_feed_ahead.sql" with { type: "text" };
 import access from "../../migrations/0015_access.sql" with { type: "text" };
 import operations from "../../migrations/0016_operations.sql" with { type: "text" };
+import subscriptionCreators from "../../migrations/0017_subscription_creators.sql" with { type: "text" };
 import log from "../../migrations/0000_log.sql" with { type: "text" };
 import deliveryWaits from "../../migrations/0007_delivery_waits.sql" with { type: "text" };
 
@@ -36,6 +37,7 @@ const texts: Readonly<Record<string, string>> = {
   "0014_feed_ahead": feedAhead,
   "0015_access": access,
   "0016_operations": operations,
+  "0017_subscription_creators": subscriptionCreators,
 };
 
 export interface SchemaMigration {

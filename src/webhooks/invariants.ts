@@ -22,7 +22,7 @@ export const SUBSCRIPTION_INVARIANTS: readonly Invariant[] = [
     remedy: RECREATE,
     sql: `select 'subscription ' || id || ': its record cannot be read' as detail from subscriptions
       where status not in ('active', 'paused') or ${isNotOwnTime("created")} or ${isNotOwnTime("since")}
-        or ${["config", "secrets", "rewind", "batch", "trouble", "tally"].map((column) => isNotJsonOf("object", column)).join(" or ")}`,
+        or ${["config", "secrets", "rewind", "batch", "trouble", "tally", "creator"].map((column) => isNotJsonOf("object", column)).join(" or ")}`,
   },
   {
     name: "attempts can be read",

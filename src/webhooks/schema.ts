@@ -37,6 +37,8 @@ export const subscriptions = sqliteTable("subscriptions", {
   batch: text(),
   /** JSON of `EndpointTrouble`, while the endpoint as a whole is down. */
   trouble: text(),
+  /** JSON of a `SubscriptionCreator`; null: the store was open, or the embedding program created it. */
+  creator: text(),
   /** JSON of a `SubjectTally`: how many subjects were blocked and healed in the current minute; null: none. */
   tally: text(),
 });

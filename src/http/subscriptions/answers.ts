@@ -40,6 +40,10 @@ const subscription = z
     }),
     blocked: z.int().openapi({ description: "Subjects with an event that the endpoint did not accept" }),
     since: time.openapi({ description: "When it was last paused or resumed" }),
+    creator: z.string().nullable().openapi({
+      description:
+        "Name of the principal on whose behalf Kilde delivers: it pauses when they may no longer read the source; null: nobody",
+    }),
     rewind: z
       .object({
         after: position,

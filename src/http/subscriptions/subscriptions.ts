@@ -3,10 +3,11 @@ import type { z } from "zod";
 
 import { KildeError } from "../../core/errors.ts";
 import { DEFAULT_PAGE_EVENTS } from "../../core/limits.ts";
+import { creatorOf } from "../../webhooks/subscriptions/creator.ts";
 import type { DeliveryMode, SubscriptionRecord } from "../../webhooks/subscriptions/subscription.ts";
 import type { RequestedConfig } from "../../webhooks/subscriptions/requested-config.ts";
 import { fittingEntries } from "../wire/listing.ts";
-import { actorOf } from "../pipeline/authorization.ts";
+import { actorOf, principalOf } from "../pipeline/authorization.ts";
 import { hereWith } from "../wire/links.ts";
 import { validQuery } from "../log/pages.ts";
 import { bodyOf, optionalBodyOf } from "../wire/json-body.ts";
@@ -78,7 +79,7 @@ function changedBy(asked: Asked, { batch, ...change }: Change): Asked {
 
 /** Returns the representation of a subscription. */
 async function shown({ subscriptions }: SubscriptionDeps, subscription: SubscriptionRecord) {
-  const { id, log, config, created, since, rewind: under, trouble } = subscription;
+  const { id, log, config, created, since, rewind: under, trouble, creator } = subscription;
   const { mode, filter } = config;
   return {
     subscription: id,
@@ -96,6 +97,7 @@ async function shown({ subscriptions }: SubscriptionDeps, subscription: Subscrip
         ? null
         : { origin: config.consentedOrigin, ratePerMinute: config.ratePerMinute },
     description: config.description,
+    creator: creator?.name ?? null,
     created,
     ...(await subscriptions.state(subscription)),
     since,
@@ -136,7 +138,7 @@ export async function postSubscription(c: Context, deps: SubscriptionDeps): Prom
   const { source, start, headers, secret = null, signature } = asked;
   const subjectPrefix = deliveredPrefix(c, deps, source, asked.subjectPrefix);
   const config = configOf({ ...asked, subjectPrefix });
-  const request = { source, start, config, headers, secret, signature };
+  const request = { source, start, config, headers, secret, signature, creator: creatorOf(principalOf(c)) };
   const made = await deps.subscriptions.create(request, actorOf(c));
   const { subscription, secret: own, publicKey } = made;
   const body = { ...(await shown(deps, subscription)), secret: own, publicKey };
@@ -163,7 +165,15 @@ export async function patchSubscription(c: Context, deps: SubscriptionDeps): Pro
     }
     return config;
   };
-  return answer(c, deps, await deps.subscriptions.change(id, { configFor, headers }, actorOf(c)));
+  return answer(
+    c,
+    deps,
+    await deps.subscriptions.change(
+      id,
+      { configFor, headers, creator: creatorOf(principalOf(c)) },
+      actorOf(c),
+    ),
+  );
 }
 
 /** `DELETE /subscriptions/{subscription}` */
@@ -183,7 +193,7 @@ export async function pauseSubscription(c: Context, deps: SubscriptionDeps): Pro
 /** `POST /subscriptions/{subscription}/resume`: continues the delivery, and tries an endpoint that is down at once. */
 export async function resumeSubscription(c: Context, deps: SubscriptionDeps): Promise<Response> {
   const { id } = await visibleSubscription(c, deps);
-  return answer(c, deps, await deps.subscriptions.resume(id, actorOf(c)));
+  return answer(c, deps, await deps.subscriptions.resume(id, creatorOf(principalOf(c)), actorOf(c)));
 }
 
 /** `POST /subscriptions/{subscription}/test`: sends an event of type `kilde.test`, once. */

@@ -15,6 +15,7 @@ import type { LogState } from "../../log/log-state.ts";
 import type { Database } from "../../storage/database.ts";
 import type { ConnectWriter } from "../../storage/writer/writer-connections.ts";
 import type { Background } from "../compose.ts";
+import { publicLogsOf } from "../public-logs.ts";
 import { startServerLoop } from "../server-loop.ts";
 
 export interface ServerBackgroundOptions {
@@ -58,6 +59,7 @@ export function startBackground({
     connect: deliveringFrom,
     egressAllow: settings.egressAllow,
     secretKeys: settings.secretKeys,
+    publicLogs: publicLogsOf(registered),
     onEvent: (event) => logDeliveryEvent(logger, event),
   });
   const projections = startProjections(

@@ -24,6 +24,8 @@ export interface DeliveryOptions {
   readonly holder: string;
   readonly egressAllow: readonly string[];
   readonly secretKeys: readonly string[];
+  /** Paths of the logs that everyone may read. */
+  readonly publicLogs: readonly string[];
   readonly onEvent: (event: DeliveryRunEvent) => void;
 }
 

@@ -17,12 +17,12 @@ export interface DeliveringOptions extends Omit<DeliveryOptions, "holder"> {
 const LOOK_MS = 5_000;
 
 function deliverInThread(options: DeliveringOptions, connect: ConnectWriter): RunningDeliveries {
-  const { url, limits, pollIntervalMs, egressAllow, secretKeys, onEvent } = options;
+  const { url, limits, pollIntervalMs, egressAllow, secretKeys, publicLogs, onEvent } = options;
   const thread = startThreadHost<DispatcherOptions, DispatcherMessage, DeliveryRunEvent>({
     name: "delivering",
     spawn: () => new Worker(new URL("./dispatcher-thread.ts", import.meta.url).href),
     connect,
-    options: { url, limits, pollIntervalMs, holder: newHolderName(), egressAllow, secretKeys },
+    options: { url, limits, pollIntervalMs, holder: newHolderName(), egressAllow, secretKeys, publicLogs },
     onReport: onEvent,
     onFailure: (error) => onEvent({ kind: "failed", subscription: "all", error }),
   });

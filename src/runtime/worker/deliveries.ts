@@ -18,6 +18,7 @@ export interface WorkerDeliveryDeps {
   readonly clock: Clock;
   readonly calls: Pick<Calls, "spend">;
   readonly holder: string;
+  readonly publicLogs: readonly string[];
   readonly onEvent: (event: DeliveryRunEvent) => void;
 }
 

@@ -18,6 +18,7 @@ import { deliveringWork } from "./deliveries.ts";
 import { workerSend } from "./send.ts";
 import { fromAnywhere } from "./from-anywhere.ts";
 import type { Configured, RememberedStore } from "./isolate.ts";
+import { publicLogsOf } from "../public-logs.ts";
 import { serializeWrites } from "./write-queue.ts";
 import { runSlices } from "../../jobs/slices.ts";
 
@@ -143,7 +144,18 @@ function jobsOf(deps: InvocationDeps, { composed, jobs }: InvocationStore, kind:
   if (kind === "project") return registered.map((feed) => projectionOf(deps, composed, feed));
   if (kind !== "deliver") return jobs.flatMap(([own, job]) => (own === kind ? [job] : []));
   const { settings } = configured;
-  return [deliveringWork({ settings, database, writer, clock, calls, holder, onEvent })];
+  return [
+    deliveringWork({
+      settings,
+      database,
+      writer,
+      clock,
+      calls,
+      holder,
+      publicLogs: publicLogsOf(registered),
+      onEvent,
+    }),
+  ];
 }
 
 function destinationOf(deps: InvocationDeps, composed: ComposedStore): Destination {

@@ -29,6 +29,9 @@ import type { TurnLimits } from "./round-robin.ts";
 /** Longest delay before progress is stored, without turns. */
 const SAVE_MS = 50;
 
+/** Time between two looks whether the creator may still read the source. */
+const CREATOR_LOOK_MS = 2_000;
+
 export interface DispatchDeps {
   readonly database: Database;
   /** Set to the database's time when the lease was taken, and monotonic since. */
@@ -53,6 +56,8 @@ export interface DispatchDeps {
   readonly mostRetryAfterMs: number;
   /** Null: the dispatcher runs until it is aborted. */
   readonly turns: Pick<TurnLimits, "turnMs" | "saveMs"> | null;
+  /** Whether the creator may still read the source; null: nothing can end that. */
+  readonly creatorMayRead: (() => Promise<boolean>) | null;
   /** Called when something was delivered, or a turn was used up. */
   readonly onProgress: () => void;
   readonly signal: AbortSignal;
@@ -162,6 +167,18 @@ async function followHead(dispatcher: Dispatcher): Promise<void> {
   }
 }
 
+/** Ends the dispatcher within 5 seconds after the creator's access to the source has ended. */
+async function followCreator({ deps, ending }: Dispatcher): Promise<void> {
+  // A turn ends soon, and the next one begins with this question.
+  if (deps.creatorMayRead === null || deps.turns !== null) return;
+  for (;;) {
+    await deps.clock.sleep(CREATOR_LOOK_MS, ending.closed);
+    if (ending.closed.aborted) return;
+    // While storage fails, it is asked again at the next look.
+    if (!(await deps.creatorMayRead().catch(() => true))) ending.endFor("creator-ended");
+  }
+}
+
 /** Ends the turn when nothing can be delivered now, or when it took long enough. */
 function endTurnIfOver({ deps, alarm, ending, turnEndsMs }: Dispatcher, now: number, isIdle: boolean): void {
   const isLong = now >= turnEndsMs;
@@ -236,6 +253,7 @@ async function run(dispatcher: Dispatcher): Promise<void> {
     alarm.wake();
   });
   followHead(dispatcher).catch(ending.fail);
+  void followCreator(dispatcher);
   try {
     while (ending.reason() === null && !signal.aborted) {
       alarm.reset();

@@ -4,9 +4,9 @@ import { isRenewed } from "../../storage/failures.ts";
  * Why dispatching ended. `closing`: the process ends. `changed`: the subscription was changed, or another process holds
  * its lease, or the wall clock was corrected, so that dispatching must start again from the stored state. `renewed`:
  * the log got another identity, so that positions in memory are void. `gone`: the endpoint wants no more deliveries.
- * `turn-over`: its turn has ended. A storage failure rejects.
+ * `creator-ended`: the creator may no longer read the source. `turn-over`: its turn has ended. A storage failure rejects.
  */
-export type DispatchEnd = "closing" | "changed" | "renewed" | "gone" | "turn-over";
+export type DispatchEnd = "closing" | "changed" | "renewed" | "gone" | "creator-ended" | "turn-over";
 
 /** The end of a dispatcher: the first reason counts. */
 export interface Ending {

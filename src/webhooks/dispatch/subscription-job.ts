@@ -1,14 +1,13 @@
-import { entry, recordEntries } from "../../administration/entry.ts";
 import { type Clock, steadyClock } from "../../core/clock.ts";
 import type { Job, JobOutcome } from "../../jobs/job.ts";
 import type { LogAddress } from "../../log/keys.ts";
 import type { LogReader } from "../../log/read/reader.ts";
-import { type BatchWriter, writeUnplanned } from "../../storage/batch-writer.ts";
+import type { BatchWriter } from "../../storage/batch-writer.ts";
 import type { Database } from "../../storage/database.ts";
 import { type HasEnded, type Lease, releaseLease, takeLease, takeOver } from "../../storage/lease.ts";
 import type { Send } from "../egress/outgoing.ts";
 import type { OpenSecrets } from "../endpoint/request.ts";
-import { subscriptionPath } from "../subscriptions/delivered-filter.ts";
+import { CREATOR_ENDED, type CreatorMayRead, createCreatorAccess } from "../subscriptions/creator-access.ts";
 import { leaseName } from "../subscriptions/lease-name.ts";
 import { listAttempts } from "../subscriptions/state.ts";
 import type { SubscriptionRecord } from "../subscriptions/subscription.ts";
@@ -17,6 +16,7 @@ import { dispatch, type DispatchDeps } from "./dispatcher.ts";
 import type { DispatchEnd } from "./ending.ts";
 import { openLeasedSubscription } from "./leased-subscription.ts";
 import { createLeftBehind, type LeftBehind } from "./left-behind.ts";
+import { pauseDelivery } from "./pause.ts";
 import { createProgressWriter } from "./progress.ts";
 
 /** A wall clock that differs by more than this from the monotonic clock was corrected. */
@@ -37,6 +37,8 @@ export interface DeliverOptions {
   readonly readerOf: (log: LogAddress) => LogReader;
   readonly blockedSubjects: number;
   readonly mostRetryAfterMs: number;
+  /** Paths of the logs that everyone may read. Default: none. */
+  readonly publicLogs?: readonly string[];
   readonly onEvent: (event: DeliveryRunEvent) => void;
 }
 
@@ -61,28 +63,6 @@ export interface SubscriptionJobs {
   cutOff(): void;
 }
 
-/**
- * Pauses a subscription whose endpoint wants no more deliveries. False when the subscription was changed or resumed
- * since it was read: the answer came from its earlier endpoint.
- */
-async function pauseGone(
-  { writer, clock }: DeliverOptions,
-  { id, revision }: Pick<SubscriptionRecord, "id" | "revision">,
-): Promise<boolean> {
-  const now = new Date(clock.now()).toISOString();
-  const data = { principal: null, reason: "gone" };
-  const paused = entry(subscriptionPath(id), "kilde.subscription.paused", data);
-  const { rows } = await writeUnplanned(writer, [
-    {
-      sql: `update subscriptions set status = 'paused', reason = 'gone', since = ?2, revision = revision + 1
-        where id = ?1 and revision = ?3 and status = 'active' returning 1`,
-      args: [id, now, revision],
-    },
-    ...recordEntries([paused], now, "changed"),
-  ]);
-  return (rows[0]?.length ?? 0) > 0;
-}
-
 /** Takes the lease of a subscription; null: another process delivers it. */
 async function takeSubscription(options: DeliverOptions, id: string): Promise<Lease | null> {
   const { database, writer, holder, hasEnded = () => false } = options;
@@ -92,6 +72,9 @@ async function takeSubscription(options: DeliverOptions, id: string): Promise<Le
   );
 }
 
+/** Reasons of the pauses that dispatchers make. */
+const PAUSES = { gone: "gone", "creator-ended": CREATOR_ENDED } as const;
+
 /** Returns how the job continues after a dispatcher has ended. */
 async function outcomeOf(
   options: DeliverOptions,
@@ -100,13 +83,15 @@ async function outcomeOf(
   lease: Lease,
 ): Promise<JobOutcome> {
   if (end === "turn-over") return "over";
-  if (end !== "gone" || !(await pauseGone(options, subscription))) return "progressed";
-  options.onEvent({ kind: "gone", subscription: subscription.id });
+  if (end !== "gone" && end !== "creator-ended") return "progressed";
+  if (!(await pauseDelivery(options, subscription, PAUSES[end]))) return "progressed";
+  options.onEvent({ kind: end, subscription: subscription.id });
   await releaseLease(options.writer, lease);
   return "over";
 }
 
 type Dispatched = Pick<DispatchDeps, "saveProgress" | "leftBehind" | "turns" | "onProgress"> & {
+  readonly creatorMayRead: CreatorMayRead;
   readonly id: string;
   /** Aborts when the process ends. */
   readonly closing: AbortSignal;
@@ -117,13 +102,13 @@ type Dispatched = Pick<DispatchDeps, "saveProgress" | "leftBehind" | "turns" | "
 /** Dispatches a subscription once, if this process gets its lease. */
 async function dispatchOnce(
   options: DeliverOptions,
-  { id, closing, restarting, ...dispatched }: Dispatched,
+  { id, closing, restarting, creatorMayRead, ...dispatched }: Dispatched,
 ): Promise<JobOutcome> {
   const { database, clock, onEvent } = options;
   const asked = { wallMs: clock.now(), monotonicMs: clock.monotonic() };
   const lease = await takeSubscription(options, id);
   if (lease === null) return "over";
-  const leased = await openLeasedSubscription(options, id, lease);
+  const leased = await openLeasedSubscription({ ...options, creatorMayRead }, id, lease);
   if (leased === null) return "over";
   const { subscription, secrets } = leased;
   const sinceAskedMs = () => clock.monotonic() - asked.monotonicMs;
@@ -139,6 +124,7 @@ async function dispatchOnce(
       secrets,
       signal: AbortSignal.any([closing, restarting]),
       isClosing: () => closing.aborted,
+      creatorMayRead: subscription.creator === null ? null : () => creatorMayRead(subscription),
       onManyBlocked: (blocked) => onEvent({ kind: "many-blocked", subscription: id, blocked }),
       onTrouble: (trouble) =>
         onEvent(
@@ -158,6 +144,7 @@ export function createSubscriptionJobs(
   { turns, onProgress }: SubscriptionTurns,
 ): SubscriptionJobs {
   const saveProgress = createProgressWriter(options.writer);
+  const creatorMayRead = createCreatorAccess({ publicLogs: [], ...options });
   /** By the id of the subscription: the requests that outlive a dispatcher concern the next job too. */
   const leftBehind = new Map<string, LeftBehind>();
   return {
@@ -165,7 +152,14 @@ export function createSubscriptionJobs(
       const requests = leftBehind.get(id) ?? createLeftBehind();
       leftBehind.set(id, requests);
       let restarting = new AbortController();
-      const shared = { id, saveProgress, leftBehind: requests, turns, onProgress: () => onProgress(id) };
+      const shared = {
+        id,
+        saveProgress,
+        creatorMayRead,
+        leftBehind: requests,
+        turns,
+        onProgress: () => onProgress(id),
+      };
       return {
         name: `deliver ${id}`,
         async run({ signal: closing }) {

@@ -3,6 +3,7 @@ import type { Database, Statement } from "../../storage/database.ts";
 import type { LogAddress } from "../../log/keys.ts";
 import { type BatchWriter, writeUnplanned } from "../../storage/batch-writer.ts";
 import { forgetLease } from "../../storage/lease.ts";
+import type { SubscriptionCreator } from "./creator.ts";
 import { leaseName } from "./lease-name.ts";
 import { readSubscription } from "./record.ts";
 import { withRange } from "./rewind-ranges.ts";
@@ -24,12 +25,18 @@ export interface SubscriptionRow {
   /** RFC 3339. */
   readonly now: string;
   readonly mostSubscriptions: number;
+  /** Default: none. */
+  readonly creator?: SubscriptionCreator | null;
 }
 
-/** Arguments: id, log id, config, secrets, now, cursor, limit. Returns a row unless there are too many. */
+/** Arguments: id, log id, config, secrets, now, cursor, limit, creator. Returns a row unless there are too many. */
 const INSERT = `
-insert into subscriptions (id, log, config, secrets, created, since, cursor)
-select ?1, ?2, ?3, ?4, ?5, ?5, ?6 where (select count(*) from subscriptions) < ?7 returning 1`;
+insert into subscriptions (id, log, config, secrets, created, since, cursor, creator)
+select ?1, ?2, ?3, ?4, ?5, ?5, ?6, ?8 where (select count(*) from subscriptions) < ?7 returning 1`;
+
+function json(value: object | null): string | null {
+  return value === null ? null : JSON.stringify(value);
+}
 
 async function write(writer: BatchWriter, statements: readonly Statement[]): Promise<boolean> {
   const { rows } = await writeUnplanned(writer, statements);
@@ -47,8 +54,9 @@ export function addSubscription(
   added: SubscriptionRow,
   recorded: readonly Statement[] = [],
 ): Promise<boolean> {
-  const { id, log, config, secrets, now, cursor, mostSubscriptions } = added;
-  const args = [id, log.id, JSON.stringify(config), JSON.stringify(secrets), now, cursor, mostSubscriptions];
+  const { id, log, config, secrets, now, cursor, mostSubscriptions, creator = null } = added;
+  const stored = [JSON.stringify(config), JSON.stringify(secrets)];
+  const args = [id, log.id, ...stored, now, cursor, mostSubscriptions, json(creator)];
   return write(writer, [{ sql: INSERT, args }, ...recorded]);
 }
 
@@ -62,9 +70,9 @@ export function addSubscription(
  */
 export type ChangeEffect = "none" | "retry";
 
-/** Arguments: id, revision, config, secrets. */
+/** Arguments: id, revision, config, secrets, creator. */
 const CHANGE = `
-update subscriptions set config = ?3, secrets = ?4, revision = revision + 1`;
+update subscriptions set config = ?3, secrets = ?4, creator = ?5, revision = revision + 1`;
 
 const RETRY = ", epoch = epoch + 1, trouble = null";
 
@@ -75,18 +83,28 @@ const RETRY_LANES = `update subscription_subjects set due = 0 where subscription
 export function changeSubscription(
   writer: BatchWriter,
   { id, revision }: Pick<SubscriptionRecord, "id" | "revision">,
-  { config, secrets }: Pick<SubscriptionRecord, "config" | "secrets">,
+  { config, secrets, creator }: Pick<SubscriptionRecord, "config" | "secrets" | "creator">,
   effect: ChangeEffect,
   recorded: readonly Statement[] = [],
 ): Promise<boolean> {
   const set = effect === "retry" ? RETRY : "";
   const sql = `${CHANGE}${set} where id = ?1 and revision = ?2 returning 1`;
-  const args = [id, revision, JSON.stringify(config), JSON.stringify(secrets)];
+  const args = [id, revision, JSON.stringify(config), JSON.stringify(secrets), json(creator)];
   const lanes: Statement[] = effect === "retry" ? [{ sql: RETRY_LANES, args: [id, revision] }] : [];
   return write(writer, [{ sql, args }, ...recorded, ...lanes]);
 }
 
 const HAS_BLOCKED = "exists (select 1 from subscription_subjects where subscription = ?1 and attempts > 0)";
+
+/** A pause for a reason, or the end of one: `reason` null. */
+export interface PauseChange {
+  readonly id: string;
+  readonly reason: string | null;
+  /** RFC 3339. */
+  readonly now: string;
+  /** The sender that resumes it, and so becomes the creator if it was paused. Default: nobody. */
+  readonly creator?: SubscriptionCreator | null;
+}
 
 /**
  * Pauses a subscription, for a reason, or resumes it. Resuming retries an endpoint that is down and blocked subjects at
@@ -94,19 +112,20 @@ const HAS_BLOCKED = "exists (select 1 from subscription_subjects where subscript
  */
 export function setPaused(
   writer: BatchWriter,
-  { id, reason, now }: { readonly id: string; readonly reason: string | null; readonly now: string },
+  { id, reason, now, creator = null }: PauseChange,
   recorded: readonly Statement[] = [],
 ): Promise<boolean> {
   const status = reason === null ? "active" : "paused";
   // The dispatcher must not overwrite this with its own state of the endpoint and its subjects.
   const sql = `update subscriptions set since = iif(status = ?2, since, ?4), status = ?2, reason = ?3,
+    creator = iif(?3 is null and status = 'paused', ?5, creator),
     epoch = epoch + (?3 is null and (trouble is not null or ${HAS_BLOCKED})), trouble = iif(?3 is null, null, trouble),
     revision = revision + 1 where id = ?1 returning 1`;
   const retry = {
     sql: "update subscription_subjects set due = 0, wait = null where subscription = ?1 and attempts > 0",
     args: [id],
   };
-  const change = { sql, args: [id, status, reason, now] };
+  const change = { sql, args: [id, status, reason, now, json(creator)] };
   return write(writer, [change, ...recorded, ...(reason === null ? [retry] : [])]);
 }
 

@@ -8,6 +8,15 @@ export function effectOf(before: RequestedConfig, after: RequestedConfig, hasHea
   return hasHeaders || decisive(before) !== decisive(after) ? "retry" : "none";
 }
 
+/**
+ * Whether a change decides which events are delivered, or to which address. Its author then becomes the creator: otherwise it could have
+ * events delivered to an address of its own with the grants of someone else.
+ */
+export function redirects(before: RequestedConfig, after: RequestedConfig, hasHeaders: boolean): boolean {
+  const decisive = ({ url, filter }: RequestedConfig) => JSON.stringify([url, filter]);
+  return hasHeaders || decisive(before) !== decisive(after);
+}
+
 /** Names of the members that a change sets to something else, as a request names them. */
 export function changedMembers(
   before: RequestedConfig,

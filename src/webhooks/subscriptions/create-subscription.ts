@@ -6,6 +6,7 @@ import { findLog, readHead } from "../../log/read/subjects.ts";
 import type { Database } from "../../storage/database.ts";
 import type { SecretKind } from "../signing/secret.ts";
 import { addSubscription } from "./change.ts";
+import type { SubscriptionCreator } from "./creator.ts";
 import {
   credentialsOf,
   sealHeaders,
@@ -32,6 +33,7 @@ export interface SubscriptionRequest {
   /** Null: Kilde generates one. */
   readonly secret: string | null;
   readonly signature: SecretKind;
+  readonly creator: SubscriptionCreator | null;
 }
 
 function beyondHead(log: LogAddress, position: number, head: number): KildeError {
@@ -61,7 +63,7 @@ export type CreatedSubscription = { readonly subscription: SubscriptionRecord } 
 
 export async function createSubscription(
   deps: RegistryDeps,
-  { source, start, config, headers, secret, signature }: SubscriptionRequest,
+  { source, start, config, headers, secret, signature, creator }: SubscriptionRequest,
   { by: principal }: Actor,
 ): Promise<CreatedSubscription> {
   const { database, limits, seal } = deps;
@@ -80,6 +82,7 @@ export async function createSubscription(
     cursor,
     now,
     mostSubscriptions: limits.subscriptions,
+    creator,
   };
   const created = entry(subscriptionPath(id), "kilde.subscription.created", { principal, source });
   const added = await addSubscription(deps.writer, row, recordEntries([created], now, "changed"));

@@ -1,7 +1,8 @@
 import type { Actor } from "../../administration/actor.ts";
 import { entry, recordEntries } from "../../administration/entry.ts";
 import { type ChangeEffect, changeSubscription } from "./change.ts";
-import { changedMembers, effectOf } from "./configuration-change.ts";
+import { changedMembers, effectOf, redirects } from "./configuration-change.ts";
+import type { SubscriptionCreator } from "./creator.ts";
 import {
   credentialsOf,
   sealHeaders,
@@ -24,6 +25,8 @@ export const OVERLAP_SECONDS = 24 * 3_600;
 export interface RequestedChange {
   readonly configFor: (found: SubscriptionRecord) => RequestedConfig;
   readonly headers: Readonly<Record<string, string>> | null;
+  /** The author of the change. */
+  readonly creator: SubscriptionCreator | null;
 }
 
 /** A replacement of the signing secret. `secret` null: Kilde generates one. */
@@ -33,7 +36,7 @@ export interface SecretRotation {
   readonly overlapSeconds: number;
 }
 
-type Changed = Pick<SubscriptionRecord, "config" | "secrets"> & {
+type Changed = Pick<SubscriptionRecord, "config" | "secrets" | "creator"> & {
   readonly effect: ChangeEffect;
   /** Names of the changed members. */
   readonly changed: readonly string[];
@@ -63,12 +66,12 @@ async function update(
 export async function changeConfig(
   deps: RegistryDeps,
   id: string,
-  { configFor, headers }: RequestedChange,
+  { configFor, headers, creator: author }: RequestedChange,
   actor: Actor,
 ): Promise<SubscriptionRecord> {
   const sealed = headers === null ? null : await sealHeaders(deps.seal, headers, id);
   await update(deps, id, actor, async (found) => {
-    const { config: before, secrets } = found;
+    const { config: before, secrets, creator } = found;
     const config = configFor(found);
     // An endpoint consents to a URL and an origin.
     const isSame = before.url === config.url && before.consentedOrigin === config.consentedOrigin;
@@ -79,6 +82,7 @@ export async function changeConfig(
       changed: changedMembers(before, config, headers !== null),
       config: { ...config, ratePerMinute, headerNames },
       secrets: headers === null ? secrets : { ...secrets, headers: sealed },
+      creator: redirects(before, config, headers !== null) ? author : creator,
     };
   });
   return getSubscription(deps.database, id);
@@ -96,7 +100,7 @@ export async function rotateSecret(
   const [current] = secret === null ? await openSigning(seal, found, clock.now()) : [];
   const text = secretFor(secret, current?.kind ?? "symmetric");
   const stored = await sealSecret(seal, text, id);
-  await update(deps, id, actor, ({ config, secrets }) => {
+  await update(deps, id, actor, ({ config, secrets, creator }) => {
     const until = clock.now() + overlapSeconds * 1_000;
     const kept = secrets.signing
       .map((old) => ({ ...old, until: Math.min(old.until ?? until, until) }))
@@ -106,6 +110,7 @@ export async function rotateSecret(
       changed: ["secret"],
       config,
       secrets: { ...secrets, signing: [stored, ...kept] },
+      creator,
     };
   });
   return credentialsOf(text);

@@ -1,5 +1,6 @@
 import { type Database, integerAt, type Row, textAt } from "../../storage/database.ts";
 import { logAddress } from "../../log/keys.ts";
+import type { SubscriptionCreator } from "./creator.ts";
 import type {
   EndpointTrouble,
   FrozenBatch,
@@ -13,7 +14,8 @@ import type {
 
 const COLUMNS = `subscription.id, subscription.log, log.name, subscription.config, subscription.secrets,
   subscription.created, subscription.revision, subscription.epoch, subscription.status, subscription.reason,
-  subscription.since, subscription.cursor, subscription.rewind, subscription.batch, subscription.trouble, subscription.tally`;
+  subscription.since, subscription.cursor, subscription.rewind, subscription.batch, subscription.trouble, subscription.tally,
+  subscription.creator`;
 
 const FROM = "from subscriptions as subscription cross join logs as log on log.id = subscription.log";
 
@@ -39,6 +41,7 @@ function subscriptionOf(row: Row): SubscriptionRecord {
     batch: parseColumn<FrozenBatch>(row[13]),
     trouble: parseColumn<EndpointTrouble>(row[14]),
     tally: parseColumn<SubjectTally>(row[15]),
+    creator: parseColumn<SubscriptionCreator>(row[16]),
   };
 }
 

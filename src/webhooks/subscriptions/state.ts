@@ -17,7 +17,7 @@ const MANY_BLOCKED = 10_000;
  * - `active`: caught up with its log
  * - `catching-up`: far behind, or redelivering
  * - `failing`: its endpoint is down, or rejects events of some subjects; or no key opens its secrets
- * - `paused`: by request, or because the endpoint answered 410 (`gone`)
+ * - `paused`: by request; because the endpoint answered 410 (`gone`); or because its creator may no longer read the source
  */
 export type SubscriptionStatus = "active" | "catching-up" | "failing" | "paused";
 

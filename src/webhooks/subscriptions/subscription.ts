@@ -1,5 +1,6 @@
 import type { LogAddress } from "../../log/keys.ts";
 import type { EventFilter } from "../../log/read/pages.ts";
+import type { SubscriptionCreator } from "./creator.ts";
 
 /**
  * How events are packed into requests: one each, several together, or none, only an announcement of events
@@ -100,6 +101,8 @@ export interface SubscriptionRecord {
   readonly batch: FrozenBatch | null;
   readonly trouble: EndpointTrouble | null;
   readonly tally: SubjectTally | null;
+  /** On whose behalf it delivers; null: nobody's grants limit it. */
+  readonly creator: SubscriptionCreator | null;
 }
 
 /** Changes of subjects in one minute, as they were recorded in the log of administration. */

@@ -2,12 +2,13 @@ import { type Actor, NOBODY } from "../../administration/actor.ts";
 import { entry, recordEntries } from "../../administration/entry.ts";
 import { KildeError } from "../../core/errors.ts";
 import { openSecrets, canSign } from "./secrets.ts";
-import { removeSubscription, setPaused } from "./change.ts";
+import { removeSubscription, setPaused, type PauseChange } from "./change.ts";
 import {
   type CreatedSubscription,
   createSubscription,
   type SubscriptionRequest,
 } from "./create-subscription.ts";
+import type { SubscriptionCreator } from "./creator.ts";
 import type { SubscriptionCredentials } from "./credentials.ts";
 import { subscriptionPath } from "./delivered-filter.ts";
 import { type Delivered, deliverTest } from "./deliver-test.ts";
@@ -27,8 +28,8 @@ export interface SubscriptionRegistry {
   change(id: string, change: RequestedChange, actor?: Actor): Promise<SubscriptionRecord>;
   remove(id: string, actor?: Actor): Promise<void>;
   pause(id: string, reason: string, actor?: Actor): Promise<SubscriptionRecord>;
-  /** Throws `feed-retired` when its log was retired. */
-  resume(id: string, actor?: Actor): Promise<SubscriptionRecord>;
+  /** `creator`: the sender. Throws `feed-retired` when its log was retired. */
+  resume(id: string, creator: SubscriptionCreator | null, actor?: Actor): Promise<SubscriptionRecord>;
   rotateSecret(id: string, rotation: SecretRotation, actor?: Actor): Promise<SubscriptionCredentials>;
   /** Sends a test event, once, and returns the outcome. */
   test(id: string): Promise<Delivered>;
@@ -37,8 +38,7 @@ export interface SubscriptionRegistry {
 /** Pauses a subscription for a reason, or resumes it: `reason` null. */
 async function setStatus(
   { database, writer, clock, onChange }: RegistryDeps,
-  id: string,
-  reason: string | null,
+  { id, reason, creator = null }: Omit<PauseChange, "now">,
   { by: principal }: Actor,
 ): Promise<SubscriptionRecord> {
   const now = new Date(clock.now()).toISOString();
@@ -48,7 +48,7 @@ async function setStatus(
       ? entry(path, "kilde.subscription.resumed", { principal })
       : entry(path, "kilde.subscription.paused", { principal, reason });
   const recorded = recordEntries([made], now, "changed");
-  if (!(await setPaused(writer, { id, reason, now }, recorded))) throw unknownSubscription(id);
+  if (!(await setPaused(writer, { id, reason, now, creator }, recorded))) throw unknownSubscription(id);
   onChange(id);
   return getSubscription(database, id);
 }
@@ -76,10 +76,10 @@ export function openSubscriptions(deps: RegistryDeps): SubscriptionRegistry {
       if (!(await removeSubscription(deps.writer, id, recorded))) throw unknownSubscription(id);
       deps.onChange(id);
     },
-    pause: (id, reason, actor = NOBODY) => setStatus(deps, id, reason, actor),
-    async resume(id, actor = NOBODY) {
+    pause: (id, reason, actor = NOBODY) => setStatus(deps, { id, reason }, actor),
+    async resume(id, creator, actor = NOBODY) {
       const { log } = await getSubscription(database, id);
-      if (await deps.isServed(log)) return setStatus(deps, id, null, actor);
+      if (await deps.isServed(log)) return setStatus(deps, { id, reason: null, creator }, actor);
       throw new KildeError("feed-retired", `${log.name}, which it delivers, was retired`);
     },
     rotateSecret: (id, rotation, actor = NOBODY) => rotateSecret(deps, id, rotation, actor),

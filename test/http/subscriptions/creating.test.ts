@@ -43,6 +43,7 @@ describe("creating a subscription", () => {
       mode: "single",
       batch: null,
       concurrency: 64,
+      creator: null,
       attempts: null,
       headers: [],
       handshake: null,

@@ -112,6 +112,7 @@ test(
         pollIntervalMs: 20,
         connect: storage.connect,
         egressAllow: ["127.0.0.1"],
+        publicLogs: [],
         secretKeys: [TEST_SECRET_KEY],
         onEvent: (event) => events.push(event),
       });

@@ -91,6 +91,7 @@ export function openAdministration(
         return { ...config, description: `change ${upTo(99)}` };
       },
       headers: null,
+      creator: null,
     });
   };
 

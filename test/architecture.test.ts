@@ -93,6 +93,7 @@ const READS_WALL_CLOCK = [
   "http/subscriptions/metrics.ts",
   "jobs/loop.ts",
   // Store times, or compare them with stored times.
+  "webhooks/dispatch/pause.ts",
   "webhooks/subscriptions/deliver-test.ts",
   "webhooks/subscriptions/create-subscription.ts",
   "webhooks/subscriptions/reconfigure.ts",

@@ -128,9 +128,13 @@ export function openAccess(deps: AccessDeps): Access {
   };
 
   const authenticateFresh = (token: string) => {
-    if (keys.isFresh()) return authenticateKey(token);
     // Garbage does not cause queries.
-    return tokenId(token) === null ? null : keys.refresh().then(() => authenticateKey(token));
+    const again = () => (tokenId(token) === null ? null : keys.refresh().then(() => authenticateKey(token)));
+    if (!keys.isFresh()) return again();
+    // Another process may have created the key just now.
+    const orAgain = (found: Principal | null) => (found !== null || keys.isRecent() ? found : again());
+    const found = authenticateKey(token);
+    return found instanceof Promise ? found.then(orAgain) : orAgain(found);
   };
   const secret = openSessionSecret({ memory: memory.sessionSecret, database, writer, clock });
 

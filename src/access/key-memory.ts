@@ -9,6 +9,9 @@ import { createSessionSecretMemory, type SessionSecretMemory } from "./session-s
 /** Knowledge of keys that is older is checked against the database before a request proceeds. */
 const FRESH_MS = 1_000;
 
+/** Tokens of unknown keys cause a check at most this often. */
+const RECENT_MS = 100;
+
 /**
  * The keys as last read, which is plain data: the isolate of a worker keeps it from one request to the next, and nothing
  * in it waits or belongs to a request.
@@ -39,6 +42,8 @@ export interface KeyMemoryDeps {
 export interface KeyMemory {
   /** Whether the keys were checked at most a second ago. */
   isFresh(): boolean;
+  /** Whether the keys were checked just now, so that an unknown key is not looked for again. */
+  isRecent(): boolean;
   /** Checks the keys. Callers share a check that is in progress. Throws a KildeError when storage fails. */
   refresh(): Promise<void>;
   /** Checks the keys after this process changed one. If that fails, the next request checks them. */
@@ -87,6 +92,7 @@ export function createKeyMemory(deps: KeyMemoryDeps): KeyMemory {
 
   return {
     isFresh: () => clock.monotonic() - memory.checkedMs <= FRESH_MS,
+    isRecent: () => clock.monotonic() - memory.checkedMs <= RECENT_MS,
     refresh,
     async relearn() {
       // A check that began before the change may have missed it.

@@ -132,6 +132,11 @@ describe("a running server", () => {
     expect(await remote("check", "cards", "--may", "read:/streams/a", "--json")).toBe(
       '{"grant":"read:/streams/a","granted":true}\n',
     );
+    const own = await run(
+      ["keys", "check", "--may", "read:/streams/a", "--may", "append:/streams/a", "--url", server.url],
+      { cwd, environment: { KILDE_TOKEN: cards } },
+    );
+    expect([own.exitCode, own.stdout]).toEqual([1, "yes  read:/streams/a\nno   append:/streams/a\n"]);
     const rotated = (await remote("rotate", "cards", "--overlap", "0s")).trim();
     expect([await statusOf(server.url, cards), await statusOf(server.url, rotated)]).toEqual([401, 200]);
     await remote("revoke", "cards");

@@ -63,7 +63,7 @@ func main() {
 	listed, err := client.ListStreams(ctx, api.ListStreamsParams{})
 	must(err)
 	streams := []string{}
-	for _, stream := range listed.Response.Streams {
+	for _, stream := range listed.(*api.ListStreamsOKHeaders).Response.Streams {
 		streams = append(streams, stream.Stream)
 	}
 
@@ -71,8 +71,8 @@ func main() {
 		api.CommitConsumerParams{Consumer: "generated"})
 	must(err)
 
-	text, err := json.Marshal(map[string]any{"version": appended.Response.Version, "types": types,
-		"streams": streams, "committed": committed.Response.Committed.Value})
+	text, err := json.Marshal(map[string]any{"version": appended.(*api.AppendedHeaders).Response.Version, "types": types,
+		"streams": streams, "committed": committed.(*api.ConsumerHeaders).Response.Committed.Value})
 	must(err)
 	fmt.Println(string(text))
 }

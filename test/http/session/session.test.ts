@@ -113,6 +113,17 @@ test("a revoked key ends its sessions", async () => {
   await eventually(async () => (await status()) === 401);
 });
 
+test("an event stream and a long-poll of a session end with its key", async () => {
+  const reader = await createTestKey(app, ["read:/events"]);
+  const cookie = await signIn(app, reader);
+  const stream = await app.fetch("/events", { headers: { cookie, accept: "text/event-stream" } });
+  expect(stream.status).toBe(200);
+  const poll = app.fetch("/events?timeout=30000", { headers: { cookie } });
+  await app.store.access.revoke(reader.id);
+  expect(await stream.text()).not.toContain("data:");
+  expect((await poll).status).toBe(401);
+});
+
 test("DELETE /session removes the cookie, also one that is not valid any more", async () => {
   for (const cookie of [await signIn(), "__Host-kilde-session=old", ""]) {
     const response = await app.fetch("/session", { method: "DELETE", headers: { cookie } });

@@ -1,7 +1,11 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 
 import { jsonPost, openApp, type TestApp } from "../../support/app.ts";
+import { eventually } from "../../support/eventually.ts";
 import { createTestKey, withToken } from "../../support/keys.ts";
+import { runsOn } from "../../support/tested-on.ts";
+
+runsOn(["memory", "sqld", "worker"]);
 
 let app: TestApp;
 beforeEach(async () => {
@@ -36,6 +40,8 @@ test("a store needs credentials from its first key on, also after the key was re
   expect(await refusal(await app.fetch("/streams/a", APPENDED))).toEqual(MISSING);
   expect((await admin.fetch("/streams/a", APPENDED)).status).toBe(201);
   await app.store.access.revoke(admin.id);
+  // Another process, such as a worker, checks the keys each second.
+  await eventually(async () => (await admin.fetch("/streams/a", APPENDED)).status === 401);
   expect(await refusal(await admin.fetch("/streams/a", APPENDED))).toEqual(INVALID);
   expect(await refusal(await app.fetch("/streams/a", APPENDED))).toEqual(MISSING);
 });

@@ -14,8 +14,17 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
+interface DescribedOperation {
+  readonly operationId: string;
+  readonly tags: readonly string[];
+  readonly summary: string;
+  readonly description: string;
+  readonly security: readonly object[];
+  readonly responses: Readonly<Record<string, object>>;
+}
+
 interface OpenApi {
-  readonly paths: Record<string, Record<string, { operationId: string; tags: string[]; summary: string }>>;
+  readonly paths: Record<string, Record<string, DescribedOperation>>;
   readonly tags: readonly { name: string; description: string }[];
 }
 
@@ -36,6 +45,26 @@ test("the document describes exactly the operations of the registry", async () =
     Object.values(paths).flatMap((methods) => Object.values(methods).flatMap((o) => o.tags)),
   );
   expect(tags.map(({ name }) => name).toSorted()).toEqual([...used].toSorted());
+});
+
+test("each operation states who may send it, and how it refuses others", async () => {
+  const { paths } = await app.get<OpenApi>("/openapi.json");
+  for (const { id, method, path, access } of OPERATIONS) {
+    const described = paths[path]?.[method];
+    if (described === undefined) throw new Error(`${id} is not described`);
+    const { description, security, responses } = described;
+    const isPublic = access === "always" || access === "public";
+    const needs = typeof access === "object" ? access.needs : access;
+    const sentence = isPublic
+      ? "no credentials"
+      : access === "known"
+        ? "any valid credentials"
+        : `\`${needs}\``;
+    expect([id, description]).toEqual([id, expect.stringMatching(/Needs [^.]+\.$/)]);
+    expect([id, description]).toEqual([id, expect.stringContaining(`Needs ${sentence}.`)]);
+    expect([id, security]).toEqual([id, isPublic ? [] : [{ bearer: [] }, { session: [] }, {}]]);
+    expect([id, "401" in responses, "403" in responses]).toEqual([id, !isPublic, !isPublic]);
+  }
 });
 
 test("the router serves the methods that the document describes, and refuses others", async () => {

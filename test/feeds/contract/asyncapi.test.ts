@@ -63,6 +63,26 @@ test("every reference leads somewhere", () => {
   expect(references.filter((reference) => at(reference) === undefined)).toEqual([]);
 });
 
+test("a feed that is not public needs the token of a key", () => {
+  const definition = {
+    name: "open",
+    version: 1,
+    events: { In: z.any() },
+    contract: { Out: z.any() },
+    publish: { In: () => null },
+  };
+  const both = [compileFeed({ ...definition, access: "public" }), compileFeed({ ...definition, version: 2 })];
+  const { operations } = asyncApiDocument(both, { version: "1.2.3", url: "https://kilde.example" });
+  const secured = Object.entries(operations as Record<string, object>).map(([key, operation]) => [
+    key,
+    "security" in operation,
+  ]);
+  expect(secured).toEqual([
+    ["receive.open.v1", false],
+    ["receive.open.v2", true],
+  ]);
+});
+
 test("has a channel for each version, a message for each type, and tombstones", () => {
   expect(published).toMatchObject({
     servers: { kilde: { host: "kilde.example:8443", protocol: "https", pathname: "/base" } },

@@ -51,6 +51,9 @@ const exitCode = await runCli(process.argv.slice(2), {
   onStopSignal(stop) {
     for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => stop(signal));
   },
+  onReloadSignal(reload) {
+    process.on("SIGHUP", reload);
+  },
   exit: (code) => process.exit(code),
 });
 

@@ -9,6 +9,7 @@ import { KildeError } from "./core/errors.ts";
 import { type OptionNames, refuseUnknownOptions } from "./core/known-options.ts";
 import { createPipeline } from "./http/pipeline/pipeline.ts";
 import { refusingDestination } from "./http/pipeline/refusing-destination.ts";
+import { processAdmission } from "./runtime/admission.ts";
 import { logDeliveryEvent } from "./runtime/delivery-events.ts";
 import { logFeedEvent } from "./runtime/feed-events.ts";
 import { SELECT_HEADS } from "./log/read/select-heads.ts";
@@ -113,6 +114,7 @@ async function open(
   const replicaOptions = { clock: workerClock, waitMs: limits.replicaWaitMs, selectHeads: SELECT_HEADS };
   return openInvocation({
     store,
+    isSecured: () => isolate.isSecured(),
     basePath: path,
     configured,
     registered: await store.registered(configured, database),
@@ -153,9 +155,13 @@ async function answer(
     async destinationOf(asked, requestId) {
       let served: ServedDatabase | null = null;
       let corsOrigins: readonly string[] = [];
+      let isOpen = false;
       try {
         const configured = configuredBy(bindings);
         corsOrigins = configured.settings.corsOrigin;
+        // Others do not learn which tenants there are.
+        isOpen =
+          processAdmission(configured.settings, false, () => parts.isolate.isSecured()).now() === "open";
         served = configured.databaseFor(asked);
         if (served !== null) {
           const invocation = await open(parts, served, configured, countCalls(databaseCalls), keep);
@@ -171,7 +177,11 @@ async function answer(
           () => refusal,
         );
       }
-      throw new KildeError("tenant-not-found", "No tenant is at this host and path");
+      throw isOpen
+        ? new KildeError("tenant-not-found", "No tenant is at this host and path")
+        : new KildeError("unauthenticated", "No tenant with these credentials is at this host and path", {
+            credentials: "missing",
+          });
     },
     // The catch above logs a failed start.
     observers: { onAccess: null, onFault: () => {} },

@@ -40,3 +40,10 @@ export async function markSecured(writer: Pick<BatchWriter, "write">): Promise<v
     on conflict (id) do update set revision = excluded.revision, secured = 1 where secured = 0`;
   await writeUnplanned(writer, [{ sql, args: [] }]);
 }
+
+/**
+ * Begins another history of the keys, after a restore: processes that remember keys read them again, and sessions end.
+ * Argument: 1 if a key or issuer has ever existed.
+ */
+export const CONTINUE_ACCESS = `insert into access_state (id, revision, secured) values (0, ${NEXT}, ?1)
+  on conflict (id) do update set revision = excluded.revision, secured = max(secured, excluded.secured), session_secret = null`;

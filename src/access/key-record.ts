@@ -21,11 +21,11 @@ export interface KeyRecord {
 /** Columns of a `KeyRecord`, in the order of `keyRecord`. */
 export const KEY_COLUMNS = "id, name, grants, consumer, created, expires, revoked, successor, used";
 
-function numberOrNull(row: Row, column: number): number | null {
+export function numberOrNull(row: Row, column: number): number | null {
   return row[column] === null ? null : integerAt(row, column);
 }
 
-function textOrNull(row: Row, column: number): string | null {
+export function textOrNull(row: Row, column: number): string | null {
   return row[column] === null ? null : textAt(row, column);
 }
 

@@ -10,7 +10,12 @@ import { fileBehind } from "../core/file-behind.ts";
 import { CONTENT_SIDECARS, databaseFileKind, fileState, holdsBytes } from "../storage/sealed-files.ts";
 import { withDatabase } from "./database.ts";
 import { CliError, EXIT } from "./exit.ts";
-import { type ContinueDeps, continueHistory, type ReplacedHistory } from "./replaced-history.ts";
+import {
+  type Continuation,
+  type ContinueDeps,
+  type ContinuedHistory,
+  continueHistory,
+} from "./replaced-history.ts";
 
 const RESTORE_ANOTHER = "Restore another backup.";
 
@@ -56,10 +61,9 @@ async function requireSound(database: Database, name: string): Promise<void> {
   throw new CliError(EXIT.faults, `${name} is not sound:${faults}`, "Restore an earlier backup.");
 }
 
-export interface PreparedCopy {
+/** A copy that can replace a store. `erased`: streams that were erased after the backup. */
+export interface PreparedCopy extends Continuation {
   readonly inventory: readonly LogInventory[];
-  /** Number of streams that were erased in the copy, because they were erased after the backup. */
-  readonly erased: number;
 }
 
 /** Validates and migrates the copy of a store, and compares its content before and after. */
@@ -86,7 +90,7 @@ async function migrateCopy(database: Database, name: string): Promise<void> {
 export async function prepareCopy(
   copy: string,
   name: string,
-  replaced: Pick<ReplacedHistory, "histories" | "erasures">,
+  replaced: ContinuedHistory,
   deps: ContinueDeps,
 ): Promise<PreparedCopy> {
   const settings = { databaseUrl: databaseFileUrl(copy), databaseAuthToken: undefined };
@@ -96,11 +100,11 @@ export async function prepareCopy(
       "/",
       async (database) => {
         await migrateCopy(database, name);
-        const erased = await continueHistory(database, replaced, deps);
+        const continued = await continueHistory(database, replaced, deps);
         const inventory = await takeInventory(database);
         await database.read({ sql: "pragma wal_checkpoint(truncate)", args: [] });
         if (holdsBytes(`${copy}-wal`)) throw new Error(`the write-ahead log of ${copy} could not be emptied`);
-        return { inventory, erased };
+        return { inventory, ...continued };
       },
       name,
     );

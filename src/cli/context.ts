@@ -37,6 +37,8 @@ export interface CliContext {
   readonly outliveReader: () => void;
   /** Calls `stop` at SIGINT and SIGTERM, which then no longer end the process. */
   readonly onStopSignal: (stop: (signal: string) => void) => void;
+  /** Calls `reload` at SIGHUP, which then no longer ends the process. */
+  readonly onReloadSignal: (reload: () => void) => void;
   /** Ends the process at once. */
   readonly exit: (code: number) => never;
 }

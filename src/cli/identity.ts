@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { Command } from "commander";
 
 import { databaseFile, shownDatabaseUrl } from "../core/database-url.ts";
+import { endRestoredKeys } from "../access/restored-keys.ts";
 import { loadSettings } from "../config/load.ts";
 import { renewIdentities } from "../backup/renew-identities.ts";
 import { type LogLineage, readIdentities } from "../log/identity.ts";
@@ -50,10 +51,18 @@ async function show(context: CliContext, flags: Flags): Promise<void> {
 
 async function renew(context: CliContext, flags: Flags): Promise<void> {
   const settings = await existingDatabase(context, flags);
+  let revoked = 0;
   const histories = await withDatabase(settings, context.cwd, async (database) => {
     await migrate(database);
-    return renewIdentities(database, context.clock);
+    const renewed = await renewIdentities(database, context.clock);
+    const keepsKeys = flags["keepKeys"] === true;
+    revoked = await endRestoredKeys(database, { endings: null, keepsKeys, nowMs: context.clock.now() });
+    return renewed;
   });
+  if (revoked > 0)
+    await context.stderr.write(
+      `kilde: Keys revoked: ${revoked}, since they may have been revoked after the backup. Create new ones with \`kilde keys create\`.\n`,
+    );
   await write(context, flags, histories);
 }
 
@@ -73,8 +82,9 @@ export function identityCommand(context: CliContext): Command {
     .action((flags: Flags) => show(context, flags));
   const renewing = withOptions(new Command("renew"))
     .description(
-      "Gives every log a new identity, after a database was restored without `kilde restore`: a libSQL server with its own tools, a snapshot of a disk, a copied file. Run it before the first append. Readers and writers that know lost events are notified; the others continue.",
+      "Gives every log a new identity, after a database was restored without `kilde restore`: a libSQL server with its own tools, a snapshot of a disk, a copied file. Run it before the first append. Readers and writers that know lost events are notified; the others continue. Revokes all keys, because some may have been revoked after the backup.",
     )
+    .option("--keep-keys", "keep the keys valid")
     .addHelpText("after", examples("kilde identity renew --database-url http://127.0.0.1:8080"))
     .action((flags: Flags) => renew(context, flags));
   return new Command("identity")

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 
 import { recordRemovals } from "../administration/stream-entries.ts";
+import { endRestoredKeys, type KeyEndings, readKeyEndings } from "../access/restored-keys.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Database } from "../storage/database.ts";
@@ -19,6 +20,7 @@ export interface ReplacedHistory {
   readonly inventory: readonly LogInventory[];
   readonly histories: readonly LogLineage[];
   readonly erasures: readonly Erasure[];
+  readonly keys: KeyEndings;
 }
 
 /** Reads the data that must outlive a store; null when there is no store, or it is too damaged to read. */
@@ -30,6 +32,7 @@ export async function readReplacedHistory(file: string): Promise<ReplacedHistory
       inventory: await takeInventory(database),
       histories: await readIdentities(database),
       erasures: await Array.fromAsync(listErasures(database, EVENT_LOG_ADDRESS)),
+      keys: await readKeyEndings(database),
     };
   } catch (error) {
     if (isDriverError(error)) return null;
@@ -39,6 +42,22 @@ export async function readReplacedHistory(file: string): Promise<ReplacedHistory
   }
 }
 
+/** The history that a restored store continues. */
+export interface ContinuedHistory extends Pick<ReplacedHistory, "histories" | "erasures"> {
+  /** Null: the store that had them is lost. */
+  readonly keys: KeyEndings | null;
+  /** Whether keys stay valid whose revocation is unknown. */
+  readonly keepsKeys: boolean;
+}
+
+/** The changes of a store that continues the history of another one. */
+export interface Continuation {
+  /** Number of streams that were erased. */
+  readonly erased: number;
+  /** Number of keys that were revoked, because they may have been revoked after the backup. */
+  readonly keysRevoked: number;
+}
+
 export interface ContinueDeps {
   readonly clock: Clock;
   readonly limits: Limits;
@@ -46,24 +65,23 @@ export interface ContinueDeps {
 
 /**
  * Makes a restored store the successor of the store that it replaces: gives its logs new identities with the lineage
- * of both, and repeats the erasures since the backup, down to the bytes.
- *
- * @returns the number of streams that were erased
+ * of both, repeats the erasures since the backup, down to the bytes, and the revocations of keys.
  */
 export async function continueHistory(
   database: Database,
-  { histories, erasures }: Pick<ReplacedHistory, "histories" | "erasures">,
+  { histories, erasures, keys: endings, keepsKeys }: ContinuedHistory,
   { clock, limits }: ContinueDeps,
-): Promise<number> {
+): Promise<Continuation> {
   await renewIdentities(database, clock, histories);
+  const keysRevoked = await endRestoredKeys(database, { endings, keepsKeys, nowMs: clock.now() });
   const ignore = () => {};
   const notices = { onNotice: ignore, onSweep: ignore, onBeside: ignore };
   const writer = openLogWriter({ database, clock, limits, recordRemovals, ...notices });
   try {
-    const applied = await applyErasures({ database, writer }, erasures);
+    const erased = await applyErasures({ database, writer }, erasures);
     const { signal } = new AbortController();
     while (await sweepRound({ database, writer, clock }, signal));
-    return applied;
+    return { erased, keysRevoked };
   } finally {
     await writer.close();
   }

@@ -86,7 +86,12 @@ async function restoreTo(file: string, source: string, context: CliContext, flag
     const copy = join(folder, "kilde.db");
     // The backup itself is never opened, so that it stays unchanged.
     copyWithJournal(source, copy);
-    const history = { histories: replaced?.histories ?? [], erasures };
+    const history = {
+      histories: replaced?.histories ?? [],
+      erasures,
+      keys: replaced?.keys ?? null,
+      keepsKeys: flags["keepKeys"] === true,
+    };
     const prepared = await prepareCopy(copy, backup, history, { clock: context.clock, limits });
     // Checked again, because the copy took time.
     if (existsSync(file)) foldReplacedStore(file);
@@ -103,6 +108,13 @@ async function restoreTo(file: string, source: string, context: CliContext, flag
   });
 }
 
+function revokedKeys(count: number): string {
+  return (
+    `Keys revoked: ${count}. The store that was replaced does not know them, so they may have been revoked since the backup. ` +
+    "Create new ones with `kilde keys create`; --keep-keys keeps them at a restore."
+  );
+}
+
 async function restore(context: CliContext, backup: string, flags: Flags): Promise<void> {
   const settings = meantDatabase(await loadSettings({ ...context, flags }), flags);
   const file = fileBehind(
@@ -116,12 +128,13 @@ async function restore(context: CliContext, backup: string, flags: Flags): Promi
   requireDatabaseFile(source, backup);
   clearTarget(file, flags);
   const replaces = existsSync(file);
-  const { inventory, erased, replaced } = await restoreTo(file, source, context, flags);
+  const { inventory, erased, keysRevoked, replaced } = await restoreTo(file, source, context, flags);
   const change = replaces ? `; it replaced ${shownLog(replaced)}` : "";
   const again = erased === 0 ? "" : `; streams erased since the backup, and erased again: ${erased}`;
+  if (keysRevoked > 0) await context.stderr.write(`kilde: ${revokedKeys(keysRevoked)}\n`);
   await context.stdout.write(
     flags["json"] === true
-      ? `${JSON.stringify({ database: file, restored: inventory, replaced, erased })}\n`
+      ? `${JSON.stringify({ database: file, restored: inventory, replaced, erased, keysRevoked })}\n`
       : `${file} is now what ${backup} holds: ${shownLog(inventory)}${again}${change}\n`,
   );
 }
@@ -130,13 +143,14 @@ async function restore(context: CliContext, backup: string, flags: Flags): Promi
 export function restoreCommand(context: CliContext): Command {
   const command = new Command("restore")
     .description(
-      "Checks a backup as `kilde doctor` does, and replaces the configured database file by a copy of it. The server must not run. Logs get new identities, so that readers of the replaced store are notified. Erasures since the backup are repeated. The replaced file keeps the name <file>.before-restore until the restore is done.",
+      "Checks a backup as `kilde doctor` does, and replaces the configured database file by a copy of it. The server must not run. Logs get new identities, so that readers of the replaced store are notified. Erasures and revocations of keys since the backup are repeated; keys that the replaced store does not know are revoked. The replaced file keeps the name <file>.before-restore until the restore is done.",
     )
     .argument("<backup>", "the backup's file, with its -wal if it has one; it is not changed")
     .option(
       "--erasures <file>",
       "repeat the erasures in this file: the newest <backup>.erasures.ndjson, when the store itself is lost",
     )
+    .option("--keep-keys", "keep keys valid that the replaced store does not know")
     .option("--force", "replace an existing database; restore even if later erasures are unknown")
     .addOption(tenantOption())
     .addOption(jsonOption())

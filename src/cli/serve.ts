@@ -84,16 +84,20 @@ async function start(context: CliContext, settings: Settings, log: ServerLog): P
   try {
     return await startServer({ settings, version: context.version, log });
   } catch (error) {
+    if (error instanceof Error && error.name === "TlsFileError")
+      throw new CliError(EXIT.usage, error.message, "State files in PEM that belong together.", {
+        cause: error,
+      });
     throw listenError(error, settings) ?? (await tenantError(error)) ?? (await startError(error, settings));
   }
 }
 
 /** The address of each tenant. */
 function servedTenants(settings: Settings, url: string): readonly ServedTenant[] {
-  const { port } = new URL(url);
+  const { port, protocol } = new URL(url);
   return servedDatabases(settings).map(({ tenant, host, path = "", databaseUrl }) => ({
     name: tenant ?? "",
-    url: host === undefined ? url + path : `http://${host}:${port}`,
+    url: host === undefined ? url + path : `${protocol}//${host}:${port}`,
     database: shownDatabaseUrl(databaseUrl),
   }));
 }
@@ -108,6 +112,17 @@ function stopRequested(context: CliContext): Promise<string> {
       else context.exit(EXIT.failure);
     });
   });
+}
+
+/** Loads the files of TLS again; keeps those that it has if they cannot be used. */
+function reloadTls(running: RunningServer, { logger, ...log }: ServerLog): void {
+  try {
+    const { expires } = running.reloadTls();
+    logger.info({ expires }, "the certificate was loaded again");
+  } catch (error) {
+    logger.error({ err: error }, "the certificate could not be loaded again; the former one stays");
+  }
+  log.flush();
 }
 
 async function serve(context: CliContext, flags: Readonly<Record<string, unknown>>): Promise<void> {
@@ -125,19 +140,21 @@ async function serve(context: CliContext, flags: Readonly<Record<string, unknown
   const logged = created.length === 0 ? {} : { created };
   const host =
     settings.host.includes(":") && !settings.host.startsWith("[") ? `[${settings.host}]` : settings.host;
-  const url = `http://${host}:${running.port}`;
+  const url = `${settings.tlsCert === undefined ? "http" : "https"}://${host}:${running.port}`;
   const { version } = context;
+  const { admission } = running;
+  if (settings.tlsCert !== undefined) context.onReloadSignal(() => reloadTls(running, log));
 
   if (settings.tenants.length > 0) {
     const tenants = servedTenants(settings, url);
-    await console.write(tenantsBanner({ version, url, tenants }));
-    log.logger.info({ url, tenants, version, ...logged }, "listening");
+    await console.write(tenantsBanner({ version, url, tenants, admission }));
+    log.logger.info({ url, tenants, admission, version, ...logged }, "listening");
   } else {
     const database = shownDatabaseUrl(settings.databaseUrl);
-    await console.write(banner({ version, url, database }));
+    await console.write(banner({ version, url, database, admission }));
     const { readUrl } = settings;
     const replica = readUrl === undefined ? {} : { readUrl: shownDatabaseUrl(readUrl) };
-    log.logger.info({ url, database, ...replica, version, ...logged }, "listening");
+    log.logger.info({ url, database, ...replica, admission, version, ...logged }, "listening");
   }
   log.flush();
 
@@ -167,6 +184,7 @@ export function serveCommand(context: CliContext): Command {
       examples(
         "kilde serve",
         "kilde serve --port 8080 --database-url file:/var/lib/kilde/kilde.db",
+        "kilde serve --host 0.0.0.0 --tls-cert server.pem --tls-key server.key",
         "kilde serve --host 0.0.0.0 --behind-proxy",
       ),
     )
@@ -179,6 +197,10 @@ export function serveCommand(context: CliContext): Command {
       "databaseAuthToken",
       "readUrl",
       "behindProxy",
+      "open",
+      "tlsCert",
+      "tlsKey",
+      "metricsToken",
       "corsOrigin",
     ] as const),
     ...(["accessLog", "logLevel", "pollIntervalMs", "secretKeys", "egressAllow"] as const),

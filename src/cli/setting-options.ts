@@ -10,12 +10,16 @@ export type FlagSetting = TextSetting;
 export const SETTING_HELP: Readonly<
   Record<FlagSetting, readonly [placeholder: string, description: string]>
 > = {
-  host: ["<host>", "address to listen on; any but a loopback address needs --behind-proxy"],
+  host: ["<host>", "address to listen on; any but a loopback address needs TLS or --behind-proxy"],
   port: ["<port>", "port to listen on; 0 takes any free port"],
   databaseUrl: ["<url>", "file:<path>, :memory:, or the http(s):// or libsql:// address of a libSQL server"],
   databaseAuthToken: ["<token>", "token for a libSQL server; safer in the environment"],
   readUrl: ["<url>", "http(s):// or libsql:// address of a replica of that server, for reads"],
-  behindProxy: ["", "a proxy authenticates the callers: listen on any address"],
+  behindProxy: ["", "a proxy in front ends TLS: listen on any address, for callers with keys"],
+  open: ["", "serve everyone without keys, as long as no key or issuer has existed"],
+  tlsCert: ["<file>", "certificates for TLS, in PEM; SIGHUP loads them again"],
+  tlsKey: ["<file>", "private key of the certificate, in PEM"],
+  metricsToken: ["<token>", "token that reads the metrics of all tenants; safer in the environment"],
   corsOrigin: ["<origin>", "origin whose pages may call; may be repeated; * lets all origins read"],
   accessLog: ["", "do not log requests"],
   logLevel: ["<level>", `lowest level of the lines to log: ${LOG_LEVELS.join(", ")}`],

@@ -24,7 +24,7 @@ function words(name: string): string[] {
 }
 
 /** Settings whose values messages do not show. In a flag, every process of the machine would see them. */
-const SECRETS: ReadonlySet<TextSetting> = new Set(["databaseAuthToken", "secretKeys"]);
+const SECRETS: ReadonlySet<TextSetting> = new Set(["databaseAuthToken", "metricsToken", "secretKeys"]);
 
 function setting(name: TextSetting, form: TextForm): SettingName {
   return {
@@ -59,6 +59,10 @@ const TEXT_FORMS: Readonly<Record<TextSetting, TextForm>> = {
   databaseAuthToken: "text",
   readUrl: "text",
   behindProxy: "boolean",
+  open: "boolean",
+  tlsCert: "text",
+  tlsKey: "text",
+  metricsToken: "text",
   corsOrigin: "list",
   accessLog: "boolean",
   logLevel: "text",

@@ -2,8 +2,10 @@ import type { z } from "zod";
 
 import { DEFAULT_LIMITS, SERVER_EVENT_BYTES } from "../core/limits.ts";
 import { isServerUrl } from "../core/database-url.ts";
+import { lacksEncryption } from "../access/admission.ts";
 import { OIDC_SECRET_VARIABLE } from "./auth.ts";
 import { ConfigError } from "./config-error.ts";
+import { isLoopbackHost } from "./loopback.ts";
 import { nearest } from "../core/nearest.ts";
 import { pathText, SETTING_NAMES, type SettingName } from "./names.ts";
 import { type SettingValues, settingsSchema } from "./settings.ts";
@@ -159,8 +161,6 @@ function withClientSecret(auth: SettingValues["auth"], environment: Environment)
   return { ...auth, oidc: { ...auth.oidc, clientSecret } };
 }
 
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/i;
-
 /** Problems of settings that are valid alone but not together. */
 function combined(settings: SettingValues, found: readonly Found[]): string[] {
   const problems: string[] = [];
@@ -168,10 +168,26 @@ function combined(settings: SettingValues, found: readonly Found[]): string[] {
     const hit = found.find(({ name }) => pathText(name.path) === key);
     return hit === undefined ? "default" : hit.source;
   };
-  if (!LOOPBACK.test(settings.host) && !settings.behindProxy) {
+  const { host, behindProxy, open: openRequested, tlsCert, tlsKey } = settings;
+  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
+    const [stated, missing] =
+      tlsKey === undefined ? (["tlsCert", "tlsKey"] as const) : (["tlsKey", "tlsCert"] as const);
     problems.push(
-      `host: ${JSON.stringify(settings.host)} accepts other machines, and Kilde authenticates no one (${sourceOf("host")}). ` +
-        "Put a proxy that does in front of it and set --behind-proxy, or listen on 127.0.0.1",
+      `${missing}: is missing, and ${stated} is set (${sourceOf(stated)}). TLS needs both; set both or none`,
+    );
+  }
+  const hasTls = tlsCert !== undefined || tlsKey !== undefined;
+  if (lacksEncryption({ isLoopback: isLoopbackHost(host), behindProxy, hasTls, openRequested })) {
+    problems.push(
+      `host: ${JSON.stringify(host)} accepts other machines, and keys would reach it unencrypted (${sourceOf("host")}). ` +
+        "Set --tls-cert and --tls-key, or --behind-proxy if a proxy in front ends TLS, or listen on 127.0.0.1. " +
+        "--open serves everyone without keys",
+    );
+  }
+  if (settings.metricsToken !== undefined && settings.tenants.length === 0) {
+    problems.push(
+      `metricsToken: only a process with tenants has metrics beside those of a store (${sourceOf("metricsToken")}). ` +
+        "Create a key with the grant read:/metrics",
     );
   }
   if (settings.readUrl !== undefined && !isServerUrl(settings.databaseUrl)) {

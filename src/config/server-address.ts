@@ -8,9 +8,16 @@ export interface ServerAddress {
   readonly file: string | null;
 }
 
-/** Settings that determine the address, and one that the default host depends on. */
-const FROM_FILE = ["host", "port", "behindProxy"] as const;
-const FROM_ENVIRONMENT = ["KILDE_HOST", "KILDE_PORT", "KILDE_BEHIND_PROXY"] as const;
+/** Settings that determine the address, and those that other hosts than the default depend on. */
+const FROM_FILE = ["host", "port", "behindProxy", "open", "tlsCert", "tlsKey"] as const;
+const FROM_ENVIRONMENT = [
+  "KILDE_HOST",
+  "KILDE_PORT",
+  "KILDE_BEHIND_PROXY",
+  "KILDE_OPEN",
+  "KILDE_TLS_CERT",
+  "KILDE_TLS_KEY",
+] as const;
 
 /** Addresses that stand for all of a machine's own. */
 const ANY_HOST: ReadonlyMap<string, string> = new Map([
@@ -32,18 +39,21 @@ function only<Value>(
 }
 
 /**
- * Reads `host` and `port` from the environment and from the configuration file of a folder; other settings concern only
+ * Reads `host`, `port` and TLS from the environment and from the configuration file of a folder; other settings concern only
  * the server and are not checked. Throws a `ConfigError`.
  */
 export async function serverAddress(environment: Environment, cwd: string): Promise<ServerAddress> {
   const file = await loadConfigFile(cwd, undefined);
   const stated = file === null ? {} : only(file.value, FROM_FILE);
-  const { host, port } = resolveSettings({
+  const { host, port, tlsCert } = resolveSettings({
     flags: {},
     environment: only(environment, FROM_ENVIRONMENT),
     file: file === null ? null : { path: file.path, value: stated },
   });
   const name = ANY_HOST.get(host) ?? (host.includes(":") && !host.startsWith("[") ? `[${host}]` : host);
   const isStated = stated["host"] !== undefined || stated["port"] !== undefined;
-  return { url: `http://${name}:${port}`, file: isStated && file !== null ? file.path : null };
+  return {
+    url: `${tlsCert === undefined ? "http" : "https"}://${name}:${port}`,
+    file: isStated && file !== null ? file.path : null,
+  };
 }

@@ -45,6 +45,7 @@ const LIMIT_RANGES: Readonly<Record<keyof Limits, readonly [min: number, max: nu
   consumerSeconds: [1, 366 * 24 * 3_600],
   keys: [1, 100_000],
   operationsSeconds: [1, 100 * 366 * 24 * 3_600],
+  requestsPerSecond: [0, 1_000_000],
   subscriptions: [0, 100_000],
   blockedSubjects: [1, 1_000_000],
   retryAfterSeconds: [0, 366 * 24 * 3_600],
@@ -81,6 +82,7 @@ const limitsSchema = z.strictObject({
   consumerSeconds: limit("consumerSeconds"),
   keys: limit("keys"),
   operationsSeconds: limit("operationsSeconds"),
+  requestsPerSecond: limit("requestsPerSecond"),
   subscriptions: limit("subscriptions"),
   blockedSubjects: limit("blockedSubjects"),
   retryAfterSeconds: limit("retryAfterSeconds"),
@@ -97,12 +99,15 @@ const origin = z
     "must be an origin, such as https://app.example, or *",
   );
 
+const fileName = z.string("must be the path of a file").min(1, "must not be empty");
+
 /** The defaults. */
 const DEFAULTS = {
   host: "127.0.0.1",
   port: 4000,
   databaseUrl: "file:data/kilde.db",
   behindProxy: false,
+  open: false,
   corsOrigin: [],
   accessLog: true,
   logLevel: "info",
@@ -121,6 +126,13 @@ export const settingsSchema = z.strictObject({
   /** A replica of the database, which serves reads that tolerate its lag. */
   readUrl: readUrlSchema,
   behindProxy: flag().default(DEFAULTS.behindProxy),
+  /** Serves everyone, as long as no key or issuer has existed. */
+  open: flag().default(DEFAULTS.open),
+  /** Files with a chain of certificates and its private key, in PEM. */
+  tlsCert: fileName.optional(),
+  tlsKey: fileName.optional(),
+  /** Lets its holder read the metrics of a process with tenants. */
+  metricsToken: z.string("must be a text").min(32, "must have at least 32 characters").optional(),
   corsOrigin: z.array(origin, "must be a list of origins").default([...DEFAULTS.corsOrigin]),
   accessLog: flag().default(DEFAULTS.accessLog),
   logLevel: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`).default(DEFAULTS.logLevel),

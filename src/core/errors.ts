@@ -225,17 +225,6 @@ export const PROBLEMS = {
     remedy:
       "Try again after Retry-After, with the same Idempotency-Key: the write may have succeeded. Without a key, read the stream first.",
   },
-  "issuer-unavailable": {
-    status: 503,
-    title: "The issuer of tokens does not answer",
-    remedy: "Try again after Retry-After. Without the issuer, Kilde cannot find out who the sender is.",
-  },
-  "sign-in-failed": {
-    status: 400,
-    title: "The sign-in did not succeed",
-    remedy:
-      "Sign in again at GET /session/oidc, within 10 minutes and in one browser. If the provider refuses, `detail` has its reason.",
-  },
   "shutting-down": {
     status: 503,
     title: "The server is shutting down",

@@ -52,6 +52,8 @@ export interface Limits {
   readonly keys: number;
   /** Age from which entries of the log of administration are deleted, in seconds; the last about each resource stays. */
   readonly operationsSeconds: number;
+  /** Most requests of one principal in a second, in each process; 0: any number. */
+  readonly requestsPerSecond: number;
   /** Most webhook subscriptions. */
   readonly subscriptions: number;
   /**
@@ -94,6 +96,7 @@ export const DEFAULT_LIMITS: Limits = {
   consumerSeconds: 7 * 24 * 3_600,
   keys: 10_000,
   operationsSeconds: 400 * 24 * 3_600,
+  requestsPerSecond: 0,
   subscriptions: 1_000,
   blockedSubjects: 10_000,
   retryAfterSeconds: 3_600,

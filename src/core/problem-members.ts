@@ -16,6 +16,8 @@ export interface ProblemMembers {
   /** Last position that two histories of a log have in common; null when unknown. */
   readonly parted?: number | null;
   readonly limit?: string;
+  /** Time before another attempt, in seconds. */
+  readonly retryAfterSeconds?: number;
   /** Whether the request has no credentials, or some that are not valid. */
   readonly credentials?: "missing" | "invalid";
   /** The grant that the sender lacks. */

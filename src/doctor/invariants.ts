@@ -1,4 +1,5 @@
 import { ADMINISTRATION_INVARIANTS } from "../administration/invariants.ts";
+import { ACCESS_INVARIANTS } from "../access/invariants.ts";
 import { EVENT_INVARIANTS } from "../log/invariants/events.ts";
 import { FEED_INVARIANTS } from "../feeds/invariants.ts";
 import { FEED_LOG_INVARIANTS } from "../feeds/log-invariants.ts";
@@ -18,4 +19,5 @@ export const INVARIANTS: readonly Invariant[] = [
   ...EVENT_INVARIANTS,
   ...FEED_INVARIANTS,
   ...SUBSCRIPTION_INVARIANTS,
+  ...ACCESS_INVARIANTS,
 ];

@@ -11,6 +11,7 @@ import type { KildeConfig } from "../config/settings.ts";
 import { databaseFile } from "../core/database-url.ts";
 import { KildeError } from "../core/errors.ts";
 import { type OptionNames, refuseUnknownOptions } from "../core/known-options.ts";
+import { trustCaller } from "../http/pipeline/authentication.ts";
 import { createPipeline } from "../http/pipeline/pipeline.ts";
 import { storeDestination } from "../http/store-destination.ts";
 import type { EventLogger } from "../runtime/event-logger.ts";
@@ -40,7 +41,8 @@ export interface KildeOptions extends Pick<
 export interface Kilde extends Client {
   /**
    * The HTTP surface, for the host service: `app.mount("/kilde", kilde.fetch)`. It accepts requests whose path begins
-   * with `basePath`, and those that a router has stripped of it. It checks no one's access.
+   * with `basePath`, and those that a router has stripped of it. It trusts the host service: it checks no one's access,
+   * also if the store has keys.
    */
   readonly fetch: (request: Request) => Promise<Response>;
   /** Accepts no more requests, ends followers, completes requests in flight, commits, and closes the database. */
@@ -111,7 +113,7 @@ export async function createKilde(given: KildeOptions = {}): Promise<Kilde> {
     logger,
     databaseThread: databaseThread(),
     open(parts) {
-      const store = storeDestination({
+      const destination = storeDestination({
         ...parts,
         limits: settings.limits,
         clock: systemClock,
@@ -123,6 +125,7 @@ export async function createKilde(given: KildeOptions = {}): Promise<Kilde> {
         onFault: (error, requestId) => logger.error({ err: error, requestId }, "request failed"),
         docs: null,
       });
+      const store = { ...destination, authenticate: trustCaller };
       const destinationOf = () => {
         if (closing.signal.aborted) throw new KildeError("shutting-down", "This Kilde was closed");
         return store;

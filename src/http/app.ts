@@ -27,6 +27,7 @@ import { type AppHono, createRouter, resourcesOf } from "./pipeline/routes.ts";
 import { type OperationMethod, routePath } from "./operation.ts";
 import { ROUTES } from "./operations.ts";
 import { createSchemas, type RequestSchemas } from "./openapi/schemas.ts";
+import type { SenderRates } from "./pipeline/sender-limits.ts";
 import type { SubscriptionDeps } from "./subscriptions/deps.ts";
 
 export interface AppOptions
@@ -40,6 +41,10 @@ export interface AppOptions
   readonly budgets?: Budgets;
   /** Reads large bodies. Default: in this thread. */
   readonly parseLarge?: ParseLarge;
+  /** The address that a request came from; null: unknown. Default: of no request. */
+  readonly addressOf?: (request: Request) => string | null;
+  /** Counts the requests of senders. Default: this store's own. */
+  readonly senders?: SenderRates;
   /** Whether the store needs credentials now. Default: from its first key on. */
   readonly admission?: () => Admission;
   /** Path that the store is served under. Default: the root. */

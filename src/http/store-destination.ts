@@ -1,6 +1,7 @@
 import { admissionOf, type AppOptions, createApp, createDeps } from "./app.ts";
 import { authenticateWith } from "./pipeline/authentication.ts";
 import type { Destination } from "./pipeline/pipeline.ts";
+import { createSenderRates, limitSenders } from "./pipeline/sender-limits.ts";
 import { REQUEST_ID_HEADER } from "./pipeline/request-id.ts";
 import { sessionSender } from "./session/cookies.ts";
 import { postStream } from "./streams/append.ts";
@@ -20,6 +21,8 @@ function appendedStream({ method, url }: Request): string | undefined {
  */
 export function storeDestination(options: AppOptions, deps = createDeps(options)): Destination {
   const { corsOrigins, onAccess, onFault, access } = options;
+  const { clock, limits, addressOf = () => null } = options;
+  const { senders: rates = createSenderRates(limits.requestsPerSecond) } = options;
   const router = createApp(options, deps);
   const skipsRouter = corsOrigins.length === 0;
   return {
@@ -27,11 +30,14 @@ export function storeDestination(options: AppOptions, deps = createDeps(options)
     corsOrigins,
     onAccess,
     onFault,
-    authenticate: authenticateWith({
-      access,
-      admission: () => admissionOf(options),
-      session: sessionSender(access.sessions, deps.basePath),
-    }),
+    authenticate: limitSenders(
+      authenticateWith({
+        access,
+        admission: () => admissionOf(options),
+        session: sessionSender(access.sessions, deps.basePath),
+      }),
+      { rates, clock, addressOf },
+    ),
     answer(request, context) {
       const stream = skipsRouter ? appendedStream(request) : undefined;
       if (stream === undefined) return router.fetch(request, context);

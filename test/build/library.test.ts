@@ -296,7 +296,7 @@ describe("a worker, in Deno on a libSQL server", () => {
       const flags = ["-A", "--unstable-cron", "--node-modules-dir=manual", "--no-lock"];
       const deno = Bun.spawn([DENO_PROGRAM, "run", ...flags, "deno.ts"], {
         cwd: project,
-        env: { ...process.env, KILDE_DATABASE_URL: sqld.url, KILDE_BEHIND_PROXY: "true" },
+        env: { ...process.env, KILDE_DATABASE_URL: sqld.url, KILDE_OPEN: "true" },
         stdout: "pipe",
         stderr: "ignore",
       });

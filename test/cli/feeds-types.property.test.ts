@@ -51,6 +51,7 @@ async function printedTypes(schemas: unknown): Promise<string> {
     random: Math.random,
     outliveReader: () => {},
     onStopSignal: () => {},
+    onReloadSignal: () => {},
     exit: () => {
       throw new Error("the command ended the process");
     },

@@ -108,7 +108,7 @@ describe("serve", () => {
     expect(await (await fetch(`${server.url}/events`)).json()).toHaveLength(6);
     const log = jsonLines((await server.stop()).stdout).filter(({ status }) => status === 421);
     expect(log).toHaveLength(strangers.length);
-    const guarded = await serve(emptyFolder(), ["--behind-proxy"]);
+    const guarded = await serve(emptyFolder(), ["--behind-proxy", "--open"]);
     expect(await asked("kilde.example", guarded.url)).toMatchObject({ status: 201 });
     await guarded.stop();
   });

@@ -12,6 +12,10 @@ const TIME = "'2026-01-31T12:00:00.000Z'";
 
 /** Records of a feed, a consumer and a subscription; this suite does not run the parts that write them. */
 const RECORDS = [
+  `insert into api_keys (id, digest, name, grants, created) values
+    ('aaaaaaaaaaaa', lower(hex(zeroblob(32))), 'cards', '["read:/feeds/cards"]', 1),
+    ('bbbbbbbbbbbb', replace(lower(hex(zeroblob(32))), '0', 'b'), 'loans', '["admin"]', 1)`,
+  "insert into access_state (id, revision, secured) values (0, 7, 1)",
   `insert into logs (id, name, head, recorded) values (2, '/feeds/sums/v1', 1, ${TIME})`,
   `insert into feeds (log, name, version, status, cursor, target, started, schemas) values (2, 'sums', 1, 'live', 6, 6, ${TIME}, '{}')`,
   "insert into subjects (id, log, name) values (100, 2, 'sum')",
@@ -44,6 +48,29 @@ async function openSound(): Promise<{ database: Database; close: () => Promise<v
 
 /** Damage made without Kilde, and the check that reports it. */
 const CORRUPTIONS: readonly (readonly [name: string, sql: string, check: string])[] = [
+  ["an invalid digest", "update api_keys set digest = 'x' where name = 'cards'", "keys are complete"],
+  [
+    "grants that are no texts",
+    "update api_keys set grants = '[1]' where name = 'cards'",
+    "keys are complete",
+  ],
+  [
+    "a time that is a text",
+    "update api_keys set revoked = 'yesterday' where name = 'cards'",
+    "keys are complete",
+  ],
+  [
+    "two keys of one digest",
+    "update api_keys set digest = (select max(digest) from api_keys)",
+    "keys have their digest alone",
+  ],
+  ["two keys of one name", "update api_keys set name = 'cards'", "keys that never end have their name alone"],
+  [
+    "keys of a store that is not secured",
+    "update access_state set secured = 0",
+    "a store that has had a key is secured",
+  ],
+  ["keys without a revision", "delete from access_state", "a store that has had a key is secured"],
   ["a lost event", "delete from events where key = 2", "versions are gapless"],
   ["a version that was moved", "update events set version = 9 where key = 3", "versions are gapless"],
   ["a lost last event", "delete from events where key = 7", "heads are the last positions"],

@@ -55,7 +55,7 @@ export async function openRestorable(): Promise<Restorable> {
       } else {
         const histories = await readIdentities(current);
         const deps = { clock: systemClock, limits: DEFAULT_LIMITS };
-        await continueHistory(restored, { histories, erasures: [] }, deps);
+        await continueHistory(restored, { histories, erasures: [], keys: null, keepsKeys: true }, deps);
       }
       closed.push(current);
       current = restored;

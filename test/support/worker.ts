@@ -142,7 +142,7 @@ export async function startWorker(worker: WorkerUnderTest): Promise<RunningWorke
     ...(worker.quiet === true ? { handleRuntimeStdio: discard } : {}),
     bindings: {
       ...(worker.databaseUrl === null ? {} : { KILDE_DATABASE_URL: worker.databaseUrl }),
-      KILDE_BEHIND_PROXY: "true",
+      KILDE_OPEN: "true",
       ...worker.env,
     },
   });

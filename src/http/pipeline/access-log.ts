@@ -5,6 +5,8 @@ export interface AccessEntry {
   /** Below the path that the store is served under. */
   readonly path: string;
   readonly status: number;
+  /** Name of the sender; absent: it has none. */
+  readonly principal?: string;
   /** Milliseconds until the answer began. */
   readonly durationMs: number;
 }

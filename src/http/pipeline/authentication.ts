@@ -1,14 +1,17 @@
 import type { Access } from "../../access/access.ts";
 import type { Admission } from "../../access/admission.ts";
-import { ANONYMOUS, ANYBODY, type Principal } from "../../access/principal.ts";
+import { ANONYMOUS, ANYBODY, type Principal, TRUSTED } from "../../access/principal.ts";
 import { TOKEN_PREFIX } from "../../access/token.ts";
 import { KildeError } from "../../core/errors.ts";
+import type { RateState } from "../../core/request-rate.ts";
 
 /** The sender of a request. */
 export interface IdentifiedSender {
   readonly principal: Principal;
   /** The error for every operation that is not public; null: the grants of the principal decide. */
   readonly refusal: KildeError | null;
+  /** How many requests it may still send; absent: it is not limited. */
+  readonly rate?: RateState;
 }
 
 /**
@@ -22,6 +25,11 @@ const ANONYMOUS_SENDER: IdentifiedSender = { principal: ANONYMOUS, refusal: null
 
 /** Lets every request proceed: Kilde relies on its address, or on a proxy in front of it. */
 export const admitEveryone: Authenticate = () => ANY_SENDER;
+
+const TRUSTED_SENDER: IdentifiedSender = { principal: TRUSTED, refusal: null };
+
+/** Lets every request of the program that embeds the store proceed, also if the store has keys. */
+export const trustCaller: Authenticate = () => TRUSTED_SENDER;
 
 /** Longest tokens, in characters: those of keys, and those of issuers and sessions. */
 const MOST_KEY_CHARACTERS = 4 * 1_024;

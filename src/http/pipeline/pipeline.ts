@@ -8,6 +8,7 @@ import { allowReadingRefusal, crossSiteError } from "./cross-site.ts";
 import { failureResponse, type OnFault } from "./failures.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
 import { targetError } from "./request-target.ts";
+import { stateRate } from "./sender-limits.ts";
 
 /** The results of the pipeline's steps for one request. */
 export interface RequestContext extends IdentifiedSender {
@@ -93,7 +94,7 @@ export function createPipeline({
     const requestId = requestIdOf(request.headers);
     let at: Pick<Destination, "basePath" | keyof Observers> = { basePath: "", ...observers };
     let corsOrigins: readonly string[] = [];
-    let principal: Principal = ANONYMOUS;
+    let sender: IdentifiedSender | null = null;
     let response: Response;
     try {
       check(refusal ?? targetError(request) ?? hostError(request));
@@ -103,21 +104,22 @@ export function createPipeline({
       ({ corsOrigins } = destination);
       check(crossSiteError(request, corsOrigins));
       const admitted = destination.authenticate(request);
-      const sender = admitted instanceof Promise ? await admitted : admitted;
-      ({ principal } = sender);
+      sender = admitted instanceof Promise ? await admitted : admitted;
       const own = at.basePath === "" ? request : belowBasePath(request, at.basePath);
       response = await destination.answer(own, { requestId, ...sender });
     } catch (error) {
       response = failureResponse(error, { ...at, requestId, path: pathOf(request, at.basePath) });
       allowReadingRefusal(request, response, corsOrigins);
     }
-    stateCaching(request, response, principal);
+    stateCaching(request, response, sender?.principal ?? ANONYMOUS);
+    if (sender?.rate !== undefined) stateRate(response.headers, sender.rate);
     if (!response.headers.has(REQUEST_ID_HEADER)) response.headers.set(REQUEST_ID_HEADER, requestId);
     at.onAccess?.({
       requestId,
       method: request.method,
       path: pathOf(request, at.basePath),
       status: response.status,
+      ...(sender === null || sender.principal.name === null ? {} : { principal: sender.principal.name }),
       durationMs: Math.round(clock.monotonic() - started),
     });
     return response;

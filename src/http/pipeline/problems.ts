@@ -13,7 +13,8 @@ const RETRY_AFTER_SECONDS = 1;
 const LONGEST_RETRY_AFTER_SECONDS = 60;
 
 /** Returns the delay before a retry, in seconds. A feed that is being built states when it expects to be ready. */
-function retryAfterSeconds({ members: { progress } }: KildeError): number {
+function retryAfterSeconds({ members: { progress, retryAfterSeconds: stated } }: KildeError): number {
+  if (stated !== undefined) return stated;
   const expected = progress?.secondsLeft ?? RETRY_AFTER_SECONDS;
   return Math.min(LONGEST_RETRY_AFTER_SECONDS, Math.max(RETRY_AFTER_SECONDS, expected));
 }
@@ -66,7 +67,7 @@ export function problemResponse(path: string, error: KildeError, basePath: strin
   const headers = new Headers({ "Content-Type": "application/problem+json", "Cache-Control": "no-store" });
   // The server does not wait for the rest of the body (RFC 9110 §15.5.9).
   if (status === 408 || error.members.limit === "bodiesBytes") headers.set("Connection", "close");
-  if (status === 503) headers.set("Retry-After", String(retryAfterSeconds(error)));
+  if (status === 503 || status === 429) headers.set("Retry-After", String(retryAfterSeconds(error)));
   const challenge = challengeOf(error);
   if (challenge !== null) headers.set("WWW-Authenticate", challenge);
   const { currentVersion, head, log } = error.members;

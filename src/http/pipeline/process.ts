@@ -1,7 +1,13 @@
+import type { Context } from "hono";
+
 import { KildeError } from "../../core/errors.ts";
 import { storageError } from "../../storage/failures.ts";
 import type { AppDeps } from "../deps.ts";
-import { admitEveryone } from "./authentication.ts";
+import { covers, needOf } from "../../access/need.ts";
+import type { Clock } from "../../core/clock.ts";
+import type { Authenticate } from "./authentication.ts";
+import { authorize, knownError, principalOf, requireKnown, senderOf } from "./authorization.ts";
+import { createSenderRates, limitSenders } from "./sender-limits.ts";
 import { failureResponse } from "./failures.ts";
 import type { Destination, Observers } from "./pipeline.ts";
 import { type AppHono, createRouter, resourcesOf } from "./routes.ts";
@@ -19,7 +25,13 @@ export interface ProcessOptions extends Observers {
   /** All of them. */
   readonly tenants: () => readonly TenantState[];
   readonly closing: AbortSignal;
+  readonly clock: Pick<Clock, "monotonic">;
+  /** The address that a request came from; null: unknown. */
+  readonly addressOf: (request: Request) => string | null;
+  readonly authenticate: Authenticate;
 }
+
+const READS_METRICS = needOf("read", "/metrics");
 
 type TenantReadiness = Readiness | { readonly status: "unavailable"; readonly detail: string };
 
@@ -36,7 +48,13 @@ async function readinessOf({ deps }: TenantState): Promise<TenantReadiness> {
  * `GET /ready` of a process with tenants. The process is ready while one tenant is: a load balancer that removed it
  * because of one database would remove all other tenants too. Each tenant has a `/ready` of its own.
  */
-async function getReadyOfAll(tenants: readonly TenantState[], closing: AbortSignal): Promise<Response> {
+async function getReadyOfAll(
+  c: Context,
+  tenants: readonly TenantState[],
+  closing: AbortSignal,
+): Promise<Response> {
+  const { refusal } = senderOf(c);
+  if (refusal?.code === "store-not-secured") throw refusal;
   if (closing.aborted) throw new KildeError("shutting-down", "The server is shutting down");
   const all = await Promise.all(
     tenants.map(async (tenant) => [tenant.name, await readinessOf(tenant)] as const),
@@ -44,7 +62,9 @@ async function getReadyOfAll(tenants: readonly TenantState[], closing: AbortSign
   if (all.every(([, { status }]) => status === "unavailable"))
     throw new KildeError("storage-unavailable", "No tenant's database can be written to");
   const isReady = all.every(([, { status }]) => status === "ready");
-  const body = { status: isReady ? "ready" : "degraded", tenants: Object.fromEntries(all) };
+  const status = isReady ? "ready" : "degraded";
+  const showsTenants = covers(principalOf(c).grants, READS_METRICS);
+  const body = showsTenants ? { status, tenants: Object.fromEntries(all) } : { status };
   return Response.json(body, { headers: { "Cache-Control": "no-store" } });
 }
 
@@ -54,20 +74,30 @@ function processRouter({ version, tenants, closing, onFault }: ProcessOptions): 
   app.onError((error, { req: { path }, env: { requestId } }) =>
     failureResponse(error, { requestId, path, basePath: "", onFault }),
   );
-  app.notFound(({ req: { path } }) => {
-    throw new KildeError("tenant-not-found", `No tenant is at ${path} of this host`);
+  app.notFound((c) => {
+    // Others do not learn which tenants there are.
+    throw (
+      knownError(senderOf(c)) ??
+      new KildeError("tenant-not-found", `No tenant is at ${c.req.path} of this host`)
+    );
   });
   const resource = resourcesOf(app, "");
   resource("/health", { GET: (c) => c.json({ status: "ok", version }) });
-  resource("/ready", { GET: () => getReadyOfAll(tenants(), closing) });
+  resource("/ready", { GET: (c) => getReadyOfAll(c, tenants(), closing) });
   resource("/metrics", {
-    GET: async () => {
+    GET: async (c) => {
+      authorize(senderOf(c), READS_METRICS);
       const { metricsAnswer, metricsOf } = await import("../service/metrics.ts");
       const measured = tenants().map(({ name, deps }) => ({ labels: { tenant: name }, deps }));
       return metricsAnswer(await metricsOf(measured));
     },
   });
-  resource("/problems/:code", { GET: getProblem });
+  resource("/problems/:code", {
+    GET: (c) => {
+      requireKnown(senderOf(c));
+      return getProblem(c);
+    },
+  });
   return app;
 }
 
@@ -82,7 +112,11 @@ export function processDestination(options: ProcessOptions): Destination {
     corsOrigins: [],
     onAccess: options.onAccess,
     onFault: options.onFault,
-    authenticate: admitEveryone,
+    authenticate: limitSenders(options.authenticate, {
+      rates: createSenderRates(0),
+      clock: options.clock,
+      addressOf: options.addressOf,
+    }),
     answer: (request, context) => router.fetch(request, context),
   };
 }

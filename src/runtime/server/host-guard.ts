@@ -1,3 +1,4 @@
+import { isLoopbackHost } from "../../config/loopback.ts";
 import type { Settings } from "../../config/settings.ts";
 import { KildeError } from "../../core/errors.ts";
 import { tenantChooser } from "../../http/pipeline/tenants.ts";
@@ -18,16 +19,17 @@ export function misdirected(host: string): KildeError {
 }
 
 /**
- * Refuses requests that name another host than this machine or a tenant's, unless a proxy authenticates callers.
- * Without a proxy, Kilde relies on a loopback address being reachable from this machine alone. But a browser on the
+ * Refuses requests at a loopback address that name another host than this machine or a tenant's, unless a proxy is in
+ * front. An open store relies on a loopback address being reachable from this machine alone. But a browser on the
  * machine calls that address for any page whose own name resolves to it (DNS rebinding), and then sends the page's
  * host. The guard reads the header, since browsers accept names that a URL does not.
  */
 export function createHostGuard({
+  host: listensOn,
   behindProxy,
   tenants,
-}: Pick<Settings, "behindProxy" | "tenants">): (request: Request) => KildeError | null {
-  if (behindProxy) return () => null;
+}: Pick<Settings, "host" | "behindProxy" | "tenants">): (request: Request) => KildeError | null {
+  if (behindProxy || !isLoopbackHost(listensOn)) return () => null;
   const tenantAt = tenantChooser(tenants);
   return (request) => {
     // HTTP/1.0 allows a request without `Host`; every browser sends one.

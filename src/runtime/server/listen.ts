@@ -1,22 +1,22 @@
+import { isLoopbackHost } from "../../config/loopback.ts";
 import type { Settings } from "../../config/settings.ts";
 import { KildeError } from "../../core/errors.ts";
 import type { AppOptions } from "../../http/app.ts";
 import type { OnAccess } from "../../http/pipeline/access-log.ts";
 import { createPipeline, type Pipeline } from "../../http/pipeline/pipeline.ts";
 import { storeDestination } from "../../http/store-destination.ts";
-import { failureResponse, type OnFault } from "../../http/pipeline/failures.ts";
+import type { OnFault } from "../../http/pipeline/failures.ts";
+import { forwardedAddress } from "../../http/pipeline/sender-address.ts";
 import type { ParseLarge } from "../../http/wire/parsing.ts";
-import { REQUEST_ID_HEADER } from "../../http/pipeline/request-id.ts";
+import { type ProcessAdmission, processAdmission } from "../admission.ts";
 import type { ComposedStore } from "../compose.ts";
 import { docsFiles } from "./docs-files.ts";
 import type { EventLogger } from "../event-logger.ts";
 import { createHostGuard, misdirected } from "./host-guard.ts";
-import { type Handlers, serveAsWritten } from "./raw-target.ts";
+import type { Handlers } from "./raw-target.ts";
+import { openSockets, type Sockets } from "./sockets.ts";
 import { openParsing } from "./parsing.ts";
 import { systemClock } from "../../core/system-clock.ts";
-
-/** The application's limit answers with a problem, so the server's must not apply first. */
-const MAX_REQUEST_BODY_BYTES = Number.MAX_SAFE_INTEGER;
 
 /** The means by which clients reach a store: a socket, or calls in this process. */
 export interface Surface {
@@ -24,11 +24,10 @@ export interface Surface {
   close(): Promise<void>;
 }
 
-export interface Listening extends Surface {
-  readonly port: number;
-}
+export interface Listening extends Surface, Pick<Sockets, "port" | "addressOf" | "reloadTls"> {}
 
-export interface AnswerDeps extends Omit<ComposedStore, "close"> {
+export interface AnswerDeps
+  extends Omit<ComposedStore, "close">, Required<Pick<AppOptions, "admission" | "addressOf">> {
   readonly parseLarge: ParseLarge;
   readonly settings: Settings;
   readonly version: string;
@@ -73,48 +72,57 @@ export interface SocketOptions {
   readonly onFault: OnFault;
 }
 
-/** Listens on the port in the settings (0: any free port), and refuses paths that are not canonical. */
+/** Listens at the address in the settings, and refuses paths that are not canonical. */
 export function openSocket({ settings, closing, pipeline, onFault }: SocketOptions): Listening {
-  const mounted = settings.tenants.flatMap(({ path }) => path ?? []);
   const handlers: Handlers = {
     fetch: (request) => pipeline.fetch(request),
     refuseHost: (request) => pipeline.refuse(request, malformedHost(request, settings)),
     refusePath: (request) => pipeline.refuse(request, new KildeError("invalid-target", BAD_PATH)),
   };
-  const server = Bun.serve({
-    ...serveAsWritten(handlers, mounted),
-    hostname: settings.host,
-    port: settings.port,
-    // Followers are silent between heartbeats.
-    idleTimeout: 0,
-    maxRequestBodySize: MAX_REQUEST_BODY_BYTES,
-    // In development, Bun answers with a page of source lines and paths.
-    development: false,
-    // By default, outside of development, Bun shares the port with another process that listens on it.
-    reusePort: false,
-    error(error) {
-      const requestId = crypto.randomUUID();
-      const response = failureResponse(error, { requestId, path: "", basePath: "", onFault });
-      response.headers.set(REQUEST_ID_HEADER, requestId);
-      return response;
-    },
-  });
+  const sockets = openSockets({ settings, handlers, onFault });
   return {
-    port: server.port ?? settings.port,
+    port: sockets.port,
+    addressOf: (request) => sockets.addressOf(request),
+    reloadTls: () => sockets.reloadTls(),
     async close() {
       closing.abort();
-      await Promise.race([server.stop(), systemClock.sleep(settings.shutdownTimeoutMs)]);
-      await server.stop(true);
+      await Promise.race([sockets.stop(), systemClock.sleep(settings.shutdownTimeoutMs)]);
+      await sockets.end();
     },
   };
 }
 
+/** Returns the address of the client that sent a request, or of the client of the proxy in front. */
+export function senderAddressOf(
+  { behindProxy }: Settings,
+  socket: Listening,
+  request: Request,
+): string | null {
+  return (behindProxy ? forwardedAddress(request) : null) ?? socket.addressOf(request);
+}
+
+/** A store that listens, and its decision on who needs credentials. */
+export interface ListeningStore extends Listening {
+  readonly admission: ProcessAdmission;
+}
+
 /** Serves the HTTP surface of a store. */
-export function listen(deps: Omit<AnswerDeps, "closing" | "parseLarge">): Listening {
-  const { settings } = deps;
+export function listen(
+  deps: Omit<AnswerDeps, "closing" | "parseLarge" | "admission" | "addressOf">,
+): ListeningStore {
+  const { settings, access } = deps;
   const closing = new AbortController();
   const { parseLarge, close } = openParsing(settings.limits);
-  const options = answering({ ...deps, parseLarge, closing: closing.signal });
+  const isSecured = () => access.isSecured();
+  const admission = processAdmission(settings, isLoopbackHost(settings.host), isSecured);
+  const addressOf = (request: Request) => senderAddressOf(settings, socket, request);
+  const options = answering({
+    ...deps,
+    parseLarge,
+    closing: closing.signal,
+    admission: () => admission.now(),
+    addressOf,
+  });
   const store = storeDestination(options);
   const pipeline = createPipeline({
     clock: options.clock,
@@ -125,6 +133,7 @@ export function listen(deps: Omit<AnswerDeps, "closing" | "parseLarge">): Listen
   const socket = openSocket({ settings, closing, pipeline, onFault: store.onFault });
   return {
     ...socket,
+    admission,
     async close() {
       await socket.close();
       close();

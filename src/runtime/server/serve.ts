@@ -1,11 +1,14 @@
 import type { Settings } from "../../config/settings.ts";
-import { listen } from "./listen.ts";
+import type { Admission } from "../../access/admission.ts";
+import { warnOfIgnoredOpen } from "../admission.ts";
+import { type Listening, listen } from "./listen.ts";
 import type { ServerLog } from "./logger.ts";
 import { startKilde } from "./start.ts";
 
 /** A server that runs in this process. */
-export interface RunningServer {
-  readonly port: number;
+export interface RunningServer extends Pick<Listening, "port" | "reloadTls"> {
+  /** Whether requests needed credentials when the server had started. */
+  readonly admission: Admission;
   /** Accepts no more requests, answers pending ones, commits, and closes the database. */
   close(): Promise<void>;
 }
@@ -24,10 +27,13 @@ export async function startServer({ settings, version, log }: StartOptions): Pro
     const { startTenants } = await import("./tenants.ts");
     return startTenants({ settings, version, logger });
   }
-  const { surface, close } = await startKilde({
+  const { surface, close, store } = await startKilde({
     settings,
     logger,
     open: (parts) => listen({ ...parts, settings, version, logger }),
   });
-  return { port: surface.port, close };
+  // A database that cannot be read now is read by the first request.
+  await store.access.refreshed()?.catch(() => {});
+  warnOfIgnoredOpen(surface.admission, logger);
+  return { port: surface.port, reloadTls: surface.reloadTls, admission: surface.admission.now(), close };
 }

@@ -41,6 +41,13 @@ export interface StartKildeOptions<Opened extends Surface> extends ServerParts {
   readonly open: (store: Omit<ComposedStore, "close">) => Opened;
 }
 
+/** A store that is served. */
+export interface StartedKilde<Opened extends Surface> {
+  readonly surface: Opened;
+  readonly store: Pick<ComposedStore, "access">;
+  readonly close: () => Promise<void>;
+}
+
 /** The parts of a server that are open before its store. */
 interface OpenedParts {
   readonly storage: ServerDatabase;
@@ -167,7 +174,7 @@ function serverPlatform(
 export async function startKilde<Opened extends Surface>({
   open,
   ...parts
-}: StartKildeOptions<Opened>): Promise<{ readonly surface: Opened; readonly close: () => Promise<void> }> {
+}: StartKildeOptions<Opened>): Promise<StartedKilde<Opened>> {
   const { settings, logger } = parts;
   const { limits, pollIntervalMs } = settings;
   const fetch = boundedFetch(systemClock, DATABASE_DEADLINE_MS);
@@ -200,7 +207,7 @@ export async function startKilde<Opened extends Surface>({
     const surface = open(store);
     opened.push(() => surface.close());
     await storage.open();
-    return { surface, close };
+    return { surface, store, close };
   } catch (error) {
     await close();
     throw error;

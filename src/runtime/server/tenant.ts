@@ -14,7 +14,7 @@ import type { ParseLarge } from "../../http/wire/parsing.ts";
 import type { RequestSchemas } from "../../http/openapi/schemas.ts";
 import type { TenantAddress } from "../../http/pipeline/tenants.ts";
 import type { EventLogger } from "../event-logger.ts";
-import { accessLogOf, answering, type Surface } from "./listen.ts";
+import { accessLogOf, type AnswerDeps, answering, type Surface } from "./listen.ts";
 import { isAboutProgram } from "../program-fault.ts";
 import { startKilde } from "./start.ts";
 import { startServerLoop } from "../server-loop.ts";
@@ -35,7 +35,7 @@ export class TenantFault extends Error {
   }
 }
 
-export interface TenantOptions extends TenantAddress {
+export interface TenantOptions extends TenantAddress, Pick<AnswerDeps, "admission" | "addressOf"> {
   readonly name: string;
   /** With the database of this tenant. */
   readonly settings: Settings;

@@ -5,20 +5,30 @@ import type { Logger } from "pino";
 import { type ServedDatabase, servedDatabases } from "../../config/served.ts";
 import type { Settings } from "../../config/settings.ts";
 import { DEFAULT_TENANT } from "../../config/tenants.ts";
-import { createPipeline, type Observers } from "../../http/pipeline/pipeline.ts";
+import { createPipeline, type Observers, type Pipeline } from "../../http/pipeline/pipeline.ts";
 import { PROCESS_PATH, processDestination } from "../../http/pipeline/process.ts";
 import { createBudgets } from "../../http/app.ts";
 import { createSchemas } from "../../http/openapi/schemas.ts";
 import { tenantChooser } from "../../http/pipeline/tenants.ts";
 import { serverFeeds } from "../server-feeds.ts";
 import { createHostGuard } from "./host-guard.ts";
-import { accessLogOf, type Listening, openSocket } from "./listen.ts";
+import { accessLogOf, type AnswerDeps, type Listening, openSocket, senderAddressOf } from "./listen.ts";
+import type { RunningServer } from "./serve.ts";
+import { refreshAll, securingJob } from "./securing.ts";
+import { startServerLoop } from "../server-loop.ts";
+import { processAdmission, warnOfIgnoredOpen } from "../admission.ts";
+import { isLoopbackHost } from "../../config/loopback.ts";
+import { nodeDigest } from "../../access/node-digest.ts";
+import { authenticateAtProcess } from "../../http/pipeline/process-access.ts";
 import { openParsing } from "./parsing.ts";
 import { systemClock } from "../../core/system-clock.ts";
 import { type RunningTenant, startTenant } from "./tenant.ts";
 
 /** Longest wait of a start for databases, in milliseconds. Later ones open while others are served. */
 const START_MS = 3_000;
+
+/** Delays before databases that could not be marked are marked again, in milliseconds. */
+const SECURING = { firstMs: 1_000, lastMs: 30_000 };
 
 export interface TenantsOptions {
   readonly settings: Settings;
@@ -34,11 +44,46 @@ function settingsOf(
   return { ...settings, databaseUrl, readUrl, databaseAuthToken };
 }
 
+interface TenantsPipelineOptions extends Pick<AnswerDeps, "admission" | "addressOf"> {
+  readonly settings: Settings;
+  readonly version: string;
+  readonly observers: Observers;
+  readonly closing: AbortSignal;
+  readonly all: readonly RunningTenant[];
+}
+
+/** Requests that match no tenant are for the database in `databaseUrl`, or for the process itself. */
+function tenantsPipeline(options: TenantsPipelineOptions): Pipeline {
+  const { settings, version, observers, closing, all, admission, addressOf } = options;
+  const choose = tenantChooser(all);
+  const rest = all.find(({ host, path }) => host === undefined && path === undefined);
+  const { metricsToken } = settings;
+  const own = processDestination({
+    ...observers,
+    version,
+    closing,
+    clock: systemClock,
+    addressOf,
+    authenticate: authenticateAtProcess({ admission, digest: nodeDigest, metricsToken }),
+    tenants: () => all.map(({ name, deps }) => ({ name, deps: deps() })),
+  });
+  return createPipeline({
+    clock: systemClock,
+    hostError: createHostGuard(settings),
+    destinationOf(request) {
+      const url = new URL(request.url);
+      const tenant = choose(url) ?? (PROCESS_PATH.test(url.pathname) ? undefined : rest);
+      return tenant === undefined ? own : tenant.destination();
+    },
+    observers,
+  });
+}
+
 /**
  * Serves the databases of all tenants on one socket. Each has a log, threads and a surface of its own, so a failure
  * of one does not affect the others. `databaseUrl`, if set, serves all other requests.
  */
-export async function startTenants({ settings, version, logger }: TenantsOptions): Promise<Listening> {
+export async function startTenants({ settings, version, logger }: TenantsOptions): Promise<RunningServer> {
   const closing = new AbortController();
   // Each tenant listens to this signal. By default, Node warns of a leak above ten listeners.
   setMaxListeners(0, closing.signal);
@@ -48,6 +93,11 @@ export async function startTenants({ settings, version, logger }: TenantsOptions
   // All tenants share the memory of the process.
   const budgets = createBudgets(settings.limits, systemClock, closing.signal);
   const parsing = openParsing(settings.limits);
+  const isSecured = () => all.some(({ deps }) => deps()?.access.isSecured() === true);
+  const admission = processAdmission(settings, isLoopbackHost(settings.host), isSecured);
+  let socket: Listening | null = null;
+  const addressOf = (request: Request) =>
+    socket === null ? null : senderAddressOf(settings, socket, request);
   const all = servedDatabases(settings).map((served): RunningTenant => {
     const { tenant, host, path } = served;
     const name = tenant ?? DEFAULT_TENANT;
@@ -62,11 +112,19 @@ export async function startTenants({ settings, version, logger }: TenantsOptions
       budgets,
       parseLarge: parsing.parseLarge,
       closing: closing.signal,
+      admission: () => admission.now(),
+      addressOf,
     });
   });
-  const rest = all.find(({ host, path }) => host === undefined && path === undefined);
+  const securing = startServerLoop(
+    securingJob(() => all.map(({ deps }) => deps())),
+    SECURING,
+    (error) => logger.error({ err: error }, "a tenant's database could not be marked as secured; retrying"),
+  );
   const closeAll = async () => {
     parsing.close();
+    // A run may wait for a database that does not answer.
+    void securing.close();
     await Promise.all(all.map((tenant) => tenant.close()));
   };
   try {
@@ -74,30 +132,28 @@ export async function startTenants({ settings, version, logger }: TenantsOptions
       Promise.all(all.map(({ tried }) => tried)),
       systemClock.sleep(START_MS, closing.signal),
     ]);
-    const choose = tenantChooser(all);
+    const opened = all.flatMap(({ deps }) => deps() ?? []);
+    await Promise.race([refreshAll(opened), systemClock.sleep(START_MS, closing.signal)]);
+    warnOfIgnoredOpen(admission, logger);
     const observers: Observers = {
       onAccess: accessLogOf(settings, logger),
       onFault: (error, requestId) => logger.error({ err: error, requestId }, "request failed"),
     };
-    const own = processDestination({
-      ...observers,
+    const pipeline = tenantsPipeline({
+      settings,
       version,
-      closing: closing.signal,
-      tenants: () => all.map(({ name, deps }) => ({ name, deps: deps() })),
-    });
-    const pipeline = createPipeline({
-      clock: systemClock,
-      hostError: createHostGuard(settings),
-      destinationOf(request) {
-        const url = new URL(request.url);
-        const tenant = choose(url) ?? (PROCESS_PATH.test(url.pathname) ? undefined : rest);
-        return tenant === undefined ? own : tenant.destination();
-      },
       observers,
+      closing: closing.signal,
+      all,
+      admission: () => admission.now(),
+      addressOf,
     });
     const listening = openSocket({ settings, closing, pipeline, onFault: observers.onFault });
+    socket = listening;
     return {
       port: listening.port,
+      reloadTls: listening.reloadTls,
+      admission: admission.now(),
       async close() {
         await listening.close();
         await closeAll();

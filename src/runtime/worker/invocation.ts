@@ -8,6 +8,7 @@ import type { RunEvent } from "../../feeds/project/run.ts";
 import { projectInSlices } from "../../feeds/project/slice.ts";
 import { createDeps } from "../../http/app.ts";
 import type { Destination, Observers } from "../../http/pipeline/pipeline.ts";
+import { forwardedAddress } from "../../http/pipeline/sender-address.ts";
 import { storeDestination } from "../../http/store-destination.ts";
 import type { Database } from "../../storage/database.ts";
 import type { LogState } from "../../log/log-state.ts";
@@ -15,6 +16,7 @@ import { sealWith } from "../../webhooks/signing/configured-seal.ts";
 import type { Calls } from "./call-budget.ts";
 import { type ComposedStore, composeStore } from "../compose.ts";
 import { deliveringWork } from "./deliveries.ts";
+import { processAdmission } from "../admission.ts";
 import { workerSend } from "./send.ts";
 import { fromAnywhere } from "./from-anywhere.ts";
 import type { Configured, RememberedStore } from "./isolate.ts";
@@ -35,6 +37,8 @@ export interface WorkerEvents extends Observers {
 
 export interface InvocationDeps extends WorkerEvents {
   readonly store: RememberedStore;
+  /** Whether a key or issuer has ever existed in a database of this worker, as far as is known. */
+  readonly isSecured: () => boolean;
   /** Path under which the store is served; empty at the root. */
   readonly basePath: string;
   readonly configured: Configured;
@@ -158,8 +162,14 @@ function jobsOf(deps: InvocationDeps, { composed, jobs }: InvocationStore, kind:
   ];
 }
 
+/** Cloudflare names the client in a header of its own; other platforms are proxies in front. */
+function senderAddress(request: Request): string | null {
+  return request.headers.get("cf-connecting-ip") ?? forwardedAddress(request);
+}
+
 function destinationOf(deps: InvocationDeps, composed: ComposedStore): Destination {
-  const { configured, calls, clock, version, basePath, onAccess, onFault } = deps;
+  const { configured, store, calls, clock, version, basePath, onAccess, onFault } = deps;
+  const admission = processAdmission(configured.settings, false, deps.isSecured);
   const { limits, corsOrigin: corsOrigins } = configured.settings;
   const options = {
     ...composed,
@@ -174,6 +184,9 @@ function destinationOf(deps: InvocationDeps, composed: ComposedStore): Destinati
     compress: false,
     brief: true,
     basePath,
+    admission: admission.now,
+    addressOf: senderAddress,
+    senders: store.senders(limits.requestsPerSecond),
   };
   return storeDestination(options, createDeps(options, configured.schemas));
 }

@@ -6,6 +6,7 @@ import type { ServedDatabase } from "../../config/served.ts";
 import type { KildeConfig, SettingValues } from "../../config/settings.ts";
 import type { Clock } from "../../core/clock.ts";
 import { type RegisteredFeed, registerFeeds } from "../../feeds/lifecycle/register.ts";
+import { createSenderRates, type SenderRates } from "../../http/pipeline/sender-limits.ts";
 import { createSchemas, type RequestSchemas } from "../../http/openapi/schemas.ts";
 import type { Database } from "../../storage/database.ts";
 import { storageError } from "../../storage/failures.ts";
@@ -17,7 +18,7 @@ import { environmentOf, workerSettings } from "./settings.ts";
 import { createWriteQueue, type WriteQueue } from "./write-queue.ts";
 
 /** Placeholders for settings that are unknown before the first request. */
-const BOUND_LATER = { KILDE_DATABASE_URL: "http://bound.later", KILDE_BEHIND_PROXY: "true" };
+const BOUND_LATER = { KILDE_DATABASE_URL: "http://bound.later" };
 
 /** The values that derive from the settings alone. */
 export interface Configured {
@@ -38,6 +39,8 @@ export interface Configured {
 export interface RememberedStore {
   readonly turns: WriteQueue;
   readonly keys: AccessMemory;
+  /** Counts the requests of senders. */
+  senders(requestsPerSecond: number): SenderRates;
   /** Paths of halted feeds that were retried at the event that halts them. */
   readonly retried: Set<string>;
   /** Migrates the schema and gives each feed its log, unless this isolate has done so before. */
@@ -50,13 +53,21 @@ export interface Isolate {
   configured(bindings: unknown): Configured;
   /** Returns the memory of a tenant's store, or of the only store. */
   store(name: string): RememberedStore;
+  /** Whether a key or issuer has ever existed in a database that this isolate has served. */
+  isSecured(): boolean;
 }
 
 function rememberedStore(definitions: KildeConfig["feeds"] = [], clock: Clock): RememberedStore {
+  let counted: { readonly requestsPerSecond: number; readonly rates: SenderRates } | null = null;
   let done: { readonly configured: Configured; readonly feeds: readonly RegisteredFeed[] } | null = null;
   return {
     turns: createWriteQueue(clock),
     keys: createAccessMemory(),
+    senders(requestsPerSecond) {
+      if (counted?.requestsPerSecond !== requestsPerSecond)
+        counted = { requestsPerSecond, rates: createSenderRates(requestsPerSecond) };
+      return counted.rates;
+    },
     retried: new Set(),
     async registered(configured, database) {
       if (done?.configured === configured) return done.feeds;
@@ -105,6 +116,7 @@ export function createIsolate(config: KildeConfig, clock: Clock): Isolate {
       }
       return known.configured;
     },
+    isSecured: () => [...stores.values()].some(({ keys }) => keys.known?.isSecured === true),
     store(name) {
       const store = stores.get(name) ?? rememberedStore(config.feeds, clock);
       stores.set(name, store);

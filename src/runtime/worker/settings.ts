@@ -9,6 +9,17 @@ import { isServerUrl } from "../../core/database-url.ts";
 /** The defaults that differ from a server's: the platform logs requests, and each look at the head is a call. */
 const WORKER_DEFAULTS: KildeConfig = { accessLog: false, pollIntervalMs: 1_000 };
 
+/** The platform listens, so settings of a server's address are left out. */
+const NO_ADDRESS = {
+  config: { host: undefined, port: undefined, tlsCert: undefined, tlsKey: undefined },
+  environment: {
+    KILDE_HOST: undefined,
+    KILDE_PORT: undefined,
+    KILDE_TLS_CERT: undefined,
+    KILDE_TLS_KEY: undefined,
+  },
+};
+
 /** An isolate has 128 MB for all of its requests, and a body takes several times its size while it is parsed. */
 const WORKER_LIMITS: NonNullable<KildeConfig["limits"]> = { bodyBytes: 4 * 1024 * 1024 };
 
@@ -39,20 +50,18 @@ function noFile(setting: string, url: string, remedy: string): string[] {
 /** Reads the settings of a worker, which have the names that a server's have. Throws a {@link ConfigError}. */
 export function workerSettings(config: KildeConfig, environment: Environment): SettingValues {
   const limits = { ...WORKER_LIMITS, ...config.limits };
-  const value = { ...WORKER_DEFAULTS, ...config, limits };
-  const settings = resolveSettings({ flags: {}, environment, file: { path: "createWorker", value } });
+  const value = { ...WORKER_DEFAULTS, ...config, ...NO_ADDRESS.config, limits };
+  const settings = resolveSettings({
+    flags: {},
+    environment: { ...environment, ...NO_ADDRESS.environment },
+    file: { path: "createWorker", value },
+  });
   const { tenants, databaseStated, databaseUrl } = settings;
   const problems = tenants.flatMap((tenant, index) =>
     noFile(`tenants.${index}.databaseUrl`, tenant.databaseUrl, "Set it"),
   );
   if (databaseStated || tenants.length === 0) {
     problems.push(...noFile("databaseUrl", databaseUrl, "Set KILDE_DATABASE_URL"));
-  }
-  if (!settings.behindProxy) {
-    problems.push(
-      "behindProxy: anybody can call a worker, and Kilde does not authenticate callers. " +
-        "Put a service in front that does, such as Cloudflare Access, and set KILDE_BEHIND_PROXY to true",
-    );
   }
   if (problems.length > 0) throw new ConfigError(problems);
   return settings;

@@ -16,7 +16,13 @@ let requests = 0;
 let counted: Bun.Server<undefined>;
 beforeAll(async () => {
   const settings = {
-    ...settingsSchema.parse({ port: 0, databaseUrl: ":memory:", accessLog: false, behindProxy: true }),
+    ...settingsSchema.parse({
+      port: 0,
+      databaseUrl: ":memory:",
+      accessLog: false,
+      behindProxy: true,
+      open: true,
+    }),
     configFile: null,
     databaseStated: true,
   };

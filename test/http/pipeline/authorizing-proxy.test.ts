@@ -13,7 +13,7 @@ let server: RunningServer;
 beforeAll(async () => {
   const tenants = ["shop-a", "shop-b"].map((name) => ({ name, path: `/${name}`, databaseUrl: ":memory:" }));
   const settings = {
-    ...settingsSchema.parse({ port: 0, accessLog: false, behindProxy: true, tenants }),
+    ...settingsSchema.parse({ port: 0, accessLog: false, behindProxy: true, open: true, tenants }),
     configFile: null,
     databaseStated: false,
   };

@@ -64,7 +64,7 @@ async function openEmbedded(): Promise<Platform> {
 
 async function openWorker(): Promise<Platform> {
   const server = await startSqld();
-  const env = { KILDE_DATABASE_URL: server.url, KILDE_LOG_LEVEL: "silent", KILDE_BEHIND_PROXY: "true" };
+  const env = { KILDE_DATABASE_URL: server.url, KILDE_LOG_LEVEL: "silent", KILDE_OPEN: "true" };
   const kilde = createWorker({}, { env, databaseCalls: null });
   // The schema of a worker's database is brought up to date beforehand.
   const migrating = await createKilde({ databaseUrl: server.url });

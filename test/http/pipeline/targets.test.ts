@@ -19,6 +19,7 @@ beforeAll(async () => {
       databaseUrl: ":memory:",
       accessLog: false,
       behindProxy: true,
+      open: true,
       tenants,
     }),
     configFile: null,

@@ -218,7 +218,13 @@ describe("HEAD", () => {
 
 test("a malformed Host behind a proxy is answered with a problem, and no page of the runtime", async () => {
   const settings = {
-    ...settingsSchema.parse({ port: 0, databaseUrl: ":memory:", accessLog: false, behindProxy: true }),
+    ...settingsSchema.parse({
+      port: 0,
+      databaseUrl: ":memory:",
+      accessLog: false,
+      behindProxy: true,
+      open: true,
+    }),
     configFile: null,
     databaseStated: true,
   };

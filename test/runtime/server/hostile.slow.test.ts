@@ -25,6 +25,7 @@ let server: ServerProcess;
 const start = () =>
   startServer(`file:${join(folder, "kilde.db")}`, {
     KILDE_BEHIND_PROXY: "true",
+    KILDE_OPEN: "true",
     KILDE_LIMIT_BODY_TIMEOUT_MS: "6000",
     KILDE_LIMIT_ANSWER_TIMEOUT_MS: "6000",
   });

@@ -17,7 +17,7 @@ test("a worker whose tenants have files fails when it is deployed", () => {
 
 test("problems of a tenant whose database is away are below the tenant's path", async () => {
   const tenants = [{ name: "a", path: "/a", databaseUrl: "http://127.0.0.1:1" }];
-  const env = { KILDE_LOG_LEVEL: "silent", KILDE_BEHIND_PROXY: "true" };
+  const env = { KILDE_LOG_LEVEL: "silent", KILDE_OPEN: "true" };
   const response = await createWorker({ tenants }, { env }).fetch(new Request("http://kilde.test/a/events"));
   expect(await response.json()).toMatchObject({
     type: "/a/problems/storage-unavailable",

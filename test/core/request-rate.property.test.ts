@@ -49,7 +49,7 @@ test("an event after the time to wait is within the rate", () => {
   );
 });
 
-test("of more senders than fit, the one that has been silent for longest is forgotten", () => {
+test("the sender that has been silent for longest is forgotten when more do not fit", () => {
   const rate = createRequestRate({ intervalMs: 1_000, burst: 1, mostSenders: 2 });
   for (const sender of ["a", "b", "a", "c"]) rate.count(sender, 0);
   expect(rate.count("a", 0).isWithin).toBe(false);

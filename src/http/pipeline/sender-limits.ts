@@ -32,7 +32,7 @@ export function createSenderRates(requestsPerSecond: number): SenderRates {
 export interface SenderLimitsOptions {
   readonly rates: SenderRates;
   readonly clock: Pick<Clock, "monotonic">;
-  /** The address that a request came from; null: unknown. */
+  /** The address that a request came from; null: unknown, and its failures are not limited. */
   readonly addressOf: (request: Request) => string | null;
 }
 
@@ -62,7 +62,9 @@ export function limitSenders(
   { rates: { failures, requests }, clock, addressOf }: SenderLimitsOptions,
 ): Authenticate {
   const limitFailure = (request: Request, sender: IdentifiedSender): IdentifiedSender => {
-    const { waitMs, isWithin } = failures.count(addressKey(addressOf(request) ?? ""), clock.monotonic());
+    const address = addressOf(request);
+    if (address === null) return sender;
+    const { waitMs, isWithin } = failures.count(addressKey(address), clock.monotonic());
     if (isWithin) return sender;
     const detail = "Too many requests from this address had credentials that are not valid";
     const refusal = new KildeError("too-many-failures", detail, { retryAfterSeconds: seconds(waitMs) });

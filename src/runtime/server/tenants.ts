@@ -22,7 +22,7 @@ import { nodeDigest } from "../../access/node-digest.ts";
 import { authenticateAtProcess } from "../../http/pipeline/process-access.ts";
 import { openParsing } from "./parsing.ts";
 import { systemClock } from "../../core/system-clock.ts";
-import { type RunningTenant, startTenant } from "./tenant.ts";
+import { type RunningTenant, startTenant, type TenantOptions } from "./tenant.ts";
 
 /** Longest wait of a start for databases, in milliseconds. Later ones open while others are served. */
 const START_MS = 3_000;
@@ -79,6 +79,38 @@ function tenantsPipeline(options: TenantsPipelineOptions): Pipeline {
   });
 }
 
+/** Starts all tenants, which share the memory of the process. */
+function openTenants(
+  { settings, version, logger }: TenantsOptions,
+  shared: Pick<TenantOptions, "parseLarge" | "closing" | "admission" | "addressOf">,
+): readonly RunningTenant[] {
+  const schemas = createSchemas(settings.limits);
+  const budgets = createBudgets(settings.limits, systemClock, shared.closing);
+  return servedDatabases(settings).map((served) => {
+    const { tenant, host, path } = served;
+    const name = tenant ?? DEFAULT_TENANT;
+    return startTenant({
+      ...shared,
+      name,
+      host,
+      path,
+      settings: settingsOf(settings, served),
+      version,
+      logger: logger.child({ tenant: name }),
+      schemas,
+      budgets,
+    });
+  });
+}
+
+/** Waits for the databases to open, and then for their keys; for each at most for the time of a start. */
+async function waitForTenants(all: readonly RunningTenant[], closing: AbortSignal): Promise<void> {
+  const tried = Promise.all(all.map((tenant) => tenant.tried));
+  await Promise.race([tried, systemClock.sleep(START_MS, closing)]);
+  const opened = all.flatMap(({ deps }) => deps() ?? []);
+  await Promise.race([refreshAll(opened), systemClock.sleep(START_MS, closing)]);
+}
+
 /**
  * Serves the databases of all tenants on one socket. Each has a log, threads and a surface of its own, so a failure
  * of one does not affect the others. `databaseUrl`, if set, serves all other requests.
@@ -89,33 +121,21 @@ export async function startTenants({ settings, version, logger }: TenantsOptions
   setMaxListeners(0, closing.signal);
   // Faults of the feeds concern all tenants, so they are reported before any database is opened.
   serverFeeds(settings.feeds, settings.limits);
-  const schemas = createSchemas(settings.limits);
-  // All tenants share the memory of the process.
-  const budgets = createBudgets(settings.limits, systemClock, closing.signal);
   const parsing = openParsing(settings.limits);
   const isSecured = () => all.some(({ deps }) => deps()?.access.isSecured() === true);
   const admission = processAdmission(settings, isLoopbackHost(settings.host), isSecured);
   let socket: Listening | null = null;
   const addressOf = (request: Request) =>
     socket === null ? null : senderAddressOf(settings, socket, request);
-  const all = servedDatabases(settings).map((served): RunningTenant => {
-    const { tenant, host, path } = served;
-    const name = tenant ?? DEFAULT_TENANT;
-    return startTenant({
-      name,
-      host,
-      path,
-      settings: settingsOf(settings, served),
-      version,
-      logger: logger.child({ tenant: name }),
-      schemas,
-      budgets,
+  const all = openTenants(
+    { settings, version, logger },
+    {
       parseLarge: parsing.parseLarge,
       closing: closing.signal,
       admission: () => admission.now(),
       addressOf,
-    });
-  });
+    },
+  );
   const securing = startServerLoop(
     securingJob(() => all.map(({ deps }) => deps())),
     SECURING,
@@ -128,12 +148,7 @@ export async function startTenants({ settings, version, logger }: TenantsOptions
     await Promise.all(all.map((tenant) => tenant.close()));
   };
   try {
-    await Promise.race([
-      Promise.all(all.map(({ tried }) => tried)),
-      systemClock.sleep(START_MS, closing.signal),
-    ]);
-    const opened = all.flatMap(({ deps }) => deps() ?? []);
-    await Promise.race([refreshAll(opened), systemClock.sleep(START_MS, closing.signal)]);
+    await waitForTenants(all, closing.signal);
     warnOfIgnoredOpen(admission, logger);
     const observers: Observers = {
       onAccess: accessLogOf(settings, logger),

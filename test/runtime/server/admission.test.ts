@@ -148,6 +148,26 @@ test("a request to a loopback address by another name is misdirected, also at a 
   expect(await call("/events", { headers: { Host: "evil.example" } }, key.token)).toBe(421);
 });
 
+test("too many failures get 429 with Retry-After; public operations and valid keys are answered as ever", async () => {
+  const databaseUrl = `file:${join(emptyFolder(), "kilde.db")}`;
+  const { token } = await createOfflineKey(databaseUrl);
+  for (const behindProxy of [false, true]) {
+    const server = await start({ databaseUrl, behindProxy });
+    const ask = (path: string, sent: string, address = "192.0.2.7") =>
+      fetch(`http://127.0.0.1:${server.port}${path}`, {
+        headers: { Authorization: `Bearer ${sent}`, "X-Forwarded-For": `203.0.113.9, ${address}` },
+      });
+    for (let n = 0; n < 20; n += 1) expect((await ask("/events", "wrong")).status).toBe(401);
+    const refused = await ask("/events", "wrong");
+    expect([refused.status, Number(refused.headers.get("retry-after")) > 0]).toEqual([429, true]);
+    expect(await refused.json()).toMatchObject({ type: "/problems/too-many-failures" });
+    expect((await ask("/health", "wrong")).status).toBe(200);
+    expect((await ask("/events", token)).status).toBe(200);
+    // Without a proxy in front, a client cannot choose its address.
+    expect((await ask("/events", "wrong", "192.0.2.8")).status).toBe(behindProxy ? 401 : 429);
+  }
+});
+
 describe("tenants", () => {
   const tenantsIn = (folder: string): KildeConfig["tenants"] => [
     { name: "a", path: "/a", databaseUrl: `file:${join(folder, "a.db")}` },
@@ -207,7 +227,7 @@ describe("tenants", () => {
     }
   });
 
-  test("of the process, everyone has the status; metrics and tenants are for the holder of metricsToken", async () => {
+  test("everyone has the status of the process; its metrics and tenants are for the holder of metricsToken", async () => {
     const folder = emptyFolder();
     const key = await createOfflineKey(`file:${join(folder, "a.db")}`);
     const metricsToken = "a-token-of-at-least-32-characters-x";

@@ -207,7 +207,7 @@ describe("tenants", () => {
     const others: readonly (readonly [path: string, init: RequestInit])[] = [
       ["/events", atB],
       ["/a/events", atB],
-      ["/streams/x", { ...APPEND, headers: { ...APPEND.headers, Host: "b.localhost" } }],
+      ["/streams/x", { ...APPEND, headers: { "Content-Type": "application/json", ...atB.headers } }],
       ["/events", { headers: { Host: "B.LOCALHOST" } }],
       ["/events", { headers: { Host: "b.localhost." } }],
       ["/events", { headers: { Host: "b.localhost:1" } }],

@@ -13,7 +13,7 @@ const APPEND = jsonPost({ events: [{ type: "Opened" }] });
 
 /** The statuses of /health, /ready, a read and an append. */
 async function statuses(worker: Pick<RunningWorker, "fetch">, token?: string, below = ""): Promise<number[]> {
-  const headers = new Headers(token === undefined ? {} : { Authorization: `Bearer ${token}` });
+  const headers = token === undefined ? {} : { Authorization: `Bearer ${token}` };
   const found: number[] = [];
   for (const [path, init] of [
     ["/health", {}],
@@ -21,7 +21,7 @@ async function statuses(worker: Pick<RunningWorker, "fetch">, token?: string, be
     ["/events", {}],
     ["/streams/a", APPEND],
   ] as const) {
-    const sent = new Headers({ ...("headers" in init ? init.headers : {}), ...Object.fromEntries(headers) });
+    const sent = { "Content-Type": "application/json", ...headers };
     const response = await worker.fetch(below + path, { ...init, headers: sent });
     await response.arrayBuffer();
     found.push(response.status);

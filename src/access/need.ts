@@ -103,6 +103,12 @@ function asGrants(need: Exclude<AccessNeed, { readonly verb: "admin" }>): readon
 }
 
 /**
+ * Longest beginning of a name without text form that is tried as a prefix. Without it, a request with a long name would
+ * cost the square of its length.
+ */
+const MOST_TRIED_CHARACTERS = 256;
+
+/**
  * The narrowest grants, from the narrowest on, that have a text form. Names may contain characters that have none, such
  * as `*`; then the text ends before them.
  */
@@ -110,10 +116,11 @@ function* textForms(grant: Grant): Generator<string> {
   yield grantText(grant);
   if (grant.verb === "admin") return;
   const { verb, path, subjectPrefix } = grant;
-  for (let end = subjectPrefix.length - 1; end >= 0; end -= 1)
+  for (let end = Math.min(subjectPrefix.length - 1, MOST_TRIED_CHARACTERS); end >= 0; end -= 1)
     yield grantText({ ...grant, subjectPrefix: subjectPrefix.slice(0, end) });
   if (!isStreamPath(path)) return;
-  for (let end = path.length; end > STREAMS.length; end -= 1)
+  const longest = STREAMS.length + MOST_TRIED_CHARACTERS;
+  for (let end = Math.min(path.length, longest); end > STREAMS.length; end -= 1)
     yield grantText({ verb, path: path.slice(0, end), isPrefix: true, subjectPrefix: "" });
 }
 

@@ -158,6 +158,23 @@ describe("grants", () => {
     );
   });
 
+  test("a need of a name that no grant can spell prints soon and briefly, however long the name is", () => {
+    const began = performance.now();
+    for (const unit of ["*", "a", "a/", "\u0000", "\u{1F600}"]) {
+      const long = unit.repeat(15_000 / unit.length);
+      for (const needed of [
+        needOf("append", `/streams/${long}`),
+        needOf("read", "/streams", long),
+        needOf("read", "/feeds/a/v2", long),
+      ]) {
+        const text = needText(needed);
+        expect(covers([parsed(text)], needed)).toBe(true);
+        expect(text.length).toBeLessThan(300);
+      }
+    }
+    expect(performance.now() - began).toBeLessThan(1_000);
+  });
+
   test("any text is parsed or has a fault, and never more than it states", () => {
     const garbage = fc.oneof(
       fc.string({ unit: "binary" }),

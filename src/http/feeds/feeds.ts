@@ -66,12 +66,15 @@ async function untilRetired(deps: AppDeps, open: OpenFeed, read: () => Promise<R
 /** The statuses of refusals that are the same whether or not the feed exists. */
 const REFUSALS: ReadonlySet<number> = new Set([401, 403]);
 
-/** Adds the headers of a deprecated version to every answer about it. */
+/**
+ * Adds the headers of a deprecated version to every answer about it, also to those without an operation, such as 405; except
+ * for senders that may not know that there is such a feed.
+ */
 export function deprecation(deps: AppDeps): MiddlewareHandler {
   return async (c, next) => {
     await next();
     const found = REFUSALS.has(c.res.status) ? null : feedOf(c, deps);
-    if (found !== null) setDeprecation(c, deps.basePath, found.feed);
+    if (found !== null && seesFeed(principalOf(c), found.feed)) setDeprecation(c, deps.basePath, found.feed);
   };
 }
 

@@ -203,10 +203,24 @@ test("only those who manage a feed learn why it fails", async () => {
   expect([hidden.status, hidden.detail.includes("bad")]).toEqual([500, false]);
 });
 
-test("a refusal has no header of the feed that it is about", async () => {
-  const { headers } = await (await createTestKey(app, ["read:/feeds/orders"])).fetch("/feeds/hidden/v1");
-  expect([headers.get("deprecation"), headers.get("link")]).toEqual([null, null]);
-  expect((await admin.fetch("/feeds/hidden/v1")).headers.get("deprecation")).not.toBeNull();
+test("an answer to a sender that may not read a feed has no header of the feed", async () => {
+  const other = await createTestKey(app, ["read:/feeds/orders"]);
+  for (const [method, path] of [
+    ["GET", "/feeds/hidden/v1"],
+    ["PUT", "/feeds/hidden/v1"],
+    ["OPTIONS", "/feeds/hidden/v1"],
+    ["GET", "/feeds/hidden/v1/none"],
+  ] as const) {
+    const { headers } = await other.fetch(path, { method });
+    expect([method, path, headers.get("deprecation"), headers.get("link")]).toEqual([
+      method,
+      path,
+      null,
+      null,
+    ]);
+    expect((await admin.fetch(path, { method })).headers.get("deprecation")).not.toBeNull();
+  }
+  expect((await app.fetch("/feeds/open/v1")).headers.get("deprecation")).not.toBeNull();
 });
 
 test("a subscription delivers the prefix that its creator is granted, and cannot be widened", async () => {

@@ -52,7 +52,7 @@ export function keysCommand(context: CliContext): Command {
 
   const command = new Command("keys")
     .description(
-      "Creates and ends API keys, on the database of the settings, or with --url through a server. A running server knows of a change within a second.",
+      "Creates and ends API keys, on the database of the settings, or with --url through a server. A running server accepts a new key at once, and refuses a revoked one within a second.",
     )
     .addHelpText(
       "after",

@@ -5,6 +5,7 @@ import { measureConsuming, measureEnsure, measureReconstitution, RECONSTITUTED }
 import { type Contender, NotInstalled, type Start } from "./contender.ts";
 import { measureAppendsWithFeeds, measureFeedLatency, measureProjection } from "./feeds.ts";
 import { EVENTS_PER_SECOND, measureFollowers } from "./followers.ts";
+import { measureKeys } from "./keys.ts";
 import { startKilde } from "./kilde.ts";
 import { describeMachine } from "./machine.ts";
 import { type Entry, measure } from "./measure.ts";
@@ -180,6 +181,14 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Results> 
       const rows = await measureAppendsWithFeeds(sandbox, command, rounds, roundMs);
       take([
         resultOf("append-feeds", "Appends of one event, 64 connections, beside feeds", "events/s", rows),
+      ]);
+    }
+    if (wanted("append-key")) {
+      const { throughput, cpu } = await measureKeys(sandbox, command, { rounds, roundMs });
+      const title = "Appends of one event with a key, 64 connections";
+      take([
+        resultOf("append-key", title, "events/s", throughput),
+        resultOf("append-key-cpu", `${title}: CPU time of the server for each`, "µs", cpu),
       ]);
     }
     if (wanted("deliveries")) {

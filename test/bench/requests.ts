@@ -39,12 +39,14 @@ export function randomAppends(
   port: number,
   eventsPerRequest: number,
   streams: readonly string[] = work.ALL_STREAMS,
+  headers: readonly string[] = [],
 ): () => Uint8Array {
   const starts = streams.map((stream) => {
     const lines = [
       `POST /streams/${stream} HTTP/1.1`,
       `Host: 127.0.0.1:${port}`,
       "Content-Type: application/json",
+      ...headers,
     ];
     return ENCODER.encode(`${lines.join("\r\n")}\r\n`);
   });

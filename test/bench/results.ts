@@ -21,7 +21,7 @@ export interface WorkResult {
   readonly name: string;
   readonly title: string;
   /** The unit of the rows. */
-  readonly unit: "events/s" | "subjects/s" | "ms" | "MB" | "KB";
+  readonly unit: "events/s" | "subjects/s" | "ms" | "MB" | "KB" | "µs";
   readonly rows: readonly Row[];
   readonly verdicts: readonly Verdict[];
 }

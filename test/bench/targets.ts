@@ -1,3 +1,4 @@
+import { OPEN_STORE } from "./keys.ts";
 import { CLIENT_WAY } from "./kilde.ts";
 import { medianOf, pairedRatio } from "./measure.ts";
 import type { Round, Row, Verdict } from "./results.ts";
@@ -41,6 +42,8 @@ const TARGETS: readonly Target[] = [
     least: 1,
   },
   { work: "stream-64", beside: { contender: BARE }, least: 0.5 },
+  { work: "append-key", beside: { contender: OPEN_STORE }, least: 0.97 },
+  { work: "append-key-cpu", beside: { contender: OPEN_STORE }, most: 1.03 },
   { work: "projection", beside: { contender: BARE }, least: 0.6 },
   { work: "deliveries", beside: { contender: BARE }, least: 0.6 },
   { work: "followers", field: "p99Ms", most: 100 },

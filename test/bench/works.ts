@@ -63,6 +63,7 @@ export const OTHER_WORKS = [
   "projection",
   "feed-latency",
   "append-feeds",
+  "append-key",
   "deliveries",
   "delivery-latency",
   "worker",

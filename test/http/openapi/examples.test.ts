@@ -111,9 +111,13 @@ async function block(subscription: string, subject: string): Promise<void> {
   await database.write([{ sql, args: [subscription, subject] }]);
 }
 
-/** The statuses of operations that need a valid token, or an OpenID provider. */
+/** The statuses of operations that need a valid token, an OpenID provider, or a first key: this store is open. */
 const REFUSED: Readonly<Record<string, number>> = {
   "post /session": 401,
+  "post /keys": 403,
+  "get /keys/{key}": 404,
+  "post /keys/{key}/rotate": 404,
+  "delete /keys/{key}": 404,
   "get /session/oidc": 404,
   "get /session/oidc/callback": 404,
 };

@@ -112,6 +112,7 @@ const READS_WALL_CLOCK = [
   "log/append/writer.ts",
   // Store times of entries about administration, or compare them.
   "cli/operations.ts",
+  "administration/denials.ts",
   "administration/expiry.ts",
   "backup/renew-identities.ts",
   "feeds/contract/definition-record.ts",

@@ -53,6 +53,16 @@ export const ENTRY_TYPES = {
     subject: "/keys/{key}",
     data: z.strictObject({ principal }),
   },
+  "kilde.access.denied": {
+    meaning:
+      "Requests of senders with valid credentials were denied, for lack of a grant; at most one entry a minute",
+    subject: "/keys",
+    data: z.strictObject({
+      principal: z.string().describe("Name of the sender of the latest one"),
+      needs: z.string().describe("The grant that it lacked"),
+      count: z.int().min(1).describe("Number of denied requests since the last entry, of all senders"),
+    }),
+  },
   "kilde.stream.truncated": {
     meaning: "Events of a stream below a version were removed",
     subject: "/streams/{stream}",

@@ -19,6 +19,7 @@ import { END_HEADER } from "./log/page-response.ts";
 import { type ParseLarge, parseLargeHere } from "./wire/parsing.ts";
 import { POSITION_HEADER } from "./log/position.ts";
 import { authorizeOperation, knownError, senderOf } from "./pipeline/authorization.ts";
+import { noteDenial } from "./pipeline/denials.ts";
 import { failureResponse } from "./pipeline/failures.ts";
 import type { Observers } from "./pipeline/pipeline.ts";
 import { problemResponse } from "./pipeline/problems.ts";
@@ -149,9 +150,10 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
 
   app.use(`${routePath({ path: FEED_PATH })}/*`, deprecation(deps));
 
-  app.onError((error, { req: { path }, env: { requestId } }) =>
-    failureResponse(error, { requestId, path, basePath, onFault: options.onFault }),
-  );
+  app.onError((error, { req: { path }, env }) => {
+    noteDenial(error, env, deps);
+    return failureResponse(error, { requestId: env.requestId, path, basePath, onFault: options.onFault });
+  });
   // Returned, not thrown: where no route matches, Hono drops the headers of CORS with an error.
   app.notFound((c) => {
     const { path } = c.req;

@@ -1,5 +1,6 @@
 import type { Access } from "../access/access.ts";
 import type { OperationsLog } from "../administration/operations-log.ts";
+import type { Denials } from "../administration/denials.ts";
 import type { ByteBudget } from "../core/byte-budget.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Limits } from "../core/limits.ts";
@@ -41,6 +42,8 @@ export interface AppDeps {
   readonly activity: ActivityRecorder;
   /** The keys of the store. */
   readonly access: Access;
+  /** Counts the requests that known senders lacked a grant for. */
+  readonly denials: Pick<Denials, "note">;
   /** The log of administration. */
   readonly operations: OperationsLog;
   readonly delivery: DeliveryPort;

@@ -1,5 +1,6 @@
 import { admissionOf, type AppOptions, createApp, createDeps } from "./app.ts";
 import { authenticateWith } from "./pipeline/authentication.ts";
+import { noteDenial } from "./pipeline/denials.ts";
 import type { Destination } from "./pipeline/pipeline.ts";
 import { createSenderRates, limitSenders } from "./pipeline/sender-limits.ts";
 import { REQUEST_ID_HEADER } from "./pipeline/request-id.ts";
@@ -42,7 +43,12 @@ export function storeDestination(options: AppOptions, deps = createDeps(options)
       const stream = skipsRouter ? appendedStream(request) : undefined;
       if (stream === undefined) return router.fetch(request, context);
       const name = decodeURIComponent(stream);
-      authorizeAppend(context, name);
+      try {
+        authorizeAppend(context, name);
+      } catch (error) {
+        noteDenial(error, context, deps);
+        throw error;
+      }
       return postStream(request, name, context.principal, deps, { [REQUEST_ID_HEADER]: context.requestId });
     },
   };

@@ -2,6 +2,12 @@ import { type Access, type AccessDeps, openAccess } from "../access/access.ts";
 import { EXPIRY_BACKOFF, expiryJob } from "../administration/expiry.ts";
 import { type OperationsLog, openOperationsLog } from "../administration/operations-log.ts";
 import { recordRemovals } from "../administration/stream-entries.ts";
+import {
+  createDenialMemory,
+  createDenials,
+  type DenialMemory,
+  type Denials,
+} from "../administration/denials.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Limits } from "../core/limits.ts";
 import { type Feeds, openFeeds } from "../feeds/feeds.ts";
@@ -29,6 +35,7 @@ export interface StoreParts {
   readonly activity: ActivityRecorder;
   /** The keys of the store. */
   readonly access: Access;
+  readonly denials: Denials;
   readonly operations: OperationsLog;
 }
 
@@ -73,6 +80,8 @@ export interface Platform {
   readonly reading?: LogReaderDeps | undefined;
   /** The platform's part of access control. */
   readonly access: Pick<AccessDeps, "digest" | "issuers" | "oidc" | "memory" | "inBackground">;
+  /** Counts denials. Default: begins without any. */
+  readonly denials?: DenialMemory;
   /** Whether other processes may write to the database. */
   readonly isShared: boolean;
   /** Orders the writes of a process whose requests cannot share a queue. Default: requests share one. */
@@ -148,7 +157,10 @@ export function composeStore(platform: Platform, registered: readonly Registered
     },
   };
   const access = openStoreAccess(platform, writer);
-  const parts = { database, reader, writer, feeds, activity, access, operations };
+  const { denials: memory = createDenialMemory() } = platform;
+  const { inBackground } = platform.access;
+  const denials = createDenials({ database, writer, clock, memory, inBackground });
+  const parts = { database, reader, writer, feeds, activity, access, operations, denials };
   const delivery = platform.openDelivery((subscription) => background.changed(subscription));
   // Last, because no caller could close jobs that run when another part fails to open.
   const sweep = platform.startJob("sweep", sweepJob({ database, writer, clock }), SWEEP_BACKOFF);
@@ -167,6 +179,7 @@ export function composeStore(platform: Platform, registered: readonly Registered
       await clear.close();
       await expire.close();
       await activity.close();
+      await denials.close();
       await access.close();
       await sweep.close();
       await writer.close();

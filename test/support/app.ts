@@ -30,7 +30,7 @@ import { TESTED_ON } from "./tested-on.ts";
 
 /** A store with its HTTP surface, in this process: the real ones, without sockets. */
 export interface TestApp {
-  readonly store: Pick<ComposedStore, "reader" | "writer" | "access">;
+  readonly store: Pick<ComposedStore, "reader" | "writer" | "access" | "denials">;
   readonly feeds: Feeds;
   readonly faults: unknown[];
   /** Calls the app; `path` begins with a slash. */

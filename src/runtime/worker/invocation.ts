@@ -104,6 +104,7 @@ function composeInvocation(deps: InvocationDeps): InvocationStore {
         memory: store.keys,
         inBackground: false,
       },
+      denials: store.denials,
       isShared: true,
       orderWrites: (writer) => serializeWrites(writer, store.turns, deps.keep),
       startJob(kind, job) {
@@ -198,8 +199,9 @@ export function openInvocation(deps: InvocationDeps): Invocation {
     destination: () => destinationOf(deps, store.composed),
     left: () => KINDS.filter((kind) => store.left.has(kind)),
     async settle() {
-      const { activity, access } = store.composed;
+      const { activity, access, denials } = store.composed;
       await activity.close();
+      await denials.flush();
       await access.settle();
     },
     async work(kinds, milliseconds) {

@@ -2,6 +2,7 @@ import type { TokenIssuers } from "../../access/access.ts";
 import { openIssuers } from "../../access/issuers.ts";
 import { type AccessMemory, createAccessMemory } from "../../access/key-memory.ts";
 import { type OidcClient, openOidc } from "../../access/oidc.ts";
+import { createDenialMemory, type DenialMemory } from "../../administration/denials.ts";
 import type { ServedDatabase } from "../../config/served.ts";
 import type { KildeConfig, SettingValues } from "../../config/settings.ts";
 import type { Clock } from "../../core/clock.ts";
@@ -41,6 +42,7 @@ export interface RememberedStore {
   readonly keys: AccessMemory;
   /** Counts the requests of senders. */
   senders(requestsPerSecond: number): SenderRates;
+  readonly denials: DenialMemory;
   /** Paths of halted feeds that were retried at the event that halts them. */
   readonly retried: Set<string>;
   /** Migrates the schema and gives each feed its log, unless this isolate has done so before. */
@@ -68,6 +70,7 @@ function rememberedStore(definitions: KildeConfig["feeds"] = [], clock: Clock): 
         counted = { requestsPerSecond, rates: createSenderRates(requestsPerSecond) };
       return counted.rates;
     },
+    denials: createDenialMemory(),
     retried: new Set(),
     async registered(configured, database) {
       if (done?.configured === configured) return done.feeds;

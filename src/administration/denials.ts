@@ -1,0 +1,113 @@
+import type { Clock } from "../core/clock.ts";
+import { type BatchWriter, writeUnplanned } from "../storage/batch-writer.ts";
+import { type Database, textAt } from "../storage/database.ts";
+import { entry, recordEntries } from "./entry.ts";
+import { OPERATIONS_PATH } from "./operations-log.ts";
+
+/** Shortest time between two entries, of all processes together. */
+const INTERVAL_MS = 60_000;
+
+/** Subject of the entries. */
+const SUBJECT = "/keys";
+
+/** A request of a known sender that lacked a grant. */
+export interface Denial {
+  /** Name of the sender. */
+  readonly principal: string;
+  /** The grant to add. */
+  readonly needs: string;
+}
+
+/** Denials that are not recorded yet: plain data, which the isolate of a worker keeps between requests. */
+export interface DenialMemory {
+  count: number;
+  latest: Denial | null;
+  /** Earliest time of the next entry, on the monotonic clock. */
+  nextMs: number;
+}
+
+export function createDenialMemory(): DenialMemory {
+  return { count: 0, latest: null, nextMs: -Infinity };
+}
+
+/**
+ * Counts denials, and records the number and the latest one in the log of administration, at most once a minute. Nobody
+ * fills the log by sending refused requests.
+ */
+export interface Denials {
+  note(denial: Denial): void;
+  /** Records the counted denials, if an entry is due. */
+  flush(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface DenialsDeps {
+  readonly database: Database;
+  readonly writer: Pick<BatchWriter, "write">;
+  readonly clock: Clock;
+  readonly memory: DenialMemory;
+  /** Whether entries are written by a timer. A worker flushes at the end of an invocation instead. */
+  readonly inBackground: boolean;
+}
+
+/** Arguments: 1 path of the log, 2 subject. */
+const LAST_ENTRY = `
+select event.recorded from logs as log
+cross join subjects as subject on subject.log = log.id and subject.name = ?2
+cross join events as event on event.subject = subject.id
+where log.name = ?1 order by event.version desc limit 1`;
+
+/** How long ago any process recorded denials, in milliseconds. */
+async function sinceLastEntry(database: Database, nowMs: number): Promise<number> {
+  const [row] = await database.read({ sql: LAST_ENTRY, args: [OPERATIONS_PATH, SUBJECT] });
+  return row === undefined ? Infinity : Math.abs(nowMs - Date.parse(textAt(row, 0)));
+}
+
+export function createDenials({ database, writer, clock, memory, inBackground }: DenialsDeps): Denials {
+  const closed = new AbortController();
+  let timer: Promise<void> | null = null;
+
+  const record = async ({ principal, needs }: Denial, count: number) => {
+    const nowMs = clock.now();
+    const agoMs = await sinceLastEntry(database, nowMs);
+    if (agoMs < INTERVAL_MS) {
+      memory.nextMs = clock.monotonic() + INTERVAL_MS - agoMs;
+      return;
+    }
+    const made = entry(SUBJECT, "kilde.access.denied", { principal, needs, count });
+    await writeUnplanned(writer, recordEntries([made], new Date(nowMs).toISOString(), "always"));
+    memory.count -= count;
+  };
+
+  const flush = async () => {
+    const { count, latest, nextMs } = memory;
+    const nowMs = clock.monotonic();
+    if (latest === null || count === 0 || nowMs < nextMs) return;
+    memory.nextMs = nowMs + INTERVAL_MS;
+    // A failure needs no report of its own: the same failure also fails appends and readiness. The count stays.
+    await record(latest, count).catch(() => {});
+  };
+
+  const flushLater = () => {
+    if (!inBackground || closed.signal.aborted) return;
+    timer ??= clock.sleep(Math.max(0, memory.nextMs - clock.monotonic()), closed.signal).then(async () => {
+      if (!closed.signal.aborted) await flush();
+      timer = null;
+      if (memory.count > 0) flushLater();
+    });
+  };
+
+  return {
+    note(denial) {
+      memory.count += 1;
+      memory.latest = denial;
+      flushLater();
+    },
+    flush,
+    async close() {
+      closed.abort();
+      await timer;
+      await flush();
+    },
+  };
+}

@@ -57,6 +57,9 @@ function checkedName(mapping: ClaimsMapping, member: string, name: unknown, maxB
   throw configurationFault(mapping, member, `returned a name that ${fault}`);
 }
 
+/** The scheme of every issuer, except on this machine. */
+const SCHEME = /^https?:\/\//;
+
 /** Null: the claims have no subject to name the sender by. */
 function nameOf(mapping: ClaimsMapping, claims: TokenClaims): string | null {
   const { name, namePrefix, issuer } = mapping;
@@ -66,7 +69,8 @@ function nameOf(mapping: ClaimsMapping, claims: TokenClaims): string | null {
   }
   const { sub } = claims;
   if (typeof sub !== "string" || nameFault(sub, MAX_NAME_BYTES) !== null) return null;
-  return `${namePrefix}${new URL(issuer).host}:${sub}`;
+  // The whole issuer, since the clusters of a cloud share one host. It cannot contain the character between the two.
+  return `${namePrefix}${issuer.replace(SCHEME, "")}#${sub}`;
 }
 
 function consumerOf(mapping: ClaimsMapping, claims: TokenClaims): string | null {

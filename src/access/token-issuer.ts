@@ -18,7 +18,7 @@ export interface TokenIssuer {
   readonly jwksUrl?: string | undefined;
   /** Returns the text forms of the grants of a token's sender: none for a sender that may do nothing. */
   readonly grants: (claims: TokenClaims) => readonly string[];
-  /** Returns the sender's name. It is recorded as `jwt:<name>`. Default: `<issuer's host>:<sub>`. */
+  /** Returns the sender's name. It is recorded as `jwt:<name>`, and must be unique among all issuers. Default: the issuer without `https://`, `#` and `sub`. */
   readonly name?: ((claims: TokenClaims) => string) | undefined;
   /** Returns the consumer that the sender reads and commits as; null: none. Default: none. */
   readonly consumer?: ((claims: TokenClaims) => string | null) | undefined;

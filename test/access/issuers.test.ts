@@ -24,12 +24,28 @@ describe("tokens of issuers", () => {
     const principal = await trusting(issuer).authenticate(await issuer.sign({ claims: { exp } }));
     expect(principal).toEqual({
       kind: "jwt",
-      name: `jwt:${new URL(issuer.url).host}:ci`,
+      name: `jwt:${new URL(issuer.url).host}#ci`,
       grants: [{ verb: "read", path: "/metrics", isPrefix: false, subjectPrefix: "" }],
       consumer: null,
       credential: null,
       expires: (exp + 30) * 1_000,
     });
+  });
+
+  test("issuers on one host have senders of different names, whatever subjects they state", async () => {
+    const names: unknown[] = [];
+    for (const [path, sub] of [
+      ["/id/a", "ci"],
+      ["/id/b", "ci"],
+      ["/id", "a:ci"],
+      ["/id/a:ci", "ci"],
+      ["/id/a", "ci:ci"],
+    ] as const) {
+      const own = { issuer: issuer.url + path, jwksUrl: `${issuer.url}/keys` };
+      const token = await issuer.sign({ claims: { iss: own.issuer, sub } });
+      names.push((await trusting(issuer, own).authenticate(token))?.name);
+    }
+    expect(new Set(names).size).toBe(5);
   });
 
   test("grants, name and consumer come from the claims", async () => {

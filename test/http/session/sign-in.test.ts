@@ -73,7 +73,7 @@ test("a person who signs in has a session with the claimed grants", async () => 
   expect(page).toContain('<meta http-equiv="refresh" content="0;url=/docs?q=1#top" />');
   expect(await whoIs(browser)).toMatchObject({
     kind: "session",
-    name: `oidc:${new URL(people.url).host}:mette`,
+    name: `oidc:${new URL(people.url).host}#mette`,
     grants: ["read:/streams/group-of-mette-*"],
     consumer: null,
   });

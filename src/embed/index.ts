@@ -4,19 +4,20 @@ import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { version } from "../../package.json" with { type: "json" };
-import { type AppendOptions, type Client, createClient, type FollowOptions } from "../client/index.ts";
-import { sleepFor } from "../client/sleep.ts";
+import type { Client } from "../client/index.ts";
+import type { TokenSource } from "../client/token.ts";
 import { resolveSettings } from "../config/resolve.ts";
 import type { KildeConfig } from "../config/settings.ts";
 import { databaseFile } from "../core/database-url.ts";
 import { KildeError } from "../core/errors.ts";
 import { type OptionNames, refuseUnknownOptions } from "../core/known-options.ts";
-import { trustCaller } from "../http/pipeline/authentication.ts";
-import { createPipeline } from "../http/pipeline/pipeline.ts";
+import { authenticateWith, trustCaller } from "../http/pipeline/authentication.ts";
+import { createPipeline, type Destination } from "../http/pipeline/pipeline.ts";
 import { storeDestination } from "../http/store-destination.ts";
 import type { EventLogger } from "../runtime/event-logger.ts";
 import { startKilde } from "../runtime/server/start.ts";
 import { systemClock } from "../core/system-clock.ts";
+import { inProcessClient } from "./in-process-client.ts";
 import { answerInProcess } from "./surface.ts";
 
 export { KildeError, type ProblemCode } from "../core/errors.ts";
@@ -45,6 +46,21 @@ export interface Kilde extends Client {
    * also if the store has keys.
    */
   readonly fetch: (request: Request) => Promise<Response>;
+  /**
+   * A client that may do what the grants of a key allow, for code of this process that is not trusted with the whole
+   * store. Its requests are refused without a valid token, also if the store has no keys.
+   *
+   * @example
+   * ```ts
+   * import { createKilde } from "kilde/embed";
+   *
+   * const kilde = await createKilde({ databaseUrl: "file:data/orders.db" });
+   * const { token } = await kilde.keys.create({ name: "reports", grants: ["read:/streams/order-*"] });
+   * const reports = kilde.as(token);
+   * for await (const event of reports.read({ stream: "order-1" })) console.log(event.type);
+   * ```
+   */
+  as(token: TokenSource): Client;
   /** Accepts no more requests, ends followers, completes requests in flight, commits, and closes the database. */
   close(): Promise<void>;
 }
@@ -125,42 +141,26 @@ export async function createKilde(given: KildeOptions = {}): Promise<Kilde> {
         onFault: (error, requestId) => logger.error({ err: error, requestId }, "request failed"),
         docs: null,
       });
-      const store = { ...destination, authenticate: trustCaller };
-      const destinationOf = () => {
-        if (closing.signal.aborted) throw new KildeError("shutting-down", "This Kilde was closed");
-        return store;
+      const pipelineOf = (store: Destination) => {
+        const destinationOf = () => {
+          if (closing.signal.aborted) throw new KildeError("shutting-down", "This Kilde was closed");
+          return store;
+        };
+        return createPipeline({ clock: systemClock, destinationOf, observers: store });
       };
-      return answerInProcess(
-        createPipeline({ clock: systemClock, destinationOf, observers: store }),
-        closing,
-      );
+      const store = { ...destination, authenticate: trustCaller };
+      const byToken = authenticateWith({ access: parts.access, admission: () => "closed" });
+      const guarded = pipelineOf({ ...destination, authenticate: byToken });
+      return answerInProcess({ trusting: pipelineOf(store), guarded }, closing);
     },
-  });
-  const client = createClient({
-    url: "http://kilde",
-    fetch: (url, init) => surface.fetch(new Request(url, init)),
-    // There is no network that could go silent.
-    timeouts: { answerMs: Infinity, silenceMs: Infinity },
-    sleep: (ms, signal) =>
-      closing.signal.aborted
-        ? Promise.reject(new KildeError("shutting-down", "This Kilde was closed"))
-        : sleepFor(ms, signal),
   });
   // In this process no answer is lost. An answer of a database server may be.
   const isLocal = path !== null || settings.databaseUrl === ":memory:";
-  const keyed = <Options extends Pick<AppendOptions, "idempotencyKey">>(options: Options): Options =>
-    isLocal && options.idempotencyKey === undefined ? { ...options, idempotencyKey: null } : options;
+  const shared = { closing: closing.signal, isLocal };
   let closed: Promise<void> | null = null;
   return {
-    ...client,
-    append: (stream, events, options = {}) => client.append(stream, events, keyed(options)),
-    transact: (appends, options = {}) => client.transact(appends, keyed(options)),
-    // A follower would otherwise wait for the server to come back.
-    follow: <Data>({ signal, ...options }: FollowOptions = {}) =>
-      client.follow<Data>({
-        ...options,
-        signal: signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal]),
-      }),
+    ...inProcessClient({ ...shared, fetch: (request) => surface.fetch(request), token: null }),
+    as: (token) => inProcessClient({ ...shared, fetch: (request) => surface.guardedFetch(request), token }),
     fetch: (request) => surface.fetch(request),
     close() {
       closed ??= close();

@@ -3,22 +3,30 @@ import type { Surface } from "../runtime/server/listen.ts";
 
 /** The HTTP surface, called in this process. */
 export interface InProcessSurface extends Surface {
+  /** Trusts the caller. */
   fetch(request: Request): Promise<Response>;
+  /** Identifies the caller by the credentials of the request, and refuses requests without any. */
+  guardedFetch(request: Request): Promise<Response>;
 }
 
 /** Answers requests until it is closed; then waits for those in flight. */
-export function answerInProcess(pipeline: Pipeline, closing: AbortController): InProcessSurface {
+export function answerInProcess(
+  pipelines: { readonly trusting: Pipeline; readonly guarded: Pipeline },
+  closing: AbortController,
+): InProcessSurface {
   const underWay = new Set<Promise<unknown>>();
+  const answer = async (pipeline: Pipeline, request: Request): Promise<Response> => {
+    const answered = pipeline.fetch(request);
+    underWay.add(answered);
+    try {
+      return await answered;
+    } finally {
+      underWay.delete(answered);
+    }
+  };
   return {
-    async fetch(request) {
-      const answer = pipeline.fetch(request);
-      underWay.add(answer);
-      try {
-        return await answer;
-      } finally {
-        underWay.delete(answer);
-      }
-    },
+    fetch: (request) => answer(pipelines.trusting, request),
+    guardedFetch: (request) => answer(pipelines.guarded, request),
     async close() {
       closing.abort();
       await Promise.allSettled(underWay);

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { Hono } from "hono";
 import { z } from "zod";
 
-import { createClient } from "../../src/client/index.ts";
+import { createClient, type KildeError } from "../../src/client/index.ts";
 import { createCommandHandler } from "../../src/decider/index.ts";
 import { createKilde, type Kilde, type KildeOptions } from "../../src/embed/index.ts";
 import { defineFeed } from "../../src/index.ts";
@@ -303,4 +303,34 @@ test("an invalid option is reported by its name", async () => {
   await expect(createKilde({ databaseUrl: ":memory:", basePath: "kilde/" })).rejects.toThrow(
     /such as "\/kilde", not "kilde\/"/,
   );
+});
+
+test("the program that embeds a store is trusted, and gives a part of it no more than the grants of a key", async () => {
+  const kilde = await kildeOf({ databaseUrl: ":memory:" });
+  const failure = (call: Promise<unknown>) =>
+    call.then(
+      () => null,
+      ({ code, members }: KildeError) => [code, members.needs],
+    );
+  const [garbage, none] = ["kilde_garbage", "a.b.c"].map((token) =>
+    kilde.as(token).append("a", { type: "A" }),
+  );
+  for (const call of [garbage, none])
+    expect(await failure(call ?? Promise.resolve())).toEqual(["unauthenticated", undefined]);
+  const { key, token } = await kilde.keys.create({ name: "orders", grants: ["append:/streams/order-*"] });
+  const orders = kilde.as(() => token);
+  expect(await orders.append("order-1", { type: "A" })).toMatchObject({ version: 1 });
+  expect(await failure(orders.append("user-1", { type: "A" }))).toEqual([
+    "forbidden",
+    "append:/streams/user-1",
+  ]);
+  expect(await failure(all(orders.read({ stream: "order-1" })))).toEqual([
+    "forbidden",
+    "read:/streams/order-1",
+  ]);
+  expect(await kilde.append("user-1", { type: "A" })).toMatchObject({ version: 1 });
+  expect(await all(kilde.read())).toHaveLength(2);
+  await kilde.keys.revoke(key);
+  expect(await failure(orders.append("order-1", { type: "A" }))).toEqual(["unauthenticated", undefined]);
+  expect(await kilde.append("order-1", { type: "A" })).toMatchObject({ version: 2 });
 });

@@ -83,6 +83,13 @@ export function authenticateWith({
     return principal instanceof Promise ? principal.then(identified) : identified(principal);
   };
 
+  /** A token that is sent to an open store may be of its first key, which another process has created just now. */
+  const byHeaderIfClosed = (header: string): IdentifiedSender | Promise<IdentifiedSender> => {
+    const sender = byHeader(header);
+    const unlessOpen = (found: IdentifiedSender) => (admission() === "open" ? ANY_SENDER : found);
+    return sender instanceof Promise ? sender.then(unlessOpen) : unlessOpen(sender);
+  };
+
   /** A cookie that is not valid any more counts as none: browsers send it without being asked. */
   const bySession = (request: Request): IdentifiedSender | Promise<IdentifiedSender> => {
     const found = session(request);
@@ -93,8 +100,10 @@ export function authenticateWith({
 
   const identify = (request: Request): IdentifiedSender | Promise<IdentifiedSender> => {
     switch (admission()) {
-      case "open":
-        return ANY_SENDER;
+      case "open": {
+        const header = request.headers.get("authorization");
+        return header === null ? ANY_SENDER : byHeaderIfClosed(header);
+      }
       case "unsecured":
         return refused(new KildeError("store-not-secured", "This store has no key yet"));
       case "closed": {

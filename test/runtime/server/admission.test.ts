@@ -141,6 +141,15 @@ test("an open server is closed within 5 s after a key was created on its databas
   expect([again.admission, await caller(again)("/events")]).toEqual(["closed", 401]);
 });
 
+test("the first key works at once, and a request with it closes an open server", async () => {
+  const databaseUrl = `file:${join(emptyFolder(), "kilde.db")}`;
+  const call = caller(await start({ databaseUrl }));
+  await Bun.sleep(200);
+  const key = await createOfflineKey(databaseUrl, ["read:/streams/a"]);
+  expect(await call("/streams/a", APPEND, key.token)).toBe(403);
+  expect(await call("/events")).toBe(401);
+});
+
 test("a request to a loopback address by another name is misdirected, also at a closed store", async () => {
   const databaseUrl = `file:${join(emptyFolder(), "kilde.db")}`;
   const key = await createOfflineKey(databaseUrl);

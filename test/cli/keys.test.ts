@@ -30,6 +30,11 @@ const create = async (cwd: string, ...args: readonly string[]) => (await done(cw
 const listed = async (cwd: string, ...args: readonly string[]) =>
   jsonLines<ApiKey>(await done(cwd, "list", "--json", ...args));
 
+/** Waits until a server that was open knows of the first key. */
+async function closed(url: string): Promise<void> {
+  await eventually(async () => (await statusOf(url, "none")) === 401);
+}
+
 async function statusOf(url: string, token: string): Promise<number> {
   const response = await fetch(`${url}/streams`, { headers: { authorization: `Bearer ${token}` } });
   await response.arrayBuffer();
@@ -120,7 +125,7 @@ describe("a running server", () => {
     const cwd = emptyFolder();
     const server = await serve(cwd);
     const token = await create(cwd, "root", "--may", "admin");
-    await eventually(async () => (await statusOf(server.url, token)) === 200);
+    await closed(server.url);
     const remote = async (...args: readonly string[]) => {
       const options = { cwd: emptyFolder(), environment: { KILDE_TOKEN: token } };
       const { exitCode, stdout, stderr } = await run(["keys", ...args, "--url", server.url], options);
@@ -228,7 +233,7 @@ describe("the token of commands", () => {
     const token = await create(cwd, "root", "--may", "admin");
     const file = join(cwd, "root.token");
     writeFileSync(file, `${token}\n`);
-    await eventually(async () => (await statusOf(server.url, token)) === 200);
+    await closed(server.url);
     const append = (args: readonly string[], environment: Readonly<Record<string, string>> = {}) =>
       server.kilde(["append", "a", "A", ...args], { environment });
     expect((await append([])).exitCode).toBe(1);
@@ -270,7 +275,7 @@ describe("the token of commands", () => {
     };
     const first = await create(cwd, "root", "--may", "admin");
     write(first);
-    await eventually(async () => (await statusOf(server.url, first)) === 200);
+    await closed(server.url);
     const options = { environment: { KILDE_TOKEN_FILE: file } };
     await server.kilde(["append", "a", "A"], options);
     const following = launch(["follow", "a", "--last-event-id", "0"], {

@@ -28,7 +28,9 @@ const feed = z
     access: z
       .enum(["granted", "public"])
       .openapi({ description: "`public`: everyone may read it, without credentials" }),
-    source: z.string().openapi({ description: "Path of the log it is projected from" }),
+    source: z.string().nullable().openapi({
+      description: "Path of the log it is projected from; null: a feed that the sender may not read",
+    }),
     types: z.array(z.string()).openapi({ description: "Types of events it publishes" }),
     status: z.enum(["building", "live", "halted", "rebuilding", "retiring"]),
     head: position.openapi({ description: "Position of the feed's last event" }),

@@ -2,6 +2,7 @@ import type { Context, MiddlewareHandler } from "hono";
 
 import { KildeError } from "../../core/errors.ts";
 import type { OpenFeed } from "../../feeds/feeds.ts";
+import { EVENT_LOG_ADDRESS } from "../../log/keys.ts";
 import type { LogReader } from "../../log/read/reader.ts";
 import type { AppDeps } from "../deps.ts";
 import { actorOf, principalOf } from "../pipeline/authorization.ts";
@@ -92,19 +93,29 @@ function linksOf(basePath: string, feed: OpenFeed["feed"]) {
   };
 }
 
+/** Returns the path of the log that a feed is projected from; null: another feed, of which the sender may not learn. */
+function sourceShown(c: Context, { feeds }: AppDeps, { source, path }: OpenFeed["feed"]): string | null {
+  if (source.log === EVENT_LOG_ADDRESS.name) return source.log;
+  const from = feeds.all.find(({ feed }) => feed.path === source.log)?.feed ?? null;
+  const principal = principalOf(c);
+  const isShown = from === null ? managesFeed(principal, { path }) : seesFeed(principal, from);
+  return isShown ? source.log : null;
+}
+
 /** Returns a feed's entry in the catalog, with failures for those who manage it; null: the feed was retired. */
-async function entryOf(c: Context, { feeds, basePath }: AppDeps, open: OpenFeed) {
+async function entryOf(c: Context, deps: AppDeps, open: OpenFeed) {
+  const { feeds, basePath } = deps;
   const state = await feeds.state(open);
   if (state === null) return null;
   const schemas = await feeds.schemas(open);
-  const { name, version, description, draft, access, source, deprecated, sunset, successor } = open.feed;
+  const { name, version, description, draft, access, deprecated, sunset, successor } = open.feed;
   return {
     feed: name,
     version,
     description,
     draft,
     access,
-    source: source.log,
+    source: sourceShown(c, deps, open.feed),
     types: Object.keys(schemas),
     ...state,
     ...(managesFeed(principalOf(c), open.feed) ? {} : { failure: null }),

@@ -13,7 +13,8 @@ runsOn(["memory", "sqld"]);
 const ORDERS = sketch({ name: "orders" });
 const OPEN = sketch({ name: "open", access: "public", deprecated: "2026-01-01" });
 const HIDDEN = sketch({ name: "hidden", deprecated: "2026-01-01", successor: 2 });
-const FEEDS = [ORDERS, OPEN, HIDDEN];
+const DERIVED = sketch({ name: "derived", source: { log: ORDERS.path, types: ["PublicA"] } });
+const FEEDS = [ORDERS, OPEN, HIDDEN, DERIVED];
 
 let database: Database;
 let app: TestApp;
@@ -183,6 +184,19 @@ test("a transaction without the grant of one append writes none", async () => {
     needs: "append:/streams/user-1",
   });
   expect(await admin.get("/events")).toEqual([]);
+});
+
+test("the catalog names the source of a feed only to those who may read the source", async () => {
+  const sources = async (...grants: string[]) => {
+    const key = await createTestKey(app, grants);
+    const { feeds } = await key.get<{ feeds: { feed: string; source: string | null }[] }>("/feeds");
+    return Object.fromEntries(feeds.map(({ feed, source }) => [feed, source]));
+  };
+  expect(await sources("read:/feeds/derived")).toMatchObject({ derived: null });
+  expect(await sources("read:/feeds/derived", "read:/feeds/orders?subjectPrefix=a-")).toMatchObject({
+    derived: "/feeds/orders/v1",
+    orders: "/events",
+  });
 });
 
 test("only those who manage a feed learn why it fails", async () => {

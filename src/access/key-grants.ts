@@ -9,7 +9,10 @@ const FRESH_MS = 1_000;
 
 /** The grants of keys by name, for work that outlasts the request that began it. It costs nothing until it is asked. */
 export interface KeyGrants {
-  /** Whether a valid key of the name covers the need, as of a second ago at most. Rejects when storage fails. */
+  /**
+   * Whether a valid key of the name covers the need: true as of a second ago at most, false as of now. Rejects when
+   * storage fails.
+   */
   allow(name: string, need: AccessNeed): Promise<boolean>;
 }
 
@@ -40,14 +43,22 @@ export function createKeyGrants(database: Database, clock: Pick<Clock, "now" | "
     return checking;
   };
 
+  const isAllowed = (name: string, need: AccessNeed): boolean => {
+    const nowMs = clock.now();
+    const principals = byName.get(name) ?? [];
+    return principals.some(
+      ({ expires, grants }) => (expires === null || expires > nowMs) && covers(grants, need),
+    );
+  };
+
   return {
     async allow(name, need) {
       if (clock.monotonic() - checkedMs > FRESH_MS) await refresh();
-      const nowMs = clock.now();
-      const principals = byName.get(name) ?? [];
-      return principals.some(
-        ({ expires, grants }) => (expires === null || expires > nowMs) && covers(grants, need),
-      );
+      if (isAllowed(name, need)) return true;
+      // The key may have been created since: a check that began before the question may have missed it.
+      await checking?.catch(() => {});
+      await refresh();
+      return isAllowed(name, need);
     },
   };
 }

@@ -11,7 +11,7 @@ import {
   removeConsumer,
 } from "../../log/consumers/consumers.ts";
 import type { LogReader } from "../../log/read/reader.ts";
-import { readSmallText } from "../wire/body.ts";
+import { bodyText } from "../wire/json-body.ts";
 import { consumerInPath } from "./consumer-name.ts";
 import { stateOfConsumer } from "./state.ts";
 import type { AppDeps } from "../deps.ts";
@@ -78,9 +78,7 @@ export async function getConsumer(c: Context, deps: AppDeps, log: LogReader): Pr
 export async function putConsumer(c: Context, deps: AppDeps, log: LogReader): Promise<Response> {
   const { limits, schemas, clock, writer } = deps;
   const name = consumerInPath(c, deps);
-  const body = schemas.committedBody.safeParse(
-    parseJson(await readSmallText(c.req.raw, deps), BODY_DEPTH).value,
-  );
+  const body = schemas.committedBody.safeParse(parseJson(await bodyText(c, deps), BODY_DEPTH).value);
   if (!body.success) throw validationError("invalid-body", body.error.issues);
   const { position, rewind = false, blocked = 0, failure = null } = body.data;
   const stated = statedIdentity(c.req.raw.headers);

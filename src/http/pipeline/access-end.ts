@@ -10,6 +10,25 @@ export function endedAccess({ kind }: Principal): KildeError {
 }
 
 /**
+ * Throws `unauthenticated` if the access of a sender has ended since its request began: a body may take a minute to
+ * arrive, and a sender that is revoked meanwhile must not change anything. Returns null if that is known at once.
+ */
+export function requireAccessNow(
+  access: Pick<Access, "refreshed" | "isValid">,
+  sender: Principal,
+): Promise<void> | null {
+  // Others have no credential that could end, and cost no query.
+  if (sender.kind === "trusted" || sender.kind === "anonymous") return null;
+  const check = () => {
+    if (!access.isValid(sender)) throw endedAccess(sender);
+  };
+  const reading = access.refreshed();
+  if (reading !== null) return reading.then(check);
+  check();
+  return null;
+}
+
+/**
  * Calls back when the credential of a request that lasts is revoked, expires or gets other grants. Senders without a
  * credential are not watched. Returns a function that stops watching. Throws `unauthenticated` if access has ended already.
  */

@@ -11,6 +11,7 @@ import { appendHead, checkTransactionHead, type Incoming, type IncomingPart } fr
 import { parseBody } from "../wire/parsing.ts";
 import { POSITION_HEADER } from "../log/position.ts";
 import { preconditionOf } from "./preconditions.ts";
+import { requireAccessNow } from "../pipeline/access-end.ts";
 import type { IdentifiedSender } from "../pipeline/authentication.ts";
 import { validationError } from "../pipeline/problems.ts";
 import { authorizeAppend } from "./append-access.ts";
@@ -117,6 +118,8 @@ export async function postStream(
   const head = appendHead(request.headers);
   const body = await readBody(request, deps.limits.bodyBytes, deps);
   try {
+    const checking = requireAccessNow(deps.access, principal);
+    if (checking !== null) await checking;
     const [incoming] = await parseBody({ kind: "append", head, stream: subject }, body.bytes, deps);
     if (incoming === undefined) throw new Error("the body of an append has no part");
     return await appendToStream(request, subject, incoming, principal, deps, headers);
@@ -168,6 +171,7 @@ export async function postTransaction(
   checkTransactionHead(request.headers);
   const body = await readBody(request, deps.limits.bodyBytes, deps);
   try {
+    await requireAccessNow(deps.access, sender.principal);
     const incoming = await parseBody({ kind: "transaction" }, body.bytes, deps);
     for (const { subject } of incoming) authorizeAppend(sender, subject);
     return await transact(request, incoming, sender.principal, deps);

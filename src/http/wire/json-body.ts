@@ -3,14 +3,24 @@ import type { z } from "zod";
 
 import { KildeError } from "../../core/errors.ts";
 import { parseJson } from "../../core/json.ts";
+import type { AppDeps } from "../deps.ts";
+import { requireAccessNow } from "../pipeline/access-end.ts";
+import { principalOf } from "../pipeline/authorization.ts";
 import { validationError } from "../pipeline/problems.ts";
-import { type BodyDeps, readSmallText } from "./body.ts";
+import { readSmallText } from "./body.ts";
 
 const BODY_DEPTH = 4;
 
-/** Returns the validated body of a request. Throws a KildeError when there is none. */
-export async function bodyOf<Body>(c: Context, deps: BodyDeps, schema: z.ZodType<Body>): Promise<Body> {
+/** Returns the text of a body other than an append. Throws a KildeError if the access of the sender has ended meanwhile. */
+export async function bodyText(c: Context, deps: AppDeps): Promise<string> {
   const text = await readSmallText(c.req.raw, deps);
+  await requireAccessNow(deps.access, principalOf(c));
+  return text;
+}
+
+/** Returns the validated body of a request. Throws a KildeError when there is none. */
+export async function bodyOf<Body>(c: Context, deps: AppDeps, schema: z.ZodType<Body>): Promise<Body> {
+  const text = await bodyText(c, deps);
   if (text === "") throw new KildeError("invalid-body", "The request has no body");
   return validBody(text, schema);
 }
@@ -18,10 +28,10 @@ export async function bodyOf<Body>(c: Context, deps: BodyDeps, schema: z.ZodType
 /** Returns the validated body of a request that may have none, if all of its members have defaults. */
 export async function optionalBodyOf<Body>(
   c: Context,
-  deps: BodyDeps,
+  deps: AppDeps,
   schema: z.ZodType<Body>,
 ): Promise<Body> {
-  const text = await readSmallText(c.req.raw, deps);
+  const text = await bodyText(c, deps);
   return validBody(text === "" ? "{}" : text, schema);
 }
 

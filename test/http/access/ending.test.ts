@@ -34,6 +34,20 @@ async function readAll(response: Response): Promise<number> {
   return bytes;
 }
 
+/** Sends a request whose body arrives when `finish` is called. */
+function sendLate(fetch: TestApp["fetch"], method: string, path: string, value: object) {
+  const { promise, resolve: finish } = Promise.withResolvers<void>();
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      await promise;
+      controller.enqueue(new TextEncoder().encode(JSON.stringify(value)));
+      controller.close();
+    },
+  });
+  const headers = { "content-type": "application/json" };
+  return { finish, answer: fetch(path, { method, body, headers }) };
+}
+
 forEachDeployment(["memory", "file", "sqld", "worker"], (deployment) => {
   describe(`the end of access (${deployment.name})`, () => {
     let opened: Awaited<ReturnType<typeof deployment.open>>;
@@ -107,6 +121,33 @@ forEachDeployment(["memory", "file", "sqld", "worker"], (deployment) => {
       await admin.append("order-1", { type: "C" });
       expect((await timed(taking)).result).toHaveLength(3);
       expect((await fetch("/events")).status).toBe(401);
+    });
+
+    test("a request whose body arrives after the revocation changes nothing", async () => {
+      const grants = ["append:/streams/*", "read:/events", "manage:/subscriptions"];
+      const { id, fetch } = await createTestKey(app, grants, { consumer: "cards" });
+      const other = await createTestKey(app, ["admin"]);
+      const hook = { source: "/events", url: "http://127.0.0.1:9/hook" };
+      const events = [{ type: "B" }];
+      const sent = [
+        sendLate(fetch, "POST", "/streams/order-1", { events }),
+        sendLate(fetch, "POST", "/transactions", { appends: [{ stream: "order-1", events }] }),
+        sendLate(fetch, "PUT", "/events/consumers/cards", { position: 1 }),
+        sendLate(fetch, "POST", "/subscriptions", hook),
+        sendLate(other.fetch, "POST", "/keys", { name: "heir", grants: ["admin"] }),
+      ];
+      await Bun.sleep(100);
+      await revoking.store.access.revoke(id);
+      await revoking.store.access.revoke(other.id);
+      if (revoking !== app) await Bun.sleep(1_100);
+      for (const { finish, answer } of sent) {
+        finish();
+        expect((await answer).status).toBe(401);
+      }
+      expect(await admin.get("/events")).toHaveLength(2);
+      expect(await admin.get<object>("/subscriptions")).toEqual({ subscriptions: [] });
+      expect(await admin.get<object>("/events/consumers")).toEqual({ consumers: [] });
+      expect(JSON.stringify(await admin.get<object>("/keys"))).not.toContain("heir");
     });
 
     // In a worker the page is in buffers of the platform at once.

@@ -28,17 +28,19 @@ const SUBSCRIBER = ["manage:/subscriptions", "read:/streams/order-*"];
 function startReceiver() {
   const taken: string[] = [];
   const times: number[] = [];
+  const refused = new Set<string>();
   const server = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
     async fetch(request) {
       const { subject, sequence } = (await request.json()) as WireEvent;
+      if (refused.has(subject)) return new Response(null, { status: 500 });
       taken.push(`${subject}@${Number(sequence)}`);
       times.push(performance.now());
       return new Response(null, { status: 204 });
     },
   });
-  return { url: server.url.href, taken, times, stop: () => server.stop(true) };
+  return { url: server.url.href, taken, times, refused, stop: () => server.stop(true) };
 }
 
 forEachDeployment(["file", "sqld", "worker"], (deployment) => {
@@ -209,6 +211,33 @@ forEachDeployment(["file", "sqld", "worker"], (deployment) => {
       await Bun.sleep(3_000);
       await admin.append("user-1", { type: "A" });
       expect(await paused(made)).toMatchObject({ reason: CREATOR_ENDED });
+    });
+
+    test("a sender learns nothing of subjects that it may not read, and that were delivered before the selection was narrowed", async () => {
+      await known(admin);
+      await start();
+      const made = await subscribe(admin);
+      for (const subject of ["order-1", "user-1", "user-2"]) receiver.refused.add(subject);
+      for (const stream of ["order-1", "user-1", "user-2"]) await admin.append(stream, { type: "A" });
+      const path = `/subscriptions/${made.subscription}`;
+      await eventually(async () => (await shown(admin, made))["blocked"] === 3);
+      expect((await admin.fetch(`${path}/blocked/user-2/skip`, { method: "POST" })).status).toBe(200);
+      expect((await patch(admin, made, { subjectPrefix: "order-" })).status).toBe(200);
+      const key = await subscriber();
+      for (const list of ["attempts", "blocked", "skips"]) {
+        const seen = JSON.stringify(await key.get<object>(`${path}/${list}`));
+        expect([list, seen.includes("user-"), seen.includes("order-1")]).toEqual([
+          list,
+          false,
+          list !== "skips",
+        ]);
+      }
+      expect(JSON.stringify(await admin.get<object>(`${path}/skips`))).toContain("user-2");
+      for (const act of ["retry", "skip"])
+        for (const subject of ["user-1", "user-3"]) {
+          const response = await key.fetch(`${path}/blocked/${subject}/${act}`, { method: "POST" });
+          expect([act, subject, response.status]).toEqual([act, subject, 403]);
+        }
     });
 
     test("a sender that changes its address or selection becomes its creator, and must have the grant to read the selection", async () => {

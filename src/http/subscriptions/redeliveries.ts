@@ -9,7 +9,7 @@ import { validQuery } from "../log/pages.ts";
 import { subjectNameOf } from "../streams/stream-name.ts";
 import { optionalBodyOf } from "../wire/json-body.ts";
 import { type SubscriptionDeps } from "./deps.ts";
-import { visibleSubscription } from "./visible.ts";
+import { authorizeSubject, visibleSubjects, visibleSubscription } from "./visible.ts";
 
 const FRESH = { "Cache-Control": "no-cache" };
 
@@ -32,8 +32,10 @@ export async function rewindSubscription(c: Context, deps: SubscriptionDeps): Pr
 
 /** `GET /subscriptions/{subscription}/attempts` */
 export async function getAttempts(c: Context, deps: SubscriptionDeps): Promise<Response> {
-  const { id } = await visibleSubscription(c, deps);
-  const attempts = (await listAttempts(deps.database, id)).map(({ ended, durationMs, ...attempt }) => ({
+  const found = await visibleSubscription(c, deps);
+  const isVisible = visibleSubjects(c, deps, found);
+  const listed = (await listAttempts(deps.database, found.id)).filter(({ subject }) => isVisible(subject));
+  const attempts = listed.map(({ ended, durationMs, ...attempt }) => ({
     time: new Date(ended).toISOString(),
     ...attempt,
     durationMs: Math.round(durationMs),
@@ -51,7 +53,9 @@ export async function getBlocked(c: Context, deps: SubscriptionDeps): Promise<Re
   const last = found.at(-1);
   if (found.length === limit && last !== undefined)
     links.push(`<${hereWith(c, deps, { cursor: last.name })}>; rel="next"`);
-  const blocked = found.map(({ name, version, position, lane }) => ({
+  const isVisible = visibleSubjects(c, deps, subscription);
+  const visible = found.filter(({ name }) => isVisible(name));
+  const blocked = visible.map(({ name, version, position, lane }) => ({
     subject: name,
     sequence: sequenceOf(version),
     position,
@@ -66,7 +70,9 @@ export async function getBlocked(c: Context, deps: SubscriptionDeps): Promise<Re
 /** `POST /subscriptions/{subscription}/blocked/{subject}/retry` */
 export async function retryBlockedSubject(c: Context, deps: SubscriptionDeps): Promise<Response> {
   const subject = subjectNameOf(c, deps, "subject");
-  await retrySubject(deps.redelivery, await visibleSubscription(c, deps), subject);
+  const found = await visibleSubscription(c, deps);
+  authorizeSubject(c, deps, found, subject);
+  await retrySubject(deps.redelivery, found, subject);
   return c.body(null, 202);
 }
 
@@ -75,18 +81,19 @@ export async function skipBlockedEvent(c: Context, deps: SubscriptionDeps): Prom
   const subject = subjectNameOf(c, deps, "subject");
   const { sequence = null } = await optionalBodyOf(c, deps, deps.subscriptionSchemas.skipBody);
   const found = await visibleSubscription(c, deps);
+  authorizeSubject(c, deps, found, subject);
   const skipped = await skipEvent(deps.redelivery, found, subject, sequence, actorOf(c));
   return c.json({ subject, sequence: sequenceOf(skipped) }, 200, FRESH);
 }
 
 /** `GET /subscriptions/{subscription}/skips` */
 export async function getSkips(c: Context, deps: SubscriptionDeps): Promise<Response> {
-  const { id } = await visibleSubscription(c, deps);
-  const skips = (await listSkips(deps.database, id, listingLimit(deps.limits.pageEvents, deps))).map(
-    ({ version, ...skip }) => ({
-      ...skip,
-      sequence: sequenceOf(version),
-    }),
+  const found = await visibleSubscription(c, deps);
+  const isVisible = visibleSubjects(c, deps, found);
+  const limit = listingLimit(deps.limits.pageEvents, deps);
+  const listed = (await listSkips(deps.database, found.id, limit)).filter(({ subject }) =>
+    isVisible(subject),
   );
+  const skips = listed.map(({ version, ...skip }) => ({ ...skip, sequence: sequenceOf(version) }));
   return c.json({ skips }, 200, FRESH);
 }

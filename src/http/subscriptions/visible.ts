@@ -1,11 +1,11 @@
 import type { Context } from "hono";
 
-import { covers, needOf } from "../../access/need.ts";
+import { type AccessNeed, covers, needOf } from "../../access/need.ts";
 import type { Principal } from "../../access/principal.ts";
 import { unknownSubscription } from "../../webhooks/subscriptions/registry-deps.ts";
 import type { SubscriptionRecord } from "../../webhooks/subscriptions/subscription.ts";
 import { grantedPrefix, isPublicLog } from "../feeds/feed-access.ts";
-import { principalOf, senderOf } from "../pipeline/authorization.ts";
+import { authorize, principalOf, senderOf } from "../pipeline/authorization.ts";
 import { type SubscriptionDeps, subscriptionIn } from "./deps.ts";
 
 /*
@@ -20,6 +20,32 @@ function isVisible(
 ): boolean {
   if (isPublicLog(deps, log.name)) return true;
   return covers(grants, needOf("read", log.name, config.filter.subjectPrefix ?? ""));
+}
+
+/** The need to learn of a subject that a subscription delivered, perhaps before its selection was narrowed. */
+function subjectNeed({ log }: SubscriptionRecord, subject: string): AccessNeed {
+  return needOf("read", log.name, subject);
+}
+
+/** Returns a test whether the sender may learn of a subject; null: of a delivery that is not about one subject. */
+export function visibleSubjects(
+  c: Context,
+  deps: SubscriptionDeps,
+  subscription: SubscriptionRecord,
+): (subject: string | null) => boolean {
+  const { grants } = principalOf(c);
+  const isPublic = isPublicLog(deps, subscription.log.name);
+  return (subject) => subject === null || isPublic || covers(grants, subjectNeed(subscription, subject));
+}
+
+/** Throws a KildeError unless the sender may learn of the subject; whether or not there is one. */
+export function authorizeSubject(
+  c: Context,
+  deps: SubscriptionDeps,
+  subscription: SubscriptionRecord,
+  subject: string,
+): void {
+  if (!isPublicLog(deps, subscription.log.name)) authorize(senderOf(c), subjectNeed(subscription, subject));
 }
 
 /** Returns the subscription that the path names, if the sender may read what it delivers. */

@@ -1,5 +1,7 @@
+import { KildeError } from "../../core/errors.ts";
 import type { ChangeEffect } from "./change.ts";
 import type { RequestedConfig } from "./requested-config.ts";
+import type { SubscriptionConfig } from "./subscription.ts";
 
 /** The effect of a change on pending deliveries. */
 export function effectOf(before: RequestedConfig, after: RequestedConfig, hasHeaders: boolean): ChangeEffect {
@@ -15,6 +17,21 @@ export function effectOf(before: RequestedConfig, after: RequestedConfig, hasHea
 export function redirects(before: RequestedConfig, after: RequestedConfig, hasHeaders: boolean): boolean {
   const decisive = ({ url, filter }: RequestedConfig) => JSON.stringify([url, filter]);
   return hasHeaders || decisive(before) !== decisive(after);
+}
+
+/**
+ * Throws a KildeError for a change that would send the stored headers to another server: their author stated them for
+ * the server before, and nobody can read them.
+ */
+export function requireOwnHeaders(
+  before: Pick<SubscriptionConfig, "url" | "headerNames">,
+  after: Pick<SubscriptionConfig, "url">,
+  hasHeaders: boolean,
+): void {
+  const isSame = new URL(before.url).origin === new URL(after.url).origin;
+  if (hasHeaders || isSame || before.headerNames.length === 0) return;
+  const detail = "must be stated again, or be empty, for a url of another server";
+  throw new KildeError("invalid-body", `/headers: ${detail}`, { errors: [{ pointer: "/headers", detail }] });
 }
 
 /** Names of the members that a change sets to something else, as a request names them. */

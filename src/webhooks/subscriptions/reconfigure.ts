@@ -1,7 +1,7 @@
 import type { Actor } from "../../administration/actor.ts";
 import { entry, recordEntries } from "../../administration/entry.ts";
 import { type ChangeEffect, changeSubscription } from "./change.ts";
-import { changedMembers, effectOf, redirects } from "./configuration-change.ts";
+import { changedMembers, effectOf, redirects, requireOwnHeaders } from "./configuration-change.ts";
 import type { SubscriptionCreator } from "./creator.ts";
 import {
   credentialsOf,
@@ -73,6 +73,7 @@ export async function changeConfig(
   await update(deps, id, actor, async (found) => {
     const { config: before, secrets, creator } = found;
     const config = configFor(found);
+    requireOwnHeaders(before, config, headers !== null);
     // An endpoint consents to a URL and an origin.
     const isSame = before.url === config.url && before.consentedOrigin === config.consentedOrigin;
     const ratePerMinute = isSame ? before.ratePerMinute : await allowedRate(deps.send, config);

@@ -83,6 +83,23 @@ describe("changing a subscription", () => {
     expect(await shown(subscription)).toMatchObject(Object.assign({}, ...changes) as object);
   });
 
+  test("sends the headers of one server to no other", async () => {
+    const { subscription, ...before } = await create({ headers: { Authorization: "Bearer secret" } });
+    const { origin, port } = new URL(before.url);
+    const other = `http://127.0.0.1:${port === "9" ? 8 : 9}/`;
+    expect(await problemOf(patch(subscription, { url: other }))).toMatchObject({
+      type: "/problems/invalid-body",
+      errors: [{ pointer: "/headers" }],
+    });
+    expect(await shown(subscription)).toMatchObject({ url: before["url"], headers: ["Authorization"] });
+    expect(await (await patch(subscription, { url: `${origin}/other` })).json()).toMatchObject({
+      headers: ["Authorization"],
+    });
+    expect(await (await patch(subscription, { url: other, headers: {} })).json()).toMatchObject({
+      headers: [],
+    });
+  });
+
   test.each<[object, string]>([
     [{ url: "http://10.0.0.1/" }, "/url"],
     [{ headers: { Host: "a" } }, "/headers"],

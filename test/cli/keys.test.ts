@@ -105,7 +105,7 @@ describe("a running server", () => {
     const { url } = await serve(cwd);
     expect((await fetch(`${url}/streams`)).status).toBe(200);
     const first = await create(cwd, "root", "--may", "admin");
-    await eventually(async () => (await fetch(`${url}/streams`)).status === 401);
+    await closed(url);
     expect(await statusOf(url, first)).toBe(200);
     const recorded = await fetch(`${url}/operations`, { headers: { authorization: `Bearer ${first}` } });
     const entries = (await recorded.json()) as { type: string; data: object }[];
@@ -120,6 +120,17 @@ describe("a running server", () => {
     await eventually(async () => (await statusOf(url, first)) === 401);
     expect(await statusOf(url, second)).toBe(200);
   });
+
+  for (const args of [[], ["--behind-proxy"]])
+    test(`accepts its first key at once, started with ${JSON.stringify(args)}`, async () => {
+      const cwd = emptyFolder();
+      const { url } = await serve(cwd, args);
+      // So that the server has checked its keys a short time ago.
+      await fetch(`${url}/streams`);
+      const token = await create(cwd, "root", "--may", "admin");
+      const session = await fetch(`${url}/session`, { headers: { authorization: `Bearer ${token}` } });
+      expect(await session.json()).toMatchObject({ kind: "key", name: "root" });
+    });
 
   test("serves the same commands with --url and a token of an admin", async () => {
     const cwd = emptyFolder();

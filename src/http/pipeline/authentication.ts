@@ -83,11 +83,16 @@ export function authenticateWith({
     return principal instanceof Promise ? principal.then(identified) : identified(principal);
   };
 
-  /** A token that is sent to an open store may be of its first key, which another process has created just now. */
-  const byHeaderIfClosed = (header: string): IdentifiedSender | Promise<IdentifiedSender> => {
+  /** A token that is sent before a store has a key may be of its first key, which another process has created just now. */
+  const byHeaderOnceClosed = (
+    request: Request,
+    otherwise: IdentifiedSender,
+  ): IdentifiedSender | Promise<IdentifiedSender> => {
+    const header = request.headers.get("authorization");
+    if (header === null) return otherwise;
     const sender = byHeader(header);
-    const unlessOpen = (found: IdentifiedSender) => (admission() === "open" ? ANY_SENDER : found);
-    return sender instanceof Promise ? sender.then(unlessOpen) : unlessOpen(sender);
+    const unlessClosed = (found: IdentifiedSender) => (admission() === "closed" ? found : otherwise);
+    return sender instanceof Promise ? sender.then(unlessClosed) : unlessClosed(sender);
   };
 
   /** A cookie that is not valid any more counts as none: browsers send it without being asked. */
@@ -100,12 +105,13 @@ export function authenticateWith({
 
   const identify = (request: Request): IdentifiedSender | Promise<IdentifiedSender> => {
     switch (admission()) {
-      case "open": {
-        const header = request.headers.get("authorization");
-        return header === null ? ANY_SENDER : byHeaderIfClosed(header);
-      }
+      case "open":
+        return byHeaderOnceClosed(request, ANY_SENDER);
       case "unsecured":
-        return refused(new KildeError("store-not-secured", "This store has no key yet"));
+        return byHeaderOnceClosed(
+          request,
+          refused(new KildeError("store-not-secured", "This store has no key yet")),
+        );
       case "closed": {
         const header = request.headers.get("authorization");
         return header === null ? bySession(request) : byHeader(header);

@@ -29,6 +29,7 @@ export interface KeysDeps {
 /** Returns the statements to add to a change, for the key that is created, replaced or revoked. */
 export type AddStatements = (key: {
   readonly id: string;
+  readonly name: string;
   readonly successor: string | null;
 }) => readonly Statement[];
 
@@ -122,7 +123,7 @@ export async function createKey(
   const { id, token } = newToken();
   const { name, grants, consumer, expires } = key;
   const args = [id, nowMs, await digest(token), name, JSON.stringify(grants), consumer, expires, mostKeys];
-  const statements = [{ sql: INSERT_KEY, args }, RAISE_REVISION, ...add({ id, successor: null })];
+  const statements = [{ sql: INSERT_KEY, args }, RAISE_REVISION, ...add({ id, name, successor: null })];
   const result = await change<KeyCreation>(deps, statements, async () => {
     const [taken] = await database.read({ sql: TAKEN_BY, args: [name, nowMs] });
     if (taken !== undefined) return { outcome: "name-taken", id: textAt(taken, 0) };
@@ -157,6 +158,8 @@ export async function rotateKey(
   const nowMs = clock.now();
   const errors = expires === undefined ? [] : expiryFaults(expires, nowMs);
   if (errors.length > 0) return { outcome: "invalid", errors };
+  const found = await findKey(database, id);
+  if (found === null) return { outcome: "not-found" };
   const { id: successor, token } = newToken();
   const most = ROTATION_ROOM * mostKeys;
   const isStated = expires === undefined ? 0 : 1;
@@ -167,11 +170,10 @@ export async function rotateKey(
     },
     { sql: REPLACE_KEY, args: [id, nowMs, successor, nowMs + overlapMs] },
     RAISE_REVISION,
-    ...add({ id, successor }),
+    ...add({ id, name: found.name, successor }),
   ];
   const result = await change<KeyRotation>(deps, statements, async () => {
-    const old = await findKey(database, id);
-    if (old === null) return { outcome: "not-found" };
+    const old = (await findKey(database, id)) ?? found;
     if (keyStatus(old, nowMs) !== "active") return { outcome: "ended", key: old };
     return (await hasRoom(deps, nowMs, most)) ? null : { outcome: "too-many", limit: most };
   });
@@ -191,14 +193,15 @@ export async function revokeKey(
   add: AddStatements = ADD_NOTHING,
 ): Promise<KeyRevocation> {
   const { database, clock } = deps;
+  const found = await findKey(database, id);
+  if (found === null) return { outcome: "not-found" };
   const statements = [
     { sql: REVOKE_KEY, args: [id, clock.now()] },
     RAISE_REVISION,
-    ...add({ id, successor: null }),
+    ...add({ id, name: found.name, successor: null }),
   ];
   const result = await change<KeyRevocation>(deps, statements, async () => {
-    const old = await findKey(database, id);
-    if (old === null) return { outcome: "not-found" };
+    const old = (await findKey(database, id)) ?? found;
     return old.revoked === null ? null : { outcome: "already-revoked", key: old };
   });
   return "outcome" in result ? result : { outcome: "revoked", key: result.key };

@@ -15,6 +15,8 @@ const principal = z
 
 const noOne = z.null().describe("Kilde made the change");
 
+const keyName = z.string().describe("Name of the key");
+
 /** One subject, or several that were counted. */
 const ofSubscription = {
   source: z.string().describe("Path of the log that the subscription delivers"),
@@ -38,7 +40,7 @@ export const ENTRY_TYPES = {
     subject: "/keys/{key}",
     data: z.strictObject({
       principal,
-      name: z.string().describe("Name of the key"),
+      name: keyName,
       grants: z.array(z.string()),
       consumer: z.string().nullable().describe("The consumer that it reads and commits as"),
     }),
@@ -46,12 +48,12 @@ export const ENTRY_TYPES = {
   "kilde.key.rotated": {
     meaning: "An API key was replaced by another one",
     subject: "/keys/{key}",
-    data: z.strictObject({ principal, successor: z.string().describe("Id of the new key") }),
+    data: z.strictObject({ principal, name: keyName, successor: z.string().describe("Id of the new key") }),
   },
   "kilde.key.revoked": {
     meaning: "An API key was revoked",
     subject: "/keys/{key}",
-    data: z.strictObject({ principal }),
+    data: z.strictObject({ principal, name: keyName }),
   },
   "kilde.access.denied": {
     meaning:

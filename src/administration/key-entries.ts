@@ -30,15 +30,19 @@ export function recordKeyCreation(
 export function recordKeyRotation(
   { by: principal }: Actor,
   nowMs: number,
-): (key: { readonly id: string; readonly successor: string | null }) => Statement[] {
-  return ({ id, successor }) =>
-    record(entry(pathOf(id), "kilde.key.rotated", { principal, successor: successor ?? "" }), nowMs);
+): (key: {
+  readonly id: string;
+  readonly name: string;
+  readonly successor: string | null;
+}) => Statement[] {
+  return ({ id, name, successor }) =>
+    record(entry(pathOf(id), "kilde.key.rotated", { principal, name, successor: successor ?? "" }), nowMs);
 }
 
 /** Statements of the batch that revokes a key: record it. */
 export function recordKeyRevocation(
   { by: principal }: Actor,
   nowMs: number,
-): (key: { readonly id: string }) => Statement[] {
-  return ({ id }) => record(entry(pathOf(id), "kilde.key.revoked", { principal }), nowMs);
+): (key: { readonly id: string; readonly name: string }) => Statement[] {
+  return ({ id, name }) => record(entry(pathOf(id), "kilde.key.revoked", { principal, name }), nowMs);
 }

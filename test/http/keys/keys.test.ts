@@ -197,8 +197,8 @@ test("each change of a key is an entry in the log of administration, with its au
   const entries = await admin.get("/operations");
   expect(entries.map(({ subject, type, data }) => [subject, type, data])).toEqual([
     [`/keys/${key}`, "kilde.key.created", { principal: "root", ...CARDS }],
-    [`/keys/${key}`, "kilde.key.rotated", { principal: "root", successor }],
-    [`/keys/${successor}`, "kilde.key.revoked", { principal: "root" }],
+    [`/keys/${key}`, "kilde.key.rotated", { principal: "root", name: "cards", successor }],
+    [`/keys/${successor}`, "kilde.key.revoked", { principal: "root", name: "cards" }],
   ]);
   expect(JSON.stringify(entries)).not.toContain("kilde_");
 });

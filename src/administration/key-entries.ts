@@ -30,11 +30,7 @@ export function recordKeyCreation(
 export function recordKeyRotation(
   { by: principal }: Actor,
   nowMs: number,
-): (key: {
-  readonly id: string;
-  readonly name: string;
-  readonly successor: string | null;
-}) => Statement[] {
+): (key: { readonly id: string; readonly name: string; readonly successor: string | null }) => Statement[] {
   return ({ id, name, successor }) =>
     record(entry(pathOf(id), "kilde.key.rotated", { principal, name, successor: successor ?? "" }), nowMs);
 }

@@ -20,9 +20,9 @@ export async function readAccessState(database: Database): Promise<AccessState> 
 
 /**
  * The next revision is larger by a random number, so that after a restore it equals none that a process remembers of the
- * replaced history.
+ * replaced history. It is small enough for billions of changes: a client of a libSQL server reads integers below 2^53.
  */
-const NEXT = "coalesce((select revision from access_state where id = 0), 0) + 1 + (random() & 4294967295)";
+const NEXT = "coalesce((select revision from access_state where id = 0), 0) + 1 + (random() & 1048575)";
 
 /**
  * Raises the revision if the statement before it changed a row, and fails the whole batch as a conflict if it did not. So

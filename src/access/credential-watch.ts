@@ -55,9 +55,10 @@ export function createCredentialWatch({ clock, isValid, refresh }: CredentialWat
     while (!signal.aborted) {
       await clock.sleep(LOOK_MS, signal);
       if (signal.aborted) return;
-      // A database that cannot be read now is read at the next look; expiry needs no database.
-      await refresh().catch(() => {});
-      if (!signal.aborted) endInvalid();
+      // Expiry needs no database, and does not wait for one that does not answer.
+      endInvalid();
+      // A database that cannot be read now is read at the next look.
+      if (!signal.aborted) void refresh().then(endInvalid, () => {});
     }
   };
 

@@ -1,6 +1,6 @@
 import { type Database, type Row, textAt } from "../storage/database.ts";
 import { type AccessState, readAccessState } from "./access-state.ts";
-import { type Grant, parseGrant } from "./grant.ts";
+import { type Grant, grantText, parseGrant } from "./grant.ts";
 import { KEY_COLUMNS, keyRecord } from "./key-record.ts";
 import type { Principal } from "./principal.ts";
 
@@ -9,7 +9,7 @@ export interface KnownKey {
   readonly id: string;
   readonly digest: string;
   readonly principal: Principal;
-  /** Text forms of its grants, to compare. */
+  /** Text forms of the grants of its principal, to compare. */
   readonly grants: string;
   /** When it was last used, as far as this process knows; null: never. */
   used: number | null;
@@ -52,7 +52,7 @@ function knownKey(row: Row): KnownKey {
     id,
     digest: textAt(row, KEY_COLUMNS.split(",").length),
     principal: { kind: "key", name, grants, consumer, credential: id, expires },
-    grants: texts.join("\n"),
+    grants: grants.map(grantText).join("\n"),
     used,
   };
 }

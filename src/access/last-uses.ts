@@ -51,9 +51,9 @@ export function createLastUses({ writer, clock, inBackground }: LastUsesDeps): L
   const flushLater = () => {
     if (!inBackground || closed.signal.aborted) return;
     timer ??= clock.sleep(BATCH_MS, closed.signal).then(async () => {
+      // Until it is over, `close` waits for it.
+      if (!closed.signal.aborted) await flush();
       timer = null;
-      if (closed.signal.aborted) return;
-      await flush();
       if (noted.size > 0) flushLater();
     });
   };

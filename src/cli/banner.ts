@@ -7,22 +7,32 @@ export interface ServedTenant {
   readonly database: string;
 }
 
-const FIRST_KEY = "kilde keys create admin --may admin";
-
-/** States whether requests need a key, and the command that creates one. */
+/** States whether requests need a key. */
 const ADMISSIONS: Readonly<Record<Admission, string>> = {
-  open: `Open: anyone who reaches this address may do everything. From the first key on, requests need one:
-  ${FIRST_KEY}`,
-  closed: `Closed: requests need a key, in \`Authorization: Bearer <token>\`. To create one:
-  kilde keys create <name> --may <grant>`,
-  unsecured: `Not secured: requests are refused until the first key exists (or start with --open). To create it:
-  ${FIRST_KEY}`,
+  open: "Open: anyone who reaches this address may do everything. From the first key on, requests need one:",
+  closed: "Closed: requests need a key, in `Authorization: Bearer <token>`. To create one:",
+  unsecured:
+    "Not secured: requests are refused until the first key exists (or start with --open). To create it:",
 };
 
-function tried(url: string, admission: Admission): string {
+/** The command that creates a key. */
+function keyCommand(admission: Admission, tenant: ServedTenant | undefined): string {
+  const key = admission === "closed" ? "<name> --may <grant>" : "admin --may admin";
+  return `kilde keys create ${key}${tenant === undefined ? "" : ` --tenant ${tenant.name}`}`;
+}
+
+/** A browser shows the guide of a server that asks for credentials only with the cookie of a session. */
+function guide(url: string, admission: Admission): string {
+  return admission === "open"
+    ? `Read the guide at ${url}/docs, and browse the API at ${url}/docs/api.`
+    : `The guide at ${url}/docs and the API at ${url}/docs/api need a key too; browsers need a session (POST ${url}/session).`;
+}
+
+function tried(url: string, admission: Admission, tenant?: ServedTenant): string {
   const token = admission === "open" ? "" : ' -H "Authorization: Bearer $KILDE_TOKEN"';
   return `
 ${ADMISSIONS[admission]}
+  ${keyCommand(admission, tenant)}
 
 Append an event:
   curl ${url}/streams/user-1${token} -H 'Content-Type: application/json' \\
@@ -32,7 +42,7 @@ Read the log, and follow it:
   curl ${url}/events${token}
   curl -N ${url}/events${token} -H 'Accept: text/event-stream'
 
-Read the guide at ${url}/docs, and browse the API at ${url}/docs/api. Stop with Ctrl-C.
+${guide(url, admission)} Stop with Ctrl-C.
 `;
 }
 
@@ -68,5 +78,5 @@ export function tenantsBanner({
     (tenant) => `  ${tenant.name.padEnd(longest)}  ${tenant.url} (database ${tenant.database})\n`,
   );
   const [first] = tenants;
-  return `Kilde ${version} listens on ${url}, for ${tenants.length} tenants:\n${lines.join("")}${tried(first?.url ?? url, admission)}`;
+  return `Kilde ${version} listens on ${url}, for ${tenants.length} tenants:\n${lines.join("")}${tried(first?.url ?? url, admission, first)}`;
 }

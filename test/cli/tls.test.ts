@@ -129,8 +129,17 @@ test("the banner states whether the server is open, and how to create the first 
   const { stdout, stderr } = await closed.stop();
   expect(stderr).toContain("Closed: requests need a key");
   expect(stderr).toContain("curl -N http://127.0.0.1");
+  expect(stderr).toContain("browsers need a session");
   expect(stderr).toContain('-H "Authorization: Bearer $KILDE_TOKEN"');
   expect(stdout).toContain("`open` has no effect");
+});
+
+test("the banner of a server with tenants names a tenant in the command that creates a key", async () => {
+  const cwd = emptyFolder();
+  const tenants = `[{ name: "shop-a", path: "/a", databaseUrl: "file:a.db" }]`;
+  await Bun.write(join(cwd, "kilde.config.ts"), `export default { tenants: ${tenants} };`);
+  const { stderr } = await (await serve(cwd)).stop();
+  expect(stderr).toContain("\n  kilde keys create admin --may admin --tenant shop-a\n");
 });
 
 test("the access log names the sender of a request, and has nothing of a token", async () => {

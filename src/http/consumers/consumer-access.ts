@@ -30,7 +30,8 @@ export function authorizeConsumer(sender: IdentifiedSender, consumer: string): v
   requireKnown(sender);
   if (principal.consumer === consumer) return;
   const name = JSON.stringify(consumer);
-  throw forbidden(principal, `consumer:${consumer}`, `The sender is not bound to the consumer ${name}`);
+  const detail = `The sender is not bound to the consumer ${name}; \`kilde keys create --consumer\` binds a key`;
+  throw forbidden(principal, `consumer:${consumer}`, detail);
 }
 
 export function consumerAccess({ path, pathOf, isPublic }: ConsumedPath): ConsumerAccess {

@@ -347,8 +347,9 @@ describe("methods and addresses", () => {
   });
 });
 
-test("every limit has a positive default", () => {
-  for (const value of Object.values(DEFAULT_LIMITS)) expect(value).toBeGreaterThan(0);
+test("every limit has a positive default, except the rate of requests, which is off", () => {
+  const off = Object.entries(DEFAULT_LIMITS).filter(([, value]) => value <= 0);
+  expect(off).toEqual([["requestsPerSecond", 0]]);
 });
 
 testInProcess("appends beyond the longest queue are refused, and queued ones are written", async () => {

@@ -64,7 +64,8 @@ export function subscriptionText(shown: Subscription): string {
     ["rewind", rewind === null ? null : `walked up to ${rewind.walked} of ${rewind.upTo}`],
     ["blocked", blocked === 0 ? null : `${blocked} subjects; see \`kilde webhooks blocked\``],
     ["created", shown.created],
-    ["creator", shown.creator],
+    // Servers of earlier versions do not name it.
+    ["creator", shown.creator ?? null],
   ];
   return lines
     .map(([name, value]) => (value === null ? "" : `${name.padEnd(14)}${escapeLine(value)}\n`))

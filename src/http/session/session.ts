@@ -39,10 +39,13 @@ export function getSession(c: Context): Response {
   return c.json({ ...shown(principal), ...(asked === undefined ? {} : { may: asked }) }, 200, PRIVATE);
 }
 
+/** Most bytes of a body with a token. Anyone may send one, so it takes no room that appends need. */
+const MOST_TOKEN_BYTES = 32 * 1024;
+
 /** Returns the token in the header or in the body; null: the header has none that could be valid. */
 async function sentToken(c: Context, deps: AppDeps): Promise<string | null> {
   const header = c.req.raw.headers.get("authorization");
-  return header === null ? (await bodyOf(c, deps, newSession)).token : bearerToken(header);
+  return header === null ? (await bodyOf(c, deps, newSession, MOST_TOKEN_BYTES)).token : bearerToken(header);
 }
 
 /** `POST /session` */

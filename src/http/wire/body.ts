@@ -175,8 +175,12 @@ export function textOf({ bytes }: Pick<Body, "bytes">): string {
 const SMALL_BODY_BYTES = 1024 * 1024;
 
 /** Reads the text of a body other than an append. */
-export async function readSmallText(request: Request, deps: BodyDeps): Promise<string> {
-  const body = await readBody(request, Math.min(SMALL_BODY_BYTES, deps.limits.bodyBytes), deps);
+export async function readSmallText(
+  request: Request,
+  deps: BodyDeps,
+  maxBytes = SMALL_BODY_BYTES,
+): Promise<string> {
+  const body = await readBody(request, Math.min(maxBytes, deps.limits.bodyBytes), deps);
   try {
     return textOf(body);
   } finally {

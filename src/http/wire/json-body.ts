@@ -12,15 +12,20 @@ import { readSmallText } from "./body.ts";
 const BODY_DEPTH = 4;
 
 /** Returns the text of a body other than an append. Throws a KildeError if the access of the sender has ended meanwhile. */
-export async function bodyText(c: Context, deps: AppDeps): Promise<string> {
-  const text = await readSmallText(c.req.raw, deps);
+export async function bodyText(c: Context, deps: AppDeps, maxBytes?: number): Promise<string> {
+  const text = await readSmallText(c.req.raw, deps, maxBytes);
   await requireAccessNow(deps.access, principalOf(c));
   return text;
 }
 
-/** Returns the validated body of a request. Throws a KildeError when there is none. */
-export async function bodyOf<Body>(c: Context, deps: AppDeps, schema: z.ZodType<Body>): Promise<Body> {
-  const text = await bodyText(c, deps);
+/** Returns the validated body of a request. Throws a KildeError when there is none. `maxBytes`: default 1 MiB. */
+export async function bodyOf<Body>(
+  c: Context,
+  deps: AppDeps,
+  schema: z.ZodType<Body>,
+  maxBytes?: number,
+): Promise<Body> {
+  const text = await bodyText(c, deps, maxBytes);
   if (text === "") throw new KildeError("invalid-body", "The request has no body");
   return validBody(text, schema);
 }

@@ -48,6 +48,9 @@ test("SIGHUP loads the certificate again: new connections have it, and open stre
   const append = jsonPost({ events: [{ type: "Opened" }] });
   const stream = await fetch(`${url}/events`, { headers: { accept: "text/event-stream" }, tls });
   const poll = fetch(`${url}/events?timeout=30000`, { tls });
+  // A connection that the server has not accepted when it reloads may be reset.
+  const metrics = async () => (await fetch(`${url}/metrics`, { tls })).text();
+  await eventually(async () => /^kilde_followers 2$/m.test(await metrics()));
   expect(await presentedName(port)).toBe("first.example");
 
   await Bun.write(join(cwd, "server.pem"), "no certificate");

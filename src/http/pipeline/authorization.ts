@@ -73,9 +73,9 @@ export function authorize(sender: IdentifiedSender, need: AccessNeed): void {
 export function authorizeOperation(c: Context, access: OperationAccess, deps: AppDeps): void {
   if (access === "always") return;
   const sender = senderOf(c);
-  if (access === "public") {
-    if (sender.refusal?.code === "store-not-secured") throw sender.refusal;
-  } else if (access === "known") {
+  if (sender.refusal?.code === "store-not-secured") throw sender.refusal;
+  if (access === "public") return;
+  if (access === "known") {
     requireKnown(sender);
   } else if (access === "admin") {
     authorize(sender, NEEDS_ADMIN);

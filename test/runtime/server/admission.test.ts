@@ -3,8 +3,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { z } from "zod";
+
 import type { Admission } from "../../../src/access/admission.ts";
 import { type KildeConfig, settingsSchema } from "../../../src/config/settings.ts";
+import { defineFeed } from "../../../src/feeds/define/define.ts";
 import { createLog } from "../../../src/runtime/server/logger.ts";
 import { type RunningServer, startServer } from "../../../src/runtime/server/serve.ts";
 import { jsonPost } from "../../support/app.ts";
@@ -122,6 +125,26 @@ describe("who may call a server", () => {
       expect([await answers(), await answers(key?.token ?? "any")]).toEqual(ANSWERS[admission]);
     });
   }
+});
+
+test("a server that no key secures serves no public feed either", async () => {
+  const user = z.object({ name: z.string() });
+  const published = defineFeed({
+    name: "users",
+    version: 1,
+    access: "public",
+    events: { UserRegistered: user },
+    contract: { UserNamed: user },
+    publish: { UserRegistered: ({ data }) => ({ type: "UserNamed", data }) },
+  });
+  const databaseUrl = `file:${join(emptyFolder(), "kilde.db")}`;
+  const call = caller(await start({ behindProxy: true, databaseUrl, feeds: [published] }));
+  const parts = ["", "/status", "/schemas", "/subjects", "/subjects/a", "/none"];
+  const statuses = () => Promise.all(parts.map((part) => call(`/feeds/users/v1${part}`)));
+  expect(await statuses()).toEqual([403, 403, 403, 403, 403, 403]);
+  await createOfflineKey(databaseUrl);
+  await eventually(async () => (await call("/feeds/users/v1")) === 200);
+  expect(await statuses()).toEqual([200, 200, 200, 200, 404, 401]);
 });
 
 test("an open server is closed within 5 s after a key was created on its database, and stays closed", async () => {

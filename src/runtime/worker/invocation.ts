@@ -1,3 +1,4 @@
+import { markSecured } from "../../access/access-state.ts";
 import { webDigest } from "../../access/digest.ts";
 import type { Job } from "../../jobs/job.ts";
 import type { Clock } from "../../core/clock.ts";
@@ -199,7 +200,11 @@ export function openInvocation(deps: InvocationDeps): Invocation {
     destination: () => destinationOf(deps, store.composed),
     left: () => KINDS.filter((kind) => store.left.has(kind)),
     async settle() {
-      const { activity, access, denials } = store.composed;
+      const { activity, access, denials, writer } = store.composed;
+      const { known } = deps.store.keys;
+      // Another database of this worker has a key: this one is not open again, also in isolates that have not served that one.
+      // A failure needs no report: this isolate refuses requests without a key anyway, and tries again with the next one.
+      if (known?.isSecured === false && deps.isSecured()) await markSecured(writer).catch(() => {});
       await activity.close();
       await denials.flush();
       await access.settle();

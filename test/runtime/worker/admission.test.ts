@@ -84,6 +84,22 @@ describe.skipIf(!hasSqld)("who may call a worker", () => {
       expect([path, (await worker.fetch(path)).status]).toEqual([path, 401]);
   });
 
+  test("a key of one tenant closes the others too, also in isolates that have not served its tenant", async () => {
+    const [a, b] = [await database(), await database()];
+    const tenants = [
+      { name: "a", path: "/a", databaseUrl: a },
+      { name: "b", path: "/b", databaseUrl: b },
+    ];
+    const worker = await start({ databaseUrl: null, tenants });
+    expect((await worker.fetch("/b/events")).status).toBe(200);
+    await createOfflineKey(a);
+    await eventually(async () => (await worker.fetch("/a/events")).status === 401);
+    expect((await worker.fetch("/b/events")).status).toBe(401);
+    await Bun.sleep(1_500);
+    const fresh = await start({ databaseUrl: null, tenants });
+    expect((await fresh.fetch("/b/events")).status).toBe(401);
+  });
+
   test("failures of authentication are limited by the address that the platform states", async () => {
     const databaseUrl = await database();
     await createOfflineKey(databaseUrl);

@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { type BatchWriter, writeUnplanned } from "../storage/batch-writer.ts";
-import { type Database, textAt } from "../storage/database.ts";
+import { type Database, integerAt, type Statement, textAt } from "../storage/database.ts";
 import { entry, recordEntries } from "./entry.ts";
 import { OPERATIONS_PATH } from "./operations-log.ts";
 
@@ -50,16 +50,24 @@ export interface DenialsDeps {
   readonly inBackground: boolean;
 }
 
-/** Arguments: 1 path of the log, 2 subject. */
-const LAST_ENTRY = `
+/** When denials were last recorded. Argument: 1 path of the log. */
+const LAST_TIME = `
 select event.recorded from logs as log
-cross join subjects as subject on subject.log = log.id and subject.name = ?2
+cross join subjects as subject on subject.log = log.id and subject.name = '${SUBJECT}'
 cross join events as event on event.subject = subject.id
 where log.name = ?1 order by event.version desc limit 1`;
 
+/**
+ * The entry, unless another process has recorded one meanwhile: all wait for the same moment. Arguments: 3 JSON of the
+ * entry, 4 and 5 the times between which the last one is too recent.
+ */
+const UNLESS_RECENT = `(select ?3 where coalesce((${LAST_TIME}), '') not between ?4 and ?5)`;
+
+const CHANGES: Statement = { sql: "select changes()", args: [] };
+
 /** How long ago any process recorded denials, in milliseconds. */
 async function sinceLastEntry(database: Database, nowMs: number): Promise<number> {
-  const [row] = await database.read({ sql: LAST_ENTRY, args: [OPERATIONS_PATH, SUBJECT] });
+  const [row] = await database.read({ sql: LAST_TIME, args: [OPERATIONS_PATH] });
   return row === undefined ? Infinity : Math.abs(nowMs - Date.parse(textAt(row, 0)));
 }
 
@@ -75,8 +83,11 @@ export function createDenials({ database, writer, clock, memory, inBackground }:
       return;
     }
     const made = entry(SUBJECT, "kilde.access.denied", { principal, needs, count });
-    await writeUnplanned(writer, recordEntries([made], new Date(nowMs).toISOString(), "always"));
-    memory.count -= count;
+    const recent = [1 - INTERVAL_MS, INTERVAL_MS - 1].map((ms) => new Date(nowMs + ms).toISOString());
+    const recorded = { sql: UNLESS_RECENT, args: [JSON.stringify([made]), ...recent] };
+    const now = new Date(nowMs).toISOString();
+    const { rows } = await writeUnplanned(writer, [...recordEntries(recorded, now, "always"), CHANGES]);
+    if (integerAt(rows.at(-1)?.[0], 0) > 0) memory.count -= count;
   };
 
   const flush = async () => {

@@ -11,7 +11,8 @@ export type EventBeside = readonly [subject: string, type: string, data: object]
 
 /**
  * The events: an SQL expression for JSON `[[subject, type, data], …]`, whose arguments begin with `?3`. Null: none. Three
- * statements evaluate it, so it must not depend on anything that they change: heads, subjects and events.
+ * statements evaluate it, so it must not depend on anything that they change: heads and subjects. It may depend on events,
+ * if it gives one row at most: only the last statement adds them, after it has evaluated the expression.
  */
 export interface EventsBeside {
   readonly sql: string;

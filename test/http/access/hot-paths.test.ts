@@ -112,7 +112,7 @@ test("a client that follows while its keys are rotated gets every event once", a
     url: "http://kilde.test",
     token: () => token,
     fetch: async (url, init) => {
-      const { pathname, search } = new URL(String(url));
+      const { pathname, search } = new URL(url);
       return app.fetch(`${pathname}${search}`, init);
     },
   });

@@ -167,15 +167,17 @@ async function followHead(dispatcher: Dispatcher): Promise<void> {
   }
 }
 
-/** Ends the dispatcher within 5 seconds after the creator's access to the source has ended. */
+/**
+ * Ends the dispatcher within 5 seconds after the creator's access to the source has ended. Rejects when storage fails:
+ * nothing is delivered, and nothing paused, until the next dispatcher has an answer.
+ */
 async function followCreator({ deps, ending }: Dispatcher): Promise<void> {
   // A turn ends soon, and the next one begins with this question.
   if (deps.creatorMayRead === null || deps.turns !== null) return;
   for (;;) {
     await deps.clock.sleep(CREATOR_LOOK_MS, ending.closed);
     if (ending.closed.aborted) return;
-    // While storage fails, it is asked again at the next look.
-    if (!(await deps.creatorMayRead().catch(() => true))) ending.endFor("creator-ended");
+    if (!(await deps.creatorMayRead())) ending.endFor("creator-ended");
   }
 }
 
@@ -253,7 +255,7 @@ async function run(dispatcher: Dispatcher): Promise<void> {
     alarm.wake();
   });
   followHead(dispatcher).catch(ending.fail);
-  void followCreator(dispatcher);
+  followCreator(dispatcher).catch(ending.fail);
   try {
     while (ending.reason() === null && !signal.aborted) {
       alarm.reset();

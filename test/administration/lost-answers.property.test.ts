@@ -8,7 +8,7 @@ import { jsonPost, openApp, type TestApp } from "../support/app.ts";
 import { forEachDeployment } from "../support/deployments.ts";
 import { createTestKey, withToken } from "../support/keys.ts";
 
-/** What happens to the next writes: the database never gets them, or their answers are lost. */
+/** The fault of the next writes. `refused`: the database does not run them. `lost`: it runs them, and their answers are lost. */
 const FAULTS = ["none", "none", "none", "refused", "lost"] as const;
 type Fault = (typeof FAULTS)[number];
 

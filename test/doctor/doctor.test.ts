@@ -26,6 +26,8 @@ const RECORDS = [
   `insert into subscriptions (id, log, config, secrets, created, since, cursor) values ('s', 0, '{}', '{}', ${TIME}, ${TIME}, 6)`,
   "insert into subscription_subjects (subscription, subject, next) select 's', id, 2 from subjects where name = 'a'",
   "insert into subscription_attempts (subscription, attempts) values ('s', '[]')",
+  // As an append by a sender with a name stores its key.
+  "insert into idempotency select null, 'cards' || char(31) || key, fingerprint, base, results, recorded from idempotency",
 ];
 
 /** A sound store: streams a (3 events), b (2) and c (erased), an idempotency key, a feed and its readers. */
@@ -217,6 +219,11 @@ const CORRUPTIONS: readonly (readonly [name: string, sql: string, check: string]
     "idempotency keys have their answer",
   ],
   ["an invalid answer", `update idempotency set results = '[["b",1]]'`, "idempotency keys have their answer"],
+  [
+    "a key of two senders",
+    "update idempotency set key = 'a' || char(31) || key where key glob 'cards*'",
+    "idempotency keys have their answer",
+  ],
   ["an answer beyond the head", "update idempotency set base = 7", "idempotency keys have their answer"],
   ["a consumer beyond the head", "update consumers set committed = 8", "consumers are within their log"],
   ["a consumer before the start", "update consumers set sent = -1", "consumers are within their log"],

@@ -5,6 +5,7 @@ import { fromHeaderText } from "../../core/header-text.ts";
 import { findAppend } from "../../log/append/lookups.ts";
 import type { AppendOutcome, AppendPart, Transaction } from "../../log/append/plan.ts";
 import type { AppDeps } from "../deps.ts";
+import { scopedKey } from "../../log/append/scoped-key.ts";
 import { LOG_HEADER, logHeaders, restoredWrite, statedIdentity, streamTag } from "../log/log-identity.ts";
 import { readBody } from "../wire/body.ts";
 import { appendHead, checkTransactionHead, type Incoming, type IncomingPart } from "./new-events.ts";
@@ -30,14 +31,6 @@ function checkedKey(key: string, parameter: string, { schemas }: AppDeps): strin
   throw validationError("invalid-parameter", issues);
 }
 
-/** Separates the two parts of a stored key. Neither names nor idempotency keys contain control characters. */
-const SEPARATOR = "\u001F";
-
-/** Returns the idempotency key as it is stored: each named sender has keys of its own. */
-function storedKey({ name }: Principal, key: string): string {
-  return name === null ? key : `${name}${SEPARATOR}${key}`;
-}
-
 /** Returns the idempotency key in a header. */
 function keyInHeader(header: string, deps: AppDeps): string {
   const read = fromHeaderText(header);
@@ -54,7 +47,7 @@ export async function idempotencyOf(
   deps: AppDeps,
   parts: readonly AppendPart[],
 ): Promise<NonNullable<Transaction["idempotency"]>> {
-  const key = storedKey(principal, keyInHeader(header, deps));
+  const key = scopedKey(principal.name, keyInHeader(header, deps));
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify(parts)));
   return { key, fingerprint: btoa(String.fromCharCode(...new Uint8Array(digest))) };
 }
@@ -207,7 +200,7 @@ async function transact(
 /** `GET /appends/{idempotencyKey}`: the answer to an append, for a client that lost it. */
 export async function getAppend(key: string, principal: Principal, deps: AppDeps): Promise<Response> {
   const checked = checkedKey(key, "idempotencyKey", deps);
-  const found = await findAppend(deps.database, deps.reader.address, storedKey(principal, checked));
+  const found = await findAppend(deps.database, deps.reader.address, scopedKey(principal.name, checked));
   if (found === null) {
     throw new KildeError(
       "append-not-found",

@@ -1,3 +1,4 @@
+import { withoutScope } from "../append/scoped-key.ts";
 import { EVENT_LOG_ADDRESS, LOG_SPAN } from "../keys.ts";
 import {
   type Invariant,
@@ -58,7 +59,7 @@ export const LOG_INVARIANTS: readonly Invariant[] = [
     name: "idempotency keys have their answer",
     remedy: RESTORE,
     sql: `select 'idempotency key ' || quote(key) || ': its answer is not one' as detail from idempotency
-      where ${isUnusableName("key")} or ${isNotOwnTime("recorded")} or case when ${isNotJsonOf("array", "results")} then 1
+      where ${isUnusableName(withoutScope("key"))} or ${isNotOwnTime("recorded")} or case when ${isNotJsonOf("array", "results")} then 1
         else exists (select 1 from json_each(results) as part where part.type <> 'array' or json_array_length(part.value) <> 4
           or json_type(part.value, '$[0]') <> 'text' or json_type(part.value, '$[1]') <> 'integer'
           or json_type(part.value, '$[2]') <> 'integer' or json_type(part.value, '$[3]') <> 'integer'

@@ -72,10 +72,15 @@ describe.skipIf(!isPossible)("a container with nothing but what the container fi
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   test("serves, and stops in order", async () => {
+    const key = ["keys", "create", "root", "--may", "admin"];
+    const created = await run(key, { cwd: "/", program: program(""), environment });
+    const token = { KILDE_TOKEN: created.stdout.trim() };
     const server = await serve("/", [], { program: program(""), environment });
     const ready = await fetch(`${server.url}/ready`);
     expect(ready.status).toBe(200);
-    const appended = await server.kilde(["append", "user-1", "UserRegistered"]);
+    const refused = await server.kilde(["append", "user-1", "UserRegistered"]);
+    expect(refused.exitCode).not.toBe(0);
+    const appended = await server.kilde(["append", "user-1", "UserRegistered"], { environment: token });
     expect([appended.stderr, appended.stdout]).toEqual(["", "user-1 is at version 1, position 1\n"]);
     // As the container's first process; `unshare` waits for it.
     const [first] = readFileSync(`/proc/${server.pid}/task/${server.pid}/children`, "utf8").split(" ");

@@ -81,8 +81,10 @@ describe.skipIf(!hasSqld || Bun.which("openssl") === null)("sqld as the units st
       environment: { KILDE_DATABASE_URL: server.url, KILDE_DATABASE_AUTH_TOKEN: authToken },
     });
   /** Events that a libSQL server has. */
+  // Of the event log: the restore adds an entry to the log of administration.
+  const COUNT = "select count(*) from events where key < 1099511627776";
   const count = async (server: LibsqlServer, authToken: string): Promise<number> => {
-    const statement = { type: "execute", stmt: { sql: "select count(*) from events" } };
+    const statement = { type: "execute", stmt: { sql: COUNT } };
     const response = await fetch(`${server.url}/v2/pipeline`, {
       method: "POST",
       headers: { authorization: `Bearer ${authToken}` },

@@ -122,7 +122,7 @@ describe("a test", () => {
     expect(seen).toEqual([1, 2, 3].map(() => ({ kind: "test", source: "/events", tenant: "t-7" })));
     // It changes nothing.
     expect(await shown(subscription)).toMatchObject({ status: "active", cursor: 4 });
-    await patch(subscription, { url: "http://127.0.0.1:1/" });
+    await patch(subscription, { url: "http://127.0.0.1:1/", headers: {} });
     expect(await send()).toMatchObject({ acknowledged: false, error: "connection" });
   });
 });

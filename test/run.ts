@@ -32,15 +32,18 @@ const TIMINGS = join(ROOT, "node_modules/.cache/kilde/test-timings.json");
 const TIMEOUT_MS = 60_000;
 const SLOW_TIMEOUT_MS = 300_000;
 
-/** More processes than that would only compete for the disk. */
-const PROCESSES = Math.min(4, availableParallelism());
+/**
+ * One more than there are cores, since tests wait for a quarter of their time. More than four would only compete for the
+ * disk.
+ */
+const PROCESSES = Math.min(4, availableParallelism() + 1);
 
 const isTechnique = (file: string, technique: string) => file.endsWith(`.${technique}.test.ts`);
 
 const SUITES: Readonly<Record<string, Suite>> = {
   fast: {
     selects: (file, on) => !isTechnique(file, "slow") && !isTechnique(file, "fuzz") && on.includes("process"),
-    usually: "3 minutes",
+    usually: "4 minutes",
     processes: PROCESSES,
     timeoutMs: TIMEOUT_MS,
     environment: {},

@@ -1,4 +1,3 @@
-import { eventually } from "../support/eventually.ts";
 import { Database } from "bun:sqlite";
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync } from "node:fs";
@@ -7,6 +6,7 @@ import { join } from "node:path";
 import { created, openTestAccess } from "../access/opened.ts";
 import type { Access } from "../../src/access/access.ts";
 import { openDatabase } from "../../src/storage/open.ts";
+import { eventually } from "../support/eventually.ts";
 import { cleanUp, emptyFolder, run, serve } from "./support.ts";
 
 cleanUp();

@@ -30,7 +30,7 @@ const WELL: Omit<SimulationOptions, "seed"> = {
 };
 
 /** Seeds of each kind; the slow suite sets a larger number. */
-const SEEDS = Number(process.env["KILDE_SIMULATION_SEEDS"] ?? 15);
+const SEEDS = Number(process.env["KILDE_SIMULATION_SEEDS"] ?? 8);
 /** The first seed, to reproduce a failure. */
 const FIRST = Number(process.env["KILDE_SIMULATION_FIRST"] ?? 1);
 

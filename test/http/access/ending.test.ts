@@ -51,7 +51,7 @@ function sendLate(fetch: TestApp["fetch"], method: string, path: string, value: 
   return { finish, answer: fetch(path, { method, body, headers }) };
 }
 
-forEachDeployment(["memory", "file", "sqld", "worker"], (deployment) => {
+forEachDeployment(["file", "sqld", "worker"], (deployment) => {
   describe(`the end of access (${deployment.name})`, () => {
     let opened: Awaited<ReturnType<typeof deployment.open>>;
     /** The node that requests are sent to, and one that revokes keys: the same where the database is not shared. */

@@ -10,7 +10,6 @@ import {
   takeEvents,
   type TestApp,
   TEST_SECRET_KEY,
-  type WireEvent,
 } from "../../support/app.ts";
 import { openRestorable, type Restorable } from "../../support/restorable.ts";
 import { testInProcess as test } from "../../support/tested-on.ts";
@@ -194,11 +193,18 @@ describe("a restore beneath a running server", () => {
   });
 
   test("lets a long-poll continue whose cursor is before it", async () => {
-    const polling = app.fetch("/events?lastEventId=3&timeout=20000");
+    const polled = async () => {
+      for (;;) {
+        const events = await app.get("/events?lastEventId=3&timeout=20000");
+        // Empty when the server looks between the restore and the append: it validates the cursor again at the next poll.
+        if (events.length > 0) return events;
+      }
+    };
+    const polling = polled();
     await Bun.sleep(20);
     await renewIdentities(restorable.database, systemClock);
     await app.append("s", { type: "New" });
-    expect((await (await polling).json()) as WireEvent[]).toMatchObject([{ id: "4", type: "New" }]);
+    expect(await polling).toMatchObject([{ id: "4", type: "New" }]);
   });
 
   test("leaves nothing of what the server knew of streams", async () => {

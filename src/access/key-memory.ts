@@ -98,6 +98,7 @@ export function createKeyMemory(deps: KeyMemoryDeps): KeyMemory {
       // A check that began before the change may have missed it.
       await checking?.catch(() => {});
       memory.checkedMs = -Infinity;
+      // One that fails is repeated by the next request, since nothing is fresh.
       await refresh().catch(() => {});
     },
   };

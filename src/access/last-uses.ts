@@ -1,4 +1,5 @@
 import type { Clock } from "../core/clock.ts";
+import { createDelayedFlush } from "../core/delayed-flush.ts";
 import type { BatchWriter } from "../storage/batch-writer.ts";
 import { writeUnplanned } from "../storage/batch-writer.ts";
 import type { KnownKey } from "./known-keys.ts";
@@ -33,8 +34,6 @@ export interface LastUsesDeps {
 
 export function createLastUses({ writer, clock, inBackground }: LastUsesDeps): LastUses {
   let noted = new Map<string, number>();
-  const closed = new AbortController();
-  let timer: Promise<void> | null = null;
 
   const flush = async () => {
     if (noted.size === 0) return;
@@ -48,15 +47,13 @@ export function createLastUses({ writer, clock, inBackground }: LastUsesDeps): L
     }
   };
 
-  const flushLater = () => {
-    if (!inBackground || closed.signal.aborted) return;
-    timer ??= clock.sleep(BATCH_MS, closed.signal).then(async () => {
-      // Until it is over, `close` waits for it.
-      if (!closed.signal.aborted) await flush();
-      timer = null;
-      if (noted.size > 0) flushLater();
-    });
-  };
+  const delayed = createDelayedFlush({
+    clock,
+    inBackground,
+    delayMs: () => BATCH_MS,
+    isPending: () => noted.size > 0,
+    flush,
+  });
 
   return {
     note(key) {
@@ -64,13 +61,9 @@ export function createLastUses({ writer, clock, inBackground }: LastUsesDeps): L
       if (key.used !== null && Math.abs(now - key.used) < STORE_EVERY_MS) return;
       key.used = now;
       noted.set(key.id, now);
-      flushLater();
+      delayed.later();
     },
     flush,
-    async close() {
-      closed.abort();
-      await timer;
-      await flush();
-    },
+    close: () => delayed.close(),
   };
 }

@@ -1,4 +1,5 @@
 import type { Clock } from "../core/clock.ts";
+import { createDelayedFlush } from "../core/delayed-flush.ts";
 import { type BatchWriter, writeUnplanned } from "../storage/batch-writer.ts";
 import { type Database, integerAt, type Statement, textAt } from "../storage/database.ts";
 import { entry, recordEntries } from "./entry.ts";
@@ -72,9 +73,6 @@ async function sinceLastEntry(database: Database, nowMs: number): Promise<number
 }
 
 export function createDenials({ database, writer, clock, memory, inBackground }: DenialsDeps): Denials {
-  const closed = new AbortController();
-  let timer: Promise<void> | null = null;
-
   const record = async ({ principal, needs }: Denial, count: number) => {
     const nowMs = clock.now();
     const agoMs = await sinceLastEntry(database, nowMs);
@@ -99,26 +97,21 @@ export function createDenials({ database, writer, clock, memory, inBackground }:
     await record(latest, count).catch(() => {});
   };
 
-  const flushLater = () => {
-    if (!inBackground || closed.signal.aborted) return;
-    timer ??= clock.sleep(Math.max(0, memory.nextMs - clock.monotonic()), closed.signal).then(async () => {
-      if (!closed.signal.aborted) await flush();
-      timer = null;
-      if (memory.count > 0) flushLater();
-    });
-  };
+  const delayed = createDelayedFlush({
+    clock,
+    inBackground,
+    delayMs: () => Math.max(0, memory.nextMs - clock.monotonic()),
+    isPending: () => memory.count > 0,
+    flush,
+  });
 
   return {
     note(denial) {
       memory.count += 1;
       memory.latest = denial;
-      flushLater();
+      delayed.later();
     },
     flush,
-    async close() {
-      closed.abort();
-      await timer;
-      await flush();
-    },
+    close: () => delayed.close(),
   };
 }

@@ -128,6 +128,8 @@ describe("a running server", () => {
       // So that the server has checked its keys a short time ago.
       await fetch(`${url}/streams`);
       const token = await create(cwd, "root", "--may", "admin");
+      // An unknown token makes the server check its keys at most every 100 ms.
+      await Bun.sleep(150);
       const session = await fetch(`${url}/session`, { headers: { authorization: `Bearer ${token}` } });
       expect(await session.json()).toMatchObject({ kind: "key", name: "root" });
     });

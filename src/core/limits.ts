@@ -110,5 +110,8 @@ export const DEFAULT_LIMITS: Limits = {
  */
 export const SERVER_EVENT_BYTES = 2_400_000;
 
+/** Most appends in one request to `POST /appends`. Not a setting: clients divide what they send by it. */
+export const MAX_BULK_APPENDS = 1_000;
+
 /** Default `limit` of a page of events. */
 export const DEFAULT_PAGE_EVENTS = 1_000;

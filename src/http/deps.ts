@@ -17,6 +17,7 @@ import type { Seal } from "../webhooks/signing/seal.ts";
 import type { Followers } from "./log/followers.ts";
 import type { ParseLarge } from "./wire/parsing.ts";
 import type { RequestSchemas } from "./openapi/schemas.ts";
+import type { OnFault } from "./pipeline/failures.ts";
 import type { Docs } from "./service/docs.ts";
 import type { SubscriptionDeps } from "./subscriptions/deps.ts";
 
@@ -51,6 +52,8 @@ export interface AppDeps {
   readonly openSubscriptions: () => Promise<SubscriptionDeps>;
   readonly limits: Limits;
   readonly clock: Clock;
+  /** Receives the errors that a person must learn of. */
+  readonly onFault: OnFault;
   readonly schemas: RequestSchemas;
   /** Version of the program, for /health. */
   readonly version: string;

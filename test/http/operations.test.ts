@@ -125,6 +125,7 @@ test("the index leads to paths of the document", async () => {
   const { paths } = await app.get<OpenApi>("/openapi.json");
   expect(Object.keys(links).toSorted()).toEqual([
     "append",
+    "appends",
     "asyncapi",
     "events",
     "feeds",

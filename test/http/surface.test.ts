@@ -82,6 +82,7 @@ test("/openapi.json describes every operation, its parameters and its bodies", a
       "post /feeds/{feed}/v{version}/resume",
       "post /session",
       "post /streams/{stream}",
+      "post /appends",
       "post /transactions",
       "get /subscriptions",
       "post /subscriptions",

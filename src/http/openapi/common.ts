@@ -59,6 +59,12 @@ export const appendHeaders = logHeader.extend({
   }),
 });
 
+/** The answer with the outcomes of many appends. */
+export const bulkHeaders = z.object({
+  "Kilde-Log": logHeader.shape["Kilde-Log"].optional(),
+  "Kilde-Position": appendHeaders.shape["Kilde-Position"].optional(),
+});
+
 /** The answer of an append to one stream. */
 export const streamAppendHeaders = appendHeaders.extend({
   ETag: entityTag,

@@ -17,6 +17,9 @@ export const problemSchema = z
     parted: position.nullable().optional().openapi({
       description: "Position up to which the log holds the same events as before a restore; null: not known",
     }),
+    retryAfterSeconds: z.int().min(0).optional().openapi({
+      description: "Delay before another attempt, in seconds, where one may succeed",
+    }),
     limit: z.string().optional().openapi({ description: "Name of the limit that was exceeded" }),
     errors: z
       .array(

@@ -3,7 +3,12 @@ import { z } from "@hono/zod-openapi";
 import type { Limits } from "../../core/limits.ts";
 import { committedBody } from "../consumers/committed.ts";
 import { createQuerySchemas } from "../log/query-schemas.ts";
-import { createAppendSchemas, shortText, streamNameSchema } from "../streams/schemas.ts";
+import {
+  createAppendSchemas,
+  idempotencyKeySchema,
+  shortText,
+  streamNameSchema,
+} from "../streams/schemas.ts";
 import { nameSchema } from "../wire/name-schema.ts";
 import { wholeNumber } from "../wire/whole-number.ts";
 
@@ -30,10 +35,7 @@ const deleteQuery = z.strictObject({
 export function createSchemas(limits: Limits) {
   return {
     streamName: streamNameSchema(limits),
-    idempotencyKey: nameSchema(limits.idempotencyKeyBytes).openapi({
-      description: "Makes a retry safe",
-      example: "8e03978e-40d5-43e8-bc93-6894a57f9324",
-    }),
+    idempotencyKey: idempotencyKeySchema(limits),
     consumer: nameSchema(limits.streamNameBytes).openapi({
       description: "Name of a consumer",
       example: "cards",

@@ -13,12 +13,23 @@ export interface FailedRequest {
   readonly onFault: OnFault;
 }
 
+/** Returns the error that a client sees. */
+export function shownError(error: unknown, requestId: string): KildeError {
+  if (error instanceof KildeError || isUnanswered(error)) return storageError(error);
+  return new KildeError("internal", `Request ${requestId} failed`);
+}
+
+/** Whether a person must learn of an error: no client caused it. */
+export function isFault({ code }: KildeError): boolean {
+  return code === "storage-unavailable" || code === "internal";
+}
+
 /** Turns any error into an answer, and reports the errors that no client caused. */
 export function failureResponse(
   error: unknown,
   { requestId, path, basePath, onFault }: FailedRequest,
 ): Response {
-  const known = error instanceof KildeError || isUnanswered(error) ? storageError(error) : null;
-  if (known === null || known.code === "storage-unavailable") onFault(error, requestId);
-  return problemResponse(path, known ?? new KildeError("internal", `Request ${requestId} failed`), basePath);
+  const shown = shownError(error, requestId);
+  if (isFault(shown)) onFault(error, requestId);
+  return problemResponse(path, shown, basePath);
 }

@@ -61,13 +61,31 @@ function challengeOf({ code, members }: KildeError): string | null {
     : 'Bearer realm="kilde"';
 }
 
+/** Returns the text of a problem about a path below `basePath`. */
+function problemText(path: string, error: KildeError, basePath: string, more: object = {}): string {
+  return JSON.stringify({ ...problemOf(error, basePath), ...more, instance: basePath + path });
+}
+
+function isPassing(status: number): boolean {
+  return status === 503 || status === 429;
+}
+
+/**
+ * Returns the text of a problem that is a part of an answer. It states the delay before a retry itself, since it has
+ * no header for it.
+ */
+export function partialProblem(path: string, error: KildeError, basePath: string): string {
+  const delay = isPassing(PROBLEMS[error.code].status) ? { retryAfterSeconds: retryAfterSeconds(error) } : {};
+  return problemText(path, error, basePath, delay);
+}
+
 /** Turns an error into an answer; nothing else does. `path` is the requested path below `basePath`. */
 export function problemResponse(path: string, error: KildeError, basePath: string): Response {
   const { status } = PROBLEMS[error.code];
   const headers = new Headers({ "Content-Type": "application/problem+json", "Cache-Control": "no-store" });
   // The server does not wait for the rest of the body (RFC 9110 §15.5.9).
   if (status === 408 || error.members.limit === "bodiesBytes") headers.set("Connection", "close");
-  if (status === 503 || status === 429) headers.set("Retry-After", String(retryAfterSeconds(error)));
+  if (isPassing(status)) headers.set("Retry-After", String(retryAfterSeconds(error)));
   const challenge = challengeOf(error);
   if (challenge !== null) headers.set("WWW-Authenticate", challenge);
   const { currentVersion, head, log } = error.members;
@@ -76,10 +94,7 @@ export function problemResponse(path: string, error: KildeError, basePath: strin
     if (log !== undefined) headers.set("ETag", streamTag(currentVersion, log));
     if (head !== undefined) headers.set(POSITION_HEADER, String(head));
   }
-  return new Response(JSON.stringify({ ...problemOf(error, basePath), instance: basePath + path }), {
-    status,
-    headers,
-  });
+  return new Response(problemText(path, error, basePath), { status, headers });
 }
 
 /** Returns the number of faults in an issue: an issue may list several unknown members. */

@@ -1,5 +1,7 @@
 import { z } from "@hono/zod-openapi";
 
+import { problemSchema } from "../openapi/problem.ts";
+
 const version = z.int().min(0).openapi({ description: "1-based and gapless within a stream" });
 const position = z.int().min(0);
 
@@ -11,6 +13,20 @@ const appended = z
     count: z.int().openapi({ description: "Events appended" }),
   })
   .openapi("Appended");
+
+/** One object, not a union, which generators of clients handle worse. */
+const appendOutcome = problemSchema
+  .partial()
+  .extend(appended.partial().shape)
+  .extend({
+    status: z.int().openapi({ description: "201: appended; any other is that of the problem", example: 201 }),
+    replayed: z.literal(true).optional().openapi({
+      description: "An earlier append with the same key wrote the events; this one wrote nothing",
+    }),
+  })
+  .openapi("AppendOutcome", {
+    description: "Of an append: its result if the status is 201, or else its problem",
+  });
 
 const transacted = z.object({ results: z.array(appended), position }).openapi("Transacted");
 
@@ -38,4 +54,4 @@ const removed = z
   .openapi("Removed");
 
 /** Schemas of the answers about streams, for /openapi.json. */
-export const streamAnswers = { appended, transacted, streamInfo, removed };
+export const streamAnswers = { appended, appendOutcome, transacted, streamInfo, removed };

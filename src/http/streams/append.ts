@@ -47,9 +47,18 @@ export async function idempotencyOf(
   deps: AppDeps,
   parts: readonly AppendPart[],
 ): Promise<NonNullable<Transaction["idempotency"]>> {
-  const key = scopedKey(principal.name, keyInHeader(header, deps));
+  return keyedRequest(keyInHeader(header, deps), principal, parts);
+}
+
+/** Returns a valid key of a sender, with a digest of the request that used it. */
+export async function keyedRequest(
+  key: string,
+  principal: Principal,
+  parts: readonly AppendPart[],
+): Promise<NonNullable<Transaction["idempotency"]>> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify(parts)));
-  return { key, fingerprint: btoa(String.fromCharCode(...new Uint8Array(digest))) };
+  const fingerprint = btoa(String.fromCharCode(...new Uint8Array(digest)));
+  return { key: scopedKey(principal.name, key), fingerprint };
 }
 
 export type RefusedAppend = Exclude<AppendOutcome, { outcome: "appended" }>;

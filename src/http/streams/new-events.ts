@@ -9,6 +9,7 @@ import type { Limits } from "../../core/limits.ts";
 import { exceedsBytes } from "../../core/names.ts";
 import { appendedAttributes, cloudEventAttributes } from "./attributes.ts";
 import { binaryAttributes } from "./binary-attributes.ts";
+import type { BodyFault } from "./body-fault.ts";
 import { isPlainAppend } from "./plain-append.ts";
 import { validationError } from "../pipeline/problems.ts";
 import type { RequestSchemas } from "../openapi/schemas.ts";
@@ -19,7 +20,7 @@ import type { RequestSchemas } from "../openapi/schemas.ts";
  */
 
 /** Arrays and objects around `data` in the deepest body format. */
-const ENVELOPE_DEPTH = 6;
+export const ENVELOPE_DEPTH = 6;
 
 type Path = readonly (string | number)[];
 
@@ -30,6 +31,10 @@ export interface Incoming {
 
 export interface IncomingPart extends Incoming {
   readonly subject: string;
+  /** Only an entry of `POST /appends` has one. */
+  readonly idempotencyKey?: string | undefined;
+  /** Only an entry of `POST /appends` has one: it is refused, and the other entries are not. */
+  readonly fault?: BodyFault;
 }
 
 /** The limits and schemas that bodies are read with. */
@@ -61,7 +66,7 @@ function dataText(json: JsonText, path: Path, data: unknown, limits: Limits): Pr
  * Validates a value and returns the value itself, not a copy that a schema made: the stored value is the validated
  * one.
  */
-function checked<Schema extends z.ZodType>(schema: Schema, value: unknown): z.input<Schema> {
+export function checked<Schema extends z.ZodType>(schema: Schema, value: unknown): z.input<Schema> {
   const result = schema.safeParse(value);
   if (!result.success) throw validationError("invalid-body", result.error.issues);
   return value as z.input<Schema>;
@@ -83,7 +88,7 @@ function lengthOf(value: unknown): number {
   return Array.isArray(value) ? value.length : 0;
 }
 
-function eventsIn(value: unknown): number {
+export function eventsIn(value: unknown): number {
   return typeof value === "object" && value !== null && "events" in value ? lengthOf(value.events) : 0;
 }
 
@@ -95,7 +100,7 @@ function eventsInAppends(value: unknown): number {
   return appends.reduce<number>((sum, append) => sum + Math.max(1, eventsIn(append)), 0);
 }
 
-function plainEvents(
+export function plainEvents(
   json: JsonText,
   path: Path,
   events: Readonly<z.input<RequestSchemas["appendBody"]>["events"]>,
@@ -152,13 +157,13 @@ function binaryEvent(
   return [cloudEvent(event, [], data, stream, limits)];
 }
 
-function mediaTypeOf(headers: Headers): string {
+export function mediaTypeOf(headers: Headers): string {
   const stated = headers.get("content-type") ?? "";
   const end = stated.indexOf(";");
   return (end === -1 ? stated : stated.slice(0, end)).trim().toLowerCase();
 }
 
-function unsupported(mediaType: string): KildeError {
+export function unsupported(mediaType: string): KildeError {
   const detail = mediaType === "" ? "The request has no Content-Type" : `The media type is ${mediaType}`;
   return new KildeError("unsupported-media-type", detail);
 }

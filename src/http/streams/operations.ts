@@ -4,8 +4,11 @@ import { validQuery, readLog } from "../log/pages.ts";
 import type { Operation } from "../operation.ts";
 import type { OpenApiParts } from "../openapi/parts.ts";
 import { needing, principalOf, readingSubjects, senderOf } from "../pipeline/authorization.ts";
+import type { RequestContext } from "../pipeline/pipeline.ts";
+import { MAX_BULK_APPENDS } from "../../core/limits.ts";
 import { APPENDS } from "./append-access.ts";
 import { getAppend, postStream, postTransaction } from "./append.ts";
+import { postAppends } from "./bulk-appends.ts";
 import { subjectNameOf } from "./stream-name.ts";
 import { deleteStream, listing } from "./streams.ts";
 
@@ -43,6 +46,12 @@ function preconditions({ decidedOn }: OpenApiParts) {
       .openapi({ pattern: "^\\*$", description: "`*`: the stream must not exist" }),
   });
 }
+
+/** Prose describes NDJSON, which openapi-python-client does not support. */
+const bulkExample = [
+  { stream: "user-1", events: [{ type: "EmailChanged", data: { email: "ida@example.com" } }] },
+  { stream: "user-3", events: [registered], expectedVersion: 0, idempotencyKey: "register-user-3" },
+];
 
 export const streamOperations: readonly Operation[] = [
   {
@@ -104,6 +113,36 @@ export const streamOperations: readonly Operation[] = [
         201: {
           ...parts.json(parts.answers.transacted, "Kilde stored the events"),
           headers: parts.appendHeaders,
+        },
+        default: parts.problem,
+      },
+    }),
+  },
+  {
+    id: "appendAll",
+    method: "post",
+    path: "/appends",
+    tag: "Append",
+    link: "appends",
+    summary: "Append to many streams independently",
+    description: `Takes up to ${MAX_BULK_APPENDS} appends as a JSON array, or as NDJSON (\`application/x-ndjson\`) with one on each line, and answers in the same format with the outcome of each, in order. Each append is atomic, and a refused one does not stop those after it; the appends to one stream take effect in their order. An outcome with the status 201 is the answer of \`POST /streams/{stream}\`; any other is the problem that it would answer with, whose pointers are those in the entry. A body that is not a list of appends with a stream and events each, uses an idempotency key twice, or has more events than an append may have, is refused as a whole, and nothing is appended. The sender needs the grant of each append.`,
+    access: "known",
+    handle: (c, deps) => postAppends(c.req.raw, c.env as RequestContext, deps),
+    describe: (parts) => ({
+      request: {
+        headers: parts.decidedOn,
+        body: parts.jsonBody(parts.schemas.bulkAppends, bulkExample),
+      },
+      responses: {
+        200: {
+          description: "The outcomes, in order; some or all of the appends may have been refused",
+          content: {
+            "application/json": { schema: z.array(parts.answers.appendOutcome) },
+            "application/x-ndjson": {
+              schema: z.string().openapi({ description: "The same outcomes, one on each line" }),
+            },
+          },
+          headers: parts.bulkHeaders,
         },
         default: parts.problem,
       },

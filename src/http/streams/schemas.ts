@@ -2,7 +2,7 @@ import { z } from "@hono/zod-openapi";
 
 import { PLACED_ATTRIBUTES } from "../../core/attributes.ts";
 import { RESERVED_TYPE_PREFIX } from "../../core/event.ts";
-import type { Limits } from "../../core/limits.ts";
+import { type Limits, MAX_BULK_APPENDS } from "../../core/limits.ts";
 import { nameSchema } from "../wire/name-schema.ts";
 import { statedTime } from "../wire/stated-time.ts";
 import {
@@ -104,11 +104,26 @@ function newCloudEventSchema(limits: Limits) {
     .openapi("NewCloudEvent", CLOUD_EVENT_DESCRIPTION);
 }
 
+/** The key of an append, in a header or in an entry. */
+export function idempotencyKeySchema({ idempotencyKeyBytes }: Limits) {
+  return nameSchema(idempotencyKeyBytes).openapi({
+    description: "Makes a retry safe",
+    example: "8e03978e-40d5-43e8-bc93-6894a57f9324",
+  });
+}
+
 /** Creates the schemas that validate the bodies of appends. */
 export function createAppendSchemas(limits: Limits) {
   const newEvents = z.array(newEventSchema(limits)).min(1, "must hold at least one event");
   const append = { events: newEvents, expectedVersion: expectedVersion.optional() };
   const newCloudEvent = newCloudEventSchema(limits);
+  const bulkAppend = z
+    .strictObject({
+      stream: streamNameSchema(limits),
+      ...append,
+      idempotencyKey: idempotencyKeySchema(limits).optional().openapi({ example: undefined }),
+    })
+    .openapi("BulkAppend");
   return {
     appendBody: z.strictObject(append).openapi("Append"),
     transactionBody: z
@@ -118,6 +133,8 @@ export function createAppendSchemas(limits: Limits) {
           .min(1, "must hold at least one append"),
       })
       .openapi("Transaction"),
+    bulkAppend,
+    bulkAppends: z.array(bulkAppend).min(1).max(MAX_BULK_APPENDS),
     newCloudEvent,
     newCloudEvents: z.array(newCloudEvent).min(1, "must hold at least one event"),
   };

@@ -1,6 +1,6 @@
 import { KildeError } from "../../core/errors.ts";
 import type { ProblemDetail } from "../../core/problem-members.ts";
-import { isLongerThan, outlineOf } from "../../core/json-outline.ts";
+import { isLongerThan, type Outline, outlineOf } from "../../core/json-outline.ts";
 import type { Limits } from "../../core/limits.ts";
 import {
   type AppendHead,
@@ -23,7 +23,7 @@ import { LISTED_FAULTS } from "../pipeline/problems.ts";
 const AROUND_CHARACTERS = 64 * 1024;
 
 /** A valid event that replaces the events taken out. */
-const ANY_EVENT = '{"type":"a"}';
+export const ANY_EVENT = '{"type":"a"}';
 const ANY_APPEND = `{"stream":"a","events":[${ANY_EVENT}]}`;
 
 const EVENTS: AppendHead = { format: "events", attributes: {} };
@@ -33,7 +33,7 @@ function mostCharacters({ eventBytes, metadataBytes, typeBytes, streamNameBytes 
   return eventBytes + 2 * metadataBytes + 6 * (typeBytes + streamNameBytes) + AROUND_CHARACTERS;
 }
 
-function refuseLarge(text: string, pointer: string, limits: Limits): void {
+export function refuseLarge(text: string, pointer: string, limits: Limits): void {
   if (!isLongerThan(text, mostCharacters(limits))) return;
   const detail = `The event is larger than ${limits.eventBytes} bytes of data and ${limits.metadataBytes} of metadata`;
   throw new KildeError("limit-exceeded", `${pointer === "" ? "The body" : pointer}: ${detail}`, {
@@ -52,7 +52,7 @@ function moved(text: string, { own, whole }: Place): string {
   return text.startsWith(own) ? whole + text.slice(own.length) : text;
 }
 
-function movedError(error: KildeError, place: Place): KildeError {
+export function movedError(error: KildeError, place: Place): KildeError {
   const errors = error.members.errors?.map(({ pointer, ...detail }): ProblemDetail =>
     pointer === undefined ? detail : { ...detail, pointer: moved(pointer, place) },
   );
@@ -96,7 +96,7 @@ function createPartReader() {
 type PartReader = ReturnType<typeof createPartReader>;
 
 /** Returns the text around a list, with one valid element in place of its elements, if it has any. */
-function around(
+export function textAround(
   { before, after }: { readonly before: string; readonly after: string },
   element: string | null,
 ): string {
@@ -107,7 +107,7 @@ function around(
   return before + (element ?? "") + after;
 }
 
-function refuseBlank(text: string): void {
+export function refuseBlank(text: string): void {
   if (text.trim() === "") throw new KildeError("malformed-json", "A list has an element without a value");
 }
 
@@ -133,6 +133,14 @@ function readEvents(
   });
 }
 
+/** Reads the events of an append in Kilde's own JSON. */
+export function readLargeEvents({ elements }: Outline, reading: ReadAppend): Incoming["events"] {
+  const reader = createPartReader();
+  const events = readEvents(elements, { format: "events", pointer: "/events" }, "a", reading, reader);
+  reader.finish();
+  return events;
+}
+
 /** As {@link readAppend}. */
 export function readLargeAppend(
   head: AppendHead,
@@ -156,7 +164,7 @@ export function readLargeAppend(
   const events = readEvents(outline.elements, { format, pointer }, stream, reading, reader);
   let expectedVersion: Incoming["expectedVersion"];
   if (format === "events") {
-    const whole = around(outline, outline.elements.length === 0 ? null : ANY_EVENT);
+    const whole = textAround(outline, outline.elements.length === 0 ? null : ANY_EVENT);
     ({ expectedVersion } = reader.read({ own: "", whole: "" }, () =>
       readAppend(EVENTS, whole, stream, reading),
     ) ?? { expectedVersion });
@@ -174,7 +182,7 @@ function checkList(
   reading: ReadAppend,
 ): void {
   const event = '{"specversion":"1.0","id":"a","source":"a","type":"a"}';
-  const whole = around(outline, outline.elements.length === 0 ? null : event);
+  const whole = textAround(outline, outline.elements.length === 0 ? null : event);
   readAppend({ format: "cloudevents", attributes: {} }, whole, stream, reading);
 }
 
@@ -200,12 +208,12 @@ export function readLargeTransaction(text: string, reading: ReadAppend): Incomin
     const events = own === null ? [] : readEvents(own.elements, list, "a", reading, reader);
     const part = reader.read({ own: "/appends/0", whole: pointer }, () => {
       if (own === null) refuseLarge(append, "/appends/0", limits);
-      const rest = own === null ? append : around(own, own.elements.length === 0 ? null : ANY_EVENT);
+      const rest = own === null ? append : textAround(own, own.elements.length === 0 ? null : ANY_EVENT);
       return readTransaction(`{"appends":[${rest}]}`, reading)[0] ?? null;
     });
     return part === null ? null : { ...part, events };
   });
-  const whole = around(outline, outline.elements.length === 0 ? null : ANY_APPEND);
+  const whole = textAround(outline, outline.elements.length === 0 ? null : ANY_APPEND);
   reader.read({ own: "", whole: "" }, () => readTransaction(whole, reading));
   reader.finish();
   return parts.filter((part) => part !== null);

@@ -1,8 +1,8 @@
 import type { Clock } from "../../core/clock.ts";
-import { KildeError } from "../../core/errors.ts";
 import type { TimeSlices } from "../../core/time-slices.ts";
 import { textOf } from "./body.ts";
 import { readLargeAppend, readLargeTransaction } from "./large-body.ts";
+import { type EntriesFormat, readEntries, readLargeEntries } from "../streams/entries.ts";
 import {
   type AppendHead,
   type IncomingPart,
@@ -20,7 +20,8 @@ const SMALL_BYTES = 32 * 1024;
 /** The kind of a body. Plain data, so that another thread can read the body. */
 export type ParseTask =
   | { readonly kind: "append"; readonly head: AppendHead; readonly stream: string }
-  | { readonly kind: "transaction" };
+  | { readonly kind: "transaction" }
+  | { readonly kind: "entries"; readonly format: EntriesFormat };
 
 /** Reads a large body, and takes its bytes over. */
 export type ParseLarge = (task: ParseTask, bytes: Uint8Array<ArrayBuffer>) => Promise<IncomingPart[]>;
@@ -32,6 +33,7 @@ export function parseLarge(
 ): IncomingPart[] {
   const text = textOf({ bytes });
   if (task.kind === "transaction") return readLargeTransaction(text, reading);
+  if (task.kind === "entries") return readLargeEntries(text, task.format, reading);
   const { head, stream } = task;
   return [{ ...readLargeAppend(head, text, stream, reading), subject: stream }];
 }
@@ -65,17 +67,7 @@ export function parseBody(
 function parseSmall(task: ParseTask, bytes: Uint8Array<ArrayBuffer>, reading: ReadAppend): IncomingPart[] {
   const text = textOf({ bytes });
   if (task.kind === "transaction") return readTransaction(text, reading);
+  if (task.kind === "entries") return readEntries(text, task.format, reading);
   const { head, stream } = task;
   return [{ ...readAppend(head, text, stream, reading), subject: stream }];
-}
-
-/** An error in a form that threads can exchange. */
-export type ParseFault = Pick<KildeError, "code" | "message" | "members">;
-
-export function parseFaultOf({ code, message, members }: KildeError): ParseFault {
-  return { code, message, members };
-}
-
-export function parseError({ code, message, members }: ParseFault): KildeError {
-  return new KildeError(code, message, members);
 }

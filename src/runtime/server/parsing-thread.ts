@@ -1,7 +1,8 @@
 import { KildeError } from "../../core/errors.ts";
 import type { Limits } from "../../core/limits.ts";
+import { type BodyFault, bodyFaultOf } from "../../http/streams/body-fault.ts";
 import type { IncomingPart } from "../../http/streams/new-events.ts";
-import { parseFaultOf, type ParseFault, parseLarge, type ParseTask } from "../../http/wire/parsing.ts";
+import { parseLarge, type ParseTask } from "../../http/wire/parsing.ts";
 import { createSchemas } from "../../http/openapi/schemas.ts";
 
 /*
@@ -15,7 +16,7 @@ export type ParserCommand =
 /** The thread's answer to each body. An unexpected error travels as its text. */
 export type ParserReport =
   | { readonly kind: "parsed"; readonly parts: readonly IncomingPart[] }
-  | { readonly kind: "refused"; readonly fault: ParseFault }
+  | { readonly kind: "refused"; readonly fault: BodyFault }
   | { readonly kind: "failed"; readonly message: string };
 
 declare const self: Worker;
@@ -33,7 +34,7 @@ self.addEventListener("message", ({ data }: MessageEvent<ParserCommand>) => {
     if (reading === null) throw new Error("a body arrived before the limits");
     report({ kind: "parsed", parts: parseLarge(data.task, data.bytes, reading) });
   } catch (error) {
-    if (error instanceof KildeError) report({ kind: "refused", fault: parseFaultOf(error) });
+    if (error instanceof KildeError) report({ kind: "refused", fault: bodyFaultOf(error) });
     else report({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
   }
 });

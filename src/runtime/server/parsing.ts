@@ -1,6 +1,7 @@
 import type { Limits } from "../../core/limits.ts";
 import type { IncomingPart } from "../../http/streams/new-events.ts";
-import { parseError, type ParseLarge, type ParseTask } from "../../http/wire/parsing.ts";
+import { bodyError } from "../../http/streams/body-fault.ts";
+import type { ParseLarge, ParseTask } from "../../http/wire/parsing.ts";
 import type { ParserCommand, ParserReport } from "./parsing-thread.ts";
 import { systemClock } from "../../core/system-clock.ts";
 
@@ -43,7 +44,7 @@ function startThread(limits: Limits): Running {
   worker.addEventListener("close", () => end("it ended itself"));
   worker.addEventListener("message", ({ data }: MessageEvent<ParserReport>) => {
     if (data.kind === "parsed") waiting?.resolve([...data.parts]);
-    else if (data.kind === "refused") waiting?.reject(parseError(data.fault));
+    else if (data.kind === "refused") waiting?.reject(bodyError(data.fault));
     else end(data.message);
   });
   send({ kind: "open", limits });

@@ -135,6 +135,7 @@ forEachDeployment(["file", "sqld", "worker"], (deployment) => {
       const sent = [
         sendLate(fetch, "POST", "/streams/order-1", { events }),
         sendLate(fetch, "POST", "/transactions", { appends: [{ stream: "order-1", events }] }),
+        sendLate(fetch, "POST", "/appends", [{ stream: "order-1", events }]),
         sendLate(fetch, "PUT", "/events/consumers/cards", { position: 1 }),
         sendLate(fetch, "POST", "/subscriptions", hook),
         sendLate(other.fetch, "POST", "/keys", { name: "heir", grants: ["admin"] }),

@@ -170,6 +170,11 @@ export const EXPECTATIONS: Readonly<Record<string, readonly Expectation[]>> = {
       status: 201,
     },
   ],
+  // The grant of each append is decided within the answer, which scopes.test.ts asserts.
+  appendAll: [
+    { path: "/appends", init: jsonPost([{ stream: "order-1", ...EVENTS }]), allowed: "known", status: 200 },
+    { path: "/appends", init: jsonPost([{ stream: "none" }]), allowed: "known", status: 422 },
+  ],
   findAppend: known("/appends/none", 404),
   readStream: [
     { path: "/streams/order-1", allowed: [...ORDER_READERS, "read:/streams/order-1"], status: 200 },

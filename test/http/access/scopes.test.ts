@@ -186,6 +186,32 @@ test("a transaction without the grant of one append writes none", async () => {
   expect(await admin.get("/events")).toEqual([]);
 });
 
+test("many appends: those with a grant are written, and the others are refused", async () => {
+  const orders = await createTestKey(app, ["append:/streams/order-*"]);
+  const entry = (stream: string) => ({ stream, events: [{ type: "A" }], idempotencyKey: `k-${stream}` });
+  const invalid = { stream: "user-3", events: [{ type: 1 }] };
+  const body = [entry("user-1"), entry("order-1"), entry("user-2"), entry("order-2"), invalid];
+  const response = await orders.fetch("/appends", jsonPost(body));
+  expect(response.status).toBe(200);
+  const forbidden = (stream: string) => ({
+    status: 403,
+    needs: `append:/streams/${stream}`,
+    instance: `/streams/${stream}`,
+  });
+  expect(await response.json()).toMatchObject([
+    forbidden("user-1"),
+    { status: 201, stream: "order-1" },
+    forbidden("user-2"),
+    { status: 201, stream: "order-2" },
+    forbidden("user-3"),
+  ]);
+  const written = await admin.get("/events");
+  expect(written.map(({ subject }) => subject)).toEqual(["order-1", "order-2"]);
+  // Keys belong to their sender.
+  expect((await orders.fetch("/appends/k-order-1")).status).toBe(200);
+  expect((await admin.fetch("/appends/k-order-1")).status).toBe(404);
+});
+
 test("the catalog names the source of a feed only to those who may read the source", async () => {
   const sources = async (...grants: string[]) => {
     const key = await createTestKey(app, grants);

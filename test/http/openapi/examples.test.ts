@@ -68,7 +68,7 @@ function inOrder(requests: readonly Request[]): Request[] {
     if (method === "delete") return 1_000 - path.length;
     if (path.endsWith("/rebuild")) return 4;
     if (path.endsWith("/skip")) return 3;
-    return method === "put" || path === "/streams/{stream}" || path === "/transactions" ? 1 : 2;
+    return method === "put" || ["/streams/{stream}", "/transactions", "/appends"].includes(path) ? 1 : 2;
   };
   return requests.toSorted((a, b) => rank(a) - rank(b));
 }

@@ -21,6 +21,8 @@ type Content =
   | "batch"
   | "binary"
   | "transaction"
+  | "entries"
+  | "lines"
   | "commit"
   | "subscription"
   | "any";
@@ -34,6 +36,8 @@ const OPERATIONS: readonly (readonly [method: string, path: string, content: Con
   ["POST", "/streams/*", "batch"],
   ["POST", "/streams/*", "binary"],
   ["POST", "/transactions", "transaction"],
+  ["POST", "/appends", "entries"],
+  ["POST", "/appends", "lines"],
   ["GET", "/streams/*", "none"],
   ["GET", "/streams", "none"],
   ["DELETE", "/streams/*", "none"],
@@ -196,15 +200,17 @@ const TYPES: Readonly<Record<Content, string>> = {
   batch: "application/cloudevents-batch+json",
   binary: "application/json",
   transaction: "application/json",
+  entries: "application/json",
+  lines: "application/x-ndjson",
   commit: "application/json",
   subscription: "application/json",
   any: "application/json",
 };
 
-function transactionBody(chance: Chance): string {
+function namedAppends(chance: Chance): string[] {
   const part = () =>
     `{"stream":${JSON.stringify(`s-${chance.below(20)}`)},"events":[{"type":"Noted","data":${hostileJson(chance)}}]}`;
-  return `{"appends":[${chance.several(1, 3, part).join(",")}]}`;
+  return chance.several(1, 3, part);
 }
 
 function contentText(chance: Chance, content: Content): string {
@@ -218,7 +224,11 @@ function contentText(chance: Chance, content: Content): string {
     case "batch":
       return `[${chance.several(1, 3, () => cloudEvent(chance)).join(",")}]`;
     case "transaction":
-      return transactionBody(chance);
+      return `{"appends":[${namedAppends(chance).join(",")}]}`;
+    case "entries":
+      return `[${namedAppends(chance).join(",")}]`;
+    case "lines":
+      return namedAppends(chance).join("\n");
     case "commit":
       return `{"position":${chance.happens(0.5) ? chance.below(9) : hostileJson(chance, 5)}}`;
     case "subscription":

@@ -14,6 +14,7 @@ import { createAttempts, TIMEOUTS } from "../client/deadline.ts";
 import { MAX_RETRY_AFTER_MS } from "../client/retry.ts";
 import { type Repetition, type RequestDeps, send, sendOnce } from "../client/request.ts";
 import { fetchWithToken } from "../client/token.ts";
+import { fetchTransport } from "../client/http-transport.ts";
 import { KildeError } from "../core/errors.ts";
 import { nameFault } from "../core/names.ts";
 import { startTimer } from "../core/timer.ts";
@@ -143,7 +144,7 @@ export async function withServer<Result>(
   const { url } = address;
   const { clock, random } = context;
   const token = serverToken(context, flags);
-  const fetch: RequestDeps["fetch"] = (target, init) => context.fetch(target, init);
+  const fetch = fetchTransport((target, init) => context.fetch(target, init));
   const deps: RequestDeps = {
     url,
     fetch: token === null ? fetch : fetchWithToken(fetch, token),

@@ -1,9 +1,10 @@
 import type { RequestAttempt } from "./deadline.ts";
+import { hasBody, type Reply, type ReplyHeaders } from "./http-transport.ts";
 
 /** An answer whose body is read under a deadline. */
 export interface Answer {
   readonly status: number;
-  readonly headers: Headers;
+  readonly headers: ReplyHeaders;
   /** Reads the whole body as text. */
   text(): Promise<string>;
   /** The body as it arrives; empty for an answer without one. Fails when the server is silent for too long. */
@@ -15,20 +16,21 @@ export interface Answer {
 /** A body of at most this size arrives within one silence, so its chunks need no deadline. */
 const SHORT_BYTES = 64 * 1024;
 
-function isShort(headers: Headers): boolean {
+function isShort(headers: ReplyHeaders): boolean {
   const length = headers.get("content-length");
   return length !== null && Number(length) <= SHORT_BYTES;
 }
 
 /** Puts the body of an answer under a deadline for silence. */
-export function answerOf(response: Response, attempt: RequestAttempt, silenceMs: number): Answer {
-  const { status, headers, body } = response;
-  let isComplete = body === null;
+export function answerOf(reply: Reply, method: string, attempt: RequestAttempt, silenceMs: number): Answer {
+  const { status, headers } = reply;
+  let isComplete = !hasBody(method, status);
 
   const readText = async (): Promise<string> => {
-    if (body === null) return "";
-    if (isShort(headers)) return attempt.within(silenceMs, response.text());
-    const reader = body.getReader();
+    if (isComplete) return "";
+    if (isShort(headers)) return attempt.within(silenceMs, reply.text());
+    if (reply.body === null) return "";
+    const reader = reply.body.getReader();
     const decoder = new TextDecoder();
     const parts: string[] = [];
     for (;;) {
@@ -49,7 +51,7 @@ export function answerOf(response: Response, attempt: RequestAttempt, silenceMs:
       return text;
     },
     chunks() {
-      const reader = body?.getReader();
+      const reader = reply.body?.getReader();
       return new ReadableStream<Uint8Array>({
         async pull(controller) {
           const result = reader && (await attempt.within(silenceMs, reader.read()));

@@ -1,3 +1,5 @@
+import type { Cancellation } from "./http-transport.ts";
+
 /** Longest waits of a request for the server, in milliseconds; `Infinity` waits forever. */
 export interface Timeouts {
   /**
@@ -30,9 +32,7 @@ export class DeadlineError extends Error {
 }
 
 /** One attempt at a request. It ends when its deadline passes or its caller aborts. */
-export interface RequestAttempt {
-  /** For `fetch`. */
-  readonly signal: AbortSignal;
+export interface RequestAttempt extends Cancellation {
   /**
    * Settles like `work`. When `ms` pass first, it rejects with a DeadlineError and aborts the request, so that the
    * runtime closes the connection.
@@ -45,35 +45,63 @@ export interface RequestAttempt {
 /** Starts an attempt, which the caller's signal aborts as well. */
 export type StartAttempt = (caller: AbortSignal | null | undefined) => RequestAttempt;
 
+function createCancellation(): Cancellation & { readonly abort: (reason?: unknown) => void } {
+  let controller: AbortController | null = null;
+  let aborted: { readonly reason: unknown } | null = null;
+  let cancel: (reason: unknown) => void = () => {};
+  return {
+    get signal() {
+      if (controller === null) {
+        controller = new AbortController();
+        if (aborted !== null) controller.abort(aborted.reason);
+      }
+      return controller.signal;
+    },
+    onCancel(given) {
+      cancel = given;
+      if (aborted !== null) cancel(aborted.reason);
+    },
+    abort(reason) {
+      if (aborted !== null) return;
+      aborted = { reason };
+      cancel(reason);
+      controller?.abort(reason);
+    },
+  };
+}
+
 export function createAttempts(startTimer: StartTimer): StartAttempt {
   return (caller) => {
-    const controller = new AbortController();
-    const abort = () => controller.abort(caller?.reason);
+    const cancellation = createCancellation();
+    const abort = () => cancellation.abort(caller?.reason);
     if (caller?.aborted === true) abort();
     else caller?.addEventListener("abort", abort);
     return {
-      signal: controller.signal,
+      get signal() {
+        return cancellation.signal;
+      },
+      onCancel: (cancel) => cancellation.onCancel(cancel),
       within: (ms, work) =>
         new Promise((resolve, reject) => {
-          const cancel = startTimer(ms, () => {
+          const cancelTimer = startTimer(ms, () => {
             const error = new DeadlineError(ms);
             reject(error);
-            controller.abort(error);
+            cancellation.abort(error);
           });
           work.then(
             (result) => {
-              cancel();
+              cancelTimer();
               resolve(result);
             },
             (error: unknown) => {
-              cancel();
+              cancelTimer();
               reject(error);
             },
           );
         }),
       end(outcome) {
         caller?.removeEventListener("abort", abort);
-        if (outcome === "abort") controller.abort();
+        if (outcome === "abort") cancellation.abort();
       },
     };
   };

@@ -2,6 +2,7 @@ import { type EventSourceMessage, EventSourceParserStream } from "eventsource-pa
 
 import type { Answer } from "./answer.ts";
 import { type AttemptPlan, openAnswer, type RequestDeps, unreachable } from "./request.ts";
+import type { ReplyHeaders } from "./http-transport.ts";
 import { UnexpectedAnswerError } from "./unexpected-answer.ts";
 import { UnreadableEventError } from "./unreadable-event.ts";
 
@@ -24,7 +25,7 @@ export async function* eventStream<Item>(
   deps: RequestDeps,
   path: string,
   signal: AbortSignal | undefined,
-  onOpen: (headers: Headers) => void,
+  onOpen: (headers: ReplyHeaders) => void,
   read: (message: EventSourceMessage) => Item,
   plan: AttemptPlan,
 ): AsyncGenerator<Item, void, undefined> {

@@ -5,6 +5,7 @@ import { queryString, sourcePath } from "./read.ts";
 import { parseEvent } from "./parse-events.ts";
 import { planAttempt, type RequestDeps } from "./request.ts";
 import { requestRetryMs, isPassing } from "./retry.ts";
+import type { ReplyHeaders } from "./http-transport.ts";
 import type { FollowOptions, KildeEvent } from "./types.ts";
 
 /** Reads the events of one connection until it ends or fails. */
@@ -17,7 +18,7 @@ function connection(
   const { types, streamPrefix, signal } = options;
   const log = sourcePath(options);
   const path = log + queryString({ lastEventId, type: types, subjectPrefix: streamPrefix });
-  const onOpen = (headers: Headers) => {
+  const onOpen = (headers: ReplyHeaders) => {
     const identity = headers.get("kilde-log");
     if (identity !== null) options.onLog?.(identity);
   };

@@ -1,3 +1,5 @@
+import type { Reply } from "./http-transport.ts";
+
 /**
  * How a reader of pages continues, and when it stops. A log ends at an empty page, or at a page whose answer is
  * marked as the end. Nothing else shows the end: HTTP caches may serve a page that was full at the end of the log,
@@ -10,7 +12,7 @@
 export const END_HEADER = "Kilde-End";
 
 /** Whether an answer is marked as the end of the log. */
-export function saysEnd({ headers }: Pick<Response, "headers">): boolean {
+export function saysEnd({ headers }: Pick<Reply, "headers">): boolean {
   return headers.get(END_HEADER) === "true";
 }
 
@@ -23,7 +25,7 @@ export interface NextPage {
 const NEXT_LINK = /<([^>]*)>\s*;\s*rel="?next"?/;
 
 /** The next page that an answer links to (RFC 8288); null when it has no link, or a proxy removed the link. */
-export function nextPageOf({ headers }: Pick<Response, "headers">): NextPage | null {
+export function nextPageOf({ headers }: Pick<Reply, "headers">): NextPage | null {
   const target = NEXT_LINK.exec(headers.get("link") ?? "")?.[1];
   const query = target === undefined ? null : (URL.parse(target, "http://kilde")?.searchParams ?? null);
   const lastEventId = query?.get("lastEventId") ?? null;
@@ -34,7 +36,7 @@ export function nextPageOf({ headers }: Pick<Response, "headers">): NextPage | n
  * Whether a list may continue after a page. The server links to the next page if there is one; where a proxy removed
  * the header, only an empty page ends a list. Lists are never cached.
  */
-export function mayContinue({ headers }: Pick<Response, "headers">): boolean {
+export function mayContinue({ headers }: Pick<Reply, "headers">): boolean {
   const link = headers.get("link");
   return link === null || NEXT_LINK.test(link);
 }

@@ -4,6 +4,7 @@ import { type RequestAttempt, DeadlineError, type StartAttempt, type Timeouts } 
 import { answerError } from "./parse-answer.ts";
 import { requestRetryMs, isPassing, type Retry } from "./retry.ts";
 import { InvalidTokenError, TokenFailure } from "./token.ts";
+import type { ReplyHeaders, HttpTransport } from "./http-transport.ts";
 import { UnexpectedAnswerError } from "./unexpected-answer.ts";
 import { UnreadableEventError } from "./unreadable-event.ts";
 import { KildeUnreachableError, wasNotSent } from "./unreachable.ts";
@@ -18,7 +19,7 @@ export interface Known {
 
 export interface RequestDeps {
   readonly url: string;
-  readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
+  readonly fetch: HttpTransport;
   readonly headers: Readonly<Record<string, string>>;
   readonly retry: Retry;
   readonly timeouts: Timeouts;
@@ -36,7 +37,7 @@ export interface RequestDeps {
 }
 
 /** Updates the knowledge of the event log from an answer. Answers about feeds carry the identities of feeds. */
-function noteKnown(known: Known, path: string, headers: Headers): void {
+function noteKnown(known: Known, path: string, headers: ReplyHeaders): void {
   const identity = headers.get("kilde-log");
   if (identity !== null && !path.startsWith("/feeds/") && identity !== known.identity) {
     // A position of the former history names another event now.
@@ -57,7 +58,7 @@ export type Request = RequestInit & {
 export interface AttemptPlan {
   /** The deadline for the beginning of the answer. */
   readonly answerMs: number;
-  /** Requests a new connection, since one of the pool may be dead. Bun does so; other runtimes ignore it. */
+  /** Requests a new connection, since one of the pool may be dead. Bun and Node do so; other runtimes ignore it. */
   readonly isFresh: boolean;
 }
 
@@ -139,14 +140,13 @@ async function receiveHeaders(
   request: Request,
   attempt: RequestAttempt,
 ): Promise<Answer> {
-  const { serverWaitMs: _wait, plan, ...init } = request;
+  const { serverWaitMs: _wait, plan, signal: _signal, ...init } = request;
   if (plan?.isFresh === true) init.keepalive = false;
   init.headers = { ...deps.headers, ...(init.headers as Record<string, string> | undefined) };
-  init.signal = attempt.signal;
   try {
-    const sent = deps.fetch(deps.url + path, init);
+    const sent = deps.fetch(deps.url + path, init, attempt);
     const response = await attempt.within(answerDeadlineMs(deps, request), sent);
-    return answerOf(response, attempt, deps.timeouts.silenceMs);
+    return answerOf(response, init.method ?? "GET", attempt, deps.timeouts.silenceMs);
   } catch (error) {
     attempt.end("abort");
     if (request.signal?.aborted === true || error instanceof InvalidTokenError) throw error;

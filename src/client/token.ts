@@ -1,9 +1,8 @@
 import { errorText } from "../core/error-text.ts";
+import type { HttpTransport } from "./http-transport.ts";
 
 /** The bearer token of requests: a text, or a function that is called for each attempt at a request. */
 export type TokenSource = string | (() => string | Promise<string>);
-
-type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
 /** RFC 6750 §2.1. Another text would be refused by `fetch` with an error that contains it. */
 const TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/;
@@ -49,18 +48,18 @@ function authorized(init: RequestInit, token: string): RequestInit {
 }
 
 /**
- * Returns a `fetch` that sends the token. After a 401 it asks the function for the token again, and sends the request
- * once more if the token is another one: a server that refuses a credential has not executed the request. `fetch`
- * itself drops the token at a redirect to another origin.
+ * Returns a transport that sends the token. After a 401 it asks the function for the token again, and sends the request
+ * once more if the token is another one: a server that refuses a credential has not executed the request. The
+ * transport drops the token at a redirect to another origin.
  */
-export function fetchWithToken(fetch: Fetch, source: TokenSource): Fetch {
-  return async (url, init) => {
+export function fetchWithToken(fetch: HttpTransport, source: TokenSource): HttpTransport {
+  return async (url, init, cancellation) => {
     const token = await currentToken(source);
-    const response = await fetch(url, authorized(init, token));
+    const response = await fetch(url, authorized(init, token), cancellation);
     if (response.status !== 401 || typeof source === "string") return response;
     const next = await currentToken(source);
     if (next === token) return response;
     await response.body?.cancel();
-    return fetch(url, authorized(init, next));
+    return fetch(url, authorized(init, next), cancellation);
   };
 }

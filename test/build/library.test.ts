@@ -248,6 +248,13 @@ describe("the library, as npm installs it", () => {
     await runs([process.execPath, "consumer.ts"], CONSUMED);
   });
 
+  test("has a client without imports, for browsers and workers", async () => {
+    const client = await Bun.file(join(installed, "dist/client.js")).text();
+    expect(new Bun.Transpiler({ loader: "js" }).scanImports(client)).toEqual([]);
+    const bundle = await Bun.build({ entrypoints: [join(installed, "dist/client.js")], target: "browser" });
+    expect(bundle.logs).toEqual([]);
+  });
+
   test("is bundled into a worker, with nothing left to be found elsewhere", async () => {
     const entry = join(project, "worker.ts");
     await Bun.write(

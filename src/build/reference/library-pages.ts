@@ -22,7 +22,7 @@ const ENTRIES: readonly Entry[] = [
     part: "client",
     specifier: "kilde/client",
     introduction:
-      "A client of a server, on `fetch` alone. [Your first stream](../start/first-stream.md#from-typescript) shows it.",
+      "A client of a server, on `node:http` in Node and on `fetch` elsewhere. [Your first stream](../start/first-stream.md#from-typescript) shows it.",
   },
   {
     page: "consumer",

@@ -4,7 +4,7 @@ import { KildeError } from "../../core/errors.ts";
 import type { Limits } from "../../core/limits.ts";
 
 /** A body with a larger announced length is read in pieces, so that Kilde only holds bytes that have arrived. */
-const WHOLE_BYTES = 16 * 1024;
+const WHOLE_BYTES = 64 * 1024;
 
 /** Most bytes counted for a body before any of it is read: the runtime buffers up to this much in advance. */
 const EXPECTED_BYTES = 1024 * 1024;
@@ -117,8 +117,18 @@ async function readPieces(
   return { bytes: buffer.whole(), hold };
 }
 
+/** Some runtimes have no `bytes`. Where it exists, it is faster: `arrayBuffer` takes one more object for the same bytes. */
+interface OlderRequest {
+  readonly bytes?: () => Promise<Uint8Array<ArrayBuffer>>;
+  readonly arrayBuffer: () => Promise<ArrayBuffer>;
+}
+
+async function bytesOf(request: OlderRequest): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await request.arrayBuffer());
+}
+
 /** Reads a small body at once: mostly it has already arrived. */
-function readWhole(request: Request, length: number, deps: BodyDeps): Promise<Body> {
+function readWhole(request: OlderRequest, length: number, deps: BodyDeps): Promise<Body> {
   return new Promise((resolve, reject) => {
     const hold = deps.bodies.hold(() => {
       hold.release();
@@ -129,10 +139,10 @@ function readWhole(request: Request, length: number, deps: BodyDeps): Promise<Bo
       reject(noRoom(deps));
       return;
     }
-    request.arrayBuffer().then(
-      (buffer) => {
+    (request.bytes?.() ?? bytesOf(request)).then(
+      (bytes) => {
         hold.rest();
-        resolve({ bytes: new Uint8Array(buffer), hold });
+        resolve({ bytes, hold });
       },
       (error: unknown) => {
         hold.release();

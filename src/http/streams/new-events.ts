@@ -10,7 +10,7 @@ import { exceedsBytes } from "../../core/names.ts";
 import { appendedAttributes, cloudEventAttributes } from "./attributes.ts";
 import { binaryAttributes } from "./binary-attributes.ts";
 import type { BodyFault } from "./body-fault.ts";
-import { isPlainAppend } from "./plain-append.ts";
+import { isPlainAppend, isPlainTransaction } from "./plain-append.ts";
 import { validationError } from "../pipeline/problems.ts";
 import type { RequestSchemas } from "../openapi/schemas.ts";
 
@@ -242,7 +242,9 @@ export function checkTransactionHead(headers: Headers): void {
 export function readTransaction(text: string, { limits, schemas }: ReadAppend): IncomingPart[] {
   const json = parseJson(text, limits.jsonDepth + ENVELOPE_DEPTH);
   refuseTooMany(eventsInAppends(json.value), limits);
-  const { appends } = checked(schemas.transactionBody, json.value);
+  const { appends } = isPlainTransaction(json.value, limits)
+    ? json.value
+    : checked(schemas.transactionBody, json.value);
   return appends.map(({ stream, events, expectedVersion }, index) => ({
     subject: stream,
     expectedVersion,

@@ -22,8 +22,11 @@ const expectedVersion = z.union([version, z.enum(["exists", "any"])]).openapi("E
   description: 'The version the stream must have: a number (0: it must not exist), "exists", or "any"',
 });
 
+/** Most characters of a short text. */
+export const MOST_SHORT_TEXT = 1024;
+
 /** A short text, such as an attribute or the reason of an erasure. */
-export const shortText = z.string().min(1).max(1024);
+export const shortText = z.string().min(1).max(MOST_SHORT_TEXT);
 
 const metadata = z
   .looseObject({

@@ -9,7 +9,9 @@ const COLORS: Readonly<Record<string, string>> = {
   "bare loop": "#8d99ae",
   "NATS JetStream": "#27a9e1",
   "Redis streams": "#e09f3e",
+  UmaDB: "#6a4c93",
   "message-db": "#336791",
+  Emmett: "#2a9d8f",
 };
 
 const WIDTH = 1_000;

@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { type Client, createClient } from "../../src/client/index.ts";
 import { createCommandHandler, type Decider } from "../../src/decider/index.ts";
 import { createKilde } from "../../src/embed/index.ts";
-import { startKilde } from "./feeds.ts";
+import type { BenchmarkOptions } from "./course.ts";
+import { startServer } from "./kilde-server.ts";
 import { medianRow } from "./measure.ts";
-import { NOT_TAKEN, type Round, type Row } from "./results.ts";
+import { type Round, type Row, roundOf } from "./results.ts";
 import type { Sandbox } from "./sandbox.ts";
 import * as work from "./workload.ts";
 
@@ -49,19 +50,12 @@ function declaredOf(n: number): Declared {
 /** Commands and bare appends a second, by turns. */
 export async function measureCommands(
   sandbox: Sandbox,
-  command: readonly string[],
-  rounds: number,
-  roundMs: number,
+  { command, rounds, roundMs }: BenchmarkOptions,
 ): Promise<Row[]> {
-  const server = await startKilde(
-    sandbox,
-    command,
-    join(sandbox.folder("commands"), "kilde.db"),
-    "export default { accessLog: false }",
-  );
+  const server = await startServer(sandbox, command);
   const embedded = await createKilde({ databaseUrl: `file:${join(sandbox.folder("embedded"), "kilde.db")}` });
   const stores: readonly (readonly [name: string, store: Client])[] = [
-    ["over HTTP", createClient({ url: `http://127.0.0.1:${server.port}` })],
+    ["over HTTP", createClient({ url: server.url })],
     ["in process", embedded],
   ];
   const rows: Row[] = [];
@@ -71,9 +65,9 @@ export async function measureCommands(
     const commands: Round[] = [];
     for (let round = 0; round < rounds; round += 1) {
       const appended = await rateOf(roundMs, (n) => store.append(`append-${n % STREAMS}`, declaredOf(n)));
-      appends.push({ ...NOT_TAKEN, value: appended });
+      appends.push(roundOf(appended));
       const handled = await rateOf(roundMs, (n) => handle(`command-${n % STREAMS}`, total, declaredOf(n)));
-      commands.push({ ...NOT_TAKEN, value: handled });
+      commands.push(roundOf(handled));
     }
     const settings = "kilde/client, one thread";
     rows.push(

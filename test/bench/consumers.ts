@@ -6,10 +6,11 @@ import { drizzle } from "drizzle-orm/libsql";
 
 import { createClient } from "../../src/client/index.ts";
 import { createConsumer, eventLog, feed, libsqlStore } from "../../src/consumer/index.ts";
-import { append, configOf, type Kilde, startKilde, taken } from "./feeds.ts";
+import type { BenchmarkOptions } from "./course.ts";
+import { configOf } from "./feed-configs.ts";
+import { append, type KildeServer, startServer } from "./kilde-server.ts";
 import { medianRow } from "./measure.ts";
-import { NOT_TAKEN, type Round, type Row } from "./results.ts";
-import { quantile } from "./sample.ts";
+import { latencyRound, type Round, type Row, roundOf } from "./results.ts";
 import type { Sandbox } from "./sandbox.ts";
 import * as work from "./workload.ts";
 
@@ -20,7 +21,7 @@ const BATCH_ROWS = 500;
 const ENSURED = 200;
 
 /** Subjects of a reconstitution, and of one transaction that makes them. */
-export const RECONSTITUTED = 1_000_000;
+export const RECONSTITUTED = 200_000;
 const CHUNK = 10_000;
 
 function openEffects(sandbox: Sandbox) {
@@ -37,12 +38,12 @@ async function makeTable({ database }: ReturnType<typeof openEffects>): Promise<
 const insert = (subject: string, data: unknown) =>
   sql`insert into effects (subject, data) values (${subject}, ${JSON.stringify(data)})`;
 
-async function consumedRate(sandbox: Sandbox, { port }: Kilde, name: string): Promise<number> {
+async function consumedRate(sandbox: Sandbox, { url }: KildeServer, name: string): Promise<number> {
   const effects = openEffects(sandbox);
   await makeTable(effects);
   const started = performance.now();
   const consumer = createConsumer({
-    url: `http://127.0.0.1:${port}`,
+    url,
     feed: eventLog(),
     name,
     store: effects.store,
@@ -59,10 +60,10 @@ async function consumedRate(sandbox: Sandbox, { port }: Kilde, name: string): Pr
 }
 
 /** The same events read by the same client, and the same rows written, in transactions of the same size, without cursors. */
-async function bareRate(sandbox: Sandbox, { port }: Kilde): Promise<number> {
+async function bareRate(sandbox: Sandbox, { url }: KildeServer): Promise<number> {
   const effects = openEffects(sandbox);
   await makeTable(effects);
-  const kilde = createClient({ url: `http://127.0.0.1:${port}` });
+  const kilde = createClient({ url });
   const started = performance.now();
   for await (const page of kilde.readPages()) {
     for (let start = 0; start < page.length; start += BATCH_ROWS) {
@@ -80,15 +81,14 @@ async function bareRate(sandbox: Sandbox, { port }: Kilde): Promise<number> {
 /** Events of the log handled a second, beside a loop that only writes the same. */
 export async function measureConsuming(
   sandbox: Sandbox,
-  command: readonly string[],
-  rounds: number,
+  { command, rounds }: BenchmarkOptions,
 ): Promise<Row[]> {
-  const kilde = await startKilde(sandbox, command, join(sandbox.folder("log"), "kilde.db"), configOf([]));
-  await append(kilde.port, EVENTS);
+  const kilde = await startServer(sandbox, command);
+  await append(kilde, EVENTS);
   const [ours, bare]: [Round[], Round[]] = [[], []];
   for (let round = 0; round < rounds; round += 1) {
-    ours.push(taken(await consumedRate(sandbox, kilde, `consumer-${round}`)));
-    bare.push(taken(await bareRate(sandbox, kilde)));
+    ours.push(roundOf(await consumedRate(sandbox, kilde, `consumer-${round}`)));
+    bare.push(roundOf(await bareRate(sandbox, kilde)));
   }
   await kilde.server.stop();
   const settings = command.join(" ");
@@ -99,20 +99,15 @@ export async function measureConsuming(
 }
 
 /** How long a request handler waits for a subject: one that was never heard of, and one that is there. */
-export async function measureEnsure(
-  sandbox: Sandbox,
-  command: readonly string[],
-  rounds: number,
-): Promise<Row[]> {
-  const file = join(sandbox.folder("ensure"), "kilde.db");
-  const kilde = await startKilde(sandbox, command, file, configOf(["stateful"]));
-  await append(kilde.port, work.STREAMS);
+export async function measureEnsure(sandbox: Sandbox, { command, rounds }: BenchmarkOptions): Promise<Row[]> {
+  const kilde = await startServer(sandbox, command, { config: configOf(["stateful"]) });
+  await append(kilde, work.STREAMS);
   const found: Record<"cold" | "warm", Round[]> = { cold: [], warm: [] };
   for (let round = 0; round < rounds; round += 1) {
     const effects = openEffects(sandbox);
     await makeTable(effects);
     const consumer = createConsumer({
-      url: `http://127.0.0.1:${kilde.port}`,
+      url: kilde.url,
       feed: feed("stateful/v1"),
       name: `consumer-${round}`,
       store: effects.store,
@@ -127,9 +122,7 @@ export async function measureEnsure(
         await consumer.ensure(work.streamName(n));
         latencies.push(performance.now() - started);
       }
-      latencies.sort((a, b) => a - b);
-      const p50 = quantile(latencies, 0.5);
-      found[kind].push({ ...NOT_TAKEN, value: p50, p50Ms: p50, p99Ms: quantile(latencies, 0.99) });
+      found[kind].push(latencyRound(latencies.toSorted((a, b) => a - b)));
     }
     effects.client.close();
   }
@@ -142,10 +135,9 @@ export async function measureEnsure(
 }
 
 /** Subjects compared a second, of a consumer that lacks nothing. */
-export async function measureReconstitution(sandbox: Sandbox, command: readonly string[]): Promise<Row[]> {
-  const file = join(sandbox.folder("reconstitute"), "kilde.db");
-  const kilde = await startKilde(sandbox, command, file, configOf([]));
-  const url = `http://127.0.0.1:${kilde.port}`;
+export async function measureReconstitution(sandbox: Sandbox, { command }: BenchmarkOptions): Promise<Row[]> {
+  const kilde = await startServer(sandbox, command);
+  const { url } = kilde;
   const client = createClient({ url });
   const effects = openEffects(sandbox);
   await makeTable(effects);
@@ -176,7 +168,7 @@ export async function measureReconstitution(sandbox: Sandbox, command: readonly 
   });
   if (checked !== RECONSTITUTED || healedSubjects > 0)
     throw new Error(`${checked} compared, ${healedSubjects} healed`);
-  found.push(taken((RECONSTITUTED * 1_000) / (performance.now() - started)));
+  found.push(roundOf((RECONSTITUTED * 1_000) / (performance.now() - started)));
   effects.client.close();
   await kilde.server.stop();
   return [medianRow({ contender: "Kilde", way: "reconstitute", settings: command.join(" ") }, found, found)];

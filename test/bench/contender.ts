@@ -8,6 +8,8 @@ export interface Task {
   /** How the contender does it, where there is more than one way or the name does not state it. */
   readonly way?: string;
   readonly run: Run;
+  /** The process that makes the load, where it is not this one. */
+  readonly clientPid?: number;
   /** Events in the store, which a run must raise by exactly the number of acknowledged events. */
   stored?(): Promise<number>;
   close?(): void | Promise<void>;
@@ -36,6 +38,8 @@ export interface Contender {
   readonly besides?: readonly number[];
   /** Appends of one event to a random stream. */
   singles?(inFlight: number): Promise<readonly Task[]>;
+  /** The same through one client of its own, where `singles` does not use it. */
+  clientSingles?(inFlight: number): Promise<readonly Task[]>;
   /** Appends of {@link BATCH} events to a random stream. */
   batches?(inFlight: number): Promise<readonly Task[]>;
   /** Writes the history that is read by the next two. */
@@ -49,6 +53,7 @@ export interface Contender {
   close(): Promise<void>;
 }
 
+/** This machine lacks a contender; the message names the missing program. */
 export class NotInstalled extends Error {}
 
 /** Starts a contender on an empty store. Throws {@link NotInstalled} when this machine does not have it. */
@@ -56,7 +61,7 @@ export type Start = (sandbox: Sandbox) => Promise<Contender>;
 
 export function executable(name: string): string {
   const path = Bun.which(name);
-  if (path === null) throw new NotInstalled(name);
+  if (path === null) throw new NotInstalled(`${name} is not installed`);
   return path;
 }
 

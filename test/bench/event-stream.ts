@@ -4,6 +4,9 @@ import { numberIn } from "./workload.ts";
 /** Connections that are opened at the same time; more would overrun the listening socket's backlog. */
 const OPENED_AT_ONCE = 100;
 
+/** Which event this is, from its `data` line. */
+type NumberOf = (line: string) => number;
+
 interface Follower {
   readonly index: number;
   readonly decoder: TextDecoder;
@@ -11,6 +14,7 @@ interface Follower {
   text: string;
   onOpen: (() => void) | null;
   onGone: (error: Error) => void;
+  readonly numberOf: NumberOf;
 }
 
 /** An event is in one chunk of the transfer coding, so that its `data` line is whole once the line has ended. */
@@ -18,16 +22,29 @@ function takeEvents(follower: Follower, bytes: Buffer, onDelivery: OnDelivery): 
   const lines = (follower.text + follower.decoder.decode(bytes, { stream: true })).split("\n");
   follower.text = lines.pop() ?? "";
   for (const line of lines) {
-    if (line.startsWith("data: ")) onDelivery(follower.index, numberIn(line));
+    if (line.startsWith("data: ")) onDelivery(follower.index, follower.numberOf(line));
   }
 }
 
-async function openFollower(port: number, request: Uint8Array, index: number, onDelivery: OnDelivery) {
+async function openFollower(
+  port: number,
+  request: Uint8Array,
+  index: number,
+  onDelivery: OnDelivery,
+  numberOf: NumberOf,
+) {
   const opened = Promise.withResolvers<void>();
   const socket = await Bun.connect<Follower>({
     hostname: "127.0.0.1",
     port,
-    data: { index, decoder: new TextDecoder(), text: "", onOpen: opened.resolve, onGone: opened.reject },
+    data: {
+      index,
+      decoder: new TextDecoder(),
+      text: "",
+      onOpen: opened.resolve,
+      onGone: opened.reject,
+      numberOf,
+    },
     socket: {
       open(self) {
         self.write(request);
@@ -55,12 +72,13 @@ export async function openFollowers(
   request: Uint8Array,
   count: number,
   onDelivery: OnDelivery,
+  numberOf: NumberOf = numberIn,
 ): Promise<() => void> {
   const sockets: Bun.Socket<Follower>[] = [];
   while (sockets.length < count) {
     const first = sockets.length;
     const some = Array.from({ length: Math.min(OPENED_AT_ONCE, count - first) }, (_, offset) =>
-      openFollower(port, request, first + offset, onDelivery),
+      openFollower(port, request, first + offset, onDelivery, numberOf),
     );
     sockets.push(...(await Promise.all(some)));
   }

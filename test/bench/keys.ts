@@ -6,6 +6,7 @@ import { measure, medianRow, type Plan } from "./measure.ts";
 import { randomAppends } from "./requests.ts";
 import { NOT_TAKEN, type Round, type Row } from "./results.ts";
 import { freePort, type Sandbox } from "./sandbox.ts";
+import * as ways from "./ways.ts";
 import * as work from "./workload.ts";
 
 /* The cost of access control: appends to a store with keys, by a key that may do just that, and to an open store. */
@@ -14,8 +15,6 @@ const CONNECTIONS = 64;
 
 /** Covers the streams of the workload. */
 const GRANT = "append:/streams/declaration-*";
-
-export const OPEN_STORE = "open store";
 
 interface KeyCosts {
   readonly throughput: readonly Row[];
@@ -75,7 +74,7 @@ export async function measureKeys(
 ): Promise<KeyCosts> {
   const stores = [
     await openStore(sandbox, command, "Kilde, with a key", true),
-    await openStore(sandbox, command, OPEN_STORE, false),
+    await openStore(sandbox, command, ways.OPEN_STORE, false),
   ];
   const throughput = await measure(stores, plan);
   for (const { contender, task } of stores) {

@@ -7,6 +7,7 @@ import { closedLoop, Latencies } from "./sample.ts";
 import { openFollowers } from "./event-stream.ts";
 import { anyOf, appendBody, getRequest, inTurn, randomAppends } from "./requests.ts";
 import { freePort, type Sandbox } from "./sandbox.ts";
+import { CLIENT } from "./ways.ts";
 import * as work from "./workload.ts";
 
 export interface KildeOptions {
@@ -14,8 +15,10 @@ export interface KildeOptions {
   readonly command: readonly string[];
 }
 
-/** Its own client, as applications have it. */
-export const CLIENT_WAY = "kilde/client, parsed";
+/** Events as an application has them, made before anything is timed. */
+const PARSED = work
+  .eventsOf(0, work.STREAMS)
+  .map(({ type, data }) => ({ type, data: JSON.parse(data) as unknown }));
 
 function once(action: () => Promise<void>): () => Promise<void> {
   let done: Promise<void> | null = null;
@@ -116,6 +119,18 @@ export async function startKilde(sandbox: Sandbox, { command }: KildeOptions): P
     ];
   };
 
+  const appendByClient = async (inFlight: number): Promise<readonly Task[]> => {
+    await seeded();
+    const client = createClient({ url: base });
+    const run: Run = (durationMs) =>
+      closedLoop(inFlight, durationMs, async () => {
+        const event = PARSED[work.randomBelow(PARSED.length)] ?? [];
+        await client.append(work.streamName(work.randomBelow(work.STREAMS)), event);
+        return 1;
+      });
+    return [{ way: "kilde/client", run, stored }];
+  };
+
   /** Reads the whole log in order, again and again; a page is {@link work.PAGE} events. */
   const readByClient: Run = async (durationMs) => {
     const client = createClient({ url: base });
@@ -145,6 +160,7 @@ export async function startKilde(sandbox: Sandbox, { command }: KildeOptions): P
     settings: `${command.join(" ")} serve, access log off`,
     pid: server.pid,
     singles: (inFlight) => appends(inFlight, 1),
+    clientSingles: appendByClient,
     batches: (inFlight) => appends(inFlight, work.BATCH),
     fill: () => appendEach(base, work.HISTORY, work.historyStream),
     async pages() {
@@ -155,7 +171,7 @@ export async function startKilde(sandbox: Sandbox, { command }: KildeOptions): P
         if (events.length !== work.PAGE) throw new Error(`${events.length} events in ${path}`);
         verify(events, page * work.PAGE);
       }
-      return [...(await reads(1, paths, inTurn, work.PAGE)), { way: CLIENT_WAY, run: readByClient }];
+      return [...(await reads(1, paths, inTurn, work.PAGE)), { way: CLIENT, run: readByClient }];
     },
     async streams(inFlight) {
       const paths = Array.from(

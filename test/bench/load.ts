@@ -141,3 +141,15 @@ export async function openLoad({
     },
   };
 }
+
+/** Load over new connections in each run: a server closes those that are idle while others are measured. */
+export function loadOverNewConnections(options: LoadOptions): Load["run"] {
+  return async (durationMs) => {
+    const load = await openLoad(options);
+    try {
+      return await load.run(durationMs);
+    } finally {
+      load.close();
+    }
+  };
+}

@@ -29,11 +29,11 @@ function cpuSecondsOfAll(pids: readonly number[]): number | null {
   return seconds.length < pids.length ? null : seconds.reduce((sum, each) => sum + each, 0);
 }
 
-function cpuTimes({ pid, besides = [] }: Contender): CpuTimes {
+function cpuTimes({ contender: { pid, besides = [] }, task: { clientPid } }: Entry): CpuTimes {
   const { user, system } = process.cpuUsage();
   return {
     server: pid === null ? null : cpuSecondsOfAll([pid, ...besides]),
-    client: (user + system) / 1e6,
+    client: (user + system) / 1e6 + (clientPid === undefined ? 0 : (cpuSecondsOf(clientPid) ?? 0)),
     machine: machineCpuSeconds(),
   };
 }
@@ -49,11 +49,12 @@ function coresUsed(before: CpuTimes, after: CpuTimes, seconds: number) {
 }
 
 /** Runs a task and proves it: the store has grown by exactly the number of acknowledged events. */
-async function runProven({ contender, task }: Entry, durationMs: number): Promise<Round> {
+async function runProven(entry: Entry, durationMs: number): Promise<Round> {
+  const { task } = entry;
   const storedBefore = (await task.stored?.()) ?? 0;
-  const before = cpuTimes(contender);
+  const before = cpuTimes(entry);
   const sample = await task.run(durationMs);
-  const after = cpuTimes(contender);
+  const after = cpuTimes(entry);
   const grown = task.stored === undefined ? sample.events : (await task.stored()) - storedBefore;
   if (grown !== sample.events) {
     throw new Error(`${sample.events} events were acknowledged, but the store grew by ${grown}`);

@@ -5,7 +5,7 @@ import { storageFailure } from "../../src/storage/failures.ts";
 import { openDatabase } from "../../src/storage/open.ts";
 import { hasSqld, type Sqld, SQLD_FLAGS, startSqld } from "../support/sqld.ts";
 import type { Contender, Task } from "./contender.ts";
-import { append } from "./feeds.ts";
+import { append } from "./kilde-server.ts";
 import { openLoad } from "./load.ts";
 import { type Entry, measure, type Plan } from "./measure.ts";
 import { randomAppends } from "./requests.ts";
@@ -87,7 +87,7 @@ async function openNodes(
     ),
   );
   // The streams exist, as they do in a store that is in use.
-  for (const { port } of nodes.slice(0, 1)) await append(port, work.STREAMS);
+  for (const { port } of nodes.slice(0, 1)) await append({ url: `http://127.0.0.1:${port}` }, work.STREAMS);
   const streamsAt = (node: number) =>
     work.ALL_STREAMS.filter((_, index) => !divided || index % count === node);
   const loads = await Promise.all(

@@ -1,3 +1,5 @@
+import { quantile } from "./sample.ts";
+
 /** The results of the benchmark, which `--json` writes, the table prints and the chart draws. */
 export interface Results {
   readonly machine: Machine;
@@ -21,7 +23,7 @@ export interface WorkResult {
   readonly name: string;
   readonly title: string;
   /** The unit of the rows. */
-  readonly unit: "events/s" | "subjects/s" | "ms" | "MB" | "KB" | "µs";
+  readonly unit: "events/s" | "subjects/s" | "ms" | "MB" | "KB" | "µs" | "times";
   readonly rows: readonly Row[];
   readonly verdicts: readonly Verdict[];
 }
@@ -44,6 +46,17 @@ export interface Round {
   readonly clientCores: number | null;
   /** CPU time of neither: the kernel's own work, and programs that have no part in this. */
   readonly otherCores: number | null;
+}
+
+/** A round that only takes a time, a rate or a size. */
+export function roundOf(value: number): Round {
+  return { ...NOT_TAKEN, value };
+}
+
+/** A round of latencies, given in ascending order; its value is their median. */
+export function latencyRound(ascendingMs: ArrayLike<number>): Round {
+  const p50Ms = quantile(ascendingMs, 0.5);
+  return { ...NOT_TAKEN, value: p50Ms, p50Ms, p99Ms: quantile(ascendingMs, 0.99) };
 }
 
 export interface Row {

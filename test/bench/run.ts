@@ -38,19 +38,23 @@ interface Options {
   readonly rounds?: number;
   readonly seconds?: number;
   readonly followers: number;
+  readonly importLines: number;
   readonly json?: string;
   readonly svg?: string;
 }
 
 const program = new Command("bench")
-  .description("Measures Kilde beside the bare database, NATS JetStream, Redis streams and message-db.")
+  .description(
+    "Measures Kilde beside the bare database, NATS JetStream, Redis streams, UmaDB, message-db and Emmett.",
+  )
   .option("--quick", "3 rounds of half a second instead of 5 of 2 seconds")
   .option("--only <work>", `one of ${WORK_NAMES.join(", ")}; may be repeated`, collectWork, [])
   .option("--alone", "Kilde and the bare loop only")
   .option("--binary [file]", "measure the compiled binary (dist/kilde) instead of the source")
-  .option("--rounds <count>", "rounds of each work", atLeast(1))
+  .option("--rounds <count>", "rounds of each work that has a target", atLeast(1))
   .option("--seconds <seconds>", "how long a round takes", atLeast(0.05))
   .option("--followers <count>", "connections that follow the log", atLeast(1), 1_000)
+  .option("--import-lines <count>", "lines of a round of the import", atLeast(1), 400_000)
   .option("--json <file>", "write the results to a file")
   .option("--svg <file>", `draw the results (a whole run draws ${CHART.slice(ROOT.length + 1)})`)
   .parse();
@@ -71,6 +75,7 @@ try {
     rounds: options.rounds ?? (options.quick ? 3 : 5),
     roundMs: (options.seconds ?? (options.quick ? 0.5 : 2)) * 1_000,
     followers: options.followers,
+    importLines: options.importLines,
     onResult: (work) => console.log(`\n${workTable(work)}`),
     print: (text) => console.log(text),
   });

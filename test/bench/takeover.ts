@@ -2,11 +2,13 @@ import { join } from "node:path";
 
 import { LEASE_MS } from "../../src/storage/lease.ts";
 import { hasSqld, type Sqld, SQLD_FLAGS, startSqld } from "../support/sqld.ts";
-import { configOf } from "./feeds.ts";
+import type { BenchmarkOptions } from "./course.ts";
+import { configOf } from "./feed-configs.ts";
+import { requestJson, SECRET_KEY } from "./kilde-server.ts";
 import { medianRow } from "./measure.ts";
 import { NOT_TAKEN, type Round, type Row } from "./results.ts";
 import { freePort, type Sandbox, type Server } from "./sandbox.ts";
-import { type Receiver, SECRET_KEY, startReceiver } from "./webhooks.ts";
+import { type Receiver, startReceiver } from "./webhooks.ts";
 import * as work from "./workload.ts";
 
 /*
@@ -25,17 +27,8 @@ const POLL_MS = 5;
 const PATIENCE_MS = 60_000;
 
 interface Node {
-  readonly port: number;
+  readonly url: string;
   readonly server: Server;
-}
-
-async function request<Body>(port: number, method: string, path: string, body?: unknown): Promise<Body> {
-  const headers = { "content-type": "application/json" };
-  const init = body === undefined ? { method } : { method, headers, body: JSON.stringify(body) };
-  const response = await fetch(`http://127.0.0.1:${port}${path}`, init);
-  const text = await response.text();
-  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
-  return JSON.parse(text) as Body;
 }
 
 async function startNode(
@@ -45,14 +38,15 @@ async function startNode(
   configFile: string,
 ): Promise<Node> {
   const port = freePort();
+  const url = `http://127.0.0.1:${port}`;
   const options = ["--database-url", sqld.url, "--port", String(port), "--config", configFile];
   const server = await sandbox.start({
     name: `kilde-takeover-${port}`,
     command: [...command, "serve", ...options],
     env: { KILDE_SECRET_KEYS: SECRET_KEY, KILDE_EGRESS_ALLOW: "127.0.0.1" },
-    ready: () => request(port, "GET", "/health"),
+    ready: () => requestJson(url, "GET", "/health"),
   });
-  return { port, server };
+  return { url, server };
 }
 
 async function until(reached: () => Promise<boolean>): Promise<number> {
@@ -65,11 +59,11 @@ async function until(reached: () => Promise<boolean>): Promise<number> {
 /** Appends the nth event at a node; when it is projected, and when it is delivered. */
 async function follow(node: Node, receiver: Receiver, n: number) {
   const { type, data } = work.eventOf(n);
-  await request(node.port, "POST", `/streams/t-${n}`, {
+  await requestJson(node.url, "POST", `/streams/t-${n}`, {
     events: [{ type, data: JSON.parse(data) as unknown }],
   });
   const [projected, delivered] = await Promise.all([
-    until(async () => (await request<{ head: number }>(node.port, "GET", `${FEED}/status`)).head >= n),
+    until(async () => (await requestJson<{ head: number }>(node.url, "GET", `${FEED}/status`)).head >= n),
     until(async () => (await receiver.state()).count >= n),
   ]);
   return { projected, delivered };
@@ -78,8 +72,7 @@ async function follow(node: Node, receiver: Receiver, n: number) {
 /** From the death of a node until another does its work; nothing where there is no libSQL server. */
 export async function measureTakeover(
   sandbox: Sandbox,
-  command: readonly string[],
-  rounds: number,
+  { command, rounds }: BenchmarkOptions,
 ): Promise<Row[]> {
   if (!hasSqld) return [];
   const sqld = await startSqld(SQLD_FLAGS);
@@ -107,7 +100,7 @@ async function measureOn(
   };
   let holder = await start();
   const subscription = { source: "/events", url: receiver.url, start: "beginning" };
-  await request(holder.port, "POST", "/subscriptions", subscription);
+  await requestJson(holder.url, "POST", "/subscriptions", subscription);
   // Its leases are taken before there is another node.
   let n = 1;
   await follow(holder, receiver, n);
@@ -127,7 +120,7 @@ async function measureOn(
     holder = next;
   }
   const { count, outOfOrder } = await receiver.state();
-  const { head } = await request<{ head: number }>(holder.port, "GET", `${FEED}/status`);
+  const { head } = await requestJson<{ head: number }>(holder.url, "GET", `${FEED}/status`);
   if (count !== n || outOfOrder > 0 || head !== n) {
     throw new Error(
       `of ${n} events ${head} are in the feed, ${count} were delivered, ${outOfOrder} out of order`,

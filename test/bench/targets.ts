@@ -1,7 +1,6 @@
-import { OPEN_STORE } from "./keys.ts";
-import { CLIENT_WAY } from "./kilde.ts";
 import { medianOf, pairedRatio } from "./measure.ts";
 import type { Round, Row, Verdict } from "./results.ts";
+import * as ways from "./ways.ts";
 
 /** Which of the rows of a work: the contender's first, or the one that does it in a certain way. */
 interface Which {
@@ -21,34 +20,69 @@ interface Target {
   readonly beside?: Which;
   readonly least?: number;
   readonly most?: number;
+  /** Another target that counts as well. */
+  readonly insteadOf?: string;
 }
 
 const KILDE = "Kilde";
-const BARE = "bare loop";
+const BARE = { contender: "bare loop" };
+const NATS = { contender: "NATS JetStream" };
+const REDIS = { contender: "Redis streams" };
+const UMADB = { contender: "UmaDB" };
 const LARGE_STORE = { contender: "10,000,000 events" };
 
+const kilde = (how: string): Which => ({ contender: KILDE, way: how });
+const emmett = (how: string): Which => ({ contender: "Emmett", way: how });
+const bare = (how: string): Which => ({ ...BARE, way: how });
+
+/** The same target in each version of Node, beside Emmett in the same one. */
+function inEachNode(work: string, least: number): Target[] {
+  return ways.NODES.map((node) => ({ work, which: kilde(node), beside: emmett(node), least }));
+}
+
 const TARGETS: readonly Target[] = [
-  { work: "append-1", field: "p50Ms", beside: { contender: BARE }, most: 2 },
-  { work: "append-64", beside: { contender: "NATS JetStream" }, least: 1 },
+  { work: "append-1", field: "p50Ms", beside: BARE, most: 2 },
+  { work: "append-64", beside: NATS, least: 0.8 },
   { work: "append-64", beside: { contender: "message-db" }, least: 15 },
-  { work: "batch-1", beside: { contender: BARE, way: "libsql, prepared" }, least: 0.7 },
-  { work: "batch-64", beside: { contender: BARE, way: "libsql, prepared" }, least: 0.7 },
-  { work: "pages", beside: { contender: BARE }, least: 0.5 },
-  { work: "pages", beside: { contender: "Redis streams" }, least: 1 },
+  { work: "client-64", beside: NATS, least: 1.5 },
+  { work: "client-64", beside: REDIS, least: 1 },
+  { work: "client-64", beside: UMADB, least: 2 },
+  { work: "batch-1", beside: bare(ways.PREPARED), least: 0.7 },
+  { work: "batch-1", beside: UMADB, least: 1.2 },
+  { work: "batch-64", beside: bare(ways.SAME_GROUPS), least: 0.7 },
+  { work: "batch-64", beside: UMADB, least: 0.5 },
+  { work: "pages", beside: BARE, least: 0.5 },
+  { work: "pages", beside: REDIS, least: 1 },
+  { work: "pages", which: kilde(ways.CLIENT), beside: NATS, least: 1 },
+  { work: "stream-64", beside: BARE, least: 0.5 },
+  { work: "append-key", beside: { contender: ways.OPEN_STORE }, least: 0.97 },
+  { work: "append-key-cpu", beside: { contender: ways.OPEN_STORE }, most: 1.03 },
+  { work: "append-feeds", which: kilde(ways.ONE_FEED), beside: kilde(ways.NO_FEED), least: 0.85 },
+  { work: "append-feeds", which: kilde(ways.FOUR_FEEDS), beside: kilde(ways.NO_FEED), least: 0.6 },
+  { work: "append-feeds", which: kilde(ways.ONE_FEED), beside: { contender: "Emmett" }, least: 10 },
+  { work: "append-feeds-cpu", which: kilde(ways.ONE_FEED), most: 25, insteadOf: "0.85 of the appends" },
   {
-    work: "pages",
-    which: { contender: KILDE, way: CLIENT_WAY },
-    beside: { contender: "NATS JetStream" },
-    least: 1,
+    work: "append-subscription",
+    which: kilde(ways.ONE_SUBSCRIPTION),
+    beside: kilde(ways.NO_SUBSCRIPTION),
+    least: 0.6,
   },
-  { work: "stream-64", beside: { contender: BARE }, least: 0.5 },
-  { work: "append-key", beside: { contender: OPEN_STORE }, least: 0.97 },
-  { work: "append-key-cpu", beside: { contender: OPEN_STORE }, most: 1.03 },
-  { work: "projection", beside: { contender: BARE }, least: 0.6 },
-  { work: "deliveries", beside: { contender: BARE }, least: 0.6 },
+  { work: "feed-latency", field: "p50Ms", most: 2 },
+  { work: "feed-latency", field: "p99Ms", most: 6 },
+  { work: "feed-latency-load", field: "p50Ms", most: 25 },
+  { work: "feed-latency-load", field: "p99Ms", most: 100 },
+  { work: "projection", which: kilde(ways.STATELESS), beside: BARE, least: 0.8 },
+  { work: "projection", which: kilde(ways.STATEFUL), beside: BARE, least: 0.7 },
+  { work: "projection", which: kilde(ways.FOUR_AT_ONCE), beside: kilde(ways.STATELESS), least: 1.5 },
+  ...inEachNode("node-client-64", 6),
+  ...inEachNode("node-client-1", 1.2),
+  ...inEachNode("node-client-streams", 1.5),
+  { work: "deliveries", beside: BARE, least: 0.75 },
+  { work: "import", beside: BARE, least: 0.6 },
+  { work: "memory", which: kilde(ways.MORE_MEMORY), most: 40 },
   { work: "followers", field: "p99Ms", most: 100 },
   { work: "follower-memory", most: 20 },
-  { work: "scale-append-64", beside: LARGE_STORE, most: 1.3 },
+  { work: "scale-cost", which: { contender: KILDE }, beside: BARE, most: 1.3 },
   { work: "scale-append-1", beside: LARGE_STORE, most: 1.3 },
   {
     work: "scale-tail",
@@ -59,17 +93,23 @@ const TARGETS: readonly Target[] = [
   { work: "idle-memory", which: { contender: "binary", way: "idle" }, most: 80 },
 ];
 
+/** Whether a work, or one of the results of its course, has a target. */
+export function hasTargets(name: string): boolean {
+  return TARGETS.some(({ work }) => work === name || work.startsWith(`${name}-`));
+}
+
 const NAMES: Readonly<Record<Field, string>> = { value: "", p50Ms: "p50 ", p99Ms: "p99 " };
 
 function nameOf({ contender, way }: Which): string {
   return way === undefined ? contender : `${contender}, ${way}`;
 }
 
-function textOf({ which, field = "value", beside, least, most }: Target, unit: string): string {
+function textOf({ which, field = "value", beside, least, most, insteadOf }: Target, unit: string): string {
   const bound = least === undefined ? `at most ${most}` : `at least ${least}`;
   const measure = field === "value" ? unit : "ms";
   const figure = beside === undefined ? ` ${measure}` : ` times that of ${nameOf(beside)}`;
-  return `${which === undefined ? "" : `${nameOf(which)}: `}${NAMES[field]}${bound}${figure}`;
+  const instead = insteadOf === undefined ? "" : `, instead of ${insteadOf}`;
+  return `${which === undefined ? "" : `${nameOf(which)}: `}${NAMES[field]}${bound}${figure}${instead}`;
 }
 
 function measured({ which, field = "value", beside }: Target, rows: readonly Row[]): number | null {

@@ -1,9 +1,10 @@
 import { createHmac } from "node:crypto";
 import { join } from "node:path";
 
+import type { BenchmarkOptions } from "./course.ts";
+import { append, type KildeServer, SECRET_KEY, startServer } from "./kilde-server.ts";
 import { medianRow } from "./measure.ts";
-import { NOT_TAKEN, type Round, type Row } from "./results.ts";
-import { quantile } from "./sample.ts";
+import { latencyRound, type Round, type Row, roundOf } from "./results.ts";
 import { freePort, type Sandbox, type Server } from "./sandbox.ts";
 import * as work from "./workload.ts";
 
@@ -17,8 +18,6 @@ const IN_FLIGHT = 64;
 const LATENCY_RATE = 1_000;
 const LATENCY_SECONDS = 4;
 const LATENCY_STREAMS = 10_000;
-
-export const SECRET_KEY = `k1:${btoa("0123456789abcdef0123456789abcdef")}`;
 
 export interface Receiver {
   readonly url: string;
@@ -44,42 +43,6 @@ export async function startReceiver(sandbox: Sandbox): Promise<Receiver> {
       await fetch(`${base}/reset`, { method: "POST" });
     },
   };
-}
-
-interface Kilde {
-  readonly server: Server;
-  request<Body>(method: string, path: string, body?: unknown): Promise<Body>;
-}
-
-async function startKilde(sandbox: Sandbox, command: readonly string[]): Promise<Kilde> {
-  const port = freePort();
-  const base = `http://127.0.0.1:${port}`;
-  const request = async <Body>(method: string, path: string, body?: unknown): Promise<Body> => {
-    const headers = { "content-type": "application/json" };
-    const init = body === undefined ? { method } : { method, headers, body: JSON.stringify(body) };
-    const response = await fetch(base + path, init);
-    const text = await response.text();
-    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
-    return (text === "" ? null : JSON.parse(text)) as Body;
-  };
-  const file = join(sandbox.folder("webhooks"), "kilde.db");
-  const server = await sandbox.start({
-    name: "kilde-webhooks",
-    command: [...command, "serve", "--database-url", `file:${file}`, "--port", String(port)],
-    env: { KILDE_ACCESS_LOG: "false", KILDE_SECRET_KEYS: SECRET_KEY, KILDE_EGRESS_ALLOW: "127.0.0.1" },
-    ready: () => request("GET", "/health"),
-  });
-  return { server, request };
-}
-
-async function fill(kilde: Kilde): Promise<void> {
-  for (let start = 0; start < BACKLOG_EVENTS; start += work.PAGE) {
-    const appends = work.eventsOf(start, work.PAGE).map(({ type, data }, offset) => ({
-      stream: `s-${(start + offset) % BACKLOG_STREAMS}`,
-      events: [{ type, data: JSON.parse(data) as unknown }],
-    }));
-    await kilde.request("POST", "/transactions", { appends });
-  }
 }
 
 /** Milliseconds until so many events have arrived, all in order. */
@@ -128,17 +91,14 @@ async function bareRate(receiver: Receiver): Promise<number> {
   return (BACKLOG_EVENTS * 1_000) / (performance.now() - started);
 }
 
-const taken = (value: number): Round => ({ ...NOT_TAKEN, value });
-
 /** Events delivered a second, from a new subscription until all of a backlog has arrived. */
 export async function measureDeliveries(
   sandbox: Sandbox,
-  command: readonly string[],
-  rounds: number,
+  { command, rounds }: BenchmarkOptions,
 ): Promise<Row[]> {
-  const kilde = await startKilde(sandbox, command);
+  const kilde = await startServer(sandbox, command);
   const receiver = await startReceiver(sandbox);
-  await fill(kilde);
+  await append(kilde, BACKLOG_EVENTS, BACKLOG_STREAMS);
   const found: Record<"single" | "batch" | "bare", Round[]> = { single: [], batch: [], bare: [] };
   for (let round = 0; round < rounds; round += 1) {
     for (const mode of ["single", "batch"] as const) {
@@ -152,11 +112,11 @@ export async function measureDeliveries(
         concurrency: IN_FLIGHT,
       });
       await untilArrived(receiver, BACKLOG_EVENTS);
-      found[mode].push(taken((BACKLOG_EVENTS * 1_000) / (performance.now() - started)));
+      found[mode].push(roundOf((BACKLOG_EVENTS * 1_000) / (performance.now() - started)));
       await kilde.request("DELETE", `/subscriptions/${subscription}`);
     }
     await receiver.reset();
-    found.bare.push(taken(await bareRate(receiver)));
+    found.bare.push(roundOf(await bareRate(receiver)));
   }
   await kilde.server.stop();
   await receiver.server.stop();
@@ -173,7 +133,7 @@ export async function measureDeliveries(
 }
 
 /** From the moment an event is handed to an append until the receiver has it. */
-async function latenciesOf(kilde: Kilde, receiver: Receiver): Promise<number[]> {
+async function latenciesOf(kilde: KildeServer, receiver: Receiver): Promise<number[]> {
   await receiver.reset();
   const total = LATENCY_RATE * LATENCY_SECONDS;
   const started = performance.now();
@@ -196,13 +156,12 @@ async function latenciesOf(kilde: Kilde, receiver: Receiver): Promise<number[]> 
 /** How soon events arrive at 1,000 a second: all well, and with one subject that is never taken among the others. */
 export async function measureDeliveryLatency(
   sandbox: Sandbox,
-  command: readonly string[],
-  rounds: number,
+  { command, rounds }: BenchmarkOptions,
 ): Promise<Row[]> {
   const found: Record<"well" | "poisoned", Round[]> = { well: [], poisoned: [] };
   for (let round = 0; round < rounds; round += 1) {
     for (const kind of ["well", "poisoned"] as const) {
-      const kilde = await startKilde(sandbox, command);
+      const kilde = await startServer(sandbox, command);
       const receiver = await startReceiver(sandbox);
       await kilde.request("POST", "/subscriptions", {
         source: "/events",
@@ -215,8 +174,7 @@ export async function measureDeliveryLatency(
         await Bun.sleep(200);
       }
       const latencies = await latenciesOf(kilde, receiver);
-      const [p50, p99] = [quantile(latencies, 0.5), quantile(latencies, 0.99)];
-      found[kind].push({ ...NOT_TAKEN, value: p50, p50Ms: p50, p99Ms: p99 });
+      found[kind].push(latencyRound(latencies));
       await kilde.server.stop();
       await receiver.server.stop();
     }

@@ -1,3 +1,4 @@
+import type { BenchmarkOptions } from "./course.ts";
 import { hasSqld, startSqld } from "../support/sqld.ts";
 import { startWorker } from "../support/worker.ts";
 import { medianRow } from "./measure.ts";
@@ -58,11 +59,7 @@ async function fill(url: string): Promise<void> {
 }
 
 /** Time of one request, by the worker and by a server; nothing where there is no libSQL server. */
-export async function measureWorker(
-  sandbox: Sandbox,
-  command: readonly string[],
-  rounds: number,
-): Promise<Row[]> {
+export async function measureWorker(sandbox: Sandbox, { command, rounds }: BenchmarkOptions): Promise<Row[]> {
   if (!hasSqld) return [];
   const sqld = await startSqld();
   const worker = await startWorker({ databaseUrl: sqld.url, options: { databaseCalls: null } });

@@ -1,4 +1,5 @@
 import type { Contender, Task } from "./contender.ts";
+import { COURSES } from "./courses.ts";
 import { PAGE, HISTORY_VERSIONS, BATCH } from "./workload.ts";
 
 /** A work that all contenders do for a given time. */
@@ -32,6 +33,17 @@ function batch(inFlight: number): TimedWork {
   };
 }
 
+/** Appends in flight through one client of the store's own; the bare loop has none. */
+function client(inFlight: number): TimedWork {
+  return {
+    name: `client-${inFlight}`,
+    title: `Appends of one event, ${inFlight} in flight through one client`,
+    reads: false,
+    tasks: async ({ pid, clientSingles, singles }) =>
+      pid === null ? [] : ((await (clientSingles ?? singles)?.(inFlight)) ?? []),
+  };
+}
+
 function stream(inFlight: number): TimedWork {
   return {
     name: `stream-${inFlight}`,
@@ -45,6 +57,7 @@ export const TIMED_WORKS: readonly TimedWork[] = [
   append(1),
   append(64),
   append(256),
+  client(64),
   batch(1),
   batch(64),
   {
@@ -57,25 +70,18 @@ export const TIMED_WORKS: readonly TimedWork[] = [
   stream(64),
 ];
 
-/** Works with a course of their own. */
-export const OTHER_WORKS = [
-  "followers",
-  "projection",
-  "feed-latency",
-  "append-feeds",
-  "append-key",
-  "deliveries",
-  "delivery-latency",
-  "worker",
-  "commands",
-  "consume",
-  "ensure",
-  "reconstitute",
-  "start",
-] as const;
+/** Followers of all contenders. */
+export const FOLLOWERS = "followers";
 
 /** Works of a whole run. */
-export const USUAL_WORKS: readonly string[] = [...TIMED_WORKS.map(({ name }) => name), ...OTHER_WORKS];
+export const USUAL_WORKS: readonly string[] = [
+  ...TIMED_WORKS.map(({ name }) => name),
+  FOLLOWERS,
+  ...COURSES.filter(({ onDemand }) => onDemand !== true).map(({ name }) => name),
+];
 
-/** With those that are only done when they are asked for: they take minutes, gigabytes, or many processes. */
-export const WORK_NAMES: readonly string[] = [...USUAL_WORKS, "scale", "nodes", "takeover"];
+export const WORK_NAMES: readonly string[] = [
+  ...TIMED_WORKS.map(({ name }) => name),
+  FOLLOWERS,
+  ...COURSES.map(({ name }) => name),
+];

@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { type Client, createClient, type InStatement } from "@libsql/client";
 import Connection from "libsql";
 
-import { type Contender, type Start } from "../contender.ts";
+import type { Contender, Start, Task } from "../contender.ts";
 import { closedLoop } from "../sample.ts";
+import { PREPARED, SAME_GROUPS } from "../ways.ts";
 import * as work from "../workload.ts";
 
 /*
@@ -22,6 +23,9 @@ const SETTINGS = [
 const TABLE = `create table events (
   key integer primary key, subject integer not null, version integer not null, type text not null, time text,
   recorded text not null, data text, extensions text, unique (subject, version))`;
+
+/** Appends of many that Kilde writes in one commit, when as many wait. */
+const GROUP_APPENDS = 20;
 
 const INSERT = "insert into events values (?, ?, ?, ?, ?, ?, ?, ?)";
 const SELECT_PAGE = "select * from events where key > ? order by key limit ?";
@@ -94,18 +98,26 @@ export const startLibsql: Start = async (sandbox) => {
       const way = "@libsql/client, one fsynced insert a call";
       return [{ way, run: (ms) => closedLoop(1, ms, append), stored: clientStored }];
     },
-    async batches() {
+    async batches(inFlight) {
       const batch = () => insertBatch(Array(work.BATCH).fill(randomSubject()));
-      const prepared = async () => {
-        const subject = randomSubject();
+      const transaction = (appends: number) => async () => {
         connection.exec("begin immediate");
-        for (let row = 0; row < work.BATCH; row += 1) insert.run(preparedRow(subject));
+        for (let append = 0; append < appends; append += 1) {
+          const subject = randomSubject();
+          for (let row = 0; row < work.BATCH; row += 1) insert.run(preparedRow(subject));
+        }
         connection.exec("commit");
-        return work.BATCH;
+        return appends * work.BATCH;
       };
+      const prepared = (way: string, appends: number): Task => ({
+        way,
+        run: (ms) => closedLoop(1, ms, transaction(appends)),
+        stored: preparedStored,
+      });
       return [
         { way: "@libsql/client, batch", run: (ms) => closedLoop(1, ms, batch), stored: clientStored },
-        { way: "libsql, prepared", run: (ms) => closedLoop(1, ms, prepared), stored: preparedStored },
+        prepared(PREPARED, 1),
+        ...(inFlight > 1 ? [prepared(SAME_GROUPS, Math.min(inFlight, GROUP_APPENDS))] : []),
       ];
     },
     async fill() {

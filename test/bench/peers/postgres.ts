@@ -23,7 +23,7 @@ function programs(): string {
   } catch {
     // No such folder: not installed.
   }
-  throw new NotInstalled("postgres");
+  throw new NotInstalled("postgres is not installed");
 }
 
 /** PostgreSQL refuses to run as root; its Debian package makes this account. */
@@ -31,7 +31,7 @@ function accountFor(folder: string): string | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const id = (flag: string) => {
     const { stdout, exitCode } = Bun.spawnSync(["id", flag, "postgres"]);
-    if (exitCode !== 0) throw new NotInstalled("the account postgres");
+    if (exitCode !== 0) throw new NotInstalled("there is no account postgres");
     return Number(stdout.toString());
   };
   chownSync(folder, id("-u"), id("-g"));

@@ -13,7 +13,7 @@ import type { FeedPlan, PlanFailure } from "../project/plan.ts";
 import { basisOf, type FeedRecord, type FeedStatus } from "../record.ts";
 import type { RegisteredFeed } from "../lifecycle/register.ts";
 import { WIPE_VERSIONS } from "../../log/erase/wipe-versions.ts";
-import { ORIGIN_EXTENSION } from "../project/source.ts";
+import { ORIGIN_EXTENSION } from "../project/source-rows.ts";
 import { type FeedSubject, UNKNOWN_SUBJECT } from "../subjects.ts";
 
 /** Contributions or events that one batch erases or folds. */

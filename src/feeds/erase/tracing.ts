@@ -8,7 +8,8 @@ import { assign, type OriginRow } from "../project/plan.ts";
 import { basisOf, type FeedRecord } from "../record.ts";
 import type { RegisteredFeed } from "../lifecycle/register.ts";
 import type { Lease } from "../../storage/lease.ts";
-import { sourceBatch, sourceRange, type SourceRow } from "../project/source.ts";
+import { sourceBatch, sourceRange } from "../project/source.ts";
+import type { SourceRow } from "../project/source-rows.ts";
 import { readFeedSubjects } from "../subjects.ts";
 
 /*

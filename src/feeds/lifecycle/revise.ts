@@ -17,12 +17,8 @@ import { promotion } from "../contract/published-contract.ts";
 import { MOVE_ORIGINS, originStatements } from "../project/origins.ts";
 import { type Assigned, failureAt, planBatch, type PlanFailure, projectRow } from "../project/plan.ts";
 import { endRevisions, type Revision, type RevisionProgress, revisionsProgress } from "./revisions.ts";
-import {
-  contributionsRange,
-  mergedContributionsRange,
-  sourceBatch,
-  type SourceRow,
-} from "../project/source.ts";
+import { contributionsRange, mergedContributionsRange, sourceBatch } from "../project/source.ts";
+import type { SourceRow } from "../project/source-rows.ts";
 import { type FeedSubject, readSubjectsWithPlaces, UNKNOWN_SUBJECT } from "../subjects.ts";
 
 type StateOf = (subject: string) => FeedSubject;

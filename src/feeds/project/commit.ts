@@ -6,9 +6,9 @@ import type { BatchWriter } from "../../storage/batch-writer.ts";
 import type { Feed } from "../feed.ts";
 import type { ProjectingContract } from "../contract/contract.ts";
 import { promotion } from "../contract/published-contract.ts";
-import { assign, type FeedPlan, planBatch, type PlanOptions } from "./plan.ts";
+import { assign, type Assigned, type FeedPlan, planBatch, type PlanOptions } from "./plan.ts";
 import type { RegisteredFeed } from "../lifecycle/register.ts";
-import type { SourceRow } from "./source.ts";
+import type { SourceRow } from "./source-rows.ts";
 import { type FeedSubject, readFeedSubjects, readSubjectsWithPlaces, UNKNOWN_SUBJECT } from "../subjects.ts";
 import { type Advance, feedAppend, type FeedWrite, type Hydration } from "./write.ts";
 
@@ -53,22 +53,26 @@ export interface FeedCommits {
   forget(): void;
 }
 
-async function statesOf(
+/** The subjects that events count for, and others, as they are before these events. */
+async function subjectsBefore(
   { database }: FeedDeps,
   { log }: RegisteredFeed,
-  names: ReadonlySet<string>,
+  { assigned, touched }: { readonly assigned: readonly Assigned[]; readonly touched: readonly string[] },
   cached: (name: string) => FeedSubject | undefined,
   read: typeof readFeedSubjects,
 ): Promise<(name: string) => FeedSubject> {
   const known = new Map<string, FeedSubject>();
-  const unknown: string[] = [];
-  for (const name of names) {
-    const state = cached(name);
-    if (state === undefined) unknown.push(name);
-    else known.set(name, state);
-  }
-  const fresh = await read(database, log, unknown);
-  return (name) => known.get(name) ?? fresh.get(name) ?? UNKNOWN_SUBJECT;
+  const uncached: string[] = [];
+  const look = (name: string) => {
+    if (known.has(name)) return;
+    const subject = cached(name);
+    if (subject === undefined) uncached.push(name);
+    known.set(name, subject ?? UNKNOWN_SUBJECT);
+  };
+  for (const name of touched) look(name);
+  for (const { subject } of assigned) look(subject);
+  for (const [name, subject] of await read(database, log, uncached)) known.set(name, subject);
+  return (name) => known.get(name) ?? UNKNOWN_SUBJECT;
 }
 
 /** The plan of a write that changes only the cursor or the status. */
@@ -122,9 +126,9 @@ export function createFeedCommits(deps: FeedDeps, registered: RegisteredFeed): F
   return {
     async plan(rows, { building = true, touched = [], feed = registered.feed, isAhead } = {}) {
       const assignment = assign(feed, rows);
-      const names = new Set([...touched, ...assignment.assigned.map(({ subject }) => subject)]);
       const read = building ? readSubjectsWithPlaces : readFeedSubjects;
-      const stateOf = await statesOf(deps, registered, names, (name) => cache.get(name), read);
+      const counted = { assigned: assignment.assigned, touched };
+      const stateOf = await subjectsBefore(deps, registered, counted, (name) => cache.get(name), read);
       return planBatch(feed, assignment, stateOf, { tracked, touched, ...(isAhead && { isAhead }) });
     },
     async commit(advance, plan, more = {}) {

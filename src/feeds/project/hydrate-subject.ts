@@ -7,7 +7,8 @@ import { commitHydration, type FeedDeps } from "./commit.ts";
 import { assign, type FeedPlan, planBatch } from "./plan.ts";
 import { type ProjectionFailure, readFeed } from "../record.ts";
 import type { RegisteredFeed } from "../lifecycle/register.ts";
-import { type SourceRow, sourceBatch, subjectRange } from "./source.ts";
+import { sourceBatch, subjectRange } from "./source.ts";
+import type { SourceRow } from "./source-rows.ts";
 import { readSourceState } from "./source-state.ts";
 import { readSubjectsWithPlaces, UNKNOWN_SUBJECT } from "../subjects.ts";
 

@@ -4,7 +4,8 @@ import { LOG_SPAN, type LogAddress } from "../../log/keys.ts";
 import { rowsParameters } from "../../storage/parameters.ts";
 import type { AheadRow } from "./plan.ts";
 import type { RegisteredFeed } from "../lifecycle/register.ts";
-import { type Bind, conditions, type Range, readSource, sourceBatch, type SourceRow } from "./source.ts";
+import { type Bind, conditions, readSource, sourceBatch } from "./source.ts";
+import type { SourceRange, SourceRow } from "./source-rows.ts";
 
 /*
  * A re-keyed feed of a feed gathers events of several subjects of its source, so that their order matters. But in which
@@ -157,7 +158,7 @@ function mergeOf(parts: Parts): Merge {
 function inOrderRange(
   { feed, source }: RegisteredFeed,
   { after, end, limit }: { after: number; end: number; limit: number },
-): Range {
+): SourceRange {
   const args: Value[] = [];
   const bind: Bind = (value) => `?${args.push(value)}`;
   const tests = [
@@ -175,7 +176,7 @@ function inOrderRange(
 function aheadRange(
   { feed, source }: RegisteredFeed,
   { after, end, limit }: { after: number; end: number; limit: number },
-): Range {
+): SourceRange {
   const args: Value[] = [];
   const bind: Bind = (value) => `?${args.push(value)}`;
   const tests = [

@@ -4,7 +4,8 @@ import { isAheadLeft, type Merge, readAhead, readMerge } from "./merging.ts";
 import type { FeedPlan } from "./plan.ts";
 import type { FeedRecord } from "../record.ts";
 import type { RegisteredFeed } from "../lifecycle/register.ts";
-import { sourceBatch, sourceRange, type SourceRow } from "./source.ts";
+import { sourceBatch, sourceRange } from "./source.ts";
+import type { SourceRow } from "./source-rows.ts";
 
 /** Source positions that one query looks through. */
 const WINDOW = 20_000;

@@ -2,7 +2,7 @@ import type { DatedEvent } from "../../log/append/append-batch.ts";
 import type { Placement } from "../../log/append/placement.ts";
 import type { FeedSubject } from "../subjects.ts";
 import { isLeft, type Place } from "./places.ts";
-import { ORIGIN_EXTENSION } from "./source.ts";
+import { ORIGIN_EXTENSION } from "./source-rows.ts";
 
 /** Places the events of a feed, each with its next version, or with the version of the place that is kept for it. */
 export type FeedPlacement = Placement<FeedSubject, DatedEvent>;
@@ -33,15 +33,17 @@ export function putBackPlaces(placement: FeedPlacement, subject: string, before:
 }
 
 /**
- * The version of a subject's next event: that of the place that is kept for the events of the same source event. Skips the
- * positions of the erased events before it.
+ * The version of a subject's next event, after `version`: that of the place that is kept for the events of the same source
+ * event. Skips the positions of the erased events before it.
  */
 export function placeNext(
   placement: FeedPlacement,
-  { version, places }: FeedSubject,
+  version: number,
+  places: readonly Place[],
   type: string,
   extensions: string,
 ): number {
+  if (places.length === 0) return version + 1;
   const place = places.find((each) => !isLeft(each) && each.version > version);
   if (place === undefined || place.type !== type || originOf(place.extensions) !== originOf(extensions))
     return version + 1;

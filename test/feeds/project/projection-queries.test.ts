@@ -23,10 +23,10 @@ import { BEGIN_CLEARING } from "../../../src/feeds/lifecycle/retire.ts";
 import {
   contributionsRange,
   fittingRows,
-  rowsStatement,
   sourceRange,
   subjectRange,
 } from "../../../src/feeds/project/source.ts";
+import { rowsStatement } from "../../../src/feeds/project/source-rows.ts";
 import { RECORDED_FROM } from "../../../src/feeds/lifecycle/status.ts";
 import { SELECT_FEED_SUBJECTS } from "../../../src/feeds/subjects.ts";
 import { ADVANCE_FEED, HYDRATE_FEED, KEEP_SUBJECTS } from "../../../src/feeds/project/write.ts";

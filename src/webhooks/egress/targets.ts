@@ -43,7 +43,8 @@ interface Remembered {
   target: Target | Promise<Target>;
 }
 
-function portOf(url: Place): number {
+/** The port of a URL, or that of its protocol. */
+export function portOf(url: Place): number {
   if (url.port !== "") return Number(url.port);
   return url.protocol === "https:" ? 443 : 80;
 }

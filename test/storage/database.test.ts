@@ -3,8 +3,8 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { INSERT_EVENTS } from "../../src/log/append/append-batch.ts";
-import { SELECT_KEYS, SELECT_SUBJECTS } from "../../src/log/append/lookups.ts";
+import { ENSURE_SUBJECTS, INSERT_EVENTS, INSERT_UNREAD_EVENTS } from "../../src/log/append/append-batch.ts";
+import { INSERT_KEYS_OF_UNREAD, SELECT_KEYS, SELECT_SUBJECTS } from "../../src/log/append/lookups.ts";
 import type { Database, Statement } from "../../src/storage/database.ts";
 import { examine } from "../../src/doctor/doctor.ts";
 import { listErasures, RECORD_ERASURES, SELECT_MISSING } from "../../src/log/erase/erasures.ts";
@@ -227,6 +227,9 @@ describe("query plans", () => {
     await migrate(database);
     const statements: Statement[] = [
       { sql: INSERT_EVENTS, args: [0, 0, "", "[]"] },
+      { sql: INSERT_UNREAD_EVENTS, args: [0, 0, "", "[]"] },
+      { sql: ENSURE_SUBJECTS, args: [0, "[]"] },
+      { sql: INSERT_KEYS_OF_UNREAD, args: [0, "", "[]"] },
       { sql: SELECT_SUBJECTS, args: [0, "[]"] },
       { sql: SELECT_KEYS, args: ["[]"] },
       { sql: FIND_SUBJECT, args: [0, 0, "s"] },

@@ -1,8 +1,8 @@
 import type { Clock } from "../../core/clock.ts";
 import { KildeError } from "../../core/errors.ts";
 import type { Limits } from "../../core/limits.ts";
-import { outrunError, isRenewed, storageError, storageFailure } from "../../storage/failures.ts";
-import { commitPlan, forgetLog, type GroupDeps, planBehind, preparePlan } from "./group-commit.ts";
+import { outrunError, storageError, storageFailure } from "../../storage/failures.ts";
+import { commitPlan, forgetPlanned, type GroupDeps, planBehind, preparePlan } from "./group-commit.ts";
 import { keyExpiry } from "../key-expiry.ts";
 import type { LogState } from "../log-state.ts";
 import type { SubjectState } from "./placement.ts";
@@ -77,7 +77,8 @@ interface Flight {
 export function createCommitQueue(queueDeps: CommitQueueDeps): CommitQueue {
   const { database, log, clock, limits, recordRemovals, onCommit } = queueDeps;
   const cache = createSubjectCache<SubjectState>(CACHE_BYTES, () => 0);
-  const deps: GroupDeps = { database, log, cache, known: { identity: null }, recordRemovals };
+  const known = { identity: null, groupsToRead: 0 };
+  const deps: GroupDeps = { database, log, cache, known, recordRemovals };
   const { writeAlone } = database;
   const unshared: GroupDeps | null =
     writeAlone === undefined ? null : { ...deps, database: { ...database, write: writeAlone } };
@@ -93,10 +94,6 @@ export function createCommitQueue(queueDeps: CommitQueueDeps): CommitQueue {
   /** Called by the append that makes the queue this long. */
   let awaited: { readonly length: number; readonly reached: () => void } | null = null;
 
-  const forget = (group: readonly PendingAppend[]) => {
-    for (const { transaction } of group) for (const part of transaction.parts) cache.delete(part.subject);
-  };
-
   const launch = (group: readonly PendingAppend[], plan: Plan, through = deps): Flight => {
     const times = { nowMs: clock.now(), forgetBeforeMs: forgetBefore() };
     const written = commitPlan(through, transactionsOf(group), plan, times);
@@ -109,7 +106,8 @@ export function createCommitQueue(queueDeps: CommitQueueDeps): CommitQueue {
       .then((committed) => {
         for (const [name, id] of committed.ids) {
           const state = plan.after.get(name);
-          if (state !== undefined) cache.set(name, { ...state, id });
+          const before = committed.versionsBefore.get(name) ?? 0;
+          if (state !== undefined) cache.set(name, { ...state, id, version: before + state.version });
         }
         const answer = () => {
           onCommit(committed.log);
@@ -118,8 +116,7 @@ export function createCommitQueue(queueDeps: CommitQueueDeps): CommitQueue {
         return { answer };
       })
       .catch((error: unknown) => {
-        if (isRenewed(error)) forgetLog(deps);
-        forget(group);
+        forgetPlanned(deps, transactionsOf(group), plan, error);
         return { error };
       });
     return { group, done };

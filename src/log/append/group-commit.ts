@@ -1,9 +1,10 @@
 import { appendBatch, appendedIn, type LogAppend } from "./append-batch.ts";
 import type { RecordRemovals, StreamRemoval } from "../erase/stream-removal.ts";
+import { ABSENT, assumedState, assumeVersions, GROUPS_TO_READ } from "./assumptions.ts";
 import * as sql from "./lookups.ts";
 import { tombstoneReason } from "../erase/tombstone-reason.ts";
 import type { Database, Statement } from "../../storage/database.ts";
-import { renewedError } from "../../storage/failures.ts";
+import { isRenewed, renewedError, storageFailure } from "../../storage/failures.ts";
 import type { LogAddress } from "../keys.ts";
 import { type LogState, readLogState } from "../log-state.ts";
 import type { SubjectState } from "./placement.ts";
@@ -13,21 +14,31 @@ import type { SubjectCache } from "./subject-cache.ts";
 /** Expired idempotency keys that one commit deletes. */
 const FORGET_BATCH = 100;
 
-const ABSENT: SubjectState = { stored: false, id: null, version: 0, erased: false };
-
 export interface GroupDeps {
   readonly database: Database;
   readonly log: LogAddress;
   readonly cache: SubjectCache<SubjectState>;
-  /** Identity of the log that the cache belongs to; null: it is looked up, and the cache is empty. */
-  readonly known: { identity: string | null };
+  /**
+   * Identity of the log that the cache belongs to; null: it is looked up, and the cache is empty. `groupsToRead`: groups
+   * for which subjects and keys are read, since an assumption about them has failed.
+   */
+  readonly known: { identity: string | null; groupsToRead: number };
   readonly recordRemovals: RecordRemovals;
 }
 
-/** Discards all cached state: the log may have another identity. */
-export function forgetLog({ cache, known }: GroupDeps): void {
-  cache.clear();
-  known.identity = null;
+/** Discards what a plan that was not written rested on. */
+export function forgetPlanned(
+  { cache, known }: GroupDeps,
+  transactions: readonly Transaction[],
+  { assumes }: Plan,
+  error: unknown,
+): void {
+  if (isRenewed(error)) {
+    cache.clear();
+    known.identity = null;
+  }
+  for (const { parts } of transactions) for (const { subject } of parts) cache.delete(subject);
+  if (assumes && storageFailure(error) === "conflict") known.groupsToRead = GROUPS_TO_READ;
 }
 
 /** The identity to plan on. It is read before the subjects, so that the commit proves them with it. */
@@ -78,6 +89,32 @@ async function planReading(
 }
 
 /**
+ * Plans on the cached subjects, and assumes that others are as the appends expect and that keys are new. Null when that
+ * may be wrong: a refusal must not rest on an assumption, and only a batch proves one.
+ */
+async function planAssuming(
+  deps: GroupDeps,
+  identity: string,
+  transactions: readonly Transaction[],
+  missing: ReadonlySet<string>,
+): Promise<Plan | null> {
+  if (deps.known.groupsToRead > 0) {
+    deps.known.groupsToRead -= 1;
+    return null;
+  }
+  const { assumed, toRead } = assumeVersions(transactions, missing);
+  const states = await readStates(deps, toRead);
+  const plan = planGroup(
+    transactions,
+    (name) => deps.cache.get(name) ?? assumedState(assumed, name) ?? states.get(name) ?? ABSENT,
+    () => undefined,
+    identity,
+    assumed,
+  );
+  return plan.events.length === 0 || plan.decisions.some(({ kind }) => kind === "refuse") ? null : plan;
+}
+
+/**
  * Plans a group that is to be written behind one that is under way: on the cache, where subjects are as that one will
  * leave them, and on what it does not touch. Null when that is not enough. A key that it has taken collides in
  * the database.
@@ -92,6 +129,8 @@ export async function planBehind(
   const cached = (name: string) => deps.cache.get(name);
   const missing = subjectsThat((name) => cached(name) === undefined, transactions);
   if (missing.size > 0 && subjectsThat((name) => missing.has(name), underWay).size > 0) return null;
+  const assuming = await planAssuming(deps, identity, transactions, missing);
+  if (assuming !== null) return assuming;
   const plan = await planReading(deps, identity, transactions, missing, cached);
   return plan.decisions.some(({ kind }) => kind === "refuse") ? null : plan;
 }
@@ -104,6 +143,8 @@ export async function preparePlan(deps: GroupDeps, transactions: readonly Transa
   const identity = await planningIdentity(deps);
   const cached = (name: string) => deps.cache.get(name);
   const missing = subjectsThat((name) => cached(name) === undefined, transactions);
+  const assuming = await planAssuming(deps, identity, transactions, missing);
+  if (assuming !== null) return assuming;
   const plan = await planReading(deps, identity, transactions, missing, cached);
   const restsOnCache = plan.decisions.some(
     (decision) => decision.kind === "refuse" && !decision.basis.every((name) => missing.has(name)),
@@ -124,13 +165,16 @@ function keyRows(transactions: readonly Transaction[], plan: Plan) {
 function keyStatements(
   log: LogAddress,
   now: string,
-  rows: ReturnType<typeof keyRows>,
+  { rows, unread }: { readonly rows: ReturnType<typeof keyRows>; readonly unread: Plan["unread"] },
   forgetBeforeMs: number,
 ): Statement[] {
   if (rows.length === 0) return [];
   return [
     { sql: sql.FORGET_KEYS, args: [new Date(forgetBeforeMs).toISOString(), FORGET_BATCH] },
-    { sql: sql.INSERT_KEYS, args: [log.id, now, JSON.stringify(rows)] },
+    {
+      sql: unread.size === 0 ? sql.INSERT_KEYS : sql.INSERT_KEYS_OF_UNREAD,
+      args: [log.id, now, JSON.stringify(rows)],
+    },
   ];
 }
 
@@ -161,13 +205,15 @@ export interface CommittedGroup {
   /** The log after the commit. */
   readonly log: LogState;
   readonly ids: ReadonlyMap<string, number>;
+  /** As in `WrittenAppend`. */
+  readonly versionsBefore: ReadonlyMap<string, number>;
 }
 
 /** Proves the identity of a plan that has nothing to write. Fails as a `conflict` when the log has another. */
 async function proveIdentity({ database, log }: GroupDeps, { identity }: Plan): Promise<CommittedGroup> {
   const state = await readLogState(database, log);
   if (state.identity !== identity) throw renewedError(log.name);
-  return { base: state.head, log: state, ids: new Map() };
+  return { base: state.head, log: state, ids: new Map(), versionsBefore: new Map() };
 }
 
 export interface CommitTimes {
@@ -192,14 +238,15 @@ export async function commitPlan(
     identity: plan.identity,
     now,
     placed: plan,
+    unread: plan.unread,
     fence: [],
     withSubjects: [],
     withEvents: [
-      ...keyStatements(log, now, keyRows(transactions, plan), forgetBeforeMs),
+      ...keyStatements(log, now, { rows: keyRows(transactions, plan), unread: plan.unread }, forgetBeforeMs),
       ...removalStatements(deps, transactions, plan, now),
     ],
   };
-  const { ids, log: state } = appendedIn(append, await database.write(appendBatch(append)));
+  const { ids, versionsBefore, log: state } = appendedIn(append, await database.write(appendBatch(append)));
   if (state === null) throw new Error("a group with events has appended none");
-  return { base: state.head - plan.events.length, log: state, ids };
+  return { base: state.head - plan.events.length, log: state, ids, versionsBefore };
 }

@@ -1,6 +1,6 @@
 import type { AppendReceipt } from "../../core/event.ts";
 import { type Database, type Row, type Statement, textAt, integerAt } from "../../storage/database.ts";
-import type { LogAddress } from "../keys.ts";
+import { type LogAddress, LOG_SPAN } from "../keys.ts";
 import type { SubjectState } from "./placement.ts";
 import type { FirstAnswer } from "./plan.ts";
 
@@ -12,6 +12,20 @@ import type { FirstAnswer } from "./plan.ts";
 export const INSERT_KEYS = `
 insert into idempotency (key, fingerprint, base, results, recorded)
 select entry.value ->> 0, entry.value ->> 1, log.head, entry.value -> 2, ?2
+from logs as log cross join json_each(?3) as entry
+where log.id = ?1`;
+
+/**
+ * {@link INSERT_KEYS}, with the versions of the events that the batch has inserted: the plan did not read all subjects.
+ * Arguments: those of `INSERT_KEYS`; each part has events.
+ */
+export const INSERT_KEYS_OF_UNREAD = `
+insert into idempotency (key, fingerprint, base, results, recorded)
+select entry.value ->> 0, entry.value ->> 1, log.head,
+  (select json_group_array(json_array(part.value ->> 0,
+      (select version from events where key = log.id * ${LOG_SPAN} + log.head + (part.value ->> 2)),
+      part.value ->> 2, part.value ->> 3))
+    from json_each(entry.value, '$[2]') as part), ?2
 from logs as log cross join json_each(?3) as entry
 where log.id = ?1`;
 

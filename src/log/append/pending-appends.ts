@@ -56,12 +56,12 @@ export function nextHalfGroup(queue: PendingAppend[], underWay: readonly Pending
 export function settle(
   group: readonly PendingAppend[],
   plan: Plan,
-  { base, log }: Pick<CommittedGroup, "base" | "log">,
+  { base, log, versionsBefore }: Pick<CommittedGroup, "base" | "log" | "versionsBefore">,
 ): void {
   const placed = (results: readonly AppendReceipt[]): AppendReceipt[] =>
     results.map(({ subject, version, position, count }) => ({
       subject,
-      version,
+      version: version + (versionsBefore.get(subject) ?? 0),
       position: base + position,
       count,
     }));

@@ -1,5 +1,6 @@
 import type { AppendReceipt, ExpectedVersion, AcceptedEvent } from "../../core/event.ts";
 import type { LogState } from "../log-state.ts";
+import type { AssumedVersions } from "./assumptions.ts";
 import { createPlacement, type Placement, type PlacedEvents, type SubjectState } from "./placement.ts";
 
 export interface AppendPart {
@@ -58,6 +59,10 @@ export type Decision =
   | { readonly kind: "refuse"; readonly refusal: Refused; readonly basis: readonly string[] };
 
 export interface Plan extends PlacedEvents<SubjectState, AcceptedEvent> {
+  /** True when subjects or idempotency keys were not read, but assumed to be as the appends expect; the batch proves it. */
+  readonly assumes: boolean;
+  /** The existing, or possibly existing, subjects among them. */
+  readonly unread: AssumedVersions;
   /** Identity of the log that the plan was made on. */
   readonly identity: string;
   /** One for each transaction, in order. */
@@ -157,13 +162,14 @@ function decideRepeated(
 /**
  * Decides the fate of a group of transactions as if they ran one after the other, given the known state of their
  * subjects and keys. Pure; the commit proves it: a state that was out of date makes a (subject, version) collide, and an
- * identity that was out of date is refused.
+ * identity that was out of date is refused. `assumed`: subjects whose state is an assumption; absent: none.
  */
 export function planGroup(
   transactions: readonly Transaction[],
   stateOf: (subject: string) => SubjectState,
   firstAnswerOf: (key: string) => FirstAnswer | undefined,
   identity: string,
+  assumed: AssumedVersions | null = null,
 ): Plan {
   const placement: EventPlacement = createPlacement(stateOf);
   const originals = new Map<string, Original>();
@@ -178,5 +184,12 @@ export function planGroup(
       originals.set(idempotency.key, { index, fingerprint: idempotency.fingerprint });
     return decision;
   };
-  return { identity, decisions: transactions.map(decide), ...placement.placed() };
+  const unread = new Map(Array.from(assumed ?? []).filter(([, version]) => version !== 0));
+  return {
+    identity,
+    assumes: assumed !== null,
+    unread,
+    decisions: transactions.map(decide),
+    ...placement.placed(),
+  };
 }

@@ -2,6 +2,7 @@ import { afterEach, expect, test } from "bun:test";
 
 import { jsonText } from "../../../src/core/json.ts";
 import type { Clock } from "../../../src/core/clock.ts";
+import type { ExpectedVersion } from "../../../src/core/event.ts";
 import { KildeError } from "../../../src/core/errors.ts";
 import { DEFAULT_LIMITS } from "../../../src/core/limits.ts";
 import type { Database } from "../../../src/storage/database.ts";
@@ -75,9 +76,13 @@ async function open() {
   };
 }
 
-function append(store: ComposedStore, subject: string): Promise<string> {
+function append(
+  store: ComposedStore,
+  subject: string,
+  expectedVersion: ExpectedVersion = "any",
+): Promise<string> {
   const events = [{ type: "T", time: null, data: jsonText(1), extensions: null }];
-  const parts = [{ subject, expectedVersion: "any" as const, events, erases: false }];
+  const parts = [{ subject, expectedVersion, events, erases: false }];
   return store.writer.append({ parts, idempotency: null }).then(
     ({ outcome }) => outcome,
     (error: unknown) => (error instanceof KildeError ? error.code : String(error)),
@@ -112,7 +117,7 @@ test("each append is refused ten seconds after it was asked for, those too that 
 test("an append whose caller got the answer `unknown` is not planned again when another process was faster", async () => {
   const { store, another, shut, pass } = await open();
   const opened = shut();
-  const late = append(store, "a");
+  const late = append(store, "a", 0);
   await pass(11 * SECOND);
   expect(await byNow(late)).toBe("storage-unavailable");
   expect(await append(await another(), "a")).toBe("appended");

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 
 import { createDeadlines } from "../../../src/core/deadlines.ts";
-import { INSERT_EVENTS } from "../../../src/log/append/append-batch.ts";
+import { INSERT_EVENTS, INSERT_UNREAD_EVENTS } from "../../../src/log/append/append-batch.ts";
 import type { Database, Statement } from "../../../src/storage/database.ts";
 import { storageFailure } from "../../../src/storage/failures.ts";
 import { openDatabase } from "../../../src/storage/open.ts";
@@ -55,7 +55,8 @@ async function groupSizes(clients: number, appendsEach: number): Promise<number[
   const database = distantDatabase((statements) => {
     // On a busy machine two writes arrive together, and share a transaction.
     for (const { sql, args } of statements) {
-      if (sql === INSERT_EVENTS) sizes.push((JSON.parse(String(args.at(-1))) as unknown[]).length);
+      if (sql === INSERT_EVENTS || sql === INSERT_UNREAD_EVENTS)
+        sizes.push((JSON.parse(String(args.at(-1))) as unknown[]).length);
     }
     return null;
   });

@@ -90,22 +90,35 @@ async function runWorks(
   sandbox: Sandbox,
   options: BenchmarkOptions,
   take: (found: readonly WorkResult[]) => void,
+  fail: (work: string, error: unknown) => void,
 ): Promise<void> {
   const wanted = (name: string) => options.works.includes(name);
+  /** A work that fails does not cost the results of the others. */
+  const attempt = async (name: string, run: () => Promise<readonly WorkResult[]>) => {
+    try {
+      take(await run());
+    } catch (error) {
+      fail(name, error);
+    }
+  };
   const planned = (name: string) => ({ ...options, rounds: roundsOf(name, options) });
   for (const reads of [false, true]) {
     const works = TIMED_WORKS.filter((work) => work.reads === reads && wanted(work.name));
     if (works.length === 0) continue;
     await withAll(sandbox, options, async (field) => {
       if (reads) for (const contender of field.contenders) await contender.fill?.();
-      for (const work of works) take([await runTimed(work, field, planned(work.name))]);
+      for (const work of works) {
+        await attempt(work.name, async () => [await runTimed(work, field, planned(work.name))]);
+      }
     });
   }
   if (wanted(FOLLOWERS)) {
-    take(await withAll(sandbox, options, (field) => runFollowers(field, planned(FOLLOWERS))));
+    await attempt(FOLLOWERS, () =>
+      withAll(sandbox, options, (field) => runFollowers(field, planned(FOLLOWERS))),
+    );
   }
   for (const { name, measure: measureCourse } of COURSES) {
-    if (wanted(name)) take(await measureCourse(sandbox, planned(name)));
+    if (wanted(name)) await attempt(name, () => measureCourse(sandbox, planned(name)));
   }
 }
 
@@ -116,10 +129,17 @@ async function machineOf(sandbox: Sandbox, options: BenchmarkOptions): Promise<M
   });
 }
 
+export interface BenchmarkRun {
+  readonly results: Results;
+  /** Works that could not be done, with their errors. */
+  readonly failures: readonly string[];
+}
+
 /** Runs the works that are asked for. All servers and files are gone when it ends. */
-export async function runBenchmark(options: BenchmarkOptions): Promise<Results> {
+export async function runBenchmark(options: BenchmarkOptions): Promise<BenchmarkRun> {
   const sandbox = openSandbox();
-  const results: WorkResult[] = [];
+  const works: WorkResult[] = [];
+  const failures: string[] = [];
   const started = performance.now();
   const minutes = () => (performance.now() - started) / 60_000;
   try {
@@ -129,12 +149,17 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Results> 
     print(
       `${rounds} rounds of ${roundMs} ms (${Math.min(rounds, UNTARGETED_ROUNDS)} without a target), in turn; medians, ratios within rounds`,
     );
-    await runWorks(sandbox, options, (found) => {
-      results.push(...found);
+    const take = (found: readonly WorkResult[]) => {
+      works.push(...found);
       found.forEach(options.onResult);
       print(`  after ${minutes().toFixed(1)} minutes`);
+    };
+    await runWorks(sandbox, options, take, (work, error) => {
+      const failure = `${work}: ${error instanceof Error ? error.message : String(error)}`;
+      failures.push(failure);
+      print(`FAILED ${failure}`);
     });
-    return { machine, rounds, roundSeconds: roundMs / 1_000, works: results };
+    return { results: { machine, rounds, roundSeconds: roundMs / 1_000, works }, failures };
   } finally {
     await sandbox.close();
   }

@@ -1,6 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
 
+import { PUBLISHED } from "./docs-table.ts";
 import type { Results, WorkResult } from "./results.ts";
 import { figure } from "./table.ts";
 
@@ -109,7 +110,11 @@ function escaped(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 }
 
-/** Throughput, and latency of the works that have it, for the README. */
+function isDrawn({ name, unit, rows }: WorkResult): boolean {
+  return unit === "events/s" && rows.length > 0 && PUBLISHED.includes(name);
+}
+
+/** Throughput, and latency of the works that have it. */
 export function drawChart({ machine, works }: Results): string {
   const { document } = parseHTML("<!doctype html><html></html>");
   const left = WIDTH * SHARE.throughput;
@@ -119,7 +124,7 @@ export function drawChart({ machine, works }: Results): string {
     parts.push(`<text x="8" y="${y}" font-size="${size}" font-weight="bold">${escaped(text)}</text>`);
     y += 8;
   };
-  for (const work of works.filter(({ unit }) => unit === "events/s")) {
+  for (const work of works.filter(isDrawn)) {
     const bars = barsOf(work);
     caption(work.title, 13);
     parts.push(placed(throughput(document, bars, left), 0, y));

@@ -6,6 +6,8 @@ import { Command, InvalidArgumentError } from "commander";
 
 import { runBenchmark } from "./benchmark.ts";
 import { drawChart } from "./chart.ts";
+import { withTable } from "./docs-table.ts";
+import type { Results } from "./results.ts";
 import { workTable } from "./table.ts";
 import { USUAL_WORKS, WORK_NAMES } from "./works.ts";
 
@@ -15,7 +17,8 @@ import { USUAL_WORKS, WORK_NAMES } from "./works.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 const BINARY = join(ROOT, "dist/kilde");
-const CHART = join(import.meta.dir, "../../src/docs/images/benchmark.svg");
+const CHART = join(ROOT, "src/docs/images/benchmark.svg");
+const PAGE = join(ROOT, "src/docs/operate/sizing.md");
 
 function atLeast(min: number) {
   return (text: string) => {
@@ -40,12 +43,19 @@ interface Options {
   readonly followers: number;
   readonly importLines: number;
   readonly json?: string;
-  readonly svg?: string;
+}
+
+/** Writes the chart and the table of the documentation. */
+async function publish(results: Results): Promise<void> {
+  await Bun.write(CHART, drawChart(results));
+  await Bun.write(PAGE, withTable(await Bun.file(PAGE).text(), results));
+  Bun.spawnSync([join(ROOT, "node_modules/.bin/oxfmt"), PAGE]);
 }
 
 const program = new Command("bench")
   .description(
-    "Measures Kilde beside the bare database, NATS JetStream, Redis streams, UmaDB, message-db and Emmett.",
+    `Measures Kilde beside the bare database, NATS JetStream, Redis streams, UmaDB, message-db and Emmett. A whole run
+writes the table of ${PAGE.slice(ROOT.length + 1)} and its chart.`,
   )
   .option("--quick", "3 rounds of half a second instead of 5 of 2 seconds")
   .option("--only <work>", `one of ${WORK_NAMES.join(", ")}; may be repeated`, collectWork, [])
@@ -56,7 +66,6 @@ const program = new Command("bench")
   .option("--followers <count>", "connections that follow the log", atLeast(1), 1_000)
   .option("--import-lines <count>", "lines of a round of the import", atLeast(1), 400_000)
   .option("--json <file>", "write the results to a file")
-  .option("--svg <file>", `draw the results (a whole run draws ${CHART.slice(ROOT.length + 1)})`)
   .parse();
 const options = program.opts<Options>();
 
@@ -66,7 +75,7 @@ if (options.binary !== undefined && !existsSync(binary))
 const source = [process.execPath, join(ROOT, "src/main.ts")];
 
 try {
-  const results = await runBenchmark({
+  const { results, failures } = await runBenchmark({
     command: options.binary === undefined ? source : [binary],
     source,
     binary: existsSync(binary) ? binary : null,
@@ -82,8 +91,8 @@ try {
 
   if (options.json !== undefined) await Bun.write(options.json, `${JSON.stringify(results, null, 2)}\n`);
   const whole = options.only.length === 0 && options.alone !== true && options.quick !== true;
-  const svg = options.svg ?? (whole ? CHART : undefined);
-  if (svg !== undefined) await Bun.write(svg, drawChart(results));
+  if (whole) await publish(results);
+  if (failures.length > 0) program.error(`These works failed:\n${failures.join("\n")}`);
 } catch (error) {
   program.error(error instanceof Error ? error.message : String(error));
 }

@@ -5,6 +5,8 @@ import { closedLoop } from "../sample.ts";
 import { freePort } from "../sandbox.ts";
 import * as work from "../workload.ts";
 
+const DURABLE = "appendfsync always";
+
 /** One Redis stream that holds the whole history in order; each of its entities has one of its own besides. */
 const HISTORY = "history";
 
@@ -66,14 +68,14 @@ export const startRedis: Start = async (sandbox) => {
   return {
     name: "Redis streams",
     version: versionOf([program, "--version"]),
-    settings: "appendfsync always, no snapshots",
+    settings: `${DURABLE}, no snapshots`,
     pid: server.pid,
     async singles(inFlight) {
       const append = async () => {
         await client.xAdd(randomKey(), "*", fieldsOf(next++));
         return 1;
       };
-      return [{ run: (ms) => closedLoop(inFlight, ms, append), stored }];
+      return [{ way: DURABLE, run: (ms) => closedLoop(inFlight, ms, append), stored }];
     },
     async batches(inFlight) {
       const append = async () => {
@@ -83,7 +85,7 @@ export const startRedis: Start = async (sandbox) => {
         await transaction.exec();
         return work.BATCH;
       };
-      return [{ way: "MULTI", run: (ms) => closedLoop(inFlight, ms, append), stored }];
+      return [{ way: `MULTI, ${DURABLE}`, run: (ms) => closedLoop(inFlight, ms, append), stored }];
     },
     async fill() {
       for (let start = 0; start < work.HISTORY; start += work.PAGE) {

@@ -93,14 +93,14 @@ export const startUmadb: Start = async (sandbox) => {
     pid: server.pid,
     async singles(inFlight) {
       const requests = work.ALL_STREAMS.map((stream, n) => appendOf(open, stream, [work.eventOf(n)]));
-      return [{ way: "gRPC", run: appending(inFlight, requests, 1), stored }];
+      return [{ way: "fsync, gRPC", run: appending(inFlight, requests, 1), stored }];
     },
     async batches(inFlight) {
       const requests = Array.from({ length: BATCHES }, (_, n) => {
         const stream = work.streamName(work.randomBelow(work.STREAMS));
         return appendOf(open, stream, work.eventsOf(n * work.BATCH, work.BATCH));
       });
-      return [{ way: "gRPC", run: appending(inFlight, requests, work.BATCH), stored }];
+      return [{ way: "fsync, gRPC", run: appending(inFlight, requests, work.BATCH), stored }];
     },
     async close() {
       open.client.close();

@@ -75,9 +75,9 @@ export interface Row {
   readonly ratio: number | null;
 }
 
-/** A number to reach, and the measured one. */
+/** A number to reach, and the measured one; null when a row that it compares is missing. */
 export interface Verdict {
   readonly text: string;
-  readonly measured: number;
+  readonly measured: number | null;
   readonly reached: boolean;
 }

@@ -8,7 +8,8 @@ import { runBenchmark } from "./benchmark.ts";
 import { drawChart } from "./chart.ts";
 import { withTable } from "./docs-table.ts";
 import type { Results } from "./results.ts";
-import { workTable } from "./table.ts";
+import { targetLines, workTable } from "./table.ts";
+import { targetsWithoutResult } from "./targets.ts";
 import { USUAL_WORKS, WORK_NAMES } from "./works.ts";
 
 /*
@@ -91,7 +92,12 @@ try {
 
   if (options.json !== undefined) await Bun.write(options.json, `${JSON.stringify(results, null, 2)}\n`);
   const whole = options.only.length === 0 && options.alone !== true && options.quick !== true;
-  if (whole) await publish(results);
+  if (whole) {
+    console.log(
+      `\n${targetLines(results.works, targetsWithoutResult(results.works.map(({ name }) => name)))}`,
+    );
+    await publish(results);
+  }
   if (failures.length > 0) program.error(`These works failed:\n${failures.join("\n")}`);
 } catch (error) {
   program.error(error instanceof Error ? error.message : String(error));

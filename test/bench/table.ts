@@ -47,6 +47,7 @@ function aligned(rows: readonly (readonly string[])[]): string[] {
 }
 
 function verdictLine({ text, measured, reached }: Verdict): string {
+  if (measured === null) return `  not measured (${text})`;
   return `  ${reached ? "reached" : "NOT REACHED"}: ${figure(measured)} (${text})`;
 }
 
@@ -76,5 +77,31 @@ export function machineLines(machine: Machine): string {
     `${cores} cores, ${cpu}, ${memoryGb} GB, ${kernel}, files on ${fileSystem}`,
     ...Object.entries(versions).map(([name, version]) => `  ${name}: ${version}`),
     ...Object.entries(missing).map(([name, reason]) => `  ${name}: not compared with, ${reason}`),
+  ].join("\n");
+}
+
+/** All targets in three groups; `without` are those of works without a result. */
+export function targetLines(works: readonly WorkResult[], without: readonly string[]): string {
+  const all = works.flatMap(({ title, verdicts }) =>
+    verdicts.map((verdict) => ({
+      ...verdict,
+      line: `  ${title}: ${figure(verdict.measured)} (${verdict.text})`,
+    })),
+  );
+  const group = (name: string, lines: readonly string[]) => [`${name}: ${lines.length}`, ...lines];
+  const lines = (wanted: (verdict: Verdict) => boolean) => all.filter(wanted).map(({ line }) => line);
+  return [
+    ...group(
+      "Targets reached",
+      lines(({ reached }) => reached),
+    ),
+    ...group(
+      "Targets missed",
+      lines(({ reached, measured }) => !reached && measured !== null),
+    ),
+    ...group("Targets not measured", [
+      ...lines(({ measured }) => measured === null),
+      ...without.map((text) => `  ${text}`),
+    ]),
   ].join("\n");
 }

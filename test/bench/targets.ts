@@ -107,7 +107,7 @@ function nameOf({ contender, way }: Which): string {
 function textOf({ which, field = "value", beside, least, most, insteadOf }: Target, unit: string): string {
   const bound = least === undefined ? `at most ${most}` : `at least ${least}`;
   const measure = field === "value" ? unit : "ms";
-  const figure = beside === undefined ? ` ${measure}` : ` times that of ${nameOf(beside)}`;
+  const figure = beside === undefined ? ` ${measure}`.trimEnd() : ` times that of ${nameOf(beside)}`;
   const instead = insteadOf === undefined ? "" : `, instead of ${insteadOf}`;
   return `${which === undefined ? "" : `${nameOf(which)}: `}${NAMES[field]}${bound}${figure}${instead}`;
 }
@@ -128,12 +128,19 @@ function measured({ which, field = "value", beside }: Target, rows: readonly Row
   return others === undefined ? null : pairedRatio(valued(its), valued(others));
 }
 
-/** The targets of a work, and whether they were reached. Omits those that were not measured. */
+/** The targets of a work, and whether they were reached. */
 export function verdictsFor(work: string, unit: string, rows: readonly Row[]): Verdict[] {
-  return TARGETS.filter((target) => target.work === work).flatMap((target) => {
+  return TARGETS.filter((target) => target.work === work).map((target) => {
     const figure = measured(target, rows);
-    if (figure === null) return [];
     const { least = Number.NEGATIVE_INFINITY, most = Number.POSITIVE_INFINITY } = target;
-    return [{ text: textOf(target, unit), measured: figure, reached: figure >= least && figure <= most }];
+    const reached = figure !== null && figure >= least && figure <= most;
+    return { text: textOf(target, unit), measured: figure, reached };
   });
+}
+
+/** Targets of works that have no result: a work failed, or is named otherwise. */
+export function targetsWithoutResult(works: readonly string[]): string[] {
+  return TARGETS.filter(({ work }) => !works.includes(work)).map(
+    (target) => `${target.work}: ${textOf(target, "")}`,
+  );
 }

@@ -42,7 +42,7 @@ export function createBatchSize(most: number): BatchSize {
 export interface BatchSource<Row> {
   /** Most rows that there can be. */
   readonly span: number;
-  readonly database: Database;
+  readonly database: Pick<Database, "read">;
   /** Selects how many rows there are, up to a limit, and how many of them fit into {@link BATCH_BYTES}. */
   readonly fitting: (limit: number) => Statement;
   /**

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { KildeError } from "../../src/core/errors.ts";
 import { RESUME_FEED } from "../../src/feeds/feeds.ts";
 import { hydrate } from "../../src/feeds/project/hydrate.ts";
+import { createSourceReads, type SourceReads } from "../../src/feeds/project/source-reads.ts";
 import { createProjector, type Projector } from "../../src/feeds/project/projector.ts";
 import type { RegisteredFeed } from "../../src/feeds/lifecycle/register.ts";
 import { rebuildFeed } from "../../src/feeds/lifecycle/retire.ts";
@@ -49,6 +50,8 @@ export type Action =
   | { readonly kind: "truncate"; readonly stream: number }
   /** Everything that a feed has published, compared with the reads before. */
   | { readonly kind: "read"; readonly feed: number }
+  /** The feeds of a process step together, as they do under a load of appends. */
+  | { readonly kind: "tick"; readonly node: number; readonly batch: number }
   /** All at the same time. */
   | { readonly kind: "race"; readonly actions: readonly Action[] };
 
@@ -75,6 +78,14 @@ const single: fc.Arbitrary<Action> = fc.oneof(
       kind: fc.constant("step" as const),
       node: fc.nat(NODES - 1),
       feed: fc.nat(MOST_FEEDS - 1),
+      batch: fc.integer({ min: 1, max: 5 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant("tick" as const),
+      node: fc.nat(NODES - 1),
       batch: fc.integer({ min: 1, max: 5 }),
     }),
   },
@@ -199,6 +210,8 @@ export interface Node {
   /** As the release that it runs defines them. */
   feeds: readonly RegisteredFeed[];
   readonly projectors: Map<string, Stepping>;
+  /** By source: its feeds share what they read. */
+  readonly reads: Map<string, SourceReads>;
   readonly database: Database;
   readonly writer: LogWriter;
   fault: Pick<Extract<Action, { kind: "fault" }>, "fault" | "kills"> | null;
@@ -214,6 +227,7 @@ export function nodeOn(writer: LogWriter, database: Database, feeds: readonly Re
   const node: Node = {
     feeds,
     projectors: new Map(),
+    reads: new Map(),
     fault: null,
     database: {
       ...database,
@@ -233,6 +247,20 @@ export function nodeOn(writer: LogWriter, database: Database, feeds: readonly Re
     },
   };
   return node;
+}
+
+/** Ends the projectors of a process, with everything that they remember. */
+export function crash({ projectors, reads }: Node): void {
+  projectors.clear();
+  reads.clear();
+}
+
+/** The reads that a feed of a process shares with the others of its source. */
+function readsOf({ reads, database, feeds }: Node, { source }: RegisteredFeed): SourceReads {
+  const group = feeds.filter((feed) => feed.source.id === source.id);
+  const known = reads.get(source.name) ?? createSourceReads(database, systemClock, group);
+  reads.set(source.name, known);
+  return known;
 }
 
 /** The same database, with reads that take a random number of turns of the event loop. */
@@ -285,7 +313,7 @@ export async function perform(world: World, action: Action): Promise<void> {
         error instanceof Failure ||
         (error instanceof KildeError && ["feed-behind", "projection-failed"].includes(error.code));
       if (!isExpected) throw error;
-      if (!(error instanceof Failure) || error.kills) node.projectors.clear();
+      if (!(error instanceof Failure) || error.kills) crash(node);
     }
   };
   const onPublished = () => {};
@@ -315,7 +343,15 @@ export async function perform(world: World, action: Action): Promise<void> {
         const lease = await takeLease(node.writer, registered.log.name, `node-${action.node}`, rank);
         if (lease === null) return;
         const { database: own, writer } = node;
-        const deps = { database: own, writer, clock: systemClock, onPublished, batchEvents: action.batch };
+        const reads = readsOf(node, registered);
+        const deps = {
+          database: own,
+          writer,
+          clock: systemClock,
+          onPublished,
+          reads,
+          batchEvents: action.batch,
+        };
         const stepping = node.projectors.get(registered.log.name) ?? {
           projector: createProjector(deps, registered),
           token: lease.token,
@@ -330,6 +366,11 @@ export async function perform(world: World, action: Action): Promise<void> {
         stepping.stepped = stepped.then(step, step);
         await stepping.stepped;
       });
+      return;
+    }
+    case "tick": {
+      const { node, batch } = action;
+      await Promise.all(feeds.map((_, feed) => perform(world, { kind: "step", node, feed, batch })));
       return;
     }
     case "slice": {
@@ -373,7 +414,7 @@ export async function perform(world: World, action: Action): Promise<void> {
       for (const { log } of feeds) await app.store.writer.write([{ sql: RESUME_FEED, args: [log.id] }]);
       return;
     case "crash":
-      nodeOf(action.node).projectors.clear();
+      crash(nodeOf(action.node));
       return;
     case "fault":
       nodeOf(action.node).fault = action;

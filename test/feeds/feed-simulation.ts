@@ -15,6 +15,7 @@ import { openProjection } from "../support/projection.ts";
 import {
   type Action,
   actionsOfReleases,
+  crash,
   empty,
   type Node,
   nodeOn,
@@ -205,7 +206,7 @@ async function simulateFeeds(
     const truncation = truncating(app, plain, registered);
     const read = reading(plain, mayErase);
     const deploy = async (node: Node, release: number) => {
-      node.projectors.clear();
+      crash(node);
       node.feeds = await registerFeeds(node.database, systemClock, releases[release === 0 ? 0 : 1]);
       await empty(plain, writer);
     };

@@ -10,6 +10,7 @@ import { type RunEvent, startProjection } from "../../src/feeds/project/run.ts";
 import { EVENT_LOG_ADDRESS } from "../../src/log/keys.ts";
 import type { Database } from "../../src/storage/database.ts";
 import type { LogState } from "../../src/log/log-state.ts";
+import { createSourceGroups } from "../../src/feeds/project/source-group.ts";
 import { openLogReader, type LogReader } from "../../src/log/read/reader.ts";
 import type { LogWriter } from "../../src/log/append/writer.ts";
 import type { Clock } from "../../src/core/clock.ts";
@@ -117,11 +118,13 @@ export async function openProjection(
         feed,
         source: feed.source.id === EVENT_LOG_ADDRESS.id ? reader : openLogReader(deps, feed.source),
       }));
+      const groupOf = createSourceGroups(database, clock, registered);
       const running = sources.map(({ feed, source }) =>
         startProjection(
           {
             ...deps,
             clock,
+            group: groupOf(feed),
             onPublished,
             holder,
             source,

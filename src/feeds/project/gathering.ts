@@ -1,32 +1,44 @@
 import type { Clock } from "../../core/clock.ts";
 
-/** Rest of a live feed between two batches while many events arrive, in milliseconds: most of the delay of an event. */
-export const GATHER_MS = 15;
+/**
+ * Interval between two batches of a live feed while many events arrive, in milliseconds. It is most of the delay of an
+ * event under load.
+ */
+export const GATHER_MS = 20;
 
-/** So many events have to arrive during a rest. Fewer would not share the cost of a batch among enough of them. */
+/** So many events have to arrive in an interval. Fewer would not share the cost of a batch among enough of them. */
 const WORTH_EVENTS = 16;
 
 /**
- * Rests of a live feed, so that batches grow with the load of appends: a batch costs as much as many events in it. While
- * few events arrive, each is projected at once.
+ * The rests of the live feeds of one source, so that batches grow with the load of appends: a batch costs as much as many
+ * events in it. While few events arrive, each is projected at once.
  */
 export interface Gathering {
-  /** How long the next batch waits, in milliseconds. `head`: of the source, now. */
-  restMs(head: number): number;
+  /** Whether the next batch waits for {@link tick}. `head`: of the source, now. */
+  isWorth(head: number): boolean;
+  /** Resolves at the end of the interval, for all feeds in the same turn: so they read the same events, and write together. */
+  tick(): Promise<void>;
 }
 
 export function createGathering(clock: Clock): Gathering {
   let since = { head: 0, ms: Number.NEGATIVE_INFINITY };
-  let restMs = 0;
+  let isWorth = false;
+  let tick: Promise<void> | null = null;
   return {
-    restMs(head) {
+    isWorth(head) {
       const ms = clock.monotonic();
       const passedMs = ms - since.ms;
       // A shorter time measures how commits are grouped, not how many events arrive.
-      if (passedMs < GATHER_MS) return restMs;
-      restMs = ((head - since.head) * GATHER_MS) / passedMs >= WORTH_EVENTS ? GATHER_MS : 0;
+      if (passedMs < GATHER_MS) return isWorth;
+      isWorth = ((head - since.head) * GATHER_MS) / passedMs >= WORTH_EVENTS;
       since = { head, ms };
-      return restMs;
+      return isWorth;
+    },
+    tick() {
+      tick ??= clock.sleep(GATHER_MS - (clock.monotonic() % GATHER_MS)).finally(() => {
+        tick = null;
+      });
+      return tick;
     },
   };
 }

@@ -1,14 +1,18 @@
-import { type BatchSize, readBatch } from "../../storage/batch-size.ts";
+import type { BatchSize } from "../../storage/batch-size.ts";
 import type { Database } from "../../storage/database.ts";
 import { isAheadLeft, type Merge, readAhead, readMerge } from "./merging.ts";
 import type { FeedPlan } from "./plan.ts";
 import type { FeedRecord } from "../record.ts";
 import type { RegisteredFeed } from "../lifecycle/register.ts";
-import { sourceBatch, sourceRange } from "./source.ts";
 import type { SourceRow } from "./source-rows.ts";
+import type { Feed } from "../feed.ts";
+import { readWindow } from "./source-window.ts";
 
-/** Source positions that one query looks through. */
-const WINDOW = 20_000;
+/** How the feeds of a group read the events of their source; see `SourceReads`. */
+export interface SharedSource {
+  readonly filter: Feed["source"];
+  readonly events: Pick<Database, "read">;
+}
 
 /** The progress of a feed in its source. */
 export type Reached = Pick<FeedRecord, "cursor" | "merged">;
@@ -34,14 +38,17 @@ async function nextByPosition(
   { cursor: after, merged }: Reached,
   head: number,
   size: BatchSize,
+  shared: SharedSource,
 ): Promise<NextBatch> {
   const { feed, source, upstream } = registered;
-  const upTo = Math.max(after, Math.min(head, after + WINDOW));
-  const batch = sourceBatch(database, source, upTo - after, (most) =>
-    sourceRange(source, feed.source, { after, upTo, limit: most }),
-  );
-  const { rows, limit } = after < head ? await readBatch(size, batch) : { rows: [], limit: 1 };
-  const cursor = rows.length === limit ? (rows.at(-1)?.position ?? upTo) : upTo;
+  const { rows, cursor } = await readWindow(shared.events, {
+    source,
+    own: feed.source,
+    group: shared.filter,
+    after,
+    head,
+    size,
+  });
   const isOrdered = upstream === null || upstream.tracked || rows.length === 0;
   const ahead = isOrdered ? null : await readAhead(database, source, after, cursor);
   return {
@@ -104,8 +111,9 @@ export function nextBatch(
   from: Reached,
   head: number,
   size: BatchSize,
+  shared: SharedSource,
 ): Promise<NextBatch> {
   return registered.merges
     ? nextMerged(database, registered, from, size)
-    : nextByPosition(database, registered, from, head, size);
+    : nextByPosition(database, registered, from, head, size, shared);
 }

@@ -50,12 +50,13 @@ export async function planNextBatch(
   { record, projecting, startedMs }: Pick<PlannedBatch, "record" | "projecting" | "startedMs">,
   source: SourceState,
 ): Promise<PlannedBatch> {
-  const { deps, registered, commits, reached, batchSize } = state;
+  const { deps, registered, commits, reached, batchSize, reads } = state;
   const after = {
     cursor: Math.max(record.cursor, reached.cursor),
     merged: Math.max(record.merged, reached.merged),
   };
-  const batch = await nextBatch(deps.database, registered, after, source.head, batchSize);
+  const shared = { filter: reads.filter, events: reads.eventsAsOf(source) };
+  const batch = await nextBatch(deps.database, registered, after, source.head, batchSize, shared);
   const { head, isAhead, isWaiting } = batch;
   const isBuilding = record.status !== "live";
   const { plan, cursor, merged } = await batch.plan((rows) =>

@@ -6,6 +6,7 @@ import type { FeedRecord, ProjectionFailure } from "../record.ts";
 import { type Committed, createFeedCommits, type FeedCommits, type FeedDeps } from "./commit.ts";
 import type { Reached } from "./next-batch.ts";
 import type { PlanFailure } from "./plan.ts";
+import { createSourceReads, type SourceReads } from "./source-reads.ts";
 
 /** Source events one write projects: few enough that appends and hydrations hardly wait for it. */
 const BATCH_EVENTS = 500;
@@ -16,6 +17,8 @@ export interface ProjectorDeps extends FeedDeps {
   readonly clock: Clock;
   /** Default: {@link BATCH_EVENTS}. */
   readonly batchEvents?: number;
+  /** Default: shared with no other feed. */
+  readonly reads?: SourceReads;
 }
 
 /** The outcome of the write of a batch: null when it was outdated. */
@@ -27,6 +30,7 @@ export interface ProjectorState {
   readonly registered: RegisteredFeed;
   readonly commits: FeedCommits;
   readonly batchSize: BatchSize;
+  readonly reads: SourceReads;
   /** As of this projector's own last write; null when others may have written since. */
   known: FeedRecord | null;
   /** The cursor up to which no event is left to project; it is written later. */
@@ -51,6 +55,7 @@ export function createProjectorState(deps: ProjectorDeps, registered: Registered
     registered,
     commits: createFeedCommits(deps, registered),
     batchSize: createBatchSize(deps.batchEvents ?? BATCH_EVENTS),
+    reads: deps.reads ?? createSourceReads(deps.database, deps.clock, [registered]),
     known: null,
     reached: NOTHING_REACHED,
     sourceIdentity: "",
@@ -80,6 +85,7 @@ export function forgetState(state: ProjectorState): void {
   state.passed = null;
   state.sourceIdentity = "";
   state.commits.forget();
+  state.reads.forget();
 }
 
 /** The failure as the feed's record keeps it. */

@@ -7,6 +7,7 @@ import type { RegisteredFeed } from "../lifecycle/register.ts";
 import type { FeedDeps } from "./commit.ts";
 import { createProjectionLease } from "./projection-lease.ts";
 import { createProjector } from "./projector.ts";
+import type { SourceGroup } from "./source-group.ts";
 import { createStepSchedule, DRAFT_MS, type ProjectionParts, waitForEvents } from "./step-schedule.ts";
 
 /** Delay before a projection whose storage failed is tried again, in milliseconds. */
@@ -21,6 +22,8 @@ export interface RunDeps extends FeedDeps {
   readonly hasEnded?: HasEnded;
   /** Reader of the feed's source; new events there wake the projection. */
   readonly source: LogReader;
+  /** The feeds of the same source in this thread. */
+  readonly group: SourceGroup;
   /** Called for each failure and halt, and for the progress and the end of a build. */
   readonly onEvent: (event: RunEvent) => void;
 }
@@ -90,9 +93,10 @@ export function startProjection(deps: RunDeps, registered: RegisteredFeed): Runn
     },
     registered,
   );
-  const projector = createProjector(deps, registered);
+  const { reads, gathering } = deps.group;
+  const projector = createProjector({ ...deps, reads }, registered);
   if (contract.standing === "older") onEvent({ kind: "older", feed: feed.path });
-  const loop = startLoop(createProjectionJob(deps, { projector, lease }, registered), {
+  const loop = startLoop(createProjectionJob(deps, { projector, lease, gathering }, registered), {
     clock,
     chance,
     backoff: BACKOFF,

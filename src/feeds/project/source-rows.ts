@@ -103,7 +103,7 @@ function contentOf(stored: Readonly<Record<string, unknown>> | null | undefined)
 
 /** Reads the events of a range. Null: the content of one of them exceeds `mostBytes`. */
 export async function readRows(
-  database: Database,
+  database: Pick<Database, "read">,
   log: LogAddress,
   range: SourceRange,
   mostBytes: number | null,

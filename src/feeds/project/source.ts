@@ -117,7 +117,7 @@ export async function readSource(
 
 /** Batches of source events. `span`: the most events there can be; `rangeOf`: the range with at most `limit` events. */
 export function sourceBatch(
-  database: Database,
+  database: Pick<Database, "read">,
   log: LogAddress,
   span: number,
   rangeOf: (limit: number) => SourceRange,

@@ -2,7 +2,7 @@ import type { JobOutcome } from "../../jobs/job.ts";
 import type { RegisteredFeed } from "../lifecycle/register.ts";
 import { readFeed } from "../record.ts";
 import { createAppendLoad } from "./append-load.ts";
-import { createGathering } from "./gathering.ts";
+import type { Gathering } from "./gathering.ts";
 import type { ProjectionLease } from "./projection-lease.ts";
 import type { Projector } from "./projector.ts";
 import type { RunDeps } from "./run.ts";
@@ -49,6 +49,7 @@ type Projected = Extract<Step, { readonly kind: "projected" }>;
 export interface ProjectionParts {
   readonly projector: Projector;
   readonly lease: ProjectionLease;
+  readonly gathering: Gathering;
 }
 
 /** A halted feed still applies the erasures of its source, and may continue after that. */
@@ -137,10 +138,9 @@ export function createStepSchedule(
   registered: RegisteredFeed,
 ): StepSchedule {
   const { clock, onEvent } = deps;
-  const { projector, lease } = parts;
+  const { projector, lease, gathering } = parts;
   const { feed } = registered;
   const load = createAppendLoad(clock);
-  const gathering = createGathering(clock);
   let superseded = false;
   const reportProgress = createProgressReport(deps, feed.path);
   const flushing = createFlushing(deps, registered);
@@ -148,8 +148,8 @@ export function createStepSchedule(
   const afterProjected = (step: Projected): JobOutcome => {
     reportProgress(step);
     if (!step.building) {
-      const gatherMs = gathering.restMs(step.head);
-      return step.cursor < step.head ? "progressed" : { restMs: gatherMs };
+      const isWorth = gathering.isWorth(step.head);
+      return isWorth && step.cursor >= step.head ? { until: () => gathering.tick() } : "progressed";
     }
     return { restMs: step.writeMs * (BUILD_SHARE - 1) * load.measure(step.head) };
   };
@@ -161,10 +161,10 @@ export function createStepSchedule(
     if (feed.draft) projector.forget();
     const idleMs = step.pending ? PENDING_MS : feed.draft ? DRAFT_MS : null;
     const wait = { position: step.position, ms: step.unwritten ? FLUSH_MS : idleMs };
-    const gatherMs = gathering.restMs(step.position);
+    const isWorth = gathering.isWorth(step.position);
     return {
       async until(signal) {
-        if (gatherMs > 0) await clock.sleep(gatherMs, signal);
+        if (isWorth) await gathering.tick();
         await waitForEvents(deps, wait, signal);
       },
     };

@@ -2,6 +2,7 @@ import type { Limits } from "../../core/limits.ts";
 import type { OnPublished } from "../../feeds/project/commit.ts";
 import type { RegisteredFeed } from "../../feeds/lifecycle/register.ts";
 import { type RunEvent, startProjection } from "../../feeds/project/run.ts";
+import { createSourceGroups } from "../../feeds/project/source-group.ts";
 import type { Database } from "../../storage/database.ts";
 import type { HeadWatch } from "../../log/follow/head-watch.ts";
 import { EVENT_LOG_ADDRESS } from "../../log/keys.ts";
@@ -51,10 +52,12 @@ export function runProjections(
     readers.set(source.name, reader);
     return reader;
   };
+  const groupOf = createSourceGroups(deps.database, deps.clock, registered);
   const running = registered.map((feed) =>
     startProjection(
       {
         ...deps,
+        group: groupOf(feed),
         source: readerOf(feed),
         onPublished(path, log) {
           readers.get(path)?.notify(log);

@@ -30,6 +30,8 @@ export type ProjectorReport =
   | { readonly kind: "event"; readonly event: RunEvent };
 
 runThreadProgram<ProjectorOptions, LogNotice, ProjectorReport>({
+  // The epochs of feeds prove their plans.
+  writesTogether: true,
   onSweep: (report) => report({ kind: "sweep" }),
   async open({ configFile, url: _url, ...options }, storage, report) {
     const file = await loadConfigFile("/", configFile);

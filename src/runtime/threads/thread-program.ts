@@ -21,6 +21,8 @@ export interface ThreadStorage {
 export interface ThreadProgram<Options, Message, Report> {
   /** Memory for the pages that the connection reads, in KiB. Default: as for any connection. */
   readonly cacheKib?: number;
+  /** Whether the writes of one turn are sent together, and none rests on another. Default: no. */
+  readonly writesTogether?: boolean;
   /** Starts the work. */
   open(
     options: Options,
@@ -45,7 +47,7 @@ export function runThreadProgram<Options extends { readonly url: string }, Messa
   let closeDatabase = () => {};
 
   const open = async (options: Options, channel: MessagePort) => {
-    const { write } = (writing = openWriterChannel(channel));
+    const { write } = (writing = openWriterChannel(channel, program.writesTogether === true));
     const own = openDatabase({ url: options.url, ...(cacheKib === undefined ? {} : { cacheKib }) });
     closeDatabase = () => own.close();
     const database = { ...own, ordered: true, write };

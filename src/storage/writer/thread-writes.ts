@@ -15,7 +15,7 @@ export interface Port {
 
 type Results = readonly (readonly Row[])[];
 
-/** `failures`: failed earlier writes that the sender knows of. */
+/** `failures`: failed earlier writes that the sender knows of; `Infinity`: its writes rest on no earlier ones. */
 type Request = readonly [id: number, failures: number, statements: readonly Statement[]];
 
 interface Failure {
@@ -34,6 +34,9 @@ function failureOf(error: unknown): Failure {
 /** Characters of arguments that writes in one commit may have in total, so that none waits long for the others. */
 const SHARED_CHARACTERS = 40_000;
 
+/** Characters of writes that were sent together and share a commit: about 1,000 events, or 8 milliseconds. */
+const TOGETHER_CHARACTERS = 200_000;
+
 /** A port that sends writes, and how many of its writes have failed. */
 interface Sender {
   readonly port: Port;
@@ -48,6 +51,17 @@ interface WaitingWrite {
   readonly statements: readonly Statement[];
 }
 
+/** Whether a message has several writes. */
+function isTogether(message: unknown): message is readonly Request[] {
+  return Array.isArray(message) && Array.isArray(message[0]);
+}
+
+const charactersOfWrite = ({ statements }: WaitingWrite): number => charactersOf(statements);
+
+function charactersIn(writes: readonly WaitingWrite[]): number {
+  return writes.reduce((sum, write) => sum + charactersOfWrite(write), 0);
+}
+
 /** Serves the writes of several ports, on one database. */
 export interface WriteServer {
   /** Runs the writes of a port, in order. */
@@ -57,11 +71,12 @@ export interface WriteServer {
 }
 
 /**
- * Runs writes in order of arrival. Group commit among senders: small writes that wait together share one transaction,
- * unless one of them fails; then each is run alone.
+ * Runs writes in order of arrival. Group commit among senders: small writes that wait together share one transaction, as do
+ * the writes that one message has together, unless one of them fails; then each is run alone.
  */
 export function createWriteServer(write: Database["write"], clock: Pick<Clock, "yield">): WriteServer {
-  const waiting: WaitingWrite[] = [];
+  /** In order of arrival, those of one message together. */
+  const waiting: WaitingWrite[][] = [];
   let running: Promise<void> | null = null;
 
   const answer = ({ sender, id }: WaitingWrite, results: Results) =>
@@ -105,7 +120,7 @@ export function createWriteServer(write: Database["write"], clock: Pick<Clock, "
   const run = async () => {
     // Messages that have already arrived share the first commit.
     for (await clock.yield(); waiting.length > 0; await clock.yield()) {
-      const group = dequeueWithin(waiting, SHARED_CHARACTERS, ({ statements }) => charactersOf(statements));
+      const group = dequeueWithin(waiting, SHARED_CHARACTERS, charactersIn).flat();
       if (group.length > 1 && group.every(isValid) && (await runTogether(group))) continue;
       for (const each of group) await runOne(each);
     }
@@ -115,8 +130,9 @@ export function createWriteServer(write: Database["write"], clock: Pick<Clock, "
     serve(port) {
       const sender: Sender = { port, failures: 0 };
       port.listen((message) => {
-        const [id, known, statements] = message as Request;
-        waiting.push({ sender, id, known, statements });
+        const arrived = isTogether(message) ? message : [message as Request];
+        const writes = arrived.map(([id, known, statements]) => ({ sender, id, known, statements }));
+        while (writes.length > 0) waiting.push(dequeueWithin(writes, TOGETHER_CHARACTERS, charactersOfWrite));
         running ??= run().finally(() => {
           running = null;
         });
@@ -151,8 +167,36 @@ interface Pending {
   readonly settle: () => void;
 }
 
-/** @param deadlines of {@link THREAD_DEADLINE_MS} */
-export function createThreadWrites(first: Port, deadlines: Deadlines): ThreadWrites {
+/** Returns a function that posts a write at once, or with `turns`, those of a turn together, unless they have failed by then. */
+function createPosting(
+  post: (message: unknown) => void,
+  isPending: (id: number) => boolean,
+  turns?: Pick<Clock, "yield">,
+): (request: Request) => void {
+  if (turns === undefined) return post;
+  let together: Request[] = [];
+  const postTogether = async () => {
+    await turns.yield();
+    const sent = together.filter(([id]) => isPending(id));
+    together = [];
+    if (sent.length > 0) post(sent);
+  };
+  return (request) => {
+    together.push(request);
+    if (together.length === 1) void postTogether();
+  };
+}
+
+/**
+ * Sends writes to the other thread. `turns`: the writes of one turn are sent together, and rest on no earlier ones. Default:
+ * each is sent at once, and is void when an earlier one has failed.
+ * @param deadlines of {@link THREAD_DEADLINE_MS}
+ */
+export function createThreadWrites(
+  first: Port,
+  deadlines: Deadlines,
+  turns?: Pick<Clock, "yield">,
+): ThreadWrites {
   const pending = new Map<number, Pending>();
   let port = first;
   let lastId = 0;
@@ -160,6 +204,12 @@ export function createThreadWrites(first: Port, deadlines: Deadlines): ThreadWri
   let gone: Error | null = null;
   /** A write had no answer in time, and no answer arrived since. */
   let silent: Error | null = null;
+
+  const send = createPosting(
+    (message) => port.post(message),
+    (id) => pending.has(id),
+    turns,
+  );
 
   const take = (id: number): Pending | undefined => {
     const caller = pending.get(id);
@@ -202,7 +252,7 @@ export function createThreadWrites(first: Port, deadlines: Deadlines): ThreadWri
         lastId += 1;
         const id = lastId;
         pending.set(id, { resolve, reject, settle: deadlines.start(() => expire(id)) });
-        port.post([id, failures, statements] satisfies Request);
+        send([id, turns === undefined ? failures : Number.POSITIVE_INFINITY, statements]);
       }),
     fail(error) {
       gone = error;

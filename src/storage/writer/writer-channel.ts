@@ -11,8 +11,10 @@ export interface WriterChannel {
   changed(change: WriterChange): void;
 }
 
-export function openWriterChannel(channel: MessagePort): WriterChannel {
-  const writes = createThreadWrites(portOf(channel), createDeadlines(systemClock, THREAD_DEADLINE_MS));
+/** `together`: the writes of one turn of this thread are sent together, and none rests on another. */
+export function openWriterChannel(channel: MessagePort, together: boolean): WriterChannel {
+  const deadlines = createDeadlines(systemClock, THREAD_DEADLINE_MS);
+  const writes = createThreadWrites(portOf(channel), deadlines, together ? systemClock : undefined);
   return {
     write: writes.write,
     changed(change) {

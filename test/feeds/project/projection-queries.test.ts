@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { CLEAR_FEED_SUBJECTS, CLEAR_ORIGINS } from "../../../src/feeds/lifecycle/clear.ts";
 import { CLEAR_EVENTS, CLEAR_SUBJECTS } from "../../../src/log/erase/clear-log.ts";
 import { DELETE_ORIGINS, SELECT_ERASED_ORIGINS } from "../../../src/feeds/erase/erase-origins.ts";
-import { SELECT_SOURCE_STATE } from "../../../src/feeds/project/source-state.ts";
+import { IS_REVISING, SELECT_SOURCE_STATE } from "../../../src/feeds/project/source-state.ts";
 import {
   INSERT_AHEAD,
   IS_AHEAD_LEFT,
@@ -69,7 +69,8 @@ test("no statement of projecting scans a table, or sorts what it reads", async (
     { sql: CLEAR_FEED_SUBJECTS, args: [1, 10] },
     { sql: CLEAR_SUBJECTS, args: [1, 10] },
     { sql: RECORDED_FROM, args: [1, 9] },
-    { sql: SELECT_SOURCE_STATE, args: [0, 1, 1] },
+    { sql: SELECT_SOURCE_STATE, args: [0] },
+    { sql: IS_REVISING, args: [1] },
     { sql: NEXT_ERASED_RANGES, args: [0, 1, 5] },
     { sql: RECORD_ERASED_SUBJECTS, args: [0, 0, "[]"] },
     { sql: SELECT_ERASED_ORIGINS, args: [1, 1, 1, 9, 10] },

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 
+import type { Clock } from "../../../src/core/clock.ts";
 import { createDeadlines } from "../../../src/core/deadlines.ts";
 import type { Database, Row, Statement } from "../../../src/storage/database.ts";
 import { storageFailure } from "../../../src/storage/failures.ts";
@@ -25,7 +26,7 @@ function insert(numbers: readonly number[], characters = 10): Statement[] {
 }
 
 /** A database in memory, with `senders` ports that write it, and a count of its transactions. */
-function served(senders: number, writeMs = 0) {
+function served(senders: number, writeMs = 0, turns?: Pick<Clock, "yield">) {
   const database = openDatabase({ url: ":memory:" });
   let transactions = 0;
   const server = createWriteServer(async (statements) => {
@@ -36,7 +37,7 @@ function served(senders: number, writeMs = 0) {
   const writes = Array.from({ length: senders }, (): Database["write"] => {
     const [here, there] = channel();
     server.serve(there);
-    return createThreadWrites(here, createDeadlines(systemClock, THREAD_DEADLINE_MS)).write;
+    return createThreadWrites(here, createDeadlines(systemClock, THREAD_DEADLINE_MS), turns).write;
   });
   return { database, writes, transactions: () => transactions, settled: () => server.settled() };
 }
@@ -58,6 +59,28 @@ test("large writes that are queued together do not delay each other", async () =
   await database.write(CREATE);
   await Promise.all(writes.map((write, index) => write(insert([index], 30_000))));
   expect(transactions()).toBe(3);
+});
+
+test("writes that one sender sends together share one commit, up to a limit", async () => {
+  const { database, writes, transactions } = served(1, 0, systemClock);
+  const [write] = writes;
+  await database.write(CREATE);
+  await Promise.all([1, 2, 3, 4].map((number) => write?.(insert([number], 45_000))));
+  expect(transactions()).toBe(1);
+  await Promise.all([5, 6, 7, 8].map((number) => write?.(insert([number], 90_000))));
+  expect(transactions()).toBe(3);
+});
+
+test("a write that fails voids none of those that are sent together with it, or after it", async () => {
+  const { database, writes } = served(1, 0, systemClock);
+  const [write] = writes;
+  await database.write(CREATE);
+  const send = (number: number) => write?.(insert([number]));
+  const sent = [send(1), send(1), send(2)];
+  await systemClock.yield();
+  sent.push(send(3));
+  const outcomes = await Promise.allSettled(sent);
+  expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled", "fulfilled"]);
 });
 
 test("the write server settles after all queued writes", async () => {

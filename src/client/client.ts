@@ -1,3 +1,4 @@
+import { createAppends } from "./append-queue.ts";
 import { findAppend } from "./appends.ts";
 import { follow } from "./follow.ts";
 import { readHistory } from "./history.ts";
@@ -7,7 +8,7 @@ import { commitPosition, listConsumers } from "./consumers.ts";
 import { sendRead } from "./position.ts";
 import { nodeTransport } from "./node-transport.ts";
 import { checkedUrl, optionsOf } from "./options.ts";
-import { logPath, queryString, readPages, sourcePath } from "./read.ts";
+import { logPath, queryString, readPages } from "./read.ts";
 import { startTimer } from "../core/timer.ts";
 import { createAttempts, TIMEOUTS, type Timeouts } from "./deadline.ts";
 import { MAX_RETRY_AFTER_MS, type Retry } from "./retry.ts";
@@ -64,7 +65,10 @@ export interface ClientOptions {
  * method throws a KildeError with the `code` of the problem when the server rejects a request.
  */
 export interface Client {
-  /** Appends one or more events to a stream, all or none. */
+  /**
+   * Appends one or more events to a stream, all or none. Appends that are issued while another is under way share a
+   * request; those to the same stream take effect in the order of the calls.
+   */
   append(
     stream: string,
     events: types.NewEvent | readonly types.NewEvent[],
@@ -176,21 +180,17 @@ function requestDepsOf(options: ClientOptions): RequestDeps {
 
 /** Creates a client that shares the dependencies and the knowledge of the log with others. */
 export function clientOf(deps: RequestDeps, own?: string): Client {
+  const append = createAppends(deps);
   return {
     append(stream, events, appendOptions = {}) {
       const { expectedVersion } = optionsOf("append", appendOptions);
-      return postEvents(
-        deps,
-        sourcePath({ stream }),
-        { events: [events].flat(), expectedVersion },
-        appendOptions,
-      );
+      return append(stream, { events: [events].flat(), expectedVersion }, appendOptions);
     },
     async transact(appends, transactOptions = {}) {
       const { results } = await postEvents<{ results: types.Appended[] }>(
         deps,
         "/transactions",
-        { appends },
+        JSON.stringify({ appends }),
         optionsOf("transact", transactOptions),
       );
       return results;

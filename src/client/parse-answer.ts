@@ -10,11 +10,10 @@ function isMembers(value: unknown): value is ProblemMembers & { type?: unknown; 
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Parses the JSON text of a problem; null for any other text. */
-function problemOf(text: string): (ProblemMembers & { type?: unknown; detail?: unknown }) | null {
+/** Parses JSON; null for any other text. */
+function parsed(text: string): unknown {
   try {
-    const problem: unknown = JSON.parse(text);
-    return isMembers(problem) ? problem : null;
+    return JSON.parse(text);
   } catch {
     return null;
   }
@@ -40,20 +39,22 @@ export async function readObject<Body extends object>(answer: Answer): Promise<B
   );
 }
 
+/** Rebuilds the error of a problem; null for a value that is not a problem of Kilde. */
+export function problemError(problem: unknown): KildeError | null {
+  if (!isMembers(problem)) return null;
+  const { type, detail, ...members } = problem;
+  if (typeof type !== "string" || !type.includes(PROBLEM_PATH)) return null;
+  const code = type.slice(type.lastIndexOf("/") + 1);
+  return isProblemCode(code) ? new KildeError(code, String(detail), members) : null;
+}
+
 /** Rebuilds the error of an answer from the problem's type. */
 export async function answerError(answer: Answer, nowMs: number): Promise<Error> {
   const text = await answer.text().catch(() => "");
-  let error: Error = new UnexpectedAnswerError(
-    answer.status,
-    `The server answered ${answer.status}: ${text.slice(0, 200)}`,
-  );
-  if (/^application\/problem\+json\b/i.test(answer.headers.get("content-type") ?? "")) {
-    const { type, detail, ...members } = problemOf(text) ?? {};
-    const code = typeof type === "string" ? type.slice(type.lastIndexOf("/") + 1) : "";
-    if (typeof type === "string" && type.includes(PROBLEM_PATH) && isProblemCode(code)) {
-      error = new KildeError(code, String(detail), members);
-    }
-  }
+  const isProblem = /^application\/problem\+json\b/i.test(answer.headers.get("content-type") ?? "");
+  const error =
+    (isProblem ? problemError(parsed(text)) : null) ??
+    new UnexpectedAnswerError(answer.status, `The server answered ${answer.status}: ${text.slice(0, 200)}`);
   if (isPassingStatus(answer.status)) {
     const { headers } = answer;
     const options = { date: headers.get("date"), nowMs, mostMs: Infinity };

@@ -183,14 +183,14 @@ export async function sendOnce<Body>(
 }
 
 /** Marks the error of a request that changes something with whether the server may have executed the request. */
-function withOutcome(
+export function withOutcome(
   error: unknown,
   { method = "GET" }: Request,
   path: string,
   mayBeDone: boolean,
   idempotencyKey: string | null,
 ): unknown {
-  if (!(error instanceof KildeUnreachableError) || !mayBeDone) return error;
+  if (!(error instanceof KildeUnreachableError) || !mayBeDone || error.isOutcomeUnknown) return error;
   if (method === "GET" || method === "HEAD") return error;
   const remedy =
     idempotencyKey === null

@@ -29,8 +29,8 @@ export interface AppendOptions {
   readonly expectedVersion?: ExpectedVersion;
   /**
    * Makes the append safe to repeat, also from another process. By default each call generates a key, so that the
-   * client can retry after a lost answer; `null` sends no key and never retries. A key is any text without control
-   * characters.
+   * client can retry after a lost answer; `null` sends no key, never retries, and sends the append at once in a request
+   * of its own. A key is any text without control characters.
    */
   readonly idempotencyKey?: string | null;
   /**

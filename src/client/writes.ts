@@ -5,11 +5,14 @@ import { sourcePath } from "./read.ts";
 import { type Request, type RequestDeps, send } from "./request.ts";
 import type { AppendOptions } from "./types.ts";
 
-/** Sends an append. With an idempotency key, the request is safe to repeat; null: it is sent without one, once. */
+/**
+ * Sends the JSON text of an append. With an idempotency key, the request is safe to repeat; null: it is sent without
+ * one, once.
+ */
 export async function postEvents<Body extends object>(
   deps: RequestDeps,
   path: string,
-  body: object,
+  body: string,
   appendOptions: AppendOptions,
 ): Promise<Body> {
   const { idempotencyKey = crypto.randomUUID(), logIdentity = deps.known.identity } = appendOptions;
@@ -19,7 +22,7 @@ export async function postEvents<Body extends object>(
     ...(idempotencyKey === null ? {} : { "idempotency-key": toHeaderText(idempotencyKey) }),
     ...(logIdentity === null ? {} : { "kilde-log": logIdentity }),
   };
-  const init: Request = { method: "POST", body: JSON.stringify(body), headers };
+  const init: Request = { method: "POST", body, headers };
   if (signal !== undefined) init.signal = signal;
   const repetition = { isRepeatable: idempotencyKey !== null, idempotencyKey };
   const read = (answer: Answer): Promise<Body> => {

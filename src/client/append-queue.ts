@@ -1,0 +1,164 @@
+import { sendAlone, sendTogether } from "./append-batch.ts";
+import { createIssuedAppend, type KeyedAppend, type IssuedAppend } from "./issued-append.ts";
+import { sourcePath } from "./read.ts";
+import type { RequestDeps } from "./request.ts";
+import type { Appended, AppendOptions, NewEvent } from "./types.ts";
+import { postEvents } from "./writes.ts";
+
+/** Most requests with appends under way at the same time. While one is under way, the next one fills. */
+const REQUESTS = 2;
+
+/** Most appends in one request: a fifth of a server's limit, so that an answer is short. */
+const APPENDS = 200;
+
+/** Most UTF-16 code units of the appends in one request. A larger append is sent alone. */
+const CHARACTERS = 256 * 1024;
+
+/** Turns of promises within which callers that received a result issue their next append. */
+const TURNS = 10;
+
+/** The body of `POST /streams/{stream}`. */
+interface AppendBody {
+  readonly events: readonly NewEvent[];
+  readonly expectedVersion: AppendOptions["expectedVersion"];
+}
+
+/** Appends to a stream. */
+export type Append = (stream: string, body: AppendBody, options: AppendOptions) => Promise<Appended>;
+
+/**
+ * Divides the appends that wait into those of the next request, none while all streams are busy, and the rest. Appends to
+ * one stream share a request only without expected versions: if its answer is lost, one that was refused could succeed
+ * when it is repeated, after a later one.
+ */
+function takeNext(
+  waiting: readonly IssuedAppend[],
+  busy: Iterable<string>,
+  most: number,
+): { readonly taken: readonly IssuedAppend[]; readonly rest: IssuedAppend[] } {
+  const taken: IssuedAppend[] = [];
+  const kept: IssuedAppend[] = [];
+  /** Streams whose further appends wait, because none must overtake an earlier one. */
+  const held = new Set(busy);
+  const open = new Set<string>();
+  let left = CHARACTERS;
+  let index = 0;
+  for (; index < waiting.length && taken.length < most && left > 0; index += 1) {
+    const append = waiting[index];
+    if (append === undefined || append.isSettled()) continue;
+    const { stream, entry, options } = append;
+    const isConditional = (options.expectedVersion ?? "any") !== "any";
+    const [first] = taken;
+    const fits =
+      first === undefined || (options.logIdentity === first.options.logIdentity && entry.length <= left);
+    if (fits && !held.has(stream) && !(isConditional && open.has(stream))) {
+      taken.push(append);
+      left -= entry.length;
+      (isConditional ? held : open).add(stream);
+    } else {
+      held.add(stream);
+      kept.push(append);
+    }
+  }
+  return { taken, rest: kept.concat(waiting.slice(index)) };
+}
+
+/** Counts the appends under way to each stream. */
+function createBusyStreams() {
+  const started = new Set<IssuedAppend>();
+  const counts = new Map<string, number>();
+  return {
+    has: (stream: string) => counts.has(stream),
+    names: () => counts.keys(),
+    start(append: IssuedAppend) {
+      started.add(append);
+      counts.set(append.stream, (counts.get(append.stream) ?? 0) + 1);
+    },
+    /** Notes the end of an append that may not have started. */
+    end(append: IssuedAppend) {
+      if (!started.delete(append)) return;
+      const count = (counts.get(append.stream) ?? 1) - 1;
+      if (count === 0) counts.delete(append.stream);
+      else counts.set(append.stream, count);
+    },
+  };
+}
+
+/**
+ * Creates the appends of a client. One that is issued while no other is under way is sent at once. Those issued
+ * meanwhile share the following requests, as `POST /appends`, in their order per stream. One without an idempotency key
+ * is sent at once and alone.
+ */
+export function createAppends(deps: RequestDeps): Append {
+  let waiting: IssuedAppend[] = [];
+  const busy = createBusyStreams();
+  let underWay = 0;
+  let isPlanned = false;
+  /** Whether the server takes several appends in one request. */
+  let isSupported = true;
+
+  const plan = async () => {
+    if (isPlanned || waiting.length === 0) return;
+    isPlanned = true;
+    for (let turn = 0; turn < TURNS; turn += 1) await Promise.resolve();
+    isPlanned = false;
+    while (underWay < REQUESTS || !isSupported) {
+      const { taken, rest } = takeNext(waiting, busy.names(), isSupported ? APPENDS : 1);
+      waiting = rest;
+      if (taken.length === 0) return;
+      void start(taken);
+    }
+  };
+
+  const start = async (appends: readonly IssuedAppend[]) => {
+    underWay += 1;
+    let isCounted = true;
+    /** Lets the next request start. */
+    const release = () => {
+      if (isCounted) underWay -= 1;
+      isCounted = false;
+      void plan();
+    };
+    for (const append of appends) busy.start(append);
+    const [first] = appends;
+    if (first !== undefined && appends.length === 1) {
+      const onRetry = (error: unknown) => {
+        release();
+        deps.onRetry?.(error);
+      };
+      await sendAlone({ ...deps, onRetry }, first, false);
+    } else {
+      const onUnsupported = () => {
+        isSupported = false;
+        void plan();
+      };
+      await sendTogether(deps, appends, { onBackoff: release, onUnsupported });
+    }
+    release();
+  };
+
+  const onSettled = (append: IssuedAppend) => {
+    busy.end(append);
+    void plan();
+  };
+
+  const enqueue = (append: KeyedAppend): Promise<Appended> =>
+    new Promise((resolve, reject) => {
+      const issued = createIssuedAppend(append, { resolve, reject }, onSettled);
+      if (underWay === 0 && waiting.length === 0 && !busy.has(append.stream)) void start([issued]);
+      else {
+        waiting.push(issued);
+        void plan();
+      }
+    });
+
+  return async (stream, body, options) => {
+    options.signal?.throwIfAborted();
+    const path = sourcePath({ stream });
+    const text = JSON.stringify(body);
+    const { idempotencyKey = crypto.randomUUID(), logIdentity = deps.known.identity } = options;
+    const stated = { ...options, logIdentity };
+    if (idempotencyKey === null) return postEvents(deps, path, text, { ...stated, idempotencyKey });
+    return enqueue({ stream, path, body: text, options: { ...stated, idempotencyKey } });
+  };
+}

@@ -1,7 +1,6 @@
 import type { Clock } from "../../core/clock.ts";
 import type { LogReader } from "../../log/read/reader.ts";
 import type { Database } from "../../storage/database.ts";
-import { renewedError } from "../../storage/failures.ts";
 import { type Lease, LEASE_MS } from "../../storage/lease.ts";
 import type { Send } from "../egress/outgoing.ts";
 import { type Alarm, createAlarm } from "../endpoint/alarm.ts";
@@ -9,6 +8,7 @@ import type { OpenSecrets } from "../endpoint/request.ts";
 import { type AttemptRecord, createAttempts } from "../subscriptions/attempts.ts";
 import type { EndpointTrouble, SubscriptionRecord } from "../subscriptions/subscription.ts";
 import { createEnding, type DispatchEnd, type Ending } from "./ending.ts";
+import { followHead } from "./follow-head.ts";
 import { awaitLastAnswers } from "./last-answers.ts";
 import type { LeftBehind } from "./left-behind.ts";
 import { openPendingDeliveries } from "./open-pending-deliveries.ts";
@@ -130,6 +130,8 @@ async function openDispatcher(
     deliveries,
     sender,
     concurrency: subscription.config.concurrency,
+    // A turn ends soon.
+    mayWait: turns === null,
     track: (read) => rereading.track(read),
     signal,
     onRead() {
@@ -156,15 +158,11 @@ async function openDispatcher(
   return { deps, ...parts, identity, head, turnEndsMs };
 }
 
-/** Follows the head of the log, until the dispatcher ends. */
-async function followHead(dispatcher: Dispatcher): Promise<void> {
-  const { deps, alarm, ending, identity } = dispatcher;
-  while (!ending.closed.aborted) {
-    const passed = await deps.source.passed(dispatcher.head, ending.closed);
-    dispatcher.head = Math.max(dispatcher.head, passed);
-    if (deps.source.knownIdentity() !== identity) throw renewedError(deps.source.name);
-    alarm.wake();
-  }
+/** Takes over a later head; returns for how long no other one is needed, since the shared read waits. */
+function takeHead(dispatcher: Dispatcher, head: number): number {
+  dispatcher.head = head;
+  dispatcher.alarm.wake();
+  return dispatcher.prefetcher.waitsUntil(head) - dispatcher.deps.clock.now();
 }
 
 /**
@@ -213,7 +211,9 @@ function step(dispatcher: Dispatcher): void {
   alarm.at(deliveries.wakeDue(now));
   const rereadAt = rereading.due(now);
   if (rereadAt !== null) alarm.at(rereadAt);
-  prefetcher.fill(dispatcher.head);
+  prefetcher.fill(dispatcher.head, now);
+  const readAt = prefetcher.waitsUntil(dispatcher.head);
+  if (readAt > now) alarm.at(readAt);
   if (deliveries.compose()) markUrgent(unsaved);
   const nextRequestAt = sender.nextRequestAt();
   const isBusy = sendReady(dispatcher, now, nextRequestAt);
@@ -247,14 +247,15 @@ async function finishRequests({ deps, alarm, ending, sender, saver }: Dispatcher
 
 /** Runs a dispatcher until there is a reason to end, and its requests are over or left behind. */
 async function run(dispatcher: Dispatcher): Promise<void> {
-  const { deps, alarm, ending, rereading, deliveries } = dispatcher;
+  const { deps, alarm, ending, rereading, deliveries, identity } = dispatcher;
   const { signal } = deps;
   signal.addEventListener("abort", alarm.wake);
   const unlisten = deps.leftBehind.onOver(() => {
     deliveries.onLeftBehindEnded();
     alarm.wake();
   });
-  followHead(dispatcher).catch(ending.fail);
+  const onHead = (head: number) => takeHead(dispatcher, head);
+  followHead({ ...deps, identity, onHead }, dispatcher.head, ending.closed).catch(ending.fail);
   followCreator(dispatcher).catch(ending.fail);
   try {
     while (ending.reason() === null && !signal.aborted) {

@@ -9,6 +9,10 @@ import type { SaveProgress } from "./progress.ts";
 /** Number of deliveries after which progress is stored at once. */
 const SAVE_DELIVERIES = 2_000;
 
+/** So many deliveries since the last save mean that more follow: their progress is stored with that of later ones. */
+const BUSY_DELIVERIES = 128;
+const BUSY_SAVE_MS = 250;
+
 /** Delay before less urgent progress is stored: attempts, and a cursor that moves without deliveries. */
 const REPORT_MS = 1_000;
 
@@ -119,7 +123,10 @@ export function createProgressSaver(deps: ProgressSaverDeps): ProgressSaver {
   return {
     dueAt(now) {
       if (unsaved.isUrgent || unsaved.delivered >= SAVE_DELIVERIES) return now;
-      if (unsaved.hasChanged) return state.savedAt + saveMs;
+      if (unsaved.hasChanged) {
+        const isBusy = unsaved.delivered >= BUSY_DELIVERIES && !deps.isTurn;
+        return state.savedAt + (isBusy ? BUSY_SAVE_MS : saveMs);
+      }
       if (unsaved.hasRead) return state.savedAt + REPORT_MS;
       // Attempts that arrived after the last save are written by the next one.
       if (attempts.hasUnsaved()) return state.reportedAt + REPORT_MS;

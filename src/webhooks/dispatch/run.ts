@@ -1,3 +1,4 @@
+import { createPaced } from "../../core/paced.ts";
 import type { Job } from "../../jobs/job.ts";
 import { type Backoff, type RunningJob, startLoop } from "../../jobs/loop.ts";
 import { sleepUnlessEnded } from "../../storage/lease.ts";
@@ -6,6 +7,9 @@ import { createSubscriptionJobs, type DeliverOptions } from "./subscription-job.
 
 /** How often the process looks for subscriptions that are behind and that no process delivers. */
 const LOOK_MS = 1_000;
+
+/** Shortest time between two looks because of new events: a subscription that this process delivers needs none. */
+const LOOK_AGAIN_MS = 50;
 
 /** Delays after a subscription could not be delivered: storage failed, or its secrets could not be opened. */
 const BACKOFF = { firstMs: 1_000, lastMs: 10_000, stableMs: 60_000 };
@@ -82,14 +86,16 @@ export function deliver(options: DeliverOptions): Delivering {
     },
   };
   const finding = startInLoop(find, "all", LOOK_BACKOFF);
+  const lookAgain = createPaced(clock, LOOK_AGAIN_MS, () => finding.wake());
 
   return {
     changed(id) {
       running.get(id)?.restart();
       finding.wake();
     },
-    notify: () => finding.wake(),
+    notify: () => lookAgain.request(),
     async close() {
+      lookAgain.close();
       const loops = Array.from(running.values(), ({ loop }) => loop);
       await Promise.all([finding, ...loops].map((loop) => loop.close()));
       jobs.cutOff();

@@ -5,26 +5,25 @@ import { EgressFailure, type Outgoing } from "./outgoing.ts";
 // eslint-disable-next-line no-control-regex
 const FORBIDDEN = /[\r\n\0]|[^\0-\xff]/;
 
-const USUAL = [
-  ["User-Agent", "kilde"],
-  ["Accept", "*/*"],
-] as const;
+const AGENT = "user-agent";
 
 /** Formats a request as HTTP/1.1. */
 export function requestText(
   { method, headers, body }: Outgoing,
   { host, path }: EndpointDestination,
 ): string {
-  let text = `${method} ${path} HTTP/1.1\r\nHost: ${host}\r\n`;
-  const stated = Object.keys(headers);
-  for (const name of stated) {
+  let fields = "";
+  let stated = "";
+  let statesAgent = false;
+  for (const name of Object.keys(headers)) {
     const value = headers[name] ?? "";
-    // Headers are checked when they are stored; this holds for those of any source.
-    if (FORBIDDEN.test(value) || FORBIDDEN.test(name)) throw new EgressFailure("protocol");
-    text += `${name}: ${value}\r\n`;
+    fields += `${name}: ${value}\r\n`;
+    stated += name + value;
+    statesAgent ||= name.length === AGENT.length && name.toLowerCase() === AGENT;
   }
-  for (const [name, value] of USUAL)
-    if (!stated.some((other) => other.length === name.length && other.toLowerCase() === name.toLowerCase()))
-      text += `${name}: ${value}\r\n`;
-  return body === null ? `${text}\r\n` : `${text}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+  // Headers are checked when they are stored; this holds for those of any source.
+  if (FORBIDDEN.test(stated)) throw new EgressFailure("protocol");
+  const usual = statesAgent ? "Accept: */*\r\n" : "User-Agent: kilde\r\nAccept: */*\r\n";
+  const head = `${method} ${path} HTTP/1.1\r\nHost: ${host}\r\n${fields}${usual}`;
+  return body === null ? `${head}\r\n` : `${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 }

@@ -1,4 +1,4 @@
-import { createHmac, sign } from "node:crypto";
+import { createHmac, createSecretKey, sign } from "node:crypto";
 
 import type { Secret } from "./secret.ts";
 
@@ -17,7 +17,8 @@ export type Signer = (message: SignedMessage) => string;
 
 function signerOf(secret: Secret): (content: string) => string {
   if (secret.kind === "symmetric") {
-    const { key } = secret;
+    // The key is prepared once, and not for each signature.
+    const key = createSecretKey(secret.key);
     return (content) => `v1,${createHmac("sha256", key).update(content).digest("base64")}`;
   }
   const { privateKey } = secret;

@@ -36,7 +36,8 @@ interface Bar {
 function barsOf({ rows }: WorkResult): Bar[] {
   return rows.map(({ contender, way, value, p50Ms, p99Ms }) => ({
     label: way === null ? contender : `${contender}: ${way}`,
-    contender,
+    // Stores of Kilde of several sizes have names of their own.
+    contender: Object.hasOwn(COLORS, contender) ? contender : "Kilde",
     value,
     p50Ms: p50Ms ?? Number.NaN,
     p99Ms: p99Ms ?? Number.NaN,
@@ -78,8 +79,9 @@ function throughput(document: Document, bars: readonly Bar[], width: number) {
 
 /** From the median, the dot, to the 99th percentile, the end of the line. */
 function latency(document: Document, bars: readonly Bar[], width: number) {
-  const least = Math.min(...bars.map(({ p50Ms }) => p50Ms));
-  const most = Math.max(...bars.map(({ p99Ms }) => p99Ms));
+  const timed = bars.filter(({ p50Ms }) => !Number.isNaN(p50Ms));
+  const least = Math.min(...timed.map(({ p50Ms }) => p50Ms));
+  const most = Math.max(...timed.map(({ p99Ms }) => p99Ms));
   return Plot.plot({
     ...frame(document, bars, width, EDGE),
     marginRight: EDGE,
@@ -92,8 +94,8 @@ function latency(document: Document, bars: readonly Bar[], width: number) {
       grid: true,
     },
     marks: [
-      Plot.ruleY(bars, { x1: "p50Ms", x2: "p99Ms", y: "label", stroke: "contender", strokeWidth: 3 }),
-      Plot.dot(bars, { x: "p50Ms", y: "label", fill: "contender", r: 4 }),
+      Plot.ruleY(timed, { x1: "p50Ms", x2: "p99Ms", y: "label", stroke: "contender", strokeWidth: 3 }),
+      Plot.dot(timed, { x: "p50Ms", y: "label", fill: "contender", r: 4 }),
     ],
   });
 }

@@ -1,5 +1,5 @@
 /**
- * SHA-256 of an ASCII text, in hexadecimal digits. Where the runtime can, at once: an authenticated request then waits
+ * SHA-256 of a text in UTF-8, in hexadecimal digits. Where the runtime can, at once: an authenticated request then waits
  * for nothing.
  */
 export type Digest = (text: string) => string | Promise<string>;

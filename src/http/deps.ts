@@ -1,4 +1,5 @@
 import type { Access } from "../access/access.ts";
+import type { Digest } from "../access/digest.ts";
 import type { OperationsLog } from "../administration/operations-log.ts";
 import type { Denials } from "../administration/denials.ts";
 import type { ByteBudget } from "../core/byte-budget.ts";
@@ -43,6 +44,8 @@ export interface AppDeps {
   readonly activity: ActivityRecorder;
   /** The keys of the store. */
   readonly access: Access;
+  /** For digests of requests, which are stored with their idempotency keys. */
+  readonly digest: Digest;
   /** Counts the requests that known senders lacked a grant for. */
   readonly denials: Pick<Denials, "note">;
   /** The log of administration. */

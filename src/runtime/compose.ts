@@ -1,3 +1,4 @@
+import type { Digest } from "../access/digest.ts";
 import { type Access, type AccessDeps, openAccess } from "../access/access.ts";
 import { EXPIRY_BACKOFF, expiryJob } from "../administration/expiry.ts";
 import { type OperationsLog, openOperationsLog } from "../administration/operations-log.ts";
@@ -102,6 +103,7 @@ export interface ComposedStore extends StoreParts {
   /** The failed attempts to delete truncated and erased events; null: the last attempt succeeded. */
   readonly sweepFailure: () => JobFailure | null;
   readonly delivery: DeliveryPort;
+  readonly digest: Digest;
   /** Finishes background work and writes, and ends followers. */
   close(): Promise<void>;
 }
@@ -171,6 +173,7 @@ export function composeStore(platform: Platform, registered: readonly Registered
   return {
     ...parts,
     delivery,
+    digest: platform.access.digest,
     sweepFailure: () => sweep.failure(),
     async close() {
       delivery.close?.();

@@ -15,6 +15,7 @@ import { preconditionOf } from "./preconditions.ts";
 import { requireAccessNow } from "../pipeline/access-end.ts";
 import type { IdentifiedSender } from "../pipeline/authentication.ts";
 import { validationError } from "../pipeline/problems.ts";
+import { fingerprintOf } from "./fingerprint.ts";
 import { authorizeAppend } from "./append-access.ts";
 import { checkSubjectName } from "./stream-name.ts";
 
@@ -41,24 +42,29 @@ function keyInHeader(header: string, deps: AppDeps): string {
 }
 
 /** Returns the idempotency key in the headers, with a digest of the request that used it. */
-export async function idempotencyOf(
+export function idempotencyOf(
   header: string,
   principal: Principal,
   deps: AppDeps,
   parts: readonly AppendPart[],
-): Promise<NonNullable<Transaction["idempotency"]>> {
-  return keyedRequest(keyInHeader(header, deps), principal, parts);
+): Idempotency | Promise<Idempotency> {
+  return keyedRequest(keyInHeader(header, deps), principal, deps, parts);
 }
 
+type Idempotency = NonNullable<Transaction["idempotency"]>;
+
 /** Returns a valid key of a sender, with a digest of the request that used it. */
-export async function keyedRequest(
+export function keyedRequest(
   key: string,
   principal: Principal,
+  { digest }: Pick<AppDeps, "digest">,
   parts: readonly AppendPart[],
-): Promise<NonNullable<Transaction["idempotency"]>> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify(parts)));
-  const fingerprint = btoa(String.fromCharCode(...new Uint8Array(digest)));
-  return { key: scopedKey(principal.name, key), fingerprint };
+): Idempotency | Promise<Idempotency> {
+  const scoped = scopedKey(principal.name, key);
+  const fingerprint = fingerprintOf(parts, digest);
+  return typeof fingerprint === "string"
+    ? { key: scoped, fingerprint }
+    : fingerprint.then((text) => ({ key: scoped, fingerprint: text }));
 }
 
 export type RefusedAppend = Exclude<AppendOutcome, { outcome: "appended" }>;

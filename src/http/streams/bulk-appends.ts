@@ -12,7 +12,7 @@ import { partialProblem } from "../pipeline/problems.ts";
 import { readBody } from "../wire/body.ts";
 import { holdAnswer } from "../wire/held-answer.ts";
 import { parseBody } from "../wire/parsing.ts";
-import { IDEMPOTENCY_KEY, keyedRequest, refusalError } from "./append.ts";
+import { IDEMPOTENCY_KEY, keyedRequest, refusalError, type RefusedAppend } from "./append.ts";
 import { authorizeAppend } from "./append-access.ts";
 import { bodyError } from "./body-fault.ts";
 import { type EntriesFormat, entriesFormat } from "./entries.ts";
@@ -65,13 +65,20 @@ function createOutcomes(context: RequestContext, deps: AppDeps) {
     return partialProblem(`/streams/${encodeURIComponent(subject)}`, shown, deps.basePath);
   };
 
-  const outcomeText = async (subject: string, outcome: AppendOutcome): Promise<string> => {
-    seen.identity = outcome.log.identity;
-    if (outcome.outcome === "log-restored") {
+  const refusalText = async (subject: string, outcome: RefusedAppend): Promise<string> => {
+    try {
+      if (outcome.outcome !== "log-restored")
+        return refused(subject, await refusalError(deps, outcome, "body"));
       restored ??= refusalError(deps, outcome, "body");
       return refused(subject, await restored);
+    } catch (error) {
+      return refused(subject, error);
     }
-    if (outcome.outcome !== "appended") return refused(subject, await refusalError(deps, outcome, "body"));
+  };
+
+  const outcomeText = (subject: string, outcome: AppendOutcome): string | Promise<string> => {
+    seen.identity = outcome.log.identity;
+    if (outcome.outcome !== "appended") return refusalText(subject, outcome);
     const [result] = outcome.results;
     if (result === undefined) throw new Error("an append of one part has no result");
     seen.position = Math.max(seen.position, result.position);
@@ -86,12 +93,13 @@ type Outcomes = ReturnType<typeof createOutcomes>;
 type Prepared = { readonly subject: string; readonly transaction: Transaction } | string;
 
 /** Refuses an entry that needs no look at the log: as for a single append, first for the grant, then for the content. */
-async function prepared(
+function prepared(
   part: IncomingPart,
   identity: string | undefined,
   context: RequestContext,
   { refused }: Outcomes,
-): Promise<Prepared> {
+  deps: AppDeps,
+): Prepared | Promise<Prepared> {
   const { subject, events, expectedVersion = "any", idempotencyKey, fault } = part;
   try {
     authorizeAppend(context, subject);
@@ -100,9 +108,17 @@ async function prepared(
     return refused(subject, error);
   }
   const parts = [{ subject, events, expectedVersion, erases: false }];
-  const idempotency =
-    idempotencyKey === undefined ? null : await keyedRequest(idempotencyKey, context.principal, parts);
-  return { subject, transaction: { parts, idempotency, identity } };
+  if (idempotencyKey === undefined) return { subject, transaction: { parts, idempotency: null, identity } };
+  const keyed = keyedRequest(idempotencyKey, context.principal, deps, parts);
+  if (!(keyed instanceof Promise)) return { subject, transaction: { parts, idempotency: keyed, identity } };
+  return keyed.then((idempotency) => ({ subject, transaction: { parts, idempotency, identity } }));
+}
+
+/** Waits only for the promises in a list: mostly there is none. */
+async function settledOf<Value>(values: readonly (Value | Promise<Value>)[]): Promise<Value[]> {
+  const settled: Value[] = [];
+  for (const value of values) settled.push(value instanceof Promise ? await value : value);
+  return settled;
 }
 
 /** Bounds the size of the answer before anything is appended. */
@@ -114,16 +130,20 @@ function answerBytes(entries: readonly Prepared[]): number {
 }
 
 /** Gives all entries to the log in one turn, so that they share commits, in their order. */
-function appendAll(entries: readonly Prepared[], outcomes: Outcomes, deps: AppDeps): Promise<string[]> {
-  return Promise.all(
-    entries.map(async (entry) => {
+async function appendAll(
+  entries: readonly Prepared[],
+  { outcomeText, refused }: Outcomes,
+  { writer }: AppDeps,
+): Promise<string[]> {
+  const transactions = entries.flatMap((entry) => (typeof entry === "string" ? [] : [entry.transaction]));
+  const settled = (await writer.appendAll(transactions)).values();
+  return settledOf(
+    entries.map((entry) => {
       if (typeof entry === "string") return entry;
-      const { subject, transaction } = entry;
-      try {
-        return await outcomes.outcomeText(subject, await deps.writer.append(transaction));
-      } catch (error) {
-        return outcomes.refused(subject, error);
-      }
+      const { value: outcome } = settled.next();
+      if (outcome === undefined) throw new Error("an append has no outcome");
+      if (outcome.status === "rejected") return refused(entry.subject, outcome.reason);
+      return outcomeText(entry.subject, outcome.value);
     }),
   );
 }
@@ -155,7 +175,9 @@ export async function postAppends(
     await requireAccessNow(deps.access, context.principal);
     const incoming = await parseBody({ kind: "entries", format }, body.bytes, deps);
     const outcomes = createOutcomes(context, deps);
-    const entries = await Promise.all(incoming.map((part) => prepared(part, identity, context, outcomes)));
+    const entries = await settledOf(
+      incoming.map((part) => prepared(part, identity, context, outcomes, deps)),
+    );
     held.admit(answerBytes(entries));
     const bytes = bodyOf(await appendAll(entries, outcomes, deps), format);
     const headers = headersOf(outcomes.seen, format);

@@ -38,6 +38,8 @@ const ALONE_GROUPS = 16;
 export interface CommitQueue {
   /** Appends a transaction, together with all others that wait. Throws a KildeError when storage fails. */
   append(transaction: Transaction): Promise<AppendOutcome>;
+  /** Appends the transactions of one request, in their order; each succeeds or fails for itself. */
+  appendAll(transactions: readonly Transaction[]): Promise<PromiseSettledResult<AppendOutcome>[]>;
   /** Runs another write between two commits, so that one is in flight at a time. */
   exclusively<Result>(write: () => Promise<Result>): Promise<Result>;
   /** Refuses new appends, and resolves when those accepted are committed. */
@@ -264,19 +266,23 @@ export function createCommitQueue(queueDeps: CommitQueueDeps): CommitQueue {
     });
   };
 
+  const enqueue = (transaction: Transaction, request: object | null): Promise<AppendOutcome> => {
+    if (closed) return Promise.reject(new KildeError("shutting-down", "The server takes no more appends"));
+    if (queue.length >= limits.waitingAppends) {
+      const detail = `${queue.length} appends are waiting for a commit`;
+      return Promise.reject(new KildeError("overloaded", detail, { limit: "waitingAppends" }));
+    }
+    return new Promise((resolve, reject) => {
+      queue.push({ transaction, request, since: clock.monotonic(), resolve, reject, expired: false });
+      wake();
+    });
+  };
+
   return {
-    append(transaction) {
-      if (closed) {
-        return Promise.reject(new KildeError("shutting-down", "The server takes no more appends"));
-      }
-      if (queue.length >= limits.waitingAppends) {
-        const detail = `${queue.length} appends are waiting for a commit`;
-        return Promise.reject(new KildeError("overloaded", detail, { limit: "waitingAppends" }));
-      }
-      return new Promise((resolve, reject) => {
-        queue.push({ transaction, since: clock.monotonic(), resolve, reject, expired: false });
-        wake();
-      });
+    append: (transaction) => enqueue(transaction, null),
+    appendAll(transactions) {
+      const request = {};
+      return Promise.allSettled(transactions.map((transaction) => enqueue(transaction, request)));
     },
     exclusively(write) {
       return new Promise((resolve, reject) => {

@@ -25,6 +25,8 @@ export interface Caller {
 /** An append whose caller waits for its outcome. */
 export interface PendingAppend extends Caller {
   readonly transaction: Transaction;
+  /** Identifies the request of several appends, whose caller waits for all of them; null: it is of one append. */
+  readonly request: object | null;
   readonly resolve: (outcome: AppendOutcome) => void;
 }
 
@@ -49,7 +51,20 @@ export function nextHalfGroup(queue: PendingAppend[], underWay: readonly Pending
   for (const waiting of underWay) events += eventsOf(waiting);
   for (const waiting of queue) events += eventsOf(waiting);
   const half = Math.max(Math.ceil(events / 2), FEW_EVENTS);
-  return dequeueWithin(queue, Math.min(half, GROUP_EVENTS), eventsOf);
+  const group = dequeueWithin(queue, Math.min(half, GROUP_EVENTS), eventsOf);
+  return [...group, ...restOfRequest(queue, group)];
+}
+
+/** Takes further appends of the last request of a group: without them, its caller would be answered no earlier. */
+function restOfRequest(queue: PendingAppend[], group: readonly PendingAppend[]): PendingAppend[] {
+  const request = group.at(-1)?.request ?? null;
+  if (request === null) return [];
+  let weight = group.reduce((sum, pending) => sum + eventsOf(pending), 0);
+  const end = queue.findIndex((pending) => {
+    weight += eventsOf(pending);
+    return pending.request !== request || weight > GROUP_EVENTS;
+  });
+  return queue.splice(0, end === -1 ? queue.length : end);
 }
 
 /** Answers each caller with its outcome; positions of the plan count from `base`. */

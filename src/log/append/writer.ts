@@ -16,6 +16,8 @@ import { type Truncation, truncateSubject } from "../erase/truncate.ts";
 export interface LogWriter extends BatchWriter, SweepWriter {
   /** Appends a transaction, all or nothing. Throws a KildeError when storage fails. */
   append(transaction: Transaction): Promise<AppendOutcome>;
+  /** Appends the transactions of one request, none of which erases, in their order; each succeeds or fails for itself. */
+  appendAll(transactions: readonly Transaction[]): Promise<PromiseSettledResult<AppendOutcome>[]>;
   /**
    * Removes the events of a stream below a version, and leaves versions and positions as they are. Does nothing but fail
    * when the log no longer has the identity that this was decided on.
@@ -56,6 +58,7 @@ export function openLogWriter(deps: LogWriterDeps): LogWriter {
       const outcome = queue.append(transaction);
       return transaction.parts.some(({ erases }) => erases) ? outcome.finally(erased) : outcome;
     },
+    appendAll: (transactions) => queue.appendAll(transactions),
     async truncate(truncation) {
       const now = new Date(clock.now()).toISOString();
       await queue.exclusively(() => truncateSubject(database, log, truncation, recordRemovals, now));

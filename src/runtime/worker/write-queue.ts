@@ -94,6 +94,7 @@ export function serializeWrites(
   return {
     ...writer,
     append: (transaction) => run(() => writer.append(transaction)),
+    appendAll: (transactions) => run(() => writer.appendAll(transactions)),
     truncate: (truncation) => run(() => writer.truncate(truncation)),
     write: (statements) => run(() => writer.write(statements)),
     probe: () => run(() => writer.probe()),

@@ -5,6 +5,7 @@ import { newHolderName } from "../../storage/holder-name.ts";
 import type { ConnectWriter } from "../../storage/writer/writer-connections.ts";
 import { type ProjectOptions, type RunningProjections, runProjections } from "./projections.ts";
 import type { ProjectorOptions, ProjectorReport } from "./projector-thread.ts";
+import { createSharedHead, sendingNotices } from "./shared-head.ts";
 import { startWhenNeeded } from "./start-when-needed.ts";
 import { startThreadHost } from "./thread-host.ts";
 
@@ -27,11 +28,12 @@ function projectInThread(
   connect: ConnectWriter,
 ): RunningProjections {
   const { url, writer, limits, pollIntervalMs, onPublished, onEvent } = options;
+  const head = createSharedHead();
   const thread = startThreadHost<ProjectorOptions, LogNotice, ProjectorReport>({
     name: "projecting",
     spawn: () => new Worker(new URL("./projector-thread.ts", import.meta.url).href),
     connect,
-    options: { url, limits, pollIntervalMs, configFile, holder: newHolderName() },
+    options: { url, limits, pollIntervalMs, configFile, holder: newHolderName(), head },
     onReport(report) {
       if (report.kind === "published") onPublished(report.path, report.log);
       else if (report.kind === "event") onEvent(report.event);
@@ -39,7 +41,7 @@ function projectInThread(
     },
     onFailure: (error) => onEvent({ kind: "failed", feed: "all", error }),
   });
-  return { notify: (notice) => thread.send(notice), close: () => thread.close() };
+  return { notify: sendingNotices(head, (notice) => thread.send(notice)), close: () => thread.close() };
 }
 
 const NOTHING: RunningProjections = { notify: () => {}, close: () => Promise.resolve() };

@@ -9,6 +9,7 @@ import { EVENT_LOG_ADDRESS } from "../../log/keys.ts";
 import { type LogReader, openLogReader } from "../../log/read/reader.ts";
 import type { LogNotice } from "../../log/append/writer.ts";
 import type { BatchWriter } from "../../storage/batch-writer.ts";
+import { receivingNotices, type SharedHead } from "./shared-head.ts";
 import { createEndedHolders } from "../../storage/ended-holders.ts";
 import { systemClock } from "../../core/system-clock.ts";
 
@@ -21,6 +22,8 @@ export interface ProjectOptions {
   readonly heads?: HeadWatch;
   /** Name of this process among those on the database. */
   readonly holder: string;
+  /** The head of the event log, if another thread appends to it. */
+  readonly head?: SharedHead;
   readonly onPublished: OnPublished;
   readonly onEvent: (event: RunEvent) => void;
 }
@@ -45,7 +48,8 @@ export function runProjections(
     chance: () => Math.random(),
     hasEnded: createEndedHolders(),
   };
-  const eventLog = openLogReader(deps, EVENT_LOG_ADDRESS);
+  const own = openLogReader(deps, EVENT_LOG_ADDRESS);
+  const eventLog = options.head === undefined ? own : receivingNotices(options.head, own);
   const readers = new Map<string, LogReader>([[EVENT_LOG_ADDRESS.name, eventLog]]);
   const readerOf = ({ source }: RegisteredFeed): LogReader => {
     const reader = readers.get(source.name) ?? openLogReader(deps, source);

@@ -7,6 +7,7 @@ import type { LogState } from "../../log/log-state.ts";
 import { configuredFeeds } from "../configured-feeds.ts";
 import { runProjections } from "./projections.ts";
 import { runThreadProgram } from "./thread-program.ts";
+import type { SharedHead } from "./shared-head.ts";
 import { transferableEvent } from "./transferable-event.ts";
 
 /*
@@ -20,6 +21,8 @@ export interface ProjectorOptions {
   readonly pollIntervalMs: number;
   readonly configFile: string;
   readonly holder: string;
+  /** Of the event log. */
+  readonly head: SharedHead;
 }
 
 export type ProjectorReport =

@@ -105,6 +105,12 @@ async function attemptTogether(
   return failures.find((failure) => failure !== null) ?? null;
 }
 
+/** The entry of an append in the body of `POST /appends`. */
+function entryOf({ stream, body, options }: IssuedAppend): string {
+  const head = `{"stream":${JSON.stringify(stream)},"idempotencyKey":${JSON.stringify(options.idempotencyKey)}`;
+  return `${head},${body.slice(1)}`;
+}
+
 function requestOf(appends: readonly IssuedAppend[], signal: AbortSignal): Request {
   const logIdentity = appends[0]?.options.logIdentity ?? null;
   return {
@@ -113,7 +119,7 @@ function requestOf(appends: readonly IssuedAppend[], signal: AbortSignal): Reque
       "content-type": "application/json",
       ...(logIdentity === null ? {} : { "kilde-log": logIdentity }),
     },
-    body: `[${appends.map(({ entry }) => entry).join(",")}]`,
+    body: `[${appends.map(entryOf).join(",")}]`,
     signal,
   };
 }

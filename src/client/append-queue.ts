@@ -46,14 +46,14 @@ function takeNext(
   for (; index < waiting.length && taken.length < most && left > 0; index += 1) {
     const append = waiting[index];
     if (append === undefined || append.isSettled()) continue;
-    const { stream, entry, options } = append;
+    const { stream, body, options } = append;
     const isConditional = (options.expectedVersion ?? "any") !== "any";
     const [first] = taken;
     const fits =
-      first === undefined || (options.logIdentity === first.options.logIdentity && entry.length <= left);
+      first === undefined || (options.logIdentity === first.options.logIdentity && body.length <= left);
     if (fits && !held.has(stream) && !(isConditional && open.has(stream))) {
       taken.push(append);
-      left -= entry.length;
+      left -= body.length;
       (isConditional ? held : open).add(stream);
     } else {
       held.add(stream);

@@ -127,7 +127,8 @@ const RETRY: Retry = { attempts: 5, delayMs: 100, maxDelayMs: 5_000, maxRetryAft
 async function* eventsOf<Data>(
   pages: AsyncIterable<types.KildeEvent<Data>[]>,
 ): AsyncGenerator<types.KildeEvent<Data>, void, undefined> {
-  for await (const page of pages) yield* page;
+  // `yield*` would wait for each event of a page as for a promise.
+  for await (const page of pages) for (const event of page) yield event;
 }
 
 /**

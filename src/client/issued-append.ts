@@ -15,8 +15,6 @@ export interface KeyedAppend {
 
 /** An append whose caller waits. */
 export interface IssuedAppend extends KeyedAppend {
-  /** Its entry in the body of `POST /appends`. */
-  readonly entry: string;
   /** Whether the caller has a result or an error. */
   readonly isSettled: () => boolean;
   /** Settles the append. Nothing happens when it is settled. */
@@ -33,8 +31,7 @@ export function createIssuedAppend(
   settlers: Pick<IssuedAppend, "resolve" | "reject">,
   onSettled: (append: IssuedAppend) => void,
 ): IssuedAppend {
-  const { stream, body, options } = append;
-  const { idempotencyKey, signal } = options;
+  const { signal } = append.options;
   let isSettled = false;
   const settle = (use: () => void) => {
     if (isSettled) return;
@@ -45,10 +42,8 @@ export function createIssuedAppend(
   };
   const abort = () => settle(() => settlers.reject(signal?.reason));
   signal?.addEventListener("abort", abort);
-  const head = `{"stream":${JSON.stringify(stream)},"idempotencyKey":${JSON.stringify(idempotencyKey)}`;
   const issued: IssuedAppend = {
     ...append,
-    entry: `${head},${body.slice(1)}`,
     isSettled: () => isSettled,
     resolve: (result) => settle(() => settlers.resolve(result)),
     reject: (error) => settle(() => settlers.reject(error)),

@@ -92,6 +92,15 @@ function shapeIssue(item: unknown, contract: ReadonlyMap<string, unknown>): stri
 
 const NOTHING: readonly FeedEvent[] = [];
 
+/** Where an event is in what a handler gave. */
+interface ItemPlace {
+  readonly path: readonly PropertyKey[];
+  readonly dataPath: readonly PropertyKey[];
+}
+
+/** The place of an event that a handler gave alone. */
+const ALONE: ItemPlace = { path: [], dataPath: ["data"] };
+
 /**
  * Checks what a handler gave against the contract and writes it as JSON text: byte for byte what the handler
  * gave, with members in its order, and without those that are `undefined`. Members that the contract does not
@@ -109,19 +118,21 @@ export function publishedBy(
     ]),
   );
 
-  const one = (item: unknown, path: readonly PropertyKey[]): FeedEvent | readonly Issue[] => {
+  const one = (item: unknown, { path, dataPath }: ItemPlace): FeedEvent | readonly Issue[] => {
     const wrong = shapeIssue(item, types);
     if (wrong !== null) return [{ pointer: jsonPointer(path), detail: wrong }];
     const { type, data } = item as { type: string; data: unknown };
     const publishedType = types.get(type);
     if (publishedType === undefined) throw new Error(`no schema of ${type}`);
-    const text = written(publishedType, data, [...path, "data"]);
+    const text = written(publishedType, data, dataPath);
     return typeof text === "string" ? { type, data: text } : text;
   };
 
   return (label, subject, event, given) => {
     if (given === undefined || given === null) return NOTHING;
-    const outcomes = Array.isArray(given) ? given.map((item, index) => one(item, [index])) : [one(given, [])];
+    const outcomes = Array.isArray(given)
+      ? given.map((item, index) => one(item, { path: [index], dataPath: [index, "data"] }))
+      : [one(given, ALONE)];
     const events: FeedEvent[] = [];
     const issues: Issue[] = [];
     for (const outcome of outcomes) {

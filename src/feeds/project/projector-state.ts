@@ -8,8 +8,8 @@ import type { Reached } from "./next-batch.ts";
 import type { PlanFailure } from "./plan.ts";
 import { createSourceReads, type SourceReads } from "./source-reads.ts";
 
-/** Source events one write projects: few enough that appends and hydrations hardly wait for it. */
-const BATCH_EVENTS = 500;
+/** Source events one write projects, in 4 ms: few enough that appends and hydrations hardly wait for it. */
+const BATCH_EVENTS = 1_000;
 
 const NOTHING_REACHED = { cursor: 0, merged: 0, hasMerged: false };
 

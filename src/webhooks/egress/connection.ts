@@ -3,6 +3,7 @@ import { connect as connectTcp, type Socket } from "node:net";
 import type { Deadlines } from "../../core/deadlines.ts";
 import { type AnswerHead, type AnswerReader, createAnswerReader } from "./answer-reader.ts";
 import type { Cutoff } from "./cutoff.ts";
+import type { WriteRequest } from "./request-writer.ts";
 import { EgressFailure } from "./outgoing.ts";
 
 /** A connection to an endpoint, with one request at a time. */
@@ -26,6 +27,7 @@ export interface ConnectionOptions {
   readonly mostBytes: number;
   /** The deadlines of bodies, once the status is known. */
   readonly bodyDeadlines: Deadlines;
+  readonly writeRequest: WriteRequest;
   /** Called when the connection has ended. */
   readonly onEnd: () => void;
 }
@@ -98,7 +100,13 @@ function take(
 }
 
 /** Opens a connection. A request is sent once it is there. */
-export function openConnection({ address, port, onEnd, ...limits }: ConnectionOptions): Connection {
+export function openConnection({
+  address,
+  port,
+  writeRequest,
+  onEnd,
+  ...limits
+}: ConnectionOptions): Connection {
   const socket = connectTcp({ host: address, port, noDelay: true });
   const state: ConnectionState = {
     socket,
@@ -131,7 +139,7 @@ export function openConnection({ address, port, onEnd, ...limits }: ConnectionOp
       state.current = { cutoff, resolve, reject, stopDeadline: null };
       cutoff.onCut(endNow);
       if (state.hasEnded) endNow();
-      else socket.write(request);
+      else writeRequest(socket, request);
       return promise;
     },
     isReusable: () => !state.hasEnded && !socket.destroyed && state.reader.isReusable(),

@@ -3,6 +3,7 @@ import { createDeadlines } from "../../core/deadlines.ts";
 import type { AnswerHead } from "./answer-reader.ts";
 import { type Connection, type ConnectionOptions, openConnection } from "./connection.ts";
 import type { Cutoff } from "./cutoff.ts";
+import { createRequestWriter } from "./request-writer.ts";
 
 /** Connections to endpoints, which are kept for later requests to the same address. */
 export interface Connections {
@@ -33,6 +34,7 @@ interface Kept {
 }
 
 export function createConnections({ clock, ...options }: ConnectionsOptions): Connections {
+  const writeRequest = createRequestWriter();
   const idleDeadlines = createDeadlines(clock, IDLE_MS);
   /** By address and port, the last used one last. */
   const idle = new Map<string, Kept[]>();
@@ -73,7 +75,7 @@ export function createConnections({ clock, ...options }: ConnectionsOptions): Co
   const open = (key: string, address: string, port: number): Kept => {
     const onEnd = () => remove(key, kept);
     const kept: Kept = {
-      connection: openConnection({ ...options, address, port, onEnd }),
+      connection: openConnection({ ...options, address, port, writeRequest, onEnd }),
       stopDeadline: () => {},
     };
     return kept;

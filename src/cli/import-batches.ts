@@ -86,6 +86,8 @@ export async function* importBatches(
   let characters = 0;
   let bytes = 0;
   const cut = (): Batch => {
+    // Once for all lines: each call costs as much as some lines do.
+    hash.update(`${lines.map(({ text }) => text).join("\n")}\n`);
     const [firstLine, lastLine] = [lines[0]?.number ?? 0, lines.at(-1)?.number ?? 0];
     const batch = batchOf(lines, firstLine, lastLine, hash.copy().digest("hex").slice(0, 32));
     lines = [];
@@ -101,7 +103,6 @@ export async function* importBatches(
         characters + line.text.length > BATCH_CHARACTERS ||
         bytes + lineBytes > BATCH_BYTES;
       if (lines.length > 0 && isFull) yield cut();
-      hash.update(line.text).update("\n");
       lines.push(line);
       characters += line.text.length;
       bytes += lineBytes;

@@ -17,7 +17,7 @@ export interface LogSource {
 }
 
 /** Small enough that the bytes read show the import's progress. */
-const CHUNK_BYTES = 64 * 1024;
+const CHUNK_BYTES = 256 * 1024;
 
 const GZIP_MAGIC = [0x1f, 0x8b] as const;
 

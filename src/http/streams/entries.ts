@@ -1,6 +1,6 @@
 import { KildeError } from "../../core/errors.ts";
 import { isJsonObject } from "../../core/json-object.ts";
-import { outlineOf } from "../../core/json-outline.ts";
+import { type Outline, outlineOf } from "../../core/json-outline.ts";
 import { jsonPointer } from "../../core/json-pointer.ts";
 import { type JsonText, parseJson } from "../../core/json.ts";
 import { MAX_BULK_APPENDS } from "../../core/limits.ts";
@@ -9,7 +9,7 @@ import { LISTED_FAULTS } from "../pipeline/problems.ts";
 import {
   ANY_EVENT,
   movedError,
-  readLargeEvents,
+  readLargePart,
   refuseBlank,
   refuseLarge,
   textAround,
@@ -161,15 +161,15 @@ function createEntryReader(reading: ReadAppend) {
   return {
     /** Events that the rest of the body may have. */
     left: () => left,
-    /** `own`: reads the events of an element that has one event in place of so many. */
-    add(element: Element, own?: { readonly count: number; readonly read: () => IncomingPart["events"] }) {
+    /** `own`: the events of an element that has one event in place of them. */
+    add(element: Element, own?: Outline) {
       if (isEntry(element, index, faults)) {
-        take(own?.count ?? element.value.events.length);
+        take(own?.elements.length ?? element.value.events.length);
         useKey(element.value["idempotencyKey"]);
         parts.push(
           readOrFault(element, index, () => {
-            const part = readEntry(element, reading);
-            return own === undefined ? part : { ...part, events: own.read() };
+            const read = () => readEntry(element, reading);
+            return own === undefined ? read() : readLargePart(own, reading, read);
           }),
         );
       }
@@ -235,23 +235,25 @@ function arrayTexts(text: string, reading: ReadAppend): readonly string[] {
   return elements;
 }
 
-/** As {@link readEntries}, with little memory. */
-export function readLargeEntries(text: string, format: EntriesFormat, reading: ReadAppend): IncomingPart[] {
+/** As {@link readEntries}, with little memory. `most`: characters of an entry that is parsed whole. */
+export function readLargeEntries(
+  text: string,
+  format: EntriesFormat,
+  reading: ReadAppend,
+  most = LARGE_CHARACTERS,
+): IncomingPart[] {
   const reader = createEntryReader(reading);
   const texts = format === "array" ? arrayTexts(text, reading) : lineTexts(text);
   for (const [index, element] of texts.entries()) {
-    const outline = element.length > LARGE_CHARACTERS ? outlineOf(element, "events", reader.left()) : null;
+    const outline = element.length > most ? outlineOf(element, "events", reader.left()) : null;
     if (outline === null) {
       refuseLarge(element, `/${index}`, reading.limits);
       reader.add(parseElement(element, index, reading));
       continue;
     }
     if (outline.hasMore) throw tooManyEvents(reading.limits);
-    const count = outline.elements.length;
-    reader.add(parseElement(textAround(outline, count === 0 ? null : ANY_EVENT), index, reading), {
-      count,
-      read: () => readLargeEvents(outline, reading),
-    });
+    const rest = textAround(outline, outline.elements.length === 0 ? null : ANY_EVENT);
+    reader.add(parseElement(rest, index, reading), outline);
   }
   return reader.finish();
 }

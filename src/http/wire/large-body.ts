@@ -133,12 +133,18 @@ function readEvents(
   });
 }
 
-/** Reads the events of an append in Kilde's own JSON. */
-export function readLargeEvents({ elements }: Outline, reading: ReadAppend): Incoming["events"] {
+/** Reads an append in Kilde's own JSON: its events one by one, and the members around them by `readRest`. */
+export function readLargePart<Part extends Incoming>(
+  { elements }: Outline,
+  reading: ReadAppend,
+  readRest: () => Part,
+): Part {
   const reader = createPartReader();
   const events = readEvents(elements, { format: "events", pointer: "/events" }, "a", reading, reader);
+  const part = reader.read({ own: "", whole: "" }, readRest);
   reader.finish();
-  return events;
+  if (part === null) throw new Error("an append without a fault was not read");
+  return { ...part, events };
 }
 
 /** As {@link readAppend}. */

@@ -6,7 +6,14 @@ import { KildeError } from "../../../src/core/errors.ts";
 import { DEFAULT_LIMITS } from "../../../src/core/limits.ts";
 import { createClient } from "../../../src/client/index.ts";
 import { readLargeAppend, readLargeTransaction } from "../../../src/http/wire/large-body.ts";
-import { type AppendHead, readAppend, readTransaction } from "../../../src/http/streams/new-events.ts";
+import {
+  type AppendHead,
+  type IncomingPart,
+  readAppend,
+  readTransaction,
+} from "../../../src/http/streams/new-events.ts";
+import type { BodyFault } from "../../../src/http/streams/body-fault.ts";
+import { readEntries, readLargeEntries } from "../../../src/http/streams/entries.ts";
 import { LISTED_FAULTS } from "../../../src/http/pipeline/problems.ts";
 import { createSchemas } from "../../../src/http/openapi/schemas.ts";
 import { createLog } from "../../../src/runtime/server/logger.ts";
@@ -165,6 +172,77 @@ describe("a large body has the same events, or the same faults, as a small one",
       }),
       runs,
     );
+  });
+});
+
+const usual = fc.constantFrom(
+  '{"stream":"a","events":[{"type":"A","data":[1, 2.50]}]}',
+  '{"stream":"a", "events":[{"type":"A"},{"type":5}]}',
+);
+const entries = list(
+  fc.oneof(
+    { weight: 4, arbitrary: usual },
+    fc
+      .tuple(
+        list(event),
+        fc.constantFrom('"stream":"a",', '"stream":"",', '"stream":"a","idempotencyKey":"k",', ""),
+        fc.constantFrom("", "", ',"expectedVersion":3', ',"expectedVersion":"x"', ',"more":1'),
+      )
+      .map(([events, stream, rest]) => `{${stream}"events":${events}${rest}}`),
+  ),
+);
+
+interface EntryOutcome {
+  readonly code: string;
+  readonly errors: readonly string[];
+  readonly events: readonly unknown[];
+}
+
+/** The outcome of each entry, or of all of them together. */
+function entryOutcomes(read: () => readonly IncomingPart[]): EntryOutcome | readonly EntryOutcome[] {
+  const outcome = (fault: BodyFault): EntryOutcome => ({
+    code: fault.code,
+    errors: (fault.members.errors ?? []).map(({ pointer, detail }) => `${pointer} ${detail}`),
+    events: [],
+  });
+  try {
+    return read().map(({ fault, events }) =>
+      fault === undefined ? { code: "", errors: [], events } : outcome(fault),
+    );
+  } catch (error) {
+    if (error instanceof KildeError) return outcome(error);
+    throw error;
+  }
+}
+
+describe("the entries of a large body have the same events, or the same faults, as those of a small one", () => {
+  test.each(["array", "lines"] as const)("holds for the format %s", (format) => {
+    const seen = { whole: 0, read: 0, refused: 0 };
+    const property = fc.property(entries, fc.constantFrom(0, 40, 1_000), (text, most) => {
+      const body =
+        format === "array"
+          ? text
+          : text.slice(1, -1).replaceAll("\n", " ").replaceAll('},{"stream', '}\n{"stream');
+      const small = entryOutcomes(() => readEntries(body, format, reading));
+      const large = entryOutcomes(() => readLargeEntries(body, format, reading, most));
+      if ("code" in small || "code" in large) {
+        // Both refuse the whole body, for any of its faults.
+        expect([body, "code" in small, "code" in large]).toEqual([body, true, true]);
+        seen.whole += 1;
+        return;
+      }
+      expect(large.map(({ code, events }) => ({ code, events }))).toEqual(
+        small.map(({ code, events }) => ({ code, events })),
+      );
+      // A small entry is checked in one way after the other, so it may list fewer.
+      for (const [index, { code, errors }] of small.entries()) {
+        seen[code === "" ? "read" : "refused"] += 1;
+        if (code === "invalid-body")
+          expect(large[index]?.errors).toEqual(expect.arrayContaining([...errors]));
+      }
+    });
+    fc.assert(property, { numRuns: 1_500 });
+    expect(Math.min(...Object.values(seen))).toBeGreaterThan(10);
   });
 });
 

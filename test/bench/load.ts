@@ -11,6 +11,9 @@ import { Latencies, type Sample } from "./sample.ts";
 const DECODER = new TextDecoder("latin1");
 const END_OF_HEAD = Buffer.from("\r\n\r\n");
 const CONTENT_LENGTH = /\r\ncontent-length: *(\d+)/i;
+const CHUNKED = /\r\ntransfer-encoding: *chunked/i;
+/** JSON holds no line break, so nothing within a chunk looks like it. */
+const LAST_CHUNK = Buffer.from("\r\n0\r\n\r\n");
 
 export interface LoadOptions {
   readonly port: number;
@@ -33,10 +36,25 @@ export interface Load {
 interface Answer {
   head: Buffer | null;
   bodyBytesMissing: number;
+  /** The last bytes of a body in chunks; null for a body of stated length. */
+  chunkedEnd: Buffer | null;
 }
 
-/** Takes some bytes of an answer; true when it is whole. Answers come one at a time, with a stated length. */
+/** Takes bytes of a body in chunks; true after the last chunk. Nothing follows it before the next request. */
+function takeChunks(answer: Answer, bytes: Buffer): boolean {
+  const { length } = LAST_CHUNK;
+  const known =
+    bytes.length < length ? Buffer.concat([answer.chunkedEnd ?? LAST_CHUNK.subarray(0, 0), bytes]) : bytes;
+  // A copy, since the socket's buffer is used again.
+  answer.chunkedEnd = Buffer.from(known.subarray(-length));
+  if (!answer.chunkedEnd.equals(LAST_CHUNK)) return false;
+  answer.chunkedEnd = null;
+  return true;
+}
+
+/** Takes some bytes of an answer; true when it is whole. Answers come one at a time. */
 function take(answer: Answer, bytes: Buffer, status: number): boolean {
+  if (answer.chunkedEnd !== null) return takeChunks(answer, bytes);
   if (answer.bodyBytesMissing > 0) {
     answer.bodyBytesMissing -= bytes.length;
     return answer.bodyBytesMissing <= 0;
@@ -53,6 +71,10 @@ function take(answer: Answer, bytes: Buffer, status: number): boolean {
   if (Number(text.slice(9, 12)) !== status) {
     throw new Error(`answered ${text.split("\r\n")[0]}, not ${status}: ${head.toString("utf8", end + 4)}`);
   }
+  if (CHUNKED.test(text)) {
+    answer.chunkedEnd = Buffer.alloc(0);
+    return takeChunks(answer, head.subarray(end + END_OF_HEAD.length));
+  }
   const length = CONTENT_LENGTH.exec(text)?.[1];
   if (length === undefined) throw new Error(`an answer without content-length:\n${text}`);
   answer.bodyBytesMissing = Number(length) - (head.length - end - END_OF_HEAD.length);
@@ -66,7 +88,7 @@ interface Lane {
 }
 
 async function connectLane(port: number, status: number): Promise<{ lane: Lane; socket: Bun.Socket<Lane> }> {
-  const lane: Lane = { answer: { head: null, bodyBytesMissing: 0 }, onAnswer() {} };
+  const lane: Lane = { answer: { head: null, bodyBytesMissing: 0, chunkedEnd: null }, onAnswer() {} };
   const socket = await Bun.connect<Lane>({
     hostname: "127.0.0.1",
     port,

@@ -13,6 +13,7 @@ import {
   refuseBlank,
   refuseLarge,
   textAround,
+  WHOLE_CHARACTERS,
 } from "../wire/large-body.ts";
 import { bodyFaultOf } from "./body-fault.ts";
 import {
@@ -52,9 +53,6 @@ interface Entry extends Element {
     readonly events: readonly unknown[];
   };
 }
-
-/** A larger entry is read event by event. */
-const LARGE_CHARACTERS = 256 * 1024;
 
 /** Returns the format of the body. Throws a KildeError for another media type. */
 export function entriesFormat(headers: Headers): EntriesFormat {
@@ -240,7 +238,7 @@ export function readLargeEntries(
   text: string,
   format: EntriesFormat,
   reading: ReadAppend,
-  most = LARGE_CHARACTERS,
+  most = WHOLE_CHARACTERS,
 ): IncomingPart[] {
   const reader = createEntryReader(reading);
   const texts = format === "array" ? arrayTexts(text, reading) : lineTexts(text);

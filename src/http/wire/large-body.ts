@@ -192,8 +192,20 @@ function checkList(
   readAppend({ format: "cloudevents", attributes: {} }, whole, stream, reading);
 }
 
-/** As {@link readTransaction}. */
-export function readLargeTransaction(text: string, reading: ReadAppend): IncomingPart[] {
+/** Reads one append of a transaction. */
+function readPart(append: string, reading: ReadAppend): IncomingPart | null {
+  return readTransaction(`{"appends":[${append}]}`, reading)[0] ?? null;
+}
+
+/** An append, or an entry, of at most so many characters is parsed whole. */
+export const WHOLE_CHARACTERS = 256 * 1024;
+
+/** As {@link readTransaction}. `most`: characters of an append that is parsed whole. */
+export function readLargeTransaction(
+  text: string,
+  reading: ReadAppend,
+  most = WHOLE_CHARACTERS,
+): IncomingPart[] {
   const { limits } = reading;
   const outline = outlineOf(text, "appends", limits.eventsPerAppend);
   if (outline === null) {
@@ -203,19 +215,29 @@ export function readLargeTransaction(text: string, reading: ReadAppend): Incomin
   if (outline.hasMore) throw tooManyEvents(limits);
   const reader = createPartReader();
   let left = limits.eventsPerAppend;
+  /** An append counts as at least one event, since it must have one. */
+  const take = (events: number) => {
+    left -= Math.max(1, events);
+    if (left < 0) throw tooManyEvents(limits);
+  };
   const parts = outline.elements.map((append, index): IncomingPart | null => {
     refuseBlank(append);
     const pointer = `/appends/${index}`;
+    if (append.length <= most) {
+      const part = reader.read({ own: "/appends/0", whole: pointer }, () => readPart(append, reading));
+      // Of a part that is not valid, too.
+      take(part?.events.length ?? outlineOf(append, "events", left + 1)?.elements.length ?? 0);
+      return part;
+    }
     const own = outlineOf(append, "events", left);
-    // An append counts as at least one event, since it must have one.
-    left -= Math.max(1, own?.elements.length ?? 0);
-    if (own?.hasMore === true || left < 0) throw tooManyEvents(limits);
+    if (own?.hasMore === true) throw tooManyEvents(limits);
+    take(own?.elements.length ?? 0);
     const list = { format: "events", pointer: `${pointer}/events` } as const;
     const events = own === null ? [] : readEvents(own.elements, list, "a", reading, reader);
     const part = reader.read({ own: "/appends/0", whole: pointer }, () => {
       if (own === null) refuseLarge(append, "/appends/0", limits);
       const rest = own === null ? append : textAround(own, own.elements.length === 0 ? null : ANY_EVENT);
-      return readTransaction(`{"appends":[${rest}]}`, reading)[0] ?? null;
+      return readPart(rest, reading);
     });
     return part === null ? null : { ...part, events };
   });

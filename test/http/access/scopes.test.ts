@@ -207,6 +207,9 @@ test("many appends: those with a grant are written, and the others are refused",
   ]);
   const written = await admin.get("/events");
   expect(written.map(({ subject }) => subject)).toEqual(["order-1", "order-2"]);
+  await app.store.denials.flush();
+  const denied = await admin.get("/operations?type=kilde.access.denied");
+  expect(denied.map(({ data }) => data)).toMatchObject([{ count: 3 }]);
   // Keys belong to their sender.
   expect((await orders.fetch("/appends/k-order-1")).status).toBe(200);
   expect((await admin.fetch("/appends/k-order-1")).status).toBe(404);

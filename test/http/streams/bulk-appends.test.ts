@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
 import { MAX_BULK_APPENDS } from "../../../src/core/limits.ts";
+import type { Database } from "../../../src/storage/database.ts";
+import { UNANSWERED } from "../../../src/storage/failures.ts";
 import { jsonPost, openApp, type Problem, type TestApp } from "../../support/app.ts";
-import { runsOn } from "../../support/tested-on.ts";
+import { newDatabase } from "../../support/new-database.ts";
+import { runsOn, testInProcess } from "../../support/tested-on.ts";
 
 runsOn(["memory", "sqld", "worker"]);
 
@@ -296,5 +299,44 @@ describe("the body of many appends", () => {
     const log = other.headers.get("kilde-log") ?? "";
     const own = await app.fetch("/appends", jsonPost(entries, { "kilde-log": log }));
     expect(await outcomesOf(own)).toMatchObject([{ status: 201 }, { status: 201 }]);
+  });
+});
+
+describe("many appends of which some fail", () => {
+  testInProcess("those that find the queue full are refused, and may be sent again", async () => {
+    const small = await openApp({ limits: { waitingAppends: 3 } });
+    const entries = Array.from({ length: 5 }, (_, n) => ({ stream: `q-${n}`, events: [event()] }));
+    const response = await small.fetch("/appends", jsonPost(entries));
+    const overloaded = { status: 503, type: "/problems/overloaded", retryAfterSeconds: 1 };
+    const outcomes = await outcomesOf(response);
+    expect(outcomes.slice(0, 3)).toMatchObject([{ status: 201 }, { status: 201 }, { status: 201 }]);
+    expect(outcomes.slice(3)).toMatchObject([overloaded, overloaded]);
+    expect(await small.get("/events")).toHaveLength(3);
+    expect(small.faults).toEqual([]);
+    await small.close();
+  });
+
+  testInProcess("a database that does not answer is the outcome of each, and one fault", async () => {
+    const database = await newDatabase();
+    let isReachable = true;
+    const write: Database["write"] = (statements) =>
+      isReachable
+        ? database.write(statements)
+        : Promise.reject(Object.assign(new Error("no answer"), { code: UNANSWERED }));
+    const away = await openApp({ database: { ...database, write } });
+    isReachable = false;
+    const entries = [
+      { stream: "a", events: [event()], idempotencyKey: "one" },
+      { stream: "b", events: [{ type: 5 }] },
+      { stream: "c", events: [event()], idempotencyKey: "two" },
+    ];
+    const unavailable = { status: 503, type: "/problems/storage-unavailable", retryAfterSeconds: 1 };
+    const first = await outcomesOf(await away.fetch("/appends", jsonPost(entries)));
+    expect(first).toMatchObject([unavailable, { status: 422 }, unavailable]);
+    expect(away.faults).toHaveLength(1);
+    isReachable = true;
+    const again = await outcomesOf(await away.fetch("/appends", jsonPost(entries)));
+    expect(again).toMatchObject([{ status: 201, version: 1 }, { status: 422 }, { status: 201, version: 1 }]);
+    await away.close();
   });
 });

@@ -149,11 +149,17 @@ export function openWriteConnection(path: string): WriteConnection {
   return { write: (statements) => transact(writer, statements), close: writer.close };
 }
 
+/** A database in this process. */
+export interface EmbeddedDatabase extends Database {
+  /** Frees the page caches. Later reads and writes fill them again. */
+  release(): void;
+}
+
 /**
  * Opens a database in a file, or in memory (`:memory:`), with libSQL in this process. Calls block, so they are kept
  * short. Reads have a connection of their own: a snapshot, while another thread writes.
  */
-export function openEmbedded(path: string, cacheKib = CACHE_KIB): Database {
+export function openEmbedded(path: string, cacheKib = CACHE_KIB): EmbeddedDatabase {
   const writer = openConnection(path);
   let reader = writer;
   let closed = false;
@@ -182,6 +188,9 @@ export function openEmbedded(path: string, cacheKib = CACHE_KIB): Database {
       return transact(writer, statements);
     },
     read,
+    release() {
+      for (const { run } of new Set([writer, reader])) run({ sql: "pragma shrink_memory", args: [] });
+    },
     close() {
       if (closed) return;
       closed = true;

@@ -5,9 +5,8 @@ import { outrunError, storageError, storageFailure } from "../../storage/failure
 import { commitPlan, forgetPlanned, type GroupDeps, planBehind, preparePlan } from "./group-commit.ts";
 import { keyExpiry } from "../key-expiry.ts";
 import type { LogState } from "../log-state.ts";
-import type { SubjectState } from "./placement.ts";
 import type { AppendOutcome, Plan, Transaction } from "./plan.ts";
-import { createSubjectCache } from "./subject-cache.ts";
+import { createStreamCache } from "./stream-cache.ts";
 import {
   type Caller,
   expire,
@@ -23,14 +22,8 @@ import {
 /** Attempts for a group while another process is faster, before its appends fail. */
 const COMMIT_ATTEMPTS = 50;
 
-/**
- * Pause before a retry when a libSQL server was too busy and wrote nothing. The server answers at once, while an
- * embedded database has already waited for the lock.
- */
+/** Pause before a retry when a libSQL server was busy: it answers at once; an embedded database has waited for the lock. */
 const BUSY_PAUSE_MS = 10;
-
-/** Memory for the cached versions of streams: some 50,000 streams. */
-const CACHE_BYTES = 12 * 1024 * 1024;
 
 /** After so many groups of one, a client is taken to be the only one: a second would have shown by then. */
 const ALONE_GROUPS = 16;
@@ -78,7 +71,8 @@ interface Flight {
  */
 export function createCommitQueue(queueDeps: CommitQueueDeps): CommitQueue {
   const { database, log, clock, limits, recordRemovals, onCommit } = queueDeps;
-  const cache = createSubjectCache<SubjectState>(CACHE_BYTES, () => 0);
+  const streams = createStreamCache(database, clock);
+  const { cache } = streams;
   const known = { identity: null, groupsToRead: 0 };
   const deps: GroupDeps = { database, log, cache, known, recordRemovals };
   const { writeAlone } = database;
@@ -111,6 +105,7 @@ export function createCommitQueue(queueDeps: CommitQueueDeps): CommitQueue {
           const before = committed.versionsBefore.get(name) ?? 0;
           if (state !== undefined) cache.set(name, { ...state, id, version: before + state.version });
         }
+        streams.record(plan.events.length);
         const answer = () => {
           onCommit(committed.log);
           settle(group, plan, committed);
@@ -294,6 +289,7 @@ export function createCommitQueue(queueDeps: CommitQueueDeps): CommitQueue {
     async close() {
       closed = true;
       while (running !== null) await running;
+      await streams.close();
     },
   };
 }

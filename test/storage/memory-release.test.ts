@@ -1,0 +1,65 @@
+import { expect, test } from "bun:test";
+
+import type { Clock } from "../../src/core/clock.ts";
+import { systemClock } from "../../src/core/system-clock.ts";
+import { startMemoryRelease } from "../../src/storage/memory-release.ts";
+
+const SECOND = 1_000;
+
+/** A release of memory that is worthwhile after ten units of work, under a fake clock. */
+function made() {
+  let ms = 0;
+  let released = 0;
+  let sleeping: { readonly untilMs: number; readonly wake: () => void } | null = null;
+  const clock: Clock = {
+    ...systemClock,
+    monotonic: () => ms,
+    sleep: (longer) => new Promise((wake) => (sleeping = { untilMs: ms + longer, wake })),
+  };
+  const memory = startMemoryRelease({ release: () => (released += 1), worthwhile: 10, clock });
+  const settle = () => Bun.sleep(0);
+  return {
+    released: () => released,
+    work(amount: number) {
+      memory.record(amount);
+      return settle();
+    },
+    async wait(longer: number) {
+      for (const end = ms + longer; ms < end;) {
+        ms += SECOND;
+        if (sleeping !== null && sleeping.untilMs <= ms) sleeping.wake();
+        await settle();
+      }
+    },
+  };
+}
+
+test("memory is released once, when five seconds have passed without work", async () => {
+  const { work, wait, released } = made();
+  await work(20);
+  await wait(4 * SECOND);
+  expect(released()).toBe(0);
+  await work(1);
+  await wait(4 * SECOND);
+  expect(released()).toBe(0);
+  await wait(2 * SECOND);
+  expect(released()).toBe(1);
+  await wait(60 * SECOND);
+  expect(released()).toBe(1);
+});
+
+test("memory is not released after little work, and again after much", async () => {
+  const { work, wait, released } = made();
+  await work(9);
+  await wait(60 * SECOND);
+  expect(released()).toBe(0);
+  await work(1);
+  await wait(6 * SECOND);
+  expect(released()).toBe(1);
+  await work(9);
+  await wait(60 * SECOND);
+  expect(released()).toBe(1);
+  await work(1);
+  await wait(6 * SECOND);
+  expect(released()).toBe(2);
+});

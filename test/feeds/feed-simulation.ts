@@ -304,10 +304,6 @@ export async function checkSimulations(numRuns: number): Promise<void> {
       fc.infiniteStream(fc.nat(2)),
       (simulation, work, chance) => simulateFeeds(simulation, work, () => chance.next().value ?? 0),
     ),
-    {
-      numRuns,
-      ...(seed === undefined ? {} : { seed: Number(seed) }),
-      ...(process.env["FSP"] ? { path: process.env["FSP"] } : {}),
-    },
+    { numRuns, ...(seed === undefined ? {} : { seed: Number(seed) }) },
   );
 }

@@ -470,6 +470,28 @@ const connections: readonly Scenario[] = [
     },
   },
   {
+    title: "is sent by fetch when the program has set a dispatcher, such as one for a proxy",
+    isOwn: true,
+    async run({ client, http }) {
+      const modes: unknown[] = [];
+      const { url } = await http(({ headers }, response) => {
+        // Only fetch sends it.
+        modes.push(headers["sec-fetch-mode"]);
+        response.end(APPENDED);
+      });
+      const symbol = Symbol.for("undici.globalDispatcher.1");
+      const globals = globalThis as { [symbol]?: object };
+      const before = globals[symbol];
+      globals[symbol] = { constructor: { name: "ProxyAgent" } };
+      const proxied = client(url);
+      if (before === undefined) delete globals[symbol];
+      else globals[symbol] = before;
+      await proxied.append("s", { type: "A" });
+      await client(url).append("s", { type: "A" });
+      assert.deepEqual(modes, ["cors", undefined]);
+    },
+  },
+  {
     title: "takes new connections while kept ones may be dead",
     isOwn: true,
     async run({ client, tcp }) {

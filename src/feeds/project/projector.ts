@@ -36,7 +36,7 @@ async function readSource(state: ProjectorState, record: FeedRecord): Promise<So
   // A halted feed does not reach the tombstones that were to erase the ranges.
   if (record.status !== "live") state.passed = null;
   const erased = Math.max(record.erased, state.passed?.id ?? 0);
-  return readSourceState(deps.database, registered, { erased }, state.reads.readState);
+  return readSourceState(deps.database, registered, { erased }, state.reads.stateReadBy(registered));
 }
 
 /** A source that is built again together with the feed is emptied first. */

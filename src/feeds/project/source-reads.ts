@@ -19,8 +19,11 @@ const KEPT_CHARACTERS = 1_000_000;
 export interface SourceReads {
   /** The types and prefixes that any of the feeds reads. */
   readonly filter: Feed["source"];
-  /** Reads the state of the source: once for all feeds that ask in the same turn. */
-  readonly readState: Database["read"];
+  /**
+   * How a feed reads the state of the source: once for all feeds that ask in the same turn. A feed that asks twice gets a new
+   * answer, or it could look at the same state forever without an end of the turn.
+   */
+  stateReadBy(feed: RegisteredFeed): Database["read"];
   /** A database whose reads of events are shared. Answers that are older than `state` are discarded if it shows an erasure. */
   eventsAsOf(state: SourceState): Pick<Database, "read">;
   /** Forgets all answers: a plan that was made of them was refused. */
@@ -101,24 +104,28 @@ export function createSourceReads(
   if (feeds.length < 2)
     return {
       filter,
-      readState: (statement) => database.read(statement),
+      stateReadBy: () => (statement) => database.read(statement),
       eventsAsOf: () => database,
       forget: () => {},
     };
   const answers = createAnswers(clock, feeds.length - 1);
-  let state: Answer["rows"] | null = null;
+  let state: { readonly rows: Answer["rows"]; readonly readBy: Set<RegisteredFeed> } | null = null;
+  const readAnew = (statement: Statement) => {
+    const fresh = { rows: database.read(statement), readBy: new Set<RegisteredFeed>() };
+    state = fresh;
+    const forget = () => {
+      if (state === fresh) state = null;
+    };
+    void clock.yield().then(forget);
+    return fresh;
+  };
   let last = "";
   return {
     filter,
-    readState(statement) {
-      if (state === null) {
-        state = database.read(statement);
-        const forget = () => {
-          state = null;
-        };
-        void clock.yield().then(forget);
-      }
-      return state;
+    stateReadBy: (feed) => (statement) => {
+      const known = state === null || state.readBy.has(feed) ? readAnew(statement) : state;
+      known.readBy.add(feed);
+      return known.rows;
     },
     eventsAsOf({ identity, lastErased }) {
       const now = `${identity} ${lastErased}`;

@@ -5,6 +5,7 @@ import type { Feed } from "../../../src/feeds/feed.ts";
 import { type RegisteredFeed, registerFeeds } from "../../../src/feeds/lifecycle/register.ts";
 import { createProjector } from "../../../src/feeds/project/projector.ts";
 import { createSourceReads } from "../../../src/feeds/project/source-reads.ts";
+import { SELECT_SOURCE_STATE } from "../../../src/feeds/project/source-state.ts";
 import type { Database } from "../../../src/storage/database.ts";
 import { takeLease } from "../../../src/storage/lease.ts";
 import { openApp, type TestApp } from "../../support/app.ts";
@@ -87,6 +88,20 @@ test("feeds of other types and streams share a read as well, and each publishes 
     [],
   ]);
   expect(eventReads).toBe(1);
+});
+
+test("feeds share the state of their source in a turn, and a feed that asks again gets a new one", async () => {
+  const feeds = await registerFeeds(database, systemClock, [sketch({ name: "a" }), sketch({ name: "b" })]);
+  const [a, b] = feeds;
+  if (a === undefined || b === undefined) throw new Error("there are two feeds");
+  let stateReads = 0;
+  const read: Database["read"] = () => Promise.resolve([[(stateReads += 1)]]);
+  const reads = createSourceReads({ ...database, read }, systemClock, feeds);
+  const ask = async (feed: RegisteredFeed) =>
+    (await reads.stateReadBy(feed)({ sql: SELECT_SOURCE_STATE, args: [0] }))[0]?.[0];
+  expect([await ask(a), await ask(b), await ask(b), await ask(a), await ask(a)]).toEqual([1, 1, 2, 2, 3]);
+  await systemClock.yield();
+  expect(await ask(b)).toBe(4);
 });
 
 test("a feed that halts leaves the others of its source alone", async () => {

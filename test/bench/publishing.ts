@@ -12,7 +12,15 @@ import { untilLive } from "./projection.ts";
 import { randomAppends } from "./requests.ts";
 import { type Round, type Row, roundOf, type WorkResult } from "./results.ts";
 import { freePort, type Sandbox } from "./sandbox.ts";
-import { FOUR_FEEDS, inNode, NO_FEED, NO_SUBSCRIPTION, ONE_FEED, ONE_SUBSCRIPTION } from "./ways.ts";
+import {
+  FOUR_FEEDS,
+  inNode,
+  NO_FEED,
+  NO_SUBSCRIPTION,
+  ONE_FEED,
+  ONE_STATEFUL_FEED,
+  ONE_SUBSCRIPTION,
+} from "./ways.ts";
 import { resultOf } from "./work-result.ts";
 import * as work from "./workload.ts";
 
@@ -64,9 +72,8 @@ async function besideFeeds(
   sandbox: Sandbox,
   command: readonly string[],
   way: string,
-  count: number,
+  feeds: readonly FeedKind[],
 ): Promise<Entry> {
-  const feeds = Array<FeedKind>(count).fill("stateful");
   const kilde = await startServer(sandbox, command, { config: configOf(feeds) });
   const paths = feeds.map((kind, index) => `/feeds/${kind}/v${index + 1}`);
   const settled = () => Promise.all(paths.map((path) => untilLive(kilde, path)));
@@ -113,6 +120,7 @@ function publishingCpu(rows: readonly Row[]): Row[] {
   const none = rows.find(({ way }) => way === NO_FEED)?.rounds ?? [];
   const counts: readonly (readonly [way: string, count: number])[] = [
     [ONE_FEED, 1],
+    [ONE_STATEFUL_FEED, 1],
     [FOUR_FEEDS, 4],
   ];
   return counts.flatMap(([way, count]) => {
@@ -132,9 +140,10 @@ export async function measureAppendsBesideFeeds(
   { command, rounds, roundMs, peers, print }: BenchmarkOptions,
 ): Promise<readonly WorkResult[]> {
   const entries = [
-    await besideFeeds(sandbox, command, NO_FEED, 0),
-    await besideFeeds(sandbox, command, ONE_FEED, 1),
-    await besideFeeds(sandbox, command, FOUR_FEEDS, 4),
+    await besideFeeds(sandbox, command, NO_FEED, []),
+    await besideFeeds(sandbox, command, ONE_FEED, ["stateless"]),
+    await besideFeeds(sandbox, command, ONE_STATEFUL_FEED, ["stateful"]),
+    await besideFeeds(sandbox, command, FOUR_FEEDS, ["stateless", "stateless", "stateless", "stateless"]),
   ];
   const emmett = peers ? await emmettBesideProjection(sandbox, print) : null;
   if (emmett !== null) entries.push(emmett);

@@ -8,6 +8,7 @@ export const SAME_GROUPS = "libsql, prepared, groups as Kilde commits them";
 
 export const NO_FEED = "no feed";
 export const ONE_FEED = "1 live feed";
+export const ONE_STATEFUL_FEED = "1 live feed with state";
 export const FOUR_FEEDS = "4 live feeds";
 export const NO_SUBSCRIPTION = "no subscription";
 export const ONE_SUBSCRIPTION = "1 subscription";

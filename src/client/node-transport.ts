@@ -38,6 +38,21 @@ function nodeModules(): GetModule | null {
   return typeof process.getBuiltinModule === "function" ? process.getBuiltinModule.bind(process) : null;
 }
 
+/** Methods whose requests state the length of an absent body. */
+const WITH_LENGTH = new Set(["POST", "PUT", "PATCH"]);
+
+/** The headers of a request as a list, which Node writes in less time than it takes to set them one by one. */
+function rawHeaders({ method = "GET", headers, body }: RequestInit, host: string): string[] {
+  const all: Record<string, string> = { host, ...HEADERS };
+  const stated = headers as Record<string, string>;
+  for (const name in stated) all[name.toLowerCase()] = stated[name] ?? "";
+  if (typeof body === "string") all["content-length"] = String(Buffer.byteLength(body));
+  else if (WITH_LENGTH.has(method)) all["content-length"] = "0";
+  const raw: string[] = [];
+  for (const name in all) raw.push(name, all[name] ?? "");
+  return raw;
+}
+
 interface Agents {
   /** Keeps connections for further requests. */
   readonly kept: Agent;
@@ -79,7 +94,7 @@ function createNodeTransport(getModule: GetModule): HttpTransport {
   return (url, init, cancellation) =>
     new Promise((resolve, reject) => {
       const { method = "GET" } = init;
-      const { protocol, hostname, port, pathname, search } = new URL(url);
+      const { protocol, host, hostname, port, pathname, search } = new URL(url);
       const isSecure = protocol === "https:";
       const agents = isSecure ? secure : plain;
       const request = (isSecure ? https : http).request({
@@ -87,7 +102,7 @@ function createNodeTransport(getModule: GetModule): HttpTransport {
         hostname: hostname.startsWith("[") ? hostname.slice(1, -1) : hostname,
         port,
         path: pathname + search,
-        headers: { ...HEADERS, ...(init.headers as Record<string, string>) },
+        headers: rawHeaders(init, host),
         agent: init.keepalive === false ? agents.fresh : agents.kept,
       });
       request.on("error", reject);

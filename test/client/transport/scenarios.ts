@@ -140,6 +140,34 @@ const answers: readonly Scenario[] = [
     },
   },
   {
+    title: "sends the headers of the client's options once, whatever their case, and the length of a body",
+    async run({ client, http }) {
+      const seen: unknown[] = [];
+      const { url } = await http(({ method, headers, rawHeaders }, response) => {
+        const agents = rawHeaders.filter((name) => /^user-agent$/i.test(name)).length;
+        seen.push([
+          method,
+          headers["user-agent"],
+          agents,
+          headers["content-length"],
+          headers["transfer-encoding"],
+        ]);
+        response.end(APPENDED);
+      });
+      const store = client(url, { headers: { "User-Agent": "tests" } });
+      await store.subscriptions.rotateSecret("s");
+      await store.subscriptions.resume("s");
+      await store.subscriptions.remove("s");
+      await store.append("s", { type: "é" });
+      assert.deepEqual(seen, [
+        ["POST", "tests", 1, "2", undefined],
+        ["POST", "tests", 1, "0", undefined],
+        ["DELETE", "tests", 1, undefined, undefined],
+        ["POST", "tests", 1, "26", undefined],
+      ]);
+    },
+  },
+  {
     title: "keeps connections for requests one after another",
     async run({ client, http }) {
       const { url, connections: opened } = await http((_, response) => response.end(APPENDED));

@@ -2,7 +2,6 @@ import type { Egress } from "../../webhooks/egress/egress.ts";
 import type { DeliveryPort } from "../../http/deps.ts";
 import { sealWith } from "../../webhooks/signing/configured-seal.ts";
 import { systemClock } from "../../core/system-clock.ts";
-import { hasOutgoingProxy } from "../outgoing-proxy.ts";
 
 /** Creates the server's part of webhooks, for requests about subscriptions. */
 export function createDeliveryPort(
@@ -21,7 +20,7 @@ export function createDeliveryPort(
         import("../../webhooks/egress/egress.ts"),
         import("../../webhooks/egress/address-rules.ts"),
       ]);
-      opened ??= createEgress({ allow: egressAllow, clock: systemClock, isBehindProxy: hasOutgoingProxy() });
+      opened ??= createEgress({ allow: egressAllow, clock: systemClock });
       return { rules: createAddressRules(egressAllow), send: opened.send };
     },
     onChange,

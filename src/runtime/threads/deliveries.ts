@@ -11,7 +11,6 @@ import { type LogReader, openLogReader } from "../../log/read/reader.ts";
 import type { BatchWriter } from "../../storage/batch-writer.ts";
 import { createEndedHolders } from "../../storage/ended-holders.ts";
 import { systemClock } from "../../core/system-clock.ts";
-import { hasOutgoingProxy } from "../outgoing-proxy.ts";
 import { sealWith } from "../../webhooks/signing/configured-seal.ts";
 
 export interface DeliveryOptions {
@@ -50,7 +49,7 @@ export function runDeliveries(options: DeliveryOptions): RunningDeliveries {
     readers.set(log.name, reader);
     return reader;
   };
-  const egress = createEgress({ allow: egressAllow, clock: systemClock, isBehindProxy: hasOutgoingProxy() });
+  const egress = createEgress({ allow: egressAllow, clock: systemClock });
   const seal = sealWith(secretKeys);
   const delivering = deliver({
     ...options,

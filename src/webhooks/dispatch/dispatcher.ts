@@ -262,8 +262,6 @@ async function run(dispatcher: Dispatcher): Promise<void> {
       alarm.reset();
       step(dispatcher);
       await alarm.woken();
-      // Answers that arrived together cause one step.
-      if (deps.turns === null && dispatcher.sender.inFlight() > 0) await deps.clock.yield();
     }
     await finishRequests(dispatcher);
   } finally {

@@ -52,7 +52,7 @@ const NOT_CONNECTED =
  * Whether the endpoint may have received a failed request. It has not if there was no connection, or an untrusted one.
  */
 export function mayHaveArrived(error: unknown): boolean {
-  if (error instanceof EgressFailure) return error.mayHaveArrived;
+  if (error instanceof EgressFailure) return false;
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   return !NOT_CONNECTED.test(code) && !TLS.test(code);
 }

@@ -5,8 +5,6 @@ import { EgressFailure } from "./outgoing.ts";
 export interface EndpointDestination extends Pick<URL, "origin" | "protocol" | "hostname" | "host" | "port"> {
   /** Whether the host is a name, and not an address. */
   readonly isName: boolean;
-  /** Path and query: the target of a request. */
-  readonly path: string;
   /** The same URL, with an address in place of the name. */
   pinned(address: string): string;
 }
@@ -27,7 +25,7 @@ function destinationOf(text: string): EndpointDestination {
   const { origin, protocol, hostname, host, port, username, password, pathname, search } = parseUrl(text);
   const isWeb = protocol === "http:" || protocol === "https:";
   if (!isWeb || username !== "" || password !== "") throw new EgressFailure("address-refused");
-  const path = `${pathname}${search}`;
+  const rest = `${port === "" ? "" : `:${port}`}${pathname}${search}`;
   return {
     origin,
     protocol,
@@ -35,9 +33,7 @@ function destinationOf(text: string): EndpointDestination {
     host,
     port,
     isName: literalAddress(hostname) === null,
-    path,
-    pinned: (address) =>
-      `${protocol}//${address.includes(":") ? `[${address}]` : address}${port === "" ? "" : `:${port}`}${path}`,
+    pinned: (address) => `${protocol}//${address.includes(":") ? `[${address}]` : address}${rest}`,
   };
 }
 

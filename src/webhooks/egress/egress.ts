@@ -1,18 +1,13 @@
 import type { Clock } from "../../core/clock.ts";
 import { createAddressRules } from "./address-rules.ts";
-import { categoryOf, mayHaveArrived } from "./answer.ts";
-import type { AnswerHead } from "./answer-reader.ts";
+import { categoryOf, drain, mayHaveArrived } from "./answer.ts";
 import { type Probe, probeConnection } from "./connect.ts";
-import { createConnections } from "./connections.ts";
-import { createCutoff, type Cutoff } from "./cutoff.ts";
 import { createDeadlines } from "../../core/deadlines.ts";
 import { createDestinations, type EndpointDestination } from "./destination.ts";
-import { exchangeByFetch } from "./fetch-exchange.ts";
 import { onAbort } from "./on-abort.ts";
 import type { Outgoing, Send } from "./outgoing.ts";
-import { requestText } from "./request-text.ts";
 import { type Resolve, resolveName } from "./resolve.ts";
-import { createTargets, portOf, unlessAborted } from "./targets.ts";
+import { createTargets, unlessAborted } from "./targets.ts";
 
 export interface EgressOptions {
   /** Destinations besides public addresses; see {@link createAddressRules}. */
@@ -30,8 +25,6 @@ export interface EgressOptions {
   readonly resolve?: Resolve;
   readonly probe?: Probe;
   readonly fetch?: typeof fetch;
-  /** Whether requests may go through a proxy, which fetch alone finds in the environment. Default: no. */
-  readonly isBehindProxy?: boolean;
 }
 
 export interface Egress {
@@ -51,17 +44,14 @@ const BODY_MS = 1_000;
  * the request goes to the checked address, with the name in `Host`, in SNI and in the check of the certificate. It
  * follows no redirects, and neither decompresses answers nor reads more of them than it needs.
  *
- * Requests in plain text go over connections of its own (`connections.ts`), which take less CPU time than fetch. Fetch sends
- * those over TLS, of which it keeps connections by name, and those through a proxy. It offers no timeout for connecting,
- * so an address must accept a connection before it is used (`targets.ts`).
+ * Fetch keeps connections (TLS ones by name), is the fastest client, and bounds the headers of answers. It offers no
+ * timeout for connecting, so an address must accept a connection before it is used (`targets.ts`).
  */
 export function createEgress(options: EgressOptions): Egress {
   const { clock, ca, mostBytes = MOST_BYTES } = options;
-  const usesFetch = options.isBehindProxy === true || options.fetch !== undefined;
+  const fetchNow = options.fetch ?? fetch;
   const deadlines = createDeadlines(clock, options.timeoutMs ?? TIMEOUT_MS);
   const bodyDeadlines = createDeadlines(clock, BODY_MS);
-  const fetching = { fetch: options.fetch ?? fetch, ca, mostBytes, bodyDeadlines };
-  const connections = createConnections({ clock, mostBytes, bodyDeadlines });
   const destinationOf = createDestinations();
   const targets = createTargets({
     rules: createAddressRules(options.allow),
@@ -74,34 +64,48 @@ export function createEgress(options: EgressOptions): Egress {
   const exchange = async (
     request: Outgoing,
     to: EndpointDestination,
-    cutoff: Cutoff,
-  ): Promise<AnswerHead> => {
+    ended: AbortSignal,
+  ): Promise<Response> => {
     const known = targets.of(to);
-    const target = known instanceof Promise ? await unlessAborted(known, cutoff.signal()) : known;
-    const { address } = target;
-    const head =
-      to.protocol === "https:" || usesFetch
-        ? await exchangeByFetch(fetching, request, { ...to, address }, cutoff)
-        : await connections.exchange({ address, port: portOf(to) }, requestText(request, to), cutoff);
+    const target = known instanceof Promise ? await unlessAborted(known, ended) : known;
+    const response = await fetchNow(to.pinned(target.address), {
+      method: request.method,
+      headers: { "user-agent": "kilde", ...request.headers, host: to.host },
+      body: request.body,
+      redirect: "manual",
+      // Fetch then requests no compressed answer.
+      decompress: false,
+      signal: ended,
+      ...(to.protocol === "https:"
+        ? {
+            tls: {
+              ...(ca === undefined ? {} : { ca }),
+              ...(to.isName ? { serverName: to.hostname.replace(/\.$/, "") } : {}),
+            },
+          }
+        : {}),
+    });
+    await drain(response, mostBytes, (expire) => bodyDeadlines.start(expire));
     target.answeredMs = clock.monotonic();
-    return head;
+    return response;
   };
 
   const send: Send = async (request, signal) => {
     const startedMs = clock.monotonic();
     const duration = () => ({ durationMs: Math.round(clock.monotonic() - startedMs) });
-    const cutoff = createCutoff();
-    const settle = deadlines.start(cutoff.cut);
-    const release = signal === undefined ? null : onAbort(signal, cutoff.cut);
+    const controller = new AbortController();
+    const abort = () => controller.abort();
+    const settle = deadlines.start(abort);
+    const release = signal === undefined ? null : onAbort(signal, abort);
     let to: EndpointDestination | null = null;
     try {
       signal?.throwIfAborted();
       to = destinationOf(request.url);
-      const { status, header } = await exchange(request, to, cutoff);
-      return { kind: "answered", status, header, ...duration() };
+      const { status, headers } = await exchange(request, to, controller.signal);
+      return { kind: "answered", status, header: (name) => headers.get(name), ...duration() };
     } catch (error) {
       signal?.throwIfAborted();
-      const category = cutoff.isCut() ? "timeout" : categoryOf(error);
+      const category = controller.signal.aborted ? "timeout" : categoryOf(error);
       if (to !== null && (category === "timeout" || category === "connection")) targets.forget(to);
       return { kind: "failed", category, sent: mayHaveArrived(error), ...duration() };
     } finally {
@@ -115,7 +119,6 @@ export function createEgress(options: EgressOptions): Egress {
     close() {
       deadlines.close();
       bodyDeadlines.close();
-      connections.close();
     },
   };
 }

@@ -41,15 +41,9 @@ export type Send = (request: Outgoing, signal?: AbortSignal) => Promise<Endpoint
 export class EgressFailure extends Error {
   override readonly name = "EgressFailure";
   readonly category: FailureCategory;
-  /** Whether the endpoint may have received the request. */
-  readonly mayHaveArrived: boolean;
 
-  constructor(
-    category: FailureCategory,
-    { mayHaveArrived = false, ...options }: ErrorOptions & { readonly mayHaveArrived?: boolean } = {},
-  ) {
+  constructor(category: FailureCategory, options?: ErrorOptions) {
     super(category, options);
     this.category = category;
-    this.mayHaveArrived = mayHaveArrived;
   }
 }

@@ -43,8 +43,7 @@ interface Remembered {
   target: Target | Promise<Target>;
 }
 
-/** The port of a URL, or that of its protocol. */
-export function portOf(url: Place): number {
+function portOf(url: Place): number {
   if (url.port !== "") return Number(url.port);
   return url.protocol === "https:" ? 443 : 80;
 }

@@ -23,10 +23,23 @@ const HEADERS = { accept: "*/*", "user-agent": "node", "accept-encoding": "gzip,
 /** Where Node's `fetch` keeps the dispatcher that a program or `NODE_USE_ENV_PROXY` has set, such as one for a proxy. */
 const DISPATCHER = Symbol.for("undici.globalDispatcher.1");
 
-/** Whether requests of this program go through a dispatcher of its own, which only `fetch` uses. */
+/** A dispatcher of undici. Its options are a member whose symbol is described as `options`. */
+interface Dispatcher {
+  readonly [member: symbol]: { readonly connect?: unknown } | undefined;
+  readonly dispatch?: unknown;
+}
+
+/**
+ * Whether requests of this program go through a dispatcher of its own, which only `fetch` uses: of another class than
+ * the default one, composed with interceptors, or with options for connections, such as a certificate authority.
+ */
 function hasDispatcher(): boolean {
-  const dispatcher = (globalThis as { [DISPATCHER]?: object })[DISPATCHER];
-  return dispatcher !== undefined && dispatcher.constructor.name !== "Agent";
+  const dispatcher = (globalThis as { [DISPATCHER]?: Dispatcher })[DISPATCHER];
+  if (dispatcher === undefined) return false;
+  const { name, prototype } = dispatcher.constructor as typeof Object;
+  if (name !== "Agent" || dispatcher.dispatch !== (prototype as Dispatcher).dispatch) return true;
+  const options = Object.getOwnPropertySymbols(dispatcher).find((symbol) => symbol.description === "options");
+  return options !== undefined && dispatcher[options]?.connect !== undefined;
 }
 
 /** Returns `process.getBuiltinModule` in Node; null in Bun, Deno, browsers, workers, and Node before 20.16. */
@@ -107,7 +120,19 @@ function createNodeTransport(getModule: GetModule): HttpTransport {
       });
       request.on("error", reject);
       request.on("response", (answer) => {
-        const redirect = redirectOf(url, init, answer.statusCode ?? 0, answer.headers.location);
+        // A server that does not read the rest of the body would keep the connection, and the process, forever.
+        answer.on("end", () => {
+          if (!request.writableFinished) request.destroy();
+        });
+        let redirect: ReturnType<typeof redirectOf>;
+        try {
+          redirect = redirectOf(url, init, answer.statusCode ?? 0, answer.headers.location);
+        } catch (error) {
+          // An error that is thrown here would end the process.
+          reject(error);
+          request.destroy();
+          return;
+        }
         if (redirect === null) {
           cancellation.onCancel((reason) => answer.destroy(reason as Error));
           resolve(nodeReply(answer, method, decoding));

@@ -8,7 +8,8 @@ const OF_ORIGIN = /^(authorization|proxy-authorization|cookie|host)$/i;
 
 /**
  * Returns the request to which an answer redirects, by the rules of `fetch`
- * (https://fetch.spec.whatwg.org/#http-redirect-fetch); null for an answer that does not redirect.
+ * (https://fetch.spec.whatwg.org/#http-redirect-fetch); null for an answer that does not redirect. Throws a TypeError for
+ * a location that is not an address.
  */
 export function redirectOf(
   url: string,

@@ -5,7 +5,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import { brotliCompressSync, constants, createGzip, deflateSync, gzipSync } from "node:zlib";
 
-import { KildeError, KildeUnreachableError } from "../../../src/client/index.ts";
+import { type Client, KildeError, KildeUnreachableError } from "../../../src/client/index.ts";
 import type { World } from "./world.ts";
 
 /** A statement about requests, which holds with each transport. */
@@ -344,6 +344,13 @@ const redirects: readonly Scenario[] = [
       await unreachableBy(all(client(url).read()));
     },
   },
+  {
+    title: "fails at a redirect to a text that is not an address",
+    async run({ client, http }) {
+      const { url } = await http((_, response) => response.writeHead(307, { location: "http://[" }).end());
+      await unreachableBy(all(client(url).read()));
+    },
+  },
 ];
 
 const HEADERS = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
@@ -395,6 +402,35 @@ const ends: readonly Scenario[] = Object.entries(SILENT).flatMap(([place, answer
     },
   },
 ]);
+
+/** A dispatcher of undici's class for direct connections, which is the default. */
+function agentOf(options: object, own: object = {}): object {
+  class Agent {
+    readonly [key: symbol]: object;
+    dispatch(): boolean {
+      return false;
+    }
+  }
+  return Object.assign(new Agent(), { [Symbol("options")]: options }, own);
+}
+
+const DISPATCHERS = {
+  "for a proxy": { constructor: { name: "ProxyAgent" } },
+  "with a certificate authority": agentOf({ connect: { ca: "" } }),
+  "with interceptors": agentOf({ connect: undefined }, { dispatch: () => true }),
+};
+
+/** Creates a client while the program has set a dispatcher. */
+function clientBeside(dispatcher: object, create: () => Client): Client {
+  const symbol = Symbol.for("undici.globalDispatcher.1");
+  const globals = globalThis as { [symbol]?: object };
+  const before = globals[symbol];
+  globals[symbol] = dispatcher;
+  const client = create();
+  if (before === undefined) delete globals[symbol];
+  else globals[symbol] = before;
+  return client;
+}
 
 const connections: readonly Scenario[] = [
   {
@@ -467,6 +503,25 @@ const connections: readonly Scenario[] = [
     },
   },
   {
+    title: "closes the connection of a server that answers before it has read the body",
+    async run({ client, tcp }) {
+      let received = 0;
+      const unread = new Set<Socket>();
+      const { url, closed } = await tcp((socket, text) => {
+        received += text.length;
+        if (unread.has(socket)) return;
+        unread.add(socket.pause());
+        socket.write("HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\n\r\n");
+      });
+      const data = "x".repeat(24 * 1024 * 1024);
+      await failureOf(client(url).append("s", { type: "A", data }));
+      await wait(50);
+      for (const socket of unread) socket.resume();
+      await eventually(() => closed() === 1);
+      assert.ok(received < data.length, `${received} bytes`);
+    },
+  },
+  {
     title: "closes the connection of a follower that stops",
     async run({ client, tcp }) {
       const text = `id: 1\ndata: ${EVENT}\n\n`;
@@ -497,8 +552,8 @@ const connections: readonly Scenario[] = [
       assert.ok(codes.includes("DEPTH_ZERO_SELF_SIGNED_CERT"), String(codes));
     },
   },
-  {
-    title: "is sent by fetch when the program has set a dispatcher, such as one for a proxy",
+  ...Object.entries(DISPATCHERS).map(([kind, dispatcher]): Scenario => ({
+    title: `is sent by fetch when the program has set a dispatcher ${kind}`,
     isOwn: true,
     async run({ client, http }) {
       const modes: unknown[] = [];
@@ -507,18 +562,12 @@ const connections: readonly Scenario[] = [
         modes.push(headers["sec-fetch-mode"]);
         response.end(APPENDED);
       });
-      const symbol = Symbol.for("undici.globalDispatcher.1");
-      const globals = globalThis as { [symbol]?: object };
-      const before = globals[symbol];
-      globals[symbol] = { constructor: { name: "ProxyAgent" } };
-      const proxied = client(url);
-      if (before === undefined) delete globals[symbol];
-      else globals[symbol] = before;
-      await proxied.append("s", { type: "A" });
-      await client(url).append("s", { type: "A" });
+      await clientBeside(dispatcher, () => client(url)).append("s", { type: "A" });
+      const direct = agentOf({ connect: undefined, maxOrigins: 9 });
+      await clientBeside(direct, () => client(url)).append("s", { type: "A" });
       assert.deepEqual(modes, ["cors", undefined]);
     },
-  },
+  })),
   {
     title: "takes new connections while kept ones may be dead",
     isOwn: true,

@@ -272,6 +272,17 @@ describe("the body of many appends", () => {
     expect(await app.store.reader.head()).toBe(before);
   });
 
+  testInProcess("may be large, with entries that are larger than an event may be", async () => {
+    const small = await openApp({ limits: { eventBytes: 1_000, metadataBytes: 100 } });
+    const events = Array.from({ length: 150 }, () => event("x".repeat(900)));
+    const entries = ["a", "b", "c"].map((stream) => ({ stream, events }));
+    for (const [round, init] of [jsonPost(entries), lines(entries)].entries()) {
+      const outcomes = await outcomesOf(await small.fetch("/appends", init));
+      expect(outcomes.map(({ version }) => version)).toEqual([150, 150, 150].map((n) => n * (round + 1)));
+    }
+    await small.close();
+  });
+
   test("names the line that is not JSON", async () => {
     const body =
       '{"stream":"s","events":[{"type":"A"}]}\n{"stream":"s","events":[{"type":"A","type":"B"}]}\n';

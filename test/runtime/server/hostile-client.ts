@@ -10,8 +10,10 @@ const [kind = "", port = "", connections = "0"] = process.argv.slice(2);
 const POST = "POST /streams/hostile HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
 const SSE = "Accept: text/event-stream\r\n";
 
-function whole(body: string): string {
-  return `${POST}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+const LINES = "POST /appends HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\n";
+
+function whole(body: string, head = POST): string {
+  return `${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 }
 
 const members = Array.from({ length: 30_000 }, (_, n) => `"k${n}":${n}`).join(",");
@@ -25,6 +27,7 @@ const text = {
   nested: whole(
     `{ "events" : [ { "type" : "A" , "data" : ${"[".repeat(7_500_000)}1${"]".repeat(7_500_000)} } ] }`,
   ),
+  lines: whole("\n".repeat(16_000_000), LINES),
   chunks: `${POST}Transfer-Encoding: chunked\r\n\r\n${"1\r\n \r\n".repeat(100_000)}`,
   half: `${POST}Content-Length: 1000000\r\n\r\n{"events":[${" ".repeat(500_000)}`,
   started: `${POST}Content-Length: 1000\r\n\r\n{"ev`,

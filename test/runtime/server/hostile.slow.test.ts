@@ -100,6 +100,7 @@ const KINDS: Readonly<Record<HostileKind, readonly string[]>> = {
   numbers: ["422", "503", "408"],
   objects: ["201", "503", "408"],
   nested: ["422", "503", "408"],
+  lines: ["422", "503", "408"],
   chunks: ["408", "503"],
   half: ["408", "503"],
   started: ["408", "503"],

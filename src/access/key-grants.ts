@@ -1,3 +1,4 @@
+import { groupBy } from "../core/group-by.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Database } from "../storage/database.ts";
 import { type KnownKeys, readKnownKeys } from "./known-keys.ts";
@@ -28,7 +29,7 @@ export function createKeyGrants(database: Database, clock: Pick<Clock, "now" | "
     const began = clock.monotonic();
     const found = await readKnownKeys(database, known, clock.now());
     if (found !== known)
-      byName = Map.groupBy(
+      byName = groupBy(
         Array.from(found.keys.values(), ({ principal }) => principal),
         ({ name }) => name ?? "",
       );

@@ -1,3 +1,4 @@
+import { groupBy } from "../../core/group-by.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Database } from "../../storage/database.ts";
 import type { RegisteredFeed } from "../lifecycle/register.ts";
@@ -20,7 +21,7 @@ export function createSourceGroups(
   feeds: readonly RegisteredFeed[],
 ): (feed: RegisteredFeed) => SourceGroup {
   const groups = new Map<RegisteredFeed, SourceGroup>();
-  for (const members of Map.groupBy(feeds, ({ source }) => source.name).values()) {
+  for (const members of groupBy(feeds, ({ source }) => source.name).values()) {
     const group = { reads: createSourceReads(database, clock, members), gathering: createGathering(clock) };
     for (const feed of members) groups.set(feed, group);
   }

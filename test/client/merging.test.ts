@@ -7,8 +7,11 @@ import {
   KildeError,
   KildeUnreachableError,
 } from "../../src/client/index.ts";
+import type { Database } from "../../src/storage/database.ts";
+import { UNANSWERED } from "../../src/storage/failures.ts";
 import { openApp, type TestApp } from "../support/app.ts";
-import { runsOn } from "../support/tested-on.ts";
+import { newDatabase } from "../support/new-database.ts";
+import { runsOn, testInProcess } from "../support/tested-on.ts";
 
 runsOn(["file", "sqld", "worker"]);
 
@@ -286,6 +289,30 @@ describe("a request for several appends", () => {
     expect(failure).toBeInstanceOf(KildeError);
     expect(failure).toMatchObject({ code: "overloaded", message: detail, members: { status: 503 } });
     expect((failure as KildeError).members).not.toHaveProperty("retryAfterSeconds");
+  });
+
+  testInProcess("keeps the order of a stream when the database fails between its commits", async () => {
+    const database = await newDatabase();
+    let mustFail = false;
+    const write: Database["write"] = (statements) => {
+      if (!mustFail) return database.write(statements);
+      mustFail = false;
+      return Promise.reject(Object.assign(new Error("no answer"), { code: UNANSWERED }));
+    };
+    const failing = await openApp({ database: { ...database, write } });
+    let merges = 0;
+    const client = clientOf({
+      fetch: (url, init) => {
+        const path = url.slice(URL.length);
+        if (path === "/appends") mustFail = ++merges === 1;
+        return failing.fetch(path, init);
+      },
+    });
+    const events = (n: number) => Array.from({ length: 1_500 }, () => numbered(n));
+    const appends = [0, 1, 2, 3].map((n) => client.append("s", events(n)));
+    const results = await Promise.all(appends);
+    expect(results.map(({ version }) => version)).toEqual([1_500, 3_000, 4_500, 6_000]);
+    await failing.close();
   });
 
   test("is replaced by single ones when the server refuses it for one append", async () => {

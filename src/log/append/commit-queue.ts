@@ -9,14 +9,14 @@ import type { AppendOutcome, Plan, Transaction } from "./plan.ts";
 import { createStreamCache } from "./stream-cache.ts";
 import {
   type Caller,
-  expire,
+  expireUntil,
   isWaiting,
+  rejectFailed,
   settle,
   nextGroup,
   nextHalfGroup,
   transactionsOf,
   type PendingAppend,
-  WRITE_DEADLINE_MS,
 } from "./pending-appends.ts";
 
 /** Attempts for a group while another process is faster, before its appends fail. */
@@ -31,7 +31,10 @@ const ALONE_GROUPS = 16;
 export interface CommitQueue {
   /** Appends a transaction, together with all others that wait. Throws a KildeError when storage fails. */
   append(transaction: Transaction): Promise<AppendOutcome>;
-  /** Appends the transactions of one request, in their order; each succeeds or fails for itself. */
+  /**
+   * Appends the transactions of one request, in their order; each succeeds or is refused for itself. Those after one that
+   * storage failed fail as well.
+   */
   appendAll(transactions: readonly Transaction[]): Promise<PromiseSettledResult<AppendOutcome>[]>;
   /** Runs another write between two commits, so that one is in flight at a time. */
   exclusively<Result>(write: () => Promise<Result>): Promise<Result>;
@@ -143,32 +146,24 @@ export function createCommitQueue(queueDeps: CommitQueueDeps): CommitQueue {
     outcome.answer();
   };
 
-  /**
-   * Answers each caller whose deadline passes, also those that wait behind the write. The write that is under way is
-   * still awaited.
-   */
-  const expireUntil = async (done: AbortSignal, underWay: readonly Caller[]): Promise<void> => {
-    while (!done.aborted) {
-      const now = clock.monotonic();
-      // Each is in the order in which it was asked for.
-      const first = [underWay, queue, jobs].flatMap((callers) => callers.find(isWaiting)?.since ?? []);
-      const oldest = Math.min(now, ...first);
-      await clock.sleep(oldest + WRITE_DEADLINE_MS - now, done);
-      const since = clock.monotonic() - WRITE_DEADLINE_MS;
-      if (done.aborted || oldest > since) continue;
-      for (const callers of [underWay, queue, jobs]) expire(callers, since);
-      queue = queue.filter(isWaiting);
-      jobs = jobs.filter(isWaiting);
-    }
+  const dropExpired = () => {
+    queue = queue.filter(isWaiting);
+    jobs = jobs.filter(isWaiting);
   };
 
-  const supervised = async (work: Promise<void>, callers: readonly Caller[]): Promise<void> => {
+  /** Settles the callers of a write. `behind`: those of a write that was sent behind it. */
+  const supervised = async (
+    work: Promise<void>,
+    callers: readonly Caller[],
+    behind: readonly Caller[] = [],
+  ): Promise<void> => {
     const ended = work.catch((error: unknown) => {
-      for (const { reject } of callers) reject(storageError(error));
+      rejectFailed(callers, [...behind, ...queue], storageError(error));
+      dropExpired();
     });
     if (database.embedded) return ended;
     const done = new AbortController();
-    const expiring = expireUntil(done.signal, callers);
+    const expiring = expireUntil(done.signal, clock, () => [callers, queue, jobs], dropExpired);
     await ended;
     done.abort();
     await expiring;
@@ -229,7 +224,7 @@ export function createCommitQueue(queueDeps: CommitQueueDeps): CommitQueue {
     const failed = "error" in (await flight.done);
     // A group that was sent behind a failed flight is void; waiting for it keeps later plans from building on it.
     if (failed) await behind?.done;
-    await supervised(land(flight), flight.group);
+    await supervised(land(flight), flight.group, behind?.group);
     if (!failed || behind === null) return behind;
     await supervised(land(behind), behind.group);
     return null;
@@ -261,14 +256,18 @@ export function createCommitQueue(queueDeps: CommitQueueDeps): CommitQueue {
     });
   };
 
-  const enqueue = (transaction: Transaction, request: object | null): Promise<AppendOutcome> => {
+  const enqueue = (
+    transaction: Transaction,
+    request: object | null,
+    since = clock.monotonic(),
+  ): Promise<AppendOutcome> => {
     if (closed) return Promise.reject(new KildeError("shutting-down", "The server takes no more appends"));
     if (queue.length >= limits.waitingAppends) {
       const detail = `${queue.length} appends are waiting for a commit`;
       return Promise.reject(new KildeError("overloaded", detail, { limit: "waitingAppends" }));
     }
     return new Promise((resolve, reject) => {
-      queue.push({ transaction, request, since: clock.monotonic(), resolve, reject, expired: false });
+      queue.push({ transaction, request, since, resolve, reject, expired: false });
       wake();
     });
   };
@@ -277,12 +276,14 @@ export function createCommitQueue(queueDeps: CommitQueueDeps): CommitQueue {
     append: (transaction) => enqueue(transaction, null),
     appendAll(transactions) {
       const request = {};
-      return Promise.allSettled(transactions.map((transaction) => enqueue(transaction, request)));
+      // Their deadline passes at the same time, so that none is committed after one that is given up.
+      const since = clock.monotonic();
+      return Promise.allSettled(transactions.map((transaction) => enqueue(transaction, request, since)));
     },
     exclusively(write) {
       return new Promise((resolve, reject) => {
         const begin = async () => resolve(await write());
-        jobs.push({ since: clock.monotonic(), begin, reject, expired: false });
+        jobs.push({ since: clock.monotonic(), request: null, begin, reject, expired: false });
         wake();
       });
     },

@@ -1,3 +1,4 @@
+import type { Clock } from "../../core/clock.ts";
 import { KildeError } from "../../core/errors.ts";
 import type { AppendReceipt } from "../../core/event.ts";
 import type { CommittedGroup } from "./group-commit.ts";
@@ -11,22 +12,22 @@ const GROUP_EVENTS = 2_000;
 const FEW_EVENTS = 20;
 
 /** A caller that has waited this long for a libSQL server is answered that the outcome is unknown. */
-export const WRITE_DEADLINE_MS = 10_000;
+const WRITE_DEADLINE_MS = 10_000;
 
 /** A caller that waits for the outcome of a write. */
 export interface Caller {
   /** When it was asked for, by the monotonic clock. */
   readonly since: number;
+  /** Identifies the request of several appends, whose caller waits for all of them; null: it is of one write. */
+  readonly request: object | null;
   readonly reject: (error: KildeError) => void;
-  /** It was answered that the outcome is unknown: a write that has not begun is dropped. */
+  /** It was answered before its outcome was known: a write that has not begun is dropped. */
   expired: boolean;
 }
 
 /** An append whose caller waits for its outcome. */
 export interface PendingAppend extends Caller {
   readonly transaction: Transaction;
-  /** Identifies the request of several appends, whose caller waits for all of them; null: it is of one append. */
-  readonly request: object | null;
   readonly resolve: (outcome: AppendOutcome) => void;
 }
 
@@ -109,12 +110,51 @@ export function transactionsOf(group: readonly PendingAppend[]): Transaction[] {
   return group.map(({ transaction }) => transaction);
 }
 
+/**
+ * Rejects callers whose write failed, and those after them in the same requests: their sender repeats the appends that
+ * failed, which would then come after these.
+ */
+export function rejectFailed(callers: readonly Caller[], after: readonly Caller[], error: KildeError): void {
+  const requests = new Set<object>();
+  for (const { request, reject } of callers) {
+    reject(error);
+    if (request !== null) requests.add(request);
+  }
+  for (const caller of after) {
+    if (caller.request === null || !requests.has(caller.request)) continue;
+    caller.expired = true;
+    caller.reject(error);
+  }
+}
+
 /** Answers callers that have waited since a time, or longer, that their deadline has passed. */
-export function expire(callers: readonly Caller[], since: number): void {
+function expire(callers: readonly Caller[], since: number): void {
   for (const caller of callers) {
     if (caller.since > since || caller.expired) continue;
     caller.expired = true;
     const detail = `The database did not answer in ${WRITE_DEADLINE_MS} ms`;
     caller.reject(new KildeError("storage-unavailable", detail));
+  }
+}
+
+/**
+ * Answers each caller whose deadline passes until `done`, also those that wait behind a write. The write that is under
+ * way is still awaited. Each list is in the order in which its writes were asked for.
+ */
+export async function expireUntil(
+  done: AbortSignal,
+  clock: Clock,
+  waiting: () => readonly (readonly Caller[])[],
+  onExpired: () => void,
+): Promise<void> {
+  while (!done.aborted) {
+    const now = clock.monotonic();
+    const first = waiting().flatMap((callers) => callers.find(isWaiting)?.since ?? []);
+    const oldest = Math.min(now, ...first);
+    await clock.sleep(oldest + WRITE_DEADLINE_MS - now, done);
+    const since = clock.monotonic() - WRITE_DEADLINE_MS;
+    if (done.aborted || oldest > since) continue;
+    for (const callers of waiting()) expire(callers, since);
+    onExpired();
   }
 }

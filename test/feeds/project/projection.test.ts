@@ -351,7 +351,7 @@ describe("running", () => {
   ] as const) {
     test(`a build ${title}`, async () => {
       const many = Array.from({ length: 3_000 }, (_, n) => ({ type: "A", data: n }));
-      await app.append("s-1", ...many);
+      for (const subject of ["s-1", "s-2", "s-3"]) await app.append(subject, ...many);
       const others = Array.from({ length: appended }, () => ({ type: "Other" }));
       const { writer } = app.store;
       let writes = 0;
@@ -377,7 +377,7 @@ describe("running", () => {
       const running = run("one", app.store.reader, clock);
       await eventually(async () => (await feeds.state(get(plain.path)))?.status === "live");
       await running.stop();
-      expect(await get(plain.path).reader.head()).toBe(3_000);
+      expect(await get(plain.path).reader.head()).toBe(9_000);
       if (appended === 0) expect(rests).toEqual([]);
       else expect(rests.length).toBeGreaterThan(2);
       if (appended > 1) expect(rests.filter((ms) => ms === 3 * 5).length).toBeGreaterThan(2);

@@ -118,13 +118,13 @@ export async function openProjection(
         feed,
         source: feed.source.id === EVENT_LOG_ADDRESS.id ? reader : openLogReader(deps, feed.source),
       }));
-      const groupOf = createSourceGroups(database, clock, registered);
+      const groups = createSourceGroups(database, clock, registered);
       const running = sources.map(({ feed, source }) =>
         startProjection(
           {
             ...deps,
             clock,
-            group: groupOf(feed),
+            group: groups.of(feed),
             onPublished,
             holder,
             source,
@@ -138,6 +138,7 @@ export async function openProjection(
         events,
         async stop() {
           await Promise.all(running.map((projection) => projection.close()));
+          groups.close();
         },
       };
     },

@@ -14,20 +14,34 @@ export interface SourceGroup {
   readonly gathering: Gathering;
 }
 
-/** Groups the feeds of a thread by source, and returns the group of each. */
+/** The groups of the feeds that one thread projects. */
+export interface SourceGroups {
+  of(feed: RegisteredFeed): SourceGroup;
+  /** Call it when no feed is projected any more. */
+  close(): void;
+}
+
+/** Groups the feeds of a thread by source. */
 export function createSourceGroups(
   database: Database,
   clock: Clock,
   feeds: readonly RegisteredFeed[],
-): (feed: RegisteredFeed) => SourceGroup {
-  const groups = new Map<RegisteredFeed, SourceGroup>();
-  for (const members of groupBy(feeds, ({ source }) => source.name).values()) {
-    const group = { reads: createSourceReads(database, clock, members), gathering: createGathering(clock) };
-    for (const feed of members) groups.set(feed, group);
+): SourceGroups {
+  const groups = new Map<string, SourceGroup>();
+  for (const [name, members] of groupBy(feeds, ({ source }) => source.name)) {
+    groups.set(name, {
+      reads: createSourceReads(database, clock, members),
+      gathering: createGathering(clock),
+    });
   }
-  return (feed) => {
-    const group = groups.get(feed);
-    if (group === undefined) throw new Error(`${feed.feed.path} has no group`);
-    return group;
+  return {
+    of({ feed, source }) {
+      const group = groups.get(source.name);
+      if (group === undefined) throw new Error(`${feed.path} has no group`);
+      return group;
+    },
+    close() {
+      for (const { reads } of groups.values()) reads.close();
+    },
   };
 }

@@ -28,6 +28,8 @@ export interface SourceReads {
   eventsAsOf(state: SourceState): Pick<Database, "read">;
   /** Forgets all answers: a plan that was made of them was refused. */
   forget(): void;
+  /** Forgets all answers, and keeps no more: the timer that ends their time would keep the process alive. */
+  close(): void;
 }
 
 interface Answer {
@@ -57,10 +59,11 @@ function charactersOf(rows: readonly Row[]): number {
 /** The kept answers to statements, each until every other feed has asked for it. */
 function createAnswers(clock: Clock, others: number) {
   const answers = new Map<string, Answer>();
+  const closing = new AbortController();
   let isExpiring = false;
   const expire = async () => {
     isExpiring = true;
-    await clock.sleep(KEPT_MS);
+    await clock.sleep(KEPT_MS, closing.signal);
     isExpiring = false;
     answers.clear();
   };
@@ -91,6 +94,7 @@ function createAnswers(clock: Clock, others: number) {
       return known.rows;
     },
     clear: () => answers.clear(),
+    close: () => closing.abort(),
   };
 }
 
@@ -107,6 +111,7 @@ export function createSourceReads(
       stateReadBy: () => (statement) => database.read(statement),
       eventsAsOf: () => database,
       forget: () => {},
+      close: () => {},
     };
   const answers = createAnswers(clock, feeds.length - 1);
   let state: { readonly rows: Answer["rows"]; readonly readBy: Set<RegisteredFeed> } | null = null;
@@ -134,5 +139,6 @@ export function createSourceReads(
       return { read: (statement) => answers.read(database, statement) };
     },
     forget: () => answers.clear(),
+    close: () => answers.close(),
   };
 }

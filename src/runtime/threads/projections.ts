@@ -56,12 +56,12 @@ export function runProjections(
     readers.set(source.name, reader);
     return reader;
   };
-  const groupOf = createSourceGroups(deps.database, deps.clock, registered);
+  const groups = createSourceGroups(deps.database, deps.clock, registered);
   const running = registered.map((feed) =>
     startProjection(
       {
         ...deps,
-        group: groupOf(feed),
+        group: groups.of(feed),
         source: readerOf(feed),
         onPublished(path, log) {
           readers.get(path)?.notify(log);
@@ -75,6 +75,7 @@ export function runProjections(
     notify: (notice) => eventLog.notify(notice),
     async close() {
       await Promise.all(running.map((projection) => projection.close()));
+      groups.close();
       for (const reader of readers.values()) reader.close();
     },
   };

@@ -66,6 +66,8 @@ async function settle(
   identity: string | null,
   isLast: boolean,
 ): Promise<Error | null> {
+  // Its caller aborted it while the request was under way.
+  if (append.isSettled()) return null;
   if ("appended" in outcome) {
     try {
       if (identity !== null) append.options.onLog?.(identity);

@@ -199,14 +199,19 @@ describe("a signal", () => {
         return app.fetch(path, { ...init, signal: null });
       },
     ];
-    const appends = ["a", "b", "c"].map((stream) =>
-      outcomeOf(client.append(stream, numbered(1), stream === "b" ? { signal: stop.signal } : {})),
-    );
+    const seen: string[] = [];
+    const appends = ["a", "b", "c"].map((stream) => {
+      const onLog = () => seen.push(stream);
+      return outcomeOf(
+        client.append(stream, numbered(1), stream === "b" ? { signal: stop.signal, onLog } : { onLog }),
+      );
+    });
     await sent.promise;
     stop.abort(new Error("enough"));
     expect(await appends[1]).toBe(stop.signal.reason);
     answer.resolve();
     expect(await appends[2]).toMatchObject({ stream: "c", version: 1 });
+    expect(seen).toEqual(["a", "c"]);
   });
 
   test("cancels the request when no other append of it is left", async () => {

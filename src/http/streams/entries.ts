@@ -3,7 +3,7 @@ import { isJsonObject } from "../../core/json-object.ts";
 import { type Outline, outlineOf } from "../../core/json-outline.ts";
 import { jsonPointer } from "../../core/json-pointer.ts";
 import { type JsonText, parseJson } from "../../core/json.ts";
-import { MAX_BULK_APPENDS } from "../../core/limits.ts";
+import { type Limits, MAX_BULK_APPENDS } from "../../core/limits.ts";
 import type { ProblemDetail } from "../../core/problem-members.ts";
 import { LISTED_FAULTS } from "../pipeline/problems.ts";
 import {
@@ -130,21 +130,28 @@ function createFaults() {
   };
 }
 
+/** Returns the fault of a name that is no stream's; null for others. An outcome repeats the name, so its length is bounded. */
+function streamFault(name: unknown, { streamNameBytes }: Limits): string | null {
+  if (typeof name !== "string") return "must be the name of a stream";
+  return name.length > streamNameBytes ? `must be at most ${streamNameBytes} bytes of UTF-8` : null;
+}
+
 function isEntry(
   element: Element,
   index: number,
   faults: Pick<ReturnType<typeof createFaults>, "add">,
+  limits: Limits,
 ): element is Entry {
   const { value } = element;
   if (!isJsonObject(value)) {
     faults.add([index], "must be an object with a stream and events");
     return false;
   }
-  const isNamed = typeof value["stream"] === "string";
-  if (!isNamed) faults.add([index, "stream"], "must be the name of a stream");
+  const nameFault = streamFault(value["stream"], limits);
+  if (nameFault !== null) faults.add([index, "stream"], nameFault);
   const hasEvents = Array.isArray(value["events"]);
   if (!hasEvents) faults.add([index, "events"], "must be a list of events");
-  return isNamed && hasEvents;
+  return nameFault === null && hasEvents;
 }
 
 /** Reads elements one by one, so that only one is parsed at a time. */
@@ -169,7 +176,7 @@ function createEntryReader(reading: ReadAppend) {
     left: () => left,
     /** `own`: the events of an element that has one event in place of them. */
     add(element: Element, own?: Outline) {
-      if (isEntry(element, index, faults)) {
+      if (isEntry(element, index, faults, reading.limits)) {
         take(own?.elements.length ?? element.value.events.length);
         useKey(element.value["idempotencyKey"]);
         parts.push(

@@ -166,6 +166,7 @@ describe.each(FORMATS)("many appends in $format", ({ send }) => {
       [[], "/1"],
       [{ events: [event()] }, "/1/stream"],
       [{ stream: 7, events: [event()] }, "/1/stream"],
+      [{ stream: "s".repeat(LIMITS.streamNameBytes + 1), events: [event()] }, "/1/stream"],
       [{ stream: "s" }, "/1/events"],
       [{ stream: "s", events: {} }, "/1/events"],
     ];

@@ -2,8 +2,11 @@ import type { Clock } from "../core/clock.ts";
 import type { Job } from "../jobs/job.ts";
 import { startLoop } from "../jobs/loop.ts";
 
-/** Time without work after which memory is released. */
+/** Time with hardly any work after which memory is released. */
 const IDLE_MS = 5_000;
+
+/** The part of worthwhile work that is hardly any, or a server that always gets a few appends would never release memory. */
+const LITTLE = 0.05;
 
 /** Delays after a release that failed. */
 const BACKOFF = { firstMs: IDLE_MS, lastMs: 60_000 };
@@ -27,15 +30,18 @@ export interface MemoryRelease {
 export function startMemoryRelease({ release, worthwhile, clock }: MemoryReleaseDeps): MemoryRelease {
   /** Work since the last release. */
   let done = 0;
-  let lastWork = -Infinity;
+  /** Work until the last look. */
+  let seen = 0;
   const job: Job = {
     name: "release-memory",
     async run() {
       if (done < worthwhile) return "idle";
-      const restMs = lastWork + IDLE_MS - clock.monotonic();
-      if (restMs > 0) return { restMs };
+      const isPaused = done - seen <= worthwhile * LITTLE;
+      seen = done;
+      if (!isPaused) return { restMs: IDLE_MS };
       release();
       done = 0;
+      seen = 0;
       return "idle";
     },
   };
@@ -43,7 +49,6 @@ export function startMemoryRelease({ release, worthwhile, clock }: MemoryRelease
   return {
     record(work) {
       done += work;
-      lastWork = clock.monotonic();
       if (done >= worthwhile) loop.wake();
     },
     close: () => loop.close(),

@@ -6,7 +6,7 @@ import { startMemoryRelease } from "../../src/storage/memory-release.ts";
 
 const SECOND = 1_000;
 
-/** A release of memory that is worthwhile after ten units of work, under a fake clock. */
+/** A release of memory that is worthwhile after a hundred units of work, under a fake clock. */
 function made() {
   let ms = 0;
   let released = 0;
@@ -16,7 +16,7 @@ function made() {
     monotonic: () => ms,
     sleep: (longer) => new Promise((wake) => (sleeping = { untilMs: ms + longer, wake })),
   };
-  const memory = startMemoryRelease({ release: () => (released += 1), worthwhile: 10, clock });
+  const memory = startMemoryRelease({ release: () => (released += 1), worthwhile: 100, clock });
   const settle = () => Bun.sleep(0);
   return {
     released: () => released,
@@ -36,10 +36,10 @@ function made() {
 
 test("memory is released once, when five seconds have passed without work", async () => {
   const { work, wait, released } = made();
-  await work(20);
+  await work(200);
   await wait(4 * SECOND);
   expect(released()).toBe(0);
-  await work(1);
+  await work(10);
   await wait(4 * SECOND);
   expect(released()).toBe(0);
   await wait(2 * SECOND);
@@ -50,16 +50,31 @@ test("memory is released once, when five seconds have passed without work", asyn
 
 test("memory is not released after little work, and again after much", async () => {
   const { work, wait, released } = made();
-  await work(9);
+  await work(90);
   await wait(60 * SECOND);
   expect(released()).toBe(0);
-  await work(1);
+  await work(10);
   await wait(6 * SECOND);
   expect(released()).toBe(1);
-  await work(9);
+  await work(90);
   await wait(60 * SECOND);
   expect(released()).toBe(1);
-  await work(1);
+  await work(10);
   await wait(6 * SECOND);
   expect(released()).toBe(2);
+});
+
+test("memory is released after much work, also while a little work continues", async () => {
+  const { work, wait, released } = made();
+  const trickle = async (seconds: number) => {
+    for (let second = 0; second < seconds; second += 1) {
+      await work(1);
+      await wait(SECOND);
+    }
+  };
+  await work(200);
+  await trickle(12);
+  expect(released()).toBe(1);
+  await trickle(60);
+  expect(released()).toBe(1);
 });

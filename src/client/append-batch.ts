@@ -128,7 +128,8 @@ function requestOf(appends: readonly IssuedAppend[], signal: AbortSignal): Reque
 
 /**
  * Sends appends that state the same identity in one request, and repeats it, with the same idempotency keys, for those
- * whose outcome is missing or may change. Settles each append as if it had been sent alone.
+ * whose outcome is missing or may change; the last attempt after a lost answer sends each alone. Settles each append as if
+ * it had been sent alone.
  */
 export async function sendTogether(
   deps: RequestDeps,
@@ -150,6 +151,11 @@ export async function sendTogether(
       const left = appends.filter((append) => !append.isSettled());
       if (left.length === 0) return;
       const isLast = attempt >= deps.retry.attempts;
+      if (isLast && mayBeDone) {
+        // A proxy may drop a request that is too large for it without an answer.
+        await sendSingly({ ...deps, retry: { ...deps.retry, attempts: 1 } }, left, mayBeDone);
+        return;
+      }
       const request = { ...requestOf(left, stop.signal), plan: planAttempt(deps, attempt, isLast) };
       let failure: unknown;
       try {

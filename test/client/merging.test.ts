@@ -246,7 +246,10 @@ describe("a request for several appends", () => {
   test("is repeated with the same keys when its answer is lost, and takes effect once", async () => {
     faults = [none, lostAnswer, busy, lost];
     const failed: unknown[] = [];
-    const client = clientOf({ onRetry: (error) => failed.push(error) });
+    const client = clientOf({
+      onRetry: (error) => failed.push(error),
+      retry: { attempts: 5, delayMs: 1, maxDelayMs: 2 },
+    });
     const results = await Promise.all(
       Array.from({ length: 10 }, (_, n) => client.append(`s-${n}`, numbered(n))),
     );
@@ -257,8 +260,21 @@ describe("a request for several appends", () => {
     expect(failed).toHaveLength(3);
   });
 
+  test("is replaced by single ones in the last attempt when its answers are lost", async () => {
+    const client = clientOf({
+      fetch: (url, init) => {
+        const path = url.slice(URL.length);
+        return path === "/appends" ? Promise.reject(new TypeError("reset")) : app.fetch(path, init);
+      },
+    });
+    const results = await Promise.all(
+      Array.from({ length: 9 }, (_, n) => client.append(`s-${n % 3}`, numbered(n))),
+    );
+    expect(results.map(({ version }) => version)).toEqual([1, 1, 1, 2, 2, 2, 3, 3, 3]);
+  });
+
   test("fails after the last attempt, with each append's own key and path", async () => {
-    faults = [none, lostAnswer, lost, lost, lost];
+    faults = [none, lostAnswer, lost, lost, lost, lost];
     const client = clientOf();
     const outcomes = await Promise.all(
       ["a", "b", "c"].map((stream) => outcomeOf(client.append(stream, numbered(1)))),

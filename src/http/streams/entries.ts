@@ -130,7 +130,7 @@ function createFaults() {
   };
 }
 
-/** Returns the fault of a name that is no stream's; null for others. An outcome repeats the name, so its length is bounded. */
+/** Returns the fault of an entry's stream; null: it has none. Its length is bounded, because an outcome repeats it. */
 function streamFault(name: unknown, { streamNameBytes }: Limits): string | null {
   if (typeof name !== "string") return "must be the name of a stream";
   return name.length > streamNameBytes ? `must be at most ${streamNameBytes} bytes of UTF-8` : null;

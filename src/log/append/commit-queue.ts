@@ -32,8 +32,8 @@ export interface CommitQueue {
   /** Appends a transaction, together with all others that wait. Throws a KildeError when storage fails. */
   append(transaction: Transaction): Promise<AppendOutcome>;
   /**
-   * Appends the transactions of one request, in their order; each succeeds or is refused for itself. Those after one that
-   * storage failed fail as well.
+   * Appends the transactions of one request, in their order; each succeeds or is refused for itself. If storage fails for
+   * one, those after it fail as well.
    */
   appendAll(transactions: readonly Transaction[]): Promise<PromiseSettledResult<AppendOutcome>[]>;
   /** Runs another write between two commits, so that one is in flight at a time. */

@@ -284,6 +284,22 @@ describe("the body of many appends", () => {
     await small.close();
   });
 
+  test("may begin with a byte order mark, and have empty lines and carriage returns", async () => {
+    const [one, two] = [fresh(), fresh()];
+    const texts = [one, two].map((stream) => JSON.stringify({ stream, events: [event()] }));
+    const body = `\ufeff\r\n${texts.join("\r\n \t\r\n\n")}\r\n`;
+    for (const padding of ["", "\r\n".repeat(200_000)]) {
+      const headers = { "content-type": "application/x-ndjson; charset=utf-8" };
+      const outcomes = await outcomesOf(
+        await app.fetch("/appends", { method: "POST", body: body + padding, headers }),
+      );
+      expect(outcomes.map(({ status, stream }) => [status, stream])).toEqual([
+        [201, one],
+        [201, two],
+      ]);
+    }
+  });
+
   test("names the line that is not JSON", async () => {
     const body =
       '{"stream":"s","events":[{"type":"A"}]}\n{"stream":"s","events":[{"type":"A","type":"B"}]}\n';

@@ -288,10 +288,10 @@ describe("the body of many appends", () => {
     const [one, two] = [fresh(), fresh()];
     const texts = [one, two].map((stream) => JSON.stringify({ stream, events: [event()] }));
     const body = `\ufeff\r\n${texts.join("\r\n \t\r\n\n")}\r\n`;
-    for (const padding of ["", "\r\n".repeat(200_000)]) {
+    for (const end of ["", "\r\n".repeat(200_000)]) {
       const headers = { "content-type": "application/x-ndjson; charset=utf-8" };
       const outcomes = await outcomesOf(
-        await app.fetch("/appends", { method: "POST", body: body + padding, headers }),
+        await app.fetch("/appends", { method: "POST", body: body + end, headers }),
       );
       expect(outcomes.map(({ status, stream }) => [status, stream])).toEqual([
         [201, one],

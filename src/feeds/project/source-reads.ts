@@ -115,7 +115,7 @@ export function createSourceReads(
     };
   const answers = createAnswers(clock, feeds.length - 1);
   let state: { readonly rows: Answer["rows"]; readonly readBy: Set<RegisteredFeed> } | null = null;
-  const readAnew = (statement: Statement) => {
+  const readFresh = (statement: Statement) => {
     const fresh = { rows: database.read(statement), readBy: new Set<RegisteredFeed>() };
     state = fresh;
     const forget = () => {
@@ -128,7 +128,7 @@ export function createSourceReads(
   return {
     filter,
     stateReadBy: (feed) => (statement) => {
-      const known = state === null || state.readBy.has(feed) ? readAnew(statement) : state;
+      const known = state === null || state.readBy.has(feed) ? readFresh(statement) : state;
       known.readBy.add(feed);
       return known.rows;
     },

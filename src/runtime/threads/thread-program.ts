@@ -47,10 +47,11 @@ export function runThreadProgram<Options extends { readonly url: string }, Messa
   let closeDatabase = () => {};
 
   const open = async (options: Options, channel: MessagePort) => {
-    const { write } = (writing = openWriterChannel(channel, program.writesTogether === true));
+    const { writesTogether = false } = program;
+    const { write } = (writing = openWriterChannel(channel, writesTogether));
     const own = openDatabase({ url: options.url, ...(cacheKib === undefined ? {} : { cacheKib }) });
     closeDatabase = () => own.close();
-    const database = { ...own, ordered: true, write };
+    const database = { ...own, ordered: !writesTogether, write };
     const writer: BatchWriter = {
       write: (statements) => writeBatch(database, systemClock, statements),
       sweep: () => program.onSweep(report),

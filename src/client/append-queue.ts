@@ -1,4 +1,5 @@
 import { sendAlone, sendTogether } from "./append-batch.ts";
+import { newIdempotencyKey } from "./idempotency-key.ts";
 import { createIssuedAppend, type KeyedAppend, type IssuedAppend } from "./issued-append.ts";
 import { sourcePath } from "./read.ts";
 import type { RequestDeps } from "./request.ts";
@@ -156,7 +157,7 @@ export function createAppends(deps: RequestDeps): Append {
     options.signal?.throwIfAborted();
     const path = sourcePath({ stream });
     const text = JSON.stringify(body);
-    const { idempotencyKey = crypto.randomUUID(), logIdentity = deps.known.identity } = options;
+    const { idempotencyKey = newIdempotencyKey(deps.now()), logIdentity = deps.known.identity } = options;
     const stated = { ...options, logIdentity };
     if (idempotencyKey === null) return postEvents(deps, path, text, { ...stated, idempotencyKey });
     return enqueue({ stream, path, body: text, options: { ...stated, idempotencyKey } });

@@ -2,6 +2,7 @@ import { createAppends } from "./append-queue.ts";
 import { findAppend } from "./appends.ts";
 import { follow } from "./follow.ts";
 import { readHistory } from "./history.ts";
+import { newIdempotencyKey } from "./idempotency-key.ts";
 import type { ApiKeys } from "./key-types.ts";
 import { createKeys } from "./keys.ts";
 import { commitPosition, listConsumers } from "./consumers.ts";
@@ -227,7 +228,7 @@ export function clientOf(deps: RequestDeps, own?: string): Client {
       const headers: Record<string, string> = {
         // A retry after a lost answer returns the first answer again, and does not erase events that were appended
         // after the tombstone.
-        "idempotency-key": crypto.randomUUID(),
+        "idempotency-key": newIdempotencyKey(deps.now()),
         ...(version === undefined ? {} : { "if-match": `"${version}"` }),
       };
       const query = queryString({ reason });

@@ -1,5 +1,6 @@
 import { toHeaderText } from "../core/header-text.ts";
 import type { Answer } from "./answer.ts";
+import { newIdempotencyKey } from "./idempotency-key.ts";
 import { readObject } from "./parse-answer.ts";
 import { sourcePath } from "./read.ts";
 import { type Request, type RequestDeps, send } from "./request.ts";
@@ -15,7 +16,7 @@ export async function postEvents<Body extends object>(
   body: string,
   appendOptions: AppendOptions,
 ): Promise<Body> {
-  const { idempotencyKey = crypto.randomUUID(), logIdentity = deps.known.identity } = appendOptions;
+  const { idempotencyKey = newIdempotencyKey(deps.now()), logIdentity = deps.known.identity } = appendOptions;
   const { signal, onLog } = appendOptions;
   const headers = {
     "content-type": "application/json",

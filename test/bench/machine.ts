@@ -25,7 +25,7 @@ export function describeMachine(
     cores: navigator.hardwareConcurrency,
     cpu: cpus()[0]?.model ?? "unknown",
     memoryGb: Math.round(totalmem() / 1024 ** 3),
-    kernel: `${type()} ${release()} ${arch()}`,
+    kernel: `${type()} ${release().split(".", 2).join(".")} ${arch()}`,
     fileSystem: fileSystemOf(folder),
     versions: { Bun: Bun.version, ...versions },
     missing,

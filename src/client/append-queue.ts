@@ -85,6 +85,12 @@ function createBusyStreams() {
   };
 }
 
+/** Creates the appends of a client in the server's process, where requests cost too little to be shared. */
+export function createLoneAppends(deps: RequestDeps): Append {
+  return async (stream, body, options) =>
+    postEvents(deps, sourcePath({ stream }), JSON.stringify(body), options);
+}
+
 /**
  * Creates the appends of a client. One that is issued while no other is under way is sent at once. Those issued
  * meanwhile share the following requests, as `POST /appends`, in their order per stream. One without an idempotency key

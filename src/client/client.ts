@@ -1,4 +1,4 @@
-import { createAppends } from "./append-queue.ts";
+import { type Append, createAppends } from "./append-queue.ts";
 import { findAppend } from "./appends.ts";
 import { follow } from "./follow.ts";
 import { readHistory } from "./history.ts";
@@ -154,7 +154,8 @@ export function createClient(options: ClientOptions): Client {
   return clientOf(requestDepsOf(options), options.consumer);
 }
 
-function requestDepsOf(options: ClientOptions): RequestDeps {
+/** The dependencies of a client with these options. Throws a TypeError as {@link createClient} does. */
+export function requestDepsOf(options: ClientOptions): RequestDeps {
   const { token } = options;
   const send =
     options.fetch === undefined
@@ -181,8 +182,7 @@ function requestDepsOf(options: ClientOptions): RequestDeps {
 }
 
 /** Creates a client that shares the dependencies and the knowledge of the log with others. */
-export function clientOf(deps: RequestDeps, own?: string): Client {
-  const append = createAppends(deps);
+export function clientOf(deps: RequestDeps, own?: string, append: Append = createAppends(deps)): Client {
   return {
     append(stream, events, appendOptions = {}) {
       const { expectedVersion } = optionsOf("append", appendOptions);

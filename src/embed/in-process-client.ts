@@ -1,4 +1,6 @@
-import { type AppendOptions, type Client, createClient, type FollowOptions } from "../client/index.ts";
+import { createLoneAppends } from "../client/append-queue.ts";
+import { clientOf, requestDepsOf } from "../client/client.ts";
+import type { AppendOptions, Client, FollowOptions } from "../client/index.ts";
 import { sleepFor } from "../client/sleep.ts";
 import type { TokenSource } from "../client/token.ts";
 import { KildeError } from "../core/errors.ts";
@@ -15,7 +17,7 @@ export interface InProcessOptions {
 
 /** Creates the client of a store in this process, where no answer of the surface is lost. */
 export function inProcessClient({ fetch, token, closing, isLocal }: InProcessOptions): Client {
-  const client = createClient({
+  const deps = requestDepsOf({
     url: "http://kilde",
     fetch: (url, init) => fetch(new Request(url, init)),
     // There is no network that could go silent.
@@ -26,6 +28,8 @@ export function inProcessClient({ fetch, token, closing, isLocal }: InProcessOpt
         : sleepFor(ms, signal),
     ...(token === null ? {} : { token }),
   });
+  // An append that waited for others would be refused when the store is closed meanwhile.
+  const client = clientOf(deps, undefined, createLoneAppends(deps));
   const keyed = <Options extends Pick<AppendOptions, "idempotencyKey">>(options: Options): Options =>
     isLocal && options.idempotencyKey === undefined ? { ...options, idempotencyKey: null } : options;
   return {

@@ -85,7 +85,7 @@ function createBusyStreams() {
   };
 }
 
-/** Creates the appends of a client in the server's process, where requests cost too little to be shared. */
+/** Creates appends that are each sent at once in a request of its own, as in the server's process, where requests cost little. */
 export function createLoneAppends(deps: RequestDeps): Append {
   return async (stream, body, options) =>
     postEvents(deps, sourcePath({ stream }), JSON.stringify(body), options);
@@ -159,13 +159,16 @@ export function createAppends(deps: RequestDeps): Append {
       }
     });
 
+  const appendAlone = createLoneAppends(deps);
   return async (stream, body, options) => {
     options.signal?.throwIfAborted();
-    const path = sourcePath({ stream });
-    const text = JSON.stringify(body);
     const { idempotencyKey = newIdempotencyKey(deps.now()), logIdentity = deps.known.identity } = options;
-    const stated = { ...options, logIdentity };
-    if (idempotencyKey === null) return postEvents(deps, path, text, { ...stated, idempotencyKey });
-    return enqueue({ stream, path, body: text, options: { ...stated, idempotencyKey } });
+    if (idempotencyKey === null) return appendAlone(stream, body, options);
+    return enqueue({
+      stream,
+      path: sourcePath({ stream }),
+      body: JSON.stringify(body),
+      options: { ...options, logIdentity, idempotencyKey },
+    });
   };
 }

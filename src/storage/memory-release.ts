@@ -45,6 +45,7 @@ export function startMemoryRelease({ release, worthwhile, clock }: MemoryRelease
       return "idle";
     },
   };
+  // A failure leaves the memory with the caches, which have a bound.
   const loop = startLoop(job, { clock, chance: () => 0, backoff: BACKOFF, onFailure: () => {} });
   return {
     record(work) {

@@ -1,14 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 
-import { DEFAULT_LIMITS } from "../../src/core/limits.ts";
-import { runDeliveries, type RunningDeliveries } from "../../src/runtime/threads/deliveries.ts";
+import type { RunningDeliveries } from "../../src/runtime/threads/deliveries.ts";
 import type { Database } from "../../src/storage/database.ts";
-import { newHolderName } from "../../src/storage/holder-name.ts";
 import { CREATOR_ENDED } from "../../src/webhooks/subscriptions/creator-access.ts";
-import { jsonPost, openApp, TEST_SECRET_KEY, type TestApp } from "../support/app.ts";
+import { jsonPost, openApp, type TestApp } from "../support/app.ts";
 import { forEachDeployment } from "../support/deployments.ts";
 import { eventually } from "../support/eventually.ts";
 import { createTestKey, type TestKey } from "../support/keys.ts";
+import { startNodeDeliveries } from "./node-deliveries.ts";
 
 /** Longest time until a delivery ends with its creator's access, with the time of a busy machine. */
 const SOON_MS = 8_000;
@@ -42,7 +41,7 @@ forEachDeployment(["file", "sqld"], (deployment) => {
       });
       areKeysLost = false;
       database = opened.database();
-      deliveries = runDeliveries({
+      deliveries = startNodeDeliveries({
         database: {
           ...database,
           read: (statement) =>
@@ -51,13 +50,6 @@ forEachDeployment(["file", "sqld"], (deployment) => {
               : database.read(statement),
         },
         writer: app.store.writer,
-        limits: DEFAULT_LIMITS,
-        pollIntervalMs: 20,
-        holder: newHolderName(),
-        egressAllow: ["127.0.0.1"],
-        secretKeys: [TEST_SECRET_KEY],
-        publicLogs: [],
-        onEvent: () => {},
       });
       const asked = { source: "/events", url: String(receiver.url), start: "beginning" };
       const made = await creator.fetch("/subscriptions", jsonPost(asked));

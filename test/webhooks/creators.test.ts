@@ -1,15 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 
-import { DEFAULT_LIMITS } from "../../src/core/limits.ts";
-import { runDeliveries, type RunningDeliveries } from "../../src/runtime/threads/deliveries.ts";
+import type { RunningDeliveries } from "../../src/runtime/threads/deliveries.ts";
 import type { Database } from "../../src/storage/database.ts";
-import { newHolderName } from "../../src/storage/holder-name.ts";
 import { CREATOR_ENDED } from "../../src/webhooks/subscriptions/creator-access.ts";
-import { jsonPost, openApp, TEST_SECRET_KEY, type TestApp, type WireEvent } from "../support/app.ts";
+import { jsonPost, openApp, type TestApp, type WireEvent } from "../support/app.ts";
 import { forEachDeployment } from "../support/deployments.ts";
 import { eventually } from "../support/eventually.ts";
 import { createTestKey, type TestKey } from "../support/keys.ts";
 import { TESTED_ON } from "../support/tested-on.ts";
+import { startNodeDeliveries } from "./node-deliveries.ts";
 
 interface Shown {
   readonly subscription: string;
@@ -59,16 +58,9 @@ forEachDeployment(["file", "sqld", "worker"], (deployment) => {
     const startNode = async () => {
       const database = opened.database();
       const node = await openApp({ database: opened.database(), isShared: true });
-      const deliveries = runDeliveries({
+      const deliveries = startNodeDeliveries({
         database,
         writer: node.store.writer,
-        limits: DEFAULT_LIMITS,
-        pollIntervalMs: 20,
-        holder: newHolderName(),
-        egressAllow: ["127.0.0.1"],
-        secretKeys: [TEST_SECRET_KEY],
-        publicLogs: [],
-        onEvent: () => {},
       });
       nodes.push({ database, node, deliveries });
     };

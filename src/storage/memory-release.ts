@@ -17,6 +17,8 @@ export interface MemoryReleaseDeps {
   /** Work after which there is something to release, in any unit. */
   readonly worthwhile: number;
   readonly clock: Clock;
+  /** Called after each release that failed; the memory stays with the caches, which have a bound. */
+  readonly onFailure: (error: unknown) => void;
 }
 
 export interface MemoryRelease {
@@ -27,7 +29,12 @@ export interface MemoryRelease {
 }
 
 /** Releases memory once when the work pauses, if so much was done that caches are filled. */
-export function startMemoryRelease({ release, worthwhile, clock }: MemoryReleaseDeps): MemoryRelease {
+export function startMemoryRelease({
+  release,
+  worthwhile,
+  clock,
+  onFailure,
+}: MemoryReleaseDeps): MemoryRelease {
   /** Work since the last release. */
   let done = 0;
   /** Work until the last look. */
@@ -45,8 +52,7 @@ export function startMemoryRelease({ release, worthwhile, clock }: MemoryRelease
       return "idle";
     },
   };
-  // A failure leaves the memory with the caches, which have a bound.
-  const loop = startLoop(job, { clock, chance: () => 0, backoff: BACKOFF, onFailure: () => {} });
+  const loop = startLoop(job, { clock, chance: () => 0, backoff: BACKOFF, onFailure });
   return {
     record(work) {
       done += work;

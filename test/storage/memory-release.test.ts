@@ -6,20 +6,31 @@ import { startMemoryRelease } from "../../src/storage/memory-release.ts";
 
 const SECOND = 1_000;
 
-/** A release of memory that is worthwhile after a hundred units of work, under a fake clock. */
-function made() {
+/** A release of memory that is worthwhile after a hundred units of work, under a fake clock. `faults`: of the first releases. */
+function made(faults: Error[] = []) {
   let ms = 0;
   let released = 0;
+  const failures: unknown[] = [];
   let sleeping: { readonly untilMs: number; readonly wake: () => void } | null = null;
   const clock: Clock = {
     ...systemClock,
     monotonic: () => ms,
     sleep: (longer) => new Promise((wake) => (sleeping = { untilMs: ms + longer, wake })),
   };
-  const memory = startMemoryRelease({ release: () => (released += 1), worthwhile: 100, clock });
+  const memory = startMemoryRelease({
+    release() {
+      const fault = faults.shift();
+      if (fault !== undefined) throw fault;
+      released += 1;
+    },
+    worthwhile: 100,
+    clock,
+    onFailure: (error) => failures.push(error),
+  });
   const settle = () => Bun.sleep(0);
   return {
     released: () => released,
+    failures,
     work(amount: number) {
       memory.record(amount);
       return settle();
@@ -77,4 +88,14 @@ test("memory is released after much work, also while a little work continues", a
   expect(released()).toBe(1);
   await trickle(60);
   expect(released()).toBe(1);
+});
+
+test("a release that fails is reported, and retried", async () => {
+  const fault = new Error("disk I/O error");
+  const { work, wait, released, failures } = made([fault]);
+  await work(200);
+  await wait(6 * SECOND);
+  expect([released(), failures]).toEqual([0, [fault]]);
+  await wait(6 * SECOND);
+  expect([released(), failures]).toEqual([1, [fault]]);
 });

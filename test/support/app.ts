@@ -244,6 +244,9 @@ export const threadedFile: Deployment = {
             onFailure(error) {
               throw error;
             },
+            onTrouble({ error }) {
+              throw new Error(error);
+            },
           },
         );
         opened.push(threaded);

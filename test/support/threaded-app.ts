@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { migrate } from "../../src/log/migrate.ts";
 import { openDatabase } from "../../src/storage/open.ts";
 import { type ServerDatabase, writeFromThread } from "../../src/storage/writer/threaded-database.ts";
+import type { WriterTrouble } from "../../src/storage/writer/writer-trouble.ts";
 import { openApp, type TestApp } from "./app.ts";
 
 export interface ThreadedApp {
@@ -16,6 +17,8 @@ export interface ThreadedApp {
   begin(): Promise<void>;
   /** The error that ended the writer thread. */
   readonly failures: readonly Error[];
+  /** Failures in the thread that refused no write. */
+  readonly troubles: readonly WriterTrouble[];
   /** How often it was started again. */
   restarts(): number;
 }
@@ -31,16 +34,23 @@ export async function withThreadedApp(
   const local = openDatabase({ url });
   await migrate(local);
   const failures: Error[] = [];
+  const troubles: WriterTrouble[] = [];
   let restarts = 0;
   const storage = writeFromThread(
     local,
     { url },
-    { program, onFailure: (error) => failures.push(error as Error), onRestart: () => (restarts += 1) },
+    {
+      program,
+      onFailure: (error) => failures.push(error as Error),
+      onRestart: () => (restarts += 1),
+      onTrouble: (trouble) => troubles.push(trouble),
+    },
   );
   try {
     if (program === undefined) await storage.open();
     const app = await openApp({ database: { ...storage.database, close: () => {} } });
-    await use({ app, path, storage, begin: () => storage.open(), failures, restarts: () => restarts });
+    const begin = () => storage.open();
+    await use({ app, path, storage, begin, failures, troubles, restarts: () => restarts });
     await app.close();
   } finally {
     await storage.close();

@@ -26,7 +26,15 @@ export interface StreamCache {
 export function createStreamCache({ embedded }: Pick<Database, "embedded">, clock: Clock): StreamCache {
   const cache = createSubjectCache<SubjectState>(CACHE_BYTES, () => 0);
   const memory = embedded
-    ? startMemoryRelease({ release: () => cache.clear(), worthwhile: RELEASE_EVENTS, clock })
+    ? startMemoryRelease({
+        release: () => cache.clear(),
+        worthwhile: RELEASE_EVENTS,
+        clock,
+        // Emptying a map does not fail.
+        onFailure(error) {
+          throw error;
+        },
+      })
     : null;
   return {
     cache,

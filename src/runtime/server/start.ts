@@ -20,6 +20,7 @@ import { warnOfCheckpoints } from "./checkpoints.ts";
 import { createDeliveryPort } from "./delivery-port.ts";
 import type { Surface } from "./listen.ts";
 import { replicaOf, warnOfReplica } from "./replica.ts";
+import { logWriterTrouble } from "./writer-troubles.ts";
 
 /**
  * Longest wait for an answer of a libSQL server, in milliseconds, so that later requests proceed. Callers of writes
@@ -118,6 +119,7 @@ async function openStorage(
       logger.error({ err, restartMs }, message);
     },
     onRestart: () => logger.info({}, "the thread that writes was started again"),
+    onTrouble: (trouble) => logWriterTrouble(logger, trouble),
   });
 }
 

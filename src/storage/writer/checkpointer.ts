@@ -22,6 +22,8 @@ export interface CheckpointerDeps {
   readonly finish: () => Promise<void>;
   readonly clock: Clock;
   readonly chance: () => number;
+  /** Called after each checkpoint that failed: it loses no data, and delays writers at most. */
+  readonly onFailure: (error: unknown) => void;
 }
 
 export interface Checkpointer {
@@ -36,7 +38,13 @@ export interface Checkpointer {
  * that commit, would otherwise stand still for a tenth of a second. Writers wait only for the last pass, which is short
  * and lets the log restart.
  */
-export function startCheckpointer({ checkpoint, finish, clock, chance }: CheckpointerDeps): Checkpointer {
+export function startCheckpointer({
+  checkpoint,
+  finish,
+  clock,
+  chance,
+  onFailure,
+}: CheckpointerDeps): Checkpointer {
   /** Written since the last checkpoint. */
   let characters = 0;
   const job: Job = {
@@ -49,8 +57,7 @@ export function startCheckpointer({ checkpoint, finish, clock, chance }: Checkpo
       return { restMs: REST_MS };
     },
   };
-  // A failure loses no data, and delays writers at most.
-  const loop = startLoop(job, { clock, chance, backoff: BACKOFF, onFailure: () => {} });
+  const loop = startLoop(job, { clock, chance, backoff: BACKOFF, onFailure });
   return {
     record(statements) {
       characters += charactersOf(statements);

@@ -6,6 +6,7 @@ import { createInlineWriter } from "./inline-writer.ts";
 import { systemClock } from "../../core/system-clock.ts";
 import type { ConnectWriter } from "./writer-connections.ts";
 import { startWritingThread } from "./writer-thread-host.ts";
+import type { OnTrouble } from "./writer-trouble.ts";
 
 /** The bundler includes a worker only when its URL is written like this. */
 const THREAD_PROGRAM = new URL("./writer-thread.ts", import.meta.url);
@@ -31,6 +32,8 @@ export interface ThreadOptions {
   readonly onFailure: (error: unknown, restartMs: number | null) => void;
   /** The thread has restarted, and can write. */
   readonly onRestart?: () => void;
+  /** Called once for each kind of work beside writes that failed in the thread. */
+  readonly onTrouble: OnTrouble;
 }
 
 /**
@@ -40,7 +43,7 @@ export interface ThreadOptions {
 export function writeFromThread(
   database: Database,
   { url }: DatabaseLocation,
-  { program = THREAD_PROGRAM, onFailure, onRestart = () => {} }: ThreadOptions,
+  { program = THREAD_PROGRAM, onFailure, onRestart = () => {}, onTrouble }: ThreadOptions,
 ): ServerDatabase {
   const path = databaseFile(url);
   if (path === null || program === null) {
@@ -51,7 +54,7 @@ export function writeFromThread(
       close: () => Promise.resolve(database.close()),
     };
   }
-  const thread = startWritingThread({ path, program, onFailure, onRestart });
+  const thread = startWritingThread({ path, program, onFailure, onRestart, onTrouble });
   const { write, isWriting } = thread;
   const inline = createInlineWriter({
     open: () => openWriteConnection(path),

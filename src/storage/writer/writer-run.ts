@@ -1,4 +1,5 @@
 import type { ThreadCommand, ThreadReport } from "./writer-thread.ts";
+import type { OnTrouble } from "./writer-trouble.ts";
 
 export interface WriterRunOptions {
   readonly path: string;
@@ -9,6 +10,7 @@ export interface WriterRunOptions {
   readonly onAnswer: (answer: unknown[]) => void;
   /** Called when the thread can write. */
   readonly onOpened: () => void;
+  readonly onTrouble: OnTrouble;
 }
 
 /** One run of the writer thread. */
@@ -23,7 +25,14 @@ export interface WriterRun {
 }
 
 /** Starts a thread that opens the file and writes it. */
-export function startWriterRun({ path, program, signal, onAnswer, onOpened }: WriterRunOptions): WriterRun {
+export function startWriterRun({
+  path,
+  program,
+  signal,
+  onAnswer,
+  onOpened,
+  onTrouble,
+}: WriterRunOptions): WriterRun {
   const worker = new Worker(program.href);
   // The number of writes in flight, which the thread counts.
   const writing = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
@@ -46,6 +55,7 @@ export function startWriterRun({ path, program, signal, onAnswer, onOpened }: Wr
     if (isOver) return;
     if (Array.isArray(data)) onAnswer(data);
     else if (data.kind === "opened") onOpened();
+    else if (data.kind === "trouble") onTrouble(data.trouble);
     else if (data.kind === "failed") fail(data.message);
     else end(resolve);
   });

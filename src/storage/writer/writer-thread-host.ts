@@ -7,6 +7,7 @@ import type { Database } from "../database.ts";
 import { createThreadWrites, type Port, THREAD_DEADLINE_MS, type ThreadWrites } from "./thread-writes.ts";
 import { type ConnectWriter, createWriterConnections, type WriterConnections } from "./writer-connections.ts";
 import { startWriterRun, type WriterRun } from "./writer-run.ts";
+import { createTroubleReports, type OnTrouble } from "./writer-trouble.ts";
 
 /** Delay before a failed thread restarts. A thread that has run for `stableMs` restarts after the first delay again. */
 const RESTART = { firstMs: 100, lastMs: 30_000, stableMs: 60_000 };
@@ -28,6 +29,8 @@ export interface WritingThreadOptions {
   readonly onFailure: (error: unknown, restartMs: number | null) => void;
   /** The thread has restarted, and can write. */
   readonly onRestart: () => void;
+  /** Called once for each kind of work that failed in the thread. */
+  readonly onTrouble: OnTrouble;
 }
 
 /** `new`: not started; `opening`: first start; `down`: failed, and restarting or about to. */
@@ -74,6 +77,7 @@ function end(
 
 /** Keeps the thread running. It does not restart when it cannot open the file at its first start. */
 function createWriterJob(options: WritingThreadOptions, thread: HostedThread): Job {
+  const onTrouble = createTroubleReports(options.onTrouble);
   return {
     name: "write",
     async run({ signal }) {
@@ -82,6 +86,7 @@ function createWriterJob(options: WritingThreadOptions, thread: HostedThread): J
         signal,
         onAnswer: (answer) => thread.receive(answer),
         onOpened: () => becomeUp(thread, options.onRestart),
+        onTrouble,
       });
       try {
         await thread.run.ended;

@@ -5,6 +5,7 @@ import { type EmbeddedDatabase, openEmbedded } from "../embedded.ts";
 import { createWriteServer, type Port } from "./thread-writes.ts";
 import { type Checkpointer, startCheckpointer } from "./checkpointer.ts";
 import { trimHeap } from "./trim-heap.ts";
+import { troubleWith, type WriterTrouble } from "./writer-trouble.ts";
 import { portOf } from "./message-port.ts";
 import { systemClock } from "../../core/system-clock.ts";
 
@@ -22,6 +23,7 @@ export type ThreadCommand =
 /** A message of this thread. */
 export type ThreadReport =
   | { readonly kind: "opened" }
+  | { readonly kind: "trouble"; readonly trouble: WriterTrouble }
   | { readonly kind: "failed"; readonly message: string }
   | { readonly kind: "closed" };
 
@@ -51,6 +53,18 @@ interface Opened {
 
 let opened: Opened | null = null;
 
+const onTrouble = (trouble: WriterTrouble) => report({ kind: "trouble", trouble });
+const onTrimFailure = troubleWith("trim-heap", onTrouble);
+
+function trim(): void {
+  try {
+    trimHeap();
+  } catch (error) {
+    // The C library lacks the function, so another attempt at this release would fail as well.
+    onTrimFailure(error);
+  }
+}
+
 function open(path: string, writing: Int32Array): Opened {
   const database = openEmbedded(path);
   const background = openBackgroundCheckpoint(path);
@@ -59,15 +73,17 @@ function open(path: string, writing: Int32Array): Opened {
     finish: async () => void (await database.read(CHECKPOINT)),
     clock: systemClock,
     chance: () => Math.random(),
+    onFailure: troubleWith("checkpoint", onTrouble),
   });
   const memory = startMemoryRelease({
     release() {
       database.release();
       Bun.gc(true);
-      trimHeap();
+      trim();
     },
     worthwhile: RELEASE_CHARACTERS,
     clock: systemClock,
+    onFailure: troubleWith("release-memory", onTrouble),
   });
   return { database, writing, background, checkpointer, memory };
 }

@@ -11,6 +11,7 @@ function made() {
   let ms = 0;
   let begun = 0;
   let finished = 0;
+  const failures: unknown[] = [];
   let end: (error?: Error) => void = () => {};
   let sleeping: { readonly untilMs: number; readonly wake: () => void } | null = null;
   const clock: Clock = {
@@ -30,12 +31,14 @@ function made() {
     },
     clock,
     chance: () => 0,
+    onFailure: (error) => failures.push(error),
   });
   /** Runs the tasks that are ready. */
   const settle = () => Bun.sleep(0);
   return {
     begun: () => begun,
     finished: () => finished,
+    failures: () => failures.map(String),
     write(characters: number) {
       checkpointer.record([{ sql: "", args: ["x".repeat(characters)] }]);
       return settle();
@@ -90,10 +93,11 @@ test("the checkpointer pauses between two checkpoints, also while much is writte
   expect(begun()).toBe(PASSES + 1);
 });
 
-test("a failed checkpoint is retried after a pause, also while nothing is written", async () => {
-  const { write, begun, wait, end } = made();
+test("a failed checkpoint is reported, and retried after a pause, also while nothing is written", async () => {
+  const { write, begun, wait, end, failures } = made();
   await write(1_000_000);
   await end(new Error("disk I/O error"));
+  expect(failures()).toEqual(["Error: disk I/O error"]);
   await wait(199);
   expect(begun()).toBe(1);
   await wait(1);

@@ -15,7 +15,7 @@ test("the writer thread checkpoints long before the write-ahead log is full", as
   const fail = (error: unknown) => {
     throw error;
   };
-  const threaded = writeFromThread(openDatabase({ url }), { url }, { onFailure: fail });
+  const threaded = writeFromThread(openDatabase({ url }), { url }, { onFailure: fail, onTrouble: fail });
   const app = await openApp({ database: { ...threaded.database, close: () => {} } });
   const events = Array.from({ length: 10 }, () => ({ type: "T", data: "x".repeat(50_000) }));
   for (let appends = 0; appends < 4; appends += 1) await app.append("s", ...events);

@@ -1,4 +1,5 @@
 import { KildeError } from "../core/errors.ts";
+import { onAbort } from "../core/on-abort.ts";
 import { type EntryOutcome, readOutcomes, reasonPosition } from "./entry-outcomes.ts";
 import type { IssuedAppend } from "./issued-append.ts";
 import { planAttempt, type Request, type RequestDeps, sendOnce, withOutcome } from "./request.ts";
@@ -141,7 +142,7 @@ export async function sendTogether(
     if (appends.every((append) => append.isSettled())) stop.abort();
   };
   const signals = appends.flatMap(({ options: { signal } }) => signal ?? []);
-  for (const signal of signals) signal.addEventListener("abort", stopIfLeft);
+  const forgets = signals.map((signal) => onAbort(signal, stopIfLeft));
   const rejectAll = (error: unknown) => {
     for (const append of appends) append.reject(error);
   };
@@ -188,6 +189,6 @@ export async function sendTogether(
     rejectAll(error);
     return;
   } finally {
-    for (const signal of signals) signal.removeEventListener("abort", stopIfLeft);
+    for (const forget of forgets) forget();
   }
 }

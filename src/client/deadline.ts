@@ -1,3 +1,4 @@
+import { onAbort } from "../core/on-abort.ts";
 import type { Cancellation } from "./http-transport.ts";
 
 /** Longest waits of a request for the server, in milliseconds; `Infinity` waits forever. */
@@ -75,7 +76,7 @@ export function createAttempts(startTimer: StartTimer): StartAttempt {
     const cancellation = createCancellation();
     const abort = () => cancellation.abort(caller?.reason);
     if (caller?.aborted === true) abort();
-    else caller?.addEventListener("abort", abort);
+    const forget = caller && onAbort(caller, abort);
     return {
       get signal() {
         return cancellation.signal;
@@ -100,7 +101,7 @@ export function createAttempts(startTimer: StartTimer): StartAttempt {
           );
         }),
       end(outcome) {
-        caller?.removeEventListener("abort", abort);
+        forget?.();
         if (outcome === "abort") cancellation.abort();
       },
     };

@@ -1,3 +1,4 @@
+import { onAbort } from "../core/on-abort.ts";
 import type { AppendOptions, Appended } from "./types.ts";
 
 /** An append that the client can repeat. */
@@ -36,12 +37,11 @@ export function createIssuedAppend(
   const settle = (use: () => void) => {
     if (isSettled) return;
     isSettled = true;
-    signal?.removeEventListener("abort", abort);
+    forget?.();
     use();
     onSettled(issued);
   };
-  const abort = () => settle(() => settlers.reject(signal?.reason));
-  signal?.addEventListener("abort", abort);
+  const forget = signal && onAbort(signal, () => settle(() => settlers.reject(signal.reason)));
   const issued: IssuedAppend = {
     ...append,
     isSettled: () => isSettled,

@@ -1,3 +1,5 @@
+import { onAbort } from "./on-abort.ts";
+
 /**
  * The only file that starts timers (`test/architecture.test.ts` enforces this). A timer of the runtime holds at most
  * 2^31 - 1 ms and fires at once for a longer wait, so that a loop which waits would spin.
@@ -21,7 +23,7 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
     let timer: ReturnType<typeof setTimeout>;
     const done = () => {
       clearTimeout(timer);
-      signal?.removeEventListener("abort", done);
+      forget?.();
       resolve();
     };
     const arm = () => {
@@ -29,8 +31,8 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
       leftMs -= partMs;
       timer = setTimeout(leftMs > 0 ? arm : done, partMs);
     };
+    const forget = signal && onAbort(signal, done);
     arm();
-    signal?.addEventListener("abort", done);
   });
 }
 

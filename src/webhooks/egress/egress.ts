@@ -4,7 +4,7 @@ import { categoryOf, drain, mayHaveArrived } from "./answer.ts";
 import { type Probe, probeConnection } from "./connect.ts";
 import { createDeadlines } from "../../core/deadlines.ts";
 import { createDestinations, type EndpointDestination } from "./destination.ts";
-import { onAbort } from "./on-abort.ts";
+import { onAbort } from "../../core/on-abort.ts";
 import type { Outgoing, Send } from "./outgoing.ts";
 import { type Resolve, resolveName } from "./resolve.ts";
 import { createTargets, unlessAborted } from "./targets.ts";

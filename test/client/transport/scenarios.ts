@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
@@ -104,6 +105,31 @@ const answers: readonly Scenario[] = [
         read.map(({ data }) => data),
         Array.from({ length: 25 }, (_, n) => 4 * n + 1),
       );
+    },
+  },
+  {
+    title: "takes one signal for many appends and reads, and one listener of it",
+    async run({ client, kilde }) {
+      const warnings: string[] = [];
+      const warn = ({ message }: Error) => void warnings.push(message);
+      process.on("warning", warn);
+      const { signal } = new AbortController();
+      const store = client(kilde);
+      const stream = `s-${crypto.randomUUID()}`;
+      const appends = Array.from({ length: 100 }, (_, n) =>
+        store.append(
+          `${stream}-${n}`,
+          { type: "A" },
+          { signal, idempotencyKey: n < 20 ? null : `${stream}-${n}` },
+        ),
+      );
+      assert.equal(getEventListeners(signal, "abort").length, 1);
+      await Promise.all(appends);
+      await Promise.all(appends.map((_, n) => all(store.read({ stream: `${stream}-${n}`, signal }))));
+      // Node emits warnings in the next turn.
+      await wait(0);
+      process.off("warning", warn);
+      assert.deepEqual(warnings, []);
     },
   },
   {

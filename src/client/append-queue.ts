@@ -12,6 +12,13 @@ const REQUESTS = 2;
 /** Most appends in one request: a fifth of a server's limit, so that an answer is short. */
 const APPENDS = 200;
 
+/**
+ * A request takes at most half of the appends that are under way and waiting, or so many: fewer are not worth a commit.
+ * With all in one, the client and the server would wait for each other, as callers that are answered together append
+ * again together.
+ */
+const FEW = 20;
+
 /** Most UTF-16 code units of the appends in one request. A larger append is sent alone. */
 const CHARACTERS = 256 * 1024;
 
@@ -70,6 +77,8 @@ function createBusyStreams() {
   const counts = new Map<string, number>();
   return {
     has: (stream: string) => counts.has(stream),
+    /** Number of appends under way. */
+    size: () => started.size,
     names: () => counts.keys(),
     start(append: IssuedAppend) {
       started.add(append);
@@ -110,7 +119,8 @@ export function createAppends(deps: RequestDeps): Append {
     for (let turn = 0; turn < TURNS; turn += 1) await Promise.resolve();
     isPlanned = false;
     while (underWay < REQUESTS || !isSupported) {
-      const { taken, rest } = takeNext(waiting, busy.names(), isSupported ? APPENDS : 1);
+      const half = Math.max(FEW, Math.ceil((busy.size() + waiting.length) / 2));
+      const { taken, rest } = takeNext(waiting, busy.names(), isSupported ? Math.min(half, APPENDS) : 1);
       waiting = rest;
       if (taken.length === 0) return;
       void start(taken);

@@ -110,6 +110,17 @@ describe("appends issued while another is under way", () => {
     expect(await app.store.reader.head()).toBe(509);
   });
 
+  test("are halved over two requests while many callers append again and again", async () => {
+    const client = clientOf();
+    const lane = async (stream: number) => {
+      for (let n = 0; n < 10; n += 1) await client.append(`s-${stream}`, numbered(n));
+    };
+    await Promise.all(Array.from({ length: 64 }, (_, stream) => lane(stream)));
+    const sizes = merged().map((entries) => entries.length);
+    expect(sizes.slice(2, -4).filter((size) => size < 20 || size > 44)).toEqual([]);
+    expect(sizes.length).toBeGreaterThan(15);
+  });
+
   test("contain the events as they were when they were appended", async () => {
     const client = clientOf();
     const data = { n: 1 };

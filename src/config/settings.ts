@@ -99,6 +99,9 @@ const origin = z
     "must be an origin, such as https://app.example, or *",
   );
 
+/** A name that fits a banner. */
+const MOST_ENVIRONMENT_CHARACTERS = 40;
+
 const fileName = z.string("must be the path of a file").min(1, "must not be empty");
 
 /** The defaults. */
@@ -142,6 +145,12 @@ export const settingsSchema = z.strictObject({
   /** Destinations of webhooks besides public addresses: addresses, ranges, names, or `*` for everywhere. */
   egressAllow: z.array(z.string("must be a text"), "must be a list").default([...DEFAULTS.egressAllow]),
   shutdownTimeoutMs: numberSetting(0, LONGEST_TIMER_MS).default(DEFAULTS.shutdownTimeoutMs),
+  /** Names the place of the server among others, such as `production`, for the people who look at it. */
+  environment: z
+    .string("must be a name")
+    .max(MOST_ENVIRONMENT_CHARACTERS, `must have at most ${MOST_ENVIRONMENT_CHARACTERS} characters`)
+    .regex(/^[^\p{C}\s](?:[^\p{C}]*[^\p{C}\s])?$/u, "must be a name without control characters or surrounding space")
+    .optional(),
   limits: limitsSchema.prefault({}),
   /** Only in `kilde.config.ts`. `compileFeeds` checks the definitions. */
   feeds: z

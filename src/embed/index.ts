@@ -30,7 +30,14 @@ export type { EventLogger } from "../runtime/event-logger.ts";
 /** The settings of a server (`kilde.config.ts`) that apply to an embedded store, and the path of its HTTP surface. */
 export interface KildeOptions extends Pick<
   KildeConfig,
-  "databaseUrl" | "databaseAuthToken" | "readUrl" | "feeds" | "limits" | "pollIntervalMs" | "corsOrigin"
+  | "databaseUrl"
+  | "databaseAuthToken"
+  | "readUrl"
+  | "feeds"
+  | "limits"
+  | "pollIntervalMs"
+  | "corsOrigin"
+  | "environment"
 > {
   /** Path that `fetch` is mounted under, `"/kilde"`: links and problems begin with it. Default: the root. */
   readonly basePath?: string;
@@ -95,6 +102,7 @@ const OPTIONS: OptionNames<KildeOptions> = {
   limits: true,
   pollIntervalMs: true,
   corsOrigin: true,
+  environment: true,
   basePath: true,
   logger: true,
 };
@@ -134,6 +142,7 @@ export async function createKilde(given: KildeOptions = {}): Promise<Kilde> {
         limits: settings.limits,
         clock: systemClock,
         version,
+        environment: settings.environment ?? null,
         corsOrigins: settings.corsOrigin,
         closing: closing.signal,
         basePath,

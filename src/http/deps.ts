@@ -60,6 +60,8 @@ export interface AppDeps {
   readonly schemas: RequestSchemas;
   /** Version of the program, for /health. */
   readonly version: string;
+  /** Name of the environment, such as `production`; null: it has none. */
+  readonly environment: string | null;
   /** The guide and the API browser; null where the platform cannot serve them. */
   readonly docs: Docs | null;
   readonly followers: Followers;

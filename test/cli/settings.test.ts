@@ -70,6 +70,7 @@ describe("settings", () => {
       KILDE_CORS_ORIGIN: "https://a.example, https://b.example",
       KILDE_LIMIT_PAGE_EVENTS: "7",
       KILDE_PORT: "",
+      KILDE_ENVIRONMENT: "production",
     };
     expect(
       resolveSettings(sources({ environment, file: file({ limits: { pageEvents: 1, followers: 2 } }) })),
@@ -78,6 +79,7 @@ describe("settings", () => {
       accessLog: false,
       corsOrigin: ["https://a.example", "https://b.example"],
       port: 4000,
+      environment: "production",
       limits: { pageEvents: 7, followers: 2 },
     });
   });
@@ -120,6 +122,14 @@ describe("settings", () => {
         environment: { KILDE_DATABASE_URL: "libsql://a.example", KILDE_LIMIT_EVENT_BYTES: "2400000" },
       },
       "limits.eventBytes: events of 2400000 bytes with 16384 of metadata exceed the limit of a libSQL server, 2400000 together (environment KILDE_LIMIT_EVENT_BYTES)",
+    ],
+    [
+      { environment: { KILDE_ENVIRONMENT: " production" } },
+      'environment: " production" must be a name without control characters or surrounding space (environment KILDE_ENVIRONMENT)',
+    ],
+    [
+      { flags: { environment: "x".repeat(41) } },
+      `environment: "${"x".repeat(41)}" must have at most 40 characters (flag --environment)`,
     ],
     [
       { environment: { KILDE_READ_URL: "http://replica" } },

@@ -120,6 +120,13 @@ test("the reference of the API lists every route", async () => {
   expect(missing).toEqual([]);
 });
 
+test("the index names the environment that the settings name", async () => {
+  expect(await app.get<object>("/")).toMatchObject({ environment: null });
+  const named = await openApp({ environment: "production" });
+  expect(await named.get<object>("/")).toMatchObject({ environment: "production" });
+  await named.close();
+});
+
 test("the index leads to paths of the document", async () => {
   const { links } = await app.get<{ links: Record<string, string> }>("/");
   const { paths } = await app.get<OpenApi>("/openapi.json");

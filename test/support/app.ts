@@ -101,6 +101,8 @@ export interface TestAppOptions {
   readonly secretKeys?: readonly string[];
   readonly egressAllow?: readonly string[];
   /** Default: none. */
+  readonly environment?: string;
+  /** Default: none. */
   readonly docs?: Docs;
   /** Their tokens identify senders. */
   readonly issuers?: readonly TokenIssuer[];
@@ -175,6 +177,7 @@ async function openAppHere(options: TestAppOptions): Promise<TestApp> {
     limits,
     clock,
     version: "test",
+    environment: options.environment ?? null,
     corsOrigins: options.corsOrigins ?? [],
     closing: options.closing ?? new AbortController().signal,
     onAccess: null,

@@ -23,6 +23,7 @@ export async function openWorkerApp(options: TestAppOptions): Promise<TestApp> {
       KILDE_POLL_INTERVAL_MS: "100",
       KILDE_SECRET_KEYS: (options.secretKeys ?? [TEST_SECRET_KEY]).join(","),
       KILDE_EGRESS_ALLOW: (options.egressAllow ?? ["127.0.0.1"]).join(","),
+      ...(options.environment === undefined ? {} : { KILDE_ENVIRONMENT: options.environment }),
       ...(options.corsOrigins === undefined ? {} : { KILDE_CORS_ORIGIN: options.corsOrigins.join(",") }),
       ...Object.fromEntries(
         Object.entries(options.limits ?? {}).map(([name, value]) => [

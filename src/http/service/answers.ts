@@ -1,5 +1,10 @@
 import { z } from "@hono/zod-openapi";
 
+export const environmentName = z
+  .string()
+  .nullable()
+  .openapi({ description: "The setting `environment`; null: it is not set", example: "production" });
+
 const ready = z
   .object({
     status: z.enum(["ready", "degraded"]),
@@ -19,7 +24,12 @@ const ready = z
 const health = z.object({ status: z.literal("ok"), version: z.string() }).openapi("Health");
 
 const index = z
-  .object({ name: z.literal("kilde"), version: z.string(), links: z.record(z.string(), z.string()) })
+  .object({
+    name: z.literal("kilde"),
+    version: z.string(),
+    environment: environmentName,
+    links: z.record(z.string(), z.string()),
+  })
   .openapi("Index");
 
 const problemType = z

@@ -48,6 +48,7 @@ export function answering({ settings, version, logger, ...deps }: AnswerDeps): A
     limits: settings.limits,
     clock: systemClock,
     version,
+    environment: settings.environment ?? null,
     corsOrigins: settings.corsOrigin,
     onAccess: accessLogOf(settings, logger),
     onFault: (error, requestId) => logger.error({ err: error, requestId }, "request failed"),

@@ -172,12 +172,13 @@ function senderAddress(request: Request): string | null {
 function destinationOf(deps: InvocationDeps, composed: ComposedStore): Destination {
   const { configured, store, calls, clock, version, basePath, onAccess, onFault } = deps;
   const admission = processAdmission(configured.settings, false, deps.isSecured);
-  const { limits, corsOrigin: corsOrigins } = configured.settings;
+  const { limits, corsOrigin: corsOrigins, environment = null } = configured.settings;
   const options = {
     ...composed,
     limits,
     clock,
     version,
+    environment,
     corsOrigins,
     closing: calls.signal,
     onAccess,

@@ -107,6 +107,8 @@ const READS_WALL_CLOCK = [
   "feeds/lifecycle/retire.ts",
   "http/consumers/metrics.ts",
   "http/consumers/consumers.ts",
+  "http/overview/facts.ts",
+  "http/overview/overview.ts",
   "http/service/service.ts",
   "log/append/commit-queue.ts",
   "log/append/writer.ts",
@@ -121,6 +123,7 @@ const READS_WALL_CLOCK = [
   "feeds/project/projector-batch.ts",
   "log/key-expiry.ts",
   "log/consumers/activity.ts",
+  "log/consumers/consumer-pages.ts",
   // Secrets are replaced at a stored time.
   "runtime/threads/deliveries.ts",
   "runtime/worker/deliveries.ts",

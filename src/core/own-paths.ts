@@ -13,6 +13,7 @@ export const OWN_ROOTS = [
   "health",
   "ready",
   "metrics",
+  "overview",
   "docs",
   "openapi.json",
   "asyncapi.json",

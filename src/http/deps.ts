@@ -11,6 +11,7 @@ import type { TimeSlices } from "../core/time-slices.ts";
 import type { Feeds } from "../feeds/feeds.ts";
 import type { JobFailure } from "../jobs/loop.ts";
 import type { Database } from "../storage/database.ts";
+import type { RecentHeads } from "../log/follow/recent-heads.ts";
 import type { LogReader } from "../log/read/reader.ts";
 import type { ActivityRecorder } from "../log/consumers/activity.ts";
 import type { LogWriter } from "../log/append/writer.ts";
@@ -65,6 +66,8 @@ export interface AppDeps {
   /** The guide and the API browser; null where the platform cannot serve them. */
   readonly docs: Docs | null;
   readonly followers: Followers;
+  /** The heads of the event log in the last hour; null where memory lasts no longer than a request. */
+  readonly recentHeads: RecentHeads | null;
   /** Bytes of request bodies whose requests have no answer yet. */
   readonly bodies: ByteBudget;
   /** Bytes of answers that clients have not read yet. */

@@ -10,6 +10,7 @@ import { keyOperations } from "./keys/operations.ts";
 import { logOperations } from "./log/operations.ts";
 import type { Operation, Route } from "./operation.ts";
 import { docsRoutes } from "./service/docs.ts";
+import { overviewOperations } from "./overview/operations.ts";
 import { serviceOperations } from "./service/operations.ts";
 import { sessionOperations } from "./session/operations.ts";
 import { streamOperations } from "./streams/operations.ts";
@@ -49,6 +50,7 @@ export const OPERATIONS: readonly Operation[] = [
   }),
   ...sessionOperations,
   ...keyOperations,
+  ...overviewOperations,
   ...serviceOperations({ operations: () => OPERATIONS, routes: () => ROUTES }),
 ];
 

@@ -141,6 +141,7 @@ test("the index leads to paths of the document", async () => {
     "metrics",
     "openapi",
     "operations",
+    "overview",
     "ready",
     "session",
     "stream",

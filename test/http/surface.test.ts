@@ -71,6 +71,7 @@ test("/openapi.json describes every operation, its parameters and its bodies", a
       "get /feeds/{feed}/v{version}/subjects/{subject}",
       "get /health",
       "get /metrics",
+      "get /overview",
       "get /problems/{code}",
       "get /ready",
       "get /session",

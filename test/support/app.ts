@@ -18,6 +18,7 @@ import { createPipeline } from "../../src/http/pipeline/pipeline.ts";
 import type { Docs } from "../../src/http/service/docs.ts";
 import { storeDestination } from "../../src/http/store-destination.ts";
 import type { Database } from "../../src/storage/database.ts";
+import type { RecentHeads } from "../../src/log/follow/recent-heads.ts";
 import { openDatabase } from "../../src/storage/open.ts";
 import { NO_BACKGROUND } from "../../src/runtime/compose.ts";
 import { migrate } from "../../src/log/migrate.ts";
@@ -103,6 +104,8 @@ export interface TestAppOptions {
   /** Default: none. */
   readonly environment?: string;
   /** Default: none. */
+  readonly recentHeads?: RecentHeads;
+  /** Default: none. */
   readonly docs?: Docs;
   /** Their tokens identify senders. */
   readonly issuers?: readonly TokenIssuer[];
@@ -183,6 +186,7 @@ async function openAppHere(options: TestAppOptions): Promise<TestApp> {
     onAccess: null,
     onFault: (error) => faults.push(error),
     docs: options.docs ?? null,
+    recentHeads: options.recentHeads ?? null,
   });
   const pipeline = createPipeline({ clock, destinationOf: () => destination, observers: destination });
   const fetch = async (path: string, init?: RequestInit) =>

@@ -1,4 +1,5 @@
-import { type ConsumerRecord, listConsumers } from "../../log/consumers/consumers.ts";
+import { consumerPages } from "../../log/consumers/consumer-pages.ts";
+import type { ConsumerRecord } from "../../log/consumers/consumers.ts";
 import type { LogReader } from "../../log/read/reader.ts";
 import { CONSUMER_STATES, stateOfConsumer } from "./state.ts";
 import type { AppDeps } from "../deps.ts";
@@ -22,8 +23,6 @@ const METRICS: readonly {
   { name: "lag_seconds", help: "Age of the first of them", value: ({ lag }) => lag.seconds },
 ];
 
-const PAGE = 1_000;
-
 /**
  * Creates the gauges of consumers. Returns a function that sets them for each consumer of a log that commits
  * positions.
@@ -43,14 +42,8 @@ export function consumerGauges(gauge: GaugeOf) {
     { database, clock }: AppDeps,
     { address }: LogReader,
   ): Promise<void> => {
-    for (let cursor: string | undefined = ""; cursor !== undefined;) {
+    for await (const page of consumerPages({ database, clock }, address)) {
       const nowMs = clock.now();
-      const page: ConsumerRecord[] = await listConsumers(
-        database,
-        address,
-        { prefix: "", cursor, limit: PAGE },
-        nowMs,
-      );
       for (const consumer of page) {
         // Any reader can choose any name, so gauges of consumers that only read would have unbounded labels.
         if (consumer.committed === null) continue;
@@ -60,7 +53,6 @@ export function consumerGauges(gauge: GaugeOf) {
         for (const name of CONSUMER_STATES)
           stateGauge.set({ ...labels, state: name }, name === state ? 1 : 0);
       }
-      cursor = page.length < PAGE ? undefined : page.at(-1)?.name;
     }
   };
 }

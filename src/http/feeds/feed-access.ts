@@ -22,7 +22,7 @@ export function managesFeed({ grants }: Principal, { path }: Pick<Feed, "path">)
 }
 
 /** Whether everyone may read a log: it is that of a public feed. */
-export function isPublicLog({ feeds }: AppDeps, path: string): boolean {
+export function isPublicLog({ feeds }: Pick<AppDeps, "feeds">, path: string): boolean {
   return feeds.all.some(({ feed }) => feed.path === path && feed.access === "public");
 }
 

@@ -7,6 +7,7 @@ import { feedAnswers } from "../feeds/answers.ts";
 import { keyAnswers } from "../keys/answers.ts";
 import { createKeySchemas } from "../keys/schemas.ts";
 import { logAnswers } from "../log/answers.ts";
+import { overviewAnswers } from "../overview/answers.ts";
 import { serviceAnswers } from "../service/answers.ts";
 import { sessionAnswers } from "../session/answers.ts";
 import { newSession, sessionQuery, signInQuery } from "../session/schemas.ts";
@@ -60,6 +61,7 @@ export function openApiParts(schemas: RequestSchemas, limits: Limits) {
       ...subscriptionAnswers,
       ...sessionAnswers,
       ...keyAnswers,
+      ...overviewAnswers,
       ...serviceAnswers,
     },
     params: {

@@ -1,9 +1,6 @@
 import { z } from "@hono/zod-openapi";
 
-export const environmentName = z
-  .string()
-  .nullable()
-  .openapi({ description: "The setting `environment`; null: it is not set", example: "production" });
+import { environmentName } from "./environment-name.ts";
 
 const ready = z
   .object({

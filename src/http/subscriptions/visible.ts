@@ -7,19 +7,15 @@ import type { SubscriptionRecord } from "../../webhooks/subscriptions/subscripti
 import { grantedPrefix, isPublicLog } from "../feeds/feed-access.ts";
 import { authorize, principalOf, senderOf } from "../pipeline/authorization.ts";
 import { type SubscriptionDeps, subscriptionIn } from "./deps.ts";
-
-/*
- * A subscription shows what its log holds: names of subjects, errors, and the events themselves, at an address of the sender's
- * choice. So it exists only for senders that may read what it delivers.
- */
+import { seesSubscription } from "./subscription-access.ts";
 
 function isVisible(
   deps: SubscriptionDeps,
-  { grants }: Principal,
+  principal: Principal,
   { log, config }: SubscriptionRecord,
 ): boolean {
-  if (isPublicLog(deps, log.name)) return true;
-  return covers(grants, needOf("read", log.name, config.filter.subjectPrefix ?? ""));
+  const { subjectPrefix = "" } = config.filter;
+  return seesSubscription(deps, principal, { source: log.name, subjectPrefix });
 }
 
 /** The need to learn of a subject that a subscription delivered, perhaps before its selection was narrowed. */

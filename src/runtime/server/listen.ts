@@ -9,13 +9,13 @@ import type { OnFault } from "../../http/pipeline/failures.ts";
 import { forwardedAddress } from "../../http/pipeline/sender-address.ts";
 import type { ParseLarge } from "../../http/wire/parsing.ts";
 import { type ProcessAdmission, processAdmission } from "../admission.ts";
-import type { ComposedStore } from "../compose.ts";
 import { docsFiles } from "./docs-files.ts";
 import type { EventLogger } from "../event-logger.ts";
 import { createHostGuard, misdirected } from "./host-guard.ts";
 import type { Handlers } from "./raw-target.ts";
 import { openSockets, type Sockets } from "./sockets.ts";
 import { openParsing } from "./parsing.ts";
+import type { ServedStore } from "./start.ts";
 import { systemClock } from "../../core/system-clock.ts";
 
 /** The means by which clients reach a store: a socket, or calls in this process. */
@@ -27,7 +27,7 @@ export interface Surface {
 export interface Listening extends Surface, Pick<Sockets, "port" | "addressOf" | "reloadTls"> {}
 
 export interface AnswerDeps
-  extends Omit<ComposedStore, "close">, Required<Pick<AppOptions, "admission" | "addressOf">> {
+  extends ServedStore, Required<Pick<AppOptions, "admission" | "addressOf">> {
   readonly parseLarge: ParseLarge;
   readonly settings: Settings;
   readonly version: string;

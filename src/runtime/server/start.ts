@@ -7,6 +7,9 @@ import { systemClock } from "../../core/system-clock.ts";
 import { configuredFeeds } from "../configured-feeds.ts";
 import type { EventLogger } from "../event-logger.ts";
 import type { RegisteredFeed } from "../../feeds/lifecycle/register.ts";
+import type { AppDeps } from "../../http/deps.ts";
+import { createRecentHeads, RECENT_HEADS_BACKOFF, type RecentHeads, recentHeadsJob } from "../../log/follow/recent-heads.ts";
+import type { LogReader } from "../../log/read/reader.ts";
 import { createHeadWatch, type HeadWatch, IDLE_INTERVAL_MS } from "../../log/follow/head-watch.ts";
 import { migrate } from "../../log/migrate.ts";
 import type { Database } from "../../storage/database.ts";
@@ -37,9 +40,12 @@ interface ServerParts {
   readonly lazy?: boolean;
 }
 
+/** A store, with the memory of the process for its surface. */
+export interface ServedStore extends Omit<ComposedStore, "close">, Pick<AppDeps, "recentHeads"> {}
+
 export interface StartKildeOptions<Opened extends Surface> extends ServerParts {
   /** Opens the surface by which clients reach the store. */
-  readonly open: (store: Omit<ComposedStore, "close">) => Opened;
+  readonly open: (store: ServedStore) => Opened;
 }
 
 /** A store that is served. */
@@ -172,6 +178,16 @@ function serverPlatform(
   };
 }
 
+/** Notes the heads of the event log until the server closes. */
+function noteHeads(reader: LogReader, opened: (() => Promise<void>)[]): RecentHeads {
+  const heads = createRecentHeads(systemClock);
+  const job = recentHeadsJob({ clock: systemClock, heads, look: () => reader.head() });
+  // A failure needs no report of its own: the same failure also fails appends and readiness.
+  const noting = startServerLoop(job, RECENT_HEADS_BACKOFF, () => {});
+  opened.push(() => noting.close());
+  return heads;
+}
+
 /** Starts a server; `open` gives it the surface by which clients reach it. */
 export async function startKilde<Opened extends Surface>({
   open,
@@ -206,7 +222,8 @@ export async function startKilde<Opened extends Surface>({
     const platform = serverPlatform(parts, { storage, heads, reading: replica?.reading, registered });
     const store = composeStore(platform, registered);
     opened.push(() => store.close());
-    const surface = open(store);
+    const recentHeads = noteHeads(store.reader, opened);
+    const surface = open({ ...store, recentHeads });
     opened.push(() => surface.close());
     await storage.open();
     return { surface, store, close };

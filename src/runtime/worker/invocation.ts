@@ -184,6 +184,7 @@ function destinationOf(deps: InvocationDeps, composed: ComposedStore): Destinati
     onAccess,
     onFault,
     docs: null,
+    recentHeads: null,
     compress: false,
     brief: true,
     basePath,

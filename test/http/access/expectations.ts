@@ -297,6 +297,7 @@ export const EXPECTATIONS: Readonly<Record<string, readonly Expectation[]>> = {
   startSignIn: [{ path: "/session/oidc", allowed: "everyone", status: 404 }],
   completeSignIn: [{ path: "/session/oidc/callback", allowed: "everyone", status: 404 }],
   index: known("/"),
+  overview: known("/overview"),
   openApi: known("/openapi.json"),
   asyncApi: known("/asyncapi.json"),
   health: [{ path: "/health", allowed: "everyone", status: 200 }],

@@ -1,0 +1,120 @@
+import type { Feed } from "../../feeds/feed.ts";
+import type { FeedState } from "../../feeds/lifecycle/status.ts";
+import type { SubscriptionHealth } from "../../webhooks/subscriptions/health.ts";
+import type { LogConsumers, OverviewFacts, TroubledConsumer } from "./facts.ts";
+
+/** The kinds of problems, in the order in which a person should look at them. */
+export const OVERVIEW_PROBLEMS = [
+  "feed-halted",
+  "feed-superseded",
+  "subscription-failing",
+  "consumer-blocked",
+  "subscription-paused",
+  "consumer-late",
+  "consumer-silent",
+] as const;
+
+/** Something in a store that a person should look at. */
+export interface OverviewProblem {
+  readonly kind: (typeof OVERVIEW_PROBLEMS)[number];
+  /** Path of the feed, subscription or consumer. */
+  readonly resource: string;
+  readonly detail: string;
+  /** Since when, RFC 3339; null: unknown. */
+  readonly since: string | null;
+  readonly next: {
+    /** Path of the console's view. */
+    readonly view: string;
+    /** The command that shows or repairs it. */
+    readonly command: string;
+  };
+}
+
+type Finding = Omit<OverviewProblem, "kind">;
+
+/** Names of logs as the command line takes them: `declarations/v2`. */
+function feedArgument(log: string): string {
+  return log.startsWith("/feeds/") ? log.slice("/feeds/".length) : log;
+}
+
+function feedProblems(
+  { path }: Pick<Feed, "path">,
+  { status, failure, release }: FeedState,
+  manages: boolean,
+): OverviewProblem[] {
+  const view = `/console${path}`;
+  const resource = path;
+  if (status === "halted") {
+    // The message quotes data, so only those who manage the feed read it.
+    const where = failure === null ? "" : ` at event ${failure.position} of its source`;
+    const detail = `The projection failed${where}${manages && failure !== null ? `: ${failure.message}` : ""}`;
+    const next = { view, command: `kilde feeds resume ${feedArgument(path)}` };
+    return [{ kind: "feed-halted", resource, detail, since: failure?.since ?? null, next }];
+  }
+  if (release !== "superseded") return [];
+  const detail = "This release cannot project the feed; the one that published its contract has to";
+  return [
+    {
+      kind: "feed-superseded",
+      resource,
+      detail,
+      since: null,
+      next: { view, command: `kilde feeds diff ${feedArgument(path)}` },
+    },
+  ];
+}
+
+function subscriptionProblems({ id, source, status, reason, since, blocked }: SubscriptionHealth) {
+  const resource = `/subscriptions/${id}`;
+  const view = `/console/webhooks/${id}`;
+  const found = (kind: OverviewProblem["kind"], detail: string, command: string): OverviewProblem[] => [
+    { kind, resource, detail, since, next: { view, command: `kilde webhooks ${command} ${id}` } },
+  ];
+  if (status === "paused")
+    return found("subscription-paused", `The delivery of ${source} is paused: ${reason ?? "by request"}`, "resume");
+  if (status === "delivering") return [];
+  const isDown = reason?.startsWith("endpoint: ") === true;
+  const count = blocked === 1 ? "1 subject is blocked" : `${blocked} subjects are blocked`;
+  return isDown
+    ? found("subscription-failing", `The delivery of ${source} fails: ${reason.slice("endpoint: ".length)}`, "resume")
+    : found("subscription-failing", `In the delivery of ${source}, ${count}`, "blocked");
+}
+
+function consumerFinding(log: string, { name, state, seen, blocked, failure, lag }: TroubledConsumer): Finding {
+  const resource = `${log}/consumers/${encodeURIComponent(name)}`;
+  const query = new URLSearchParams({ log, consumer: name }).toString();
+  const command = log === "/events" ? "kilde consumers" : `kilde consumers --feed ${feedArgument(log)}`;
+  const next = { view: `/console/consumers?${query}`, command };
+  const shown = JSON.stringify(name);
+  if (state === "silent") return { resource, detail: `${shown} has not read ${log} since`, since: seen, next };
+  if (state === "late") {
+    const detail = `${shown} lacks ${lag.events} events of ${log}, the first for ${Math.round(lag.seconds)} s`;
+    return { resource, detail, since: null, next };
+  }
+  const count = blocked === 1 ? "1 subject" : `${blocked} subjects`;
+  const detail = `${shown} reports ${count} of ${log} as blocked`;
+  return { resource, detail, since: failure?.since ?? null, next };
+}
+
+function consumerProblems({ log, troubled }: LogConsumers): OverviewProblem[] {
+  return troubled.map((consumer) => ({
+    kind: `consumer-${consumer.state}` as const,
+    ...consumerFinding(log, consumer),
+  }));
+}
+
+/**
+ * Returns the problems of a store, the most urgent kind first. `manages`: whether the sender learns why a feed fails.
+ */
+export function problemsOf(
+  { feeds, subscriptions, consumers }: Pick<OverviewFacts, "feeds" | "subscriptions" | "consumers">,
+  manages: (feed: Pick<Feed, "path">) => boolean,
+): readonly OverviewProblem[] {
+  const all = [
+    ...feeds.flatMap(({ feed, state }) => feedProblems(feed, state, manages(feed))),
+    ...subscriptions.flatMap(subscriptionProblems),
+    ...consumers.flatMap(consumerProblems),
+  ];
+  const urgency = ({ kind }: OverviewProblem) => OVERVIEW_PROBLEMS.indexOf(kind);
+  return all.toSorted((one, other) => urgency(one) - urgency(other));
+}

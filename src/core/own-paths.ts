@@ -14,6 +14,7 @@ export const OWN_ROOTS = [
   "ready",
   "metrics",
   "overview",
+  "changes",
   "docs",
   "openapi.json",
   "asyncapi.json",

@@ -1,5 +1,6 @@
 import { OPERATIONS_PATH } from "../administration/operations-log.ts";
 import { administrationOperations } from "./administration/operations.ts";
+import { changesOperations } from "./changes/operations.ts";
 import { consumerOperations } from "./consumers/operations.ts";
 import { consumerAccess } from "./consumers/consumer-access.ts";
 import { isPublicFeed } from "./feeds/feed-access.ts";
@@ -51,6 +52,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...sessionOperations,
   ...keyOperations,
   ...overviewOperations,
+  ...changesOperations,
   ...serviceOperations({ operations: () => OPERATIONS, routes: () => ROUTES }),
 ];
 

@@ -134,6 +134,7 @@ test("the index leads to paths of the document", async () => {
     "append",
     "appends",
     "asyncapi",
+    "changes",
     "events",
     "feeds",
     "health",

@@ -58,6 +58,7 @@ test("/openapi.json describes every operation, its parameters and its bodies", a
       "delete /streams/{stream}",
       "get /",
       "get /appends/{idempotencyKey}",
+      "get /changes",
       "get /events",
       "get /events/consumers",
       "get /events/consumers/{consumer}",

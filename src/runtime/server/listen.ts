@@ -15,7 +15,7 @@ import { createHostGuard, misdirected } from "./host-guard.ts";
 import type { Handlers } from "./raw-target.ts";
 import { openSockets, type Sockets } from "./sockets.ts";
 import { openParsing } from "./parsing.ts";
-import type { ServedStore } from "./start.ts";
+import type { ServedStore } from "./served-store.ts";
 import { systemClock } from "../../core/system-clock.ts";
 
 /** The means by which clients reach a store: a socket, or calls in this process. */

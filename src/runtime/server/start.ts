@@ -7,8 +7,12 @@ import { systemClock } from "../../core/system-clock.ts";
 import { configuredFeeds } from "../configured-feeds.ts";
 import type { EventLogger } from "../event-logger.ts";
 import type { RegisteredFeed } from "../../feeds/lifecycle/register.ts";
-import type { AppDeps } from "../../http/deps.ts";
-import { createRecentHeads, RECENT_HEADS_BACKOFF, type RecentHeads, recentHeadsJob } from "../../log/follow/recent-heads.ts";
+import {
+  createRecentHeads,
+  RECENT_HEADS_BACKOFF,
+  type RecentHeads,
+  recentHeadsJob,
+} from "../../log/follow/recent-heads.ts";
 import type { LogReader } from "../../log/read/reader.ts";
 import { createHeadWatch, type HeadWatch, IDLE_INTERVAL_MS } from "../../log/follow/head-watch.ts";
 import { migrate } from "../../log/migrate.ts";
@@ -23,6 +27,7 @@ import { warnOfCheckpoints } from "./checkpoints.ts";
 import { createDeliveryPort } from "./delivery-port.ts";
 import type { Surface } from "./listen.ts";
 import { replicaOf, warnOfReplica } from "./replica.ts";
+import type { ServedStore } from "./served-store.ts";
 import { logWriterTrouble } from "./writer-troubles.ts";
 
 /**
@@ -39,9 +44,6 @@ interface ServerParts {
   /** Whether threads start with their first work. Default: at once. */
   readonly lazy?: boolean;
 }
-
-/** A store, with the memory of the process for its surface. */
-export interface ServedStore extends Omit<ComposedStore, "close">, Pick<AppDeps, "recentHeads"> {}
 
 export interface StartKildeOptions<Opened extends Surface> extends ServerParts {
   /** Opens the surface by which clients reach the store. */
@@ -179,7 +181,7 @@ function serverPlatform(
 }
 
 /** Notes the heads of the event log until the server closes. */
-function noteHeads(reader: LogReader, opened: (() => Promise<void>)[]): RecentHeads {
+function noteHeads(reader: LogReader, opened: (() => Promise<void> | void)[]): RecentHeads {
   const heads = createRecentHeads(systemClock);
   const job = recentHeadsJob({ clock: systemClock, heads, look: () => reader.head() });
   // A failure needs no report of its own: the same failure also fails appends and readiness.

@@ -298,6 +298,7 @@ export const EXPECTATIONS: Readonly<Record<string, readonly Expectation[]>> = {
   completeSignIn: [{ path: "/session/oidc/callback", allowed: "everyone", status: 404 }],
   index: known("/"),
   overview: known("/overview"),
+  followChanges: known("/changes"),
   openApi: known("/openapi.json"),
   asyncApi: known("/asyncapi.json"),
   health: [{ path: "/health", allowed: "everyone", status: 200 }],

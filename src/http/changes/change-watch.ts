@@ -1,0 +1,94 @@
+import type { AppDeps } from "../deps.ts";
+import {
+  type Heads,
+  isSameHeads,
+  isSameMarks,
+  type Marks,
+  readHeads,
+  readMarks,
+  type StoreSnapshot,
+} from "./snapshot.ts";
+
+/** Time between two looks, in milliseconds: observers receive at most four messages a second. */
+const LOOK_MS = 250;
+
+/**
+ * A look at everything besides heads is followed by none for a hundred times as long as it took, so that it uses one percent of
+ * the time of this process, however many consumers and subscriptions there are.
+ */
+const USES = 100;
+
+/** Looks for changes of a store while somebody observes it. One timer serves all observers. */
+export interface ChangeWatch {
+  /**
+   * Calls back with the store as it is now, and then whenever it has changed. Returns the function that ends that. A look that
+   * fails changes nothing; the next one follows.
+   */
+  observe(observer: (snapshot: StoreSnapshot) => void): () => void;
+}
+
+type WatchDeps = Pick<AppDeps, "clock" | "database" | "reader" | "feeds" | "operations">;
+
+function createChangeWatch(deps: WatchDeps): ChangeWatch {
+  const { clock } = deps;
+  const observers = new Set<(snapshot: StoreSnapshot) => void>();
+  /** Null while nobody observes, and before the first look. */
+  let last: StoreSnapshot | null = null;
+  let looking: AbortController | null = null;
+
+  /** Returns the last snapshot itself if nothing has changed. `marks`: null: they are not due. */
+  const snapshotWith = (heads: Heads, marks: Marks | null): StoreSnapshot | null => {
+    if (last === null) return marks === null ? null : { ...heads, ...marks };
+    const hasMoved = !isSameHeads(last, heads);
+    const isChanged = marks !== null && !isSameMarks(last, marks);
+    return hasMoved || isChanged ? { ...last, ...heads, ...(isChanged ? marks : {}) } : last;
+  };
+
+  const lookWhile = async ({ signal }: AbortController) => {
+    let marksDueMs = Number.NEGATIVE_INFINITY;
+    while (!signal.aborted) {
+      try {
+        const beganMs = clock.monotonic();
+        const marks = beganMs < marksDueMs ? null : await readMarks(deps);
+        const readMs = clock.monotonic();
+        if (marks !== null) marksDueMs = readMs + USES * (readMs - beganMs);
+        const next = snapshotWith(await readHeads(deps), marks);
+        if (signal.aborted) return;
+        if (next !== null && next !== last) {
+          last = next;
+          for (const observer of Array.from(observers)) observer(next);
+        }
+      } catch {
+        // A database that cannot be read now is read at the next look.
+      }
+      await clock.sleep(LOOK_MS, signal);
+    }
+  };
+
+  return {
+    observe(observer) {
+      observers.add(observer);
+      if (last !== null) observer(last);
+      if (looking === null) {
+        looking = new AbortController();
+        void lookWhile(looking);
+      }
+      return () => {
+        observers.delete(observer);
+        if (observers.size > 0) return;
+        looking?.abort();
+        looking = null;
+        last = null;
+      };
+    },
+  };
+}
+
+const WATCHES = new WeakMap<AppDeps, ChangeWatch>();
+
+/** Returns the watch that all observers of a store share. */
+export function changeWatchOf(deps: AppDeps): ChangeWatch {
+  const watch = WATCHES.get(deps) ?? createChangeWatch(deps);
+  WATCHES.set(deps, watch);
+  return watch;
+}

@@ -1,5 +1,6 @@
 import { type Append, createAppends } from "./append-queue.ts";
 import { findAppend } from "./appends.ts";
+import { followChanges } from "./changes.ts";
 import { follow } from "./follow.ts";
 import { readHistory } from "./history.ts";
 import { newIdempotencyKey } from "./idempotency-key.ts";
@@ -13,8 +14,10 @@ import { logPath, queryString, readPages } from "./read.ts";
 import { startTimer } from "../core/timer.ts";
 import { createAttempts, TIMEOUTS, type Timeouts } from "./deadline.ts";
 import { MAX_RETRY_AFTER_MS, type Retry } from "./retry.ts";
-import type { RequestDeps } from "./request.ts";
+import { readObject } from "./parse-answer.ts";
+import { type RequestDeps, send } from "./request.ts";
 import { sleepFor } from "./sleep.ts";
+import type { ChangesOptions, StoreChanges, StoreOverview } from "./store-types.ts";
 import { listStreams, subjectPages } from "./subjects.ts";
 import type { Subscriptions } from "./subscription-types.ts";
 import { createSubscriptions } from "./subscriptions.ts";
@@ -113,6 +116,13 @@ export interface Client {
   commit(position: number, options?: types.CommitOptions): Promise<types.ConsumerInfo>;
   /** Lists the consumers of the event log or of a feed, in order of name. */
   consumers(feed?: types.FeedVersion): AsyncGenerator<types.ConsumerInfo, void, undefined>;
+  /** Reads the state of the store: counts of feeds, consumers and subscriptions, and what a person should look at. */
+  overview(): Promise<StoreOverview>;
+  /**
+   * Follows the changes of all logs, subscriptions, consumers and keys, without events: at most four messages a second, each
+   * with what changed since the one before. The first one of a connection has every head. Reconnects automatically.
+   */
+  changes(options?: ChangesOptions): AsyncGenerator<StoreChanges, void, undefined>;
   /** Removes the events of a stream before a version. Returns the stream's first version. */
   truncate(stream: string, before: number): Promise<number>;
   /** Removes all events of a stream, and leaves a tombstone with the reason. Returns the tombstone's version. */
@@ -219,6 +229,8 @@ export function clientOf(deps: RequestDeps, own?: string, append: Append = creat
       return commitPosition(deps, logPath(feed), consumer, { position, rewind, blocked, failure });
     },
     consumers: (feed) => listConsumers(deps, logPath(feed)),
+    overview: () => send(deps, "/overview", {}, readObject<StoreOverview>),
+    changes: (changesOptions = {}) => followChanges(deps, optionsOf("changes", changesOptions)),
     async truncate(stream, before) {
       const query = queryString({ before });
       return (await removeEvents<{ firstVersion: number }>(deps, stream, query)).firstVersion;

@@ -6,6 +6,7 @@ export { UnexpectedAnswerError } from "./unexpected-answer.ts";
 export { KildeUnreachableError } from "./unreachable.ts";
 export { UnreadableEventError } from "./unreadable-event.ts";
 export type * from "./key-types.ts";
+export type * from "./store-types.ts";
 export type * from "./subscription-types.ts";
 export type * from "./types.ts";
 export { type Client, type ClientOptions, createClient } from "./client.ts";

@@ -1,5 +1,6 @@
 import { type OptionNames, refuseUnknownOptions } from "../core/known-options.ts";
 import type { ClientOptions } from "./client.ts";
+import type { ChangesOptions } from "./store-types.ts";
 import { checkedToken } from "./token.ts";
 import type * as types from "./types.ts";
 
@@ -84,6 +85,7 @@ const METHODS = {
     blocked: true,
     failure: true,
   } satisfies OptionNames<types.CommitOptions>,
+  changes: { onOpen: true, signal: true } satisfies OptionNames<ChangesOptions>,
   erase: { version: true },
 } as const;
 

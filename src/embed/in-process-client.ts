@@ -32,15 +32,15 @@ export function inProcessClient({ fetch, token, closing, isLocal }: InProcessOpt
   const client = clientOf(deps, undefined, createLoneAppends(deps));
   const keyed = <Options extends Pick<AppendOptions, "idempotencyKey">>(options: Options): Options =>
     isLocal && options.idempotencyKey === undefined ? { ...options, idempotencyKey: null } : options;
+  const untilClosed = (signal: AbortSignal | undefined) =>
+    signal === undefined ? closing : AbortSignal.any([signal, closing]);
   return {
     ...client,
     append: (stream, events, options = {}) => client.append(stream, events, keyed(options)),
     transact: (appends, options = {}) => client.transact(appends, keyed(options)),
     // A follower would otherwise wait for the server to come back.
     follow: <Data>({ signal, ...options }: FollowOptions = {}) =>
-      client.follow<Data>({
-        ...options,
-        signal: signal === undefined ? closing : AbortSignal.any([signal, closing]),
-      }),
+      client.follow<Data>({ ...options, signal: untilClosed(signal) }),
+    changes: ({ signal, ...options } = {}) => client.changes({ ...options, signal: untilClosed(signal) }),
   };
 }

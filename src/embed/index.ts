@@ -22,6 +22,7 @@ import { answerInProcess } from "./surface.ts";
 
 export { KildeError, type ProblemCode } from "../core/errors.ts";
 export { KildeUnreachableError, UnreadableEventError } from "../client/index.ts";
+export type * from "../client/store-types.ts";
 export type * from "../client/types.ts";
 export type { Client } from "../client/index.ts";
 export type { KildeConfig } from "../config/settings.ts";

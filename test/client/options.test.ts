@@ -53,6 +53,7 @@ const MISTAKES: readonly (readonly [string, () => unknown, string, string | null
   ["subjectPages", () => client.subjectPages(written({ feeds: "a/v1" })), "feeds", "feed"],
   ["history", () => client.history(written({ identities: "a" })), "identities", "identity"],
   ["commit", () => client.commit(1, written({ consumers: "a" })), "consumers", "consumer"],
+  ["changes", () => client.changes(written({ onOpened: () => {} })), "onOpened", "onOpen"],
   ["erase", () => client.erase("a", "b", written({ versions: 1 })), "versions", "version"],
   ["createConsumer", () => createConsumer(written({ url, onErrors: () => {} })), "onErrors", "onError"],
   [

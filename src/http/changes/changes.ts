@@ -92,13 +92,15 @@ function openStream({ gone, sender, identity }: ObservingRequest, deps: AppDeps)
     { highWaterMark: 0 },
   );
   gone.addEventListener("abort", end);
+  const stop = changeWatchOf(deps).observe((snapshot) => {
+    present = snapshot;
+    // Positions mean other events after a restore, so the client begins again.
+    if (snapshot.identity === identity) offer();
+    else end();
+  });
+  stopObserving = stop;
   if (closing.aborted || gone.aborted) end();
-  else
-    stopObserving = changeWatchOf(deps).observe((snapshot) => {
-      present = snapshot;
-      // Positions mean other events after a restore, so the client begins again.
-      if (snapshot.identity === identity) offer();
-      else end();
-    });
+  // The first snapshot may have ended the stream already.
+  if (ended) stop();
   return stream;
 }

@@ -1,6 +1,6 @@
 import { type Database, textAt } from "../../storage/database.ts";
 
-/** The times of activity tell reads and commits; the sums tell commits of processes whose clocks differ. */
+/** The latest activity alone would miss the commits of a process whose clock is behind, and consumers that were forgotten. */
 export const SELECT_CONSUMER_MARKS = `
 select log.name, count(*) || ' ' || max(consumer.seen) || ' ' || sum(coalesce(consumer.committed, 0)) || ' '
   || sum(coalesce(consumer.sent, 0)) || ' ' || sum(consumer.blocked)

@@ -15,8 +15,9 @@ const PAGE = 1_000;
 /** Arguments: ids after, limit. The tally changes with each subject that is blocked or healed. */
 export const SELECT_MARKS = `
 select subscription.id, log.name, coalesce(subscription.config ->> '$.filter.subjectPrefix', ''),
-  concat_ws(' ', subscription.revision, subscription.epoch, subscription.status, subscription.since, subscription.cursor,
-    subscription.trouble, subscription.rewind, subscription.tally)
+  subscription.revision || ' ' || subscription.epoch || ' ' || subscription.status || ' ' || subscription.since || ' '
+  || subscription.cursor || ' ' || coalesce(subscription.trouble, '') || ' ' || coalesce(subscription.rewind, '') || ' '
+  || coalesce(subscription.tally, '')
 from subscriptions as subscription cross join logs as log on log.id = subscription.log
 where subscription.id > ?1 order by subscription.id limit ?2`;
 

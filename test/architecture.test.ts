@@ -124,6 +124,7 @@ const READS_WALL_CLOCK = [
   "log/key-expiry.ts",
   "log/consumers/activity.ts",
   "log/consumers/consumer-pages.ts",
+  "log/consumers/lag-history.ts",
   // Secrets are replaced at a stored time.
   "runtime/threads/deliveries.ts",
   "runtime/worker/deliveries.ts",

@@ -198,6 +198,23 @@ export const consumers = sqliteTable(
   (table) => [primaryKey({ columns: [table.log, table.name] })],
 );
 
+/** The lag of consumers in the last day; `lag-history.ts` writes it. The hour comes first, so that old rows are a range. */
+export const consumerLag = sqliteTable(
+  "consumer_lag",
+  {
+    /** Hours since 1970. */
+    hour: integer().notNull(),
+    log: integer()
+      .notNull()
+      .references(() => logs.id),
+    /** Name of the consumer. */
+    name: text().notNull(),
+    /** JSON of `[step, events, seconds]` for each step of five minutes, 0 to 11, in order of step. */
+    samples: text().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.hour, table.log, table.name] })],
+);
+
 /** Leases on the work that only one process may do at a time. */
 export const leases = sqliteTable("leases", {
   /** The leased resource: the path of a feed's log, or of a subscription. */

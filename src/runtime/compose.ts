@@ -19,6 +19,7 @@ import type { Job } from "../jobs/job.ts";
 import type { JobFailure, LoopOptions, RunningJob } from "../jobs/loop.ts";
 import { type LogNotice, type LogWriter, openLogWriter } from "../log/append/writer.ts";
 import { type ActivityRecorder, createActivityRecorder } from "../log/consumers/activity.ts";
+import { consumerLagJob, LAG_BACKOFF } from "../log/consumers/lag-history.ts";
 import { SWEEP_BACKOFF, sweepJob } from "../log/erase/sweeper.ts";
 import type { HeadWatch } from "../log/follow/head-watch.ts";
 import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
@@ -63,7 +64,7 @@ export const NO_BACKGROUND: Background = {
 };
 
 /** The jobs that every store has. */
-export type StoreJobKind = "sweep" | "clear" | "expire";
+export type StoreJobKind = "sweep" | "clear" | "expire" | "lag";
 
 /** A job that the platform runs. */
 export type StartedJob = Pick<RunningJob, "wake" | "failure" | "close">;
@@ -169,6 +170,7 @@ export function composeStore(platform: Platform, registered: readonly Registered
   const clear = platform.startJob("clear", clearJob({ database, writer, clock }), CLEAR_BACKOFF);
   const expiring = { database, writer, clock, limits, onTruncated: () => operations.truncated() };
   const expire = platform.startJob("expire", expiryJob(expiring), EXPIRY_BACKOFF);
+  const lag = platform.startJob("lag", consumerLagJob({ database, writer, clock }), LAG_BACKOFF);
   background = platform.startBackground(parts, (path, log) => opened.notify(path, log));
   return {
     ...parts,
@@ -181,6 +183,7 @@ export function composeStore(platform: Platform, registered: readonly Registered
       feeds.close();
       await clear.close();
       await expire.close();
+      await lag.close();
       await activity.close();
       await denials.close();
       await access.close();

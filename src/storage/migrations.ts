@@ -15,6 +15,7 @@ import feedAhead from "../../migrations/0014_feed_ahead.sql" with { type: "text"
 import access from "../../migrations/0015_access.sql" with { type: "text" };
 import operations from "../../migrations/0016_operations.sql" with { type: "text" };
 import subscriptionCreators from "../../migrations/0017_subscription_creators.sql" with { type: "text" };
+import consumerLag from "../../migrations/0018_consumer_lag.sql" with { type: "text" };
 import log from "../../migrations/0000_log.sql" with { type: "text" };
 import deliveryWaits from "../../migrations/0007_delivery_waits.sql" with { type: "text" };
 
@@ -38,6 +39,7 @@ const texts: Readonly<Record<string, string>> = {
   "0015_access": access,
   "0016_operations": operations,
   "0017_subscription_creators": subscriptionCreators,
+  "0018_consumer_lag": consumerLag,
 };
 
 export interface SchemaMigration {

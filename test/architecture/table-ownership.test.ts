@@ -28,6 +28,7 @@ const TABLES_OF: Readonly<Record<string, readonly string[]>> = {
     "erased_ranges",
     "idempotency",
     "consumers",
+    "consumer_lag",
     "__drizzle_migrations",
   ],
   feeds: [

@@ -30,5 +30,18 @@ const consumer = z
   })
   .openapi("Consumer");
 
+const consumerLag = z
+  .object({
+    stepSeconds: z.int().openapi({ description: "Time between two samples" }),
+    samples: z.array(
+      z.object({
+        time: z.string().openapi({ format: "date-time" }),
+        events: z.int().min(0).openapi({ description: "`lag.events` of the consumer at that time" }),
+        seconds: z.int().min(0).openapi({ description: "`lag.seconds` of the consumer at that time" }),
+      }),
+    ),
+  })
+  .openapi("ConsumerLag");
+
 /** Schemas of the answers about consumers, for /openapi.json. */
-export const consumerAnswers = { consumer };
+export const consumerAnswers = { consumer, consumerLag };

@@ -10,6 +10,7 @@ import {
   listConsumers,
   removeConsumer,
 } from "../../log/consumers/consumers.ts";
+import { LAG_STEP_SECONDS, readLagHistory } from "../../log/consumers/lag-history.ts";
 import type { LogReader } from "../../log/read/reader.ts";
 import { bodyText } from "../wire/json-body.ts";
 import { consumerInPath } from "./consumer-name.ts";
@@ -72,6 +73,18 @@ export async function getConsumer(c: Context, deps: AppDeps, log: LogReader): Pr
   const name = consumerInPath(c, deps);
   await deps.activity.flush();
   return answer(c, deps, log, name);
+}
+
+/** `GET …/consumers/{consumer}/lag` */
+export async function getConsumerLag(c: Context, deps: AppDeps, log: LogReader): Promise<Response> {
+  const { database, clock } = deps;
+  const name = consumerInPath(c, deps);
+  await deps.activity.flush();
+  const nowMs = clock.now();
+  const { found, identity } = await withIdentity(log, () => findConsumer(database, log.address, name, nowMs));
+  if (found === null) throw unknownConsumer(log, name);
+  const samples = await readLagHistory(database, log.address, found, nowMs);
+  return c.json({ stepSeconds: LAG_STEP_SECONDS, samples }, 200, { ...FRESH, ...logHeaders(identity) });
 }
 
 /** `PUT …/consumers/{consumer}`: commits a position. */

@@ -7,7 +7,7 @@ import type { AppDeps } from "../deps.ts";
 import type { Operation } from "../operation.ts";
 import type { OpenApiParts } from "../openapi/parts.ts";
 import type { ConsumerAccess } from "./consumer-access.ts";
-import { deleteConsumer, getConsumer, getConsumers, putConsumer } from "./consumers.ts";
+import { deleteConsumer, getConsumer, getConsumerLag, getConsumers, putConsumer } from "./consumers.ts";
 
 /** A log that has consumers. */
 interface ConsumedLog {
@@ -64,6 +64,24 @@ export function consumerOperations({
       access: access.reads,
       handle: async (c, deps) => getConsumer(c, deps, await logOf(c, deps)),
       describe: (parts) => ({ request: ofOne(parts), responses: answer(parts) }),
+    },
+    {
+      id: `readConsumerLag${idSuffix}`,
+      method: "get",
+      path: `${one}/lag` as OwnPath,
+      tag,
+      summary: "Read the lag of a consumer in the last 24 hours",
+      description:
+        "A sample for each five minutes, at most 289; none for those in which Kilde was not running. Kilde samples consumers that commit, and others for an hour after their last read; at most 10,000 in a store.",
+      access: access.reads,
+      handle: async (c, deps) => getConsumerLag(c, deps, await logOf(c, deps)),
+      describe: (parts) => ({
+        request: ofOne(parts),
+        responses: {
+          200: { ...parts.json(parts.answers.consumerLag, "The samples, in order of time"), headers: parts.logHeader },
+          default: parts.problem,
+        },
+      }),
     },
     {
       id: `commitConsumer${idSuffix}`,

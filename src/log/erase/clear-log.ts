@@ -1,4 +1,5 @@
 import type { Statement } from "../../storage/database.ts";
+import { FORGET_LAG_OF_LOG } from "../consumers/lag-history.ts";
 import type { LogAddress } from "../keys.ts";
 
 /*
@@ -28,6 +29,7 @@ export function forgetErasedRanges({ id }: LogAddress, condition = "true"): Stat
 export function forgetReadersAndErasures(log: LogAddress): Statement[] {
   return [
     { sql: "delete from consumers where log = ?1", args: [log.id] },
+    { sql: FORGET_LAG_OF_LOG, args: [log.id] },
     { sql: "delete from erasures where log = ?1", args: [log.id] },
     { sql: "delete from erasure_generations where log = ?1", args: [log.id] },
     forgetErasedRanges(log),

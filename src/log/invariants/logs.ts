@@ -94,6 +94,13 @@ export const LOG_INVARIANTS: readonly Invariant[] = [
       where ${isUnusableName("name")} or ${isNotOwnTime("since")} or ${isNotOwnTime("seen")}`,
   },
   {
+    name: "samples of the lag of consumers are in JSON",
+    remedy: REPAIR,
+    sql: `select 'consumer ' || quote(name) || ': its lag in hour ' || quote(hour) || ' is ' || quote(samples) as detail
+      from consumer_lag where ${isNotJsonOf("array", "samples")}`,
+    repair: [`delete from consumer_lag where ${isNotJsonOf("array", "samples")}`],
+  },
+  {
     name: "references lead somewhere",
     remedy: RESTORE,
     sql: `select fault."table" || ' row ' || coalesce(fault.rowid, '') || ' refers to a row of ' || fault.parent || ' that is not there' as detail

@@ -69,6 +69,7 @@ interface OpenedParts {
 const JOB_FAILURES: Readonly<Record<StoreJobKind, string>> = {
   sweep: "removing erased data from storage failed; retrying",
   expire: "deleting old entries of the log of administration failed; retrying",
+  lag: "storing the lag of consumers failed; retrying",
   clear: "emptying a feed that is retired or rebuilt failed; retrying",
 };
 

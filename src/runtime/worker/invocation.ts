@@ -26,7 +26,7 @@ import { serializeWrites } from "./write-queue.ts";
 import { runSlices } from "../../jobs/slices.ts";
 
 /** Kinds of jobs. */
-export const KINDS = ["project", "deliver", "sweep", "clear", "expire"] as const;
+export const KINDS = ["project", "deliver", "sweep", "clear", "expire", "lag"] as const;
 type Kind = (typeof KINDS)[number];
 
 /** Observers of background work, for the log. */

@@ -94,13 +94,17 @@ function consumersOf(
   log: string,
   managers: readonly Holder[],
   own: readonly Holder[],
-): Readonly<Record<"list" | "get" | "commit" | "remove", readonly Expectation[]>> {
+): Readonly<Record<"list" | "get" | "lag" | "commit" | "remove", readonly Expectation[]>> {
   const [cards, other] = [`${log}/consumers/cards`, `${log}/consumers/other`];
   return {
     list: [{ path: `${log}/consumers`, allowed: managers, status: 200 }],
     get: [
       { path: cards, allowed: [...managers, ...own], status: 200 },
       { path: other, allowed: managers, status: 404 },
+    ],
+    lag: [
+      { path: `${cards}/lag`, allowed: [...managers, ...own], status: 200 },
+      { path: `${other}/lag`, allowed: managers, status: 404 },
     ],
     commit: [
       { path: cards, init: COMMIT, allowed: own, status: 200 },
@@ -194,6 +198,7 @@ export const EXPECTATIONS: Readonly<Record<string, readonly Expectation[]>> = {
   listConsumers: OF_EVENTS.list,
   commitConsumer: OF_EVENTS.commit,
   getConsumer: OF_EVENTS.get,
+  readConsumerLag: OF_EVENTS.lag,
   removeConsumer: OF_EVENTS.remove,
   listFeeds: known("/feeds"),
   readFeed: [
@@ -236,6 +241,7 @@ export const EXPECTATIONS: Readonly<Record<string, readonly Expectation[]>> = {
   listConsumersOfFeed: OF_FEED.list,
   commitConsumerOfFeed: OF_FEED.commit,
   getConsumerOfFeed: OF_FEED.get,
+  readConsumerLagOfFeed: OF_FEED.lag,
   removeConsumerOfFeed: OF_FEED.remove,
   listKeys: [{ path: "/keys", allowed: ADMINS, status: 200 }],
   createKey: [{ path: "/keys", init: jsonPost({}), allowed: ADMINS, status: 422 }],
@@ -282,6 +288,7 @@ export const EXPECTATIONS: Readonly<Record<string, readonly Expectation[]>> = {
   listConsumersOfOperations: OF_OPERATIONS.list,
   commitConsumerOfOperations: OF_OPERATIONS.commit,
   getConsumerOfOperations: OF_OPERATIONS.get,
+  readConsumerLagOfOperations: OF_OPERATIONS.lag,
   removeConsumerOfOperations: OF_OPERATIONS.remove,
   getSession: known("/session"),
   openSession: [

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 
 import type { ConsumerInfo } from "../client/types.ts";
 import type { CliContext } from "./context.ts";
@@ -10,6 +10,7 @@ import { type Column, printTable } from "./table.ts";
 interface ConsumersFlags extends ServerFlags {
   readonly json?: boolean;
   readonly feed?: FeedVersionArgument;
+  readonly state?: ConsumerInfo["state"];
 }
 
 const COLUMNS: readonly Column[] = [
@@ -20,6 +21,8 @@ const COLUMNS: readonly Column[] = [
   { heading: "LAST SEEN", width: 24 },
   { heading: "CONSUMER", width: 0 },
 ];
+
+const STATES: readonly ConsumerInfo["state"][] = ["keeps-up", "late", "blocked", "silent"];
 
 /** Longest part of a failure's message that is printed. */
 const MESSAGE_LENGTH = 120;
@@ -43,9 +46,13 @@ function cells(info: ConsumerInfo): readonly string[] {
   return [stateText(info), position(committed), position(sent), behind, seen, nameText(info)];
 }
 
-async function consumers(context: CliContext, { json, feed, ...server }: ConsumersFlags): Promise<void> {
+async function consumers(context: CliContext, flags: ConsumersFlags): Promise<void> {
+  const { json, feed, state, ...server } = flags;
   const listing = { columns: COLUMNS, cells, asJson: json === true };
-  await withServer(context, server, ({ client }) => printTable(context, client.consumers(feed), listing));
+  const options = state === undefined ? {} : { states: [state] };
+  await withServer(context, server, ({ client }) =>
+    printTable(context, client.consumers(feed, options), listing),
+  );
 }
 
 /** `kilde consumers` */
@@ -55,7 +62,11 @@ export function consumersCommand(context: CliContext): Command {
       "Lists the consumers of the event log or a feed: their state (keeps up, late, blocked or silent), their positions, and the time of their last request.",
     )
     .addOption(feedOption())
+    .addOption(new Option("--state <state>", "only consumers in this state").choices(STATES))
     .addOption(jsonOption("print JSON, one consumer a line"))
-    .addHelpText("after", examples("kilde consumers", "kilde consumers --feed declarations/v1"))
+    .addHelpText(
+      "after",
+      examples("kilde consumers", "kilde consumers --state late", "kilde consumers --feed declarations/v1"),
+    )
     .action((flags: ConsumersFlags) => consumers(context, flags));
 }

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 
 import type { Subscription } from "../client/subscription-types.ts";
 import type { CliContext } from "./context.ts";
@@ -24,10 +24,22 @@ function cells(entry: Subscription): readonly string[] {
   return [subscription, mode, lagText(entry), String(blocked), source, url, statusText(entry)];
 }
 
-async function listSubscriptions(context: CliContext, flags: WebhookFlags): Promise<void> {
-  const listing = { columns: COLUMNS, cells, asJson: flags.json === true };
-  await withSubscriptions(context, flags, (subscriptions) =>
-    printTable(context, subscriptions.list(), listing),
+interface WebhooksListFlags extends WebhookFlags {
+  readonly status?: Subscription["status"];
+  readonly source?: string;
+}
+
+const STATUSES: readonly Subscription["status"][] = ["active", "catching-up", "failing", "paused"];
+
+async function listSubscriptions(context: CliContext, flags: WebhooksListFlags): Promise<void> {
+  const { json, status, source, ...server } = flags;
+  const listing = { columns: COLUMNS, cells, asJson: json === true };
+  const options = {
+    ...(status === undefined ? {} : { statuses: [status] }),
+    ...(source === undefined ? {} : { source }),
+  };
+  await withSubscriptions(context, server, (subscriptions) =>
+    printTable(context, subscriptions.list(options), listing),
   );
 }
 
@@ -76,9 +88,11 @@ export function subscriptionText(shown: Subscription): string {
 export function webhooksListCommand(context: CliContext): Command {
   return serverCommand("list")
     .description("Lists webhook subscriptions with their state and lag.")
+    .addOption(new Option("--status <status>", "only subscriptions with this status").choices(STATUSES))
+    .option("--source <path>", 'only subscriptions of this log, such as "/events"')
     .addOption(jsonOption("print JSON, one subscription per line"))
-    .addHelpText("after", examples("kilde webhooks", "kilde webhooks list --json"))
-    .action((flags: WebhookFlags) => listSubscriptions(context, flags));
+    .addHelpText("after", examples("kilde webhooks", "kilde webhooks list --status failing"))
+    .action((flags: WebhooksListFlags) => listSubscriptions(context, flags));
 }
 
 /** `kilde webhooks show` */

@@ -6,7 +6,7 @@ import { readHistory } from "./history.ts";
 import { newIdempotencyKey } from "./idempotency-key.ts";
 import type { ApiKeys } from "./key-types.ts";
 import { createKeys } from "./keys.ts";
-import { commitPosition, listConsumers } from "./consumers.ts";
+import { commitPosition, listConsumers, readConsumerLag } from "./consumers.ts";
 import { sendRead } from "./position.ts";
 import { nodeTransport } from "./node-transport.ts";
 import { checkedUrl, optionsOf } from "./options.ts";
@@ -115,7 +115,12 @@ export interface Client {
    */
   commit(position: number, options?: types.CommitOptions): Promise<types.ConsumerInfo>;
   /** Lists the consumers of the event log or of a feed, in order of name. */
-  consumers(feed?: types.FeedVersion): AsyncGenerator<types.ConsumerInfo, void, undefined>;
+  consumers(
+    feed?: types.FeedVersion,
+    options?: types.ConsumersOptions,
+  ): AsyncGenerator<types.ConsumerInfo, void, undefined>;
+  /** Reads the lag of a consumer of the event log or of a feed in the last 24 hours. */
+  consumerLag(consumer: string, feed?: types.FeedVersion): Promise<types.ConsumerLag>;
   /** Reads the state of the store: counts of feeds, consumers and subscriptions, and what a person should look at. */
   overview(): Promise<StoreOverview>;
   /**
@@ -228,7 +233,9 @@ export function clientOf(deps: RequestDeps, own?: string, append: Append = creat
       if (consumer === undefined) throw new TypeError("commit: state `consumer`, here or of the client");
       return commitPosition(deps, logPath(feed), consumer, { position, rewind, blocked, failure });
     },
-    consumers: (feed) => listConsumers(deps, logPath(feed)),
+    consumers: (feed, consumersOptions = {}) =>
+      listConsumers(deps, logPath(feed), optionsOf("consumers", consumersOptions)),
+    consumerLag: (consumer, feed) => readConsumerLag(deps, logPath(feed), consumer),
     overview: () => send(deps, "/overview", {}, readObject<StoreOverview>),
     changes: (changesOptions = {}) => followChanges(deps, optionsOf("changes", changesOptions)),
     async truncate(stream, before) {

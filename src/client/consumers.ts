@@ -2,7 +2,7 @@ import { mayContinue } from "./page-end.ts";
 import { queryString } from "./read.ts";
 import { readObject } from "./parse-answer.ts";
 import { type RequestDeps, send } from "./request.ts";
-import type { CommitOptions, ConsumerInfo } from "./types.ts";
+import type { CommitOptions, ConsumerInfo, ConsumerLag, ConsumersOptions } from "./types.ts";
 
 /** A consumer's progress, as the server stores it. */
 type Progress = { readonly position: number } & {
@@ -24,16 +24,22 @@ export function commitPosition(
   return send(deps, `${path}/consumers/${encodeURIComponent(consumer)}`, init, readObject<ConsumerInfo>);
 }
 
+/** Reads the lag of a consumer of the log at a path. */
+export function readConsumerLag(deps: RequestDeps, path: string, consumer: string): Promise<ConsumerLag> {
+  return send(deps, `${path}/consumers/${encodeURIComponent(consumer)}/lag`, {}, readObject<ConsumerLag>);
+}
+
 /** Lists the consumers of the log at a path, page by page. */
 export async function* listConsumers(
   deps: RequestDeps,
   path: string,
+  { prefix, states: state }: ConsumersOptions,
 ): AsyncGenerator<ConsumerInfo, void, undefined> {
   let cursor: string | undefined;
   for (;;) {
     const { continues, consumers } = await send(
       deps,
-      `${path}/consumers${queryString({ cursor })}`,
+      `${path}/consumers${queryString({ prefix, state, cursor })}`,
       {},
       async (response) => ({
         continues: mayContinue(response),

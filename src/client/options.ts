@@ -1,6 +1,7 @@
 import { type OptionNames, refuseUnknownOptions } from "../core/known-options.ts";
 import type { ClientOptions } from "./client.ts";
 import type { ChangesOptions } from "./store-types.ts";
+import type { SubscriptionsOptions } from "./subscription-types.ts";
 import { checkedToken } from "./token.ts";
 import type * as types from "./types.ts";
 
@@ -85,6 +86,8 @@ const METHODS = {
     blocked: true,
     failure: true,
   } satisfies OptionNames<types.CommitOptions>,
+  consumers: { prefix: true, states: true } satisfies OptionNames<types.ConsumersOptions>,
+  "subscriptions.list": { statuses: true, source: true } satisfies OptionNames<SubscriptionsOptions>,
   changes: { onOpen: true, signal: true } satisfies OptionNames<ChangesOptions>,
   erase: { version: true },
 } as const;

@@ -150,12 +150,19 @@ export interface SkippedEvent {
   readonly error: string | null;
 }
 
+export interface SubscriptionsOptions {
+  /** Only subscriptions with these statuses. */
+  readonly statuses?: readonly Subscription["status"][];
+  /** Only subscriptions of the log at this path. */
+  readonly source?: string;
+}
+
 /** The webhook subscriptions of a server. `create` returns their ids. */
 export interface Subscriptions {
   /** Creates a subscription and returns it with its secret. Never retried automatically. */
   create(request: NewSubscription): Promise<Subscription & Credentials>;
   /** Lists subscriptions in order of id. */
-  list(): AsyncGenerator<Subscription, void, undefined>;
+  list(options?: SubscriptionsOptions): AsyncGenerator<Subscription, void, undefined>;
   /** Throws a KildeError `subscription-not-found`, as do all methods with an `id`. */
   get(id: string): Promise<Subscription>;
   /** Changes the members that are stated. */

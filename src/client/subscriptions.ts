@@ -1,3 +1,4 @@
+import { optionsOf } from "./options.ts";
 import { mayContinue } from "./page-end.ts";
 import { queryString } from "./read.ts";
 import type { Answer } from "./answer.ts";
@@ -37,12 +38,17 @@ export function createSubscriptions(deps: RequestDeps): types.Subscriptions {
   const one = (id: string) => `${ALL}/${encodeURIComponent(id)}`;
   const blockedAt = (id: string, subject: string) => `${one(id)}/blocked/${encodeURIComponent(subject)}`;
 
-  async function* paged<Entry>(path: string, name: string, cursorOf: (entry: Entry) => string) {
+  async function* paged<Entry>(
+    path: string,
+    name: string,
+    cursorOf: (entry: Entry) => string,
+    query: Parameters<typeof queryString>[0] = {},
+  ) {
     let cursor: string | undefined;
     for (;;) {
       const { continues, entries } = await send(
         deps,
-        path + queryString({ cursor }),
+        path + queryString({ ...query, cursor }),
         {},
         async (response) => ({
           continues: mayContinue(response),
@@ -58,7 +64,11 @@ export function createSubscriptions(deps: RequestDeps): types.Subscriptions {
 
   return {
     create: (body) => call(ALL, { method: "POST", body, repeatable: false, serverWaitMs: SLOW_MS }),
-    list: () => paged(ALL, "subscriptions", ({ subscription }: types.Subscription) => subscription),
+    list(options = {}) {
+      const { statuses: status, source } = optionsOf("subscriptions.list", options);
+      const idOf = ({ subscription }: types.Subscription) => subscription;
+      return paged(ALL, "subscriptions", idOf, { status, source });
+    },
     get: (id) => call(one(id)),
     change: (id, body) => call(one(id), { method: "PATCH", body, serverWaitMs: SLOW_MS }),
     remove: (id) => call(one(id), { method: "DELETE", repeatable: false, answered: false }),

@@ -209,6 +209,25 @@ export interface ConsumerInfo {
   readonly seen: string;
 }
 
+export interface ConsumersOptions {
+  /** Only names that begin so. */
+  readonly prefix?: string;
+  /** Only consumers in these states. */
+  readonly states?: readonly ConsumerInfo["state"][];
+}
+
+/** The lag of a consumer in the last 24 hours. */
+export interface ConsumerLag {
+  /** Time between two samples. */
+  readonly stepSeconds: number;
+  /** In order of time; none for the times at which the server was not running. */
+  readonly samples: readonly {
+    readonly time: string;
+    readonly events: number;
+    readonly seconds: number;
+  }[];
+}
+
 export interface CommitOptions {
   /** The log of the position. Default: the event log. */
   readonly feed?: FeedVersion;

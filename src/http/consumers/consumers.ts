@@ -3,9 +3,11 @@ import type { Context } from "hono";
 import { recordConsumerRewind } from "../../administration/consumer-entries.ts";
 import { KildeError } from "../../core/errors.ts";
 import { parseJson } from "../../core/json.ts";
+import { consumerPages } from "../../log/consumers/consumer-pages.ts";
 import {
   commitConsumer,
   type ConsumerRecord,
+  type ConsumersQuery,
   findConsumer,
   listConsumers,
   removeConsumer,
@@ -14,7 +16,7 @@ import { LAG_STEP_SECONDS, readLagHistory } from "../../log/consumers/lag-histor
 import type { LogReader } from "../../log/read/reader.ts";
 import { bodyText } from "../wire/json-body.ts";
 import { consumerInPath } from "./consumer-name.ts";
-import { stateOfConsumer } from "./state.ts";
+import { type ConsumerState, stateOfConsumer } from "./state.ts";
 import type { AppDeps } from "../deps.ts";
 import { listAnswer, listingLimit } from "../wire/listing.ts";
 import { logHeaders, requireCursorOf, statedIdentity, withIdentity } from "../log/log-identity.ts";
@@ -37,15 +39,33 @@ function entryOf(consumer: ConsumerRecord, { limits, clock }: AppDeps) {
   return { consumer: name, state, committed, sent, lag, blocked, failure, active, since, seen };
 }
 
+/** Returns the first consumers of a page's query that are in one of the states. The states depend on the time, so it reads all. */
+async function listInStates(
+  { database, clock }: AppDeps,
+  { address }: LogReader,
+  { limit, ...query }: ConsumersQuery,
+  states: readonly ConsumerState[],
+): Promise<ConsumerRecord[]> {
+  const found: ConsumerRecord[] = [];
+  for await (const page of consumerPages({ database, clock }, address, query)) {
+    const nowMs = clock.now();
+    found.push(...page.filter((consumer) => states.includes(stateOfConsumer(consumer, nowMs))));
+    if (found.length >= limit) break;
+  }
+  return found.slice(0, limit);
+}
+
 /** `GET …/consumers` */
 export async function getConsumers(c: Context, deps: AppDeps, log: LogReader): Promise<Response> {
-  const { prefix = "", cursor = "", ...query } = validQuery(c, deps.schemas.consumersQuery);
+  const { prefix = "", cursor = "", state, ...query } = validQuery(c, deps.schemas.consumersQuery);
   const limit = listingLimit(query.limit, deps);
   await deps.activity.flush();
   return listAnswer(c, deps, limit, async () => {
     const page = { prefix, cursor, limit };
     const { found, identity } = await withIdentity(log, () =>
-      listConsumers(deps.database, log.address, page, deps.clock.now()),
+      state === undefined
+        ? listConsumers(deps.database, log.address, page, deps.clock.now())
+        : listInStates(deps, log, page, state),
     );
     const links = [`<${hereWith(c, deps, {})}>; rel="self"`];
     const last = found.at(-1);

@@ -20,30 +20,38 @@ interface ConsumedLog {
   readonly access: ConsumerAccess;
 }
 
-/** The operations on the consumers of a log. */
-export function consumerOperations({
-  path,
-  idSuffix,
-  logOf,
-  params,
-  access,
-}: ConsumedLog): readonly Operation[] {
-  const all = `${path}/consumers` as OwnPath;
-  const one = `${path}/consumers/{consumer}` as OwnPath;
-  const tag = "Consumers";
-  const ofOne = (parts: OpenApiParts) => {
-    const own = parts.z.object({ consumer: parts.schemas.consumer });
-    return { params: params(parts)?.extend(own.shape) ?? own };
-  };
-  const answer = ({ json, answers, logHeader, problem }: OpenApiParts) => ({
+const tag = "Consumers";
+
+function pathOfOne({ path }: ConsumedLog): OwnPath {
+  return `${path}/consumers/{consumer}` as OwnPath;
+}
+
+/** The parameters of a path with one consumer. */
+function paramsOfOne({ params }: ConsumedLog, parts: OpenApiParts) {
+  const own = parts.z.object({ consumer: parts.schemas.consumer });
+  return { params: params(parts)?.extend(own.shape) ?? own };
+}
+
+function answer({ json, answers, logHeader, problem }: OpenApiParts) {
+  return {
     200: { ...json(answers.consumer, "The consumer"), headers: logHeader },
     default: problem,
-  });
+  };
+}
+
+/** The operations on the consumers of a log. */
+export function consumerOperations(log: ConsumedLog): readonly Operation[] {
+  return [...readingOperations(log), ...changingOperations(log)];
+}
+
+function readingOperations(log: ConsumedLog): readonly Operation[] {
+  const { path, idSuffix, logOf, params, access } = log;
+  const one = pathOfOne(log);
   return [
     {
       id: `listConsumers${idSuffix}`,
       method: "get",
-      path: all,
+      path: `${path}/consumers` as OwnPath,
       tag,
       summary: "List the consumers of a log, and how far they are behind",
       description: "Readers name themselves with the header `Kilde-Consumer`, or by committing a position.",
@@ -63,7 +71,7 @@ export function consumerOperations({
       description: "A sender whose key is bound to another consumer, or to none, needs to manage the log.",
       access: access.reads,
       handle: async (c, deps) => getConsumer(c, deps, await logOf(c, deps)),
-      describe: (parts) => ({ request: ofOne(parts), responses: answer(parts) }),
+      describe: (parts) => ({ request: paramsOfOne(log, parts), responses: answer(parts) }),
     },
     {
       id: `readConsumerLag${idSuffix}`,
@@ -76,13 +84,20 @@ export function consumerOperations({
       access: access.reads,
       handle: async (c, deps) => getConsumerLag(c, deps, await logOf(c, deps)),
       describe: (parts) => ({
-        request: ofOne(parts),
+        request: paramsOfOne(log, parts),
         responses: {
           200: { ...parts.json(parts.answers.consumerLag, "The samples, in order of time"), headers: parts.logHeader },
           default: parts.problem,
         },
       }),
     },
+  ];
+}
+
+function changingOperations(log: ConsumedLog): readonly Operation[] {
+  const { idSuffix, logOf, access } = log;
+  const one = pathOfOne(log);
+  return [
     {
       id: `commitConsumer${idSuffix}`,
       method: "put",
@@ -95,7 +110,7 @@ export function consumerOperations({
       handle: async (c, deps) => putConsumer(c, deps, await logOf(c, deps)),
       describe: (parts) => ({
         request: {
-          ...ofOne(parts),
+          ...paramsOfOne(log, parts),
           headers: parts.decidedOn,
           body: parts.jsonBody(parts.schemas.committedBody, { position: 1 }),
         },
@@ -112,7 +127,7 @@ export function consumerOperations({
       access: access.forgets,
       handle: async (c, deps) => deleteConsumer(c, deps, await logOf(c, deps)),
       describe: (parts) => ({
-        request: ofOne(parts),
+        request: paramsOfOne(log, parts),
         responses: { 204: { description: "Kilde forgot the consumer" }, default: parts.problem },
       }),
     },

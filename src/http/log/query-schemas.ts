@@ -4,6 +4,8 @@ import { parseCursor } from "../../core/cursor.ts";
 import type { Limits } from "../../core/limits.ts";
 import { latestRecorded } from "../../core/time.ts";
 import { statedTime } from "../wire/stated-time.ts";
+import { CONSUMER_STATES } from "../consumers/state.ts";
+import { oneOrMore } from "../wire/one-or-more.ts";
 import { wholeNumber } from "../wire/whole-number.ts";
 
 /** The two forms of a cursor, for /openapi.json. */
@@ -67,6 +69,9 @@ export function createQuerySchemas(limits: Limits) {
     consumersQuery: z.strictObject({
       prefix: z.string().optional().openapi({ description: "Only names that begin so" }),
       cursor: z.string().optional().openapi({ description: "Only names after this one" }),
+      state: oneOrMore(CONSUMER_STATES)
+        .optional()
+        .openapi({ description: "Only consumers in this state; the parameter may be repeated" }),
       limit: limit.optional(),
     }),
     logQuery: z.strictObject({

@@ -1,5 +1,7 @@
 import { z } from "@hono/zod-openapi";
 
+import { SUBSCRIPTION_STATUSES } from "../../webhooks/subscriptions/state.ts";
+
 const position = z.int().min(0);
 const time = z.string().openapi({ format: "date-time" });
 const sequence = z
@@ -28,7 +30,7 @@ const subscription = z
       .openapi({ description: "Whose consent was asked for, and the requests a minute it allows" }),
     description: z.string(),
     created: time,
-    status: z.enum(["active", "catching-up", "failing", "paused"]),
+    status: z.enum(SUBSCRIPTION_STATUSES),
     reason: z.string().nullable().openapi({ description: "Why it is failing or paused" }),
     cursor: position.openapi({
       description:

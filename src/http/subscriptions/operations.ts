@@ -215,7 +215,7 @@ export const subscriptionOperations: readonly Operation[] = [
     access: needing("manage", ALL),
     handle: on("getBlocked"),
     describe: ({ params, subscriptionSchemas, answers, listed }) => ({
-      request: { params: params.subscription, query: subscriptionSchemas.subscriptionsQuery },
+      request: { params: params.subscription, query: subscriptionSchemas.blockedQuery },
       responses: listed("blocked", answers.blocked, "Blocked subjects"),
     }),
   },

@@ -45,7 +45,7 @@ export async function getAttempts(c: Context, deps: SubscriptionDeps): Promise<R
 
 /** `GET /subscriptions/{subscription}/blocked` */
 export async function getBlocked(c: Context, deps: SubscriptionDeps): Promise<Response> {
-  const { cursor = "", ...query } = validQuery(c, deps.subscriptionSchemas.subscriptionsQuery);
+  const { cursor = "", ...query } = validQuery(c, deps.subscriptionSchemas.blockedQuery);
   const limit = listingLimit(query.limit, deps);
   const subscription = await visibleSubscription(c, deps);
   const found = await listBlocked(deps.database, subscription, { cursor, limit, name: null });

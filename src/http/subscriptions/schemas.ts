@@ -15,7 +15,7 @@ import {
 } from "../../webhooks/egress/headers.ts";
 import type { AddressRules } from "../../webhooks/egress/address-rules.ts";
 import { nameSchema } from "../wire/name-schema.ts";
-import { wholeNumber } from "../wire/whole-number.ts";
+import { subscriptionQuerySchemas } from "./query-schemas.ts";
 
 /** The values that a subscription has unless its request states others. */
 export const DEFAULT_SUBSCRIPTION = {
@@ -280,10 +280,7 @@ export function createSubscriptionSchemas(limits: Limits, rules: AddressRules) {
     rewindBody: rewindSchema(limits),
     rotation,
     skipBody,
-    subscriptionsQuery: z.strictObject({
-      cursor: z.string().optional().openapi({ description: "Only those whose id sorts after this one" }),
-      limit: wholeNumber({ min: 1, max: limits.pageEvents }).optional(),
-    }),
+    ...subscriptionQuerySchemas(limits),
   };
 }
 

@@ -118,17 +118,41 @@ async function answer(
   return c.json(await shown(deps, subscription), status, FRESH);
 }
 
+/** Subscriptions whose status is computed at a time, to find those with one. */
+const STATUS_PAGE = 100;
+
+type SubscriptionsQuery = z.output<SubscriptionSchemas["subscriptionsQuery"]> & {
+  readonly cursor: string;
+  readonly limit: number;
+};
+
+/** Returns the representations of the first subscriptions that match a query. */
+async function findShown(
+  c: Context,
+  deps: SubscriptionDeps,
+  { cursor, limit, status, source }: SubscriptionsQuery,
+) {
+  const size = status === undefined ? limit : STATUS_PAGE;
+  const found: Awaited<ReturnType<typeof shown>>[] = [];
+  for (let after: string | undefined = cursor; after !== undefined && found.length < limit;) {
+    const page = await visibleSubscriptions(c, deps, { cursor: after, limit: size, source });
+    const all = await Promise.all(page.map((subscription) => shown(deps, subscription)));
+    found.push(...all.filter((one) => status === undefined || status.includes(one.status)));
+    after = page.length < size ? undefined : page.at(-1)?.id;
+  }
+  return found.slice(0, limit);
+}
+
 /** `GET /subscriptions` */
 export async function getSubscriptions(c: Context, deps: SubscriptionDeps): Promise<Response> {
   const { cursor = "", ...query } = validQuery(c, deps.subscriptionSchemas.subscriptionsQuery);
   const limit = query.limit ?? Math.min(DEFAULT_PAGE_EVENTS, deps.limits.pageEvents);
-  const found = await visibleSubscriptions(c, deps, { cursor, limit });
-  const all = await Promise.all(found.map((subscription) => shown(deps, subscription)));
-  const entries = fittingEntries(all, deps);
+  const found = await findShown(c, deps, { ...query, cursor, limit });
+  const entries = fittingEntries(found, deps);
   const links = [`<${hereWith(c, deps, {})}>; rel="self"`];
-  const last = found[entries.length - 1];
+  const last = entries.at(-1);
   if ((found.length === limit || entries.length < found.length) && last !== undefined)
-    links.push(`<${hereWith(c, deps, { cursor: last.id })}>; rel="next"`);
+    links.push(`<${hereWith(c, deps, { cursor: last.subscription })}>; rel="next"`);
   return c.json({ subscriptions: entries }, 200, { ...FRESH, Link: links.join(", ") });
 }
 

@@ -52,17 +52,18 @@ export async function visibleSubscription(c: Context, deps: SubscriptionDeps): P
   throw unknownSubscription(id);
 }
 
-/** Returns the first subscriptions after a cursor of those that the sender sees, in order of id. */
+/** Returns the first subscriptions after a cursor of those that the sender sees, in order of id. `source`: only those of a log. */
 export async function visibleSubscriptions(
   c: Context,
   deps: SubscriptionDeps,
-  { cursor, limit }: { readonly cursor: string; readonly limit: number },
+  { cursor, limit, source }: { readonly cursor: string; readonly limit: number; readonly source?: string | undefined },
 ): Promise<readonly SubscriptionRecord[]> {
   const principal = principalOf(c);
   const visible: SubscriptionRecord[] = [];
   for (let after: string | undefined = cursor; after !== undefined && visible.length < limit;) {
     const page: readonly SubscriptionRecord[] = await deps.subscriptions.list({ cursor: after, limit });
-    visible.push(...page.filter((subscription) => isVisible(deps, principal, subscription)));
+    const ofSource = page.filter(({ log }) => source === undefined || log.name === source);
+    visible.push(...ofSource.filter((subscription) => isVisible(deps, principal, subscription)));
     after = page.length < limit ? undefined : page.at(-1)?.id;
   }
   return visible.slice(0, limit);

@@ -19,7 +19,9 @@ const MANY_BLOCKED = 10_000;
  * - `failing`: its endpoint is down, or rejects events of some subjects; or no key opens its secrets
  * - `paused`: by request; because the endpoint answered 410 (`gone`); or because its creator may no longer read the source
  */
-export type SubscriptionStatus = "active" | "catching-up" | "failing" | "paused";
+export const SUBSCRIPTION_STATUSES = ["active", "catching-up", "failing", "paused"] as const;
+
+export type SubscriptionStatus = (typeof SUBSCRIPTION_STATUSES)[number];
 
 export interface SubscriptionState {
   readonly status: SubscriptionStatus;

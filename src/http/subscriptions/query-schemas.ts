@@ -1,0 +1,25 @@
+import { z } from "@hono/zod-openapi";
+
+import type { Limits } from "../../core/limits.ts";
+import { SUBSCRIPTION_STATUSES } from "../../webhooks/subscriptions/state.ts";
+import { oneOrMore } from "../wire/one-or-more.ts";
+import { wholeNumber } from "../wire/whole-number.ts";
+
+/** Creates the schemas that validate the queries of lists. */
+export function subscriptionQuerySchemas({ pageEvents }: Limits) {
+  const limit = wholeNumber({ min: 1, max: pageEvents }).optional();
+  return {
+    subscriptionsQuery: z.strictObject({
+      cursor: z.string().optional().openapi({ description: "Only those whose id sorts after this one" }),
+      status: oneOrMore(SUBSCRIPTION_STATUSES)
+        .optional()
+        .openapi({ description: "Only subscriptions with this status; the parameter may be repeated" }),
+      source: z.string().optional().openapi({ description: "Only subscriptions of the log at this path" }),
+      limit,
+    }),
+    blockedQuery: z.strictObject({
+      cursor: z.string().optional().openapi({ description: "Only those whose name sorts after this one" }),
+      limit,
+    }),
+  };
+}

@@ -339,3 +339,37 @@ describe("what a consumer reports", () => {
     expect(await one()).toMatchObject({ blocked: 1, failure: null });
   });
 });
+
+describe("the list of consumers", () => {
+  const failure = null;
+
+  test("has only consumers in the states that are asked for", async () => {
+    await commit({ position: 4 }, "a");
+    await commit({ position: 4, blocked: 1, failure }, "b");
+    await commit({ position: 4, blocked: 1, failure }, "c");
+    const names = async (query: string) => {
+      const { consumers } = await app.get<{ consumers: Consumer[] }>(`/events/consumers?${query}`);
+      return consumers.map(({ consumer }) => consumer);
+    };
+    expect(await names("state=blocked")).toEqual(["b", "c"]);
+    expect(await names("state=keeps-up&state=blocked")).toEqual(["a", "b", "c"]);
+    expect(await names("state=late")).toEqual([]);
+    expect(await names("state=blocked&prefix=c")).toEqual(["c"]);
+    expect(await names("state=blocked&cursor=b")).toEqual(["c"]);
+  });
+
+  test("pages through those in a state", async () => {
+    for (const name of ["a", "b", "c"]) await commit({ position: 4, blocked: 1 }, name);
+    const first = await app.fetch("/events/consumers?state=blocked&limit=2");
+    const next = /<([^>]*)>; rel="next"/.exec(first.headers.get("link") ?? "")?.[1] ?? "";
+    expect(next).toBe("/events/consumers?state=blocked&limit=2&cursor=b");
+    const second = await app.fetch(next);
+    expect(await second.json()).toMatchObject({ consumers: [{ consumer: "c" }] });
+    expect(second.headers.get("link")).not.toContain('rel="next"');
+  });
+
+  test("refuses a state that there is not", async () => {
+    const problem = await problemOf(await app.fetch("/events/consumers?state=lost"));
+    expect(problem.detail).toContain("must be one of keeps-up, late, blocked, silent");
+  });
+});

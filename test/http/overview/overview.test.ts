@@ -1,0 +1,195 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+
+import type { StoreOverview } from "../../../src/client/store-types.ts";
+import type { Clock } from "../../../src/core/clock.ts";
+import { systemClock } from "../../../src/core/system-clock.ts";
+import { createRecentHeads } from "../../../src/log/follow/recent-heads.ts";
+import { SELECT_HEALTH } from "../../../src/webhooks/subscriptions/health.ts";
+import type { Database } from "../../../src/storage/database.ts";
+import { jsonPost, openApp, type TestApp } from "../../support/app.ts";
+import { sketch } from "../../support/feeds.ts";
+import { createTestKey, type TestKey } from "../../support/keys.ts";
+import { newDatabase } from "../../support/new-database.ts";
+import { openProjection } from "../../support/projection.ts";
+import { runsOn } from "../../support/tested-on.ts";
+
+runsOn(["memory", "sqld"]);
+
+const FEEDS = [
+  sketch({ name: "orders", source: { types: ["A"] } }),
+  // Its projection fails at an event of type Bad.
+  sketch({ name: "bad" }),
+  sketch({ name: "open", source: { types: ["A"] }, access: "public" }),
+];
+
+const STARTED_MS = Date.parse("2026-02-01T12:00:00Z");
+
+let database: Database;
+let app: TestApp;
+let admin: TestKey;
+let nowMs: number;
+let monotonicMs: number;
+/** Facts are used again while this clock stands still, so each test moves it before it looks again. */
+const clock: Clock = { ...systemClock, now: () => nowMs, monotonic: () => monotonicMs };
+
+function advance(ms: number): void {
+  nowMs += ms;
+  monotonicMs += ms;
+}
+
+beforeEach(async () => {
+  nowMs = STARTED_MS;
+  monotonicMs = 0;
+  database = await newDatabase();
+  app = await openApp({ database, clock, feeds: FEEDS, environment: "production" });
+  admin = await createTestKey(app, ["admin"]);
+  await admin.append("order-1", { type: "A" }, { type: "Bad" });
+});
+afterEach(() => app.close());
+
+async function overview(key: Pick<TestKey, "get"> = admin): Promise<StoreOverview> {
+  advance(1);
+  return key.get<StoreOverview>("/overview");
+}
+
+async function project(): Promise<void> {
+  const projection = await openProjection({ database, writer: app.store.writer }, FEEDS);
+  await projection.drain();
+  await projection.feeds.close();
+}
+
+async function subscribe(): Promise<string> {
+  const body = { source: "/events", url: "https://hooks.example.org/kilde" };
+  const made = await admin.fetch("/subscriptions", jsonPost(body));
+  return ((await made.json()) as { subscription: string }).subscription;
+}
+
+async function commit(name: string, body: object): Promise<void> {
+  const { fetch } = await createTestKey(app, ["read:/events"], { consumer: name });
+  const init = { method: "PUT", body: JSON.stringify(body) };
+  expect((await fetch(`/events/consumers/${name}`, init)).status).toBe(200);
+}
+
+test("a store without problems has counts and its environment", async () => {
+  await commit("cards", { position: 2 });
+  await subscribe();
+  expect(await overview()).toMatchObject({
+    version: "test",
+    environment: "production",
+    head: 2,
+    activity: null,
+    feeds: { building: 3, live: 0, halted: 0, superseded: 0 },
+    consumers: { "keeps-up": 1, late: 0, blocked: 0, silent: 0 },
+    subscriptions: { delivering: 1, failing: 0, paused: 0, blockedSubjects: 0 },
+    problemCount: 0,
+    problems: [],
+  });
+});
+
+test("problems have their next step, the most urgent kind first", async () => {
+  await project();
+  await commit("late", { position: 1 });
+  const id = await subscribe();
+  await admin.fetch(`/subscriptions/${id}/pause`, jsonPost({ reason: "moving" }));
+  await commit("gone", { position: 2 });
+  advance(2 * 60_000);
+  await commit("stuck", { position: 2, blocked: 3 });
+  const shown = await overview();
+  expect(shown.feeds.halted).toBe(1);
+  expect(shown.problemCount).toBe(4);
+  expect(shown.problems.map(({ kind, resource }) => [kind, resource])).toEqual([
+    ["feed-halted", "/feeds/bad/v1"],
+    ["consumer-blocked", "/events/consumers/stuck"],
+    ["subscription-paused", `/subscriptions/${id}`],
+    ["consumer-late", "/events/consumers/late"],
+  ]);
+  expect(shown.problems.map(({ next }) => next)).toEqual([
+    { view: "/console/feeds/bad/v1", command: "kilde feeds resume bad/v1" },
+    { view: "/console/consumers?log=%2Fevents&consumer=stuck", command: "kilde consumers" },
+    { view: `/console/webhooks/${id}`, command: `kilde webhooks resume ${id}` },
+    { view: "/console/consumers?log=%2Fevents&consumer=late", command: "kilde consumers" },
+  ]);
+  advance(4 * 60_000);
+  const later = await overview();
+  expect(later.consumers).toEqual({ "keeps-up": 0, late: 0, blocked: 1, silent: 2 });
+});
+
+test("a subscription with blocked subjects is failing", async () => {
+  const id = await subscribe();
+  await database.write([
+    {
+      sql: `insert into subscription_subjects (subscription, subject, next, attempts, due, error, since)
+        select ?1, id, 1, 2, null, 'status 422', '2026-02-01T12:00:00.000Z' from subjects where name = 'order-1' and log = 0`,
+      args: [id],
+    },
+  ]);
+  const { subscriptions, problems } = await overview();
+  expect(subscriptions).toEqual({ delivering: 0, failing: 1, paused: 0, blockedSubjects: 1 });
+  expect(problems).toMatchObject([
+    {
+      kind: "subscription-failing",
+      detail: "In the delivery of /events, 1 subject is blocked",
+      since: "2026-02-01T12:00:00.000Z",
+      next: { command: `kilde webhooks blocked ${id}` },
+    },
+  ]);
+});
+
+test("a consumer that only ever read is no problem when it is silent", async () => {
+  const reader = await createTestKey(app, ["read:/events"], { consumer: "curl" });
+  await reader.get("/events");
+  await reader.get("/events/consumers/curl");
+  advance(3_600_000);
+  const { consumers, problems } = await overview();
+  expect([consumers.silent, problems]).toEqual([0, []]);
+});
+
+test("a sender learns only of the parts that its grants reach", async () => {
+  await project();
+  await commit("stuck", { position: 2, blocked: 1 });
+  await subscribe();
+  const blind = await overview(await createTestKey(app, ["read:/metrics"]));
+  expect(blind).toMatchObject({
+    head: null,
+    feeds: { live: 1, halted: 0 },
+    consumers: { blocked: 0 },
+    subscriptions: { delivering: 0 },
+    problems: [],
+  });
+  const reader = await overview(await createTestKey(app, ["read:/feeds/bad"]));
+  expect(reader).toMatchObject({ head: null, feeds: { live: 1, halted: 1 } });
+  // The message quotes data.
+  expect(reader.problems.map(({ detail }) => detail)).toEqual([
+    "The projection failed at event 2 of its source",
+  ]);
+  const manager = await overview(await createTestKey(app, ["manage:/feeds"]));
+  expect(manager.problems[0]?.detail).toContain("event 2 of its source: ");
+  const operator = await overview(await createTestKey(app, ["manage:/events", "manage:/subscriptions"]));
+  expect(operator).toMatchObject({ consumers: { blocked: 1 }, subscriptions: { delivering: 0 } });
+  const subscriber = await overview(await createTestKey(app, ["read:/events", "manage:/subscriptions"]));
+  expect(subscriber).toMatchObject({ head: 2, consumers: { blocked: 0 }, subscriptions: { delivering: 1 } });
+});
+
+test("the growth of the event log is that of the heads that the process noted", async () => {
+  const recentHeads = createRecentHeads(clock);
+  const other = await openApp({ database, clock, recentHeads });
+  const key = await createTestKey(other, ["read:/events"]);
+  expect((await overview(key)).activity).toBeNull();
+  recentHeads.note(2);
+  advance(10_000);
+  recentHeads.note(52);
+  advance(10_000);
+  recentHeads.note(52);
+  expect((await overview(key)).activity).toMatchObject({
+    stepSeconds: 10,
+    heads: [2, 52, 52],
+    eventsPerSecond: [5, 0],
+  });
+  await other.close();
+});
+
+test("the health of subscriptions is read without a scan of the subjects or events", async () => {
+  const plan = await database.read({ sql: `explain query plan ${SELECT_HEALTH}`, args: ["", 10] });
+  const steps = plan.map((row) => String(row[3]));
+  expect(steps.filter((step) => /SCAN (lane|log|events)\b|TEMP/.test(step))).toEqual([]);
+});

@@ -60,6 +60,7 @@ function createChangeWatch(deps: WatchDeps): ChangeWatch {
         }
       } catch {
         // A database that cannot be read now is read at the next look.
+        marksDueMs = Number.NEGATIVE_INFINITY;
       }
       await clock.sleep(LOOK_MS, signal);
     }

@@ -97,6 +97,13 @@ function send({ method, path, parameters, body }: Request, known: Record<string,
   return app.fetch(query.size === 0 ? target : `${target}?${query}`, init);
 }
 
+/** Reads a body, except for an event stream, which does not end. */
+async function textOf(response: Response): Promise<string> {
+  if (response.headers.get("content-type") !== "text/event-stream") return response.text();
+  await response.body?.cancel();
+  return "";
+}
+
 async function sendJson<Body>(
   request: Request | undefined,
   known: Record<string, string> = {},
@@ -154,7 +161,7 @@ testInProcess(
     const successes: string[] = [];
     for (const request of requests) {
       const response = await send(request, { subscription });
-      const text = await response.text();
+      const text = await textOf(response);
       const { method, path, body } = request;
       const isExpected = response.ok || response.status === REFUSED[`${method} ${path}`];
       answers.push(

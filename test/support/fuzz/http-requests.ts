@@ -45,6 +45,9 @@ const OPERATIONS: readonly (readonly [method: string, path: string, content: Con
   ["GET", "/events/consumers", "none"],
   ["PUT", "/events/consumers/*", "commit"],
   ["DELETE", "/events/consumers/*", "none"],
+  ["GET", "/events/consumers/*/lag", "none"],
+  ["GET", "/overview", "none"],
+  ["GET", "/changes", "none"],
   ["GET", "/appends/*", "none"],
   ["GET", "/feeds", "none"],
   ["GET", "/feeds/notes/v1", "none"],
@@ -88,6 +91,9 @@ const PARAMETERS = [
   "before",
   "reason",
   "force",
+  "state",
+  "status",
+  "source",
   "key",
   "__proto__",
 ] as const;
@@ -266,6 +272,6 @@ export function randomRequest(chance: Chance, host: string): RawRequest {
   const malformed = chance.happens(0.02);
   const bytes = Buffer.concat([malformed ? mutated(chance, head.toString("latin1")) : head, body]);
   // A malformed head may have no end, so that the server waits for the rest.
-  const waits = /event-stream|timeout|^DELETE \/feeds\//i;
+  const waits = /event-stream|timeout|^GET \/changes|^DELETE \/feeds\//i;
   return { bytes, mayWait: follows || malformed || waits.test(bytes.toString("latin1")) };
 }

@@ -27,10 +27,7 @@ export function eventStream(
       if (consumer !== null)
         deps.activity.record(log.address, consumer, interest.subject === null ? cursor : null);
     });
-  const headers = {
-    ...EVENT_STREAM_HEADERS,
-    ...logHeaders(start.identity),
-  };
+  const headers = { ...EVENT_STREAM_HEADERS, ...logHeaders(start.identity) };
   return isHead(c) ? c.body(null, 200, headers) : c.body(open(), 200, headers);
 }
 

@@ -135,7 +135,8 @@ async function findShown(
   const size = status === undefined ? limit : STATUS_PAGE;
   const found: Awaited<ReturnType<typeof shown>>[] = [];
   for (let after: string | undefined = cursor; after !== undefined && found.length < limit;) {
-    const page = await visibleSubscriptions(c, deps, { cursor: after, limit: size, source });
+    const query = { cursor: after, limit: size, source };
+    const page: readonly SubscriptionRecord[] = await visibleSubscriptions(c, deps, query);
     const all = await Promise.all(page.map((subscription) => shown(deps, subscription)));
     found.push(...all.filter((one) => status === undefined || status.includes(one.status)));
     after = page.length < size ? undefined : page.at(-1)?.id;

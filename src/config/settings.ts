@@ -149,7 +149,10 @@ export const settingsSchema = z.strictObject({
   environment: z
     .string("must be a name")
     .max(MOST_ENVIRONMENT_CHARACTERS, `must have at most ${MOST_ENVIRONMENT_CHARACTERS} characters`)
-    .regex(/^[^\p{C}\s](?:[^\p{C}]*[^\p{C}\s])?$/u, "must be a name without control characters or surrounding space")
+    .regex(
+      /^[^\p{C}\s](?:[^\p{C}]*[^\p{C}\s])?$/u,
+      "must be a name without control characters or surrounding space",
+    )
     .optional(),
   limits: limitsSchema.prefault({}),
   /** Only in `kilde.config.ts`. `compileFeeds` checks the definitions. */

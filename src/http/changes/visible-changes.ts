@@ -19,9 +19,7 @@ export interface Sight {
 export function sightOf(deps: Pick<AppDeps, "feeds">, principal: Principal): Sight {
   const { grants } = principal;
   const readsEvents = subjectPrefixes(grants, "/events") !== null;
-  const feeds = new Set(
-    deps.feeds.all.flatMap(({ feed }) => (seesFeed(principal, feed) ? [feed.path] : [])),
-  );
+  const feeds = new Set(deps.feeds.all.flatMap(({ feed }) => (seesFeed(principal, feed) ? [feed.path] : [])));
   const managesSubscriptions = covers(grants, needOf("manage", "/subscriptions"));
   return {
     seesLog: (path) => (path === "/events" ? readsEvents : feeds.has(path)),
@@ -71,7 +69,11 @@ function haveConsumersChanged(before: StoreSnapshot, now: StoreSnapshot, sight: 
  * Returns the visible changes between two snapshots. The first message of a stream, without a snapshot before, has every head,
  * and no subscriptions and consumers: the observer reads those after it.
  */
-export function changesBetween(before: StoreSnapshot | null, now: StoreSnapshot, sight: Sight): VisibleChanges {
+export function changesBetween(
+  before: StoreSnapshot | null,
+  now: StoreSnapshot,
+  sight: Sight,
+): VisibleChanges {
   const logs = changedLogs(before, now, sight);
   const subscriptions = before === null ? [] : changedSubscriptions(before, now, sight);
   const hasConsumers = before !== null && haveConsumersChanged(before, now, sight);

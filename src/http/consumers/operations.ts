@@ -86,7 +86,10 @@ function readingOperations(log: ConsumedLog): readonly Operation[] {
       describe: (parts) => ({
         request: paramsOfOne(log, parts),
         responses: {
-          200: { ...parts.json(parts.answers.consumerLag, "The samples, in order of time"), headers: parts.logHeader },
+          200: {
+            ...parts.json(parts.answers.consumerLag, "The samples, in order of time"),
+            headers: parts.logHeader,
+          },
           default: parts.problem,
         },
       }),

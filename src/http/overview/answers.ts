@@ -7,7 +7,9 @@ const count = z.int().min(0);
 const time = z.string().openapi({ format: "date-time" });
 
 const activity = z.object({
-  since: time.openapi({ description: "Time of the first head: an hour ago, or later if this process began later" }),
+  since: time.openapi({
+    description: "Time of the first head: an hour ago, or later if this process began later",
+  }),
   stepSeconds: z.int().openapi({ description: "Time between two heads" }),
   heads: z.array(count).openapi({ description: "Heads of the event log, the latest last" }),
   eventsPerSecond: z
@@ -35,7 +37,9 @@ const overview = z
   .object({
     version: z.string(),
     environment: environmentName,
-    time: time.openapi({ description: "When Kilde read the counts and problems; some seconds ago in a large store" }),
+    time: time.openapi({
+      description: "When Kilde read the counts and problems; some seconds ago in a large store",
+    }),
     head: count
       .nullable()
       .openapi({ description: "Position of the last event; null: the sender may not read the event log" }),
@@ -53,15 +57,15 @@ const overview = z
         superseded: count.openapi({ description: "Those that another release has to project" }),
       })
       .openapi({ description: "Feeds that the sender may read or manage, by status" }),
-    consumers: z
-      .object({ "keeps-up": count, late: count, blocked: count, silent: count })
-      .openapi({
-        description:
-          "Consumers of the logs that the sender may manage, by state. A silent consumer that never committed does not count",
-      }),
+    consumers: z.object({ "keeps-up": count, late: count, blocked: count, silent: count }).openapi({
+      description:
+        "Consumers of the logs that the sender may manage, by state. A silent consumer that never committed does not count",
+    }),
     subscriptions: z
       .object({ delivering: count, failing: count, paused: count, blockedSubjects: count })
-      .openapi({ description: "Subscriptions that the sender may manage, by state, and their blocked subjects" }),
+      .openapi({
+        description: "Subscriptions that the sender may manage, by state, and their blocked subjects",
+      }),
     problemCount: count,
     problems: z
       .array(overviewProblem)

@@ -8,7 +8,10 @@ import { type ConsumerState, stateOfConsumer } from "../consumers/state.ts";
 import type { AppDeps } from "../deps.ts";
 
 /** A consumer that does not keep up. */
-export interface TroubledConsumer extends Pick<ConsumerRecord, "name" | "seen" | "blocked" | "failure" | "lag"> {
+export interface TroubledConsumer extends Pick<
+  ConsumerRecord,
+  "name" | "seen" | "blocked" | "failure" | "lag"
+> {
   readonly state: Exclude<ConsumerState, "keeps-up">;
 }
 

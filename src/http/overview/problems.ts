@@ -71,22 +71,34 @@ function subscriptionProblems({ id, source, status, reason, since, blocked }: Su
     { kind, resource, detail, since, next: { view, command: `kilde webhooks ${command} ${id}` } },
   ];
   if (status === "paused")
-    return found("subscription-paused", `The delivery of ${source} is paused: ${reason ?? "by request"}`, "resume");
+    return found(
+      "subscription-paused",
+      `The delivery of ${source} is paused: ${reason ?? "by request"}`,
+      "resume",
+    );
   if (status === "delivering") return [];
   const isDown = reason?.startsWith("endpoint: ") === true;
   const count = blocked === 1 ? "1 subject is blocked" : `${blocked} subjects are blocked`;
   return isDown
-    ? found("subscription-failing", `The delivery of ${source} fails: ${reason.slice("endpoint: ".length)}`, "resume")
+    ? found(
+        "subscription-failing",
+        `The delivery of ${source} fails: ${reason.slice("endpoint: ".length)}`,
+        "resume",
+      )
     : found("subscription-failing", `In the delivery of ${source}, ${count}`, "blocked");
 }
 
-function consumerFinding(log: string, { name, state, seen, blocked, failure, lag }: TroubledConsumer): Finding {
+function consumerFinding(
+  log: string,
+  { name, state, seen, blocked, failure, lag }: TroubledConsumer,
+): Finding {
   const resource = `${log}/consumers/${encodeURIComponent(name)}`;
   const query = new URLSearchParams({ log, consumer: name }).toString();
   const command = log === "/events" ? "kilde consumers" : `kilde consumers --feed ${feedArgument(log)}`;
   const next = { view: `/console/consumers?${query}`, command };
   const shown = JSON.stringify(name);
-  if (state === "silent") return { resource, detail: `${shown} has not read ${log} since`, since: seen, next };
+  if (state === "silent")
+    return { resource, detail: `${shown} has not read ${log} since`, since: seen, next };
   if (state === "late") {
     const detail = `${shown} lacks ${lag.events} events of ${log}, the first for ${Math.round(lag.seconds)} s`;
     return { resource, detail, since: null, next };

@@ -1,7 +1,11 @@
 import type { Gauge } from "prom-client";
 
 import { listSubscriptions } from "../../webhooks/subscriptions/record.ts";
-import { stateOf, SUBSCRIPTION_STATUSES, type SubscriptionState } from "../../webhooks/subscriptions/state.ts";
+import {
+  stateOf,
+  SUBSCRIPTION_STATUSES,
+  type SubscriptionState,
+} from "../../webhooks/subscriptions/state.ts";
 import type { AppDeps } from "../deps.ts";
 
 /** Creates a gauge; its name lacks the common prefix. */
@@ -53,7 +57,8 @@ export function subscriptionGauges(gauge: GaugeOf) {
         const labels = { ...own, subscription: subscription.id, source: subscription.log.name };
         const state = await stateOf(database, subscription, clock.now());
         for (const { each, value } of gauges) each.set(labels, value(state));
-        for (const name of SUBSCRIPTION_STATUSES) status.set({ ...labels, status: name }, name === state.status ? 1 : 0);
+        for (const name of SUBSCRIPTION_STATUSES)
+          status.set({ ...labels, status: name }, name === state.status ? 1 : 0);
       }
       cursor = page.length < PAGE ? undefined : page.at(-1)?.id;
     }

@@ -56,7 +56,11 @@ export async function visibleSubscription(c: Context, deps: SubscriptionDeps): P
 export async function visibleSubscriptions(
   c: Context,
   deps: SubscriptionDeps,
-  { cursor, limit, source }: { readonly cursor: string; readonly limit: number; readonly source?: string | undefined },
+  {
+    cursor,
+    limit,
+    source,
+  }: { readonly cursor: string; readonly limit: number; readonly source?: string | undefined },
 ): Promise<readonly SubscriptionRecord[]> {
   const principal = principalOf(c);
   const visible: SubscriptionRecord[] = [];

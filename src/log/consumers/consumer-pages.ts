@@ -15,7 +15,10 @@ export interface ConsumerPagesDeps {
 export async function* consumerPages(
   { database, clock }: ConsumerPagesDeps,
   log: LogAddress,
-  { prefix, cursor: after }: { readonly prefix: string; readonly cursor: string } = { prefix: "", cursor: "" },
+  { prefix, cursor: after }: { readonly prefix: string; readonly cursor: string } = {
+    prefix: "",
+    cursor: "",
+  },
 ): AsyncGenerator<readonly ConsumerRecord[], void, undefined> {
   for (let cursor: string | undefined = after; cursor !== undefined;) {
     const query = { prefix, cursor, limit: PAGE };

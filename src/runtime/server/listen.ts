@@ -26,8 +26,7 @@ export interface Surface {
 
 export interface Listening extends Surface, Pick<Sockets, "port" | "addressOf" | "reloadTls"> {}
 
-export interface AnswerDeps
-  extends ServedStore, Required<Pick<AppOptions, "admission" | "addressOf">> {
+export interface AnswerDeps extends ServedStore, Required<Pick<AppOptions, "admission" | "addressOf">> {
   readonly parseLarge: ParseLarge;
   readonly settings: Settings;
   readonly version: string;

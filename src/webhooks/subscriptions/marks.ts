@@ -27,7 +27,12 @@ export async function readSubscriptionMarks(database: Database): Promise<readonl
   for (let cursor: string | undefined = ""; cursor !== undefined;) {
     const rows = await database.read({ sql: SELECT_MARKS, args: [cursor, PAGE] });
     for (const row of rows) {
-      const [id, source, subjectPrefix, mark] = [textAt(row, 0), textAt(row, 1), textAt(row, 2), textAt(row, 3)];
+      const [id, source, subjectPrefix, mark] = [
+        textAt(row, 0),
+        textAt(row, 1),
+        textAt(row, 2),
+        textAt(row, 3),
+      ];
       marks.push({ id, source, subjectPrefix, mark });
     }
     cursor = rows.length < PAGE ? undefined : marks.at(-1)?.id;

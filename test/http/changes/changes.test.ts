@@ -115,7 +115,8 @@ forEachDeployment(["memory", "file", "sqld"], (deployment) => {
 
     test("subscriptions are named when they are created, changed and removed", async () => {
       const { messages } = await watch(admin);
-      const named = (id: string) => messages.filter(({ subscriptions }) => subscriptions?.includes(id)).length;
+      const named = (id: string) =>
+        messages.filter(({ subscriptions }) => subscriptions?.includes(id)).length;
       const id = await subscribe();
       await eventually(() => named(id) === 1);
       await admin.fetch(`/subscriptions/${id}/pause`, { method: "POST" });
@@ -128,7 +129,9 @@ forEachDeployment(["memory", "file", "sqld"], (deployment) => {
       const { messages, head } = await watch(admin);
       const first = messages[0];
       const cards = await createTestKey(app, ["read:/events"], { consumer: "cards" });
-      await eventually(() => messages.slice(1).some(({ keys }) => keys !== undefined && keys !== first?.keys));
+      await eventually(() =>
+        messages.slice(1).some(({ keys }) => keys !== undefined && keys !== first?.keys),
+      );
       await cards.fetch("/events/consumers/cards", { method: "PUT", body: JSON.stringify({ position: 1 }) });
       await eventually(() => messages.some(({ consumers }) => consumers === true));
       const { subscription } = { subscription: await subscribe() };

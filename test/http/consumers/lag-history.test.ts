@@ -4,7 +4,13 @@ import type { ConsumerLag } from "../../../src/client/types.ts";
 import type { Clock } from "../../../src/core/clock.ts";
 import { systemClock } from "../../../src/core/system-clock.ts";
 import type { Job } from "../../../src/jobs/job.ts";
-import { CONSUMED_LOGS, consumerLagJob, EXPIRE_LAG, IS_SAMPLED, READ_LAG } from "../../../src/log/consumers/lag-history.ts";
+import {
+  CONSUMED_LOGS,
+  consumerLagJob,
+  EXPIRE_LAG,
+  IS_SAMPLED,
+  READ_LAG,
+} from "../../../src/log/consumers/lag-history.ts";
 import { type Database, integerAt } from "../../../src/storage/database.ts";
 import { openApp, type TestApp } from "../../support/app.ts";
 import { newDatabase } from "../../support/new-database.ts";
@@ -63,7 +69,13 @@ test("processes that sample the same step store it once", async () => {
   nowMs += STEP_MS;
   await sample();
   await commit(2);
-  await Promise.all([sample(), consumerLagJob({ database, writer: app.store.writer, clock }).run({ deadline: 0, signal: new AbortController().signal })]);
+  await Promise.all([
+    sample(),
+    consumerLagJob({ database, writer: app.store.writer, clock }).run({
+      deadline: 0,
+      signal: new AbortController().signal,
+    }),
+  ]);
   expect((await lag()).samples).toHaveLength(1);
 });
 
@@ -103,8 +115,17 @@ test("a consumer that only reads is sampled for an hour after its last read", as
 
 test("a store without consumers is not written to", async () => {
   let writes = 0;
-  const writer = { ...app.store.writer, write: (...args: Parameters<typeof app.store.writer.write>) => (writes++, app.store.writer.write(...args)) };
-  await consumerLagJob({ database, writer, clock }).run({ deadline: 0, signal: new AbortController().signal });
+  const writer = {
+    ...app.store.writer,
+    write: (...args: Parameters<typeof app.store.writer.write>) => (
+      writes++,
+      app.store.writer.write(...args)
+    ),
+  };
+  await consumerLagJob({ database, writer, clock }).run({
+    deadline: 0,
+    signal: new AbortController().signal,
+  });
   expect(writes).toBe(0);
 });
 
@@ -117,9 +138,11 @@ test("no statement scans the samples", async () => {
   ]) {
     const plan = await database.read({ sql: `explain query plan ${sql}`, args });
     const steps = plan.map((row) => String(row[3]));
-    expect({ sql, faults: steps.filter((step) => /SCAN (consumer_lag|lag|consumers)\b/.test(step)) }).toEqual({
-      sql,
-      faults: [],
-    });
+    expect({ sql, faults: steps.filter((step) => /SCAN (consumer_lag|lag|consumers)\b/.test(step)) }).toEqual(
+      {
+        sql,
+        faults: [],
+      },
+    );
   }
 });

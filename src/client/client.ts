@@ -14,8 +14,8 @@ import { logPath, queryString, readPages } from "./read.ts";
 import { startTimer } from "../core/timer.ts";
 import { createAttempts, TIMEOUTS, type Timeouts } from "./deadline.ts";
 import { MAX_RETRY_AFTER_MS, type Retry } from "./retry.ts";
-import { readObject } from "./parse-answer.ts";
-import { type RequestDeps, send } from "./request.ts";
+import { readOverview } from "./overview.ts";
+import type { RequestDeps } from "./request.ts";
 import { sleepFor } from "./sleep.ts";
 import type { ChangesOptions, StoreChanges, StoreOverview } from "./store-types.ts";
 import { listStreams, subjectPages } from "./subjects.ts";
@@ -125,7 +125,7 @@ export interface Client {
   overview(): Promise<StoreOverview>;
   /**
    * Follows the changes of all logs, subscriptions, consumers and keys, without events: at most four messages a second, each
-   * with what changed since the one before. The first one of a connection has every head. Reconnects automatically.
+   * with the changes since the one before. The first one of a connection has every head. Reconnects automatically.
    */
   changes(options?: ChangesOptions): AsyncGenerator<StoreChanges, void, undefined>;
   /** Removes the events of a stream before a version. Returns the stream's first version. */
@@ -236,7 +236,7 @@ export function clientOf(deps: RequestDeps, own?: string, append: Append = creat
     consumers: (feed, consumersOptions = {}) =>
       listConsumers(deps, logPath(feed), optionsOf("consumers", consumersOptions)),
     consumerLag: (consumer, feed) => readConsumerLag(deps, logPath(feed), consumer),
-    overview: () => send(deps, "/overview", {}, readObject<StoreOverview>),
+    overview: () => readOverview(deps),
     changes: (changesOptions = {}) => followChanges(deps, optionsOf("changes", changesOptions)),
     async truncate(stream, before) {
       const query = queryString({ before });

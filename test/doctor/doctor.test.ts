@@ -237,6 +237,11 @@ const CORRUPTIONS: readonly (readonly [name: string, sql: string, check: string]
     "update consumers set blocked = -1",
     "consumers report failures in JSON",
   ],
+  [
+    "samples of lag that are not JSON",
+    "insert into consumer_lag (hour, log, name, samples) values (1, 0, 'cards', '{')",
+    "samples of the lag of consumers are in JSON",
+  ],
   ["a consumer at no time", "update consumers set seen = 'now'", "consumers have names and times"],
   ["a reference to nothing", "update consumers set log = 9", "references lead somewhere"],
   ["a feed beyond its source", "update feeds set cursor = 99", "feeds are within their source"],

@@ -13,7 +13,7 @@ export interface Heads {
   readonly operations: number;
 }
 
-/** What changes in a store besides its logs. */
+/** The parts of a store besides its logs, as texts and numbers that differ after each change. */
 export interface Marks {
   /** By id. */
   readonly subscriptions: ReadonlyMap<string, SubscriptionMark>;

@@ -31,7 +31,7 @@ export function sightOf(deps: Pick<AppDeps, "feeds">, principal: Principal): Sig
   };
 }
 
-/** The changes of a store since the message before, without what did not change. */
+/** The changes of a store since the message before. A member is missing where nothing changed. */
 export interface VisibleChanges {
   /** New heads, by the path of the log. */
   readonly logs?: Readonly<Record<string, number>>;

@@ -41,7 +41,7 @@ const consumerLag = z
       }),
     ),
   })
-  .openapi("ConsumerLag");
+  .openapi("LagHistory");
 
 /** Schemas of the answers about consumers, for /openapi.json. */
 export const consumerAnswers = { consumer, consumerLag };

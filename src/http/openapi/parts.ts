@@ -2,7 +2,6 @@ import { z } from "@hono/zod-openapi";
 
 import type { Limits } from "../../core/limits.ts";
 import { createAddressRules } from "../../webhooks/egress/address-rules.ts";
-import { changesAnswers } from "../changes/answers.ts";
 import { consumerAnswers } from "../consumers/answers.ts";
 import { feedAnswers } from "../feeds/answers.ts";
 import { keyAnswers } from "../keys/answers.ts";
@@ -63,7 +62,6 @@ export function openApiParts(schemas: RequestSchemas, limits: Limits) {
       ...sessionAnswers,
       ...keyAnswers,
       ...overviewAnswers,
-      ...changesAnswers,
       ...serviceAnswers,
     },
     params: {

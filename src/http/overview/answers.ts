@@ -69,7 +69,7 @@ const overview = z
     problemCount: count,
     problems: z
       .array(overviewProblem)
-      .openapi({ description: "The most urgent ones, at most 100: what is halted and blocked comes first" }),
+      .openapi({ description: "The most urgent ones, at most 100: halted and blocked things come first" }),
   })
   .openapi("Overview");
 

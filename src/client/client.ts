@@ -1,6 +1,10 @@
+import { readAbout, type ServerInfo } from "./about.ts";
 import { type Append, createAppends } from "./append-queue.ts";
 import { findAppend } from "./appends.ts";
 import { followChanges } from "./changes.ts";
+import type { FeedCatalog } from "./feed-types.ts";
+import { createFeedCatalog } from "./feeds.ts";
+import { fetchText, type FetchTextOptions } from "./fetch-text.ts";
 import { follow } from "./follow.ts";
 import { readHistory } from "./history.ts";
 import { newIdempotencyKey } from "./idempotency-key.ts";
@@ -15,7 +19,9 @@ import { startTimer } from "../core/timer.ts";
 import { createAttempts, TIMEOUTS, type Timeouts } from "./deadline.ts";
 import { MAX_RETRY_AFTER_MS, type Retry } from "./retry.ts";
 import { readOverview } from "./overview.ts";
-import type { RequestDeps } from "./request.ts";
+import { readObject } from "./parse-answer.ts";
+import { type RequestDeps, send } from "./request.ts";
+import { createSession, type SenderSession } from "./session.ts";
 import { sleepFor } from "./sleep.ts";
 import type { ChangesOptions, StoreChanges, StoreOverview } from "./store-types.ts";
 import { listStreams, subjectPages } from "./subjects.ts";
@@ -132,6 +138,17 @@ export interface Client {
   truncate(stream: string, before: number): Promise<number>;
   /** Removes all events of a stream, and leaves a tombstone with the reason. Returns the tombstone's version. */
   erase(stream: string, reason: string, options?: { readonly version?: number }): Promise<number>;
+  /** Fetches the name and version of the server, and the paths of its API. */
+  about(): Promise<ServerInfo>;
+  /**
+   * Fetches an answer of the API as text, with the credentials, retries and errors of this client: for operations and
+   * representations that have no method.
+   */
+  fetchText(path: string, options?: FetchTextOptions): Promise<string>;
+  /** Versions of feeds. */
+  readonly feeds: FeedCatalog;
+  /** The sender of this client's requests. */
+  readonly session: SenderSession;
   /** Webhook subscriptions. */
   readonly subscriptions: Subscriptions;
   /** API keys. */
@@ -253,6 +270,10 @@ export function clientOf(deps: RequestDeps, own?: string, append: Append = creat
       const query = queryString({ reason });
       return (await removeEvents<{ version: number }>(deps, stream, query, headers)).version;
     },
+    about: () => readAbout(deps),
+    fetchText: (path, textOptions = {}) => fetchText(deps, path, optionsOf("fetchText", textOptions)),
+    feeds: createFeedCatalog(deps),
+    session: createSession(deps),
     subscriptions: createSubscriptions(deps),
     keys: createKeys(deps),
   };

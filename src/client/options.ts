@@ -2,6 +2,7 @@ import { type OptionNames, refuseUnknownOptions } from "../core/known-options.ts
 import type { ClientOptions } from "./client.ts";
 import type { ChangesOptions } from "./store-types.ts";
 import type { SubscriptionsOptions } from "./subscription-types.ts";
+import type { FetchTextOptions } from "./fetch-text.ts";
 import { checkedToken } from "./token.ts";
 import type * as types from "./types.ts";
 
@@ -90,6 +91,7 @@ const METHODS = {
   "subscriptions.list": { statuses: true, source: true } satisfies OptionNames<SubscriptionsOptions>,
   changes: { onOpen: true, signal: true } satisfies OptionNames<ChangesOptions>,
   erase: { version: true },
+  fetchText: { accept: true, signal: true } satisfies OptionNames<FetchTextOptions>,
 } as const;
 
 /** Returns the options of a method, or throws a TypeError for one that the method does not have. */

@@ -36,8 +36,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "http",
     "config",
     "docs",
+    "console",
   ],
   docs: [],
+  // A client like any other, which runs in browsers.
+  console: ["core", "client"],
   embed: ["core", "access", "feeds", "http", "client", "config", "runtime"],
   cli: [
     "core",
@@ -53,12 +56,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "config",
     "runtime",
   ],
-  build: ["core", "administration", "config", "http", "cli", "docs"],
+  build: ["core", "administration", "config", "http", "cli", "docs", "console"],
 };
 
 /** Time, random numbers and the environment are parameters; only these files use the real ones. */
 const ROOTS =
-  /^(runtime|build|docs\/site\/render-site\.ts|storage\/writer|cli|main\.ts|worker\.ts|core\/(timer|runtime-clock|system-clock)\.ts|client\/index\.ts|(consumer|decider)\/index\.ts)/;
+  /^(runtime|build|docs\/site\/render-site\.ts|console\/site\/bundle-console\.ts|console\/start\.tsx|storage\/writer|cli|main\.ts|worker\.ts|core\/(timer|runtime-clock|system-clock)\.ts|client\/index\.ts|(consumer|decider)\/index\.ts)/;
 const AMBIENT = /\bDate\.now\(|\bMath\.random\(|\bset(Timeout|Interval|Immediate)\(|\bprocess\.env\b|\bBun\./;
 
 /** Calls that start a timer. The runtime's timers fire at once for long waits, so one file splits such waits. */
@@ -152,7 +155,7 @@ const LONG_FUNCTIONS: readonly string[] = ["log/append/commit-queue.ts createCom
 const FUNCTION_START =
   /^(\s*)(?:(?:export |default |async )*function\*? (\w+)|(?:export )?const (\w+)(?:: [^=]+)? = (?:async )?(?:<[^>]*>)?\((?:.*=> \{|\{?)$|(?:static |async |get |set |\*)*(?!if\b|for\b|while\b|switch\b|catch\b|with\b)(#?\w+)\(.*\{$)/;
 
-const files = [...new Glob("**/*.ts").scanSync(SOURCE)].filter((file) => !file.endsWith(".d.ts"));
+const files = [...new Glob("**/*.{ts,tsx}").scanSync(SOURCE)].filter((file) => !file.endsWith(".d.ts"));
 
 function partOf(file: string): string {
   return file.includes("/") ? file.slice(0, file.indexOf("/")) : file;

@@ -1,0 +1,102 @@
+import { type ReadonlySignal, type Signal, signal } from "@preact/signals";
+
+import { KildeError } from "../../core/errors.ts";
+import type { Client } from "../../client/client.ts";
+import type { SenderInfo } from "../../client/session.ts";
+
+/** Whether, and as whom, the browser is signed in. */
+export type SessionState =
+  | { readonly kind: "asking" }
+  | { readonly kind: "signed-out"; readonly hasEnded: boolean }
+  | { readonly kind: "failed"; readonly error: unknown }
+  | { readonly kind: "signed-in"; readonly sender: SenderInfo };
+
+/** The session of the browser. */
+export interface BrowserSession {
+  readonly state: ReadonlySignal<SessionState>;
+  /** Asks the server again. */
+  refresh(): Promise<void>;
+  /** Opens a session with the token of a key. Rejects when the server refuses it. */
+  signIn(token: string): Promise<void>;
+  signOut(): Promise<void>;
+  /** Notes the error of any request: one about missing credentials ends the session. */
+  note(error: unknown): void;
+  /** Whether the sender may do the thing that a grant names. False until the server has answered. */
+  may(grant: string): ReadonlySignal<boolean>;
+}
+
+/** Most grants that one request may ask about. */
+const MOST_ASKED = 100;
+
+function isUnauthenticated(error: unknown): boolean {
+  return error instanceof KildeError && error.code === "unauthenticated";
+}
+
+/** Asks the server which grants the sender has, those of one moment in one request, and each once. */
+function createGrants(session: Client["session"], onError: (error: unknown) => void) {
+  const known = new Map<string, Signal<boolean>>();
+  let asked: string[] = [];
+
+  const ask = async (): Promise<void> => {
+    const grants = asked;
+    asked = [];
+    for (let start = 0; start < grants.length; start += MOST_ASKED) {
+      const { may = [] } = await session.get({ may: grants.slice(start, start + MOST_ASKED) });
+      for (const { grant, granted } of may) {
+        const answer = known.get(grant);
+        if (answer !== undefined) answer.value = granted;
+      }
+    }
+  };
+
+  return {
+    forget(): void {
+      known.clear();
+    },
+    may(grant: string): ReadonlySignal<boolean> {
+      const found = known.get(grant);
+      if (found !== undefined) return found;
+      const answer = signal(false);
+      known.set(grant, answer);
+      asked.push(grant);
+      if (asked.length === 1) void Promise.resolve().then(ask).catch(onError);
+      return answer;
+    },
+  };
+}
+
+export function createBrowserSession(client: Pick<Client, "session">): BrowserSession {
+  const { session } = client;
+  const state = signal<SessionState>({ kind: "asking" });
+  const note = (error: unknown): void => {
+    if (isUnauthenticated(error)) state.value = { kind: "signed-out", hasEnded: true };
+  };
+  const grants = createGrants(session, note);
+  const enter = (sender: SenderInfo): void => {
+    grants.forget();
+    state.value = { kind: "signed-in", sender };
+  };
+
+  return {
+    state,
+    note,
+    may: grants.may,
+    async refresh() {
+      try {
+        enter(await session.get());
+      } catch (error) {
+        state.value = isUnauthenticated(error)
+          ? { kind: "signed-out", hasEnded: false }
+          : { kind: "failed", error };
+      }
+    },
+    async signIn(token) {
+      enter(await session.open(token));
+    },
+    async signOut() {
+      await session.end();
+      grants.forget();
+      state.value = { kind: "signed-out", hasEnded: false };
+    },
+  };
+}

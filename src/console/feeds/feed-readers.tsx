@@ -1,0 +1,98 @@
+import { KildeError } from "../../core/errors.ts";
+import type { FeedInfo } from "../../client/feed-types.ts";
+import type { Subscription } from "../../client/subscription-types.ts";
+import type { ConsumerInfo } from "../../client/types.ts";
+import { useResource } from "../data/use-resource.ts";
+import { formatCount, formatCounted } from "../format/counts.ts";
+import { formatDuration } from "../format/times.ts";
+import { CONSUMERS_TOPIC } from "../live/topics.ts";
+import { useConsole } from "../shell/console-context.ts";
+import { Problem } from "../shell/problem.tsx";
+import { Time } from "../shell/time.tsx";
+import { versionName, versionPath } from "./feed-groups.ts";
+
+/** Consumers that a card lists; the view of consumers lists all. */
+const SHOWN = 20;
+
+const STATE_TEXTS: Readonly<Record<ConsumerInfo["state"], string>> = {
+  "keeps-up": "keeps up",
+  late: "late",
+  blocked: "blocked",
+  silent: "silent",
+};
+
+export interface FeedReadersProps {
+  readonly feed: FeedInfo;
+  /** All subscriptions that the sender sees. */
+  readonly subscriptions: readonly Subscription[];
+}
+
+function ConsumerLine({ info }: { readonly info: ConsumerInfo }) {
+  const { consumer, state, committed, sent, lag, seen, blocked } = info;
+  return (
+    <li>
+      <strong>
+        <bdi>{consumer}</bdi>
+      </strong>{" "}
+      <span class={`state ${state}`}>{STATE_TEXTS[state]}</span>
+      <br />
+      <span class="muted">
+        {committed === null ? `sent ${formatCount(sent ?? 0)}` : `committed ${formatCount(committed)}`}
+        {lag.events > 0 && `, ${formatCounted(lag.events, "event")} behind (${formatDuration(lag.seconds)})`}
+        {blocked > 0 && `, ${formatCounted(blocked, "blocked subject")}`}, last seen <Time time={seen} />
+      </span>
+    </li>
+  );
+}
+
+function SubscriptionLine({ subscription }: { readonly subscription: Subscription }) {
+  const { router } = useConsole();
+  const { subscription: id, url, status, lag } = subscription;
+  return (
+    <li>
+      <a href={router.href(`webhooks/${id}`)}>
+        <bdi>{url}</bdi>
+      </a>{" "}
+      <span class={`state ${status}`}>{status}</span>
+      {lag.events > 0 && <span class="muted"> {formatCounted(lag.events, "event")} behind</span>}
+    </li>
+  );
+}
+
+/** The consumers and subscriptions of a version: those that keep it in use. */
+export function FeedReaders({ feed, subscriptions }: FeedReadersProps) {
+  const { client } = useConsole();
+  const { value, error, reload } = useResource(
+    versionPath(feed),
+    async (): Promise<readonly ConsumerInfo[] | null> => {
+      const consumers: ConsumerInfo[] = [];
+      try {
+        for await (const consumer of client.consumers(versionName(feed))) {
+          consumers.push(consumer);
+          if (consumers.length > SHOWN) break;
+        }
+      } catch (failure) {
+        if (failure instanceof KildeError && failure.code === "forbidden") return null;
+        throw failure;
+      }
+      return consumers;
+    },
+    [CONSUMERS_TOPIC, versionPath(feed)],
+  );
+  const delivering = subscriptions.filter(({ source }) => source === versionPath(feed));
+  if (error !== null) return <Problem error={error} onRetry={reload} />;
+  if (value === undefined) return <p class="muted">Loading the readers…</p>;
+  if (value === null) return <p class="muted">You may not see who reads this version.</p>;
+  if (value.length === 0 && delivering.length === 0) return <p class="muted">Nobody reads this version.</p>;
+  return (
+    <ul class="readers">
+      {value.slice(0, SHOWN).map((info) => (
+        <ConsumerLine key={info.consumer} info={info} />
+      ))}
+      {value.length > SHOWN && <li class="muted">and more consumers</li>}
+      {delivering.map((subscription) => (
+        <SubscriptionLine key={subscription.subscription} subscription={subscription} />
+      ))}
+    </ul>
+  );
+}

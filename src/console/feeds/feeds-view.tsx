@@ -1,0 +1,89 @@
+import { KildeError } from "../../core/errors.ts";
+import type { FeedInfo } from "../../client/feed-types.ts";
+import type { Subscription } from "../../client/subscription-types.ts";
+import { useResource } from "../data/use-resource.ts";
+import { formatCounted } from "../format/counts.ts";
+import { EVENTS_TOPIC, FEEDS_TOPIC, SUBSCRIPTIONS_TOPIC } from "../live/topics.ts";
+import { useConsole } from "../shell/console-context.ts";
+import { EmptyState } from "../shell/empty-state.tsx";
+import { Problem } from "../shell/problem.tsx";
+import type { ViewProps } from "../shell/views.ts";
+import { FeedCard } from "./feed-card.tsx";
+import { groupFeeds } from "./feed-groups.ts";
+
+/** Subscriptions that the view looks through. */
+const MOST_SUBSCRIPTIONS = 1_000;
+
+/** The subscriptions that the sender may see: none without the grant. */
+function useSubscriptions(): readonly Subscription[] {
+  const { client } = useConsole();
+  const { value } = useResource(
+    "subscriptions",
+    async (): Promise<readonly Subscription[]> => {
+      const all: Subscription[] = [];
+      try {
+        for await (const subscription of client.subscriptions.list()) {
+          all.push(subscription);
+          if (all.length === MOST_SUBSCRIPTIONS) break;
+        }
+      } catch (error) {
+        if (!(error instanceof KildeError) || error.code !== "forbidden") throw error;
+      }
+      return all;
+    },
+    [SUBSCRIPTIONS_TOPIC],
+    { restMs: 2_000 },
+  );
+  return value ?? [];
+}
+
+/** The description of the latest version, if it has one. */
+function descriptionOf(versions: readonly FeedInfo[]): string[] {
+  const description = versions.at(-1)?.description ?? null;
+  return description === null ? [] : [description];
+}
+
+/** The versions of each feed side by side, with their readers. */
+export function FeedsView({ rest }: ViewProps) {
+  const { client } = useConsole();
+  const subscriptions = useSubscriptions();
+  const { value, error, reload } = useResource("feeds", (signal) => client.feeds.list(signal), [
+    EVENTS_TOPIC,
+    FEEDS_TOPIC,
+  ]);
+  const [selectedName, selectedVersion] = rest;
+  return (
+    <>
+      <h1>Feeds</h1>
+      {error !== null && <Problem error={error} onRetry={reload} />}
+      {value === undefined && error === null && <p class="muted">Loading…</p>}
+      {value?.length === 0 && (
+        <EmptyState
+          title="There is no feed that you may read"
+          command="kilde feeds test users --fixtures test/users.ndjson"
+        >
+          Define a feed in <code>kilde.config.ts</code>, test it, and start the server with it.
+        </EmptyState>
+      )}
+      {groupFeeds(value ?? []).map(({ name, versions }) => (
+        <section key={name} aria-labelledby={`feed-${name}`}>
+          <h2 id={`feed-${name}`}>{name}</h2>
+          <p class="muted">
+            {[formatCounted(versions.length, "version"), ...descriptionOf(versions)].join(": ")}
+          </p>
+          <div class="versions">
+            {versions.map((feed) => (
+              <FeedCard
+                key={feed.version}
+                feed={feed}
+                subscriptions={subscriptions}
+                isSelected={feed.feed === selectedName && `v${feed.version}` === selectedVersion}
+                onChange={reload}
+              />
+            ))}
+          </div>
+        </section>
+      ))}
+    </>
+  );
+}

@@ -1,0 +1,77 @@
+import { useSignal } from "@preact/signals";
+
+import type { FeedFailure, FeedInfo } from "../../client/feed-types.ts";
+import { formatCount } from "../format/counts.ts";
+import { shellCommand } from "../format/shell-word.ts";
+import { Command } from "../shell/command.tsx";
+import { useConsole } from "../shell/console-context.ts";
+import { Problem } from "../shell/problem.tsx";
+import { Time } from "../shell/time.tsx";
+import { versionName } from "./feed-groups.ts";
+
+export interface HaltedFeedProps {
+  readonly feed: FeedInfo;
+  readonly failure: FeedFailure;
+  readonly mayManage: boolean;
+  /** Called after the feed was resumed. */
+  readonly onChange: () => void;
+}
+
+/** Why a projection is halted, and how to resume it. */
+export function HaltedFeed({ feed, failure, mayManage, onChange }: HaltedFeedProps) {
+  const { client, router } = useConsole();
+  const isBusy = useSignal(false);
+  const error = useSignal<unknown>(null);
+  const { position, subject, message, issues, since } = failure;
+  const resume = async (): Promise<void> => {
+    if (isBusy.value) return;
+    isBusy.value = true;
+    error.value = null;
+    try {
+      await client.feeds.resume(versionName(feed));
+      onChange();
+    } catch (refusal) {
+      error.value = refusal;
+    } finally {
+      isBusy.value = false;
+    }
+  };
+  return (
+    <section class="problem">
+      <h4>
+        Halted <Time time={since} />
+      </h4>
+      <p>
+        The projection fails at event {formatCount(position)} of{" "}
+        <a href={router.href("stream", { name: subject })}>
+          <bdi>{subject}</bdi>
+        </a>
+        .
+      </p>
+      <pre tabIndex={0} aria-label="Error of the projection">
+        {message}
+      </pre>
+      {issues.length > 0 && (
+        <ul>
+          {issues.map(({ pointer, detail }) => (
+            <li key={pointer}>
+              <code>{pointer}</code>: {detail}
+            </li>
+          ))}
+        </ul>
+      )}
+      <p>
+        <strong>Remedy:</strong> correct the projection, deploy it, and resume the feed.
+      </p>
+      {error.value !== null && <Problem error={error.value} />}
+      {mayManage && (
+        <p class="actions">
+          <button type="button" disabled={isBusy.value} onClick={() => void resume()}>
+            {isBusy.value ? "Resuming…" : "Resume"}
+          </button>
+        </p>
+      )}
+      <Command command={shellCommand("kilde", "feeds", "resume", feed.feed, `v${feed.version}`)} />
+    </section>
+  );
+}

@@ -1,0 +1,27 @@
+const EXACT = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "medium" });
+
+const SECONDS_OF = [
+  ["d", 86_400],
+  ["h", 3_600],
+  ["min", 60],
+] as const;
+
+/** Formats a duration in its largest unit: `45 s`, `3 min`, `2 h`, `5 d`. */
+export function formatDuration(seconds: number): string {
+  const [unit, size] = SECONDS_OF.find(([, each]) => seconds >= each) ?? ["s", 1];
+  const amount = Math.max(0, Math.floor(seconds / size));
+  return `${amount} ${unit}`;
+}
+
+/** Formats a past time relative to now: `3 min ago`. Clocks of browsers differ, so a time may be ahead of now. */
+export function formatAgo(time: string, nowMs: number): string {
+  const seconds = (nowMs - Date.parse(time)) / 1_000;
+  if (Number.isNaN(seconds)) return time;
+  return seconds < 1 ? "just now" : `${formatDuration(seconds)} ago`;
+}
+
+/** Formats a time for the reader's zone; returns a text that is not a time as it is. */
+export function formatTime(time: string): string {
+  const milliseconds = Date.parse(time);
+  return Number.isNaN(milliseconds) ? time : EXACT.format(milliseconds);
+}

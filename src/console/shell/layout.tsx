@@ -1,0 +1,103 @@
+import { useEffect, useRef } from "preact/hooks";
+
+import type { SenderInfo } from "../../client/session.ts";
+import type { LiveStatus } from "../live/live.ts";
+import { useResource } from "../data/use-resource.ts";
+import { useConsole } from "./console-context.ts";
+import { Navigation } from "./navigation.tsx";
+import { ShownView } from "./shown-view.tsx";
+import { VIEWS } from "./views.ts";
+
+const STATUS_TEXTS: Readonly<Record<LiveStatus, string>> = {
+  connecting: "Connecting…",
+  live: "Live",
+  offline: "Connection lost: reconnecting…",
+  ended: "Not live: load the page again",
+};
+
+function Status() {
+  const { live } = useConsole();
+  const status = live.status.value;
+  return (
+    <p class={`status ${status}`} role="status">
+      {STATUS_TEXTS[status]}
+    </p>
+  );
+}
+
+function SenderMenu({ sender }: { readonly sender: SenderInfo }) {
+  const { session } = useConsole();
+  if (sender.kind === "anybody") return <p class="sender">This store is open to everyone</p>;
+  return (
+    <p class="sender">
+      <span>{sender.name ?? "Without a name"}</span>{" "}
+      {sender.kind === "session" && (
+        <button type="button" onClick={() => void session.signOut()}>
+          Sign out
+        </button>
+      )}
+    </p>
+  );
+}
+
+/** The name of the environment, which is visible on every view. */
+function EnvironmentBanner({ environment }: { readonly environment: string | null }) {
+  if (environment === null) return null;
+  return (
+    <p class="environment">
+      Environment: <strong>{environment}</strong>
+    </p>
+  );
+}
+
+/** The page around every view. */
+export function Layout({ sender }: { readonly sender: SenderInfo }) {
+  const { client, router } = useConsole();
+  const main = useRef<HTMLElement>(null);
+  const { view: name, rest, query } = router.address.value;
+  const view = VIEWS.find((each) => each.name === name);
+  const about = useResource("about", () => client.about());
+  const environment = about.value?.environment ?? null;
+  const title = view?.title ?? "Nothing is here";
+
+  useEffect(() => {
+    document.title = [title, environment, "Kilde"].filter((part) => part !== null).join(" · ");
+  }, [title, environment]);
+
+  const shownName = useRef(name);
+  useEffect(() => {
+    // Screen readers continue at the new view; the first one is read with the page.
+    if (shownName.current !== name) main.current?.focus();
+    shownName.current = name;
+  }, [name]);
+
+  return (
+    <>
+      <a class="skip" href="#content" onClick={() => main.current?.focus()}>
+        Skip to the content
+      </a>
+      <EnvironmentBanner environment={environment} />
+      <header>
+        <a class="name" href={router.href("overview")}>
+          Kilde
+        </a>
+        <Navigation current={view} />
+        <Status />
+        <SenderMenu sender={sender} />
+      </header>
+      <main id="content" tabIndex={-1} ref={main}>
+        {view === undefined ? (
+          <section class="empty">
+            <h1>{title}</h1>
+            <p>
+              The console has no view at this address.{" "}
+              <a href={router.href("overview")}>Go to the overview</a>
+            </p>
+          </section>
+        ) : (
+          <ShownView view={view} rest={rest} query={query} />
+        )}
+      </main>
+    </>
+  );
+}

@@ -1,0 +1,61 @@
+import { KildeError, PROBLEMS } from "../../core/errors.ts";
+import { KildeUnreachableError } from "../../client/unreachable.ts";
+
+/** The texts of an error: its kind, the case, and the remedy. */
+interface ProblemTexts {
+  readonly title: string;
+  readonly detail: string;
+  readonly remedy: string | null;
+  readonly code: string | null;
+}
+
+function textsOf(error: unknown): ProblemTexts {
+  if (error instanceof KildeError) {
+    const { title, remedy } = PROBLEMS[error.code];
+    return { title, detail: error.message, remedy, code: error.code };
+  }
+  if (error instanceof KildeUnreachableError) {
+    const remedy = error.isOutcomeUnknown
+      ? "Look at the state before you repeat this: the server may have done it."
+      : "The console tries again. If this lasts, check whether the server runs and answers at this address.";
+    return { title: "The server does not answer", detail: error.message, remedy, code: null };
+  }
+  return {
+    title: "The console failed",
+    detail: error instanceof Error ? error.message : String(error),
+    remedy: "Load the page again.",
+    code: null,
+  };
+}
+
+export interface ProblemProps {
+  readonly error: unknown;
+  /** Tries again; absent: there is nothing to repeat. */
+  readonly onRetry?: (() => void) | undefined;
+}
+
+/** Shows an error, with the remedy that the catalog of problems has for it. */
+export function Problem({ error, onRetry }: ProblemProps) {
+  const { title, detail, remedy, code } = textsOf(error);
+  return (
+    <section class="problem" role="alert">
+      <h3>{title}</h3>
+      <p>{detail}</p>
+      {remedy !== null && (
+        <p>
+          <strong>Remedy:</strong> {remedy}
+        </p>
+      )}
+      {code !== null && (
+        <p class="muted">
+          Problem <code>{code}</code>
+        </p>
+      )}
+      {onRetry !== undefined && (
+        <button type="button" onClick={onRetry}>
+          Try again
+        </button>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,30 @@
+import { useEffect } from "preact/hooks";
+
+import { SignIn } from "../sign-in/sign-in.tsx";
+import { useConsole } from "./console-context.ts";
+import { Layout } from "./layout.tsx";
+import { Problem } from "./problem.tsx";
+
+/** Shows the sign-in until the sender is known, then the views. */
+export function Shell() {
+  const { session } = useConsole();
+  useEffect(() => {
+    void session.refresh();
+  }, []);
+  const state = session.state.value;
+  switch (state.kind) {
+    case "asking":
+      return null;
+    case "failed":
+      return (
+        <main class="sign-in">
+          <h1>Kilde</h1>
+          <Problem error={state.error} onRetry={() => void session.refresh()} />
+        </main>
+      );
+    case "signed-out":
+      return <SignIn hasEnded={state.hasEnded} />;
+    case "signed-in":
+      return <Layout sender={state.sender} />;
+  }
+}

@@ -1,0 +1,67 @@
+import { readFileSync } from "node:fs";
+import { basename, extname, join } from "node:path";
+
+const SOURCE = join(import.meta.dir, "..");
+
+const MEDIA_TYPES: Readonly<Record<string, string>> = {
+  ".js": "text/javascript; charset=utf-8",
+  ".css": "text/css; charset=utf-8",
+  ".svg": "image/svg+xml",
+};
+
+/** A file of the console. */
+export interface BundledFile {
+  readonly mediaType: string;
+  readonly content: string;
+}
+
+/** The console as browsers load it: its files by name, and the names of those that its page refers to. */
+export interface ConsoleBundle {
+  readonly entry: { readonly script: string; readonly style: string; readonly icon: string };
+  readonly files: ReadonlyMap<string, BundledFile>;
+}
+
+/** Returns the only name of a form. */
+function only(names: readonly string[], form: RegExp): string {
+  const [name, ...others] = names.filter((each) => form.test(each));
+  if (name === undefined || others.length > 0)
+    throw new Error(`The console must have one file like ${String(form)}, among ${names.join(", ")}`);
+  return name;
+}
+
+/** Bundles the console: a script for each view, which share the others, and one style sheet. */
+export async function bundleConsole(): Promise<ConsoleBundle> {
+  const name = "[name]-[hash].[ext]";
+  const { outputs } = await Bun.build({
+    entrypoints: [join(SOURCE, "start.tsx"), join(SOURCE, "style/console.css")],
+    target: "browser",
+    format: "esm",
+    splitting: true,
+    minify: true,
+    sourcemap: "none",
+    define: { "process.env.NODE_ENV": '"production"' },
+    jsx: { runtime: "automatic", importSource: "preact", development: false },
+    naming: { entry: name, chunk: name, asset: name },
+  });
+  const files = new Map<string, BundledFile>();
+  const names: string[] = [];
+  for (const output of outputs) {
+    const file = basename(output.path);
+    const mediaType = MEDIA_TYPES[extname(file)];
+    if (mediaType === undefined) throw new Error(`The console has a file of another kind: ${file}`);
+    files.set(file, { mediaType, content: await output.text() });
+    // Scripts that views share have names like the first one, and are chunks.
+    if (output.kind !== "chunk") names.push(file);
+  }
+  const content = readFileSync(join(SOURCE, "../docs/site/icon.svg"), "utf8");
+  const icon = `icon-${Bun.hash(content).toString(36)}.svg`;
+  files.set(icon, { mediaType: "image/svg+xml", content });
+  return {
+    entry: {
+      script: only(names, /^start-.*\.js$/),
+      style: only(names, /\.css$/),
+      icon,
+    },
+    files,
+  };
+}

@@ -1,0 +1,66 @@
+import { effect, signal } from "@preact/signals";
+import { render } from "preact";
+
+import { createClient } from "../client/client.ts";
+import { startTimer } from "../core/timer.ts";
+import { createBrowserSession } from "./data/session-state.ts";
+import { changeSourceOf } from "./live/change-source.ts";
+import { createFedLive } from "./live/live.ts";
+import { shareChanges } from "./live/shared-changes.ts";
+import { ConsoleContext, type ConsoleParts } from "./shell/console-context.ts";
+import { createRouter } from "./shell/router.ts";
+import { Shell } from "./shell/shell.tsx";
+
+const SECOND_MS = 1_000;
+
+const { base: basePath = "", provider } = document.body.dataset;
+const url = location.origin + basePath;
+// Views try again themselves, and show the error meanwhile.
+const client = createClient({ url, retry: { attempts: 2, maxRetryAfterMs: 1_000 } });
+const session = createBrowserSession(client);
+const live = createFedLive();
+const nowMs = signal(Date.now());
+
+function tick(): void {
+  if (!document.hidden) nowMs.value = Date.now();
+  startTimer(SECOND_MS, tick);
+}
+tick();
+
+const isSignedIn = signal(false);
+effect(() => {
+  isSignedIn.value = session.state.value.kind === "signed-in";
+});
+// Only its own changes start and end the connection: another state of the same kind keeps it.
+effect(() => {
+  if (!isSignedIn.value) return undefined;
+  const controller = new AbortController();
+  shareChanges({
+    source: changeSourceOf(url),
+    live,
+    name: `kilde-changes${basePath}`,
+    signal: controller.signal,
+    onError: (error) => session.note(error),
+  });
+  return () => controller.abort();
+});
+
+const parts: ConsoleParts = {
+  client,
+  router: createRouter(window, `${basePath}/console`),
+  session,
+  live,
+  nowMs,
+  basePath,
+  hasProvider: provider === "openid",
+};
+
+const root = document.querySelector("#console");
+if (root !== null) {
+  render(
+    <ConsoleContext.Provider value={parts}>
+      <Shell />
+    </ConsoleContext.Provider>,
+    root,
+  );
+}

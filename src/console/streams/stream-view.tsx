@@ -1,0 +1,169 @@
+import { useSignal } from "@preact/signals";
+import { useId, useMemo } from "preact/hooks";
+
+import { useResource } from "../data/use-resource.ts";
+import { formatCount } from "../format/counts.ts";
+import { shellCommand } from "../format/shell-word.ts";
+import { EVENTS_TOPIC } from "../live/topics.ts";
+import { useConsole } from "../shell/console-context.ts";
+import { EmptyState } from "../shell/empty-state.tsx";
+import { Problem } from "../shell/problem.tsx";
+import type { QueryValues } from "../shell/router.ts";
+import type { ViewProps } from "../shell/views.ts";
+import { EventCard, type EventForm } from "./event-card.tsx";
+import { createTimeline, type Timeline } from "./timeline.ts";
+
+/** The state of the view, as its address has it. */
+interface ShownStream {
+  readonly name: string;
+  readonly version: number | undefined;
+  readonly asOf: string | undefined;
+  readonly form: EventForm;
+}
+
+function shownStream(query: URLSearchParams): ShownStream {
+  const version = Number(query.get("version") ?? "");
+  return {
+    name: query.get("name") ?? "",
+    version: Number.isSafeInteger(version) && version > 0 ? version : undefined,
+    asOf: query.get("asOf") ?? undefined,
+    form: query.get("form") === "raw" ? "raw" : "pretty",
+  };
+}
+
+function queryOf({ name, version, asOf, form }: ShownStream): QueryValues {
+  return { name, version, asOf, form: form === "raw" ? form : undefined };
+}
+
+/** A local time of an `input`, as RFC 3339; undefined: it is empty. */
+function statedTime(local: string): string | undefined {
+  const milliseconds = Date.parse(local);
+  return Number.isNaN(milliseconds) ? undefined : new Date(milliseconds).toISOString();
+}
+
+/** Chooses which part of the stream's past is shown, and in which form. */
+function TimelineControls({ shown }: { readonly shown: ShownStream }) {
+  const { router } = useConsole();
+  const [versionId, timeId] = [useId(), useId()];
+  const show = (change: Partial<ShownStream>): void => {
+    router.go(router.href("stream", queryOf({ ...shown, ...change })));
+  };
+  const { version, asOf, form } = shown;
+  return (
+    <div class="controls">
+      <p class="field">
+        <label htmlFor={versionId}>As of version</label>
+        <input
+          id={versionId}
+          type="number"
+          min={1}
+          value={version ?? ""}
+          onChange={({ currentTarget }) => {
+            const stated = Number(currentTarget.value);
+            show({ version: stated > 0 ? stated : undefined, asOf: undefined });
+          }}
+        />
+      </p>
+      <p class="field">
+        <label htmlFor={timeId}>As recorded at</label>
+        <input
+          id={timeId}
+          type="datetime-local"
+          step={1}
+          onChange={({ currentTarget }) =>
+            show({ asOf: statedTime(currentTarget.value), version: undefined })
+          }
+        />
+      </p>
+      <p class="actions">
+        {(version !== undefined || asOf !== undefined) && (
+          <button type="button" onClick={() => show({ version: undefined, asOf: undefined })}>
+            Show the latest
+          </button>
+        )}
+        <button
+          type="button"
+          aria-pressed={form === "raw"}
+          onClick={() => show({ form: form === "raw" ? "pretty" : "raw" })}
+        >
+          Raw
+        </button>
+      </p>
+    </div>
+  );
+}
+
+function EarlierButton({ timeline }: { readonly timeline: Timeline }) {
+  const isBusy = useSignal(false);
+  const error = useSignal<unknown>(null);
+  const readEarlier = async (): Promise<void> => {
+    if (isBusy.value) return;
+    isBusy.value = true;
+    error.value = null;
+    try {
+      await timeline.readEarlier(new AbortController().signal);
+    } catch (failure) {
+      error.value = failure;
+    } finally {
+      isBusy.value = false;
+    }
+  };
+  return (
+    <>
+      {error.value !== null && <Problem error={error.value} />}
+      <button type="button" disabled={isBusy.value} onClick={() => void readEarlier()}>
+        {isBusy.value ? "Loading…" : "Earlier events"}
+      </button>
+    </>
+  );
+}
+
+function boundText({ version, asOf }: ShownStream): string {
+  if (version !== undefined) return `As of version ${formatCount(version)}`;
+  return asOf === undefined ? "The latest events first, as they are appended" : `As recorded at ${asOf}`;
+}
+
+/** Shows one stream as a timeline. */
+export function StreamView({ query }: ViewProps) {
+  const { client } = useConsole();
+  const shown = shownStream(query);
+  const { name, version, asOf, form } = shown;
+  const isPast = version !== undefined || asOf !== undefined;
+  const key = `${name}\n${version ?? ""}\n${asOf ?? ""}`;
+  const timeline = useMemo(() => createTimeline(client, name, { toVersion: version, asOf }), [key]);
+  const { error, reload } = useResource(
+    key,
+    (abort) => timeline.readLatest(abort),
+    isPast ? [] : [EVENTS_TOPIC],
+  );
+  const { events, hasEarlier, isLoaded } = timeline.state.value;
+  const [latest] = events;
+  return (
+    <>
+      <h1>
+        Stream <bdi>{name}</bdi>
+      </h1>
+      <TimelineControls shown={shown} />
+      <p class="muted">{boundText(shown)}</p>
+      <p class="hidden" role="status">
+        {latest === undefined ? "" : `Version ${latest.version}: ${latest.type}`}
+      </p>
+      {error !== null && <Problem error={error} onRetry={reload} />}
+      {!isLoaded && error === null && <p class="muted">Loading…</p>}
+      {isLoaded && latest === undefined && (
+        <EmptyState
+          title="The stream has no events"
+          command={shellCommand("kilde", "append", name, "UserRegistered", '{"name":"Ida"}')}
+        >
+          {isPast ? "It had none at that time." : "The first event creates it."}
+        </EmptyState>
+      )}
+      <ol class="timeline">
+        {events.map((event) => (
+          <EventCard key={event.id} event={event} form={form} />
+        ))}
+      </ol>
+      {hasEarlier && <EarlierButton timeline={timeline} />}
+    </>
+  );
+}

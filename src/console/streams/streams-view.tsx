@@ -1,0 +1,143 @@
+import { useSignal } from "@preact/signals";
+import { useEffect, useId } from "preact/hooks";
+
+import type { SubjectInfo } from "../../client/types.ts";
+import { startTimer } from "../../core/timer.ts";
+import { useResource } from "../data/use-resource.ts";
+import { formatCounted } from "../format/counts.ts";
+import { shellCommand } from "../format/shell-word.ts";
+import { EVENTS_TOPIC } from "../live/topics.ts";
+import { useConsole } from "../shell/console-context.ts";
+import { EmptyState } from "../shell/empty-state.tsx";
+import { Problem } from "../shell/problem.tsx";
+import { Time } from "../shell/time.tsx";
+import type { ViewProps } from "../shell/views.ts";
+
+/** Streams on one page of the list. */
+const PAGE_SIZE = 100;
+
+/** Time after the last key until the list follows the typed prefix. */
+const TYPING_MS = 200;
+
+function PrefixField({ prefix }: { readonly prefix: string }) {
+  const { router } = useConsole();
+  const id = useId();
+  const typed = useSignal(prefix);
+  useEffect(() => {
+    typed.value = prefix;
+  }, [prefix]);
+  useEffect(
+    () =>
+      startTimer(TYPING_MS, () => {
+        if (typed.value !== prefix)
+          router.go(router.href("streams", { prefix: typed.value }), { replace: true });
+      }),
+    [typed.value],
+  );
+  return (
+    <search class="field">
+      <label htmlFor={id}>Streams whose names begin with</label>
+      <input
+        id={id}
+        type="search"
+        value={typed.value}
+        placeholder="user-"
+        autoComplete="off"
+        spellcheck={false}
+        onInput={({ currentTarget }) => {
+          typed.value = currentTarget.value;
+        }}
+      />
+    </search>
+  );
+}
+
+function StreamRow({ stream }: { readonly stream: SubjectInfo }) {
+  const { router } = useConsole();
+  const { subject, version, firstVersion, time, erased } = stream;
+  return (
+    <tr>
+      <th scope="row">
+        <a href={router.href("stream", { name: subject })}>
+          <bdi>{subject}</bdi>
+        </a>
+      </th>
+      <td>
+        {erased ? "Erased" : formatCounted(version - firstVersion + 1, "event")}
+        {!erased && firstVersion > 1 && <span class="muted"> from version {firstVersion}</span>}
+      </td>
+      <td>
+        <Time time={time} />
+      </td>
+    </tr>
+  );
+}
+
+/** Lists streams by name, by a prefix. */
+export function StreamsView({ query }: ViewProps) {
+  const { client, router } = useConsole();
+  const prefix = query.get("prefix") ?? "";
+  const after = query.get("after") ?? "";
+  const { value, error, reload } = useResource(
+    `${prefix}\n${after}`,
+    async (signal): Promise<readonly SubjectInfo[]> => {
+      const pages = client.subjectPages({
+        pageSize: PAGE_SIZE,
+        signal,
+        ...(prefix === "" ? {} : { prefix }),
+        ...(after === "" ? {} : { after }),
+      });
+      const first = await pages.next();
+      return first.done === true ? [] : first.value;
+    },
+    [EVENTS_TOPIC],
+  );
+  const last = value?.at(-1)?.subject;
+  return (
+    <>
+      <h1>Streams</h1>
+      <PrefixField prefix={prefix} />
+      {error !== null && <Problem error={error} onRetry={reload} />}
+      {value === undefined && error === null && <p class="muted">Loading…</p>}
+      {value?.length === 0 && after === "" && (
+        <EmptyState
+          title={prefix === "" ? "There is no stream yet" : "No stream begins like this"}
+          command={shellCommand(
+            "kilde",
+            "append",
+            `${prefix || "user-"}1`,
+            "UserRegistered",
+            '{"name":"Ida"}',
+          )}
+        >
+          The first event of a stream creates it.
+        </EmptyState>
+      )}
+      {value !== undefined && value.length > 0 && (
+        <div class="wide">
+          <table>
+            <caption class="hidden">Streams, by name</caption>
+            <thead>
+              <tr>
+                <th scope="col">Stream</th>
+                <th scope="col">Events</th>
+                <th scope="col">Last event</th>
+              </tr>
+            </thead>
+            <tbody>
+              {value.map((stream) => (
+                <StreamRow key={stream.subject} stream={stream} />
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      <p class="actions">
+        {after !== "" && <a href={router.href("streams", { prefix })}>First streams</a>}
+        {value?.length === PAGE_SIZE && (
+          <a href={router.href("streams", { prefix, after: last })}>Next streams</a>
+        )}
+      </p>
+    </>
+  );
+}

@@ -1,0 +1,113 @@
+import { type ReadonlySignal, signal } from "@preact/signals";
+
+import { KildeError } from "../../core/errors.ts";
+import type { Client } from "../../client/client.ts";
+import type { KildeEvent } from "../../core/read-event.ts";
+
+/** The part of a stream's past that is shown. */
+export interface TimelineBound {
+  /** Last version that is shown; undefined: the latest. */
+  readonly toVersion?: number | undefined;
+  /** Shows the events recorded until then (RFC 3339); undefined: until now. */
+  readonly asOf?: string | undefined;
+}
+
+export interface TimelineState {
+  /** In order of version, the latest first. */
+  readonly events: readonly KildeEvent[];
+  /** Whether there are events before the first that is shown. */
+  readonly hasEarlier: boolean;
+  /** Whether the latest events were read at least once. */
+  readonly isLoaded: boolean;
+}
+
+/** The events of one stream, read from its end. */
+export interface Timeline {
+  readonly state: ReadonlySignal<TimelineState>;
+  /** Reads the latest events, or those after the latest that is known. */
+  readLatest(abort: AbortSignal): Promise<void>;
+  readEarlier(abort: AbortSignal): Promise<void>;
+}
+
+/** Events that one step reads. An event may have megabytes. */
+const STEP = 20;
+
+/** Events that a page holds: the rest is read again when it is needed. */
+const MOST_HELD = 500;
+
+/** Reads events; a stream that does not exist yet has none. */
+async function collect(events: AsyncIterable<KildeEvent>): Promise<KildeEvent[]> {
+  const all: KildeEvent[] = [];
+  try {
+    for await (const event of events) all.push(event);
+  } catch (error) {
+    if (!(error instanceof KildeError) || error.code !== "stream-not-found") throw error;
+  }
+  return all;
+}
+
+export function createTimeline(
+  client: Pick<Client, "read">,
+  stream: string,
+  { toVersion, asOf }: TimelineBound,
+): Timeline {
+  const state = signal<TimelineState>({ events: [], hasEarlier: false, isLoaded: false });
+  const isPast = toVersion !== undefined || asOf !== undefined;
+  const bound = {
+    ...(toVersion === undefined ? {} : { toVersion }),
+    ...(asOf === undefined ? {} : { asOf }),
+  };
+
+  const readLast = async (abort: AbortSignal): Promise<void> => {
+    const options = { stream, ...bound, direction: "backwards", limit: STEP, signal: abort } as const;
+    const events = await collect(client.read(options));
+    state.value = { events, hasEarlier: events.length === STEP, isLoaded: true };
+  };
+
+  const readAfter = async (latest: KildeEvent, abort: AbortSignal): Promise<void> => {
+    const options = { stream, afterVersion: latest.version, limit: STEP, signal: abort };
+    const newer = await collect(client.read(options));
+    if (newer.some(({ erased }) => erased)) {
+      // The events before the tombstone are gone.
+      await readLast(abort);
+      return;
+    }
+    if (newer.length === 0) return;
+    const { events, hasEarlier } = state.peek();
+    const held = [...newer.toReversed(), ...events];
+    state.value = {
+      events: held.slice(0, MOST_HELD),
+      hasEarlier: hasEarlier || held.length > MOST_HELD,
+      isLoaded: true,
+    };
+    if (newer.length === STEP) await readLast(abort);
+  };
+
+  return {
+    state,
+    readLatest(abort) {
+      const [latest] = state.peek().events;
+      if (latest === undefined || latest.erased) return readLast(abort);
+      return isPast ? Promise.resolve() : readAfter(latest, abort);
+    },
+    async readEarlier(abort) {
+      const { events } = state.peek();
+      const earliest = events.at(-1);
+      if (earliest === undefined || earliest.version === 1) return;
+      const options = {
+        stream,
+        toVersion: earliest.version - 1,
+        direction: "backwards",
+        limit: STEP,
+        signal: abort,
+      } as const;
+      const earlier = await collect(client.read(options));
+      const known = state.peek().events;
+      state.value = {
+        events: [...known, ...earlier.filter(({ version }) => version < (known.at(-1)?.version ?? Infinity))],
+        hasEarlier: earlier.length === STEP,
+        isLoaded: true,
+      };
+    },
+  };
+}

@@ -1,0 +1,28 @@
+import { expect, test } from "bun:test";
+
+import { formatBytes, formatCounted } from "../../../src/console/format/counts.ts";
+import { formatAgo, formatDuration, formatTime } from "../../../src/console/format/times.ts";
+
+test.each([
+  [0, "0 s"],
+  [59.9, "59 s"],
+  [60, "1 min"],
+  [7_200, "2 h"],
+  [200_000, "2 d"],
+])("times: %p seconds are %s", (seconds, text) => {
+  expect(formatDuration(seconds)).toBe(text);
+});
+
+test("times: a time ahead of a slow clock is now, and a text that is not a time stays as it is", () => {
+  const now = Date.parse("2026-01-01T00:00:10Z");
+  expect(formatAgo("2026-01-01T00:00:00Z", now)).toBe("10 s ago");
+  expect(formatAgo("2026-01-01T00:01:00Z", now)).toBe("just now");
+  expect(formatAgo("<b>", now)).toBe("<b>");
+  expect(formatTime("<b>")).toBe("<b>");
+});
+
+test("counts: one thing is singular, and large numbers have separators", () => {
+  expect(formatCounted(1, "event")).toBe("1 event");
+  expect(formatCounted(1_000_000, "event")).toBe("1,000,000 events");
+  expect(formatBytes(5 * 1024 * 1024)).toBe("5.0 MiB");
+});

@@ -14,6 +14,7 @@ import { logDeliveryEvent } from "./runtime/delivery-events.ts";
 import { logFeedEvent } from "./runtime/feed-events.ts";
 import { SELECT_HEADS } from "./log/read/select-heads.ts";
 import { type Calls, countCalls } from "./runtime/worker/call-budget.ts";
+import { consoleAssets } from "./runtime/worker/console-assets.ts";
 import { workerClock } from "./runtime/worker/clock.ts";
 import { openWorkerDatabase, openWorkerReplica } from "./runtime/worker/database.ts";
 import { type Invocation, KINDS, openInvocation } from "./runtime/worker/invocation.ts";
@@ -103,7 +104,7 @@ async function open(
   served: ServedDatabase,
   configured: Configured,
   calls: Calls,
-  keep: Keep,
+  { bindings, keep }: CallOptions,
 ): Promise<Invocation> {
   const { tenant, path = "", databaseUrl: url, readUrl, databaseAuthToken: authToken } = served;
   const { limits, accessLog } = configured.settings;
@@ -126,6 +127,7 @@ async function open(
     calls,
     clock: workerClock,
     version,
+    consoleFiles: consoleAssets(bindings),
     holder: crypto.randomUUID(),
     keep,
     onAccess: accessLog ? (entry) => log.info(entry, "request") : null,
@@ -164,7 +166,10 @@ async function answer(
           processAdmission(configured.settings, false, () => parts.isolate.isSecured()).now() === "open";
         served = configured.databaseFor(asked);
         if (served !== null) {
-          const invocation = await open(parts, served, configured, countCalls(databaseCalls), keep);
+          const invocation = await open(parts, served, configured, countCalls(databaseCalls), {
+            bindings,
+            keep,
+          });
           opened.invocation = invocation;
           return invocation.destination();
         }
@@ -206,7 +211,7 @@ async function workOnAll(
       const left = deadline - workerClock.monotonic();
       if (calls.signal.aborted || left <= 0) break;
       try {
-        const invocation = await open(parts, served, configured, calls, keep);
+        const invocation = await open(parts, served, configured, calls, { bindings, keep });
         // Later tenants get the time that earlier ones leave.
         await invocation.work(KINDS, left / (waiting.length + 1));
       } catch (error) {

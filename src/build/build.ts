@@ -5,6 +5,8 @@ import { parseArgs } from "node:util";
 import type { BunPlugin } from "bun";
 
 import { optionalDependencies as addonVersions } from "../../node_modules/libsql/package.json" with { type: "json" };
+import { writeConsoleAssets } from "./console-assets.ts";
+import { embeddedConsole } from "./embedded-console.ts";
 import { embeddedGuide } from "./embedded-guide.ts";
 import { emitTypes } from "./emit-types.ts";
 import { LIBRARY } from "./library.ts";
@@ -149,6 +151,7 @@ async function buildBinary({ bun, addon }: Target, outfile: string, isHost: bool
       oneLanguage,
       noPrettier,
       await embeddedGuide(join(CACHE, "guide")),
+      await embeddedConsole(join(CACHE, "console")),
     ],
   });
   report(existsSync(outfile) ? outfile : `${outfile}.exe`);
@@ -177,6 +180,7 @@ async function buildLibrary(outdir: string): Promise<void> {
     });
     report(join(outdir, `${name}.js`));
   }
+  await writeConsoleAssets(join(outdir, "assets"));
   await emitTypes(join(outdir, "types"));
 }
 

@@ -16,6 +16,7 @@ export const OWN_ROOTS = [
   "overview",
   "changes",
   "docs",
+  "console",
   "openapi.json",
   "asyncapi.json",
 ] as const;

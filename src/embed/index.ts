@@ -150,6 +150,7 @@ export async function createKilde(given: KildeOptions = {}): Promise<Kilde> {
         onAccess: null,
         onFault: (error, requestId) => logger.error({ err: error, requestId }, "request failed"),
         docs: null,
+        consoleFiles: null,
       });
       const pipelineOf = (store: Destination) => {
         const destinationOf = () => {

@@ -28,6 +28,7 @@ import { type AppHono, createRouter, resourcesOf } from "./pipeline/routes.ts";
 import { type OperationMethod, routePath } from "./operation.ts";
 import { ROUTES } from "./operations.ts";
 import { createSchemas, type RequestSchemas } from "./openapi/schemas.ts";
+import { redirectBrowsers } from "./service/redirect-browsers.ts";
 import type { SenderRates } from "./pipeline/sender-limits.ts";
 import type { SubscriptionDeps } from "./subscriptions/deps.ts";
 
@@ -149,6 +150,8 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
   }
 
   app.use(`${routePath({ path: FEED_PATH })}/*`, deprecation(deps));
+  // Ahead of the route, which would refuse a browser that has not signed in.
+  if (deps.consoleFiles !== null) app.get("/", redirectBrowsers(basePath));
 
   app.onError((error, { req: { path }, env }) => {
     noteDenial(error, env, deps);

@@ -20,6 +20,7 @@ import type { Followers } from "./log/followers.ts";
 import type { ParseLarge } from "./wire/parsing.ts";
 import type { RequestSchemas } from "./openapi/schemas.ts";
 import type { OnFault } from "./pipeline/failures.ts";
+import type { ConsoleFiles } from "./service/console.ts";
 import type { Docs } from "./service/docs.ts";
 import type { SubscriptionDeps } from "./subscriptions/deps.ts";
 
@@ -65,6 +66,8 @@ export interface AppDeps {
   readonly environment: string | null;
   /** The guide and the API browser; null where the platform cannot serve them. */
   readonly docs: Docs | null;
+  /** The console; null where the platform cannot serve it. */
+  readonly consoleFiles: ConsoleFiles | null;
   readonly followers: Followers;
   /** The heads of the event log in the last hour; null where memory lasts no longer than a request. */
   readonly recentHeads: RecentHeads | null;

@@ -20,7 +20,7 @@ export interface Route {
   /** Whether the router compresses the answer, which may be large. Pages of events compress their own bodies. */
   readonly compresses?: true;
   /** Whether a store has the route. Default: every store has it. */
-  readonly isServed?: (deps: Pick<AppDeps, "docs">) => boolean;
+  readonly isServed?: (deps: Pick<AppDeps, "docs" | "consoleFiles">) => boolean;
   readonly access: OperationAccess;
   /** Called for senders that have `access`. */
   readonly handle: (c: Context, deps: AppDeps) => Response | Promise<Response>;

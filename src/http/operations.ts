@@ -10,6 +10,7 @@ import { FEED_PATH, feedOperations } from "./feeds/operations.ts";
 import { keyOperations } from "./keys/operations.ts";
 import { logOperations } from "./log/operations.ts";
 import type { Operation, Route } from "./operation.ts";
+import { consoleRoutes } from "./service/console.ts";
 import { docsRoutes } from "./service/docs.ts";
 import { overviewOperations } from "./overview/operations.ts";
 import { serviceOperations } from "./service/operations.ts";
@@ -56,5 +57,5 @@ export const OPERATIONS: readonly Operation[] = [
   ...serviceOperations({ operations: () => OPERATIONS, routes: () => ROUTES }),
 ];
 
-/** Every route of a store: the operations, and the pages of the documentation. */
-export const ROUTES: readonly Route[] = [...OPERATIONS, ...docsRoutes];
+/** Every route of a store: the operations, and the pages of the documentation and of the console. */
+export const ROUTES: readonly Route[] = [...OPERATIONS, ...docsRoutes, ...consoleRoutes];

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { OWN_ROOTS } from "../../src/core/own-paths.ts";
 import { type Route, routePath } from "../../src/http/operation.ts";
 import { OPERATIONS, ROUTES } from "../../src/http/operations.ts";
+import type { ConsoleFiles } from "../../src/http/service/console.ts";
 import type { Docs } from "../../src/http/service/docs.ts";
 import { openApp, type TestApp } from "../support/app.ts";
 import { testInProcess } from "../support/tested-on.ts";
@@ -95,12 +96,28 @@ const PAGES: readonly Route[] = ROUTES.filter(
   (route) => !OPERATIONS.some((operation) => operation === route),
 );
 
+const CONSOLE_FILES: ConsoleFiles = {
+  entry: () => Promise.resolve({ script: "start-1.js", style: "console-1.css", icon: "icon-1.svg" }),
+  find: (name) =>
+    Promise.resolve(name === "start-1.js" ? { mediaType: "text/javascript", body: () => "1" } : undefined),
+};
+
 testInProcess("a store with documentation serves its pages, and names them in the index", async () => {
   const docs: Docs = {
     find: (path) => Promise.resolve({ mediaType: "text/plain", body: () => `file ${path}` }),
   };
-  const documented = await openApp({ docs });
-  expect(PAGES.map(routePath)).toEqual(["/docs", "/docs/:page", "/docs/:section/:page", "/docs/"]);
+  const documented = await openApp({ docs, consoleFiles: CONSOLE_FILES });
+  expect(PAGES.map(routePath)).toEqual([
+    "/docs",
+    "/docs/:page",
+    "/docs/:section/:page",
+    "/docs/",
+    "/console",
+    "/console/:page",
+    "/console/:page/:name",
+    "/console/:page/:name/:version",
+    "/console/",
+  ]);
   for (const { path } of PAGES) {
     const page = await documented.fetch(pathOf(path));
     expect([path, page.status]).toEqual([path, path.endsWith("/") ? 308 : 200]);

@@ -15,6 +15,7 @@ import type { Feed } from "../../src/feeds/feed.ts";
 import type { Feeds } from "../../src/feeds/feeds.ts";
 import { registerFeeds } from "../../src/feeds/lifecycle/register.ts";
 import { createPipeline } from "../../src/http/pipeline/pipeline.ts";
+import type { ConsoleFiles } from "../../src/http/service/console.ts";
 import type { Docs } from "../../src/http/service/docs.ts";
 import { storeDestination } from "../../src/http/store-destination.ts";
 import type { Database } from "../../src/storage/database.ts";
@@ -107,6 +108,8 @@ export interface TestAppOptions {
   readonly recentHeads?: RecentHeads;
   /** Default: none. */
   readonly docs?: Docs;
+  /** Default: none. */
+  readonly consoleFiles?: ConsoleFiles;
   /** Their tokens identify senders. */
   readonly issuers?: readonly TokenIssuer[];
   /** Where people sign in. */
@@ -187,6 +190,7 @@ async function openAppHere(options: TestAppOptions): Promise<TestApp> {
     onFault: (error) => faults.push(error),
     docs: options.docs ?? null,
     recentHeads: options.recentHeads ?? null,
+    consoleFiles: options.consoleFiles ?? null,
   });
   const pipeline = createPipeline({ clock, destinationOf: () => destination, observers: destination });
   const fetch = async (path: string, init?: RequestInit) =>

@@ -171,7 +171,7 @@ export function httpPage(): string {
         .flatMap(({ method, path, operation }) => operationBlocks(method, path, operation, lookup)),
     ]),
     "## Documentation",
-    "Pages that a server shows to people; a worker and an embedded store have none.",
+    "Pages that a server shows to people. An embedded store has none, and a worker has the console where it has its files.",
     table(["page", "effect"], pageRows()),
   ]);
 }

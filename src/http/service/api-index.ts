@@ -4,7 +4,7 @@ import type { Route } from "../operation.ts";
 /** Returns the answer to `GET /`: the paths of the API, by name. */
 export function apiIndex(
   routes: readonly Route[],
-  deps: Pick<AppDeps, "version" | "environment" | "basePath" | "docs">,
+  deps: Pick<AppDeps, "version" | "environment" | "basePath" | "docs" | "consoleFiles">,
 ) {
   const links: Record<string, string> = {};
   for (const { link, path, isServed } of routes) {

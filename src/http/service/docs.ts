@@ -5,17 +5,12 @@ import { KildeError } from "../../core/errors.ts";
 import { principalOf } from "../pipeline/authorization.ts";
 import type { AppDeps } from "../deps.ts";
 import type { Route } from "../operation.ts";
-
-/** A file of the guide or of the API browser. */
-export interface DocsFile {
-  readonly mediaType: string;
-  body(): ReadableStream<Uint8Array> | string;
-}
+import type { StaticFile } from "./static-file.ts";
 
 /** The files below /docs/. */
 export interface Docs {
   /** Returns the file with a path below /docs/, such as `start/first-stream`; the guide's home page has the empty path. */
-  find(path: string): Promise<DocsFile | undefined>;
+  find(path: string): Promise<StaticFile | undefined>;
 }
 
 /** Content security policy of a page. Swagger UI has icons in its style sheet, hence `data:`. */

@@ -1,22 +1,23 @@
 import script from "swagger-ui-dist/swagger-ui-bundle.js" with { type: "file" };
 import style from "swagger-ui-dist/swagger-ui.css" with { type: "file" };
 
-import type { Docs, DocsFile } from "../../http/service/docs.ts";
+import type { Docs } from "../../http/service/docs.ts";
+import type { StaticFile } from "../../http/service/static-file.ts";
 
-function file(path: string, mediaType: string): DocsFile {
+function file(path: string, mediaType: string): StaticFile {
   return { mediaType, body: () => Bun.file(path).stream() };
 }
 
 /** Swagger UI's files, which the binary includes. */
-const API_BROWSER: ReadonlyMap<string, DocsFile> = new Map([
+const API_BROWSER: ReadonlyMap<string, StaticFile> = new Map([
   ["swagger-ui-bundle.js", file(script, "text/javascript")],
   ["swagger-ui.css", file(style, "text/css")],
 ]);
 
 /** The guide, which is loaded with the first request for a page, and the API browser. */
-let site: Promise<ReadonlyMap<string, DocsFile>> | null = null;
+let site: Promise<ReadonlyMap<string, StaticFile>> | null = null;
 
-async function loadSite(): Promise<ReadonlyMap<string, DocsFile>> {
+async function loadSite(): Promise<ReadonlyMap<string, StaticFile>> {
   const { loadDocsSite } = await import("./docs-site.ts");
   return loadDocsSite();
 }

@@ -1,7 +1,7 @@
-import type { DocsFile } from "../../http/service/docs.ts";
+import type { StaticFile } from "../../http/service/static-file.ts";
 
 /** Loads the guide. The build replaces this module with one that has the rendered files. */
-export async function loadDocsSite(): Promise<ReadonlyMap<string, DocsFile>> {
+export async function loadDocsSite(): Promise<ReadonlyMap<string, StaticFile>> {
   const { renderSite } = await import("../../docs/site/render-site.ts");
   const files = await renderSite();
   return new Map(

@@ -9,6 +9,7 @@ import type { OnFault } from "../../http/pipeline/failures.ts";
 import { forwardedAddress } from "../../http/pipeline/sender-address.ts";
 import type { ParseLarge } from "../../http/wire/parsing.ts";
 import { type ProcessAdmission, processAdmission } from "../admission.ts";
+import { consoleFiles } from "./console-files.ts";
 import { docsFiles } from "./docs-files.ts";
 import type { EventLogger } from "../event-logger.ts";
 import { createHostGuard, misdirected } from "./host-guard.ts";
@@ -52,6 +53,7 @@ export function answering({ settings, version, logger, ...deps }: AnswerDeps): A
     onAccess: accessLogOf(settings, logger),
     onFault: (error, requestId) => logger.error({ err: error, requestId }, "request failed"),
     docs: docsFiles,
+    consoleFiles,
   };
 }
 

@@ -10,6 +10,7 @@ import { projectInSlices } from "../../feeds/project/slice.ts";
 import { createDeps } from "../../http/app.ts";
 import type { Destination, Observers } from "../../http/pipeline/pipeline.ts";
 import { forwardedAddress } from "../../http/pipeline/sender-address.ts";
+import type { ConsoleFiles } from "../../http/service/console.ts";
 import { storeDestination } from "../../http/store-destination.ts";
 import type { Database } from "../../storage/database.ts";
 import type { LogState } from "../../log/log-state.ts";
@@ -50,6 +51,8 @@ export interface InvocationDeps extends WorkerEvents {
   readonly calls: Calls;
   readonly clock: Clock;
   readonly version: string;
+  /** The console; null: the worker has no binding with its files. */
+  readonly consoleFiles: ConsoleFiles | null;
   /** Name of this invocation in leases. */
   readonly holder: string;
   /** Keeps the invocation alive until the work is done, even when the client is gone or has its answer. */
@@ -170,7 +173,7 @@ function senderAddress(request: Request): string | null {
 }
 
 function destinationOf(deps: InvocationDeps, composed: ComposedStore): Destination {
-  const { configured, store, calls, clock, version, basePath, onAccess, onFault } = deps;
+  const { configured, store, calls, clock, version, basePath, consoleFiles, onAccess, onFault } = deps;
   const admission = processAdmission(configured.settings, false, deps.isSecured);
   const { limits, corsOrigin: corsOrigins, environment = null } = configured.settings;
   const options = {
@@ -185,6 +188,7 @@ function destinationOf(deps: InvocationDeps, composed: ComposedStore): Destinati
     onFault,
     docs: null,
     recentHeads: null,
+    consoleFiles,
     compress: false,
     brief: true,
     basePath,

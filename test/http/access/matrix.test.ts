@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
+import type { ConsoleFiles } from "../../../src/http/service/console.ts";
 import type { Docs } from "../../../src/http/service/docs.ts";
 import { type Operation, type Route } from "../../../src/http/operation.ts";
 import { OPERATIONS, ROUTES } from "../../../src/http/operations.ts";
@@ -42,9 +43,14 @@ async function keysOf(app: TestApp): Promise<Map<Holder, TestKey>> {
   return keys;
 }
 
+const CONSOLE_FILES: ConsoleFiles = {
+  entry: () => Promise.resolve({ script: "start-1.js", style: "console-1.css", icon: "icon-1.svg" }),
+  find: () => Promise.resolve(undefined),
+};
+
 async function openScene(): Promise<Scene> {
   const database = await newDatabase();
-  const app = await openApp({ database, feeds: FEEDS, docs: DOCS });
+  const app = await openApp({ database, feeds: FEEDS, docs: DOCS, consoleFiles: CONSOLE_FILES });
   for (const stream of ["order-1", "user-1"]) await app.append(stream, { type: "A" }, { type: "A" });
   const projection = await openProjection({ database, writer: app.store.writer }, FEEDS);
   await projection.drain();

@@ -1,0 +1,5 @@
+/** A file that a server serves as it is. */
+export interface StaticFile {
+  readonly mediaType: string;
+  body(): ReadableStream<Uint8Array> | string;
+}

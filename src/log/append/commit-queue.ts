@@ -77,7 +77,8 @@ export function createCommitQueue(queueDeps: CommitQueueDeps): CommitQueue {
   const streams = createStreamCache(database, clock);
   const { cache } = streams;
   const known = { identity: null, groupsToRead: 0 };
-  const deps: GroupDeps = { database, log, cache, known, recordRemovals };
+  const forgetting = { keys: 0, lastMs: 0 };
+  const deps: GroupDeps = { database, log, cache, known, forgetting, recordRemovals };
   const { writeAlone } = database;
   const unshared: GroupDeps | null =
     writeAlone === undefined ? null : { ...deps, database: { ...database, write: writeAlone } };

@@ -12,7 +12,27 @@ import { type Plan, planGroup, type Transaction } from "./plan.ts";
 import type { SubjectCache } from "./subject-cache.ts";
 
 /** Expired idempotency keys that one commit deletes. */
-const FORGET_BATCH = 100;
+const FORGET_BATCH = 200;
+
+/** Fewer than are deleted at once, so that deleting keeps up. */
+const FORGET_AFTER_KEYS = 100;
+const FORGET_AFTER_MS = 1_000;
+
+/** When this process deletes expired keys again: after so many new ones, or so long. Looking for them reads the oldest rows. */
+export interface KeyForgetting {
+  keys: number;
+  /** By the wall clock, which may be corrected in either direction. */
+  lastMs: number;
+}
+
+/** Counts new keys; returns whether the commit deletes expired ones. */
+function isForgettingDue(forgetting: KeyForgetting, keys: number, nowMs: number): boolean {
+  forgetting.keys += keys;
+  const isDue =
+    forgetting.keys >= FORGET_AFTER_KEYS || Math.abs(nowMs - forgetting.lastMs) >= FORGET_AFTER_MS;
+  if (isDue) Object.assign(forgetting, { keys: 0, lastMs: nowMs } satisfies KeyForgetting);
+  return isDue;
+}
 
 export interface GroupDeps {
   readonly database: Database;
@@ -23,6 +43,7 @@ export interface GroupDeps {
    * for which subjects and keys are read, since an assumption about them has failed.
    */
   readonly known: { identity: string | null; groupsToRead: number };
+  readonly forgetting: KeyForgetting;
   readonly recordRemovals: RecordRemovals;
 }
 
@@ -163,19 +184,17 @@ function keyRows(transactions: readonly Transaction[], plan: Plan) {
 }
 
 function keyStatements(
-  log: LogAddress,
-  now: string,
+  { log, forgetting }: GroupDeps,
   { rows, unread }: { readonly rows: ReturnType<typeof keyRows>; readonly unread: Plan["unread"] },
-  forgetBeforeMs: number,
+  { nowMs, forgetBeforeMs }: CommitTimes,
 ): Statement[] {
   if (rows.length === 0) return [];
-  return [
-    { sql: sql.FORGET_KEYS, args: [new Date(forgetBeforeMs).toISOString(), FORGET_BATCH] },
-    {
-      sql: unread.size === 0 ? sql.INSERT_KEYS : sql.INSERT_KEYS_OF_UNREAD,
-      args: [log.id, now, JSON.stringify(rows)],
-    },
-  ];
+  const insert = {
+    sql: unread.size === 0 ? sql.INSERT_KEYS : sql.INSERT_KEYS_OF_UNREAD,
+    args: [log.id, new Date(nowMs).toISOString(), JSON.stringify(rows)],
+  };
+  if (!isForgettingDue(forgetting, rows.length, nowMs)) return [insert];
+  return [{ sql: sql.FORGET_KEYS, args: [new Date(forgetBeforeMs).toISOString(), FORGET_BATCH] }, insert];
 }
 
 /** The erasures of a plan, as they are recorded. */
@@ -228,11 +247,11 @@ export async function commitPlan(
   deps: GroupDeps,
   transactions: readonly Transaction[],
   plan: Plan,
-  { nowMs, forgetBeforeMs }: CommitTimes,
+  times: CommitTimes,
 ): Promise<CommittedGroup> {
   if (plan.events.length === 0) return proveIdentity(deps, plan);
   const { database, log } = deps;
-  const now = new Date(nowMs).toISOString();
+  const now = new Date(times.nowMs).toISOString();
   const append: LogAppend = {
     log,
     identity: plan.identity,
@@ -242,7 +261,7 @@ export async function commitPlan(
     fence: [],
     withSubjects: [],
     withEvents: [
-      ...keyStatements(log, now, { rows: keyRows(transactions, plan), unread: plan.unread }, forgetBeforeMs),
+      ...keyStatements(deps, { rows: keyRows(transactions, plan), unread: plan.unread }, times),
       ...removalStatements(deps, transactions, plan, now),
     ],
   };

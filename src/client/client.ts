@@ -10,7 +10,7 @@ import { readHistory } from "./history.ts";
 import { newIdempotencyKey } from "./idempotency-key.ts";
 import type { ApiKeys } from "./key-types.ts";
 import { createKeys } from "./keys.ts";
-import { commitPosition, listConsumers, readConsumerLag } from "./consumers.ts";
+import { commitPosition, forgetConsumer, listConsumers, readConsumerLag } from "./consumers.ts";
 import { sendRead } from "./position.ts";
 import { nodeTransport } from "./node-transport.ts";
 import { checkedUrl, optionsOf } from "./options.ts";
@@ -126,6 +126,8 @@ export interface Client {
   ): AsyncGenerator<types.ConsumerInfo, void, undefined>;
   /** Reads the lag of a consumer of the event log or of a feed in the last 24 hours. */
   consumerLag(consumer: string, feed?: types.FeedVersion): Promise<types.ConsumerLag>;
+  /** Forgets a consumer of the event log or of a feed, with its positions, until it reads again. */
+  forgetConsumer(consumer: string, feed?: types.FeedVersion): Promise<void>;
   /** Reads the state of the store: counts of feeds, consumers and subscriptions, and what a person should look at. */
   overview(): Promise<StoreOverview>;
   /**
@@ -252,6 +254,7 @@ export function clientOf(deps: RequestDeps, own?: string, append: Append = creat
     consumers: (feed, consumersOptions = {}) =>
       listConsumers(deps, logPath(feed), optionsOf("consumers", consumersOptions)),
     consumerLag: (consumer, feed) => readConsumerLag(deps, logPath(feed), consumer),
+    forgetConsumer: (consumer, feed) => forgetConsumer(deps, logPath(feed), consumer),
     overview: () => readOverview(deps),
     changes: (changesOptions = {}) => followChanges(deps, optionsOf("changes", changesOptions)),
     async truncate(stream, before) {

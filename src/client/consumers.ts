@@ -29,18 +29,27 @@ export function readConsumerLag(deps: RequestDeps, path: string, consumer: strin
   return send(deps, `${path}/consumers/${encodeURIComponent(consumer)}/lag`, {}, readObject<ConsumerLag>);
 }
 
+/** Forgets a consumer of the log at a path. */
+export function forgetConsumer(deps: RequestDeps, path: string, consumer: string): Promise<void> {
+  const init = { method: "DELETE" };
+  return send(deps, `${path}/consumers/${encodeURIComponent(consumer)}`, init, async (answer) => {
+    await answer.text();
+  });
+}
+
 /** Lists the consumers of the log at a path, page by page. */
 export async function* listConsumers(
   deps: RequestDeps,
   path: string,
-  { prefix, states: state }: ConsumersOptions,
+  { prefix, states: state, after, pageSize: limit, signal }: ConsumersOptions,
 ): AsyncGenerator<ConsumerInfo, void, undefined> {
-  let cursor: string | undefined;
+  const init = signal === undefined ? {} : { signal };
+  let cursor = after;
   for (;;) {
     const { continues, consumers } = await send(
       deps,
-      `${path}/consumers${queryString({ prefix, state, cursor })}`,
-      {},
+      `${path}/consumers${queryString({ prefix, state, cursor, limit })}`,
+      init,
       async (response) => ({
         continues: mayContinue(response),
         consumers: (await readObject<{ consumers: ConsumerInfo[] }>(response)).consumers,

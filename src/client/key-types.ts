@@ -1,3 +1,5 @@
+import type { ListPart } from "./types.ts";
+
 /** A key as it is shown: never with its token, of which Kilde stores only a digest. Times are RFC 3339. */
 export interface ApiKey {
   /** Its id, which is part of its token. */
@@ -45,7 +47,7 @@ export interface ApiKeyRotation {
 export interface ApiKeys {
   create(key: NewApiKey): Promise<IssuedApiKey>;
   /** All keys in order of name, also those that have ended. */
-  list(): AsyncGenerator<ApiKey, void, undefined>;
+  list(options?: ListPart): AsyncGenerator<ApiKey, void, undefined>;
   get(key: string): Promise<ApiKey>;
   /** Replaces a key by one with the same name, grants and consumer. */
   rotate(key: string, options?: ApiKeyRotation): Promise<IssuedApiKey>;

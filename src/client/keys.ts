@@ -1,4 +1,5 @@
 import type { ApiKey, ApiKeys, IssuedApiKey } from "./key-types.ts";
+import { optionsOf } from "./options.ts";
 import { mayContinue } from "./page-end.ts";
 import { readObject } from "./parse-answer.ts";
 import { queryString } from "./read.ts";
@@ -18,10 +19,13 @@ export function createKeys(deps: RequestDeps): ApiKeys {
 
   return {
     create: (key) => issue(ALL, key),
-    async *list() {
-      let cursor: string | undefined;
+    async *list(options = {}) {
+      const { after, pageSize: limit, signal } = optionsOf("keys.list", options);
+      const init = signal === undefined ? {} : { signal };
+      let cursor = after;
       for (;;) {
-        const { continues, keys } = await send(deps, ALL + queryString({ cursor }), {}, async (answer) => ({
+        const path = ALL + queryString({ cursor, limit });
+        const { continues, keys } = await send(deps, path, init, async (answer) => ({
           continues: mayContinue(answer),
           keys: (await readObject<{ readonly keys: readonly ApiKey[] }>(answer)).keys,
         }));

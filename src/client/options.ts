@@ -70,6 +70,8 @@ const SUBJECTS: OptionNames<types.SubjectsOptions> = { ...LIST, feed: true, afte
 
 const { expectedVersion: _, ...TRANSACT } = APPEND;
 
+const LIST_PART: OptionNames<types.ListPart> = { after: true, pageSize: true, signal: true };
+
 /** Names of the options of each method of a client. */
 const METHODS = {
   append: APPEND,
@@ -87,8 +89,14 @@ const METHODS = {
     blocked: true,
     failure: true,
   } satisfies OptionNames<types.CommitOptions>,
-  consumers: { prefix: true, states: true } satisfies OptionNames<types.ConsumersOptions>,
-  "subscriptions.list": { statuses: true, source: true } satisfies OptionNames<SubscriptionsOptions>,
+  consumers: { ...LIST_PART, prefix: true, states: true } satisfies OptionNames<types.ConsumersOptions>,
+  "keys.list": LIST_PART,
+  "subscriptions.list": {
+    ...LIST_PART,
+    statuses: true,
+    source: true,
+  } satisfies OptionNames<SubscriptionsOptions>,
+  "subscriptions.blocked": LIST_PART,
   changes: { onOpen: true, signal: true } satisfies OptionNames<ChangesOptions>,
   erase: { version: true },
   fetchText: { accept: true, signal: true } satisfies OptionNames<FetchTextOptions>,

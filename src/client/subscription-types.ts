@@ -1,3 +1,5 @@
+import type { ListPart } from "./types.ts";
+
 /** Settings of a subscription. */
 export interface SubscriptionSettings {
   /** Address of the endpoint. */
@@ -150,7 +152,7 @@ export interface SkippedEvent {
   readonly error: string | null;
 }
 
-export interface SubscriptionsOptions {
+export interface SubscriptionsOptions extends ListPart {
   /** Only subscriptions with these statuses. */
   readonly statuses?: readonly Subscription["status"][];
   /** Only subscriptions of the log at this path. */
@@ -179,7 +181,7 @@ export interface Subscriptions {
   /** The latest attempts, in order of time. */
   attempts(id: string): Promise<readonly DeliveryAttempt[]>;
   /** Lists blocked subjects in order of name. */
-  blocked(id: string): AsyncGenerator<BlockedDelivery, void, undefined>;
+  blocked(id: string, options?: ListPart): AsyncGenerator<BlockedDelivery, void, undefined>;
   /** Retries the event that blocks a subject, at once. Throws `subject-not-blocked`. */
   retry(id: string, subject: string): Promise<void>;
   /** Skips the event that blocks a subject. With a `sequence`, only if it is that event. */

@@ -5,6 +5,7 @@ import type { Answer } from "./answer.ts";
 import { readObject } from "./parse-answer.ts";
 import { type Request, type RequestDeps, send } from "./request.ts";
 import type * as types from "./subscription-types.ts";
+import type { ListPart } from "./types.ts";
 
 const ALL = "/subscriptions";
 
@@ -42,14 +43,16 @@ export function createSubscriptions(deps: RequestDeps): types.Subscriptions {
     path: string,
     name: string,
     cursorOf: (entry: Entry) => string,
+    { after, pageSize: limit, signal }: ListPart,
     query: Parameters<typeof queryString>[0] = {},
   ) {
-    let cursor: string | undefined;
+    const init = signal === undefined ? {} : { signal };
+    let cursor = after;
     for (;;) {
       const { continues, entries } = await send(
         deps,
-        path + queryString({ ...query, cursor }),
-        {},
+        path + queryString({ ...query, cursor, limit }),
+        init,
         async (response) => ({
           continues: mayContinue(response),
           entries: (await readObject<Record<string, Entry[]>>(response))[name] ?? [],
@@ -65,9 +68,9 @@ export function createSubscriptions(deps: RequestDeps): types.Subscriptions {
   return {
     create: (body) => call(ALL, { method: "POST", body, repeatable: false, serverWaitMs: SLOW_MS }),
     list(options = {}) {
-      const { statuses: status, source } = optionsOf("subscriptions.list", options);
+      const { statuses: status, source, ...part } = optionsOf("subscriptions.list", options);
       const idOf = ({ subscription }: types.Subscription) => subscription;
-      return paged(ALL, "subscriptions", idOf, { status, source });
+      return paged(ALL, "subscriptions", idOf, part, { status, source });
     },
     get: (id) => call(one(id)),
     change: (id, body) => call(one(id), { method: "PATCH", body, serverWaitMs: SLOW_MS }),
@@ -86,7 +89,10 @@ export function createSubscriptions(deps: RequestDeps): types.Subscriptions {
       call(`${one(id)}/rotate-secret`, { method: "POST", body, repeatable: false }),
     attempts: async (id) =>
       (await call<{ attempts: types.DeliveryAttempt[] }>(`${one(id)}/attempts`)).attempts,
-    blocked: (id) => paged(`${one(id)}/blocked`, "blocked", ({ subject }: types.BlockedDelivery) => subject),
+    blocked(id, options = {}) {
+      const subjectOf = ({ subject }: types.BlockedDelivery) => subject;
+      return paged(`${one(id)}/blocked`, "blocked", subjectOf, optionsOf("subscriptions.blocked", options));
+    },
     retry: (id, subject) => call(`${blockedAt(id, subject)}/retry`, { method: "POST", answered: false }),
     skip: (id, subject, body = {}) =>
       call(`${blockedAt(id, subject)}/skip`, { method: "POST", body, repeatable: false }),

@@ -209,7 +209,16 @@ export interface ConsumerInfo {
   readonly seen: string;
 }
 
-export interface ConsumersOptions {
+/** Where a list begins, and how much of it a request asks for. */
+export interface ListPart {
+  /** Only entries that follow this one: its name or id. */
+  readonly after?: string;
+  /** Entries per request. Default: 1,000. */
+  readonly pageSize?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface ConsumersOptions extends ListPart {
   /** Only names that begin so. */
   readonly prefix?: string;
   /** Only consumers in these states. */

@@ -51,6 +51,32 @@ test("the client lists consumers in a state, and reads the lag of one", async ()
   expect(await client.consumerLag("cards")).toMatchObject({ stepSeconds: 300 });
 });
 
+test("the client lists consumers after a name, a page at a time, and forgets one", async () => {
+  await client.append("a", { type: "A" });
+  for (const consumer of ["a", "b", "c", "d"]) await client.commit(1, { consumer });
+  const namesAfter = async (after: string): Promise<string[]> => {
+    const names: string[] = [];
+    for await (const { consumer } of client.consumers(undefined, { after, pageSize: 2 }))
+      names.push(consumer);
+    return names;
+  };
+  expect(await namesAfter("a")).toEqual(["b", "c", "d"]);
+  await client.forgetConsumer("c");
+  expect(await namesAfter("b")).toEqual(["d"]);
+  expect(client.forgetConsumer("c")).rejects.toMatchObject({ code: "consumer-not-found" });
+});
+
+test("the client lists subscriptions from the one after an id", async () => {
+  const url = "https://hooks.example.org/kilde";
+  for (const source of ["/events", "/events"]) await client.subscriptions.create({ source, url });
+  const ids: string[] = [];
+  for await (const { subscription } of client.subscriptions.list()) ids.push(subscription);
+  const later: string[] = [];
+  for await (const { subscription } of client.subscriptions.list({ after: ids[0] ?? "" }))
+    later.push(subscription);
+  expect([ids.length, later]).toEqual([2, ids.slice(1)]);
+});
+
 test("the client lists subscriptions with a status", async () => {
   const url = "https://hooks.example.org/kilde";
   const { subscription } = await client.subscriptions.create({ source: "/events", url });

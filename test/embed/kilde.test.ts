@@ -334,3 +334,11 @@ test("the program that embeds a store is trusted, and gives a part of it no more
   expect(await failure(orders.append("order-1", { type: "A" }))).toEqual(["unauthenticated", undefined]);
   expect(await kilde.append("order-1", { type: "A" })).toMatchObject({ version: 2 });
 });
+
+test("keys are listed by name, from the one after an id, a page at a time", async () => {
+  const kilde = await kildeOf({ databaseUrl: ":memory:" });
+  for (const name of ["c", "a", "b"]) await kilde.keys.create({ name, grants: ["admin"] });
+  const [first, ...others] = await all(kilde.keys.list());
+  expect([first?.name, ...others.map(({ name }) => name)]).toEqual(["a", "b", "c"]);
+  expect(await all(kilde.keys.list({ after: first?.key ?? "", pageSize: 1 }))).toEqual(others);
+});

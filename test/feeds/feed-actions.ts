@@ -9,6 +9,7 @@ import { createSourceReads, type SourceReads } from "../../src/feeds/project/sou
 import { createProjector, type Projector } from "../../src/feeds/project/projector.ts";
 import type { RegisteredFeed } from "../../src/feeds/lifecycle/register.ts";
 import { rebuildFeed } from "../../src/feeds/lifecycle/retire.ts";
+import { readFeed } from "../../src/feeds/record.ts";
 import { projectInSlices } from "../../src/feeds/project/slice.ts";
 import type { Database } from "../../src/storage/database.ts";
 import { takeLease } from "../../src/storage/lease.ts";
@@ -284,6 +285,8 @@ export interface World {
   /** The feeds as they are when all is over, which name their logs. */
   readonly feeds: readonly RegisteredFeed[];
   readonly mayErase: boolean;
+  /** Whether other actions are performed at the same time. Default: false. */
+  readonly isRace?: boolean;
   /** The actions of a simulation beside the common ones. */
   readonly more?: {
     readonly deploy: (node: Node, release: number) => Promise<void>;
@@ -398,7 +401,15 @@ export async function perform(world: World, action: Action): Promise<void> {
         feedOf(action.feed, node),
       );
       const deadline = systemClock.monotonic() + SLICE_MS;
-      await until(node, () => work.run({ deadline, signal: cut.signal }));
+      const { log } = feedOf(action.feed, node);
+      const before = await readFeed(database, log);
+      const isDisturbed = world.isRace === true || node.fault !== null;
+      await until(node, async () => {
+        const outcome = await work.run({ deadline, signal: cut.signal });
+        // Nobody remembers the progress of a slice, so the next one repeats all that was not stored.
+        if (outcome === "progressed" && !isDisturbed)
+          expect((await readFeed(database, log))?.epoch).toBeGreaterThan(before?.epoch ?? 0);
+      });
       return;
     }
     case "hydrate": {
@@ -446,7 +457,7 @@ export async function perform(world: World, action: Action): Promise<void> {
       await more?.read(feedOf(action.feed));
       return;
     case "race":
-      await Promise.all(action.actions.map((one) => perform(world, one)));
+      await Promise.all(action.actions.map((one) => perform({ ...world, isRace: true }, one)));
   }
 }
 

@@ -61,8 +61,6 @@ async function isBehind({ deps: { database }, registered, retry }: SlicedFeed): 
 interface SliceProgress {
   /** Null after another took it over. */
   lease: Lease | null;
-  /** Whether the next step stores a cursor that lags. */
-  flush: boolean;
   hasProgressed: boolean;
   isBuilding: boolean;
 }
@@ -76,14 +74,7 @@ async function continuesAfter(step: Step, feed: SlicedFeed, progress: SliceProgr
       if (progress.isBuilding && !step.building) onEvent({ kind: "live", feed: path });
       progress.isBuilding = step.building;
       progress.hasProgressed = true;
-      progress.flush = false;
       return true;
-    case "caught-up": {
-      // With a cursor that lags, every later slice would read the same events.
-      const isStored = !step.unwritten || progress.flush;
-      progress.flush = true;
-      return !isStored;
-    }
     case "maintained":
       progress.hasProgressed = true;
       return true;
@@ -99,6 +90,7 @@ async function continuesAfter(step: Step, feed: SlicedFeed, progress: SliceProgr
     case "superseded":
       onEvent({ kind: "superseded", feed: path });
       return false;
+    case "caught-up":
     case "emptied":
     case "gone":
       return false;
@@ -112,11 +104,12 @@ const isOver = ({ clock }: SliceDeps, { deadline, signal }: Slice) =>
 async function stepThrough(feed: SlicedFeed, lease: Lease, slice: Slice): Promise<boolean> {
   const { deps, registered } = feed;
   const projector = createProjector(deps, registered);
-  const progress: SliceProgress = { lease, flush: false, hasProgressed: false, isBuilding: false };
+  const progress: SliceProgress = { lease, hasProgressed: false, isBuilding: false };
   try {
     while (progress.lease !== null && !isOver(deps, slice)) {
       const { retry } = feed;
-      const step = await projector.step({ lease: progress.lease, retry, flush: progress.flush });
+      // Another slice would read the same events again, and might end at the same place, if a cursor lagged.
+      const step = await projector.step({ lease: progress.lease, retry, flush: true });
       if (retry && step.kind !== "outdated" && step.kind !== "maintained") {
         feed.retry = false;
         deps.onRetried?.();

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 
 import type { Clock } from "../../../src/core/clock.ts";
 import type { Feed } from "../../../src/feeds/feed.ts";
+import { hydrate } from "../../../src/feeds/project/hydrate.ts";
 import { releaseLease, takeLease } from "../../../src/storage/lease.ts";
 import { registerFeeds } from "../../../src/feeds/lifecycle/register.ts";
 import { readFeed } from "../../../src/feeds/record.ts";
@@ -89,6 +90,48 @@ test("a slice that is over stops after its current batch, and the next continues
   expect(cursors.length).toBeGreaterThan(5);
   expect(cursors).toEqual(cursors.toSorted((a, b) => a - b));
   expect((await record())?.head).toBe(200);
+});
+
+/** Runs slices that end in their first step, and returns the feed's cursor after each. */
+async function cursorsOfShortSlices(feed: Feed, count: number): Promise<number[]> {
+  let cut = new AbortController();
+  let left = 0;
+  const { slice, record } = await workOn(feed, {
+    batchEvents: 10,
+    database: {
+      ...database,
+      read(statement) {
+        left -= 1;
+        if (left === 0) cut.abort();
+        return database.read(statement);
+      },
+    },
+  });
+  const cursors: number[] = [];
+  for (let n = 0; n < count; n += 1) {
+    cut = new AbortController();
+    left = 6;
+    await slice(cut.signal);
+    cursors.push((await record())?.cursor ?? 0);
+  }
+  return cursors;
+}
+
+test("short slices progress also through events for which the feed publishes nothing", async () => {
+  await append(100);
+  const silent = sketch({ name: "silent", project: () => ({ events: [] }) });
+  const cursors = await cursorsOfShortSlices(silent, 10);
+  expect(cursors).toEqual(cursors.map((_, n) => 10 * (n + 1)));
+});
+
+test("short slices progress also through the events of a subject that was hydrated before", async () => {
+  await append(100);
+  const [registered] = await registerFeeds(database, systemClock, [stateful]);
+  if (registered === undefined) throw new Error("the feed was not registered");
+  const deps = { database, writer: app.store.writer, clock: systemClock, onPublished: () => {} };
+  await hydrate(deps, registered, "s-1");
+  const cursors = await cursorsOfShortSlices(stateful, 10);
+  expect(cursors).toEqual(cursors.map((_, n) => 10 * (n + 1)));
 });
 
 test("a slice that may not begin does nothing", async () => {

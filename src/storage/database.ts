@@ -51,6 +51,8 @@ export interface Database {
    * of this machine.
    */
   readonly purge?: (deps: PurgeDeps) => Promise<void>;
+  /** Frees caches of this thread. Later reads and writes fill them again. Absent where there are none. */
+  readonly release?: () => void;
   close(): void;
 }
 

@@ -130,8 +130,12 @@ function transact(
 export interface WriteConnection {
   /** As `Database.write`; fails as `busy` at once while another connection writes the file. */
   readonly write: (statements: readonly Statement[]) => readonly (readonly Row[])[];
+  /** As `Database.release`. */
+  readonly release: () => void;
   readonly close: () => void;
 }
+
+const SHRINK: Statement = { sql: "pragma shrink_memory", args: [] };
 
 /**
  * Opens a second connection for writes beside the writer thread. It never waits for a lock, and leaves checkpoints to
@@ -146,14 +150,15 @@ export function openWriteConnection(path: string): WriteConnection {
     writer.close();
     throw error;
   }
-  return { write: (statements) => transact(writer, statements), close: writer.close };
+  return {
+    write: (statements) => transact(writer, statements),
+    release: () => void writer.run(SHRINK),
+    close: writer.close,
+  };
 }
 
 /** A database in this process. */
-export interface EmbeddedDatabase extends Database {
-  /** Frees the page caches. Later reads and writes fill them again. */
-  release(): void;
-}
+export type EmbeddedDatabase = Database & Required<Pick<Database, "release">>;
 
 /**
  * Opens a database in a file, or in memory (`:memory:`), with libSQL in this process. Calls block, so they are kept
@@ -189,7 +194,7 @@ export function openEmbedded(path: string, cacheKib = CACHE_KIB): EmbeddedDataba
     },
     read,
     release() {
-      for (const { run } of new Set([writer, reader])) run({ sql: "pragma shrink_memory", args: [] });
+      for (const { run } of new Set([writer, reader])) run(SHRINK);
     },
     close() {
       if (closed) return;

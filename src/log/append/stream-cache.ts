@@ -20,17 +20,23 @@ export interface StreamCache {
 }
 
 /**
- * A cache that is emptied when appends pause: a stream that is unknown again costs its next append little. A worker has
- * no time between requests, and keeps its cache.
+ * A cache that is emptied when appends pause, with those of the database: a stream that is unknown again costs its next
+ * append little. A worker has no time between requests, and keeps its cache.
  */
-export function createStreamCache({ embedded }: Pick<Database, "embedded">, clock: Clock): StreamCache {
+export function createStreamCache(
+  { embedded, release }: Pick<Database, "embedded" | "release">,
+  clock: Clock,
+): StreamCache {
   const cache = createSubjectCache<SubjectState>(CACHE_BYTES, () => 0);
   const memory = embedded
     ? startMemoryRelease({
-        release: () => cache.clear(),
+        release() {
+          cache.clear();
+          release?.();
+        },
         worthwhile: RELEASE_EVENTS,
         clock,
-        // Emptying a map does not fail.
+        // Emptying caches does not fail.
         onFailure(error) {
           throw error;
         },

@@ -30,6 +30,7 @@ export async function startServer({ settings, version, log }: StartOptions): Pro
   const { surface, close, store } = await startKilde({
     settings,
     logger,
+    releaseGarbage: () => Bun.gc(true),
     open: (parts) => listen({ ...parts, settings, version, logger }),
   });
   // A database that cannot be read now is read by the first request.

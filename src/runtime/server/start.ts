@@ -41,6 +41,8 @@ interface ServerParts {
   readonly logger: EventLogger;
   /** The program of the thread that writes a file; null: this thread writes. Default: the program beside this file. */
   readonly databaseThread?: URL | null;
+  /** Releases garbage of this thread when the server is idle after a load. Default: nothing, for a process of somebody else. */
+  readonly releaseGarbage?: () => void;
   /** Whether threads start with their first work. Default: at once. */
   readonly lazy?: boolean;
 }
@@ -106,7 +108,7 @@ function warnOfFeeds(
 
 /** Opens the database, brings its schema up to date, and gives a file the thread that writes it. */
 async function openStorage(
-  { settings, logger, databaseThread }: ServerParts,
+  { settings, logger, databaseThread, releaseGarbage }: ServerParts,
   fetch: ReturnType<typeof boundedFetch>,
 ): Promise<ServerDatabase> {
   const location = { url: settings.databaseUrl, authToken: settings.databaseAuthToken };
@@ -129,6 +131,7 @@ async function openStorage(
     },
     onRestart: () => logger.info({}, "the thread that writes was started again"),
     onTrouble: (trouble) => logWriterTrouble(logger, trouble),
+    onRelease: releaseGarbage,
   });
 }
 

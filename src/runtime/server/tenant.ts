@@ -79,6 +79,7 @@ async function open(options: TenantOptions): Promise<OpenTenant> {
   return startKilde({
     settings,
     logger,
+    releaseGarbage: () => Bun.gc(true),
     lazy: true,
     open(parts) {
       const app = { ...answering({ ...options, ...parts }), basePath, budgets };

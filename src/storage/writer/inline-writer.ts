@@ -27,6 +27,8 @@ export interface InlineWriterDeps {
 
 export interface InlineWriter {
   readonly write: Database["write"];
+  /** Frees the caches of this thread's connection. */
+  release(): void;
   close(): void;
 }
 
@@ -62,6 +64,7 @@ export function createInlineWriter({ open, write, isWriting, now }: InlineWriter
         wasSlow = slow;
       }
     },
+    release: () => writer?.release(),
     close() {
       writer?.close();
       writer = null;

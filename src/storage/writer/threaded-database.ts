@@ -34,6 +34,8 @@ export interface ThreadOptions {
   readonly onRestart?: () => void;
   /** Called once for each kind of work beside writes that failed in the thread. */
   readonly onTrouble: OnTrouble;
+  /** Called after the caches of this thread were freed: returns their memory, and garbage, to the system. */
+  readonly onRelease?: (() => void) | undefined;
 }
 
 /**
@@ -43,7 +45,7 @@ export interface ThreadOptions {
 export function writeFromThread(
   database: Database,
   { url }: DatabaseLocation,
-  { program = THREAD_PROGRAM, onFailure, onRestart = () => {}, onTrouble }: ThreadOptions,
+  { program = THREAD_PROGRAM, onFailure, onRestart = () => {}, onTrouble, onRelease }: ThreadOptions,
 ): ServerDatabase {
   const path = databaseFile(url);
   if (path === null || program === null) {
@@ -63,7 +65,17 @@ export function writeFromThread(
     now: () => systemClock.monotonic(),
   });
   return {
-    database: { ...database, ordered: true, write, writeAlone: inline.write },
+    database: {
+      ...database,
+      ordered: true,
+      write,
+      writeAlone: inline.write,
+      release() {
+        database.release?.();
+        inline.release();
+        onRelease?.();
+      },
+    },
     open: () => thread.open(),
     connect: thread.connect,
     async close() {

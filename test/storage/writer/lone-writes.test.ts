@@ -20,7 +20,7 @@ function twoWays() {
       const closeOne = () => {
         state.open -= 1;
       };
-      return { write: writeHere, close: closeOne };
+      return { write: writeHere, release: () => {}, close: closeOne };
     },
     write: () => Promise.resolve([[["thread"]]]),
     isWriting: () => state.isWriting,

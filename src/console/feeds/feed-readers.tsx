@@ -1,18 +1,13 @@
-import { KildeError } from "../../core/errors.ts";
 import type { FeedInfo } from "../../client/feed-types.ts";
 import type { Subscription } from "../../client/subscription-types.ts";
 import type { ConsumerInfo } from "../../client/types.ts";
-import { useResource } from "../data/use-resource.ts";
 import { formatCount, formatCounted } from "../format/counts.ts";
 import { formatDuration } from "../format/times.ts";
-import { CONSUMERS_TOPIC } from "../live/topics.ts";
 import { useConsole } from "../shell/console-context.ts";
 import { Problem } from "../shell/problem.tsx";
 import { Time } from "../shell/time.tsx";
 import { versionName, versionPath } from "./feed-groups.ts";
-
-/** Consumers that a card lists; the view of consumers lists all. */
-const SHOWN = 20;
+import { SHOWN_CONSUMERS, useConsumers } from "./use-consumers.ts";
 
 const STATE_TEXTS: Readonly<Record<ConsumerInfo["state"], string>> = {
   "keeps-up": "keeps up",
@@ -61,24 +56,7 @@ function SubscriptionLine({ subscription }: { readonly subscription: Subscriptio
 
 /** The consumers and subscriptions of a version: those that keep it in use. */
 export function FeedReaders({ feed, subscriptions }: FeedReadersProps) {
-  const { client } = useConsole();
-  const { value, error, reload } = useResource(
-    versionPath(feed),
-    async (): Promise<readonly ConsumerInfo[] | null> => {
-      const consumers: ConsumerInfo[] = [];
-      try {
-        for await (const consumer of client.consumers(versionName(feed))) {
-          consumers.push(consumer);
-          if (consumers.length > SHOWN) break;
-        }
-      } catch (failure) {
-        if (failure instanceof KildeError && failure.code === "forbidden") return null;
-        throw failure;
-      }
-      return consumers;
-    },
-    [CONSUMERS_TOPIC, versionPath(feed)],
-  );
+  const { value, error, reload } = useConsumers(versionName(feed));
   const delivering = subscriptions.filter(({ source }) => source === versionPath(feed));
   if (error !== null) return <Problem error={error} onRetry={reload} />;
   if (value === undefined) return <p class="muted">Loading the readers…</p>;
@@ -86,10 +64,10 @@ export function FeedReaders({ feed, subscriptions }: FeedReadersProps) {
   if (value.length === 0 && delivering.length === 0) return <p class="muted">Nobody reads this version.</p>;
   return (
     <ul class="readers">
-      {value.slice(0, SHOWN).map((info) => (
+      {value.slice(0, SHOWN_CONSUMERS).map((info) => (
         <ConsumerLine key={info.consumer} info={info} />
       ))}
-      {value.length > SHOWN && <li class="muted">and more consumers</li>}
+      {value.length > SHOWN_CONSUMERS && <li class="muted">and more consumers</li>}
       {delivering.map((subscription) => (
         <SubscriptionLine key={subscription.subscription} subscription={subscription} />
       ))}

@@ -1,41 +1,14 @@
-import { KildeError } from "../../core/errors.ts";
 import type { FeedInfo } from "../../client/feed-types.ts";
-import type { Subscription } from "../../client/subscription-types.ts";
 import { useResource } from "../data/use-resource.ts";
 import { formatCounted } from "../format/counts.ts";
-import { EVENTS_TOPIC, FEEDS_TOPIC, SUBSCRIPTIONS_TOPIC } from "../live/topics.ts";
+import { EVENTS_TOPIC, FEEDS_TOPIC } from "../live/topics.ts";
 import { useConsole } from "../shell/console-context.ts";
 import { EmptyState } from "../shell/empty-state.tsx";
 import { Problem } from "../shell/problem.tsx";
 import type { ViewProps } from "../shell/views.ts";
 import { FeedCard } from "./feed-card.tsx";
 import { groupFeeds } from "./feed-groups.ts";
-
-/** Subscriptions that the view looks through. */
-const MOST_SUBSCRIPTIONS = 1_000;
-
-/** The subscriptions that the sender may see: none without the grant. */
-function useSubscriptions(): readonly Subscription[] {
-  const { client } = useConsole();
-  const { value } = useResource(
-    "subscriptions",
-    async (): Promise<readonly Subscription[]> => {
-      const all: Subscription[] = [];
-      try {
-        for await (const subscription of client.subscriptions.list()) {
-          all.push(subscription);
-          if (all.length === MOST_SUBSCRIPTIONS) break;
-        }
-      } catch (error) {
-        if (!(error instanceof KildeError) || error.code !== "forbidden") throw error;
-      }
-      return all;
-    },
-    [SUBSCRIPTIONS_TOPIC],
-    { restMs: 2_000 },
-  );
-  return value ?? [];
-}
+import { useSubscriptions } from "./use-subscriptions.ts";
 
 /** The description of the latest version, if it has one. */
 function descriptionOf(versions: readonly FeedInfo[]): string[] {
@@ -45,7 +18,7 @@ function descriptionOf(versions: readonly FeedInfo[]): string[] {
 
 /** The versions of each feed side by side, with their readers. */
 export function FeedsView({ rest }: ViewProps) {
-  const { client } = useConsole();
+  const { client, router } = useConsole();
   const subscriptions = useSubscriptions();
   const { value, error, reload } = useResource("feeds", (signal) => client.feeds.list(signal), [
     EVENTS_TOPIC,
@@ -70,6 +43,11 @@ export function FeedsView({ rest }: ViewProps) {
           <h2 id={`feed-${name}`}>{name}</h2>
           <p class="muted">
             {[formatCounted(versions.length, "version"), ...descriptionOf(versions)].join(": ")}
+          </p>
+          <p class="actions">
+            <a href={router.href("subject", { feed: name })}>
+              {versions.length > 1 ? "Compare its versions by a subject" : "Look at a subject"}
+            </a>
           </p>
           <div class="versions">
             {versions.map((feed) => (

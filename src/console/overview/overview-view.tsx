@@ -8,6 +8,7 @@ import { CONSUMERS_TOPIC, EVENTS_TOPIC, FEEDS_TOPIC, SUBSCRIPTIONS_TOPIC } from 
 import { useConsole } from "../shell/console-context.ts";
 import { EmptyState } from "../shell/empty-state.tsx";
 import { Problem } from "../shell/problem.tsx";
+import { SubjectField } from "../subject/subject-field.tsx";
 import { CountCard } from "./count-card.tsx";
 import { ProblemList } from "./problem-list.tsx";
 import { RecentOperations } from "./recent-operations.tsx";
@@ -116,6 +117,10 @@ export function OverviewView() {
             </EmptyState>
           )}
           <Cards overview={value} />
+          <section aria-labelledby="subject">
+            <h2 id="subject">Look at one entity</h2>
+            <SubjectField name="" />
+          </section>
           {readsOperations && <RecentOperations />}
           <p class="muted">Kilde {value.version}</p>
         </>

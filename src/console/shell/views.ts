@@ -41,4 +41,9 @@ export const VIEWS: readonly View[] = [
     title: "Feeds",
     load: async () => (await import("../feeds/feeds-view.tsx")).FeedsView,
   },
+  {
+    name: "subject",
+    title: "Subject",
+    load: async () => (await import("../subject/subject-view.tsx")).SubjectView,
+  },
 ];

@@ -125,7 +125,7 @@ function boundText({ version, asOf }: ShownStream): string {
 
 /** Shows one stream as a timeline. */
 export function StreamView({ query }: ViewProps) {
-  const { client } = useConsole();
+  const { client, router } = useConsole();
   const shown = shownStream(query);
   const { name, version, asOf, form } = shown;
   const isPast = version !== undefined || asOf !== undefined;
@@ -143,6 +143,9 @@ export function StreamView({ query }: ViewProps) {
       <h1>
         Stream <bdi>{name}</bdi>
       </h1>
+      <p class="actions">
+        <a href={router.href("subject", { name })}>Its publications and readers</a>
+      </p>
       <TimelineControls shown={shown} />
       <p class="muted">{boundText(shown)}</p>
       <p class="hidden" role="status">

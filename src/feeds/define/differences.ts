@@ -1,5 +1,5 @@
 import { groupBy } from "../../core/group-by.ts";
-import { jsonPointer } from "../../core/json-pointer.ts";
+import { type ValueDifference, valueDifferences } from "../../core/value-differences.ts";
 
 /** An event of a feed, as it is read. */
 export interface ComparableEvent {
@@ -12,40 +12,12 @@ export interface ComparableEvent {
   readonly projectedFrom: number | null;
 }
 
-/** Where two JSON values differ; a side that has nothing there is `undefined`. */
-export interface ValueDifference {
-  readonly pointer: string;
-  readonly left: unknown;
-  readonly right: unknown;
-}
-
 /** The corresponding events of two versions of a feed. Null: one version publishes none. */
 export interface Correspondence {
   readonly projectedFrom: number | null;
   readonly left: ComparableEvent | null;
   readonly right: ComparableEvent | null;
   readonly differences: readonly ValueDifference[];
-}
-
-function membersOf(value: unknown): ReadonlyMap<string | number, unknown> | null {
-  if (typeof value !== "object" || value === null) return null;
-  return Array.isArray(value) ? new Map(value.entries()) : new Map(Object.entries(value));
-}
-
-/** Every place where two JSON values differ, outermost first. */
-export function valueDifferences(
-  left: unknown,
-  right: unknown,
-  path: readonly (string | number)[] = [],
-): ValueDifference[] {
-  const [leftMembers, rightMembers] = [membersOf(left), membersOf(right)];
-  if (leftMembers === null || rightMembers === null || Array.isArray(left) !== Array.isArray(right)) {
-    return Object.is(left, right) ? [] : [{ pointer: jsonPointer(path), left, right }];
-  }
-  const names = new Set([...leftMembers.keys(), ...rightMembers.keys()]);
-  return [...names].flatMap((name) =>
-    valueDifferences(leftMembers.get(name), rightMembers.get(name), [...path, name]),
-  );
 }
 
 function byOrigin(events: readonly ComparableEvent[]): Map<number | null, ComparableEvent[]> {

@@ -1,37 +1,12 @@
 import { expect, test } from "bun:test";
 
-import fc from "fast-check";
-
-import {
-  type ComparableEvent,
-  correspondences,
-  valueDifferences,
-} from "../../../src/feeds/define/differences.ts";
+import { type ComparableEvent, correspondences } from "../../../src/feeds/define/differences.ts";
 
 const event = (type: string, projectedFrom: number | null, data: unknown = {}): ComparableEvent => ({
   type,
   version: 1,
   data,
   projectedFrom,
-});
-
-test("a value does not differ from its copy", () => {
-  fc.assert(
-    fc.property(fc.jsonValue(), (value) => {
-      expect(valueDifferences(value, structuredClone(value))).toEqual([]);
-    }),
-  );
-});
-
-test("every difference is reported once, with its pointer", () => {
-  const left = { a: 1, b: [1, 2], c: { "d/e": null }, f: [] };
-  const right = { a: 2, b: [1], c: { "d/e": 0 }, f: {} };
-  expect(valueDifferences(left, right)).toEqual([
-    { pointer: "/a", left: 1, right: 2 },
-    { pointer: "/b/1", left: 2, right: undefined },
-    { pointer: "/c/d~1e", left: null, right: 0 },
-    { pointer: "/f", left: [], right: {} },
-  ]);
 });
 
 test("events that are made of the same event belong together", () => {

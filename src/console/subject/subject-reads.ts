@@ -1,0 +1,161 @@
+import type { Client } from "../../client/client.ts";
+import type { FeedInfo } from "../../client/feed-types.ts";
+import { KildeError, type ProblemCode } from "../../core/errors.ts";
+import type { KildeEvent } from "../../core/read-event.ts";
+import { versionName } from "../feeds/feed-groups.ts";
+
+/** Events of the stream that one page aligns. */
+export const STEP = 20;
+
+/** Events of one version that a page looks through. */
+const MOST_EVENTS = 500;
+
+/** The events that one version of a feed published about a subject. */
+export interface Publication {
+  readonly info: FeedInfo;
+  /** Those of the page, the latest first. */
+  readonly events: readonly KildeEvent[];
+  /** Reason for which they could not be read; null: they were. */
+  readonly error: unknown;
+}
+
+/** A page of one entity: events of its stream, next to those that versions of feeds published about it. */
+export interface SubjectPage {
+  /** The latest first; null: the sender may not read the stream. */
+  readonly stream: readonly KildeEvent[] | null;
+  readonly publications: readonly Publication[];
+  /** Events of other streams that something on the page was projected from. */
+  readonly others: readonly KildeEvent[];
+  readonly hasEarlier: boolean;
+  /** Position in the event log of the first event on the page; null: the page is empty. */
+  readonly first: number | null;
+}
+
+export interface SubjectRange {
+  readonly name: string;
+  /** Only events before this position of the event log; undefined: the latest. */
+  readonly before: number | undefined;
+}
+
+type Reads = Pick<Client, "read">;
+
+function hasCode(error: unknown, ...codes: readonly ProblemCode[]): boolean {
+  return error instanceof KildeError && codes.includes(error.code);
+}
+
+function originOf({ projectedFrom }: KildeEvent): number {
+  return projectedFrom ?? 0;
+}
+
+/** Reads one event more than a page has; a stream that does not exist has none. */
+async function readStream(
+  client: Reads,
+  { name, before }: SubjectRange,
+  signal: AbortSignal,
+): Promise<KildeEvent[] | null> {
+  const events: KildeEvent[] = [];
+  const end = before === undefined ? {} : { lastEventId: before };
+  const options = { stream: name, direction: "backwards", limit: STEP + 1, signal, ...end } as const;
+  try {
+    for await (const event of client.read(options)) events.push(event);
+  } catch (error) {
+    if (hasCode(error, "forbidden")) return null;
+    if (!hasCode(error, "stream-not-found")) throw error;
+  }
+  return events;
+}
+
+interface PublishedRange extends SubjectRange {
+  /** Only events projected from this position of the event log or a later one. */
+  readonly from: number;
+  readonly most: number;
+}
+
+async function readPublication(
+  client: Reads,
+  info: FeedInfo,
+  { name, before = Infinity, from, most }: PublishedRange,
+  signal: AbortSignal,
+): Promise<Publication> {
+  const events: KildeEvent[] = [];
+  const options = { feed: versionName(info), subject: name, direction: "backwards", signal } as const;
+  try {
+    for await (const event of client.read({ ...options, limit: MOST_EVENTS, pageSize: 2 * STEP })) {
+      if (originOf(event) < from || events.length === most) break;
+      if (originOf(event) < before) events.push(event);
+    }
+  } catch (error) {
+    if (signal.aborted) throw error;
+    return { info, events, error: hasCode(error, "subject-not-found") ? null : error };
+  }
+  return { info, events, error: null };
+}
+
+/** Reads events of the event log by position, those that still exist. */
+async function readAt(
+  client: Reads,
+  positions: readonly number[],
+  signal: AbortSignal,
+): Promise<readonly KildeEvent[]> {
+  const found: KildeEvent[] = [];
+  try {
+    for (const position of positions) {
+      for await (const event of client.read({ lastEventId: position - 1, limit: 1, signal })) {
+        if (event.position === position) found.push(event);
+      }
+    }
+  } catch (error) {
+    if (!hasCode(error, "forbidden")) throw error;
+  }
+  return found;
+}
+
+/** The page of a subject without a stream of its name: a feed may publish under other names than those of its source. */
+function pageOfFeeds(publications: readonly Publication[]): {
+  readonly shown: readonly Publication[];
+  readonly from: number;
+  readonly hasEarlier: boolean;
+} {
+  // A version with more events than fit ends the page, so that the other ones are compared up to there.
+  const ends = publications.flatMap(({ events }) =>
+    events.length > STEP ? events.slice(STEP - 1, STEP) : [],
+  );
+  const from = Math.max(0, ...ends.map(originOf));
+  const shown = publications.map(({ events, ...rest }) => ({
+    ...rest,
+    events: events.filter((event) => originOf(event) >= from),
+  }));
+  return { shown, from, hasEarlier: ends.length > 0 };
+}
+
+/** Reads a page of a subject. */
+export async function readSubjectPage(
+  client: Reads,
+  feeds: readonly FeedInfo[],
+  range: SubjectRange,
+  signal: AbortSignal,
+): Promise<SubjectPage> {
+  const read = await readStream(client, range, signal);
+  const stream = read?.slice(0, STEP) ?? null;
+  const hasStream = stream !== null && stream.length > 0;
+  const hasMore = read !== null && read.length > STEP;
+  const from = hasMore ? (stream?.at(-1)?.position ?? 0) : 0;
+  const published = await Promise.all(
+    feeds.map((info) =>
+      readPublication(client, info, { ...range, from, most: hasStream ? MOST_EVENTS : STEP + 1 }, signal),
+    ),
+  );
+  const page = hasStream ? { shown: published, from, hasEarlier: hasMore } : pageOfFeeds(published);
+  const known = new Set(stream?.map(({ position }) => position));
+  const origins = page.shown.flatMap(({ events }) => events.map(originOf));
+  const unknown = [...new Set(origins)].filter((origin) => origin > 0 && !known.has(origin));
+  const others = stream === null ? [] : await readAt(client, unknown.slice(0, STEP), signal);
+  const positions = [...known, ...origins];
+  return {
+    stream,
+    publications: page.shown,
+    others,
+    hasEarlier: page.hasEarlier,
+    first: positions.length === 0 ? null : Math.min(...positions),
+  };
+}

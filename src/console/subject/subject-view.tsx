@@ -1,0 +1,191 @@
+import type { KildeEvent } from "../../core/read-event.ts";
+import type { FeedInfo } from "../../client/feed-types.ts";
+import { useResource } from "../data/use-resource.ts";
+import { groupFeeds, versionName } from "../feeds/feed-groups.ts";
+import { useSubscriptions } from "../feeds/use-subscriptions.ts";
+import { shellCommand } from "../format/shell-word.ts";
+import { EVENTS_TOPIC, FEEDS_TOPIC } from "../live/topics.ts";
+import { useConsole } from "../shell/console-context.ts";
+import { EmptyState } from "../shell/empty-state.tsx";
+import { Problem } from "../shell/problem.tsx";
+import type { ViewProps } from "../shell/views.ts";
+import { AlignedRowItem } from "./aligned-row.tsx";
+import { alignEvents } from "./alignment.ts";
+import { RecentSubjects } from "./recent-subjects.tsx";
+import { SubjectField } from "./subject-field.tsx";
+import { SubjectReaders } from "./subject-readers.tsx";
+import { type Publication, readSubjectPage, type SubjectPage } from "./subject-reads.ts";
+
+/** The state of the view, as its address has it. */
+interface ShownSubject {
+  readonly name: string;
+  /** Only versions of this feed; undefined: of all. */
+  readonly feed: string | undefined;
+  readonly before: number | undefined;
+}
+
+function shownSubject(query: URLSearchParams): ShownSubject {
+  const before = Number(query.get("before") ?? "");
+  return {
+    name: query.get("name") ?? "",
+    feed: query.get("feed") ?? undefined,
+    before: Number.isSafeInteger(before) && before > 0 ? before : undefined,
+  };
+}
+
+/** The versions of the chosen feed, or of all, the oldest first. */
+function chosenFeeds(all: readonly FeedInfo[], feed: string | undefined): readonly FeedInfo[] {
+  return groupFeeds(all)
+    .filter(({ name }) => feed === undefined || name === feed)
+    .flatMap(({ versions }) => versions.filter(({ status }) => status !== "retiring"));
+}
+
+function publishedOf({ info, events }: Publication) {
+  return { feed: info.feed, events };
+}
+
+/** Versions that publish nothing about the subject, and those that cannot be read. */
+function OtherVersions({ publications }: { readonly publications: readonly Publication[] }) {
+  const silent = publications.filter(({ events, error }) => events.length === 0 && error === null);
+  return (
+    <>
+      {publications.map(
+        ({ info, error }) =>
+          error !== null && (
+            <section key={versionName(info)} aria-label={versionName(info)}>
+              <h3>{versionName(info)} cannot be read</h3>
+              <Problem error={error} />
+            </section>
+          ),
+      )}
+      {silent.length > 0 && (
+        <p class="muted">Without events here: {silent.map(({ info }) => versionName(info)).join(", ")}</p>
+      )}
+    </>
+  );
+}
+
+interface AlignedEventsProps {
+  readonly page: SubjectPage;
+  readonly shown: ShownSubject;
+}
+
+function AlignedEvents({ page, shown }: AlignedEventsProps) {
+  const { router } = useConsole();
+  const { name, feed, before } = shown;
+  const published = page.publications.filter(({ events }) => events.length > 0);
+  const sources: KildeEvent[] = [...(page.stream ?? []), ...page.others];
+  const rows = alignEvents(sources, published.map(publishedOf));
+  const versions = published.map(({ info }) => versionName(info));
+  return (
+    <section aria-labelledby="events">
+      <h2 id="events">Events, the latest first</h2>
+      {rows.length === 0 && (
+        <EmptyState
+          title="Nothing is known about this subject"
+          command={shellCommand("kilde", "append", name, "UserRegistered", '{"name":"Ida"}')}
+        >
+          There is no stream of this name, and no feed that you may read publishes anything about it.
+        </EmptyState>
+      )}
+      <ol class="timeline">
+        {rows.map((row) => (
+          <AlignedRowItem
+            key={row.origin}
+            row={row}
+            name={name}
+            versions={versions}
+            readsStream={page.stream !== null}
+          />
+        ))}
+      </ol>
+      <OtherVersions publications={page.publications} />
+      <p class="actions">
+        {before !== undefined && <a href={router.href("subject", { name, feed })}>Latest events</a>}
+        {page.hasEarlier && page.first !== null && (
+          <a href={router.href("subject", { name, feed, before: page.first })}>Earlier events</a>
+        )}
+      </p>
+    </section>
+  );
+}
+
+function Readers({ page, name }: { readonly page: SubjectPage; readonly name: string }) {
+  const subscriptions = useSubscriptions();
+  const { stream, publications } = page;
+  return (
+    <section aria-labelledby="readers">
+      <h2 id="readers">Readers</h2>
+      <div class="cards">
+        {publications
+          .filter(({ events }) => events.length > 0)
+          .map(({ info, events }) => (
+            <SubjectReaders
+              key={versionName(info)}
+              feed={versionName(info)}
+              name={name}
+              events={events}
+              subscriptions={subscriptions}
+            />
+          ))}
+        {stream !== null && stream.length > 0 && (
+          <SubjectReaders feed={undefined} name={name} events={stream} subscriptions={subscriptions} />
+        )}
+      </div>
+    </section>
+  );
+}
+
+function Subject({ shown }: { readonly shown: ShownSubject }) {
+  const { client, router } = useConsole();
+  const { name, feed, before } = shown;
+  const { value, error, reload } = useResource(
+    `${name}\n${feed ?? ""}\n${before ?? ""}`,
+    async (signal) => {
+      const feeds = chosenFeeds(await client.feeds.list(signal), feed);
+      return readSubjectPage(client, feeds, { name, before }, signal);
+    },
+    [EVENTS_TOPIC, FEEDS_TOPIC],
+  );
+  return (
+    <>
+      <p class="actions">
+        <a href={router.href("stream", { name })}>Its stream</a>
+        {feed !== undefined && <a href={router.href("subject", { name })}>In all feeds</a>}
+      </p>
+      {error !== null && <Problem error={error} onRetry={reload} />}
+      {value === undefined && error === null && <p class="muted">Loading…</p>}
+      {value !== undefined && (
+        <>
+          {before === undefined && <Readers page={value} name={name} />}
+          <AlignedEvents page={value} shown={shown} />
+        </>
+      )}
+    </>
+  );
+}
+
+/** The versions whose latest subjects are offered: the latest one of the chosen feed. */
+function Offer({ feed }: { readonly feed: string | undefined }) {
+  const { client, session } = useConsole();
+  const readsEvents = session.may("read:/events").value;
+  const { value } = useResource("offered", (signal) => client.feeds.list(signal));
+  const latest = value?.findLast((each) => feed === undefined || each.feed === feed);
+  if (feed === undefined && readsEvents) return <RecentSubjects version={undefined} feed={undefined} />;
+  return latest === undefined ? null : <RecentSubjects version={versionName(latest)} feed={feed} />;
+}
+
+/** Shows one entity: its stream next to what each version of each feed published about it, and how far its readers are. */
+export function SubjectView({ query }: ViewProps) {
+  const shown = shownSubject(query);
+  const { name, feed } = shown;
+  return (
+    <>
+      <h1>
+        Subject <bdi>{name}</bdi>
+      </h1>
+      <SubjectField name={name} feed={feed} />
+      {name === "" ? <Offer feed={feed} /> : <Subject shown={shown} />}
+    </>
+  );
+}

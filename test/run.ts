@@ -40,9 +40,13 @@ const PROCESSES = Math.min(4, availableParallelism() + 1);
 
 const isTechnique = (file: string, technique: string) => file.endsWith(`.${technique}.test.ts`);
 
+/** Techniques whose files are not in the fast suite. */
+const SEPARATE = ["slow", "fuzz", "browser"];
+
 const SUITES: Readonly<Record<string, Suite>> = {
   fast: {
-    selects: (file, on) => !isTechnique(file, "slow") && !isTechnique(file, "fuzz") && on.includes("process"),
+    selects: (file, on) =>
+      SEPARATE.every((technique) => !isTechnique(file, technique)) && on.includes("process"),
     usually: "4 minutes",
     processes: PROCESSES,
     timeoutMs: TIMEOUT_MS,
@@ -58,6 +62,14 @@ const SUITES: Readonly<Record<string, Suite>> = {
     selects: (file) => isTechnique(file, "fuzz"),
     processes: 1,
     timeoutMs: SLOW_TIMEOUT_MS,
+    environment: {},
+  },
+  browser: {
+    selects: (file) => isTechnique(file, "browser"),
+    usually: "2 minutes",
+    // One Chromium at a time.
+    processes: 1,
+    timeoutMs: TIMEOUT_MS,
     environment: {},
   },
   simulation: {

@@ -1,0 +1,157 @@
+import { Database } from "bun:sqlite";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { type Client, createClient } from "../../../src/client/index.ts";
+import { type Served, serve } from "../../cli/support.ts";
+import { TEST_SECRET_KEY } from "../../support/app.ts";
+import { eventually } from "../../support/eventually.ts";
+import { sampleLines } from "./sample-events.ts";
+
+const CONFIG = join(import.meta.dir, "sample-feeds.ts");
+const ENVIRONMENT = { KILDE_SECRET_KEYS: TEST_SECRET_KEY, KILDE_EGRESS_ALLOW: "127.0.0.1" };
+
+const EVENTS = 3_000;
+
+/** The feeds of the sample that do not halt. */
+const FEEDS = ["declarations/v1", "declarations/v2", "payouts/v1"];
+
+/** The subject that the endpoint and a consumer of the sample refuse. */
+export const REFUSED_SUBJECT = "declaration-86791";
+
+/** A store as an operator finds it on a bad day. */
+export interface SampleStore {
+  readonly server: Served;
+  /** With the grant `admin`. */
+  readonly token: string;
+  readonly client: Client;
+  close(): Promise<void>;
+}
+
+function start(folder: string): Promise<Served> {
+  return serve(folder, ["--no-access-log", "--environment", "staging", "--config", CONFIG], {
+    environment: ENVIRONMENT,
+  });
+}
+
+/** An endpoint that takes everything but one subject. */
+function startReceiver() {
+  return Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    async fetch(request) {
+      const refuses = (await request.text()).includes(`"${REFUSED_SUBJECT}"`);
+      return refuses ? new Response("cards: unknown declaration", { status: 422 }) : new Response(null);
+    },
+  });
+}
+
+async function isLive(client: Client, feed: string): Promise<boolean> {
+  const { status, lag } = JSON.parse(await client.fetchText(`/feeds/${feed}/status`)) as {
+    readonly status: string;
+    readonly lag: { readonly events: number };
+  };
+  return status === "live" && lag.events === 0;
+}
+
+/** The past: events, feeds that were built from them, and consumers that have not read since. */
+async function fill({ url, kilde, cwd }: Served): Promise<void> {
+  const client = createClient({ url });
+  await Bun.write(join(cwd, "events.ndjson"), sampleLines(EVENTS).join("\n"));
+  const { exitCode, stderr } = await kilde(["import", "events.ndjson"]);
+  if (exitCode !== 0) throw new Error(stderr);
+  await client.append("budget-2030", { type: "BudgetApproved", data: { limit: 12_000 } });
+  for (const feed of FEEDS) await eventually(() => isLive(client, feed));
+  await client.commit(900, { consumer: "reports", feed: "declarations/v1" });
+  await client.commit(1_200, { consumer: "travel-desk", feed: "declarations/v1" });
+  await client.commit(1_500, { consumer: "cards", feed: "declarations/v2" });
+  await client.commit(2_000, { consumer: "audit" });
+}
+
+/** Moves everything recorded two hours back, so that consumers that read nothing since are silent or late. */
+function age(folder: string): void {
+  const database = new Database(join(folder, "data/kilde.db"));
+  const earlier = (column: string) => `${column} = strftime('%Y-%m-%dT%H:%M:%fZ', ${column}, '-2 hours')`;
+  database.run(`update events set ${earlier("recorded")}`);
+  database.run(`update consumers set ${earlier("seen")}, ${earlier("since")}`);
+  database.close();
+}
+
+/** Creates the key of a consumer, and returns its client. */
+async function readerOf({ keys }: Client, url: string, consumer: string, path: string): Promise<Client> {
+  const { token } = await keys.create({ name: consumer, grants: [`read:${path}`], consumer });
+  return createClient({ url, token, consumer });
+}
+
+async function readNow(owner: Client, url: string): Promise<void> {
+  const cards = await readerOf(owner, url, "cards", "/feeds/declarations");
+  const reports = await readerOf(owner, url, "reports", "/feeds/declarations");
+  const audit = await readerOf(owner, url, "audit", "/events");
+  const failure = {
+    subject: REFUSED_SUBJECT,
+    version: 1,
+    type: "DeclarationSubmitted",
+    message: "No card has this number",
+    attempts: 7,
+    since: new Date().toISOString(),
+  };
+  await cards.commit(1_600, { feed: "declarations/v2", blocked: 1, failure });
+  await reports.commit(950, { feed: "declarations/v1" });
+  await audit.commit(EVENTS + 2);
+}
+
+async function subscribe({ subscriptions }: Client, endpoint: string): Promise<void> {
+  const source = "/feeds/declarations/v2";
+  const cards = await subscriptions.create({
+    source,
+    url: `${endpoint}/cards`,
+    description: "Cards",
+    start: { position: 0 },
+    attempts: 3,
+  });
+  await subscriptions.create({ source, url: `${endpoint}/search`, description: "Search", mode: "batch" });
+  const archive = await subscriptions.create({ source: "/events", url: `${endpoint}/archive` });
+  await subscriptions.pause(archive.subscription, "The archive moves to another server");
+  await eventually(async () => (await subscriptions.get(cards.subscription)).blocked > 0);
+}
+
+/** The present: a feed that halts, readers, endpoints, and a key that has ended. */
+async function live(owner: Client, url: string, endpoint: string): Promise<void> {
+  await owner.append("budget-2031", { type: "BudgetApproved", data: { limit: "12,000" } });
+  await readNow(owner, url);
+  await subscribe(owner, endpoint);
+  const { key } = await owner.keys.create({ name: "intern", grants: ["read:/events"] });
+  await owner.keys.revoke(key);
+}
+
+/** Creates the first key of a store, on its database. */
+async function createOwner({ kilde }: Served): Promise<string> {
+  const { stdout, stderr, exitCode } = await kilde(["keys", "create", "ida", "--may", "admin"]);
+  if (exitCode !== 0) throw new Error(stderr);
+  return stdout.trim();
+}
+
+/** Starts a server with the feeds of the sample, problems of several kinds, and keys. */
+export async function openSampleStore(): Promise<SampleStore> {
+  const folder = mkdtempSync(join(tmpdir(), "kilde-console-"));
+  const receiver = startReceiver();
+  const first = await start(folder);
+  await fill(first);
+  const token = await createOwner(first);
+  await first.stop();
+  age(folder);
+  const server = await start(folder);
+  const client = createClient({ url: server.url, token });
+  await live(client, server.url, receiver.url.origin);
+  return {
+    server,
+    token,
+    client,
+    async close() {
+      await server.stop();
+      await receiver.stop(true);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}

@@ -44,9 +44,9 @@ function SenderMenu({ sender }: { readonly sender: SenderInfo }) {
 function EnvironmentBanner({ environment }: { readonly environment: string | null }) {
   if (environment === null) return null;
   return (
-    <p class="environment">
+    <aside class="environment" aria-label="Environment">
       Environment: <strong>{environment}</strong>
-    </p>
+    </aside>
   );
 }
 

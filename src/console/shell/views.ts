@@ -46,4 +46,9 @@ export const VIEWS: readonly View[] = [
     title: "Subject",
     load: async () => (await import("../subject/subject-view.tsx")).SubjectView,
   },
+  {
+    name: "consumers",
+    title: "Consumers",
+    load: async () => (await import("../consumers/consumers-view.tsx")).ConsumersView,
+  },
 ];

@@ -1,0 +1,189 @@
+import { useSignal } from "@preact/signals";
+
+import type { ConsumerInfo } from "../../client/types.ts";
+import { useResource } from "../data/use-resource.ts";
+import { formatCount, formatCounted } from "../format/counts.ts";
+import { shellCommand } from "../format/shell-word.ts";
+import { CONSUMERS_TOPIC } from "../live/topics.ts";
+import { Command } from "../shell/command.tsx";
+import { ConfirmDialog } from "../shell/confirm-dialog.tsx";
+import { useConsole } from "../shell/console-context.ts";
+import { Problem } from "../shell/problem.tsx";
+import { Time } from "../shell/time.tsx";
+import { type ConsumedLog, listCommand } from "./consumed-log.ts";
+import { ConsumerState } from "./consumer-state.tsx";
+import { LagCharts } from "./lag-charts.tsx";
+import { lagText } from "./lag-text.ts";
+
+export interface ConsumerDetailProps {
+  readonly log: ConsumedLog;
+  readonly name: string;
+}
+
+/** The next step for each state that needs one. */
+const NEXT_STEPS: Readonly<Record<ConsumerInfo["state"], string | null>> = {
+  "keeps-up": null,
+  late: "It lacks an event that is older than a minute. If its lag grows, it processes events more slowly than they are recorded.",
+  silent:
+    "It has sent no request for five minutes. Start it again; forget it if it will not return, so that it keeps no version of a feed in use.",
+  blocked:
+    "It could not process some events, and continues with other subjects. It tries them again after you have removed the cause.",
+};
+
+function Facts({ log, info }: { readonly log: ConsumedLog; readonly info: ConsumerInfo }) {
+  const { committed, sent, lag, since, seen, active } = info;
+  return (
+    <dl class="facts">
+      <div>
+        <dt>Committed</dt>
+        <dd>{committed === null ? "Never" : formatCount(committed)}</dd>
+      </div>
+      <div>
+        <dt>Sent</dt>
+        <dd>{sent === null ? "Never" : formatCount(sent)}</dd>
+      </div>
+      <div>
+        <dt>Lag</dt>
+        <dd>{lagText(lag)}</dd>
+      </div>
+      <div>
+        <dt>Last request</dt>
+        <dd>
+          <Time time={seen} />
+        </dd>
+      </div>
+      <div>
+        <dt>First request</dt>
+        <dd>
+          <Time time={since} />
+        </dd>
+      </div>
+      {log.feed !== undefined && (
+        <div>
+          <dt>Keeps the version in use</dt>
+          <dd>{active ? "Yes" : "No"}</dd>
+        </div>
+      )}
+    </dl>
+  );
+}
+
+function BlockedSubjects({ log, info }: { readonly log: ConsumedLog; readonly info: ConsumerInfo }) {
+  const { router } = useConsole();
+  const { blocked, failure } = info;
+  if (blocked === 0) return <p>None.</p>;
+  return (
+    <>
+      <p>It reports {formatCounted(blocked, "blocked subject")}.</p>
+      {failure !== null && (
+        <section class="problem" aria-label="Last failure">
+          <h3>
+            {log.feed === undefined ? (
+              <a href={router.href("stream", { name: failure.subject })}>
+                <bdi>{failure.subject}</bdi>
+              </a>
+            ) : (
+              <bdi>{failure.subject}</bdi>
+            )}
+            {failure.version !== null && `, version ${formatCount(failure.version)}`}
+            {failure.type !== null && (
+              <>
+                , <bdi>{failure.type}</bdi>
+              </>
+            )}
+          </h3>
+          <pre tabIndex={0} aria-label="Message of the failure">
+            {failure.message}
+          </pre>
+          <p class="muted">
+            {formatCounted(failure.attempts, "attempt")}, the first <Time time={failure.since} />
+          </p>
+        </section>
+      )}
+    </>
+  );
+}
+
+function ForgetConsumer({ log, name }: ConsumerDetailProps) {
+  const { client, router } = useConsole();
+  const isOpen = useSignal(false);
+  return (
+    <p class="actions">
+      <button
+        type="button"
+        onClick={() => {
+          isOpen.value = true;
+        }}
+      >
+        Forget…
+      </button>
+      {isOpen.value && (
+        <ConfirmDialog
+          title={`Forget ${name}`}
+          name={name}
+          action="Forget"
+          onConfirm={async () => {
+            await client.forgetConsumer(name, log.feed);
+            router.go(router.href("consumers", { log: log.path }));
+          }}
+          onClose={() => {
+            isOpen.value = false;
+          }}
+        >
+          <p>
+            Kilde deletes its positions and the history of its lag. If it reads again, it appears as a new
+            consumer, and begins where it asks to.
+          </p>
+        </ConfirmDialog>
+      )}
+    </p>
+  );
+}
+
+/** One consumer: its state and next step, its lag over a day, and its blocked subjects. */
+export function ConsumerDetail({ log, name }: ConsumerDetailProps) {
+  const { client, session, router } = useConsole();
+  const mayManage = session.may(`manage:${log.path}`).value;
+  const { value, error, reload } = useResource(
+    `${log.path}\n${name}`,
+    async (signal): Promise<ConsumerInfo | null> => {
+      // A name sorts before all others that begin with it.
+      const found = await client.consumers(log.feed, { prefix: name, pageSize: 1, signal }).next();
+      return found.done !== true && found.value.consumer === name ? found.value : null;
+    },
+    [CONSUMERS_TOPIC, log.path],
+  );
+  const nextStep = value === undefined || value === null ? null : NEXT_STEPS[value.state];
+  return (
+    <>
+      <p>
+        <a href={router.href("consumers", { log: log.path })}>Consumers of {log.title}</a>
+      </p>
+      <h1>
+        <bdi>{name}</bdi> {value !== undefined && value !== null && <ConsumerState state={value.state} />}
+      </h1>
+      {error !== null && <Problem error={error} onRetry={reload} />}
+      {value === undefined && error === null && <p class="muted">Loading…</p>}
+      {value === null && (
+        <section class="empty">
+          <p>
+            {log.title} has no consumer of this name. It appears with its first request; this lists the known
+            ones:
+          </p>
+          <Command command={shellCommand(...listCommand(log))} />
+        </section>
+      )}
+      {value !== undefined && value !== null && (
+        <>
+          {nextStep !== null && <p class="warning">{nextStep}</p>}
+          <Facts log={log} info={value} />
+          <h2>Lag in the last 24 hours</h2>
+          <LagCharts log={log} info={value} />
+          <h2>Blocked subjects</h2>
+          <BlockedSubjects log={log} info={value} />
+          {mayManage && <ForgetConsumer log={log} name={name} />}
+        </>
+      )}
+    </>
+  );
+}

@@ -74,25 +74,6 @@ export function selected(
 /** As what a page leaves the database: bytes spare a program that has it in its process to make a string of them. */
 export type Form = "text" | "bytes";
 
-/**
- * Gives one row: count, the framed text (or null), the log's identity (empty where a replica does not have the log yet),
- * and how often something was removed from it.
- */
-export function pageStatement(
-  log: LogAddress,
-  selection: EventSelection,
-  framing: Framing,
-  form: Form = "text",
-): Statement {
-  const args = renderingArgs(log);
-  const from = selected(log, selection, args);
-  const joined = "group_concat(text, '')";
-  const page = form === "bytes" ? `cast(${joined} as blob)` : joined;
-  const sql = `select count(*), ${page}, coalesce(${LOG_IDENTITY}, ''), coalesce((select removals from logs where id = ?3), 0)
-  from (select ${framedEvent(framing)} as text ${from})`;
-  return { sql, args };
-}
-
 /** Gives a row for each event: position, subject, type, framed text. No rows when the log has another identity. */
 export function entriesStatement(
   log: LogAddress,
@@ -123,6 +104,27 @@ function bytesOrNone(column: string): string {
  */
 const BYTES = `${ENVELOPE_BYTES} + coalesce(octet_length(event.data), 0) + ${bytesOrNone("event.extensions")}
   + 3 * (octet_length(event.type) + octet_length(subject.name)) + ${bytesOrNone("event.time")}`;
+
+/**
+ * Gives one row: count, the framed text (or null), the log's identity (empty where a replica does not have the log yet),
+ * and how often something was removed from it. `mostBytes`: only events that have at most so many bytes on the wire.
+ */
+export function pageStatement(
+  log: LogAddress,
+  selection: EventSelection,
+  framing: Framing,
+  form: Form = "text",
+  mostBytes: number | null = null,
+): Statement {
+  const args = renderingArgs(log);
+  const also = mostBytes === null ? [] : [`${BYTES} <= ?${args.push(mostBytes)}`];
+  const from = selected(log, selection, args, also);
+  const joined = "group_concat(text, '')";
+  const page = form === "bytes" ? `cast(${joined} as blob)` : joined;
+  const sql = `select count(*), ${page}, coalesce(${LOG_IDENTITY}, ''), coalesce((select removals from logs where id = ?3), 0)
+  from (select ${framedEvent(framing)} as text ${from})`;
+  return { sql, args };
+}
 
 /** Gives one row: the bytes of the events on the wire. Reads sizes only, so it costs a fraction of the page. */
 export function bytesStatement(log: LogAddress, selection: EventSelection): Statement {

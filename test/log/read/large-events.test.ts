@@ -52,6 +52,20 @@ forEachDeployment(["memory", "file", "sqld", "worker"], (deployment) => {
         expect(followed.map(({ id }) => Number(id))).toEqual(upTo(EVENTS));
       }));
 
+    test("a stream of small events is read whole when a few of them are large", () =>
+      onApp(async (app) => {
+        const note = "x".repeat(600_000);
+        const notes = Array.from({ length: 10 }, (_, n) => (n === 0 || n === 6 ? note : "small"));
+        for (const stream of ["first", "second"])
+          await app.append(stream, ...notes.map((text) => ({ type: "T", data: text })));
+        const first = await app.get("/streams/first");
+        expect(first.map((event) => event.data)).toEqual(notes);
+        const part = await app.get("/streams/second?limit=5&direction=backwards");
+        expect(part.map((event) => event.data)).toEqual(notes.slice(5).toReversed());
+        const versions = await app.get("/streams/second?afterVersion=5&toVersion=8");
+        expect(versions.map((event) => event.data)).toEqual(notes.slice(5, 8));
+      }));
+
     test("the largest event that a libSQL server accepts, of the characters that take most room in a text", () =>
       onApp(
         async (app) => {

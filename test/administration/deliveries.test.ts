@@ -1,20 +1,16 @@
-import { afterEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 
 import { cleanUp, emptyFolder, serve } from "../cli/support.ts";
 import { jsonPost } from "../support/app.ts";
 import { eventually } from "../support/eventually.ts";
 import { runsOn } from "../support/tested-on.ts";
-import { append, call, entries, environment, startReceiver, subscribe } from "./deliveries.ts";
+import { append, call, entries, environment, receiverForEachTest, subscribe } from "./deliveries.ts";
 
 runsOn(["file", "sqld"]);
 
 cleanUp();
 
-const receiver = startReceiver();
-afterEach(() => {
-  receiver.statusOf = () => 204;
-  receiver.taken.length = 0;
-});
+const receiver = receiverForEachTest();
 
 const principal = null;
 const source = "/events";

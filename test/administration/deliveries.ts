@@ -1,10 +1,12 @@
+import { afterEach } from "bun:test";
+
 import type { Served } from "../cli/support.ts";
 import { jsonPost, TEST_SECRET_KEY, type WireEvent } from "../support/app.ts";
 
 export const environment = { KILDE_SECRET_KEYS: TEST_SECRET_KEY, KILDE_EGRESS_ALLOW: "127.0.0.1" };
 
-/** A receiver that answers each event with a status. */
-export function startReceiver() {
+/** A receiver that answers each event with a status. It accepts all events again, and forgets them, after each test. */
+export function receiverForEachTest() {
   const taken: WireEvent[] = [];
   const made = {
     statusOf: (() => 204) as (event: WireEvent) => number,
@@ -23,6 +25,10 @@ export function startReceiver() {
     },
   });
   made.url = server.url.href;
+  afterEach(() => {
+    made.statusOf = () => 204;
+    taken.length = 0;
+  });
   return made;
 }
 

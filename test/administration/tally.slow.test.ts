@@ -3,11 +3,11 @@ import { expect, test } from "bun:test";
 import { SUBJECT_ENTRIES } from "../../src/webhooks/dispatch/health-record.ts";
 import { cleanUp, emptyFolder, serve } from "../cli/support.ts";
 import { eventually } from "../support/eventually.ts";
-import { append, call, entries, environment, startReceiver, subscribe } from "./deliveries.ts";
+import { append, call, entries, environment, receiverForEachTest, subscribe } from "./deliveries.ts";
 
 cleanUp();
 
-const receiver = startReceiver();
+const receiver = receiverForEachTest();
 
 test("counts changes of subjects above the limit of a minute, and records the count after it", async () => {
   const server = await serve(emptyFolder(), [], { environment });

@@ -7,19 +7,23 @@ import type { Feed } from "../../src/feeds/feed.ts";
 import type { RegisteredFeed } from "../../src/feeds/lifecycle/register.ts";
 import { pageBody } from "../../src/http/log/page-body.ts";
 import type { Database } from "../../src/storage/database.ts";
-import { openLogReader } from "../../src/log/read/reader.ts";
+import { type LogReader, openLogReader } from "../../src/log/read/reader.ts";
 import { systemClock } from "../../src/core/system-clock.ts";
 import type { WireEvent } from "../support/app.ts";
+
+/** The events of a log, or of one of its subjects. */
+export async function eventsOf(reader: LogReader, subject: string | null = null): Promise<WireEvent[]> {
+  const query = { subject, direction: "forwards", limit: 100_000, filter: {} } as const;
+  const { parts } = pageBody((await reader.page(query, "array")).parts, "array");
+  return (await new Response(new Blob([...parts])).json()) as WireEvent[];
+}
 
 export async function allEvents(
   database: Database,
   { log }: Pick<RegisteredFeed, "log">,
 ): Promise<WireEvent[]> {
   const deps = { database, clock: systemClock, limits: DEFAULT_LIMITS, pollIntervalMs: 1_000 };
-  const reader = openLogReader(deps, log);
-  const query = { subject: null, direction: "forwards", limit: 100_000, filter: {} } as const;
-  const { parts } = pageBody((await reader.page(query, "array")).parts, "array");
-  return (await new Response(new Blob([...parts])).json()) as WireEvent[];
+  return eventsOf(openLogReader(deps, log));
 }
 
 export function isOfErasure({ type }: WireEvent): boolean {

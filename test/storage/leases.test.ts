@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import fc from "fast-check";
 
 import type { Database } from "../../src/storage/database.ts";
@@ -11,18 +11,14 @@ import {
   takeOver,
 } from "../../src/storage/lease.ts";
 import { systemClock } from "../../src/core/system-clock.ts";
-import { openApp, type TestApp } from "../support/app.ts";
-import { newDatabase } from "../support/new-database.ts";
+import { appForEachTest } from "../support/app-for-each-test.ts";
+import type { TestApp } from "../support/app.ts";
 
 /** Taking over a lease from a holder whose process has ended. */
 
 let database: Database;
 let app: TestApp;
-beforeEach(async () => {
-  database = await newDatabase();
-  app = await openApp({ database });
-});
-afterEach(() => app.close());
+appForEachTest((opened) => ({ database, app } = opened));
 
 const NAME = "feeds/declarations/v1";
 

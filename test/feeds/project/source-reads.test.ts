@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 
 import { systemClock } from "../../../src/core/system-clock.ts";
 import type { Feed } from "../../../src/feeds/feed.ts";
@@ -8,18 +8,14 @@ import { createSourceReads } from "../../../src/feeds/project/source-reads.ts";
 import { SELECT_SOURCE_STATE } from "../../../src/feeds/project/source-state.ts";
 import type { Database } from "../../../src/storage/database.ts";
 import { takeLease } from "../../../src/storage/lease.ts";
-import { openApp, type TestApp } from "../../support/app.ts";
+import { appForEachTest } from "../../support/app-for-each-test.ts";
+import type { TestApp } from "../../support/app.ts";
 import { copied, sketch } from "../../support/feeds.ts";
-import { newDatabase } from "../../support/new-database.ts";
 import { allEvents } from "../feed-contents.ts";
 
 let database: Database;
 let app: TestApp;
-beforeEach(async () => {
-  database = await newDatabase();
-  app = await openApp({ database });
-});
-afterEach(() => app.close());
+appForEachTest((opened) => ({ database, app } = opened));
 
 /** Projects feeds in a group, each in one step at the same time as the others, and counts the reads of events. */
 async function projectTogether(feeds: readonly Feed[]) {

@@ -13,6 +13,17 @@ const principal = z
     "Name of the principal who made the change; null: Kilde itself, or a store without access control",
   );
 
+/** The author of a change, and why. */
+const author = {
+  principal,
+  reason: z
+    .string()
+    .optional()
+    .describe("Why, as the request stated in `Kilde-Reason`; absent where it stated no reason"),
+};
+
+const statedReason = z.string().nullable().describe("Why; null: the request stated no reason");
+
 const noOne = z.null().describe("Kilde made the change");
 
 const keyName = z.string().describe("Name of the key");
@@ -39,7 +50,7 @@ export const ENTRY_TYPES = {
     meaning: "An API key was created",
     subject: "/keys/{key}",
     data: z.strictObject({
-      principal,
+      ...author,
       name: keyName,
       grants: z.array(z.string()),
       consumer: z.string().nullable().describe("The consumer that it reads and commits as"),
@@ -48,12 +59,12 @@ export const ENTRY_TYPES = {
   "kilde.key.rotated": {
     meaning: "An API key was replaced by another one",
     subject: "/keys/{key}",
-    data: z.strictObject({ principal, name: keyName, successor: z.string().describe("Id of the new key") }),
+    data: z.strictObject({ ...author, name: keyName, successor: z.string().describe("Id of the new key") }),
   },
   "kilde.key.revoked": {
     meaning: "An API key was revoked",
     subject: "/keys/{key}",
-    data: z.strictObject({ principal, name: keyName }),
+    data: z.strictObject({ ...author, name: keyName }),
   },
   "kilde.access.denied": {
     meaning:
@@ -70,14 +81,14 @@ export const ENTRY_TYPES = {
     subject: "/streams/{stream}",
     data: z.strictObject({
       principal,
-      reason: z.string().nullable(),
+      reason: statedReason,
       before: z.int().min(1).describe("The first version that stays"),
     }),
   },
   "kilde.stream.erased": {
     meaning: "A stream was erased",
     subject: "/streams/{stream}",
-    data: z.strictObject({ principal, reason: z.string().nullable() }),
+    data: z.strictObject({ principal, reason: statedReason }),
   },
   "kilde.feed.live": {
     meaning: "A feed was built and is live",
@@ -96,21 +107,24 @@ export const ENTRY_TYPES = {
   "kilde.feed.resumed": {
     meaning: "A halted feed tries again",
     subject: "/feeds/{feed}/v{version}",
-    data: z.strictObject({ principal }),
+    data: z.strictObject(author),
   },
   "kilde.feed.rebuilt": {
     meaning: "A draft is emptied and built again",
     subject: "/feeds/{feed}/v{version}",
     data: z.strictObject({
       principal,
-      reason: z.string().nullable().describe("`definition changed`; null: by request"),
+      reason: z
+        .string()
+        .nullable()
+        .describe("`definition changed`, or as requested; null: the request stated no reason"),
     }),
   },
   "kilde.feed.retired": {
     meaning: "A version of a feed was retired",
     subject: "/feeds/{feed}/v{version}",
     data: z.strictObject({
-      principal,
+      ...author,
       forced: z.boolean().describe("Whether it was retired while it might still be read or delivered"),
     }),
   },
@@ -128,7 +142,7 @@ export const ENTRY_TYPES = {
     meaning: "The event that blocked a subject was skipped",
     subject: "/subscriptions/{subscription}",
     data: z.strictObject({
-      principal,
+      ...author,
       source: ofSubscription.source,
       subject: z.string(),
       version: z.int().describe("Version of the event"),
@@ -137,13 +151,13 @@ export const ENTRY_TYPES = {
   "kilde.subscription.created": {
     meaning: "A subscription was created",
     subject: "/subscriptions/{subscription}",
-    data: z.strictObject({ principal, source: ofSubscription.source }),
+    data: z.strictObject({ ...author, source: ofSubscription.source }),
   },
   "kilde.subscription.changed": {
     meaning: "The configuration or a secret of a subscription was changed",
     subject: "/subscriptions/{subscription}",
     data: z.strictObject({
-      principal,
+      ...author,
       changed: z.array(z.string()).describe("Names of the changed members, such as `url` or `secret`"),
     }),
   },
@@ -162,13 +176,13 @@ export const ENTRY_TYPES = {
   "kilde.subscription.resumed": {
     meaning: "A subscription was resumed",
     subject: "/subscriptions/{subscription}",
-    data: z.strictObject({ principal }),
+    data: z.strictObject(author),
   },
   "kilde.subscription.rewound": {
     meaning: "Events of a subscription are delivered again",
     subject: "/subscriptions/{subscription}",
     data: z.strictObject({
-      principal,
+      ...author,
       after: z.int().describe("Events after this position"),
       upTo: z.int().describe("Events up to this position"),
       subjects: z.array(z.string()).nullable().describe("Only of these subjects; null: of all"),
@@ -177,7 +191,7 @@ export const ENTRY_TYPES = {
   "kilde.subscription.removed": {
     meaning: "A subscription was removed",
     subject: "/subscriptions/{subscription}",
-    data: z.strictObject({ principal, source: ofSubscription.source }),
+    data: z.strictObject({ ...author, source: ofSubscription.source }),
   },
   "kilde.subscription.down": {
     meaning: "The endpoint of a subscription is down",
@@ -193,7 +207,7 @@ export const ENTRY_TYPES = {
     meaning: "A consumer committed a lower position than before",
     subject: "{log}/consumers/{consumer}",
     data: z.strictObject({
-      principal,
+      ...author,
       from: z.int().describe("Position that it had committed"),
       to: z.int().describe("Position that it committed now"),
     }),

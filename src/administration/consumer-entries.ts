@@ -6,9 +6,9 @@ import { recordEntries } from "./entry.ts";
 
 const REWOUND: EntryType = "kilde.consumer.rewound";
 
-/** Arguments: 3 path of the log, 4 principal, 5 position, 6 log id, 7 name. */
+/** Arguments: 3 path of the log, 4 principal, 5 position, 6 log id, 7 name, 8 object with the reason, if there is one. */
 const FIND_REWOUND = `(select json_array(json_array(?3 || '/consumers/' || name, '${REWOUND}',
-    json_object('principal', ?4, 'from', committed, 'to', cast(?5 as integer))))
+    json_patch(json_object('principal', ?4, 'from', committed, 'to', cast(?5 as integer)), ?8)))
   from consumers where log = ?6 and name = ?7 and committed > ?5)`;
 
 export interface ConsumerRewind extends Actor {
@@ -18,7 +18,10 @@ export interface ConsumerRewind extends Actor {
 }
 
 /** Goes before the statement that lets a consumer commit a position: records that it goes back, if it does. */
-export function recordConsumerRewind({ log, name, position, by }: ConsumerRewind, now: string): Statement[] {
-  const args = [log.name, by, position, log.id, name];
+export function recordConsumerRewind(
+  { log, name, position, by, reason }: ConsumerRewind,
+  now: string,
+): Statement[] {
+  const args = [log.name, by, position, log.id, name, JSON.stringify(reason === null ? {} : { reason })];
   return recordEntries({ sql: FIND_REWOUND, args }, now, "always");
 }

@@ -1,5 +1,5 @@
 import type { Statement } from "../storage/database.ts";
-import type { Actor } from "./actor.ts";
+import { type Actor, authorship } from "./actor.ts";
 import { type OperationsEntry, entry, recordEntries } from "./entry.ts";
 
 /** A key that is created, as its entry shows it. */
@@ -18,27 +18,34 @@ const pathOf = (id: string) => `/keys/${id}`;
 
 /** Statements of the batch that creates a key: record it. */
 export function recordKeyCreation(
-  { by: principal }: Actor,
+  actor: Actor,
   { name, grants, consumer }: CreatedKey,
   nowMs: number,
 ): (key: { readonly id: string }) => Statement[] {
   return ({ id }) =>
-    record(entry(pathOf(id), "kilde.key.created", { principal, name, grants: [...grants], consumer }), nowMs);
+    record(
+      entry(pathOf(id), "kilde.key.created", { ...authorship(actor), name, grants: [...grants], consumer }),
+      nowMs,
+    );
 }
 
 /** Statements of the batch that replaces a key: record it. */
 export function recordKeyRotation(
-  { by: principal }: Actor,
+  actor: Actor,
   nowMs: number,
 ): (key: { readonly id: string; readonly name: string; readonly successor: string | null }) => Statement[] {
   return ({ id, name, successor }) =>
-    record(entry(pathOf(id), "kilde.key.rotated", { principal, name, successor: successor ?? "" }), nowMs);
+    record(
+      entry(pathOf(id), "kilde.key.rotated", { ...authorship(actor), name, successor: successor ?? "" }),
+      nowMs,
+    );
 }
 
 /** Statements of the batch that revokes a key: record it. */
 export function recordKeyRevocation(
-  { by: principal }: Actor,
+  actor: Actor,
   nowMs: number,
 ): (key: { readonly id: string; readonly name: string }) => Statement[] {
-  return ({ id, name }) => record(entry(pathOf(id), "kilde.key.revoked", { principal, name }), nowMs);
+  return ({ id, name }) =>
+    record(entry(pathOf(id), "kilde.key.revoked", { ...authorship(actor), name }), nowMs);
 }

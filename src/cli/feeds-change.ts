@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import type { CliContext } from "./context.ts";
 import { changeFeed, type FeedEntry, feedRequestPath } from "./feed-versions.ts";
 import { versionNumber } from "./feeds-test.ts";
-import { examples, jsonOption, serverCommand, type ServerFlags } from "./options.ts";
+import { examples, jsonOption, reasonOption, serverCommand, type ServerFlags } from "./options.ts";
 import { withServer } from "./server.ts";
 
 interface ChangeFlags extends ServerFlags {
@@ -52,6 +52,7 @@ export function feedsChangeCommands(context: CliContext): Command[] {
       .description(description)
       .argument("<feed>", "the feed's name")
       .argument("<version>", "its version", versionNumber)
+      .addOption(reasonOption())
       .addOption(jsonOption("print the feed's new state as JSON"))
       .addHelpText("after", examples(`kilde feeds ${verb} declarations v1`));
     if (verb === "retire")

@@ -9,7 +9,7 @@ import { CliError, EXIT } from "./exit.ts";
 import { grantOption, keysOptions } from "./keys-options.ts";
 import { type KeysFlags, withKeys } from "./keys-store.ts";
 import { findKeys, isUsable } from "./named-keys.ts";
-import { examples } from "./options.ts";
+import { examples, reasonOption } from "./options.ts";
 
 interface CreateFlags extends KeysFlags {
   readonly may: readonly string[];
@@ -127,6 +127,7 @@ export function keysCreateCommand(context: CliContext): Command {
     .argument("<name>", "name of its user, such as a service; unique among the valid keys")
     .addOption(grantOption().makeOptionMandatory())
     .option("--consumer <name>", "the consumer that it reads and commits as")
+    .addOption(reasonOption())
     .addOption(
       new Option("--expires <when>", "12h, 90d, a time, or never (default: never)").argParser(statedEnd),
     )
@@ -159,6 +160,7 @@ export function keysChangeCommands(context: CliContext): Command[] {
         "end of the new key: 12h, 90d, a time, or never (default: it lives as long as the old one was to)",
       ).argParser(statedEnd),
     )
+    .addOption(reasonOption())
     .addOption(yesOption())
     .addHelpText("after", examples("kilde keys rotate cards", "kilde keys rotate cards --overlap 7d"))
     .action((key: string, flags: RotateFlags) => rotate(context, key, flags));
@@ -168,6 +170,7 @@ export function keysChangeCommands(context: CliContext): Command[] {
       "Ends all valid keys of a name, or the key of an id, at once. The streams that it follows end within 5 seconds.",
     )
     .argument("<key>", "its name or id")
+    .addOption(reasonOption())
     .addOption(yesOption())
     .addHelpText("after", examples("kilde keys revoke cards"))
     .action((key: string, flags: ChangeFlags) => revoke(context, key, flags));

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { keyJson, issuedKeyJson, keyNotFound, revokedKeyJson } from "../access/key-json.ts";
 import { createKey, findKey, type KeysDeps, listKeys, revokeKey, rotateKey } from "../access/keys.ts";
 import { nodeDigest } from "../access/node-digest.ts";
-import { NOBODY } from "../administration/actor.ts";
+import type { Actor } from "../administration/actor.ts";
 import { recordKeyCreation, recordKeyRevocation, recordKeyRotation } from "../administration/key-entries.ts";
 import type { ApiKeys } from "../client/key-types.ts";
 import { loadSettings } from "../config/load.ts";
@@ -35,12 +35,12 @@ function expiryMs(expires: string | null): number | null {
 }
 
 /** The keys of a database, without a server. */
-function keysOf(deps: KeysDeps): ApiKeys {
+function keysOf(deps: KeysDeps, actor: Actor): ApiKeys {
   const { database, clock } = deps;
   return {
     async create({ name, grants, consumer = null, expires = null }) {
       const key = { name, grants, consumer, expires: expiryMs(expires) };
-      const created = await createKey(deps, key, recordKeyCreation(NOBODY, key, clock.now()));
+      const created = await createKey(deps, key, recordKeyCreation(actor, key, clock.now()));
       return issuedKeyJson(created, { subject: name, grants }, clock.now());
     },
     async *list() {
@@ -61,11 +61,11 @@ function keysOf(deps: KeysDeps): ApiKeys {
         overlapMs: overlapSeconds === undefined ? DAY_MS : overlapSeconds * 1_000,
         ...(expires === undefined ? {} : { expires: expiryMs(expires) }),
       };
-      const rotated = await rotateKey(deps, id, options, recordKeyRotation(NOBODY, clock.now()));
+      const rotated = await rotateKey(deps, id, options, recordKeyRotation(actor, clock.now()));
       return issuedKeyJson(rotated, { subject: id, grants: [] }, clock.now());
     },
     async revoke(id) {
-      const revoked = await revokeKey(deps, id, recordKeyRevocation(NOBODY, clock.now()));
+      const revoked = await revokeKey(deps, id, recordKeyRevocation(actor, clock.now()));
       return revokedKeyJson(revoked, id, clock.now());
     },
   };
@@ -115,6 +115,7 @@ export function withKeys<Result>(
   kind: KeysUse,
   use: (keys: ApiKeys) => Promise<Result>,
 ): Promise<Result> {
-  if (flags.url === undefined) return withKeysDeps(context, flags, kind, (deps) => use(keysOf(deps)));
+  const actor = { by: null, reason: flags.reason ?? null };
+  if (flags.url === undefined) return withKeysDeps(context, flags, kind, (deps) => use(keysOf(deps, actor)));
   return withServer(context, flags, ({ client }) => use(client.keys));
 }

@@ -31,6 +31,13 @@ export interface ServerFlags {
   readonly url?: string;
   readonly token?: string;
   readonly tokenFile?: string;
+  /** Why, for the log of administration: of commands with {@link reasonOption}. */
+  readonly reason?: string;
+}
+
+/** The option with the reason of a change. */
+export function reasonOption(): Option {
+  return new Option("--reason <text>", "why, for the log of administration");
 }
 
 /** Adds the options that name a server and the token of requests. `url`: description of its address. */

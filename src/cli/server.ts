@@ -12,6 +12,7 @@ import type { Answer } from "../client/answer.ts";
 import { clientOf } from "../client/client.ts";
 import { createAttempts, TIMEOUTS } from "../client/deadline.ts";
 import { MAX_RETRY_AFTER_MS } from "../client/retry.ts";
+import { reasonHeaders } from "../client/stated-reason.ts";
 import { type Repetition, type RequestDeps, send, sendOnce } from "../client/request.ts";
 import { fetchWithToken } from "../client/token.ts";
 import { fetchTransport } from "../client/http-transport.ts";
@@ -151,6 +152,7 @@ export async function withServer<Result>(
     headers: {
       "accept-encoding": "identity",
       ...(consumer === undefined ? {} : { "kilde-consumer": encodeURIComponent(consumer) }),
+      ...reasonHeaders(flags),
     },
     retry,
     timeouts: TIMEOUTS,

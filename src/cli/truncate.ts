@@ -1,7 +1,14 @@
 import type { Command } from "commander";
 
 import type { CliContext } from "./context.ts";
-import { examples, jsonOption, serverCommand, parseWholeNumber, type ServerFlags } from "./options.ts";
+import {
+  examples,
+  jsonOption,
+  reasonOption,
+  serverCommand,
+  parseWholeNumber,
+  type ServerFlags,
+} from "./options.ts";
 import { outageNotes } from "./outage-notes.ts";
 import { REPEATED, streamName, withServer } from "./server.ts";
 
@@ -31,6 +38,7 @@ export function truncateCommand(context: CliContext): Command {
     )
     .argument("<stream>", "the stream's name")
     .requiredOption("--before <version>", "the first version to keep", parseWholeNumber)
+    .addOption(reasonOption())
     .addOption(jsonOption())
     .addHelpText("after", examples("kilde truncate user-1 --before 100"))
     .action((stream: string, flags: TruncateFlags) => truncate(context, stream, flags));

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import type { Credentials, NewSubscription } from "../client/subscription-types.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, EXIT } from "./exit.ts";
-import { examples, jsonOption, serverCommand } from "./options.ts";
+import { examples, jsonOption, reasonOption, serverCommand } from "./options.ts";
 import { type SettingFlags, settingsOf, startAt, withSettingOptions } from "./webhook-settings.ts";
 import { subscriptionText } from "./webhooks-list.ts";
 import { print, type WebhookFlags, withSubscriptions } from "./webhooks-server.ts";
@@ -78,6 +78,7 @@ export function webhooksChangeCommands(context: CliContext): Command[] {
   )
     .option("--secret <secret>", "sign with this whsec_… or whsk_… secret (default: a new one)")
     .option("--ed25519", "a new secret is a key pair: the receiver needs only the public key")
+    .addOption(reasonOption())
     .addOption(jsonOption())
     .addHelpText(
       "after",
@@ -98,6 +99,7 @@ export function webhooksChangeCommands(context: CliContext): Command[] {
   )
     .option("--all-types", "events of all types again")
     .option("--no-headers", "remove all headers of the subscription")
+    .addOption(reasonOption())
     .addOption(jsonOption())
     .addHelpText("after", examples("kilde webhooks change sub_… --to https://example.org/other"))
     .action((id: string, { headers, ...flags }: ChangeFlags & { readonly headers?: boolean }) =>
@@ -107,6 +109,7 @@ export function webhooksChangeCommands(context: CliContext): Command[] {
   const deleteCommand = serverCommand("delete")
     .description("Removes a subscription, with its cursor.")
     .argument("<subscription>", "its id")
+    .addOption(reasonOption())
     .addOption(jsonOption())
     .action(async (id: string, flags: WebhookFlags) => {
       await withSubscriptions(context, flags, (subscriptions) => subscriptions.remove(id));

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 
 import type { BlockedDelivery, DeliveryAttempt, SkippedEvent } from "../client/subscription-types.ts";
 import type { CliContext } from "./context.ts";
-import { examples, jsonOption, serverCommand, parseWholeNumber } from "./options.ts";
+import { examples, jsonOption, reasonOption, serverCommand, parseWholeNumber } from "./options.ts";
 import { type Column, printTable } from "./table.ts";
 import { print, type WebhookFlags, withSubscriptions } from "./webhooks-server.ts";
 
@@ -95,6 +95,7 @@ export function webhooksDeliveriesCommands(context: CliContext): Command[] {
       .argument("<subscription>", "its id")
       .argument("<subject>", "the blocked subject")
       .option("--sequence <version>", "only if this is the event that blocks it", parseWholeNumber)
+      .addOption(reasonOption())
       .addOption(jsonOption())
       .addHelpText("after", examples("kilde webhooks skip sub_… user-1 --sequence 12"))
       .action(async (id: string, subject: string, flags: WebhookFlags & { readonly sequence?: number }) => {

@@ -2,7 +2,14 @@ import type { Command } from "commander";
 
 import type { CliContext } from "./context.ts";
 import { CliError, EXIT } from "./exit.ts";
-import { examples, jsonOption, repeatable, serverCommand, parseWholeNumber } from "./options.ts";
+import {
+  examples,
+  jsonOption,
+  reasonOption,
+  repeatable,
+  serverCommand,
+  parseWholeNumber,
+} from "./options.ts";
 import { credentialsText } from "./webhooks-change.ts";
 import { print, statusText, type WebhookFlags, withSubscriptions } from "./webhooks-server.ts";
 
@@ -23,6 +30,10 @@ function named(name: string, description: string): Command {
     .description(description)
     .argument("<subscription>", "its id")
     .addOption(jsonOption());
+}
+
+function recorded(name: string, description: string): Command {
+  return named(name, description).addOption(reasonOption());
 }
 
 async function rewind(context: CliContext, id: string, flags: RewindFlags): Promise<void> {
@@ -65,13 +76,13 @@ export function webhooksRunCommands(context: CliContext): Command[] {
         );
         await print(context, flags, shown, `${id} is ${statusText(shown)}, at position ${shown.cursor}.\n`);
       }),
-    named("resume", "Continues from the cursor. Retries an endpoint that is down at once.").action(
+    recorded("resume", "Continues from the cursor. Retries an endpoint that is down at once.").action(
       async (id: string, flags: WebhookFlags) => {
         const shown = await withSubscriptions(context, flags, (subscriptions) => subscriptions.resume(id));
         await print(context, flags, shown, `${id} is ${statusText(shown)}, at position ${shown.cursor}.\n`);
       },
     ),
-    named(
+    recorded(
       "rewind",
       "Delivers events again, in order for each subject, while deliveries of new events continue. --dry-run only counts them.",
     )
@@ -94,7 +105,7 @@ export function webhooksRunCommands(context: CliContext): Command[] {
     named("test", "Delivers an event of type kilde.test, once, and reports the result.").action(
       (id: string, flags: WebhookFlags) => test(context, id, flags),
     ),
-    named("rotate-secret", "Signs with a new secret, and with the old one for an overlap.")
+    recorded("rotate-secret", "Signs with a new secret, and with the old one for an overlap.")
       .option("--secret <secret>", "the new secret (default: generated, of the same kind)")
       .option(
         "--overlap <seconds>",

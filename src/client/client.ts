@@ -22,6 +22,7 @@ import { readOverview } from "./overview.ts";
 import type { RequestDeps } from "./request.ts";
 import { createSession, type SenderSession } from "./session.ts";
 import { sleepFor } from "./sleep.ts";
+import { type ReasonOptions, reasonHeaders } from "./stated-reason.ts";
 import type { ChangesOptions, StoreChanges, StoreOverview } from "./store-types.ts";
 import { listStreams, subjectPages } from "./subjects.ts";
 import type { Subscriptions } from "./subscription-types.ts";
@@ -136,7 +137,7 @@ export interface Client {
    */
   changes(options?: ChangesOptions): AsyncGenerator<StoreChanges, void, undefined>;
   /** Removes the events of a stream before a version. Returns the stream's first version. */
-  truncate(stream: string, before: number): Promise<number>;
+  truncate(stream: string, before: number, options?: ReasonOptions): Promise<number>;
   /** Removes all events of a stream, and leaves a tombstone with the reason. Returns the tombstone's version. */
   erase(stream: string, reason: string, options?: { readonly version?: number }): Promise<number>;
   /** Fetches the name and version of the server, and the paths of its API. */
@@ -247,9 +248,16 @@ export function clientOf(deps: RequestDeps, own?: string, append: Append = creat
       ),
     history: (historyOptions = {}) => readHistory(deps, optionsOf("history", historyOptions)),
     commit(position, commitOptions = {}) {
-      const { feed, consumer = own, rewind, blocked, failure } = optionsOf("commit", commitOptions);
+      const { feed, consumer = own, reason, ...progress } = optionsOf("commit", commitOptions);
+      const { rewind, blocked, failure } = progress;
       if (consumer === undefined) throw new TypeError("commit: state `consumer`, here or of the client");
-      return commitPosition(deps, logPath(feed), consumer, { position, rewind, blocked, failure });
+      return commitPosition(
+        deps,
+        logPath(feed),
+        consumer,
+        { position, rewind, blocked, failure },
+        { reason },
+      );
     },
     consumers: (feed, consumersOptions = {}) =>
       listConsumers(deps, logPath(feed), optionsOf("consumers", consumersOptions)),
@@ -257,9 +265,10 @@ export function clientOf(deps: RequestDeps, own?: string, append: Append = creat
     forgetConsumer: (consumer, feed) => forgetConsumer(deps, logPath(feed), consumer),
     overview: () => readOverview(deps),
     changes: (changesOptions = {}) => followChanges(deps, optionsOf("changes", changesOptions)),
-    async truncate(stream, before) {
+    async truncate(stream, before, truncateOptions = {}) {
       const query = queryString({ before });
-      return (await removeEvents<{ firstVersion: number }>(deps, stream, query)).firstVersion;
+      const headers = reasonHeaders(optionsOf("truncate", truncateOptions));
+      return (await removeEvents<{ firstVersion: number }>(deps, stream, query, headers)).firstVersion;
     },
     async erase(stream, reason, eraseOptions = {}) {
       const { version } = optionsOf("erase", eraseOptions);

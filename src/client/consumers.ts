@@ -2,6 +2,7 @@ import { mayContinue } from "./page-end.ts";
 import { queryString } from "./read.ts";
 import { readObject } from "./parse-answer.ts";
 import { type RequestDeps, send } from "./request.ts";
+import { type ReasonOptions, reasonHeaders } from "./stated-reason.ts";
 import type { CommitOptions, ConsumerInfo, ConsumerLag, ConsumersOptions } from "./types.ts";
 
 /** A consumer's progress, as the server stores it. */
@@ -15,10 +16,11 @@ export function commitPosition(
   path: string,
   consumer: string,
   progress: Progress,
+  reason: ReasonOptions,
 ): Promise<ConsumerInfo> {
   const init = {
     method: "PUT",
-    headers: { "content-type": "application/json" },
+    headers: { "content-type": "application/json", ...reasonHeaders(reason) },
     body: JSON.stringify(progress),
   };
   return send(deps, `${path}/consumers/${encodeURIComponent(consumer)}`, init, readObject<ConsumerInfo>);

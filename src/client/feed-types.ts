@@ -1,3 +1,4 @@
+import type { ReasonOptions } from "./stated-reason.ts";
 import type { FeedVersion } from "./types.ts";
 
 /** The event that halts a feed, and the error of its projection. */
@@ -57,15 +58,11 @@ export interface FeedCatalog {
   /** The contract: the JSON Schema of `data`, by event type. */
   schemas(feed: FeedVersion): Promise<Readonly<Record<string, unknown>>>;
   /**
-   * Retires a version. Throws a KildeError `feed-in-use` while it has readers, unless `force` is true. The log of
-   * administration records the reason.
+   * Retires a version. Throws a KildeError `feed-in-use` while it has readers, unless `force` is true.
    */
-  retire(
-    feed: FeedVersion,
-    options?: { readonly force?: boolean; readonly reason?: string },
-  ): Promise<FeedInfo>;
+  retire(feed: FeedVersion, options?: { readonly force?: boolean } & ReasonOptions): Promise<FeedInfo>;
   /** Builds a draft again. */
-  rebuild(feed: FeedVersion): Promise<FeedInfo>;
+  rebuild(feed: FeedVersion, options?: ReasonOptions): Promise<FeedInfo>;
   /** Resumes a halted feed, which tries the event that halts it again. */
-  resume(feed: FeedVersion): Promise<FeedInfo>;
+  resume(feed: FeedVersion, options?: ReasonOptions): Promise<FeedInfo>;
 }

@@ -9,6 +9,7 @@ export type { ServerInfo } from "./about.ts";
 export type * from "./feed-types.ts";
 export type { FetchTextOptions } from "./fetch-text.ts";
 export type * from "./key-types.ts";
+export type { ReasonOptions } from "./stated-reason.ts";
 export type * from "./store-types.ts";
 export type { SenderInfo, SenderSession } from "./session.ts";
 export type * from "./subscription-types.ts";

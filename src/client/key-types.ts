@@ -1,4 +1,5 @@
 import type { ListPart } from "./types.ts";
+import type { ReasonOptions } from "./stated-reason.ts";
 
 /** A key as it is shown: never with its token, of which Kilde stores only a digest. Times are RFC 3339. */
 export interface ApiKey {
@@ -36,7 +37,7 @@ export interface IssuedApiKey extends ApiKey {
   readonly token: string;
 }
 
-export interface ApiKeyRotation {
+export interface ApiKeyRotation extends ReasonOptions {
   /** How long the old key is valid beside the new one. Default: a day. */
   readonly overlapSeconds?: number;
   /** Expiry of the new key; null: never. Default: it lives as long as the old one was to live. */
@@ -45,12 +46,12 @@ export interface ApiKeyRotation {
 
 /** API keys. All methods need the grant `admin`. */
 export interface ApiKeys {
-  create(key: NewApiKey): Promise<IssuedApiKey>;
+  create(key: NewApiKey, options?: ReasonOptions): Promise<IssuedApiKey>;
   /** All keys in order of name, also those that have ended. */
   list(options?: ListPart): AsyncGenerator<ApiKey, void, undefined>;
   get(key: string): Promise<ApiKey>;
   /** Replaces a key by one with the same name, grants and consumer. */
   rotate(key: string, options?: ApiKeyRotation): Promise<IssuedApiKey>;
   /** Ends a key at once, and the streams that it follows within 5 seconds. */
-  revoke(key: string): Promise<ApiKey>;
+  revoke(key: string, options?: ReasonOptions): Promise<ApiKey>;
 }

@@ -4,6 +4,7 @@ import { mayContinue } from "./page-end.ts";
 import { readObject } from "./parse-answer.ts";
 import { queryString } from "./read.ts";
 import { type RequestDeps, send } from "./request.ts";
+import { type ReasonOptions, reasonHeaders } from "./stated-reason.ts";
 
 const ALL = "/keys";
 
@@ -11,14 +12,14 @@ const ALL = "/keys";
 export function createKeys(deps: RequestDeps): ApiKeys {
   const one = (key: string) => `${ALL}/${encodeURIComponent(key)}`;
   /** A lost answer has the token, so the request is not repeated. */
-  const issue = (path: string, body: object): Promise<IssuedApiKey> => {
-    const headers = { "content-type": "application/json" };
+  const issue = (path: string, body: object, reason: ReasonOptions): Promise<IssuedApiKey> => {
+    const headers = { "content-type": "application/json", ...reasonHeaders(reason) };
     const request = { method: "POST", body: JSON.stringify(body), headers };
     return send(deps, path, request, readObject<IssuedApiKey>, { isRepeatable: false });
   };
 
   return {
-    create: (key) => issue(ALL, key),
+    create: (key, options = {}) => issue(ALL, key, optionsOf("keys.create", options)),
     async *list(options = {}) {
       const { after, pageSize: limit, signal } = optionsOf("keys.list", options);
       const init = signal === undefined ? {} : { signal };
@@ -35,7 +36,13 @@ export function createKeys(deps: RequestDeps): ApiKeys {
       }
     },
     get: (key) => send(deps, one(key), {}, readObject<ApiKey>),
-    rotate: (key, options = {}) => issue(`${one(key)}/rotate`, options),
-    revoke: (key) => send(deps, one(key), { method: "DELETE" }, readObject<ApiKey>),
+    rotate(key, options = {}) {
+      const { reason, ...rotation } = optionsOf("keys.rotate", options);
+      return issue(`${one(key)}/rotate`, rotation, { reason });
+    },
+    revoke(key, options = {}) {
+      const headers = reasonHeaders(optionsOf("keys.revoke", options));
+      return send(deps, one(key), { method: "DELETE", headers }, readObject<ApiKey>);
+    },
   };
 }

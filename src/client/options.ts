@@ -1,5 +1,7 @@
 import { type OptionNames, refuseUnknownOptions } from "../core/known-options.ts";
 import type { ClientOptions } from "./client.ts";
+import type { ApiKeyRotation } from "./key-types.ts";
+import type { ReasonOptions } from "./stated-reason.ts";
 import type { ChangesOptions } from "./store-types.ts";
 import type { SubscriptionsOptions } from "./subscription-types.ts";
 import type { FetchTextOptions } from "./fetch-text.ts";
@@ -71,6 +73,7 @@ const SUBJECTS: OptionNames<types.SubjectsOptions> = { ...LIST, feed: true, afte
 const { expectedVersion: _, ...TRANSACT } = APPEND;
 
 const LIST_PART: OptionNames<types.ListPart> = { after: true, pageSize: true, signal: true };
+const REASON: OptionNames<ReasonOptions> = { reason: true };
 
 /** Names of the options of each method of a client. */
 const METHODS = {
@@ -88,6 +91,7 @@ const METHODS = {
     rewind: true,
     blocked: true,
     failure: true,
+    reason: true,
   } satisfies OptionNames<types.CommitOptions>,
   consumers: { ...LIST_PART, prefix: true, states: true } satisfies OptionNames<types.ConsumersOptions>,
   "keys.list": LIST_PART,
@@ -98,7 +102,18 @@ const METHODS = {
   } satisfies OptionNames<SubscriptionsOptions>,
   "subscriptions.blocked": LIST_PART,
   changes: { onOpen: true, signal: true } satisfies OptionNames<ChangesOptions>,
+  truncate: REASON,
   erase: { version: true },
+  "feeds.retire": { force: true, ...REASON },
+  "feeds.rebuild": REASON,
+  "feeds.resume": REASON,
+  "keys.create": REASON,
+  "keys.rotate": { overlapSeconds: true, expires: true, ...REASON } satisfies OptionNames<ApiKeyRotation>,
+  "keys.revoke": REASON,
+  "subscriptions.create": REASON,
+  "subscriptions.change": REASON,
+  "subscriptions.remove": REASON,
+  "subscriptions.resume": REASON,
   fetchText: { accept: true, signal: true } satisfies OptionNames<FetchTextOptions>,
 } as const;
 

@@ -1,4 +1,5 @@
 import type { ListPart } from "./types.ts";
+import type { ReasonOptions } from "./stated-reason.ts";
 
 /** Settings of a subscription. */
 export interface SubscriptionSettings {
@@ -85,7 +86,7 @@ export interface Credentials {
   readonly publicKey: string | null;
 }
 
-export interface RewindOptions {
+export interface RewindOptions extends ReasonOptions {
   /** Redelivers events after this position. Default: 0, the beginning. */
   readonly after?: number;
   /** Last position to redeliver. Default: all delivered events. */
@@ -103,7 +104,7 @@ export interface Redelivery {
   readonly dryRun: boolean;
 }
 
-export interface RotationOptions {
+export interface RotationOptions extends ReasonOptions {
   /** Default: a new one of the same kind. */
   readonly secret?: string;
   /** Seconds for which the old secret signs as well. Default: a day. */
@@ -162,17 +163,17 @@ export interface SubscriptionsOptions extends ListPart {
 /** The webhook subscriptions of a server. `create` returns their ids. */
 export interface Subscriptions {
   /** Creates a subscription and returns it with its secret. Never retried automatically. */
-  create(request: NewSubscription): Promise<Subscription & Credentials>;
+  create(request: NewSubscription, options?: ReasonOptions): Promise<Subscription & Credentials>;
   /** Lists subscriptions in order of id. */
   list(options?: SubscriptionsOptions): AsyncGenerator<Subscription, void, undefined>;
   /** Throws a KildeError `subscription-not-found`, as do all methods with an `id`. */
   get(id: string): Promise<Subscription>;
   /** Changes the members that are stated. */
-  change(id: string, change: SubscriptionChange): Promise<Subscription>;
-  remove(id: string): Promise<void>;
+  change(id: string, change: SubscriptionChange, options?: ReasonOptions): Promise<Subscription>;
+  remove(id: string, options?: ReasonOptions): Promise<void>;
   pause(id: string, reason?: string): Promise<Subscription>;
   /** Continues from the cursor; retries an endpoint that is down at once. */
-  resume(id: string): Promise<Subscription>;
+  resume(id: string, options?: ReasonOptions): Promise<Subscription>;
   /** Delivers events again, in order for each subject, while deliveries of new events continue. */
   rewind(id: string, options?: RewindOptions): Promise<Redelivery>;
   /** Delivers an event of type `kilde.test`, once. */
@@ -188,7 +189,7 @@ export interface Subscriptions {
   skip(
     id: string,
     subject: string,
-    options?: { readonly sequence?: string | number },
+    options?: { readonly sequence?: string | number } & ReasonOptions,
   ): Promise<Pick<SkippedEvent, "subject" | "sequence">>;
   /** Lists skipped events, the latest first. */
   skips(id: string): Promise<readonly SkippedEvent[]>;

@@ -4,6 +4,7 @@ import { queryString } from "./read.ts";
 import type { Answer } from "./answer.ts";
 import { readObject } from "./parse-answer.ts";
 import { type Request, type RequestDeps, send } from "./request.ts";
+import { type ReasonOptions, reasonHeaders } from "./stated-reason.ts";
 import type * as types from "./subscription-types.ts";
 import type { ListPart } from "./types.ts";
 
@@ -12,6 +13,7 @@ const ALL = "/subscriptions";
 interface Call {
   readonly method?: "POST" | "PATCH" | "DELETE";
   readonly body?: object;
+  readonly reason?: ReasonOptions["reason"];
   /** Whether executing it twice has the effect of executing it once. */
   readonly repeatable?: boolean;
   /** Whether the answer has a body. Default: true. */
@@ -23,79 +25,106 @@ interface Call {
 /** Allowance for requests that wait for an endpoint, or that count events. */
 const SLOW_MS = 60_000;
 
-/** Creates the methods for subscriptions. */
-export function createSubscriptions(deps: RequestDeps): types.Subscriptions {
-  const call = <Result>(
+/** Sends a request about subscriptions. */
+function createCall(deps: RequestDeps) {
+  return <Result>(
     path: string,
-    { method, body, repeatable = true, answered = true, serverWaitMs = 0 }: Call = {},
+    { method, body, reason, repeatable = true, answered = true, serverWaitMs = 0 }: Call = {},
   ): Promise<Result> => {
-    const init: Request = { headers: { "content-type": "application/json" }, serverWaitMs };
+    const init: Request = {
+      headers: { "content-type": "application/json", ...reasonHeaders({ reason }) },
+      serverWaitMs,
+    };
     if (method !== undefined) init.method = method;
     if (body !== undefined) init.body = JSON.stringify(body);
     const read = async (answer: Answer) =>
       (answered ? await readObject(answer) : void (await answer.text())) as Result;
     return send(deps, path, init, read, { isRepeatable: repeatable });
   };
-  const one = (id: string) => `${ALL}/${encodeURIComponent(id)}`;
-  const blockedAt = (id: string, subject: string) => `${one(id)}/blocked/${encodeURIComponent(subject)}`;
+}
 
-  async function* paged<Entry>(
-    path: string,
-    name: string,
-    cursorOf: (entry: Entry) => string,
-    { after, pageSize: limit, signal }: ListPart,
-    query: Parameters<typeof queryString>[0] = {},
-  ) {
-    const init = signal === undefined ? {} : { signal };
-    let cursor = after;
-    for (;;) {
-      const { continues, entries } = await send(
-        deps,
-        path + queryString({ ...query, cursor, limit }),
-        init,
-        async (response) => ({
-          continues: mayContinue(response),
-          entries: (await readObject<Record<string, Entry[]>>(response))[name] ?? [],
-        }),
-      );
-      yield* entries;
-      const last = entries.at(-1);
-      if (last === undefined || !continues) return;
-      cursor = cursorOf(last);
-    }
+/** A list that the server answers page by page. */
+interface PagedList<Entry> {
+  readonly path: string;
+  /** The member of an answer that has the entries. */
+  readonly name: string;
+  readonly cursorOf: (entry: Entry) => string;
+  readonly part: ListPart;
+  readonly query?: Parameters<typeof queryString>[0];
+}
+
+async function* pagedList<Entry>(deps: RequestDeps, { path, name, cursorOf, part, query }: PagedList<Entry>) {
+  const { after, pageSize: limit, signal } = part;
+  const init = signal === undefined ? {} : { signal };
+  let cursor = after;
+  for (;;) {
+    const { continues, entries } = await send(
+      deps,
+      path + queryString({ ...query, cursor, limit }),
+      init,
+      async (response) => ({
+        continues: mayContinue(response),
+        entries: (await readObject<Record<string, Entry[]>>(response))[name] ?? [],
+      }),
+    );
+    yield* entries;
+    const last = entries.at(-1);
+    if (last === undefined || !continues) return;
+    cursor = cursorOf(last);
   }
+}
 
+const one = (id: string) => `${ALL}/${encodeURIComponent(id)}`;
+const blockedAt = (id: string, subject: string) => `${one(id)}/blocked/${encodeURIComponent(subject)}`;
+
+/** Creates the methods for subscriptions. */
+export function createSubscriptions(deps: RequestDeps): types.Subscriptions {
+  const call = createCall(deps);
   return {
-    create: (body) => call(ALL, { method: "POST", body, repeatable: false, serverWaitMs: SLOW_MS }),
+    create(body, options = {}) {
+      const { reason } = optionsOf("subscriptions.create", options);
+      return call(ALL, { method: "POST", body, reason, repeatable: false, serverWaitMs: SLOW_MS });
+    },
     list(options = {}) {
       const { statuses: status, source, ...part } = optionsOf("subscriptions.list", options);
-      const idOf = ({ subscription }: types.Subscription) => subscription;
-      return paged(ALL, "subscriptions", idOf, part, { status, source });
+      const cursorOf = ({ subscription }: types.Subscription) => subscription;
+      return pagedList(deps, { path: ALL, name: "subscriptions", cursorOf, part, query: { status, source } });
     },
     get: (id) => call(one(id)),
-    change: (id, body) => call(one(id), { method: "PATCH", body, serverWaitMs: SLOW_MS }),
-    remove: (id) => call(one(id), { method: "DELETE", repeatable: false, answered: false }),
+    change(id, body, options = {}) {
+      const { reason } = optionsOf("subscriptions.change", options);
+      return call(one(id), { method: "PATCH", body, reason, serverWaitMs: SLOW_MS });
+    },
+    remove(id, options = {}) {
+      const { reason } = optionsOf("subscriptions.remove", options);
+      return call(one(id), { method: "DELETE", reason, repeatable: false, answered: false });
+    },
     pause: (id, reason) => call(`${one(id)}/pause`, { method: "POST", body: { reason } }),
-    resume: (id) => call(`${one(id)}/resume`, { method: "POST" }),
-    rewind: (id, body = {}) =>
+    resume(id, options = {}) {
+      const { reason } = optionsOf("subscriptions.resume", options);
+      return call(`${one(id)}/resume`, { method: "POST", reason });
+    },
+    rewind: (id, { reason, ...body } = {}) =>
       call(`${one(id)}/rewind`, {
         method: "POST",
         body,
+        reason,
         repeatable: body.dryRun === true,
         serverWaitMs: SLOW_MS,
       }),
     test: (id) => call(`${one(id)}/test`, { method: "POST", repeatable: false, serverWaitMs: SLOW_MS }),
-    rotateSecret: (id, body = {}) =>
-      call(`${one(id)}/rotate-secret`, { method: "POST", body, repeatable: false }),
+    rotateSecret: (id, { reason, ...body } = {}) =>
+      call(`${one(id)}/rotate-secret`, { method: "POST", body, reason, repeatable: false }),
     attempts: async (id) =>
       (await call<{ attempts: types.DeliveryAttempt[] }>(`${one(id)}/attempts`)).attempts,
     blocked(id, options = {}) {
-      const subjectOf = ({ subject }: types.BlockedDelivery) => subject;
-      return paged(`${one(id)}/blocked`, "blocked", subjectOf, optionsOf("subscriptions.blocked", options));
+      const part = optionsOf("subscriptions.blocked", options);
+      const cursorOf = ({ subject }: types.BlockedDelivery) => subject;
+      return pagedList(deps, { path: `${one(id)}/blocked`, name: "blocked", cursorOf, part });
     },
     retry: (id, subject) => call(`${blockedAt(id, subject)}/retry`, { method: "POST", answered: false }),
-    skip: (id, subject, body = {}) =>
-      call(`${blockedAt(id, subject)}/skip`, { method: "POST", body, repeatable: false }),
+    skip: (id, subject, { reason, ...body } = {}) =>
+      call(`${blockedAt(id, subject)}/skip`, { method: "POST", body, reason, repeatable: false }),
     skips: async (id) => (await call<{ skips: types.SkippedEvent[] }>(`${one(id)}/skips`)).skips,
   };
 }

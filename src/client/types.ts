@@ -1,6 +1,7 @@
 import type { AttributeValue } from "../core/attributes.ts";
 import type { ExpectedVersion } from "../core/event.ts";
 import type { Metadata } from "../core/read-event.ts";
+import type { ReasonOptions } from "./stated-reason.ts";
 
 export type { AttributeValue } from "../core/attributes.ts";
 export type { ExpectedVersion } from "../core/event.ts";
@@ -237,7 +238,7 @@ export interface ConsumerLag {
   }[];
 }
 
-export interface CommitOptions {
+export interface CommitOptions extends ReasonOptions {
   /** The log of the position. Default: the event log. */
   readonly feed?: FeedVersion;
   /** Default: the client's own `consumer`. */

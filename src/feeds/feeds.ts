@@ -1,4 +1,4 @@
-import { type Actor, NOBODY } from "../administration/actor.ts";
+import { type Actor, authorship, NOBODY } from "../administration/actor.ts";
 import { entry, recordEntries } from "../administration/entry.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Limits } from "../core/limits.ts";
@@ -124,8 +124,8 @@ export function openFeeds(deps: FeedsDeps, registered: readonly RegisteredFeed[]
       return null;
     },
     hydrate: (feed, subject) => hydrate({ ...deps, onPublished: notifyReaders }, feed, subject),
-    async resume({ log }, { by: principal } = NOBODY) {
-      const resumed = entry(log.name, "kilde.feed.resumed", { principal });
+    async resume({ log }, actor = NOBODY) {
+      const resumed = entry(log.name, "kilde.feed.resumed", authorship(actor));
       const now = new Date(deps.clock.now()).toISOString();
       await writeUnplanned(deps.writer, [
         { sql: RESUME_FEED, args: [log.id] },

@@ -32,6 +32,8 @@ export interface Operation extends Route {
   readonly id: string;
   readonly tag: Tag;
   readonly description?: string;
+  /** Whether the log of administration records the request, with the reason that it states. */
+  readonly isRecorded?: true;
   /**
    * Parameters, body and responses, from the schemas that validate. A function, because the schemas of answers take long
    * to create and only `/openapi.json` needs them.

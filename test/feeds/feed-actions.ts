@@ -2,6 +2,7 @@ import { expect } from "bun:test";
 
 import fc from "fast-check";
 
+import { NOBODY } from "../../src/administration/actor.ts";
 import { KildeError } from "../../src/core/errors.ts";
 import { RESUME_FEED } from "../../src/feeds/feeds.ts";
 import { hydrate } from "../../src/feeds/project/hydrate.ts";
@@ -469,7 +470,7 @@ export async function rebuild(
   all: readonly RegisteredFeed[],
 ): Promise<void> {
   const draft = (one: RegisteredFeed) => ({ ...one, feed: { ...one.feed, draft: true } });
-  await rebuildFeed({ writer, clock: systemClock }, draft(feed), all.map(draft), { by: null });
+  await rebuildFeed({ writer, clock: systemClock }, draft(feed), all.map(draft), NOBODY);
   await empty(database, writer);
 }
 

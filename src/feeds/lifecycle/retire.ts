@@ -1,4 +1,4 @@
-import type { Actor } from "../../administration/actor.ts";
+import { type Actor, authorship } from "../../administration/actor.ts";
 import { entry, recordEntries } from "../../administration/entry.ts";
 import { KildeError } from "../../core/errors.ts";
 import type { Clock } from "../../core/clock.ts";
@@ -95,7 +95,7 @@ export async function retireFeed(
   deps: RetireDeps,
   feed: RegisteredFeed,
   all: readonly RegisteredFeed[],
-  { force, by: principal }: { readonly force: boolean } & Actor,
+  { force, ...actor }: { readonly force: boolean } & Actor,
 ): Promise<void> {
   if (!force) {
     await deps.flushActivity();
@@ -104,10 +104,10 @@ export async function retireFeed(
   refuseSource(feed, all);
   if (!force) await refuseRead(deps, feed);
   const now = new Date(deps.clock.now()).toISOString();
-  const retired = entry(feed.log.name, "kilde.feed.retired", { principal, forced: force });
+  const retired = entry(feed.log.name, "kilde.feed.retired", { ...authorship(actor), forced: force });
   const { rows } = await writeUnplanned(deps.writer, [
     ...beginClearing(feed, "retiring", recordEntries([retired], now, "changed")),
-    ...recordRetiredPauses(feed.log, principal, now),
+    ...recordRetiredPauses(feed.log, actor.by, now),
     pauseRetired(feed.log, now),
   ]);
   for (const id of pausedIn(rows.at(-1) ?? [])) deps.onPaused(id);
@@ -123,7 +123,7 @@ export async function rebuildFeed(
   { writer, clock }: RebuildDeps,
   feed: RegisteredFeed,
   all: readonly RegisteredFeed[],
-  { by: principal }: Actor,
+  { by: principal, reason }: Actor,
 ): Promise<readonly RegisteredFeed[]> {
   if (!feed.feed.draft) {
     const detail = `${feed.feed.path} is published: its events no longer change`;
@@ -137,7 +137,7 @@ export async function rebuildFeed(
   }
   const now = new Date(clock.now()).toISOString();
   const recorded = ({ log }: RegisteredFeed) =>
-    recordEntries([entry(log.name, "kilde.feed.rebuilt", { principal, reason: null })], now, "changed");
+    recordEntries([entry(log.name, "kilde.feed.rebuilt", { principal, reason })], now, "changed");
   await writeUnplanned(
     writer,
     rebuilt.flatMap((one) => beginClearing(one, "rebuilding", recorded(one))),

@@ -109,6 +109,7 @@ function changingOperations(log: ConsumedLog): readonly Operation[] {
       summary: "Commit a position",
       description:
         "Creates the consumer if the log does not have it yet. Only a sender whose key is bound to the consumer commits for it.",
+      isRecorded: true,
       access: access.commits,
       handle: async (c, deps) => putConsumer(c, deps, await logOf(c, deps)),
       describe: (parts) => ({

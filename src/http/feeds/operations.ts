@@ -121,6 +121,7 @@ export const feedOperations: readonly Operation[] = [
     summary: "Retire a version of a feed",
     description:
       "The feed is gone at once, and Kilde deletes its events in the background. Refused while another feed is projected from it, a subscription that is not paused delivers it, or a consumer has read it within its window.",
+    isRecorded: true,
     access: MANAGES_FEED,
     handle: deleteFeed,
     describe: ({ params, schemas, answers, json, problem }) => ({
@@ -134,6 +135,7 @@ export const feedOperations: readonly Operation[] = [
     path: `${FEED_PATH}/rebuild`,
     tag,
     summary: "Build a draft again",
+    isRecorded: true,
     access: MANAGES_FEED,
     handle: rebuildDraft,
     describe: feedAnswer(202, "Kilde empties the feed, and builds it again"),
@@ -144,6 +146,7 @@ export const feedOperations: readonly Operation[] = [
     path: `${FEED_PATH}/resume`,
     tag,
     summary: "Resume a halted feed",
+    isRecorded: true,
     access: MANAGES_FEED,
     handle: resumeFeed,
     describe: feedAnswer(200, "The feed"),

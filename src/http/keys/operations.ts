@@ -41,6 +41,7 @@ export const keyOperations: readonly Operation[] = [
   {
     ...COMMON,
     id: "createKey",
+    isRecorded: true,
     method: "post",
     path: ALL,
     summary: "Create an API key",
@@ -79,6 +80,7 @@ export const keyOperations: readonly Operation[] = [
   {
     ...COMMON,
     id: "revokeKey",
+    isRecorded: true,
     method: "delete",
     path: ONE,
     summary: "Revoke an API key",
@@ -93,6 +95,7 @@ export const keyOperations: readonly Operation[] = [
   {
     ...COMMON,
     id: "rotateKey",
+    isRecorded: true,
     method: "post",
     path: `${ONE}/rotate`,
     summary: "Replace an API key by one with the same name, grants and consumer",

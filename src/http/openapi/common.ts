@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
 
 import { logAnswers } from "../log/answers.ts";
+import { MOST_REASON_LENGTH } from "../pipeline/stated-reason.ts";
 import { problemSchema } from "./problem.ts";
 
 /*
@@ -138,4 +139,15 @@ export const decidedOn = z.object({
     description:
       "`Kilde-Log` of the answer that the request was decided on; refused with `log-restored` (409) if the log was restored since. An ETag in `If-Match` states it too",
   }),
+});
+
+/** The header of a request that the log of administration records. */
+export const reasonHeader = z.object({
+  "kilde-reason": z
+    .string()
+    .optional()
+    .openapi({
+      description: `Why, for the log of administration: at most ${MOST_REASON_LENGTH} characters, as a display string (RFC 9651) unless they are ASCII`,
+      example: "asked by support, case 812",
+    }),
 });

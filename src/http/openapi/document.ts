@@ -1,8 +1,9 @@
-import { OpenAPIHono, type RouteConfig } from "@hono/zod-openapi";
+import { OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
 
 import type { AppDeps } from "../deps.ts";
 import { type Operation, TAGS } from "../operation.ts";
 import { describedAccess, SECURITY_SCHEMES } from "./security.ts";
+import { reasonHeader } from "./common.ts";
 import { openApiParts } from "./parts.ts";
 
 /**
@@ -20,18 +21,28 @@ function withExclusiveUnions(value: unknown): unknown {
   );
 }
 
+/** Adds the header with the reason to a request. */
+function withReason(request: RouteConfig["request"]): RouteConfig["request"] {
+  const headers = request?.headers;
+  return {
+    ...request,
+    headers: headers instanceof z.ZodObject ? headers.extend(reasonHeader.shape) : reasonHeader,
+  };
+}
+
 /** Describes operations in OpenAPI 3.1. */
 export function openApiDocument(
   operations: readonly Operation[],
   { schemas, limits, basePath, version }: Pick<AppDeps, "schemas" | "limits" | "basePath" | "version">,
 ): unknown {
   const parts = openApiParts(schemas, limits);
-  const described = new OpenAPIHono();
+  const document = new OpenAPIHono();
   for (const [name, scheme] of Object.entries(SECURITY_SCHEMES))
-    described.openAPIRegistry.registerComponent("securitySchemes", name, scheme);
+    document.openAPIRegistry.registerComponent("securitySchemes", name, scheme);
   for (const { id, method, path, tag, summary, access, describe, ...operation } of operations) {
     const { security, description, refusals } = describedAccess(access, operation.description);
-    const { request, responses } = describe(parts);
+    const { responses, request: stated } = describe(parts);
+    const request = operation.isRecorded === true ? withReason(stated) : stated;
     const route: RouteConfig = {
       operationId: id,
       method,
@@ -43,9 +54,9 @@ export function openApiDocument(
       ...(request === undefined ? {} : { request }),
       responses: { ...refusals, ...responses },
     };
-    described.openAPIRegistry.registerPath(route);
+    document.openAPIRegistry.registerPath(route);
   }
-  const document = described.getOpenAPI31Document({
+  const described = document.getOpenAPI31Document({
     openapi: "3.1.0",
     servers: [{ url: basePath === "" ? "/" : basePath }],
     info: {
@@ -56,5 +67,5 @@ export function openApiDocument(
     },
     tags: Object.entries(TAGS).map(([name, text]) => ({ name, description: text })),
   });
-  return withExclusiveUnions(document);
+  return withExclusiveUnions(described);
 }

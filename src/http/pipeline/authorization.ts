@@ -8,6 +8,7 @@ import { KildeError } from "../../core/errors.ts";
 import type { AppDeps } from "../deps.ts";
 import type { IdentifiedSender } from "./authentication.ts";
 import type { RequestContext } from "./pipeline.ts";
+import { statedReason } from "./stated-reason.ts";
 
 /** The grant that an operation needs, decided before anything is looked up. */
 export interface AccessRule {
@@ -33,9 +34,9 @@ export function principalOf(c: Context): Principal {
   return senderOf(c).principal;
 }
 
-/** The sender of a request, as the log of administration names it. */
+/** The sender of a request and the reason that it states, for the log of administration. Throws `invalid-parameter`. */
 export function actorOf(c: Context): Actor {
-  return { by: principalOf(c).name };
+  return { by: principalOf(c).name, reason: statedReason(c.req.raw.headers) };
 }
 
 /** Returns the error for a sender that needs credentials and has no valid ones; null for every other sender. */

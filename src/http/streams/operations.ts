@@ -206,6 +206,7 @@ export const streamOperations: readonly Operation[] = [
     summary: "Truncate or erase a stream",
     description:
       "`before` removes the events below a version. `reason` removes all events and leaves a tombstone, an event of type `kilde.erased`, so that followers learn of the erasure. Versions and positions are never used again. An erasure that is repeated with the same `Idempotency-Key` gets the first answer again.",
+    isRecorded: true,
     access: needing("erase", "/streams/{stream}"),
     handle: deleteStream,
     describe: (parts) => ({

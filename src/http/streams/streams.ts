@@ -114,7 +114,7 @@ async function erase(c: Context, deps: AppDeps, stream: string, reason: string):
   const { parts } = erasure(stream, reason, expectedVersion);
   const key = c.req.header(IDEMPOTENCY_KEY);
   const idempotency = key === undefined ? null : await idempotencyOf(key, principalOf(c), deps, parts);
-  const outcome = await deps.writer.append({ parts, idempotency, identity, ...actorOf(c) });
+  const outcome = await deps.writer.append({ parts, idempotency, identity, by: principalOf(c).name });
   if (outcome.outcome !== "appended") throw await refusalError(deps, outcome, "header");
   const { version, position } = outcome.results[0] ?? { version: 0, position: 0 };
   return c.json({ stream, version, position }, 200, {

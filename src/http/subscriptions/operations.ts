@@ -52,6 +52,7 @@ export const subscriptionOperations: readonly Operation[] = [
     summary: "Deliver a log to an endpoint",
     description:
       "The answer has the secret, which Kilde does not show again. The sender also needs the grant to read the events.",
+    isRecorded: true,
     access: needing("manage", ALL),
     handle: on("postSubscription"),
     describe: ({ z, subscriptionSchemas, answers, json, jsonBody, problem }) => ({
@@ -88,6 +89,7 @@ export const subscriptionOperations: readonly Operation[] = [
     summary: "Change members of a subscription",
     description:
       "Members that the body leaves out stay as they are; `headers` replaces all headers. Kilde asks a new `url` for its consent again.",
+    isRecorded: true,
     access: needing("manage", ALL),
     handle: on("patchSubscription"),
     describe: (parts) => ({
@@ -104,6 +106,7 @@ export const subscriptionOperations: readonly Operation[] = [
     path: ONE,
     tag,
     summary: "Remove a subscription",
+    isRecorded: true,
     access: needing("manage", ALL),
     handle: on("deleteSubscription"),
     describe: ({ params, problem }) => ({
@@ -117,6 +120,7 @@ export const subscriptionOperations: readonly Operation[] = [
     path: `${ONE}/pause`,
     tag,
     summary: "Pause a subscription",
+    isRecorded: true,
     access: needing("manage", ALL),
     handle: on("pauseSubscription"),
     describe: (parts) => ({
@@ -134,6 +138,7 @@ export const subscriptionOperations: readonly Operation[] = [
     tag,
     summary: "Resume a subscription from its cursor",
     description: "Kilde tries an endpoint that is down at once.",
+    isRecorded: true,
     access: needing("manage", ALL),
     handle: on("resumeSubscription"),
     describe: (parts) => ({ request: { params: parts.params.subscription }, responses: one(parts) }),
@@ -145,6 +150,7 @@ export const subscriptionOperations: readonly Operation[] = [
     tag,
     summary: "Deliver events again: all, a range, or those of chosen subjects",
     description: "In order for each subject, beside the delivery of new events. `dryRun` only counts.",
+    isRecorded: true,
     access: needing("manage", ALL),
     handle: on("rewindSubscription"),
     describe: ({ params, subscriptionSchemas, answers, json, jsonBody, problem }) => ({
@@ -178,6 +184,7 @@ export const subscriptionOperations: readonly Operation[] = [
     path: `${ONE}/rotate-secret`,
     tag,
     summary: "Sign with a new secret, and with the old one for an overlap",
+    isRecorded: true,
     access: needing("manage", ALL),
     handle: on("rotateSecret"),
     describe: ({ params, subscriptionSchemas, answers, json, jsonBody, problem }) => ({
@@ -238,6 +245,7 @@ export const subscriptionOperations: readonly Operation[] = [
     path: `${BLOCKED}/{subject}/skip`,
     tag,
     summary: "Skip the event that blocks a subject, and record that",
+    isRecorded: true,
     access: needing("manage", ALL),
     handle: on("skipBlockedEvent"),
     describe: (parts) => ({

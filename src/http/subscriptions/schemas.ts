@@ -209,7 +209,14 @@ function subscriptionChangeSchema(limits: Limits, rules: AddressRules) {
 }
 
 const pauseBody = z
-  .strictObject({ reason: z.string().min(1).max(200).default("requested") })
+  .strictObject({
+    reason: z
+      .string()
+      .min(1)
+      .max(200)
+      .optional()
+      .openapi({ description: "Unless given, the reason that the request states, or `requested`" }),
+  })
   .openapi("Pause");
 
 function rewindSchema({ streamNameBytes }: Limits) {

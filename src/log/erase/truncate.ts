@@ -21,13 +21,15 @@ export interface Truncation {
   readonly identity: string;
   /** Name of the principal who truncates; null: unknown. */
   readonly by: string | null;
+  /** Why, as the request states; null: it states no reason. */
+  readonly reason: string | null;
 }
 
 /** Fails as a `conflict`, with nothing truncated, when the log has another identity. */
 export async function truncateSubject(
   database: Database,
   log: LogAddress,
-  { subject, before, identity, by }: Truncation,
+  { subject, before, identity, by, reason }: Truncation,
   recordRemovals: RecordRemovals,
   now: string,
 ): Promise<void> {
@@ -35,7 +37,7 @@ export async function truncateSubject(
     { sql: ADVANCE_HEAD, args: [log.id, 0, "", identity] },
     raiseBelow(log, subject, before),
     { sql: TRUNCATE, args: [log.id, subject, before] },
-    ...recordRemovals([{ stream: subject, before, reason: null, by }], now, "changed"),
+    ...recordRemovals([{ stream: subject, before, reason, by }], now, "changed"),
     removalStatement(log),
   ]);
 }

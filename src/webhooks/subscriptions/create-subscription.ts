@@ -1,4 +1,4 @@
-import type { Actor } from "../../administration/actor.ts";
+import { type Actor, authorship } from "../../administration/actor.ts";
 import { entry, recordEntries } from "../../administration/entry.ts";
 import { KildeError } from "../../core/errors.ts";
 import type { LogAddress } from "../../log/keys.ts";
@@ -64,7 +64,7 @@ export type CreatedSubscription = { readonly subscription: SubscriptionRecord } 
 export async function createSubscription(
   deps: RegistryDeps,
   { source, start, config, headers, secret, signature, creator }: SubscriptionRequest,
-  { by: principal }: Actor,
+  actor: Actor,
 ): Promise<CreatedSubscription> {
   const { database, limits, seal } = deps;
   const log = await findServedLog(deps, source);
@@ -84,7 +84,7 @@ export async function createSubscription(
     mostSubscriptions: limits.subscriptions,
     creator,
   };
-  const created = entry(subscriptionPath(id), "kilde.subscription.created", { principal, source });
+  const created = entry(subscriptionPath(id), "kilde.subscription.created", { ...authorship(actor), source });
   const added = await addSubscription(deps.writer, row, recordEntries([created], now, "changed"));
   if (!added) {
     const detail = `There are ${limits.subscriptions} subscriptions already`;

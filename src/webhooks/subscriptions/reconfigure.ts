@@ -1,4 +1,4 @@
-import type { Actor } from "../../administration/actor.ts";
+import { type Actor, authorship } from "../../administration/actor.ts";
 import { entry, recordEntries } from "../../administration/entry.ts";
 import { type ChangeEffect, changeSubscription } from "./change.ts";
 import { changedMembers, effectOf, redirects, requireOwnHeaders } from "./configuration-change.ts";
@@ -46,14 +46,14 @@ type Changed = Pick<SubscriptionRecord, "config" | "secrets" | "creator"> & {
 async function update(
   { database, writer, clock, onChange }: RegistryDeps,
   id: string,
-  { by: principal }: Actor,
+  actor: Actor,
   change: (found: SubscriptionRecord) => Changed | Promise<Changed>,
 ): Promise<void> {
   for (;;) {
     const found = await getSubscription(database, id);
     const { changed, effect, ...stored } = await change(found);
     const made = entry(subscriptionPath(id), "kilde.subscription.changed", {
-      principal,
+      ...authorship(actor),
       changed: [...changed],
     });
     const now = new Date(clock.now()).toISOString();

@@ -1,4 +1,4 @@
-import { type Actor, NOBODY } from "../../administration/actor.ts";
+import { type Actor, authorship, NOBODY } from "../../administration/actor.ts";
 import { entry, recordEntries } from "../../administration/entry.ts";
 import { KildeError } from "../../core/errors.ts";
 import { integerAt, type Statement, type Value } from "../../storage/database.ts";
@@ -72,7 +72,7 @@ export async function rewind(
   deps: RedeliveryDeps,
   subscription: SubscriptionRecord,
   { after, upTo: asked, subjects, dryRun }: RewindRequest,
-  { by: principal }: Actor = NOBODY,
+  actor: Actor = NOBODY,
 ): Promise<RedeliveryResult> {
   const { id, log, cursor, config } = subscription;
   if (config.mode.kind === "doorbell") {
@@ -89,7 +89,12 @@ export async function rewind(
     const detail = `upTo is ${asked}, which is before ${after}`;
     throw new KildeError("invalid-body", detail, { errors: [{ pointer: "/upTo", detail }] });
   }
-  const data = { principal, after, upTo, subjects: subjects === null ? null : [...new Set(subjects)] };
+  const data = {
+    ...authorship(actor),
+    after,
+    upTo,
+    subjects: subjects === null ? null : [...new Set(subjects)],
+  };
   const rewound = entry(subscriptionPath(id), "kilde.subscription.rewound", data);
   const recorded = recordEntries([rewound], new Date(deps.clock.now()).toISOString(), "changed");
   if (subjects !== null) {
@@ -134,7 +139,7 @@ export async function skipEvent(
   subscription: SubscriptionRecord,
   name: string,
   stated: number | null,
-  { by: principal }: Actor = NOBODY,
+  actor: Actor = NOBODY,
 ): Promise<number> {
   const { lane, version } = await blockedSubject(deps, subscription, name);
   const wrong = () =>
@@ -145,7 +150,7 @@ export async function skipEvent(
   if (stated !== null && stated !== version) throw wrong();
   const now = new Date(deps.clock.now()).toISOString();
   const { id, log } = subscription;
-  const data = { principal, source: log.name, subject: name, version };
+  const data = { ...authorship(actor), source: log.name, subject: name, version };
   const recorded = recordEntries(
     [entry(subscriptionPath(id), "kilde.subject.skipped", data)],
     now,

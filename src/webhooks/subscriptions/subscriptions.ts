@@ -1,4 +1,4 @@
-import { type Actor, NOBODY } from "../../administration/actor.ts";
+import { type Actor, authorship, NOBODY } from "../../administration/actor.ts";
 import { entry, recordEntries } from "../../administration/entry.ts";
 import { KildeError } from "../../core/errors.ts";
 import { openSecrets, canSign } from "./secrets.ts";
@@ -27,7 +27,8 @@ export interface SubscriptionRegistry {
   state(subscription: SubscriptionRecord): Promise<SubscriptionState>;
   change(id: string, change: RequestedChange, actor?: Actor): Promise<SubscriptionRecord>;
   remove(id: string, actor?: Actor): Promise<void>;
-  pause(id: string, reason: string, actor?: Actor): Promise<SubscriptionRecord>;
+  /** `reason` undefined: that of the actor. */
+  pause(id: string, reason: string | undefined, actor?: Actor): Promise<SubscriptionRecord>;
   /** `creator`: the sender. Throws `feed-retired` when its log was retired. */
   resume(id: string, creator: SubscriptionCreator | null, actor?: Actor): Promise<SubscriptionRecord>;
   rotateSecret(id: string, rotation: SecretRotation, actor?: Actor): Promise<SubscriptionCredentials>;
@@ -35,18 +36,21 @@ export interface SubscriptionRegistry {
   test(id: string): Promise<Delivered>;
 }
 
+/** Reason of a pause that states none. */
+const REQUESTED = "requested";
+
 /** Pauses a subscription for a reason, or resumes it: `reason` null. */
 async function setStatus(
   { database, writer, clock, onChange }: RegistryDeps,
   { id, reason, creator = null }: Omit<PauseChange, "now">,
-  { by: principal }: Actor,
+  actor: Actor,
 ): Promise<SubscriptionRecord> {
   const now = new Date(clock.now()).toISOString();
   const path = subscriptionPath(id);
   const made =
     reason === null
-      ? entry(path, "kilde.subscription.resumed", { principal })
-      : entry(path, "kilde.subscription.paused", { principal, reason });
+      ? entry(path, "kilde.subscription.resumed", authorship(actor))
+      : entry(path, "kilde.subscription.paused", { principal: actor.by, reason: actor.reason ?? reason });
   const recorded = recordEntries([made], now, "changed");
   if (!(await setPaused(writer, { id, reason, now, creator }, recorded))) throw unknownSubscription(id);
   onChange(id);
@@ -68,15 +72,16 @@ export function openSubscriptions(deps: RegistryDeps): SubscriptionRegistry {
     get: (id) => getSubscription(database, id),
     state: (subscription) => readState(deps, subscription),
     change: (id, change, actor = NOBODY) => changeConfig(deps, id, change, actor),
-    async remove(id, { by: principal } = NOBODY) {
+    async remove(id, actor = NOBODY) {
       const { log } = await getSubscription(database, id);
-      const data = { principal, source: log.name };
+      const data = { ...authorship(actor), source: log.name };
       const removed = entry(subscriptionPath(id), "kilde.subscription.removed", data);
       const recorded = recordEntries([removed], new Date(deps.clock.now()).toISOString(), "changed");
       if (!(await removeSubscription(deps.writer, id, recorded))) throw unknownSubscription(id);
       deps.onChange(id);
     },
-    pause: (id, reason, actor = NOBODY) => setStatus(deps, { id, reason }, actor),
+    pause: (id, reason, actor = NOBODY) =>
+      setStatus(deps, { id, reason: reason ?? actor.reason ?? REQUESTED }, actor),
     async resume(id, creator, actor = NOBODY) {
       const { log } = await getSubscription(database, id);
       if (await deps.isServed(log)) return setStatus(deps, { id, reason: null, creator }, actor);

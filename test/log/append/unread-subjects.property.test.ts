@@ -189,7 +189,7 @@ forEachDeployment(["memory", "file", "sqld"], (deployment) => {
             if (state.version === 0 || state.erased) continue;
             const { writer } = stores[each.store];
             if (each.kind === "truncate") {
-              await writer.truncate({ subject, before: state.version, by: null, identity });
+              await writer.truncate({ subject, before: state.version, by: null, reason: null, identity });
             } else {
               const erased = await writer.append(erasure(subject, "test", "exists"));
               expect(erased.outcome).toBe("appended");

@@ -1,8 +1,9 @@
 import { expect, test } from "bun:test";
-import { type Command, CommanderError } from "commander";
+import type { Command } from "commander";
 
 import type { CliContext } from "../../src/cli/context.ts";
 import { VERBS } from "../../src/cli/verbs.ts";
+import { commandFault } from "../support/command-fault.ts";
 import { documentedCode, documentedCommands } from "../support/markdown.ts";
 
 interface Documented {
@@ -19,37 +20,6 @@ function wordsOf(line: string): string[] | null {
   const end = words.findIndex((word) => /^(#|\||[<>]$|\d?>|\\|&&|;)/.test(word));
   const stated = end === -1 ? words : words.slice(0, end);
   return stated.map((word) => word.replace(/^(["'])(.*)\1$/, "$2"));
-}
-
-/** Has a command and those below it parse, and do nothing. */
-function disarm(command: Command): void {
-  command.exitOverride().configureOutput({ writeErr: () => {}, writeOut: () => {} });
-  if (command.commands.length === 0) command.action(() => {});
-  for (const subcommand of command.commands) disarm(subcommand);
-}
-
-/** A command that is only named, without arguments, need not have those that it requires. */
-const INCOMPLETE = new Set([
-  "commander.missingArgument",
-  "commander.missingMandatoryOptionValue",
-  "commander.help",
-]);
-
-async function faultOf(words: readonly string[]): Promise<string | null> {
-  const [name = "", ...args] = words;
-  if (name === "complete" || name === "help") return null;
-  const verb = VERBS.find((known) => known.name === name);
-  if (verb === undefined) return `there is no command ${name}`;
-  const command = (await verb.load())({ environment: {} } as CliContext);
-  disarm(command);
-  const isNamedOnly = args.every((arg) => /^[a-z-]+$/.test(arg) && !arg.startsWith("-"));
-  try {
-    await command.parseAsync(args, { from: "user" });
-    return null;
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    return isNamedOnly && INCOMPLETE.has(error.code) ? null : error.message;
-  }
 }
 
 async function helpExamples(): Promise<Documented[]> {
@@ -79,7 +49,7 @@ test("every command of the documentation and of --help has the arguments that th
   for (const { place, command } of documented) {
     const words = wordsOf(command);
     if (words === null) continue;
-    const fault = await faultOf(words);
+    const fault = await commandFault(words, { mayBeNamedOnly: true });
     if (fault !== null) faults.push(`${place}: ${command}: ${fault}`);
     checked += 1;
   }

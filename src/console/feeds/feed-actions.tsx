@@ -10,6 +10,8 @@ import { versionName } from "./feed-groups.ts";
 
 export interface FeedActionsProps {
   readonly feed: FeedInfo;
+  /** Versions that are projected from it. */
+  readonly dependents: readonly FeedInfo[];
   readonly subscriptions: readonly Subscription[];
   /** Called after a change. */
   readonly onChange: () => void;
@@ -18,7 +20,7 @@ export interface FeedActionsProps {
 type OpenDialog = "none" | "retire" | "rebuild";
 
 /** Retires a version, and builds a draft again. */
-export function FeedActions({ feed, subscriptions, onChange }: FeedActionsProps) {
+export function FeedActions({ feed, dependents, subscriptions, onChange }: FeedActionsProps) {
   const { client } = useConsole();
   const open = useSignal<OpenDialog>("none");
   // The server refuses at first while the version is in use; the user then decides again.
@@ -72,7 +74,7 @@ export function FeedActions({ feed, subscriptions, onChange }: FeedActionsProps)
           onClose={close}
         >
           <p>The version is gone at once, and Kilde deletes its events. Its readers:</p>
-          <FeedReaders feed={feed} subscriptions={subscriptions} />
+          <FeedReaders feed={feed} dependents={dependents} subscriptions={subscriptions} />
         </ConfirmDialog>
       )}
       {open.value === "rebuild" && (

@@ -6,6 +6,7 @@ import { formatCount, formatCounted } from "../format/counts.ts";
 import { formatDuration } from "../format/times.ts";
 import { useConsole } from "../shell/console-context.ts";
 import { Time } from "../shell/time.tsx";
+import { ContractDifference } from "./contract-difference.tsx";
 import { Contract } from "./contract.tsx";
 import { FeedActions } from "./feed-actions.tsx";
 import { versionName, versionPath } from "./feed-groups.ts";
@@ -14,6 +15,10 @@ import { HaltedFeed } from "./halted-feed.tsx";
 
 export interface FeedCardProps {
   readonly feed: FeedInfo;
+  /** The version before it; undefined: it is the first one. */
+  readonly previous: FeedInfo | undefined;
+  /** Versions that are projected from it. */
+  readonly dependents: readonly FeedInfo[];
   readonly subscriptions: readonly Subscription[];
   /** Whether the address names this version. */
   readonly isSelected: boolean;
@@ -66,7 +71,8 @@ function lagText({ lag }: FeedInfo): string {
 }
 
 /** One version of a feed. */
-export function FeedCard({ feed, subscriptions, isSelected, onChange }: FeedCardProps) {
+export function FeedCard(props: FeedCardProps) {
+  const { feed, previous, dependents, subscriptions, isSelected, onChange } = props;
   const { live, session, router } = useConsole();
   const card = useRef<HTMLElement>(null);
   const titleId = useId();
@@ -104,9 +110,12 @@ export function FeedCard({ feed, subscriptions, isSelected, onChange }: FeedCard
         <HaltedFeed feed={feed} failure={failure} mayManage={mayManage} onChange={onChange} />
       )}
       <h4>Readers</h4>
-      <FeedReaders feed={feed} subscriptions={subscriptions} />
+      <FeedReaders feed={feed} dependents={dependents} subscriptions={subscriptions} />
+      {previous !== undefined && <ContractDifference feed={feed} previous={previous} />}
       <Contract feed={feed} />
-      {mayManage && <FeedActions feed={feed} subscriptions={subscriptions} onChange={onChange} />}
+      {mayManage && (
+        <FeedActions feed={feed} dependents={dependents} subscriptions={subscriptions} onChange={onChange} />
+      )}
     </article>
   );
 }

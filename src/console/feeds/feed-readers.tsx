@@ -18,6 +18,8 @@ const STATE_TEXTS: Readonly<Record<ConsumerInfo["state"], string>> = {
 
 export interface FeedReadersProps {
   readonly feed: FeedInfo;
+  /** Versions that are projected from it, which keep it in use as well. */
+  readonly dependents: readonly FeedInfo[];
   /** All subscriptions that the sender sees. */
   readonly subscriptions: readonly Subscription[];
 }
@@ -54,20 +56,29 @@ function SubscriptionLine({ subscription }: { readonly subscription: Subscriptio
   );
 }
 
-/** The consumers and subscriptions of a version: those that keep it in use. */
-export function FeedReaders({ feed, subscriptions }: FeedReadersProps) {
+/** The consumers, subscriptions and feeds that keep a version in use. */
+export function FeedReaders({ feed, dependents, subscriptions }: FeedReadersProps) {
+  const { router } = useConsole();
   const { value, error, reload } = useConsumers(versionName(feed));
   const delivering = subscriptions.filter(({ source }) => source === versionPath(feed));
   if (error !== null) return <Problem error={error} onRetry={reload} />;
   if (value === undefined) return <p class="muted">Loading the readers…</p>;
   if (value === null) return <p class="muted">You may not see who reads this version.</p>;
-  if (value.length === 0 && delivering.length === 0) return <p class="muted">Nobody reads this version.</p>;
+  if (value.length + delivering.length + dependents.length === 0)
+    return <p class="muted">Nobody reads this version.</p>;
   return (
     <ul class="readers">
       {value.slice(0, SHOWN_CONSUMERS).map((info) => (
         <ConsumerLine key={info.consumer} info={info} />
       ))}
       {value.length > SHOWN_CONSUMERS && <li class="muted">and more consumers</li>}
+      {dependents.map((dependent) => (
+        <li key={versionName(dependent)}>
+          <a href={router.href(`feeds/${versionName(dependent)}`)}>{versionName(dependent)}</a>{" "}
+          <span class={`state ${dependent.status}`}>{dependent.status}</span>{" "}
+          <span class="muted">is projected from it</span>
+        </li>
+      ))}
       {delivering.map((subscription) => (
         <SubscriptionLine key={subscription.subscription} subscription={subscription} />
       ))}

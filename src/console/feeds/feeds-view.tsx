@@ -1,13 +1,16 @@
 import type { FeedInfo } from "../../client/feed-types.ts";
 import { useResource } from "../data/use-resource.ts";
 import { formatCounted } from "../format/counts.ts";
+import { COMMANDS } from "../format/commands.ts";
 import { EVENTS_TOPIC, FEEDS_TOPIC } from "../live/topics.ts";
 import { useConsole } from "../shell/console-context.ts";
 import { EmptyState } from "../shell/empty-state.tsx";
 import { Problem } from "../shell/problem.tsx";
 import type { ViewProps } from "../shell/views.ts";
 import { FeedCard } from "./feed-card.tsx";
+import { FeedGraph } from "./feed-graph.tsx";
 import { groupFeeds } from "./feed-groups.ts";
+import { projectedFrom } from "./feed-tree.ts";
 import { useSubscriptions } from "./use-subscriptions.ts";
 
 /** The description of the latest version, if it has one. */
@@ -31,13 +34,11 @@ export function FeedsView({ rest }: ViewProps) {
       {error !== null && <Problem error={error} onRetry={reload} />}
       {value === undefined && error === null && <p class="muted">Loading…</p>}
       {value?.length === 0 && (
-        <EmptyState
-          title="There is no feed that you may read"
-          command="kilde feeds test users --fixtures test/users.ndjson"
-        >
+        <EmptyState title="There is no feed that you may read" command={COMMANDS.testFeed()}>
           Define a feed in <code>kilde.config.ts</code>, test it, and start the server with it.
         </EmptyState>
       )}
+      {value !== undefined && value.length > 0 && <FeedGraph feeds={value} />}
       {groupFeeds(value ?? []).map(({ name, versions }) => (
         <section key={name} aria-labelledby={`feed-${name}`}>
           <h2 id={`feed-${name}`}>{name}</h2>
@@ -50,10 +51,12 @@ export function FeedsView({ rest }: ViewProps) {
             </a>
           </p>
           <div class="versions">
-            {versions.map((feed) => (
+            {versions.map((feed, index) => (
               <FeedCard
                 key={feed.version}
                 feed={feed}
+                previous={versions[index - 1]}
+                dependents={projectedFrom(feed, value ?? [])}
                 subscriptions={subscriptions}
                 isSelected={feed.feed === selectedName && `v${feed.version}` === selectedVersion}
                 onChange={reload}

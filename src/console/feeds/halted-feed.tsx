@@ -2,12 +2,13 @@ import { useSignal } from "@preact/signals";
 
 import type { FeedFailure, FeedInfo } from "../../client/feed-types.ts";
 import { formatCount } from "../format/counts.ts";
-import { shellCommand } from "../format/shell-word.ts";
+import { COMMANDS } from "../format/commands.ts";
 import { Command } from "../shell/command.tsx";
 import { useConsole } from "../shell/console-context.ts";
 import { Problem } from "../shell/problem.tsx";
 import { Time } from "../shell/time.tsx";
 import { versionName } from "./feed-groups.ts";
+import { HaltingEvent } from "./halting-event.tsx";
 
 export interface HaltedFeedProps {
   readonly feed: FeedInfo;
@@ -43,10 +44,11 @@ export function HaltedFeed({ feed, failure, mayManage, onChange }: HaltedFeedPro
       </h4>
       <p>
         The projection fails at event {formatCount(position)} of{" "}
-        <a href={router.href("stream", { name: subject })}>
+        {feed.source === null ? "its source" : <code>{feed.source}</code>}, about{" "}
+        <a href={router.href("subject", { name: subject, feed: feed.feed })}>
           <bdi>{subject}</bdi>
         </a>
-        .
+        . Nothing after it is published.
       </p>
       <pre tabIndex={0} aria-label="Error of the projection">
         {message}
@@ -60,6 +62,7 @@ export function HaltedFeed({ feed, failure, mayManage, onChange }: HaltedFeedPro
           ))}
         </ul>
       )}
+      {feed.source !== null && <HaltingEvent source={feed.source} position={position} />}
       <p>
         <strong>Remedy:</strong> correct the projection, deploy it, and resume the feed.
       </p>
@@ -71,7 +74,7 @@ export function HaltedFeed({ feed, failure, mayManage, onChange }: HaltedFeedPro
           </button>
         </p>
       )}
-      <Command command={shellCommand("kilde", "feeds", "resume", feed.feed, `v${feed.version}`)} />
+      <Command command={COMMANDS.resumeFeed(feed.feed, feed.version)} />
     </section>
   );
 }

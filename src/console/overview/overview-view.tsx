@@ -3,6 +3,7 @@ import { useEffect } from "preact/hooks";
 
 import type { StoreOverview } from "../../client/store-types.ts";
 import { useResource } from "../data/use-resource.ts";
+import { COMMANDS } from "../format/commands.ts";
 import { formatCount, formatShort } from "../format/counts.ts";
 import { CONSUMERS_TOPIC, EVENTS_TOPIC, FEEDS_TOPIC, SUBSCRIPTIONS_TOPIC } from "../live/topics.ts";
 import { useConsole } from "../shell/console-context.ts";
@@ -18,8 +19,6 @@ import { Sparkline } from "./sparkline.tsx";
 const STEP_MS = 10_000;
 
 const REST_MS = 1_000;
-
-const FIRST_APPEND = `kilde append user-1 UserRegistered '{"name":"Ida"}'`;
 
 function ActivityCard({ overview }: { readonly overview: StoreOverview }) {
   const { live, router } = useConsole();
@@ -112,7 +111,7 @@ export function OverviewView() {
         <>
           <ProblemList problems={value.problems} count={value.problemCount} />
           {value.head === 0 && (
-            <EmptyState title="The store is empty" command={FIRST_APPEND}>
+            <EmptyState title="The store is empty" command={COMMANDS.append("user-1")}>
               Append the first event. It creates its stream.
             </EmptyState>
           )}

@@ -3,7 +3,7 @@ import { useId, useMemo } from "preact/hooks";
 
 import { useResource } from "../data/use-resource.ts";
 import { formatCount } from "../format/counts.ts";
-import { shellCommand } from "../format/shell-word.ts";
+import { COMMANDS } from "../format/commands.ts";
 import { EVENTS_TOPIC } from "../live/topics.ts";
 import { useConsole } from "../shell/console-context.ts";
 import { EmptyState } from "../shell/empty-state.tsx";
@@ -154,10 +154,7 @@ export function StreamView({ query }: ViewProps) {
       {error !== null && <Problem error={error} onRetry={reload} />}
       {!isLoaded && error === null && <p class="muted">Loading…</p>}
       {isLoaded && latest === undefined && (
-        <EmptyState
-          title="The stream has no events"
-          command={shellCommand("kilde", "append", name, "UserRegistered", '{"name":"Ida"}')}
-        >
+        <EmptyState title="The stream has no events" command={COMMANDS.append(name)}>
           {isPast ? "It had none at that time." : "The first event creates it."}
         </EmptyState>
       )}

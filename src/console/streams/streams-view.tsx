@@ -5,7 +5,7 @@ import type { SubjectInfo } from "../../client/types.ts";
 import { startTimer } from "../../core/timer.ts";
 import { useResource } from "../data/use-resource.ts";
 import { formatCounted } from "../format/counts.ts";
-import { shellCommand } from "../format/shell-word.ts";
+import { COMMANDS } from "../format/commands.ts";
 import { EVENTS_TOPIC } from "../live/topics.ts";
 import { useConsole } from "../shell/console-context.ts";
 import { EmptyState } from "../shell/empty-state.tsx";
@@ -102,13 +102,7 @@ export function StreamsView({ query }: ViewProps) {
       {value?.length === 0 && after === "" && (
         <EmptyState
           title={prefix === "" ? "There is no stream yet" : "No stream begins like this"}
-          command={shellCommand(
-            "kilde",
-            "append",
-            `${prefix || "user-"}1`,
-            "UserRegistered",
-            '{"name":"Ida"}',
-          )}
+          command={COMMANDS.append(`${prefix || "user-"}1`)}
         >
           The first event of a stream creates it.
         </EmptyState>

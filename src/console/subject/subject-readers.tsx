@@ -5,7 +5,7 @@ import { useResource } from "../data/use-resource.ts";
 import { SHOWN_CONSUMERS, useConsumers } from "../feeds/use-consumers.ts";
 import { formatCount, formatCounted } from "../format/counts.ts";
 import { formatDuration } from "../format/times.ts";
-import { shellCommand } from "../format/shell-word.ts";
+import { COMMANDS } from "../format/commands.ts";
 import { SUBSCRIPTIONS_TOPIC } from "../live/topics.ts";
 import { Command } from "../shell/command.tsx";
 import { useConsole } from "../shell/console-context.ts";
@@ -133,7 +133,7 @@ function SubscriptionLine({
           <p>
             <strong>Remedy:</strong> correct the receiver, and retry the event.
           </p>
-          <Command command={shellCommand("kilde", "webhooks", "retry", id, name)} />
+          <Command command={COMMANDS.retrySubject(id, name)} />
         </>
       )}
     </li>

@@ -3,7 +3,7 @@ import type { FeedInfo } from "../../client/feed-types.ts";
 import { useResource } from "../data/use-resource.ts";
 import { groupFeeds, versionName } from "../feeds/feed-groups.ts";
 import { useSubscriptions } from "../feeds/use-subscriptions.ts";
-import { shellCommand } from "../format/shell-word.ts";
+import { COMMANDS } from "../format/commands.ts";
 import { EVENTS_TOPIC, FEEDS_TOPIC } from "../live/topics.ts";
 import { useConsole } from "../shell/console-context.ts";
 import { EmptyState } from "../shell/empty-state.tsx";
@@ -81,10 +81,7 @@ function AlignedEvents({ page, shown }: AlignedEventsProps) {
     <section aria-labelledby="events">
       <h2 id="events">Events, the latest first</h2>
       {rows.length === 0 && (
-        <EmptyState
-          title="Nothing is known about this subject"
-          command={shellCommand("kilde", "append", name, "UserRegistered", '{"name":"Ida"}')}
-        >
+        <EmptyState title="Nothing is known about this subject" command={COMMANDS.append(name)}>
           There is no stream of this name, and no feed that you may read publishes anything about it.
         </EmptyState>
       )}

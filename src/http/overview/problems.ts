@@ -38,7 +38,7 @@ function feedArgument(log: string): string {
 }
 
 function feedProblems(
-  { path }: Pick<Feed, "path">,
+  { path, name, version }: Pick<Feed, "path" | "name" | "version">,
   { status, failure, release }: FeedState,
   manages: boolean,
 ): OverviewProblem[] {
@@ -48,7 +48,7 @@ function feedProblems(
     // The message quotes data, so only those who manage the feed read it.
     const where = failure === null ? "" : ` at event ${failure.position} of its source`;
     const detail = `The projection failed${where}${manages && failure !== null ? `: ${failure.message}` : ""}`;
-    const next = { view, command: `kilde feeds resume ${feedArgument(path)}` };
+    const next = { view, command: `kilde feeds resume ${name} v${version}` };
     return [{ kind: "feed-halted", resource, detail, since: failure?.since ?? null, next }];
   }
   if (release !== "superseded") return [];
@@ -59,7 +59,7 @@ function feedProblems(
       resource,
       detail,
       since: null,
-      next: { view, command: `kilde feeds diff ${feedArgument(path)}` },
+      next: { view, command: "kilde feeds" },
     },
   ];
 }

@@ -8,6 +8,7 @@ import { SELECT_HEALTH } from "../../../src/webhooks/subscriptions/health.ts";
 import type { Database } from "../../../src/storage/database.ts";
 import { jsonPost, openApp, type TestApp } from "../../support/app.ts";
 import { sketch } from "../../support/feeds.ts";
+import { commandFault } from "../../support/command-fault.ts";
 import { createTestKey, type TestKey } from "../../support/keys.ts";
 import { newDatabase } from "../../support/new-database.ts";
 import { openProjection } from "../../support/projection.ts";
@@ -104,11 +105,17 @@ test("problems have their next step, the most urgent kind first", async () => {
     ["consumer-late", "/events/consumers/late"],
   ]);
   expect(shown.problems.map(({ next }) => next)).toEqual([
-    { view: "/console/feeds/bad/v1", command: "kilde feeds resume bad/v1" },
+    { view: "/console/feeds/bad/v1", command: "kilde feeds resume bad v1" },
     { view: "/console/consumers?log=%2Fevents&consumer=stuck", command: "kilde consumers" },
     { view: `/console/webhooks/${id}`, command: `kilde webhooks resume ${id}` },
     { view: "/console/consumers?log=%2Fevents&consumer=late", command: "kilde consumers" },
   ]);
+  for (const { next } of shown.problems) {
+    expect([next.command, await commandFault(next.command.split(" ").slice(1))]).toEqual([
+      next.command,
+      null,
+    ]);
+  }
   advance(4 * 60_000);
   const later = await overview();
   expect(later.consumers).toEqual({ "keeps-up": 0, late: 0, blocked: 1, silent: 2 });

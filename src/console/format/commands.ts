@@ -1,0 +1,24 @@
+import { shellCommand } from "./shell-word.ts";
+
+/** A verb with its arguments, of which none is taken for an option. */
+function withArguments(verb: readonly string[], args: readonly string[]): string {
+  const separator = args.some((each) => each.startsWith("-")) ? ["--"] : [];
+  return shellCommand("kilde", ...verb, ...separator, ...args);
+}
+
+/** Commands of the command line that views offer to copy. */
+export const COMMANDS = {
+  /** Appends a first event. */
+  append: (stream: string): string =>
+    withArguments(["append"], [stream, "UserRegistered", JSON.stringify({ name: "Ida" })]),
+  exportStream: (stream: string): string => shellCommand("kilde", "export", `--stream=${stream}`),
+  resumeFeed: (feed: string, version: number): string =>
+    withArguments(["feeds", "resume"], [feed, `v${version}`]),
+  retireFeed: (feed: string, version: number): string =>
+    withArguments(["feeds", "retire"], [feed, `v${version}`]),
+  diffFeed: (feed: string, left: number, right: number, subject: string): string =>
+    shellCommand("kilde", "feeds", "diff", feed, `v${left}`, `v${right}`, `--subject=${subject}`),
+  testFeed: (): string => shellCommand("kilde", "feeds", "test", "users", "--fixtures", "test/users.ndjson"),
+  retrySubject: (subscription: string, subject: string): string =>
+    withArguments(["webhooks", "retry"], [subscription, subject]),
+} as const;

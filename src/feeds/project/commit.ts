@@ -123,12 +123,21 @@ export function createFeedCommits(deps: FeedDeps, registered: RegisteredFeed): F
     CACHE_BYTES,
     ({ state, places }) => (state?.length ?? 0) + places.length * PLACE_BYTES,
   );
+  /** Subjects as the batches that are being written will leave them: the cache may be too small for those. */
+  const underWay = new Set<FeedPlan["after"]>();
+  const known = (name: string): FeedSubject | undefined => {
+    const subject = cache.get(name);
+    if (subject !== undefined) return subject;
+    let last: FeedSubject | undefined;
+    for (const after of underWay) last = after.get(name) ?? last;
+    return last;
+  };
   return {
     async plan(rows, { building = true, touched = [], feed = registered.feed, isAhead } = {}) {
       const assignment = assign(feed, rows);
       const read = building ? readSubjectsWithPlaces : readFeedSubjects;
       const counted = { assigned: assignment.assigned, touched };
-      const stateOf = await subjectsBefore(deps, registered, counted, (name) => cache.get(name), read);
+      const stateOf = await subjectsBefore(deps, registered, counted, known, read);
       return planBatch(feed, assignment, stateOf, { tracked, touched, ...(isAhead && { isAhead }) });
     },
     async commit(advance, plan, more = {}) {
@@ -136,10 +145,13 @@ export function createFeedCommits(deps: FeedDeps, registered: RegisteredFeed): F
       const written = await writePlan(deps, write, () => {
         // The next plan builds on this one, and is void if it fails.
         for (const [name, subject] of plan.after) cache.set(name, subject);
-      }).catch((error: unknown) => {
-        cache.clear();
-        throw error;
-      });
+        underWay.add(plan.after);
+      })
+        .catch((error: unknown) => {
+          cache.clear();
+          throw error;
+        })
+        .finally(() => underWay.delete(plan.after));
       if (written === null) {
         cache.clear();
         return null;

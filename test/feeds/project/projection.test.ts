@@ -201,6 +201,37 @@ describe("running", () => {
     expect(await get(stateful.path).reader.find("s-19")).toMatchObject({ version: 200 });
   });
 
+  test("states that are larger than the memory for them are folded while the batch before is written", async () => {
+    const streams = 600;
+    const grows = sketch({
+      name: "grows",
+      project: ({ type }, state) => {
+        const count =
+          typeof state === "object" && state !== null && "count" in state ? Number(state.count) : 0;
+        const events = type === "B" ? [{ type: "PublicB", data: JSON.stringify(count) }] : [];
+        return { state: { count: count + 1, text: "x".repeat(30_000) }, events };
+      },
+    });
+    const types = ["A", "A", "A", "B"];
+    for (const type of types)
+      await Promise.all(Array.from({ length: streams }, (_, n) => app.append(`s-${n}`, { type })));
+    const { writer } = app.store;
+    const late: LogWriter = {
+      ...writer,
+      async write(statements) {
+        if (statements[0]?.sql === ADVANCE_FEED) await systemClock.sleep(50);
+        return writer.write(statements);
+      },
+    };
+    const { get, run } = await openProjection({ database, writer: late }, [grows]);
+    const running = run("one", app.store.reader);
+    const { reader } = get(grows.path);
+    await eventually(async () => (await reader.head()) === streams);
+    await running.stop();
+    const counts = (await eventsOf(reader)).map(({ data }) => data);
+    expect(counts).toEqual(Array.from({ length: streams }, () => types.length - 1));
+  });
+
   test("reading subjects does not hold up a build", async () => {
     const streams = 40;
     for (let n = 0; n < streams; n += 1)

@@ -44,13 +44,18 @@ export interface FeedRecord {
   readonly traced: number | null;
 }
 
+/** How far a feed is projected. */
+type Progress = Pick<FeedRecord, "cursor" | "merged">;
+
 /** The basis of a plan, beside its source events; see `write.ts`. */
 export function basisOf({
   epoch,
   hydrations,
   publishedRevision,
-}: FeedRecord): Pick<FeedRecord, "epoch" | "hydrations" | "publishedRevision"> {
-  return { epoch, hydrations, publishedRevision };
+  cursor,
+  merged,
+}: FeedRecord): Pick<FeedRecord, "epoch" | "hydrations" | "publishedRevision"> & { readonly from: Progress } {
+  return { epoch, hydrations, publishedRevision, from: { cursor, merged } };
 }
 
 /** Arguments: log id. */

@@ -12,7 +12,7 @@ import type { RegisteredFeed } from "../../src/feeds/lifecycle/register.ts";
 import { rebuildFeed } from "../../src/feeds/lifecycle/retire.ts";
 import { readFeed } from "../../src/feeds/record.ts";
 import { projectInSlices } from "../../src/feeds/project/slice.ts";
-import type { Database } from "../../src/storage/database.ts";
+import type { Database, Statement } from "../../src/storage/database.ts";
 import { takeLease } from "../../src/storage/lease.ts";
 import type { LogWriter } from "../../src/log/append/writer.ts";
 import type { Written } from "../../src/storage/batch-writer.ts";
@@ -20,13 +20,20 @@ import { systemClock } from "../../src/core/system-clock.ts";
 import type { TestApp } from "../support/app.ts";
 import { clearAll } from "../support/clear-all.ts";
 
-/** A fault: of the next read; of the next write, before or after it was done. */
+/** A fault: of a read; of a write, before or after it was done. */
 type Fault = "read" | "lost" | "unanswered";
 
 export type Action =
   | { readonly kind: "append"; readonly stream: number; readonly types: readonly string[] }
   | { readonly kind: "erase"; readonly stream: number }
-  | { readonly kind: "step"; readonly node: number; readonly feed: number; readonly batch: number }
+  /** So many steps in a row: each but the first begins while the batches before it are written. */
+  | {
+      readonly kind: "step";
+      readonly node: number;
+      readonly feed: number;
+      readonly batch: number;
+      readonly steps: number;
+    }
   /** As a worker projects: until nothing is left, or so many reads were made. */
   | {
       readonly kind: "slice";
@@ -39,8 +46,14 @@ export type Action =
   | { readonly kind: "crash"; readonly node: number }
   /** Handlers that depend on {@link program} fail from now on, or no longer; feeds that are halted try again. */
   | { readonly kind: "program"; readonly broken: boolean }
-  /** A call of the node's fails, and either kills the node, or is all that goes wrong. */
-  | { readonly kind: "fault"; readonly node: number; readonly fault: Fault; readonly kills: boolean }
+  /** A call of the node's fails after so many that succeed, and either kills the node, or is all that goes wrong. */
+  | {
+      readonly kind: "fault";
+      readonly node: number;
+      readonly fault: Fault;
+      readonly after: number;
+      readonly kills: boolean;
+    }
   | { readonly kind: "lease-lost"; readonly feed: number }
   /** The database's clock is corrected, so that leases run out much later, or are over. */
   | { readonly kind: "clock-step"; readonly hours: number }
@@ -53,7 +66,7 @@ export type Action =
   /** Everything that a feed has published, compared with the reads before. */
   | { readonly kind: "read"; readonly feed: number }
   /** The feeds of a process step together, as they do under a load of appends. */
-  | { readonly kind: "tick"; readonly node: number; readonly batch: number }
+  | { readonly kind: "tick"; readonly node: number; readonly batch: number; readonly steps: number }
   /** All at the same time. */
   | { readonly kind: "race"; readonly actions: readonly Action[] };
 
@@ -81,6 +94,7 @@ const single: fc.Arbitrary<Action> = fc.oneof(
       node: fc.nat(NODES - 1),
       feed: fc.nat(MOST_FEEDS - 1),
       batch: fc.integer({ min: 1, max: 5 }),
+      steps: fc.integer({ min: 1, max: 4 }),
     }),
   },
   {
@@ -89,6 +103,7 @@ const single: fc.Arbitrary<Action> = fc.oneof(
       kind: fc.constant("tick" as const),
       node: fc.nat(NODES - 1),
       batch: fc.integer({ min: 1, max: 5 }),
+      steps: fc.integer({ min: 1, max: 4 }),
     }),
   },
   {
@@ -118,6 +133,7 @@ const single: fc.Arbitrary<Action> = fc.oneof(
       kind: fc.constant("fault" as const),
       node: fc.nat(NODES - 1),
       fault: fc.constantFrom<Fault>("read", "lost", "unanswered"),
+      after: fc.nat(3),
       kills: fc.boolean(),
     }),
   },
@@ -216,15 +232,28 @@ export interface Node {
   readonly reads: Map<string, SourceReads>;
   readonly database: Database;
   readonly writer: LogWriter;
-  fault: Pick<Extract<Action, { kind: "fault" }>, "fault" | "kills"> | null;
+  fault: Pick<Extract<Action, { kind: "fault" }>, "fault" | "after" | "kills"> | null;
+  /** Resolves when no write is under way, also none of a process that was killed. */
+  settle(): Promise<void>;
 }
 
-export function nodeOn(writer: LogWriter, database: Database, feeds: readonly RegisteredFeed[]): Node {
+/** `turns`: how many turns of the event loop the next write waits before it is made, so that writes overtake each other. */
+export function nodeOn(
+  writer: LogWriter,
+  database: Database,
+  feeds: readonly RegisteredFeed[],
+  turns: () => number,
+): Node {
   const failAt = (place: Fault) => {
     if (node.fault?.fault !== place) return;
-    const { kills } = node.fault;
-    node.fault = null;
-    throw new Failure(place, kills);
+    const { kills, after } = node.fault;
+    node.fault = after === 0 ? null : { ...node.fault, after: after - 1 };
+    if (after === 0) throw new Failure(place, kills);
+  };
+  const underWay = new Set<Promise<Written>>();
+  const writeLate = async (statements: readonly Statement[]): Promise<Written> => {
+    for (let turn = turns(); turn > 0; turn -= 1) await systemClock.yield();
+    return writer.write(statements);
   };
   const node: Node = {
     feeds,
@@ -242,10 +271,15 @@ export function nodeOn(writer: LogWriter, database: Database, feeds: readonly Re
       ...writer,
       async write(statements): Promise<Written> {
         failAt("lost");
-        const written = await writer.write(statements);
+        const writing = writeLate(statements);
+        underWay.add(writing);
+        const written = await writing.finally(() => underWay.delete(writing));
         failAt("unanswered");
         return written;
       },
+    },
+    async settle() {
+      await Promise.allSettled(underWay);
     },
   };
   return node;
@@ -352,6 +386,7 @@ export async function perform(world: World, action: Action): Promise<void> {
           database: own,
           writer,
           clock: systemClock,
+          chance: () => Math.random(),
           onPublished,
           reads,
           batchEvents: action.batch,
@@ -366,15 +401,25 @@ export async function perform(world: World, action: Action): Promise<void> {
         // What another process failed at may succeed here.
         const retry = token !== lease.token;
         stepping.token = lease.token;
-        const step = () => projector.step({ lease, retry, flush: action.batch % 2 === 0 });
+        const step = async () => {
+          for (let left = action.steps; left > 0; left -= 1) {
+            const isRetry = retry && left === action.steps;
+            const { kind } = await projector.step({
+              lease,
+              retry: isRetry,
+              flush: action.batch % 2 === 0,
+            });
+            if (kind !== "projected") break;
+          }
+        };
         stepping.stepped = stepped.then(step, step);
         await stepping.stepped;
       });
       return;
     }
     case "tick": {
-      const { node, batch } = action;
-      await Promise.all(feeds.map((_, feed) => perform(world, { kind: "step", node, feed, batch })));
+      const { node, batch, steps } = action;
+      await Promise.all(feeds.map((_, feed) => perform(world, { kind: "step", node, feed, batch, steps })));
       return;
     }
     case "slice": {

@@ -221,7 +221,7 @@ async function simulateFeeds(
     const mayErase = removal === "erase";
     const database = slowReads(plain, turns);
     const registered = await registerFeeds(plain, systemClock, releases[0]);
-    const nodes = Array.from({ length: NODES }, () => nodeOn(writer, database, registered));
+    const nodes = Array.from({ length: NODES }, () => nodeOn(writer, database, registered, turns));
     const truncation = truncating(app, plain, registered);
     const read = reading(plain, mayErase);
     const deploy = async (node: Node, release: number) => {
@@ -235,6 +235,7 @@ async function simulateFeeds(
     program.broken = false;
     const world = { app, database, nodes, feeds: registered, mayErase, more: { deploy, truncate, read } };
     for (const action of work) await perform(world, action);
+    await Promise.all(nodes.map((node) => node.settle()));
     program.broken = false;
 
     const final = await registerFeeds(plain, systemClock, releases[1]);

@@ -3,7 +3,7 @@ import { NOTHING_PUBLISHED } from "./commit.ts";
 import { eraseStep } from "../erase/erasing.ts";
 import { failedToFold } from "../erase/erasing-work.ts";
 import { removePlaces, subjectsWithPlaces } from "./places.ts";
-import { forgetState, landWrite, type ProjectorState, recordedFailure } from "./projector-state.ts";
+import { forgetState, landWrites, type ProjectorState, recordedFailure } from "./projector-state.ts";
 import { basisOf, type FeedRecord, readFeed } from "../record.ts";
 import type { PlanFailure } from "./plan.ts";
 import { statusEntries } from "./status-entries.ts";
@@ -47,7 +47,7 @@ export async function maintainErasures(
   state: ProjectorState,
   { lease, retry }: StepOptions,
 ): Promise<Step | null> {
-  if (!(await landWrite(state))) return maintained(state, null);
+  if (!(await landWrites(state))) return maintained(state, null);
   const { deps, registered } = state;
   const record = await readFeed(deps.database, registered.log);
   if (record === null) return { kind: "gone" };
@@ -70,7 +70,7 @@ export async function maintainErasures(
 
 /** Traces the origins of earlier events, in turns with the projecting of new ones. */
 export async function maintainOrigins(state: ProjectorState, lease: Lease): Promise<Step> {
-  if (!(await landWrite(state))) return maintained(state, null);
+  if (!(await landWrites(state))) return maintained(state, null);
   const { deps, registered } = state;
   const record = await readFeed(deps.database, registered.log);
   if (record === null) return { kind: "gone" };
@@ -84,7 +84,7 @@ export async function maintainPlaces(state: ProjectorState, { lease }: StepOptio
   const { log } = registered;
   const touched = await subjectsWithPlaces(deps.database, log, PLACED_SUBJECTS);
   if (touched.length === 0) return null;
-  if (!(await landWrite(state))) return maintained(state, null);
+  if (!(await landWrites(state))) return maintained(state, null);
   forgetState(state);
   const record = await readFeed(deps.database, log);
   if (record === null) return { kind: "gone" };

@@ -21,6 +21,9 @@ const CURSOR_STRIDE = 20_000;
 /** Weight of the last batch in the measured rate. */
 const RATE_WEIGHT = 0.1;
 
+/** Marks of batches. The sum of all marks of a feed stays below 2^53 for more than 10^11 batches. */
+const MARKS = 2 ** 16;
+
 /** A batch that was read and planned, with the progress of the feed after it. */
 interface PlannedBatch extends Reached {
   /** The record that the plan rests on. */
@@ -125,15 +128,16 @@ function measuredRate(
 /** Begins to write a batch, and notes the feed as the write will leave it. */
 export function launchBatch(state: ProjectorState, batch: PlannedBatch, { lease }: StepOptions): void {
   const { registered, commits, passed } = state;
-  const { clock } = state.deps;
+  const { clock, chance = () => 0 } = state.deps;
   const { feed, log } = registered;
   const { record, projecting, plan, cursor, merged, status, failure } = batch;
   const rate = measuredRate(state, batch);
+  const raise = 1 + Math.floor(chance() * MARKS);
   const applied = passed !== null && passed.id > record.erased && passed.position <= cursor ? passed : null;
   const promotes = projecting.standing === "newer" && plan.events.length > 0;
   const failureText = failure === null ? null : JSON.stringify(failure);
-  state.flight = commits
-    .commit({ ...basisOf(record), lease, cursor, merged, status, rate, failure: failureText }, plan, {
+  const written = commits
+    .commit({ ...basisOf(record), raise, lease, cursor, merged, status, rate, failure: failureText }, plan, {
       erasing: applied === null ? [] : [rangeApplied(log, applied)],
       promotion: promotes ? promotion(feed, log, projecting.revision, { raisesEpoch: false }) : null,
       recorded: statusEntries(log, { before: record.status, next: status, failure }, () => clock.now()),
@@ -142,10 +146,11 @@ export function launchBatch(state: ProjectorState, batch: PlannedBatch, { lease 
       (committed) => ({ committed }),
       (error: unknown) => ({ error }),
     );
+  state.flights.push(written);
   state.reached = { cursor, merged, hasMerged: false };
   state.known = {
     ...record,
-    epoch: record.epoch + 1,
+    epoch: record.epoch + raise,
     publishedRevision: promotes ? projecting.revision : record.publishedRevision,
     cursor,
     merged,
@@ -154,6 +159,15 @@ export function launchBatch(state: ProjectorState, batch: PlannedBatch, { lease 
     failure,
     erased: applied?.id ?? record.erased,
   };
+}
+
+/**
+ * Whether the next batch may be written behind this one: it is refused unless the progress of this one is stored. Nothing is
+ * left to be planned after a failure, or a change of the status.
+ */
+export function isProvable({ record, cursor, merged, failure, status }: PlannedBatch): boolean {
+  const progresses = cursor > record.cursor || merged > record.merged;
+  return progresses && failure === null && status === record.status;
 }
 
 /** The outcome of a step whose batch was launched. */

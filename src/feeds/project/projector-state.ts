@@ -11,10 +11,18 @@ import { createSourceReads, type SourceReads } from "./source-reads.ts";
 /** Source events one write projects, in 4 ms: few enough that appends and hydrations hardly wait for it. */
 const BATCH_EVENTS = 1_000;
 
+/**
+ * Batches of a feed that are written at the same time: the thread that writes finds the next one when it has committed the
+ * one before. A libSQL server may run writes in another order, and would refuse the second.
+ */
+const MOST_FLIGHTS = 2;
+
 const NOTHING_REACHED = { cursor: 0, merged: 0, hasMerged: false };
 
 export interface ProjectorDeps extends FeedDeps {
   readonly clock: Clock;
+  /** A number from 0 to 1 that marks a batch, see `write.ts`. Default: one batch is written at a time, and has no mark. */
+  readonly chance?: () => number;
   /** Default: {@link BATCH_EVENTS}. */
   readonly batchEvents?: number;
   /** Default: shared with no other feed. */
@@ -35,10 +43,12 @@ export interface ProjectorState {
   known: FeedRecord | null;
   /** The cursor up to which no event is left to project; it is written later. */
   reached: Reached & { readonly hasMerged: boolean };
+  /** Head of the source at the last batch. */
+  sourceHead: number;
   /** Identity of the source that positions were read under; empty: none were. */
   sourceIdentity: string;
-  /** The batch that is being written; plans made meanwhile rest on it. */
-  flight: Promise<WriteOutcome> | null;
+  /** The batches that are being written, in order; each rests on the one before, and plans made meanwhile on the last. */
+  flights: Promise<WriteOutcome>[];
   /** Duration of the last write. */
   writeMs: number;
   /** Whether the last step traced. */
@@ -58,8 +68,9 @@ export function createProjectorState(deps: ProjectorDeps, registered: Registered
     reads: deps.reads ?? createSourceReads(deps.database, deps.clock, [registered]),
     known: null,
     reached: NOTHING_REACHED,
+    sourceHead: 0,
     sourceIdentity: "",
-    flight: null,
+    flights: [],
     writeMs: 0,
     tracing: false,
     settling: false,
@@ -67,15 +78,40 @@ export function createProjectorState(deps: ProjectorDeps, registered: Registered
   };
 }
 
-/** Waits for the batch that is being written; false when it was outdated, and with it the plans that rest on it. */
-export async function landWrite(state: ProjectorState): Promise<boolean> {
-  if (state.flight === null) return true;
-  const outcome = await state.flight;
-  state.flight = null;
-  if ("error" in outcome) throw outcome.error;
-  if (outcome.committed === null) return false;
-  state.writeMs = outcome.committed.durationMs;
+/**
+ * Waits for the batches that are being written, until so many are left; false when one of them was outdated, and with it
+ * those behind it and the plans that rest on them.
+ */
+async function landUntil(state: ProjectorState, left: number): Promise<boolean> {
+  while (state.flights.length > left) {
+    const outcome = await state.flights[0];
+    if (outcome !== undefined && "committed" in outcome && outcome.committed !== null) {
+      state.flights = state.flights.slice(1);
+      state.writeMs = outcome.committed.durationMs;
+      continue;
+    }
+    await Promise.all(state.flights);
+    state.flights = [];
+    if (outcome !== undefined && "error" in outcome) throw outcome.error;
+    return false;
+  }
   return true;
+}
+
+/** Waits for all batches that are being written; false: they are outdated. */
+export function landWrites(state: ProjectorState): Promise<boolean> {
+  return landUntil(state, 0);
+}
+
+/**
+ * Waits until another batch may be written; false: those before it are outdated. `head`: of the source. While others append,
+ * they wait for one batch at most.
+ */
+export function awaitTurn(state: ProjectorState, head: number): Promise<boolean> {
+  const { chance, database } = state.deps;
+  const isAlone = head === state.sourceHead;
+  state.sourceHead = head;
+  return landUntil(state, isAlone && database.embedded && chance !== undefined ? MOST_FLIGHTS - 1 : 0);
 }
 
 /** Forgets everything that others may have changed. */

@@ -2,11 +2,12 @@ import { projectingUnder } from "../contract/contract.ts";
 import { maintainErasures, maintainOrigins, maintainPlaces } from "./maintenance.ts";
 import type { RegisteredFeed } from "../lifecycle/register.ts";
 import { type FeedRecord, readFeed } from "../record.ts";
-import { isWriteDue, launchBatch, passBatch, planNextBatch, stepOf } from "./projector-batch.ts";
+import { isProvable, isWriteDue, launchBatch, passBatch, planNextBatch, stepOf } from "./projector-batch.ts";
 import {
   createProjectorState,
   forgetState,
-  landWrite,
+  awaitTurn,
+  landWrites,
   type ProjectorDeps,
   type ProjectorState,
 } from "./projector-state.ts";
@@ -16,7 +17,7 @@ import type { Step, StepOptions } from "./step.ts";
 
 /** Projects one feed, a batch at a time. It may be dropped between any two writes. */
 export interface Projector {
-  /** Reads and plans a batch while the one before is being written, and then has it written. */
+  /** Reads and plans a batch while those before are being written, and then has it written. */
   step(options: StepOptions): Promise<Step>;
   /** Resolves when nothing is being written. */
   settle(): Promise<void>;
@@ -25,7 +26,7 @@ export interface Projector {
 
 /** Ends a step on a state that others have changed. */
 async function forgetting(state: ProjectorState, step: Step): Promise<Step> {
-  await landWrite(state);
+  await landWrites(state);
   forgetState(state);
   return step;
 }
@@ -86,16 +87,14 @@ async function stepFrom(state: ProjectorState, record: FeedRecord, options: Step
   const projecting = await projectingUnder(deps.database, registered, record);
   if (projecting === null) return forgetting(state, { kind: "superseded" });
   const batch = await planNextBatch(state, { record, projecting, startedMs }, source);
-  if (!(await landWrite(state))) return forgetting(state, { kind: "outdated" });
+  if (!(await awaitTurn(state, source.head))) return forgetting(state, { kind: "outdated" });
   if (!isWriteDue(state, batch, options)) {
     const isUntraced = registered.tracked && record.traced !== null;
     if (batch.cursor >= batch.head && isUntraced) return maintainOrigins(state, options.lease);
     return passBatch(state, batch);
   }
   launchBatch(state, batch, options);
-  // Nothing is left to be planned meanwhile.
-  const isAwaited = batch.failure !== null || batch.status !== record.status;
-  if (isAwaited && !(await landWrite(state))) return forgetting(state, { kind: "outdated" });
+  if (!isProvable(batch) && !(await landWrites(state))) return forgetting(state, { kind: "outdated" });
   return stepOf(state, batch);
 }
 
@@ -105,7 +104,7 @@ export function createProjector(deps: ProjectorDeps, registered: RegisteredFeed)
   return {
     forget: () => forgetState(state),
     async settle() {
-      await state.flight;
+      await Promise.all(state.flights);
     },
     async step(options) {
       state.known ??= await readFeed(database, registered.log);

@@ -53,7 +53,7 @@ test("no statement of projecting scans a table, or sorts what it reads", async (
       .flatMap((found) => [rowsStatement(found, null), fittingRows(found)]),
     { sql: SELECT_FEED, args: [1] },
     { sql: SELECT_FEED_SUBJECTS, args: [1, "[]"] },
-    { sql: ADVANCE_FEED, args: [1, 1, 1, "live", null, 1, "a", "b", 1, 0, "[]", 1] },
+    { sql: ADVANCE_FEED, args: [1, 1, 1, "live", null, 1, "a", "b", 1, 0, "[]", 1, 1, 1, 1] },
     { sql: INSERT_AHEAD, args: [1, "[]"] },
     { sql: SELECT_AHEAD, args: [1, 1, 9] },
     { sql: IS_AHEAD_LEFT, args: [1, 1] },

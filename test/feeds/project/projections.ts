@@ -60,10 +60,11 @@ export async function checkProjections(
   try {
     const registered = await registerFeeds(plain, systemClock, feeds);
     const { writer } = app.store;
-    const nodes = Array.from({ length: NODES }, () => nodeOn(writer, database, registered));
+    const nodes = Array.from({ length: NODES }, () => nodeOn(writer, database, registered, turns));
     program.broken = false;
     const world = { app, database, nodes, feeds: registered, mayErase };
     for (const action of work) await perform(world, action);
+    await Promise.all(nodes.map((node) => node.settle()));
     program.broken = false;
 
     await (await openProjection({ database: plain, writer }, feeds)).drain(3);

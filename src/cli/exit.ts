@@ -1,4 +1,5 @@
-import { type KildeError, type ProblemCode, PROBLEMS } from "../core/errors.ts";
+import { type KildeError, type ProblemCode } from "../core/errors.ts";
+import { PROBLEMS } from "../core/problems.ts";
 import { escapeLine } from "./control-characters.ts";
 
 /** The exit codes with their meanings; `kilde --help` prints them. */

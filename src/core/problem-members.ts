@@ -7,6 +7,9 @@ export interface ProblemDetail {
 
 /** Members that a program can act on, in addition to those of RFC 9457. */
 export interface ProblemMembers {
+  /** The kind of the error and its remedy, for people: of errors that a server answered. */
+  readonly title?: string;
+  readonly remedy?: string;
   readonly currentVersion?: number;
   readonly stream?: string;
   readonly head?: number;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { Glob } from "bun";
 
-import { PROBLEMS } from "../../src/core/errors.ts";
+import { PROBLEMS } from "../../src/core/problems.ts";
 
 const SOURCE = join(import.meta.dir, "../../src");
 const PAGE = readFileSync(join(SOURCE, "docs/troubleshooting.md"), "utf8");

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
-import { PROBLEMS } from "../../src/core/errors.ts";
+import { PROBLEMS } from "../../src/core/problems.ts";
 import type { Database } from "../../src/storage/database.ts";
 import { UNANSWERED } from "../../src/storage/failures.ts";
 import { jsonPost, openApp, type Problem, type TestApp } from "../support/app.ts";

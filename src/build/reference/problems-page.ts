@@ -1,4 +1,5 @@
-import { PROBLEM_PATH, PROBLEMS } from "../../core/errors.ts";
+import { PROBLEM_PATH } from "../../core/errors.ts";
+import { PROBLEMS } from "../../core/problems.ts";
 import { code, referencePage } from "./markdown.ts";
 
 /** The catalog of problems, by status. */

@@ -1,4 +1,4 @@
-import { KildeError, PROBLEMS } from "../../core/errors.ts";
+import { KildeError } from "../../core/errors.ts";
 import { KildeUnreachableError } from "../../client/unreachable.ts";
 
 /** The texts of an error: its kind, the case, and the remedy. */
@@ -11,7 +11,7 @@ interface ProblemTexts {
 
 function textsOf(error: unknown): ProblemTexts {
   if (error instanceof KildeError) {
-    const { title, remedy } = PROBLEMS[error.code];
+    const { title = "The server refuses this", remedy = null } = error.members;
     return { title, detail: error.message, remedy, code: error.code };
   }
   if (error instanceof KildeUnreachableError) {
@@ -34,7 +34,7 @@ export interface ProblemProps {
   readonly onRetry?: (() => void) | undefined;
 }
 
-/** Shows an error, with the remedy that the catalog of problems has for it. */
+/** Shows an error, with the remedy that the server states. */
 export function Problem({ error, onRetry }: ProblemProps) {
   const { title, detail, remedy, code } = textsOf(error);
   return (

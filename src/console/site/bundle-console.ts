@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 
+import type { BunPlugin } from "bun";
+
 const SOURCE = join(import.meta.dir, "..");
 
 const MEDIA_TYPES: Readonly<Record<string, string>> = {
@@ -29,6 +31,17 @@ function only(names: readonly string[], form: RegExp): string {
   return name;
 }
 
+/** Leaves out the client's transport over modules of Node, which no browser has. */
+const WITHOUT_NODE: BunPlugin = {
+  name: "without-node",
+  setup(build) {
+    build.onLoad({ filter: /\/client\/node-transport\.ts$/ }, () => ({
+      contents: "export const nodeTransport = () => null;",
+      loader: "ts",
+    }));
+  },
+};
+
 /** Bundles the console: a script for each view, which share the others, and one style sheet. */
 export async function bundleConsole(): Promise<ConsoleBundle> {
   const name = "[name]-[hash].[ext]";
@@ -38,6 +51,7 @@ export async function bundleConsole(): Promise<ConsoleBundle> {
     format: "esm",
     splitting: true,
     minify: true,
+    plugins: [WITHOUT_NODE],
     sourcemap: "none",
     define: { "process.env.NODE_ENV": '"production"' },
     jsx: { runtime: "automatic", importSource: "preact", development: false },

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 
-import { KildeError, PROBLEM_PATH, type ProblemCode, PROBLEMS } from "../../core/errors.ts";
+import { KildeError, PROBLEM_PATH, type ProblemCode } from "../../core/errors.ts";
+import { PROBLEMS } from "../../core/problems.ts";
 import { jsonPointer } from "../../core/json-pointer.ts";
 import type { ProblemDetail } from "../../core/problem-members.ts";
 import { LOG_HEADER, streamTag } from "../log/log-identity.ts";

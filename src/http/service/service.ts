@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 
-import { isProblemCode, KildeError, PROBLEMS } from "../../core/errors.ts";
+import { isProblemCode, KildeError } from "../../core/errors.ts";
+import { PROBLEMS } from "../../core/problems.ts";
 import { readSweepBacklog } from "../../log/erase/sweeper.ts";
 import { knownError, senderOf } from "../pipeline/authorization.ts";
 import type { AppDeps } from "../deps.ts";

@@ -2,7 +2,8 @@ import type { Context } from "hono";
 
 import type { OidcClient } from "../../access/oidc.ts";
 import { SIGN_IN_MS } from "../../access/sessions.ts";
-import { KildeError, PROBLEMS } from "../../core/errors.ts";
+import { KildeError } from "../../core/errors.ts";
+import { PROBLEMS } from "../../core/problems.ts";
 import type { AppDeps } from "../deps.ts";
 import { validQuery } from "../log/pages.ts";
 import { problemResponse } from "../pipeline/problems.ts";

@@ -43,8 +43,8 @@ function requireFreePort({ host: hostname, port }: Settings): void {
 /**
  * Listens on the port in the settings (0: any free port). Bun cannot change the certificate of a socket that listens, so a
  * reload opens a second socket on the same port (SO_REUSEPORT) and then closes the first one: open requests and event
- * streams end as they would, and new connections have the new certificate. A client whose handshake is under way at that
- * moment has to connect again.
+ * streams end as they would, and new connections have the new certificate. The operating system resets the connections that it
+ * made for the first socket and that this one has not accepted when it closes: such a client has to connect again.
  */
 export function openSockets({ settings, handlers, onFault }: SocketsOptions): Sockets {
   const mounted = settings.tenants.flatMap(({ path }) => path ?? []);
@@ -74,10 +74,13 @@ export function openSockets({ settings, handlers, onFault }: SocketsOptions): So
   const port = current.port ?? settings.port;
   const ending = new Set<Socket>();
 
-  /** Ends a socket that another one replaces, once it has accepted the connections that wait. */
+  /**
+   * Ends a socket that another one replaces, once it has accepted the connections that wait: the event loop looks for them
+   * between the two callbacks. A longer wait would serve the former certificate to more of them.
+   */
   const retire = (socket: Socket) => {
     ending.add(socket);
-    setImmediate(() => void socket.stop().then(() => ending.delete(socket)));
+    setImmediate(() => setImmediate(() => void socket.stop().then(() => ending.delete(socket))));
   };
 
   return {

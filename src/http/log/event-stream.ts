@@ -22,13 +22,22 @@ export function eventStream(
   /** Name of the reader; null: it gave none. */
   consumer: string | null,
 ): Response {
-  const open = () =>
-    openStream({ gone: c.req.raw.signal, sender: principalOf(c) }, deps, log, interest, start, (cursor) => {
-      if (consumer !== null)
-        deps.activity.record(log.address, consumer, interest.subject === null ? cursor : null);
-    });
   const headers = { ...EVENT_STREAM_HEADERS, ...logHeaders(start.identity) };
-  return isHead(c) ? c.body(null, 200, headers) : c.body(open(), 200, headers);
+  if (isHead(c)) return c.body(null, 200, headers);
+  const request = { gone: c.req.raw.signal, sender: principalOf(c) };
+  const record = recordFor(deps, log, interest, consumer);
+  return c.body(openStream(request, deps, log, interest, start, record), 200, headers);
+}
+
+/** Apart from the context, which a stream would otherwise keep in memory. */
+function recordFor(
+  { activity }: AppDeps,
+  log: LogReader,
+  { subject }: Interest,
+  consumer: string | null,
+): (cursor: number) => void {
+  if (consumer === null) return () => {};
+  return (cursor) => activity.record(log.address, consumer, subject === null ? cursor : null);
 }
 
 /** A request for an event stream: when its client is gone, and who sent it. */

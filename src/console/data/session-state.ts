@@ -37,16 +37,24 @@ function createGrants(session: Client["session"], onError: (error: unknown) => v
   const known = new Map<string, Signal<boolean>>();
   let asked: string[] = [];
 
-  const ask = async (): Promise<void> => {
-    const grants = asked;
-    asked = [];
-    for (let start = 0; start < grants.length; start += MOST_ASKED) {
-      const { may = [] } = await session.get({ may: grants.slice(start, start + MOST_ASKED) });
+  const askFor = async (grants: readonly string[]): Promise<void> => {
+    try {
+      const { may = [] } = await session.get({ may: grants });
       for (const { grant, granted } of may) {
         const answer = known.get(grant);
         if (answer !== undefined) answer.value = granted;
       }
+    } catch (error) {
+      if (!(error instanceof KildeError) || error.code !== "invalid-parameter") throw error;
+      // A name in an address makes a grant that there cannot be, which must not hide the answers to the others.
+      if (grants.length > 1) for (const grant of grants) await askFor([grant]);
     }
+  };
+  const ask = async (): Promise<void> => {
+    const grants = asked;
+    asked = [];
+    for (let start = 0; start < grants.length; start += MOST_ASKED)
+      await askFor(grants.slice(start, start + MOST_ASKED));
   };
 
   return {

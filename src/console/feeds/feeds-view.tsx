@@ -38,7 +38,6 @@ export function FeedsView({ rest }: ViewProps) {
           Define a feed in <code>kilde.config.ts</code>, test it, and start the server with it.
         </EmptyState>
       )}
-      {value !== undefined && value.length > 0 && <FeedGraph feeds={value} />}
       {groupFeeds(value ?? []).map(({ name, versions }) => (
         <section key={name} aria-labelledby={`feed-${name}`}>
           <h2 id={`feed-${name}`}>{name}</h2>
@@ -65,6 +64,7 @@ export function FeedsView({ rest }: ViewProps) {
           </div>
         </section>
       ))}
+      {value !== undefined && value.length > 0 && <FeedGraph feeds={value} />}
     </>
   );
 }

@@ -25,3 +25,11 @@ export function formatTime(time: string): string {
   const milliseconds = Date.parse(time);
   return Number.isNaN(milliseconds) ? time : EXACT.format(milliseconds);
 }
+
+/** The value of an `input` for a local time; empty for a text that is not a time. */
+export function localInputTime(time: string): string {
+  const milliseconds = Date.parse(time);
+  if (Number.isNaN(milliseconds)) return "";
+  const offsetMs = new Date(milliseconds).getTimezoneOffset() * 60_000;
+  return new Date(milliseconds - offsetMs).toISOString().slice(0, "2026-01-01T00:00:00".length);
+}

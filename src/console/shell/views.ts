@@ -37,6 +37,12 @@ export const VIEWS: readonly View[] = [
     load: async () => (await import("../streams/stream-view.tsx")).StreamView,
   },
   {
+    name: "causation",
+    title: "Causes and effects",
+    within: "streams",
+    load: async () => (await import("../causation/causation-view.tsx")).CausationView,
+  },
+  {
     name: "feeds",
     title: "Feeds",
     load: async () => (await import("../feeds/feeds-view.tsx")).FeedsView,

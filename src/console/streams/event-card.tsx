@@ -61,7 +61,9 @@ function RawEvent({ event }: EventProps) {
 
 /** One event of a timeline. */
 export function EventCard({ event, form }: EventProps & { readonly form: EventForm }) {
-  const { version, type, position, time, recordedTime, erased, reason } = event;
+  const { router } = useConsole();
+  const { version, type, position, time, recordedTime, erased, reason, metadata } = event;
+  const isConnected = metadata.correlationId !== undefined || metadata.causationId !== undefined;
   return (
     <li class={erased ? "event erased" : "event"} id={`version-${version}`}>
       <h3>
@@ -73,6 +75,15 @@ export function EventCard({ event, form }: EventProps & { readonly form: EventFo
           <>
             {" "}
             · happened <Time time={time} isExact />
+          </>
+        )}
+        {isConnected && (
+          <>
+            {" "}
+            ·{" "}
+            <a href={router.href("causation", { event: position })}>
+              causes and effects<span class="hidden"> of version {version}</span>
+            </a>
           </>
         )}
       </p>

@@ -4,13 +4,17 @@ import { useId, useMemo } from "preact/hooks";
 import { useResource } from "../data/use-resource.ts";
 import { formatCount } from "../format/counts.ts";
 import { COMMANDS } from "../format/commands.ts";
+import { localInputTime } from "../format/times.ts";
 import { EVENTS_TOPIC } from "../live/topics.ts";
 import { useConsole } from "../shell/console-context.ts";
 import { EmptyState } from "../shell/empty-state.tsx";
 import { Problem } from "../shell/problem.tsx";
 import type { QueryValues } from "../shell/router.ts";
 import type { ViewProps } from "../shell/views.ts";
+import { appendGrant } from "./append-grant.ts";
+import { AppendDialog } from "./append-dialog.tsx";
 import { EventCard, type EventForm } from "./event-card.tsx";
+import { ExportButton } from "./export-button.tsx";
 import { createTimeline, type Timeline } from "./timeline.ts";
 
 /** The state of the view, as its address has it. */
@@ -70,6 +74,7 @@ function TimelineControls({ shown }: { readonly shown: ShownStream }) {
           id={timeId}
           type="datetime-local"
           step={1}
+          value={asOf === undefined ? "" : localInputTime(asOf)}
           onChange={({ currentTarget }) =>
             show({ asOf: statedTime(currentTarget.value), version: undefined })
           }
@@ -125,7 +130,8 @@ function boundText({ version, asOf }: ShownStream): string {
 
 /** Shows one stream as a timeline. */
 export function StreamView({ query }: ViewProps) {
-  const { client, router } = useConsole();
+  const { client, router, session } = useConsole();
+  const isAppending = useSignal(false);
   const shown = shownStream(query);
   const { name, version, asOf, form } = shown;
   const isPast = version !== undefined || asOf !== undefined;
@@ -138,6 +144,7 @@ export function StreamView({ query }: ViewProps) {
   );
   const { events, hasEarlier, isLoaded } = timeline.state.value;
   const [latest] = events;
+  const mayAppend = session.may(appendGrant(name)).value && latest?.erased !== true;
   return (
     <>
       <h1>
@@ -145,6 +152,19 @@ export function StreamView({ query }: ViewProps) {
       </h1>
       <p class="actions">
         <a href={router.href("subject", { name })}>Its publications and readers</a>
+        {isLoaded && latest !== undefined && (
+          <ExportButton key={key} stream={name} bound={{ toVersion: version, asOf }} />
+        )}
+        {isLoaded && !isPast && mayAppend && (
+          <button
+            type="button"
+            onClick={() => {
+              isAppending.value = true;
+            }}
+          >
+            Append…
+          </button>
+        )}
       </p>
       <TimelineControls shown={shown} />
       <p class="muted">{boundText(shown)}</p>
@@ -164,6 +184,16 @@ export function StreamView({ query }: ViewProps) {
         ))}
       </ol>
       {hasEarlier && <EarlierButton timeline={timeline} />}
+      {isAppending.value && (
+        <AppendDialog
+          stream={name}
+          version={latest?.version ?? 0}
+          onAppended={reload}
+          onClose={() => {
+            isAppending.value = false;
+          }}
+        />
+      )}
     </>
   );
 }

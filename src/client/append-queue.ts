@@ -13,11 +13,11 @@ const REQUESTS = 2;
 const APPENDS = 200;
 
 /**
- * A request takes at most half of the appends that are under way and waiting, or so many: fewer are not worth a commit.
+ * A request takes at most half of the appends that are under way and waiting, or so many: fewer are not worth a request.
  * With all in one, the client and the server would wait for each other, as callers that are answered together append
  * again together.
  */
-const FEW = 20;
+const FEW = 4;
 
 /** Most UTF-16 code units of the appends in one request. A larger append is sent alone. */
 const CHARACTERS = 256 * 1024;

@@ -127,7 +127,7 @@ function measuredRate(
 
 /** Begins to write a batch, and notes the feed as the write will leave it. */
 export function launchBatch(state: ProjectorState, batch: PlannedBatch, { lease }: StepOptions): void {
-  const { registered, commits, passed } = state;
+  const { registered, commits, passed, writes } = state;
   const { clock, chance = () => 0 } = state.deps;
   const { feed, log } = registered;
   const { record, projecting, plan, cursor, merged, status, failure } = batch;
@@ -136,6 +136,7 @@ export function launchBatch(state: ProjectorState, batch: PlannedBatch, { lease 
   const applied = passed !== null && passed.id > record.erased && passed.position <= cursor ? passed : null;
   const promotes = projecting.standing === "newer" && plan.events.length > 0;
   const failureText = failure === null ? null : JSON.stringify(failure);
+  writes.count += 1;
   const written = commits
     .commit({ ...basisOf(record), raise, lease, cursor, merged, status, rate, failure: failureText }, plan, {
       erasing: applied === null ? [] : [rangeApplied(log, applied)],
@@ -145,7 +146,10 @@ export function launchBatch(state: ProjectorState, batch: PlannedBatch, { lease 
     .then(
       (committed) => ({ committed }),
       (error: unknown) => ({ error }),
-    );
+    )
+    .finally(() => {
+      writes.count -= 1;
+    });
   state.flights.push(written);
   state.reached = { cursor, merged, hasMerged: false };
   state.known = {

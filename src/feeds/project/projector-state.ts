@@ -19,6 +19,11 @@ const MOST_FLIGHTS = 2;
 
 const NOTHING_REACHED = { cursor: 0, merged: 0, hasMerged: false };
 
+/** How many batches are being written. */
+export interface UnderWay {
+  count: number;
+}
+
 export interface ProjectorDeps extends FeedDeps {
   readonly clock: Clock;
   /** A number from 0 to 1 that marks a batch, see `write.ts`. Default: one batch is written at a time, and has no mark. */
@@ -27,6 +32,8 @@ export interface ProjectorDeps extends FeedDeps {
   readonly batchEvents?: number;
   /** Default: shared with no other feed. */
   readonly reads?: SourceReads;
+  /** Batches of all feeds of the source that are being written. Default: of this feed. */
+  readonly writes?: UnderWay;
 }
 
 /** The outcome of the write of a batch: null when it was outdated. */
@@ -39,6 +46,7 @@ export interface ProjectorState {
   readonly commits: FeedCommits;
   readonly batchSize: BatchSize;
   readonly reads: SourceReads;
+  readonly writes: UnderWay;
   /** As of this projector's own last write; null when others may have written since. */
   known: FeedRecord | null;
   /** The cursor up to which no event is left to project; it is written later. */
@@ -66,6 +74,7 @@ export function createProjectorState(deps: ProjectorDeps, registered: Registered
     commits: createFeedCommits(deps, registered),
     batchSize: createBatchSize(deps.batchEvents ?? BATCH_EVENTS),
     reads: deps.reads ?? createSourceReads(deps.database, deps.clock, [registered]),
+    writes: deps.writes ?? { count: 0 },
     known: null,
     reached: NOTHING_REACHED,
     sourceHead: 0,
@@ -105,11 +114,11 @@ export function landWrites(state: ProjectorState): Promise<boolean> {
 
 /**
  * Waits until another batch may be written; false: those before it are outdated. `head`: of the source. While others append,
- * they wait for one batch at most.
+ * or other feeds keep the thread that writes busy, a feed has one batch written at a time, so that nobody waits for more.
  */
 export function awaitTurn(state: ProjectorState, head: number): Promise<boolean> {
   const { chance, database } = state.deps;
-  const isAlone = head === state.sourceHead;
+  const isAlone = head === state.sourceHead && state.writes.count <= state.flights.length;
   state.sourceHead = head;
   return landUntil(state, isAlone && database.embedded && chance !== undefined ? MOST_FLIGHTS - 1 : 0);
 }

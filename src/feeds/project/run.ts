@@ -93,8 +93,8 @@ export function startProjection(deps: RunDeps, registered: RegisteredFeed): Runn
     },
     registered,
   );
-  const { reads, gathering } = deps.group;
-  const projector = createProjector({ ...deps, reads }, registered);
+  const { reads, gathering, writes } = deps.group;
+  const projector = createProjector({ ...deps, reads, writes }, registered);
   if (contract.standing === "older") onEvent({ kind: "older", feed: feed.path });
   const loop = startLoop(createProjectionJob(deps, { projector, lease, gathering }, registered), {
     clock,

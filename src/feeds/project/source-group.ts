@@ -3,15 +3,17 @@ import type { Clock } from "../../core/clock.ts";
 import type { Database } from "../../storage/database.ts";
 import type { RegisteredFeed } from "../lifecycle/register.ts";
 import { createGathering, type Gathering } from "./gathering.ts";
+import type { UnderWay } from "./projector-state.ts";
 import { createSourceReads, type SourceReads } from "./source-reads.ts";
 
 /**
- * The feeds that one thread projects from one source. They rest together and share reads, and nothing else: each has its own
- * lease, cursor and batches, so that a feed that fails, halts or is outdated holds back no other.
+ * The feeds that one thread projects from one source. They rest together, share reads and count their writes, and share
+ * nothing else: each has its own lease, cursor and batches, so that a feed that fails, halts or is outdated holds back no other.
  */
 export interface SourceGroup {
   readonly reads: SourceReads;
   readonly gathering: Gathering;
+  readonly writes: UnderWay;
 }
 
 /** The groups of the feeds that one thread projects. */
@@ -32,6 +34,7 @@ export function createSourceGroups(
     groups.set(name, {
       reads: createSourceReads(database, clock, members),
       gathering: createGathering(clock),
+      writes: { count: 0 },
     });
   }
   return {

@@ -14,6 +14,7 @@ export interface SettingFlags {
   readonly batchBytes?: number;
   readonly concurrency?: number;
   readonly attempts?: number | typeof UNLIMITED;
+  readonly keepAttempts?: number;
   readonly header?: Readonly<Record<string, string>>;
   readonly handshake?: string;
   readonly description?: string;
@@ -62,6 +63,11 @@ export function withSettingOptions(command: Command): Command {
       'failed attempts after which an event waits to be retried or skipped, or "unlimited" (default)',
       attemptsOf,
     )
+    .option(
+      "--keep-attempts <number>",
+      "attempts of each outcome to keep with request and answer, at most 1000 (default: 0)",
+      parseWholeNumber,
+    )
     .addOption(
       new Option("--header <header>", '"Name: value", sent with each request; may be repeated').argParser(
         header,
@@ -74,7 +80,7 @@ export function withSettingOptions(command: Command): Command {
 /** The settings of a subscription that the options state. */
 export function settingsOf(flags: SettingFlags): Omit<SubscriptionChange, "url"> {
   const { type, prefix, mode, batchEvents, batchBytes, concurrency, attempts, header: headers } = flags;
-  const { handshake, description } = flags;
+  const { keepAttempts, handshake, description } = flags;
   const batch = {
     ...(batchEvents === undefined ? {} : { events: batchEvents }),
     ...(batchBytes === undefined ? {} : { bytes: batchBytes }),
@@ -86,6 +92,7 @@ export function settingsOf(flags: SettingFlags): Omit<SubscriptionChange, "url">
     ...(Object.keys(batch).length === 0 ? {} : { batch }),
     ...(concurrency === undefined ? {} : { concurrency }),
     ...(attempts === undefined ? {} : { attempts: attempts === UNLIMITED ? null : attempts }),
+    ...(keepAttempts === undefined ? {} : { keepAttempts }),
     ...(headers === undefined ? {} : { headers }),
     ...(handshake === undefined ? {} : { handshake: handshake === "none" ? null : { origin: handshake } }),
     ...(description === undefined ? {} : { description }),

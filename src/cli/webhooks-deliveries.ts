@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 
 import type { BlockedDelivery, DeliveryAttempt, SkippedEvent } from "../client/subscription-types.ts";
 import type { CliContext } from "./context.ts";
@@ -12,10 +12,16 @@ const SEQUENCE: Column = { heading: "SEQUENCE", width: 10, isNumber: true };
 const ATTEMPTS: Column = { heading: "ATTEMPTS", width: 8, isNumber: true };
 const OUTCOME: Column = { heading: "OUTCOME", width: 14 };
 
-function attempts(context: CliContext, id: string, flags: WebhookFlags): Promise<void> {
+interface AttemptsFlags extends WebhookFlags {
+  readonly outcome?: DeliveryAttempt["outcome"];
+  readonly limit?: number;
+}
+
+function attempts(context: CliContext, id: string, flags: AttemptsFlags): Promise<void> {
   const columns = [TIME, OUTCOME, { heading: "MS", width: 6, isNumber: true }, SUBJECT];
+  const { outcome, limit } = flags;
   return withSubscriptions(context, flags, async (subscriptions) =>
-    printTable(context, await subscriptions.attempts(id), {
+    printTable(context, (await subscriptions.attempts(id, { outcome, limit })).attempts, {
       columns: [...columns, { heading: "WEBHOOK-ID", width: 0 }],
       cells: ({ time, error, durationMs, subject, webhookId }: DeliveryAttempt) => [
         time,
@@ -73,9 +79,16 @@ function named(name: string, description: string): Command {
 /** `kilde webhooks attempts`, `blocked`, `retry`, `skip` and `skips` */
 export function webhooksDeliveriesCommands(context: CliContext): Command[] {
   return [
-    named("attempts", "Lists the latest attempts: 25 that succeeded, and 25 that failed.").action(
-      (id: string, flags: WebhookFlags) => attempts(context, id, flags),
-    ),
+    named(
+      "attempts",
+      "Lists the latest attempts, the latest first: 25 of each outcome, or as many as --keep-attempts keeps. --json prints requests and answers that are kept.",
+    )
+      .addOption(
+        new Option("--outcome <outcome>", "only attempts with this outcome").choices(["delivered", "failed"]),
+      )
+      .option("--limit <number>", "most attempts, at most 200 (default: 50)", parseWholeNumber)
+      .addHelpText("after", examples("kilde webhooks attempts sub_… --outcome failed"))
+      .action((id: string, flags: AttemptsFlags) => attempts(context, id, flags)),
     named("blocked", "Lists the blocked subjects; deliveries of other subjects continue.").action(
       (id: string, flags: WebhookFlags) => blocked(context, id, flags),
     ),

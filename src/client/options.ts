@@ -3,7 +3,7 @@ import type { ClientOptions } from "./client.ts";
 import type { ApiKeyRotation } from "./key-types.ts";
 import type { ReasonOptions } from "./stated-reason.ts";
 import type { ChangesOptions } from "./store-types.ts";
-import type { SubscriptionsOptions } from "./subscription-types.ts";
+import type { AttemptsOptions, SubscriptionsOptions } from "./subscription-types.ts";
 import type { FetchTextOptions } from "./fetch-text.ts";
 import { checkedToken } from "./token.ts";
 import type * as types from "./types.ts";
@@ -101,6 +101,12 @@ const METHODS = {
     source: true,
   } satisfies OptionNames<SubscriptionsOptions>,
   "subscriptions.blocked": LIST_PART,
+  "subscriptions.attempts": {
+    outcome: true,
+    before: true,
+    limit: true,
+    signal: true,
+  } satisfies OptionNames<AttemptsOptions>,
   changes: { onOpen: true, signal: true } satisfies OptionNames<ChangesOptions>,
   truncate: REASON,
   erase: { version: true },

@@ -20,6 +20,11 @@ export interface SubscriptionSettings {
   readonly concurrency: number;
   /** Failed attempts after which an event waits for a `retry` or `skip`; null (the default): retries never end. */
   readonly attempts: number | null;
+  /**
+   * Latest attempts of each outcome that are kept with the beginning of the request and of the answer, at most 1,000.
+   * Default: 0.
+   */
+  readonly keepAttempts: number;
   /** Headers of each request; stored sealed, and never shown. */
   readonly headers: Readonly<Record<string, string>>;
   /** Requests the endpoint's consent first, for this origin; null (the default): no handshake. */
@@ -121,14 +126,47 @@ export interface TestDelivery {
 }
 
 export interface DeliveryAttempt {
+  /** Null when the subscription keeps no contents (`keepAttempts`): then `status`, `request` and `answer` are null too. */
+  readonly id: number | null;
   /** Time of its end. */
   readonly time: string;
+  readonly durationMs: number;
+  readonly outcome: "delivered" | "failed";
   readonly webhookId: string;
   /** Null for a request that is not about one subject. */
   readonly subject: string | null;
   /** Null when it was acknowledged. */
   readonly error: string | null;
-  readonly durationMs: number;
+  /** Status of the answer; null: none, or unknown. */
+  readonly status: number | null;
+  /** Positions of its events, at most 256. */
+  readonly positions: readonly number[];
+  readonly request: {
+    readonly url: string;
+    /** The signature and the subscription's own headers are redacted. */
+    readonly headers: Readonly<Record<string, string>>;
+    /** The first 4,096 characters; null: it has more than 256 events, or some were erased. */
+    readonly body: string | null;
+  } | null;
+  /** The first 1,024 bytes of the answer's body. */
+  readonly answer: string | null;
+}
+
+/** A page of attempts, the latest first. */
+export interface DeliveryAttempts {
+  readonly attempts: readonly DeliveryAttempt[];
+  /** `before` of the next page; null: there is none. */
+  readonly next: number | null;
+}
+
+export interface AttemptsOptions {
+  /** Default: all. */
+  readonly outcome?: DeliveryAttempt["outcome"] | undefined;
+  /** Only attempts before the one with this id. */
+  readonly before?: number | undefined;
+  /** Most attempts; default: 50, at most 200. */
+  readonly limit?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A blocked subject, and the event that it waits for. */
@@ -179,8 +217,8 @@ export interface Subscriptions {
   /** Delivers an event of type `kilde.test`, once. */
   test(id: string): Promise<TestDelivery>;
   rotateSecret(id: string, options?: RotationOptions): Promise<Credentials>;
-  /** The latest attempts, in order of time. */
-  attempts(id: string): Promise<readonly DeliveryAttempt[]>;
+  /** The latest attempts, the latest first. */
+  attempts(id: string, options?: AttemptsOptions): Promise<DeliveryAttempts>;
   /** Lists blocked subjects in order of name. */
   blocked(id: string, options?: ListPart): AsyncGenerator<BlockedDelivery, void, undefined>;
   /** Retries the event that blocks a subject, at once. Throws `subject-not-blocked`. */

@@ -115,8 +115,11 @@ export function createSubscriptions(deps: RequestDeps): types.Subscriptions {
     test: (id) => call(`${one(id)}/test`, { method: "POST", repeatable: false, serverWaitMs: SLOW_MS }),
     rotateSecret: (id, { reason, ...body } = {}) =>
       call(`${one(id)}/rotate-secret`, { method: "POST", body, reason, repeatable: false }),
-    attempts: async (id) =>
-      (await call<{ attempts: types.DeliveryAttempt[] }>(`${one(id)}/attempts`)).attempts,
+    attempts(id, options = {}) {
+      const { signal, ...query } = optionsOf("subscriptions.attempts", options);
+      const init = signal === undefined ? {} : { signal };
+      return send(deps, `${one(id)}/attempts${queryString(query)}`, init, readObject<types.DeliveryAttempts>);
+    },
     blocked(id, options = {}) {
       const part = optionsOf("subscriptions.blocked", options);
       const cursorOf = ({ subject }: types.BlockedDelivery) => subject;

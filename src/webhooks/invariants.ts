@@ -31,6 +31,12 @@ export const SUBSCRIPTION_INVARIANTS: readonly Invariant[] = [
       where ${isNotJsonOf("array", "attempts")}`,
   },
   {
+    name: "kept attempts can be read",
+    remedy: RECREATE,
+    sql: `select 'subscription ' || subscription || ': a kept attempt cannot be read' as detail from kept_attempts
+      where ${["subjects", "positions"].map((column) => isNotJsonOf("array", column)).join(" or ")} or ${isNotJsonOf("object", "headers")}`,
+  },
+  {
     name: "subjects of subscriptions are within their log",
     remedy: REWIND,
     sql: `select 'subscription ' || lane.subscription || ': ' || subject.name || ' is delivered from version ' || lane.next as detail

@@ -108,3 +108,47 @@ export const subscriptionAttempts = sqliteTable("subscription_attempts", {
   /** JSON of `AttemptRecord[]`, bounded. */
   attempts: text().notNull(),
 });
+
+/** Attempts with their contents, of subscriptions that keep them. A trigger on `subjects` removes contents with erased events. */
+export const keptAttempts = sqliteTable(
+  "kept_attempts",
+  {
+    /** Grows with time. */
+    id: integer().primaryKey(),
+    subscription: text()
+      .notNull()
+      .references(() => subscriptions.id),
+    /** 1: the endpoint did not acknowledge it. */
+    failed: integer().notNull(),
+    /** The only subject; null: none, or several. */
+    subject: integer(),
+    /** JSON of `KeptSubject[]`. */
+    subjects: text().notNull(),
+    /** When it ended, in milliseconds since 1970. */
+    ended: integer().notNull(),
+    /** In milliseconds. */
+    duration: integer().notNull(),
+    /** `webhook-id` */
+    webhook: text().notNull(),
+    /** Name of the only subject. */
+    name: text(),
+    /** JSON of the positions of its events. */
+    positions: text().notNull(),
+    /** Prefix of all of its subjects. */
+    prefix: text().notNull(),
+    /** Status of the answer; null: none. */
+    status: integer(),
+    error: text(),
+    url: text().notNull(),
+    /** JSON of the headers, without credentials. */
+    headers: text().notNull(),
+    /** Beginning of the request; null: it had too many events, or they were erased. */
+    body: text(),
+    /** Beginning of the answer. */
+    answer: text(),
+  },
+  (table) => [
+    index("kept_attempts_outcome").on(table.subscription, table.failed, table.id),
+    index("kept_attempts_subject").on(table.subject),
+  ],
+);

@@ -40,7 +40,13 @@ const TABLES_OF: Readonly<Record<string, readonly string[]>> = {
     "feed_revisions",
     "feed_places",
   ],
-  webhooks: ["subscriptions", "subscription_subjects", "subscription_skips", "subscription_attempts"],
+  webhooks: [
+    "subscriptions",
+    "subscription_subjects",
+    "subscription_skips",
+    "subscription_attempts",
+    "kept_attempts",
+  ],
 };
 
 const OWNERS = new Map(

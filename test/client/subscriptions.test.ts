@@ -69,7 +69,7 @@ test("the client creates, changes, operates and removes a subscription", async (
   expect(await subscriptions.rewind(id)).toEqual({ events: 0, subjects: 0, dryRun: false });
   const rotated = await subscriptions.rotateSecret(id, { overlapSeconds: 0 });
   expect(rotated.secret).not.toBe(secret);
-  expect(await subscriptions.attempts(id)).toEqual([]);
+  expect(await subscriptions.attempts(id)).toEqual({ attempts: [], next: null });
   expect(await all(subscriptions.blocked(id))).toEqual([]);
   expect(await subscriptions.skips(id)).toEqual([]);
   expect(await codeOf(subscriptions.retry(id, "a/b"))).toBe("subject-not-blocked");

@@ -26,6 +26,8 @@ const RECORDS = [
   `insert into subscriptions (id, log, config, secrets, created, since, cursor) values ('s', 0, '{}', '{}', ${TIME}, ${TIME}, 6)`,
   "insert into subscription_subjects (subscription, subject, next) select 's', id, 2 from subjects where name = 'a'",
   "insert into subscription_attempts (subscription, attempts) values ('s', '[]')",
+  `insert into kept_attempts (subscription, failed, subjects, ended, duration, webhook, positions, prefix, url, headers)
+    values ('s', 0, '[]', 1, 1, 'w', '[]', '', 'https://a.test/', '{}')`,
   // As an append by a sender with a name stores its key.
   "insert into idempotency select null, 'cards' || char(31) || key, fingerprint, base, results, recorded from idempotency",
 ];
@@ -318,6 +320,11 @@ const CORRUPTIONS: readonly (readonly [name: string, sql: string, check: string]
     "attempts can be read",
   ],
   [
+    "a kept attempt that cannot be read",
+    "update kept_attempts set headers = '['",
+    "kept attempts can be read",
+  ],
+  [
     "a delivery from a version beyond the last",
     "update subscription_subjects set next = 9",
     "subjects of subscriptions are within their log",
@@ -330,7 +337,7 @@ const CORRUPTIONS: readonly (readonly [name: string, sql: string, check: string]
     SCHEMA,
   ],
   ["a dropped table", "drop table leases", SCHEMA],
-  ["a dropped column", "alter table subjects drop column erased", SCHEMA],
+  ["a dropped column", "alter table consumers drop column failure", SCHEMA],
   ["a dropped trigger", "drop trigger logs_identity", SCHEMA],
 ];
 

@@ -9,6 +9,7 @@ import type { Database, Statement } from "../../src/storage/database.ts";
 import { examine } from "../../src/doctor/doctor.ts";
 import { listErasures, RECORD_ERASURES, SELECT_MISSING } from "../../src/log/erase/erasures.ts";
 import { storageFailure } from "../../src/storage/failures.ts";
+import { LIST_KEPT, trimKept } from "../../src/webhooks/subscriptions/kept-attempts.ts";
 import { EVENT_LOG_ADDRESS } from "../../src/log/keys.ts";
 import { migrate } from "../../src/log/migrate.ts";
 import { MIGRATIONS } from "../../src/storage/migrations.ts";
@@ -250,6 +251,16 @@ describe("query plans", () => {
       expect(plan).not.toMatch(GROWING);
       expect(plan).not.toContain("ORDER BY");
     }
+    database.close();
+  });
+
+  test("kept attempts are found by the index of their outcome, and those of an erased subject by its id", async () => {
+    const database = openDatabase({ url: ":memory:" });
+    await migrate(database);
+    const [trim] = trimKept("s");
+    const erase = { sql: "update kept_attempts set body = null where subject = ?1", args: [1] };
+    for (const statement of [{ sql: LIST_KEPT, args: ["s", "[0,1]", 9, 10] }, trim ?? erase, erase])
+      expect(await planOf(database, statement)).not.toMatch(/SCAN kept_attempts/);
     database.close();
   });
 

@@ -12,6 +12,7 @@ import type { FeedPlacement } from "../project/placing.ts";
 import type { FeedPlan, PlanFailure } from "../project/plan.ts";
 import { basisOf, type FeedRecord, type FeedStatus } from "../record.ts";
 import type { RegisteredFeed } from "../lifecycle/register.ts";
+import { forgetKeptContents } from "../../webhooks/subscriptions/source-log.ts";
 import { WIPE_VERSIONS } from "../../log/erase/wipe-versions.ts";
 import { ORIGIN_EXTENSION } from "../project/source-rows.ts";
 import { type FeedSubject, UNKNOWN_SUBJECT } from "../subjects.ts";
@@ -97,6 +98,7 @@ export function wipe(log: LogAddress, cause: Cause, ranges: readonly VersionRang
     { sql: WIPE_VERSIONS, args: [json] },
     { sql: RECORD_ERASED_IN_PLACE, args: [log.id, cause.origin, cause.recorded, json] },
     raiseVersions(log, ranges),
+    forgetKeptContents(ranges),
     removalStatement(log),
     sweepAgain(cause),
   ];

@@ -23,6 +23,7 @@ const subscription = z
     batch: z.object({ events: z.int(), bytes: z.int() }).nullable(),
     concurrency: z.int(),
     attempts: z.int().nullable(),
+    keepAttempts: z.int(),
     headers: z.array(z.string()).openapi({ description: "Names only" }),
     handshake: z
       .object({ origin: z.string(), ratePerMinute: z.int().nullable() })
@@ -92,13 +93,35 @@ const tested = z
 
 const attempt = z
   .object({
+    id: z.int().nullable().openapi({ description: "Null: the subscription keeps no contents" }),
     time: time.openapi({ description: "When it ended" }),
+    durationMs: z.int(),
+    outcome: z.enum(["delivered", "failed"]),
     webhookId: z.string(),
     subject: z.string().nullable().openapi({ description: "Null: the attempt concerns no single subject" }),
     error: attempted,
-    durationMs: z.int(),
+    status: z.int().nullable().openapi({ description: "Of the answer; null: none, or unknown" }),
+    positions: z.array(position).openapi({ description: "Of its events, at most 256" }),
+    request: z
+      .object({
+        url: z.string(),
+        headers: z
+          .record(z.string(), z.string())
+          .openapi({ description: "The signature and the subscription's own headers are redacted" }),
+        body: z.string().nullable().openapi({
+          description:
+            "The first 4,096 characters; null: it has more than 256 events, some were erased, or the sender may not read all of them",
+        }),
+      })
+      .nullable(),
+    answer: z.string().nullable().openapi({ description: "The first 1,024 bytes; null like `body`" }),
   })
   .openapi("Attempt");
+
+const attempts = z.object({
+  attempts: z.array(attempt),
+  next: z.int().nullable().openapi({ description: "`before` of the next page; null: there is none" }),
+});
 
 const blocked = z
   .object({
@@ -127,7 +150,7 @@ export const subscriptionAnswers = {
   created,
   redelivery,
   tested,
-  attempt,
+  attempts,
   blocked,
   skipped,
   skip,

@@ -203,13 +203,14 @@ export const subscriptionOperations: readonly Operation[] = [
     method: "get",
     path: `${ONE}/attempts`,
     tag,
-    summary: "List the latest attempts",
-    description: "25 that succeeded and 25 that failed, in order of time.",
+    summary: "List the latest attempts, the latest first",
+    description:
+      "25 that succeeded and 25 that failed. A subscription with `keepAttempts` keeps so many of each, with the beginning of the request and of the answer.",
     access: needing("manage", ALL),
     handle: on("getAttempts"),
-    describe: ({ params, answers, list }) => ({
-      request: { params: params.subscription },
-      responses: list("attempts", answers.attempt, "Attempts"),
+    describe: ({ params, subscriptionSchemas, answers, json, problem }) => ({
+      request: { params: params.subscription, query: subscriptionSchemas.attemptsQuery },
+      responses: { 200: json(answers.attempts, "Attempts"), default: problem },
     }),
   },
   {

@@ -1,8 +1,9 @@
 import type { Context } from "hono";
 
 import { retrySubject, rewind, skipEvent } from "../../webhooks/subscriptions/redelivery.ts";
+import { type KeptQuery, listKept, type StoredAttempt } from "../../webhooks/subscriptions/kept-attempts.ts";
 import { listAttempts, listBlocked, listSkips } from "../../webhooks/subscriptions/state.ts";
-import { listingLimit } from "../wire/listing.ts";
+import { fittingEntries, listingLimit } from "../wire/listing.ts";
 import { actorOf } from "../pipeline/authorization.ts";
 import { hereWith } from "../wire/links.ts";
 import { validQuery } from "../log/pages.ts";
@@ -10,6 +11,9 @@ import { subjectNameOf } from "../streams/stream-name.ts";
 import { optionalBodyOf } from "../wire/json-body.ts";
 import { type SubscriptionDeps } from "./deps.ts";
 import { authorizeSubject, visibleSubjects, visibleSubscription } from "./visible.ts";
+
+/** Attempts in a page, unless the request states another number. */
+const DEFAULT_PAGE_ATTEMPTS = 50;
 
 const FRESH = { "Cache-Control": "no-cache" };
 
@@ -30,17 +34,57 @@ export async function rewindSubscription(c: Context, deps: SubscriptionDeps): Pr
   return c.json({ ...counted, dryRun: asked.dryRun }, asked.dryRun ? 200 : 202, FRESH);
 }
 
-/** `GET /subscriptions/{subscription}/attempts` */
+/** An attempt that may have been stored without its contents. */
+type ListedAttempt = Omit<StoredAttempt, "id"> & { readonly id: number | null };
+
+/** Lists the latest attempts of a subscription that keeps no contents, the latest first. */
+async function listSummaries(
+  database: SubscriptionDeps["database"],
+  id: string,
+  { outcome, limit }: KeptQuery,
+): Promise<ListedAttempt[]> {
+  const listed = (await listAttempts(database, id)).toReversed();
+  const selected = listed.filter(
+    ({ error }) => outcome === null || (error === null) === (outcome === "delivered"),
+  );
+  const none = { id: null, status: null, positions: [], prefix: "", url: "", headers: {} };
+  return selected.slice(0, limit).map((attempt) => ({ ...none, ...attempt, body: null, answer: null }));
+}
+
+function attemptJson(attempt: ListedAttempt, showsContents: boolean) {
+  const { id, ended, durationMs, webhookId, subject, error, status, positions } = attempt;
+  const { url, headers, body, answer } = attempt;
+  return {
+    id,
+    time: new Date(ended).toISOString(),
+    durationMs: Math.round(durationMs),
+    outcome: error === null ? "delivered" : "failed",
+    webhookId,
+    subject,
+    error,
+    status,
+    positions: showsContents ? positions : [],
+    request: id === null ? null : { url, headers, body: showsContents ? body : null },
+    answer: showsContents ? answer : null,
+  };
+}
+
+/** `GET /subscriptions/{subscription}/attempts`, the latest first. */
 export async function getAttempts(c: Context, deps: SubscriptionDeps): Promise<Response> {
+  const { outcome = null, before = null, limit } = validQuery(c, deps.subscriptionSchemas.attemptsQuery);
   const found = await visibleSubscription(c, deps);
   const isVisible = visibleSubjects(c, deps, found);
-  const listed = (await listAttempts(deps.database, found.id)).filter(({ subject }) => isVisible(subject));
-  const attempts = listed.map(({ ended, durationMs, ...attempt }) => ({
-    time: new Date(ended).toISOString(),
-    ...attempt,
-    durationMs: Math.round(durationMs),
-  }));
-  return c.json({ attempts }, 200, FRESH);
+  const query = { outcome, before, limit: limit ?? DEFAULT_PAGE_ATTEMPTS };
+  const isKept = (found.config.keepAttempts ?? 0) > 0;
+  const listed = isKept
+    ? await listKept(deps.database, found.id, query)
+    : await listSummaries(deps.database, found.id, query);
+  const next = isKept && listed.length === query.limit ? (listed.at(-1)?.id ?? null) : null;
+  // Contents of several subjects are shown to those who may read everything that was selected then.
+  const attempts = listed
+    .filter(({ subject }) => isVisible(subject))
+    .map((attempt) => attemptJson(attempt, isVisible(attempt.subject ?? attempt.prefix)));
+  return c.json({ attempts: fittingEntries(attempts, deps), next }, 200, FRESH);
 }
 
 /** `GET /subscriptions/{subscription}/blocked` */

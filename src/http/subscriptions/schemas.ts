@@ -2,9 +2,8 @@ import { z } from "@hono/zod-openapi";
 
 import type { Limits } from "../../core/limits.ts";
 import { earliestRecorded } from "../../core/time.ts";
-import { MOST_SUBJECTS } from "../../webhooks/subscriptions/redelivery.ts";
+import { MOST_KEPT_ATTEMPTS } from "../../webhooks/subscriptions/kept-attempts.ts";
 import type { Start } from "../../webhooks/subscriptions/create-subscription.ts";
-import { OVERLAP_SECONDS } from "../../webhooks/subscriptions/reconfigure.ts";
 import { checkEndpoint, MOST_URL_LENGTH } from "../../webhooks/egress/endpoint.ts";
 import {
   checkHeaders,
@@ -15,6 +14,7 @@ import {
 } from "../../webhooks/egress/headers.ts";
 import type { AddressRules } from "../../webhooks/egress/address-rules.ts";
 import { nameSchema } from "../wire/name-schema.ts";
+import { secret, subscriptionBodySchemas } from "./body-schemas.ts";
 import { subscriptionQuerySchemas } from "./query-schemas.ts";
 
 /** The values that a subscription has unless its request states others. */
@@ -33,8 +33,6 @@ const DEFAULT_BATCH = {
 const MOST_CONCURRENCY = 256;
 const MOST_BATCH_EVENTS = 10_000;
 const MOST_TYPES = 100;
-/** A week, the longest overlap that a receiver should have to support. */
-const MOST_OVERLAP_SECONDS = 7 * 24 * 3_600;
 
 const START_FAULT = 'must be "beginning", "now", {"position": 7} or {"time": "2026-01-31T12:00:00Z"}';
 
@@ -130,6 +128,10 @@ function subscriptionMembers(limits: Limits, rules: AddressRules) {
       description:
         "Failed attempts after which an event waits until it is retried or skipped by request; null: Kilde retries without limit",
     }),
+    keepAttempts: z.int().min(0).max(MOST_KEPT_ATTEMPTS).openapi({
+      description:
+        "Latest attempts of each outcome that Kilde keeps with the beginning of the request and of the answer, for `GET …/attempts`; 0: none",
+    }),
     headers: z.record(z.string(), z.string()).superRefine(checked(checkHeaders)).openapi(HEADERS_DESCRIPTION),
     handshake: z
       .strictObject({
@@ -148,15 +150,6 @@ function subscriptionMembers(limits: Limits, rules: AddressRules) {
     description: z.string().max(1_000),
   };
 }
-
-/** The bytes of a secret in base64, and its padding. */
-const SECRET_PATTERN =
-  "^(whsec_([A-Za-z0-9+/]{4}){8,21}|whsk_([A-Za-z0-9+/]{4}){21})([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$";
-
-const secret = z.string().openapi({
-  pattern: SECRET_PATTERN,
-  description: "`whsec_…` or `whsk_…` (Standard Webhooks); generated unless given",
-});
 
 function newSubscriptionSchema(limits: Limits, rules: AddressRules) {
   const members = subscriptionMembers(limits, rules);
@@ -186,6 +179,7 @@ function newSubscriptionSchema(limits: Limits, rules: AddressRules) {
         .openapi({ description: BATCH_DESCRIPTION }),
       concurrency: members.concurrency.default(DEFAULT_SUBSCRIPTION.concurrency),
       attempts: members.attempts.default(null),
+      keepAttempts: members.keepAttempts.default(0),
       headers: members.headers.optional().transform(orElse<Readonly<Record<string, string>>>({})),
       handshake: members.handshake.optional().transform(orElse(null)),
       description: members.description.default(""),
@@ -208,85 +202,12 @@ function subscriptionChangeSchema(limits: Limits, rules: AddressRules) {
     .openapi("SubscriptionChange");
 }
 
-const pauseBody = z
-  .strictObject({
-    reason: z
-      .string()
-      .min(1)
-      .max(200)
-      .optional()
-      .openapi({ description: "Unless given, the reason that the request states, or `requested`" }),
-  })
-  .openapi("Pause");
-
-function rewindSchema({ streamNameBytes }: Limits) {
-  return z
-    .strictObject({
-      after: position
-        .default(0)
-        .openapi({ description: "Events after this position; 0: from the beginning" }),
-      upTo: position
-        .optional()
-        .openapi({ description: "And up to this one; unless given, all delivered so far" }),
-      subjects: z
-        .array(nameSchema(streamNameBytes))
-        .min(1)
-        .max(MOST_SUBJECTS)
-        .optional()
-        .openapi({ description: "Only of these subjects" }),
-      dryRun: z
-        .boolean()
-        .default(false)
-        .openapi({ description: "Only count the events that would be delivered again" }),
-    })
-    .openapi("Rewind");
-}
-
-const rotation = z
-  .strictObject({
-    secret: secret.optional(),
-    overlapSeconds: z
-      .int()
-      .min(0)
-      .max(MOST_OVERLAP_SECONDS)
-      .default(OVERLAP_SECONDS)
-      .openapi({ description: "How long the old secret signs beside the new one" }),
-  })
-  .openapi("Rotation");
-
-const skipBody = z
-  .strictObject({
-    sequence: z
-      .union(
-        [
-          z.int().min(1),
-          z
-            .string()
-            .regex(/^\d{1,16}$/)
-            .transform(Number),
-        ],
-        {
-          error: "must be a sequence, as a number or as `blocked` writes it",
-        },
-      )
-      .optional()
-      .openapi({
-        type: "string",
-        pattern: "^[0-9]{1,15}$",
-        description: "Only if this is the event that blocks the subject",
-      }),
-  })
-  .openapi("Skip");
-
 /** Creates the schemas that validate requests about subscriptions. */
 export function createSubscriptionSchemas(limits: Limits, rules: AddressRules) {
   return {
     newSubscription: newSubscriptionSchema(limits, rules),
     subscriptionChange: subscriptionChangeSchema(limits, rules),
-    pauseBody,
-    rewindBody: rewindSchema(limits),
-    rotation,
-    skipBody,
+    ...subscriptionBodySchemas(limits),
     ...subscriptionQuerySchemas(limits),
   };
 }

@@ -28,6 +28,7 @@ type Asked = Pick<
   | "batch"
   | "concurrency"
   | "attempts"
+  | "keepAttempts"
   | "handshake"
   | "description"
 >;
@@ -37,7 +38,7 @@ function modeOf({ mode, batch }: Pick<Asked, "mode" | "batch">): DeliveryMode {
 }
 
 function configOf(asked: Asked): RequestedConfig {
-  const { url, types, subjectPrefix, concurrency, attempts, handshake, description } = asked;
+  const { url, types, subjectPrefix, concurrency, attempts, keepAttempts, handshake, description } = asked;
   return {
     url,
     filter: {
@@ -47,6 +48,7 @@ function configOf(asked: Asked): RequestedConfig {
     mode: modeOf(asked),
     concurrency,
     attempts,
+    keepAttempts,
     consentedOrigin: handshake?.origin ?? null,
     description,
   };
@@ -54,7 +56,8 @@ function configOf(asked: Asked): RequestedConfig {
 
 /** Returns the request that would create the subscription as it is: the members that a change keeps. */
 function askedOf({ config }: SubscriptionRecord, batch: Asked["batch"]): Asked {
-  const { url, filter, mode, concurrency, attempts, consentedOrigin, description } = config;
+  const { url, filter, mode, concurrency, attempts, keepAttempts = 0 } = config;
+  const { consentedOrigin, description } = config;
   return {
     url,
     types: filter.types === undefined ? null : [...filter.types],
@@ -63,6 +66,7 @@ function askedOf({ config }: SubscriptionRecord, batch: Asked["batch"]): Asked {
     batch: mode.kind === "batch" ? { events: mode.events, bytes: mode.bytes } : batch,
     concurrency,
     attempts,
+    keepAttempts,
     handshake: consentedOrigin === null ? null : { origin: consentedOrigin },
     description,
   };
@@ -91,6 +95,7 @@ async function shown({ subscriptions }: SubscriptionDeps, subscription: Subscrip
     batch: mode.kind === "batch" ? { events: mode.events, bytes: mode.bytes } : null,
     concurrency: config.concurrency,
     attempts: config.attempts,
+    keepAttempts: config.keepAttempts ?? 0,
     headers: config.headerNames,
     handshake:
       config.consentedOrigin === null

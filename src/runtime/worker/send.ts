@@ -8,7 +8,8 @@ import {
   createAddressRules,
   literalAddress,
 } from "../../webhooks/egress/address-rules.ts";
-import { mayHaveArrived } from "../../webhooks/egress/answer.ts";
+import { onAbort } from "../../core/on-abort.ts";
+import { beginningOf, drain, mayHaveArrived } from "../../webhooks/egress/answer.ts";
 import { checkEndpoint } from "../../webhooks/egress/endpoint.ts";
 import {
   type EndpointAnswer,
@@ -22,17 +23,26 @@ import type { Resolve } from "../../webhooks/egress/resolve.ts";
 /** Timeout of a request with its answer, in milliseconds; the same as on a server. */
 const TIMEOUT_MS = 15_000;
 
-type Answered = Pick<Extract<EndpointAnswer, { kind: "answered" }>, "status" | "header">;
+type Answered = Pick<Extract<EndpointAnswer, { kind: "answered" }>, "status" | "header" | "beginning">;
 
 /** Sends a request whose URL was checked. Rejects with an EgressFailure, or with the error of its transport. */
 export type Exchange = (request: Outgoing, signal: AbortSignal) => Promise<Answered>;
 
 /** Sends by the platform's fetch, which resolves names on its own. */
-const exchangeByFetch: Exchange = async ({ method, url, headers, body }, signal) => {
+const exchangeByFetch: Exchange = async ({ method, url, headers, body, keptBytes = 0 }, signal) => {
   const response = await fetch(url, { method, headers, body, signal, redirect: "manual" });
+  const header = (name: string) => response.headers.get(name);
+  if (keptBytes > 0) {
+    const stop = (expire: () => void) => onAbort(signal, expire);
+    return {
+      status: response.status,
+      header,
+      beginning: await drain(response, { mostBytes: keptBytes, keptBytes }, stop),
+    };
+  }
   // The status is known, so the rest of the body does not matter.
   void response.body?.cancel().catch(() => {});
-  return { status: response.status, header: (name) => response.headers.get(name) };
+  return { status: response.status, header };
 };
 
 /** The functions of `node:http` and `node:dns` that sending uses. */
@@ -80,7 +90,7 @@ async function permittedAddresses(
  * are the ones that the request goes to. The name stays in `Host`, in SNI and in the check of the certificate.
  */
 export function exchangeAtAddress(rules: AddressRules, modules: NodeModules): Exchange {
-  return async ({ method, url: text, headers, body }, signal) => {
+  return async ({ method, url: text, headers, body, keptBytes = 0 }, signal) => {
     const url = new URL(text);
     const isName = literalAddress(url.hostname) === null;
     const addresses = isName ? await permittedAddresses(url.hostname, rules, modules.resolve, signal) : [];
@@ -103,8 +113,23 @@ export function exchangeAtAddress(rules: AddressRules, modules: NodeModules): Ex
           const value = response.headers[name.toLowerCase()];
           return value === undefined ? null : String(value);
         };
-        resolve({ status: response.statusCode ?? 0, header });
-        response.destroy();
+        const status = response.statusCode ?? 0;
+        if (keptBytes === 0) {
+          resolve({ status, header });
+          response.destroy();
+          return;
+        }
+        const chunks: Uint8Array[] = [];
+        let bytes = 0;
+        response.on("data", (chunk: Uint8Array) => {
+          chunks.push(chunk);
+          bytes += chunk.byteLength;
+          if (bytes >= keptBytes) response.destroy();
+        });
+        response.on("error", () => {
+          // The body broke off, and its beginning is known.
+        });
+        response.on("close", () => resolve({ status, header, beginning: beginningOf(chunks, keptBytes) }));
       });
       outgoing.end(body ?? undefined);
     });

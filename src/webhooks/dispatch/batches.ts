@@ -219,7 +219,7 @@ function nextBatch(context: BatchContext, now: number): PreparedDelivery | null 
   batch.sentAt = now;
   return {
     message: batchMessage(options.subscription, batch.events),
-    events: batch.events.length,
+    events: batch.events,
     subject: null,
     subjects: batch.subjects,
     fresh: true,

@@ -107,7 +107,7 @@ async function openDispatcher(
   const { wake } = alarm;
   const ending = createEnding(wake);
   const { fail } = ending;
-  const attempts = createAttempts(earlier);
+  const attempts = createAttempts(earlier, subscription.config.keepAttempts ?? 0);
   const unsaved = nothingUnsaved();
   const { identity, head } = await source.state();
   const rereading = createRereading({ source, reread: () => deliveries.reread(), wake, fail });
@@ -122,7 +122,7 @@ async function openDispatcher(
     unsaved.delivered += 1;
     unsaved.hasChanged = true;
     deps.onProgress();
-    prefetcher.countSent(delivery.events);
+    prefetcher.countSent(delivery.events.length);
     if (verdict.kind === "gone") ending.endFor("gone");
   };
   const sender = createSender({ ...deps, attempts, deliveries, onSettled, wake, fail }, subscription);

@@ -59,7 +59,7 @@ export function createDoorbell({
       const announced = head;
       return {
         message: doorbellMessage(subscription, source, { head: announced, identity }),
-        events: 0,
+        events: [],
         subject: null,
         subjects: [NO_SUBJECT],
         // No other request reflects the endpoint's health.

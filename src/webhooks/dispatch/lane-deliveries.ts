@@ -132,7 +132,7 @@ export function createLaneDeliveries(lanes: Lanes, suspects: Suspects, options: 
     lane.sending = true;
     return {
       message,
-      events: events.length,
+      events,
       subject: events[0]?.name ?? null,
       subjects: [lane.subject],
       fresh: lane.attempts === 0,

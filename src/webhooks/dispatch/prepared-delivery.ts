@@ -1,5 +1,6 @@
 import type { Message } from "../endpoint/message.ts";
 import type { Verdict } from "../endpoint/verdict.ts";
+import type { DeliveryEvent } from "./source.ts";
 
 /** The outcome of a delivery, and its time. */
 export interface Outcome {
@@ -15,8 +16,8 @@ export const NO_SUBJECT = 0;
 /** A delivery that is ready to be sent. */
 export interface PreparedDelivery {
   readonly message: Message;
-  /** Number of its events. */
-  readonly events: number;
+  /** Its events; of a doorbell none. */
+  readonly events: readonly Pick<DeliveryEvent, "position" | "subject" | "version">[];
   /** Null for a delivery that is not about one subject. */
   readonly subject: string | null;
   /** Ids of its subjects; of a doorbell {@link NO_SUBJECT}. */

@@ -102,6 +102,7 @@ async function save(deps: ProgressSaverDeps, state: SaverState, isLast: boolean)
     lease,
     isLast,
     attempts: unsavedAttempts?.list ?? null,
+    kept: unsavedAttempts?.kept ?? [],
   });
   if (storedRevision !== subscription.revision) ending.endFor("changed");
   state.isLeaseLost = storedRevision === null;

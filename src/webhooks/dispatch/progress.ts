@@ -7,6 +7,7 @@ import { integerAt } from "../../storage/database.ts";
 import { isUnanswered, storageFailure } from "../../storage/failures.ts";
 import { type BatchWriter, writeUnplanned } from "../../storage/batch-writer.ts";
 import type { AttemptRecord } from "../subscriptions/attempts.ts";
+import { type KeptAttempt, saveKept } from "../subscriptions/kept-attempts.ts";
 import type {
   EndpointTrouble,
   FrozenBatch,
@@ -41,6 +42,8 @@ export interface StoredProgress {
   readonly now: string;
   /** Null: unchanged. */
   readonly attempts: readonly AttemptRecord[] | null;
+  /** Attempts to add, with their contents. */
+  readonly kept: readonly KeptAttempt[];
 }
 
 const HELD = `epoch = ?2 and ${isLeaseOf("?3", "?4", "?5")}`;
@@ -100,6 +103,7 @@ function progressStatements(progress: StoredProgress): Statement[] {
   else if (deletes.length > 0)
     statements.push({ sql: DELETE_LANES, args: [...guard, JSON.stringify(deletes)] });
   if (attempts !== null) statements.push({ sql: SAVE_ATTEMPTS, args: [...guard, JSON.stringify(attempts)] });
+  statements.push(...saveKept({ sql: GUARD, args: guard }, id, progress.kept));
   // Last, since the statements before it require the lease.
   statements.push(isLast ? release(lease) : renewal(lease));
   return statements;

@@ -1,6 +1,7 @@
 import type { Clock } from "../../core/clock.ts";
-import type { EndpointAnswer, Send } from "../egress/outgoing.ts";
+import type { EndpointAnswer, Outgoing, Send } from "../egress/outgoing.ts";
 import type { Attempts } from "../subscriptions/attempts.ts";
+import { KEPT_ANSWER } from "../subscriptions/kept-attempts.ts";
 import {
   allowance,
   type Endpoint,
@@ -13,6 +14,7 @@ import {
 import type { AttemptKind } from "./lane-table.ts";
 import type { LeftBehind } from "./left-behind.ts";
 import type { PendingDeliveries } from "./pending-deliveries.ts";
+import { keptAttempt } from "./kept-attempt.ts";
 import type { PreparedDelivery } from "./prepared-delivery.ts";
 import { deliveryRequest, type OpenSecrets } from "../endpoint/request.ts";
 import type {
@@ -90,8 +92,15 @@ interface SenderState {
   readonly cut: AbortController;
 }
 
-function settle(state: SenderState, delivery: PreparedDelivery, kind: AttemptKind, answer: EndpointAnswer) {
+/** A request that was sent, and its answer. */
+interface Exchange {
+  readonly request: Outgoing;
+  readonly answer: EndpointAnswer;
+}
+
+function settle(state: SenderState, delivery: PreparedDelivery, kind: AttemptKind, exchange: Exchange) {
   const { deps, config, sending } = state;
+  const { answer } = exchange;
   const now = deps.clock.now();
   const verdict = judge(answer, { nowMs: now, mostRetryAfterMs: deps.mostRetryAfterMs });
   const before = state.endpoint;
@@ -102,7 +111,8 @@ function settle(state: SenderState, delivery: PreparedDelivery, kind: AttemptKin
   const isDown = endpoint.trouble !== null || endpoint.until > now;
   if ((before.trouble === null) !== (endpoint.trouble === null)) deps.onTrouble(endpoint.trouble);
   const { durationMs } = answer;
-  deps.attempts.add({ ended: now, webhookId: message.id, subject, error: attemptError(verdict), durationMs });
+  const attempt = { ended: now, webhookId: message.id, subject, error: attemptError(verdict), durationMs };
+  deps.attempts.add(attempt, () => keptAttempt(attempt, delivery, exchange, config.filter.subjectPrefix));
   delivery.settle({ verdict, now, isDown });
   if (verdict.kind === "acknowledged") {
     deps.deliveries.onSuccess(before.trouble !== null || before.overloaded > 0, now);
@@ -119,8 +129,9 @@ async function send(state: SenderState, delivery: PreparedDelivery, kind: Attemp
   state.lastAttempt = now;
   try {
     const request = deliveryRequest(config.url, delivery.message, deps.secrets, now);
+    if ((config.keepAttempts ?? 0) > 0) request.keptBytes = KEPT_ANSWER;
     const answer = await deps.send(request, state.cut.signal);
-    if (!state.hasEnded) settle(state, delivery, kind, answer);
+    if (!state.hasEnded) settle(state, delivery, kind, { request, answer });
   } finally {
     if (kind === "retry") state.retriesInFlight -= 1;
     sending.get(delivery)?.();

@@ -1,18 +1,23 @@
 import { EgressFailure, type FailureCategory } from "./outgoing.ts";
 
+/** The beginning of a body, as text. */
+export function beginningOf(chunks: readonly Uint8Array[], bytes: number): string {
+  return new TextDecoder().decode(Buffer.concat(chunks).subarray(0, bytes));
+}
+
 /**
  * Reads the body of an answer to its end, so that its connection can be reused; or up to `mostBytes`, and cancels the
- * rest. Never rejects: the status is known, and the rest of the body does not matter.
+ * rest. Never rejects: the status is known, and the rest of the body does not matter. Returns the first `keptBytes` as text.
  *
  * @param start starts the deadline of the body, which calls its argument; returns the function that stops it
  */
 export async function drain(
   response: Response,
-  mostBytes: number,
+  { mostBytes, keptBytes }: { readonly mostBytes: number; readonly keptBytes: number },
   start: (expire: () => void) => () => void,
-): Promise<void> {
+): Promise<string> {
   // The usual answers of endpoints have no body, and a reader for each would cost more than the rest.
-  if (response.body === null || response.headers.get("content-length") === "0") return;
+  if (response.body === null || response.headers.get("content-length") === "0") return "";
   const reader = response.body.getReader();
   const cancel = () =>
     reader.cancel().catch(() => {
@@ -20,18 +25,21 @@ export async function drain(
     });
   const stop = start(() => void cancel());
   let bytes = 0;
+  const kept: Uint8Array[] = [];
   try {
     while (bytes < mostBytes) {
       const { done, value } = await reader.read();
-      if (done) return;
+      if (done) break;
+      if (bytes < keptBytes) kept.push(value);
       bytes += value.byteLength;
     }
-    await cancel();
+    if (bytes >= mostBytes) await cancel();
   } catch {
     // The body broke off or took too long; its connection is not reused.
   } finally {
     stop();
   }
+  return keptBytes === 0 ? "" : beginningOf(kept, keptBytes);
 }
 
 const TLS = /CERT|TLS|SSL|SIGNATURE|ISSUER|CRL|EPROTO|HOSTNAME_MISMATCH/;

@@ -65,7 +65,7 @@ export function createEgress(options: EgressOptions): Egress {
     request: Outgoing,
     to: EndpointDestination,
     ended: AbortSignal,
-  ): Promise<Response> => {
+  ): Promise<{ readonly response: Response; readonly beginning: string }> => {
     const known = targets.of(to);
     const target = known instanceof Promise ? await unlessAborted(known, ended) : known;
     const response = await fetchNow(to.pinned(target.address), {
@@ -85,9 +85,12 @@ export function createEgress(options: EgressOptions): Egress {
           }
         : {}),
     });
-    await drain(response, mostBytes, (expire) => bodyDeadlines.start(expire));
+    const { keptBytes = 0 } = request;
+    const beginning = await drain(response, { mostBytes, keptBytes }, (expire) =>
+      bodyDeadlines.start(expire),
+    );
     target.answeredMs = clock.monotonic();
-    return response;
+    return { response, beginning };
   };
 
   const send: Send = async (request, signal) => {
@@ -101,8 +104,9 @@ export function createEgress(options: EgressOptions): Egress {
     try {
       signal?.throwIfAborted();
       to = destinationOf(request.url);
-      const { status, headers } = await exchange(request, to, controller.signal);
-      return { kind: "answered", status, header: (name) => headers.get(name), ...duration() };
+      const { response, beginning } = await exchange(request, to, controller.signal);
+      const { status, headers } = response;
+      return { kind: "answered", status, header: (name) => headers.get(name), beginning, ...duration() };
     } catch (error) {
       signal?.throwIfAborted();
       const category = controller.signal.aborted ? "timeout" : categoryOf(error);

@@ -4,10 +4,12 @@ export interface Outgoing {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | null;
+  /** Bytes of the answer's body to return. Default: none. */
+  keptBytes?: number;
 }
 
 /**
- * The category of a failed request. Nothing else is reported: neither a resolved address nor any received bytes.
+ * The category of a failed request. Nothing else is reported: neither a resolved address nor, unless they were asked for, any received bytes.
  *
  * - `timeout`: the answer, or the connection, was not complete within its deadline
  * - `dns`: the name has no address, or no server resolved it
@@ -24,6 +26,8 @@ export type EndpointAnswer =
       readonly kind: "answered";
       readonly status: number;
       readonly header: (name: string) => string | null;
+      /** The beginning of the body, if the request asks for it. */
+      readonly beginning?: string;
       readonly durationMs: number;
     }
   | {

@@ -4,6 +4,7 @@ import type { LogAddress } from "../../log/keys.ts";
 import { type BatchWriter, writeUnplanned } from "../../storage/batch-writer.ts";
 import { forgetLease } from "../../storage/lease.ts";
 import type { SubscriptionCreator } from "./creator.ts";
+import { trimKept } from "./kept-attempts.ts";
 import { leaseName } from "./lease-name.ts";
 import { readSubscription } from "./record.ts";
 import { withRange } from "./rewind-ranges.ts";
@@ -91,7 +92,7 @@ export function changeSubscription(
   const sql = `${CHANGE}${set} where id = ?1 and revision = ?2 returning 1`;
   const args = [id, revision, JSON.stringify(config), JSON.stringify(secrets), json(creator)];
   const lanes: Statement[] = effect === "retry" ? [{ sql: RETRY_LANES, args: [id, revision] }] : [];
-  return write(writer, [{ sql, args }, ...recorded, ...lanes]);
+  return write(writer, [{ sql, args }, ...recorded, ...lanes, ...trimKept(id)]);
 }
 
 const HAS_BLOCKED = "exists (select 1 from subscription_subjects where subscription = ?1 and attempts > 0)";
@@ -142,6 +143,7 @@ export function removeSubscription(
     statement("delete from subscription_subjects where subscription = ?1"),
     statement("delete from subscription_skips where subscription = ?1"),
     statement("delete from subscription_attempts where subscription = ?1"),
+    statement("delete from kept_attempts where subscription = ?1"),
     forgetLease(leaseName(id)),
     statement("delete from subscriptions where id = ?1"),
   ]);

@@ -41,7 +41,7 @@ export function changedMembers(
   hasHeaders: boolean,
 ): string[] {
   const members = ({ filter, consentedOrigin, ...config }: RequestedConfig) => {
-    const { url, mode, concurrency, attempts, description } = config;
+    const { url, mode, concurrency, attempts, keepAttempts = 0, description } = config;
     const { types = null, subjectPrefix = "" } = filter;
     return {
       url,
@@ -50,6 +50,7 @@ export function changedMembers(
       mode,
       concurrency,
       attempts,
+      keepAttempts,
       handshake: consentedOrigin,
       description,
     };

@@ -1,10 +1,11 @@
 import type { EntryType } from "../../administration/catalog.ts";
 import { recordEntries } from "../../administration/entry.ts";
 import { type Database, type Row, type Statement, textAt } from "../../storage/database.ts";
+import type { VersionRange } from "../../log/erase/generations.ts";
 import type { LogAddress } from "../../log/keys.ts";
 
 /*
- * The effects of retiring or clearing a log on its subscriptions. Of all the webhooks' files, feeds import this one
+ * The effects of retiring, clearing or erasing within a log on its subscriptions. Of all the webhooks' files, feeds import this one
  * alone; `test/architecture.test.ts` enforces it.
  */
 
@@ -47,6 +48,7 @@ const SUBSCRIPTIONS = "select id from subscriptions where log = ?1";
 export function forgetSubjects({ id }: LogAddress): Statement[] {
   return [
     { sql: `delete from subscription_subjects where subscription in (${SUBSCRIPTIONS})`, args: [id] },
+    { sql: `delete from kept_attempts where subscription in (${SUBSCRIPTIONS})`, args: [id] },
     { sql: `delete from subscription_skips where subscription in (${SUBSCRIPTIONS})`, args: [id] },
   ];
 }
@@ -58,4 +60,15 @@ export function forgetSubjects({ id }: LogAddress): Statement[] {
 export function forgetDeliveries(log: LogAddress): Statement[] {
   const sql = "update subscriptions set epoch = epoch + 1, rewind = null, batch = null where log = ?1";
   return [...forgetSubjects(log), { sql, args: [log.id] }];
+}
+
+/** A statement of the batch that erases events in place: removes the contents of their attempts. */
+export function forgetKeptContents(ranges: readonly VersionRange[]): Statement {
+  return {
+    sql: `with erased as materialized (select value ->> 0 as subject from json_each(?1))
+      update kept_attempts set body = null, answer = null where subject in (select subject from erased)
+        or (subject is null and exists (select 1 from json_each(subjects) as delivered
+          where delivered.value ->> 0 in (select subject from erased)))`,
+    args: [JSON.stringify(ranges)],
+  };
 }

@@ -20,6 +20,8 @@ export interface SubscriptionConfig {
   readonly concurrency: number;
   /** Attempts after which an event is retried only on request; null: it is always retried. */
   readonly attempts: number | null;
+  /** Attempts of each outcome that are kept with their contents. Absent: none, as in records of earlier versions. */
+  readonly keepAttempts?: number;
   /** Names of the headers that each request has besides Kilde's own; their values are sealed. */
   readonly headerNames: readonly string[];
   /** Most requests a minute, as the endpoint allowed with its consent; null: no limit. */

@@ -154,6 +154,7 @@ describe("changing a subscription", () => {
       "subscription_subjects",
       "subscription_skips",
       "subscription_attempts",
+      "kept_attempts",
     ]) {
       expect(await database.read({ sql: `select 1 from ${table}`, args: [] })).toEqual([]);
     }

@@ -45,6 +45,7 @@ describe("creating a subscription", () => {
       concurrency: 64,
       creator: null,
       attempts: null,
+      keepAttempts: 0,
       headers: [],
       handshake: null,
       description: "",

@@ -64,10 +64,14 @@ function Found({ causation }: { readonly causation: Causation }) {
   return (
     <>
       <dl class="facts">
-        <dt>Correlation</dt>
-        <dd>{correlationId === undefined ? "none" : <bdi>{correlationId}</bdi>}</dd>
-        <dt>Cause</dt>
-        <dd>{causationId === undefined ? "none" : <bdi>{causationId}</bdi>}</dd>
+        <div>
+          <dt>Correlation</dt>
+          <dd>{correlationId === undefined ? "none" : <bdi>{correlationId}</bdi>}</dd>
+        </div>
+        <div>
+          <dt>Cause</dt>
+          <dd>{causationId === undefined ? "none" : <bdi>{causationId}</bdi>}</dd>
+        </div>
       </dl>
       <section aria-labelledby="tree">
         <h2 id="tree">Each event below its cause</h2>

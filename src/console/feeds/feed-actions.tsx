@@ -39,8 +39,8 @@ export function FeedActions({ feed, dependents, subscriptions, onChange }: FeedA
       throw error;
     }
   };
-  const rebuild = async (): Promise<void> => {
-    await client.feeds.rebuild(name);
+  const rebuild = async (reason: string): Promise<void> => {
+    await client.feeds.rebuild(name, { reason });
     onChange();
   };
   return (
@@ -69,11 +69,16 @@ export function FeedActions({ feed, dependents, subscriptions, onChange }: FeedA
         <ConfirmDialog
           title={`Retire ${name}`}
           name={name}
+          needsReason={isInUse.value}
           action={isInUse.value ? "Retire although it is in use" : "Retire"}
           onConfirm={retire}
           onClose={close}
         >
-          <p>The version is gone at once, and Kilde deletes its events. Its readers:</p>
+          <p>
+            The version is gone at once, and Kilde deletes its events. This cannot be undone.{" "}
+            {isInUse.value && "Its readers get errors from then on."}
+          </p>
+          <h3>Still in use by</h3>
           <FeedReaders feed={feed} dependents={dependents} subscriptions={subscriptions} />
         </ConfirmDialog>
       )}

@@ -3,18 +3,12 @@ import type { Subscription } from "../../client/subscription-types.ts";
 import type { ConsumerInfo } from "../../client/types.ts";
 import { formatCount, formatCounted } from "../format/counts.ts";
 import { formatDuration } from "../format/times.ts";
+import { ConsumerState } from "../consumers/consumer-state.tsx";
 import { useConsole } from "../shell/console-context.ts";
 import { Problem } from "../shell/problem.tsx";
 import { Time } from "../shell/time.tsx";
 import { versionName, versionPath } from "./feed-groups.ts";
 import { SHOWN_CONSUMERS, useConsumers } from "./use-consumers.ts";
-
-const STATE_TEXTS: Readonly<Record<ConsumerInfo["state"], string>> = {
-  "keeps-up": "keeps up",
-  late: "late",
-  blocked: "blocked",
-  silent: "silent",
-};
 
 export interface FeedReadersProps {
   readonly feed: FeedInfo;
@@ -24,20 +18,39 @@ export interface FeedReadersProps {
   readonly subscriptions: readonly Subscription[];
 }
 
-function ConsumerLine({ info }: { readonly info: ConsumerInfo }) {
-  const { consumer, state, committed, sent, lag, seen, blocked } = info;
+function ConsumerLine({
+  info,
+  feed,
+  log,
+}: {
+  readonly info: ConsumerInfo;
+  readonly feed: string;
+  readonly log: string;
+}) {
+  const { router } = useConsole();
+  const { consumer, state, committed, sent, lag, seen, blocked, failure } = info;
   return (
     <li>
-      <strong>
+      <a href={router.href("consumers", { log, consumer })}>
         <bdi>{consumer}</bdi>
-      </strong>{" "}
-      <span class={`state ${state}`}>{STATE_TEXTS[state]}</span>
+      </a>{" "}
+      <ConsumerState state={state} />
       <br />
       <span class="muted">
-        {committed === null ? `sent ${formatCount(sent ?? 0)}` : `committed ${formatCount(committed)}`}
+        {committed === null ? "committed nothing" : `committed ${formatCount(committed)}`}
+        {sent !== null && `, sent ${formatCount(sent)}`}
         {lag.events > 0 && `, ${formatCounted(lag.events, "event")} behind (${formatDuration(lag.seconds)})`}
         {blocked > 0 && `, ${formatCounted(blocked, "blocked subject")}`}, last seen <Time time={seen} />
       </span>
+      {failure !== null && (
+        <p class="warning">
+          Blocked at{" "}
+          <a href={router.href("subject", { name: failure.subject, feed })}>
+            <bdi>{failure.subject}</bdi>
+          </a>
+          : {failure.message}
+        </p>
+      )}
     </li>
   );
 }
@@ -69,9 +82,13 @@ export function FeedReaders({ feed, dependents, subscriptions }: FeedReadersProp
   return (
     <ul class="readers">
       {value.slice(0, SHOWN_CONSUMERS).map((info) => (
-        <ConsumerLine key={info.consumer} info={info} />
+        <ConsumerLine key={info.consumer} info={info} feed={feed.feed} log={versionPath(feed)} />
       ))}
-      {value.length > SHOWN_CONSUMERS && <li class="muted">and more consumers</li>}
+      {value.length > SHOWN_CONSUMERS && (
+        <li>
+          <a href={router.href("consumers", { log: versionPath(feed) })}>and more consumers</a>
+        </li>
+      )}
       {dependents.map((dependent) => (
         <li key={versionName(dependent)}>
           <a href={router.href(`feeds/${versionName(dependent)}`)}>{versionName(dependent)}</a>{" "}

@@ -1,5 +1,3 @@
-import { useSignal } from "@preact/signals";
-
 import type { FeedFailure, FeedInfo } from "../../client/feed-types.ts";
 import { formatCount } from "../format/counts.ts";
 import { COMMANDS } from "../format/commands.ts";
@@ -7,6 +5,7 @@ import { Command } from "../shell/command.tsx";
 import { useConsole } from "../shell/console-context.ts";
 import { Problem } from "../shell/problem.tsx";
 import { Time } from "../shell/time.tsx";
+import { useAction } from "../shell/use-action.ts";
 import { versionName } from "./feed-groups.ts";
 import { HaltingEvent } from "./halting-event.tsx";
 
@@ -21,21 +20,11 @@ export interface HaltedFeedProps {
 /** Why a projection is halted, and how to resume it. */
 export function HaltedFeed({ feed, failure, mayManage, onChange }: HaltedFeedProps) {
   const { client, router } = useConsole();
-  const isBusy = useSignal(false);
-  const error = useSignal<unknown>(null);
+  const { isBusy, error, run } = useAction();
   const { position, subject, message, issues, since } = failure;
   const resume = async (): Promise<void> => {
-    if (isBusy.value) return;
-    isBusy.value = true;
-    error.value = null;
-    try {
-      await client.feeds.resume(versionName(feed));
-      onChange();
-    } catch (refusal) {
-      error.value = refusal;
-    } finally {
-      isBusy.value = false;
-    }
+    await client.feeds.resume(versionName(feed));
+    onChange();
   };
   return (
     <section class="problem">
@@ -66,11 +55,11 @@ export function HaltedFeed({ feed, failure, mayManage, onChange }: HaltedFeedPro
       <p>
         <strong>Remedy:</strong> correct the projection, deploy it, and resume the feed.
       </p>
-      {error.value !== null && <Problem error={error.value} />}
+      {error !== null && <Problem error={error} />}
       {mayManage && (
         <p class="actions">
-          <button type="button" disabled={isBusy.value} onClick={() => void resume()}>
-            {isBusy.value ? "Resuming…" : "Resume"}
+          <button type="button" disabled={isBusy} onClick={() => run(resume)}>
+            {isBusy ? "Resuming…" : "Resume"}
           </button>
         </p>
       )}

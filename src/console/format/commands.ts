@@ -14,8 +14,6 @@ export const COMMANDS = {
   exportStream: (stream: string): string => shellCommand("kilde", "export", `--stream=${stream}`),
   resumeFeed: (feed: string, version: number): string =>
     withArguments(["feeds", "resume"], [feed, `v${version}`]),
-  retireFeed: (feed: string, version: number): string =>
-    withArguments(["feeds", "retire"], [feed, `v${version}`]),
   diffFeed: (feed: string, left: number, right: number, subject: string): string =>
     shellCommand("kilde", "feeds", "diff", feed, `v${left}`, `v${right}`, `--subject=${subject}`),
   testFeed: (): string => shellCommand("kilde", "feeds", "test", "users", "--fixtures", "test/users.ndjson"),

@@ -68,6 +68,7 @@ function Cards({ overview }: { readonly overview: StoreOverview }) {
       />
       <CountCard
         title="Consumers"
+        href={router.href("consumers")}
         none="No consumer has read yet."
         counts={[
           ["blocked", consumers.blocked, true],
@@ -78,6 +79,7 @@ function Cards({ overview }: { readonly overview: StoreOverview }) {
       />
       <CountCard
         title="Webhooks"
+        href={router.href("webhooks")}
         none="There is no subscription."
         counts={[
           ["failing", subscriptions.failing, true],

@@ -33,7 +33,9 @@ export function ProblemList({ problems, count }: ProblemListProps) {
               {detail} {since !== null && <Time time={since} />}
             </p>
             <p class="actions">
-              <a href={next.view}>Look at it</a>
+              <a href={next.view}>
+                Look at <bdi>{resource}</bdi>
+              </a>
             </p>
             <Command command={next.command} />
           </li>

@@ -4,13 +4,38 @@ import { OPERATIONS_TOPIC } from "../live/topics.ts";
 import { useConsole } from "../shell/console-context.ts";
 import { Problem } from "../shell/problem.tsx";
 import { Time } from "../shell/time.tsx";
+import { operationEntry } from "./operation-entry.ts";
 
 const SHOWN = 10;
 
-/** The principal of an entry; null: Kilde made the change, or does not know who did. */
-function principalOf({ data }: KildeEvent): string | null {
-  const named = typeof data === "object" && data !== null && "principal" in data ? data.principal : null;
-  return typeof named === "string" ? named : null;
+function Entry({ entry }: { readonly entry: KildeEvent }) {
+  const { router } = useConsole();
+  const { title, resource, principal, reason, view } = operationEntry(entry);
+  return (
+    <li>
+      <strong>{title}</strong>{" "}
+      {view === null ? (
+        <bdi>{resource}</bdi>
+      ) : (
+        <a href={router.href(view.name, view.query)}>
+          <bdi>{resource}</bdi>
+        </a>
+      )}{" "}
+      <span class="muted">
+        {principal !== null && (
+          <>
+            by <bdi>{principal}</bdi>,{" "}
+          </>
+        )}
+        <Time time={entry.time} />
+        {reason !== null && (
+          <>
+            : <bdi>{reason}</bdi>
+          </>
+        )}
+      </span>
+    </li>
+  );
 }
 
 /** The latest entries of the log of administration. */
@@ -33,17 +58,7 @@ export function RecentOperations() {
       {value?.length === 0 && <p class="muted">Nobody has changed anything yet.</p>}
       <ul class="entries">
         {value?.map((entry) => (
-          <li key={entry.id}>
-            <strong>{entry.type}</strong> <bdi>{entry.subject}</bdi>{" "}
-            <span class="muted">
-              {principalOf(entry) !== null && (
-                <>
-                  by <bdi>{principalOf(entry)}</bdi>,{" "}
-                </>
-              )}
-              <Time time={entry.time} />
-            </span>
-          </li>
+          <Entry key={entry.id} entry={entry} />
         ))}
       </ul>
     </section>

@@ -54,7 +54,8 @@ function EnvironmentBanner({ environment }: { readonly environment: string | nul
 export function Layout({ sender }: { readonly sender: SenderInfo }) {
   const { client, router } = useConsole();
   const main = useRef<HTMLElement>(null);
-  const { view: name, rest, query } = router.address.value;
+  const address = router.address.value;
+  const { view: name, rest, query } = address;
   const view = VIEWS.find((each) => each.name === name);
   const about = useResource("about", () => client.about());
   const environment = about.value?.environment ?? null;
@@ -64,12 +65,14 @@ export function Layout({ sender }: { readonly sender: SenderInfo }) {
     document.title = [title, environment, "Kilde"].filter((part) => part !== null).join(" · ");
   }, [title, environment]);
 
-  const shownName = useRef(name);
+  const shown = useRef(address);
   useEffect(() => {
-    // Screen readers continue at the new view; the first one is read with the page.
-    if (shownName.current !== name) main.current?.focus();
-    shownName.current = name;
-  }, [name]);
+    if (shown.current === address) return;
+    const isOtherView = shown.current.view !== address.view;
+    shown.current = address;
+    // Screen readers continue at the new view, also where the link that was followed is gone.
+    if (isOtherView || document.activeElement === document.body) main.current?.focus();
+  }, [address]);
 
   return (
     <>

@@ -60,16 +60,19 @@ function ConsumerReason({ info }: { readonly info: ConsumerInfo }) {
 
 function ConsumerLine({
   info,
+  log,
   progress,
 }: {
   readonly info: ConsumerInfo;
+  readonly log: string;
   readonly progress: SubjectProgress;
 }) {
+  const { router } = useConsole();
   return (
     <li>
-      <strong>
+      <a href={router.href("consumers", { log, consumer: info.consumer })}>
         <bdi>{info.consumer}</bdi>
-      </strong>{" "}
+      </a>{" "}
       <span class={`state ${stateOf(progress)}`}>{progressText(progress)}</span>
       {progress.kind === "behind" && <ConsumerReason info={info} />}
       {progress.kind === "blocked" && (
@@ -169,7 +172,12 @@ export function SubjectReaders({ feed, name, events, subscriptions }: SubjectRea
       )}
       <ul class="readers">
         {consumers.slice(0, SHOWN_CONSUMERS).map((info) => (
-          <ConsumerLine key={info.consumer} info={info} progress={consumerProgress(info, name, events)} />
+          <ConsumerLine
+            key={info.consumer}
+            info={info}
+            log={log}
+            progress={consumerProgress(info, name, events)}
+          />
         ))}
         {consumers.length > SHOWN_CONSUMERS && <li class="muted">and more consumers</li>}
         {delivering.map((subscription) => (

@@ -5,6 +5,7 @@ import { groupFeeds, versionName } from "../feeds/feed-groups.ts";
 import { useSubscriptions } from "../feeds/use-subscriptions.ts";
 import { COMMANDS } from "../format/commands.ts";
 import { EVENTS_TOPIC, FEEDS_TOPIC } from "../live/topics.ts";
+import { Command } from "../shell/command.tsx";
 import { useConsole } from "../shell/console-context.ts";
 import { EmptyState } from "../shell/empty-state.tsx";
 import { Problem } from "../shell/problem.tsx";
@@ -76,6 +77,7 @@ function AlignedEvents({ page, shown }: AlignedEventsProps) {
   const published = page.publications.filter(({ events }) => events.length > 0);
   const sources: KildeEvent[] = [...(page.stream ?? []), ...page.others];
   const rows = alignEvents(sources, published.map(publishedOf));
+  const [left, right] = published.slice(-2);
   const versions = published.map(({ info }) => versionName(info));
   return (
     <section aria-labelledby="events">
@@ -97,6 +99,9 @@ function AlignedEvents({ page, shown }: AlignedEventsProps) {
         ))}
       </ol>
       <OtherVersions publications={page.publications} />
+      {feed !== undefined && left !== undefined && right !== undefined && (
+        <Command command={COMMANDS.diffFeed(feed, left.info.version, right.info.version, name)} />
+      )}
       <p class="actions">
         {before !== undefined && <a href={router.href("subject", { name, feed })}>Latest events</a>}
         {page.hasEarlier && page.first !== null && (

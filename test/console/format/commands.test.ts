@@ -16,7 +16,6 @@ test.each(["user-1", "-v", "--url", "it's $HOME", "a b"])(
       COMMANDS.append(name),
       COMMANDS.exportStream(name),
       COMMANDS.resumeFeed("users", 2),
-      COMMANDS.retireFeed("users", 2),
       COMMANDS.diffFeed("users", 1, 2, name),
       COMMANDS.testFeed(),
       COMMANDS.retrySubject("sub_1", name),

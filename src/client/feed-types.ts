@@ -9,6 +9,8 @@ export interface FeedFailure {
   readonly message: string;
   /** The parts of the published data that break the contract. */
   readonly issues: readonly { readonly pointer: string; readonly detail: string }[];
+  /** Frames of the error that the projection threw, the innermost first; empty: it threw none. */
+  readonly stack: readonly string[];
   /** When it first failed at this event. */
   readonly since: string;
 }

@@ -11,6 +11,8 @@ export interface ProjectionFailure {
   readonly subject: string;
   readonly message: string;
   readonly issues: readonly { readonly pointer: string; readonly detail: string }[];
+  /** Frames of the stack of the error that a handler threw; absent: no handler threw. */
+  readonly stack?: readonly string[];
   /** It was projected before, and cannot be projected again after an erasure. */
   readonly folding?: boolean;
   /** Since when, RFC 3339: the first time it failed at this event. */

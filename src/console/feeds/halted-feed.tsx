@@ -21,7 +21,7 @@ export interface HaltedFeedProps {
 export function HaltedFeed({ feed, failure, mayManage, onChange }: HaltedFeedProps) {
   const { client, router } = useConsole();
   const { isBusy, error, run } = useAction();
-  const { position, subject, message, issues, since } = failure;
+  const { position, subject, message, issues, stack, since } = failure;
   const resume = async (): Promise<void> => {
     await client.feeds.resume(versionName(feed));
     onChange();
@@ -50,6 +50,14 @@ export function HaltedFeed({ feed, failure, mayManage, onChange }: HaltedFeedPro
             </li>
           ))}
         </ul>
+      )}
+      {stack.length > 0 && (
+        <details>
+          <summary>The stack</summary>
+          <pre tabIndex={0} aria-label="Stack of the error">
+            {stack.join("\n")}
+          </pre>
+        </details>
       )}
       {feed.source !== null && <HaltingEvent source={feed.source} position={position} />}
       <p>

@@ -50,8 +50,15 @@ export function secondsLeft(events: number, rate: number): number | null {
   return rate < 1 ? null : Math.ceil(events / rate);
 }
 
-function shownFailure({ position, subject, message, issues, since }: ProjectionFailure): ProjectionFailure {
-  return { position, subject, message, issues, since };
+function shownFailure({
+  position,
+  subject,
+  message,
+  issues,
+  stack = [],
+  since,
+}: ProjectionFailure): ProjectionFailure {
+  return { position, subject, message, issues, stack, since };
 }
 
 /** The present state of a feed, from the database; null when it was retired. */

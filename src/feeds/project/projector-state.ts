@@ -133,6 +133,18 @@ export function forgetState(state: ProjectorState): void {
   state.reads.forget();
 }
 
+/** Frames of a stack that the record keeps, and the characters of each. */
+const MOST_FRAMES = 12;
+const MOST_FRAME_CHARACTERS = 300;
+
+/** The frames of the error that a handler threw, without its message, which the failure has. */
+function framesOf({ cause }: Error): { readonly stack?: readonly string[] } {
+  if (!(cause instanceof Error)) return {};
+  const lines = (cause.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line));
+  const stack = lines.slice(0, MOST_FRAMES).map((line) => line.trim().slice(0, MOST_FRAME_CHARACTERS));
+  return stack.length === 0 ? {} : { stack };
+}
+
 /** The failure as the feed's record keeps it. */
 export function recordedFailure(
   { deps: { clock } }: ProjectorState,
@@ -144,6 +156,7 @@ export function recordedFailure(
     subject: error.subject,
     message: error.message,
     issues: error.issues,
+    ...framesOf(error),
     folding: false,
     since: earlier?.position === position ? earlier.since : new Date(clock.now()).toISOString(),
   };

@@ -16,6 +16,9 @@ const failureSchema = z.object({
   issues: z
     .array(z.object({ pointer: z.string(), detail: z.string() }))
     .openapi({ description: "The parts of the published data that break the contract" }),
+  stack: z.array(z.string()).openapi({
+    description: "Frames of the error that the projection threw, the innermost first; empty: it threw none",
+  }),
   since: z.string().openapi({ description: "When it first failed at this event" }),
 });
 

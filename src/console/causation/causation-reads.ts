@@ -1,6 +1,7 @@
 import type { Client } from "../../client/client.ts";
 import { KildeError } from "../../core/errors.ts";
 import { eventOf, type KildeEvent, type WireEvent } from "../../core/read-event.ts";
+import { readEventAt } from "../data/read-event-at.ts";
 import { causePosition } from "./causation.ts";
 
 /** Events that a view arranges. */
@@ -27,12 +28,6 @@ const NO_INDEX: ReadonlySet<string> = new Set(["not-found", "correlations-off"])
 
 type Reads = Pick<Client, "read" | "fetchText">;
 
-async function readAt(client: Reads, position: number, signal: AbortSignal): Promise<KildeEvent | null> {
-  for await (const event of client.read({ lastEventId: position - 1, limit: 1, signal }))
-    return event.position === position ? event : null;
-  return null;
-}
-
 /** Reads the causes of an event, the nearest first. */
 async function readCauses(client: Reads, event: KildeEvent, signal: AbortSignal): Promise<KildeEvent[]> {
   const causes: KildeEvent[] = [];
@@ -40,7 +35,7 @@ async function readCauses(client: Reads, event: KildeEvent, signal: AbortSignal)
   while (causes.length < MOST_CAUSES) {
     const position = causePosition(effect);
     if (position === null || position >= effect.position) break;
-    const cause = await readAt(client, position, signal);
+    const cause = await readEventAt(client, position, { signal });
     if (cause === null) break;
     causes.push(cause);
     effect = cause;
@@ -105,7 +100,7 @@ export async function readCausation(
   position: number,
   signal: AbortSignal,
 ): Promise<Causation | null> {
-  const event = await readAt(client, position, signal);
+  const event = await readEventAt(client, position, { signal });
   if (event === null) return null;
   const { correlationId } = event.metadata;
   const correlated =

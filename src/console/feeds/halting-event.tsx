@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 
 import type { FeedVersion } from "../../client/types.ts";
-import type { KildeEvent } from "../../core/read-event.ts";
+import { readEventAt } from "../data/read-event-at.ts";
 import { useResource } from "../data/use-resource.ts";
 import { EVENTS_TOPIC } from "../live/topics.ts";
 import { useConsole } from "../shell/console-context.ts";
@@ -16,15 +16,10 @@ export interface HaltingEventProps {
 
 function LoadedEvent({ source, position }: HaltingEventProps) {
   const { client } = useConsole();
-  const { value, error, reload } = useResource(
-    `${source} ${position}`,
-    async (signal): Promise<KildeEvent | null> => {
-      const log = source === EVENTS_TOPIC ? {} : { feed: source.slice("/feeds/".length) as FeedVersion };
-      for await (const event of client.read({ ...log, lastEventId: position - 1, limit: 1, signal }))
-        return event.position === position ? event : null;
-      return null;
-    },
-  );
+  const { value, error, reload } = useResource(`${source} ${position}`, (signal) => {
+    const feed = source === EVENTS_TOPIC ? undefined : (source.slice("/feeds/".length) as FeedVersion);
+    return readEventAt(client, position, { feed, signal });
+  });
   if (error !== null) return <Problem error={error} onRetry={reload} />;
   if (value === undefined) return <p class="muted">Loading…</p>;
   if (value === null) return <p class="muted">The event was removed.</p>;

@@ -2,6 +2,7 @@ import type { Client } from "../../client/client.ts";
 import type { FeedInfo } from "../../client/feed-types.ts";
 import { KildeError, type ProblemCode } from "../../core/errors.ts";
 import type { KildeEvent } from "../../core/read-event.ts";
+import { readEventAt } from "../data/read-event-at.ts";
 import { versionName } from "../feeds/feed-groups.ts";
 
 /** Events of the stream that one page aligns. */
@@ -100,9 +101,8 @@ async function readAt(
   const found: KildeEvent[] = [];
   try {
     for (const position of positions) {
-      for await (const event of client.read({ lastEventId: position - 1, limit: 1, signal })) {
-        if (event.position === position) found.push(event);
-      }
+      const event = await readEventAt(client, position, { signal });
+      if (event !== null) found.push(event);
     }
   } catch (error) {
     if (!hasCode(error, "forbidden")) throw error;

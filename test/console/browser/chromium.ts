@@ -112,7 +112,8 @@ export function useBrowser(): TestBrowser {
       if (token !== undefined) await signIn(context, new URL(url).origin, token);
       const page = await context.newPage();
       watch(page, expectedFaults);
-      await page.goto(url);
+      const answer = await page.goto(url);
+      if (answer?.ok() !== true) throw new Error(`${url}: ${answer?.status()} ${await answer?.text()}`);
       return page;
     },
     async openBeside(page, url) {

@@ -1,16 +1,10 @@
 import { Database } from "bun:sqlite";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { type Client, createClient } from "../../../src/client/index.ts";
-import { type Served, serve } from "../../cli/support.ts";
-import { TEST_SECRET_KEY } from "../../support/app.ts";
 import { eventually } from "../../support/eventually.ts";
+import { type ConsoleServer, openConsoleServer } from "./console-server.ts";
 import { sampleLines } from "./sample-events.ts";
-
-const CONFIG = join(import.meta.dir, "sample-feeds.ts");
-const ENVIRONMENT = { KILDE_SECRET_KEYS: TEST_SECRET_KEY, KILDE_EGRESS_ALLOW: "127.0.0.1" };
 
 const EVENTS = 3_000;
 
@@ -22,17 +16,11 @@ export const REFUSED_SUBJECT = "declaration-86791";
 
 /** A store as an operator finds it on a bad day. */
 export interface SampleStore {
-  readonly server: Served;
+  readonly url: string;
   /** With the grant `admin`. */
   readonly token: string;
   readonly client: Client;
   close(): Promise<void>;
-}
-
-function start(folder: string): Promise<Served> {
-  return serve(folder, ["--no-access-log", "--environment", "staging", "--config", CONFIG], {
-    environment: ENVIRONMENT,
-  });
 }
 
 /** An endpoint that takes everything but one subject. */
@@ -56,10 +44,9 @@ async function isLive(client: Client, feed: string): Promise<boolean> {
 }
 
 /** The past: events, feeds that were built from them, and consumers that have not read since. */
-async function fill({ url, kilde, cwd }: Served): Promise<void> {
-  const client = createClient({ url });
-  await Bun.write(join(cwd, "events.ndjson"), sampleLines(EVENTS).join("\n"));
-  const { exitCode, stderr } = await kilde(["import", "events.ndjson"]);
+async function fill({ client, kilde, folder }: ConsoleServer): Promise<void> {
+  await Bun.write(join(folder, "events.ndjson"), sampleLines(EVENTS).join("\n"));
+  const { exitCode, stderr } = await kilde("import", "events.ndjson");
   if (exitCode !== 0) throw new Error(stderr);
   await client.append("budget-2030", { type: "BudgetApproved", data: { limit: 12_000 } });
   for (const feed of FEEDS) await eventually(() => isLive(client, feed));
@@ -126,32 +113,31 @@ async function live(owner: Client, url: string, endpoint: string): Promise<void>
 }
 
 /** Creates the first key of a store, on its database. */
-async function createOwner({ kilde }: Served): Promise<string> {
-  const { stdout, stderr, exitCode } = await kilde(["keys", "create", "ida", "--may", "admin"]);
+async function createOwner({ kilde }: ConsoleServer): Promise<string> {
+  const { stdout, stderr, exitCode } = await kilde("keys", "create", "ida", "--may", "admin");
   if (exitCode !== 0) throw new Error(stderr);
   return stdout.trim();
 }
 
 /** Starts a server with the feeds of the sample, problems of several kinds, and keys. */
 export async function openSampleStore(): Promise<SampleStore> {
-  const folder = mkdtempSync(join(tmpdir(), "kilde-console-"));
   const receiver = startReceiver();
-  const first = await start(folder);
-  await fill(first);
-  const token = await createOwner(first);
-  await first.stop();
-  age(folder);
-  const server = await start(folder);
-  const client = createClient({ url: server.url, token });
-  await live(client, server.url, receiver.url.origin);
+  const server = await openConsoleServer({ config: "sample-feeds.ts" });
+  const { url } = server;
+  await fill(server);
+  const token = await createOwner(server);
+  await server.stop();
+  age(server.folder);
+  await server.start();
+  const client = createClient({ url, token });
+  await live(client, url, receiver.url.origin);
   return {
-    server,
+    url,
     token,
     client,
     async close() {
-      await server.stop();
+      await server.close();
       await receiver.stop(true);
-      rmSync(folder, { recursive: true, force: true });
     },
   };
 }

@@ -26,6 +26,9 @@ const VIEWS: Readonly<Record<string, readonly [address: string, text: string]>> 
   stream: [`/stream?name=${REFUSED_SUBJECT}`, "DeclarationSubmittedByEmployee"],
   feeds: ["/feeds", "payouts"],
   feed: ["/feeds/declarations/v2", "travel-desk"],
+  subject: [`/subject?name=${REFUSED_SUBJECT}`, "declarations/v2"],
+  consumers: ["/consumers", "travel-desk"],
+  consumer: ["/consumers?log=/feeds/declarations/v2&consumer=cards", "No card has this number"],
 };
 
 const SCHEMES = ["light", "dark"] as const;
@@ -40,8 +43,7 @@ describe.each(Object.entries(VIEWS))("the view %s", (name, [address, text]) => {
   browserTest.each(SCHEMES)(
     "is accessible, and fits wide and narrow screens, in the %s scheme",
     async (colorScheme) => {
-      const { url } = store.server;
-      const page = await browser.open(`${url}/console${address}`, { colorScheme, token: store.token });
+      const page = await browser.open(`${store.url}/console${address}`, { colorScheme, token: store.token });
       await page.getByText(text).first().waitFor();
       await page.getByText("Live", { exact: true }).waitFor();
       await expectNothingLoads(page);

@@ -1,0 +1,143 @@
+import { afterAll, beforeAll, expect } from "bun:test";
+
+import type { Page } from "playwright-core";
+
+import { eventually } from "../../support/eventually.ts";
+import { browserTest, hasBrowser, useBrowser } from "./chromium.ts";
+import { type ConsoleServer, openConsoleServer } from "./console-server.ts";
+
+const browser = useBrowser();
+let server: ConsoleServer;
+beforeAll(async () => {
+  if (hasBrowser) server = await openConsoleServer();
+});
+afterAll(() => server?.close());
+
+/** Chromium logs each request that the stopped server does not answer. */
+const DOWN = /net::ERR_|Failed to load resource/;
+
+/** Time from an append to its display. */
+const VISIBLE_MS = 1_000;
+
+/** Most time between the message of a bare connection and the display: a rest between two loads, and a request. */
+const BEHIND_BARE_MS = 700;
+
+const SAMPLES = 9;
+
+function median(values: readonly number[]): number {
+  return values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
+async function append(stream: string, type: string): Promise<number> {
+  await server.client.append(stream, { type, data: { at: Date.now() } });
+  return Date.now();
+}
+
+/** The status of the connection, as the page shows it. */
+function status(page: Page, text: string | RegExp) {
+  return page.getByRole("banner").getByRole("status").filter({ hasText: text });
+}
+
+function event(page: Page, type: string) {
+  return page.getByRole("main").getByRole("heading", { name: type });
+}
+
+async function openStream(stream: string): Promise<Page> {
+  const page = await browser.open(`${server.url}/console/stream?name=${stream}`, { expectedFaults: DOWN });
+  await status(page, /^Live$/).waitFor();
+  return page;
+}
+
+/** Resolves with the time at which the page shows a type of event. */
+function shownAt(page: Page, type: string): Promise<number> {
+  return page.evaluate(
+    (text) =>
+      new Promise<number>((resolve) => {
+        const look = (): void => {
+          if (!document.body.textContent.includes(text)) return;
+          observer.disconnect();
+          resolve(Date.now());
+        };
+        const observer = new MutationObserver(look);
+        observer.observe(document.body, { subtree: true, childList: true, characterData: true });
+        look();
+      }),
+    type,
+  );
+}
+
+async function followers(): Promise<number> {
+  const metrics = await (await fetch(`${server.url}/metrics`)).text();
+  return Number(/^kilde_followers(?:\{[^}]*\})? (\d+)$/m.exec(metrics)?.[1]);
+}
+
+browserTest("an append is visible within a second, and soon after a bare connection reports it", async () => {
+  await append("quick-1", "Started");
+  const page = await openStream("quick-1");
+  await event(page, "Started").waitFor();
+  const closing = new AbortController();
+  const reports: number[] = [];
+  const following = (async () => {
+    for await (const { logs } of server.client.changes({ signal: closing.signal }))
+      if (logs?.["/events"] !== undefined) reports.push(Date.now());
+  })();
+  await eventually(() => reports.length > 0);
+  const [delays, bareDelays]: [number[], number[]] = [[], []];
+  for (let sample = 0; sample < SAMPLES; sample += 1) {
+    const before = reports.length;
+    const shown = shownAt(page, `Sample${sample}`);
+    const answered = await append("quick-1", `Sample${sample}`);
+    delays.push((await shown) - answered);
+    await eventually(() => reports.length > before);
+    bareDelays.push((reports[before] ?? 0) - answered);
+  }
+  closing.abort();
+  await following.catch(() => {});
+  const [shown, bare] = [median(delays), median(bareDelays)];
+  console.log(`Visible after ${shown} ms; a bare connection reports it after ${bare} ms (medians)`);
+  expect(shown).toBeLessThan(Math.max(VISIBLE_MS, bare + BEHIND_BARE_MS));
+});
+
+browserTest(
+  "a page whose server was killed reports that it is not live, reconnects, and shows what it missed",
+  async () => {
+    await append("killed-1", "Before");
+    const page = await openStream("killed-1");
+    await event(page, "Before").waitFor();
+    await server.stop("SIGKILL");
+    await status(page, "Connection lost").waitFor();
+    expect(await event(page, "Before").isVisible()).toBe(true);
+    await server.start();
+    for (let count = 1; count <= 5; count += 1) await append("killed-1", `Missed${count}`);
+    await status(page, /^Live$/).waitFor();
+    for (let count = 1; count <= 5; count += 1) await event(page, `Missed${count}`).waitFor();
+    await append("killed-1", "After");
+    await event(page, "After").waitFor();
+    expect(
+      await page
+        .getByRole("listitem")
+        .filter({ hasText: /Before|Missed|After/ })
+        .count(),
+    ).toBe(7);
+  },
+);
+
+browserTest(
+  "the tabs of a browser share one connection, and closing the leading tab hands it over",
+  async () => {
+    await append("tabs-1", "Started");
+    const alone = await followers();
+    const leader = await openStream("tabs-1");
+    const follower = await browser.openBeside(leader, leader.url());
+    await status(follower, /^Live$/).waitFor();
+    expect(await followers()).toBe(alone + 1);
+    await append("tabs-1", "SeenByBoth");
+    for (const page of [leader, follower]) await event(page, "SeenByBoth").waitFor();
+
+    await leader.close();
+    await eventually(async () => (await followers()) === alone + 1);
+    await append("tabs-1", "SeenByTheOther");
+    await event(follower, "SeenByTheOther").waitFor();
+    await status(follower, /^Live$/).waitFor();
+  },
+);

@@ -30,10 +30,15 @@ export const hasBrowser = EXECUTABLE !== undefined;
 /** A busy machine needs it. It is shorter than the timeout of tests, so that the report names the element. */
 const PATIENCE_MS = 20_000;
 
+/** Chromium logs each request for a subject that a feed does not have. */
+export const NOT_PUBLISHED = /status of 404 .*\/subjects\//;
+
 export interface PageOptions extends BrowserContextOptions {
   readonly width?: number;
   /** Opens the page in a session of this key. */
   readonly token?: string;
+  /** Called before the page loads. */
+  readonly onPage?: (page: Page) => void;
   /** Faults that the test causes, such as the failed requests of a server that is down. */
   readonly expectedFaults?: RegExp;
 }
@@ -99,7 +104,7 @@ export function useBrowser(): TestBrowser {
   afterAll(() => browser?.close());
 
   return {
-    async open(url, { width = 1280, token, expectedFaults, ...options } = {}) {
+    async open(url, { width = 1280, token, onPage, expectedFaults, ...options } = {}) {
       if (browser === undefined)
         throw new Error("Chromium does not run: call useBrowser at the top of the file");
       const context = await browser.newContext({
@@ -112,6 +117,7 @@ export function useBrowser(): TestBrowser {
       if (token !== undefined) await signIn(context, new URL(url).origin, token);
       const page = await context.newPage();
       watch(page, expectedFaults);
+      onPage?.(page);
       const answer = await page.goto(url);
       if (answer?.ok() !== true) throw new Error(`${url}: ${answer?.status()} ${await answer?.text()}`);
       return page;

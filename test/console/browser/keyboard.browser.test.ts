@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect } from "bun:test";
 
 import type { Page } from "playwright-core";
 
-import { browserTest, hasBrowser, useBrowser } from "./chromium.ts";
+import { browserTest, NOT_PUBLISHED, hasBrowser, useBrowser } from "./chromium.ts";
 import { openSampleStore, type SampleStore } from "./sample-store.ts";
 
 const browser = useBrowser();
@@ -14,9 +14,6 @@ afterAll(() => store?.close());
 
 /** Most presses of Tab until an element is reached. */
 const MOST_PRESSES = 80;
-
-/** Chromium logs each request for a subject that a feed does not have. */
-const NOT_PUBLISHED = /status of 404 .*\/subjects\//;
 
 async function openView(address: string): Promise<Page> {
   const page = await browser.open(`${store.url}/console${address}`, {

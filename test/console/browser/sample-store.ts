@@ -56,12 +56,29 @@ async function fill({ client, kilde, folder }: ConsoleServer): Promise<void> {
   await client.commit(2_000, { consumer: "audit" });
 }
 
-/** Moves everything recorded two hours back, so that consumers that read nothing since are silent or late. */
+/** Samples of the lag of a consumer in an hour: it falls behind by day, and catches up in the evening. */
+function lagOf(hour: number): string {
+  const behind = Math.max(0, Math.round(900 * Math.sin((hour % 24) / 3.8)));
+  return JSON.stringify(
+    Array.from({ length: 12 }, (_, step) => [step, behind + step * 3, (behind + step) * 4]),
+  );
+}
+
+/**
+ * Moves everything recorded two hours back, so that consumers that read nothing since are silent or late, and gives them a
+ * lag of the last day.
+ */
 function age(folder: string): void {
   const database = new Database(join(folder, "data/kilde.db"));
-  const earlier = (column: string) => `${column} = strftime('%Y-%m-%dT%H:%M:%fZ', ${column}, '-2 hours')`;
-  database.run(`update events set ${earlier("recorded")}`);
-  database.run(`update consumers set ${earlier("seen")}, ${earlier("since")}`);
+  const earlier = (column: string, hours: number) =>
+    `${column} = strftime('%Y-%m-%dT%H:%M:%fZ', ${column}, '-${hours} hours')`;
+  database.run(`update events set ${earlier("recorded", 2)}`);
+  database.run(`update consumers set ${earlier("seen", 2)}, ${earlier("since", 30)}`);
+  const insert = database.query(
+    "insert or replace into consumer_lag (hour, log, name, samples) select ?1, log, name, ?2 from consumers",
+  );
+  const now = Math.floor(Date.now() / 3_600_000);
+  for (let hour = now - 24; hour < now; hour += 1) insert.run(hour, lagOf(hour));
   database.close();
 }
 

@@ -205,6 +205,7 @@ export function serveCommand(context: CliContext): Command {
     ] as const),
     ...(["accessLog", "logLevel", "pollIntervalMs", "secretKeys", "egressAllow"] as const),
     "shutdownTimeoutMs",
+    "correlations",
     "environment",
   );
   for (const option of options) command.addOption(option);

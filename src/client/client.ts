@@ -2,6 +2,7 @@ import { readAbout, type ServerInfo } from "./about.ts";
 import { type Append, createAppends } from "./append-queue.ts";
 import { findAppend } from "./appends.ts";
 import { followChanges } from "./changes.ts";
+import { type CorrelatedEvents, type CorrelatedOptions, readCorrelated } from "./correlated.ts";
 import type { FeedCatalog } from "./feed-types.ts";
 import { createFeedCatalog } from "./feeds.ts";
 import { fetchText, type FetchTextOptions } from "./fetch-text.ts";
@@ -136,6 +137,11 @@ export interface Client {
    * with the changes since the one before. The first one of a connection has every head. Reconnects automatically.
    */
   changes(options?: ChangesOptions): AsyncGenerator<StoreChanges, void, undefined>;
+  /**
+   * Reads the events of the event log with a correlation id, page by page. Throws a KildeError `correlations-off` unless the
+   * server has the setting `correlations`.
+   */
+  correlated<Data = unknown>(id: string, options?: CorrelatedOptions): Promise<CorrelatedEvents<Data>>;
   /** Removes the events of a stream before a version. Returns the stream's first version. */
   truncate(stream: string, before: number, options?: ReasonOptions): Promise<number>;
   /** Removes all events of a stream, and leaves a tombstone with the reason. Returns the tombstone's version. */
@@ -263,6 +269,8 @@ export function clientOf(deps: RequestDeps, own?: string, append: Append = creat
       listConsumers(deps, logPath(feed), optionsOf("consumers", consumersOptions)),
     consumerLag: (consumer, feed) => readConsumerLag(deps, logPath(feed), consumer),
     forgetConsumer: (consumer, feed) => forgetConsumer(deps, logPath(feed), consumer),
+    correlated: <Data>(id: string, correlatedOptions: CorrelatedOptions = {}) =>
+      readCorrelated<Data>(deps, id, optionsOf("correlated", correlatedOptions)),
     overview: () => readOverview(deps),
     changes: (changesOptions = {}) => followChanges(deps, optionsOf("changes", changesOptions)),
     async truncate(stream, before, truncateOptions = {}) {

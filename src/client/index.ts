@@ -6,6 +6,7 @@ export { UnexpectedAnswerError } from "./unexpected-answer.ts";
 export { KildeUnreachableError } from "./unreachable.ts";
 export { UnreadableEventError } from "./unreadable-event.ts";
 export type { ServerInfo } from "./about.ts";
+export type { CorrelatedEvents, CorrelatedOptions } from "./correlated.ts";
 export type * from "./feed-types.ts";
 export type { FetchTextOptions } from "./fetch-text.ts";
 export type * from "./key-types.ts";

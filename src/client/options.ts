@@ -2,6 +2,7 @@ import { type OptionNames, refuseUnknownOptions } from "../core/known-options.ts
 import type { ClientOptions } from "./client.ts";
 import type { ApiKeyRotation } from "./key-types.ts";
 import type { ReasonOptions } from "./stated-reason.ts";
+import type { CorrelatedOptions } from "./correlated.ts";
 import type { ChangesOptions } from "./store-types.ts";
 import type { AttemptsOptions, SubscriptionsOptions } from "./subscription-types.ts";
 import type { FetchTextOptions } from "./fetch-text.ts";
@@ -108,6 +109,7 @@ const METHODS = {
     signal: true,
   } satisfies OptionNames<AttemptsOptions>,
   changes: { onOpen: true, signal: true } satisfies OptionNames<ChangesOptions>,
+  correlated: { after: true, limit: true, signal: true } satisfies OptionNames<CorrelatedOptions>,
   truncate: REASON,
   erase: { version: true },
   "feeds.retire": { force: true, ...REASON },

@@ -70,6 +70,7 @@ const TEXT_FORMS: Readonly<Record<TextSetting, TextForm>> = {
   secretKeys: "list",
   egressAllow: "list",
   shutdownTimeoutMs: "integer",
+  correlations: "boolean",
   environment: "text",
 };
 

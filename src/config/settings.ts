@@ -111,6 +111,7 @@ const DEFAULTS = {
   databaseUrl: "file:data/kilde.db",
   behindProxy: false,
   open: false,
+  correlations: false,
   corsOrigin: [],
   accessLog: true,
   logLevel: "info",
@@ -145,6 +146,8 @@ export const settingsSchema = z.strictObject({
   /** Destinations of webhooks besides public addresses: addresses, ranges, names, or `*` for everywhere. */
   egressAllow: z.array(z.string("must be a text"), "must be a list").default([...DEFAULTS.egressAllow]),
   shutdownTimeoutMs: numberSetting(0, LONGEST_TIMER_MS).default(DEFAULTS.shutdownTimeoutMs),
+  /** Indexes the correlations of events, for `GET /events/correlated`. */
+  correlations: flag().default(DEFAULTS.correlations),
   /** Names the place of the server among others, such as `production`, for the people who look at it. */
   environment: z
     .string("must be a name")

@@ -17,6 +17,7 @@ const PROBLEM_CODES = [
   "consumer-not-found",
   "subscription-not-found",
   "subject-not-blocked",
+  "correlations-off",
   "endpoint-refuses",
   "secrets-not-kept",
   "unauthenticated",

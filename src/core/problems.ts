@@ -62,6 +62,12 @@ export const PROBLEMS = {
     title: "There is no such subscription",
     remedy: "GET /subscriptions lists the subscriptions.",
   },
+  "correlations-off": {
+    status: 409,
+    title: "The store does not index correlations",
+    remedy:
+      "Start the server with `--correlations` (`KILDE_CORRELATIONS`, `correlations: true` in `kilde.config.ts`).",
+  },
   "subject-not-blocked": {
     status: 409,
     title: "The subject is not blocked",

@@ -43,6 +43,8 @@ export interface AppDeps {
   readonly feeds: Feeds;
   /** For queries about consumers and the state of the store. */
   readonly database: Database;
+  /** Whether the correlations of events are indexed. */
+  readonly correlations: boolean;
   readonly activity: ActivityRecorder;
   /** The keys of the store. */
   readonly access: Access;

@@ -228,3 +228,24 @@ export const leases = sqliteTable("leases", {
   /** A process with a higher rank may take the lease at any time. */
   rank: integer().notNull().default(0),
 });
+
+/**
+ * Which events of the event log have which correlation; `correlations.ts` writes it, if the setting `correlations` is on. A
+ * trigger deletes an entry with its event.
+ */
+export const eventCorrelations = sqliteTable(
+  "event_correlations",
+  {
+    correlation: text().notNull(),
+    position: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.correlation, table.position] })],
+);
+
+/** Position up to which the correlations of a log are in `event_correlations`. */
+export const correlationProgress = sqliteTable("correlation_progress", {
+  log: integer()
+    .primaryKey()
+    .references(() => logs.id),
+  position: integer().notNull(),
+});

@@ -19,6 +19,7 @@ import type { Job } from "../jobs/job.ts";
 import type { JobFailure, LoopOptions, RunningJob } from "../jobs/loop.ts";
 import { type LogNotice, type LogWriter, openLogWriter } from "../log/append/writer.ts";
 import { type ActivityRecorder, createActivityRecorder } from "../log/consumers/activity.ts";
+import { CORRELATIONS_BACKOFF, correlationsJob } from "../log/read/correlations.ts";
 import { consumerLagJob, LAG_BACKOFF } from "../log/consumers/lag-history.ts";
 import { SWEEP_BACKOFF, sweepJob } from "../log/erase/sweeper.ts";
 import type { HeadWatch } from "../log/follow/head-watch.ts";
@@ -64,7 +65,7 @@ export const NO_BACKGROUND: Background = {
 };
 
 /** The jobs that every store has. */
-export type StoreJobKind = "sweep" | "clear" | "expire" | "lag";
+export type StoreJobKind = "sweep" | "clear" | "expire" | "lag" | "correlate";
 
 /** A job that the platform runs. */
 export type StartedJob = Pick<RunningJob, "wake" | "failure" | "close">;
@@ -84,6 +85,8 @@ export interface Platform {
   readonly access: Pick<AccessDeps, "digest" | "issuers" | "oidc" | "memory" | "inBackground">;
   /** Counts denials. Default: begins without any. */
   readonly denials?: DenialMemory;
+  /** Whether to index the correlations of events. */
+  readonly correlations: boolean;
   /** Whether other processes may write to the database. */
   readonly isShared: boolean;
   /** Orders the writes of a process whose requests cannot share a queue. Default: requests share one. */
@@ -104,6 +107,7 @@ export interface ComposedStore extends StoreParts {
   /** The failed attempts to delete truncated and erased events; null: the last attempt succeeded. */
   readonly sweepFailure: () => JobFailure | null;
   readonly delivery: DeliveryPort;
+  readonly correlations: boolean;
   readonly digest: Digest;
   /** Finishes background work and writes, and ends followers. */
   close(): Promise<void>;
@@ -113,6 +117,15 @@ export interface ComposedStore extends StoreParts {
 function openStoreAccess({ access, database, clock, limits }: Platform, writer: LogWriter): Access {
   const { keys: mostKeys, streamNameBytes: consumerBytes } = limits;
   return openAccess({ ...access, database, clock, writer, mostKeys, consumerBytes });
+}
+
+/** Starts to index correlations; null: the store does not. */
+function startCorrelating(
+  { correlations, database, clock, startJob }: Platform,
+  writer: LogWriter,
+): StartedJob | null {
+  if (!correlations) return null;
+  return startJob("correlate", correlationsJob({ database, writer, clock }), CORRELATIONS_BACKOFF);
 }
 
 /** Opens the activity recorder, the reader, the writer, feeds and webhooks of one database, and connects them. */
@@ -171,19 +184,19 @@ export function composeStore(platform: Platform, registered: readonly Registered
   const expiring = { database, writer, clock, limits, onTruncated: () => operations.truncated() };
   const expire = platform.startJob("expire", expiryJob(expiring), EXPIRY_BACKOFF);
   const lag = platform.startJob("lag", consumerLagJob({ database, writer, clock }), LAG_BACKOFF);
+  const correlate = startCorrelating(platform, writer);
   background = platform.startBackground(parts, (path, log) => opened.notify(path, log));
   return {
     ...parts,
     delivery,
+    correlations: platform.correlations,
     digest: platform.access.digest,
     sweepFailure: () => sweep.failure(),
     async close() {
       delivery.close?.();
       await background.close();
       feeds.close();
-      await clear.close();
-      await expire.close();
-      await lag.close();
+      for (const job of [clear, expire, lag, correlate]) await job?.close();
       await activity.close();
       await denials.close();
       await access.close();

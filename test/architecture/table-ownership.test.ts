@@ -29,6 +29,8 @@ const TABLES_OF: Readonly<Record<string, readonly string[]>> = {
     "idempotency",
     "consumers",
     "consumer_lag",
+    "event_correlations",
+    "correlation_progress",
     "__drizzle_migrations",
   ],
   feeds: [

@@ -63,6 +63,7 @@ test("/openapi.json describes every operation, its parameters and its bodies", a
       "get /events/consumers",
       "get /events/consumers/{consumer}",
       "get /events/consumers/{consumer}/lag",
+      "get /events/correlated",
       "get /feeds",
       "get /feeds/{feed}/v{version}",
       "get /feeds/{feed}/v{version}/consumers",

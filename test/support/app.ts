@@ -104,6 +104,8 @@ export interface TestAppOptions {
   readonly egressAllow?: readonly string[];
   /** Default: none. */
   readonly environment?: string;
+  /** Default: false. */
+  readonly correlations?: boolean;
   /** Default: none. */
   readonly recentHeads?: RecentHeads;
   /** Default: none. */
@@ -161,6 +163,7 @@ async function openAppHere(options: TestAppOptions): Promise<TestApp> {
   } = options;
   const store = composeTestStore(deps, registered, {
     reading: options.replica === undefined ? undefined : { ...deps, database: options.replica },
+    correlations: options.correlations ?? false,
     isShared: options.isShared ?? false,
     openDelivery: (onChange) => createDeliveryPort({ secretKeys, egressAllow }, onChange),
     startBackground: () => ({ ...NO_BACKGROUND, changed }),

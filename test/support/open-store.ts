@@ -26,6 +26,7 @@ export function composeTestStore(
         memory: createAccessMemory(),
         inBackground: false,
       },
+      correlations: false,
       isShared: false,
       openDelivery: (onChange) => createDeliveryPort({ secretKeys: [], egressAllow: [] }, onChange),
       startJob: (_kind, job, backoff) =>

@@ -40,8 +40,15 @@ const event = z
   })
   .openapi("Event");
 
+const correlated = z.object({
+  events: z.array(event),
+  indexed: z.int().openapi({ description: "Position up to which correlations are indexed" }),
+  head: z.int().openapi({ description: "Position of the last event" }),
+  next: z.int().nullable().openapi({ description: "`after` of the next page; null: nothing follows" }),
+});
+
 /**
  * Schemas of the answers about events, for /openapi.json. Nothing validates with them: events leave the database as
  * text.
  */
-export const logAnswers = { event };
+export const logAnswers = { event, correlated };

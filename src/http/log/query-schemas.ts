@@ -7,6 +7,7 @@ import { statedTime } from "../wire/stated-time.ts";
 import { CONSUMER_STATES } from "../consumers/state.ts";
 import { oneOrMore } from "../wire/one-or-more.ts";
 import { wholeNumber } from "../wire/whole-number.ts";
+import { MOST_CORRELATION_LENGTH } from "../../log/read/correlations.ts";
 
 /** The two forms of a cursor, for /openapi.json. */
 const CURSOR_FORMS =
@@ -72,6 +73,17 @@ export function createQuerySchemas(limits: Limits) {
       state: oneOrMore(CONSUMER_STATES)
         .optional()
         .openapi({ description: "Only consumers in this state; the parameter may be repeated" }),
+      limit: limit.optional(),
+    }),
+    correlatedQuery: z.strictObject({
+      id: z
+        .string()
+        .min(1)
+        .max(MOST_CORRELATION_LENGTH)
+        .openapi({ description: "`correlationid` of the events", example: "order-812" }),
+      after: wholeNumber({})
+        .optional()
+        .openapi({ description: "Only events after this position: `next` of the page before" }),
       limit: limit.optional(),
     }),
     logQuery: z.strictObject({

@@ -3,6 +3,7 @@ import Gauge from "prom-client/lib/gauge.js";
 import Registry from "prom-client/lib/registry.js";
 
 import type { FeedState } from "../../feeds/lifecycle/status.ts";
+import { correlationProgress } from "../../log/read/correlations.ts";
 import { readHead } from "../../log/read/subjects.ts";
 import { readSweepBacklog } from "../../log/erase/sweeper.ts";
 import { consumerGauges } from "../consumers/metrics.ts";
@@ -54,6 +55,11 @@ const STATUSES = ["building", "live", "halted", "rebuilding", "retiring"] as con
 
 /** Set only for a store with a replica. */
 const REPLICA_HEAD = ["replica_head", "Position of the last event that the replica has"] as const;
+/** Set only for a store that indexes correlations. */
+const CORRELATIONS_LAG = [
+  "correlations_lag_events",
+  "Positions of the event log whose correlations are not indexed yet",
+] as const;
 /** Set only by a process with tenants. */
 const TENANT_UP = ["tenant_up", "1 if the tenant's database could be read just now"] as const;
 
@@ -88,6 +94,7 @@ function storeGauges(gauge: GaugeOf) {
   const setSubscriptions = subscriptionGauges(gauge);
   const setConsumers = consumerGauges(gauge);
   let replicaHead: Gauge | null = null;
+  let correlationsLag: Gauge | null = null;
 
   return async (labels: Measured["labels"], deps: AppDeps): Promise<void> => {
     const { reader, sweepFailure, feeds, followers, database, bodies, answers } = deps;
@@ -104,6 +111,11 @@ function storeGauges(gauge: GaugeOf) {
         replicaHead ??= gauge(...REPLICA_HEAD);
         replicaHead.set(labels, replicated);
       }
+    }
+    if (deps.correlations) {
+      const progress = await correlationProgress(database);
+      correlationsLag ??= gauge(...CORRELATIONS_LAG);
+      correlationsLag.set(labels, progress.head - progress.indexed);
     }
     await setConsumers(labels, deps, reader);
     await setConsumers(labels, deps, await deps.operations.reader());
@@ -179,6 +191,7 @@ export function metricDescriptions(): readonly MetricDescription[] {
   };
   storeGauges(describe);
   describe(...REPLICA_HEAD);
+  describe(...CORRELATIONS_LAG);
   describe(...TENANT_UP);
   return descriptions;
 }

@@ -102,7 +102,7 @@ function bytesOrNone(column: string): string {
  * Bytes of an event on the wire, rounded up. Names are counted three times, since a server-sent event has the type twice
  * and JSON may escape both. Every operation here is made once for each event of a page.
  */
-const BYTES = `${ENVELOPE_BYTES} + coalesce(octet_length(event.data), 0) + ${bytesOrNone("event.extensions")}
+export const BYTES_OF_EVENT = `${ENVELOPE_BYTES} + coalesce(octet_length(event.data), 0) + ${bytesOrNone("event.extensions")}
   + 3 * (octet_length(event.type) + octet_length(subject.name)) + ${bytesOrNone("event.time")}`;
 
 /**
@@ -117,7 +117,7 @@ export function pageStatement(
   mostBytes: number | null = null,
 ): Statement {
   const args = renderingArgs(log);
-  const also = mostBytes === null ? [] : [`${BYTES} <= ?${args.push(mostBytes)}`];
+  const also = mostBytes === null ? [] : [`${BYTES_OF_EVENT} <= ?${args.push(mostBytes)}`];
   const from = selected(log, selection, args, also);
   const joined = "group_concat(text, '')";
   const page = form === "bytes" ? `cast(${joined} as blob)` : joined;
@@ -130,7 +130,7 @@ export function pageStatement(
 export function bytesStatement(log: LogAddress, selection: EventSelection): Statement {
   const args: Value[] = [];
   const from = selected(log, selection, args);
-  return { sql: `select coalesce(sum(bytes), 0) from (select ${BYTES} as bytes ${from})`, args };
+  return { sql: `select coalesce(sum(bytes), 0) from (select ${BYTES_OF_EVENT} as bytes ${from})`, args };
 }
 
 /**
@@ -139,7 +139,7 @@ export function bytesStatement(log: LogAddress, selection: EventSelection): Stat
  */
 export function fittingStatement(from: string, args: readonly Value[], maxBytes: number): Statement {
   const bound = `?${args.length + 1}`;
-  const running = `select sum(bytes) over (rows unbounded preceding) as total from (select ${BYTES} as bytes ${from})`;
+  const running = `select sum(bytes) over (rows unbounded preceding) as total from (select ${BYTES_OF_EVENT} as bytes ${from})`;
   return {
     sql: `select count(*), coalesce(sum(total <= ${bound}), 0) from (${running})`,
     args: [...args, maxBytes],

@@ -72,6 +72,7 @@ const JOB_FAILURES: Readonly<Record<StoreJobKind, string>> = {
   sweep: "removing erased data from storage failed; retrying",
   expire: "deleting old entries of the log of administration failed; retrying",
   lag: "storing the lag of consumers failed; retrying",
+  correlate: "indexing the correlations of events failed; retrying",
   clear: "emptying a feed that is retired or rebuilt failed; retrying",
 };
 
@@ -160,6 +161,7 @@ function serverPlatform(
       memory: createAccessMemory(),
       inBackground: true,
     },
+    correlations: settings.correlations,
     isShared: settings.databaseUrl !== ":memory:",
     startJob: (kind, job, backoff) =>
       startServerLoop(job, backoff, (err, { attempts }) =>

@@ -27,7 +27,7 @@ import { serializeWrites } from "./write-queue.ts";
 import { runSlices } from "../../jobs/slices.ts";
 
 /** Kinds of jobs. */
-export const KINDS = ["project", "deliver", "sweep", "clear", "expire", "lag"] as const;
+export const KINDS = ["project", "deliver", "sweep", "clear", "expire", "lag", "correlate"] as const;
 type Kind = (typeof KINDS)[number];
 
 /** Observers of background work, for the log. */
@@ -109,6 +109,7 @@ function composeInvocation(deps: InvocationDeps): InvocationStore {
         inBackground: false,
       },
       denials: store.denials,
+      correlations: settings.correlations,
       isShared: true,
       orderWrites: (writer) => serializeWrites(writer, store.turns, deps.keep),
       startJob(kind, job) {

@@ -195,6 +195,7 @@ export const EXPECTATIONS: Readonly<Record<string, readonly Expectation[]>> = {
     { path: "/events?subjectPrefix=order-", allowed: ORDER_READERS, status: 200 },
     { path: "/events?subjectPrefix=order", allowed: READERS, status: 200 },
   ],
+  readCorrelated: [{ path: "/events/correlated?id=a", allowed: READERS, status: 409 }],
   listConsumers: OF_EVENTS.list,
   commitConsumer: OF_EVENTS.commit,
   getConsumer: OF_EVENTS.get,

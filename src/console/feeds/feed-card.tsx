@@ -55,7 +55,7 @@ function Deprecation({ feed }: { readonly feed: FeedInfo }) {
       )}
       {sunset !== null && (
         <>
-          Gone <Time time={sunset} isExact />.{" "}
+          Sunset <Time time={sunset} isExact />.{" "}
         </>
       )}
       {successor !== null && (

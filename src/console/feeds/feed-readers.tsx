@@ -8,7 +8,7 @@ import { useConsole } from "../shell/console-context.ts";
 import { Problem } from "../shell/problem.tsx";
 import { Time } from "../shell/time.tsx";
 import { versionName, versionPath } from "./feed-groups.ts";
-import { SHOWN_CONSUMERS, useConsumers } from "./use-consumers.ts";
+import { useConsumers } from "./use-consumers.ts";
 
 export interface FeedReadersProps {
   readonly feed: FeedInfo;
@@ -28,7 +28,7 @@ function ConsumerLine({
   readonly log: string;
 }) {
   const { router } = useConsole();
-  const { consumer, state, committed, sent, lag, seen, blocked, failure } = info;
+  const { consumer, state, committed, sent, lag, seen, blocked, failure, active } = info;
   return (
     <li>
       <a href={router.href("consumers", { log, consumer })}>
@@ -41,6 +41,7 @@ function ConsumerLine({
         {sent !== null && `, sent ${formatCount(sent)}`}
         {lag.events > 0 && `, ${formatCounted(lag.events, "event")} behind (${formatDuration(lag.seconds)})`}
         {blocked > 0 && `, ${formatCounted(blocked, "blocked subject")}`}, last seen <Time time={seen} />
+        {!active && "; it does not keep the version in use any more"}
       </span>
       {failure !== null && (
         <p class="warning">
@@ -77,14 +78,14 @@ export function FeedReaders({ feed, dependents, subscriptions }: FeedReadersProp
   if (error !== null) return <Problem error={error} onRetry={reload} />;
   if (value === undefined) return <p class="muted">Loading the readers…</p>;
   if (value === null) return <p class="muted">You may not see who reads this version.</p>;
-  if (value.length + delivering.length + dependents.length === 0)
+  if (value.entries.length + delivering.length + dependents.length === 0)
     return <p class="muted">Nobody reads this version.</p>;
   return (
     <ul class="readers">
-      {value.slice(0, SHOWN_CONSUMERS).map((info) => (
+      {value.entries.map((info) => (
         <ConsumerLine key={info.consumer} info={info} feed={feed.feed} log={versionPath(feed)} />
       ))}
-      {value.length > SHOWN_CONSUMERS && (
+      {value.hasMore && (
         <li>
           <a href={router.href("consumers", { log: versionPath(feed) })}>and more consumers</a>
         </li>

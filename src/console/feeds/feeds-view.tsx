@@ -13,6 +13,9 @@ import { groupFeeds } from "./feed-groups.ts";
 import { projectedFrom } from "./feed-tree.ts";
 import { useSubscriptions } from "./use-subscriptions.ts";
 
+/** A busy store changes all the time. */
+const REST_MS = 600;
+
 /** The description of the latest version, if it has one. */
 function descriptionOf(versions: readonly FeedInfo[]): string[] {
   const description = versions.at(-1)?.description ?? null;
@@ -23,10 +26,12 @@ function descriptionOf(versions: readonly FeedInfo[]): string[] {
 export function FeedsView({ rest }: ViewProps) {
   const { client, router } = useConsole();
   const subscriptions = useSubscriptions();
-  const { value, error, reload } = useResource("feeds", (signal) => client.feeds.list(signal), [
-    EVENTS_TOPIC,
-    FEEDS_TOPIC,
-  ]);
+  const { value, error, reload } = useResource(
+    "feeds",
+    (signal) => client.feeds.list(signal),
+    [EVENTS_TOPIC, FEEDS_TOPIC],
+    { restMs: REST_MS },
+  );
   const [selectedName, selectedVersion] = rest;
   return (
     <>

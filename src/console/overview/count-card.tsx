@@ -1,3 +1,5 @@
+import type { ComponentChildren } from "preact";
+
 import { formatCount } from "../format/counts.ts";
 
 export interface CountCardProps {
@@ -7,10 +9,12 @@ export interface CountCardProps {
   readonly counts: readonly (readonly [label: string, count: number, isProblem: boolean])[];
   /** Shown when all counts are 0. */
   readonly none: string;
+  /** Shown below the counts. */
+  readonly children?: ComponentChildren;
 }
 
 /** A card with a few counts. */
-export function CountCard({ title, href, counts, none }: CountCardProps) {
+export function CountCard({ title, href, counts, none, children }: CountCardProps) {
   const shown = counts.filter(([, count]) => count > 0);
   return (
     <section class="card">
@@ -27,6 +31,7 @@ export function CountCard({ title, href, counts, none }: CountCardProps) {
           ))}
         </dl>
       )}
+      {shown.length > 0 && children}
     </section>
   );
 }

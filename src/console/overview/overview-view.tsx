@@ -11,6 +11,7 @@ import { EmptyState } from "../shell/empty-state.tsx";
 import { Problem } from "../shell/problem.tsx";
 import { SubjectField } from "../subject/subject-field.tsx";
 import { CountCard } from "./count-card.tsx";
+import { FeedLags } from "./feed-lags.tsx";
 import { ProblemList } from "./problem-list.tsx";
 import { RecentOperations } from "./recent-operations.tsx";
 import { Sparkline } from "./sparkline.tsx";
@@ -65,7 +66,9 @@ function Cards({ overview }: { readonly overview: StoreOverview }) {
           ["retiring", feeds.retiring, false],
           ["live", feeds.live, false],
         ]}
-      />
+      >
+        <FeedLags />
+      </CountCard>
       <CountCard
         title="Consumers"
         href={router.href("consumers")}

@@ -178,6 +178,7 @@ export function StreamView({ query }: ViewProps) {
           {isPast ? "It had none at that time." : "The first event creates it."}
         </EmptyState>
       )}
+      <h2 class="hidden">Events</h2>
       <ol class="timeline">
         {events.map((event) => (
           <EventCard key={event.id} event={event} form={form} />

@@ -2,7 +2,7 @@ import type { Subscription } from "../../client/subscription-types.ts";
 import type { ConsumerInfo, FeedVersion } from "../../client/types.ts";
 import type { KildeEvent } from "../../core/read-event.ts";
 import { useResource } from "../data/use-resource.ts";
-import { SHOWN_CONSUMERS, useConsumers } from "../feeds/use-consumers.ts";
+import { useConsumers } from "../feeds/use-consumers.ts";
 import { formatCount, formatCounted } from "../format/counts.ts";
 import { formatDuration } from "../format/times.ts";
 import { COMMANDS } from "../format/commands.ts";
@@ -155,13 +155,14 @@ export interface SubjectReadersProps {
 
 /** How far the readers of a log are with one subject. */
 export function SubjectReaders({ feed, name, events, subscriptions }: SubjectReadersProps) {
+  const { router } = useConsole();
   const { value, error, reload } = useConsumers(feed);
   const log = feed === undefined ? "/events" : `/feeds/${feed}`;
   const delivering = subscriptions.filter(
     ({ source, subjectPrefix }) => source === log && name.startsWith(subjectPrefix),
   );
   const title = feed ?? "Event log";
-  const consumers = value ?? [];
+  const consumers = value?.entries ?? [];
   return (
     <section class="card" aria-label={`Readers of ${title}`}>
       <h3>{title}</h3>
@@ -171,7 +172,7 @@ export function SubjectReaders({ feed, name, events, subscriptions }: SubjectRea
         <p class="muted">Nobody reads it.</p>
       )}
       <ul class="readers">
-        {consumers.slice(0, SHOWN_CONSUMERS).map((info) => (
+        {consumers.map((info) => (
           <ConsumerLine
             key={info.consumer}
             info={info}
@@ -179,7 +180,11 @@ export function SubjectReaders({ feed, name, events, subscriptions }: SubjectRea
             progress={consumerProgress(info, name, events)}
           />
         ))}
-        {consumers.length > SHOWN_CONSUMERS && <li class="muted">and more consumers</li>}
+        {value?.hasMore === true && (
+          <li>
+            <a href={router.href("consumers", { log })}>and more consumers</a>
+          </li>
+        )}
         {delivering.map((subscription) => (
           <SubscriptionLine
             key={subscription.subscription}

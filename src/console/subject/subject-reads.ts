@@ -1,4 +1,5 @@
 import type { Client } from "../../client/client.ts";
+import type { ReadOptions } from "../../client/types.ts";
 import type { FeedInfo } from "../../client/feed-types.ts";
 import { KildeError, type ProblemCode } from "../../core/errors.ts";
 import type { KildeEvent } from "../../core/read-event.ts";
@@ -38,10 +39,25 @@ export interface SubjectRange {
   readonly before: number | undefined;
 }
 
-type Reads = Pick<Client, "read">;
+type Reads = Pick<Client, "read" | "readPages">;
 
 function hasCode(error: unknown, ...codes: readonly ProblemCode[]): boolean {
   return error instanceof KildeError && codes.includes(error.code);
+}
+
+/**
+ * Whether a log has events of a subject. A wait for them has an answer without a fault where there are none, which browsers
+ * would log.
+ */
+async function hasSubject(
+  client: Reads,
+  log: Pick<ReadOptions, "stream" | "feed" | "subject">,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const pages = client.readPages({ ...log, limit: 1, timeout: 1, signal });
+  const first = await pages.next();
+  await pages.return();
+  return first.done !== true && first.value.length > 0;
 }
 
 function originOf({ projectedFrom }: KildeEvent): number {
@@ -58,6 +74,7 @@ async function readStream(
   const end = before === undefined ? {} : { lastEventId: before };
   const options = { stream: name, direction: "backwards", limit: STEP + 1, signal, ...end } as const;
   try {
+    if (!(await hasSubject(client, { stream: name }, signal))) return [];
     for await (const event of client.read(options)) events.push(event);
   } catch (error) {
     if (hasCode(error, "forbidden")) return null;
@@ -81,6 +98,8 @@ async function readPublication(
   const events: KildeEvent[] = [];
   const options = { feed: versionName(info), subject: name, direction: "backwards", signal } as const;
   try {
+    if (!(await hasSubject(client, { feed: options.feed, subject: name }, signal)))
+      return { info, events, error: null };
     for await (const event of client.read({ ...options, limit: MOST_EVENTS, pageSize: 2 * STEP })) {
       if (originOf(event) < from || events.length === most) break;
       if (originOf(event) < before) events.push(event);

@@ -1,32 +1,10 @@
 import { expect, test } from "bun:test";
 
-import type { FeedInfo } from "../../../src/client/feed-types.ts";
 import { versionName } from "../../../src/console/feeds/feed-groups.ts";
 import { type FeedTree, feedTrees, projectedFrom } from "../../../src/console/feeds/feed-tree.ts";
+import { feedInfo } from "./feed-info.ts";
 
-function info(feed: string, version: number, source: string | null): FeedInfo {
-  return {
-    feed,
-    version,
-    source,
-    description: null,
-    draft: false,
-    access: "granted",
-    types: [],
-    status: "live",
-    head: 0,
-    cursor: 0,
-    sourceHead: 0,
-    lag: { events: 0, seconds: 0 },
-    progress: null,
-    failure: null,
-    release: "current",
-    erasing: false,
-    deprecated: null,
-    sunset: null,
-    successor: null,
-  };
-}
+const info = (feed: string, version: number, source: string | null) => feedInfo({ feed, version, source });
 
 const FEEDS = [
   info("users", 1, "/events"),

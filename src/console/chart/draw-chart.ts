@@ -25,7 +25,9 @@ const SECOND_STEPS = [
   1, 5, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 43_200, 86_400, 172_800, 604_800,
 ];
 
-const CLOCK = new Intl.DateTimeFormat("en", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const TO_THE_MINUTE = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } as const;
+const MINUTES = new Intl.DateTimeFormat("en", TO_THE_MINUTE);
+const SECONDS = new Intl.DateTimeFormat("en", { ...TO_THE_MINUTE, second: "2-digit" });
 
 function formatValue(unit: ChartUnit, value: number): string {
   return unit === "seconds" ? formatDuration(value) : formatShort(value);
@@ -46,7 +48,8 @@ function optionsOf(host: HTMLElement, { name, unit }: DrawOptions): UPlot.Option
       {
         ...axis,
         space: 60,
-        values: (_, times) => times.map((time) => CLOCK.format(time * 1_000)),
+        values: (_, times, __, ___, step) =>
+          times.map((time) => (step < 60 ? SECONDS : MINUTES).format(time * 1_000)),
       },
       {
         ...axis,
@@ -56,7 +59,7 @@ function optionsOf(host: HTMLElement, { name, unit }: DrawOptions): UPlot.Option
       },
     ],
     series: [
-      { label: "Time", value: (_, time) => (time === null ? "–" : CLOCK.format(time * 1_000)) },
+      { label: "Time", value: (_, time) => (time === null ? "–" : SECONDS.format(time * 1_000)) },
       {
         label: name,
         stroke: () => style.outlineColor,

@@ -1,5 +1,3 @@
-import { useSignal } from "@preact/signals";
-
 import type { ConsumerInfo } from "../../client/types.ts";
 import { useResource } from "../data/use-resource.ts";
 import { formatCount, formatCounted } from "../format/counts.ts";
@@ -8,6 +6,8 @@ import { CONSUMERS_TOPIC } from "../live/topics.ts";
 import { Command } from "../shell/command.tsx";
 import { ConfirmDialog } from "../shell/confirm-dialog.tsx";
 import { useConsole } from "../shell/console-context.ts";
+import { DialogButton } from "../shell/dialog-button.tsx";
+import { Facts } from "../shell/facts.tsx";
 import { Problem } from "../shell/problem.tsx";
 import { Time } from "../shell/time.tsx";
 import { type ConsumedLog, listCommand } from "./consumed-log.ts";
@@ -29,44 +29,6 @@ const NEXT_STEPS: Readonly<Record<ConsumerInfo["state"], string | null>> = {
   blocked:
     "It could not process some events, and continues with other subjects. It tries them again after you have removed the cause.",
 };
-
-function Facts({ log, info }: { readonly log: ConsumedLog; readonly info: ConsumerInfo }) {
-  const { committed, sent, lag, since, seen, active } = info;
-  return (
-    <dl class="facts">
-      <div>
-        <dt>Committed</dt>
-        <dd>{committed === null ? "Never" : formatCount(committed)}</dd>
-      </div>
-      <div>
-        <dt>Sent</dt>
-        <dd>{sent === null ? "Never" : formatCount(sent)}</dd>
-      </div>
-      <div>
-        <dt>Lag</dt>
-        <dd>{lagText(lag)}</dd>
-      </div>
-      <div>
-        <dt>Last request</dt>
-        <dd>
-          <Time time={seen} />
-        </dd>
-      </div>
-      <div>
-        <dt>First request</dt>
-        <dd>
-          <Time time={since} />
-        </dd>
-      </div>
-      {log.feed !== undefined && (
-        <div>
-          <dt>Keeps the version in use</dt>
-          <dd>{active ? "Yes" : "No"}</dd>
-        </div>
-      )}
-    </dl>
-  );
-}
 
 function BlockedSubjects({ log, info }: { readonly log: ConsumedLog; readonly info: ConsumerInfo }) {
   const { router } = useConsole();
@@ -106,18 +68,10 @@ function BlockedSubjects({ log, info }: { readonly log: ConsumedLog; readonly in
 
 function ForgetConsumer({ log, name }: ConsumerDetailProps) {
   const { client, router } = useConsole();
-  const isOpen = useSignal(false);
   return (
-    <p class="actions">
-      <button
-        type="button"
-        onClick={() => {
-          isOpen.value = true;
-        }}
-      >
-        Forget…
-      </button>
-      {isOpen.value && (
+    <DialogButton
+      label="Forget"
+      dialog={(close) => (
         <ConfirmDialog
           title={`Forget ${name}`}
           name={name}
@@ -126,9 +80,7 @@ function ForgetConsumer({ log, name }: ConsumerDetailProps) {
             await client.forgetConsumer(name, log.feed);
             router.go(router.href("consumers", { log: log.path }));
           }}
-          onClose={() => {
-            isOpen.value = false;
-          }}
+          onClose={close}
         >
           <p>
             Kilde deletes its positions and the history of its lag. If it reads again, it appears as a new
@@ -136,7 +88,7 @@ function ForgetConsumer({ log, name }: ConsumerDetailProps) {
           </p>
         </ConfirmDialog>
       )}
-    </p>
+    />
   );
 }
 
@@ -176,7 +128,16 @@ export function ConsumerDetail({ log, name }: ConsumerDetailProps) {
       {value !== undefined && value !== null && (
         <>
           {nextStep !== null && <p class="warning">{nextStep}</p>}
-          <Facts log={log} info={value} />
+          <Facts
+            facts={[
+              ["Committed", value.committed === null ? "Never" : formatCount(value.committed)],
+              ["Sent", value.sent === null ? "Never" : formatCount(value.sent)],
+              ["Lag", lagText(value.lag)],
+              ["Last request", <Time key="seen" time={value.seen} />],
+              ["First request", <Time key="since" time={value.since} />],
+              ["Keeps the version in use", log.feed === undefined ? undefined : value.active ? "Yes" : "No"],
+            ]}
+          />
           <h2>Lag in the last 24 hours</h2>
           <LagCharts log={log} info={value} />
           <h2>Blocked subjects</h2>

@@ -1,6 +1,7 @@
 import type { ConsumerInfo } from "../../client/types.ts";
 import { formatCount } from "../format/counts.ts";
 import { useConsole } from "../shell/console-context.ts";
+import { DataTable } from "../shell/data-table.tsx";
 import { Time } from "../shell/time.tsx";
 import { ConsumerState } from "./consumer-state.tsx";
 import type { ConsumedLog } from "./consumed-log.ts";
@@ -37,25 +38,13 @@ function ConsumerRow({ log, info }: { readonly log: ConsumedLog; readonly info: 
 /** Shows consumers of one log, one in each row. */
 export function ConsumerTable({ log, consumers }: ConsumerTableProps) {
   return (
-    <div class="wide">
-      <table>
-        <caption class="hidden">Consumers of {log.title}, by name</caption>
-        <thead>
-          <tr>
-            <th scope="col">Consumer</th>
-            <th scope="col">State</th>
-            <th scope="col">Lag</th>
-            <th scope="col">Position</th>
-            <th scope="col">Blocked subjects</th>
-            <th scope="col">Last seen</th>
-          </tr>
-        </thead>
-        <tbody>
-          {consumers.map((info) => (
-            <ConsumerRow key={info.consumer} log={log} info={info} />
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <DataTable
+      caption={`Consumers of ${log.title}, by name`}
+      columns={["Consumer", "State", "Lag", "Position", "Blocked subjects", "Last seen"]}
+    >
+      {consumers.map((info) => (
+        <ConsumerRow key={info.consumer} log={log} info={info} />
+      ))}
+    </DataTable>
   );
 }

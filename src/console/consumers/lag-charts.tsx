@@ -8,6 +8,7 @@ import { formatCount, formatCounted } from "../format/counts.ts";
 import { formatDuration } from "../format/times.ts";
 import { CONSUMERS_TOPIC } from "../live/topics.ts";
 import { useConsole } from "../shell/console-context.ts";
+import { DataTable } from "../shell/data-table.tsx";
 import { Problem } from "../shell/problem.tsx";
 import { Time } from "../shell/time.tsx";
 import type { ConsumedLog } from "./consumed-log.ts";
@@ -25,29 +26,20 @@ function LagTable({ samples }: Pick<ConsumerLag, "samples">) {
   return (
     <details>
       <summary>The numbers as a table</summary>
-      <div class="wide">
-        <table>
-          <caption class="hidden">Highest lag in each hour, the latest first</caption>
-          <thead>
-            <tr>
-              <th scope="col">Hour from</th>
-              <th scope="col">Most events behind</th>
-              <th scope="col">Oldest event behind</th>
-            </tr>
-          </thead>
-          <tbody>
-            {hourlyLag({ samples }).map(({ hour, events, seconds }) => (
-              <tr key={hour}>
-                <th scope="row">
-                  <Time time={hour} isExact />
-                </th>
-                <td>{formatCount(events)}</td>
-                <td>{formatDuration(seconds)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <DataTable
+        caption="Highest lag in each hour, the latest first"
+        columns={["Hour from", "Most events behind", "Oldest event behind"]}
+      >
+        {hourlyLag({ samples }).map(({ hour, events, seconds }) => (
+          <tr key={hour}>
+            <th scope="row">
+              <Time time={hour} isExact />
+            </th>
+            <td>{formatCount(events)}</td>
+            <td>{formatDuration(seconds)}</td>
+          </tr>
+        ))}
+      </DataTable>
     </details>
   );
 }

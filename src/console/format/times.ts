@@ -20,6 +20,13 @@ export function formatAgo(time: string, nowMs: number): string {
   return seconds < 1 ? "just now" : `${formatDuration(seconds)} ago`;
 }
 
+/** Formats a future time relative to now: `in 3 min`. */
+export function formatUntil(time: string, nowMs: number): string {
+  const seconds = (Date.parse(time) - nowMs) / 1_000;
+  if (Number.isNaN(seconds)) return time;
+  return seconds < 1 ? "now" : `in ${formatDuration(seconds)}`;
+}
+
 /** Formats a time for the reader's zone; returns a text that is not a time as it is. */
 export function formatTime(time: string): string {
   const milliseconds = Date.parse(time);

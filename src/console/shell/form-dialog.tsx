@@ -12,8 +12,8 @@ export interface FormDialogProps {
   /** Whether the fields have values that the action accepts. Default: true. */
   readonly isReady?: boolean;
   readonly children: ComponentChildren;
-  /** Does it. The dialog shows the error of a rejected promise, and closes otherwise. */
-  readonly onSubmit: () => Promise<void>;
+  /** Does it. The dialog shows the error of a rejected promise, and closes otherwise, unless the result is "stay". */
+  readonly onSubmit: () => Promise<"stay" | void>;
   readonly onClose: () => void;
 }
 
@@ -30,8 +30,7 @@ export function FormDialog(props: FormDialogProps) {
   }, []);
 
   const submit = async (): Promise<void> => {
-    await onSubmit();
-    dialog.current?.close();
+    if ((await onSubmit()) !== "stay") dialog.current?.close();
   };
   return (
     <dialog ref={dialog} aria-labelledby={titleId} onClose={onClose}>

@@ -57,4 +57,9 @@ export const VIEWS: readonly View[] = [
     title: "Consumers",
     load: async () => (await import("../consumers/consumers-view.tsx")).ConsumersView,
   },
+  {
+    name: "webhooks",
+    title: "Webhooks",
+    load: async () => (await import("../webhooks/webhooks-view.tsx")).WebhooksView,
+  },
 ];

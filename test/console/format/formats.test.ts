@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { formatBytes, formatCounted } from "../../../src/console/format/counts.ts";
-import { formatAgo, formatDuration, formatTime } from "../../../src/console/format/times.ts";
+import { formatAgo, formatDuration, formatTime, formatUntil } from "../../../src/console/format/times.ts";
 
 test.each([
   [0, "0 s"],
@@ -19,6 +19,8 @@ test("times: a time ahead of a slow clock is now, and a text that is not a time 
   expect(formatAgo("2026-01-01T00:01:00Z", now)).toBe("just now");
   expect(formatAgo("<b>", now)).toBe("<b>");
   expect(formatTime("<b>")).toBe("<b>");
+  expect(formatUntil("2026-01-01T00:01:00Z", now)).toBe("in 50 s");
+  expect(formatUntil("2026-01-01T00:00:00Z", now)).toBe("now");
 });
 
 test("counts: one thing is singular, and large numbers have separators", () => {

@@ -1,0 +1,116 @@
+import type { Subscription } from "../../client/subscription-types.ts";
+import { lagText } from "../consumers/lag-text.ts";
+import { logAt } from "../consumers/consumed-log.ts";
+import { takePage } from "../data/take-page.ts";
+import { useResource } from "../data/use-resource.ts";
+import { formatCount } from "../format/counts.ts";
+import { SUBSCRIPTIONS_TOPIC } from "../live/topics.ts";
+import { useConsole } from "../shell/console-context.ts";
+import { DataTable } from "../shell/data-table.tsx";
+import { EmptyState } from "../shell/empty-state.tsx";
+import { Problem } from "../shell/problem.tsx";
+import { SelectField } from "../shell/select-field.tsx";
+import { SUBSCRIPTION_STATES, SubscriptionState } from "./subscription-state.tsx";
+
+const PAGE_SIZE = 100;
+
+/** The part of the list that is shown; empty texts: all. */
+export interface SubscriptionFilter {
+  readonly status: Subscription["status"] | "";
+  readonly source: string;
+  /** Id of the subscription before the first shown one. */
+  readonly after: string;
+}
+
+function SubscriptionRow({ subscription: info }: { readonly subscription: Subscription }) {
+  const { router } = useConsole();
+  const { subscription: id, url, source, status, reason, lag, blocked, description } = info;
+  return (
+    <tr>
+      <th scope="row">
+        <a href={router.href(`webhooks/${id}`)}>
+          <bdi>{description || url}</bdi>
+        </a>
+        {description !== "" && (
+          <div class="muted">
+            <bdi>{url}</bdi>
+          </div>
+        )}
+      </th>
+      <td>{logAt(source)?.title ?? source}</td>
+      <td>
+        <SubscriptionState status={status} />
+        {reason !== null && <div class="muted">{reason}</div>}
+      </td>
+      <td>{lagText(lag)}</td>
+      <td>{blocked === 0 ? "None" : formatCount(blocked)}</td>
+    </tr>
+  );
+}
+
+/** Lists subscriptions by state and log. */
+export function SubscriptionList({ filter }: { readonly filter: SubscriptionFilter }) {
+  const { client, router } = useConsole();
+  const { status, source, after } = filter;
+  const { value, error, reload } = useResource(
+    [status, source, after].join("\n"),
+    (signal) =>
+      takePage(
+        client.subscriptions.list({
+          pageSize: PAGE_SIZE + 1,
+          signal,
+          ...(status === "" ? {} : { statuses: [status] }),
+          ...(source === "" ? {} : { source }),
+          ...(after === "" ? {} : { after }),
+        }),
+        PAGE_SIZE,
+      ),
+    [SUBSCRIPTIONS_TOPIC],
+  );
+  const isFiltered = status !== "" || source !== "" || after !== "";
+  const last = value?.entries.at(-1)?.subscription;
+  return (
+    <>
+      <h1>Webhooks</h1>
+      <div class="controls">
+        <SelectField
+          label="State"
+          value={status}
+          choices={[["", "All states"], ...SUBSCRIPTION_STATES]}
+          onChange={(chosen) => router.go(router.href("webhooks", { source, status: chosen }))}
+        />
+        {source !== "" && (
+          <p>
+            Of {logAt(source)?.title ?? source}. <a href={router.href("webhooks", { status })}>Of all logs</a>
+          </p>
+        )}
+      </div>
+      {error !== null && <Problem error={error} onRetry={reload} />}
+      {value === undefined && error === null && <p class="muted">Loading…</p>}
+      {value?.entries.length === 0 &&
+        (isFiltered ? (
+          <p class="muted">No subscription is like this.</p>
+        ) : (
+          <EmptyState
+            title="There is no subscription"
+            command="kilde webhooks create /events https://example.org/hook"
+          >
+            Kilde delivers a log to an endpoint, and signs each request with a secret that this prints once.
+          </EmptyState>
+        ))}
+      {value !== undefined && value.entries.length > 0 && (
+        <DataTable caption="Subscriptions" columns={["Endpoint", "Log", "State", "Lag", "Blocked subjects"]}>
+          {value.entries.map((each) => (
+            <SubscriptionRow key={each.subscription} subscription={each} />
+          ))}
+        </DataTable>
+      )}
+      <p class="actions">
+        {after !== "" && <a href={router.href("webhooks", { status, source })}>First subscriptions</a>}
+        {value?.hasMore === true && (
+          <a href={router.href("webhooks", { status, source, after: last })}>Next subscriptions</a>
+        )}
+      </p>
+    </>
+  );
+}

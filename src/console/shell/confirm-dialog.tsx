@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 
 import { FormDialog } from "./form-dialog.tsx";
 import { ReasonField } from "./reason-field.tsx";
-import { TextField } from "./text-field.tsx";
+import { NameField } from "./name-field.tsx";
 
 export interface ConfirmDialogProps {
   readonly title: string;
@@ -38,18 +38,7 @@ export function ConfirmDialog(props: ConfirmDialogProps) {
       onClose={onClose}
     >
       {children}
-      <TextField
-        label={
-          <>
-            Type <code>{name}</code> to confirm
-          </>
-        }
-        value={typed.value}
-        onInput={(value) => {
-          typed.value = value;
-        }}
-        isRequired
-      />
+      <NameField name={name} typed={typed} />
       <ReasonField reason={reason} isRequired={needsReason} />
     </FormDialog>
   );

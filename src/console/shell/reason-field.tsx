@@ -15,10 +15,7 @@ export function ReasonField({ reason, isRequired = false }: ReasonFieldProps) {
   return (
     <TextField
       label={`Reason, for the log of administration${isRequired ? "" : " (optional)"}`}
-      value={reason.value}
-      onInput={(value) => {
-        reason.value = value;
-      }}
+      text={reason}
       isRequired={isRequired}
       maxLength={MOST_CHARACTERS}
     />

@@ -1,10 +1,11 @@
-import type { ComponentChildren } from "preact";
+import type { Signal } from "@preact/signals";
+import type { ComponentChildren, TargetedEvent } from "preact";
 import { useId } from "preact/hooks";
 
 export interface TextFieldProps {
   readonly label: ComponentChildren;
-  readonly value: string;
-  readonly onInput: (value: string) => void;
+  /** Its text, which follows the typed one. */
+  readonly text: Signal<string>;
   readonly isRequired?: boolean;
   /** Several lines. */
   readonly isLong?: boolean;
@@ -15,13 +16,18 @@ export interface TextFieldProps {
   readonly maxLength?: number;
 }
 
+type FieldEvent = TargetedEvent<HTMLInputElement | HTMLTextAreaElement>;
+
 /** A labeled field for a text or number. */
 export function TextField(props: TextFieldProps) {
-  const { label, value, onInput, isRequired = false, isLong = false, type = "text", hint } = props;
+  const { label, text, isRequired = false, isLong = false, type = "text", hint } = props;
   const id = useId();
   const attributes = {
     id,
-    value,
+    value: text.value,
+    onInput: ({ currentTarget }: FieldEvent) => {
+      text.value = currentTarget.value;
+    },
     required: isRequired,
     autoComplete: "off",
     spellcheck: false,
@@ -33,14 +39,9 @@ export function TextField(props: TextFieldProps) {
     <p class="field">
       <label htmlFor={id}>{label}</label>
       {isLong ? (
-        <textarea {...attributes} rows={4} onInput={({ currentTarget }) => onInput(currentTarget.value)} />
+        <textarea {...attributes} rows={4} />
       ) : (
-        <input
-          {...attributes}
-          type={type}
-          min={type === "number" ? 0 : undefined}
-          onInput={({ currentTarget }) => onInput(currentTarget.value)}
-        />
+        <input {...attributes} type={type} min={type === "number" ? 0 : undefined} />
       )}
       {hint !== undefined && (
         <small id={`${id}-hint`} class="muted">

@@ -18,6 +18,9 @@ export interface View {
   readonly load: () => Promise<ComponentType<ViewProps>>;
 }
 
+/** Loads the views that are not shown first. They share much, so that one file is a quarter smaller than a file for each. */
+const otherViews = async () => (await import("./other-views.ts")).OTHER_VIEWS;
+
 /** All views, in the order of the navigation. */
 export const VIEWS: readonly View[] = [
   {
@@ -28,38 +31,38 @@ export const VIEWS: readonly View[] = [
   {
     name: "streams",
     title: "Streams",
-    load: async () => (await import("../streams/streams-view.tsx")).StreamsView,
+    load: async () => (await otherViews()).StreamsView,
   },
   {
     name: "stream",
     title: "Stream",
     within: "streams",
-    load: async () => (await import("../streams/stream-view.tsx")).StreamView,
+    load: async () => (await otherViews()).StreamView,
   },
   {
     name: "causation",
     title: "Causes and effects",
     within: "streams",
-    load: async () => (await import("../causation/causation-view.tsx")).CausationView,
+    load: async () => (await otherViews()).CausationView,
   },
   {
     name: "feeds",
     title: "Feeds",
-    load: async () => (await import("../feeds/feeds-view.tsx")).FeedsView,
+    load: async () => (await otherViews()).FeedsView,
   },
   {
     name: "subject",
     title: "Subject",
-    load: async () => (await import("../subject/subject-view.tsx")).SubjectView,
+    load: async () => (await otherViews()).SubjectView,
   },
   {
     name: "consumers",
     title: "Consumers",
-    load: async () => (await import("../consumers/consumers-view.tsx")).ConsumersView,
+    load: async () => (await otherViews()).ConsumersView,
   },
   {
     name: "webhooks",
     title: "Webhooks",
-    load: async () => (await import("../webhooks/webhooks-view.tsx")).WebhooksView,
+    load: async () => (await otherViews()).WebhooksView,
   },
 ];

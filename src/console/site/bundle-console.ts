@@ -42,7 +42,7 @@ const WITHOUT_NODE: BunPlugin = {
   },
 };
 
-/** Bundles the console: a script for each view, which share the others, and one style sheet. */
+/** Bundles the console: scripts that load when they are needed, and one style sheet. */
 export async function bundleConsole(): Promise<ConsoleBundle> {
   const name = "[name]-[hash].[ext]";
   const { outputs } = await Bun.build({

@@ -16,12 +16,11 @@ export interface AppendDialogProps {
 /** Asks for an event, and appends it to a stream. */
 export function AppendDialog({ stream, version, onAppended, onClose }: AppendDialogProps) {
   const { client } = useConsole();
-  const draft = useSignal({ type: "", data: "", metadata: "" });
-  const read = readDraft(draft.value);
-  const isTouched = draft.value.type !== "";
-  const change = (values: Partial<typeof draft.value>): void => {
-    draft.value = { ...draft.value, ...values };
-  };
+  const type = useSignal("");
+  const data = useSignal("");
+  const metadata = useSignal("");
+  const read = readDraft({ type: type.value, data: data.value, metadata: metadata.value });
+  const isTouched = type.value !== "";
   const append = async (): Promise<void> => {
     if ("fault" in read) return;
     await client.append(stream, read.event, { expectedVersion: version });
@@ -38,25 +37,12 @@ export function AppendDialog({ stream, version, onAppended, onClose }: AppendDia
       <p>
         To <bdi>{stream}</bdi>, if it is still at version {version}.
       </p>
-      <TextField
-        label="Type"
-        placeholder="UserRegistered"
-        value={draft.value.type}
-        onInput={(type) => change({ type })}
-        isRequired
-      />
-      <TextField
-        label="Data, as JSON"
-        placeholder='{"name":"Ida"}'
-        value={draft.value.data}
-        onInput={(data) => change({ data })}
-        isLong
-      />
+      <TextField label="Type" placeholder="UserRegistered" text={type} isRequired />
+      <TextField label="Data, as JSON" placeholder='{"name":"Ida"}' text={data} isLong />
       <TextField
         label="Metadata, as JSON (optional)"
         placeholder='{"correlationId":"…","causationId":"…"}'
-        value={draft.value.metadata}
-        onInput={(metadata) => change({ metadata })}
+        text={metadata}
         isLong
       />
       <p role="status" class="fault">

@@ -8,7 +8,7 @@ export interface RewindFields {
   readonly subjects: string;
 }
 
-export type RewindRange = Pick<RewindOptions, "after" | "upTo" | "subjects">;
+export type StatedRange = Pick<RewindOptions, "after" | "upTo" | "subjects">;
 
 function positionOf(text: string): number | null | undefined {
   if (text.trim() === "") return undefined;
@@ -17,7 +17,7 @@ function positionOf(text: string): number | null | undefined {
 }
 
 /** Returns the range that the fields state; null: they state none. */
-export function rewindRange({ after, upTo, subjects }: RewindFields): RewindRange | null {
+export function rewindRange({ after, upTo, subjects }: RewindFields): StatedRange | null {
   const [first, last] = [positionOf(after), positionOf(upTo)];
   if (first === null || last === null) return null;
   const names = subjects.split("\n").filter((name) => name !== "");
@@ -29,6 +29,6 @@ export function rewindRange({ after, upTo, subjects }: RewindFields): RewindRang
 }
 
 /** Whether a range has all delivered events. */
-export function isEverything({ after = 0, upTo, subjects }: RewindRange): boolean {
+export function isEverything({ after = 0, upTo, subjects }: StatedRange): boolean {
   return after === 0 && upTo === undefined && subjects === undefined;
 }

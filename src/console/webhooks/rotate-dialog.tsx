@@ -37,10 +37,7 @@ export function RotateDialog({ id, onRotated, onClose }: RotateDialogProps) {
       <TextField
         label="Overlap in hours"
         type="number"
-        value={hours.value}
-        onInput={(value) => {
-          hours.value = value;
-        }}
+        text={hours}
         hint="Until then, give the new secret to the receiver."
         isRequired
       />

@@ -8,7 +8,7 @@ import { FormDialog } from "../shell/form-dialog.tsx";
 import { IssuedSecret } from "../shell/issued-secret.tsx";
 import { Problem } from "../shell/problem.tsx";
 import { ReasonField } from "../shell/reason-field.tsx";
-import { useAction } from "../shell/use-action.ts";
+import { type Action, useAction } from "../shell/use-action.ts";
 import { RewindDialog } from "./rewind-dialog.tsx";
 import { RotateDialog } from "./rotate-dialog.tsx";
 
@@ -57,34 +57,71 @@ function TestResult({ acknowledged, error, durationMs }: TestDelivery) {
   );
 }
 
-/** Pauses, resumes, tests, rewinds, and removes a subscription, and rotates its secret. */
-export function SubscriptionActions({ subscription, onChange }: SubscriptionActionsProps) {
-  const { client, router } = useConsole();
+interface ChangeProps extends SubscriptionActionsProps {
+  readonly action: Action;
+}
+
+function PauseOrResume({ subscription, onChange, action: { run, isBusy } }: ChangeProps) {
+  const { client } = useConsole();
   const { subscription: id, status, endpoint } = subscription;
-  const { run, isBusy, error } = useAction();
-  const tested = useSignal<TestDelivery | null>(null);
-  const issued = useSignal<Credentials | null>(null);
   const resume = async (): Promise<void> => {
     await client.subscriptions.resume(id);
     onChange();
   };
+  return status === "paused" || endpoint !== null ? (
+    <button type="button" disabled={isBusy} onClick={() => run(resume)}>
+      {status === "paused" ? "Resume" : "Try the endpoint now"}
+    </button>
+  ) : (
+    <DialogButton
+      label="Pause"
+      dialog={(close) => <PauseDialog id={id} onPaused={onChange} onClose={close} />}
+    />
+  );
+}
+
+function RemoveButton({ id }: { readonly id: string }) {
+  const { client, router } = useConsole();
+  return (
+    <DialogButton
+      label="Remove"
+      dialog={(close) => (
+        <ConfirmDialog
+          title="Remove the subscription"
+          name={id}
+          action="Remove"
+          onConfirm={async (reason) => {
+            await client.subscriptions.remove(id, { reason });
+            router.go(router.href("webhooks"));
+          }}
+          onClose={close}
+        >
+          <p>Kilde delivers nothing more to this endpoint, and deletes its cursor.</p>
+        </ConfirmDialog>
+      )}
+    />
+  );
+}
+
+/** Pauses, resumes, tests, rewinds, and removes a subscription, and rotates its secret. */
+export function SubscriptionActions({ subscription, onChange }: SubscriptionActionsProps) {
+  const { client } = useConsole();
+  const { subscription: id } = subscription;
+  const action = useAction();
+  const { run, isBusy, error } = action;
+  const tested = useSignal<TestDelivery | null>(null);
+  const issued = useSignal<Credentials | null>(null);
   const test = async (): Promise<void> => {
     tested.value = null;
     tested.value = await client.subscriptions.test(id);
   };
+  const show = (credentials: Credentials | null): void => {
+    issued.value = credentials;
+  };
   return (
     <>
       <div class="actions">
-        {status === "paused" || endpoint !== null ? (
-          <button type="button" disabled={isBusy} onClick={() => run(resume)}>
-            {status === "paused" ? "Resume" : "Try the endpoint now"}
-          </button>
-        ) : (
-          <DialogButton
-            label="Pause"
-            dialog={(close) => <PauseDialog id={id} onPaused={onChange} onClose={close} />}
-          />
-        )}
+        <PauseOrResume subscription={subscription} onChange={onChange} action={action} />
         <button type="button" disabled={isBusy} onClick={() => run(test)}>
           Send a test
         </button>
@@ -94,33 +131,9 @@ export function SubscriptionActions({ subscription, onChange }: SubscriptionActi
         />
         <DialogButton
           label="Rotate the secret"
-          dialog={(close) => (
-            <RotateDialog
-              id={id}
-              onRotated={(credentials) => {
-                issued.value = credentials;
-              }}
-              onClose={close}
-            />
-          )}
+          dialog={(close) => <RotateDialog id={id} onRotated={show} onClose={close} />}
         />
-        <DialogButton
-          label="Remove"
-          dialog={(close) => (
-            <ConfirmDialog
-              title="Remove the subscription"
-              name={id}
-              action="Remove"
-              onConfirm={async (reason) => {
-                await client.subscriptions.remove(id, { reason });
-                router.go(router.href("webhooks"));
-              }}
-              onClose={close}
-            >
-              <p>Kilde delivers nothing more to this endpoint, and deletes its cursor.</p>
-            </ConfirmDialog>
-          )}
-        />
+        <RemoveButton id={id} />
       </div>
       <div role="status">
         {isBusy && <p class="muted">Working…</p>}
@@ -134,9 +147,7 @@ export function SubscriptionActions({ subscription, onChange }: SubscriptionActi
             ["Secret", issued.value.secret],
             ["Public key", issued.value.publicKey],
           ]}
-          onClose={() => {
-            issued.value = null;
-          }}
+          onClose={() => show(null)}
         />
       )}
     </>

@@ -17,7 +17,7 @@ import { SubscriptionActions } from "./subscription-actions.tsx";
 import { SubscriptionState } from "./subscription-state.tsx";
 import { ThroughputChart } from "./throughput-chart.tsx";
 
-/** Why deliveries do not progress, and what happens next. */
+/** The cause of a pause or failure. */
 function Cause({
   subscription: { status, reason, since, endpoint },
 }: {

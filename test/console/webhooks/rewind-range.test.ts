@@ -24,7 +24,7 @@ test("rewind: each line is a subject, with its spaces", () => {
   });
 });
 
-test("rewind: what is no position states no range", () => {
+test("rewind: a text that is no position states no range", () => {
   for (const after of ["-1", "1.5", "x", "1e99"])
     expect([after, rewindRange({ ...none, after })]).toEqual([after, null]);
 });

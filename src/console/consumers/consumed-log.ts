@@ -28,8 +28,3 @@ export function logsOf(feeds: readonly Pick<FeedInfo, "feed" | "version">[]): re
     OPERATIONS_TOPIC,
   ].flatMap((path) => logAt(path) ?? []);
 }
-
-/** The words of the command that lists the consumers of a log. */
-export function listCommand({ feed }: ConsumedLog): readonly string[] {
-  return ["kilde", "consumers", ...(feed === undefined ? [] : ["--feed", feed])];
-}

@@ -1,7 +1,7 @@
 import type { ConsumerInfo } from "../../client/types.ts";
 import { useResource } from "../data/use-resource.ts";
+import { COMMANDS } from "../format/commands.ts";
 import { formatCount, formatCounted } from "../format/counts.ts";
-import { shellCommand } from "../format/shell-word.ts";
 import { CONSUMERS_TOPIC } from "../live/topics.ts";
 import { Command } from "../shell/command.tsx";
 import { ConfirmDialog } from "../shell/confirm-dialog.tsx";
@@ -10,7 +10,7 @@ import { DialogButton } from "../shell/dialog-button.tsx";
 import { Facts } from "../shell/facts.tsx";
 import { Problem } from "../shell/problem.tsx";
 import { Time } from "../shell/time.tsx";
-import { type ConsumedLog, listCommand } from "./consumed-log.ts";
+import type { ConsumedLog } from "./consumed-log.ts";
 import { ConsumerState } from "./consumer-state.tsx";
 import { LagCharts } from "./lag-charts.tsx";
 import { lagText } from "./lag-text.ts";
@@ -122,7 +122,7 @@ export function ConsumerDetail({ log, name }: ConsumerDetailProps) {
             {log.title} has no consumer of this name. It appears with its first request; this lists the known
             ones:
           </p>
-          <Command command={shellCommand(...listCommand(log))} />
+          <Command command={COMMANDS.consumers(log.feed)} />
         </section>
       )}
       {value !== undefined && value !== null && (

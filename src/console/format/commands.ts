@@ -19,4 +19,13 @@ export const COMMANDS = {
   testFeed: (): string => shellCommand("kilde", "feeds", "test", "users", "--fixtures", "test/users.ndjson"),
   retrySubject: (subscription: string, subject: string): string =>
     withArguments(["webhooks", "retry"], [subscription, subject]),
+  /** Lists the consumers of a feed, or of the event log. */
+  consumers: (feed: string | undefined): string =>
+    shellCommand("kilde", "consumers", ...(feed === undefined ? [] : [`--feed=${feed}`])),
+  /** Reads as a consumer. */
+  consume: (feed: string | undefined): string =>
+    shellCommand("kilde", "follow", ...(feed === undefined ? [] : [`--feed=${feed}`]), "--consumer=cards"),
+  createWebhook: (): string =>
+    shellCommand("kilde", "webhooks", "create", "/events", "https://example.org/hook"),
+  createKey: (): string => shellCommand("kilde", "keys", "create", "root", "--may=admin"),
 } as const;

@@ -4,6 +4,7 @@ import { CausationView } from "../causation/causation-view.tsx";
 import { FeedsView } from "../feeds/feeds-view.tsx";
 import { SubjectView } from "../subject/subject-view.tsx";
 import { ConsumersView } from "../consumers/consumers-view.tsx";
+import { KeysView } from "../keys/keys-view.tsx";
 import { WebhooksView } from "../webhooks/webhooks-view.tsx";
 
 /** The views that load together, with the first visit to one of them. */
@@ -15,4 +16,5 @@ export const OTHER_VIEWS = {
   SubjectView,
   ConsumersView,
   WebhooksView,
+  KeysView,
 };

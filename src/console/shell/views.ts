@@ -14,6 +14,8 @@ export interface View {
   readonly title: string;
   /** Name of the entry of the navigation that it belongs to; absent: it has its own entry. */
   readonly within?: string;
+  /** The grant without which the navigation leaves it out; absent: none. */
+  readonly needs?: string;
   /** Loads its code, with the first visit. */
   readonly load: () => Promise<ComponentType<ViewProps>>;
 }
@@ -63,6 +65,13 @@ export const VIEWS: readonly View[] = [
   {
     name: "webhooks",
     title: "Webhooks",
+    needs: "manage:/subscriptions",
     load: async () => (await otherViews()).WebhooksView,
+  },
+  {
+    name: "keys",
+    title: "Keys",
+    needs: "admin",
+    load: async () => (await otherViews()).KeysView,
   },
 ];

@@ -11,7 +11,8 @@ import { EmptyState } from "../shell/empty-state.tsx";
 import { Problem } from "../shell/problem.tsx";
 import type { QueryValues } from "../shell/router.ts";
 import type { ViewProps } from "../shell/views.ts";
-import { appendGrant } from "./append-grant.ts";
+import { EraseButton } from "./erase-button.tsx";
+import { streamGrant } from "./stream-grant.ts";
 import { AppendDialog } from "./append-dialog.tsx";
 import { EventCard, type EventForm } from "./event-card.tsx";
 import { ExportButton } from "./export-button.tsx";
@@ -144,7 +145,8 @@ export function StreamView({ query }: ViewProps) {
   );
   const { events, hasEarlier, isLoaded } = timeline.state.value;
   const [latest] = events;
-  const mayAppend = session.may(appendGrant(name)).value && latest?.erased !== true;
+  const mayErase = session.may(streamGrant("erase", name)).value && latest?.erased === false;
+  const mayAppend = session.may(streamGrant("append", name)).value && latest?.erased !== true;
   return (
     <>
       <h1>
@@ -164,6 +166,9 @@ export function StreamView({ query }: ViewProps) {
           >
             Append…
           </button>
+        )}
+        {isLoaded && !isPast && mayErase && (
+          <EraseButton stream={name} version={latest.version} onErased={reload} />
         )}
       </p>
       <TimelineControls shown={shown} />

@@ -3,10 +3,8 @@ import { useSignal } from "@preact/signals";
 import type { Credentials } from "../../client/subscription-types.ts";
 import { useConsole } from "../shell/console-context.ts";
 import { FormDialog } from "../shell/form-dialog.tsx";
+import { OverlapField, overlapSecondsOf } from "../shell/overlap-field.tsx";
 import { ReasonField } from "../shell/reason-field.tsx";
-import { TextField } from "../shell/text-field.tsx";
-
-const HOUR_SECONDS = 3_600;
 
 export interface RotateDialogProps {
   /** Id of the subscription. */
@@ -20,13 +18,14 @@ export function RotateDialog({ id, onRotated, onClose }: RotateDialogProps) {
   const { client } = useConsole();
   const hours = useSignal("24");
   const reason = useSignal("");
+  const overlapSeconds = overlapSecondsOf(hours.value);
   return (
     <FormDialog
       title="Rotate the secret"
       action="Rotate"
-      isReady={hours.value !== "" && Number(hours.value) >= 0}
+      isReady={overlapSeconds !== null}
       onSubmit={async () => {
-        const overlapSeconds = Math.round(Number(hours.value) * HOUR_SECONDS);
+        if (overlapSeconds === null) return;
         onRotated(
           await client.subscriptions.rotateSecret(id, { overlapSeconds, reason: reason.value.trim() }),
         );
@@ -34,13 +33,7 @@ export function RotateDialog({ id, onRotated, onClose }: RotateDialogProps) {
       onClose={onClose}
     >
       <p>Kilde signs with a new secret at once, and with the old one as well for an overlap.</p>
-      <TextField
-        label="Overlap in hours"
-        type="number"
-        text={hours}
-        hint="Until then, give the new secret to the receiver."
-        isRequired
-      />
+      <OverlapField hours={hours} hint="Until then, give the new secret to the receiver." />
       <ReasonField reason={reason} />
     </FormDialog>
   );

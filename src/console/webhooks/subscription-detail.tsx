@@ -11,6 +11,7 @@ import { useConsole } from "../shell/console-context.ts";
 import { Facts } from "../shell/facts.tsx";
 import { Problem } from "../shell/problem.tsx";
 import { Time } from "../shell/time.tsx";
+import { type AttemptFilter, AttemptList } from "./attempt-list.tsx";
 import { BlockedSubjects } from "./blocked-subjects.tsx";
 import { SkippedEvents } from "./skipped-events.tsx";
 import { SubscriptionActions } from "./subscription-actions.tsx";
@@ -57,8 +58,19 @@ function RedeliveryProgress({ rewind }: { readonly rewind: NonNullable<Subscript
 }
 
 function settingsOf(subscription: Subscription) {
-  const { types, subjectPrefix, mode, batch, concurrency, attempts, headers, handshake, creator, created } =
-    subscription;
+  const {
+    types,
+    subjectPrefix,
+    mode,
+    batch,
+    concurrency,
+    attempts,
+    headers,
+    handshake,
+    creator,
+    created,
+    keepAttempts,
+  } = subscription;
   return [
     ["Events", types === null ? "Of all types" : types.join(", ")],
     ["Subjects", subjectPrefix === "" ? "All" : <bdi key="prefix">{subjectPrefix}…</bdi>],
@@ -68,11 +80,25 @@ function settingsOf(subscription: Subscription) {
     ],
     ["Concurrent requests", `At most ${formatCount(concurrency)}`],
     ["Attempts", attempts === null ? "Without limit" : `${formatCount(attempts)}, then an event waits`],
+    [
+      "Kept attempts",
+      keepAttempts === 0 ? "Without contents" : `${formatCount(keepAttempts)} of each outcome`,
+    ],
     ["Headers", headers.length === 0 ? undefined : headers.join(", ")],
     ["Handshake", handshake?.origin],
     ["Created by", creator ?? undefined],
     ["Created", <Time key="created" time={created} />],
   ] as const;
+}
+
+/** The part of the attempts that the address names. */
+function shownAttempts(query: URLSearchParams): AttemptFilter {
+  const asked = query.get("outcome");
+  const before = Number(query.get("before") ?? "");
+  return {
+    outcome: asked === "failed" || asked === "delivered" ? asked : undefined,
+    before: Number.isSafeInteger(before) && before > 0 ? before : undefined,
+  };
 }
 
 export interface SubscriptionDetailProps {
@@ -110,6 +136,7 @@ export function SubscriptionDetail({ id, query }: SubscriptionDetailProps) {
           {value.rewind !== null && <RedeliveryProgress rewind={value.rewind} />}
           <SubscriptionActions subscription={value} onChange={reload} />
           <BlockedSubjects subscription={value} after={query.get("blocked") ?? ""} />
+          <AttemptList subscription={value} {...shownAttempts(query)} onChange={reload} />
           <h2>Throughput</h2>
           <ThroughputChart subscription={value} />
           <SkippedEvents id={id} />

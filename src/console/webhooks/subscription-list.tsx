@@ -3,6 +3,7 @@ import { lagText } from "../consumers/lag-text.ts";
 import { logAt } from "../consumers/consumed-log.ts";
 import { takePage } from "../data/take-page.ts";
 import { useResource } from "../data/use-resource.ts";
+import { COMMANDS } from "../format/commands.ts";
 import { formatCount } from "../format/counts.ts";
 import { SUBSCRIPTIONS_TOPIC } from "../live/topics.ts";
 import { useConsole } from "../shell/console-context.ts";
@@ -91,10 +92,7 @@ export function SubscriptionList({ filter }: { readonly filter: SubscriptionFilt
         (isFiltered ? (
           <p class="muted">No subscription is like this.</p>
         ) : (
-          <EmptyState
-            title="There is no subscription"
-            command="kilde webhooks create /events https://example.org/hook"
-          >
+          <EmptyState title="There is no subscription" command={COMMANDS.createWebhook()}>
             Kilde delivers a log to an endpoint, and signs each request with a secret that this prints once.
           </EmptyState>
         ))}

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import { KildeError } from "../../../src/core/errors.ts";
 import { createBrowserSession } from "../../../src/console/data/session-state.ts";
-import { appendGrant } from "../../../src/console/streams/append-grant.ts";
+import { streamGrant } from "../../../src/console/streams/stream-grant.ts";
 import { parseGrant } from "../../../src/access/grant.ts";
 
 /** A session that grants everything that can be granted, as the server does without keys. */
@@ -49,6 +49,6 @@ test.each([
   ["x//y", "append:/streams"],
   ["", "append:/streams"],
 ])("session: an append to %j needs %s, which there can be", (stream, grant) => {
-  expect(appendGrant(stream)).toBe(grant);
+  expect(streamGrant("append", stream)).toBe(grant);
   expect(parseGrant(grant)).not.toHaveProperty("fault");
 });

@@ -19,6 +19,10 @@ test.each(["user-1", "-v", "--url", "it's $HOME", "a b"])(
       COMMANDS.diffFeed("users", 1, 2, name),
       COMMANDS.testFeed(),
       COMMANDS.retrySubject("sub_1", name),
+      COMMANDS.consumers("users/v2"),
+      COMMANDS.consume("users/v2"),
+      COMMANDS.createWebhook(),
+      COMMANDS.createKey(),
     ];
     expect(commands.length).toBe(Object.keys(COMMANDS).length);
     for (const command of commands) {

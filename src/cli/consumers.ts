@@ -1,7 +1,8 @@
-import { type Command, Option } from "commander";
+import { Command, Option } from "commander";
 
 import type { ConsumerInfo } from "../client/types.ts";
 import type { CliContext } from "./context.ts";
+import { consumersLagCommand } from "./consumers-lag.ts";
 import { feedOption, type FeedVersionArgument } from "./log-source.ts";
 import { examples, jsonOption, serverCommand, type ServerFlags } from "./options.ts";
 import { withServer } from "./server.ts";
@@ -55,9 +56,8 @@ async function consumers(context: CliContext, flags: ConsumersFlags): Promise<vo
   );
 }
 
-/** `kilde consumers` */
-export function consumersCommand(context: CliContext): Command {
-  return serverCommand("consumers")
+function listCommand(context: CliContext): Command {
+  return serverCommand("list")
     .description(
       "Lists the consumers of the event log or a feed: their state (keeps up, late, blocked or silent), their positions, and the time of their last request.",
     )
@@ -69,4 +69,13 @@ export function consumersCommand(context: CliContext): Command {
       examples("kilde consumers", "kilde consumers --state late", "kilde consumers --feed declarations/v1"),
     )
     .action((flags: ConsumersFlags) => consumers(context, flags));
+}
+
+/** `kilde consumers` */
+export function consumersCommand(context: CliContext): Command {
+  return new Command("consumers")
+    .description("Lists the consumers of the event log or a feed, and shows their lag.")
+    .addHelpText("after", examples("kilde consumers", "kilde consumers lag cards --feed declarations/v1"))
+    .addCommand(listCommand(context), { isDefault: true })
+    .addCommand(consumersLagCommand(context));
 }

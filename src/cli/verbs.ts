@@ -85,7 +85,7 @@ export const VERB_GROUPS: readonly VerbGroup[] = [
       },
       {
         name: "consumers",
-        summary: "list the consumers of the event log or a feed",
+        summary: "list the consumers of the event log or a feed, and their lag",
         load: async () => (await import("./consumers.ts")).consumersCommand,
       },
     ],
@@ -93,6 +93,11 @@ export const VERB_GROUPS: readonly VerbGroup[] = [
   {
     heading: "Administration (through a server):",
     verbs: [
+      {
+        name: "overview",
+        summary: "show the state of a store, and its problems",
+        load: async () => (await import("./overview.ts")).overviewCommand,
+      },
       {
         name: "operations",
         summary: "print the log of administration: who changed what, and alarms",

@@ -197,6 +197,31 @@ forEachDeployment(["memory", "file", "sqld"], (deployment) => {
       await other.close();
     });
 
+    test("an open console reads as often as four looks a second need, however many events are appended", async () => {
+      let reads = 0;
+      const counting: Database = {
+        ...database,
+        close: () => {},
+        read(statement) {
+          reads += 1;
+          return database.read(statement);
+        },
+      };
+      const other = await openApp({ database: counting });
+      const key = await createTestKey(other, ["admin"]);
+      const { head, stop } = await observe(key);
+      await key.append("order-3", { type: "A" });
+      const before = reads;
+      const began = performance.now();
+      for (let n = 0; n < 400; n += 1) await key.append("order-3", { type: "A" });
+      await eventually(() => head("/events") === 402);
+      const looks = 4 * ((performance.now() - began) / 1_000) + 2;
+      // Heads, and at most three queries for the marks.
+      expect(reads - before).toBeLessThanOrEqual(4 * Math.ceil(looks));
+      await stop();
+      await other.close();
+    });
+
     test("observers count as followers", async () => {
       const bounded = await openApp({ database, limits: { followers: 1 } });
       const key = await createTestKey(bounded, ["admin"]);

@@ -5,7 +5,7 @@ import type { Clock } from "../../../src/core/clock.ts";
 import { systemClock } from "../../../src/core/system-clock.ts";
 import { createRecentHeads } from "../../../src/log/follow/recent-heads.ts";
 import { SELECT_HEALTH } from "../../../src/webhooks/subscriptions/health.ts";
-import type { Database } from "../../../src/storage/database.ts";
+import type { Database, Statement } from "../../../src/storage/database.ts";
 import { jsonPost, openApp, type TestApp } from "../../support/app.ts";
 import { sketch } from "../../support/feeds.ts";
 import { commandFault } from "../../support/command-fault.ts";
@@ -192,6 +192,43 @@ test("the growth of the event log is that of the heads that the process noted", 
     heads: [2, 52, 52],
     eventsPerSecond: [5, 0],
   });
+  await other.close();
+});
+
+test("an overview of 10,000 consumers reads each once, and no statement scans streams or events", async () => {
+  const time = new Date(nowMs).toISOString();
+  await database.write([
+    {
+      sql: `with recursive numbers(n) as (values (1) union all select n + 1 from numbers where n < 10000)
+        insert into consumers (log, name, committed, sent, since, seen)
+        select 0, format('c-%05d', n), 1, 1, ?1, ?1 from numbers`,
+      args: [time],
+    },
+  ]);
+  const seen: Statement[] = [];
+  const spied: Database = {
+    ...database,
+    close: () => {},
+    read(statement) {
+      seen.push(statement);
+      return database.read(statement);
+    },
+  };
+  const other = await openApp({ database: spied, clock, feeds: FEEDS });
+  const { get } = await createTestKey(other, ["admin"]);
+  seen.length = 0;
+  advance(1);
+  const { consumers, problems } = await get<StoreOverview>("/overview");
+  expect(Object.values(consumers).reduce((total, count) => total + count)).toBe(10_000);
+  expect(problems.length).toBeLessThanOrEqual(100);
+  // 20 full pages, one that ends them, and a constant number of others.
+  expect(seen.length).toBeLessThanOrEqual(60);
+  for (const { sql, args } of seen) {
+    const plan = await database.read({ sql: `explain query plan ${sql}`, args });
+    expect(
+      plan.map((row) => String(row[3])).filter((step) => /SCAN (events?|subjects?)\b/.test(step)),
+    ).toEqual([]);
+  }
   await other.close();
 });
 

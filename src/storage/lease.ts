@@ -8,6 +8,9 @@ import type { BatchWriter } from "./batch-writer.ts";
  * that was presumed dead cannot write any more. A process of a higher rank takes the lease from one of a lower rank at
  * any time, in the same safe way. So does a process that knows that the holder's process has ended: it names the holder
  * and the token that it judged, so that a lease that changed hands since is not taken.
+ *
+ * A holder that takes its own lease again keeps the token, unless it begins a new term: after a write whose outcome it does
+ * not know, so that the database refuses that write if it arrives later.
  */
 
 /** How long a lease lasts after its holder last renewed it. */
@@ -70,27 +73,36 @@ export type HasEnded = (lease: Pick<HeldLease, "name" | "holder" | "token">) => 
 const ENDED_LOOK_MS = 200;
 
 /**
- * Arguments: name, holder, milliseconds, rank, and holder and token of the lease whose holder has ended, or nulls.
+ * Arguments: name, holder, milliseconds, rank, holder and token of the lease whose holder has ended, or nulls, and 1 for a new term.
  * Returns a row with the token and the time, or none when another process holds the lease.
  */
 export const TAKE_LEASE = `
 insert into leases (name, holder, token, expires, rank)
 values (?1, ?2, (select coalesce(max(token), 0) + 1 from leases), ${NOW} + ?3, ?4)
-on conflict (name) do update set token = iif(holder = excluded.holder, token, excluded.token), holder = excluded.holder,
+on conflict (name) do update set token = iif(holder = excluded.holder and not ?7, token, excluded.token), holder = excluded.holder,
   expires = excluded.expires, rank = excluded.rank
 where holder = excluded.holder or rank < excluded.rank or not (${isRunning("expires")})
   or (holder = ?5 and token = ?6)
 returning token, ${NOW}`;
+
+export interface TakeOptions {
+  /** Default: 0. */
+  readonly rank?: number;
+  /** The holder whose process has ended. Default: none is known to have. */
+  readonly ended?: HeldLease | null;
+  /** Whether the token changes although the holder is the same. Default: false. */
+  readonly isNewTerm?: boolean;
+}
 
 /** Takes or renews a lease. Returns null while another process holds it, unless that holder is the `ended` one. */
 export async function takeLease(
   writer: BatchWriter,
   name: string,
   holder: string,
-  rank = 0,
-  ended: HeldLease | null = null,
+  { rank = 0, ended = null, isNewTerm = false }: TakeOptions = {},
 ): Promise<Lease | null> {
-  const args = [name, holder, LEASE_MS, rank, ended?.holder ?? null, ended?.token ?? null];
+  const term = isNewTerm ? 1 : 0;
+  const args = [name, holder, LEASE_MS, rank, ended?.holder ?? null, ended?.token ?? null, term];
   const written = await writer.write([{ sql: TAKE_LEASE, args }]);
   const row = written.outcome === "written" ? written.rows[0]?.[0] : undefined;
   return row === undefined ? null : { name, holder, token: integerAt(row, 0), takenMs: integerAt(row, 1) };
@@ -156,7 +168,7 @@ export async function takeOver(
 ): Promise<Lease | null> {
   const last = await lastHolder(database, name);
   if (last === null || !hasEnded(last)) return null;
-  return takeLease(writer, name, holder, rank, last);
+  return takeLease(writer, name, holder, { rank, ended: last });
 }
 
 /** Leases of other holders that a process waits for. */

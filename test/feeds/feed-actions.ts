@@ -20,8 +20,8 @@ import { systemClock } from "../../src/core/system-clock.ts";
 import type { TestApp } from "../support/app.ts";
 import { clearAll } from "../support/clear-all.ts";
 
-/** A fault: of a read; of a write, before or after it was done. */
-type Fault = "read" | "lost" | "unanswered";
+/** A fault: of a read; of a write, before or after it was done, or while it is still on its way. */
+type Fault = "read" | "lost" | "unanswered" | "late";
 
 export type Action =
   | { readonly kind: "append"; readonly stream: number; readonly types: readonly string[] }
@@ -132,7 +132,7 @@ const single: fc.Arbitrary<Action> = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant("fault" as const),
       node: fc.nat(NODES - 1),
-      fault: fc.constantFrom<Fault>("read", "lost", "unanswered"),
+      fault: fc.constantFrom<Fault>("read", "lost", "unanswered", "late"),
       after: fc.nat(3),
       kills: fc.boolean(),
     }),
@@ -218,8 +218,10 @@ class Failure extends Error {
 /** A projector of a process, which steps on when it is through with a step. */
 interface Stepping {
   readonly projector: Projector;
-  /** Token of the lease that it stepped under last. */
-  token: number;
+  /** Token of the lease that it stepped under last; null: it has not stepped. */
+  token: number | null;
+  /** Whether it takes the lease with a new token: it is new, or its last step failed. */
+  isNewTerm: boolean;
   stepped: Promise<unknown>;
 }
 
@@ -271,9 +273,12 @@ export function nodeOn(
       ...writer,
       async write(statements): Promise<Written> {
         failAt("lost");
-        const writing = writeLate(statements);
+        const writing = writeLate(statements).finally(() => underWay.delete(writing));
         underWay.add(writing);
-        const written = await writing.finally(() => underWay.delete(writing));
+        // Nobody learns its outcome in this case.
+        writing.catch(() => {});
+        failAt("late");
+        const written = await writing;
         failAt("unanswered");
         return written;
       },
@@ -378,41 +383,40 @@ export async function perform(world: World, action: Action): Promise<void> {
       const registered = feedOf(action.feed, node);
       const rank = registered.contract.revision;
       await until(node, async () => {
-        const lease = await takeLease(node.writer, registered.log.name, `node-${action.node}`, rank);
-        if (lease === null) return;
-        const { database: own, writer } = node;
-        const reads = readsOf(node, registered);
+        const { name } = registered.log;
         const deps = {
-          database: own,
-          writer,
+          database: node.database,
+          writer: node.writer,
           clock: systemClock,
-          chance: () => Math.random(),
+          mostFlights: 2,
           onPublished,
-          reads,
+          reads: readsOf(node, registered),
           batchEvents: action.batch,
         };
-        const stepping = node.projectors.get(registered.log.name) ?? {
+        const stepping = node.projectors.get(name) ?? {
           projector: createProjector(deps, registered),
-          token: lease.token,
+          token: null,
+          isNewTerm: true,
           stepped: Promise.resolve(),
         };
-        node.projectors.set(registered.log.name, stepping);
-        const { projector, token, stepped } = stepping;
-        // What another process failed at may succeed here.
-        const retry = token !== lease.token;
-        stepping.token = lease.token;
+        node.projectors.set(name, stepping);
         const step = async () => {
+          const { projector, token, isNewTerm } = stepping;
+          const lease = await takeLease(node.writer, name, `node-${action.node}`, { rank, isNewTerm });
+          if (lease === null) return;
+          stepping.token = lease.token;
+          stepping.isNewTerm = true;
+          // What another process failed at may succeed here.
+          let retry = token !== null && token !== lease.token;
           for (let left = action.steps; left > 0; left -= 1) {
-            const isRetry = retry && left === action.steps;
-            const { kind } = await projector.step({
-              lease,
-              retry: isRetry,
-              flush: action.batch % 2 === 0,
-            });
+            const { kind } = await projector.step({ lease, retry, flush: action.batch % 2 === 0 });
+            retry = false;
             if (kind !== "projected") break;
           }
+          // Without an error the outcomes of its writes are known, or awaited by its next step.
+          stepping.isNewTerm = false;
         };
-        stepping.stepped = stepped.then(step, step);
+        stepping.stepped = stepping.stepped.then(step, step);
         await stepping.stepped;
       });
       return;

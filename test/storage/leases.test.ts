@@ -22,7 +22,7 @@ appForEachTest((opened) => ({ database, app } = opened));
 
 const NAME = "feeds/declarations/v1";
 
-const take = (holder: string, rank = 0) => takeLease(app.store.writer, NAME, holder, rank);
+const take = (holder: string, rank = 0) => takeLease(app.store.writer, NAME, holder, { rank });
 
 const over = (holder: string, hasEnded: HasEnded, rank = 0) =>
   takeOver({ database, writer: app.store.writer, holder, hasEnded }, NAME, rank);
@@ -95,7 +95,7 @@ test("a judgment applies to one holder and token: a lease that changed hands sin
       }
       const isReleased = made.at(-1) === "released";
       const isTheSame = lease?.holder === judged?.holder && lease?.token === judged?.token;
-      const stolen = await takeLease(app.store.writer, NAME, "two", 0, judged);
+      const stolen = await takeLease(app.store.writer, NAME, "two", { ended: judged });
       expect(stolen !== null).toBe(isTheSame || isReleased);
     }),
     { numRuns: 30 },

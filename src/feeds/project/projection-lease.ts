@@ -34,7 +34,10 @@ export interface ProjectionLeaseDeps {
 export interface ProjectionLease {
   /** Null: this process is not known to hold it. */
   held(): Lease | null;
-  /** Waits for work, and takes the lease for it. Null: another process holds the lease or did the work, or the signal aborted. */
+  /**
+   * Waits for work, and takes the lease for it, in a new term. Null: another process holds the lease or did the work, or the
+   * signal aborted.
+   */
   obtain(signal: AbortSignal): Promise<Lease | null>;
   /** Renews the lease, unless another process has taken it. */
   renew(): Promise<void>;
@@ -54,7 +57,8 @@ export function createProjectionLease(
   /** No other holder is known. */
   let fresh = true;
 
-  const take = async () => takeLease(writer, log.name, holder, await currentRank(database, registered));
+  const take = async (isNewTerm: boolean) =>
+    takeLease(writer, log.name, holder, { rank: await currentRank(database, registered), isNewTerm });
 
   const isBehind = async () => {
     const record = await readFeed(database, log);
@@ -77,13 +81,13 @@ export function createProjectionLease(
     const last = await lastHolder(database, log.name);
     // The newest release does not wait for an older one to be late.
     if (last !== null && last.holder !== holder && last.rank < (await currentRank(database, registered)))
-      return take();
+      return take(true);
     if (!(await isBehind())) await deps.waitForEvents((await readFeed(database, log))?.cursor ?? 0, signal);
     if (!fresh) await waitForHolder(signal);
     fresh = false;
     if (signal.aborted || !(await isBehind())) return null;
     const rank = await currentRank(database, registered);
-    if (await isFreeFor(database, log.name, holder, rank)) return take();
+    if (await isFreeFor(database, log.name, holder, rank)) return take(true);
     return takeOver({ database, writer, holder, hasEnded }, log.name, rank);
   };
 
@@ -94,7 +98,7 @@ export function createProjectionLease(
       return lease;
     },
     async renew() {
-      lease = (await lastHolder(database, log.name))?.holder === holder ? await take() : null;
+      lease = (await lastHolder(database, log.name))?.holder === holder ? await take(false) : null;
     },
     forget() {
       lease = null;

@@ -21,9 +21,6 @@ const CURSOR_STRIDE = 20_000;
 /** Weight of the last batch in the measured rate. */
 const RATE_WEIGHT = 0.1;
 
-/** Marks of batches. The sum of all marks of a feed stays below 2^53 for more than 10^11 batches. */
-const MARKS = 2 ** 16;
-
 /** A batch that was read and planned, with the progress of the feed after it. */
 interface PlannedBatch extends Reached {
   /** The record that the plan rests on. */
@@ -128,17 +125,16 @@ function measuredRate(
 /** Begins to write a batch, and notes the feed as the write will leave it. */
 export function launchBatch(state: ProjectorState, batch: PlannedBatch, { lease }: StepOptions): void {
   const { registered, commits, passed, writes } = state;
-  const { clock, chance = () => 0 } = state.deps;
+  const { clock } = state.deps;
   const { feed, log } = registered;
   const { record, projecting, plan, cursor, merged, status, failure } = batch;
   const rate = measuredRate(state, batch);
-  const raise = 1 + Math.floor(chance() * MARKS);
   const applied = passed !== null && passed.id > record.erased && passed.position <= cursor ? passed : null;
   const promotes = projecting.standing === "newer" && plan.events.length > 0;
   const failureText = failure === null ? null : JSON.stringify(failure);
   writes.count += 1;
   const written = commits
-    .commit({ ...basisOf(record), raise, lease, cursor, merged, status, rate, failure: failureText }, plan, {
+    .commit({ ...basisOf(record), lease, cursor, merged, status, rate, failure: failureText }, plan, {
       erasing: applied === null ? [] : [rangeApplied(log, applied)],
       promotion: promotes ? promotion(feed, log, projecting.revision, { raisesEpoch: false }) : null,
       recorded: statusEntries(log, { before: record.status, next: status, failure }, () => clock.now()),
@@ -154,7 +150,7 @@ export function launchBatch(state: ProjectorState, batch: PlannedBatch, { lease 
   state.reached = { cursor, merged, hasMerged: false };
   state.known = {
     ...record,
-    epoch: record.epoch + raise,
+    epoch: record.epoch + 1,
     publishedRevision: promotes ? projecting.revision : record.publishedRevision,
     cursor,
     merged,

@@ -2,7 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { ErasedRange } from "../../log/erase/erased-ranges.ts";
 import { type BatchSize, createBatchSize } from "../../storage/batch-size.ts";
 import type { RegisteredFeed } from "../lifecycle/register.ts";
-import type { FeedRecord, ProjectionFailure } from "../record.ts";
+import { type FeedRecord, type ProjectionFailure, readFeed } from "../record.ts";
 import { type Committed, createFeedCommits, type FeedCommits, type FeedDeps } from "./commit.ts";
 import type { Reached } from "./next-batch.ts";
 import type { PlanFailure } from "./plan.ts";
@@ -10,12 +10,6 @@ import { createSourceReads, type SourceReads } from "./source-reads.ts";
 
 /** Source events one write projects, in 4 ms: few enough that appends and hydrations hardly wait for it. */
 const BATCH_EVENTS = 1_000;
-
-/**
- * Batches of a feed that are written at the same time: the thread that writes finds the next one when it has committed the
- * one before. A libSQL server may run writes in another order, and would refuse the second.
- */
-const MOST_FLIGHTS = 2;
 
 const NOTHING_REACHED = { cursor: 0, merged: 0, hasMerged: false };
 
@@ -26,8 +20,8 @@ export interface UnderWay {
 
 export interface ProjectorDeps extends FeedDeps {
   readonly clock: Clock;
-  /** A number from 0 to 1 that marks a batch, see `write.ts`. Default: one batch is written at a time, and has no mark. */
-  readonly chance?: () => number;
+  /** Batches of the feed in an embedded database that are written at the same time, at most. Default: 1. */
+  readonly mostFlights?: number;
   /** Default: {@link BATCH_EVENTS}. */
   readonly batchEvents?: number;
   /** Default: shared with no other feed. */
@@ -89,7 +83,8 @@ export function createProjectorState(deps: ProjectorDeps, registered: Registered
 
 /**
  * Waits for the batches that are being written, until so many are left; false when one of them was outdated, and with it
- * those behind it and the plans that rest on them.
+ * those behind it and the plans that rest on them. After that, and after an error, none is left.
+ * @throws the error of a batch whose outcome is unknown: the term of the lease has to end
  */
 async function landUntil(state: ProjectorState, left: number): Promise<boolean> {
   while (state.flights.length > left) {
@@ -99,9 +94,9 @@ async function landUntil(state: ProjectorState, left: number): Promise<boolean> 
       state.writeMs = outcome.committed.durationMs;
       continue;
     }
-    await Promise.all(state.flights);
+    const outcomes = await Promise.all(state.flights);
     state.flights = [];
-    if (outcome !== undefined && "error" in outcome) throw outcome.error;
+    for (const each of outcomes) if ("error" in each) throw each.error;
     return false;
   }
   return true;
@@ -117,10 +112,21 @@ export function landWrites(state: ProjectorState): Promise<boolean> {
  * or other feeds keep the thread that writes busy, a feed has one batch written at a time, so that nobody waits for more.
  */
 export function awaitTurn(state: ProjectorState, head: number): Promise<boolean> {
-  const { chance, database } = state.deps;
+  // A libSQL server may run writes in another order, and would refuse the second.
+  const most = state.deps.database.embedded ? (state.deps.mostFlights ?? 1) : 1;
   const isAlone = head === state.sourceHead && state.writes.count <= state.flights.length;
   state.sourceHead = head;
-  return landUntil(state, isAlone && database.embedded && chance !== undefined ? MOST_FLIGHTS - 1 : 0);
+  return landUntil(state, isAlone ? most - 1 : 0);
+}
+
+/** The record of the feed as the batches that are being written will leave it; null: the feed was retired. */
+export async function recordOf(state: ProjectorState): Promise<FeedRecord | null> {
+  if (state.known === null) {
+    // A plan on the record as it is stored now would be written behind batches that change it.
+    await landWrites(state);
+    state.known = await readFeed(state.deps.database, state.registered.log);
+  }
+  return state.known;
 }
 
 /** Forgets everything that others may have changed. */

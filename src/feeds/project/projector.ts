@@ -10,6 +10,7 @@ import {
   landWrites,
   type ProjectorDeps,
   type ProjectorState,
+  recordOf,
 } from "./projector-state.ts";
 import { isReadable } from "./source.ts";
 import { readSourceState, type SourceState } from "./source-state.ts";
@@ -89,6 +90,8 @@ async function stepFrom(state: ProjectorState, record: FeedRecord, options: Step
   const batch = await planNextBatch(state, { record, projecting, startedMs }, source);
   if (!(await awaitTurn(state, source.head))) return forgetting(state, { kind: "outdated" });
   if (!isWriteDue(state, batch, options)) {
+    // The next step may wait for events, so this one looks whether the batches before were stored.
+    if (!(await landWrites(state))) return forgetting(state, { kind: "outdated" });
     const isUntraced = registered.tracked && record.traced !== null;
     if (batch.cursor >= batch.head && isUntraced) return maintainOrigins(state, options.lease);
     return passBatch(state, batch);
@@ -99,7 +102,6 @@ async function stepFrom(state: ProjectorState, record: FeedRecord, options: Step
 }
 
 export function createProjector(deps: ProjectorDeps, registered: RegisteredFeed): Projector {
-  const { database } = deps;
   const state = createProjectorState(deps, registered);
   return {
     forget: () => forgetState(state),
@@ -107,11 +109,10 @@ export function createProjector(deps: ProjectorDeps, registered: RegisteredFeed)
       await Promise.all(state.flights);
     },
     async step(options) {
-      state.known ??= await readFeed(database, registered.log);
-      const record = state.known;
-      if (record === null || record.status === "retiring") return { kind: "gone" };
-      if (record.status === "rebuilding") return { kind: "emptied" };
       try {
+        const record = await recordOf(state);
+        if (record === null || record.status === "retiring") return { kind: "gone" };
+        if (record.status === "rebuilding") return { kind: "emptied" };
         return await stepFrom(state, record, options);
       } catch (error) {
         // The outcome of the write is unknown.

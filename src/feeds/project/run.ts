@@ -13,6 +13,12 @@ import { createStepSchedule, DRAFT_MS, type ProjectionParts, waitForEvents } fro
 /** Delay before a projection whose storage failed is tried again, in milliseconds. */
 const BACKOFF = { firstMs: 1_000, lastMs: 1_000 };
 
+/**
+ * Batches of a feed that are written at the same time: the thread that writes finds the next one when it has committed the
+ * one before.
+ */
+const MOST_FLIGHTS = 2;
+
 export interface RunDeps extends FeedDeps {
   readonly clock: Clock;
   readonly chance: () => number;
@@ -94,7 +100,7 @@ export function startProjection(deps: RunDeps, registered: RegisteredFeed): Runn
     registered,
   );
   const { reads, gathering, writes } = deps.group;
-  const projector = createProjector({ ...deps, reads, writes }, registered);
+  const projector = createProjector({ ...deps, reads, writes, mostFlights: MOST_FLIGHTS }, registered);
   if (contract.standing === "older") onEvent({ kind: "older", feed: feed.path });
   const loop = startLoop(createProjectionJob(deps, { projector, lease, gathering }, registered), {
     clock,

@@ -32,9 +32,9 @@ interface SlicedFeed {
   retry: boolean;
 }
 
-async function takeFeedLease({ deps, registered }: SlicedFeed): Promise<Lease | null> {
+async function takeFeedLease({ deps, registered }: SlicedFeed, isNewTerm: boolean): Promise<Lease | null> {
   const rank = await currentRank(deps.database, registered);
-  return takeLease(deps.writer, registered.log.name, deps.holder, rank);
+  return takeLease(deps.writer, registered.log.name, deps.holder, { rank, isNewTerm });
 }
 
 /** Whether a slice has work to do. */
@@ -80,7 +80,7 @@ async function continuesAfter(step: Step, feed: SlicedFeed, progress: SliceProgr
       return true;
     case "outdated":
       // A subject was hydrated; or another took over.
-      progress.lease = await takeFeedLease(feed);
+      progress.lease = await takeFeedLease(feed, false);
       return true;
     case "halted": {
       const { position, message } = step.failure;
@@ -140,7 +140,7 @@ export function projectInSlices(deps: SliceDeps, registered: RegisteredFeed): Jo
       while (!isOver(deps, slice) && (await isBehind(feed))) {
         const head = await readHead(deps.database, registered.source);
         if (head === waitingAt) break;
-        const lease = await takeFeedLease(feed);
+        const lease = await takeFeedLease(feed, true);
         // The holder of the lease does the work.
         if (lease === null) break;
         const hasStepped = await stepThrough(feed, lease, slice);

@@ -19,8 +19,9 @@ import type { FeedSubject } from "../subjects.ts";
  * by any process, and the unique index on (subject, version) proves them once more.
  *
  * A projector sends a batch before it knows the outcome of the one before. If that one was not written, but something else
- * that raised the epoch as well, the epoch alone would not show it. So the progress is compared too, which only the holder of
- * the lease changes; and a batch raises the epoch by a random mark, which distinguishes it from a later attempt at the same progress.
+ * that raised the epoch as well, the epoch alone would not show it. So the progress is compared too. Within a term of the lease only
+ * a batch of the projector advances it, and the projector sends no other before it knows the outcomes of all that it sent
+ * (`landUntil`); when it cannot know one, the term ends, and with it the batches that may still arrive.
  *
  * A hydration writes one subject, and does not raise the epoch: otherwise a reader of subjects could keep the projector
  * from ever writing. Instead each side compares the subjects that both may write to. A hydration is refused when its
@@ -35,14 +36,14 @@ on kept.subject = coalesce(entry.value ->> 0, (select id from subjects where log
 
 /**
  * Arguments: log id, epoch, cursor, status, failure (both as they are where the status is null), rate (null: as it is), lease: name, holder and token (null: not
- * needed), hydrations and JSON of the subjects that are written, see `HYDRATED_SINCE`, merged (null: as it is), cursor and
- * merged that the plan rests on, and by how much the epoch is raised.
+ * needed), hydrations and JSON of the subjects that are written, see `HYDRATED_SINCE`, merged (null: as it is), and cursor
+ * and merged that the plan rests on.
  */
 export const ADVANCE_FEED = `
 update feeds set
   epoch = case when epoch = ?2 and cursor = ?13 and merged = ?14 and status in ('building', 'live', 'halted') and (?7 is null or
     ${isLeaseOf("?7", "?8", "?9")})
-    and (hydrations = ?10 or not exists (${HYDRATED_SINCE})) then epoch + ?15 end,
+    and (hydrations = ?10 or not exists (${HYDRATED_SINCE})) then epoch + 1 end,
   cursor = coalesce(?3, cursor), merged = coalesce(?12, merged), status = coalesce(?4, status),
   failure = iif(?4 is null, failure, ?5), rate = coalesce(?6, rate)
 where log = ?1`;
@@ -75,8 +76,6 @@ on conflict (subject) do update set state = excluded.state, projected = excluded
 /** Changes of a feed beside its published events. */
 export interface Advance {
   readonly epoch: number;
-  /** By how much the batch raises the epoch. Default: 1. */
-  readonly raise?: number;
   /** Stored cursor and `merged` that the plan rests on. */
   readonly from: Pick<FeedRecord, "cursor" | "merged">;
   /** `FeedRecord.publishedRevision`: a published contract changes with the epoch. */
@@ -123,16 +122,15 @@ interface PlannedWrite {
 export type FeedWrite = PlannedWrite & (Advance | { readonly hydration: Hydration });
 
 function advanceFence({ log, plan, ...advance }: PlannedWrite & Advance): Statement[] {
-  const { epoch, raise = 1, from, hydrations, lease, cursor, merged = null, status, rate, failure } = advance;
+  const { epoch, from, hydrations, lease, cursor, merged = null, status, rate, failure } = advance;
   const { name = null, holder = null, token = null } = lease ?? {};
   const written = plan.written.map((subject) => {
     const { id = null, projected = 0 } = plan.after.get(subject) ?? {};
     return [id, id === null ? subject : null, projected];
   });
-  const fence = [name, holder, token, hydrations, JSON.stringify(written), merged];
-  const progress = [from.cursor, from.merged, raise];
+  const fence = [name, holder, token, hydrations, JSON.stringify(written), merged, from.cursor, from.merged];
   return [
-    { sql: ADVANCE_FEED, args: [log.id, epoch, cursor, status, failure, rate, ...fence, ...progress] },
+    { sql: ADVANCE_FEED, args: [log.id, epoch, cursor, status, failure, rate, ...fence] },
     ...(lease === null ? [] : [renewal(lease)]),
   ];
 }

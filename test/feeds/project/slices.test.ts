@@ -144,7 +144,7 @@ test("a slice that may not begin does nothing", async () => {
 test("a feed that another holds is left to it", async () => {
   await append(1);
   const { slice, record } = await workOn(stateful);
-  await takeLease(app.store.writer, stateful.path, "another", RANK);
+  await takeLease(app.store.writer, stateful.path, "another", { rank: RANK });
   expect(await slice()).toBe("idle");
   expect(await record()).toMatchObject({ cursor: 0 });
 });
@@ -186,7 +186,7 @@ test("a halted feed counts as tried again when it was, and not while another hol
   await (await workOn(stateful)).slice();
   let retried = 0;
   const { slice } = await workOn(stateful, { retry: true, onRetried: () => (retried += 1) });
-  const lease = await takeLease(app.store.writer, stateful.path, "another", RANK);
+  const lease = await takeLease(app.store.writer, stateful.path, "another", { rank: RANK });
   expect(await slice()).toBe("idle");
   expect(retried).toBe(0);
   if (lease !== null) await releaseLease(app.store.writer, lease);

@@ -9,9 +9,10 @@ import { Command } from "../shell/command.tsx";
 import { useConsole } from "../shell/console-context.ts";
 import { EmptyState } from "../shell/empty-state.tsx";
 import { Problem } from "../shell/problem.tsx";
+import type { QueryValues } from "../shell/router.ts";
 import type { ViewProps } from "../shell/views.ts";
 import { AlignedRowItem } from "./aligned-row.tsx";
-import { alignEvents } from "./alignment.ts";
+import { alignEvents, differs } from "./alignment.ts";
 import { RecentSubjects } from "./recent-subjects.tsx";
 import { SubjectField } from "./subject-field.tsx";
 import { SubjectReaders } from "./subject-readers.tsx";
@@ -23,6 +24,8 @@ interface ShownSubject {
   /** Only versions of this feed; undefined: of all. */
   readonly feed: string | undefined;
   readonly before: number | undefined;
+  /** Only events of which versions published something else. */
+  readonly isOnlyDifferences: boolean;
 }
 
 function shownSubject(query: URLSearchParams): ShownSubject {
@@ -31,7 +34,12 @@ function shownSubject(query: URLSearchParams): ShownSubject {
     name: query.get("name") ?? "",
     feed: query.get("feed") ?? undefined,
     before: Number.isSafeInteger(before) && before > 0 ? before : undefined,
+    isOnlyDifferences: query.get("only") === "differences",
   };
+}
+
+function queryOf({ name, feed, before, isOnlyDifferences }: ShownSubject): QueryValues {
+  return { name, feed, before, only: isOnlyDifferences ? "differences" : undefined };
 }
 
 /** The versions of the chosen feed, or of all, the oldest first. */
@@ -73,7 +81,8 @@ interface AlignedEventsProps {
 
 function AlignedEvents({ page, shown }: AlignedEventsProps) {
   const { router } = useConsole();
-  const { name, feed, before } = shown;
+  const { name, feed, before, isOnlyDifferences } = shown;
+  const href = (change: Partial<ShownSubject>) => router.href("subject", queryOf({ ...shown, ...change }));
   const published = page.publications.filter(({ events }) => events.length > 0);
   const sources: KildeEvent[] = [...(page.stream ?? []), ...page.others];
   const rows = alignEvents(sources, published.map(publishedOf));
@@ -82,31 +91,42 @@ function AlignedEvents({ page, shown }: AlignedEventsProps) {
   return (
     <section aria-labelledby="events">
       <h2 id="events">Events, the latest first</h2>
+      {rows.some(differs) && (
+        <p>
+          <button
+            type="button"
+            aria-pressed={isOnlyDifferences}
+            onClick={() => router.go(href({ isOnlyDifferences: !isOnlyDifferences }))}
+          >
+            Only differences
+          </button>
+        </p>
+      )}
       {rows.length === 0 && (
         <EmptyState title="Nothing is known about this subject" command={COMMANDS.append(name)}>
           There is no stream of this name, and no feed that you may read publishes anything about it.
         </EmptyState>
       )}
       <ol class="timeline">
-        {rows.map((row) => (
-          <AlignedRowItem
-            key={row.origin}
-            row={row}
-            name={name}
-            versions={versions}
-            readsStream={page.stream !== null}
-          />
-        ))}
+        {rows
+          .filter((row) => !isOnlyDifferences || differs(row))
+          .map((row) => (
+            <AlignedRowItem
+              key={row.origin}
+              row={row}
+              name={name}
+              versions={versions}
+              readsStream={page.stream !== null}
+            />
+          ))}
       </ol>
       <OtherVersions publications={page.publications} />
       {feed !== undefined && left !== undefined && right !== undefined && (
         <Command command={COMMANDS.diffFeed(feed, left.info.version, right.info.version, name)} />
       )}
       <p class="actions">
-        {before !== undefined && <a href={router.href("subject", { name, feed })}>Latest events</a>}
-        {page.hasEarlier && page.first !== null && (
-          <a href={router.href("subject", { name, feed, before: page.first })}>Earlier events</a>
-        )}
+        {before !== undefined && <a href={href({ before: undefined })}>Latest events</a>}
+        {page.hasEarlier && page.first !== null && <a href={href({ before: page.first })}>Earlier events</a>}
       </p>
     </section>
   );

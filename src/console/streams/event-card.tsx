@@ -1,3 +1,5 @@
+import { useMemo } from "preact/hooks";
+
 import type { KildeEvent } from "../../core/read-event.ts";
 import { useResource } from "../data/use-resource.ts";
 import { formatCount } from "../format/counts.ts";
@@ -19,6 +21,8 @@ function indented(value: unknown): string {
 
 function PrettyEvent({ event }: EventProps) {
   const { data, metadata, attributes, version } = event;
+  // An event may have megabytes, and is shown again with each later one.
+  const text = useMemo(() => (data === undefined ? "" : indented(data)), [event]);
   const hasMetadata = Object.keys(metadata).length > 0;
   const hasAttributes = Object.keys(attributes).length > 0;
   return (
@@ -26,7 +30,7 @@ function PrettyEvent({ event }: EventProps) {
       {data === undefined ? (
         <p class="muted">Without data</p>
       ) : (
-        <JsonText text={indented(data)} label={`Data of version ${version}`} />
+        <JsonText text={text} label={`Data of version ${version}`} />
       )}
       {hasMetadata && (
         <details>

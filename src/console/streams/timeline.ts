@@ -2,6 +2,8 @@ import { type ReadonlySignal, signal } from "@preact/signals";
 
 import { KildeError } from "../../core/errors.ts";
 import type { Client } from "../../client/client.ts";
+import type { ReadOptions } from "../../client/types.ts";
+import { type BoundedRead, readBounded } from "../data/read-bounded.ts";
 import type { KildeEvent } from "../../core/read-event.ts";
 
 /** The part of a stream's past that is shown. */
@@ -35,19 +37,23 @@ const STEP = 20;
 /** Events that a page holds: the rest is read again when it is needed. */
 const MOST_HELD = 500;
 
-/** Reads events; a stream that does not exist yet has none. */
-async function collect(events: AsyncIterable<KildeEvent>): Promise<KildeEvent[]> {
-  const all: KildeEvent[] = [];
+/** Reads a step; a stream that does not exist yet has no events. */
+async function readStep(client: Pick<Client, "readPages">, options: ReadOptions): Promise<BoundedRead> {
   try {
-    for await (const event of events) all.push(event);
+    return await readBounded(client, options, STEP);
   } catch (error) {
     if (!(error instanceof KildeError) || error.code !== "stream-not-found") throw error;
+    return { events: [], mayHaveMore: false };
   }
-  return all;
+}
+
+/** Whether a read backwards may have ended before the first event. */
+function mayHaveEarlier({ events, mayHaveMore }: BoundedRead): boolean {
+  return mayHaveMore && (events.at(-1)?.version ?? 1) > 1;
 }
 
 export function createTimeline(
-  client: Pick<Client, "read">,
+  client: Pick<Client, "readPages">,
   stream: string,
   { toVersion, asOf }: TimelineBound,
 ): Timeline {
@@ -59,14 +65,13 @@ export function createTimeline(
   };
 
   const readLast = async (abort: AbortSignal): Promise<void> => {
-    const options = { stream, ...bound, direction: "backwards", limit: STEP, signal: abort } as const;
-    const events = await collect(client.read(options));
-    state.value = { events, hasEarlier: events.length === STEP, isLoaded: true };
+    const read = await readStep(client, { stream, ...bound, direction: "backwards", signal: abort });
+    state.value = { events: read.events, hasEarlier: mayHaveEarlier(read), isLoaded: true };
   };
 
   const readAfter = async (latest: KildeEvent, abort: AbortSignal): Promise<void> => {
-    const options = { stream, afterVersion: latest.version, limit: STEP, signal: abort };
-    const newer = await collect(client.read(options));
+    const options = { stream, afterVersion: latest.version, signal: abort };
+    const { events: newer, mayHaveMore } = await readStep(client, options);
     if (newer.some(({ erased }) => erased)) {
       // The events before the tombstone are gone.
       await readLast(abort);
@@ -80,7 +85,7 @@ export function createTimeline(
       hasEarlier: hasEarlier || held.length > MOST_HELD,
       isLoaded: true,
     };
-    if (newer.length === STEP) await readLast(abort);
+    if (mayHaveMore) await readLast(abort);
   };
 
   return {
@@ -98,14 +103,16 @@ export function createTimeline(
         stream,
         toVersion: earliest.version - 1,
         direction: "backwards",
-        limit: STEP,
         signal: abort,
       } as const;
-      const earlier = await collect(client.read(options));
+      const earlier = await readStep(client, options);
       const known = state.peek().events;
       state.value = {
-        events: [...known, ...earlier.filter(({ version }) => version < (known.at(-1)?.version ?? Infinity))],
-        hasEarlier: earlier.length === STEP,
+        events: [
+          ...known,
+          ...earlier.events.filter(({ version }) => version < (known.at(-1)?.version ?? Infinity)),
+        ],
+        hasEarlier: mayHaveEarlier(earlier),
         isLoaded: true,
       };
     },

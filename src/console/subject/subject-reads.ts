@@ -3,6 +3,7 @@ import type { ReadOptions } from "../../client/types.ts";
 import type { FeedInfo } from "../../client/feed-types.ts";
 import { KildeError, type ProblemCode } from "../../core/errors.ts";
 import type { KildeEvent } from "../../core/read-event.ts";
+import { type BoundedRead, readBounded } from "../data/read-bounded.ts";
 import { readEventAt } from "../data/read-event-at.ts";
 import { versionName } from "../feeds/feed-groups.ts";
 
@@ -64,23 +65,25 @@ function originOf({ projectedFrom }: KildeEvent): number {
   return projectedFrom ?? 0;
 }
 
-/** Reads one event more than a page has; a stream that does not exist has none. */
+const NONE: BoundedRead = { events: [], mayHaveMore: false };
+
+/** Reads one event more than a page has; a stream that does not exist has none. Null: the sender may not read it. */
 async function readStream(
   client: Reads,
   { name, before }: SubjectRange,
   signal: AbortSignal,
-): Promise<KildeEvent[] | null> {
-  const events: KildeEvent[] = [];
+): Promise<BoundedRead | null> {
   const end = before === undefined ? {} : { lastEventId: before };
-  const options = { stream: name, direction: "backwards", limit: STEP + 1, signal, ...end } as const;
+  const options = { stream: name, direction: "backwards", signal, ...end } as const;
   try {
-    if (!(await hasSubject(client, { stream: name }, signal))) return [];
-    for await (const event of client.read(options)) events.push(event);
+    return (await hasSubject(client, { stream: name }, signal))
+      ? await readBounded(client, options, STEP + 1)
+      : NONE;
   } catch (error) {
     if (hasCode(error, "forbidden")) return null;
     if (!hasCode(error, "stream-not-found")) throw error;
+    return NONE;
   }
-  return events;
 }
 
 interface PublishedRange extends SubjectRange {
@@ -155,9 +158,9 @@ export async function readSubjectPage(
   signal: AbortSignal,
 ): Promise<SubjectPage> {
   const read = await readStream(client, range, signal);
-  const stream = read?.slice(0, STEP) ?? null;
+  const stream = read?.events.slice(0, STEP) ?? null;
   const hasStream = stream !== null && stream.length > 0;
-  const hasMore = read !== null && read.length > STEP;
+  const hasMore = read !== null && read.mayHaveMore && (stream?.at(-1)?.version ?? 1) > 1;
   const from = hasMore ? (stream?.at(-1)?.position ?? 0) : 0;
   const published = await Promise.all(
     feeds.map((info) =>

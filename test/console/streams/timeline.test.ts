@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { createTimeline } from "../../../src/console/streams/timeline.ts";
+import { DEFAULT_LIMITS } from "../../../src/core/limits.ts";
 import { createClient } from "../../../src/client/client.ts";
 import { openApp, type TestApp } from "../../support/app.ts";
 
@@ -10,10 +11,10 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-function openTimeline(stream: string, bound = {}) {
+function openTimeline(stream: string, bound = {}, store = app) {
   const client = createClient({
     url: "http://kilde.test",
-    fetch: (url, init) => app.fetch(url.slice("http://kilde.test".length), init),
+    fetch: (url, init) => store.fetch(url.slice("http://kilde.test".length), init),
   });
   return { client, timeline: createTimeline(client, stream, bound) };
 }
@@ -58,4 +59,25 @@ test("timeline: a stream without events is loaded and empty", async () => {
   const { timeline } = openTimeline("nobody");
   await timeline.readLatest(signal);
   expect(timeline.state.value).toEqual({ events: [], hasEarlier: false, isLoaded: true });
+});
+
+test("timeline: of large events it holds fewer, and reads the earlier ones on request", async () => {
+  const small = await openApp({ limits: { ...DEFAULT_LIMITS, eventBytes: 2_000, pageBytes: 10_000 } });
+  const { client, timeline } = openTimeline("user-5", {}, small);
+  const data = "x".repeat(1_900);
+  await client.append(
+    "user-5",
+    Array.from({ length: 25 }, () => ({ type: "T", data })),
+  );
+  await timeline.readLatest(signal);
+  const counts: number[] = [];
+  while (timeline.state.value.hasEarlier) {
+    counts.push(timeline.state.value.events.length);
+    await timeline.readEarlier(signal);
+  }
+  expect(counts[0]).toBeLessThan(20);
+  expect(timeline.state.value.events.map(({ version }) => version)).toEqual(
+    Array.from({ length: 25 }, (_, index) => 25 - index),
+  );
+  await small.close();
 });

@@ -1,11 +1,14 @@
 import type { Client } from "../../client/client.ts";
 import { KildeError } from "../../core/errors.ts";
-import { eventOf, type KildeEvent, type WireEvent } from "../../core/read-event.ts";
+import type { KildeEvent } from "../../core/read-event.ts";
 import { readEventAt } from "../data/read-event-at.ts";
 import { causePosition } from "./causation.ts";
 
 /** Events that a view arranges. */
 const MOST_EVENTS = 500;
+
+/** Events of an answer. */
+const PAGE = 200;
 
 /** Causes of causes that are looked up. */
 const MOST_CAUSES = 50;
@@ -23,10 +26,7 @@ export interface Causation {
   readonly isCut: boolean;
 }
 
-/** Problems of a server that has no index of correlations, or does not keep one. */
-const NO_INDEX: ReadonlySet<string> = new Set(["not-found", "correlations-off"]);
-
-type Reads = Pick<Client, "read" | "fetchText">;
+type Reads = Pick<Client, "read" | "correlated">;
 
 /** Reads the causes of an event, the nearest first. */
 async function readCauses(client: Reads, event: KildeEvent, signal: AbortSignal): Promise<KildeEvent[]> {
@@ -43,16 +43,9 @@ async function readCauses(client: Reads, event: KildeEvent, signal: AbortSignal)
   return causes;
 }
 
-interface CorrelatedPage {
-  readonly events: readonly WireEvent[];
-  readonly indexed: number;
-  readonly head: number;
-  readonly next: number | null;
-}
-
 type Correlated = Pick<Causation, "events" | "index" | "isCut">;
 
-/** Reads the events with a correlation; null: the server has no index of them. */
+/** Reads the events with a correlation; null: the server keeps no index of them. */
 async function readCorrelated(
   client: Reads,
   correlation: string,
@@ -60,21 +53,18 @@ async function readCorrelated(
 ): Promise<Correlated | null> {
   const events: KildeEvent[] = [];
   let after = 0;
-  for (;;) {
-    const query = new URLSearchParams({ id: correlation, after: String(after), limit: "200" });
-    let page: CorrelatedPage;
-    try {
-      const text = await client.fetchText(`/events/correlated?${query.toString()}`, { signal });
-      page = JSON.parse(text) as CorrelatedPage;
-    } catch (error) {
-      if (error instanceof KildeError && NO_INDEX.has(error.code)) return null;
-      throw error;
+  try {
+    for (;;) {
+      const page = await client.correlated(correlation, { after, limit: PAGE, signal });
+      events.push(...page.events);
+      const { indexed, head, next } = page;
+      const isCut = next !== null && events.length >= MOST_EVENTS;
+      if (next === null || isCut) return { events, index: { indexed, head }, isCut };
+      after = next;
     }
-    for (const wire of page.events) events.push(eventOf(wire));
-    const { indexed, head, next } = page;
-    const isCut = next !== null && events.length >= MOST_EVENTS;
-    if (next === null || isCut) return { events, index: { indexed, head }, isCut };
-    after = next;
+  } catch (error) {
+    if (error instanceof KildeError && error.code === "correlations-off") return null;
+    throw error;
   }
 }
 

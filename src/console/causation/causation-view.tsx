@@ -39,7 +39,14 @@ function Trees({ trees, focus }: TreesProps) {
 }
 
 /** The events that the tree may lack. */
-function Completeness({ causation: { index, isCut } }: { readonly causation: Causation }) {
+function Completeness({ causation: { event, index, isCut } }: { readonly causation: Causation }) {
+  if (event.metadata.correlationId === undefined)
+    return (
+      <p class="muted">
+        The event has no correlation id, so the tree has only events of the same stream, and the causes of
+        this event.
+      </p>
+    );
   if (index === null)
     return (
       <p class="muted">

@@ -50,7 +50,7 @@ export function FeedsView({ rest }: ViewProps) {
             {[formatCounted(versions.length, "version"), ...descriptionOf(versions)].join(": ")}
           </p>
           <p class="actions">
-            <a href={router.href("subject", { feed: name })}>
+            <a class="button" href={router.href("subject", { feed: name })}>
               {versions.length > 1 ? "Compare its versions by a subject" : "Look at a subject"}
             </a>
           </p>

@@ -36,7 +36,7 @@ export function RecentSubjects({ version, feed }: RecentSubjectsProps) {
   return (
     <section aria-labelledby="recent">
       <h2 id="recent">Subjects of the latest events</h2>
-      <ul>
+      <ul class="entries">
         {value.map((name) => (
           <li key={name}>
             <a href={router.href("subject", { name, feed })}>

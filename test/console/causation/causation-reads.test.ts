@@ -1,19 +1,27 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { createClient } from "../../../src/client/client.ts";
+import { causationTrees } from "../../../src/console/causation/causation.ts";
 import { readCausation } from "../../../src/console/causation/causation-reads.ts";
 import { openApp, type TestApp } from "../../support/app.ts";
+import { eventually } from "../../support/eventually.ts";
+import { newDatabase } from "../../support/new-database.ts";
 
 let app: TestApp;
+let indexing: TestApp;
 beforeAll(async () => {
   app = await openApp();
+  indexing = await openApp({ database: await newDatabase(), correlations: true });
 });
-afterAll(() => app.close());
+afterAll(async () => {
+  await app.close();
+  await indexing.close();
+});
 
-function clientOfApp() {
+function clientOfApp(store = app) {
   return createClient({
     url: "http://kilde.test",
-    fetch: (url, init) => app.fetch(url.slice("http://kilde.test".length), init),
+    fetch: (url, init) => store.fetch(url.slice("http://kilde.test".length), init),
   });
 }
 
@@ -40,6 +48,23 @@ test("causation: without an index it has the causes in other streams, and the ev
     "OrderPlaced",
     "Paid",
     "Thanked",
+  ]);
+});
+
+test("causation: an index adds the effects in other streams, with how far it is", async () => {
+  const client = clientOfApp(indexing);
+  const metadata = { correlationId: "signup-1" };
+  const { position } = await client.append("user-1", { type: "Registered", metadata });
+  const causationId = String(position);
+  for (let count = 0; count < 250; count += 1)
+    await client.append(`card-${count}`, { type: "CardSent", metadata: { ...metadata, causationId } });
+  await client.append("user-1", { type: "Moved" });
+  await eventually(async () => (await client.correlated("signup-1")).indexed === 252);
+  const found = await readCausation(client, position, signal);
+  expect(found?.index).toEqual({ indexed: 252, head: 252 });
+  expect([found?.events.length, found?.isCut]).toEqual([251, false]);
+  expect(found === null ? [] : causationTrees(found.events).map(({ effects }) => effects.length)).toEqual([
+    250,
   ]);
 });
 

@@ -13,6 +13,16 @@ declare module "swagger-ui-dist/*" {
   export default path;
 }
 
+declare module "prom-client/lib/counter.js" {
+  import { Counter } from "prom-client";
+  export default Counter;
+}
+
+declare module "prom-client/lib/histogram.js" {
+  import { Histogram } from "prom-client";
+  export default Histogram;
+}
+
 declare module "prom-client/lib/gauge.js" {
   import { Gauge } from "prom-client";
   export default Gauge;

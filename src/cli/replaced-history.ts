@@ -4,6 +4,7 @@ import { recordRemovals } from "../administration/stream-entries.ts";
 import { endRestoredKeys, type KeyEndings, readKeyEndings } from "../access/restored-keys.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Limits } from "../core/limits.ts";
+import { UNMEASURED } from "../core/measures.ts";
 import type { Database } from "../storage/database.ts";
 import { applyErasures, type Erasure, listErasures } from "../log/erase/erasures.ts";
 import { renewIdentities } from "../backup/renew-identities.ts";
@@ -76,7 +77,7 @@ export async function continueHistory(
   const keysRevoked = await endRestoredKeys(database, { endings, keepsKeys, nowMs: clock.now() });
   const ignore = () => {};
   const notices = { onNotice: ignore, onSweep: ignore, onBeside: ignore };
-  const writer = openLogWriter({ database, clock, limits, recordRemovals, ...notices });
+  const writer = openLogWriter({ database, clock, limits, measures: UNMEASURED, recordRemovals, ...notices });
   try {
     const erased = await applyErasures({ database, writer }, erasures);
     const { signal } = new AbortController();

@@ -21,7 +21,7 @@ import { POSITION_HEADER } from "./log/position.ts";
 import { authorizeOperation, knownError, senderOf } from "./pipeline/authorization.ts";
 import { noteDenial } from "./pipeline/denials.ts";
 import { failureResponse } from "./pipeline/failures.ts";
-import type { Observers } from "./pipeline/pipeline.ts";
+import type { Observers, RequestContext } from "./pipeline/pipeline.ts";
 import { problemResponse } from "./pipeline/problems.ts";
 import { REQUEST_ID_HEADER } from "./pipeline/request-id.ts";
 import { type AppHono, createRouter, resourcesOf } from "./pipeline/routes.ts";
@@ -168,9 +168,10 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
   for (const [path, routes] of ROUTES_BY_PATH) {
     const methods = routes
       .filter(({ isServed }) => isServed?.(deps) !== false)
-      .map(({ method, access, handle }) => [
+      .map(({ method, path: route, access, handle }) => [
         method.toUpperCase(),
-        (c: Context) => {
+        (c: Context<{ Bindings: RequestContext }>) => {
+          c.env.route = route;
           authorizeOperation(c, access, deps);
           return handle(c, deps);
         },

@@ -5,6 +5,7 @@ import type { Denials } from "../administration/denials.ts";
 import type { ByteBudget } from "../core/byte-budget.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Limits } from "../core/limits.ts";
+import type { StoreMeasures } from "../core/measures.ts";
 import type { AddressRules } from "../webhooks/egress/address-rules.ts";
 import type { Send } from "../webhooks/egress/outgoing.ts";
 import type { TimeSlices } from "../core/time-slices.ts";
@@ -46,6 +47,8 @@ export interface AppDeps {
   /** Whether the correlations of events are indexed. */
   readonly correlations: boolean;
   readonly activity: ActivityRecorder;
+  /** Counts what this process does for the store. */
+  readonly measures: StoreMeasures;
   /** The keys of the store. */
   readonly access: Access;
   /** For digests of requests, which are stored with their idempotency keys. */

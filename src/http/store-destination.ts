@@ -1,7 +1,9 @@
+import type { OwnPath } from "../core/own-paths.ts";
 import { admissionOf, type AppOptions, createApp, createDeps } from "./app.ts";
 import { authenticateWith } from "./pipeline/authentication.ts";
 import { noteDenial } from "./pipeline/denials.ts";
 import type { Destination } from "./pipeline/pipeline.ts";
+import { measureRequests } from "./pipeline/request-measures.ts";
 import { createSenderRates, limitSenders } from "./pipeline/sender-limits.ts";
 import { REQUEST_ID_HEADER } from "./pipeline/request-id.ts";
 import { sessionSender } from "./session/cookies.ts";
@@ -10,6 +12,9 @@ import { authorizeAppend } from "./streams/append-access.ts";
 
 /** The URL of an append to one stream, with the encoded name. */
 const STREAM_PATH = /^https?:\/\/[^/]+\/streams\/([^/?#]+)$/;
+
+/** The route of such an append. */
+const STREAM_ROUTE: OwnPath = "/streams/{stream}";
 
 /** Returns the encoded name of the stream that a request appends to; undefined for every other request. */
 function appendedStream({ method, url }: Request): string | undefined {
@@ -31,6 +36,7 @@ export function storeDestination(options: AppOptions, deps = createDeps(options)
     corsOrigins,
     onAccess,
     onFault,
+    onAnswer: measureRequests(deps.measures),
     authenticate: limitSenders(
       authenticateWith({
         access,
@@ -42,6 +48,7 @@ export function storeDestination(options: AppOptions, deps = createDeps(options)
     answer(request, context) {
       const stream = skipsRouter ? appendedStream(request) : undefined;
       if (stream === undefined) return router.fetch(request, context);
+      context.route = STREAM_ROUTE;
       const name = decodeURIComponent(stream);
       try {
         authorizeAppend(context, name);

@@ -11,6 +11,7 @@ import {
 } from "../administration/denials.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Limits } from "../core/limits.ts";
+import { createStoreMeasures, type StoreMeasures } from "../core/measures.ts";
 import { type Feeds, openFeeds } from "../feeds/feeds.ts";
 import type { RegisteredFeed } from "../feeds/lifecycle/register.ts";
 import { CLEAR_BACKOFF, clearJob } from "../feeds/lifecycle/clear.ts";
@@ -40,6 +41,7 @@ export interface StoreParts {
   readonly access: Access;
   readonly denials: Denials;
   readonly operations: OperationsLog;
+  readonly measures: StoreMeasures;
 }
 
 /** Projecting and delivering on a platform: by threads, by loops, or by slices after a request. */
@@ -87,6 +89,8 @@ export interface Platform {
   readonly denials?: DenialMemory;
   /** Whether to index the correlations of events. */
   readonly correlations: boolean;
+  /** Default: begin at zero. */
+  readonly measures?: StoreMeasures;
   /** Whether other processes may write to the database. */
   readonly isShared: boolean;
   /** Orders the writes of a process whose requests cannot share a queue. Default: requests share one. */
@@ -131,6 +135,7 @@ function startCorrelating(
 /** Opens the activity recorder, the reader, the writer, feeds and webhooks of one database, and connects them. */
 export function composeStore(platform: Platform, registered: readonly RegisteredFeed[]): ComposedStore {
   const { database, clock, limits, pollIntervalMs, heads, reading } = platform;
+  const { measures = createStoreMeasures() } = platform;
   const own = { database, clock, limits, pollIntervalMs, ...(heads === undefined ? {} : { heads }) };
   let background = NO_BACKGROUND;
   const reader = openLogReader(reading ?? own, EVENT_LOG_ADDRESS);
@@ -139,6 +144,7 @@ export function composeStore(platform: Platform, registered: readonly Registered
     database,
     clock,
     limits,
+    measures,
     onNotice(notice) {
       reader.notify(notice);
       background.appended(notice);
@@ -176,7 +182,7 @@ export function composeStore(platform: Platform, registered: readonly Registered
   const { denials: memory = createDenialMemory() } = platform;
   const { inBackground } = platform.access;
   const denials = createDenials({ database, writer, clock, memory, inBackground });
-  const parts = { database, reader, writer, feeds, activity, access, operations, denials };
+  const parts = { database, reader, writer, feeds, activity, access, operations, denials, measures };
   const delivery = platform.openDelivery((subscription) => background.changed(subscription));
   // Last, because no caller could close jobs that run when another part fails to open.
   const sweep = platform.startJob("sweep", sweepJob({ database, writer, clock }), SWEEP_BACKOFF);

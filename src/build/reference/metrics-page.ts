@@ -3,13 +3,14 @@ import { code, referencePage, table } from "./markdown.ts";
 
 /** The metrics of `GET /metrics`. */
 export function metricsPage(): string {
-  const rows = metricDescriptions().map(({ name, help, labelNames }) => [
+  const rows = metricDescriptions().map(({ name, type, help, labelNames }) => [
     code(name),
+    type,
     labelNames.map(code).join(", "),
     help,
   ]);
   return referencePage("Metrics", "`src/http/service/metrics.ts`", [
-    "`GET /metrics` answers in the text format of Prometheus. All metrics are gauges, read from the database when they are asked for. A server with tenants adds the label `tenant` to each. [Monitor a server](../operate/monitor.md) shows which ones to alert on.",
-    table(["name", "labels", "meaning"], rows),
+    "`GET /metrics` answers in the text format of Prometheus. Gauges are read from the database when they are asked for. Counters and histograms count the work of the process that answers, with its threads, since its start; a worker, whose memory lasts no longer than a request, has none. A server with tenants adds the label `tenant` to each. [Monitor a server](../operate/monitor.md) shows which ones to alert on.",
+    table(["name", "type", "labels", "meaning"], rows),
   ]);
 }

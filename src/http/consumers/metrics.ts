@@ -17,15 +17,15 @@ const METRICS: readonly {
   },
   {
     name: "lag_events",
-    help: "Positions that the consumer has not committed",
+    help: "Positions that the consumer has not committed, or has not read if it never commits",
     value: ({ lag }) => lag.events,
   },
   { name: "lag_seconds", help: "Age of the first of them", value: ({ lag }) => lag.seconds },
 ];
 
 /**
- * Creates the gauges of consumers. Returns a function that sets them for each consumer of a log that commits
- * positions.
+ * Creates the gauges of consumers, whose number is bounded (`limits.consumers`). Returns a function that sets them for
+ * each consumer of a log.
  */
 export function consumerGauges(gauge: GaugeOf) {
   const labelNames = ["consumer", "source"];
@@ -45,8 +45,6 @@ export function consumerGauges(gauge: GaugeOf) {
     for await (const page of consumerPages({ database, clock }, address)) {
       const nowMs = clock.now();
       for (const consumer of page) {
-        // Any reader can choose any name, so gauges of consumers that only read would have unbounded labels.
-        if (consumer.committed === null) continue;
         const labels = { ...own, consumer: consumer.name, source: address.name };
         const state = stateOfConsumer(consumer, nowMs);
         for (const { each, value } of gauges) each.set(labels, value(consumer));

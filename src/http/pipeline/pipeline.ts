@@ -13,12 +13,19 @@ import { stateRate } from "./sender-limits.ts";
 /** The results of the pipeline's steps for one request. */
 export interface RequestContext extends IdentifiedSender {
   readonly requestId: string;
+  /** Path of the route that answers, with `{name}` for a parameter, which the destination sets; null: no route does. */
+  route: string | null;
 }
+
+/** Called with each request once its answer begins. `seconds`: the time until then. */
+export type OnAnswer = (request: Request, route: string | null, status: number, seconds: number) => void;
 
 /** The observers that log requests and failures. */
 export interface Observers {
   readonly onAccess: OnAccess;
   readonly onFault: OnFault;
+  /** Measures requests. Default: nothing does. */
+  readonly onAnswer?: OnAnswer;
 }
 
 /** The receiver of all requests below one path: a store, or the process itself. */
@@ -95,6 +102,7 @@ export function createPipeline({
     let at: Pick<Destination, "basePath" | keyof Observers> = { basePath: "", ...observers };
     let corsOrigins: readonly string[] = [];
     let sender: IdentifiedSender | null = null;
+    let context: RequestContext | null = null;
     let response: Response;
     try {
       check(refusal ?? targetError(request) ?? hostError(request));
@@ -106,7 +114,8 @@ export function createPipeline({
       const admitted = destination.authenticate(request);
       sender = admitted instanceof Promise ? await admitted : admitted;
       const own = at.basePath === "" ? request : belowBasePath(request, at.basePath);
-      response = await destination.answer(own, { requestId, ...sender });
+      context = { requestId, ...sender, route: null };
+      response = await destination.answer(own, context);
     } catch (error) {
       response = failureResponse(error, { ...at, requestId, path: pathOf(request, at.basePath) });
       allowReadingRefusal(request, response, corsOrigins);
@@ -114,13 +123,15 @@ export function createPipeline({
     stateCaching(request, response, sender?.principal ?? ANONYMOUS);
     if (sender?.rate !== undefined) stateRate(response.headers, sender.rate);
     if (!response.headers.has(REQUEST_ID_HEADER)) response.headers.set(REQUEST_ID_HEADER, requestId);
+    const durationMs = clock.monotonic() - started;
+    at.onAnswer?.(request, context?.route ?? null, response.status, durationMs / 1_000);
     at.onAccess?.({
       requestId,
       method: request.method,
       path: pathOf(request, at.basePath),
       status: response.status,
       ...(sender === null || sender.principal.name === null ? {} : { principal: sender.principal.name }),
-      durationMs: Math.round(clock.monotonic() - started),
+      durationMs: Math.round(durationMs),
     });
     return response;
   };

@@ -2,17 +2,19 @@
 import Gauge from "prom-client/lib/gauge.js";
 import Registry from "prom-client/lib/registry.js";
 
+import { MEASURED_METRICS } from "../../core/measured-metrics.ts";
 import type { FeedState } from "../../feeds/lifecycle/status.ts";
 import { correlationProgress } from "../../log/read/correlations.ts";
 import { readHead } from "../../log/read/subjects.ts";
 import { readSweepBacklog } from "../../log/erase/sweeper.ts";
 import { consumerGauges } from "../consumers/metrics.ts";
 import type { AppDeps } from "../deps.ts";
+import { registerMeasured } from "./measured.ts";
 import { type GaugeOf, subscriptionGauges } from "../subscriptions/metrics.ts";
 
 /**
- * Metrics in Prometheus' text format. Kilde reads them from the database at each scrape: counters in memory could
- * disagree with it.
+ * Metrics in Prometheus' text format. Kilde reads gauges from the database at each scrape, since counters in memory could
+ * disagree with it; each process counts its own work (`core/measures.ts`).
  */
 
 interface FeedMetric {
@@ -77,6 +79,7 @@ function storeGauges(gauge: GaugeOf) {
   const head = gauge("event_log_head", "Position of the last event");
   const followed = gauge("followers", "Requests that follow a log in this process");
   const pending = gauge("erasures_pending", "Erasures of which storage may still hold data");
+  const build = gauge("build_info", "1; the version of the program is a label", ["version"]);
   const sweepFailures = gauge(
     "sweep_failures",
     "Attempts of this process to remove erased data that failed, since the last that succeeded",
@@ -98,6 +101,7 @@ function storeGauges(gauge: GaugeOf) {
 
   return async (labels: Measured["labels"], deps: AppDeps): Promise<void> => {
     const { reader, sweepFailure, feeds, followers, database, bodies, answers } = deps;
+    build.set({ ...labels, version: deps.version }, 1);
     pending.set(labels, (await readSweepBacklog(database)).erasures);
     sweepFailures.set(labels, sweepFailure()?.attempts ?? 0);
     followed.set(labels, followers.count());
@@ -152,6 +156,10 @@ export async function metricsOf(stores: readonly Measured[]) {
   const gauge: GaugeOf = (name, help, labelNames = []) =>
     new Gauge({ name: `kilde_${name}`, help, labelNames: [...own, ...labelNames], registers: [registry] });
   const measure = storeGauges(gauge);
+  registerMeasured(
+    registry,
+    stores.flatMap(({ labels, deps }) => (deps === null ? [] : [{ labels, measures: deps.measures }])),
+  );
   if (own.length === 0) {
     for (const { labels, deps } of stores) if (deps !== null) await measure(labels, deps);
   } else {
@@ -178,6 +186,7 @@ export function metricsAnswer({ text, mediaType }: Awaited<ReturnType<typeof met
 /** A metric as its documentation lists it. */
 export interface MetricDescription {
   readonly name: string;
+  readonly type: "gauge" | "counter" | "histogram";
   readonly help: string;
   readonly labelNames: readonly string[];
 }
@@ -186,12 +195,16 @@ export interface MetricDescription {
 export function metricDescriptions(): readonly MetricDescription[] {
   const descriptions: MetricDescription[] = [];
   const describe: GaugeOf = (name, help, labelNames = []) => {
-    descriptions.push({ name: `kilde_${name}`, help, labelNames });
+    descriptions.push({ name: `kilde_${name}`, type: "gauge", help, labelNames });
     return new Gauge({ name, help, labelNames: [...labelNames], registers: [] });
   };
   storeGauges(describe);
   describe(...REPLICA_HEAD);
   describe(...CORRELATIONS_LAG);
   describe(...TENANT_UP);
+  for (const [name, { help, labelNames, bounds }] of Object.entries(MEASURED_METRICS)) {
+    const type = bounds === null ? "counter" : "histogram";
+    descriptions.push({ name: `kilde_${name}`, type, help, labelNames });
+  }
   return descriptions;
 }

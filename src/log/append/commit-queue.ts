@@ -1,7 +1,9 @@
 import type { Clock } from "../../core/clock.ts";
 import { KildeError } from "../../core/errors.ts";
 import type { Limits } from "../../core/limits.ts";
+import type { AppendMeasures } from "./append-measures.ts";
 import { outrunError, storageError, storageFailure } from "../../storage/failures.ts";
+import type { Flight } from "./flight.ts";
 import { commitPlan, forgetPlanned, type GroupDeps, planBehind, preparePlan } from "./group-commit.ts";
 import { keyExpiry } from "../key-expiry.ts";
 import type { LogState } from "../log-state.ts";
@@ -45,6 +47,7 @@ export interface CommitQueue {
 export interface CommitQueueDeps extends Pick<GroupDeps, "database" | "log" | "recordRemovals"> {
   readonly clock: Clock;
   readonly limits: Limits;
+  readonly measures: AppendMeasures;
   /** Receives the state of the log after each commit, before the appends are answered. */
   readonly onCommit: (log: LogState) => void;
 }
@@ -52,16 +55,6 @@ export interface CommitQueueDeps extends Pick<GroupDeps, "database" | "log" | "r
 /** Another write, between two commits. */
 interface Job extends Caller {
   readonly begin: () => Promise<void>;
-}
-
-/** The outcome of a write: its error, or the function that answers its callers. */
-type Landing = { readonly error: unknown } | { readonly answer: () => void };
-
-/** A group whose write was given to the database. */
-interface Flight {
-  readonly group: readonly PendingAppend[];
-  /** Never rejects. */
-  readonly done: Promise<Landing>;
 }
 
 /**
@@ -73,7 +66,7 @@ interface Flight {
  * one client, with an append at a time, there is nothing to share or to send ahead: such groups go by `writeAlone`.
  */
 export function createCommitQueue(queueDeps: CommitQueueDeps): CommitQueue {
-  const { database, log, clock, limits, recordRemovals, onCommit } = queueDeps;
+  const { database, log, clock, limits, measures, recordRemovals, onCommit } = queueDeps;
   const streams = createStreamCache(database, clock);
   const { cache } = streams;
   const known = { identity: null, groupsToRead: 0 };
@@ -96,6 +89,7 @@ export function createCommitQueue(queueDeps: CommitQueueDeps): CommitQueue {
 
   const launch = (group: readonly PendingAppend[], plan: Plan, through = deps): Flight => {
     const times = { nowMs: clock.now(), forgetBeforeMs: forgetBefore() };
+    const begun = clock.monotonic();
     const written = commitPlan(through, transactionsOf(group), plan, times);
     // The next plan builds on this one. Ids of new subjects are not known yet.
     for (const [name, state] of plan.after) {
@@ -110,9 +104,11 @@ export function createCommitQueue(queueDeps: CommitQueueDeps): CommitQueue {
           if (state !== undefined) cache.set(name, { ...state, id, version: before + state.version });
         }
         streams.record(plan.events.length);
+        measures.committed(plan.events.length, (clock.monotonic() - begun) / 1_000);
         const answer = () => {
           onCommit(committed.log);
           settle(group, plan, committed);
+          measures.decided(plan.decisions);
         };
         return { answer };
       })
@@ -262,12 +258,13 @@ export function createCommitQueue(queueDeps: CommitQueueDeps): CommitQueue {
     request: object | null,
     since = clock.monotonic(),
   ): Promise<AppendOutcome> => {
-    if (closed) return Promise.reject(new KildeError("shutting-down", "The server takes no more appends"));
-    if (queue.length >= limits.waitingAppends) {
-      const detail = `${queue.length} appends are waiting for a commit`;
-      return Promise.reject(new KildeError("overloaded", detail, { limit: "waitingAppends" }));
-    }
-    return new Promise((resolve, reject) => {
+    return new Promise((resolve, rejectCaller) => {
+      const reject = measures.failing(rejectCaller);
+      if (closed) return reject(new KildeError("shutting-down", "The server takes no more appends"));
+      if (queue.length >= limits.waitingAppends) {
+        const detail = `${queue.length} appends are waiting for a commit`;
+        return reject(new KildeError("overloaded", detail, { limit: "waitingAppends" }));
+      }
       queue.push({ transaction, request, since, resolve, reject, expired: false });
       wake();
     });

@@ -112,16 +112,16 @@ export function transactionsOf(group: readonly PendingAppend[]): Transaction[] {
 
 /**
  * Rejects callers whose write failed, and those after them in the same requests: their sender repeats the appends that
- * failed, which would then come after these.
+ * failed, which would then come after these. Each caller is rejected once.
  */
 export function rejectFailed(callers: readonly Caller[], after: readonly Caller[], error: KildeError): void {
   const requests = new Set<object>();
-  for (const { request, reject } of callers) {
-    reject(error);
+  for (const { request, reject, expired } of callers) {
+    if (!expired) reject(error);
     if (request !== null) requests.add(request);
   }
   for (const caller of after) {
-    if (caller.request === null || !requests.has(caller.request)) continue;
+    if (caller.request === null || caller.expired || !requests.has(caller.request)) continue;
     caller.expired = true;
     caller.reject(error);
   }

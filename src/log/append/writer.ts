@@ -1,5 +1,7 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Limits } from "../../core/limits.ts";
+import type { Measures } from "../../core/measures.ts";
+import { createAppendMeasures } from "./append-measures.ts";
 import { isAppendBeside } from "./append-beside.ts";
 import { createCommitQueue } from "./commit-queue.ts";
 import type { Database } from "../../storage/database.ts";
@@ -36,6 +38,7 @@ export interface LogWriterDeps {
   readonly database: Database;
   readonly clock: Clock;
   readonly limits: Limits;
+  readonly measures: Measures;
   readonly onNotice: (notice: LogNotice) => void;
   /** Called when a write has truncated or erased events, for the sweep to delete. */
   readonly onSweep: () => void;
@@ -46,9 +49,14 @@ export interface LogWriterDeps {
 
 /** Opens the event log for writing, on a database whose schema is up to date. One for a process. */
 export function openLogWriter(deps: LogWriterDeps): LogWriter {
-  const { database, clock, limits, onNotice, onSweep, recordRemovals, onBeside } = deps;
+  const { database, clock, limits, measures, onNotice, onSweep, recordRemovals, onBeside } = deps;
   const log = EVENT_LOG_ADDRESS;
-  const queue = createCommitQueue({ database, log, clock, limits, recordRemovals, onCommit: onNotice });
+  const shared = { database, log, clock, limits, recordRemovals };
+  const queue = createCommitQueue({
+    ...shared,
+    measures: createAppendMeasures(measures),
+    onCommit: onNotice,
+  });
   const erased = () => {
     onSweep();
     onBeside();

@@ -2,6 +2,7 @@ import { markSecured } from "../../access/access-state.ts";
 import { webDigest } from "../../access/digest.ts";
 import type { Job } from "../../jobs/job.ts";
 import type { Clock } from "../../core/clock.ts";
+import { UNMEASURED } from "../../core/measures.ts";
 import type { DeliveryRunEvent } from "../../webhooks/dispatch/delivery-event.ts";
 import { createAddressRules } from "../../webhooks/egress/address-rules.ts";
 import type { RegisteredFeed } from "../../feeds/lifecycle/register.ts";
@@ -110,6 +111,7 @@ function composeInvocation(deps: InvocationDeps): InvocationStore {
       },
       denials: store.denials,
       correlations: settings.correlations,
+      measures: UNMEASURED,
       isShared: true,
       orderWrites: (writer) => serializeWrites(writer, store.turns, deps.keep),
       startJob(kind, job) {

@@ -12,8 +12,9 @@ const REST_MS = 2_000;
 
 function Lag({ feed }: { readonly feed: FeedInfo }) {
   const { router } = useConsole();
-  const { lag, progress } = feed;
-  const left = progress?.secondsLeft ?? null;
+  const { lag, progress, failure } = feed;
+  // A halted feed makes no progress.
+  const left = failure === null ? (progress?.secondsLeft ?? null) : null;
   return (
     <li>
       <a href={router.href(`feeds/${versionName(feed)}`)}>{versionName(feed)}</a>{" "}

@@ -42,14 +42,21 @@ function stateOf({ kind }: SubjectProgress): string {
   return kind === "complete" || kind === "nothing" ? "keeps-up" : kind === "blocked" ? "blocked" : "late";
 }
 
+interface ConsumerLineProps {
+  readonly info: ConsumerInfo;
+  /** Path of the log. */
+  readonly log: string;
+  readonly progress: SubjectProgress;
+}
+
 /** Reason for which a consumer lacks events of the subject, and the remedy. */
-function ConsumerReason({ info }: { readonly info: ConsumerInfo }) {
+function ConsumerReason({ info, progress }: Pick<ConsumerLineProps, "info" | "progress">) {
   const { state, lag, seen, failure, blocked } = info;
   return (
     <p class="muted">
       Its lag in the log: {formatCounted(lag.events, "event")}, {formatDuration(lag.seconds)}; last seen{" "}
       <Time time={seen} />. {state === "silent" && "It sends no requests: check whether it runs."}
-      {state === "blocked" && failure !== null && (
+      {progress.kind === "behind" && failure !== null && (
         <>
           It reports {formatCounted(blocked, "blocked subject")}, at last <bdi>{failure.subject}</bdi>.
         </>
@@ -58,15 +65,7 @@ function ConsumerReason({ info }: { readonly info: ConsumerInfo }) {
   );
 }
 
-function ConsumerLine({
-  info,
-  log,
-  progress,
-}: {
-  readonly info: ConsumerInfo;
-  readonly log: string;
-  readonly progress: SubjectProgress;
-}) {
+function ConsumerLine({ info, log, progress }: ConsumerLineProps) {
   const { router } = useConsole();
   return (
     <li>
@@ -74,7 +73,9 @@ function ConsumerLine({
         <bdi>{info.consumer}</bdi>
       </a>{" "}
       <span class={`state ${stateOf(progress)}`}>{progressText(progress)}</span>
-      {progress.kind === "behind" && <ConsumerReason info={info} />}
+      {(progress.kind === "behind" || progress.kind === "blocked") && (
+        <ConsumerReason info={info} progress={progress} />
+      )}
       {progress.kind === "blocked" && (
         <>
           <pre tabIndex={0} aria-label={`Failure of ${info.consumer}`}>

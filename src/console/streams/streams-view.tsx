@@ -1,8 +1,4 @@
-import { useSignal } from "@preact/signals";
-import { useEffect, useId } from "preact/hooks";
-
 import type { SubjectInfo } from "../../client/types.ts";
-import { startTimer } from "../../core/timer.ts";
 import { useResource } from "../data/use-resource.ts";
 import { formatCounted } from "../format/counts.ts";
 import { COMMANDS } from "../format/commands.ts";
@@ -10,47 +6,12 @@ import { EVENTS_TOPIC } from "../live/topics.ts";
 import { useConsole } from "../shell/console-context.ts";
 import { EmptyState } from "../shell/empty-state.tsx";
 import { Problem } from "../shell/problem.tsx";
+import { SearchField } from "../shell/search-field.tsx";
 import { Time } from "../shell/time.tsx";
 import type { ViewProps } from "../shell/views.ts";
 
 /** Streams on one page of the list. */
 const PAGE_SIZE = 100;
-
-/** Time after the last key until the list follows the typed prefix. */
-const TYPING_MS = 200;
-
-function PrefixField({ prefix }: { readonly prefix: string }) {
-  const { router } = useConsole();
-  const id = useId();
-  const typed = useSignal(prefix);
-  useEffect(() => {
-    typed.value = prefix;
-  }, [prefix]);
-  useEffect(
-    () =>
-      startTimer(TYPING_MS, () => {
-        if (typed.value !== prefix)
-          router.go(router.href("streams", { prefix: typed.value }), { replace: true });
-      }),
-    [typed.value],
-  );
-  return (
-    <search class="field">
-      <label htmlFor={id}>Streams whose names begin with</label>
-      <input
-        id={id}
-        type="search"
-        value={typed.value}
-        placeholder="user-"
-        autoComplete="off"
-        spellcheck={false}
-        onInput={({ currentTarget }) => {
-          typed.value = currentTarget.value;
-        }}
-      />
-    </search>
-  );
-}
 
 function StreamRow({ stream }: { readonly stream: SubjectInfo }) {
   const { router } = useConsole();
@@ -96,7 +57,12 @@ export function StreamsView({ query }: ViewProps) {
   return (
     <>
       <h1>Streams</h1>
-      <PrefixField prefix={prefix} />
+      <SearchField
+        label="Streams whose names begin with"
+        value={prefix}
+        placeholder="user-"
+        onSearch={(text) => router.go(router.href("streams", { prefix: text }), { replace: true })}
+      />
       {error !== null && <Problem error={error} onRetry={reload} />}
       {value === undefined && error === null && <p class="muted">Loading…</p>}
       {value?.length === 0 && after === "" && (

@@ -135,7 +135,7 @@ export function AttemptList({ subscription, outcome, before, onChange }: Attempt
       </div>
       {error !== null && <Problem error={error} onRetry={reload} />}
       {value?.attempts.length === 0 && <p class="muted">There is no attempt like this.</p>}
-      <ul class="entries">
+      <ul class="attempts">
         {value?.attempts.map((attempt) => (
           <AttemptItem key={attempt.id ?? `${attempt.time} ${attempt.webhookId}`} attempt={attempt} />
         ))}

@@ -14,7 +14,7 @@ import { Problem } from "../shell/problem.tsx";
 import { Time } from "../shell/time.tsx";
 import { useAction } from "../shell/use-action.ts";
 
-const PAGE_SIZE = 50;
+const PAGE_SIZE = 20;
 
 interface BlockedRowProps {
   readonly id: string;

@@ -19,7 +19,7 @@ export function ThroughputChart({ subscription: { cursor } }: { readonly subscri
   }, [step]);
   const series = useMemo(() => throughputOf(samples.value), [samples.value]);
   const latest = series.values.at(-1) ?? 0;
-  if (series.values.length < 2) return <p class="muted">Measuring…</p>;
+  if (series.values.length < 2) return <p class="muted">Measuring for some seconds…</p>;
   const most = Math.max(...series.values.map((value) => value ?? 0));
   const text = `${formatShort(latest)} positions a second now, ${formatShort(most)} at most since this page was opened`;
   return (

@@ -11,10 +11,12 @@ import type { SubjectState } from "./placement.ts";
 import { type Plan, planGroup, type Transaction } from "./plan.ts";
 import type { SubjectCache } from "./subject-cache.ts";
 
-/** Expired idempotency keys that one commit deletes. */
+/** Expired idempotency keys that one commit deletes, at least. */
 const FORGET_BATCH = 200;
 
-/** Fewer than are deleted at once, so that deleting keeps up. */
+/** Expired keys that are deleted for each new one, so that deleting keeps up. */
+const FORGOTTEN_PER_KEY = 2;
+
 const FORGET_AFTER_KEYS = 100;
 const FORGET_AFTER_MS = 1_000;
 
@@ -25,13 +27,15 @@ export interface KeyForgetting {
   lastMs: number;
 }
 
-/** Counts new keys; returns whether the commit deletes expired ones. */
-function isForgettingDue(forgetting: KeyForgetting, keys: number, nowMs: number): boolean {
+/** Counts new keys; returns how many expired ones the commit deletes at most. */
+function countForgotten(forgetting: KeyForgetting, keys: number, nowMs: number): number {
   forgetting.keys += keys;
   const isDue =
     forgetting.keys >= FORGET_AFTER_KEYS || Math.abs(nowMs - forgetting.lastMs) >= FORGET_AFTER_MS;
-  if (isDue) Object.assign(forgetting, { keys: 0, lastMs: nowMs } satisfies KeyForgetting);
-  return isDue;
+  if (!isDue) return 0;
+  const count = Math.max(FORGET_BATCH, FORGOTTEN_PER_KEY * forgetting.keys);
+  Object.assign(forgetting, { keys: 0, lastMs: nowMs } satisfies KeyForgetting);
+  return count;
 }
 
 export interface GroupDeps {
@@ -193,8 +197,9 @@ function keyStatements(
     sql: unread.size === 0 ? sql.INSERT_KEYS : sql.INSERT_KEYS_OF_UNREAD,
     args: [log.id, new Date(nowMs).toISOString(), JSON.stringify(rows)],
   };
-  if (!isForgettingDue(forgetting, rows.length, nowMs)) return [insert];
-  return [{ sql: sql.FORGET_KEYS, args: [new Date(forgetBeforeMs).toISOString(), FORGET_BATCH] }, insert];
+  const count = countForgotten(forgetting, rows.length, nowMs);
+  if (count === 0) return [insert];
+  return [{ sql: sql.FORGET_KEYS, args: [new Date(forgetBeforeMs).toISOString(), count] }, insert];
 }
 
 /** The erasures of a plan, as they are recorded. */

@@ -3,6 +3,7 @@ import type { Admission } from "../../access/admission.ts";
 import { warnOfIgnoredOpen } from "../admission.ts";
 import { type Listening, listen } from "./listen.ts";
 import type { ServerLog } from "./logger.ts";
+import { startServerGarbage } from "./server-garbage.ts";
 import { startKilde } from "./start.ts";
 
 /** A server that runs in this process. */
@@ -27,14 +28,25 @@ export async function startServer({ settings, version, log }: StartOptions): Pro
     const { startTenants } = await import("./tenants.ts");
     return startTenants({ settings, version, logger });
   }
-  const { surface, close, store } = await startKilde({
+  const garbage = startServerGarbage(logger);
+  const started = startKilde({
     settings,
     logger,
-    releaseGarbage: () => Bun.gc(true),
+    releaseGarbage: () => garbage.request(),
     open: (parts) => listen({ ...parts, settings, version, logger }),
   });
+  started.catch(() => garbage.close());
+  const { surface, close, store } = await started;
   // A database that cannot be read now is read by the first request.
   await store.access.refreshed()?.catch(() => {});
   warnOfIgnoredOpen(surface.admission, logger);
-  return { port: surface.port, reloadTls: surface.reloadTls, admission: surface.admission.now(), close };
+  return {
+    port: surface.port,
+    reloadTls: surface.reloadTls,
+    admission: surface.admission.now(),
+    async close() {
+      await garbage.close();
+      await close();
+    },
+  };
 }

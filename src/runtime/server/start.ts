@@ -41,7 +41,7 @@ interface ServerParts {
   readonly logger: EventLogger;
   /** The program of the thread that writes a file; null: this thread writes. Default: the program beside this file. */
   readonly databaseThread?: URL | null;
-  /** Releases garbage of this thread when the server is idle after a load. Default: nothing, for a process of somebody else. */
+  /** Called when the appends of a load have paused, to release garbage of this thread. Default: nothing, for a process of somebody else. */
   readonly releaseGarbage?: () => void;
   /** Whether threads start with their first work. Default: at once. */
   readonly lazy?: boolean;

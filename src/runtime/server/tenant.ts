@@ -48,6 +48,8 @@ export interface TenantOptions extends TenantAddress, Pick<AnswerDeps, "admissio
   /** Of the process. */
   readonly parseLarge: ParseLarge;
   readonly closing: AbortSignal;
+  /** Has garbage of the process collected when it is idle. */
+  readonly releaseGarbage: () => void;
 }
 
 /** A tenant that is served, or will be when its database opens. */
@@ -73,13 +75,13 @@ interface OpenTenant {
 }
 
 async function open(options: TenantOptions): Promise<OpenTenant> {
-  const { settings, logger, schemas, budgets, path: basePath = "" } = options;
+  const { settings, logger, schemas, budgets, releaseGarbage, path: basePath = "" } = options;
   const file = databaseFile(settings.databaseUrl);
   if (file !== null) mkdirSync(dirname(resolve(file)), { recursive: true });
   return startKilde({
     settings,
     logger,
-    releaseGarbage: () => Bun.gc(true),
+    releaseGarbage,
     lazy: true,
     open(parts) {
       const app = { ...answering({ ...options, ...parts }), basePath, budgets };

@@ -22,6 +22,7 @@ import { nodeDigest } from "../../access/node-digest.ts";
 import { authenticateAtProcess } from "../../http/pipeline/process-access.ts";
 import { openParsing } from "./parsing.ts";
 import { systemClock } from "../../core/system-clock.ts";
+import { startServerGarbage } from "./server-garbage.ts";
 import { type RunningTenant, startTenant, type TenantOptions } from "./tenant.ts";
 
 /** Longest wait of a start for databases, in milliseconds. Later ones open while others are served. */
@@ -82,7 +83,7 @@ function tenantsPipeline(options: TenantsPipelineOptions): Pipeline {
 /** Starts all tenants, which share the memory of the process. */
 function openTenants(
   { settings, version, logger }: TenantsOptions,
-  shared: Pick<TenantOptions, "parseLarge" | "closing" | "admission" | "addressOf">,
+  shared: Pick<TenantOptions, "parseLarge" | "closing" | "admission" | "addressOf" | "releaseGarbage">,
 ): readonly RunningTenant[] {
   const schemas = createSchemas(settings.limits);
   const budgets = createBudgets(settings.limits, systemClock, shared.closing);
@@ -122,6 +123,7 @@ export async function startTenants({ settings, version, logger }: TenantsOptions
   // Faults of the feeds concern all tenants, so they are reported before any database is opened.
   serverFeeds(settings.feeds, settings.limits);
   const parsing = openParsing(settings.limits);
+  const garbage = startServerGarbage(logger);
   const isSecured = () => all.some(({ deps }) => deps()?.access.isSecured() === true);
   const admission = processAdmission(settings, isLoopbackHost(settings.host), isSecured);
   let socket: Listening | null = null;
@@ -134,6 +136,7 @@ export async function startTenants({ settings, version, logger }: TenantsOptions
       closing: closing.signal,
       admission: () => admission.now(),
       addressOf,
+      releaseGarbage: () => garbage.request(),
     },
   );
   const securing = startServerLoop(
@@ -143,6 +146,7 @@ export async function startTenants({ settings, version, logger }: TenantsOptions
   );
   const closeAll = async () => {
     parsing.close();
+    await garbage.close();
     // A run may wait for a database that does not answer.
     void securing.close();
     await Promise.all(all.map((tenant) => tenant.close()));

@@ -6,7 +6,7 @@ import { createInlineWriter } from "./inline-writer.ts";
 import { systemClock } from "../../core/system-clock.ts";
 import type { ConnectWriter } from "./writer-connections.ts";
 import { startWritingThread } from "./writer-thread-host.ts";
-import type { OnTrouble } from "./writer-trouble.ts";
+import { createTroubleReports, type OnTrouble, troubleWith } from "./writer-trouble.ts";
 
 /** The bundler includes a worker only when its URL is written like this. */
 const THREAD_PROGRAM = new URL("./writer-thread.ts", import.meta.url);
@@ -34,7 +34,7 @@ export interface ThreadOptions {
   readonly onRestart?: () => void;
   /** Called once for each kind of work beside writes that failed in the thread. */
   readonly onTrouble: OnTrouble;
-  /** Called after the caches of this thread were freed: returns their memory, and garbage, to the system. */
+  /** Called after the caches of this thread were freed, to release their memory, and garbage. */
   readonly onRelease?: (() => void) | undefined;
 }
 
@@ -58,6 +58,7 @@ export function writeFromThread(
   }
   const thread = startWritingThread({ path, program, onFailure, onRestart, onTrouble });
   const { write, isWriting } = thread;
+  const onReleaseFailure = troubleWith("release-memory", createTroubleReports(onTrouble));
   const inline = createInlineWriter({
     open: () => openWriteConnection(path),
     write,
@@ -71,9 +72,14 @@ export function writeFromThread(
       write,
       writeAlone: inline.write,
       release() {
-        database.release?.();
-        inline.release();
-        onRelease?.();
+        try {
+          database.release?.();
+          inline.release();
+          onRelease?.();
+        } catch (error) {
+          // The caches have a bound, and the next load's end releases them.
+          onReleaseFailure(error);
+        }
       },
     },
     open: () => thread.open(),

@@ -30,7 +30,7 @@ const NEXT_STEPS: Readonly<Record<ConsumerInfo["state"], string | null>> = {
     "It could not process some events, and continues with other subjects. It tries them again after you have removed the cause.",
 };
 
-function BlockedSubjects({ log, info }: { readonly log: ConsumedLog; readonly info: ConsumerInfo }) {
+function BlockedSubjects({ info }: { readonly info: ConsumerInfo }) {
   const { router } = useConsole();
   const { blocked, failure } = info;
   if (blocked === 0) return <p>None.</p>;
@@ -40,13 +40,9 @@ function BlockedSubjects({ log, info }: { readonly log: ConsumedLog; readonly in
       {failure !== null && (
         <section class="problem" aria-label="Last failure">
           <h3>
-            {log.feed === undefined ? (
-              <a href={router.href("stream", { name: failure.subject })}>
-                <bdi>{failure.subject}</bdi>
-              </a>
-            ) : (
+            <a href={router.href("subject", { name: failure.subject })}>
               <bdi>{failure.subject}</bdi>
-            )}
+            </a>
             {failure.version !== null && `, version ${formatCount(failure.version)}`}
             {failure.type !== null && (
               <>
@@ -141,7 +137,7 @@ export function ConsumerDetail({ log, name }: ConsumerDetailProps) {
           <h2>Lag in the last 24 hours</h2>
           <LagCharts log={log} info={value} />
           <h2>Blocked subjects</h2>
-          <BlockedSubjects log={log} info={value} />
+          <BlockedSubjects info={value} />
           {mayManage && <ForgetConsumer log={log} name={name} />}
         </>
       )}

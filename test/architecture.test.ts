@@ -56,12 +56,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "config",
     "runtime",
   ],
-  build: ["core", "administration", "config", "http", "cli", "docs", "console"],
+  // Plain Node, where nothing else of Kilde is installed.
+  launcher: [],
+  build: ["core", "administration", "config", "http", "cli", "docs", "console", "launcher"],
 };
 
 /** Time, random numbers and the environment are parameters; only these files use the real ones. */
 const ROOTS =
-  /^(runtime|build|docs\/site\/render-site\.ts|console\/site\/bundle-console\.ts|console\/start\.tsx|storage\/writer|cli|main\.ts|worker\.ts|core\/(timer|runtime-clock|system-clock)\.ts|client\/index\.ts|(consumer|decider)\/index\.ts)/;
+  /^(runtime|build|launcher|docs\/site\/render-site\.ts|console\/site\/bundle-console\.ts|console\/start\.tsx|storage\/writer|cli|main\.ts|worker\.ts|core\/(timer|runtime-clock|system-clock)\.ts|client\/index\.ts|(consumer|decider)\/index\.ts)/;
 const AMBIENT = /\bDate\.now\(|\bMath\.random\(|\bset(Timeout|Interval|Immediate)\(|\bprocess\.env\b|\bBun\./;
 
 /** Calls that start a timer. The runtime's timers fire at once for long waits, so one file splits such waits. */

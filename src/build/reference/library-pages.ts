@@ -134,7 +134,10 @@ function entryPage(
 export async function libraryPages(): Promise<ReadonlyMap<string, string>> {
   const folder = mkdtempSync(join(tmpdir(), "kilde-types-"));
   try {
-    await emitTypes(folder);
+    await emitTypes(
+      folder,
+      LIBRARY.filter(({ isEntry }) => isEntry),
+    );
     const documented = new Map<string, string>();
     return new Map(
       ENTRIES.map((entry) => {

@@ -27,4 +27,4 @@ const budgets = defineFeed({
   publish: { BudgetApproved: ({ data }) => ({ type: "BudgetApproved", data }) },
 });
 
-export default defineConfig({ feeds: [...(declarations.feeds ?? []), payouts, budgets] });
+export default defineConfig({ correlations: true, feeds: [...(declarations.feeds ?? []), payouts, budgets] });

@@ -1,7 +1,7 @@
 import { Database } from "bun:sqlite";
 import { join } from "node:path";
 
-import { type Client, createClient } from "../../../src/client/index.ts";
+import { type Client, createClient, type Metadata } from "../../../src/client/index.ts";
 import { eventually } from "../../support/eventually.ts";
 import { type ConsoleServer, openConsoleServer } from "./console-server.ts";
 import { sampleLines } from "./sample-events.ts";
@@ -13,6 +13,9 @@ const FEEDS = ["declarations/v1", "declarations/v2", "payouts/v1"];
 
 /** The subject that the endpoint and a consumer of the sample refuse. */
 export const REFUSED_SUBJECT = "declaration-86791";
+
+/** A stream whose events caused others. */
+const CAUSING_STREAM = "trip-7";
 
 /** A store as an operator finds it on a bad day. */
 export interface SampleStore {
@@ -35,6 +38,21 @@ function startReceiver() {
   });
 }
 
+/** Appends events of which each one caused the next. */
+async function appendCauses(client: Client): Promise<void> {
+  const steps = [
+    [CAUSING_STREAM, "TripRequested"],
+    ["budget-2030", "BudgetReserved"],
+    [CAUSING_STREAM, "TripApproved"],
+    ["mail-31", "ApprovalSent"],
+  ] as const;
+  let metadata: Metadata = { correlationId: "trip-7" };
+  for (const [stream, type] of steps) {
+    const { position } = await client.append(stream, { type, data: { trip: 7 }, metadata });
+    metadata = { ...metadata, causationId: String(position) };
+  }
+}
+
 async function isLive(client: Client, feed: string): Promise<boolean> {
   const { status, lag } = JSON.parse(await client.fetchText(`/feeds/${feed}/status`)) as {
     readonly status: string;
@@ -49,6 +67,7 @@ async function fill({ client, kilde, folder }: ConsoleServer): Promise<void> {
   const { exitCode, stderr } = await kilde("import", "events.ndjson");
   if (exitCode !== 0) throw new Error(stderr);
   await client.append("budget-2030", { type: "BudgetApproved", data: { limit: 12_000 } });
+  await appendCauses(client);
   for (const feed of FEEDS) await eventually(() => isLive(client, feed));
   await client.commit(900, { consumer: "reports", feed: "declarations/v1" });
   await client.commit(1_200, { consumer: "travel-desk", feed: "declarations/v1" });
@@ -88,7 +107,7 @@ async function readerOf({ keys }: Client, url: string, consumer: string, path: s
   return createClient({ url, token, consumer });
 }
 
-async function readNow(owner: Client, url: string): Promise<void> {
+async function readNow(owner: Client, url: string, head: number): Promise<void> {
   const cards = await readerOf(owner, url, "cards", "/feeds/declarations");
   const reports = await readerOf(owner, url, "reports", "/feeds/declarations");
   const audit = await readerOf(owner, url, "audit", "/events");
@@ -102,7 +121,7 @@ async function readNow(owner: Client, url: string): Promise<void> {
   };
   await cards.commit(1_600, { feed: "declarations/v2", blocked: 1, failure });
   await reports.commit(950, { feed: "declarations/v1" });
-  await audit.commit(EVENTS + 2);
+  await audit.commit(head);
 }
 
 async function subscribe({ subscriptions }: Client, endpoint: string): Promise<void> {
@@ -122,8 +141,9 @@ async function subscribe({ subscriptions }: Client, endpoint: string): Promise<v
 
 /** The present: a feed that halts, readers, endpoints, and a key that has ended. */
 async function live(owner: Client, url: string, endpoint: string): Promise<void> {
-  await owner.append("budget-2031", { type: "BudgetApproved", data: { limit: "12,000" } });
-  await readNow(owner, url);
+  const unexpected = { type: "BudgetApproved", data: { limit: "12,000" } };
+  const { position } = await owner.append("budget-2031", unexpected);
+  await readNow(owner, url, position);
   await subscribe(owner, endpoint);
   const { key } = await owner.keys.create({ name: "intern", grants: ["read:/events"] });
   await owner.keys.revoke(key);

@@ -25,6 +25,7 @@ const VIEWS: Readonly<Record<string, readonly [address: string, text: string]>> 
   overview: ["", "A feed is halted"],
   streams: ["/streams", "budget-2030"],
   stream: [`/stream?name=${REFUSED_SUBJECT}`, "DeclarationSubmittedByEmployee"],
+  causation: [`/causation?event=3004`, "ApprovalSent"],
   feeds: ["/feeds", "payouts"],
   feed: ["/feeds/declarations/v2", "travel-desk"],
   subject: [`/subject?name=${REFUSED_SUBJECT}`, "declarations/v2"],

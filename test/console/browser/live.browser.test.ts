@@ -126,18 +126,49 @@ browserTest(
   "the tabs of a browser share one connection, and closing the leading tab hands it over",
   async () => {
     await append("tabs-1", "Started");
-    const alone = await followers();
+    // The server may not have noticed yet that the pages before were closed.
+    await eventually(async () => (await followers()) === 0);
     const leader = await openStream("tabs-1");
     const follower = await browser.openBeside(leader, leader.url());
     await status(follower, /^Live$/).waitFor();
-    expect(await followers()).toBe(alone + 1);
+    expect(await followers()).toBe(1);
     await append("tabs-1", "SeenByBoth");
     for (const page of [leader, follower]) await event(page, "SeenByBoth").waitFor();
 
     await leader.close();
-    await eventually(async () => (await followers()) === alone + 1);
+    await eventually(async () => (await followers()) === 1);
     await append("tabs-1", "SeenByTheOther");
     await event(follower, "SeenByTheOther").waitFor();
     await status(follower, /^Live$/).waitFor();
   },
 );
+
+/** Requests of a page while something happens. */
+async function requestsDuring(page: Page, action: () => Promise<unknown>): Promise<number> {
+  let count = 0;
+  const note = (): void => {
+    count += 1;
+  };
+  page.on("request", note);
+  await action();
+  page.off("request", note);
+  return count;
+}
+
+browserTest("a page sends no requests while nothing changes, and few while much does", async () => {
+  await append("busy-1", "Started");
+  const page = await openStream("busy-1");
+  await event(page, "Started").waitFor();
+  // The first message of the connection leads to one more load.
+  await Bun.sleep(1_000);
+  expect(await requestsDuring(page, () => Bun.sleep(2_000))).toBe(0);
+  const during = await requestsDuring(page, async () => {
+    for (let count = 1; count <= 200; count += 1) {
+      await append("busy-1", `Busy${count}`);
+      await Bun.sleep(5);
+    }
+    await event(page, "Busy200").waitFor();
+  });
+  expect(during).toBeGreaterThan(0);
+  expect(during).toBeLessThan(40);
+});

@@ -2,8 +2,10 @@ import { afterAll, beforeAll, expect } from "bun:test";
 
 import type { Page } from "playwright-core";
 
+import { CLIENT_ID, CLIENT_SECRET, startOpenIdServer } from "../../http/session/openid-server.ts";
 import { violationsOf } from "./accessibility.ts";
 import { browserTest, hasBrowser, useBrowser } from "./chromium.ts";
+import { openConsoleServer } from "./console-server.ts";
 import { openSampleStore, type SampleStore } from "./sample-store.ts";
 
 const browser = useBrowser();
@@ -97,5 +99,39 @@ browserTest(
     await page.getByRole("heading", { level: 1, name: "Streams" }).waitFor();
     await store.client.keys.revoke(key);
     await page.getByText("Your session has ended.").waitFor();
+  },
+);
+
+browserTest(
+  "a person signs in at the OpenID provider, returns to the view, and sees only what the claims grant",
+  async () => {
+    const server = await openConsoleServer();
+    const provider = await startOpenIdServer([`${server.url}/session/oidc/callback`]);
+    try {
+      await server.client.append("group-of-mette-1", { type: "Allowed" });
+      await server.client.append("group-of-others-1", { type: "Forbidden" });
+      await server.stop();
+      await server.start({
+        config: "openid-config.ts",
+        environment: {
+          KILDE_TEST_ISSUER: provider.url,
+          KILDE_TEST_CLIENT: CLIENT_ID,
+          KILDE_OIDC_CLIENT_SECRET: CLIENT_SECRET,
+        },
+      });
+      const page = await browser.open(`${server.url}/console/stream?name=group-of-mette-1`, {
+        expectedFaults: REFUSED,
+      });
+      await page.getByRole("link", { name: "Sign in with your organization" }).click();
+      await page.getByRole("heading", { name: "Allowed" }).waitFor();
+      expect(page.url()).toBe(`${server.url}/console/stream?name=group-of-mette-1`);
+      expect(await page.getByRole("banner").innerText()).toContain("mette@people.example");
+      await page.goto(`${server.url}/console/stream?name=group-of-others-1`);
+      await page.getByRole("alert").waitFor();
+      expect(await page.getByRole("main").innerText()).not.toContain("Forbidden");
+    } finally {
+      await provider.stop();
+      await server.close();
+    }
   },
 );

@@ -97,8 +97,7 @@ function consumerFinding(
   const command = log === "/events" ? "kilde consumers" : `kilde consumers --feed ${feedArgument(log)}`;
   const next = { view: `/console/consumers?${query}`, command };
   const shown = JSON.stringify(name);
-  if (state === "silent")
-    return { resource, detail: `${shown} has not read ${log} since`, since: seen, next };
+  if (state === "silent") return { resource, detail: `${shown} stopped reading ${log}`, since: seen, next };
   if (state === "late") {
     const detail = `${shown} lacks ${lag.events} events of ${log}, the first for ${Math.round(lag.seconds)} s`;
     return { resource, detail, since: null, next };

@@ -23,6 +23,10 @@ export interface SampleStore {
   /** With the grant `admin`. */
   readonly token: string;
   readonly client: Client;
+  /** The subscription whose endpoint refuses a subject. */
+  readonly webhook: string;
+  /** The key of the consumer of that endpoint. */
+  readonly key: string;
   close(): Promise<void>;
 }
 
@@ -46,10 +50,11 @@ async function appendCauses(client: Client): Promise<void> {
     [CAUSING_STREAM, "TripApproved"],
     ["mail-31", "ApprovalSent"],
   ] as const;
-  let metadata: Metadata = { correlationId: "trip-7" };
+  let cause: Metadata = {};
   for (const [stream, type] of steps) {
+    const metadata = { correlationId: "trip-7", ...cause };
     const { position } = await client.append(stream, { type, data: { trip: 7 }, metadata });
-    metadata = { ...metadata, causationId: String(position) };
+    cause = { causationId: String(position) };
   }
 }
 
@@ -124,7 +129,7 @@ async function readNow(owner: Client, url: string, head: number): Promise<void> 
   await audit.commit(head);
 }
 
-async function subscribe({ subscriptions }: Client, endpoint: string): Promise<void> {
+async function subscribe({ subscriptions }: Client, endpoint: string): Promise<string> {
   const source = "/feeds/declarations/v2";
   const cards = await subscriptions.create({
     source,
@@ -132,21 +137,23 @@ async function subscribe({ subscriptions }: Client, endpoint: string): Promise<v
     description: "Cards",
     start: { position: 0 },
     attempts: 3,
+    keepAttempts: 100,
   });
   await subscriptions.create({ source, url: `${endpoint}/search`, description: "Search", mode: "batch" });
   const archive = await subscriptions.create({ source: "/events", url: `${endpoint}/archive` });
   await subscriptions.pause(archive.subscription, "The archive moves to another server");
   await eventually(async () => (await subscriptions.get(cards.subscription)).blocked > 0);
+  return cards.subscription;
 }
 
 /** The present: a feed that halts, readers, endpoints, and a key that has ended. */
-async function live(owner: Client, url: string, endpoint: string): Promise<void> {
+async function live(owner: Client, url: string, endpoint: string): Promise<string> {
   const unexpected = { type: "BudgetApproved", data: { limit: "12,000" } };
   const { position } = await owner.append("budget-2031", unexpected);
   await readNow(owner, url, position);
-  await subscribe(owner, endpoint);
   const { key } = await owner.keys.create({ name: "intern", grants: ["read:/events"] });
   await owner.keys.revoke(key);
+  return subscribe(owner, endpoint);
 }
 
 /** Creates the first key of a store, on its database. */
@@ -167,11 +174,14 @@ export async function openSampleStore(): Promise<SampleStore> {
   age(server.folder);
   await server.start();
   const client = createClient({ url, token });
-  await live(client, url, receiver.url.origin);
+  const webhook = await live(client, url, receiver.url.origin);
+  const keys = await Array.fromAsync(client.keys.list());
   return {
     url,
     token,
     client,
+    webhook,
+    key: keys.find(({ name }) => name === "cards")?.key ?? "",
     async close() {
       await server.close();
       await receiver.stop(true);

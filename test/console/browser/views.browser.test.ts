@@ -30,6 +30,10 @@ const VIEWS: Readonly<Record<string, readonly [address: string, text: string]>> 
   feed: ["/feeds/declarations/v2", "travel-desk"],
   subject: [`/subject?name=${REFUSED_SUBJECT}`, "declarations/v2"],
   consumers: ["/consumers", "travel-desk"],
+  webhooks: ["/webhooks", "The archive moves"],
+  webhook: ["/webhooks/{webhook}", "waits for a retry or skip"],
+  keys: ["/keys", "as consumer cards"],
+  key: ["/keys/{key}", "read:/feeds/declarations"],
   consumer: ["/consumers?log=/feeds/declarations/v2&consumer=cards", "No card has this number"],
 };
 
@@ -42,48 +46,71 @@ async function expectShown(page: Page, text: string): Promise<void> {
   await page.waitForFunction(() => !document.body.innerText.includes("Loading…"));
 }
 
-/** Takes a picture of the page in each width, and fails if it scrolls sideways or axe finds a violation. */
-async function expectWellFormed(page: Page, name: string): Promise<void> {
-  for (const width of WIDTHS) {
-    await page.setViewportSize({ width, height: 900 });
-    await page.evaluate(() => scrollTo(0, 0));
-    await page.screenshot({ path: join(SCREENSHOTS, `${name}-${width}.png`), fullPage: true });
-    const scrolled = await page.evaluate(() => document.documentElement.scrollWidth);
-    expect(scrolled).toBeLessThanOrEqual(width);
-    expect(await violationsOf(page)).toEqual([]);
+/** Takes pictures of the page, and fails if it scrolls sideways or axe finds a violation. */
+async function expectWellFormed(page: Page, name: string, fullPage = true): Promise<void> {
+  for (const colorScheme of SCHEMES) {
+    await page.emulateMedia({ colorScheme });
+    for (const width of WIDTHS) {
+      await page.setViewportSize({ width, height: 900 });
+      await page.evaluate(() => scrollTo(0, 0));
+      await page.screenshot({
+        path: join(SCREENSHOTS, `${name}-${colorScheme}-${width}.png`),
+        fullPage,
+      });
+      const scrolled = await page.evaluate(() => document.documentElement.scrollWidth);
+      expect(scrolled).toBeLessThanOrEqual(width);
+      expect(await violationsOf(page)).toEqual([]);
+    }
   }
 }
 
-describe.each(Object.entries(VIEWS))("the view %s", (name, [address, text]) => {
-  browserTest.each(SCHEMES)(
-    "is accessible in the %s scheme, and fits wide and narrow screens",
-    async (colorScheme) => {
-      const { url, token } = store;
-      const page = await browser.open(`${url}/console${address}`, {
-        colorScheme,
-        token,
-        expectedFaults: NOT_PUBLISHED,
-      });
-      await expectShown(page, text);
-      await page.getByText("Live", { exact: true }).waitFor();
-      await expectWellFormed(page, `${name}-${colorScheme}`);
-      expect(await page.title()).toContain("staging");
-    },
-  );
-});
+async function openView(address: string, text: string): Promise<Page> {
+  const { url, token, webhook, key } = store;
+  const path = address.replace("{webhook}", webhook).replace("{key}", key);
+  const page = await browser.open(`${url}/console${path}`, { token, expectedFaults: NOT_PUBLISHED });
+  await expectShown(page, text);
+  await page.getByText("Live", { exact: true }).waitFor();
+  return page;
+}
 
-browserTest.each(SCHEMES)(
-  "a dialog is accessible in the %s scheme, and fits wide and narrow screens",
-  async (colorScheme) => {
-    const { url, token } = store;
-    const page = await browser.open(`${url}/console/feeds/declarations/v1`, { colorScheme, token });
-    await page
-      .getByRole("article")
-      .filter({ hasText: "travel-desk" })
-      .getByRole("button", { name: "Retire…" })
-      .click();
-    await expectShown(page, "Type");
-    await expectWellFormed(page, `dialog-${colorScheme}`);
+browserTest.each(Object.entries(VIEWS))(
+  "the view %s is accessible, and fits wide and narrow screens in both color schemes",
+  async (name, [address, text]) => {
+    const page = await openView(address, text);
+    await expectWellFormed(page, name);
+    expect(await page.title()).toContain("staging");
+  },
+);
+
+/** Each dialog: the view and the button that opens it. */
+const DIALOGS: Readonly<Record<string, readonly [view: string, button: string]>> = {
+  append: ["stream", "Append…"],
+  erase: ["stream", "Erase…"],
+  retire: ["feed", "Retire…"],
+  forget: ["consumer", "Forget…"],
+  pause: ["webhook", "Pause…"],
+  rewind: ["webhook", "Deliver again…"],
+  "rotate-secret": ["webhook", "Rotate the secret…"],
+  remove: ["webhook", "Remove…"],
+  skip: ["webhook", `Skip the event of ${REFUSED_SUBJECT}`],
+  "create-key": ["keys", "Create a key…"],
+  "rotate-key": ["key", "Rotate…"],
+  revoke: ["key", "Revoke…"],
+};
+
+browserTest.each(Object.entries(DIALOGS))(
+  "the dialog %s is accessible, fits, and returns the focus without doing anything",
+  async (name, [view, button]) => {
+    const page = await openView(...(VIEWS[view] ?? ["", ""]));
+    const opener = page.getByRole("button", { name: button, exact: true }).first();
+    await opener.click();
+    const dialog = page.getByRole("dialog");
+    await dialog.waitFor();
+    await expectShown(page, "Cancel");
+    await expectWellFormed(page, `dialog-${name}`, false);
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "hidden" });
+    expect(await opener.evaluate((element) => element === document.activeElement)).toBe(true);
   },
 );
 
@@ -100,6 +127,8 @@ describe("an empty store", () => {
     streams: ["/streams", "There is no stream yet"],
     feeds: ["/feeds", "no feed"],
     consumers: ["/consumers", "No consumer has read"],
+    webhooks: ["/webhooks", "kilde webhooks create"],
+    keys: ["/keys", "kilde keys create"],
   };
   browserTest.each(Object.entries(EMPTY))(
     "has a view %s that shows the first step",

@@ -129,6 +129,7 @@ browserTest(
       await page.goto(`${server.url}/console/stream?name=group-of-others-1`);
       await page.getByRole("alert").waitFor();
       expect(await page.getByRole("main").innerText()).not.toContain("Forbidden");
+      await page.close();
     } finally {
       await provider.stop();
       await server.close();

@@ -13,9 +13,9 @@ const REQUESTS = 2;
 const APPENDS = 200;
 
 /**
- * A request takes at most half of the appends that are under way and waiting, or so many: fewer are not worth a request.
- * With all in one, the client and the server would wait for each other, as callers that are answered together append
- * again together.
+ * A request takes appends to at most half of the streams whose appends are under way or wait, or about so many appends: fewer
+ * are not worth a request. With all in one, the client and the server would wait for each other, as callers that are answered
+ * together append again together. Those to one stream are not divided: the rest could not be sent meanwhile.
  */
 const FEW = 4;
 
@@ -42,13 +42,14 @@ export type Append = (stream: string, body: AppendBody, options: AppendOptions) 
 function takeNext(
   waiting: readonly IssuedAppend[],
   busy: Iterable<string>,
-  most: number,
+  { most, mostStreams }: { readonly most: number; readonly mostStreams: number },
 ): { readonly taken: readonly IssuedAppend[]; readonly rest: IssuedAppend[] } {
   const taken: IssuedAppend[] = [];
   const kept: IssuedAppend[] = [];
   /** Streams whose further appends wait, because none must overtake an earlier one. */
   const held = new Set(busy);
   const open = new Set<string>();
+  let streams = 0;
   let left = CHARACTERS;
   let index = 0;
   for (; index < waiting.length && taken.length < most && left > 0; index += 1) {
@@ -59,8 +60,11 @@ function takeNext(
     const [first] = taken;
     const fits =
       first === undefined || (options.logIdentity === first.options.logIdentity && body.length <= left);
-    if (fits && !held.has(stream) && !(isConditional && open.has(stream))) {
+    const isAnother = !open.has(stream);
+    const hasRoom = !isAnother || streams < mostStreams;
+    if (fits && hasRoom && !held.has(stream) && (isAnother || !isConditional)) {
       taken.push(append);
+      if (isAnother) streams += 1;
       left -= body.length;
       (isConditional ? held : open).add(stream);
     } else {
@@ -94,6 +98,16 @@ function createBusyStreams() {
   };
 }
 
+/** Number of streams whose appends the next request may take. */
+function shareOfStreams(
+  waiting: readonly IssuedAppend[],
+  busy: Pick<ReturnType<typeof createBusyStreams>, "names" | "size">,
+): number {
+  const streams = new Set(busy.names());
+  for (const { stream } of waiting) if (streams.size < 2 * APPENDS) streams.add(stream);
+  return Math.ceil(streams.size * Math.max(1 / 2, FEW / (busy.size() + waiting.length)));
+}
+
 /** Creates appends that are each sent at once in a request of its own, as in the server's process, where requests cost little. */
 export function createLoneAppends(deps: RequestDeps): Append {
   return async (stream, body, options) =>
@@ -119,8 +133,10 @@ export function createAppends(deps: RequestDeps): Append {
     for (let turn = 0; turn < TURNS; turn += 1) await Promise.resolve();
     isPlanned = false;
     while (underWay < REQUESTS || !isSupported) {
-      const half = Math.max(FEW, Math.ceil((busy.size() + waiting.length) / 2));
-      const { taken, rest } = takeNext(waiting, busy.names(), isSupported ? Math.min(half, APPENDS) : 1);
+      const { taken, rest } = takeNext(waiting, busy.names(), {
+        most: isSupported ? APPENDS : 1,
+        mostStreams: shareOfStreams(waiting, busy),
+      });
       waiting = rest;
       if (taken.length === 0) return;
       void start(taken);

@@ -121,6 +121,21 @@ describe("appends issued while another is under way", () => {
     expect(sizes.length).toBeGreaterThan(15);
   });
 
+  test("share one request when they are to one stream, since no other could be under way", async () => {
+    const client = clientOf();
+    await client.append("s", numbered(0));
+    requests = [];
+    await Promise.all(Array.from({ length: 101 }, (_, n) => client.append("s", numbered(n))));
+    expect(merged().map((entries) => entries.length)).toEqual([100]);
+  });
+
+  test("are divided by stream when they are to two streams", async () => {
+    const client = clientOf();
+    await Promise.all(Array.from({ length: 65 }, (_, n) => client.append(`s-${n % 2}`, numbered(n))));
+    const streams = merged().map((entries) => Array.from(new Set(entries.map(({ stream }) => stream))));
+    expect(streams).toEqual([["s-1"], ["s-0"]]);
+  });
+
   test("contain the events as they were when they were appended", async () => {
     const client = clientOf();
     const data = { n: 1 };

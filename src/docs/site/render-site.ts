@@ -15,7 +15,7 @@ export const PAGES_FOLDER = join(import.meta.dir, "..");
 /** A file of the site. */
 export interface SiteFile {
   readonly mediaType: string;
-  readonly content: string;
+  readonly content: string | Uint8Array<ArrayBuffer>;
 }
 
 /** The page of Swagger UI, which browses /openapi.json and sends its examples. `version`: that of its own files. */
@@ -54,6 +54,12 @@ async function bundled(name: string): Promise<string> {
   return outputs[0]?.text() ?? "";
 }
 
+/** An image, by its extension: a drawing or a picture. */
+function imageFile(source: string): SiteFile {
+  if (source.endsWith(".svg")) return { mediaType: "image/svg+xml", content: read(source) };
+  return { mediaType: "image/webp", content: new Uint8Array(readFileSync(join(PAGES_FOLDER, source))) };
+}
+
 function filesOf(pattern: string): string[] {
   return [...new Bun.Glob(pattern).scanSync(PAGES_FOLDER)].toSorted();
 }
@@ -84,10 +90,7 @@ export async function renderSite(): Promise<ReadonlyMap<string, SiteFile>> {
     ]),
     ...pages
       .flatMap(({ images }) => images)
-      .map(({ source, name }): [string, SiteFile] => [
-        name,
-        { mediaType: "image/svg+xml", content: read(source) },
-      ]),
+      .map(({ source, name }): [string, SiteFile] => [name, imageFile(source)]),
     ["search-index.json", { mediaType: "application/json", content: index }],
     ["guide.css", { mediaType: "text/css; charset=utf-8", content: style }],
     ["search.js", { mediaType: "text/javascript; charset=utf-8", content: script }],

@@ -1,5 +1,5 @@
 /** A file that a server serves as it is. */
 export interface StaticFile {
   readonly mediaType: string;
-  body(): ReadableStream<Uint8Array> | string;
+  body(): ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer> | string;
 }

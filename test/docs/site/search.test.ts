@@ -17,7 +17,7 @@ let input: HTMLInputElement;
 let place: HTMLElement;
 
 beforeAll(async () => {
-  index = (await renderSite()).get("search-index.json")?.content ?? "";
+  index = String((await renderSite()).get("search-index.json")?.content);
 });
 afterAll(() => void Object.assign(globalThis, original));
 

@@ -37,10 +37,10 @@ test("site: every document has a title that ends with the product, an icon and a
   const titles = [...site.values()]
     .filter(({ mediaType }) => mediaType.startsWith("text/html"))
     .map(({ content }) => {
-      expect(content).toMatch(
+      expect(String(content)).toMatch(
         /<html lang="en">[\s\S]*<link rel="icon" href="(?:\.\.\/|\.\/|docs\/)?icon\.svg">/,
       );
-      return /<title>(.*)<\/title>/.exec(content)?.[1] ?? "";
+      return /<title>(.*)<\/title>/.exec(String(content))?.[1] ?? "";
     });
   expect(titles.filter((title) => !title.endsWith(" · Kilde"))).toEqual([]);
   expect(new Set(titles).size).toBe(titles.length);
@@ -49,8 +49,8 @@ test("site: every document has a title that ends with the product, an icon and a
 test("site: no page has an inline script or style, or loads anything from elsewhere", () => {
   for (const [path, { mediaType, content }] of site) {
     if (!mediaType.startsWith("text/html")) continue;
-    const inline = /<script(?![^>]* src=)|<style|<[^>]* (?:style|on[a-z]+)=/.exec(content)?.[0];
-    const foreign = /<(?:script|link|img)[^>]*(?:src|href)="(?:https?:)?\/\//.exec(content)?.[0];
+    const inline = /<script(?![^>]* src=)|<style|<[^>]* (?:style|on[a-z]+)=/.exec(String(content))?.[0];
+    const foreign = /<(?:script|link|img)[^>]*(?:src|href)="(?:https?:)?\/\//.exec(String(content))?.[0];
     expect([path, inline, foreign]).toEqual([path, undefined, undefined]);
   }
 });
@@ -69,15 +69,26 @@ test.each([
   ["halted feed", "how-to/fix-a-halted-feed"],
   ["erase", "how-to/erase-data"],
 ])("site: a search for %s finds the page about it first", (query, page) => {
-  const index = MiniSearch.loadJSON<Found>(site.get("search-index.json")?.content ?? "", SEARCH_OPTIONS);
+  const index = MiniSearch.loadJSON<Found>(String(site.get("search-index.json")?.content), SEARCH_OPTIONS);
   const found = index.search(query, { combineWith: "AND" }).map(({ id }) => String(id).split("#")[0]);
   expect(found.slice(0, 3)).toContain(page);
+});
+
+test("site: pictures take at most 80 kB each, and are what their media type states", () => {
+  const pictures = [...site].filter(([, { mediaType }]) => mediaType === "image/webp");
+  expect(pictures.length).toBeGreaterThan(0);
+  for (const [path, { content }] of pictures) {
+    expect([path, content.length < 80_000]).toEqual([path, true]);
+    expect(new TextDecoder().decode(Buffer.from(content as Uint8Array).subarray(8, 12))).toBe("WEBP");
+  }
 });
 
 test("site: the address of every style and script has a version, since caches keep them for a day", () => {
   const addresses = [...site.values()]
     .filter(({ mediaType }) => mediaType.startsWith("text/html"))
-    .flatMap(({ content }) => [...content.matchAll(/(?:href|src)="([^":]+\.(?:css|js)(?:\?[^"]*)?)"/g)])
+    .flatMap(({ content }) => [
+      ...String(content).matchAll(/(?:href|src)="([^":]+\.(?:css|js)(?:\?[^"]*)?)"/g),
+    ])
     .map(([, address]) => address ?? "");
   expect(addresses.some((address) => address.startsWith("api.js"))).toBe(true);
   expect(addresses.filter((address) => !/\?v=[\w.]+$/.test(address))).toEqual([]);

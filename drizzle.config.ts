@@ -4,6 +4,7 @@ export default defineConfig({
   dialect: "sqlite",
   schema: [
     "./src/access/schema.ts",
+    "./src/administration/schema.ts",
     "./src/log/schema.ts",
     "./src/feeds/schema.ts",
     "./src/webhooks/schema.ts",

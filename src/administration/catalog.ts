@@ -1,5 +1,7 @@
 import { z } from "zod";
 
+import { ALARM, ALARM_END, END_FIGURES } from "./alarm-data.ts";
+
 /*
  * The catalog of the entries in the log of administration. The subject of an entry is the path of the resource that was
  * changed. Entries name streams, subjects and principals, and hold no data of events, so an erasure leaves them as they are.
@@ -120,6 +122,21 @@ export const ENTRY_TYPES = {
         .describe("`definition changed`, or as requested; null: the request stated no reason"),
     }),
   },
+  "kilde.feed.late": {
+    meaning: "A feed is behind its source for longer than its objective allows",
+    subject: "/feeds/{feed}/v{version}",
+    data: ALARM,
+  },
+  "kilde.feed.silent": {
+    meaning: "A feed has published nothing for longer than its objective allows",
+    subject: "/feeds/{feed}/v{version}",
+    data: ALARM,
+  },
+  "kilde.feed.recovered": {
+    meaning: "A feed meets an objective again that it missed",
+    subject: "/feeds/{feed}/v{version}",
+    data: ALARM_END,
+  },
   "kilde.feed.retired": {
     meaning: "A version of a feed was retired",
     subject: "/feeds/{feed}/v{version}",
@@ -198,10 +215,45 @@ export const ENTRY_TYPES = {
     subject: "/subscriptions/{subscription}",
     data: z.strictObject({ principal: noOne, reason: z.string() }),
   },
-  "kilde.subscription.recovered": {
-    meaning: "The endpoint of a subscription accepts deliveries again",
+  "kilde.subscription.late": {
+    meaning: "A subscription has an event to deliver for longer than its objective allows",
     subject: "/subscriptions/{subscription}",
-    data: z.strictObject({ principal: noOne }),
+    data: ALARM,
+  },
+  "kilde.subscription.silent": {
+    meaning: "A subscription has delivered nothing for longer than its objective allows",
+    subject: "/subscriptions/{subscription}",
+    data: ALARM,
+  },
+  "kilde.subscription.recovered": {
+    meaning:
+      "The endpoint of a subscription accepts deliveries again, or the subscription meets an objective again that it missed",
+    subject: "/subscriptions/{subscription}",
+    data: z.strictObject({
+      principal: noOne,
+      from: z
+        .enum(["down", "late", "silent"])
+        .optional()
+        .describe("The alarm that ends; absent in entries of earlier versions: `down`"),
+      contact: END_FIGURES.contact.optional(),
+      objectiveSeconds: END_FIGURES.objectiveSeconds.optional(),
+      measuredSeconds: END_FIGURES.measuredSeconds.optional(),
+    }),
+  },
+  "kilde.consumer.late": {
+    meaning: "A consumer has an event to handle for longer than its objective allows",
+    subject: "{log}/consumers/{consumer}",
+    data: ALARM,
+  },
+  "kilde.consumer.silent": {
+    meaning: "A consumer has neither read nor committed for longer than its objective allows",
+    subject: "{log}/consumers/{consumer}",
+    data: ALARM,
+  },
+  "kilde.consumer.recovered": {
+    meaning: "A consumer meets an objective again that it missed",
+    subject: "{log}/consumers/{consumer}",
+    data: ALARM_END,
   },
   "kilde.consumer.rewound": {
     meaning: "A consumer committed a lower position than before",

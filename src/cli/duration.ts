@@ -1,17 +1,10 @@
 import { InvalidArgumentError } from "commander";
 
-const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-/** Parses a duration such as `1d`, to milliseconds; null for any other text. */
-function durationOf(text: string): number | null {
-  const [, count = "", unit = ""] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
-  const unitMs = UNIT_MS[unit];
-  return unitMs === undefined ? null : Number(count) * unitMs;
-}
+import { parseDuration } from "../core/duration.ts";
 
 /** Parses a duration such as `1d`, to milliseconds. */
 export function duration(text: string): number {
-  const ms = durationOf(text);
+  const ms = parseDuration(text);
   if (ms === null) throw new InvalidArgumentError("It must be a duration such as 90s, 15m, 12h or 7d.");
   return ms;
 }
@@ -24,7 +17,7 @@ export type StatedEnd = { readonly time: string } | { readonly afterMs: number }
 /** Parses the end of something: a duration from now on, a time, or `never`. */
 export function statedEnd(text: string): { readonly end: StatedEnd } {
   if (text === NEVER) return { end: null };
-  const afterMs = durationOf(text);
+  const afterMs = parseDuration(text);
   if (afterMs !== null) return { end: { afterMs } };
   if (/^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d))?$/.test(text) && !Number.isNaN(Date.parse(text)))
     return { end: { time: new Date(text).toISOString() } };

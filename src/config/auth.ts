@@ -2,6 +2,7 @@ import { z } from "zod";
 
 import type { OidcProvider } from "../access/oidc-provider.ts";
 import { SIGNATURE_ALGORITHMS, type TokenIssuer } from "../access/token-issuer.ts";
+import { objectFault } from "./object-fault.ts";
 
 const LOOPBACK = /^(?:localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])$/;
 
@@ -22,16 +23,6 @@ const audience = z.string("must be a text").min(1, "must not be empty");
 /** A function; its parameters and its result are checked where it is called. */
 function functionSchema<Called>() {
   return z.custom<Called>((value) => typeof value === "function", "must be a function of the token's claims");
-}
-
-/** The fault of a value that is not an object, or has members that it cannot have. */
-function objectFault(message: string): {
-  readonly error: z.core.$ZodErrorMap<z.core.$ZodIssueInvalidType | z.core.$ZodIssueUnrecognizedKeys>;
-} {
-  return {
-    error: (issue) =>
-      issue.code === "unrecognized_keys" ? `has no member ${issue.keys.join(", ")}; it ${message}` : message,
-  };
 }
 
 const issuerSchema = z.strictObject(

@@ -49,7 +49,7 @@ function limit(name: keyof Limits): SettingName {
 /** Settings with a text form. */
 export type TextSetting = Exclude<
   keyof Settings,
-  "limits" | "feeds" | "auth" | "tenants" | "databaseStated" | "configFile"
+  "limits" | "feeds" | "auth" | "objectives" | "tenants" | "databaseStated" | "configFile"
 >;
 
 const TEXT_FORMS: Readonly<Record<TextSetting, TextForm>> = {

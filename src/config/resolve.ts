@@ -7,6 +7,7 @@ import { OIDC_SECRET_VARIABLE } from "./auth.ts";
 import { ConfigError } from "./config-error.ts";
 import { isLoopbackHost } from "./loopback.ts";
 import { nearest } from "../core/nearest.ts";
+import { objectiveFaults } from "./objectives.ts";
 import { pathText, SETTING_NAMES, type SettingName } from "./names.ts";
 import { type SettingValues, settingsSchema } from "./settings.ts";
 import { fileKeyByPath, type Tenant, TENANT_MEMBERS, tenantFaults, tokenVariable } from "./tenants.ts";
@@ -121,8 +122,11 @@ function candidateOf(found: readonly Found[]): Record<string, unknown> {
   return candidate;
 }
 
-/** Feeds and issuers hold functions, and tenants are lists of several settings each, so only the file can state them. */
-const ONLY_IN_FILE = ["feeds", "auth", "tenants"] as const;
+/**
+ * Feeds and issuers hold functions, and tenants and objectives are lists of several settings each, so only the file can state
+ * them.
+ */
+const ONLY_IN_FILE = ["feeds", "auth", "objectives", "tenants"] as const;
 
 function onlyInFile({ file }: Sources): Record<string, unknown> {
   return Object.fromEntries(
@@ -141,7 +145,16 @@ function tenantFault(issue: z.core.$ZodIssue, { file }: Sources): string[] {
   return [`${at}: ${isShown ? `${writtenText(written)} ` : ""}${issue.message}`];
 }
 
-/** Tenants are stated only in the file. */
+/** Describes an invalid objective with the value as written. */
+function objectiveFault(issue: z.core.$ZodIssue, { file }: Sources): string {
+  const written = memberAt(file?.value, issue.path.map(String));
+  const isText = typeof written === "string" || typeof written === "number";
+  // The fault of a name comes as an issue within the issue.
+  const message = issue.code === "invalid_key" ? (issue.issues[0]?.message ?? issue.message) : issue.message;
+  return `${pathText(issue.path)}: ${isText ? `${writtenText(written)} ` : ""}${message}`;
+}
+
+/** Adds the file, which alone states tenants and objectives. */
 function inFile(faults: readonly string[], { file }: Sources): string[] {
   return faults.map((fault) => `${fault} (${file?.path ?? "tenants"})`);
 }
@@ -241,16 +254,19 @@ export function resolveSettings(sources: Sources): SettingValues {
     for (const issue of result.error.issues) {
       const hit = found.find(({ name }) => name.path.every((key, depth) => issue.path[depth] === key));
       if (issue.path[0] === "tenants") problems.push(...inFile(tenantFault(issue, sources), sources));
+      else if (issue.path[0] === "objectives")
+        problems.push(...inFile([objectiveFault(issue, sources)], sources));
       else if (hit === undefined) problems.push(`${pathText(issue.path)}: ${issue.message}`);
       else if (!reported.has(hit))
         problems.push(`${pathText(hit.name.path)}: ${displayValue(hit)} ${issue.message} (${hit.source})`);
       if (hit !== undefined) reported.add(hit);
     }
   } else {
-    const { tenants, limits } = result.data;
+    const { tenants, limits, objectives, feeds } = result.data;
     const databaseUrl = databaseStated ? result.data.databaseUrl : null;
     const { fileKey = fileKeyByPath } = sources;
     problems.push(...combined({ ...result.data, databaseStated }, found));
+    problems.push(...inFile(objectiveFaults(objectives, feeds), sources));
     problems.push(...inFile(tenantFaults(tenants, databaseUrl, limits.tenants, fileKey), sources));
   }
   if (!result.success || problems.length > 0) throw new ConfigError(problems);

@@ -4,6 +4,7 @@ import { DEFAULT_LIMITS, type Limits } from "../core/limits.ts";
 import { LONGEST_TIMER_MS } from "../core/timer.ts";
 import type { AnyFeedDefinition } from "../feeds/define/define.ts";
 import { authSchema } from "./auth.ts";
+import { objectivesSchema } from "./objectives.ts";
 import { databaseAuthTokenSchema, databaseUrlSchema, readUrlSchema, tenantsSchema } from "./tenants.ts";
 
 const MIB = 1024 * 1024;
@@ -170,6 +171,8 @@ export const settingsSchema = z.strictObject({
     .default([]),
   /** Only in `kilde.config.ts`: the issuers whose tokens are accepted. */
   auth: authSchema,
+  /** Only in `kilde.config.ts`: the lag and silence that are accepted of consumers, feeds and subscriptions. */
+  objectives: objectivesSchema,
   /** Only in `kilde.config.ts`: databases in addition to or in place of `databaseUrl`. */
   tenants: tenantsSchema,
 });

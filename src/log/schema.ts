@@ -195,7 +195,7 @@ export const consumers = sqliteTable(
     /** JSON text of the last failure that it reported with that; null: none. */
     failure: text(),
   },
-  (table) => [primaryKey({ columns: [table.log, table.name] })],
+  (table) => [primaryKey({ columns: [table.log, table.name] }), index("consumers_name").on(table.name)],
 );
 
 /** The lag of consumers in the last day; `lag-history.ts` writes it. The hour comes first, so that old rows are a range. */

@@ -1,5 +1,7 @@
 import type { Digest } from "../access/digest.ts";
 import { type Access, type AccessDeps, openAccess } from "../access/access.ts";
+import { OBJECTIVES_BACKOFF } from "../administration/objectives/objectives-job.ts";
+import type { Objective } from "../core/objective.ts";
 import { EXPIRY_BACKOFF, expiryJob } from "../administration/expiry.ts";
 import { type OperationsLog, openOperationsLog } from "../administration/operations-log.ts";
 import { recordRemovals } from "../administration/stream-entries.ts";
@@ -28,6 +30,7 @@ import { EVENT_LOG_ADDRESS } from "../log/keys.ts";
 import type { LogState } from "../log/log-state.ts";
 import { type LogReader, type LogReaderDeps, openLogReader } from "../log/read/reader.ts";
 import type { Database } from "../storage/database.ts";
+import { storeObjectivesJob } from "./objectives.ts";
 
 /** The parts of a store that requests and background work share. */
 export interface StoreParts {
@@ -67,7 +70,7 @@ export const NO_BACKGROUND: Background = {
 };
 
 /** The jobs that every store has. */
-export type StoreJobKind = "sweep" | "clear" | "expire" | "lag" | "correlate";
+export type StoreJobKind = "sweep" | "clear" | "expire" | "lag" | "correlate" | "alarm";
 
 /** A job that the platform runs. */
 export type StartedJob = Pick<RunningJob, "wake" | "failure" | "close">;
@@ -91,6 +94,8 @@ export interface Platform {
   readonly correlations: boolean;
   /** Default: begin at zero. */
   readonly measures?: StoreMeasures;
+  /** The objectives of the store; null: those that other processes state. */
+  readonly objectives: readonly Objective[] | null;
   /** Whether other processes may write to the database. */
   readonly isShared: boolean;
   /** Orders the writes of a process whose requests cannot share a queue. Default: requests share one. */
@@ -191,6 +196,8 @@ export function composeStore(platform: Platform, registered: readonly Registered
   const expire = platform.startJob("expire", expiryJob(expiring), EXPIRY_BACKOFF);
   const lag = platform.startJob("lag", consumerLagJob({ database, writer, clock }), LAG_BACKOFF);
   const correlate = startCorrelating(platform, writer);
+  const checking = { database, writer, clock, stated: platform.objectives };
+  const alarm = platform.startJob("alarm", storeObjectivesJob(checking, registered), OBJECTIVES_BACKOFF);
   background = platform.startBackground(parts, (path, log) => opened.notify(path, log));
   return {
     ...parts,
@@ -202,7 +209,7 @@ export function composeStore(platform: Platform, registered: readonly Registered
       delivery.close?.();
       await background.close();
       feeds.close();
-      for (const job of [clear, expire, lag, correlate]) await job?.close();
+      for (const job of [clear, expire, lag, correlate, alarm]) await job?.close();
       await activity.close();
       await denials.close();
       await access.close();

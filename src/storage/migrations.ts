@@ -17,6 +17,7 @@ import operations from "../../migrations/0016_operations.sql" with { type: "text
 import subscriptionCreators from "../../migrations/0017_subscription_creators.sql" with { type: "text" };
 import consumerLag from "../../migrations/0018_consumer_lag.sql" with { type: "text" };
 import correlations from "../../migrations/0020_correlations.sql" with { type: "text" };
+import objectives from "../../migrations/0021_objectives.sql" with { type: "text" };
 import keptAttempts from "../../migrations/0019_kept_attempts.sql" with { type: "text" };
 import log from "../../migrations/0000_log.sql" with { type: "text" };
 import deliveryWaits from "../../migrations/0007_delivery_waits.sql" with { type: "text" };
@@ -44,6 +45,7 @@ const texts: Readonly<Record<string, string>> = {
   "0018_consumer_lag": consumerLag,
   "0019_kept_attempts": keptAttempts,
   "0020_correlations": correlations,
+  "0021_objectives": objectives,
 };
 
 export interface SchemaMigration {

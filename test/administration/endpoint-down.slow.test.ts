@@ -31,7 +31,7 @@ test("records that an endpoint is down, recovers, and wants no more", async () =
   expect(kinds).toEqual([
     [path, "kilde.subscription.created", { principal, source }],
     [path, "kilde.subscription.down", { principal, reason: "status 503" }],
-    [path, "kilde.subscription.recovered", { principal }],
+    [path, "kilde.subscription.recovered", { principal, from: "down" }],
     [path, "kilde.subscription.paused", { principal, reason: "gone" }],
   ]);
   await server.stop();

@@ -33,6 +33,7 @@ const TABLES_OF: Readonly<Record<string, readonly string[]>> = {
     "correlation_progress",
     "__drizzle_migrations",
   ],
+  administration: ["objectives", "objective_states"],
   feeds: [
     "feeds",
     "feed_ahead",

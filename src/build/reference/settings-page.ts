@@ -20,6 +20,24 @@ function defaultOf(name: TextSetting): string {
   return Array.isArray(value) ? "none" : code(String(value));
 }
 
+/** The meaning of each member of an objective. */
+const OBJECTIVE_MEMBERS = {
+  lag: "The longest age of an event that is still to be handled, projected or delivered",
+  silent:
+    "The longest time in which a consumer neither reads nor commits, a feed publishes nothing, or a subscription delivers nothing",
+  contact: "Whom an alarm is for; each alarm has it",
+  log: "Only of a consumer: the log that it reads. Default: each log that a consumer of this name has read",
+};
+
+/** The members of an objective, from their schema. */
+function objectiveRows(): string[][] {
+  return Object.entries(OBJECTIVE_MEMBERS).map(([name, meaning]) => [
+    code(name),
+    accepted(["objectives", "consumers", "name", name]),
+    meaning,
+  ]);
+}
+
 /** Settings of a server, from their schema and their flags. */
 export function settingsPage(): string {
   const rows = SETTING_NAMES.filter(({ path }) => path.length === 1).map(({ path, flag, environment }) => {
@@ -34,7 +52,10 @@ export function settingsPage(): string {
   return referencePage("Settings", "`src/config/settings.ts`", [
     `A setting comes from its flag, then from its environment variable, then from ${code(CONFIG_FILE)} in the working directory (or the file that \`--config\` names), then from its default.`,
     table(["name", "flag and environment", "default", "accepts", "meaning"], rows),
-    `A setting that accepts a list takes its flag several times; its environment variable separates the entries with commas. \`feeds\`, \`auth\` and \`tenants\` stand only in ${code(CONFIG_FILE)}: see [how to define a feed](../how-to/define-a-feed.md), [how to sign in with an OpenID provider](../how-to/sign-in-with-openid.md) and [tenants](../operate/tenants.md). The [limits](limits.md) have a page of their own.`,
+    `A setting that accepts a list takes its flag several times; its environment variable separates the entries with commas. \`feeds\`, \`auth\`, \`objectives\` and \`tenants\` stand only in ${code(CONFIG_FILE)}: see [how to define a feed](../how-to/define-a-feed.md), [how to sign in with an OpenID provider](../how-to/sign-in-with-openid.md) and [tenants](../operate/tenants.md). The [limits](limits.md) have a page of their own.`,
+    "## Objectives",
+    "`objectives: { consumers, feeds, subscriptions }` states [objectives](../operate/monitor.md#objectives-and-alarms) by the name of the consumer, the feed with its version (`users/v1`), or the id of the subscription. Each has `lag`, `silent`, or both.",
+    table(["member", "accepts", "meaning"], objectiveRows()),
   ]);
 }
 

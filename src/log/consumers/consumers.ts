@@ -54,7 +54,8 @@ export interface ConsumerActivity {
   readonly seen: string;
 }
 
-const REACHED = "coalesce(consumer.committed, consumer.sent, log.head)";
+/** SQL: position up to which a consumer has come, of the rows `consumer` and `log`. */
+export const REACHED = "coalesce(consumer.committed, consumer.sent, log.head)";
 
 const COLUMNS = `consumer.name, consumer.committed, consumer.sent, consumer.since, consumer.seen,
   max(0, log.head - ${REACHED}),

@@ -2,6 +2,7 @@ import { openIssuers } from "../../access/issuers.ts";
 import { createAccessMemory } from "../../access/key-memory.ts";
 import { nodeDigest } from "../../access/node-digest.ts";
 import { openOidc } from "../../access/oidc.ts";
+import { objectivesOf } from "../../config/objectives.ts";
 import type { Settings } from "../../config/settings.ts";
 import { systemClock } from "../../core/system-clock.ts";
 import { configuredFeeds } from "../configured-feeds.ts";
@@ -73,6 +74,7 @@ const JOB_FAILURES: Readonly<Record<StoreJobKind, string>> = {
   expire: "deleting old entries of the log of administration failed; retrying",
   lag: "storing the lag of consumers failed; retrying",
   correlate: "indexing the correlations of events failed; retrying",
+  alarm: "comparing the store with its objectives failed; retrying",
   clear: "emptying a feed that is retired or rebuilt failed; retrying",
 };
 
@@ -162,6 +164,7 @@ function serverPlatform(
       inBackground: true,
     },
     correlations: settings.correlations,
+    objectives: objectivesOf(settings.objectives),
     isShared: settings.databaseUrl !== ":memory:",
     startJob: (kind, job, backoff) =>
       startServerLoop(job, backoff, (err, { attempts }) =>

@@ -15,6 +15,7 @@ import type { ConsoleFiles } from "../../http/service/console.ts";
 import { storeDestination } from "../../http/store-destination.ts";
 import type { Database } from "../../storage/database.ts";
 import type { LogState } from "../../log/log-state.ts";
+import { objectivesOf } from "../../config/objectives.ts";
 import { sealWith } from "../../webhooks/signing/configured-seal.ts";
 import type { Calls } from "./call-budget.ts";
 import { type ComposedStore, composeStore } from "../compose.ts";
@@ -28,7 +29,7 @@ import { serializeWrites } from "./write-queue.ts";
 import { runSlices } from "../../jobs/slices.ts";
 
 /** Kinds of jobs. */
-export const KINDS = ["project", "deliver", "sweep", "clear", "expire", "lag", "correlate"] as const;
+export const KINDS = ["project", "deliver", "sweep", "clear", "expire", "lag", "correlate", "alarm"] as const;
 type Kind = (typeof KINDS)[number];
 
 /** Observers of background work, for the log. */
@@ -112,6 +113,7 @@ function composeInvocation(deps: InvocationDeps): InvocationStore {
       denials: store.denials,
       correlations: settings.correlations,
       measures: UNMEASURED,
+      objectives: objectivesOf(settings.objectives),
       isShared: true,
       orderWrites: (writer) => serializeWrites(writer, store.turns, deps.keep),
       startJob(kind, job) {

@@ -71,7 +71,7 @@ function changesOf({ upserts, deletes }: StoredHealth, blocked: ReadonlySet<numb
 function endpointRows(before: EndpointTrouble | null, trouble: EndpointTrouble | null): Row[] {
   if ((before === null) === (trouble === null)) return [];
   return trouble === null
-    ? [[null, "kilde.subscription.recovered", { principal: null }]]
+    ? [[null, "kilde.subscription.recovered", { principal: null, from: "down" }]]
     : [[null, "kilde.subscription.down", { principal: null, reason: trouble.error }]];
 }
 

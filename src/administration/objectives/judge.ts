@@ -1,0 +1,140 @@
+import { groupBy } from "../../core/group-by.ts";
+import type { Measurement } from "../../core/objective.ts";
+import { type AlarmChange, type AlarmState, type Measure, MEASURES } from "./alarm-state.ts";
+import type { StoredObjective } from "./stored-objectives.ts";
+
+/**
+ * A missed objective is met again at this part of its limit, so that a value that moves around the limit makes one alarm.
+ */
+const MET_AGAIN = 0.5;
+
+/**
+ * The state of something that is gone is kept for so long: a slow process may still compare it with an earlier measurement.
+ */
+const KEPT_SECONDS = 86_400;
+
+/** The name of an alarm, by the value that exceeds its limit. */
+const ALARMS = { lag: "late", silent: "silent" } as const;
+
+/** The objectives of a store, their states and the measured values. */
+export interface Observed {
+  readonly nowMs: number;
+  readonly objectives: readonly StoredObjective[];
+  readonly states: readonly AlarmState[];
+  /** By kind. Null: this process cannot measure things of this kind and name, so that their states stay. */
+  readonly measurementsOf: (objective: StoredObjective) => readonly Measurement[] | null;
+}
+
+const keyOf = ({ kind, name }: Pick<StoredObjective, "kind" | "name">) => `${kind} ${name}`;
+
+const limitOf = (objective: StoredObjective, measure: Measure) =>
+  measure === "lag" ? objective.lagSeconds : objective.silentSeconds;
+
+function secondsSince(time: string, nowMs: number): number {
+  return Math.max(0, nowMs - Date.parse(time)) / 1_000;
+}
+
+/** A measured value in seconds; undefined: unknown. */
+function valueOf({ oldest, active }: Measurement, measure: Measure, nowMs: number): number | undefined {
+  if (measure === "silent") return active === undefined ? undefined : secondsSince(active, nowMs);
+  if (oldest === undefined) return undefined;
+  return oldest === null ? 0 : secondsSince(oldest, nowMs);
+}
+
+/** The end of the state of something that is gone: the objective, its limit, or its resource. */
+function endsOf(state: AlarmState, nowMs: number): AlarmChange[] {
+  const { kind, name, resource, measure, position: basis, contact, missed, since } = state;
+  const key = { kind, name, resource, measure, basis, contact };
+  if (!missed)
+    return secondsSince(since, nowMs) < KEPT_SECONDS ? [] : [{ ...key, missed: null, entry: null }];
+  const figures = { contact, objectiveSeconds: null, measuredSeconds: null };
+  const data = { principal: null, from: ALARMS[measure], ...figures };
+  return [{ ...key, missed: false, entry: { type: `kilde.${kind}.recovered`, data } }];
+}
+
+/** The change of one state; null: it stays. */
+function changeOf(
+  { kind, name, contact }: StoredObjective,
+  state: AlarmState | undefined,
+  {
+    resource,
+    measure,
+    limit,
+    value,
+  }: {
+    readonly resource: string;
+    readonly measure: Measure;
+    readonly limit: number;
+    readonly value: number;
+  },
+): AlarmChange | null {
+  const wasMissed = state?.missed === true;
+  const missed = wasMissed ? value > limit * MET_AGAIN : value > limit;
+  if (missed === wasMissed) return null;
+  const alarm = ALARMS[measure];
+  const figures = { contact, objectiveSeconds: limit, measuredSeconds: value };
+  const entry = missed
+    ? { type: `kilde.${kind}.${alarm}` as const, data: { principal: null, ...figures } }
+    : { type: `kilde.${kind}.recovered` as const, data: { principal: null, from: alarm, ...figures } };
+  return { kind, name, resource, measure, missed, basis: state?.position ?? 0, contact, entry };
+}
+
+/**
+ * The measurements of an objective. A consumer that was never seen in its log, or was forgotten, has been silent since the
+ * objective was stated, or since it was last heard of.
+ */
+function measurementsOf(
+  objective: StoredObjective,
+  measured: readonly Measurement[],
+  states: readonly AlarmState[],
+): readonly Measurement[] {
+  const { kind, name, log, since } = objective;
+  if (kind !== "consumer" || log === null || measured.length > 0) return measured;
+  const resource = `${log}/consumers/${name}`;
+  const silence = states.find((state) => state.measure === "silent" && state.resource === resource);
+  // A state that is missed stays so.
+  const active = silence === undefined ? since : silence.missed ? undefined : silence.since;
+  return [{ name, resource, oldest: null, active }];
+}
+
+/** Returns the changes of the states of one objective. */
+function changesOf(
+  objective: StoredObjective,
+  states: readonly AlarmState[],
+  measurements: readonly Measurement[],
+  nowMs: number,
+): AlarmChange[] {
+  const changes: AlarmChange[] = [];
+  const kept = new Set<AlarmState>();
+  for (const measurement of measurements) {
+    const { resource } = measurement;
+    for (const measure of MEASURES) {
+      const limit = limitOf(objective, measure);
+      if (limit === null) continue;
+      const state = states.find((one) => one.resource === resource && one.measure === measure);
+      if (state !== undefined) kept.add(state);
+      const value = valueOf(measurement, measure, nowMs);
+      const change =
+        value === undefined ? null : changeOf(objective, state, { resource, measure, limit, value });
+      if (change !== null) changes.push(change);
+    }
+  }
+  const gone = states.filter((state) => !kept.has(state));
+  return [...changes, ...gone.flatMap((state) => endsOf(state, nowMs))];
+}
+
+/** Compares measured values with the objectives, and returns the changes of states, in order of objective. */
+export function judge({ nowMs, objectives, states, measurementsOf: measuredOf }: Observed): AlarmChange[] {
+  const statesOf = groupBy(states, keyOf);
+  const stated = new Set(objectives.map(keyOf));
+  const gone = states.filter((state) => !stated.has(keyOf(state)));
+  return [
+    ...gone.flatMap((state) => endsOf(state, nowMs)),
+    ...objectives.flatMap((objective) => {
+      const measured = measuredOf(objective);
+      if (measured === null) return [];
+      const own = statesOf.get(keyOf(objective)) ?? [];
+      return changesOf(objective, own, measurementsOf(objective, measured, own), nowMs);
+    }),
+  ];
+}

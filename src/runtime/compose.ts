@@ -128,13 +128,21 @@ function openStoreAccess({ access, database, clock, limits }: Platform, writer: 
   return openAccess({ ...access, database, clock, writer, mostKeys, consumerBytes });
 }
 
-/** Starts to index correlations; null: the store does not. */
-function startCorrelating(
-  { correlations, database, clock, startJob }: Platform,
-  writer: LogWriter,
-): StartedJob | null {
-  if (!correlations) return null;
-  return startJob("correlate", correlationsJob({ database, writer, clock }), CORRELATIONS_BACKOFF);
+/** Starts the jobs that nothing wakes. */
+function startTimedJobs(
+  { startJob, limits, correlations, objectives: stated, database, clock }: Platform,
+  { writer, operations }: Pick<StoreParts, "writer" | "operations">,
+  registered: readonly RegisteredFeed[],
+): readonly StartedJob[] {
+  const deps = { database, writer, clock };
+  const expiring = { ...deps, limits, onTruncated: () => operations.truncated() };
+  const jobs = [
+    startJob("expire", expiryJob(expiring), EXPIRY_BACKOFF),
+    startJob("lag", consumerLagJob(deps), LAG_BACKOFF),
+    startJob("alarm", storeObjectivesJob({ ...deps, stated }, registered), OBJECTIVES_BACKOFF),
+  ];
+  if (correlations) jobs.push(startJob("correlate", correlationsJob(deps), CORRELATIONS_BACKOFF));
+  return jobs;
 }
 
 /** Opens the activity recorder, the reader, the writer, feeds and webhooks of one database, and connects them. */
@@ -192,12 +200,7 @@ export function composeStore(platform: Platform, registered: readonly Registered
   // Last, because no caller could close jobs that run when another part fails to open.
   const sweep = platform.startJob("sweep", sweepJob({ database, writer, clock }), SWEEP_BACKOFF);
   const clear = platform.startJob("clear", clearJob({ database, writer, clock }), CLEAR_BACKOFF);
-  const expiring = { database, writer, clock, limits, onTruncated: () => operations.truncated() };
-  const expire = platform.startJob("expire", expiryJob(expiring), EXPIRY_BACKOFF);
-  const lag = platform.startJob("lag", consumerLagJob({ database, writer, clock }), LAG_BACKOFF);
-  const correlate = startCorrelating(platform, writer);
-  const checking = { database, writer, clock, stated: platform.objectives };
-  const alarm = platform.startJob("alarm", storeObjectivesJob(checking, registered), OBJECTIVES_BACKOFF);
+  const timed = startTimedJobs(platform, parts, registered);
   background = platform.startBackground(parts, (path, log) => opened.notify(path, log));
   return {
     ...parts,
@@ -209,7 +212,7 @@ export function composeStore(platform: Platform, registered: readonly Registered
       delivery.close?.();
       await background.close();
       feeds.close();
-      for (const job of [clear, expire, lag, correlate, alarm]) await job?.close();
+      for (const job of [clear, ...timed]) await job.close();
       await activity.close();
       await denials.close();
       await access.close();

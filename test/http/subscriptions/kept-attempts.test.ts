@@ -145,13 +145,17 @@ describe("a subscription that keeps attempts", () => {
     const server = await startServer();
     const hook = startReceiver();
     const { path } = await subscribe(server, hook, { keepAttempts: 10 });
+    const begun = Promise.withResolvers<void>();
     const erased = Promise.withResolvers<void>();
     hook.answer = async ([event]) => {
-      if (event?.type === "A") await erased.promise;
+      if (event?.type === "A") {
+        begun.resolve();
+        await erased.promise;
+      }
       return new Response("took it");
     };
     await append(server, "ida");
-    await Bun.sleep(200);
+    await begun.promise;
     await call(server, "/streams/ida?reason=asked", { method: "DELETE" });
     erased.resolve();
     await eventually(() => hook.requests.length === 2);

@@ -158,6 +158,9 @@ describe("blocked subjects", () => {
 
   test("attempts are empty before the first", async () => {
     const { subscription } = await create();
-    expect(await app.get<object>(`/subscriptions/${subscription}/attempts`)).toEqual({ attempts: [] });
+    expect(await app.get<object>(`/subscriptions/${subscription}/attempts`)).toEqual({
+      attempts: [],
+      next: null,
+    });
   });
 });

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect } from "bun:test";
 
 import type { Page } from "playwright-core";
 
+import { eventually } from "../../support/eventually.ts";
 import { browserTest, hasBrowser, useBrowser } from "./chromium.ts";
 import { type ConsoleServer, openConsoleServer } from "./console-server.ts";
 
@@ -135,6 +136,36 @@ browserTest("a hostile consumer is a text among the consumers", async () => {
   const page = await browser.open(`${server.url}/console/consumers`);
   await page.getByRole("link", { name: MARKUP }).waitFor();
   await expectOnlyText(page);
+});
+
+browserTest("hostile descriptions, reasons and answers of an endpoint are texts", async () => {
+  const endpoint = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch: () => new Response(MARKUP, { status: 422, headers: { "content-type": "text/html" } }),
+  });
+  const { subscriptions } = server.client;
+  const { subscription } = await subscriptions.create({
+    source: "/events",
+    url: endpoint.url.href,
+    description: MARKUP,
+    start: "beginning",
+    attempts: 1,
+    keepAttempts: 10,
+  });
+  await eventually(async () => (await subscriptions.get(subscription)).blocked === NAMES.length);
+  await subscriptions.pause(subscription, MARKUP);
+  await endpoint.stop(true);
+  const page = await browser.open(`${server.url}/console/webhooks/${subscription}`);
+  await page.getByRole("heading", { level: 1, name: MARKUP }).waitFor();
+  await page.locator("summary").filter({ hasText: "status 422" }).first().click();
+  await page.getByRole("main").locator("pre").filter({ hasText: MARKUP }).first().waitFor();
+  await expectOnlyText(page);
+  for (const address of ["/webhooks", ""]) {
+    await page.goto(`${server.url}/console${address}`);
+    await page.getByText(MARKUP).first().waitFor();
+    await expectOnlyText(page);
+  }
 });
 
 /** Time until the browser has laid out the page. */

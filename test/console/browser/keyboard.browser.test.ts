@@ -16,10 +16,9 @@ afterAll(() => store?.close());
 const MOST_PRESSES = 80;
 
 async function openView(address: string): Promise<Page> {
-  const page = await browser.open(`${store.url}/console${address}`, {
-    token: store.token,
-    expectedFaults: NOT_PUBLISHED,
-  });
+  const { url, token, webhook, key } = store;
+  const path = address.replace("{webhook}", webhook).replace("{key}", key);
+  const page = await browser.open(`${url}/console${path}`, { token, expectedFaults: NOT_PUBLISHED });
   await page.getByText("Live", { exact: true }).waitFor();
   await page.getByRole("heading", { level: 1 }).waitFor();
   return page;
@@ -92,6 +91,10 @@ const ADDRESSES = [
   "/feeds/declarations/v2",
   "/subject?name=budget-2030",
   "/consumers",
+  "/webhooks",
+  "/webhooks/{webhook}",
+  "/keys",
+  "/keys/{key}",
 ];
 
 browserTest.each(ADDRESSES)(

@@ -106,12 +106,11 @@ export function createTimeline(
         signal: abort,
       } as const;
       const earlier = await readStep(client, options);
-      const known = state.peek().events;
+      const { events: known } = state.peek();
+      // Other events were read meanwhile: they do not end where these begin, and an erasure may have removed these.
+      if (known.at(-1) !== earliest) return;
       state.value = {
-        events: [
-          ...known,
-          ...earlier.events.filter(({ version }) => version < (known.at(-1)?.version ?? Infinity)),
-        ],
+        events: [...known, ...earlier.events],
         hasEarlier: mayHaveEarlier(earlier),
         isLoaded: true,
       };

@@ -19,6 +19,8 @@ export type SubjectProgress =
       readonly latest: number;
       readonly message: string;
     }
+  /** It passed the latest events, but has blocked subjects that it does not name, of which this may be one. */
+  | { readonly kind: "uncertain"; readonly version: number; readonly others: number }
   /** The log has no event of the subject. */
   | { readonly kind: "nothing" };
 
@@ -39,14 +41,17 @@ function progressUpTo(position: number, events: ReadEvents): SubjectProgress {
 
 /** Returns how far a consumer is. Of several blocked subjects, a consumer reports the failure of one. */
 export function consumerProgress(
-  { committed, sent, failure }: Pick<ConsumerInfo, "committed" | "sent" | "failure">,
+  { committed, sent, blocked, failure }: Pick<ConsumerInfo, "committed" | "sent" | "blocked" | "failure">,
   subject: string,
   events: ReadEvents,
 ): SubjectProgress {
   const progress = progressUpTo(committed ?? sent ?? 0, events);
-  if (failure === null || failure.subject !== subject || progress.kind === "nothing") return progress;
-  const latest = progress.kind === "complete" ? progress.version : progress.latest;
-  return { kind: "blocked", version: failure.version, latest, message: failure.message };
+  if (progress.kind === "nothing") return progress;
+  const latest = progress.kind === "behind" ? progress.latest : (progress.version ?? 0);
+  if (failure !== null && failure.subject === subject)
+    return { kind: "blocked", version: failure.version, latest, message: failure.message };
+  const others = failure === null ? blocked : blocked - 1;
+  return progress.kind === "complete" && others > 0 ? { kind: "uncertain", version: latest, others } : progress;
 }
 
 /** The failure that blocks a subject of a subscription. */

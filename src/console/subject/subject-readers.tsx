@@ -27,6 +27,8 @@ function progressText(progress: SubjectProgress): string {
       return "nothing to read";
     case "complete":
       return `has version ${formatCount(progress.version)}, the latest`;
+    case "uncertain":
+      return `passed version ${formatCount(progress.version)}, the latest, unless this is one of ${formatCounted(progress.others, "blocked subject")} that it does not name`;
     case "behind":
       return progress.version === null
         ? `lacks all shown versions up to ${formatCount(progress.latest)}`

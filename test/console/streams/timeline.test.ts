@@ -55,6 +55,55 @@ test("timeline: an erasure removes the events that are shown", async () => {
   expect(timeline.state.value.events.map(({ version, erased }) => [version, erased])).toEqual([[3, true]]);
 });
 
+/** A timeline of which one read of earlier events waits until it is let go. */
+async function openHeld(stream: string) {
+  const { client } = openTimeline(stream);
+  await client.append(
+    stream,
+    Array.from({ length: 50 }, () => ({ type: "T" })),
+  );
+  const gate = Promise.withResolvers<void>();
+  let isHeld = false;
+  const timeline = createTimeline(
+    {
+      async *readPages(options) {
+        for await (const page of client.readPages(options)) {
+          if (isHeld && options?.direction === "backwards" && options.toVersion !== undefined) await gate.promise;
+          yield page;
+        }
+      },
+    } as Pick<typeof client, "readPages">,
+    stream,
+    {},
+  );
+  await timeline.readLatest(signal);
+  isHeld = true;
+  const reading = timeline.readEarlier(signal);
+  await Bun.sleep(20);
+  return { client, timeline, finish: () => (gate.resolve(), reading) };
+}
+
+test("timeline: earlier events that arrive after an erasure are not shown", async () => {
+  const { client, timeline, finish } = await openHeld("user-6");
+  await client.erase("user-6", "by request");
+  await timeline.readLatest(signal);
+  await finish();
+  expect(timeline.state.value.events.map(({ version }) => version)).toEqual([51]);
+});
+
+test("timeline: earlier events that arrive after many later ones leave no gap", async () => {
+  const { client, timeline, finish } = await openHeld("user-7");
+  await client.append(
+    "user-7",
+    Array.from({ length: 40 }, () => ({ type: "T" })),
+  );
+  await timeline.readLatest(signal);
+  await finish();
+  const versions = timeline.state.value.events.map(({ version }) => version);
+  expect(versions).toEqual(Array.from(versions, (_, index) => 90 - index));
+  expect(timeline.state.value.hasEarlier).toBe(true);
+});
+
 test("timeline: a stream without events is loaded and empty", async () => {
   const { timeline } = openTimeline("nobody");
   await timeline.readLatest(signal);

@@ -10,8 +10,9 @@ import { versionName } from "../feeds/feed-groups.ts";
 /** Events of the stream that one page aligns. */
 export const STEP = 20;
 
-/** Events of one version that a page looks through. */
-const MOST_EVENTS = 500;
+/** Events of one version that a page has, and those that it looks through for them. */
+export const MOST_EVENTS = 500;
+const MOST_LOOKED_THROUGH = 5_000;
 
 /** The events that one version of a feed published about a subject. */
 export interface Publication {
@@ -20,6 +21,8 @@ export interface Publication {
   readonly events: readonly KildeEvent[];
   /** Reason for which they could not be read; null: they were. */
   readonly error: unknown;
+  /** The version has more events on this page than it reads. */
+  readonly isIncomplete: boolean;
 }
 
 /** A page of one entity: events of its stream, next to those that versions of feeds published about it. */
@@ -89,7 +92,23 @@ async function readStream(
 interface PublishedRange extends SubjectRange {
   /** Only events projected from this position of the event log or a later one. */
   readonly from: number;
+  /** Events after which the read ends, with the origin that the last one has. */
   readonly most: number;
+}
+
+/** A publication, and the position of the event log from which it lacks nothing; 0: it has all of the page. */
+interface ReadPublication extends Publication {
+  readonly completeFrom: number;
+}
+
+/** Leaves the events of the last origin to the next page, unless they are the only ones. */
+function wholeOrigins(events: readonly KildeEvent[]): Pick<ReadPublication, "events" | "completeFrom" | "isIncomplete"> {
+  const origins = events.map(originOf);
+  const end = origins.at(-1) ?? 0;
+  const whole = origins.indexOf(end);
+  return whole === 0
+    ? { events, completeFrom: end, isIncomplete: true }
+    : { events: events.slice(0, whole), completeFrom: origins[whole - 1] ?? 0, isIncomplete: false };
 }
 
 async function readPublication(
@@ -97,21 +116,30 @@ async function readPublication(
   info: FeedInfo,
   { name, before = Infinity, from, most }: PublishedRange,
   signal: AbortSignal,
-): Promise<Publication> {
+): Promise<ReadPublication> {
   const events: KildeEvent[] = [];
+  const all = { info, events, error: null, isIncomplete: false, completeFrom: 0 };
   const options = { feed: versionName(info), subject: name, direction: "backwards", signal } as const;
+  // Feeds have no index by origin: a later page passes the events of those before it.
+  const pageSize = before === Infinity ? 2 * STEP : MOST_EVENTS;
+  let passed = 0;
   try {
-    if (!(await hasSubject(client, { feed: options.feed, subject: name }, signal)))
-      return { info, events, error: null };
-    for await (const event of client.read({ ...options, limit: MOST_EVENTS, pageSize: 2 * STEP })) {
-      if (originOf(event) < from || events.length === most) break;
-      if (originOf(event) < before) events.push(event);
+    if (!(await hasSubject(client, { feed: options.feed, subject: name }, signal))) return all;
+    for await (const event of client.read({ ...options, limit: MOST_LOOKED_THROUGH, pageSize })) {
+      const origin = originOf(event);
+      passed += 1;
+      if (origin < from) return all;
+      if (origin >= before) continue;
+      if (events.length >= most && origin !== originOf(events.at(-1) ?? event))
+        return { ...all, completeFrom: originOf(events.at(-1) ?? event) };
+      if (events.length === MOST_EVENTS) return { ...all, ...wholeOrigins(events) };
+      events.push(event);
     }
   } catch (error) {
     if (signal.aborted) throw error;
-    return { info, events, error: hasCode(error, "subject-not-found") ? null : error };
+    return { ...all, error: hasCode(error, "subject-not-found") ? null : error };
   }
-  return { info, events, error: null };
+  return { ...all, isIncomplete: passed === MOST_LOOKED_THROUGH };
 }
 
 /** Reads events of the event log by position, those that still exist. */
@@ -132,24 +160,6 @@ async function readAt(
   return found;
 }
 
-/** The page of a subject without a stream of its name: a feed may publish under other names than those of its source. */
-function pageOfFeeds(publications: readonly Publication[]): {
-  readonly shown: readonly Publication[];
-  readonly from: number;
-  readonly hasEarlier: boolean;
-} {
-  // A version with more events than fit ends the page, so that the other ones are compared up to there.
-  const ends = publications.flatMap(({ events }) =>
-    events.length > STEP ? events.slice(STEP - 1, STEP) : [],
-  );
-  const from = Math.max(0, ...ends.map(originOf));
-  const shown = publications.map(({ events, ...rest }) => ({
-    ...rest,
-    events: events.filter((event) => originOf(event) >= from),
-  }));
-  return { shown, from, hasEarlier: ends.length > 0 };
-}
-
 /** Reads a page of a subject. */
 export async function readSubjectPage(
   client: Reads,
@@ -158,26 +168,32 @@ export async function readSubjectPage(
   signal: AbortSignal,
 ): Promise<SubjectPage> {
   const read = await readStream(client, range, signal);
-  const stream = read?.events.slice(0, STEP) ?? null;
-  const hasStream = stream !== null && stream.length > 0;
-  const hasMore = read !== null && read.mayHaveMore && (stream?.at(-1)?.version ?? 1) > 1;
-  const from = hasMore ? (stream?.at(-1)?.position ?? 0) : 0;
+  const latest = read?.events.slice(0, STEP) ?? null;
+  const hasStream = latest !== null && latest.length > 0;
+  const hasMore = read !== null && read.mayHaveMore && (latest?.at(-1)?.version ?? 1) > 1;
+  const first = hasMore ? (latest?.at(-1)?.position ?? 0) : 0;
+  // A feed may publish under other names than those of its source: then its events alone fill the page.
+  const most = hasStream ? MOST_EVENTS : STEP;
   const published = await Promise.all(
-    feeds.map((info) =>
-      readPublication(client, info, { ...range, from, most: hasStream ? MOST_EVENTS : STEP + 1 }, signal),
-    ),
+    feeds.map((info) => readPublication(client, info, { ...range, from: first, most }, signal)),
   );
-  const page = hasStream ? { shown: published, from, hasEarlier: hasMore } : pageOfFeeds(published);
+  // A version with more events than fit ends the page, so that the other ones are compared up to there.
+  const from = Math.max(first, ...published.map(({ completeFrom }) => completeFrom));
+  const stream = latest?.filter(({ position }) => position >= from) ?? null;
+  const publications = published.map(({ completeFrom: _, ...rest }) => ({
+    ...rest,
+    events: rest.events.filter((event) => originOf(event) >= from),
+  }));
   const known = new Set(stream?.map(({ position }) => position));
-  const origins = page.shown.flatMap(({ events }) => events.map(originOf));
+  const origins = publications.flatMap(({ events }) => events.map(originOf));
   const unknown = [...new Set(origins)].filter((origin) => origin > 0 && !known.has(origin));
   const others = stream === null ? [] : await readAt(client, unknown.slice(0, STEP), signal);
   const positions = [...known, ...origins];
   return {
     stream,
-    publications: page.shown,
+    publications,
     others,
-    hasEarlier: page.hasEarlier,
+    hasEarlier: from > 0,
     first: positions.length === 0 ? null : Math.min(...positions),
   };
 }

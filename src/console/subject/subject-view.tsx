@@ -53,9 +53,16 @@ function publishedOf({ info, events }: Publication) {
   return { feed: info.feed, events };
 }
 
+function nameOf({ info }: Publication): string {
+  return versionName(info);
+}
+
 /** Versions that publish nothing about the subject, and those that cannot be read. */
 function OtherVersions({ publications }: { readonly publications: readonly Publication[] }) {
-  const silent = publications.filter(({ events, error }) => events.length === 0 && error === null);
+  const silent = publications.filter(
+    ({ events, error, isIncomplete }) => events.length === 0 && error === null && !isIncomplete,
+  );
+  const incomplete = publications.filter(({ isIncomplete }) => isIncomplete);
   return (
     <>
       {publications.map(
@@ -67,8 +74,13 @@ function OtherVersions({ publications }: { readonly publications: readonly Publi
             </section>
           ),
       )}
+      {incomplete.length > 0 && (
+        <p class="warning">
+          Some events are missing here, because there are too many: {incomplete.map(nameOf).join(", ")}
+        </p>
+      )}
       {silent.length > 0 && (
-        <p class="muted">Without events here: {silent.map(({ info }) => versionName(info)).join(", ")}</p>
+        <p class="muted">Without events here: {silent.map(nameOf).join(", ")}</p>
       )}
     </>
   );

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 
 import { createClient } from "../../../src/client/client.ts";
 import { alignEvents } from "../../../src/console/subject/alignment.ts";
-import { readSubjectPage, STEP, type SubjectPage } from "../../../src/console/subject/subject-reads.ts";
+import { MOST_EVENTS, readSubjectPage, STEP, type SubjectPage } from "../../../src/console/subject/subject-reads.ts";
 import type { Database } from "../../../src/storage/database.ts";
 import { openApp, type TestApp } from "../../support/app.ts";
 import { sketch } from "../../support/feeds.ts";
@@ -17,6 +17,16 @@ const FEEDS = [
     version: 2,
     project: ({ type, data }) => ({
       events: type === "B" ? [] : [{ type: `Public${type}`, data: JSON.stringify({ value: data }) }],
+    }),
+  }),
+  // Publishes as many events as the data of a source event states.
+  sketch({
+    name: "details",
+    project: ({ data }) => ({
+      events: Array.from({ length: typeof data === "number" ? data : 0 }, (_, index) => ({
+        type: "PublicDetail",
+        data: String(index),
+      })),
     }),
   }),
   // Publishes by city: its subjects are not the streams.
@@ -66,6 +76,7 @@ test("subject: each event of the stream stands next to the publications of each 
   expect(rowsOf(page)).toEqual(["B: PublicB | ", "A: PublicA | PublicA"]);
   expect(page.publications.map(({ info, error }) => [info.feed, info.version, error])).toEqual([
     ["cities", 1, null],
+    ["details", 1, null],
     ["users", 1, null],
     ["users", 2, null],
   ]);
@@ -90,6 +101,47 @@ test("subject: earlier pages continue before the first event, without a gap or a
   expect(rows).toEqual(
     types.toReversed().map(({ type }) => (type === "A" ? "A: PublicA | PublicA" : "B: PublicB | ")),
   );
+});
+
+/** For each event of all pages, the number of its events in the feed `details`. */
+async function detailsOfPages(name: string): Promise<number[][]> {
+  const pages: number[][] = [];
+  let before: number | undefined;
+  for (;;) {
+    const { stream, publications, hasEarlier, first } = await readPage(name, before);
+    const details = publications.find(({ info }) => info.feed === "details")?.events ?? [];
+    pages.push(
+      (stream ?? []).map(({ position }) => details.filter((event) => event.projectedFrom === position).length),
+    );
+    if (!hasEarlier) return pages;
+    before = first ?? undefined;
+  }
+}
+
+test("subject: a version with many events of each event ends the pages earlier, and none is missing", async () => {
+  const count = MOST_EVENTS / 5;
+  await app.append("user-1", ...Array.from({ length: 12 }, () => ({ type: "A", data: count })));
+  await drain();
+  const pages = await detailsOfPages("user-1");
+  expect(pages.flat()).toEqual(Array.from({ length: 12 }, () => count));
+  expect(pages.length).toBeGreaterThan(1);
+});
+
+test("subject: pages far behind the latest events have the events of each version as well", async () => {
+  const events = Array.from({ length: 3 * STEP }, () => ({ type: "A", data: MOST_EVENTS / STEP }));
+  await app.append("user-1", ...events);
+  await drain();
+  expect((await detailsOfPages("user-1")).flat()).toEqual(events.map(({ data }) => data));
+});
+
+test("subject: a version that published more of one event than a page has is marked as incomplete", async () => {
+  await app.append("user-1", { type: "A", data: 1 }, { type: "A", data: MOST_EVENTS + 1 });
+  await drain();
+  const page = await readPage("user-1");
+  const details = page.publications.find(({ info }) => info.feed === "details");
+  expect([details?.events.length, details?.isIncomplete, page.hasEarlier]).toEqual([MOST_EVENTS, true, true]);
+  const earlier = await readPage("user-1", page.first ?? 0);
+  expect(rowsOf(earlier)).toEqual(["A: PublicDetail | PublicA | PublicA"]);
 });
 
 test("subject: of a feed that publishes under other names, the events come from other streams", async () => {

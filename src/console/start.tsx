@@ -1,9 +1,10 @@
-import { effect, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 import { render } from "preact";
 
 import { createClient } from "../client/client.ts";
 import { startTimer } from "../core/timer.ts";
-import { createBrowserSession } from "./data/session-state.ts";
+import { createBrowserSession, identityOf } from "./data/session-state.ts";
+import { shareSession } from "./data/shared-session.ts";
 import { changeSourceOf } from "./live/change-source.ts";
 import { createFedLive } from "./live/live.ts";
 import { shareChanges } from "./live/shared-changes.ts";
@@ -27,13 +28,11 @@ function tick(): void {
 }
 tick();
 
-const isSignedIn = signal(false);
+shareSession({ session, name: `kilde-session${basePath}` });
+const identity = computed(() => identityOf(session.state.value));
+// Each sender has a connection: another one may follow other logs.
 effect(() => {
-  isSignedIn.value = session.state.value.kind === "signed-in";
-});
-// Only its own changes start and end the connection: another state of the same kind keeps it.
-effect(() => {
-  if (!isSignedIn.value) return undefined;
+  if (identity.value === "") return undefined;
   const controller = new AbortController();
   shareChanges({
     source: changeSourceOf(url),
@@ -43,6 +42,14 @@ effect(() => {
     onError: (error) => session.note(error),
   });
   return () => controller.abort();
+});
+
+let wasOffline = false;
+effect(() => {
+  const status = live.status.value;
+  // The sender or its grants may have changed while there was no connection.
+  if (status === "live" && wasOffline) void session.refresh();
+  wasOffline = status === "offline";
 });
 
 const parts: ConsoleParts = {

@@ -14,7 +14,7 @@ export type SessionState =
 /** The session of the browser. */
 export interface BrowserSession {
   readonly state: ReadonlySignal<SessionState>;
-  /** Asks the server again. */
+  /** Asks the server again. The same sender keeps its state, and gets the current answers to `may`. */
   refresh(): Promise<void>;
   /** Opens a session with the token of a key. Rejects when the server refuses it. */
   signIn(token: string): Promise<void>;
@@ -30,6 +30,13 @@ const MOST_ASKED = 100;
 
 function isUnauthenticated(error: unknown): boolean {
   return error instanceof KildeError && error.code === "unauthenticated";
+}
+
+/** Names a sender: others have other grants, and see other things. Empty: nobody is signed in. */
+export function identityOf(state: SessionState): string {
+  if (state.kind !== "signed-in") return "";
+  const { kind, name, grants, consumer } = state.sender;
+  return JSON.stringify([kind, name, grants, consumer]);
 }
 
 /** Asks the server which grants the sender has, those of one moment in one request, and each once. */
@@ -61,6 +68,10 @@ function createGrants(session: Client["session"], onError: (error: unknown) => v
     forget(): void {
       known.clear();
     },
+    askAgain(): void {
+      asked = [...known.keys()];
+      void ask().catch(onError);
+    },
     may(grant: string): ReadonlySignal<boolean> {
       const found = known.get(grant);
       if (found !== undefined) return found;
@@ -81,8 +92,13 @@ export function createBrowserSession(client: Pick<Client, "session">): BrowserSe
   };
   const grants = createGrants(session, note);
   const enter = (sender: SenderInfo): void => {
+    const entered = { kind: "signed-in", sender } as const;
+    if (identityOf(entered) === identityOf(state.peek())) {
+      grants.askAgain();
+      return;
+    }
     grants.forget();
-    state.value = { kind: "signed-in", sender };
+    state.value = entered;
   };
 
   return {
@@ -93,9 +109,10 @@ export function createBrowserSession(client: Pick<Client, "session">): BrowserSe
       try {
         enter(await session.get());
       } catch (error) {
-        state.value = isUnauthenticated(error)
-          ? { kind: "signed-out", hasEnded: false }
-          : { kind: "failed", error };
+        const { kind } = state.peek();
+        if (isUnauthenticated(error)) state.value = { kind: "signed-out", hasEnded: kind === "signed-in" };
+        // The views show that the server does not answer.
+        else if (kind !== "signed-in") state.value = { kind: "failed", error };
       }
     },
     async signIn(token) {

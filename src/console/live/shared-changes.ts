@@ -57,6 +57,7 @@ async function lead({ source, live, signal, onError }: SharedChangesOptions, tab
 export function shareChanges(options: SharedChangesOptions): void {
   const { live, name, signal } = options;
   const channel = new BroadcastChannel(name);
+  live.setStatus("connecting");
   signal.addEventListener("abort", () => channel.close());
   let isLeader = false;
   const tabs: Tabs = {
@@ -67,8 +68,11 @@ export function shareChanges(options: SharedChangesOptions): void {
   channel.addEventListener("message", ({ data }: MessageEvent<TabMessage>) => {
     if (data.kind === "changes") live.apply(data.changes);
     else if (data.kind === "status") live.setStatus(data.status);
-    else if (data.kind === "opened") live.changeAll();
-    else if (isLeader) tabs.send({ kind: "status", status: live.status.peek() });
+    else if (data.kind === "opened") {
+      // A tab that was opened without a leader has no status yet, and the status of a new leader may be the same as before.
+      live.setStatus("live");
+      live.changeAll();
+    } else if (isLeader) tabs.send({ kind: "status", status: live.status.peek() });
   });
   const run = (): Promise<void> => {
     isLeader = true;

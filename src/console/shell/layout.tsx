@@ -4,6 +4,8 @@ import type { SenderInfo } from "../../client/session.ts";
 import type { LiveStatus } from "../live/live.ts";
 import { useResource } from "../data/use-resource.ts";
 import { useConsole } from "./console-context.ts";
+import { Problem } from "./problem.tsx";
+import { useAction } from "./use-action.ts";
 import { Navigation } from "./navigation.tsx";
 import { ShownView } from "./shown-view.tsx";
 import { VIEWS } from "./views.ts";
@@ -27,16 +29,18 @@ function Status() {
 
 function SenderMenu({ sender }: { readonly sender: SenderInfo }) {
   const { session } = useConsole();
+  const { error, run } = useAction();
   if (sender.kind === "anybody") return <p class="sender">This store is open to everyone</p>;
   return (
-    <p class="sender">
+    <div class="sender">
       <span>{sender.name ?? "Without a name"}</span>{" "}
       {sender.kind === "session" && (
-        <button type="button" onClick={() => void session.signOut()}>
+        <button type="button" onClick={() => run(() => session.signOut())}>
           Sign out
         </button>
       )}
-    </p>
+      {error !== null && <Problem error={error} />}
+    </div>
   );
 }
 

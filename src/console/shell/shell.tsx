@@ -1,5 +1,6 @@
 import { useEffect } from "preact/hooks";
 
+import { identityOf } from "../data/session-state.ts";
 import { SignIn } from "../sign-in/sign-in.tsx";
 import { useConsole } from "./console-context.ts";
 import { Layout } from "./layout.tsx";
@@ -25,6 +26,7 @@ export function Shell() {
     case "signed-out":
       return <SignIn hasEnded={state.hasEnded} />;
     case "signed-in":
-      return <Layout sender={state.sender} />;
+      // Another sender gets a new page: the old one has values that only its sender may see.
+      return <Layout key={identityOf(state)} sender={state.sender} />;
   }
 }

@@ -51,7 +51,9 @@ export function consumerProgress(
   if (failure !== null && failure.subject === subject)
     return { kind: "blocked", version: failure.version, latest, message: failure.message };
   const others = failure === null ? blocked : blocked - 1;
-  return progress.kind === "complete" && others > 0 ? { kind: "uncertain", version: latest, others } : progress;
+  return progress.kind === "complete" && others > 0
+    ? { kind: "uncertain", version: latest, others }
+    : progress;
 }
 
 /** The failure that blocks a subject of a subscription. */

@@ -102,7 +102,9 @@ interface ReadPublication extends Publication {
 }
 
 /** Leaves the events of the last origin to the next page, unless they are the only ones. */
-function wholeOrigins(events: readonly KildeEvent[]): Pick<ReadPublication, "events" | "completeFrom" | "isIncomplete"> {
+function wholeOrigins(
+  events: readonly KildeEvent[],
+): Pick<ReadPublication, "events" | "completeFrom" | "isIncomplete"> {
   const origins = events.map(originOf);
   const end = origins.at(-1) ?? 0;
   const whole = origins.indexOf(end);
@@ -180,9 +182,11 @@ export async function readSubjectPage(
   // A version with more events than fit ends the page, so that the other ones are compared up to there.
   const from = Math.max(first, ...published.map(({ completeFrom }) => completeFrom));
   const stream = latest?.filter(({ position }) => position >= from) ?? null;
-  const publications = published.map(({ completeFrom: _, ...rest }) => ({
-    ...rest,
-    events: rest.events.filter((event) => originOf(event) >= from),
+  const publications = published.map(({ info, events, error, isIncomplete }) => ({
+    info,
+    events: events.filter((event) => originOf(event) >= from),
+    error,
+    isIncomplete,
   }));
   const known = new Set(stream?.map(({ position }) => position));
   const origins = publications.flatMap(({ events }) => events.map(originOf));

@@ -79,9 +79,7 @@ function OtherVersions({ publications }: { readonly publications: readonly Publi
           Some events are missing here, because there are too many: {incomplete.map(nameOf).join(", ")}
         </p>
       )}
-      {silent.length > 0 && (
-        <p class="muted">Without events here: {silent.map(nameOf).join(", ")}</p>
-      )}
+      {silent.length > 0 && <p class="muted">Without events here: {silent.map(nameOf).join(", ")}</p>}
     </>
   );
 }

@@ -52,3 +52,31 @@ test.each([
   expect(streamGrant("append", stream)).toBe(grant);
   expect(parseGrant(grant)).not.toHaveProperty("fault");
 });
+
+test("session: after an outage the same sender keeps its state, and gets its current grants", async () => {
+  let isDown = false;
+  let isGranted = false;
+  const sender = { kind: "session", name: "ida", grants: [], consumer: null, expires: null } as const;
+  const session = createBrowserSession({
+    session: {
+      async get({ may = [] } = {}) {
+        if (isDown) throw new Error("The server does not answer");
+        return { ...sender, may: may.map((grant) => ({ grant, granted: isGranted })) };
+      },
+      open: async () => sender,
+      end: async () => {},
+    },
+  });
+  await session.refresh();
+  const before = session.state.value;
+  isDown = true;
+  const answer = session.may("read:/events");
+  await session.refresh();
+  await Bun.sleep(1);
+  expect([answer.value, session.state.value]).toEqual([false, before]);
+  isDown = false;
+  isGranted = true;
+  await session.refresh();
+  await Bun.sleep(1);
+  expect([answer.value, session.state.value === before]).toEqual([true, true]);
+});

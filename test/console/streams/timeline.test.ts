@@ -68,7 +68,8 @@ async function openHeld(stream: string) {
     {
       async *readPages(options) {
         for await (const page of client.readPages(options)) {
-          if (isHeld && options?.direction === "backwards" && options.toVersion !== undefined) await gate.promise;
+          if (isHeld && options?.direction === "backwards" && options.toVersion !== undefined)
+            await gate.promise;
           yield page;
         }
       },

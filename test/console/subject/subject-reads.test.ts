@@ -2,7 +2,12 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 
 import { createClient } from "../../../src/client/client.ts";
 import { alignEvents } from "../../../src/console/subject/alignment.ts";
-import { MOST_EVENTS, readSubjectPage, STEP, type SubjectPage } from "../../../src/console/subject/subject-reads.ts";
+import {
+  MOST_EVENTS,
+  readSubjectPage,
+  STEP,
+  type SubjectPage,
+} from "../../../src/console/subject/subject-reads.ts";
 import type { Database } from "../../../src/storage/database.ts";
 import { openApp, type TestApp } from "../../support/app.ts";
 import { sketch } from "../../support/feeds.ts";
@@ -111,7 +116,9 @@ async function detailsOfPages(name: string): Promise<number[][]> {
     const { stream, publications, hasEarlier, first } = await readPage(name, before);
     const details = publications.find(({ info }) => info.feed === "details")?.events ?? [];
     pages.push(
-      (stream ?? []).map(({ position }) => details.filter((event) => event.projectedFrom === position).length),
+      (stream ?? []).map(
+        ({ position }) => details.filter((event) => event.projectedFrom === position).length,
+      ),
     );
     if (!hasEarlier) return pages;
     before = first ?? undefined;

@@ -14,6 +14,9 @@ export interface MeasuredMetric {
 /** Answers of requests and writes, in seconds. */
 const SHORT_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
+/** Ways of an event, which may wait for a reader that was away, in seconds. */
+const LONG_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600];
+
 const EVENTS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000];
 
 export const MEASURED_METRICS = {
@@ -34,6 +37,36 @@ export const MEASURED_METRICS = {
   },
   commit_duration_seconds: {
     help: "Time from giving a group of appends to the database until it is stored",
+    labelNames: [],
+    bounds: SHORT_SECONDS,
+  },
+  events_sent_total: {
+    help: "Events sent to readers and endpoints by transport: page, stream (server-sent events), or webhook",
+    labelNames: ["log", "transport"],
+    bounds: null,
+  },
+  delivery_attempts_total: {
+    help: "Requests to endpoints by outcome: acknowledged, refused, overloaded, unreachable, or gone",
+    labelNames: ["source", "outcome"],
+    bounds: null,
+  },
+  append_to_feed_seconds: {
+    help: "Time from the append of an event until a live feed has published what it derives from it",
+    labelNames: ["feed", "version"],
+    bounds: LONG_SECONDS,
+  },
+  append_to_delivered_seconds: {
+    help: "Time from the append of an event until an endpoint has acknowledged its delivery",
+    labelNames: ["source"],
+    bounds: LONG_SECONDS,
+  },
+  append_to_committed_seconds: {
+    help: "Time from the append of an event until a consumer has committed its position; of the last event of each commit",
+    labelNames: ["source"],
+    bounds: LONG_SECONDS,
+  },
+  event_loop_delay_seconds: {
+    help: "Delay of a timer in the thread that answers requests, which shows how long others wait for it",
     labelNames: [],
     bounds: SHORT_SECONDS,
   },

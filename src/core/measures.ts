@@ -54,7 +54,7 @@ function createHistogram(numbers: Float64Array, bounds: readonly number[]): Hist
  */
 export function createMeasures(
   onSeries: (series: MeasuredSeries) => void,
-  memoryOf = (length: number) => new Float64Array(length),
+  memoryOf: (length: number) => Float64Array = (length) => new Float64Array(length),
 ): Measures {
   const start = (name: MeasuredName, labels: MeasuredSeries["labels"], length: number): Float64Array => {
     const numbers = memoryOf(length);

@@ -13,6 +13,8 @@ import { corsPolicy } from "./pipeline/cross-site.ts";
 import type { AppDeps } from "./deps.ts";
 import { deprecation } from "./feeds/feeds.ts";
 import { FEED_PATH } from "./feeds/operations.ts";
+import { createCommittedEvents } from "./consumers/committed-events.ts";
+import { createSentEvents } from "./log/sent-events.ts";
 import { createFollowers } from "./log/followers.ts";
 import { LOG_HEADER } from "./log/log-identity.ts";
 import { END_HEADER } from "./log/page-response.ts";
@@ -36,11 +38,22 @@ export interface AppOptions
   extends
     Omit<
       AppDeps,
-      "schemas" | "followers" | keyof Budgets | "parseLarge" | "basePath" | "compress" | "openSubscriptions"
+      | "schemas"
+      | "followers"
+      | "sent"
+      | "committed"
+      | "process"
+      | keyof Budgets
+      | "parseLarge"
+      | "basePath"
+      | "compress"
+      | "openSubscriptions"
     >,
     Observers {
   /** Bounds bytes together with other stores of the process. Default: this store's own. */
   readonly budgets?: Budgets;
+  /** Default: the process is not measured. */
+  readonly process?: AppDeps["process"];
   /** Reads large bodies. Default: in this thread. */
   readonly parseLarge?: ParseLarge;
   /** The address that a request came from; null: unknown. Default: of no request. */
@@ -126,7 +139,19 @@ export function createDeps(
     subscriptions ??= import("./subscriptions/deps.ts").then((module) => module.openSubscriptionDeps(deps));
     return subscriptions;
   };
-  const own = { basePath, compress: compresses, limits, schemas, followers, openSubscriptions };
+  const { measures } = options;
+  const measured = { sent: createSentEvents(measures), committed: createCommittedEvents(measures) };
+  const { process = null } = options;
+  const own = {
+    process,
+    basePath,
+    compress: compresses,
+    limits,
+    schemas,
+    followers,
+    ...measured,
+    openSubscriptions,
+  };
   const deps: AppDeps = { ...options, ...shared, ...own };
   return deps;
 }

@@ -18,9 +18,12 @@ import type { ActivityRecorder } from "../log/consumers/activity.ts";
 import type { LogWriter } from "../log/append/writer.ts";
 import type { Seal } from "../webhooks/signing/seal.ts";
 import type { Followers } from "./log/followers.ts";
+import type { CommittedEvents } from "./consumers/committed-events.ts";
+import type { SentEvents } from "./log/sent-events.ts";
 import type { ParseLarge } from "./wire/parsing.ts";
 import type { RequestSchemas } from "./openapi/schemas.ts";
 import type { OnFault } from "./pipeline/failures.ts";
+import type { MeasuredProcess } from "./service/measured-process.ts";
 import type { ConsoleFiles } from "./service/console.ts";
 import type { Docs } from "./service/docs.ts";
 import type { SubscriptionDeps } from "./subscriptions/deps.ts";
@@ -49,6 +52,12 @@ export interface AppDeps {
   readonly activity: ActivityRecorder;
   /** Counts what this process does for the store. */
   readonly measures: StoreMeasures;
+  /** The process, which serves other stores as well where there are tenants; null: it is not Kilde's alone. */
+  readonly process: MeasuredProcess | null;
+  /** Counts the events that requests were sent. */
+  readonly sent: SentEvents;
+  /** Measures how long consumers take to commit. */
+  readonly committed: CommittedEvents;
   /** The keys of the store. */
   readonly access: Access;
   /** For digests of requests, which are stored with their idempotency keys. */

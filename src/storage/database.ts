@@ -51,6 +51,8 @@ export interface Database {
    * of this machine.
    */
   readonly purge?: (deps: PurgeDeps) => Promise<void>;
+  /** Sizes of the file and of its write-ahead log, in bytes. Absent where the data is in no file of this machine. */
+  readonly sizes?: () => Promise<{ readonly database: number; readonly wal: number }>;
   /** Frees caches of this thread. Later reads and writes fill them again. Absent where there are none. */
   readonly release?: () => void;
   close(): void;

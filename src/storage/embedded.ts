@@ -1,3 +1,5 @@
+import { stat } from "node:fs/promises";
+
 import Connection from "libsql";
 
 import { openBackgroundCheckpoint } from "./background-checkpoint.ts";
@@ -157,6 +159,11 @@ export function openWriteConnection(path: string): WriteConnection {
   };
 }
 
+/** The size of a file in bytes; 0: there is none. */
+async function sizeOf(file: string): Promise<number> {
+  return (await stat(file).catch(() => null))?.size ?? 0;
+}
+
 /** A database in this process. */
 export type EmbeddedDatabase = Database & Required<Pick<Database, "release">>;
 
@@ -188,7 +195,10 @@ export function openEmbedded(path: string, cacheKib = CACHE_KIB): EmbeddedDataba
     replica: false,
     ...(background === null
       ? {}
-      : { purge: (deps) => scrub({ ...deps, read, emptyWal: () => background.truncate() }) }),
+      : {
+          purge: (deps) => scrub({ ...deps, read, emptyWal: () => background.truncate() }),
+          sizes: async () => ({ database: await sizeOf(path), wal: await sizeOf(`${path}-wal`) }),
+        }),
     async write(statements) {
       return transact(writer, statements);
     },

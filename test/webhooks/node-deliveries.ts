@@ -1,4 +1,5 @@
 import { DEFAULT_LIMITS } from "../../src/core/limits.ts";
+import { UNMEASURED } from "../../src/core/measures.ts";
 import {
   type DeliveryOptions,
   runDeliveries,
@@ -13,6 +14,7 @@ export function startNodeDeliveries(
 ): RunningDeliveries {
   return runDeliveries({
     ...storage,
+    measures: UNMEASURED,
     limits: DEFAULT_LIMITS,
     pollIntervalMs: 20,
     holder: newHolderName(),

@@ -1,4 +1,5 @@
 import type { Database } from "../../storage/database.ts";
+import type { Measures } from "../../core/measures.ts";
 import type { LogState } from "../../log/log-state.ts";
 import { appendBatch, appendedIn } from "../../log/append/append-batch.ts";
 import { createSubjectCache } from "../../log/append/subject-cache.ts";
@@ -24,6 +25,8 @@ export type OnPublished = (path: string, log: LogState) => void;
 export interface FeedDeps {
   readonly database: Database;
   readonly writer: BatchWriter;
+  /** Default: nothing is measured. */
+  readonly measures?: Measures;
   readonly onPublished: OnPublished;
 }
 

@@ -1,3 +1,4 @@
+import type { Histogram } from "../../core/measures.ts";
 import type { ProjectingContract } from "../contract/contract.ts";
 import { promotion } from "../contract/published-contract.ts";
 import { rangeApplied } from "../erase/erasing-work.ts";
@@ -122,9 +123,27 @@ function measuredRate(
   return record.rate === 0 ? rate : record.rate + RATE_WEIGHT * (rate - record.rate);
 }
 
+/** Measures how old events are. Those of one commit have one time, which is read once. */
+function observeAges(published: Histogram, events: FeedPlan["events"], nowMs: number): void {
+  let last = "";
+  let count = 0;
+  const observe = () => {
+    if (count > 0) published.observe(Math.max(0, nowMs - Date.parse(last)) / 1_000, count);
+  };
+  for (const { event } of events) {
+    if (event.recorded !== last) {
+      observe();
+      last = event.recorded;
+      count = 0;
+    }
+    count += 1;
+  }
+  observe();
+}
+
 /** Begins to write a batch, and notes the feed as the write will leave it. */
 export function launchBatch(state: ProjectorState, batch: PlannedBatch, { lease }: StepOptions): void {
-  const { registered, commits, passed, writes } = state;
+  const { registered, commits, passed, published, writes } = state;
   const { clock } = state.deps;
   const { feed, log } = registered;
   const { record, projecting, plan, cursor, merged, status, failure } = batch;
@@ -140,7 +159,11 @@ export function launchBatch(state: ProjectorState, batch: PlannedBatch, { lease 
       recorded: statusEntries(log, { before: record.status, next: status, failure }, () => clock.now()),
     })
     .then(
-      (committed) => ({ committed }),
+      (committed) => {
+        // The events that a build publishes are as old as the log.
+        if (committed !== null && record.status === "live") observeAges(published, plan.events, clock.now());
+        return { committed };
+      },
       (error: unknown) => ({ error }),
     )
     .finally(() => {

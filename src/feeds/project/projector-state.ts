@@ -1,4 +1,5 @@
 import type { Clock } from "../../core/clock.ts";
+import { type Histogram, UNMEASURED } from "../../core/measures.ts";
 import type { ErasedRange } from "../../log/erase/erased-ranges.ts";
 import { type BatchSize, createBatchSize } from "../../storage/batch-size.ts";
 import type { RegisteredFeed } from "../lifecycle/register.ts";
@@ -41,6 +42,8 @@ export interface ProjectorState {
   readonly batchSize: BatchSize;
   readonly reads: SourceReads;
   readonly writes: UnderWay;
+  /** From the append of an event to its publication. */
+  readonly published: Histogram;
   /** As of this projector's own last write; null when others may have written since. */
   known: FeedRecord | null;
   /** The cursor up to which no event is left to project; it is written later. */
@@ -69,6 +72,10 @@ export function createProjectorState(deps: ProjectorDeps, registered: Registered
     batchSize: createBatchSize(deps.batchEvents ?? BATCH_EVENTS),
     reads: deps.reads ?? createSourceReads(deps.database, deps.clock, [registered]),
     writes: deps.writes ?? { count: 0 },
+    published: (deps.measures ?? UNMEASURED).histogram("append_to_feed_seconds", {
+      feed: registered.feed.name,
+      version: String(registered.feed.version),
+    }),
     known: null,
     reached: NOTHING_REACHED,
     sourceHead: 0,

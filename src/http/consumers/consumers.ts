@@ -3,9 +3,9 @@ import type { Context } from "hono";
 import { recordConsumerRewind } from "../../administration/consumer-entries.ts";
 import { KildeError } from "../../core/errors.ts";
 import { parseJson } from "../../core/json.ts";
+import { commitConsumer } from "../../log/consumers/commit-consumer.ts";
 import { consumerPages } from "../../log/consumers/consumer-pages.ts";
 import {
-  commitConsumer,
   type ConsumerRecord,
   type ConsumersQuery,
   findConsumer,
@@ -129,7 +129,8 @@ export async function putConsumer(c: Context, deps: AppDeps, log: LogReader): Pr
   const now = new Date(nowMs).toISOString();
   const moved = { log: log.address, name, position, ...actorOf(c) };
   const before = rewind ? recordConsumerRewind(moved, now) : [];
-  await commitConsumer(writer, { ...cursor, nowMs, mostConsumers, idleSince, before });
+  const appended = await commitConsumer(writer, { ...cursor, nowMs, mostConsumers, idleSince, before });
+  if (appended !== null) deps.committed.observe(log.name, (clock.now() - Date.parse(appended)) / 1_000);
   return answer(c, deps, log, name);
 }
 

@@ -21,6 +21,11 @@ const METRICS: readonly {
     value: ({ lag }) => lag.events,
   },
   { name: "lag_seconds", help: "Age of the first of them", value: ({ lag }) => lag.seconds },
+  {
+    name: "last_seen_timestamp_seconds",
+    help: "When the consumer last read or committed",
+    value: ({ seen }) => Date.parse(seen) / 1_000,
+  },
 ];
 
 /**

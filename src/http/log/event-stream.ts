@@ -48,12 +48,13 @@ interface StreamRequest {
 
 function openStream(
   { gone, sender }: StreamRequest,
-  { followers, closing, answers }: AppDeps,
+  { followers, closing, answers, sent }: AppDeps,
   log: LogReader,
   interest: Interest,
   start: FollowStart,
   record: (cursor: number) => void,
 ): ReadableStream<Uint8Array> {
+  const counter = sent.counter(log.name, "stream");
   let cursor = start.position;
   let asked = false;
   let quietBeats = 0;
@@ -90,7 +91,8 @@ function openStream(
       quietBeats = 0;
       cursor = chunk.cursor;
       record(cursor);
-      if (!output.send(chunk)) disconnect();
+      if (output.send(chunk)) counter.add(chunk.count);
+      else disconnect();
     },
     // The log has another identity. The client reconnects with the id of its last event, and Kilde then validates
     // that cursor.

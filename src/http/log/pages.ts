@@ -143,7 +143,9 @@ async function pageOf(
     isPublic: feed?.access === "public",
   };
   const caching = await pageCaching(log, answer, request);
-  return pageResponse(c, deps, answer, { query, representation, request, caching, held });
+  const response = pageResponse(c, deps, answer, { query, representation, request, caching, held });
+  if (response.body !== null) deps.sent.counter(log.name, "page").add(answer.count);
+  return response;
 }
 
 /** Position up to which a page has sent the whole log; null for a page of one subject or a backward page. */

@@ -112,6 +112,7 @@ export function processDestination(options: ProcessOptions): Destination {
     corsOrigins: [],
     onAccess: options.onAccess,
     onFault: options.onFault,
+    ...(options.onAnswer === undefined ? {} : { onAnswer: options.onAnswer }),
     authenticate: limitSenders(options.authenticate, {
       rates: createSenderRates(0),
       clock: options.clock,

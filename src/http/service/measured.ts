@@ -63,8 +63,12 @@ function summed(series: readonly Series[]): readonly Series[] {
   return [...sums.values()];
 }
 
-/** Adds the counters and histograms of stores to a registry. */
-export function registerMeasured(registry: Registry, stores: readonly MeasuredCounts[]): void {
+/** Adds the counters and histograms of stores to a registry. `ownNames`: the labels that distinguish them. */
+export function registerMeasured(
+  registry: Registry,
+  ownNames: readonly string[],
+  stores: readonly MeasuredCounts[],
+): void {
   const series = new Map<MeasuredName, Series[]>();
   for (const { labels: own, measures } of stores)
     for (const { name, labels, numbers } of measures.all()) {
@@ -72,7 +76,6 @@ export function registerMeasured(registry: Registry, stores: readonly MeasuredCo
       known.push({ labels: { ...own, ...labels }, numbers });
       series.set(name, known);
     }
-  const ownNames = Object.keys(stores[0]?.labels ?? {});
   for (const [name, counted] of series) {
     const { help, labelNames, bounds }: MeasuredMetric = MEASURED_METRICS[name];
     const about = { name: `kilde_${name}`, help };

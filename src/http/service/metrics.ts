@@ -3,57 +3,20 @@ import Gauge from "prom-client/lib/gauge.js";
 import Registry from "prom-client/lib/registry.js";
 
 import { MEASURED_METRICS } from "../../core/measured-metrics.ts";
-import type { FeedState } from "../../feeds/lifecycle/status.ts";
 import { correlationProgress } from "../../log/read/correlations.ts";
 import { readHead } from "../../log/read/subjects.ts";
 import { readSweepBacklog } from "../../log/erase/sweeper.ts";
+import { feedGauges } from "../feeds/metrics.ts";
 import { consumerGauges } from "../consumers/metrics.ts";
 import type { AppDeps } from "../deps.ts";
 import { registerMeasured } from "./measured.ts";
+import { readiness } from "./service.ts";
 import { type GaugeOf, subscriptionGauges } from "../subscriptions/metrics.ts";
 
 /**
  * Metrics in Prometheus' text format. Kilde reads gauges from the database at each scrape, since counters in memory could
  * disagree with it; each process counts its own work (`core/measures.ts`).
  */
-
-interface FeedMetric {
-  readonly name: string;
-  readonly help: string;
-  /** Null: the metric has no value now. */
-  readonly value: (state: FeedState) => number | null;
-}
-
-const FEED_METRICS: readonly FeedMetric[] = [
-  { name: "head", help: "Position of the feed's last event", value: ({ head }) => head },
-  {
-    name: "cursor",
-    help: "Position in the source up to which the feed is projected",
-    value: ({ cursor }) => cursor,
-  },
-  {
-    name: "lag_events",
-    help: "Positions of the source that are not projected yet",
-    value: ({ lag }) => lag.events,
-  },
-  {
-    name: "lag_seconds",
-    help: "Age of the first event that is not projected yet",
-    value: ({ lag }) => lag.seconds,
-  },
-  {
-    name: "build_events_per_second",
-    help: "Source events projected a second while the feed is built",
-    value: ({ progress }) => progress?.eventsPerSecond ?? null,
-  },
-  {
-    name: "build_seconds_left",
-    help: "Estimated time until the feed is live",
-    value: ({ progress }) => progress?.secondsLeft ?? null,
-  },
-];
-
-const STATUSES = ["building", "live", "halted", "rebuilding", "retiring"] as const;
 
 /** Set only for a store with a replica. */
 const REPLICA_HEAD = ["replica_head", "Position of the last event that the replica has"] as const;
@@ -65,6 +28,9 @@ const CORRELATIONS_LAG = [
 /** Set only by a process with tenants. */
 const TENANT_UP = ["tenant_up", "1 if the tenant's database could be read just now"] as const;
 
+/** Of the process, whichever stores it serves. */
+const RESIDENT_MEMORY = { name: "kilde_resident_memory_bytes", help: "Memory of the process" } as const;
+
 /** A store that is measured. */
 export interface Measured {
   /** Labels that distinguish the store; every store has the same label names. */
@@ -73,41 +39,88 @@ export interface Measured {
   readonly deps: AppDeps | null;
 }
 
+interface StoreMetric {
+  readonly name: string;
+  readonly help: string;
+  /** Null: the store has no value. */
+  readonly value: (deps: AppDeps) => number | null | Promise<number | null>;
+}
+
+const STORE_METRICS: readonly StoreMetric[] = [
+  {
+    name: "ready",
+    help: "1 if storage accepted a write just now",
+    // A store that is not ready is still measured, as far as it can be read.
+    value: (deps) =>
+      readiness(deps).then(
+        () => 1,
+        () => 0,
+      ),
+  },
+  {
+    name: "event_log_head",
+    help: "Position of the last event",
+    value: ({ database, reader }) => readHead(database, reader.address),
+  },
+  {
+    name: "database_size_bytes",
+    help: "Size of the file of the database, which an embedded database has",
+    value: async ({ database }) => (await database.sizes?.())?.database ?? null,
+  },
+  {
+    name: "wal_size_bytes",
+    help: "Size of the write-ahead log of that file",
+    value: async ({ database }) => (await database.sizes?.())?.wal ?? null,
+  },
+  {
+    name: "followers",
+    help: "Requests that follow a log in this process",
+    value: ({ followers }) => followers.count(),
+  },
+  {
+    name: "followers_limit",
+    help: "Most requests that may follow a log in this process",
+    value: ({ limits }) => limits.followers,
+  },
+  {
+    name: "erasures_pending",
+    help: "Erasures of which storage may still hold data",
+    value: async ({ database }) => (await readSweepBacklog(database)).erasures,
+  },
+  {
+    name: "sweep_failures",
+    help: "Attempts of this process to remove erased data that failed, since the last that succeeded",
+    value: ({ sweepFailure }) => sweepFailure()?.attempts ?? 0,
+  },
+  {
+    name: "body_bytes",
+    help: "Bytes of request bodies that are held in this process",
+    value: ({ bodies }) => bodies.held(),
+  },
+  {
+    name: "answer_bytes",
+    help: "Bytes of answers that clients have not read yet, in this process",
+    value: ({ answers }) => answers.held(),
+  },
+];
+
 /** Creates the gauges of a store. Returns a function that sets them. */
 function storeGauges(gauge: GaugeOf) {
-  const perFeed = ["feed", "version"];
-  const head = gauge("event_log_head", "Position of the last event");
-  const followed = gauge("followers", "Requests that follow a log in this process");
-  const pending = gauge("erasures_pending", "Erasures of which storage may still hold data");
   const build = gauge("build_info", "1; the version of the program is a label", ["version"]);
-  const sweepFailures = gauge(
-    "sweep_failures",
-    "Attempts of this process to remove erased data that failed, since the last that succeeded",
-  );
-  const bodyBytes = gauge("body_bytes", "Bytes of request bodies that are held in this process");
-  const answerBytes = gauge(
-    "answer_bytes",
-    "Bytes of answers that clients have not read yet, in this process",
-  );
-  const gauges = FEED_METRICS.map(({ name, help, value }) => ({
-    gauge: gauge(`feed_${name}`, help, perFeed),
-    value,
-  }));
-  const status = gauge("feed_status", "1 for the status that the feed has", [...perFeed, "status"]);
+  const gauges = STORE_METRICS.map(({ name, help, value }) => ({ each: gauge(name, help), value }));
+  const setFeed = feedGauges(gauge);
   const setSubscriptions = subscriptionGauges(gauge);
   const setConsumers = consumerGauges(gauge);
   let replicaHead: Gauge | null = null;
   let correlationsLag: Gauge | null = null;
 
   return async (labels: Measured["labels"], deps: AppDeps): Promise<void> => {
-    const { reader, sweepFailure, feeds, followers, database, bodies, answers } = deps;
+    const { reader, feeds, database } = deps;
     build.set({ ...labels, version: deps.version }, 1);
-    pending.set(labels, (await readSweepBacklog(database)).erasures);
-    sweepFailures.set(labels, sweepFailure()?.attempts ?? 0);
-    followed.set(labels, followers.count());
-    bodyBytes.set(labels, bodies.held());
-    answerBytes.set(labels, answers.held());
-    head.set(labels, await readHead(database, reader.address));
+    for (const { each, value } of gauges) {
+      const measured = await value(deps);
+      if (measured !== null) each.set(labels, measured);
+    }
     if (reader.replica) {
       // A replica that cannot be read has no value, and must not keep the other metrics from being reported.
       const replicated = await reader.head().catch(() => null);
@@ -127,12 +140,7 @@ function storeGauges(gauge: GaugeOf) {
       const state = await feeds.state(open);
       if (state === null) continue;
       await setConsumers(labels, deps, open.reader);
-      const ofFeed = { ...labels, feed: open.feed.name, version: String(open.feed.version) };
-      for (const { gauge: each, value } of gauges) {
-        const measured = value(state);
-        if (measured !== null) each.set(ofFeed, measured);
-      }
-      for (const name of STATUSES) status.set({ ...ofFeed, status: name }, name === state.status ? 1 : 0);
+      setFeed(labels, open, state);
     }
     await setSubscriptions(labels, deps);
   };
@@ -156,10 +164,18 @@ export async function metricsOf(stores: readonly Measured[]) {
   const gauge: GaugeOf = (name, help, labelNames = []) =>
     new Gauge({ name: `kilde_${name}`, help, labelNames: [...own, ...labelNames], registers: [registry] });
   const measure = storeGauges(gauge);
-  registerMeasured(
-    registry,
-    stores.flatMap(({ labels, deps }) => (deps === null ? [] : [{ labels, measures: deps.measures }])),
+  const counted = stores.flatMap(({ labels, deps }) =>
+    deps === null ? [] : [{ labels, measures: deps.measures, process: deps.process }],
   );
+  const [{ process } = { process: null }] = counted;
+  registerMeasured(registry, own, [
+    ...counted,
+    ...(process === null ? [] : [{ labels: {}, measures: process.measures }]),
+  ]);
+  if (process !== null) {
+    const memory = new Gauge({ ...RESIDENT_MEMORY, labelNames: [], registers: [registry] });
+    memory.set(process.residentBytes());
+  }
   if (own.length === 0) {
     for (const { labels, deps } of stores) if (deps !== null) await measure(labels, deps);
   } else {
@@ -202,6 +218,7 @@ export function metricDescriptions(): readonly MetricDescription[] {
   describe(...REPLICA_HEAD);
   describe(...CORRELATIONS_LAG);
   describe(...TENANT_UP);
+  descriptions.push({ ...RESIDENT_MEMORY, type: "gauge", labelNames: [] });
   for (const [name, { help, labelNames, bounds }] of Object.entries(MEASURED_METRICS)) {
     const type = bounds === null ? "counter" : "histogram";
     descriptions.push({ name: `kilde_${name}`, type, help, labelNames });

@@ -1,9 +1,10 @@
 import { groupBy } from "../../core/group-by.ts";
-import { KildeError } from "../../core/errors.ts";
 import { prefixEnd } from "../../core/names.ts";
 import { type Database, integerAt, type Row, type Statement, textAt } from "../../storage/database.ts";
 import type { LogAddress } from "../keys.ts";
 import type { BatchWriter } from "../../storage/batch-writer.ts";
+import { lastSeen, latestActivity } from "./last-seen.ts";
+import { writeConsumer } from "./write-consumer.ts";
 
 /*
  * The consumers of a log and their progress. The server records the reads of consumers that name themselves; a consumer
@@ -77,14 +78,6 @@ where consumer.log = ?1 and consumer.name = ?3`;
 export const ACTIVE_CONSUMERS = `
 select name from consumers where log = ?1 and seen >= ?2 order by name`;
 
-/** How far the clocks of the processes on a database may differ. A time further ahead comes from a wrong clock. */
-const CLOCKS_DIFFER_MS = 60_000;
-
-/** SQL: when a consumer was last seen, after one more read or commit. */
-function lastSeen(activity: string, latest: string): string {
-  return `iif(seen > ${latest}, ${activity}, max(seen, ${activity}))`;
-}
-
 /** The position sent, at most the head: the activity may belong to an earlier, longer history of the log. */
 const sentOf = (log: string) => `min(entry.value ->> 2, (select head from logs where id = ${log}))`;
 
@@ -123,33 +116,8 @@ where not exists (select 1 from consumers where log = ?1 and name = entry.value 
 limit (select max(0, ?2 - count(*)) from consumers where log = ?1)
 returning log, name`;
 
-/**
- * Deletes one consumer if a new name has no room otherwise: one that never committed, or has not been seen since a time.
- * Arguments: log id, new name, most consumers, that time.
- */
-export const MAKE_ROOM_FOR = `
-delete from consumers where log = ?1
-  and not exists (select 1 from consumers where log = ?1 and name = ?2)
-  and (select count(*) from consumers where log = ?1) >= ?3
-  and name = (select name from consumers where log = ?1 and (committed is null or seen < ?4)
-    order by committed is not null, seen limit 1)`;
-
 /** Reported failures may quote events that were erased. */
 export const FORGET_CONSUMER_FAILURES = "update consumers set failure = null where failure is not null";
-
-/**
- * Arguments: log id, name, position, now, 1 if it may move back, most consumers of a log, latest time as above, blocked
- * subjects, failure as JSON text or null.
- */
-export const COMMIT_CONSUMER = `
-insert into consumers (log, name, committed, seen, since, blocked, failure)
-select ?1, ?2, ?3, ?4, ?4, ?8, ?9
-where exists (select 1 from consumers where log = ?1 and name = ?2)
-  or (select count(*) from consumers where log = ?1) < ?6
-on conflict (log, name) do update set
-  committed = iif(?5 or committed is null or excluded.committed > committed, excluded.committed, committed),
-  seen = ${lastSeen("excluded.seen", "?7")}, blocked = excluded.blocked, failure = excluded.failure
-returning committed`;
 
 const DELETE_CONSUMER = "delete from consumers where log = ?1 and name = ?2 returning name";
 
@@ -228,71 +196,8 @@ export function activityStatements(
   return statements;
 }
 
-function latestActivity(nowMs: number): string {
-  return new Date(nowMs + CLOCKS_DIFFER_MS).toISOString();
-}
-
-/** Returns the first row of the last statement. */
-async function writeOne(writer: BatchWriter, ...statements: Statement[]): Promise<Row | undefined> {
-  const written = await writer.write(statements);
-  if (written.outcome === "outdated") throw new KildeError("overloaded", "The database is busy");
-  return written.rows.at(-1)?.[0];
-}
-
-export interface ConsumerCommitOptions {
-  readonly log: LogAddress;
-  readonly name: string;
-  readonly position: number;
-  /** Whether it may be before the position committed so far: the consumer goes back to read again. */
-  readonly rewind: boolean;
-  readonly blocked: number;
-  readonly failure: ReportedFailure | null;
-  readonly nowMs: number;
-  readonly mostConsumers: number;
-  /** A consumer that was last seen before this time (RFC 3339) may be forgotten for a new one. */
-  readonly idleSince: string;
-  /** Statements of the same batch, which run before the commit; a batch that commits nothing still runs them. */
-  readonly before: readonly Statement[];
-}
-
-/**
- * Stores the position that a consumer commits. Throws `cursor-moved-back` when it committed more before, and `limit-exceeded`
- * when there are too many consumers.
- */
-export async function commitConsumer(writer: BatchWriter, options: ConsumerCommitOptions): Promise<void> {
-  const { log, name, position, rewind, blocked, failure, nowMs, mostConsumers, idleSince, before } = options;
-  const now = new Date(nowMs).toISOString();
-  const latest = latestActivity(nowMs);
-  const row = await writeOne(
-    writer,
-    ...before,
-    { sql: MAKE_ROOM_FOR, args: [log.id, name, mostConsumers, idleSince] },
-    {
-      sql: COMMIT_CONSUMER,
-      args: [
-        log.id,
-        name,
-        position,
-        now,
-        rewind ? 1 : 0,
-        mostConsumers,
-        latest,
-        blocked,
-        failure === null ? null : JSON.stringify(failure),
-      ],
-    },
-  );
-  if (row === undefined) {
-    const detail = `${log.name} has ${mostConsumers} consumers already`;
-    throw new KildeError("limit-exceeded", detail, { limit: "consumers" });
-  }
-  const committed = integerAt(row, 0);
-  if (committed <= position) return;
-  const detail = `${JSON.stringify(name)} has committed ${committed} already, and ${position} is before it`;
-  throw new KildeError("cursor-moved-back", detail, { position: committed });
-}
-
 /** Deletes a consumer; false when there was none. */
 export async function removeConsumer(writer: BatchWriter, log: LogAddress, name: string): Promise<boolean> {
-  return (await writeOne(writer, { sql: DELETE_CONSUMER, args: [log.id, name] })) !== undefined;
+  const [deleted] = await writeConsumer(writer, [{ sql: DELETE_CONSUMER, args: [log.id, name] }]);
+  return deleted !== undefined;
 }

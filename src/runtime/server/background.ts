@@ -1,5 +1,6 @@
 import { OPERATIONS_PATH, type OperationsLog } from "../../administration/operations-log.ts";
 import type { Settings } from "../../config/settings.ts";
+import type { StoreMeasures } from "../../core/measures.ts";
 import { systemClock } from "../../core/system-clock.ts";
 import type { RegisteredFeed } from "../../feeds/lifecycle/register.ts";
 import { logDeliveryEvent } from "../delivery-events.ts";
@@ -23,6 +24,7 @@ export interface ServerBackgroundOptions {
   readonly logger: EventLogger;
   readonly database: Database;
   readonly writer: LogWriter;
+  readonly measures: StoreMeasures;
   readonly operations: OperationsLog;
   readonly heads: HeadWatch;
   readonly registered: readonly RegisteredFeed[];
@@ -41,6 +43,7 @@ export function startBackground({
   logger,
   database,
   writer,
+  measures,
   operations,
   heads,
   registered,
@@ -50,7 +53,7 @@ export function startBackground({
   onPublished,
 }: ServerBackgroundOptions): Background {
   const { databaseUrl: url, limits, pollIntervalMs } = settings;
-  const shared = { url, database, writer, limits, pollIntervalMs, heads };
+  const shared = { url, database, writer, measures, limits, pollIntervalMs, heads };
   const sweep = () => writer.sweep();
   // A look that fails wakes the sweep, whose failure is then reported.
   const leftovers = startServerLoop(leftoverJob(database, systemClock, sweep), SWEEP_BACKOFF, sweep);

@@ -27,7 +27,8 @@ export interface Surface {
 
 export interface Listening extends Surface, Pick<Sockets, "port" | "addressOf" | "reloadTls"> {}
 
-export interface AnswerDeps extends ServedStore, Required<Pick<AppOptions, "admission" | "addressOf">> {
+export interface AnswerDeps
+  extends ServedStore, Required<Pick<AppOptions, "admission" | "addressOf" | "process">> {
   readonly parseLarge: ParseLarge;
   readonly settings: Settings;
   readonly version: string;

@@ -3,6 +3,7 @@ import type { Admission } from "../../access/admission.ts";
 import { warnOfIgnoredOpen } from "../admission.ts";
 import { type Listening, listen } from "./listen.ts";
 import type { ServerLog } from "./logger.ts";
+import { openProcessMeter } from "./process-meter.ts";
 import { startServerGarbage } from "./server-garbage.ts";
 import { startKilde } from "./start.ts";
 
@@ -28,14 +29,15 @@ export async function startServer({ settings, version, log }: StartOptions): Pro
     const { startTenants } = await import("./tenants.ts");
     return startTenants({ settings, version, logger });
   }
+  const meter = openProcessMeter();
   const garbage = startServerGarbage(logger);
   const started = startKilde({
     settings,
     logger,
     releaseGarbage: () => garbage.request(),
-    open: (parts) => listen({ ...parts, settings, version, logger }),
+    open: (parts) => listen({ ...parts, settings, version, logger, process: meter }),
   });
-  started.catch(() => garbage.close());
+  started.catch(() => Promise.all([garbage.close(), meter.close()]));
   const { surface, close, store } = await started;
   // A database that cannot be read now is read by the first request.
   await store.access.refreshed()?.catch(() => {});
@@ -47,6 +49,7 @@ export async function startServer({ settings, version, log }: StartOptions): Pro
     async close() {
       await garbage.close();
       await close();
+      await meter.close();
     },
   };
 }

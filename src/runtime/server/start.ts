@@ -171,12 +171,13 @@ function serverPlatform(
         logger.error({ err, attempts }, JOB_FAILURES[kind]),
       ),
     openDelivery: (onChange) => createDeliveryPort(settings, onChange),
-    startBackground: ({ writer, operations }, onPublished) =>
+    startBackground: ({ writer, measures, operations }, onPublished) =>
       startBackground({
         settings,
         logger,
         database,
         writer,
+        measures,
         operations,
         heads,
         registered,

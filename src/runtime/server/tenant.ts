@@ -35,7 +35,8 @@ export class TenantFault extends Error {
   }
 }
 
-export interface TenantOptions extends TenantAddress, Pick<AnswerDeps, "admission" | "addressOf"> {
+export interface TenantOptions
+  extends TenantAddress, Pick<AnswerDeps, "admission" | "addressOf" | "process"> {
   readonly name: string;
   /** With the database of this tenant. */
   readonly settings: Settings;

@@ -6,6 +6,7 @@ import { type ServedDatabase, servedDatabases } from "../../config/served.ts";
 import type { Settings } from "../../config/settings.ts";
 import { DEFAULT_TENANT } from "../../config/tenants.ts";
 import { createPipeline, type Observers, type Pipeline } from "../../http/pipeline/pipeline.ts";
+import { measureRequests } from "../../http/pipeline/request-measures.ts";
 import { PROCESS_PATH, processDestination } from "../../http/pipeline/process.ts";
 import { createBudgets } from "../../http/app.ts";
 import { createSchemas } from "../../http/openapi/schemas.ts";
@@ -20,6 +21,7 @@ import { processAdmission, warnOfIgnoredOpen } from "../admission.ts";
 import { isLoopbackHost } from "../../config/loopback.ts";
 import { nodeDigest } from "../../access/node-digest.ts";
 import { authenticateAtProcess } from "../../http/pipeline/process-access.ts";
+import { openProcessMeter } from "./process-meter.ts";
 import { openParsing } from "./parsing.ts";
 import { systemClock } from "../../core/system-clock.ts";
 import { startServerGarbage } from "./server-garbage.ts";
@@ -83,7 +85,10 @@ function tenantsPipeline(options: TenantsPipelineOptions): Pipeline {
 /** Starts all tenants, which share the memory of the process. */
 function openTenants(
   { settings, version, logger }: TenantsOptions,
-  shared: Pick<TenantOptions, "parseLarge" | "closing" | "admission" | "addressOf" | "releaseGarbage">,
+  shared: Pick<
+    TenantOptions,
+    "parseLarge" | "closing" | "admission" | "addressOf" | "releaseGarbage" | "process"
+  >,
 ): readonly RunningTenant[] {
   const schemas = createSchemas(settings.limits);
   const budgets = createBudgets(settings.limits, systemClock, shared.closing);
@@ -124,6 +129,7 @@ export async function startTenants({ settings, version, logger }: TenantsOptions
   serverFeeds(settings.feeds, settings.limits);
   const parsing = openParsing(settings.limits);
   const garbage = startServerGarbage(logger);
+  const meter = openProcessMeter();
   const isSecured = () => all.some(({ deps }) => deps()?.access.isSecured() === true);
   const admission = processAdmission(settings, isLoopbackHost(settings.host), isSecured);
   let socket: Listening | null = null;
@@ -137,6 +143,7 @@ export async function startTenants({ settings, version, logger }: TenantsOptions
       admission: () => admission.now(),
       addressOf,
       releaseGarbage: () => garbage.request(),
+      process: meter,
     },
   );
   const securing = startServerLoop(
@@ -147,6 +154,7 @@ export async function startTenants({ settings, version, logger }: TenantsOptions
   const closeAll = async () => {
     parsing.close();
     await garbage.close();
+    await meter.close();
     // A run may wait for a database that does not answer.
     void securing.close();
     await Promise.all(all.map((tenant) => tenant.close()));
@@ -155,6 +163,7 @@ export async function startTenants({ settings, version, logger }: TenantsOptions
     await waitForTenants(all, closing.signal);
     warnOfIgnoredOpen(admission, logger);
     const observers: Observers = {
+      onAnswer: measureRequests(meter.measures),
       onAccess: accessLogOf(settings, logger),
       onFault: (error, requestId) => logger.error({ err: error, requestId }, "request failed"),
     };

@@ -3,6 +3,7 @@ import { type Delivering, deliver } from "../../webhooks/dispatch/run.ts";
 import { openSecrets } from "../../webhooks/subscriptions/secrets.ts";
 import { createEgress } from "../../webhooks/egress/egress.ts";
 import type { Limits } from "../../core/limits.ts";
+import type { Measures } from "../../core/measures.ts";
 import type { Database } from "../../storage/database.ts";
 import type { HeadWatch } from "../../log/follow/head-watch.ts";
 import type { LogAddress } from "../../log/keys.ts";
@@ -16,6 +17,7 @@ import { sealWith } from "../../webhooks/signing/configured-seal.ts";
 export interface DeliveryOptions {
   readonly database: Database;
   readonly writer: BatchWriter;
+  readonly measures: Measures;
   readonly limits: Limits;
   readonly pollIntervalMs: number;
   /** Looks up the heads of several logs together. Default: each reader looks up its own. */

@@ -1,3 +1,4 @@
+import type { StoreMeasures } from "../../core/measures.ts";
 import { newHolderName } from "../../storage/holder-name.ts";
 import type { ConnectWriter } from "../../storage/writer/writer-connections.ts";
 import type { DeliveryRunEvent } from "../../webhooks/dispatch/delivery-event.ts";
@@ -8,6 +9,7 @@ import { startWhenNeeded } from "./start-when-needed.ts";
 import { startThreadHost } from "./thread-host.ts";
 
 export interface DeliveringOptions extends Omit<DeliveryOptions, "holder"> {
+  readonly measures: StoreMeasures;
   readonly url: string;
   /** Connects a thread to the thread that writes; null: this thread writes, and delivers. */
   readonly connect: ConnectWriter | null;
@@ -17,11 +19,12 @@ export interface DeliveringOptions extends Omit<DeliveryOptions, "holder"> {
 const LOOK_MS = 5_000;
 
 function deliverInThread(options: DeliveringOptions, connect: ConnectWriter): RunningDeliveries {
-  const { url, limits, pollIntervalMs, egressAllow, secretKeys, publicLogs, onEvent } = options;
+  const { url, limits, pollIntervalMs, egressAllow, secretKeys, publicLogs, measures, onEvent } = options;
   const thread = startThreadHost<DispatcherOptions, DispatcherMessage, DeliveryRunEvent>({
     name: "delivering",
     spawn: () => new Worker(new URL("./dispatcher-thread.ts", import.meta.url).href),
     connect,
+    measures,
     options: { url, limits, pollIntervalMs, holder: newHolderName(), egressAllow, secretKeys, publicLogs },
     onReport: onEvent,
     onFailure: (error) => onEvent({ kind: "failed", subscription: "all", error }),

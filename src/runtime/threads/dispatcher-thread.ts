@@ -10,7 +10,7 @@ import { transferableEvent } from "./transferable-event.ts";
 
 export interface DispatcherOptions extends Omit<
   DeliveryOptions,
-  "database" | "writer" | "heads" | "onEvent"
+  "database" | "writer" | "measures" | "heads" | "onEvent"
 > {
   readonly url: string;
 }

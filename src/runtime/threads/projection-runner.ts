@@ -1,3 +1,4 @@
+import type { StoreMeasures } from "../../core/measures.ts";
 import type { RegisteredFeed } from "../../feeds/lifecycle/register.ts";
 import { hasWork } from "../../feeds/project/has-work.ts";
 import type { LogNotice } from "../../log/append/writer.ts";
@@ -10,6 +11,7 @@ import { startWhenNeeded } from "./start-when-needed.ts";
 import { startThreadHost } from "./thread-host.ts";
 
 export interface ProjectingOptions extends Omit<ProjectOptions, "holder"> {
+  readonly measures: StoreMeasures;
   readonly url: string;
   /** The file that defines the feeds; null: none, so only this thread has the definitions. */
   readonly configFile: string | null;
@@ -27,12 +29,13 @@ function projectInThread(
   configFile: string,
   connect: ConnectWriter,
 ): RunningProjections {
-  const { url, writer, limits, pollIntervalMs, onPublished, onEvent } = options;
+  const { url, writer, limits, pollIntervalMs, measures, onPublished, onEvent } = options;
   const head = createSharedHead();
   const thread = startThreadHost<ProjectorOptions, LogNotice, ProjectorReport>({
     name: "projecting",
     spawn: () => new Worker(new URL("./projector-thread.ts", import.meta.url).href),
     connect,
+    measures,
     options: { url, limits, pollIntervalMs, configFile, holder: newHolderName(), head },
     onReport(report) {
       if (report.kind === "published") onPublished(report.path, report.log);

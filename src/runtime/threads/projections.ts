@@ -1,4 +1,5 @@
 import type { Limits } from "../../core/limits.ts";
+import type { Measures } from "../../core/measures.ts";
 import type { OnPublished } from "../../feeds/project/commit.ts";
 import type { RegisteredFeed } from "../../feeds/lifecycle/register.ts";
 import { type RunEvent, startProjection } from "../../feeds/project/run.ts";
@@ -16,6 +17,7 @@ import { systemClock } from "../../core/system-clock.ts";
 export interface ProjectOptions {
   readonly database: Database;
   readonly writer: BatchWriter;
+  readonly measures: Measures;
   readonly limits: Limits;
   readonly pollIntervalMs: number;
   /** Looks up the heads of several logs together. Default: each reader looks up its own. */

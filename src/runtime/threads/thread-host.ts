@@ -1,3 +1,4 @@
+import type { StoreMeasures } from "../../core/measures.ts";
 import type { Job } from "../../jobs/job.ts";
 import { type ConnectWriter, transferOf } from "../../storage/writer/writer-connections.ts";
 import { startServerLoop } from "../server-loop.ts";
@@ -14,6 +15,7 @@ export interface ThreadHostOptions<Options, Report> {
   /** Connects the thread to the thread that writes. */
   readonly connect: ConnectWriter;
   readonly options: Options;
+  readonly measures: StoreMeasures;
   readonly onReport: (report: Report) => void;
   /** Called each time that the thread failed; it then restarts. */
   readonly onFailure: (error: unknown) => void;
@@ -33,6 +35,7 @@ export function startThreadHost<Options, Message, Report>({
   spawn,
   connect,
   options,
+  measures,
   onReport,
   onFailure,
 }: ThreadHostOptions<Options, Report>): ThreadHost<Message> {
@@ -50,6 +53,7 @@ export function startThreadHost<Options, Message, Report>({
     worker.addEventListener("close", () => fail("it ended"));
     worker.addEventListener("message", ({ data }: MessageEvent<HostedReport<Report>>) => {
       if (data.kind === "report") onReport(data.report);
+      else if (data.kind === "measured") measures.include(data.series);
       else if (data.kind === "failed") fail(data.message);
       else resolve();
     });

@@ -1,3 +1,4 @@
+import { createMeasures, type Measures } from "../../core/measures.ts";
 import { systemClock } from "../../core/system-clock.ts";
 import { type BatchWriter, writeBatch } from "../../storage/batch-writer.ts";
 import type { Database } from "../../storage/database.ts";
@@ -16,6 +17,7 @@ export interface ThreadWork<Message> {
 export interface ThreadStorage {
   readonly database: Database;
   readonly writer: BatchWriter;
+  readonly measures: Measures;
 }
 
 export interface ThreadProgram<Options, Message, Report> {
@@ -42,6 +44,10 @@ export function runThreadProgram<Options extends { readonly url: string }, Messa
   const { cacheKib } = program;
   const post = (message: HostedReport<Report>) => self.postMessage(message);
   const report = (own: Report) => post({ kind: "report", report: own });
+  const measures = createMeasures(
+    (series) => post({ kind: "measured", series }),
+    (length) => new Float64Array(new SharedArrayBuffer(length * Float64Array.BYTES_PER_ELEMENT)),
+  );
   let work: ThreadWork<Message> | null = null;
   let writing: WriterChannel | null = null;
   let closeDatabase = () => {};
@@ -56,7 +62,7 @@ export function runThreadProgram<Options extends { readonly url: string }, Messa
       write: (statements) => writeBatch(database, systemClock, statements),
       sweep: () => program.onSweep(report),
     };
-    work = await program.open(options, { database, writer }, report);
+    work = await program.open(options, { database, writer, measures }, report);
   };
 
   const obey = async (command: HostCommand<Options, Message>): Promise<void> => {

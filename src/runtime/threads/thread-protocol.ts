@@ -1,3 +1,4 @@
+import type { MeasuredSeries } from "../../core/measures.ts";
 import type { WriterChange } from "../../storage/writer/writer-connections.ts";
 
 /** A command to a thread that a host runs. `Options` and `Message` belong to the program of the thread. */
@@ -11,5 +12,7 @@ export type HostCommand<Options, Message> =
 /** A report of the thread to its host. An error travels as its text. */
 export type HostedReport<Report> =
   | { readonly kind: "report"; readonly report: Report }
+  /** A counter or histogram of the thread, in memory that both share. */
+  | { readonly kind: "measured"; readonly series: MeasuredSeries }
   | { readonly kind: "failed"; readonly message: string }
   | { readonly kind: "closed" };

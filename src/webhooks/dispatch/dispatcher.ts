@@ -7,7 +7,9 @@ import { type Alarm, createAlarm } from "../endpoint/alarm.ts";
 import type { OpenSecrets } from "../endpoint/request.ts";
 import { type AttemptRecord, createAttempts } from "../subscriptions/attempts.ts";
 import type { EndpointTrouble, SubscriptionRecord } from "../subscriptions/subscription.ts";
+import { createBlockedReport } from "./blocked-report.ts";
 import { createEnding, type DispatchEnd, type Ending } from "./ending.ts";
+import type { DeliveryMeasures } from "./delivery-measures.ts";
 import { followHead } from "./follow-head.ts";
 import { awaitLastAnswers } from "./last-answers.ts";
 import type { LeftBehind } from "./left-behind.ts";
@@ -42,6 +44,7 @@ export interface DispatchDeps {
   readonly chance: () => number;
   /** The log that is delivered. */
   readonly source: LogReader;
+  readonly measures: DeliveryMeasures;
   readonly send: Send;
   readonly secrets: OpenSecrets;
   readonly saveProgress: SaveProgress;
@@ -83,17 +86,6 @@ interface Dispatcher {
   readonly turnEndsMs: number;
 }
 
-/** Returns a function that reports, once, that very many subjects are blocked. */
-function createBlockedReport(deps: DispatchDeps, lanes: PendingDeliveries["lanes"]): () => void {
-  let hasReported = false;
-  return () => {
-    const blocked = lanes.resting();
-    if (hasReported || blocked < deps.blockedSubjects) return;
-    hasReported = true;
-    deps.onManyBlocked(blocked);
-  };
-}
-
 /** Opens the stored state, and connects the parts. */
 async function openDispatcher(
   deps: DispatchDeps,
@@ -123,6 +115,7 @@ async function openDispatcher(
     unsaved.hasChanged = true;
     deps.onProgress();
     prefetcher.countSent(delivery.events.length);
+    deps.measures.settled(delivery, verdict, clock.now());
     if (verdict.kind === "gone") ending.endFor("gone");
   };
   const sender = createSender({ ...deps, attempts, deliveries, onSettled, wake, fail }, subscription);

@@ -17,7 +17,7 @@ export const NO_SUBJECT = 0;
 export interface PreparedDelivery {
   readonly message: Message;
   /** Its events; of a doorbell none. */
-  readonly events: readonly Pick<DeliveryEvent, "position" | "subject" | "version">[];
+  readonly events: readonly Pick<DeliveryEvent, "position" | "subject" | "version" | "text">[];
   /** Null for a delivery that is not about one subject. */
   readonly subject: string | null;
   /** Ids of its subjects; of a doorbell {@link NO_SUBJECT}. */

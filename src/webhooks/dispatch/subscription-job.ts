@@ -1,4 +1,5 @@
 import { type Clock, steadyClock } from "../../core/clock.ts";
+import { type Measures, UNMEASURED } from "../../core/measures.ts";
 import type { Job, JobOutcome } from "../../jobs/job.ts";
 import type { LogAddress } from "../../log/keys.ts";
 import type { LogReader } from "../../log/read/reader.ts";
@@ -12,6 +13,7 @@ import { leaseName } from "../subscriptions/lease-name.ts";
 import { listAttempts } from "../subscriptions/state.ts";
 import type { SubscriptionRecord } from "../subscriptions/subscription.ts";
 import type { DeliveryRunEvent } from "./delivery-event.ts";
+import { type DeliveryMeasures, deliveryMeasures } from "./delivery-measures.ts";
 import { dispatch, type DispatchDeps } from "./dispatcher.ts";
 import type { DispatchEnd } from "./ending.ts";
 import { openLeasedSubscription } from "./leased-subscription.ts";
@@ -39,6 +41,8 @@ export interface DeliverOptions {
   readonly mostRetryAfterMs: number;
   /** Paths of the logs that everyone may read. Default: none. */
   readonly publicLogs?: readonly string[];
+  /** Default: nothing is measured. */
+  readonly measures?: Measures;
   readonly onEvent: (event: DeliveryRunEvent) => void;
 }
 
@@ -91,6 +95,7 @@ async function outcomeOf(
 }
 
 type Dispatched = Pick<DispatchDeps, "saveProgress" | "leftBehind" | "turns" | "onProgress"> & {
+  readonly measuresOf: (source: string) => DeliveryMeasures;
   readonly creatorMayRead: CreatorMayRead;
   readonly id: string;
   /** Aborts when the process ends. */
@@ -102,7 +107,7 @@ type Dispatched = Pick<DispatchDeps, "saveProgress" | "leftBehind" | "turns" | "
 /** Dispatches a subscription once, if this process gets its lease. */
 async function dispatchOnce(
   options: DeliverOptions,
-  { id, closing, restarting, creatorMayRead, ...dispatched }: Dispatched,
+  { id, closing, restarting, creatorMayRead, measuresOf, ...dispatched }: Dispatched,
 ): Promise<JobOutcome> {
   const { database, clock, onEvent } = options;
   const asked = { wallMs: clock.now(), monotonicMs: clock.monotonic() };
@@ -121,6 +126,7 @@ async function dispatchOnce(
       clock: steadyClock(clock, lease.takenMs + Math.floor(sinceAskedMs())),
       isClockCorrected: () => Math.abs(clock.now() - asked.wallMs - sinceAskedMs()) > CORRECTION_MS,
       source: options.readerOf(subscription.log),
+      measures: measuresOf(subscription.log.name),
       secrets,
       signal: AbortSignal.any([closing, restarting]),
       isClosing: () => closing.aborted,
@@ -144,6 +150,7 @@ export function createSubscriptionJobs(
   { turns, onProgress }: SubscriptionTurns,
 ): SubscriptionJobs {
   const saveProgress = createProgressWriter(options.writer);
+  const measuresOf = deliveryMeasures(options.measures ?? UNMEASURED);
   const creatorMayRead = createCreatorAccess({ publicLogs: [], ...options });
   /** By the id of the subscription: the requests that outlive a dispatcher concern the next job too. */
   const leftBehind = new Map<string, LeftBehind>();
@@ -155,6 +162,7 @@ export function createSubscriptionJobs(
       const shared = {
         id,
         saveProgress,
+        measuresOf,
         creatorMayRead,
         leftBehind: requests,
         turns,

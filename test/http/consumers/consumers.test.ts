@@ -1,8 +1,8 @@
+import { ADVANCED_TO, COMMIT_CONSUMER } from "../../../src/log/consumers/commit-consumer.ts";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 
 import {
   ACTIVE_CONSUMERS,
-  COMMIT_CONSUMER,
   FIND_CONSUMER,
   LIST_CONSUMERS,
   RECORD_NEW_CONSUMERS,
@@ -250,6 +250,7 @@ test("no statement scans the events, or sorts what it reads", async () => {
     { sql: ACTIVE_CONSUMERS, args: [0, "2026"] },
     { sql: RECORD_ACTIVITY, args: ["[]", "2026"] },
     { sql: RECORD_NEW_CONSUMERS, args: [0, 10, "[]"] },
+    { sql: ADVANCED_TO, args: [0, "a", 1, 0] },
     { sql: COMMIT_CONSUMER, args: [0, "a", 1, "2026", 0, 10, "2026", 0, null] },
   ];
   for (const { sql, args } of statements) {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 
-import { jsonPost, openApp, type TestApp } from "../../support/app.ts";
+import { jsonPost, openApp, takeEvents, type TestApp } from "../../support/app.ts";
 
 let app: TestApp;
 beforeEach(async () => {
@@ -82,4 +82,36 @@ test("appends that wait beyond the limit count as failed, once each", async () =
   const lines = await sampleLines();
   expect(lines).toContain(`kilde_appends_total{outcome="failed"} ${failed}`);
   expect(lines).toContain(`kilde_appends_total{outcome="appended"} ${8 - failed}`);
+});
+
+test("events sent count by log and transport, whichever way they were asked for", async () => {
+  for (let count = 0; count < 3; count += 1) await app.append("a", { type: "A" });
+  await app.get("/events");
+  await app.get("/streams/a");
+  await app.fetch("/events", { method: "HEAD" });
+  const page = await app.fetch("/events");
+  await app.fetch("/events", { headers: { "if-none-match": page.headers.get("etag") ?? "" } });
+  const stream = await app.fetch("/events", { headers: { accept: "text/event-stream" } });
+  expect(await takeEvents(stream, 3)).toHaveLength(3);
+  const lines = await sampleLines();
+  expect(lines).toContain('kilde_events_sent_total{log="/events",transport="page"} 9');
+  expect(lines).toContain('kilde_events_sent_total{log="/events",transport="stream"} 3');
+});
+
+test("a commit of a consumer measures the time since the append, once for each advance", async () => {
+  await app.append("a", { type: "A" });
+  await app.append("a", { type: "A" });
+  const commit = (position: number, rewind = false) =>
+    app.fetch("/events/consumers/cards", {
+      ...jsonPost({ position, rewind }),
+      method: "PUT",
+    });
+  const measured = async () =>
+    (await sampleLines()).find((line) => line.startsWith("kilde_append_to_committed_seconds_count"));
+  expect((await commit(1)).status).toBe(200);
+  await commit(1);
+  expect(await measured()).toBe('kilde_append_to_committed_seconds_count{source="/events"} 1');
+  await commit(2);
+  await commit(1, true);
+  expect(await measured()).toBe('kilde_append_to_committed_seconds_count{source="/events"} 2');
 });

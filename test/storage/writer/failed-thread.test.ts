@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { startDeliveries } from "../../../src/runtime/threads/delivery-runner.ts";
+import { createStoreMeasures } from "../../../src/core/measures.ts";
 import { DEFAULT_LIMITS } from "../../../src/core/limits.ts";
 import { eventually } from "../../support/eventually.ts";
 import { jsonPost, type TestApp, TEST_SECRET_KEY } from "../../support/app.ts";
@@ -108,6 +109,7 @@ test(
         url: `file:${path}`,
         database: storage.database,
         writer: app.store.writer,
+        measures: createStoreMeasures(),
         limits: DEFAULT_LIMITS,
         pollIntervalMs: 20,
         connect: storage.connect,

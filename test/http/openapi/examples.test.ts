@@ -39,6 +39,7 @@ beforeEach(async () => {
   app = await openApp({
     database,
     feeds: [sketch({ name: "declarations", version: 2, draft: true })],
+    correlations: true,
     secretKeys: [TEST_SECRET_KEY],
     egressAllow: ["127.0.0.1"],
   });

@@ -21,6 +21,7 @@ async function openView(address: string): Promise<Page> {
   const page = await browser.open(`${url}/console${path}`, { token, expectedFaults: NOT_PUBLISHED });
   await page.getByText("Live", { exact: true }).waitFor();
   await page.getByRole("heading", { level: 1 }).waitFor();
+  await page.waitForFunction(() => !document.body.innerText.includes("Loading…"));
   return page;
 }
 
